@@ -1,0 +1,102 @@
+import tseslint from 'typescript-eslint';
+
+/**
+ * The arrows of the house: which rooms each room may import. Everything not listed is refused, so a new room has to be
+ * drawn here before anything can lean on it. `client/cli` is the one composition root besides `worker`.
+ */
+const arrows = {
+  contract: [],
+  workflows: ['contract'],
+  configuration: ['contract'],
+  documents: ['contract'],
+  nostr: ['contract'],
+  database: ['contract'],
+  activities: ['contract', 'documents', 'nostr', 'database'],
+  worker: ['contract', 'configuration', 'documents', 'nostr', 'database', 'activities', 'workflows'],
+  client: ['contract', 'configuration'],
+  'client/cli': ['contract', 'configuration', 'documents', 'nostr', 'database', 'worker', 'client', 'dev'],
+  dev: ['contract', 'configuration', 'documents', 'nostr', 'database', 'worker', 'client'],
+};
+
+/** Packages that only one room may touch. */
+const packageOwners = {
+  pg: ['database'],
+  'nostr-tools': ['nostr', 'dev'],
+  ws: ['nostr', 'dev'],
+  '@temporalio/workflow': ['workflows'],
+  '@temporalio/worker': ['worker'],
+  '@temporalio/activity': ['activities', 'worker'],
+  '@temporalio/client': ['client', 'client/cli', 'dev', 'worker'],
+  commander: ['client/cli'],
+};
+
+const rooms = Object.keys(arrows);
+const topRooms = rooms.filter((room) => !room.includes('/'));
+
+function restrictedImports(room) {
+  const top = room.split('/')[0];
+  const patterns = topRooms
+    .filter((other) => other !== top && !arrows[room].includes(other))
+    .map((other) => ({
+      regex: `^(\\.\\./)+${other}(/|$)`,
+      message: `${room}/ may not import ${other}/: see the arrows in eslint.config.mjs`,
+    }));
+  if (room === 'client') {
+    patterns.push({ regex: '^\\./cli(/|$)', message: 'the client library may not lean on its command line' });
+  }
+  if (room === 'workflows') {
+    // Workflow code must be deterministic: no package but the SDK, and nothing of Node.
+    patterns.push({
+      regex: '^(?!\\.|@temporalio/workflow$)',
+      message: 'workflows/ imports only @temporalio/workflow and contract/',
+    });
+  }
+  for (const [name, owners] of Object.entries(packageOwners)) {
+    if (owners.includes(room) || owners.includes(top)) continue;
+    patterns.push({ regex: `^${name}(/|$)`, message: `only ${owners.join(', ')} may import ${name}` });
+  }
+  return ['error', { patterns }];
+}
+
+export default tseslint.config(
+  { ignores: ['dist/', 'node_modules/', 'coverage/', 'test/replay/histories/'] },
+  ...tseslint.configs.recommended,
+  {
+    rules: {
+      '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
+      '@typescript-eslint/consistent-type-imports': ['error', { disallowTypeAnnotations: false }],
+      eqeqeq: ['error', 'always', { null: 'ignore' }],
+    },
+  },
+  {
+    files: ['**/*.ts'],
+    ignores: ['examples/**'],
+    languageOptions: { parserOptions: { projectService: true } },
+    rules: { '@typescript-eslint/no-floating-promises': 'error', '@typescript-eslint/no-misused-promises': 'error' },
+  },
+  ...rooms.map((room) => ({
+    files: [`${room}/**/*.ts`],
+    ...(room === 'client' ? { ignores: ['client/cli/**'] } : {}),
+    rules: { 'no-restricted-imports': restrictedImports(room) },
+  })),
+  {
+    // One place reads the environment, so that one list says what can be configured.
+    files: topRooms.filter((room) => room !== 'configuration' && room !== 'dev').map((room) => `${room}/**/*.ts`),
+    rules: {
+      'no-restricted-properties': [
+        'error',
+        { object: 'process', property: 'env', message: 'only configuration/ reads the environment' },
+      ],
+    },
+  },
+  {
+    // A plain Error hangs a workflow (it fails the task, not the run), and a subclass loses its type over the wire.
+    files: ['workflows/**/*.ts'],
+    rules: {
+      'no-restricted-syntax': [
+        'error',
+        { selector: "ThrowStatement > NewExpression[callee.name='Error']", message: 'throw ApplicationFailure' },
+      ],
+    },
+  },
+);
