@@ -1,0 +1,154 @@
+import { existsSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { type Configuration, configurationSchema, ENVIRONMENT, OTHER_VARIABLES } from './schema';
+import { suggest } from './suggest';
+
+/** Parts of the configuration that a command cannot do without. */
+export type Need = 'databaseUrl' | 'relays' | 'secretsKey';
+
+const NEEDS: Record<Need, string> = {
+  databaseUrl:
+    'DATABASE_URL is not set: give the Postgres URL of the LNbits database, postgres://user:password@host/name',
+  relays:
+    'REPUBLISH_RELAYS is not set: name at least one relay, for example wss://relay.example.com (comma-separated)',
+  secretsKey:
+    'REPUBLISH_SECRETS_KEY (or REPUBLISH_SECRETS_KEY_FILE) is not set: it encrypts the signers at rest; make one with: openssl rand -hex 32',
+};
+
+/** Everything that is wrong with the configuration, at once. The message never holds a value. */
+export class ConfigurationError extends Error {
+  override readonly name = 'ConfigurationError';
+
+  constructor(readonly problems: string[]) {
+    super(
+      `the configuration has ${problems.length === 1 ? 'a problem' : `${problems.length} problems`}:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`,
+    );
+  }
+}
+
+export interface LoadOptions {
+  env?: NodeJS.ProcessEnv;
+  /** Where republish.config.json is looked for. */
+  directory?: string;
+  needs?: readonly Need[];
+}
+
+/**
+ * Reads the environment over the file named by REPUBLISH_CONFIG (default: republish.config.json, if there is one).
+ *
+ * @throws ConfigurationError with every problem of both.
+ */
+export function loadConfiguration(options: LoadOptions = {}): Configuration {
+  const env = options.env ?? process.env;
+  const problems: string[] = [];
+  const values: Record<string, unknown> = readFile(env, options.directory ?? process.cwd(), problems);
+
+  for (const [name, { key, kind }] of Object.entries(ENVIRONMENT)) {
+    const text = env[name];
+    if (text === undefined || text.trim() === '') continue;
+    values[key] = convert(text.trim(), kind);
+  }
+  problems.push(...mistypedVariables(env));
+  readSecretsKeyFile(values, problems);
+
+  const parsed = configurationSchema.safeParse(values);
+  if (!parsed.success) {
+    for (const issue of parsed.error.issues) problems.push(...describe(issue));
+    throw new ConfigurationError(problems);
+  }
+  const configuration = parsed.data;
+  if (
+    typeof configuration.quorum === 'number' &&
+    configuration.relays.length > 0 &&
+    configuration.quorum > configuration.relays.length
+  ) {
+    problems.push(
+      `REPUBLISH_QUORUM (quorum) is ${configuration.quorum}, but there are only ${configuration.relays.length} relays`,
+    );
+  }
+  for (const need of options.needs ?? []) {
+    const value = configuration[need];
+    if (value === undefined || value.length === 0) problems.push(NEEDS[need]);
+  }
+  if (problems.length > 0) throw new ConfigurationError(problems);
+  return Object.freeze(configuration);
+}
+
+function readFile(env: NodeJS.ProcessEnv, directory: string, problems: string[]): Record<string, unknown> {
+  const named = env.REPUBLISH_CONFIG?.trim();
+  const file = path.resolve(directory, named || 'republish.config.json');
+  if (!named && !existsSync(file)) return {};
+  try {
+    const value: unknown = JSON.parse(readFileSync(file, 'utf8'));
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return { ...value };
+    problems.push(`${file} must hold a JSON object`);
+  } catch (error) {
+    // The parser's message quotes the file, which may hold secrets.
+    const reason =
+      error instanceof SyntaxError
+        ? 'is not valid JSON'
+        : 'cannot be read; is the path in REPUBLISH_CONFIG right?';
+    problems.push(`${file} ${reason}`);
+  }
+  return {};
+}
+
+function convert(text: string, kind: (typeof ENVIRONMENT)[string]['kind']): unknown {
+  switch (kind) {
+    case 'text':
+      return text;
+    case 'number':
+      return /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : text;
+    case 'quorum':
+      return /^\d+$/.test(text) ? Number(text) : text;
+    case 'list':
+      return text
+        .split(',')
+        .map((entry) => entry.trim())
+        .filter((entry) => entry !== '');
+  }
+}
+
+/** A variable that is almost one of ours is a mistake that would otherwise show as a default in production. */
+function mistypedVariables(env: NodeJS.ProcessEnv): string[] {
+  const known = [...Object.keys(ENVIRONMENT), ...OTHER_VARIABLES];
+  return Object.keys(env)
+    .filter((name) => name.startsWith('REPUBLISH_') && !known.includes(name))
+    .flatMap((name) => {
+      const meant = suggest(name, known);
+      return meant ? [`${name} is not known; did you mean ${meant}?`] : [];
+    });
+}
+
+function readSecretsKeyFile(values: Record<string, unknown>, problems: string[]): void {
+  if (values.secretsKey !== undefined || typeof values.secretsKeyFile !== 'string') return;
+  try {
+    values.secretsKey = readFileSync(values.secretsKeyFile, 'utf8').trim();
+  } catch {
+    problems.push('REPUBLISH_SECRETS_KEY_FILE (secretsKeyFile) cannot be read');
+  }
+}
+
+interface Issue {
+  code: string;
+  path: PropertyKey[];
+  message: string;
+  keys?: string[];
+}
+
+function describe(issue: Issue): string[] {
+  const at = issue.path.map(String);
+  if (issue.code === 'unrecognized_keys' && issue.keys) {
+    const known =
+      at.length === 0
+        ? Object.keys(configurationSchema.shape)
+        : ['schema', 'account', 'machines', 'documents'];
+    return issue.keys.map((key) => {
+      const meant = suggest(key, known);
+      return `${[...at, key].join('.')} is not known${meant ? `; did you mean ${meant}?` : ''}`;
+    });
+  }
+  const variable = Object.entries(ENVIRONMENT).find(([, { key }]) => key === at[0])?.[0];
+  const name = variable ? `${variable} (${at.join('.')})` : at.join('.');
+  return [`${name}: ${issue.message}`];
+}

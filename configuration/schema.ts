@@ -1,0 +1,92 @@
+import { z } from 'zod';
+import { DEFAULT_TASK_QUEUE } from '../contract/names';
+
+const identifier = z.string().regex(/^[A-Za-z_][A-Za-z0-9_$]*$/, 'must be a plain SQL identifier');
+
+/** Where rows come from: a table in the shape of the reference schema, or SQL with `$1`. */
+const source = z.union([
+  z.strictObject({ table: identifier, schema: identifier.optional() }),
+  z.strictObject({
+    sql: z.string().includes('$1', { message: 'the SQL must use $1 (operator or machine id)' }),
+  }),
+]);
+
+const relayUrl = z
+  .string()
+  .trim()
+  .refine((text) => /^(ws|wss):\/\/[^\s/]+/.test(text), 'must be a ws:// or wss:// URL')
+  .refine((text) => !/^[a-z]+:\/\/[^/]*@/.test(text), 'must not hold a user name or password');
+
+const milliseconds = (least: number): z.ZodInt =>
+  z
+    .int()
+    .min(least)
+    .max(24 * 3600 * 1000);
+
+/** Everything that can be configured, with its default. The file republish.config.json has this shape. */
+export const configurationSchema = z.strictObject({
+  databaseUrl: z
+    .string()
+    .refine((text) => /^postgres(ql)?:\/\//.test(text), 'must begin with postgres:// or postgresql://')
+    .optional(),
+  taskQueue: z.string().min(1).max(200).default(DEFAULT_TASK_QUEUE),
+  relays: z
+    .array(relayUrl)
+    .max(20)
+    .refine((relays) => new Set(relays).size === relays.length, 'names a relay twice')
+    .default([]),
+  quorum: z.union([z.enum(['majority', 'all']), z.int().min(1)]).default('majority'),
+  secretsKey: z
+    .string()
+    .min(16, 'must have at least 16 characters; a good one: openssl rand -hex 32')
+    .optional(),
+  secretsKeyFile: z.string().min(1).optional(),
+  bunkerConcurrency: z.int().min(1).max(1000).default(8),
+  bunkerTimeoutMs: milliseconds(100).default(30_000),
+  approvalTimeoutMs: milliseconds(100).default(300_000),
+  relayTimeoutMs: milliseconds(100).default(10_000),
+  documentTimeoutMs: milliseconds(1_000).default(30 * 60_000),
+  heartbeatTimeoutMs: milliseconds(1_000).default(12_000),
+  retryIntervalMs: milliseconds(10).default(1_000),
+  maxAttempts: z.int().min(1).max(1000).default(8),
+  maxStateBytes: z.int().min(1).max(1_000_000).default(28_672),
+  logLevel: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
+  queries: z
+    .strictObject({
+      /** Schema of every default table below that names none, for example LNbits' extension schema. */
+      schema: identifier.optional(),
+      account: source.default({ table: 'accounts' }),
+      machines: source.default({ table: 'dca_machines' }),
+      /** By document type. */
+      documents: z.record(z.string(), source).default({}),
+    })
+    .default({ account: { table: 'accounts' }, machines: { table: 'dca_machines' }, documents: {} }),
+});
+
+/** The configuration, checked and frozen. */
+export type Configuration = Readonly<z.infer<typeof configurationSchema>>;
+
+type Kind = 'text' | 'number' | 'list' | 'quorum';
+
+/** Environment variables, which win over the file. The names are public: scripts and units rely on them. */
+export const ENVIRONMENT: Record<string, { key: keyof Configuration; kind: Kind }> = {
+  DATABASE_URL: { key: 'databaseUrl', kind: 'text' },
+  REPUBLISH_TASK_QUEUE: { key: 'taskQueue', kind: 'text' },
+  REPUBLISH_RELAYS: { key: 'relays', kind: 'list' },
+  REPUBLISH_QUORUM: { key: 'quorum', kind: 'quorum' },
+  REPUBLISH_SECRETS_KEY: { key: 'secretsKey', kind: 'text' },
+  REPUBLISH_SECRETS_KEY_FILE: { key: 'secretsKeyFile', kind: 'text' },
+  REPUBLISH_BUNKER_CONCURRENCY: { key: 'bunkerConcurrency', kind: 'number' },
+  REPUBLISH_BUNKER_TIMEOUT_MS: { key: 'bunkerTimeoutMs', kind: 'number' },
+  REPUBLISH_APPROVAL_TIMEOUT_MS: { key: 'approvalTimeoutMs', kind: 'number' },
+  REPUBLISH_RELAY_TIMEOUT_MS: { key: 'relayTimeoutMs', kind: 'number' },
+  REPUBLISH_DOCUMENT_TIMEOUT_MS: { key: 'documentTimeoutMs', kind: 'number' },
+  REPUBLISH_HEARTBEAT_TIMEOUT_MS: { key: 'heartbeatTimeoutMs', kind: 'number' },
+  REPUBLISH_RETRY_INTERVAL_MS: { key: 'retryIntervalMs', kind: 'number' },
+  REPUBLISH_MAX_ATTEMPTS: { key: 'maxAttempts', kind: 'number' },
+  REPUBLISH_MAX_STATE_BYTES: { key: 'maxStateBytes', kind: 'number' },
+  REPUBLISH_LOG_LEVEL: { key: 'logLevel', kind: 'text' },
+};
+
+/** Variables of ours that are not part of the configuration: which file to read, and where dev finds Temporal. */
+export const OTHER_VARIABLES = ['REPUBLISH_CONFIG', 'REPUBLISH_TEMPORAL_CLI'] as const;

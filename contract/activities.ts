@@ -1,0 +1,118 @@
+import type { DocumentFailure, Failure } from './failures';
+import type { Outcome } from './progress';
+import type { RepublishInput, RepublishResult } from './input';
+
+/**
+ * The activities, as the workflow sees them. Inputs and results are wire format and stay small: no state, no event, no
+ * secret ever crosses here, only references into the ledger.
+ */
+export interface Activities {
+  checkSigner(input: CheckSignerInput): Promise<CheckSignerResult>;
+  loadMachines(input: LoadMachinesInput): Promise<LoadMachinesResult>;
+  askSigner(input: AskSignerInput): Promise<void>;
+  republishDocument(input: RepublishDocumentInput): Promise<RepublishDocumentResult>;
+  persistAudit(input: PersistAuditInput): Promise<PersistAuditResult>;
+}
+
+export interface CheckSignerInput {
+  /** `firstExecutionRunId`: the ledger key of the run, which stays across continue-as-new. */
+  runId: string;
+  request: RepublishInput;
+}
+
+export interface CheckSignerResult {
+  /** The operator's current public key, hex. */
+  operatorPubkey: string;
+  /** The document types of this run, resolved and in registry order. */
+  documentTypes: string[];
+  limits: RunLimits;
+}
+
+/** Bounds from the worker's configuration, recorded in history so that a replay sees the same ones. */
+export interface RunLimits {
+  /** Documents in work at once: twice the bunker's concurrency keeps the bunker busy while Temporal schedules. */
+  documentsInFlight: number;
+  /** One attempt at one document. */
+  attemptTimeoutMs: number;
+  /** All attempts at one document together. */
+  documentTimeoutMs: number;
+  /** A worker that is silent for this long is taken for lost. */
+  heartbeatTimeoutMs: number;
+  /** First wait between attempts; doubles up to `maxRetryIntervalMs`. */
+  initialRetryIntervalMs: number;
+  maxRetryIntervalMs: number;
+  /** Attempts at one document; each of them waits longer than the last. */
+  maxAttempts: number;
+  machinesPerPage: number;
+}
+
+export interface LoadMachinesInput {
+  runId: string;
+  operatorUserId: string;
+  operatorPubkey: string;
+  documentTypes: string[];
+  machineIds?: string[];
+  force: boolean;
+  /** Machine id after which the page starts; absent for the first page. */
+  after?: string;
+  limit: number;
+}
+
+export interface PlannedMachine {
+  machineId: string;
+  name: string;
+  /** Document types with valid state that still have to be brought to an outcome. */
+  documentTypes: string[];
+}
+
+export interface LoadMachinesResult {
+  machines: PlannedMachine[];
+  /** How many documents of this page will need the signer, as far as the ledger knows. */
+  toSign: number;
+  /** Outcomes reached without a republish activity, per document type (skipped: no state; failed: bad row). */
+  settled: Record<string, Partial<Record<Outcome, number>>>;
+  /** The bad rows of this page. */
+  failures: DocumentFailure[];
+  /** Cursor of the next page; absent on the last one. */
+  next?: string;
+}
+
+export interface AskSignerInput {
+  operatorUserId: string;
+  operatorPubkey: string;
+}
+
+export interface RepublishDocumentInput {
+  runId: string;
+  operatorUserId: string;
+  operatorPubkey: string;
+  documentType: string;
+  machineId: string;
+  force: boolean;
+}
+
+export interface RepublishDocumentResult {
+  outcome: 'published' | 'unchanged' | 'superseded';
+  eventId: string;
+}
+
+export interface PersistAuditInput {
+  runId: string;
+  workflowId: string;
+  request: RepublishInput;
+  operatorPubkey?: string;
+  documentTypes: string[];
+  cancelled: boolean;
+  /** What ended the run before its documents, if anything did. */
+  failure?: Failure;
+  /** Documents whose activity failed for good. */
+  failures: DocumentFailure[];
+}
+
+export interface PersistAuditResult {
+  events: RepublishResult;
+  /** Every failed document of the run as the ledger has it, at most 200. */
+  failures: DocumentFailure[];
+  /** All failed documents, also those that `failures` has no room for. */
+  failed: number;
+}

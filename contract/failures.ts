@@ -1,0 +1,202 @@
+/**
+ * Every way a run or a document can fail, by `ApplicationFailure.type`. The catalogue is the single source of whether
+ * Temporal retries a failure and of the sentence that tells a person what to do.
+ */
+interface FailureKind {
+  /** True: the same attempt may succeed later, so Temporal retries it within the activity's bound. */
+  retryable: boolean;
+  meaning: string;
+  remedy: string;
+}
+
+export const FAILURES = {
+  InvalidInput: {
+    retryable: false,
+    meaning: 'The workflow was started with an input it cannot accept.',
+    remedy: 'Correct the input as the message says and start again; nothing was changed.',
+  },
+  OperatorNotFound: {
+    retryable: false,
+    meaning: 'No account with that id, or the account has no valid public key.',
+    remedy: 'Check the operator user id (accounts.id in LNbits) and REPUBLISH_CONFIG "queries.account".',
+  },
+  MachineNotFound: {
+    retryable: false,
+    meaning: 'A machine was asked for that the operator does not have.',
+    remedy: 'Check the machine ids against dca_machines for this operator, or leave machineIds out for all.',
+  },
+  UnknownDocumentType: {
+    retryable: false,
+    meaning: 'A document type was asked for that no worker knows.',
+    remedy: 'Use one of the types named in the message, or add the type to documents/ and deploy the worker.',
+  },
+  SignerNotConfigured: {
+    retryable: false,
+    meaning: 'The operator has no signer.',
+    remedy: 'Pair one: republish signer add <operator> --bunker (or --local), then start again.',
+  },
+  SignerPubkeyMismatch: {
+    retryable: false,
+    meaning: "The signer's public key is not the account's (or not the expected one).",
+    remedy:
+      "Compare `republish signer check <operator>` with accounts.pubkey; pair the account's own bunker or correct the account, then start again. Nothing was signed.",
+  },
+  SignerUnlockFailed: {
+    retryable: false,
+    meaning: 'The stored signer could not be decrypted.',
+    remedy:
+      'Start the worker with the REPUBLISH_SECRETS_KEY under which the signer was added, or add the signer again.',
+  },
+  SignerTimeout: {
+    retryable: true,
+    meaning: 'The bunker did not answer within the deadline.',
+    remedy:
+      'Check that the bunker is running and online (republish signer check <operator>), then start again.',
+  },
+  SignerUnreachable: {
+    retryable: true,
+    meaning: "None of the bunker's relays can be reached, or all of them refuse the requests.",
+    remedy: "Check the bunker's relays and this host's network, then start again.",
+  },
+  SignerRefused: {
+    retryable: false,
+    meaning: 'The bunker answered the request with an error.',
+    remedy: 'Allow nip44_encrypt and sign_event:30078 for this client in the bunker, then start again.',
+  },
+  SignerApprovalPending: {
+    retryable: true,
+    meaning: 'The bunker waits for a person to approve the request.',
+    remedy:
+      'Open the approval page that the bunker named (republish status <operator>), approve, then start again.',
+  },
+  SignerReturnedWrongEvent: {
+    retryable: false,
+    meaning: 'The bunker returned something other than what it was asked to sign or encrypt.',
+    remedy:
+      'Do not trust this bunker until it is understood: check its version and which key it holds. Nothing was published.',
+  },
+  StateInvalid: {
+    retryable: false,
+    meaning: 'The state in the database is not valid for the document type.',
+    remedy: 'Correct the row that the message names, then start again; the other documents are not affected.',
+  },
+  StateTooLarge: {
+    retryable: false,
+    meaning: 'The state is larger than a machine or relay accepts in one encrypted event.',
+    remedy:
+      'Shorten the state, or raise REPUBLISH_MAX_STATE_BYTES if bunker, relays and machines all take more.',
+  },
+  MachineKeyInvalid: {
+    retryable: false,
+    meaning: "The machine's atm_pubkey is not a usable public key, or two machines share it.",
+    remedy: 'Correct atm_pubkey of the machine that the message names, then start again.',
+  },
+  RelayQuorumNotReached: {
+    retryable: true,
+    meaning: 'Fewer relays than the quorum hold the document.',
+    remedy:
+      'Check the relays that the message names, or change REPUBLISH_RELAYS or REPUBLISH_QUORUM, then start again.',
+  },
+  RelayRefused: {
+    retryable: false,
+    meaning: 'So many relays refused the document for good that the quorum cannot be reached.',
+    remedy: 'See the reason of each relay in the message; use relays that accept this key and kind 30078.',
+  },
+  NewerDocumentExists: {
+    retryable: false,
+    meaning:
+      'A document dated so far in the future stands at the address that relays would refuse a newer one.',
+    remedy:
+      'Wait until the date in the message has come within 15 minutes, or delete that event, then start again.',
+  },
+  DatabaseUnavailable: {
+    retryable: true,
+    meaning: 'Postgres could not be reached or could not take the statement now.',
+    remedy: 'Check that Postgres is up, writable and not out of connections or disk.',
+  },
+  DatabaseMisconfigured: {
+    retryable: false,
+    meaning: 'Postgres refused a statement for good: a table, column or right is missing.',
+    remedy:
+      'Run `republish migrate`, and check "queries" and "schema" in REPUBLISH_CONFIG and the rights of the database user.',
+  },
+  ActivityTimeout: {
+    retryable: false,
+    meaning: 'The step did not end within its bound, without a reason of its own.',
+    remedy: 'Check that workers are running on the task queue, then start again.',
+  },
+  NotAttempted: {
+    retryable: false,
+    meaning: 'The run ended before this document was begun.',
+    remedy: 'Start again: only what is missing is done.',
+  },
+  Interrupted: {
+    retryable: false,
+    meaning: 'The run was cancelled while this document was in work.',
+    remedy: 'Start again: the document keeps what was reached and only the rest is done.',
+  },
+  RepublishIncomplete: {
+    retryable: false,
+    meaning: 'Some documents could not be republished; the others stand.',
+    remedy: 'Mend what the failures name, then start again: only what is missing is done.',
+  },
+  Unexpected: {
+    retryable: true,
+    meaning: 'An error that has no name of its own.',
+    remedy: 'See the worker log for the same run; if it persists, report it.',
+  },
+} as const satisfies Record<string, FailureKind>;
+
+export type FailureType = keyof typeof FAILURES;
+
+/** A failure as data: what crosses to the workflow, the audit and the caller. The message holds no secret and no state. */
+export interface Failure {
+  type: FailureType;
+  message: string;
+}
+
+/** A document that could not be republished. */
+export interface DocumentFailure extends Failure {
+  documentType: string;
+  machineId: string;
+}
+
+export function isFailureType(type: unknown): type is FailureType {
+  return typeof type === 'string' && Object.hasOwn(FAILURES, type);
+}
+
+export function remedyFor(type: FailureType): string {
+  return FAILURES[type].remedy;
+}
+
+export function isRetryable(type: FailureType): boolean {
+  return FAILURES[type].retryable;
+}
+
+/** Longest message that is let into history: enough for a name, a cause and each relay's reason. */
+const MAX_MESSAGE_LENGTH = 1000;
+
+/**
+ * The error that every room below the activities throws. It carries its catalogue type, so that nobody has to guess from
+ * a message whether to retry.
+ */
+export class RepublishError extends Error {
+  override readonly name = 'RepublishError';
+
+  constructor(
+    readonly type: FailureType,
+    message: string,
+    /** How long to wait before the next attempt, where the other side said so. */
+    readonly retryAfterMs?: number,
+  ) {
+    super(message.slice(0, MAX_MESSAGE_LENGTH));
+  }
+}
+
+/** Turns anything that was thrown into an Error (nostr libraries reject with strings, Node with AggregateError). */
+export function ensureError(thrown: unknown): Error {
+  if (thrown instanceof AggregateError && thrown.message === '') {
+    return new Error(thrown.errors.map((inner) => ensureError(inner).message).join('; '), { cause: thrown });
+  }
+  return thrown instanceof Error ? thrown : new Error(String(thrown));
+}

@@ -1,0 +1,5 @@
+export * from './activities';
+export * from './failures';
+export * from './input';
+export * from './names';
+export * from './progress';

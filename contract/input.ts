@@ -1,0 +1,90 @@
+/**
+ * Input of the workflow `republishOperatorConfigs`, as plain JSON so that any Temporal client can send it.
+ */
+export interface RepublishInput {
+  /** `accounts.id` of the operator in LNbits. */
+  operatorUserId: string;
+  /** Document types to republish, such as `bitspire-fees`. Default: every type the worker knows. */
+  documentTypes?: string[];
+  /** `dca_machines.id` of the machines to republish. Default: every machine of the operator. */
+  machineIds?: string[];
+  /** Public key (64 lower-case hex) the operator is expected to have now; the run ends before signing if it differs. */
+  expectedPubkey?: string;
+  /** Sign anew even where the current document is already published and unchanged. Default: false. */
+  force?: boolean;
+  /**
+   * `report` (default): a run with failed documents ends as RepublishIncomplete.
+   * `hold` is reserved for a later release and refused until then.
+   */
+  onFailure?: 'report' | 'hold';
+  /** Why the run was started; free text for the audit, at most 500 characters. */
+  reason?: string;
+}
+
+/** Result of the workflow: for each requested document type the ids of the events that stand for it, in machine order. */
+export type RepublishResult = Record<string, string[]>;
+
+const KNOWN_KEYS: ReadonlySet<string> = new Set<keyof RepublishInput>([
+  'operatorUserId',
+  'documentTypes',
+  'machineIds',
+  'expectedPubkey',
+  'force',
+  'onFailure',
+  'reason',
+]);
+
+/**
+ * What is wrong with an input that came over the wire, as sentences; empty when it is sound. Hand-written because it
+ * runs inside the workflow, where no validation library belongs.
+ *
+ * Unknown keys are refused: `documentType` for `documentTypes` would otherwise republish everything.
+ */
+export function problemsOfInput(input: unknown): string[] {
+  if (typeof input !== 'object' || input === null || Array.isArray(input)) {
+    return ['the input must be a JSON object such as {"operatorUserId": "..."}'];
+  }
+  const fields = input as Record<string, unknown>;
+  const problems: string[] = [];
+  for (const key of Object.keys(fields)) {
+    if (!KNOWN_KEYS.has(key))
+      problems.push(`unknown key "${key.slice(0, 60)}"; known are ${[...KNOWN_KEYS].join(', ')}`);
+  }
+  if (!isText(fields.operatorUserId, 200))
+    problems.push('operatorUserId must be a text of 1 to 200 characters');
+  for (const key of ['documentTypes', 'machineIds'] as const) {
+    const list = fields[key];
+    if (list == null) continue;
+    if (!Array.isArray(list) || list.length === 0 || !list.every((entry) => isText(entry, 200))) {
+      problems.push(`${key} must be a list of one or more texts, or be left out for all`);
+    }
+  }
+  if (fields.expectedPubkey != null && !/^[0-9a-f]{64}$/.test(String(fields.expectedPubkey))) {
+    problems.push('expectedPubkey must be 64 lower-case hex characters');
+  }
+  if (fields.force != null && typeof fields.force !== 'boolean') problems.push('force must be true or false');
+  if (fields.onFailure != null && fields.onFailure !== 'report') {
+    problems.push('onFailure must be "report" ("hold" is not available in this release)');
+  }
+  if (fields.reason != null && (typeof fields.reason !== 'string' || fields.reason.length > 500)) {
+    problems.push('reason must be a text of at most 500 characters');
+  }
+  return problems;
+}
+
+/** The input with keys left out that other languages send as null, and with lists that name nothing twice. */
+export function normalisedInput(input: RepublishInput): RepublishInput {
+  const present = Object.fromEntries(
+    Object.entries(input).filter(([, value]) => value != null),
+  ) as unknown as RepublishInput;
+  const { documentTypes, machineIds } = present;
+  return {
+    ...present,
+    ...(documentTypes === undefined ? {} : { documentTypes: [...new Set(documentTypes)] }),
+    ...(machineIds === undefined ? {} : { machineIds: [...new Set(machineIds)] }),
+  };
+}
+
+function isText(value: unknown, maxLength: number): value is string {
+  return typeof value === 'string' && value.trim() !== '' && value.length <= maxLength;
+}

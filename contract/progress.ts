@@ -1,0 +1,22 @@
+/** What became of one document. */
+export type Outcome = 'published' | 'unchanged' | 'superseded' | 'skipped' | 'failed';
+
+export type Phase =
+  'checking signer' | 'loading machines' | 'asking signer' | 'publishing' | 'writing audit' | 'done';
+
+/** Documents by outcome. `planned` is what there is to do: all documents but the skipped ones. */
+export interface Counts extends Record<Outcome, number> {
+  planned: number;
+}
+
+/** Answer of the query `progress`. Counts are documents (one per machine and document type). */
+export interface Progress extends Counts {
+  phase: Phase;
+  /** True once a cancellation was asked for: documents in work end, no new one is begun. */
+  cancelling: boolean;
+  documentTypes: Record<string, Counts>;
+}
+
+export function noCounts(): Counts {
+  return { planned: 0, published: 0, unchanged: 0, superseded: 0, skipped: 0, failed: 0 };
+}
