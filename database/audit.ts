@@ -1,0 +1,76 @@
+import type { DocumentFailure, Failure } from '../contract/failures';
+import type { Outcome } from '../contract/progress';
+import type { RepublishResult } from '../contract/input';
+import type { RelayRecord } from './ledger/documents';
+import type { Queryable } from './connection';
+
+export type RunOutcome = 'complete' | 'incomplete' | 'failed' | 'cancelled';
+
+/** One row of `republish.audit_log`: what a run published, and what it could not. */
+export interface AuditRow {
+  runId: string;
+  workflowId: string;
+  operatorUserId: string;
+  operatorPubkey: string | null;
+  outcome: RunOutcome;
+  events: RepublishResult;
+  counts: Record<string, Record<Outcome, number>>;
+  failures: DocumentFailure[];
+  superseded: { documentType: string; machineId: string; eventId: string; supersededBy: string }[];
+  laggards: ({ documentType: string; machineId: string; relay: string } & RelayRecord)[];
+  failure: Failure | null;
+  reason: string | null;
+}
+
+export interface WrittenAuditRow extends AuditRow {
+  /** ISO 8601. */
+  writtenAt: string;
+}
+
+const COLUMNS = `run_id AS "runId", workflow_id AS "workflowId", operator_user_id AS "operatorUserId",
+  operator_pubkey AS "operatorPubkey", outcome, events, counts, failures, superseded, laggards, failure, reason,
+  to_char(written_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS "writtenAt"`;
+
+/** Appends the audit row of a run, unless it is there: exactly one row per run, whatever is retried. */
+export async function appendAudit(db: Queryable, row: AuditRow): Promise<void> {
+  await db.query(
+    `INSERT INTO republish.audit_log (run_id, workflow_id, operator_user_id, operator_pubkey, outcome, events, counts,
+                                      failures, superseded, laggards, failure, reason)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+     ON CONFLICT (run_id) DO NOTHING`,
+    [
+      row.runId,
+      row.workflowId,
+      row.operatorUserId,
+      row.operatorPubkey,
+      row.outcome,
+      JSON.stringify(row.events),
+      JSON.stringify(row.counts),
+      JSON.stringify(row.failures),
+      JSON.stringify(row.superseded),
+      JSON.stringify(row.laggards),
+      row.failure === null ? null : JSON.stringify(row.failure),
+      row.reason,
+    ],
+  );
+}
+
+export async function auditOfRun(db: Queryable, runId: string): Promise<WrittenAuditRow | undefined> {
+  const [row] = await db.query<WrittenAuditRow>(
+    `SELECT ${COLUMNS} FROM republish.audit_log WHERE run_id = $1`,
+    [runId],
+  );
+  return row;
+}
+
+/** Newest first. */
+export function auditsOfOperator(
+  db: Queryable,
+  operatorUserId: string,
+  limit: number,
+): Promise<WrittenAuditRow[]> {
+  return db.query<WrittenAuditRow>(
+    `SELECT ${COLUMNS} FROM republish.audit_log WHERE operator_user_id = $1 ORDER BY id DESC LIMIT $2`,
+    [operatorUserId, limit],
+  );
+}

@@ -1,0 +1,121 @@
+import { Pool, type PoolClient, type QueryResultRow } from 'pg';
+import { ensureError, RepublishError } from '../contract/failures';
+
+/** Anything a statement can run on: the pool, or one client inside a transaction. */
+export interface Queryable {
+  query<Row extends QueryResultRow>(text: string, values?: unknown[]): Promise<Row[]>;
+}
+
+export interface Database extends Queryable {
+  /** Runs `work` in one transaction, again from the start when Postgres asks for that (serialization, deadlock). */
+  transaction<T>(work: (client: Queryable) => Promise<T>): Promise<T>;
+  close(): Promise<void>;
+}
+
+export interface DatabaseOptions {
+  /** `postgres://...`; never logged. */
+  url: string;
+  maxConnections?: number;
+  /** Told of connections that broke while idle; the pool replaces them by itself. */
+  onIdleError?: (error: Error) => void;
+}
+
+/** SQLSTATEs after which the same transaction may simply be run again. */
+const RUN_AGAIN = new Set(['40001', '40P01']);
+const TRANSACTION_ATTEMPTS = 5;
+
+/** SQLSTATE classes and codes that no retry mends: syntax or missing object or right, and constraint violations. */
+const FINAL_CLASSES = ['42', '3F', '22', '23', '0A', '28', '3D'];
+
+/**
+ * Opens a pool. Errors come out as RepublishError: DatabaseUnavailable (retried) or DatabaseMisconfigured (not), with the
+ * SQLSTATE and Postgres' own message but never its `detail`, which can quote row values.
+ */
+export function openDatabase(options: DatabaseOptions): Database {
+  const pool = new Pool({
+    connectionString: options.url,
+    max: options.maxConnections ?? 10,
+    connectionTimeoutMillis: 5_000,
+    // A server that vanished without a FIN would otherwise hold a query, and with it a document, for ever.
+    query_timeout: 35_000,
+    statement_timeout: 30_000,
+    keepAlive: true,
+    application_name: 'republish-operator-configs',
+  });
+  // Without a listener a connection that breaks while idle would end the process.
+  pool.on('error', (error) => options.onIdleError?.(error));
+
+  const onClient = (client: PoolClient): Queryable => ({
+    query: async <Row extends QueryResultRow>(text: string, values?: unknown[]) =>
+      (await client.query<Row>(text, values)).rows,
+  });
+
+  return {
+    async query<Row extends QueryResultRow>(text: string, values?: unknown[]) {
+      try {
+        return (await pool.query<Row>(text, values)).rows;
+      } catch (thrown) {
+        throw asRepublishError(thrown);
+      }
+    },
+    async transaction(work) {
+      for (let attempt = 1; ; attempt += 1) {
+        try {
+          return await inTransaction(pool, onClient, work);
+        } catch (thrown) {
+          if (attempt < TRANSACTION_ATTEMPTS && RUN_AGAIN.has(sqlState(thrown) ?? '')) continue;
+          throw asRepublishError(thrown);
+        }
+      }
+    },
+    close: () => pool.end(),
+  };
+}
+
+async function inTransaction<T>(
+  pool: Pool,
+  onClient: (client: PoolClient) => Queryable,
+  work: (client: Queryable) => Promise<T>,
+): Promise<T> {
+  const client = await pool.connect();
+  // While it is checked out the pool does not listen on the client: a connection that breaks between two statements
+  // would end the process.
+  const ignore = (): void => undefined;
+  client.on('error', ignore);
+  let broken: Error | undefined;
+  try {
+    await client.query('BEGIN');
+    const result = await work(onClient(client));
+    await client.query('COMMIT');
+    return result;
+  } catch (thrown) {
+    await client.query('ROLLBACK').catch((error: unknown) => (broken = ensureError(error)));
+    throw thrown;
+  } finally {
+    client.removeListener('error', ignore);
+    client.release(broken);
+  }
+}
+
+function sqlState(thrown: unknown): string | undefined {
+  const code = (thrown as { code?: unknown } | null)?.code;
+  return typeof code === 'string' ? code : undefined;
+}
+
+/** Node's and pg's own connection errors carry no SQLSTATE of five characters. */
+function asRepublishError(thrown: unknown): RepublishError {
+  if (thrown instanceof RepublishError) return thrown;
+  const code = sqlState(thrown);
+  const message = ensureError(thrown).message;
+  const isSqlState = code !== undefined && /^[0-9A-Z]{5}$/.test(code);
+  // 25006: read-only (a failover, or a full disk guard): it passes.
+  if (isSqlState && FINAL_CLASSES.some((prefix) => code.startsWith(prefix))) {
+    return new RepublishError('DatabaseMisconfigured', `Postgres refused a statement (${code}): ${message}`);
+  }
+  return new RepublishError(
+    'DatabaseUnavailable',
+    isSqlState
+      ? `Postgres could not take a statement now (${code}): ${message}`
+      : `Postgres is not reachable (${code ?? message})`,
+  );
+}

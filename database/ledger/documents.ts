@@ -1,0 +1,297 @@
+import type { Outcome } from '../../contract/progress';
+import type { FailureType } from '../../contract/failures';
+import type { Queryable } from '../connection';
+
+/** Which row of the ledger: one per run, document type and machine. */
+export interface DocumentKey {
+  runId: string;
+  documentType: string;
+  machineId: string;
+}
+
+/** Unsigned Nostr event (NIP-01) whose id is known. `created_at` in seconds. */
+export interface SealedEvent {
+  id: string;
+  pubkey: string;
+  kind: number;
+  created_at: number;
+  tags: string[][];
+  content: string;
+}
+
+/** What is known of a document on one relay. */
+export interface RelayRecord {
+  state: 'holds' | 'refused' | 'unreachable' | 'older' | 'newer' | 'absent';
+  /** The relay's own words, or the network's. */
+  detail?: string;
+}
+
+export interface DocumentRow extends DocumentKey {
+  machineName: string;
+  atmPubkey: string | null;
+  operatorPubkey: string;
+  stateFingerprint: string | null;
+  event: SealedEvent | null;
+  signature: string | null;
+  /** The event was signed in an earlier run for the same state. */
+  reused: boolean;
+  relays: Record<string, RelayRecord>;
+  supersededBy: string | null;
+  outcome: Outcome | null;
+  failureType: FailureType | null;
+  failureMessage: string | null;
+}
+
+const COLUMNS = `run_id AS "runId", document_type AS "documentType", machine_id AS "machineId",
+  machine_name AS "machineName", atm_pubkey AS "atmPubkey", operator_pubkey AS "operatorPubkey",
+  state_fingerprint AS "stateFingerprint", unsigned_event AS event, signature, reused, relays, superseded_by AS "supersededBy",
+  outcome, failure_type AS "failureType", failure_message AS "failureMessage"`;
+
+export interface PlannedDocument {
+  documentType: string;
+  machineId: string;
+  machineName: string;
+  atmPubkey: string | null;
+  /** Set for documents that need no publishing (skipped) or cannot have it (failed). */
+  outcome: 'skipped' | 'failed' | null;
+  failureType: FailureType | null;
+  failureMessage: string | null;
+}
+
+/** Writes a page of the plan. What is there already stays: the plan of a run is made once. */
+export async function planDocuments(
+  db: Queryable,
+  run: { runId: string; operatorPubkey: string },
+  documents: PlannedDocument[],
+): Promise<void> {
+  if (documents.length === 0) return;
+  const column = <K extends keyof PlannedDocument>(key: K): PlannedDocument[K][] =>
+    documents.map((row) => row[key]);
+  await db.query(
+    `INSERT INTO republish.documents (run_id, operator_pubkey, document_type, machine_id, machine_name, atm_pubkey,
+                                      outcome, failure_type, failure_message, settled_at)
+     SELECT $1, $2, type, machine, name, atm, outcome, failure, message, CASE WHEN outcome IS NULL THEN NULL ELSE now() END
+       FROM unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[])
+         AS planned (type, machine, name, atm, outcome, failure, message)
+     ON CONFLICT (run_id, document_type, machine_id) DO NOTHING`,
+    [
+      run.runId,
+      run.operatorPubkey,
+      column('documentType'),
+      column('machineId'),
+      column('machineName'),
+      column('atmPubkey'),
+      column('outcome'),
+      column('failureType'),
+      column('failureMessage'),
+    ],
+  );
+}
+
+/** The run's rows for a page of machines, in machine order. */
+export function documentsOfMachines(
+  db: Queryable,
+  runId: string,
+  machineIds: string[],
+): Promise<DocumentRow[]> {
+  return db.query<DocumentRow>(
+    `SELECT ${COLUMNS} FROM republish.documents WHERE run_id = $1 AND machine_id = ANY ($2::text[])
+      ORDER BY machine_id COLLATE "C", document_type`,
+    [runId, machineIds],
+  );
+}
+
+/** Begins an attempt: counts it and returns the row as the last attempt left it. */
+export async function beginAttempt(db: Queryable, key: DocumentKey): Promise<DocumentRow | undefined> {
+  const [row] = await db.query<DocumentRow>(
+    `UPDATE republish.documents SET attempts = attempts + 1
+      WHERE run_id = $1 AND document_type = $2 AND machine_id = $3 RETURNING ${COLUMNS}`,
+    [key.runId, key.documentType, key.machineId],
+  );
+  return row;
+}
+
+/** Address of a document apart from its kind: whose it is, of which type, for which machine (by its key). */
+export interface DocumentAddress {
+  operatorPubkey: string;
+  documentType: string;
+  atmPubkey: string;
+}
+
+/**
+ * The newest event that any run has sealed for an address, or undefined. Signed or not: an unsigned seal may have become
+ * an event at the bunker, so nothing may be dated before it.
+ */
+export async function newestSeal(
+  db: Queryable,
+  address: DocumentAddress,
+  exceptRunId: string,
+): Promise<Pick<DocumentRow, 'event' | 'signature' | 'stateFingerprint' | 'outcome'> | undefined> {
+  const [row] = await db.query<DocumentRow>(
+    `SELECT ${COLUMNS} FROM republish.documents
+      WHERE operator_pubkey = $1 AND document_type = $2 AND atm_pubkey = $3 AND event_id IS NOT NULL AND run_id <> $4
+      ORDER BY created_at_s DESC, event_id ASC LIMIT 1`,
+    [address.operatorPubkey, address.documentType, address.atmPubkey, exceptRunId],
+  );
+  return row;
+}
+
+/** What the newest seals of many addresses fingerprint, by `<type>:<atm pubkey>`; only signed ones. */
+export async function newestFingerprints(
+  db: Queryable,
+  operatorPubkey: string,
+  documentTypes: string[],
+  atmPubkeys: string[],
+): Promise<Map<string, string | null>> {
+  const rows = await db.query<{ address: string; fingerprint: string | null }>(
+    `SELECT DISTINCT ON (document_type, atm_pubkey) document_type || ':' || atm_pubkey AS address,
+            CASE WHEN signature IS NULL THEN NULL ELSE state_fingerprint END AS fingerprint
+       FROM republish.documents
+      WHERE operator_pubkey = $1 AND document_type = ANY ($2::text[]) AND atm_pubkey = ANY ($3::text[]) AND event_id IS NOT NULL
+      ORDER BY document_type, atm_pubkey, created_at_s DESC, event_id ASC`,
+    [operatorPubkey, documentTypes, atmPubkeys],
+  );
+  return new Map(rows.map((row) => [row.address, row.fingerprint]));
+}
+
+/**
+ * Seals a document: first writer wins. Returns the seal that stands, which is another attempt's if that one was first.
+ * A reused event of an earlier run brings its signature along.
+ */
+export async function sealDocument(
+  db: Queryable,
+  key: DocumentKey,
+  seal: { event: SealedEvent; stateFingerprint: string; signature: string | null },
+): Promise<DocumentRow | undefined> {
+  const values = [key.runId, key.documentType, key.machineId];
+  await db.query(
+    `UPDATE republish.documents
+        SET event_id = $4, created_at_s = $5, unsigned_event = $6, state_fingerprint = $7, sealed_at = now(),
+            signature = $8, reused = $8::text IS NOT NULL, signed_at = CASE WHEN $8::text IS NULL THEN NULL ELSE now() END
+      WHERE run_id = $1 AND document_type = $2 AND machine_id = $3 AND event_id IS NULL`,
+    [
+      ...values,
+      seal.event.id,
+      seal.event.created_at,
+      JSON.stringify(seal.event),
+      seal.stateFingerprint,
+      seal.signature,
+    ],
+  );
+  const [row] = await db.query<DocumentRow>(
+    `SELECT ${COLUMNS} FROM republish.documents WHERE run_id = $1 AND document_type = $2 AND machine_id = $3`,
+    values,
+  );
+  return row;
+}
+
+/** Keeps the signature of the sealed event. First writer wins: both are valid, and relays must see the same bytes. */
+export async function keepSignature(db: Queryable, key: DocumentKey, signature: string): Promise<string> {
+  const values = [key.runId, key.documentType, key.machineId];
+  await db.query(
+    `UPDATE republish.documents SET signature = $4, signed_at = now()
+      WHERE run_id = $1 AND document_type = $2 AND machine_id = $3 AND signature IS NULL`,
+    [...values, signature],
+  );
+  const [row] = await db.query<{ signature: string }>(
+    `SELECT signature FROM republish.documents WHERE run_id = $1 AND document_type = $2 AND machine_id = $3`,
+    values,
+  );
+  return row?.signature ?? signature;
+}
+
+/** Stores what each relay answered; answers of relays that are not named stay as they were. */
+export async function recordRelays(
+  db: Queryable,
+  key: DocumentKey,
+  relays: Record<string, RelayRecord>,
+): Promise<void> {
+  await db.query(
+    `UPDATE republish.documents SET relays = relays || $4::jsonb WHERE run_id = $1 AND document_type = $2 AND machine_id = $3`,
+    [key.runId, key.documentType, key.machineId, JSON.stringify(relays)],
+  );
+}
+
+/** Brings a document to its outcome, unless it has one. */
+export async function settleDocument(
+  db: Queryable,
+  key: DocumentKey,
+  settled: { outcome: Outcome; relays: Record<string, RelayRecord>; supersededBy?: string | undefined },
+): Promise<void> {
+  await db.query(
+    `UPDATE republish.documents
+        SET outcome = $4, relays = relays || $5::jsonb, superseded_by = $6, settled_at = now(),
+            failure_type = NULL, failure_message = NULL
+      WHERE run_id = $1 AND document_type = $2 AND machine_id = $3 AND outcome IS NULL`,
+    [
+      key.runId,
+      key.documentType,
+      key.machineId,
+      settled.outcome,
+      JSON.stringify(settled.relays),
+      settled.supersededBy ?? null,
+    ],
+  );
+}
+
+/** Notes why an attempt failed, for whoever looks at the ledger while the next one waits. */
+export async function recordFailedAttempt(
+  db: Queryable,
+  key: DocumentKey,
+  failure: { type: FailureType; message: string },
+): Promise<void> {
+  await db.query(
+    `UPDATE republish.documents SET failure_type = $4, failure_message = $5
+      WHERE run_id = $1 AND document_type = $2 AND machine_id = $3 AND outcome IS NULL`,
+    [key.runId, key.documentType, key.machineId, failure.type, failure.message],
+  );
+}
+
+/** Ends the documents that their activities failed for good, with the reason the workflow saw. */
+export async function failDocuments(
+  db: Queryable,
+  runId: string,
+  failures: { documentType: string; machineId: string; type: FailureType; message: string }[],
+): Promise<void> {
+  await db.query(
+    `UPDATE republish.documents AS document
+        SET outcome = 'failed', failure_type = failure.type, failure_message = failure.message, settled_at = now()
+       FROM unnest($2::text[], $3::text[], $4::text[], $5::text[]) AS failure (document_type, machine_id, type, message)
+      WHERE document.run_id = $1 AND document.document_type = failure.document_type
+        AND document.machine_id = failure.machine_id AND document.outcome IS NULL`,
+    [
+      runId,
+      failures.map((failure) => failure.documentType),
+      failures.map((failure) => failure.machineId),
+      failures.map((failure) => failure.type),
+      failures.map((failure) => failure.message),
+    ],
+  );
+}
+
+/**
+ * Ends the documents that nobody brought to an outcome: with the reason of their last attempt; else as Interrupted when
+ * they were begun, and as NotAttempted when not.
+ */
+export async function failUnsettledDocuments(
+  db: Queryable,
+  runId: string,
+  messages: { Interrupted: string; NotAttempted: string },
+): Promise<void> {
+  await db.query(
+    `UPDATE republish.documents
+        SET outcome = 'failed', settled_at = now(),
+            failure_type = COALESCE(failure_type, CASE WHEN attempts > 0 THEN 'Interrupted' ELSE 'NotAttempted' END),
+            failure_message = COALESCE(failure_message, CASE WHEN attempts > 0 THEN $2 ELSE $3 END)
+      WHERE run_id = $1 AND outcome IS NULL`,
+    [runId, messages.Interrupted, messages.NotAttempted],
+  );
+}
+
+/** Every document of a run, in the order of document type and machine. */
+export function documentsOfRun(db: Queryable, runId: string): Promise<DocumentRow[]> {
+  return db.query<DocumentRow>(
+    `SELECT ${COLUMNS} FROM republish.documents WHERE run_id = $1 ORDER BY document_type, machine_id COLLATE "C"`,
+    [runId],
+  );
+}

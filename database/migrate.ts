@@ -1,0 +1,67 @@
+import { readdir, readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { RepublishError } from '../contract/failures';
+import type { Database, Queryable } from './connection';
+
+/** Any constant does, as long as it stays: all workers of all releases must ask for the same lock. */
+const MIGRATION_LOCK = 46_30078;
+
+export interface MigrationReport {
+  /** File names applied by this call, in order. */
+  applied: string[];
+  /** Number of the newest migration the database has now. */
+  version: number;
+}
+
+/**
+ * Brings the schema `republish` up to this release. Safe to call from many workers at once: one applies, the others wait
+ * on an advisory lock and find nothing left to do. All of it is one transaction, so a failure leaves what was there.
+ *
+ * @throws RepublishError DatabaseMisconfigured when the schema is newer than this release.
+ */
+export async function migrate(database: Database): Promise<MigrationReport> {
+  const files = await migrationFiles();
+  return database.transaction(async (client) => {
+    await client.query('SELECT pg_advisory_xact_lock($1)', [MIGRATION_LOCK]);
+    await createMigrationsTable(client);
+    const done = await client.query<{ version: number }>(
+      'SELECT version FROM republish.migrations ORDER BY version',
+    );
+    const newest = done.at(-1)?.version ?? 0;
+    const known = files.at(-1)?.version ?? 0;
+    if (newest > known) {
+      throw new RepublishError(
+        'DatabaseMisconfigured',
+        `the database schema is at version ${newest}, this release knows ${known}: run a newer release of republish-operator-configs`,
+      );
+    }
+    const applied: string[] = [];
+    for (const file of files.filter(({ version }) => version > newest)) {
+      await client.query(await readFile(file.path, 'utf8'));
+      await client.query('INSERT INTO republish.migrations (version, name) VALUES ($1, $2)', [
+        file.version,
+        file.name,
+      ]);
+      applied.push(file.name);
+    }
+    return { applied, version: known };
+  });
+}
+
+/** CREATE ... IF NOT EXISTS would demand the right to create even where an administrator has prepared everything. */
+async function createMigrationsTable(client: Queryable): Promise<void> {
+  const [row] = await client.query<{ exists: boolean }>(
+    "SELECT to_regclass('republish.migrations') IS NOT NULL AS exists",
+  );
+  if (row?.exists) return;
+  await client.query('CREATE SCHEMA IF NOT EXISTS republish');
+  await client.query(
+    'CREATE TABLE republish.migrations (version integer PRIMARY KEY, name text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())',
+  );
+}
+
+async function migrationFiles(): Promise<{ version: number; name: string; path: string }[]> {
+  const directory = path.join(__dirname, 'migrations');
+  const names = (await readdir(directory)).filter((name) => /^\d{4}_.+\.sql$/.test(name)).sort();
+  return names.map((name) => ({ version: Number(name.slice(0, 4)), name, path: path.join(directory, name) }));
+}

@@ -1,0 +1,77 @@
+import type { Queryable } from './connection';
+
+/** An operator's current signer. `ncryptsec` (NIP-49) is the operator's key (local) or the client key (bunker). */
+export type SignerRow = {
+  operatorUserId: string;
+  /** Public key that signs documents, hex. */
+  pubkey: string;
+  ncryptsec: string;
+  addedAt: string;
+} & ({ kind: 'local' } | { kind: 'bunker'; bunkerPubkey: string; bunkerRelays: string[] });
+
+const COLUMNS = `operator_user_id AS "operatorUserId", kind, pubkey, ncryptsec, bunker_pubkey AS "bunkerPubkey",
+  bunker_relays AS "bunkerRelays", to_char(added_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS "addedAt"`;
+
+export async function findSigner(db: Queryable, operatorUserId: string): Promise<SignerRow | undefined> {
+  const [row] = await db.query<SignerRow>(
+    `SELECT ${COLUMNS} FROM republish.signers WHERE operator_user_id = $1`,
+    [operatorUserId],
+  );
+  return row;
+}
+
+export function listSigners(db: Queryable): Promise<SignerRow[]> {
+  return db.query<SignerRow>(`SELECT ${COLUMNS} FROM republish.signers ORDER BY operator_user_id`);
+}
+
+/** Makes this the operator's current signer, in place of any other. */
+export async function putSigner(
+  db: Queryable,
+  signer: Omit<SignerRow, 'addedAt'> & Partial<BunkerColumns>,
+): Promise<void> {
+  await db.query(
+    `INSERT INTO republish.signers (operator_user_id, kind, pubkey, ncryptsec, bunker_pubkey, bunker_relays)
+     VALUES ($1, $2, $3, $4, $5, $6)
+     ON CONFLICT (operator_user_id) DO UPDATE
+       SET kind = EXCLUDED.kind, pubkey = EXCLUDED.pubkey, ncryptsec = EXCLUDED.ncryptsec,
+           bunker_pubkey = EXCLUDED.bunker_pubkey, bunker_relays = EXCLUDED.bunker_relays, added_at = now()`,
+    [
+      signer.operatorUserId,
+      signer.kind,
+      signer.pubkey,
+      signer.ncryptsec,
+      signer.bunkerPubkey ?? null,
+      signer.bunkerRelays ?? null,
+    ],
+  );
+}
+
+interface BunkerColumns {
+  bunkerPubkey: string;
+  bunkerRelays: string[];
+}
+
+/** Deletes the operator's signer and the client keys of all its pairings. Returns whether there was one. */
+export async function deleteSigner(db: Queryable, operatorUserId: string): Promise<boolean> {
+  await db.query('DELETE FROM republish.pairings WHERE operator_user_id = $1', [operatorUserId]);
+  const rows = await db.query('DELETE FROM republish.signers WHERE operator_user_id = $1 RETURNING 1', [
+    operatorUserId,
+  ]);
+  return rows.length > 0;
+}
+
+/**
+ * The client key of a pairing that was begun earlier with this bunker, or the given one, which is kept first. Called
+ * before `connect`, so that the key outlives a crash after it.
+ */
+export async function beginPairing(
+  db: Queryable,
+  pairing: { operatorUserId: string; bunkerPubkey: string; ncryptsec: string },
+): Promise<string> {
+  const [row] = await db.query<{ ncryptsec: string }>(
+    `INSERT INTO republish.pairings (operator_user_id, bunker_pubkey, ncryptsec) VALUES ($1, $2, $3)
+     ON CONFLICT (operator_user_id, bunker_pubkey) DO UPDATE SET begun_at = now() RETURNING ncryptsec`,
+    [pairing.operatorUserId, pairing.bunkerPubkey, pairing.ncryptsec],
+  );
+  return row?.ncryptsec ?? pairing.ncryptsec;
+}

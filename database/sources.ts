@@ -1,0 +1,111 @@
+import { RepublishError } from '../contract/failures';
+import type { Queryable } from './connection';
+
+/** Where one kind of row comes from: a table in the shape of the reference schema, or any SQL with `$1`. */
+export type Source = { table: string; schema?: string | undefined } | { sql: string };
+
+export interface AccountRow {
+  id: string;
+  pubkey: string | null;
+}
+
+export interface MachineRow {
+  id: string;
+  name: string;
+  atm_pubkey: string | null;
+}
+
+/** The configured queries on tables that are not ours. They are only ever read. */
+export interface Sources {
+  account(db: Queryable, operatorUserId: string): Promise<AccountRow | undefined>;
+  /** A page of machines in the order of their ids, starting after `after`. */
+  machines(
+    db: Queryable,
+    page: {
+      operatorUserId: string;
+      after?: string | undefined;
+      machineIds?: string[] | undefined;
+      limit: number;
+    },
+  ): Promise<MachineRow[]>;
+  /** Lower-case keys that more than one machine of the operator has. */
+  sharedAtmPubkeys(db: Queryable, operatorUserId: string): Promise<Set<string>>;
+  /** The rows of a document type's state for a machine, as JSON objects with the column names as keys. */
+  state(db: Queryable, documentType: string, machineId: string): Promise<Record<string, unknown>[]>;
+}
+
+export interface SourceOptions {
+  account: Source;
+  machines: Source;
+  /** By document type. */
+  documents: Record<string, Source>;
+}
+
+/** Builds the queries once. `$1` is the operator id (account, machines) or the machine id (documents). */
+export function createSources(options: SourceOptions): Sources {
+  const account = sqlOf(options.account, (table) => `SELECT id, pubkey FROM ${table} WHERE id = $1`);
+  const machines = sqlOf(
+    options.machines,
+    (table) => `SELECT id, name, atm_pubkey FROM ${table} WHERE operator_user_id = $1`,
+  );
+
+  return {
+    async account(db, operatorUserId) {
+      const rows = await db.query<AccountRow>(
+        `SELECT source.id::text AS id, source.pubkey::text AS pubkey FROM (${account}) AS source LIMIT 1`,
+        [operatorUserId],
+      );
+      return rows[0];
+    },
+
+    machines(db, { operatorUserId, after, machineIds, limit }) {
+      // COLLATE "C": the order, and with it the cursor, must not depend on the locale of the server.
+      return db.query<MachineRow>(
+        `SELECT source.id::text AS id, source.name::text AS name, source.atm_pubkey::text AS atm_pubkey
+           FROM (${machines}) AS source
+          WHERE ($2::text IS NULL OR source.id::text COLLATE "C" > $2::text)
+            AND ($3::text[] IS NULL OR source.id::text = ANY ($3::text[]))
+          ORDER BY source.id::text COLLATE "C"
+          LIMIT $4`,
+        [operatorUserId, after ?? null, machineIds ?? null, limit],
+      );
+    },
+
+    async sharedAtmPubkeys(db, operatorUserId) {
+      const rows = await db.query<{ atm_pubkey: string }>(
+        `SELECT lower(source.atm_pubkey::text) AS atm_pubkey FROM (${machines}) AS source
+          WHERE source.atm_pubkey IS NOT NULL GROUP BY 1 HAVING count(*) > 1`,
+        [operatorUserId],
+      );
+      return new Set(rows.map((row) => row.atm_pubkey));
+    },
+
+    async state(db, documentType, machineId) {
+      const source = options.documents[documentType];
+      if (source === undefined) {
+        throw new RepublishError(
+          'DatabaseMisconfigured',
+          `no query is configured for the state of ${documentType}: add "queries.documents.${documentType}" to REPUBLISH_CONFIG`,
+        );
+      }
+      const sql = sqlOf(source, (table) => `SELECT * FROM ${table} WHERE machine_id = $1`);
+      // row_to_json lets Postgres say how each type looks in JSON: numeric stays a number, a json column stays JSON.
+      const rows = await db.query<{ row: Record<string, unknown> }>(
+        `SELECT row_to_json(source) AS row FROM (${sql}) AS source`,
+        [machineId],
+      );
+      return rows.map(({ row }) => row);
+    },
+  };
+}
+
+function sqlOf(source: Source, select: (table: string) => string): string {
+  // A trailing semicolon is how people paste SQL; inside a subquery it is a syntax error.
+  if ('sql' in source) return source.sql.trim().replace(/;$/, '');
+  const table = quote(source.table);
+  return select(source.schema === undefined ? table : `${quote(source.schema)}.${table}`);
+}
+
+function quote(identifier: string): string {
+  return `"${identifier.replaceAll('"', '""')}"`;
+}
