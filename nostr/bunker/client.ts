@@ -1,0 +1,312 @@
+import { randomUUID } from 'node:crypto';
+import { decrypt, encrypt, getConversationKey } from 'nostr-tools/nip44';
+import { finalizeEvent, getPublicKey } from 'nostr-tools/pure';
+import { RepublishError } from '../../contract/failures';
+import { eventId, hasEventShape, isAuthentic, type SignedEvent, type UnsignedEvent } from '../events';
+import { looksLikeNip44 } from '../nip44';
+import type { Signer, SignerCall } from '../signers/signer';
+import type { Limiter } from './limiter';
+import { BUNKER_KIND, BunkerLink } from './link';
+import { parseAnswer, presentableError } from './messages';
+
+export interface BunkerClientOptions {
+  bunkerPubkey: string;
+  relays: readonly string[];
+  /** Key by which the bunker knows this client; copied, and wiped on close. */
+  clientSecretKey: Uint8Array;
+  /** From sending a request to its answer. */
+  requestTimeoutMs: number;
+  /** The same, once the bunker has asked for a person's approval (`auth_url`). */
+  approvalTimeoutMs: number;
+  connectTimeoutMs: number;
+  /** Shared by all clients of this bunker in the process. */
+  limiter: Limiter;
+  /** The page on which a person approves a request. It is a secret of the operator's: never log it. */
+  onApprovalNeeded?(url: string): void;
+}
+
+/** What is asked for at pairing (NIP-46 permissions). */
+const PERMISSIONS = 'nip44_encrypt,sign_event:30078,sign_event:22242';
+
+interface Pending {
+  method: string;
+  params: string[];
+  event: SignedEvent;
+  sentOver: Set<BunkerLink>;
+  /** The last refusal of each relay. A relay's word is not the bunker's: the answer may still come. */
+  refusals: Map<BunkerLink, string>;
+  approvalUrl?: string;
+  timers: Set<NodeJS.Timeout>;
+  resolve(result: string): void;
+  reject(error: unknown): void;
+}
+
+const FIRST_RESEND_MS = 500;
+
+/**
+ * NIP-46 client. A request is judged by its answer and nothing else: it is sent over every relay of the bunker, matched
+ * by a random id, and ends at its deadline at the latest. Whatever else arrives is dropped and counted.
+ */
+export class BunkerClient implements Signer {
+  readonly clientPubkey: string;
+  #conversationKey: Uint8Array;
+  #clientSecretKey: Uint8Array;
+  #links: BunkerLink[];
+  #pending = new Map<string, Pending>();
+  #byEventId = new Map<string, Pending>();
+  #closed = false;
+  /** Messages in the bunker's name that no bunker of this protocol would send. */
+  #unreadable = 0;
+  #nip04 = false;
+
+  constructor(private readonly options: BunkerClientOptions) {
+    this.#clientSecretKey = Uint8Array.from(options.clientSecretKey);
+    this.clientPubkey = getPublicKey(this.#clientSecretKey);
+    this.#conversationKey = getConversationKey(this.#clientSecretKey, options.bunkerPubkey);
+    this.#links = options.relays.map(
+      (url) =>
+        new BunkerLink({
+          url,
+          connectTimeoutMs: options.connectTimeoutMs,
+          bunkerPubkey: options.bunkerPubkey,
+          clientPubkey: this.clientPubkey,
+          onAnswer: (event) => this.#receive(event),
+          onReady: (link) => this.#sendWaiting(link),
+          onOk: (link, id, accepted, message) => this.#noteOk(link, id, accepted, message),
+        }),
+    );
+  }
+
+  /** Pairs this client with the bunker. The secret works once; with a key that is paired already, leave it out. */
+  async connect(secret: string | undefined, call?: SignerCall): Promise<void> {
+    const params = [this.options.bunkerPubkey, secret ?? '', PERMISSIONS];
+    const result = await this.#request('connect', params, call);
+    if (result !== 'ack' && result !== secret) {
+      throw new RepublishError(
+        'SignerRefused',
+        'the bunker answered connect with neither "ack" nor the secret',
+      );
+    }
+  }
+
+  async getPublicKey(call?: SignerCall): Promise<string> {
+    const result = await this.#request('get_public_key', [], call);
+    if (!/^[0-9a-f]{64}$/.test(result)) {
+      throw new RepublishError(
+        'SignerReturnedWrongEvent',
+        'the bunker answered get_public_key with something else',
+      );
+    }
+    return result;
+  }
+
+  async nip44Encrypt(peer: string, plaintext: string, call?: SignerCall): Promise<string> {
+    const result = await this.#request('nip44_encrypt', [peer, plaintext], call);
+    if (!looksLikeNip44(result, Buffer.byteLength(plaintext, 'utf8'))) {
+      const what = result.includes('?iv=')
+        ? 'a NIP-04 ciphertext'
+        : 'something that is no NIP-44 ciphertext of it';
+      throw new RepublishError('SignerReturnedWrongEvent', `the bunker answered nip44_encrypt with ${what}`);
+    }
+    return result;
+  }
+
+  async signEvent(event: UnsignedEvent, call?: SignerCall): Promise<SignedEvent> {
+    const { kind, created_at, tags, content, pubkey } = event;
+    // NIP-46's template has no pubkey, but some bunkers ignore a request without it in silence.
+    const template = JSON.stringify({ kind, created_at, tags, content, pubkey });
+    return requireSameEvent(event, await this.#request('sign_event', [template], call));
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (const link of this.#links) link.close();
+    for (const pending of [...this.#pending.values()]) {
+      pending.reject(new RepublishError('SignerUnreachable', 'the connection to the bunker was closed'));
+    }
+    this.#clientSecretKey.fill(0);
+    this.#conversationKey.fill(0);
+  }
+
+  #request(method: string, params: string[], call?: SignerCall): Promise<string> {
+    return this.options.limiter.run(() => this.#ask(method, params, call?.signal), call?.signal);
+  }
+
+  #ask(method: string, params: string[], signal: AbortSignal | undefined): Promise<string> {
+    if (this.#closed)
+      throw new RepublishError('SignerUnreachable', 'the connection to the bunker was closed');
+    signal?.throwIfAborted();
+    // Random, because another worker may use the same client key at the same time.
+    const id = randomUUID();
+    const event = finalizeEvent(
+      {
+        kind: BUNKER_KIND,
+        created_at: Math.floor(Date.now() / 1000),
+        tags: [['p', this.options.bunkerPubkey]],
+        content: encrypt(JSON.stringify({ id, method, params }), this.#conversationKey),
+      },
+      this.#clientSecretKey,
+    );
+
+    return new Promise<string>((resolve, reject) => {
+      const end = (): void => {
+        this.#pending.delete(id);
+        this.#byEventId.delete(event.id);
+        for (const timer of pending.timers) clearTimeout(timer);
+        signal?.removeEventListener('abort', abort);
+      };
+      const abort = (): void => pending.reject(signal?.reason);
+      const pending: Pending = {
+        method,
+        params,
+        event,
+        sentOver: new Set(),
+        refusals: new Map(),
+        timers: new Set(),
+        resolve: (result) => {
+          end();
+          resolve(result);
+        },
+        reject: (error) => {
+          end();
+          reject(error as Error);
+        },
+      };
+      this.#pending.set(id, pending);
+      this.#byEventId.set(event.id, pending);
+      pending.timers.add(
+        setTimeout(() => pending.reject(this.#whyNoAnswer(pending)), this.options.requestTimeoutMs),
+      );
+      signal?.addEventListener('abort', abort, { once: true });
+      for (const link of this.#links) this.#sendOver(link, pending);
+    });
+  }
+
+  #sendOver(link: BunkerLink, pending: Pending): void {
+    if (link.send(pending.event)) pending.sentOver.add(link);
+  }
+
+  /** After a (re)connect: sends what waits. The same event again, so that a bunker that has it already can tell. */
+  #sendWaiting(link: BunkerLink): void {
+    for (const pending of this.#pending.values()) this.#sendOver(link, pending);
+  }
+
+  #noteOk(link: BunkerLink, id: string, accepted: boolean, message: string): void {
+    const pending = this.#byEventId.get(id);
+    if (pending === undefined) return;
+    if (accepted) {
+      pending.refusals.delete(link);
+      return;
+    }
+    pending.refusals.set(link, message);
+    if (!/^(rate-limited|error):/.test(message)) return;
+    // The relay has not passed the request on: the same event is sent again after a pause, within the deadline.
+    const pauseMs = FIRST_RESEND_MS * (1 + Math.random());
+    const timer = setTimeout(() => {
+      pending.timers.delete(timer);
+      this.#sendOver(link, pending);
+    }, pauseMs);
+    pending.timers.add(timer);
+  }
+
+  #receive(event: SignedEvent): void {
+    // Nobody waits: what a relay has kept from earlier is not worth decrypting.
+    if (this.#pending.size === 0) return;
+    if (event.kind !== BUNKER_KIND || event.pubkey !== this.options.bunkerPubkey) return;
+    let text: string;
+    try {
+      // The MAC proves that the bunker wrote this, so the signature around it need not be checked.
+      text = decrypt(event.content, this.#conversationKey);
+    } catch {
+      this.#unreadable += 1;
+      this.#nip04 ||= event.content.includes('?iv=');
+      return;
+    }
+    const answer = parseAnswer(text);
+    if (answer === undefined) {
+      this.#unreadable += 1;
+      return;
+    }
+    const pending = this.#pending.get(answer.id);
+    if (pending === undefined) return;
+    if (answer.result === 'auth_url') return this.#waitForApproval(pending, answer.error);
+    if (answer.error !== '') {
+      const reason = presentableError(answer.error, pending.params);
+      return pending.reject(
+        new RepublishError('SignerRefused', `the bunker refused ${pending.method}: ${reason}`),
+      );
+    }
+    if (answer.result === '') {
+      return pending.reject(
+        new RepublishError(
+          'SignerReturnedWrongEvent',
+          `the bunker gave an empty answer to ${pending.method}`,
+        ),
+      );
+    }
+    pending.resolve(answer.result);
+  }
+
+  /** NIP-46: a person has to approve on a page; the answer comes later, under the same id, or never. */
+  #waitForApproval(pending: Pending, url: string): void {
+    if (pending.approvalUrl !== undefined || !/^https?:\/\//.test(url)) return;
+    pending.approvalUrl = url;
+    for (const timer of pending.timers) clearTimeout(timer);
+    pending.timers.clear();
+    pending.timers.add(
+      setTimeout(() => pending.reject(this.#whyNoAnswer(pending)), this.options.approvalTimeoutMs),
+    );
+    this.options.onApprovalNeeded?.(url);
+  }
+
+  #whyNoAnswer(pending: Pending): RepublishError {
+    const { method } = pending;
+    if (pending.approvalUrl !== undefined) {
+      return new RepublishError(
+        'SignerApprovalPending',
+        `the bunker asked a person to approve ${method}, and nobody did within ${this.options.approvalTimeoutMs} ms`,
+      );
+    }
+    if (pending.sentOver.size === 0) {
+      const troubles = this.#links.map((link) => `${link.url}: ${link.trouble}`).join('; ');
+      return new RepublishError(
+        'SignerUnreachable',
+        `no relay of the bunker could be reached for ${method} (${troubles})`,
+      );
+    }
+    if (pending.refusals.size === pending.sentOver.size) {
+      const refusals = [...pending.refusals].map(([link, reason]) => `${link.url}: ${reason}`).join('; ');
+      return new RepublishError('SignerUnreachable', `the bunker's relays refused ${method} (${refusals})`);
+    }
+    const hint = this.#nip04
+      ? '; it answers with NIP-04, which is no longer allowed: update the bunker'
+      : this.#unreadable > 0
+        ? `; ${this.#unreadable} unreadable messages came in its name`
+        : '';
+    return new RepublishError(
+      'SignerTimeout',
+      `the bunker did not answer ${method} within ${this.options.requestTimeoutMs} ms${hint}`,
+    );
+  }
+}
+
+/** The signed event in a bunker's answer, when it is the very event that was asked for. */
+function requireSameEvent(asked: UnsignedEvent, answer: string): SignedEvent {
+  const wrong = (what: string): RepublishError =>
+    new RepublishError('SignerReturnedWrongEvent', `the bunker's answer to sign_event ${what}`);
+  let event: unknown;
+  try {
+    event = JSON.parse(answer);
+  } catch {
+    throw wrong('is not JSON');
+  }
+  if (!hasEventShape(event)) throw wrong('is not a signed event');
+  for (const field of ['pubkey', 'kind', 'created_at', 'content'] as const) {
+    if (event[field] !== asked[field]) throw wrong(`has another ${field}`);
+  }
+  if (JSON.stringify(event.tags) !== JSON.stringify(asked.tags)) throw wrong('has other tags');
+  if (event.id !== eventId(asked)) throw wrong('has another id');
+  if (!isAuthentic(event)) throw wrong('has an invalid signature');
+  const { id, pubkey, sig, kind, created_at, tags, content } = event;
+  return { id, pubkey, sig, kind, created_at, tags, content };
+}

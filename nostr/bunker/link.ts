@@ -1,0 +1,130 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ensureError } from '../../contract/failures';
+import type { SignedEvent } from '../events';
+import { plainText, RelayConnection } from '../relays/connection';
+
+export interface LinkOptions {
+  url: string;
+  connectTimeoutMs: number;
+  bunkerPubkey: string;
+  clientPubkey: string;
+  onAnswer(event: SignedEvent): void;
+  /** The link can carry requests (again): whatever waits may be sent now. */
+  onReady(link: BunkerLink): void;
+  /** The relay's OK to a request. Only a hint: some send none for ephemeral events, some refuse and forward. */
+  onOk(link: BunkerLink, eventId: string, accepted: boolean, message: string): void;
+}
+
+/** Kind of NIP-46 messages; ephemeral, so an answer that nobody listens for is gone. */
+export const BUNKER_KIND = 24133;
+
+const FIRST_RECONNECT_MS = 250;
+const MAX_RECONNECT_MS = 10_000;
+/** Relays that send no EOSE for ephemeral kinds must not hold up the first request. */
+const SUBSCRIBED_AFTER_MS = 2_000;
+/** Answers that were given while the link was down: relays that keep ephemeral events do so for five minutes. */
+const OVERLAP_S = 300;
+
+/**
+ * The way to the bunker over one of its relays: connects, subscribes to the bunker's answers, reports ready, and does so
+ * again whenever the connection is lost, until it is closed.
+ */
+export class BunkerLink {
+  readonly url: string;
+  #connection: RelayConnection | undefined;
+  #ready = false;
+  #closing = new AbortController();
+  #trouble = 'still connecting';
+
+  constructor(private readonly options: LinkOptions) {
+    this.url = options.url;
+    void this.#keepConnected();
+  }
+
+  get isReady(): boolean {
+    return this.#ready;
+  }
+
+  /** Why the link is not ready. */
+  get trouble(): string {
+    return this.#trouble;
+  }
+
+  send(event: SignedEvent): boolean {
+    return this.#ready && this.#connection !== undefined && this.#connection.send(event);
+  }
+
+  close(): void {
+    this.#closing.abort();
+    this.#ready = false;
+    this.#connection?.close();
+  }
+
+  async #keepConnected(): Promise<void> {
+    const { signal } = this.#closing;
+    let pauseMs = FIRST_RECONNECT_MS;
+    while (!signal.aborted) {
+      const startedAt = Date.now();
+      try {
+        await this.#connectOnce(signal);
+      } catch (thrown) {
+        this.#trouble = plainText(ensureError(thrown).message);
+      }
+      this.#ready = false;
+      // A link that held for a while starts over with short pauses.
+      if (Date.now() - startedAt > 30_000) pauseMs = FIRST_RECONNECT_MS;
+      await sleep(pauseMs * (0.75 + Math.random() / 2), undefined, { signal, ref: false }).catch(
+        () => undefined,
+      );
+      pauseMs = Math.min(pauseMs * 2, MAX_RECONNECT_MS);
+    }
+  }
+
+  /** Returns when the connection is lost. */
+  async #connectOnce(signal: AbortSignal): Promise<void> {
+    let lost: (reason: string) => void = () => undefined;
+    const untilLost = new Promise<string>((resolve) => (lost = resolve));
+    const connection = await RelayConnection.open(
+      {
+        url: this.url,
+        connectTimeoutMs: this.options.connectTimeoutMs,
+        onLost: (reason) => lost(reason),
+        onOk: (id, accepted, message) => this.options.onOk(this, id, accepted, message),
+      },
+      signal,
+    );
+    this.#connection = connection;
+
+    // Subscribed before the first request goes out: an answer to an unheard subscription is lost for good.
+    let subscribed: () => void = () => undefined;
+    const untilSubscribed = new Promise<void>((resolve) => (subscribed = resolve));
+    const timer = setTimeout(() => subscribed(), SUBSCRIBED_AFTER_MS);
+    connection.subscribe(
+      [
+        {
+          kinds: [BUNKER_KIND],
+          authors: [this.options.bunkerPubkey],
+          '#p': [this.options.clientPubkey],
+          since: Math.floor(Date.now() / 1000) - OVERLAP_S,
+        },
+      ],
+      {
+        onEvent: (event) => this.options.onAnswer(event),
+        onEose: () => subscribed(),
+        onClosed: (reason) => {
+          lost(`subscription refused: ${reason}`);
+          connection.close();
+        },
+      },
+    );
+    await Promise.race([untilSubscribed, untilLost]);
+    clearTimeout(timer);
+    if (connection.isOpen) {
+      this.#ready = true;
+      this.options.onReady(this);
+    }
+    this.#trouble = await untilLost;
+    this.#ready = false;
+    connection.close();
+  }
+}

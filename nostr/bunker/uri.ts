@@ -1,0 +1,42 @@
+import { parsePublicKey } from '../keys';
+import { parseRelayUrl } from '../relays/url';
+
+/** What a `bunker://` URI says (NIP-46). */
+export interface BunkerAddress {
+  /** The bunker's own key, not the user's. */
+  bunkerPubkey: string;
+  relays: string[];
+  /** Works once; never stored. */
+  secret?: string;
+}
+
+/** Most relays a URI may name; each is a connection held open. */
+const MAX_RELAYS = 10;
+
+/**
+ * Reads `bunker://<pubkey>?relay=...&secret=...`. Only that: a NIP-05 name would be looked up over HTTP.
+ *
+ * @throws Error that says what is wrong and never repeats the URI, which holds a secret.
+ */
+export function parseBunkerUri(text: string): BunkerAddress {
+  let uri: URL;
+  try {
+    uri = new URL(text.trim());
+  } catch {
+    throw new Error('not a URI; expected bunker://<64 hex characters>?relay=wss://...&secret=...');
+  }
+  if (uri.protocol !== 'bunker:') throw new Error('not a bunker URI: it must begin with bunker://');
+  const bunkerPubkey = parsePublicKey(uri.hostname || uri.pathname.replace(/^\/+/, ''));
+  if (bunkerPubkey === undefined)
+    throw new Error("the bunker URI's public key is not 64 hex characters of a valid key");
+
+  const named = uri.searchParams.getAll('relay');
+  const relays = [...new Set(named.map(parseRelayUrl))];
+  if (named.length === 0)
+    throw new Error('the bunker URI names no relay: it needs at least one relay=wss://...');
+  if (relays.length > MAX_RELAYS) throw new Error(`the bunker URI names more than ${MAX_RELAYS} relays`);
+  if (!relays.every((relay) => relay !== undefined))
+    throw new Error('a relay of the bunker URI is not a ws:// or wss:// URL');
+  const secret = uri.searchParams.get('secret');
+  return { bunkerPubkey, relays, ...(secret ? { secret } : {}) };
+}

@@ -1,0 +1,86 @@
+import { getConversationKey } from 'nostr-tools/nip44';
+import { decode, neventEncode, npubEncode } from 'nostr-tools/nip19';
+import { decrypt as openNcryptsec, encrypt as sealNcryptsec } from 'nostr-tools/nip49';
+import { generateSecretKey, getPublicKey } from 'nostr-tools/pure';
+import { RepublishError } from '../contract/failures';
+
+export { generateSecretKey, getPublicKey };
+
+/** Cost of guessing a password under which a key lies (NIP-49): 2^16 rounds of scrypt, 64 MiB, about 0.2 s. */
+const NIP49_LOG_N = 16;
+
+/** Any key does to ask whether another one is a point of the curve. */
+const PROBE_KEY = new Uint8Array(32).fill(1);
+
+/**
+ * A public key as 64 lower-case hex characters, from hex of any case or npub (NIP-19); undefined when it is neither or
+ * not a point of the curve, to which nobody could encrypt.
+ */
+export function parsePublicKey(text: string): string | undefined {
+  const hex = publicKeyHex(text.trim());
+  if (hex === undefined) return undefined;
+  try {
+    getConversationKey(PROBE_KEY, hex);
+    return hex;
+  } catch {
+    return undefined;
+  }
+}
+
+function publicKeyHex(text: string): string | undefined {
+  if (/^[0-9a-fA-F]{64}$/.test(text)) return text.toLowerCase();
+  if (!text.startsWith('npub1')) return undefined;
+  try {
+    const decoded = decode(text);
+    return decoded.type === 'npub' ? decoded.data : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * A secret key from nsec (NIP-19) or 64 hex characters; undefined when it is neither. The caller keeps it out of messages.
+ */
+export function parseSecretKey(text: string): Uint8Array | undefined {
+  const trimmed = text.trim();
+  try {
+    if (/^[0-9a-fA-F]{64}$/.test(trimmed)) {
+      const key = new Uint8Array(Buffer.from(trimmed, 'hex'));
+      getPublicKey(key);
+      return key;
+    }
+    const decoded = decode(trimmed);
+    return decoded.type === 'nsec' ? decoded.data : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+export function npub(pubkey: string): string {
+  return npubEncode(pubkey);
+}
+
+export function nevent(id: string, author: string): string {
+  return neventEncode({ id, author });
+}
+
+/** Encrypts a secret key for storage (NIP-49). */
+export function lockSecretKey(secretKey: Uint8Array, secretsKey: string): string {
+  return sealNcryptsec(secretKey, secretsKey, NIP49_LOG_N);
+}
+
+/**
+ * Decrypts a stored secret key (NIP-49).
+ *
+ * @throws RepublishError SignerUnlockFailed when it lies under another secrets key.
+ */
+export function unlockSecretKey(ncryptsec: string, secretsKey: string): Uint8Array {
+  try {
+    return openNcryptsec(ncryptsec, secretsKey);
+  } catch {
+    throw new RepublishError(
+      'SignerUnlockFailed',
+      'the stored key does not open with this REPUBLISH_SECRETS_KEY',
+    );
+  }
+}

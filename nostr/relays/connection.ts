@@ -1,0 +1,256 @@
+import { randomUUID } from 'node:crypto';
+import WebSocket from 'ws';
+import { ensureError } from '../../contract/failures';
+import { hasEventShape, type SignedEvent } from '../events';
+
+/** Filter of NIP-01, as far as it is used here. */
+export interface Filter {
+  ids?: string[];
+  authors?: string[];
+  kinds?: number[];
+  since?: number;
+  limit?: number;
+  '#d'?: string[];
+  '#p'?: string[];
+}
+
+/** How a relay answered EVENT. `silent`: no OK came in time, so the event may or may not be stored. */
+export type PublishReply =
+  { kind: 'ok'; accepted: boolean; message: string } | { kind: 'silent' } | { kind: 'lost'; reason: string };
+
+/** How a relay answered a read. Only `eose` says that there is nothing else. */
+export type ReadReply =
+  | { kind: 'eose'; events: SignedEvent[] }
+  | { kind: 'closed'; reason: string }
+  | { kind: 'timeout' }
+  | { kind: 'lost'; reason: string };
+
+export interface SubscriptionHandlers {
+  onEvent(event: SignedEvent): void;
+  onEose?(): void;
+  /** The relay ended the subscription; the text is its own. */
+  onClosed?(reason: string): void;
+}
+
+export interface RelayConnectionOptions {
+  url: string;
+  connectTimeoutMs: number;
+  /** Larger messages end the connection: nothing that is read here comes near. */
+  maxMessageBytes?: number;
+  onNotice?(text: string): void;
+  /** Told the answer to each EVENT, also to those sent without waiting for it. */
+  onOk?(eventId: string, accepted: boolean, message: string): void;
+  /** Called once, when the connection is gone for whatever reason. */
+  onLost?(reason: string): void;
+}
+
+const DEFAULT_MAX_MESSAGE_BYTES = 1024 * 1024;
+const PING_INTERVAL_MS = 20_000;
+/** Free text of a relay is data of a stranger: it is cut and stripped before anybody sees it. */
+const MAX_TEXT_LENGTH = 200;
+
+/**
+ * One websocket to one relay, speaking NIP-01. It lives once: when the socket is gone every waiting call is told
+ * `lost` and the connection is not used again. Nothing here retries; that is the business of whoever holds it.
+ */
+export class RelayConnection {
+  readonly url: string;
+  #socket: WebSocket;
+  #subscriptions = new Map<string, SubscriptionHandlers>();
+  /** Several calls may wait for the OK of one event id; each is told. */
+  #waitingForOk = new Map<string, Set<(reply: PublishReply) => void>>();
+  #waitingForLoss = new Set<(reason: string) => void>();
+  #lost: string | undefined;
+  #pinger: NodeJS.Timeout | undefined;
+  #answeredPing = true;
+
+  private constructor(
+    socket: WebSocket,
+    private readonly options: RelayConnectionOptions,
+  ) {
+    this.url = options.url;
+    this.#socket = socket;
+    socket.on('message', (data, isBinary) => {
+      if (!isBinary) this.#receive(String(data));
+    });
+    socket.on('pong', () => (this.#answeredPing = true));
+    socket.on('error', (error) => this.#lose(error.message));
+    socket.on('close', (code) => this.#lose(`connection closed (${code})`));
+    this.#pinger = setInterval(() => this.#ping(), PING_INTERVAL_MS);
+    this.#pinger.unref();
+  }
+
+  /** Opens a connection. Rejects with an Error whose message names the network's reason, never the path of the URL. */
+  static async open(options: RelayConnectionOptions, signal?: AbortSignal): Promise<RelayConnection> {
+    signal?.throwIfAborted();
+    const socket = new WebSocket(options.url, {
+      handshakeTimeout: options.connectTimeoutMs,
+      maxPayload: options.maxMessageBytes ?? DEFAULT_MAX_MESSAGE_BYTES,
+      perMessageDeflate: false,
+      followRedirects: false,
+    });
+    // handshakeTimeout begins with the request; a name server that does not answer comes before it.
+    const timer = setTimeout(() => socket.terminate(), options.connectTimeoutMs + 500);
+    const abort = (): void => socket.terminate();
+    signal?.addEventListener('abort', abort, { once: true });
+    try {
+      await new Promise<void>((resolve, reject) => {
+        socket.once('open', () => resolve());
+        socket.once('error', (error) => reject(ensureError(error)));
+        socket.once('close', () => reject(new Error('connection closed before it was open')));
+      });
+    } catch (error) {
+      // Terminating a socket that is still connecting raises one more error.
+      socket.on('error', () => undefined);
+      socket.terminate();
+      throw error;
+    } finally {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', abort);
+    }
+    socket.removeAllListeners();
+    return new RelayConnection(socket, options);
+  }
+
+  get isOpen(): boolean {
+    return this.#lost === undefined && this.#socket.readyState === WebSocket.OPEN;
+  }
+
+  /** Sends an event without waiting for its OK; `false` when the connection is gone. */
+  send(event: SignedEvent): boolean {
+    return this.#sendFrame(['EVENT', event]);
+  }
+
+  /** Sends an event and waits for the relay's OK. */
+  publish(event: SignedEvent, timeoutMs: number): Promise<PublishReply> {
+    return new Promise((resolve) => {
+      const settle = (reply: PublishReply): void => {
+        clearTimeout(timer);
+        this.#waitingForLoss.delete(lost);
+        const waiting = this.#waitingForOk.get(event.id);
+        waiting?.delete(settle);
+        if (waiting?.size === 0) this.#waitingForOk.delete(event.id);
+        resolve(reply);
+      };
+      const lost = (reason: string): void => settle({ kind: 'lost', reason });
+      const timer = setTimeout(() => settle({ kind: 'silent' }), timeoutMs);
+      const waiting = this.#waitingForOk.get(event.id) ?? new Set();
+      this.#waitingForOk.set(event.id, waiting.add(settle));
+      this.#waitingForLoss.add(lost);
+      if (!this.send(event)) lost(this.#lost ?? 'connection is not open');
+    });
+  }
+
+  /** Reads what the relay has stored for a filter, and says how the answer ended. */
+  read(filter: Filter, timeoutMs: number): Promise<ReadReply> {
+    return new Promise((resolve) => {
+      const events: SignedEvent[] = [];
+      const settle = (reply: ReadReply): void => {
+        clearTimeout(timer);
+        this.#waitingForLoss.delete(lost);
+        subscription?.close();
+        resolve(reply);
+      };
+      const lost = (reason: string): void => settle({ kind: 'lost', reason });
+      const timer = setTimeout(() => settle({ kind: 'timeout' }), timeoutMs);
+      this.#waitingForLoss.add(lost);
+      const subscription = this.subscribe([filter], {
+        // A relay that floods a read of one address is not listened to beyond what could matter.
+        onEvent: (event) => events.length < 100 && events.push(event),
+        onEose: () => settle({ kind: 'eose', events }),
+        onClosed: (reason) => settle({ kind: 'closed', reason }),
+      });
+      if (!this.isOpen) lost(this.#lost ?? 'connection is not open');
+    });
+  }
+
+  /** Opens a live subscription. It ends with `close()`, with `onClosed`, or with the connection. */
+  subscribe(filters: Filter[], handlers: SubscriptionHandlers): { close(): void } {
+    const id = randomUUID().slice(0, 13);
+    this.#subscriptions.set(id, handlers);
+    this.#sendFrame(['REQ', id, ...filters]);
+    return {
+      close: () => {
+        if (this.#subscriptions.delete(id)) this.#sendFrame(['CLOSE', id]);
+      },
+    };
+  }
+
+  close(): void {
+    this.#lose('closed by us');
+  }
+
+  #sendFrame(frame: unknown[]): boolean {
+    if (!this.isOpen) return false;
+    this.#socket.send(JSON.stringify(frame), (error) => error && this.#lose(error.message));
+    return true;
+  }
+
+  #receive(text: string): void {
+    let frame: unknown;
+    try {
+      frame = JSON.parse(text);
+    } catch {
+      return;
+    }
+    if (!Array.isArray(frame)) return;
+    const [type, first, second, third] = frame as unknown[];
+    switch (type) {
+      case 'EVENT':
+        if (hasEventShape(second)) this.#subscriptions.get(String(first))?.onEvent(second);
+        return;
+      case 'EOSE':
+        this.#subscriptions.get(String(first))?.onEose?.();
+        return;
+      case 'CLOSED': {
+        const handlers = this.#subscriptions.get(String(first));
+        this.#subscriptions.delete(String(first));
+        handlers?.onClosed?.(plainText(second));
+        return;
+      }
+      case 'OK': {
+        const message = plainText(third);
+        this.options.onOk?.(String(first), second === true, message);
+        for (const settle of [...(this.#waitingForOk.get(String(first)) ?? [])]) {
+          settle({ kind: 'ok', accepted: second === true, message });
+        }
+        return;
+      }
+      case 'NOTICE':
+        this.options.onNotice?.(plainText(first));
+        return;
+    }
+  }
+
+  #ping(): void {
+    // A peer that vanished without a word keeps the socket "open" for many minutes.
+    if (!this.#answeredPing) return this.#lose('no answer to a ping');
+    this.#answeredPing = false;
+    if (this.#socket.readyState === WebSocket.OPEN) this.#socket.ping();
+  }
+
+  #lose(reason: string): void {
+    if (this.#lost !== undefined) return;
+    this.#lost = reason;
+    clearInterval(this.#pinger);
+    this.#socket.removeAllListeners();
+    this.#socket.on('error', () => undefined);
+    // A polite close would wait for the peer; what is lost here has no more to say.
+    if (reason === 'closed by us') this.#socket.close();
+    const killer = setTimeout(() => this.#socket.terminate(), 1_000);
+    killer.unref();
+    this.#socket.once('close', () => clearTimeout(killer));
+    if (reason !== 'closed by us') this.#socket.terminate();
+    for (const lost of [...this.#waitingForLoss]) lost(reason);
+    this.#subscriptions.clear();
+    this.options.onLost?.(reason);
+  }
+}
+
+/** A stranger's words, fit for a log line: one line, no control characters, bounded. */
+export function plainText(value: unknown): string {
+  // eslint-disable-next-line no-control-regex
+  return String(value ?? '')
+    .replace(/[\u0000-\u001f\u007f-\u009f]+/g, ' ')
+    .slice(0, MAX_TEXT_LENGTH);
+}

@@ -1,0 +1,27 @@
+/**
+ * What to do about an `OK false`, by the machine-readable prefix of its message (NIP-01, NIP-42).
+ *
+ * - `retry`: a later attempt may be taken.
+ * - `final`: this relay will not take this event, however often it is sent.
+ * - `look`: the relay says that it has this event or a newer one; only reading back tells which.
+ */
+export type RefusalMeaning = 'retry' | 'final' | 'look';
+
+const MEANINGS: Record<string, RefusalMeaning> = {
+  duplicate: 'look',
+  replaced: 'look',
+  'rate-limited': 'retry',
+  error: 'retry',
+  pow: 'final',
+  blocked: 'final',
+  invalid: 'final',
+  restricted: 'final',
+  mute: 'final',
+  'auth-required': 'final',
+};
+
+/** Unknown and missing prefixes are retried: the attempts are bounded, and a wrong "final" would leave a machine dark. */
+export function meaningOfRefusal(message: string): RefusalMeaning {
+  const prefix = /^([a-z-]+):/.exec(message)?.[1] ?? '';
+  return Object.hasOwn(MEANINGS, prefix) ? (MEANINGS[prefix] as RefusalMeaning) : 'retry';
+}

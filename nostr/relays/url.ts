@@ -1,0 +1,15 @@
+/**
+ * A relay URL in one spelling (lower-case host, no trailing slash on a bare host), or undefined when it is not ws:// or wss://.
+ */
+export function parseRelayUrl(text: string): string | undefined {
+  let url: URL;
+  try {
+    url = new URL(text.trim());
+  } catch {
+    return undefined;
+  }
+  if ((url.protocol !== 'ws:' && url.protocol !== 'wss:') || url.username !== '' || url.password !== '')
+    return undefined;
+  url.hash = '';
+  return url.pathname === '/' && url.search === '' ? `${url.protocol}//${url.host}` : url.toString();
+}

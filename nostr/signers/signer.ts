@@ -1,0 +1,17 @@
+import type { SignedEvent, UnsignedEvent } from '../events';
+
+export interface SignerCall {
+  /** Gives up waiting; what the bunker does with the request afterwards is ignored. */
+  signal?: AbortSignal | undefined;
+}
+
+/** Whoever holds an operator's key: this process, or a bunker somewhere else. Failures are RepublishErrors `Signer*`. */
+export interface Signer {
+  /** Asks the signer which key it signs with (never from a cache). */
+  getPublicKey(call?: SignerCall): Promise<string>;
+  /** Encrypts to `peer` (NIP-44 v2) and checks that the answer can be such a ciphertext. */
+  nip44Encrypt(peer: string, plaintext: string, call?: SignerCall): Promise<string>;
+  /** Signs exactly this event; anything else that comes back is refused. */
+  signEvent(event: UnsignedEvent, call?: SignerCall): Promise<SignedEvent>;
+  close(): void;
+}
