@@ -1,0 +1,68 @@
+import type { CheckSignerInput, CheckSignerResult } from '../contract/activities';
+import { RepublishError } from '../contract/failures';
+import { recordRun } from '../database/ledger/runs';
+import { findSigner } from '../database/signers';
+import { parsePublicKey } from '../nostr/keys';
+import type { ActivityCall, ActivityDependencies } from './dependencies';
+
+/**
+ * Opens the run in the ledger and checks, from what is stored, that the operator has a signer and that it holds the
+ * account's current key. Asks no bunker: a run that finds nothing to sign must not need one.
+ */
+export async function checkSigner(
+  deps: ActivityDependencies,
+  { runId, request }: CheckSignerInput,
+  { workflowId }: ActivityCall,
+): Promise<CheckSignerResult> {
+  const documentTypes = resolveDocumentTypes(deps, request.documentTypes);
+  const operatorPubkey = await accountPubkey(deps, request.operatorUserId);
+  await recordRun(deps.database, {
+    runId,
+    workflowId,
+    operatorUserId: request.operatorUserId,
+    operatorPubkey,
+    documentTypes,
+    reason: request.reason,
+  });
+
+  if (request.expectedPubkey !== undefined && request.expectedPubkey !== operatorPubkey) {
+    throw new RepublishError(
+      'SignerPubkeyMismatch',
+      `the account's public key is ${operatorPubkey}, expected was ${request.expectedPubkey}`,
+    );
+  }
+  const signer = await findSigner(deps.database, request.operatorUserId);
+  if (signer === undefined) {
+    throw new RepublishError('SignerNotConfigured', `operator ${request.operatorUserId} has no signer`);
+  }
+  if (signer.pubkey !== operatorPubkey) {
+    throw new RepublishError(
+      'SignerPubkeyMismatch',
+      `the ${signer.kind} signer signs as ${signer.pubkey}, the account's public key is ${operatorPubkey}`,
+    );
+  }
+  return { operatorPubkey, documentTypes, limits: deps.limits };
+}
+
+function resolveDocumentTypes(deps: ActivityDependencies, requested: string[] | undefined): string[] {
+  const known = deps.documentTypes.map(({ type }) => type);
+  const unknown = (requested ?? []).filter((type) => !known.includes(type));
+  if (unknown.length > 0) {
+    throw new RepublishError(
+      'UnknownDocumentType',
+      `unknown document type ${unknown.map((type) => `"${type}"`).join(', ')}; known are ${known.join(', ')}`,
+    );
+  }
+  return known.filter((type) => requested === undefined || requested.includes(type));
+}
+
+async function accountPubkey(deps: ActivityDependencies, operatorUserId: string): Promise<string> {
+  const account = await deps.sources.account(deps.database, operatorUserId);
+  if (account === undefined)
+    throw new RepublishError('OperatorNotFound', `no account with id ${operatorUserId}`);
+  const pubkey = parsePublicKey(account.pubkey ?? '');
+  if (pubkey === undefined) {
+    throw new RepublishError('OperatorNotFound', `account ${operatorUserId} has no valid public key`);
+  }
+  return pubkey;
+}

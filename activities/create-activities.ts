@@ -1,0 +1,70 @@
+import { Context } from '@temporalio/activity';
+import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
+import type { Activities } from '../contract/activities';
+import { ensureError, isRetryable, remedyFor, RepublishError } from '../contract/failures';
+import { askSigner } from './ask-signer';
+import { checkSigner } from './check-signer';
+import type { ActivityCall, ActivityDependencies } from './dependencies';
+import { loadMachines } from './load-machines';
+import { persistAudit } from './persist-audit';
+import { republishDocument } from './republish-document';
+
+/** The activities of a worker. Each is a function of its dependencies, its input and its call; this adds what Temporal needs. */
+export function createActivities(dependencies: ActivityDependencies): Activities {
+  const asActivity =
+    <Input, Result>(
+      name: string,
+      work: (dependencies: ActivityDependencies, input: Input, call: ActivityCall) => Promise<Result>,
+    ) =>
+    async (input: Input): Promise<Result> => {
+      const context = Context.current();
+      // Heartbeats carry the cancellation to us and let the server notice a lost worker.
+      const beat = setInterval(() => context.heartbeat(), dependencies.limits.heartbeatTimeoutMs / 4);
+      try {
+        const workflowId = context.info.workflowExecution?.workflowId ?? '';
+        return await work(dependencies, input, { workflowId, signal: context.cancellationSignal });
+      } catch (thrown) {
+        throw asFailure(ensureError(thrown), context.cancellationSignal, (error) =>
+          dependencies.onUnexpected(name, error),
+        );
+      } finally {
+        clearInterval(beat);
+      }
+    };
+
+  return {
+    checkSigner: asActivity('checkSigner', checkSigner),
+    loadMachines: asActivity('loadMachines', loadMachines),
+    askSigner: asActivity('askSigner', askSigner),
+    republishDocument: asActivity('republishDocument', republishDocument),
+    persistAudit: asActivity('persistAudit', persistAudit),
+  };
+}
+
+/**
+ * What Temporal is told. The message is for people and ends with the remedy; `details` holds the bare reason. The
+ * original error is not attached: its fields and its stack may hold what must not enter history.
+ */
+function asFailure(error: Error, signal: AbortSignal, onUnexpected: (error: Error) => void): Error {
+  if (error instanceof CancelledFailure) return error;
+  // A signal that aborts rejects whatever waited on it with its own reason.
+  if (signal.aborted && (error === signal.reason || error.name === 'AbortError')) {
+    return signal.reason instanceof Error ? signal.reason : new CancelledFailure('cancelled');
+  }
+  if (error instanceof RepublishError) {
+    return ApplicationFailure.create({
+      type: error.type,
+      message: `${error.message}. ${remedyFor(error.type)}`,
+      nonRetryable: !isRetryable(error.type),
+      details: [error.message],
+      ...(error.retryAfterMs === undefined ? {} : { nextRetryDelay: error.retryAfterMs }),
+    });
+  }
+  onUnexpected(error);
+  const reason = `an unexpected ${error.name}`;
+  return ApplicationFailure.create({
+    type: 'Unexpected',
+    message: `${reason}. ${remedyFor('Unexpected')}`,
+    details: [reason],
+  });
+}

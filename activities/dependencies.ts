@@ -1,0 +1,29 @@
+import type { RunLimits } from '../contract/activities';
+import type { Database } from '../database/connection';
+import type { Sources } from '../database/sources';
+import type { DocumentType } from '../documents/document-type';
+import type { RelayPublisher } from '../nostr/relays/publisher';
+import type { Keyring } from '../nostr/signers/keyring';
+
+/** Everything the activities touch; built once by the worker. */
+export interface ActivityDependencies {
+  database: Database;
+  sources: Sources;
+  documentTypes: readonly DocumentType[];
+  keyring: Keyring;
+  publisher: RelayPublisher;
+  /** Key of the state fingerprints (HMAC-SHA-256). */
+  fingerprintKey: Uint8Array;
+  /** Ceiling of a document's plaintext, UTF-8 bytes. */
+  maxStateBytes: number;
+  limits: RunLimits;
+  /** Told of errors that have no name of their own; the message is left out, since it may quote what nobody may see. */
+  onUnexpected(activity: string, error: Error): void;
+}
+
+/** What an activity is given beside its input. */
+export interface ActivityCall {
+  workflowId: string;
+  /** Aborts when the workflow cancels the activity or the worker shuts down. */
+  signal: AbortSignal;
+}

@@ -1,0 +1,100 @@
+import type { PersistAuditInput, PersistAuditResult } from '../contract/activities';
+import { type DocumentFailure, remedyFor } from '../contract/failures';
+import type { Outcome } from '../contract/progress';
+import { appendAudit, type AuditRow, auditOfRun, type RunOutcome } from '../database/audit';
+import {
+  type DocumentRow,
+  documentsOfRun,
+  failDocuments,
+  failUnsettledDocuments,
+} from '../database/ledger/documents';
+import { recordRun } from '../database/ledger/runs';
+import type { ActivityCall, ActivityDependencies } from './dependencies';
+
+/** Failures that a workflow result and its failure details have room for; the audit row has all of them. */
+const MAX_REPORTED_FAILURES = 200;
+
+const MESSAGES = {
+  Interrupted: 'the run was cancelled while the document was in work',
+  NotAttempted: 'the run ended before the document was begun',
+};
+
+/**
+ * Closes the run: every document gets an outcome, and one audit row is appended with what the ledger says. In one
+ * transaction and keyed by the run, so that a second call returns the first one's row.
+ */
+export async function persistAudit(
+  deps: ActivityDependencies,
+  input: PersistAuditInput,
+  _call: ActivityCall,
+): Promise<PersistAuditResult> {
+  const audit = await deps.database.transaction(async (client) => {
+    const { runId, request } = input;
+    const run = { ...input, operatorUserId: request.operatorUserId, reason: request.reason };
+    await recordRun(client, run);
+    await failDocuments(client, runId, input.failures);
+    await failUnsettledDocuments(client, runId, MESSAGES);
+    await appendAudit(client, auditRow(input, await documentsOfRun(client, runId)));
+    return auditOfRun(client, runId);
+  });
+  if (audit === undefined) throw new Error('the audit row was not written');
+  return {
+    events: audit.events,
+    failures: audit.failures.slice(0, MAX_REPORTED_FAILURES),
+    failed: audit.failures.length,
+  };
+}
+
+function auditRow(input: PersistAuditInput, documents: DocumentRow[]): AuditRow {
+  const events: Record<string, string[]> = Object.fromEntries(input.documentTypes.map((type) => [type, []]));
+  const counts: AuditRow['counts'] = Object.fromEntries(
+    input.documentTypes.map((type) => [type, noOutcomes()]),
+  );
+  const failures: DocumentFailure[] = [];
+  const superseded: AuditRow['superseded'] = [];
+  const laggards: AuditRow['laggards'] = [];
+  for (const { documentType, machineId, outcome, event, ...row } of documents) {
+    if (outcome === null) continue;
+    (counts[documentType] ??= noOutcomes())[outcome] += 1;
+    if (outcome === 'failed' && row.failureType !== null) {
+      failures.push({
+        documentType,
+        machineId,
+        type: row.failureType,
+        message: row.failureMessage ?? remedyFor(row.failureType),
+      });
+    }
+    if (event === null) continue;
+    if (outcome === 'superseded')
+      superseded.push({ documentType, machineId, eventId: event.id, supersededBy: row.supersededBy ?? '' });
+    if (outcome !== 'published' && outcome !== 'unchanged') continue;
+    (events[documentType] ??= []).push(event.id);
+    for (const [relay, record] of Object.entries(row.relays)) {
+      if (record.state !== 'holds') laggards.push({ documentType, machineId, relay, ...record });
+    }
+  }
+  return {
+    runId: input.runId,
+    workflowId: input.workflowId,
+    operatorUserId: input.request.operatorUserId,
+    operatorPubkey: input.operatorPubkey ?? null,
+    outcome: runOutcome(input, failures.length),
+    events,
+    counts,
+    failures,
+    superseded,
+    laggards,
+    failure: input.failure ?? null,
+    reason: input.request.reason ?? null,
+  };
+}
+
+function runOutcome({ failure, cancelled }: PersistAuditInput, failed: number): RunOutcome {
+  if (failure !== undefined) return 'failed';
+  if (cancelled) return 'cancelled';
+  return failed > 0 ? 'incomplete' : 'complete';
+}
+
+function noOutcomes(): Record<Outcome, number> {
+  return { published: 0, unchanged: 0, superseded: 0, skipped: 0, failed: 0 };
+}

@@ -1,0 +1,117 @@
+import type { RepublishDocumentInput, RepublishDocumentResult } from '../contract/activities';
+import { RepublishError } from '../contract/failures';
+import {
+  beginAttempt,
+  type DocumentRow,
+  keepSignature,
+  recordFailedAttempt,
+  recordRelays,
+  type SealedEvent,
+  settleDocument,
+} from '../database/ledger/documents';
+import { isAuthentic } from '../nostr/events';
+import type { Placement, Sighting } from '../nostr/relays/publisher';
+import type { ActivityCall, ActivityDependencies } from './dependencies';
+import { seal } from './seal-document';
+import { useSigner } from './use-signer';
+
+/**
+ * Brings one document to its outcome in four steps, each of them a fact in the ledger before the next begins: seal, sign,
+ * publish, confirm. A retry takes up behind the last fact, so that all attempts end in the same event.
+ *
+ * A cancellation stops it up to the signature; from there on the document is finished, since relays may have it already.
+ */
+export async function republishDocument(
+  deps: ActivityDependencies,
+  input: RepublishDocumentInput,
+  { signal }: ActivityCall,
+): Promise<RepublishDocumentResult> {
+  const row = await beginAttempt(deps.database, input);
+  if (row === undefined) throw new RepublishError('Unexpected', 'the document is not in the plan of its run');
+  // An earlier attempt got this far, and only its answer was lost.
+  if (row.outcome !== null) return settledResult(row);
+  try {
+    const sealed = row.event === null ? await seal(deps, input, row, signal) : { row, seen: undefined };
+    const event = requireEvent(sealed.row);
+    const signature = sealed.row.signature ?? (await sign(deps, input, event, signal));
+    return await publish(deps, input, { ...event, sig: signature }, sealed.row.reused, sealed.seen);
+  } catch (thrown) {
+    if (thrown instanceof RepublishError) {
+      // For whoever looks at the ledger meanwhile; the failure itself goes its way also when this cannot be written.
+      await recordFailedAttempt(deps.database, input, thrown).catch(() => undefined);
+    }
+    throw thrown;
+  }
+}
+
+async function sign(
+  deps: ActivityDependencies,
+  input: RepublishDocumentInput,
+  event: SealedEvent,
+  signal: AbortSignal,
+): Promise<string> {
+  const signed = await useSigner(deps, input.operatorUserId, input.operatorPubkey, (signer) =>
+    signer.signEvent(event, { signal }),
+  );
+  return keepSignature(deps.database, input, signed.sig);
+}
+
+async function publish(
+  deps: ActivityDependencies,
+  input: RepublishDocumentInput,
+  event: SealedEvent & { sig: string },
+  reused: boolean,
+  seen: Map<string, Sighting> | undefined,
+): Promise<RepublishDocumentResult> {
+  if (!isAuthentic(event)) {
+    throw new RepublishError(
+      'SignerReturnedWrongEvent',
+      'the signature in the ledger does not fit the sealed event',
+    );
+  }
+  const placement = await deps.publisher.place(event, seen);
+  if (placement.newer !== undefined) {
+    // The operator saved a change meanwhile: theirs stands, an older state must not come back.
+    const settled = {
+      outcome: 'superseded',
+      relays: placement.relays,
+      supersededBy: placement.newer.id,
+    } as const;
+    await settleDocument(deps.database, input, settled);
+    return { outcome: 'superseded', eventId: event.id };
+  }
+  if (placement.holding >= placement.required) {
+    const outcome = reused && placement.stoodAlready ? 'unchanged' : 'published';
+    await settleDocument(deps.database, input, { outcome, relays: placement.relays });
+    return { outcome, eventId: event.id };
+  }
+  await recordRelays(deps.database, input, placement.relays);
+  throw new RepublishError(
+    placement.hopeless ? 'RelayRefused' : 'RelayQuorumNotReached',
+    describe(placement),
+  );
+}
+
+function describe({ relays, holding, required }: Placement): string {
+  const others = Object.entries(relays)
+    .filter(([, standing]) => standing.state !== 'holds')
+    .map(([url, { state, detail }]) => `${url}: ${state}${detail ? ` (${detail})` : ''}`);
+  return `${holding} of the ${required} required relays hold the document; ${others.join('; ')}`;
+}
+
+function requireEvent(row: DocumentRow): SealedEvent {
+  if (row.event === null) throw new RepublishError('Unexpected', 'the seal is missing in the ledger');
+  return row.event;
+}
+
+function settledResult(row: DocumentRow): RepublishDocumentResult {
+  const { outcome, event, failureType, failureMessage } = row;
+  if ((outcome === 'published' || outcome === 'unchanged' || outcome === 'superseded') && event !== null) {
+    return { outcome, eventId: event.id };
+  }
+  // The run was audited while this attempt was on its way; nothing may happen after the audit.
+  throw new RepublishError(
+    'NotAttempted',
+    failureMessage ?? `the document is settled as ${failureType ?? outcome}`,
+  );
+}

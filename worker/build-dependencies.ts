@@ -1,0 +1,123 @@
+import { hkdfSync } from 'node:crypto';
+import type { Logger } from 'pino';
+import type { ActivityDependencies } from '../activities/dependencies';
+import type { Configuration } from '../configuration/schema';
+import type { RunLimits } from '../contract/activities';
+import { openDatabase } from '../database/connection';
+import { createSources, type Source, type SourceOptions } from '../database/sources';
+import type { DocumentType } from '../documents/document-type';
+import { RelayPool } from '../nostr/relays/pool';
+import { RelayPublisher } from '../nostr/relays/publisher';
+import { Keyring } from '../nostr/signers/keyring';
+
+/** The parts of the configuration that a worker cannot do without. */
+export type WorkerConfiguration = Configuration & { databaseUrl: string; secretsKey: string };
+
+export interface BuiltDependencies {
+  dependencies: ActivityDependencies;
+  /** Closes sockets and connections and wipes keys. */
+  close(): Promise<void>;
+}
+
+const RELAY_CONNECT_TIMEOUT_MS = 5_000;
+
+/** Builds everything the activities need from the configuration. Opens no connection yet. */
+export function buildDependencies(
+  configuration: WorkerConfiguration,
+  documentTypes: readonly DocumentType[],
+  logger: Logger,
+): BuiltDependencies {
+  const database = openDatabase({
+    url: configuration.databaseUrl,
+    onIdleError: (err) => logger.warn({ reason: err.message }, 'a database connection broke while idle'),
+  });
+  const pool = new RelayPool({
+    connectTimeoutMs: RELAY_CONNECT_TIMEOUT_MS,
+    onNotice: (relay, notice) => logger.warn({ relay, notice }, 'a relay sent a notice'),
+  });
+  const keyring = new Keyring({
+    secretsKey: configuration.secretsKey,
+    bunkerConcurrency: configuration.bunkerConcurrency,
+    bunkerTimeoutMs: configuration.bunkerTimeoutMs,
+    approvalTimeoutMs: configuration.approvalTimeoutMs,
+    connectTimeoutMs: RELAY_CONNECT_TIMEOUT_MS,
+    // The page's address is the operator's secret.
+    onApprovalNeeded: (bunkerPubkey) =>
+      logger.warn({ bunkerPubkey }, 'the bunker waits for a person to approve a request'),
+  });
+  return {
+    dependencies: {
+      database,
+      sources: createSources(sourceOptions(configuration, documentTypes)),
+      documentTypes,
+      keyring,
+      publisher: new RelayPublisher({
+        pool,
+        relays: configuration.relays,
+        quorum: configuration.quorum,
+        replyTimeoutMs: configuration.relayTimeoutMs,
+      }),
+      fingerprintKey: deriveFingerprintKey(configuration.secretsKey),
+      maxStateBytes: configuration.maxStateBytes,
+      limits: runLimits(configuration),
+      onUnexpected: (activity, error) =>
+        // Only where it happened: the message of an unknown error may quote state.
+        logger.error(
+          { activity, type: error.name, at: stackFrames(error) },
+          'an activity failed unexpectedly',
+        ),
+    },
+    close: async () => {
+      keyring.close();
+      pool.close();
+      await database.close();
+    },
+  };
+}
+
+function sourceOptions({ queries }: Configuration, documentTypes: readonly DocumentType[]): SourceOptions {
+  const inSchema = (source: Source): Source =>
+    'table' in source && source.schema === undefined ? { ...source, schema: queries.schema } : source;
+  return {
+    // LNbits keeps its accounts in its own schema, also when the extension's tables are elsewhere.
+    account: queries.account,
+    machines: inSchema(queries.machines),
+    documents: Object.fromEntries(
+      documentTypes.map(({ type, source }) => [type, inSchema(queries.documents[type] ?? source)]),
+    ),
+  };
+}
+
+/** A key of its own purpose, so that a fingerprint says nothing about the key that encrypts the signers. */
+function deriveFingerprintKey(secretsKey: string): Uint8Array {
+  return new Uint8Array(
+    hkdfSync('sha256', secretsKey, '', 'republish-operator-configs state fingerprint', 32),
+  );
+}
+
+function runLimits(configuration: Configuration): RunLimits {
+  const { bunkerTimeoutMs, approvalTimeoutMs, relayTimeoutMs, documentTimeoutMs } = configuration;
+  return {
+    // Twice the bunker's concurrency: while Temporal schedules one half, the bunker works on the other.
+    documentsInFlight: configuration.bunkerConcurrency * 2,
+    // A place in the bunker's queue and two requests, one of them approved by a person, and the relays' answers.
+    attemptTimeoutMs: Math.min(
+      approvalTimeoutMs + 6 * bunkerTimeoutMs + 5 * relayTimeoutMs,
+      documentTimeoutMs,
+    ),
+    documentTimeoutMs,
+    heartbeatTimeoutMs: configuration.heartbeatTimeoutMs,
+    initialRetryIntervalMs: configuration.retryIntervalMs,
+    maxRetryIntervalMs: Math.max(30_000, configuration.retryIntervalMs),
+    maxAttempts: configuration.maxAttempts,
+    machinesPerPage: 500,
+  };
+}
+
+function stackFrames(error: Error): string[] {
+  return (error.stack ?? '')
+    .split('\n')
+    .filter((line) => /^\s+at /.test(line))
+    .slice(0, 8)
+    .map((line) => line.trim());
+}

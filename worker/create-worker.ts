@@ -1,0 +1,100 @@
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import { NativeConnection, Worker, type WorkflowBundleOption } from '@temporalio/worker';
+import type { Logger } from 'pino';
+import { createActivities } from '../activities/create-activities';
+import type { TemporalConfiguration } from '../configuration/temporal';
+import { ensureError } from '../contract/failures';
+import { migrate } from '../database/migrate';
+import type { DocumentType } from '../documents/document-type';
+import { documentTypes as shippedDocumentTypes } from '../documents/registry';
+import { buildDependencies, type WorkerConfiguration } from './build-dependencies';
+
+export interface WorkerOptions {
+  configuration: WorkerConfiguration;
+  temporal: TemporalConfiguration;
+  logger: Logger;
+  /** Default: the registry in documents/. */
+  documentTypes?: readonly DocumentType[];
+  /** Default: the bundle that `npm run build` made; without one the workflows are bundled at start. */
+  workflowBundle?: WorkflowBundleOption;
+}
+
+export interface RepublishWorker {
+  /** Polls until `shutdown()`; resolves when all is drained and closed, rejects when the worker failed. */
+  run(): Promise<void>;
+  /** Takes no new work, lets what is in work end within the grace period. */
+  shutdown(): void;
+}
+
+/** How long documents in work may go on after a shutdown was asked for, and until they are given up. */
+const SHUTDOWN_GRACE_MS = 20_000;
+const SHUTDOWN_FORCE_MS = 30_000;
+
+/**
+ * Migrates the database, connects to Temporal and makes a worker that is ready to run.
+ *
+ * @throws Error naming the address, when Temporal cannot be reached; RepublishError for the database
+ */
+export async function createRepublishWorker(options: WorkerOptions): Promise<RepublishWorker> {
+  const { configuration, temporal, logger } = options;
+  const { dependencies, close } = buildDependencies(
+    configuration,
+    options.documentTypes ?? shippedDocumentTypes,
+    logger,
+  );
+  let connection: NativeConnection | undefined;
+  try {
+    const { applied } = await migrate(dependencies.database);
+    if (applied.length > 0) logger.info({ applied }, 'the database schema was brought up to date');
+    connection = await connect(temporal);
+    const worker = await Worker.create({
+      connection,
+      namespace: temporal.namespace,
+      taskQueue: configuration.taskQueue,
+      ...workflowCode(options.workflowBundle),
+      activities: createActivities(dependencies),
+      maxConcurrentActivityTaskExecutions: Math.max(100, configuration.bunkerConcurrency * 4),
+      // Cancellation travels on heartbeats: the default throttle would hold it up for most of a minute.
+      maxHeartbeatThrottleInterval: Math.min(5_000, configuration.heartbeatTimeoutMs / 3),
+      defaultHeartbeatThrottleInterval: Math.min(5_000, configuration.heartbeatTimeoutMs / 3),
+      shutdownGraceTime: SHUTDOWN_GRACE_MS,
+      shutdownForceTime: SHUTDOWN_FORCE_MS,
+    });
+    const opened = connection;
+    return {
+      async run() {
+        try {
+          await worker.run();
+        } finally {
+          await opened.close();
+          await close();
+        }
+      },
+      shutdown: () => worker.shutdown(),
+    };
+  } catch (error) {
+    await connection?.close();
+    await close();
+    throw error;
+  }
+}
+
+async function connect({ connection, address }: TemporalConfiguration): Promise<NativeConnection> {
+  try {
+    return await NativeConnection.connect(connection);
+  } catch (thrown) {
+    throw new Error(
+      `Temporal cannot be reached at ${address}: start it, or set TEMPORAL_ADDRESS (${ensureError(thrown).message})`,
+      { cause: thrown },
+    );
+  }
+}
+
+function workflowCode(bundle: WorkflowBundleOption | undefined) {
+  if (bundle !== undefined) return { workflowBundle: bundle };
+  const built = path.join(__dirname, 'workflow-bundle.js');
+  return existsSync(built)
+    ? { workflowBundle: { codePath: built } }
+    : { workflowsPath: require.resolve('../workflows/index') };
+}

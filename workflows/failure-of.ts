@@ -1,0 +1,21 @@
+import { ActivityFailure, ApplicationFailure, TimeoutFailure } from '@temporalio/workflow';
+import { type Failure, isFailureType } from '../contract/failures';
+
+/** What failed, as data, from whatever an activity call threw. */
+export function failureOf(error: unknown): Failure {
+  // A timeout carries the last attempt's failure as its cause: that one says what was wrong.
+  const chain: unknown[] = [];
+  for (let link = error; link instanceof Error && chain.length < 10; link = link.cause) chain.push(link);
+  const named = chain.find((link) => link instanceof ApplicationFailure && isFailureType(link.type));
+  if (named instanceof ApplicationFailure && isFailureType(named.type)) {
+    const [reason] = (named.details ?? []) as unknown[];
+    return { type: named.type, message: typeof reason === 'string' ? reason : named.message };
+  }
+  const timeout = chain.find((link) => link instanceof TimeoutFailure);
+  if (timeout instanceof TimeoutFailure) {
+    return { type: 'ActivityTimeout', message: `the step ran into its ${timeout.timeoutType} timeout` };
+  }
+  const activity = chain.find((link) => link instanceof ActivityFailure);
+  const what = activity instanceof ActivityFailure ? ` in ${activity.activityType}` : '';
+  return { type: 'Unexpected', message: `an unexpected failure${what}` };
+}

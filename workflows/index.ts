@@ -1,0 +1,1 @@
+export { republishOperatorConfigs } from './republish-operator-configs';
