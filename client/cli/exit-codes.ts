@@ -1,0 +1,20 @@
+import type { FailureType } from '../../contract/failures';
+
+/** Exit codes of `republish`; scripts rely on them. */
+export const EXIT = { ok: 0, failed: 1, usage: 2, partlyDone: 3, signer: 4, preflight: 5 } as const;
+
+const PREFLIGHT: ReadonlySet<string> = new Set<FailureType>([
+  'InvalidInput',
+  'OperatorNotFound',
+  'MachineNotFound',
+  'UnknownDocumentType',
+  'DatabaseMisconfigured',
+  'DatabaseUnavailable',
+]);
+
+/** The exit code for a failure type of a run. */
+export function exitCodeFor(type: string): number {
+  if (type === 'RepublishIncomplete') return EXIT.partlyDone;
+  if (type.startsWith('Signer')) return EXIT.signer;
+  return PREFLIGHT.has(type) ? EXIT.preflight : EXIT.failed;
+}

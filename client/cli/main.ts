@@ -1,0 +1,38 @@
+#!/usr/bin/env node
+import { Command } from 'commander';
+import { registerAudit } from './commands/audit';
+import { registerDev } from './commands/dev';
+import { registerMigrate } from './commands/migrate';
+import { registerSigner } from './commands/signer';
+import { registerStart } from './commands/start';
+import { registerStatus } from './commands/status';
+import { registerWorker } from './commands/worker';
+import { explain } from './fail';
+
+// Commands load what they need when they run, so that --help and a spelling mistake answer at once.
+const program = new Command('republish')
+  .description(
+    'Republishes the Nostr configuration documents of Bitcoin ATM operators under their current key.',
+  )
+  .version((require('../../../package.json') as { version: string }).version)
+  .showSuggestionAfterError()
+  .showHelpAfterError('(see --help)')
+  .exitOverride();
+
+registerStart(program);
+registerStatus(program);
+registerAudit(program);
+registerSigner(program);
+registerWorker(program);
+registerMigrate(program);
+registerDev(program);
+
+async function main(): Promise<void> {
+  try {
+    await program.parseAsync();
+  } catch (error) {
+    process.exitCode = explain(error);
+  }
+}
+
+void main();

@@ -1,0 +1,157 @@
+import type { Configuration } from '../../configuration/schema';
+import { RepublishError } from '../../contract/failures';
+import type { Database } from '../../database/connection';
+import { createSources } from '../../database/sources';
+import { beginPairing, findSigner, putSigner } from '../../database/signers';
+import { BunkerClient } from '../../nostr/bunker/client';
+import { Limiter } from '../../nostr/bunker/limiter';
+import { parseBunkerUri } from '../../nostr/bunker/uri';
+import {
+  generateSecretKey,
+  getPublicKey,
+  lockSecretKey,
+  parsePublicKey,
+  parseSecretKey,
+  unlockSecretKey,
+} from '../../nostr/keys';
+import { Keyring } from '../../nostr/signers/keyring';
+import { UsageError } from './fail';
+
+export interface SignerContext {
+  database: Database;
+  /** With a secrets key. */
+  configuration: Configuration;
+  operatorUserId: string;
+  /** Where to tell a person what to do meanwhile. */
+  say(text: string): void;
+}
+
+/** A signer as commands show it; keys in hex. */
+export interface SignerFacts {
+  operatorUserId: string;
+  kind: 'local' | 'bunker';
+  pubkey: string;
+  accountPubkey: string | null;
+  matchesAccount: boolean;
+}
+
+const CONNECT_TIMEOUT_MS = 5_000;
+
+/** Keeps an nsec as the operator's current signer, encrypted (NIP-49). */
+export async function addLocalSigner(context: SignerContext, nsec: string): Promise<SignerFacts> {
+  const secretKey = parseSecretKey(nsec);
+  if (secretKey === undefined)
+    throw new UsageError('that is neither an nsec nor 64 hex characters of a valid key');
+  const pubkey = getPublicKey(secretKey);
+  const { database, operatorUserId } = context;
+  await putSigner(database, {
+    operatorUserId,
+    kind: 'local',
+    pubkey,
+    ncryptsec: lockSecretKey(secretKey, secretsKey(context)),
+  });
+  secretKey.fill(0);
+  return facts(context, 'local', pubkey);
+}
+
+/**
+ * Pairs with a bunker (NIP-46) and makes it the operator's current signer. The client key is stored before the secret is
+ * used, so that after a crash the same command goes on with the same key.
+ */
+export async function addBunkerSigner(context: SignerContext, uri: string): Promise<SignerFacts> {
+  const { bunkerPubkey, relays, secret } = readUri(uri);
+  const { database, configuration, operatorUserId } = context;
+  const ncryptsec = await beginPairing(database, {
+    operatorUserId,
+    bunkerPubkey,
+    ncryptsec: lockSecretKey(generateSecretKey(), secretsKey(context)),
+  });
+  const client = new BunkerClient({
+    bunkerPubkey,
+    relays,
+    clientSecretKey: unlockSecretKey(ncryptsec, secretsKey(context)),
+    requestTimeoutMs: configuration.bunkerTimeoutMs,
+    approvalTimeoutMs: configuration.approvalTimeoutMs,
+    connectTimeoutMs: CONNECT_TIMEOUT_MS,
+    limiter: new Limiter(1),
+    onApprovalNeeded: (url) => context.say(`the bunker asks for approval; open ${url}`),
+  });
+  try {
+    const pubkey = await pair(client, secret);
+    await putSigner(database, {
+      operatorUserId,
+      kind: 'bunker',
+      pubkey,
+      ncryptsec,
+      bunkerPubkey,
+      bunkerRelays: relays,
+    });
+    return await facts(context, 'bunker', pubkey);
+  } finally {
+    client.close();
+  }
+}
+
+/** A secret that was used up by this very client key is no obstacle: the bunker knows the key. */
+async function pair(client: BunkerClient, secret: string | undefined): Promise<string> {
+  try {
+    await client.connect(secret);
+  } catch (refusal) {
+    if (!(refusal instanceof RepublishError) || refusal.type !== 'SignerRefused') throw refusal;
+    return client.getPublicKey().catch(() => {
+      throw refusal;
+    });
+  }
+  return client.getPublicKey();
+}
+
+/**
+ * Asks the stored signer which key it signs with.
+ *
+ * @throws RepublishError SignerNotConfigured, SignerUnlockFailed, SignerTimeout, SignerUnreachable, SignerRefused
+ */
+export async function checkStoredSigner(context: SignerContext): Promise<SignerFacts> {
+  const { database, configuration, operatorUserId } = context;
+  const stored = await findSigner(database, operatorUserId);
+  if (stored === undefined)
+    throw new RepublishError('SignerNotConfigured', `operator ${operatorUserId} has no signer`);
+  const keyring = new Keyring({
+    secretsKey: secretsKey(context),
+    bunkerConcurrency: 1,
+    bunkerTimeoutMs: configuration.bunkerTimeoutMs,
+    approvalTimeoutMs: configuration.approvalTimeoutMs,
+    connectTimeoutMs: CONNECT_TIMEOUT_MS,
+    onApprovalNeeded: (_, url) => context.say(`the bunker asks for approval; open ${url}`),
+  });
+  try {
+    const pubkey = await keyring.use(stored, (signer) => signer.getPublicKey());
+    return await facts(context, stored.kind, pubkey);
+  } finally {
+    keyring.close();
+  }
+}
+
+async function facts(
+  context: SignerContext,
+  kind: SignerFacts['kind'],
+  pubkey: string,
+): Promise<SignerFacts> {
+  const { database, configuration, operatorUserId } = context;
+  const { account, machines } = configuration.queries;
+  const row = await createSources({ account, machines, documents: {} }).account(database, operatorUserId);
+  const accountPubkey = parsePublicKey(row?.pubkey ?? '') ?? null;
+  return { operatorUserId, kind, pubkey, accountPubkey, matchesAccount: accountPubkey === pubkey };
+}
+
+function readUri(uri: string): ReturnType<typeof parseBunkerUri> {
+  try {
+    return parseBunkerUri(uri);
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
+}
+
+function secretsKey({ configuration }: SignerContext): string {
+  if (configuration.secretsKey === undefined) throw new UsageError('REPUBLISH_SECRETS_KEY is not set');
+  return configuration.secretsKey;
+}

@@ -1,0 +1,132 @@
+import {
+  type Client,
+  WorkflowExecutionAlreadyStartedError,
+  WorkflowFailedError,
+  type WorkflowHandle,
+  WorkflowIdReusePolicy,
+} from '@temporalio/client';
+import { ApplicationFailure, CancelledFailure, TerminatedFailure } from '@temporalio/common';
+import { loadConfiguration } from '../configuration/load';
+import { type DocumentFailure, isFailureType } from '../contract/failures';
+import type { RepublishInput, RepublishResult } from '../contract/input';
+import { PROGRESS_QUERY, WORKFLOW_TYPE, workflowIdFor } from '../contract/names';
+import type { Progress } from '../contract/progress';
+import { connect } from './connect';
+import { RepublishFailed } from './errors';
+
+export interface RepublishOptions extends Omit<RepublishInput, 'operatorUserId'> {
+  /** Task queue the workers poll. Default: REPUBLISH_TASK_QUEUE, else `republish-operator-configs`. */
+  taskQueue?: string;
+  /** A client of one's own. Default: one that connects as TEMPORAL_ADDRESS and its companions say. */
+  client?: Client;
+}
+
+/** A run that was started, or found running. */
+export interface RepublishRun {
+  workflowId: string;
+  runId: string;
+  /** True when a run of this operator was going on already: it is that one, with its own input. */
+  attached: boolean;
+  progress(): Promise<Progress>;
+  /** Waits for the end. @throws RepublishFailed */
+  result(): Promise<RepublishResult>;
+}
+
+/**
+ * Republishes every configuration document of an operator under the operator's current key, and waits for it.
+ *
+ *     const events = await republishOperatorConfigs(operator.id);
+ *
+ * May be called any number of times: while a run goes on it attaches to that one, and what is in place already is left alone.
+ *
+ * @returns event ids (64 hex characters) by document type
+ * @throws RepublishFailed when documents could not be republished (type `RepublishIncomplete`; `published` says which
+ *   stand) or the run could not begin; TemporalUnavailable when Temporal cannot be reached
+ */
+export async function republishOperatorConfigs(
+  operatorUserId: string,
+  options: RepublishOptions = {},
+): Promise<RepublishResult> {
+  const { client, ...input } = options;
+  if (client !== undefined) return (await startRepublish(client, operatorUserId, input)).result();
+  const opened = await connect();
+  try {
+    return await (await startRepublish(opened.client, operatorUserId, input)).result();
+  } finally {
+    await opened.close();
+  }
+}
+
+/** Starts a run for an operator, or attaches to the one that goes on, and does not wait for its end. */
+export async function startRepublish(
+  client: Client,
+  operatorUserId: string,
+  { taskQueue, ...input }: Omit<RepublishOptions, 'client'> = {},
+): Promise<RepublishRun> {
+  const workflowId = workflowIdFor(operatorUserId);
+  const request: RepublishInput = { operatorUserId, ...input };
+  try {
+    const handle = await client.workflow.start(WORKFLOW_TYPE, {
+      workflowId,
+      taskQueue: taskQueue ?? loadConfiguration().taskQueue,
+      args: [request],
+      // Any earlier run may be followed by another: it does only what is missing.
+      workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
+      staticSummary: `Republish the configuration documents of operator ${operatorUserId}`,
+    });
+    return runOf(client, workflowId, handle.firstExecutionRunId, false);
+  } catch (error) {
+    // The server's own USE_EXISTING would attach without saying so.
+    if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+    const { runId } = await client.workflow.getHandle(workflowId).describe();
+    return runOf(client, workflowId, runId, true);
+  }
+}
+
+/** The newest run of an operator, whether it goes on or has ended. */
+export async function findRepublish(client: Client, operatorUserId: string): Promise<RepublishRun> {
+  const workflowId = workflowIdFor(operatorUserId);
+  const { runId } = await client.workflow.getHandle(workflowId).describe();
+  return runOf(client, workflowId, runId, true);
+}
+
+function runOf(client: Client, workflowId: string, runId: string, attached: boolean): RepublishRun {
+  const handle: WorkflowHandle = client.workflow.getHandle(workflowId, runId);
+  return {
+    workflowId,
+    runId,
+    attached,
+    progress: () => handle.query<Progress>(PROGRESS_QUERY),
+    async result() {
+      try {
+        return (await handle.result()) as RepublishResult;
+      } catch (error) {
+        throw asRepublishFailed(error);
+      }
+    },
+  };
+}
+
+interface FailureDetails {
+  published?: RepublishResult;
+  failures?: DocumentFailure[];
+  failed?: number;
+}
+
+function asRepublishFailed(error: unknown): unknown {
+  if (!(error instanceof WorkflowFailedError)) return error;
+  const { cause } = error;
+  if (cause instanceof ApplicationFailure) {
+    const { published, failures, failed } = ((cause.details ?? [])[0] ?? {}) as FailureDetails;
+    return new RepublishFailed(
+      isFailureType(cause.type) ? cause.type : 'Unexpected',
+      cause.message,
+      published,
+      failures,
+      failed,
+    );
+  }
+  if (cause instanceof CancelledFailure) return new RepublishFailed('Cancelled', 'the run was cancelled');
+  if (cause instanceof TerminatedFailure) return new RepublishFailed('Terminated', 'the run was terminated');
+  return error;
+}
