@@ -1,0 +1,1 @@
+export async function runDemo(_options: { keep: boolean }): Promise<void> {}

@@ -1,0 +1,54 @@
+import { addBunkerSigner } from '../client/cli/signers';
+import { loadConfiguration } from '../configuration/load';
+import { documentTypes } from '../documents/registry';
+import { type DevBunker, startBunker } from './bunker';
+import { type DevMachine, type MachineDocument, startMachine } from './machine';
+import { seedOperator, type SeededMachine } from './seed';
+import type { DevStack } from './stack';
+
+export interface DevOperator {
+  id: string;
+  bunker: DevBunker;
+  machines: SeededMachine[];
+}
+
+/** Seeds an operator whose account is the bunker's user key already, and pairs the bunker as the operator's signer. */
+export async function startOperator(stack: DevStack, id: string, machines: number): Promise<DevOperator> {
+  const bunker = await startBunker({ relays: [stack.relay.url] });
+  stack.onStop(() => bunker.stop());
+  const seeded = await seedOperator(stack.database, { id, pubkey: bunker.userPubkey, machines });
+  await pairBunker(stack, id, bunker);
+  return { id, bunker, machines: seeded };
+}
+
+/** Makes the bunker the operator's signer, as `republish signer add --bunker` does. */
+export async function pairBunker(stack: DevStack, operatorUserId: string, bunker: DevBunker): Promise<void> {
+  const configuration = loadConfiguration({ env: stack.env, needs: ['secretsKey'] });
+  await addBunkerSigner(
+    { database: stack.database, configuration, operatorUserId, say: () => undefined },
+    bunker.uri(),
+  );
+}
+
+/** Switches machines on: they follow their documents of this operator and report each one they take over. */
+export async function startMachines(
+  stack: DevStack,
+  machines: SeededMachine[],
+  operatorPubkey: string,
+  onDocument: (machine: SeededMachine, document: MachineDocument) => void,
+): Promise<DevMachine[]> {
+  return Promise.all(
+    machines.map(async (seeded) => {
+      const machine = await startMachine({
+        relays: [stack.relay.url],
+        secretKey: seeded.secretKey,
+        name: seeded.name,
+        operatorPubkey,
+        documentTypes: documentTypes.map(({ type }) => type),
+        onDocument: (document) => onDocument(seeded, document),
+      });
+      stack.onStop(() => machine.stop());
+      return machine;
+    }),
+  );
+}

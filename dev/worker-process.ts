@@ -1,0 +1,46 @@
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import { type ProcessGroup, startProcessGroup } from './process-group';
+
+/** The built command line: beside this file in dist/, and in dist/ when this file runs from its source. */
+const COMMAND_LINE = [
+  path.join(__dirname, '../client/cli/main.js'),
+  path.join(__dirname, '../dist/client/cli/main.js'),
+].find((file) => existsSync(file));
+
+const READY_WITHIN_MS = 30_000;
+
+/**
+ * Runs `republish worker` in a process of its own, so that it can be killed as a real one dies. Resolves when it polls.
+ *
+ * @throws Error with its last lines when it ends before
+ */
+export async function startWorkerProcess(
+  env: Record<string, string>,
+  onLine: (line: string) => void = () => undefined,
+): Promise<ProcessGroup> {
+  if (COMMAND_LINE === undefined) throw new Error('the command line is not built: npm run build');
+  let polling: () => void = () => undefined;
+  const ready = new Promise<void>((resolve) => (polling = resolve));
+  const worker = await startProcessGroup({
+    name: 'republish worker',
+    command: process.execPath,
+    args: [COMMAND_LINE, 'worker'],
+    env: { ...process.env, ...env },
+    cwd: process.cwd(),
+    onLine: (line) => {
+      onLine(line);
+      if (line.includes('worker is polling')) polling();
+    },
+    orphan: { signal: 'SIGTERM' },
+  });
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<'late'>((resolve) => (timer = setTimeout(() => resolve('late'), READY_WITHIN_MS)));
+  const outcome = await Promise.race([ready, worker.exited.then(() => 'exited' as const), late]);
+  clearTimeout(timer);
+  if (outcome !== undefined) {
+    await worker.stop('SIGKILL', 1_000);
+    throw new Error(`the worker did not start polling: ${worker.epitaph()}`);
+  }
+  return worker;
+}

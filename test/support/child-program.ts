@@ -1,0 +1,59 @@
+import { spawn } from 'node:child_process';
+import path from 'node:path';
+
+const projectDir = path.resolve(__dirname, '../..');
+
+/** Makes `require` read TypeScript, so that what happens when a process ends is tested on the sources. */
+const REQUIRE_TYPESCRIPT = `
+  const swc = require(${JSON.stringify(require.resolve('@swc/core'))});
+  const options = { swcrc: false, jsc: { parser: { syntax: 'typescript' }, target: 'es2022' }, module: { type: 'commonjs' } };
+  require.extensions['.ts'] = (module, file) => module._compile(swc.transformFileSync(file, options).code, file);
+  process.chdir(${JSON.stringify(projectDir)});
+`;
+
+export interface ChildProgram {
+  /** The first line it printed. */
+  firstLine: string;
+  kill(signal: NodeJS.Signals): void;
+  /** Exit code, or the signal that ended it. */
+  ended: Promise<number | NodeJS.Signals>;
+}
+
+/**
+ * Runs JavaScript that may `require('./dev/...')` of this project in a process of its own, until its first line of output.
+ * Rejects when it ends without one.
+ */
+export function startChildProgram(source: string): Promise<ChildProgram> {
+  const program = `${REQUIRE_TYPESCRIPT}\nconst require_ = require('node:module').createRequire(process.cwd() + '/');\n((require) => {${source}\n})(require_);`;
+  const child = spawn(process.execPath, ['-e', program], {
+    cwd: projectDir,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let stderr = '';
+  child.stderr.on('data', (chunk) => (stderr += String(chunk)));
+  const ended = new Promise<number | NodeJS.Signals>((resolve) => {
+    child.once('exit', (code, signal) => resolve(signal ?? code ?? 0));
+  });
+  return new Promise((resolve, reject) => {
+    let stdout = '';
+    child.stdout.on('data', (chunk) => {
+      stdout += String(chunk);
+      const end = stdout.indexOf('\n');
+      if (end >= 0) resolve({ firstLine: stdout.slice(0, end), kill: (signal) => child.kill(signal), ended });
+    });
+    child.once('close', () => reject(new Error(`the child program ended without a word: ${stderr}`)));
+  });
+}
+
+/** Waits until there is no such process, not even as a zombie; rejects after `timeoutMs`. */
+export async function untilProcessGone(pid: number, timeoutMs = 8_000): Promise<void> {
+  for (const deadlineMs = Date.now() + timeoutMs; ;) {
+    try {
+      process.kill(pid, 0);
+    } catch {
+      return;
+    }
+    if (Date.now() > deadlineMs) throw new Error(`process ${pid} is still there after ${timeoutMs} ms`);
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+}
