@@ -1,5 +1,6 @@
 import { type DevOperator, startMachines, startOperator } from './operator';
 import { type DevStack, startStack } from './stack';
+import { untilToldToStop } from './told-to-stop';
 import { startWorkerProcess } from './worker-process';
 
 export interface DevOptions {
@@ -88,16 +89,7 @@ function printJson(stack: DevStack, operators: DevOperator[]): void {
   );
 }
 
-/** The worker logs JSON lines (pino); at 40 it begins to warn. */
+/** The worker logs JSON lines (pino). */
 function isTrouble(line: string): boolean {
   return /"level":"(warn|error|fatal)"/.test(line);
-}
-
-function untilToldToStop(): { signal: Promise<NodeJS.Signals>; forget(): void } {
-  const names = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-  let tell: (signal: NodeJS.Signals) => void = () => undefined;
-  const signal = new Promise<NodeJS.Signals>((resolve) => (tell = resolve));
-  // Stays until all is stopped: a second, impatient Ctrl-C must not leave servers behind.
-  for (const name of names) process.on(name, tell);
-  return { signal, forget: () => names.forEach((name) => process.removeListener(name, tell)) };
 }

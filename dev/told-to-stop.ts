@@ -1,0 +1,12 @@
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+/**
+ * Listens for the signals by which a person or a supervisor ends a program. Until `forget()` they end nothing by
+ * themselves: a second, impatient Ctrl-C must not leave servers behind.
+ */
+export function untilToldToStop(): { signal: Promise<NodeJS.Signals>; forget(): void } {
+  let tell: (signal: NodeJS.Signals) => void = () => undefined;
+  const signal = new Promise<NodeJS.Signals>((resolve) => (tell = resolve));
+  for (const name of SIGNALS) process.on(name, tell);
+  return { signal, forget: () => SIGNALS.forEach((name) => process.removeListener(name, tell)) };
+}
