@@ -22,6 +22,8 @@ const arrows = {
 const packageOwners = {
   pg: ['database'],
   'nostr-tools': ['nostr', 'dev'],
+  '@noble': ['nostr'],
+  '@scure': ['nostr'],
   ws: ['nostr', 'dev'],
   '@temporalio/workflow': ['workflows'],
   '@temporalio/worker': ['worker'],

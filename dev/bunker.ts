@@ -5,7 +5,7 @@ import { decrypt, encrypt } from 'nostr-tools/nip44';
 import { finalizeEvent, generateSecretKey, getPublicKey } from 'nostr-tools/pure';
 import { answerContents, conversationKeyOf } from './bunker-faults';
 import type { BunkerAnswer, BunkerFault, BunkerRequest, FaultAction } from './bunker-faults';
-import { RelayLink } from './relay';
+import { RelayLink } from './relay-link';
 
 const nostrConnectKind = 24133;
 

@@ -2,7 +2,7 @@ import type { Event } from 'nostr-tools/core';
 import type { Filter } from 'nostr-tools/filter';
 import { decrypt, getConversationKey } from 'nostr-tools/nip44';
 import { getPublicKey, verifyEvent } from 'nostr-tools/pure';
-import { RelayLink } from './relay';
+import { RelayLink } from './relay-link';
 
 const documentKind = 30078;
 

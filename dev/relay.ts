@@ -7,13 +7,11 @@ import { Validator } from '@nostr-relay/validator';
 import type { Event } from 'nostr-tools/core';
 import { matchFilters } from 'nostr-tools/filter';
 import type { Filter } from 'nostr-tools/filter';
-import { validateEvent } from 'nostr-tools/pure';
 import WebSocket, { WebSocketServer } from 'ws';
+import { parseFrame } from './relay-link';
 import { MemoryEventRepository } from './relay-memory';
 
 const maxFrameBytes = 1024 * 1024;
-/** A relay that takes a subscription and says nothing holds nobody up for longer. */
-const eoseTimeoutMs = 5_000;
 
 export interface DevRelayOptions {
   /** TCP port; 0 or absent takes a free one. */
@@ -132,15 +130,6 @@ export async function startRelay(options: DevRelayOptions = {}): Promise<DevRela
   };
 }
 
-function parseFrame(text: string): unknown[] | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    return Array.isArray(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
 /** Names the refused event or subscription, so that its sender does not wait for an answer that never comes. */
 function refusal(frame: unknown[], reason: string): unknown[] {
   const [type, subject] = frame;
@@ -185,108 +174,4 @@ async function listen(server: Server, port: number, host: string): Promise<numbe
       resolve(typeof address === 'object' && address !== null ? address.port : port);
     });
   });
-}
-
-/**
- * What the bunker and the machines hold: one subscription on one relay for as long as they live. A lost connection or a
- * CLOSED is answered with a new connection and the same subscription; events in between are lost unless the relay
- * stored them.
- */
-export class RelayLink {
-  /** Settles when the first attempt has ended, well or badly: a relay that is down must not hold up a start. */
-  readonly attempted: Promise<void>;
-  /** Settles with the first EOSE: from then on live events arrive. */
-  readonly ready: Promise<void>;
-  private socket: WebSocket | undefined;
-  private timer: NodeJS.Timeout | undefined;
-  private serial = 0;
-  private closed = false;
-  private becameReady = () => {};
-  private readonly waitingForEose = new Set<() => void>();
-
-  constructor(
-    readonly url: string,
-    private filter: Filter,
-    private readonly onEvent: (event: Event) => void,
-    private readonly reconnectDelayMs = 200,
-  ) {
-    this.ready = new Promise((resolve) => (this.becameReady = resolve));
-    this.attempted = this.nextEose();
-    this.connect();
-  }
-
-  /** Replaces the subscription. Resolves with its EOSE, or at once while the relay is away. */
-  async resubscribe(filter: Filter): Promise<void> {
-    this.send(['CLOSE', this.subscriptionId()]);
-    this.filter = filter;
-    if (this.subscribe()) await this.nextEose();
-  }
-
-  /** @returns false when the relay is away and the frame is lost */
-  send(frame: readonly unknown[]): boolean {
-    if (this.socket?.readyState !== WebSocket.OPEN) return false;
-    this.socket.send(JSON.stringify(frame));
-    return true;
-  }
-
-  async close(): Promise<void> {
-    this.closed = true;
-    clearTimeout(this.timer);
-    this.settleWaiting();
-    const socket = this.socket;
-    if (socket === undefined || socket.readyState === WebSocket.CLOSED) return;
-    await new Promise<void>((resolve) => {
-      socket.once('close', () => resolve());
-      socket.terminate();
-    });
-  }
-
-  private subscriptionId(): string {
-    return `dev-${this.serial}`;
-  }
-
-  private nextEose(): Promise<void> {
-    return new Promise((resolve) => {
-      const done = () => {
-        clearTimeout(timer);
-        this.waitingForEose.delete(done);
-        resolve();
-      };
-      const timer = setTimeout(done, eoseTimeoutMs);
-      this.waitingForEose.add(done);
-    });
-  }
-
-  private settleWaiting(): void {
-    this.waitingForEose.forEach((done) => done());
-  }
-
-  private subscribe(): boolean {
-    // A new id each time, so that a late EOSE or event of the subscription before is not taken for one of this.
-    this.serial++;
-    return this.send(['REQ', this.subscriptionId(), this.filter]);
-  }
-
-  private connect(): void {
-    const socket = new WebSocket(this.url, { handshakeTimeout: 5_000, perMessageDeflate: false });
-    this.socket = socket;
-    socket.on('open', () => this.subscribe());
-    socket.on('message', (data) => this.receive(parseFrame(data.toString()) ?? []));
-    // Every error is followed by 'close', which is where the next attempt begins.
-    socket.on('error', () => {});
-    socket.on('close', () => {
-      this.settleWaiting();
-      if (!this.closed) this.timer = setTimeout(() => this.connect(), this.reconnectDelayMs);
-    });
-  }
-
-  private receive([type, subscriptionId, event]: unknown[]): void {
-    if (this.closed || subscriptionId !== this.subscriptionId()) return;
-    if (type === 'EVENT' && validateEvent(event as Event)) this.onEvent(event as Event);
-    if (type === 'CLOSED') this.socket?.terminate();
-    if (type === 'EOSE') {
-      this.becameReady();
-      this.settleWaiting();
-    }
-  }
 }

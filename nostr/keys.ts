@@ -1,13 +1,10 @@
 import { getConversationKey } from 'nostr-tools/nip44';
 import { decode, neventEncode, npubEncode } from 'nostr-tools/nip19';
-import { decrypt as openNcryptsec, encrypt as sealNcryptsec } from 'nostr-tools/nip49';
 import { generateSecretKey, getPublicKey } from 'nostr-tools/pure';
 import { RepublishError } from '../contract/failures';
+import { decryptSecretKey, encryptSecretKey } from './nip49';
 
 export { generateSecretKey, getPublicKey };
-
-/** Cost of guessing a password under which a key lies (NIP-49): 2^16 rounds of scrypt, 64 MiB, about 0.2 s. */
-const NIP49_LOG_N = 16;
 
 /** Any key does to ask whether another one is a point of the curve. */
 const PROBE_KEY = new Uint8Array(32).fill(1);
@@ -65,8 +62,8 @@ export function nevent(id: string, author: string): string {
 }
 
 /** Encrypts a secret key for storage (NIP-49). */
-export function lockSecretKey(secretKey: Uint8Array, secretsKey: string): string {
-  return sealNcryptsec(secretKey, secretsKey, NIP49_LOG_N);
+export function lockSecretKey(secretKey: Uint8Array, secretsKey: string): Promise<string> {
+  return encryptSecretKey(secretKey, secretsKey);
 }
 
 /**
@@ -74,9 +71,9 @@ export function lockSecretKey(secretKey: Uint8Array, secretsKey: string): string
  *
  * @throws RepublishError SignerUnlockFailed when it lies under another secrets key.
  */
-export function unlockSecretKey(ncryptsec: string, secretsKey: string): Uint8Array {
+export async function unlockSecretKey(ncryptsec: string, secretsKey: string): Promise<Uint8Array> {
   try {
-    return openNcryptsec(ncryptsec, secretsKey);
+    return await decryptSecretKey(ncryptsec, secretsKey);
   } catch {
     throw new RepublishError(
       'SignerUnlockFailed',

@@ -58,6 +58,8 @@ export async function createRepublishWorker(options: WorkerOptions): Promise<Rep
       // Cancellation travels on heartbeats: the default throttle would hold it up for most of a minute.
       maxHeartbeatThrottleInterval: Math.min(5_000, configuration.heartbeatTimeoutMs / 3),
       defaultHeartbeatThrottleInterval: Math.min(5_000, configuration.heartbeatTimeoutMs / 3),
+      // After a worker died its cached workflows wait this long for it before any other may take them.
+      stickyQueueScheduleToStartTimeout: '5 seconds',
       shutdownGraceTime: SHUTDOWN_GRACE_MS,
       shutdownForceTime: SHUTDOWN_FORCE_MS,
     });

@@ -48,7 +48,7 @@ export async function addLocalSigner(context: SignerContext, nsec: string): Prom
     operatorUserId,
     kind: 'local',
     pubkey,
-    ncryptsec: lockSecretKey(secretKey, secretsKey(context)),
+    ncryptsec: await lockSecretKey(secretKey, secretsKey(context)),
   });
   secretKey.fill(0);
   return facts(context, 'local', pubkey);
@@ -64,12 +64,12 @@ export async function addBunkerSigner(context: SignerContext, uri: string): Prom
   const ncryptsec = await beginPairing(database, {
     operatorUserId,
     bunkerPubkey,
-    ncryptsec: lockSecretKey(generateSecretKey(), secretsKey(context)),
+    ncryptsec: await lockSecretKey(generateSecretKey(), secretsKey(context)),
   });
   const client = new BunkerClient({
     bunkerPubkey,
     relays,
-    clientSecretKey: unlockSecretKey(ncryptsec, secretsKey(context)),
+    clientSecretKey: await unlockSecretKey(ncryptsec, secretsKey(context)),
     requestTimeoutMs: configuration.bunkerTimeoutMs,
     approvalTimeoutMs: configuration.approvalTimeoutMs,
     connectTimeoutMs: CONNECT_TIMEOUT_MS,

@@ -23,7 +23,7 @@ export interface KeyringOptions {
 const IDLE_MS = 60_000;
 
 interface Entry {
-  signer: Signer;
+  signer: Promise<Signer>;
   users: number;
   idleTimer?: NodeJS.Timeout;
 }
@@ -40,14 +40,14 @@ export class Keyring {
 
   /** Lends the signer to `work`. */
   async use<T>(stored: StoredSigner, work: (signer: Signer) => Promise<T>): Promise<T> {
-    const entry = this.#entries.get(identityOf(stored)) ?? this.#open(stored);
+    const entry = this.#entryOf(stored);
     clearTimeout(entry.idleTimer);
     entry.users += 1;
     try {
-      return await work(entry.signer);
+      return await work(await entry.signer);
     } finally {
       entry.users -= 1;
-      if (entry.users === 0) {
+      if (entry.users === 0 && this.#entries.get(identityOf(stored)) === entry) {
         entry.idleTimer = setTimeout(() => this.#close(identityOf(stored)), IDLE_MS);
         entry.idleTimer.unref();
       }
@@ -58,11 +58,21 @@ export class Keyring {
     for (const identity of [...this.#entries.keys()]) this.#close(identity);
   }
 
-  #open(stored: StoredSigner): Entry {
-    const secretKey = unlockSecretKey(stored.ncryptsec, this.options.secretsKey);
-    const entry: Entry = { signer: this.#signerFor(stored, secretKey), users: 0 };
-    this.#entries.set(identityOf(stored), entry);
+  #entryOf(stored: StoredSigner): Entry {
+    const identity = identityOf(stored);
+    let entry = this.#entries.get(identity);
+    if (entry === undefined) {
+      entry = { signer: this.#open(stored), users: 0 };
+      this.#entries.set(identity, entry);
+      // One that does not open is not kept: the next caller tries again.
+      entry.signer.catch(() => this.#entries.delete(identity));
+    }
     return entry;
+  }
+
+  async #open(stored: StoredSigner): Promise<Signer> {
+    const secretKey = await unlockSecretKey(stored.ncryptsec, this.options.secretsKey);
+    return this.#signerFor(stored, secretKey);
   }
 
   #signerFor(stored: StoredSigner, secretKey: Uint8Array): Signer {
@@ -91,7 +101,10 @@ export class Keyring {
     const entry = this.#entries.get(identity);
     this.#entries.delete(identity);
     clearTimeout(entry?.idleTimer);
-    entry?.signer.close();
+    entry?.signer.then(
+      (signer) => signer.close(),
+      () => undefined,
+    );
   }
 }
 

@@ -10,7 +10,8 @@ import WebSocket from 'ws';
 import { startBunker } from '../../dev/bunker';
 import type { BunkerOptions, DevBunker } from '../../dev/bunker';
 import type { FaultAction } from '../../dev/bunker-faults';
-import { RelayLink, startRelay } from '../../dev/relay';
+import { startRelay } from '../../dev/relay';
+import { RelayLink } from '../../dev/relay-link';
 import type { DevRelay } from '../../dev/relay';
 
 useWebSocketImplementation(WebSocket);

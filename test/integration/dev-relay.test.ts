@@ -6,7 +6,8 @@ import type { Filter } from 'nostr-tools/filter';
 import { finalizeEvent, generateSecretKey, getPublicKey } from 'nostr-tools/pure';
 import { Relay, useWebSocketImplementation } from 'nostr-tools/relay';
 import WebSocket from 'ws';
-import { RelayLink, startRelay } from '../../dev/relay';
+import { startRelay } from '../../dev/relay';
+import { RelayLink } from '../../dev/relay-link';
 import type { DevRelay } from '../../dev/relay';
 
 // nostr-tools has no WebSocket of its own on Node 20, and each of its entries needs to be told separately.
@@ -191,6 +192,19 @@ describe('embedded relay', () => {
     const damaged = { ...good, sig: make({ content: 'x' }).sig };
     await expect(client.publish(damaged)).rejects.toThrow(/signature is wrong/);
     expect(await client.publish(good)).toBe('');
+  });
+
+  it('delivers an ephemeral event sent right behind the subscription to it', async () => {
+    const socket = new WebSocket(relay.url);
+    await once(socket, 'open');
+    const received: unknown[] = [];
+    socket.on('message', (data) => received.push((JSON.parse(data.toString()) as unknown[])[0]));
+    // Without one queue for all frames the event overtakes the registration of the subscription and is lost.
+    socket.send(JSON.stringify(['REQ', 's', { kinds: [24133] }]));
+    socket.send(JSON.stringify(['EVENT', make({ kind: 24133 })]));
+    while (!received.includes('OK')) await once(socket, 'message');
+    expect(received).toEqual(['EOSE', 'EVENT', 'OK']);
+    socket.terminate();
   });
 
   it('describes itself over HTTP (NIP-11)', async () => {

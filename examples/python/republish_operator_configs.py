@@ -1,0 +1,265 @@
+"""Republish the Nostr configuration documents of an operator's machines, from Python.
+
+One file without a package of its own: copy it into LNbits and add ``temporalio`` (see requirements.txt). A migration
+script then needs one line::
+
+    events = await republish_operator_configs(operator.id)
+
+Where Temporal is comes from the environment, as for every Temporal client: TEMPORAL_ADDRESS (default localhost:7233),
+TEMPORAL_NAMESPACE, TEMPORAL_API_KEY, TEMPORAL_TLS*, or a profile (TEMPORAL_PROFILE, TEMPORAL_CONFIG_FILE).
+REPUBLISH_TASK_QUEUE must be what the workers have; both default to ``republish-operator-configs``.
+
+Also a command, with the exit codes of ``republish start``::
+
+    python republish_operator_configs.py <operator>
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.envconfig import ClientConfig
+from temporalio.exceptions import ApplicationError, CancelledError, TerminatedError
+from temporalio.service import RPCError
+
+__all__ = ["RepublishFailed", "TemporalUnavailable", "republish_operator_configs"]
+
+# Wire format, as in contract/names.ts.
+WORKFLOW_TYPE = "republishOperatorConfigs"
+DEFAULT_TASK_QUEUE = "republish-operator-configs"
+
+DEFAULT_ADDRESS = "localhost:7233"
+CONNECT_TIMEOUT_S = 4.0
+START_TIMEOUT_S = 10.0
+
+logger = logging.getLogger(__name__)
+
+
+class RepublishFailed(Exception):
+    """A run that did not end well. Nothing that was published is lost: calling again does only what is missing.
+
+    type: the failure type, such as ``RepublishIncomplete``, ``OperatorNotFound``, ``SignerPubkeyMismatch`` or
+        ``SignerTimeout`` (contract/failures.ts has them all); ``Cancelled`` or ``Terminated`` when somebody ended the run
+    message: what is wrong and what to do about it
+    published: event ids by document type that stand although the run failed
+    failures: the documents that could not be republished, at most 200, each
+        ``{"documentType": str, "machineId": str, "type": str, "message": str}``
+    failed: how many documents failed, also those that ``failures`` has no room for
+    """
+
+    def __init__(
+        self,
+        type: str,
+        message: str,
+        published: dict[str, list[str]] | None = None,
+        failures: list[dict[str, str]] | None = None,
+        failed: int | None = None,
+    ) -> None:
+        super().__init__(type, message)
+        self.type = type
+        self.message = message
+        self.published = published or {}
+        self.failures = failures or []
+        self.failed = len(self.failures) if failed is None else failed
+
+    def __str__(self) -> str:
+        return f"{self.type}: {self.message}"
+
+
+class TemporalUnavailable(Exception):
+    """Temporal could not be asked. The message names its address and what to do. A run that was started goes on."""
+
+
+async def republish_operator_configs(
+    operator_user_id: str,
+    *,
+    document_types: Sequence[str] | None = None,
+    machine_ids: Sequence[str] | None = None,
+    expected_pubkey: str | None = None,
+    force: bool = False,
+    reason: str | None = None,
+    client: Client | None = None,
+    task_queue: str | None = None,
+) -> dict[str, list[str]]:
+    """Republish every configuration document of an operator under the operator's current key, and wait for the end.
+
+    May be called any number of times: while a run of the operator goes on it attaches to that one (which keeps the input
+    it was started with), and what is in place already is left alone and gives the same ids.
+
+    It waits for as long as the run takes. Cancelling the task, or ``asyncio.wait_for``, ends the waiting and not the run.
+
+    Args:
+        operator_user_id: ``accounts.id`` of the operator.
+        document_types: Only these, such as ``["bitspire-fees"]``. Default: all.
+        machine_ids: Only these ``dca_machines.id``. Default: all of the operator's.
+        expected_pubkey: 64 lower-case hex characters. Unless this is the operator's current key, nothing is signed.
+        force: Sign anew also what is published and unchanged.
+        reason: Why, for the audit; at most 500 characters.
+        client: A connected client. Default: one that connects as the environment says.
+        task_queue: Default: REPUBLISH_TASK_QUEUE, else ``republish-operator-configs``.
+
+    Returns:
+        Event ids (64 hex characters) by document type, in machine order::
+
+            {"bitspire-cassettes": ["5c83...", "e1d0..."], "bitspire-fees": ["90ab...", "77f2..."]}
+
+    Raises:
+        RepublishFailed: Documents could not be republished (type ``RepublishIncomplete``; ``published`` says which stand)
+            or the run could not begin.
+        TemporalUnavailable: Temporal cannot be reached (known within 5 s) or refuses to serve the call.
+    """
+    given: dict[str, Any] = {
+        "operatorUserId": operator_user_id,
+        "documentTypes": None if document_types is None else list(document_types),
+        "machineIds": None if machine_ids is None else list(machine_ids),
+        "expectedPubkey": expected_pubkey,
+        "force": True if force else None,
+        "reason": reason,
+    }
+    request = {key: value for key, value in given.items() if value is not None}
+    if client is None:
+        client = await _connect()
+    address = client.service_client.config.target_host
+    try:
+        handle: WorkflowHandle[Any, Any] = await client.start_workflow(
+            WORKFLOW_TYPE,
+            request,
+            id=f"republish-operator-configs/{operator_user_id}",
+            task_queue=task_queue or os.environ.get("REPUBLISH_TASK_QUEUE", "").strip() or DEFAULT_TASK_QUEUE,
+            # One run at a time for each operator; any earlier one may be followed by another.
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+            static_summary=f"Republish the configuration documents of operator {operator_user_id}",
+            rpc_timeout=timedelta(seconds=START_TIMEOUT_S),
+        )
+    except RPCError as error:
+        raise TemporalUnavailable(
+            f"Temporal at {address} (namespace {client.namespace}) did not take the start: {error.message}. "
+            "Check TEMPORAL_NAMESPACE, TEMPORAL_API_KEY and the server, then call again"
+        ) from error
+    logger.info("waiting for %s (run %s)", handle.id, handle.result_run_id)
+    try:
+        return await handle.result()
+    except WorkflowFailureError as error:
+        raise _as_republish_failed(error.cause) from error
+    except RPCError as error:
+        raise TemporalUnavailable(
+            f"Temporal at {address} was lost while waiting for {handle.id}: {error.message}. "
+            "The run goes on; call again to wait for it"
+        ) from error
+
+
+async def _connect() -> Client:
+    """Connect as TEMPORAL_ADDRESS and its companions say, or raise TemporalUnavailable within 5 s."""
+    try:
+        config = ClientConfig.load_client_connect_config()
+    except Exception as error:
+        raise TemporalUnavailable(
+            f"Temporal's client configuration cannot be used: {error}. "
+            "Correct TEMPORAL_PROFILE, TEMPORAL_CONFIG_FILE or the file that it names"
+        ) from error
+    address = config.setdefault("target_host", DEFAULT_ADDRESS)
+    try:
+        return await asyncio.wait_for(Client.connect(**config), CONNECT_TIMEOUT_S)
+    except asyncio.TimeoutError as error:  # a class of its own until Python 3.11
+        reason, cause = f"no answer within {CONNECT_TIMEOUT_S:g} s", error
+    except (RuntimeError, ValueError, OSError, RPCError) as error:
+        reason, cause = str(error), error
+    raise TemporalUnavailable(
+        f"Temporal cannot be reached at {address}: start it, or set TEMPORAL_ADDRESS to where it is ({reason})"
+    ) from cause
+
+
+def _as_republish_failed(cause: BaseException) -> RepublishFailed:
+    if isinstance(cause, ApplicationError):
+        details = cause.details[0] if cause.details and isinstance(cause.details[0], dict) else {}
+        return RepublishFailed(
+            cause.type or "Unexpected",
+            cause.message,
+            details.get("published"),
+            details.get("failures"),
+            details.get("failed"),
+        )
+    if isinstance(cause, CancelledError):
+        return RepublishFailed("Cancelled", "the run was cancelled. Start again: only what is missing is done.")
+    if isinstance(cause, TerminatedError):
+        return RepublishFailed("Terminated", "the run was terminated. Start again: only what is missing is done.")
+    return RepublishFailed("Unexpected", str(cause))
+
+
+# Exit codes, as in client/cli/exit-codes.ts. 2 (usage) is argparse's own.
+EXIT_OK, EXIT_FAILED, EXIT_PARTLY_DONE, EXIT_SIGNER, EXIT_PREFLIGHT, EXIT_INTERRUPTED = 0, 1, 3, 4, 5, 130
+PREFLIGHT = {
+    "InvalidInput",
+    "OperatorNotFound",
+    "MachineNotFound",
+    "UnknownDocumentType",
+    "DatabaseMisconfigured",
+    "DatabaseUnavailable",
+}
+
+
+def _exit_code_for(type: str) -> int:
+    if type == "RepublishIncomplete":
+        return EXIT_PARTLY_DONE
+    if type.startswith("Signer"):
+        return EXIT_SIGNER
+    return EXIT_PREFLIGHT if type in PREFLIGHT else EXIT_FAILED
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command: the map as JSON on stdout, messages on stderr. Returns the exit code."""
+    parser = argparse.ArgumentParser(
+        description="Republishes an operator's documents under the operator's current key and waits for the end.",
+        epilog="exit codes: 0 done, 1 failed, 2 usage, 3 partly done (stdout has what stands), 4 signer, "
+        "5 nothing was begun: operator, machine, document type, input, database or Temporal",
+    )
+    parser.add_argument("operator", help="the operator's user id (accounts.id in LNbits)")
+    parser.add_argument("--document-type", nargs="+", action="extend", help="only these document types")
+    parser.add_argument("--machine", nargs="+", action="extend", help="only these machines")
+    parser.add_argument("--expected-pubkey", help="end before signing unless this is the current key (hex)")
+    parser.add_argument("--reason", help="why, for the audit")
+    parser.add_argument("--force", action="store_true", help="sign anew also what is published and unchanged")
+    options = parser.parse_args(arguments)
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s")
+    logger.setLevel(logging.INFO)
+    try:
+        events = asyncio.run(
+            republish_operator_configs(
+                options.operator,
+                document_types=options.document_type,
+                machine_ids=options.machine,
+                expected_pubkey=options.expected_pubkey,
+                force=options.force,
+                reason=options.reason,
+            )
+        )
+    except RepublishFailed as error:
+        if error.type == "RepublishIncomplete":
+            print(json.dumps(error.published, indent=2))
+        print(f"error: {error}", file=sys.stderr)
+        for failure in error.failures:
+            print("  {documentType} of machine {machineId}: {type}: {message}".format(**failure), file=sys.stderr)
+        return _exit_code_for(error.type)
+    except TemporalUnavailable as error:
+        print(f"error: {error}", file=sys.stderr)
+        return EXIT_PREFLIGHT
+    except KeyboardInterrupt:
+        print("\ndetached; the run goes on. The same command waits for it again.", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    print(json.dumps(events, indent=2))
+    return EXIT_OK
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,245 @@
+import { generateSecretKey, getPublicKey, nip44, verifyEvent } from 'nostr-tools';
+import { RepublishFailed } from '../../client/errors';
+import { fails } from '../support/fails';
+import { type Saga, startSaga } from '../support/saga';
+
+describe('the saga', () => {
+  let saga: Saga;
+
+  beforeAll(async () => {
+    saga = await startSaga();
+    await saga.startWorker();
+  });
+  afterAll(() => saga.stop());
+
+  test('publishes every document once, encrypted to its machine and signed by the current key', async () => {
+    const { id, machines, bunker } = await saga.addOperator({ machines: 3 });
+
+    const events = await (await saga.start(id)).result();
+
+    expect(Object.keys(events)).toEqual(['bitspire-cassettes', 'bitspire-fees']);
+    const stored = saga.relays[0]?.events().filter(({ pubkey }) => pubkey === bunker.userPubkey) ?? [];
+    expect(stored.map(({ id: eventId }) => eventId).sort()).toEqual(Object.values(events).flat().sort());
+    expect(stored).toHaveLength(6);
+    for (const [index, machine] of machines.entries()) {
+      for (const documentType of ['bitspire-cassettes', 'bitspire-fees']) {
+        const eventId = events[documentType]?.[index];
+        const event = stored.find((candidate) => candidate.id === eventId);
+        if (event === undefined) throw new Error(`no event ${eventId} of ${documentType}`);
+        expect(verifyEvent({ ...event })).toBe(true);
+        expect(event.kind).toBe(30078);
+        expect(event.tags).toEqual([['d', `${documentType}:${machine.atmPubkey}`]]);
+        const state: unknown = JSON.parse(
+          nip44.decrypt(event.content, nip44.getConversationKey(machine.secretKey, bunker.userPubkey)),
+        );
+        expect(state).toMatchObject(
+          documentType === 'bitspire-fees'
+            ? { cash_in_percent: expect.any(Number), maximum_amount: 1000, currency: 'EUR' }
+            : { cassettes: [{ position: 1, denomination: 20 }, { position: 2 }, { position: 3 }] },
+        );
+        expect(JSON.stringify(state)).not.toContain('machine_id');
+      }
+    }
+    const [audit, ...others] = await saga.audits(id);
+    expect(others).toEqual([]);
+    expect(audit).toMatchObject({
+      outcome: 'complete',
+      events,
+      operatorPubkey: bunker.userPubkey,
+      failures: [],
+      failure: null,
+    });
+  });
+
+  test('a second run finds everything unchanged, gives the same ids and asks the bunker nothing', async () => {
+    const { id, bunker } = await saga.addOperator();
+    const first = await (await saga.start(id)).result();
+    const asked = bunker.requests.length;
+
+    const run = await saga.start(id);
+    expect(await run.result()).toEqual(first);
+
+    expect(bunker.requests.length).toBe(asked);
+    expect(await run.progress()).toMatchObject({
+      phase: 'done',
+      planned: 4,
+      unchanged: 4,
+      published: 0,
+      failed: 0,
+    });
+    expect((await saga.audits(id)).map(({ counts }) => counts['bitspire-fees']?.unchanged)).toEqual([2, 0]);
+  });
+
+  test('a changed row makes exactly one new event, dated behind the old one', async () => {
+    const { id, machines, bunker } = await saga.addOperator();
+    const first = await (await saga.start(id)).result();
+    await saga.database.query('UPDATE bitspire_fees SET fixed_fee = 9.25 WHERE machine_id = $1', [
+      machines[1]?.id,
+    ]);
+    const signed = bunker.requests.filter(({ method }) => method === 'sign_event').length;
+
+    const run = await saga.start(id);
+    const second = await run.result();
+
+    expect(second['bitspire-cassettes']).toEqual(first['bitspire-cassettes']);
+    expect(second['bitspire-fees']?.[0]).toBe(first['bitspire-fees']?.[0]);
+    expect(second['bitspire-fees']?.[1]).not.toBe(first['bitspire-fees']?.[1]);
+    expect(bunker.requests.filter(({ method }) => method === 'sign_event').length).toBe(signed + 1);
+    expect(await run.progress()).toMatchObject({ published: 1, unchanged: 3 });
+    // Addressable: the relay keeps one event for each address, and it is the new one.
+    const stored = saga.relays[0]?.events().filter(({ pubkey }) => pubkey === bunker.userPubkey) ?? [];
+    expect(stored.map((event) => event.id).sort()).toEqual(Object.values(second).flat().sort());
+  });
+
+  test('force signs anew what is unchanged', async () => {
+    const { id } = await saga.addOperator({ machines: 1 });
+    const first = await (await saga.start(id)).result();
+    const run = await saga.start(id, { force: true });
+    const second = await run.result();
+    expect(Object.values(second).flat()).toHaveLength(2);
+    for (const eventId of Object.values(second).flat())
+      expect(Object.values(first).flat()).not.toContain(eventId);
+    expect(await run.progress()).toMatchObject({ published: 2, unchanged: 0 });
+  });
+
+  test('a single type and a subset of machines', async () => {
+    const { id, machines } = await saga.addOperator({ machines: 3 });
+    const run = await saga.start(id, {
+      documentTypes: ['bitspire-cassettes'],
+      machineIds: [machines[0]?.id ?? '', machines[2]?.id ?? ''],
+    });
+    const events = await run.result();
+    expect(Object.keys(events)).toEqual(['bitspire-cassettes']);
+    expect(events['bitspire-cassettes']).toHaveLength(2);
+    expect((await saga.ledger(run.runId)).map(({ machineId }) => machineId)).toEqual([
+      machines[0]?.id,
+      machines[2]?.id,
+    ]);
+  });
+
+  test('an operator with no machines ends well, with empty lists and an audit row', async () => {
+    const { id } = await saga.addOperator({ machines: 0 });
+    expect(await (await saga.start(id)).result()).toEqual({ 'bitspire-cassettes': [], 'bitspire-fees': [] });
+    expect(await saga.audits(id)).toMatchObject([
+      { outcome: 'complete', events: { 'bitspire-cassettes': [], 'bitspire-fees': [] } },
+    ]);
+  });
+
+  test('a machine without state is skipped, and its type is still a key of the result', async () => {
+    const { id, machines } = await saga.addOperator({ machines: 1 });
+    await saga.database.query('DELETE FROM bitspire_fees WHERE machine_id = $1', [machines[0]?.id]);
+    const run = await saga.start(id);
+    const events = await run.result();
+    expect(events['bitspire-fees']).toEqual([]);
+    expect(events['bitspire-cassettes']).toHaveLength(1);
+    expect(await run.progress()).toMatchObject({
+      planned: 1,
+      skipped: 1,
+      documentTypes: { 'bitspire-fees': { planned: 0, skipped: 1 } },
+    });
+  });
+
+  test('a bad row does not stop the others; the failure holds both what stands and what failed', async () => {
+    const { id, machines } = await saga.addOperator({ machines: 2 });
+    await saga.database.query('UPDATE bitspire_fees SET cash_in_percent = 250 WHERE machine_id = $1', [
+      machines[0]?.id,
+    ]);
+    await saga.database.query('UPDATE dca_machines SET atm_pubkey = $1 WHERE id = $2', [
+      'not-a-key',
+      machines[1]?.id,
+    ]);
+
+    const run = await saga.start(id);
+    const failure = await fails(RepublishFailed, run.result());
+
+    expect(failure.type).toBe('RepublishIncomplete');
+    expect(failure.remedy).toMatch(/start again/);
+    expect(failure.published['bitspire-cassettes']).toHaveLength(1);
+    expect(failure.published['bitspire-fees']).toEqual([]);
+    expect(failure.failed).toBe(3);
+    expect(
+      failure.failures.map(({ type, documentType, machineId }) => [type, documentType, machineId]).sort(),
+    ).toEqual(
+      [
+        ['StateInvalid', 'bitspire-fees', machines[0]?.id],
+        ['MachineKeyInvalid', 'bitspire-cassettes', machines[1]?.id],
+        ['MachineKeyInvalid', 'bitspire-fees', machines[1]?.id],
+      ].sort(),
+    );
+    expect(JSON.stringify(failure.failures)).not.toContain('250');
+    expect(await saga.audits(id)).toMatchObject([{ outcome: 'incomplete', events: failure.published }]);
+    expect(await run.progress()).toMatchObject({ planned: 4, published: 1, failed: 3 });
+  });
+
+  test('a document that the bunker refuses fails alone, and the next run does only that one', async () => {
+    let refuse = true;
+    const { id, bunker } = await saga.addOperator({
+      machines: 2,
+      bunker: {
+        faults: ({ method, params }) =>
+          refuse && method === 'sign_event' && String(params[0]).includes('bitspire-fees')
+            ? { error: 'not allowed' }
+            : undefined,
+      },
+    });
+    const failure = await fails(RepublishFailed, (await saga.start(id)).result());
+    expect(failure).toMatchObject({ type: 'RepublishIncomplete', failed: 2 });
+    expect(failure.failures).toMatchObject([{ type: 'SignerRefused' }, { type: 'SignerRefused' }]);
+    expect(failure.published['bitspire-cassettes']).toHaveLength(2);
+
+    refuse = false;
+    const before = bunker.requests.filter(({ method }) => method === 'sign_event').length;
+    const run = await saga.start(id);
+    const events = await run.result();
+    expect(events['bitspire-cassettes']).toEqual(failure.published['bitspire-cassettes']);
+    expect(await run.progress()).toMatchObject({ published: 2, unchanged: 2 });
+    expect(bunker.requests.filter(({ method }) => method === 'sign_event').length).toBe(before + 2);
+  });
+
+  test('a bunker that swallows a request is asked again, and the document keeps its id', async () => {
+    let swallowed = 0;
+    const { id } = await saga.addOperator({
+      machines: 1,
+      bunker: {
+        faults: ({ method }) =>
+          method === 'sign_event' && swallowed < 1 ? ((swallowed += 1), { swallow: true }) : undefined,
+      },
+    });
+    const run = await saga.start(id);
+    const sealed = new Set<string>();
+    const watching = (async () => {
+      for (let look = 0; look < 200; look += 1) {
+        for (const row of await saga.ledger(run.runId)) if (row.event) sealed.add(row.event.id);
+        if ((await run.progress()).phase === 'done') return;
+        await new Promise((resolve) => setTimeout(resolve, 25));
+      }
+    })();
+    const events = await run.result();
+    await watching;
+    expect(swallowed).toBe(1);
+    expect([...sealed].sort()).toEqual(Object.values(events).flat().sort());
+  });
+
+  test('a local signer works the same way', async () => {
+    const key = generateSecretKey();
+    const { id } = await saga.addLocalOperator({
+      machines: 1,
+      secretKeyHex: Buffer.from(key).toString('hex'),
+      pubkey: getPublicKey(key),
+    });
+    const events = await (await saga.start(id)).result();
+    expect(Object.values(events).flat()).toHaveLength(2);
+    const stored = saga.relays[0]?.events().filter(({ pubkey }) => pubkey === getPublicKey(key)) ?? [];
+    expect(stored).toHaveLength(2);
+  });
+
+  test('started twice, it is one run', async () => {
+    const { id } = await saga.addOperator({ machines: 1, bunker: { answerDelayMs: 300 } });
+    const first = await saga.start(id);
+    const second = await saga.start(id);
+    expect([first.attached, second.attached]).toEqual([false, true]);
+    expect(second.runId).toBe(first.runId);
+    expect(await second.result()).toEqual(await first.result());
+    expect(await saga.audits(id)).toHaveLength(1);
+  });
+});

@@ -1,0 +1,31 @@
+import { openDatabase } from '../../database/connection';
+import { migrate } from '../../database/migrate';
+import { startPostgres } from '../../dev/postgres';
+import { createReferenceSchema } from '../../dev/seed';
+import { findTemporalServer } from '../../dev/temporal-server/find';
+import { startTemporalServer } from '../../dev/temporal-server/start';
+import { bundleWorkflows, describeServers, type TestServers } from './servers';
+
+/** One Temporal server and one Postgres for all test files; each file has its own database and task queue. */
+export default async function globalSetup(): Promise<void> {
+  const found = await findTemporalServer();
+  const [temporal, postgres, bundlePath] = await Promise.all([
+    startTemporalServer({ executable: found.path, headless: true }),
+    startPostgres(),
+    bundleWorkflows(),
+  ]);
+  const template = await postgres.createDatabase('template_lnbits');
+  const database = openDatabase({ url: template });
+  await createReferenceSchema(database);
+  await migrate(database);
+  await database.close();
+  describeServers({
+    temporalAddress: temporal.address,
+    temporalCli: found.path,
+    postgresUrl: postgres.url,
+    bundlePath,
+  });
+  (globalThis as { testServers?: TestServers }).testServers = {
+    stop: () => Promise.all([temporal.stop(), postgres.stop()]),
+  };
+}

@@ -1,0 +1,180 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { Client, Connection } from '@temporalio/client';
+import pino from 'pino';
+import { type RepublishOptions, startRepublish } from '../../client/republish';
+import { addBunkerSigner, addLocalSigner } from '../../client/cli/signers';
+import { loadConfiguration } from '../../configuration/load';
+import { createDatabase, dropDatabase } from '../../database/admin';
+import { auditsOfOperator, type WrittenAuditRow } from '../../database/audit';
+import { type Database, openDatabase } from '../../database/connection';
+import { type DocumentRow, documentsOfRun } from '../../database/ledger/documents';
+import { type BunkerOptions, type DevBunker, startBunker } from '../../dev/bunker';
+import { type DevRelay, startRelay } from '../../dev/relay';
+import { seedOperator, type SeededMachine } from '../../dev/seed';
+import type { DocumentType } from '../../documents/document-type';
+import { createRepublishWorker, type RepublishWorker } from '../../worker/create-worker';
+import { installRuntime } from '../../worker/logging';
+import type { WorkerConfiguration } from '../../worker/build-dependencies';
+import { testServers } from './servers';
+
+/** A database, relays and a task queue of a test file's own, on the shared servers. */
+export interface Saga {
+  database: Database;
+  databaseUrl: string;
+  relays: DevRelay[];
+  client: Client;
+  /** What a child process needs: the worker, the command line, the Python example. */
+  env: Record<string, string>;
+  /** Every line the workers of this process have logged. */
+  logs: string[];
+  configuration(overrides?: Record<string, string>): WorkerConfiguration;
+  /** Starts a worker in this process; stopped with the saga unless it is stopped before. */
+  startWorker(options?: SagaWorkerOptions): Promise<{ stop(): Promise<void> }>;
+  /** An operator with a paired bunker whose user key is the account's. */
+  addOperator(options?: { machines?: number; bunker?: Partial<BunkerOptions> }): Promise<SagaOperator>;
+  /** An operator whose key is held here. */
+  addLocalOperator(options: {
+    machines?: number;
+    secretKeyHex: string;
+    pubkey: string;
+  }): Promise<Omit<SagaOperator, 'bunker'>>;
+  start(
+    operatorUserId: string,
+    input?: Omit<RepublishOptions, 'client' | 'taskQueue'>,
+  ): ReturnType<typeof startRepublish>;
+  audits(operatorUserId: string): Promise<WrittenAuditRow[]>;
+  ledger(runId: string): Promise<DocumentRow[]>;
+  onStop(stop: () => unknown): void;
+  stop(): Promise<void>;
+}
+
+export interface SagaWorkerOptions {
+  env?: Record<string, string>;
+  documentTypes?: readonly DocumentType[];
+  bundlePath?: string;
+}
+
+export interface SagaOperator {
+  id: string;
+  machines: SeededMachine[];
+  bunker: DevBunker;
+}
+
+/** Bounds that fit a test: what fails for good does so within seconds. */
+const SHORT_BOUNDS = {
+  REPUBLISH_BUNKER_TIMEOUT_MS: '1500',
+  REPUBLISH_RELAY_TIMEOUT_MS: '2000',
+  REPUBLISH_RETRY_INTERVAL_MS: '100',
+  REPUBLISH_HEARTBEAT_TIMEOUT_MS: '2000',
+  REPUBLISH_MAX_ATTEMPTS: '3',
+};
+
+/** What the SDK and the workers of this test file have logged; one runtime serves all of them. */
+const logs: string[] = [];
+const logger = pino({ level: 'debug' }, { write: (line: string) => void logs.push(line) });
+let runtimeInstalled = false;
+
+export async function startSaga({ relays: relayCount = 1 } = {}): Promise<Saga> {
+  if (!runtimeInstalled) installRuntime(logger);
+  runtimeInstalled = true;
+  const { temporalAddress, postgresUrl, bundlePath } = testServers();
+  const name = `test_${randomUUID().replaceAll('-', '')}`;
+  const databaseUrl = await createDatabase(postgresUrl, name, 'template_lnbits');
+  const database = openDatabase({ url: databaseUrl });
+  const relays = await Promise.all(Array.from({ length: relayCount }, () => startRelay()));
+  const connection = await Connection.connect({ address: temporalAddress });
+  const client = new Client({ connection });
+  const taskQueue = `test-${name}`;
+  const env: Record<string, string> = {
+    TEMPORAL_ADDRESS: temporalAddress,
+    DATABASE_URL: databaseUrl,
+    REPUBLISH_RELAYS: relays.map(({ url }) => url).join(','),
+    REPUBLISH_SECRETS_KEY: randomBytes(32).toString('hex'),
+    REPUBLISH_TASK_QUEUE: taskQueue,
+    ...SHORT_BOUNDS,
+  };
+  const stops: (() => unknown)[] = [];
+
+  const saga: Saga = {
+    database,
+    databaseUrl,
+    relays,
+    client,
+    env,
+    logs,
+    configuration(overrides = {}) {
+      const configuration = loadConfiguration({
+        env: { ...env, ...overrides },
+        needs: ['databaseUrl', 'relays', 'secretsKey'],
+      });
+      return {
+        ...configuration,
+        databaseUrl: configuration.databaseUrl ?? '',
+        secretsKey: configuration.secretsKey ?? '',
+      };
+    },
+    async startWorker(options = {}) {
+      const worker = await createRepublishWorker({
+        configuration: saga.configuration(options.env),
+        temporal: {
+          connection: { address: temporalAddress },
+          namespace: 'default',
+          address: temporalAddress,
+        },
+        logger,
+        ...(options.documentTypes ? { documentTypes: options.documentTypes } : {}),
+        workflowBundle: { codePath: options.bundlePath ?? bundlePath },
+      });
+      const handle = runUntilStopped(worker);
+      stops.push(() => handle.stop());
+      return handle;
+    },
+    async addOperator({ machines = 2, bunker: bunkerOptions = {} } = {}) {
+      const id = `op-${randomUUID().slice(0, 8)}`;
+      const bunker = await startBunker({ relays: [relays[0]?.url ?? ''], ...bunkerOptions });
+      stops.push(() => bunker.stop());
+      const seeded = await seedOperator(database, { id, pubkey: bunker.userPubkey, machines });
+      await addBunkerSigner(signerContext(id), bunker.uri());
+      return { id, machines: seeded, bunker };
+    },
+    async addLocalOperator({ machines = 2, secretKeyHex, pubkey }) {
+      const id = `op-${randomUUID().slice(0, 8)}`;
+      const seeded = await seedOperator(database, { id, pubkey, machines });
+      await addLocalSigner(signerContext(id), secretKeyHex);
+      return { id, machines: seeded };
+    },
+    start: (operatorUserId, input = {}) => startRepublish(client, operatorUserId, { taskQueue, ...input }),
+    audits: (operatorUserId) => auditsOfOperator(database, operatorUserId, 100),
+    ledger: (runId) => documentsOfRun(database, runId),
+    onStop: (stop) => void stops.push(stop),
+    async stop() {
+      for (const stop of stops.splice(0).reverse()) await stop();
+      await connection.close();
+      await Promise.all(relays.map((relay) => relay.stop()));
+      await database.close();
+      await dropDatabase(postgresUrl, name);
+    },
+  };
+  const signerContext = (operatorUserId: string) => ({
+    database,
+    configuration: saga.configuration(),
+    operatorUserId,
+    say: () => undefined,
+  });
+  return saga;
+}
+
+/** Runs a worker; stopping it twice is stopping it once. */
+function runUntilStopped(worker: RepublishWorker): { stop(): Promise<void> } {
+  const running = worker.run();
+  let stopping: Promise<void> | undefined;
+  return {
+    stop() {
+      if (stopping === undefined) {
+        worker.shutdown();
+        stopping = running;
+      }
+      return stopping;
+    },
+  };
+}

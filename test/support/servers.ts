@@ -1,0 +1,52 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { bundleWorkflowCode } from '@temporalio/worker';
+
+/** What the global setup keeps for the global teardown. */
+export interface TestServers {
+  stop(): Promise<unknown>;
+}
+
+export interface ServerDescription {
+  temporalAddress: string;
+  /** The Temporal command line that was found. */
+  temporalCli: string;
+  postgresUrl: string;
+  /** The workflows as they are in the sources now. */
+  bundlePath: string;
+}
+
+const VARIABLE = 'REPUBLISH_TEST_SERVERS';
+
+/** Hands the addresses to the processes in which the tests run. */
+export function describeServers(description: ServerDescription): void {
+  process.env[VARIABLE] = JSON.stringify(description);
+}
+
+export function testServers(): ServerDescription {
+  const text = process.env[VARIABLE];
+  if (text === undefined)
+    throw new Error('the test servers are not running: run the tests through jest.config.js');
+  return JSON.parse(text) as ServerDescription;
+}
+
+/** Bundles the workflows once for all test files; returns the file. */
+export async function bundleWorkflows(): Promise<string> {
+  const directory = path.resolve(__dirname, '../../node_modules/.cache/republish-tests');
+  const silent = (): void => undefined;
+  const { code } = await bundleWorkflowCode({
+    workflowsPath: path.resolve(__dirname, '../../workflows/index.ts'),
+    logger: {
+      log: silent,
+      trace: silent,
+      debug: silent,
+      info: silent,
+      warn: console.warn,
+      error: console.error,
+    },
+  });
+  mkdirSync(directory, { recursive: true });
+  const file = path.join(directory, `workflow-bundle-${process.pid}.js`);
+  writeFileSync(file, code);
+  return file;
+}
