@@ -33,7 +33,7 @@ export async function republishDocument(
   try {
     const sealed = row.event === null ? await seal(deps, input, row, signal) : { row, seen: undefined };
     const event = requireEvent(sealed.row);
-    const signature = sealed.row.signature ?? (await sign(deps, input, event, signal));
+    const signature = sealed.row.signature ?? (await sign(deps, input, row.operatorUserId, event, signal));
     return await publish(deps, input, { ...event, sig: signature }, sealed.row.reused, sealed.seen);
   } catch (thrown) {
     if (thrown instanceof RepublishError) {
@@ -47,10 +47,11 @@ export async function republishDocument(
 async function sign(
   deps: ActivityDependencies,
   input: RepublishDocumentInput,
+  operatorUserId: string,
   event: SealedEvent,
   signal: AbortSignal,
 ): Promise<string> {
-  const signed = await useSigner(deps, input.operatorUserId, input.operatorPubkey, (signer) =>
+  const signed = await useSigner(deps, operatorUserId, event.pubkey, (signer) =>
     signer.signEvent(event, { signal }),
   );
   return keepSignature(deps.database, input, signed.sig);

@@ -22,11 +22,11 @@ const MAX_AHEAD_S = 900;
 export async function seal(
   deps: ActivityDependencies,
   input: RepublishDocumentInput,
-  row: DocumentRow,
+  row: DocumentRow & { operatorUserId: string },
   signal: AbortSignal,
 ): Promise<{ row: DocumentRow; seen: Map<string, Sighting> }> {
-  const { documentType, machineId, operatorPubkey } = input;
-  const { atmPubkey } = row;
+  const { documentType, machineId } = input;
+  const { operatorUserId, operatorPubkey, atmPubkey } = row;
   if (atmPubkey === null)
     throw new RepublishError('MachineKeyInvalid', `machine ${machineId} has no usable atm_pubkey`);
   const plaintext = await readState(deps, documentType, machineId);
@@ -69,7 +69,7 @@ export async function seal(
       `the document at ${address.d} is dated ${date}; relays refuse dates more than 15 minutes ahead`,
     );
   }
-  const content = await useSigner(deps, input.operatorUserId, operatorPubkey, (signer) =>
+  const content = await useSigner(deps, operatorUserId, operatorPubkey, (signer) =>
     signer.nip44Encrypt(atmPubkey, plaintext, { signal }),
   );
   const unsigned = {

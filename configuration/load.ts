@@ -43,6 +43,8 @@ export function loadConfiguration(options: LoadOptions = {}): Configuration {
   const problems: string[] = [];
   const values: Record<string, unknown> = readFile(env, options.directory ?? process.cwd(), problems);
 
+  // The file's key must not win over a key file that the environment names.
+  if (env.REPUBLISH_SECRETS_KEY_FILE?.trim()) delete values.secretsKey;
   for (const [name, { key, kind }] of Object.entries(ENVIRONMENT)) {
     const text = env[name];
     if (text === undefined || text.trim() === '') continue;
@@ -50,6 +52,12 @@ export function loadConfiguration(options: LoadOptions = {}): Configuration {
   }
   problems.push(...mistypedVariables(env));
   readSecretsKeyFile(values, problems);
+
+  for (const need of options.needs ?? []) {
+    // A key file that cannot be read is a problem of its own already.
+    if (need === 'secretsKey' && values.secretsKeyFile !== undefined) continue;
+    if (isMissing(values[need])) problems.push(NEEDS[need]);
+  }
 
   const parsed = configurationSchema.safeParse(values);
   if (!parsed.success) {
@@ -65,10 +73,6 @@ export function loadConfiguration(options: LoadOptions = {}): Configuration {
     problems.push(
       `REPUBLISH_QUORUM (quorum) is ${configuration.quorum}, but there are only ${configuration.relays.length} relays`,
     );
-  }
-  for (const need of options.needs ?? []) {
-    const value = configuration[need];
-    if (value === undefined || value.length === 0) problems.push(NEEDS[need]);
   }
   if (problems.length > 0) throw new ConfigurationError(problems);
   return Object.freeze(configuration);
@@ -91,6 +95,10 @@ function readFile(env: NodeJS.ProcessEnv, directory: string, problems: string[])
     problems.push(`${file} ${reason}`);
   }
   return {};
+}
+
+function isMissing(value: unknown): boolean {
+  return value === undefined || value === '' || (Array.isArray(value) && value.length === 0);
 }
 
 function convert(text: string, kind: (typeof ENVIRONMENT)[string]['kind']): unknown {

@@ -14,8 +14,13 @@ const source = z.union([
 const relayUrl = z
   .string()
   .trim()
-  .refine((text) => /^(ws|wss):\/\/[^\s/]+/.test(text), 'must be a ws:// or wss:// URL')
+  .refine((text) => /^(ws|wss):\/\/[^\s/]+/.test(text) && URL.canParse(text), 'must be a ws:// or wss:// URL')
   .refine((text) => !/^[a-z]+:\/\/[^/]*@/.test(text), 'must not hold a user name or password');
+
+/** wss://Relay.example/ and wss://relay.example are one relay, which must not count twice for the quorum. */
+function spelling(relay: string): string {
+  return URL.canParse(relay) ? new URL(relay).href : relay;
+}
 
 const milliseconds = (least: number): z.ZodInt =>
   z
@@ -33,7 +38,7 @@ export const configurationSchema = z.strictObject({
   relays: z
     .array(relayUrl)
     .max(20)
-    .refine((relays) => new Set(relays).size === relays.length, 'names a relay twice')
+    .refine((relays) => new Set(relays.map(spelling)).size === relays.length, 'names a relay twice')
     .default([]),
   quorum: z.union([z.enum(['majority', 'all']), z.int().min(1)]).default('majority'),
   secretsKey: z

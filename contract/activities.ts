@@ -82,13 +82,12 @@ export interface AskSignerInput {
   operatorPubkey: string;
 }
 
+/** A reference into the ledger: whose document it is stands there. It is in history once for each document. */
 export interface RepublishDocumentInput {
   runId: string;
-  operatorUserId: string;
-  operatorPubkey: string;
   documentType: string;
   machineId: string;
-  force: boolean;
+  force?: true;
 }
 
 export interface RepublishDocumentResult {

@@ -48,7 +48,10 @@ export function problemsOfInput(input: unknown): string[] {
   const problems: string[] = [];
   for (const key of Object.keys(fields)) {
     if (!KNOWN_KEYS.has(key))
-      problems.push(`unknown key "${key.slice(0, 60)}"; known are ${[...KNOWN_KEYS].join(', ')}`);
+      // As JSON, because half of a surrogate pair could not be sent to Temporal in a message.
+      problems.push(
+        `unknown key ${JSON.stringify(key.slice(0, 60))}; known are ${[...KNOWN_KEYS].join(', ')}`,
+      );
   }
   if (!isText(fields.operatorUserId, 200))
     problems.push('operatorUserId must be a text of 1 to 200 characters');
@@ -59,14 +62,19 @@ export function problemsOfInput(input: unknown): string[] {
       problems.push(`${key} must be a list of one or more texts, or be left out for all`);
     }
   }
-  if (fields.expectedPubkey != null && !/^[0-9a-f]{64}$/.test(String(fields.expectedPubkey))) {
+  const { expectedPubkey } = fields;
+  if (
+    expectedPubkey != null &&
+    (typeof expectedPubkey !== 'string' || !/^[0-9a-f]{64}$/.test(expectedPubkey))
+  ) {
     problems.push('expectedPubkey must be 64 lower-case hex characters');
   }
   if (fields.force != null && typeof fields.force !== 'boolean') problems.push('force must be true or false');
   if (fields.onFailure != null && fields.onFailure !== 'report') {
     problems.push('onFailure must be "report" ("hold" is not available in this release)');
   }
-  if (fields.reason != null && (typeof fields.reason !== 'string' || fields.reason.length > 500)) {
+  const { reason } = fields;
+  if (reason != null && (typeof reason !== 'string' || reason.length > 500 || !canBeStored(reason))) {
     problems.push('reason must be a text of at most 500 characters');
   }
   return problems;
@@ -86,5 +94,10 @@ export function normalisedInput(input: RepublishInput): RepublishInput {
 }
 
 function isText(value: unknown, maxLength: number): value is string {
-  return typeof value === 'string' && value.trim() !== '' && value.length <= maxLength;
+  return typeof value === 'string' && value.trim() !== '' && value.length <= maxLength && canBeStored(value);
+}
+
+/** Postgres takes no NUL, and half of a surrogate pair is no UTF-8: a message with it would not reach Temporal. */
+function canBeStored(text: string): boolean {
+  return !text.includes('\0') && !/\p{Surrogate}/u.test(text);
 }

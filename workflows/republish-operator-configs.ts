@@ -126,7 +126,8 @@ async function republishAll(
   tally: Tally,
   failures: DocumentFailure[],
 ): Promise<void> {
-  const { operatorUserId, machineIds, force = false } = request;
+  const { operatorUserId, machineIds } = request;
+  const force = request.force === true;
   tally.begin(documentTypes);
   const documents: PlannedDocument[] = [];
   let toSign = 0;
@@ -162,7 +163,7 @@ async function republishAll(
     try {
       const { outcome } = await republish.executeWithOptions(
         { summary: `${documentType} -> ${name.slice(0, 60)}` },
-        [{ runId: runId(), operatorUserId, operatorPubkey, documentType, machineId, force }],
+        [{ runId: runId(), documentType, machineId, ...(force ? { force: true as const } : {}) }],
       );
       tally.count(documentType, outcome);
     } catch (error) {

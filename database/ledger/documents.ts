@@ -101,11 +101,15 @@ export function documentsOfMachines(
   );
 }
 
-/** Begins an attempt: counts it and returns the row as the last attempt left it. */
-export async function beginAttempt(db: Queryable, key: DocumentKey): Promise<DocumentRow | undefined> {
-  const [row] = await db.query<DocumentRow>(
+/** Begins an attempt: counts it and returns the row as the last attempt left it, with whose document it is. */
+export async function beginAttempt(
+  db: Queryable,
+  key: DocumentKey,
+): Promise<(DocumentRow & { operatorUserId: string }) | undefined> {
+  const [row] = await db.query<DocumentRow & { operatorUserId: string }>(
     `UPDATE republish.documents SET attempts = attempts + 1
-      WHERE run_id = $1 AND document_type = $2 AND machine_id = $3 RETURNING ${COLUMNS}`,
+      WHERE run_id = $1 AND document_type = $2 AND machine_id = $3
+      RETURNING ${COLUMNS}, (SELECT operator_user_id FROM republish.runs WHERE runs.run_id = documents.run_id) AS "operatorUserId"`,
     [key.runId, key.documentType, key.machineId],
   );
   return row;

@@ -18,10 +18,12 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import atexit
 import json
 import logging
 import os
 import sys
+import time
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
@@ -41,6 +43,12 @@ DEFAULT_TASK_QUEUE = "republish-operator-configs"
 DEFAULT_ADDRESS = "localhost:7233"
 CONNECT_TIMEOUT_S = 4.0
 START_TIMEOUT_S = 10.0
+SETTLE_S = 0.2
+
+# A thread of the SDK may still be handing over an answer when the interpreter begins to shut down, and the process then
+# aborts or hangs after the work was done (temporalio/sdk-python#300). A script that ends right after the call would meet
+# that, so before the shutdown such a thread is given the time to finish.
+atexit.register(time.sleep, SETTLE_S)
 
 logger = logging.getLogger(__name__)
 
@@ -247,9 +255,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except RepublishFailed as error:
         if error.type == "RepublishIncomplete":
             print(json.dumps(error.published, indent=2))
-        print(f"error: {error}", file=sys.stderr)
         for failure in error.failures:
-            print("  {documentType} of machine {machineId}: {type}: {message}".format(**failure), file=sys.stderr)
+            print("{documentType} of machine {machineId}: {type}: {message}".format(**failure), file=sys.stderr)
+        if error.failed > len(error.failures):
+            print(f"and {error.failed - len(error.failures)} more; see: republish audit", file=sys.stderr)
+        print(f"error: {error}", file=sys.stderr)
         return _exit_code_for(error.type)
     except TemporalUnavailable as error:
         print(f"error: {error}", file=sys.stderr)

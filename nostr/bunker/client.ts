@@ -35,13 +35,17 @@ interface Pending {
   sentOver: Set<BunkerLink>;
   /** The last refusal of each relay. A relay's word is not the bunker's: the answer may still come. */
   refusals: Map<BunkerLink, string>;
+  /** How often a relay has asked for patience. */
+  resends: number;
   approvalUrl?: string;
   timers: Set<NodeJS.Timeout>;
   resolve(result: string): void;
   reject(error: unknown): void;
 }
 
+/** First pause after a relay has asked for patience; doubles, or a queue of requests would keep the limit exhausted. */
 const FIRST_RESEND_MS = 500;
+const MAX_RESEND_MS = 8_000;
 
 /**
  * NIP-46 client. A request is judged by its answer and nothing else: it is sent over every relay of the bunker, matched
@@ -162,6 +166,7 @@ export class BunkerClient implements Signer {
         event,
         sentOver: new Set(),
         refusals: new Map(),
+        resends: 0,
         timers: new Set(),
         resolve: (result) => {
           end();
@@ -201,7 +206,9 @@ export class BunkerClient implements Signer {
     pending.refusals.set(link, message);
     if (!/^(rate-limited|error):/.test(message)) return;
     // The relay has not passed the request on: the same event is sent again after a pause, within the deadline.
-    const pauseMs = FIRST_RESEND_MS * (1 + Math.random());
+    const pauseMs =
+      Math.min(FIRST_RESEND_MS * 2 ** pending.resends, MAX_RESEND_MS) * (0.75 + Math.random() / 2);
+    pending.resends += 1;
     const timer = setTimeout(() => {
       pending.timers.delete(timer);
       this.#sendOver(link, pending);

@@ -94,6 +94,8 @@ export class BunkerLink {
       signal,
     );
     this.#connection = connection;
+    // Closed in the very moment in which the socket opened: nobody would close it any more.
+    if (signal.aborted) return connection.close();
 
     // Subscribed before the first request goes out: an answer to an unheard subscription is lost for good.
     let subscribed: () => void = () => undefined;

@@ -18,6 +18,8 @@ export function parseAnswer(text: string): BunkerAnswer | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
   const { id, result, error } = value as Record<string, unknown>;
   if (typeof id !== 'string') return undefined;
+  // NIP-44's key is the same in both directions: a relay may send our own request back in the bunker's name.
+  if (result === undefined && error === undefined) return undefined;
   return {
     id,
     result: typeof result === 'string' ? result : '',
@@ -34,14 +36,22 @@ const TELLING_RUN = 12;
  */
 export function presentableError(error: string, params: readonly string[]): string {
   const text = plainText(error);
-  const secrets = params.filter((param) => param.length > 0);
-  for (const secret of secrets) {
-    if (secret.length <= TELLING_RUN && text.includes(secret))
-      return 'its reason is withheld: it repeats the request';
-    for (let start = 0; start + TELLING_RUN <= text.length; start += 1) {
-      if (secret.includes(text.slice(start, start + TELLING_RUN)))
-        return 'its reason is withheld: it repeats the request';
-    }
+  const repeated = params.some(
+    (param) => sharesRun(text, param) || sharesRun(lettersAndDigits(text), lettersAndDigits(param)),
+  );
+  return repeated ? 'its reason is withheld: it repeats the request' : text;
+}
+
+function sharesRun(text: string, secret: string): boolean {
+  if (secret === '') return false;
+  if (secret.length <= TELLING_RUN) return text.includes(secret);
+  for (let start = 0; start + TELLING_RUN <= text.length; start += 1) {
+    if (secret.includes(text.slice(start, start + TELLING_RUN))) return true;
   }
-  return text;
+  return false;
+}
+
+/** What is left when the quotation is escaped, pretty-printed or in other case: {\\"a\\": 1} is {"a":1}. */
+function lettersAndDigits(text: string): string {
+  return text.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, '');
 }

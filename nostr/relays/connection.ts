@@ -83,6 +83,8 @@ export class RelayConnection {
   /** Opens a connection. Rejects with an Error whose message names the network's reason, never the path of the URL. */
   static async open(options: RelayConnectionOptions, signal?: AbortSignal): Promise<RelayConnection> {
     signal?.throwIfAborted();
+    // ws would repeat the URL in its own message, and the path may hold a token.
+    if (!URL.canParse(options.url)) throw new Error('the relay URL is not valid');
     const socket = new WebSocket(options.url, {
       handshakeTimeout: options.connectTimeoutMs,
       maxPayload: options.maxMessageBytes ?? DEFAULT_MAX_MESSAGE_BYTES,
@@ -195,23 +197,25 @@ export class RelayConnection {
     }
     if (!Array.isArray(frame)) return;
     const [type, first, second, third] = frame as unknown[];
+    // Never String(): {"toString":1} throws there, and what is thrown in a socket's listener ends the process.
+    if (typeof first !== 'string') return;
     switch (type) {
       case 'EVENT':
-        if (hasEventShape(second)) this.#subscriptions.get(String(first))?.onEvent(second);
+        if (hasEventShape(second)) this.#subscriptions.get(first)?.onEvent(second);
         return;
       case 'EOSE':
-        this.#subscriptions.get(String(first))?.onEose?.();
+        this.#subscriptions.get(first)?.onEose?.();
         return;
       case 'CLOSED': {
-        const handlers = this.#subscriptions.get(String(first));
-        this.#subscriptions.delete(String(first));
+        const handlers = this.#subscriptions.get(first);
+        this.#subscriptions.delete(first);
         handlers?.onClosed?.(plainText(second));
         return;
       }
       case 'OK': {
         const message = plainText(third);
-        this.options.onOk?.(String(first), second === true, message);
-        for (const settle of [...(this.#waitingForOk.get(String(first)) ?? [])]) {
+        this.options.onOk?.(first, second === true, message);
+        for (const settle of [...(this.#waitingForOk.get(first) ?? [])]) {
           settle({ kind: 'ok', accepted: second === true, message });
         }
         return;
@@ -247,10 +251,12 @@ export class RelayConnection {
   }
 }
 
-/** A stranger's words, fit for a log line: one line, no control characters, bounded. */
+const CONTROL_CHARACTERS = /[\u0000-\u001f\u007f-\u009f]+/g;
+/** Half of a surrogate pair (a cut emoji): Postgres refuses it in JSON, and Temporal in a message. */
+const LONE_SURROGATES = /\p{Surrogate}/gu;
+
+/** A stranger's words, fit for a log line: one line, no control characters, valid UTF-8, bounded. */
 export function plainText(value: unknown): string {
-  // eslint-disable-next-line no-control-regex
-  return String(value ?? '')
-    .replace(/[\u0000-\u001f\u007f-\u009f]+/g, ' ')
-    .slice(0, MAX_TEXT_LENGTH);
+  if (typeof value !== 'string') return '';
+  return value.replace(CONTROL_CHARACTERS, ' ').slice(0, MAX_TEXT_LENGTH).replace(LONE_SURROGATES, '\ufffd');
 }

@@ -55,18 +55,33 @@ export class RelayPublisher {
     this.required = quorumSize(options.quorum, options.relays.length);
   }
 
-  /** Asks every relay what it has at an address. Never rejects. */
+  /**
+   * Asks every relay what it has at an address. Never rejects. Once a quorum has answered, the others have a moment more:
+   * a relay that accepts connections and says nothing would otherwise hold up every document.
+   */
   async look(address: Address): Promise<Map<string, Sighting>> {
-    const sightings = await Promise.all(
-      this.options.relays.map(async (url): Promise<[string, Sighting]> => {
+    const sightings = new Map<string, Sighting>();
+    let answered = 0;
+    let quorumAnswered: () => void = () => undefined;
+    const quorum = new Promise<void>((resolve) => (quorumAnswered = resolve));
+    const all = Promise.all(
+      this.options.relays.map(async (url) => {
         try {
-          return [url, await this.#sighting(await this.options.pool.get(url), address)];
+          sightings.set(url, await this.#sighting(await this.options.pool.get(url), address));
         } catch (thrown) {
-          return [url, { kind: 'unknown', reason: plainText(ensureError(thrown).message) }];
+          sightings.set(url, { kind: 'unknown', reason: plainText(ensureError(thrown).message) });
         }
+        if (sightings.get(url)?.kind !== 'unknown') answered += 1;
+        if (answered >= this.required) quorumAnswered();
       }),
     );
-    return new Map(sightings);
+    await allOrLaggards(all, quorum);
+    return new Map(
+      this.options.relays.map((url) => [
+        url,
+        sightings.get(url) ?? { kind: 'unknown', reason: 'no answer yet' },
+      ]),
+    );
   }
 
   /**
@@ -95,12 +110,7 @@ export class RelayPublisher {
         if (holding() >= this.required) quorumStands();
       }),
     );
-    const enough = new AbortController();
-    await Promise.race([
-      all,
-      quorum.then(() => sleep(LAGGARD_GRACE_MS, undefined, { signal: enough.signal }).catch(() => undefined)),
-    ]);
-    enough.abort();
+    await allOrLaggards(all, quorum);
 
     const settled = { ...relays };
     for (const url of this.options.relays) settled[url] ??= { state: 'unreachable', detail: 'no answer yet' };
@@ -190,6 +200,16 @@ export class RelayPublisher {
     }
     return newest ? { kind: 'event', event: newest } : { kind: 'nothing' };
   }
+}
+
+/** Waits for all relays, or for the quorum and a moment more. */
+async function allOrLaggards(all: Promise<unknown>, quorum: Promise<void>): Promise<void> {
+  const enough = new AbortController();
+  await Promise.race([
+    all,
+    quorum.then(() => sleep(LAGGARD_GRACE_MS, undefined, { signal: enough.signal }).catch(() => undefined)),
+  ]);
+  enough.abort();
 }
 
 /** Address of a parameterised replaceable event (NIP-01). */

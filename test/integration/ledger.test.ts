@@ -1,0 +1,274 @@
+import { createDatabase, dropDatabase } from '../../database/admin';
+import { appendAudit, auditOfRun, auditsOfOperator, type AuditRow } from '../../database/audit';
+import { type Database, openDatabase } from '../../database/connection';
+import {
+  beginAttempt,
+  documentsOfRun,
+  failDocuments,
+  failUnsettledDocuments,
+  keepSignature,
+  newestSeal,
+  planDocuments,
+  type SealedEvent,
+  sealDocument,
+  settleDocument,
+} from '../../database/ledger/documents';
+import { recordRun } from '../../database/ledger/runs';
+import { migrate } from '../../database/migrate';
+import { testServers } from '../support/servers';
+
+const KEY = 'a'.repeat(64);
+const ATM = 'b'.repeat(64);
+
+describe('the ledger', () => {
+  let database: Database;
+  let name: string;
+  let url: string;
+  let runs = 0;
+
+  beforeAll(async () => {
+    name = `ledger_${process.pid}_${Date.now()}`;
+    url = await createDatabase(testServers().postgresUrl, name, 'template_lnbits');
+    database = openDatabase({ url });
+  });
+  afterAll(async () => {
+    await database.close();
+    await dropDatabase(testServers().postgresUrl, name);
+  });
+
+  async function planned(machineId = 'm1') {
+    const runId = `run-${(runs += 1)}`;
+    await recordRun(database, { runId, workflowId: 'w', operatorUserId: 'op', documentTypes: ['t'] });
+    await planDocuments(database, { runId, operatorPubkey: KEY }, [
+      {
+        documentType: 't',
+        machineId,
+        machineName: 'M',
+        atmPubkey: ATM,
+        outcome: null,
+        failureType: null,
+        failureMessage: null,
+      },
+    ]);
+    return { runId, documentType: 't', machineId };
+  }
+
+  const event = (id: string, createdAtS = 1_700_000_000): SealedEvent => ({
+    id: id.padEnd(64, '0'),
+    pubkey: KEY,
+    kind: 30078,
+    created_at: createdAtS,
+    tags: [['d', `t:${ATM}`]],
+    content: 'x',
+  });
+
+  test('the first seal wins, also when twenty are written at once', async () => {
+    const key = await planned();
+    const seals = await Promise.all(
+      Array.from({ length: 20 }, (_, n) =>
+        sealDocument(database, key, { event: event(`${n}e`), stateFingerprint: `f${n}`, signature: null }),
+      ),
+    );
+    const ids = new Set(seals.map((seal) => seal?.event?.id));
+    expect(ids.size).toBe(1);
+    expect((await documentsOfRun(database, key.runId))[0]?.event?.id).toBe([...ids][0]);
+  });
+
+  test('the database itself refuses another seal and another signature', async () => {
+    const key = await planned();
+    await sealDocument(database, key, { event: event('aa'), stateFingerprint: 'f', signature: null });
+    await expect(
+      database.query("UPDATE republish.documents SET event_id = 'other' WHERE run_id = $1", [key.runId]),
+    ).rejects.toThrow('the seal of a document is written once');
+    expect(await keepSignature(database, key, 'first')).toBe('first');
+    expect(await keepSignature(database, key, 'second')).toBe('first');
+    await expect(
+      database.query("UPDATE republish.documents SET signature = 'third' WHERE run_id = $1", [key.runId]),
+    ).rejects.toThrow('the signature of a document is written once');
+  });
+
+  test('a plan is made once, and attempts are counted', async () => {
+    const key = await planned();
+    await beginAttempt(database, key);
+    await planDocuments(database, { runId: key.runId, operatorPubkey: KEY }, [
+      {
+        ...key,
+        machineName: 'other',
+        atmPubkey: null,
+        outcome: 'failed',
+        failureType: 'StateInvalid',
+        failureMessage: 'm',
+      },
+    ]);
+    expect(await beginAttempt(database, key)).toMatchObject({ machineName: 'M', outcome: null });
+    const [row] = await database.query<{ attempts: number }>(
+      'SELECT attempts FROM republish.documents WHERE run_id = $1',
+      [key.runId],
+    );
+    expect(row?.attempts).toBe(2);
+  });
+
+  test('an outcome is final', async () => {
+    const key = await planned();
+    await settleDocument(database, key, { outcome: 'published', relays: { 'ws://r': { state: 'holds' } } });
+    await settleDocument(database, key, { outcome: 'superseded', relays: {}, supersededBy: 'x' });
+    await failDocuments(database, key.runId, [{ ...key, type: 'SignerTimeout', message: 'm' }]);
+    await failUnsettledDocuments(database, key.runId, { Interrupted: 'i', NotAttempted: 'n' });
+    expect((await documentsOfRun(database, key.runId))[0]).toMatchObject({
+      outcome: 'published',
+      supersededBy: null,
+      failureType: null,
+      relays: { 'ws://r': { state: 'holds' } },
+    });
+  });
+
+  test('what nobody finished is Interrupted when it was begun and NotAttempted when not', async () => {
+    const begun = await planned('begun');
+    await beginAttempt(database, begun);
+    const idle = await planned('idle');
+    for (const { runId } of [begun, idle]) {
+      await failUnsettledDocuments(database, runId, { Interrupted: 'i', NotAttempted: 'n' });
+    }
+    expect((await documentsOfRun(database, begun.runId))[0]).toMatchObject({
+      failureType: 'Interrupted',
+      failureMessage: 'i',
+    });
+    expect((await documentsOfRun(database, idle.runId))[0]).toMatchObject({
+      failureType: 'NotAttempted',
+      failureMessage: 'n',
+    });
+  });
+
+  test('the newest seal of an address: latest date, lowest id, and not of the run that asks', async () => {
+    await database.query('DELETE FROM republish.documents');
+    for (const [id, date] of [
+      ['bb', 5],
+      ['aa', 5],
+      ['cc', 4],
+    ] as const) {
+      await sealDocument(database, await planned(), {
+        event: event(id, date),
+        stateFingerprint: id,
+        signature: null,
+      });
+    }
+    const own = await planned();
+    await sealDocument(database, own, { event: event('dd', 9), stateFingerprint: 'own', signature: null });
+    const address = { operatorPubkey: KEY, documentType: 't', atmPubkey: ATM };
+    expect((await newestSeal(database, address, own.runId))?.stateFingerprint).toBe('aa');
+    expect(await newestSeal(database, { ...address, operatorPubkey: ATM }, own.runId)).toBeUndefined();
+  });
+
+  describe('the audit', () => {
+    const row = (runId: string): AuditRow => ({
+      runId,
+      workflowId: 'w',
+      operatorUserId: 'audited',
+      operatorPubkey: KEY,
+      outcome: 'complete',
+      events: { 'z-type': ['1'], 'a-type': [] },
+      counts: {},
+      failures: [],
+      superseded: [],
+      laggards: [],
+      failure: null,
+      reason: null,
+    });
+
+    test('has one row for a run, the first one, with the document types in their order', async () => {
+      const { runId } = await planned();
+      await appendAudit(database, row(runId));
+      await appendAudit(database, { ...row(runId), outcome: 'failed' });
+      expect(await auditsOfOperator(database, 'audited', 10)).toHaveLength(1);
+      const audit = await auditOfRun(database, runId);
+      expect(audit?.outcome).toBe('complete');
+      expect(Object.keys(audit?.events ?? {})).toEqual(['z-type', 'a-type']);
+    });
+
+    test.each([
+      "UPDATE republish.audit_log SET outcome = 'failed'",
+      'DELETE FROM republish.audit_log',
+      'TRUNCATE republish.audit_log',
+    ])('refuses %s', async (statement) => {
+      const { runId } = await planned();
+      await appendAudit(database, row(runId));
+      await expect(database.query(statement)).rejects.toThrow('append-only');
+      expect(await auditOfRun(database, runId)).toBeDefined();
+    });
+  });
+
+  describe('migrations', () => {
+    test('many workers at once apply them once', async () => {
+      const fresh = `fresh_${process.pid}_${Date.now()}`;
+      const freshUrl = await createDatabase(testServers().postgresUrl, fresh);
+      const databases = Array.from({ length: 5 }, () => openDatabase({ url: freshUrl, maxConnections: 1 }));
+      try {
+        const reports = await Promise.all(databases.map((each) => migrate(each)));
+        expect(reports.filter(({ applied }) => applied.length > 0)).toHaveLength(1);
+        expect(new Set(reports.map(({ version }) => version)).size).toBe(1);
+      } finally {
+        await Promise.all(databases.map((each) => each.close()));
+        await dropDatabase(testServers().postgresUrl, fresh);
+      }
+    });
+
+    test('a schema that is newer than this release is left alone, and the remedy is named', async () => {
+      await database.query(
+        "INSERT INTO republish.migrations (version, name) VALUES (9999, 'from the future')",
+      );
+      try {
+        await expect(migrate(database)).rejects.toMatchObject({
+          type: 'DatabaseMisconfigured',
+          message: expect.stringContaining('run a newer release'),
+        });
+      } finally {
+        await database.query('DELETE FROM republish.migrations WHERE version = 9999');
+      }
+    });
+  });
+
+  describe('errors', () => {
+    test('a missing table is final; the URL is in no message', async () => {
+      await expect(database.query('SELECT * FROM no_such_table')).rejects.toMatchObject({
+        type: 'DatabaseMisconfigured',
+        message: expect.stringContaining('42P01'),
+      });
+    });
+
+    test('an unreachable server is retried, and its URL is in no message', async () => {
+      const nowhere = openDatabase({ url: 'postgres://user:canary-password@127.0.0.1:9/x' });
+      const error: unknown = await nowhere.query('SELECT 1').catch((thrown: unknown) => thrown);
+      expect(error).toMatchObject({ type: 'DatabaseUnavailable' });
+      expect(String(error)).not.toContain('canary-password');
+      await nowhere.close();
+    });
+
+    test('a deadlock is run again inside', async () => {
+      await database.query('CREATE TABLE IF NOT EXISTS pair (id int PRIMARY KEY, n int)');
+      await database.query('INSERT INTO pair VALUES (1, 0), (2, 0) ON CONFLICT DO NOTHING');
+      let arrived = 0;
+      const both = (first: number, second: number) =>
+        database.transaction(async (client) => {
+          await client.query('UPDATE pair SET n = n + 1 WHERE id = $1', [first]);
+          arrived += 1;
+          for (let wait = 0; arrived < 2 && wait < 100; wait += 1)
+            await new Promise((resolve) => setTimeout(resolve, 10));
+          await client.query('UPDATE pair SET n = n + 1 WHERE id = $1', [second]);
+        });
+      await Promise.all([both(1, 2), both(2, 1)]);
+      expect(arrived).toBeGreaterThan(2);
+      expect(await database.query('SELECT n FROM pair ORDER BY id')).toEqual([{ n: 2 }, { n: 2 }]);
+    });
+
+    test('terminated backends end no process, and the next statement works', async () => {
+      const admin = openDatabase({ url, maxConnections: 1 });
+      await Promise.all(Array.from({ length: 5 }, () => database.query('SELECT pg_sleep(0.01)')));
+      await admin.query(
+        'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database()',
+      );
+      await admin.close();
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      expect(await database.query('SELECT 1 AS one')).toEqual([{ one: 1 }]);
+    });
+  });
+});

@@ -1,0 +1,77 @@
+import {
+  ensureError,
+  FAILURES,
+  type FailureType,
+  isFailureType,
+  isRetryable,
+  remedyFor,
+  RepublishError,
+} from '../../contract/failures';
+
+const types = Object.keys(FAILURES) as FailureType[];
+
+describe('the catalogue of failures', () => {
+  it.each(types)('%s has a meaning and a remedy, each a sentence', (type) => {
+    for (const sentence of [FAILURES[type].meaning, remedyFor(type)]) {
+      expect(sentence).toMatch(/^["A-Z].{15,}\.$/);
+    }
+  });
+
+  it('retries exactly what may be otherwise the next time', () => {
+    // Wire format for callers that watch a run: a change here belongs in the changelog.
+    expect(types.filter(isRetryable)).toEqual([
+      'SignerTimeout',
+      'SignerUnreachable',
+      'SignerApprovalPending',
+      'RelayQuorumNotReached',
+      'DatabaseUnavailable',
+      'Unexpected',
+    ]);
+  });
+
+  it('knows its own types and nothing that objects have by birth', () => {
+    expect(types.every(isFailureType)).toBe(true);
+    for (const other of ['toString', '__proto__', 'constructor', '', 'signertimeout', 7, null, undefined]) {
+      expect(isFailureType(other)).toBe(false);
+    }
+  });
+});
+
+describe('RepublishError', () => {
+  it('is an Error that carries its type, and whose message fits into history', () => {
+    const error = new RepublishError('SignerTimeout', 'x'.repeat(5_000), 250);
+    expect(error).toBeInstanceOf(Error);
+    expect(error).toMatchObject({ name: 'RepublishError', type: 'SignerTimeout', retryAfterMs: 250 });
+    expect(error.message).toHaveLength(1_000);
+    expect(new RepublishError('StateInvalid', 'short').message).toBe('short');
+  });
+});
+
+describe('ensureError', () => {
+  it('gives back an Error as it is', () => {
+    const error = new RepublishError('RelayRefused', 'no');
+    expect(ensureError(error)).toBe(error);
+  });
+
+  it.each([
+    ['blocked: spam', 'blocked: spam'],
+    [undefined, 'undefined'],
+    [7, '7'],
+  ])('makes an Error of the thrown value %p', (thrown, message) => {
+    expect(ensureError(thrown)).toBeInstanceOf(Error);
+    expect(ensureError(thrown).message).toBe(message);
+  });
+
+  it('says what is inside an AggregateError that says nothing itself, also inside another one', () => {
+    // What Node throws when neither the IPv6 nor the IPv4 address of a host answers.
+    const inner = new AggregateError([new Error('connect ECONNREFUSED ::1:1'), 'a string']);
+    const outer = new AggregateError([inner, new Error('connect ETIMEDOUT')]);
+    expect(ensureError(outer).message).toBe('connect ECONNREFUSED ::1:1; a string; connect ETIMEDOUT');
+    expect(ensureError(outer).cause).toBe(outer);
+  });
+
+  it('leaves an AggregateError with words of its own alone', () => {
+    const error = new AggregateError([new Error('inner')], 'all attempts failed');
+    expect(ensureError(error)).toBe(error);
+  });
+});

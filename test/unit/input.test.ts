@@ -1,0 +1,102 @@
+import { normalisedInput, problemsOfInput, type RepublishInput } from '../../contract/input';
+
+const PUBKEY = 'ab'.repeat(32);
+
+describe('problemsOfInput', () => {
+  it('accepts the operator alone, and every key at once', () => {
+    expect(problemsOfInput({ operatorUserId: 'op' })).toEqual([]);
+    const all: Required<RepublishInput> = {
+      operatorUserId: 'op',
+      documentTypes: ['bitspire-fees'],
+      machineIds: ['m1', 'm2'],
+      expectedPubkey: PUBKEY,
+      force: true,
+      onFailure: 'report',
+      reason: 'r'.repeat(500),
+    };
+    expect(problemsOfInput(all)).toEqual([]);
+  });
+
+  it('takes null for a key that is left out, as Python sends it', () => {
+    const sent = JSON.parse(
+      '{"operatorUserId":"op","documentTypes":null,"machineIds":null,"expectedPubkey":null,"force":null,"onFailure":null,"reason":null}',
+    ) as unknown;
+    expect(problemsOfInput(sent)).toEqual([]);
+  });
+
+  it.each([[undefined], [null], ['op'], [7], [[]], [[{ operatorUserId: 'op' }]]])(
+    'refuses %j, which is no JSON object',
+    (input) => {
+      expect(problemsOfInput(input)).toEqual([expect.stringContaining('must be a JSON object')]);
+    },
+  );
+
+  it('refuses a key it does not know, because it may be a mistyped restriction', () => {
+    const [problem, ...others] = problemsOfInput({ operatorUserId: 'op', documentType: ['bitspire-fees'] });
+    expect(problem).toMatch(/unknown key "documentType"; known are operatorUserId, documentTypes, /);
+    expect(others).toEqual([]);
+    expect(problemsOfInput(JSON.parse('{"operatorUserId":"op","__proto__":{}}'))).toHaveLength(1);
+  });
+
+  it('cuts an endless unknown key and keeps the message valid UTF-8', () => {
+    const [problem] = problemsOfInput({ operatorUserId: 'op', ['x'.repeat(59) + '😀'.repeat(500)]: 1 });
+    expect(problem?.length).toBeLessThan(300);
+    expect(problem).not.toMatch(/\p{Surrogate}/u);
+  });
+
+  it.each<[string, Record<string, unknown>]>([
+    ['operatorUserId', { operatorUserId: undefined }],
+    ['operatorUserId', { operatorUserId: null }],
+    ['operatorUserId', { operatorUserId: ' ' }],
+    ['operatorUserId', { operatorUserId: 7 }],
+    ['operatorUserId', { operatorUserId: 'x'.repeat(201) }],
+    ['operatorUserId', { operatorUserId: 'a\0b' }],
+    ['documentTypes', { documentTypes: [] }],
+    ['documentTypes', { documentTypes: 'bitspire-fees' }],
+    ['documentTypes', { documentTypes: ['bitspire-fees', ''] }],
+    ['documentTypes', { documentTypes: ['\ud800'] }],
+    ['machineIds', { machineIds: [] }],
+    ['machineIds', { machineIds: [7] }],
+    ['machineIds', { machineIds: { 0: 'm' } }],
+    ['expectedPubkey', { expectedPubkey: PUBKEY.toUpperCase() }],
+    ['expectedPubkey', { expectedPubkey: PUBKEY.slice(1) }],
+    ['expectedPubkey', { expectedPubkey: `${PUBKEY}\n` }],
+    // Its String() is 64 hex characters, but it would never equal the account's key.
+    ['expectedPubkey', { expectedPubkey: [PUBKEY] }],
+    ['force', { force: 'true' }],
+    ['force', { force: 0 }],
+    ['onFailure', { onFailure: 'hold' }],
+    ['onFailure', { onFailure: 'abort' }],
+    ['reason', { reason: 'r'.repeat(501) }],
+    ['reason', { reason: 7 }],
+    ['reason', { reason: 'half an emoji \ud83d' }],
+  ])('says what is wrong with %s in %j', (key, fields) => {
+    const problems = problemsOfInput({ operatorUserId: 'op', ...fields });
+    expect(problems).toEqual([expect.stringMatching(new RegExp(`^${key} must be `))]);
+  });
+
+  it('names every problem at once', () => {
+    const problems = problemsOfInput({ machineIds: [], force: 1, onFailure: 'hold', typo: 1 });
+    expect(problems).toHaveLength(5);
+  });
+});
+
+describe('normalisedInput', () => {
+  it('leaves out the keys that other languages send as null', () => {
+    const sent = { operatorUserId: 'op', documentTypes: null, machineIds: null, reason: null, force: false };
+    expect(normalisedInput(sent as unknown as RepublishInput)).toEqual({
+      operatorUserId: 'op',
+      force: false,
+    });
+  });
+
+  it('names each document type and machine once, in the order in which they came', () => {
+    const input = { operatorUserId: 'op', documentTypes: ['b', 'a', 'b'], machineIds: ['2', '1', '2', '1'] };
+    expect(normalisedInput(input)).toEqual({
+      operatorUserId: 'op',
+      documentTypes: ['b', 'a'],
+      machineIds: ['2', '1'],
+    });
+    expect(input.machineIds).toHaveLength(4);
+  });
+});
