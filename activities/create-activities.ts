@@ -1,5 +1,5 @@
 import { Context } from '@temporalio/activity';
-import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
+import { ApplicationFailure, type ApplicationFailureOptions, CancelledFailure } from '@temporalio/common';
 import type { Activities } from '../contract/activities';
 import { ensureError, isRetryable, remedyFor, RepublishError } from '../contract/failures';
 import { askSigner } from './ask-signer';
@@ -41,6 +41,13 @@ export function createActivities(dependencies: ActivityDependencies): Activities
   };
 }
 
+/** The stack would only ever name this file, and put the host's paths into every history. */
+function withoutStack(options: ApplicationFailureOptions): ApplicationFailure {
+  const failure = ApplicationFailure.create(options);
+  failure.stack = `${failure.name}: ${failure.message}`;
+  return failure;
+}
+
 /**
  * What Temporal is told. The message is for people and ends with the remedy; `details` holds the bare reason. The
  * original error is not attached: its fields and its stack may hold what must not enter history.
@@ -52,7 +59,7 @@ function asFailure(error: Error, signal: AbortSignal, onUnexpected: (error: Erro
     return signal.reason instanceof Error ? signal.reason : new CancelledFailure('cancelled');
   }
   if (error instanceof RepublishError) {
-    return ApplicationFailure.create({
+    return withoutStack({
       type: error.type,
       message: `${error.message}. ${remedyFor(error.type)}`,
       nonRetryable: !isRetryable(error.type),
@@ -62,7 +69,7 @@ function asFailure(error: Error, signal: AbortSignal, onUnexpected: (error: Erro
   }
   onUnexpected(error);
   const reason = `an unexpected ${error.name}`;
-  return ApplicationFailure.create({
+  return withoutStack({
     type: 'Unexpected',
     message: `${reason}. ${remedyFor('Unexpected')}`,
     details: [reason],

@@ -85,7 +85,14 @@ class RepublishFailed(Exception):
 
 
 class TemporalUnavailable(Exception):
-    """Temporal could not be asked. The message names its address and what to do. A run that was started goes on."""
+    """Temporal could not be asked. The message names its address and what to do.
+
+    started: True when Temporal was lost while waiting: the run goes on, and calling again waits for it
+    """
+
+    def __init__(self, message: str, started: bool = False) -> None:
+        super().__init__(message)
+        self.started = started
 
 
 async def republish_operator_configs(
@@ -124,7 +131,7 @@ async def republish_operator_configs(
     Raises:
         RepublishFailed: Documents could not be republished (type ``RepublishIncomplete``; ``published`` says which stand)
             or the run could not begin.
-        TemporalUnavailable: Temporal cannot be reached (known within 5 s) or refuses to serve the call.
+        TemporalUnavailable: Temporal cannot be reached (known within 5 s), refuses the call, or was lost while waiting.
     """
     given: dict[str, Any] = {
         "operatorUserId": operator_user_id,
@@ -152,7 +159,7 @@ async def republish_operator_configs(
         )
     except RPCError as error:
         raise TemporalUnavailable(
-            f"Temporal at {address} (namespace {client.namespace}) did not take the start: {error.message}. "
+            f"Temporal at {address} (namespace {client.namespace}) did not take the start ({error.message}). "
             "Check TEMPORAL_NAMESPACE, TEMPORAL_API_KEY and the server, then call again"
         ) from error
     logger.info("waiting for %s (run %s)", handle.id, handle.result_run_id)
@@ -162,8 +169,9 @@ async def republish_operator_configs(
         raise _as_republish_failed(error.cause) from error
     except RPCError as error:
         raise TemporalUnavailable(
-            f"Temporal at {address} was lost while waiting for {handle.id}: {error.message}. "
-            "The run goes on; call again to wait for it"
+            f"Temporal at {address} was lost while waiting for {handle.id} ({error.message}). "
+            "The run goes on; call again to wait for it",
+            started=True,
         ) from error
 
 
@@ -230,7 +238,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description="Republishes an operator's documents under the operator's current key and waits for the end.",
         epilog="exit codes: 0 done, 1 failed, 2 usage, 3 partly done (stdout has what stands), 4 signer, "
-        "5 nothing was begun: operator, machine, document type, input, database or Temporal",
+        "5 could not begin: operator, machine, document type, input, database or Temporal",
     )
     parser.add_argument("operator", help="the operator's user id (accounts.id in LNbits)")
     parser.add_argument("--document-type", nargs="+", action="extend", help="only these document types")
@@ -263,7 +271,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _exit_code_for(error.type)
     except TemporalUnavailable as error:
         print(f"error: {error}", file=sys.stderr)
-        return EXIT_PREFLIGHT
+        return EXIT_FAILED if error.started else EXIT_PREFLIGHT
     except KeyboardInterrupt:
         print("\ndetached; the run goes on. The same command waits for it again.", file=sys.stderr)
         return EXIT_INTERRUPTED

@@ -70,7 +70,7 @@ test('one line in a migration script publishes everything, and a second call fin
   expect(await lastAudit(operator.id)).toEqual({ outcome: 'complete', events, reason: 'looked again' });
 });
 
-test('calls at the same time wait for the same run', async () => {
+test('calls at the same time give the same ids', async () => {
   const busy = await startOperator(stack, `operator-${randomUUID()}`, 2);
   const all = await Promise.all([1, 2, 3].map(() => python.run(['-c', MIGRATION, busy.id], env)));
   expect(all.map(({ exitCode }) => exitCode)).toEqual([0, 0, 0]);

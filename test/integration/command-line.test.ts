@@ -1,0 +1,255 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { generateSecretKey, getPublicKey, nip19 } from 'nostr-tools';
+import { startBunker } from '../../dev/bunker';
+import { seedOperator } from '../../dev/seed';
+import { startWorkerProcess } from '../../dev/worker-process';
+import { republish } from '../support/command-line';
+import { type Saga, startSaga } from '../support/saga';
+
+describe('republish', () => {
+  let saga: Saga;
+
+  beforeAll(async () => {
+    saga = await startSaga();
+    const worker = await startWorkerProcess(saga.env);
+    saga.onStop(() => worker.stop('SIGTERM', 35_000));
+  });
+  afterAll(() => saga.stop());
+
+  describe('start', () => {
+    test('prints the map as JSON on stdout and everything else on stderr, and exits 0', async () => {
+      const { id } = await saga.addOperator({ machines: 2 });
+      const first = await republish(['start', id, '--json'], saga.env);
+      expect(first.code).toBe(0);
+      const map = JSON.parse(first.stdout) as Record<string, string[]>;
+      expect(Object.keys(map)).toEqual(['bitspire-cassettes', 'bitspire-fees']);
+      expect(first.stderr).toContain('4 published');
+
+      const second = await republish(['start', id, '--json'], saga.env);
+      expect(JSON.parse(second.stdout)).toEqual(map);
+      expect(second.stderr).toContain('0 published, 4 unchanged');
+    });
+
+    test('takes document types, machines, a reason and an expected key', async () => {
+      const { id, machines, bunker } = await saga.addOperator({ machines: 2 });
+      const args = [
+        '--document-type',
+        'bitspire-fees',
+        '--machine',
+        machines[0]?.id ?? '',
+        '--reason',
+        'moved',
+        '--expected-pubkey',
+      ];
+      const { code, stdout } = await republish(
+        ['start', id, ...args, nip19.npubEncode(bunker.userPubkey), '--json'],
+        saga.env,
+      );
+      expect(code).toBe(0);
+      expect(JSON.parse(stdout)).toEqual({ 'bitspire-fees': [expect.stringMatching(/^[0-9a-f]{64}$/)] });
+      expect((await saga.audits(id))[0]?.reason).toBe('moved');
+    });
+
+    test('--no-wait returns at once; status tells how it goes, and audit what came of it', async () => {
+      const { id, bunker } = await saga.addOperator({ machines: 2, bunker: { answerDelayMs: 400 } });
+      const started = await republish(['start', id, '--no-wait', '--json'], saga.env);
+      const { runId } = JSON.parse(started.stdout) as { runId: string };
+      expect(started.code).toBe(0);
+      const status = await republish(['status', id, '--json'], saga.env);
+      expect(JSON.parse(status.stdout)).toMatchObject({
+        runId,
+        status: 'RUNNING',
+        progress: { phase: expect.any(String) },
+      });
+
+      const attached = await republish(['start', id, '--json'], saga.env);
+      expect(attached.stderr).toContain(`attached to the run of ${id}`);
+      const map: unknown = JSON.parse(attached.stdout);
+      for (const subject of [id, runId]) {
+        const audit = await republish(['audit', subject, '--json'], saga.env);
+        expect(JSON.parse(audit.stdout)).toMatchObject([{ runId, outcome: 'complete', events: map }]);
+      }
+      const text = await republish(['audit', id], saga.env);
+      expect(text.stdout).toContain(nip19.npubEncode(bunker.userPubkey));
+      expect(text.stdout).toContain('nevent1');
+    });
+
+    test('exits 3 when part is done: the map of what stands on stdout, each failure and the remedy on stderr', async () => {
+      const { id, machines } = await saga.addOperator({ machines: 2 });
+      await saga.database.query('UPDATE bitspire_fees SET fixed_fee = -1 WHERE machine_id = $1', [
+        machines[1]?.id,
+      ]);
+      const { code, stdout, stderr } = await republish(['start', id, '--json'], saga.env);
+      expect(code).toBe(3);
+      const map = JSON.parse(stdout) as Record<string, string[]>;
+      expect([map['bitspire-cassettes']?.length, map['bitspire-fees']?.length]).toEqual([2, 1]);
+      expect(stderr).toContain(`bitspire-fees of machine ${machines[1]?.id}: StateInvalid`);
+      expect(stderr).toContain('remedy:');
+    });
+
+    test('exits 4 for the signer and 5 for what has to be right before', async () => {
+      const { id } = await saga.addOperator({ machines: 1 });
+      await republish(['signer', 'remove', id], saga.env);
+      expect(await republish(['start', id, '--json'], saga.env)).toMatchObject({
+        code: 4,
+        stdout: '',
+        stderr: expect.stringContaining('republish signer add'),
+      });
+      expect(await republish(['start', 'nobody'], saga.env)).toMatchObject({
+        code: 5,
+        stderr: expect.stringContaining('OperatorNotFound'),
+      });
+      expect(await republish(['start', id, '--document-type', 'bitspire-fee'], saga.env)).toMatchObject({
+        code: 5,
+      });
+    });
+
+    test('names the address and the remedy within five seconds when Temporal is not there', async () => {
+      const startedAtMs = Date.now();
+      const { code, stderr } = await republish(['start', 'x'], {
+        ...saga.env,
+        TEMPORAL_ADDRESS: '127.0.0.1:9',
+      });
+      expect(Date.now() - startedAtMs).toBeLessThan(6_000);
+      expect(code).toBe(5);
+      expect(stderr).toContain('127.0.0.1:9');
+      expect(stderr).toContain('TEMPORAL_ADDRESS');
+    });
+  });
+
+  describe('signer', () => {
+    test('adds a bunker from standard input or a file, lists, checks and removes it, and never shows a secret', async () => {
+      const bunker = await startBunker({ relays: [saga.relays[0]?.url ?? ''], secret: 'canary-secret' });
+      saga.onStop(() => bunker.stop());
+      await seedOperator(saga.database, { id: 'by-hand', pubkey: bunker.userPubkey, machines: 1 });
+      const added = await republish(
+        ['signer', 'add', 'by-hand', '--bunker', '--json'],
+        saga.env,
+        `${bunker.uri()}\n`,
+      );
+      expect(added.code).toBe(0);
+      expect(JSON.parse(added.stdout)).toMatchObject({
+        kind: 'bunker',
+        pubkey: bunker.userPubkey,
+        matchesAccount: true,
+      });
+
+      // The secret is used up; the client key is not.
+      const directory = mkdtempSync(path.join(tmpdir(), 'republish-uri-'));
+      saga.onStop(() => rmSync(directory, { recursive: true }));
+      writeFileSync(path.join(directory, 'uri'), bunker.uri());
+      const again = await republish(
+        ['signer', 'add', 'by-hand', '--bunker', '--uri-file', path.join(directory, 'uri')],
+        saga.env,
+      );
+      expect(again.code).toBe(0);
+      expect(bunker.authorisedClients.size).toBe(1);
+
+      const listed = await republish(['signer', 'list', '--json'], saga.env);
+      expect(JSON.parse(listed.stdout)).toContainEqual(
+        expect.objectContaining({ operatorUserId: 'by-hand', kind: 'bunker' }),
+      );
+      const checked = await republish(['signer', 'check', 'by-hand'], saga.env);
+      expect(checked).toMatchObject({ code: 0, stdout: expect.stringContaining(bunker.userPubkey) });
+      for (const { stdout, stderr } of [added, again, listed, checked]) {
+        expect(stdout + stderr).not.toMatch(/canary-secret|ncryptsec/);
+      }
+
+      expect((await republish(['signer', 'remove', 'by-hand'], saga.env)).code).toBe(0);
+      expect((await republish(['signer', 'check', 'by-hand'], saga.env)).code).toBe(4);
+    });
+
+    test('a bunker that holds another key than the account: kept, with a warning; check exits 4', async () => {
+      const bunker = await startBunker({ relays: [saga.relays[0]?.url ?? ''] });
+      saga.onStop(() => bunker.stop());
+      await seedOperator(saga.database, {
+        id: 'other-key',
+        pubkey: getPublicKey(generateSecretKey()),
+        machines: 1,
+      });
+      const added = await republish(['signer', 'add', 'other-key', '--bunker'], saga.env, bunker.uri());
+      expect(added).toMatchObject({
+        code: 0,
+        stderr: expect.stringContaining("the account's public key is"),
+      });
+      expect((await republish(['signer', 'check', 'other-key'], saga.env)).code).toBe(4);
+    });
+
+    test('adds a local key', async () => {
+      const key = generateSecretKey();
+      const nsec = nip19.nsecEncode(key);
+      await seedOperator(saga.database, { id: 'local-key', pubkey: getPublicKey(key), machines: 1 });
+      const added = await republish(['signer', 'add', 'local-key', '--local'], saga.env, nsec);
+      expect(added).toMatchObject({ code: 0, stdout: expect.stringContaining(getPublicKey(key)) });
+      expect(added.stdout + added.stderr).not.toContain(nsec);
+      expect((await republish(['start', 'local-key'], saga.env)).code).toBe(0);
+    });
+
+    test.each([
+      ['not a URI', 'nonsense', 'expected bunker://'],
+      ['no relay', `bunker://${'ab'.repeat(32)}?secret=canary-secret`, 'relay'],
+      ['nothing', '', 'no bunker:// URI was given'],
+      ['a web address', 'https://bunker.example.com/canary-secret', 'must begin with bunker://'],
+    ])('refuses %s with exit code 2 and without repeating it', async (_what, uri, problem) => {
+      const { code, stderr } = await republish(['signer', 'add', 'x', '--bunker'], saga.env, uri);
+      expect(code).toBe(2);
+      expect(stderr).toContain(problem);
+      expect(stderr).not.toContain('canary-secret');
+    });
+  });
+
+  describe('without anything running', () => {
+    test('a mistyped command suggests the right one and exits 2', async () => {
+      expect(await republish(['strat'])).toMatchObject({ code: 2, stderr: expect.stringContaining('start') });
+      expect(await republish(['start'])).toMatchObject({ code: 2 });
+      expect(await republish(['start', 'x', '--jsn'])).toMatchObject({
+        code: 2,
+        stderr: expect.stringContaining('--json'),
+      });
+    });
+
+    test('every wrong key of the configuration is named at once, and no value', async () => {
+      const { code, stderr } = await republish(['worker'], {
+        DATABASE_URL: 'mysql://canary',
+        REPUBLISH_RELAYS: 'https://canary.example.com',
+        REPUBLISH_QUORUM: 'most',
+        REPUBLISH_BUNKER_CONCURENCY: '3',
+      });
+      expect(code).toBe(5);
+      for (const name of [
+        'DATABASE_URL',
+        'REPUBLISH_RELAYS',
+        'REPUBLISH_QUORUM',
+        'did you mean REPUBLISH_BUNKER_CONCURRENCY',
+      ]) {
+        expect(stderr).toContain(name);
+      }
+      expect(stderr).not.toContain('canary');
+    });
+
+    test.each([
+      'start',
+      'status',
+      'audit',
+      'worker',
+      'migrate',
+      'dev',
+      'demo',
+      'signer add',
+      'signer list',
+      'signer check',
+      'signer remove',
+    ])('%s --help begins with an example', async (command) => {
+      const { code, stdout } = await republish([...command.split(' '), '--help']);
+      expect(code).toBe(0);
+      expect(stdout).toMatch(/^Example: /);
+    });
+  });
+
+  test('migrate works on an empty database and says what it did; the second time nothing is left', async () => {
+    const first = await republish(['migrate', '--json'], saga.env);
+    expect(JSON.parse(first.stdout)).toEqual({ applied: [], version: expect.any(Number) });
+  });
+});

@@ -1,0 +1,135 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { WORKFLOW_TYPE } from '../../contract/names';
+import type { RepublishRun } from '../../client/republish';
+import { type Saga, startSaga } from '../support/saga';
+import { testServers } from '../support/servers';
+import { until } from '../support/until';
+
+/**
+ * Records histories of today's workflow for the replay tests: `npm run test:replay:record`. Only adds files: a history
+ * that is there is the past, and a workflow that cannot replay it has to be mended with `patched()`, not with a new file.
+ */
+const DIRECTORY = path.join(__dirname, 'histories');
+
+let saga: Saga;
+beforeAll(async () => {
+  saga = await startSaga();
+  await saga.startWorker();
+  mkdirSync(DIRECTORY, { recursive: true });
+});
+afterAll(() => saga.stop());
+
+/** Keeps what `temporal workflow show -o json` prints, less what names the host. */
+function keep(name: string, { workflowId, runId }: Pick<RepublishRun, 'workflowId' | 'runId'>): void {
+  const { temporalCli, temporalAddress } = testServers();
+  const printed = execFileSync(
+    temporalCli,
+    ['workflow', 'show', '--address', temporalAddress, '-w', workflowId, '-r', runId, '-o', 'json'],
+    { encoding: 'utf8', maxBuffer: 64 * 1024 * 1024 },
+  );
+  const scrubbed = JSON.stringify(
+    JSON.parse(printed),
+    (key, value: unknown) => (key === 'stackTrace' ? '' : key === 'identity' ? 'recorded' : value),
+    1,
+  );
+  const file = path.join(DIRECTORY, `${name}.json`);
+  try {
+    writeFileSync(file, `${scrubbed}\n`, { flag: 'wx' });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    console.warn(`${name}.json is there and stays as it is`);
+  }
+}
+
+const ended = (run: RepublishRun): Promise<unknown> => run.result().catch(() => undefined);
+
+test('complete, unchanged and forced', async () => {
+  const { id } = await saga.addOperator({ machines: 3 });
+  const first = await saga.start(id, { reason: 'recorded' });
+  await ended(first);
+  keep('complete', first);
+  const second = await saga.start(id);
+  await ended(second);
+  keep('unchanged', second);
+  const third = await saga.start(id, { force: true, documentTypes: ['bitspire-fees'] });
+  await ended(third);
+  keep('forced', third);
+});
+
+test('no machines', async () => {
+  const { id } = await saga.addOperator({ machines: 0 });
+  const run = await saga.start(id);
+  await ended(run);
+  keep('no-machines', run);
+});
+
+test('partial, and the run that does the rest', async () => {
+  const { id, machines, bunker } = await saga.addOperator({ machines: 3 });
+  await saga.database.query('UPDATE bitspire_fees SET cash_in_percent = 250 WHERE machine_id = $1', [
+    machines[0]?.id,
+  ]);
+  bunker.setFaults(({ method, params }) =>
+    method === 'sign_event' && String(params[0]).includes(machines[1]?.atmPubkey ?? '')
+      ? { error: 'denied' }
+      : undefined,
+  );
+  const partial = await saga.start(id);
+  await ended(partial);
+  keep('partial', partial);
+  bunker.setFaults(undefined);
+  await saga.database.query('UPDATE bitspire_fees SET cash_in_percent = 2 WHERE machine_id = $1', [
+    machines[0]?.id,
+  ]);
+  const rest = await saga.start(id);
+  await ended(rest);
+  keep('partial-then-rest', rest);
+});
+
+test('failed before the first document', async () => {
+  const unknown = await saga.start('nobody');
+  await ended(unknown);
+  keep('failed-operator-not-found', unknown);
+  const { id, bunker } = await saga.addOperator({ machines: 1 });
+  bunker.setFaults(({ method }) =>
+    method === 'get_public_key' ? { reportPubkey: 'e'.repeat(64) } : undefined,
+  );
+  const mismatch = await saga.start(id);
+  await ended(mismatch);
+  keep('failed-pubkey-mismatch', mismatch);
+});
+
+test('an input that is refused', async () => {
+  const handle = await saga.client.workflow.start(WORKFLOW_TYPE, {
+    workflowId: 'republish-operator-configs/refused',
+    taskQueue: saga.env.REPUBLISH_TASK_QUEUE ?? '',
+    args: [{}],
+  });
+  await handle.result().catch(() => undefined);
+  keep('failed-invalid-input', { workflowId: handle.workflowId, runId: handle.firstExecutionRunId });
+});
+
+test('retried: a bunker that swallows some requests, and one document for good', async () => {
+  const { id, machines, bunker } = await saga.addOperator({ machines: 3 });
+  let swallowed = 0;
+  bunker.setFaults(({ method, params }) => {
+    if (method !== 'sign_event') return undefined;
+    if (String(params[0]).includes(`bitspire-fees:${machines[0]?.atmPubkey}`)) return { swallow: true };
+    swallowed += 1;
+    return swallowed <= 2 ? { swallow: true } : undefined;
+  });
+  const run = await saga.start(id);
+  await ended(run);
+  keep('retried', run);
+});
+
+test('cancelled in the middle, and a run that still goes on', async () => {
+  const { id } = await saga.addOperator({ machines: 12, bunker: { answerDelayMs: 60, concurrency: 1 } });
+  const run = await saga.start(id);
+  await until(async () => (await run.progress()).published >= 3);
+  keep('mid-flight', run);
+  await saga.client.workflow.getHandle(run.workflowId, run.runId).cancel();
+  await ended(run);
+  keep('cancelled', run);
+});

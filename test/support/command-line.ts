@@ -1,0 +1,31 @@
+import { spawn } from 'node:child_process';
+import path from 'node:path';
+
+export interface CommandResult {
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+
+const COMMAND_LINE = path.resolve(__dirname, '../../dist/client/cli/main.js');
+
+/** Runs `republish` as a user does: the built command line, in a process of its own, with this environment and no other. */
+export function republish(
+  args: string[],
+  env: Record<string, string> = {},
+  input = '',
+): Promise<CommandResult> {
+  const child = spawn(process.execPath, [COMMAND_LINE, ...args], {
+    env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env },
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
+  let stdout = '';
+  let stderr = '';
+  child.stdout.on('data', (chunk) => (stdout += String(chunk)));
+  child.stderr.on('data', (chunk) => (stderr += String(chunk)));
+  child.stdin.end(input);
+  return new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (code, signal) => resolve({ code: code ?? (signal ? 128 : 1), stdout, stderr }));
+  });
+}
