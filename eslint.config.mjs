@@ -74,7 +74,10 @@ export default tseslint.config(
     files: ['**/*.ts'],
     ignores: ['examples/**'],
     languageOptions: { parserOptions: { projectService: true } },
-    rules: { '@typescript-eslint/no-floating-promises': 'error', '@typescript-eslint/no-misused-promises': 'error' },
+    rules: {
+      '@typescript-eslint/no-floating-promises': 'error',
+      '@typescript-eslint/no-misused-promises': 'error',
+    },
   },
   ...rooms.map((room) => ({
     files: [`${room}/**/*.ts`],
@@ -83,7 +86,9 @@ export default tseslint.config(
   })),
   {
     // One place reads the environment, so that one list says what can be configured.
-    files: topRooms.filter((room) => room !== 'configuration' && room !== 'dev').map((room) => `${room}/**/*.ts`),
+    files: topRooms
+      .filter((room) => room !== 'configuration' && room !== 'dev')
+      .map((room) => `${room}/**/*.ts`),
     rules: {
       'no-restricted-properties': [
         'error',
@@ -97,7 +102,10 @@ export default tseslint.config(
     rules: {
       'no-restricted-syntax': [
         'error',
-        { selector: "ThrowStatement > NewExpression[callee.name='Error']", message: 'throw ApplicationFailure' },
+        {
+          selector: "ThrowStatement > NewExpression[callee.name='Error']",
+          message: 'throw ApplicationFailure',
+        },
       ],
     },
   },

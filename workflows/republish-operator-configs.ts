@@ -48,7 +48,7 @@ const { persistAudit } = proxyActivities<ActivityInterfaceFor<Activities>>({
   retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '30 seconds' },
 });
 
-export const progressQuery = defineQuery<Progress>(PROGRESS_QUERY);
+const progressQuery = defineQuery<Progress>(PROGRESS_QUERY);
 
 /**
  * The saga for one operator: check the signer, load the machines, republish each of their documents, write the audit.

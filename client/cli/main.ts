@@ -1,4 +1,6 @@
 #!/usr/bin/env node
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
 import { Command } from 'commander';
 import { registerAudit } from './commands/audit';
 import { registerDev } from './commands/dev';
@@ -14,7 +16,7 @@ const program = new Command('republish')
   .description(
     'Republishes the Nostr configuration documents of Bitcoin ATM operators under their current key.',
   )
-  .version((require('../../../package.json') as { version: string }).version)
+  .version(version())
   .showSuggestionAfterError()
   .showHelpAfterError('(see --help)')
   .exitOverride();
@@ -26,6 +28,11 @@ registerSigner(program);
 registerWorker(program);
 registerMigrate(program);
 registerDev(program);
+
+function version(): string {
+  const file = path.join(__dirname, '../../../package.json');
+  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
+}
 
 async function main(): Promise<void> {
   try {

@@ -164,7 +164,8 @@ async def republish_operator_configs(
         ) from error
     logger.info("waiting for %s (run %s)", handle.id, handle.result_run_id)
     try:
-        return await handle.result()
+        events: dict[str, list[str]] = await handle.result()
+        return events
     except WorkflowFailureError as error:
         raise _as_republish_failed(error.cause) from error
     except RPCError as error:
@@ -187,13 +188,13 @@ async def _connect() -> Client:
     address = config.setdefault("target_host", DEFAULT_ADDRESS)
     try:
         return await asyncio.wait_for(Client.connect(**config), CONNECT_TIMEOUT_S)
-    except asyncio.TimeoutError as error:  # a class of its own until Python 3.11
-        reason, cause = f"no answer within {CONNECT_TIMEOUT_S:g} s", error
-    except (RuntimeError, ValueError, OSError, RPCError) as error:
-        reason, cause = str(error), error
-    raise TemporalUnavailable(
-        f"Temporal cannot be reached at {address}: start it, or set TEMPORAL_ADDRESS to where it is ({reason})"
-    ) from cause
+    except (asyncio.TimeoutError, RuntimeError, ValueError, OSError, RPCError) as error:
+        # Until Python 3.11 this timeout is not the built-in TimeoutError.
+        late = isinstance(error, asyncio.TimeoutError)
+        reason = f"no answer within {CONNECT_TIMEOUT_S:g} s" if late else str(error)
+        raise TemporalUnavailable(
+            f"Temporal cannot be reached at {address}: start it, or set TEMPORAL_ADDRESS to where it is ({reason})"
+        ) from error
 
 
 def _as_republish_failed(cause: BaseException) -> RepublishFailed:

@@ -213,6 +213,6 @@ async function allOrLaggards(all: Promise<unknown>, quorum: Promise<void>): Prom
 }
 
 /** Address of a parameterised replaceable event (NIP-01). */
-export function addressOf(event: { kind: number; pubkey: string; tags: string[][] }): Address {
+function addressOf(event: { kind: number; pubkey: string; tags: string[][] }): Address {
   return { kind: event.kind, pubkey: event.pubkey, d: event.tags.find(([name]) => name === 'd')?.[1] ?? '' };
 }

@@ -1,5 +1,5 @@
-import { spawn } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import { chmodSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { republish } from '../support/command-line';
@@ -10,32 +10,30 @@ const COMMAND_LINE = path.resolve(__dirname, '../../dist/client/cli/main.js');
 /** Processes of the whole tree below a process, by id. */
 function descendants(pid: number): number[] {
   const children = new Map<number, number[]>();
-  for (const entry of readdirSync('/proc')) {
-    if (!/^\d+$/.test(entry)) continue;
-    const parent = parentOf(Number(entry));
-    if (parent !== undefined) children.set(parent, [...(children.get(parent) ?? []), Number(entry)]);
+  const listed = execFileSync('ps', ['-A', '-o', 'pid=,ppid='], { encoding: 'utf8' });
+  for (const [, child, parent] of listed.matchAll(/^\s*(\d+)\s+(\d+)$/gm)) {
+    children.set(Number(parent), [...(children.get(Number(parent)) ?? []), Number(child)]);
   }
   const below = (root: number): number[] =>
     (children.get(root) ?? []).flatMap((child) => [child, ...below(child)]);
   return below(pid);
 }
 
-function parentOf(pid: number): number | undefined {
+function isAlive(pid: number): boolean {
   try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
+    return process.kill(pid, 0);
   } catch {
-    return undefined;
+    return false;
   }
 }
 
-const isAlive = (pid: number): boolean => parentOf(pid) !== undefined;
-const leftovers = (): string[] => readdirSync(tmpdir()).filter((name) => name.startsWith('republish-'));
-
 test('republish dev prints the environment, runs, and leaves nothing behind after Ctrl-C', async () => {
-  const before = leftovers();
+  // A directory of its own for temporary files, which the user that Postgres runs as may enter.
+  const temporary = mkdtempSync(path.join(tmpdir(), 'republish-dev-test-'));
+  chmodSync(temporary, 0o755);
   const dev = spawn(process.execPath, [COMMAND_LINE, 'dev', '--operators', '2', '--machines', '2'], {
     stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, TMPDIR: temporary },
   });
   let stdout = '';
   let stderr = '';
@@ -68,7 +66,8 @@ test('republish dev prints the environment, runs, and leaves nothing behind afte
   dev.kill('SIGINT');
   expect(await ended).toBe(0);
   await until(() => family.filter(isAlive).length === 0);
-  expect(leftovers().filter((name) => !before.includes(name))).toEqual([]);
+  expect(readdirSync(temporary)).toEqual([]);
+  rmSync(temporary, { recursive: true });
 }, 90_000);
 
 test('republish demo tells its story to the end and exits 0', async () => {

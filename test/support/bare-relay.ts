@@ -37,6 +37,8 @@ export interface BareRelay {
   keep(event: SignedEvent): void;
   /** Sends to the live subscriptions that match, whatever is stored. */
   broadcast(event: SignedEvent): void;
+  /** Sends to every live subscription, whatever it asked for. */
+  push(event: SignedEvent): void;
   /** Answers a read as a plain relay does. */
   answer(subscription: string, filters: Filter[], peer: BarePeer): void;
   dropConnections(): void;
@@ -79,6 +81,7 @@ export async function startBareRelay(script: BareScript = {}, port = 0): Promise
         if (matchFilters(filters, event)) peer.send('EVENT', subscription, event);
       }
     },
+    push: (event) => live.forEach(({ peer, subscription }) => peer.send('EVENT', subscription, event)),
     answer(subscription, filters, peer) {
       for (const event of relay.stored) {
         if (matchFilters(filters, event)) peer.send('EVENT', subscription, event);

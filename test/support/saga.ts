@@ -75,8 +75,6 @@ const logger = pino({ level: 'debug' }, { write: (line: string) => void logs.pus
 let runtimeInstalled = false;
 
 export async function startSaga({ relays: relayCount = 1 } = {}): Promise<Saga> {
-  if (!runtimeInstalled) installRuntime(logger);
-  runtimeInstalled = true;
   const { temporalAddress, postgresUrl, bundlePath } = testServers();
   const name = `test_${randomUUID().replaceAll('-', '')}`;
   const databaseUrl = await createDatabase(postgresUrl, name, 'template_lnbits');
@@ -114,6 +112,9 @@ export async function startSaga({ relays: relayCount = 1 } = {}): Promise<Saga> 
       };
     },
     async startWorker(options = {}) {
+      // Not before there is a worker: a runtime that nothing uses is not shut down, and keeps the process alive.
+      if (!runtimeInstalled) installRuntime(logger);
+      runtimeInstalled = true;
       const worker = await createRepublishWorker({
         configuration: saga.configuration(options.env),
         temporal: {

@@ -1,0 +1,849 @@
+import { getEventListeners } from 'node:events';
+import { randomBytes, randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import fc from 'fast-check';
+import { encrypt as nip04Encrypt } from 'nostr-tools/nip04';
+import { decrypt, encrypt, getConversationKey } from 'nostr-tools/nip44';
+import { finalizeEvent, generateSecretKey, getPublicKey } from 'nostr-tools/pure';
+import { RepublishError } from '../../contract/failures';
+import { type BunkerOptions, type DevBunker, startBunker } from '../../dev/bunker';
+import type { BunkerFault, FaultAction } from '../../dev/bunker-faults';
+import { freePort } from '../../dev/free-port';
+import { type DevRelay, startRelay } from '../../dev/relay';
+import { BunkerClient, type BunkerClientOptions } from '../../nostr/bunker/client';
+import { Limiter } from '../../nostr/bunker/limiter';
+import { parseBunkerUri } from '../../nostr/bunker/uri';
+import { eventId, isAuthentic, type SignedEvent, type UnsignedEvent } from '../../nostr/events';
+import { type BareRelay, type BareScript, startBareRelay } from '../support/bare-relay';
+import { startChildProgram } from '../support/child-program';
+import { fails } from '../support/fails';
+
+const BUNKER_KIND = 24133;
+/** Long enough for a busy machine; whatever ends sooner ends for another reason. */
+const PATIENCE_MS = 8_000;
+/** Deadline where the deadline is what is tested. */
+const SHORT_MS = 400;
+
+const PLAINTEXT = '{"fixed_fee":1.5,"pin":"canary-4711"}';
+const APPROVAL_URL = 'https://bunker.example/approve/canary-url';
+const machineKey = generateSecretKey();
+const machine = getPublicKey(machineKey);
+const operatorKey = generateSecretKey();
+const operator = getPublicKey(operatorKey);
+
+const unsigned = (content = 'c'): UnsignedEvent => ({
+  pubkey: operator,
+  kind: 30078,
+  created_at: 1_800_000_000,
+  tags: [
+    ['d', `fees:${machine}`],
+    ['x', 'y'],
+  ],
+  content,
+});
+
+async function until(condition: () => boolean, what: string): Promise<void> {
+  for (const deadline = Date.now() + PATIENCE_MS; !condition(); await sleep(5)) {
+    if (Date.now() > deadline) throw new Error(`${what}: not within ${PATIENCE_MS} ms`);
+  }
+}
+
+/** Every failure of a signer: typed, and without a word of what was asked. */
+async function refusal(promise: Promise<unknown>): Promise<RepublishError> {
+  const error = await fails(RepublishError, promise);
+  expect(error.message).not.toMatch(/canary|fixed_fee/);
+  return error;
+}
+
+const opened: { close(): void }[] = [];
+const started: { stop(): Promise<void> }[] = [];
+
+afterEach(async () => {
+  for (const client of opened.splice(0)) client.close();
+  for (const server of started.splice(0).reverse()) await server.stop();
+});
+
+function open(
+  options: Omit<Partial<BunkerClientOptions>, 'relays'> & { relays: string[]; bunkerPubkey: string },
+) {
+  const client = new BunkerClient({
+    clientSecretKey: generateSecretKey(),
+    requestTimeoutMs: PATIENCE_MS,
+    approvalTimeoutMs: PATIENCE_MS,
+    connectTimeoutMs: 1_000,
+    limiter: new Limiter(20),
+    ...options,
+  });
+  opened.push(client);
+  return client;
+}
+
+/** A bunker of one's own, and a client that it knows. */
+async function pair(
+  relays: string[],
+  options: Partial<BunkerOptions> = {},
+  clientOptions: Partial<BunkerClientOptions> = {},
+): Promise<{ bunker: DevBunker; client: BunkerClient }> {
+  const bunker = await startBunker({ relays, userSecretKey: operatorKey, ...options });
+  started.push(bunker);
+  const client = open({ relays, bunkerPubkey: bunker.signerPubkey, ...clientOptions });
+  await client.connect(parseBunkerUri(bunker.uri()).secret);
+  return { bunker, client };
+}
+
+describe('a client and its bunker', () => {
+  let relay: DevRelay;
+  let bunker: DevBunker;
+  const clientSecretKey = generateSecretKey();
+
+  const client = (options: Partial<BunkerClientOptions> = {}): BunkerClient =>
+    open({
+      bunkerPubkey: bunker.signerPubkey,
+      clientSecretKey,
+      ...options,
+      relays: [...(options.relays ?? [relay.url])],
+    });
+  /** A client with a short deadline, which must not begin with waiting for the relay. */
+  const impatient = async (options: Partial<BunkerClientOptions> = {}): Promise<BunkerClient> => {
+    const made = client({ requestTimeoutMs: SHORT_MS, ...options });
+    for (let attempt = 0; attempt < 20; attempt += 1) {
+      if (await made.getPublicKey().catch(() => undefined)) return made;
+    }
+    throw new Error('the bunker does not answer at all');
+  };
+  const fault = (method: string, action: FaultAction): void =>
+    bunker.setFaults((request) => (request.method === method ? action : undefined));
+
+  beforeAll(async () => {
+    relay = await startRelay();
+    bunker = await startBunker({ relays: [relay.url], userSecretKey: operatorKey });
+    const first = client();
+    await first.connect(parseBunkerUri(bunker.uri()).secret);
+  });
+  afterEach(() => {
+    bunker.setFaults(undefined);
+    bunker.resume();
+  });
+  afterAll(async () => {
+    await bunker.stop();
+    await relay.stop();
+  });
+
+  describe('that work', () => {
+    it('tell the operator key, encrypt to a machine and sign exactly the event', async () => {
+      const signer = client();
+      expect(await signer.getPublicKey()).toBe(operator);
+      const ciphertext = await signer.nip44Encrypt(machine, PLAINTEXT);
+      expect(decrypt(ciphertext, getConversationKey(machineKey, operator))).toBe(PLAINTEXT);
+      const event = unsigned(ciphertext);
+      const signed = await signer.signEvent(event);
+      expect(signed).toEqual({
+        ...event,
+        id: eventId(event),
+        sig: expect.stringMatching(/^[0-9a-f]{128}$/) as string,
+      });
+      expect(isAuthentic(signed)).toBe(true);
+    });
+
+    it('send the template with the pubkey, without which some bunkers say nothing', async () => {
+      await client().signEvent(unsigned());
+      const request = bunker.requests.at(-1);
+      expect(JSON.parse(request?.params[0] ?? '')).toEqual(unsigned());
+    });
+
+    it('carry the largest state that fits a relay', async () => {
+      const plaintext = 'x'.repeat(28_672);
+      const ciphertext = await client().nip44Encrypt(machine, plaintext);
+      expect(decrypt(ciphertext, getConversationKey(machineKey, operator))).toBe(plaintext);
+      expect(await client().signEvent(unsigned(ciphertext))).toMatchObject({ content: ciphertext });
+    });
+
+    it('give each of many requests its own answer, however late and often it comes', async () => {
+      bunker.setFaults((_, index) => ({ delayMs: (index * 37) % 90, duplicate: index % 3 }));
+      const signer = client();
+      const texts = Array.from({ length: 20 }, (_, index) => `text ${index}`);
+      const ciphertexts = await Promise.all(texts.map((text) => signer.nip44Encrypt(machine, text)));
+      const key = getConversationKey(machineKey, operator);
+      expect(ciphertexts.map((ciphertext) => decrypt(ciphertext, key))).toEqual(texts);
+    });
+
+    it('serve two clients of one key at once', async () => {
+      bunker.setFaults((_, index) => ({ delayMs: (index * 17) % 50 }));
+      const signers = [client(), client()];
+      const asked = signers.flatMap((signer, who) =>
+        Array.from({ length: 8 }, async (_, index) => {
+          const event = unsigned(`client ${who} request ${index}`);
+          return [(await signer.signEvent(event)).content, event.content];
+        }),
+      );
+      for (const [got, wanted] of await Promise.all(asked)) expect(got).toBe(wanted);
+    });
+
+    it('never have more requests in work than the limit, over all clients that share it', async () => {
+      const limiter = new Limiter(3);
+      let inWork = 0;
+      let most = 0;
+      const { bunker: own, client: first } = await pair(
+        [relay.url],
+        {
+          onRequest: async () => {
+            most = Math.max(most, ++inWork);
+            await sleep(20);
+            inWork -= 1;
+          },
+        },
+        { clientSecretKey, limiter },
+      );
+      const second = open({ bunkerPubkey: own.signerPubkey, relays: [relay.url], clientSecretKey, limiter });
+      await Promise.all(Array.from({ length: 16 }, (_, index) => [first, second][index % 2]?.getPublicKey()));
+      expect(most).toBe(3);
+      expect(own.requests).toHaveLength(17);
+    });
+  });
+
+  describe('pairing', () => {
+    it('is answered with ack, and works again with the same client key', async () => {
+      const { bunker: own, client: paired } = await pair([relay.url]);
+      await expect(paired.connect(undefined)).resolves.toBeUndefined();
+      expect(own.authorisedClients).toEqual(new Set([paired.clientPubkey]));
+      expect(own.requests[0]?.params).toEqual([
+        own.signerPubkey,
+        parseBunkerUri(own.uri()).secret,
+        'nip44_encrypt,sign_event:30078,sign_event:22242',
+      ]);
+    });
+
+    it('is answered with the secret, as other bunkers do it', async () => {
+      const secret = 'the echoed secret';
+      const echo: BunkerFault = ({ method, params }) =>
+        method === 'connect' ? { result: params[1] ?? '' } : undefined;
+      const own = await startBunker({ relays: [relay.url], secret, faults: echo });
+      started.push(own);
+      const signer = open({ bunkerPubkey: own.signerPubkey, relays: [relay.url] });
+      await expect(signer.connect(secret)).resolves.toBeUndefined();
+      own.setFaults(() => ({ result: 'another secret' }));
+      expect(await refusal(signer.connect(secret))).toMatchObject({ type: 'SignerRefused' });
+      expect(await refusal(signer.connect(undefined))).toMatchObject({ type: 'SignerRefused' });
+    });
+
+    it('is refused to another client that has the secret, and to one that has none', async () => {
+      const { bunker: own } = await pair([relay.url]);
+      const other = open({ bunkerPubkey: own.signerPubkey, relays: [relay.url] });
+      const { secret } = parseBunkerUri(own.uri());
+      const refused = await refusal(other.connect(secret));
+      expect(refused.type).toBe('SignerRefused');
+      expect(refused.message).not.toContain(secret);
+      expect((await refusal(other.connect(undefined))).type).toBe('SignerRefused');
+      expect(await refusal(other.getPublicKey())).toMatchObject({
+        type: 'SignerRefused',
+        message: 'the bunker refused get_public_key: unauthorized',
+      });
+    });
+
+    it('shows the reason of a refusal unless it repeats the secret', async () => {
+      const secret = 'short';
+      const own = await startBunker({ relays: [relay.url], secret });
+      started.push(own);
+      const signer = open({ bunkerPubkey: own.signerPubkey, relays: [relay.url] });
+      own.setFaults(() => ({ error: 'no more clients' }));
+      expect((await refusal(signer.connect(secret))).message).toContain('no more clients');
+      own.setFaults(() => ({ error: `unknown secret "${secret}"` }));
+      expect((await refusal(signer.connect(secret))).message).not.toContain(secret);
+    });
+  });
+
+  describe('that do not', () => {
+    it('end at the deadline when the bunker is silent, and go on when it is back', async () => {
+      const signer = await impatient();
+      bunker.pause();
+      const startedAt = Date.now();
+      const error = await refusal(signer.nip44Encrypt(machine, PLAINTEXT));
+      expect(error.type).toBe('SignerTimeout');
+      expect(error.message).toBe(`the bunker did not answer nip44_encrypt within ${SHORT_MS} ms`);
+      expect(Date.now() - startedAt).toBeGreaterThanOrEqual(SHORT_MS - 5);
+      bunker.resume();
+      expect(await signer.getPublicKey()).toBe(operator);
+    });
+
+    it('drop an answer that comes after the deadline', async () => {
+      const signer = await impatient();
+      fault('sign_event', { delayMs: SHORT_MS + 150 });
+      expect((await refusal(signer.signEvent(unsigned('late')))).type).toBe('SignerTimeout');
+      bunker.setFaults(undefined);
+      const waiting = signer.signEvent(unsigned('in time'));
+      expect(await waiting).toMatchObject({ content: 'in time' });
+      await sleep(200);
+      expect(await signer.signEvent(unsigned('afterwards'))).toMatchObject({ content: 'afterwards' });
+    });
+
+    it('wait for an answer that is slow but in time', async () => {
+      bunker.setFaults(() => ({ delayMs: 700 }));
+      expect(await client().getPublicKey()).toBe(operator);
+    });
+
+    it.each<[string, FaultAction, RegExp]>([
+      ['cannot be decrypted', { rawPayload: 'garbage' }, /1 unreadable messages/],
+      [
+        'is another key’s ciphertext',
+        { rawPayload: encrypt('{}', randomBytes(32)) },
+        /1 unreadable messages/,
+      ],
+      ['is not JSON', { rawJson: `sorry, ${PLAINTEXT}` }, /1 unreadable messages/],
+      ['is JSON but no answer', { rawJson: '["ack"]' }, /1 unreadable messages/],
+      ['is NIP-04', { nip04: true }, /NIP-04, which is no longer allowed/],
+      ['names another request', { rawJson: `{"id":"${randomUUID()}","result":"x"}` }, /within 400 ms$/],
+    ])('end at the deadline when the answer %s', async (_, action, message) => {
+      const signer = await impatient();
+      fault('nip44_encrypt', action);
+      const error = await refusal(signer.nip44Encrypt(machine, PLAINTEXT));
+      expect(error.type).toBe('SignerTimeout');
+      expect(error.message).toMatch(message);
+    });
+
+    it.each<[string, FaultAction, string, RegExp]>([
+      ['an empty answer', { result: '' }, 'SignerReturnedWrongEvent', /empty answer to nip44_encrypt/],
+      ['an error', { error: 'denied by policy' }, 'SignerRefused', /nip44_encrypt: denied by policy$/],
+      ['an error that repeats the plaintext', { error: `bad: ${PLAINTEXT}` }, 'SignerRefused', /withheld/],
+      ['an error that quotes it', { error: JSON.stringify(PLAINTEXT) }, 'SignerRefused', /withheld/],
+      ['the plaintext', { result: PLAINTEXT }, 'SignerReturnedWrongEvent', /no NIP-44 ciphertext/],
+      ['its base64', { result: btoa(PLAINTEXT) }, 'SignerReturnedWrongEvent', /no NIP-44 ciphertext/],
+      [
+        'a NIP-04 ciphertext',
+        { result: nip04Encrypt(operatorKey, machine, PLAINTEXT) },
+        'SignerReturnedWrongEvent',
+        /a NIP-04 ciphertext/,
+      ],
+      [
+        'the ciphertext of something longer',
+        { result: encrypt('x'.repeat(100), randomBytes(32)) },
+        'SignerReturnedWrongEvent',
+        /no NIP-44 ciphertext/,
+      ],
+    ])('refuse %s in place of a ciphertext', async (_, action, type, message) => {
+      fault('nip44_encrypt', action);
+      const error = await refusal(client().nip44Encrypt(machine, PLAINTEXT));
+      expect(error.type).toBe(type);
+      expect(error.message).toMatch(message);
+    });
+
+    it.each([[operator.toUpperCase()], [operator.slice(1)], ['npub1...'], [`${operator}\n`]])(
+      'refuse %j in place of a public key',
+      async (reported) => {
+        fault('get_public_key', { result: reported });
+        expect((await refusal(client().getPublicKey())).type).toBe('SignerReturnedWrongEvent');
+      },
+    );
+
+    const resigned = (change: (event: SignedEvent) => Partial<SignedEvent>) => (event: SignedEvent) =>
+      finalizeEvent({ ...event, ...change(event) }, operatorKey);
+    it.each<[string, FaultAction, RegExp]>([
+      ['by another key', { signWith: generateSecretKey() }, /another pubkey/],
+      ['with other content', { mutateEvent: resigned(() => ({ content: 'other' })) }, /another content/],
+      ['of another kind', { mutateEvent: resigned(() => ({ kind: 1 })) }, /another kind/],
+      [
+        'with another date',
+        { mutateEvent: resigned((e) => ({ created_at: e.created_at + 1 })) },
+        /another created_at/,
+      ],
+      [
+        'with a tag more',
+        { mutateEvent: resigned((e) => ({ tags: [...e.tags, ['t', 'x']] })) },
+        /other tags/,
+      ],
+      ['with a tag less', { mutateEvent: resigned((e) => ({ tags: e.tags.slice(1) })) }, /other tags/],
+      [
+        'with tags in other order',
+        { mutateEvent: resigned((e) => ({ tags: e.tags.toReversed() })) },
+        /other tags/,
+      ],
+    ])('refuse an event that is properly signed %s', async (_, action, message) => {
+      fault('sign_event', action);
+      const error = await refusal(client().signEvent(unsigned()));
+      expect(error.type).toBe('SignerReturnedWrongEvent');
+      expect(error.message).toMatch(message);
+    });
+
+    it.each<[string, FaultAction, RegExp]>([
+      ['altered content', { mutateEvent: (e) => ({ ...e, content: 'other' }) }, /another content/],
+      ['another id', { mutateEvent: (e) => ({ ...e, id: 'a'.repeat(64) }) }, /another id/],
+      ['a bad signature', { mutateEvent: (e) => ({ ...e, sig: 'a'.repeat(128) }) }, /invalid signature/],
+      [
+        'the signature of another event',
+        { mutateEvent: (e) => ({ ...e, sig: finalizeEvent({ ...e, content: 'other' }, operatorKey).sig }) },
+        /invalid signature/,
+      ],
+      ['an id without a signature', { mutateEvent: (e) => ({ ...e, sig: '' }) }, /not a signed event/],
+      ['text', { result: 'signed!' }, /not JSON/],
+      ['null', { result: 'null' }, /not a signed event/],
+      ['only a signature', { result: JSON.stringify({ sig: 'a'.repeat(128) }) }, /not a signed event/],
+    ])('refuse %s in the answer to sign_event', async (_, action, message) => {
+      fault('sign_event', action);
+      const error = await refusal(client().signEvent(unsigned()));
+      expect(error.type).toBe('SignerReturnedWrongEvent');
+      expect(error.message).toMatch(message);
+    });
+
+    it('hand out no more of a signed event than belongs to it', async () => {
+      fault('sign_event', { mutateEvent: (event) => ({ ...event, extra: 'x' }) as typeof event });
+      expect(Object.keys(await client().signEvent(unsigned())).sort()).toEqual(
+        ['content', 'created_at', 'id', 'kind', 'pubkey', 'sig', 'tags'].sort(),
+      );
+    });
+  });
+
+  describe('approval', () => {
+    it.each<[string, string | string[]]>([
+      ['once', APPROVAL_URL],
+      ['several times', [APPROVAL_URL, APPROVAL_URL, 'https://bunker.example/other']],
+    ])('that is asked for %s is shown once, and waited for beyond the deadline', async (_, authUrl) => {
+      const shown: string[] = [];
+      const signer = await impatient({ onApprovalNeeded: (url) => shown.push(url) });
+      fault('sign_event', { authUrl, afterMs: SHORT_MS + 200 });
+      expect(await signer.signEvent(unsigned())).toMatchObject({ content: 'c' });
+      expect(shown).toEqual([APPROVAL_URL]);
+    });
+
+    it('that nobody gives ends with a failure of its own, in which the page is not named', async () => {
+      const signer = await impatient({ approvalTimeoutMs: 300 });
+      fault('sign_event', { authUrl: APPROVAL_URL, then: 'nothing' });
+      const error = await refusal(signer.signEvent(unsigned()));
+      expect(error.type).toBe('SignerApprovalPending');
+      expect(error.message).toMatch(/approve sign_event, and nobody did within 300 ms/);
+    });
+
+    it('that is refused is a refusal', async () => {
+      fault('sign_event', { authUrl: APPROVAL_URL, error: 'not today' });
+      expect(await refusal(client().signEvent(unsigned()))).toMatchObject({
+        type: 'SignerRefused',
+        message: 'the bunker refused sign_event: not today',
+      });
+    });
+
+    it('is not asked for at an address that is no web page', async () => {
+      const shown: string[] = [];
+      const signer = client({ onApprovalNeeded: (url) => shown.push(url) });
+      fault('sign_event', { authUrl: ['javascript:alert(1)', ''] });
+      await signer.signEvent(unsigned());
+      expect(shown).toEqual([]);
+    });
+  });
+
+  describe('giving up', () => {
+    const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
+
+    it('by a signal leaves no timer, no listener and no place taken', async () => {
+      const limiter = new Limiter(2);
+      const signer = client({ limiter, requestTimeoutMs: 60_000 });
+      await signer.getPublicKey();
+      await sleep(50);
+      const before = timers();
+      bunker.setFaults(() => ({ swallow: true }));
+      const heard = bunker.requests.length;
+      const controller = new AbortController();
+      // Two are with the bunker, one waits for its place.
+      const requests = Array.from({ length: 3 }, () => signer.getPublicKey({ signal: controller.signal }));
+      await until(() => bunker.requests.length === heard + 2, 'two requests heard');
+      expect(timers()).toBe(before + 2);
+      expect(getEventListeners(controller.signal, 'abort')).toHaveLength(3);
+
+      controller.abort(new Error('cancelled'));
+      for (const request of requests) await expect(request).rejects.toThrow('cancelled');
+      expect(timers()).toBe(before);
+      expect(getEventListeners(controller.signal, 'abort')).toHaveLength(0);
+      bunker.setFaults(undefined);
+      expect(await signer.getPublicKey()).toBe(operator);
+    });
+
+    it('before the beginning sends nothing', async () => {
+      const signer = client();
+      await signer.getPublicKey();
+      const heard = bunker.requests.length;
+      const aborted = { signal: AbortSignal.abort(new Error('cancelled')) };
+      await expect(signer.signEvent(unsigned(), aborted)).rejects.toThrow('cancelled');
+      await signer.getPublicKey();
+      expect(bunker.requests.slice(heard).map(({ method }) => method)).toEqual(['get_public_key']);
+    });
+
+    it('leaves no timer and no listener when the answer comes', async () => {
+      const signer = client({ requestTimeoutMs: 60_000 });
+      await signer.getPublicKey();
+      await sleep(50);
+      const before = timers();
+      const { signal } = new AbortController();
+      await signer.getPublicKey({ signal });
+      expect(timers()).toBe(before);
+      expect(getEventListeners(signal, 'abort')).toHaveLength(0);
+    });
+
+    it('by close rejects what is with the bunker, what waits for its place and what comes later', async () => {
+      const signer = client({ limiter: new Limiter(1), requestTimeoutMs: 60_000 });
+      await signer.getPublicKey();
+      bunker.setFaults(() => ({ swallow: true }));
+      const heard = bunker.requests.length;
+      const requests = [signer.getPublicKey(), signer.signEvent(unsigned())];
+      await until(() => bunker.requests.length === heard + 1, 'the first request heard');
+      const connections = relay.connections();
+      signer.close();
+      for (const request of [...requests, signer.getPublicKey()]) {
+        expect(await refusal(request)).toMatchObject({
+          type: 'SignerUnreachable',
+          message: 'the connection to the bunker was closed',
+        });
+      }
+      await until(() => relay.connections() === connections - 1, 'the connection is closed');
+      expect(bunker.requests).toHaveLength(heard + 1);
+    });
+
+    it('by close leaves the caller’s copy of the key alone', async () => {
+      const key = generateSecretKey();
+      const copy = Uint8Array.from(key);
+      client({ clientSecretKey: key }).close();
+      expect(key).toEqual(copy);
+    });
+  });
+
+  it('survive every fault in a process of their own, without an unhandled rejection', async () => {
+    // Jest holds back what would end a real process.
+    const child = await startChildProgram(`
+      const { startRelay } = require('./dev/relay');
+      const { startBunker } = require('./dev/bunker');
+      const { BunkerClient } = require('./nostr/bunker/client');
+      const { Limiter } = require('./nostr/bunker/limiter');
+      const { generateSecretKey } = require('./nostr/keys');
+      const faults = [
+        { rawPayload: 'garbage' }, { rawPayload: '' }, { rawJson: 'not JSON' }, { rawJson: 'null' }, { nip04: true },
+        { result: '' }, { error: 'denied' }, { result: 'auth_url' }, { authUrl: ['https://a.example', 'https://a.example'] },
+        { result: '{"toString":1}' }, { rawJson: '{"id":{"toString":1},"result":{"toString":1}}' }, { duplicate: 3 },
+        { delayMs: 400 }, { swallow: true },
+      ];
+      (async () => {
+        const relay = await startRelay();
+        const bunker = await startBunker({ relays: [relay.url], secret: 's' });
+        const client = new BunkerClient({
+          bunkerPubkey: bunker.signerPubkey, relays: [relay.url], clientSecretKey: generateSecretKey(),
+          requestTimeoutMs: 5000, approvalTimeoutMs: 300, connectTimeoutMs: 1000, limiter: new Limiter(30),
+        });
+        await client.connect('s');
+        client.close();
+        const results = {};
+        await Promise.all(faults.map(async (fault, index) => {
+          const own = await startBunker({ relays: [relay.url], secret: 's' });
+          const signer = new BunkerClient({
+            bunkerPubkey: own.signerPubkey, relays: [relay.url], clientSecretKey: generateSecretKey(),
+            requestTimeoutMs: 1500, approvalTimeoutMs: 300, connectTimeoutMs: 1000, limiter: new Limiter(30),
+          });
+          await signer.connect('s');
+          own.setFaults(() => fault);
+          const event = { pubkey: own.userPubkey, kind: 30078, created_at: 1, tags: [], content: '' };
+          await signer.signEvent(event).then(() => (results[index] = 'signed'), (error) => (results[index] = error.type));
+          if (index === 0) relay.dropConnections();
+          signer.close();
+          await own.stop();
+        }));
+        await new Promise((resolve) => setTimeout(resolve, 300));
+        await bunker.stop();
+        await relay.stop();
+        console.log(JSON.stringify(faults.map((_, index) => results[index])));
+      })();
+    `);
+    expect(JSON.parse(child.firstLine)).toEqual([
+      'SignerTimeout',
+      'SignerTimeout',
+      'SignerTimeout',
+      'SignerTimeout',
+      'SignerTimeout',
+      'SignerReturnedWrongEvent',
+      'SignerRefused',
+      'SignerTimeout',
+      'signed',
+      'SignerReturnedWrongEvent',
+      'SignerTimeout',
+      'signed',
+      'signed',
+      'SignerTimeout',
+    ]);
+    // It ends by itself: no timer and no socket of a closed client keeps a process alive.
+    expect(await child.ended).toBe(0);
+  });
+});
+
+describe('the way to the bunker', () => {
+  const bare = async (script: BareScript = {}, port?: number): Promise<BareRelay> => {
+    const relay = await startBareRelay(script, port);
+    started.push(relay);
+    return relay;
+  };
+  /** As strfry does: ephemeral events are kept for a while, and found by those that come later. */
+  const keepsAll: BareScript = {
+    onEvent(event, peer, relay) {
+      relay.stored.push(event);
+      relay.broadcast(event);
+      peer.send('OK', event.id, true, '');
+    },
+  };
+  const fromClient = (event: SignedEvent, client: BunkerClient): boolean =>
+    event.pubkey === client.clientPubkey;
+
+  it('is found again when the relay cuts the connections in the middle of a request', async () => {
+    const relay = await startRelay();
+    started.push(relay);
+    const { bunker, client } = await pair([relay.url]);
+    bunker.setFaults(() => ({ delayMs: 1_200 }));
+    const request = client.signEvent(unsigned('over a broken line'));
+    await until(() => bunker.requests.length === 2, 'the request is heard');
+    relay.dropConnections();
+    expect(await request).toMatchObject({ content: 'over a broken line' });
+    // The request was sent again as the same event, which the bunker has seen: it worked on it once.
+    expect(bunker.requests).toHaveLength(2);
+  });
+
+  it('is used again for a request that the relay lost together with the connection', async () => {
+    const relay = await bare();
+    const { bunker, client } = await pair([relay.url]);
+    let cut = 0;
+    relay.script = {
+      onEvent(event, peer) {
+        if (fromClient(event, client) && cut++ < 1) return peer.drop();
+        relay.keep(event);
+      },
+    };
+    expect(await client.getPublicKey()).toBe(operator);
+    expect([cut, bunker.requests.length]).toEqual([2, 2]);
+  });
+
+  it('is found when the relay is down at the start and comes up later', async () => {
+    const port = await freePort();
+    const url = `ws://127.0.0.1:${port}`;
+    const bunkerKey = generateSecretKey();
+    const client = open({ relays: [url], bunkerPubkey: getPublicKey(bunkerKey) });
+    const request = client.connect('s');
+    await sleep(300);
+    await bare(keepsAll, port);
+    started.push(await startBunker({ relays: [url], signerSecretKey: bunkerKey, secret: 's' }));
+    await expect(request).resolves.toBeUndefined();
+  });
+
+  it('may be one relay of two', async () => {
+    const relay = await bare();
+    const dead = `ws://127.0.0.1:${await freePort()}`;
+    const one = await pair([relay.url], {}, { relays: [dead, relay.url] });
+    expect(await one.client.getPublicKey()).toBe(operator);
+    // Over both, the bunker hears a request once.
+    const second = await bare();
+    const both = await pair([relay.url, second.url]);
+    expect(await both.client.getPublicKey()).toBe(operator);
+    expect(both.bunker.requests).toHaveLength(2);
+  });
+
+  it('that nobody can go is told apart from a bunker that is silent', async () => {
+    const dead = `ws://127.0.0.1:${await freePort()}`;
+    const client = open({ relays: [dead], bunkerPubkey: operator, requestTimeoutMs: SHORT_MS });
+    const error = await refusal(client.getPublicKey());
+    expect(error.type).toBe('SignerUnreachable');
+    expect(error.message).toContain(`${dead}: connect ECONNREFUSED`);
+  });
+
+  it('needs no OK, which some relays never send for ephemeral events', async () => {
+    const relay = await bare({ onEvent: (event, _, self) => self.keep(event) });
+    const { client } = await pair([relay.url]);
+    expect(await client.signEvent(unsigned())).toMatchObject({ content: 'c' });
+  });
+
+  it('is tried again with the same event, and with longer pauses, when the relay asks for patience', async () => {
+    const relay = await bare();
+    const { bunker, client } = await pair([relay.url]);
+    const sent: { id: string; atMs: number }[] = [];
+    relay.script = {
+      onEvent(event, peer) {
+        if (!fromClient(event, client)) return relay.keep(event);
+        sent.push({ id: event.id, atMs: Date.now() });
+        if (sent.length <= 2) return peer.send('OK', event.id, false, 'rate-limited: slow down');
+        relay.keep(event);
+        peer.send('OK', event.id, true, '');
+      },
+    };
+    expect(await client.getPublicKey()).toBe(operator);
+    expect(new Set(sent.map(({ id }) => id)).size).toBe(1);
+    const [first, second, third] = sent.map(({ atMs }) => atMs) as [number, number, number];
+    expect(second - first).toBeGreaterThanOrEqual(350);
+    expect(third - second).toBeGreaterThanOrEqual(700);
+    expect(sent).toHaveLength(3);
+    expect(bunker.requests).toHaveLength(2);
+  });
+
+  it('is judged by the answer also when the relay refuses the request and passes it on', async () => {
+    const relay = await bare();
+    const { client } = await pair([relay.url]);
+    relay.script = {
+      onEvent(event, peer) {
+        peer.send('OK', event.id, false, 'blocked: not on the list');
+        relay.keep(event);
+      },
+    };
+    expect(await client.getPublicKey()).toBe(operator);
+  });
+
+  it.each(['blocked: not on the list', 'rate-limited: slow down'])(
+    'is unreachable when all its relays refuse the request to the end (%s)',
+    async (reason) => {
+      const relay = await bare({ onEvent: (event, peer) => peer.send('OK', event.id, false, reason) });
+      const client = open({ relays: [relay.url], bunkerPubkey: operator, requestTimeoutMs: SHORT_MS });
+      const error = await refusal(client.getPublicKey());
+      expect(error.type).toBe('SignerUnreachable');
+      expect(error.message).toContain(`refused get_public_key (${relay.url}: ${reason})`);
+    },
+  );
+
+  it('is silent, not refused, while one of two relays took the request', async () => {
+    const takes = await bare({ onEvent: (event, peer) => peer.send('OK', event.id, true, '') });
+    const refuses = await bare({ onEvent: (event, peer) => peer.send('OK', event.id, false, 'blocked: no') });
+    const client = open({ relays: [takes.url, refuses.url], bunkerPubkey: operator, requestTimeoutMs: 800 });
+    expect((await refusal(client.getPublicKey())).type).toBe('SignerTimeout');
+    expect([takes.countOf('EVENT'), refuses.countOf('EVENT')]).toEqual([1, 1]);
+  });
+
+  it('is taken again when the relay ends the subscription', async () => {
+    const relay = await bare();
+    const { bunker } = await pair([relay.url]);
+    let refused = 0;
+    relay.script = {
+      onRequest(subscription, filters, peer) {
+        if (refused++ < 1) return peer.send('CLOSED', subscription, 'error: shutting down');
+        relay.answer(subscription, filters, peer);
+      },
+    };
+    const client = open({ relays: [relay.url], bunkerPubkey: bunker.signerPubkey });
+    expect((await refusal(client.getPublicKey())).message).toContain('unauthorized');
+    expect(refused).toBe(2);
+  });
+
+  it('is not there when the relay refuses every subscription, since no answer could be heard', async () => {
+    const relay = await bare({
+      onRequest: (id, _, peer) => peer.send('CLOSED', id, 'auth-required: members only'),
+    });
+    const client = open({ relays: [relay.url], bunkerPubkey: operator, requestTimeoutMs: SHORT_MS });
+    const error = await refusal(client.getPublicKey());
+    expect(error.type).toBe('SignerUnreachable');
+    expect(error.message).toContain('subscription refused: auth-required: members only');
+    expect(relay.countOf('EVENT')).toBe(0);
+  });
+
+  it('is open before long when the relay sends no EOSE', async () => {
+    const relay = await bare();
+    const { bunker } = await pair([relay.url]);
+    relay.script = { onRequest: () => undefined };
+    const client = open({ relays: [relay.url], bunkerPubkey: bunker.signerPubkey });
+    expect((await refusal(client.getPublicKey())).message).toContain('unauthorized');
+  });
+
+  it('hears an answer that the relay kept while the line was down', async () => {
+    const relay = await bare(keepsAll);
+    const { bunker, client } = await pair([relay.url]);
+    let cut = false;
+    relay.script = {
+      onEvent(event, peer, self) {
+        relay.stored.push(event);
+        if (fromClient(event, client)) return self.broadcast(event);
+        // The bunker's answer arrives when nobody listens.
+        if (!cut) relay.dropConnections();
+        cut = true;
+        peer.send('OK', event.id, true, '');
+      },
+    };
+    expect(await client.getPublicKey()).toBe(operator);
+    expect(bunker.requests).toHaveLength(2);
+  });
+
+  it('cannot be turned by a relay that sends the request back in the bunker’s name', async () => {
+    // The key of NIP-44 is the same in both directions, so this decrypts; only the signature would tell.
+    const relay = await bare();
+    const { bunker, client } = await pair([relay.url]);
+    let reflected = 0;
+    relay.script = {
+      onEvent(event) {
+        if (fromClient(event, client)) {
+          reflected += 1;
+          relay.broadcast({ ...event, pubkey: bunker.signerPubkey, tags: [['p', client.clientPubkey]] });
+        }
+        relay.keep(event);
+      },
+    };
+    expect(await client.signEvent(unsigned())).toMatchObject({ content: 'c' });
+    expect(reflected).toBe(1);
+  });
+
+  it('brings each request its own answer, whatever the order and whatever comes between', async () => {
+    const bunkerKey = generateSecretKey();
+    const relay = await bare({ onEvent: () => undefined });
+    const clientSecretKey = generateSecretKey();
+    const client = open({ relays: [relay.url], bunkerPubkey: getPublicKey(bunkerKey), clientSecretKey });
+    const conversationKey = getConversationKey(bunkerKey, client.clientPubkey);
+    const operatorToMachine = getConversationKey(operatorKey, machine);
+    interface Request {
+      id: string;
+      params: [string, string];
+    }
+    const requestsOnTheWay = (): Request[] =>
+      relay.received
+        .filter(([type]) => type === 'EVENT')
+        .map(([, event]) => JSON.parse(decrypt((event as SignedEvent).content, conversationKey)) as Request);
+
+    const event = (content: string, fields: Partial<SignedEvent> = {}): SignedEvent => ({
+      id: randomBytes(32).toString('hex'),
+      sig: randomBytes(64).toString('hex'),
+      pubkey: getPublicKey(bunkerKey),
+      kind: BUNKER_KIND,
+      created_at: Math.floor(Date.now() / 1000),
+      tags: [['p', client.clientPubkey]],
+      content,
+      ...fields,
+    });
+    const sealed = (message: unknown): SignedEvent =>
+      event(encrypt(JSON.stringify(message), conversationKey));
+    const answerTo = ({ id, params }: Request): unknown => ({
+      id,
+      result: encrypt(params[1], operatorToMachine),
+    });
+    const noise: Record<string, (request: Request) => SignedEvent> = {
+      duplicate: (request) => sealed(answerTo(request)),
+      'stale id': (request) => sealed({ ...(answerTo(request) as object), id: randomUUID() }),
+      undecryptable: () => event('garbage'),
+      'not JSON': () => event(encrypt('hello', conversationKey)),
+      'no answer': ({ id }) => sealed({ id }),
+      'auth_url without a page': ({ id }) => sealed({ id, result: 'auth_url', error: 'nonsense' }),
+      'another author': (request) =>
+        event(sealed(answerTo({ ...request, params: ['', 'forged'] })).content, { pubkey: operator }),
+      'another kind': (request) =>
+        event(sealed(answerTo({ ...request, params: ['', 'forged'] })).content, { kind: 1 }),
+      'another key': ({ id }) => event(encrypt(JSON.stringify({ id, error: 'forged' }), randomBytes(32))),
+    };
+    const COUNT = 4;
+    const everyRequest = Array.from({ length: COUNT }, (_, index) => index);
+    const plan = fc.record({
+      order: fc.shuffledSubarray(everyRequest, { minLength: COUNT }),
+      extras: fc.array(
+        fc.record({ what: fc.constantFrom(...Object.keys(noise)), of: fc.nat(COUNT - 1), at: fc.nat() }),
+        { maxLength: 10 },
+      ),
+    });
+
+    await fc.assert(
+      fc.asyncProperty(plan, async ({ order, extras }) => {
+        relay.received.length = 0;
+        const texts = everyRequest.map(() => randomUUID());
+        const results = texts.map((text) => client.nip44Encrypt(machine, text));
+        await until(() => relay.countOf('EVENT') === COUNT, 'all requests are on the way');
+        const requests = requestsOnTheWay();
+        const frames = order.map((index) => sealed(answerTo(requests[index] as Request)));
+        for (const { what, of, at } of extras) {
+          frames.splice(at % (frames.length + 1), 0, noise[what]!(requests[of] as Request));
+        }
+        // Other authors and kinds would not pass the filter of an honest relay.
+        for (const frame of frames) relay.push(frame);
+        const key = getConversationKey(machineKey, operator);
+        expect((await Promise.all(results)).map((result) => decrypt(result, key))).toEqual(texts);
+      }),
+      { numRuns: 40 },
+    );
+  });
+});
