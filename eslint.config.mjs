@@ -61,7 +61,7 @@ function restrictedImports(room) {
 }
 
 export default tseslint.config(
-  { ignores: ['dist/', 'node_modules/', 'coverage/', 'test/replay/histories/'] },
+  { ignores: ['dist/', 'dist.*/', 'node_modules/', 'coverage/', 'test/replay/histories/'] },
   ...tseslint.configs.recommended,
   {
     rules: {
