@@ -12,10 +12,11 @@ const arrows = {
   nostr: ['contract'],
   database: ['contract'],
   activities: ['contract', 'documents', 'nostr', 'database'],
+  pairing: ['contract', 'configuration', 'nostr', 'database'],
   worker: ['contract', 'configuration', 'documents', 'nostr', 'database', 'activities', 'workflows'],
   client: ['contract', 'configuration'],
-  'client/cli': ['contract', 'configuration', 'documents', 'nostr', 'database', 'worker', 'client', 'dev'],
-  dev: ['contract', 'configuration', 'documents', 'nostr', 'database', 'worker', 'client'],
+  'client/cli': ['contract', 'configuration', 'documents', 'nostr', 'database', 'pairing', 'worker', 'client', 'dev'],
+  dev: ['contract', 'configuration', 'documents', 'nostr', 'database', 'pairing', 'worker', 'client'],
 };
 
 /** Packages that only one room may touch. */

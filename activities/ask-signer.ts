@@ -1,7 +1,7 @@
 import type { AskSignerInput } from '../contract/activities';
 import { RepublishError } from '../contract/failures';
 import type { ActivityCall, ActivityDependencies } from './dependencies';
-import { useSigner } from './use-signer';
+import { useSigner } from './steps/use-signer';
 
 /**
  * Asks the signer itself which key it signs with, before anything is signed. It proves no possession (the first signature

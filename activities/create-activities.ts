@@ -64,7 +64,6 @@ function asFailure(error: Error, signal: AbortSignal, onUnexpected: (error: Erro
       message: `${error.message}. ${remedyFor(error.type)}`,
       nonRetryable: !isRetryable(error.type),
       details: [error.message],
-      ...(error.retryAfterMs === undefined ? {} : { nextRetryDelay: error.retryAfterMs }),
     });
   }
   onUnexpected(error);

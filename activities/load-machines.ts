@@ -1,5 +1,5 @@
 import type { LoadMachinesInput, LoadMachinesResult, PlannedMachine } from '../contract/activities';
-import { RepublishError } from '../contract/failures';
+import { type FailureType, RepublishError } from '../contract/failures';
 import {
   type DocumentRow,
   documentsOfMachines,
@@ -9,10 +9,16 @@ import {
 } from '../database/ledger/documents';
 import type { MachineRow } from '../database/sources';
 import { dTag } from '../documents/document-type';
-import { serialiseState } from '../documents/state';
 import { parsePublicKey } from '../nostr/keys';
 import type { ActivityCall, ActivityDependencies } from './dependencies';
-import { fingerprintOf } from './fingerprint';
+import { fingerprintOf } from './steps/fingerprint';
+import { readState } from './steps/read-state';
+
+/** What concerns a single document and must not stop the others; anything else concerns the whole page. */
+const OF_ONE_DOCUMENT: ReadonlySet<FailureType> = new Set(['StateInvalid', 'StateTooLarge', 'DatabaseMisconfigured']);
+
+/** Bad rows that a page names in history; the ledger and the audit have all of them. */
+const MAX_NAMED_FAILURES = 50;
 
 /**
  * Plans a page of the operator's machines: one row in the ledger for each machine and document type, settled at once
@@ -129,36 +135,11 @@ async function planMachine(
         fingerprints.set(dTag(documentType, atmPubkey ?? ''), fingerprintOf(deps.fingerprintKey, plaintext));
         return row;
       } catch (thrown) {
-        if (
-          !(thrown instanceof RepublishError) ||
-          (thrown.type !== 'StateInvalid' && thrown.type !== 'StateTooLarge')
-        )
-          throw thrown;
+        if (!(thrown instanceof RepublishError) || !OF_ONE_DOCUMENT.has(thrown.type)) throw thrown;
         const message = `${documentType} of machine ${machine.id}: ${thrown.message}`;
         return { ...row, outcome: 'failed', failureType: thrown.type, failureMessage: message };
       }
     }),
-  );
-}
-
-/** The plaintext of a machine's document as Postgres has it now; undefined where there is no state. */
-export async function readState(
-  deps: ActivityDependencies,
-  documentType: string,
-  machineId: string,
-): Promise<string | undefined> {
-  const type = deps.documentTypes.find((candidate) => candidate.type === documentType);
-  if (type === undefined) {
-    // A worker of an older release took a document of a newer one's run.
-    throw new RepublishError(
-      'UnknownDocumentType',
-      `this worker does not know the document type "${documentType}"`,
-    );
-  }
-  return serialiseState(
-    type,
-    await deps.sources.state(deps.database, documentType, machineId),
-    deps.maxStateBytes,
   );
 }
 

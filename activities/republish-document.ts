@@ -12,8 +12,8 @@ import {
 import { isAuthentic } from '../nostr/events';
 import type { Placement, Sighting } from '../nostr/relays/publisher';
 import type { ActivityCall, ActivityDependencies } from './dependencies';
-import { seal } from './seal-document';
-import { useSigner } from './use-signer';
+import { seal } from './steps/seal';
+import { useSigner } from './steps/use-signer';
 
 /**
  * Brings one document to its outcome in four steps, each of them a fact in the ledger before the next begins: seal, sign,

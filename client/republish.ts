@@ -25,7 +25,7 @@ export interface RepublishOptions extends Omit<RepublishInput, 'operatorUserId'>
 export interface RepublishRun {
   workflowId: string;
   runId: string;
-  /** True when a run of this operator was going on already: it is that one, with its own input. */
+  /** False when this call started the run; true when it found it, with the input it was started with. */
   attached: boolean;
   progress(): Promise<Progress>;
   /** Waits for the end. @throws RepublishFailed */
@@ -41,7 +41,8 @@ export interface RepublishRun {
  *
  * @returns event ids (64 hex characters) by document type
  * @throws RepublishFailed when documents could not be republished (type `RepublishIncomplete`; `published` says which
- *   stand) or the run could not begin; TemporalUnavailable when Temporal cannot be reached
+ *   stand) or the run could not begin; TemporalUnavailable when Temporal cannot be reached; ConfigurationError when
+ *   a REPUBLISH_* variable is wrong
  */
 export async function republishOperatorConfigs(
   operatorUserId: string,

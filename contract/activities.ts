@@ -71,7 +71,7 @@ export interface LoadMachinesResult {
   toSign: number;
   /** Outcomes reached without a republish activity, per document type (skipped: no state; failed: bad row). */
   settled: Record<string, Partial<Record<Outcome, number>>>;
-  /** The bad rows of this page. */
+  /** Bad rows of this page, at most 50; the ledger has all of them. */
   failures: DocumentFailure[];
   /** Cursor of the next page; absent on the last one. */
   next?: string;
@@ -104,7 +104,7 @@ export interface PersistAuditInput {
   cancelled: boolean;
   /** What ended the run before its documents, if anything did. */
   failure?: Failure;
-  /** Documents whose activity failed for good. */
+  /** Documents whose activity failed for good, at most 500; the ledger knows the others. */
   failures: DocumentFailure[];
 }
 

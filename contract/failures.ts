@@ -30,6 +30,11 @@ export const FAILURES = {
     meaning: 'A document type was asked for that no worker knows.',
     remedy: 'Use one of the types named in the message, or add the type to documents/ and deploy the worker.',
   },
+  WorkerOutdated: {
+    retryable: true,
+    meaning: 'A worker of an older release took a document of a type that it does not know.',
+    remedy: 'Deploy the same release to all workers of the task queue.',
+  },
   SignerNotConfigured: {
     retryable: false,
     meaning: 'The operator has no signer.',
@@ -45,7 +50,7 @@ export const FAILURES = {
     retryable: false,
     meaning: 'The stored signer could not be decrypted.',
     remedy:
-      'Start the worker with the REPUBLISH_SECRETS_KEY under which the signer was added, or add the signer again.',
+      'Use the REPUBLISH_SECRETS_KEY under which the signer was added; if it is lost: republish signer remove <operator>, then add the signer again.',
   },
   SignerTimeout: {
     retryable: true,
@@ -118,7 +123,7 @@ export const FAILURES = {
     retryable: false,
     meaning: 'Postgres refused a statement for good: a table, column or right is missing.',
     remedy:
-      'Run `republish migrate`, and check "queries" and "schema" in REPUBLISH_CONFIG and the rights of the database user.',
+      'Check "queries" in REPUBLISH_CONFIG against the tables, and the rights of the database user; for the schema `republish` itself: republish migrate.',
   },
   ActivityTimeout: {
     retryable: false,
@@ -186,8 +191,6 @@ export class RepublishError extends Error {
   constructor(
     readonly type: FailureType,
     message: string,
-    /** How long to wait before the next attempt, where the other side said so. */
-    readonly retryAfterMs?: number,
   ) {
     super(message.slice(0, MAX_MESSAGE_LENGTH));
   }

@@ -1,5 +1,5 @@
-export * from './activities';
-export * from './failures';
-export * from './input';
-export * from './names';
-export * from './progress';
+/** What a client of another kind needs to know: names and shapes on the wire. */
+export { type DocumentFailure, type Failure, FAILURES, type FailureType, remedyFor } from './failures';
+export type { RepublishInput, RepublishResult } from './input';
+export { DEFAULT_TASK_QUEUE, PROGRESS_QUERY, WORKFLOW_TYPE, workflowIdFor } from './names';
+export { type Counts, type Outcome, OUTCOMES, type Phase, type Progress } from './progress';

@@ -1,5 +1,7 @@
-/** What became of one document. */
-export type Outcome = 'published' | 'unchanged' | 'superseded' | 'skipped' | 'failed';
+/** What can become of one document. */
+export const OUTCOMES = ['published', 'unchanged', 'superseded', 'skipped', 'failed'] as const;
+
+export type Outcome = (typeof OUTCOMES)[number];
 
 export type Phase =
   'checking signer' | 'loading machines' | 'asking signer' | 'publishing' | 'writing audit' | 'done';

@@ -51,16 +51,18 @@ export function createSources(options: SourceOptions): Sources {
 
   return {
     async account(db, operatorUserId) {
-      const rows = await db.query<AccountRow>(
-        `SELECT source.id::text AS id, source.pubkey::text AS pubkey FROM (${account}) AS source LIMIT 1`,
-        [operatorUserId],
+      const rows = await named('queries.account', () =>
+        db.query<AccountRow>(
+          `SELECT source.id::text AS id, source.pubkey::text AS pubkey FROM (${account}) AS source LIMIT 1`,
+          [operatorUserId],
+        ),
       );
       return rows[0];
     },
 
     machines(db, { operatorUserId, after, machineIds, limit }) {
       // COLLATE "C": the order, and with it the cursor, must not depend on the locale of the server.
-      return db.query<MachineRow>(
+      return named('queries.machines', () => db.query<MachineRow>(
         `SELECT source.id::text AS id, source.name::text AS name, source.atm_pubkey::text AS atm_pubkey
            FROM (${machines}) AS source
           WHERE ($2::text IS NULL OR source.id::text COLLATE "C" > $2::text)
@@ -68,7 +70,7 @@ export function createSources(options: SourceOptions): Sources {
           ORDER BY source.id::text COLLATE "C"
           LIMIT $4`,
         [operatorUserId, after ?? null, machineIds ?? null, limit],
-      );
+      ));
     },
 
     async sharedAtmPubkeys(db, operatorUserId) {
@@ -89,14 +91,28 @@ export function createSources(options: SourceOptions): Sources {
         );
       }
       const sql = sqlOf(source, (table) => `SELECT * FROM ${table} WHERE machine_id = $1`);
+      // A table has no order of its own, and an update changes the one it shows: sorted, the same rows are the same
+      // document. SQL of one's own keeps its ORDER BY.
+      const order = 'sql' in source ? '' : ' ORDER BY row_to_json(source)::text COLLATE "C"';
       // row_to_json lets Postgres say how each type looks in JSON: numeric stays a number, a json column stays JSON.
-      const rows = await db.query<{ row: Record<string, unknown> }>(
-        `SELECT row_to_json(source) AS row FROM (${sql}) AS source`,
-        [machineId],
+      const rows = await named(`queries.documents.${documentType}`, () =>
+        db.query<{ row: Record<string, unknown> }>(`SELECT row_to_json(source) AS row FROM (${sql}) AS source${order}`, [
+          machineId,
+        ]),
       );
       return rows.map(({ row }) => row);
     },
   };
+}
+
+/** Says which of the configured queries was refused. */
+async function named<T>(query: string, run: () => Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (thrown) {
+    if (!(thrown instanceof RepublishError)) throw thrown;
+    throw new RepublishError(thrown.type, `${query}: ${thrown.message}`);
+  }
 }
 
 function sqlOf(source: Source, select: (table: string) => string): string {

@@ -1,4 +1,4 @@
-import { addBunkerSigner } from '../client/cli/signers';
+import { addBunkerSigner } from '../pairing/signers';
 import { loadConfiguration } from '../configuration/load';
 import { documentTypes } from '../documents/registry';
 import { type DevBunker, startBunker } from './bunker';

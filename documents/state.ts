@@ -30,15 +30,16 @@ export function serialiseState(type: DocumentType, rows: StateRow[], maxBytes: n
 }
 
 function stateFromRows(type: DocumentType, rows: StateRow[]): unknown {
-  const [first] = rows;
+  // The machine's own id is how the row was found; the machine has no use for it.
+  const columns = rows.map(({ machine_id: _, ...row }) => row);
+  const [first] = columns;
   if (first === undefined) return undefined;
   if (Object.keys(first).join() === 'state') {
     if (rows.length > 1)
       throw new RepublishError('StateInvalid', 'the query gives more than one state for the machine');
     return typeof first.state === 'string' ? parseJson(first.state) : first.state;
   }
-  // The machine's own id is how the row was found; the machine has no use for it.
-  return type.assemble(rows.map(({ machine_id: _, ...row }) => row));
+  return type.assemble(columns);
 }
 
 function parseJson(text: string): unknown {

@@ -110,7 +110,7 @@ function runLimits(configuration: Configuration): RunLimits {
     initialRetryIntervalMs: configuration.retryIntervalMs,
     maxRetryIntervalMs: Math.max(30_000, configuration.retryIntervalMs),
     maxAttempts: configuration.maxAttempts,
-    machinesPerPage: 500,
+    machinesPerPage: configuration.machinesPerPage,
   };
 }
 

@@ -23,10 +23,17 @@ export function createLogger(level: string): Logger {
         censor: '[redacted]',
       },
       // Errors of libraries carry fields (queries, parameters, payloads) that no log may hold: type, message and stack do.
-      serializers: { err: ({ name, message, stack }: Error) => ({ type: name, message, stack }) },
+      // The SDK says `error`, and its workflow side hands over errors of another realm, which are no instances of Error.
+      serializers: { err: describeError, error: describeError },
     },
     pino.destination(2),
   );
+}
+
+function describeError(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  const { name, type, message, stack } = value as Partial<Error> & { type?: unknown };
+  return { type: type ?? name, message, stack };
 }
 
 const LEVELS = { TRACE: 'trace', DEBUG: 'debug', INFO: 'info', WARN: 'warn', ERROR: 'error' } as const;

@@ -48,6 +48,9 @@ const { persistAudit } = proxyActivities<ActivityInterfaceFor<Activities>>({
   retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '30 seconds' },
 });
 
+/** Bounds the input of persistAudit, which would otherwise outgrow a payload when thousands of documents fail. */
+const MAX_FAILURES_SENT = 500;
+
 const progressQuery = defineQuery<Progress>(PROGRESS_QUERY);
 
 /**
@@ -102,7 +105,8 @@ export async function republishOperatorConfigs(input: RepublishInput): Promise<R
       documentTypes: checked?.documentTypes ?? request.documentTypes ?? [],
       cancelled: cancelled !== undefined,
       ...(failure === undefined ? {} : { failure }),
-      failures,
+      // The ledger has the reason of every attempt that could write it; these are for those that could not.
+      failures: failures.slice(0, MAX_FAILURES_SENT),
     }),
   );
   tally.phase = 'done';

@@ -1,8 +1,6 @@
 import { CancellationScope } from '@temporalio/workflow';
 import type { LoadMachinesResult } from '../contract/activities';
-import { type Counts, noCounts, type Outcome, type Phase, type Progress } from '../contract/progress';
-
-const OUTCOMES: readonly Outcome[] = ['published', 'unchanged', 'superseded', 'skipped', 'failed'];
+import { type Counts, noCounts, type Outcome, OUTCOMES, type Phase, type Progress } from '../contract/progress';
 
 /** Counts documents by type and outcome while a run goes on. */
 export class Tally {

@@ -13,7 +13,8 @@ export class UsageError extends Error {
 export function explain(thrown: unknown): number {
   if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? EXIT.ok : EXIT.usage;
   const error = ensureError(thrown);
-  if (error instanceof UsageError) {
+  // By name, so that this file does not load nostr and database for a spelling mistake.
+  if (error instanceof UsageError || error.name === 'SecretRefused') {
     say(`error: ${error.message}`);
     return EXIT.usage;
   }

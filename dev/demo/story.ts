@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { generateSecretKey, getPublicKey } from 'nostr-tools/pure';
 import { nsecEncode } from 'nostr-tools/nip19';
 import { connect, type RepublishResult, startRepublish } from '../../client/index';
-import { addLocalSigner } from '../../client/cli/signers';
+import { addLocalSigner } from '../../pairing/signers';
 import { loadConfiguration } from '../../configuration/load';
 import { loadTemporalConfiguration } from '../../configuration/temporal';
 import { auditsOfOperator } from '../../database/audit';

@@ -4,7 +4,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import { DefaultLogger } from '@temporalio/worker';
 import pino from 'pino';
 import { createActivities } from '../../activities/create-activities';
-import { useSigner } from '../../activities/use-signer';
+import { useSigner } from '../../activities/steps/use-signer';
 import type { Activities, LoadMachinesInput } from '../../contract/activities';
 import { type DocumentRow, documentsOfRun } from '../../database/ledger/documents';
 import { documentTypes } from '../../documents/registry';

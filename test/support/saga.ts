@@ -2,7 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { Client, Connection } from '@temporalio/client';
 import pino from 'pino';
 import { type RepublishOptions, startRepublish } from '../../client/republish';
-import { addBunkerSigner, addLocalSigner } from '../../client/cli/signers';
+import { addBunkerSigner, addLocalSigner } from '../../pairing/signers';
 import { loadConfiguration } from '../../configuration/load';
 import { createDatabase, dropDatabase } from '../../database/admin';
 import { auditsOfOperator, type WrittenAuditRow } from '../../database/audit';

@@ -56,7 +56,7 @@ async function add(
   if ((options.bunker === true) === (options.local === true))
     throw new UsageError('give either --bunker or --local');
   const { withDatabase } = await import('../database.js');
-  const { addBunkerSigner, addLocalSigner } = await import('../signers.js');
+  const { addBunkerSigner, addLocalSigner } = await import('../../../pairing/signers.js');
   const { readSecret } = await import('../read-secret.js');
   const added = await withDatabase(
     async (database, configuration) => {
@@ -103,7 +103,7 @@ async function list({ json }: { json?: true }): Promise<void> {
 
 async function check(operator: string, { json }: { json?: true }): Promise<void> {
   const { withDatabase } = await import('../database.js');
-  const { checkStoredSigner } = await import('../signers.js');
+  const { checkStoredSigner } = await import('../../../pairing/signers.js');
   const checked = await withDatabase(
     (database, configuration) =>
       checkStoredSigner({ database, configuration, operatorUserId: operator, say }),

@@ -1,7 +1,7 @@
-import { RepublishError } from '../contract/failures';
-import { findSigner } from '../database/signers';
-import type { Signer } from '../nostr/signers/signer';
-import type { ActivityDependencies } from './dependencies';
+import { RepublishError } from '../../contract/failures';
+import { findSigner } from '../../database/signers';
+import type { Signer } from '../../nostr/signers/signer';
+import type { ActivityDependencies } from '../dependencies';
 
 /**
  * Lends the operator's current signer to `work`, if it still is the one that holds this key: the signer may have been

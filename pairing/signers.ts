@@ -1,11 +1,11 @@
-import type { Configuration } from '../../configuration/schema';
-import { RepublishError } from '../../contract/failures';
-import type { Database } from '../../database/connection';
-import { createSources } from '../../database/sources';
-import { beginPairing, findSigner, putSigner } from '../../database/signers';
-import { BunkerClient } from '../../nostr/bunker/client';
-import { Limiter } from '../../nostr/bunker/limiter';
-import { parseBunkerUri } from '../../nostr/bunker/uri';
+import type { Configuration } from '../configuration/schema';
+import { RepublishError } from '../contract/failures';
+import type { Database } from '../database/connection';
+import { createSources } from '../database/sources';
+import { beginPairing, findSigner, putSigner } from '../database/signers';
+import { BunkerClient } from '../nostr/bunker/client';
+import { Limiter } from '../nostr/bunker/limiter';
+import { parseBunkerUri } from '../nostr/bunker/uri';
 import {
   generateSecretKey,
   getPublicKey,
@@ -13,9 +13,8 @@ import {
   parsePublicKey,
   parseSecretKey,
   unlockSecretKey,
-} from '../../nostr/keys';
-import { Keyring } from '../../nostr/signers/keyring';
-import { UsageError } from './fail';
+} from '../nostr/keys';
+import { Keyring } from '../nostr/signers/keyring';
 
 export interface SignerContext {
   database: Database;
@@ -24,6 +23,11 @@ export interface SignerContext {
   operatorUserId: string;
   /** Where to tell a person what to do meanwhile. */
   say(text: string): void;
+}
+
+/** What was given as a bunker URI or a key is none. The message never repeats it. */
+export class SecretRefused extends Error {
+  override readonly name = 'SecretRefused';
 }
 
 /** A signer as commands show it; keys in hex. */
@@ -41,7 +45,7 @@ const CONNECT_TIMEOUT_MS = 5_000;
 export async function addLocalSigner(context: SignerContext, nsec: string): Promise<SignerFacts> {
   const secretKey = parseSecretKey(nsec);
   if (secretKey === undefined)
-    throw new UsageError('that is neither an nsec nor 64 hex characters of a valid key');
+    throw new SecretRefused('that is neither an nsec nor 64 hex characters of a valid key');
   const pubkey = getPublicKey(secretKey);
   const { database, operatorUserId } = context;
   await putSigner(database, {
@@ -147,11 +151,11 @@ function readUri(uri: string): ReturnType<typeof parseBunkerUri> {
   try {
     return parseBunkerUri(uri);
   } catch (error) {
-    throw new UsageError((error as Error).message);
+    throw new SecretRefused((error as Error).message);
   }
 }
 
 function secretsKey({ configuration }: SignerContext): string {
-  if (configuration.secretsKey === undefined) throw new UsageError('REPUBLISH_SECRETS_KEY is not set');
+  if (configuration.secretsKey === undefined) throw new SecretRefused('REPUBLISH_SECRETS_KEY is not set');
   return configuration.secretsKey;
 }

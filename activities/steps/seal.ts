@@ -1,12 +1,12 @@
-import type { RepublishDocumentInput } from '../contract/activities';
-import { RepublishError } from '../contract/failures';
-import { type DocumentRow, newestSeal, sealDocument } from '../database/ledger/documents';
-import { DOCUMENT_KIND, dTag } from '../documents/document-type';
-import { eventId, isNewer, type SignedEvent } from '../nostr/events';
-import type { Sighting } from '../nostr/relays/publisher';
-import type { ActivityDependencies } from './dependencies';
+import type { RepublishDocumentInput } from '../../contract/activities';
+import { RepublishError } from '../../contract/failures';
+import { type DocumentRow, newestSeal, sealDocument } from '../../database/ledger/documents';
+import { DOCUMENT_KIND, dTag } from '../../documents/document-type';
+import { eventId, isNewer, type SignedEvent } from '../../nostr/events';
+import type { Sighting } from '../../nostr/relays/publisher';
+import type { ActivityDependencies } from '../dependencies';
 import { fingerprintOf } from './fingerprint';
-import { readState } from './load-machines';
+import { readState } from './read-state';
 import { useSigner } from './use-signer';
 
 /** Relays refuse events that are dated further ahead than this (strfry's default). */

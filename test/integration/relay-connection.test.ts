@@ -1,0 +1,500 @@
+import { getEventListeners, once } from 'node:events';
+import { createServer as createHttpServer } from 'node:http';
+import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import fc from 'fast-check';
+import { finalizeEvent, generateSecretKey, getPublicKey } from 'nostr-tools/pure';
+import { freePort } from '../../dev/free-port';
+import type { SignedEvent } from '../../nostr/events';
+import {
+  plainText,
+  type PublishReply,
+  type ReadReply,
+  RelayConnection,
+  type RelayConnectionOptions,
+} from '../../nostr/relays/connection';
+import { type BareRelay, type BareScript, startBareRelay } from '../support/bare-relay';
+import { startChildProgram } from '../support/child-program';
+
+const PATIENCE_MS = 8_000;
+const SHORT_MS = 250;
+
+const secretKey = generateSecretKey();
+const author = getPublicKey(secretKey);
+function make(d = 'a', created_at = 1_800_000_000): SignedEvent {
+  const signed = finalizeEvent({ kind: 30078, created_at, tags: [['d', d]], content: '' }, secretKey);
+  // Without the verdict that nostr-tools keeps on the object.
+  return JSON.parse(JSON.stringify(signed)) as SignedEvent;
+}
+const everything = { kinds: [30078], authors: [author] };
+
+const cleanUp: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const undo of cleanUp.splice(0).reverse()) await undo();
+});
+
+async function serve(script: BareScript = {}): Promise<BareRelay> {
+  const relay = await startBareRelay(script);
+  cleanUp.push(() => relay.stop());
+  return relay;
+}
+
+async function connect(
+  relay: { url: string },
+  options: Partial<RelayConnectionOptions> = {},
+  signal?: AbortSignal,
+): Promise<RelayConnection> {
+  const connection = await RelayConnection.open(
+    { url: relay.url, connectTimeoutMs: PATIENCE_MS, ...options },
+    signal,
+  );
+  cleanUp.push(() => connection.close());
+  return connection;
+}
+
+/** Accepts connections and says nothing, as a host behind a broken proxy does. */
+async function serveSilence(): Promise<{ url: string; sockets: Set<Socket> }> {
+  const sockets = new Set<Socket>();
+  const server = createTcpServer((socket) => {
+    sockets.add(socket.on('error', () => undefined).on('close', () => sockets.delete(socket)));
+    socket.resume();
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  cleanUp.push(() => {
+    sockets.forEach((socket) => socket.destroy());
+    return new Promise((resolve) => server.close(resolve));
+  });
+  return { url: `ws://127.0.0.1:${(server.address() as AddressInfo).port}`, sockets };
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  for (const deadline = Date.now() + PATIENCE_MS; !condition(); await sleep(5)) {
+    if (Date.now() > deadline) throw new Error(`not within ${PATIENCE_MS} ms: ${String(condition)}`);
+  }
+}
+
+/** Timers of this duration that are set and not cleared; the duration is one that nothing else uses. */
+function watchTimers(delayMs: number): () => number {
+  const set = jest.spyOn(globalThis, 'setTimeout');
+  const clear = jest.spyOn(globalThis, 'clearTimeout');
+  cleanUp.push(() => [set, clear].forEach((spy) => spy.mockRestore()));
+  return () => {
+    const cleared = clear.mock.calls.map(([timer]) => timer);
+    return set.mock.results.filter(
+      ({ value }, index) =>
+        set.mock.calls[index]?.[1] === delayMs && !cleared.includes(value as NodeJS.Timeout),
+    ).length;
+  };
+}
+
+/** In jest an error of Node's is no Error of the test's. */
+async function messageOf(promise: Promise<unknown>): Promise<string> {
+  return promise.then(
+    () => 'no error',
+    (error: { message: string }) => error.message,
+  );
+}
+
+describe('publishing', () => {
+  it('gives back what the relay said', async () => {
+    const relay = await serve({
+      onEvent: (event, peer) => peer.send('OK', event.id, event.tags[0]?.[1] === 'a', 'blocked: no'),
+    });
+    const connection = await connect(relay);
+    expect(await connection.publish(make('a'), PATIENCE_MS)).toEqual({
+      kind: 'ok',
+      accepted: true,
+      message: 'blocked: no',
+    });
+    expect(await connection.publish(make('b'), PATIENCE_MS)).toMatchObject({ accepted: false });
+  });
+
+  it('settles both of two that publish one event at the same time', async () => {
+    // nostr-tools keeps one callback for an id: there the first call never settles.
+    const relay = await serve();
+    const connection = await connect(relay);
+    const event = make();
+    const replies = await Promise.all([
+      connection.publish(event, PATIENCE_MS),
+      connection.publish(event, PATIENCE_MS),
+    ]);
+    expect(replies).toEqual([
+      { kind: 'ok', accepted: true, message: '' },
+      { kind: 'ok', accepted: true, message: '' },
+    ]);
+    expect(relay.countOf('EVENT')).toBe(2);
+  });
+
+  it('tells the answers to different events apart, in whatever order they come', async () => {
+    const held: SignedEvent[] = [];
+    const relay = await serve({
+      onEvent(event, peer) {
+        held.push(event);
+        if (held.length < 3) return;
+        peer.send('OK', 'f'.repeat(64), true, 'of nobody');
+        for (const { id, tags } of held.reverse()) peer.send('OK', id, true, tags[0]?.[1]);
+      },
+    });
+    const connection = await connect(relay);
+    const replies = await Promise.all(['a', 'b', 'c'].map((d) => connection.publish(make(d), PATIENCE_MS)));
+    expect(replies.map((reply) => reply.kind === 'ok' && reply.message)).toEqual(['a', 'b', 'c']);
+  });
+
+  it('calls a relay that sends no OK silent, and is not confused by one that comes too late', async () => {
+    const relay = await serve({
+      onEvent: (event, peer) => void setTimeout(() => peer.send('OK', event.id, true, ''), SHORT_MS + 100),
+    });
+    const connection = await connect(relay);
+    expect(await connection.publish(make(), SHORT_MS)).toEqual({ kind: 'silent' });
+    await sleep(150);
+    expect(connection.isOpen).toBe(true);
+  });
+
+  it.each([['no'], [1], [null], [{ accepted: true }], ['true']])(
+    'takes %j for no acceptance: only true is one',
+    async (accepted) => {
+      const relay = await serve({ onEvent: (event, peer) => peer.send('OK', event.id, accepted) });
+      const reply = await (await connect(relay)).publish(make(), PATIENCE_MS);
+      expect(reply).toEqual({ kind: 'ok', accepted: false, message: '' });
+    },
+  );
+});
+
+describe('reading', () => {
+  it('gives what came before EOSE, and ends the subscription', async () => {
+    const relay = await serve();
+    relay.stored = [make('a'), make('b')];
+    const connection = await connect(relay);
+    const reply = await connection.read({ ...everything, '#d': ['b'] }, PATIENCE_MS);
+    expect(reply).toEqual({ kind: 'eose', events: [relay.stored[1]] });
+    await until(() => relay.countOf('CLOSE') === 1);
+    const [[, subscription]] = relay.received as [unknown[]];
+    expect(relay.received.at(-1)).toEqual(['CLOSE', subscription]);
+  });
+
+  it('tells CLOSED and silence apart from an empty answer', async () => {
+    const connection = await connect(await serve());
+    expect(await connection.read(everything, PATIENCE_MS)).toEqual({ kind: 'eose', events: [] });
+    const closes = await connect(
+      await serve({ onRequest: (id, _, peer) => peer.send('CLOSED', id, 'restricted: no') }),
+    );
+    expect(await closes.read(everything, PATIENCE_MS)).toEqual({ kind: 'closed', reason: 'restricted: no' });
+    const silent = await connect(await serve({ onRequest: (id, _, peer) => peer.send('EVENT', id, make()) }));
+    expect(await silent.read(everything, SHORT_MS)).toEqual({ kind: 'timeout' });
+  });
+
+  it('keeps two reads at once apart', async () => {
+    const relay = await serve();
+    relay.stored = [make('a'), make('b')];
+    const connection = await connect(relay);
+    const replies = await Promise.all(
+      ['a', 'b'].map((d) => connection.read({ ...everything, '#d': [d] }, PATIENCE_MS)),
+    );
+    expect(replies).toEqual(relay.stored.map((event) => ({ kind: 'eose', events: [event] })));
+  });
+
+  it('skips what is no event, and takes a flood only so far', async () => {
+    const flood = Array.from({ length: 150 }, () => make());
+    const relay = await serve({
+      onRequest(id, _, peer) {
+        for (const nonsense of [null, 'event', {}, { ...make(), tags: null }])
+          peer.send('EVENT', id, nonsense);
+        peer.send('EVENT', 'another subscription', make());
+        for (const event of flood) peer.send('EVENT', id, event);
+        peer.send('EOSE', 'another subscription');
+        peer.send('EOSE', id);
+      },
+    });
+    const reply = (await (await connect(relay)).read(everything, PATIENCE_MS)) as ReadReply & {
+      kind: 'eose';
+    };
+    expect(reply.kind).toBe('eose');
+    expect(reply.events).toEqual(flood.slice(0, 100));
+  });
+});
+
+describe('a relay that talks nonsense', () => {
+  /** What each of these would do to `String()`, to a property access or to a destructuring. */
+  const NONSENSE = [
+    '',
+    'hello',
+    '{',
+    'null',
+    '7',
+    '"EVENT"',
+    '{}',
+    '[]',
+    '[null]',
+    '["EVENT"]',
+    '["EVENT",null,null]',
+    '["EOSE",{"toString":1}]',
+    '["OK",{"toString":1},true,""]',
+    '["OK",null,true,{"toString":1}]',
+    '["CLOSED",{"toString":1,"valueOf":1},{"toString":1}]',
+    '["NOTICE",{"toString":1}]',
+    `["NOTICE",${'['.repeat(20_000)}${']'.repeat(20_000)}]`,
+    '["AUTH","challenge"]',
+    '["__proto__","x"]',
+    '[{"toString":1}]',
+  ];
+
+  it('is listened to no further than what it is asked', async () => {
+    const notices: string[] = [];
+    const relay = await serve({
+      onConnect: (peer) => NONSENSE.forEach((text) => peer.sendText(text)),
+      onEvent(event, peer) {
+        NONSENSE.forEach((text) => peer.sendText(text));
+        peer.sendBinary(Buffer.from(JSON.stringify(['OK', event.id, false, 'in a binary frame'])));
+        peer.send('OK', event.id, true, { toString: 1 });
+      },
+      onRequest(id, _, peer) {
+        NONSENSE.forEach((text) => peer.sendText(text.replaceAll('{"toString":1}', JSON.stringify(id))));
+        peer.send('CLOSED', id, { toString: 1 });
+      },
+    });
+    const connection = await connect(relay, {
+      onNotice: (text) => notices.push(text),
+      onOk: () => undefined,
+    });
+    expect(await connection.publish(make(), PATIENCE_MS)).toEqual({
+      kind: 'ok',
+      accepted: true,
+      message: '',
+    });
+    expect(await connection.read(everything, PATIENCE_MS)).toMatchObject({ kind: 'eose' });
+    expect(connection.isOpen).toBe(true);
+    expect(notices.every((notice) => typeof notice === 'string')).toBe(true);
+  });
+
+  it('does not end the process', async () => {
+    // Jest holds back what would end a real process: an exception in the listener of a socket.
+    const child = await startChildProgram(`
+      const { WebSocketServer } = require('ws');
+      const { RelayConnection } = require('./nostr/relays/connection');
+      const frames = ${JSON.stringify(NONSENSE)};
+      const server = new WebSocketServer({ port: 0 }, async () => {
+        server.on('connection', (socket) => frames.forEach((frame) => socket.send(frame)));
+        const connection = await RelayConnection.open({
+          url: 'ws://127.0.0.1:' + server.address().port, connectTimeoutMs: 5000, onNotice() {}, onOk() {},
+        });
+        server.clients.forEach((socket) => frames.forEach((frame) => socket.send(frame)));
+        const reply = await connection.read({ kinds: [1] }, 300);
+        connection.close();
+        server.close();
+        console.log(reply.kind);
+      });
+    `);
+    expect(child.firstLine).toBe('timeout');
+    // It ends by itself: a closed connection keeps no process alive.
+    expect(await child.ended).toBe(0);
+  });
+
+  it('is survived whatever JSON it sends', async () => {
+    const relay = await serve();
+    const connection = await connect(relay, { onNotice: () => undefined, onOk: () => undefined });
+    const type = fc.constantFrom('EVENT', 'EOSE', 'CLOSED', 'OK', 'NOTICE', 'AUTH', 'COUNT');
+    const frames = fc.array(fc.tuple(type, fc.jsonValue(), fc.jsonValue(), fc.jsonValue()), { minLength: 1 });
+    await fc.assert(
+      fc.asyncProperty(frames, async (nonsense) => {
+        const event = make('d', 1);
+        relay.script = {
+          onEvent(_, peer) {
+            for (const frame of nonsense) peer.send(...frame);
+            peer.send('OK', event.id, true, 'after all');
+          },
+        };
+        const reply: PublishReply = await connection.publish(event, PATIENCE_MS);
+        expect(reply).toEqual({ kind: 'ok', accepted: true, message: 'after all' });
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  it('ends only its own connection with a message that is too large', async () => {
+    const huge = await serve({ onEvent: (_, peer) => peer.sendText(`["NOTICE","${'x'.repeat(5_000)}"]`) });
+    const [good, reasons] = [await serve(), [] as string[]];
+    const [first, other] = [
+      await connect(huge, { maxMessageBytes: 4_096, onLost: (reason) => reasons.push(reason) }),
+      await connect(good, { maxMessageBytes: 4_096 }),
+    ];
+    expect(await first.publish(make(), PATIENCE_MS)).toEqual({
+      kind: 'lost',
+      reason: 'Max payload size exceeded',
+    });
+    expect(reasons).toEqual(['Max payload size exceeded']);
+    expect(await other.publish(make(), PATIENCE_MS)).toMatchObject({ kind: 'ok', accepted: true });
+    await until(() => huge.connections() === 0);
+  });
+
+  it('takes messages of up to a megabyte and no more unless it is told otherwise', async () => {
+    const relay = await serve({
+      onEvent: (event, peer) =>
+        peer.sendText(JSON.stringify(['OK', event.id, true, 'x'.repeat(Number(event.tags[0]?.[1]))])),
+    });
+    const connection = await connect(relay);
+    expect(await connection.publish(make('1000000'), PATIENCE_MS)).toMatchObject({ kind: 'ok' });
+    expect(await connection.publish(make('1100000'), PATIENCE_MS)).toMatchObject({ kind: 'lost' });
+  });
+});
+
+describe('opening', () => {
+  it('names the network’s reason', async () => {
+    const url = `ws://127.0.0.1:${await freePort()}/canary`;
+    const message = await messageOf(RelayConnection.open({ url, connectTimeoutMs: PATIENCE_MS }));
+    expect(message).toMatch(/connect ECONNREFUSED/);
+    expect(message).not.toContain('canary');
+  });
+
+  it.each(['wss://relay.example:99999/canary', 'canary', 'ws://127.0.0.1:1/canary#fragment'])(
+    'refuses %s without repeating it, because the path may be a secret',
+    async (url) => {
+      const message = await messageOf(RelayConnection.open({ url, connectTimeoutMs: PATIENCE_MS }));
+      expect(message).toMatch(/URL/);
+      expect(message).not.toContain('canary');
+    },
+  );
+
+  it('takes no redirect and no web page for a relay', async () => {
+    const server = createHttpServer((request, response) => {
+      response.writeHead(request.url === '/moved' ? 302 : 200, { location: 'ws://127.0.0.1:1/' }).end();
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    cleanUp.push(() => {
+      server.closeAllConnections();
+      return new Promise((resolve) => server.close(resolve));
+    });
+    const base = `ws://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const open = (path: string): Promise<string> =>
+      messageOf(RelayConnection.open({ url: base + path, connectTimeoutMs: PATIENCE_MS }));
+    expect(await open('/moved')).toContain('Unexpected server response: 302');
+    expect(await open('/page')).toContain('Unexpected server response: 200');
+  });
+
+  it('gives up on a host that takes connections and says nothing', async () => {
+    const { url, sockets } = await serveSilence();
+    const message = await messageOf(RelayConnection.open({ url, connectTimeoutMs: SHORT_MS }));
+    expect(message).toMatch(/handshake has timed out/);
+    await until(() => sockets.size === 0);
+  });
+
+  it('is left by a signal, with no socket and no listener behind', async () => {
+    const { url, sockets } = await serveSilence();
+    const controller = new AbortController();
+    const opening = messageOf(
+      RelayConnection.open({ url, connectTimeoutMs: PATIENCE_MS }, controller.signal),
+    );
+    await until(() => sockets.size === 1);
+    controller.abort();
+    expect(await opening).toMatch(/closed before/);
+    expect(getEventListeners(controller.signal, 'abort')).toHaveLength(0);
+    await until(() => sockets.size === 0);
+  });
+
+  it('does not begin for a signal that is aborted already', async () => {
+    const relay = await serve();
+    const signal = AbortSignal.abort(new Error('cancelled'));
+    expect(await messageOf(connect(relay, {}, signal))).toBe('cancelled');
+    await sleep(50);
+    expect(relay.connections()).toBe(0);
+  });
+
+  it('leaves no listener on the signal, which then has no power over the connection', async () => {
+    const relay = await serve();
+    const controller = new AbortController();
+    const connection = await connect(relay, {}, controller.signal);
+    expect(getEventListeners(controller.signal, 'abort')).toHaveLength(0);
+    controller.abort();
+    expect(await connection.publish(make(), PATIENCE_MS)).toMatchObject({ kind: 'ok' });
+  });
+});
+
+describe('a connection that is gone', () => {
+  const silent: BareScript = { onEvent: () => undefined, onRequest: () => undefined };
+
+  it.each<[string, (relay: BareRelay, connection: RelayConnection) => void, RegExp]>([
+    ['lost', (relay) => relay.dropConnections(), /^connection closed \(1006\)$/],
+    ['closed by us', (_, connection) => connection.close(), /^closed by us$/],
+  ])('tells every waiting call that it was %s', async (_, end, reason) => {
+    const relay = await serve(silent);
+    const reasons: string[] = [];
+    const connection = await connect(relay, { onLost: (text) => reasons.push(text) });
+    const event = make();
+    const waiting = [
+      connection.publish(event, PATIENCE_MS),
+      connection.publish(event, PATIENCE_MS),
+      connection.publish(make('b'), PATIENCE_MS),
+      connection.read(everything, PATIENCE_MS),
+      connection.read(everything, PATIENCE_MS),
+    ];
+    await until(() => relay.received.length === 5);
+    end(relay, connection);
+    for (const reply of await Promise.all(waiting)) {
+      expect(reply).toEqual({ kind: 'lost', reason: expect.stringMatching(reason) as string });
+    }
+    expect(connection.isOpen).toBe(false);
+    connection.close();
+    await until(() => relay.connections() === 0);
+    expect(reasons).toEqual([expect.stringMatching(reason)]);
+  });
+
+  it('says so to every later call, and sends nothing', async () => {
+    const relay = await serve();
+    const connection = await connect(relay);
+    connection.close();
+    const lost = { kind: 'lost', reason: 'closed by us' };
+    expect(await connection.publish(make(), PATIENCE_MS)).toEqual(lost);
+    expect(await connection.read(everything, PATIENCE_MS)).toEqual(lost);
+    expect(connection.send(make())).toBe(false);
+    expect(relay.received).toEqual([]);
+  });
+
+  it('leaves no timer behind', async () => {
+    const timers = watchTimers(61_234);
+    const relay = await serve(silent);
+    const connection = await connect(relay);
+    const waiting = [connection.publish(make(), 61_234), connection.read(everything, 61_234)];
+    await until(() => relay.received.length === 2);
+    expect(timers()).toBe(2);
+    relay.dropConnections();
+    await Promise.all(waiting);
+    expect(timers()).toBe(0);
+  });
+
+  it('calls no handler of a subscription any more', async () => {
+    const relay = await serve();
+    const connection = await connect(relay);
+    const seen: string[] = [];
+    let live = false;
+    const subscription = connection.subscribe([everything], {
+      onEvent: ({ id }) => seen.push(id),
+      onEose: () => (live = true),
+    });
+    await until(() => live);
+    const [first, second] = [make('a'), make('b')];
+    relay.push(first);
+    await until(() => seen.length === 1);
+    subscription.close();
+    relay.push(second);
+    expect(await connection.publish(make(), PATIENCE_MS)).toMatchObject({ kind: 'ok' });
+    expect(seen).toEqual([first.id]);
+  });
+});
+
+describe('plainText', () => {
+  it('makes one bounded line of a stranger’s words', () => {
+    expect(plainText('a\r\n\u001b[31mb\u0000\u009bc')).toBe('a [31mb c');
+    expect(plainText('x'.repeat(500))).toHaveLength(200);
+  });
+
+  it('leaves no half of an emoji, which neither Postgres nor Temporal would take', () => {
+    expect(plainText(`${'x'.repeat(199)}😀`)).toBe(`${'x'.repeat(199)}\ufffd`);
+    expect(plainText('\ud83d no')).toBe('\ufffd no');
+    expect(plainText('😀 yes')).toBe('😀 yes');
+  });
+
+  it('takes what is no text for nothing', () => {
+    for (const value of [undefined, null, 7, {}, [], { toString: 1 }]) expect(plainText(value)).toBe('');
+  });
+});
