@@ -1,5 +1,5 @@
 import type { LoadMachinesInput, LoadMachinesResult, PlannedMachine } from '../contract/activities';
-import { type FailureType, RepublishError } from '../contract/failures';
+import { type DocumentFailure, type FailureType, RepublishError } from '../contract/failures';
 import {
   type DocumentRow,
   documentsOfMachines,
@@ -9,13 +9,17 @@ import {
 } from '../database/ledger/documents';
 import type { MachineRow } from '../database/sources';
 import { dTag } from '../documents/document-type';
-import { parsePublicKey } from '../nostr/keys';
+import { parsePublicKey, publicKeyHex } from '../nostr/keys';
 import type { ActivityCall, ActivityDependencies } from './dependencies';
 import { fingerprintOf } from './steps/fingerprint';
 import { readState } from './steps/read-state';
 
 /** What concerns a single document and must not stop the others; anything else concerns the whole page. */
-const OF_ONE_DOCUMENT: ReadonlySet<FailureType> = new Set(['StateInvalid', 'StateTooLarge', 'DatabaseMisconfigured']);
+const OF_ONE_DOCUMENT: ReadonlySet<FailureType> = new Set([
+  'StateInvalid',
+  'StateTooLarge',
+  'DatabaseMisconfigured',
+]);
 
 /** Bad rows that a page names in history; the ledger and the audit have all of them. */
 const MAX_NAMED_FAILURES = 50;
@@ -35,10 +39,7 @@ export async function loadMachines(
     await requireMachines(deps, operatorUserId, machineIds);
 
   const machines = await deps.sources.machines(deps.database, { operatorUserId, after, machineIds, limit });
-  const shared =
-    machines.length > 0
-      ? await deps.sources.sharedAtmPubkeys(deps.database, operatorUserId)
-      : new Set<string>();
+  const shared = await sharedAtmPubkeys(deps, operatorUserId, machines.length);
   const fingerprints = new Map<string, string>();
   const planned: PlannedDocument[] = [];
   for (const machine of machines) {
@@ -66,20 +67,31 @@ export async function loadMachines(
     machines: toPublish(machines, rows),
     toSign: rows.filter(needsSignature).length,
     settled: countSettled(rows),
-    failures: rows.flatMap((row) =>
-      row.outcome === 'failed' && row.failureType !== null
-        ? [
-            {
-              documentType: row.documentType,
-              machineId: row.machineId,
-              type: row.failureType,
-              message: row.failureMessage ?? '',
-            },
-          ]
-        : [],
-    ),
+    failures: failuresOf(rows).slice(0, MAX_NAMED_FAILURES),
     ...(machines.length === limit ? { next: machines.at(-1)?.id ?? '' } : {}),
   };
+}
+
+/** Keys (hex) that more than one machine of the operator has, however they are written. */
+async function sharedAtmPubkeys(
+  deps: ActivityDependencies,
+  operatorUserId: string,
+  machines: number,
+): Promise<Set<string>> {
+  if (machines === 0) return new Set();
+  const keys = (await deps.sources.atmPubkeys(deps.database, operatorUserId)).flatMap(
+    (key) => publicKeyHex(key) ?? [],
+  );
+  const once = new Set<string>();
+  return new Set(keys.filter((key) => once.size === once.add(key).size));
+}
+
+function failuresOf(rows: DocumentRow[]): DocumentFailure[] {
+  return rows.flatMap(({ documentType, machineId, outcome, failureType, failureMessage }) =>
+    outcome === 'failed' && failureType !== null
+      ? [{ documentType, machineId, type: failureType, message: (failureMessage ?? '').slice(0, 300) }]
+      : [],
+  );
 }
 
 async function requireMachines(
@@ -92,7 +104,8 @@ async function requireMachines(
     machineIds,
     limit: machineIds.length,
   });
-  const missing = machineIds.filter((id) => !found.some((machine) => machine.id === id));
+  const known = new Set(found.map(({ id }) => id));
+  const missing = machineIds.filter((id) => !known.has(id));
   if (missing.length === 0) return;
   const named =
     missing.slice(0, 10).join(', ') + (missing.length > 10 ? ` and ${missing.length - 10} more` : '');
@@ -111,7 +124,7 @@ async function planMachine(
   const keyProblem =
     atmPubkey === null
       ? `atm_pubkey of machine ${machine.id} is not a public key (64 hex characters or npub)`
-      : shared.has((machine.atm_pubkey ?? '').toLowerCase())
+      : shared.has(atmPubkey)
         ? `atm_pubkey of machine ${machine.id} is also another machine's: they would overwrite each other's documents`
         : undefined;
 

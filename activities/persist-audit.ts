@@ -3,8 +3,8 @@ import { type DocumentFailure, remedyFor } from '../contract/failures';
 import type { Outcome } from '../contract/progress';
 import { appendAudit, type AuditRow, auditOfRun, type RunOutcome } from '../database/audit';
 import {
-  type DocumentRow,
-  documentsOfRun,
+  outcomesOfRun,
+  type OutcomeRow,
   failDocuments,
   failUnsettledDocuments,
 } from '../database/ledger/documents';
@@ -13,6 +13,7 @@ import type { ActivityCall, ActivityDependencies } from './dependencies';
 
 /** Failures that a workflow result and its failure details have room for; the audit row has all of them. */
 const MAX_REPORTED_FAILURES = 200;
+const MAX_REPORTED_MESSAGE = 400;
 
 const MESSAGES = {
   Interrupted: 'the run was cancelled while the document was in work',
@@ -34,18 +35,20 @@ export async function persistAudit(
     await recordRun(client, run);
     await failDocuments(client, runId, input.failures);
     await failUnsettledDocuments(client, runId, MESSAGES);
-    await appendAudit(client, auditRow(input, await documentsOfRun(client, runId)));
+    await appendAudit(client, auditRow(input, await outcomesOfRun(client, runId)));
     return auditOfRun(client, runId);
   });
   if (audit === undefined) throw new Error('the audit row was not written');
   return {
     events: audit.events,
-    failures: audit.failures.slice(0, MAX_REPORTED_FAILURES),
+    failures: audit.failures
+      .slice(0, MAX_REPORTED_FAILURES)
+      .map((failure) => ({ ...failure, message: failure.message.slice(0, MAX_REPORTED_MESSAGE) })),
     failed: audit.failures.length,
   };
 }
 
-function auditRow(input: PersistAuditInput, documents: DocumentRow[]): AuditRow {
+function auditRow(input: PersistAuditInput, documents: OutcomeRow[]): AuditRow {
   const events: Record<string, string[]> = Object.fromEntries(input.documentTypes.map((type) => [type, []]));
   const counts: AuditRow['counts'] = Object.fromEntries(
     input.documentTypes.map((type) => [type, noOutcomes()]),
@@ -53,7 +56,7 @@ function auditRow(input: PersistAuditInput, documents: DocumentRow[]): AuditRow 
   const failures: DocumentFailure[] = [];
   const superseded: AuditRow['superseded'] = [];
   const laggards: AuditRow['laggards'] = [];
-  for (const { documentType, machineId, outcome, event, ...row } of documents) {
+  for (const { documentType, machineId, outcome, eventId, ...row } of documents) {
     if (outcome === null) continue;
     (counts[documentType] ??= noOutcomes())[outcome] += 1;
     if (outcome === 'failed' && row.failureType !== null) {
@@ -64,11 +67,11 @@ function auditRow(input: PersistAuditInput, documents: DocumentRow[]): AuditRow 
         message: row.failureMessage ?? remedyFor(row.failureType),
       });
     }
-    if (event === null) continue;
+    if (eventId === null) continue;
     if (outcome === 'superseded')
-      superseded.push({ documentType, machineId, eventId: event.id, supersededBy: row.supersededBy ?? '' });
+      superseded.push({ documentType, machineId, eventId, supersededBy: row.supersededBy ?? '' });
     if (outcome !== 'published' && outcome !== 'unchanged') continue;
-    (events[documentType] ??= []).push(event.id);
+    (events[documentType] ??= []).push(eventId);
     for (const [relay, record] of Object.entries(row.relays)) {
       if (record.state !== 'holds') laggards.push({ documentType, machineId, relay, ...record });
     }

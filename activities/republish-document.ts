@@ -1,5 +1,6 @@
 import type { RepublishDocumentInput, RepublishDocumentResult } from '../contract/activities';
 import { RepublishError } from '../contract/failures';
+import type { Outcome } from '../contract/progress';
 import {
   beginAttempt,
   type DocumentRow,
@@ -29,7 +30,7 @@ export async function republishDocument(
   const row = await beginAttempt(deps.database, input);
   if (row === undefined) throw new RepublishError('Unexpected', 'the document is not in the plan of its run');
   // An earlier attempt got this far, and only its answer was lost.
-  if (row.outcome !== null) return settledResult(row);
+  if (row.outcome !== null) return standing(row.outcome, row.event?.id);
   try {
     const sealed = row.event === null ? await seal(deps, input, row, signal) : { row, seen: undefined };
     const event = requireEvent(sealed.row);
@@ -54,7 +55,10 @@ async function sign(
   const signed = await useSigner(deps, operatorUserId, event.pubkey, (signer) =>
     signer.signEvent(event, { signal }),
   );
-  return keepSignature(deps.database, input, signed.sig);
+  const kept = await keepSignature(deps.database, input, signed.sig);
+  if (kept === undefined)
+    throw new RepublishError('NotAttempted', 'the run was closed while the signer was asked');
+  return kept;
 }
 
 async function publish(
@@ -78,13 +82,14 @@ async function publish(
       relays: placement.relays,
       supersededBy: placement.newer.id,
     } as const;
-    await settleDocument(deps.database, input, settled);
-    return { outcome: 'superseded', eventId: event.id };
+    return standing(await settleDocument(deps.database, input, settled), event.id);
   }
   if (placement.holding >= placement.required) {
     const outcome = reused && placement.stoodAlready ? 'unchanged' : 'published';
-    await settleDocument(deps.database, input, { outcome, relays: placement.relays });
-    return { outcome, eventId: event.id };
+    return standing(
+      await settleDocument(deps.database, input, { outcome, relays: placement.relays }),
+      event.id,
+    );
   }
   await recordRelays(deps.database, input, placement.relays);
   throw new RepublishError(
@@ -105,14 +110,9 @@ function requireEvent(row: DocumentRow): SealedEvent {
   return row.event;
 }
 
-function settledResult(row: DocumentRow): RepublishDocumentResult {
-  const { outcome, event, failureType, failureMessage } = row;
-  if ((outcome === 'published' || outcome === 'unchanged' || outcome === 'superseded') && event !== null) {
-    return { outcome, eventId: event.id };
-  }
-  // The run was audited while this attempt was on its way; nothing may happen after the audit.
-  throw new RepublishError(
-    'NotAttempted',
-    failureMessage ?? `the document is settled as ${failureType ?? outcome}`,
-  );
+/** The outcome that the ledger holds, which is the one the audit tells, also when this attempt saw another. */
+function standing(outcome: Outcome | null, eventIdInLedger: string | undefined): RepublishDocumentResult {
+  const isGood = outcome === 'published' || outcome === 'unchanged' || outcome === 'superseded';
+  if (isGood && eventIdInLedger !== undefined) return { outcome, eventId: eventIdInLedger };
+  throw new RepublishError('NotAttempted', 'the run was closed before this attempt ended');
 }

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import {
   type Client,
   WorkflowExecutionAlreadyStartedError,
@@ -5,10 +6,15 @@ import {
   type WorkflowHandle,
   WorkflowIdReusePolicy,
 } from '@temporalio/client';
-import { ApplicationFailure, CancelledFailure, TerminatedFailure } from '@temporalio/common';
+import {
+  ApplicationFailure,
+  CancelledFailure,
+  defaultPayloadConverter,
+  TerminatedFailure,
+} from '@temporalio/common';
 import { loadConfiguration } from '../configuration/load';
 import { type DocumentFailure, isFailureType } from '../contract/failures';
-import type { RepublishInput, RepublishResult } from '../contract/input';
+import { normalisedInput, type RepublishInput, type RepublishResult } from '../contract/input';
 import { PROGRESS_QUERY, WORKFLOW_TYPE, workflowIdFor } from '../contract/names';
 import type { Progress } from '../contract/progress';
 import { connect } from './connect';
@@ -37,7 +43,8 @@ export interface RepublishRun {
  *
  *     const events = await republishOperatorConfigs(operator.id);
  *
- * May be called any number of times: while a run goes on it attaches to that one, and what is in place already is left alone.
+ * May be called any number of times: while a run of the same request goes on it attaches to that one, and what is in place
+ * already is left alone.
  *
  * @returns event ids (64 hex characters) by document type
  * @throws RepublishFailed when documents could not be republished (type `RepublishIncomplete`; `published` says which
@@ -49,13 +56,55 @@ export async function republishOperatorConfigs(
   options: RepublishOptions = {},
 ): Promise<RepublishResult> {
   const { client, ...input } = options;
-  if (client !== undefined) return (await startRepublish(client, operatorUserId, input)).result();
+  if (client !== undefined) return runToEnd(client, operatorUserId, input);
   const opened = await connect();
   try {
-    return await (await startRepublish(opened.client, operatorUserId, input)).result();
+    return await runToEnd(opened.client, operatorUserId, input);
   } finally {
     await opened.close();
   }
+}
+
+/**
+ * Waits for a run of this very request. A run that goes on with another one (fewer machines, no expected key) is waited
+ * for and followed by our own: its result would say less than was asked for, and look like success.
+ */
+async function runToEnd(
+  client: Client,
+  operatorUserId: string,
+  input: Omit<RepublishOptions, 'client'>,
+): Promise<RepublishResult> {
+  for (;;) {
+    const run = await startRepublish(client, operatorUserId, input);
+    if (!run.attached || (await asksTheSame(client, run, { operatorUserId, ...input }))) return run.result();
+    await run.result().catch(() => undefined);
+  }
+}
+
+/** Whether a run was started with a request like ours; the reason does not matter. */
+async function asksTheSame(
+  client: Client,
+  { workflowId, runId }: RepublishRun,
+  { taskQueue: _, ...ours }: RepublishInput & Pick<RepublishOptions, 'taskQueue'>,
+): Promise<boolean> {
+  const { history } = await client.workflowService.getWorkflowExecutionHistory({
+    namespace: client.options.namespace,
+    execution: { workflowId, runId },
+    maximumPageSize: 1,
+  });
+  const payload = history?.events?.[0]?.workflowExecutionStartedEventAttributes?.input?.payloads?.[0];
+  if (payload == null) return false;
+  const theirs = defaultPayloadConverter.fromPayload<RepublishInput>(payload);
+  return isDeepStrictEqual(essence(theirs), essence(ours));
+}
+
+function essence(input: RepublishInput): RepublishInput {
+  const { reason: _, ...rest } = normalisedInput(input);
+  return {
+    ...rest,
+    ...(rest.documentTypes ? { documentTypes: rest.documentTypes.toSorted() } : {}),
+    ...(rest.machineIds ? { machineIds: rest.machineIds.toSorted() } : {}),
+  };
 }
 
 /** Starts a run for an operator, or attaches to the one that goes on, and does not wait for its end. */

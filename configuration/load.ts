@@ -156,6 +156,9 @@ function describe(issue: Issue): string[] {
       return `${[...at, key].join('.')} is not known${meant ? `; did you mean ${meant}?` : ''}`;
     });
   }
+  if (issue.code === 'invalid_union' && at[0] === 'queries') {
+    return [`${at.join('.')} must be { "table": ..., "schema"?: ... } or { "sql": "... $1 ..." }`];
+  }
   const variable = Object.entries(ENVIRONMENT).find(([, { key }]) => key === at[0])?.[0];
   const name = variable ? `${variable} (${at.join('.')})` : at.join('.');
   return [`${name}: ${issue.message}`];

@@ -104,7 +104,7 @@ export interface PersistAuditInput {
   cancelled: boolean;
   /** What ended the run before its documents, if anything did. */
   failure?: Failure;
-  /** Documents whose activity failed for good, at most 500; the ledger knows the others. */
+  /** Documents that failed for a reason their attempts could not write into the ledger, at most 500. */
   failures: DocumentFailure[];
 }
 

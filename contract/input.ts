@@ -24,6 +24,10 @@ export interface RepublishInput {
 /** Result of the workflow: for each requested document type the ids of the events that stand for it, in machine order. */
 export type RepublishResult = Record<string, string[]>;
 
+const MAX_PROBLEMS = 10;
+/** Each list travels in the input of each page of machines. */
+const MAX_LIST_LENGTH = 1_000;
+
 const KNOWN_KEYS: ReadonlySet<string> = new Set<keyof RepublishInput>([
   'operatorUserId',
   'documentTypes',
@@ -41,6 +45,14 @@ const KNOWN_KEYS: ReadonlySet<string> = new Set<keyof RepublishInput>([
  * Unknown keys are refused: `documentType` for `documentTypes` would otherwise republish everything.
  */
 export function problemsOfInput(input: unknown): string[] {
+  const problems = allProblemsOfInput(input);
+  // The message goes into history: an input of a hundred thousand wrong keys must not outgrow it.
+  return problems.length <= MAX_PROBLEMS
+    ? problems
+    : [...problems.slice(0, MAX_PROBLEMS), `and ${problems.length - MAX_PROBLEMS} more`];
+}
+
+function allProblemsOfInput(input: unknown): string[] {
   if (typeof input !== 'object' || input === null || Array.isArray(input)) {
     return ['the input must be a JSON object such as {"operatorUserId": "..."}'];
   }
@@ -54,12 +66,16 @@ export function problemsOfInput(input: unknown): string[] {
       );
   }
   if (!isText(fields.operatorUserId, 200))
-    problems.push('operatorUserId must be a text of 1 to 200 characters');
+    problems.push('operatorUserId must be a text of 1 to 200 characters, none of them a control character');
   for (const key of ['documentTypes', 'machineIds'] as const) {
     const list = fields[key];
     if (list == null) continue;
     if (!Array.isArray(list) || list.length === 0 || !list.every((entry) => isText(entry, 200))) {
       problems.push(`${key} must be a list of one or more texts, or be left out for all`);
+    } else if (list.length > MAX_LIST_LENGTH) {
+      problems.push(
+        `${key} has ${list.length} entries, at most ${MAX_LIST_LENGTH} are taken; leave it out for all`,
+      );
     }
   }
   const { expectedPubkey } = fields;

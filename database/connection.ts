@@ -25,7 +25,7 @@ const RUN_AGAIN = new Set(['40001', '40P01']);
 const TRANSACTION_ATTEMPTS = 5;
 
 /** SQLSTATE classes and codes that no retry mends: syntax or missing object or right, and constraint violations. */
-const FINAL_CLASSES = ['42', '3F', '22', '23', '0A', '28', '3D'];
+const FINAL_CLASSES = ['42', '3F', '22', '23', '0A', '28', '3D', 'P0'];
 
 /**
  * Opens a pool. Errors come out as RepublishError: DatabaseUnavailable (retried) or DatabaseMisconfigured (not), with the
@@ -110,7 +110,9 @@ function asRepublishError(thrown: unknown): RepublishError {
   const isSqlState = code !== undefined && /^[0-9A-Z]{5}$/.test(code);
   // 25006: read-only (a failover, or a full disk guard): it passes.
   if (isSqlState && FINAL_CLASSES.some((prefix) => code.startsWith(prefix))) {
-    return new RepublishError('DatabaseMisconfigured', `Postgres refused a statement (${code}): ${message}`);
+    // Data exceptions and violated constraints quote values in the message itself.
+    const shown = /^2[23]/.test(code) ? 'a value is not what its column or cast needs' : message;
+    return new RepublishError('DatabaseMisconfigured', `Postgres refused a statement (${code}): ${shown}`);
   }
   return new RepublishError(
     'DatabaseUnavailable',

@@ -28,10 +28,18 @@ export interface Sources {
       limit: number;
     },
   ): Promise<MachineRow[]>;
-  /** Lower-case keys that more than one machine of the operator has. */
-  sharedAtmPubkeys(db: Queryable, operatorUserId: string): Promise<Set<string>>;
-  /** The rows of a document type's state for a machine, as JSON objects with the column names as keys. */
-  state(db: Queryable, documentType: string, machineId: string): Promise<Record<string, unknown>[]>;
+  /** The keys of all machines of the operator, as they are written. */
+  atmPubkeys(db: Queryable, operatorUserId: string): Promise<string[]>;
+  /**
+   * The rows of a document type's state for a machine, as JSON objects with the column names as keys.
+   * @throws RepublishError StateTooLarge when they have more than four times `maxBytes`
+   */
+  state(
+    db: Queryable,
+    documentType: string,
+    machineId: string,
+    maxBytes: number,
+  ): Promise<Record<string, unknown>[]>;
 }
 
 export interface SourceOptions {
@@ -40,6 +48,9 @@ export interface SourceOptions {
   /** By document type. */
   documents: Record<string, Source>;
 }
+
+/** Rows of one machine's state; a query that forgot its condition would give the whole table. */
+const MAX_ROWS = 1_000;
 
 /** Builds the queries once. `$1` is the operator id (account, machines) or the machine id (documents). */
 export function createSources(options: SourceOptions): Sources {
@@ -62,27 +73,31 @@ export function createSources(options: SourceOptions): Sources {
 
     machines(db, { operatorUserId, after, machineIds, limit }) {
       // COLLATE "C": the order, and with it the cursor, must not depend on the locale of the server.
-      return named('queries.machines', () => db.query<MachineRow>(
-        `SELECT source.id::text AS id, source.name::text AS name, source.atm_pubkey::text AS atm_pubkey
+      return named('queries.machines', () =>
+        db.query<MachineRow>(
+          `SELECT source.id::text AS id, left(source.name::text, 200) AS name,
+                left(source.atm_pubkey::text, 200) AS atm_pubkey
            FROM (${machines}) AS source
           WHERE ($2::text IS NULL OR source.id::text COLLATE "C" > $2::text)
             AND ($3::text[] IS NULL OR source.id::text = ANY ($3::text[]))
           ORDER BY source.id::text COLLATE "C"
           LIMIT $4`,
-        [operatorUserId, after ?? null, machineIds ?? null, limit],
-      ));
-    },
-
-    async sharedAtmPubkeys(db, operatorUserId) {
-      const rows = await db.query<{ atm_pubkey: string }>(
-        `SELECT lower(source.atm_pubkey::text) AS atm_pubkey FROM (${machines}) AS source
-          WHERE source.atm_pubkey IS NOT NULL GROUP BY 1 HAVING count(*) > 1`,
-        [operatorUserId],
+          [operatorUserId, after ?? null, machineIds ?? null, limit],
+        ),
       );
-      return new Set(rows.map((row) => row.atm_pubkey));
     },
 
-    async state(db, documentType, machineId) {
+    async atmPubkeys(db, operatorUserId) {
+      const rows = await named('queries.machines', () =>
+        db.query<{ atm_pubkey: string }>(
+          `SELECT left(source.atm_pubkey::text, 200) AS atm_pubkey FROM (${machines}) AS source WHERE source.atm_pubkey IS NOT NULL`,
+          [operatorUserId],
+        ),
+      );
+      return rows.map((row) => row.atm_pubkey);
+    },
+
+    async state(db, documentType, machineId, maxBytes) {
       const source = options.documents[documentType];
       if (source === undefined) {
         throw new RepublishError(
@@ -95,12 +110,24 @@ export function createSources(options: SourceOptions): Sources {
       // document. SQL of one's own keeps its ORDER BY.
       const order = 'sql' in source ? '' : ' ORDER BY row_to_json(source)::text COLLATE "C"';
       // row_to_json lets Postgres say how each type looks in JSON: numeric stays a number, a json column stays JSON.
+      // The sum bounds what is fetched: a row of hundreds of megabytes must not reach this process to be refused here.
       const rows = await named(`queries.documents.${documentType}`, () =>
-        db.query<{ row: Record<string, unknown> }>(`SELECT row_to_json(source) AS row FROM (${sql}) AS source${order}`, [
-          machineId,
-        ]),
+        db.query<{ row: string | null }>(
+          `SELECT CASE WHEN sum(octet_length(row)) OVER () <= $2 THEN row END AS row
+             FROM (SELECT row_to_json(source)::text AS row FROM (${sql}) AS source${order} LIMIT ${MAX_ROWS + 1}) AS rows`,
+          [machineId, maxBytes * 4],
+        ),
       );
-      return rows.map(({ row }) => row);
+      if (rows.length > MAX_ROWS)
+        throw new RepublishError('StateTooLarge', `the state has more than ${MAX_ROWS} rows`);
+      return rows.map(({ row }) => {
+        if (row === null)
+          throw new RepublishError(
+            'StateTooLarge',
+            `the rows of the state have more than ${maxBytes * 4} bytes`,
+          );
+        return JSON.parse(row) as Record<string, unknown>;
+      });
     },
   };
 }

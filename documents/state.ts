@@ -14,6 +14,7 @@ export function serialiseState(type: DocumentType, rows: StateRow[], maxBytes: n
   const state = stateFromRows(type, rows);
   if (state === undefined || state === null) return undefined;
 
+  requirePlain(state);
   const judged = type.schema.safeParse(state);
   if (!judged.success) {
     const problems = judged.error.issues
@@ -27,6 +28,25 @@ export function serialiseState(type: DocumentType, rows: StateRow[], maxBytes: n
     throw new RepublishError('StateTooLarge', `the state has ${bytes} bytes, the ceiling is ${maxBytes}`);
   }
   return plaintext;
+}
+
+const MAX_DEPTH = 50;
+
+/**
+ * Refuses what would not come out of JSON as it went in: integers beyond 2^53, which lose their last digits, and nesting
+ * that runs the stack full.
+ */
+function requirePlain(value: unknown, depth = 0): void {
+  if (depth > MAX_DEPTH)
+    throw new RepublishError('StateInvalid', `the state is nested more than ${MAX_DEPTH} deep`);
+  if (typeof value === 'number' && Math.abs(value) > Number.MAX_SAFE_INTEGER) {
+    throw new RepublishError(
+      'StateInvalid',
+      'the state holds an integer beyond 2^53, which JSON numbers cannot carry: use text',
+    );
+  }
+  if (typeof value !== 'object' || value === null) return;
+  for (const inner of Object.values(value)) requirePlain(inner, depth + 1);
 }
 
 function stateFromRows(type: DocumentType, rows: StateRow[]): unknown {

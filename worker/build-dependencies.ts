@@ -1,13 +1,16 @@
 import { hkdfSync } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { ActivityDependencies } from '../activities/dependencies';
+import { ConfigurationError } from '../configuration/load';
 import type { Configuration } from '../configuration/schema';
+import { suggest } from '../configuration/suggest';
 import type { RunLimits } from '../contract/activities';
 import { openDatabase } from '../database/connection';
 import { createSources, type Source, type SourceOptions } from '../database/sources';
 import type { DocumentType } from '../documents/document-type';
 import { RelayPool } from '../nostr/relays/pool';
 import { RelayPublisher } from '../nostr/relays/publisher';
+import { shownRelay } from '../nostr/relays/url';
 import { Keyring } from '../nostr/signers/keyring';
 
 /** The parts of the configuration that a worker cannot do without. */
@@ -33,7 +36,7 @@ export function buildDependencies(
   });
   const pool = new RelayPool({
     connectTimeoutMs: RELAY_CONNECT_TIMEOUT_MS,
-    onNotice: (relay, notice) => logger.warn({ relay, notice }, 'a relay sent a notice'),
+    onNotice: notices(logger),
   });
   const keyring = new Keyring({
     secretsKey: configuration.secretsKey,
@@ -75,7 +78,18 @@ export function buildDependencies(
   };
 }
 
+/** Logs the notices of relays, at most one a minute for each: a relay may send as many as it likes. */
+function notices(logger: Logger): (url: string, notice: string) => void {
+  const silentUntilMs = new Map<string, number>();
+  return (url, notice) => {
+    if (Date.now() < (silentUntilMs.get(url) ?? 0)) return;
+    silentUntilMs.set(url, Date.now() + 60_000);
+    logger.warn({ relay: shownRelay(url), notice }, 'a relay sent a notice');
+  };
+}
+
 function sourceOptions({ queries }: Configuration, documentTypes: readonly DocumentType[]): SourceOptions {
+  requireKnownTypes(Object.keys(queries.documents), documentTypes);
   const inSchema = (source: Source): Source =>
     'table' in source && source.schema === undefined ? { ...source, schema: queries.schema } : source;
   return {
@@ -86,6 +100,22 @@ function sourceOptions({ queries }: Configuration, documentTypes: readonly Docum
       documentTypes.map(({ type, source }) => [type, inSchema(queries.documents[type] ?? source)]),
     ),
   };
+}
+
+/** A query for a mistyped document type would leave the right one at its default table, and publish that. */
+function requireKnownTypes(configured: string[], documentTypes: readonly DocumentType[]): void {
+  const known = documentTypes.map(({ type }) => type);
+  const problems = configured
+    .filter((type) => !known.includes(type))
+    .map((type) => `queries.documents.${type} is for no known document type (${suggestion(type, known)})`);
+  if (new Set(known).size < known.length)
+    problems.push(`a document type is registered twice: ${known.join(', ')}`);
+  if (problems.length > 0) throw new ConfigurationError(problems);
+}
+
+function suggestion(type: string, known: string[]): string {
+  const meant = suggest(type, known);
+  return meant ? `did you mean ${meant}?` : `known are ${known.join(', ')}`;
 }
 
 /** A key of its own purpose, so that a fingerprint says nothing about the key that encrypts the signers. */

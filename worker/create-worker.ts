@@ -54,7 +54,9 @@ export async function createRepublishWorker(options: WorkerOptions): Promise<Rep
       taskQueue: configuration.taskQueue,
       ...workflowCode(options.workflowBundle),
       activities: createActivities(dependencies),
-      maxConcurrentActivityTaskExecutions: Math.max(100, configuration.bunkerConcurrency * 4),
+      // Activities wait for others nearly all of their time. With few slots, some operators whose bunkers do not answer
+      // would hold all of them.
+      maxConcurrentActivityTaskExecutions: 1_000,
       // Cancellation travels on heartbeats: the default throttle would hold it up for most of a minute.
       maxHeartbeatThrottleInterval: Math.min(5_000, configuration.heartbeatTimeoutMs / 3),
       defaultHeartbeatThrottleInterval: Math.min(5_000, configuration.heartbeatTimeoutMs / 3),

@@ -1,4 +1,3 @@
-export { createRepublishWorker, type RepublishWorker, type WorkerOptions } from './create-worker';
-export { runWorker } from './run';
-export { type DocumentType, defineDocumentType } from '../documents/document-type';
+export { type DocumentType, defineDocumentType, type StateRow } from '../documents/document-type';
 export { documentTypes } from '../documents/registry';
+export { runWorker } from './run';

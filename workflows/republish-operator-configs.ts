@@ -48,8 +48,6 @@ const { persistAudit } = proxyActivities<ActivityInterfaceFor<Activities>>({
   retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '30 seconds' },
 });
 
-/** Bounds the input of persistAudit, which would otherwise outgrow a payload when thousands of documents fail. */
-const MAX_FAILURES_SENT = 500;
 
 const progressQuery = defineQuery<Progress>(PROGRESS_QUERY);
 
@@ -105,8 +103,7 @@ export async function republishOperatorConfigs(input: RepublishInput): Promise<R
       documentTypes: checked?.documentTypes ?? request.documentTypes ?? [],
       cancelled: cancelled !== undefined,
       ...(failure === undefined ? {} : { failure }),
-      // The ledger has the reason of every attempt that could write it; these are for those that could not.
-      failures: failures.slice(0, MAX_FAILURES_SENT),
+      failures: unknownToLedger(failures),
     }),
   );
   tally.phase = 'done';
@@ -229,6 +226,17 @@ async function inWindow<Item>(
   };
   await Promise.all(Array.from({ length: Math.min(width, items.length) }, lane));
   if (cancellation !== undefined) throw cancellation;
+}
+
+/**
+ * The failures that no attempt can have written into the ledger itself. Only these are sent: thousands of failures with
+ * their messages would outgrow a payload, and the run could then never be audited.
+ */
+function unknownToLedger(failures: DocumentFailure[]): DocumentFailure[] {
+  return failures
+    .filter(({ type }) => type === 'ActivityTimeout' || type === 'Unexpected' || type === 'DatabaseUnavailable')
+    .slice(0, 500)
+    .map((failure) => ({ ...failure, message: failure.message.slice(0, 200) }));
 }
 
 function incomplete({ events, failures, failed }: PersistAuditResult): ApplicationFailure {

@@ -10,7 +10,11 @@ export async function readState(
 ): Promise<string | undefined> {
   const type = deps.documentTypes.find((candidate) => candidate.type === documentType);
   if (type === undefined) {
-    throw new RepublishError('WorkerOutdated', `this worker does not know the document type "${documentType}"`);
+    throw new RepublishError(
+      'WorkerOutdated',
+      `this worker does not know the document type "${documentType}"`,
+    );
   }
-  return serialiseState(type, await deps.sources.state(deps.database, documentType, machineId), deps.maxStateBytes);
+  const rows = await deps.sources.state(deps.database, documentType, machineId, deps.maxStateBytes);
+  return serialiseState(type, rows, deps.maxStateBytes);
 }

@@ -1,6 +1,11 @@
 import type { RepublishDocumentInput } from '../../contract/activities';
 import { RepublishError } from '../../contract/failures';
-import { type DocumentRow, newestSeal, sealDocument } from '../../database/ledger/documents';
+import {
+  type DocumentRow,
+  newestSeal,
+  sealDocument,
+  type SealedEvent,
+} from '../../database/ledger/documents';
 import { DOCUMENT_KIND, dTag } from '../../documents/document-type';
 import { eventId, isNewer, type SignedEvent } from '../../nostr/events';
 import type { Sighting } from '../../nostr/relays/publisher';
@@ -8,6 +13,18 @@ import type { ActivityDependencies } from '../dependencies';
 import { fingerprintOf } from './fingerprint';
 import { readState } from './read-state';
 import { useSigner } from './use-signer';
+
+/** A planned document, and whose it is. */
+type PlannedRow = DocumentRow & { operatorUserId: string };
+
+interface Sealed {
+  row: DocumentRow;
+  /** What the relays had at the address a moment ago. */
+  seen: Map<string, Sighting>;
+}
+
+/** Runs that are started past the one workflow id of an operator may race for an address; a loser tries again. */
+const MAX_RACES = 5;
 
 /** Relays refuse events that are dated further ahead than this (strfry's default). */
 const MAX_AHEAD_S = 900;
@@ -22,51 +39,72 @@ const MAX_AHEAD_S = 900;
 export async function seal(
   deps: ActivityDependencies,
   input: RepublishDocumentInput,
-  row: DocumentRow & { operatorUserId: string },
+  row: PlannedRow,
   signal: AbortSignal,
-): Promise<{ row: DocumentRow; seen: Map<string, Sighting> }> {
+): Promise<Sealed> {
+  for (let attempt = 1; attempt <= MAX_RACES; attempt += 1) {
+    const sealed = await sealOnce(deps, input, row, signal);
+    if (sealed !== undefined) return sealed;
+  }
+  throw new RepublishError('Unexpected', 'other runs keep sealing the same document');
+}
+
+/** Undefined when another run has sealed the address at a later date meanwhile: ours must not be dated before it. */
+async function sealOnce(
+  deps: ActivityDependencies,
+  input: RepublishDocumentInput,
+  row: PlannedRow,
+  signal: AbortSignal,
+): Promise<Sealed | undefined> {
   const { documentType, machineId } = input;
   const { operatorUserId, operatorPubkey, atmPubkey } = row;
-  if (atmPubkey === null)
+  if (atmPubkey === null) {
     throw new RepublishError('MachineKeyInvalid', `machine ${machineId} has no usable atm_pubkey`);
-  const plaintext = await readState(deps, documentType, machineId);
-  if (plaintext === undefined) {
-    throw new RepublishError(
-      'StateInvalid',
-      `the state of ${documentType} of machine ${machineId} was removed during the run`,
-    );
   }
-  const stateFingerprint = fingerprintOf(deps.fingerprintKey, plaintext);
-
   const address = { kind: DOCUMENT_KIND, pubkey: operatorPubkey, d: dTag(documentType, atmPubkey) };
+
+  // The order matters. A save of the operator's is in Postgres before it is on a relay: read after the relays, the state
+  // is at least as new as any event seen there, and a save that is not in it will be dated behind ours.
+  const nowS = Math.floor(Date.now() / 1000);
   const [seen, earlier] = await Promise.all([
     deps.publisher.look(address),
     newestSeal(deps.database, { operatorPubkey, documentType, atmPubkey }, input.runId),
   ]);
   const standing = newestOf(seen);
-
-  const sealWith = async (event: NonNullable<DocumentRow['event']>, signature: string | null) => {
+  const plaintext = await readState(deps, documentType, machineId);
+  if (plaintext === undefined) {
+    throw new RepublishError(
+      'StateInvalid',
+      `${documentType} of machine ${machineId}: its state was removed during the run`,
+    );
+  }
+  const stateFingerprint = fingerprintOf(deps.fingerprintKey, plaintext);
+  const sealWith = async (event: SealedEvent, signature: string | null): Promise<Sealed | undefined> => {
     const sealed = await sealDocument(deps.database, input, { event, stateFingerprint, signature });
-    if (sealed === undefined) throw new RepublishError('Unexpected', 'the document vanished from the ledger');
-    return { row: sealed, seen };
+    return sealed && { row: sealed, seen };
   };
 
-  const reusable =
+  const isCurrent = earlier?.event && !(standing && isNewer(standing, earlier.event));
+  if (
     !input.force &&
-    earlier?.event &&
+    isCurrent &&
+    earlier.event &&
     earlier.signature !== null &&
-    earlier.stateFingerprint === stateFingerprint;
-  if (reusable && earlier.event && !(standing && isNewer(standing, earlier.event))) {
+    earlier.stateFingerprint === stateFingerprint
+  ) {
     return sealWith(earlier.event, earlier.signature);
   }
 
-  const nowS = Math.floor(Date.now() / 1000);
-  const createdAtS = Math.max(nowS, (standing?.created_at ?? 0) + 1, (earlier?.event?.created_at ?? 0) + 1);
+  // A second back: a save in this very second is then the newer one, and not a matter of the lowest id.
+  const createdAtS = Math.max(
+    nowS - 1,
+    (standing?.created_at ?? 0) + 1,
+    (earlier?.event?.created_at ?? 0) + 1,
+  );
   if (createdAtS > nowS + MAX_AHEAD_S) {
-    const date = new Date((createdAtS - 1) * 1000).toISOString();
     throw new RepublishError(
       'NewerDocumentExists',
-      `the document at ${address.d} is dated ${date}; relays refuse dates more than 15 minutes ahead`,
+      `the document at ${address.d} is dated ${dateOf(createdAtS - 1)}; relays refuse dates more than 15 minutes ahead`,
     );
   }
   const content = await useSigner(deps, operatorUserId, operatorPubkey, (signer) =>
@@ -89,4 +127,10 @@ function newestOf(seen: Map<string, Sighting>): SignedEvent | undefined {
       newest = sighting.event;
   }
   return newest;
+}
+
+/** ISO 8601; a date that no calendar holds is given in seconds. */
+function dateOf(seconds: number): string {
+  const date = new Date(seconds * 1000);
+  return Number.isNaN(date.getTime()) ? `${seconds} s after 1970` : date.toISOString();
 }

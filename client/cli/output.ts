@@ -5,12 +5,17 @@ export function printJson(value: unknown): void {
 
 /** Text for people, as the result of a command, on stdout. */
 export function print(text: string): void {
-  process.stdout.write(`${text}\n`);
+  process.stdout.write(`${harmless(text)}\n`);
 }
 
 /** Whatever is said beside the result, on stderr: with --json stdout holds nothing but data. */
 export function say(text: string): void {
-  process.stderr.write(`${text}\n`);
+  process.stderr.write(`${harmless(text)}\n`);
+}
+
+/** Names and reasons come from strangers: what would steer a terminal is shown as a mark. */
+function harmless(text: string): string {
+  return text.replace(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/g, '\ufffd');
 }
 
 /** Columns as wide as their widest cell. */

@@ -1,6 +1,6 @@
 import type { Outcome } from '../../contract/progress';
 import type { FailureType } from '../../contract/failures';
-import type { Queryable } from '../connection';
+import type { Database, Queryable } from '../connection';
 
 /** Which row of the ledger: one per run, document type and machine. */
 export interface DocumentKey {
@@ -159,49 +159,63 @@ export async function newestFingerprints(
 }
 
 /**
- * Seals a document: first writer wins. Returns the seal that stands, which is another attempt's if that one was first.
- * A reused event of an earlier run brings its signature along.
+ * Seals a document: first writer wins. Returns the row with the seal that stands, which is another attempt's if that one
+ * was first; undefined when another run has sealed the same address at the same or a later date, so that this event
+ * would not be the newest. A reused event of an earlier run brings its signature along.
  */
 export async function sealDocument(
-  db: Queryable,
+  db: Database,
   key: DocumentKey,
   seal: { event: SealedEvent; stateFingerprint: string; signature: string | null },
 ): Promise<DocumentRow | undefined> {
+  const { event, stateFingerprint, signature } = seal;
   const values = [key.runId, key.documentType, key.machineId];
-  await db.query(
-    `UPDATE republish.documents
-        SET event_id = $4, created_at_s = $5, unsigned_event = $6, state_fingerprint = $7, sealed_at = now(),
-            signature = $8, reused = $8::text IS NOT NULL, signed_at = CASE WHEN $8::text IS NULL THEN NULL ELSE now() END
-      WHERE run_id = $1 AND document_type = $2 AND machine_id = $3 AND event_id IS NULL`,
-    [
-      ...values,
-      seal.event.id,
-      seal.event.created_at,
-      JSON.stringify(seal.event),
-      seal.stateFingerprint,
-      seal.signature,
-    ],
-  );
-  const [row] = await db.query<DocumentRow>(
-    `SELECT ${COLUMNS} FROM republish.documents WHERE run_id = $1 AND document_type = $2 AND machine_id = $3`,
-    values,
-  );
-  return row;
+  return db.transaction(async (client) => {
+    // One at a time for each address: two runs could otherwise both find nothing later and take the same second.
+    await client.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 30078))', [
+      `${event.pubkey} ${event.tags.flat().join(' ')}`,
+    ]);
+    await client.query(
+      `UPDATE republish.documents AS document
+          SET event_id = $4, created_at_s = $5, unsigned_event = $6, state_fingerprint = $7, sealed_at = now(),
+              signature = $8, reused = $8::text IS NOT NULL, signed_at = CASE WHEN $8::text IS NULL THEN NULL ELSE now() END
+        WHERE run_id = $1 AND document_type = $2 AND machine_id = $3 AND event_id IS NULL
+          AND NOT EXISTS (SELECT 1 FROM republish.documents AS other
+                           WHERE other.operator_pubkey = document.operator_pubkey AND other.document_type = document.document_type
+                             AND other.atm_pubkey = document.atm_pubkey AND other.run_id <> document.run_id
+                             AND other.event_id IS NOT NULL AND other.event_id <> $4 AND other.created_at_s >= $5)`,
+      [...values, event.id, event.created_at, JSON.stringify(event), stateFingerprint, signature],
+    );
+    const [row] = await client.query<DocumentRow>(
+      `SELECT ${COLUMNS} FROM republish.documents
+        WHERE run_id = $1 AND document_type = $2 AND machine_id = $3 AND event_id IS NOT NULL`,
+      values,
+    );
+    return row;
+  });
 }
 
-/** Keeps the signature of the sealed event. First writer wins: both are valid, and relays must see the same bytes. */
-export async function keepSignature(db: Queryable, key: DocumentKey, signature: string): Promise<string> {
+/**
+ * Keeps the signature of the sealed event. First writer wins: both are valid, and relays must see the same bytes.
+ * Undefined when the document is settled already: the run was audited, and nothing may be published after that.
+ */
+export async function keepSignature(
+  db: Queryable,
+  key: DocumentKey,
+  signature: string,
+): Promise<string | undefined> {
   const values = [key.runId, key.documentType, key.machineId];
   await db.query(
     `UPDATE republish.documents SET signature = $4, signed_at = now()
-      WHERE run_id = $1 AND document_type = $2 AND machine_id = $3 AND signature IS NULL`,
+      WHERE run_id = $1 AND document_type = $2 AND machine_id = $3 AND signature IS NULL AND outcome IS NULL`,
     [...values, signature],
   );
   const [row] = await db.query<{ signature: string }>(
-    `SELECT signature FROM republish.documents WHERE run_id = $1 AND document_type = $2 AND machine_id = $3`,
+    `SELECT signature FROM republish.documents
+      WHERE run_id = $1 AND document_type = $2 AND machine_id = $3 AND outcome IS NULL`,
     values,
   );
-  return row?.signature ?? signature;
+  return row?.signature;
 }
 
 /** Stores what each relay answered; answers of relays that are not named stay as they were. */
@@ -216,12 +230,12 @@ export async function recordRelays(
   );
 }
 
-/** Brings a document to its outcome, unless it has one. */
+/** Brings a document to its outcome, unless it has one. Returns the outcome that stands. */
 export async function settleDocument(
   db: Queryable,
   key: DocumentKey,
   settled: { outcome: Outcome; relays: Record<string, RelayRecord>; supersededBy?: string | undefined },
-): Promise<void> {
+): Promise<Outcome | null> {
   await db.query(
     `UPDATE republish.documents
         SET outcome = $4, relays = relays || $5::jsonb, superseded_by = $6, settled_at = now(),
@@ -236,6 +250,11 @@ export async function settleDocument(
       settled.supersededBy ?? null,
     ],
   );
+  const [row] = await db.query<{ outcome: Outcome | null }>(
+    'SELECT outcome FROM republish.documents WHERE run_id = $1 AND document_type = $2 AND machine_id = $3',
+    [key.runId, key.documentType, key.machineId],
+  );
+  return row?.outcome ?? null;
 }
 
 /** Notes why an attempt failed, for whoever looks at the ledger while the next one waits. */
@@ -289,6 +308,21 @@ export async function failUnsettledDocuments(
             failure_message = COALESCE(failure_message, CASE WHEN attempts > 0 THEN $2 ELSE $3 END)
       WHERE run_id = $1 AND outcome IS NULL`,
     [runId, messages.Interrupted, messages.NotAttempted],
+  );
+}
+
+/** What the audit needs of every document of a run, in the order of document type and machine: no event, only its id. */
+export type OutcomeRow = Pick<
+  DocumentRow,
+  'documentType' | 'machineId' | 'outcome' | 'relays' | 'supersededBy' | 'failureType' | 'failureMessage'
+> & { eventId: string | null };
+
+export function outcomesOfRun(db: Queryable, runId: string): Promise<OutcomeRow[]> {
+  return db.query<OutcomeRow>(
+    `SELECT document_type AS "documentType", machine_id AS "machineId", outcome, event_id AS "eventId", relays,
+            superseded_by AS "supersededBy", failure_type AS "failureType", failure_message AS "failureMessage"
+       FROM republish.documents WHERE run_id = $1 ORDER BY document_type, machine_id COLLATE "C"`,
+    [runId],
   );
 }
 

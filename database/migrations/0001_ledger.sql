@@ -71,12 +71,10 @@ CREATE FUNCTION republish.keep_seal() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   IF OLD.event_id IS NOT NULL AND (NEW.event_id, NEW.created_at_s, NEW.unsigned_event, NEW.state_fingerprint)
        IS DISTINCT FROM (OLD.event_id, OLD.created_at_s, OLD.unsigned_event, OLD.state_fingerprint) THEN
-    RAISE EXCEPTION 'the seal of a document is written once (run %, %, machine %)', OLD.run_id, OLD.document_type, OLD.machine_id
-      USING ERRCODE = 'integrity_constraint_violation';
+    RAISE EXCEPTION 'the seal of a document is written once (run %, %, machine %)', OLD.run_id, OLD.document_type, OLD.machine_id;
   END IF;
   IF OLD.signature IS NOT NULL AND NEW.signature IS DISTINCT FROM OLD.signature THEN
-    RAISE EXCEPTION 'the signature of a document is written once (run %, %, machine %)', OLD.run_id, OLD.document_type, OLD.machine_id
-      USING ERRCODE = 'integrity_constraint_violation';
+    RAISE EXCEPTION 'the signature of a document is written once (run %, %, machine %)', OLD.run_id, OLD.document_type, OLD.machine_id;
   END IF;
   RETURN NEW;
 END $$;

@@ -4,6 +4,7 @@ import { finalizeEvent, getPublicKey } from 'nostr-tools/pure';
 import { RepublishError } from '../../contract/failures';
 import { eventId, hasEventShape, isAuthentic, type SignedEvent, type UnsignedEvent } from '../events';
 import { looksLikeNip44 } from '../nip44';
+import { shownRelay } from '../relays/url';
 import type { Signer, SignerCall } from '../signers/signer';
 import type { Limiter } from './limiter';
 import { BUNKER_KIND, BunkerLink } from './link';
@@ -35,6 +36,8 @@ interface Pending {
   sentOver: Set<BunkerLink>;
   /** The last refusal of each relay. A relay's word is not the bunker's: the answer may still come. */
   refusals: Map<BunkerLink, string>;
+  /** Relays over which it is about to be sent again. */
+  resending: Set<BunkerLink>;
   /** How often a relay has asked for patience. */
   resends: number;
   approvalUrl?: string;
@@ -166,6 +169,7 @@ export class BunkerClient implements Signer {
         event,
         sentOver: new Set(),
         refusals: new Map(),
+        resending: new Set(),
         resends: 0,
         timers: new Set(),
         resolve: (result) => {
@@ -209,8 +213,12 @@ export class BunkerClient implements Signer {
     const pauseMs =
       Math.min(FIRST_RESEND_MS * 2 ** pending.resends, MAX_RESEND_MS) * (0.75 + Math.random() / 2);
     pending.resends += 1;
+    // One at a time: a relay may answer a single event with any number of refusals.
+    if (pending.resending.has(link)) return;
+    pending.resending.add(link);
     const timer = setTimeout(() => {
       pending.timers.delete(timer);
+      pending.resending.delete(link);
       this.#sendOver(link, pending);
     }, pauseMs);
     pending.timers.add(timer);
@@ -238,7 +246,7 @@ export class BunkerClient implements Signer {
     if (pending === undefined) return;
     if (answer.result === 'auth_url') return this.#waitForApproval(pending, answer.error);
     if (answer.error !== '') {
-      const reason = presentableError(answer.error, pending.params);
+      const reason = presentableError(answer.error);
       return pending.reject(
         new RepublishError('SignerRefused', `the bunker refused ${pending.method}: ${reason}`),
       );
@@ -256,14 +264,15 @@ export class BunkerClient implements Signer {
 
   /** NIP-46: a person has to approve on a page; the answer comes later, under the same id, or never. */
   #waitForApproval(pending: Pending, url: string): void {
-    if (pending.approvalUrl !== undefined || !/^https?:\/\//.test(url)) return;
-    pending.approvalUrl = url;
+    const page = approvalPage(url);
+    if (pending.approvalUrl !== undefined || page === undefined) return;
+    pending.approvalUrl = page;
     for (const timer of pending.timers) clearTimeout(timer);
     pending.timers.clear();
     pending.timers.add(
       setTimeout(() => pending.reject(this.#whyNoAnswer(pending)), this.options.approvalTimeoutMs),
     );
-    this.options.onApprovalNeeded?.(url);
+    this.options.onApprovalNeeded?.(page);
   }
 
   #whyNoAnswer(pending: Pending): RepublishError {
@@ -275,14 +284,16 @@ export class BunkerClient implements Signer {
       );
     }
     if (pending.sentOver.size === 0) {
-      const troubles = this.#links.map((link) => `${link.url}: ${link.trouble}`).join('; ');
+      const troubles = this.#links.map((link) => `${shownRelay(link.url)}: ${link.trouble}`).join('; ');
       return new RepublishError(
         'SignerUnreachable',
         `no relay of the bunker could be reached for ${method} (${troubles})`,
       );
     }
     if (pending.refusals.size === pending.sentOver.size) {
-      const refusals = [...pending.refusals].map(([link, reason]) => `${link.url}: ${reason}`).join('; ');
+      const refusals = [...pending.refusals]
+        .map(([link, reason]) => `${shownRelay(link.url)}: ${reason}`)
+        .join('; ');
       return new RepublishError('SignerUnreachable', `the bunker's relays refused ${method} (${refusals})`);
     }
     const hint = this.#nip04
@@ -295,6 +306,13 @@ export class BunkerClient implements Signer {
       `the bunker did not answer ${method} within ${this.options.requestTimeoutMs} ms${hint}`,
     );
   }
+}
+
+/** The page's address in a spelling that steers no terminal, or undefined when it is none that a person could open. */
+function approvalPage(text: string): string | undefined {
+  if (text.length > 2_000 || !URL.canParse(text)) return undefined;
+  const { protocol, href } = new URL(text);
+  return protocol === 'https:' || protocol === 'http:' ? href : undefined;
 }
 
 /** The signed event in a bunker's answer, when it is the very event that was asked for. */

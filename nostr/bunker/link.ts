@@ -20,10 +20,15 @@ export const BUNKER_KIND = 24133;
 
 const FIRST_RECONNECT_MS = 250;
 const MAX_RECONNECT_MS = 10_000;
+/** The largest answer is a signed document of the largest state, encrypted: well under this. */
+const MAX_MESSAGE_BYTES = 256 * 1024;
 /** Relays that send no EOSE for ephemeral kinds must not hold up the first request. */
 const SUBSCRIBED_AFTER_MS = 2_000;
-/** Answers that were given while the link was down: relays that keep ephemeral events do so for five minutes. */
-const OVERLAP_S = 300;
+/**
+ * Answers that were given while the link was down, where a relay keeps ephemeral events for a while. A number and no date:
+ * the clock of a bunker may be minutes off, and its answers must not be filtered out for that.
+ */
+const OVERLAP_EVENTS = 100;
 
 /**
  * The way to the bunker over one of its relays: connects, subscribes to the bunker's answers, reports ready, and does so
@@ -88,6 +93,7 @@ export class BunkerLink {
       {
         url: this.url,
         connectTimeoutMs: this.options.connectTimeoutMs,
+        maxMessageBytes: MAX_MESSAGE_BYTES,
         onLost: (reason) => lost(reason),
         onOk: (id, accepted, message) => this.options.onOk(this, id, accepted, message),
       },
@@ -107,7 +113,7 @@ export class BunkerLink {
           kinds: [BUNKER_KIND],
           authors: [this.options.bunkerPubkey],
           '#p': [this.options.clientPubkey],
-          since: Math.floor(Date.now() / 1000) - OVERLAP_S,
+          limit: OVERLAP_EVENTS,
         },
       ],
       {

@@ -1,5 +1,3 @@
-import { plainText } from '../relays/connection';
-
 /** Answer of a bunker (NIP-46). */
 export interface BunkerAnswer {
   id: string;
@@ -27,31 +25,29 @@ export function parseAnswer(text: string): BunkerAnswer | undefined {
   };
 }
 
-/** Length of a run of characters that two texts do not share by chance. */
-const TELLING_RUN = 12;
+/** What bunkers commonly say, and how it is told. */
+const KNOWN_REASONS: readonly (readonly [RegExp, string])[] = [
+  [
+    /unauthori[sz]ed|not authori[sz]ed|unknown client|not connected|no permission|permission/i,
+    'it does not know or allow this client',
+  ],
+  [/denied|rejected|declined|refused|not allowed|forbidden|disallow/i, 'denied'],
+  [/secret/i, 'the pairing secret is wrong or used up'],
+  [/rate.?limit|too many|slow down/i, 'rate limited'],
+  [/lock|password|passphrase|unlock/i, 'it is locked'],
+  [
+    /unknown method|not supported|unsupported|not implemented|invalid method/i,
+    'it does not support this method',
+  ],
+  [/time.?out|timed out|expired/i, 'it timed out'],
+  [/no (such )?(key|user)|key not found|unknown (key|user)/i, 'it has no such key'],
+];
 
 /**
- * A bunker's error text for people, or a note that it was withheld: a bunker may repeat in it what it was asked to
- * encrypt or the pairing secret, and neither may reach history or logs.
+ * Why a bunker refused, in words of our own. Its text is free and a stranger's: it may repeat what it was asked to encrypt,
+ * now or earlier and in any disguise, or a key, and it ends up in histories and logs. So it is classified and never quoted.
  */
-export function presentableError(error: string, params: readonly string[]): string {
-  const text = plainText(error);
-  const repeated = params.some(
-    (param) => sharesRun(text, param) || sharesRun(lettersAndDigits(text), lettersAndDigits(param)),
-  );
-  return repeated ? 'its reason is withheld: it repeats the request' : text;
-}
-
-function sharesRun(text: string, secret: string): boolean {
-  if (secret === '') return false;
-  if (secret.length <= TELLING_RUN) return text.includes(secret);
-  for (let start = 0; start + TELLING_RUN <= text.length; start += 1) {
-    if (secret.includes(text.slice(start, start + TELLING_RUN))) return true;
-  }
-  return false;
-}
-
-/** What is left when the quotation is escaped, pretty-printed or in other case: {\\"a\\": 1} is {"a":1}. */
-function lettersAndDigits(text: string): string {
-  return text.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, '');
+export function presentableError(error: string): string {
+  const known = KNOWN_REASONS.find(([pattern]) => pattern.test(error));
+  return known ? known[1] : 'for a reason of its own, which is not repeated here (see its own log)';
 }

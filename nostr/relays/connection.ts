@@ -45,6 +45,8 @@ export interface RelayConnectionOptions {
 }
 
 const DEFAULT_MAX_MESSAGE_BYTES = 1024 * 1024;
+/** A relay that stops reading must not make us keep everything for it. */
+const MAX_UNSENT_BYTES = 4 * 1024 * 1024;
 const PING_INTERVAL_MS = 20_000;
 /** Free text of a relay is data of a stranger: it is cut and stripped before anybody sees it. */
 const MAX_TEXT_LENGTH = 200;
@@ -184,6 +186,10 @@ export class RelayConnection {
 
   #sendFrame(frame: unknown[]): boolean {
     if (!this.isOpen) return false;
+    if (this.#socket.bufferedAmount > MAX_UNSENT_BYTES) {
+      this.#lose('the relay does not read what is sent to it');
+      return false;
+    }
     this.#socket.send(JSON.stringify(frame), (error) => error && this.#lose(error.message));
     return true;
   }

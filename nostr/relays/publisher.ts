@@ -5,6 +5,7 @@ import { plainText, type RelayConnection } from './connection';
 import type { RelayPool } from './pool';
 import { type Quorum, quorumSize } from './quorum';
 import { meaningOfRefusal } from './refusals';
+import { shownRelay } from './url';
 
 export interface PublisherOptions {
   pool: RelayPool;
@@ -27,6 +28,7 @@ export interface Standing {
 }
 
 export interface Placement {
+  /** By the relay's URL as it may be shown: without a path or query, which can be a bearer secret. */
   relays: Record<string, Standing>;
   /** Relays on which the event was seen, read back as a machine would read it. */
   holding: number;
@@ -39,6 +41,8 @@ export interface Placement {
   newer?: SignedEvent;
 }
 
+/** Honest relays have one event at an address. */
+const MAX_VERIFIED = 5;
 /** After the quorum stands, how long to wait for the answers of the other relays. */
 const LAGGARD_GRACE_MS = 1_000;
 /** A relay may say OK a moment before its reads see the event: waits between the looks. */
@@ -103,7 +107,7 @@ export class RelayPublisher {
     const all = Promise.all(
       this.options.relays.map(async (url) => {
         const result = await this.#placeOn(url, event, address, seen?.get(url));
-        relays[url] = result.standing;
+        relays[this.#shown(url)] = result.standing;
         if (result.newer && (newer === undefined || isNewer(result.newer, newer))) newer = result.newer;
         if (result.final) hopelessRelays += 1;
         if (result.stoodAlready) stoodAlready += 1;
@@ -113,7 +117,8 @@ export class RelayPublisher {
     await allOrLaggards(all, quorum);
 
     const settled = { ...relays };
-    for (const url of this.options.relays) settled[url] ??= { state: 'unreachable', detail: 'no answer yet' };
+    for (const url of this.options.relays)
+      settled[this.#shown(url)] ??= { state: 'unreachable', detail: 'no answer yet' };
     return {
       relays: settled,
       holding: Object.values(settled).filter(({ state }) => state === 'holds').length,
@@ -122,6 +127,12 @@ export class RelayPublisher {
       hopeless: this.options.relays.length - hopelessRelays < this.required,
       ...(newer === undefined ? {} : { newer }),
     };
+  }
+
+  /** The relay's name in results; two that differ only in what is not shown are numbered. */
+  #shown(url: string): string {
+    const same = this.options.relays.filter((other) => shownRelay(other) === shownRelay(url));
+    return same.length === 1 ? shownRelay(url) : `${shownRelay(url)} (${same.indexOf(url) + 1})`;
   }
 
   async #placeOn(
@@ -193,11 +204,13 @@ export class RelayPublisher {
     if (reply.kind === 'closed') return { kind: 'unknown', reason: `read refused: ${reply.reason}` };
     if (reply.kind === 'timeout') return { kind: 'unknown', reason: 'no answer to a read' };
     if (reply.kind === 'lost') return { kind: 'unknown', reason: plainText(reply.reason) };
-    let newest: SignedEvent | undefined;
-    for (const event of reply.events) {
-      if (!isAt(address, event) || (newest && !isNewer(event, newest)) || !isAuthentic(event)) continue;
-      newest = event;
-    }
+    // Newest first, and only a few are verified: a relay may send any number of forged ones, each of which costs.
+    const candidates = reply.events
+      .filter((event) => isAt(address, event))
+      .sort((a, b) => (isNewer(a, b) ? -1 : 1));
+    const newest = candidates.slice(0, MAX_VERIFIED).find(isAuthentic);
+    if (newest === undefined && candidates.length > MAX_VERIFIED)
+      return { kind: 'unknown', reason: 'forged events' };
     return newest ? { kind: 'event', event: newest } : { kind: 'nothing' };
   }
 }

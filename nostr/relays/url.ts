@@ -13,3 +13,12 @@ export function parseRelayUrl(text: string): string | undefined {
   url.hash = '';
   return url.pathname === '/' && url.search === '' ? `${url.protocol}//${url.host}` : url.toString();
 }
+
+/**
+ * A relay as it may be shown and stored: without its path and query, which are a bearer secret with gateways such as
+ * nostrclient.
+ */
+export function shownRelay(url: string): string {
+  const { protocol, host, pathname, search } = new URL(url);
+  return `${protocol}//${host}${pathname === '/' && search === '' ? '' : '/…'}`;
+}

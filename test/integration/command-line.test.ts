@@ -2,11 +2,13 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { generateSecretKey, getPublicKey, nip19 } from 'nostr-tools';
+import { createDatabase, dropDatabase } from '../../database/admin';
 import { startBunker } from '../../dev/bunker';
 import { seedOperator } from '../../dev/seed';
 import { startWorkerProcess } from '../../dev/worker-process';
 import { republish } from '../support/command-line';
 import { type Saga, startSaga } from '../support/saga';
+import { testServers } from '../support/servers';
 
 describe('republish', () => {
   let saga: Saga;
@@ -249,7 +251,32 @@ describe('republish', () => {
   });
 
   test('migrate works on an empty database and says what it did; the second time nothing is left', async () => {
-    const first = await republish(['migrate', '--json'], saga.env);
-    expect(JSON.parse(first.stdout)).toEqual({ applied: [], version: expect.any(Number) });
+    const name = `empty_${process.pid}_${Date.now()}`;
+    const env = { ...saga.env, DATABASE_URL: await createDatabase(testServers().postgresUrl, name) };
+    saga.onStop(() => dropDatabase(testServers().postgresUrl, name));
+    const first = await republish(['migrate', '--json'], env);
+    expect(JSON.parse(first.stdout)).toMatchObject({ applied: ['0001_ledger.sql'] });
+    const second = await republish(['migrate', '--json'], env);
+    expect(JSON.parse(second.stdout)).toMatchObject({ applied: [] });
+  });
+
+  test.each([
+    ['Postgres', { DATABASE_URL: 'postgres://user:canary@127.0.0.1:9/x' }, 'DatabaseUnavailable'],
+    ['Temporal', { TEMPORAL_ADDRESS: '127.0.0.1:9' }, '127.0.0.1:9'],
+  ])('a worker that cannot reach %s says so and ends with an exit code', async (_what, env, said) => {
+    const { code, stderr } = await republish(['worker'], { ...saga.env, ...env });
+    expect(code).not.toBe(0);
+    expect(stderr).toContain(said);
+    expect(stderr).not.toContain('canary');
+  });
+
+  test('a query for a mistyped document type ends the worker before it publishes from the wrong table', async () => {
+    const directory = mkdtempSync(path.join(tmpdir(), 'republish-config-'));
+    saga.onStop(() => rmSync(directory, { recursive: true }));
+    const file = path.join(directory, 'republish.config.json');
+    writeFileSync(file, JSON.stringify({ queries: { documents: { 'bitspire-fee': { table: 'x' } } } }));
+    const { code, stderr } = await republish(['worker'], { ...saga.env, REPUBLISH_CONFIG: file });
+    expect(code).toBe(5);
+    expect(stderr).toContain('did you mean bitspire-fees?');
   });
 });

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { createDatabase, dropDatabase } from '../../database/admin';
 import { appendAudit, auditOfRun, auditsOfOperator, type AuditRow } from '../../database/audit';
 import { type Database, openDatabase } from '../../database/connection';
@@ -36,7 +37,8 @@ describe('the ledger', () => {
     await dropDatabase(testServers().postgresUrl, name);
   });
 
-  async function planned(machineId = 'm1') {
+  /** Of a machine with a key of its own, unless one is given: the same address is a matter between runs. */
+  async function planned(machineId = 'm1', atmPubkey = randomBytes(32).toString('hex')) {
     const runId = `run-${(runs += 1)}`;
     await recordRun(database, { runId, workflowId: 'w', operatorUserId: 'op', documentTypes: ['t'] });
     await planDocuments(database, { runId, operatorPubkey: KEY }, [
@@ -44,7 +46,7 @@ describe('the ledger', () => {
         documentType: 't',
         machineId,
         machineName: 'M',
-        atmPubkey: ATM,
+        atmPubkey,
         outcome: null,
         failureType: null,
         failureMessage: null,
@@ -85,6 +87,35 @@ describe('the ledger', () => {
     await expect(
       database.query("UPDATE republish.documents SET signature = 'third' WHERE run_id = $1", [key.runId]),
     ).rejects.toThrow('the signature of a document is written once');
+  });
+
+  test('no two runs seal an address at the same date, and none before the other', async () => {
+    await database.query('DELETE FROM republish.documents');
+    const keys = await Promise.all(Array.from({ length: 8 }, () => planned('m1', ATM)));
+    const seals = await Promise.all(
+      keys.map((key, n) =>
+        sealDocument(database, key, { event: event(`${n}f`, 50), stateFingerprint: 'f', signature: null }),
+      ),
+    );
+    expect(seals.filter((row) => row !== undefined)).toHaveLength(1);
+    const late = await planned('m1', ATM);
+    expect(
+      await sealDocument(database, late, { event: event('ee', 49), stateFingerprint: 'f', signature: null }),
+    ).toBeUndefined();
+    expect(
+      await sealDocument(database, late, { event: event('ee', 51), stateFingerprint: 'f', signature: null }),
+    ).toBeDefined();
+  });
+
+  test('a signature that comes after the audit is not kept', async () => {
+    const key = await planned();
+    await sealDocument(database, key, {
+      event: event('ab', 1_800_000_000),
+      stateFingerprint: 'f',
+      signature: null,
+    });
+    await failUnsettledDocuments(database, key.runId, { Interrupted: 'i', NotAttempted: 'n' });
+    expect(await keepSignature(database, key, 'late')).toBeUndefined();
   });
 
   test('a plan is made once, and attempts are counted', async () => {
@@ -139,20 +170,19 @@ describe('the ledger', () => {
     });
   });
 
-  test('the newest seal of an address: latest date, lowest id, and not of the run that asks', async () => {
+  test('the newest seal of an address: the latest, and not of the run that asks', async () => {
     await database.query('DELETE FROM republish.documents');
     for (const [id, date] of [
-      ['bb', 5],
-      ['aa', 5],
       ['cc', 4],
+      ['aa', 5],
     ] as const) {
-      await sealDocument(database, await planned(), {
+      await sealDocument(database, await planned('m1', ATM), {
         event: event(id, date),
         stateFingerprint: id,
         signature: null,
       });
     }
-    const own = await planned();
+    const own = await planned('m1', ATM);
     await sealDocument(database, own, { event: event('dd', 9), stateFingerprint: 'own', signature: null });
     const address = { operatorPubkey: KEY, documentType: 't', atmPubkey: ATM };
     expect((await newestSeal(database, address, own.runId))?.stateFingerprint).toBe('aa');

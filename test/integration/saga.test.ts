@@ -1,5 +1,7 @@
 import { generateSecretKey, getPublicKey, nip44, verifyEvent } from 'nostr-tools';
 import { RepublishFailed } from '../../client/errors';
+import { republishOperatorConfigs } from '../../client/republish';
+import { WORKFLOW_TYPE } from '../../contract/names';
 import { fails } from '../support/fails';
 import { type Saga, startSaga } from '../support/saga';
 
@@ -241,5 +243,66 @@ describe('the saga', () => {
     expect(second.runId).toBe(first.runId);
     expect(await second.result()).toEqual(await first.result());
     expect(await saga.audits(id)).toHaveLength(1);
+  });
+
+  test('machines beyond one page are planned and published too', async () => {
+    const paged = await startSaga();
+    try {
+      await paged.startWorker({ env: { REPUBLISH_MACHINES_PER_PAGE: '2' } });
+      const { id, machines } = await paged.addOperator({ machines: 5 });
+      const run = await paged.start(id);
+      const events = await run.result();
+      expect(Object.values(events).flat()).toHaveLength(10);
+      expect(new Set((await paged.ledger(run.runId)).map(({ machineId }) => machineId)).size).toBe(
+        machines.length,
+      );
+    } finally {
+      await paged.stop();
+    }
+  });
+
+  test('a caller who finds a narrower run going on gets the result of its own request', async () => {
+    const { id, machines } = await saga.addOperator({ machines: 2, bunker: { answerDelayMs: 200 } });
+    const narrow = await saga.start(id, {
+      documentTypes: ['bitspire-fees'],
+      machineIds: [machines[0]?.id ?? ''],
+    });
+    const options = { client: saga.client, taskQueue: saga.env.REPUBLISH_TASK_QUEUE ?? '' };
+    const [full, same] = await Promise.all([
+      republishOperatorConfigs(id, options),
+      republishOperatorConfigs(id, {
+        ...options,
+        documentTypes: ['bitspire-fees'],
+        machineIds: [machines[0]?.id ?? ''],
+      }),
+    ]);
+    expect(Object.values(full).map((ids) => ids.length)).toEqual([2, 2]);
+    expect(same).toEqual(await narrow.result());
+    expect(full['bitspire-fees']?.[0]).toBe(same['bitspire-fees']?.[0]);
+  });
+
+  test('runs at the same time, started past the one workflow id, leave one newest event at each address', async () => {
+    const { id, bunker } = await saga.addOperator({ machines: 2 });
+    const runs = await Promise.all(
+      [0, 1, 2].map((n) =>
+        saga.client.workflow.start(WORKFLOW_TYPE, {
+          workflowId: `past-the-id-${id}-${n}`,
+          taskQueue: saga.env.REPUBLISH_TASK_QUEUE ?? '',
+          args: [{ operatorUserId: id, force: true }],
+        }),
+      ),
+    );
+    await Promise.all(runs.map((run) => run.result()));
+    const stored = saga.relays[0]?.events().filter(({ pubkey }) => pubkey === bunker.userPubkey) ?? [];
+    expect(stored).toHaveLength(4);
+    const audits = await saga.audits(id);
+    const published = audits.flatMap(({ events }) => Object.values(events).flat());
+    // What stands was published by one of the runs; what a later one replaced, that run or its audit calls by its name.
+    for (const event of stored) expect(published).toContain(event.id);
+    const rows = (await Promise.all(runs.map((run) => saga.ledger(run.firstExecutionRunId)))).flat();
+    const dates = rows.map(
+      ({ documentType, machineId, event }) => `${documentType} ${machineId} ${event?.created_at}`,
+    );
+    expect(new Set(dates).size).toBe(12);
   });
 });

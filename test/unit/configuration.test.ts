@@ -49,6 +49,7 @@ describe('loadConfiguration', () => {
       heartbeatTimeoutMs: 12_000,
       retryIntervalMs: 1_000,
       maxAttempts: 8,
+      machinesPerPage: 500,
       maxStateBytes: 28_672,
       logLevel: 'info',
       queries: { account: { table: 'accounts' }, machines: { table: 'dca_machines' }, documents: {} },

@@ -138,7 +138,38 @@ describe('serialiseState', () => {
   });
 
   it('takes a column named state beside others for an ordinary column', () => {
-    expect(failure(bitspireFees, [{ machine_id: 'm1', state: FEES }])[0]).toBe('StateInvalid');
+    expect(failure(bitspireFees, [{ colour: 'red', state: FEES }])[0]).toBe('StateInvalid');
+    // The id by which the row was found is none that counts.
+    expect(serialise(bitspireFees, [{ machine_id: 'm1', state: FEES }])).toBe(JSON.stringify(FEES));
+  });
+
+  it('refuses a number that would come out of JSON as another one', () => {
+    const state = (number: string): StateRow[] => [
+      { state: JSON.stringify({ ...FEES, serial: 0 }).replace('"serial":0', `"serial":${number}`) },
+    ];
+    for (const number of ['12345678901234567890', '9007199254740992', '-9007199254740992', '1e400']) {
+      expect(failure(bitspireFees, state(number))).toEqual([
+        'StateInvalid',
+        expect.not.stringContaining(number) as string,
+      ]);
+    }
+    expect(serialise(bitspireFees, state('9007199254740991'))).toContain('"serial":9007199254740991');
+  });
+
+  it('refuses a nesting that no machine would follow, before it runs the stack full', () => {
+    const nested = (depth: number): StateRow[] => [
+      {
+        state: JSON.stringify({ ...FEES, deep: 0 }).replace(
+          '"deep":0',
+          `"deep":${'['.repeat(depth)}${']'.repeat(depth)}`,
+        ),
+      },
+    ];
+    expect(failure(bitspireFees, nested(100_000))).toEqual([
+      'StateInvalid',
+      expect.stringContaining('nested'),
+    ]);
+    expect(serialise(bitspireFees, nested(10))).toContain('[[[[[[[[[[]]]]]]]]]]');
   });
 
   it('counts the bytes of the plaintext, and accepts exactly the ceiling', () => {

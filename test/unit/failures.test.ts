@@ -20,6 +20,7 @@ describe('the catalogue of failures', () => {
   it('retries exactly what may be otherwise the next time', () => {
     // Wire format for callers that watch a run: a change here belongs in the changelog.
     expect(types.filter(isRetryable)).toEqual([
+      'WorkerOutdated',
       'SignerTimeout',
       'SignerUnreachable',
       'SignerApprovalPending',
@@ -39,9 +40,9 @@ describe('the catalogue of failures', () => {
 
 describe('RepublishError', () => {
   it('is an Error that carries its type, and whose message fits into history', () => {
-    const error = new RepublishError('SignerTimeout', 'x'.repeat(5_000), 250);
+    const error = new RepublishError('SignerTimeout', 'x'.repeat(5_000));
     expect(error).toBeInstanceOf(Error);
-    expect(error).toMatchObject({ name: 'RepublishError', type: 'SignerTimeout', retryAfterMs: 250 });
+    expect(error).toMatchObject({ name: 'RepublishError', type: 'SignerTimeout' });
     expect(error.message).toHaveLength(1_000);
     expect(new RepublishError('StateInvalid', 'short').message).toBe('short');
   });

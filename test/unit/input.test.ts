@@ -75,6 +75,21 @@ describe('problemsOfInput', () => {
     expect(problems).toEqual([expect.stringMatching(new RegExp(`^${key} must be `))]);
   });
 
+  it('takes lists of up to a thousand entries', () => {
+    const machineIds = Array.from({ length: 1_001 }, (_, index) => `m${index}`);
+    expect(problemsOfInput({ operatorUserId: 'op', machineIds: machineIds.slice(1) })).toEqual([]);
+    expect(problemsOfInput({ operatorUserId: 'op', machineIds })).toEqual([
+      'machineIds has 1001 entries, at most 1000 are taken; leave it out for all',
+    ]);
+  });
+
+  it('does not repeat a hundred thousand wrong keys, which would outgrow the history', () => {
+    const keys = Object.fromEntries(Array.from({ length: 100_000 }, (_, index) => [`key${index}`, 1]));
+    const problems = problemsOfInput({ operatorUserId: 'op', ...keys });
+    expect(problems).toHaveLength(11);
+    expect(problems.at(-1)).toBe('and 99990 more');
+  });
+
   it('names every problem at once', () => {
     const problems = problemsOfInput({ machineIds: [], force: 1, onFailure: 'hold', typo: 1 });
     expect(problems).toHaveLength(5);
