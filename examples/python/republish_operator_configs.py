@@ -145,12 +145,39 @@ async def republish_operator_configs(
     if client is None:
         client = await _connect()
     address = client.service_client.config.target_host
+    queue = task_queue or os.environ.get("REPUBLISH_TASK_QUEUE", "").strip() or DEFAULT_TASK_QUEUE
+    while True:
+        handle = await _start_or_attach(client, operator_user_id, request, queue)
+        logger.info("waiting for %s (run %s)", handle.id, handle.result_run_id)
+        try:
+            if await _asks_the_same(client, handle, request):
+                events: dict[str, list[str]] = await handle.result()
+                return events
+            # A run with another request goes on. Its result would say less than was asked for and look like success:
+            # it is waited for, and ours follows.
+            try:
+                await handle.result()
+            except WorkflowFailureError:
+                pass
+        except WorkflowFailureError as error:
+            raise _as_republish_failed(error.cause) from error
+        except RPCError as error:
+            raise TemporalUnavailable(
+                f"Temporal at {address} was lost while waiting for {handle.id} ({error.message}). "
+                "The run goes on; call again to wait for it",
+                started=True,
+            ) from error
+
+
+async def _start_or_attach(
+    client: Client, operator_user_id: str, request: dict[str, Any], task_queue: str
+) -> WorkflowHandle[Any, Any]:
     try:
-        handle: WorkflowHandle[Any, Any] = await client.start_workflow(
+        return await client.start_workflow(
             WORKFLOW_TYPE,
             request,
             id=f"republish-operator-configs/{operator_user_id}",
-            task_queue=task_queue or os.environ.get("REPUBLISH_TASK_QUEUE", "").strip() or DEFAULT_TASK_QUEUE,
+            task_queue=task_queue,
             # One run at a time for each operator; any earlier one may be followed by another.
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
@@ -159,21 +186,27 @@ async def republish_operator_configs(
         )
     except RPCError as error:
         raise TemporalUnavailable(
-            f"Temporal at {address} (namespace {client.namespace}) did not take the start ({error.message}). "
-            "Check TEMPORAL_NAMESPACE, TEMPORAL_API_KEY and the server, then call again"
+            f"Temporal at {client.service_client.config.target_host} (namespace {client.namespace}) did not take the start "
+            f"({error.message}). Check TEMPORAL_NAMESPACE, TEMPORAL_API_KEY and the server, then call again"
         ) from error
-    logger.info("waiting for %s (run %s)", handle.id, handle.result_run_id)
-    try:
-        events: dict[str, list[str]] = await handle.result()
-        return events
-    except WorkflowFailureError as error:
-        raise _as_republish_failed(error.cause) from error
-    except RPCError as error:
-        raise TemporalUnavailable(
-            f"Temporal at {address} was lost while waiting for {handle.id} ({error.message}). "
-            "The run goes on; call again to wait for it",
-            started=True,
-        ) from error
+
+
+async def _asks_the_same(client: Client, handle: WorkflowHandle[Any, Any], request: dict[str, Any]) -> bool:
+    """Whether the run was started with a request like ours; the reason and the order of lists do not matter."""
+    run = client.get_workflow_handle(handle.id, run_id=handle.result_run_id)
+    async for event in run.fetch_history_events(page_size=1):
+        payloads = event.workflow_execution_started_event_attributes.input.payloads
+        decoded = await client.data_converter.decode(payloads)
+        return len(decoded) > 0 and isinstance(decoded[0], dict) and _essence(decoded[0]) == _essence(request)
+    return False
+
+
+def _essence(request: dict[str, Any]) -> dict[str, Any]:
+    return {
+        key: sorted(set(value)) if isinstance(value, list) else value
+        for key, value in request.items()
+        if value is not None and key != "reason"
+    }
 
 
 async def _connect() -> Client:

@@ -210,12 +210,12 @@ export class BunkerClient implements Signer {
     pending.refusals.set(link, message);
     if (!/^(rate-limited|error):/.test(message)) return;
     // The relay has not passed the request on: the same event is sent again after a pause, within the deadline.
-    const pauseMs =
-      Math.min(FIRST_RESEND_MS * 2 ** pending.resends, MAX_RESEND_MS) * (0.75 + Math.random() / 2);
-    pending.resends += 1;
     // One at a time: a relay may answer a single event with any number of refusals.
     if (pending.resending.has(link)) return;
     pending.resending.add(link);
+    const pauseMs =
+      Math.min(FIRST_RESEND_MS * 2 ** pending.resends, MAX_RESEND_MS) * (0.75 + Math.random() / 2);
+    pending.resends += 1;
     const timer = setTimeout(() => {
       pending.timers.delete(timer);
       pending.resending.delete(link);

@@ -31,7 +31,7 @@ const KNOWN_REASONS: readonly (readonly [RegExp, string])[] = [
     /unauthori[sz]ed|not authori[sz]ed|unknown client|not connected|no permission|permission/i,
     'it does not know or allow this client',
   ],
-  [/denied|rejected|declined|refused|not allowed|forbidden|disallow/i, 'denied'],
+  [/denied|rejected|declined|refused|not allowed|forbidden|disallow|blocked/i, 'denied'],
   [/secret/i, 'the pairing secret is wrong or used up'],
   [/rate.?limit|too many|slow down/i, 'rate limited'],
   [/lock|password|passphrase|unlock/i, 'it is locked'],

@@ -250,19 +250,23 @@ describe('a client and its bunker', () => {
       expect((await refusal(other.connect(undefined))).type).toBe('SignerRefused');
       expect(await refusal(other.getPublicKey())).toMatchObject({
         type: 'SignerRefused',
-        message: 'the bunker refused get_public_key: unauthorized',
+        message: 'the bunker refused get_public_key: it does not know or allow this client',
       });
     });
 
-    it('shows the reason of a refusal unless it repeats the secret', async () => {
+    it('tells the reason of a refusal in words of our own, which repeat no secret', async () => {
       const secret = 'short';
       const own = await startBunker({ relays: [relay.url], secret });
       started.push(own);
       const signer = open({ bunkerPubkey: own.signerPubkey, relays: [relay.url] });
-      own.setFaults(() => ({ error: 'no more clients' }));
-      expect((await refusal(signer.connect(secret))).message).toContain('no more clients');
+      own.setFaults(() => ({ error: 'too many clients' }));
+      expect((await refusal(signer.connect(secret))).message).toBe(
+        'the bunker refused connect: rate limited',
+      );
       own.setFaults(() => ({ error: `unknown secret "${secret}"` }));
-      expect((await refusal(signer.connect(secret))).message).not.toContain(secret);
+      expect((await refusal(signer.connect(secret))).message).toBe(
+        'the bunker refused connect: the pairing secret is wrong or used up',
+      );
     });
   });
 
@@ -316,9 +320,19 @@ describe('a client and its bunker', () => {
 
     it.each<[string, FaultAction, string, RegExp]>([
       ['an empty answer', { result: '' }, 'SignerReturnedWrongEvent', /empty answer to nip44_encrypt/],
-      ['an error', { error: 'denied by policy' }, 'SignerRefused', /nip44_encrypt: denied by policy$/],
-      ['an error that repeats the plaintext', { error: `bad: ${PLAINTEXT}` }, 'SignerRefused', /withheld/],
-      ['an error that quotes it', { error: JSON.stringify(PLAINTEXT) }, 'SignerRefused', /withheld/],
+      ['an error', { error: 'denied by policy' }, 'SignerRefused', /nip44_encrypt: denied$/],
+      [
+        'an error that repeats the plaintext',
+        { error: `bad: ${PLAINTEXT}` },
+        'SignerRefused',
+        /a reason of its own/,
+      ],
+      [
+        'an error that quotes it',
+        { error: JSON.stringify(PLAINTEXT) },
+        'SignerRefused',
+        /a reason of its own/,
+      ],
       ['the plaintext', { result: PLAINTEXT }, 'SignerReturnedWrongEvent', /no NIP-44 ciphertext/],
       ['its base64', { result: btoa(PLAINTEXT) }, 'SignerReturnedWrongEvent', /no NIP-44 ciphertext/],
       [
@@ -426,17 +440,26 @@ describe('a client and its bunker', () => {
     });
 
     it('that is refused is a refusal', async () => {
-      fault('sign_event', { authUrl: APPROVAL_URL, error: 'not today' });
+      fault('sign_event', { authUrl: APPROVAL_URL, error: 'declined: not today' });
       expect(await refusal(client().signEvent(unsigned()))).toMatchObject({
         type: 'SignerRefused',
-        message: 'the bunker refused sign_event: not today',
+        message: 'the bunker refused sign_event: denied',
       });
+    });
+
+    it('is asked for at an address that steers no terminal', async () => {
+      const shown: string[] = [];
+      const signer = client({ onApprovalNeeded: (url) => shown.push(url) });
+      fault('sign_event', { authUrl: 'https://bunker.example/\u001b[2J\r\nok\u202e' });
+      await signer.signEvent(unsigned());
+      expect(shown).toEqual(['https://bunker.example/%1B[2Jok%E2%80%AE']);
     });
 
     it('is not asked for at an address that is no web page', async () => {
       const shown: string[] = [];
       const signer = client({ onApprovalNeeded: (url) => shown.push(url) });
-      fault('sign_event', { authUrl: ['javascript:alert(1)', ''] });
+      const pages = ['javascript:alert(1)', '', 'https://', `https://a.example/${'x'.repeat(2_000)}`];
+      fault('sign_event', { authUrl: pages });
       await signer.signEvent(unsigned());
       expect(shown).toEqual([]);
     });
@@ -646,6 +669,13 @@ describe('the way to the bunker', () => {
     expect(both.bunker.requests).toHaveLength(2);
   });
 
+  it('is named without its path, which may be a secret', async () => {
+    const dead = `ws://127.0.0.1:${await freePort()}`;
+    const relays = [`${dead}/canary-path?token=canary`];
+    const client = open({ relays, bunkerPubkey: operator, requestTimeoutMs: SHORT_MS });
+    expect((await refusal(client.getPublicKey())).message).toContain(`${dead}/…: `);
+  });
+
   it('that nobody can go is told apart from a bunker that is silent', async () => {
     const dead = `ws://127.0.0.1:${await freePort()}`;
     const client = open({ relays: [dead], bunkerPubkey: operator, requestTimeoutMs: SHORT_MS });
@@ -681,6 +711,17 @@ describe('the way to the bunker', () => {
     expect(third - second).toBeGreaterThanOrEqual(700);
     expect(sent).toHaveLength(3);
     expect(bunker.requests).toHaveLength(2);
+  });
+
+  it('is not flooded because a relay answers one request with many refusals', async () => {
+    const relay = await bare({
+      onEvent: (event, peer) => {
+        for (let time = 0; time < 50; time += 1) peer.send('OK', event.id, false, 'error: overloaded');
+      },
+    });
+    const client = open({ relays: [relay.url], bunkerPubkey: operator, requestTimeoutMs: 1_000 });
+    expect((await refusal(client.getPublicKey())).type).toBe('SignerUnreachable');
+    expect(relay.countOf('EVENT')).toBe(2);
   });
 
   it('is judged by the answer also when the relay refuses the request and passes it on', async () => {
@@ -725,7 +766,7 @@ describe('the way to the bunker', () => {
       },
     };
     const client = open({ relays: [relay.url], bunkerPubkey: bunker.signerPubkey });
-    expect((await refusal(client.getPublicKey())).message).toContain('unauthorized');
+    expect((await refusal(client.getPublicKey())).message).toContain('does not know or allow this client');
     expect(refused).toBe(2);
   });
 
@@ -745,7 +786,7 @@ describe('the way to the bunker', () => {
     const { bunker } = await pair([relay.url]);
     relay.script = { onRequest: () => undefined };
     const client = open({ relays: [relay.url], bunkerPubkey: bunker.signerPubkey });
-    expect((await refusal(client.getPublicKey())).message).toContain('unauthorized');
+    expect((await refusal(client.getPublicKey())).message).toContain('does not know or allow this client');
   });
 
   it('hears an answer that the relay kept while the line was down', async () => {

@@ -406,6 +406,47 @@ describe('a document that stands there already', () => {
   });
 });
 
+describe('a relay that forges', () => {
+  const forgery = (index: number): SignedEvent => ({
+    ...make({ createdAtS: nowS + 60 }),
+    id: index.toString(16).padStart(64, '0'),
+  });
+  const shows = (events: SignedEvent[]): Promise<BareRelay> =>
+    bare({
+      onRequest(id, _, peer) {
+        for (const event of events) peer.send('EVENT', id, event);
+        peer.send('EOSE', id);
+      },
+    });
+
+  it('a few events hides nothing', async () => {
+    const event = make();
+    const relay = await shows([...Array.from({ length: 4 }, (_, index) => forgery(index)), event]);
+    expect([...(await publisherOf([relay]).look(ADDRESS)).values()]).toEqual([{ kind: 'event', event }]);
+  });
+
+  it('any number of them is not believed to be empty, and costs no minute of checking', async () => {
+    const relay = await shows(Array.from({ length: 1_000 }, (_, index) => forgery(index)));
+    const [seen, ms] = await timed(publisherOf([relay]).look(ADDRESS));
+    expect([...seen.values()]).toEqual([{ kind: 'unknown', reason: 'forged events' }]);
+    expect(ms).toBeLessThan(2_000);
+  });
+});
+
+describe('the name of a relay', () => {
+  it('is its URL without the path, which may be a secret, and with a number where that makes two alike', async () => {
+    const relay = await bare();
+    const relays = ['/canary-one', '/canary-two', ''].map((path) => ({ url: relay.url + path }));
+    const placement = await publisherOf(relays).place(make());
+    expect(placement.relays).toEqual({
+      [`${relay.url}/… (1)`]: { state: 'holds' },
+      [`${relay.url}/… (2)`]: { state: 'holds' },
+      [relay.url]: { state: 'holds' },
+    });
+    expect(placement.holding).toBe(3);
+  });
+});
+
 describe('a relay that refuses', () => {
   const refuses = (message: unknown, ...more: SignedEvent[]): Promise<BareRelay> =>
     bare({
