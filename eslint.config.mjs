@@ -15,7 +15,17 @@ const arrows = {
   pairing: ['contract', 'configuration', 'nostr', 'database'],
   worker: ['contract', 'configuration', 'documents', 'nostr', 'database', 'activities', 'workflows'],
   client: ['contract', 'configuration'],
-  'client/cli': ['contract', 'configuration', 'documents', 'nostr', 'database', 'pairing', 'worker', 'client', 'dev'],
+  'client/cli': [
+    'contract',
+    'configuration',
+    'documents',
+    'nostr',
+    'database',
+    'pairing',
+    'worker',
+    'client',
+    'dev',
+  ],
   dev: ['contract', 'configuration', 'documents', 'nostr', 'database', 'pairing', 'worker', 'client'],
 };
 

@@ -9,6 +9,9 @@ import { loadMachines } from './load-machines';
 import { persistAudit } from './persist-audit';
 import { republishDocument } from './republish-document';
 
+/** What the workflow demands of the activities whose bound is not configured. */
+const FIXED_HEARTBEAT_TIMEOUT_MS = 15_000;
+
 /** The activities of a worker. Each is a function of its dependencies, its input and its call; this adds what Temporal needs. */
 export function createActivities(dependencies: ActivityDependencies): Activities {
   const asActivity =
@@ -19,12 +22,17 @@ export function createActivities(dependencies: ActivityDependencies): Activities
     async (input: Input): Promise<Result> => {
       const context = Context.current();
       // Heartbeats carry the cancellation to us and let the server notice a lost worker.
-      const beat = setInterval(() => context.heartbeat(), dependencies.limits.heartbeatTimeoutMs / 4);
+      const beat = setInterval(
+        () => context.heartbeat(),
+        Math.min(dependencies.limits.heartbeatTimeoutMs, FIXED_HEARTBEAT_TIMEOUT_MS) / 4,
+      );
       try {
         const workflowId = context.info.workflowExecution?.workflowId ?? '';
         return await work(dependencies, input, { workflowId, signal: context.cancellationSignal });
       } catch (thrown) {
-        throw asFailure(ensureError(thrown), context.cancellationSignal, (error) =>
+        // A missing right or table is mended by a person; the audit waits for that, since nothing else keeps the outcome.
+        const always = name === 'persistAudit';
+        throw asFailure(ensureError(thrown), context.cancellationSignal, always, (error) =>
           dependencies.onUnexpected(name, error),
         );
       } finally {
@@ -52,7 +60,12 @@ function withoutStack(options: ApplicationFailureOptions): ApplicationFailure {
  * What Temporal is told. The message is for people and ends with the remedy; `details` holds the bare reason. The
  * original error is not attached: its fields and its stack may hold what must not enter history.
  */
-function asFailure(error: Error, signal: AbortSignal, onUnexpected: (error: Error) => void): Error {
+function asFailure(
+  error: Error,
+  signal: AbortSignal,
+  alwaysRetry: boolean,
+  onUnexpected: (error: Error) => void,
+): Error {
   if (error instanceof CancelledFailure) return error;
   // A signal that aborts rejects whatever waited on it with its own reason.
   if (signal.aborted && (error === signal.reason || error.name === 'AbortError')) {
@@ -62,7 +75,7 @@ function asFailure(error: Error, signal: AbortSignal, onUnexpected: (error: Erro
     return withoutStack({
       type: error.type,
       message: `${error.message}. ${remedyFor(error.type)}`,
-      nonRetryable: !isRetryable(error.type),
+      nonRetryable: !alwaysRetry && !isRetryable(error.type),
       details: [error.message],
     });
   }

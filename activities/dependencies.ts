@@ -1,4 +1,5 @@
 import type { RunLimits } from '../contract/activities';
+import type { AuditRow } from '../database/audit';
 import type { Database } from '../database/connection';
 import type { Sources } from '../database/sources';
 import type { DocumentType } from '../documents/document-type';
@@ -19,6 +20,8 @@ export interface ActivityDependencies {
   limits: RunLimits;
   /** Told of errors that have no name of their own; the message is left out, since it may quote what nobody may see. */
   onUnexpected(activity: string, error: Error): void;
+  /** Told of each run that is closed, for the log. */
+  onRunEnded(audit: Pick<AuditRow, 'runId' | 'operatorUserId' | 'outcome' | 'counts'>): void;
 }
 
 /** What an activity is given beside its input. */

@@ -39,8 +39,10 @@ export async function persistAudit(
     return auditOfRun(client, runId);
   });
   if (audit === undefined) throw new Error('the audit row was not written');
+  deps.onRunEnded(audit);
   return {
     events: audit.events,
+    counts: audit.counts,
     failures: audit.failures
       .slice(0, MAX_REPORTED_FAILURES)
       .map((failure) => ({ ...failure, message: failure.message.slice(0, MAX_REPORTED_MESSAGE) })),
@@ -54,6 +56,7 @@ function auditRow(input: PersistAuditInput, documents: OutcomeRow[]): AuditRow {
     input.documentTypes.map((type) => [type, noOutcomes()]),
   );
   const failures: DocumentFailure[] = [];
+  const skipped: AuditRow['skipped'] = [];
   const superseded: AuditRow['superseded'] = [];
   const laggards: AuditRow['laggards'] = [];
   for (const { documentType, machineId, outcome, eventId, ...row } of documents) {
@@ -67,6 +70,7 @@ function auditRow(input: PersistAuditInput, documents: OutcomeRow[]): AuditRow {
         message: row.failureMessage ?? remedyFor(row.failureType),
       });
     }
+    if (outcome === 'skipped') skipped.push({ documentType, machineId });
     if (eventId === null) continue;
     if (outcome === 'superseded')
       superseded.push({ documentType, machineId, eventId, supersededBy: row.supersededBy ?? '' });
@@ -85,6 +89,7 @@ function auditRow(input: PersistAuditInput, documents: OutcomeRow[]): AuditRow {
     events,
     counts,
     failures,
+    skipped,
     superseded,
     laggards,
     failure: input.failure ?? null,

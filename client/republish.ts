@@ -7,6 +7,7 @@ import {
   WorkflowIdReusePolicy,
 } from '@temporalio/client';
 import {
+  ActivityFailure,
   ApplicationFailure,
   CancelledFailure,
   defaultPayloadConverter,
@@ -165,7 +166,9 @@ interface FailureDetails {
 
 function asRepublishFailed(error: unknown): unknown {
   if (!(error instanceof WorkflowFailedError)) return error;
-  const { cause } = error;
+  let cause: unknown = error.cause;
+  // An activity's failure stands behind the wrapper that says which activity it was.
+  while (cause instanceof ActivityFailure && cause.cause !== undefined) cause = cause.cause;
   if (cause instanceof ApplicationFailure) {
     const { published, failures, failed } = ((cause.details ?? [])[0] ?? {}) as FailureDetails;
     return new RepublishFailed(

@@ -40,7 +40,11 @@ export const configurationSchema = z.strictObject({
     .max(20)
     .refine((relays) => new Set(relays.map(spelling)).size === relays.length, 'names a relay twice')
     .default([]),
-  quorum: z.union([z.enum(['majority', 'all']), z.int().min(1)]).default('majority'),
+  quorum: z
+    .union([z.enum(['majority', 'all']), z.int().min(1)], {
+      error: 'must be majority, all or a number of relays',
+    })
+    .default('majority'),
   secretsKey: z
     .string()
     .min(16, 'must have at least 16 characters; a good one: openssl rand -hex 32')
@@ -48,12 +52,16 @@ export const configurationSchema = z.strictObject({
   secretsKeyFile: z.string().min(1).optional(),
   bunkerConcurrency: z.int().min(1).max(1000).default(8),
   bunkerTimeoutMs: milliseconds(100).default(30_000),
-  approvalTimeoutMs: milliseconds(100).default(300_000),
+  approvalTimeoutMs: z
+    .int()
+    .min(100)
+    .max(25 * 60_000)
+    .default(300_000),
   relayTimeoutMs: milliseconds(100).default(10_000),
   documentTimeoutMs: milliseconds(1_000).default(30 * 60_000),
   heartbeatTimeoutMs: milliseconds(1_000).default(12_000),
   retryIntervalMs: milliseconds(10).default(1_000),
-  maxAttempts: z.int().min(1).max(1000).default(8),
+  maxAttempts: z.int().min(1).max(1000).default(10),
   machinesPerPage: z.int().min(1).max(2_000).default(500),
   maxStateBytes: z.int().min(1).max(1_000_000).default(28_672),
   logLevel: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),

@@ -110,6 +110,8 @@ export interface PersistAuditInput {
 
 export interface PersistAuditResult {
   events: RepublishResult;
+  /** Documents by type and outcome. */
+  counts: Record<string, Record<Outcome, number>>;
   /** Every failed document of the run as the ledger has it, at most 200. */
   failures: DocumentFailure[];
   /** All failed documents, also those that `failures` has no room for. */

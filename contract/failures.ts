@@ -89,7 +89,7 @@ export const FAILURES = {
     retryable: false,
     meaning: 'The state is larger than a machine or relay accepts in one encrypted event.',
     remedy:
-      'Shorten the state, or raise REPUBLISH_MAX_STATE_BYTES if bunker, relays and machines all take more.',
+      'Shorten the state, or raise REPUBLISH_MAX_STATE_BYTES on the workers if bunker, relays and machines all take more.',
   },
   MachineKeyInvalid: {
     retryable: false,
@@ -100,7 +100,7 @@ export const FAILURES = {
     retryable: true,
     meaning: 'Fewer relays than the quorum hold the document.',
     remedy:
-      'Check the relays that the message names, or change REPUBLISH_RELAYS or REPUBLISH_QUORUM, then start again.',
+      'Check the relays that the message names, or change REPUBLISH_RELAYS or REPUBLISH_QUORUM on the workers and restart them; then start again.',
   },
   RelayRefused: {
     retryable: false,
@@ -117,13 +117,13 @@ export const FAILURES = {
   DatabaseUnavailable: {
     retryable: true,
     meaning: 'Postgres could not be reached or could not take the statement now.',
-    remedy: 'Check that Postgres is up, writable and not out of connections or disk.',
+    remedy: 'Check DATABASE_URL, and that Postgres is up, writable and not out of connections or disk.',
   },
   DatabaseMisconfigured: {
     retryable: false,
     meaning: 'Postgres refused a statement for good: a table, column or right is missing.',
     remedy:
-      'Check "queries" in REPUBLISH_CONFIG against the tables, and the rights of the database user; for the schema `republish` itself: republish migrate.',
+      'Check DATABASE_URL (database, user), "queries" in REPUBLISH_CONFIG against the tables, and the rights of the user; for the schema `republish` itself: republish migrate.',
   },
   ActivityTimeout: {
     retryable: false,

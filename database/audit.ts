@@ -16,6 +16,8 @@ export interface AuditRow {
   events: RepublishResult;
   counts: Record<string, Record<Outcome, number>>;
   failures: DocumentFailure[];
+  /** Machines that have no state of a type. */
+  skipped: { documentType: string; machineId: string }[];
   superseded: { documentType: string; machineId: string; eventId: string; supersededBy: string }[];
   laggards: ({ documentType: string; machineId: string; relay: string } & RelayRecord)[];
   failure: Failure | null;
@@ -28,15 +30,15 @@ export interface WrittenAuditRow extends AuditRow {
 }
 
 const COLUMNS = `run_id AS "runId", workflow_id AS "workflowId", operator_user_id AS "operatorUserId",
-  operator_pubkey AS "operatorPubkey", outcome, events, counts, failures, superseded, laggards, failure, reason,
+  operator_pubkey AS "operatorPubkey", outcome, events, counts, failures, skipped, superseded, laggards, failure, reason,
   to_char(written_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS "writtenAt"`;
 
 /** Appends the audit row of a run, unless it is there: exactly one row per run, whatever is retried. */
 export async function appendAudit(db: Queryable, row: AuditRow): Promise<void> {
   await db.query(
     `INSERT INTO republish.audit_log (run_id, workflow_id, operator_user_id, operator_pubkey, outcome, events, counts,
-                                      failures, superseded, laggards, failure, reason)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+                                      failures, skipped, superseded, laggards, failure, reason)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
      ON CONFLICT (run_id) DO NOTHING`,
     [
       row.runId,
@@ -47,6 +49,7 @@ export async function appendAudit(db: Queryable, row: AuditRow): Promise<void> {
       JSON.stringify(row.events),
       JSON.stringify(row.counts),
       JSON.stringify(row.failures),
+      JSON.stringify(row.skipped),
       JSON.stringify(row.superseded),
       JSON.stringify(row.laggards),
       row.failure === null ? null : JSON.stringify(row.failure),
@@ -61,6 +64,21 @@ export async function auditOfRun(db: Queryable, runId: string): Promise<WrittenA
     [runId],
   );
   return row;
+}
+
+/** Runs of an operator without an audit row, newest first: they go on, or somebody terminated them. */
+export function unauditedRuns(
+  db: Queryable,
+  operatorUserId: string,
+): Promise<{ runId: string; workflowId: string; startedAt: string }[]> {
+  return db.query(
+    `SELECT run_id AS "runId", workflow_id AS "workflowId",
+            to_char(started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS "startedAt"
+       FROM republish.runs WHERE operator_user_id = $1
+        AND NOT EXISTS (SELECT 1 FROM republish.audit_log WHERE audit_log.run_id = runs.run_id)
+      ORDER BY started_at DESC LIMIT 5`,
+    [operatorUserId],
+  );
 }
 
 /** Newest first. */

@@ -45,6 +45,7 @@ export function openDatabase(options: DatabaseOptions): Database {
   // Without a listener a connection that breaks while idle would end the process.
   pool.on('error', (error) => options.onIdleError?.(error));
 
+  const where = placeOf(options.url);
   const onClient = (client: PoolClient): Queryable => ({
     query: async <Row extends QueryResultRow>(text: string, values?: unknown[]) =>
       (await client.query<Row>(text, values)).rows,
@@ -55,7 +56,7 @@ export function openDatabase(options: DatabaseOptions): Database {
       try {
         return (await pool.query<Row>(text, values)).rows;
       } catch (thrown) {
-        throw asRepublishError(thrown);
+        throw asRepublishError(thrown, where);
       }
     },
     async transaction(work) {
@@ -64,7 +65,7 @@ export function openDatabase(options: DatabaseOptions): Database {
           return await inTransaction(pool, onClient, work);
         } catch (thrown) {
           if (attempt < TRANSACTION_ATTEMPTS && RUN_AGAIN.has(sqlState(thrown) ?? '')) continue;
-          throw asRepublishError(thrown);
+          throw asRepublishError(thrown, where);
         }
       }
     },
@@ -97,13 +98,19 @@ async function inTransaction<T>(
   }
 }
 
+/** Host, port and database of a URL: never the user or the password. */
+function placeOf(url: string): string {
+  const parsed = URL.canParse(url) ? new URL(url) : undefined;
+  return parsed ? `${parsed.host}${parsed.pathname}` : 'the address in DATABASE_URL';
+}
+
 function sqlState(thrown: unknown): string | undefined {
   const code = (thrown as { code?: unknown } | null)?.code;
   return typeof code === 'string' ? code : undefined;
 }
 
 /** Node's and pg's own connection errors carry no SQLSTATE of five characters. */
-function asRepublishError(thrown: unknown): RepublishError {
+function asRepublishError(thrown: unknown, where: string): RepublishError {
   if (thrown instanceof RepublishError) return thrown;
   const code = sqlState(thrown);
   const message = ensureError(thrown).message;
@@ -118,6 +125,6 @@ function asRepublishError(thrown: unknown): RepublishError {
     'DatabaseUnavailable',
     isSqlState
       ? `Postgres could not take a statement now (${code}): ${message}`
-      : `Postgres is not reachable (${code ?? message})`,
+      : `Postgres at ${where} is not reachable (${code ?? message})`,
   );
 }

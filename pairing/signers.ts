@@ -2,7 +2,7 @@ import type { Configuration } from '../configuration/schema';
 import { RepublishError } from '../contract/failures';
 import type { Database } from '../database/connection';
 import { createSources } from '../database/sources';
-import { beginPairing, findSigner, putSigner } from '../database/signers';
+import { beginPairing, findSigner, putSigner, type SignerRow } from '../database/signers';
 import { BunkerClient } from '../nostr/bunker/client';
 import { Limiter } from '../nostr/bunker/limiter';
 import { parseBunkerUri } from '../nostr/bunker/uri';
@@ -26,7 +26,7 @@ export interface SignerContext {
 }
 
 /** What was given as a bunker URI or a key is none. The message never repeats it. */
-export class SecretRefused extends Error {
+class SecretRefused extends Error {
   override readonly name = 'SecretRefused';
 }
 
@@ -37,6 +37,8 @@ export interface SignerFacts {
   pubkey: string;
   accountPubkey: string | null;
   matchesAccount: boolean;
+  /** The signer that was the operator's until now, if this one took its place. */
+  replaced?: { kind: 'local' | 'bunker'; pubkey: string };
 }
 
 const CONNECT_TIMEOUT_MS = 5_000;
@@ -48,6 +50,7 @@ export async function addLocalSigner(context: SignerContext, nsec: string): Prom
     throw new SecretRefused('that is neither an nsec nor 64 hex characters of a valid key');
   const pubkey = getPublicKey(secretKey);
   const { database, operatorUserId } = context;
+  const before = await findSigner(database, operatorUserId);
   await putSigner(database, {
     operatorUserId,
     kind: 'local',
@@ -55,7 +58,7 @@ export async function addLocalSigner(context: SignerContext, nsec: string): Prom
     ncryptsec: await lockSecretKey(secretKey, secretsKey(context)),
   });
   secretKey.fill(0);
-  return facts(context, 'local', pubkey);
+  return { ...(await facts(context, 'local', pubkey)), ...replacedBy(pubkey, before) };
 }
 
 /**
@@ -65,6 +68,7 @@ export async function addLocalSigner(context: SignerContext, nsec: string): Prom
 export async function addBunkerSigner(context: SignerContext, uri: string): Promise<SignerFacts> {
   const { bunkerPubkey, relays, secret } = readUri(uri);
   const { database, configuration, operatorUserId } = context;
+  const before = await findSigner(database, operatorUserId);
   const ncryptsec = await beginPairing(database, {
     operatorUserId,
     bunkerPubkey,
@@ -90,10 +94,16 @@ export async function addBunkerSigner(context: SignerContext, uri: string): Prom
       bunkerPubkey,
       bunkerRelays: relays,
     });
-    return await facts(context, 'bunker', pubkey);
+    return { ...(await facts(context, 'bunker', pubkey)), ...replacedBy(pubkey, before) };
   } finally {
     client.close();
   }
+}
+
+function replacedBy(pubkey: string, before: SignerRow | undefined): Pick<SignerFacts, 'replaced'> {
+  return before === undefined || before.pubkey === pubkey
+    ? {}
+    : { replaced: { kind: before.kind, pubkey: before.pubkey } };
 }
 
 /** A secret that was used up by this very client key is no obstacle: the bunker knows the key. */
@@ -103,7 +113,9 @@ async function pair(client: BunkerClient, secret: string | undefined): Promise<s
   } catch (refusal) {
     if (!(refusal instanceof RepublishError) || refusal.type !== 'SignerRefused') throw refusal;
     return client.getPublicKey().catch(() => {
-      throw refusal;
+      throw new SecretRefused(
+        `${refusal.message}. A bunker URI works once: make a new connection in the bunker and use its URI`,
+      );
     });
   }
   return client.getPublicKey();

@@ -63,6 +63,8 @@ export function buildDependencies(
       fingerprintKey: deriveFingerprintKey(configuration.secretsKey),
       maxStateBytes: configuration.maxStateBytes,
       limits: runLimits(configuration),
+      onRunEnded: ({ runId, operatorUserId, outcome, counts }) =>
+        logger.info({ runId, operatorUserId, outcome, counts }, 'a run has ended'),
       onUnexpected: (activity, error) =>
         // Only where it happened: the message of an unknown error may quote state.
         logger.error(

@@ -19,6 +19,8 @@ export function createLogger(level: string): Logger {
           '*.secret',
           '*.uri',
           '*.plaintext',
+          // No secret, but two hundred characters of noise in each line of the SDK.
+          'taskToken',
         ],
         censor: '[redacted]',
       },

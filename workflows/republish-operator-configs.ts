@@ -12,7 +12,7 @@ import {
   defineQuery,
 } from '@temporalio/workflow';
 import type { Activities, CheckSignerResult, PersistAuditResult, RunLimits } from '../contract/activities';
-import type { DocumentFailure, Failure } from '../contract/failures';
+import type { DocumentFailure, Failure, FailureType } from '../contract/failures';
 import { remedyFor } from '../contract/failures';
 import {
   normalisedInput,
@@ -25,11 +25,20 @@ import type { Progress } from '../contract/progress';
 import { failureOf } from './failure-of';
 import { Tally } from './tally';
 
-/** Reads of the database and one question to the signer: a few tries tell whether it is up. */
-const { checkSigner, loadMachines, askSigner } = proxyActivities<ActivityInterfaceFor<Activities>>({
-  // Covers a bunker that waits for a person's approval.
-  startToCloseTimeout: '10 minutes',
+/** Reads of the database. A failover takes minutes, and a run that gave up before would have to be started by hand. */
+const { checkSigner, loadMachines } = proxyActivities<ActivityInterfaceFor<Activities>>({
+  startToCloseTimeout: '5 minutes',
+  scheduleToCloseTimeout: '30 minutes',
   // A worker that died is noticed within this time; the activities beat at a quarter of it at the latest.
+  heartbeatTimeout: '15 seconds',
+  retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '15 seconds' },
+  cancellationType: ActivityCancellationType.TRY_CANCEL,
+});
+
+/** One question to the signer: a few tries tell whether it is up. */
+const { askSigner } = proxyActivities<ActivityInterfaceFor<Activities>>({
+  // Covers a bunker that waits for a person's approval.
+  startToCloseTimeout: '30 minutes',
   heartbeatTimeout: '15 seconds',
   retry: {
     initialInterval: '1 second',
@@ -48,6 +57,19 @@ const { persistAudit } = proxyActivities<ActivityInterfaceFor<Activities>>({
   retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '30 seconds' },
 });
 
+/** Failures whose cause is a signer, a relay or a database, and not the document. */
+const ALIKE_FOR_ALL: ReadonlySet<FailureType> = new Set([
+  'SignerTimeout',
+  'SignerUnreachable',
+  'SignerApprovalPending',
+  'SignerNotConfigured',
+  'SignerPubkeyMismatch',
+  'SignerUnlockFailed',
+  'RelayQuorumNotReached',
+  'DatabaseUnavailable',
+  'ActivityTimeout',
+  'WorkerOutdated',
+]);
 
 const progressQuery = defineQuery<Progress>(PROGRESS_QUERY);
 
@@ -94,6 +116,7 @@ export async function republishOperatorConfigs(input: RepublishInput): Promise<R
   }
 
   tally.phase = 'writing audit';
+  setCurrentDetails(tally.summary());
   const audit = await CancellationScope.nonCancellable(() =>
     persistAudit({
       runId: runId(),
@@ -105,7 +128,10 @@ export async function republishOperatorConfigs(input: RepublishInput): Promise<R
       ...(failure === undefined ? {} : { failure }),
       failures: unknownToLedger(failures),
     }),
-  );
+  ).catch((error: unknown) => {
+    throw withoutAudit(failure, failureOf(error));
+  });
+  tally.settle(audit.counts);
   tally.phase = 'done';
   setCurrentDetails(tally.summary());
   if (failure !== undefined) {
@@ -160,20 +186,32 @@ async function republishAll(
   }
   tally.phase = 'publishing';
   const republish = republishWithin(limits);
-  await inWindow(documents, limits.documentsInFlight, async ({ machineId, name, documentType }) => {
-    try {
-      const { outcome } = await republish.executeWithOptions(
-        { summary: `${documentType} -> ${name.slice(0, 60)}` },
-        [{ runId: runId(), documentType, machineId, ...(force ? { force: true as const } : {}) }],
-      );
-      tally.count(documentType, outcome);
-    } catch (error) {
-      if (isCancellation(error)) throw error;
-      failures.push({ documentType, machineId, ...failureOf(error) });
-      tally.count(documentType, 'failed');
-    }
-    setCurrentDetails(tally.summary());
-  });
+  // When a whole window of documents has failed, each after all its attempts, for a reason that the others share, the
+  // others would only fail too, for hours: they are left to the next run.
+  let failedInARow = 0;
+  const isHopeless = (): boolean => failedInARow >= limits.documentsInFlight;
+  await inWindow(
+    documents,
+    limits.documentsInFlight,
+    isHopeless,
+    async ({ machineId, name, documentType }) => {
+      try {
+        const { outcome } = await republish.executeWithOptions(
+          { summary: `${documentType} -> ${name.slice(0, 60)}` },
+          [{ runId: runId(), documentType, machineId, ...(force ? { force: true as const } : {}) }],
+        );
+        tally.count(documentType, outcome);
+        failedInARow = 0;
+      } catch (error) {
+        if (isCancellation(error)) throw error;
+        const failure = failureOf(error);
+        failures.push({ documentType, machineId, ...failure });
+        tally.count(documentType, 'failed');
+        failedInARow = ALIKE_FOR_ALL.has(failure.type) ? failedInARow + 1 : 0;
+      }
+      setCurrentDetails(tally.summary());
+    },
+  );
 }
 
 interface PlannedDocument {
@@ -183,8 +221,9 @@ interface PlannedDocument {
 }
 
 /**
- * Each document retries by itself, within bounds of its own. Cancelled documents are waited for: one that may have
- * reached a relay is finished by its activity, and the audit must see how it ended.
+ * Each document retries by itself, within bounds of its own. Cancelled documents are waited for: an attempt that has its
+ * signature is finished by its activity, and the audit must see how it ended. One that waits for its next attempt is not
+ * begun again; the next run takes up its signature.
  */
 function republishWithin(limits: RunLimits) {
   return proxyActivities<ActivityInterfaceFor<Activities>>({
@@ -208,13 +247,14 @@ function republishWithin(limits: RunLimits) {
 async function inWindow<Item>(
   items: Item[],
   width: number,
+  isHopeless: () => boolean,
   work: (item: Item) => Promise<void>,
 ): Promise<void> {
   const queue = items.values();
   let cancellation: unknown;
   const lane = async (): Promise<void> => {
     for (const item of queue) {
-      if (CancellationScope.current().consideredCancelled) return;
+      if (CancellationScope.current().consideredCancelled || isHopeless()) return;
       try {
         await work(item);
       } catch (error) {
@@ -234,9 +274,21 @@ async function inWindow<Item>(
  */
 function unknownToLedger(failures: DocumentFailure[]): DocumentFailure[] {
   return failures
-    .filter(({ type }) => type === 'ActivityTimeout' || type === 'Unexpected' || type === 'DatabaseUnavailable')
+    .filter(
+      ({ type }) => type === 'ActivityTimeout' || type === 'Unexpected' || type === 'DatabaseUnavailable',
+    )
     .slice(0, 500)
     .map((failure) => ({ ...failure, message: failure.message.slice(0, 200) }));
+}
+
+/** The audit could not be written: what ended the run must not be lost over that. */
+function withoutAudit(failure: Failure | undefined, audit: Failure): ApplicationFailure {
+  const { type, message } = failure ?? audit;
+  const note = `the audit row could not be written (${audit.type}: ${audit.message}); the ledger has every document of the run`;
+  return ApplicationFailure.nonRetryable(
+    `${failure ? `${message}; ${note}` : note}. ${remedyFor(type)}`,
+    type,
+  );
 }
 
 function incomplete({ events, failures, failed }: PersistAuditResult): ApplicationFailure {

@@ -1,6 +1,13 @@
 import { CancellationScope } from '@temporalio/workflow';
 import type { LoadMachinesResult } from '../contract/activities';
-import { type Counts, noCounts, type Outcome, OUTCOMES, type Phase, type Progress } from '../contract/progress';
+import {
+  type Counts,
+  noCounts,
+  type Outcome,
+  OUTCOMES,
+  type Phase,
+  type Progress,
+} from '../contract/progress';
 
 /** Counts documents by type and outcome while a run goes on. */
 export class Tally {
@@ -29,6 +36,11 @@ export class Tally {
 
   count(documentType: string, outcome: Outcome): void {
     this.#of(documentType)[outcome] += 1;
+  }
+
+  /** Takes over what the audit says, which knows also the documents that were never begun. */
+  settle(counts: Record<string, Record<Outcome, number>>): void {
+    for (const [type, outcomes] of Object.entries(counts)) Object.assign(this.#of(type), outcomes);
   }
 
   progress(): Progress {

@@ -94,6 +94,8 @@ CREATE TABLE republish.audit_log (
   counts           json NOT NULL,
   -- [{ documentType, machineId, type, message }]
   failures         jsonb NOT NULL,
+  -- [{ documentType, machineId }]: machines that have no state of a type.
+  skipped          jsonb NOT NULL,
   -- [{ documentType, machineId, eventId, supersededBy }]
   superseded       jsonb NOT NULL,
   -- [{ documentType, machineId, relay, state, detail }]: relays that do not hold a document although the quorum does.

@@ -714,6 +714,8 @@ describe('the way to the bunker', () => {
   });
 
   it('is not flooded because a relay answers one request with many refusals', async () => {
+    const timers = jest.spyOn(globalThis, 'setTimeout');
+    opened.push({ close: () => timers.mockRestore() });
     const relay = await bare({
       onEvent: (event, peer) => {
         for (let time = 0; time < 50; time += 1) peer.send('OK', event.id, false, 'error: overloaded');
@@ -722,6 +724,8 @@ describe('the way to the bunker', () => {
     const client = open({ relays: [relay.url], bunkerPubkey: operator, requestTimeoutMs: 1_000 });
     expect((await refusal(client.getPublicKey())).type).toBe('SignerUnreachable');
     expect(relay.countOf('EVENT')).toBe(2);
+    // The pauses before sending again are random, and so the only ones with a fraction: one for each time it was sent.
+    expect(timers.mock.calls.filter(([, delayMs]) => !Number.isInteger(delayMs ?? 0))).toHaveLength(2);
   });
 
   it('is judged by the answer also when the relay refuses the request and passes it on', async () => {

@@ -199,6 +199,7 @@ describe('the ledger', () => {
       events: { 'z-type': ['1'], 'a-type': [] },
       counts: {},
       failures: [],
+      skipped: [],
       superseded: [],
       laggards: [],
       failure: null,

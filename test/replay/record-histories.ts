@@ -10,6 +10,7 @@ import { until } from '../support/until';
 /**
  * Records histories of today's workflow for the replay tests: `npm run test:replay:record`. Only adds files: a history
  * that is there is the past, and a workflow that cannot replay it has to be mended with `patched()`, not with a new file.
+ * After such a mend HISTORY_SUFFIX=-2 records the new branch beside the old one.
  */
 const DIRECTORY = path.join(__dirname, 'histories');
 
@@ -34,7 +35,7 @@ function keep(name: string, { workflowId, runId }: Pick<RepublishRun, 'workflowI
     (key, value: unknown) => (key === 'stackTrace' ? '' : key === 'identity' ? 'recorded' : value),
     1,
   );
-  const file = path.join(DIRECTORY, `${name}.json`);
+  const file = path.join(DIRECTORY, `${name}${process.env.HISTORY_SUFFIX ?? ''}.json`);
   try {
     writeFileSync(file, `${scrubbed}\n`, { flag: 'wx' });
   } catch (error) {
@@ -122,6 +123,16 @@ test('retried: a bunker that swallows some requests, and one document for good',
   const run = await saga.start(id);
   await ended(run);
   keep('retried', run);
+});
+
+test('several pages of machines', async () => {
+  const paged = await startSaga();
+  await paged.startWorker({ env: { REPUBLISH_MACHINES_PER_PAGE: '2' } });
+  const { id } = await paged.addOperator({ machines: 5 });
+  const run = await paged.start(id);
+  await ended(run);
+  keep('paged', run);
+  await paged.stop();
 });
 
 test('cancelled in the middle, and a run that still goes on', async () => {

@@ -52,6 +52,7 @@ test('there are histories of every kind of run', () => {
     'cancelled',
     'mid-flight',
     'no-machines',
+    'paged',
   ]) {
     expect({ kind, files: NAMES.filter((name) => name.startsWith(kind)).length > 0 }).toEqual({
       kind,
@@ -79,6 +80,14 @@ test('a workflow that does not ask the signer does not replay', async () => {
   const mutated = code.replace(/if \(toSign > 0\)/, 'if (false)');
   expect(mutated).not.toBe(code);
   const { 'complete.json': error } = await replay(['complete.json'], mutated);
+  expect(error).toBeInstanceOf(DeterminismViolationError);
+});
+
+test('a workflow that stops after the first page does not replay', async () => {
+  const code = workflowCode();
+  const mutated = code.replace(/while \(after !== undefined\)/, 'while (false)');
+  expect(mutated).not.toBe(code);
+  const { 'paged.json': error } = await replay(['paged.json'], mutated);
   expect(error).toBeInstanceOf(DeterminismViolationError);
 });
 

@@ -48,7 +48,7 @@ describe('loadConfiguration', () => {
       documentTimeoutMs: 1_800_000,
       heartbeatTimeoutMs: 12_000,
       retryIntervalMs: 1_000,
-      maxAttempts: 8,
+      maxAttempts: 10,
       machinesPerPage: 500,
       maxStateBytes: 28_672,
       logLevel: 'info',

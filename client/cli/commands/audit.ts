@@ -1,5 +1,7 @@
 import type { Command } from 'commander';
+import { remedyFor } from '../../../contract/failures';
 import type { WrittenAuditRow } from '../../../database/audit';
+import type { DocumentRow } from '../../../database/ledger/documents';
 import { print, printJson, table } from '../output';
 
 export function registerAudit(program: Command): void {
@@ -18,24 +20,42 @@ export function registerAudit(program: Command): void {
 
 async function audit(subject: string, options: { limit: string; json?: true }): Promise<void> {
   const { withDatabase } = await import('../database.js');
-  const { auditOfRun, auditsOfOperator } = await import('../../../database/audit.js');
+  const { auditOfRun, auditsOfOperator, unauditedRuns } = await import('../../../database/audit.js');
   const { UsageError } = await import('../fail.js');
   const limit = Number(options.limit);
   if (!Number.isInteger(limit) || limit < 1) throw new UsageError('--limit must be a whole number from 1');
 
-  const rows = await withDatabase(async (database) => {
+  const { documentsOfRun } = await import('../../../database/ledger/documents.js');
+  const { audits, open } = await withDatabase(async (database) => {
     const run = await auditOfRun(database, subject);
-    return run ? [run] : auditsOfOperator(database, subject, limit);
+    const rows = run ? [run] : await auditsOfOperator(database, subject, limit);
+    const audits = [];
+    for (const row of rows)
+      audits.push({ ...row, documents: (await documentsOfRun(database, row.runId)).map(told) });
+    return { audits, open: run ? [] : await unauditedRuns(database, subject) };
   });
-  if (options.json) return printJson(rows);
-  if (rows.length === 0)
-    return print(`no audit for ${subject}: neither a run nor an operator with an ended run`);
+  if (options.json) return printJson(audits);
+  for (const { runId, startedAt } of open) {
+    print(
+      `run ${runId}\nno audit, started ${startedAt}: it goes on or was terminated; see: republish status ${subject}\n`,
+    );
+  }
+  if (audits.length === 0 && open.length === 0) {
+    return print(`no audit for ${subject}: neither a run nor an operator that had one`);
+  }
   const { nevent, npub } = await import('../../../nostr/keys.js');
-  for (const row of rows) showRow(row, npub, nevent);
+  for (const row of audits) showRow(row, npub, nevent);
 }
 
+/** A document of the ledger as it is told: no ciphertext, no signature. */
+function told({ documentType, machineId, machineName, outcome, event, relays }: DocumentRow) {
+  return { documentType, machineId, machineName, outcome, eventId: event?.id ?? null, relays };
+}
+
+type ToldAudit = WrittenAuditRow & { documents: ReturnType<typeof told>[] };
+
 function showRow(
-  row: WrittenAuditRow,
+  row: ToldAudit,
   npub: (key: string) => string,
   nevent: (id: string, author: string) => string,
 ): void {
@@ -49,13 +69,21 @@ function showRow(
     [type, count.published, count.unchanged, count.superseded, count.skipped, count.failed].map(String),
   );
   print(`\n${table(['document type', 'published', 'unchanged', 'superseded', 'skipped', 'failed'], counts)}`);
-  const events = Object.entries(row.events).flatMap(([type, ids]) =>
-    ids.map((id) => [type, id, operatorPubkey ? nevent(id, operatorPubkey) : '']),
-  );
-  if (events.length > 0) print(`\n${table(['document type', 'event id', 'nevent'], events)}`);
+  const documents = row.documents.map(({ documentType, machineName, machineId, outcome, eventId }) => [
+    documentType,
+    machineName,
+    machineId,
+    outcome ?? '',
+    eventId ?? '',
+    eventId && operatorPubkey ? nevent(eventId, operatorPubkey) : '',
+  ]);
+  const header = ['document type', 'machine', 'machine id', 'outcome', 'event id', 'nevent'];
+  if (documents.length > 0) print(`\n${table(header, documents)}`);
   for (const { documentType, machineId, type, message } of row.failures) {
     print(`failed: ${documentType} of machine ${machineId}: ${type}: ${message}`);
   }
+  for (const type of new Set(row.failures.map((failure) => failure.type)))
+    print(`remedy for ${type}: ${remedyFor(type)}`);
   for (const { documentType, machineId, supersededBy } of row.superseded) {
     print(`superseded: ${documentType} of machine ${machineId} by the newer event ${supersededBy}`);
   }

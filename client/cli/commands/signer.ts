@@ -58,10 +58,13 @@ async function add(
   const { withDatabase } = await import('../database.js');
   const { addBunkerSigner, addLocalSigner } = await import('../../../pairing/signers.js');
   const { readSecret } = await import('../read-secret.js');
+  const { migrate } = await import('../../../database/migrate.js');
   const added = await withDatabase(
     async (database, configuration) => {
       const what = options.bunker ? 'bunker:// URI' : 'nsec';
       const secret = await readSecret(what, options.uriFile);
+      // A first signer is often added before any worker has run.
+      await migrate(database);
       const context = { database, configuration, operatorUserId: operator, say };
       return options.bunker ? addBunkerSigner(context, secret) : addLocalSigner(context, secret);
     },
@@ -69,6 +72,9 @@ async function add(
   );
   if (options.json) printJson(added);
   else print(`the ${added.kind} signer of operator ${operator} signs as ${added.pubkey}`);
+  if (added.replaced) {
+    say(`it replaces the ${added.replaced.kind} signer that signed as ${added.replaced.pubkey}`);
+  }
   if (!added.matchesAccount) {
     say(
       added.accountPubkey === null

@@ -91,9 +91,18 @@ async function waitForEnd(run: RepublishRun, operator: string, json: boolean): P
 function sayProgress(run: RepublishRun): () => void {
   let last = '';
   let stopped = false;
+  const startedAtMs = Date.now();
+  let warned = false;
   const look = async (): Promise<void> => {
     const progress = await run.progress().catch(() => undefined);
-    if (progress === undefined || stopped || progress.phase === 'done') return;
+    if (stopped) return;
+    if (progress === undefined && !warned && last === '' && Date.now() - startedAtMs > 8_000) {
+      warned = true;
+      say(
+        'no worker answers yet; it waits for one. Is `republish worker` running, with the same REPUBLISH_TASK_QUEUE and Temporal namespace?',
+      );
+    }
+    if (progress === undefined || progress.phase === 'done') return;
     const { phase, planned, published, unchanged, superseded, skipped, failed } = progress;
     const line = `${phase}: ${published + unchanged + superseded + failed} of ${planned} documents (${published} published, ${unchanged} unchanged, ${skipped} skipped, ${failed} failed)`;
     if (line !== last) say(line);
@@ -118,13 +127,20 @@ async function sayOutcome(run: RepublishRun): Promise<void> {
   // Needs a worker to answer; the result is there without.
   const progress = await run.progress().catch(() => undefined);
   if (progress === undefined) return;
-  const { published, unchanged, superseded, skipped } = progress;
+  const { planned, published, unchanged, superseded, skipped } = progress;
+  if (planned + skipped === 0) say('warning: the operator has no machines; is "queries.machines" right?');
+  if (skipped > 0) {
+    say(
+      `warning: ${skipped} documents have no state in the database and were skipped; see: republish audit ${run.runId}`,
+    );
+  }
   say(`done: ${published} published, ${unchanged} unchanged, ${superseded} superseded, ${skipped} skipped`);
 }
 
 function sayFailure({ type, message, remedy, failures, failed }: RepublishFailed): void {
-  if (type !== 'RepublishIncomplete')
-    return say(`error: ${type}: ${message}${message.includes(remedy) ? '' : ` ${remedy}`}`);
+  if (type !== 'RepublishIncomplete') {
+    return say(`error: ${type}: ${message}${message.includes(remedy) ? '' : `\nremedy: ${remedy}`}`);
+  }
   say(`error: ${failed} document${failed === 1 ? '' : 's'} could not be republished:`);
   for (const failure of failures) say(`  ${lineOf(failure)}`);
   if (failed > failures.length) say(`  and ${failed - failures.length} more; see: republish audit`);

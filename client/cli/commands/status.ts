@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import type { RepublishRun } from '../../republish';
 import { print, printJson, say, table } from '../output';
 
 export function registerStatus(program: Command): void {
@@ -18,14 +19,18 @@ async function status(operator: string, { json }: { json?: true }): Promise<void
   try {
     const run = await findRepublish(client, operator);
     const description = await client.workflow.getHandle(run.workflowId, run.runId).describe();
-    const progress = await run.progress().catch(() => undefined);
+    const progress = await inTime(run.progress(), 3_000);
+    const isClosed = description.closeTime !== undefined;
+    const failure = isClosed ? await failureOf(run) : undefined;
     const facts = {
       workflowId: run.workflowId,
       runId: run.runId,
       status: description.status.name,
       startedAt: description.startTime.toISOString(),
       closedAt: description.closeTime?.toISOString() ?? null,
+      taskQueue: description.taskQueue,
       progress: progress ?? null,
+      failure: failure ?? null,
       retrying: (description.raw.pendingActivities ?? [])
         .filter(({ lastFailure }) => lastFailure != null)
         .map(({ activityType, attempt, lastFailure }) => ({
@@ -39,10 +44,9 @@ async function status(operator: string, { json }: { json?: true }): Promise<void
     print(
       `${facts.workflowId}\nrun ${facts.runId}\n${facts.status}, started ${facts.startedAt}${facts.closedAt ? `, ended ${facts.closedAt}` : ''}`,
     );
-    if (progress === undefined)
-      say('no worker answers: progress is not known (is one running on the task queue?)');
+    if (progress === undefined) say(`no worker answers on task queue ${facts.taskQueue}: is one running?`);
     else {
-      print(`\n${progress.phase}${progress.cancelling ? ' (cancelling)' : ''}`);
+      print(`\n${isClosed ? 'ended' : progress.phase}${progress.cancelling ? ' (cancelled)' : ''}`);
       const rows = Object.entries({ ...progress.documentTypes, total: progress }).map(([type, counts]) =>
         [
           type,
@@ -63,7 +67,28 @@ async function status(operator: string, { json }: { json?: true }): Promise<void
     }
     for (const { activity, attempt, type, message } of facts.retrying)
       print(`retrying ${activity}, attempt ${attempt}: ${type}: ${message}`);
+    if (failure) print(`\nfailure: ${failure.type}: ${failure.message}\nsee: republish audit ${run.runId}`);
   } finally {
     await close();
+  }
+}
+
+/** A query waits for a worker; where there is none, the rest of the status is worth more than the wait. */
+async function inTime<T>(promise: Promise<T>, timeoutMs: number): Promise<T | undefined> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<undefined>((resolve) => (timer = setTimeout(() => resolve(undefined), timeoutMs)));
+  const result = await Promise.race([promise.catch(() => undefined), late]);
+  clearTimeout(timer);
+  return result;
+}
+
+async function failureOf(run: RepublishRun): Promise<{ type: string; message: string } | undefined> {
+  const { RepublishFailed } = await import('../../index.js');
+  try {
+    await run.result();
+    return undefined;
+  } catch (error) {
+    if (error instanceof RepublishFailed) return { type: error.type, message: error.message };
+    throw error;
   }
 }
