@@ -192,8 +192,13 @@ export class RepublishError extends Error {
     readonly type: FailureType,
     message: string,
   ) {
-    super(message.slice(0, MAX_MESSAGE_LENGTH));
+    super(storable(message));
   }
+}
+
+/** Text that Postgres' jsonb and Temporal take: no NUL, and no half of a character, which cutting can leave. */
+function storable(text: string): string {
+  return text.slice(0, MAX_MESSAGE_LENGTH).replaceAll('\u0000', '').replace(/\p{Surrogate}/gu, '\ufffd');
 }
 
 /** Turns anything that was thrown into an Error (nostr libraries reject with strings, Node with AggregateError). */
@@ -201,5 +206,7 @@ export function ensureError(thrown: unknown): Error {
   if (thrown instanceof AggregateError && thrown.message === '') {
     return new Error(thrown.errors.map((inner) => ensureError(inner).message).join('; '), { cause: thrown });
   }
-  return thrown instanceof Error ? thrown : new Error(String(thrown));
+  if (thrown instanceof Error) return thrown;
+  // An object without a prototype has no text, and asking for it throws.
+  return new Error(typeof thrown === 'object' ? 'an object was thrown that is no error' : String(thrown));
 }

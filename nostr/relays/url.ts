@@ -19,6 +19,7 @@ export function parseRelayUrl(text: string): string | undefined {
  * nostrclient.
  */
 export function shownRelay(url: string): string {
+  if (!URL.canParse(url)) return 'a relay whose URL is not valid';
   const { protocol, host, pathname, search } = new URL(url);
   return `${protocol}//${host}${pathname === '/' && search === '' ? '' : '/…'}`;
 }
