@@ -198,7 +198,10 @@ export class RepublishError extends Error {
 
 /** Text that Postgres' jsonb and Temporal take: no NUL, and no half of a character, which cutting can leave. */
 function storable(text: string): string {
-  return text.slice(0, MAX_MESSAGE_LENGTH).replaceAll('\u0000', '').replace(/\p{Surrogate}/gu, '\ufffd');
+  return text
+    .slice(0, MAX_MESSAGE_LENGTH)
+    .replaceAll('\u0000', '')
+    .replace(/\p{Surrogate}/gu, '\ufffd');
 }
 
 /** Turns anything that was thrown into an Error (nostr libraries reject with strings, Node with AggregateError). */
@@ -207,6 +210,10 @@ export function ensureError(thrown: unknown): Error {
     return new Error(thrown.errors.map((inner) => ensureError(inner).message).join('; '), { cause: thrown });
   }
   if (thrown instanceof Error) return thrown;
-  // An object without a prototype has no text, and asking for it throws.
-  return new Error(typeof thrown === 'object' ? 'an object was thrown that is no error' : String(thrown));
+  // An error of another realm is no instance of ours; an object without a prototype has no text, and asking for it throws.
+  if (typeof thrown !== 'object' || thrown === null) return new Error(String(thrown));
+  const { message } = thrown as { message?: unknown };
+  return new Error(typeof message === 'string' ? message : 'an object was thrown that is no error', {
+    cause: thrown,
+  });
 }
