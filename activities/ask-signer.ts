@@ -10,10 +10,10 @@ import { useSigner } from './steps/use-signer';
 export async function askSigner(
   deps: ActivityDependencies,
   { operatorUserId, operatorPubkey }: AskSignerInput,
-  { signal }: ActivityCall,
+  { signerCall }: ActivityCall,
 ): Promise<void> {
   const pubkey = await useSigner(deps, operatorUserId, operatorPubkey, (signer) =>
-    signer.getPublicKey({ signal }),
+    signer.getPublicKey(signerCall),
   );
   if (pubkey !== operatorPubkey) {
     throw new RepublishError(

@@ -14,6 +14,12 @@ export interface Activities {
   persistAudit(input: PersistAuditInput): Promise<PersistAuditResult>;
 }
 
+/** What an activity shows while it waits for a person; it is kept by the server only until the activity ends. */
+export interface HeartbeatDetails {
+  /** Page on which the operator approves what the bunker was asked (NIP-46 `auth_url`). */
+  approvalUrl: string;
+}
+
 export interface CheckSignerInput {
   /** `firstExecutionRunId`: the ledger key of the run, which stays across continue-as-new. */
   runId: string;

@@ -14,6 +14,7 @@ import {
   parseSecretKey,
   unlockSecretKey,
 } from '../nostr/keys';
+import { AddressRefused, type AddressRules, requireAllowedUrl } from '../nostr/relays/address-rules';
 import { Keyring } from '../nostr/signers/keyring';
 
 export interface SignerContext {
@@ -66,8 +67,9 @@ export async function addLocalSigner(context: SignerContext, nsec: string): Prom
  * used, so that after a crash the same command goes on with the same key.
  */
 export async function addBunkerSigner(context: SignerContext, uri: string): Promise<SignerFacts> {
-  const { bunkerPubkey, relays, secret } = readUri(uri);
   const { database, configuration, operatorUserId } = context;
+  const addressRules = { allowPrivate: configuration.allowPrivateBunkerRelays };
+  const { bunkerPubkey, relays, secret } = readUri(uri, addressRules);
   const before = await findSigner(database, operatorUserId);
   const ncryptsec = await beginPairing(database, {
     operatorUserId,
@@ -81,6 +83,7 @@ export async function addBunkerSigner(context: SignerContext, uri: string): Prom
     requestTimeoutMs: configuration.bunkerTimeoutMs,
     approvalTimeoutMs: configuration.approvalTimeoutMs,
     connectTimeoutMs: CONNECT_TIMEOUT_MS,
+    addressRules,
     limiter: new Limiter(1),
     onApprovalNeeded: (url) => context.say(`the bunker asks for approval; open ${url}`),
   });
@@ -137,6 +140,7 @@ export async function checkStoredSigner(context: SignerContext): Promise<SignerF
     bunkerTimeoutMs: configuration.bunkerTimeoutMs,
     approvalTimeoutMs: configuration.approvalTimeoutMs,
     connectTimeoutMs: CONNECT_TIMEOUT_MS,
+    allowPrivateBunkerRelays: configuration.allowPrivateBunkerRelays,
     onApprovalNeeded: (_, url) => context.say(`the bunker asks for approval; open ${url}`),
   });
   try {
@@ -159,11 +163,18 @@ async function facts(
   return { operatorUserId, kind, pubkey, accountPubkey, matchesAccount: accountPubkey === pubkey };
 }
 
-function readUri(uri: string): ReturnType<typeof parseBunkerUri> {
+function readUri(uri: string, addressRules: AddressRules): ReturnType<typeof parseBunkerUri> {
   try {
-    return parseBunkerUri(uri);
+    const address = parseBunkerUri(uri);
+    for (const relay of address.relays) requireAllowedUrl(relay, addressRules);
+    return address;
   } catch (error) {
-    throw new SecretRefused((error as Error).message);
+    const { message } = error as Error;
+    throw new SecretRefused(
+      error instanceof AddressRefused
+        ? `the bunker URI names a relay that is not allowed: ${message}. Set the bunker to public wss:// relays and use its new URI`
+        : message,
+    );
   }
 }
 

@@ -4,11 +4,13 @@ import { finalizeEvent, getPublicKey } from 'nostr-tools/pure';
 import { RepublishError } from '../../contract/failures';
 import { eventId, hasEventShape, isAuthentic, type SignedEvent, type UnsignedEvent } from '../events';
 import { looksLikeNip44 } from '../nip44';
+import type { AddressRules } from '../relays/address-rules';
 import { shownRelay } from '../relays/url';
 import type { Signer, SignerCall } from '../signers/signer';
 import type { Limiter } from './limiter';
 import { BUNKER_KIND, BunkerLink } from './link';
 import { parseAnswer, presentableError } from './messages';
+import { Pacer } from './pacer';
 
 export interface BunkerClientOptions {
   bunkerPubkey: string;
@@ -20,14 +22,21 @@ export interface BunkerClientOptions {
   /** The same, once the bunker has asked for a person's approval (`auth_url`). */
   approvalTimeoutMs: number;
   connectTimeoutMs: number;
+  /** Where the bunker's relays may be. Absent: on this machine and on the public internet. */
+  addressRules?: AddressRules;
   /** Shared by all clients of this bunker in the process. */
   limiter: Limiter;
+  /** Likewise: finds the rate at which the bunker's relays pass requests on. Absent: one of its own. */
+  pacer?: Pacer;
   /** The page on which a person approves a request. It is a secret of the operator's: never log it. */
   onApprovalNeeded?(url: string): void;
 }
 
 /** What is asked for at pairing (NIP-46 permissions). */
 const PERMISSIONS = 'nip44_encrypt,sign_event:30078,sign_event:22242';
+
+/** Answer to a relay's challenge (NIP-42). */
+const AUTH_KIND = 22242;
 
 interface Pending {
   method: string;
@@ -41,7 +50,16 @@ interface Pending {
   /** How often a relay has asked for patience. */
   resends: number;
   approvalUrl?: string;
+  /** Requests that wait for the approval of this one. */
+  onEnd: Set<() => void>;
+  onApproval(url: string): void;
   timers: Set<NodeJS.Timeout>;
+  deadline?: NodeJS.Timeout;
+  sentAtMs: number;
+  /** A relay has passed it on, by its OK or by the answer. */
+  passed: boolean;
+  /** Aborts when the request has ended. */
+  ended: AbortController;
   resolve(result: string): void;
   reject(error: unknown): void;
 }
@@ -56,6 +74,7 @@ const MAX_RESEND_MS = 8_000;
  */
 export class BunkerClient implements Signer {
   readonly clientPubkey: string;
+  #pacer: Pacer;
   #conversationKey: Uint8Array;
   #clientSecretKey: Uint8Array;
   #links: BunkerLink[];
@@ -69,14 +88,17 @@ export class BunkerClient implements Signer {
   constructor(private readonly options: BunkerClientOptions) {
     this.#clientSecretKey = Uint8Array.from(options.clientSecretKey);
     this.clientPubkey = getPublicKey(this.#clientSecretKey);
+    this.#pacer = options.pacer ?? new Pacer();
     this.#conversationKey = getConversationKey(this.#clientSecretKey, options.bunkerPubkey);
     this.#links = options.relays.map(
       (url) =>
         new BunkerLink({
           url,
           connectTimeoutMs: options.connectTimeoutMs,
+          addressRules: options.addressRules ?? { allowPrivate: false },
           bunkerPubkey: options.bunkerPubkey,
           clientPubkey: this.clientPubkey,
+          authenticate: (relay, challenge) => this.#answerChallenge(relay, challenge),
           onAnswer: (event) => this.#receive(event),
           onReady: (link) => this.#sendWaiting(link),
           onOk: (link, id, accepted, message) => this.#noteOk(link, id, accepted, message),
@@ -135,11 +157,48 @@ export class BunkerClient implements Signer {
     this.#conversationKey.fill(0);
   }
 
-  #request(method: string, params: string[], call?: SignerCall): Promise<string> {
-    return this.options.limiter.run(() => this.#ask(method, params, call?.signal), call?.signal);
+  async #request(method: string, params: string[], call: SignerCall = {}): Promise<string> {
+    await this.#whileApprovalIsOpen(call);
+    let answer: Promise<string> | undefined;
+    await this.options.limiter.run(async () => {
+      await this.#pacer.take(call.signal);
+      // A place is given back as soon as a person is asked: other operators may share this bunker.
+      await new Promise<void>((free) => {
+        answer = this.#ask(method, params, call, free);
+        answer.then(
+          () => free(),
+          () => free(),
+        );
+      });
+    }, call.signal);
+    return answer as unknown as Promise<string>;
   }
 
-  #ask(method: string, params: string[], signal: AbortSignal | undefined): Promise<string> {
+  /** While a person is asked for one request, the others wait: each would only ask the same person again. */
+  async #whileApprovalIsOpen({ signal, onApproval }: SignerCall): Promise<void> {
+    for (;;) {
+      const open = [...this.#pending.values()].find(({ approvalUrl }) => approvalUrl !== undefined);
+      if (open === undefined) return;
+      onApproval?.(open.approvalUrl);
+      await new Promise<void>((resolve, reject) => {
+        const abort = (): void => {
+          open.onEnd.delete(go);
+          reject(signal?.reason as Error);
+        };
+        const go = (): void => {
+          signal?.removeEventListener('abort', abort);
+          resolve();
+        };
+        if (signal?.aborted) return abort();
+        open.onEnd.add(go);
+        signal?.addEventListener('abort', abort, { once: true });
+      });
+      onApproval?.(undefined);
+    }
+  }
+
+  #ask(method: string, params: string[], call: SignerCall, onApprovalAsked: () => void): Promise<string> {
+    const { signal } = call;
     if (this.#closed)
       throw new RepublishError('SignerUnreachable', 'the connection to the bunker was closed');
     signal?.throwIfAborted();
@@ -160,7 +219,10 @@ export class BunkerClient implements Signer {
         this.#pending.delete(id);
         this.#byEventId.delete(event.id);
         for (const timer of pending.timers) clearTimeout(timer);
+        pending.ended.abort();
         signal?.removeEventListener('abort', abort);
+        if (pending.approvalUrl !== undefined) call.onApproval?.(undefined);
+        for (const go of pending.onEnd) go();
       };
       const abort = (): void => pending.reject(signal?.reason);
       const pending: Pending = {
@@ -172,6 +234,14 @@ export class BunkerClient implements Signer {
         resending: new Set(),
         resends: 0,
         timers: new Set(),
+        sentAtMs: 0,
+        passed: false,
+        ended: new AbortController(),
+        onEnd: new Set(),
+        onApproval: (url) => {
+          call.onApproval?.(url);
+          onApprovalAsked();
+        },
         resolve: (result) => {
           end();
           resolve(result);
@@ -183,16 +253,54 @@ export class BunkerClient implements Signer {
       };
       this.#pending.set(id, pending);
       this.#byEventId.set(event.id, pending);
-      pending.timers.add(
-        setTimeout(() => pending.reject(this.#whyNoAnswer(pending)), this.options.requestTimeoutMs),
-      );
+      this.#startDeadline(pending);
       signal?.addEventListener('abort', abort, { once: true });
       for (const link of this.#links) this.#sendOver(link, pending);
     });
   }
 
+  /** NIP-42: the client key is who this connection is. */
+  #answerChallenge(relay: string, challenge: string): SignedEvent {
+    const tags = [
+      ['relay', relay],
+      ['challenge', challenge],
+    ];
+    return finalizeEvent(
+      { kind: AUTH_KIND, created_at: Math.floor(Date.now() / 1000), tags, content: '' },
+      this.#clientSecretKey,
+    );
+  }
+
   #sendOver(link: BunkerLink, pending: Pending): void {
-    if (link.send(pending.event)) pending.sentOver.add(link);
+    if (!link.send(pending.event)) return;
+    pending.sentOver.add(link);
+    pending.sentAtMs = Date.now();
+  }
+
+  /** Anew from the moment in which a relay has passed the request on: how long the relay made it wait is not the bunker's. */
+  #startDeadline(pending: Pending): void {
+    clearTimeout(pending.deadline);
+    pending.deadline = setTimeout(() => {
+      // While the relay lets others of this bunker through, this one's turn comes too.
+      const isItsTurn = this.#isHeldUp(pending) && this.#pacer.idleMs < this.options.requestTimeoutMs;
+      if (isItsTurn) this.#startDeadline(pending);
+      else pending.reject(this.#whyNoAnswer(pending));
+    }, this.options.requestTimeoutMs);
+    pending.timers.add(pending.deadline);
+  }
+
+  /** Every relay that has the request refuses it for its rate. */
+  #isHeldUp({ refusals, sentOver }: Pending): boolean {
+    return (
+      sentOver.size > 0 &&
+      refusals.size === sentOver.size &&
+      [...refusals.values()].every((reason) => reason.startsWith('rate-limited:'))
+    );
+  }
+
+  #notePassed(pending: Pending): void {
+    if (!pending.passed) this.#pacer.passed();
+    pending.passed = true;
   }
 
   /** After a (re)connect: sends what waits. The same event again, so that a bunker that has it already can tell. */
@@ -204,15 +312,29 @@ export class BunkerClient implements Signer {
     const pending = this.#byEventId.get(id);
     if (pending === undefined) return;
     if (accepted) {
+      if (this.#isHeldUp(pending)) this.#startDeadline(pending);
       pending.refusals.delete(link);
+      this.#notePassed(pending);
       return;
     }
     pending.refusals.set(link, message);
-    if (!/^(rate-limited|error):/.test(message)) return;
+    // auth-required: the relay has sent a challenge, or is about to, and the link answers it.
+    if (!/^(rate-limited|error|auth-required):/.test(message)) return;
     // The relay has not passed the request on: the same event is sent again after a pause, within the deadline.
     // One at a time: a relay may answer a single event with any number of refusals.
     if (pending.resending.has(link)) return;
     pending.resending.add(link);
+    if (this.#isHeldUp(pending)) {
+      this.#pacer.refused(pending.sentAtMs);
+      this.#pacer.take(pending.ended.signal, true).then(
+        () => {
+          pending.resending.delete(link);
+          this.#sendOver(link, pending);
+        },
+        () => undefined, // it has ended meanwhile
+      );
+      return;
+    }
     const pauseMs =
       Math.min(FIRST_RESEND_MS * 2 ** pending.resends, MAX_RESEND_MS) * (0.75 + Math.random() / 2);
     pending.resends += 1;
@@ -244,6 +366,7 @@ export class BunkerClient implements Signer {
     }
     const pending = this.#pending.get(answer.id);
     if (pending === undefined) return;
+    this.#notePassed(pending);
     if (answer.result === 'auth_url') return this.#waitForApproval(pending, answer.error);
     if (answer.error !== '') {
       const reason = presentableError(answer.error);
@@ -272,6 +395,7 @@ export class BunkerClient implements Signer {
     pending.timers.add(
       setTimeout(() => pending.reject(this.#whyNoAnswer(pending)), this.options.approvalTimeoutMs),
     );
+    pending.onApproval(page);
     this.options.onApprovalNeeded?.(page);
   }
 

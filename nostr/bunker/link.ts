@@ -1,13 +1,17 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ensureError } from '../../contract/failures';
 import type { SignedEvent } from '../events';
+import type { AddressRules } from '../relays/address-rules';
 import { plainText, RelayConnection } from '../relays/connection';
+import { plainNetworkError } from '../relays/plain-network-error';
 
 export interface LinkOptions {
   url: string;
   connectTimeoutMs: number;
+  addressRules: AddressRules;
   bunkerPubkey: string;
   clientPubkey: string;
+  /** Answers a relay's challenge with the client key (NIP-42). */
+  authenticate(relayUrl: string, challenge: string): SignedEvent;
   onAnswer(event: SignedEvent): void;
   /** The link can carry requests (again): whatever waits may be sent now. */
   onReady(link: BunkerLink): void;
@@ -73,7 +77,7 @@ export class BunkerLink {
       try {
         await this.#connectOnce(signal);
       } catch (thrown) {
-        this.#trouble = plainText(ensureError(thrown).message);
+        this.#trouble = plainText(plainNetworkError(thrown));
       }
       this.#ready = false;
       // A link that held for a while starts over with short pauses.
@@ -89,13 +93,18 @@ export class BunkerLink {
   async #connectOnce(signal: AbortSignal): Promise<void> {
     let lost: (reason: string) => void = () => undefined;
     const untilLost = new Promise<string>((resolve) => (lost = resolve));
+    let onAuthenticated: (accepted: boolean, message: string) => void = () => undefined;
     const connection = await RelayConnection.open(
       {
         url: this.url,
         connectTimeoutMs: this.options.connectTimeoutMs,
+        addressRules: this.options.addressRules,
         maxMessageBytes: MAX_MESSAGE_BYTES,
-        onLost: (reason) => lost(reason),
+        // Not why: the network's words are not for the stranger who named the relay.
+        onLost: () => lost('connection lost'),
         onOk: (id, accepted, message) => this.options.onOk(this, id, accepted, message),
+        authenticate: (challenge) => this.options.authenticate(this.url, challenge),
+        onAuthenticated: (accepted, message) => onAuthenticated(accepted, message),
       },
       signal,
     );
@@ -106,25 +115,51 @@ export class BunkerLink {
     // Subscribed before the first request goes out: an answer to an unheard subscription is lost for good.
     let subscribed: () => void = () => undefined;
     const untilSubscribed = new Promise<void>((resolve) => (subscribed = resolve));
-    const timer = setTimeout(() => subscribed(), SUBSCRIBED_AFTER_MS);
-    connection.subscribe(
-      [
+    const end = (reason: string): void => {
+      lost(reason);
+      connection.close();
+    };
+    let authenticated = false;
+    // A relay that demands authentication (NIP-42) closes the subscription first, and takes it after.
+    let closedForAuth = false;
+    onAuthenticated = (accepted, message) => {
+      if (!accepted) return end(`authentication refused: ${message}`);
+      authenticated = true;
+      if (closedForAuth) subscribe();
+      else if (this.#ready) this.options.onReady(this);
+    };
+    const onClosed = (reason: string): void => {
+      if (!reason.startsWith('auth-required:') || closedForAuth)
+        return end(`subscription refused: ${reason}`);
+      closedForAuth = true;
+      this.#trouble = `subscription refused: ${reason}`;
+      if (authenticated) subscribe();
+    };
+    const subscribe = (): void => {
+      connection.subscribe(
+        [
+          {
+            kinds: [BUNKER_KIND],
+            authors: [this.options.bunkerPubkey],
+            '#p': [this.options.clientPubkey],
+            limit: OVERLAP_EVENTS,
+          },
+        ],
         {
-          kinds: [BUNKER_KIND],
-          authors: [this.options.bunkerPubkey],
-          '#p': [this.options.clientPubkey],
-          limit: OVERLAP_EVENTS,
+          onEvent: (event) => this.options.onAnswer(event),
+          onEose: () => subscribed(),
+          onClosed,
         },
-      ],
-      {
-        onEvent: (event) => this.options.onAnswer(event),
-        onEose: () => subscribed(),
-        onClosed: (reason) => {
-          lost(`subscription refused: ${reason}`);
-          connection.close();
-        },
-      },
+      );
+    };
+    const timer = setTimeout(
+      () =>
+        closedForAuth && !authenticated
+          ? end('subscription refused: auth-required, and no challenge came')
+          : subscribed(),
+      SUBSCRIBED_AFTER_MS,
     );
+    subscribe();
     await Promise.race([untilSubscribed, untilLost]);
     clearTimeout(timer);
     if (connection.isOpen) {

@@ -11,7 +11,7 @@ export interface BunkerAddress {
 }
 
 /** Most relays a URI may name; each is a connection held open. */
-const MAX_RELAYS = 10;
+const MAX_RELAYS = 5;
 
 /**
  * Reads `bunker://<pubkey>?relay=...&secret=...`. Only that: a NIP-05 name would be looked up over HTTP.

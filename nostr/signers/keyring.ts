@@ -1,5 +1,6 @@
 import { BunkerClient } from '../bunker/client';
 import { Limiter } from '../bunker/limiter';
+import { Pacer } from '../bunker/pacer';
 import { unlockSecretKey } from '../keys';
 import { createLocalSigner } from './local';
 import type { Signer } from './signer';
@@ -16,6 +17,7 @@ export interface KeyringOptions {
   bunkerTimeoutMs: number;
   approvalTimeoutMs: number;
   connectTimeoutMs: number;
+  allowPrivateBunkerRelays: boolean;
   onApprovalNeeded?(bunkerPubkey: string, url: string): void;
 }
 
@@ -34,7 +36,8 @@ interface Entry {
  */
 export class Keyring {
   #entries = new Map<string, Entry>();
-  #limiters = new Map<string, Limiter>();
+  /** By bunker: what all its clients share. They stay: a bunker's rate is not found anew for every run. */
+  #shared = new Map<string, { limiter: Limiter; pacer: Pacer }>();
 
   constructor(private readonly options: KeyringOptions) {}
 
@@ -84,17 +87,21 @@ export class Keyring {
       requestTimeoutMs: this.options.bunkerTimeoutMs,
       approvalTimeoutMs: this.options.approvalTimeoutMs,
       connectTimeoutMs: this.options.connectTimeoutMs,
-      limiter: this.#limiterFor(stored.bunkerPubkey),
+      addressRules: { allowPrivate: this.options.allowPrivateBunkerRelays },
+      ...this.#sharedFor(stored.bunkerPubkey),
       onApprovalNeeded: (url) => this.options.onApprovalNeeded?.(stored.bunkerPubkey, url),
     });
     secretKey.fill(0);
     return client;
   }
 
-  #limiterFor(bunkerPubkey: string): Limiter {
-    const limiter = this.#limiters.get(bunkerPubkey) ?? new Limiter(this.options.bunkerConcurrency);
-    this.#limiters.set(bunkerPubkey, limiter);
-    return limiter;
+  #sharedFor(bunkerPubkey: string): { limiter: Limiter; pacer: Pacer } {
+    const shared = this.#shared.get(bunkerPubkey) ?? {
+      limiter: new Limiter(this.options.bunkerConcurrency),
+      pacer: new Pacer(),
+    };
+    this.#shared.set(bunkerPubkey, shared);
+    return shared;
   }
 
   #close(identity: string): void {

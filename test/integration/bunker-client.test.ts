@@ -681,8 +681,7 @@ describe('the way to the bunker', () => {
     const client = open({ relays: [dead], bunkerPubkey: operator, requestTimeoutMs: SHORT_MS });
     const error = await refusal(client.getPublicKey());
     expect(error.type).toBe('SignerUnreachable');
-    // In jest an error of Node's is no Error of the test's, and is introduced by its name.
-    expect(error.message.replace('Error: ', '')).toContain(`${dead}: connect ECONNREFUSED`);
+    expect(error.message).toContain(`(${dead}: refused)`);
   });
 
   it('needs no OK, which some relays never send for ephemeral events', async () => {
@@ -781,7 +780,7 @@ describe('the way to the bunker', () => {
     const client = open({ relays: [relay.url], bunkerPubkey: operator, requestTimeoutMs: SHORT_MS });
     const error = await refusal(client.getPublicKey());
     expect(error.type).toBe('SignerUnreachable');
-    expect(error.message).toContain('subscription refused: auth-required: members only');
+    expect(error.message).toContain('subscription refused: auth-required');
     expect(relay.countOf('EVENT')).toBe(0);
   });
 

@@ -193,6 +193,16 @@ describe('republish', () => {
       ['not a URI', 'nonsense', 'expected bunker://'],
       ['no relay', `bunker://${'ab'.repeat(32)}?secret=canary-secret`, 'relay'],
       ['nothing', '', 'no bunker:// URI was given'],
+      [
+        'a relay in a private network',
+        `bunker://${'ab'.repeat(32)}?relay=wss://0x0a000001/canary-secret&secret=canary-secret`,
+        '10.0.0.1 is a private address, which bunker relays may not have (REPUBLISH_ALLOW_PRIVATE_BUNKER_RELAYS)',
+      ],
+      [
+        'a relay elsewhere without TLS',
+        `bunker://${'ab'.repeat(32)}?relay=ws://relay.example.com/&secret=canary-secret`,
+        'Set the bunker to public wss:// relays',
+      ],
       ['a web address', 'https://bunker.example.com/canary-secret', 'must begin with bunker://'],
     ])('refuses %s with exit code 2 and without repeating it', async (_what, uri, problem) => {
       const { code, stderr } = await republish(['signer', 'add', 'x', '--bunker'], saga.env, uri);

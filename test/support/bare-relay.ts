@@ -19,6 +19,7 @@ export interface BarePeer {
 export interface BareScript {
   onConnect?(peer: BarePeer): void;
   onEvent?(event: SignedEvent, peer: BarePeer, relay: BareRelay): void;
+  onAuth?(event: SignedEvent, peer: BarePeer): void;
   onRequest?(subscription: string, filters: Filter[], peer: BarePeer, relay: BareRelay): void;
 }
 
@@ -116,6 +117,8 @@ export async function startBareRelay(script: BareScript = {}, port = 0): Promise
         if (relay.script.onEvent) return relay.script.onEvent(event, peer, relay);
         relay.keep(event);
         peer.send('OK', event.id, true, '');
+      } else if (type === 'AUTH') {
+        relay.script.onAuth?.(first as SignedEvent, peer);
       } else if (type === 'REQ') {
         live.add({ peer, subscription: first as string, filters: rest as Filter[] });
         if (relay.script.onRequest)

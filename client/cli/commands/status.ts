@@ -1,4 +1,6 @@
+import type { Payload, PayloadConverter } from '@temporalio/common';
 import type { Command } from 'commander';
+import type { HeartbeatDetails } from '../../../contract/activities';
 import type { RepublishRun } from '../../republish';
 import { print, printJson, say, table } from '../output';
 
@@ -15,6 +17,7 @@ export function registerStatus(program: Command): void {
 
 async function status(operator: string, { json }: { json?: true }): Promise<void> {
   const { connect, findRepublish } = await import('../../index.js');
+  const { defaultPayloadConverter } = await import('@temporalio/common');
   const { client, close } = await connect();
   try {
     const run = await findRepublish(client, operator);
@@ -31,6 +34,7 @@ async function status(operator: string, { json }: { json?: true }): Promise<void
       taskQueue: description.taskQueue,
       progress: progress ?? null,
       failure: failure ?? null,
+      approvals: approvalPages(description.raw.pendingActivities ?? [], defaultPayloadConverter),
       retrying: (description.raw.pendingActivities ?? [])
         .filter(({ lastFailure }) => lastFailure != null)
         .map(({ activityType, attempt, lastFailure }) => ({
@@ -65,12 +69,26 @@ async function status(operator: string, { json }: { json?: true }): Promise<void
         ),
       );
     }
+    for (const url of facts.approvals) print(`the bunker asks for approval; open ${url}`);
     for (const { activity, attempt, type, message } of facts.retrying)
       print(`retrying ${activity}, attempt ${attempt}: ${type}: ${message}`);
     if (failure) print(`\nfailure: ${failure.type}: ${failure.message}\nsee: republish audit ${run.runId}`);
   } finally {
     await close();
   }
+}
+
+/** Pages on which the operator has to approve, from the heartbeats of the activities that wait for it. */
+function approvalPages(
+  pending: { heartbeatDetails?: { payloads?: Payload[] | null } | null }[],
+  converter: PayloadConverter,
+): string[] {
+  const pages = pending.flatMap(({ heartbeatDetails }) => {
+    const payload = heartbeatDetails?.payloads?.[0];
+    const details = payload ? converter.fromPayload<HeartbeatDetails | undefined>(payload) : undefined;
+    return details?.approvalUrl ?? [];
+  });
+  return [...new Set(pages)];
 }
 
 /** A query waits for a worker; where there is none, the rest of the status is worth more than the wait. */

@@ -1,0 +1,124 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** Time, for tests that cannot wait for minutes. */
+export interface Clock {
+  nowMs(): number;
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+}
+
+const REAL_CLOCK: Clock = {
+  nowMs: () => Date.now(),
+  sleep: async (ms, signal) => {
+    await sleep(ms, undefined, signal ? { signal } : {}).catch(() => signal?.throwIfAborted());
+  },
+};
+
+const DECREASE = 0.8;
+const FAST_INCREASE = 1.25;
+const SLOW_INCREASE_PER_S = 0.02;
+/** A relay that refuses everything is still asked now and then: it may count by the minute. */
+const MIN_RATE_PER_S = 0.2;
+/** What a relay that refused for the first time had let through shortly before says most about its limit. */
+const LOOK_BACK_MS = 5_000;
+
+/**
+ * Finds the rate at which a bunker's relays pass requests on, from their refusals alone: relays name no limit that could
+ * be relied on. Additive increase, multiplicative decrease; below the rate at which trouble last began it recovers fast,
+ * as a relay that counts by the minute lets nothing through for a while and then everything.
+ *
+ * One pacer serves all requests to a bunker, so that many documents do not each find the limit anew.
+ */
+export class Pacer {
+  #ratePerS = Infinity;
+  #fastBelowPerS = Infinity;
+  #lastAtMs = -Infinity;
+  #waiting: (() => void)[] = [];
+  #lettingThrough = false;
+  #slowedAtMs = -Infinity;
+  #passedSinceSlowed = true;
+  #lastPassMs = -Infinity;
+  #passes: number[] = [];
+
+  constructor(private readonly clock: Clock = REAL_CLOCK) {}
+
+  /** Requests a second that are let through now; Infinity while no relay has refused any. */
+  get ratePerS(): number {
+    return this.#ratePerS;
+  }
+
+  /** Milliseconds since a request was last passed on. */
+  get idleMs(): number {
+    return this.clock.nowMs() - this.#lastPassMs;
+  }
+
+  /** Waits for a place in the rate; `again` goes before the others. Rejects with the signal's reason. */
+  async take(signal?: AbortSignal, again = false): Promise<void> {
+    signal?.throwIfAborted();
+    if (this.#ratePerS === Infinity) return;
+    await new Promise<void>((resolve, reject) => {
+      const leave = (): void => {
+        this.#waiting = this.#waiting.filter((other) => other !== go);
+        reject(signal?.reason as Error);
+      };
+      const go = (): void => {
+        signal?.removeEventListener('abort', leave);
+        resolve();
+      };
+      if (again) this.#waiting.unshift(go);
+      else this.#waiting.push(go);
+      signal?.addEventListener('abort', leave, { once: true });
+      void this.#letThrough();
+    });
+  }
+
+  /** Lets those who wait go one by one. Looks at the rate anew for each: it may have changed while they waited. */
+  async #letThrough(): Promise<void> {
+    if (this.#lettingThrough) return;
+    this.#lettingThrough = true;
+    while (this.#waiting.length > 0) {
+      const waitMs = Math.max(this.#lastAtMs, this.#slowedAtMs) + 1_000 / this.#ratePerS - this.clock.nowMs();
+      if (waitMs > 0) {
+        await this.clock.sleep(waitMs);
+        continue;
+      }
+      this.#lastAtMs = this.clock.nowMs();
+      this.#waiting.shift()?.();
+    }
+    this.#lettingThrough = false;
+  }
+
+  /** A relay has passed a request on. */
+  passed(): void {
+    const nowMs = this.clock.nowMs();
+    this.#lastPassMs = nowMs;
+    this.#passedSinceSlowed = true;
+    if (this.#ratePerS === Infinity) {
+      this.#passes.push(nowMs);
+      if (this.#passes.length > 1_000) this.#passes.shift();
+      return;
+    }
+    this.#ratePerS =
+      this.#ratePerS < this.#fastBelowPerS
+        ? this.#ratePerS * FAST_INCREASE
+        : this.#ratePerS + SLOW_INCREASE_PER_S;
+  }
+
+  /** A relay has refused a request for its rate. Refusals of what was sent before the last slowing down say nothing new. */
+  refused(sentAtMs: number): void {
+    const nowMs = this.clock.nowMs();
+    if (sentAtMs <= this.#slowedAtMs) return;
+    const ratePerS = (this.#ratePerS === Infinity ? this.#recentRate(nowMs) : this.#ratePerS) * DECREASE;
+    this.#ratePerS = Math.max(ratePerS, MIN_RATE_PER_S);
+    // Refusals in a row are one piece of trouble: it began at the rate of the first.
+    if (this.#passedSinceSlowed) this.#fastBelowPerS = this.#ratePerS;
+    this.#passedSinceSlowed = false;
+    this.#slowedAtMs = nowMs;
+    this.#passes = [];
+  }
+
+  #recentRate(nowMs: number): number {
+    const recent = this.#passes.filter((atMs) => atMs > nowMs - LOOK_BACK_MS);
+    const spanMs = Math.max(1_000, nowMs - (recent[0] ?? nowMs));
+    return Math.max(1, (recent.length * 1_000) / spanMs);
+  }
+}

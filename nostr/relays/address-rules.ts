@@ -1,0 +1,178 @@
+import { promises as dns } from 'node:dns';
+import { BlockList, isIP, type LookupFunction } from 'node:net';
+
+/** An address that a name stands for. */
+export interface ResolvedAddress {
+  address: string;
+  family: number;
+}
+
+/**
+ * Where a relay that a stranger named may be. This process stands in somebody's network, and what it can reach there a
+ * stranger must not reach through it.
+ */
+export interface AddressRules {
+  /** Addresses that are not of the public internet are allowed as well, and `ws://` to them. */
+  allowPrivate: boolean;
+  /** Addresses of a name; the system's resolver, unless a test has one of its own. */
+  resolve?(hostname: string): Promise<readonly ResolvedAddress[]>;
+}
+
+/** The rules forbid a relay. The message is fit for everybody: it holds the host that was named, and no address behind it. */
+export class AddressRefused extends Error {
+  override readonly name = 'AddressRefused';
+}
+
+type AddressKind = 'public' | 'loopback' | 'private';
+
+/** What IANA's registries of special-purpose addresses do not call globally reachable. */
+const PRIVATE_IPV4 = blockList('ipv4', [
+  '0.0.0.0/8', // "this host": Linux connects it to loopback
+  '10.0.0.0/8',
+  '100.64.0.0/10', // behind a provider's NAT; also Tailscale
+  '127.0.0.0/8', // loopback, which has been told apart before this list is asked; here for its embedded forms
+  '169.254.0.0/16', // link-local; clouds keep their credentials at 169.254.169.254
+  '172.16.0.0/12',
+  '192.0.0.0/24', // protocol assignments
+  '192.0.2.0/24', // documentation
+  '192.88.99.0/24', // 6to4 relays
+  '192.168.0.0/16',
+  '198.18.0.0/15', // benchmarks
+  '198.51.100.0/24', // documentation
+  '203.0.113.0/24', // documentation
+  '224.0.0.0/4', // multicast
+  '240.0.0.0/4', // reserved, and broadcast
+]);
+
+/** All that has been given out as public so far; what lies outside (fc00::/7, fe80::/10, ff00::/8, …) is not. */
+const GLOBAL_IPV6 = blockList('ipv6', ['2000::/3']);
+const PRIVATE_IPV6 = blockList('ipv6', [
+  '2001::/23', // protocol assignments, among them Teredo, which holds an IPv4 address
+  '2001:db8::/32', // documentation
+  '3fff::/20', // documentation
+]);
+
+/** IPv6 addresses that lead to an IPv4 address: how many leading groups mark them, and in which group it begins. */
+const IPV4_MAPPED = [0, 0, 0, 0, 0, 0xffff];
+const NAT64 = [0x64, 0xff9b, 0, 0, 0, 0];
+const SIX_TO_FOUR = [0x2002];
+
+function blockList(family: 'ipv4' | 'ipv6', ranges: readonly string[]): BlockList {
+  const list = new BlockList();
+  for (const range of ranges) {
+    const [network = '', prefix] = range.split('/');
+    list.addSubnet(network, Number(prefix), family);
+  }
+  return list;
+}
+
+/** What an IP address is, in any spelling that sockets take. What is no address is nothing to connect to: private. */
+export function kindOfAddress(spelled: string): AddressKind {
+  // The zone (fe80::1%eth0) says through which interface, not whereto.
+  const address = spelled.split('%')[0] ?? '';
+  switch (isIP(address)) {
+    case 4:
+      return kindOfIpv4(address);
+    case 6:
+      return kindOfIpv6(address);
+    default:
+      return 'private';
+  }
+}
+
+function kindOfIpv4(address: string): AddressKind {
+  if (address.startsWith('127.')) return 'loopback';
+  return PRIVATE_IPV4.check(address, 'ipv4') ? 'private' : 'public';
+}
+
+function kindOfIpv6(address: string): AddressKind {
+  const groups = groupsOf(address);
+  const begins = (prefix: readonly number[]): boolean =>
+    prefix.every((group, index) => groups[index] === group);
+  const ipv4At = (index: number): string =>
+    [groups[index] ?? 0, groups[index + 1] ?? 0].flatMap((group) => [group >> 8, group & 0xff]).join('.');
+
+  if (begins([0, 0, 0, 0, 0, 0, 0, 1])) return 'loopback';
+  // The system connects this to the IPv4 address itself, so that loopback is loopback here too.
+  if (begins(IPV4_MAPPED)) return kindOfIpv4(ipv4At(6));
+  // A gateway elsewhere translates these. On a host that has only IPv6, NAT64 is how it reaches every IPv4 relay.
+  if (begins(NAT64)) return PRIVATE_IPV4.check(ipv4At(6), 'ipv4') ? 'private' : 'public';
+  if (begins(SIX_TO_FOUR)) return PRIVATE_IPV4.check(ipv4At(1), 'ipv4') ? 'private' : 'public';
+  return GLOBAL_IPV6.check(address, 'ipv6') && !PRIVATE_IPV6.check(address, 'ipv6') ? 'public' : 'private';
+}
+
+/** The eight groups of an IPv6 address. */
+function groupsOf(address: string): number[] {
+  // The URL parser writes a dotted end as two groups.
+  const [head = '', tail] = new URL(`ws://[${address}]`).hostname.slice(1, -1).split('::');
+  const read = (part: string): number[] =>
+    part === '' ? [] : part.split(':').map((group) => parseInt(group, 16));
+  const before = read(head);
+  const after = read(tail ?? '');
+  return [...before, ...Array<number>(8 - before.length - after.length).fill(0), ...after];
+}
+
+/**
+ * Refuses a relay for what its URL itself shows: an address in it, or `ws://` to a name that is not this machine's own.
+ * Sockets do not resolve addresses, so that this is the only check of those.
+ *
+ * @throws AddressRefused
+ */
+export function requireAllowedUrl(url: string, rules: AddressRules): void {
+  const { protocol, hostname } = new URL(url);
+  // The URL parser has written every spelling (decimal, octal, hex, short) as the plain one.
+  const host = hostname.replace(/^\[|\]$/g, '');
+  if (isIP(host) !== 0) {
+    const problem = problemWith(kindOfAddress(host), protocol, rules);
+    if (problem !== undefined) throw new AddressRefused(`${host} is ${problem}`);
+  } else if (protocol !== 'wss:' && !rules.allowPrivate && !isLocalhost(host)) {
+    // Whether such a name leads to this machine would be for whoever answers the DNS to say.
+    throw new AddressRefused(`${host} is ${PLAIN}`);
+  }
+}
+
+const PRIVATE = 'a private address, which bunker relays may not have (REPUBLISH_ALLOW_PRIVATE_BUNKER_RELAYS)';
+const PLAIN =
+  'not this machine (localhost, 127.0.0.1), and bunker relays elsewhere are spoken to over wss:// only';
+
+function problemWith(kind: AddressKind, protocol: string, rules: AddressRules): string | undefined {
+  if (kind === 'private') return rules.allowPrivate ? undefined : PRIVATE;
+  return kind === 'public' && protocol !== 'wss:' ? PLAIN : undefined;
+}
+
+function isLocalhost(host: string): boolean {
+  return /(^|\.)localhost\.?$/.test(host);
+}
+
+/**
+ * A `lookup` for the sockets to a relay: resolves its name and hands on only the addresses that the rules allow. The
+ * socket connects to these and nothing else, so that no second answer of a name server (DNS rebinding) comes between the
+ * check and the connection.
+ */
+export function lookupWithin(rules: AddressRules, url: string): LookupFunction {
+  const { protocol } = new URL(url);
+  const resolve = rules.resolve ?? ((hostname: string) => dns.lookup(hostname, { all: true }));
+  const allowedAddresses = async (hostname: string): Promise<ResolvedAddress[]> => {
+    const resolved = await resolve(hostname);
+    if (resolved.length === 0) throw Object.assign(new Error('no address'), { code: 'ENOTFOUND' });
+    let problem: string | undefined;
+    const allowed = resolved.filter(({ address }) => {
+      const found = problemWith(kindOfAddress(address), protocol, rules);
+      problem ??= found;
+      return found === undefined;
+    });
+    if (allowed.length > 0) return allowed;
+    const verb = problem === PRIVATE ? 'resolves to' : 'is';
+    throw new AddressRefused(`${hostname} ${verb} ${problem}`);
+  };
+  return (hostname, { all }, callback) => {
+    allowedAddresses(hostname).then(
+      (allowed) => {
+        // Node asks for all, and tries one after the other, unless that was switched off for the process.
+        if (all) callback(null, allowed as ResolvedAddress[]);
+        else callback(null, allowed[0]?.address ?? '', allowed[0]?.family);
+      },
+      (error: NodeJS.ErrnoException) => callback(error, '', 0),
+    );
+  };
+}

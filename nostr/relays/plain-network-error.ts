@@ -1,0 +1,40 @@
+import { AddressRefused } from './address-rules';
+
+/** How a connection failed, by the code of the error or else its text, in the order in which they are tried. */
+const WORDS: readonly (readonly [RegExp, string])[] = [
+  [/^ECONNREFUSED$/, 'refused'],
+  [/^(ENOTFOUND|ENODATA|EAI_[A-Z]+)$/, 'name not found'],
+  // Where ws was ended while it connected, our own deadline did it.
+  [/^ETIMEDOUT$|timed out|closed before/i, 'timed out'],
+  [/^(ERR_)?(TLS|SSL|CERT|OSSL)_|CERT|SIGNATURE|HOSTNAME_MISMATCH|^EPROTO$|\bTLS\b|\bSSL\b/, 'TLS failed'],
+  [/^HPE_|^ECONNRESET$|^EPIPE$|server response|Invalid \S+ header|Server sent|hang up/, 'no websocket there'],
+];
+
+/**
+ * Why a stranger's relay cannot be reached, in one of a few phrases. The network's own text would tell the stranger about
+ * this host's network: addresses, ports, status codes and certificates of whatever answers there.
+ */
+export function plainNetworkError(error: unknown): string {
+  const causes = [...chainOf(error)];
+  const refused = causes.find((cause) => cause instanceof AddressRefused);
+  if (refused !== undefined) return refused.message;
+  for (const [pattern, words] of WORDS) {
+    if (causes.some((cause) => textsOf(cause).some((text) => pattern.test(text)))) return words;
+  }
+  return 'not reachable';
+}
+
+/** The error and what is inside it: Node puts the failures of several addresses into one error without a text. */
+function* chainOf(error: unknown, depth = 0): Generator<unknown> {
+  if (typeof error !== 'object' || error === null || depth > 3) return;
+  yield error;
+  const { cause, errors } = error as { cause?: unknown; errors?: unknown };
+  yield* chainOf(cause, depth + 1);
+  for (const inner of Array.isArray(errors) ? (errors as unknown[]) : []) yield* chainOf(inner, depth + 1);
+}
+
+/** By their look: in jest, Node's errors are no instances of Error. */
+function textsOf(error: unknown): string[] {
+  const { code, message } = error as { code?: unknown; message?: unknown };
+  return [code, message].filter((text) => typeof text === 'string');
+}

@@ -1,0 +1,149 @@
+import { generateSecretKey, getPublicKey, verifyEvent } from 'nostr-tools/pure';
+import { type DevBunker, startBunker } from '../../dev/bunker';
+import { startRelay } from '../../dev/relay';
+import { BunkerClient } from '../../nostr/bunker/client';
+import { Limiter } from '../../nostr/bunker/limiter';
+import type { SignedEvent } from '../../nostr/events';
+import { startBareRelay } from '../support/bare-relay';
+import { RepublishFailed } from '../../client/errors';
+import { fails } from '../support/fails';
+import { republish } from '../support/command-line';
+import { type Saga, startSaga } from '../support/saga';
+import { until } from '../support/until';
+
+const PAGE = 'https://bunker.example.com/approve?token=canary-approval';
+
+describe('a bunker that wants a person to approve (NIP-46 auth_url)', () => {
+  let saga: Saga;
+
+  beforeAll(async () => {
+    saga = await startSaga();
+    await saga.startWorker({ env: { REPUBLISH_APPROVAL_TIMEOUT_MS: '6000' } });
+  });
+  afterAll(() => saga.stop());
+
+  test('the page is shown by status and in no log or history; the other requests wait; approved, the run goes on', async () => {
+    let asked = 0;
+    const { id, bunker } = await saga.addOperator({ machines: 3 });
+    bunker.setFaults(({ method }) => {
+      if (method !== 'nip44_encrypt') return undefined;
+      asked += 1;
+      return asked > 1 ? undefined : { authUrl: PAGE, afterMs: 4_000 };
+    });
+    const run = await saga.start(id);
+    await until(async () => {
+      const { stdout } = await republish(['status', id, '--json'], saga.env);
+      return (JSON.parse(stdout) as { approvals: string[] }).approvals.includes(PAGE);
+    });
+    const text = await republish(['status', id], saga.env);
+    expect(text.stdout).toContain(`the bunker asks for approval; open ${PAGE}`);
+
+    const events = await run.result();
+
+    expect(Object.values(events).flat()).toHaveLength(6);
+    expect(saga.logs.join('')).toContain('waits for a person to approve');
+    expect(saga.logs.join('')).not.toContain('canary-approval');
+    const history = await saga.client.workflow.getHandle(run.workflowId, run.runId).fetchHistory();
+    expect(JSON.stringify(history)).not.toContain(Buffer.from(PAGE).toString('base64').slice(0, 40));
+    expect((await saga.ledger(run.runId)).map(({ outcome }) => outcome)).toEqual(Array(6).fill('published'));
+  });
+
+  test('never approved, it says so after its limit, and asks for no second approval meanwhile', async () => {
+    const { id, bunker } = await saga.addOperator({ machines: 1 });
+    let asked = 0;
+    bunker.setFaults(({ method }) => {
+      if (method !== 'nip44_encrypt') return undefined;
+      asked += 1;
+      return { authUrl: PAGE, then: 'nothing' };
+    });
+    const run = await saga.start(id, { documentTypes: ['bitspire-fees'] });
+    await until(() => asked > 0);
+    expect(asked).toBe(1);
+    const failure = await fails(RepublishFailed, run.result());
+    expect(failure.failures).toMatchObject([
+      { type: 'SignerApprovalPending', documentType: 'bitspire-fees' },
+    ]);
+    // One request for each of the three attempts.
+    expect(asked).toBe(3);
+    expect(JSON.stringify(failure.failures)).not.toContain('canary-approval');
+  }, 60_000);
+});
+
+describe('the client', () => {
+  const clientOf = (bunker: DevBunker, url: string, clientSecretKey: Uint8Array): BunkerClient =>
+    new BunkerClient({
+      bunkerPubkey: bunker.signerPubkey,
+      relays: [url],
+      clientSecretKey,
+      requestTimeoutMs: 3_000,
+      approvalTimeoutMs: 5_000,
+      connectTimeoutMs: 1_000,
+      limiter: new Limiter(4),
+    });
+
+  test('while a person is asked for one request, the next is not sent; it is told the page, and goes on after', async () => {
+    const relay = await startRelay();
+    const bunker = await startBunker({ relays: [relay.url], secret: 's' });
+    const client = clientOf(bunker, relay.url, generateSecretKey());
+    await client.connect('s');
+    bunker.setFaults(({ method }) =>
+      method === 'get_public_key' ? { authUrl: PAGE, afterMs: 600 } : undefined,
+    );
+    const shown: (string | undefined)[] = [];
+    const first = client.getPublicKey({ onApproval: (url) => void shown.push(url) });
+    await until(() => shown.length > 0);
+    const heard = bunker.requests.length;
+    const second = client.nip44Encrypt(bunker.userPubkey, 'text', {
+      onApproval: (url) => void shown.push(url),
+    });
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(bunker.requests.length).toBe(heard);
+    expect(await first).toBe(bunker.userPubkey);
+    expect(await second).toEqual(expect.any(String));
+    expect(shown).toEqual([PAGE, PAGE, undefined, undefined]);
+    client.close();
+    await bunker.stop();
+    await relay.stop();
+  });
+
+  test('answers the challenge of a relay that demands authentication with its client key, once (NIP-42)', async () => {
+    const clientSecretKey = generateSecretKey();
+    const known = new Set<number>();
+    const auths: SignedEvent[] = [];
+    const relay = await startBareRelay({
+      onConnect: (peer) => peer.send('AUTH', 'the-challenge'),
+      onAuth(event, peer) {
+        auths.push(event);
+        known.add(peer.index);
+        peer.send('OK', event.id, true, '');
+      },
+      onRequest(subscription, filters, peer, self) {
+        const isClient = filters[0]?.['#p']?.[0] === getPublicKey(clientSecretKey);
+        if (isClient && !known.has(peer.index))
+          return peer.send('CLOSED', subscription, 'auth-required: who are you');
+        self.answer(subscription, filters, peer);
+      },
+      onEvent(event, peer, self) {
+        const isClient = event.pubkey === getPublicKey(clientSecretKey);
+        if (isClient && !known.has(peer.index))
+          return peer.send('OK', event.id, false, 'auth-required: who are you');
+        self.keep(event);
+        peer.send('OK', event.id, true, '');
+      },
+    });
+    const bunker = await startBunker({ relays: [relay.url], secret: 's' });
+    const client = clientOf(bunker, relay.url, clientSecretKey);
+    await client.connect('s');
+    expect(await client.getPublicKey()).toBe(bunker.userPubkey);
+    expect(auths).toHaveLength(1);
+    expect(auths[0]).toMatchObject({ kind: 22242, pubkey: getPublicKey(clientSecretKey) });
+    expect(auths[0]?.tags).toEqual([
+      ['relay', relay.url],
+      ['challenge', 'the-challenge'],
+    ]);
+    expect(verifyEvent({ ...(auths[0] as SignedEvent) })).toBe(true);
+    client.close();
+    await bunker.stop();
+    await relay.stop();
+  });
+});
