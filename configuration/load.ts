@@ -107,6 +107,9 @@ function convert(text: string, kind: (typeof ENVIRONMENT)[string]['kind']): unkn
       return text;
     case 'number':
       return /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : text;
+    case 'boolean':
+      // What is neither stays text, which the schema refuses: a guess would open the gate or shut it unseen.
+      return /^(true|1)$/i.test(text) ? true : /^(false|0)$/i.test(text) ? false : text;
     case 'quorum':
       return /^\d+$/.test(text) ? Number(text) : text;
     case 'list':

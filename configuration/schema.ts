@@ -11,15 +11,30 @@ const source = z.union([
   }),
 ]);
 
+/** Before the URL of a websocket that is no relay but LNbits' nostrclient, a gateway to several. */
+const GATEWAY_PREFIX = /^nostrclient\+/;
+const websocketOf = (relay: string): string => relay.replace(GATEWAY_PREFIX, '');
+
 const relayUrl = z
   .string()
   .trim()
-  .refine((text) => /^(ws|wss):\/\/[^\s/]+/.test(text) && URL.canParse(text), 'must be a ws:// or wss:// URL')
-  .refine((text) => !/^[a-z]+:\/\/[^/]*@/.test(text), 'must not hold a user name or password');
+  .refine(
+    (text) => /^(ws|wss):\/\/[^\s/]+/.test(websocketOf(text)) && URL.canParse(websocketOf(text)),
+    'must be a ws:// or wss:// URL',
+  )
+  .refine((text) => !/^[a-z]+:\/\/[^/]*@/.test(websocketOf(text)), 'must not hold a user name or password')
+  .refine(
+    (text) => !GATEWAY_PREFIX.test(text) || /\/nostrclient\/api\/v1\/[^\s/?#]+$/.test(text),
+    'must be nostrclient+wss://<host>/nostrclient/api/v1/<ws_id>',
+  );
 
-/** wss://Relay.example/ and wss://relay.example are one relay, which must not count twice for the quorum. */
+/**
+ * wss://Relay.example/ and wss://relay.example are one relay, which must not count twice for the quorum. So is a gateway
+ * that is named as a relay once more.
+ */
 function spelling(relay: string): string {
-  return URL.canParse(relay) ? new URL(relay).href : relay;
+  const websocket = websocketOf(relay);
+  return URL.canParse(websocket) ? new URL(websocket).href : relay;
 }
 
 const milliseconds = (least: number): z.ZodInt =>
@@ -52,6 +67,7 @@ export const configurationSchema = z.strictObject({
   secretsKeyFile: z.string().min(1).optional(),
   bunkerConcurrency: z.int().min(1).max(1000).default(8),
   bunkerTimeoutMs: milliseconds(100).default(30_000),
+  allowPrivateBunkerRelays: z.boolean({ error: 'must be true or false' }).default(false),
   approvalTimeoutMs: z
     .int()
     .min(100)
@@ -80,7 +96,7 @@ export const configurationSchema = z.strictObject({
 /** The configuration, checked and frozen. */
 export type Configuration = Readonly<z.infer<typeof configurationSchema>>;
 
-type Kind = 'text' | 'number' | 'list' | 'quorum';
+type Kind = 'text' | 'number' | 'boolean' | 'list' | 'quorum';
 
 /** Environment variables, which win over the file. The names are public: scripts and units rely on them. */
 export const ENVIRONMENT: Record<string, { key: keyof Configuration; kind: Kind }> = {
@@ -92,6 +108,7 @@ export const ENVIRONMENT: Record<string, { key: keyof Configuration; kind: Kind 
   REPUBLISH_SECRETS_KEY_FILE: { key: 'secretsKeyFile', kind: 'text' },
   REPUBLISH_BUNKER_CONCURRENCY: { key: 'bunkerConcurrency', kind: 'number' },
   REPUBLISH_BUNKER_TIMEOUT_MS: { key: 'bunkerTimeoutMs', kind: 'number' },
+  REPUBLISH_ALLOW_PRIVATE_BUNKER_RELAYS: { key: 'allowPrivateBunkerRelays', kind: 'boolean' },
   REPUBLISH_APPROVAL_TIMEOUT_MS: { key: 'approvalTimeoutMs', kind: 'number' },
   REPUBLISH_RELAY_TIMEOUT_MS: { key: 'relayTimeoutMs', kind: 'number' },
   REPUBLISH_DOCUMENT_TIMEOUT_MS: { key: 'documentTimeoutMs', kind: 'number' },

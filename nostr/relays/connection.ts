@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import WebSocket from 'ws';
 import { ensureError } from '../../contract/failures';
 import { hasEventShape, type SignedEvent } from '../events';
+import { type AddressRules, lookupWithin, requireAllowedUrl } from './address-rules';
 
 /** Filter of NIP-01, as far as it is used here. */
 export interface Filter {
@@ -35,9 +36,15 @@ export interface SubscriptionHandlers {
 export interface RelayConnectionOptions {
   url: string;
   connectTimeoutMs: number;
+  /** For a relay that a stranger named. Absent: the relay may be anywhere. */
+  addressRules?: AddressRules;
   /** Larger messages end the connection: nothing that is read here comes near. */
   maxMessageBytes?: number;
   onNotice?(text: string): void;
+  /** Answers the relay's challenge (NIP-42). Absent: challenges are ignored. */
+  authenticate?(challenge: string): SignedEvent;
+  /** Told how the relay took the answer to its challenge. */
+  onAuthenticated?(accepted: boolean, message: string): void;
   /** Told the answer to each EVENT, also to those sent without waiting for it. */
   onOk?(eventId: string, accepted: boolean, message: string): void;
   /** Called once, when the connection is gone for whatever reason. */
@@ -47,6 +54,7 @@ export interface RelayConnectionOptions {
 const DEFAULT_MAX_MESSAGE_BYTES = 1024 * 1024;
 /** A relay that stops reading must not make us keep everything for it. */
 const MAX_UNSENT_BYTES = 4 * 1024 * 1024;
+const MAX_CHALLENGE_LENGTH = 500;
 const PING_INTERVAL_MS = 20_000;
 /** Free text of a relay is data of a stranger: it is cut and stripped before anybody sees it. */
 const MAX_TEXT_LENGTH = 200;
@@ -63,6 +71,7 @@ export class RelayConnection {
   #waitingForOk = new Map<string, Set<(reply: PublishReply) => void>>();
   #waitingForLoss = new Set<(reason: string) => void>();
   #lost: string | undefined;
+  #authEventId: string | undefined;
   #pinger: NodeJS.Timeout | undefined;
   #answeredPing = true;
 
@@ -87,19 +96,23 @@ export class RelayConnection {
     signal?.throwIfAborted();
     // ws would repeat the URL in its own message, and the path may hold a token.
     if (!URL.canParse(options.url)) throw new Error('the relay URL is not valid');
+    const { addressRules } = options;
+    if (addressRules) requireAllowedUrl(options.url, addressRules);
     const socket = new WebSocket(options.url, {
       handshakeTimeout: options.connectTimeoutMs,
       maxPayload: options.maxMessageBytes ?? DEFAULT_MAX_MESSAGE_BYTES,
       perMessageDeflate: false,
       followRedirects: false,
+      ...(addressRules && { lookup: lookupWithin(addressRules, options.url) }),
     });
     // handshakeTimeout begins with the request; a name server that does not answer comes before it.
     const timer = setTimeout(() => socket.terminate(), options.connectTimeoutMs + 500);
     const abort = (): void => socket.terminate();
     signal?.addEventListener('abort', abort, { once: true });
     try {
-      await new Promise<void>((resolve, reject) => {
-        socket.once('open', () => resolve());
+      return await new Promise<RelayConnection>((resolve, reject) => {
+        // Listening within the event itself: a relay's first message (its challenge) can come with the handshake.
+        socket.once('open', () => resolve(new RelayConnection(socket, options)));
         socket.once('error', (error) => reject(ensureError(error)));
         socket.once('close', () => reject(new Error('connection closed before it was open')));
       });
@@ -112,8 +125,6 @@ export class RelayConnection {
       clearTimeout(timer);
       signal?.removeEventListener('abort', abort);
     }
-    socket.removeAllListeners();
-    return new RelayConnection(socket, options);
   }
 
   get isOpen(): boolean {
@@ -220,16 +231,28 @@ export class RelayConnection {
       }
       case 'OK': {
         const message = plainText(third);
+        if (first === this.#authEventId) this.options.onAuthenticated?.(second === true, message);
         this.options.onOk?.(first, second === true, message);
         for (const settle of [...(this.#waitingForOk.get(first) ?? [])]) {
           settle({ kind: 'ok', accepted: second === true, message });
         }
         return;
       }
+      case 'AUTH':
+        if (typeof first === 'string' && first.length <= MAX_CHALLENGE_LENGTH) this.#authenticate(first);
+        return;
       case 'NOTICE':
         this.options.onNotice?.(plainText(first));
         return;
     }
+  }
+
+  #authenticate(challenge: string): void {
+    // One challenge for each connection: a relay that sends a thousand does not get a thousand signatures.
+    if (this.#authEventId !== undefined || this.options.authenticate === undefined) return;
+    const event = this.options.authenticate(challenge);
+    this.#authEventId = event.id;
+    this.#sendFrame(['AUTH', event]);
   }
 
   #ping(): void {

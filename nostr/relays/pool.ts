@@ -1,5 +1,6 @@
 import { ensureError } from '../../contract/failures';
 import { RelayConnection } from './connection';
+import { isGateway, websocketUrl } from './url';
 
 export interface RelayPoolOptions {
   connectTimeoutMs: number;
@@ -43,9 +44,10 @@ export class RelayPool {
   async #open(url: string, entry: Entry): Promise<RelayConnection> {
     try {
       const connection = await RelayConnection.open({
-        url,
+        url: websocketUrl(url),
         connectTimeoutMs: this.options.connectTimeoutMs,
-        onNotice: (text) => this.options.onNotice?.(url, text),
+        // A gateway knows the secret in its path, and its words might repeat it.
+        onNotice: (text) => this.options.onNotice?.(url, isGateway(url) ? 'withheld' : text),
       });
       if (this.#closed) {
         connection.close();

@@ -14,12 +14,29 @@ export function parseRelayUrl(text: string): string | undefined {
   return url.pathname === '/' && url.search === '' ? `${url.protocol}//${url.host}` : url.toString();
 }
 
+/** What stands before the websocket's URL when it leads to LNbits' nostrclient: nostrclient+wss://host/nostrclient/api/v1/<ws_id> */
+const GATEWAY_PREFIX = 'nostrclient+';
+
+/**
+ * True for a gateway, to which documents are published. It is not among what `parseRelayUrl` takes: a bunker cannot be
+ * talked to through one, and a bunker URI comes from a user.
+ */
+export function isGateway(url: string): boolean {
+  return url.startsWith(GATEWAY_PREFIX);
+}
+
+/** The websocket to open for a relay or a gateway. */
+export function websocketUrl(url: string): string {
+  return isGateway(url) ? url.slice(GATEWAY_PREFIX.length) : url;
+}
+
 /**
  * A relay as it may be shown and stored: without its path and query, which are a bearer secret with gateways such as
  * nostrclient.
  */
 export function shownRelay(url: string): string {
-  if (!URL.canParse(url)) return 'a relay whose URL is not valid';
-  const { protocol, host, pathname, search } = new URL(url);
-  return `${protocol}//${host}${pathname === '/' && search === '' ? '' : '/…'}`;
+  const websocket = websocketUrl(url);
+  if (!URL.canParse(websocket)) return 'a relay whose URL is not valid';
+  const { protocol, host, pathname, search } = new URL(websocket);
+  return `${isGateway(url) ? GATEWAY_PREFIX : ''}${protocol}//${host}${pathname === '/' && search === '' ? '' : '/…'}`;
 }

@@ -1,4 +1,4 @@
-import { historyToJSON } from '@temporalio/common/lib/proto-utils';
+import { escaped, placesOf } from '../support/canaries';
 import { type Saga, startSaga } from '../support/saga';
 
 /**
@@ -13,15 +13,6 @@ describe('a run leaves no secret and no state behind', () => {
     await saga.startWorker();
   });
   afterAll(() => saga.stop());
-
-  /** History as text, with every payload decoded. */
-  async function decodedHistory(workflowId: string, runId: string): Promise<string> {
-    const history = await saga.client.workflow.getHandle(workflowId, runId).fetchHistory();
-    const json = JSON.stringify(historyToJSON(history));
-    return json.replaceAll(/"data":"([A-Za-z0-9+/=]*)"/g, (_, data: string) =>
-      JSON.stringify(Buffer.from(data, 'base64').toString('utf8')),
-    );
-  }
 
   test('not in history, ledger, audit or logs, when all goes well and when it does not', async () => {
     const secretKey = saga.env.REPUBLISH_SECRETS_KEY ?? '';
@@ -45,18 +36,7 @@ describe('a run leaves no secret and no state behind', () => {
     const run = await saga.start(id, { reason: 'canaries' });
     await expect(run.result()).rejects.toMatchObject({ type: 'RepublishIncomplete', failed: 2 });
 
-    const tables = await saga.database.query<{ row: string }>(
-      `SELECT row_to_json(t)::text AS row FROM republish.documents t WHERE run_id = $1
-         UNION ALL SELECT row_to_json(t)::text FROM republish.audit_log t WHERE run_id = $1
-         UNION ALL SELECT row_to_json(t)::text FROM republish.signers t WHERE operator_user_id = $2
-         UNION ALL SELECT row_to_json(t)::text FROM republish.pairings t WHERE operator_user_id = $2`,
-      [run.runId, id],
-    );
-    const places = {
-      history: await decodedHistory(run.workflowId, run.runId),
-      tables: tables.map(({ row }) => row).join('\n'),
-      logs: saga.logs.join('\n'),
-    };
+    const places = await placesOf(saga, { ...run, operatorUserId: id });
     expect(places.history).toContain('republishDocument');
     expect(places.tables).toContain('ncryptsec1');
     expect(places.logs).toContain('SignerRefused');
@@ -70,26 +50,31 @@ describe('a run leaves no secret and no state behind', () => {
       'cassettes\\":',
       saga.databaseUrl,
     ];
-    for (const [place, text] of Object.entries(places)) {
-      for (const canary of canaries) {
-        expect({ place, found: text.includes(canary) ? canary : undefined }).toEqual({
-          place,
-          found: undefined,
-        });
-      }
-    }
+    expect(escaped(places, canaries)).toEqual([]);
   });
 
-  test('costs few events and few bytes for each document', async () => {
-    const cost = async (machines: number) => {
-      const { id } = await saga.addOperator({ machines });
-      const run = await saga.start(id);
-      await run.result();
-      return saga.client.workflow.getHandle(run.workflowId, run.runId).describe();
-    };
-    const [few, many] = [await cost(1), await cost(21)];
-    const perDocument = (a = 0, b = 0): number => (b - a) / 40;
-    expect(perDocument(few.historyLength, many.historyLength)).toBeLessThan(5);
-    expect(perDocument(few.historySize, many.historySize)).toBeLessThan(1_100);
+  test('puts only a reference into history for each document', async () => {
+    const { id } = await saga.addOperator({ machines: 5 });
+    const run = await saga.start(id);
+    await run.result();
+    const { events = [] } = await saga.client.workflow.getHandle(run.workflowId, run.runId).fetchHistory();
+    const scheduled = (events ?? []).filter(
+      ({ activityTaskScheduledEventAttributes: attributes }) =>
+        attributes?.activityType?.name === 'republishDocument',
+    );
+    expect(scheduled).toHaveLength(10);
+    // Not the size of the whole history: how many workflow tasks there are depends on the load of the machine.
+    for (const { activityTaskScheduledEventAttributes: attributes } of scheduled) {
+      const [payload] = attributes?.input?.payloads ?? [];
+      const input = JSON.parse(Buffer.from(payload?.data ?? []).toString('utf8')) as Record<string, unknown>;
+      expect(Object.keys(input).sort()).toEqual(['documentType', 'machineId', 'runId']);
+    }
+    const results = (events ?? []).flatMap(({ activityTaskCompletedEventAttributes: attributes }) => {
+      const data = attributes?.result?.payloads?.[0]?.data;
+      return data ? [Buffer.from(data).toString('utf8')] : [];
+    });
+    const outcomes = results.filter((text) => text.includes('"outcome"') && text.includes('"eventId"'));
+    expect(outcomes).toHaveLength(10);
+    for (const text of outcomes) expect(text.length).toBeLessThan(120);
   });
 });

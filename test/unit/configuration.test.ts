@@ -43,6 +43,7 @@ describe('loadConfiguration', () => {
       quorum: 'majority',
       bunkerConcurrency: 8,
       bunkerTimeoutMs: 30_000,
+      allowPrivateBunkerRelays: false,
       approvalTimeoutMs: 300_000,
       relayTimeoutMs: 10_000,
       documentTimeoutMs: 1_800_000,
@@ -143,6 +144,23 @@ describe('loadConfiguration', () => {
     expect(problems).toHaveLength(expected.length);
     expect(message).toContain('11 problems');
     for (const problem of problems) expect(message).toContain(problem);
+  });
+
+  it.each([
+    ['true', true],
+    ['1', true],
+    ['TRUE', true],
+    ['false', false],
+    ['0', false],
+  ])('reads %s as a boolean, over the file', (text, value) => {
+    write({ allowPrivateBunkerRelays: !value });
+    expect(load({ REPUBLISH_ALLOW_PRIVATE_BUNKER_RELAYS: text }).allowPrivateBunkerRelays).toBe(value);
+  });
+
+  it.each(['yes', 'on', '2', 'truefalse'])('guesses at no boolean (%s)', (text) => {
+    expect(failure({ REPUBLISH_ALLOW_PRIVATE_BUNKER_RELAYS: text }).problems).toEqual([
+      'REPUBLISH_ALLOW_PRIVATE_BUNKER_RELAYS (allowPrivateBunkerRelays): must be true or false',
+    ]);
   });
 
   it.each<[string, unknown, string]>([
