@@ -1,6 +1,6 @@
 import { Context } from '@temporalio/activity';
 import { ApplicationFailure, type ApplicationFailureOptions, CancelledFailure } from '@temporalio/common';
-import type { Activities } from '../contract/activities';
+import type { Activities, HeartbeatDetails } from '../contract/activities';
 import { ensureError, isRetryable, remedyFor, RepublishError } from '../contract/failures';
 import { askSigner } from './ask-signer';
 import { checkSigner } from './check-signer';
@@ -22,13 +22,19 @@ export function createActivities(dependencies: ActivityDependencies): Activities
     async (input: Input): Promise<Result> => {
       const context = Context.current();
       // Heartbeats carry the cancellation to us and let the server notice a lost worker.
+      const signal = context.cancellationSignal;
+      let waiting: HeartbeatDetails | undefined;
       const beat = setInterval(
-        () => context.heartbeat(),
+        () => context.heartbeat(waiting),
         Math.min(dependencies.limits.heartbeatTimeoutMs, FIXED_HEARTBEAT_TIMEOUT_MS) / 4,
       );
+      const onApproval = (approvalUrl: string | undefined): void => {
+        waiting = approvalUrl === undefined ? undefined : { approvalUrl };
+        context.heartbeat(waiting);
+      };
       try {
         const workflowId = context.info.workflowExecution?.workflowId ?? '';
-        return await work(dependencies, input, { workflowId, signal: context.cancellationSignal });
+        return await work(dependencies, input, { workflowId, signal, signerCall: { signal, onApproval } });
       } catch (thrown) {
         // A missing right or table is mended by a person; the audit waits for that, since nothing else keeps the outcome.
         const always = name === 'persistAudit';

@@ -5,6 +5,8 @@ import type { Sources } from '../database/sources';
 import type { DocumentType } from '../documents/document-type';
 import type { RelayPublisher } from '../nostr/relays/publisher';
 import type { Keyring } from '../nostr/signers/keyring';
+import type { SignerCall } from '../nostr/signers/signer';
+import type { Failpoint } from './failpoints';
 
 /** Everything the activities touch; built once by the worker. */
 export interface ActivityDependencies {
@@ -22,6 +24,8 @@ export interface ActivityDependencies {
   onUnexpected(activity: string, error: Error): void;
   /** Told of each run that is closed, for the log. */
   onRunEnded(audit: Pick<AuditRow, 'runId' | 'operatorUserId' | 'outcome' | 'counts'>): void;
+  /** Passed at each place where a crash leaves the most behind. Does nothing, except in the fault tests. */
+  failpoint(name: Failpoint): void;
 }
 
 /** What an activity is given beside its input. */
@@ -29,4 +33,6 @@ export interface ActivityCall {
   workflowId: string;
   /** Aborts when the workflow cancels the activity or the worker shuts down. */
   signal: AbortSignal;
+  /** What a signer is given with each question: the signal, and how to show that a person has to approve. */
+  signerCall: SignerCall;
 }

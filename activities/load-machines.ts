@@ -47,6 +47,7 @@ export async function loadMachines(
     planned.push(...(await planMachine(deps, input, machine, shared, fingerprints)));
   }
   await planDocuments(deps.database, { runId, operatorPubkey }, planned);
+  deps.failpoint('after-load');
 
   // The ledger decides, not what was just read: an earlier attempt or execution may have planned and done part of it.
   const rows = await documentsOfMachines(

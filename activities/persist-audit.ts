@@ -39,6 +39,7 @@ export async function persistAudit(
     return auditOfRun(client, runId);
   });
   if (audit === undefined) throw new Error('the audit row was not written');
+  deps.failpoint('after-audit');
   deps.onRunEnded(audit);
   return {
     events: audit.events,

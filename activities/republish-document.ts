@@ -11,6 +11,7 @@ import {
   settleDocument,
 } from '../database/ledger/documents';
 import { isAuthentic } from '../nostr/events';
+import type { SignerCall } from '../nostr/signers/signer';
 import type { Placement, Sighting } from '../nostr/relays/publisher';
 import type { ActivityCall, ActivityDependencies } from './dependencies';
 import { seal } from './steps/seal';
@@ -25,16 +26,18 @@ import { useSigner } from './steps/use-signer';
 export async function republishDocument(
   deps: ActivityDependencies,
   input: RepublishDocumentInput,
-  { signal }: ActivityCall,
+  { signerCall }: ActivityCall,
 ): Promise<RepublishDocumentResult> {
   const row = await beginAttempt(deps.database, input);
   if (row === undefined) throw new RepublishError('Unexpected', 'the document is not in the plan of its run');
   // An earlier attempt got this far, and only its answer was lost.
   if (row.outcome !== null) return standing(row.outcome, row.event?.id);
   try {
-    const sealed = row.event === null ? await seal(deps, input, row, signal) : { row, seen: undefined };
+    const sealed = row.event === null ? await seal(deps, input, row, signerCall) : { row, seen: undefined };
+    if (row.event === null) deps.failpoint('after-seal');
     const event = requireEvent(sealed.row);
-    const signature = sealed.row.signature ?? (await sign(deps, input, row.operatorUserId, event, signal));
+    const signature =
+      sealed.row.signature ?? (await sign(deps, input, row.operatorUserId, event, signerCall));
     return await publish(deps, input, { ...event, sig: signature }, sealed.row.reused, sealed.seen);
   } catch (thrown) {
     if (thrown instanceof RepublishError) {
@@ -50,11 +53,12 @@ async function sign(
   input: RepublishDocumentInput,
   operatorUserId: string,
   event: SealedEvent,
-  signal: AbortSignal,
+  signerCall: SignerCall,
 ): Promise<string> {
   const signed = await useSigner(deps, operatorUserId, event.pubkey, (signer) =>
-    signer.signEvent(event, { signal }),
+    signer.signEvent(event, signerCall),
   );
+  deps.failpoint('after-sign');
   const kept = await keepSignature(deps.database, input, signed.sig);
   if (kept === undefined)
     throw new RepublishError('NotAttempted', 'the run was closed while the signer was asked');
@@ -85,6 +89,7 @@ async function publish(
     return standing(await settleDocument(deps.database, input, settled), event.id);
   }
   if (placement.holding >= placement.required) {
+    deps.failpoint('after-quorum');
     const outcome = reused && placement.stoodAlready ? 'unchanged' : 'published';
     return standing(
       await settleDocument(deps.database, input, { outcome, relays: placement.relays }),

@@ -44,6 +44,7 @@ export function buildDependencies(
     bunkerTimeoutMs: configuration.bunkerTimeoutMs,
     approvalTimeoutMs: configuration.approvalTimeoutMs,
     connectTimeoutMs: RELAY_CONNECT_TIMEOUT_MS,
+    allowPrivateBunkerRelays: configuration.allowPrivateBunkerRelays,
     // The page's address is the operator's secret.
     onApprovalNeeded: (bunkerPubkey) =>
       logger.warn({ bunkerPubkey }, 'the bunker waits for a person to approve a request'),
@@ -63,6 +64,7 @@ export function buildDependencies(
       fingerprintKey: deriveFingerprintKey(configuration.secretsKey),
       maxStateBytes: configuration.maxStateBytes,
       limits: runLimits(configuration),
+      failpoint: () => undefined,
       onRunEnded: ({ runId, operatorUserId, outcome, counts }) =>
         logger.info({ runId, operatorUserId, outcome, counts }, 'a run has ended'),
       onUnexpected: (activity, error) =>

@@ -3,6 +3,7 @@ import path from 'node:path';
 import { NativeConnection, Worker, type WorkflowBundleOption } from '@temporalio/worker';
 import type { Logger } from 'pino';
 import { createActivities } from '../activities/create-activities';
+import type { Failpoint } from '../activities/failpoints';
 import type { TemporalConfiguration } from '../configuration/temporal';
 import { ensureError } from '../contract/failures';
 import { migrate } from '../database/migrate';
@@ -18,6 +19,8 @@ export interface WorkerOptions {
   documentTypes?: readonly DocumentType[];
   /** Default: the bundle that `npm run build` made; without one the workflows are bundled at start. */
   workflowBundle?: WorkflowBundleOption;
+  /** For the fault tests alone: ends the process at a place of their choice. No configuration leads here. */
+  failpoint?: (name: Failpoint) => void;
 }
 
 export interface RepublishWorker {
@@ -53,7 +56,9 @@ export async function createRepublishWorker(options: WorkerOptions): Promise<Rep
       namespace: temporal.namespace,
       taskQueue: configuration.taskQueue,
       ...workflowCode(options.workflowBundle),
-      activities: createActivities(dependencies),
+      activities: createActivities(
+        options.failpoint === undefined ? dependencies : { ...dependencies, failpoint: options.failpoint },
+      ),
       // Activities wait for others nearly all of their time. With few slots, some operators whose bunkers do not answer
       // would hold all of them.
       maxConcurrentActivityTaskExecutions: 1_000,

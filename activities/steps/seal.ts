@@ -9,6 +9,7 @@ import {
 import { DOCUMENT_KIND, dTag } from '../../documents/document-type';
 import { eventId, isNewer, type SignedEvent } from '../../nostr/events';
 import type { Sighting } from '../../nostr/relays/publisher';
+import type { SignerCall } from '../../nostr/signers/signer';
 import type { ActivityDependencies } from '../dependencies';
 import { fingerprintOf } from './fingerprint';
 import { readState } from './read-state';
@@ -40,10 +41,10 @@ export async function seal(
   deps: ActivityDependencies,
   input: RepublishDocumentInput,
   row: PlannedRow,
-  signal: AbortSignal,
+  signerCall: SignerCall,
 ): Promise<Sealed> {
   for (let attempt = 1; attempt <= MAX_RACES; attempt += 1) {
-    const sealed = await sealOnce(deps, input, row, signal);
+    const sealed = await sealOnce(deps, input, row, signerCall);
     if (sealed !== undefined) return sealed;
   }
   throw new RepublishError('Unexpected', 'other runs keep sealing the same document');
@@ -54,7 +55,7 @@ async function sealOnce(
   deps: ActivityDependencies,
   input: RepublishDocumentInput,
   row: PlannedRow,
-  signal: AbortSignal,
+  signerCall: SignerCall,
 ): Promise<Sealed | undefined> {
   const { documentType, machineId } = input;
   const { operatorUserId, operatorPubkey, atmPubkey } = row;
@@ -108,8 +109,9 @@ async function sealOnce(
     );
   }
   const content = await useSigner(deps, operatorUserId, operatorPubkey, (signer) =>
-    signer.nip44Encrypt(atmPubkey, plaintext, { signal }),
+    signer.nip44Encrypt(atmPubkey, plaintext, signerCall),
   );
+  deps.failpoint('after-encrypt');
   const unsigned = {
     pubkey: operatorPubkey,
     kind: DOCUMENT_KIND,

@@ -11,6 +11,11 @@ const REQUIRE_TYPESCRIPT = `
   process.chdir(${JSON.stringify(projectDir)});
 `;
 
+/** JavaScript for `node -e` that may `require('./dev/...')` of this project, from the sources. */
+export function programThatReadsTypeScript(source: string): string {
+  return `${REQUIRE_TYPESCRIPT}\nconst require_ = require('node:module').createRequire(process.cwd() + '/');\n((require) => {${source}\n})(require_);`;
+}
+
 export interface ChildProgram {
   /** The first line it printed. */
   firstLine: string;
@@ -24,7 +29,7 @@ export interface ChildProgram {
  * Rejects when it ends without one.
  */
 export function startChildProgram(source: string): Promise<ChildProgram> {
-  const program = `${REQUIRE_TYPESCRIPT}\nconst require_ = require('node:module').createRequire(process.cwd() + '/');\n((require) => {${source}\n})(require_);`;
+  const program = programThatReadsTypeScript(source);
   const child = spawn(process.execPath, ['-e', program], {
     cwd: projectDir,
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -7,10 +7,11 @@ import { loadConfiguration } from '../../configuration/load';
 import { createDatabase, dropDatabase } from '../../database/admin';
 import { auditsOfOperator, type WrittenAuditRow } from '../../database/audit';
 import { type Database, openDatabase } from '../../database/connection';
+import { migrate } from '../../database/migrate';
 import { type DocumentRow, documentsOfRun } from '../../database/ledger/documents';
 import { type BunkerOptions, type DevBunker, startBunker } from '../../dev/bunker';
 import { type DevRelay, startRelay } from '../../dev/relay';
-import { seedOperator, type SeededMachine } from '../../dev/seed';
+import { createReferenceSchema, seedOperator, type SeededMachine } from '../../dev/seed';
 import type { DocumentType } from '../../documents/document-type';
 import { createRepublishWorker, type RepublishWorker } from '../../worker/create-worker';
 import { installRuntime } from '../../worker/logging';
@@ -74,11 +75,26 @@ const logs: string[] = [];
 const logger = pino({ level: 'debug' }, { write: (line: string) => void logs.push(line) });
 let runtimeInstalled = false;
 
-export async function startSaga({ relays: relayCount = 1 } = {}): Promise<Saga> {
-  const { temporalAddress, postgresUrl, bundlePath } = testServers();
+export interface SagaOptions {
+  relays?: number;
+  /** Another Temporal server than the shared one, for tests that kill it. */
+  temporalAddress?: string;
+  /** Another Postgres than the shared one (a URL with a superuser), for tests that stop it. */
+  postgresUrl?: string;
+}
+
+export async function startSaga(options: SagaOptions = {}): Promise<Saga> {
+  const { bundlePath, ...shared } = testServers();
+  const { relays: relayCount = 1, temporalAddress = shared.temporalAddress } = options;
+  const postgresUrl = options.postgresUrl ?? shared.postgresUrl;
   const name = `test_${randomUUID().replaceAll('-', '')}`;
-  const databaseUrl = await createDatabase(postgresUrl, name, 'template_lnbits');
+  const template = options.postgresUrl === undefined ? 'template_lnbits' : undefined;
+  const databaseUrl = await createDatabase(postgresUrl, name, template);
   const database = openDatabase({ url: databaseUrl });
+  if (template === undefined) {
+    await createReferenceSchema(database);
+    await migrate(database);
+  }
   const relays = await Promise.all(Array.from({ length: relayCount }, () => startRelay()));
   const connection = await Connection.connect({ address: temporalAddress });
   const client = new Client({ connection });

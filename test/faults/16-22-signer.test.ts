@@ -1,0 +1,163 @@
+import { generateSecretKey, getPublicKey } from 'nostr-tools/pure';
+import type { FaultAction } from '../../dev/bunker-faults';
+import { type FaultProxy, startFaultProxy } from '../support/fault-proxy';
+import { addOperatorWithCanaries, runUnderFault } from '../support/fault-run';
+import { type Saga, type SagaOperator, startSaga } from '../support/saga';
+
+describe('the signer misbehaves', () => {
+  let saga: Saga;
+  let proxy: FaultProxy;
+
+  beforeAll(async () => {
+    saga = await startSaga();
+    proxy = await startFaultProxy(saga.relays[0]?.url ?? '');
+    saga.onStop(() => proxy.stop());
+    await saga.startWorker({ env: { REPUBLISH_RELAYS: proxy.url, REPUBLISH_MAX_ATTEMPTS: '5' } });
+  });
+  afterAll(() => saga.stop());
+
+  /** Counted in front of the relay: what it stores would not show an EVENT that it refused. */
+  const sentFor = ({ bunker }: SagaOperator) =>
+    proxy.events().filter(({ pubkey }) => pubkey === bunker.userPubkey);
+  const asked = ({ bunker }: SagaOperator, method: string) =>
+    bunker.requests.filter((request) => request.method === method).length;
+  const oneDocument = { documentTypes: ['bitspire-fees'] };
+
+  /** Each first request of a method goes wrong, or every one. */
+  const goWrong = (operator: SagaOperator, on: string, action: FaultAction, times = Infinity): void => {
+    let left = times;
+    operator.bunker.setFaults(({ method }) => (method === on && left-- > 0 ? action : undefined));
+  };
+
+  test('16: the bunker is silent now and then: a deadline for each request, asked again, the run completes', async () => {
+    const operator = await addOperatorWithCanaries(saga, { machines: 2 });
+    const heard: Record<string, number> = {};
+    operator.bunker.setFaults(({ method }) => {
+      heard[method] = (heard[method] ?? 0) + 1;
+      return heard[method] % 3 === 1 ? { swallow: true } : undefined;
+    });
+    const { ids, failure } = await runUnderFault(saga, operator);
+    expect(failure).toBeUndefined();
+    expect(ids).toHaveLength(4);
+    expect(asked(operator, 'sign_event')).toBeGreaterThan(4);
+  }, 60_000);
+
+  test('16: the bunker dies in the middle of a signature and comes back', async () => {
+    const operator = await addOperatorWithCanaries(saga, { machines: 2, bunker: { answerDelayMs: 50 } });
+    let died = false;
+    operator.bunker.setFaults(({ method }) => {
+      if (method === 'sign_event' && !died) {
+        died = true;
+        operator.bunker.pause();
+        setTimeout(() => operator.bunker.resume(), 2_500);
+      }
+      return undefined;
+    });
+    const { ids, failure } = await runUnderFault(saga, operator);
+    expect(died).toBe(true);
+    expect(failure).toBeUndefined();
+    expect(ids).toHaveLength(4);
+  }, 60_000);
+
+  test('16: the bunker never answers again: the run ends within its bound and says why', async () => {
+    const operator = await addOperatorWithCanaries(saga, { machines: 1 });
+    goWrong(operator, 'sign_event', { swallow: true });
+    const startedAtMs = Date.now();
+    const { ids, failure } = await runUnderFault(saga, operator);
+    expect(ids).toEqual([]);
+    expect(failure?.failures.map(({ type }) => type)).toEqual(['SignerTimeout', 'SignerTimeout']);
+    expect(sentFor(operator)).toEqual([]);
+    // Five attempts of a request each, and the pauses between them.
+    expect(Date.now() - startedAtMs).toBeLessThan(30_000);
+  }, 60_000);
+
+  test('17: the bunker reports another public key: ends before the first signature', async () => {
+    const operator = await addOperatorWithCanaries(saga, { machines: 2 });
+    goWrong(operator, 'get_public_key', { reportPubkey: getPublicKey(generateSecretKey()) });
+    const { failure, audit } = await runUnderFault(saga, operator);
+    expect(failure).toMatchObject({ type: 'SignerPubkeyMismatch', remedy: expect.any(String) });
+    expect(audit.outcome).toBe('failed');
+    expect([asked(operator, 'nip44_encrypt'), asked(operator, 'sign_event')]).toEqual([0, 0]);
+    expect(sentFor(operator)).toEqual([]);
+  }, 30_000);
+
+  const WRONG_SIGNATURES: [string, FaultAction][] = [
+    ['with another key', { signWith: generateSecretKey() }],
+    ['another content', { mutateEvent: (event) => ({ ...event, content: `${event.content}A` }) }],
+    ['another kind', { mutateEvent: (event) => ({ ...event, kind: 30079 }) }],
+    ['other tags', { mutateEvent: (event) => ({ ...event, tags: [...event.tags, ['t', 'x']] }) }],
+    ['another date', { mutateEvent: (event) => ({ ...event, created_at: event.created_at - 1 }) }],
+    ['a bad signature', { mutateEvent: (event) => ({ ...event, sig: 'ab'.repeat(64) }) }],
+    ['a bad id', { mutateEvent: (event) => ({ ...event, id: 'ab'.repeat(32) }) }],
+  ];
+  test.each(WRONG_SIGNATURES)(
+    '18: the bunker signs %s: asked once, nothing is published',
+    async (_what, action) => {
+      const operator = await addOperatorWithCanaries(saga, { machines: 1 });
+      goWrong(operator, 'sign_event', action);
+      const { ids, failure } = await runUnderFault(saga, operator, { input: oneDocument });
+      expect(ids).toEqual([]);
+      expect(failure?.failures).toMatchObject([{ type: 'SignerReturnedWrongEvent' }]);
+      expect(asked(operator, 'sign_event')).toBe(1);
+      expect(sentFor(operator)).toEqual([]);
+    },
+  );
+
+  const BAD_ANSWERS: [string, FaultAction, RegExp][] = [
+    ['undecryptable', { rawPayload: 'AgAAno-ciphertext' }, /^SignerTimeout$/],
+    ['not JSON', { rawJson: 'no {json' }, /^SignerTimeout$/],
+    // A client may also name it at once.
+    ['NIP-04', { nip04: true }, /^Signer/],
+    ['empty', { result: '' }, /^SignerReturnedWrongEvent$/],
+    ['error: denied', { error: 'denied' }, /^SignerRefused$/],
+  ];
+  test.each(BAD_ANSWERS)(
+    '19: an answer that is %s: a typed failure, and the worker lives',
+    async (_what, action, type) => {
+      const operator = await addOperatorWithCanaries(saga, { machines: 1 });
+      goWrong(operator, 'sign_event', action);
+      const failed = await runUnderFault(saga, operator, { input: oneDocument });
+      expect(failed.failure?.failures).toMatchObject([{ type: expect.stringMatching(type) }]);
+      if (action.nip04) expect(failed.failure?.message).toContain('NIP-04');
+      expect(sentFor(operator)).toEqual([]);
+
+      // The same worker, once the bunker is itself again.
+      operator.bunker.setFaults(undefined);
+      const next = await runUnderFault(saga, operator, { input: oneDocument });
+      expect(next.failure).toBeUndefined();
+      expect(next.ids).toHaveLength(1);
+    },
+    60_000,
+  );
+
+  test('21: answers late, out of order and each three times, two workers on one client key: extras are ignored', async () => {
+    const operator = await addOperatorWithCanaries(saga, { machines: 6 });
+    operator.bunker.setFaults((_request, index) => ({ duplicate: 2, delayMs: (index * 137) % 400 }));
+    const second = await saga.startWorker({ env: { REPUBLISH_RELAYS: proxy.url } });
+    const { ids, failure } = await runUnderFault(saga, operator);
+    await second.stop();
+    expect(failure).toBeUndefined();
+    expect(new Set(ids).size).toBe(12);
+    expect(asked(operator, 'sign_event')).toBe(12);
+  }, 60_000);
+
+  test.each([
+    ['the plaintext', (text: string) => text],
+    ['garbage', () => 'c29tZXRoaW5nIGVsc2U='],
+    ['a ciphertext too short for it', () => Buffer.alloc(99, 2).toString('base64')],
+    [
+      'NIP-04',
+      () => `${Buffer.alloc(64, 7).toString('base64')}?iv=${Buffer.alloc(16, 7).toString('base64')}`,
+    ],
+  ])('22: the "ciphertext" is %s: refused, never signed, never published', async (_what, resultFor) => {
+    const operator = await addOperatorWithCanaries(saga, { machines: 1 });
+    operator.bunker.setFaults(({ method, params }) =>
+      method === 'nip44_encrypt' ? { result: resultFor(params[1] ?? '') } : undefined,
+    );
+    const { ids, failure } = await runUnderFault(saga, operator, { input: oneDocument });
+    expect(ids).toEqual([]);
+    expect(failure?.failures).toMatchObject([{ type: 'SignerReturnedWrongEvent' }]);
+    expect([asked(operator, 'nip44_encrypt'), asked(operator, 'sign_event')]).toEqual([1, 0]);
+    expect(sentFor(operator)).toEqual([]);
+  });
+});

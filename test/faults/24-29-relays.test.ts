@@ -1,0 +1,283 @@
+import { randomBytes } from 'node:crypto';
+import { finalizeEvent, generateSecretKey } from 'nostr-tools/pure';
+import { DOCUMENT_KIND } from '../../documents/document-type';
+import { RelayConnection } from '../../nostr/relays/connection';
+import type { SignedEvent } from '../../nostr/events';
+import { type FaultProxy, type ProxyAction, startFaultProxy } from '../support/fault-proxy';
+import { addOperatorWithCanaries, runUnderFault } from '../support/fault-run';
+import { type Saga, type SagaOperator, startSaga } from '../support/saga';
+
+const RELAYS = 3;
+const isEvent = (action: ProxyAction) => (frame: { type: string }) =>
+  frame.type === 'EVENT' ? action : undefined;
+
+describe('relays misbehave', () => {
+  let saga: Saga;
+  let proxies: FaultProxy[];
+  const proxy = (index: number): FaultProxy => proxies[index] as FaultProxy;
+
+  beforeAll(async () => {
+    saga = await startSaga({ relays: RELAYS });
+    proxies = await Promise.all(saga.relays.map(({ url }) => startFaultProxy(url)));
+    for (const each of proxies) saga.onStop(() => each.stop());
+    await saga.startWorker({ env: through(proxies.map(({ url }) => url)) });
+  });
+  afterEach(() => proxies.forEach((each) => each.setFault(undefined)));
+  afterAll(() => saga.stop());
+
+  function through(urls: string[]): Record<string, string> {
+    return { REPUBLISH_RELAYS: urls.join(','), REPUBLISH_RELAY_TIMEOUT_MS: '1000' };
+  }
+  const storedOn = (index: number, { bunker }: SagaOperator) =>
+    (saga.relays[index]?.events() ?? []).filter(({ pubkey }) => pubkey === bunker.userPubkey);
+  const sentTo = (each: FaultProxy, { bunker }: SagaOperator): string[] =>
+    each.events().flatMap(({ id, pubkey }) => (pubkey === bunker.userPubkey ? [id] : []));
+
+  test('24: a relay refuses connections, one has no name in the DNS: the others make the quorum', async () => {
+    const other = await startSaga({ relays: RELAYS });
+    try {
+      await other.startWorker({
+        env: through([
+          ...other.relays.map(({ url }) => url),
+          'ws://127.0.0.1:9',
+          'wss://no-such-relay.invalid',
+        ]),
+      });
+      const operator = await addOperatorWithCanaries(other);
+      const { ids, failure, audit } = await runUnderFault(other, operator, { check: { quorum: 3 } });
+      expect(failure).toBeUndefined();
+      expect(ids).toHaveLength(4);
+      expect(audit.laggards.map(({ relay, state }) => `${relay} ${state}`)).toEqual(
+        expect.arrayContaining(['ws://127.0.0.1:9 unreachable', 'wss://no-such-relay.invalid unreachable']),
+      );
+    } finally {
+      await other.stop();
+    }
+  }, 60_000);
+
+  test('24: slow OK, no OK, reads that are closed: what is unknown is read back', async () => {
+    proxy(0).setFault(isEvent({ delayMs: 3_000 }));
+    proxy(1).setFault(isEvent({ swallowAnswer: true }));
+    proxy(2).setFault(({ type }) => (type === 'REQ' ? { answer: { closed: 'error: busy' } } : undefined));
+    const operator = await addOperatorWithCanaries(saga);
+    const { ids, failure, audit, run } = await runUnderFault(saga, operator);
+    expect(failure).toBeUndefined();
+    expect(ids).toHaveLength(4);
+    expect(new Set(audit.laggards.map(({ relay }) => relay))).toEqual(new Set([proxy(2).url]));
+    // Sent once: what stands is not sent again.
+    expect(sentTo(proxy(0), operator)).toHaveLength(4);
+    // Read back at once, not by the look with which a next attempt begins.
+    const attempts = await saga.database.query(
+      'SELECT DISTINCT attempts FROM republish.documents WHERE run_id = $1',
+      [run.runId],
+    );
+    expect(attempts).toEqual([{ attempts: 1 }]);
+  }, 60_000);
+
+  test('24: every relay is away for seconds: tried again with the same events', async () => {
+    const operator = await addOperatorWithCanaries(saga, { machines: 1 });
+    let away = false;
+    operator.bunker.setFaults(async ({ method }) => {
+      if (method === 'sign_event' && !away) {
+        away = true;
+        await Promise.all(proxies.map((each) => each.down()));
+        setTimeout(() => void Promise.all(proxies.map((each) => each.up())), 300);
+      }
+      return undefined;
+    });
+    const { ids, failure } = await runUnderFault(saga, operator);
+    expect(failure).toBeUndefined();
+    expect(ids).toHaveLength(2);
+  }, 60_000);
+
+  test.each([
+    ['pow: 28 bits needed', 'RelayRefused'],
+    ['invalid: bad tag', 'RelayRefused'],
+    ['restricted: members only', 'RelayRefused'],
+    ['mute: nobody hears this', 'RelayRefused'],
+    ['rate-limited: slow down', 'RelayQuorumNotReached'],
+    ['error: no space', 'RelayQuorumNotReached'],
+    ['duplicate: have it already', 'RelayQuorumNotReached'],
+    ['novel: a prefix of the future', 'RelayQuorumNotReached'],
+    ['just no', 'RelayQuorumNotReached'],
+  ])('25: OK false with "%s" from every relay: %s, and nothing stands', async (message, type) => {
+    for (const each of proxies) each.setFault(isEvent({ answer: { ok: false, message } }));
+    const operator = await addOperatorWithCanaries(saga, { machines: 1 });
+    const { ids, failure } = await runUnderFault(saga, operator, {
+      input: { documentTypes: ['bitspire-fees'] },
+    });
+    expect(ids).toEqual([]);
+    expect(failure?.failures).toMatchObject([{ type }]);
+    expect(failure?.failures[0]?.message).toContain(message);
+    // What is final for a relay is not sent there again.
+    for (const each of proxies) expect(sentTo(each, operator)).toHaveLength(type === 'RelayRefused' ? 1 : 3);
+  });
+
+  test('26: dropped after the EVENT, before the OK: the same id again', async () => {
+    const operator = await addOperatorWithCanaries(saga);
+    for (const each of proxies) {
+      let left = 2;
+      each.setFault(({ type, event }) =>
+        type === 'EVENT' && event?.kind === DOCUMENT_KIND && left-- > 0 ? { drop: 'after' } : undefined,
+      );
+    }
+    const { ids, failure } = await runUnderFault(saga, operator);
+    expect(failure).toBeUndefined();
+    expect(ids).toHaveLength(4);
+    for (const each of proxies) expect(ids).toEqual(expect.arrayContaining(sentTo(each, operator)));
+  }, 60_000);
+
+  test('27: OK true and not stored, by a majority, for a while: not believed, tried again', async () => {
+    const operator = await addOperatorWithCanaries(saga, { machines: 1 });
+    const lies = [0, 0];
+    [0, 1].forEach((index) =>
+      proxy(index).setFault(({ type }) =>
+        type === 'EVENT' && (lies[index] = (lies[index] ?? 0) + 1) <= 2
+          ? { answer: { ok: true, message: '' } }
+          : undefined,
+      ),
+    );
+    const { ids, failure } = await runUnderFault(saga, operator);
+    expect(failure).toBeUndefined();
+    expect(ids).toHaveLength(2);
+    expect(Math.min(...lies)).toBeGreaterThan(2);
+  }, 60_000);
+
+  test('27: OK true and not stored, for good: named, and not called published', async () => {
+    const operator = await addOperatorWithCanaries(saga, { machines: 1 });
+    for (const each of proxies.slice(0, 2)) each.setFault(isEvent({ answer: { ok: true, message: '' } }));
+    const { ids, failure } = await runUnderFault(saga, operator);
+    expect(ids).toEqual([]);
+    expect(failure?.failures.map(({ type }) => type)).toEqual([
+      'RelayQuorumNotReached',
+      'RelayQuorumNotReached',
+    ]);
+    for (const { message } of failure?.failures ?? []) {
+      expect(message).toContain(`${proxy(0).url}: absent`);
+      expect(message).toContain(`${proxy(1).url}: absent`);
+    }
+  }, 60_000);
+
+  test('27: OK true and an older version kept: named as older', async () => {
+    const { operator, stand } = await operatorWithStanding();
+    await Promise.all([0, 1, 2].map((index) => stand(index, -600)));
+    for (const each of proxies.slice(0, 2)) each.setFault(isEvent({ answer: { ok: true, message: '' } }));
+    const { ids, failure } = await runUnderFault(saga, operator, {
+      input: { documentTypes: ['bitspire-fees'] },
+    });
+    expect(ids).toEqual([]);
+    expect(failure?.failures).toMatchObject([{ type: 'RelayQuorumNotReached' }]);
+    expect(failure?.failures[0]?.message).toContain(`${proxy(0).url}: older`);
+  }, 60_000);
+
+  test('28: a part of the relays below the quorum: not called published, the failure has the reason of each', async () => {
+    const operator = await addOperatorWithCanaries(saga, { machines: 1 });
+    proxy(0).setFault(isEvent({ answer: { ok: false, message: 'rate-limited: slow down' } }));
+    proxy(1).setFault(isEvent({ answer: { ok: false, message: 'error: disk is full' } }));
+    const { ids, failure, audit } = await runUnderFault(saga, operator);
+    expect(ids).toEqual([]);
+    expect(storedOn(2, operator)).toHaveLength(2);
+    for (const { type, message } of failure?.failures ?? []) {
+      expect(type).toBe('RelayQuorumNotReached');
+      expect(message).toContain('1 of the 2 required relays');
+      expect(message).toContain(`${proxy(0).url}: refused (rate-limited: slow down)`);
+      expect(message).toContain(`${proxy(1).url}: refused (error: disk is full)`);
+    }
+    expect(audit.failures).toHaveLength(2);
+
+    // Healed, the next run takes up what is signed.
+    proxies.forEach((each) => each.setFault(undefined));
+    const next = await runUnderFault(saga, operator);
+    expect(next.failure).toBeUndefined();
+    expect(next.ids.toSorted()).toEqual(
+      storedOn(2, operator)
+        .map(({ id }) => id)
+        .sort(),
+    );
+    expect(operator.bunker.requests.filter(({ method }) => method === 'sign_event')).toHaveLength(2);
+  }, 60_000);
+
+  test('28: no relay takes it, for good: said at once, with the reason of each', async () => {
+    const operator = await addOperatorWithCanaries(saga, { machines: 1 });
+    for (const [index, each] of proxies.entries())
+      each.setFault(isEvent({ answer: { ok: false, message: `blocked: reason ${index}` } }));
+    const { ids, failure } = await runUnderFault(saga, operator);
+    expect(ids).toEqual([]);
+    for (const { type, message } of failure?.failures ?? []) {
+      expect(type).toBe('RelayRefused');
+      for (const index of proxies.keys()) expect(message).toContain(`blocked: reason ${index}`);
+    }
+    // Final for the relay: one EVENT for each document.
+    for (const each of proxies) expect(sentTo(each, operator)).toHaveLength(2);
+  }, 60_000);
+
+  /** An operator with one machine, and a way to let a document stand at its fees' address beforehand. */
+  async function operatorWithStanding() {
+    const userSecretKey = generateSecretKey();
+    const operator = await addOperatorWithCanaries(saga, { machines: 1, bunker: { userSecretKey } });
+    const stand = async (relay: number, aheadS: number): Promise<SignedEvent> => {
+      const event = finalizeEvent(
+        {
+          kind: DOCUMENT_KIND,
+          created_at: Math.floor(Date.now() / 1000) + aheadS,
+          tags: [['d', `bitspire-fees:${operator.machines[0]?.atmPubkey}`]],
+          content: randomBytes(99).toString('base64'),
+        },
+        userSecretKey,
+      );
+      const connection = await RelayConnection.open({
+        url: saga.relays[relay]?.url ?? '',
+        connectTimeoutMs: 2_000,
+      });
+      await connection.publish(event, 2_000);
+      connection.close();
+      return event;
+    };
+    return { operator, stand };
+  }
+
+  test.each([
+    ['of this second', 0],
+    ['a minute ahead', 60],
+  ])(
+    '29: a document %s stands at the new address on one relay: ours is dated behind it',
+    async (_when, aheadS) => {
+      const { operator, stand } = await operatorWithStanding();
+      const standing = await stand(1, aheadS);
+      const { ids, failure, ledger } = await runUnderFault(saga, operator);
+      expect(failure).toBeUndefined();
+      expect(ids).toHaveLength(2);
+      const fees = ledger.find(({ documentType }) => documentType === 'bitspire-fees')?.event;
+      expect(fees?.created_at).toBeGreaterThan(standing.created_at);
+      expect(storedOn(1, operator).map(({ id }) => id)).not.toContain(standing.id);
+    },
+    60_000,
+  );
+
+  test('29: a document 30 minutes ahead: refused with a remedy, and the other one is published', async () => {
+    const { operator, stand } = await operatorWithStanding();
+    const standing = await stand(1, 1_800);
+    const { ids, failure } = await runUnderFault(saga, operator);
+    expect(ids).toHaveLength(1);
+    expect(failure?.failures).toMatchObject([{ type: 'NewerDocumentExists', documentType: 'bitspire-fees' }]);
+    expect(failure?.failures[0]?.message).toContain('15 minutes');
+    expect(storedOn(1, operator).map(({ id }) => id)).toContain(standing.id);
+  }, 60_000);
+
+  test('29: a newer document appears between seal and publication: it stands, nothing older comes back', async () => {
+    const { operator, stand } = await operatorWithStanding();
+    let theirs: SignedEvent | undefined;
+    operator.bunker.setFaults(async ({ method, params }) => {
+      if (method === 'sign_event' && String(params[0]).includes('bitspire-fees') && theirs === undefined) {
+        theirs = await stand(0, 5);
+        await stand(1, 5);
+      }
+      return undefined;
+    });
+    const { ids, failure, audit } = await runUnderFault(saga, operator);
+    expect(failure).toBeUndefined();
+    expect(ids).toHaveLength(1);
+    expect(audit.superseded).toMatchObject([{ documentType: 'bitspire-fees' }]);
+    expect(storedOn(0, operator).map(({ id }) => id)).toContain(theirs?.id);
+  }, 60_000);
+});

@@ -1,0 +1,130 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import WebSocket, { WebSocketServer } from 'ws';
+import type { SignedEvent } from '../../nostr/events';
+
+/** A frame of the client's, as a script sees it. */
+export interface ClientFrame {
+  type: string;
+  /** Of an EVENT. */
+  event?: SignedEvent;
+  /** 1 for the first frame of this type that came in, over all connections. */
+  nth: number;
+}
+
+/** What happens to a frame in place of being passed on, and to its answer in place of being passed back. */
+export interface ProxyAction {
+  /** Cuts the connection: before the frame is passed on, or once it has been and before its answer comes back. */
+  drop?: 'before' | 'after';
+  /** The frame is passed on, and nothing about it comes back. */
+  swallowAnswer?: boolean;
+  /** The frame is answered in the relay's name and not passed on: `['OK', id, ...]` or `['CLOSED', subscription, ...]`. */
+  answer?: { ok: boolean; message: string } | { closed: string };
+  /** Everything that comes back about the frame is held for so long. */
+  delayMs?: number;
+}
+
+export type ProxyFault = (frame: ClientFrame) => ProxyAction | undefined;
+
+export interface FaultProxy {
+  readonly url: string;
+  /** Every frame that came in from clients, oldest first. */
+  readonly received: unknown[][];
+  /** The events that clients sent, oldest first, repeated ones too. */
+  events(): SignedEvent[];
+  setFault(fault: ProxyFault | undefined): void;
+  dropConnections(): void;
+  /** The port refuses connections until `up`. */
+  down(): Promise<void>;
+  up(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** Stands in front of a real relay, which it gives the manners of a bad one. Without a fault it changes nothing. */
+export async function startFaultProxy(relayUrl: string, initialFault?: ProxyFault): Promise<FaultProxy> {
+  let fault = initialFault;
+  const received: unknown[][] = [];
+  const counts: Record<string, number> = {};
+  /** By event id or subscription: what happens to answers about it. */
+  const aboutAnswers = new Map<unknown, ProxyAction>();
+  let server: Server;
+  let sockets: WebSocketServer;
+
+  const pass = (client: WebSocket, relay: WebSocket, text: string): void => {
+    const frame = JSON.parse(text) as unknown[];
+    const [type, first] = frame as [string, unknown];
+    received.push(frame);
+    const event = type === 'EVENT' ? (first as SignedEvent) : undefined;
+    const nth = (counts[type] = (counts[type] ?? 0) + 1);
+    const action = fault?.({ type, nth, ...(event === undefined ? {} : { event }) }) ?? {};
+    const subject = event?.id ?? first;
+    if (action.drop === 'before') return client.terminate();
+    if (action.answer !== undefined) {
+      const { answer } = action;
+      const reply =
+        'closed' in answer ? ['CLOSED', subject, answer.closed] : ['OK', subject, answer.ok, answer.message];
+      return client.send(JSON.stringify(reply));
+    }
+    aboutAnswers.set(subject, action);
+    relay.send(text);
+    if (action.drop !== 'after') return;
+    // Behind the relay's own answer, which is dropped: by then the frame has arrived for certain.
+    aboutAnswers.set(subject, { ...action, swallowAnswer: true });
+    relay.once('message', () => client.terminate());
+  };
+  const passBack = (client: WebSocket, text: string): void => {
+    const [, subject] = JSON.parse(text) as unknown[];
+    const { swallowAnswer, delayMs = 0 } = aboutAnswers.get(subject) ?? {};
+    if (swallowAnswer) return;
+    const send = (): void => {
+      if (client.readyState === WebSocket.OPEN) client.send(text);
+    };
+    if (delayMs === 0) send();
+    else setTimeout(send, delayMs).unref();
+  };
+
+  const listen = async (port: number): Promise<void> => {
+    server = createServer();
+    sockets = new WebSocketServer({ server });
+    sockets.on('connection', (client) => {
+      const relay = new WebSocket(relayUrl);
+      const early: string[] = [];
+      client.on('message', (data) => {
+        if (relay.readyState === WebSocket.OPEN) pass(client, relay, String(data));
+        else early.push(String(data));
+      });
+      relay.on('open', () => early.splice(0).forEach((text) => pass(client, relay, text)));
+      relay.on('message', (data) => passBack(client, String(data)));
+      client.on('close', () => relay.terminate());
+      relay.on('close', () => client.terminate());
+      // Every error is followed by 'close'.
+      client.on('error', () => undefined);
+      relay.on('error', () => undefined);
+    });
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen(port, '127.0.0.1', resolve);
+    });
+  };
+  const dropConnections = (): void => sockets.clients.forEach((client) => client.terminate());
+  const down = async (): Promise<void> => {
+    if (!server.listening) return;
+    const closed = new Promise((resolve) => server.close(resolve));
+    dropConnections();
+    server.closeAllConnections();
+    await closed;
+  };
+
+  await listen(0);
+  const { port } = (server! as Server).address() as AddressInfo;
+  return {
+    url: `ws://127.0.0.1:${port}`,
+    received,
+    events: () => received.filter(([type]) => type === 'EVENT').map(([, event]) => event as SignedEvent),
+    setFault: (next) => (fault = next),
+    dropConnections,
+    down,
+    up: () => listen(port),
+    stop: down,
+  };
+}

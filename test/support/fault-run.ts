@@ -1,0 +1,102 @@
+import { isGrpcServiceError } from '@temporalio/client';
+import { RepublishFailed } from '../../client/errors';
+import type { RepublishRun } from '../../client/republish';
+import type { RepublishInput, RepublishResult } from '../../contract/input';
+import type { WrittenAuditRow } from '../../database/audit';
+import type { DocumentRow } from '../../database/ledger/documents';
+import type { BunkerOptions } from '../../dev/bunker';
+import { checkInvariants, type RunToCheck, STATE_CANARIES, watchSeals } from './invariants';
+import type { Saga, SagaOperator } from './saga';
+
+/** An operator in whose state canaries stand. */
+export async function addOperatorWithCanaries(
+  saga: Saga,
+  options: { machines?: number; bunker?: Partial<BunkerOptions> } = {},
+): Promise<SagaOperator> {
+  const operator = await saga.addOperator(options);
+  const ids = operator.machines.map(({ id }) => id);
+  await saga.database.query('UPDATE bitspire_cassettes SET currency = $1 WHERE machine_id = ANY ($2)', [
+    STATE_CANARIES.currency,
+    ids,
+  ]);
+  await saga.database.query('UPDATE bitspire_fees SET fixed_fee = $1 WHERE machine_id = ANY ($2)', [
+    STATE_CANARIES.fixedFee,
+    ids,
+  ]);
+  return operator;
+}
+
+export interface EndedRun {
+  run: RepublishRun;
+  /** What stands, in the order of document type and machine. */
+  ids: string[];
+  failure: RepublishFailed | undefined;
+  audit: WrittenAuditRow;
+  ledger: DocumentRow[];
+}
+
+/**
+ * Starts a run, waits for its end, whichever it is, and checks the invariants.
+ *
+ * @param during what happens meanwhile; a rejection fails the test
+ */
+export async function runUnderFault(
+  saga: Saga,
+  operator: SagaOperator,
+  options: {
+    during?: (run: RepublishRun) => Promise<void>;
+    input?: Omit<RepublishInput, 'operatorUserId'>;
+    check?: Pick<RunToCheck, 'quorum' | 'canaries'>;
+  } = {},
+): Promise<EndedRun> {
+  const run = await saga.start(operator.id, options.input);
+  const watcher = watchSeals(saga, run.runId);
+  let failure: RepublishFailed | undefined;
+  const ended = resultOf(run).catch((error: unknown): RepublishResult => {
+    if (!(error instanceof RepublishFailed)) throw error;
+    failure = error;
+    return error.published;
+  });
+  try {
+    await Promise.all([ended, options.during?.(run)]);
+  } catch (error) {
+    // Nothing may go on behind a test that has failed: it would keep the test process alive.
+    await saga.client.workflow
+      .getHandle(run.workflowId, run.runId)
+      .terminate()
+      .catch(() => undefined);
+    await Promise.allSettled([ended, watcher.end()]);
+    throw error;
+  }
+  const seals = await watcher.end();
+  await checkInvariants(saga, {
+    operatorId: operator.id,
+    runId: run.runId,
+    bunker: operator.bunker,
+    seals,
+    ...options.check,
+  });
+  const audit = (await saga.audits(operator.id)).find(({ runId }) => runId === run.runId);
+  if (audit === undefined) throw new Error('the checker has let a run without an audit row pass');
+  return {
+    run,
+    ids: Object.values(audit.events).flat(),
+    failure,
+    audit,
+    ledger: await saga.ledger(run.runId),
+  };
+}
+
+const REACHABLE_AGAIN_WITHIN_MS = 60_000;
+
+/** Waits for the end also across an outage of Temporal: the caller's connection is not what is tested here. */
+async function resultOf(run: RepublishRun): Promise<RepublishResult> {
+  for (const deadlineMs = Date.now() + REACHABLE_AGAIN_WITHIN_MS; ;) {
+    try {
+      return await run.result();
+    } catch (error) {
+      if (!isGrpcServiceError(error) || Date.now() > deadlineMs) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
+  }
+}
