@@ -1,7 +1,7 @@
 import type { DocumentFailure, Failure } from '../contract/failures';
 import type { Outcome } from '../contract/progress';
 import type { RepublishResult } from '../contract/input';
-import type { RelayRecord } from './ledger/documents';
+import type { RelayStanding } from '../contract/relay-standing';
 import type { Queryable } from './connection';
 
 export type RunOutcome = 'complete' | 'incomplete' | 'failed' | 'cancelled';
@@ -19,7 +19,7 @@ export interface AuditRow {
   /** Machines that have no state of a type. */
   skipped: { documentType: string; machineId: string }[];
   superseded: { documentType: string; machineId: string; eventId: string; supersededBy: string }[];
-  laggards: ({ documentType: string; machineId: string; relay: string } & RelayRecord)[];
+  laggards: ({ documentType: string; machineId: string; relay: string } & RelayStanding)[];
   failure: Failure | null;
   reason: string | null;
 }

@@ -1,5 +1,6 @@
 import type { Outcome } from '../../contract/progress';
 import type { FailureType } from '../../contract/failures';
+import type { RelayStanding } from '../../contract/relay-standing';
 import type { Database, Queryable } from '../connection';
 
 /** Which row of the ledger: one per run, document type and machine. */
@@ -19,13 +20,6 @@ export interface SealedEvent {
   content: string;
 }
 
-/** What is known of a document on one relay. */
-export interface RelayRecord {
-  state: 'holds' | 'refused' | 'unreachable' | 'older' | 'newer' | 'absent';
-  /** The relay's own words, or the network's. */
-  detail?: string;
-}
-
 export interface DocumentRow extends DocumentKey {
   machineName: string;
   atmPubkey: string | null;
@@ -35,7 +29,7 @@ export interface DocumentRow extends DocumentKey {
   signature: string | null;
   /** The event was signed in an earlier run for the same state. */
   reused: boolean;
-  relays: Record<string, RelayRecord>;
+  relays: Record<string, RelayStanding>;
   supersededBy: string | null;
   outcome: Outcome | null;
   failureType: FailureType | null;
@@ -222,7 +216,7 @@ export async function keepSignature(
 export async function recordRelays(
   db: Queryable,
   key: DocumentKey,
-  relays: Record<string, RelayRecord>,
+  relays: Record<string, RelayStanding>,
 ): Promise<void> {
   await db.query(
     `UPDATE republish.documents SET relays = relays || $4::jsonb WHERE run_id = $1 AND document_type = $2 AND machine_id = $3`,
@@ -234,7 +228,7 @@ export async function recordRelays(
 export async function settleDocument(
   db: Queryable,
   key: DocumentKey,
-  settled: { outcome: Outcome; relays: Record<string, RelayRecord>; supersededBy?: string | undefined },
+  settled: { outcome: Outcome; relays: Record<string, RelayStanding>; supersededBy?: string | undefined },
 ): Promise<Outcome | null> {
   await db.query(
     `UPDATE republish.documents

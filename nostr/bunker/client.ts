@@ -2,14 +2,15 @@ import { randomUUID } from 'node:crypto';
 import { decrypt, encrypt, getConversationKey } from 'nostr-tools/nip44';
 import { finalizeEvent, getPublicKey } from 'nostr-tools/pure';
 import { RepublishError } from '../../contract/failures';
-import { eventId, hasEventShape, isAuthentic, type SignedEvent, type UnsignedEvent } from '../events';
+import type { SignedEvent, UnsignedEvent } from '../events';
 import { looksLikeNip44 } from '../nip44';
 import type { AddressRules } from '../relays/address-rules';
 import { shownRelay } from '../relays/url';
 import type { Signer, SignerCall } from '../signers/signer';
+import { requireSameEvent } from './same-event';
 import type { Limiter } from './limiter';
 import { BUNKER_KIND, BunkerLink } from './link';
-import { parseAnswer, presentableError } from './messages';
+import { approvalPage, parseAnswer, presentableError } from './messages';
 import { Pacer } from './pacer';
 
 export interface BunkerClientOptions {
@@ -430,32 +431,4 @@ export class BunkerClient implements Signer {
       `the bunker did not answer ${method} within ${this.options.requestTimeoutMs} ms${hint}`,
     );
   }
-}
-
-/** The page's address in a spelling that steers no terminal, or undefined when it is none that a person could open. */
-function approvalPage(text: string): string | undefined {
-  if (text.length > 2_000 || !URL.canParse(text)) return undefined;
-  const { protocol, href } = new URL(text);
-  return protocol === 'https:' || protocol === 'http:' ? href : undefined;
-}
-
-/** The signed event in a bunker's answer, when it is the very event that was asked for. */
-function requireSameEvent(asked: UnsignedEvent, answer: string): SignedEvent {
-  const wrong = (what: string): RepublishError =>
-    new RepublishError('SignerReturnedWrongEvent', `the bunker's answer to sign_event ${what}`);
-  let event: unknown;
-  try {
-    event = JSON.parse(answer);
-  } catch {
-    throw wrong('is not JSON');
-  }
-  if (!hasEventShape(event)) throw wrong('is not a signed event');
-  for (const field of ['pubkey', 'kind', 'created_at', 'content'] as const) {
-    if (event[field] !== asked[field]) throw wrong(`has another ${field}`);
-  }
-  if (JSON.stringify(event.tags) !== JSON.stringify(asked.tags)) throw wrong('has other tags');
-  if (event.id !== eventId(asked)) throw wrong('has another id');
-  if (!isAuthentic(event)) throw wrong('has an invalid signature');
-  const { id, pubkey, sig, kind, created_at, tags, content } = event;
-  return { id, pubkey, sig, kind, created_at, tags, content };
 }

@@ -51,3 +51,10 @@ export function presentableError(error: string): string {
   const known = KNOWN_REASONS.find(([pattern]) => pattern.test(error));
   return known ? known[1] : 'for a reason of its own, which is not repeated here (see its own log)';
 }
+
+/** The page's address in a spelling that steers no terminal, or undefined when it is none that a person could open. */
+export function approvalPage(text: string): string | undefined {
+  if (text.length > 2_000 || !URL.canParse(text)) return undefined;
+  const { protocol, href } = new URL(text);
+  return protocol === 'https:' || protocol === 'http:' ? href : undefined;
+}

@@ -1,3 +1,4 @@
+import type { RelayStanding } from '../../contract/relay-standing';
 import { type Address, isAt, isAuthentic, isNewer, type SignedEvent } from '../events';
 
 /**
@@ -10,16 +11,9 @@ export type Sighting =
   | { kind: 'unseen' }
   | { kind: 'unknown'; reason: string };
 
-/** Where a document stands on one relay after an attempt to place it there. */
-export interface Standing {
-  state: 'holds' | 'refused' | 'unreachable' | 'older' | 'newer' | 'absent';
-  /** The relay's own words, or the network's. */
-  detail?: string;
-}
-
 /** What an attempt at one relay came to. */
 export interface Placed {
-  standing: Standing;
+  standing: RelayStanding;
   /** The newer event that stands there instead. */
   newer?: SignedEvent;
   /** This relay will not take the event, however often it is sent. */

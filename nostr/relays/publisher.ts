@@ -3,7 +3,8 @@ import { ensureError } from '../../contract/failures';
 import { type Address, isNewer, type SignedEvent } from '../events';
 import { plainText } from './connection';
 import { DirectRelay } from './direct';
-import type { DocumentRelay, Placed, Sighting, Standing } from './document-relay';
+import type { RelayStanding } from '../../contract/relay-standing';
+import type { DocumentRelay, Placed, Sighting } from './document-relay';
 import { NostrclientRelay } from './nostrclient';
 import type { RelayPool } from './pool';
 import { type Quorum, quorumSize } from './quorum';
@@ -22,7 +23,7 @@ export interface PublisherOptions {
 
 export interface Placement {
   /** By the relay's URL as it may be shown: without a path or query, which can be a bearer secret. */
-  relays: Record<string, Standing>;
+  relays: Record<string, RelayStanding>;
   /** Relays on which the event was seen, read back as a machine would read it. */
   holding: number;
   required: number;
@@ -91,7 +92,7 @@ export class RelayPublisher {
    */
   async place(event: SignedEvent, seen?: Map<string, Sighting>): Promise<Placement> {
     const address = addressOf(event);
-    const relays: Record<string, Standing> = {};
+    const relays: Record<string, RelayStanding> = {};
     let newer: SignedEvent | undefined;
     let hopelessRelays = 0;
     let stoodAlready = 0;
