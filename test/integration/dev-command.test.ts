@@ -61,6 +61,16 @@ test('republish dev prints the environment, runs, and leaves nothing behind afte
   expect(result.code).toBe(0);
   await until(() => (stderr.match(/operator-2-machine-0000\d .* reads/g) ?? []).length === 4);
 
+  // A worker that is killed is followed by another, and the stack stays.
+  const listed = execFileSync('ps', ['-A', '-o', 'pid=,args='], { encoding: 'utf8' });
+  const worker = descendants(dev.pid ?? -1).find((pid) =>
+    new RegExp(`^\\s*${pid} .* worker$`, 'm').test(listed),
+  );
+  process.kill(worker ?? -1, 'SIGKILL');
+  await until(() => stderr.includes('the worker has died; another one is started'));
+  const again = await republish(['start', 'operator-1', '--json'], env as Record<string, string>);
+  expect(again.code).toBe(0);
+
   const family = descendants(dev.pid ?? -1);
   expect(family.length).toBeGreaterThan(3);
   dev.kill('SIGINT');
