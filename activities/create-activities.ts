@@ -1,19 +1,24 @@
 import { Context } from '@temporalio/activity';
 import { ApplicationFailure, type ApplicationFailureOptions, CancelledFailure } from '@temporalio/common';
 import type { Activities, HeartbeatDetails } from '../contract/activities';
+import { APPROVAL_SIGNAL, type ApprovalNotice } from '../contract/control';
 import { ensureError, isRetryable, remedyFor, RepublishError } from '../contract/failures';
+import { ApprovalNotices } from './approval-notices';
 import { askSigner } from './ask-signer';
 import { checkSigner } from './check-signer';
 import type { ActivityCall, ActivityDependencies } from './dependencies';
 import { loadMachines } from './load-machines';
 import { persistAudit } from './persist-audit';
+import { planAgain } from './plan-again';
 import { republishDocument } from './republish-document';
+import { skipDocuments } from './skip-documents';
 
 /** What the workflow demands of the activities whose bound is not configured. */
 const FIXED_HEARTBEAT_TIMEOUT_MS = 15_000;
 
 /** The activities of a worker. Each is a function of its dependencies, its input and its call; this adds what Temporal needs. */
 export function createActivities(dependencies: ActivityDependencies): Activities {
+  const notices = new ApprovalNotices();
   const asActivity =
     <Input, Result>(
       name: string,
@@ -28,12 +33,15 @@ export function createActivities(dependencies: ActivityDependencies): Activities
         () => context.heartbeat(waiting),
         Math.min(dependencies.limits.heartbeatTimeoutMs, FIXED_HEARTBEAT_TIMEOUT_MS) / 4,
       );
+      const { workflowId = '', runId = '' } = context.info.workflowExecution ?? {};
+      const of = documentOf(input) ?? name;
       const onApproval = (approvalUrl: string | undefined): void => {
+        if (waiting !== undefined) tellRun(context, notices.closed(runId, of, waiting.approvalUrl));
         waiting = approvalUrl === undefined ? undefined : { approvalUrl };
         context.heartbeat(waiting);
+        if (waiting !== undefined) tellRun(context, notices.opened(runId, of, waiting.approvalUrl));
       };
       try {
-        const workflowId = context.info.workflowExecution?.workflowId ?? '';
         return await work(dependencies, input, { workflowId, signal, signerCall: { signal, onApproval } });
       } catch (thrown) {
         // A missing right or table is mended by a person; the audit waits for that, since nothing else keeps the outcome.
@@ -43,6 +51,7 @@ export function createActivities(dependencies: ActivityDependencies): Activities
         );
       } finally {
         clearInterval(beat);
+        if (waiting !== undefined) onApproval(undefined);
       }
     };
 
@@ -52,7 +61,34 @@ export function createActivities(dependencies: ActivityDependencies): Activities
     askSigner: asActivity('askSigner', askSigner),
     republishDocument: asActivity('republishDocument', republishDocument),
     persistAudit: asActivity('persistAudit', persistAudit),
+    planAgain: asActivity('planAgain', planAgain),
+    skipDocuments: asActivity('skipDocuments', skipDocuments),
+    // Not a matter of the house: a workflow cannot cancel itself, so it has itself cancelled from outside.
+    requestCancellation: async () => {
+      const { workflowExecution } = Context.current().info;
+      if (workflowExecution === undefined) return;
+      const { workflowId, runId } = workflowExecution;
+      await Context.current().client.workflow.getHandle(workflowId, runId).cancel();
+    },
   };
+}
+
+/** How the workflow calls the document that an activity is about. */
+function documentOf(input: unknown): string | undefined {
+  const { documentType, machineId } = input as { documentType?: string; machineId?: string };
+  return documentType && machineId ? `${documentType}/${machineId}` : undefined;
+}
+
+/**
+ * For the workflow's current details. Only a display: a signal that does not arrive must not hold up the document, and the
+ * heartbeat shows the page too.
+ */
+function tellRun(context: Context, notice: ApprovalNotice | undefined): void {
+  const execution = context.info.workflowExecution;
+  if (notice === undefined || execution === undefined) return;
+  const tell = async (): Promise<void> =>
+    context.client.workflow.getHandle(execution.workflowId, execution.runId).signal(APPROVAL_SIGNAL, notice);
+  tell().catch(() => undefined);
 }
 
 /** The stack would only ever name this file, and put the host's paths into every history. */

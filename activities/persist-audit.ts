@@ -71,7 +71,13 @@ function auditRow(input: PersistAuditInput, documents: OutcomeRow[]): AuditRow {
         message: row.failureMessage ?? remedyFor(row.failureType),
       });
     }
-    if (outcome === 'skipped') skipped.push({ documentType, machineId });
+    if (outcome === 'skipped') {
+      skipped.push({
+        documentType,
+        machineId,
+        ...(row.failureMessage === null ? {} : { reason: row.failureMessage }),
+      });
+    }
     if (eventId === null) continue;
     if (outcome === 'superseded')
       superseded.push({ documentType, machineId, eventId, supersededBy: row.supersededBy ?? '' });
@@ -95,6 +101,7 @@ function auditRow(input: PersistAuditInput, documents: OutcomeRow[]): AuditRow {
     laggards,
     failure: input.failure ?? null,
     reason: input.request.reason ?? null,
+    interventions: input.interventions ?? [],
   };
 }
 

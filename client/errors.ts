@@ -25,6 +25,11 @@ export class RepublishFailed extends Error {
   }
 }
 
+/** A run did not take what was asked of it; the message says why. Nothing was changed. */
+export class ControlRefused extends Error {
+  override readonly name = 'ControlRefused';
+}
+
 /** Temporal could not be asked. */
 export class TemporalUnavailable extends Error {
   override readonly name = 'TemporalUnavailable';

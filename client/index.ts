@@ -1,5 +1,5 @@
 export { connect, type OpenClient } from './connect';
-export { RepublishFailed, TemporalUnavailable } from './errors';
+export { ControlRefused, RepublishFailed, TemporalUnavailable } from './errors';
 export {
   findRepublish,
   republishOperatorConfigs,
@@ -7,6 +7,7 @@ export {
   type RepublishRun,
   startRepublish,
 } from './republish';
+export type { ControlRequest, DocumentSelection } from '../contract/control';
 export type { DocumentFailure, Failure, FailureType } from '../contract/failures';
 export type { RepublishInput, RepublishResult } from '../contract/input';
 export type { Progress } from '../contract/progress';

@@ -4,6 +4,8 @@ import {
   WorkflowExecutionAlreadyStartedError,
   WorkflowFailedError,
   type WorkflowHandle,
+  WorkflowNotFoundError,
+  WorkflowUpdateFailedError,
   WorkflowIdReusePolicy,
 } from '@temporalio/client';
 import {
@@ -14,12 +16,13 @@ import {
   TerminatedFailure,
 } from '@temporalio/common';
 import { loadConfiguration } from '../configuration/load';
+import type { ControlRequest, ControlResult, DocumentSelection, UpdateName } from '../contract/control';
 import { type DocumentFailure, isFailureType } from '../contract/failures';
 import { normalisedInput, type RepublishInput, type RepublishResult } from '../contract/input';
 import { PROGRESS_QUERY, WORKFLOW_TYPE, workflowIdFor } from '../contract/names';
 import type { Progress } from '../contract/progress';
 import { connect } from './connect';
-import { RepublishFailed } from './errors';
+import { ControlRefused, RepublishFailed } from './errors';
 
 export interface RepublishOptions extends Omit<RepublishInput, 'operatorUserId'> {
   /** Task queue the workers poll. Default: REPUBLISH_TASK_QUEUE, else `republish-operator-configs`. */
@@ -37,6 +40,16 @@ export interface RepublishRun {
   progress(): Promise<Progress>;
   /** Waits for the end. @throws RepublishFailed */
   result(): Promise<RepublishResult>;
+  /** Begins no further document until `resume`; those in work are finished. @throws ControlRefused */
+  pause(request?: ControlRequest): Promise<void>;
+  /** @throws ControlRefused when the run is not paused */
+  resume(request?: ControlRequest): Promise<void>;
+  /** Tries failed documents again now. @returns how many @throws ControlRefused when none has failed */
+  retry(selection?: DocumentSelection): Promise<number>;
+  /** Gives documents up that are not published. @returns how many @throws ControlRefused */
+  skip(selection?: DocumentSelection): Promise<number>;
+  /** Cancels the run: what is in work is finished, the rest is left, the audit is written. @throws ControlRefused */
+  cancel(request?: ControlRequest): Promise<void>;
 }
 
 /**
@@ -143,7 +156,22 @@ export async function findRepublish(client: Client, operatorUserId: string): Pro
 
 function runOf(client: Client, workflowId: string, runId: string, attached: boolean): RepublishRun {
   const handle: WorkflowHandle = client.workflow.getHandle(workflowId, runId);
+  const update = async (name: UpdateName, request: DocumentSelection = {}): Promise<number> => {
+    try {
+      const { documents } = await handle.executeUpdate<ControlResult, [DocumentSelection]>(name, {
+        args: [request],
+      });
+      return documents;
+    } catch (error) {
+      throw asControlRefused(name, error);
+    }
+  };
   return {
+    pause: async (request) => void (await update('pause', request)),
+    resume: async (request) => void (await update('resume', request)),
+    retry: (selection) => update('retry', selection),
+    skip: (selection) => update('skip', selection),
+    cancel: async (request) => void (await update('cancel', request)),
     workflowId,
     runId,
     attached,
@@ -156,6 +184,15 @@ function runOf(client: Client, workflowId: string, runId: string, attached: bool
       }
     },
   };
+}
+
+/** A run that refuses says why; one that has ended is not there to be asked. */
+function asControlRefused(name: UpdateName, error: unknown): unknown {
+  if (error instanceof WorkflowUpdateFailedError && error.cause instanceof ApplicationFailure)
+    return new ControlRefused(`${name} was refused: ${error.cause.message}`);
+  if (error instanceof WorkflowNotFoundError)
+    return new ControlRefused(`${name} is not possible: the run has ended`);
+  return error;
 }
 
 interface FailureDetails {

@@ -1,5 +1,6 @@
 import type { DocumentFailure, Failure } from './failures';
 import type { Outcome } from './progress';
+import type { DocumentSelection, Intervention } from './control';
 import type { RepublishInput, RepublishResult } from './input';
 
 /**
@@ -12,6 +13,9 @@ export interface Activities {
   askSigner(input: AskSignerInput): Promise<void>;
   republishDocument(input: RepublishDocumentInput): Promise<RepublishDocumentResult>;
   persistAudit(input: PersistAuditInput): Promise<PersistAuditResult>;
+  planAgain(input: PlanAgainInput): Promise<PlanAgainResult>;
+  skipDocuments(input: SkipDocumentsInput): Promise<SkipDocumentsResult>;
+  requestCancellation(): Promise<void>;
 }
 
 /** What an activity shows while it waits for a person; it is kept by the server only until the activity ends. */
@@ -32,6 +36,8 @@ export interface CheckSignerResult {
   /** The document types of this run, resolved and in registry order. */
   documentTypes: string[];
   limits: RunLimits;
+  /** The namespace knows the search attributes of names.ts; absent where they are not registered. */
+  searchAttributes?: true;
 }
 
 /** Bounds from the worker's configuration, recorded in history so that a replay sees the same ones. */
@@ -101,6 +107,36 @@ export interface RepublishDocumentResult {
   eventId: string;
 }
 
+/** Plans anew what failed before any attempt: bad rows that somebody has corrected meanwhile. */
+export interface PlanAgainInput {
+  runId: string;
+  operatorUserId: string;
+  selection: Pick<DocumentSelection, 'documentType' | 'machineId'>;
+}
+
+export interface PlanAgainResult extends LedgerCounts {
+  /** Every document of the selection that was planned and not begun, at most 1,000; also those of an earlier call. */
+  machines: PlannedMachine[];
+  failures: DocumentFailure[];
+}
+
+export interface SkipDocumentsInput {
+  runId: string;
+  selection: Pick<DocumentSelection, 'documentType' | 'machineId'>;
+  by?: string;
+  reason?: string;
+}
+
+export interface SkipDocumentsResult extends LedgerCounts {
+  /** How many documents this call has given up. */
+  documents: number;
+}
+
+/** What the ledger says after a change, by document type: absolute, so that an activity that runs twice does no harm. */
+export interface LedgerCounts {
+  counts: Record<string, { failed: number; skipped: number }>;
+}
+
 export interface PersistAuditInput {
   runId: string;
   workflowId: string;
@@ -112,6 +148,8 @@ export interface PersistAuditInput {
   failure?: Failure;
   /** Documents that failed for a reason their attempts could not write into the ledger, at most 500. */
   failures: DocumentFailure[];
+  /** What people asked of the run while it went on, at most 100. */
+  interventions?: Intervention[];
 }
 
 export interface PersistAuditResult {

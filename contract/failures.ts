@@ -135,6 +135,11 @@ export const FAILURES = {
     meaning: 'The run ended before this document was begun.',
     remedy: 'Start again: only what is missing is done.',
   },
+  GivenUp: {
+    retryable: false,
+    meaning: 'Somebody gave this document up (`republish skip`); it counts as skipped.',
+    remedy: 'Start again when it is to be published after all: only what is missing is done.',
+  },
   Interrupted: {
     retryable: false,
     meaning: 'The run was cancelled while this document was in work.',

@@ -13,8 +13,8 @@ export interface RepublishInput {
   /** Sign anew even where the current document is already published and unchanged. Default: false. */
   force?: boolean;
   /**
-   * `report` (default): a run with failed documents ends as RepublishIncomplete.
-   * `hold` is reserved for a later release and refused until then.
+   * `report` (default): a run with failed documents ends as RepublishIncomplete. `hold`: it stays open, with all other
+   * documents done, until somebody retries or skips what failed, or cancels.
    */
   onFailure?: 'report' | 'hold';
   /** Why the run was started; free text for the audit, at most 500 characters. */
@@ -86,8 +86,8 @@ function allProblemsOfInput(input: unknown): string[] {
     problems.push('expectedPubkey must be 64 lower-case hex characters');
   }
   if (fields.force != null && typeof fields.force !== 'boolean') problems.push('force must be true or false');
-  if (fields.onFailure != null && fields.onFailure !== 'report') {
-    problems.push('onFailure must be "report" ("hold" is not available in this release)');
+  if (fields.onFailure != null && fields.onFailure !== 'report' && fields.onFailure !== 'hold') {
+    problems.push('onFailure must be "report" or "hold"');
   }
   const { reason } = fields;
   if (reason != null && (typeof reason !== 'string' || reason.length > 500 || !canBeStored(reason))) {

@@ -1,9 +1,11 @@
 import {
   ActivityCancellationType,
   type ActivityInterfaceFor,
+  allHandlersFinished,
   ApplicationFailure,
   CancellationScope,
   CancelledFailure,
+  condition,
   isCancellation,
   proxyActivities,
   setCurrentDetails,
@@ -11,8 +13,15 @@ import {
   workflowInfo,
   defineQuery,
 } from '@temporalio/workflow';
-import type { Activities, CheckSignerResult, PersistAuditResult, RunLimits } from '../contract/activities';
-import type { DocumentFailure, Failure, FailureType } from '../contract/failures';
+import type {
+  Activities,
+  CheckSignerResult,
+  PersistAuditResult,
+  PlannedMachine,
+  RunLimits,
+} from '../contract/activities';
+import type { DocumentSelection, UpdateName } from '../contract/control';
+import type { DocumentFailure, Failure } from '../contract/failures';
 import { remedyFor } from '../contract/failures';
 import {
   normalisedInput,
@@ -21,7 +30,10 @@ import {
   type RepublishResult,
 } from '../contract/input';
 import { PROGRESS_QUERY } from '../contract/names';
-import type { Progress } from '../contract/progress';
+import type { Phase, Progress } from '../contract/progress';
+import { Control, type ControlledRun } from './control';
+import { currentDetails } from './current-details';
+import { DocumentQueue, isSelected, keyOf, type QueuedDocument } from './document-queue';
 import { failureOf } from './failure-of';
 import { Tally } from './tally';
 
@@ -57,19 +69,13 @@ const { persistAudit } = proxyActivities<ActivityInterfaceFor<Activities>>({
   retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '30 seconds' },
 });
 
-/** Failures whose cause is a signer, a relay or a database, and not the document. */
-const ALIKE_FOR_ALL: ReadonlySet<FailureType> = new Set([
-  'SignerTimeout',
-  'SignerUnreachable',
-  'SignerApprovalPending',
-  'SignerNotConfigured',
-  'SignerPubkeyMismatch',
-  'SignerUnlockFailed',
-  'RelayQuorumNotReached',
-  'DatabaseUnavailable',
-  'ActivityTimeout',
-  'WorkerOutdated',
-]);
+/** Answers to what somebody asked of a run; short, since that person waits. */
+const { planAgain, skipDocuments, requestCancellation } = proxyActivities<ActivityInterfaceFor<Activities>>({
+  startToCloseTimeout: '5 minutes',
+  scheduleToCloseTimeout: '10 minutes',
+  heartbeatTimeout: '15 seconds',
+  retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '15 seconds' },
+});
 
 const progressQuery = defineQuery<Progress>(PROGRESS_QUERY);
 
@@ -93,19 +99,14 @@ export async function republishOperatorConfigs(input: RepublishInput): Promise<R
     );
   }
   const request = normalisedInput(input);
-  const tally = new Tally();
-  setHandler(progressQuery, () => tally.progress(), {
-    description:
-      'Phase, and how many documents are planned, published, unchanged, superseded, skipped and failed',
-  });
+  const run = new Run(request);
 
-  const failures: DocumentFailure[] = [];
   let checked: CheckSignerResult | undefined;
   let failure: Failure | undefined;
   let cancelled: CancelledFailure | undefined;
   try {
     checked = await checkSigner({ runId: runId(), request });
-    await republishAll(request, checked, tally, failures);
+    await run.republishAll(checked);
   } catch (error) {
     if (isCancellation(error))
       cancelled = new CancelledFailure('the run was cancelled; the audit tells what was done');
@@ -115,10 +116,11 @@ export async function republishOperatorConfigs(input: RepublishInput): Promise<R
     cancelled ??= new CancelledFailure('the run was cancelled; the audit tells what was done');
   }
 
-  tally.phase = 'writing audit';
-  setCurrentDetails(tally.summary());
-  const audit = await CancellationScope.nonCancellable(() =>
-    persistAudit({
+  run.enter('writing audit');
+  const audit = await CancellationScope.nonCancellable(async () => {
+    await run.control.untilIdle();
+    const { interventions } = run.control;
+    return persistAudit({
       runId: runId(),
       workflowId: workflowInfo().workflowId,
       request,
@@ -126,14 +128,13 @@ export async function republishOperatorConfigs(input: RepublishInput): Promise<R
       documentTypes: checked?.documentTypes ?? request.documentTypes ?? [],
       cancelled: cancelled !== undefined,
       ...(failure === undefined ? {} : { failure }),
-      failures: unknownToLedger(failures),
-    }),
-  ).catch((error: unknown) => {
+      failures: unknownToLedger(run.queue.failures),
+      ...(interventions.length === 0 ? {} : { interventions }),
+    });
+  }).catch((error: unknown) => {
     throw withoutAudit(failure, failureOf(error));
   });
-  tally.settle(audit.counts);
-  tally.phase = 'done';
-  setCurrentDetails(tally.summary());
+  run.end(audit);
   if (failure !== undefined) {
     throw ApplicationFailure.nonRetryable(`${failure.message}. ${remedyFor(failure.type)}`, failure.type, {
       published: audit.events,
@@ -146,78 +147,197 @@ export async function republishOperatorConfigs(input: RepublishInput): Promise<R
   return audit.events;
 }
 
-/** Plans every page first, so that all bad rows are known before the first signature, then republishes what is left. */
-async function republishAll(
-  request: RepublishInput,
-  { operatorPubkey, documentTypes, limits }: CheckSignerResult,
-  tally: Tally,
-  failures: DocumentFailure[],
-): Promise<void> {
-  const { operatorUserId, machineIds } = request;
-  const force = request.force === true;
-  tally.begin(documentTypes);
-  const documents: PlannedDocument[] = [];
-  let toSign = 0;
-  let after: string | undefined;
-  do {
-    const page = await loadMachines({
-      runId: runId(),
-      operatorUserId,
-      operatorPubkey,
-      documentTypes,
-      ...(machineIds === undefined ? {} : { machineIds }),
-      force,
-      ...(after === undefined ? {} : { after }),
-      limit: limits.machinesPerPage,
-    });
-    tally.addPage(page);
-    toSign += page.toSign;
-    for (const { machineId, name, documentTypes: types } of page.machines) {
-      for (const documentType of types) documents.push({ machineId, name, documentType });
-    }
-    after = page.next;
-  } while (after !== undefined);
-  setCurrentDetails(tally.summary());
+/** Failures that the query has room for; the audit has all of them. */
+const MAX_SHOWN_FAILURES = 50;
 
-  // A run that finds everything in place asks nothing of the signer, and so does not need it to be up.
-  if (toSign > 0) {
-    tally.phase = 'asking signer';
-    await askSigner({ operatorUserId, operatorPubkey });
+/** One execution of the saga: its documents, what is shown of it, and what people ask of it. */
+class Run implements ControlledRun {
+  readonly queue = new DocumentQueue();
+  readonly control: Control;
+  #tally = new Tally();
+  #checked: CheckSignerResult | undefined;
+  /** Failures of bad rows, as the pages named them. */
+  #badRows: DocumentFailure[] = [];
+  #ending = false;
+  /** The scope of the workflow itself: queries and updates run outside of it. */
+  #scope = CancellationScope.current();
+
+  constructor(private readonly request: RepublishInput) {
+    this.control = new Control(this);
+    setHandler(progressQuery, () => this.progress(), {
+      description:
+        'Phase, what the run waits for, failures, and how many documents are planned, published, unchanged, superseded, skipped and failed',
+    });
   }
-  tally.phase = 'publishing';
-  const republish = republishWithin(limits);
-  // When a whole window of documents has failed, each after all its attempts, for a reason that the others share, the
-  // others would only fail too, for hours: they are left to the next run.
-  let failedInARow = 0;
-  const isHopeless = (): boolean => failedInARow >= limits.documentsInFlight;
-  await inWindow(
-    documents,
-    limits.documentsInFlight,
-    isHopeless,
-    async ({ machineId, name, documentType }) => {
-      try {
-        const { outcome } = await republish.executeWithOptions(
-          { summary: `${documentType} -> ${name.slice(0, 60)}` },
-          [{ runId: runId(), documentType, machineId, ...(force ? { force: true as const } : {}) }],
-        );
-        tally.count(documentType, outcome);
-        failedInARow = 0;
-      } catch (error) {
-        if (isCancellation(error)) throw error;
-        const failure = failureOf(error);
-        failures.push({ documentType, machineId, ...failure });
-        tally.count(documentType, 'failed');
-        failedInARow = ALIKE_FOR_ALL.has(failure.type) ? failedInARow + 1 : 0;
-      }
-      setCurrentDetails(tally.summary());
-    },
-  );
+
+  progress(): Progress {
+    const { paused, approvals } = this.control;
+    return {
+      phase: this.#tally.phase,
+      cancelling: this.#scope.consideredCancelled,
+      ...(paused === undefined ? {} : { paused }),
+      approvals,
+      waiting: this.queue.waiting,
+      failures: [...this.#badRows, ...this.queue.failures].slice(0, MAX_SHOWN_FAILURES),
+      ...this.#tally.total,
+      documentTypes: this.#tally.byType,
+    };
+  }
+
+  enter(phase: Phase): void {
+    this.#tally.phase = phase;
+    if (phase === 'writing audit') this.#ending = true;
+    this.onChange();
+  }
+
+  onChange(): void {
+    setCurrentDetails(currentDetails(this.progress(), this.request.operatorUserId));
+  }
+
+  end({ counts, failures }: PersistAuditResult): void {
+    this.#tally.settle(counts);
+    this.#badRows = failures;
+    this.queue.clear();
+    this.enter('done');
+  }
+
+  /** Plans every page first, so that all bad rows are known before the first signature, then republishes what is left. */
+  async republishAll(checked: CheckSignerResult): Promise<void> {
+    this.#checked = checked;
+    const { operatorPubkey, limits } = checked;
+    const { operatorUserId } = this.request;
+    const toSign = await this.#plan(checked);
+    // A run that finds everything in place asks nothing of the signer, and so does not need it to be up.
+    if (toSign > 0) {
+      this.enter('asking signer');
+      await this.control.untilResumed();
+      await askSigner({ operatorUserId, operatorPubkey });
+      this.control.forgetApproval('askSigner');
+    }
+    const republish = republishWithin(limits);
+    const { force } = this.request;
+    do {
+      this.enter('publishing');
+      await this.queue.work(
+        limits.documentsInFlight,
+        () => this.control.untilResumed(),
+        ({ machineId, name, documentType }) =>
+          republish.executeWithOptions({ summary: `${documentType} -> ${name.slice(0, 60)}` }, [
+            { runId: runId(), documentType, machineId, ...(force ? { force: true as const } : {}) },
+          ]),
+        (document, result) => {
+          this.#tally.count(document.documentType, result?.outcome ?? 'failed');
+          this.control.forgetApproval(keyOf(document));
+          this.onChange();
+        },
+        failureOf,
+      );
+      await this.control.untilIdle();
+    } while (await this.#hasMoreToDo());
+  }
+
+  /** @returns how many documents will need the signer, as far as the ledger knows */
+  async #plan({ operatorPubkey, documentTypes, limits }: CheckSignerResult): Promise<number> {
+    const { operatorUserId, machineIds, force = false } = this.request;
+    this.#tally.begin(documentTypes);
+    let toSign = 0;
+    let after: string | undefined;
+    do {
+      await this.control.untilResumed();
+      const page = await loadMachines({
+        runId: runId(),
+        operatorUserId,
+        operatorPubkey,
+        documentTypes,
+        ...(machineIds === undefined ? {} : { machineIds }),
+        force,
+        ...(after === undefined ? {} : { after }),
+        limit: limits.machinesPerPage,
+      });
+      this.#tally.addPage(page);
+      this.#badRows = [...this.#badRows, ...page.failures].slice(0, MAX_SHOWN_FAILURES);
+      toSign += page.toSign;
+      this.queue.add(documentsOf(page.machines));
+      after = page.next;
+    } while (after !== undefined);
+    this.onChange();
+    return toSign;
+  }
+
+  /** Whether there is more to work on; in a run that holds, not before somebody has decided what to do about the failures. */
+  async #hasMoreToDo(): Promise<boolean> {
+    const isWorkable = (): boolean => this.queue.waiting > 0 && !this.queue.isHopeless;
+    if (isWorkable()) return true;
+    if (this.request.onFailure !== 'hold') return false;
+    const isDecided = (): boolean => this.queue.waiting === 0 && this.#tally.total.failed === 0;
+    if (isDecided()) return false;
+    this.enter('holding');
+    await condition(() => isWorkable() || (isDecided() && allHandlersFinished()));
+    return isWorkable();
+  }
+
+  refusal(name: UpdateName, { documentType, machineId }: DocumentSelection): string | undefined {
+    if (this.#ending) return 'the run is ending: its audit is being written';
+    if (name === 'pause' && this.control.paused !== undefined) return 'the run is paused already';
+    if (name === 'resume' && this.control.paused === undefined) return 'the run is not paused';
+    if (name === 'cancel' && this.#scope.consideredCancelled) return 'the run is cancelled already';
+    if (name !== 'retry' && name !== 'skip') return undefined;
+    if (this.#scope.consideredCancelled) return 'the run is cancelled';
+    const types = this.#checked?.documentTypes;
+    if (types === undefined) return 'the documents are not known yet; try again in a moment';
+    if (documentType != null && !types.includes(documentType))
+      return `${documentType} is not part of this run; it has ${types.join(', ')}`;
+    if (name === 'skip' && documentType == null && machineId == null && this.#tally.phase !== 'holding') {
+      return 'name documentType or machineId: without, skip is only for a run that holds';
+    }
+    if (name === 'retry' && this.#tally.total.failed === 0 && !this.queue.isHopeless)
+      return 'nothing has failed; documents that are being retried go on by themselves';
+    return undefined;
+  }
+
+  async retry({ documentType, machineId }: DocumentSelection): Promise<number> {
+    const selection = selectionOf(documentType, machineId);
+    const again = this.queue.retry(selection);
+    const { counts, failures, machines } = await planAgain({
+      runId: runId(),
+      operatorUserId: this.request.operatorUserId,
+      selection,
+    });
+    const before = this.queue.waiting;
+    this.queue.add(documentsOf(machines));
+    this.#badRows = failures;
+    this.#tally.adopt({ counts }, this.queue.failures);
+    return again + this.queue.waiting - before;
+  }
+
+  async skip({ documentType, machineId, by, reason }: DocumentSelection): Promise<number> {
+    const selection = selectionOf(documentType, machineId);
+    await this.queue.giveUp(selection);
+    const { counts, documents } = await skipDocuments({
+      runId: runId(),
+      selection,
+      ...(by == null ? {} : { by }),
+      ...(reason == null ? {} : { reason }),
+    });
+    this.#badRows = this.#badRows.filter((row) => !isSelected(row, selection));
+    this.#tally.adopt({ counts }, this.queue.failures);
+    return documents;
+  }
+
+  /** By Temporal itself, which a workflow cannot ask: the run is then cancelled as by any other client. */
+  cancel(): Promise<void> {
+    return CancellationScope.nonCancellable(() => requestCancellation());
+  }
 }
 
-interface PlannedDocument {
-  machineId: string;
-  name: string;
-  documentType: string;
+function selectionOf(documentType: string | undefined, machineId: string | undefined): DocumentSelection {
+  return { ...(documentType == null ? {} : { documentType }), ...(machineId == null ? {} : { machineId }) };
+}
+
+function documentsOf(machines: PlannedMachine[]): QueuedDocument[] {
+  return machines.flatMap(({ machineId, name, documentTypes }) =>
+    documentTypes.map((documentType) => ({ machineId, name, documentType })),
+  );
 }
 
 /**
@@ -238,34 +358,6 @@ function republishWithin(limits: RunLimits) {
     },
     cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
   }).republishDocument;
-}
-
-/**
- * Runs `work` on every item, at most `width` at once: thousands of pending activities at a time would be refused by the
- * server. After a cancellation no new item is begun, and those in work are waited for.
- */
-async function inWindow<Item>(
-  items: Item[],
-  width: number,
-  isHopeless: () => boolean,
-  work: (item: Item) => Promise<void>,
-): Promise<void> {
-  const queue = items.values();
-  let cancellation: unknown;
-  const lane = async (): Promise<void> => {
-    for (const item of queue) {
-      if (CancellationScope.current().consideredCancelled || isHopeless()) return;
-      try {
-        await work(item);
-      } catch (error) {
-        // Also the other lanes end at their next item; throwing here would leave theirs unobserved.
-        cancellation = error;
-        return;
-      }
-    }
-  };
-  await Promise.all(Array.from({ length: Math.min(width, items.length) }, lane));
-  if (cancellation !== undefined) throw cancellation;
 }
 
 /**

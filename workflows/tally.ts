@@ -1,20 +1,10 @@
-import { CancellationScope } from '@temporalio/workflow';
-import type { LoadMachinesResult } from '../contract/activities';
-import {
-  type Counts,
-  noCounts,
-  type Outcome,
-  OUTCOMES,
-  type Phase,
-  type Progress,
-} from '../contract/progress';
+import type { LedgerCounts, LoadMachinesResult } from '../contract/activities';
+import { type Counts, noCounts, type Outcome, OUTCOMES, type Phase } from '../contract/progress';
 
 /** Counts documents by type and outcome while a run goes on. */
 export class Tally {
   phase: Phase = 'checking signer';
   #byType: Record<string, Counts> = {};
-  /** The scope of the workflow itself: queries run outside of any. */
-  #scope = CancellationScope.current();
 
   begin(documentTypes: string[]): void {
     this.phase = 'loading machines';
@@ -38,33 +28,36 @@ export class Tally {
     this.#of(documentType)[outcome] += 1;
   }
 
+  /**
+   * Takes over what the ledger says about bad rows and documents that were given up.
+   *
+   * @param failures what failed in its activity, which the ledger does not count before the audit
+   */
+  adopt({ counts }: LedgerCounts, failures: { documentType: string }[]): void {
+    for (const [type, { failed, skipped }] of Object.entries(counts)) {
+      const ours = this.#of(type);
+      ours.planned -= skipped - ours.skipped;
+      ours.skipped = skipped;
+      ours.failed = failed + failures.filter(({ documentType }) => documentType === type).length;
+    }
+  }
+
   /** Takes over what the audit says, which knows also the documents that were never begun. */
   settle(counts: Record<string, Record<Outcome, number>>): void {
     for (const [type, outcomes] of Object.entries(counts)) Object.assign(this.#of(type), outcomes);
   }
 
-  progress(): Progress {
+  get total(): Counts {
     const total = noCounts();
     for (const counts of Object.values(this.#byType)) {
       total.planned += counts.planned;
       for (const outcome of OUTCOMES) total[outcome] += counts[outcome];
     }
-    return {
-      phase: this.phase,
-      cancelling: this.#scope.consideredCancelled,
-      ...total,
-      documentTypes: this.#byType,
-    };
+    return total;
   }
 
-  /** Markdown for the Temporal UI. */
-  summary(): string {
-    const header = `| document type | planned | ${OUTCOMES.join(' | ')} |\n|---|---|${'---|'.repeat(OUTCOMES.length)}`;
-    const rows = Object.entries(this.#byType).map(
-      ([type, counts]) =>
-        `| ${type} | ${counts.planned} | ${OUTCOMES.map((outcome) => counts[outcome]).join(' | ')} |`,
-    );
-    return [`**${this.phase}**`, '', header, ...rows].join('\n');
+  get byType(): Record<string, Counts> {
+    return this.#byType;
   }
 
   #of(documentType: string): Counts {

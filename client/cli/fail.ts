@@ -27,6 +27,10 @@ export function explain(thrown: unknown): number {
     return exitCodeFor(error.type);
   }
   // By name, so that this file does not load the Temporal client for a spelling mistake.
+  if (error.name === 'ControlRefused') {
+    say(`error: ${error.message}`);
+    return EXIT.failed;
+  }
   if (error.name === 'TemporalUnavailable') {
     say(`error: ${error.message}`);
     return EXIT.preflight;

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { Command } from 'commander';
 import { registerAudit } from './commands/audit';
+import { registerControl } from './commands/control';
 import { registerDev } from './commands/dev';
 import { registerMigrate } from './commands/migrate';
 import { registerSigner } from './commands/signer';
@@ -23,6 +24,7 @@ const program = new Command('republish')
 
 registerStart(program);
 registerStatus(program);
+registerControl(program);
 registerAudit(program);
 registerSigner(program);
 registerWorker(program);

@@ -202,6 +202,7 @@ describe('the ledger', () => {
       skipped: [],
       superseded: [],
       laggards: [],
+      interventions: [],
       failure: null,
       reason: null,
     });

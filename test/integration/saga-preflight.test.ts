@@ -167,7 +167,7 @@ describe('a run that cannot begin ends in the named failure, with a remedy and a
       [{}, 'operatorUserId must be'],
       [{ operatorUserId: 'x', documentType: 'bitspire-fees' }, 'unknown key "documentType"'],
       [{ operatorUserId: 'x', documentTypes: [] }, 'documentTypes must be a list of one or more'],
-      [{ operatorUserId: 'x', onFailure: 'hold' }, 'onFailure must be'],
+      [{ operatorUserId: 'x', onFailure: 'abort' }, 'onFailure must be'],
     ] as const) {
       const error = await fails(Error, start([input]));
       expect(error.cause).toMatchObject({ type: 'InvalidInput', message: expect.stringContaining(problem) });

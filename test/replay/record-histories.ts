@@ -144,3 +144,59 @@ test('cancelled in the middle, and a run that still goes on', async () => {
   await ended(run);
   keep('cancelled', run);
 });
+
+test('held: failures, a retry, a skip', async () => {
+  const { id, machines, bunker } = await saga.addOperator({ machines: 2 });
+  bunker.setFaults(({ method, params }) =>
+    method === 'sign_event' && String(params[0]).includes(machines[0]?.atmPubkey ?? '')
+      ? { error: 'denied' }
+      : undefined,
+  );
+  const run = await saga.start(id, { onFailure: 'hold' });
+  await until(async () => (await run.progress()).phase === 'holding');
+  await run.retry();
+  await until(async () => {
+    const { phase, failed } = await run.progress();
+    return phase === 'holding' && failed === 2;
+  });
+  keep('holding', run);
+  await run.skip({ documentType: 'bitspire-fees' });
+  bunker.setFaults(undefined);
+  await run.retry();
+  await ended(run);
+  keep('held-retried-skipped', run);
+});
+
+test('paused, resumed, a document skipped in work, cancelled by update', async () => {
+  const { id, machines, bunker } = await saga.addOperator({
+    machines: 12,
+    bunker: { answerDelayMs: 60, concurrency: 1 },
+  });
+  const stuck = `bitspire-fees:${machines[0]?.atmPubkey}`;
+  bunker.setFaults(({ method, params }) =>
+    method === 'sign_event' && String(params[0]).includes(stuck) ? { swallow: true } : undefined,
+  );
+  const run = await saga.start(id);
+  await until(async () => (await run.progress()).published >= 2);
+  await run.pause({ by: 'recorded' });
+  await run.skip({ documentType: 'bitspire-fees', machineId: machines[0]?.id ?? '' });
+  keep('paused', run);
+  await run.resume();
+  await until(async () => (await run.progress()).published >= 6);
+  await run.cancel({ reason: 'recorded' });
+  await ended(run);
+  keep('cancelled-by-update', run);
+});
+
+test('a person approves', async () => {
+  const { id, bunker } = await saga.addOperator({ machines: 2 });
+  let asked = 0;
+  bunker.setFaults(({ method }) => {
+    if (method !== 'nip44_encrypt') return undefined;
+    asked += 1;
+    return asked > 1 ? undefined : { authUrl: 'https://bunker.example.com/approve', afterMs: 1_000 };
+  });
+  const run = await saga.start(id);
+  await ended(run);
+  keep('approved', run);
+});

@@ -53,6 +53,10 @@ test('there are histories of every kind of run', () => {
     'mid-flight',
     'no-machines',
     'paged',
+    'holding',
+    'held-',
+    'paused',
+    'approved',
   ]) {
     expect({ kind, files: NAMES.filter((name) => name.startsWith(kind)).length > 0 }).toEqual({
       kind,

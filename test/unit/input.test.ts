@@ -65,7 +65,6 @@ describe('problemsOfInput', () => {
     ['expectedPubkey', { expectedPubkey: [PUBKEY] }],
     ['force', { force: 'true' }],
     ['force', { force: 0 }],
-    ['onFailure', { onFailure: 'hold' }],
     ['onFailure', { onFailure: 'abort' }],
     ['reason', { reason: 'r'.repeat(501) }],
     ['reason', { reason: 7 }],
@@ -91,7 +90,7 @@ describe('problemsOfInput', () => {
   });
 
   it('names every problem at once', () => {
-    const problems = problemsOfInput({ machineIds: [], force: 1, onFailure: 'hold', typo: 1 });
+    const problems = problemsOfInput({ machineIds: [], force: 1, onFailure: 'abort', typo: 1 });
     expect(problems).toHaveLength(5);
   });
 });

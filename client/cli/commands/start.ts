@@ -12,6 +12,7 @@ interface StartOptions {
   expectedPubkey?: string;
   reason?: string;
   force?: true;
+  hold?: true;
   wait: boolean;
   json?: true;
 }
@@ -29,6 +30,7 @@ export function registerStart(program: Command): void {
     .option('--expected-pubkey <key>', 'end before signing unless this is the current key (hex or npub)')
     .option('--reason <text>', 'why, for the audit')
     .option('--force', 'sign anew also what is published and unchanged')
+    .option('--hold', 'when documents fail, wait until somebody retries or skips them')
     .option('--no-wait', 'start and return')
     .option('--json', 'the result map as JSON on stdout, messages on stderr')
     .addHelpText('before', 'Example: republish start 8f3c2b --json\n')
@@ -46,6 +48,7 @@ async function start(operator: string, options: StartOptions): Promise<void> {
       ...(expectedPubkey ? { expectedPubkey } : {}),
       ...(options.reason ? { reason: options.reason } : {}),
       ...(options.force ? { force: true } : {}),
+      ...(options.hold ? { onFailure: 'hold' } : {}),
     });
     say(
       run.attached

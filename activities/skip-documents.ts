@@ -1,0 +1,14 @@
+import type { SkipDocumentsInput, SkipDocumentsResult } from '../contract/activities';
+import { ledgerCounts, skipUnpublished } from '../database/ledger/interventions';
+import type { ActivityCall, ActivityDependencies } from './dependencies';
+
+/** Gives up documents of a run that are not published, because a person said so. */
+export async function skipDocuments(
+  deps: ActivityDependencies,
+  { runId, selection, by, reason }: SkipDocumentsInput,
+  _call: ActivityCall,
+): Promise<SkipDocumentsResult> {
+  const message = `given up${by === undefined ? '' : ` by ${by}`}${reason === undefined ? '' : `: ${reason}`}`;
+  const documents = await skipUnpublished(deps.database, runId, selection, message);
+  return { documents, counts: await ledgerCounts(deps.database, runId) };
+}

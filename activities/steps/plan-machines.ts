@@ -1,0 +1,95 @@
+import { type FailureType, RepublishError } from '../../contract/failures';
+import type { PlannedDocument } from '../../database/ledger/documents';
+import type { MachineRow } from '../../database/sources';
+import { dTag } from '../../documents/document-type';
+import { parsePublicKey, publicKeyHex } from '../../nostr/keys';
+import type { ActivityDependencies } from '../dependencies';
+import { fingerprintOf } from './fingerprint';
+import { readState } from './read-state';
+
+/** What concerns a single document and must not stop the others; anything else concerns the whole page. */
+const OF_ONE_DOCUMENT: ReadonlySet<FailureType> = new Set([
+  'StateInvalid',
+  'StateTooLarge',
+  'DatabaseMisconfigured',
+]);
+
+interface Plan {
+  documents: PlannedDocument[];
+  /** Fingerprint of each publishable state, by d tag. */
+  fingerprints: Map<string, string>;
+}
+
+/** What is to become of each document of some machines, judged by today's rows: publishable, without state, or bad. */
+export async function planMachines(
+  deps: ActivityDependencies,
+  { operatorUserId, documentTypes }: { operatorUserId: string; documentTypes: string[] },
+  machines: MachineRow[],
+  signal: AbortSignal,
+): Promise<Plan> {
+  const shared = await sharedAtmPubkeys(deps, operatorUserId, machines.length);
+  const plan: Plan = { documents: [], fingerprints: new Map() };
+  for (const machine of machines) {
+    signal.throwIfAborted();
+    plan.documents.push(...(await planMachine(deps, documentTypes, machine, shared, plan.fingerprints)));
+  }
+  return plan;
+}
+
+/** Keys (hex) that more than one machine of the operator has, however they are written. */
+async function sharedAtmPubkeys(
+  deps: ActivityDependencies,
+  operatorUserId: string,
+  machines: number,
+): Promise<Set<string>> {
+  if (machines === 0) return new Set();
+  const keys = (await deps.sources.atmPubkeys(deps.database, operatorUserId)).flatMap(
+    (key) => publicKeyHex(key) ?? [],
+  );
+  const once = new Set<string>();
+  return new Set(keys.filter((key) => once.size === once.add(key).size));
+}
+
+/** The documents of one machine. Notes the fingerprint of each publishable state by its d tag. */
+async function planMachine(
+  deps: ActivityDependencies,
+  documentTypes: string[],
+  machine: MachineRow,
+  shared: Set<string>,
+  fingerprints: Map<string, string>,
+): Promise<PlannedDocument[]> {
+  const atmPubkey = parsePublicKey(machine.atm_pubkey ?? '') ?? null;
+  const keyProblem =
+    atmPubkey === null
+      ? `atm_pubkey of machine ${machine.id} is not a public key (64 hex characters or npub)`
+      : shared.has(atmPubkey)
+        ? `atm_pubkey of machine ${machine.id} is also another machine's: they would overwrite each other's documents`
+        : undefined;
+
+  return Promise.all(
+    documentTypes.map(async (documentType): Promise<PlannedDocument> => {
+      const row = {
+        documentType,
+        machineId: machine.id,
+        machineName: machine.name ?? machine.id,
+        atmPubkey,
+        outcome: null,
+        failureType: null,
+        failureMessage: null,
+      };
+      if (keyProblem !== undefined) {
+        return { ...row, outcome: 'failed', failureType: 'MachineKeyInvalid', failureMessage: keyProblem };
+      }
+      try {
+        const plaintext = await readState(deps, documentType, machine.id);
+        if (plaintext === undefined) return { ...row, outcome: 'skipped' };
+        fingerprints.set(dTag(documentType, atmPubkey ?? ''), fingerprintOf(deps.fingerprintKey, plaintext));
+        return row;
+      } catch (thrown) {
+        if (!(thrown instanceof RepublishError) || !OF_ONE_DOCUMENT.has(thrown.type)) throw thrown;
+        const message = `${documentType} of machine ${machine.id}: ${thrown.message}`;
+        return { ...row, outcome: 'failed', failureType: thrown.type, failureMessage: message };
+      }
+    }),
+  );
+}

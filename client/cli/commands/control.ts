@@ -1,0 +1,83 @@
+import { userInfo } from 'node:os';
+import type { Command } from 'commander';
+import type { UpdateName } from '../../../contract/control';
+import { printJson, say } from '../output';
+
+interface ControlOptions {
+  documentType?: string;
+  machine?: string;
+  by?: string;
+  reason?: string;
+  json?: true;
+}
+
+/** What each command says when the run has taken it. */
+const DONE: Record<UpdateName, (documents: number, operator: string) => string> = {
+  pause: (_, operator) => `paused: documents in work are finished. Go on with: republish resume ${operator}`,
+  resume: () => 'the run goes on',
+  retry: (documents) => `${documents} document${documents === 1 ? ' is' : 's are'} tried again`,
+  skip: (documents) => `${documents} document${documents === 1 ? ' was' : 's were'} given up`,
+  cancel: (_, operator) =>
+    `cancelled: documents in work are finished, then the audit is written; see: republish audit ${operator}`,
+};
+
+/** The commands that speak to a run that goes on. */
+export function registerControl(program: Command): void {
+  register(program, 'pause', 'begin no further document until resume');
+  register(program, 'resume', 'go on with a paused run');
+  selecting(register(program, 'retry', 'try failed documents again now'), 'default: all that failed');
+  selecting(
+    register(program, 'skip', 'give up documents that are not published'),
+    'may be left out when the run holds: then all that are left',
+  );
+  register(program, 'cancel', 'end a run: finish what is in work, leave the rest, write the audit');
+}
+
+function register(program: Command, name: UpdateName, summary: string): Command {
+  return program
+    .command(name)
+    .summary(summary)
+    .description(
+      `${summary[0]?.toUpperCase()}${summary.slice(1)}.\nThe same from Temporal's own CLI: temporal workflow update execute --workflow-id republish-operator-configs/<operator> --name ${name}`,
+    )
+    .argument('<operator>', "the operator's user id")
+    .option('--reason <text>', 'why, for the audit')
+    .option('--by <name>', 'who, for the audit (default: the user of this machine)')
+    .option('--json', 'as JSON on stdout')
+    .addHelpText('before', `Example: republish ${name} 8f3c2b\n`)
+    .action((operator: string, options: ControlOptions) => control(name, operator, options));
+}
+
+function selecting(command: Command, byDefault: string): Command {
+  return command
+    .option('--document-type <type>', `only this document type (${byDefault})`)
+    .option('--machine <id>', 'only this machine');
+}
+
+async function control(name: UpdateName, operator: string, options: ControlOptions): Promise<void> {
+  const { connect, findRepublish } = await import('../../index.js');
+  const { client, close } = await connect();
+  try {
+    const run = await findRepublish(client, operator);
+    const documents = await run[name]({
+      by: options.by ?? userName(),
+      ...(options.reason ? { reason: options.reason } : {}),
+      ...(options.documentType ? { documentType: options.documentType } : {}),
+      ...(options.machine ? { machineId: options.machine } : {}),
+    });
+    if (options.json)
+      printJson({ workflowId: run.workflowId, runId: run.runId, documents: documents ?? null });
+    else say(DONE[name](documents ?? 0, operator));
+  } finally {
+    await close();
+  }
+}
+
+/** A user id without a name (a container) has none. */
+function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return 'unknown';
+  }
+}

@@ -1,0 +1,198 @@
+import { WorkflowUpdateFailedError } from '@temporalio/client';
+import { ControlRefused, RepublishFailed } from '../../client/errors';
+import { fails } from '../support/fails';
+import { republish } from '../support/command-line';
+import { type Saga, type SagaOperator, startSaga } from '../support/saga';
+import { until } from '../support/until';
+
+/** The bunker says no to every signature for a machine, until it is told otherwise. */
+function deny(bunker: SagaOperator['bunker'], atmPubkey: string | undefined): void {
+  bunker.setFaults(({ method, params }) =>
+    method === 'sign_event' && String(params[0]).includes(atmPubkey ?? '-') ? { error: 'denied' } : undefined,
+  );
+}
+
+describe('a run that people speak to while it goes on', () => {
+  let saga: Saga;
+
+  beforeAll(async () => {
+    saga = await startSaga();
+    await saga.startWorker();
+  });
+  afterAll(() => saga.stop());
+
+  const details = async (run: { workflowId: string; runId: string }): Promise<string> => {
+    const handle = saga.client.workflow.getHandle(run.workflowId, run.runId);
+    return (await handle.query<{ currentDetails: string }>('__temporal_workflow_metadata')).currentDetails;
+  };
+
+  test('pause begins nothing more, resume goes on; who and why are in the audit', async () => {
+    const { id, bunker } = await saga.addOperator({
+      machines: 12,
+      bunker: { answerDelayMs: 40, concurrency: 1 },
+    });
+    const run = await saga.start(id);
+    await until(async () => (await run.progress()).published >= 2);
+    await run.pause({ by: 'ada', reason: 'the bunker is hot' });
+    // What was in work ends; then nothing moves.
+    await until(async () => {
+      const { planned, waiting, published } = await run.progress();
+      return planned - waiting === published;
+    });
+    const paused = await run.progress();
+    const asked = bunker.requests.length;
+    expect(paused).toMatchObject({ paused: { by: 'ada', reason: 'the bunker is hot' } });
+    expect(paused.published).toBeLessThan(24);
+    expect(await details(run)).toContain('**Paused** by ada: the bunker is hot');
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    expect(bunker.requests.length).toBe(asked);
+    expect(await fails(ControlRefused, run.pause())).toMatchObject({
+      message: 'pause was refused: the run is paused already',
+    });
+
+    await run.resume();
+    expect(Object.values(await run.result()).flat()).toHaveLength(24);
+    expect((await saga.audits(id))[0]?.interventions).toEqual([
+      { action: 'pause', at: expect.any(String) as string, by: 'ada', reason: 'the bunker is hot' },
+      { action: 'resume', at: expect.any(String) as string },
+    ]);
+    expect(await fails(ControlRefused, run.resume())).toMatchObject({
+      message: expect.stringContaining('has ended') as string,
+    });
+  });
+
+  test('hold: waits with its failures; retry publishes what was mended, bad rows too', async () => {
+    const { id, machines, bunker } = await saga.addOperator({ machines: 3 });
+    deny(bunker, machines[1]?.atmPubkey);
+    await saga.database.query('UPDATE bitspire_fees SET cash_in_percent = 250 WHERE machine_id = $1', [
+      machines[0]?.id,
+    ]);
+    const run = await saga.start(id, { onFailure: 'hold' });
+    await until(async () => (await run.progress()).phase === 'holding');
+    expect(await run.progress()).toMatchObject({ planned: 6, published: 3, failed: 3, waiting: 0 });
+    expect((await run.progress()).failures.map(({ type }) => type).sort()).toEqual([
+      'SignerRefused',
+      'SignerRefused',
+      'StateInvalid',
+    ]);
+    const shown = await details(run);
+    expect(shown).toContain(`republish retry ${id}`);
+    expect(shown).toContain('Remedy for StateInvalid: Correct the row');
+
+    // Nothing mended: it tries, fails, and holds again.
+    expect(await run.retry()).toBe(2);
+    await until(async () => {
+      const { phase, failed } = await run.progress();
+      return phase === 'holding' && failed === 3;
+    });
+    bunker.setFaults(undefined);
+    expect(await run.retry({ documentType: 'bitspire-cassettes' })).toBe(1);
+    await until(async () => (await run.progress()).failed === 2);
+    await saga.database.query('UPDATE bitspire_fees SET cash_in_percent = 2 WHERE machine_id = $1', [
+      machines[0]?.id,
+    ]);
+    expect(await run.retry({ by: 'ada' })).toBe(2);
+
+    const events = await run.result();
+    expect(Object.values(events).flat()).toHaveLength(6);
+    const [audit] = await saga.audits(id);
+    expect(audit).toMatchObject({ outcome: 'complete', failures: [] });
+    expect(audit?.interventions.map(({ action }) => action)).toEqual(['retry', 'retry', 'retry']);
+  });
+
+  test('hold: skip gives up what is left, and the run ends well without it', async () => {
+    const { id, machines, bunker } = await saga.addOperator({ machines: 2 });
+    deny(bunker, machines[1]?.atmPubkey);
+    const run = await saga.start(id, { onFailure: 'hold' });
+    await until(async () => (await run.progress()).phase === 'holding');
+    const { stderr, code } = await republish(
+      ['skip', id, '--by', 'grace', '--reason', 'that shop is closed'],
+      saga.env,
+    );
+    expect({ stderr, code }).toEqual({ stderr: '2 documents were given up\n', code: 0 });
+
+    const events = await run.result();
+    expect(Object.values(events).flat()).toHaveLength(2);
+    const [audit] = await saga.audits(id);
+    expect(audit).toMatchObject({ outcome: 'complete', failures: [] });
+    expect(audit?.skipped).toEqual(
+      ['bitspire-cassettes', 'bitspire-fees'].map((documentType) => ({
+        documentType,
+        machineId: machines[1]?.id,
+        reason: expect.stringMatching(
+          /^given up by grace: that shop is closed; it had failed: .*denied/,
+        ) as string,
+      })),
+    );
+    expect(await run.progress()).toMatchObject({ planned: 2, published: 2, skipped: 2, failed: 0 });
+    // A later run takes them up again.
+    bunker.setFaults(undefined);
+    expect(Object.values(await (await saga.start(id)).result()).flat()).toHaveLength(4);
+  });
+
+  test('skip ends a document that is being retried, and only that one', async () => {
+    const { id, machines, bunker } = await saga.addOperator({ machines: 2 });
+    const stuck = `bitspire-fees:${machines[0]?.atmPubkey}`;
+    bunker.setFaults(({ method, params }) =>
+      method === 'sign_event' && String(params[0]).includes(stuck) ? { swallow: true } : undefined,
+    );
+    const run = await saga.start(id);
+    await until(async () => (await run.progress()).published === 3);
+    const selection = { documentType: 'bitspire-fees', machineId: machines[0]?.id ?? '' };
+    expect(await run.skip(selection)).toBe(1);
+    const events = await run.result();
+    expect(Object.values(events).flat()).toHaveLength(3);
+    expect((await saga.audits(id))[0]).toMatchObject({
+      outcome: 'complete',
+      skipped: [{ documentType: 'bitspire-fees', machineId: machines[0]?.id }],
+    });
+    // Sealed, perhaps signed, but nothing of it was published.
+    const sealed = (await saga.ledger(run.runId)).find(({ outcome }) => outcome === 'skipped')?.event?.id;
+    expect(saga.relays[0]?.events()).not.toContainEqual(expect.objectContaining({ id: sealed }));
+  });
+
+  test('cancel by update: cancelled as by Temporal itself, with the audit', async () => {
+    const { id } = await saga.addOperator({ machines: 12, bunker: { answerDelayMs: 60, concurrency: 1 } });
+    const run = await saga.start(id);
+    await until(async () => (await run.progress()).published >= 2);
+    const { code } = await republish(['cancel', id, '--reason', 'wrong operator'], saga.env);
+    expect(code).toBe(0);
+    expect(await fails(RepublishFailed, run.result())).toMatchObject({ type: 'Cancelled' });
+    const description = await saga.client.workflow.getHandle(run.workflowId, run.runId).describe();
+    expect(description.status.name).toBe('CANCELLED');
+    expect((await saga.audits(id))[0]).toMatchObject({
+      outcome: 'cancelled',
+      interventions: [{ action: 'cancel', reason: 'wrong operator' }],
+    });
+  });
+
+  test('what makes no sense is refused with the reason, and is in no audit', async () => {
+    const { id, machines, bunker } = await saga.addOperator({ machines: 1 });
+    deny(bunker, machines[0]?.atmPubkey);
+    const run = await saga.start(id, { onFailure: 'hold' });
+    await until(async () => (await run.progress()).phase === 'holding');
+    const handle = saga.client.workflow.getHandle(run.workflowId, run.runId);
+    const refusal = async (name: string, ...args: [unknown?]): Promise<string> => {
+      const error = await fails(WorkflowUpdateFailedError, handle.executeUpdate<unknown, [unknown]>(name, { args: [args[0]] }));
+      return error.cause?.message ?? '';
+    };
+    expect(await refusal('resume')).toBe('the run is not paused');
+    expect(await refusal('retry', { documenttype: 'x' })).toBe(
+      'unknown key "documenttype"; retry knows by, reason, documentType, machineId',
+    );
+    expect(await refusal('pause', { documentType: 'bitspire-fees' })).toContain('pause knows by, reason');
+    expect(await refusal('skip', 'all')).toBe('the argument of skip must be a JSON object, or be left out');
+    expect(await refusal('skip', { documentType: 'bitspire-rates' })).toContain(
+      'is not part of this run; it has bitspire-cassettes, bitspire-fees',
+    );
+    expect(await refusal('retry', { reason: 7 })).toBe('reason must be a text of 1 to 500 characters');
+    const { stderr, code } = await republish(['resume', id], saga.env);
+    expect({ stderr, code }).toEqual({
+      stderr: 'error: resume was refused: the run is not paused\n',
+      code: 1,
+    });
+    await run.skip();
+    await run.result();
+    expect((await saga.audits(id))[0]?.interventions).toHaveLength(1);
+  });
+});
