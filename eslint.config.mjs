@@ -14,6 +14,8 @@ const arrows = {
   activities: ['contract', 'documents', 'nostr', 'database'],
   pairing: ['contract', 'configuration', 'nostr', 'database'],
   worker: ['contract', 'configuration', 'documents', 'nostr', 'database', 'activities', 'workflows'],
+  // Looks at what a run would meet and at what it left: signs nothing, writes nothing.
+  inspection: ['contract', 'configuration', 'documents', 'nostr', 'database', 'pairing', 'activities', 'worker'],
   client: ['contract', 'configuration'],
   'client/cli': [
     'contract',
@@ -23,6 +25,7 @@ const arrows = {
     'database',
     'pairing',
     'worker',
+    'inspection',
     'client',
     'dev',
   ],
@@ -39,7 +42,7 @@ const packageOwners = {
   '@temporalio/workflow': ['workflows'],
   '@temporalio/worker': ['worker'],
   '@temporalio/activity': ['activities', 'worker'],
-  '@temporalio/client': ['client', 'client/cli', 'dev', 'worker'],
+  '@temporalio/client': ['client', 'client/cli', 'dev', 'worker', 'inspection'],
   commander: ['client/cli'],
 };
 
