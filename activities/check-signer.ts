@@ -41,7 +41,12 @@ export async function checkSigner(
       `the ${signer.kind} signer signs as ${signer.pubkey}, the account's public key is ${operatorPubkey}`,
     );
   }
-  return { operatorPubkey, documentTypes, limits: deps.limits };
+  return {
+    operatorPubkey,
+    documentTypes,
+    limits: deps.limits,
+    ...(deps.searchAttributes ? { searchAttributes: true as const } : {}),
+  };
 }
 
 function resolveDocumentTypes(deps: ActivityDependencies, requested: string[] | undefined): string[] {

@@ -20,6 +20,8 @@ export interface ActivityDependencies {
   /** Ceiling of a document's plaintext, UTF-8 bytes. */
   maxStateBytes: number;
   limits: RunLimits;
+  /** The namespace knows the search attributes of contract/names.ts: a run that sets others would hang. */
+  searchAttributes: boolean;
   /** Told of errors that have no name of their own; the message is left out, since it may quote what nobody may see. */
   onUnexpected(activity: string, error: Error): void;
   /** Told of each run that is closed, for the log. */

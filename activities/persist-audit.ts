@@ -1,7 +1,7 @@
 import type { PersistAuditInput, PersistAuditResult } from '../contract/activities';
 import { type DocumentFailure, remedyFor } from '../contract/failures';
-import type { Outcome } from '../contract/progress';
-import { appendAudit, type AuditRow, auditOfRun, type RunOutcome } from '../database/audit';
+import type { Outcome, RunOutcome } from '../contract/progress';
+import { appendAudit, type AuditRow, auditOfRun } from '../database/audit';
 import {
   outcomesOfRun,
   type OutcomeRow,

@@ -137,6 +137,8 @@ export async function startRepublish(
       // Any earlier run may be followed by another: it does only what is missing.
       workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
       staticSummary: `Republish the configuration documents of operator ${operatorUserId}`,
+      staticDetails: staticDetails(request),
+      ...(input.reason ? { memo: { reason: input.reason } } : {}),
     });
     return runOf(client, workflowId, handle.firstExecutionRunId, false);
   } catch (error) {
@@ -145,6 +147,17 @@ export async function startRepublish(
     const { runId } = await client.workflow.getHandle(workflowId).describe();
     return runOf(client, workflowId, runId, true);
   }
+}
+
+/** What the Temporal UI shows of a run that does not change. */
+function staticDetails({ documentTypes, machineIds, force, onFailure }: RepublishInput): string {
+  return [
+    'Puts the configuration documents of the machines back under the operator’s current key: sealed, signed, published, read back, audited.',
+    `- document types: ${documentTypes?.join(', ') ?? 'all'}`,
+    `- machines: ${machineIds?.slice(0, 20).join(', ') ?? 'all'}${(machineIds?.length ?? 0) > 20 ? ', …' : ''}`,
+    `- unchanged documents: ${force ? 'signed anew' : 'left alone'}`,
+    `- failed documents: ${onFailure === 'hold' ? 'wait for retry or skip' : 'reported at the end'}`,
+  ].join('\n');
 }
 
 /** The newest run of an operator, whether it goes on or has ended. */

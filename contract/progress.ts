@@ -6,6 +6,9 @@ export const OUTCOMES = ['published', 'unchanged', 'superseded', 'skipped', 'fai
 
 export type Outcome = (typeof OUTCOMES)[number];
 
+/** How a run ended: all documents stand; some do not; it ended before its documents; somebody cancelled it. */
+export type RunOutcome = 'complete' | 'incomplete' | 'failed' | 'cancelled';
+
 export type Phase =
   | 'checking signer'
   | 'loading machines'

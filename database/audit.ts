@@ -1,11 +1,9 @@
 import type { Intervention } from '../contract/control';
 import type { DocumentFailure, Failure } from '../contract/failures';
-import type { Outcome } from '../contract/progress';
+import type { Outcome, RunOutcome } from '../contract/progress';
 import type { RepublishResult } from '../contract/input';
 import type { RelayStanding } from '../contract/relay-standing';
 import type { Queryable } from './connection';
-
-export type RunOutcome = 'complete' | 'incomplete' | 'failed' | 'cancelled';
 
 /** One row of `republish.audit_log`: what a run published, and what it could not. */
 export interface AuditRow {

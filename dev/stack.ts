@@ -9,7 +9,7 @@ import { type RunningPostgres, startPostgres } from './postgres';
 import { type DevRelay, startRelay } from './relay';
 import { createReferenceSchema } from './seed';
 import { findTemporalServer } from './temporal-server/find';
-import { startTemporalServer, type TemporalServer } from './temporal-server/start';
+import { searchAttributeTypes, startTemporalServer, type TemporalServer } from './temporal-server/start';
 
 export interface DevStack {
   temporal: TemporalServer;
@@ -76,6 +76,7 @@ async function startTemporal(
     executable: found.path,
     // On disk, so that it can be killed and started again with everything it knew.
     dbFilename: path.join(directory, 'temporal.db'),
+    searchAttributes: searchAttributeTypes(),
   });
   stops.push(() => server.stop());
   return server;

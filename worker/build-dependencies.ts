@@ -64,6 +64,8 @@ export function buildDependencies(
       fingerprintKey: deriveFingerprintKey(configuration.secretsKey),
       maxStateBytes: configuration.maxStateBytes,
       limits: runLimits(configuration),
+      // Known once there is a connection to Temporal.
+      searchAttributes: false,
       failpoint: () => undefined,
       onRunEnded: ({ runId, operatorUserId, outcome, counts }) =>
         logger.info({ runId, operatorUserId, outcome, counts }, 'a run has ended'),

@@ -6,6 +6,7 @@ import { createActivities } from '../activities/create-activities';
 import type { Failpoint } from '../activities/failpoints';
 import type { TemporalConfiguration } from '../configuration/temporal';
 import { ensureError } from '../contract/failures';
+import { SEARCH_ATTRIBUTES } from '../contract/names';
 import { migrate } from '../database/migrate';
 import type { DocumentType } from '../documents/document-type';
 import { documentTypes as shippedDocumentTypes } from '../documents/registry';
@@ -51,14 +52,17 @@ export async function createRepublishWorker(options: WorkerOptions): Promise<Rep
     const { applied } = await migrate(dependencies.database);
     if (applied.length > 0) logger.info({ applied }, 'the database schema was brought up to date');
     connection = await connect(temporal);
+    const searchAttributes = await knowsSearchAttributes(connection, temporal.namespace, logger);
     const worker = await Worker.create({
       connection,
       namespace: temporal.namespace,
       taskQueue: configuration.taskQueue,
       ...workflowCode(options.workflowBundle),
-      activities: createActivities(
-        options.failpoint === undefined ? dependencies : { ...dependencies, failpoint: options.failpoint },
-      ),
+      activities: createActivities({
+        ...dependencies,
+        searchAttributes,
+        ...(options.failpoint === undefined ? {} : { failpoint: options.failpoint }),
+      }),
       // Activities wait for others nearly all of their time. With few slots, some operators whose bunkers do not answer
       // would hold all of them.
       maxConcurrentActivityTaskExecutions: 1_000,
@@ -98,6 +102,31 @@ async function connect({ connection, address }: TemporalConfiguration): Promise<
       { cause: thrown },
     );
   }
+}
+
+/** Asked once: a workflow that sets an attribute that its namespace does not know can go neither forward nor back. */
+async function knowsSearchAttributes(
+  connection: NativeConnection,
+  namespace: string,
+  logger: Logger,
+): Promise<boolean> {
+  const names = Object.values(SEARCH_ATTRIBUTES);
+  try {
+    const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace });
+    const missing = names.filter((name) => customAttributes?.[name] === undefined);
+    if (missing.length === 0) return true;
+    logger.info(
+      { missing },
+      'runs are not searchable: the namespace lacks search attributes (republish doctor)',
+    );
+  } catch (thrown) {
+    // Without the right to ask, and where the operator's service is not offered.
+    logger.info(
+      { reason: ensureError(thrown).message },
+      'runs are not searchable: the namespace does not say how',
+    );
+  }
+  return false;
 }
 
 function workflowCode(bundle: WorkflowBundleOption | undefined) {

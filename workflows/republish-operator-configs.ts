@@ -10,6 +10,7 @@ import {
   proxyActivities,
   setCurrentDetails,
   setHandler,
+  upsertSearchAttributes,
   workflowInfo,
   defineQuery,
 } from '@temporalio/workflow';
@@ -29,8 +30,8 @@ import {
   type RepublishInput,
   type RepublishResult,
 } from '../contract/input';
-import { PROGRESS_QUERY } from '../contract/names';
-import type { Phase, Progress } from '../contract/progress';
+import { PROGRESS_QUERY, SEARCH_ATTRIBUTES } from '../contract/names';
+import type { Phase, Progress, RunOutcome } from '../contract/progress';
 import { Control, type ControlledRun } from './control';
 import { currentDetails } from './current-details';
 import { DocumentQueue, isSelected, keyOf, type QueuedDocument } from './document-queue';
@@ -106,6 +107,10 @@ export async function republishOperatorConfigs(input: RepublishInput): Promise<R
   let cancelled: CancelledFailure | undefined;
   try {
     checked = await checkSigner({ runId: runId(), request });
+    makeSearchable(checked, {
+      operator: request.operatorUserId,
+      pubkey: checked.operatorPubkey,
+    });
     await run.republishAll(checked);
   } catch (error) {
     if (isCancellation(error))
@@ -135,6 +140,7 @@ export async function republishOperatorConfigs(input: RepublishInput): Promise<R
     throw withoutAudit(failure, failureOf(error));
   });
   run.end(audit);
+  makeSearchable(checked, { outcome: outcomeOf(failure, cancelled, audit) });
   if (failure !== undefined) {
     throw ApplicationFailure.nonRetryable(`${failure.message}. ${remedyFor(failure.type)}`, failure.type, {
       published: audit.events,
@@ -396,6 +402,30 @@ function incomplete({ events, failures, failed }: PersistAuditResult): Applicati
     'RepublishIncomplete',
     { published: events, failures, failed },
   );
+}
+
+/** Only where the namespace knows the attributes; it was asked, and the answer is in the history. */
+function makeSearchable(
+  checked: CheckSignerResult | undefined,
+  values: Partial<Record<keyof typeof SEARCH_ATTRIBUTES, string>>,
+): void {
+  if (checked?.searchAttributes !== true) return;
+  upsertSearchAttributes(
+    Object.entries(values).map(([key, value]) => ({
+      key: { name: SEARCH_ATTRIBUTES[key as keyof typeof SEARCH_ATTRIBUTES], type: 'KEYWORD' as const },
+      value,
+    })),
+  );
+}
+
+function outcomeOf(
+  failure: Failure | undefined,
+  cancelled: CancelledFailure | undefined,
+  { failed }: PersistAuditResult,
+): RunOutcome {
+  if (failure !== undefined) return 'failed';
+  if (cancelled !== undefined) return 'cancelled';
+  return failed > 0 ? 'incomplete' : 'complete';
 }
 
 /** The ledger key of the run: it stays across continue-as-new. */

@@ -1,6 +1,7 @@
 import { connect } from 'node:net';
 import path from 'node:path';
 import { Connection } from '@temporalio/client';
+import { SEARCH_ATTRIBUTES } from '../../contract/names';
 import { freePorts } from '../free-port';
 import { startProcessGroup, type ProcessGroup } from '../process-group';
 
@@ -23,6 +24,11 @@ export interface StartOptions {
   searchAttributes?: Record<string, string>;
   /** A namespace to make besides `default`. */
   namespace?: string;
+}
+
+/** What a run is found by, for `searchAttributes`. */
+export function searchAttributeTypes(): Record<string, string> {
+  return Object.fromEntries(Object.values(SEARCH_ATTRIBUTES).map((name) => [name, 'Keyword']));
 }
 
 export interface TemporalServer {

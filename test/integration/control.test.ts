@@ -173,7 +173,10 @@ describe('a run that people speak to while it goes on', () => {
     await until(async () => (await run.progress()).phase === 'holding');
     const handle = saga.client.workflow.getHandle(run.workflowId, run.runId);
     const refusal = async (name: string, ...args: [unknown?]): Promise<string> => {
-      const error = await fails(WorkflowUpdateFailedError, handle.executeUpdate<unknown, [unknown]>(name, { args: [args[0]] }));
+      const error = await fails(
+        WorkflowUpdateFailedError,
+        handle.executeUpdate<unknown, [unknown]>(name, { args: [args[0]] }),
+      );
       return error.cause?.message ?? '';
     };
     expect(await refusal('resume')).toBe('the run is not paused');
@@ -194,5 +197,52 @@ describe('a run that people speak to while it goes on', () => {
     await run.skip();
     await run.result();
     expect((await saga.audits(id))[0]?.interventions).toHaveLength(1);
+  });
+});
+
+describe('what is seen of a run in Temporal', () => {
+  let saga: Saga;
+
+  beforeAll(async () => {
+    saga = await startSaga();
+    await saga.startWorker();
+  });
+  afterAll(() => saga.stop());
+
+  test('it is found by operator, key and outcome; the reason is in the memo, the summary and details say what it is', async () => {
+    const { id, machines, bunker } = await saga.addOperator({ machines: 1 });
+    const run = await saga.start(id, { reason: 'moved to a bunker', onFailure: 'hold' });
+    await run.result();
+    deny(bunker, machines[0]?.atmPubkey);
+    await (await saga.start(id, { force: true })).result().catch(() => undefined);
+
+    const found = async (query: string): Promise<string[]> => {
+      const runs: string[] = [];
+      for await (const { runId } of saga.client.workflow.list({ query })) runs.push(runId);
+      return runs;
+    };
+    const ofOperator = `RepublishOperator = '${id}' AND RepublishPubkey = '${bunker.userPubkey}'`;
+    await until(async () => (await found(`${ofOperator} AND RepublishOutcome = 'incomplete'`)).length === 1);
+    expect(await found(`${ofOperator} AND RepublishOutcome = 'complete'`)).toEqual([run.runId]);
+
+    const description = await saga.client.workflow.getHandle(run.workflowId, run.runId).describe();
+    expect(description.memo).toEqual({ reason: 'moved to a bunker' });
+    expect(await description.staticSummary()).toContain(id);
+    expect(await description.staticDetails()).toContain('failed documents: wait for retry or skip');
+  });
+
+  test('queries, updates and the signal say what they are for', async () => {
+    const { id } = await saga.addOperator({ machines: 1 });
+    const run = await saga.start(id);
+    await run.result();
+    const handle = saga.client.workflow.getHandle(run.workflowId, run.runId);
+    const { definition } = await handle.query<{
+      definition: Record<string, { name: string; description?: string }[]>;
+    }>('__temporal_workflow_metadata');
+    const described = (kind: string): string[] =>
+      (definition[kind] ?? []).filter(({ description }) => description).map(({ name }) => name);
+    expect(described('queryDefinitions')).toContain('progress');
+    expect(described('updateDefinitions').sort()).toEqual(['cancel', 'pause', 'resume', 'retry', 'skip']);
+    expect(described('signalDefinitions')).toEqual(['approval']);
   });
 });

@@ -3,14 +3,14 @@ import { migrate } from '../../database/migrate';
 import { startPostgres } from '../../dev/postgres';
 import { createReferenceSchema } from '../../dev/seed';
 import { findTemporalServer } from '../../dev/temporal-server/find';
-import { startTemporalServer } from '../../dev/temporal-server/start';
+import { searchAttributeTypes, startTemporalServer } from '../../dev/temporal-server/start';
 import { bundleWorkflows, describeServers, type TestServers } from './servers';
 
 /** One Temporal server and one Postgres for all test files; each file has its own database and task queue. */
 export default async function globalSetup(): Promise<void> {
   const found = await findTemporalServer();
   const [temporal, postgres, bundlePath] = await Promise.all([
-    startTemporalServer({ executable: found.path, headless: true }),
+    startTemporalServer({ executable: found.path, headless: true, searchAttributes: searchAttributeTypes() }),
     startPostgres(),
     bundleWorkflows(),
   ]);
