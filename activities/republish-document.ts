@@ -12,8 +12,9 @@ import {
 } from '../database/ledger/documents';
 import { isAuthentic } from '../nostr/events';
 import type { SignerCall } from '../nostr/signers/signer';
-import type { Placement, Sighting } from '../nostr/relays/publisher';
+import type { Placement, PlaceOptions } from '../nostr/relays/publisher';
 import type { ActivityCall, ActivityDependencies } from './dependencies';
+import { relayIdentity } from './steps/relay-identity';
 import { seal } from './steps/seal';
 import { useSigner } from './steps/use-signer';
 
@@ -38,7 +39,9 @@ export async function republishDocument(
     const event = requireEvent(sealed.row);
     const signature =
       sealed.row.signature ?? (await sign(deps, input, row.operatorUserId, event, signerCall));
-    return await publish(deps, input, { ...event, sig: signature }, sealed.row.reused, sealed.seen);
+    const identity = relayIdentity(deps, row.operatorUserId, event.pubkey, signerCall);
+    const signed = { ...event, sig: signature };
+    return await publish(deps, input, signed, sealed.row.reused, { seen: sealed.seen, identity });
   } catch (thrown) {
     if (thrown instanceof RepublishError) {
       // For whoever looks at the ledger meanwhile; the failure itself goes its way also when this cannot be written.
@@ -70,7 +73,7 @@ async function publish(
   input: RepublishDocumentInput,
   event: SealedEvent & { sig: string },
   reused: boolean,
-  seen: Map<string, Sighting> | undefined,
+  options: PlaceOptions,
 ): Promise<RepublishDocumentResult> {
   if (!isAuthentic(event)) {
     throw new RepublishError(
@@ -78,7 +81,7 @@ async function publish(
       'the signature in the ledger does not fit the sealed event',
     );
   }
-  const placement = await deps.publisher.place(event, seen);
+  const placement = await deps.publisher.place(event, options);
   if (placement.newer !== undefined) {
     // The operator saved a change meanwhile: theirs stands, an older state must not come back.
     const settled = {

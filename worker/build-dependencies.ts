@@ -49,18 +49,19 @@ export function buildDependencies(
     onApprovalNeeded: (bunkerPubkey) =>
       logger.warn({ bunkerPubkey }, 'the bunker waits for a person to approve a request'),
   });
+  const publisher = new RelayPublisher({
+    pool,
+    relays: configuration.relays,
+    quorum: configuration.quorum,
+    replyTimeoutMs: configuration.relayTimeoutMs,
+  });
   return {
     dependencies: {
       database,
       sources: createSources(sourceOptions(configuration, documentTypes)),
       documentTypes,
       keyring,
-      publisher: new RelayPublisher({
-        pool,
-        relays: configuration.relays,
-        quorum: configuration.quorum,
-        replyTimeoutMs: configuration.relayTimeoutMs,
-      }),
+      publisher,
       fingerprintKey: deriveFingerprintKey(configuration.secretsKey),
       maxStateBytes: configuration.maxStateBytes,
       limits: runLimits(configuration),
@@ -78,6 +79,7 @@ export function buildDependencies(
     },
     close: async () => {
       keyring.close();
+      publisher.close();
       pool.close();
       await database.close();
     },

@@ -6,6 +6,7 @@ import { parsePublicKey, publicKeyHex } from '../../nostr/keys';
 import type { ActivityDependencies } from '../dependencies';
 import { fingerprintOf } from './fingerprint';
 import { readState } from './read-state';
+import { tooLargeForRelays } from './relay-limits';
 
 /** What concerns a single document and must not stop the others; anything else concerns the whole page. */
 const OF_ONE_DOCUMENT: ReadonlySet<FailureType> = new Set([
@@ -83,6 +84,8 @@ async function planMachine(
       try {
         const plaintext = await readState(deps, documentType, machine.id);
         if (plaintext === undefined) return { ...row, outcome: 'skipped' };
+        const tooLarge = await tooLargeForRelays(deps, dTag(documentType, atmPubkey ?? ''), plaintext);
+        if (tooLarge !== undefined) throw new RepublishError('StateTooLarge', tooLarge);
         fingerprints.set(dTag(documentType, atmPubkey ?? ''), fingerprintOf(deps.fingerprintKey, plaintext));
         return row;
       } catch (thrown) {

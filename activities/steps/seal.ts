@@ -13,6 +13,8 @@ import type { SignerCall } from '../../nostr/signers/signer';
 import type { ActivityDependencies } from '../dependencies';
 import { fingerprintOf } from './fingerprint';
 import { readState } from './read-state';
+import { relayIdentity } from './relay-identity';
+import { tooFarAheadForRelays, tooLargeForRelays } from './relay-limits';
 import { useSigner } from './use-signer';
 
 /** A planned document, and whose it is. */
@@ -68,7 +70,7 @@ async function sealOnce(
   // is at least as new as any event seen there, and a save that is not in it will be dated behind ours.
   const nowS = Math.floor(Date.now() / 1000);
   const [seen, earlier] = await Promise.all([
-    deps.publisher.look(address),
+    deps.publisher.look(address, relayIdentity(deps, operatorUserId, operatorPubkey, signerCall)),
     newestSeal(deps.database, { operatorPubkey, documentType, atmPubkey }, input.runId),
   ]);
   const standing = newestOf(seen);
@@ -78,6 +80,10 @@ async function sealOnce(
       'StateInvalid',
       `${documentType} of machine ${machineId}: its state was removed during the run`,
     );
+  }
+  const tooLarge = await tooLargeForRelays(deps, address.d, plaintext);
+  if (tooLarge !== undefined) {
+    throw new RepublishError('StateTooLarge', `${documentType} of machine ${machineId}: ${tooLarge}`);
   }
   const stateFingerprint = fingerprintOf(deps.fingerprintKey, plaintext);
   const sealWith = async (event: SealedEvent, signature: string | null): Promise<Sealed | undefined> => {
@@ -106,6 +112,13 @@ async function sealOnce(
     throw new RepublishError(
       'NewerDocumentExists',
       `the document at ${address.d} is dated ${dateOf(createdAtS - 1)}; relays refuse dates more than 15 minutes ahead`,
+    );
+  }
+  const tooFarAhead = await tooFarAheadForRelays(deps, createdAtS - nowS);
+  if (tooFarAhead !== undefined) {
+    throw new RepublishError(
+      'NewerDocumentExists',
+      `the document at ${address.d} is dated ${dateOf(createdAtS - 1)}; ${tooFarAhead}`,
     );
   }
   const content = await useSigner(deps, operatorUserId, operatorPubkey, (signer) =>

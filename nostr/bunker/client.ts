@@ -5,6 +5,7 @@ import { RepublishError } from '../../contract/failures';
 import type { SignedEvent, UnsignedEvent } from '../events';
 import { looksLikeNip44 } from '../nip44';
 import type { AddressRules } from '../relays/address-rules';
+import { authEvent } from '../relays/identity';
 import { shownRelay } from '../relays/url';
 import type { Signer, SignerCall } from '../signers/signer';
 import { requireSameEvent } from './same-event';
@@ -35,9 +36,6 @@ export interface BunkerClientOptions {
 
 /** What is asked for at pairing (NIP-46 permissions). */
 const PERMISSIONS = 'nip44_encrypt,sign_event:30078,sign_event:22242';
-
-/** Answer to a relay's challenge (NIP-42). */
-const AUTH_KIND = 22242;
 
 interface Pending {
   method: string;
@@ -262,14 +260,7 @@ export class BunkerClient implements Signer {
 
   /** NIP-42: the client key is who this connection is. */
   #answerChallenge(relay: string, challenge: string): SignedEvent {
-    const tags = [
-      ['relay', relay],
-      ['challenge', challenge],
-    ];
-    return finalizeEvent(
-      { kind: AUTH_KIND, created_at: Math.floor(Date.now() / 1000), tags, content: '' },
-      this.#clientSecretKey,
-    );
+    return finalizeEvent(authEvent(this.clientPubkey, relay, challenge), this.#clientSecretKey);
   }
 
   #sendOver(link: BunkerLink, pending: Pending): void {

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import WebSocket from 'ws';
 import { ensureError } from '../../contract/failures';
 import { hasEventShape, type SignedEvent } from '../events';
+import { type AuthReply, authEvent, type RelayIdentity } from './identity';
 import { type AddressRules, lookupWithin, requireAllowedUrl } from './address-rules';
 
 /** Filter of NIP-01, as far as it is used here. */
@@ -41,7 +42,7 @@ export interface RelayConnectionOptions {
   /** Larger messages end the connection: nothing that is read here comes near. */
   maxMessageBytes?: number;
   onNotice?(text: string): void;
-  /** Answers the relay's challenge (NIP-42). Absent: challenges are ignored. */
+  /** Answers the relay's challenge (NIP-42) at once. Absent: only when `authenticate()` is called. */
   authenticate?(challenge: string): SignedEvent;
   /** Told how the relay took the answer to its challenge. */
   onAuthenticated?(accepted: boolean, message: string): void;
@@ -55,6 +56,7 @@ const DEFAULT_MAX_MESSAGE_BYTES = 1024 * 1024;
 /** A relay that stops reading must not make us keep everything for it. */
 const MAX_UNSENT_BYTES = 4 * 1024 * 1024;
 const MAX_CHALLENGE_LENGTH = 500;
+const CHALLENGE_TIMEOUT_MS = 2_000;
 const PING_INTERVAL_MS = 20_000;
 /** Free text of a relay is data of a stranger: it is cut and stripped before anybody sees it. */
 const MAX_TEXT_LENGTH = 200;
@@ -72,6 +74,11 @@ export class RelayConnection {
   #waitingForLoss = new Set<(reason: string) => void>();
   #lost: string | undefined;
   #authEventId: string | undefined;
+  /** The newest challenge; it stands as long as the connection. */
+  #challenge: string | undefined;
+  #waitingForChallenge = new Set<() => void>();
+  /** By key and challenge. */
+  #authentications = new Map<string, Promise<AuthReply>>();
   #pinger: NodeJS.Timeout | undefined;
   #answeredPing = true;
 
@@ -138,6 +145,62 @@ export class RelayConnection {
 
   /** Sends an event and waits for the relay's OK. */
   publish(event: SignedEvent, timeoutMs: number): Promise<PublishReply> {
+    return this.#sendForOk('EVENT', event, timeoutMs);
+  }
+
+  /**
+   * Answers the relay's challenge (NIP-42) as `identity`, once for each key and challenge: all who need it share the answer.
+   * A relay may know several keys on one connection.
+   */
+  async authenticate(identity: RelayIdentity, timeoutMs: number): Promise<AuthReply> {
+    const challenge = await this.#untilChallenged(Math.min(timeoutMs, CHALLENGE_TIMEOUT_MS));
+    if (challenge === undefined) return { kind: 'failed', reason: 'no challenge came' };
+    const key = `${identity.pubkey} ${challenge}`;
+    const known = this.#authentications.get(key);
+    if (known !== undefined) return known;
+    const reply = this.#authenticateAs(identity, challenge, timeoutMs);
+    this.#authentications.set(key, reply);
+    // A signer that did not answer may do so the next time.
+    if ((await reply).kind === 'failed') this.#authentications.delete(key);
+    return reply;
+  }
+
+  async #authenticateAs(
+    { pubkey, sign }: RelayIdentity,
+    challenge: string,
+    timeoutMs: number,
+  ): Promise<AuthReply> {
+    let event: SignedEvent;
+    try {
+      event = await sign(authEvent(pubkey, this.url, challenge));
+    } catch (thrown) {
+      return { kind: 'failed', reason: `no signature for it: ${ensureError(thrown).message}` };
+    }
+    const reply = await this.#sendForOk('AUTH', event, timeoutMs);
+    if (reply.kind === 'silent') return { kind: 'failed', reason: 'no answer to it' };
+    if (reply.kind === 'lost') return { kind: 'failed', reason: reply.reason };
+    return reply.accepted ? { kind: 'accepted' } : { kind: 'refused', reason: reply.message };
+  }
+
+  /** The challenge usually comes first, but may come with the refusal. */
+  async #untilChallenged(timeoutMs: number): Promise<string | undefined> {
+    if (this.#challenge === undefined && this.isOpen) {
+      await new Promise<void>((resolve) => {
+        const go = (): void => {
+          clearTimeout(timer);
+          this.#waitingForChallenge.delete(go);
+          this.#waitingForLoss.delete(go);
+          resolve();
+        };
+        const timer = setTimeout(go, timeoutMs);
+        this.#waitingForChallenge.add(go);
+        this.#waitingForLoss.add(go);
+      });
+    }
+    return this.#challenge;
+  }
+
+  #sendForOk(verb: 'EVENT' | 'AUTH', event: SignedEvent, timeoutMs: number): Promise<PublishReply> {
     return new Promise((resolve) => {
       const settle = (reply: PublishReply): void => {
         clearTimeout(timer);
@@ -152,7 +215,7 @@ export class RelayConnection {
       const waiting = this.#waitingForOk.get(event.id) ?? new Set();
       this.#waitingForOk.set(event.id, waiting.add(settle));
       this.#waitingForLoss.add(lost);
-      if (!this.send(event)) lost(this.#lost ?? 'connection is not open');
+      if (!this.#sendFrame([verb, event])) lost(this.#lost ?? 'connection is not open');
     });
   }
 
@@ -239,7 +302,7 @@ export class RelayConnection {
         return;
       }
       case 'AUTH':
-        if (typeof first === 'string' && first.length <= MAX_CHALLENGE_LENGTH) this.#authenticate(first);
+        if (first.length <= MAX_CHALLENGE_LENGTH) this.#receiveChallenge(first);
         return;
       case 'NOTICE':
         this.options.onNotice?.(plainText(first));
@@ -247,7 +310,9 @@ export class RelayConnection {
     }
   }
 
-  #authenticate(challenge: string): void {
+  #receiveChallenge(challenge: string): void {
+    this.#challenge = challenge;
+    for (const go of [...this.#waitingForChallenge]) go();
     // One challenge for each connection: a relay that sends a thousand does not get a thousand signatures.
     if (this.#authEventId !== undefined || this.options.authenticate === undefined) return;
     const event = this.options.authenticate(challenge);

@@ -1,4 +1,5 @@
 import type { RelayStanding } from '../../contract/relay-standing';
+import type { RelayIdentity } from './identity';
 import { type Address, isAt, isAuthentic, isNewer, type SignedEvent } from '../events';
 
 /**
@@ -22,17 +23,25 @@ export interface Placed {
   stoodAlready?: boolean;
 }
 
+export interface Asking {
+  /** What the relay had a moment ago, if it was asked. */
+  seen?: Sighting | undefined;
+  /** Who asks, for a relay that demands to know (NIP-42). Absent: such a relay cannot be asked. */
+  identity?: RelayIdentity | undefined;
+}
+
 /** One way to bring documents to a relay and to see them there. Both reject when the relay cannot be reached. */
 export interface DocumentRelay {
-  look(address: Address): Promise<Sighting>;
-  /** @param seen what the relay had a moment ago, if it was asked */
-  place(event: SignedEvent, address: Address, seen?: Sighting): Promise<Placed>;
+  look(address: Address, asking?: Pick<Asking, 'identity'>): Promise<Sighting>;
+  place(event: SignedEvent, address: Address, asking?: Asking): Promise<Placed>;
 }
 
 export interface DocumentRelayOptions {
   url: string;
   /** Bound of one question to the relay. */
   replyTimeoutMs: number;
+  /** The relay has said that it wants to know who asks. */
+  isAuthRequired?(): boolean;
 }
 
 /** Honest relays have one event at an address. */

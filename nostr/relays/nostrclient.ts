@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Address, isAt, isAuthentic, type SignedEvent } from '../events';
 import type { RelayConnection } from './connection';
 import {
+  type Asking,
   decidedBefore,
   decidedBy,
   type DocumentRelay,
@@ -39,7 +40,7 @@ export class NostrclientRelay implements DocumentRelay {
     return collect(connection, address, { forMs: this.options.replyTimeoutMs, afterEoseMs: AFTER_EOSE_MS });
   }
 
-  async place(event: SignedEvent, address: Address, seen?: Sighting): Promise<Placed> {
+  async place(event: SignedEvent, address: Address, { seen }: Asking = {}): Promise<Placed> {
     const before = decidedBefore(seen ?? (await this.look(address)), event);
     if (before !== undefined) return before;
 

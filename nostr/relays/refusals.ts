@@ -3,9 +3,10 @@
  *
  * - `retry`: a later attempt may be taken.
  * - `final`: this relay will not take this event, however often it is sent.
+ * - `authenticate`: it may be taken once the relay knows who sends it (NIP-42).
  * - `look`: the relay says that it has this event or a newer one; only reading back tells which.
  */
-export type RefusalMeaning = 'retry' | 'final' | 'look';
+export type RefusalMeaning = 'retry' | 'final' | 'authenticate' | 'look';
 
 const MEANINGS: Record<string, RefusalMeaning> = {
   duplicate: 'look',
@@ -17,7 +18,7 @@ const MEANINGS: Record<string, RefusalMeaning> = {
   invalid: 'final',
   restricted: 'final',
   mute: 'final',
-  'auth-required': 'final',
+  'auth-required': 'authenticate',
 };
 
 /** Unknown and missing prefixes are retried: the attempts are bounded, and a wrong "final" would leave a machine dark. */

@@ -22,7 +22,13 @@ describe('relays misbehave', () => {
     for (const each of proxies) saga.onStop(() => each.stop());
     await saga.startWorker({ env: through(proxies.map(({ url }) => url)) });
   });
-  afterEach(() => proxies.forEach((each) => each.setFault(undefined)));
+  afterEach(() => {
+    for (const each of proxies) {
+      each.setFault(undefined);
+      each.demandAuthentication(undefined);
+      each.dropConnections();
+    }
+  });
   afterAll(() => saga.stop());
 
   function through(urls: string[]): Record<string, string> {
@@ -125,6 +131,73 @@ describe('relays misbehave', () => {
     expect(failure).toBeUndefined();
     expect(ids).toHaveLength(4);
     for (const each of proxies) expect(ids).toEqual(expect.arrayContaining(sentTo(each, operator)));
+  }, 60_000);
+
+  /** Connections are shared and kept: a demand meets only those that are made after it. */
+  function demandAuthentication(admits: (pubkey: string) => boolean, which = proxies): void {
+    for (const each of which) {
+      each.demandAuthentication(admits);
+      each.dropConnections();
+    }
+  }
+  const authentications = (each: FaultProxy): number =>
+    each.received.filter(([type]) => type === 'AUTH').length;
+
+  test('25, 26: AUTH demanded by every relay: answered once each with the operator’s key, then published', async () => {
+    const before = proxies.map(authentications);
+    const operator = await addOperatorWithCanaries(saga);
+    demandAuthentication((pubkey) => pubkey === operator.bunker.userPubkey);
+    const { ids, failure, ledger } = await runUnderFault(saga, operator);
+    expect(failure).toBeUndefined();
+    expect(ids).toHaveLength(4);
+    expect(new Set(ids)).toEqual(new Set(ledger.map(({ event }) => event?.id)));
+    expect(proxies.map((each, index) => authentications(each) - (before[index] ?? 0))).toEqual([1, 1, 1]);
+    for (const index of [0, 1, 2]) expect(storedOn(index, operator)).toHaveLength(4);
+  }, 60_000);
+
+  test('26: AUTH refused by one relay: final there, the others make the quorum', async () => {
+    demandAuthentication(() => false, [proxy(2)]);
+    const operator = await addOperatorWithCanaries(saga);
+    const { ids, failure, audit } = await runUnderFault(saga, operator);
+    expect(failure).toBeUndefined();
+    expect(ids).toHaveLength(4);
+    expect(audit.laggards).toHaveLength(4);
+    for (const laggard of audit.laggards) {
+      expect(laggard).toMatchObject({
+        relay: proxy(2).url,
+        state: 'refused',
+        detail: 'authentication refused: restricted: not a member',
+      });
+    }
+    expect(storedOn(2, operator)).toEqual([]);
+  }, 60_000);
+
+  test('26: AUTH refused by every relay: named with the reason of each', async () => {
+    demandAuthentication(() => false);
+    const operator = await addOperatorWithCanaries(saga, { machines: 1 });
+    const { ids, failure } = await runUnderFault(saga, operator);
+    expect(ids).toEqual([]);
+    expect(failure?.failures).toMatchObject([{ type: 'RelayRefused' }, { type: 'RelayRefused' }]);
+    for (const each of proxies) {
+      expect(failure?.failures[0]?.message).toContain(
+        `${each.url}: refused (authentication refused: restricted: not a member)`,
+      );
+    }
+  }, 60_000);
+
+  test('26: AUTH demanded, and the bunker does not sign the answer: retried until it does', async () => {
+    const operator = await addOperatorWithCanaries(saga);
+    demandAuthentication(() => true);
+    let swallowed = 0;
+    operator.bunker.setFaults(({ method, params }) =>
+      method === 'sign_event' && String(params[0]).includes('22242') && swallowed++ < 3
+        ? { swallow: true }
+        : undefined,
+    );
+    const { ids, failure } = await runUnderFault(saga, operator);
+    expect(swallowed).toBeGreaterThan(2);
+    expect(failure).toBeUndefined();
+    expect(ids).toHaveLength(4);
   }, 60_000);
 
   test('27: OK true and not stored, by a majority, for a while: not believed, tried again', async () => {

@@ -162,7 +162,7 @@ describe('publishing through a gateway', () => {
     const gateway = await gatewayTo([{ url: `ws://127.0.0.1:${port}` }]);
     const [publisher, event] = [publisherOf([gateway], { replyTimeoutMs: 700 }), make()];
     const startedAt = Date.now();
-    const placement = await publisher.place(event, await publisher.look(ADDRESS));
+    const placement = await publisher.place(event, { seen: await publisher.look(ADDRESS) });
     expect(Date.now() - startedAt).toBeLessThan(2_000);
     expect(placement).toMatchObject({ holding: 0, hopeless: false });
     expect(standingOn(placement, gateway)).toEqual(notSeen(700));
@@ -215,9 +215,9 @@ describe('publishing through a gateway', () => {
     const gateway = await gatewayTo([relay]);
     const publisher = publisherOf([gateway]);
     const seen = new Map([[gateway.url, { kind: 'unknown', reason: '' } as const]]);
-    expect(await publisher.place(make(), seen)).toMatchObject({ holding: 0 });
+    expect(await publisher.place(make(), { seen: seen })).toMatchObject({ holding: 0 });
     expect(asked).toBeGreaterThanOrEqual(2);
-    expect(await publisher.place(make(), seen)).toMatchObject({ holding: 1 });
+    expect(await publisher.place(make(), { seen: seen })).toMatchObject({ holding: 1 });
   });
 });
 

@@ -27,6 +27,10 @@ export interface BareRelay {
   readonly url: string;
   readonly port: number;
   script: BareScript;
+  /** Answer to whoever asks for its information document (NIP-11); absent: 404. */
+  information?: string;
+  /** How often it was asked for that. */
+  informationRequests: number;
   /** What reads find: put there by `keep`, or by a test. No replacement: a relay may hold anything. */
   stored: SignedEvent[];
   /** Every frame that came in, oldest first. */
@@ -54,7 +58,12 @@ interface Live {
 
 /** A relay of raw frames, for everything that a well-behaved relay would never do. */
 export async function startBareRelay(script: BareScript = {}, port = 0): Promise<BareRelay> {
-  const server = createServer();
+  const server = createServer((request, response) => {
+    relay.informationRequests += 1;
+    const isAsked = request.headers.accept === 'application/nostr+json';
+    response.writeHead(isAsked && relay.information !== undefined ? 200 : 404);
+    response.end(relay.information);
+  });
   const sockets = new WebSocketServer({ server });
   const live = new Set<Live>();
   let peers = 0;
@@ -69,6 +78,7 @@ export async function startBareRelay(script: BareScript = {}, port = 0): Promise
     url: `ws://127.0.0.1:${bound}`,
     port: bound,
     script,
+    informationRequests: 0,
     stored: [],
     received: [],
     countOf: (type) => relay.received.filter((frame) => frame[0] === type).length,

@@ -1,7 +1,8 @@
+import { randomUUID } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import WebSocket, { WebSocketServer } from 'ws';
-import type { SignedEvent } from '../../nostr/events';
+import { isAuthentic, type SignedEvent } from '../../nostr/events';
 
 /** A frame of the client's, as a script sees it. */
 export interface ClientFrame {
@@ -33,6 +34,11 @@ export interface FaultProxy {
   /** The events that clients sent, oldest first, repeated ones too. */
   events(): SignedEvent[];
   setFault(fault: ProxyFault | undefined): void;
+  /**
+   * Demands NIP-42 of the connections that are made from now on: nothing is passed on before a key that `admits` says yes
+   * to has signed the challenge. Undefined: no more.
+   */
+  demandAuthentication(admits: ((pubkey: string) => boolean) | undefined): void;
   dropConnections(): void;
   /** The port refuses connections until `up`. */
   down(): Promise<void>;
@@ -43,6 +49,9 @@ export interface FaultProxy {
 /** Stands in front of a real relay, which it gives the manners of a bad one. Without a fault it changes nothing. */
 export async function startFaultProxy(relayUrl: string, initialFault?: ProxyFault): Promise<FaultProxy> {
   let fault = initialFault;
+  let admits: ((pubkey: string) => boolean) | undefined;
+  /** Challenges of the clients that have still to authenticate. */
+  const challenges = new Map<WebSocket, string>();
   const received: unknown[][] = [];
   const counts: Record<string, number> = {};
   /** By event id or subscription: what happens to answers about it. */
@@ -50,10 +59,25 @@ export async function startFaultProxy(relayUrl: string, initialFault?: ProxyFaul
   let server: Server;
   let sockets: WebSocketServer;
 
+  const authenticate = (client: WebSocket, type: string, first: unknown): void => {
+    const reply = (...frame: unknown[]): void => client.send(JSON.stringify(frame));
+    const demand = 'auth-required: members only';
+    if (type === 'REQ') return reply('CLOSED', first, demand);
+    const event = first as SignedEvent;
+    if (type !== 'AUTH') return reply('OK', event.id, false, demand);
+    const isAnswer =
+      event.kind === 22242 &&
+      isAuthentic(event) &&
+      event.tags.some(([name, value]) => name === 'challenge' && value === challenges.get(client));
+    const isAdmitted = isAnswer && admits?.(event.pubkey) === true;
+    if (isAdmitted) challenges.delete(client);
+    reply('OK', event.id, isAdmitted, isAdmitted ? '' : 'restricted: not a member');
+  };
   const pass = (client: WebSocket, relay: WebSocket, text: string): void => {
     const frame = JSON.parse(text) as unknown[];
     const [type, first] = frame as [string, unknown];
     received.push(frame);
+    if (challenges.has(client) && type !== 'CLOSE') return authenticate(client, type, first);
     const event = type === 'EVENT' ? (first as SignedEvent) : undefined;
     const nth = (counts[type] = (counts[type] ?? 0) + 1);
     const action = fault?.({ type, nth, ...(event === undefined ? {} : { event }) }) ?? {};
@@ -89,13 +113,20 @@ export async function startFaultProxy(relayUrl: string, initialFault?: ProxyFaul
     sockets.on('connection', (client) => {
       const relay = new WebSocket(relayUrl);
       const early: string[] = [];
+      if (admits !== undefined) {
+        challenges.set(client, randomUUID());
+        client.send(JSON.stringify(['AUTH', challenges.get(client)]));
+      }
       client.on('message', (data) => {
         if (relay.readyState === WebSocket.OPEN) pass(client, relay, String(data));
         else early.push(String(data));
       });
       relay.on('open', () => early.splice(0).forEach((text) => pass(client, relay, text)));
       relay.on('message', (data) => passBack(client, String(data)));
-      client.on('close', () => relay.terminate());
+      client.on('close', () => {
+        challenges.delete(client);
+        relay.terminate();
+      });
       relay.on('close', () => client.terminate());
       // Every error is followed by 'close'.
       client.on('error', () => undefined);
@@ -122,6 +153,7 @@ export async function startFaultProxy(relayUrl: string, initialFault?: ProxyFaul
     received,
     events: () => received.filter(([type]) => type === 'EVENT').map(([, event]) => event as SignedEvent),
     setFault: (next) => (fault = next),
+    demandAuthentication: (next) => (admits = next),
     dropConnections,
     down,
     up: () => listen(port),

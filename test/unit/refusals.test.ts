@@ -12,7 +12,7 @@ describe('meaningOfRefusal', () => {
     ['invalid: event creation date is too far off', 'final'],
     ['restricted: not on the list', 'final'],
     ['mute: no one was listening', 'final'],
-    ['auth-required: we only take events of members', 'final'],
+    ['auth-required: we only take events of members', 'authenticate'],
   ])('reads "%s" as %s', (message, meaning) => {
     expect(meaningOfRefusal(message)).toBe(meaning);
   });
@@ -35,7 +35,7 @@ describe('meaningOfRefusal', () => {
   it('has a meaning for whatever a relay says', () => {
     fc.assert(
       fc.property(fc.oneof(fc.string(), fc.string({ unit: 'binary' })), (message) => {
-        expect(['retry', 'final', 'look']).toContain(meaningOfRefusal(message));
+        expect(['retry', 'final', 'authenticate', 'look']).toContain(meaningOfRefusal(message));
       }),
     );
   });

@@ -1,0 +1,53 @@
+import { DOCUMENT_KIND } from '../../documents/document-type';
+import { nip44PayloadLength } from '../../nostr/nip44';
+import type { RelayLimits } from '../../nostr/relays/publisher';
+import type { ActivityDependencies } from '../dependencies';
+
+/** Why too few relays would take the document for its size (NIP-11), before anything is encrypted; undefined when enough do. */
+export function tooLargeForRelays(
+  deps: ActivityDependencies,
+  dTag: string,
+  plaintext: string,
+): Promise<string | undefined> {
+  const { contentChars, messageBytes } = sizeOfDocument(dTag, Buffer.byteLength(plaintext, 'utf8'));
+  return deps.publisher.impossibleBecause(({ maxContentChars, maxMessageBytes }: RelayLimits) => {
+    if (maxContentChars !== undefined && contentChars > maxContentChars)
+      return `takes ${maxContentChars} characters of content, this document has ${contentChars} when encrypted`;
+    if (maxMessageBytes !== undefined && messageBytes > maxMessageBytes)
+      return `takes messages of ${maxMessageBytes} bytes, this document makes one of ${messageBytes}`;
+    return undefined;
+  });
+}
+
+/** Why too few relays would take a document of this date (NIP-11 `created_at_upper_limit`). */
+export function tooFarAheadForRelays(
+  deps: ActivityDependencies,
+  aheadS: number,
+): Promise<string | undefined> {
+  return deps.publisher.impossibleBecause(({ maxAheadS }: RelayLimits) =>
+    maxAheadS !== undefined && aheadS > maxAheadS
+      ? `takes events dated up to ${maxAheadS} s ahead, this one has to be dated ${aheadS} s ahead`
+      : undefined,
+  );
+}
+
+/** What a document will weigh once it is encrypted and signed: NIP-44 pads, so it follows from the plaintext's length alone. */
+export function sizeOfDocument(
+  dTag: string,
+  plaintextBytes: number,
+): { contentChars: number; messageBytes: number } {
+  const contentChars = nip44PayloadLength(plaintextBytes);
+  const event = {
+    id: '0'.repeat(64),
+    pubkey: '0'.repeat(64),
+    created_at: Math.floor(Date.now() / 1000),
+    kind: DOCUMENT_KIND,
+    tags: [['d', dTag]],
+    content: '',
+    sig: '0'.repeat(128),
+  };
+  return {
+    contentChars,
+    messageBytes: Buffer.byteLength(JSON.stringify(['EVENT', event]), 'utf8') + contentChars,
+  };
+}

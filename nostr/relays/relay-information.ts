@@ -1,0 +1,110 @@
+import { isGateway, shownRelay } from './url';
+
+/** What a relay says of its limits (NIP-11 `limitation`). Absent: it names none. */
+export interface RelayLimits {
+  /** Bytes of a whole message, `["EVENT", {...}]`. */
+  maxMessageBytes?: number;
+  /** Characters of an event's content. */
+  maxContentChars?: number;
+  /** Seconds that `created_at` may lie in the future. */
+  maxAheadS?: number;
+  /** Reading and writing need an answer to its challenge (NIP-42). */
+  authRequired: boolean;
+}
+
+const FETCH_TIMEOUT_MS = 3_000;
+const MAX_DOCUMENT_BYTES = 64 * 1024;
+/** Limits change with a relay's configuration, which is rare. */
+const FRESH_MS = 10 * 60_000;
+/** One that did not answer is asked again sooner: it may have been away. */
+const FRESH_AFTER_FAILURE_MS = 60_000;
+
+interface Entry {
+  limits: Promise<RelayLimits>;
+  /** Set once the answer is there. */
+  known?: RelayLimits;
+  askAgainAtMs: number;
+}
+
+/**
+ * What the relays say of themselves (NIP-11), asked once in a while. A relay that says nothing, or nonsense, has no limits:
+ * whatever it then refuses is told by its own answer. A gateway is never asked, since its path is a secret.
+ */
+export class RelayInformation {
+  #entries = new Map<string, Entry>();
+  #closing = new AbortController();
+
+  async limitsOf(url: string): Promise<RelayLimits> {
+    const entry = this.#entries.get(url);
+    if (entry !== undefined && Date.now() < entry.askAgainAtMs) return entry.limits;
+    const next: Entry = {
+      limits: this.#ask(url).then(
+        (limits) => (next.known = limits),
+        () => {
+          next.askAgainAtMs = Date.now() + FRESH_AFTER_FAILURE_MS;
+          return (next.known = { authRequired: false });
+        },
+      ),
+      askAgainAtMs: Date.now() + FRESH_MS,
+    };
+    this.#entries.set(url, next);
+    return next.limits;
+  }
+
+  /** What is known already, without asking. */
+  knownLimitsOf(url: string): RelayLimits | undefined {
+    return this.#entries.get(url)?.known;
+  }
+
+  close(): void {
+    this.#closing.abort();
+  }
+
+  async #ask(url: string): Promise<RelayLimits> {
+    if (isGateway(url)) return { authRequired: false };
+    const response = await fetch(url.replace(/^ws/, 'http'), {
+      headers: { accept: 'application/nostr+json' },
+      // A redirect could lead anywhere; no relay needs one.
+      redirect: 'error',
+      signal: AbortSignal.any([this.#closing.signal, AbortSignal.timeout(FETCH_TIMEOUT_MS)]),
+    });
+    if (!response.ok) {
+      await response.body?.cancel();
+      throw new Error(`HTTP ${response.status} from ${shownRelay(url)}`);
+    }
+    return limitsIn(await readBounded(response));
+  }
+}
+
+/** A relay may send without end. */
+async function readBounded(response: Response): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of response.body ?? []) {
+    const part = chunk as Uint8Array;
+    bytes += part.length;
+    if (bytes > MAX_DOCUMENT_BYTES) throw new Error('the information document is too large');
+    chunks.push(part);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+/** Reads the `limitation` of an information document; what is no sensible number is no limit. */
+export function limitsIn(document: string): RelayLimits {
+  const { limitation } = JSON.parse(document) as { limitation?: unknown };
+  const fields = (typeof limitation === 'object' && limitation !== null ? limitation : {}) as Record<
+    string,
+    unknown
+  >;
+  const positive = (value: unknown): number | undefined =>
+    typeof value === 'number' && Number.isFinite(value) && value > 0 ? value : undefined;
+  const maxMessageBytes = positive(fields.max_message_length);
+  const maxContentChars = positive(fields.max_content_length);
+  const maxAheadS = positive(fields.created_at_upper_limit);
+  return {
+    ...(maxMessageBytes === undefined ? {} : { maxMessageBytes }),
+    ...(maxContentChars === undefined ? {} : { maxContentChars }),
+    ...(maxAheadS === undefined ? {} : { maxAheadS }),
+    authRequired: fields.auth_required === true,
+  };
+}
