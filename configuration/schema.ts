@@ -26,12 +26,14 @@ const relayUrl = z
   .refine(
     (text) => !GATEWAY_PREFIX.test(text) || /\/nostrclient\/api\/v1\/[^\s/?#]+$/.test(text),
     'must be nostrclient+wss://<host>/nostrclient/api/v1/<ws_id>',
+  )
+  // As a relay it would wait for OKs that never come, and its path, a secret, would go into answers to challenges.
+  .refine(
+    (text) => !/^wss?:.*\/nostrclient\/api\/v1\//.test(text),
+    'is a nostrclient gateway: write nostrclient+wss://... (or nostrclient+ws://...)',
   );
 
-/**
- * wss://Relay.example/ and wss://relay.example are one relay, which must not count twice for the quorum. So is a gateway
- * that is named as a relay once more.
- */
+/** wss://Relay.example/ and wss://relay.example are one relay, which must not count twice for the quorum. */
 function spelling(relay: string): string {
   const websocket = websocketOf(relay);
   return URL.canParse(websocket) ? new URL(websocket).href : relay;

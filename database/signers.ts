@@ -51,6 +51,18 @@ interface BunkerColumns {
   bunkerRelays: string[];
 }
 
+/** A bunker has moved: the signer is reached over other relays, unless it was stored anew meanwhile. */
+export async function keepBunkerRelays(
+  db: Queryable,
+  stored: { ncryptsec: string; bunkerRelays: string[] },
+  relays: string[],
+): Promise<void> {
+  await db.query(
+    'UPDATE republish.signers SET bunker_relays = $3 WHERE ncryptsec = $1 AND bunker_relays = $2',
+    [stored.ncryptsec, stored.bunkerRelays, relays],
+  );
+}
+
 /** Deletes the operator's signer and the client keys of all its pairings. Returns whether there was one. */
 export async function deleteSigner(db: Queryable, operatorUserId: string): Promise<boolean> {
   await db.query('DELETE FROM republish.pairings WHERE operator_user_id = $1', [operatorUserId]);

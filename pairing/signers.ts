@@ -43,6 +43,7 @@ export interface SignerFacts {
 }
 
 const CONNECT_TIMEOUT_MS = 5_000;
+const SWITCH_TIMEOUT_MS = 2_000;
 
 /** Keeps an nsec as the operator's current signer, encrypted (NIP-49). */
 export async function addLocalSigner(context: SignerContext, nsec: string): Promise<SignerFacts> {
@@ -89,13 +90,15 @@ export async function addBunkerSigner(context: SignerContext, uri: string): Prom
   });
   try {
     const pubkey = await pair(client, secret);
+    // Where the bunker would rather be reached; one that does not know the question is not waited for.
+    const moved = await client.switchRelays({ signal: AbortSignal.timeout(SWITCH_TIMEOUT_MS) });
     await putSigner(database, {
       operatorUserId,
       kind: 'bunker',
       pubkey,
       ncryptsec,
       bunkerPubkey,
-      bunkerRelays: relays,
+      bunkerRelays: moved ?? relays,
     });
     return { ...(await facts(context, 'bunker', pubkey)), ...replacedBy(pubkey, before) };
   } finally {

@@ -6,6 +6,7 @@ import type { Configuration } from '../configuration/schema';
 import { suggest } from '../configuration/suggest';
 import type { RunLimits } from '../contract/activities';
 import { openDatabase } from '../database/connection';
+import { keepBunkerRelays } from '../database/signers';
 import { createSources, type Source, type SourceOptions } from '../database/sources';
 import type { DocumentType } from '../documents/document-type';
 import { RelayPool } from '../nostr/relays/pool';
@@ -48,6 +49,16 @@ export function buildDependencies(
     // The page's address is the operator's secret.
     onApprovalNeeded: (bunkerPubkey) =>
       logger.warn({ bunkerPubkey }, 'the bunker waits for a person to approve a request'),
+    onRelaysSwitched: (stored, relays) => {
+      logger.info(
+        { bunkerPubkey: stored.bunkerPubkey, relays: relays.map(shownRelay) },
+        'a bunker has moved',
+      );
+      keepBunkerRelays(database, stored, relays).catch((err: Error) =>
+        // The next process begins at the old relays and asks again.
+        logger.warn({ type: err.name }, 'where the bunker has moved to could not be stored'),
+      );
+    },
   });
   const publisher = new RelayPublisher({
     pool,

@@ -6,13 +6,14 @@ import type { SignedEvent, UnsignedEvent } from '../events';
 import { looksLikeNip44 } from '../nip44';
 import type { AddressRules } from '../relays/address-rules';
 import { authEvent } from '../relays/identity';
-import { shownRelay } from '../relays/url';
 import type { Signer, SignerCall } from '../signers/signer';
 import { requireSameEvent } from './same-event';
 import type { Limiter } from './limiter';
 import { BUNKER_KIND, BunkerLink } from './link';
 import { approvalPage, parseAnswer, presentableError } from './messages';
 import { Pacer } from './pacer';
+import { BunkerRequest } from './request';
+import { parseRelayList } from './uri';
 
 export interface BunkerClientOptions {
   bunkerPubkey: string;
@@ -35,37 +36,10 @@ export interface BunkerClientOptions {
 }
 
 /** What is asked for at pairing (NIP-46 permissions). */
-const PERMISSIONS = 'nip44_encrypt,sign_event:30078,sign_event:22242';
+export const PERMISSIONS = 'nip44_encrypt,sign_event:30078,sign_event:22242';
 
-interface Pending {
-  method: string;
-  params: string[];
-  event: SignedEvent;
-  sentOver: Set<BunkerLink>;
-  /** The last refusal of each relay. A relay's word is not the bunker's: the answer may still come. */
-  refusals: Map<BunkerLink, string>;
-  /** Relays over which it is about to be sent again. */
-  resending: Set<BunkerLink>;
-  /** How often a relay has asked for patience. */
-  resends: number;
-  approvalUrl?: string;
-  /** Requests that wait for the approval of this one. */
-  onEnd: Set<() => void>;
-  onApproval(url: string): void;
-  timers: Set<NodeJS.Timeout>;
-  deadline?: NodeJS.Timeout;
-  sentAtMs: number;
-  /** A relay has passed it on, by its OK or by the answer. */
-  passed: boolean;
-  /** Aborts when the request has ended. */
-  ended: AbortController;
-  resolve(result: string): void;
-  reject(error: unknown): void;
-}
-
-/** First pause after a relay has asked for patience; doubles, or a queue of requests would keep the limit exhausted. */
-const FIRST_RESEND_MS = 500;
-const MAX_RESEND_MS = 8_000;
+/** How the bunker may call this client in its list (NIP-46 client metadata). */
+export const CLIENT_NAME = 'republish-operator-configs';
 
 /**
  * NIP-46 client. A request is judged by its answer and nothing else: it is sent over every relay of the bunker, matched
@@ -76,9 +50,14 @@ export class BunkerClient implements Signer {
   #pacer: Pacer;
   #conversationKey: Uint8Array;
   #clientSecretKey: Uint8Array;
+  /** Over which requests are sent. */
   #links: BunkerLink[];
-  #pending = new Map<string, Pending>();
-  #byEventId = new Map<string, Pending>();
+  /** Relays that the bunker has just named, until one of them is ready. */
+  #incoming: BunkerLink[] = [];
+  /** On which answers to earlier requests may still come. */
+  #retiring = new Set<BunkerLink>();
+  #pending = new Map<string, BunkerRequest>();
+  #byEventId = new Map<string, BunkerRequest>();
   #closed = false;
   /** Messages in the bunker's name that no bunker of this protocol would send. */
   #unreadable = 0;
@@ -89,25 +68,13 @@ export class BunkerClient implements Signer {
     this.clientPubkey = getPublicKey(this.#clientSecretKey);
     this.#pacer = options.pacer ?? new Pacer();
     this.#conversationKey = getConversationKey(this.#clientSecretKey, options.bunkerPubkey);
-    this.#links = options.relays.map(
-      (url) =>
-        new BunkerLink({
-          url,
-          connectTimeoutMs: options.connectTimeoutMs,
-          addressRules: options.addressRules ?? { allowPrivate: false },
-          bunkerPubkey: options.bunkerPubkey,
-          clientPubkey: this.clientPubkey,
-          authenticate: (relay, challenge) => this.#answerChallenge(relay, challenge),
-          onAnswer: (event) => this.#receive(event),
-          onReady: (link) => this.#sendWaiting(link),
-          onOk: (link, id, accepted, message) => this.#noteOk(link, id, accepted, message),
-        }),
-    );
+    this.#links = options.relays.map((url) => this.#open(url));
   }
 
   /** Pairs this client with the bunker. The secret works once; with a key that is paired already, leave it out. */
   async connect(secret: string | undefined, call?: SignerCall): Promise<void> {
-    const params = [this.options.bunkerPubkey, secret ?? '', PERMISSIONS];
+    const metadata = JSON.stringify({ name: CLIENT_NAME });
+    const params = [this.options.bunkerPubkey, secret ?? '', PERMISSIONS, metadata];
     const result = await this.#request('connect', params, call);
     if (result !== 'ack' && result !== secret) {
       throw new RepublishError(
@@ -146,14 +113,44 @@ export class BunkerClient implements Signer {
     return requireSameEvent(event, await this.#request('sign_event', [template], call));
   }
 
+  /**
+   * Asks the bunker over which relays it wants to be reached (NIP-46 `switch_relays`) and moves there. To be asked once in
+   * the life of a client, beside the requests that matter: a bunker that does not know the question costs them nothing.
+   *
+   * @returns the relays, where they are others than before: the next client should begin there
+   */
+  async switchRelays(call: SignerCall = {}): Promise<string[] | undefined> {
+    const rules = this.options.addressRules ?? { allowPrivate: false };
+    const answer = await this.#ask('switch_relays', [], call, () => undefined).catch(() => 'null');
+    const relays = this.#closed ? undefined : parseRelayList(answer, rules);
+    return relays !== undefined && (await this.#switchTo(relays)) ? relays : undefined;
+  }
+
   close(): void {
     this.#closed = true;
-    for (const link of this.#links) link.close();
+    for (const link of [...this.#links, ...this.#incoming, ...this.#retiring]) link.close();
     for (const pending of [...this.#pending.values()]) {
       pending.reject(new RepublishError('SignerUnreachable', 'the connection to the bunker was closed'));
     }
     this.#clientSecretKey.fill(0);
     this.#conversationKey.fill(0);
+  }
+
+  #open(url: string): BunkerLink {
+    return new BunkerLink({
+      url,
+      connectTimeoutMs: this.options.connectTimeoutMs,
+      addressRules: this.options.addressRules ?? { allowPrivate: false },
+      bunkerPubkey: this.options.bunkerPubkey,
+      clientPubkey: this.clientPubkey,
+      // NIP-42: the client key is who this connection is.
+      authenticate: (relay, challenge) =>
+        finalizeEvent(authEvent(this.clientPubkey, relay, challenge), this.#clientSecretKey),
+      onAnswer: (event, link) => this.#receive(event, link),
+      onReady: (link) => this.#sendWaiting(link),
+      onOk: (link, id, accepted, message) => this.#byEventId.get(id)?.noteOk(link, accepted, message),
+      onThrottled: () => this.#pacer.refused(Date.now()),
+    });
   }
 
   async #request(method: string, params: string[], call: SignerCall = {}): Promise<string> {
@@ -179,28 +176,20 @@ export class BunkerClient implements Signer {
       const open = [...this.#pending.values()].find(({ approvalUrl }) => approvalUrl !== undefined);
       if (open === undefined) return;
       onApproval?.(open.approvalUrl);
-      await new Promise<void>((resolve, reject) => {
-        const abort = (): void => {
-          open.onEnd.delete(go);
-          reject(signal?.reason as Error);
-        };
-        const go = (): void => {
-          signal?.removeEventListener('abort', abort);
-          resolve();
-        };
-        if (signal?.aborted) return abort();
-        open.onEnd.add(go);
-        signal?.addEventListener('abort', abort, { once: true });
-      });
+      await open.untilEnd(signal);
       onApproval?.(undefined);
     }
   }
 
-  #ask(method: string, params: string[], call: SignerCall, onApprovalAsked: () => void): Promise<string> {
-    const { signal } = call;
+  async #ask(
+    method: string,
+    params: string[],
+    call: SignerCall,
+    onApprovalAsked: () => void,
+  ): Promise<string> {
     if (this.#closed)
       throw new RepublishError('SignerUnreachable', 'the connection to the bunker was closed');
-    signal?.throwIfAborted();
+    call.signal?.throwIfAborted();
     // Random, because another worker may use the same client key at the same time.
     const id = randomUUID();
     const event = finalizeEvent(
@@ -212,133 +201,36 @@ export class BunkerClient implements Signer {
       },
       this.#clientSecretKey,
     );
-
-    return new Promise<string>((resolve, reject) => {
-      const end = (): void => {
+    const { requestTimeoutMs, approvalTimeoutMs } = this.options;
+    const request = new BunkerRequest({
+      method,
+      event,
+      requestTimeoutMs,
+      approvalTimeoutMs,
+      pacer: this.#pacer,
+      links: () => this.#links,
+      hint: () => this.#hint(),
+      call,
+      onApprovalAsked,
+      onEnd: () => {
         this.#pending.delete(id);
         this.#byEventId.delete(event.id);
-        for (const timer of pending.timers) clearTimeout(timer);
-        pending.ended.abort();
-        signal?.removeEventListener('abort', abort);
-        if (pending.approvalUrl !== undefined) call.onApproval?.(undefined);
-        for (const go of pending.onEnd) go();
-      };
-      const abort = (): void => pending.reject(signal?.reason);
-      const pending: Pending = {
-        method,
-        params,
-        event,
-        sentOver: new Set(),
-        refusals: new Map(),
-        resending: new Set(),
-        resends: 0,
-        timers: new Set(),
-        sentAtMs: 0,
-        passed: false,
-        ended: new AbortController(),
-        onEnd: new Set(),
-        onApproval: (url) => {
-          call.onApproval?.(url);
-          onApprovalAsked();
-        },
-        resolve: (result) => {
-          end();
-          resolve(result);
-        },
-        reject: (error) => {
-          end();
-          reject(error as Error);
-        },
-      };
-      this.#pending.set(id, pending);
-      this.#byEventId.set(event.id, pending);
-      this.#startDeadline(pending);
-      signal?.addEventListener('abort', abort, { once: true });
-      for (const link of this.#links) this.#sendOver(link, pending);
+        this.#retire();
+      },
     });
-  }
-
-  /** NIP-42: the client key is who this connection is. */
-  #answerChallenge(relay: string, challenge: string): SignedEvent {
-    return finalizeEvent(authEvent(this.clientPubkey, relay, challenge), this.#clientSecretKey);
-  }
-
-  #sendOver(link: BunkerLink, pending: Pending): void {
-    if (!link.send(pending.event)) return;
-    pending.sentOver.add(link);
-    pending.sentAtMs = Date.now();
-  }
-
-  /** Anew from the moment in which a relay has passed the request on: how long the relay made it wait is not the bunker's. */
-  #startDeadline(pending: Pending): void {
-    clearTimeout(pending.deadline);
-    pending.deadline = setTimeout(() => {
-      // While the relay lets others of this bunker through, this one's turn comes too.
-      const isItsTurn = this.#isHeldUp(pending) && this.#pacer.idleMs < this.options.requestTimeoutMs;
-      if (isItsTurn) this.#startDeadline(pending);
-      else pending.reject(this.#whyNoAnswer(pending));
-    }, this.options.requestTimeoutMs);
-    pending.timers.add(pending.deadline);
-  }
-
-  /** Every relay that has the request refuses it for its rate. */
-  #isHeldUp({ refusals, sentOver }: Pending): boolean {
-    return (
-      sentOver.size > 0 &&
-      refusals.size === sentOver.size &&
-      [...refusals.values()].every((reason) => reason.startsWith('rate-limited:'))
-    );
-  }
-
-  #notePassed(pending: Pending): void {
-    if (!pending.passed) this.#pacer.passed();
-    pending.passed = true;
+    this.#pending.set(id, request);
+    this.#byEventId.set(event.id, request);
+    request.send();
+    return request.answer;
   }
 
   /** After a (re)connect: sends what waits. The same event again, so that a bunker that has it already can tell. */
   #sendWaiting(link: BunkerLink): void {
-    for (const pending of this.#pending.values()) this.#sendOver(link, pending);
+    if (!this.#links.includes(link)) return;
+    for (const pending of this.#pending.values()) pending.sendOver(link);
   }
 
-  #noteOk(link: BunkerLink, id: string, accepted: boolean, message: string): void {
-    const pending = this.#byEventId.get(id);
-    if (pending === undefined) return;
-    if (accepted) {
-      if (this.#isHeldUp(pending)) this.#startDeadline(pending);
-      pending.refusals.delete(link);
-      this.#notePassed(pending);
-      return;
-    }
-    pending.refusals.set(link, message);
-    // auth-required: the relay has sent a challenge, or is about to, and the link answers it.
-    if (!/^(rate-limited|error|auth-required):/.test(message)) return;
-    // The relay has not passed the request on: the same event is sent again after a pause, within the deadline.
-    // One at a time: a relay may answer a single event with any number of refusals.
-    if (pending.resending.has(link)) return;
-    pending.resending.add(link);
-    if (this.#isHeldUp(pending)) {
-      this.#pacer.refused(pending.sentAtMs);
-      this.#pacer.take(pending.ended.signal, true).then(
-        () => {
-          pending.resending.delete(link);
-          this.#sendOver(link, pending);
-        },
-        () => undefined, // it has ended meanwhile
-      );
-      return;
-    }
-    const pauseMs =
-      Math.min(FIRST_RESEND_MS * 2 ** pending.resends, MAX_RESEND_MS) * (0.75 + Math.random() / 2);
-    pending.resends += 1;
-    const timer = setTimeout(() => {
-      pending.timers.delete(timer);
-      pending.resending.delete(link);
-      this.#sendOver(link, pending);
-    }, pauseMs);
-    pending.timers.add(timer);
-  }
-
-  #receive(event: SignedEvent): void {
+  #receive(event: SignedEvent, link: BunkerLink): void {
     // Nobody waits: what a relay has kept from earlier is not worth decrypting.
     if (this.#pending.size === 0) return;
     if (event.kind !== BUNKER_KIND || event.pubkey !== this.options.bunkerPubkey) return;
@@ -347,19 +239,19 @@ export class BunkerClient implements Signer {
       // The MAC proves that the bunker wrote this, so the signature around it need not be checked.
       text = decrypt(event.content, this.#conversationKey);
     } catch {
-      this.#unreadable += 1;
       this.#nip04 ||= event.content.includes('?iv=');
-      return;
+      return this.#noteUnreadable(link);
     }
     const answer = parseAnswer(text);
-    if (answer === undefined) {
-      this.#unreadable += 1;
-      return;
-    }
+    if (answer === undefined) return this.#noteUnreadable(link);
     const pending = this.#pending.get(answer.id);
     if (pending === undefined) return;
-    this.#notePassed(pending);
-    if (answer.result === 'auth_url') return this.#waitForApproval(pending, answer.error);
+    pending.notePassed();
+    if (answer.result === 'auth_url') {
+      const page = approvalPage(answer.error);
+      if (page !== undefined && pending.waitForApproval(page)) this.options.onApprovalNeeded?.(page);
+      return;
+    }
     if (answer.error !== '') {
       const reason = presentableError(answer.error);
       return pending.reject(
@@ -377,49 +269,49 @@ export class BunkerClient implements Signer {
     pending.resolve(answer.result);
   }
 
-  /** NIP-46: a person has to approve on a page; the answer comes later, under the same id, or never. */
-  #waitForApproval(pending: Pending, url: string): void {
-    const page = approvalPage(url);
-    if (pending.approvalUrl !== undefined || page === undefined) return;
-    pending.approvalUrl = page;
-    for (const timer of pending.timers) clearTimeout(timer);
-    pending.timers.clear();
-    pending.timers.add(
-      setTimeout(() => pending.reject(this.#whyNoAnswer(pending)), this.options.approvalTimeoutMs),
-    );
-    pending.onApproval(page);
-    this.options.onApprovalNeeded?.(page);
+  #noteUnreadable(link: BunkerLink): void {
+    this.#unreadable += 1;
+    link.noteUnreadable();
   }
 
-  #whyNoAnswer(pending: Pending): RepublishError {
-    const { method } = pending;
-    if (pending.approvalUrl !== undefined) {
-      return new RepublishError(
-        'SignerApprovalPending',
-        `the bunker asked a person to approve ${method}, and nobody did within ${this.options.approvalTimeoutMs} ms`,
-      );
-    }
-    if (pending.sentOver.size === 0) {
-      const troubles = this.#links.map((link) => `${shownRelay(link.url)}: ${link.trouble}`).join('; ');
-      return new RepublishError(
-        'SignerUnreachable',
-        `no relay of the bunker could be reached for ${method} (${troubles})`,
-      );
-    }
-    if (pending.refusals.size === pending.sentOver.size) {
-      const refusals = [...pending.refusals]
-        .map(([link, reason]) => `${shownRelay(link.url)}: ${reason}`)
-        .join('; ');
-      return new RepublishError('SignerUnreachable', `the bunker's relays refused ${method} (${refusals})`);
-    }
-    const hint = this.#nip04
-      ? '; it answers with NIP-04, which is no longer allowed: update the bunker'
-      : this.#unreadable > 0
-        ? `; ${this.#unreadable} unreadable messages came in its name`
-        : '';
-    return new RepublishError(
-      'SignerTimeout',
-      `the bunker did not answer ${method} within ${this.options.requestTimeoutMs} ms${hint}`,
+  #hint(): string {
+    if (this.#nip04) return '; it answers with NIP-04, which is no longer allowed: update the bunker';
+    return this.#unreadable > 0 ? `; ${this.#unreadable} unreadable messages came in its name` : '';
+  }
+
+  /**
+   * Requests in flight end where they were begun; the next ones go over the new relays, once one of these is ready.
+   *
+   * @returns whether the client has moved
+   */
+  async #switchTo(relays: string[]): Promise<boolean> {
+    const standing = new Map(this.#links.map((link) => [link.url, link]));
+    if (relays.length === standing.size && relays.every((url) => standing.has(url))) return false;
+    const links = relays.map((url) => standing.get(url) ?? this.#open(url));
+    this.#incoming = links.filter((link) => !this.#links.includes(link));
+    const patienceMs = 2 * this.options.connectTimeoutMs;
+    const isReady = await Promise.any(links.map((link) => link.untilReady(patienceMs))).then(
+      () => true,
+      () => false,
     );
+    const incoming = this.#incoming;
+    this.#incoming = [];
+    if (!isReady || this.#closed) {
+      for (const link of incoming) link.close();
+      return false;
+    }
+    for (const link of this.#links) if (!links.includes(link)) this.#retiring.add(link);
+    this.#links = links;
+    this.#retire();
+    return true;
+  }
+
+  /** Closes links that are no longer named, once no request waits for its answer there. */
+  #retire(): void {
+    for (const link of [...this.#retiring]) {
+      if ([...this.#pending.values()].some((pending) => pending.isSentOver(link))) continue;
+      this.#retiring.delete(link);
+      link.close();
+    }
   }
 }

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { SignedEvent } from '../events';
-import type { AddressRules } from '../relays/address-rules';
+import { type AddressRules, isThisMachine } from '../relays/address-rules';
 import { plainText, RelayConnection } from '../relays/connection';
 import { plainNetworkError } from '../relays/plain-network-error';
 
@@ -12,11 +12,13 @@ export interface LinkOptions {
   clientPubkey: string;
   /** Answers a relay's challenge with the client key (NIP-42). */
   authenticate(relayUrl: string, challenge: string): SignedEvent;
-  onAnswer(event: SignedEvent): void;
+  onAnswer(event: SignedEvent, link: BunkerLink): void;
   /** The link can carry requests (again): whatever waits may be sent now. */
   onReady(link: BunkerLink): void;
   /** The relay's OK to a request. Only a hint: some send none for ephemeral events, some refuse and forward. */
   onOk(link: BunkerLink, eventId: string, accepted: boolean, message: string): void;
+  /** The relay asks for patience without saying for which request (NOTICE, CLOSED). */
+  onThrottled(link: BunkerLink): void;
 }
 
 /** Kind of NIP-46 messages; ephemeral, so an answer that nobody listens for is gone. */
@@ -33,6 +35,12 @@ const SUBSCRIBED_AFTER_MS = 2_000;
  * the clock of a bunker may be minutes off, and its answers must not be filtered out for that.
  */
 const OVERLAP_EVENTS = 100;
+/** A relay that passes on more in the bunker's name than it can have said is left for a while. */
+const MAX_UNREADABLE = 100;
+/** How a relay says that it is asked too much: with the prefix of NIP-01, or in words of its own. */
+const THROTTLED = /^rate-limited:|rate.?limit|too (many|fast)|slow down/i;
+const FIRST_RESUBSCRIBE_MS = 500;
+const MAX_RESUBSCRIPTIONS = 5;
 
 /**
  * The way to the bunker over one of its relays: connects, subscribes to the bunker's answers, reports ready, and does so
@@ -44,9 +52,14 @@ export class BunkerLink {
   #ready = false;
   #closing = new AbortController();
   #trouble = 'still connecting';
+  #unreadable = 0;
+  #waiting = new Set<() => void>();
+  /** Of this machine a stranger is not told what answers on which port. */
+  #isDiscreet: boolean;
 
   constructor(private readonly options: LinkOptions) {
     this.url = options.url;
+    this.#isDiscreet = !options.addressRules.allowPrivate && isThisMachine(options.url);
     void this.#keepConnected();
   }
 
@@ -57,6 +70,33 @@ export class BunkerLink {
   /** Why the link is not ready. */
   get trouble(): string {
     return this.#trouble;
+  }
+
+  /** Resolves when the link is ready. Rejects when it is not within `timeoutMs`, or is closed before. */
+  async untilReady(timeoutMs: number): Promise<void> {
+    if (this.#ready) return;
+    const { signal } = this.#closing;
+    await new Promise<void>((resolve, reject) => {
+      const end = (settle: () => void) => (): void => {
+        clearTimeout(timer);
+        this.#waiting.delete(ready);
+        signal.removeEventListener('abort', give);
+        settle();
+      };
+      const give = end(() => reject(new Error(this.#trouble)));
+      const ready = end(resolve);
+      const timer = setTimeout(give, timeoutMs);
+      this.#waiting.add(ready);
+      signal.addEventListener('abort', give, { once: true });
+      if (signal.aborted) give();
+    });
+  }
+
+  /** A message came in the bunker's name that the bunker cannot have written. */
+  noteUnreadable(): void {
+    this.#unreadable += 1;
+    // Left, and tried again after pauses that grow: that bounds what it can cost.
+    if (this.#unreadable % MAX_UNREADABLE === 0) this.#connection?.close();
   }
 
   send(event: SignedEvent): boolean {
@@ -77,7 +117,7 @@ export class BunkerLink {
       try {
         await this.#connectOnce(signal);
       } catch (thrown) {
-        this.#trouble = plainText(plainNetworkError(thrown));
+        this.#trouble = this.#isDiscreet ? 'not reachable' : plainText(plainNetworkError(thrown));
       }
       this.#ready = false;
       // A link that held for a while starts over with short pauses.
@@ -102,6 +142,9 @@ export class BunkerLink {
         maxMessageBytes: MAX_MESSAGE_BYTES,
         // Not why: the network's words are not for the stranger who named the relay.
         onLost: () => lost('connection lost'),
+        onNotice: (text) => {
+          if (THROTTLED.test(text)) this.options.onThrottled(this);
+        },
         onOk: (id, accepted, message) => this.options.onOk(this, id, accepted, message),
         authenticate: (challenge) => this.options.authenticate(this.url, challenge),
         onAuthenticated: (accepted, message) => onAuthenticated(accepted, message),
@@ -112,9 +155,6 @@ export class BunkerLink {
     // Closed in the very moment in which the socket opened: nobody would close it any more.
     if (signal.aborted) return connection.close();
 
-    // Subscribed before the first request goes out: an answer to an unheard subscription is lost for good.
-    let subscribed: () => void = () => undefined;
-    const untilSubscribed = new Promise<void>((resolve) => (subscribed = resolve));
     const end = (reason: string): void => {
       lost(reason);
       connection.close();
@@ -122,20 +162,40 @@ export class BunkerLink {
     let authenticated = false;
     // A relay that demands authentication (NIP-42) closes the subscription first, and takes it after.
     let closedForAuth = false;
+    let resubscriptions = 0;
+    let timer: NodeJS.Timeout | undefined;
     onAuthenticated = (accepted, message) => {
       if (!accepted) return end(`authentication refused: ${message}`);
       authenticated = true;
       if (closedForAuth) subscribe();
       else if (this.#ready) this.options.onReady(this);
     };
+    const onSubscribed = (): void => {
+      clearTimeout(timer);
+      if (this.#ready || !connection.isOpen) return;
+      this.#ready = true;
+      this.options.onReady(this);
+      for (const go of [...this.#waiting]) go();
+    };
     const onClosed = (reason: string): void => {
-      if (!reason.startsWith('auth-required:') || closedForAuth)
-        return end(`subscription refused: ${reason}`);
-      closedForAuth = true;
+      clearTimeout(timer);
       this.#trouble = `subscription refused: ${reason}`;
-      if (authenticated) subscribe();
+      if (reason.startsWith('auth-required:') && !closedForAuth) {
+        closedForAuth = true;
+        timer = setTimeout(() => end(`${this.#trouble}, and no challenge came`), SUBSCRIBED_AFTER_MS);
+        if (authenticated) subscribe();
+        return;
+      }
+      if (!THROTTLED.test(reason) || resubscriptions === MAX_RESUBSCRIPTIONS) return end(this.#trouble);
+      // Nothing is sent meanwhile: its answer would be heard by nobody.
+      this.#ready = false;
+      this.options.onThrottled(this);
+      timer = setTimeout(subscribe, FIRST_RESUBSCRIBE_MS * 2 ** resubscriptions);
+      resubscriptions += 1;
     };
     const subscribe = (): void => {
+      clearTimeout(timer);
+      timer = setTimeout(onSubscribed, SUBSCRIBED_AFTER_MS);
       connection.subscribe(
         [
           {
@@ -146,27 +206,16 @@ export class BunkerLink {
           },
         ],
         {
-          onEvent: (event) => this.options.onAnswer(event),
-          onEose: () => subscribed(),
+          onEvent: (event) => this.options.onAnswer(event, this),
+          onEose: onSubscribed,
           onClosed,
         },
       );
     };
-    const timer = setTimeout(
-      () =>
-        closedForAuth && !authenticated
-          ? end('subscription refused: auth-required, and no challenge came')
-          : subscribed(),
-      SUBSCRIBED_AFTER_MS,
-    );
+    // Subscribed before the first request goes out: an answer to an unheard subscription is lost for good.
     subscribe();
-    await Promise.race([untilSubscribed, untilLost]);
-    clearTimeout(timer);
-    if (connection.isOpen) {
-      this.#ready = true;
-      this.options.onReady(this);
-    }
     this.#trouble = await untilLost;
+    clearTimeout(timer);
     this.#ready = false;
     connection.close();
   }

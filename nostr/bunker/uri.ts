@@ -1,4 +1,5 @@
 import { parsePublicKey } from '../keys';
+import { type AddressRules, isAllowedUrl } from '../relays/address-rules';
 import { parseRelayUrl } from '../relays/url';
 
 /** What a `bunker://` URI says (NIP-46). */
@@ -10,8 +11,8 @@ export interface BunkerAddress {
   secret?: string;
 }
 
-/** Most relays a URI may name; each is a connection held open. */
-const MAX_RELAYS = 5;
+/** Most relays a bunker may be reached over; each is a connection held open. */
+export const MAX_RELAYS = 5;
 
 /**
  * Reads `bunker://<pubkey>?relay=...&secret=...`. Only that: a NIP-05 name would be looked up over HTTP.
@@ -39,4 +40,21 @@ export function parseBunkerUri(text: string): BunkerAddress {
     throw new Error('a relay of the bunker URI is not a ws:// or wss:// URL');
   const secret = uri.searchParams.get('secret');
   return { bunkerPubkey, relays, ...(secret ? { secret } : {}) };
+}
+
+/**
+ * Reads a bunker's answer to `switch_relays` (NIP-46): a JSON list of relay URLs, or null when nothing changes. Undefined
+ * when there is nothing to follow; relays that may not be reached are as if not named.
+ */
+export function parseRelayList(answer: string, rules: AddressRules): string[] | undefined {
+  let list: unknown;
+  try {
+    list = JSON.parse(answer);
+  } catch {
+    return undefined;
+  }
+  if (!Array.isArray(list)) return undefined;
+  const relays = list.flatMap((entry) => (typeof entry === 'string' && parseRelayUrl(entry)) || []);
+  const allowed = [...new Set(relays)].filter((url) => isAllowedUrl(url, rules));
+  return allowed.length === 0 ? undefined : allowed.slice(0, MAX_RELAYS);
 }

@@ -131,6 +131,22 @@ export function requireAllowedUrl(url: string, rules: AddressRules): void {
   }
 }
 
+/** The same as a question. */
+export function isAllowedUrl(url: string, rules: AddressRules): boolean {
+  try {
+    requireAllowedUrl(url, rules);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Whether a relay's URL names this very machine. */
+export function isThisMachine(url: string): boolean {
+  const host = new URL(url).hostname.replace(/^\[|\]$/g, '');
+  return isIP(host) === 0 ? isLocalhost(host) : kindOfAddress(host) === 'loopback';
+}
+
 const PRIVATE = 'a private address, which bunker relays may not have (REPUBLISH_ALLOW_PRIVATE_BUNKER_RELAYS)';
 const PLAIN =
   'not this machine (localhost, 127.0.0.1), and bunker relays elsewhere are spoken to over wss:// only';

@@ -57,6 +57,8 @@ const DEFAULT_MAX_MESSAGE_BYTES = 1024 * 1024;
 const MAX_UNSENT_BYTES = 4 * 1024 * 1024;
 const MAX_CHALLENGE_LENGTH = 500;
 const CHALLENGE_TIMEOUT_MS = 2_000;
+/** Each costs something; a relay that sends only these is not worth listening to. */
+const MAX_MALFORMED = 1_000;
 const PING_INTERVAL_MS = 20_000;
 /** Free text of a relay is data of a stranger: it is cut and stripped before anybody sees it. */
 const MAX_TEXT_LENGTH = 200;
@@ -74,6 +76,7 @@ export class RelayConnection {
   #waitingForLoss = new Set<(reason: string) => void>();
   #lost: string | undefined;
   #authEventId: string | undefined;
+  #malformed = 0;
   /** The newest challenge; it stands as long as the connection. */
   #challenge: string | undefined;
   #waitingForChallenge = new Set<() => void>();
@@ -89,7 +92,8 @@ export class RelayConnection {
     this.url = options.url;
     this.#socket = socket;
     socket.on('message', (data, isBinary) => {
-      if (!isBinary) this.#receive(String(data));
+      if (isBinary) this.#dropMalformed();
+      else this.#receive(String(data));
     });
     socket.on('pong', () => (this.#answeredPing = true));
     socket.on('error', (error) => this.#lose(error.message));
@@ -273,15 +277,16 @@ export class RelayConnection {
     try {
       frame = JSON.parse(text);
     } catch {
-      return;
+      return this.#dropMalformed();
     }
-    if (!Array.isArray(frame)) return;
+    if (!Array.isArray(frame)) return this.#dropMalformed();
     const [type, first, second, third] = frame as unknown[];
     // Never String(): {"toString":1} throws there, and what is thrown in a socket's listener ends the process.
-    if (typeof first !== 'string') return;
+    if (typeof first !== 'string') return this.#dropMalformed();
     switch (type) {
       case 'EVENT':
-        if (hasEventShape(second)) this.#subscriptions.get(first)?.onEvent(second);
+        if (!hasEventShape(second)) return this.#dropMalformed();
+        this.#subscriptions.get(first)?.onEvent(second);
         return;
       case 'EOSE':
         this.#subscriptions.get(first)?.onEose?.();
@@ -308,6 +313,11 @@ export class RelayConnection {
         this.options.onNotice?.(plainText(first));
         return;
     }
+  }
+
+  #dropMalformed(): void {
+    this.#malformed += 1;
+    if (this.#malformed >= MAX_MALFORMED) this.#lose('the relay sends what is no Nostr message');
   }
 
   #receiveChallenge(challenge: string): void {

@@ -1,6 +1,7 @@
 import { BunkerClient } from '../bunker/client';
 import { Limiter } from '../bunker/limiter';
 import { Pacer } from '../bunker/pacer';
+import { MAX_RELAYS } from '../bunker/uri';
 import { unlockSecretKey } from '../keys';
 import { createLocalSigner } from './local';
 import type { Signer } from './signer';
@@ -19,6 +20,8 @@ export interface KeyringOptions {
   connectTimeoutMs: number;
   allowPrivateBunkerRelays: boolean;
   onApprovalNeeded?(bunkerPubkey: string, url: string): void;
+  /** A bunker has moved to other relays: to be stored, so that the next process begins there. */
+  onRelaysSwitched?(stored: StoredSigner & { kind: 'bunker' }, relays: string[]): void;
 }
 
 /** How long an unused signer keeps its connection and its key in memory. */
@@ -27,6 +30,7 @@ const IDLE_MS = 60_000;
 interface Entry {
   signer: Promise<Signer>;
   users: number;
+  askedForRelays?: boolean;
   idleTimer?: NodeJS.Timeout;
 }
 
@@ -47,18 +51,21 @@ export class Keyring {
     clearTimeout(entry.idleTimer);
     entry.users += 1;
     try {
-      return await work(await entry.signer);
+      const signer = await entry.signer;
+      const result = await work(signer);
+      if (stored.kind === 'bunker') void this.#followRelays(stored, signer, entry);
+      return result;
     } finally {
       entry.users -= 1;
       if (entry.users === 0 && this.#entries.get(identityOf(stored)) === entry) {
-        entry.idleTimer = setTimeout(() => this.#close(identityOf(stored)), IDLE_MS);
+        entry.idleTimer = setTimeout(() => this.#close(entry), IDLE_MS);
         entry.idleTimer.unref();
       }
     }
   }
 
   close(): void {
-    for (const identity of [...this.#entries.keys()]) this.#close(identity);
+    for (const entry of new Set(this.#entries.values())) this.#close(entry);
   }
 
   #entryOf(stored: StoredSigner): Entry {
@@ -82,7 +89,7 @@ export class Keyring {
     if (stored.kind === 'local') return createLocalSigner(secretKey);
     const client = new BunkerClient({
       bunkerPubkey: stored.bunkerPubkey,
-      relays: stored.bunkerRelays,
+      relays: stored.bunkerRelays.slice(0, MAX_RELAYS),
       clientSecretKey: secretKey,
       requestTimeoutMs: this.options.bunkerTimeoutMs,
       approvalTimeoutMs: this.options.approvalTimeoutMs,
@@ -104,11 +111,27 @@ export class Keyring {
     return shared;
   }
 
-  #close(identity: string): void {
-    const entry = this.#entries.get(identity);
-    this.#entries.delete(identity);
-    clearTimeout(entry?.idleTimer);
-    entry?.signer.then(
+  /**
+   * Once for each client, and only after the bunker has answered it: one that does not know the client yet would refuse
+   * the question. Whoever comes with the new relays, as they are stored then, is given the same client.
+   */
+  async #followRelays(
+    stored: StoredSigner & { kind: 'bunker' },
+    signer: Signer,
+    entry: Entry,
+  ): Promise<void> {
+    if (entry.askedForRelays) return;
+    entry.askedForRelays = true;
+    const relays = await signer.switchRelays?.();
+    if (relays === undefined || this.#entries.get(identityOf(stored)) !== entry) return;
+    this.#entries.set(identityOf({ ...stored, bunkerRelays: relays }), entry);
+    this.options.onRelaysSwitched?.(stored, relays);
+  }
+
+  #close(entry: Entry): void {
+    for (const [identity, other] of [...this.#entries]) if (other === entry) this.#entries.delete(identity);
+    clearTimeout(entry.idleTimer);
+    entry.signer.then(
       (signer) => signer.close(),
       () => undefined,
     );

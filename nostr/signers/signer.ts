@@ -18,5 +18,7 @@ export interface Signer {
   nip44Encrypt(peer: string, plaintext: string, call?: SignerCall): Promise<string>;
   /** Signs exactly this event; anything else that comes back is refused. */
   signEvent(event: UnsignedEvent, call?: SignerCall): Promise<SignedEvent>;
+  /** Bunkers only: asks over which relays to go on, and moves there. @returns them, where they are others than before */
+  switchRelays?(call?: SignerCall): Promise<string[] | undefined>;
   close(): void;
 }

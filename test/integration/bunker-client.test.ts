@@ -224,6 +224,7 @@ describe('a client and its bunker', () => {
         own.signerPubkey,
         parseBunkerUri(own.uri()).secret,
         'nip44_encrypt,sign_event:30078,sign_event:22242',
+        '{"name":"republish-operator-configs"}',
       ]);
     });
 
@@ -681,7 +682,7 @@ describe('the way to the bunker', () => {
     const client = open({ relays: [dead], bunkerPubkey: operator, requestTimeoutMs: SHORT_MS });
     const error = await refusal(client.getPublicKey());
     expect(error.type).toBe('SignerUnreachable');
-    expect(error.message).toContain(`(${dead}: refused)`);
+    expect(error.message).toContain(`(${dead}: not reachable)`);
   });
 
   it('needs no OK, which some relays never send for ephemeral events', async () => {

@@ -65,6 +65,7 @@ describe('REPUBLISH_RELAYS', () => {
     [GATEWAY.replace('nostrclient+', 'nostr+'), /must be a ws:\/\/ or wss:\/\/ URL$/],
     [GATEWAY.replace('.example', '.example:99999'), /must be a ws:\/\/ or wss:\/\/ URL$/],
     [GATEWAY.replace('//', '//user:canary@'), /must not hold a user name or password$/],
+    [GATEWAY.replace('nostrclient+', ''), /is a nostrclient gateway: write nostrclient\+wss:\/\//],
   ])('is refused with %s, and the message does not repeat it', (relay, message) => {
     expect(() => load(relay)).toThrow(message);
     expect(() => load(relay)).not.toThrow(/canary/);
@@ -73,7 +74,6 @@ describe('REPUBLISH_RELAYS', () => {
   it.each([
     [GATEWAY, GATEWAY.replace('lnbits', 'LNbits')],
     [GATEWAY, GATEWAY.replace('.example', '.example:443')],
-    [GATEWAY, GATEWAY.replace('nostrclient+', '')],
   ])('is refused with one gateway twice (%s, %s)', (one, other) => {
     expect(() => load(one, other)).toThrow(/names a relay twice/);
   });
