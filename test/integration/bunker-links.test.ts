@@ -1,0 +1,275 @@
+import { getEventListeners } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { generateSecretKey } from 'nostr-tools/pure';
+import { type DevBunker, startBunker } from '../../dev/bunker';
+import { type DevRelay, startRelay } from '../../dev/relay';
+import { BunkerClient, type BunkerClientOptions } from '../../nostr/bunker/client';
+import { Limiter } from '../../nostr/bunker/limiter';
+import { Pacer } from '../../nostr/bunker/pacer';
+import type { SignedEvent } from '../../nostr/events';
+import { type BarePeer, type BareRelay, startBareRelay } from '../support/bare-relay';
+import { startFaultProxy } from '../support/fault-proxy';
+import { type Saga, startSaga } from '../support/saga';
+import { until } from '../support/until';
+
+const started: { stop(): Promise<unknown> }[] = [];
+const clients: BunkerClient[] = [];
+afterEach(async () => {
+  for (const client of clients.splice(0)) client.close();
+  for (const server of started.splice(0).reverse()) await server.stop();
+});
+
+async function dev(): Promise<DevRelay> {
+  const relay = await startRelay();
+  started.push(relay);
+  return relay;
+}
+async function bare(script: Parameters<typeof startBareRelay>[0] = {}): Promise<BareRelay> {
+  const relay = await startBareRelay(script);
+  started.push(relay);
+  return relay;
+}
+
+/** A bunker on some relays, and a client that knows only of some of them. */
+async function pair(
+  bunkerRelays: string[],
+  clientRelays: string[] = bunkerRelays,
+  options: Partial<BunkerClientOptions> = {},
+): Promise<{ bunker: DevBunker; client: BunkerClient }> {
+  const bunker = await startBunker({ relays: bunkerRelays });
+  started.push(bunker);
+  const client = new BunkerClient({
+    bunkerPubkey: bunker.signerPubkey,
+    relays: clientRelays,
+    clientSecretKey: generateSecretKey(),
+    requestTimeoutMs: 4_000,
+    approvalTimeoutMs: 4_000,
+    connectTimeoutMs: 1_000,
+    limiter: new Limiter(8),
+    ...options,
+  });
+  clients.push(client);
+  await client.connect(new URL(bunker.uri()).searchParams.get('secret') ?? '');
+  return { bunker, client };
+}
+
+function movesTo(bunker: DevBunker, relays: unknown): void {
+  bunker.setFaults(({ method }) =>
+    method === 'switch_relays' ? { result: JSON.stringify(relays) } : undefined,
+  );
+}
+
+describe('a bunker that moves to other relays (NIP-46 switch_relays)', () => {
+  it('is followed: what is asked next goes over the new ones, and the old one is left', async () => {
+    const [old, next] = [await dev(), await dev()];
+    const { bunker, client } = await pair([old.url, next.url], [old.url]);
+    movesTo(bunker, [next.url]);
+    expect(await client.switchRelays()).toEqual([next.url]);
+    await until(() => old.connections() === 1); // the bunker's own
+    expect(await client.getPublicKey()).toBe(bunker.userPubkey);
+    await old.stop();
+    expect(await client.getPublicKey()).toBe(bunker.userPubkey);
+  });
+
+  it('is not followed under a request: its answer is still heard where it was asked', async () => {
+    const old = await bare();
+    const next = await dev();
+    const { bunker, client } = await pair([old.url, next.url], [old.url]);
+    let held: [SignedEvent, BareRelay] | undefined;
+    old.script.onEvent = (event, peer, relay) => {
+      peer.send('OK', event.id, true, '');
+      if (event.pubkey === client.clientPubkey && held === undefined) held = [event, relay];
+      else relay.keep(event);
+    };
+    const slow = client.getPublicKey();
+    await until(() => held !== undefined);
+    movesTo(bunker, [next.url]);
+    expect(await client.switchRelays()).toEqual([next.url]);
+    // Still there: somebody waits for an answer on it.
+    expect(old.connections()).toBe(2);
+    const [event, relay] = held as unknown as [SignedEvent, BareRelay];
+    relay.keep(event);
+    expect(await slow).toBe(bunker.userPubkey);
+    await until(() => old.connections() === 1);
+  });
+
+  it.each([
+    ['null', null],
+    ['an empty list', []],
+    ['no list', 'wss://relay.example.com'],
+    ['no URLs', [7, 'relay', null]],
+    ['addresses that are not allowed', ['ws://10.0.0.1', 'wss://192.168.1.1', 'ws://relay.example.com']],
+    ['relays that are not there', ['ws://127.0.0.1:9']],
+  ])('stays where it is with %s', async (_, answer) => {
+    const relay = await dev();
+    const { bunker, client } = await pair([relay.url]);
+    movesTo(bunker, answer);
+    expect(await client.switchRelays()).toBeUndefined();
+    expect(await client.getPublicKey()).toBe(bunker.userPubkey);
+    expect(relay.connections()).toBe(2);
+  });
+
+  it('is not followed further than to five relays', async () => {
+    const relays = await Promise.all(Array.from({ length: 7 }, () => dev()));
+    const { bunker, client } = await pair(
+      relays.map(({ url }) => url),
+      [relays[0]?.url ?? ''],
+    );
+    movesTo(
+      bunker,
+      relays.map(({ url }) => url),
+    );
+    expect(await client.switchRelays()).toHaveLength(5);
+  });
+
+  it('costs nothing when the bunker does not know the question', async () => {
+    const relay = await dev();
+    const { bunker, client } = await pair([relay.url]);
+    bunker.setFaults(({ method }) => (method === 'switch_relays' ? { error: 'unknown method' } : undefined));
+    expect(await client.switchRelays()).toBeUndefined();
+    expect(await client.getPublicKey()).toBe(bunker.userPubkey);
+  });
+});
+
+describe('a request that may be lost', () => {
+  it('is heard when both sides lose the relay at the same moment: sent again, the same event', async () => {
+    const relay = await dev();
+    const [ofClient, ofBunker] = await Promise.all([startFaultProxy(relay.url), startFaultProxy(relay.url)]);
+    started.push(ofClient, ofBunker);
+    const { bunker, client } = await pair([ofBunker.url], [ofClient.url]);
+    await ofBunker.down();
+    const heard = bunker.requests.length;
+    const asked = client.getPublicKey();
+    await until(() => ofClient.events().length === 2);
+    // The relay has said OK, and nobody listened. The client is back at once, the bunker a second later.
+    ofClient.dropConnections();
+    await sleep(1_000);
+    await ofBunker.up();
+    expect(await asked).toBe(bunker.userPubkey);
+    expect(bunker.requests).toHaveLength(heard + 1);
+    expect(
+      new Set(
+        ofClient
+          .events()
+          .slice(1)
+          .map(({ id }) => id),
+      ).size,
+    ).toBe(1);
+  });
+
+  it('because the relay drops what is too much without a word is sent again, and comes through', async () => {
+    let dropped = 0;
+    const relay = await bare();
+    const { bunker, client } = await pair([relay.url]);
+    relay.script.onEvent = (event, _, self) => {
+      if (event.pubkey === client.clientPubkey && dropped++ === 0) return;
+      self.keep(event);
+    };
+    expect(await client.getPublicKey()).toBe(bunker.userPubkey);
+    expect(dropped).toBe(2);
+  });
+
+  it('is not sent again when the relay has passed it on: a person may be at it', async () => {
+    const relay = await dev();
+    const { bunker, client } = await pair([relay.url], undefined, { requestTimeoutMs: 1_000 });
+    bunker.setFaults(() => ({ swallow: true }));
+    const heard = bunker.requests.length;
+    await expect(client.getPublicKey()).rejects.toMatchObject({ type: 'SignerTimeout' });
+    expect(bunker.requests).toHaveLength(heard + 1);
+  });
+});
+
+describe('a relay that asks for patience', () => {
+  it('by NOTICE slows the requests down, for all that share the bunker', async () => {
+    const pacer = new Pacer();
+    let peers: BarePeer[] = [];
+    const relay = await bare({ onConnect: (peer) => void (peers = [...peers, peer]) });
+    const { bunker, client } = await pair([relay.url], undefined, { pacer });
+    expect(pacer.ratePerS).toBe(Infinity);
+    for (const peer of peers) peer.send('NOTICE', 'rate-limited: slow down there');
+    await until(() => pacer.ratePerS < Infinity);
+    for (const peer of peers) peer.send('NOTICE', 'have a nice day');
+    const rate = pacer.ratePerS;
+    await sleep(50);
+    expect(pacer.ratePerS).toBe(rate);
+    expect(await client.getPublicKey()).toBe(bunker.userPubkey);
+  });
+
+  it('by CLOSED is subscribed to again on the same connection, before anything is sent', async () => {
+    const relay = await bare();
+    const { bunker, client } = await pair([relay.url]);
+    let refusals = 2;
+    let subscribed = 0;
+    relay.script.onRequest = (subscription, filters, peer, self) => {
+      if (!filters[0]?.['#p']?.includes(client.clientPubkey)) return self.answer(subscription, filters, peer);
+      subscribed += 1;
+      if (refusals-- > 0) return peer.send('CLOSED', subscription, 'rate-limited: too many requests');
+      self.answer(subscription, filters, peer);
+    };
+    const peers: BarePeer[] = [];
+    relay.script.onConnect = (peer) => void peers.push(peer);
+    relay.dropConnections();
+    expect(await client.getPublicKey()).toBe(bunker.userPubkey);
+    expect(subscribed).toBe(3);
+    // The client's and the bunker's.
+    expect(peers.length).toBe(2);
+  });
+});
+
+test('a request that was cancelled or timed out leaves nothing behind', async () => {
+  const relay = await dev();
+  const { bunker, client } = await pair([relay.url], undefined, { requestTimeoutMs: 300 });
+  bunker.setFaults(() => ({ swallow: true }));
+  const controller = new AbortController();
+  const { signal } = controller;
+  const timersBefore = process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length;
+
+  const timedOut = Array.from({ length: 100 }, () =>
+    client.getPublicKey({ signal }).catch(() => 'timed out'),
+  );
+  expect(new Set(await Promise.all(timedOut))).toEqual(new Set(['timed out']));
+  expect(getEventListeners(signal, 'abort')).toHaveLength(0);
+
+  const cancelled = Array.from({ length: 900 }, () =>
+    client.getPublicKey({ signal }).catch(() => 'cancelled'),
+  );
+  await sleep(50);
+  controller.abort(new Error('enough'));
+  expect(new Set(await Promise.all(cancelled))).toEqual(new Set(['cancelled']));
+  expect(getEventListeners(signal, 'abort')).toHaveLength(0);
+  const timersAfter = process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length;
+  expect(timersAfter).toBeLessThanOrEqual(timersBefore + 2);
+  bunker.setFaults(undefined);
+  expect(await client.getPublicKey()).toBe(bunker.userPubkey);
+});
+
+describe('a run whose bunker moves', () => {
+  let saga: Saga;
+  beforeAll(async () => {
+    saga = await startSaga({ relays: 2 });
+    await saga.startWorker();
+  });
+  afterAll(() => saga.stop());
+
+  it('goes on over the new relays, and the next worker begins there', async () => {
+    const [first, second] = saga.relays.map(({ url }) => url) as [string, string];
+    const { id, bunker } = await saga.addOperator({ machines: 3, bunker: { relays: [first, second] } });
+    await saga.database.query('UPDATE republish.signers SET bunker_relays = $2 WHERE operator_user_id = $1', [
+      id,
+      [first],
+    ]);
+    movesTo(bunker, [second]);
+    const events = await (await saga.start(id)).result();
+    expect(Object.values(events).flat()).toHaveLength(6);
+    await until(async () => {
+      const [row] = await saga.database.query<{ relays: string[] }>(
+        'SELECT bunker_relays AS relays FROM republish.signers WHERE operator_user_id = $1',
+        [id],
+      );
+      return row?.relays.join() === second;
+    });
+    // Asked once for all documents of the run, and of the next one.
+    await (await saga.start(id, { force: true })).result();
+    expect(bunker.requests.filter(({ method }) => method === 'switch_relays')).toHaveLength(2);
+  });
+});
