@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Event, EventTemplate } from 'nostr-tools/core';
+import type { Filter } from 'nostr-tools/filter';
 import { decrypt, encrypt } from 'nostr-tools/nip44';
 import { finalizeEvent, generateSecretKey, getPublicKey } from 'nostr-tools/pure';
 import { answerContents, conversationKeyOf } from './bunker-faults';
@@ -37,6 +38,8 @@ export interface DevBunker {
   readonly ready: Promise<void>;
   /** bunker://<signer>?relay=...&secret=... (NIP-46) */
   uri(): string;
+  /** Takes a client's offer (`nostrconnect://`): joins its relays and tells it the secret. */
+  take(offer: string): Promise<void>;
   setFaults(faults: BunkerFault | undefined): void;
   /** As if the process had died: requests that arrive or are in work are lost without an answer. */
   pause(): void;
@@ -80,9 +83,14 @@ class Bunker implements DevBunker {
     this.signerPubkey = getPublicKey(this.signerSecretKey);
     this.secret = options.secret ?? randomBytes(16).toString('hex');
     this.faults = options.faults;
-    const filter = { kinds: [nostrConnectKind], '#p': [this.signerPubkey], limit: 0 };
-    this.links = options.relays.map((url) => new RelayLink(url, filter, (event) => this.receive(event)));
+    this.links = options.relays.map(
+      (url) => new RelayLink(url, this.filter(), (event) => this.receive(event)),
+    );
     this.ready = Promise.all(this.links.map((link) => link.ready)).then(() => {});
+  }
+
+  private filter(): Filter {
+    return { kinds: [nostrConnectKind], '#p': [this.signerPubkey], limit: 0 };
   }
 
   async attempted(): Promise<void> {
@@ -92,6 +100,19 @@ class Bunker implements DevBunker {
   uri(): string {
     const relays = this.options.relays.map((url) => `relay=${encodeURIComponent(url)}`);
     return `bunker://${this.signerPubkey}?${[...relays, `secret=${encodeURIComponent(this.secret)}`].join('&')}`;
+  }
+
+  async take(offer: string): Promise<void> {
+    const { hostname: clientPubkey, searchParams } = new URL(offer);
+    for (const url of searchParams.getAll('relay')) {
+      if (this.links.some((link) => link.url === url)) continue;
+      const link = new RelayLink(url, this.filter(), (event) => this.receive(event));
+      this.links.push(link);
+      await link.attempted;
+    }
+    this.authorisedClients.add(clientPubkey);
+    const request = { id: randomBytes(8).toString('hex'), clientPubkey };
+    this.answer(request, { result: searchParams.get('secret') ?? '' }, {});
   }
 
   setFaults(faults: BunkerFault | undefined): void {
@@ -175,7 +196,11 @@ class Bunker implements DevBunker {
     if (outcome !== undefined && !life.aborted) this.answer(request, outcome, action);
   }
 
-  private answer(request: BunkerRequest, outcome: Partial<BunkerAnswer>, action: FaultAction): void {
+  private answer(
+    request: Pick<BunkerRequest, 'id' | 'clientPubkey'>,
+    outcome: Partial<BunkerAnswer>,
+    action: FaultAction,
+  ): void {
     const answer: BunkerAnswer = { id: request.id, result: '', ...outcome };
     for (const content of answerContents(answer, action, this.signerSecretKey, request.clientPubkey)) {
       const template: EventTemplate = {

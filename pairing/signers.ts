@@ -5,7 +5,8 @@ import { createSources } from '../database/sources';
 import { beginPairing, findSigner, putSigner, type SignerRow } from '../database/signers';
 import { BunkerClient } from '../nostr/bunker/client';
 import { Limiter } from '../nostr/bunker/limiter';
-import { parseBunkerUri } from '../nostr/bunker/uri';
+import { offerConnection } from '../nostr/bunker/nostrconnect';
+import { MAX_RELAYS, parseBunkerUri } from '../nostr/bunker/uri';
 import {
   generateSecretKey,
   getPublicKey,
@@ -77,33 +78,108 @@ export async function addBunkerSigner(context: SignerContext, uri: string): Prom
     bunkerPubkey,
     ncryptsec: await lockSecretKey(generateSecretKey(), secretsKey(context)),
   });
-  const client = new BunkerClient({
-    bunkerPubkey,
-    relays,
-    clientSecretKey: await unlockSecretKey(ncryptsec, secretsKey(context)),
-    requestTimeoutMs: configuration.bunkerTimeoutMs,
-    approvalTimeoutMs: configuration.approvalTimeoutMs,
-    connectTimeoutMs: CONNECT_TIMEOUT_MS,
-    addressRules,
-    limiter: new Limiter(1),
-    onApprovalNeeded: (url) => context.say(`the bunker asks for approval; open ${url}`),
-  });
+  const clientSecretKey = await unlockSecretKey(ncryptsec, secretsKey(context));
+  const client = openClient(context, { bunkerPubkey, relays, clientSecretKey });
   try {
     const pubkey = await pair(client, secret);
-    // Where the bunker would rather be reached; one that does not know the question is not waited for.
-    const moved = await client.switchRelays({ signal: AbortSignal.timeout(SWITCH_TIMEOUT_MS) });
     await putSigner(database, {
       operatorUserId,
       kind: 'bunker',
       pubkey,
       ncryptsec,
       bunkerPubkey,
-      bunkerRelays: moved ?? relays,
+      bunkerRelays: (await movedTo(client)) ?? relays,
     });
     return { ...(await facts(context, 'bunker', pubkey)), ...replacedBy(pubkey, before) };
   } finally {
     client.close();
   }
+}
+
+export interface NostrConnectOptions {
+  /** Where the bunker is waited for. */
+  relays: string[];
+  /** How long it is waited for. */
+  timeoutMs: number;
+  /** Shows the offer to the person at the bunker; it holds a secret. */
+  show(uri: string): void;
+}
+
+/**
+ * Offers a connection (NIP-46 `nostrconnect://`) and makes the bunker that takes it the operator's current signer. Nothing
+ * is stored before that: an offer that nobody takes is worth nothing, and the next one has a key and a secret of its own.
+ */
+export async function addNostrConnectSigner(
+  context: SignerContext,
+  { relays, timeoutMs, show }: NostrConnectOptions,
+): Promise<SignerFacts> {
+  const { database, configuration, operatorUserId } = context;
+  const addressRules = { allowPrivate: configuration.allowPrivateBunkerRelays };
+  requireRelaysForOffer(relays, addressRules);
+  const before = await findSigner(database, operatorUserId);
+  const clientSecretKey = generateSecretKey();
+  const offer = await offerConnection({
+    relays,
+    clientSecretKey,
+    connectTimeoutMs: CONNECT_TIMEOUT_MS,
+    addressRules,
+  });
+  let client: BunkerClient | undefined;
+  try {
+    show(offer.uri);
+    const bunkerPubkey = await offer.taken(timeoutMs).catch((error: Error) => {
+      throw new RepublishError('SignerTimeout', `${error.message}: make a new offer with the same command`);
+    });
+    client = openClient(context, { bunkerPubkey, relays, clientSecretKey });
+    const pubkey = await client.getPublicKey();
+    await putSigner(database, {
+      operatorUserId,
+      kind: 'bunker',
+      pubkey,
+      ncryptsec: await lockSecretKey(clientSecretKey, secretsKey(context)),
+      bunkerPubkey,
+      bunkerRelays: (await movedTo(client)) ?? relays,
+    });
+    return { ...(await facts(context, 'bunker', pubkey)), ...replacedBy(pubkey, before) };
+  } finally {
+    offer.close();
+    client?.close();
+    clientSecretKey.fill(0);
+  }
+}
+
+function requireRelaysForOffer(relays: string[], addressRules: AddressRules): void {
+  const remedy = 'name relays that the bunker reaches too with --relay wss://...';
+  if (relays.length === 0) throw new SecretRefused(`there is no relay to wait on: ${remedy}`);
+  if (relays.length > MAX_RELAYS)
+    throw new SecretRefused(
+      `${relays.length} relays are more than the ${MAX_RELAYS} a bunker may have: ${remedy}`,
+    );
+  try {
+    for (const relay of relays) requireAllowedUrl(relay, addressRules);
+  } catch (error) {
+    throw new SecretRefused(`${(error as Error).message}; ${remedy}`);
+  }
+}
+
+function openClient(
+  { configuration, say }: SignerContext,
+  bunker: { bunkerPubkey: string; relays: string[]; clientSecretKey: Uint8Array },
+): BunkerClient {
+  return new BunkerClient({
+    ...bunker,
+    requestTimeoutMs: configuration.bunkerTimeoutMs,
+    approvalTimeoutMs: configuration.approvalTimeoutMs,
+    connectTimeoutMs: CONNECT_TIMEOUT_MS,
+    addressRules: { allowPrivate: configuration.allowPrivateBunkerRelays },
+    limiter: new Limiter(1),
+    onApprovalNeeded: (url) => say(`the bunker asks for approval; open ${url}`),
+  });
+}
+
+/** Where the bunker would rather be reached; one that does not know the question is not waited for. */
+function movedTo(client: BunkerClient): Promise<string[] | undefined> {
+  return client.switchRelays({ signal: AbortSignal.timeout(SWITCH_TIMEOUT_MS) });
 }
 
 function replacedBy(pubkey: string, before: SignerRow | undefined): Pick<SignerFacts, 'replaced'> {

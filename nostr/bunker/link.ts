@@ -8,7 +8,8 @@ export interface LinkOptions {
   url: string;
   connectTimeoutMs: number;
   addressRules: AddressRules;
-  bunkerPubkey: string;
+  /** Absent: whoever writes to the client is heard. */
+  bunkerPubkey?: string;
   clientPubkey: string;
   /** Answers a relay's challenge with the client key (NIP-42). */
   authenticate(relayUrl: string, challenge: string): SignedEvent;
@@ -200,7 +201,7 @@ export class BunkerLink {
         [
           {
             kinds: [BUNKER_KIND],
-            authors: [this.options.bunkerPubkey],
+            ...(this.options.bunkerPubkey === undefined ? {} : { authors: [this.options.bunkerPubkey] }),
             '#p': [this.options.clientPubkey],
             limit: OVERLAP_EVENTS,
           },

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import type { NostrConnectOptions } from '../../../pairing/signers';
 import { EXIT } from '../exit-codes';
 import { print, printJson, say, table } from '../output';
 
@@ -11,10 +12,13 @@ export function registerSigner(program: Command): void {
     .command('add')
     .summary("make a signer the operator's current one")
     .description(
-      "Makes a signer the operator's current one, in place of any other.\n--bunker reads a bunker:// URI from standard input or --uri-file and pairs with it; the URI's secret works once, so the client key made here is kept.\n--local reads an nsec (or 64 hex characters) the same way.",
+      "Makes a signer the operator's current one, in place of any other.\n--bunker reads a bunker:// URI from standard input or --uri-file and pairs with it; the URI's secret works once, so the client key made here is kept.\n--local reads an nsec (or 64 hex characters) the same way.\n--nostrconnect shows a nostrconnect:// URI (and a QR code of it on a terminal) and waits until a bunker has taken it.",
     )
     .argument('<operator>', "the operator's user id")
     .option('--bunker', 'a NIP-46 remote signer')
+    .option('--nostrconnect', 'a NIP-46 remote signer that is shown a URI made here')
+    .option('--relay <url...>', 'with --nostrconnect: wait on these relays (default: REPUBLISH_RELAYS)')
+    .option('--timeout <seconds>', 'with --nostrconnect: how long to wait', '300')
     .option('--local', 'a key held here, encrypted (NIP-49)')
     .option('--uri-file <file>', 'read the bunker URI (or the nsec) from a file in place of standard input')
     .option('--json', 'as JSON on stdout')
@@ -48,24 +52,37 @@ export function registerSigner(program: Command): void {
     .action(remove);
 }
 
-async function add(
-  operator: string,
-  options: { bunker?: true; local?: true; uriFile?: string; json?: true },
-): Promise<void> {
+interface AddOptions {
+  bunker?: true;
+  local?: true;
+  nostrconnect?: true;
+  relay?: string[];
+  timeout: string;
+  uriFile?: string;
+  json?: true;
+}
+
+async function add(operator: string, options: AddOptions): Promise<void> {
   const { UsageError } = await import('../fail.js');
-  if ((options.bunker === true) === (options.local === true))
-    throw new UsageError('give either --bunker or --local');
+  if ([options.bunker, options.local, options.nostrconnect].filter(Boolean).length !== 1)
+    throw new UsageError('give one of --bunker, --nostrconnect and --local');
   const { withDatabase } = await import('../database.js');
-  const { addBunkerSigner, addLocalSigner } = await import('../../../pairing/signers.js');
+  const { addBunkerSigner, addLocalSigner, addNostrConnectSigner } =
+    await import('../../../pairing/signers.js');
   const { readSecret } = await import('../read-secret.js');
   const { migrate } = await import('../../../database/migrate.js');
   const added = await withDatabase(
     async (database, configuration) => {
+      const context = { database, configuration, operatorUserId: operator, say };
+      if (options.nostrconnect) {
+        const offer = await offerOptions(options, configuration.relays);
+        await migrate(database);
+        return addNostrConnectSigner(context, offer);
+      }
       const what = options.bunker ? 'bunker:// URI' : 'nsec';
       const secret = await readSecret(what, options.uriFile);
       // A first signer is often added before any worker has run.
       await migrate(database);
-      const context = { database, configuration, operatorUserId: operator, say };
       return options.bunker ? addBunkerSigner(context, secret) : addLocalSigner(context, secret);
     },
     ['secretsKey'],
@@ -82,6 +99,38 @@ async function add(
         : `warning: the account's public key is ${added.accountPubkey}; a run will end as SignerPubkeyMismatch until they agree`,
     );
   }
+}
+
+/** The offer as the options say it: on which relays, for how long, and how it is shown. */
+async function offerOptions(
+  options: AddOptions,
+  configuredRelays: readonly string[],
+): Promise<NostrConnectOptions> {
+  const { UsageError } = await import('../fail.js');
+  const { isGateway, parseRelayUrl } = await import('../../../nostr/relays/url.js');
+  const { qrCode } = await import('../qr-code.js');
+  const timeoutS = Number(options.timeout);
+  if (!Number.isFinite(timeoutS) || timeoutS < 1)
+    throw new UsageError('--timeout must be a number of seconds from 1');
+  const relays = (options.relay ?? configuredRelays.filter((url) => !isGateway(url))).map((text) => {
+    const url = parseRelayUrl(text);
+    if (url === undefined) throw new UsageError(`--relay ${text} is not a ws:// or wss:// URL`);
+    return url;
+  });
+  return {
+    relays,
+    timeoutMs: timeoutS * 1_000,
+    show(uri) {
+      say(`Open this in the operator's bunker. It works once, and whoever has it can become the signer.`);
+      const code = process.stderr.isTTY ? qrCode(uri, process.stderr.columns) : undefined;
+      if (code !== undefined) process.stderr.write(`\n${code}\n`);
+      else if (process.stderr.isTTY) say('(a wider terminal would show a QR code of it)');
+      // The URI is the result that a person waits for; with --json stdout is for the signer's facts.
+      if (options.json) say(uri);
+      else print(uri);
+      say(`waiting for the bunker (at most ${timeoutS} s) ...`);
+    },
+  };
 }
 
 async function list({ json }: { json?: true }): Promise<void> {
