@@ -1,7 +1,7 @@
 import type { SignedEvent, UnsignedEvent } from '../events';
 
 /** Answer to a relay's challenge (NIP-42). */
-export const AUTH_KIND = 22242;
+const AUTH_KIND = 22242;
 
 /** Whoever reads and publishes, for relays that want to know. */
 export interface RelayIdentity {
