@@ -15,7 +15,16 @@ const arrows = {
   pairing: ['contract', 'configuration', 'nostr', 'database'],
   worker: ['contract', 'configuration', 'documents', 'nostr', 'database', 'activities', 'workflows'],
   // Looks at what a run would meet and at what it left: signs nothing, writes nothing.
-  inspection: ['contract', 'configuration', 'documents', 'nostr', 'database', 'pairing', 'activities', 'worker'],
+  inspection: [
+    'contract',
+    'configuration',
+    'documents',
+    'nostr',
+    'database',
+    'pairing',
+    'activities',
+    'worker',
+  ],
   client: ['contract', 'configuration'],
   'client/cli': [
     'contract',

@@ -265,7 +265,9 @@ describe('republish', () => {
     const env = { ...saga.env, DATABASE_URL: await createDatabase(testServers().postgresUrl, name) };
     saga.onStop(() => dropDatabase(testServers().postgresUrl, name));
     const first = await republish(['migrate', '--json'], env);
-    expect(JSON.parse(first.stdout)).toMatchObject({ applied: ['0001_ledger.sql', '0002_interventions.sql'] });
+    expect(JSON.parse(first.stdout)).toMatchObject({
+      applied: ['0001_ledger.sql', '0002_interventions.sql'],
+    });
     const second = await republish(['migrate', '--json'], env);
     expect(JSON.parse(second.stdout)).toMatchObject({ applied: [] });
   });
