@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { SignedEvent } from '../events';
-import { type AddressRules, isThisMachine } from '../relays/address-rules';
+import type { AddressRules } from '../relays/address-rules';
 import { plainText, RelayConnection } from '../relays/connection';
 import { plainNetworkError } from '../relays/plain-network-error';
 
@@ -55,12 +55,9 @@ export class BunkerLink {
   #trouble = 'still connecting';
   #unreadable = 0;
   #waiting = new Set<() => void>();
-  /** Of this machine a stranger is not told what answers on which port. */
-  #isDiscreet: boolean;
 
   constructor(private readonly options: LinkOptions) {
     this.url = options.url;
-    this.#isDiscreet = !options.addressRules.allowPrivate && isThisMachine(options.url);
     void this.#keepConnected();
   }
 
@@ -118,7 +115,7 @@ export class BunkerLink {
       try {
         await this.#connectOnce(signal);
       } catch (thrown) {
-        this.#trouble = this.#isDiscreet ? 'not reachable' : plainText(plainNetworkError(thrown));
+        this.#trouble = plainText(plainNetworkError(thrown));
       }
       this.#ready = false;
       // A link that held for a while starts over with short pauses.

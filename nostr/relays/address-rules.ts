@@ -141,12 +141,6 @@ export function isAllowedUrl(url: string, rules: AddressRules): boolean {
   }
 }
 
-/** Whether a relay's URL names this very machine. */
-export function isThisMachine(url: string): boolean {
-  const host = new URL(url).hostname.replace(/^\[|\]$/g, '');
-  return isIP(host) === 0 ? isLocalhost(host) : kindOfAddress(host) === 'loopback';
-}
-
 const PRIVATE = 'a private address, which bunker relays may not have (REPUBLISH_ALLOW_PRIVATE_BUNKER_RELAYS)';
 const PLAIN =
   'not this machine (localhost, 127.0.0.1), and bunker relays elsewhere are spoken to over wss:// only';

@@ -682,7 +682,7 @@ describe('the way to the bunker', () => {
     const client = open({ relays: [dead], bunkerPubkey: operator, requestTimeoutMs: SHORT_MS });
     const error = await refusal(client.getPublicKey());
     expect(error.type).toBe('SignerUnreachable');
-    expect(error.message).toContain(`(${dead}: not reachable)`);
+    expect(error.message).toContain(`(${dead}: refused)`);
   });
 
   it('needs no OK, which some relays never send for ephemeral events', async () => {
