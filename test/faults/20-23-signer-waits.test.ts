@@ -1,0 +1,118 @@
+import { type FaultProxy, startFaultProxy } from '../support/fault-proxy';
+import { addOperatorWithCanaries, runUnderFault } from '../support/fault-run';
+import { type Saga, type SagaOperator, startSaga } from '../support/saga';
+import { until } from '../support/until';
+
+const PAGE = 'https://bunker.example.com/approve?token=canary-approval-page';
+const BUNKER_KIND = 24133;
+
+describe('the signer makes wait', () => {
+  let saga: Saga;
+  let proxy: FaultProxy;
+
+  beforeAll(async () => {
+    saga = await startSaga();
+    proxy = await startFaultProxy(saga.relays[0]?.url ?? '');
+    saga.onStop(() => proxy.stop());
+    await saga.startWorker({
+      env: { REPUBLISH_APPROVAL_TIMEOUT_MS: '2500', REPUBLISH_MAX_ATTEMPTS: '4' },
+    });
+  });
+  afterEach(() => proxy.setFault(undefined));
+  afterAll(() => saga.stop());
+
+  const asked = ({ bunker }: SagaOperator, method: string) =>
+    bunker.requests.filter((request) => request.method === method).length;
+
+  test('20: a person is asked once and approves: shown meanwhile, the others are not asked, the run completes', async () => {
+    const operator = await addOperatorWithCanaries(saga, { machines: 3 });
+    let heard = 0;
+    operator.bunker.setFaults(({ method }) =>
+      method === 'nip44_encrypt' && ++heard === 1 ? { authUrl: PAGE, afterMs: 1_500 } : undefined,
+    );
+    let askedMeanwhile = 0;
+    const { ids, failure, audit } = await runUnderFault(saga, operator, {
+      async during(run) {
+        await until(async () => (await run.progress()).approvals.includes(PAGE));
+        await new Promise((resolve) => setTimeout(resolve, 500));
+        askedMeanwhile = asked(operator, 'sign_event');
+      },
+    });
+    expect(failure).toBeUndefined();
+    expect(ids).toHaveLength(6);
+    // Those that were asked before the page came go on; nothing new is asked while it is open.
+    expect(askedMeanwhile).toBeLessThan(6);
+    expect(JSON.stringify(audit)).not.toContain('canary-approval-page');
+    expect(saga.logs.join('')).not.toContain('canary-approval-page');
+  }, 60_000);
+
+  test('20: a person is asked twice in a run', async () => {
+    const operator = await addOperatorWithCanaries(saga, { machines: 1 });
+    const heard: Record<string, number> = {};
+    operator.bunker.setFaults(({ method }) => {
+      heard[method] = (heard[method] ?? 0) + 1;
+      const isFirst = heard[method] === 1 && (method === 'nip44_encrypt' || method === 'sign_event');
+      return isFirst ? { authUrl: `${PAGE}&for=${method}`, afterMs: 700 } : undefined;
+    });
+    const seen = new Set<string>();
+    const { ids, failure } = await runUnderFault(saga, operator, {
+      async during(run) {
+        await until(async () => {
+          for (const page of (await run.progress()).approvals) seen.add(page);
+          return seen.size === 2;
+        });
+      },
+    });
+    expect(failure).toBeUndefined();
+    expect(ids).toHaveLength(2);
+  }, 60_000);
+
+  test('20: nobody ever approves: it ends at its limit, says so, and shows the page nowhere else', async () => {
+    const operator = await addOperatorWithCanaries(saga, { machines: 1 });
+    operator.bunker.setFaults(({ method }) =>
+      method === 'nip44_encrypt' ? { authUrl: PAGE, then: 'nothing' } : undefined,
+    );
+    const { ids, failure, audit } = await runUnderFault(saga, operator, {
+      input: { documentTypes: ['bitspire-fees'] },
+    });
+    expect(ids).toEqual([]);
+    expect(failure?.failures).toMatchObject([{ type: 'SignerApprovalPending' }]);
+    expect(failure?.failures[0]?.message).toContain('nobody did within 2500 ms');
+    expect(JSON.stringify([audit, failure])).not.toContain('canary-approval-page');
+    expect(saga.logs.join('')).not.toContain('canary-approval-page');
+  }, 60_000);
+
+  test('23: the bunker’s relay limits the rate, sends no OK for what it passes on, and drops the connection: paced, no request lost', async () => {
+    const operator = await addOperatorWithCanaries(saga, { machines: 8 });
+    // The worker reaches the bunker through the proxy, the bunker its relay directly.
+    await saga.database.query('UPDATE republish.signers SET bunker_relays = $2 WHERE operator_user_id = $1', [
+      operator.id,
+      [proxy.url],
+    ]);
+    const perSecond = 8;
+    let tokens = perSecond;
+    let filledAtMs = Date.now();
+    let refused = 0;
+    let passed = 0;
+    proxy.setFault(({ type, event }) => {
+      if (type !== 'EVENT' || event?.kind !== BUNKER_KIND) return undefined;
+      const nowMs = Date.now();
+      tokens = Math.min(perSecond, tokens + ((nowMs - filledAtMs) / 1_000) * perSecond);
+      filledAtMs = nowMs;
+      if (tokens < 1) {
+        refused += 1;
+        return { answer: { ok: false, message: 'rate-limited: slow down' } };
+      }
+      tokens -= 1;
+      passed += 1;
+      return passed === 10 || passed === 20 ? { drop: 'before' } : { swallowAnswer: true };
+    });
+    const { ids, failure, ledger } = await runUnderFault(saga, operator);
+    expect(failure).toBeUndefined();
+    expect(ids).toHaveLength(16);
+    expect(refused).toBeGreaterThan(0);
+    // It was found and kept to, and not run against.
+    expect(refused).toBeLessThan(passed);
+    expect(ledger.every(({ outcome }) => outcome === 'published')).toBe(true);
+  }, 60_000);
+});
