@@ -65,21 +65,21 @@ test('there are histories of every kind of run', () => {
   }
 });
 
-test("every history replays on today's workflow", async () => {
+test("33: every history replays on today's workflow", async () => {
   const results = await replay(NAMES, workflowCode());
   expect(Object.keys(results).sort()).toEqual(NAMES.sort());
   expect(Object.entries(results).filter(([, error]) => error !== undefined)).toEqual([]);
 });
 
 // Controls: a replay test that cannot fail says nothing.
-test('a workflow that audits by another activity does not replay', async () => {
+test('33: a workflow that audits by another activity does not replay', async () => {
   const mutated = workflowCode().replaceAll('persistAudit', 'persistAuditElsewhere');
   expect(mutated).not.toBe(workflowCode());
   const { 'complete.json': error } = await replay(['complete.json'], mutated);
   expect(error).toBeInstanceOf(DeterminismViolationError);
 });
 
-test('a workflow that does not ask the signer does not replay', async () => {
+test('33: a workflow that does not ask the signer does not replay', async () => {
   const code = workflowCode();
   const mutated = code.replace(/if \(toSign > 0\)/, 'if (false)');
   expect(mutated).not.toBe(code);

@@ -47,10 +47,12 @@ export async function runUnderFault(
     during?: (run: RepublishRun) => Promise<void>;
     input?: Omit<RepublishInput, 'operatorUserId'>;
     check?: Pick<RunToCheck, 'quorum' | 'canaries'>;
+    /** How often the ledger is looked at for changed ids; seldom, where it is large. */
+    watchEveryMs?: number;
   } = {},
 ): Promise<EndedRun> {
   const run = await saga.start(operator.id, options.input);
-  const watcher = watchSeals(saga, run.runId);
+  const watcher = watchSeals(saga, run.runId, options.watchEveryMs);
   let failure: RepublishFailed | undefined;
   const ended = resultOf(run).catch((error: unknown): RepublishResult => {
     if (!(error instanceof RepublishFailed)) throw error;
