@@ -43,7 +43,6 @@ test('36: 1,000 documents, the worker killed every few seconds, the bunker silen
         for (;;) {
           const pause = new Promise<false>((resolve) => setTimeout(resolve, 3_000 + random() * 4_000, false));
           if (await Promise.race([ended, pause])) return;
-          if (process.env.DEBUG36) process.stderr.write(`kill ${kills} at ${Date.now() % 1e7} ${JSON.stringify(await run.progress().then((p) => [p.phase, p.published, p.waiting, p.failed], String))}\n`);
           worker.kill('SIGKILL');
           kills += 1;
           await worker.exited;
