@@ -8,6 +8,8 @@ import { askSigner } from './ask-signer';
 import { checkSigner } from './check-signer';
 import type { ActivityCall, ActivityDependencies } from './dependencies';
 import { loadMachines } from './load-machines';
+import { nextDocuments } from './next-documents';
+import { noteFailures } from './note-failures';
 import { persistAudit } from './persist-audit';
 import { planAgain } from './plan-again';
 import { republishDocument } from './republish-document';
@@ -58,11 +60,13 @@ export function createActivities(dependencies: ActivityDependencies): Activities
   return {
     checkSigner: asActivity('checkSigner', checkSigner),
     loadMachines: asActivity('loadMachines', loadMachines),
+    nextDocuments: asActivity('nextDocuments', nextDocuments),
     askSigner: asActivity('askSigner', askSigner),
     republishDocument: asActivity('republishDocument', republishDocument),
     persistAudit: asActivity('persistAudit', persistAudit),
     planAgain: asActivity('planAgain', planAgain),
     skipDocuments: asActivity('skipDocuments', skipDocuments),
+    noteFailures: asActivity('noteFailures', noteFailures),
     // Not a matter of the house: a workflow cannot cancel itself, so it has itself cancelled from outside.
     requestCancellation: async () => {
       const { workflowExecution } = Context.current().info;

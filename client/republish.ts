@@ -3,7 +3,6 @@ import {
   type Client,
   WorkflowExecutionAlreadyStartedError,
   WorkflowFailedError,
-  type WorkflowHandle,
   WorkflowNotFoundError,
   WorkflowUpdateFailedError,
   WorkflowIdReusePolicy,
@@ -21,6 +20,7 @@ import { type DocumentFailure, isFailureType } from '../contract/failures';
 import { normalisedInput, type RepublishInput, type RepublishResult } from '../contract/input';
 import { PROGRESS_QUERY, WORKFLOW_TYPE, workflowIdFor } from '../contract/names';
 import type { Progress } from '../contract/progress';
+import { currentRunId, newestChain } from './chain';
 import { connect } from './connect';
 import { ControlRefused, RepublishFailed } from './errors';
 
@@ -34,10 +34,13 @@ export interface RepublishOptions extends Omit<RepublishInput, 'operatorUserId'>
 /** A run that was started, or found running. */
 export interface RepublishRun {
   workflowId: string;
+  /** Of its first execution: a large run continues as new, and all that is asked here reaches the execution that goes on. */
   runId: string;
   /** False when this call started the run; true when it found it, with the input it was started with. */
   attached: boolean;
   progress(): Promise<Progress>;
+  /** The newest execution of the run: the one that goes on, or the last one. */
+  currentRunId(): Promise<string>;
   /** Waits for the end. @throws RepublishFailed */
   result(): Promise<RepublishResult>;
   /** Begins no further document until `resume`; those in work are finished. @throws ControlRefused */
@@ -144,8 +147,7 @@ export async function startRepublish(
   } catch (error) {
     // The server's own USE_EXISTING would attach without saying so.
     if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
-    const { runId } = await client.workflow.getHandle(workflowId).describe();
-    return runOf(client, workflowId, runId, true);
+    return runOf(client, workflowId, (await newestChain(client, workflowId)).firstRunId, true);
   }
 }
 
@@ -163,12 +165,12 @@ function staticDetails({ documentTypes, machineIds, force, onFailure }: Republis
 /** The newest run of an operator, whether it goes on or has ended. */
 export async function findRepublish(client: Client, operatorUserId: string): Promise<RepublishRun> {
   const workflowId = workflowIdFor(operatorUserId);
-  const { runId } = await client.workflow.getHandle(workflowId).describe();
-  return runOf(client, workflowId, runId, true);
+  return runOf(client, workflowId, (await newestChain(client, workflowId)).firstRunId, true);
 }
 
 function runOf(client: Client, workflowId: string, runId: string, attached: boolean): RepublishRun {
-  const handle: WorkflowHandle = client.workflow.getHandle(workflowId, runId);
+  // Without a run id of its own it reaches whichever execution of the chain goes on.
+  const handle = client.workflow.getHandle(workflowId, undefined, { firstExecutionRunId: runId });
   const update = async (name: UpdateName, request: DocumentSelection = {}): Promise<number> => {
     try {
       const { documents } = await handle.executeUpdate<ControlResult, [DocumentSelection]>(name, {
@@ -188,7 +190,11 @@ function runOf(client: Client, workflowId: string, runId: string, attached: bool
     workflowId,
     runId,
     attached,
-    progress: () => handle.query<Progress>(PROGRESS_QUERY),
+    currentRunId: () => currentRunId(client, workflowId, runId),
+    progress: async () => {
+      const current = await currentRunId(client, workflowId, runId);
+      return client.workflow.getHandle(workflowId, current).query<Progress>(PROGRESS_QUERY);
+    },
     async result() {
       try {
         return (await handle.result()) as RepublishResult;

@@ -160,6 +160,7 @@ function runLimits(configuration: Configuration): RunLimits {
     maxRetryIntervalMs: Math.max(30_000, configuration.retryIntervalMs),
     maxAttempts: configuration.maxAttempts,
     machinesPerPage: configuration.machinesPerPage,
+    documentsPerExecution: configuration.documentsPerExecution,
   };
 }
 

@@ -155,8 +155,8 @@ describe('a run that people speak to while it goes on', () => {
     const { id } = await saga.addOperator({ machines: 12, bunker: { answerDelayMs: 60, concurrency: 1 } });
     const run = await saga.start(id);
     await until(async () => (await run.progress()).published >= 2);
-    const { code } = await republish(['cancel', id, '--reason', 'wrong operator'], saga.env);
-    expect(code).toBe(0);
+    const { stderr, code } = await republish(['cancel', id, '--reason', 'wrong operator'], saga.env);
+    expect({ stderr, code }).toEqual({ stderr: expect.stringContaining('cancelled: ') as string, code: 0 });
     expect(await fails(RepublishFailed, run.result())).toMatchObject({ type: 'Cancelled' });
     const description = await saga.client.workflow.getHandle(run.workflowId, run.runId).describe();
     expect(description.status.name).toBe('CANCELLED');

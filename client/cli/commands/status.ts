@@ -21,7 +21,7 @@ async function status(operator: string, { json }: { json?: true }): Promise<void
   const { client, close } = await connect();
   try {
     const run = await findRepublish(client, operator);
-    const description = await client.workflow.getHandle(run.workflowId, run.runId).describe();
+    const description = await client.workflow.getHandle(run.workflowId, await run.currentRunId()).describe();
     const progress = await inTime(run.progress(), 3_000);
     const isClosed = description.closeTime !== undefined;
     const failure = isClosed ? await failureOf(run) : undefined;
