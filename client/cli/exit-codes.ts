@@ -1,7 +1,15 @@
 import type { FailureType } from '../../contract/failures';
 
 /** Exit codes of `republish`; scripts rely on them. */
-export const EXIT = { ok: 0, failed: 1, usage: 2, partlyDone: 3, signer: 4, preflight: 5 } as const;
+export const EXIT = {
+  ok: 0,
+  failed: 1,
+  usage: 2,
+  partlyDone: 3,
+  signer: 4,
+  preflight: 5,
+  detached: 130,
+} as const;
 
 const PREFLIGHT: ReadonlySet<string> = new Set<FailureType>([
   'InvalidInput',
