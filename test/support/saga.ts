@@ -39,10 +39,7 @@ export interface Saga {
     secretKeyHex: string;
     pubkey: string;
   }): Promise<Omit<SagaOperator, 'bunker'>>;
-  start(
-    operatorUserId: string,
-    input?: Omit<StartOptions, 'taskQueue'>,
-  ): ReturnType<typeof startRepublish>;
+  start(operatorUserId: string, input?: Omit<StartOptions, 'taskQueue'>): ReturnType<typeof startRepublish>;
   audits(operatorUserId: string): Promise<WrittenAuditRow[]>;
   ledger(runId: string): Promise<DocumentRow[]>;
   onStop(stop: () => unknown): void;

@@ -55,10 +55,10 @@ export class LiveView {
     const { columns, rows } = this.#screen;
     const nowMs = Date.now();
     const perSecond = this.#rate.perSecond(nowMs);
+    const isOver = status.closedAt !== null;
     const view = (maxListed: number): Line[] =>
-      runView(status, this.operator, { columns, nowMs, perSecond, maxListed });
-    // What ended the run is told after it, with the remedy.
-    if (isLast || status.closedAt !== null) return view(0);
+      runView(status, this.operator, { columns, nowMs, perSecond, maxListed, withoutFailures: isOver });
+    if (isLast || isOver) return view(0);
     const footer = [line(), line(['dim', 'Ctrl-C detaches; the run goes on.'])];
     // The lists give way first: what waits for a person must be seen.
     for (let maxListed = 8; maxListed > 0; maxListed -= 1) {

@@ -2,7 +2,7 @@ import { type Counts, OUTCOMES, type Progress } from '../../../contract/progress
 import { remedyFor } from '../../../contract/failures';
 import type { Retry, RunStatus } from '../../run-status';
 import { type Line, line, type Span, type Style, whole } from '../terminal/paint';
-import { cut, padEnd, padStart, widthOf } from '../terminal/text';
+import { cut, padEnd, padStart, widthOf, wrap } from '../terminal/text';
 import { command } from './commands';
 import { doneOf, duration } from './rate';
 
@@ -11,8 +11,10 @@ export interface ViewOptions {
   nowMs: number;
   /** Documents a second, where it is known. */
   perSecond?: number | undefined;
-  /** Retries and failures that there is room for, each. */
+  /** Retries and failures that there is room for, each; their numbers are always told. */
   maxListed: number;
+  /** Leaves out the failures of a run that has ended: somebody tells them after it, with the remedies. */
+  withoutFailures?: boolean;
 }
 
 /** What a person sees of a run: `status` prints it once, `start` and `watch` keep it in place. */
@@ -26,7 +28,7 @@ export function runView(status: RunStatus, operator: string, options: ViewOption
     ...trouble(status),
     ...waits(status, operator),
     ...retries(status.retrying, options),
-    ...failures(status, operator, options.maxListed),
+    ...failures(status, operator, options),
   ];
 }
 
@@ -58,9 +60,9 @@ function bar(progress: Progress, { closedAt }: RunStatus, { columns, perSecond }
   const percent = `${Math.floor((done * 100) / planned)}%`;
   const left = planned - done;
   const timing =
-    perSecond === undefined || closedAt !== null
+    perSecond === undefined || perSecond < 0.05 || closedAt !== null
       ? ''
-      : `  ${perSecond.toFixed(perSecond < 10 ? 1 : 0)}/s${perSecond > 0 && left > 0 ? `  ${duration(left / perSecond)} left` : ''}`;
+      : `  ${perSecond.toFixed(perSecond < 10 ? 1 : 0)}/s${left > 0 ? `  ${duration(left / perSecond)} left` : ''}`;
   const text = `  ${percent}  ${done} of ${planned}${timing}`;
   const width = Math.max(0, Math.min(40, columns - 1 - widthOf(text)));
   const filled = Math.floor((done * width) / planned);
@@ -101,14 +103,16 @@ function byType({ documentTypes, ...total }: Progress, columns: number): Line[] 
 }
 
 function shortRow(type: string, counts: Counts, columns: number): Line[] {
-  const parts = OUTCOMES.filter((outcome) => counts[outcome] > 0).map(
+  const outcomes = OUTCOMES.filter((outcome) => counts[outcome] > 0).map(
     (outcome) => `${counts[outcome]} ${outcome}`,
   );
   const numbers = `${doneOf(counts)} of ${counts.planned}`;
-  return [
-    line(['bold', cut(type, Math.max(8, columns - 2 - numbers.length))], ` ${numbers}`),
-    ...(parts.length > 0 ? [line(['dim', `  ${parts.join(', ')}`])] : []),
-  ];
+  const name = cut(type, Math.max(8, columns - 2 - numbers.length));
+  const all = outcomes.join(', ');
+  if (all === '') return [line(['bold', name], ` ${numbers}`)];
+  if (widthOf(`${name} ${numbers}  ${all}`) < columns)
+    return [line(['bold', name], ` ${numbers}  `, ['dim', all])];
+  return [line(['bold', name], ` ${numbers}`), line(['dim', `  ${all}`])];
 }
 
 /** Who is missing, so that nothing moves. */
@@ -169,7 +173,7 @@ function waits({ approvals, progress, closedAt }: RunStatus, operator: string): 
 }
 
 function retries(retrying: Retry[], { nowMs, maxListed }: ViewOptions): Line[] {
-  if (retrying.length === 0 || maxListed === 0) return [];
+  if (retrying.length === 0) return [];
   const shown = retrying.slice(0, maxListed);
   return [
     line(),
@@ -178,7 +182,7 @@ function retries(retrying: Retry[], { nowMs, maxListed }: ViewOptions): Line[] {
       line('  ', ['yellow', nameOf(retry)], `  ${attemptOf(retry)}, ${whenOf(retry, nowMs)}`),
       line(['dim', `    ${reasonOf(retry)}`]),
     ]),
-    ...more(retrying.length - shown.length),
+    ...(maxListed > 0 ? more(retrying.length - shown.length) : []),
   ];
 }
 
@@ -201,8 +205,12 @@ export function reasonOf({ type, message }: Retry): string {
 }
 
 /** Failures for good. Where the run has ended, whoever started it says them, with the remedy. */
-function failures({ progress, closedAt }: RunStatus, operator: string, maxListed: number): Line[] {
-  if (progress === null || progress.failures.length === 0 || maxListed === 0) return [];
+function failures(
+  { progress }: RunStatus,
+  operator: string,
+  { columns, maxListed, withoutFailures }: ViewOptions,
+): Line[] {
+  if (progress === null || progress.failed === 0 || withoutFailures) return [];
   const shown = progress.failures.slice(0, maxListed);
   const types = [...new Set(shown.map(({ type }) => type))];
   return [
@@ -212,11 +220,13 @@ function failures({ progress, closedAt }: RunStatus, operator: string, maxListed
       line('  ', ['red', `${documentType} of machine ${machineId}`], `  ${type}`),
       line(['dim', `    ${message}`]),
     ]),
-    ...more(progress.failed - shown.length, closedAt === null ? undefined : command('audit', operator)),
-    ...types.map((type) => line(['dim', `  ${type}: ${remedyFor(type)}`])),
+    ...(maxListed > 0 ? more(progress.failed - shown.length) : []),
+    ...types.flatMap((type) =>
+      wrap(`${type}: ${remedyFor(type)}`, columns - 3).map((text) => line(['dim', `  ${text}`])),
+    ),
   ];
 }
 
-function more(count: number, seeAlso?: string): Line[] {
-  return count > 0 ? [line(['dim', `  and ${count} more${seeAlso ? `; see: ${seeAlso}` : ''}`])] : [];
+function more(count: number): Line[] {
+  return count > 0 ? [line(['dim', `  and ${count} more`])] : [];
 }

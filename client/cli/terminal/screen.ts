@@ -9,6 +9,8 @@ const BEGIN_FRAME = `${ESC}?2026h`;
 const END_FRAME = `${ESC}?2026l`;
 const ERASE_LINE_END = `${ESC}K`;
 const ERASE_BELOW = `${ESC}J`;
+const ERASE_ALL = `${ESC}2J`;
+const HOME = `${ESC}H`;
 const FALLBACK_COLUMNS = 80;
 const FALLBACK_ROWS = 24;
 
@@ -18,7 +20,6 @@ const FALLBACK_ROWS = 24;
  */
 export class Screen {
   #shown: Line[] = [];
-  /** As wide as the terminal was then: when it has become narrower since, the lines on it have been broken. */
   #shownColumns = FALLBACK_COLUMNS;
   #isOpen = false;
 
@@ -48,12 +49,6 @@ export class Screen {
     this.#shownColumns = columns;
   }
 
-  /** Removes the frame. */
-  clear(): void {
-    if (this.#shown.length > 0) this.stream.write(`${this.#toTop(this.columns)}${ERASE_BELOW}`);
-    this.#shown = [];
-  }
-
   /** Leaves the last frame where it is, and the cursor below it. */
   close(): void {
     if (this.#isOpen) this.stream.write(SHOW_CURSOR);
@@ -71,14 +66,10 @@ export class Screen {
   /** Back to where the last frame began. */
   #toTop(columns: number): string {
     if (this.#shown.length === 0) return '';
-    const rows = this.#shown.reduce((sum, line) => sum + this.#rowsNow(line, columns), 0);
+    // Every terminal breaks and joins lines in its own way when its width changes: where the frame begins now is not known.
+    if (columns !== this.#shownColumns) return `${ERASE_ALL}${HOME}`;
+    const rows = this.#shown.reduce((sum, line) => sum + rowsOf(line, columns), 0);
     return `\r${ESC}${Math.min(rows, this.rows)}A`;
-  }
-
-  /** Rows that a line of the last frame takes now: a terminal that has become narrower has broken it. */
-  #rowsNow(line: Line, columns: number): number {
-    const width = Math.min(lineWidth(line), line.isWhole ? Infinity : this.#shownColumns);
-    return Math.max(1, Math.ceil(width / columns));
   }
 
   /** As many lines as there is room for: one that scrolled out of sight could not be redrawn. */
