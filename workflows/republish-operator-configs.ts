@@ -32,6 +32,7 @@ import {
 } from '../contract/input';
 import { PROGRESS_QUERY, SEARCH_ATTRIBUTES } from '../contract/names';
 import type { Phase, Progress, RunOutcome } from '../contract/progress';
+import { didYouMean } from '../contract/suggest';
 import { Control, type ControlledRun } from './control';
 import { currentDetails } from './current-details';
 import { DocumentQueue, isSelected, keyOf, type QueuedDocument } from './document-queue';
@@ -292,7 +293,7 @@ class Run implements ControlledRun {
     const types = this.#checked?.documentTypes;
     if (types === undefined) return 'the documents are not known yet; try again in a moment';
     if (documentType != null && !types.includes(documentType))
-      return `${documentType} is not part of this run; it has ${types.join(', ')}`;
+      return `${documentType} is not part of this run${didYouMean(documentType, types)}; it has ${types.join(', ')}`;
     if (name === 'skip' && documentType == null && machineId == null && this.#tally.phase !== 'holding') {
       return 'name documentType or machineId: without, skip is only for a run that holds';
     }

@@ -19,7 +19,7 @@ export function explain(thrown: unknown): number {
   process.stderr.write(`${paintedFor(process.stderr, 'red', 'error:')} `);
   say(`${type}: ${messageOf(error, type)}`);
   if (!error.message.includes(remedy)) say(`remedy: ${remedy}`);
-  return exitCodeOf(type);
+  return exitCodeFor(type);
 }
 
 /** By name, so that this file loads neither the Temporal client nor the configuration for a spelling mistake. */
@@ -35,18 +35,4 @@ function messageOf(error: Error, type: string): string {
   if (type !== 'Unexpected' || error.name === 'Error' || error.name === 'RepublishError')
     return error.message;
   return `${error.name}: ${error.message}`;
-}
-
-const EXIT_CODES = {
-  UsageError: EXIT.usage,
-  SecretRefused: EXIT.usage,
-  ConfigurationError: EXIT.preflight,
-  TemporalUnavailable: EXIT.preflight,
-  TemporalRefused: EXIT.preflight,
-  RunNotFound: EXIT.preflight,
-  ControlRefused: EXIT.failed,
-} as const;
-
-function exitCodeOf(type: string): number {
-  return Object.hasOwn(EXIT_CODES, type) ? EXIT_CODES[type as keyof typeof EXIT_CODES] : exitCodeFor(type);
 }

@@ -85,7 +85,10 @@ export class PlainLines {
   #progress({ progress, closedAt }: RunStatus, nowMs: number): string[] {
     if (progress === null || progress.phase === 'done' || closedAt !== null) return [];
     const { phase, planned, published, unchanged, skipped, failed } = progress;
-    const counts = `${phase}: ${doneOf(progress)} of ${planned} documents (${published} published, ${unchanged} unchanged, ${skipped} skipped, ${failed} failed)`;
+    const counts =
+      planned === 0
+        ? phase
+        : `${phase}: ${doneOf(progress)} of ${planned} documents (${published} published, ${unchanged} unchanged, ${skipped} skipped, ${failed} failed)`;
     const isDue = phase !== this.#phase || nowMs - this.#countsAtMs >= COUNTS_EVERY_MS;
     if (counts === this.#counts || !isDue) return [];
     this.#counts = counts;
