@@ -48,6 +48,8 @@ export interface RepublishRun {
 }
 
 const QUERY_TIMEOUT_MS = 10_000;
+/** Documents in work are waited for by `skip`; without a worker nobody answers at all. */
+const UPDATE_TIMEOUT_MS = 60_000;
 
 export function runOf(client: Client, workflowId: string, runId: string, attached: boolean): RepublishRun {
   // Without a run id of its own, so that it follows the run when that continues as new.
@@ -56,9 +58,9 @@ export function runOf(client: Client, workflowId: string, runId: string, attache
 
   const update = async (name: UpdateName, request: DocumentSelection = {}): Promise<number> => {
     try {
-      const { documents } = await handle.executeUpdate<ControlResult, [DocumentSelection]>(name, {
-        args: [request],
-      });
+      const { documents } = await client.withDeadline(Date.now() + UPDATE_TIMEOUT_MS, () =>
+        handle.executeUpdate<ControlResult, [DocumentSelection]>(name, { args: [request] }),
+      );
       return documents;
     } catch (error) {
       throw asControlRefused(client, name, error);

@@ -6,6 +6,7 @@ import {
   WorkflowFailedError,
   WorkflowNotFoundError,
   WorkflowUpdateFailedError,
+  WorkflowUpdateRPCTimeoutOrCancelledError,
 } from '@temporalio/client';
 import {
   ActivityFailure,
@@ -86,6 +87,11 @@ export function asControlRefused(client: Client, name: UpdateName, error: unknow
     return new ControlRefused(`${name} was refused: ${ensureError(error.cause ?? error).message}`, {
       cause: error,
     });
+  if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError)
+    return new ControlRefused(
+      `${name} was not answered in time; it may be taken yet. Does a worker poll the run's task queue?`,
+      { cause: error },
+    );
   if (error instanceof WorkflowNotFoundError)
     return new ControlRefused(`${name} is not possible: the run has ended`, { cause: error });
   return asExplained(client, error);
