@@ -1,6 +1,6 @@
 import { Context } from '@temporalio/activity';
 import { ApplicationFailure, type ApplicationFailureOptions, CancelledFailure } from '@temporalio/common';
-import type { Activities, HeartbeatDetails } from '../contract/activities';
+import type { Activities, DocumentReference, HeartbeatDetails } from '../contract/activities';
 import { APPROVAL_SIGNAL, type ApprovalNotice } from '../contract/control';
 import { ensureError, isRetryable, remedyFor, RepublishError } from '../contract/failures';
 import { ApprovalNotices } from './approval-notices';
@@ -30,30 +30,38 @@ export function createActivities(dependencies: ActivityDependencies): Activities
       const context = Context.current();
       // Heartbeats carry the cancellation to us and let the server notice a lost worker.
       const signal = context.cancellationSignal;
-      let waiting: HeartbeatDetails | undefined;
+      const document = documentOf(input);
+      let waitsAt: string | undefined;
+      const show = (): void => {
+        const details: HeartbeatDetails = {
+          ...(waitsAt === undefined ? {} : { approvalUrl: waitsAt }),
+          ...(document === undefined ? {} : { document }),
+        };
+        context.heartbeat(details);
+      };
       const beat = setInterval(
-        () => context.heartbeat(waiting),
+        show,
         Math.min(dependencies.limits.heartbeatTimeoutMs, FIXED_HEARTBEAT_TIMEOUT_MS) / 4,
       );
       const { workflowId = '', runId = '' } = context.info.workflowExecution ?? {};
-      const of = documentOf(input) ?? name;
+      const of = document === undefined ? name : `${document.documentType}/${document.machineId}`;
       const onApproval = (approvalUrl: string | undefined): void => {
-        if (waiting !== undefined) tellRun(context, notices.closed(runId, of, waiting.approvalUrl));
-        waiting = approvalUrl === undefined ? undefined : { approvalUrl };
-        context.heartbeat(waiting);
-        if (waiting !== undefined) tellRun(context, notices.opened(runId, of, waiting.approvalUrl));
+        if (waitsAt !== undefined) tellRun(context, notices.closed(runId, of, waitsAt));
+        waitsAt = approvalUrl;
+        show();
+        if (waitsAt !== undefined) tellRun(context, notices.opened(runId, of, waitsAt));
       };
       try {
         return await work(dependencies, input, { workflowId, signal, signerCall: { signal, onApproval } });
       } catch (thrown) {
         // A missing right or table is mended by a person; the audit waits for that, since nothing else keeps the outcome.
         const always = name === 'persistAudit';
-        throw asFailure(ensureError(thrown), context.cancellationSignal, always, (error) =>
+        throw asFailure(ensureError(thrown), document, context.cancellationSignal, always, (error) =>
           dependencies.onUnexpected(name, error),
         );
       } finally {
         clearInterval(beat);
-        if (waiting !== undefined) onApproval(undefined);
+        if (waitsAt !== undefined) onApproval(undefined);
       }
     };
 
@@ -77,10 +85,10 @@ export function createActivities(dependencies: ActivityDependencies): Activities
   };
 }
 
-/** How the workflow calls the document that an activity is about. */
-function documentOf(input: unknown): string | undefined {
-  const { documentType, machineId } = input as { documentType?: string; machineId?: string };
-  return documentType && machineId ? `${documentType}/${machineId}` : undefined;
+/** The document that an activity is about, if it is about one. */
+function documentOf(input: unknown): DocumentReference | undefined {
+  const { documentType, machineId } = input as Partial<DocumentReference>;
+  return documentType && machineId ? { documentType, machineId } : undefined;
 }
 
 /**
@@ -103,11 +111,12 @@ function withoutStack(options: ApplicationFailureOptions): ApplicationFailure {
 }
 
 /**
- * What Temporal is told. The message is for people and ends with the remedy; `details` holds the bare reason. The
- * original error is not attached: its fields and its stack may hold what must not enter history.
+ * What Temporal is told. The message is for people and ends with the remedy; `details` holds the bare reason and which
+ * document it is, for whoever looks at what is being retried. The original error is not attached: its fields and its stack may hold what must not enter history.
  */
 function asFailure(
   error: Error,
+  document: DocumentReference | undefined,
   signal: AbortSignal,
   alwaysRetry: boolean,
   onUnexpected: (error: Error) => void,
@@ -122,7 +131,7 @@ function asFailure(
       type: error.type,
       message: `${error.message}. ${remedyFor(error.type)}`,
       nonRetryable: !alwaysRetry && !isRetryable(error.type),
-      details: [error.message],
+      details: [error.message, ...(document ? [document] : [])],
     });
   }
   onUnexpected(error);
@@ -130,6 +139,6 @@ function asFailure(
   return withoutStack({
     type: 'Unexpected',
     message: `${reason}. ${remedyFor('Unexpected')}`,
-    details: [reason],
+    details: [reason, ...(document ? [document] : [])],
   });
 }

@@ -20,10 +20,17 @@ export interface Activities {
   requestCancellation(): Promise<void>;
 }
 
-/** What an activity shows while it waits for a person; it is kept by the server only until the activity ends. */
+/** What an activity shows of itself; it is kept by the server only until the activity ends. */
 export interface HeartbeatDetails {
-  /** Page on which the operator approves what the bunker was asked (NIP-46 `auth_url`). */
-  approvalUrl: string;
+  /** Page on which the operator approves what the bunker was asked (NIP-46 `auth_url`), while it waits for that. */
+  approvalUrl?: string;
+  /** Which document is in work, if it is one: a worker that dies leaves no failure that could say so. */
+  document?: DocumentReference;
+}
+
+export interface DocumentReference {
+  documentType: string;
+  machineId: string;
 }
 
 export interface CheckSignerInput {

@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 import type { ActivityDependencies } from '../activities/dependencies';
 import { ConfigurationError } from '../configuration/load';
 import type { Configuration } from '../configuration/schema';
-import { suggest } from '../configuration/suggest';
+import { suggest } from '../contract/suggest';
 import type { RunLimits } from '../contract/activities';
 import { openDatabase } from '../database/connection';
 import { keepBunkerRelays } from '../database/signers';

@@ -14,6 +14,7 @@ import type { DocumentFailure } from '../contract/failures';
 import type { RepublishInput } from '../contract/input';
 import { PROGRESS_QUERY } from '../contract/names';
 import type { Phase, Progress } from '../contract/progress';
+import { didYouMean } from '../contract/suggest';
 import {
   askSigner,
   loadMachines,
@@ -280,7 +281,7 @@ export class Run implements ControlledRun {
     const types = this.#checked?.documentTypes;
     if (types === undefined) return 'the documents are not known yet; try again in a moment';
     if (documentType != null && !types.includes(documentType))
-      return `${documentType} is not part of this run; it has ${types.join(', ')}`;
+      return `${documentType} is not part of this run${didYouMean(documentType, types)}; it has ${types.join(', ')}`;
     if (name === 'skip' && documentType == null && machineId == null && this.#tally.phase !== 'holding') {
       return 'name documentType or machineId: without, skip is only for a run that holds';
     }

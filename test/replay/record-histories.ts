@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { WORKFLOW_TYPE } from '../../contract/names';
-import type { RepublishRun } from '../../client/republish';
+import type { RepublishRun } from '../../client/run';
 import { type Saga, startSaga } from '../support/saga';
 import { testServers } from '../support/servers';
 import { until } from '../support/until';

@@ -1,6 +1,6 @@
 import { isGrpcServiceError } from '@temporalio/client';
 import { RepublishFailed } from '../../client/errors';
-import type { RepublishRun } from '../../client/republish';
+import type { RepublishRun } from '../../client/run';
 import type { RepublishInput, RepublishResult } from '../../contract/input';
 import type { WrittenAuditRow } from '../../database/audit';
 import type { DocumentRow } from '../../database/ledger/documents';
