@@ -49,7 +49,10 @@ function noSigner(operatorUserId: string | undefined): Finding {
       'Pair one: republish signer add <operator> --bunker (or --local).',
     );
   }
-  return findingsOf('signer', operatorUserId).fail('has no signer', remedyFor('SignerNotConfigured'));
+  return findingsOf('signer', operatorUserId).fail(
+    'has no signer',
+    remedyFor('SignerNotConfigured').replaceAll('<operator>', operatorUserId),
+  );
 }
 
 async function checkEach(

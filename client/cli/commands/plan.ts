@@ -44,7 +44,7 @@ async function plan(operator: string, options: PlanOptions): Promise<void> {
       ? undefined
       : await publicKeyOption('--expected-pubkey', options.expectedPubkey);
   const planned = await planRepublish(
-    await workerConfiguration(),
+    await workerConfiguration(['databaseUrl', 'relays', 'secretsKey']),
     {
       operatorUserId: operator,
       ...(options.documentType ? { documentTypes: [...new Set(options.documentType)] } : {}),
