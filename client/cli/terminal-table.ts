@@ -14,22 +14,56 @@ export function terminalWidth(): number {
  * stands in full in the command's `--json`.
  */
 export function fittedTable(header: string[], rows: string[][], width = terminalWidth()): string {
+  const lines = layout(header, rows, width);
+  return [...headOf(header, lines), ...rows.flatMap((row) => lines.of(row))].join('\n');
+}
+
+export interface Section {
+  heading: string;
+  rows: string[][];
+}
+
+/** The same with a heading above each group of rows: a column that would say the same in each of them. */
+export function sectionedTable(header: string[], sections: Section[], width = terminalWidth()): string {
+  const rows = sections.flatMap((section) => section.rows);
+  const lines = layout(header, rows, width - SECTION_INDENT.length);
+  const indent = (line: string): string => SECTION_INDENT + line;
+  return [
+    ...headOf(header, lines).map(indent),
+    ...sections.flatMap((section) => [
+      ...wrap(section.heading, width),
+      ...section.rows.flatMap((row) => lines.of(row).map(indent)),
+    ]),
+  ].join('\n');
+}
+
+const SECTION_INDENT = '  ';
+
+interface Layout {
+  widths: number[];
+  of(cells: string[]): string[];
+}
+
+function layout(header: string[], rows: string[][], width: number): Layout {
   const natural = header.map((_, column) =>
-    Math.max(...[header, ...rows].map((row) => lengthOf(row[column] ?? ''))),
+    [header, ...rows].reduce((most, row) => Math.max(most, lengthOf(row[column] ?? '')), 0),
   );
   const widths = fittedWidths(natural, width);
   const last = header.length - 1;
-  const line = (cells: string[]): string[] => {
-    const wrapped = wrap(cells[last] ?? '', widths[last] ?? 0);
-    const left = widths.slice(0, last).map((size, column) => pad(cut(cells[column] ?? '', size), size));
-    return wrapped.map((text, index) =>
-      [...(index === 0 ? left : left.map((cell) => ' '.repeat(lengthOf(cell)))), text]
-        .join(' '.repeat(GAP))
-        .trimEnd(),
-    );
+  return {
+    widths,
+    of(cells) {
+      const left = widths.slice(0, last).map((size, column) => pad(cut(cells[column] ?? '', size), size));
+      const blank = left.map((cell) => ' '.repeat(lengthOf(cell)));
+      return wrap(cells[last] ?? '', widths[last] ?? 0).map((text, index) =>
+        [...(index === 0 ? left : blank), text].join(' '.repeat(GAP)).trimEnd(),
+      );
+    },
   };
-  const rule = widths.map((size) => '-'.repeat(size));
-  return [...line(header), rule.join(' '.repeat(GAP)), ...rows.flatMap(line)].join('\n');
+}
+
+function headOf(header: string[], { widths, of }: Layout): string[] {
+  return [...of(header), widths.map((size) => '-'.repeat(size)).join(' '.repeat(GAP))];
 }
 
 function fittedWidths(natural: number[], width: number): number[] {

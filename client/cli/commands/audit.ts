@@ -2,9 +2,10 @@ import { type Command, Option } from 'commander';
 import { remedyFor } from '../../../contract/failures';
 import type { RelayStanding } from '../../../contract/relay-standing';
 import type { AuditReport, ToldAudit, ToldDocument } from '../../../inspection/audit';
+import { byMachine, withoutName } from '../by-machine';
 import { csv } from '../csv';
 import { print, printJson, say, table } from '../output';
-import { fittedTable, short } from '../terminal-table';
+import { sectionedTable, short } from '../terminal-table';
 
 /** Rows that a person reads; what did not go well is always shown. */
 const MAX_ROWS = 100;
@@ -79,17 +80,20 @@ function showAudit(row: ToldAudit): void {
 
 function showDocuments(documents: ToldDocument[]): void {
   const shown = documents.filter((document, index) => !isGood(document) || index < MAX_ROWS);
-  const rows = shown.map((document) => [
-    document.machineName,
-    document.machineId,
+  const sections = byMachine(shown.toSorted(byName), (document) => [
     document.documentType,
     document.outcome ?? '',
     document.eventId === null ? '' : short(document.eventId),
     [...notes(document), ...relaysOf(document)].join('; '),
   ]);
-  print(`\n${fittedTable(['machine', 'machine id', 'document type', 'outcome', 'event', 'relays'], rows)}`);
+  print(`\n${sectionedTable(['document type', 'outcome', 'event', 'relays'], sections)}`);
   if (shown.length < documents.length)
     print(`and ${documents.length - shown.length} more that went well; all with --json or --csv`);
+}
+
+/** The ledger goes by document type, a person by machine. */
+function byName(a: ToldDocument, b: ToldDocument): number {
+  return a.machineId === b.machineId ? 0 : a.machineId < b.machineId ? -1 : 1;
 }
 
 function isGood({ outcome, relays }: ToldDocument): boolean {
@@ -97,8 +101,10 @@ function isGood({ outcome, relays }: ToldDocument): boolean {
   return complete && (outcome === 'published' || outcome === 'unchanged');
 }
 
-function notes({ outcome, supersededBy, failure }: ToldDocument): string[] {
-  if (failure !== null && outcome === 'failed') return [`${failure.type}: ${failure.message}`];
+function notes(document: ToldDocument): string[] {
+  const { outcome, supersededBy, failure } = document;
+  if (failure !== null && outcome === 'failed')
+    return [`${failure.type}: ${withoutName(failure.message, document)}`];
   if (outcome === 'skipped') return [failure?.message ?? 'no state'];
   return supersededBy === null ? [] : [`the newer ${short(supersededBy)} stands`];
 }

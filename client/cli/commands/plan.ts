@@ -3,9 +3,10 @@ import { remedyFor } from '../../../contract/failures';
 import type { RepublishPlan } from '../../../inspection/plan';
 import type { ForeseenDocument } from '../../../inspection/plan-document';
 import type { RelayFacts } from '../../../inspection/relay-probe';
+import { byMachine, withoutName } from '../by-machine';
 import { EXIT } from '../exit-codes';
 import { print, printJson, say } from '../output';
-import { fittedTable, short, terminalWidth, wrap } from '../terminal-table';
+import { fittedTable, sectionedTable, short, terminalWidth, wrap } from '../terminal-table';
 
 interface PlanOptions {
   documentType?: string[];
@@ -64,7 +65,7 @@ async function show(planned: RepublishPlan): Promise<void> {
   const { operatorUserId, operatorPubkey, documents, counts, relays, quorum, problems } = planned;
   print(`operator ${operatorUserId}\nkey      ${npub(operatorPubkey)}`);
   print(`signer   ${signerLine(planned)}\n`);
-  print(fittedTable(['relay', 'state', 'limits'], relays.map(relayRow)));
+  print(fittedTable(['relay', 'state and limits'], relays.map(relayRow)));
   print(`${quorum} of ${relays.length} must hold a document\n`);
   if (documents.length === 0) print('no machines; is "queries.machines" right?');
   else showDocuments(documents);
@@ -79,15 +80,15 @@ async function show(planned: RepublishPlan): Promise<void> {
 
 function showDocuments(documents: ForeseenDocument[]): void {
   const shown = documents.filter(({ action }, index) => action === 'invalid' || index < MAX_ROWS);
-  const rows = shown.map((document) => [
-    document.machineName,
-    document.machineId,
+  const sections = byMachine(shown, (document) => [
     document.documentType,
     document.action,
     sizeOf(document),
-    document.failure ? `${document.failure.type}: ${document.because}` : document.because,
+    document.failure
+      ? `${document.failure.type}: ${withoutName(document.because, document)}`
+      : document.because,
   ]);
-  print(fittedTable(['machine', 'machine id', 'document type', 'would be', 'bytes', 'because'], rows));
+  print(sectionedTable(['document type', 'plan', 'bytes', 'because'], sections));
   if (shown.length < documents.length)
     print(`and ${documents.length - shown.length} more, none of them invalid; all with --json`);
   print('');
@@ -117,14 +118,14 @@ function signerLine({ signer, toSign }: RepublishPlan): string {
 function relayRow(facts: RelayFacts): string[] {
   const { relay, reachable, problem, limits, gateway } = facts;
   const state = reachable ? (problem ?? 'reachable') : `unreachable: ${problem}`;
-  if (limits === undefined) return [relay, state, gateway ? 'a gateway tells none' : 'tells none'];
+  if (limits === undefined) return [relay, reachable && !gateway ? `${state}; names no limits` : state];
   const told = [
     limits.maxMessageBytes === undefined ? [] : `message ${limits.maxMessageBytes} B`,
     limits.maxContentChars === undefined ? [] : `content ${limits.maxContentChars} characters`,
     limits.maxAheadS === undefined ? [] : `${limits.maxAheadS} s ahead`,
     limits.authRequired ? 'authentication' : [],
   ].flat();
-  return [relay, state, told.join(', ') || 'none'];
+  return [relay, [state, told.join(', ')].filter((part) => part !== '').join('; ')];
 }
 
 function paragraph(text: string): void {

@@ -1,8 +1,9 @@
 import type { Command } from 'commander';
 import type { Verification, VerifiedDocument } from '../../../inspection/verify';
+import { byMachine } from '../by-machine';
 import { EXIT } from '../exit-codes';
 import { print, printJson } from '../output';
-import { fittedTable, short } from '../terminal-table';
+import { sectionedTable, short } from '../terminal-table';
 
 interface VerifyOptions {
   documentType?: string[];
@@ -55,15 +56,13 @@ async function show({
   const shown = documents.filter((document, index) => !isInOrder(document) || index < MAX_ROWS);
   if (documents.length === 0) print('no machines; is "queries.machines" right?');
   else {
-    const rows = shown.map((document) => [
-      document.machineName,
-      document.machineId,
+    const sections = byMachine(shown, (document) => [
       document.documentType,
       document.verdict,
       document.eventId === null ? '' : short(document.eventId),
       relaysOf(document),
     ]);
-    print(fittedTable(['machine', 'machine id', 'document type', 'verdict', 'event', 'relays'], rows));
+    print(sectionedTable(['document type', 'verdict', 'event', 'relays'], sections));
     if (shown.length < documents.length)
       print(`and ${documents.length - shown.length} more, all in order; all with --json`);
   }
