@@ -81,11 +81,12 @@ export async function foresee(deps: ActivityDependencies, known: Known): Promise
     const holding = [...seen.values()].filter(
       (sighting) => sighting.kind === 'event' && sighting.event.id === verdict.event.id,
     ).length;
+    const silent = [...seen.values()].filter(({ kind }) => kind === 'unknown').length;
     const stands = holding >= deps.publisher.required;
     return {
       ...named,
       action: stands ? 'unchanged' : 'publish',
-      because: `signed already; ${holding} of ${seen.size} relays have it${stands ? '' : `, ${deps.publisher.required} must`}`,
+      because: `signed already; ${holding} of ${seen.size} relays have it${stands ? '' : `, ${deps.publisher.required} must`}${silent > 0 ? `; ${silent} could not be looked at` : ''}`,
       holding,
     };
   } catch (thrown) {

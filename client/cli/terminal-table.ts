@@ -31,7 +31,7 @@ export function sectionedTable(header: string[], sections: Section[], width = te
   return [
     ...headOf(header, lines).map(indent),
     ...sections.flatMap((section) => [
-      ...wrap(section.heading, width),
+      ...wrap(section.heading.replace(/\s+/g, ' '), width),
       ...section.rows.flatMap((row) => lines.of(row).map(indent)),
     ]),
   ].join('\n');
@@ -52,7 +52,9 @@ function layout(header: string[], rows: string[][], width: number): Layout {
   const last = header.length - 1;
   return {
     widths,
-    of(cells) {
+    of(texts) {
+      // A line break in a machine's name would tear the table.
+      const cells = texts.map((text) => text.replace(/\s+/g, ' '));
       const left = widths.slice(0, last).map((size, column) => pad(cut(cells[column] ?? '', size), size));
       const blank = left.map((cell) => ' '.repeat(lengthOf(cell)));
       return wrap(cells[last] ?? '', widths[last] ?? 0).map((text, index) =>
@@ -80,6 +82,11 @@ function fittedWidths(natural: number[], width: number): number[] {
     widths[widest] = (widths[widest] ?? 0) - 1;
   }
   return widths;
+}
+
+/** A paragraph of the terminal's width. */
+export function paragraph(text: string): string {
+  return wrap(text, terminalWidth()).join('\n');
 }
 
 /** Breaks a text between words, and in a word only where it is longer than a line. */

@@ -105,7 +105,7 @@ describe('republish plan', () => {
     });
     const forced = await planAndRun(operator, { force: true });
     expect(forced.plan.counts).toMatchObject({ publish: 4, unchanged: 0 });
-  });
+  }, 180_000);
 
   test('looks at the relays too: what too few hold is sent again without a signature, what is newer there is replaced', async () => {
     const userSecretKey = generateSecretKey();
@@ -136,7 +136,7 @@ describe('republish plan', () => {
       ['publish', true],
       ['unchanged', false],
     ]);
-  });
+  }, 180_000);
 
   test('a signer of another key, none at all, one that does not answer, and relays below the quorum have to be put right first', async () => {
     const operator = await saga.addOperator({ machines: 1 });
@@ -177,7 +177,7 @@ describe('republish plan', () => {
     await republish(['signer', 'remove', operator.id], saga.env);
     const none = await planned([operator.id]);
     expect([none.code, ...typesOf(none.plan)]).toEqual([5, 'SignerNotConfigured']);
-  });
+  }, 180_000);
 
   test('takes the selection of start, and suggests what a misspelt document type was meant to be', async () => {
     const operator = await saga.addOperator({ machines: 2 });
@@ -197,7 +197,7 @@ describe('republish plan', () => {
     expect(await republish(['plan', 'x', '--expected-pubkey', 'npub1x'], saga.env)).toMatchObject({
       code: 2,
     });
-  });
+  }, 180_000);
 
   test('shows for a person the relays with their limits, each document and each remedy', async () => {
     const operator = await saga.addOperator({ machines: 1 });
@@ -218,5 +218,15 @@ describe('republish plan', () => {
       '1 to publish (1 to sign), 0 unchanged, 0 without state, 1 invalid',
     ])
       expect(stdout).toContain(said);
-  });
+  }, 180_000);
+
+  test.each(['plan', 'doctor', 'verify', 'orphans', 'audit'])(
+    '%s --help begins with an example',
+    async (command) => {
+      const { code, stdout } = await republish([command, '--help']);
+      expect(code).toBe(0);
+      expect(stdout).toMatch(new RegExp(`^Example: republish ${command}`));
+    },
+    60_000,
+  );
 });

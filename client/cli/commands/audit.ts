@@ -5,7 +5,7 @@ import type { AuditReport, ToldAudit, ToldDocument } from '../../../inspection/a
 import { byMachine, withoutName } from '../by-machine';
 import { csv } from '../csv';
 import { print, printJson, say, table } from '../output';
-import { sectionedTable, short } from '../terminal-table';
+import { paragraph, sectionedTable, short } from '../terminal-table';
 
 /** Rows that a person reads; what did not go well is always shown. */
 const MAX_ROWS = 100;
@@ -58,7 +58,7 @@ function showAudit(row: ToldAudit): void {
   print(`run ${row.runId}\n${row.outcome}, ${row.writtenAt}, operator ${row.operatorUserId}`);
   if (row.operatorNpub) print(row.operatorNpub);
   if (row.reason) print(`reason: ${row.reason}`);
-  if (row.failure) print(`failure: ${row.failure.type}: ${row.failure.message}`);
+  if (row.failure) print(paragraph(`failure: ${row.failure.type}: ${row.failure.message}`));
   for (const { action, at, by, reason, documentType, machineId } of row.interventions) {
     const of = [documentType ?? [], machineId === undefined ? [] : `of machine ${machineId}`]
       .flat()
@@ -72,8 +72,9 @@ function showAudit(row: ToldAudit): void {
   );
   print(`\n${table(['document type', 'published', 'unchanged', 'superseded', 'skipped', 'failed'], counts)}`);
   if (row.documents.length > 0) showDocuments(row.documents);
-  for (const type of new Set(row.failures.map((failure) => failure.type)))
-    print(`remedy for ${type}: ${remedyFor(type)}`);
+  const types = [...new Set(row.failures.map((failure) => failure.type))];
+  if (types.length > 0) print('');
+  for (const type of types) print(paragraph(`remedy for ${type}: ${remedyFor(type)}`));
   showEvents(row.documents);
   print('');
 }

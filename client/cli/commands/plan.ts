@@ -6,7 +6,7 @@ import type { RelayFacts } from '../../../inspection/relay-probe';
 import { byMachine, withoutName } from '../by-machine';
 import { EXIT } from '../exit-codes';
 import { print, printJson, say } from '../output';
-import { fittedTable, sectionedTable, short, terminalWidth, wrap } from '../terminal-table';
+import { fittedTable, paragraph, sectionedTable, short } from '../terminal-table';
 
 interface PlanOptions {
   documentType?: string[];
@@ -24,7 +24,7 @@ export function registerPlan(program: Command): void {
     .command('plan')
     .summary('say what a run would do, and do nothing')
     .description(
-      "Says for each machine and document type what a run would do now: publish, unchanged, no state, or invalid and why; with sizes, the relays and their limits, and whether the signer's key is the account's. Signs nothing and writes nothing.\nNeeds a worker's configuration. Exit code 5 when something has to be put right first.",
+      "Says for each machine and document type what a run would do now: publish, unchanged, no state, or invalid and why; with sizes, the relays and their limits, and whether the signer's key is the account's. Signs nothing and writes nothing; a relay that answers only whom it knows (NIP-42) can therefore not be looked at.\nNeeds a worker's configuration. Exit code 5 when something has to be put right first.",
     )
     .argument('<operator>', "the operator's user id (accounts.id in LNbits)")
     .option('--document-type <type...>', 'only these document types')
@@ -73,9 +73,9 @@ async function show(planned: RepublishPlan): Promise<void> {
     `${counts.publish} to publish (${planned.toSign} to sign), ${counts.unchanged} unchanged, ${counts['no state']} without state, ${counts.invalid} invalid`,
   );
   const types = new Set(documents.flatMap(({ failure }) => failure?.type ?? []));
-  for (const { type, message } of problems) paragraph(`error: ${type}: ${message}`);
+  for (const { type, message } of problems) print(paragraph(`error: ${type}: ${message}`));
   for (const type of new Set([...problems.map((problem) => problem.type), ...types]))
-    paragraph(`remedy for ${type}: ${remedyFor(type)}`);
+    print(paragraph(`remedy for ${type}: ${remedyFor(type)}`));
 }
 
 function showDocuments(documents: ForeseenDocument[]): void {
@@ -126,8 +126,4 @@ function relayRow(facts: RelayFacts): string[] {
     limits.authRequired ? 'authentication' : [],
   ].flat();
   return [relay, [state, told.join(', ')].filter((part) => part !== '').join('; ')];
-}
-
-function paragraph(text: string): void {
-  print(wrap(text, terminalWidth()).join('\n'));
 }

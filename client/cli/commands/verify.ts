@@ -3,7 +3,7 @@ import type { Verification, VerifiedDocument } from '../../../inspection/verify'
 import { byMachine } from '../by-machine';
 import { EXIT } from '../exit-codes';
 import { print, printJson } from '../output';
-import { sectionedTable, short } from '../terminal-table';
+import { paragraph, sectionedTable, short } from '../terminal-table';
 
 interface VerifyOptions {
   documentType?: string[];
@@ -66,30 +66,44 @@ async function show({
     if (shown.length < documents.length)
       print(`and ${documents.length - shown.length} more, all in order; all with --json`);
   }
+  sayUnknown(documents);
   const told = Object.entries(counts).filter(([verdict, count]) => count > 0 || verdict === 'current');
   print(
     `\n${told.map(([verdict, count]) => `${count} ${verdict}`).join(', ')} (on ${quorum} relays or more)`,
   );
   if (counts.missing + counts.older > 0)
-    print(`put them back: republish start ${operatorUserId} (where it says unchanged: with --force)`);
+    print(
+      `what is in the way: republish plan ${operatorUserId}\nput them back:       republish start ${operatorUserId}`,
+    );
 }
 
 function isInOrder({ verdict }: VerifiedDocument): boolean {
   return verdict === 'current' || verdict === 'newer' || verdict === 'no state';
 }
 
-/** Those that agree as a number, the others by name. */
+/** Those that agree and those that do not answer as a number, the others by name. */
 function relaysOf({ relays, eventId, verdict }: VerifiedDocument): string {
   const all = Object.entries(relays);
   if (verdict === 'no key') return 'atm_pubkey is not a public key';
   const current = all.filter(([, { state }]) => state === 'current').length;
   const others = all
-    .filter(([, { state }]) => state !== 'current')
-    .map(([relay, { state, eventId: other, detail }]) => {
-      const more = other ? ` (${short(other)})` : detail ? ` (${detail})` : '';
-      return `${relay}: ${state}${more}`;
-    });
+    .filter(([, { state }]) => state !== 'current' && state !== 'unknown')
+    .map(([relay, { state, eventId: other }]) => `${relay}: ${state}${other ? ` (${short(other)})` : ''}`);
+  const unknown = all.filter(([, { state }]) => state === 'unknown').length;
   const never = all.length > 0 && eventId === null ? ['no run has published it'] : [];
   const same = current > 0 ? [`${current} of ${all.length} current`] : [];
-  return [...never, ...same, ...others].join('; ');
+  return [...never, ...same, ...others, ...(unknown > 0 ? [`${unknown} unknown`] : [])].join('; ');
+}
+
+/** A relay that is away is away for all documents: told once. */
+function sayUnknown(documents: VerifiedDocument[]): void {
+  const reasons = new Map<string, number>();
+  for (const [relay, { state, detail }] of documents.flatMap(({ relays }) => Object.entries(relays))) {
+    if (state !== 'unknown') continue;
+    const reason = `${relay}: ${detail ?? 'no answer'}`;
+    reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
+  }
+  if (reasons.size > 0) print('');
+  for (const [reason, count] of reasons)
+    print(paragraph(`unknown for ${count} document${count === 1 ? '' : 's'}: ${reason}`));
 }
