@@ -1,5 +1,8 @@
+import { ConfigurationError } from '../../configuration/load';
 import type { Configuration } from '../../configuration/schema';
 import type { TemporalConfiguration } from '../../configuration/temporal';
+import { documentTypes } from '../../documents/registry';
+import { sourceOptions } from '../../worker/build-dependencies';
 import { checkDatabase } from './database';
 import { CORRECT_CONFIGURATION, type Finding, findingsOf } from './finding';
 import { checkRelays } from './relays';
@@ -25,7 +28,8 @@ export interface Patient {
  * @returns the findings of each check, in the order in which they are best read
  */
 export function examine(patient: Patient): Promise<Finding[]>[] {
-  const { configuration, problems, temporal, operatorUserId, say } = patient;
+  const { temporal, operatorUserId, say } = patient;
+  const { configuration, problems } = withKnownTypes(patient);
   const { databaseUrl, secretsKey, relays } = configuration;
   return [
     Promise.resolve(configurationFindings(problems, temporal)),
@@ -37,6 +41,26 @@ export function examine(patient: Patient): Promise<Finding[]>[] {
       ? []
       : [checkSigners({ ...configuration, databaseUrl, secretsKey }, operatorUserId, say)]),
   ];
+}
+
+/** A query for a type that is not known is no reason to leave the other queries untried. */
+function withKnownTypes({ configuration, problems }: Patient): Pick<Patient, 'configuration' | 'problems'> {
+  try {
+    sourceOptions(configuration, documentTypes);
+    return { configuration, problems };
+  } catch (thrown) {
+    if (!(thrown instanceof ConfigurationError)) throw thrown;
+    const { queries } = configuration;
+    const documents = Object.fromEntries(
+      Object.entries(queries.documents).filter(([type]) =>
+        documentTypes.some((known) => known.type === type),
+      ),
+    );
+    return {
+      configuration: { ...configuration, queries: { ...queries, documents } },
+      problems: [...problems, ...thrown.problems],
+    };
+  }
 }
 
 function configurationFindings(problems: string[], temporal: TemporalConfiguration | Error): Finding[] {

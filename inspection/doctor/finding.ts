@@ -1,5 +1,4 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ConfigurationError } from '../../configuration/load';
 import { ensureError, remedyFor, RepublishError } from '../../contract/failures';
 
 export type Area = 'configuration' | 'secrets key' | 'temporal' | 'database' | 'relay' | 'signer';
@@ -52,10 +51,6 @@ export async function check(
     return await Promise.race([work(), late]);
   } catch (thrown) {
     if (thrown instanceof RepublishError) return [fail(thrown.message, remedyFor(thrown.type))];
-    if (thrown instanceof ConfigurationError)
-      return thrown.problems.map((problem) =>
-        findingsOf('configuration', '').fail(problem, CORRECT_CONFIGURATION),
-      );
     return [fail(ensureError(thrown).message, remedyFor('Unexpected'))];
   } finally {
     ended.abort();

@@ -37,7 +37,12 @@ export function checkTemporal(temporal: TemporalConfiguration, taskQueue: string
         if (problem !== undefined) return [ok('reachable'), problem];
         const rest = await Promise.all([
           checkSearchAttributes(connection, namespace),
-          checkPollers(connection, namespace, taskQueue),
+          checkPollers(connection, namespace, taskQueue).catch((thrown: unknown) =>
+            findingsOf('temporal', `task queue ${taskQueue}`).warn(
+              `does not say who polls it (${ensureError(thrown).message})`,
+              'Check that TEMPORAL_API_KEY or the certificate may describe task queues.',
+            ),
+          ),
         ]);
         return [ok(`reachable, namespace ${namespace} is there`), ...rest];
       });

@@ -52,13 +52,15 @@ async function show(report: OrphanReport): Promise<void> {
   if (report.orphans.length > 0) {
     const rows = report.orphans.map(({ d, createdAt, eventId, relays, status }) => [
       d,
-      createdAt.slice(0, 16).replace('T', ' '),
+      createdAt.slice(0, 10),
       short(eventId),
       String(relays.length),
-      WHY[status],
+      status,
     ]);
     print(fittedTable(['document (d)', 'of', 'event', 'relays', 'why'], rows));
     print('');
+    for (const status of new Set(report.orphans.map((orphan) => orphan.status)))
+      print(`${status}: ${WHY[status]}`);
   }
   print(
     `${report.orphans.length} orphan${report.orphans.length === 1 ? '' : 's'}, ${report.covered.length} covered by document types and state`,
