@@ -107,7 +107,11 @@ function notices(logger: Logger): (url: string, notice: string) => void {
   };
 }
 
-function sourceOptions({ queries }: Configuration, documentTypes: readonly DocumentType[]): SourceOptions {
+/** The queries of a configuration, by kind and document type. @throws ConfigurationError for a type that is not known */
+export function sourceOptions(
+  { queries }: Configuration,
+  documentTypes: readonly DocumentType[],
+): SourceOptions {
   requireKnownTypes(Object.keys(queries.documents), documentTypes);
   const inSchema = (source: Source): Source =>
     'table' in source && source.schema === undefined ? { ...source, schema: queries.schema } : source;

@@ -19,6 +19,8 @@ interface Plan {
   documents: PlannedDocument[];
   /** Fingerprint of each publishable state, by d tag. */
   fingerprints: Map<string, string>;
+  /** UTF-8 bytes of each publishable state, by d tag. */
+  plaintextBytes: Map<string, number>;
 }
 
 /** What is to become of each document of some machines, judged by today's rows: publishable, without state, or bad. */
@@ -29,10 +31,10 @@ export async function planMachines(
   signal: AbortSignal,
 ): Promise<Plan> {
   const shared = await sharedAtmPubkeys(deps, operatorUserId, machines.length);
-  const plan: Plan = { documents: [], fingerprints: new Map() };
+  const plan: Plan = { documents: [], fingerprints: new Map(), plaintextBytes: new Map() };
   for (const machine of machines) {
     signal.throwIfAborted();
-    plan.documents.push(...(await planMachine(deps, documentTypes, machine, shared, plan.fingerprints)));
+    plan.documents.push(...(await planMachine(deps, documentTypes, machine, shared, plan)));
   }
   return plan;
 }
@@ -51,13 +53,13 @@ async function sharedAtmPubkeys(
   return new Set(keys.filter((key) => once.size === once.add(key).size));
 }
 
-/** The documents of one machine. Notes the fingerprint of each publishable state by its d tag. */
+/** The documents of one machine. Notes fingerprint and size of each publishable state by its d tag. */
 async function planMachine(
   deps: ActivityDependencies,
   documentTypes: string[],
   machine: MachineRow,
   shared: Set<string>,
-  fingerprints: Map<string, string>,
+  noted: Pick<Plan, 'fingerprints' | 'plaintextBytes'>,
 ): Promise<PlannedDocument[]> {
   const atmPubkey = parsePublicKey(machine.atm_pubkey ?? '') ?? null;
   const keyProblem =
@@ -84,9 +86,11 @@ async function planMachine(
       try {
         const plaintext = await readState(deps, documentType, machine.id);
         if (plaintext === undefined) return { ...row, outcome: 'skipped' };
-        const tooLarge = await tooLargeForRelays(deps, dTag(documentType, atmPubkey ?? ''), plaintext);
+        const d = dTag(documentType, atmPubkey ?? '');
+        noted.plaintextBytes.set(d, Buffer.byteLength(plaintext, 'utf8'));
+        const tooLarge = await tooLargeForRelays(deps, d, plaintext);
         if (tooLarge !== undefined) throw new RepublishError('StateTooLarge', tooLarge);
-        fingerprints.set(dTag(documentType, atmPubkey ?? ''), fingerprintOf(deps.fingerprintKey, plaintext));
+        noted.fingerprints.set(d, fingerprintOf(deps.fingerprintKey, plaintext));
         return row;
       } catch (thrown) {
         if (!(thrown instanceof RepublishError) || !OF_ONE_DOCUMENT.has(thrown.type)) throw thrown;

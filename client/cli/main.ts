@@ -7,6 +7,7 @@ import { registerAudit } from './commands/audit';
 import { registerCompletion } from './commands/completion';
 import { registerControl } from './commands/control';
 import { registerDev } from './commands/dev';
+import { registerInspection } from './commands/inspection';
 import { registerMigrate } from './commands/migrate';
 import { registerSigner } from './commands/signer';
 import { registerStart } from './commands/start';
@@ -40,6 +41,7 @@ export function buildProgram(): Command {
   registerStatus(program);
   registerControl(program);
   registerAudit(program);
+  registerInspection(program);
   registerSigner(program);
   registerWorker(program);
   registerMigrate(program);
