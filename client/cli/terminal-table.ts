@@ -6,7 +6,8 @@ const MIN_WRAPPED = 24;
 
 /** Columns of the terminal; unbounded where the output goes to a file or another program, which can cut by itself. */
 export function terminalWidth(): number {
-  return process.stdout.isTTY ? process.stdout.columns : Infinity;
+  // A pseudo-terminal that nobody has given a size says 0.
+  return process.stdout.isTTY ? process.stdout.columns || 80 : Infinity;
 }
 
 /**
