@@ -36,7 +36,7 @@ describe('a bunker that wants a person to approve (NIP-46 auth_url)', () => {
       return (JSON.parse(stdout) as { approvals: string[] }).approvals.includes(PAGE);
     });
     const text = await republish(['status', id], saga.env);
-    expect(text.stdout).toContain(`the bunker asks for approval; open ${PAGE}`);
+    expect(text.stdout).toContain(`approve here: ${PAGE}`);
 
     const details = async (): Promise<string> => {
       const handle = saga.client.workflow.getHandle(run.workflowId, run.runId);
