@@ -28,15 +28,18 @@ describe('a bunker that wants a person to approve (NIP-46 auth_url)', () => {
     bunker.setFaults(({ method }) => {
       if (method !== 'nip44_encrypt') return undefined;
       asked += 1;
-      return asked > 1 ? undefined : { authUrl: PAGE, afterMs: 4_000 };
+      return asked > 1 ? undefined : { authUrl: PAGE, afterMs: 5_000 };
     });
     const run = await saga.start(id);
+    // At the same time: the page is there for seconds only.
     await until(async () => {
-      const { stdout } = await republish(['status', id, '--json'], saga.env);
-      return (JSON.parse(stdout) as { approvals: string[] }).approvals.includes(PAGE);
+      const [json, text] = await Promise.all([
+        republish(['status', id, '--json'], saga.env),
+        republish(['status', id], saga.env),
+      ]);
+      const { approvals } = JSON.parse(json.stdout) as { approvals: string[] };
+      return approvals.includes(PAGE) && text.stdout.includes(`approve here: ${PAGE}`);
     });
-    const text = await republish(['status', id], saga.env);
-    expect(text.stdout).toContain(`approve here: ${PAGE}`);
 
     const details = async (): Promise<string> => {
       const handle = saga.client.workflow.getHandle(run.workflowId, run.runId);
