@@ -6,6 +6,7 @@ import { ensureError, isRetryable, remedyFor, RepublishError } from '../contract
 import { ApprovalNotices } from './approval-notices';
 import { askSigner } from './ask-signer';
 import { checkSigner } from './check-signer';
+import { Departures } from './departures';
 import type { ActivityCall, ActivityDependencies } from './dependencies';
 import { loadMachines } from './load-machines';
 import { nextDocuments } from './next-documents';
@@ -21,6 +22,7 @@ const FIXED_HEARTBEAT_TIMEOUT_MS = 15_000;
 /** The activities of a worker. Each is a function of its dependencies, its input and its call; this adds what Temporal needs. */
 export function createActivities(dependencies: ActivityDependencies): Activities {
   const notices = new ApprovalNotices();
+  const departures = new Departures();
   const asActivity =
     <Input, Result>(
       name: string,
@@ -51,8 +53,15 @@ export function createActivities(dependencies: ActivityDependencies): Activities
         show();
         if (waitsAt !== undefined) tellRun(context, notices.opened(runId, of, waitsAt));
       };
+      const departure = name === 'republishDocument' ? departures.enter(runId) : undefined;
       try {
-        return await work(dependencies, input, { workflowId, signal, signerCall: { signal, onApproval } });
+        const result = await work(dependencies, input, {
+          workflowId,
+          signal,
+          signerCall: { signal, onApproval },
+        });
+        await departure?.together(signal);
+        return result;
       } catch (thrown) {
         // A missing right or table is mended by a person; the audit waits for that, since nothing else keeps the outcome.
         const always = name === 'persistAudit';
@@ -60,6 +69,7 @@ export function createActivities(dependencies: ActivityDependencies): Activities
           dependencies.onUnexpected(name, error),
         );
       } finally {
+        departure?.left();
         clearInterval(beat);
         if (waitsAt !== undefined) onApproval(undefined);
       }

@@ -151,8 +151,9 @@ function deriveFingerprintKey(secretsKey: string): Uint8Array {
 function runLimits(configuration: Configuration): RunLimits {
   const { bunkerTimeoutMs, approvalTimeoutMs, relayTimeoutMs, documentTimeoutMs } = configuration;
   return {
-    // Twice the bunker's concurrency: while Temporal schedules one half, the bunker works on the other.
-    documentsInFlight: configuration.bunkerConcurrency * 2,
+    // Three times the bunker's concurrency: a third with the bunker, a third with the database, the relays and Temporal, and a
+    // third whose results leave together.
+    documentsInFlight: configuration.bunkerConcurrency * 3,
     // A place in the bunker's queue and two requests, one of them approved by a person, and the relays' answers.
     attemptTimeoutMs: Math.min(
       approvalTimeoutMs + 6 * bunkerTimeoutMs + 5 * relayTimeoutMs,

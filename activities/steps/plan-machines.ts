@@ -2,7 +2,7 @@ import { type FailureType, RepublishError } from '../../contract/failures';
 import type { PlannedDocument } from '../../database/ledger/documents';
 import type { MachineRow } from '../../database/sources';
 import { dTag } from '../../documents/document-type';
-import { parsePublicKey, publicKeyHex } from '../../nostr/keys';
+import { npub, parsePublicKey, publicKeyHex } from '../../nostr/keys';
 import type { ActivityDependencies } from '../dependencies';
 import { fingerprintOf } from './fingerprint';
 import { readState } from './read-state';
@@ -14,6 +14,9 @@ const OF_ONE_DOCUMENT: ReadonlySet<FailureType> = new Set([
   'StateTooLarge',
   'DatabaseMisconfigured',
 ]);
+
+/** Their states are read one by one, and other pages and documents need connections too. */
+const MACHINES_AT_ONCE = 4;
 
 interface Plan {
   documents: PlannedDocument[];
@@ -30,25 +33,34 @@ export async function planMachines(
   machines: MachineRow[],
   signal: AbortSignal,
 ): Promise<Plan> {
-  const shared = await sharedAtmPubkeys(deps, operatorUserId, machines.length);
-  const plan: Plan = { documents: [], fingerprints: new Map(), plaintextBytes: new Map() };
-  for (const machine of machines) {
-    signal.throwIfAborted();
-    plan.documents.push(...(await planMachine(deps, documentTypes, machine, shared, plan)));
-  }
-  return plan;
+  const shared = await sharedAtmPubkeys(deps, operatorUserId, machines);
+  const plan: Pick<Plan, 'fingerprints' | 'plaintextBytes'> = {
+    fingerprints: new Map(),
+    plaintextBytes: new Map(),
+  };
+  const documents: PlannedDocument[][] = [];
+  const left = machines.entries();
+  const lane = async (): Promise<void> => {
+    for (const [index, machine] of left) {
+      signal.throwIfAborted();
+      documents[index] = await planMachine(deps, documentTypes, machine, shared, plan);
+    }
+  };
+  await Promise.all(Array.from({ length: MACHINES_AT_ONCE }, lane));
+  return { documents: documents.flat(), ...plan };
 }
 
-/** Keys (hex) that more than one machine of the operator has, however they are written. */
+/** Keys (hex) of these machines that another machine of the operator has too, however they are written. */
 async function sharedAtmPubkeys(
   deps: ActivityDependencies,
   operatorUserId: string,
-  machines: number,
+  machines: MachineRow[],
 ): Promise<Set<string>> {
-  if (machines === 0) return new Set();
-  const keys = (await deps.sources.atmPubkeys(deps.database, operatorUserId)).flatMap(
-    (key) => publicKeyHex(key) ?? [],
-  );
+  const own = [...new Set(machines.flatMap(({ atm_pubkey }) => publicKeyHex(atm_pubkey ?? '') ?? []))];
+  if (own.length === 0) return new Set();
+  const spellings = own.flatMap((key) => [key, npub(key)]);
+  const written = await deps.sources.atmPubkeys(deps.database, operatorUserId, spellings);
+  const keys = written.flatMap((key) => publicKeyHex(key) ?? []);
   const once = new Set<string>();
   return new Set(keys.filter((key) => once.size === once.add(key).size));
 }
