@@ -181,27 +181,27 @@ export async function sealDocument(
 
 /**
  * Keeps the signature of the sealed event. First writer wins: both are valid, and relays must see the same bytes.
- * Undefined when the document is settled already: the run was audited, and nothing may be published after that.
+ * A document that has its outcome keeps what it has: nothing may be published after that.
  */
 export async function keepSignature(
   db: Queryable,
   key: DocumentKey,
   signature: string,
-): Promise<string | undefined> {
+): Promise<{ signature: string | null; outcome: Outcome | null } | undefined> {
   const values = [key.runId, key.documentType, key.machineId];
-  const [kept] = await db.query<{ signature: string }>(
+  const [kept] = await db.query<{ signature: string; outcome: null }>(
     `UPDATE republish.documents SET signature = $4, signed_at = now()
       WHERE run_id = $1 AND document_type = $2 AND machine_id = $3 AND signature IS NULL AND outcome IS NULL
-      RETURNING signature`,
+      RETURNING signature, outcome`,
     [...values, signature],
   );
-  if (kept !== undefined) return kept.signature;
-  const [row] = await db.query<{ signature: string }>(
-    `SELECT signature FROM republish.documents
-      WHERE run_id = $1 AND document_type = $2 AND machine_id = $3 AND outcome IS NULL`,
+  if (kept !== undefined) return kept;
+  const [row] = await db.query<{ signature: string | null; outcome: Outcome | null }>(
+    `SELECT signature, outcome FROM republish.documents
+      WHERE run_id = $1 AND document_type = $2 AND machine_id = $3`,
     values,
   );
-  return row?.signature;
+  return row;
 }
 
 /** Stores what each relay answered; answers of relays that are not named stay as they were. */
