@@ -36,6 +36,7 @@ import { Control, type ControlledRun } from './control';
 import { currentDetails } from './current-details';
 import { DocumentQueue, isSelected, keyOf, type QueuedDocument } from './document-queue';
 import { failureOf } from './failure-of';
+import { documentSummary, pageSummary, selectionSummary } from './summaries';
 import { Tally } from './tally';
 
 /** Reads of the database. A failover takes minutes, and a run that gave up before would have to be started by hand. */
@@ -50,6 +51,7 @@ const { checkSigner, loadMachines } = proxyActivities<ActivityInterfaceFor<Activ
 
 /** One question to the signer: a few tries tell whether it is up. */
 const { askSigner } = proxyActivities<ActivityInterfaceFor<Activities>>({
+  summary: 'ask the signer for its public key',
   // Covers a bunker that waits for a person's approval.
   startToCloseTimeout: '30 minutes',
   heartbeatTimeout: '15 seconds',
@@ -64,6 +66,7 @@ const { askSigner } = proxyActivities<ActivityInterfaceFor<Activities>>({
 
 /** The audit is what is left of a run: it is tried for a day, through a failover or a full disk. */
 const { persistAudit } = proxyActivities<ActivityInterfaceFor<Activities>>({
+  summary: 'write the audit',
   startToCloseTimeout: '2 minutes',
   heartbeatTimeout: '15 seconds',
   scheduleToCloseTimeout: '24 hours',
@@ -106,7 +109,9 @@ export async function republishOperatorConfigs(input: RepublishInput): Promise<R
   let failure: Failure | undefined;
   let cancelled: CancelledFailure | undefined;
   try {
-    checked = await checkSigner({ runId: runId(), request });
+    checked = await checkSigner.executeWithOptions({ summary: 'check signer' }, [
+      { runId: runId(), request },
+    ]);
     makeSearchable(checked, {
       operator: request.operatorUserId,
       pubkey: checked.operatorPubkey,
@@ -228,7 +233,7 @@ class Run implements ControlledRun {
         limits.documentsInFlight,
         () => this.control.untilResumed(),
         ({ machineId, name, documentType }) =>
-          republish.executeWithOptions({ summary: `${documentType} -> ${name.slice(0, 60)}` }, [
+          republish.executeWithOptions({ summary: documentSummary(documentType, name, machineId) }, [
             { runId: runId(), documentType, machineId, ...(force ? { force: true as const } : {}) },
           ]),
         (document, result) => {
@@ -250,16 +255,18 @@ class Run implements ControlledRun {
     let after: string | undefined;
     do {
       await this.control.untilResumed();
-      const page = await loadMachines({
-        runId: runId(),
-        operatorUserId,
-        operatorPubkey,
-        documentTypes,
-        ...(machineIds === undefined ? {} : { machineIds }),
-        force,
-        ...(after === undefined ? {} : { after }),
-        limit: limits.machinesPerPage,
-      });
+      const page = await loadMachines.executeWithOptions({ summary: pageSummary(after) }, [
+        {
+          runId: runId(),
+          operatorUserId,
+          operatorPubkey,
+          documentTypes,
+          ...(machineIds === undefined ? {} : { machineIds }),
+          force,
+          ...(after === undefined ? {} : { after }),
+          limit: limits.machinesPerPage,
+        },
+      ]);
       this.#tally.addPage(page);
       this.#badRows = [...this.#badRows, ...page.failures].slice(0, MAX_SHOWN_FAILURES);
       toSign += page.toSign;
@@ -304,11 +311,16 @@ class Run implements ControlledRun {
   async retry({ documentType, machineId }: DocumentSelection): Promise<number> {
     const selection = selectionOf(documentType, machineId);
     const again = this.queue.retry(selection);
-    const { counts, failures, machines } = await planAgain({
-      runId: runId(),
-      operatorUserId: this.request.operatorUserId,
-      selection,
-    });
+    const { counts, failures, machines } = await planAgain.executeWithOptions(
+      { summary: selectionSummary('plan again', selection) },
+      [
+        {
+          runId: runId(),
+          operatorUserId: this.request.operatorUserId,
+          selection,
+        },
+      ],
+    );
     const before = this.queue.waiting;
     this.queue.add(documentsOf(machines));
     this.#badRows = failures;
@@ -319,12 +331,17 @@ class Run implements ControlledRun {
   async skip({ documentType, machineId, by, reason }: DocumentSelection): Promise<number> {
     const selection = selectionOf(documentType, machineId);
     await this.queue.giveUp(selection);
-    const { counts, documents } = await skipDocuments({
-      runId: runId(),
-      selection,
-      ...(by == null ? {} : { by }),
-      ...(reason == null ? {} : { reason }),
-    });
+    const { counts, documents } = await skipDocuments.executeWithOptions(
+      { summary: selectionSummary('give up', selection) },
+      [
+        {
+          runId: runId(),
+          selection,
+          ...(by == null ? {} : { by }),
+          ...(reason == null ? {} : { reason }),
+        },
+      ],
+    );
     this.#badRows = this.#badRows.filter((row) => !isSelected(row, selection));
     this.#tally.adopt({ counts }, this.queue.failures);
     return documents;
@@ -332,7 +349,9 @@ class Run implements ControlledRun {
 
   /** By Temporal itself, which a workflow cannot ask: the run is then cancelled as by any other client. */
   cancel(): Promise<void> {
-    return CancellationScope.nonCancellable(() => requestCancellation());
+    return CancellationScope.nonCancellable(() =>
+      requestCancellation.executeWithOptions({ summary: 'cancel this run' }, []),
+    );
   }
 }
 
