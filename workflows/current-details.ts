@@ -4,6 +4,9 @@ import { type Counts, OUTCOMES, type Outcome, type Progress } from '../contract/
 /** Failures that the display has room for. */
 const MAX_SHOWN = 10;
 
+/** The UI's tables have no gap between columns, and Markdown takes away every space but these. */
+const GAP = '\u00a0\u00a0\u00a0';
+
 /** What a run shows of itself in the Temporal UI, as Markdown: how far it is, what it waits for, what failed, what to type. */
 export function currentDetails(progress: Progress, operatorUserId: string): string {
   const operator = quoted(operatorUserId);
@@ -18,10 +21,11 @@ export function currentDetails(progress: Progress, operatorUserId: string): stri
   return paragraphs.join('\n\n');
 }
 
-function howFar({ planned, skipped, ...counts }: Progress): string {
+function howFar({ planned, skipped, failed, ...counts }: Progress): string {
   if (planned === 0 && skipped === 0) return '';
-  const done = doneOf(counts);
-  return `: ${done} of ${planned} documents${planned > 0 ? ` (${Math.floor((done / planned) * 100)} %)` : ''}`;
+  const standing = doneOf({ ...counts, failed: 0 });
+  const share = planned > 0 ? ` (${Math.floor((standing / planned) * 100)} %)` : '';
+  return `: ${standing} of ${planned} documents${share}${failed > 0 ? `, ${failed} failed` : ''}`;
 }
 
 /** What the run waits for, if it is for somebody or something outside of it. */
@@ -61,7 +65,7 @@ function table({ documentTypes, ...total }: Progress): string {
   const row = (name: string, counts: Counts): string =>
     `| ${name} | ${columns.map((column) => counts[column]).join(' | ')} |`;
   return [
-    `| document type | ${columns.join(' | ')} |`,
+    `| document type | ${columns.map((column) => GAP + column).join(' | ')} |`,
     `|---|${'--:|'.repeat(columns.length)}`,
     ...Object.entries(documentTypes).map(([type, counts]) => row(type, counts)),
     row('**all**', total),
@@ -79,7 +83,7 @@ function failureParagraphs({ failures, failed }: Progress): string[] {
   return [
     `**Failed: ${failed}**`,
     lines.join('\n'),
-    ...types.map((type) => `Remedy for **${type}**: ${remedyFor(type)}`),
+    ...types.map((type) => `Remedy for ${type}: ${remedyFor(type)}`),
   ];
 }
 

@@ -179,6 +179,7 @@ class Run implements ControlledRun {
       description:
         'Phase, what the run waits for, failures, and how many documents are planned, published, unchanged, superseded, skipped and failed',
     });
+    this.onChange();
   }
 
   progress(): Progress {
@@ -251,6 +252,7 @@ class Run implements ControlledRun {
   async #plan({ operatorPubkey, documentTypes, limits }: CheckSignerResult): Promise<number> {
     const { operatorUserId, machineIds, force = false } = this.request;
     this.#tally.begin(documentTypes);
+    this.onChange();
     let toSign = 0;
     let after: string | undefined;
     do {

@@ -18,27 +18,33 @@ export async function openRun(
   texts: (string | RegExp)[],
   timeoutMs = 30_000,
 ): Promise<string> {
-  await page.goto(
-    `${uiUrl}/namespaces/default/workflows/${encodeURIComponent(workflowId)}/${runId}/${tab}`,
-  );
+  await page.goto(`${uiUrl}/namespaces/default/workflows/${encodeURIComponent(workflowId)}/${runId}/${tab}`);
   return untilReadable(page, texts, timeoutMs);
 }
 
 /** Waits until all of `texts` can be read on the page, in whichever of its frames: the UI shows Markdown in one of its own. */
-export async function untilReadable(
+async function untilReadable(
   page: Page,
   texts: (string | RegExp)[],
   timeoutMs = 30_000,
 ): Promise<string> {
   const isIn = (whole: string, text: string | RegExp): boolean =>
     typeof text === 'string' ? whole.includes(text) : text.test(whole);
-  for (const deadlineMs = Date.now() + timeoutMs; ; ) {
+  let askedAtMs = Date.now();
+  for (const deadlineMs = askedAtMs + timeoutMs; ;) {
     const whole = await readable(page);
     const missing = texts.filter((text) => !isIn(whole, text));
     if (missing.length === 0) return whole;
     if (Date.now() > deadlineMs)
-      throw new Error(`${missing.join(', ')} cannot be read after ${timeoutMs} ms at ${page.url()}:\n${whole}`);
-    await page.waitForTimeout(200);
+      throw new Error(
+        `${missing.join(', ')} cannot be read after ${timeoutMs} ms at ${page.url()}:\n${whole}`,
+      );
+    await page.waitForTimeout(500);
+    // What the workflow says of itself is fetched once, and again when a person presses this.
+    if (Date.now() - askedAtMs > 3_000) {
+      askedAtMs = Date.now();
+      await page.keyboard.press('r');
+    }
   }
 }
 
@@ -46,7 +52,12 @@ export async function untilReadable(
 async function readable(page: Page): Promise<string> {
   const texts = await Promise.all(
     // A frame may go away while it is read.
-    page.frames().map((frame) => frame.locator('body').innerText({ timeout: 2_000 }).catch(() => '')),
+    page.frames().map((frame) =>
+      frame
+        .locator('body')
+        .innerText({ timeout: 2_000 })
+        .catch(() => ''),
+    ),
   );
   return texts.join('\n').replaceAll('\u00a0', ' ');
 }
