@@ -23,11 +23,7 @@ export async function openRun(
 }
 
 /** Waits until all of `texts` can be read on the page, in whichever of its frames: the UI shows Markdown in one of its own. */
-async function untilReadable(
-  page: Page,
-  texts: (string | RegExp)[],
-  timeoutMs = 30_000,
-): Promise<string> {
+async function untilReadable(page: Page, texts: (string | RegExp)[], timeoutMs = 30_000): Promise<string> {
   const isIn = (whole: string, text: string | RegExp): boolean =>
     typeof text === 'string' ? whole.includes(text) : text.test(whole);
   let askedAtMs = Date.now();
