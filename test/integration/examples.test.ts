@@ -7,6 +7,8 @@ import { type Saga, type SagaOperator, startSaga } from '../support/saga';
 const EXAMPLES = path.resolve(__dirname, '../../examples');
 const sql = (file: string): string => readFileSync(path.join(EXAMPLES, file), 'utf8');
 
+jest.setTimeout(120_000);
+
 let saga: Saga;
 let project: ExampleProject;
 
