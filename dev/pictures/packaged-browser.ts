@@ -55,12 +55,14 @@ async function unpack(packed: string, cache: string, directory: string): Promise
   }
 }
 
+/** From a file and not from a pipe: tar stops reading at the archive's end mark, which may be before the pipe's end. */
 async function untar(archive: string, directory: string): Promise<void> {
-  const tar = spawn('tar', ['-x', '-C', directory], { stdio: ['pipe', 'ignore', 'inherit'] });
-  const ended = once(tar, 'close') as Promise<[number | null]>;
-  await pipeline(createReadStream(archive), createBrotliDecompress(), tar.stdin);
-  const [code] = await ended;
+  const file = path.join(directory, `${path.basename(archive)}.tar`);
+  await pipeline(createReadStream(archive), createBrotliDecompress(), createWriteStream(file));
+  const tar = spawn('tar', ['-x', '-f', file, '-C', directory], { stdio: ['ignore', 'ignore', 'inherit'] });
+  const [code] = (await once(tar, 'close')) as [number | null];
   if (code !== 0) throw new Error(`tar could not unpack ${path.basename(archive)}`);
+  await rm(file);
 }
 
 function fontsConf(directory: string, fonts: string): string {

@@ -17,7 +17,8 @@ describe('a run that people speak to while it goes on', () => {
 
   beforeAll(async () => {
     saga = await startSaga();
-    await saga.startWorker();
+    // A window of a few documents, so that some are not begun when somebody speaks.
+    await saga.startWorker({ env: { REPUBLISH_BUNKER_CONCURRENCY: '2' } });
   });
   afterAll(() => saga.stop());
 

@@ -9,7 +9,8 @@ describe('cancel', () => {
 
   beforeAll(async () => {
     saga = await startSaga();
-    await saga.startWorker();
+    // A window of a few documents, so that some are not begun when the run is cancelled.
+    await saga.startWorker({ env: { REPUBLISH_BUNKER_CONCURRENCY: '2' } });
   });
   afterAll(() => saga.stop());
 
