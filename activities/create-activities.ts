@@ -7,6 +7,7 @@ import { ApprovalNotices } from './approval-notices';
 import { askSigner } from './ask-signer';
 import { checkSigner } from './check-signer';
 import type { ActivityCall, ActivityDependencies } from './dependencies';
+import { documentNamedBy } from './document-named-by';
 import { loadMachines } from './load-machines';
 import { persistAudit } from './persist-audit';
 import { planAgain } from './plan-again';
@@ -47,7 +48,7 @@ export function createActivities(dependencies: ActivityDependencies): Activities
         // A missing right or table is mended by a person; the audit waits for that, since nothing else keeps the outcome.
         const always = name === 'persistAudit';
         throw asFailure(ensureError(thrown), context.cancellationSignal, always, (error) =>
-          dependencies.onUnexpected(name, error),
+          dependencies.onUnexpected(name, error, { workflowId, runId, ...documentNamedBy(input) }),
         );
       } finally {
         clearInterval(beat);
@@ -75,7 +76,7 @@ export function createActivities(dependencies: ActivityDependencies): Activities
 
 /** How the workflow calls the document that an activity is about. */
 function documentOf(input: unknown): string | undefined {
-  const { documentType, machineId } = input as { documentType?: string; machineId?: string };
+  const { documentType, machineId } = documentNamedBy(input);
   return documentType && machineId ? `${documentType}/${machineId}` : undefined;
 }
 

@@ -45,6 +45,15 @@ const milliseconds = (least: number): z.ZodInt =>
     .min(least)
     .max(24 * 3600 * 1000);
 
+/** host:port to listen on; an IPv6 address in brackets. Port 0: any free one, which the log names. */
+const listenAddress = z
+  .string()
+  .regex(
+    /^([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):\d{1,5}$/,
+    'must be host:port, for example 127.0.0.1:9464 or 0.0.0.0:9464',
+  )
+  .refine((text) => Number(text.slice(text.lastIndexOf(':') + 1)) <= 65_535, 'has a port above 65535');
+
 /** Everything that can be configured, with its default. The file republish.config.json has this shape. */
 export const configurationSchema = z.strictObject({
   databaseUrl: z
@@ -82,6 +91,20 @@ export const configurationSchema = z.strictObject({
   maxAttempts: z.int().min(1).max(1000).default(10),
   machinesPerPage: z.int().min(1).max(2_000).default(500),
   maxStateBytes: z.int().min(1).max(1_000_000).default(28_672),
+  /** Metrics and health are served there. Absent: neither is. */
+  metricsAddress: listenAddress.optional(),
+  /** Name of the Worker Deployment. Absent: the worker takes every task of its queue, as a cluster without versioning. */
+  deployment: z
+    .string()
+    .max(200)
+    .regex(/^[A-Za-z0-9_-]+$/, 'must consist of letters, digits, - and _')
+    .optional(),
+  /** What tells this build of the deployment from others. Default: the version of the package. */
+  buildId: z
+    .string()
+    .max(200)
+    .regex(/^[A-Za-z0-9._+-]+$/, 'must consist of letters, digits, and . _ + -')
+    .optional(),
   logLevel: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
   queries: z
     .strictObject({
@@ -119,6 +142,9 @@ export const ENVIRONMENT: Record<string, { key: keyof Configuration; kind: Kind 
   REPUBLISH_MAX_ATTEMPTS: { key: 'maxAttempts', kind: 'number' },
   REPUBLISH_MACHINES_PER_PAGE: { key: 'machinesPerPage', kind: 'number' },
   REPUBLISH_MAX_STATE_BYTES: { key: 'maxStateBytes', kind: 'number' },
+  REPUBLISH_METRICS_ADDRESS: { key: 'metricsAddress', kind: 'text' },
+  REPUBLISH_DEPLOYMENT: { key: 'deployment', kind: 'text' },
+  REPUBLISH_BUILD_ID: { key: 'buildId', kind: 'text' },
   REPUBLISH_LOG_LEVEL: { key: 'logLevel', kind: 'text' },
 };
 

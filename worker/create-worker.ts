@@ -1,16 +1,25 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { NativeConnection, Worker, type WorkflowBundleOption } from '@temporalio/worker';
+import {
+  NativeConnection,
+  Worker,
+  type WorkerOptions as SdkWorkerOptions,
+  type WorkflowBundleOption,
+} from '@temporalio/worker';
 import type { Logger } from 'pino';
 import { createActivities } from '../activities/create-activities';
 import type { Failpoint } from '../activities/failpoints';
 import type { TemporalConfiguration } from '../configuration/temporal';
 import { ensureError } from '../contract/failures';
 import { SEARCH_ATTRIBUTES } from '../contract/names';
+import type { Telemetry } from '../contract/telemetry';
 import { migrate } from '../database/migrate';
 import type { DocumentType } from '../documents/document-type';
 import { documentTypes as shippedDocumentTypes } from '../documents/registry';
 import { buildDependencies, type WorkerConfiguration } from './build-dependencies';
+import { buildOf } from './build';
+import { nameDocumentInLogs } from './log-attributes';
+import { readinessOf } from './telemetry/readiness';
 
 export interface WorkerOptions {
   configuration: WorkerConfiguration;
@@ -22,6 +31,8 @@ export interface WorkerOptions {
   workflowBundle?: WorkflowBundleOption;
   /** For the fault tests alone: ends the process at a place of their choice. No configuration leads here. */
   failpoint?: (name: Failpoint) => void;
+  /** Told what happens, for metrics. */
+  telemetry?: Telemetry | undefined;
 }
 
 export interface RepublishWorker {
@@ -29,6 +40,8 @@ export interface RepublishWorker {
   run(): Promise<void>;
   /** Takes no new work, lets what is in work end within the grace period. */
   shutdown(): void;
+  /** Why it can take no work at this moment; empty when it can. */
+  troubles(): Promise<string[]>;
 }
 
 /** How long documents in work may go on after a shutdown was asked for, and until they are given up. */
@@ -46,6 +59,7 @@ export async function createRepublishWorker(options: WorkerOptions): Promise<Rep
     configuration,
     options.documentTypes ?? shippedDocumentTypes,
     logger,
+    options.telemetry,
   );
   let connection: NativeConnection | undefined;
   try {
@@ -63,6 +77,8 @@ export async function createRepublishWorker(options: WorkerOptions): Promise<Rep
         searchAttributes,
         ...(options.failpoint === undefined ? {} : { failpoint: options.failpoint }),
       }),
+      interceptors: { activity: [nameDocumentInLogs] },
+      ...versioning(configuration),
       // Activities wait for others nearly all of their time. With few slots, some operators whose bunkers do not answer
       // would hold all of them.
       maxConcurrentActivityTaskExecutions: 1_000,
@@ -85,6 +101,7 @@ export async function createRepublishWorker(options: WorkerOptions): Promise<Rep
         }
       },
       shutdown: () => worker.shutdown(),
+      troubles: readinessOf({ worker, connection, database: dependencies.database }),
     };
   } catch (error) {
     await connection?.close();
@@ -127,6 +144,23 @@ async function knowsSearchAttributes(
     );
   }
   return false;
+}
+
+/**
+ * Runs move to the newest build with their next task: they wait for people and bunkers for hours, so a build that only
+ * finishes what it began would have to be kept running beside the new one for as long, and what a new release mends would
+ * not reach the runs that need it. That it is safe is shown by replaying histories of earlier releases (test/replay).
+ */
+function versioning(configuration: WorkerConfiguration): Pick<SdkWorkerOptions, 'workerDeploymentOptions'> {
+  const { deployment } = configuration;
+  if (deployment === undefined) return {};
+  return {
+    workerDeploymentOptions: {
+      version: { deploymentName: deployment, buildId: buildOf(configuration).buildId },
+      useWorkerVersioning: true,
+      defaultVersioningBehavior: 'AUTO_UPGRADE',
+    },
+  };
 }
 
 function workflowCode(bundle: WorkflowBundleOption | undefined) {

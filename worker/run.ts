@@ -4,7 +4,12 @@ import type { Configuration } from '../configuration/schema';
 import { loadTemporalConfiguration } from '../configuration/temporal';
 import type { WorkerConfiguration } from './build-dependencies';
 import { createRepublishWorker, type WorkerOptions } from './create-worker';
+import { type Build, buildOf } from './build';
 import { createLogger, installRuntime } from './logging';
+import { type Monitoring, startMonitoring } from './telemetry/monitoring';
+
+/** A process that was told to end is gone after this time, whatever hangs: whoever sends SIGKILL afterwards can rely on it. */
+const STOP_WITHIN_MS = 40_000;
 
 /**
  * Runs a worker with the process's configuration until SIGTERM or SIGINT; resolves when it has drained.
@@ -17,18 +22,34 @@ export async function runWorker(options: Pick<WorkerOptions, 'documentTypes'> = 
   );
   const temporal = loadTemporalConfiguration();
   const logger = createLogger(configuration.logLevel);
-  installRuntime(logger);
+  const build = buildOf(configuration);
+  const monitoring = await startMonitoring(configuration, build, logger);
+  installRuntime(logger, monitoring);
+  try {
+    await runMonitored({ configuration, temporal, logger, ...options }, build, monitoring);
+  } finally {
+    await monitoring.close();
+  }
+}
 
-  const worker = await createRepublishWorker({ configuration, temporal, logger, ...options }).catch(
+async function runMonitored(options: WorkerOptions, build: Build, monitoring: Monitoring): Promise<void> {
+  const { configuration, temporal, logger } = options;
+  const worker = await createRepublishWorker({ ...options, telemetry: monitoring.telemetry }).catch(
     async (error: unknown) => {
       // A runtime that never had a worker is not shut down by itself, and would keep the process alive for ever.
       await Runtime.instance().shutdown();
       throw error;
     },
   );
+  monitoring.watch(worker);
   const stop = (signal: NodeJS.Signals): void => {
     logger.info({ signal }, 'draining: documents in work are finished, no new ones are taken');
+    monitoring.drain();
     worker.shutdown();
+    setTimeout(() => {
+      logger.fatal({ stopWithinMs: STOP_WITHIN_MS }, 'the worker did not end by itself: giving up');
+      process.exit(1);
+    }, STOP_WITHIN_MS).unref();
   };
   process.once('SIGTERM', stop);
   process.once('SIGINT', stop);
@@ -39,6 +60,8 @@ export async function runWorker(options: Pick<WorkerOptions, 'documentTypes'> = 
       namespace: temporal.namespace,
       relays: configuration.relays.length,
       quorum: configuration.quorum,
+      ...build,
+      ...(configuration.deployment === undefined ? {} : { deployment: configuration.deployment }),
     },
     'worker is polling',
   );

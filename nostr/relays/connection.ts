@@ -42,6 +42,7 @@ export interface RelayConnectionOptions {
   /** Larger messages end the connection: nothing that is read here comes near. */
   maxMessageBytes?: number;
   onNotice?(text: string): void;
+  onMalformed?(): void;
   /** Answers the relay's challenge (NIP-42) at once. Absent: only when `authenticate()` is called. */
   authenticate?(challenge: string): SignedEvent;
   /** Told how the relay took the answer to its challenge. */
@@ -317,6 +318,7 @@ export class RelayConnection {
 
   #dropMalformed(): void {
     this.#malformed += 1;
+    this.options.onMalformed?.();
     if (this.#malformed >= MAX_MALFORMED) this.#lose('the relay sends what is no Nostr message');
   }
 
