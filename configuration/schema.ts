@@ -88,6 +88,7 @@ export const configurationSchema = z.strictObject({
   documentTimeoutMs: milliseconds(1_000).default(30 * 60_000),
   heartbeatTimeoutMs: milliseconds(1_000).default(12_000),
   retryIntervalMs: milliseconds(10).default(1_000),
+  shutdownGraceMs: z.int().min(0).max(3_600_000).default(20_000),
   maxAttempts: z.int().min(1).max(1000).default(10),
   machinesPerPage: z.int().min(1).max(2_000).default(500),
   maxStateBytes: z.int().min(1).max(1_000_000).default(28_672),
@@ -105,6 +106,8 @@ export const configurationSchema = z.strictObject({
     .max(200)
     .regex(/^[A-Za-z0-9._+-]+$/, 'must consist of letters, digits, and . _ + -')
     .optional(),
+  /** True while workers of an older release poll the same queue without versioning: see docs/operations.md. */
+  holdPatches: z.boolean({ error: 'must be true or false' }).default(false),
   logLevel: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
   queries: z
     .strictObject({
@@ -139,12 +142,14 @@ export const ENVIRONMENT: Record<string, { key: keyof Configuration; kind: Kind 
   REPUBLISH_DOCUMENT_TIMEOUT_MS: { key: 'documentTimeoutMs', kind: 'number' },
   REPUBLISH_HEARTBEAT_TIMEOUT_MS: { key: 'heartbeatTimeoutMs', kind: 'number' },
   REPUBLISH_RETRY_INTERVAL_MS: { key: 'retryIntervalMs', kind: 'number' },
+  REPUBLISH_SHUTDOWN_GRACE_MS: { key: 'shutdownGraceMs', kind: 'number' },
   REPUBLISH_MAX_ATTEMPTS: { key: 'maxAttempts', kind: 'number' },
   REPUBLISH_MACHINES_PER_PAGE: { key: 'machinesPerPage', kind: 'number' },
   REPUBLISH_MAX_STATE_BYTES: { key: 'maxStateBytes', kind: 'number' },
   REPUBLISH_METRICS_ADDRESS: { key: 'metricsAddress', kind: 'text' },
   REPUBLISH_DEPLOYMENT: { key: 'deployment', kind: 'text' },
   REPUBLISH_BUILD_ID: { key: 'buildId', kind: 'text' },
+  REPUBLISH_HOLD_PATCHES: { key: 'holdPatches', kind: 'boolean' },
   REPUBLISH_LOG_LEVEL: { key: 'logLevel', kind: 'text' },
 };
 

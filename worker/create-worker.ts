@@ -44,9 +44,8 @@ export interface RepublishWorker {
   troubles(): Promise<string[]>;
 }
 
-/** How long documents in work may go on after a shutdown was asked for, and until they are given up. */
-const SHUTDOWN_GRACE_MS = 20_000;
-const SHUTDOWN_FORCE_MS = 30_000;
+/** How long a document that was cancelled at the end of the grace period may take to notice. */
+const SHUTDOWN_NOTICE_MS = 10_000;
 
 /**
  * Migrates the database, connects to Temporal and makes a worker that is ready to run.
@@ -79,6 +78,8 @@ export async function createRepublishWorker(options: WorkerOptions): Promise<Rep
       }),
       interceptors: { activity: [nameDocumentInLogs] },
       ...versioning(configuration),
+      // A worker of an older release could not replay a run that has met a patch it does not know.
+      ...(configuration.holdPatches ? { patchActivationCallback: () => false } : {}),
       // Activities wait for others nearly all of their time. With few slots, some operators whose bunkers do not answer
       // would hold all of them.
       maxConcurrentActivityTaskExecutions: 1_000,
@@ -87,8 +88,8 @@ export async function createRepublishWorker(options: WorkerOptions): Promise<Rep
       defaultHeartbeatThrottleInterval: Math.min(5_000, configuration.heartbeatTimeoutMs / 3),
       // After a worker died its cached workflows wait this long for it before any other may take them.
       stickyQueueScheduleToStartTimeout: '5 seconds',
-      shutdownGraceTime: SHUTDOWN_GRACE_MS,
-      shutdownForceTime: SHUTDOWN_FORCE_MS,
+      shutdownGraceTime: configuration.shutdownGraceMs,
+      shutdownForceTime: configuration.shutdownGraceMs + SHUTDOWN_NOTICE_MS,
     });
     const opened = connection;
     return {

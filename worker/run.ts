@@ -8,8 +8,11 @@ import { type Build, buildOf } from './build';
 import { createLogger, installRuntime } from './logging';
 import { type Monitoring, startMonitoring } from './telemetry/monitoring';
 
-/** A process that was told to end is gone after this time, whatever hangs: whoever sends SIGKILL afterwards can rely on it. */
-const STOP_WITHIN_MS = 40_000;
+/**
+ * A process that was told to end is gone this long after its grace period, whatever hangs: whoever sends SIGKILL afterwards
+ * can rely on it.
+ */
+const GIVE_UP_AFTER_GRACE_MS = 20_000;
 
 /**
  * Runs a worker with the process's configuration until SIGTERM or SIGINT; resolves when it has drained.
@@ -47,9 +50,9 @@ async function runMonitored(options: WorkerOptions, build: Build, monitoring: Mo
     monitoring.drain();
     worker.shutdown();
     setTimeout(() => {
-      logger.fatal({ stopWithinMs: STOP_WITHIN_MS }, 'the worker did not end by itself: giving up');
+      logger.fatal('the worker did not end by itself: giving up');
       process.exit(1);
-    }, STOP_WITHIN_MS).unref();
+    }, configuration.shutdownGraceMs + GIVE_UP_AFTER_GRACE_MS).unref();
   };
   process.once('SIGTERM', stop);
   process.once('SIGINT', stop);

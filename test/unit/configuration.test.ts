@@ -49,9 +49,11 @@ describe('loadConfiguration', () => {
       documentTimeoutMs: 1_800_000,
       heartbeatTimeoutMs: 12_000,
       retryIntervalMs: 1_000,
+      shutdownGraceMs: 20_000,
       maxAttempts: 10,
       machinesPerPage: 500,
       maxStateBytes: 28_672,
+      holdPatches: false,
       logLevel: 'info',
       queries: { account: { table: 'accounts' }, machines: { table: 'dca_machines' }, documents: {} },
     });
@@ -155,6 +157,33 @@ describe('loadConfiguration', () => {
   ])('reads %s as a boolean, over the file', (text, value) => {
     write({ allowPrivateBunkerRelays: !value });
     expect(load({ REPUBLISH_ALLOW_PRIVATE_BUNKER_RELAYS: text }).allowPrivateBunkerRelays).toBe(value);
+  });
+
+  it.each(['127.0.0.1:9464', '0.0.0.0:0', 'worker.internal:65535', '[::1]:9464'])(
+    'takes %s to listen on',
+    (address) => {
+      expect(load({ REPUBLISH_METRICS_ADDRESS: address }).metricsAddress).toBe(address);
+    },
+  );
+
+  it('names every wrong key of what operates a worker at once', () => {
+    const env = {
+      REPUBLISH_METRICS_ADDRESS: '9464',
+      REPUBLISH_DEPLOYMENT: 'with.dot',
+      REPUBLISH_BUILD_ID: 'with space',
+      REPUBLISH_SHUTDOWN_GRACE_MS: '-1',
+      REPUBLISH_HOLD_PATCHES: 'perhaps',
+    };
+    expect(failure(env).problems.map((problem) => problem.split(' ')[0])).toEqual([
+      'REPUBLISH_SHUTDOWN_GRACE_MS',
+      'REPUBLISH_METRICS_ADDRESS',
+      'REPUBLISH_DEPLOYMENT',
+      'REPUBLISH_BUILD_ID',
+      'REPUBLISH_HOLD_PATCHES',
+    ]);
+    expect(failure({ REPUBLISH_METRICS_ADDRESS: '127.0.0.1:65536' }).problems).toEqual([
+      'REPUBLISH_METRICS_ADDRESS (metricsAddress): has a port above 65535',
+    ]);
   });
 
   it.each(['yes', 'on', '2', 'truefalse'])('guesses at no boolean (%s)', (text) => {
