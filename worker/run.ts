@@ -46,6 +46,9 @@ async function runMonitored(options: WorkerOptions, build: Build, monitoring: Mo
   );
   monitoring.watch(worker);
   const stop = (signal: NodeJS.Signals): void => {
+    // The next signal, of either kind, ends the process at once.
+    process.removeListener('SIGTERM', stop);
+    process.removeListener('SIGINT', stop);
     logger.info({ signal }, 'draining: documents in work are finished, no new ones are taken');
     monitoring.drain();
     worker.shutdown();

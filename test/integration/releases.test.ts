@@ -14,6 +14,12 @@ describe('two releases', () => {
   let careless: string;
 
   beforeAll(async () => {
+    later = await bundleWorkflows('releases/later.ts');
+    careless = await bundleWorkflows('releases/careless.ts');
+  }, 90_000);
+
+  // Each test has a task queue of its own: one that has once had a versioned worker gives its tasks to no other kind.
+  beforeEach(async () => {
     saga = await startSaga();
     // Longer than anything here takes: what is done twice is to be done twice because of the release.
     Object.assign(saga.env, {
@@ -22,10 +28,8 @@ describe('two releases', () => {
       REPUBLISH_HEARTBEAT_TIMEOUT_MS: '30000',
       REPUBLISH_MAX_ATTEMPTS: '20',
     });
-    later = await bundleWorkflows('releases/later.ts');
-    careless = await bundleWorkflows('releases/careless.ts');
-  }, 90_000);
-  afterAll(() => saga.stop());
+  }, 30_000);
+  afterEach(() => saga.stop(), 60_000);
 
   /** An operator whose bunker signs `first` documents and then waits for `open`, so that the run is in its middle until then. */
   async function operatorInTheMiddle(machines: number, first: number) {
