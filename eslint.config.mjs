@@ -54,6 +54,7 @@ const packageOwners = {
   '@temporalio/client': ['client', 'client/cli', 'dev', 'worker', 'inspection'],
   commander: ['client/cli'],
   'prom-client': ['worker'],
+  '@opentelemetry': ['worker'],
 };
 
 const rooms = Object.keys(arrows);

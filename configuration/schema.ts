@@ -94,6 +94,12 @@ export const configurationSchema = z.strictObject({
   maxStateBytes: z.int().min(1).max(1_000_000).default(28_672),
   /** Metrics and health are served there. Absent: neither is. */
   metricsAddress: listenAddress.optional(),
+  /** OTLP over HTTP, for example http://localhost:4318/v1/traces. Absent: nothing is traced. */
+  tracesUrl: z
+    .string()
+    .refine((text) => /^https?:\/\//.test(text) && URL.canParse(text), 'must be an http:// or https:// URL')
+    .refine((text) => !/^https?:\/\/[^/]*@/.test(text), 'must not hold a user name or password')
+    .optional(),
   /** Name of the Worker Deployment. Absent: the worker takes every task of its queue, as a cluster without versioning. */
   deployment: z
     .string()
@@ -147,6 +153,7 @@ export const ENVIRONMENT: Record<string, { key: keyof Configuration; kind: Kind 
   REPUBLISH_MACHINES_PER_PAGE: { key: 'machinesPerPage', kind: 'number' },
   REPUBLISH_MAX_STATE_BYTES: { key: 'maxStateBytes', kind: 'number' },
   REPUBLISH_METRICS_ADDRESS: { key: 'metricsAddress', kind: 'text' },
+  REPUBLISH_TRACES_URL: { key: 'tracesUrl', kind: 'text' },
   REPUBLISH_DEPLOYMENT: { key: 'deployment', kind: 'text' },
   REPUBLISH_BUILD_ID: { key: 'buildId', kind: 'text' },
   REPUBLISH_HOLD_PATCHES: { key: 'holdPatches', kind: 'boolean' },

@@ -20,6 +20,7 @@ import { buildDependencies, type WorkerConfiguration } from './build-dependencie
 import { buildOf } from './build';
 import { nameDocumentInLogs } from './log-attributes';
 import { readinessOf } from './telemetry/readiness';
+import type { Tracing } from './telemetry/tracing';
 
 export interface WorkerOptions {
   configuration: WorkerConfiguration;
@@ -33,6 +34,8 @@ export interface WorkerOptions {
   failpoint?: (name: Failpoint) => void;
   /** Told what happens, for metrics. */
   telemetry?: Telemetry | undefined;
+  /** Makes spans of its activities. */
+  tracing?: Tracing | undefined;
 }
 
 export interface RepublishWorker {
@@ -53,7 +56,7 @@ const SHUTDOWN_NOTICE_MS = 10_000;
  * @throws Error naming the address, when Temporal cannot be reached; RepublishError for the database
  */
 export async function createRepublishWorker(options: WorkerOptions): Promise<RepublishWorker> {
-  const { configuration, temporal, logger } = options;
+  const { configuration, temporal, logger, tracing } = options;
   const { dependencies, close } = buildDependencies(
     configuration,
     options.documentTypes ?? shippedDocumentTypes,
@@ -76,7 +79,9 @@ export async function createRepublishWorker(options: WorkerOptions): Promise<Rep
         searchAttributes,
         ...(options.failpoint === undefined ? {} : { failpoint: options.failpoint }),
       }),
-      interceptors: { activity: [nameDocumentInLogs] },
+      interceptors: {
+        activity: [nameDocumentInLogs, ...(tracing === undefined ? [] : [tracing.activity])],
+      },
       ...versioning(configuration),
       // A worker of an older release could not replay a run that has met a patch it does not know.
       ...(configuration.holdPatches ? { patchActivationCallback: () => false } : {}),

@@ -28,9 +28,15 @@ export async function runWorker(options: Pick<WorkerOptions, 'documentTypes'> = 
   const build = buildOf(configuration);
   const monitoring = await startMonitoring(configuration, build, logger);
   installRuntime(logger, monitoring);
+  const { tracesUrl } = configuration;
+  const tracing =
+    tracesUrl === undefined
+      ? undefined
+      : (await import('./telemetry/tracing.js')).startTracing(tracesUrl, build, logger);
   try {
-    await runMonitored({ configuration, temporal, logger, ...options }, build, monitoring);
+    await runMonitored({ configuration, temporal, logger, tracing, ...options }, build, monitoring);
   } finally {
+    await tracing?.close();
     await monitoring.close();
   }
 }

@@ -42,7 +42,7 @@ describe('two releases', () => {
       signed += 1;
       return signed <= first ? undefined : opened;
     });
-    return { operator, open, untilMiddle: () => until(() => signed > first, 60_000) };
+    return { operator, open, untilMiddle: () => until(() => signed > first, 120_000) };
   }
 
   const signatures = ({ bunker }: SagaOperator): unknown[] =>
@@ -116,7 +116,7 @@ describe('two releases', () => {
         // What lay before the upgrade is replayed as it was; what came after is the new release's.
         patches: ['later-release-after'],
       });
-    }, 180_000);
+    }, 300_000);
 
     test('a careless release: the run stands still instead of going wrong, and goes on with the old build', async () => {
       const deployment = newDeployment();
@@ -140,7 +140,7 @@ describe('two releases', () => {
       const { builds, failures } = await decisionsOf(run.workflowId, run.runId);
       expect(builds).toEqual(['1.0.0']);
       expect(failures[0]).toMatch(/nondeterminism/i);
-    }, 180_000);
+    }, 300_000);
   });
 
   describe('without Worker Versioning, beside each other on one task queue', () => {
@@ -176,7 +176,7 @@ describe('two releases', () => {
         if (hold === 'true') expect(decisions.failures).toEqual([]);
         else expect(decisions.failures[0]).toMatch(/nondeterminism/i);
       },
-      180_000,
+      300_000,
     );
   });
 });

@@ -30,7 +30,7 @@ describe('a worker with the rights of database/rights.sql and no others', () => 
   }
 
   beforeAll(async () => {
-    saga = await startSaga();
+    saga = await startSaga({ relays: 2 });
     // As on a cluster whose databases are not open to everybody.
     await saga.database.query('REVOKE ALL ON SCHEMA public FROM PUBLIC');
     await saga.database.query('ALTER TABLE accounts ADD COLUMN password_hash text');
@@ -57,17 +57,17 @@ describe('a worker with the rights of database/rights.sql and no others', () => 
 
   test('follows a bunker to other relays', async () => {
     const operator = await addOperatorWithCanaries(saga, { machines: 1 });
-    await saga.database.query('UPDATE republish.signers SET bunker_relays = $1 WHERE operator_user_id = $2', [
-      [saga.relays[0]?.url, 'ws://127.0.0.1:9'],
-      operator.id,
-    ]);
+    const relays = saga.relays.map(({ url }) => url);
+    operator.bunker.setFaults(({ method }) =>
+      method === 'switch_relays' ? { result: JSON.stringify(relays) } : undefined,
+    );
     expect((await runUnderFault(saga, operator)).ids).toHaveLength(2);
     await until(async () => {
       const [row] = await saga.database.query<{ relays: string[] }>(
         'SELECT bunker_relays AS relays FROM republish.signers WHERE operator_user_id = $1',
         [operator.id],
       );
-      return row?.relays.length === 1;
+      return row?.relays.length === 2;
     });
   });
 

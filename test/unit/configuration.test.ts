@@ -169,6 +169,7 @@ describe('loadConfiguration', () => {
   it('names every wrong key of what operates a worker at once', () => {
     const env = {
       REPUBLISH_METRICS_ADDRESS: '9464',
+      REPUBLISH_TRACES_URL: 'grpc://localhost:4317',
       REPUBLISH_DEPLOYMENT: 'with.dot',
       REPUBLISH_BUILD_ID: 'with space',
       REPUBLISH_SHUTDOWN_GRACE_MS: '-1',
@@ -177,6 +178,7 @@ describe('loadConfiguration', () => {
     expect(failure(env).problems.map((problem) => problem.split(' ')[0])).toEqual([
       'REPUBLISH_SHUTDOWN_GRACE_MS',
       'REPUBLISH_METRICS_ADDRESS',
+      'REPUBLISH_TRACES_URL',
       'REPUBLISH_DEPLOYMENT',
       'REPUBLISH_BUILD_ID',
       'REPUBLISH_HOLD_PATCHES',
@@ -229,6 +231,7 @@ describe('loadConfiguration', () => {
     ['a secret in a number', '{}', { REPUBLISH_MAX_ATTEMPTS: 'canary' }],
     ['a relay with a password', '{}', { REPUBLISH_RELAYS: 'wss://user:canary@relay.example' }],
     ['a relay whose token is in the path', '{}', { REPUBLISH_RELAYS: 'wss://relay.example:99999/canary' }],
+    ['a collector with a password', '{}', { REPUBLISH_TRACES_URL: 'http://user:canary@otel.example' }],
     ['a key file that is not there', '{}', { REPUBLISH_SECRETS_KEY_FILE: '/nowhere/canary' }],
     ['SQL without its parameter', JSON.stringify({ queries: { account: { sql: 'SELECT canary' } } }), {}],
   ])('reports %s without a value in the message', (_, file, env) => {
