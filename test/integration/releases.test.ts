@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto';
+import { documentTypes } from '../../documents/registry';
+import { bitspireOperatorHours } from '../support/bitspire-operator-hours';
 import { addOperatorWithCanaries, runUnderFault } from '../support/fault-run';
 import { type Saga, type SagaOperator, startSaga } from '../support/saga';
 import { bundleWorkflows } from '../support/servers';
@@ -144,6 +146,33 @@ describe('two releases', () => {
   });
 
   describe('without Worker Versioning, beside each other on one task queue', () => {
+    test('documents of a type that the older one does not know wait for a newer one', async () => {
+      await saga.database.query(
+        'CREATE TABLE bitspire_operator_hours (machine_id text PRIMARY KEY, timezone text, opens text, closes text)',
+      );
+      const newRelease = { documentTypes: [...documentTypes, bitspireOperatorHours] };
+      const newer = await saga.startWorker(newRelease);
+      const { operator, open, untilMiddle } = await operatorInTheMiddle(10, 3);
+      await saga.database.query(
+        "INSERT INTO bitspire_operator_hours SELECT id, 'Europe/Vienna', '08:00', '20:00' FROM dca_machines",
+      );
+      const { ids, failure } = await runUnderFault(saga, operator, {
+        during: async ({ workflowId }) => {
+          await untilMiddle();
+          await saga.startWorker();
+          const stopping = newer.stop();
+          open();
+          await stopping;
+          const isHandedBack = (line: string): boolean =>
+            line.includes(workflowId) && line.includes('WorkerOutdated');
+          await until(() => saga.logs.some(isHandedBack), 120_000);
+          await saga.startWorker(newRelease);
+        },
+      });
+      expect(failure).toBeUndefined();
+      expect(ids).toHaveLength(30);
+    }, 300_000);
+
     test.each([
       ['that holds its patches', 'true', []],
       ['that does not', 'false', ['later-release-before', 'later-release-after']],
