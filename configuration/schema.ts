@@ -91,6 +91,7 @@ export const configurationSchema = z.strictObject({
   shutdownGraceMs: z.int().min(0).max(3_600_000).default(20_000),
   maxAttempts: z.int().min(1).max(1000).default(10),
   machinesPerPage: z.int().min(1).max(2_000).default(500),
+  documentsPerExecution: z.int().min(1).max(10_000).default(1_000),
   maxStateBytes: z.int().min(1).max(1_000_000).default(28_672),
   /** Metrics and health are served there. Absent: neither is. */
   metricsAddress: listenAddress.optional(),
@@ -151,6 +152,7 @@ export const ENVIRONMENT: Record<string, { key: keyof Configuration; kind: Kind 
   REPUBLISH_SHUTDOWN_GRACE_MS: { key: 'shutdownGraceMs', kind: 'number' },
   REPUBLISH_MAX_ATTEMPTS: { key: 'maxAttempts', kind: 'number' },
   REPUBLISH_MACHINES_PER_PAGE: { key: 'machinesPerPage', kind: 'number' },
+  REPUBLISH_DOCUMENTS_PER_EXECUTION: { key: 'documentsPerExecution', kind: 'number' },
   REPUBLISH_MAX_STATE_BYTES: { key: 'maxStateBytes', kind: 'number' },
   REPUBLISH_METRICS_ADDRESS: { key: 'metricsAddress', kind: 'text' },
   REPUBLISH_TRACES_URL: { key: 'tracesUrl', kind: 'text' },
@@ -161,4 +163,4 @@ export const ENVIRONMENT: Record<string, { key: keyof Configuration; kind: Kind 
 };
 
 /** Variables of ours that are not part of the configuration: which file to read, and where dev finds Temporal. */
-export const OTHER_VARIABLES = ['REPUBLISH_CONFIG', 'REPUBLISH_TEMPORAL_CLI'] as const;
+export const OTHER_VARIABLES = ['REPUBLISH_CONFIG', 'REPUBLISH_TEMPORAL_CLI', 'REPUBLISH_CHROMIUM'] as const;

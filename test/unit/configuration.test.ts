@@ -52,6 +52,7 @@ describe('loadConfiguration', () => {
       shutdownGraceMs: 20_000,
       maxAttempts: 10,
       machinesPerPage: 500,
+      documentsPerExecution: 1000,
       maxStateBytes: 28_672,
       holdPatches: false,
       logLevel: 'info',
