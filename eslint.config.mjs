@@ -53,6 +53,8 @@ const packageOwners = {
   '@temporalio/activity': ['activities', 'worker'],
   '@temporalio/client': ['client', 'client/cli', 'dev', 'worker', 'inspection'],
   commander: ['client/cli'],
+  'prom-client': ['worker'],
+  '@opentelemetry': ['worker'],
 };
 
 const rooms = Object.keys(arrows);

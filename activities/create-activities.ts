@@ -8,6 +8,7 @@ import { askSigner } from './ask-signer';
 import { checkSigner } from './check-signer';
 import { Departures } from './departures';
 import type { ActivityCall, ActivityDependencies } from './dependencies';
+import { documentNamedBy } from './document-named-by';
 import { loadMachines } from './load-machines';
 import { nextDocuments } from './next-documents';
 import { noteFailures } from './note-failures';
@@ -66,7 +67,7 @@ export function createActivities(dependencies: ActivityDependencies): Activities
         // A missing right or table is mended by a person; the audit waits for that, since nothing else keeps the outcome.
         const always = name === 'persistAudit';
         throw asFailure(ensureError(thrown), document, context.cancellationSignal, always, (error) =>
-          dependencies.onUnexpected(name, error),
+          dependencies.onUnexpected(name, error, { workflowId, runId, ...documentNamedBy(input) }),
         );
       } finally {
         departure?.left();
@@ -97,7 +98,7 @@ export function createActivities(dependencies: ActivityDependencies): Activities
 
 /** The document that an activity is about, if it is about one. */
 function documentOf(input: unknown): DocumentReference | undefined {
-  const { documentType, machineId } = input as Partial<DocumentReference>;
+  const { documentType, machineId } = documentNamedBy(input);
   return documentType && machineId ? { documentType, machineId } : undefined;
 }
 

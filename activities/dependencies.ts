@@ -1,4 +1,5 @@
 import type { RunLimits } from '../contract/activities';
+import type { Telemetry } from '../contract/telemetry';
 import type { AuditRow } from '../database/audit';
 import type { Database } from '../database/connection';
 import type { Sources } from '../database/sources';
@@ -23,9 +24,10 @@ export interface ActivityDependencies {
   /** The namespace knows the search attributes of contract/names.ts: a run that sets others would hang. */
   searchAttributes: boolean;
   /** Told of errors that have no name of their own; the message is left out, since it may quote what nobody may see. */
-  onUnexpected(activity: string, error: Error): void;
+  onUnexpected(activity: string, error: Error, work: Record<string, unknown>): void;
   /** Told of each run that is closed, for the log. */
-  onRunEnded(audit: Pick<AuditRow, 'runId' | 'operatorUserId' | 'outcome' | 'counts'>): void;
+  onRunEnded(audit: Pick<AuditRow, 'runId' | 'workflowId' | 'operatorUserId' | 'outcome' | 'counts'>): void;
+  telemetry?: Telemetry | undefined;
   /** Passed at each place where a crash leaves the most behind. Does nothing, except in the fault tests. */
   failpoint(name: Failpoint): void;
 }

@@ -50,6 +50,7 @@ export async function republishDocument(
     if (thrown instanceof RepublishError) {
       // For whoever looks at the ledger meanwhile; the failure itself goes its way also when this cannot be written.
       await recordFailedAttempt(deps.database, input, thrown).catch(() => undefined);
+      deps.telemetry?.attemptFailed(input.documentType, thrown.type);
     }
     throw thrown;
   }
@@ -92,21 +93,29 @@ async function publish(
       relays: placement.relays,
       supersededBy: placement.newer.id,
     } as const;
-    return standing(await settleDocument(deps.database, input, settled), event.id);
+    return standing(await settle(deps, input, settled), event.id);
   }
   if (placement.holding >= placement.required) {
     deps.failpoint('after-quorum');
     const outcome = reused && placement.stoodAlready ? 'unchanged' : 'published';
-    return standing(
-      await settleDocument(deps.database, input, { outcome, relays: placement.relays }),
-      event.id,
-    );
+    return standing(await settle(deps, input, { outcome, relays: placement.relays }), event.id);
   }
   await recordRelays(deps.database, input, placement.relays);
   throw new RepublishError(
     placement.hopeless ? 'RelayRefused' : 'RelayQuorumNotReached',
     describe(placement),
   );
+}
+
+async function settle(
+  deps: ActivityDependencies,
+  input: RepublishDocumentInput,
+  settlement: Parameters<typeof settleDocument>[2],
+): Promise<Outcome | null> {
+  const outcome = await settleDocument(deps.database, input, settlement);
+  // Otherwise the run was closed before, and its audit has counted the document.
+  if (outcome === settlement.outcome) deps.telemetry?.documentsEnded(input.documentType, outcome, 1);
+  return outcome;
 }
 
 function describe({ relays, holding, required }: Placement): string {

@@ -45,6 +45,15 @@ const milliseconds = (least: number): z.ZodInt =>
     .min(least)
     .max(24 * 3600 * 1000);
 
+/** host:port to listen on; an IPv6 address in brackets. Port 0: any free one, which the log names. */
+const listenAddress = z
+  .string()
+  .regex(
+    /^([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):\d{1,5}$/,
+    'must be host:port, for example 127.0.0.1:9464 or 0.0.0.0:9464',
+  )
+  .refine((text) => Number(text.slice(text.lastIndexOf(':') + 1)) <= 65_535, 'has a port above 65535');
+
 /** Everything that can be configured, with its default. The file republish.config.json has this shape. */
 export const configurationSchema = z.strictObject({
   databaseUrl: z
@@ -79,10 +88,33 @@ export const configurationSchema = z.strictObject({
   documentTimeoutMs: milliseconds(1_000).default(30 * 60_000),
   heartbeatTimeoutMs: milliseconds(1_000).default(12_000),
   retryIntervalMs: milliseconds(10).default(1_000),
+  shutdownGraceMs: z.int().min(0).max(3_600_000).default(20_000),
   maxAttempts: z.int().min(1).max(1000).default(10),
   machinesPerPage: z.int().min(1).max(2_000).default(500),
   documentsPerExecution: z.int().min(1).max(10_000).default(1_000),
   maxStateBytes: z.int().min(1).max(1_000_000).default(28_672),
+  /** Metrics and health are served there. Absent: neither is. */
+  metricsAddress: listenAddress.optional(),
+  /** OTLP over HTTP, for example http://localhost:4318/v1/traces. Absent: nothing is traced. */
+  tracesUrl: z
+    .string()
+    .refine((text) => /^https?:\/\//.test(text) && URL.canParse(text), 'must be an http:// or https:// URL')
+    .refine((text) => !/^https?:\/\/[^/]*@/.test(text), 'must not hold a user name or password')
+    .optional(),
+  /** Name of the Worker Deployment. Absent: the worker takes every task of its queue, as a cluster without versioning. */
+  deployment: z
+    .string()
+    .max(200)
+    .regex(/^[A-Za-z0-9_-]+$/, 'must consist of letters, digits, - and _')
+    .optional(),
+  /** What tells this build of the deployment from others. Default: the version of the package. */
+  buildId: z
+    .string()
+    .max(200)
+    .regex(/^[A-Za-z0-9._+-]+$/, 'must consist of letters, digits, and . _ + -')
+    .optional(),
+  /** True while workers of an older release poll the same queue without versioning: see docs/operations.md. */
+  holdPatches: z.boolean({ error: 'must be true or false' }).default(false),
   logLevel: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
   queries: z
     .strictObject({
@@ -117,10 +149,16 @@ export const ENVIRONMENT: Record<string, { key: keyof Configuration; kind: Kind 
   REPUBLISH_DOCUMENT_TIMEOUT_MS: { key: 'documentTimeoutMs', kind: 'number' },
   REPUBLISH_HEARTBEAT_TIMEOUT_MS: { key: 'heartbeatTimeoutMs', kind: 'number' },
   REPUBLISH_RETRY_INTERVAL_MS: { key: 'retryIntervalMs', kind: 'number' },
+  REPUBLISH_SHUTDOWN_GRACE_MS: { key: 'shutdownGraceMs', kind: 'number' },
   REPUBLISH_MAX_ATTEMPTS: { key: 'maxAttempts', kind: 'number' },
   REPUBLISH_MACHINES_PER_PAGE: { key: 'machinesPerPage', kind: 'number' },
   REPUBLISH_DOCUMENTS_PER_EXECUTION: { key: 'documentsPerExecution', kind: 'number' },
   REPUBLISH_MAX_STATE_BYTES: { key: 'maxStateBytes', kind: 'number' },
+  REPUBLISH_METRICS_ADDRESS: { key: 'metricsAddress', kind: 'text' },
+  REPUBLISH_TRACES_URL: { key: 'tracesUrl', kind: 'text' },
+  REPUBLISH_DEPLOYMENT: { key: 'deployment', kind: 'text' },
+  REPUBLISH_BUILD_ID: { key: 'buildId', kind: 'text' },
+  REPUBLISH_HOLD_PATCHES: { key: 'holdPatches', kind: 'boolean' },
   REPUBLISH_LOG_LEVEL: { key: 'logLevel', kind: 'text' },
 };
 

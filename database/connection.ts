@@ -18,6 +18,8 @@ export interface DatabaseOptions {
   maxConnections?: number;
   /** Told of connections that broke while idle; the pool replaces them by itself. */
   onIdleError?: (error: Error) => void;
+  /** Told whenever Postgres asks for a transaction to be run again. */
+  onRepeat?: () => void;
 }
 
 /** SQLSTATEs after which the same transaction may simply be run again. */
@@ -56,8 +58,9 @@ export function openDatabase(options: DatabaseOptions): Database {
       try {
         return await run();
       } catch (thrown) {
-        if (attempt < TRANSACTION_ATTEMPTS && RUN_AGAIN.has(sqlState(thrown) ?? '')) continue;
-        throw asRepublishError(thrown, where);
+        if (attempt === TRANSACTION_ATTEMPTS || !RUN_AGAIN.has(sqlState(thrown) ?? ''))
+          throw asRepublishError(thrown, where);
+        options.onRepeat?.();
       }
     }
   };

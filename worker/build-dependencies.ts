@@ -5,6 +5,9 @@ import { ConfigurationError } from '../configuration/load';
 import type { Configuration } from '../configuration/schema';
 import { suggest } from '../contract/suggest';
 import type { RunLimits } from '../contract/activities';
+import type { RunOutcome } from '../contract/progress';
+import type { Telemetry } from '../contract/telemetry';
+import type { AuditRow } from '../database/audit';
 import { openDatabase } from '../database/connection';
 import { keepBunkerRelays } from '../database/signers';
 import { createSources, type Source, type SourceOptions } from '../database/sources';
@@ -30,14 +33,17 @@ export function buildDependencies(
   configuration: WorkerConfiguration,
   documentTypes: readonly DocumentType[],
   logger: Logger,
+  telemetry?: Telemetry,
 ): BuiltDependencies {
   const database = openDatabase({
     url: configuration.databaseUrl,
     onIdleError: (err) => logger.warn({ reason: err.message }, 'a database connection broke while idle'),
+    onRepeat: () => telemetry?.transactionRepeated(),
   });
   const pool = new RelayPool({
     connectTimeoutMs: RELAY_CONNECT_TIMEOUT_MS,
     onNotice: notices(logger),
+    onMalformed: () => telemetry?.messageDropped('relay'),
   });
   const keyring = new Keyring({
     secretsKey: configuration.secretsKey,
@@ -46,6 +52,7 @@ export function buildDependencies(
     approvalTimeoutMs: configuration.approvalTimeoutMs,
     connectTimeoutMs: RELAY_CONNECT_TIMEOUT_MS,
     allowPrivateBunkerRelays: configuration.allowPrivateBunkerRelays,
+    ...(telemetry === undefined ? {} : { telemetry }),
     // The page's address is the operator's secret.
     onApprovalNeeded: (bunkerPubkey) =>
       logger.warn({ bunkerPubkey }, 'the bunker waits for a person to approve a request'),
@@ -65,7 +72,9 @@ export function buildDependencies(
     relays: configuration.relays,
     quorum: configuration.quorum,
     replyTimeoutMs: configuration.relayTimeoutMs,
+    onStanding: (relay, state) => telemetry?.relayAnswered(relay, state),
   });
+  telemetry?.watchSigners(() => keyring.load());
   return {
     dependencies: {
       database,
@@ -79,12 +88,15 @@ export function buildDependencies(
       // Known once there is a connection to Temporal.
       searchAttributes: false,
       failpoint: () => undefined,
-      onRunEnded: ({ runId, operatorUserId, outcome, counts }) =>
-        logger.info({ runId, operatorUserId, outcome, counts }, 'a run has ended'),
-      onUnexpected: (activity, error) =>
+      onRunEnded: ({ runId, workflowId, operatorUserId, outcome, counts }) => {
+        logger.info({ workflowId, runId, operatorUserId, outcome, counts }, 'a run has ended');
+        if (telemetry !== undefined) tellRunEnded(telemetry, outcome, counts);
+      },
+      telemetry,
+      onUnexpected: (activity, error, work) =>
         // Only where it happened: the message of an unknown error may quote state.
         logger.error(
-          { activity, type: error.name, at: stackFrames(error) },
+          { ...work, activity, type: error.name, at: stackFrames(error) },
           'an activity failed unexpectedly',
         ),
     },
@@ -95,6 +107,15 @@ export function buildDependencies(
       await database.close();
     },
   };
+}
+
+/** What has no attempt of its own to count it is known when the run is closed. */
+function tellRunEnded(telemetry: Telemetry, outcome: RunOutcome, counts: AuditRow['counts']): void {
+  telemetry.runEnded(outcome);
+  for (const [documentType, { failed, skipped }] of Object.entries(counts)) {
+    telemetry.documentsEnded(documentType, 'failed', failed);
+    telemetry.documentsEnded(documentType, 'skipped', skipped);
+  }
 }
 
 /** Logs the notices of relays, at most one a minute for each: a relay may send as many as it likes. */

@@ -1,18 +1,28 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { IllegalStateError } from '@temporalio/common';
-import { NativeConnection, Worker, type WorkflowBundleOption } from '@temporalio/worker';
+import {
+  NativeConnection,
+  Worker,
+  type WorkerOptions as SdkWorkerOptions,
+  type WorkflowBundleOption,
+} from '@temporalio/worker';
 import type { Logger } from 'pino';
 import { createActivities } from '../activities/create-activities';
 import type { Failpoint } from '../activities/failpoints';
 import type { TemporalConfiguration } from '../configuration/temporal';
 import { ensureError } from '../contract/failures';
 import { SEARCH_ATTRIBUTES } from '../contract/names';
+import type { Telemetry } from '../contract/telemetry';
 import { migrate } from '../database/migrate';
 import type { DocumentType } from '../documents/document-type';
 import { documentTypes as shippedDocumentTypes } from '../documents/registry';
 import { loadSchnorr } from '../nostr/schnorr';
 import { buildDependencies, type WorkerConfiguration } from './build-dependencies';
+import { buildOf } from './build';
+import { nameDocumentInLogs } from './log-attributes';
+import { readinessOf } from './telemetry/readiness';
+import type { Tracing } from './telemetry/tracing';
 
 export interface WorkerOptions {
   configuration: WorkerConfiguration;
@@ -24,6 +34,10 @@ export interface WorkerOptions {
   workflowBundle?: WorkflowBundleOption;
   /** For the fault tests alone: ends the process at a place of their choice. No configuration leads here. */
   failpoint?: (name: Failpoint) => void;
+  /** Told what happens, for metrics. */
+  telemetry?: Telemetry | undefined;
+  /** Makes spans of its activities. */
+  tracing?: Tracing | undefined;
 }
 
 export interface RepublishWorker {
@@ -31,11 +45,12 @@ export interface RepublishWorker {
   run(): Promise<void>;
   /** Takes no new work, lets what is in work end within the grace period. */
   shutdown(): void;
+  /** Why it can take no work at this moment; empty when it can. */
+  troubles(): Promise<string[]>;
 }
 
-/** How long documents in work may go on after a shutdown was asked for, and until they are given up. */
-const SHUTDOWN_GRACE_MS = 20_000;
-const SHUTDOWN_FORCE_MS = 30_000;
+/** How long a document that was cancelled at the end of the grace period may take to notice. */
+const SHUTDOWN_NOTICE_MS = 10_000;
 
 /**
  * Migrates the database, connects to Temporal and makes a worker that is ready to run.
@@ -43,11 +58,12 @@ const SHUTDOWN_FORCE_MS = 30_000;
  * @throws Error naming the address, when Temporal cannot be reached; RepublishError for the database
  */
 export async function createRepublishWorker(options: WorkerOptions): Promise<RepublishWorker> {
-  const { configuration, temporal, logger } = options;
+  const { configuration, temporal, logger, tracing } = options;
   const { dependencies, close } = buildDependencies(
     configuration,
     options.documentTypes ?? shippedDocumentTypes,
     logger,
+    options.telemetry,
   );
   let connection: NativeConnection | undefined;
   try {
@@ -70,6 +86,12 @@ export async function createRepublishWorker(options: WorkerOptions): Promise<Rep
         searchAttributes,
         ...(options.failpoint === undefined ? {} : { failpoint: options.failpoint }),
       }),
+      interceptors: {
+        activity: [nameDocumentInLogs, ...(tracing === undefined ? [] : [tracing.activity])],
+      },
+      ...versioning(configuration),
+      // A worker of an older release could not replay a run that has met a patch it does not know.
+      ...(configuration.holdPatches ? { patchActivationCallback: () => false } : {}),
       // Activities wait for others nearly all of their time. With few slots, some operators whose bunkers do not answer
       // would hold all of them.
       maxConcurrentActivityTaskExecutions: 1_000,
@@ -78,8 +100,8 @@ export async function createRepublishWorker(options: WorkerOptions): Promise<Rep
       defaultHeartbeatThrottleInterval: Math.min(5_000, configuration.heartbeatTimeoutMs / 3),
       // After a worker died its cached workflows wait this long for it before any other may take them.
       stickyQueueScheduleToStartTimeout: '2 seconds',
-      shutdownGraceTime: SHUTDOWN_GRACE_MS,
-      shutdownForceTime: SHUTDOWN_FORCE_MS,
+      shutdownGraceTime: configuration.shutdownGraceMs,
+      shutdownForceTime: configuration.shutdownGraceMs + SHUTDOWN_NOTICE_MS,
     });
     const opened = connection;
     return {
@@ -98,6 +120,7 @@ export async function createRepublishWorker(options: WorkerOptions): Promise<Rep
         }
       },
       shutdown: () => worker.shutdown(),
+      troubles: readinessOf({ worker, connection, database: dependencies.database }),
     };
   } catch (error) {
     await connection?.close();
@@ -150,6 +173,23 @@ async function knowsSearchAttributes(
     );
   }
   return false;
+}
+
+/**
+ * Runs move to the newest build with their next task: they wait for people and bunkers for hours, so a build that only
+ * finishes what it began would have to be kept running beside the new one for as long, and what a new release mends would
+ * not reach the runs that need it. That it is safe is shown by replaying histories of earlier releases (test/replay).
+ */
+function versioning(configuration: WorkerConfiguration): Pick<SdkWorkerOptions, 'workerDeploymentOptions'> {
+  const { deployment } = configuration;
+  if (deployment === undefined) return {};
+  return {
+    workerDeploymentOptions: {
+      version: { deploymentName: deployment, buildId: buildOf(configuration).buildId },
+      useWorkerVersioning: true,
+      defaultVersioningBehavior: 'AUTO_UPGRADE',
+    },
+  };
 }
 
 function workflowCode(bundle: WorkflowBundleOption | undefined) {

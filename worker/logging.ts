@@ -1,4 +1,9 @@
-import { DefaultLogger, makeTelemetryFilterString, Runtime } from '@temporalio/worker';
+import {
+  DefaultLogger,
+  makeTelemetryFilterString,
+  type MetricsExporterConfig,
+  Runtime,
+} from '@temporalio/worker';
 import pino, { type Logger } from 'pino';
 
 /** The one logger of a process: JSON lines on stderr, so that stdout stays free for data. */
@@ -40,14 +45,39 @@ function describeError(value: unknown): unknown {
 
 const LEVELS = { TRACE: 'trace', DEBUG: 'debug', INFO: 'info', WARN: 'warn', ERROR: 'error' } as const;
 
-/** Sends the Temporal SDK's own lines through pino. Once per process, before anything else of the SDK is used. */
-export function installRuntime(logger: Logger): void {
+/**
+ * Sends the Temporal SDK's own lines through pino, and its metrics to a port of the loopback interface, if one is given.
+ * Once per process, before anything else of the SDK is used.
+ */
+export function installRuntime(logger: Logger, options: { sdkMetricsPort?: number | undefined } = {}): void {
+  const { sdkMetricsPort } = options;
   Runtime.install({
-    // Argument order differs: the SDK says (message, meta), pino (meta, message).
-    logger: new DefaultLogger('INFO', ({ level, message, meta }) =>
-      logger[LEVELS[level]](meta ?? {}, message),
+    // Argument order differs: the SDK says (message, meta), pino (meta, message). Its lines for each activity are at DEBUG.
+    logger: new DefaultLogger(logger.isLevelEnabled('debug') ? 'DEBUG' : 'INFO', ({ level, message, meta }) =>
+      logger[LEVELS[level]](namedAsOurs(meta), message),
     ),
-    telemetryOptions: { logging: { forward: {}, filter: makeTelemetryFilterString({ core: 'WARN' }) } },
+    telemetryOptions: {
+      logging: { forward: {}, filter: makeTelemetryFilterString({ core: 'WARN' }) },
+      ...(sdkMetricsPort === undefined ? {} : { metrics: sdkMetrics(sdkMetricsPort) }),
+    },
     shutdownSignals: [],
   });
+}
+
+/** The SDK calls the run `workflowRunId` in some lines and `runId` in others; whoever searches needs one name. */
+function namedAsOurs(meta: Record<string | symbol, unknown> = {}): Record<string, unknown> {
+  const { workflowRunId, ...rest } = meta;
+  return workflowRunId === undefined ? rest : { ...rest, runId: workflowRunId };
+}
+
+/** By the conventions of Prometheus: seconds, and `_total` for what only grows. */
+function sdkMetrics(port: number): MetricsExporterConfig {
+  return {
+    prometheus: {
+      bindAddress: `127.0.0.1:${port}`,
+      countersTotalSuffix: true,
+      unitSuffix: true,
+      useSecondsForDurations: true,
+    },
+  };
 }

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { getPublicKey } from 'nostr-tools/pure';
 import { RepublishError } from '../../contract/failures';
+import type { Telemetry } from '../../contract/telemetry';
 import type { SignedEvent, UnsignedEvent } from '../events';
 import { decrypt, encrypt, getConversationKey, looksLikeNip44 } from '../nip44';
 import type { AddressRules } from '../relays/address-rules';
@@ -13,6 +14,7 @@ import { BUNKER_KIND, BunkerLink } from './link';
 import { approvalPage, parseAnswer, presentableError } from './messages';
 import { Pacer } from './pacer';
 import { BunkerRequest } from './request';
+import { tellEnd } from './tell-end';
 import { parseRelayList } from './uri';
 
 export interface BunkerClientOptions {
@@ -33,6 +35,7 @@ export interface BunkerClientOptions {
   pacer?: Pacer;
   /** The page on which a person approves a request. It is a secret of the operator's: never log it. */
   onApprovalNeeded?(url: string): void;
+  telemetry?: Telemetry | undefined;
 }
 
 /** What is asked for at pairing (NIP-46 permissions). */
@@ -150,6 +153,7 @@ export class BunkerClient implements Signer {
       onReady: (link) => this.#sendWaiting(link),
       onOk: (link, id, accepted, message) => this.#byEventId.get(id)?.noteOk(link, accepted, message),
       onThrottled: () => this.#pacer.refused(Date.now()),
+      onMalformed: () => this.options.telemetry?.messageDropped('relay'),
     });
   }
 
@@ -218,6 +222,7 @@ export class BunkerClient implements Signer {
     this.#pending.set(id, request);
     this.#byEventId.set(event.id, request);
     request.send();
+    tellEnd(method, request.answer, this.options.telemetry);
     return request.answer;
   }
 
@@ -268,6 +273,7 @@ export class BunkerClient implements Signer {
 
   #noteUnreadable(link: BunkerLink): void {
     this.#unreadable += 1;
+    this.options.telemetry?.messageDropped('bunker');
     link.noteUnreadable();
   }
 

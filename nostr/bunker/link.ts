@@ -21,6 +21,7 @@ export interface LinkOptions {
   onOk(link: BunkerLink, eventId: string, accepted: boolean, message: string): void;
   /** The relay asks for patience without saying for which request (NOTICE, CLOSED). */
   onThrottled(link: BunkerLink): void;
+  onMalformed?(): void;
 }
 
 /** Kind of NIP-46 messages; ephemeral, so an answer that nobody listens for is gone. */
@@ -148,6 +149,7 @@ export class BunkerLink {
           if (THROTTLED.test(text)) this.options.onThrottled(this);
         },
         onOk: (id, accepted, message) => this.options.onOk(this, id, accepted, message),
+        onMalformed: () => this.options.onMalformed?.(),
         authenticate: (challenge) => this.options.authenticate(this.url, challenge),
         onAuthenticated: (accepted, message) => onAuthenticated(accepted, message),
       },

@@ -46,6 +46,11 @@ export class Pacer {
     return this.#ratePerS;
   }
 
+  /** How many wait for their turn. */
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
   /** Milliseconds since a request was last passed on. */
   get idleMs(): number {
     return this.clock.nowMs() - this.#lastPassMs;

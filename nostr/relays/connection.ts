@@ -47,6 +47,7 @@ export interface RelayConnectionOptions {
   /** More than that, on average, ends the connection. Absent: as much as the relay sends. */
   maxRate?: MessageRate;
   onNotice?(text: string): void;
+  onMalformed?(): void;
   /** Answers the relay's challenge (NIP-42) at once. Absent: only when `authenticate()` is called. */
   authenticate?(challenge: string): SignedEvent;
   /** Told how the relay took the answer to its challenge. */
@@ -321,6 +322,7 @@ export class RelayConnection {
   }
 
   #dropMalformed(): void {
+    this.options.onMalformed?.();
     const flood = this.#guard.noteMalformed();
     if (flood !== undefined) this.#lose(flood);
   }

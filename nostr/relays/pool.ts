@@ -5,6 +5,8 @@ import { isGateway, websocketUrl } from './url';
 export interface RelayPoolOptions {
   connectTimeoutMs: number;
   onNotice?(url: string, text: string): void;
+  /** Told of each message that was dropped because it is no Nostr message. */
+  onMalformed?(): void;
 }
 
 /** First pause after a relay could not be reached; doubles with each further failure. */
@@ -48,6 +50,7 @@ export class RelayPool {
         connectTimeoutMs: this.options.connectTimeoutMs,
         // A gateway knows the secret in its path, and its words might repeat it.
         onNotice: (text) => this.options.onNotice?.(url, isGateway(url) ? 'withheld' : text),
+        onMalformed: () => this.options.onMalformed?.(),
       });
       if (this.#closed) {
         connection.close();

@@ -22,6 +22,8 @@ export interface PublisherOptions {
   quorum: Quorum;
   /** Bound of one question to one relay. */
   replyTimeoutMs: number;
+  /** Told of each relay, by its name as it may be shown, where a document stands on it. */
+  onStanding?(relay: string, state: RelayStanding['state']): void;
 }
 
 export interface Placement {
@@ -220,6 +222,7 @@ export class RelayPublisher {
     for (const url of this.options.relays) {
       const result = results.get(url) ?? { standing: { state: 'unreachable', detail: 'no answer yet' } };
       relays[this.#shown(url)] = result.standing;
+      this.options.onStanding?.(this.#shown(url), result.standing.state);
       if (result.newer && (newer === undefined || isNewer(result.newer, newer))) newer = result.newer;
       if (result.standing.state === 'holds') holding += 1;
       if (result.final) hopeless += 1;

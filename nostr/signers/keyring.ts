@@ -1,3 +1,4 @@
+import type { SignerLoad, Telemetry } from '../../contract/telemetry';
 import { BunkerClient } from '../bunker/client';
 import { Limiter } from '../bunker/limiter';
 import { Pacer } from '../bunker/pacer';
@@ -22,6 +23,7 @@ export interface KeyringOptions {
   onApprovalNeeded?(bunkerPubkey: string, url: string): void;
   /** A bunker has moved to other relays: to be stored, so that the next process begins there. */
   onRelaysSwitched?(stored: StoredSigner & { kind: 'bunker' }, relays: string[]): void;
+  telemetry?: Telemetry;
 }
 
 /** How long an unused signer keeps its connection and its key in memory. */
@@ -68,6 +70,19 @@ export class Keyring {
     for (const entry of new Set(this.#entries.values())) this.#close(entry);
   }
 
+  /** What the bunkers of this process are asked at this moment. */
+  load(): SignerLoad {
+    const load: SignerLoad = { inFlight: 0, waiting: 0, pacedBunkers: 0, slowestRatePerS: Infinity };
+    for (const { limiter, pacer } of this.#shared.values()) {
+      // Who waits for the rate has a place already.
+      load.inFlight += Math.max(0, limiter.running - pacer.waiting);
+      load.waiting += limiter.waiting + pacer.waiting;
+      if (pacer.ratePerS < Infinity) load.pacedBunkers += 1;
+      load.slowestRatePerS = Math.min(load.slowestRatePerS, pacer.ratePerS);
+    }
+    return load;
+  }
+
   #entryOf(stored: StoredSigner): Entry {
     const identity = identityOf(stored);
     let entry = this.#entries.get(identity);
@@ -97,6 +112,7 @@ export class Keyring {
       addressRules: { allowPrivate: this.options.allowPrivateBunkerRelays },
       ...this.#sharedFor(stored.bunkerPubkey),
       onApprovalNeeded: (url) => this.options.onApprovalNeeded?.(stored.bunkerPubkey, url),
+      telemetry: this.options.telemetry,
     });
     secretKey.fill(0);
     return client;

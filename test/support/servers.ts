@@ -30,12 +30,12 @@ export function testServers(): ServerDescription {
   return JSON.parse(text) as ServerDescription;
 }
 
-/** Bundles the workflows once for all test files; returns the file. */
-export async function bundleWorkflows(): Promise<string> {
+/** Bundles workflows: once for all test files those of the sources, or those of another release; returns the file. */
+export async function bundleWorkflows(workflowsPath = '../../workflows/index.ts'): Promise<string> {
   const directory = path.resolve(__dirname, '../../node_modules/.cache/republish-tests');
   const silent = (): void => undefined;
   const { code } = await bundleWorkflowCode({
-    workflowsPath: path.resolve(__dirname, '../../workflows/index.ts'),
+    workflowsPath: path.resolve(__dirname, workflowsPath),
     logger: {
       log: silent,
       trace: silent,
@@ -46,7 +46,7 @@ export async function bundleWorkflows(): Promise<string> {
     },
   });
   mkdirSync(directory, { recursive: true });
-  const file = path.join(directory, `workflow-bundle-${process.pid}.js`);
+  const file = path.join(directory, `workflow-bundle-${path.parse(workflowsPath).name}-${process.pid}.js`);
   writeFileSync(file, code);
   return file;
 }

@@ -49,10 +49,12 @@ describe('loadConfiguration', () => {
       documentTimeoutMs: 1_800_000,
       heartbeatTimeoutMs: 12_000,
       retryIntervalMs: 1_000,
+      shutdownGraceMs: 20_000,
       maxAttempts: 10,
       machinesPerPage: 500,
       documentsPerExecution: 1000,
       maxStateBytes: 28_672,
+      holdPatches: false,
       logLevel: 'info',
       queries: { account: { table: 'accounts' }, machines: { table: 'dca_machines' }, documents: {} },
     });
@@ -158,6 +160,35 @@ describe('loadConfiguration', () => {
     expect(load({ REPUBLISH_ALLOW_PRIVATE_BUNKER_RELAYS: text }).allowPrivateBunkerRelays).toBe(value);
   });
 
+  it.each(['127.0.0.1:9464', '0.0.0.0:0', 'worker.internal:65535', '[::1]:9464'])(
+    'takes %s to listen on',
+    (address) => {
+      expect(load({ REPUBLISH_METRICS_ADDRESS: address }).metricsAddress).toBe(address);
+    },
+  );
+
+  it('names every wrong key of what operates a worker at once', () => {
+    const env = {
+      REPUBLISH_METRICS_ADDRESS: '9464',
+      REPUBLISH_TRACES_URL: 'grpc://localhost:4317',
+      REPUBLISH_DEPLOYMENT: 'with.dot',
+      REPUBLISH_BUILD_ID: 'with space',
+      REPUBLISH_SHUTDOWN_GRACE_MS: '-1',
+      REPUBLISH_HOLD_PATCHES: 'perhaps',
+    };
+    expect(failure(env).problems.map((problem) => problem.split(' ')[0])).toEqual([
+      'REPUBLISH_SHUTDOWN_GRACE_MS',
+      'REPUBLISH_METRICS_ADDRESS',
+      'REPUBLISH_TRACES_URL',
+      'REPUBLISH_DEPLOYMENT',
+      'REPUBLISH_BUILD_ID',
+      'REPUBLISH_HOLD_PATCHES',
+    ]);
+    expect(failure({ REPUBLISH_METRICS_ADDRESS: '127.0.0.1:65536' }).problems).toEqual([
+      'REPUBLISH_METRICS_ADDRESS (metricsAddress): has a port above 65535',
+    ]);
+  });
+
   it.each(['yes', 'on', '2', 'truefalse'])('guesses at no boolean (%s)', (text) => {
     expect(failure({ REPUBLISH_ALLOW_PRIVATE_BUNKER_RELAYS: text }).problems).toEqual([
       'REPUBLISH_ALLOW_PRIVATE_BUNKER_RELAYS (allowPrivateBunkerRelays): must be true or false',
@@ -201,6 +232,7 @@ describe('loadConfiguration', () => {
     ['a secret in a number', '{}', { REPUBLISH_MAX_ATTEMPTS: 'canary' }],
     ['a relay with a password', '{}', { REPUBLISH_RELAYS: 'wss://user:canary@relay.example' }],
     ['a relay whose token is in the path', '{}', { REPUBLISH_RELAYS: 'wss://relay.example:99999/canary' }],
+    ['a collector with a password', '{}', { REPUBLISH_TRACES_URL: 'http://user:canary@otel.example' }],
     ['a key file that is not there', '{}', { REPUBLISH_SECRETS_KEY_FILE: '/nowhere/canary' }],
     ['SQL without its parameter', JSON.stringify({ queries: { account: { sql: 'SELECT canary' } } }), {}],
   ])('reports %s without a value in the message', (_, file, env) => {

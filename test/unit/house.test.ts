@@ -13,6 +13,8 @@ const FORBIDDEN = [
   ['activities/x.ts', "export * from '../worker/run';"],
   ['activities/x.ts', "export { verifyEvent } from 'nostr-tools/pure';"],
   ['activities/x.ts', "export { Pool } from 'pg';"],
+  ['nostr/x.ts', "export { Counter } from 'prom-client';"],
+  ['activities/x.ts', "export { trace } from '@opentelemetry/api';"],
   ['client/x.ts', "export * from '../database/audit';"],
   ['client/x.ts', "export * from './cli/signers';"],
   ['worker/x.ts', "export * from '../dev/stack';"],

@@ -1,0 +1,23 @@
+import { RepublishError } from '../../contract/failures';
+import type { BunkerResult, Telemetry } from '../../contract/telemetry';
+
+const RESULTS: Record<string, BunkerResult> = {
+  SignerRefused: 'refused',
+  // An empty answer.
+  SignerReturnedWrongEvent: 'refused',
+  SignerTimeout: 'timeout',
+  SignerUnreachable: 'unreachable',
+  SignerApprovalPending: 'approval_pending',
+};
+
+/** Tells how a request that is being sent now ends, and after how long. */
+export function tellEnd(method: string, answer: Promise<unknown>, telemetry: Telemetry | undefined): void {
+  if (telemetry === undefined) return;
+  const startedAtMs = performance.now();
+  const tell = (result: BunkerResult): void =>
+    telemetry.bunkerRequestEnded(method, result, (performance.now() - startedAtMs) / 1_000);
+  answer.then(
+    () => tell('answered'),
+    (thrown) => tell((thrown instanceof RepublishError && RESULTS[thrown.type]) || 'cancelled'),
+  );
+}

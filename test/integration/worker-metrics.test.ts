@@ -1,0 +1,144 @@
+import { escaped } from '../support/canaries';
+import { type MonitoredWorker, startMonitoredWorker } from '../support/monitored-worker';
+import { type Saga, startSaga } from '../support/saga';
+import { total } from '../support/scrape';
+import { until } from '../support/until';
+
+describe('metrics and logs of `republish worker`', () => {
+  let saga: Saga;
+  let worker: MonitoredWorker;
+
+  beforeAll(async () => {
+    saga = await startSaga({ relays: 2 });
+    worker = await startMonitoredWorker({ ...saga.env, REPUBLISH_LOG_LEVEL: 'debug' });
+    saga.onStop(() => worker.process.stop('SIGTERM', 35_000));
+  });
+  afterAll(() => saga.stop());
+
+  test('tell what a run did: documents, requests to the bunker, relays, and what the SDK knows', async () => {
+    const { id } = await saga.addOperator({ machines: 3 });
+    await (await saga.start(id)).result();
+
+    const samples = await worker.scrape();
+    for (const documentType of ['bitspire-cassettes', 'bitspire-fees']) {
+      const labels = { document_type: documentType, outcome: 'published' };
+      expect(total(samples, 'republish_documents_total', labels)).toBe(3);
+    }
+    expect(total(samples, 'republish_runs_ended_total', { outcome: 'complete' })).toBe(1);
+    for (const method of ['nip44_encrypt', 'sign_event']) {
+      expect(total(samples, 'republish_bunker_requests_total', { method, result: 'answered' })).toBe(6);
+      expect(total(samples, 'republish_bunker_request_duration_seconds_count', { method })).toBe(6);
+    }
+    for (const { url } of saga.relays) {
+      expect(total(samples, 'republish_relay_placements_total', { relay: url, state: 'holds' })).toBe(6);
+    }
+    expect(total(samples, 'republish_bunker_requests_in_flight')).toBe(0);
+    expect(total(samples, 'republish_bunker_slowest_rate_requests_per_second')).toBe(Infinity);
+    expect(total(samples, 'republish_build_info')).toBe(1);
+    expect(total(samples, 'process_resident_memory_bytes')).toBeGreaterThan(0);
+    // The SDK's, in seconds and with the suffixes of Prometheus.
+    const ofDocuments = { activity_type: 'republishDocument' };
+    expect(total(samples, 'temporal_activity_execution_latency_seconds_count', ofDocuments)).toBe(6);
+    expect(total(samples, 'temporal_workflow_completed_total')).toBe(1);
+  });
+
+  test('tell what fails: attempts by failure, bunkers that do not answer, documents that failed in the end', async () => {
+    const { id, bunker } = await saga.addOperator({ machines: 1 });
+    const before = await worker.scrape();
+    bunker.setFaults(({ method, params }) =>
+      method === 'sign_event' && String(params[0]).includes('bitspire-fees') ? { swallow: true } : undefined,
+    );
+    const run = await saga.start(id);
+    await expect(run.result()).rejects.toMatchObject({ type: 'RepublishIncomplete', failed: 1 });
+
+    const after = await worker.scrape();
+    const grown = (name: string, labels: Record<string, string>): number =>
+      total(after, name, labels) - total(before, name, labels);
+    const attempts = saga.configuration().maxAttempts;
+    const labels = { document_type: 'bitspire-fees' };
+    expect(grown('republish_bunker_requests_total', { method: 'sign_event', result: 'timeout' })).toBe(
+      attempts,
+    );
+    expect(grown('republish_document_attempts_failed_total', { ...labels, failure: 'SignerTimeout' })).toBe(
+      attempts,
+    );
+    expect(grown('republish_documents_total', { ...labels, outcome: 'failed' })).toBe(1);
+    expect(grown('republish_documents_total', { outcome: 'published' })).toBe(1);
+    expect(grown('republish_runs_ended_total', { outcome: 'incomplete' })).toBe(1);
+  });
+
+  test('show requests in flight while a bunker thinks', async () => {
+    const { id } = await saga.addOperator({ machines: 4, bunker: { answerDelayMs: 700 } });
+    const run = await saga.start(id);
+    const seen: number[] = [];
+    await until(async () => {
+      seen.push(total(await worker.scrape(), 'republish_bunker_requests_in_flight'));
+      return Math.max(...seen) > 1;
+    });
+    await run.result();
+    expect(Math.max(...seen)).toBeLessThanOrEqual(saga.configuration().bunkerConcurrency);
+  });
+
+  test('count what was dropped: messages in the bunker’s name that nobody can read', async () => {
+    const { id, bunker } = await saga.addOperator({ machines: 1 });
+    let spoiled = false;
+    bunker.setFaults(({ method }) => {
+      if (method !== 'nip44_encrypt' || spoiled) return undefined;
+      spoiled = true;
+      return { rawPayload: 'no ciphertext' };
+    });
+    await (await saga.start(id)).result();
+    const dropped = total(await worker.scrape(), 'republish_messages_dropped_total', { source: 'bunker' });
+    expect(dropped).toBeGreaterThanOrEqual(1);
+  });
+
+  test('name nobody: no operator, machine, key or secret, whatever was run before', async () => {
+    const { id, machines, bunker } = await saga.addOperator({ machines: 2 });
+    const run = await saga.start(id);
+    await run.result();
+    const operators = await saga.database.query<{ id: string; pubkey: string }>(
+      'SELECT id, pubkey FROM accounts',
+    );
+    const { body } = await worker.get('/metrics');
+    const canaries = [
+      ...operators.flatMap((operator) => [operator.id, operator.pubkey]),
+      ...machines.flatMap((machine) => [machine.id, machine.name, machine.atmPubkey]),
+      bunker.signerPubkey,
+      run.runId,
+      saga.env.REPUBLISH_SECRETS_KEY ?? '',
+      saga.databaseUrl,
+      new URL(saga.databaseUrl).password,
+    ];
+    expect(escaped({ history: '', tables: '', logs: body }, canaries)).toEqual([]);
+    expect(body).not.toMatch(/[0-9a-f]{64}/);
+  });
+
+  test('put workflow, run, document type and machine into each line about a document', async () => {
+    const { id, machines } = await saga.addOperator({ machines: 2 });
+    const run = await saga.start(id);
+    await run.result();
+    const linesOfRun = (): Record<string, unknown>[] =>
+      worker.logs
+        .filter((line) => line.startsWith('{'))
+        .map((line) => JSON.parse(line) as Record<string, unknown>)
+        .filter((line) => line.workflowId === run.workflowId);
+    const ofDocuments = (): Record<string, unknown>[] =>
+      linesOfRun().filter(
+        ({ activityType, msg }) => activityType === 'republishDocument' && msg === 'Activity completed',
+      );
+    await until(() => ofDocuments().length === 4);
+    expect(
+      ofDocuments()
+        .map(({ runId, documentType, machineId }) => `${runId} ${documentType} ${machineId}`)
+        .sort(),
+    ).toEqual(
+      machines
+        .flatMap((machine) =>
+          ['bitspire-cassettes', 'bitspire-fees'].map((type) => `${run.runId} ${type} ${machine.id}`),
+        )
+        .sort(),
+    );
+    const ended = linesOfRun().filter(({ msg }) => msg === 'a run has ended');
+    expect(ended).toMatchObject([{ runId: run.runId, outcome: 'complete' }]);
+  });
+});

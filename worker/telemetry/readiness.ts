@@ -1,0 +1,53 @@
+import type { NativeConnection, Worker } from '@temporalio/worker';
+import type { Queryable } from '../../database/connection';
+
+export interface NeededByWork {
+  worker: Pick<Worker, 'getState'>;
+  connection: NativeConnection;
+  database: Queryable;
+}
+
+const ANSWER_WITHIN_MS = 2_000;
+/** However many ask, the servers are asked once a second at most. */
+const KEPT_FOR_MS = 1_000;
+
+/** Tells why a worker can take no work at this moment, in words that name no address. */
+export function readinessOf({ worker, connection, database }: NeededByWork): () => Promise<string[]> {
+  const ask = async (): Promise<string[]> => {
+    const whys = await Promise.all([
+      whyNot(database.query('SELECT 1'), 'Postgres'),
+      whyNot(
+        connection.withDeadline(Date.now() + ANSWER_WITHIN_MS, () =>
+          connection.workflowService.getSystemInfo({}),
+        ),
+        'Temporal',
+      ),
+    ]);
+    return whys.filter((trouble) => trouble !== undefined);
+  };
+  let kept: { atMs: number; troubles: Promise<string[]> } | undefined;
+  return async () => {
+    const state = worker.getState();
+    if (state !== 'RUNNING') return [`the worker does not poll: it is ${state.toLowerCase()}`];
+    if (kept === undefined || Date.now() - kept.atMs > KEPT_FOR_MS)
+      kept = { atMs: Date.now(), troubles: ask() };
+    return kept.troubles;
+  };
+}
+
+/** Undefined when it does, within the bound. */
+async function whyNot(question: Promise<unknown>, who: string): Promise<string | undefined> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<string>((resolve) => {
+    timer = setTimeout(() => resolve(`${who} does not answer`), ANSWER_WITHIN_MS);
+  });
+  const trouble = question.then(
+    () => undefined,
+    () => `${who} does not answer`,
+  );
+  try {
+    return await Promise.race([trouble, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

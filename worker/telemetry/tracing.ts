@@ -1,0 +1,131 @@
+import { createHash } from 'node:crypto';
+import { diag, DiagLogLevel, ROOT_CONTEXT, SpanStatusCode, trace, TraceFlags } from '@opentelemetry/api';
+import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http';
+import { resourceFromAttributes } from '@opentelemetry/resources';
+import { BasicTracerProvider, BatchSpanProcessor, RandomIdGenerator } from '@opentelemetry/sdk-trace-base';
+import type { ActivityInterceptorsFactory } from '@temporalio/worker';
+import type { Logger } from 'pino';
+import { documentNamedBy } from '../../activities/document-named-by';
+import type { Build } from '../build';
+
+/** What a worker is given so that its activities are traced. */
+export interface Tracing {
+  activity: ActivityInterceptorsFactory;
+  /** Sends what is left, within a bound. */
+  close(): Promise<void>;
+}
+
+const EXPORT_TIMEOUT_MS = 3_000;
+/** The end of the process waits for no collector longer than this. */
+const CLOSE_WITHIN_MS = 5_000;
+/** Runs whose beginning is remembered; of others the root begins with the audit. */
+const MAX_RUNS = 10_000;
+
+/**
+ * Sends a span for each attempt of an activity to an OTLP collector over HTTP, all spans of a run in one trace. A span holds
+ * names, ids and the type of a failure: no message, no input, no result.
+ *
+ * The trace's id is made from the run's, so that workers agree on it without a word. The SDK's own interceptors pass it on in
+ * headers, by code in the workflow that changes the order of its steps: a run with an update that was begun before tracing was
+ * switched on can then not be replayed.
+ */
+export function startTracing(tracesUrl: string, build: Build, logger: Logger): Tracing {
+  diag.setLogger(
+    {
+      error: () => logger.warn('traces could not be sent'),
+      warn: () => undefined,
+      info: () => undefined,
+      debug: () => undefined,
+      verbose: () => undefined,
+    },
+    DiagLogLevel.ERROR,
+  );
+  const random = new RandomIdGenerator();
+  /** Ids of the one span whose children have named it already. */
+  let given: SpanIds | undefined;
+  const provider = new BasicTracerProvider({
+    resource: resourceFromAttributes({
+      'service.name': 'republish-operator-configs',
+      'service.version': build.version,
+      'service.instance.id': String(process.pid),
+    }),
+    idGenerator: {
+      generateTraceId: () => given?.traceId ?? random.generateTraceId(),
+      generateSpanId: () => given?.spanId ?? random.generateSpanId(),
+    },
+    spanProcessors: [
+      new BatchSpanProcessor(new OTLPTraceExporter({ url: tracesUrl, timeoutMillis: EXPORT_TIMEOUT_MS }), {
+        exportTimeoutMillis: EXPORT_TIMEOUT_MS,
+      }),
+    ],
+  });
+  const tracer = provider.getTracer('republish-operator-configs');
+  const began = new Map<string, number>();
+
+  /** The run itself: from the first activity that this worker did for it to the audit. */
+  const endRoot = (runId: string, root: SpanIds, workflowId: string): void => {
+    given = root;
+    const span = tracer.startSpan('run', {
+      root: true,
+      startTime: began.get(runId) ?? Date.now(),
+      attributes: { 'temporal.workflow_id': workflowId, 'temporal.run_id': runId },
+    });
+    given = undefined;
+    span.end();
+    began.delete(runId);
+  };
+
+  return {
+    activity: ({ info }) => ({
+      inbound: {
+        async execute(input, next) {
+          const { workflowId = '', runId: executionRunId = '' } = info.workflowExecution ?? {};
+          // The same for all executions of a run that continues as new, where the input says it.
+          const runId = (input.args[0] as { runId?: string } | undefined)?.runId ?? executionRunId;
+          const root = rootOf(runId);
+          if (!began.has(runId) && began.size < MAX_RUNS) began.set(runId, Date.now());
+          const { documentType, machineId } = documentNamedBy(input.args[0]);
+          const span = tracer.startSpan(
+            info.activityType,
+            {
+              attributes: {
+                'temporal.workflow_id': workflowId,
+                'temporal.run_id': executionRunId,
+                'temporal.attempt': info.attempt,
+                ...(documentType === undefined ? {} : { 'republish.document_type': documentType }),
+                ...(machineId === undefined ? {} : { 'republish.machine_id': machineId }),
+              },
+            },
+            trace.setSpanContext(ROOT_CONTEXT, { ...root, traceFlags: TraceFlags.SAMPLED, isRemote: true }),
+          );
+          try {
+            return await next(input);
+          } catch (thrown) {
+            const { type, name } = thrown as { type?: unknown; name?: unknown };
+            span.setStatus({ code: SpanStatusCode.ERROR, message: String(type ?? name) });
+            throw thrown;
+          } finally {
+            span.end();
+            if (info.activityType === 'persistAudit') endRoot(runId, root, workflowId);
+          }
+        },
+      },
+    }),
+    async close() {
+      let timer: NodeJS.Timeout | undefined;
+      const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, CLOSE_WITHIN_MS)));
+      await Promise.race([provider.shutdown().catch(() => undefined), late]);
+      clearTimeout(timer);
+    },
+  };
+}
+
+interface SpanIds {
+  traceId: string;
+  spanId: string;
+}
+
+function rootOf(runId: string): SpanIds {
+  const hash = createHash('sha256').update(runId).digest('hex');
+  return { traceId: hash.slice(0, 32), spanId: hash.slice(32, 48) };
+}
