@@ -1,6 +1,7 @@
 import { decrypt, getConversationKey } from 'nostr-tools/nip44';
 import fc from 'fast-check';
 import { RepublishFailed } from '../../client/errors';
+import { RepublishError } from '../../contract/failures';
 import type { RepublishRun } from '../../client/run';
 import { documentTypes } from '../../documents/registry';
 import type { FaultAction } from '../../dev/bunker-faults';
@@ -218,7 +219,8 @@ async function disturb(
   const refused = (): undefined => undefined; // the run may have ended by now
   switch (what) {
     case 'connections terminated':
-      await saga.database.query(
+      await insisting(
+        saga,
         'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()',
       );
       return;
@@ -240,7 +242,7 @@ async function disturb(
       await run.retry().catch(refused);
       return;
     case 'state changed':
-      await saga.database.query('UPDATE bitspire_fees SET cash_in_percent = 7.25 WHERE machine_id = $1', [
+      await insisting(saga, 'UPDATE bitspire_fees SET cash_in_percent = 7.25 WHERE machine_id = $1', [
         machines[0]?.id,
       ]);
       return;
@@ -253,15 +255,19 @@ async function disturb(
 /** The next seals of a machine meet a serialization failure, twice. */
 async function failSerialization(saga: Saga, machineId: string): Promise<void> {
   const name = `scenario_${machineId.replace(/\W/g, '_')}`;
-  await saga.database.query(`CREATE SEQUENCE IF NOT EXISTS ${name}`);
-  await saga.database.query(`CREATE OR REPLACE FUNCTION ${name}() RETURNS trigger LANGUAGE plpgsql AS $$
+  await insisting(saga, `CREATE SEQUENCE IF NOT EXISTS ${name}`);
+  await insisting(
+    saga,
+    `CREATE OR REPLACE FUNCTION ${name}() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   IF NEW.machine_id = '${machineId}' AND OLD.event_id IS NULL AND NEW.event_id IS NOT NULL AND nextval('${name}') <= 2 THEN
     RAISE EXCEPTION 'planned' USING ERRCODE = '40001';
   END IF;
   RETURN NEW;
-END $$`);
-  await saga.database.query(
+END $$`,
+  );
+  await insisting(
+    saga,
     `CREATE OR REPLACE TRIGGER ${name} BEFORE UPDATE ON republish.documents FOR EACH ROW EXECUTE FUNCTION ${name}()`,
   );
 }
@@ -288,6 +294,20 @@ async function readAsMachines(saga: Saga, { machines, bunker }: SagaOperator): P
       const { cash_in_percent: read } = JSON.parse(state) as { cash_in_percent: number };
       if (read !== Number(row?.percent))
         throw new Error(`machine ${id} reads fees that are not in the database`);
+    }
+  }
+}
+
+/** A statement of the scenario's own, whose connection another of its disturbances may terminate. */
+async function insisting(saga: Saga, text: string, values: unknown[] = []): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      await saga.database.query(text, values);
+      return;
+    } catch (error) {
+      if (attempt === 10 || !(error instanceof RepublishError && error.type === 'DatabaseUnavailable'))
+        throw error;
+      await pause(50);
     }
   }
 }
