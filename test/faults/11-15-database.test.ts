@@ -38,9 +38,10 @@ test('15: no connection is left, neither in the pool nor on the server: waited f
   const saga = await startSaga({ postgresUrl: postgres.url });
   const hogs: Client[] = [];
   try {
-    const operator = await addOperatorWithCanaries(saga, { machines: 4, bunker: SLOW_BUNKER });
+    const operator = await addOperatorWithCanaries(saga, { machines: 40, bunker: SLOW_BUNKER });
     const worker = await startWorkerChild(saga, { env: { REPUBLISH_MAX_ATTEMPTS: '10' } });
     let refusal: unknown;
+    let phase: string | undefined;
     const { ids, failure } = await runUnderFault(saga, operator, {
       during: async (run) => {
         await until(async () => (await saga.ledger(run.runId)).some(({ outcome }) => outcome !== null));
@@ -65,12 +66,14 @@ test('15: no connection is left, neither in the pool nor on the server: waited f
           return terminated?.rowCount === 0;
         });
         await new Promise((resolve) => setTimeout(resolve, 3_000));
+        ({ phase } = await run.progress());
         await Promise.all(hogs.splice(0).map((hog) => hog.end()));
       },
     });
     expect(refusal).toMatchObject({ code: '53300' });
     expect(failure).toBeUndefined();
-    expect(ids).toHaveLength(8);
+    expect(ids).toHaveLength(80);
+    expect(phase).toBe('publishing');
     expect(worker.hasExited()).toBe(false);
   } finally {
     await Promise.all(hogs.map((hog) => hog.end()));
