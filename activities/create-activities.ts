@@ -7,6 +7,12 @@ import { ApprovalNotices } from './approval-notices';
 import { askSigner } from './ask-signer';
 import { checkSigner } from './check-signer';
 import type { ActivityCall, ActivityDependencies } from './dependencies';
+import { followRun } from './fleet/follow-run';
+import { loadOperators } from './fleet/load-operators';
+import { persistFleetAudit } from './fleet/persist-fleet-audit';
+import { planFleet } from './fleet/plan-fleet';
+import { recordOperators } from './fleet/record-operators';
+import { speakToRuns } from './fleet/speak-to-runs';
 import { loadMachines } from './load-machines';
 import { persistAudit } from './persist-audit';
 import { planAgain } from './plan-again';
@@ -45,7 +51,7 @@ export function createActivities(dependencies: ActivityDependencies): Activities
         return await work(dependencies, input, { workflowId, signal, signerCall: { signal, onApproval } });
       } catch (thrown) {
         // A missing right or table is mended by a person; the audit waits for that, since nothing else keeps the outcome.
-        const always = name === 'persistAudit';
+        const always = name.startsWith('persist');
         throw asFailure(ensureError(thrown), context.cancellationSignal, always, (error) =>
           dependencies.onUnexpected(name, error),
         );
@@ -63,6 +69,16 @@ export function createActivities(dependencies: ActivityDependencies): Activities
     persistAudit: asActivity('persistAudit', persistAudit),
     planAgain: asActivity('planAgain', planAgain),
     skipDocuments: asActivity('skipDocuments', skipDocuments),
+    planFleet: asActivity('planFleet', planFleet),
+    loadOperators: asActivity('loadOperators', loadOperators),
+    recordOperators: asActivity('recordOperators', recordOperators),
+    persistFleetAudit: asActivity('persistFleetAudit', persistFleetAudit),
+    followRun: asActivity('followRun', (_, input, { signal }) =>
+      followRun(Context.current().client, input, signal),
+    ),
+    speakToRuns: asActivity('speakToRuns', (_, input, { signal }) =>
+      speakToRuns(Context.current().client, input, signal),
+    ),
     // Not a matter of the house: a workflow cannot cancel itself, so it has itself cancelled from outside.
     requestCancellation: async () => {
       const { workflowExecution } = Context.current().info;

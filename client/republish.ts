@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from 'node:util';
 import {
   type Client,
   WorkflowExecutionAlreadyStartedError,
@@ -18,8 +17,8 @@ import {
 import { loadConfiguration } from '../configuration/load';
 import type { ControlRequest, ControlResult, DocumentSelection, UpdateName } from '../contract/control';
 import { type DocumentFailure, isFailureType } from '../contract/failures';
-import { normalisedInput, type RepublishInput, type RepublishResult } from '../contract/input';
-import { PROGRESS_QUERY, WORKFLOW_TYPE, workflowIdFor } from '../contract/names';
+import { asksTheSame, type RepublishInput, type RepublishResult } from '../contract/input';
+import { fairnessKeyOf, PROGRESS_QUERY, WORKFLOW_TYPE, workflowIdFor } from '../contract/names';
 import type { Progress } from '../contract/progress';
 import { connect } from './connect';
 import { ControlRefused, RepublishFailed } from './errors';
@@ -90,13 +89,14 @@ async function runToEnd(
 ): Promise<RepublishResult> {
   for (;;) {
     const run = await startRepublish(client, operatorUserId, input);
-    if (!run.attached || (await asksTheSame(client, run, { operatorUserId, ...input }))) return run.result();
+    if (!run.attached || (await wasAskedTheSame(client, run, { operatorUserId, ...input })))
+      return run.result();
     await run.result().catch(() => undefined);
   }
 }
 
 /** Whether a run was started with a request like ours; the reason does not matter. */
-async function asksTheSame(
+async function wasAskedTheSame(
   client: Client,
   { workflowId, runId }: RepublishRun,
   { taskQueue: _, ...ours }: RepublishInput & Pick<RepublishOptions, 'taskQueue'>,
@@ -109,16 +109,7 @@ async function asksTheSame(
   const payload = history?.events?.[0]?.workflowExecutionStartedEventAttributes?.input?.payloads?.[0];
   if (payload == null) return false;
   const theirs = defaultPayloadConverter.fromPayload<RepublishInput>(payload);
-  return isDeepStrictEqual(essence(theirs), essence(ours));
-}
-
-function essence(input: RepublishInput): RepublishInput {
-  const { reason: _, ...rest } = normalisedInput(input);
-  return {
-    ...rest,
-    ...(rest.documentTypes ? { documentTypes: rest.documentTypes.toSorted() } : {}),
-    ...(rest.machineIds ? { machineIds: rest.machineIds.toSorted() } : {}),
-  };
+  return asksTheSame(theirs, ours);
 }
 
 /** Starts a run for an operator, or attaches to the one that goes on, and does not wait for its end. */
@@ -138,6 +129,7 @@ export async function startRepublish(
       workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
       staticSummary: `Republish the configuration documents of operator ${operatorUserId}`,
       staticDetails: staticDetails(request),
+      priority: { fairnessKey: fairnessKeyOf(operatorUserId) },
       ...(input.reason ? { memo: { reason: input.reason } } : {}),
     });
     return runOf(client, workflowId, handle.firstExecutionRunId, false);
@@ -200,7 +192,7 @@ function runOf(client: Client, workflowId: string, runId: string, attached: bool
 }
 
 /** A run that refuses says why; one that has ended is not there to be asked. */
-function asControlRefused(name: UpdateName, error: unknown): unknown {
+export function asControlRefused(name: UpdateName, error: unknown): unknown {
   if (error instanceof WorkflowUpdateFailedError && error.cause instanceof ApplicationFailure)
     return new ControlRefused(`${name} was refused: ${error.cause.message}`);
   if (error instanceof WorkflowNotFoundError)
@@ -214,7 +206,7 @@ interface FailureDetails {
   failed?: number;
 }
 
-function asRepublishFailed(error: unknown): unknown {
+export function asRepublishFailed(error: unknown): unknown {
   if (!(error instanceof WorkflowFailedError)) return error;
   let cause: unknown = error.cause;
   // An activity's failure stands behind the wrapper that says which activity it was.

@@ -115,6 +115,7 @@ function sourceOptions({ queries }: Configuration, documentTypes: readonly Docum
     // LNbits keeps its accounts in its own schema, also when the extension's tables are elsewhere.
     account: queries.account,
     machines: inSchema(queries.machines),
+    operators: queries.operators && inSchema(queries.operators),
     documents: Object.fromEntries(
       documentTypes.map(({ type, source }) => [type, inSchema(queries.documents[type] ?? source)]),
     ),

@@ -55,7 +55,7 @@ function failureLines({ failures, failed }: Progress): string[] {
 }
 
 /** Strangers' words in Markdown: no link, no image, no table cell, no code. */
-function plain(text: string): string {
+export function plain(text: string): string {
   return text.replace(/[\\`*_{}[\]<>|#~!]/g, '\\$&').replace(/\s+/g, ' ');
 }
 

@@ -5,6 +5,7 @@ import { Command } from 'commander';
 import { registerAudit } from './commands/audit';
 import { registerControl } from './commands/control';
 import { registerDev } from './commands/dev';
+import { registerFleet } from './commands/fleet';
 import { registerMigrate } from './commands/migrate';
 import { registerSigner } from './commands/signer';
 import { registerStart } from './commands/start';
@@ -25,6 +26,7 @@ const program = new Command('republish')
 registerStart(program);
 registerStatus(program);
 registerControl(program);
+registerFleet(program);
 registerAudit(program);
 registerSigner(program);
 registerWorker(program);

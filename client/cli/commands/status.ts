@@ -92,7 +92,7 @@ function approvalPages(
 }
 
 /** A query waits for a worker; where there is none, the rest of the status is worth more than the wait. */
-async function inTime<T>(promise: Promise<T>, timeoutMs: number): Promise<T | undefined> {
+export async function inTime<T>(promise: Promise<T>, timeoutMs: number): Promise<T | undefined> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<undefined>((resolve) => (timer = setTimeout(() => resolve(undefined), timeoutMs)));
   const result = await Promise.race([promise.catch(() => undefined), late]);
