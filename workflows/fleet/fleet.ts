@@ -3,10 +3,8 @@ import {
   condition,
   defineQuery,
   isCancellation,
-  ParentClosePolicy,
   setCurrentDetails,
   setHandler,
-  startChild,
   workflowInfo,
 } from '@temporalio/workflow';
 import type { ControlRequest, Intervention } from '../../contract/control';
@@ -19,15 +17,14 @@ import {
   noOperators,
   type OperatorCounts,
   type OperatorEnd,
-  requestOf,
 } from '../../contract/fleet';
 import type { OperatorRun, PlanFleetResult } from '../../contract/fleet-activities';
-import { fairnessKeyOf, PROGRESS_QUERY, WORKFLOW_TYPE, workflowIdFor } from '../../contract/names';
-import { endOfFailedRun } from '../../contract/run-end';
-import type { republishOperatorConfigs } from '../republish-operator-configs';
-import { followRun, loadOperators, recordOperators, speakToRuns } from './activities';
+import { PROGRESS_QUERY } from '../../contract/names';
+import { loadOperators, recordOperators } from './activities';
 import { FleetControl, type ControlledFleet } from './control';
 import { fleetDetails } from './details';
+import { endOfAdopted, republishOperator } from './operator-run';
+import { type InWork, RunsInWork } from './runs-in-work';
 
 const OPERATORS_PER_PAGE = 500;
 /** Ends that wait to be written together: an activity for each would double the fleet's history. */
@@ -39,11 +36,11 @@ const MAX_SHOWN_AT_WORK = 20;
 export interface FleetState extends PlanFleetResult {
   counts: OperatorCounts;
   failures: OperatorEnd[];
-  /** The last operator who was begun. */
+  /** The last operator whose turn has come. */
   after?: string;
-  /** Runs that go on. The next execution cannot be their parent any more; it follows them. */
-  running: CarriedRun[];
-  /** Operators whose own turn waits for the end of a run that somebody else had started. */
+  /** Runs that go on. The next execution cannot be their parent; it follows them. */
+  running: (OperatorRun & { paused: boolean })[];
+  /** Operators whose own run waits for the end of one that somebody else had started. */
   again: string[];
   /** Operators who ended and are not written down yet. */
   unrecorded: OperatorEnd[];
@@ -51,22 +48,9 @@ export interface FleetState extends PlanFleetResult {
   interventions: Intervention[];
 }
 
-interface CarriedRun extends OperatorRun {
-  paused: boolean;
-}
-
-interface InWork {
-  /** Absent until it has begun, and where it is somebody else's run that is waited for. */
-  run?: OperatorRun;
-  /** Begun by an earlier execution, and so no child of this one. */
-  adopted?: true;
-  /** By this fleet, and not by somebody who paused only this operator. */
-  paused: boolean;
-}
-
 const progressQuery = defineQuery<FleetProgress>(PROGRESS_QUERY);
 
-/** One execution of a fleet: whose turn it is, whose runs go on, and what is shown of that. */
+/** One execution of a fleet: whose turn it is, how each turn ended, and what is shown of that. */
 export class Fleet implements ControlledFleet {
   readonly control: FleetControl;
   phase: FleetPhase = 'planning';
@@ -77,10 +61,7 @@ export class Fleet implements ControlledFleet {
   #page: string[] = [];
   #after: string | undefined;
   #allLoaded = false;
-  #inWork = new Map<string, InWork>();
-  #telling: Promise<unknown> = Promise.resolve();
-  #recording = 0;
-  #starting = 0;
+  #inWork = new RunsInWork();
   #broken: { error: unknown } | undefined;
   /** The scope of the workflow itself: queries and updates run outside of it. */
   #scope = CancellationScope.current();
@@ -103,15 +84,15 @@ export class Fleet implements ControlledFleet {
   progress(): FleetProgress {
     const { paused } = this.control;
     const running = this.#inWork.size;
-    const { complete, incomplete, failed, cancelled } = this.#counts;
+    const ended = Object.values(this.#counts).reduce((sum, count) => sum + count, 0);
     return {
       phase: this.phase,
       cancelling: this.#scope.consideredCancelled || this.control.cancelAsked,
       ...(paused === undefined ? {} : { paused }),
       planned: this.#planned,
-      waiting: this.#planned - running - complete - incomplete - failed - cancelled,
+      waiting: this.#planned - running - ended,
       operators: this.#counts,
-      atWork: [...this.#inWork.keys()].slice(0, MAX_SHOWN_AT_WORK),
+      atWork: this.#inWork.operators.slice(0, MAX_SHOWN_AT_WORK),
       running,
       failures: this.#failures,
     };
@@ -133,15 +114,17 @@ export class Fleet implements ControlledFleet {
   async work(plan: PlanFleetResult): Promise<FleetState | undefined> {
     this.#planned = plan.planned;
     this.enter('running');
-    for (const { paused, ...run } of this.carried?.running ?? [])
-      void this.#take(run.operatorUserId, { run, paused, adopted: true }, () => this.#followOwn(run));
+    for (const { paused, ...run } of this.carried?.running ?? []) {
+      const adopted = { run, paused, adopted: true } as const;
+      void this.#take(run.operatorUserId, adopted, () => endOfAdopted(this.request, run));
+    }
     for (const operator of this.carried?.again ?? []) this.#giveTurn(operator);
     try {
       await this.#beginAll();
       await condition(() => this.#inWork.size === 0 || this.#mustContinue());
       if (this.#inWork.size > 0) {
         await this.control.untilIdle();
-        await condition(() => this.#starting === 0 && this.#recording === 0);
+        await condition(() => this.#inWork.all.every(({ starting, ended }) => !starting && !ended));
         return this.#state(plan);
       }
     } catch (error) {
@@ -153,13 +136,9 @@ export class Fleet implements ControlledFleet {
   }
 
   async #untilEnded(cancelled: boolean): Promise<void> {
-    if (cancelled) {
-      // Children are cancelled with their parent; those of an earlier execution have none.
-      const adopted = [...this.#inWork.values()].flatMap((each) =>
-        each.adopted && each.run ? [each.run] : [],
-      );
-      await this.#inTurn(() => this.#speak('cancel', adopted, {})).catch(() => undefined);
-    }
+    // Children are cancelled with their parent; those of an earlier execution have none.
+    if (cancelled)
+      await this.#inWork.tell('cancel', {}, ({ adopted }) => adopted === true).catch(() => undefined);
     await condition(() => this.#inWork.size === 0);
   }
 
@@ -171,20 +150,14 @@ export class Fleet implements ControlledFleet {
     for (;;) {
       await condition(() => mayNotBegin() || hasRoom());
       if (mayNotBegin()) return;
-      if (this.#page.length === 0) {
-        if (this.#allLoaded) return;
-        // It takes its time, and somebody may have paused meanwhile.
-        await this.#loadPage();
-        continue;
-      }
-      const operator = this.#page.shift() ?? '';
-      this.#after = operator;
-      this.#giveTurn(operator);
+      const operator = this.#page.shift();
+      if (operator !== undefined) {
+        this.#after = operator;
+        this.#giveTurn(operator);
+      } else if (this.#allLoaded) return;
+      // It takes its time, and somebody may have paused meanwhile: begin is asked for anew.
+      else await this.#loadPage();
     }
-  }
-
-  #giveTurn(operatorUserId: string): void {
-    void this.#take(operatorUserId, { paused: false }, (inWork) => this.#republish(operatorUserId, inWork));
   }
 
   async #loadPage(): Promise<void> {
@@ -197,16 +170,35 @@ export class Fleet implements ControlledFleet {
     this.#allLoaded = page.next === undefined;
   }
 
-  /** Works on an operator and counts how it ended. Never rejects: what breaks here breaks the fleet, in `work`. */
+  #giveTurn(operator: string): void {
+    const inWork: InWork = { paused: false };
+    void this.#take(operator, inWork, () =>
+      republishOperator(this.request, operator, {
+        onStarting: (starting) => (inWork.starting = starting),
+        onBegun: (run) => {
+          inWork.run = run;
+          const { paused } = this.control;
+          if (paused === undefined) return;
+          // It began while the others were being paused.
+          const isStillPaused = (each: InWork): boolean =>
+            each === inWork && this.control.paused !== undefined;
+          this.#inWork.tell('pause', paused, isStillPaused).catch(() => undefined);
+        },
+      }),
+    );
+  }
+
+  /** Waits for an operator's turn and counts how it ended. Never rejects: what breaks here breaks the fleet, in `work`. */
   async #take(
     operatorUserId: string,
     inWork: InWork,
-    work: (inWork: InWork) => Promise<OperatorEnd | undefined>,
+    work: () => Promise<OperatorEnd | undefined>,
   ): Promise<void> {
-    this.#inWork.set(operatorUserId, inWork);
+    this.#inWork.add(operatorUserId, inWork);
     this.onChange();
     try {
-      const end = await work(inWork);
+      const end = await work();
+      inWork.ended = true;
       if (end !== undefined) this.#count(end);
       await this.#record();
     } catch (error) {
@@ -226,110 +218,11 @@ export class Fleet implements ControlledFleet {
   async #record(): Promise<void> {
     if (this.unrecorded.length < RECORD_TOGETHER) return;
     const ended = this.unrecorded.splice(0);
-    this.#recording += 1;
-    try {
-      await CancellationScope.nonCancellable(() => recordOperators({ runId: fleetId(), ended }));
-    } finally {
-      this.#recording -= 1;
-    }
-  }
-
-  /** @returns undefined when the fleet was cancelled before the operator's run began */
-  async #republish(operatorUserId: string, inWork: InWork): Promise<OperatorEnd | undefined> {
-    const request = requestOf(this.request, operatorUserId);
-    for (;;) {
-      try {
-        const child = await this.#start(operatorUserId);
-        const run = { operatorUserId, runId: child.firstExecutionRunId };
-        inWork.run = run;
-        if (this.control.paused !== undefined) void this.#pauseLate(inWork).catch(() => undefined);
-        try {
-          await child.result();
-          return { ...run, outcome: 'complete' };
-        } catch (error) {
-          return { ...run, ...endOfFailedRun(error) };
-        }
-      } catch (error) {
-        if (isCancellation(error)) return undefined;
-        if (!isRunningAlready(error)) throw error;
-      }
-      try {
-        // Somebody else's run: it is neither paused nor cancelled with the fleet. If it was asked the same, it is as good
-        // as ours; if not, ours comes after it.
-        const { same, end } = await followRun({ operatorUserId, request });
-        if (same) return end;
-      } catch (error) {
-        if (isCancellation(error)) return undefined;
-        throw error;
-      }
-    }
-  }
-
-  async #start(operatorUserId: string) {
-    this.#starting += 1;
-    try {
-      return await startChild<typeof republishOperatorConfigs>(WORKFLOW_TYPE, {
-        // The id of a single start: so neither begins beside the other.
-        workflowId: workflowIdFor(operatorUserId),
-        args: [requestOf(this.request, operatorUserId)],
-        workflowIdReusePolicy: 'ALLOW_DUPLICATE',
-        // A fleet that is terminated, or continues as new, leaves its runs what they are: sagas that finish by themselves
-        // and write their audits. A new fleet follows them.
-        parentClosePolicy: ParentClosePolicy.ABANDON,
-        priority: { fairnessKey: fairnessKeyOf(operatorUserId) },
-        staticSummary: `Republish the configuration documents of operator ${operatorUserId} (fleet)`,
-        ...(this.request.reason ? { memo: { reason: this.request.reason } } : {}),
-      });
-    } finally {
-      this.#starting -= 1;
-    }
-  }
-
-  /** A run that an earlier execution began. It is waited for also when the fleet is cancelled, as a child would be. */
-  async #followOwn(run: OperatorRun): Promise<OperatorEnd> {
-    const request = requestOf(this.request, run.operatorUserId);
-    const { end } = await CancellationScope.nonCancellable(() => followRun({ ...run, request }));
-    return end;
-  }
-
-  /** It began while the runs were being paused. */
-  async #pauseLate({ run }: InWork): Promise<void> {
-    const { paused } = this.control;
-    if (run === undefined || paused === undefined) return;
-    await this.#inTurn(() =>
-      this.control.paused === undefined ? Promise.resolve(0) : this.#speak('pause', [run], paused),
-    );
+    await CancellationScope.nonCancellable(() => recordOperators({ runId: fleetId(), ended }));
   }
 
   tell(action: FleetUpdateName, request: ControlRequest): Promise<number> {
-    return this.#inTurn(() => {
-      const runs = [...this.#inWork.values()].flatMap(({ run, paused }) =>
-        run !== undefined && (action !== 'resume' || paused) ? [run] : [],
-      );
-      return this.#speak(action, runs, request);
-    });
-  }
-
-  async #speak(
-    action: FleetUpdateName,
-    runs: OperatorRun[],
-    { by, reason }: ControlRequest,
-  ): Promise<number> {
-    if (runs.length === 0) return 0;
-    const said = { ...(by == null ? {} : { by }), ...(reason == null ? {} : { reason }) };
-    const { taken } = await CancellationScope.nonCancellable(() => speakToRuns({ action, runs, ...said }));
-    for (const operatorUserId of taken) {
-      const inWork = this.#inWork.get(operatorUserId);
-      if (inWork !== undefined) inWork.paused = action === 'pause';
-    }
-    return taken.length;
-  }
-
-  /** One after the other: a resume must not overtake the pause before it. */
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const turn = this.#telling.then(work);
-    this.#telling = turn.catch(() => undefined);
-    return turn;
+    return this.#inWork.tell(action, request, ({ paused }) => action !== 'resume' || paused);
   }
 
   refusal(name: FleetUpdateName): string | undefined {
@@ -345,27 +238,21 @@ export class Fleet implements ControlledFleet {
     return this.#broken === undefined && workflowInfo().continueAsNewSuggested;
   }
 
-  #state(plan: PlanFleetResult): FleetState {
+  #state({ planned, searchAttributes }: PlanFleetResult): FleetState {
     const { paused, interventions } = this.control;
     return {
-      ...plan,
+      planned,
+      ...(searchAttributes ? { searchAttributes } : {}),
       counts: this.#counts,
       failures: this.#failures,
       ...(this.#after === undefined ? {} : { after: this.#after }),
-      running: [...this.#inWork.values()].flatMap(({ run, paused }) =>
-        run === undefined ? [] : [{ ...run, paused }],
-      ),
-      again: [...this.#inWork].flatMap(([operator, { run }]) => (run === undefined ? [operator] : [])),
+      running: this.#inWork.all.flatMap(({ run, paused }) => (run === undefined ? [] : [{ ...run, paused }])),
+      again: this.#inWork.withoutRun,
       unrecorded: this.unrecorded,
       ...(paused === undefined ? {} : { paused }),
       interventions,
     };
   }
-}
-
-/** By name: the SDK throws it in workflows, and exports it only to clients. */
-function isRunningAlready(error: unknown): boolean {
-  return error instanceof Error && error.name === 'WorkflowExecutionAlreadyStartedError';
 }
 
 /** The ledger key of the fleet: it stays across continue-as-new. */
