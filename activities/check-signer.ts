@@ -1,5 +1,6 @@
 import type { CheckSignerInput, CheckSignerResult } from '../contract/activities';
 import { RepublishError } from '../contract/failures';
+import { didYouMean } from '../contract/suggest';
 import { recordRun } from '../database/ledger/runs';
 import { findSigner } from '../database/signers';
 import { parsePublicKey } from '../nostr/keys';
@@ -55,7 +56,7 @@ function resolveDocumentTypes(deps: ActivityDependencies, requested: string[] | 
   if (unknown.length > 0) {
     throw new RepublishError(
       'UnknownDocumentType',
-      `unknown document type ${unknown.map((type) => `"${type}"`).join(', ')}; known are ${known.join(', ')}`,
+      `unknown document type ${unknown.map((type) => `"${type}"${didYouMean(type, known)}`).join(', ')}; known are ${known.join(', ')}`,
     );
   }
   return known.filter((type) => requested === undefined || requested.includes(type));

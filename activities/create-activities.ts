@@ -1,6 +1,6 @@
 import { Context } from '@temporalio/activity';
 import { ApplicationFailure, type ApplicationFailureOptions, CancelledFailure } from '@temporalio/common';
-import type { Activities, HeartbeatDetails } from '../contract/activities';
+import type { Activities, DocumentReference, HeartbeatDetails } from '../contract/activities';
 import { APPROVAL_SIGNAL, type ApprovalNotice } from '../contract/control';
 import { ensureError, isRetryable, remedyFor, RepublishError } from '../contract/failures';
 import { ApprovalNotices } from './approval-notices';
@@ -14,6 +14,8 @@ import { planFleet } from './fleet/plan-fleet';
 import { recordOperators } from './fleet/record-operators';
 import { speakToRuns } from './fleet/speak-to-runs';
 import { loadMachines } from './load-machines';
+import { nextDocuments } from './next-documents';
+import { noteFailures } from './note-failures';
 import { persistAudit } from './persist-audit';
 import { planAgain } from './plan-again';
 import { republishDocument } from './republish-document';
@@ -34,41 +36,51 @@ export function createActivities(dependencies: ActivityDependencies): Activities
       const context = Context.current();
       // Heartbeats carry the cancellation to us and let the server notice a lost worker.
       const signal = context.cancellationSignal;
-      let waiting: HeartbeatDetails | undefined;
+      const document = documentOf(input);
+      let waitsAt: string | undefined;
+      const show = (): void => {
+        const details: HeartbeatDetails = {
+          ...(waitsAt === undefined ? {} : { approvalUrl: waitsAt }),
+          ...(document === undefined ? {} : { document }),
+        };
+        context.heartbeat(details);
+      };
       const beat = setInterval(
-        () => context.heartbeat(waiting),
+        show,
         Math.min(dependencies.limits.heartbeatTimeoutMs, FIXED_HEARTBEAT_TIMEOUT_MS) / 4,
       );
       const { workflowId = '', runId = '' } = context.info.workflowExecution ?? {};
-      const of = documentOf(input) ?? name;
+      const of = document === undefined ? name : `${document.documentType}/${document.machineId}`;
       const onApproval = (approvalUrl: string | undefined): void => {
-        if (waiting !== undefined) tellRun(context, notices.closed(runId, of, waiting.approvalUrl));
-        waiting = approvalUrl === undefined ? undefined : { approvalUrl };
-        context.heartbeat(waiting);
-        if (waiting !== undefined) tellRun(context, notices.opened(runId, of, waiting.approvalUrl));
+        if (waitsAt !== undefined) tellRun(context, notices.closed(runId, of, waitsAt));
+        waitsAt = approvalUrl;
+        show();
+        if (waitsAt !== undefined) tellRun(context, notices.opened(runId, of, waitsAt));
       };
       try {
         return await work(dependencies, input, { workflowId, signal, signerCall: { signal, onApproval } });
       } catch (thrown) {
         // A missing right or table is mended by a person; the audit waits for that, since nothing else keeps the outcome.
         const always = name.startsWith('persist');
-        throw asFailure(ensureError(thrown), context.cancellationSignal, always, (error) =>
+        throw asFailure(ensureError(thrown), document, context.cancellationSignal, always, (error) =>
           dependencies.onUnexpected(name, error),
         );
       } finally {
         clearInterval(beat);
-        if (waiting !== undefined) onApproval(undefined);
+        if (waitsAt !== undefined) onApproval(undefined);
       }
     };
 
   return {
     checkSigner: asActivity('checkSigner', checkSigner),
     loadMachines: asActivity('loadMachines', loadMachines),
+    nextDocuments: asActivity('nextDocuments', nextDocuments),
     askSigner: asActivity('askSigner', askSigner),
     republishDocument: asActivity('republishDocument', republishDocument),
     persistAudit: asActivity('persistAudit', persistAudit),
     planAgain: asActivity('planAgain', planAgain),
     skipDocuments: asActivity('skipDocuments', skipDocuments),
+    noteFailures: asActivity('noteFailures', noteFailures),
     planFleet: asActivity('planFleet', planFleet),
     loadOperators: asActivity('loadOperators', loadOperators),
     recordOperators: asActivity('recordOperators', recordOperators),
@@ -89,10 +101,10 @@ export function createActivities(dependencies: ActivityDependencies): Activities
   };
 }
 
-/** How the workflow calls the document that an activity is about. */
-function documentOf(input: unknown): string | undefined {
-  const { documentType, machineId } = input as { documentType?: string; machineId?: string };
-  return documentType && machineId ? `${documentType}/${machineId}` : undefined;
+/** The document that an activity is about, if it is about one. */
+function documentOf(input: unknown): DocumentReference | undefined {
+  const { documentType, machineId } = input as Partial<DocumentReference>;
+  return documentType && machineId ? { documentType, machineId } : undefined;
 }
 
 /**
@@ -115,11 +127,12 @@ function withoutStack(options: ApplicationFailureOptions): ApplicationFailure {
 }
 
 /**
- * What Temporal is told. The message is for people and ends with the remedy; `details` holds the bare reason. The
- * original error is not attached: its fields and its stack may hold what must not enter history.
+ * What Temporal is told. The message is for people and ends with the remedy; `details` holds the bare reason and which
+ * document it is, for whoever looks at what is being retried. The original error is not attached: its fields and its stack may hold what must not enter history.
  */
 function asFailure(
   error: Error,
+  document: DocumentReference | undefined,
   signal: AbortSignal,
   alwaysRetry: boolean,
   onUnexpected: (error: Error) => void,
@@ -134,7 +147,7 @@ function asFailure(
       type: error.type,
       message: `${error.message}. ${remedyFor(error.type)}`,
       nonRetryable: !alwaysRetry && !isRetryable(error.type),
-      details: [error.message],
+      details: [error.message, ...(document ? [document] : [])],
     });
   }
   onUnexpected(error);
@@ -142,6 +155,6 @@ function asFailure(
   return withoutStack({
     type: 'Unexpected',
     message: `${reason}. ${remedyFor('Unexpected')}`,
-    details: [reason],
+    details: [reason, ...(document ? [document] : [])],
   });
 }

@@ -50,7 +50,9 @@ export async function loadMachines(
     return stood.get(address) == null || stood.get(address) !== fingerprints.get(address);
   };
   return {
-    machines: toPublish(machines, rows),
+    ...(input.list === false
+      ? { machines: [], open: countOpen(rows) }
+      : { machines: toPublish(machines, rows) }),
     toSign: rows.filter(needsSignature).length,
     settled: countSettled(rows),
     failures: failuresOf(rows).slice(0, MAX_NAMED_FAILURES),
@@ -88,12 +90,22 @@ export function toPublish(
   machines: Pick<MachineRow, 'id' | 'name'>[],
   rows: Pick<PlanRow, 'machineId' | 'documentType' | 'outcome'>[],
 ): PlannedMachine[] {
+  const open = new Map<string, string[]>();
+  for (const { machineId, documentType, outcome } of rows) {
+    if (outcome === null) open.set(machineId, [...(open.get(machineId) ?? []), documentType]);
+  }
   return machines.flatMap(({ id, name }) => {
-    const open = rows.filter((row) => row.machineId === id && row.outcome === null);
-    return open.length === 0
-      ? []
-      : [{ machineId: id, name: name ?? id, documentTypes: open.map((row) => row.documentType) }];
+    const documentTypes = open.get(id);
+    return documentTypes === undefined ? [] : [{ machineId: id, name: name ?? id, documentTypes }];
   });
+}
+
+function countOpen(rows: DocumentRow[]): Record<string, number> {
+  const open: Record<string, number> = {};
+  for (const { documentType, outcome } of rows) {
+    if (outcome === null) open[documentType] = (open[documentType] ?? 0) + 1;
+  }
+  return open;
 }
 
 function countSettled(rows: DocumentRow[]): LoadMachinesResult['settled'] {

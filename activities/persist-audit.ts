@@ -3,11 +3,11 @@ import { type DocumentFailure, remedyFor } from '../contract/failures';
 import type { Outcome, RunOutcome } from '../contract/progress';
 import { appendAudit, type AuditRow, auditOfRun } from '../database/audit';
 import {
-  outcomesOfRun,
-  type OutcomeRow,
   failDocuments,
   failUnsettledDocuments,
-} from '../database/ledger/documents';
+  type OutcomeRow,
+  outcomesOfRun,
+} from '../database/ledger/closing';
 import { recordRun } from '../database/ledger/runs';
 import type { ActivityCall, ActivityDependencies } from './dependencies';
 

@@ -1,5 +1,6 @@
 import type { PlanAgainInput, PlanAgainResult } from '../contract/activities';
 import { badRows, ledgerCounts, notBegun, planBadRowsAgain } from '../database/ledger/interventions';
+import { leftBehind } from '../database/ledger/pages';
 import type { ActivityCall, ActivityDependencies } from './dependencies';
 import { failuresOf, toPublish } from './load-machines';
 import { planMachines } from './steps/plan-machines';
@@ -16,7 +17,7 @@ const MAX_NAMED_FAILURES = 50;
  */
 export async function planAgain(
   deps: ActivityDependencies,
-  { runId, operatorUserId, selection }: PlanAgainInput,
+  { runId, operatorUserId, selection, upTo, behind }: PlanAgainInput,
   { signal }: ActivityCall,
 ): Promise<PlanAgainResult> {
   const bad = await badRows(deps.database, runId, selection, MAX_MACHINES);
@@ -31,8 +32,10 @@ export async function planAgain(
     const { documents } = await planMachines(deps, { operatorUserId, documentTypes }, machines, signal);
     await planBadRowsAgain(deps.database, runId, documents);
   }
-  const rows = await notBegun(deps.database, runId, selection, MAX_DOCUMENTS);
+  const rows = await notBegun(deps.database, runId, selection, upTo, MAX_DOCUMENTS);
+  const left = behind && (await leftBehind(deps.database, runId, behind, selection));
   return {
+    ...(left === undefined ? {} : { behind: left.behind, selectedBehind: left.selected }),
     machines: toPublish(
       [...new Map(rows.map((row) => [row.machineId, { id: row.machineId, name: row.machineName }])).values()],
       rows,

@@ -1,36 +1,59 @@
+import { CALLER_FAILURES, type CallerFailureType, isCallerFailureType } from '../contract/caller-failures';
 import { type DocumentFailure, type FailureType, remedyFor } from '../contract/failures';
 import type { RepublishResult } from '../contract/input';
 
+/** What every error of this library has beside its message. */
+interface Explained {
+  /** As in docs/errors.md. */
+  readonly type: FailureType | CallerFailureType;
+  /** What to do about it, as a sentence. */
+  readonly remedy: string;
+}
+
 /** A run that did not end well. Nothing that was published is lost: `published` says what stands. */
-export class RepublishFailed extends Error {
+export class RepublishFailed extends Error implements Explained {
   override readonly name = 'RepublishFailed';
-  /** What to do about it. */
   readonly remedy: string;
 
   constructor(
-    /** Failure type; `Cancelled` and `Terminated` when somebody ended the run. */
-    readonly type: FailureType | 'Cancelled' | 'Terminated',
+    /** Failure type; `Cancelled`, `Terminated` and `TimedOut` when the run was ended from outside. */
+    readonly type: FailureType | 'Cancelled' | 'Terminated' | 'TimedOut',
     message: string,
-    /** Event ids by document type that stand although the run failed. */
+    /** Event ids (64 hex characters) by document type that stand although the run failed. */
     readonly published: RepublishResult = {},
     /** Documents that could not be republished, at most 200 of `failed`. */
     readonly failures: DocumentFailure[] = [],
     readonly failed: number = failures.length,
   ) {
     super(message);
-    this.remedy =
-      type === 'Cancelled' || type === 'Terminated'
-        ? 'Start again: only what is missing is done.'
-        : remedyFor(type);
+    this.remedy = isCallerFailureType(type) ? CALLER_FAILURES[type].remedy : remedyFor(type);
   }
 }
 
 /** A run did not take what was asked of it; the message says why. Nothing was changed. */
-export class ControlRefused extends Error {
+export class ControlRefused extends Error implements Explained {
   override readonly name = 'ControlRefused';
+  readonly type = 'ControlRefused';
+  readonly remedy = CALLER_FAILURES.ControlRefused.remedy;
 }
 
-/** Temporal could not be asked. */
-export class TemporalUnavailable extends Error {
+/** Temporal knows no run of the operator. */
+export class RunNotFound extends Error implements Explained {
+  override readonly name = 'RunNotFound';
+  readonly type = 'RunNotFound';
+  readonly remedy = CALLER_FAILURES.RunNotFound.remedy;
+}
+
+/** Temporal could not be asked. Runs are not affected. */
+export class TemporalUnavailable extends Error implements Explained {
   override readonly name = 'TemporalUnavailable';
+  readonly type = 'TemporalUnavailable';
+  readonly remedy = CALLER_FAILURES.TemporalUnavailable.remedy;
+}
+
+/** Temporal does not let this caller do that: namespace, credentials or rights. */
+export class TemporalRefused extends Error implements Explained {
+  override readonly name = 'TemporalRefused';
+  readonly type = 'TemporalRefused';
+  readonly remedy = CALLER_FAILURES.TemporalRefused.remedy;
 }

@@ -12,15 +12,27 @@ import {
   type FleetUpdateName,
 } from '../contract/fleet';
 import { PROGRESS_QUERY } from '../contract/names';
+import { describeChain, newestChain } from './chain';
 import { ControlRefused } from './errors';
-import { asControlRefused, asRepublishFailed } from './republish';
+import { asControlRefused, asRepublishFailed, explained } from './temporal-errors';
 
 export interface FleetOptions extends FleetInput {
   /** Task queue the workers poll. Default: REPUBLISH_TASK_QUEUE, else `republish-operator-configs`. */
   taskQueue?: string;
 }
 
-/** A fleet that was started, or found. */
+/** How a fleet stands as Temporal sees it: also without a worker. */
+export interface FleetStatus {
+  /** Temporal's word: RUNNING, COMPLETED, CANCELLED, FAILED, TERMINATED. */
+  status: string;
+  /** ISO 8601; null while it goes on. */
+  closedAt: string | null;
+  taskQueue: string;
+  /** null when no worker answers. */
+  progress: FleetProgress | null;
+}
+
+/** A fleet that was started, or found. Every method may throw TemporalUnavailable, TemporalRefused or RunNotFound. */
 export interface FleetRun {
   workflowId: string;
   /** First execution of the fleet, which stays across continue-as-new: the key of its audit row. */
@@ -28,6 +40,7 @@ export interface FleetRun {
   /** False when this call started the fleet; true when it found it. */
   attached: boolean;
   progress(): Promise<FleetProgress>;
+  status(): Promise<FleetStatus>;
   /**
    * Waits for the end. Operators who failed are in the summary; they make no error.
    * @throws RepublishFailed when the fleet could not begin, or was cancelled or terminated
@@ -40,6 +53,10 @@ export interface FleetRun {
   /** Cancels the fleet and the runs that go on. @returns how many runs were told @throws ControlRefused */
   cancel(request?: ControlRequest): Promise<number>;
 }
+
+const QUERY_TIMEOUT_MS = 5_000;
+/** The runs that go on are told before it answers. */
+const UPDATE_TIMEOUT_MS = 120_000;
 
 /** Temporal shows it, and it stays across continue-as-new: whether a fleet that goes on was asked the same. */
 const FINGERPRINT = 'request';
@@ -59,65 +76,82 @@ export async function startFleet(
 ): Promise<FleetRun> {
   const workflowId = fleetWorkflowIdFor(taskQueue);
   const fingerprint = fingerprintOf(input);
-  try {
-    const handle = await client.workflow.start(FLEET_WORKFLOW_TYPE, {
-      workflowId,
-      taskQueue,
-      args: [input],
-      workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
-      memo: { [FINGERPRINT]: fingerprint, ...(input.reason ? { reason: input.reason } : {}) },
-      staticSummary: `Republish the configuration documents of ${input.operators ? `${input.operators.length} operators` : 'all operators'}`,
-      staticDetails: staticDetails(input),
-    });
-    return fleetOf(client, workflowId, handle.firstExecutionRunId, false);
-  } catch (error) {
-    if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
-    const fleet = await findFleet(client, taskQueue);
-    const { memo } = await client.workflow.getHandle(workflowId).describe();
-    if (memo?.[FINGERPRINT] === fingerprint) return fleet;
-    throw new ControlRefused(
-      `another fleet goes on (run ${fleet.runId}), which was asked something else: wait for its end, or cancel it; see: republish fleet status`,
-    );
-  }
+  return explained(client, async () => {
+    try {
+      const handle = await client.workflow.start(FLEET_WORKFLOW_TYPE, {
+        workflowId,
+        taskQueue,
+        args: [input],
+        workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
+        memo: { [FINGERPRINT]: fingerprint, ...(input.reason ? { reason: input.reason } : {}) },
+        staticSummary: `Republish the configuration documents of ${input.operators ? `${input.operators.length} operators` : 'all operators'}`,
+        staticDetails: staticDetails(input),
+      });
+      return fleetOf(client, workflowId, handle.firstExecutionRunId, false);
+    } catch (error) {
+      if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+      const runId = await newestChain(client, workflowId);
+      const { memo } = await describeChain(client, workflowId, runId);
+      if (memo?.[FINGERPRINT] === fingerprint) return fleetOf(client, workflowId, runId, true);
+      throw new ControlRefused(
+        `another fleet goes on (run ${runId}), which was asked something else: wait for its end, or cancel it; see: republish fleet status`,
+      );
+    }
+  });
 }
 
 /**
  * The newest fleet of a task queue, whether it goes on or has ended.
  *
- * @throws WorkflowNotFoundError when there never was one
+ * @throws RunNotFound when there is none that Temporal still knows; TemporalUnavailable, TemporalRefused
  */
 export async function findFleet(
   client: Client,
   taskQueue: string = loadConfiguration().taskQueue,
 ): Promise<FleetRun> {
   const workflowId = fleetWorkflowIdFor(taskQueue);
-  const { runId, raw } = await client.workflow.getHandle(workflowId).describe();
-  return fleetOf(client, workflowId, raw.workflowExecutionInfo?.firstRunId ?? runId, true);
+  const runId = await explained(client, () => newestChain(client, workflowId));
+  return fleetOf(client, workflowId, runId, true);
 }
 
 function fleetOf(client: Client, workflowId: string, runId: string, attached: boolean): FleetRun {
-  // Updates reach whichever execution goes on, and no other fleet that was started since.
-  const current = client.workflow.getHandle(workflowId, undefined, { firstExecutionRunId: runId });
+  // Whichever execution of this fleet goes on, and no other fleet that was started since.
+  const handle = client.workflow.getHandle(workflowId, undefined, { firstExecutionRunId: runId });
   const update = async (name: FleetUpdateName, request: ControlRequest = {}): Promise<number> => {
     try {
-      const { operators } = await current.executeUpdate<FleetControlResult, [ControlRequest]>(name, {
-        args: [request],
-      });
+      const { operators } = await client.withDeadline(Date.now() + UPDATE_TIMEOUT_MS, () =>
+        handle.executeUpdate<FleetControlResult, [ControlRequest]>(name, { args: [request] }),
+      );
       return operators;
     } catch (error) {
-      throw asControlRefused(name, error);
+      throw asControlRefused(client, name, error);
     }
   };
+  const progressOf = (execution: string): Promise<FleetProgress> =>
+    client.withDeadline(Date.now() + QUERY_TIMEOUT_MS, () =>
+      client.workflow.getHandle(workflowId, execution).query<FleetProgress>(PROGRESS_QUERY),
+    );
   return {
     workflowId,
     runId,
     attached,
-    progress: () => client.workflow.getHandle(workflowId).query<FleetProgress>(PROGRESS_QUERY),
+    progress: () =>
+      explained(client, async () => progressOf((await describeChain(client, workflowId, runId)).runId)),
+    status: () =>
+      explained(client, async () => {
+        const newest = await describeChain(client, workflowId, runId);
+        return {
+          status: newest.status.name,
+          closedAt: newest.closeTime?.toISOString() ?? null,
+          taskQueue: newest.taskQueue,
+          progress: await progressOf(newest.runId).catch(() => null),
+        };
+      }),
     async result() {
       try {
         return (await client.workflow.getHandle(workflowId, runId).result()) as FleetSummary;
       } catch (error) {
-        throw asRepublishFailed(error);
+        throw asRepublishFailed(client, error);
       }
     },
     pause: (request) => update('pause', request),

@@ -1,15 +1,16 @@
 export { connect, type OpenClient } from './connect';
-export { ControlRefused, RepublishFailed, TemporalUnavailable } from './errors';
-export { findFleet, type FleetOptions, type FleetRun, startFleet } from './fleet';
-export {
-  findRepublish,
-  republishOperatorConfigs,
-  type RepublishOptions,
-  type RepublishRun,
-  startRepublish,
-} from './republish';
-export type { ControlRequest, DocumentSelection } from '../contract/control';
+export { ControlRefused, RepublishFailed, RunNotFound, TemporalRefused, TemporalUnavailable } from './errors';
+export { findFleet, type FleetOptions, type FleetRun, type FleetStatus, startFleet } from './fleet';
+export { republishOperatorConfigs, type RepublishOptions } from './republish';
+export type { RepublishRun } from './run';
+export type { RunProgress } from './run-progress';
+export type { Retry, RunStatus } from './run-status';
+export { findRepublish, startRepublish, type StartOptions } from './start';
+export type { WatchOptions } from './watch';
+export { ConfigurationError } from '../configuration/load';
+export type { ControlRequest, DocumentSelection, Intervention } from '../contract/control';
+export type { CallerFailureType } from '../contract/caller-failures';
+export type { FleetInput, FleetProgress, FleetSummary, OperatorEnd } from '../contract/fleet';
 export type { DocumentFailure, Failure, FailureType } from '../contract/failures';
 export type { RepublishInput, RepublishResult } from '../contract/input';
-export type { FleetInput, FleetProgress, FleetSummary, OperatorEnd } from '../contract/fleet';
-export type { Progress } from '../contract/progress';
+export type { Counts, Phase, Progress } from '../contract/progress';

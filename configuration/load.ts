@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { type Configuration, configurationSchema, ENVIRONMENT, OTHER_VARIABLES } from './schema';
-import { suggest } from './suggest';
+import { suggest } from '../contract/suggest';
 
 /** Parts of the configuration that a command cannot do without. */
 export type Need = 'databaseUrl' | 'relays' | 'secretsKey';

@@ -87,6 +87,7 @@ export const configurationSchema = z.strictObject({
   retryIntervalMs: milliseconds(10).default(1_000),
   maxAttempts: z.int().min(1).max(1000).default(10),
   machinesPerPage: z.int().min(1).max(2_000).default(500),
+  documentsPerExecution: z.int().min(1).max(10_000).default(1_000),
   maxStateBytes: z.int().min(1).max(1_000_000).default(28_672),
   logLevel: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
   queries: z
@@ -126,6 +127,7 @@ export const ENVIRONMENT: Record<string, { key: keyof Configuration; kind: Kind 
   REPUBLISH_RETRY_INTERVAL_MS: { key: 'retryIntervalMs', kind: 'number' },
   REPUBLISH_MAX_ATTEMPTS: { key: 'maxAttempts', kind: 'number' },
   REPUBLISH_MACHINES_PER_PAGE: { key: 'machinesPerPage', kind: 'number' },
+  REPUBLISH_DOCUMENTS_PER_EXECUTION: { key: 'documentsPerExecution', kind: 'number' },
   REPUBLISH_MAX_STATE_BYTES: { key: 'maxStateBytes', kind: 'number' },
   REPUBLISH_LOG_LEVEL: { key: 'logLevel', kind: 'text' },
 };

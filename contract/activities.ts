@@ -11,18 +11,27 @@ import type { RepublishInput, RepublishResult } from './input';
 export interface Activities extends FleetActivities {
   checkSigner(input: CheckSignerInput): Promise<CheckSignerResult>;
   loadMachines(input: LoadMachinesInput): Promise<LoadMachinesResult>;
+  nextDocuments(input: NextDocumentsInput): Promise<NextDocumentsResult>;
   askSigner(input: AskSignerInput): Promise<void>;
   republishDocument(input: RepublishDocumentInput): Promise<RepublishDocumentResult>;
   persistAudit(input: PersistAuditInput): Promise<PersistAuditResult>;
   planAgain(input: PlanAgainInput): Promise<PlanAgainResult>;
   skipDocuments(input: SkipDocumentsInput): Promise<SkipDocumentsResult>;
+  noteFailures(input: NoteFailuresInput): Promise<void>;
   requestCancellation(): Promise<void>;
 }
 
-/** What an activity shows while it waits for a person; it is kept by the server only until the activity ends. */
+/** What an activity shows of itself; it is kept by the server only until the activity ends. */
 export interface HeartbeatDetails {
-  /** Page on which the operator approves what the bunker was asked (NIP-46 `auth_url`). */
-  approvalUrl: string;
+  /** Page on which the operator approves what the bunker was asked (NIP-46 `auth_url`), while it waits for that. */
+  approvalUrl?: string;
+  /** Which document is in work, if it is one: a worker that dies leaves no failure that could say so. */
+  document?: DocumentReference;
+}
+
+export interface DocumentReference {
+  documentType: string;
+  machineId: string;
 }
 
 export interface CheckSignerInput {
@@ -57,6 +66,11 @@ export interface RunLimits {
   /** Attempts at one document; each of them waits longer than the last. */
   maxAttempts: number;
   machinesPerPage: number;
+  /**
+   * Documents that one execution begins; then it continues as new, and earlier where Temporal suggests it. Absent in
+   * histories of before: these run to their end in one execution.
+   */
+  documentsPerExecution?: number;
 }
 
 export interface LoadMachinesInput {
@@ -69,6 +83,8 @@ export interface LoadMachinesInput {
   /** Machine id after which the page starts; absent for the first page. */
   after?: string;
   limit: number;
+  /** False: the page is only planned and counted; its documents are read with `nextDocuments` when their turn comes. */
+  list?: false;
 }
 
 export interface PlannedMachine {
@@ -80,6 +96,8 @@ export interface PlannedMachine {
 
 export interface LoadMachinesResult {
   machines: PlannedMachine[];
+  /** For a page that is not listed: how many documents it has to bring to an outcome, by document type. */
+  open?: Record<string, number>;
   /** How many documents of this page will need the signer, as far as the ledger knows. */
   toSign: number;
   /** Outcomes reached without a republish activity, per document type (skipped: no state; failed: bad row). */
@@ -88,6 +106,29 @@ export interface LoadMachinesResult {
   failures: DocumentFailure[];
   /** Cursor of the next page; absent on the last one. */
   next?: string;
+}
+
+/** A place in the order in which a run works on its documents: by machine id, then by document type, byte by byte. */
+export interface DocumentPosition {
+  machineId: string;
+  documentType: string;
+}
+
+/** Reads a page of the plan: documents that have no outcome yet. */
+export interface NextDocumentsInput {
+  runId: string;
+  /** Position behind which the page starts; absent for the first. */
+  after?: DocumentPosition;
+  /** Position with which the last page ends; absent: all. */
+  upTo?: DocumentPosition;
+  selection?: Pick<DocumentSelection, 'documentType' | 'machineId'>;
+  limit: number;
+}
+
+export interface NextDocumentsResult {
+  machines: PlannedMachine[];
+  /** Position of the page's last document; absent on the last page. */
+  next?: DocumentPosition;
 }
 
 export interface AskSignerInput {
@@ -109,23 +150,44 @@ export interface RepublishDocumentResult {
 }
 
 /** Plans anew what failed before any attempt: bad rows that somebody has corrected meanwhile. */
-export interface PlanAgainInput {
+export interface PlanAgainInput extends Behind {
   runId: string;
   operatorUserId: string;
   selection: Pick<DocumentSelection, 'documentType' | 'machineId'>;
+  /** Documents behind this position have not been looked at yet: their turn comes by itself. Absent: there are none. */
+  upTo?: DocumentPosition;
 }
 
 export interface PlanAgainResult extends LedgerCounts {
   /** Every document of the selection that was planned and not begun, at most 1,000; also those of an earlier call. */
   machines: PlannedMachine[];
   failures: DocumentFailure[];
+  /** How many documents of the selection earlier executions have left without an outcome. */
+  selectedBehind?: number;
 }
 
-export interface SkipDocumentsInput {
+export interface SkipDocumentsInput extends Behind {
   runId: string;
   selection: Pick<DocumentSelection, 'documentType' | 'machineId'>;
   by?: string;
   reason?: string;
+}
+
+/** What earlier executions of a run have tried and left without an outcome; only the ledger has a list of it. */
+export interface Behind {
+  behind?: {
+    /** Where this execution began. */
+    upTo: DocumentPosition;
+    /** Documents up to there that this execution has taken up again. */
+    except: DocumentPosition[];
+  };
+}
+
+/** Writes into the ledger why documents have failed, where their attempts could not do it themselves. */
+export interface NoteFailuresInput {
+  runId: string;
+  /** At most 200. */
+  failures: DocumentFailure[];
 }
 
 export interface SkipDocumentsResult extends LedgerCounts {
@@ -136,6 +198,8 @@ export interface SkipDocumentsResult extends LedgerCounts {
 /** What the ledger says after a change, by document type: absolute, so that an activity that runs twice does no harm. */
 export interface LedgerCounts {
   counts: Record<string, { failed: number; skipped: number }>;
+  /** Where it was asked for: documents that earlier executions have left without an outcome. */
+  behind?: Record<string, number>;
 }
 
 export interface PersistAuditInput {

@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 import type { ActivityDependencies } from '../activities/dependencies';
 import { ConfigurationError } from '../configuration/load';
 import type { Configuration } from '../configuration/schema';
-import { suggest } from '../configuration/suggest';
+import { suggest } from '../contract/suggest';
 import type { RunLimits } from '../contract/activities';
 import { openDatabase } from '../database/connection';
 import { keepBunkerRelays } from '../database/signers';
@@ -161,6 +161,7 @@ function runLimits(configuration: Configuration): RunLimits {
     maxRetryIntervalMs: Math.max(30_000, configuration.retryIntervalMs),
     maxAttempts: configuration.maxAttempts,
     machinesPerPage: configuration.machinesPerPage,
+    documentsPerExecution: configuration.documentsPerExecution,
   };
 }
 

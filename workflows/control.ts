@@ -37,10 +37,15 @@ const MAX_APPROVALS = 50;
 /** The updates of a run, and what people have asked of it. */
 export class Control {
   paused: Intervention | undefined;
-  readonly interventions: Intervention[] = [];
+  readonly interventions: Intervention[];
   #approvals = new Map<string, string>();
 
-  constructor(private readonly run: ControlledRun) {
+  constructor(
+    private readonly run: ControlledRun,
+    carried: { paused?: Intervention; interventions: Intervention[] } = { interventions: [] },
+  ) {
+    this.paused = carried.paused;
+    this.interventions = carried.interventions;
     this.#handle('pause', (intervention) => {
       this.paused ??= intervention;
       return 0;
@@ -70,9 +75,9 @@ export class Control {
     this.#approvals.delete(of);
   }
 
-  /** Resolves when documents may be begun. Rejects when the run is cancelled meanwhile. */
-  async untilResumed(): Promise<void> {
-    if (this.paused !== undefined) await condition(() => this.paused === undefined);
+  /** Resolves when documents may be begun, or when `orElse` holds. Rejects when the run is cancelled meanwhile. */
+  async untilResumed(orElse: () => boolean = () => false): Promise<void> {
+    if (this.paused !== undefined) await condition(() => this.paused === undefined || orElse());
   }
 
   /** Resolves when no update is in work any more: what it changes belongs into the audit. */

@@ -1,4 +1,5 @@
-import { CancellationScope, isCancellation } from '@temporalio/workflow';
+import { CancellationScope, CancelledFailure, isCancellation } from '@temporalio/workflow';
+import type { DocumentPosition, PlannedMachine } from '../contract/activities';
 import type { DocumentSelection } from '../contract/control';
 import type { DocumentFailure, Failure, FailureType } from '../contract/failures';
 
@@ -6,6 +7,28 @@ export interface QueuedDocument {
   machineId: string;
   name: string;
   documentType: string;
+  /** It came in the order of the ledger, for its first attempt in this run. */
+  inOrder?: boolean;
+}
+
+/** Where more documents come from when the queue runs low. */
+export interface Supply {
+  readonly isEmpty: boolean;
+  prefetch(): void;
+  load(): Promise<void>;
+}
+
+export interface Working<Result> {
+  /** Documents at once. */
+  width: number;
+  /** Resolves when the next document may be begun. */
+  mayBegin(): Promise<void>;
+  /** No further document is to be begun by this execution. */
+  mustEnd(): boolean;
+  work(document: QueuedDocument): Promise<Result>;
+  /** Told how each document ended: with the result of `work`, or a failure. */
+  onEnd(document: QueuedDocument, result: Result | undefined): void;
+  failureOf(error: unknown): Failure;
 }
 
 interface InWork {
@@ -38,30 +61,78 @@ export class DocumentQueue {
   #failed = new Map<string, { document: QueuedDocument; failure: Failure }>();
   #known = new Set<string>();
   #givenUp = new Set<string>();
-  #failedInARow = 0;
+  /** Selections that are being given up just now: none of theirs may be begun any more. */
+  #refused = new Set<DocumentSelection>();
+  #takenUp: QueuedDocument[] = [];
+  #begun = 0;
+  #position: DocumentPosition | undefined;
+  #failedInARow: number;
   #width = Infinity;
 
-  /** Adds documents that were not added before. */
-  add(documents: QueuedDocument[]): void {
+  constructor({ failedInARow = 0 }: { failedInARow?: number } = {}) {
+    this.#failedInARow = failedInARow;
+  }
+
+  /** Adds documents that were not added before, and returns these. */
+  add(documents: QueuedDocument[], { inOrder = false } = {}): QueuedDocument[] {
+    const added: QueuedDocument[] = [];
     for (const document of documents) {
       const key = keyOf(document);
       if (this.#known.has(key)) continue;
       this.#known.add(key);
-      this.#waiting.push(document);
+      added.push(document);
+      if (!inOrder) this.#takenUp.push(document);
+      if ([...this.#refused].some((selection) => isSelected(document, selection))) continue;
+      this.#waiting.push(inOrder ? { ...document, inOrder } : document);
     }
+    return added;
   }
 
   get waiting(): number {
     return this.#waiting.length;
   }
 
-  /** Every document that failed for good, by the failures of its last attempt. */
-  get failures(): DocumentFailure[] {
-    return [...this.#failed.values()].map(({ document: { documentType, machineId }, failure }) => ({
-      documentType,
-      machineId,
-      ...failure,
-    }));
+  get inWork(): number {
+    return this.#inWork.size;
+  }
+
+  /** Documents that were begun so far, each attempt at the whole of one counted. */
+  get begun(): number {
+    return this.#begun;
+  }
+
+  get failedInARow(): number {
+    return this.#failedInARow;
+  }
+
+  /** The last document that was begun in the order of the ledger. */
+  get position(): DocumentPosition | undefined {
+    return this.#position;
+  }
+
+  /** Whether documents wait whose turn would come in the order of the ledger. */
+  get hasInOrder(): boolean {
+    return this.#waiting.some(({ inOrder }) => inOrder);
+  }
+
+  /** Documents that wait for another attempt although others were begun after them. */
+  get again(): QueuedDocument[] {
+    return this.#waiting.filter(({ inOrder }) => !inOrder);
+  }
+
+  /** Documents that were added out of order, whatever became of them. */
+  get takenUp(): readonly QueuedDocument[] {
+    return this.#takenUp;
+  }
+
+  /** Documents that failed for good, by the failures of their last attempts. */
+  failures(limit = Infinity): DocumentFailure[] {
+    const failures: DocumentFailure[] = [];
+    for (const { document, failure } of this.#failed.values()) {
+      if (failures.length >= limit) break;
+      failures.push({ documentType: document.documentType, machineId: document.machineId, ...failure });
+    }
+    return failures;
   }
 
   /**
@@ -79,59 +150,80 @@ export class DocumentQueue {
   }
 
   /**
-   * Works on what waits, at most `width` documents at once: thousands of pending activities at a time would be refused by
-   * the server. After a cancellation no document is begun, and those in work are waited for.
-   *
-   * @param mayBegin resolves when the next document may be begun
-   * @param onEnd told how each document ended: with the result of `work`, a failure, or given up by a person
+   * Works on what waits and on what the supply still has, at most `width` documents at once: thousands of pending activities
+   * at a time would be refused by the server. After a cancellation no document is begun, and those in work are waited for.
    */
-  async work<Result>(
-    width: number,
-    mayBegin: () => Promise<void>,
-    work: (document: QueuedDocument) => Promise<Result>,
-    onEnd: (document: QueuedDocument, result: Result | undefined) => void,
-    failureOf: (error: unknown) => Failure,
-  ): Promise<void> {
+  async work<Result>(supply: Supply, working: Working<Result>): Promise<void> {
+    const { width } = working;
     this.#width = width;
     let cancellation: unknown;
     const lane = async (): Promise<void> => {
       for (;;) {
-        if (CancellationScope.current().consideredCancelled) return;
+        if (CancellationScope.current().consideredCancelled) {
+          // Also where all that was in work has ended well: whoever called must not go on with what still waits.
+          cancellation ??= new CancelledFailure('cancelled');
+          return;
+        }
+        let document: QueuedDocument | undefined;
         try {
-          await mayBegin();
+          document = await this.#next(supply, working);
         } catch (error) {
           cancellation = error;
           return;
         }
-        if (this.isHopeless) return;
-        const document = this.#waiting.shift();
         if (document === undefined) return;
-        const key = keyOf(document);
-        const scope = new CancellationScope({ cancellable: true });
-        const ended = scope.run(() => work(document));
-        this.#inWork.set(key, { document, scope, ended: ended.catch(() => undefined) });
-        try {
-          const result = await ended;
-          this.#failedInARow = 0;
-          this.#inWork.delete(key);
-          onEnd(document, result);
-        } catch (error) {
-          this.#inWork.delete(key);
-          if (isCancellation(error)) {
-            if (this.#givenUp.has(key)) continue;
-            // Also the other lanes end at their next document; throwing here would leave theirs unobserved.
-            cancellation = error;
-            return;
-          }
-          const failure = failureOf(error);
-          this.#failed.set(key, { document, failure });
-          this.#failedInARow = ALIKE_FOR_ALL.has(failure.type) ? this.#failedInARow + 1 : 0;
-          onEnd(document, undefined);
-        }
+        const ended = await this.#workOn(document, working);
+        // Also the other lanes end at their next document; throwing here would leave theirs unobserved.
+        if (ended.cancellation === undefined) continue;
+        cancellation = ended.cancellation;
+        return;
       }
     };
-    await Promise.all(Array.from({ length: Math.min(width, this.#waiting.length) }, lane));
+    const lanes = supply.isEmpty ? Math.min(width, this.#waiting.length) : width;
+    await Promise.all(Array.from({ length: lanes }, lane));
     if (cancellation !== undefined) throw cancellation;
+  }
+
+  /** The document whose turn it is, when it may be begun; undefined when there is none, or none is to be begun. */
+  async #next(
+    supply: Supply,
+    { mayBegin, mustEnd }: Pick<Working<unknown>, 'mayBegin' | 'mustEnd'>,
+  ): Promise<QueuedDocument | undefined> {
+    for (;;) {
+      await mayBegin();
+      if (this.isHopeless || mustEnd()) return undefined;
+      const document = this.#waiting.shift();
+      supply.prefetch();
+      if (document !== undefined || supply.isEmpty) return document;
+      await supply.load();
+    }
+  }
+
+  async #workOn<Result>(
+    document: QueuedDocument,
+    { work, onEnd, failureOf }: Working<Result>,
+  ): Promise<{ cancellation?: unknown }> {
+    const key = keyOf(document);
+    const scope = new CancellationScope({ cancellable: true });
+    const ended = scope.run(() => work(document));
+    this.#inWork.set(key, { document, scope, ended: ended.catch(() => undefined) });
+    this.#begun += 1;
+    if (document.inOrder)
+      this.#position = { machineId: document.machineId, documentType: document.documentType };
+    try {
+      const result = await ended;
+      this.#failedInARow = 0;
+      this.#inWork.delete(key);
+      onEnd(document, result);
+    } catch (error) {
+      this.#inWork.delete(key);
+      if (isCancellation(error)) return this.#givenUp.has(key) ? {} : { cancellation: error };
+      const failure = failureOf(error);
+      this.#failed.set(key, { document, failure });
+      this.#failedInARow = ALIKE_FOR_ALL.has(failure.type) ? this.#failedInARow + 1 : 0;
+      onEnd(document, undefined);
+    }
+    return {};
   }
 
   /** Puts failed documents back; where a window had failed, the rest is tried again too. Returns how many were failed. */
@@ -140,9 +232,19 @@ export class DocumentQueue {
     const chosen = [...this.#failed].filter(([, { document }]) => isSelected(document, selection));
     for (const [key, { document }] of chosen) {
       this.#failed.delete(key);
-      this.#waiting.push(document);
+      this.#waiting.push({ ...document, inOrder: false });
     }
     return chosen.length;
+  }
+
+  /** Begins none of the selection while `work` goes on, whatever the supply brings meanwhile. */
+  async refusing<T>(selection: DocumentSelection, work: () => Promise<T>): Promise<T> {
+    this.#refused.add(selection);
+    try {
+      return await work();
+    } finally {
+      this.#refused.delete(selection);
+    }
   }
 
   /** Gives documents up, and resolves when none of them is in work any more. One whose signature is there is finished first. */
@@ -157,6 +259,13 @@ export class DocumentQueue {
     }
     await Promise.all(chosen.map(([, { ended }]) => ended));
   }
+}
+
+/** The documents of machines, one for each of their types. */
+export function documentsOf(machines: PlannedMachine[]): QueuedDocument[] {
+  return machines.flatMap(({ machineId, name, documentTypes }) =>
+    documentTypes.map((documentType) => ({ machineId, name, documentType })),
+  );
 }
 
 export function keyOf({ documentType, machineId }: { documentType: string; machineId: string }): string {

@@ -1,19 +1,35 @@
+import type { CallerFailureType } from '../../contract/caller-failures';
 import type { FailureType } from '../../contract/failures';
 
 /** Exit codes of `republish`; scripts rely on them. */
-export const EXIT = { ok: 0, failed: 1, usage: 2, partlyDone: 3, signer: 4, preflight: 5 } as const;
+export const EXIT = {
+  ok: 0,
+  failed: 1,
+  usage: 2,
+  partlyDone: 3,
+  signer: 4,
+  preflight: 5,
+  detached: 130,
+} as const;
 
-const PREFLIGHT: ReadonlySet<string> = new Set<FailureType>([
+const PREFLIGHT: ReadonlySet<string> = new Set<FailureType | CallerFailureType>([
   'InvalidInput',
   'OperatorNotFound',
   'MachineNotFound',
   'UnknownDocumentType',
   'DatabaseMisconfigured',
   'DatabaseUnavailable',
+  'RunNotFound',
+  'TemporalUnavailable',
+  'TemporalRefused',
+  'ConfigurationError',
 ]);
 
-/** The exit code for a failure type of a run. */
+const USAGE: ReadonlySet<string> = new Set<CallerFailureType>(['UsageError', 'SecretRefused']);
+
+/** The exit code for a failure type. */
 export function exitCodeFor(type: string): number {
+  if (USAGE.has(type)) return EXIT.usage;
   if (type === 'RepublishIncomplete') return EXIT.partlyDone;
   if (type.startsWith('Signer')) return EXIT.signer;
   return PREFLIGHT.has(type) ? EXIT.preflight : EXIT.failed;

@@ -1,44 +1,38 @@
 import { CommanderError } from 'commander';
-import { ConfigurationError } from '../../configuration/load';
-import { ensureError, remedyFor, RepublishError } from '../../contract/failures';
+import { CALLER_FAILURES, isCallerFailureType } from '../../contract/caller-failures';
+import { ensureError, isFailureType, remedyFor } from '../../contract/failures';
 import { EXIT, exitCodeFor } from './exit-codes';
-import { say } from './output';
+import { paintedFor, say } from './output';
 
 /** A mistake in how a command was called. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
 
-/** Says what went wrong and what to do, and returns the exit code. */
+/** Says what went wrong, of which type it is and what to do, and returns the exit code. Every error of a command ends here. */
 export function explain(thrown: unknown): number {
+  // Commander has said it already, with the right word for a mistyped one.
   if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? EXIT.ok : EXIT.usage;
   const error = ensureError(thrown);
-  // By name, so that this file does not load nostr and database for a spelling mistake.
-  if (error instanceof UsageError || error.name === 'SecretRefused') {
-    say(`error: ${error.message}`);
-    return EXIT.usage;
-  }
-  if (error instanceof ConfigurationError) {
-    say(`error: ${error.message}`);
-    return EXIT.preflight;
-  }
-  if (error instanceof RepublishError) {
-    say(`error: ${error.type}: ${error.message}\nremedy: ${remedyFor(error.type)}`);
-    return exitCodeFor(error.type);
-  }
-  // By name, so that this file does not load the Temporal client for a spelling mistake.
-  if (error.name === 'ControlRefused') {
-    say(`error: ${error.message}`);
-    return EXIT.failed;
-  }
-  if (error.name === 'TemporalUnavailable') {
-    say(`error: ${error.message}`);
-    return EXIT.preflight;
-  }
-  if (error.name === 'WorkflowNotFoundError') {
-    say('error: there is no such run; start one with: republish start <operator>');
-    return EXIT.preflight;
-  }
-  say(`error: ${error.message}`);
-  return EXIT.failed;
+  const type = typeOf(error);
+  const remedy = isCallerFailureType(type) ? CALLER_FAILURES[type].remedy : remedyFor(type);
+  process.stderr.write(`${paintedFor(process.stderr, 'red', 'error:')} `);
+  say(`${type}: ${messageOf(error, type)}`);
+  if (!error.message.includes(remedy)) say(`remedy: ${remedy}`);
+  return exitCodeFor(type);
+}
+
+/** By name, so that this file loads neither the Temporal client nor the configuration for a spelling mistake. */
+function typeOf(error: Error) {
+  const { type } = error as { type?: unknown };
+  if (isFailureType(type) || isCallerFailureType(type)) return type;
+  if (isCallerFailureType(error.name)) return error.name;
+  return 'Unexpected';
+}
+
+/** An error of no name of ours says at least which it is: its message alone is often a riddle. */
+function messageOf(error: Error, type: string): string {
+  if (type !== 'Unexpected' || error.name === 'Error' || error.name === 'RepublishError')
+    return error.message;
+  return `${error.name}: ${error.message}`;
 }

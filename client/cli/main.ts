@@ -1,8 +1,10 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
+import { COLOUR_CHOICES, type ColourChoice } from '../../configuration/terminal';
 import { registerAudit } from './commands/audit';
+import { registerCompletion } from './commands/completion';
 import { registerControl } from './commands/control';
 import { registerDev } from './commands/dev';
 import { registerFleet } from './commands/fleet';
@@ -10,46 +12,67 @@ import { registerMigrate } from './commands/migrate';
 import { registerSigner } from './commands/signer';
 import { registerStart } from './commands/start';
 import { registerStatus } from './commands/status';
+import { registerWatch } from './commands/watch';
 import { registerWorker } from './commands/worker';
 import { explain } from './fail';
+import { chooseColour } from './output';
 
-// Commands load what they need when they run, so that --help and a spelling mistake answer at once.
-const program = new Command('republish')
-  .description(
-    'Republishes the Nostr configuration documents of Bitcoin ATM operators under their current key.',
-  )
-  .version(version())
-  .showSuggestionAfterError()
-  .showHelpAfterError('(see --help)')
-  .exitOverride();
+/** The whole command line. Commands load what they need when they run, so that --help and a spelling mistake answer at once. */
+export function buildProgram(): Command {
+  const program = new Command('republish')
+    .description(
+      'Republishes the Nostr configuration documents of Bitcoin ATM operators under their current key.',
+    )
+    .version(version())
+    .addOption(
+      new Option('--color <when>', 'colour what is shown on a terminal (else: NO_COLOR, FORCE_COLOR)')
+        .choices(COLOUR_CHOICES)
+        .default('auto'),
+    )
+    .addHelpText('before', 'Example: republish start 8f3c2b\n')
+    .configureHelp({ showGlobalOptions: true })
+    .showSuggestionAfterError()
+    .showHelpAfterError('(see --help)')
+    .exitOverride()
+    .hook('preAction', () => chooseColour(program.opts<{ color: ColourChoice }>().color));
 
-registerStart(program);
-registerStatus(program);
-registerControl(program);
-registerFleet(program);
-registerAudit(program);
-registerSigner(program);
-registerWorker(program);
-registerMigrate(program);
-registerDev(program);
-
-function version(): string {
-  const file = path.join(__dirname, '../../../package.json');
-  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
+  registerStart(program);
+  registerWatch(program);
+  registerStatus(program);
+  registerControl(program);
+  registerFleet(program);
+  registerAudit(program);
+  registerSigner(program);
+  registerWorker(program);
+  registerMigrate(program);
+  registerDev(program);
+  registerCompletion(program);
+  return program;
 }
 
-// `republish audit ... | head` closes the pipe before all is written: no error of ours.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE') process.exit(0);
-  throw error;
-});
+/** The package's own, from wherever this file runs: built in dist/, or as it is in the sources. */
+function version(): string {
+  for (let directory = __dirname; ; directory = path.dirname(directory)) {
+    try {
+      const text = readFileSync(path.join(directory, 'package.json'), 'utf8');
+      return (JSON.parse(text) as { version: string }).version;
+    } catch (error) {
+      if (directory === path.dirname(directory)) throw error;
+    }
+  }
+}
 
 async function main(): Promise<void> {
+  // `republish audit ... | head` closes the pipe before all is written: no error of ours.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(0);
+    throw error;
+  });
   try {
-    await program.parseAsync();
+    await buildProgram().parseAsync();
   } catch (error) {
     process.exitCode = explain(error);
   }
 }
 
-void main();
+if (require.main === module) void main();

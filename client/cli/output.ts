@@ -1,6 +1,40 @@
+import type { WriteStream } from 'node:tty';
+import { type ColourChoice, loadTerminalConfiguration } from '../../configuration/terminal';
+import { styled, type Style } from './terminal/paint';
+import { harmless, padEnd, widthOf } from './terminal/text';
+
+let colourChoice: ColourChoice | undefined;
+
+/** What `--color` says; without, the environment decides (NO_COLOR, FORCE_COLOR), and else whether it is a terminal. */
+export function chooseColour(choice: ColourChoice | undefined): void {
+  colourChoice = choice === 'auto' ? undefined : choice;
+}
+
+/** Whether what is written to a stream is coloured. Data (JSON, CSV) never is. */
+export function inColour(stream: WriteStream): boolean {
+  const { colour, isDumb } = loadTerminalConfiguration();
+  const choice = colourChoice ?? colour;
+  return choice === 'auto' ? stream.isTTY === true && !isDumb : choice === 'always';
+}
+
+/** Whether something can be kept in place on a stream: not in a file or a pipe, nor where the cursor cannot be moved. */
+export function canRedraw(stream: WriteStream): boolean {
+  return stream.isTTY === true && !loadTerminalConfiguration().isDumb;
+}
+
+/** Text in a style, where standard output (or another stream) is coloured. */
+export function paintedFor(stream: WriteStream, style: Style, text: string): string {
+  return inColour(stream) ? styled(style, harmless(text)) : harmless(text);
+}
+
 /** Data for the next program, on stdout. */
 export function printJson(value: unknown): void {
   process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
+}
+
+/** One of several objects, each on a line of its own (JSON lines), on stdout. */
+export function printJsonLine(value: unknown): void {
+  process.stdout.write(`${JSON.stringify(value)}\n`);
 }
 
 /** Text for people, as the result of a command, on stdout. */
@@ -13,19 +47,14 @@ export function say(text: string): void {
   process.stderr.write(`${harmless(text)}\n`);
 }
 
-/** Names and reasons come from strangers: what would steer a terminal is shown as a mark. */
-function harmless(text: string): string {
-  return text.replace(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/g, '\ufffd');
-}
-
 /** Columns as wide as their widest cell. */
 export function table(header: string[], rows: string[][]): string {
   const widths = header.map((title, column) =>
-    Math.max(title.length, ...rows.map((row) => (row[column] ?? '').length)),
+    Math.max(widthOf(title), ...rows.map((row) => widthOf(row[column] ?? ''))),
   );
   const line = (cells: string[]): string =>
     cells
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .map((cell, column) => padEnd(cell, widths[column] ?? 0))
       .join('  ')
       .trimEnd();
   return [line(header), line(widths.map((width) => '-'.repeat(width))), ...rows.map(line)].join('\n');

@@ -89,8 +89,8 @@ export function documentsOfMachines(
   machineIds: string[],
 ): Promise<DocumentRow[]> {
   return db.query<DocumentRow>(
-    `SELECT ${COLUMNS} FROM republish.documents WHERE run_id = $1 AND machine_id = ANY ($2::text[])
-      ORDER BY machine_id COLLATE "C", document_type`,
+    `SELECT ${COLUMNS} FROM republish.documents WHERE run_id = $1 AND machine_id COLLATE "C" = ANY ($2::text[])
+      ORDER BY machine_id COLLATE "C", document_type COLLATE "C"`,
     [runId, machineIds],
   );
 }
@@ -261,62 +261,6 @@ export async function recordFailedAttempt(
     `UPDATE republish.documents SET failure_type = $4, failure_message = $5
       WHERE run_id = $1 AND document_type = $2 AND machine_id = $3 AND outcome IS NULL`,
     [key.runId, key.documentType, key.machineId, failure.type, failure.message],
-  );
-}
-
-/** Ends the documents that their activities failed for good, with the reason the workflow saw. */
-export async function failDocuments(
-  db: Queryable,
-  runId: string,
-  failures: { documentType: string; machineId: string; type: FailureType; message: string }[],
-): Promise<void> {
-  await db.query(
-    `UPDATE republish.documents AS document
-        SET outcome = 'failed', failure_type = failure.type, failure_message = failure.message, settled_at = now()
-       FROM unnest($2::text[], $3::text[], $4::text[], $5::text[]) AS failure (document_type, machine_id, type, message)
-      WHERE document.run_id = $1 AND document.document_type = failure.document_type
-        AND document.machine_id = failure.machine_id AND document.outcome IS NULL`,
-    [
-      runId,
-      failures.map((failure) => failure.documentType),
-      failures.map((failure) => failure.machineId),
-      failures.map((failure) => failure.type),
-      failures.map((failure) => failure.message),
-    ],
-  );
-}
-
-/**
- * Ends the documents that nobody brought to an outcome: with the reason of their last attempt; else as Interrupted when
- * they were begun, and as NotAttempted when not.
- */
-export async function failUnsettledDocuments(
-  db: Queryable,
-  runId: string,
-  messages: { Interrupted: string; NotAttempted: string },
-): Promise<void> {
-  await db.query(
-    `UPDATE republish.documents
-        SET outcome = 'failed', settled_at = now(),
-            failure_type = COALESCE(failure_type, CASE WHEN attempts > 0 THEN 'Interrupted' ELSE 'NotAttempted' END),
-            failure_message = COALESCE(failure_message, CASE WHEN attempts > 0 THEN $2 ELSE $3 END)
-      WHERE run_id = $1 AND outcome IS NULL`,
-    [runId, messages.Interrupted, messages.NotAttempted],
-  );
-}
-
-/** What the audit needs of every document of a run, in the order of document type and machine: no event, only its id. */
-export type OutcomeRow = Pick<
-  DocumentRow,
-  'documentType' | 'machineId' | 'outcome' | 'relays' | 'supersededBy' | 'failureType' | 'failureMessage'
-> & { eventId: string | null };
-
-export function outcomesOfRun(db: Queryable, runId: string): Promise<OutcomeRow[]> {
-  return db.query<OutcomeRow>(
-    `SELECT document_type AS "documentType", machine_id AS "machineId", outcome, event_id AS "eventId", relays,
-            superseded_by AS "supersededBy", failure_type AS "failureType", failure_message AS "failureMessage"
-       FROM republish.documents WHERE run_id = $1 ORDER BY document_type, machine_id COLLATE "C"`,
-    [runId],
   );
 }
 

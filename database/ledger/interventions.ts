@@ -1,4 +1,4 @@
-import type { LedgerCounts } from '../../contract/activities';
+import type { DocumentPosition, LedgerCounts } from '../../contract/activities';
 import type { DocumentSelection } from '../../contract/control';
 import type { Queryable } from '../connection';
 import type { DocumentRow, PlannedDocument } from './documents';
@@ -36,18 +36,20 @@ export function badRows(
   );
 }
 
-/** Documents that are planned and that no attempt has begun. */
+/** Documents up to a position that are planned and that no attempt has begun, or tried to. */
 export function notBegun(
   db: Queryable,
   runId: string,
   selection: Selection,
+  upTo: DocumentPosition | undefined,
   limit: number,
 ): Promise<PlanRow[]> {
   return db.query<PlanRow>(
     `SELECT ${PLAN_COLUMNS} FROM republish.documents
-      WHERE run_id = $1 AND ${SELECTED} AND outcome IS NULL AND attempts = 0 AND event_id IS NULL
-      ORDER BY machine_id COLLATE "C", document_type LIMIT $4`,
-    [...parameters(runId, selection), limit],
+      WHERE run_id = $1 AND ${SELECTED} AND outcome IS NULL AND attempts = 0 AND event_id IS NULL AND failure_type IS NULL
+        AND ($5::text IS NULL OR (machine_id COLLATE "C", document_type COLLATE "C") <= ($5::text, $6::text))
+      ORDER BY machine_id COLLATE "C", document_type COLLATE "C" LIMIT $4`,
+    [...parameters(runId, selection), limit, upTo?.machineId ?? null, upTo?.documentType ?? null],
   );
 }
 

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { SignedEvent } from '../events';
 import type { AddressRules } from '../relays/address-rules';
-import { plainText, RelayConnection } from '../relays/connection';
+import { RelayConnection } from '../relays/connection';
+import { plainText } from '../relays/plain-text';
 import { plainNetworkError } from '../relays/plain-network-error';
 
 export interface LinkOptions {
@@ -29,6 +30,8 @@ const FIRST_RECONNECT_MS = 250;
 const MAX_RECONNECT_MS = 10_000;
 /** The largest answer is a signed document of the largest state, encrypted: well under this. */
 const MAX_MESSAGE_BYTES = 256 * 1024;
+/** Several times what a bunker at full speed causes: two messages for each request, and the same for another worker. */
+const MAX_RATE = { messagesPerS: 4_000, charsPerS: 16 * 1024 * 1024 };
 /** Relays that send no EOSE for ephemeral kinds must not hold up the first request. */
 const SUBSCRIBED_AFTER_MS = 2_000;
 /**
@@ -138,6 +141,7 @@ export class BunkerLink {
         connectTimeoutMs: this.options.connectTimeoutMs,
         addressRules: this.options.addressRules,
         maxMessageBytes: MAX_MESSAGE_BYTES,
+        maxRate: MAX_RATE,
         // Not why: the network's words are not for the stranger who named the relay.
         onLost: () => lost('connection lost'),
         onNotice: (text) => {

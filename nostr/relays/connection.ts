@@ -2,8 +2,10 @@ import { randomUUID } from 'node:crypto';
 import WebSocket from 'ws';
 import { ensureError } from '../../contract/failures';
 import { hasEventShape, type SignedEvent } from '../events';
+import { FloodGuard, type MessageRate } from './flood-guard';
 import { type AuthReply, authEvent, type RelayIdentity } from './identity';
 import { type AddressRules, lookupWithin, requireAllowedUrl } from './address-rules';
+import { plainText } from './plain-text';
 
 /** Filter of NIP-01, as far as it is used here. */
 export interface Filter {
@@ -41,6 +43,8 @@ export interface RelayConnectionOptions {
   addressRules?: AddressRules;
   /** Larger messages end the connection: nothing that is read here comes near. */
   maxMessageBytes?: number;
+  /** More than that, on average, ends the connection. Absent: as much as the relay sends. */
+  maxRate?: MessageRate;
   onNotice?(text: string): void;
   /** Answers the relay's challenge (NIP-42) at once. Absent: only when `authenticate()` is called. */
   authenticate?(challenge: string): SignedEvent;
@@ -57,11 +61,7 @@ const DEFAULT_MAX_MESSAGE_BYTES = 1024 * 1024;
 const MAX_UNSENT_BYTES = 4 * 1024 * 1024;
 const MAX_CHALLENGE_LENGTH = 500;
 const CHALLENGE_TIMEOUT_MS = 2_000;
-/** Each costs something; a relay that sends only these is not worth listening to. */
-const MAX_MALFORMED = 1_000;
 const PING_INTERVAL_MS = 20_000;
-/** Free text of a relay is data of a stranger: it is cut and stripped before anybody sees it. */
-const MAX_TEXT_LENGTH = 200;
 
 /**
  * One websocket to one relay, speaking NIP-01. It lives once: when the socket is gone every waiting call is told
@@ -76,7 +76,7 @@ export class RelayConnection {
   #waitingForLoss = new Set<(reason: string) => void>();
   #lost: string | undefined;
   #authEventId: string | undefined;
-  #malformed = 0;
+  #guard: FloodGuard;
   /** The newest challenge; it stands as long as the connection. */
   #challenge: string | undefined;
   #waitingForChallenge = new Set<() => void>();
@@ -91,9 +91,13 @@ export class RelayConnection {
   ) {
     this.url = options.url;
     this.#socket = socket;
+    this.#guard = new FloodGuard(options.maxRate);
     socket.on('message', (data, isBinary) => {
-      if (isBinary) this.#dropMalformed();
-      else this.#receive(String(data));
+      const text = isBinary ? '' : String(data);
+      const flood = this.#guard.note(text.length);
+      if (flood !== undefined) this.#lose(flood);
+      else if (isBinary) this.#dropMalformed();
+      else this.#receive(text);
     });
     socket.on('pong', () => (this.#answeredPing = true));
     socket.on('error', (error) => this.#lose(error.message));
@@ -316,8 +320,8 @@ export class RelayConnection {
   }
 
   #dropMalformed(): void {
-    this.#malformed += 1;
-    if (this.#malformed >= MAX_MALFORMED) this.#lose('the relay sends what is no Nostr message');
+    const flood = this.#guard.noteMalformed();
+    if (flood !== undefined) this.#lose(flood);
   }
 
   #receiveChallenge(challenge: string): void {
@@ -353,14 +357,4 @@ export class RelayConnection {
     this.#subscriptions.clear();
     this.options.onLost?.(reason);
   }
-}
-
-const CONTROL_CHARACTERS = /[\u0000-\u001f\u007f-\u009f]+/g;
-/** Half of a surrogate pair (a cut emoji): Postgres refuses it in JSON, and Temporal in a message. */
-const LONE_SURROGATES = /\p{Surrogate}/gu;
-
-/** A stranger's words, fit for a log line: one line, no control characters, valid UTF-8, bounded. */
-export function plainText(value: unknown): string {
-  if (typeof value !== 'string') return '';
-  return value.replace(CONTROL_CHARACTERS, ' ').slice(0, MAX_TEXT_LENGTH).replace(LONE_SURROGATES, '\ufffd');
 }

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Address, SignedEvent } from '../events';
-import { plainText, type PublishReply, type ReadReply, type RelayConnection } from './connection';
+import { type PublishReply, type ReadReply, type RelayConnection } from './connection';
+import { plainText } from './plain-text';
 import {
   type Asking,
   decidedBefore,

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ensureError } from '../../contract/failures';
 import { type Address, isNewer, type SignedEvent } from '../events';
-import { plainText } from './connection';
+import { plainText } from './plain-text';
 import { DirectRelay } from './direct';
 import type { RelayStanding } from '../../contract/relay-standing';
 import type { DocumentRelay, Placed, Sighting } from './document-relay';

@@ -1,3 +1,4 @@
+import { Client } from 'pg';
 import { startPostgres } from '../../dev/postgres';
 import { addOperatorWithCanaries, runUnderFault } from '../support/fault-run';
 import { type Saga, startSaga } from '../support/saga';
@@ -27,6 +28,47 @@ test('11: Postgres crashes in the middle and is away for 20 s: bounded retries, 
     expect(ids).toHaveLength(8);
     expect(worker.hasExited()).toBe(false);
   } finally {
+    await saga.stop();
+    await postgres.stop();
+  }
+}, 150_000);
+
+test('15: no connection is left, neither in the pool nor on the server: waited for, nothing is signed twice', async () => {
+  const postgres = await startPostgres();
+  const saga = await startSaga({ postgresUrl: postgres.url });
+  const hogs: Client[] = [];
+  try {
+    const operator = await addOperatorWithCanaries(saga, { machines: 4, bunker: SLOW_BUNKER });
+    const worker = await startWorkerChild(saga, { env: { REPUBLISH_MAX_ATTEMPTS: '10' } });
+    let refusal: unknown;
+    const { ids, failure } = await runUnderFault(saga, operator, {
+      during: async (run) => {
+        await until(async () => (await saga.ledger(run.runId)).some(({ outcome }) => outcome !== null));
+        // Every place on the server is taken, also those that the worker gives back.
+        for (let round = 0; round < 2; round += 1) {
+          refusal = undefined;
+          while (refusal === undefined) {
+            const hog = new Client({ connectionString: saga.databaseUrl });
+            hog.on('error', () => undefined);
+            refusal = await hog.connect().then(
+              () => void hogs.push(hog),
+              (error: unknown) => error,
+            );
+          }
+          await hogs[0]?.query(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'republish-operator-configs'",
+          );
+        }
+        await new Promise((resolve) => setTimeout(resolve, 3_000));
+        await Promise.all(hogs.splice(0).map((hog) => hog.end()));
+      },
+    });
+    expect(refusal).toMatchObject({ code: '53300' });
+    expect(failure).toBeUndefined();
+    expect(ids).toHaveLength(8);
+    expect(worker.hasExited()).toBe(false);
+  } finally {
+    await Promise.all(hogs.map((hog) => hog.end()));
     await saga.stop();
     await postgres.stop();
   }

@@ -15,7 +15,7 @@ describe('the signer makes wait', () => {
     proxy = await startFaultProxy(saga.relays[0]?.url ?? '');
     saga.onStop(() => proxy.stop());
     await saga.startWorker({
-      env: { REPUBLISH_APPROVAL_TIMEOUT_MS: '2500', REPUBLISH_MAX_ATTEMPTS: '4' },
+      env: { REPUBLISH_APPROVAL_TIMEOUT_MS: '5000', REPUBLISH_MAX_ATTEMPTS: '4' },
     });
   });
   afterEach(() => proxy.setFault(undefined));
@@ -28,7 +28,8 @@ describe('the signer makes wait', () => {
     const operator = await addOperatorWithCanaries(saga, { machines: 3 });
     let heard = 0;
     operator.bunker.setFaults(({ method }) =>
-      method === 'nip44_encrypt' && ++heard === 1 ? { authUrl: PAGE, afterMs: 1_500 } : undefined,
+      // Longer than a request may take without a person.
+      method === 'nip44_encrypt' && ++heard === 1 ? { authUrl: PAGE, afterMs: 2_500 } : undefined,
     );
     let askedMeanwhile = 0;
     const { ids, failure, audit } = await runUnderFault(saga, operator, {
@@ -77,7 +78,7 @@ describe('the signer makes wait', () => {
     });
     expect(ids).toEqual([]);
     expect(failure?.failures).toMatchObject([{ type: 'SignerApprovalPending' }]);
-    expect(failure?.failures[0]?.message).toContain('nobody did within 2500 ms');
+    expect(failure?.failures[0]?.message).toContain('nobody did within 5000 ms');
     expect(JSON.stringify([audit, failure])).not.toContain('canary-approval-page');
     expect(saga.logs.join('')).not.toContain('canary-approval-page');
   }, 60_000);

@@ -1,7 +1,6 @@
 import { getEventListeners } from 'node:events';
 import { randomBytes, randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import fc from 'fast-check';
 import { encrypt as nip04Encrypt } from 'nostr-tools/nip04';
 import { decrypt, encrypt, getConversationKey } from 'nostr-tools/nip44';
 import { finalizeEvent, generateSecretKey, getPublicKey } from 'nostr-tools/pure';
@@ -18,7 +17,6 @@ import { type BareRelay, type BareScript, startBareRelay } from '../support/bare
 import { startChildProgram } from '../support/child-program';
 import { fails } from '../support/fails';
 
-const BUNKER_KIND = 24133;
 /** Long enough for a busy machine; whatever ends sooner ends for another reason. */
 const PATIENCE_MS = 8_000;
 /** Deadline where the deadline is what is tested. */
@@ -827,80 +825,5 @@ describe('the way to the bunker', () => {
     };
     expect(await client.signEvent(unsigned())).toMatchObject({ content: 'c' });
     expect(reflected).toBe(1);
-  });
-
-  it('brings each request its own answer, whatever the order and whatever comes between', async () => {
-    const bunkerKey = generateSecretKey();
-    const relay = await bare({ onEvent: () => undefined });
-    const clientSecretKey = generateSecretKey();
-    const client = open({ relays: [relay.url], bunkerPubkey: getPublicKey(bunkerKey), clientSecretKey });
-    const conversationKey = getConversationKey(bunkerKey, client.clientPubkey);
-    const operatorToMachine = getConversationKey(operatorKey, machine);
-    interface Request {
-      id: string;
-      params: [string, string];
-    }
-    const requestsOnTheWay = (): Request[] =>
-      relay.received
-        .filter(([type]) => type === 'EVENT')
-        .map(([, event]) => JSON.parse(decrypt((event as SignedEvent).content, conversationKey)) as Request);
-
-    const event = (content: string, fields: Partial<SignedEvent> = {}): SignedEvent => ({
-      id: randomBytes(32).toString('hex'),
-      sig: randomBytes(64).toString('hex'),
-      pubkey: getPublicKey(bunkerKey),
-      kind: BUNKER_KIND,
-      created_at: Math.floor(Date.now() / 1000),
-      tags: [['p', client.clientPubkey]],
-      content,
-      ...fields,
-    });
-    const sealed = (message: unknown): SignedEvent =>
-      event(encrypt(JSON.stringify(message), conversationKey));
-    const answerTo = ({ id, params }: Request): unknown => ({
-      id,
-      result: encrypt(params[1], operatorToMachine),
-    });
-    const noise: Record<string, (request: Request) => SignedEvent> = {
-      duplicate: (request) => sealed(answerTo(request)),
-      'stale id': (request) => sealed({ ...(answerTo(request) as object), id: randomUUID() }),
-      undecryptable: () => event('garbage'),
-      'not JSON': () => event(encrypt('hello', conversationKey)),
-      'no answer': ({ id }) => sealed({ id }),
-      'auth_url without a page': ({ id }) => sealed({ id, result: 'auth_url', error: 'nonsense' }),
-      'another author': (request) =>
-        event(sealed(answerTo({ ...request, params: ['', 'forged'] })).content, { pubkey: operator }),
-      'another kind': (request) =>
-        event(sealed(answerTo({ ...request, params: ['', 'forged'] })).content, { kind: 1 }),
-      'another key': ({ id }) => event(encrypt(JSON.stringify({ id, error: 'forged' }), randomBytes(32))),
-    };
-    const COUNT = 4;
-    const everyRequest = Array.from({ length: COUNT }, (_, index) => index);
-    const plan = fc.record({
-      order: fc.shuffledSubarray(everyRequest, { minLength: COUNT }),
-      extras: fc.array(
-        fc.record({ what: fc.constantFrom(...Object.keys(noise)), of: fc.nat(COUNT - 1), at: fc.nat() }),
-        { maxLength: 10 },
-      ),
-    });
-
-    await fc.assert(
-      fc.asyncProperty(plan, async ({ order, extras }) => {
-        relay.received.length = 0;
-        const texts = everyRequest.map(() => randomUUID());
-        const results = texts.map((text) => client.nip44Encrypt(machine, text));
-        await until(() => relay.countOf('EVENT') === COUNT, 'all requests are on the way');
-        const requests = requestsOnTheWay();
-        const frames = order.map((index) => sealed(answerTo(requests[index] as Request)));
-        for (const { what, of, at } of extras) {
-          frames.splice(at % (frames.length + 1), 0, noise[what]!(requests[of] as Request));
-        }
-        // Other authors and kinds would not pass the filter of an honest relay.
-        for (const frame of frames) relay.push(frame);
-        const key = getConversationKey(machineKey, operator);
-        expect((await Promise.all(results)).map((result) => decrypt(result, key))).toEqual(texts);
-      }),
-      { numRuns: 40 },
-    );
   });
 });

@@ -155,8 +155,8 @@ describe('a run that people speak to while it goes on', () => {
     const { id } = await saga.addOperator({ machines: 12, bunker: { answerDelayMs: 60, concurrency: 1 } });
     const run = await saga.start(id);
     await until(async () => (await run.progress()).published >= 2);
-    const { code } = await republish(['cancel', id, '--reason', 'wrong operator'], saga.env);
-    expect(code).toBe(0);
+    const { stderr, code } = await republish(['cancel', id, '--reason', 'wrong operator'], saga.env);
+    expect({ stderr, code }).toEqual({ stderr: expect.stringContaining('cancelled: ') as string, code: 0 });
     expect(await fails(RepublishFailed, run.result())).toMatchObject({ type: 'Cancelled' });
     const description = await saga.client.workflow.getHandle(run.workflowId, run.runId).describe();
     expect(description.status.name).toBe('CANCELLED');
@@ -185,13 +185,14 @@ describe('a run that people speak to while it goes on', () => {
     );
     expect(await refusal('pause', { documentType: 'bitspire-fees' })).toContain('pause knows by, reason');
     expect(await refusal('skip', 'all')).toBe('the argument of skip must be a JSON object, or be left out');
-    expect(await refusal('skip', { documentType: 'bitspire-rates' })).toContain(
-      'is not part of this run; it has bitspire-cassettes, bitspire-fees',
+    expect(await refusal('skip', { documentType: 'bitspire-fee' })).toContain(
+      'is not part of this run (did you mean bitspire-fees?); it has bitspire-cassettes, bitspire-fees',
     );
     expect(await refusal('retry', { reason: 7 })).toBe('reason must be a text of 1 to 500 characters');
     const { stderr, code } = await republish(['resume', id], saga.env);
     expect({ stderr, code }).toEqual({
-      stderr: 'error: resume was refused: the run is not paused\n',
+      stderr:
+        'error: ControlRefused: resume was refused: the run is not paused\nremedy: See how the run stands with: republish status <operator>.\n',
       code: 1,
     });
     await run.skip();

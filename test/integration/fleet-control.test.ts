@@ -1,6 +1,6 @@
 import { ControlRefused, RepublishFailed } from '../../client/errors';
 import type { FleetRun } from '../../client/fleet';
-import { findRepublish } from '../../client/republish';
+import { findRepublish } from '../../client/start';
 import { auditOfFleet } from '../../database/fleets';
 import { fails } from '../support/fails';
 import { addOperators, Gate, PATIENT, startFleetOf } from '../support/fleet';

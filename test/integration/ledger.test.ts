@@ -5,8 +5,6 @@ import { type Database, openDatabase } from '../../database/connection';
 import {
   beginAttempt,
   documentsOfRun,
-  failDocuments,
-  failUnsettledDocuments,
   keepSignature,
   newestSeal,
   planDocuments,
@@ -14,6 +12,7 @@ import {
   sealDocument,
   settleDocument,
 } from '../../database/ledger/documents';
+import { failDocuments, failUnsettledDocuments } from '../../database/ledger/closing';
 import { recordRun } from '../../database/ledger/runs';
 import { migrate } from '../../database/migrate';
 import { testServers } from '../support/servers';

@@ -1,7 +1,13 @@
 import { execFile } from 'node:child_process';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { republishOperatorConfigs, RepublishFailed } from '../../client/index';
+import {
+  findRepublish,
+  type Progress,
+  republishOperatorConfigs,
+  RepublishFailed,
+  RunNotFound,
+} from '../../client/index';
 import { fails } from '../support/fails';
 import { type Saga, startSaga } from '../support/saga';
 
@@ -53,5 +59,41 @@ describe('republish-operator-configs/client', () => {
       failures: [{ type: 'StateInvalid', documentType: 'bitspire-fees', machineId: machines[0]?.id }],
     });
     expect(failure.message).toContain('StateInvalid');
+  });
+
+  test('progress is awaited once, or gone through for each change until the run has ended', async () => {
+    const { id } = await saga.addOperator({ machines: 3, bunker: { answerDelayMs: 100, concurrency: 1 } });
+    const run = await saga.start(id);
+    const seen: Progress[] = [];
+    for await (const progress of run.progress({ intervalMs: 100 })) seen.push(progress);
+    expect(seen.length).toBeGreaterThan(2);
+    expect(seen.at(-1)).toMatchObject({ phase: 'done', planned: 6, published: 6 });
+    const counts = seen.map(({ published }) => published);
+    expect(counts).toEqual(counts.toSorted((a, b) => a - b));
+    expect(await run.progress()).toEqual(seen.at(-1));
+    expect(await run.status()).toMatchObject({
+      status: 'COMPLETED',
+      runId: run.runId,
+      retrying: [],
+      closedAt: expect.any(String) as string,
+    });
+  });
+
+  test('a run is found again by its operator, and watched until somebody has seen enough', async () => {
+    const { id } = await saga.addOperator({ machines: 2, bunker: { answerDelayMs: 150, concurrency: 1 } });
+    const started = await saga.start(id);
+    const found = await findRepublish(saga.client, id);
+    expect(found).toMatchObject({ runId: started.runId, workflowId: started.workflowId, attached: true });
+    const enough = new AbortController();
+    for await (const { status } of found.watch({ intervalMs: 100, signal: enough.signal })) {
+      expect(status).toBe('RUNNING');
+      enough.abort();
+    }
+    expect(Object.values(await found.result()).flat()).toHaveLength(4);
+    expect(await fails(RunNotFound, findRepublish(saga.client, 'nobody-ever'))).toMatchObject({
+      type: 'RunNotFound',
+      message: expect.stringContaining('nobody-ever') as string,
+      remedy: expect.stringContaining('republish start') as string,
+    });
   });
 });

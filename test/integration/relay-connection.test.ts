@@ -7,12 +7,12 @@ import { finalizeEvent, generateSecretKey, getPublicKey } from 'nostr-tools/pure
 import { freePort } from '../../dev/free-port';
 import type { SignedEvent } from '../../nostr/events';
 import {
-  plainText,
   type PublishReply,
   type ReadReply,
   RelayConnection,
   type RelayConnectionOptions,
 } from '../../nostr/relays/connection';
+import { plainText } from '../../nostr/relays/plain-text';
 import { type BareRelay, type BareScript, startBareRelay } from '../support/bare-relay';
 import { startChildProgram } from '../support/child-program';
 

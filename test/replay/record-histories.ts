@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { WORKFLOW_TYPE } from '../../contract/names';
-import type { RepublishRun } from '../../client/republish';
+import type { RepublishRun } from '../../client/run';
 import { type Saga, startSaga } from '../support/saga';
 import { testServers } from '../support/servers';
 import { until } from '../support/until';
@@ -32,7 +32,12 @@ function keep(name: string, { workflowId, runId }: Pick<RepublishRun, 'workflowI
   );
   const scrubbed = JSON.stringify(
     JSON.parse(printed),
-    (key, value: unknown) => (key === 'stackTrace' ? '' : key === 'identity' ? 'recorded' : value),
+    (key, value: unknown) => {
+      if (key === 'stackTrace') return '';
+      // Sticky task queues are named after the worker's identity.
+      const namesTheHost = key === 'identity' || (typeof value === 'string' && /^\d+@/.test(value));
+      return namesTheHost ? 'recorded' : value;
+    },
     1,
   );
   const file = path.join(DIRECTORY, `${name}${process.env.HISTORY_SUFFIX ?? ''}.json`);
@@ -133,6 +138,36 @@ test('several pages of machines', async () => {
   await ended(run);
   keep('paged', run);
   await paged.stop();
+});
+
+test('several executions: each of them, one that goes on, and one that holds what earlier ones have failed', async () => {
+  const short = await startSaga();
+  await short.startWorker({
+    env: { REPUBLISH_DOCUMENTS_PER_EXECUTION: '6', REPUBLISH_MACHINES_PER_PAGE: '3' },
+  });
+  const { id, machines, bunker } = await short.addOperator({
+    machines: 8,
+    bunker: { answerDelayMs: 60, concurrency: 2 },
+  });
+  bunker.setFaults(({ method, params }) =>
+    method === 'sign_event' && String(params[0]).includes(machines[0]?.atmPubkey ?? '')
+      ? { error: 'denied' }
+      : undefined,
+  );
+  const run = await short.start(id, { onFailure: 'hold' });
+  const { workflowId } = run;
+  await until(async () => (await run.progress()).published >= 8);
+  const current = await run.currentRunId();
+  keep('continued-mid-flight', { workflowId, runId: current });
+  await until(async () => (await run.progress()).phase === 'holding');
+  keep('continued-holding', { workflowId, runId: await run.currentRunId() });
+  bunker.setFaults(undefined);
+  await run.retry();
+  await ended(run);
+  keep('continued-first', run);
+  keep('continued-middle', { workflowId, runId: current });
+  keep('continued-last', { workflowId, runId: await run.currentRunId() });
+  await short.stop();
 });
 
 test('cancelled in the middle, and a run that still goes on', async () => {

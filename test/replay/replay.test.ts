@@ -57,6 +57,11 @@ test('there are histories of every kind of run', () => {
     'held-',
     'paused',
     'approved',
+    'continued-first',
+    'continued-middle',
+    'continued-mid-flight',
+    'continued-holding',
+    'continued-last',
   ]) {
     expect({ kind, files: NAMES.filter((name) => name.startsWith(kind)).length > 0 }).toEqual({
       kind,
@@ -65,21 +70,21 @@ test('there are histories of every kind of run', () => {
   }
 });
 
-test("every history replays on today's workflow", async () => {
+test("33: every history replays on today's workflow", async () => {
   const results = await replay(NAMES, workflowCode());
   expect(Object.keys(results).sort()).toEqual(NAMES.sort());
   expect(Object.entries(results).filter(([, error]) => error !== undefined)).toEqual([]);
-});
+}, 240_000);
 
 // Controls: a replay test that cannot fail says nothing.
-test('a workflow that audits by another activity does not replay', async () => {
+test('33: a workflow that audits by another activity does not replay', async () => {
   const mutated = workflowCode().replaceAll('persistAudit', 'persistAuditElsewhere');
   expect(mutated).not.toBe(workflowCode());
   const { 'complete.json': error } = await replay(['complete.json'], mutated);
   expect(error).toBeInstanceOf(DeterminismViolationError);
 });
 
-test('a workflow that does not ask the signer does not replay', async () => {
+test('33: a workflow that does not ask the signer does not replay', async () => {
   const code = workflowCode();
   const mutated = code.replace(/if \(toSign > 0\)/, 'if (false)');
   expect(mutated).not.toBe(code);
@@ -92,6 +97,14 @@ test('a workflow that stops after the first page does not replay', async () => {
   const mutated = code.replace(/while \(after !== undefined\)/, 'while (false)');
   expect(mutated).not.toBe(code);
   const { 'paged.json': error } = await replay(['paged.json'], mutated);
+  expect(error).toBeInstanceOf(DeterminismViolationError);
+});
+
+test('a workflow that hands over at another place does not replay', async () => {
+  const code = workflowCode();
+  const mutated = code.replace(/this\.queue\.begun >= documentsPerExecution/, 'false');
+  expect(mutated).not.toBe(code);
+  const { 'continued-first.json': error } = await replay(['continued-first.json'], mutated);
   expect(error).toBeInstanceOf(DeterminismViolationError);
 });
 

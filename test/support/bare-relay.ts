@@ -8,6 +8,7 @@ import type { SignedEvent } from '../../nostr/events';
 export interface BarePeer {
   /** 0 for the first that connected. */
   readonly index: number;
+  readonly isOpen: boolean;
   send(...frame: unknown[]): void;
   /** Sends what no relay should: text that is no frame. */
   sendText(text: string): void;
@@ -111,6 +112,9 @@ export async function startBareRelay(script: BareScript = {}, port = 0): Promise
   sockets.on('connection', (socket) => {
     const peer: BarePeer = {
       index: peers++,
+      get isOpen() {
+        return socket.readyState === WebSocket.OPEN;
+      },
       send: (...frame) => peer.sendText(JSON.stringify(frame)),
       sendText: (text) => socket.readyState === WebSocket.OPEN && socket.send(text),
       sendBinary: (bytes) => socket.readyState === WebSocket.OPEN && socket.send(bytes),

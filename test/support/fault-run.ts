@@ -1,6 +1,6 @@
 import { isGrpcServiceError } from '@temporalio/client';
 import { RepublishFailed } from '../../client/errors';
-import type { RepublishRun } from '../../client/republish';
+import type { RepublishRun } from '../../client/run';
 import type { RepublishInput, RepublishResult } from '../../contract/input';
 import type { WrittenAuditRow } from '../../database/audit';
 import type { DocumentRow } from '../../database/ledger/documents';
@@ -47,10 +47,12 @@ export async function runUnderFault(
     during?: (run: RepublishRun) => Promise<void>;
     input?: Omit<RepublishInput, 'operatorUserId'>;
     check?: Pick<RunToCheck, 'quorum' | 'canaries'>;
+    /** How often the ledger is looked at for changed ids; seldom, where it is large. */
+    watchEveryMs?: number;
   } = {},
 ): Promise<EndedRun> {
   const run = await saga.start(operator.id, options.input);
-  const watcher = watchSeals(saga, run.runId);
+  const watcher = watchSeals(saga, run.runId, options.watchEveryMs);
   let failure: RepublishFailed | undefined;
   const ended = resultOf(run).catch((error: unknown): RepublishResult => {
     if (!(error instanceof RepublishFailed)) throw error;

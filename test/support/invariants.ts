@@ -170,7 +170,11 @@ async function checkIds(saga: Saga, run: RunToCheck, ledger: DocumentRow[]): Pro
 }
 
 /** Samples the ledger while a run goes on: every event id that each document ever had. */
-export function watchSeals(saga: Saga, runId: string): { end(): Promise<Map<string, Set<string>>> } {
+export function watchSeals(
+  saga: Saga,
+  runId: string,
+  everyMs = 25,
+): { end(): Promise<Map<string, Set<string>>> } {
   const seals = new Map<string, Set<string>>();
   let ended = false;
   const sample = async (): Promise<void> => {
@@ -182,7 +186,7 @@ export function watchSeals(saga: Saga, runId: string): { end(): Promise<Map<stri
     while (!ended) {
       // The database may be what fails.
       await sample().catch(() => undefined);
-      await new Promise((resolve) => setTimeout(resolve, 25));
+      await new Promise((resolve) => setTimeout(resolve, everyMs));
     }
     await sample();
   })();

@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { Client, Connection } from '@temporalio/client';
 import pino from 'pino';
-import { type RepublishOptions, startRepublish } from '../../client/republish';
+import { startRepublish, type StartOptions } from '../../client/start';
 import { addBunkerSigner, addLocalSigner } from '../../pairing/signers';
 import { loadConfiguration } from '../../configuration/load';
 import { createDatabase, dropDatabase } from '../../database/admin';
@@ -39,10 +39,7 @@ export interface Saga {
     secretKeyHex: string;
     pubkey: string;
   }): Promise<Omit<SagaOperator, 'bunker'>>;
-  start(
-    operatorUserId: string,
-    input?: Omit<RepublishOptions, 'client' | 'taskQueue'>,
-  ): ReturnType<typeof startRepublish>;
+  start(operatorUserId: string, input?: Omit<StartOptions, 'taskQueue'>): ReturnType<typeof startRepublish>;
   audits(operatorUserId: string): Promise<WrittenAuditRow[]>;
   ledger(runId: string): Promise<DocumentRow[]>;
   onStop(stop: () => unknown): void;

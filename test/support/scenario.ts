@@ -1,7 +1,7 @@
 import { decrypt, getConversationKey } from 'nostr-tools/nip44';
 import fc from 'fast-check';
 import { RepublishFailed } from '../../client/errors';
-import type { RepublishRun } from '../../client/republish';
+import type { RepublishRun } from '../../client/run';
 import { documentTypes } from '../../documents/registry';
 import type { FaultAction } from '../../dev/bunker-faults';
 import type { SignedEvent } from '../../nostr/events';

@@ -51,6 +51,7 @@ describe('loadConfiguration', () => {
       retryIntervalMs: 1_000,
       maxAttempts: 10,
       machinesPerPage: 500,
+      documentsPerExecution: 1000,
       maxStateBytes: 28_672,
       logLevel: 'info',
       queries: { account: { table: 'accounts' }, machines: { table: 'dca_machines' }, documents: {} },

@@ -1,3 +1,4 @@
+import { CALLER_FAILURES, isCallerFailureType } from '../../contract/caller-failures';
 import {
   ensureError,
   FAILURES,
@@ -36,6 +37,17 @@ describe('the catalogue of failures', () => {
       expect(isFailureType(other)).toBe(false);
     }
   });
+});
+
+describe('the catalogue of what callers meet', () => {
+  it.each(Object.entries(CALLER_FAILURES))(
+    '%s has a meaning and a remedy, each a sentence',
+    (type, { meaning, remedy }) => {
+      for (const sentence of [meaning, remedy]) expect(sentence).toMatch(/^[A-Z].{15,}\.$/);
+      // One name has one meaning: an error is looked up in both.
+      expect([isCallerFailureType(type), isFailureType(type)]).toEqual([true, false]);
+    },
+  );
 });
 
 describe('RepublishError', () => {

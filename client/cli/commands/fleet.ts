@@ -5,7 +5,6 @@ import { EXIT, exitCodeFor } from '../exit-codes';
 import { print, printJson, say } from '../output';
 import { userName } from './control';
 import { fleetLine, showFleetAudit, showSummary, unfinished } from './fleet-output';
-import { inTime } from './status';
 
 interface StartOptions {
   all?: true;
@@ -149,7 +148,7 @@ async function waitForEnd(fleet: FleetRun, json: boolean): Promise<void> {
   const { RepublishFailed } = await import('../../index.js');
   const detach = (): void => {
     say('\ndetached; the fleet goes on. Come back with: republish fleet status');
-    process.exit(130);
+    process.exit(EXIT.detached);
   };
   process.once('SIGINT', detach);
   const stopSaying = sayProgress(fleet);
@@ -190,26 +189,19 @@ async function status({ json }: { json?: true }): Promise<void> {
   const { connect, findFleet } = await import('../../index.js');
   const { client, close } = await connect();
   try {
-    const { workflowId, runId, progress: ask } = await findFleet(client);
-    const description = await client.workflow.getHandle(workflowId).describe();
-    const progress = await inTime(ask(), 3_000);
-    const facts = {
-      workflowId,
-      runId,
-      status: description.status.name,
-      closedAt: description.closeTime?.toISOString() ?? null,
-      taskQueue: description.taskQueue,
-      progress: progress ?? null,
-    };
-    if (json) return printJson(facts);
+    const fleet = await findFleet(client);
+    const { workflowId, runId } = fleet;
+    const facts = await fleet.status();
+    if (json) return printJson({ workflowId, runId, ...facts });
     print(
       `${workflowId}\nrun ${runId}\n${facts.status}${facts.closedAt ? `, ended ${facts.closedAt}` : ''}\n`,
     );
-    if (progress === undefined)
+    if (facts.progress === null)
       return say(`no worker answers on task queue ${facts.taskQueue}: is one running?`);
-    print(fleetLine(progress));
-    if (progress.atWork.length > 0) print(`in work: ${progress.atWork.join(', ')}`);
-    for (const { operatorUserId, outcome, failure } of progress.failures)
+    const { atWork, failures } = facts.progress;
+    print(fleetLine(facts.progress));
+    if (atWork.length > 0) print(`in work: ${atWork.join(', ')}`);
+    for (const { operatorUserId, outcome, failure } of failures)
       print(`${outcome}: ${operatorUserId}${failure ? `: ${failure.type}: ${failure.message}` : ''}`);
   } finally {
     await close();

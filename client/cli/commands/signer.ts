@@ -6,7 +6,8 @@ import { print, printJson, say, table } from '../output';
 export function registerSigner(program: Command): void {
   const signer = program
     .command('signer')
-    .description("Keeps operators' signers (encrypted at rest with REPUBLISH_SECRETS_KEY).");
+    .description("Keeps operators' signers (encrypted at rest with REPUBLISH_SECRETS_KEY).")
+    .addHelpText('before', 'Example: republish signer check 8f3c2b\n');
 
   signer
     .command('add')
@@ -48,6 +49,7 @@ export function registerSigner(program: Command): void {
       "Deletes the operator's signer and its client key. A bunker has to be paired anew afterwards, with a new URI.",
     )
     .argument('<operator>', "the operator's user id")
+    .option('--json', 'as JSON on stdout')
     .addHelpText('before', 'Example: republish signer remove 8f3c2b\n')
     .action(remove);
 }
@@ -173,9 +175,10 @@ async function check(operator: string, { json }: { json?: true }): Promise<void>
   process.exitCode = EXIT.signer;
 }
 
-async function remove(operator: string): Promise<void> {
+async function remove(operator: string, { json }: { json?: true }): Promise<void> {
   const { withDatabase } = await import('../database.js');
   const { deleteSigner } = await import('../../../database/signers.js');
   const existed = await withDatabase((database) => deleteSigner(database, operator));
-  print(existed ? `removed the signer of operator ${operator}` : `operator ${operator} had no signer`);
+  if (json) printJson({ operatorUserId: operator, removed: existed });
+  else print(existed ? `removed the signer of operator ${operator}` : `operator ${operator} had no signer`);
 }

@@ -1,9 +1,8 @@
 import type { Command } from 'commander';
-import type { DocumentFailure } from '../../../contract/failures';
 import type { RepublishResult } from '../../../contract/input';
-import type { RepublishFailed } from '../../errors';
-import type { RepublishRun } from '../../republish';
+import type { RepublishRun } from '../../run';
 import { exitCodeFor } from '../exit-codes';
+import { patienceOption } from '../options';
 import { print, printJson, say, table } from '../output';
 
 interface StartOptions {
@@ -14,6 +13,7 @@ interface StartOptions {
   force?: true;
   hold?: true;
   wait: boolean;
+  patience: number;
   json?: true;
 }
 
@@ -22,7 +22,7 @@ export function registerStart(program: Command): void {
     .command('start')
     .summary("republish an operator's documents and wait for the end")
     .description(
-      "Republishes an operator's documents under the operator's current key and waits for the end.\nWhile a run of the operator goes on, it attaches to that one.",
+      "Republishes an operator's documents under the operator's current key and waits for the end.\nWhile a run of the operator goes on, it attaches to that one. Ctrl-C detaches; the run goes on.",
     )
     .argument('<operator>', "the operator's user id (accounts.id in LNbits)")
     .option('--document-type <type...>', 'only these document types')
@@ -32,6 +32,7 @@ export function registerStart(program: Command): void {
     .option('--force', 'sign anew also what is published and unchanged')
     .option('--hold', 'when documents fail, wait until somebody retries or skips them')
     .option('--no-wait', 'start and return')
+    .addOption(patienceOption())
     .option('--json', 'the result map as JSON on stdout, messages on stderr')
     .addHelpText('before', 'Example: republish start 8f3c2b --json\n')
     .action(start);
@@ -59,63 +60,29 @@ async function start(operator: string, options: StartOptions): Promise<void> {
       if (options.json) printJson({ workflowId: run.workflowId, runId: run.runId, attached: run.attached });
       return;
     }
-    await waitForEnd(run, operator, options.json === true);
+    await waitForEnd(run, operator, options);
   } finally {
     await close();
   }
 }
 
-async function waitForEnd(run: RepublishRun, operator: string, json: boolean): Promise<void> {
+async function waitForEnd(run: RepublishRun, operator: string, options: StartOptions): Promise<void> {
   const { RepublishFailed } = await import('../../index.js');
-  const detach = (): void => {
-    say(`\ndetached; the run goes on. Come back with: republish status ${operator}`);
-    process.exit(130);
-  };
-  process.once('SIGINT', detach);
-  const stopSaying = sayProgress(run);
+  const { follow } = await import('../run-view/follow.js');
+  const { failureLines, outcomeLines } = await import('../run-view/outcome.js');
+  const json = options.json === true;
+  const patienceMs = options.patience * 1_000;
+  const last = await follow(run, { operator, stream: process.stderr, patienceMs });
+  if (last === undefined) return;
   try {
-    const events = await run.result();
-    stopSaying();
-    show(events, json);
-    await sayOutcome(run);
+    show(await run.result({ patienceMs }), json);
+    for (const line of outcomeLines(last.progress, run.runId)) say(line);
   } catch (error) {
-    stopSaying();
     if (!(error instanceof RepublishFailed)) throw error;
     if (error.type === 'RepublishIncomplete') show(error.published, json);
-    sayFailure(error);
+    for (const line of failureLines(error, run.runId)) say(line);
     process.exitCode = exitCodeFor(error.type);
-  } finally {
-    stopSaying();
-    process.removeListener('SIGINT', detach);
   }
-}
-
-/** A line whenever the counts have changed, at most one a second. */
-function sayProgress(run: RepublishRun): () => void {
-  let last = '';
-  let stopped = false;
-  const startedAtMs = Date.now();
-  let warned = false;
-  const look = async (): Promise<void> => {
-    const progress = await run.progress().catch(() => undefined);
-    if (stopped) return;
-    if (progress === undefined && !warned && last === '' && Date.now() - startedAtMs > 8_000) {
-      warned = true;
-      say(
-        'no worker answers yet; it waits for one. Is `republish worker` running, with the same REPUBLISH_TASK_QUEUE and Temporal namespace?',
-      );
-    }
-    if (progress === undefined || progress.phase === 'done') return;
-    const { phase, planned, published, unchanged, superseded, skipped, failed } = progress;
-    const line = `${phase}: ${published + unchanged + superseded + failed} of ${planned} documents (${published} published, ${unchanged} unchanged, ${skipped} skipped, ${failed} failed)`;
-    if (line !== last) say(line);
-    last = line;
-  };
-  const timer = setInterval(() => void look(), 1_000);
-  return () => {
-    stopped = true;
-    clearInterval(timer);
-  };
 }
 
 function show(events: RepublishResult, json: boolean): void {
@@ -124,34 +91,6 @@ function show(events: RepublishResult, json: boolean): void {
     ids.length === 0 ? [[type, '-']] : ids.map((id) => [type, id]),
   );
   print(table(['document type', 'event id'], rows));
-}
-
-async function sayOutcome(run: RepublishRun): Promise<void> {
-  // Needs a worker to answer; the result is there without.
-  const progress = await run.progress().catch(() => undefined);
-  if (progress === undefined) return;
-  const { planned, published, unchanged, superseded, skipped } = progress;
-  if (planned + skipped === 0) say('warning: the operator has no machines; is "queries.machines" right?');
-  if (skipped > 0) {
-    say(
-      `warning: ${skipped} documents have no state in the database and were skipped; see: republish audit ${run.runId}`,
-    );
-  }
-  say(`done: ${published} published, ${unchanged} unchanged, ${superseded} superseded, ${skipped} skipped`);
-}
-
-function sayFailure({ type, message, remedy, failures, failed }: RepublishFailed): void {
-  if (type !== 'RepublishIncomplete') {
-    return say(`error: ${type}: ${message}${message.includes(remedy) ? '' : `\nremedy: ${remedy}`}`);
-  }
-  say(`error: ${failed} document${failed === 1 ? '' : 's'} could not be republished:`);
-  for (const failure of failures) say(`  ${lineOf(failure)}`);
-  if (failed > failures.length) say(`  and ${failed - failures.length} more; see: republish audit`);
-  say(`remedy: ${remedy}`);
-}
-
-function lineOf({ documentType, machineId, type, message }: DocumentFailure): string {
-  return `${documentType} of machine ${machineId}: ${type}: ${message}`;
 }
 
 async function expectedKey(text: string | undefined): Promise<string | undefined> {

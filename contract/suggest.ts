@@ -9,6 +9,12 @@ export function suggest(word: string, candidates: readonly string[]): string | u
   return best;
 }
 
+/** ` (did you mean X?)` behind a word that is not known, or nothing when none of the known ones is near. */
+export function didYouMean(word: string, known: readonly string[]): string {
+  const meant = suggest(word, known);
+  return meant === undefined ? '' : ` (did you mean ${meant}?)`;
+}
+
 /** Levenshtein distance. */
 function editDistance(a: string, b: string): number {
   let previous = Array.from({ length: b.length + 1 }, (_, index) => index);

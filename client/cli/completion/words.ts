@@ -1,0 +1,52 @@
+import type { Command, Help, Option } from 'commander';
+
+/** What may follow the words of one command. */
+export interface Words {
+  /** The command as it is typed after `republish`, such as `signer add`; empty for the program itself. */
+  path: string;
+  /** Its own commands, or what its argument may be where that is a choice. */
+  commands: Described[];
+  options: Described[];
+  /** What an option takes, where that is a choice. */
+  choices: { flag: string; values: readonly string[] }[];
+}
+
+export interface Described {
+  word: string;
+  what: string;
+}
+
+/** Every command of the program with the words it knows, so that a script made of them cannot go stale. */
+export function completionWords(program: Command): Words[] {
+  const help = program.createHelp();
+  help.showGlobalOptions = true;
+  return walk(program, '', help);
+}
+
+function walk(command: Command, path: string, help: Help): Words[] {
+  const commands = help.visibleCommands(command);
+  const options = [...help.visibleOptions(command), ...help.visibleGlobalOptions(command)];
+  const choices = command.registeredArguments.flatMap(({ argChoices }) => argChoices ?? []);
+  return [
+    {
+      path,
+      commands: [
+        ...commands.map((each) => ({ word: each.name(), what: help.subcommandDescription(each) })),
+        ...choices.map((word) => ({ word, what: '' })),
+      ].map(shortened),
+      options: options.map((option) => shortened({ word: wordOf(option), what: option.description })),
+      choices: options.flatMap((option) =>
+        option.argChoices ? [{ flag: wordOf(option), values: option.argChoices }] : [],
+      ),
+    },
+    ...commands.flatMap((each) => walk(each, `${path} ${each.name()}`.trim(), help)),
+  ];
+}
+
+function wordOf({ long, short }: Option): string {
+  return long ?? short ?? '';
+}
+
+function shortened({ word, what }: Described): Described {
+  return { word, what: what.split('\n')[0] ?? '' };
+}

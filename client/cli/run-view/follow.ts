@@ -1,0 +1,73 @@
+import type { WriteStream } from 'node:tty';
+import type { RepublishRun } from '../../run';
+import type { RunStatus } from '../../run-status';
+import { EXIT } from '../exit-codes';
+import { canRedraw, inColour, say } from '../output';
+import { harmless } from '../terminal/text';
+import { command } from './commands';
+import { LiveView } from './live-view';
+import { PlainLines } from './plain-lines';
+
+export interface Follow {
+  operator: string;
+  /** Where it is shown: in place on a terminal, else in lines. */
+  stream: WriteStream;
+  patienceMs: number;
+  /** Told each status in place of any showing. */
+  onStatus?: (status: RunStatus) => void;
+}
+
+/** How long a detached process may take to close its connection. */
+const CLOSE_TIMEOUT_MS = 2_000;
+
+/**
+ * Shows a run until it has ended. Ctrl-C detaches, and says how to come back; a second one ends the process at once.
+ *
+ * @returns the last status, or undefined when somebody detached
+ */
+export async function follow(
+  run: RepublishRun,
+  { operator, stream, patienceMs, onStatus }: Follow,
+): Promise<RunStatus | undefined> {
+  const detached = new AbortController();
+  const onSignal = (): void => {
+    if (detached.signal.aborted) process.exit(EXIT.detached);
+    detached.abort();
+    setTimeout(() => process.exit(EXIT.detached), CLOSE_TIMEOUT_MS).unref();
+  };
+  process.on('SIGINT', onSignal);
+  process.on('SIGTERM', onSignal);
+  const shown = onStatus === undefined ? showOn(stream, operator) : { see: onStatus, close: () => undefined };
+  let last: RunStatus | undefined;
+  try {
+    for await (const status of run.watch({ patienceMs, signal: detached.signal })) shown.see((last = status));
+  } finally {
+    shown.close();
+    if (!detached.signal.aborted) {
+      process.off('SIGINT', onSignal);
+      process.off('SIGTERM', onSignal);
+    }
+  }
+  if (!detached.signal.aborted) return last;
+  say(
+    `detached; the run goes on. Come back with: ${command('watch', operator)}\nor end it with: ${command('cancel', operator)}`,
+  );
+  process.exitCode = EXIT.detached;
+  return undefined;
+}
+
+interface Shown {
+  see(status: RunStatus): void;
+  close(): void;
+}
+
+function showOn(stream: WriteStream, operator: string): Shown {
+  if (canRedraw(stream)) return new LiveView(stream, operator, inColour(stream));
+  const lines = new PlainLines(operator);
+  return {
+    see: (status) => {
+      for (const text of lines.see(status, Date.now())) stream.write(`${harmless(text)}\n`);
+    },
+    close: () => undefined,
+  };
+}

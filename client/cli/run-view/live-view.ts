@@ -1,0 +1,70 @@
+import type { WriteStream } from 'node:tty';
+import type { RunStatus } from '../../run-status';
+import { type Line, line } from '../terminal/paint';
+import { Screen } from '../terminal/screen';
+import { Rate } from './rate';
+import { runView } from './view';
+
+/** Times to the next attempt are counted down. */
+const REDRAW_EVERY_MS = 1_000;
+
+/** A run, kept in place on a terminal. */
+export class LiveView {
+  #screen: Screen;
+  #rate = new Rate();
+  #status: RunStatus | undefined;
+  #drawn = '';
+  #timer: NodeJS.Timeout;
+  #redraw = (): void => this.#draw(true);
+
+  constructor(
+    private readonly stream: WriteStream,
+    private readonly operator: string,
+    inColour: boolean,
+  ) {
+    this.#screen = new Screen(stream, inColour);
+    this.#timer = setInterval(() => this.#draw(false), REDRAW_EVERY_MS);
+    this.stream.on('resize', this.#redraw);
+  }
+
+  see(status: RunStatus): void {
+    this.#status = status;
+    if (status.progress !== null) this.#rate.see(status.progress, Date.now());
+    this.#draw(false);
+  }
+
+  /** Leaves the last frame on the terminal. */
+  close(): void {
+    clearInterval(this.#timer);
+    this.stream.off('resize', this.#redraw);
+    this.#draw(false, true);
+    this.#screen.close();
+  }
+
+  #draw(isResized: boolean, isLast = false): void {
+    if (this.#status === undefined) return;
+    const lines = this.#frame(this.#status, isLast);
+    // A frame that is there already is not drawn again: it would take the selection from somebody who copies a line.
+    const text = JSON.stringify(lines);
+    if (text === this.#drawn && !isResized) return;
+    this.#drawn = text;
+    this.#screen.draw(lines);
+  }
+
+  #frame(status: RunStatus, isLast: boolean): Line[] {
+    const { columns, rows } = this.#screen;
+    const nowMs = Date.now();
+    const perSecond = this.#rate.perSecond(nowMs);
+    const isOver = status.closedAt !== null;
+    const view = (maxListed: number): Line[] =>
+      runView(status, this.operator, { columns, nowMs, perSecond, maxListed, withoutFailures: isOver });
+    if (isLast || isOver) return view(0);
+    const footer = [line(), line(['dim', 'Ctrl-C detaches; the run goes on.'])];
+    // The lists give way first: what waits for a person must be seen.
+    for (let maxListed = 8; maxListed > 0; maxListed -= 1) {
+      const lines = [...view(maxListed), ...footer];
+      if (lines.length <= rows) return lines;
+    }
+    return [...view(0), ...footer];
+  }
+}

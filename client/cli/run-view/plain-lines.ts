@@ -1,0 +1,118 @@
+import type { RunStatus } from '../../run-status';
+import { command } from './commands';
+import { doneOf } from './rate';
+import { attemptOf, nameOf, reasonOf } from './view';
+
+/** More would drown the rest; the audit has all of them. */
+const MAX_AT_ONCE = 5;
+/** Counts alone are told so often at most; whatever else happens is told at once. */
+const COUNTS_EVERY_MS = 5_000;
+
+/** Tells a run in lines, for logs and pipes: what is new since the last look, each thing once. */
+export class PlainLines {
+  #told = new Set<string>();
+  #counts = '';
+  #phase = '';
+  #countsAtMs = -Infinity;
+
+  constructor(private readonly operator: string) {}
+
+  /** @returns the lines to write now */
+  see(status: RunStatus, nowMs: number): string[] {
+    return [
+      ...this.#connection(status),
+      ...this.#waits(status),
+      ...this.#limited(
+        status.retrying.map((retry) => [
+          `retrying ${nameOf(retry)} ${retry.type}`,
+          `retrying ${nameOf(retry)}, ${attemptOf(retry)}: ${reasonOf(retry)}`,
+        ]),
+      ),
+      ...this.#limited(
+        (status.progress?.failures ?? []).map(({ documentType, machineId, type, message }) => {
+          const text = `failed: ${documentType} of machine ${machineId}: ${type}: ${message}`;
+          return [text, text];
+        }),
+      ),
+      ...this.#progress(status, nowMs),
+    ];
+  }
+
+  #connection({ unreachableSince, progress, closedAt, taskQueue }: RunStatus): string[] {
+    const lines = this.#whileTrue(
+      'unreachable',
+      unreachableSince !== null,
+      'Temporal does not answer; asking on. The run is not affected',
+      'Temporal answers again',
+    );
+    if (unreachableSince !== null || closedAt !== null) return lines;
+    return lines.concat(
+      this.#whileTrue(
+        'no worker',
+        progress === null,
+        `no worker answers on task queue ${taskQueue}; the run waits for one. Is republish worker running, with the same REPUBLISH_TASK_QUEUE and Temporal namespace?`,
+        'a worker answers',
+      ),
+    );
+  }
+
+  #waits({ approvals, progress, closedAt }: RunStatus): string[] {
+    if (closedAt !== null) return [];
+    const lines = approvals.flatMap((url) =>
+      this.#once(url, `the bunker asks for approval; approve here: ${url}`),
+    );
+    if (progress === null) return lines;
+    const { paused, phase, failed, waiting } = progress;
+    const words = `${paused?.by ? ` by ${paused.by}` : ''}${paused?.reason ? `: ${paused.reason}` : ''}`;
+    const { operator } = this;
+    lines.push(
+      ...this.#whileTrue(
+        'paused',
+        paused !== undefined,
+        `paused${words}; go on with: ${command('resume', operator)}`,
+        'resumed',
+      ),
+      ...this.#whileTrue(
+        'holding',
+        phase === 'holding',
+        `holding: ${failed} failed${waiting > 0 ? `, ${waiting} not begun` : ''}. Try again: ${command('retry', operator)}; give up: ${command('skip', operator)}; end: ${command('cancel', operator)}`,
+        'going on',
+      ),
+    );
+    return lines;
+  }
+
+  #progress({ progress, closedAt }: RunStatus, nowMs: number): string[] {
+    if (progress === null || progress.phase === 'done' || closedAt !== null) return [];
+    const { phase, planned, published, unchanged, skipped, failed } = progress;
+    const counts =
+      planned === 0
+        ? phase
+        : `${phase}: ${doneOf(progress)} of ${planned} documents (${published} published, ${unchanged} unchanged, ${skipped} skipped, ${failed} failed)`;
+    const isDue = phase !== this.#phase || nowMs - this.#countsAtMs >= COUNTS_EVERY_MS;
+    if (counts === this.#counts || !isDue) return [];
+    this.#counts = counts;
+    this.#phase = phase;
+    this.#countsAtMs = nowMs;
+    return [counts];
+  }
+
+  #limited(entries: (readonly [key: string, text: string])[]): string[] {
+    const fresh = entries.filter(([key]) => !this.#told.has(key));
+    for (const [key] of fresh) this.#told.add(key);
+    const lines = fresh.slice(0, MAX_AT_ONCE).map(([, text]) => text);
+    return fresh.length > lines.length ? [...lines, `and ${fresh.length - lines.length} more`] : lines;
+  }
+
+  #once(key: string, text: string): string[] {
+    if (this.#told.has(key)) return [];
+    this.#told.add(key);
+    return [text];
+  }
+
+  /** One line when something begins to be so, another when it ends. */
+  #whileTrue(key: string, isSo: boolean, begins: string, ends: string): string[] {
+    if (isSo) return this.#once(key, begins);
+    return this.#told.delete(key) ? [ends] : [];
+  }
+}

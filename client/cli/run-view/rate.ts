@@ -1,0 +1,41 @@
+import type { Counts, Progress } from '../../../contract/progress';
+
+/** Documents that have their outcome; skipped ones are not part of the plan. */
+export function doneOf({ published, unchanged, superseded, failed }: Counts): number {
+  return published + unchanged + superseded + failed;
+}
+
+const WINDOW_MS = 30_000;
+/** A rate from less would jump about. */
+const LEAST_MS = 2_000;
+
+/** How fast a run goes, from what was seen of it in the last half minute. */
+export class Rate {
+  #seen: { atMs: number; done: number }[] = [];
+
+  see(progress: Progress, atMs: number): void {
+    // What stands still on purpose says nothing about how fast it goes afterwards; a retry takes documents back.
+    const done = doneOf(progress);
+    if (progress.phase !== 'publishing' || progress.paused || done < (this.#seen.at(-1)?.done ?? 0))
+      this.#seen = [];
+    if (progress.phase !== 'publishing' || progress.paused) return;
+    this.#seen.push({ atMs, done });
+    while ((this.#seen[1]?.atMs ?? Infinity) < atMs - WINDOW_MS) this.#seen.shift();
+  }
+
+  /** Documents a second; undefined as long as too little was seen. */
+  perSecond(nowMs: number): number | undefined {
+    const first = this.#seen[0];
+    const last = this.#seen.at(-1);
+    if (first === undefined || last === undefined || nowMs - first.atMs < LEAST_MS) return undefined;
+    return ((last.done - first.done) * 1_000) / (nowMs - first.atMs);
+  }
+}
+
+/** `45 s`, `3 min`, `2 h 10 min`: as exact as an estimate deserves. */
+export function duration(seconds: number): string {
+  if (seconds < 60) return `${Math.max(0, Math.round(seconds))} s`;
+  const minutes = Math.round(seconds / 60);
+  if (minutes < 60) return `${minutes} min`;
+  return `${Math.floor(minutes / 60)} h${minutes % 60 ? ` ${minutes % 60} min` : ''}`;
+}

@@ -1,0 +1,121 @@
+import {
+  type Client,
+  Connection,
+  isGrpcServiceError,
+  NamespaceNotFoundError,
+  WorkflowFailedError,
+  WorkflowNotFoundError,
+  WorkflowUpdateFailedError,
+  WorkflowUpdateRPCTimeoutOrCancelledError,
+} from '@temporalio/client';
+import {
+  ActivityFailure,
+  ApplicationFailure,
+  CancelledFailure,
+  TerminatedFailure,
+  TimeoutFailure,
+} from '@temporalio/common';
+import { type DocumentFailure, ensureError, isFailureType } from '../contract/failures';
+import type { RepublishResult } from '../contract/input';
+import type { UpdateName } from '../contract/control';
+import { ControlRefused, RepublishFailed, RunNotFound, TemporalRefused, TemporalUnavailable } from './errors';
+
+/** gRPC statuses (google.rpc.Code) that are an answer; every other one means that the answer did not come. */
+const ANSWERS = new Map([
+  [3, 'INVALID_ARGUMENT'],
+  [5, 'NOT_FOUND'],
+  [6, 'ALREADY_EXISTS'],
+  [7, 'PERMISSION_DENIED'],
+  [9, 'FAILED_PRECONDITION'],
+  [11, 'OUT_OF_RANGE'],
+  [12, 'UNIMPLEMENTED'],
+  [16, 'UNAUTHENTICATED'],
+]);
+
+/** Whether an error of the SDK says only that Temporal did not answer: asking again may help. */
+export function isUnreachable(error: unknown): boolean {
+  const status = statusOf(error);
+  return status !== undefined && !ANSWERS.has(status.code);
+}
+
+/** Does some work with Temporal and turns the SDK's errors into those of this library. */
+export async function explained<T>(client: Client, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw asExplained(client, error);
+  }
+}
+
+export function asExplained(client: Client, error: unknown): unknown {
+  if (error instanceof WorkflowNotFoundError)
+    return new RunNotFound('there is no such run', { cause: error });
+  if (error instanceof NamespaceNotFoundError)
+    return new TemporalRefused(`${addressOf(client)} has no namespace ${error.namespace}`, { cause: error });
+  const status = statusOf(error);
+  if (status === undefined) return error;
+  const answer = ANSWERS.get(status.code);
+  return answer === undefined
+    ? new TemporalUnavailable(`Temporal does not answer at ${addressOf(client)} (${status.details})`, {
+        cause: error,
+      })
+    : new TemporalRefused(`Temporal at ${addressOf(client)} says ${answer}: ${status.details}`, {
+        cause: error,
+      });
+}
+
+/** Where a client asks, for messages. */
+export function addressOf({ connection }: Client): string {
+  return connection instanceof Connection ? connection.options.address : 'its address';
+}
+
+/** The SDK wraps what gRPC says, sometimes more than once. */
+function statusOf(error: unknown): { code: number; details: string } | undefined {
+  for (
+    let link: unknown = error, depth = 0;
+    link instanceof Error && depth < 5;
+    link = link.cause, depth += 1
+  ) {
+    if (isGrpcServiceError(link)) return { code: link.code, details: link.details };
+  }
+  return undefined;
+}
+
+/** A run that refuses says why; one that has ended is not there to be asked. */
+export function asControlRefused(client: Client, name: UpdateName, error: unknown): unknown {
+  if (error instanceof WorkflowUpdateFailedError)
+    return new ControlRefused(`${name} was refused: ${ensureError(error.cause ?? error).message}`, {
+      cause: error,
+    });
+  if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError)
+    return new ControlRefused(
+      `${name} was not answered in time; it may be taken yet. Does a worker poll the run's task queue?`,
+      { cause: error },
+    );
+  if (error instanceof WorkflowNotFoundError)
+    return new ControlRefused(`${name} is not possible: the run has ended`, { cause: error });
+  return asExplained(client, error);
+}
+
+interface FailureDetails {
+  published?: RepublishResult;
+  failures?: DocumentFailure[];
+  failed?: number;
+}
+
+export function asRepublishFailed(client: Client, error: unknown): unknown {
+  if (!(error instanceof WorkflowFailedError)) return asExplained(client, error);
+  let cause: unknown = error.cause;
+  // An activity's failure stands behind the wrapper that says which activity it was.
+  while (cause instanceof ActivityFailure && cause.cause !== undefined) cause = cause.cause;
+  if (cause instanceof ApplicationFailure) {
+    const { published, failures, failed } = ((cause.details ?? [])[0] ?? {}) as FailureDetails;
+    const type = isFailureType(cause.type) ? cause.type : 'Unexpected';
+    return new RepublishFailed(type, cause.message, published, failures, failed);
+  }
+  if (cause instanceof CancelledFailure) return new RepublishFailed('Cancelled', 'the run was cancelled');
+  if (cause instanceof TerminatedFailure) return new RepublishFailed('Terminated', 'the run was terminated');
+  if (cause instanceof TimeoutFailure)
+    return new RepublishFailed('TimedOut', 'the run did not end within the time it was given');
+  return new RepublishFailed('Unexpected', ensureError(cause ?? error).message);
+}

@@ -1,0 +1,22 @@
+/** What `--color` takes. */
+export const COLOUR_CHOICES = ['auto', 'always', 'never'] as const;
+export type ColourChoice = (typeof COLOUR_CHOICES)[number];
+
+/** What the environment says about the terminal. */
+export interface TerminalConfiguration {
+  /** From NO_COLOR (https://no-color.org) and FORCE_COLOR; `auto` where neither is set. */
+  colour: ColourChoice;
+  /** A terminal that cannot move its cursor (TERM=dumb), as inside some editors. */
+  isDumb: boolean;
+}
+
+export function loadTerminalConfiguration(env: NodeJS.ProcessEnv = process.env): TerminalConfiguration {
+  return { colour: colourOf(env), isDumb: env.TERM === 'dumb' };
+}
+
+/** NO_COLOR wins: whoever sets it cannot read colours; FORCE_COLOR is set by tools that pass output on. */
+function colourOf({ NO_COLOR: no, FORCE_COLOR: force }: NodeJS.ProcessEnv): ColourChoice {
+  if (no !== undefined && no !== '') return 'never';
+  if (force === undefined || force === '') return 'auto';
+  return force === '0' || force === 'false' ? 'never' : 'always';
+}

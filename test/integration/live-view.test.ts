@@ -1,0 +1,209 @@
+import { republish } from '../support/command-line';
+import {
+  type PseudoTerminal,
+  type PseudoTerminalOptions,
+  republishInTerminal,
+} from '../support/pseudo-terminal';
+import { type Saga, startSaga } from '../support/saga';
+import { until as untilWithin } from '../support/until';
+
+const CTRL_C = '\u0003';
+/** Colours and other attributes (SGR). */
+const COLOURS = /\u001b\[[0-9;]*m/;
+
+/** What `start` and `watch` show to a person before a real terminal. */
+describe('the live view', () => {
+  let saga: Saga;
+
+  beforeAll(async () => {
+    saga = await startSaga();
+    // Nothing here is about a bunker that is slow, only the machine may be.
+    saga.env.REPUBLISH_BUNKER_TIMEOUT_MS = '15000';
+    await saga.startWorker();
+  });
+  afterAll(() => saga.stop());
+
+  const inTerminal = (
+    args: string[],
+    { env = {}, ...options }: PseudoTerminalOptions = {},
+  ): PseudoTerminal => {
+    const terminal = republishInTerminal(args, { env: { ...saga.env, ...env }, ...options });
+    saga.onStop(() => terminal.stop());
+    return terminal;
+  };
+  const until = (holds: () => boolean): Promise<void> => untilWithin(holds, 45_000);
+  /** A run that goes on as long as the test needs it. */
+  const slowOperator = (machines = 40) =>
+    saga.addOperator({ machines, bunker: { answerDelayMs: 150, concurrency: 2 } });
+
+  test('start: bar, rate, time left and a table, redrawn in place; what became of it stays', async () => {
+    const { id } = await slowOperator(12);
+    const terminal = inTerminal(['start', id]);
+    await until(() => /\d+%\s+\d+ of 24 {2}[\d.]+\/s {2}\d+ (s|min) left/.test(terminal.screen()));
+    expect(terminal.screen()).toMatch(/█+░+/);
+    expect(terminal.screen()).toContain('Ctrl-C detaches; the run goes on.');
+    expect(terminal.screen()).toMatch(/^bitspire-fees +12 +\d+ +0 +0 +0 +0$/m);
+    expect(await terminal.ended).toBe(0);
+    // Drawn many times, and there once; what was to type while it went on is gone.
+    expect(terminal.written().split('document type ').length).toBeGreaterThan(4);
+    const [frame = '', ids = ''] = terminal.screen().split('done: 24 published');
+    expect(ids).toBe(', 0 unchanged, 0 superseded, 0 skipped');
+    expect(frame).not.toContain('Ctrl-C');
+    expect(terminal.written()).toMatch(/\u001b\[\?25h(?![\s\S]*\u001b\[\?25l)/);
+  });
+
+  test('Ctrl-C detaches: it says that the run goes on and how to come back, exits 130, and the run goes on', async () => {
+    const { id } = await slowOperator();
+    const terminal = inTerminal(['start', id]);
+    await until(() => terminal.screen().includes('of 80'));
+    terminal.type(CTRL_C);
+    expect(await terminal.ended).toBe(130);
+    expect(terminal.screen()).toContain('detached; the run goes on. Come back with: republish watch');
+    expect(terminal.screen()).toContain(`republish cancel ${id}`);
+    // The cursor is there again.
+    expect(terminal.written().lastIndexOf('\u001b[?25h')).toBeGreaterThan(
+      terminal.written().lastIndexOf('\u001b[?25l'),
+    );
+
+    const again = inTerminal(['watch', id]);
+    await until(() => again.screen().includes('of 80'));
+    expect((await republish(['cancel', id], saga.env)).code).toBe(0);
+    expect(await again.ended).toBe(1);
+    expect(again.screen()).toContain('error: Cancelled: the run was cancelled');
+    expect(again.screen()).toContain('remedy: Start again: only what is missing is done.');
+  });
+
+  test('the approval page is shown whole, in a narrow terminal too', async () => {
+    const { id, bunker } = await saga.addOperator({ machines: 1 });
+    const page = `https://bunker.example.com/approve/${'0123456789'.repeat(8)}`;
+    bunker.setFaults(({ method }) =>
+      method === 'sign_event' ? { authUrl: page, afterMs: 2_500 } : undefined,
+    );
+    const terminal = inTerminal(['start', id], {
+      columns: 60,
+      env: { REPUBLISH_APPROVAL_TIMEOUT_MS: '30000' },
+    });
+    await until(() => terminal.screen().replaceAll('\n', '').includes(`approve here: ${page}`));
+    expect(terminal.screen()).toContain('The bunker waits for a person');
+    expect(await terminal.ended).toBe(0);
+    expect(terminal.screen()).not.toContain('approve here');
+  });
+
+  test('what is retried: which document, which attempt, why, and when it is tried again', async () => {
+    const { id, bunker, machines } = await saga.addOperator({ machines: 2 });
+    const stuck = `bitspire-fees:${machines[0]?.atmPubkey}`;
+    bunker.setFaults(({ method, params }) =>
+      method === 'sign_event' && String(params[0]).includes(stuck) ? { swallow: true } : undefined,
+    );
+    const terminal = inTerminal(['start', id], { columns: 120 });
+    await until(() => terminal.screen().includes('retrying 1'));
+    expect(terminal.screen()).toMatch(
+      new RegExp(
+        `bitspire-fees of machine ${machines[0]?.id} +attempt [23] of 3, (in work|next in \\d+ s|next now)`,
+      ),
+    );
+    expect(terminal.screen()).toContain('SignerTimeout: the bunker did not answer');
+    const { stdout } = await republish(['status', id, '--json'], saga.env);
+    expect(JSON.parse(stdout)).toMatchObject({
+      status: 'RUNNING',
+      retrying: [
+        { documentType: 'bitspire-fees', machineId: machines[0]?.id, type: 'SignerTimeout', maxAttempts: 3 },
+      ],
+    });
+    bunker.setFaults(undefined);
+    expect(await terminal.ended).toBe(0);
+  });
+
+  test('a held and a paused run say what to type', async () => {
+    const { id, bunker } = await saga.addOperator({ machines: 1 });
+    bunker.setFaults(({ method }) => (method === 'sign_event' ? { error: 'no' } : undefined));
+    const terminal = inTerminal(['start', id, '--hold']);
+    await until(() => terminal.screen().includes('Waits for a decision on 2 failed'));
+    for (const command of ['retry', 'skip', 'cancel'])
+      expect(terminal.screen()).toContain(`republish ${command} ${id}`);
+    expect(terminal.screen()).toContain('SignerRefused: Allow nip44_encrypt and sign_event:30078');
+    await republish(['pause', id, '--by', 'ada', '--reason', 'lunch'], saga.env);
+    await until(() => terminal.screen().includes('Paused by ada: lunch'));
+    expect(terminal.screen()).toContain(`republish resume ${id}`);
+    bunker.setFaults(undefined);
+    await republish(['resume', id], saga.env);
+    await republish(['retry', id], saga.env);
+    expect(await terminal.ended).toBe(0);
+  });
+
+  test('a terminal that becomes narrower, lower and wider shows one frame, without a line that is too long', async () => {
+    const { id } = await slowOperator();
+    const terminal = inTerminal(['start', id], { columns: 120, rows: 30 });
+    await until(() => terminal.screen().includes('of 80'));
+    for (const [columns, rows] of [
+      [40, 30],
+      [40, 8],
+      [100, 24],
+    ] as const) {
+      const before = terminal.written().length;
+      terminal.resize(columns, rows);
+      await until(() => /of 80[\s\S]*\u001b\[\?2026l/.test(terminal.written().slice(before)));
+      const seen = terminal.screen();
+      expect(seen.match(new RegExp(`^${id}  `, 'gm'))).toHaveLength(1);
+      for (const line of seen.split('\n')) expect(line.length).toBeLessThan(columns);
+    }
+    await republish(['cancel', id], saga.env);
+    expect(await terminal.ended).toBe(1);
+  });
+
+  test('colours: on a terminal, not with NO_COLOR or --color never; --color always wins over NO_COLOR', async () => {
+    const { id } = await saga.addOperator({ machines: 1 });
+    const written = async (args: string[], env: Record<string, string> = {}): Promise<string> => {
+      const terminal = inTerminal(['start', id, ...args], { env });
+      expect(await terminal.ended).toBe(0);
+      return terminal.written();
+    };
+    expect(await written([])).toMatch(COLOURS);
+    expect(await written([], { NO_COLOR: '1' })).not.toMatch(COLOURS);
+    expect(await written(['--color', 'never'])).not.toMatch(COLOURS);
+    expect(await written(['--color', 'always'], { NO_COLOR: '1' })).toMatch(COLOURS);
+    // A terminal that cannot move its cursor gets lines.
+    expect(await written([], { TERM: 'dumb' })).not.toContain('\u001b');
+    const piped = await republish(['start', id, '--json'], { ...saga.env, FORCE_COLOR: '1' });
+    expect(piped.stdout).not.toContain('\u001b');
+    expect(JSON.parse(piped.stdout)).toBeDefined();
+  });
+
+  test('without a terminal: lines, each thing once, and no escape sequences', async () => {
+    const { id, bunker } = await saga.addOperator({ machines: 2 });
+    bunker.setFaults(({ method }) =>
+      method === 'sign_event' ? { authUrl: 'https://bunker.example.com/approve', afterMs: 1_200 } : undefined,
+    );
+    await republish(['start', id, '--no-wait'], saga.env);
+    const { stdout, stderr, code } = await republish(['watch', id], saga.env);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout.match(/approve here: https:\/\/bunker.example.com\/approve\n/g)).toHaveLength(1);
+    expect(stdout).toMatch(
+      /^publishing: \d of 4 documents \(\d published, 0 unchanged, 0 skipped, 0 failed\)$/m,
+    );
+    expect(stdout).toMatch(/^done: 4 published/m);
+    expect(stdout).not.toContain('\u001b');
+  });
+
+  test('watch --json: a status on each line, the last one with the result', async () => {
+    const { id, machines } = await saga.addOperator({ machines: 2, bunker: { answerDelayMs: 200 } });
+    await saga.database.query('UPDATE bitspire_fees SET fixed_fee = -1 WHERE machine_id = $1', [
+      machines[0]?.id,
+    ]);
+    const run = await saga.start(id);
+    const { stdout, code } = await republish(['watch', id, '--json'], saga.env);
+    expect(code).toBe(3);
+    const lines = stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(lines.length).toBeGreaterThan(1);
+    for (const each of lines) expect(each).toMatchObject({ runId: run.runId, workflowId: run.workflowId });
+    expect(lines.at(0)).toMatchObject({ status: 'RUNNING', closedAt: null });
+    expect(lines.at(-1)).toMatchObject({
+      status: 'FAILED',
+      failure: { type: 'RepublishIncomplete', remedy: expect.any(String) as string, failed: 1 },
+      events: { 'bitspire-fees': [expect.any(String)] },
+    });
+  });
+});

@@ -1,0 +1,160 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import type { Command } from 'commander';
+import { explain, UsageError } from '../../client/cli/fail';
+import { buildProgram } from '../../client/cli/main';
+import { completionScript } from '../../client/cli/completion/scripts';
+import { completionWords } from '../../client/cli/completion/words';
+import { ControlRefused, RunNotFound, TemporalRefused, TemporalUnavailable } from '../../client/errors';
+import { ConfigurationError } from '../../configuration/load';
+import { FAILURES, type FailureType, RepublishError } from '../../contract/failures';
+
+/** Every command, with its name as it is typed. */
+function commandsOf(command: Command, name = ''): [name: string, command: Command][] {
+  return [
+    [name, command],
+    ...command.commands.flatMap((each) => commandsOf(each, `${name} ${each.name()}`.trim())),
+  ];
+}
+
+const program = buildProgram();
+const commands = commandsOf(program);
+const named = commands.filter(([name]) => name !== '');
+
+/** They print no data: a log for machines already, a script, a story to watch, and a group of commands. */
+const WITHOUT_DATA = ['worker', 'completion', 'demo', 'signer'];
+
+function helpOf(command: Command): string {
+  let text = '';
+  command.configureOutput({ writeOut: (part) => void (text += part) });
+  command.outputHelp();
+  return text;
+}
+
+describe('every command', () => {
+  test.each(commands)('republish %s --help begins with an example of itself', (name, command) => {
+    const [first = ''] = helpOf(command).split('\n');
+    expect(first).toMatch(/^Example: /);
+    expect(first).toContain(`republish ${name}`.trim());
+  });
+
+  test.each(named.filter(([name]) => !WITHOUT_DATA.includes(name)))('%s has --json', (_, command) => {
+    expect(command.options.map(({ long }) => long)).toContain('--json');
+  });
+
+  test.each(named)('%s says what it is for, and each option too', (_, command) => {
+    expect(command.summary() || command.description()).not.toBe('');
+    for (const { description } of command.options) expect(description).not.toBe('');
+  });
+});
+
+describe('every error that reaches a person', () => {
+  const explained = (error: unknown): { said: string; code: number } => {
+    let said = '';
+    const write = jest
+      .spyOn(process.stderr, 'write')
+      .mockImplementation((text) => Boolean((said += String(text))));
+    try {
+      return { code: explain(error), said };
+    } finally {
+      write.mockRestore();
+    }
+  };
+
+  test.each([
+    ...Object.keys(FAILURES).map((type) => [type, new RepublishError(type as FailureType, 'why'), 'why']),
+    ['UsageError', new UsageError('--limit must be a number'), '--limit must be a number'],
+    ['ConfigurationError', new ConfigurationError(['DATABASE_URL is not set']), 'DATABASE_URL is not set'],
+    ['ControlRefused', new ControlRefused('pause was refused'), 'pause was refused'],
+    ['RunNotFound', new RunNotFound('there is no such run'), 'no such run'],
+    ['TemporalUnavailable', new TemporalUnavailable('at x'), 'at x'],
+    ['TemporalRefused', new TemporalRefused('no'), 'no'],
+    ['Unexpected', new TypeError('x is not a function'), 'TypeError: x is not a function'],
+    ['Unexpected', 'a string', 'a string'],
+    ['Unexpected', undefined, 'undefined'],
+  ] as [string, unknown, string][])(
+    '%s: with its type, its words, a remedy and an exit code, and no stack',
+    (type, error, words) => {
+      const { said, code } = explained(error);
+      expect(said).toMatch(new RegExp(`^error: ${type}: `));
+      expect(said).toContain(words);
+      expect(said).toMatch(/^remedy: [A-Z].+\.$/m);
+      expect(said).not.toMatch(/^\s+at /m);
+      expect(code).toBeGreaterThan(0);
+    },
+  );
+});
+
+describe('completion', () => {
+  const words = completionWords(program);
+  const isThere = (shell: string): boolean => spawnSync(shell, ['-c', ':']).error === undefined;
+
+  test('knows every command and option', () => {
+    expect(words.map((each) => each.path).sort()).toEqual(
+      expect.arrayContaining(commands.map(([name]) => name).sort()),
+    );
+    for (const [name, command] of commands) {
+      const known = words.find((each) => each.path === name)?.options.map(({ word }) => word);
+      for (const { long } of command.options) expect(known).toContain(long);
+    }
+  });
+
+  let directory: string;
+  beforeAll(() => {
+    directory = mkdtempSync(path.join(tmpdir(), 'republish-completion-'));
+    for (const shell of ['bash', 'zsh', 'fish'] as const)
+      writeFileSync(path.join(directory, shell), completionScript(shell, words));
+  });
+  afterAll(() => rmSync(directory, { recursive: true }));
+
+  const run = (shell: string, args: string[]): string =>
+    execFileSync(shell, args, { encoding: 'utf8', cwd: directory }).trim();
+
+  /** What bash offers for a line, as it asks the script itself. */
+  const bashOffers = (line: string): string[] => {
+    const typed = line.split(' ').map((word) => `'${word}'`);
+    const script = `
+      source ./bash && complete -p republish >/dev/null || exit 1
+      COMP_WORDS=(${typed.join(' ')}); COMP_CWORD=${typed.length - 1}; COMPREPLY=()
+      _republish
+      printf '%s\\n' "\${COMPREPLY[@]-}"`;
+    return run('bash', ['--norc', '-c', script]).split('\n');
+  };
+
+  test('bash: commands, commands of commands, options, choices; nothing for an operator', () => {
+    expect(bashOffers('republish st')).toEqual(['start', 'status']);
+    expect(bashOffers('republish signer ')).toEqual(
+      expect.arrayContaining(['add', 'list', 'check', 'remove']),
+    );
+    expect(bashOffers('republish start op --do')).toEqual(['--document-type']);
+    // An operator may be called like a command.
+    expect(bashOffers('republish start status --do')).toEqual(['--document-type']);
+    expect(bashOffers('republish watch --color a')).toEqual(['auto', 'always']);
+    expect(bashOffers('republish completion ')).toEqual(['bash', 'zsh', 'fish']);
+    expect(bashOffers('republish start ')).toEqual(['']);
+  });
+
+  // Not every machine has these shells; bash is everywhere that the tests run.
+  const elsewhere = (['zsh', 'fish'] as const).filter(isThere);
+  if (elsewhere.includes('fish')) {
+    test('fish: offers what it is asked for', () => {
+      const offers = (line: string): string =>
+        run('fish', ['--no-config', '-c', `source ./fish; complete -C '${line}'`]);
+      expect(offers('republish st')).toMatch(/^start\t.+\nstatus\t.+$/m);
+      expect(offers('republish start op --do')).toContain('--document-type');
+      expect(offers('republish signer ')).toContain('remove');
+    });
+  }
+  if (elsewhere.includes('zsh')) {
+    test('zsh: takes the script and completes with it', () => {
+      const printed = run('zsh', [
+        '-f',
+        '-c',
+        'autoload -Uz compinit && compinit -u -D && source ./zsh && print -- $_comps[republish]',
+      ]);
+      expect(printed).toBe('_republish');
+    });
+  }
+});
