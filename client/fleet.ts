@@ -13,7 +13,7 @@ import {
 } from '../contract/fleet';
 import { PROGRESS_QUERY } from '../contract/names';
 import { describeChain, newestChain } from './chain';
-import { ControlRefused } from './errors';
+import { ControlRefused, RunNotFound } from './errors';
 import { asControlRefused, asRepublishFailed, explained } from './temporal-errors';
 
 export interface FleetOptions extends FleetInput {
@@ -110,8 +110,13 @@ export async function findFleet(
   taskQueue: string = loadConfiguration().taskQueue,
 ): Promise<FleetRun> {
   const workflowId = fleetWorkflowIdFor(taskQueue);
-  const runId = await explained(client, () => newestChain(client, workflowId));
-  return fleetOf(client, workflowId, runId, true);
+  try {
+    const runId = await explained(client, () => newestChain(client, workflowId));
+    return fleetOf(client, workflowId, runId, true);
+  } catch (error) {
+    if (!(error instanceof RunNotFound)) throw error;
+    throw new RunNotFound(`Temporal knows no fleet ${workflowId}`, { cause: error });
+  }
 }
 
 function fleetOf(client: Client, workflowId: string, runId: string, attached: boolean): FleetRun {

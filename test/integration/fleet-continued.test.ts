@@ -2,8 +2,8 @@ import { RepublishFailed } from '../../client/errors';
 import { auditOfFleet } from '../../database/fleets';
 import { searchAttributeTypes, startTemporalServer } from '../../dev/temporal-server/start';
 import { fails } from '../support/fails';
-import { addOperators, Gate, PATIENT, startFleetOf } from '../support/fleet';
-import { type Saga, type SagaOperator, startSaga } from '../support/saga';
+import { addOperators, Gate, startFleetOf, startPatientSaga } from '../support/fleet';
+import type { Saga, SagaOperator } from '../support/saga';
 import { testServers } from '../support/servers';
 import { until } from '../support/until';
 
@@ -23,9 +23,9 @@ describe('a fleet whose history grows too long', () => {
       searchAttributes: searchAttributeTypes(),
       dynamicConfig: { 'limit.historyCount.suggestContinueAsNew': '60' },
     });
-    saga = await startSaga({ temporalAddress: server.address });
+    saga = await startPatientSaga({ temporalAddress: server.address });
     saga.onStop(() => server.stop());
-    await saga.startWorker({ env: PATIENT });
+    await saga.startWorker();
     operators = await addOperators(saga, 8);
     // The first one's documents wait for their signatures.
     const held = await saga.addOperator({ machines: 2, bunker: { onRequest: gate.onRequest } });

@@ -3,8 +3,8 @@ import type { FleetRun } from '../../client/fleet';
 import { findRepublish } from '../../client/start';
 import { auditOfFleet } from '../../database/fleets';
 import { fails } from '../support/fails';
-import { addOperators, Gate, PATIENT, startFleetOf } from '../support/fleet';
-import { type Saga, type SagaOperator, startSaga } from '../support/saga';
+import { addOperators, Gate, startFleetOf, startPatientSaga } from '../support/fleet';
+import type { Saga, SagaOperator } from '../support/saga';
 import { until } from '../support/until';
 
 const MACHINES = 4;
@@ -17,9 +17,9 @@ describe('a fleet that people speak to while it goes on', () => {
   const gate = new Gate();
 
   beforeAll(async () => {
-    saga = await startSaga();
+    saga = await startPatientSaga();
     // Two documents of an operator in work at once, and both wait at the gate.
-    await saga.startWorker({ env: { ...PATIENT, REPUBLISH_BUNKER_CONCURRENCY: '1' } });
+    await saga.startWorker({ env: { REPUBLISH_BUNKER_CONCURRENCY: '1' } });
     operators = await addOperators(saga, 3, { machines: MACHINES, bunker: { onRequest: gate.onRequest } });
     ids = operators.map(({ id }) => id);
   }, 120_000);

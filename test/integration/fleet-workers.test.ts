@@ -1,5 +1,5 @@
-import { addOperators, Gate, PATIENT, startFleetOf } from '../support/fleet';
-import { type Saga, startSaga } from '../support/saga';
+import { addOperators, Gate, startFleetOf, startPatientSaga } from '../support/fleet';
+import type { Saga } from '../support/saga';
 import { until } from '../support/until';
 import { startWorkerChild } from '../support/worker-child';
 
@@ -9,8 +9,8 @@ describe('operators beside each other', () => {
   let saga: Saga;
 
   beforeAll(async () => {
-    saga = await startSaga();
-    await saga.startWorker({ env: PATIENT });
+    saga = await startPatientSaga();
+    await saga.startWorker();
   });
   afterAll(() => saga.stop());
 
@@ -53,7 +53,7 @@ describe('several workers on one task queue', () => {
   let saga: Saga;
 
   beforeAll(async () => {
-    saga = await startSaga();
+    saga = await startPatientSaga();
   });
   afterAll(() => saga.stop());
 
@@ -75,7 +75,7 @@ describe('several workers on one task queue', () => {
         },
       },
     });
-    const env = { ...PATIENT, REPUBLISH_BUNKER_CONCURRENCY: String(CONCURRENCY) };
+    const env = { REPUBLISH_BUNKER_CONCURRENCY: String(CONCURRENCY) };
     const first = await saga.startWorker({ env });
     await (await saga.start(operator.id)).result();
     expect(most).toBeLessThanOrEqual(CONCURRENCY);
@@ -95,19 +95,19 @@ describe('a worker that dies in the middle of a fleet', () => {
   let saga: Saga;
 
   beforeAll(async () => {
-    saga = await startSaga();
+    saga = await startPatientSaga();
   });
   afterAll(() => saga.stop());
 
   test('is followed by another: every operator ends complete, with one audit and one event for each document', async () => {
     const operators = await addOperators(saga, 4, { machines: 2 });
-    const worker = await startWorkerChild(saga, { env: PATIENT, failpoint: 'after-sign:3' });
+    const worker = await startWorkerChild(saga, { failpoint: 'after-sign:3' });
     const fleet = await startFleetOf(saga, {
       operators: operators.map(({ id }) => id),
       operatorsAtOnce: 2,
     });
     await worker.exited;
-    await startWorkerChild(saga, { env: PATIENT });
+    await startWorkerChild(saga);
     expect((await fleet.result()).operators).toMatchObject({ complete: 4, failed: 0, incomplete: 0 });
     for (const { id, bunker } of operators) {
       const [audit, ...others] = await saga.audits(id);

@@ -1,8 +1,8 @@
 import { RepublishFailed } from '../../client/errors';
 import { auditOfFleet } from '../../database/fleets';
 import { fails } from '../support/fails';
-import { addOperators, breakThree, PATIENT, startFleetOf } from '../support/fleet';
-import { type Saga, type SagaOperator, startSaga } from '../support/saga';
+import { addOperators, breakThree, startFleetOf, startPatientSaga } from '../support/fleet';
+import type { Saga, SagaOperator } from '../support/saga';
 
 /** `npm run bench:fleet` runs the same with two hundred. */
 const OPERATORS = Number(process.env.REPUBLISH_TEST_FLEET ?? 12);
@@ -13,10 +13,10 @@ describe(`a fleet of ${OPERATORS} operators, three of them broken`, () => {
   let broken: Record<string, string>;
 
   beforeAll(async () => {
-    saga = await startSaga();
+    saga = await startPatientSaga();
     operators = await addOperators(saga, OPERATORS);
     broken = await breakThree(saga, [...operators].reverse());
-    await saga.startWorker({ env: PATIENT });
+    await saga.startWorker();
   }, OPERATORS * 10_000);
   afterAll(() => saga.stop());
 

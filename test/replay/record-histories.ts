@@ -4,7 +4,7 @@ import path from 'node:path';
 import { WORKFLOW_TYPE } from '../../contract/names';
 import type { RepublishRun } from '../../client/run';
 import { searchAttributeTypes, startTemporalServer } from '../../dev/temporal-server/start';
-import { addOperators, breakThree, Gate, PATIENT, startFleetOf } from '../support/fleet';
+import { addOperators, breakThree, Gate, startFleetOf, startPatientSaga } from '../support/fleet';
 import { type Saga, startSaga } from '../support/saga';
 import { testServers } from '../support/servers';
 import { until } from '../support/until';
@@ -243,20 +243,22 @@ test('a person approves', async () => {
 });
 
 test('fleets: some operators failed; paused in the middle, cancelled; one waits for the run of somebody else', async () => {
-  const operators = await addOperators(saga, 4);
+  const patient = await startPatientSaga();
+  await patient.startWorker();
+  const operators = await addOperators(patient, 4);
   const ids = operators.map(({ id }) => id);
-  await breakThree(saga, operators);
-  const failed = await startFleetOf(saga, { operators: ids, reason: 'recorded', operatorsAtOnce: 2 });
+  await breakThree(patient, operators);
+  const failed = await startFleetOf(patient, { operators: ids, reason: 'recorded', operatorsAtOnce: 2 });
   await failed.result();
   keep('fleet-some-failed', failed);
 
   const gate = new Gate();
   gate.close();
-  const held = await addOperators(saga, 3, { machines: 1, bunker: { onRequest: gate.onRequest } });
+  const held = await addOperators(patient, 3, { machines: 1, bunker: { onRequest: gate.onRequest } });
   const [first = '', second = '', third = ''] = held.map(({ id }) => id);
-  await saga.start(first, { documentTypes: ['bitspire-fees'] });
+  await patient.start(first, { documentTypes: ['bitspire-fees'] });
   const all = { operators: [first, second, third], operatorsAtOnce: 2 };
-  const paused = await startFleetOf(saga, all);
+  const paused = await startFleetOf(patient, all);
   await until(async () => (await paused.progress()).running === 2);
   await paused.pause({ by: 'recorded' });
   keep('fleet-paused-mid-flight', paused);
@@ -266,12 +268,13 @@ test('fleets: some operators failed; paused in the middle, cancelled; one waits 
   keep('fleet-paused-resumed', paused);
 
   gate.close();
-  const cancelled = await startFleetOf(saga, { ...all, force: true });
+  const cancelled = await startFleetOf(patient, { ...all, force: true });
   await until(async () => (await cancelled.progress()).running === 2);
   await cancelled.cancel({ reason: 'recorded' });
   gate.open();
   await cancelled.result().catch(() => undefined);
   keep('fleet-cancelled', cancelled);
+  await patient.stop();
 }, 300_000);
 
 test('a fleet that continues as new, with a run that goes on meanwhile', async () => {
@@ -282,9 +285,9 @@ test('a fleet that continues as new, with a run that goes on meanwhile', async (
     dynamicConfig: { 'limit.historyCount.suggestContinueAsNew': '60' },
   });
   const temporalAddress = server.address;
-  const other = await startSaga({ temporalAddress });
+  const other = await startPatientSaga({ temporalAddress });
   other.onStop(() => server.stop());
-  await other.startWorker({ env: PATIENT });
+  await other.startWorker();
   const gate = new Gate();
   gate.close();
   const held = await other.addOperator({ machines: 1, bunker: { onRequest: gate.onRequest } });

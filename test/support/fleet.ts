@@ -1,8 +1,15 @@
 import { type FleetOptions, type FleetRun, startFleet } from '../../client/fleet';
-import type { Saga, SagaOperator } from './saga';
+import { type Saga, type SagaOperator, type SagaOptions, startSaga } from './saga';
 
-/** A bunker's patience that holds on a machine which runs other tests meanwhile: who fails here fails for good. */
-export const PATIENT = { REPUBLISH_BUNKER_TIMEOUT_MS: '30000', REPUBLISH_RELAY_TIMEOUT_MS: '20000' };
+/**
+ * A saga of many operators, whose bunkers and relays are given time: on a machine that runs other tests meanwhile, who fails
+ * here must fail for good.
+ */
+export async function startPatientSaga(options: SagaOptions = {}): Promise<Saga> {
+  const saga = await startSaga(options);
+  Object.assign(saga.env, { REPUBLISH_BUNKER_TIMEOUT_MS: '30000', REPUBLISH_RELAY_TIMEOUT_MS: '20000' });
+  return saga;
+}
 
 /** Starts a fleet on the task queue of the saga. */
 export function startFleetOf(saga: Saga, input: Omit<FleetOptions, 'taskQueue'>): Promise<FleetRun> {
