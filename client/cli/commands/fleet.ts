@@ -135,7 +135,9 @@ async function fleetInput(named: string[], options: StartOptions): Promise<Fleet
 async function operatorsFrom(file: string): Promise<string[]> {
   const { readFile } = await import('node:fs/promises');
   const { UsageError } = await import('../fail.js');
-  const text = await readFile(file === '-' ? '/dev/stdin' : file, 'utf8').catch(() => {
+  const { text: wholeOf } = await import('node:stream/consumers');
+  const reading = file === '-' ? wholeOf(process.stdin) : readFile(file, 'utf8');
+  const text = await reading.catch(() => {
     throw new UsageError(`${file} cannot be read`);
   });
   return text
