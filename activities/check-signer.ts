@@ -2,7 +2,7 @@ import type { CheckSignerInput, CheckSignerResult } from '../contract/activities
 import { RepublishError } from '../contract/failures';
 import { didYouMean } from '../contract/suggest';
 import { recordRun } from '../database/ledger/runs';
-import { findSigner } from '../database/signers';
+import { findSigner, type SignerRow } from '../database/signers';
 import { parsePublicKey } from '../nostr/keys';
 import type { ActivityCall, ActivityDependencies } from './dependencies';
 
@@ -26,22 +26,8 @@ export async function checkSigner(
     reason: request.reason,
   });
 
-  if (request.expectedPubkey !== undefined && request.expectedPubkey !== operatorPubkey) {
-    throw new RepublishError(
-      'SignerPubkeyMismatch',
-      `the account's public key is ${operatorPubkey}, expected was ${request.expectedPubkey}`,
-    );
-  }
-  const signer = await findSigner(deps.database, request.operatorUserId);
-  if (signer === undefined) {
-    throw new RepublishError('SignerNotConfigured', `operator ${request.operatorUserId} has no signer`);
-  }
-  if (signer.pubkey !== operatorPubkey) {
-    throw new RepublishError(
-      'SignerPubkeyMismatch',
-      `the ${signer.kind} signer signs as ${signer.pubkey}, the account's public key is ${operatorPubkey}`,
-    );
-  }
+  requireExpectedKey(operatorPubkey, request.expectedPubkey);
+  requireKey(await requireSigner(deps, request.operatorUserId), operatorPubkey);
   return {
     operatorPubkey,
     documentTypes,
@@ -50,7 +36,38 @@ export async function checkSigner(
   };
 }
 
-function resolveDocumentTypes(deps: ActivityDependencies, requested: string[] | undefined): string[] {
+/** @throws RepublishError SignerPubkeyMismatch when the account's key is not the one that the caller expects */
+export function requireExpectedKey(operatorPubkey: string, expectedPubkey: string | undefined): void {
+  if (expectedPubkey !== undefined && expectedPubkey !== operatorPubkey) {
+    throw new RepublishError(
+      'SignerPubkeyMismatch',
+      `the account's public key is ${operatorPubkey}, expected was ${expectedPubkey}`,
+    );
+  }
+}
+
+/** @throws RepublishError SignerNotConfigured */
+export async function requireSigner(
+  deps: Pick<ActivityDependencies, 'database'>,
+  operatorUserId: string,
+): Promise<SignerRow> {
+  const signer = await findSigner(deps.database, operatorUserId);
+  if (signer !== undefined) return signer;
+  throw new RepublishError('SignerNotConfigured', `operator ${operatorUserId} has no signer`);
+}
+
+/** @throws RepublishError SignerPubkeyMismatch when the stored signer is another key's than the account's */
+export function requireKey(signer: SignerRow, operatorPubkey: string): void {
+  if (signer.pubkey !== operatorPubkey) {
+    throw new RepublishError(
+      'SignerPubkeyMismatch',
+      `the ${signer.kind} signer signs as ${signer.pubkey}, the account's public key is ${operatorPubkey}`,
+    );
+  }
+}
+
+/** The types of a run, in registry order. @throws RepublishError UnknownDocumentType */
+export function resolveDocumentTypes(deps: ActivityDependencies, requested: string[] | undefined): string[] {
   const known = deps.documentTypes.map(({ type }) => type);
   const unknown = (requested ?? []).filter((type) => !known.includes(type));
   if (unknown.length > 0) {
@@ -62,7 +79,8 @@ function resolveDocumentTypes(deps: ActivityDependencies, requested: string[] | 
   return known.filter((type) => requested === undefined || requested.includes(type));
 }
 
-async function accountPubkey(deps: ActivityDependencies, operatorUserId: string): Promise<string> {
+/** The account's current key, hex. @throws RepublishError OperatorNotFound */
+export async function accountPubkey(deps: ActivityDependencies, operatorUserId: string): Promise<string> {
   const account = await deps.sources.account(deps.database, operatorUserId);
   if (account === undefined)
     throw new RepublishError('OperatorNotFound', `no account with id ${operatorUserId}`);

@@ -6,6 +6,7 @@ import { ensureError, isRetryable, remedyFor, RepublishError } from '../contract
 import { ApprovalNotices } from './approval-notices';
 import { askSigner } from './ask-signer';
 import { checkSigner } from './check-signer';
+import { Departures } from './departures';
 import type { ActivityCall, ActivityDependencies } from './dependencies';
 import { followRun } from './fleet/follow-run';
 import { loadOperators } from './fleet/load-operators';
@@ -27,6 +28,7 @@ const FIXED_HEARTBEAT_TIMEOUT_MS = 15_000;
 /** The activities of a worker. Each is a function of its dependencies, its input and its call; this adds what Temporal needs. */
 export function createActivities(dependencies: ActivityDependencies): Activities {
   const notices = new ApprovalNotices();
+  const departures = new Departures();
   const asActivity =
     <Input, Result>(
       name: string,
@@ -57,8 +59,15 @@ export function createActivities(dependencies: ActivityDependencies): Activities
         show();
         if (waitsAt !== undefined) tellRun(context, notices.opened(runId, of, waitsAt));
       };
+      const departure = name === 'republishDocument' ? departures.enter(runId) : undefined;
       try {
-        return await work(dependencies, input, { workflowId, signal, signerCall: { signal, onApproval } });
+        const result = await work(dependencies, input, {
+          workflowId,
+          signal,
+          signerCall: { signal, onApproval },
+        });
+        await departure?.together(signal);
+        return result;
       } catch (thrown) {
         // A missing right or table is mended by a person; the audit waits for that, since nothing else keeps the outcome.
         const always = name.startsWith('persist');
@@ -66,6 +75,7 @@ export function createActivities(dependencies: ActivityDependencies): Activities
           dependencies.onUnexpected(name, error),
         );
       } finally {
+        departure?.left();
         clearInterval(beat);
         if (waitsAt !== undefined) onApproval(undefined);
       }

@@ -68,7 +68,8 @@ export function failuresOf(rows: PlanRow[]): DocumentFailure[] {
   );
 }
 
-async function requireMachines(
+/** @throws RepublishError MachineNotFound, naming those that the operator does not have */
+export async function requireMachines(
   deps: ActivityDependencies,
   operatorUserId: string,
   machineIds: string[],

@@ -37,8 +37,12 @@ export async function republishDocument(
     const sealed = row.event === null ? await seal(deps, input, row, signerCall) : { row, seen: undefined };
     if (row.event === null) deps.failpoint('after-seal');
     const event = requireEvent(sealed.row);
-    const signature =
-      sealed.row.signature ?? (await sign(deps, input, row.operatorUserId, event, signerCall));
+    const { signature, outcome } =
+      sealed.row.signature === null
+        ? await sign(deps, input, row.operatorUserId, event, signerCall)
+        : { signature: sealed.row.signature, outcome: null };
+    // Another attempt has brought it to its end while the signer was asked, or the run was closed.
+    if (outcome !== null || signature === null) return standing(outcome, event.id);
     const identity = relayIdentity(deps, row.operatorUserId, event.pubkey, signerCall);
     const signed = { ...event, sig: signature };
     return await publish(deps, input, signed, sealed.row.reused, { seen: sealed.seen, identity });
@@ -57,14 +61,13 @@ async function sign(
   operatorUserId: string,
   event: SealedEvent,
   signerCall: SignerCall,
-): Promise<string> {
+): Promise<{ signature: string | null; outcome: Outcome | null }> {
   const signed = await useSigner(deps, operatorUserId, event.pubkey, (signer) =>
     signer.signEvent(event, signerCall),
   );
   deps.failpoint('after-sign');
   const kept = await keepSignature(deps.database, input, signed.sig);
-  if (kept === undefined)
-    throw new RepublishError('NotAttempted', 'the run was closed while the signer was asked');
+  if (kept === undefined) throw new RepublishError('Unexpected', 'the document is gone from the ledger');
   return kept;
 }
 

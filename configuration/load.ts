@@ -39,6 +39,19 @@ export interface LoadOptions {
  * @throws ConfigurationError with every problem of both.
  */
 export function loadConfiguration(options: LoadOptions = {}): Configuration {
+  const { configuration, problems } = readConfiguration(options);
+  if (problems.length > 0) throw new ConfigurationError(problems);
+  return configuration;
+}
+
+/**
+ * The same without an end at the first problem, for who wants to look at the rest all the same: what is wrong is as if it
+ * were not set.
+ */
+export function readConfiguration(options: LoadOptions = {}): {
+  configuration: Configuration;
+  problems: string[];
+} {
   const env = options.env ?? process.env;
   const problems: string[] = [];
   const values: Record<string, unknown> = readFile(env, options.directory ?? process.cwd(), problems);
@@ -60,11 +73,8 @@ export function loadConfiguration(options: LoadOptions = {}): Configuration {
   }
 
   const parsed = configurationSchema.safeParse(values);
-  if (!parsed.success) {
-    for (const issue of parsed.error.issues) problems.push(...describe(issue));
-    throw new ConfigurationError(problems);
-  }
-  const configuration = parsed.data;
+  for (const issue of parsed.error?.issues ?? []) problems.push(...describe(issue));
+  const configuration = parsed.data ?? withoutWrongKeys(values, parsed.error?.issues ?? []);
   if (
     typeof configuration.quorum === 'number' &&
     configuration.relays.length > 0 &&
@@ -74,8 +84,16 @@ export function loadConfiguration(options: LoadOptions = {}): Configuration {
       `REPUBLISH_QUORUM (quorum) is ${configuration.quorum}, but there are only ${configuration.relays.length} relays`,
     );
   }
-  if (problems.length > 0) throw new ConfigurationError(problems);
-  return Object.freeze(configuration);
+  return { configuration: Object.freeze(configuration), problems };
+}
+
+function withoutWrongKeys(
+  values: Record<string, unknown>,
+  issues: readonly { path: PropertyKey[] }[],
+): Configuration {
+  const wrong = new Set(issues.map(({ path: [key] }) => String(key)));
+  const known = Object.keys(configurationSchema.shape).filter((key) => !wrong.has(key));
+  return configurationSchema.parse(Object.fromEntries(known.map((key) => [key, values[key]])));
 }
 
 function readFile(env: NodeJS.ProcessEnv, directory: string, problems: string[]): Record<string, unknown> {

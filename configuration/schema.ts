@@ -133,4 +133,4 @@ export const ENVIRONMENT: Record<string, { key: keyof Configuration; kind: Kind 
 };
 
 /** Variables of ours that are not part of the configuration: which file to read, and where dev finds Temporal. */
-export const OTHER_VARIABLES = ['REPUBLISH_CONFIG', 'REPUBLISH_TEMPORAL_CLI'] as const;
+export const OTHER_VARIABLES = ['REPUBLISH_CONFIG', 'REPUBLISH_TEMPORAL_CLI', 'REPUBLISH_CHROMIUM'] as const;

@@ -51,24 +51,22 @@ export function openDatabase(options: DatabaseOptions): Database {
       (await client.query<Row>(text, values)).rows,
   });
 
-  return {
-    async query<Row extends QueryResultRow>(text: string, values?: unknown[]) {
+  const untilItRuns = async <T>(run: () => Promise<T>): Promise<T> => {
+    for (let attempt = 1; ; attempt += 1) {
       try {
-        return (await pool.query<Row>(text, values)).rows;
+        return await run();
       } catch (thrown) {
+        if (attempt < TRANSACTION_ATTEMPTS && RUN_AGAIN.has(sqlState(thrown) ?? '')) continue;
         throw asRepublishError(thrown, where);
       }
-    },
-    async transaction(work) {
-      for (let attempt = 1; ; attempt += 1) {
-        try {
-          return await inTransaction(pool, onClient, work);
-        } catch (thrown) {
-          if (attempt < TRANSACTION_ATTEMPTS && RUN_AGAIN.has(sqlState(thrown) ?? '')) continue;
-          throw asRepublishError(thrown, where);
-        }
-      }
-    },
+    }
+  };
+
+  return {
+    // A statement of its own is a transaction of its own.
+    query: <Row extends QueryResultRow>(text: string, values?: unknown[]) =>
+      untilItRuns(async () => (await pool.query<Row>(text, values)).rows),
+    transaction: (work) => untilItRuns(() => inTransaction(pool, onClient, work)),
     close: () => pool.end(),
   };
 }

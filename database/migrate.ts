@@ -48,11 +48,24 @@ export async function migrate(database: Database): Promise<MigrationReport> {
   });
 }
 
+/** The newest migration of the database (undefined: it has none) and of this release. Changes nothing. */
+export async function schemaVersions(
+  db: Queryable,
+): Promise<{ database: number | undefined; release: number }> {
+  const release = (await migrationFiles()).at(-1)?.version ?? 0;
+  const [table] = await db.query<{ exists: boolean }>(MIGRATIONS_TABLE_EXISTS);
+  if (!table?.exists) return { database: undefined, release };
+  const [row] = await db.query<{ version: number | null }>(
+    'SELECT max(version) AS version FROM republish.migrations',
+  );
+  return { database: row?.version ?? undefined, release };
+}
+
+const MIGRATIONS_TABLE_EXISTS = "SELECT to_regclass('republish.migrations') IS NOT NULL AS exists";
+
 /** CREATE ... IF NOT EXISTS would demand the right to create even where an administrator has prepared everything. */
 async function createMigrationsTable(client: Queryable): Promise<void> {
-  const [row] = await client.query<{ exists: boolean }>(
-    "SELECT to_regclass('republish.migrations') IS NOT NULL AS exists",
-  );
+  const [row] = await client.query<{ exists: boolean }>(MIGRATIONS_TABLE_EXISTS);
   if (row?.exists) return;
   await client.query('CREATE SCHEMA IF NOT EXISTS republish');
   await client.query(

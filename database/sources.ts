@@ -30,8 +30,11 @@ export interface Sources {
   ): Promise<MachineRow[]>;
   /** A page of the operators of a fleet that has all of them, in the order of their ids. */
   operators(db: Queryable, page: { after?: string | undefined; limit: number }): Promise<string[]>;
-  /** The keys of all machines of the operator, as they are written. */
-  atmPubkeys(db: Queryable, operatorUserId: string): Promise<string[]>;
+  /**
+   * The keys of the operator's machines that are written like one of these but for case and blanks, one for each machine, as
+   * they are written.
+   */
+  atmPubkeys(db: Queryable, operatorUserId: string, spellings: string[]): Promise<string[]>;
   /**
    * The rows of a document type's state for a machine, as JSON objects with the column names as keys.
    * @throws RepublishError StateTooLarge when they have more than four times `maxBytes`
@@ -107,11 +110,12 @@ export function createSources(options: SourceOptions): Sources {
       return rows.map(({ id }) => id);
     },
 
-    async atmPubkeys(db, operatorUserId) {
+    async atmPubkeys(db, operatorUserId, spellings) {
       const rows = await named('queries.machines', () =>
         db.query<{ atm_pubkey: string }>(
-          `SELECT left(source.atm_pubkey::text, 200) AS atm_pubkey FROM (${machines}) AS source WHERE source.atm_pubkey IS NOT NULL`,
-          [operatorUserId],
+          `SELECT left(source.atm_pubkey::text, 200) AS atm_pubkey FROM (${machines}) AS source
+            WHERE lower(regexp_replace(source.atm_pubkey::text, '\\s+', '', 'g')) = ANY ($2::text[])`,
+          [operatorUserId, spellings],
         ),
       );
       return rows.map((row) => row.atm_pubkey);

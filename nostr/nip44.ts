@@ -1,3 +1,8 @@
+import { createCipheriv, createHmac, getCiphers, randomBytes, timingSafeEqual } from 'node:crypto';
+import { decrypt as decryptInJs, encrypt as encryptInJs, getConversationKey } from 'nostr-tools/nip44';
+
+export { getConversationKey };
+
 /** Version byte and lengths of a NIP-44 v2 payload. */
 const VERSION = 2;
 const NONCE_BYTES = 32;
@@ -35,4 +40,84 @@ export function looksLikeNip44(payload: string, plaintextBytes: number): boolean
     bytes.length === payloadBytes(plaintextBytes) &&
     bytes.toString('base64') === payload
   );
+}
+
+/** Longer ones have another prefix and are rare: they are left to nostr-tools. */
+const MAX_SHORT_BYTES = 65_535;
+const MAX_SHORT_PAYLOAD = 87_472;
+const MIN_PAYLOAD = 132;
+/** Not in every build of OpenSSL. */
+const HAS_CHACHA20 = getCiphers().includes('chacha20');
+
+/** NIP-44 v2, by OpenSSL where it can: ten times cheaper than in JavaScript, and byte for byte the same. */
+export function encrypt(plaintext: string, conversationKey: Uint8Array): string {
+  const bytes = Buffer.from(plaintext, 'utf8');
+  if (!HAS_CHACHA20 || bytes.length < 1 || bytes.length > MAX_SHORT_BYTES)
+    return encryptInJs(plaintext, conversationKey);
+  const nonce = randomBytes(NONCE_BYTES);
+  const keys = messageKeys(conversationKey, nonce);
+  const padded = Buffer.alloc(2 + paddedLength(bytes.length));
+  padded.writeUInt16BE(bytes.length);
+  bytes.copy(padded, 2);
+  const ciphertext = chacha20(keys, padded);
+  const mac = macOf(keys, nonce, ciphertext);
+  return Buffer.concat([Buffer.of(VERSION), nonce, ciphertext, mac]).toString('base64');
+}
+
+/** @throws Error when it was not made with this key, or is no such payload */
+export function decrypt(payload: string, conversationKey: Uint8Array): string {
+  const bytes = Buffer.from(payload, 'base64');
+  const isOrdinary =
+    HAS_CHACHA20 &&
+    payload.length >= MIN_PAYLOAD &&
+    payload.length <= MAX_SHORT_PAYLOAD &&
+    bytes[0] === VERSION &&
+    bytes.toString('base64') === payload;
+  if (!isOrdinary) return decryptInJs(payload, conversationKey);
+  const nonce = bytes.subarray(1, 1 + NONCE_BYTES);
+  const ciphertext = bytes.subarray(1 + NONCE_BYTES, -MAC_BYTES);
+  const keys = messageKeys(conversationKey, nonce);
+  if (!timingSafeEqual(macOf(keys, nonce, ciphertext), bytes.subarray(-MAC_BYTES)))
+    throw new Error('invalid MAC');
+  const padded = chacha20(keys, ciphertext);
+  const length = padded.readUInt16BE();
+  if (length === 0 || padded.length !== 2 + paddedLength(length)) throw new Error('invalid padding');
+  return padded.toString('utf8', 2, 2 + length);
+}
+
+interface MessageKeys {
+  chachaKey: Buffer;
+  chachaNonce: Buffer;
+  macKey: Buffer;
+}
+
+/** HKDF-expand (RFC 5869): node's own would extract once more. */
+function messageKeys(conversationKey: Uint8Array, nonce: Buffer): MessageKeys {
+  const blocks: Buffer[] = [];
+  for (let number = 1; number <= 3; number += 1) {
+    const hmac = createHmac('sha256', conversationKey);
+    blocks.push(
+      hmac
+        .update(blocks.at(-1) ?? '')
+        .update(nonce)
+        .update(Buffer.of(number))
+        .digest(),
+    );
+  }
+  const keys = Buffer.concat(blocks);
+  return {
+    chachaKey: keys.subarray(0, 32),
+    chachaNonce: keys.subarray(32, 44),
+    macKey: keys.subarray(44, 76),
+  };
+}
+
+function chacha20({ chachaKey, chachaNonce }: MessageKeys, input: Buffer): Buffer {
+  // OpenSSL's IV is the block counter, four bytes, and then the nonce.
+  const iv = Buffer.concat([Buffer.alloc(4), chachaNonce]);
+  return createCipheriv('chacha20', chachaKey, iv).update(input);
+}
+
+function macOf({ macKey }: MessageKeys, nonce: Buffer, ciphertext: Buffer): Buffer {
+  return createHmac('sha256', macKey).update(nonce).update(ciphertext).digest();
 }

@@ -107,7 +107,11 @@ function notices(logger: Logger): (url: string, notice: string) => void {
   };
 }
 
-function sourceOptions({ queries }: Configuration, documentTypes: readonly DocumentType[]): SourceOptions {
+/** The queries of a configuration, by kind and document type. @throws ConfigurationError for a type that is not known */
+export function sourceOptions(
+  { queries }: Configuration,
+  documentTypes: readonly DocumentType[],
+): SourceOptions {
   requireKnownTypes(Object.keys(queries.documents), documentTypes);
   const inSchema = (source: Source): Source =>
     'table' in source && source.schema === undefined ? { ...source, schema: queries.schema } : source;
@@ -148,8 +152,9 @@ function deriveFingerprintKey(secretsKey: string): Uint8Array {
 function runLimits(configuration: Configuration): RunLimits {
   const { bunkerTimeoutMs, approvalTimeoutMs, relayTimeoutMs, documentTimeoutMs } = configuration;
   return {
-    // Twice the bunker's concurrency: while Temporal schedules one half, the bunker works on the other.
-    documentsInFlight: configuration.bunkerConcurrency * 2,
+    // Three times the bunker's concurrency: a third with the bunker, a third with the database, the relays and Temporal, and a
+    // third whose results leave together.
+    documentsInFlight: configuration.bunkerConcurrency * 3,
     // A place in the bunker's queue and two requests, one of them approved by a person, and the relays' answers.
     attemptTimeoutMs: Math.min(
       approvalTimeoutMs + 6 * bunkerTimeoutMs + 5 * relayTimeoutMs,

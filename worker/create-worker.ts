@@ -11,6 +11,7 @@ import { SEARCH_ATTRIBUTES } from '../contract/names';
 import { migrate } from '../database/migrate';
 import type { DocumentType } from '../documents/document-type';
 import { documentTypes as shippedDocumentTypes } from '../documents/registry';
+import { loadSchnorr } from '../nostr/schnorr';
 import { buildDependencies, type WorkerConfiguration } from './build-dependencies';
 
 export interface WorkerOptions {
@@ -50,9 +51,14 @@ export async function createRepublishWorker(options: WorkerOptions): Promise<Rep
   );
   let connection: NativeConnection | undefined;
   try {
+    const schnorr = loadSchnorr();
     const { applied } = await migrate(dependencies.database);
     if (applied.length > 0) logger.info({ applied }, 'the database schema was brought up to date');
     connection = await connect(temporal);
+    if ((await schnorr) === 'javascript')
+      logger.warn(
+        'signatures are made in JavaScript: WebAssembly cannot be used here, and each costs six times as much',
+      );
     const searchAttributes = await knowsSearchAttributes(connection, temporal.namespace, logger);
     const worker = await Worker.create({
       connection,

@@ -15,6 +15,7 @@ export const { checkSigner, loadMachines, nextDocuments, noteFailures } = proxyA
 
 /** One question to the signer: a few tries tell whether it is up. */
 export const { askSigner } = proxyActivities<Calls>({
+  summary: 'ask the signer for its public key',
   // Covers a bunker that waits for a person's approval.
   startToCloseTimeout: '30 minutes',
   heartbeatTimeout: '15 seconds',
@@ -29,6 +30,7 @@ export const { askSigner } = proxyActivities<Calls>({
 
 /** The audit is what is left of a run: it is tried for a day, through a failover or a full disk. */
 export const { persistAudit } = proxyActivities<Calls>({
+  summary: 'write the audit',
   startToCloseTimeout: '2 minutes',
   heartbeatTimeout: '15 seconds',
   scheduleToCloseTimeout: '24 hours',

@@ -119,20 +119,24 @@ export class LedgerPages {
   async #loadPage(): Promise<void> {
     const pass = this.#passes[0];
     if (pass === undefined) {
-      const { machines, next } = await nextDocuments({
-        runId: this.options.runId,
-        ...(this.#listed === undefined ? {} : { after: this.#listed }),
-        limit: this.options.pageSize(),
-      });
+      const { machines, next } = await nextDocuments.executeWithOptions({ summary: 'next documents' }, [
+        {
+          runId: this.options.runId,
+          ...(this.#listed === undefined ? {} : { after: this.#listed }),
+          limit: this.options.pageSize(),
+        },
+      ]);
       this.list(documentsOf(machines));
       this.#hasMore = next !== undefined;
       return;
     }
-    const { machines, next } = await nextDocuments({
-      runId: this.options.runId,
-      ...pass,
-      limit: this.options.pageSize(),
-    });
+    const { machines, next } = await nextDocuments.executeWithOptions({ summary: 'next documents' }, [
+      {
+        runId: this.options.runId,
+        ...pass,
+        limit: this.options.pageSize(),
+      },
+    ]);
     this.options.onTakenUp(this.options.queue.add(documentsOf(machines)));
     if (next === undefined) this.#passes.shift();
     else pass.after = next;

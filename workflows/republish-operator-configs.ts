@@ -59,7 +59,9 @@ export async function republishOperatorConfigs(
   let cancelled: CancelledFailure | undefined;
   try {
     if (checked === undefined) {
-      checked = await checkSigner({ runId: runId(), request });
+      checked = await checkSigner.executeWithOptions({ summary: 'check signer' }, [
+        { runId: runId(), request },
+      ]);
       makeSearchable(checked, {
         operator: request.operatorUserId,
         pubkey: checked.operatorPubkey,

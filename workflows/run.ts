@@ -30,6 +30,7 @@ import { currentDetails } from './current-details';
 import { documentsOf, DocumentQueue, isSelected, keyOf, type QueuedDocument } from './document-queue';
 import { failureOf, unknownToLedger } from './failure-of';
 import { LedgerPages } from './ledger-pages';
+import { documentSummary, pageSummary, selectionSummary } from './summaries';
 import { Tally } from './tally';
 
 /** Failures that the query has room for; the audit has all of them. */
@@ -84,6 +85,7 @@ export class Run implements ControlledRun {
       description:
         'Phase, what the run waits for, failures, and how many documents are planned, published, unchanged, superseded, skipped and failed',
     });
+    this.onChange();
   }
 
   progress(): Progress {
@@ -146,7 +148,7 @@ export class Run implements ControlledRun {
         mayBegin: () => this.control.untilResumed(() => this.#mustHandOver()),
         mustEnd: () => this.#mustHandOver(),
         work: ({ machineId, name, documentType }) =>
-          republish.executeWithOptions({ summary: `${documentType} -> ${name.slice(0, 60)}` }, [
+          republish.executeWithOptions({ summary: documentSummary(documentType, name, machineId) }, [
             { runId: runId(), documentType, machineId, ...(force ? { force: true as const } : {}) },
           ]),
         onEnd: (document, result) => {
@@ -183,21 +185,24 @@ export class Run implements ControlledRun {
   async #plan({ operatorPubkey, documentTypes, limits }: CheckSignerResult): Promise<number> {
     const { operatorUserId, machineIds, force = false } = this.request;
     this.#tally.begin(documentTypes);
+    this.onChange();
     let toSign = 0;
     let after: string | undefined;
     do {
       await this.control.untilResumed();
-      const page = await loadMachines({
-        runId: runId(),
-        operatorUserId,
-        operatorPubkey,
-        documentTypes,
-        ...(machineIds === undefined ? {} : { machineIds }),
-        force,
-        ...(after === undefined ? {} : { after }),
-        limit: limits.machinesPerPage,
-        ...(after !== undefined && this.#inPages ? { list: false as const } : {}),
-      });
+      const page = await loadMachines.executeWithOptions({ summary: pageSummary(after) }, [
+        {
+          runId: runId(),
+          operatorUserId,
+          operatorPubkey,
+          documentTypes,
+          ...(machineIds === undefined ? {} : { machineIds }),
+          force,
+          ...(after === undefined ? {} : { after }),
+          limit: limits.machinesPerPage,
+          ...(after !== undefined && this.#inPages ? { list: false as const } : {}),
+        },
+      ]);
       this.#tally.addPage(page);
       this.#badRows = [...this.#badRows, ...page.failures].slice(0, MAX_SHOWN_FAILURES);
       toSign += page.toSign;
@@ -249,7 +254,9 @@ export class Run implements ControlledRun {
     await this.#pages.untilIdle();
     const toNote = unknownToLedger(this.queue.failures());
     for (let begin = 0; begin < toNote.length; begin += MAX_NOTED)
-      await noteFailures({ runId: runId(), failures: toNote.slice(begin, begin + MAX_NOTED) });
+      await noteFailures.executeWithOptions({ summary: 'note failures in the ledger' }, [
+        { runId: runId(), failures: toNote.slice(begin, begin + MAX_NOTED) },
+      ]);
     await this.control.untilIdle();
     // Nothing may be awaited from here on: whatever people asked for meanwhile is in what follows.
     const failures = this.queue.failures();
@@ -294,12 +301,17 @@ export class Run implements ControlledRun {
     const selection = selectionOf(documentType, machineId);
     let again = this.queue.retry(selection);
     await this.#pages.exclusively(async () => {
-      const result = await planAgain({
-        runId: runId(),
-        operatorUserId: this.request.operatorUserId,
-        selection,
-        ...this.#pages.limits,
-      });
+      const result = await planAgain.executeWithOptions(
+        { summary: selectionSummary('plan again', selection) },
+        [
+          {
+            runId: runId(),
+            operatorUserId: this.request.operatorUserId,
+            selection,
+            ...this.#pages.limits,
+          },
+        ],
+      );
       again += this.queue.add(documentsOf(result.machines)).length;
       this.#badRows = result.failures;
       this.#adopt(result, selection);
@@ -316,13 +328,18 @@ export class Run implements ControlledRun {
       await this.queue.giveUp(selection);
       return this.#pages.exclusively(async () => {
         const { behind } = this.#pages.limits;
-        const result = await skipDocuments({
-          runId: runId(),
-          selection,
-          ...(by == null ? {} : { by }),
-          ...(reason == null ? {} : { reason }),
-          ...(behind === undefined ? {} : { behind }),
-        });
+        const result = await skipDocuments.executeWithOptions(
+          { summary: selectionSummary('give up', selection) },
+          [
+            {
+              runId: runId(),
+              selection,
+              ...(by == null ? {} : { by }),
+              ...(reason == null ? {} : { reason }),
+              ...(behind === undefined ? {} : { behind }),
+            },
+          ],
+        );
         this.#badRows = this.#badRows.filter((row) => !isSelected(row, selection));
         this.#adopt(result, selection);
         return result.documents;
@@ -339,7 +356,9 @@ export class Run implements ControlledRun {
 
   /** By Temporal itself, which a workflow cannot ask: the run is then cancelled as by any other client. */
   cancel(): Promise<void> {
-    return CancellationScope.nonCancellable(() => requestCancellation());
+    return CancellationScope.nonCancellable(() =>
+      requestCancellation.executeWithOptions({ summary: 'cancel this run' }, []),
+    );
   }
 }
 

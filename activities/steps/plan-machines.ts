@@ -2,7 +2,7 @@ import { type FailureType, RepublishError } from '../../contract/failures';
 import type { PlannedDocument } from '../../database/ledger/documents';
 import type { MachineRow } from '../../database/sources';
 import { dTag } from '../../documents/document-type';
-import { parsePublicKey, publicKeyHex } from '../../nostr/keys';
+import { npub, parsePublicKey, publicKeyHex } from '../../nostr/keys';
 import type { ActivityDependencies } from '../dependencies';
 import { fingerprintOf } from './fingerprint';
 import { readState } from './read-state';
@@ -15,10 +15,15 @@ const OF_ONE_DOCUMENT: ReadonlySet<FailureType> = new Set([
   'DatabaseMisconfigured',
 ]);
 
+/** Their states are read one by one, and other pages and documents need connections too. */
+const MACHINES_AT_ONCE = 4;
+
 interface Plan {
   documents: PlannedDocument[];
   /** Fingerprint of each publishable state, by d tag. */
   fingerprints: Map<string, string>;
+  /** UTF-8 bytes of each publishable state, by d tag. */
+  plaintextBytes: Map<string, number>;
 }
 
 /** What is to become of each document of some machines, judged by today's rows: publishable, without state, or bad. */
@@ -28,36 +33,45 @@ export async function planMachines(
   machines: MachineRow[],
   signal: AbortSignal,
 ): Promise<Plan> {
-  const shared = await sharedAtmPubkeys(deps, operatorUserId, machines.length);
-  const plan: Plan = { documents: [], fingerprints: new Map() };
-  for (const machine of machines) {
-    signal.throwIfAborted();
-    plan.documents.push(...(await planMachine(deps, documentTypes, machine, shared, plan.fingerprints)));
-  }
-  return plan;
+  const shared = await sharedAtmPubkeys(deps, operatorUserId, machines);
+  const plan: Pick<Plan, 'fingerprints' | 'plaintextBytes'> = {
+    fingerprints: new Map(),
+    plaintextBytes: new Map(),
+  };
+  const documents: PlannedDocument[][] = [];
+  const left = machines.entries();
+  const lane = async (): Promise<void> => {
+    for (const [index, machine] of left) {
+      signal.throwIfAborted();
+      documents[index] = await planMachine(deps, documentTypes, machine, shared, plan);
+    }
+  };
+  await Promise.all(Array.from({ length: MACHINES_AT_ONCE }, lane));
+  return { documents: documents.flat(), ...plan };
 }
 
-/** Keys (hex) that more than one machine of the operator has, however they are written. */
+/** Keys (hex) of these machines that another machine of the operator has too, however they are written. */
 async function sharedAtmPubkeys(
   deps: ActivityDependencies,
   operatorUserId: string,
-  machines: number,
+  machines: MachineRow[],
 ): Promise<Set<string>> {
-  if (machines === 0) return new Set();
-  const keys = (await deps.sources.atmPubkeys(deps.database, operatorUserId)).flatMap(
-    (key) => publicKeyHex(key) ?? [],
-  );
+  const own = [...new Set(machines.flatMap(({ atm_pubkey }) => publicKeyHex(atm_pubkey ?? '') ?? []))];
+  if (own.length === 0) return new Set();
+  const spellings = own.flatMap((key) => [key, npub(key)]);
+  const written = await deps.sources.atmPubkeys(deps.database, operatorUserId, spellings);
+  const keys = written.flatMap((key) => publicKeyHex(key) ?? []);
   const once = new Set<string>();
   return new Set(keys.filter((key) => once.size === once.add(key).size));
 }
 
-/** The documents of one machine. Notes the fingerprint of each publishable state by its d tag. */
+/** The documents of one machine. Notes fingerprint and size of each publishable state by its d tag. */
 async function planMachine(
   deps: ActivityDependencies,
   documentTypes: string[],
   machine: MachineRow,
   shared: Set<string>,
-  fingerprints: Map<string, string>,
+  noted: Pick<Plan, 'fingerprints' | 'plaintextBytes'>,
 ): Promise<PlannedDocument[]> {
   const atmPubkey = parsePublicKey(machine.atm_pubkey ?? '') ?? null;
   const keyProblem =
@@ -84,9 +98,11 @@ async function planMachine(
       try {
         const plaintext = await readState(deps, documentType, machine.id);
         if (plaintext === undefined) return { ...row, outcome: 'skipped' };
-        const tooLarge = await tooLargeForRelays(deps, dTag(documentType, atmPubkey ?? ''), plaintext);
+        const d = dTag(documentType, atmPubkey ?? '');
+        noted.plaintextBytes.set(d, Buffer.byteLength(plaintext, 'utf8'));
+        const tooLarge = await tooLargeForRelays(deps, d, plaintext);
         if (tooLarge !== undefined) throw new RepublishError('StateTooLarge', tooLarge);
-        fingerprints.set(dTag(documentType, atmPubkey ?? ''), fingerprintOf(deps.fingerprintKey, plaintext));
+        noted.fingerprints.set(d, fingerprintOf(deps.fingerprintKey, plaintext));
         return row;
       } catch (thrown) {
         if (!(thrown instanceof RepublishError) || !OF_ONE_DOCUMENT.has(thrown.type)) throw thrown;

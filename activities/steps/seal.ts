@@ -7,14 +7,15 @@ import {
   type SealedEvent,
 } from '../../database/ledger/documents';
 import { DOCUMENT_KIND, dTag } from '../../documents/document-type';
-import { eventId, isNewer, type SignedEvent } from '../../nostr/events';
+import { eventId } from '../../nostr/events';
 import type { Sighting } from '../../nostr/relays/publisher';
 import type { SignerCall } from '../../nostr/signers/signer';
 import type { ActivityDependencies } from '../dependencies';
 import { fingerprintOf } from './fingerprint';
+import { judgeSeal } from './judge-seal';
 import { readState } from './read-state';
 import { relayIdentity } from './relay-identity';
-import { tooFarAheadForRelays, tooLargeForRelays } from './relay-limits';
+import { tooLargeForRelays } from './relay-limits';
 import { useSigner } from './use-signer';
 
 /** A planned document, and whose it is. */
@@ -28,9 +29,6 @@ interface Sealed {
 
 /** Runs that are started past the one workflow id of an operator may race for an address; a loser tries again. */
 const MAX_RACES = 5;
-
-/** Relays refuse events that are dated further ahead than this (strfry's default). */
-const MAX_AHEAD_S = 900;
 
 /**
  * Fixes the event of a document, and with it the event id, before anybody is asked to sign: the state as Postgres has it
@@ -73,7 +71,6 @@ async function sealOnce(
     deps.publisher.look(address, relayIdentity(deps, operatorUserId, operatorPubkey, signerCall)),
     newestSeal(deps.database, { operatorPubkey, documentType, atmPubkey }, input.runId),
   ]);
-  const standing = newestOf(seen);
   const plaintext = await readState(deps, documentType, machineId);
   if (plaintext === undefined) {
     throw new RepublishError(
@@ -91,36 +88,15 @@ async function sealOnce(
     return sealed && { row: sealed, seen };
   };
 
-  const isCurrent = earlier?.event && !(standing && isNewer(standing, earlier.event));
-  if (
-    !input.force &&
-    isCurrent &&
-    earlier.event &&
-    earlier.signature !== null &&
-    earlier.stateFingerprint === stateFingerprint
-  ) {
-    return sealWith(earlier.event, earlier.signature);
-  }
-
-  // A second back: a save in this very second is then the newer one, and not a matter of the lowest id.
-  const createdAtS = Math.max(
-    nowS - 1,
-    (standing?.created_at ?? 0) + 1,
-    (earlier?.event?.created_at ?? 0) + 1,
-  );
-  if (createdAtS > nowS + MAX_AHEAD_S) {
-    throw new RepublishError(
-      'NewerDocumentExists',
-      `the document at ${address.d} is dated ${dateOf(createdAtS - 1)}; relays refuse dates more than 15 minutes ahead`,
-    );
-  }
-  const tooFarAhead = await tooFarAheadForRelays(deps, createdAtS - nowS);
-  if (tooFarAhead !== undefined) {
-    throw new RepublishError(
-      'NewerDocumentExists',
-      `the document at ${address.d} is dated ${dateOf(createdAtS - 1)}; ${tooFarAhead}`,
-    );
-  }
+  const verdict = await judgeSeal(deps, {
+    d: address.d,
+    seen,
+    earlier,
+    stateFingerprint,
+    force: input.force === true,
+    nowS,
+  });
+  if (verdict.kind === 'reuse') return sealWith(verdict.event, verdict.signature);
   const content = await useSigner(deps, operatorUserId, operatorPubkey, (signer) =>
     signer.nip44Encrypt(atmPubkey, plaintext, signerCall),
   );
@@ -128,24 +104,9 @@ async function sealOnce(
   const unsigned = {
     pubkey: operatorPubkey,
     kind: DOCUMENT_KIND,
-    created_at: createdAtS,
+    created_at: verdict.createdAtS,
     tags: [['d', address.d]],
     content,
   };
   return sealWith({ id: eventId(unsigned), ...unsigned }, null);
-}
-
-function newestOf(seen: Map<string, Sighting>): SignedEvent | undefined {
-  let newest: SignedEvent | undefined;
-  for (const sighting of seen.values()) {
-    if (sighting.kind === 'event' && (newest === undefined || isNewer(sighting.event, newest)))
-      newest = sighting.event;
-  }
-  return newest;
-}
-
-/** ISO 8601; a date that no calendar holds is given in seconds. */
-function dateOf(seconds: number): string {
-  const date = new Date(seconds * 1000);
-  return Number.isNaN(date.getTime()) ? `${seconds} s after 1970` : date.toISOString();
 }

@@ -8,6 +8,7 @@ import { registerCompletion } from './commands/completion';
 import { registerControl } from './commands/control';
 import { registerDev } from './commands/dev';
 import { registerFleet } from './commands/fleet';
+import { registerInspection } from './commands/inspection';
 import { registerMigrate } from './commands/migrate';
 import { registerSigner } from './commands/signer';
 import { registerStart } from './commands/start';
@@ -42,6 +43,7 @@ export function buildProgram(): Command {
   registerControl(program);
   registerFleet(program);
   registerAudit(program);
+  registerInspection(program);
   registerSigner(program);
   registerWorker(program);
   registerMigrate(program);

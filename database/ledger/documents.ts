@@ -1,7 +1,7 @@
 import type { Outcome } from '../../contract/progress';
 import type { FailureType } from '../../contract/failures';
 import type { RelayStanding } from '../../contract/relay-standing';
-import type { Database, Queryable } from '../connection';
+import type { Queryable } from '../connection';
 
 /** Which row of the ledger: one per run, document type and machine. */
 export interface DocumentKey {
@@ -158,58 +158,50 @@ export async function newestFingerprints(
  * would not be the newest. A reused event of an earlier run brings its signature along.
  */
 export async function sealDocument(
-  db: Database,
+  db: Queryable,
   key: DocumentKey,
   seal: { event: SealedEvent; stateFingerprint: string; signature: string | null },
 ): Promise<DocumentRow | undefined> {
   const { event, stateFingerprint, signature } = seal;
-  const values = [key.runId, key.documentType, key.machineId];
-  return db.transaction(async (client) => {
-    // One at a time for each address: two runs could otherwise both find nothing later and take the same second.
-    await client.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 30078))', [
+  // One round trip: the function locks, writes and reads back (migration 0004).
+  const [row] = await db.query<DocumentRow>(
+    `SELECT ${COLUMNS} FROM republish.seal_document($1, $2, $3, $4, $5, $6, $7)`,
+    [
       `${event.pubkey} ${event.tags.flat().join(' ')}`,
-    ]);
-    await client.query(
-      `UPDATE republish.documents AS document
-          SET event_id = $4, created_at_s = $5, unsigned_event = $6, state_fingerprint = $7, sealed_at = now(),
-              signature = $8, reused = $8::text IS NOT NULL, signed_at = CASE WHEN $8::text IS NULL THEN NULL ELSE now() END
-        WHERE run_id = $1 AND document_type = $2 AND machine_id = $3 AND event_id IS NULL
-          AND NOT EXISTS (SELECT 1 FROM republish.documents AS other
-                           WHERE other.operator_pubkey = document.operator_pubkey AND other.document_type = document.document_type
-                             AND other.atm_pubkey = document.atm_pubkey AND other.run_id <> document.run_id
-                             AND other.event_id IS NOT NULL AND other.event_id <> $4 AND other.created_at_s >= $5)`,
-      [...values, event.id, event.created_at, JSON.stringify(event), stateFingerprint, signature],
-    );
-    const [row] = await client.query<DocumentRow>(
-      `SELECT ${COLUMNS} FROM republish.documents
-        WHERE run_id = $1 AND document_type = $2 AND machine_id = $3 AND event_id IS NOT NULL`,
-      values,
-    );
-    return row;
-  });
+      key.runId,
+      key.documentType,
+      key.machineId,
+      JSON.stringify(event),
+      stateFingerprint,
+      signature,
+    ],
+  );
+  return row;
 }
 
 /**
  * Keeps the signature of the sealed event. First writer wins: both are valid, and relays must see the same bytes.
- * Undefined when the document is settled already: the run was audited, and nothing may be published after that.
+ * A document that has its outcome keeps what it has: nothing may be published after that.
  */
 export async function keepSignature(
   db: Queryable,
   key: DocumentKey,
   signature: string,
-): Promise<string | undefined> {
+): Promise<{ signature: string | null; outcome: Outcome | null } | undefined> {
   const values = [key.runId, key.documentType, key.machineId];
-  await db.query(
+  const [kept] = await db.query<{ signature: string; outcome: null }>(
     `UPDATE republish.documents SET signature = $4, signed_at = now()
-      WHERE run_id = $1 AND document_type = $2 AND machine_id = $3 AND signature IS NULL AND outcome IS NULL`,
+      WHERE run_id = $1 AND document_type = $2 AND machine_id = $3 AND signature IS NULL AND outcome IS NULL
+      RETURNING signature, outcome`,
     [...values, signature],
   );
-  const [row] = await db.query<{ signature: string }>(
-    `SELECT signature FROM republish.documents
-      WHERE run_id = $1 AND document_type = $2 AND machine_id = $3 AND outcome IS NULL`,
+  if (kept !== undefined) return kept;
+  const [row] = await db.query<{ signature: string | null; outcome: Outcome | null }>(
+    `SELECT signature, outcome FROM republish.documents
+      WHERE run_id = $1 AND document_type = $2 AND machine_id = $3`,
     values,
   );
-  return row?.signature;
+  return row;
 }
 
 /** Stores what each relay answered; answers of relays that are not named stay as they were. */
@@ -230,11 +222,12 @@ export async function settleDocument(
   key: DocumentKey,
   settled: { outcome: Outcome; relays: Record<string, RelayStanding>; supersededBy?: string | undefined },
 ): Promise<Outcome | null> {
-  await db.query(
+  const [written] = await db.query<{ outcome: Outcome }>(
     `UPDATE republish.documents
         SET outcome = $4, relays = relays || $5::jsonb, superseded_by = $6, settled_at = now(),
             failure_type = NULL, failure_message = NULL
-      WHERE run_id = $1 AND document_type = $2 AND machine_id = $3 AND outcome IS NULL`,
+      WHERE run_id = $1 AND document_type = $2 AND machine_id = $3 AND outcome IS NULL
+      RETURNING outcome`,
     [
       key.runId,
       key.documentType,
@@ -244,6 +237,7 @@ export async function settleDocument(
       settled.supersededBy ?? null,
     ],
   );
+  if (written !== undefined) return written.outcome;
   const [row] = await db.query<{ outcome: Outcome | null }>(
     'SELECT outcome FROM republish.documents WHERE run_id = $1 AND document_type = $2 AND machine_id = $3',
     [key.runId, key.documentType, key.machineId],

@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { decrypt, encrypt, getConversationKey } from 'nostr-tools/nip44';
-import { finalizeEvent, getPublicKey } from 'nostr-tools/pure';
+import { getPublicKey } from 'nostr-tools/pure';
 import { RepublishError } from '../../contract/failures';
 import type { SignedEvent, UnsignedEvent } from '../events';
-import { looksLikeNip44 } from '../nip44';
+import { decrypt, encrypt, getConversationKey, looksLikeNip44 } from '../nip44';
 import type { AddressRules } from '../relays/address-rules';
 import { authEvent } from '../relays/identity';
+import { signWith } from '../schnorr';
 import type { Signer, SignerCall } from '../signers/signer';
 import { requireSameEvent } from './same-event';
 import type { Limiter } from './limiter';
@@ -145,7 +145,7 @@ export class BunkerClient implements Signer {
       clientPubkey: this.clientPubkey,
       // NIP-42: the client key is who this connection is.
       authenticate: (relay, challenge) =>
-        finalizeEvent(authEvent(this.clientPubkey, relay, challenge), this.#clientSecretKey),
+        signWith(this.#clientSecretKey, authEvent(this.clientPubkey, relay, challenge)),
       onAnswer: (event, link) => this.#receive(event, link),
       onReady: (link) => this.#sendWaiting(link),
       onOk: (link, id, accepted, message) => this.#byEventId.get(id)?.noteOk(link, accepted, message),
@@ -192,15 +192,12 @@ export class BunkerClient implements Signer {
     call.signal?.throwIfAborted();
     // Random, because another worker may use the same client key at the same time.
     const id = randomUUID();
-    const event = finalizeEvent(
-      {
-        kind: BUNKER_KIND,
-        created_at: Math.floor(Date.now() / 1000),
-        tags: [['p', this.options.bunkerPubkey]],
-        content: encrypt(JSON.stringify({ id, method, params }), this.#conversationKey),
-      },
-      this.#clientSecretKey,
-    );
+    const event = signWith(this.#clientSecretKey, {
+      kind: BUNKER_KIND,
+      created_at: Math.floor(Date.now() / 1000),
+      tags: [['p', this.options.bunkerPubkey]],
+      content: encrypt(JSON.stringify({ id, method, params }), this.#conversationKey),
+    });
     const { requestTimeoutMs, approvalTimeoutMs } = this.options;
     const request = new BunkerRequest({
       method,

@@ -13,6 +13,7 @@ export interface Filter {
   authors?: string[];
   kinds?: number[];
   since?: number;
+  until?: number;
   limit?: number;
   '#d'?: string[];
   '#p'?: string[];

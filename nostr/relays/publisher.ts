@@ -10,7 +10,7 @@ import { NostrclientRelay } from './nostrclient';
 import type { RelayPool } from './pool';
 import { type Quorum, quorumSize } from './quorum';
 import { RelayInformation, type RelayLimits } from './relay-information';
-import { isGateway, shownRelay } from './url';
+import { isGateway, shownAmong } from './url';
 
 export type { Sighting } from './document-relay';
 export type { RelayLimits } from './relay-information';
@@ -235,10 +235,8 @@ export class RelayPublisher {
     };
   }
 
-  /** The relay's name in results; two that differ only in what is not shown are numbered. */
   #shown(url: string): string {
-    const same = this.options.relays.filter((other) => shownRelay(other) === shownRelay(url));
-    return same.length === 1 ? shownRelay(url) : `${shownRelay(url)} (${same.indexOf(url) + 1})`;
+    return shownAmong(url, this.options.relays);
   }
 }
 

@@ -62,18 +62,31 @@ export class RelayInformation {
 
   async #ask(url: string): Promise<RelayLimits> {
     if (isGateway(url)) return { authRequired: false };
-    const response = await fetch(url.replace(/^ws/, 'http'), {
-      headers: { accept: 'application/nostr+json' },
-      // A redirect could lead anywhere; no relay needs one.
-      redirect: 'error',
-      signal: AbortSignal.any([this.#closing.signal, AbortSignal.timeout(FETCH_TIMEOUT_MS)]),
-    });
-    if (!response.ok) {
-      await response.body?.cancel();
-      throw new Error(`HTTP ${response.status} from ${shownRelay(url)}`);
-    }
-    return limitsIn(await readBounded(response));
+    return limitsIn((await fetchRelayInformation(url, this.#closing.signal)).document);
   }
+}
+
+/**
+ * The information document (NIP-11) of a relay that is no gateway, as text, and the relay's clock as its HTTP `Date` gives it
+ * (whole seconds; absent: it gave none). Rejects when there is none within three seconds.
+ */
+export async function fetchRelayInformation(
+  url: string,
+  signal: AbortSignal,
+): Promise<{ document: string; clockMs?: number }> {
+  const response = await fetch(url.replace(/^ws/, 'http'), {
+    headers: { accept: 'application/nostr+json' },
+    // A redirect could lead anywhere; no relay needs one.
+    redirect: 'error',
+    signal: AbortSignal.any([signal, AbortSignal.timeout(FETCH_TIMEOUT_MS)]),
+  });
+  if (!response.ok) {
+    await response.body?.cancel();
+    throw new Error(`HTTP ${response.status} from ${shownRelay(url)}`);
+  }
+  const clockMs = Date.parse(response.headers.get('date') ?? '');
+  const document = await readBounded(response);
+  return { document, ...(Number.isNaN(clockMs) ? {} : { clockMs }) };
 }
 
 /** A relay may send without end. */

@@ -40,3 +40,9 @@ export function shownRelay(url: string): string {
   const { protocol, host, pathname, search } = new URL(websocket);
   return `${isGateway(url) ? GATEWAY_PREFIX : ''}${protocol}//${host}${pathname === '/' && search === '' ? '' : '/…'}`;
 }
+
+/** The same for a relay among others: two that differ only in what is not shown are numbered. */
+export function shownAmong(url: string, relays: readonly string[]): string {
+  const same = relays.filter((other) => shownRelay(other) === shownRelay(url));
+  return same.length <= 1 ? shownRelay(url) : `${shownRelay(url)} (${same.indexOf(url) + 1})`;
+}

@@ -44,8 +44,8 @@ test('15: no connection is left, neither in the pool nor on the server: waited f
     const { ids, failure } = await runUnderFault(saga, operator, {
       during: async (run) => {
         await until(async () => (await saga.ledger(run.runId)).some(({ outcome }) => outcome !== null));
-        // Every place on the server is taken, also those that the worker gives back.
-        for (let round = 0; round < 2; round += 1) {
+        // Every place on the server is taken, until the worker has none left.
+        const takeAll = async (): Promise<void> => {
           refusal = undefined;
           while (refusal === undefined) {
             const hog = new Client({ connectionString: saga.databaseUrl });
@@ -55,10 +55,15 @@ test('15: no connection is left, neither in the pool nor on the server: waited f
               (error: unknown) => error,
             );
           }
-          await hogs[0]?.query(
+        };
+        await takeAll();
+        await until(async () => {
+          const terminated = await hogs[0]?.query(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'republish-operator-configs'",
           );
-        }
+          await takeAll();
+          return terminated?.rowCount === 0;
+        });
         await new Promise((resolve) => setTimeout(resolve, 3_000));
         await Promise.all(hogs.splice(0).map((hog) => hog.end()));
       },

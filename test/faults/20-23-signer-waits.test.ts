@@ -43,6 +43,8 @@ describe('the signer makes wait', () => {
     expect(ids).toHaveLength(6);
     // Those that were asked before the page came go on; nothing new is asked while it is open.
     expect(askedMeanwhile).toBeLessThan(6);
+    // One request for each document: the person's patience is another than the bunker's.
+    expect(asked(operator, 'nip44_encrypt')).toBe(6);
     expect(JSON.stringify(audit)).not.toContain('canary-approval-page');
     expect(saga.logs.join('')).not.toContain('canary-approval-page');
   }, 60_000);

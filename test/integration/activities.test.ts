@@ -70,7 +70,7 @@ describe('activities', () => {
       request: { operatorUserId: id, documentTypes: ['bitspire-fees'] },
     });
     expect(result).toMatchObject({ operatorPubkey: bunker.userPubkey, documentTypes: ['bitspire-fees'] });
-    expect(result.limits.documentsInFlight).toBe(16);
+    expect(result.limits.documentsInFlight).toBe(24);
     expect(bunker.requests.length).toBe(asked);
     expect(
       await saga.database.query('SELECT operator_user_id FROM republish.runs WHERE run_id = $1', [runId]),

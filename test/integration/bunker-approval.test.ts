@@ -28,15 +28,13 @@ describe('a bunker that wants a person to approve (NIP-46 auth_url)', () => {
     bunker.setFaults(({ method }) => {
       if (method !== 'nip44_encrypt') return undefined;
       asked += 1;
-      return asked > 1 ? undefined : { authUrl: PAGE, afterMs: 4_000 };
+      return asked > 1 ? undefined : { authUrl: PAGE, afterMs: 5_000 };
     });
     const run = await saga.start(id);
     await until(async () => {
       const { stdout } = await republish(['status', id, '--json'], saga.env);
       return (JSON.parse(stdout) as { approvals: string[] }).approvals.includes(PAGE);
     });
-    const text = await republish(['status', id], saga.env);
-    expect(text.stdout).toContain(`the bunker asks for approval; open ${PAGE}`);
 
     const details = async (): Promise<string> => {
       const handle = saga.client.workflow.getHandle(run.workflowId, run.runId);

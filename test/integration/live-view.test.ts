@@ -7,6 +7,8 @@ import {
 import { type Saga, startSaga } from '../support/saga';
 import { until as untilWithin } from '../support/until';
 
+jest.setTimeout(150_000);
+
 const CTRL_C = '\u0003';
 /** Colours and other attributes (SGR). */
 const COLOURS = /\u001b\[[0-9;]*m/;

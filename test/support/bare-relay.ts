@@ -30,6 +30,8 @@ export interface BareRelay {
   script: BareScript;
   /** Answer to whoever asks for its information document (NIP-11); absent: 404. */
   information?: string;
+  /** Sent with it, in place of what the server would send. */
+  informationHeaders?: Record<string, string>;
   /** How often it was asked for that. */
   informationRequests: number;
   /** What reads find: put there by `keep`, or by a test. No replacement: a relay may hold anything. */
@@ -62,7 +64,7 @@ export async function startBareRelay(script: BareScript = {}, port = 0): Promise
   const server = createServer((request, response) => {
     relay.informationRequests += 1;
     const isAsked = request.headers.accept === 'application/nostr+json';
-    response.writeHead(isAsked && relay.information !== undefined ? 200 : 404);
+    response.writeHead(isAsked && relay.information !== undefined ? 200 : 404, relay.informationHeaders);
     response.end(relay.information);
   });
   const sockets = new WebSocketServer({ server });

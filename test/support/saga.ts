@@ -171,7 +171,8 @@ export async function startSaga(options: SagaOptions = {}): Promise<Saga> {
   };
   const signerContext = (operatorUserId: string) => ({
     database,
-    configuration: saga.configuration(),
+    // Pairing is not what is tested: a busy machine must not end it.
+    configuration: saga.configuration({ REPUBLISH_BUNKER_TIMEOUT_MS: '20000' }),
     operatorUserId,
     say: () => undefined,
   });

@@ -17,6 +17,8 @@ const FORBIDDEN = [
   ['client/x.ts', "export * from './cli/signers';"],
   ['worker/x.ts', "export * from '../dev/stack';"],
   ['nostr/x.ts', 'export const home = process.env.HOME;'],
+  ['inspection/x.ts', "export * from '../client/republish';"],
+  ['activities/x.ts', "export * from '../inspection/plan';"],
   ['workflows/x.ts', "export function f(): void { throw new Error('hangs the workflow'); }"],
 ] as const;
 

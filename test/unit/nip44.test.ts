@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { encrypt as nip04Encrypt } from 'nostr-tools/nip04';
-import { encrypt, getConversationKey } from 'nostr-tools/nip44';
+import { decrypt as decryptInJs, encrypt, getConversationKey } from 'nostr-tools/nip44';
 import { generateSecretKey, getPublicKey } from 'nostr-tools/pure';
-import { looksLikeNip44 } from '../../nostr/nip44';
+import { decrypt, encrypt as encryptByOpenSsl, looksLikeNip44 } from '../../nostr/nip44';
 
 const [operatorKey, machineKey] = [generateSecretKey(), generateSecretKey()];
 const machine = getPublicKey(machineKey);
@@ -98,3 +98,47 @@ function nextBase64(character: string): string {
   const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
   return alphabet[alphabet.indexOf(character) + 1] as string;
 }
+
+describe('encrypt and decrypt', () => {
+  it.each(EDGES)('understand nostr-tools and are understood by it, with %i bytes', (bytes) => {
+    const plaintext = 'x'.repeat(bytes);
+    expect(decryptInJs(encryptByOpenSsl(plaintext, conversationKey), conversationKey)).toBe(plaintext);
+    expect(decrypt(seal(plaintext), conversationKey)).toBe(plaintext);
+    expect(decrypt(encryptByOpenSsl(plaintext, conversationKey), conversationKey)).toBe(plaintext);
+  });
+
+  it('keep every text', () => {
+    const text = fc
+      .string({ unit: 'binary', minLength: 1, maxLength: 500 })
+      .filter((value) => !/\p{Surrogate}/u.test(value));
+    fc.assert(
+      fc.property(text, (plaintext) => {
+        expect(decryptInJs(encryptByOpenSsl(plaintext, conversationKey), conversationKey)).toBe(plaintext);
+        expect(decrypt(seal(plaintext), conversationKey)).toBe(plaintext);
+      }),
+    );
+  });
+
+  it('refuse what was changed, cut, made for another key, or is no payload', () => {
+    const payload = encryptByOpenSsl('a document', conversationKey);
+    const bytes = Buffer.from(payload, 'base64');
+    for (const index of [0, 1, 33, bytes.length - 33, bytes.length - 1]) {
+      const changed = Buffer.from(bytes);
+      changed[index] = (changed[index] ?? 0) ^ 1;
+      expect(() => decrypt(changed.toString('base64'), conversationKey)).toThrow();
+    }
+    const other = getConversationKey(generateSecretKey(), machine);
+    expect(() => decrypt(payload, other)).toThrow('invalid MAC');
+    for (const wrong of [
+      '',
+      '?iv=',
+      '#',
+      payload.slice(0, -4),
+      `${payload}AAAA`,
+      'A'.repeat(200),
+      ' '.repeat(200),
+    ])
+      expect(() => decrypt(wrong, conversationKey)).toThrow();
+    expect(() => encryptByOpenSsl('', conversationKey)).toThrow();
+  });
+});

@@ -1,96 +1,191 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { remedyFor } from '../../../contract/failures';
-import type { WrittenAuditRow } from '../../../database/audit';
-import type { DocumentRow } from '../../../database/ledger/documents';
-import { print, printJson, table } from '../output';
+import type { RelayStanding } from '../../../contract/relay-standing';
+import type { AuditReport, ToldAudit, ToldDocument } from '../../../inspection/audit';
+import { byMachine, withoutName } from '../by-machine';
+import { csv } from '../csv';
+import { print, printJson, say, table } from '../output';
+import { paragraph, sectionedTable, short } from '../terminal-table';
+
+/** Rows that a person reads; what did not go well is always shown. */
+const MAX_ROWS = 100;
+/** A nevent takes two lines of a terminal. */
+const MAX_NEVENTS = 20;
 
 export function registerAudit(program: Command): void {
   program
     .command('audit')
     .summary('show what was published and what was not')
     .description(
-      'Shows the audit of a run, or the newest audits of an operator: event ids, failures, relays that lag.',
+      'Shows the audit of a run, or the newest audits of an operator: what became of each document, on which relays, who intervened and why, and what failed with its remedy.',
     )
     .argument('<operator-or-run>', "an operator's user id, or a run id")
     .option('--limit <n>', 'at most so many runs of an operator', '10')
-    .option('--json', 'as JSON on stdout: a list of audit rows, newest first')
+    .option('--json', 'as JSON on stdout: a list of audits, newest first')
+    .addOption(new Option('--csv', 'as CSV on stdout (RFC 4180), a line for each document').conflicts('json'))
     .addHelpText('before', 'Example: republish audit 8f3c2b\n')
     .action(audit);
 }
 
-async function audit(subject: string, options: { limit: string; json?: true }): Promise<void> {
+async function audit(subject: string, options: { limit: string; json?: true; csv?: true }): Promise<void> {
   const { withDatabase } = await import('../database.js');
-  const { auditOfRun, auditsOfOperator, unauditedRuns } = await import('../../../database/audit.js');
+  const { auditReport } = await import('../../../inspection/audit.js');
   const { UsageError } = await import('../fail.js');
   const limit = Number(options.limit);
   if (!Number.isInteger(limit) || limit < 1) throw new UsageError('--limit must be a whole number from 1');
 
-  const { documentsOfRun } = await import('../../../database/ledger/documents.js');
-  const { audits, open } = await withDatabase(async (database) => {
-    const run = await auditOfRun(database, subject);
-    const rows = run ? [run] : await auditsOfOperator(database, subject, limit);
-    const audits = [];
-    for (const row of rows)
-      audits.push({ ...row, documents: (await documentsOfRun(database, row.runId)).map(told) });
-    return { audits, open: run ? [] : await unauditedRuns(database, subject) };
-  });
-  if (options.json) return printJson(audits);
-  for (const { runId, startedAt } of open) {
-    print(
+  const report = await withDatabase((database) => auditReport(database, subject, limit));
+  if (options.json) return printJson(report.audits);
+  if (options.csv) {
+    sayOpen(report, subject, say);
+    // Not through print(): the line ends are part of the format.
+    return void process.stdout.write(csv([CSV_HEADER, ...report.audits.flatMap(csvRows)]));
+  }
+  sayOpen(report, subject, print);
+  if (report.audits.length === 0 && report.open.length === 0)
+    return print(`no audit for ${subject}: neither a run nor an operator that had one`);
+  report.audits.forEach(showAudit);
+}
+
+function sayOpen({ open }: AuditReport, subject: string, tell: (text: string) => void): void {
+  for (const { runId, startedAt } of open)
+    tell(
       `run ${runId}\nno audit, started ${startedAt}: it goes on or was terminated; see: republish status ${subject}\n`,
     );
-  }
-  if (audits.length === 0 && open.length === 0) {
-    return print(`no audit for ${subject}: neither a run nor an operator that had one`);
-  }
-  const { nevent, npub } = await import('../../../nostr/keys.js');
-  for (const row of audits) showRow(row, npub, nevent);
 }
 
-/** A document of the ledger as it is told: no ciphertext, no signature. */
-function told({ documentType, machineId, machineName, outcome, event, relays }: DocumentRow) {
-  return { documentType, machineId, machineName, outcome, eventId: event?.id ?? null, relays };
-}
-
-type ToldAudit = WrittenAuditRow & { documents: ReturnType<typeof told>[] };
-
-function showRow(
-  row: ToldAudit,
-  npub: (key: string) => string,
-  nevent: (id: string, author: string) => string,
-): void {
-  const { operatorPubkey } = row;
-  print(
-    `run ${row.runId}\n${row.outcome}, ${row.writtenAt}, operator ${row.operatorUserId}${operatorPubkey ? ` (${npub(operatorPubkey)})` : ''}`,
-  );
+function showAudit(row: ToldAudit): void {
+  print(`run ${row.runId}\n${row.outcome}, ${row.writtenAt}, operator ${row.operatorUserId}`);
+  if (row.operatorNpub) print(row.operatorNpub);
   if (row.reason) print(`reason: ${row.reason}`);
-  if (row.failure) print(`failure: ${row.failure.type}: ${row.failure.message}`);
+  if (row.failure) print(paragraph(`failure: ${row.failure.type}: ${row.failure.message}`));
+  for (const { action, at, by, reason, documentType, machineId } of row.interventions) {
+    const of = [documentType ?? [], machineId === undefined ? [] : `of machine ${machineId}`]
+      .flat()
+      .join(' ');
+    print(
+      `${at} ${action}${of === '' ? '' : ` (${of})`} by ${by ?? 'somebody'}${reason ? `: ${reason}` : ''}`,
+    );
+  }
   const counts = Object.entries(row.counts).map(([type, count]) =>
     [type, count.published, count.unchanged, count.superseded, count.skipped, count.failed].map(String),
   );
   print(`\n${table(['document type', 'published', 'unchanged', 'superseded', 'skipped', 'failed'], counts)}`);
-  const documents = row.documents.map(({ documentType, machineName, machineId, outcome, eventId }) => [
-    documentType,
-    machineName,
-    machineId,
-    outcome ?? '',
-    eventId ?? '',
-    eventId && operatorPubkey ? nevent(eventId, operatorPubkey) : '',
-  ]);
-  const header = ['document type', 'machine', 'machine id', 'outcome', 'event id', 'nevent'];
-  if (documents.length > 0) print(`\n${table(header, documents)}`);
-  for (const { documentType, machineId, type, message } of row.failures) {
-    print(`failed: ${documentType} of machine ${machineId}: ${type}: ${message}`);
-  }
-  for (const type of new Set(row.failures.map((failure) => failure.type)))
-    print(`remedy for ${type}: ${remedyFor(type)}`);
-  for (const { documentType, machineId, supersededBy } of row.superseded) {
-    print(`superseded: ${documentType} of machine ${machineId} by the newer event ${supersededBy}`);
-  }
-  for (const { documentType, machineId, relay, state, detail } of row.laggards) {
-    print(
-      `lagging: ${relay} lacks ${documentType} of machine ${machineId}: ${state}${detail ? ` (${detail})` : ''}`,
-    );
-  }
+  if (row.documents.length > 0) showDocuments(row.documents);
+  const types = [...new Set(row.failures.map((failure) => failure.type))];
+  if (types.length > 0) print('');
+  for (const type of types) print(paragraph(`remedy for ${type}: ${remedyFor(type)}`));
+  showEvents(row.documents);
   print('');
+}
+
+function showDocuments(documents: ToldDocument[]): void {
+  const shown = documents.filter((document, index) => !isGood(document) || index < MAX_ROWS);
+  const sections = byMachine(shown.toSorted(byName), (document) => [
+    document.documentType,
+    document.outcome ?? '',
+    document.eventId === null ? '' : short(document.eventId),
+    [...notes(document), ...relaysOf(document)].join('; '),
+  ]);
+  print(`\n${sectionedTable(['document type', 'outcome', 'event', 'relays'], sections)}`);
+  if (shown.length < documents.length)
+    print(`and ${documents.length - shown.length} more that went well; all with --json or --csv`);
+}
+
+/** The ledger goes by document type, a person by machine. */
+function byName(a: ToldDocument, b: ToldDocument): number {
+  return a.machineId === b.machineId ? 0 : a.machineId < b.machineId ? -1 : 1;
+}
+
+function isGood({ outcome, relays }: ToldDocument): boolean {
+  const complete = Object.values(relays).every(({ state }) => state === 'holds');
+  return complete && (outcome === 'published' || outcome === 'unchanged');
+}
+
+function notes(document: ToldDocument): string[] {
+  const { outcome, supersededBy, failure } = document;
+  if (failure !== null && outcome === 'failed')
+    return [`${failure.type}: ${withoutName(failure.message, document)}`];
+  if (outcome === 'skipped') return [failure?.message ?? 'no state'];
+  return supersededBy === null ? [] : [`the newer ${short(supersededBy)} stands`];
+}
+
+function relaysOf({ relays }: ToldDocument): string[] {
+  const all = Object.entries(relays);
+  if (all.length === 0) return [];
+  const holding = all.filter(([, { state }]) => state === 'holds').length;
+  const others = all.filter(([, { state }]) => state !== 'holds');
+  return [
+    `on ${holding} of ${all.length}`,
+    ...others.map(([relay, standing]) => `${relay}: ${told(standing)}`),
+  ];
+}
+
+function told({ state, detail }: RelayStanding): string {
+  // The detail of a newer event is its id.
+  return detail ? `${state} (${/^[0-9a-f]{64}$/.test(detail) ? short(detail) : detail})` : state;
+}
+
+function showEvents(documents: ToldDocument[]): void {
+  const events = documents.filter(({ nevent }) => nevent !== null);
+  if (events.length === 0) return;
+  if (events.length > MAX_NEVENTS) return print('\nevent ids and nevents in full: --json or --csv');
+  print('');
+  for (const { documentType, machineName, nevent } of events)
+    print(`${documentType}, ${machineName}:\n${nevent}`);
+}
+
+const CSV_HEADER = [
+  'run_id',
+  'written_at',
+  'run_outcome',
+  'operator_user_id',
+  'operator_npub',
+  'reason',
+  'document_type',
+  'machine_id',
+  'machine_name',
+  'outcome',
+  'event_id',
+  'nevent',
+  'superseded_by',
+  'failure_type',
+  'failure_message',
+  'relays_holding',
+  'relays',
+];
+
+/** A line for each document; a run that ended before it had any has one line of its own, with what ended it. */
+function csvRows(audit: ToldAudit): string[][] {
+  const run = [
+    audit.runId,
+    audit.writtenAt,
+    audit.outcome,
+    audit.operatorUserId,
+    audit.operatorNpub ?? '',
+    audit.reason ?? '',
+  ];
+  if (audit.documents.length === 0) {
+    const { type, message } = audit.failure ?? { type: '', message: '' };
+    return [[...run, '', '', '', '', '', '', '', type, message, '', '']];
+  }
+  return audit.documents.map((document) => {
+    const relays = Object.entries(document.relays);
+    return [
+      ...run,
+      document.documentType,
+      document.machineId,
+      document.machineName,
+      document.outcome ?? '',
+      document.eventId ?? '',
+      document.nevent ?? '',
+      document.supersededBy ?? '',
+      document.failure?.type ?? '',
+      document.failure?.message ?? '',
+      String(relays.filter(([, { state }]) => state === 'holds').length),
+      relays
+        .map(([relay, { state, detail }]) => `${relay} ${state}${detail ? ` (${detail})` : ''}`)
+        .join('; '),
+    ];
+  });
 }

@@ -153,7 +153,7 @@ function waits({ approvals, progress, closedAt }: RunStatus, operator: string): 
     lines.push(
       line(),
       line(['yellow', `Paused${by}${paused.reason ? `: ${paused.reason}` : ''}`]),
-      line('  go on:     ', ['bold', command('resume', operator)]),
+      whole('  go on:     ', ['bold', command('resume', operator)]),
     );
   }
   if (progress?.phase === 'holding') {
@@ -164,9 +164,9 @@ function waits({ approvals, progress, closedAt }: RunStatus, operator: string): 
         'yellow',
         `Waits for a decision on ${failed} failed${waiting > 0 ? ` and ${waiting} not begun` : ''}`,
       ]),
-      line('  try again: ', ['bold', command('retry', operator)]),
-      line('  give up:   ', ['bold', command('skip', operator)]),
-      line('  end:       ', ['bold', command('cancel', operator)]),
+      whole('  try again: ', ['bold', command('retry', operator)]),
+      whole('  give up:   ', ['bold', command('skip', operator)]),
+      whole('  end:       ', ['bold', command('cancel', operator)]),
     );
   }
   return lines;

@@ -7,7 +7,7 @@ export type Span = string | readonly [Style, string];
 
 export interface Line {
   spans: Span[];
-  /** Never cut: an address that somebody has to open. It takes as many rows as it needs. */
+  /** Never cut: an address to open, a command to type. It takes as many rows as it needs. */
   isWhole?: boolean;
 }
 

@@ -1,0 +1,63 @@
+import type { Command } from 'commander';
+import type { Finding } from '../../../inspection/doctor/finding';
+import { EXIT } from '../exit-codes';
+import { print, printJson, say } from '../output';
+import { terminalWidth, wrap } from '../terminal-table';
+
+export function registerDoctor(program: Command): void {
+  program
+    .command('doctor')
+    .summary('say what is not as a run needs it')
+    .description(
+      'Looks at everything that a run needs: the configuration; Temporal with its namespace, search attributes and workers; Postgres with its schema, rights and the configured queries; every document relay; every stored signer and the secrets key. Each line says ok, warn or fail, with what to do. Changes nothing, signs nothing.\nExit code 1 when a line says fail.',
+    )
+    .option('--operator <id>', 'only the signer of this operator')
+    .option('--json', 'as JSON on stdout: a list of findings')
+    .addHelpText('before', 'Example: republish doctor\n')
+    .action(doctor);
+}
+
+async function doctor(options: { operator?: string; json?: true }): Promise<void> {
+  const { readConfiguration } = await import('../../../configuration/load.js');
+  const { examine } = await import('../../../inspection/doctor/examine.js');
+  const { configuration, problems } = readConfiguration({ needs: ['databaseUrl', 'relays', 'secretsKey'] });
+  const checks = examine({
+    configuration,
+    problems,
+    temporal: await temporalConfiguration(),
+    ...(options.operator === undefined ? {} : { operatorUserId: options.operator }),
+    say,
+  });
+  const findings: Finding[] = [];
+  // All of them work already; they are told in their order, each as soon as it is there.
+  for (const check of checks) {
+    const found = await check;
+    findings.push(...found);
+    if (!options.json) found.forEach(show);
+  }
+  if (options.json) printJson(findings);
+  const count = (status: Finding['status']): number =>
+    findings.filter((finding) => finding.status === status).length;
+  if (!options.json) print(`\n${count('ok')} ok, ${count('warn')} warn, ${count('fail')} fail`);
+  if (count('fail') > 0) process.exitCode = EXIT.failed;
+}
+
+async function temporalConfiguration() {
+  const { loadTemporalConfiguration } = await import('../../../configuration/temporal.js');
+  const { ensureError } = await import('../../../contract/failures.js');
+  try {
+    return loadTemporalConfiguration();
+  } catch (thrown) {
+    return ensureError(thrown);
+  }
+}
+
+const INDENT = ' '.repeat(6);
+
+function show({ area, subject, status, message, remedy }: Finding): void {
+  const about = subject === '' ? area : `${area} ${subject}`;
+  const lines = (text: string): string => wrap(text, terminalWidth() - INDENT.length).join(`\n${INDENT}`);
+  const mark = { ok: 'ok', warn: 'warn', fail: 'FAIL' }[status].padEnd(INDENT.length);
+  print(`${mark}${lines(`${about}: ${message}`)}`);
+  if (remedy !== undefined) print(`${INDENT}${lines(`-> ${remedy}`)}`);
+}

@@ -1,0 +1,68 @@
+import type { Command } from 'commander';
+import type { OldDocument, OrphanReport } from '../../../inspection/orphans';
+import { EXIT } from '../exit-codes';
+import { print, printJson, say } from '../output';
+import { fittedTable, short } from '../terminal-table';
+
+const WHY: Record<OldDocument['status'], string> = {
+  covered: 'a run puts its successor under the current key',
+  'unknown type': 'no document type of this release',
+  'unknown machine': 'no machine of the operator has this key',
+  'no state': 'the database has no state for it',
+};
+
+export function registerOrphans(program: Command): void {
+  program
+    .command('orphans')
+    .summary('find documents under an old key that no run brings back')
+    .description(
+      "Finds the documents (kind 30078) that stand under an operator's old key and that no run puts under the current one: of no known document type, of no machine of the operator, or without state in the database. Reads all relays to the end and checks the signatures; changes nothing.\nExit code 1 when a relay did not answer to the end, so that there may be more.",
+    )
+    .argument('<operator>', "the operator's user id (accounts.id in LNbits)")
+    .requiredOption('--old-pubkey <key>', 'the key before the move (hex or npub)')
+    .option('--json', 'as JSON on stdout, with the documents that are covered as well')
+    .addHelpText('before', 'Example: republish orphans 8f3c2b --old-pubkey npub1...\n')
+    .action(orphans);
+}
+
+async function orphans(operator: string, options: { oldPubkey: string; json?: true }): Promise<void> {
+  const { findOrphans } = await import('../../../inspection/orphans.js');
+  const { workerConfiguration } = await import('../configuration.js');
+  const { publicKeyOption } = await import('../public-key.js');
+  const oldPubkey = await publicKeyOption('--old-pubkey', options.oldPubkey);
+  const configuration = await workerConfiguration(['databaseUrl', 'relays']);
+  const report = await findOrphans(configuration, operator, oldPubkey);
+  if (options.json) printJson(report);
+  else await show(report);
+  for (const { relay, problem } of report.relays)
+    if (problem !== undefined) say(`warning: ${relay}: ${problem}; there may be more documents than these`);
+  if (!report.complete) process.exitCode = EXIT.failed;
+}
+
+async function show(report: OrphanReport): Promise<void> {
+  const { npub } = await import('../../../nostr/keys.js');
+  print(`operator ${report.operatorUserId}\nold key  ${npub(report.oldPubkey)}\n`);
+  print(
+    fittedTable(
+      ['relay', 'documents', 'forged'],
+      report.relays.map(({ relay, documents, forged }) => [relay, String(documents), String(forged)]),
+    ),
+  );
+  print('');
+  if (report.orphans.length > 0) {
+    const rows = report.orphans.map(({ d, createdAt, eventId, relays, status }) => [
+      d,
+      createdAt.slice(0, 10),
+      short(eventId),
+      String(relays.length),
+      status,
+    ]);
+    print(fittedTable(['document (d)', 'of', 'event', 'relays', 'why'], rows));
+    print('');
+    for (const status of new Set(report.orphans.map((orphan) => orphan.status)))
+      print(`${status}: ${WHY[status]}`);
+  }
+  print(
+    `${report.orphans.length} orphan${report.orphans.length === 1 ? '' : 's'}, ${report.covered.length} covered by document types and state`,
+  );
+}

@@ -1,0 +1,29 @@
+import type { Queryable } from '../connection';
+
+/** The newest event at an address of which a run has said that it stands, or that a newer one does. */
+export interface StandingRow {
+  runId: string;
+  documentType: string;
+  atmPubkey: string;
+  eventId: string;
+  createdAtS: number;
+}
+
+/** What should stand at the addresses of these machines under a key, by every run so far; one row for each address. */
+export function standingDocuments(
+  db: Queryable,
+  operatorPubkey: string,
+  documentTypes: readonly string[],
+  atmPubkeys: readonly string[],
+): Promise<StandingRow[]> {
+  // float8: pg hands a bigint over as text, and seconds have room in a number.
+  return db.query<StandingRow>(
+    `SELECT DISTINCT ON (document_type, atm_pubkey) run_id AS "runId", document_type AS "documentType",
+            atm_pubkey AS "atmPubkey", event_id AS "eventId", created_at_s::float8 AS "createdAtS"
+       FROM republish.documents
+      WHERE operator_pubkey = $1 AND document_type = ANY ($2::text[]) AND atm_pubkey = ANY ($3::text[])
+        AND event_id IS NOT NULL AND outcome IN ('published', 'unchanged', 'superseded')
+      ORDER BY document_type, atm_pubkey, created_at_s DESC, event_id ASC, settled_at DESC`,
+    [operatorPubkey, documentTypes, atmPubkeys],
+  );
+}

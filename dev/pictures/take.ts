@@ -1,0 +1,126 @@
+import { mkdir, stat } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import path from 'node:path';
+import type { Page } from 'playwright-core';
+import { findRepublish, type RepublishRun, startRepublish } from '../../client';
+import { connect } from '../../client/connect';
+import { loadTemporalConfiguration } from '../../configuration/temporal';
+import { DEFAULT_TASK_QUEUE } from '../../contract/names';
+import { type DevStack, startStack } from '../stack';
+import { openBrowser } from './browser';
+import {
+  addFailingOperator,
+  addSilentOperator,
+  addSlowOperator,
+  addUnapprovedOperator,
+  startPicturedWorker,
+} from './scenes';
+import { openRun, type RunTab } from './temporal-ui';
+import { type Clip, recordTerminal, showTerminal, type TerminalView } from './terminal';
+
+/** Pictures are loaded by whoever reads a page of the documents. */
+const MAX_BYTES = 200_000;
+/** The part of the Temporal UI that is the same on every page. */
+const NAVIGATION_WIDTH = 257;
+
+/** Takes the pictures of the documents from real runs, into `directory`. */
+export async function takePictures(directory: string, say: (text: string) => void): Promise<void> {
+  await mkdir(directory, { recursive: true });
+  const stack = await startStack({ onStep: say });
+  const browser = await openBrowser({ width: 1280, height: 1250 }).catch(async (error: unknown) => {
+    await stack.stop();
+    throw error;
+  });
+  const { client, close } = await connect(loadTemporalConfiguration(stack.env));
+  const camera = new Camera(stack, browser.page, directory, say);
+  const start = (id: string, reason: string): Promise<RepublishRun> =>
+    startRepublish(client, id, { reason, taskQueue: DEFAULT_TASK_QUEUE });
+  try {
+    await startPicturedWorker(stack);
+    const reason = 'the account moved to a bunker';
+
+    const slow = await addSlowOperator(stack);
+    await camera.terminal('terminal-plan', { args: ['plan', slow.id] });
+    await camera.terminal('terminal-doctor', { args: ['doctor'] });
+    const running = await start(slow.id, reason);
+    await camera.terminal('terminal-watch', { args: ['watch', slow.id], until: /publish/, thenMs: 4_000 });
+    await camera.ui('ui-running', running, 'user-metadata', ['publishing']);
+    await camera.ui('ui-running-timeline', running, 'timeline', ['bitspire-fees -> '], 1000);
+
+    const failing = await addFailingOperator(stack);
+    await camera.terminal('terminal-start', { args: ['start', failing.id, '--reason', reason] });
+    const failed = await findRepublish(client, failing.id);
+    await camera.ui('ui-failed', failed, 'user-metadata', ['done: ', 'Remedy for StateInvalid'], 1240);
+    await camera.terminal('terminal-audit', { args: ['audit', failing.id], columns: 190 });
+
+    const unapproved = await addUnapprovedOperator(stack);
+    const waiting = await start(unapproved.id, reason);
+    await camera.ui('ui-approval', waiting, 'user-metadata', ['The signer waits for a person']);
+    await camera.terminal('terminal-status', { args: ['status', unapproved.id] });
+
+    const silent = await addSilentOperator(stack);
+    const retrying = await start(silent.id, reason);
+    await camera.ui('ui-retrying', retrying, 'pending-activities', ['SignerTimeout']);
+  } finally {
+    await close();
+    await browser.close();
+    await stack.stop();
+  }
+}
+
+class Camera {
+  #commands: string | undefined;
+
+  constructor(
+    private readonly stack: DevStack,
+    private readonly page: Page,
+    private readonly directory: string,
+    private readonly say: (text: string) => void,
+  ) {}
+
+  /** A command line as a person types it. One that `republish` does not have is left out. */
+  async terminal(name: string, view: TerminalView): Promise<void> {
+    this.#commands ??= await recordTerminal({ args: ['--help'] }, {});
+    const [command = ''] = view.args;
+    if (!new RegExp(`^ +${command}\\b`, 'm').test(this.#commands)) {
+      return this.say(`${name}: left out, republish has no command ${command}`);
+    }
+    const written = await recordTerminal(view, this.stack.env);
+    const typed = view.args.map((word) => (/\s/.test(word) ? `'${word}'` : word)).join(' ');
+    const clip = await showTerminal(this.page, `republish ${typed}`, written, view.columns);
+    await this.#take(name, clip);
+  }
+
+  /** A tab of a run in the Temporal UI, without the navigation beside it. */
+  async ui(name: string, run: RepublishRun, tab: RunTab, texts: string[], height = 900): Promise<void> {
+    const shown = { uiUrl: this.stack.temporal.uiUrl, workflowId: run.workflowId, runId: run.runId };
+    await openRun(this.page, shown, tab, texts);
+    await this.#hideMachine();
+    await this.#take(name, {
+      x: NAVIGATION_WIDTH,
+      y: 48,
+      width: 1280 - NAVIGATION_WIDTH,
+      height: height - 48,
+    });
+  }
+
+  async #take(name: string, clip: Clip): Promise<void> {
+    const file = path.join(this.directory, `${name}.png`);
+    await this.page.screenshot({ path: file, clip });
+    const { size } = await stat(file);
+    if (size > MAX_BYTES) throw new Error(`${name}.png has ${size} bytes, more than ${MAX_BYTES}`);
+    this.say(`${name}.png: ${Math.round(size / 1000)} kB`);
+  }
+
+  /** Workers are named after their machine, which is nobody's business. */
+  async #hideMachine(): Promise<void> {
+    await this.page.evaluate(`(() => {
+      const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+      while (texts.nextNode()) {
+        const text = texts.currentNode;
+        if (text.data.includes(${JSON.stringify(hostname())}))
+          text.data = text.data.replaceAll(${JSON.stringify(hostname())}, 'worker-host');
+      }
+    })()`);
+  }
+}

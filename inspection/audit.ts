@@ -1,0 +1,64 @@
+import type { Failure } from '../contract/failures';
+import type { Outcome } from '../contract/progress';
+import type { RelayStanding } from '../contract/relay-standing';
+import { auditOfRun, auditsOfOperator, unauditedRuns, type WrittenAuditRow } from '../database/audit';
+import type { Queryable } from '../database/connection';
+import { type DocumentRow, documentsOfRun } from '../database/ledger/documents';
+import { nevent, npub } from '../nostr/keys';
+
+/** A document of a run as it is told: no ciphertext, no signature. */
+export interface ToldDocument {
+  documentType: string;
+  machineId: string;
+  machineName: string;
+  outcome: Outcome | null;
+  /** Hex. */
+  eventId: string | null;
+  /** The same with its author, for Nostr clients (NIP-19). */
+  nevent: string | null;
+  /** The newer event of somebody else that stands in its place. */
+  supersededBy: string | null;
+  failure: Failure | null;
+  /** How the run left each relay, by its URL as it may be shown. */
+  relays: Record<string, RelayStanding>;
+}
+
+export interface ToldAudit extends WrittenAuditRow {
+  operatorNpub: string | null;
+  documents: ToldDocument[];
+}
+
+export interface AuditReport {
+  /** Newest first. */
+  audits: ToldAudit[];
+  /** Runs of the operator that have no audit yet. */
+  open: { runId: string; startedAt: string }[];
+}
+
+/** The audit of a run, or the newest ones of an operator, with every document of each. */
+export async function auditReport(db: Queryable, subject: string, limit: number): Promise<AuditReport> {
+  const run = await auditOfRun(db, subject);
+  const rows = run ? [run] : await auditsOfOperator(db, subject, limit);
+  const audits: ToldAudit[] = [];
+  for (const row of rows) {
+    const documents = await documentsOfRun(db, row.runId);
+    const operatorNpub = row.operatorPubkey === null ? null : npub(row.operatorPubkey);
+    audits.push({ ...row, operatorNpub, documents: documents.map(told) });
+  }
+  return { audits, open: run ? [] : await unauditedRuns(db, subject) };
+}
+
+function told(row: DocumentRow): ToldDocument {
+  const { documentType, machineId, machineName, outcome, event, relays, supersededBy } = row;
+  return {
+    documentType,
+    machineId,
+    machineName,
+    outcome,
+    eventId: event?.id ?? null,
+    nevent: event === null ? null : nevent(event.id, event.pubkey),
+    supersededBy,
+    failure: row.failureType === null ? null : { type: row.failureType, message: row.failureMessage ?? '' },
+    relays,
+  };
+}

@@ -1,0 +1,78 @@
+import { ConfigurationError } from '../../configuration/load';
+import type { Configuration } from '../../configuration/schema';
+import type { TemporalConfiguration } from '../../configuration/temporal';
+import { documentTypes } from '../../documents/registry';
+import { sourceOptions } from '../../worker/build-dependencies';
+import { checkDatabase } from './database';
+import { CORRECT_CONFIGURATION, type Finding, findingsOf } from './finding';
+import { checkRelays } from './relays';
+import { checkSigners } from './signers';
+import { checkTemporal } from './temporal';
+
+export interface Patient {
+  /** What can be read of the configuration; wrong keys are as if they were not set. */
+  configuration: Configuration;
+  /** What is wrong with it, naming each key. */
+  problems: string[];
+  /** How to reach Temporal, or why that cannot be read. */
+  temporal: TemporalConfiguration | Error;
+  /** Absent: the signers of all operators. */
+  operatorUserId?: string;
+  /** Told what a person has to do meanwhile. */
+  say(text: string): void;
+}
+
+/**
+ * Looks at everything that a run needs, all at once; each check ends by itself and stops no other. Changes nothing.
+ *
+ * @returns the findings of each check, in the order in which they are best read
+ */
+export function examine(patient: Patient): Promise<Finding[]>[] {
+  const { temporal, operatorUserId, say } = patient;
+  const { configuration, problems } = withKnownTypes(patient);
+  const { databaseUrl, secretsKey, relays } = configuration;
+  return [
+    Promise.resolve(configurationFindings(problems, temporal)),
+    ...(temporal instanceof Error ? [] : [checkTemporal(temporal, configuration.taskQueue)]),
+    // What is not configured is told above, and cannot be asked.
+    ...(databaseUrl === undefined ? [] : [checkDatabase({ ...configuration, databaseUrl }, operatorUserId)]),
+    ...(relays.length === 0 ? [] : [checkRelays(configuration)]),
+    ...(databaseUrl === undefined || secretsKey === undefined
+      ? []
+      : [checkSigners({ ...configuration, databaseUrl, secretsKey }, operatorUserId, say)]),
+  ];
+}
+
+/** A query for a type that is not known is no reason to leave the other queries untried. */
+function withKnownTypes({ configuration, problems }: Patient): Pick<Patient, 'configuration' | 'problems'> {
+  try {
+    sourceOptions(configuration, documentTypes);
+    return { configuration, problems };
+  } catch (thrown) {
+    if (!(thrown instanceof ConfigurationError)) throw thrown;
+    const { queries } = configuration;
+    const documents = Object.fromEntries(
+      Object.entries(queries.documents).filter(([type]) =>
+        documentTypes.some((known) => known.type === type),
+      ),
+    );
+    return {
+      configuration: { ...configuration, queries: { ...queries, documents } },
+      problems: [...problems, ...thrown.problems],
+    };
+  }
+}
+
+function configurationFindings(problems: string[], temporal: TemporalConfiguration | Error): Finding[] {
+  const { ok, fail } = findingsOf('configuration', '');
+  const found = problems.map((problem) => fail(problem, CORRECT_CONFIGURATION));
+  if (temporal instanceof Error) {
+    found.push(
+      fail(
+        `how to reach Temporal cannot be read: ${temporal.message}`,
+        'Check the TEMPORAL_* variables and the profile that they name.',
+      ),
+    );
+  }
+  return found.length > 0 ? found : [ok('every key is known and of the right form')];
+}

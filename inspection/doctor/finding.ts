@@ -1,0 +1,58 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ensureError, remedyFor, RepublishError } from '../../contract/failures';
+
+export type Area = 'configuration' | 'secrets key' | 'temporal' | 'database' | 'relay' | 'signer';
+
+/** One line of the doctor's. */
+export interface Finding {
+  area: Area;
+  /** Which of them: a relay, an operator, a query. */
+  subject: string;
+  status: 'ok' | 'warn' | 'fail';
+  message: string;
+  /** What to do; with every `warn` and `fail`. */
+  remedy?: string;
+}
+
+/** Makes the findings of one subject. */
+export function findingsOf(area: Area, subject: string) {
+  return {
+    ok: (message: string): Finding => ({ area, subject, status: 'ok', message }),
+    warn: (message: string, remedy: string): Finding => ({ area, subject, status: 'warn', message, remedy }),
+    fail: (message: string, remedy: string): Finding => ({ area, subject, status: 'fail', message, remedy }),
+  };
+}
+
+export const CORRECT_CONFIGURATION =
+  'Correct it in the environment, or in republish.config.json (or the file that REPUBLISH_CONFIG names).';
+
+/**
+ * One check, by itself: what it throws and what it takes too long for is a finding, so that it neither stops nor holds up
+ * the others.
+ */
+export async function check(
+  area: Area,
+  subject: string,
+  timeoutMs: number,
+  work: () => Promise<Finding[]>,
+): Promise<Finding[]> {
+  const { fail } = findingsOf(area, subject);
+  const ended = new AbortController();
+  const late = sleep(timeoutMs, undefined, { signal: ended.signal }).then(
+    () => [
+      fail(
+        `no answer within ${timeoutMs / 1000} s`,
+        'Something on the way takes connections and does not answer: check the address, the firewall and the service.',
+      ),
+    ],
+    () => [],
+  );
+  try {
+    return await Promise.race([work(), late]);
+  } catch (thrown) {
+    if (thrown instanceof RepublishError) return [fail(thrown.message, remedyFor(thrown.type))];
+    return [fail(ensureError(thrown).message, remedyFor('Unexpected'))];
+  } finally {
+    ended.abort();
+  }
+}

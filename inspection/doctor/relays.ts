@@ -1,0 +1,112 @@
+import { sizeOfDocument } from '../../activities/steps/relay-limits';
+import type { Configuration } from '../../configuration/schema';
+import { documentTypes } from '../../documents/registry';
+import { dTag } from '../../documents/document-type';
+import { quorumSize } from '../../nostr/relays/quorum';
+import { probeRelays, type RelayFacts } from '../relay-probe';
+import { check, type Finding, findingsOf } from './finding';
+
+const TIMEOUT_SPARE_MS = 10_000;
+/** Up to here a clock is as good as any. */
+const CLOCK_WARN_MS = 30_000;
+/** What relays take at most of a date ahead of theirs, where they do not say (strfry's default). */
+const DEFAULT_MAX_AHEAD_S = 900;
+
+/** Is each document relay there, what does it limit, and does its clock agree with this host's? */
+export function checkRelays(configuration: Configuration): Promise<Finding[]> {
+  return check('relay', 'all', configuration.relayTimeoutMs + TIMEOUT_SPARE_MS, async () => {
+    const facts = await probeRelays(configuration);
+    const required = quorumSize(configuration.quorum, facts.length);
+    const reachable = facts.filter((relay) => relay.reachable).length;
+    const { ok, fail } = findingsOf('relay', 'quorum');
+    const quorum =
+      reachable >= required
+        ? ok(`${required} of ${facts.length} must hold a document, ${reachable} are reachable`)
+        : fail(
+            `${required} of ${facts.length} must hold a document, ${reachable} ${reachable === 1 ? 'is' : 'are'} reachable: no run can end well`,
+            'Mend the relays above, name others in REPUBLISH_RELAYS, or lower REPUBLISH_QUORUM; then restart the workers.',
+          );
+    return [...facts.flatMap((relay) => findingsOfRelay(relay, configuration)), quorum];
+  });
+}
+
+function findingsOfRelay(facts: RelayFacts, { maxStateBytes }: Configuration): Finding[] {
+  const { ok, warn, fail } = findingsOf('relay', facts.relay);
+  if (!facts.reachable) {
+    return [
+      fail(
+        `cannot be reached: ${facts.problem}`,
+        'Check its URL in REPUBLISH_RELAYS, and from this host its name, port and certificate.',
+      ),
+    ];
+  }
+  const found: Finding[] = [];
+  const clock = clockFinding(facts);
+  if (clock !== undefined) found.push(clock);
+  const tooSmall = smallerThanState(facts, maxStateBytes);
+  if (tooSmall !== undefined) {
+    found.push(
+      warn(
+        tooSmall,
+        'Documents above that fail on it: raise its limit, or lower REPUBLISH_MAX_STATE_BYTES so that they are named before a run.',
+      ),
+    );
+  }
+  if (facts.restricted) {
+    found.push(
+      warn(
+        'says that it takes events only of those it knows or who have paid',
+        "Have the operators' keys admitted there, or use another relay.",
+      ),
+    );
+  }
+  if (facts.problem !== undefined && !facts.readsNeedAuthentication) {
+    found.push(
+      fail(
+        `takes connections, and ${facts.problem}`,
+        'A document is proved by reading it back: use a relay that may be read.',
+      ),
+    );
+  }
+  return found.length > 0 ? found : [ok(summary(facts))];
+}
+
+function clockFinding({ relay, clockAheadMs, limits }: RelayFacts): Finding | undefined {
+  if (clockAheadMs === undefined || Math.abs(clockAheadMs) < CLOCK_WARN_MS) return undefined;
+  const { warn, fail } = findingsOf('relay', relay);
+  const seconds = Math.round(Math.abs(clockAheadMs) / 1000);
+  const direction = clockAheadMs < 0 ? 'behind' : 'ahead of';
+  const remedy =
+    "Set the clocks by NTP. Where all relays show the same difference, it is this host's clock that is wrong.";
+  const takesAheadS = limits?.maxAheadS ?? DEFAULT_MAX_AHEAD_S;
+  return clockAheadMs < 0 && seconds >= takesAheadS
+    ? fail(
+        `its clock is ${seconds} s behind this host's: it takes documents of today for documents of the future, and refuses them`,
+        remedy,
+      )
+    : warn(`its clock is ${seconds} s ${direction} this host's`, remedy);
+}
+
+function smallerThanState({ limits }: RelayFacts, maxStateBytes: number): string | undefined {
+  const longest = documentTypes.map(({ type }) => type).sort((a, b) => b.length - a.length)[0] ?? '';
+  const { contentChars, messageBytes } = sizeOfDocument(dTag(longest, '0'.repeat(64)), maxStateBytes);
+  if (limits?.maxMessageBytes !== undefined && limits.maxMessageBytes < messageBytes)
+    return `takes messages of ${limits.maxMessageBytes} bytes, a state of REPUBLISH_MAX_STATE_BYTES (${maxStateBytes}) makes one of ${messageBytes}`;
+  if (limits?.maxContentChars !== undefined && limits.maxContentChars < contentChars)
+    return `takes ${limits.maxContentChars} characters of content, a state of REPUBLISH_MAX_STATE_BYTES (${maxStateBytes}) makes ${contentChars}`;
+  return undefined;
+}
+
+function summary({ gateway, limits, clockAheadMs, readsNeedAuthentication }: RelayFacts): string {
+  if (gateway) return 'the gateway answers; what is behind it does not show itself';
+  const parts = [
+    limits === undefined
+      ? 'no information document (NIP-11): its limits show when it refuses'
+      : 'limits known',
+    ...(clockAheadMs === undefined ? [] : [`clock ${(clockAheadMs / 1000).toFixed(0)} s apart`]),
+    ...(readsNeedAuthentication || limits?.authRequired === true
+      ? ['wants to know who comes (NIP-42): bunkers must allow sign_event:22242']
+      : []),
+  ];
+  return `reachable; ${parts.join('; ')}`;
+}

@@ -1,0 +1,132 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Configuration } from '../../configuration/schema';
+import { remedyFor, RepublishError } from '../../contract/failures';
+import { type Database, openDatabase } from '../../database/connection';
+import { findSigner, listSigners, type SignerRow } from '../../database/signers';
+import { Limiter } from '../../nostr/bunker/limiter';
+import { checkStoredSigner } from '../../pairing/signers';
+import { check, type Finding, findingsOf } from './finding';
+
+/** What a bunker is given here: a doctor's round must end, also where a run would go on waiting. */
+const MAX_ANSWER_MS = 10_000;
+const AT_ONCE = 16;
+/** All signers together; what is not done by then is said. */
+const ALL_MS = 60_000;
+
+/**
+ * Does the secrets key open each stored signer, does the signer answer, and is its key the account's? Nothing is signed.
+ *
+ * @param say told where a person has to approve
+ */
+export async function checkSigners(
+  configuration: Configuration & { databaseUrl: string; secretsKey: string },
+  operatorUserId: string | undefined,
+  say: (text: string) => void,
+): Promise<Finding[]> {
+  const database = openDatabase({ url: configuration.databaseUrl, maxConnections: 4 });
+  try {
+    return await check('signer', 'all', ALL_MS + 5_000, async () => {
+      const signers = await signersToCheck(database, operatorUserId);
+      if (signers.length === 0) return [noSigner(operatorUserId)];
+      const findings = await checkEach(database, configuration, signers, say);
+      return [...secretsKeyFinding(findings, signers.length), ...findings];
+    });
+  } finally {
+    await database.close();
+  }
+}
+
+async function signersToCheck(database: Database, operatorUserId: string | undefined): Promise<SignerRow[]> {
+  if (operatorUserId === undefined) return listSigners(database);
+  const signer = await findSigner(database, operatorUserId);
+  return signer === undefined ? [] : [signer];
+}
+
+function noSigner(operatorUserId: string | undefined): Finding {
+  if (operatorUserId === undefined) {
+    return findingsOf('signer', 'all').warn(
+      'no operator has a signer yet',
+      'Pair one: republish signer add <operator> --bunker (or --local).',
+    );
+  }
+  return findingsOf('signer', operatorUserId).fail(
+    'has no signer',
+    remedyFor('SignerNotConfigured').replaceAll('<operator>', operatorUserId),
+  );
+}
+
+async function checkEach(
+  database: Database,
+  configuration: Configuration,
+  signers: SignerRow[],
+  say: (text: string) => void,
+): Promise<Finding[]> {
+  const limiter = new Limiter(AT_ONCE);
+  const ended = new AbortController();
+  const late = sleep(ALL_MS, undefined, { signal: ended.signal }).then(
+    () => undefined,
+    () => undefined,
+  );
+  const bounded = {
+    ...configuration,
+    bunkerTimeoutMs: Math.min(configuration.bunkerTimeoutMs, MAX_ANSWER_MS),
+    approvalTimeoutMs: Math.min(configuration.approvalTimeoutMs, MAX_ANSWER_MS),
+  };
+  const findings = await Promise.all(
+    signers.map(async (signer): Promise<Finding> => {
+      const { operatorUserId } = signer;
+      const asked = limiter.run(
+        () => checkOne({ database, configuration: bounded, operatorUserId, say }, signer),
+        ended.signal,
+      );
+      asked.catch(() => undefined);
+      return (
+        (await Promise.race([asked, late])) ??
+        findingsOf('signer', operatorUserId).warn(
+          'was not asked: there was no time left',
+          `Ask it alone: republish doctor --operator ${operatorUserId}`,
+        )
+      );
+    }),
+  );
+  ended.abort();
+  return findings;
+}
+
+const CANNOT_BE_OPENED = 'its stored key does not open with this secrets key';
+
+async function checkOne(
+  context: Parameters<typeof checkStoredSigner>[0],
+  { kind }: SignerRow,
+): Promise<Finding> {
+  const { operatorUserId } = context;
+  const { ok, fail } = findingsOf('signer', operatorUserId);
+  try {
+    const { pubkey, accountPubkey, matchesAccount } = await checkStoredSigner(context);
+    if (matchesAccount) return ok(`the ${kind} signer answers, and its key is the account's`);
+    return fail(
+      `the ${kind} signer signs as ${pubkey}, the account's public key is ${accountPubkey ?? 'not set'}`,
+      remedyFor('SignerPubkeyMismatch').replaceAll('<operator>', operatorUserId),
+    );
+  } catch (thrown) {
+    if (!(thrown instanceof RepublishError)) throw thrown;
+    const message = thrown.type === 'SignerUnlockFailed' ? CANNOT_BE_OPENED : thrown.message;
+    return fail(message, remedyFor(thrown.type).replaceAll('<operator>', operatorUserId));
+  }
+}
+
+/** One operator's key may be lost; that none opens is another secrets key. */
+function secretsKeyFinding(findings: Finding[], signers: number): Finding[] {
+  const locked = findings.filter(({ message }) => message === CANNOT_BE_OPENED).length;
+  const { ok, fail } = findingsOf('secrets key', 'REPUBLISH_SECRETS_KEY');
+  if (locked === 0)
+    return [ok(`opens ${signers === 1 ? 'the stored signer' : `all ${signers} stored signers`}`)];
+  return [
+    fail(
+      locked === signers
+        ? `opens ${signers === 1 ? 'not the stored signer' : `none of the ${signers} stored signers`}: it is another key than the one they were added under`
+        : `opens ${signers - locked} of ${signers} stored signers`,
+      remedyFor('SignerUnlockFailed'),
+    ),
+  ];
+}

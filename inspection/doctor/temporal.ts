@@ -1,0 +1,126 @@
+import { Connection, isGrpcServiceError } from '@temporalio/client';
+import type { TemporalConfiguration } from '../../configuration/temporal';
+import { ensureError } from '../../contract/failures';
+import { SEARCH_ATTRIBUTES } from '../../contract/names';
+import { check, type Finding, findingsOf } from './finding';
+
+const CONNECT_TIMEOUT_MS = 4_000;
+const ANSWER_TIMEOUT_MS = 5_000;
+/** A worker that waits for work shows itself at least once a minute. */
+const POLLER_SEEN_WITHIN_MS = 90_000;
+/** gRPC status codes. */
+const NOT_FOUND = 5;
+const DENIED: readonly number[] = [7, 16];
+/** `TaskQueueType` and `IndexedValueType` of Temporal's API. */
+const TASK_QUEUES = { workflow: 1, activity: 2 } as const;
+const KEYWORD = 2;
+
+/** Is Temporal there, with the namespace, the search attributes and a worker on the task queue? */
+export function checkTemporal(temporal: TemporalConfiguration, taskQueue: string): Promise<Finding[]> {
+  const { address, namespace } = temporal;
+  return check('temporal', address, 20_000, async () => {
+    const { ok, fail } = findingsOf('temporal', address);
+    let connection: Connection;
+    try {
+      connection = await Connection.connect({ ...temporal.connection, connectTimeout: CONNECT_TIMEOUT_MS });
+    } catch (thrown) {
+      return [
+        fail(
+          `cannot be reached (${ensureError(thrown).message})`,
+          'Start it, or set TEMPORAL_ADDRESS (and TEMPORAL_TLS_*, TEMPORAL_API_KEY) to where it is.',
+        ),
+      ];
+    }
+    try {
+      return await connection.withDeadline(Date.now() + ANSWER_TIMEOUT_MS, async () => {
+        const problem = await namespaceProblem(connection, namespace);
+        if (problem !== undefined) return [ok('reachable'), problem];
+        const rest = await Promise.all([
+          checkSearchAttributes(connection, namespace),
+          checkPollers(connection, namespace, taskQueue).catch((thrown: unknown) =>
+            findingsOf('temporal', `task queue ${taskQueue}`).warn(
+              `does not say who polls it (${ensureError(thrown).message})`,
+              'Check that TEMPORAL_API_KEY or the certificate may describe task queues.',
+            ),
+          ),
+        ]);
+        return [ok(`reachable, namespace ${namespace} is there`), ...rest];
+      });
+    } finally {
+      await connection.close();
+    }
+  });
+}
+
+async function namespaceProblem(connection: Connection, namespace: string): Promise<Finding | undefined> {
+  const { fail } = findingsOf('temporal', `namespace ${namespace}`);
+  try {
+    await connection.workflowService.describeNamespace({ namespace });
+    return undefined;
+  } catch (thrown) {
+    const code = isGrpcServiceError(thrown) ? thrown.code : undefined;
+    if (code === NOT_FOUND) {
+      return fail(
+        'is not there',
+        `Create it: temporal operator namespace create --namespace ${namespace}; or set TEMPORAL_NAMESPACE to the right one.`,
+      );
+    }
+    return fail(
+      `does not answer (${ensureError(thrown).message})`,
+      code !== undefined && DENIED.includes(code)
+        ? 'Check TEMPORAL_API_KEY or the TLS certificate: they are not let into this namespace.'
+        : 'Check that the Temporal server is healthy.',
+    );
+  }
+}
+
+async function checkSearchAttributes(connection: Connection, namespace: string): Promise<Finding> {
+  const { ok, warn, fail } = findingsOf('temporal', 'search attributes');
+  const names = Object.values(SEARCH_ATTRIBUTES);
+  const create = (missing: readonly string[]): string =>
+    `temporal operator search-attribute create --namespace ${namespace} ${missing.map((name) => `--name ${name} --type Keyword`).join(' ')}`;
+  try {
+    const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace });
+    const missing = names.filter((name) => customAttributes?.[name] === undefined);
+    const mistyped = names.filter((name) => !missing.includes(name) && customAttributes?.[name] !== KEYWORD);
+    if (mistyped.length > 0) {
+      return fail(
+        `${mistyped.join(', ')} ${mistyped.length === 1 ? 'is' : 'are'} not of type Keyword: runs would hang`,
+        `Remove and register them anew, then restart the workers: temporal operator search-attribute remove --namespace ${namespace} ${mistyped.map((name) => `--name ${name}`).join(' ')}; ${create(mistyped)}`,
+      );
+    }
+    if (missing.length === 0) return ok('runs are found by operator, key and outcome');
+    return warn(
+      `${missing.join(', ')} ${missing.length === 1 ? 'is' : 'are'} not registered: runs are found by their id only`,
+      `Register them once, then restart the workers: ${create(missing)}`,
+    );
+  } catch (thrown) {
+    return warn(
+      `the namespace does not say which it has (${ensureError(thrown).message})`,
+      `Where its own console does not show them: ${create(names)}`,
+    );
+  }
+}
+
+async function checkPollers(connection: Connection, namespace: string, taskQueue: string): Promise<Finding> {
+  const { ok, fail } = findingsOf('temporal', `task queue ${taskQueue}`);
+  const alive = await Promise.all(
+    Object.values(TASK_QUEUES).map(async (taskQueueType) => {
+      const { pollers } = await connection.workflowService.describeTaskQueue({
+        namespace,
+        taskQueue: { name: taskQueue },
+        taskQueueType,
+      });
+      return (pollers ?? []).filter(
+        ({ lastAccessTime }) =>
+          Date.now() - Number(lastAccessTime?.seconds ?? 0) * 1000 < POLLER_SEEN_WITHIN_MS,
+      ).length;
+    }),
+  );
+  const workers = Math.min(...alive);
+  if (workers > 0) return ok(`${workers === 1 ? 'one worker polls' : `${workers} workers poll`} it`);
+  return fail(
+    'no worker polls it: runs wait, and nothing is lost',
+    `Start one: republish worker, with REPUBLISH_TASK_QUEUE=${taskQueue} and TEMPORAL_NAMESPACE=${namespace}.`,
+  );
+}

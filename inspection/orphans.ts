@@ -1,0 +1,195 @@
+import { accountPubkey } from '../activities/check-signer';
+import type { ActivityDependencies } from '../activities/dependencies';
+import type { Configuration } from '../configuration/schema';
+import { ensureError, RepublishError } from '../contract/failures';
+import { DOCUMENT_KIND } from '../documents/document-type';
+import { isAuthentic, isNewer, type SignedEvent } from '../nostr/events';
+import { publicKeyHex } from '../nostr/keys';
+import { plainText } from '../nostr/relays/plain-text';
+import { RelayPool } from '../nostr/relays/pool';
+import { readAll } from '../nostr/relays/read-all';
+import { isGateway, shownAmong } from '../nostr/relays/url';
+import type { WorkerConfiguration } from '../worker/build-dependencies';
+import { withWorkersEyes } from './open';
+import { hasState } from './verify';
+
+/** A document that stands under the old key. */
+export interface OldDocument {
+  d: string;
+  eventId: string;
+  /** ISO 8601. */
+  createdAt: string;
+  /** Relays that have it, as they may be shown. */
+  relays: string[];
+  /** `covered`: a run puts its successor under the current key. Otherwise why none does. */
+  status: 'covered' | 'unknown type' | 'unknown machine' | 'no state';
+  documentType?: string;
+  machineId?: string;
+  machineName?: string;
+}
+
+export interface OrphanReport {
+  operatorUserId: string;
+  /** Hex. */
+  oldPubkey: string;
+  operatorPubkey: string;
+  orphans: OldDocument[];
+  covered: OldDocument[];
+  relays: { relay: string; documents: number; forged: number; problem?: string }[];
+  /** False: a relay did not answer to the end, and there may be more. */
+  complete: boolean;
+}
+
+const CONNECT_TIMEOUT_MS = 5_000;
+/** Others behind a gateway than the first that answers have this long. */
+const GATEWAY_GRACE_MS = 1_000;
+
+/**
+ * Finds the documents (kind 30078) under an operator's old key that no run will bring back: of no document type of this
+ * release, of no machine of the operator, or without state in the database. Reads only.
+ *
+ * @param oldPubkey hex
+ * @throws RepublishError InvalidInput when it is the current key; OperatorNotFound, DatabaseUnavailable, DatabaseMisconfigured
+ */
+export function findOrphans(
+  configuration: WorkerConfiguration,
+  operatorUserId: string,
+  oldPubkey: string,
+): Promise<OrphanReport> {
+  return withWorkersEyes(configuration, async (deps) => {
+    const operatorPubkey = await accountPubkey(deps, operatorUserId);
+    if (operatorPubkey === oldPubkey)
+      throw new RepublishError('InvalidInput', `${oldPubkey} is the operator's current key, not an old one`);
+    const found = await readRelays(configuration, oldPubkey);
+    const machines = await machinesByKey(deps, operatorUserId);
+    const documents: OldDocument[] = [];
+    for (const { event, relays } of newestByAddress(found))
+      documents.push(await judge(deps, machines, event, relays));
+    documents.sort((a, b) => (a.d < b.d ? -1 : 1));
+    return {
+      operatorUserId,
+      oldPubkey,
+      operatorPubkey,
+      orphans: documents.filter(({ status }) => status !== 'covered'),
+      covered: documents.filter(({ status }) => status === 'covered'),
+      relays: found.map(({ relay, events, forged, problem }) => ({
+        relay,
+        documents: newestByAddress([{ relay, events }]).length,
+        forged,
+        ...(problem === undefined ? {} : { problem }),
+      })),
+      complete: found.every(({ problem }) => problem === undefined),
+    };
+  });
+}
+
+interface Found {
+  relay: string;
+  events: SignedEvent[];
+  /** Events that were not what they pretend to be. */
+  forged: number;
+  problem?: string;
+}
+
+async function readRelays(
+  { relays, relayTimeoutMs }: Pick<Configuration, 'relays' | 'relayTimeoutMs'>,
+  author: string,
+): Promise<Found[]> {
+  const pool = new RelayPool({ connectTimeoutMs: CONNECT_TIMEOUT_MS });
+  try {
+    return await Promise.all(
+      relays.map(async (url): Promise<Found> => {
+        const relay = shownAmong(url, relays);
+        try {
+          const { events, incomplete } = await readAll(
+            await pool.get(url),
+            { kinds: [DOCUMENT_KIND], authors: [author] },
+            { replyTimeoutMs: relayTimeoutMs, afterEoseMs: isGateway(url) ? GATEWAY_GRACE_MS : 0 },
+          );
+          const genuine = events.filter(
+            (event) => event.kind === DOCUMENT_KIND && event.pubkey === author && isAuthentic(event),
+          );
+          return {
+            relay,
+            events: genuine,
+            forged: events.length - genuine.length,
+            ...(incomplete === undefined ? {} : { problem: incomplete }),
+          };
+        } catch (thrown) {
+          const problem = plainText(ensureError(thrown).message) || 'not reachable';
+          return { relay, events: [], forged: 0, problem };
+        }
+      }),
+    );
+  } finally {
+    pool.close();
+  }
+}
+
+/** Of each address the newest event that any of these relays has, and which of them have it. */
+function newestByAddress(
+  found: Pick<Found, 'relay' | 'events'>[],
+): { event: SignedEvent; relays: string[] }[] {
+  const newest = new Map<string, { event: SignedEvent; relays: string[] }>();
+  for (const { relay, events } of found) {
+    for (const event of events) {
+      const current = newest.get(dOf(event));
+      if (current?.event.id === event.id) current.relays.push(relay);
+      else if (current === undefined || isNewer(event, current.event))
+        newest.set(dOf(event), { event, relays: [relay] });
+    }
+  }
+  return [...newest.values()];
+}
+
+type Machines = ReadonlyMap<string, { id: string; name: string }>;
+
+async function machinesByKey(deps: ActivityDependencies, operatorUserId: string): Promise<Machines> {
+  const machines = new Map<string, { id: string; name: string }>();
+  const limit = deps.limits.machinesPerPage;
+  for (let after: string | undefined; ;) {
+    const page = await deps.sources.machines(deps.database, { operatorUserId, after, limit });
+    for (const { id, name, atm_pubkey } of page) {
+      const key = publicKeyHex(atm_pubkey ?? '');
+      if (key !== undefined) machines.set(key, { id, name: name ?? id });
+    }
+    if (page.length < limit) return machines;
+    after = page.at(-1)?.id;
+  }
+}
+
+async function judge(
+  deps: ActivityDependencies,
+  machines: Machines,
+  event: SignedEvent,
+  relays: string[],
+): Promise<OldDocument> {
+  const d = dOf(event);
+  const separator = d.lastIndexOf(':');
+  const documentType = d.slice(0, Math.max(0, separator));
+  const document = {
+    d,
+    eventId: event.id,
+    createdAt: new Date(Math.min(event.created_at, MAX_DATE_S) * 1000).toISOString(),
+    relays,
+  };
+  if (!deps.documentTypes.some(({ type }) => type === documentType))
+    return { ...document, status: 'unknown type' };
+  const machine = machines.get(d.slice(separator + 1));
+  if (machine === undefined) return { ...document, documentType, status: 'unknown machine' };
+  return {
+    ...document,
+    documentType,
+    machineId: machine.id,
+    machineName: machine.name,
+    status: (await hasState(deps, documentType, machine.id)) ? 'covered' : 'no state',
+  };
+}
+
+/** Later dates are none to a calendar, and whoever signs may write any. */
+const MAX_DATE_S = 253_402_300_799;
+
+/** A stranger's text: the signature says who wrote it, not what. */
+function dOf({ tags }: SignedEvent): string {
+  return plainText(tags.find(([name]) => name === 'd')?.[1] ?? '');
+}

@@ -1,0 +1,100 @@
+import type { ActivityDependencies } from '../activities/dependencies';
+import { judgeSeal } from '../activities/steps/judge-seal';
+import type { planMachines } from '../activities/steps/plan-machines';
+import { sizeOfDocument } from '../activities/steps/relay-limits';
+import { type Failure, RepublishError } from '../contract/failures';
+import { newestSeal, type PlannedDocument } from '../database/ledger/documents';
+import { DOCUMENT_KIND, dTag } from '../documents/document-type';
+
+/** What a run would do with one document. */
+export interface ForeseenDocument {
+  documentType: string;
+  machineId: string;
+  machineName: string;
+  /** Outcomes of a run: publish → `published`, unchanged → `unchanged`, no state → `skipped`, invalid → `failed`. */
+  action: 'publish' | 'unchanged' | 'no state' | 'invalid';
+  /** One sentence for a person. */
+  because: string;
+  needsSignature: boolean;
+  /** Why it is invalid. */
+  failure?: Failure;
+  /** UTF-8 bytes of the state. */
+  plaintextBytes?: number;
+  /** Bytes of `["EVENT", …]` with it, encrypted and signed, which is what relays limit. */
+  eventBytes?: number;
+  /** How many relays have the event that would be published, already; absent where it is not signed yet. */
+  holding?: number;
+}
+
+interface Known {
+  document: PlannedDocument;
+  plan: Awaited<ReturnType<typeof planMachines>>;
+  operatorPubkey: string;
+  force: boolean;
+}
+
+const BECAUSE = {
+  first: 'not published under this key yet',
+  unsigned: 'an earlier run has not come as far as the signature',
+  changed: 'its state has changed since it was published',
+  'newer stands': 'a newer document of somebody else stands there, and is replaced by the state of today',
+  forced: 'unchanged, and signed anew with --force',
+};
+
+/** Judges one document of a plan by the ledger and by what the relays hold, as its seal would. */
+export async function foresee(deps: ActivityDependencies, known: Known): Promise<ForeseenDocument> {
+  const { document, plan, operatorPubkey, force } = known;
+  const { documentType, machineId, machineName, atmPubkey, outcome, failureType, failureMessage } = document;
+  const d = dTag(documentType, atmPubkey ?? '');
+  const plaintextBytes = plan.plaintextBytes.get(d);
+  const named = {
+    documentType,
+    machineId,
+    machineName,
+    needsSignature: false,
+    ...(plaintextBytes === undefined
+      ? {}
+      : { plaintextBytes, eventBytes: sizeOfDocument(d, plaintextBytes).messageBytes }),
+  };
+  if (outcome === 'skipped')
+    return { ...named, action: 'no state', because: 'the database has no state for it' };
+  if (outcome === 'failed' || atmPubkey === null) {
+    return invalid(named, { type: failureType ?? 'StateInvalid', message: failureMessage ?? '' });
+  }
+
+  const [seen, earlier] = await Promise.all([
+    // Without an identity: a relay that demands to know who asks would need a signature for that.
+    deps.publisher.look({ kind: DOCUMENT_KIND, pubkey: operatorPubkey, d }),
+    newestSeal(deps.database, { operatorPubkey, documentType, atmPubkey }, ''),
+  ]);
+  try {
+    const verdict = await judgeSeal(deps, {
+      d,
+      seen,
+      earlier,
+      stateFingerprint: plan.fingerprints.get(d) ?? '',
+      force,
+      nowS: Math.floor(Date.now() / 1000),
+    });
+    if (verdict.kind === 'anew')
+      return { ...named, action: 'publish', because: BECAUSE[verdict.because], needsSignature: true };
+    const holding = [...seen.values()].filter(
+      (sighting) => sighting.kind === 'event' && sighting.event.id === verdict.event.id,
+    ).length;
+    const silent = [...seen.values()].filter(({ kind }) => kind === 'unknown').length;
+    const stands = holding >= deps.publisher.required;
+    return {
+      ...named,
+      action: stands ? 'unchanged' : 'publish',
+      because: `signed already; ${holding} of ${seen.size} relays have it${stands ? '' : `, ${deps.publisher.required} must`}${silent > 0 ? `; ${silent} could not be looked at` : ''}`,
+      holding,
+    };
+  } catch (thrown) {
+    if (!(thrown instanceof RepublishError) || thrown.type !== 'NewerDocumentExists') throw thrown;
+    return invalid(named, { type: thrown.type, message: thrown.message });
+  }
+}
+
+function invalid(named: Omit<ForeseenDocument, 'action' | 'because'>, failure: Failure): ForeseenDocument {
+  return { ...named, action: 'invalid', because: failure.message, failure };
+}

@@ -1,0 +1,203 @@
+import {
+  accountPubkey,
+  requireExpectedKey,
+  requireKey,
+  requireSigner,
+  resolveDocumentTypes,
+} from '../activities/check-signer';
+import type { ActivityDependencies } from '../activities/dependencies';
+import { requireMachines } from '../activities/load-machines';
+import { planMachines } from '../activities/steps/plan-machines';
+import { type Failure, RepublishError } from '../contract/failures';
+import type { RepublishInput } from '../contract/input';
+import type { SignerRow } from '../database/signers';
+import { Limiter } from '../nostr/bunker/limiter';
+import { shownRelay } from '../nostr/relays/url';
+import { checkStoredSigner } from '../pairing/signers';
+import type { WorkerConfiguration } from '../worker/build-dependencies';
+import { requireKnownTypes, withWorkersEyes } from './open';
+import { foresee, type ForeseenDocument } from './plan-document';
+import { probeRelays, type RelayFacts } from './relay-probe';
+
+export type PlanRequest = Pick<
+  RepublishInput,
+  'operatorUserId' | 'documentTypes' | 'machineIds' | 'expectedPubkey' | 'force'
+>;
+
+export interface SignerFacts {
+  kind: 'local' | 'bunker';
+  /** The key it was stored with, hex. */
+  pubkey: string;
+  matchesAccount: boolean;
+  /** Over which a bunker is reached. */
+  relays: string[];
+  /** Whether it answered just now; null: it was not asked, since nothing is to be signed or its key is wrong already. */
+  answers: boolean | null;
+}
+
+/** What a run would do now. */
+export interface RepublishPlan {
+  operatorUserId: string;
+  /** The account's current key, hex. */
+  operatorPubkey: string;
+  documentTypes: string[];
+  documents: ForeseenDocument[];
+  counts: Record<ForeseenDocument['action'], number>;
+  /** How many documents the signer would have to sign. */
+  toSign: number;
+  signer: SignerFacts | null;
+  relays: RelayFacts[];
+  /** Relays on which a document must be read back. */
+  quorum: number;
+  /** What would end a run before its first document, or leave all of them unpublished. */
+  problems: Failure[];
+}
+
+/** Questions to the relays at a time: some close a connection that has more than ten or twenty subscriptions. */
+const QUESTIONS_AT_ONCE = 8;
+
+/**
+ * Says what a run would do, judged by the worker's own steps on today's rows, ledger and relays. Signs nothing and writes
+ * nothing; a bunker is asked for its public key and no more.
+ *
+ * @param say told what a person has to do meanwhile (a bunker that wants approval)
+ * @throws RepublishError OperatorNotFound, MachineNotFound, UnknownDocumentType, DatabaseUnavailable, DatabaseMisconfigured
+ */
+export function planRepublish(
+  configuration: WorkerConfiguration,
+  request: PlanRequest,
+  say: (text: string) => void,
+): Promise<RepublishPlan> {
+  requireKnownTypes(request.documentTypes);
+  return withWorkersEyes(configuration, async (deps) => {
+    const { operatorUserId, machineIds, expectedPubkey } = request;
+    const documentTypes = resolveDocumentTypes(deps, request.documentTypes);
+    const operatorPubkey = await accountPubkey(deps, operatorUserId);
+    if (machineIds !== undefined) await requireMachines(deps, operatorUserId, machineIds);
+    const problems: Failure[] = [];
+    const [signer, documents, relays] = await Promise.all([
+      storedSigner(deps, operatorUserId, operatorPubkey, expectedPubkey, problems),
+      foreseeAll(deps, { ...request, documentTypes }, operatorPubkey),
+      probeRelays(configuration),
+    ]);
+    const toSign = documents.filter(({ needsSignature }) => needsSignature).length;
+    const isAsked = signer !== undefined && problems.length === 0 && toSign > 0;
+    const answers = isAsked
+      ? await askSigner({ database: deps.database, configuration, operatorUserId, say }, problems)
+      : null;
+    requireQuorum(relays, deps.publisher.required, problems);
+    return {
+      operatorUserId,
+      operatorPubkey,
+      documentTypes,
+      documents,
+      counts: countsOf(documents),
+      toSign,
+      signer: signer === undefined ? null : { ...factsOf(signer, operatorPubkey), answers },
+      relays,
+      quorum: deps.publisher.required,
+      problems,
+    };
+  });
+}
+
+/** Whether something has to be put right before a run can do all that it is asked for. */
+export function hasObstacles({ problems, counts }: RepublishPlan): boolean {
+  return problems.length > 0 || counts.invalid > 0;
+}
+
+async function foreseeAll(
+  deps: ActivityDependencies,
+  request: PlanRequest & { documentTypes: string[] },
+  operatorPubkey: string,
+): Promise<ForeseenDocument[]> {
+  const { operatorUserId, machineIds } = request;
+  const limit = deps.limits.machinesPerPage;
+  const questions = new Limiter(QUESTIONS_AT_ONCE);
+  const foreseen: ForeseenDocument[] = [];
+  for (let after: string | undefined; ;) {
+    const machines = await deps.sources.machines(deps.database, { operatorUserId, after, machineIds, limit });
+    const plan = await planMachines(deps, request, machines, new AbortController().signal);
+    foreseen.push(
+      ...(await Promise.all(
+        plan.documents.map((document) =>
+          questions.run(() =>
+            foresee(deps, { document, plan, operatorPubkey, force: request.force === true }),
+          ),
+        ),
+      )),
+    );
+    if (machines.length < limit) return foreseen;
+    after = machines.at(-1)?.id;
+  }
+}
+
+/** What the first activity of a run would find; each failure is a problem here, so that the rest is told as well. */
+async function storedSigner(
+  deps: ActivityDependencies,
+  operatorUserId: string,
+  operatorPubkey: string,
+  expectedPubkey: string | undefined,
+  problems: Failure[],
+): Promise<SignerRow | undefined> {
+  let signer: SignerRow | undefined;
+  for (const check of [
+    () => requireExpectedKey(operatorPubkey, expectedPubkey),
+    async () => void (signer = await requireSigner(deps, operatorUserId)),
+    () => signer && requireKey(signer, operatorPubkey),
+  ]) {
+    await noting(problems, check);
+  }
+  return signer;
+}
+
+async function askSigner(
+  context: Parameters<typeof checkStoredSigner>[0],
+  problems: Failure[],
+): Promise<boolean> {
+  return noting(problems, async () => {
+    const { kind, pubkey, accountPubkey: key, matchesAccount } = await checkStoredSigner(context);
+    if (!matchesAccount)
+      throw new RepublishError(
+        'SignerPubkeyMismatch',
+        `the ${kind} signer says that it signs as ${pubkey}, the account's public key is ${key ?? 'not set'}`,
+      );
+  });
+}
+
+/** Does `work`; a failure that has a name is noted. @returns whether it went well */
+async function noting(problems: Failure[], work: () => unknown): Promise<boolean> {
+  try {
+    await work();
+    return true;
+  } catch (thrown) {
+    if (!(thrown instanceof RepublishError) || thrown.type.startsWith('Database')) throw thrown;
+    problems.push({ type: thrown.type, message: thrown.message });
+    return false;
+  }
+}
+
+function requireQuorum(relays: RelayFacts[], required: number, problems: Failure[]): void {
+  const away = relays.filter(({ reachable }) => !reachable);
+  if (relays.length - away.length >= required) return;
+  const why = away.map(({ relay, problem }) => `${relay}: ${problem ?? 'not reachable'}`).join('; ');
+  problems.push({
+    type: 'RelayQuorumNotReached',
+    message: `${relays.length - away.length} of ${relays.length} relays are reachable, ${required} are required; ${why}`,
+  });
+}
+
+function factsOf(signer: SignerRow, operatorPubkey: string): Omit<SignerFacts, 'answers'> {
+  return {
+    kind: signer.kind,
+    pubkey: signer.pubkey,
+    matchesAccount: signer.pubkey === operatorPubkey,
+    relays: signer.kind === 'bunker' ? signer.bunkerRelays.map(shownRelay) : [],
+  };
+}
+
+function countsOf(documents: ForeseenDocument[]): RepublishPlan['counts'] {
+  const counts: RepublishPlan['counts'] = { publish: 0, unchanged: 0, 'no state': 0, invalid: 0 };
+  for (const { action } of documents) counts[action] += 1;
+  return counts;
+}

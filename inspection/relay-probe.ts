@@ -1,0 +1,110 @@
+import type { Configuration } from '../configuration/schema';
+import { ensureError } from '../contract/failures';
+import { plainText } from '../nostr/relays/plain-text';
+import { RelayPool } from '../nostr/relays/pool';
+import { fetchRelayInformation, limitsIn } from '../nostr/relays/relay-information';
+import type { RelayLimits } from '../nostr/relays/publisher';
+import { isGateway, shownAmong } from '../nostr/relays/url';
+
+/** What one document relay shows of itself. */
+export interface RelayFacts {
+  /** Its URL as it may be shown: a gateway's path is a secret. */
+  relay: string;
+  gateway: boolean;
+  /** It takes connections and answers a read, or says why not. */
+  reachable: boolean;
+  /** Why it is not reachable, or does not answer a read. */
+  problem?: string;
+  /** It answers no read of somebody that it does not know (NIP-42). */
+  readsNeedAuthentication: boolean;
+  /** What it says of its limits (NIP-11); absent: it has no such document, or is a gateway, which is not asked. */
+  limits?: RelayLimits;
+  /** Takes events only of those it knows, or who have paid (NIP-11). */
+  restricted: boolean;
+  /** Its clock minus this host's, milliseconds, as far as its HTTP answer tells (about a second). */
+  clockAheadMs?: number;
+}
+
+const CONNECT_TIMEOUT_MS = 5_000;
+/** No event has this id: the answer is the end of the stored ones, and nothing else. */
+const NO_EVENT = '0'.repeat(64);
+
+/** Asks every configured relay for a connection, an answer to a read, its limits and its clock. Never rejects. */
+export async function probeRelays({
+  relays,
+  relayTimeoutMs,
+}: Pick<Configuration, 'relays' | 'relayTimeoutMs'>): Promise<RelayFacts[]> {
+  const pool = new RelayPool({ connectTimeoutMs: Math.min(CONNECT_TIMEOUT_MS, relayTimeoutMs) });
+  try {
+    return await Promise.all(
+      relays.map(async (url): Promise<RelayFacts> => {
+        const [asked, information] = await Promise.all([ask(pool, url, relayTimeoutMs), inform(url)]);
+        return { relay: shownAmong(url, relays), gateway: isGateway(url), ...asked, ...information };
+      }),
+    );
+  } finally {
+    pool.close();
+  }
+}
+
+type Answer = Pick<RelayFacts, 'reachable' | 'problem' | 'readsNeedAuthentication'>;
+
+async function ask(pool: RelayPool, url: string, timeoutMs: number): Promise<Answer> {
+  const unreachable = (problem: string): Answer => ({
+    reachable: false,
+    problem: plainText(problem),
+    readsNeedAuthentication: false,
+  });
+  try {
+    const connection = await pool.get(url);
+    const reply = await connection.read({ ids: [NO_EVENT], limit: 1 }, timeoutMs);
+    switch (reply.kind) {
+      case 'eose':
+        return { reachable: true, readsNeedAuthentication: false };
+      case 'closed': {
+        const demands = reply.reason.startsWith('auth-required:');
+        return {
+          reachable: true,
+          problem: `read refused: ${reply.reason}`,
+          readsNeedAuthentication: demands,
+        };
+      }
+      case 'timeout':
+        return unreachable(`takes connections, and does not answer a read within ${timeoutMs} ms`);
+      case 'lost':
+        // So a gateway answers a ws_id that it does not know.
+        return unreachable(
+          `closed the connection: ${reply.reason}${isGateway(url) ? ' (is the ws_id right?)' : ''}`,
+        );
+    }
+  } catch (thrown) {
+    return unreachable(ensureError(thrown).message || 'not reachable');
+  }
+}
+
+type Information = Pick<RelayFacts, 'limits' | 'restricted' | 'clockAheadMs'>;
+
+async function inform(url: string): Promise<Information> {
+  if (isGateway(url)) return { restricted: false };
+  try {
+    const sentMs = Date.now();
+    const { document, clockMs } = await fetchRelayInformation(url, new AbortController().signal);
+    const hereMs = (sentMs + Date.now()) / 2;
+    // The header is cut to the second: half of one more is nearer to the truth.
+    const clock = clockMs === undefined ? {} : { clockAheadMs: Math.round(clockMs + 500 - hereMs) };
+    try {
+      return { limits: limitsIn(document), restricted: isRestricted(document), ...clock };
+    } catch {
+      return { restricted: false, ...clock };
+    }
+  } catch {
+    return { restricted: false };
+  }
+}
+
+function isRestricted(document: string): boolean {
+  const { limitation } = JSON.parse(document) as {
+    limitation?: { payment_required?: unknown; restricted_writes?: unknown } | null;
+  };
+  return limitation?.payment_required === true || limitation?.restricted_writes === true;
+}

@@ -1,0 +1,186 @@
+import { accountPubkey, resolveDocumentTypes } from '../activities/check-signer';
+import type { ActivityDependencies } from '../activities/dependencies';
+import { requireMachines } from '../activities/load-machines';
+import { readState } from '../activities/steps/read-state';
+import { RepublishError } from '../contract/failures';
+import type { RepublishInput } from '../contract/input';
+import { standingDocuments, type StandingRow } from '../database/ledger/standing';
+import type { MachineRow } from '../database/sources';
+import { DOCUMENT_KIND, dTag } from '../documents/document-type';
+import { Limiter } from '../nostr/bunker/limiter';
+import { parsePublicKey } from '../nostr/keys';
+import { RelayPool } from '../nostr/relays/pool';
+import { RelayPublisher } from '../nostr/relays/publisher';
+import { shownAmong } from '../nostr/relays/url';
+import type { WorkerConfiguration } from '../worker/build-dependencies';
+import { requireKnownTypes, withWorkersEyes } from './open';
+import { quorumVerdict, type RelayVerdict, relayVerdict } from './verdict';
+
+export type VerifyRequest = Pick<RepublishInput, 'operatorUserId' | 'documentTypes' | 'machineIds'>;
+
+/** One document, as its machine would find it. */
+export interface VerifiedDocument {
+  documentType: string;
+  machineId: string;
+  machineName: string;
+  /** By the quorum; `no state`: the database has none, and no run has published any; `no key`: nobody can ask for it. */
+  verdict: RelayVerdict['state'] | 'no state' | 'no key';
+  /** The event that stands by the ledger; null: no run has published one. */
+  eventId: string | null;
+  /** The run that has brought it there. */
+  runId: string | null;
+  /** By the relay's URL as it may be shown. */
+  relays: Record<string, RelayVerdict>;
+}
+
+export interface Verification {
+  operatorUserId: string;
+  /** The account's current key, hex: the author for whom the machines ask. */
+  operatorPubkey: string;
+  quorum: number;
+  documents: VerifiedDocument[];
+  counts: Record<VerifiedDocument['verdict'], number>;
+}
+
+const CONNECT_TIMEOUT_MS = 5_000;
+/** Documents asked for at a time: some relays close a connection that has more than ten or twenty subscriptions. */
+const QUESTIONS_AT_ONCE = 8;
+
+/**
+ * Asks every relay for every document as its machine would (author, kind, d), each relay by itself and to its end, and holds
+ * the answers against what the ledger says that stands. Reads only, and signs nothing: a relay that answers only whom it
+ * knows (NIP-42) says so.
+ *
+ * @throws RepublishError OperatorNotFound, MachineNotFound, UnknownDocumentType, DatabaseUnavailable, DatabaseMisconfigured
+ */
+export function verifyDocuments(
+  configuration: WorkerConfiguration,
+  request: VerifyRequest,
+): Promise<Verification> {
+  requireKnownTypes(request.documentTypes);
+  return withWorkersEyes(configuration, async (deps) => {
+    const { operatorUserId, machineIds } = request;
+    const documentTypes = resolveDocumentTypes(deps, request.documentTypes);
+    const operatorPubkey = await accountPubkey(deps, operatorUserId);
+    if (machineIds !== undefined) await requireMachines(deps, operatorUserId, machineIds);
+    const pool = new RelayPool({ connectTimeoutMs: CONNECT_TIMEOUT_MS });
+    const reader = new RelayPublisher({
+      pool,
+      relays: configuration.relays,
+      // Waits for the answer of each: a run may go on without the slowest, a verdict on that relay may not.
+      quorum: 'all',
+      replyTimeoutMs: configuration.relayTimeoutMs,
+    });
+    try {
+      const documents = await verifyAll(
+        { deps, reader, configuration, operatorPubkey, documentTypes },
+        request,
+      );
+      return {
+        operatorUserId,
+        operatorPubkey,
+        quorum: deps.publisher.required,
+        documents,
+        counts: countsOf(documents),
+      };
+    } finally {
+      reader.close();
+      pool.close();
+    }
+  });
+}
+
+interface Asking {
+  deps: ActivityDependencies;
+  reader: RelayPublisher;
+  configuration: WorkerConfiguration;
+  operatorPubkey: string;
+  documentTypes: string[];
+}
+
+async function verifyAll(asking: Asking, request: VerifyRequest): Promise<VerifiedDocument[]> {
+  const { deps, operatorPubkey, documentTypes } = asking;
+  const { operatorUserId, machineIds } = request;
+  const limit = deps.limits.machinesPerPage;
+  const questions = new Limiter(QUESTIONS_AT_ONCE);
+  const verified: VerifiedDocument[] = [];
+  for (let after: string | undefined; ;) {
+    const machines = await deps.sources.machines(deps.database, { operatorUserId, after, machineIds, limit });
+    const keys = machines.flatMap((machine) => parsePublicKey(machine.atm_pubkey ?? '') ?? []);
+    const rows = await standingDocuments(deps.database, operatorPubkey, documentTypes, keys);
+    const standing = new Map(rows.map((row) => [dTag(row.documentType, row.atmPubkey), row]));
+    const documents = machines.flatMap((machine) => documentTypes.map((type) => ({ machine, type })));
+    verified.push(
+      ...(await Promise.all(
+        documents.map(({ machine, type }) => questions.run(() => verifyOne(asking, standing, machine, type))),
+      )),
+    );
+    if (machines.length < limit) return verified;
+    after = machines.at(-1)?.id;
+  }
+}
+
+async function verifyOne(
+  { deps, reader, configuration, operatorPubkey }: Asking,
+  standing: ReadonlyMap<string, StandingRow>,
+  machine: MachineRow,
+  documentType: string,
+): Promise<VerifiedDocument> {
+  const named = {
+    documentType,
+    machineId: machine.id,
+    machineName: machine.name ?? machine.id,
+    eventId: null,
+    runId: null,
+    relays: {},
+  };
+  const atmPubkey = parsePublicKey(machine.atm_pubkey ?? '');
+  if (atmPubkey === undefined) return { ...named, verdict: 'no key' };
+  const d = dTag(documentType, atmPubkey);
+  const row = standing.get(d);
+  if (row === undefined && !(await hasState(deps, documentType, machine.id)))
+    return { ...named, verdict: 'no state' };
+  const seen = await reader.look({ kind: DOCUMENT_KIND, pubkey: operatorPubkey, d });
+  const expected = row && { id: row.eventId, created_at: row.createdAtS };
+  const relays = Object.fromEntries(
+    [...seen].map(([url, sighting]) => [
+      shownAmong(url, configuration.relays),
+      relayVerdict(sighting, expected),
+    ]),
+  );
+  return {
+    ...named,
+    eventId: row?.eventId ?? null,
+    runId: row?.runId ?? null,
+    verdict: quorumVerdict(Object.values(relays), deps.publisher.required),
+    relays,
+  };
+}
+
+/** State that is not valid is state all the same: a machine waits for it. */
+export async function hasState(
+  deps: ActivityDependencies,
+  documentType: string,
+  machineId: string,
+): Promise<boolean> {
+  try {
+    return (await readState(deps, documentType, machineId)) !== undefined;
+  } catch (thrown) {
+    if (thrown instanceof RepublishError && /^State/.test(thrown.type)) return true;
+    throw thrown;
+  }
+}
+
+function countsOf(documents: VerifiedDocument[]): Verification['counts'] {
+  const counts: Verification['counts'] = {
+    current: 0,
+    newer: 0,
+    older: 0,
+    missing: 0,
+    unknown: 0,
+    'no state': 0,
+    'no key': 0,
+  };
+  for (const { verdict } of documents) counts[verdict] += 1;
+  return counts;
+}

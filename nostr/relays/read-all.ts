@@ -1,0 +1,89 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { SignedEvent } from '../events';
+import type { Filter, RelayConnection } from './connection';
+
+/** How much one relay is listened to: it may send without end. */
+const MAX_PAGES = 200;
+const PAGE_SIZE = 500;
+const CROWDED = 'it has more documents of one second than it sends at a time';
+
+export interface ReadAllOptions {
+  /** Bound of one page. */
+  replyTimeoutMs: number;
+  /** How long to listen on after the first EOSE: through a gateway it is one relay's, and others may still answer. */
+  afterEoseMs: number;
+}
+
+/** All that a relay has for a filter, or what came before it stopped answering. */
+export interface ReadAll {
+  /** By id; not verified. */
+  events: SignedEvent[];
+  /** Why there may be more than these; absent: there is not. */
+  incomplete?: string;
+}
+
+/**
+ * Reads everything that a relay has for a filter, page by page backwards in time (`until`). Relays send fewer than they are
+ * asked for at a time, and do not say so: it ends with a page that brings nothing.
+ */
+export async function readAll(
+  connection: RelayConnection,
+  filter: Omit<Filter, 'until' | 'limit'>,
+  options: ReadAllOptions,
+): Promise<ReadAll> {
+  const events = new Map<string, SignedEvent>();
+  let until: number | undefined;
+  /** The last page was of one second alone, and brought nothing new. */
+  let stepped = false;
+  let crowded = false;
+  const result = (problem?: string): ReadAll => ({
+    events: [...events.values()],
+    ...(problem === undefined ? {} : { incomplete: problem }),
+  });
+  for (let page = 0; page < MAX_PAGES; page += 1) {
+    const asked = { ...filter, limit: PAGE_SIZE, ...(until === undefined ? {} : { until }) };
+    const { received, problem } = await readPage(connection, asked, options);
+    // What is later than was asked for would send us round in circles.
+    const fitting = received.filter(({ created_at }) => until === undefined || created_at <= until);
+    const before = events.size;
+    for (const event of fitting) events.set(event.id, event);
+    if (problem !== undefined) return result(problem);
+    if (fitting.length === 0) return result(crowded ? CROWDED : undefined);
+    // There was older than that second, and no room for it in the page: perhaps none for others of that second either.
+    crowded ||= stepped;
+    const oldest = Math.min(...fitting.map(({ created_at }) => created_at));
+    // Inclusive, for others of the same second; a page of nothing new has shown all of that second that will be shown.
+    stepped = events.size === before;
+    until = stepped ? oldest - 1 : oldest;
+  }
+  return result(`more than ${MAX_PAGES} pages`);
+}
+
+function readPage(
+  connection: RelayConnection,
+  filter: Filter,
+  { replyTimeoutMs, afterEoseMs }: ReadAllOptions,
+): Promise<{ received: SignedEvent[]; problem?: string }> {
+  return new Promise((resolve) => {
+    const received: SignedEvent[] = [];
+    let answered = false;
+    const end = (problem?: string): void => {
+      clearTimeout(timer);
+      clearInterval(watch);
+      subscription.close();
+      resolve({ received, ...(problem === undefined ? {} : { problem }) });
+    };
+    const subscription = connection.subscribe([filter], {
+      onEvent: (event) => received.length < 2 * PAGE_SIZE && received.push(event),
+      onEose: () => {
+        if (answered) return;
+        answered = true;
+        void sleep(afterEoseMs).then(() => end());
+      },
+      onClosed: (reason) => end(`read refused: ${reason}`),
+    });
+    const timer = setTimeout(() => end('no answer to a read'), replyTimeoutMs);
+    // A subscription is not told when its connection is lost.
+    const watch = setInterval(() => connection.isOpen || end('connection lost'), 50);
+  });
+}

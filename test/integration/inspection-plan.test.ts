@@ -1,0 +1,232 @@
+import { finalizeEvent, generateSecretKey, getPublicKey, nip19 } from 'nostr-tools';
+import type { RepublishPlan } from '../../inspection/plan';
+import type { Outcome } from '../../contract/progress';
+import { startNostrclientGateway } from '../../dev/nostrclient-gateway';
+import { startRelay } from '../../dev/relay';
+import { startBareRelay } from '../support/bare-relay';
+import { republish } from '../support/command-line';
+import { ledgerText, publishBeside } from '../support/inspection';
+import { type Saga, type SagaOperator, startSaga } from '../support/saga';
+
+const OUTCOMES: Record<RepublishPlan['documents'][number]['action'], Outcome> = {
+  publish: 'published',
+  unchanged: 'unchanged',
+  'no state': 'skipped',
+  invalid: 'failed',
+};
+
+describe('republish plan', () => {
+  let saga: Saga;
+
+  beforeAll(async () => {
+    saga = await startSaga({ relays: 3 });
+  });
+  afterAll(() => saga.stop());
+
+  const planned = async (args: string[], env: Record<string, string> = {}) => {
+    const { code, stdout, stderr } = await republish(['plan', ...args, '--json'], { ...saga.env, ...env });
+    if (stdout === '') throw new Error(stderr);
+    return { code, plan: JSON.parse(stdout) as RepublishPlan };
+  };
+  const askedToSign = ({ bunker }: SagaOperator): number =>
+    bunker.requests.filter(({ method }) => method === 'nip44_encrypt' || method === 'sign_event').length;
+
+  /** Plans, runs, and holds the outcomes of the run against the plan. */
+  const planAndRun = async (
+    operator: SagaOperator,
+    options: { force?: true; env?: Record<string, string> } = {},
+  ): Promise<{ code: number; plan: RepublishPlan }> => {
+    const before = { ledger: await ledgerText(saga), signed: askedToSign(operator) };
+    const { code, plan } = await planned([operator.id, ...(options.force ? ['--force'] : [])], options.env);
+    expect(await ledgerText(saga)).toBe(before.ledger);
+    expect(askedToSign(operator)).toBe(before.signed);
+
+    const worker = await saga.startWorker({ env: options.env ?? {} });
+    const run = await saga.start(operator.id, options.force ? { force: true } : {});
+    await run.result().catch(() => undefined);
+    await worker.stop();
+    const ledger = await saga.ledger(run.runId);
+    const key = (row: { documentType: string; machineId: string }) => `${row.documentType} ${row.machineId}`;
+    expect(Object.fromEntries(ledger.map((row) => [key(row), row.outcome]))).toEqual(
+      Object.fromEntries(plan.documents.map((row) => [key(row), OUTCOMES[row.action]])),
+    );
+    expect(
+      ledger
+        .filter(({ failureType }) => failureType !== null)
+        .map((row) => [key(row), row.failureType, row.failureMessage])
+        .sort(),
+    ).toEqual(
+      plan.documents
+        .flatMap((row) => (row.failure ? [[key(row), row.failure.type, row.failure.message]] : []))
+        .sort(),
+    );
+    // Encrypting and signing are two requests.
+    expect(askedToSign(operator) - before.signed).toBe(2 * plan.toSign);
+    return { code, plan };
+  };
+
+  test('says what the run then does: bad rows, missing state, bad keys, and what stands already', async () => {
+    const operator = await saga.addOperator({ machines: 4 });
+    const [good, badFees, noFees, badKey] = operator.machines.map(({ id }) => id);
+    await saga.database.query('UPDATE bitspire_fees SET fixed_fee = -1 WHERE machine_id = $1', [badFees]);
+    await saga.database.query('DELETE FROM bitspire_fees WHERE machine_id = $1', [noFees]);
+    await saga.database.query("UPDATE dca_machines SET atm_pubkey = 'ff' WHERE id = $1", [badKey]);
+
+    const first = await planAndRun(operator);
+    expect(first.code).toBe(5);
+    expect(first.plan.counts).toEqual({ publish: 4, unchanged: 0, 'no state': 1, invalid: 3 });
+    expect(first.plan).toMatchObject({
+      operatorPubkey: operator.bunker.userPubkey,
+      toSign: 4,
+      quorum: 2,
+      problems: [],
+      signer: { kind: 'bunker', matchesAccount: true, answers: true },
+    });
+    // The size that was told is the size that travelled.
+    for (const { documentType, machineId, action, eventBytes } of first.plan.documents) {
+      if (action !== 'publish') continue;
+      const { atmPubkey } = operator.machines.find(({ id }) => id === machineId) ?? {};
+      const stored = saga.relays[0]
+        ?.events()
+        .find(({ tags }) => tags[0]?.[1] === `${documentType}:${atmPubkey}`);
+      const { id, pubkey, created_at, kind, tags, content, sig } = stored ?? {};
+      const message = ['EVENT', { id, pubkey, created_at, kind, tags, content, sig }];
+      expect(eventBytes).toBe(Buffer.byteLength(JSON.stringify(message)));
+    }
+
+    await saga.database.query('UPDATE bitspire_fees SET fixed_fee = 2 WHERE machine_id = $1', [good]);
+    await saga.database.query('DELETE FROM bitspire_fees WHERE machine_id = $1', [badFees]);
+    const second = await planAndRun(operator);
+    expect(second.plan.counts).toEqual({ publish: 1, unchanged: 3, 'no state': 2, invalid: 2 });
+    expect(second.plan.documents.find(({ action }) => action === 'publish')).toMatchObject({
+      machineId: good,
+      documentType: 'bitspire-fees',
+      because: expect.stringContaining('changed'),
+    });
+    const forced = await planAndRun(operator, { force: true });
+    expect(forced.plan.counts).toMatchObject({ publish: 4, unchanged: 0 });
+  }, 180_000);
+
+  test('looks at the relays too: what too few hold is sent again without a signature, what is newer there is replaced', async () => {
+    const userSecretKey = generateSecretKey();
+    const operator = await saga.addOperator({ machines: 1, bunker: { userSecretKey } });
+    await planAndRun(operator);
+    const fresh = await Promise.all([startRelay(), startRelay()]);
+    saga.onStop(() => Promise.all(fresh.map((relay) => relay.stop())));
+    const relays = [saga.relays[0], ...fresh].map((relay) => relay?.url).join(',');
+    const moved = await planAndRun(operator, { env: { REPUBLISH_RELAYS: relays } });
+    expect(moved).toMatchObject({ code: 0, plan: { toSign: 0, signer: { answers: null } } });
+    expect(moved.plan.documents.map(({ action, holding }) => [action, holding])).toEqual([
+      ['publish', 1],
+      ['publish', 1],
+    ]);
+
+    // Somebody else (LNbits) has saved a change: it is newer than ours.
+    const [mine] =
+      saga.relays[0]?.events().filter(({ pubkey }) => pubkey === operator.bunker.userPubkey) ?? [];
+    const { kind = 0, tags = [], content = '', created_at = 0 } = mine ?? {};
+    await publishBeside(
+      saga.relays[0]?.url,
+      finalizeEvent({ kind, tags, content, created_at: created_at + 5 }, userSecretKey),
+    );
+    const after = await planAndRun(operator);
+    expect(
+      after.plan.documents.map(({ action, because }) => [action, because.includes('newer')]).sort(),
+    ).toEqual([
+      ['publish', true],
+      ['unchanged', false],
+    ]);
+  }, 180_000);
+
+  test('a signer of another key, none at all, one that does not answer, and relays below the quorum have to be put right first', async () => {
+    const operator = await saga.addOperator({ machines: 1 });
+    const typesOf = ({ problems }: RepublishPlan): string[] => problems.map(({ type }) => type);
+
+    const other = nip19.npubEncode(getPublicKey(generateSecretKey()));
+    const unexpected = await planned([operator.id, '--expected-pubkey', other]);
+    expect([unexpected.code, ...typesOf(unexpected.plan)]).toEqual([5, 'SignerPubkeyMismatch']);
+
+    operator.bunker.pause();
+    const silent = await planned([operator.id]);
+    operator.bunker.resume();
+    expect([silent.code, ...typesOf(silent.plan)]).toEqual([5, 'SignerTimeout']);
+    expect(silent.plan.signer?.answers).toBe(false);
+
+    const gateway = await startNostrclientGateway({
+      relays: [saga.relays[0]?.url ?? ''],
+      wsId: 'canary-ws-id',
+    });
+    saga.onStop(() => gateway.stop());
+    const away = await planned([operator.id], {
+      REPUBLISH_RELAYS: ['ws://127.0.0.1:9', 'ws://127.0.0.1:10', gateway.url].join(','),
+    });
+    expect([away.code, ...typesOf(away.plan)]).toEqual([5, 'RelayQuorumNotReached']);
+    expect(away.plan.relays.map(({ relay, reachable }) => [relay, reachable])).toEqual([
+      ['ws://127.0.0.1:9', false],
+      ['ws://127.0.0.1:10', false],
+      [expect.stringMatching(/^nostrclient\+ws:\/\/127\.0\.0\.1:\d+\/…$/), true],
+    ]);
+    expect(JSON.stringify(away.plan)).not.toContain('canary-ws-id');
+
+    await saga.database.query('UPDATE accounts SET pubkey = $1 WHERE id = $2', [
+      getPublicKey(generateSecretKey()),
+      operator.id,
+    ]);
+    const mismatch = await planned([operator.id]);
+    expect([mismatch.code, ...typesOf(mismatch.plan)]).toEqual([5, 'SignerPubkeyMismatch']);
+    await republish(['signer', 'remove', operator.id], saga.env);
+    const none = await planned([operator.id]);
+    expect([none.code, ...typesOf(none.plan)]).toEqual([5, 'SignerNotConfigured']);
+  }, 180_000);
+
+  test('takes the selection of start, and suggests what a misspelt document type was meant to be', async () => {
+    const operator = await saga.addOperator({ machines: 2 });
+    const machine = operator.machines[1]?.id ?? '';
+    const { plan } = await planned([operator.id, '--document-type', 'bitspire-fees', '--machine', machine]);
+    expect(plan.documents.map(({ documentType, machineId }) => [documentType, machineId])).toEqual([
+      ['bitspire-fees', machine],
+    ]);
+    for (const [args, said] of [
+      [[operator.id, '--document-type', 'bitspire-fee'], 'did you mean bitspire-fees?'],
+      [[operator.id, '--machine', 'nothing'], 'has no machine nothing'],
+      [['nobody'], 'OperatorNotFound'],
+    ] as const) {
+      const result = await republish(['plan', ...args, '--json'], saga.env);
+      expect(result).toMatchObject({ code: 5, stdout: '', stderr: expect.stringContaining(said) });
+    }
+    expect(await republish(['plan', 'x', '--expected-pubkey', 'npub1x'], saga.env)).toMatchObject({
+      code: 2,
+    });
+  }, 180_000);
+
+  test('shows for a person the relays with their limits, each document and each remedy', async () => {
+    const operator = await saga.addOperator({ machines: 1 });
+    await saga.database.query('UPDATE bitspire_fees SET fixed_fee = -1 WHERE machine_id = $1', [
+      operator.machines[0]?.id,
+    ]);
+    const limited = await startBareRelay();
+    limited.information = JSON.stringify({ limitation: { max_message_length: 70_000, auth_required: true } });
+    saga.onStop(() => limited.stop());
+    const env = { ...saga.env, REPUBLISH_RELAYS: `${saga.env.REPUBLISH_RELAYS},${limited.url}` };
+    const { code, stdout } = await republish(['plan', operator.id], env);
+    expect(code).toBe(5);
+    for (const said of [
+      nip19.npubEncode(operator.bunker.userPubkey),
+      'message 70000 B, authentication',
+      'StateInvalid',
+      'remedy for StateInvalid',
+      '1 to publish (1 to sign), 0 unchanged, 0 without state, 1 invalid',
+    ])
+      expect(stdout).toContain(said);
+  }, 180_000);
+
+  test.each(['plan', 'doctor', 'verify', 'orphans', 'audit'])(
+    '%s --help begins with an example',
+    async (command) => {
+      const { code, stdout } = await republish([command, '--help']);
+      expect(code).toBe(0);
+      expect(stdout).toMatch(new RegExp(`^Example: republish ${command}`));
+    },
+    60_000,
+  );
+});

@@ -1,0 +1,143 @@
+import { duration, Rate } from '../../client/cli/run-view/rate';
+import { runView } from '../../client/cli/run-view/view';
+import { line, paint } from '../../client/cli/terminal/paint';
+import { cut, harmless, padEnd, widthOf, wrap } from '../../client/cli/terminal/text';
+import type { RunStatus } from '../../client/run-status';
+import { loadTerminalConfiguration } from '../../configuration/terminal';
+import { noCounts, type Progress } from '../../contract/progress';
+
+test.each([
+  ['plain', 5],
+  ['', 0],
+  ['日本語', 6],
+  ['한국어', 6],
+  ['é', 1],
+  ['e\u0301', 1],
+  ['🚀', 2],
+  ['👩‍👩‍👧‍👦', 2],
+  ['🇩🇪', 2],
+  ['❤\ufe0f', 2],
+  ['…', 1],
+  ['a\u200bb', 2],
+])('%s takes %i columns', (text, columns) => {
+  expect(widthOf(text)).toBe(columns);
+  expect(widthOf(padEnd(text, 12))).toBe(12);
+});
+
+test('a text is cut between characters, and never wider than there is room', () => {
+  expect(cut('日本語のメッセージ', 8)).toBe('日本語…');
+  expect(cut('👩‍👩‍👧‍👦👩‍👩‍👧‍👦', 3)).toBe('👩‍👩‍👧‍👦…');
+  expect(cut('as it is', 8)).toBe('as it is');
+  for (let columns = 0; columns < 20; columns += 1)
+    expect(widthOf(cut('a日b本c語d 🚀 e', columns))).toBeLessThanOrEqual(columns);
+});
+
+test('sentences are broken between words', () => {
+  expect(wrap('one two three', 8)).toEqual(['one two', 'three']);
+  expect(wrap('incomprehensibilities of it', 5)).toEqual(['incomprehensibilities', 'of it']);
+});
+
+test('what strangers write cannot steer the terminal, nor turn a text round', () => {
+  expect(harmless('a\u001b[2Jb\u202ec\r')).toBe('a\ufffd[2Jb\ufffdc\ufffd');
+  const painted = paint(line(['red', 'x\u001b]0;title\u0007'], '\nnext'), 80, true);
+  expect(painted).toBe('\u001b[31mx\ufffd]0;title\ufffd\u001b[39m next');
+});
+
+test.each([
+  [{}, 'auto'],
+  [{ NO_COLOR: '' }, 'auto'],
+  [{ NO_COLOR: '1' }, 'never'],
+  [{ FORCE_COLOR: '1' }, 'always'],
+  [{ FORCE_COLOR: '0' }, 'never'],
+  [{ FORCE_COLOR: '1', NO_COLOR: '1' }, 'never'],
+])('%j means colour: %s', (env, colour) => {
+  expect(loadTerminalConfiguration(env).colour).toBe(colour);
+});
+
+const progress = (overrides: Partial<Progress>): Progress => ({
+  phase: 'publishing',
+  cancelling: false,
+  approvals: [],
+  waiting: 0,
+  failures: [],
+  documentTypes: {},
+  ...noCounts(),
+  planned: 100,
+  ...overrides,
+});
+
+test('the rate is that of the last half minute, and begins anew after a pause or a retry', () => {
+  const rate = new Rate();
+  rate.see(progress({ published: 0 }), 0);
+  expect(rate.perSecond(1_000)).toBeUndefined();
+  for (let second = 1; second <= 40; second += 1)
+    rate.see(progress({ published: second * 2 }), second * 1_000);
+  expect(rate.perSecond(40_000)).toBeCloseTo(2, 1);
+  rate.see(progress({ published: 80, paused: { action: 'pause', at: '' } }), 41_000);
+  expect(rate.perSecond(41_000)).toBeUndefined();
+  rate.see(progress({ published: 80 }), 50_000);
+  rate.see(progress({ published: 84 }), 54_000);
+  expect(rate.perSecond(54_000)).toBe(1);
+  rate.see(progress({ published: 80 }), 55_000);
+  expect(rate.perSecond(55_000)).toBeUndefined();
+});
+
+test.each([
+  [0.4, '0 s'],
+  [59, '59 s'],
+  [90, '2 min'],
+  [3_600, '1 h'],
+  [7_800, '2 h 10 min'],
+])('%d seconds are %s', (seconds, text) => {
+  expect(duration(seconds)).toBe(text);
+});
+
+test('every line of a run has room in any terminal but what has to be opened or typed', () => {
+  const counts = { ...noCounts(), planned: 50, published: 20, failed: 2, skipped: 1 };
+  const approval = 'https://bunker.example.com/approve/0123456789';
+  const status: RunStatus = {
+    workflowId: 'republish-operator-configs/op',
+    runId: 'run',
+    status: 'RUNNING',
+    startedAt: '2026-01-01T00:00:00.000Z',
+    closedAt: null,
+    taskQueue: 'queue',
+    progress: progress({
+      ...counts,
+      phase: 'holding',
+      documentTypes: { 'bitspire-fees': counts, 現金の在庫を数える設定: counts },
+      failures: [
+        {
+          documentType: '現金の在庫を数える設定',
+          machineId: 'm'.repeat(60),
+          type: 'StateInvalid',
+          message: '値段 🚀',
+        },
+      ],
+    }),
+    approvals: [approval],
+    retrying: [
+      {
+        activity: 'republishDocument',
+        attempt: 2,
+        maxAttempts: 0,
+        type: '',
+        message: 'lost',
+        nextAttemptAt: null,
+      },
+    ],
+    unreachableSince: null,
+  };
+  for (const columns of [20, 40, 79, 120]) {
+    const lines = runView(status, 'op', { columns, nowMs: Date.now(), perSecond: 3, maxListed: 5 });
+    const painted = lines.filter(({ isWhole }) => !isWhole).map((each) => paint(each, columns - 1, false));
+    for (const text of painted) expect(widthOf(text)).toBeLessThan(columns);
+    const whole = lines.filter(({ isWhole }) => isWhole).map((each) => paint(each, columns, false));
+    expect(whole).toEqual([
+      `approve here: ${approval}`,
+      '  try again: republish retry op',
+      '  give up:   republish skip op',
+      '  end:       republish cancel op',
+    ]);
+  }
+});
