@@ -9,6 +9,12 @@ import { checkSigner } from './check-signer';
 import { Departures } from './departures';
 import type { ActivityCall, ActivityDependencies } from './dependencies';
 import { documentNamedBy } from './document-named-by';
+import { followRun } from './fleet/follow-run';
+import { loadOperators } from './fleet/load-operators';
+import { persistFleetAudit } from './fleet/persist-fleet-audit';
+import { planFleet } from './fleet/plan-fleet';
+import { recordOperators } from './fleet/record-operators';
+import { speakToRuns } from './fleet/speak-to-runs';
 import { loadMachines } from './load-machines';
 import { nextDocuments } from './next-documents';
 import { noteFailures } from './note-failures';
@@ -65,7 +71,7 @@ export function createActivities(dependencies: ActivityDependencies): Activities
         return result;
       } catch (thrown) {
         // A missing right or table is mended by a person; the audit waits for that, since nothing else keeps the outcome.
-        const always = name === 'persistAudit';
+        const always = name.startsWith('persist');
         throw asFailure(ensureError(thrown), document, context.cancellationSignal, always, (error) =>
           dependencies.onUnexpected(name, error, { workflowId, runId, ...documentNamedBy(input) }),
         );
@@ -86,6 +92,16 @@ export function createActivities(dependencies: ActivityDependencies): Activities
     planAgain: asActivity('planAgain', planAgain),
     skipDocuments: asActivity('skipDocuments', skipDocuments),
     noteFailures: asActivity('noteFailures', noteFailures),
+    planFleet: asActivity('planFleet', planFleet),
+    loadOperators: asActivity('loadOperators', loadOperators),
+    recordOperators: asActivity('recordOperators', recordOperators),
+    persistFleetAudit: asActivity('persistFleetAudit', persistFleetAudit),
+    followRun: asActivity('followRun', (_, input, { signal }) =>
+      followRun(Context.current().client, input, signal),
+    ),
+    speakToRuns: asActivity('speakToRuns', (_, input, { signal }) =>
+      speakToRuns(Context.current().client, input, signal),
+    ),
     // Not a matter of the house: a workflow cannot cancel itself, so it has itself cancelled from outside.
     requestCancellation: async () => {
       const { workflowExecution } = Context.current().info;

@@ -1,5 +1,6 @@
 export { connect, type OpenClient } from './connect';
 export { ControlRefused, RepublishFailed, RunNotFound, TemporalRefused, TemporalUnavailable } from './errors';
+export { findFleet, type FleetOptions, type FleetRun, type FleetStatus, startFleet } from './fleet';
 export { republishOperatorConfigs, type RepublishOptions } from './republish';
 export type { RepublishRun } from './run';
 export type { RunProgress } from './run-progress';
@@ -9,6 +10,7 @@ export type { WatchOptions } from './watch';
 export { ConfigurationError } from '../configuration/load';
 export type { ControlRequest, DocumentSelection, Intervention } from '../contract/control';
 export type { CallerFailureType } from '../contract/caller-failures';
+export type { FleetInput, FleetProgress, FleetSummary, OperatorEnd } from '../contract/fleet';
 export type { DocumentFailure, Failure, FailureType } from '../contract/failures';
 export type { RepublishInput, RepublishResult } from '../contract/input';
 export type { Counts, Phase, Progress } from '../contract/progress';

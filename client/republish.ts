@@ -1,7 +1,6 @@
-import { isDeepStrictEqual } from 'node:util';
 import type { Client } from '@temporalio/client';
 import { defaultPayloadConverter } from '@temporalio/common';
-import { normalisedInput, type RepublishInput, type RepublishResult } from '../contract/input';
+import { asksTheSame, type RepublishInput, type RepublishResult } from '../contract/input';
 import { connect } from './connect';
 import type { RepublishRun } from './run';
 import { type StartOptions, startRepublish } from './start';
@@ -49,13 +48,14 @@ async function runToEnd(
 ): Promise<RepublishResult> {
   for (;;) {
     const run = await startRepublish(client, operatorUserId, input);
-    if (!run.attached || (await asksTheSame(client, run, { operatorUserId, ...input }))) return run.result();
+    if (!run.attached || (await wasAskedTheSame(client, run, { operatorUserId, ...input })))
+      return run.result();
     await run.result().catch(() => undefined);
   }
 }
 
 /** Whether a run was started with a request like ours; the reason does not matter. */
-async function asksTheSame(
+async function wasAskedTheSame(
   client: Client,
   { workflowId, runId }: RepublishRun,
   { taskQueue: _, ...ours }: RepublishInput & StartOptions,
@@ -68,14 +68,5 @@ async function asksTheSame(
   const payload = history?.events?.[0]?.workflowExecutionStartedEventAttributes?.input?.payloads?.[0];
   if (payload == null) return false;
   const theirs = defaultPayloadConverter.fromPayload<RepublishInput>(payload);
-  return isDeepStrictEqual(essence(theirs), essence(ours));
-}
-
-function essence(input: RepublishInput): RepublishInput {
-  const { reason: _, ...rest } = normalisedInput(input);
-  return {
-    ...rest,
-    ...(rest.documentTypes ? { documentTypes: rest.documentTypes.toSorted() } : {}),
-    ...(rest.machineIds ? { machineIds: rest.machineIds.toSorted() } : {}),
-  };
+  return asksTheSame(theirs, ours);
 }

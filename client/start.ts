@@ -1,7 +1,7 @@
 import { type Client, WorkflowExecutionAlreadyStartedError, WorkflowIdReusePolicy } from '@temporalio/client';
 import { loadConfiguration } from '../configuration/load';
 import type { RepublishInput } from '../contract/input';
-import { WORKFLOW_TYPE, workflowIdFor } from '../contract/names';
+import { fairnessKeyOf, WORKFLOW_TYPE, workflowIdFor } from '../contract/names';
 import { newestChain } from './chain';
 import { RunNotFound } from './errors';
 import { type RepublishRun, runOf } from './run';
@@ -38,6 +38,7 @@ export async function startRepublish(
       workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
       staticSummary: `Republish the configuration documents of operator ${operatorUserId}`,
       staticDetails: staticDetails(request),
+      priority: { fairnessKey: fairnessKeyOf(operatorUserId) },
       ...(input.reason ? { memo: { reason: input.reason } } : {}),
     });
   return explained(client, async () => {

@@ -171,14 +171,15 @@ function describe(issue: Issue): string[] {
     const known =
       at.length === 0
         ? Object.keys(configurationSchema.shape)
-        : ['schema', 'account', 'machines', 'documents'];
+        : ['schema', 'account', 'machines', 'operators', 'documents'];
     return issue.keys.map((key) => {
       const meant = suggest(key, known);
       return `${[...at, key].join('.')} is not known${meant ? `; did you mean ${meant}?` : ''}`;
     });
   }
   if (issue.code === 'invalid_union' && at[0] === 'queries') {
-    return [`${at.join('.')} must be { "table": ..., "schema"?: ... } or { "sql": "... $1 ..." }`];
+    const sql = at[1] === 'operators' ? 'SELECT id FROM ...' : '... $1 ...';
+    return [`${at.join('.')} must be { "table": ..., "schema"?: ... } or { "sql": "${sql}" }`];
   }
   const variable = Object.entries(ENVIRONMENT).find(([, { key }]) => key === at[0])?.[0];
   const name = variable ? `${variable} (${at.join('.')})` : at.join('.');

@@ -11,6 +11,12 @@ const source = z.union([
   }),
 ]);
 
+/** The same without `$1`: all rows. */
+const listSource = z.union([
+  z.strictObject({ table: identifier, schema: identifier.optional() }),
+  z.strictObject({ sql: z.string().min(1) }),
+]);
+
 /** Before the URL of a websocket that is no relay but LNbits' nostrclient, a gateway to several. */
 const GATEWAY_PREFIX = /^nostrclient\+/;
 const websocketOf = (relay: string): string => relay.replace(GATEWAY_PREFIX, '');
@@ -122,6 +128,8 @@ export const configurationSchema = z.strictObject({
       schema: identifier.optional(),
       account: source.default({ table: 'accounts' }),
       machines: source.default({ table: 'dca_machines' }),
+      /** Who belongs to a fleet of all operators: rows with `id`. Default: the operators with a stored signer. */
+      operators: listSource.optional(),
       /** By document type. */
       documents: z.record(z.string(), source).default({}),
     })

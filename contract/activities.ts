@@ -1,3 +1,4 @@
+import type { FleetActivities } from './fleet-activities';
 import type { DocumentFailure, Failure } from './failures';
 import type { Outcome } from './progress';
 import type { DocumentSelection, Intervention } from './control';
@@ -7,7 +8,7 @@ import type { RepublishInput, RepublishResult } from './input';
  * The activities, as the workflow sees them. Inputs and results are wire format and stay small: no state, no event, no
  * secret ever crosses here, only references into the ledger.
  */
-export interface Activities {
+export interface Activities extends FleetActivities {
   checkSigner(input: CheckSignerInput): Promise<CheckSignerResult>;
   loadMachines(input: LoadMachinesInput): Promise<LoadMachinesResult>;
   nextDocuments(input: NextDocumentsInput): Promise<NextDocumentsResult>;

@@ -109,7 +109,21 @@ export function normalisedInput(input: RepublishInput): RepublishInput {
   };
 }
 
-function isText(value: unknown, maxLength: number): value is string {
+/** Whether two inputs ask for the same; the reason and the order of lists do not matter. */
+export function asksTheSame(one: RepublishInput, other: RepublishInput): boolean {
+  return essence(one) === essence(other);
+}
+
+function essence(input: RepublishInput): string {
+  const { reason: _, ...rest } = normalisedInput(input);
+  return JSON.stringify(
+    Object.entries(rest)
+      .map(([key, value]) => [key, Array.isArray(value) ? [...value].sort() : value] as const)
+      .sort(([a], [b]) => (a < b ? -1 : 1)),
+  );
+}
+
+export function isText(value: unknown, maxLength: number): value is string {
   return typeof value === 'string' && value.trim() !== '' && value.length <= maxLength && canBeStored(value);
 }
 

@@ -28,3 +28,17 @@ export const SEARCH_ATTRIBUTES = {
 export function workflowIdFor(operatorUserId: string): string {
   return `republish-operator-configs/${operatorUserId}`;
 }
+
+/** The server takes at most 64 bytes; one that is longer would let no workflow task of the run through. */
+const MAX_FAIRNESS_KEY_BYTES = 64;
+
+/**
+ * By which Temporal takes turns between operators where tasks wait for a worker. Two long ids that begin alike share a
+ * turn, which does no harm.
+ */
+export function fairnessKeyOf(operatorUserId: string): string {
+  // Each byte of UTF-8 is at least one character of the escaped text.
+  return encodeURIComponent(operatorUserId).length <= MAX_FAIRNESS_KEY_BYTES
+    ? operatorUserId
+    : [...operatorUserId].slice(0, MAX_FAIRNESS_KEY_BYTES / 4).join('');
+}

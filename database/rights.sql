@@ -26,9 +26,12 @@ GRANT USAGE ON SCHEMA republish TO republish_worker, republish_pairing;
 GRANT SELECT ON republish.migrations TO republish_worker, republish_pairing;
 GRANT SELECT, INSERT, UPDATE ON republish.runs, republish.documents TO republish_worker;
 GRANT SELECT, INSERT ON republish.audit_log TO republish_worker;
+GRANT SELECT, INSERT, UPDATE ON republish.fleets, republish.fleet_operators TO republish_worker;
+GRANT SELECT, INSERT ON republish.fleet_audit_log TO republish_worker;
 -- Where a bunker has moved to is all that a worker changes about a signer.
 GRANT SELECT, UPDATE (bunker_relays) ON republish.signers TO republish_worker;
 
 -- `republish signer ...`, `republish audit`: run by a person.
 GRANT SELECT, INSERT, UPDATE, DELETE ON republish.signers, republish.pairings TO republish_pairing;
 GRANT SELECT ON republish.runs, republish.documents, republish.audit_log TO republish_pairing;
+GRANT SELECT ON republish.fleets, republish.fleet_operators, republish.fleet_audit_log TO republish_pairing;

@@ -28,6 +28,8 @@ export interface Sources {
       limit: number;
     },
   ): Promise<MachineRow[]>;
+  /** A page of the operators of a fleet that has all of them, in the order of their ids. */
+  operators(db: Queryable, page: { after?: string | undefined; limit: number }): Promise<string[]>;
   /**
    * The keys of the operator's machines that are written like one of these but for case and blanks, one for each machine, as
    * they are written.
@@ -48,6 +50,8 @@ export interface Sources {
 export interface SourceOptions {
   account: Source;
   machines: Source;
+  /** Default: the operators with a stored signer; for all others a run could only say that they have none. */
+  operators?: Source | undefined;
   /** By document type. */
   documents: Record<string, Source>;
 }
@@ -61,6 +65,10 @@ export function createSources(options: SourceOptions): Sources {
   const machines = sqlOf(
     options.machines,
     (table) => `SELECT id, name, atm_pubkey FROM ${table} WHERE operator_user_id = $1`,
+  );
+  const operators = sqlOf(
+    options.operators ?? { sql: 'SELECT operator_user_id AS id FROM republish.signers' },
+    (table) => `SELECT id FROM ${table}`,
   );
 
   return {
@@ -88,6 +96,18 @@ export function createSources(options: SourceOptions): Sources {
           [operatorUserId, after ?? null, machineIds ?? null, limit],
         ),
       );
+    },
+
+    async operators(db, { after, limit }) {
+      const rows = await named('queries.operators', () =>
+        db.query<{ id: string }>(
+          `SELECT DISTINCT source.id::text COLLATE "C" AS id FROM (${operators}) AS source
+            WHERE source.id IS NOT NULL AND ($1::text IS NULL OR source.id::text COLLATE "C" > $1::text)
+            ORDER BY 1 LIMIT $2`,
+          [after ?? null, limit],
+        ),
+      );
+      return rows.map(({ id }) => id);
     },
 
     async atmPubkeys(db, operatorUserId, spellings) {

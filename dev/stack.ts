@@ -77,6 +77,8 @@ async function startTemporal(
     // On disk, so that it can be killed and started again with everything it knew.
     dbFilename: path.join(directory, 'temporal.db'),
     searchAttributes: searchAttributeTypes(),
+    // Operators take turns at a busy worker (docs/fleet.md); this server does not by itself.
+    dynamicConfig: { 'matching.enableFairness': 'true' },
   });
   stops.push(() => server.stop());
   return server;

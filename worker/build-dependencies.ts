@@ -140,6 +140,7 @@ export function sourceOptions(
     // LNbits keeps its accounts in its own schema, also when the extension's tables are elsewhere.
     account: queries.account,
     machines: inSchema(queries.machines),
+    operators: queries.operators && inSchema(queries.operators),
     documents: Object.fromEntries(
       documentTypes.map(({ type, source }) => [type, inSchema(queries.documents[type] ?? source)]),
     ),

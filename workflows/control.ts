@@ -112,6 +112,6 @@ export class Control {
 }
 
 /** Without the keys that other languages send as null. */
-function present(request: DocumentSelection | undefined): DocumentSelection {
+export function present(request: DocumentSelection | undefined): DocumentSelection {
   return Object.fromEntries(Object.entries(request ?? {}).filter(([, value]) => value != null));
 }

@@ -102,7 +102,7 @@ function doneOf({ published, unchanged, superseded, failed }: Omit<Counts, 'plan
 }
 
 /** Strangers' words in Markdown: no link, no image, no table cell, no code. */
-function plain(text: string): string {
+export function plain(text: string): string {
   return text.replace(/[\\`*_{}[\]<>|#~!]/g, '\\$&').replace(/\s+/g, ' ');
 }
 

@@ -1,4 +1,4 @@
-import { CancellationScope, isCancellation } from '@temporalio/workflow';
+import { CancellationScope, CancelledFailure, isCancellation } from '@temporalio/workflow';
 import type { DocumentPosition, PlannedMachine } from '../contract/activities';
 import type { DocumentSelection } from '../contract/control';
 import type { DocumentFailure, Failure, FailureType } from '../contract/failures';
@@ -159,7 +159,11 @@ export class DocumentQueue {
     let cancellation: unknown;
     const lane = async (): Promise<void> => {
       for (;;) {
-        if (CancellationScope.current().consideredCancelled) return;
+        if (CancellationScope.current().consideredCancelled) {
+          // Also where all that was in work has ended well: whoever called must not go on with what still waits.
+          cancellation ??= new CancelledFailure('cancelled');
+          return;
+        }
         let document: QueuedDocument | undefined;
         try {
           document = await this.#next(supply, working);

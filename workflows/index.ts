@@ -1,1 +1,2 @@
 export { republishOperatorConfigs } from './republish-operator-configs';
+export { republishFleet } from './republish-fleet';

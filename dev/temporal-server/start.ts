@@ -22,6 +22,8 @@ export interface StartOptions {
   headless?: boolean;
   /** Search attributes to register: name to type (`Keyword`, `Text`, `Int`, `Datetime`, ...). */
   searchAttributes?: Record<string, string>;
+  /** Settings of the server by name, such as `matching.enableFairness`, as JSON values. */
+  dynamicConfig?: Record<string, string>;
   /** A namespace to make besides `default`. */
   namespace?: string;
 }
@@ -108,6 +110,9 @@ function commandLine(ports: Ports, options: StartOptions): string[] {
   if (options.namespace !== undefined) args.push('--namespace', options.namespace);
   for (const [name, type] of Object.entries(options.searchAttributes ?? {})) {
     args.push('--search-attribute', `${name}=${type}`);
+  }
+  for (const [name, value] of Object.entries(options.dynamicConfig ?? {})) {
+    args.push('--dynamic-config-value', `${name}=${value}`);
   }
   return args;
 }

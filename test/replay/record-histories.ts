@@ -3,6 +3,8 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { WORKFLOW_TYPE } from '../../contract/names';
 import type { RepublishRun } from '../../client/run';
+import { searchAttributeTypes, startTemporalServer } from '../../dev/temporal-server/start';
+import { addOperators, breakThree, Gate, startFleetOf, startPatientSaga } from '../support/fleet';
 import { type Saga, startSaga } from '../support/saga';
 import { testServers } from '../support/servers';
 import { until } from '../support/until';
@@ -23,8 +25,12 @@ beforeAll(async () => {
 afterAll(() => saga.stop());
 
 /** Keeps what `temporal workflow show -o json` prints, less what names the host. */
-function keep(name: string, { workflowId, runId }: Pick<RepublishRun, 'workflowId' | 'runId'>): void {
-  const { temporalCli, temporalAddress } = testServers();
+function keep(
+  name: string,
+  { workflowId, runId }: Pick<RepublishRun, 'workflowId' | 'runId'>,
+  { temporalAddress } = testServers(),
+): void {
+  const { temporalCli } = testServers();
   const printed = execFileSync(
     temporalCli,
     ['workflow', 'show', '--address', temporalAddress, '-w', workflowId, '-r', runId, '-o', 'json'],
@@ -235,3 +241,66 @@ test('a person approves', async () => {
   await ended(run);
   keep('approved', run);
 });
+
+test('fleets: some operators failed; paused in the middle, cancelled; one waits for the run of somebody else', async () => {
+  const patient = await startPatientSaga();
+  await patient.startWorker();
+  const operators = await addOperators(patient, 4);
+  const ids = operators.map(({ id }) => id);
+  await breakThree(patient, operators);
+  const failed = await startFleetOf(patient, { operators: ids, reason: 'recorded', operatorsAtOnce: 2 });
+  await failed.result();
+  keep('fleet-some-failed', failed);
+
+  const gate = new Gate();
+  gate.close();
+  const held = await addOperators(patient, 3, { machines: 1, bunker: { onRequest: gate.onRequest } });
+  const [first = '', second = '', third = ''] = held.map(({ id }) => id);
+  await patient.start(first, { documentTypes: ['bitspire-fees'] });
+  const all = { operators: [first, second, third], operatorsAtOnce: 2 };
+  const paused = await startFleetOf(patient, all);
+  await until(async () => (await paused.progress()).running === 2);
+  await paused.pause({ by: 'recorded' });
+  keep('fleet-paused-mid-flight', paused);
+  await paused.resume();
+  gate.open();
+  await paused.result();
+  keep('fleet-paused-resumed', paused);
+
+  gate.close();
+  const cancelled = await startFleetOf(patient, { ...all, force: true });
+  await until(async () => (await cancelled.progress()).running === 2);
+  await cancelled.cancel({ reason: 'recorded' });
+  gate.open();
+  await cancelled.result().catch(() => undefined);
+  keep('fleet-cancelled', cancelled);
+  await patient.stop();
+}, 300_000);
+
+test('a fleet that continues as new, with a run that goes on meanwhile', async () => {
+  const server = await startTemporalServer({
+    executable: testServers().temporalCli,
+    headless: true,
+    searchAttributes: searchAttributeTypes(),
+    dynamicConfig: { 'limit.historyCount.suggestContinueAsNew': '60' },
+  });
+  const temporalAddress = server.address;
+  const other = await startPatientSaga({ temporalAddress });
+  other.onStop(() => server.stop());
+  await other.startWorker();
+  const gate = new Gate();
+  gate.close();
+  const held = await other.addOperator({ machines: 1, bunker: { onRequest: gate.onRequest } });
+  const ids = [held, ...(await addOperators(other, 6))].map(({ id }) => id);
+  const fleet = await startFleetOf(other, { operators: ids, operatorsAtOnce: 3 });
+  await until(async () => (await fleet.progress()).operators.complete === ids.length - 1, 60_000);
+  const { workflowId } = fleet;
+  const { runId: last } = await other.client.workflow.getHandle(workflowId).describe();
+  const there = { ...testServers(), temporalAddress };
+  keep('fleet-continued-first', fleet, there);
+  keep('fleet-continued-mid-flight', { workflowId, runId: last }, there);
+  gate.open();
+  await fleet.result();
+  keep('fleet-continued-last', { workflowId, runId: last }, there);
+  await other.stop();
+}, 300_000);

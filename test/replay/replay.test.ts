@@ -62,6 +62,13 @@ test('there are histories of every kind of run', () => {
     'continued-mid-flight',
     'continued-holding',
     'continued-last',
+    'fleet-some-failed',
+    'fleet-paused-mid-flight',
+    'fleet-paused-resumed',
+    'fleet-cancelled',
+    'fleet-continued-first',
+    'fleet-continued-mid-flight',
+    'fleet-continued-last',
   ]) {
     expect({ kind, files: NAMES.filter((name) => name.startsWith(kind)).length > 0 }).toEqual({
       kind,
@@ -105,6 +112,12 @@ test('a workflow that hands over at another place does not replay', async () => 
   const mutated = code.replace(/this\.queue\.begun >= documentsPerExecution/, 'false');
   expect(mutated).not.toBe(code);
   const { 'continued-first.json': error } = await replay(['continued-first.json'], mutated);
+  expect(error).toBeInstanceOf(DeterminismViolationError);
+});
+
+test('a fleet that audits by another activity does not replay', async () => {
+  const mutated = workflowCode().replaceAll('persistFleetAudit', 'persistFleetAuditElsewhere');
+  const { 'fleet-some-failed.json': error } = await replay(['fleet-some-failed.json'], mutated);
   expect(error).toBeInstanceOf(DeterminismViolationError);
 });
 

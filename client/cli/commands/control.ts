@@ -74,7 +74,7 @@ async function control(name: UpdateName, operator: string, options: ControlOptio
 }
 
 /** A user id without a name (a container) has none. */
-function userName(): string {
+export function userName(): string {
   try {
     return userInfo().username;
   } catch {

@@ -1,0 +1,60 @@
+import type { Context } from '@temporalio/activity';
+import { defaultPayloadConverter } from '@temporalio/common';
+import type { OperatorEnd } from '../../contract/fleet';
+import type { FollowRunInput, FollowRunResult } from '../../contract/fleet-activities';
+import { asksTheSame, type RepublishInput } from '../../contract/input';
+import { workflowIdFor } from '../../contract/names';
+import { endOfFailedRun } from '../../contract/run-end';
+
+/**
+ * Waits for the end of a run that is no child of this execution: somebody else started it, or an execution of the fleet
+ * that has continued as new since. Of its result, which may be large, only the outcome is told.
+ */
+export async function followRun(
+  client: Context['client'],
+  { operatorUserId, runId, request }: FollowRunInput,
+  signal: AbortSignal,
+): Promise<FollowRunResult> {
+  const workflowId = workflowIdFor(operatorUserId);
+  const { runId: current, raw } = await client.workflow.getHandle(workflowId, runId).describe();
+  const first = runId ?? raw.workflowExecutionInfo?.firstRunId ?? current;
+  const end = (ended: Pick<OperatorEnd, 'outcome' | 'failure'>): OperatorEnd => ({
+    operatorUserId,
+    runId: first,
+    ...ended,
+  });
+  const same = await wasAsked(client, { workflowId, runId: current }, request);
+  try {
+    await untilAborted(client.workflow.getHandle(workflowId, runId ?? current).result(), signal);
+    return { same, end: end({ outcome: 'complete' }) };
+  } catch (thrown) {
+    if (!(thrown instanceof Error) || thrown.name !== 'WorkflowFailedError') throw thrown;
+    return { same, end: end(endOfFailedRun(thrown)) };
+  }
+}
+
+async function wasAsked(
+  client: Context['client'],
+  execution: { workflowId: string; runId: string },
+  request: RepublishInput,
+): Promise<boolean> {
+  const { history } = await client.workflowService.getWorkflowExecutionHistory({
+    namespace: client.options.namespace,
+    execution,
+    maximumPageSize: 1,
+  });
+  const payload = history?.events?.[0]?.workflowExecutionStartedEventAttributes?.input?.payloads?.[0];
+  return (
+    payload != null && asksTheSame(defaultPayloadConverter.fromPayload<RepublishInput>(payload), request)
+  );
+}
+
+/** The SDK's long poll cannot be aborted; whoever waits for it can. */
+function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const leave = (): void => reject(signal.reason as Error);
+    if (signal.aborted) leave();
+    signal.addEventListener('abort', leave, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', leave));
+  });
+}

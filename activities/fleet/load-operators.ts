@@ -1,0 +1,14 @@
+import type { LoadOperatorsInput, LoadOperatorsResult } from '../../contract/fleet-activities';
+import { fleetOperatorsAfter } from '../../database/fleets';
+import type { ActivityCall, ActivityDependencies } from '../dependencies';
+
+/** A page of the operators of a fleet. */
+export async function loadOperators(
+  deps: ActivityDependencies,
+  page: LoadOperatorsInput,
+  _call: ActivityCall,
+): Promise<LoadOperatorsResult> {
+  const operators = await fleetOperatorsAfter(deps.database, page);
+  const last = operators.at(-1);
+  return { operators, ...(operators.length === page.limit && last !== undefined ? { next: last } : {}) };
+}

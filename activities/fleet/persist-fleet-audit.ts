@@ -1,0 +1,56 @@
+import type { FleetSummary } from '../../contract/fleet';
+import type { PersistFleetAuditInput } from '../../contract/fleet-activities';
+import type { RunOutcome } from '../../contract/progress';
+import {
+  appendFleetAudit,
+  auditOfFleet,
+  fleetCounts,
+  fleetFailures,
+  recordFleet,
+  recordFleetOperators,
+} from '../../database/fleets';
+import type { ActivityCall, ActivityDependencies } from '../dependencies';
+
+/** Failures that a workflow result has room for; the audit row has all of them. */
+const MAX_REPORTED_FAILURES = 100;
+
+/**
+ * Closes the fleet: one audit row with what the ledger says of its operators, in one transaction and keyed by the fleet, so
+ * that a second call returns the first one's row.
+ */
+export async function persistFleetAudit(
+  deps: ActivityDependencies,
+  input: PersistFleetAuditInput,
+  { workflowId }: ActivityCall,
+): Promise<FleetSummary> {
+  const { runId, request, ended, failure, interventions } = input;
+  const reason = request.reason ?? null;
+  const audit = await deps.database.transaction(async (client) => {
+    await recordFleet(client, { runId, workflowId, reason: reason ?? undefined });
+    await recordFleetOperators(client, runId, ended);
+    const operators = await fleetCounts(client, runId);
+    await appendFleetAudit(client, {
+      runId,
+      workflowId,
+      outcome: outcomeOf(input, operators),
+      request,
+      operators,
+      failures: await fleetFailures(client, runId),
+      failure: failure ?? null,
+      reason,
+      interventions: interventions ?? [],
+    });
+    return auditOfFleet(client, runId);
+  });
+  if (audit === undefined) throw new Error('the audit row of the fleet was not written');
+  return { operators: audit.operators, failures: audit.failures.slice(0, MAX_REPORTED_FAILURES) };
+}
+
+function outcomeOf(
+  { failure, cancelled }: PersistFleetAuditInput,
+  { incomplete, failed, cancelled: withdrawn, notBegun }: FleetSummary['operators'],
+): RunOutcome {
+  if (failure !== undefined) return 'failed';
+  if (cancelled) return 'cancelled';
+  return incomplete + failed + withdrawn + notBegun > 0 ? 'incomplete' : 'complete';
+}

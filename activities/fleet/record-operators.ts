@@ -1,0 +1,12 @@
+import type { RecordOperatorsInput } from '../../contract/fleet-activities';
+import { recordFleetOperators } from '../../database/fleets';
+import type { ActivityCall, ActivityDependencies } from '../dependencies';
+
+/** Writes down how operators of a fleet ended. */
+export async function recordOperators(
+  deps: ActivityDependencies,
+  { runId, ended }: RecordOperatorsInput,
+  _call: ActivityCall,
+): Promise<void> {
+  await recordFleetOperators(deps.database, runId, ended);
+}

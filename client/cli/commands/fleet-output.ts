@@ -1,0 +1,58 @@
+import type { FleetProgress, FleetSummary, OperatorEnd } from '../../../contract/fleet';
+import type { WrittenFleetAuditRow } from '../../../database/fleets';
+import { print, say, table } from '../output';
+
+/** Operators of a fleet that are not complete. */
+export function unfinished({ incomplete, failed, cancelled, notBegun }: FleetSummary['operators']): number {
+  return incomplete + failed + cancelled + notBegun;
+}
+
+export function fleetLine({ phase, paused, cancelling, planned, running, operators }: FleetProgress): string {
+  const { complete, incomplete, failed, cancelled } = operators;
+  const state = cancelling ? ' (cancelled)' : paused ? ' (paused)' : '';
+  return `${phase}${state}: ${complete + incomplete + failed + cancelled} of ${planned} operators (${complete} complete, ${incomplete} incomplete, ${failed} failed, ${cancelled} cancelled), ${running} in work`;
+}
+
+export function showSummary({ operators, failures }: FleetSummary): void {
+  print(countsTable(operators));
+  showFailures(failures, operators);
+  if (Object.values(operators).every((count) => count === 0))
+    say('warning: the fleet has no operators; has anybody a signer, is "queries.operators" right?');
+}
+
+export function showFleetAudit(row: WrittenFleetAuditRow): void {
+  print(`fleet ${row.runId}\n${row.outcome}, ${row.startedAt} to ${row.writtenAt}`);
+  if (row.reason) print(`reason: ${row.reason}`);
+  if (row.failure) print(`failure: ${row.failure.type}: ${row.failure.message}`);
+  for (const { action, at, by, reason } of row.interventions)
+    print(`${action}, ${at}${by ? `, by ${by}` : ''}${reason ? `: ${reason}` : ''}`);
+  print(`\n${countsTable(row.operators)}`);
+  showFailures(row.failures, row.operators);
+  print('');
+}
+
+function countsTable(operators: FleetSummary['operators']): string {
+  const rows = Object.entries(operators).map(([outcome, count]) => [
+    outcome === 'notBegun' ? 'not begun' : outcome,
+    String(count),
+  ]);
+  return table(['operators', 'number'], rows);
+}
+
+function showFailures(
+  failures: OperatorEnd[],
+  { incomplete, failed, cancelled }: FleetSummary['operators'],
+): void {
+  if (failures.length === 0) return;
+  const rows = failures.map(({ operatorUserId, outcome, failure, runId }) => [
+    operatorUserId,
+    outcome,
+    failure?.type ?? '',
+    runId ?? '',
+    failure?.message ?? '',
+  ]);
+  print(`\n${table(['operator', 'outcome', 'failure', 'run', 'message'], rows)}`);
+  const more = incomplete + failed + cancelled - failures.length;
+  if (more > 0) print(`and ${more} more; see: republish fleet audit`);
+  print('Each operator: republish audit <operator>');
+}

@@ -1,0 +1,249 @@
+import type { Command } from 'commander';
+import type { FleetInput, FleetUpdateName } from '../../../contract/fleet';
+import type { FleetRun } from '../../fleet';
+import { EXIT, exitCodeFor } from '../exit-codes';
+import { print, printJson, say } from '../output';
+import { userName } from './control';
+import { fleetLine, showFleetAudit, showSummary, unfinished } from './fleet-output';
+
+interface StartOptions {
+  all?: true;
+  fromFile?: string;
+  atOnce?: string;
+  documentType?: string[];
+  reason?: string;
+  force?: true;
+  hold?: true;
+  wait: boolean;
+  json?: true;
+}
+
+/** What each command says when the fleet has taken it. */
+const DONE: Record<FleetUpdateName, (runs: string) => string> = {
+  pause: (runs) => `paused, with ${runs} in work. Go on with: republish fleet resume`,
+  resume: (runs) => `the fleet goes on, with ${runs} that it had paused`,
+  cancel: (runs) =>
+    `cancelled, with ${runs} in work: documents in work are finished, then the audits are written; see: republish fleet audit`,
+};
+
+export function registerFleet(program: Command): void {
+  const fleet = program
+    .command('fleet')
+    .summary('republish the documents of many operators')
+    .description(
+      'Republishes the documents of many operators: a run for each, so many at once. Operators who fail do not stop the others.\nExit codes of start: 0 all complete, 3 some are not, 1 the fleet itself failed or was cancelled.',
+    );
+  fleet
+    .command('start')
+    .summary('start a fleet and wait for the end')
+    .description(
+      'Starts a fleet and waits for its end. While a fleet of the same request goes on, it attaches to that one.\n--all means whom "queries.operators" names; without such a query all operators with a stored signer.',
+    )
+    .argument('[operators...]', "the operators' user ids")
+    .option('--all', 'all operators')
+    .option('--from-file <path>', 'operators from a file, one a line (- reads standard input)')
+    .option('--at-once <n>', 'runs that go on at once, 1 to 200 (default: 16)')
+    .option('--document-type <type...>', 'only these document types')
+    .option('--reason <text>', 'why, for the audits')
+    .option('--force', 'sign anew also what is published and unchanged')
+    .option(
+      '--hold',
+      'runs with failed documents wait until somebody retries or skips them, and keep their place',
+    )
+    .option('--no-wait', 'start and return')
+    .option('--json', 'the summary as JSON on stdout, messages on stderr')
+    .addHelpText('before', 'Example: republish fleet start 8f3c2b 11aa90 --reason "moved to bunkers"\n')
+    .action(start);
+  fleet
+    .command('status')
+    .summary('show the newest fleet')
+    .description('Shows the newest fleet: whether it goes on, who is in work, who is not complete.')
+    .option('--json', 'as JSON on stdout')
+    .addHelpText('before', 'Example: republish fleet status\n')
+    .action(status);
+  registerControl(fleet, 'pause', 'begin no further operator, and pause the runs that go on');
+  registerControl(fleet, 'resume', 'go on with a paused fleet');
+  registerControl(fleet, 'cancel', 'end a fleet: cancel the runs that go on, begin no other');
+  fleet
+    .command('audit')
+    .summary('show what fleets have done')
+    .description('Shows the audit of a fleet by its run id, or the newest fleets.')
+    .argument('[run]', 'the run id of a fleet')
+    .option('--limit <n>', 'at most so many fleets', '10')
+    .option('--json', 'as JSON on stdout: a list of audit rows, newest first')
+    .addHelpText('before', 'Example: republish fleet audit\n')
+    .action(audit);
+}
+
+function registerControl(fleet: Command, name: FleetUpdateName, summary: string): void {
+  fleet
+    .command(name)
+    .summary(summary)
+    .description(
+      `${summary[0]?.toUpperCase()}${summary.slice(1)}.\nThe same from Temporal's own CLI: temporal workflow update execute --workflow-id republish-fleet --name ${name}`,
+    )
+    .option('--reason <text>', 'why, for the audits')
+    .option('--by <name>', 'who, for the audits (default: the user of this machine)')
+    .option('--json', 'as JSON on stdout')
+    .addHelpText('before', `Example: republish fleet ${name}\n`)
+    .action((options: { reason?: string; by?: string; json?: true }) => control(name, options));
+}
+
+async function start(named: string[], options: StartOptions): Promise<void> {
+  const input = await fleetInput(named, options);
+  const { connect, startFleet } = await import('../../index.js');
+  const { client, close } = await connect();
+  try {
+    const fleet = await startFleet(client, input);
+    say(
+      fleet.attached
+        ? `attached to the fleet of the same request that goes on already (run ${fleet.runId})`
+        : `started ${fleet.workflowId} (run ${fleet.runId})`,
+    );
+    if (options.wait) return await waitForEnd(fleet, options.json === true);
+    const { workflowId, runId, attached } = fleet;
+    if (options.json) printJson({ workflowId, runId, attached });
+  } finally {
+    await close();
+  }
+}
+
+async function fleetInput(named: string[], options: StartOptions): Promise<FleetInput> {
+  const { UsageError } = await import('../fail.js');
+  const { problemsOfFleetInput } = await import('../../../contract/fleet.js');
+  const operators = [
+    ...named,
+    ...(options.fromFile === undefined ? [] : await operatorsFrom(options.fromFile)),
+  ];
+  if (options.all && operators.length > 0) throw new UsageError('give either operators or --all');
+  if (!options.all && operators.length === 0)
+    throw new UsageError('name operators, a file with --from-file, or --all');
+  const input: FleetInput = {
+    ...(options.all ? { all: true } : { operators }),
+    ...(options.atOnce === undefined ? {} : { operatorsAtOnce: Number(options.atOnce) }),
+    ...(options.documentType ? { documentTypes: options.documentType } : {}),
+    ...(options.reason ? { reason: options.reason } : {}),
+    ...(options.force ? { force: true } : {}),
+    ...(options.hold ? { onFailure: 'hold' } : {}),
+  };
+  const problems = problemsOfFleetInput(input);
+  if (problems.length > 0) throw new UsageError(problems.join('; '));
+  return input;
+}
+
+/** One a line; what follows a # is a remark. */
+async function operatorsFrom(file: string): Promise<string[]> {
+  const { readFile } = await import('node:fs/promises');
+  const { UsageError } = await import('../fail.js');
+  const { text: wholeOf } = await import('node:stream/consumers');
+  const reading = file === '-' ? wholeOf(process.stdin) : readFile(file, 'utf8');
+  const text = await reading.catch(() => {
+    throw new UsageError(`${file} cannot be read`);
+  });
+  return text
+    .split('\n')
+    .map((line) => line.replace(/#.*/, '').trim())
+    .filter((line) => line !== '');
+}
+
+async function waitForEnd(fleet: FleetRun, json: boolean): Promise<void> {
+  const { RepublishFailed } = await import('../../index.js');
+  const detach = (): void => {
+    say('\ndetached; the fleet goes on. Come back with: republish fleet status');
+    process.exit(EXIT.detached);
+  };
+  process.once('SIGINT', detach);
+  const stopSaying = sayProgress(fleet);
+  try {
+    const summary = await fleet.result();
+    if (json) printJson(summary);
+    else showSummary(summary);
+    process.exitCode = unfinished(summary.operators) === 0 ? EXIT.ok : EXIT.partlyDone;
+  } catch (error) {
+    if (!(error instanceof RepublishFailed)) throw error;
+    say(`error: ${error.type}: ${error.message}; see: republish fleet audit ${fleet.runId}`);
+    process.exitCode = error.type === 'InvalidInput' ? exitCodeFor(error.type) : EXIT.failed;
+  } finally {
+    stopSaying();
+    process.removeListener('SIGINT', detach);
+  }
+}
+
+/** A line whenever the counts have changed, at most one a second. */
+function sayProgress(fleet: FleetRun): () => void {
+  let last = '';
+  let stopped = false;
+  const look = async (): Promise<void> => {
+    const progress = await fleet.progress().catch(() => undefined);
+    if (stopped || progress === undefined || progress.phase === 'done') return;
+    const line = fleetLine(progress);
+    if (line !== last) say(line);
+    last = line;
+  };
+  const timer = setInterval(() => void look(), 1_000);
+  return () => {
+    stopped = true;
+    clearInterval(timer);
+  };
+}
+
+async function status({ json }: { json?: true }): Promise<void> {
+  const { connect, findFleet } = await import('../../index.js');
+  const { client, close } = await connect();
+  try {
+    const fleet = await findFleet(client);
+    const { workflowId, runId } = fleet;
+    const facts = await fleet.status();
+    if (json) return printJson({ workflowId, runId, ...facts });
+    print(
+      `${workflowId}\nrun ${runId}\n${facts.status}${facts.closedAt ? `, ended ${facts.closedAt}` : ''}\n`,
+    );
+    if (facts.progress === null)
+      return say(`no worker answers on task queue ${facts.taskQueue}: is one running?`);
+    const { atWork, failures } = facts.progress;
+    print(fleetLine(facts.progress));
+    if (atWork.length > 0) print(`in work: ${atWork.join(', ')}`);
+    for (const { operatorUserId, outcome, failure } of failures)
+      print(`${outcome}: ${operatorUserId}${failure ? `: ${failure.type}: ${failure.message}` : ''}`);
+  } finally {
+    await close();
+  }
+}
+
+async function control(
+  name: FleetUpdateName,
+  options: { reason?: string; by?: string; json?: true },
+): Promise<void> {
+  const { connect, findFleet } = await import('../../index.js');
+  const { client, close } = await connect();
+  try {
+    const fleet = await findFleet(client);
+    const operators = await fleet[name]({
+      by: options.by ?? userName(),
+      ...(options.reason ? { reason: options.reason } : {}),
+    });
+    if (options.json) printJson({ workflowId: fleet.workflowId, runId: fleet.runId, operators });
+    else say(DONE[name](`${operators} run${operators === 1 ? '' : 's'}`));
+  } finally {
+    await close();
+  }
+}
+
+async function audit(run: string | undefined, options: { limit: string; json?: true }): Promise<void> {
+  const { withDatabase } = await import('../database.js');
+  const { auditOfFleet, fleetAudits } = await import('../../../database/fleets.js');
+  const { UsageError } = await import('../fail.js');
+  const limit = Number(options.limit);
+  if (!Number.isInteger(limit) || limit < 1) throw new UsageError('--limit must be a whole number from 1');
+  const rows = await withDatabase(async (database) => {
+    if (run === undefined) return fleetAudits(database, limit);
+    const row = await auditOfFleet(database, run);
+    return row === undefined ? [] : [row];
+  });
+  if (options.json) return printJson(rows);
+  if (rows.length === 0)
+    return print(
+      `no audit of ${run === undefined ? 'a fleet' : `fleet ${run}`}; see: republish fleet status`,
+    );
+  for (const row of rows) showFleetAudit(row);
+}

@@ -1,0 +1,147 @@
+import type { Intervention } from './control';
+import type { FailureType } from './failures';
+import { isText, problemsOfInput, type RepublishInput } from './input';
+import { DEFAULT_TASK_QUEUE } from './names';
+import type { RunOutcome } from './progress';
+
+/** Workflow type of the saga for many operators. */
+export const FLEET_WORKFLOW_TYPE = 'republishFleet';
+
+/** One id for a task queue: two fleets at a time would only wait for each other's operators. */
+export function fleetWorkflowIdFor(taskQueue: string = DEFAULT_TASK_QUEUE): string {
+  return taskQueue === DEFAULT_TASK_QUEUE ? 'republish-fleet' : `republish-fleet/${taskQueue}`;
+}
+
+/**
+ * Input of the workflow `republishFleet`, as plain JSON so that any Temporal client can send it. Either `operators` or
+ * `all`: a key that was forgotten or mistyped must not mean everybody.
+ */
+export interface FleetInput extends Pick<RepublishInput, 'documentTypes' | 'force' | 'onFailure' | 'reason'> {
+  /** `accounts.id` of each operator, at most 20,000. */
+  operators?: string[];
+  /** Every operator that the query `queries.operators` names; without such a query every operator with a stored signer. */
+  all?: boolean;
+  /** Operators whose runs go on at once, 1 to 200. Default: 16. */
+  operatorsAtOnce?: number;
+}
+
+/** Operators by how their run ended. */
+export type OperatorCounts = Record<RunOutcome, number>;
+
+/** What became of one operator. */
+export interface OperatorEnd {
+  operatorUserId: string;
+  /** Key of the operator's own audit row; absent where no run could be begun. */
+  runId?: string;
+  outcome: RunOutcome;
+  /** Why it is not complete, at most 300 characters. */
+  failure?: { type: FailureType | 'Cancelled' | 'Terminated'; message: string };
+}
+
+/** Result of the workflow, also where operators failed: one who fails does not stop the others, nor the fleet. */
+export interface FleetSummary {
+  operators: OperatorCounts & { notBegun: number };
+  /** Operators that are not complete, at most 100; the audit has all of them. */
+  failures: OperatorEnd[];
+}
+
+export type FleetPhase = 'planning' | 'running' | 'writing audit' | 'done';
+
+/** Answer of the query `progress` of a fleet. */
+export interface FleetProgress {
+  phase: FleetPhase;
+  /** True once a cancellation was asked for: runs in work are cancelled and waited for, no new one is begun. */
+  cancelling: boolean;
+  /** Who paused the fleet and why, while it is paused. */
+  paused?: Intervention;
+  /** Operators of the fleet, and those whose turn has not come. */
+  planned: number;
+  waiting: number;
+  operators: OperatorCounts;
+  /** Operators whose runs go on, at most 20 of `running`. */
+  atWork: string[];
+  running: number;
+  /** Operators that are not complete, at most 50. */
+  failures: OperatorEnd[];
+}
+
+/** Names of the updates of a fleet, with what the Temporal UI says about them. */
+export const FLEET_UPDATES = {
+  pause: 'Begins no further operator until `resume`, and pauses the runs that go on',
+  resume: 'Goes on after `pause`, with the runs that it had paused',
+  cancel: 'Cancels the fleet and the runs that go on: documents in work are finished, the audits are written',
+} as const;
+
+export type FleetUpdateName = keyof typeof FLEET_UPDATES;
+
+/** Answer of the updates: how many runs in work have taken it. */
+export interface FleetControlResult {
+  operators: number;
+}
+
+export const DEFAULT_OPERATORS_AT_ONCE = 16;
+const MAX_OPERATORS_AT_ONCE = 200;
+/** The list travels in one payload, once. */
+const MAX_OPERATORS = 20_000;
+
+const KNOWN_KEYS: ReadonlySet<string> = new Set<keyof FleetInput>([
+  'operators',
+  'all',
+  'operatorsAtOnce',
+  'documentTypes',
+  'force',
+  'onFailure',
+  'reason',
+]);
+
+/** What is wrong with an input that came over the wire, as sentences; empty when it is sound. */
+export function problemsOfFleetInput(input: unknown): string[] {
+  if (typeof input !== 'object' || input === null || Array.isArray(input))
+    return ['the input must be a JSON object such as {"operators": ["..."]} or {"all": true}'];
+  const problems: string[] = [];
+  const { operators, all, operatorsAtOnce, ...shared } = input as Record<string, unknown>;
+  const unknown = Object.keys(shared).filter((key) => !KNOWN_KEYS.has(key));
+  for (const key of unknown.slice(0, 5)) {
+    problems.push(`unknown key ${JSON.stringify(key.slice(0, 60))}; known are ${[...KNOWN_KEYS].join(', ')}`);
+  }
+  if (all != null && typeof all !== 'boolean') problems.push('all must be true or false');
+  if ((operators != null) === (all === true)) problems.push('give either operators or "all": true');
+  if (operators != null) problems.push(...problemsOfList(operators));
+  if (operatorsAtOnce != null && !isCount(operatorsAtOnce))
+    problems.push(`operatorsAtOnce must be a whole number from 1 to ${MAX_OPERATORS_AT_ONCE}`);
+  const ofEachRun = Object.fromEntries(Object.entries(shared).filter(([key]) => KNOWN_KEYS.has(key)));
+  return [...problems, ...problemsOfInput({ operatorUserId: 'each', ...ofEachRun })];
+}
+
+function problemsOfList(operators: unknown): string[] {
+  if (!Array.isArray(operators) || operators.length === 0)
+    return ['operators must be a list of one or more operator user ids'];
+  if (operators.length > MAX_OPERATORS)
+    return [
+      `operators has ${operators.length} entries, at most ${MAX_OPERATORS} are taken; for more use "all" with "queries.operators"`,
+    ];
+  const wrong = operators.findIndex((operator) => !isText(operator, 200));
+  return wrong === -1 ? [] : [`operators: entry ${wrong + 1} is no text of 1 to 200 characters`];
+}
+
+function isCount(value: unknown): boolean {
+  return Number.isInteger(value) && Number(value) >= 1 && Number(value) <= MAX_OPERATORS_AT_ONCE;
+}
+
+/** What each operator's run is asked for. */
+export function requestOf(
+  { documentTypes, force, onFailure, reason }: FleetInput,
+  operatorUserId: string,
+): RepublishInput {
+  return {
+    operatorUserId,
+    ...(documentTypes == null ? {} : { documentTypes }),
+    ...(force == null ? {} : { force }),
+    ...(onFailure == null ? {} : { onFailure }),
+    ...(reason == null ? {} : { reason }),
+  };
+}
+
+export function noOperators(): OperatorCounts {
+  return { complete: 0, incomplete: 0, failed: 0, cancelled: 0 };
+}

@@ -1,0 +1,91 @@
+import { RepublishFailed } from '../../client/errors';
+import { auditOfFleet } from '../../database/fleets';
+import { searchAttributeTypes, startTemporalServer } from '../../dev/temporal-server/start';
+import { fails } from '../support/fails';
+import { addOperators, Gate, startFleetOf, startPatientSaga } from '../support/fleet';
+import type { Saga, SagaOperator } from '../support/saga';
+import { testServers } from '../support/servers';
+import { until } from '../support/until';
+
+const LONG_MS = 60_000;
+
+/** The server asks for continue-as-new after so many events as a handful of operators makes; usually it is four thousand. */
+describe('a fleet whose history grows too long', () => {
+  let saga: Saga;
+  let operators: SagaOperator[];
+  let ids: string[];
+  const gate = new Gate();
+
+  beforeAll(async () => {
+    const server = await startTemporalServer({
+      executable: testServers().temporalCli,
+      headless: true,
+      searchAttributes: searchAttributeTypes(),
+      dynamicConfig: { 'limit.historyCount.suggestContinueAsNew': '60' },
+    });
+    saga = await startPatientSaga({ temporalAddress: server.address });
+    saga.onStop(() => server.stop());
+    await saga.startWorker();
+    operators = await addOperators(saga, 8);
+    // The first one's documents wait for their signatures.
+    const held = await saga.addOperator({ machines: 2, bunker: { onRequest: gate.onRequest } });
+    operators = [held, ...operators];
+    ids = operators.map(({ id }) => id);
+  }, 180_000);
+  afterEach(() => gate.open());
+  afterAll(() => saga.stop());
+
+  const executions = async (workflowId: string): Promise<string[]> => {
+    const statuses: string[] = [];
+    for await (const { status } of saga.client.workflow.list({ query: `WorkflowId = '${workflowId}'` }))
+      statuses.push(status.name);
+    return statuses;
+  };
+
+  /** Starts a fleet and waits until it goes on in another execution, with the held operator's run still in work. */
+  async function startContinued() {
+    gate.close();
+    const before = (await saga.audits(ids[1] ?? '')).length;
+    const fleet = await startFleetOf(saga, { operators: ids, operatorsAtOnce: 3, force: true });
+    await until(async () => {
+      const { runId } = await saga.client.workflow.getHandle(fleet.workflowId).describe();
+      const progress = await fleet.progress();
+      return runId !== fleet.runId && progress.operators.complete === ids.length - 1;
+    }, 2 * LONG_MS);
+    expect(await fleet.progress()).toMatchObject({ running: 1, atWork: [ids[0]], waiting: 0 });
+    expect(await saga.audits(ids[1] ?? '')).toHaveLength(before + 1);
+    return fleet;
+  }
+
+  test('goes on in another execution, which follows the runs that go on; each operator is done once', async () => {
+    const fleet = await startContinued();
+    // The run is no child of this execution any more, and is reached all the same.
+    expect(await fleet.pause({ by: 'ada' })).toBe(1);
+    expect(await fleet.resume()).toBe(1);
+    gate.open();
+    expect(await fleet.result()).toEqual({
+      operators: { complete: ids.length, incomplete: 0, failed: 0, cancelled: 0, notBegun: 0 },
+      failures: [],
+    });
+    expect(await auditOfFleet(saga.database, fleet.runId)).toMatchObject({
+      outcome: 'complete',
+      interventions: [{ action: 'pause', by: 'ada' }, { action: 'resume' }],
+    });
+    for (const id of ids) expect(await saga.audits(id)).toHaveLength(1);
+    await until(async () => (await executions(fleet.workflowId)).includes('CONTINUED_AS_NEW'), LONG_MS);
+  }, 240_000);
+
+  test('cancelled by Temporal itself, it cancels also the runs that an earlier execution began', async () => {
+    const fleet = await startContinued();
+    await saga.client.workflow.getHandle(fleet.workflowId).cancel();
+    gate.open();
+    expect(await fails(RepublishFailed, fleet.result())).toMatchObject({ type: 'Cancelled' });
+    const audit = await auditOfFleet(saga.database, fleet.runId);
+    expect(audit).toMatchObject({ outcome: 'cancelled', operators: { notBegun: 0 } });
+    const [own] = await saga.audits(ids[0] ?? '');
+    expect(own).toBeDefined();
+    // Its documents may have got their signatures before they were told.
+    const ended = own?.outcome === 'complete' ? [] : [ids[0]];
+    expect(audit?.failures.map(({ operatorUserId }) => operatorUserId)).toEqual(ended);
+  }, 240_000);
+});

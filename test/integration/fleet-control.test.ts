@@ -1,0 +1,167 @@
+import { ControlRefused, RepublishFailed } from '../../client/errors';
+import type { FleetRun } from '../../client/fleet';
+import { findRepublish } from '../../client/start';
+import { auditOfFleet } from '../../database/fleets';
+import { fails } from '../support/fails';
+import { addOperators, Gate, startFleetOf, startPatientSaga } from '../support/fleet';
+import type { Saga, SagaOperator } from '../support/saga';
+import { until } from '../support/until';
+
+const MACHINES = 4;
+const LONG_MS = 60_000;
+
+describe('a fleet that people speak to while it goes on', () => {
+  let saga: Saga;
+  let operators: SagaOperator[];
+  let ids: string[];
+  const gate = new Gate();
+
+  beforeAll(async () => {
+    saga = await startPatientSaga();
+    // Two documents of an operator in work at once, and both wait at the gate.
+    await saga.startWorker({ env: { REPUBLISH_BUNKER_CONCURRENCY: '1' } });
+    operators = await addOperators(saga, 3, { machines: MACHINES, bunker: { onRequest: gate.onRequest } });
+    ids = operators.map(({ id }) => id);
+  }, 120_000);
+  afterEach(() => gate.open());
+  afterAll(() => saga.stop());
+
+  const signaturesAsked = (operator: SagaOperator | undefined): number =>
+    operator?.bunker.requests.filter(({ method }) => method === 'sign_event').length ?? 0;
+
+  /** Starts a fleet of two at once whose documents wait for their signatures. */
+  async function startHeld(input: { operators: string[] }): Promise<FleetRun> {
+    gate.close();
+    const before = operators.map(signaturesAsked);
+    const fleet = await startFleetOf(saga, { ...input, operatorsAtOnce: 2, force: true });
+    const first = input.operators.slice(0, 2).map((id) => ids.indexOf(id));
+    await until(
+      () => first.every((index) => signaturesAsked(operators[index]) > (before[index] ?? 0)),
+      LONG_MS,
+    );
+    return fleet;
+  }
+
+  test('pause reaches the runs that go on and begins no other; resume goes on with both', async () => {
+    const fleet = await startHeld({ operators: ids });
+    expect(await fleet.pause({ by: 'ada', reason: 'relays are moved' })).toBe(2);
+    expect(await fails(ControlRefused, fleet.pause())).toMatchObject({
+      message: 'pause was refused: the fleet is paused already',
+    });
+    gate.open();
+    // What was in work ends, and no other document is begun.
+    for (const id of ids.slice(0, 2)) {
+      const run = await findRepublish(saga.client, id);
+      await until(async () => {
+        const { planned, waiting, published } = await run.progress();
+        return planned - waiting === published;
+      }, LONG_MS);
+      const progress = await run.progress();
+      expect(progress).toMatchObject({ paused: { by: 'ada', reason: 'relays are moved' } });
+      expect(progress.published).toBeLessThan(2 * MACHINES);
+    }
+    expect(await fleet.progress()).toMatchObject({
+      paused: { by: 'ada', reason: 'relays are moved' },
+      running: 2,
+      waiting: 1,
+      atWork: ids.slice(0, 2),
+    });
+    const handle = saga.client.workflow.getHandle(fleet.workflowId);
+    const { currentDetails } = await handle.query<{ currentDetails: string }>('__temporal_workflow_metadata');
+    expect(currentDetails).toContain('**Paused** by ada: relays are moved');
+
+    expect(await fleet.resume({ by: 'ada' })).toBe(2);
+    expect((await fleet.result()).operators.complete).toBe(3);
+    expect((await saga.audits(ids[0] ?? ''))[0]?.interventions).toMatchObject([
+      { action: 'pause', by: 'ada', reason: 'relays are moved' },
+      { action: 'resume', by: 'ada' },
+    ]);
+    const audit = await auditOfFleet(saga.database, fleet.runId);
+    expect(audit?.interventions.map(({ action }) => action)).toEqual(['pause', 'resume']);
+  }, 180_000);
+
+  test('a run that somebody paused by itself stays paused when the fleet goes on', async () => {
+    const [id = ''] = ids;
+    const fleet = await startHeld({ operators: [id] });
+    const run = await findRepublish(saga.client, id);
+    await run.pause({ by: 'grace' });
+    expect(await fleet.pause()).toBe(0);
+    expect(await fleet.resume()).toBe(0);
+    expect(await run.progress()).toMatchObject({ paused: { by: 'grace' } });
+    await run.resume();
+    gate.open();
+    expect((await fleet.result()).operators.complete).toBe(1);
+  }, 120_000);
+
+  test('cancel reaches the runs that go on, and their audits say who and why; the rest is not begun', async () => {
+    const runsOfThird = (await saga.audits(ids[2] ?? '')).length;
+    const fleet = await startHeld({ operators: ids });
+    expect(await fleet.cancel({ by: 'ada', reason: 'wrong list' })).toBe(2);
+    gate.open();
+    expect(await fails(RepublishFailed, fleet.result())).toMatchObject({ type: 'Cancelled' });
+    expect(await auditOfFleet(saga.database, fleet.runId)).toMatchObject({
+      outcome: 'cancelled',
+      operators: { complete: 0, incomplete: 0, failed: 0, cancelled: 2, notBegun: 1 },
+      failures: ids.slice(0, 2).map((operatorUserId) => ({ operatorUserId, outcome: 'cancelled' })),
+      interventions: [{ action: 'cancel', by: 'ada', reason: 'wrong list' }],
+    });
+    for (const id of ids.slice(0, 2)) {
+      expect((await saga.audits(id))[0]).toMatchObject({
+        outcome: 'cancelled',
+        interventions: [{ action: 'cancel', by: 'ada', reason: 'wrong list' }],
+      });
+    }
+    expect(await saga.audits(ids[2] ?? '')).toHaveLength(runsOfThird);
+  }, 120_000);
+
+  test('cancelled by Temporal itself it ends the same way', async () => {
+    const [id = ''] = ids;
+    const fleet = await startHeld({ operators: [id] });
+    await saga.client.workflow.getHandle(fleet.workflowId).cancel();
+    gate.open();
+    expect(await fails(RepublishFailed, fleet.result())).toMatchObject({ type: 'Cancelled' });
+    expect(await auditOfFleet(saga.database, fleet.runId)).toMatchObject({
+      outcome: 'cancelled',
+      operators: { cancelled: 1, notBegun: 0 },
+    });
+    expect((await saga.audits(id))[0]).toMatchObject({ outcome: 'cancelled' });
+  }, 120_000);
+
+  test('the same request attaches to the fleet that goes on, another is refused, and each operator runs once', async () => {
+    const [first = '', second = ''] = ids;
+    const before = (await saga.audits(first)).length;
+    const fleet = await startHeld({ operators: [first, second] });
+    const same = { operators: [second, first], operatorsAtOnce: 2, force: true, reason: 'asked twice' };
+    expect(await startFleetOf(saga, same)).toMatchObject({ attached: true, runId: fleet.runId });
+    const refused = await fails(ControlRefused, startFleetOf(saga, { operators: [first] }));
+    expect(refused.message).toContain('another fleet goes on');
+    gate.open();
+    expect((await fleet.result()).operators.complete).toBe(2);
+    expect(await saga.audits(first)).toHaveLength(before + 1);
+  }, 120_000);
+
+  test('a run that goes on already is waited for: as ours if it was asked the same, before ours if not', async () => {
+    const [same = '', other = ''] = ids;
+    gate.close();
+    const sameRun = await saga.start(same, { force: true });
+    const otherRun = await saga.start(other, { force: true, documentTypes: ['bitspire-fees'] });
+    const fleet = await startFleetOf(saga, { operators: [same, other], force: true });
+    await until(async () => (await fleet.progress()).running === 2, LONG_MS);
+    gate.open();
+    expect((await fleet.result()).operators).toMatchObject({ complete: 2, failed: 0, incomplete: 0 });
+    expect((await saga.audits(same))[0]?.runId).toBe(sameRun.runId);
+    const [ours, theirs] = await saga.audits(other);
+    expect(theirs?.runId).toBe(otherRun.runId);
+    expect(Object.keys(ours?.events ?? {})).toEqual(['bitspire-cassettes', 'bitspire-fees']);
+  }, 120_000);
+
+  test('an operator whose run is cancelled by itself is named, and the fleet goes on', async () => {
+    const [first = '', second = ''] = ids;
+    const fleet = await startHeld({ operators: [first, second] });
+    await (await findRepublish(saga.client, first)).cancel();
+    gate.open();
+    const { operators: counts, failures } = await fleet.result();
+    expect(counts).toMatchObject({ complete: 1, cancelled: 1 });
+    expect(failures).toMatchObject([{ operatorUserId: first, failure: { type: 'Cancelled' } }]);
+  }, 120_000);
+});

@@ -1,0 +1,40 @@
+import type { FleetProgress } from '../../contract/fleet';
+import { plain } from '../current-details';
+
+/** Operators that the display has room for. */
+const MAX_SHOWN = 10;
+
+/** What a fleet shows of itself in the Temporal UI, as Markdown: how far it is, who failed, what to type. */
+export function fleetDetails(progress: FleetProgress): string {
+  const { phase, paused, planned, waiting, running, operators, atWork } = progress;
+  const lines = [`**${phase}**${progress.cancelling ? ' (cancelled: what is in work is finished)' : ''}`, ''];
+  if (paused !== undefined) {
+    lines.push(
+      `**Paused**${paused.by ? ` by ${plain(paused.by)}` : ''}${paused.reason ? `: ${plain(paused.reason)}` : ''}. To go on: \`republish fleet resume\``,
+      '',
+    );
+  }
+  lines.push(
+    '| operators | waiting | running | complete | incomplete | failed | cancelled |',
+    '|---|---|---|---|---|---|---|',
+    `| ${[planned, waiting, running, operators.complete, operators.incomplete, operators.failed, operators.cancelled].join(' | ')} |`,
+    '',
+  );
+  if (atWork.length > 0) {
+    const more = running > MAX_SHOWN ? ` and ${running - MAX_SHOWN} more` : '';
+    lines.push(`In work: ${atWork.slice(0, MAX_SHOWN).map(plain).join(', ')}${more}`, '');
+  }
+  if (progress.failures.length > 0) lines.push(...failureLines(progress), '');
+  lines.push('`republish fleet status` shows this, `republish fleet audit` what fleets have done.');
+  return lines.join('\n');
+}
+
+function failureLines({ failures, operators }: FleetProgress): string[] {
+  const shown = failures.slice(0, MAX_SHOWN);
+  const lines = shown.map(
+    ({ operatorUserId, outcome, failure }) =>
+      `- ${plain(operatorUserId)} is ${outcome}${failure ? `: **${failure.type}**: ${plain(failure.message)}` : ''}`,
+  );
+  const all = operators.incomplete + operators.failed + operators.cancelled;
+  return all > shown.length ? [...lines, `- and ${all - shown.length} more`] : lines;
+}

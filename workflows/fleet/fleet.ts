@@ -1,0 +1,261 @@
+import {
+  CancellationScope,
+  condition,
+  defineQuery,
+  isCancellation,
+  setCurrentDetails,
+  setHandler,
+  workflowInfo,
+} from '@temporalio/workflow';
+import type { ControlRequest, Intervention } from '../../contract/control';
+import {
+  DEFAULT_OPERATORS_AT_ONCE,
+  type FleetInput,
+  type FleetPhase,
+  type FleetProgress,
+  type FleetUpdateName,
+  noOperators,
+  type OperatorCounts,
+  type OperatorEnd,
+} from '../../contract/fleet';
+import type { OperatorRun, PlanFleetResult } from '../../contract/fleet-activities';
+import { PROGRESS_QUERY } from '../../contract/names';
+import { loadOperators, recordOperators } from './activities';
+import { FleetControl, type ControlledFleet } from './control';
+import { fleetDetails } from './details';
+import { endOfAdopted, republishOperator } from './operator-run';
+import { type InWork, RunsInWork } from './runs-in-work';
+
+const OPERATORS_PER_PAGE = 500;
+/** Ends that wait to be written together: an activity for each would double the fleet's history. */
+const RECORD_TOGETHER = 50;
+const MAX_SHOWN_FAILURES = 50;
+const MAX_SHOWN_AT_WORK = 20;
+
+/** What one execution of a fleet hands to the next. */
+export interface FleetState extends PlanFleetResult {
+  counts: OperatorCounts;
+  failures: OperatorEnd[];
+  /** The last operator whose turn has come. */
+  after?: string;
+  /** Runs that go on. The next execution cannot be their parent; it follows them. */
+  running: (OperatorRun & { paused: boolean })[];
+  /** Operators whose own run waits for the end of one that somebody else had started. */
+  again: string[];
+  /** Operators who ended and are not written down yet. */
+  unrecorded: OperatorEnd[];
+  paused?: Intervention;
+  interventions: Intervention[];
+}
+
+const progressQuery = defineQuery<FleetProgress>(PROGRESS_QUERY);
+
+/** One execution of a fleet: whose turn it is, how each turn ended, and what is shown of that. */
+export class Fleet implements ControlledFleet {
+  readonly control: FleetControl;
+  phase: FleetPhase = 'planning';
+  unrecorded: OperatorEnd[];
+  #planned: number;
+  #counts: OperatorCounts;
+  #failures: OperatorEnd[];
+  #page: string[] = [];
+  #after: string | undefined;
+  #allLoaded = false;
+  #inWork = new RunsInWork();
+  #broken: { error: unknown } | undefined;
+  /** The scope of the workflow itself: queries and updates run outside of it. */
+  #scope = CancellationScope.current();
+
+  constructor(
+    private readonly request: FleetInput,
+    private readonly carried?: FleetState,
+  ) {
+    this.#planned = carried?.planned ?? 0;
+    this.#counts = carried?.counts ?? noOperators();
+    this.#failures = carried?.failures ?? [];
+    this.#after = carried?.after;
+    this.unrecorded = carried?.unrecorded ?? [];
+    this.control = new FleetControl(this, carried);
+    setHandler(progressQuery, () => this.progress(), {
+      description: 'Phase, how many operators wait, are in work and have ended, and who is not complete',
+    });
+  }
+
+  progress(): FleetProgress {
+    const { paused } = this.control;
+    const running = this.#inWork.size;
+    const ended = Object.values(this.#counts).reduce((sum, count) => sum + count, 0);
+    return {
+      phase: this.phase,
+      cancelling: this.#scope.consideredCancelled || this.control.cancelAsked,
+      ...(paused === undefined ? {} : { paused }),
+      planned: this.#planned,
+      waiting: this.#planned - running - ended,
+      operators: this.#counts,
+      atWork: this.#inWork.operators.slice(0, MAX_SHOWN_AT_WORK),
+      running,
+      failures: this.#failures,
+    };
+  }
+
+  enter(phase: FleetPhase): void {
+    this.phase = phase;
+    this.onChange();
+  }
+
+  onChange(): void {
+    setCurrentDetails(fleetDetails(this.progress()));
+  }
+
+  /**
+   * Gives every operator a turn, so many at once. Resolves when all have ended, or with what the next execution has to know
+   * when the history has grown enough. Rejects when the fleet is cancelled, after the runs that were in work have ended.
+   */
+  async work(plan: PlanFleetResult): Promise<FleetState | undefined> {
+    this.#planned = plan.planned;
+    this.enter('running');
+    for (const { paused, ...run } of this.carried?.running ?? []) {
+      const adopted = { run, paused, adopted: true } as const;
+      void this.#take(run.operatorUserId, adopted, () => endOfAdopted(this.request, run));
+    }
+    for (const operator of this.carried?.again ?? []) this.#giveTurn(operator);
+    try {
+      await this.#beginAll();
+      await condition(() => this.#inWork.size === 0 || this.#mustContinue());
+      if (this.#inWork.size > 0) {
+        await this.control.untilIdle();
+        await condition(() => this.#inWork.all.every(({ starting, ended }) => !starting && !ended));
+        return this.#state(plan);
+      }
+    } catch (error) {
+      await CancellationScope.nonCancellable(() => this.#untilEnded(isCancellation(error)));
+      throw error;
+    }
+    if (this.#broken !== undefined) throw this.#broken.error;
+    return undefined;
+  }
+
+  async #untilEnded(cancelled: boolean): Promise<void> {
+    // Children are cancelled with their parent; those of an earlier execution have none.
+    if (cancelled)
+      await this.#inWork.tell('cancel', {}, ({ adopted }) => adopted === true).catch(() => undefined);
+    await condition(() => this.#inWork.size === 0);
+  }
+
+  async #beginAll(): Promise<void> {
+    const atOnce = this.request.operatorsAtOnce ?? DEFAULT_OPERATORS_AT_ONCE;
+    const mayNotBegin = (): boolean =>
+      this.#mustContinue() || this.#broken !== undefined || this.control.cancelAsked;
+    const hasRoom = (): boolean => this.#inWork.size < atOnce && this.control.paused === undefined;
+    for (;;) {
+      await condition(() => mayNotBegin() || hasRoom());
+      if (mayNotBegin()) return;
+      const operator = this.#page.shift();
+      if (operator !== undefined) {
+        this.#after = operator;
+        this.#giveTurn(operator);
+      } else if (this.#allLoaded) return;
+      // It takes its time, and somebody may have paused meanwhile: begin is asked for anew.
+      else await this.#loadPage();
+    }
+  }
+
+  async #loadPage(): Promise<void> {
+    const page = await loadOperators({
+      runId: fleetId(),
+      ...(this.#after === undefined ? {} : { after: this.#after }),
+      limit: OPERATORS_PER_PAGE,
+    });
+    this.#page = page.operators;
+    this.#allLoaded = page.next === undefined;
+  }
+
+  #giveTurn(operator: string): void {
+    const inWork: InWork = { paused: false };
+    void this.#take(operator, inWork, () =>
+      republishOperator(this.request, operator, {
+        onStarting: (starting) => (inWork.starting = starting),
+        onBegun: (run) => {
+          inWork.run = run;
+          const { paused } = this.control;
+          if (paused === undefined) return;
+          // It began while the others were being paused.
+          const isStillPaused = (each: InWork): boolean =>
+            each === inWork && this.control.paused !== undefined;
+          this.#inWork.tell('pause', paused, isStillPaused).catch(() => undefined);
+        },
+      }),
+    );
+  }
+
+  /** Waits for an operator's turn and counts how it ended. Never rejects: what breaks here breaks the fleet, in `work`. */
+  async #take(
+    operatorUserId: string,
+    inWork: InWork,
+    work: () => Promise<OperatorEnd | undefined>,
+  ): Promise<void> {
+    this.#inWork.add(operatorUserId, inWork);
+    this.onChange();
+    try {
+      const end = await work();
+      inWork.ended = true;
+      if (end !== undefined) this.#count(end);
+      await this.#record();
+    } catch (error) {
+      this.#broken ??= { error };
+    } finally {
+      this.#inWork.delete(operatorUserId);
+      this.onChange();
+    }
+  }
+
+  #count(end: OperatorEnd): void {
+    this.#counts[end.outcome] += 1;
+    this.unrecorded.push(end);
+    if (end.outcome !== 'complete' && this.#failures.length < MAX_SHOWN_FAILURES) this.#failures.push(end);
+  }
+
+  async #record(): Promise<void> {
+    if (this.unrecorded.length < RECORD_TOGETHER) return;
+    const ended = this.unrecorded.splice(0);
+    await CancellationScope.nonCancellable(() => recordOperators({ runId: fleetId(), ended }));
+  }
+
+  tell(action: FleetUpdateName, request: ControlRequest): Promise<number> {
+    return this.#inWork.tell(action, request, ({ paused }) => action !== 'resume' || paused);
+  }
+
+  refusal(name: FleetUpdateName): string | undefined {
+    if (this.phase === 'writing audit' || this.phase === 'done')
+      return 'the fleet is ending: its audit is being written';
+    if (this.#scope.consideredCancelled || this.control.cancelAsked) return 'the fleet is cancelled already';
+    if (name === 'pause' && this.control.paused !== undefined) return 'the fleet is paused already';
+    if (name === 'resume' && this.control.paused === undefined) return 'the fleet is not paused';
+    return undefined;
+  }
+
+  #mustContinue(): boolean {
+    return this.#broken === undefined && workflowInfo().continueAsNewSuggested;
+  }
+
+  #state({ planned, searchAttributes }: PlanFleetResult): FleetState {
+    const { paused, interventions } = this.control;
+    return {
+      planned,
+      ...(searchAttributes ? { searchAttributes } : {}),
+      counts: this.#counts,
+      failures: this.#failures,
+      ...(this.#after === undefined ? {} : { after: this.#after }),
+      running: this.#inWork.all.flatMap(({ run, paused }) => (run === undefined ? [] : [{ ...run, paused }])),
+      again: this.#inWork.withoutRun,
+      unrecorded: this.unrecorded,
+      ...(paused === undefined ? {} : { paused }),
+      interventions,
+    };
+  }
+}
+
+/** The ledger key of the fleet: it stays across continue-as-new. */
+export function fleetId(): string {
+  return workflowInfo().firstExecutionRunId;
+}
