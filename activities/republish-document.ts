@@ -16,7 +16,7 @@ import type { Placement, PlaceOptions } from '../nostr/relays/publisher';
 import type { ActivityCall, ActivityDependencies } from './dependencies';
 import { relayIdentity } from './steps/relay-identity';
 import { seal } from './steps/seal';
-import { useSigner } from './steps/use-signer';
+import { lendSigner, type SignerLoan } from './steps/use-signer';
 
 /**
  * Brings one document to its outcome in four steps, each of them a fact in the ledger before the next begins: seal, sign,
@@ -33,12 +33,13 @@ export async function republishDocument(
   if (row === undefined) throw new RepublishError('Unexpected', 'the document is not in the plan of its run');
   // An earlier attempt got this far, and only its answer was lost.
   if (row.outcome !== null) return standing(row.outcome, row.event?.id);
+  const loan = lendSigner(deps, row.operatorUserId, row.operatorPubkey);
   try {
-    const sealed = row.event === null ? await seal(deps, input, row, signerCall) : { row, seen: undefined };
+    const sealed =
+      row.event === null ? await seal(deps, input, row, signerCall, loan) : { row, seen: undefined };
     if (row.event === null) deps.failpoint('after-seal');
     const event = requireEvent(sealed.row);
-    const signature =
-      sealed.row.signature ?? (await sign(deps, input, row.operatorUserId, event, signerCall));
+    const signature = sealed.row.signature ?? (await sign(deps, input, loan, event, signerCall));
     const identity = relayIdentity(deps, row.operatorUserId, event.pubkey, signerCall);
     const signed = { ...event, sig: signature };
     return await publish(deps, input, signed, sealed.row.reused, { seen: sealed.seen, identity });
@@ -54,13 +55,11 @@ export async function republishDocument(
 async function sign(
   deps: ActivityDependencies,
   input: RepublishDocumentInput,
-  operatorUserId: string,
+  loan: SignerLoan,
   event: SealedEvent,
   signerCall: SignerCall,
 ): Promise<string> {
-  const signed = await useSigner(deps, operatorUserId, event.pubkey, (signer) =>
-    signer.signEvent(event, signerCall),
-  );
+  const signed = await loan.use((signer) => signer.signEvent(event, signerCall));
   deps.failpoint('after-sign');
   const kept = await keepSignature(deps.database, input, signed.sig);
   if (kept === undefined)
@@ -121,6 +120,6 @@ function requireEvent(row: DocumentRow): SealedEvent {
 /** The outcome that the ledger holds, which is the one the audit tells, also when this attempt saw another. */
 function standing(outcome: Outcome | null, eventIdInLedger: string | undefined): RepublishDocumentResult {
   const isGood = outcome === 'published' || outcome === 'unchanged' || outcome === 'superseded';
-  if (isGood && eventIdInLedger !== undefined) return { outcome, eventId: eventIdInLedger };
+  if (isGood && eventIdInLedger !== undefined) return { outcome };
   throw new RepublishError('NotAttempted', 'the run was closed before this attempt ended');
 }

@@ -36,7 +36,11 @@ async function firstRunIdOf(client: Client, workflowId: string, runId: string): 
 }
 
 /** The execution that took over from one that has ended. */
-async function successorOf(client: Client, workflowId: string, runId: string): Promise<string | undefined> {
+export async function successorOf(
+  client: Client,
+  workflowId: string,
+  runId: string,
+): Promise<string | undefined> {
   const { history } = await client.workflowService.getWorkflowExecutionHistory({
     namespace: client.options.namespace,
     execution: { workflowId, runId },

@@ -15,7 +15,7 @@ import { fingerprintOf } from './fingerprint';
 import { readState } from './read-state';
 import { relayIdentity } from './relay-identity';
 import { tooFarAheadForRelays, tooLargeForRelays } from './relay-limits';
-import { useSigner } from './use-signer';
+import type { SignerLoan } from './use-signer';
 
 /** A planned document, and whose it is. */
 type PlannedRow = DocumentRow & { operatorUserId: string };
@@ -44,9 +44,10 @@ export async function seal(
   input: RepublishDocumentInput,
   row: PlannedRow,
   signerCall: SignerCall,
+  loan: SignerLoan,
 ): Promise<Sealed> {
   for (let attempt = 1; attempt <= MAX_RACES; attempt += 1) {
-    const sealed = await sealOnce(deps, input, row, signerCall);
+    const sealed = await sealOnce(deps, input, row, signerCall, loan);
     if (sealed !== undefined) return sealed;
   }
   throw new RepublishError('Unexpected', 'other runs keep sealing the same document');
@@ -58,6 +59,7 @@ async function sealOnce(
   input: RepublishDocumentInput,
   row: PlannedRow,
   signerCall: SignerCall,
+  loan: SignerLoan,
 ): Promise<Sealed | undefined> {
   const { documentType, machineId } = input;
   const { operatorUserId, operatorPubkey, atmPubkey } = row;
@@ -121,9 +123,7 @@ async function sealOnce(
       `the document at ${address.d} is dated ${dateOf(createdAtS - 1)}; ${tooFarAhead}`,
     );
   }
-  const content = await useSigner(deps, operatorUserId, operatorPubkey, (signer) =>
-    signer.nip44Encrypt(atmPubkey, plaintext, signerCall),
-  );
+  const content = await loan.use((signer) => signer.nip44Encrypt(atmPubkey, plaintext, signerCall));
   deps.failpoint('after-encrypt');
   const unsigned = {
     pubkey: operatorPubkey,
