@@ -3,14 +3,19 @@ import { type ProcessGroup, startProcessGroup } from '../dev/process-group';
 
 /** Programs of the bench that run beside it, so that what they cost is theirs. They say on standard error that they are ready. */
 const READY = 'ready ';
-const READY_WITHIN_MS = 60_000;
+const READY_WITHIN_MS = 120_000;
 
 export interface Child<Facts> extends ProcessGroup {
   /** What it said when it was ready. */
   facts: Facts;
 }
 
-export async function startChild<Facts>(program: string, argument: unknown = {}): Promise<Child<Facts>> {
+/** @param readyWithinMs for a program that is ready only when it is done, longer than all it does may take */
+export async function startChild<Facts>(
+  program: string,
+  argument: unknown = {},
+  readyWithinMs = READY_WITHIN_MS,
+): Promise<Child<Facts>> {
   let ready: (facts: Facts) => void = () => undefined;
   const facts = new Promise<Facts>((resolve) => (ready = resolve));
   const child = await startProcessGroup({
@@ -29,7 +34,7 @@ export async function startChild<Facts>(program: string, argument: unknown = {})
     orphan: { signal: 'SIGKILL' },
   });
   let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<undefined>((resolve) => (timer = setTimeout(resolve, READY_WITHIN_MS, undefined)));
+  const late = new Promise<undefined>((resolve) => (timer = setTimeout(resolve, readyWithinMs, undefined)));
   const outcome = await Promise.race([facts, late, child.exited.then(() => undefined)]);
   clearTimeout(timer);
   if (outcome === undefined) {

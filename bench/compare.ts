@@ -37,6 +37,8 @@ export interface CompareOptions {
 /** No machine of the bench does more in one process; without latency this sets the number of documents. */
 const ASSUMED_PER_SECOND = 60;
 
+const LOOP_WITHIN_MS = 30 * 60_000;
+
 export async function compare(
   world: World,
   { latenciesMs, inFlight, seconds }: CompareOptions,
@@ -81,17 +83,23 @@ async function measureLoop(
   seconds: number,
 ): Promise<Measured> {
   const documents = documentsFor(latencyMs, width, seconds);
-  const loop = await startChild<LoopFacts>('loop', {
+  const { ms, cpuMs } = await runLoop(world, width, documents);
+  return measured(documents, ms, cpuMs);
+}
+
+/** Runs the loop on an operator of its own, to its end. */
+export async function runLoop(world: World, width: number, documents: number): Promise<LoopFacts> {
+  const argument: LoopArguments = {
     databaseUrl: world.databaseUrl,
     operatorUserId: await world.addOperator(Math.ceil(documents / 2)),
     relay: world.relayUrl,
     ...world.bunker,
     inFlight: width,
     documents,
-  } satisfies LoopArguments);
+  };
+  const loop = await startChild<LoopFacts>('loop', argument, LOOP_WITHIN_MS);
   await loop.exited;
-  const { ms, cpuMs } = loop.facts;
-  return measured(documents, ms, cpuMs);
+  return loop.facts;
 }
 
 async function measureOurs(

@@ -1,8 +1,7 @@
 import { execFile } from 'node:child_process';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { startChild } from './child';
-import type { LoopArguments, LoopFacts } from './loop';
+import { runLoop } from './compare';
 import type { World } from './world';
 
 /** What is paid once, whatever the number of documents. Milliseconds, each the median of several. */
@@ -31,7 +30,7 @@ export async function fixedCosts(world: World, latencyMs: number, times: number)
       const startedAtMs = performance.now();
       await (await world.start(operator)).result();
       runs.push(performance.now() - startedAtMs);
-      loops.push(await smallLoop(world));
+      loops.push((await runLoop(world, 2, 2)).ms);
     }
   } finally {
     await worker.stop('SIGTERM', 20_000);
@@ -43,19 +42,6 @@ export async function fixedCosts(world: World, latencyMs: number, times: number)
     workerStartMs: median(await repeat(times, () => workerStart(world))),
     helpMs: median(await repeat(times + 1, help)),
   };
-}
-
-async function smallLoop(world: World): Promise<number> {
-  const loop = await startChild<LoopFacts>('loop', {
-    databaseUrl: world.databaseUrl,
-    operatorUserId: await world.addOperator(1),
-    relay: world.relayUrl,
-    ...world.bunker,
-    inFlight: 2,
-    documents: 2,
-  } satisfies LoopArguments);
-  await loop.exited;
-  return loop.facts.ms;
 }
 
 async function workerStart(world: World): Promise<number> {

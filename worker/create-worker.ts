@@ -48,12 +48,14 @@ export async function createRepublishWorker(options: WorkerOptions): Promise<Rep
     options.documentTypes ?? shippedDocumentTypes,
     logger,
   );
-  let connection: NativeConnection | undefined;
+  // Side by side: a worker that is started anew should be polling as soon as it can.
+  const schnorr = loadSchnorr();
+  const connecting = connect(temporal);
+  connecting.catch(() => undefined); // told below
   try {
-    const schnorr = loadSchnorr();
     const { applied } = await migrate(dependencies.database);
     if (applied.length > 0) logger.info({ applied }, 'the database schema was brought up to date');
-    connection = await connect(temporal);
+    const connection = await connecting;
     if ((await schnorr) === 'javascript')
       logger.warn(
         'signatures are made in JavaScript: WebAssembly cannot be used here, and each costs six times as much',
@@ -93,7 +95,10 @@ export async function createRepublishWorker(options: WorkerOptions): Promise<Rep
       shutdown: () => worker.shutdown(),
     };
   } catch (error) {
-    await connection?.close();
+    await connecting.then(
+      (connection) => connection.close(),
+      () => undefined,
+    );
     await close();
     throw error;
   }
