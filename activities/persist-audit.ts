@@ -14,6 +14,8 @@ import type { ActivityCall, ActivityDependencies } from './dependencies';
 /** Failures that a workflow result and its failure details have room for; the audit row has all of them. */
 const MAX_REPORTED_FAILURES = 200;
 const MAX_REPORTED_MESSAGE = 400;
+/** 67 bytes each: with the failures they stay below the 2 MB of a payload. */
+const MAX_REPORTED_EVENTS = 25_000;
 
 const MESSAGES = {
   Interrupted: 'the run was cancelled while the document was in work',
@@ -41,8 +43,14 @@ export async function persistAudit(
   if (audit === undefined) throw new Error('the audit row was not written');
   deps.failpoint('after-audit');
   deps.onRunEnded(audit);
+  const events = Object.values(audit.events).reduce((sum, ids) => sum + ids.length, 0);
   return {
-    events: audit.events,
+    ...(events <= MAX_REPORTED_EVENTS
+      ? { events: audit.events }
+      : {
+          events: Object.fromEntries(Object.keys(audit.events).map((type) => [type, []])),
+          eventsLeftOut: events,
+        }),
     counts: audit.counts,
     failures: audit.failures
       .slice(0, MAX_REPORTED_FAILURES)

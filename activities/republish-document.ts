@@ -16,7 +16,7 @@ import type { Placement, PlaceOptions } from '../nostr/relays/publisher';
 import type { ActivityCall, ActivityDependencies } from './dependencies';
 import { relayIdentity } from './steps/relay-identity';
 import { seal } from './steps/seal';
-import { useSigner } from './steps/use-signer';
+import { lendSigner, type SignerLoan } from './steps/use-signer';
 
 /**
  * Brings one document to its outcome in four steps, each of them a fact in the ledger before the next begins: seal, sign,
@@ -33,13 +33,15 @@ export async function republishDocument(
   if (row === undefined) throw new RepublishError('Unexpected', 'the document is not in the plan of its run');
   // An earlier attempt got this far, and only its answer was lost.
   if (row.outcome !== null) return standing(row.outcome, row.event?.id);
+  const loan = lendSigner(deps, row.operatorUserId, row.operatorPubkey);
   try {
-    const sealed = row.event === null ? await seal(deps, input, row, signerCall) : { row, seen: undefined };
+    const sealed =
+      row.event === null ? await seal(deps, input, row, signerCall, loan) : { row, seen: undefined };
     if (row.event === null) deps.failpoint('after-seal');
     const event = requireEvent(sealed.row);
     const { signature, outcome } =
       sealed.row.signature === null
-        ? await sign(deps, input, row.operatorUserId, event, signerCall)
+        ? await sign(deps, input, loan, event, signerCall)
         : { signature: sealed.row.signature, outcome: null };
     // Another attempt has brought it to its end while the signer was asked, or the run was closed.
     if (outcome !== null || signature === null) return standing(outcome, event.id);
@@ -59,13 +61,11 @@ export async function republishDocument(
 async function sign(
   deps: ActivityDependencies,
   input: RepublishDocumentInput,
-  operatorUserId: string,
+  loan: SignerLoan,
   event: SealedEvent,
   signerCall: SignerCall,
 ): Promise<{ signature: string | null; outcome: Outcome | null }> {
-  const signed = await useSigner(deps, operatorUserId, event.pubkey, (signer) =>
-    signer.signEvent(event, signerCall),
-  );
+  const signed = await loan.use((signer) => signer.signEvent(event, signerCall));
   deps.failpoint('after-sign');
   const kept = await keepSignature(deps.database, input, signed.sig);
   if (kept === undefined) throw new RepublishError('Unexpected', 'the document is gone from the ledger');
@@ -133,6 +133,6 @@ function requireEvent(row: DocumentRow): SealedEvent {
 /** The outcome that the ledger holds, which is the one the audit tells, also when this attempt saw another. */
 function standing(outcome: Outcome | null, eventIdInLedger: string | undefined): RepublishDocumentResult {
   const isGood = outcome === 'published' || outcome === 'unchanged' || outcome === 'superseded';
-  if (isGood && eventIdInLedger !== undefined) return { outcome, eventId: eventIdInLedger };
+  if (isGood && eventIdInLedger !== undefined) return { outcome };
   throw new RepublishError('NotAttempted', 'the run was closed before this attempt ended');
 }

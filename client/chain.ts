@@ -49,7 +49,11 @@ async function firstRunIdOf(
 }
 
 /** The execution that took over from one that has ended. */
-async function successorOf(client: Client, workflowId: string, runId: string): Promise<string | undefined> {
+export async function successorOf(
+  client: Client,
+  workflowId: string,
+  runId: string,
+): Promise<string | undefined> {
   const { history } = await inTime(client, () =>
     client.workflowService.getWorkflowExecutionHistory({
       namespace: client.options.namespace,

@@ -52,7 +52,7 @@ export interface CheckSignerResult {
 
 /** Bounds from the worker's configuration, recorded in history so that a replay sees the same ones. */
 export interface RunLimits {
-  /** Documents in work at once: twice the bunker's concurrency keeps the bunker busy while Temporal schedules. */
+  /** Documents in work at once: more than the bunker takes, so that it is busy while others are scheduled and settled. */
   documentsInFlight: number;
   /** One attempt at one document. */
   attemptTimeoutMs: number;
@@ -145,8 +145,8 @@ export interface RepublishDocumentInput {
 }
 
 export interface RepublishDocumentResult {
+  /** Which event it is stands in the ledger: the history of a run holds each of its documents. */
   outcome: 'published' | 'unchanged' | 'superseded';
-  eventId: string;
 }
 
 /** Plans anew what failed before any attempt: bad rows that somebody has corrected meanwhile. */
@@ -218,7 +218,10 @@ export interface PersistAuditInput {
 }
 
 export interface PersistAuditResult {
+  /** Empty lists where there are more ids than a payload carries. */
   events: RepublishResult;
+  /** Then: how many ids there are. */
+  eventsLeftOut?: number;
   /** Documents by type and outcome. */
   counts: Record<string, Record<Outcome, number>>;
   /** Every failed document of the run as the ledger has it, at most 200. */

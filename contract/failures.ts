@@ -145,6 +145,11 @@ export const FAILURES = {
     meaning: 'The run was cancelled while this document was in work.',
     remedy: 'Start again: the document keeps what was reached and only the rest is done.',
   },
+  ResultTooLarge: {
+    retryable: false,
+    meaning: 'The run is complete, and has more event ids than a result can carry.',
+    remedy: 'Nothing has to be done again: read the ids with republish audit <operator>.',
+  },
   RepublishIncomplete: {
     retryable: false,
     meaning: 'Some documents could not be republished; the others stand.',

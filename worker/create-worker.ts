@@ -65,12 +65,14 @@ export async function createRepublishWorker(options: WorkerOptions): Promise<Rep
     logger,
     options.telemetry,
   );
-  let connection: NativeConnection | undefined;
+  // Side by side: a worker that is started anew should be polling as soon as it can.
+  const schnorr = loadSchnorr();
+  const connecting = connect(temporal);
+  connecting.catch(() => undefined); // told below
   try {
-    const schnorr = loadSchnorr();
     const { applied } = await migrate(dependencies.database);
     if (applied.length > 0) logger.info({ applied }, 'the database schema was brought up to date');
-    connection = await connect(temporal);
+    const connection = await connecting;
     if ((await schnorr) === 'javascript')
       logger.warn(
         'signatures are made in JavaScript: WebAssembly cannot be used here, and each costs six times as much',
@@ -123,7 +125,10 @@ export async function createRepublishWorker(options: WorkerOptions): Promise<Rep
       troubles: readinessOf({ worker, connection, database: dependencies.database }),
     };
   } catch (error) {
-    await connection?.close();
+    await connecting.then(
+      (connection) => connection.close(),
+      () => undefined,
+    );
     await close();
     throw error;
   }

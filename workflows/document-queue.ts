@@ -21,8 +21,8 @@ export interface Supply {
 export interface Working<Result> {
   /** Documents at once. */
   width: number;
-  /** Resolves when the next document may be begun. */
-  mayBegin(): Promise<void>;
+  /** Resolves when the next document may be begun; undefined when it may at once. */
+  mayBegin(): Promise<void> | undefined;
   /** No further document is to be begun by this execution. */
   mustEnd(): boolean;
   work(document: QueuedDocument): Promise<Result>;
@@ -157,6 +157,7 @@ export class DocumentQueue {
     const { width } = working;
     this.#width = width;
     let cancellation: unknown;
+    // One flat loop, and no promise but where it waits: the SDK keeps a stack trace for each promise of a workflow.
     const lane = async (): Promise<void> => {
       for (;;) {
         if (CancellationScope.current().consideredCancelled) {
@@ -166,17 +167,28 @@ export class DocumentQueue {
         }
         let document: QueuedDocument | undefined;
         try {
-          document = await this.#next(supply, working);
+          const allowed = working.mayBegin();
+          if (allowed !== undefined) await allowed;
+          if (this.isHopeless || working.mustEnd()) return;
+          document = this.#waiting.shift();
+          supply.prefetch();
+          if (document === undefined) {
+            if (supply.isEmpty) return;
+            await supply.load();
+            continue;
+          }
         } catch (error) {
           cancellation = error;
           return;
         }
-        if (document === undefined) return;
-        const ended = await this.#workOn(document, working);
-        // Also the other lanes end at their next document; throwing here would leave theirs unobserved.
-        if (ended.cancellation === undefined) continue;
-        cancellation = ended.cancellation;
-        return;
+        const ended = this.#begin(document, working);
+        try {
+          this.#end(document, working, await ended);
+        } catch (error) {
+          // Also the other lanes end at their next document; throwing here would leave theirs unobserved.
+          if (!this.#fail(document, working, error)) cancellation = error;
+          if (cancellation !== undefined) return;
+        }
       }
     };
     const lanes = supply.isEmpty ? Math.min(width, this.#waiting.length) : width;
@@ -184,46 +196,32 @@ export class DocumentQueue {
     if (cancellation !== undefined) throw cancellation;
   }
 
-  /** The document whose turn it is, when it may be begun; undefined when there is none, or none is to be begun. */
-  async #next(
-    supply: Supply,
-    { mayBegin, mustEnd }: Pick<Working<unknown>, 'mayBegin' | 'mustEnd'>,
-  ): Promise<QueuedDocument | undefined> {
-    for (;;) {
-      await mayBegin();
-      if (this.isHopeless || mustEnd()) return undefined;
-      const document = this.#waiting.shift();
-      supply.prefetch();
-      if (document !== undefined || supply.isEmpty) return document;
-      await supply.load();
-    }
-  }
-
-  async #workOn<Result>(
-    document: QueuedDocument,
-    { work, onEnd, failureOf }: Working<Result>,
-  ): Promise<{ cancellation?: unknown }> {
-    const key = keyOf(document);
+  #begin<Result>(document: QueuedDocument, { work }: Working<Result>): Promise<Result> {
     const scope = new CancellationScope({ cancellable: true });
     const ended = scope.run(() => work(document));
-    this.#inWork.set(key, { document, scope, ended: ended.catch(() => undefined) });
+    this.#inWork.set(keyOf(document), { document, scope, ended });
     this.#begun += 1;
-    if (document.inOrder)
-      this.#position = { machineId: document.machineId, documentType: document.documentType };
-    try {
-      const result = await ended;
-      this.#failedInARow = 0;
-      this.#inWork.delete(key);
-      onEnd(document, result);
-    } catch (error) {
-      this.#inWork.delete(key);
-      if (isCancellation(error)) return this.#givenUp.has(key) ? {} : { cancellation: error };
-      const failure = failureOf(error);
-      this.#failed.set(key, { document, failure });
-      this.#failedInARow = ALIKE_FOR_ALL.has(failure.type) ? this.#failedInARow + 1 : 0;
-      onEnd(document, undefined);
-    }
-    return {};
+    const { machineId, documentType, inOrder } = document;
+    if (inOrder) this.#position = { machineId, documentType };
+    return ended;
+  }
+
+  #end<Result>(document: QueuedDocument, { onEnd }: Working<Result>, result: Result): void {
+    this.#failedInARow = 0;
+    this.#inWork.delete(keyOf(document));
+    onEnd(document, result);
+  }
+
+  /** False when it did not fail but was cancelled, and not because it was given up. */
+  #fail<Result>(document: QueuedDocument, { onEnd, failureOf }: Working<Result>, error: unknown): boolean {
+    const key = keyOf(document);
+    this.#inWork.delete(key);
+    if (isCancellation(error)) return this.#givenUp.has(key);
+    const failure = failureOf(error);
+    this.#failed.set(key, { document, failure });
+    this.#failedInARow = ALIKE_FOR_ALL.has(failure.type) ? this.#failedInARow + 1 : 0;
+    onEnd(document, undefined);
+    return true;
   }
 
   /** Puts failed documents back; where a window had failed, the rest is tried again too. Returns how many were failed. */
@@ -257,7 +255,7 @@ export class DocumentQueue {
       this.#givenUp.add(key);
       scope.cancel();
     }
-    await Promise.all(chosen.map(([, { ended }]) => ended));
+    await Promise.all(chosen.map(([, { ended }]) => ended.catch(() => undefined)));
   }
 }
 

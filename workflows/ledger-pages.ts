@@ -28,6 +28,7 @@ export class LedgerPages {
   #passes: Pass[] = [];
   #loading: Promise<void> | undefined;
   #turn: Promise<unknown> = Promise.resolve();
+  #inTurn = 0;
 
   constructor(
     private readonly options: PagesOptions,
@@ -111,8 +112,13 @@ export class LedgerPages {
    */
   exclusively<T>(work: () => Promise<T>): Promise<T> {
     if (this.isEmpty && this.#start === undefined) return work();
-    const turn = this.#turn.then(work);
-    this.#turn = turn.catch(() => undefined);
+    // At once where nothing is under way: the order of the commands is then the order of the calls.
+    const turn = this.#inTurn === 0 ? work() : this.#turn.then(work);
+    this.#inTurn += 1;
+    const over = (): void => {
+      this.#inTurn -= 1;
+    };
+    this.#turn = turn.then(over, over);
     return turn;
   }
 

@@ -108,6 +108,12 @@ export async function republishOperatorConfigs(
   }
   if (cancelled !== undefined) throw cancelled;
   if (audit.failed > 0) throw incomplete(audit);
+  if (audit.eventsLeftOut !== undefined) {
+    throw ApplicationFailure.nonRetryable(
+      `${audit.eventsLeftOut} documents stand; their ids do not fit into a result. ${remedyFor('ResultTooLarge')}`,
+      'ResultTooLarge',
+    );
+  }
   return audit.events;
 }
 

@@ -145,7 +145,10 @@ export class Run implements ControlledRun {
       this.enter('publishing');
       await this.queue.work(this.#pages, {
         width: limits.documentsInFlight,
-        mayBegin: () => this.control.untilResumed(() => this.#mustHandOver()),
+        mayBegin: () =>
+          this.control.paused === undefined
+            ? undefined
+            : this.control.untilResumed(() => this.#mustHandOver()),
         mustEnd: () => this.#mustHandOver(),
         work: ({ machineId, name, documentType }) =>
           republish.executeWithOptions({ summary: documentSummary(documentType, name, machineId) }, [

@@ -16,7 +16,7 @@ import { judgeSeal } from './judge-seal';
 import { readState } from './read-state';
 import { relayIdentity } from './relay-identity';
 import { tooLargeForRelays } from './relay-limits';
-import { useSigner } from './use-signer';
+import type { SignerLoan } from './use-signer';
 
 /** A planned document, and whose it is. */
 type PlannedRow = DocumentRow & { operatorUserId: string };
@@ -42,9 +42,10 @@ export async function seal(
   input: RepublishDocumentInput,
   row: PlannedRow,
   signerCall: SignerCall,
+  loan: SignerLoan,
 ): Promise<Sealed> {
   for (let attempt = 1; attempt <= MAX_RACES; attempt += 1) {
-    const sealed = await sealOnce(deps, input, row, signerCall);
+    const sealed = await sealOnce(deps, input, row, signerCall, loan);
     if (sealed !== undefined) return sealed;
   }
   throw new RepublishError('Unexpected', 'other runs keep sealing the same document');
@@ -56,6 +57,7 @@ async function sealOnce(
   input: RepublishDocumentInput,
   row: PlannedRow,
   signerCall: SignerCall,
+  loan: SignerLoan,
 ): Promise<Sealed | undefined> {
   const { documentType, machineId } = input;
   const { operatorUserId, operatorPubkey, atmPubkey } = row;
@@ -97,9 +99,7 @@ async function sealOnce(
     nowS,
   });
   if (verdict.kind === 'reuse') return sealWith(verdict.event, verdict.signature);
-  const content = await useSigner(deps, operatorUserId, operatorPubkey, (signer) =>
-    signer.nip44Encrypt(atmPubkey, plaintext, signerCall),
-  );
+  const content = await loan.use((signer) => signer.nip44Encrypt(atmPubkey, plaintext, signerCall));
   deps.failpoint('after-encrypt');
   const unsigned = {
     pubkey: operatorPubkey,

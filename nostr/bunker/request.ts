@@ -25,6 +25,7 @@ export interface RequestOptions {
 /** First pause after a relay has asked for patience; doubles, or a queue of requests would keep the limit exhausted. */
 const FIRST_RESEND_MS = 500;
 const MAX_RESEND_MS = 8_000;
+const ENDED = new Error('the request has ended');
 
 /**
  * One request to a bunker from its sending to its answer, its refusal or its deadline. After the end no listener, no timer
@@ -161,7 +162,8 @@ export class BunkerRequest {
   /** False when it had ended before. */
   #end(): boolean {
     if (this.#ended.signal.aborted) return false;
-    this.#ended.abort();
+    // A reason of its own: without, an exception with its stack would be made for each request.
+    this.#ended.abort(ENDED);
     this.#clearTimers();
     const { call, onEnd } = this.options;
     call.signal?.removeEventListener('abort', this.#abort);

@@ -210,7 +210,7 @@ export class RelayPublisher {
     const graceMs = round.missing().every((url) => this.#isLagging(url))
       ? KNOWN_LAGGARD_GRACE_MS
       : LAGGARD_GRACE_MS;
-    await sleep(graceMs, undefined, { signal: round.signal }).catch(() => undefined);
+    await round.endedOr(graceMs);
   }
 
   #placement(results: Map<string, Placed>): Placement {
@@ -250,7 +250,8 @@ class Round {
   #missing: Set<string>;
   #good = 0;
   #quorumStands: () => void = () => undefined;
-  #ended = new AbortController();
+  #grace: NodeJS.Timeout | undefined;
+  #graceIsOver: () => void = () => undefined;
 
   constructor(
     relays: readonly string[],
@@ -260,8 +261,12 @@ class Round {
     this.quorum = new Promise((resolve) => (this.#quorumStands = resolve));
   }
 
-  get signal(): AbortSignal {
-    return this.#ended.signal;
+  /** Resolves after so many milliseconds, or when the round has ended. */
+  endedOr(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#graceIsOver = resolve;
+      this.#grace = setTimeout(resolve, ms);
+    });
   }
 
   answered(url: string, isGood: boolean): void {
@@ -277,7 +282,8 @@ class Round {
   }
 
   end(): void {
-    this.#ended.abort();
+    clearTimeout(this.#grace);
+    this.#graceIsOver();
   }
 }
 

@@ -1,0 +1,71 @@
+import WebSocket from 'ws';
+import type { SignedEvent } from '../nostr/events';
+import { getPublicKey } from '../nostr/keys';
+import { decrypt, encrypt, getConversationKey } from '../nostr/nip44';
+import { loadSchnorr, signWith } from '../nostr/schnorr';
+import { childArguments, tellReady } from './child';
+
+/**
+ * A bunker that answers each request after the same time, however many it has: what limits the bench is then the latency,
+ * and not this process. Any client is let in, since each operator of the bench is one.
+ */
+export interface BunkerArguments {
+  relay: string;
+  latencyMs: number;
+  userSecretKey: string;
+  signerSecretKey: string;
+}
+
+const { relay, latencyMs, userSecretKey, signerSecretKey } = childArguments<BunkerArguments>();
+const userKey = new Uint8Array(Buffer.from(userSecretKey, 'hex'));
+const signerKey = new Uint8Array(Buffer.from(signerSecretKey, 'hex'));
+const userPubkey = getPublicKey(userKey);
+const signerPubkey = getPublicKey(signerKey);
+
+const keys = new Map<string, Uint8Array>();
+function conversationKey(secretKey: Uint8Array, peer: string): Uint8Array {
+  const key = keys.get(peer) ?? getConversationKey(secretKey, peer);
+  keys.set(peer, key);
+  return key;
+}
+
+function perform(method: string, params: string[]): string {
+  if (method === 'connect') return 'ack';
+  if (method === 'get_public_key') return userPubkey;
+  if (method === 'nip44_encrypt') return encrypt(params[1] ?? '', conversationKey(userKey, params[0] ?? ''));
+  if (method === 'sign_event') {
+    const template = JSON.parse(params[0] ?? '') as SignedEvent;
+    return JSON.stringify(signWith(userKey, template));
+  }
+  return method === 'ping' ? 'pong' : 'null';
+}
+
+async function serve(): Promise<void> {
+  await loadSchnorr();
+  const socket = new WebSocket(relay, { perMessageDeflate: false });
+  socket.on('open', () => {
+    socket.send(JSON.stringify(['REQ', 'bunker', { kinds: [24133], '#p': [signerPubkey], limit: 0 }]));
+  });
+  socket.on('message', (data) => {
+    const [verb, , event] = JSON.parse(String(data)) as [string, string, SignedEvent | undefined];
+    if (verb === 'EOSE') tellReady({ userPubkey, signerPubkey });
+    if (verb !== 'EVENT' || event === undefined) return;
+    setTimeout(() => {
+      const key = conversationKey(signerKey, event.pubkey);
+      const { id, method, params } = JSON.parse(decrypt(event.content, key)) as {
+        id: string;
+        method: string;
+        params: string[];
+      };
+      const answer = signWith(signerKey, {
+        kind: 24133,
+        created_at: Math.floor(Date.now() / 1000),
+        tags: [['p', event.pubkey]],
+        content: encrypt(JSON.stringify({ id, result: perform(method, params) }), key),
+      });
+      socket.send(JSON.stringify(['EVENT', answer]));
+    }, latencyMs);
+  });
+}
+
+void serve();

@@ -1,0 +1,138 @@
+import { startChild } from './child';
+import { historyOf } from './history';
+import type { LoopArguments, LoopFacts } from './loop';
+import { processFacts } from './process-facts';
+import type { World } from './world';
+
+/** What one way of doing it came to. */
+export interface Measured {
+  documents: number;
+  ms: number;
+  perSecond: number;
+  /** CPU of the process that does the work, without bunker, relay, Postgres and Temporal. */
+  cpuMsPerDocument: number;
+}
+
+/** One latency and one number of requests in flight. */
+export interface Comparison {
+  latencyMs: number;
+  inFlight: number;
+  /** One document after the other over BunkerSigner. */
+  sequential: Measured;
+  /** The same loop with as many documents at once as there may be requests in flight. */
+  loop: Measured;
+  /** A run of this program, from its start to its result: the plan, the proofs and the audit in it. */
+  ours: Measured & { eventsPerDocument: number; bytesPerDocument: number };
+  /** Documents x 2 x latency / in flight: nobody can do it faster. Absent without latency. */
+  idealPerSecond?: number;
+}
+
+export interface CompareOptions {
+  latenciesMs: number[];
+  inFlight: number[];
+  /** How long one measurement is to take, about. */
+  seconds: number;
+}
+
+/** No machine of the bench does more in one process; without latency this sets the number of documents. */
+const ASSUMED_PER_SECOND = 60;
+
+const LOOP_WITHIN_MS = 30 * 60_000;
+
+export async function compare(
+  world: World,
+  { latenciesMs, inFlight, seconds }: CompareOptions,
+  say: (line: string) => void,
+): Promise<Comparison[]> {
+  const comparisons: Comparison[] = [];
+  for (const latencyMs of latenciesMs) {
+    await world.setLatency(latencyMs);
+    const sequential = await measureLoop(world, latencyMs, 1, seconds / 2);
+    say(`${latencyMs} ms, one after the other: ${sequential.perSecond.toFixed(1)} documents/s`);
+    for (const width of inFlight) {
+      // Side by side: the two that are compared run within the same minute.
+      const loop = await measureLoop(world, latencyMs, width, seconds);
+      const ours = await measureOurs(world, latencyMs, width, seconds);
+      const ideal = latencyMs === 0 ? undefined : (width * 1000) / (2 * latencyMs);
+      say(
+        `${latencyMs} ms, ${width} in flight: loop ${loop.perSecond.toFixed(1)}, ours ${ours.perSecond.toFixed(1)}, ideal ${ideal?.toFixed(1) ?? '-'} documents/s`,
+      );
+      comparisons.push({
+        latencyMs,
+        inFlight: width,
+        sequential,
+        loop,
+        ours,
+        ...(ideal === undefined ? {} : { idealPerSecond: ideal }),
+      });
+    }
+  }
+  return comparisons;
+}
+
+/** Even: each machine has two. */
+function documentsFor(latencyMs: number, width: number, seconds: number): number {
+  const perSecond = latencyMs === 0 ? ASSUMED_PER_SECOND : (width * 1000) / (2 * latencyMs);
+  return Math.max(4, 2 * Math.ceil((Math.min(perSecond, 2 * ASSUMED_PER_SECOND) * seconds) / 2));
+}
+
+async function measureLoop(
+  world: World,
+  latencyMs: number,
+  width: number,
+  seconds: number,
+): Promise<Measured> {
+  const documents = documentsFor(latencyMs, width, seconds);
+  const { ms, cpuMs } = await runLoop(world, width, documents);
+  return measured(documents, ms, cpuMs);
+}
+
+/** Runs the loop on an operator of its own, to its end. */
+export async function runLoop(world: World, width: number, documents: number): Promise<LoopFacts> {
+  const argument: LoopArguments = {
+    databaseUrl: world.databaseUrl,
+    operatorUserId: await world.addOperator(Math.ceil(documents / 2)),
+    relay: world.relayUrl,
+    ...world.bunker,
+    inFlight: width,
+    documents,
+  };
+  const loop = await startChild<LoopFacts>('loop', argument, LOOP_WITHIN_MS);
+  await loop.exited;
+  return loop.facts;
+}
+
+async function measureOurs(
+  world: World,
+  latencyMs: number,
+  width: number,
+  seconds: number,
+): Promise<Comparison['ours']> {
+  const documents = documentsFor(latencyMs, width, seconds);
+  const operator = await world.addOperator(documents / 2);
+  const worker = await world.startWorker(width);
+  try {
+    // As the loop has its connections when its time begins: the run of another operator.
+    await (await world.start(await world.addOperator(1))).result();
+    const before = await processFacts(worker.pid);
+    const startedAtMs = performance.now();
+    const run = await world.start(operator);
+    const events = await run.result();
+    const ms = performance.now() - startedAtMs;
+    const after = await processFacts(worker.pid);
+    const done = Object.values(events).flat().length;
+    if (done !== documents) throw new Error(`${done} of ${documents} documents were republished`);
+    const history = await historyOf(world.client, run);
+    return {
+      ...measured(documents, ms, after.cpuMs - before.cpuMs),
+      eventsPerDocument: history.events / documents,
+      bytesPerDocument: history.bytes / documents,
+    };
+  } finally {
+    await worker.stop('SIGTERM', 20_000);
+  }
+}
+
+function measured(documents: number, ms: number, cpuMs: number): Measured {
+  return { documents, ms, perSecond: (documents * 1000) / ms, cpuMsPerDocument: cpuMs / documents };
+}

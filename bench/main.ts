@@ -1,0 +1,121 @@
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import { compare } from './compare';
+import { fixedCosts } from './costs';
+import { loadNow, machineFacts } from './process-facts';
+import {
+  type BenchResults,
+  comparisonPlots,
+  comparisonTable,
+  costsTable,
+  scalePlots,
+  type ScaleResults,
+  scaleTable,
+} from './report';
+import { scale } from './scale';
+import { startWorld, type World } from './world';
+
+const USAGE = `npm run bench [-- options]          a table, bench/results/bench.json, plots, docs/performance.md
+npm run bench:scale [-- options]    20,000 documents of one operator
+
+  --quick                fewer and shorter measurements; writes only what --out names
+  --latencies 0,100      of the bunker, in ms
+  --in-flight 8,16       requests to the bunker at once
+  --seconds 16           how long one measurement takes, about
+  --machines 10000       bench:scale
+  --out DIRECTORY        where results and plots go, instead of into this project`;
+
+const PROJECT = path.join(__dirname, '..');
+const PAGE = path.join(PROJECT, 'docs/performance.md');
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    quick: { type: 'boolean', default: false },
+    latencies: { type: 'string' },
+    'in-flight': { type: 'string' },
+    seconds: { type: 'string' },
+    machines: { type: 'string', default: '10000' },
+    out: { type: 'string' },
+    help: { type: 'boolean', default: false },
+  },
+});
+
+const say = (line: string): void => console.error(line);
+
+function numbers(text: string | undefined, fallback: number[]): number[] {
+  return text === undefined ? fallback : text.split(',').map(Number);
+}
+
+async function bench(world: World): Promise<void> {
+  const machine = machineFacts();
+  const latenciesMs = numbers(values.latencies, values.quick ? [0, 100] : [0, 50, 100, 250]);
+  const [seconds = 16] = numbers(values.seconds, [values.quick ? 4 : 16]);
+  const inFlight = numbers(values['in-flight'], [8, 16]);
+  const comparisons = await compare(world, { latenciesMs, inFlight, seconds }, say);
+  const costs = await fixedCosts(world, Math.max(...latenciesMs), values.quick ? 1 : 5);
+  const results: BenchResults = {
+    measuredAt: new Date().toISOString(),
+    machine: { ...machine, loadAfter: loadNow() },
+    comparisons,
+    costs,
+  };
+  const tables = `${comparisonTable(comparisons)}\n\n${costsTable(costs)}`;
+  console.log(tables);
+  await keep('bench', results, comparisonPlots(comparisons), tables);
+}
+
+async function benchScale(world: World): Promise<void> {
+  const machine = machineFacts();
+  const [machines = 10_000] = numbers(values.machines, []);
+  const [latencyMs = 20] = numbers(values.latencies, [20]);
+  const [inFlight = 16] = numbers(values['in-flight'], [16]);
+  const facts = await scale(world, { machines, inFlight, latencyMs }, say);
+  const results: ScaleResults = {
+    measuredAt: new Date().toISOString(),
+    machine: { ...machine, loadAfter: loadNow() },
+    scale: facts,
+  };
+  console.log(scaleTable(facts));
+  await keep('scale', results, scalePlots(facts), scaleTable(facts));
+}
+
+/** A quick run is too short to be quoted: it replaces nothing. */
+async function keep(
+  name: 'bench' | 'scale',
+  results: BenchResults | ScaleResults,
+  plots: Record<string, string>,
+  tables: string,
+): Promise<void> {
+  if (values.quick && values.out === undefined) return;
+  const resultsDirectory = values.out ?? path.join(PROJECT, 'bench/results');
+  const plotsDirectory = values.out ?? path.join(PROJECT, 'docs/performance');
+  for (const directory of [resultsDirectory, plotsDirectory]) await mkdir(directory, { recursive: true });
+  await writeFile(path.join(resultsDirectory, `${name}.json`), `${JSON.stringify(results, null, 1)}\n`);
+  for (const [file, svg] of Object.entries(plots)) await writeFile(path.join(plotsDirectory, file), svg);
+  if (values.out !== undefined) return;
+  const { measuredAt, machine } = results;
+  const facts = `Measured ${measuredAt.slice(0, 10)} on ${machine.cores} cores (${machine.cpu}), ${machine.memoryGiB} GiB, ${machine.platform}, Node ${machine.node}; load ${machine.loadBefore} before, ${machine.loadAfter ?? '-'} after.`;
+  const page = await readFile(PAGE, 'utf8');
+  const marked = new RegExp(`(<!-- ${name} -->)[^]*?(<!-- /${name} -->)`);
+  await writeFile(
+    PAGE,
+    page.replace(marked, (_, begin: string, end: string) => `${begin}\n\n${facts}\n\n${tables}\n\n${end}`),
+  );
+}
+
+async function main(): Promise<void> {
+  if (values.help) return console.log(USAGE);
+  const world = await startWorld();
+  try {
+    await (positionals[0] === 'scale' ? benchScale(world) : bench(world));
+  } finally {
+    await world.stop();
+  }
+}
+
+main().catch((error: unknown) => {
+  console.error(error);
+  process.exitCode = 1;
+});

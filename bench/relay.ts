@@ -1,0 +1,75 @@
+import { WebSocketServer, type WebSocket } from 'ws';
+import type { SignedEvent } from '../nostr/events';
+import { tellReady } from './child';
+
+/**
+ * A relay that does what the protocol needs and nothing else, so that the bench measures those who use it: it believes
+ * every signature, keeps the newest document at each address, and passes ephemeral events to whoever they are for.
+ */
+interface Filter {
+  kinds?: number[];
+  authors?: string[];
+  '#p'?: string[];
+  '#d'?: string[];
+}
+
+const documents = new Map<string, SignedEvent>();
+/** Live subscriptions by the key that they listen for. */
+const listeners = new Map<string, Map<string, { socket: WebSocket; id: string }>>();
+
+const server = new WebSocketServer({ port: 0, host: '127.0.0.1', perMessageDeflate: false }, () => {
+  const { port } = server.address() as { port: number };
+  tellReady({ url: `ws://127.0.0.1:${port}` });
+});
+
+let sockets = 0;
+server.on('connection', (socket) => {
+  const socketId = (sockets += 1);
+  const heardFor = new Map<string, string[]>();
+  const send = (frame: unknown[]): void => socket.send(JSON.stringify(frame));
+  const forget = (id: string): void => {
+    for (const key of heardFor.get(id) ?? []) listeners.get(key)?.delete(`${socketId} ${id}`);
+    heardFor.delete(id);
+  };
+
+  socket.on('message', (data) => {
+    const [verb, subject, filter] = JSON.parse(String(data)) as [string, unknown, Filter | undefined];
+    if (verb === 'EVENT') {
+      const event = subject as SignedEvent;
+      accept(event);
+      send(['OK', event.id, true, '']);
+      return;
+    }
+    const id = String(subject);
+    forget(id);
+    if (verb !== 'REQ' || filter === undefined) return;
+    for (const event of stored(filter)) send(['EVENT', id, event]);
+    send(['EOSE', id]);
+    const keys = filter['#p'] ?? [];
+    heardFor.set(id, keys);
+    for (const key of keys) {
+      const heard = listeners.get(key) ?? new Map<string, { socket: WebSocket; id: string }>();
+      listeners.set(key, heard.set(`${socketId} ${id}`, { socket, id }));
+    }
+  });
+  socket.on('close', () => {
+    for (const id of [...heardFor.keys()]) forget(id);
+  });
+});
+
+function accept(event: SignedEvent): void {
+  const tag = (name: string): string => event.tags.find(([key]) => key === name)?.[1] ?? '';
+  if (event.kind >= 20_000 && event.kind < 30_000) {
+    const heard = listeners.get(tag('p')) ?? new Map<string, { socket: WebSocket; id: string }>();
+    for (const { socket, id } of heard.values()) socket.send(JSON.stringify(['EVENT', id, event]));
+    return;
+  }
+  const address = `${event.kind}:${event.pubkey}:${tag('d')}`;
+  if ((documents.get(address)?.created_at ?? 0) <= event.created_at) documents.set(address, event);
+}
+
+function stored({ kinds = [], authors = [], '#d': ds = [] }: Filter): SignedEvent[] {
+  return kinds.flatMap((kind) =>
+    authors.flatMap((author) => ds.flatMap((d) => documents.get(`${kind}:${author}:${d}`) ?? [])),
+  );
+}

@@ -1,0 +1,118 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { randomBytes, randomUUID } from 'node:crypto';
+import { Client, Connection } from '@temporalio/client';
+import { type RepublishRun, startRepublish } from '../client';
+import { loadConfiguration } from '../configuration/load';
+import { type Database, openDatabase } from '../database/connection';
+import { migrate } from '../database/migrate';
+import { startPostgres } from '../dev/postgres';
+import { createReferenceSchema, seedOperator } from '../dev/seed';
+import { findTemporalServer } from '../dev/temporal-server/find';
+import { searchAttributeTypes, startTemporalServer } from '../dev/temporal-server/start';
+import { startWorkerProcess } from '../dev/worker-process';
+import type { ProcessGroup } from '../dev/process-group';
+import { addBunkerSigner } from '../pairing/signers';
+import type { BunkerArguments } from './bunker';
+import { type Child, startChild } from './child';
+
+/** One bunker, one relay, one Postgres and one Temporal, each a process of its own, for all that is compared. */
+export interface World {
+  database: Database;
+  databaseUrl: string;
+  client: Client;
+  relayUrl: string;
+  bunker: { signerPubkey: string; userPubkey: string };
+  /** The bunker answers after this time from here on. */
+  setLatency(latencyMs: number): Promise<void>;
+  addOperator(machines: number): Promise<string>;
+  startWorker(inFlight: number, env?: Record<string, string>): Promise<ProcessGroup>;
+  start(operatorUserId: string): Promise<RepublishRun>;
+  stop(): Promise<void>;
+}
+
+const TASK_QUEUE = 'republish-operator-configs';
+
+export async function startWorld(): Promise<World> {
+  const stops: (() => unknown)[] = [];
+  const stop = async (): Promise<void> => {
+    for (const next of stops.splice(0).reverse()) await next();
+  };
+  try {
+    return await build(stops, stop);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function build(stops: (() => unknown)[], stop: () => Promise<void>): Promise<World> {
+  const postgres = await startPostgres();
+  stops.push(() => postgres.stop());
+  const databaseUrl = await postgres.createDatabase('lnbits');
+  const database = openDatabase({ url: databaseUrl });
+  stops.push(() => database.close());
+  await createReferenceSchema(database);
+  await migrate(database);
+
+  const directory = await mkdtemp(path.join(tmpdir(), 'republish-bench-'));
+  stops.push(() => rm(directory, { recursive: true, force: true }));
+  const temporal = await startTemporalServer({
+    executable: (await findTemporalServer({})).path,
+    dbFilename: path.join(directory, 'temporal.db'),
+    searchAttributes: searchAttributeTypes(),
+    headless: true,
+  });
+  stops.push(() => temporal.stop());
+  const connection = await Connection.connect({ address: temporal.address });
+  stops.push(() => connection.close());
+  const client = new Client({ connection });
+
+  const relay = await startChild<{ url: string }>('relay');
+  stops.push(() => relay.stop('SIGKILL', 1_000));
+  const keys = {
+    userSecretKey: randomBytes(32).toString('hex'),
+    signerSecretKey: randomBytes(32).toString('hex'),
+  };
+  const startBunker = (latencyMs: number): Promise<Child<World['bunker']>> =>
+    startChild<World['bunker']>('bunker', {
+      relay: relay.facts.url,
+      latencyMs,
+      ...keys,
+    } satisfies BunkerArguments);
+  let bunker = await startBunker(0);
+  stops.push(() => bunker.stop('SIGKILL', 1_000));
+
+  const env: Record<string, string> = {
+    TEMPORAL_ADDRESS: temporal.address,
+    DATABASE_URL: databaseUrl,
+    REPUBLISH_RELAYS: relay.facts.url,
+    REPUBLISH_SECRETS_KEY: randomBytes(32).toString('hex'),
+    REPUBLISH_TASK_QUEUE: TASK_QUEUE,
+    REPUBLISH_LOG_LEVEL: 'info',
+  };
+  return {
+    database,
+    databaseUrl,
+    client,
+    relayUrl: relay.facts.url,
+    bunker: bunker.facts,
+    async setLatency(latencyMs) {
+      await bunker.stop('SIGKILL', 1_000);
+      bunker = await startBunker(latencyMs);
+    },
+    async addOperator(machines) {
+      const id = `op-${randomUUID().slice(0, 8)}`;
+      await seedOperator(database, { id, pubkey: bunker.facts.userPubkey, machines });
+      const configuration = loadConfiguration({ env, needs: ['databaseUrl', 'relays', 'secretsKey'] });
+      const uri = `bunker://${bunker.facts.signerPubkey}?relay=${encodeURIComponent(relay.facts.url)}&secret=bench`;
+      await addBunkerSigner({ database, configuration, operatorUserId: id, say: () => undefined }, uri);
+      return id;
+    },
+    startWorker: (inFlight, more = {}) =>
+      startWorkerProcess({ ...env, REPUBLISH_BUNKER_CONCURRENCY: String(inFlight), ...more }),
+    start: (operatorUserId) => startRepublish(client, operatorUserId, { taskQueue: TASK_QUEUE }),
+    stop,
+  };
+}
