@@ -99,10 +99,12 @@ async function keep(
   const facts = `Measured ${measuredAt.slice(0, 10)} on ${machine.cores} cores (${machine.cpu}), ${machine.memoryGiB} GiB, ${machine.platform}, Node ${machine.node}; load ${machine.loadBefore} before, ${machine.loadAfter ?? '-'} after.`;
   const page = await readFile(PAGE, 'utf8');
   const marked = new RegExp(`(<!-- ${name} -->)[^]*?(<!-- /${name} -->)`);
-  await writeFile(
-    PAGE,
-    page.replace(marked, (_, begin: string, end: string) => `${begin}\n\n${facts}\n\n${tables}\n\n${end}`),
+  const written = page.replace(
+    marked,
+    (_, begin: string, end: string) => `${begin}\n\n${facts}\n\n${tables}\n\n${end}`,
   );
+  const { format, resolveConfig } = await import('prettier');
+  await writeFile(PAGE, await format(written, { ...(await resolveConfig(PAGE)), filepath: PAGE }));
 }
 
 async function main(): Promise<void> {
