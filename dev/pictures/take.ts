@@ -42,7 +42,11 @@ export async function takePictures(directory: string, say: (text: string) => voi
     const slow = await addSlowOperator(stack);
     await camera.terminal('terminal-doctor', { args: ['doctor'] });
     const running = await start(slow.id, reason);
-    await camera.terminal('terminal-watch', { args: ['watch', slow.id], until: /[1-9]\d* of \d+/, thenMs: 4_000 });
+    await camera.terminal('terminal-watch', {
+      args: ['watch', slow.id],
+      until: /[1-9]\d* of \d+/,
+      thenMs: 4_000,
+    });
     await camera.ui('ui-running', running, 'user-metadata', ['publishing']);
     await camera.ui('ui-running-timeline', running, 'timeline', ['bitspire-fees -> '], 1000);
 
