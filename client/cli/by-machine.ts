@@ -2,12 +2,11 @@ import type { Section } from './terminal-table';
 
 interface OfMachine {
   machineId: string;
-  machineName: string;
   documentType: string;
 }
 
 /** Documents as sections of a table, one for each machine, in the order in which they come. */
-export function byMachine<T extends OfMachine>(
+export function byMachine<T extends OfMachine & { machineName: string }>(
   documents: readonly T[],
   row: (document: T) => string[],
 ): Section[] {

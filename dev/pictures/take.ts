@@ -40,18 +40,22 @@ export async function takePictures(directory: string, say: (text: string) => voi
     const reason = 'the account moved to a bunker';
 
     const slow = await addSlowOperator(stack);
-    await camera.terminal('terminal-plan', { args: ['plan', slow.id] });
     await camera.terminal('terminal-doctor', { args: ['doctor'] });
     const running = await start(slow.id, reason);
-    await camera.terminal('terminal-watch', { args: ['watch', slow.id], until: /publish/, thenMs: 4_000 });
+    await camera.terminal('terminal-watch', {
+      args: ['watch', slow.id],
+      until: /[1-9]\d* of \d+/,
+      thenMs: 4_000,
+    });
     await camera.ui('ui-running', running, 'user-metadata', ['publishing']);
     await camera.ui('ui-running-timeline', running, 'timeline', ['bitspire-fees -> '], 1000);
 
     const failing = await addFailingOperator(stack);
+    await camera.terminal('terminal-plan', { args: ['plan', failing.id] });
     await camera.terminal('terminal-start', { args: ['start', failing.id, '--reason', reason] });
     const failed = await findRepublish(client, failing.id);
     await camera.ui('ui-failed', failed, 'user-metadata', ['done: ', 'Remedy for StateInvalid'], 1240);
-    await camera.terminal('terminal-audit', { args: ['audit', failing.id], columns: 190 });
+    await camera.terminal('terminal-audit', { args: ['audit', failing.id], columns: 126 });
 
     const unapproved = await addUnapprovedOperator(stack);
     const waiting = await start(unapproved.id, reason);

@@ -39,7 +39,9 @@ async function untilReadable(page: Page, texts: (string | RegExp)[], timeoutMs =
     // What the workflow says of itself is fetched once, and again when a person presses this.
     if (Date.now() - askedAtMs > 3_000) {
       askedAtMs = Date.now();
-      await page.keyboard.press('r');
+      // A busy server refuses the page as a whole, and that one does not ask again.
+      if (whole.includes('Too Many Requests')) await page.reload();
+      else await page.keyboard.press('r');
     }
   }
 }

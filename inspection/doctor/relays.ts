@@ -103,7 +103,7 @@ function summary({ gateway, limits, clockAheadMs, readsNeedAuthentication }: Rel
     limits === undefined
       ? 'no information document (NIP-11): its limits show when it refuses'
       : 'limits known',
-    ...(clockAheadMs === undefined ? [] : [`clock ${(clockAheadMs / 1000).toFixed(0)} s apart`]),
+    ...(clockAheadMs === undefined ? [] : [`clock ${Math.abs(Math.round(clockAheadMs / 1000))} s apart`]),
     ...(readsNeedAuthentication || limits?.authRequired === true
       ? ['wants to know who comes (NIP-42): bunkers must allow sign_event:22242']
       : []),

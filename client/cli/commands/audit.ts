@@ -4,6 +4,7 @@ import type { RelayStanding } from '../../../contract/relay-standing';
 import type { AuditReport, ToldAudit, ToldDocument } from '../../../inspection/audit';
 import { byMachine, withoutName } from '../by-machine';
 import { csv } from '../csv';
+import { forOperator } from '../run-view/commands';
 import { print, printJson, say, table } from '../output';
 import { paragraph, sectionedTable, short } from '../terminal-table';
 
@@ -70,11 +71,17 @@ function showAudit(row: ToldAudit): void {
   const counts = Object.entries(row.counts).map(([type, count]) =>
     [type, count.published, count.unchanged, count.superseded, count.skipped, count.failed].map(String),
   );
-  print(`\n${table(['document type', 'published', 'unchanged', 'superseded', 'skipped', 'failed'], counts)}`);
+  if (counts.length > 0)
+    print(
+      `\n${table(['document type', 'published', 'unchanged', 'superseded', 'skipped', 'failed'], counts)}`,
+    );
   if (row.documents.length > 0) showDocuments(row.documents);
-  const types = [...new Set(row.failures.map((failure) => failure.type))];
+  const types = [
+    ...new Set([...row.failures, ...(row.failure ? [row.failure] : [])].map(({ type }) => type)),
+  ];
   if (types.length > 0) print('');
-  for (const type of types) print(paragraph(`remedy for ${type}: ${remedyFor(type)}`));
+  for (const type of types)
+    print(paragraph(forOperator(`remedy for ${type}: ${remedyFor(type)}`, row.operatorUserId)));
   showEvents(row.documents);
   print('');
 }

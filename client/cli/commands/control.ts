@@ -57,6 +57,14 @@ function selecting(command: Command, byDefault: string): Command {
 async function control(name: UpdateName, operator: string, options: ControlOptions): Promise<void> {
   const { connect, findRepublish } = await import('../../index.js');
   const { client, close } = await connect();
+  // Only a worker can take it, and a command that says nothing for minutes looks broken.
+  const waiting = setTimeout(
+    () =>
+      say(
+        'no answer yet: a worker has to take it. Is republish worker running? Asking on (Ctrl-C ends this)',
+      ),
+    SILENT_MS,
+  );
   try {
     const run = await findRepublish(client, operator);
     const documents = await run[name]({
@@ -69,9 +77,13 @@ async function control(name: UpdateName, operator: string, options: ControlOptio
       printJson({ workflowId: run.workflowId, runId: run.runId, documents: documents ?? null });
     else say(DONE[name](documents ?? 0, operator));
   } finally {
+    clearTimeout(waiting);
     await close();
   }
 }
+
+/** Longer than a worker that is there takes to answer. */
+const SILENT_MS = 5_000;
 
 /** A user id without a name (a container) has none. */
 export function userName(): string {

@@ -45,7 +45,11 @@ async function show(report: OrphanReport): Promise<void> {
   print(
     fittedTable(
       ['relay', 'documents', 'forged'],
-      report.relays.map(({ relay, documents, forged }) => [relay, String(documents), String(forged)]),
+      report.relays.map(({ relay, documents, forged, problem }) => {
+        // None is not what a relay has that was not heard.
+        const seen = problem === undefined || documents > 0 ? String(documents) : '?';
+        return [relay, seen, String(forged)];
+      }),
     ),
   );
   print('');

@@ -6,6 +6,7 @@ import type { RelayFacts } from '../../../inspection/relay-probe';
 import { byMachine, withoutName } from '../by-machine';
 import { EXIT } from '../exit-codes';
 import { print, printJson, say } from '../output';
+import { forOperator } from '../run-view/commands';
 import { fittedTable, paragraph, sectionedTable, short } from '../terminal-table';
 
 interface PlanOptions {
@@ -75,7 +76,7 @@ async function show(planned: RepublishPlan): Promise<void> {
   const types = new Set(documents.flatMap(({ failure }) => failure?.type ?? []));
   for (const { type, message } of problems) print(paragraph(`error: ${type}: ${message}`));
   for (const type of new Set([...problems.map((problem) => problem.type), ...types]))
-    print(paragraph(`remedy for ${type}: ${remedyFor(type)}`));
+    print(paragraph(forOperator(`remedy for ${type}: ${remedyFor(type)}`, operatorUserId)));
 }
 
 function showDocuments(documents: ForeseenDocument[]): void {
@@ -88,7 +89,7 @@ function showDocuments(documents: ForeseenDocument[]): void {
       ? `${document.failure.type}: ${withoutName(document.because, document)}`
       : document.because,
   ]);
-  print(sectionedTable(['document type', 'plan', 'bytes', 'because'], sections));
+  print(sectionedTable(['document type', 'plan', 'state/event B', 'because'], sections));
   if (shown.length < documents.length)
     print(`and ${documents.length - shown.length} more, none of them invalid; all with --json`);
   print('');

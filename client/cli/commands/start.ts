@@ -3,7 +3,7 @@ import type { RepublishResult } from '../../../contract/input';
 import type { RepublishRun } from '../../run';
 import { exitCodeFor } from '../exit-codes';
 import { patienceOption } from '../options';
-import { print, printJson, say, table } from '../output';
+import { print, printJson, say } from '../output';
 
 interface StartOptions {
   documentType?: string[];
@@ -80,17 +80,19 @@ async function waitForEnd(run: RepublishRun, operator: string, options: StartOpt
   } catch (error) {
     if (!(error instanceof RepublishFailed)) throw error;
     if (error.type === 'RepublishIncomplete') show(error.published, json);
-    for (const line of failureLines(error, run.runId)) say(line);
+    for (const line of failureLines(error, run.runId, operator)) say(line);
     process.exitCode = exitCodeFor(error.type);
   }
 }
 
 function show(events: RepublishResult, json: boolean): void {
   if (json) return printJson(events);
-  const rows = Object.entries(events).flatMap(([type, ids]) =>
-    ids.length === 0 ? [[type, '-']] : ids.map((id) => [type, id]),
+  // A table of ids would be wider than most terminals.
+  print(
+    Object.entries(events)
+      .flatMap(([type, ids]) => [`\nevents of ${type}:`, ...(ids.length === 0 ? ['-'] : ids)])
+      .join('\n'),
   );
-  print(table(['document type', 'event id'], rows));
 }
 
 async function expectedKey(text: string | undefined): Promise<string | undefined> {

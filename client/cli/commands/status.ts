@@ -22,7 +22,7 @@ async function status(operator: string, { json }: { json?: true }): Promise<void
   const { connect, findRepublish } = await import('../../index.js');
   const { runView } = await import('../run-view/view.js');
   const { paint } = await import('../terminal/paint.js');
-  const { command } = await import('../run-view/commands.js');
+  const { command, forOperator } = await import('../run-view/commands.js');
   const { client, close } = await connect();
   try {
     const run = await findRepublish(client, operator);
@@ -33,7 +33,16 @@ async function status(operator: string, { json }: { json?: true }): Promise<void
     const lines = runView(seen, operator, { columns: columns ?? NO_LIMIT, nowMs: Date.now(), maxListed: 20 });
     for (const line of lines)
       process.stdout.write(`${paint(line, columns ?? NO_LIMIT, inColour(process.stdout))}\n`);
-    if (failure !== null) print(`\nfailure: ${failure.type}: ${failure.message}\nremedy: ${failure.remedy}`);
+    if (failure !== null) {
+      const { type, remedy } = failure;
+      // Its message names the documents, which stand above.
+      const isListed = type === 'RepublishIncomplete' && seen.progress !== null;
+      const message = isListed
+        ? `${seen.progress?.failed} documents could not be republished`
+        : failure.message;
+      const told = `\nfailure: ${type}: ${message}${message.includes(remedy) ? '' : `\nremedy: ${remedy}`}`;
+      print(forOperator(told, operator));
+    }
     print(
       `\nworkflow ${seen.workflowId}, started ${seen.startedAt}${seen.closedAt ? `, ended ${seen.closedAt}` : ''}`,
     );

@@ -69,7 +69,7 @@ async function show({
   sayUnknown(documents);
   const told = Object.entries(counts).filter(([verdict, count]) => count > 0 || verdict === 'current');
   print(
-    `\n${told.map(([verdict, count]) => `${count} ${verdict}`).join(', ')} (on ${quorum} relays or more)`,
+    `\n${told.map(([verdict, count]) => `${count} ${verdict}`).join(', ')} (on at least ${quorum} relay${quorum === 1 ? '' : 's'})`,
   );
   if (counts.missing + counts.older > 0)
     print(

@@ -3,6 +3,11 @@ export function command(name: string, operator: string): string {
   return `republish ${name} ${quoted(operator)}`;
 }
 
+/** A remedy names commands for any operator; here it is known which. */
+export function forOperator(text: string, operator: string): string {
+  return text.replaceAll('<operator>', () => quoted(operator));
+}
+
 function quoted(id: string): string {
   return /^[\w.@:/+-]+$/.test(id) ? id : `'${id.replaceAll("'", `'\\''`)}'`;
 }

@@ -56,14 +56,21 @@ export class LiveView {
     const nowMs = Date.now();
     const perSecond = this.#rate.perSecond(nowMs);
     const isOver = status.closedAt !== null;
-    const view = (maxListed: number): Line[] =>
-      runView(status, this.operator, { columns, nowMs, perSecond, maxListed, withoutFailures: isOver });
-    if (isLast || isOver) return view(0);
-    const footer = [line(), line(['dim', 'Ctrl-C detaches; the run goes on.'])];
+    const view = (maxListed: number, isBrief = false): Line[] =>
+      runView(status, this.operator, {
+        ...{ columns, nowMs, perSecond, maxListed, isBrief },
+        withoutFailures: isOver,
+      });
+    if (isOver) return view(0);
+    // Below the last one stands how to come back.
+    const footer = isLast ? [] : [line(), line(['dim', 'Ctrl-C detaches; the run goes on.'])];
+    const room = isLast ? rows - 3 : rows;
     // The lists give way first: what waits for a person must be seen.
-    for (let maxListed = 8; maxListed > 0; maxListed -= 1) {
-      const lines = [...view(maxListed), ...footer];
-      if (lines.length <= rows) return lines;
+    for (const isBrief of [false, true]) {
+      for (let maxListed = 8; maxListed > 0; maxListed -= 1) {
+        const lines = [...view(maxListed, isBrief), ...footer];
+        if (lines.length <= room) return lines;
+      }
     }
     return [...view(0), ...footer];
   }

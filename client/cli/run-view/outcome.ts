@@ -1,7 +1,8 @@
-import type { DocumentFailure } from '../../../contract/failures';
+import { type DocumentFailure, remedyFor } from '../../../contract/failures';
 import type { Progress } from '../../../contract/progress';
 import type { RepublishFailed } from '../../errors';
-import { command } from './commands';
+import { withoutName } from '../by-machine';
+import { command, forOperator } from './commands';
 
 /** What became of a run that ended well, as sentences. */
 export function outcomeLines(progress: Progress | null, runId: string): string[] {
@@ -23,23 +24,38 @@ export function outcomeLines(progress: Progress | null, runId: string): string[]
 }
 
 /** Why a run did not end well, and what to do. */
-export function failureLines(
-  { type, message, remedy, failures, failed }: RepublishFailed,
-  runId: string,
-): string[] {
+export function failureLines(error: RepublishFailed, runId: string, operator: string): string[] {
+  return linesOf(error, runId).map((text) => forOperator(text, operator));
+}
+
+function linesOf({ type, message, remedy, failures, failed }: RepublishFailed, runId: string): string[] {
   if (type !== 'RepublishIncomplete') {
     return [`error: ${type}: ${message}`, ...(message.includes(remedy) ? [] : [`remedy: ${remedy}`])];
   }
   return [
     `error: ${type}: ${failed} document${failed === 1 ? '' : 's'} could not be republished:`,
-    ...failures.map((failure) => `  ${lineOf(failure)}`),
+    ...byReason(failures),
     ...(failed > failures.length
       ? [`  and ${failed - failures.length} more; see: ${command('audit', runId)}`]
       : []),
+    ...[...new Set(failures.map((failure) => failure.type))].map(
+      (each) => `remedy for ${each}: ${remedyFor(each)}`,
+    ),
     `remedy: ${remedy}`,
   ];
 }
 
-function lineOf({ documentType, machineId, type, message }: DocumentFailure): string {
-  return `${documentType} of machine ${machineId}: ${type}: ${message}`;
+/** Forty documents that lack the same relay are one thing to mend. */
+function byReason(failures: DocumentFailure[]): string[] {
+  const groups = new Map<string, string[]>();
+  for (const failure of failures) {
+    const { documentType, machineId, type, message } = failure;
+    const reason = `${type}: ${withoutName(message, failure)}`;
+    groups.set(reason, [...(groups.get(reason) ?? []), `${documentType} of machine ${machineId}`]);
+  }
+  return [...groups].flatMap(([reason, [name, ...others]]) =>
+    others.length === 0
+      ? [`  ${name}: ${reason}`]
+      : [`  ${reason}`, ...[name, ...others].map((each) => `    ${each}`)],
+  );
 }

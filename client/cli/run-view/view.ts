@@ -3,7 +3,7 @@ import { remedyFor } from '../../../contract/failures';
 import type { Retry, RunStatus } from '../../run-status';
 import { type Line, line, type Span, type Style, whole } from '../terminal/paint';
 import { cut, padEnd, padStart, widthOf, wrap } from '../terminal/text';
-import { command } from './commands';
+import { command, forOperator } from './commands';
 import { doneOf, duration } from './rate';
 
 export interface ViewOptions {
@@ -13,6 +13,8 @@ export interface ViewOptions {
   perSecond?: number | undefined;
   /** Retries and failures that there is room for, each; their numbers are always told. */
   maxListed: number;
+  /** Cuts reasons and remedies to a line each: better than none. */
+  isBrief?: boolean;
   /** Leaves out the failures of a run that has ended: somebody tells them after it, with the remedies. */
   withoutFailures?: boolean;
 }
@@ -22,10 +24,8 @@ export function runView(status: RunStatus, operator: string, options: ViewOption
   const { progress } = status;
   return [
     headline(status, operator, options.nowMs),
-    ...(progress === null
-      ? []
-      : [...bar(progress, status, options), line(), ...byType(progress, options.columns)]),
-    ...trouble(status),
+    ...(progress === null ? [] : [...bar(progress, status, options), ...byType(progress, options.columns)]),
+    ...trouble(status, options.columns),
     ...waits(status, operator),
     ...retries(status.retrying, options),
     ...failures(status, operator, options),
@@ -53,16 +53,22 @@ function statusWord(status: string): string {
   return status.toLowerCase().replace('_', ' ');
 }
 
-function bar(progress: Progress, { closedAt }: RunStatus, { columns, perSecond }: ViewOptions): Line[] {
+function bar(
+  progress: Progress,
+  { closedAt, retrying }: RunStatus,
+  { columns, perSecond }: ViewOptions,
+): Line[] {
   const done = doneOf(progress);
   const { planned, failed } = progress;
   if (planned === 0) return [];
   const percent = `${Math.floor((done * 100) / planned)}%`;
   const left = planned - done;
+  // Where all that is left is being retried, nobody knows how long it takes.
+  const isMoving = left > retrying.length;
   const timing =
     perSecond === undefined || perSecond < 0.05 || closedAt !== null
       ? ''
-      : `  ${perSecond.toFixed(perSecond < 10 ? 1 : 0)}/s${left > 0 ? `  ${duration(left / perSecond)} left` : ''}`;
+      : `  ${perSecond.toFixed(perSecond < 10 ? 1 : 0)}/s${isMoving ? `  ${duration(left / perSecond)} left` : ''}`;
   const text = `  ${percent}  ${done} of ${planned}${timing}`;
   const width = Math.max(0, Math.min(40, columns - 1 - widthOf(text)));
   const filled = Math.floor((done * width) / planned);
@@ -87,7 +93,8 @@ function byType({ documentTypes, ...total }: Progress, columns: number): Line[] 
   const keys = ['planned', ...OUTCOMES] as const;
   const first = Math.max('document type'.length, ...rows.map(([type]) => widthOf(type)));
   const width = first + keys.reduce((sum, key) => sum + 2 + key.length, 0);
-  if (width > columns - 1) return rows.flatMap(([type, counts]) => shortRow(type, counts, columns));
+  if (width > columns - 1)
+    return [line(), ...rows.flatMap(([type, counts]) => shortRow(type, counts, columns))];
   const cells = (counts: Counts): Span[] =>
     keys.map((key) => {
       const text = `  ${padStart(String(counts[key]), key.length)}`;
@@ -95,6 +102,7 @@ function byType({ documentTypes, ...total }: Progress, columns: number): Line[] 
       return style === undefined ? text : ([style, text] as const);
     });
   return [
+    line(),
     line(['dim', padEnd('document type', first) + keys.map((key) => `  ${key}`).join('')]),
     ...rows.map(([type, counts]) =>
       line(type === 'total' ? ['bold', padEnd(type, first)] : padEnd(type, first), ...cells(counts)),
@@ -116,23 +124,15 @@ function shortRow(type: string, counts: Counts, columns: number): Line[] {
 }
 
 /** Who is missing, so that nothing moves. */
-function trouble({ progress, closedAt, taskQueue, unreachableSince }: RunStatus): Line[] {
+function trouble({ progress, closedAt, taskQueue, unreachableSince }: RunStatus, columns: number): Line[] {
   if (unreachableSince !== null) {
-    return [
-      line(),
-      line([
-        'yellow',
-        `Temporal has not answered since ${clock(unreachableSince)}; asking on. The run is not affected.`,
-      ]),
-    ];
+    const told = `Temporal has not answered since ${clock(unreachableSince)}; asking on. The run is not affected.`;
+    return [line(), ...wrap(told, columns - 1).map((text) => line(['yellow', text]))];
   }
   if (progress !== null) return [];
   const what = closedAt === null ? 'The run waits for one' : 'The counts need one';
-  return [
-    line(),
-    line(['yellow', `No worker answers on task queue ${taskQueue}. ${what}: is republish worker running,`]),
-    line(['yellow', 'with the same REPUBLISH_TASK_QUEUE and Temporal namespace?']),
-  ];
+  const told = `No worker answers on task queue ${taskQueue}. ${what}: is republish worker running, with the same REPUBLISH_TASK_QUEUE and Temporal namespace?`;
+  return [line(), ...wrap(told, columns - 1).map((text) => line(['yellow', text]))];
 }
 
 function clock(at: string): string {
@@ -172,18 +172,39 @@ function waits({ approvals, progress, closedAt }: RunStatus, operator: string): 
   return lines;
 }
 
-function retries(retrying: Retry[], { nowMs, maxListed }: ViewOptions): Line[] {
+function retries(retrying: Retry[], options: ViewOptions): Line[] {
+  const { nowMs, maxListed, columns } = options;
   if (retrying.length === 0) return [];
   const shown = retrying.slice(0, maxListed);
   return [
     line(),
     line(['bold', `retrying ${retrying.length}`]),
-    ...shown.flatMap((retry) => [
-      line('  ', ['yellow', nameOf(retry)], `  ${attemptOf(retry)}, ${whenOf(retry, nowMs)}`),
-      line(['dim', `    ${reasonOf(retry)}`]),
+    ...shown.flatMap((retry, index) => [
+      ...beside(['yellow', nameOf(retry)], `${attemptOf(retry)}, ${whenOf(retry, nowMs)}`, columns),
+      ...detail(shown.slice(index).map(reasonOf), options),
     ]),
     ...(maxListed > 0 ? more(retrying.length - shown.length) : []),
   ];
+}
+
+/** What there is to say of a document after its name, or below where the line ends before. */
+function beside(name: readonly [Style, string], text: string, columns: number): Line[] {
+  return 4 + widthOf(name[1]) + widthOf(text) < columns
+    ? [line('  ', name, `  ${text}`)]
+    : [line('  ', name), line(`    ${text}`)];
+}
+
+/**
+ * In full: a relay's reason stands at the end of a long message, and is what somebody has to mend. Documents that follow each other
+ * and have the same one share it.
+ */
+function detail([text = '', next]: string[], options: ViewOptions): Line[] {
+  return text === next ? [] : dim(text.replace(/\s+/g, ' '), '    ', options);
+}
+
+function dim(text: string, indent: string, { columns, isBrief }: ViewOptions): Line[] {
+  const lines = isBrief ? [text] : wrap(text, columns - 1 - indent.length);
+  return lines.map((part) => line(['dim', indent + part]));
 }
 
 export function nameOf({ activity, documentType, machineId }: Retry): string {
@@ -201,28 +222,31 @@ function whenOf({ nextAttemptAt }: Retry, nowMs: number): string {
 }
 
 export function reasonOf({ type, message }: Retry): string {
+  // In Temporal's words, which say neither what was lost nor that somebody will take it up.
+  if (type === '' && message === 'activity Heartbeat timeout')
+    return 'the worker that had it is lost, or cannot reach Temporal; the next free worker takes it up';
   return [type, message].filter((part) => part !== '').join(': ');
 }
 
 /** Failures for good. Where the run has ended, whoever started it says them, with the remedy. */
-function failures(
-  { progress }: RunStatus,
-  operator: string,
-  { columns, maxListed, withoutFailures }: ViewOptions,
-): Line[] {
+function failures({ progress }: RunStatus, operator: string, options: ViewOptions): Line[] {
+  const { columns, maxListed, withoutFailures } = options;
   if (progress === null || progress.failed === 0 || withoutFailures) return [];
   const shown = progress.failures.slice(0, maxListed);
   const types = [...new Set(shown.map(({ type }) => type))];
   return [
     line(),
     line(['bold', `failed ${progress.failed}`]),
-    ...shown.flatMap(({ documentType, machineId, type, message }) => [
-      line('  ', ['red', `${documentType} of machine ${machineId}`], `  ${type}`),
-      line(['dim', `    ${message}`]),
+    ...shown.flatMap(({ documentType, machineId, type }, index) => [
+      ...beside(['red', `${documentType} of machine ${machineId}`], type, columns),
+      ...detail(
+        shown.slice(index).map(({ message }) => message),
+        options,
+      ),
     ]),
     ...(maxListed > 0 ? more(progress.failed - shown.length) : []),
     ...types.flatMap((type) =>
-      wrap(`${type}: ${remedyFor(type)}`, columns - 3).map((text) => line(['dim', `  ${text}`])),
+      dim(forOperator(`remedy for ${type}: ${remedyFor(type)}`, operator), '  ', options),
     ),
   ];
 }
