@@ -4,8 +4,8 @@ import type { RelayStanding } from '../../../contract/relay-standing';
 import type { AuditReport, ToldAudit, ToldDocument } from '../../../inspection/audit';
 import { byMachine, withoutName } from '../by-machine';
 import { csv } from '../csv';
-import { print, printJson, say, table } from '../output';
-import { paragraph, sectionedTable, short } from '../terminal-table';
+import { print, printJson, say } from '../output';
+import { paragraph, sectionedTable, short, wholeTable } from '../terminal/table';
 
 /** Rows that a person reads; what did not go well is always shown. */
 const MAX_ROWS = 100;
@@ -70,7 +70,9 @@ function showAudit(row: ToldAudit): void {
   const counts = Object.entries(row.counts).map(([type, count]) =>
     [type, count.published, count.unchanged, count.superseded, count.skipped, count.failed].map(String),
   );
-  print(`\n${table(['document type', 'published', 'unchanged', 'superseded', 'skipped', 'failed'], counts)}`);
+  print(
+    `\n${wholeTable(['document type', 'published', 'unchanged', 'superseded', 'skipped', 'failed'], counts)}`,
+  );
   if (row.documents.length > 0) showDocuments(row.documents);
   const types = [...new Set(row.failures.map((failure) => failure.type))];
   if (types.length > 0) print('');

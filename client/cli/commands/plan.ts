@@ -6,7 +6,7 @@ import type { RelayFacts } from '../../../inspection/relay-probe';
 import { byMachine, withoutName } from '../by-machine';
 import { EXIT } from '../exit-codes';
 import { print, printJson, say } from '../output';
-import { fittedTable, paragraph, sectionedTable, short } from '../terminal-table';
+import { fittedTable, paragraph, sectionedTable, short } from '../terminal/table';
 
 interface PlanOptions {
   documentType?: string[];

@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
 import type { NostrConnectOptions } from '../../../pairing/signers';
 import { EXIT } from '../exit-codes';
-import { print, printJson, say, table } from '../output';
+import { print, printJson, say } from '../output';
+import { wholeTable } from '../terminal/table';
 
 export function registerSigner(program: Command): void {
   const signer = program
@@ -145,7 +146,7 @@ async function list({ json }: { json?: true }): Promise<void> {
   if (signers.length === 0)
     return print('no signers; add one with: republish signer add <operator> --bunker');
   print(
-    table(
+    wholeTable(
       ['operator', 'kind', 'signs as', 'added', 'relays'],
       signers.map((signer) => [
         signer.operatorUserId,

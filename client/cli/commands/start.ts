@@ -3,7 +3,8 @@ import type { RepublishResult } from '../../../contract/input';
 import type { RepublishRun } from '../../run';
 import { exitCodeFor } from '../exit-codes';
 import { patienceOption } from '../options';
-import { print, printJson, say, table } from '../output';
+import { print, printJson, say } from '../output';
+import { wholeTable } from '../terminal/table';
 
 interface StartOptions {
   documentType?: string[];
@@ -90,7 +91,7 @@ function show(events: RepublishResult, json: boolean): void {
   const rows = Object.entries(events).flatMap(([type, ids]) =>
     ids.length === 0 ? [[type, '-']] : ids.map((id) => [type, id]),
   );
-  print(table(['document type', 'event id'], rows));
+  print(wholeTable(['document type', 'event id'], rows));
 }
 
 async function expectedKey(text: string | undefined): Promise<string | undefined> {
