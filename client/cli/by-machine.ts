@@ -1,4 +1,4 @@
-import type { Section } from './terminal-table';
+import type { Section } from './terminal/table';
 
 interface OfMachine {
   machineId: string;

@@ -1,7 +1,7 @@
 import type { WriteStream } from 'node:tty';
 import { type ColourChoice, loadTerminalConfiguration } from '../../configuration/terminal';
 import { styled, type Style } from './terminal/paint';
-import { harmless, padEnd, widthOf } from './terminal/text';
+import { harmless } from './terminal/text';
 
 let colourChoice: ColourChoice | undefined;
 
@@ -45,17 +45,4 @@ export function print(text: string): void {
 /** Whatever is said beside the result, on stderr: with --json stdout holds nothing but data. */
 export function say(text: string): void {
   process.stderr.write(`${harmless(text)}\n`);
-}
-
-/** Columns as wide as their widest cell. */
-export function table(header: string[], rows: string[][]): string {
-  const widths = header.map((title, column) =>
-    Math.max(widthOf(title), ...rows.map((row) => widthOf(row[column] ?? ''))),
-  );
-  const line = (cells: string[]): string =>
-    cells
-      .map((cell, column) => padEnd(cell, widths[column] ?? 0))
-      .join('  ')
-      .trimEnd();
-  return [line(header), line(widths.map((width) => '-'.repeat(width))), ...rows.map(line)].join('\n');
 }

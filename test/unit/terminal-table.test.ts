@@ -1,10 +1,10 @@
 import fc from 'fast-check';
-import { fittedTable, sectionedTable, short, wrap } from '../../client/cli/terminal-table';
+import { fittedTable, sectionedTable, short, wrapToWidth } from '../../client/cli/terminal/table';
+import { widthOf } from '../../client/cli/terminal/text';
 
-const lengthOf = (text: string): number => Array.from(text).length;
 const cell = fc.oneof(
   fc.string({ maxLength: 100 }),
-  fc.string({ unit: fc.constantFrom('a', 'b', ' ', '\n', 'é', '💡'), maxLength: 100 }),
+  fc.string({ unit: fc.constantFrom('a', 'b', ' ', '\n', 'é', '💡', '現'), maxLength: 100 }),
 );
 
 describe('tables of a terminal', () => {
@@ -20,7 +20,7 @@ describe('tables of a terminal', () => {
             sectionedTable(header, [{ heading: rows.flat().join(' '), rows }], width),
           ];
           for (const line of tables.flatMap((text) => text.split('\n')))
-            expect(lengthOf(line)).toBeLessThanOrEqual(width);
+            expect(widthOf(line)).toBeLessThanOrEqual(width);
         },
       ),
     );
@@ -29,12 +29,12 @@ describe('tables of a terminal', () => {
   test('wrapping loses no word, and breaks words only where they are longer than a line', () => {
     fc.assert(
       fc.property(cell, fc.integer({ min: 5, max: 40 }), (text, width) => {
-        const lines = wrap(text, width);
+        const lines = wrapToWidth(text, width);
         expect(lines.join('').replaceAll(' ', '')).toBe(text.replaceAll(' ', ''));
-        for (const line of lines) expect(lengthOf(line)).toBeLessThanOrEqual(width);
+        for (const line of lines) expect(widthOf(line)).toBeLessThanOrEqual(width);
       }),
     );
-    expect(wrap('a relay that is away', 12)).toEqual(['a relay that', 'is away']);
+    expect(wrapToWidth('a relay that is away', 12)).toEqual(['a relay that', 'is away']);
   });
 
   test('what goes to a file is neither cut nor wrapped', () => {

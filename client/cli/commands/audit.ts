@@ -5,8 +5,8 @@ import type { AuditReport, ToldAudit, ToldDocument } from '../../../inspection/a
 import { byMachine, withoutName } from '../by-machine';
 import { csv } from '../csv';
 import { forOperator } from '../run-view/commands';
-import { print, printJson, say, table } from '../output';
-import { paragraph, sectionedTable, short } from '../terminal-table';
+import { print, printJson, say } from '../output';
+import { paragraph, sectionedTable, short, wholeTable } from '../terminal/table';
 
 /** Rows that a person reads; what did not go well is always shown. */
 const MAX_ROWS = 100;
@@ -73,7 +73,7 @@ function showAudit(row: ToldAudit): void {
   );
   if (counts.length > 0)
     print(
-      `\n${table(['document type', 'published', 'unchanged', 'superseded', 'skipped', 'failed'], counts)}`,
+      `\n${wholeTable(['document type', 'published', 'unchanged', 'superseded', 'skipped', 'failed'], counts)}`,
     );
   if (row.documents.length > 0) showDocuments(row.documents);
   const types = [

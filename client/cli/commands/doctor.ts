@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import type { Finding } from '../../../inspection/doctor/finding';
 import { EXIT } from '../exit-codes';
 import { print, printJson, say } from '../output';
-import { terminalWidth, wrap } from '../terminal-table';
+import { terminalWidth, wrapToWidth } from '../terminal/table';
 
 export function registerDoctor(program: Command): void {
   program
@@ -56,7 +56,8 @@ const INDENT = ' '.repeat(6);
 
 function show({ area, subject, status, message, remedy }: Finding): void {
   const about = subject === '' ? area : `${area} ${subject}`;
-  const lines = (text: string): string => wrap(text, terminalWidth() - INDENT.length).join(`\n${INDENT}`);
+  const lines = (text: string): string =>
+    wrapToWidth(text, terminalWidth() - INDENT.length).join(`\n${INDENT}`);
   const mark = { ok: 'ok', warn: 'warn', fail: 'FAIL' }[status].padEnd(INDENT.length);
   print(`${mark}${lines(`${about}: ${message}`)}`);
   if (remedy !== undefined) print(`${INDENT}${lines(`-> ${remedy}`)}`);

@@ -36,7 +36,7 @@ function countsTable(operators: FleetSummary['operators']): string {
     outcome === 'notBegun' ? 'not begun' : outcome,
     String(count),
   ]);
-  return table(['operators', 'number'], rows);
+  return wholeTable(['operators', 'number'], rows);
 }
 
 function showFailures(
@@ -51,7 +51,7 @@ function showFailures(
     runId ?? '',
     failure?.message ?? '',
   ]);
-  print(`\n${table(['operator', 'outcome', 'failure', 'run', 'message'], rows)}`);
+  print(`\n${wholeTable(['operator', 'outcome', 'failure', 'run', 'message'], rows)}`);
   const more = incomplete + failed + cancelled - failures.length;
   if (more > 0) print(`and ${more} more; see: republish fleet audit`);
   print('Each operator: republish audit <operator>');

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import type { OldDocument, OrphanReport } from '../../../inspection/orphans';
 import { EXIT } from '../exit-codes';
 import { print, printJson, say } from '../output';
-import { fittedTable, short } from '../terminal-table';
+import { fittedTable, short } from '../terminal/table';
 
 const WHY: Record<OldDocument['status'], string> = {
   covered: 'a run puts its successor under the current key',

@@ -7,7 +7,7 @@ import { byMachine, withoutName } from '../by-machine';
 import { EXIT } from '../exit-codes';
 import { print, printJson, say } from '../output';
 import { forOperator } from '../run-view/commands';
-import { fittedTable, paragraph, sectionedTable, short } from '../terminal-table';
+import { fittedTable, paragraph, sectionedTable, short } from '../terminal/table';
 
 interface PlanOptions {
   documentType?: string[];

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import type { NostrConnectOptions } from '../../../pairing/signers';
 import { EXIT } from '../exit-codes';
 import { print, printJson, say } from '../output';
-import { fittedTable } from '../terminal-table';
+import { fittedTable } from '../terminal/table';
 
 export function registerSigner(program: Command): void {
   const signer = program

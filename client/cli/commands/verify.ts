@@ -3,7 +3,7 @@ import type { Verification, VerifiedDocument } from '../../../inspection/verify'
 import { byMachine } from '../by-machine';
 import { EXIT } from '../exit-codes';
 import { print, printJson } from '../output';
-import { paragraph, sectionedTable, short } from '../terminal-table';
+import { paragraph, sectionedTable, short } from '../terminal/table';
 
 interface VerifyOptions {
   documentType?: string[];

@@ -11,12 +11,16 @@ export function onOneLine(text: string): string {
   return harmless(text.replace(/[\t\r\n]+/g, ' '));
 }
 
+const PLAIN = /^[\u0020-\u007e]*$/;
+
 let segmenter: Intl.Segmenter | undefined;
 
-/** What is seen as one character. Made when it is needed: it takes longer than the rest of `--help`. */
-function graphemes(text: string): Iterable<{ segment: string }> {
+/** What is seen as one character, each. The segmenter is made when it is needed: it takes longer than the rest of `--help`. */
+export function graphemes(text: string): string[] {
+  // Nearly every text is plain, and a table has thousands of cells.
+  if (PLAIN.test(text)) return text.split('');
   segmenter ??= new Intl.Segmenter(undefined, { granularity: 'grapheme' });
-  return segmenter.segment(text);
+  return Array.from(segmenter.segment(text), ({ segment }) => segment);
 }
 
 /** Two columns wide in every terminal (Unicode's East Asian Width W and F, by blocks). */
@@ -28,10 +32,9 @@ const NO_WIDTH = /^[\p{Mark}\p{Cf}\u200b]+$/u;
 
 /** Columns that a text takes in a terminal. */
 export function widthOf(text: string): number {
-  // Nearly every text is plain, and a table has thousands of cells.
-  if (/^[\u0020-\u007e]*$/.test(text)) return text.length;
+  if (PLAIN.test(text)) return text.length;
   let width = 0;
-  for (const { segment } of graphemes(text)) width += widthOfGrapheme(segment);
+  for (const segment of graphemes(text)) width += widthOfGrapheme(segment);
   return width;
 }
 
@@ -46,7 +49,7 @@ export function cut(text: string, columns: number): string {
   if (columns < 1) return '';
   let kept = '';
   let width = 0;
-  for (const { segment } of graphemes(text)) {
+  for (const segment of graphemes(text)) {
     width += widthOfGrapheme(segment);
     if (width > columns - 1) break;
     kept += segment;
@@ -62,7 +65,7 @@ export function padStart(text: string, columns: number): string {
   return ' '.repeat(Math.max(0, columns - widthOf(text))) + text;
 }
 
-/** A sentence on as many lines as it needs; a word that is longer than a line stays whole. */
+/** A sentence on as many lines as it needs; a word that is longer than a line stays whole (`wrapToWidth` breaks it). */
 export function wrap(text: string, columns: number): string[] {
   const lines: string[] = [];
   let current = '';

@@ -1,3 +1,5 @@
+import { graphemes, padEnd, widthOf } from './text';
+
 /** Columns between two cells. */
 const GAP = 2;
 /** A column is not cut below this: less says nothing. */
@@ -19,6 +21,11 @@ export function fittedTable(header: string[], rows: string[][], width = terminal
   return [...headOf(header, lines), ...rows.flatMap((row) => lines.of(row))].join('\n');
 }
 
+/** The same however wide it gets: ids that somebody copies must be whole. */
+export function wholeTable(header: string[], rows: string[][]): string {
+  return fittedTable(header, rows, Infinity);
+}
+
 export interface Section {
   heading: string;
   rows: string[][];
@@ -32,7 +39,7 @@ export function sectionedTable(header: string[], sections: Section[], width = te
   return [
     ...headOf(header, lines).map(indent),
     ...sections.flatMap((section) => [
-      ...wrap(section.heading.replace(/\s+/g, ' '), width),
+      ...wrapToWidth(section.heading.replace(/\s+/g, ' '), width),
       ...section.rows.flatMap((row) => lines.of(row).map(indent)),
     ]),
   ].join('\n');
@@ -47,7 +54,7 @@ interface Layout {
 
 function layout(header: string[], rows: string[][], width: number): Layout {
   const natural = header.map((_, column) =>
-    [header, ...rows].reduce((most, row) => Math.max(most, lengthOf(row[column] ?? '')), 0),
+    [header, ...rows].reduce((most, row) => Math.max(most, widthOf(row[column] ?? '')), 0),
   );
   const widths = fittedWidths(natural, width);
   const last = header.length - 1;
@@ -56,9 +63,11 @@ function layout(header: string[], rows: string[][], width: number): Layout {
     of(texts) {
       // A line break in a machine's name would tear the table.
       const cells = texts.map((text) => text.replace(/\s+/g, ' '));
-      const left = widths.slice(0, last).map((size, column) => pad(cut(cells[column] ?? '', size), size));
-      const blank = left.map((cell) => ' '.repeat(lengthOf(cell)));
-      return wrap(cells[last] ?? '', widths[last] ?? 0).map((text, index) =>
+      const left = widths
+        .slice(0, last)
+        .map((size, column) => padEnd(cutInTheMiddle(cells[column] ?? '', size), size));
+      const blank = left.map((cell) => ' '.repeat(widthOf(cell)));
+      return wrapToWidth(cells[last] ?? '', widths[last] ?? 0).map((text, index) =>
         [...(index === 0 ? left : blank), text].join(' '.repeat(GAP)).trimEnd(),
       );
     },
@@ -87,23 +96,23 @@ function fittedWidths(natural: number[], width: number): number[] {
 
 /** A paragraph of the terminal's width. */
 export function paragraph(text: string): string {
-  return wrap(text, terminalWidth()).join('\n');
+  return wrapToWidth(text, terminalWidth()).join('\n');
 }
 
 /** Breaks a text between words, and in a word only where it is longer than a line. */
-export function wrap(text: string, width: number): string[] {
-  if (lengthOf(text) <= width) return [text];
+export function wrapToWidth(text: string, width: number): string[] {
+  if (widthOf(text) <= width) return [text];
   const lines: string[] = [''];
   for (const word of text.split(' ')) {
     const current = lines.at(-1) ?? '';
     const joined = current === '' ? word : `${current} ${word}`;
-    if (lengthOf(joined) <= width) {
+    if (widthOf(joined) <= width) {
       lines[lines.length - 1] = joined;
       continue;
     }
-    const pieces = Array.from(word).reduce<string[]>(
+    const pieces = graphemes(word).reduce<string[]>(
       (all, character) =>
-        lengthOf(all.at(-1) ?? '') < width
+        widthOf((all.at(-1) ?? '') + character) <= width
           ? [...all.slice(0, -1), (all.at(-1) ?? '') + character]
           : [...all, character],
       [''],
@@ -115,19 +124,19 @@ export function wrap(text: string, width: number): string[] {
 }
 
 /** Long ids differ at their ends: what is cut is the middle. */
-function cut(text: string, width: number): string {
-  const characters = Array.from(text);
-  if (characters.length <= width) return text;
-  const tail = Math.floor((width - 1) / 3);
-  return `${characters.slice(0, width - 1 - tail).join('')}…${characters.slice(characters.length - tail).join('')}`;
+function cutInTheMiddle(text: string, width: number): string {
+  if (widthOf(text) <= width) return text;
+  const segments = graphemes(text);
+  const tailWidth = Math.floor((width - 1) / 3);
+  const tail = fitting(segments.toReversed(), tailWidth).toReversed();
+  return `${fitting(segments, width - 1 - tailWidth).join('')}…${tail.join('')}`;
 }
 
-function pad(text: string, width: number): string {
-  return text + ' '.repeat(Math.max(0, width - lengthOf(text)));
-}
-
-function lengthOf(text: string): number {
-  return Array.from(text).length;
+/** As many of the first as have room. */
+function fitting(segments: readonly string[], width: number): string[] {
+  let taken = 0;
+  const end = segments.findIndex((segment) => (taken += widthOf(segment)) > width);
+  return end === -1 ? [...segments] : segments.slice(0, end);
 }
 
 /** The first characters of an id of 64: enough to tell two apart on a screen. */
