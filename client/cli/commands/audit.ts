@@ -5,6 +5,7 @@ import type { AuditReport, ToldAudit, ToldDocument } from '../../../inspection/a
 import { byMachine, withoutName } from '../by-machine';
 import { csv } from '../csv';
 import { print, printJson, say, table } from '../output';
+import { onOneLine } from '../terminal/text';
 import { paragraph, sectionedTable, short } from '../terminal-table';
 
 /** Rows that a person reads; what did not go well is always shown. */
@@ -132,7 +133,7 @@ function showEvents(documents: ToldDocument[]): void {
   if (events.length > MAX_NEVENTS) return print('\nevent ids and nevents in full: --json or --csv');
   print('');
   for (const { documentType, machineName, nevent } of events)
-    print(`${documentType}, ${machineName}:\n${nevent}`);
+    print(`${documentType}, ${onOneLine(machineName)}:\n${nevent}`);
 }
 
 const CSV_HEADER = [
