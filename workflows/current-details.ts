@@ -101,9 +101,15 @@ function doneOf({ published, unchanged, superseded, failed }: Omit<Counts, 'plan
   return published + unchanged + superseded + failed;
 }
 
+/** Not seen, and no part of an address: an escape alone does not keep the UI from making a link of one. */
+const NO_LINK = '\u2060';
+
 /** Strangers' words in Markdown: no link, no image, no table cell, no code. */
 export function plain(text: string): string {
-  return text.replace(/[\\`*_{}[\]<>|#~!]/g, '\\$&').replace(/\s+/g, ' ');
+  return text
+    .replace(/[\\`*_{}[\]<>|#~!&]/g, '\\$&')
+    .replace(/\s+/g, ' ')
+    .replace(/:(?=\/)|www(?=\.)|@/gi, `$&${NO_LINK}`);
 }
 
 /** An id as a shell takes it, in Markdown code. */

@@ -1,7 +1,7 @@
 import type { WriteStream } from 'node:tty';
 import { type ColourChoice, loadTerminalConfiguration } from '../../configuration/terminal';
 import { styled, type Style } from './terminal/paint';
-import { harmless } from './terminal/text';
+import { harmless, harmlessJson } from './terminal/text';
 
 let colourChoice: ColourChoice | undefined;
 
@@ -29,12 +29,12 @@ export function paintedFor(stream: WriteStream, style: Style, text: string): str
 
 /** Data for the next program, on stdout. */
 export function printJson(value: unknown): void {
-  process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
+  process.stdout.write(`${harmlessJson(JSON.stringify(value, null, 2))}\n`);
 }
 
 /** One of several objects, each on a line of its own (JSON lines), on stdout. */
 export function printJsonLine(value: unknown): void {
-  process.stdout.write(`${JSON.stringify(value)}\n`);
+  process.stdout.write(`${harmlessJson(JSON.stringify(value))}\n`);
 }
 
 /** Text for people, as the result of a command, on stdout. */

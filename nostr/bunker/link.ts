@@ -4,6 +4,7 @@ import type { AddressRules } from '../relays/address-rules';
 import { RelayConnection } from '../relays/connection';
 import { plainText } from '../relays/plain-text';
 import { plainNetworkError } from '../relays/plain-network-error';
+import { presentableRefusal } from './messages';
 
 export interface LinkOptions {
   url: string;
@@ -169,7 +170,7 @@ export class BunkerLink {
     let resubscriptions = 0;
     let timer: NodeJS.Timeout | undefined;
     onAuthenticated = (accepted, message) => {
-      if (!accepted) return end(`authentication refused: ${message}`);
+      if (!accepted) return end(`authentication refused: ${presentableRefusal(message)}`);
       authenticated = true;
       if (closedForAuth) subscribe();
       else if (this.#ready) this.options.onReady(this);
@@ -183,7 +184,7 @@ export class BunkerLink {
     };
     const onClosed = (reason: string): void => {
       clearTimeout(timer);
-      this.#trouble = `subscription refused: ${reason}`;
+      this.#trouble = `subscription refused: ${presentableRefusal(reason)}`;
       if (reason.startsWith('auth-required:') && !closedForAuth) {
         closedForAuth = true;
         timer = setTimeout(() => end(`${this.#trouble}, and no challenge came`), SUBSCRIBED_AFTER_MS);

@@ -52,6 +52,18 @@ export function presentableError(error: string): string {
   return known ? known[1] : 'for a reason of its own, which is not repeated here (see its own log)';
 }
 
+/** The reasons that NIP-01 and NIP-42 have words for. */
+const RELAY_REASONS =
+  /^(duplicate|pow|blocked|rate-limited|invalid|restricted|mute|error|auth-required|unsupported)(?=:)/;
+
+/**
+ * Why a bunker's relay refused: the word that the protocol has for it. The rest is not repeated either. Whoever runs the
+ * bunker may run its relay as well, and what one of them was told the other can say.
+ */
+export function presentableRefusal(message: string): string {
+  return RELAY_REASONS.exec(message)?.[0] ?? 'for a reason of its own';
+}
+
 /** The page's address in a spelling that steers no terminal, or undefined when it is none that a person could open. */
 export function approvalPage(text: string): string | undefined {
   if (text.length > 2_000 || !URL.canParse(text)) return undefined;

@@ -3,6 +3,7 @@ import type { SignedEvent } from '../events';
 import { shownRelay } from '../relays/url';
 import type { SignerCall } from '../signers/signer';
 import type { BunkerLink } from './link';
+import { presentableRefusal } from './messages';
 import type { Pacer } from './pacer';
 
 export interface RequestOptions {
@@ -238,7 +239,9 @@ export class BunkerRequest {
       );
     }
     if (this.#refusals.size === this.#sentOver.size) {
-      const refusals = [...this.#refusals].map(([link, reason]) => `${shownRelay(link.url)}: ${reason}`);
+      const refusals = [...this.#refusals].map(
+        ([link, reason]) => `${shownRelay(link.url)}: ${presentableRefusal(reason)}`,
+      );
       return new RepublishError(
         'SignerUnreachable',
         `the bunker's relays refused ${method} (${refusals.join('; ')})`,

@@ -5,6 +5,8 @@ import type { Filter, RelayConnection } from './connection';
 /** How much one relay is listened to: it may send without end. */
 const MAX_PAGES = 200;
 const PAGE_SIZE = 500;
+/** Of contents and tags: documents are small, and what is kept is kept in memory. */
+const MAX_CHARS = 64 * 1024 * 1024;
 const CROWDED = 'it has more documents of one second than it sends at a time';
 
 export interface ReadAllOptions {
@@ -12,6 +14,13 @@ export interface ReadAllOptions {
   replyTimeoutMs: number;
   /** How long to listen on after the first EOSE: through a gateway it is one relay's, and others may still answer. */
   afterEoseMs: number;
+}
+
+/** What is there to read, and how much of it has been kept. */
+interface Room {
+  /** Not what the relay sends unasked. */
+  isAsked(event: SignedEvent): boolean;
+  charsLeft: number;
 }
 
 /** All that a relay has for a filter, or what came before it stopped answering. */
@@ -36,13 +45,18 @@ export async function readAll(
   /** The last page was of one second alone, and brought nothing new. */
   let stepped = false;
   let crowded = false;
+  const room: Room = {
+    isAsked: ({ kind, pubkey }) =>
+      (filter.kinds?.includes(kind) ?? true) && (filter.authors?.includes(pubkey) ?? true),
+    charsLeft: MAX_CHARS,
+  };
   const result = (problem?: string): ReadAll => ({
     events: [...events.values()],
     ...(problem === undefined ? {} : { incomplete: problem }),
   });
   for (let page = 0; page < MAX_PAGES; page += 1) {
     const asked = { ...filter, limit: PAGE_SIZE, ...(until === undefined ? {} : { until }) };
-    const { received, problem } = await readPage(connection, asked, options);
+    const { received, problem } = await readPage(connection, asked, options, room);
     // What is later than was asked for would send us round in circles.
     const fitting = received.filter(({ created_at }) => until === undefined || created_at <= until);
     const before = events.size;
@@ -63,6 +77,7 @@ function readPage(
   connection: RelayConnection,
   filter: Filter,
   { replyTimeoutMs, afterEoseMs }: ReadAllOptions,
+  room: Room,
 ): Promise<{ received: SignedEvent[]; problem?: string }> {
   return new Promise((resolve) => {
     const received: SignedEvent[] = [];
@@ -74,7 +89,12 @@ function readPage(
       resolve({ received, ...(problem === undefined ? {} : { problem }) });
     };
     const subscription = connection.subscribe([filter], {
-      onEvent: (event) => received.length < 2 * PAGE_SIZE && received.push(event),
+      onEvent(event) {
+        if (received.length >= 2 * PAGE_SIZE || !room.isAsked(event)) return;
+        room.charsLeft -= charsOf(event);
+        if (room.charsLeft < 0) end('it sends more than can be kept');
+        else received.push(event);
+      },
       onEose: () => {
         if (answered) return;
         answered = true;
@@ -86,4 +106,12 @@ function readPage(
     // A subscription is not told when its connection is lost.
     const watch = setInterval(() => connection.isOpen || end('connection lost'), 50);
   });
+}
+
+function charsOf({ tags, content }: SignedEvent): number {
+  const perEntry = 16;
+  return tags.reduce(
+    (chars, tag) => tag.reduce((sum, entry) => sum + entry.length + perEntry, chars + perEntry),
+    content.length,
+  );
 }

@@ -42,7 +42,10 @@ interface Entry {
  */
 export class Keyring {
   #entries = new Map<string, Entry>();
-  /** By bunker: what all its clients share. They stay: a bunker's rate is not found anew for every run. */
+  /**
+   * By bunker and the relays it is reached over: what all its clients share. They stay: a bunker's rate is not found anew for
+   * every run. By its relays too, or whoever pairs with the bunker of others over a relay of his own could slow them down.
+   */
   #shared = new Map<string, { limiter: Limiter; pacer: Pacer }>();
 
   constructor(private readonly options: KeyringOptions) {}
@@ -110,7 +113,7 @@ export class Keyring {
       approvalTimeoutMs: this.options.approvalTimeoutMs,
       connectTimeoutMs: this.options.connectTimeoutMs,
       addressRules: { allowPrivate: this.options.allowPrivateBunkerRelays },
-      ...this.#sharedFor(stored.bunkerPubkey),
+      ...this.#sharedFor(stored),
       onApprovalNeeded: (url) => this.options.onApprovalNeeded?.(stored.bunkerPubkey, url),
       telemetry: this.options.telemetry,
     });
@@ -118,12 +121,16 @@ export class Keyring {
     return client;
   }
 
-  #sharedFor(bunkerPubkey: string): { limiter: Limiter; pacer: Pacer } {
-    const shared = this.#shared.get(bunkerPubkey) ?? {
+  #sharedFor({ bunkerPubkey, bunkerRelays }: StoredSigner & { kind: 'bunker' }): {
+    limiter: Limiter;
+    pacer: Pacer;
+  } {
+    const key = [bunkerPubkey, ...bunkerRelays.toSorted()].join(' ');
+    const shared = this.#shared.get(key) ?? {
       limiter: new Limiter(this.options.bunkerConcurrency),
       pacer: new Pacer(),
     };
-    this.#shared.set(bunkerPubkey, shared);
+    this.#shared.set(key, shared);
     return shared;
   }
 

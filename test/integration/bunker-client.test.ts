@@ -738,14 +738,18 @@ describe('the way to the bunker', () => {
     expect(await client.getPublicKey()).toBe(operator);
   });
 
-  it.each(['blocked: not on the list', 'rate-limited: slow down'])(
-    'is unreachable when all its relays refuse the request to the end (%s)',
-    async (reason) => {
+  it.each([
+    ['blocked: canary-plaintext', 'blocked'],
+    ['rate-limited: canary-plaintext', 'rate-limited'],
+    ['canary-plaintext', 'for a reason of its own'],
+  ])(
+    'is unreachable when all its relays refuse the request to the end (%s), and their own words are not repeated',
+    async (reason, told) => {
       const relay = await bare({ onEvent: (event, peer) => peer.send('OK', event.id, false, reason) });
       const client = open({ relays: [relay.url], bunkerPubkey: operator, requestTimeoutMs: SHORT_MS });
       const error = await refusal(client.getPublicKey());
       expect(error.type).toBe('SignerUnreachable');
-      expect(error.message).toContain(`refused get_public_key (${relay.url}: ${reason})`);
+      expect(error.message).toContain(`refused get_public_key (${relay.url}: ${told})`);
     },
   );
 

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { parseAnswer, presentableError } from '../../nostr/bunker/messages';
+import { parseAnswer, presentableError, presentableRefusal } from '../../nostr/bunker/messages';
 
 describe('parseAnswer', () => {
   it('reads result and error, and takes what is no text for nothing', () => {
@@ -92,4 +92,10 @@ describe('presentableError', () => {
     expect([...words].join(' ')).not.toMatch(/canary|31337|nsec1|https:/);
     expect(words.size).toBeLessThanOrEqual(9);
   });
+});
+
+test('of what a relay of a bunker says, only the word of the protocol is repeated', () => {
+  expect(presentableRefusal('restricted: {"fixed_fee":77}')).toBe('restricted');
+  for (const words of ['{"fixed_fee":77}', 'fixed-fee: 77', 'see blocked: 77', 'blocked 77', ''])
+    expect(presentableRefusal(words)).toBe('for a reason of its own');
 });

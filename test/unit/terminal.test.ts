@@ -1,7 +1,7 @@
 import { duration, Rate } from '../../client/cli/run-view/rate';
 import { runView } from '../../client/cli/run-view/view';
 import { line, paint } from '../../client/cli/terminal/paint';
-import { cut, harmless, padEnd, widthOf, wrap } from '../../client/cli/terminal/text';
+import { cut, harmless, harmlessJson, padEnd, widthOf, wrap } from '../../client/cli/terminal/text';
 import type { RunStatus } from '../../client/run-status';
 import { loadTerminalConfiguration } from '../../configuration/terminal';
 import { noCounts, type Progress } from '../../contract/progress';
@@ -41,6 +41,14 @@ test('what strangers write cannot steer the terminal, nor turn a text round', ()
   expect(harmless('a\u001b[2Jb\u202ec\r')).toBe('a\ufffd[2Jb\ufffdc\ufffd');
   const painted = paint(line(['red', 'x\u001b]0;title\u0007'], '\nnext'), 80, true);
   expect(painted).toBe('\u001b[31mx\ufffd]0;title\ufffd\u001b[39m next');
+});
+
+test('JSON steers no terminal either, and says the same', () => {
+  const value = { name: 'a\u009b2Jb\u202ec\u007f \u001b ü€😀' };
+  const text = harmlessJson(JSON.stringify(value));
+  expect(JSON.parse(text)).toEqual(value);
+  expect(harmless(text)).toBe(text);
+  expect(text).toContain('ü€😀');
 });
 
 test.each([

@@ -7,6 +7,7 @@ import { csv } from '../csv';
 import { forOperator } from '../run-view/commands';
 import { print, printJson, say } from '../output';
 import { paragraph, sectionedTable, short, wholeTable } from '../terminal/table';
+import { onOneLine } from '../terminal/text';
 
 /** Rows that a person reads; what did not go well is always shown. */
 const MAX_ROWS = 100;
@@ -139,7 +140,7 @@ function showEvents(documents: ToldDocument[]): void {
   if (events.length > MAX_NEVENTS) return print('\nevent ids and nevents in full: --json or --csv');
   print('');
   for (const { documentType, machineName, nevent } of events)
-    print(`${documentType}, ${machineName}:\n${nevent}`);
+    print(`${documentType}, ${onOneLine(machineName)}:\n${nevent}`);
 }
 
 const CSV_HEADER = [

@@ -1,6 +1,7 @@
 import type { FleetProgress, FleetSummary, OperatorEnd } from '../../../contract/fleet';
 import type { WrittenFleetAuditRow } from '../../../database/fleets';
-import { print, say, table } from '../output';
+import { print, say } from '../output';
+import { wholeTable } from '../terminal/table';
 
 /** Operators of a fleet that are not complete. */
 export function unfinished({ incomplete, failed, cancelled, notBegun }: FleetSummary['operators']): number {

@@ -3,7 +3,7 @@ import type { RepublishRun } from '../../run';
 import type { RunStatus } from '../../run-status';
 import { EXIT } from '../exit-codes';
 import { canRedraw, inColour, say } from '../output';
-import { harmless } from '../terminal/text';
+import { onOneLine } from '../terminal/text';
 import { command } from './commands';
 import { LiveView } from './live-view';
 import { PlainLines } from './plain-lines';
@@ -66,7 +66,7 @@ function showOn(stream: WriteStream, operator: string): Shown {
   const lines = new PlainLines(operator);
   return {
     see: (status) => {
-      for (const text of lines.see(status, Date.now())) stream.write(`${harmless(text)}\n`);
+      for (const text of lines.see(status, Date.now())) stream.write(`${onOneLine(text)}\n`);
     },
     close: () => undefined,
   };

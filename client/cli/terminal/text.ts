@@ -6,7 +6,15 @@ export function harmless(text: string): string {
   return text.replace(STEERING, '\ufffd');
 }
 
-/** The same on one line. */
+/** JSON that says the same to a program. It writes only some of the characters that steer a terminal by their number. */
+export function harmlessJson(json: string): string {
+  return json.replace(
+    /[\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}
+
+/** Harmless text on one line. */
 export function onOneLine(text: string): string {
   return harmless(text.replace(/[\t\r\n]+/g, ' '));
 }
