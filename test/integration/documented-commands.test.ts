@@ -50,7 +50,8 @@ test.each(commands.map(({ page, line, words }) => [line, page, words] as const))
   '%s (%s) is a command with these options',
   async (_line, _page, words) => {
     const options = words.filter((word) => /^--?[a-z]/.test(word)).map((word) => word.replace(/=.*/, ''));
-    const name = words.slice(0, words[0] === 'signer' ? 2 : 1).filter((word) => !options.includes(word));
+    const isGroup = words[0] === 'signer' || words[0] === 'fleet';
+    const name = words.slice(0, isGroup ? 2 : 1).filter((word) => !options.includes(word));
     const { code, stdout } = await republish([...name, '--help']);
     expect(code).toBe(0);
     expect(stdout).toMatch(new RegExp(`^Usage: republish ${name.join(' ')}`, 'm'));

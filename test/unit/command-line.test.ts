@@ -23,8 +23,8 @@ const program = buildProgram();
 const commands = commandsOf(program);
 const named = commands.filter(([name]) => name !== '');
 
-/** They print no data: a log for machines already, a script, a story to watch, and a group of commands. */
-const WITHOUT_DATA = ['worker', 'completion', 'demo', 'signer'];
+/** They print no data: a log for machines already, a script, a story to watch, and groups of commands. */
+const WITHOUT_DATA = ['worker', 'completion', 'demo', 'signer', 'fleet'];
 
 function helpOf(command: Command): string {
   let text = '';

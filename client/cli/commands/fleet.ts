@@ -32,7 +32,8 @@ export function registerFleet(program: Command): void {
     .summary('republish the documents of many operators')
     .description(
       'Republishes the documents of many operators: a run for each, so many at once. Operators who fail do not stop the others.\nExit codes of start: 0 all complete, 3 some are not, 1 the fleet itself failed or was cancelled.',
-    );
+    )
+    .addHelpText('before', 'Example: republish fleet start 8f3c2b 11aa90\n');
   fleet
     .command('start')
     .summary('start a fleet and wait for the end')
