@@ -12,7 +12,9 @@ describe('the signer misbehaves', () => {
     saga = await startSaga();
     proxy = await startFaultProxy(saga.relays[0]?.url ?? '');
     saga.onStop(() => proxy.stop());
-    await saga.startWorker({ env: { REPUBLISH_RELAYS: proxy.url, REPUBLISH_MAX_ATTEMPTS: '5' } });
+    await saga.startWorker({
+      env: { REPUBLISH_RELAYS: proxy.url, REPUBLISH_MAX_ATTEMPTS: '5', REPUBLISH_BUNKER_TIMEOUT_MS: '2000' },
+    });
   });
   afterAll(() => saga.stop());
 

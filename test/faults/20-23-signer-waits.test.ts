@@ -15,7 +15,11 @@ describe('the signer makes wait', () => {
     proxy = await startFaultProxy(saga.relays[0]?.url ?? '');
     saga.onStop(() => proxy.stop());
     await saga.startWorker({
-      env: { REPUBLISH_APPROVAL_TIMEOUT_MS: '5000', REPUBLISH_MAX_ATTEMPTS: '4' },
+      env: {
+        REPUBLISH_APPROVAL_TIMEOUT_MS: '5000',
+        REPUBLISH_BUNKER_TIMEOUT_MS: '2000',
+        REPUBLISH_MAX_ATTEMPTS: '4',
+      },
     });
   });
   afterEach(() => proxy.setFault(undefined));

@@ -246,6 +246,7 @@ describe('republish', () => {
         '0002_interventions.sql',
         '0003_documents_in_order.sql',
         '0004_seal_in_one_call.sql',
+        '0005_fleet.sql',
       ],
     });
     const second = await republish(['migrate', '--json'], env);

@@ -97,9 +97,11 @@ function inTerminal(
   child.stdin.on('error', () => undefined);
   const ended = new Promise<number>((resolve, reject) => {
     child.once('error', reject);
-    child.once('close', (code, signal) =>
-      complaints === '' ? resolve(signal ? 128 : (code ?? 1)) : reject(new Error(complaints)),
-    );
+    child.once('close', (code, signal) => {
+      if (complaints !== '') return reject(new Error(complaints));
+      // What was written is on the screen a moment later.
+      terminal.write('', () => resolve(signal ? 128 : (code ?? 1)));
+    });
   });
   ended.catch(() => undefined); // whoever waits for it hears of it
   return {
