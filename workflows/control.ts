@@ -46,6 +46,13 @@ export class Control {
   ) {
     this.paused = carried.paused;
     this.interventions = carried.interventions;
+  }
+
+  /**
+   * To be called when the run is whole: an update that came with the first task of an execution is dealt with at once, within
+   * this call.
+   */
+  listen(): void {
     this.#handle('pause', (intervention) => {
       this.paused ??= intervention;
       return 0;
@@ -54,10 +61,10 @@ export class Control {
       this.paused = undefined;
       return 0;
     });
-    this.#handle('retry', (selection) => run.retry(selection));
-    this.#handle('skip', (selection) => run.skip(selection));
+    this.#handle('retry', (selection) => this.run.retry(selection));
+    this.#handle('skip', (selection) => this.run.skip(selection));
     this.#handle('cancel', async () => {
-      await run.cancel();
+      await this.run.cancel();
       return 0;
     });
     setHandler(defineSignal<[ApprovalNotice]>(APPROVAL_SIGNAL), (notice) => this.#noteApproval(notice), {

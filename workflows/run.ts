@@ -85,6 +85,7 @@ export class Run implements ControlledRun {
       description:
         'Phase, what the run waits for, failures, and how many documents are planned, published, unchanged, superseded, skipped and failed',
     });
+    this.control.listen();
     this.onChange();
   }
 

@@ -202,6 +202,22 @@ describe('a run that people speak to while it goes on', () => {
   });
 });
 
+// An update of the first task is dealt with where its handler is set, which must not be before the run is whole.
+test('an update that comes with the first task of a run is taken', async () => {
+  const saga = await startSaga();
+  const { id } = await saga.addOperator({ machines: 1 });
+  const run = await saga.start(id);
+  const pausing = run.pause({ by: 'ada' });
+  // Nobody works yet: both wait, and come together.
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  await saga.startWorker();
+  await pausing;
+  expect(await run.progress()).toMatchObject({ paused: { by: 'ada' } });
+  await run.resume();
+  expect(Object.values(await run.result()).flat()).toHaveLength(2);
+  await saga.stop();
+});
+
 describe('what is seen of a run in Temporal', () => {
   let saga: Saga;
 

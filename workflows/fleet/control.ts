@@ -37,6 +37,13 @@ export class FleetControl {
   ) {
     this.paused = carried.paused;
     this.interventions = [...carried.interventions];
+  }
+
+  /**
+   * To be called when the fleet is whole: an update that came with the first task of an execution is dealt with at once, within
+   * this call.
+   */
+  listen(): void {
     this.#handle('pause', (intervention) => {
       this.paused ??= intervention;
     });

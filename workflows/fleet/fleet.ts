@@ -79,6 +79,7 @@ export class Fleet implements ControlledFleet {
     setHandler(progressQuery, () => this.progress(), {
       description: 'Phase, how many operators wait, are in work and have ended, and who is not complete',
     });
+    this.control.listen();
   }
 
   progress(): FleetProgress {
