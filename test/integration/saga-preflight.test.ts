@@ -10,7 +10,8 @@ describe('a run that cannot begin ends in the named failure, with a remedy and a
 
   beforeAll(async () => {
     saga = await startSaga();
-    await saga.startWorker();
+    // One of the bunkers is never there, and is asked six times.
+    await saga.startWorker({ env: { REPUBLISH_BUNKER_TIMEOUT_MS: '2500' } });
   });
   afterAll(() => saga.stop());
 
