@@ -73,8 +73,7 @@ describe('a run leaves no secret and no state behind', () => {
       const data = attributes?.result?.payloads?.[0]?.data;
       return data ? [Buffer.from(data).toString('utf8')] : [];
     });
-    const outcomes = results.filter((text) => text.includes('"outcome"') && text.includes('"eventId"'));
-    expect(outcomes).toHaveLength(10);
-    for (const text of outcomes) expect(text.length).toBeLessThan(120);
+    // Which event it is, the ledger says.
+    expect(results.filter((text) => /^\{"outcome":"published"\}$/.test(text))).toHaveLength(10);
   });
 });
