@@ -1,4 +1,4 @@
-import type { Client } from '@temporalio/client';
+import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 import type { ControlRequest, ControlResult, DocumentSelection, UpdateName } from '../contract/control';
 import type { RepublishResult } from '../contract/input';
 import type { Progress } from '../contract/progress';
@@ -60,14 +60,25 @@ export function runOf(client: Client, workflowId: string, runId: string, attache
   const watch = (options?: WatchOptions) => watchRun(client, { workflowId, runId }, options);
 
   const update = async (name: UpdateName, request: DocumentSelection = {}): Promise<number> => {
-    try {
-      const { documents } = await client.withDeadline(Date.now() + UPDATE_TIMEOUT_MS, () =>
-        handle.executeUpdate<ControlResult, [DocumentSelection]>(name, { args: [request] }),
-      );
-      return documents;
-    } catch (error) {
-      throw asControlRefused(client, name, error);
+    for (const deadlineMs = Date.now() + UPDATE_TIMEOUT_MS; ;) {
+      try {
+        const { documents } = await client.withDeadline(deadlineMs, () =>
+          handle.executeUpdate<ControlResult, [DocumentSelection]>(name, { args: [request] }),
+        );
+        return documents;
+      } catch (error) {
+        if (!(await hasOnlyMovedOn(error)) || Date.now() > deadlineMs)
+          throw asControlRefused(client, name, error);
+        await pause(200);
+      }
     }
+  };
+
+  /** Between two executions of a run there is none to take an update; the next one does. */
+  const hasOnlyMovedOn = async (error: unknown): Promise<boolean> => {
+    if (!(error instanceof WorkflowNotFoundError)) return false;
+    const newest = await describeChain(client, workflowId, runId).catch(() => undefined);
+    return newest?.status.name === 'RUNNING';
   };
 
   const ask = (): Promise<Progress> =>

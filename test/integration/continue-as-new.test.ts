@@ -150,7 +150,7 @@ test('documents that are put back or given up while others wait are neither lost
 });
 
 test('pause, resume and cancel reach the execution that goes on', async () => {
-  const operator = await saga.addOperator({ machines: 14, bunker: { answerDelayMs: 30, concurrency: 2 } });
+  const operator = await saga.addOperator({ machines: 30, bunker: { answerDelayMs: 60, concurrency: 2 } });
   const run = await saga.start(operator.id);
   await soon(async () => (await run.progress()).published >= 8);
   await run.pause({ by: 'ada' });
@@ -175,8 +175,8 @@ test('pause, resume and cancel reach the execution that goes on', async () => {
   const { published, failed, planned } = await run.progress();
   expect(published + failed).toBe(planned);
   // The next run does only what is missing.
-  expect(Object.values(await (await saga.start(operator.id)).result()).flat()).toHaveLength(28);
-  expect(operator.bunker.requests.filter(({ method }) => method === 'sign_event')).toHaveLength(28);
+  expect(Object.values(await (await saga.start(operator.id)).result()).flat()).toHaveLength(60);
+  expect(operator.bunker.requests.filter(({ method }) => method === 'sign_event')).toHaveLength(60);
 });
 
 test('a run that loses its worker between executions goes on where it was', async () => {
