@@ -1,34 +1,34 @@
-import type { FailureType } from '../../contract/failures';
+import type { DocumentFailure } from '../../contract/failures';
 import type { Queryable } from '../connection';
 import type { DocumentRow } from './documents';
 
 /** Notes why documents failed, where their attempts could not do it themselves. */
-export async function noteFailures(
-  db: Queryable,
-  runId: string,
-  failures: { documentType: string; machineId: string; type: FailureType; message: string }[],
-): Promise<void> {
+export async function noteFailures(db: Queryable, runId: string, failures: DocumentFailure[]): Promise<void> {
   await db.query(
     `UPDATE republish.documents AS document
         SET failure_type = failure.type, failure_message = failure.message
        FROM unnest($2::text[], $3::text[], $4::text[], $5::text[]) AS failure (document_type, machine_id, type, message)
       WHERE document.run_id = $1 AND document.document_type = failure.document_type
         AND document.machine_id = failure.machine_id AND document.outcome IS NULL`,
-    [
-      runId,
-      failures.map((failure) => failure.documentType),
-      failures.map((failure) => failure.machineId),
-      failures.map((failure) => failure.type),
-      failures.map((failure) => failure.message),
-    ],
+    [runId, ...columnsOf(failures)],
   );
+}
+
+/** As `unnest` takes them. */
+function columnsOf(failures: DocumentFailure[]): string[][] {
+  return [
+    failures.map(({ documentType }) => documentType),
+    failures.map(({ machineId }) => machineId),
+    failures.map(({ type }) => type),
+    failures.map(({ message }) => message),
+  ];
 }
 
 /** Ends the documents that their activities failed for good, with the reason the workflow saw. */
 export async function failDocuments(
   db: Queryable,
   runId: string,
-  failures: { documentType: string; machineId: string; type: FailureType; message: string }[],
+  failures: DocumentFailure[],
 ): Promise<void> {
   await db.query(
     `UPDATE republish.documents AS document
@@ -36,13 +36,7 @@ export async function failDocuments(
        FROM unnest($2::text[], $3::text[], $4::text[], $5::text[]) AS failure (document_type, machine_id, type, message)
       WHERE document.run_id = $1 AND document.document_type = failure.document_type
         AND document.machine_id = failure.machine_id AND document.outcome IS NULL`,
-    [
-      runId,
-      failures.map((failure) => failure.documentType),
-      failures.map((failure) => failure.machineId),
-      failures.map((failure) => failure.type),
-      failures.map((failure) => failure.message),
-    ],
+    [runId, ...columnsOf(failures)],
   );
 }
 
