@@ -6,8 +6,9 @@ import { loadSchnorr, signWith } from '../nostr/schnorr';
 import { childArguments, tellReady } from './child';
 
 /**
- * A bunker that answers each request after the same time, however many it has: what limits the bench is then the latency,
- * and not this process. Any client is let in, since each operator of the bench is one.
+ * A bunker whose answers leave the same time after their requests have come, however many it has: it does its work within
+ * that time, so that what limits the bench is the latency, and not this process. Any client is let in, since each operator of
+ * the bench is one.
  */
 export interface BunkerArguments {
   relay: string;
@@ -40,6 +41,22 @@ function perform(method: string, params: string[]): string {
   return method === 'ping' ? 'pong' : 'null';
 }
 
+function answerTo(request: SignedEvent): string {
+  const key = conversationKey(signerKey, request.pubkey);
+  const { id, method, params } = JSON.parse(decrypt(request.content, key)) as {
+    id: string;
+    method: string;
+    params: string[];
+  };
+  const answer = signWith(signerKey, {
+    kind: 24133,
+    created_at: Math.floor(Date.now() / 1000),
+    tags: [['p', request.pubkey]],
+    content: encrypt(JSON.stringify({ id, result: perform(method, params) }), key),
+  });
+  return JSON.stringify(['EVENT', answer]);
+}
+
 async function serve(): Promise<void> {
   await loadSchnorr();
   const socket = new WebSocket(relay, { perMessageDeflate: false });
@@ -47,24 +64,12 @@ async function serve(): Promise<void> {
     socket.send(JSON.stringify(['REQ', 'bunker', { kinds: [24133], '#p': [signerPubkey], limit: 0 }]));
   });
   socket.on('message', (data) => {
+    const arrivedAtMs = performance.now();
     const [verb, , event] = JSON.parse(String(data)) as [string, string, SignedEvent | undefined];
     if (verb === 'EOSE') tellReady({ userPubkey, signerPubkey });
     if (verb !== 'EVENT' || event === undefined) return;
-    setTimeout(() => {
-      const key = conversationKey(signerKey, event.pubkey);
-      const { id, method, params } = JSON.parse(decrypt(event.content, key)) as {
-        id: string;
-        method: string;
-        params: string[];
-      };
-      const answer = signWith(signerKey, {
-        kind: 24133,
-        created_at: Math.floor(Date.now() / 1000),
-        tags: [['p', event.pubkey]],
-        content: encrypt(JSON.stringify({ id, result: perform(method, params) }), key),
-      });
-      socket.send(JSON.stringify(['EVENT', answer]));
-    }, latencyMs);
+    const answer = answerTo(event);
+    setTimeout(() => socket.send(answer), arrivedAtMs + latencyMs - performance.now());
   });
 }
 

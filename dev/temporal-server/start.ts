@@ -106,7 +106,12 @@ function commandLine(ports: Ports, options: StartOptions): string[] {
   args.push('--port', String(ports.port), '--http-port', String(ports.httpPort));
   args.push('--metrics-port', String(ports.metricsPort));
   args.push(...(options.headless === true ? ['--headless'] : ['--ui-port', String(ports.uiPort)]));
-  if (options.dbFilename !== undefined) args.push('--db-filename', path.resolve(options.dbFilename));
+  if (options.dbFilename !== undefined) {
+    args.push('--db-filename', path.resolve(options.dbFilename));
+    // Survives a server that is killed. Only a power cut could cost the last moments, and that is no dev server's matter: with
+    // a sync for each transaction the disk would set the pace of every run.
+    args.push('--sqlite-pragma', 'synchronous=normal');
+  }
   if (options.namespace !== undefined) args.push('--namespace', options.namespace);
   for (const [name, type] of Object.entries(options.searchAttributes ?? {})) {
     args.push('--search-attribute', `${name}=${type}`);

@@ -44,10 +44,12 @@ describe('callers, and what a run leaves behind', () => {
   );
 
   test('31: cancelled after the first publication: what is signed is finished, the audit tells done and not done', async () => {
-    const operator = await addOperatorWithCanaries(saga, {
-      machines: 8,
-      bunker: { answerDelayMs: 60, concurrency: 1 },
-    });
+    const operator = await addOperatorWithCanaries(saga, { machines: 8 });
+    // The bunker signs five and is silent then: however slow the machine is, the run cannot be over before its cancellation.
+    let signatures = 0;
+    operator.bunker.setFaults(({ method }) =>
+      method === 'sign_event' && (signatures += 1) > 5 ? { swallow: true } : undefined,
+    );
     const { ids, failure, audit } = await runUnderFault(saga, operator, {
       during: async (run) => {
         await until(async () => (await run.progress()).published >= 3);
@@ -56,7 +58,7 @@ describe('callers, and what a run leaves behind', () => {
     });
     expect(failure?.type).toBe('Cancelled');
     expect(ids.length).toBeGreaterThanOrEqual(3);
-    expect(ids.length).toBeLessThan(16);
+    expect(ids.length).toBeLessThanOrEqual(5);
     expect(audit.failures).toHaveLength(16 - ids.length);
     const stored =
       saga.relays[0]?.events().filter(({ pubkey }) => pubkey === operator.bunker.userPubkey) ?? [];
