@@ -1,7 +1,37 @@
-import { createCipheriv, createHmac, getCiphers, randomBytes, timingSafeEqual } from 'node:crypto';
-import { decrypt as decryptInJs, encrypt as encryptInJs, getConversationKey } from 'nostr-tools/nip44';
+import {
+  createCipheriv,
+  createECDH,
+  createHmac,
+  getCiphers,
+  getCurves,
+  randomBytes,
+  timingSafeEqual,
+} from 'node:crypto';
+import {
+  decrypt as decryptInJs,
+  encrypt as encryptInJs,
+  getConversationKey as getConversationKeyInJs,
+} from 'nostr-tools/nip44';
 
-export { getConversationKey };
+/** Some distributions build OpenSSL without it. */
+const HAS_SECP256K1 = getCurves().includes('secp256k1');
+
+/**
+ * NIP-44 v2: what two keys have in common, by OpenSSL where it can.
+ *
+ * @param pubkey x-only, 32 bytes as hex
+ * @throws Error when it is no point of the curve
+ */
+export function getConversationKey(secretKey: Uint8Array, pubkey: string): Uint8Array {
+  if (!HAS_SECP256K1 || !/^[0-9a-f]{64}$/i.test(pubkey)) return getConversationKeyInJs(secretKey, pubkey);
+  const ecdh = createECDH('secp256k1');
+  ecdh.setPrivateKey(secretKey);
+  // Either point with this x will do: both give the same x of the product, and nothing else of it is used.
+  const shared = ecdh.computeSecret(Buffer.from(`02${pubkey}`, 'hex'));
+  const key = createHmac('sha256', 'nip44-v2').update(shared).digest();
+  shared.fill(0);
+  return key;
+}
 
 /** Version byte and lengths of a NIP-44 v2 payload. */
 const VERSION = 2;

@@ -19,7 +19,7 @@ import type { DocumentType } from '../documents/document-type';
 import { documentTypes as shippedDocumentTypes } from '../documents/registry';
 import { loadSchnorr } from '../nostr/schnorr';
 import { buildDependencies, type WorkerConfiguration } from './build-dependencies';
-import { buildOf } from './build';
+import { buildOf, PACKAGE } from './build';
 import { nameDocumentInLogs } from './log-attributes';
 import { readinessOf } from './telemetry/readiness';
 import type { Tracing } from './telemetry/tracing';
@@ -187,10 +187,16 @@ async function knowsSearchAttributes(
  */
 function versioning(configuration: WorkerConfiguration): Pick<SdkWorkerOptions, 'workerDeploymentOptions'> {
   const { deployment } = configuration;
-  if (deployment === undefined) return {};
+  const { buildId } = buildOf(configuration);
+  if (deployment === undefined) {
+    // Otherwise the SDK writes a hash of the code beside each document in history, which is long and tells nobody anything.
+    return {
+      workerDeploymentOptions: { version: { deploymentName: PACKAGE, buildId }, useWorkerVersioning: false },
+    };
+  }
   return {
     workerDeploymentOptions: {
-      version: { deploymentName: deployment, buildId: buildOf(configuration).buildId },
+      version: { deploymentName: deployment, buildId },
       useWorkerVersioning: true,
       defaultVersioningBehavior: 'AUTO_UPGRADE',
     },

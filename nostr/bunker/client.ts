@@ -44,6 +44,16 @@ export const PERMISSIONS = 'nip44_encrypt,sign_event:30078,sign_event:22242';
 /** How the bunker may call this client in its list (NIP-46 client metadata). */
 export const CLIENT_NAME = 'republish-operator-configs';
 
+/** A request that waited longer for its turn is made anew: relays and bunkers may refuse old events. */
+const MAX_PREPARED_MS = 5_000;
+
+interface PreparedRequest {
+  id: string;
+  method: string;
+  event: SignedEvent;
+  preparedAtMs: number;
+}
+
 /**
  * NIP-46 client. A request is judged by its answer and nothing else: it is sent over every relay of the bunker, matched
  * by a random id, and ends at its deadline at the latest. Whatever else arrives is dropped and counted.
@@ -124,7 +134,9 @@ export class BunkerClient implements Signer {
    */
   async switchRelays(call: SignerCall = {}): Promise<string[] | undefined> {
     const rules = this.options.addressRules ?? { allowPrivate: false };
-    const answer = await this.#ask('switch_relays', [], call, () => undefined).catch(() => 'null');
+    const ask = async (): Promise<string> =>
+      this.#ask(this.#prepare('switch_relays', []), call, () => undefined);
+    const answer = await ask().catch(() => 'null');
     const relays = this.#closed ? undefined : parseRelayList(answer, rules);
     return relays !== undefined && (await this.#switchTo(relays)) ? relays : undefined;
   }
@@ -133,7 +145,7 @@ export class BunkerClient implements Signer {
     this.#closed = true;
     for (const link of [...this.#links, ...this.#incoming, ...this.#retiring]) link.close();
     for (const pending of [...this.#pending.values()]) {
-      pending.reject(new RepublishError('SignerUnreachable', 'the connection to the bunker was closed'));
+      pending.reject(closedError());
     }
     this.#clientSecretKey.fill(0);
     this.#conversationKey.fill(0);
@@ -159,12 +171,15 @@ export class BunkerClient implements Signer {
 
   async #request(method: string, params: string[], call: SignerCall = {}): Promise<string> {
     await this.#whileApprovalIsOpen(call);
+    // Before its turn: the places at the bunker are for the bunker's time, not for ours.
+    let prepared = this.#prepare(method, params);
     let answer: Promise<string> | undefined;
     await this.options.limiter.run(async () => {
       await this.#pacer.take(call.signal);
+      if (Date.now() - prepared.preparedAtMs > MAX_PREPARED_MS) prepared = this.#prepare(method, params);
       // A place is given back as soon as a person is asked: other operators may share this bunker.
       await new Promise<void>((free) => {
-        answer = this.#ask(method, params, call, free);
+        answer = this.#ask(prepared, call, free);
         answer.then(
           () => free(),
           () => free(),
@@ -185,15 +200,8 @@ export class BunkerClient implements Signer {
     }
   }
 
-  async #ask(
-    method: string,
-    params: string[],
-    call: SignerCall,
-    onApprovalAsked: () => void,
-  ): Promise<string> {
-    if (this.#closed)
-      throw new RepublishError('SignerUnreachable', 'the connection to the bunker was closed');
-    call.signal?.throwIfAborted();
+  #prepare(method: string, params: string[]): PreparedRequest {
+    if (this.#closed) throw closedError();
     // Random, because another worker may use the same client key at the same time.
     const id = randomUUID();
     const event = signWith(this.#clientSecretKey, {
@@ -202,6 +210,16 @@ export class BunkerClient implements Signer {
       tags: [['p', this.options.bunkerPubkey]],
       content: encrypt(JSON.stringify({ id, method, params }), this.#conversationKey),
     });
+    return { id, method, event, preparedAtMs: Date.now() };
+  }
+
+  async #ask(
+    { id, method, event }: PreparedRequest,
+    call: SignerCall,
+    onApprovalAsked: () => void,
+  ): Promise<string> {
+    if (this.#closed) throw closedError();
+    call.signal?.throwIfAborted();
     const { requestTimeoutMs, approvalTimeoutMs } = this.options;
     const request = new BunkerRequest({
       method,
@@ -317,4 +335,8 @@ export class BunkerClient implements Signer {
       link.close();
     }
   }
+}
+
+function closedError(): RepublishError {
+  return new RepublishError('SignerUnreachable', 'the connection to the bunker was closed');
 }

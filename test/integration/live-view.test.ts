@@ -144,10 +144,13 @@ describe('the live view', () => {
     ] as const) {
       const before = terminal.written().length;
       terminal.resize(columns, rows);
-      await until(() => /of 80[\s\S]*\u001b\[\?2026l/.test(terminal.written().slice(before)));
-      const seen = terminal.screen();
-      expect(seen.match(new RegExp(`^${id}  `, 'gm'))).toHaveLength(1);
-      for (const line of seen.split('\n')) expect(line.length).toBeLessThan(columns);
+      // One more frame may have been on its way when the size changed.
+      await until(() => {
+        const isDrawn = /of 80[\s\S]*\u001b\[\?2026l/.test(terminal.written().slice(before));
+        const seen = terminal.screen();
+        const frames = seen.match(new RegExp(`^${id}  `, 'gm'))?.length;
+        return isDrawn && frames === 1 && seen.split('\n').every((line) => line.length < columns);
+      });
     }
     await republish(['cancel', id], saga.env);
     expect(await terminal.ended).toBe(1);

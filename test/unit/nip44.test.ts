@@ -2,7 +2,12 @@ import fc from 'fast-check';
 import { encrypt as nip04Encrypt } from 'nostr-tools/nip04';
 import { decrypt as decryptInJs, encrypt, getConversationKey } from 'nostr-tools/nip44';
 import { generateSecretKey, getPublicKey } from 'nostr-tools/pure';
-import { decrypt, encrypt as encryptByOpenSsl, looksLikeNip44 } from '../../nostr/nip44';
+import {
+  decrypt,
+  encrypt as encryptByOpenSsl,
+  getConversationKey as getConversationKeyByOpenSsl,
+  looksLikeNip44,
+} from '../../nostr/nip44';
 
 const [operatorKey, machineKey] = [generateSecretKey(), generateSecretKey()];
 const machine = getPublicKey(machineKey);
@@ -140,5 +145,42 @@ describe('encrypt and decrypt', () => {
     ])
       expect(() => decrypt(wrong, conversationKey)).toThrow();
     expect(() => encryptByOpenSsl('', conversationKey)).toThrow();
+  });
+});
+
+describe('getConversationKey', () => {
+  it('is the one of nostr-tools, for both sides', () => {
+    for (let pair = 0; pair < 50; pair += 1) {
+      const [a, b] = [generateSecretKey(), generateSecretKey()];
+      const expected = Buffer.from(getConversationKey(a, getPublicKey(b))).toString('hex');
+      for (const [secret, other] of [
+        [a, b],
+        [b, a],
+      ] as const) {
+        const key = getConversationKeyByOpenSsl(secret, getPublicKey(other));
+        expect(Buffer.from(key).toString('hex')).toBe(expected);
+      }
+    }
+  });
+
+  // From NIP-44's own test vectors: scalars and points at the edges.
+  it.each([
+    [
+      '315e59ff51cb9209768cf7da80791ddcaae56ac9775eb25b6dee1234bc5d2268',
+      'c2f9d9948dc8c7c38321e4b85c8558872eafa0641cd269db76848a6073e69133',
+      '3dfef0ce2a4d80a25e7a328accf73448ef67096f65f79588e358d9a0eb9013f1',
+    ],
+    [
+      'fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364139',
+      '0000000000000000000000000000000000000000000000000000000000000002',
+      '8b6392dbf2ec6a2b2d5b1477fc2be84d63ef254b667cadd31bd3f444c44ae6ba',
+    ],
+  ])('agrees with the vector of %s', (secret, pubkey, expected) => {
+    const key = getConversationKeyByOpenSsl(new Uint8Array(Buffer.from(secret, 'hex')), pubkey);
+    expect(Buffer.from(key).toString('hex')).toBe(expected);
+  });
+
+  it.each(['f'.repeat(64), '0'.repeat(64), 'ab', ''])('refuses %s, which is no key', (pubkey) => {
+    expect(() => getConversationKeyByOpenSsl(operatorKey, pubkey)).toThrow();
   });
 });

@@ -6,7 +6,7 @@ import { BasicTracerProvider, BatchSpanProcessor, RandomIdGenerator } from '@ope
 import type { ActivityInterceptorsFactory } from '@temporalio/worker';
 import type { Logger } from 'pino';
 import { documentNamedBy } from '../../activities/document-named-by';
-import type { Build } from '../build';
+import { type Build, PACKAGE } from '../build';
 
 /** What a worker is given so that its activities are traced. */
 export interface Tracing {
@@ -45,7 +45,7 @@ export function startTracing(tracesUrl: string, build: Build, logger: Logger): T
   let given: SpanIds | undefined;
   const provider = new BasicTracerProvider({
     resource: resourceFromAttributes({
-      'service.name': 'republish-operator-configs',
+      'service.name': PACKAGE,
       'service.version': build.version,
       'service.instance.id': String(process.pid),
     }),
@@ -59,7 +59,7 @@ export function startTracing(tracesUrl: string, build: Build, logger: Logger): T
       }),
     ],
   });
-  const tracer = provider.getTracer('republish-operator-configs');
+  const tracer = provider.getTracer(PACKAGE);
   const began = new Map<string, number>();
 
   /** The run itself: from the first activity that this worker did for it to the audit. */
