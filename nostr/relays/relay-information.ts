@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import http, { type IncomingMessage } from 'node:http';
+import https from 'node:https';
 import { isGateway, shownRelay } from './url';
 
 /** What a relay says of its limits (NIP-11 `limitation`). Absent: it names none. */
@@ -68,33 +71,52 @@ export class RelayInformation {
 
 /**
  * The information document (NIP-11) of a relay that is no gateway, as text, and the relay's clock as its HTTP `Date` gives it
- * (whole seconds; absent: it gave none). Rejects when there is none within three seconds.
+ * (whole seconds; absent: it gave none). Rejects when there is none within three seconds. A redirect is no answer: it could
+ * lead anywhere, and no relay needs one.
  */
 export async function fetchRelayInformation(
   url: string,
   signal: AbortSignal,
 ): Promise<{ document: string; clockMs?: number }> {
-  const response = await fetch(url.replace(/^ws/, 'http'), {
+  // Not fetch: what would end it may be collected as garbage (nodejs/node#57736), and then it takes five minutes.
+  const { get } = url.startsWith('wss:') ? https : http;
+  const request = get(url.replace(/^ws/, 'http'), {
+    agent: false,
     headers: { accept: 'application/nostr+json' },
-    // A redirect could lead anywhere; no relay needs one.
-    redirect: 'error',
-    signal: AbortSignal.any([signal, AbortSignal.timeout(FETCH_TIMEOUT_MS)]),
   });
-  if (!response.ok) {
-    await response.body?.cancel();
-    throw new Error(`HTTP ${response.status} from ${shownRelay(url)}`);
+  // Whoever waits is told by what it waits for; without a listener an error in the middle of an answer would end the process.
+  request.on('error', () => undefined);
+  let late: Error | undefined;
+  const end = (): void => {
+    late = new Error(`${shownRelay(url)} does not say what it is`);
+    request.destroy(late);
+  };
+  const timer = setTimeout(end, FETCH_TIMEOUT_MS);
+  signal.addEventListener('abort', end, { once: true });
+  if (signal.aborted) end();
+  try {
+    const [response] = (await once(request, 'response')) as [IncomingMessage];
+    const status = response.statusCode ?? 0;
+    if (status < 200 || status > 299) throw new Error(`HTTP ${status} from ${shownRelay(url)}`);
+    const document = await readBounded(response);
+    const clockMs = Date.parse(response.headers.date ?? '');
+    return { document, ...(Number.isNaN(clockMs) ? {} : { clockMs }) };
+  } catch (error) {
+    // In the middle of an answer, all that is told is that it was cut off.
+    throw late ?? error;
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', end);
+    request.destroy();
   }
-  const clockMs = Date.parse(response.headers.get('date') ?? '');
-  const document = await readBounded(response);
-  return { document, ...(Number.isNaN(clockMs) ? {} : { clockMs }) };
 }
 
 /** A relay may send without end. */
-async function readBounded(response: Response): Promise<string> {
-  const chunks: Uint8Array[] = [];
+async function readBounded(response: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
   let bytes = 0;
-  for await (const chunk of response.body ?? []) {
-    const part = chunk as Uint8Array;
+  for await (const chunk of response) {
+    const part = chunk as Buffer;
     bytes += part.length;
     if (bytes > MAX_DOCUMENT_BYTES) throw new Error('the information document is too large');
     chunks.push(part);

@@ -1,0 +1,61 @@
+import { createServer, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { fetchRelayInformation } from '../../nostr/relays/relay-information';
+
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
+
+describe('a relay that is asked for its information and', () => {
+  const sockets: Socket[] = [];
+  let answer: string;
+  const server = createServer((socket) => {
+    sockets.push(socket);
+    socket.on('error', () => undefined);
+    socket.once('data', () => socket.write(answer));
+  });
+  let url: string;
+
+  beforeAll(async () => {
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    url = `ws://127.0.0.1:${(server.address() as { port: number }).port}`;
+  });
+  afterAll(async () => {
+    for (const socket of sockets) socket.destroy();
+    await new Promise((resolve) => server.close(resolve));
+  });
+
+  // Node may collect a timeout that only a combined signal knows, and the question then lasts for five minutes.
+  test.each([
+    ['says nothing', ''],
+    ['begins to answer and then says nothing', 'HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{'],
+  ])(
+    '%s is not waited for longer than its bound, whatever is collected as garbage',
+    async (_, said) => {
+      answer = said;
+      let isOver = false;
+      const asked = fetchRelayInformation(url, new AbortController().signal).then(
+        () => undefined,
+        (error: Error) => error,
+      );
+      void asked.then(() => (isOver = true));
+      for (let waited = 0; waited < 8_000 && !isOver; waited += 200) {
+        collectGarbage();
+        await sleep(200);
+      }
+      expect(isOver).toBe(true);
+      expect((await asked)?.message).toContain('does not say what it is');
+    },
+    15_000,
+  );
+
+  test('is not waited for any longer once nobody wants to know', async () => {
+    answer = '';
+    const nobody = new AbortController();
+    const asked = fetchRelayInformation(url, nobody.signal);
+    nobody.abort();
+    await expect(asked).rejects.toThrow('does not say what it is');
+    await expect(fetchRelayInformation(url, AbortSignal.abort())).rejects.toThrow('does not say what it is');
+  });
+});
