@@ -44,8 +44,10 @@ export function openDatabase(options: DatabaseOptions): Database {
     keepAlive: true,
     application_name: 'republish-operator-configs',
   });
-  // Without a listener a connection that breaks while idle would end the process.
+  // Without a listener a connection that breaks would end the process: while it is idle, and, since the pool does not listen
+  // then, from the moment in which it is handed out, which may be that of the message that ends it.
   pool.on('error', (error) => options.onIdleError?.(error));
+  pool.on('connect', (client) => client.on('error', () => undefined));
 
   const where = placeOf(options.url);
   const onClient = (client: PoolClient): Queryable => ({
@@ -80,10 +82,6 @@ async function inTransaction<T>(
   work: (client: Queryable) => Promise<T>,
 ): Promise<T> {
   const client = await pool.connect();
-  // While it is checked out the pool does not listen on the client: a connection that breaks between two statements
-  // would end the process.
-  const ignore = (): void => undefined;
-  client.on('error', ignore);
   let broken: Error | undefined;
   try {
     await client.query('BEGIN');
@@ -94,7 +92,6 @@ async function inTransaction<T>(
     await client.query('ROLLBACK').catch((error: unknown) => (broken = ensureError(error)));
     throw thrown;
   } finally {
-    client.removeListener('error', ignore);
     client.release(broken);
   }
 }

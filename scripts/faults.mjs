@@ -1,8 +1,9 @@
-// npm run test:faults: every row of docs/reliability.md, with more scenarios and more documents than in `npm test`.
+// npm run test:faults: every row of docs/reliability.md, with more scenarios, documents and garbage than in `npm test`.
 import { runJest } from './run-jest.mjs';
 
 runJest(['test/faults', 'test/replay', ...process.argv.slice(2)], {
   SOAK_SEEDS: '24',
   REPUBLISH_TEST_MACHINES: '500',
+  REPUBLISH_TEST_GARBAGE: '10000',
   ...process.env,
 });
