@@ -9,7 +9,7 @@ module.exports = {
   globalSetup: '<rootDir>/test/support/global-setup.ts',
   globalTeardown: '<rootDir>/test/support/global-teardown.ts',
   testTimeout: 60_000,
-  testSequencer: '<rootDir>/test/support/longest-first.js',
+  testSequencer: '<rootDir>/test/support/longest-first.cjs',
   // Whatever the number of cores: the tests mostly wait, for bounds that must pass and for servers that come back, while Temporal
   // and Postgres, which they share, take what is left.
   maxWorkers: 3,
