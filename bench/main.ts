@@ -3,12 +3,15 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { compare } from './compare';
 import { fixedCosts } from './costs';
+import { fleet } from './fleet';
 import { loadNow, machineFacts } from './process-facts';
 import {
   type BenchResults,
   comparisonPlots,
   comparisonTable,
   costsTable,
+  type FleetResults,
+  fleetTable,
   scalePlots,
   type ScaleResults,
   scaleTable,
@@ -18,12 +21,14 @@ import { startWorld, type World } from './world';
 
 const USAGE = `npm run bench [-- options]          a table, bench/results/bench.json, plots, docs/performance.md
 npm run bench:scale [-- options]    20,000 documents of one operator
+npm run bench:fleet [-- options]    200 operators, three of them broken; a small one beside a huge one
 
   --quick                fewer and shorter measurements; writes only what --out names
   --latencies 0,100      of the bunker, in ms
   --in-flight 8,16       requests to the bunker at once
-  --seconds 16           how long one measurement takes, about
-  --machines 10000       bench:scale
+  --seconds 40           how long one measurement takes, about
+  --machines 10000       bench:scale: of the operator; bench:fleet (1000): of the huge one
+  --operators 200        bench:fleet
   --out DIRECTORY        where results and plots go, instead of into this project`;
 
 const PROJECT = path.join(__dirname, '..');
@@ -36,7 +41,8 @@ const { values, positionals } = parseArgs({
     latencies: { type: 'string' },
     'in-flight': { type: 'string' },
     seconds: { type: 'string' },
-    machines: { type: 'string', default: '10000' },
+    machines: { type: 'string' },
+    operators: { type: 'string' },
     out: { type: 'string' },
     help: { type: 'boolean', default: false },
   },
@@ -51,7 +57,7 @@ function numbers(text: string | undefined, fallback: number[]): number[] {
 async function bench(world: World): Promise<void> {
   const machine = machineFacts();
   const latenciesMs = numbers(values.latencies, values.quick ? [0, 100] : [0, 50, 100, 250]);
-  const [seconds = 16] = numbers(values.seconds, [values.quick ? 4 : 16]);
+  const [seconds = 40] = numbers(values.seconds, [values.quick ? 4 : 40]);
   const inFlight = numbers(values['in-flight'], [8, 16]);
   const comparisons = await compare(world, { latenciesMs, inFlight, seconds }, say);
   const costs = await fixedCosts(world, Math.max(...latenciesMs), values.quick ? 1 : 5);
@@ -68,7 +74,7 @@ async function bench(world: World): Promise<void> {
 
 async function benchScale(world: World): Promise<void> {
   const machine = machineFacts();
-  const [machines = 10_000] = numbers(values.machines, []);
+  const [machines = 10_000] = numbers(values.machines, [10_000]);
   const [latencyMs = 20] = numbers(values.latencies, [20]);
   const [inFlight = 16] = numbers(values['in-flight'], [16]);
   const facts = await scale(world, { machines, inFlight, latencyMs }, say);
@@ -81,10 +87,30 @@ async function benchScale(world: World): Promise<void> {
   await keep('scale', results, scalePlots(facts), scaleTable(facts));
 }
 
+async function benchFleet(world: World): Promise<void> {
+  const machine = machineFacts();
+  const [operators = 200] = numbers(values.operators, [200]);
+  const [hugeMachines = 1_000] = numbers(values.machines, [1_000]);
+  const [latencyMs = 50] = numbers(values.latencies, [50]);
+  const [inFlight = 8] = numbers(values['in-flight'], [8]);
+  const facts = await fleet(
+    world,
+    { operators, machinesEach: 2, operatorsAtOnce: 10, hugeMachines, smallMachines: 10, inFlight, latencyMs },
+    say,
+  );
+  const results: FleetResults = {
+    measuredAt: new Date().toISOString(),
+    machine: { ...machine, loadAfter: loadNow() },
+    fleet: facts,
+  };
+  console.log(fleetTable(facts));
+  await keep('fleet', results, {}, fleetTable(facts));
+}
+
 /** A quick run is too short to be quoted: it replaces nothing. */
 async function keep(
-  name: 'bench' | 'scale',
-  results: BenchResults | ScaleResults,
+  name: 'bench' | 'scale' | 'fleet',
+  results: BenchResults | ScaleResults | FleetResults,
   plots: Record<string, string>,
   tables: string,
 ): Promise<void> {
@@ -111,7 +137,8 @@ async function main(): Promise<void> {
   if (values.help) return console.log(USAGE);
   const world = await startWorld();
   try {
-    await (positionals[0] === 'scale' ? benchScale(world) : bench(world));
+    const [what = 'compare'] = positionals;
+    await (what === 'scale' ? benchScale(world) : what === 'fleet' ? benchFleet(world) : bench(world));
   } finally {
     await world.stop();
   }

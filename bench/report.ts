@@ -1,5 +1,6 @@
 import type { Comparison } from './compare';
 import type { FixedCosts } from './costs';
+import type { FleetFacts } from './fleet';
 import { barChart, lineChart } from './plot';
 import type { MachineFacts } from './process-facts';
 import type { ScaleFacts } from './scale';
@@ -17,6 +18,13 @@ export interface ScaleResults {
   measuredAt: string;
   machine: MachineFacts;
   scale: ScaleFacts;
+}
+
+/** What `npm run bench:fleet` records. */
+export interface FleetResults {
+  measuredAt: string;
+  machine: MachineFacts;
+  fleet: FleetFacts;
 }
 
 type Row = string[];
@@ -103,6 +111,34 @@ export function scaleTable(facts: ScaleFacts): string {
       ['executions', String(facts.history.executions), ''],
       ['events of the largest execution', String(facts.history.largestEvents), 'far below 51,200'],
       ['bytes of the largest execution', String(facts.history.largestBytes), 'far below 50 MiB'],
+    ],
+  );
+}
+
+export function fleetTable({ beside, ...facts }: FleetFacts): string {
+  const failures = facts.named.map(({ failure }) => failure).toSorted();
+  return table(
+    ['what', 'figure', 'goal'],
+    [
+      ['operators', `${facts.operators}, ${facts.operatorsAtOnce} at once`, ''],
+      ['complete', String(facts.complete), 'all but three'],
+      ['named', `${failures.length}: ${failures.join(', ')}`, '3'],
+      [
+        'documents',
+        `${facts.documents} in ${(facts.ms / 1000).toFixed(0)} s: ${rate(facts.perSecond)}/s`,
+        '',
+      ],
+      [`an operator with ${beside.smallMachines} machines, alone`, `${beside.aloneMs.toFixed(0)} ms`, ''],
+      [
+        `the same beside one with ${beside.hugeMachines}, both with bunkers of their own`,
+        `${beside.besideMs.toFixed(0)} ms`,
+        `not held up: ${(beside.besideMs / beside.aloneMs).toFixed(1)} times`,
+      ],
+      [
+        'documents of the huge one meanwhile, and left',
+        `${beside.hugeMeanwhile}, ${beside.hugeLeft}`,
+        'it goes on too',
+      ],
     ],
   );
 }

@@ -17,22 +17,31 @@ import { addBunkerSigner } from '../pairing/signers';
 import type { BunkerArguments } from './bunker';
 import { type Child, startChild } from './child';
 
+/** A bunker, as its users know it. */
+export interface BunkerKeys {
+  signerPubkey: string;
+  userPubkey: string;
+}
+
 /** One bunker, one relay, one Postgres and one Temporal, each a process of its own, for all that is compared. */
 export interface World {
   database: Database;
   databaseUrl: string;
   client: Client;
   relayUrl: string;
-  bunker: { signerPubkey: string; userPubkey: string };
+  bunker: BunkerKeys;
   /** The bunker answers after this time from here on. */
   setLatency(latencyMs: number): Promise<void>;
-  addOperator(machines: number): Promise<string>;
+  /** One more bunker beside the one of the bench. */
+  addBunker(latencyMs: number): Promise<BunkerKeys>;
+  /** @param bunker another than the one of the bench */
+  addOperator(machines: number, bunker?: BunkerKeys): Promise<string>;
   startWorker(inFlight: number, env?: Record<string, string>): Promise<ProcessGroup>;
   start(operatorUserId: string): Promise<RepublishRun>;
   stop(): Promise<void>;
 }
 
-const TASK_QUEUE = 'republish-operator-configs';
+export const TASK_QUEUE = 'republish-operator-configs';
 
 export async function startWorld(): Promise<World> {
   const stops: (() => unknown)[] = [];
@@ -63,6 +72,8 @@ async function build(stops: (() => unknown)[], stop: () => Promise<void>): Promi
     dbFilename: path.join(directory, 'temporal.db'),
     searchAttributes: searchAttributeTypes(),
     headless: true,
+    // Who is fair to whom is part of what is measured; see docs/fleet.md.
+    dynamicConfig: { 'matching.enableFairness': 'true' },
   });
   stops.push(() => temporal.stop());
   const connection = await Connection.connect({ address: temporal.address });
@@ -71,15 +82,16 @@ async function build(stops: (() => unknown)[], stop: () => Promise<void>): Promi
 
   const relay = await startChild<{ url: string }>('relay');
   stops.push(() => relay.stop('SIGKILL', 1_000));
-  const keys = {
+  const newKeys = () => ({
     userSecretKey: randomBytes(32).toString('hex'),
     signerSecretKey: randomBytes(32).toString('hex'),
-  };
-  const startBunker = (latencyMs: number): Promise<Child<World['bunker']>> =>
-    startChild<World['bunker']>('bunker', {
+  });
+  const keys = newKeys();
+  const startBunker = (latencyMs: number, ofKeys = keys): Promise<Child<BunkerKeys>> =>
+    startChild<BunkerKeys>('bunker', {
       relay: relay.facts.url,
       latencyMs,
-      ...keys,
+      ...ofKeys,
     } satisfies BunkerArguments);
   let bunker = await startBunker(0);
   stops.push(() => bunker.stop('SIGKILL', 1_000));
@@ -102,11 +114,16 @@ async function build(stops: (() => unknown)[], stop: () => Promise<void>): Promi
       await bunker.stop('SIGKILL', 1_000);
       bunker = await startBunker(latencyMs);
     },
-    async addOperator(machines) {
+    async addBunker(latencyMs) {
+      const another = await startBunker(latencyMs, newKeys());
+      stops.push(() => another.stop('SIGKILL', 1_000));
+      return another.facts;
+    },
+    async addOperator(machines, at = bunker.facts) {
       const id = `op-${randomUUID().slice(0, 8)}`;
-      await seedOperator(database, { id, pubkey: bunker.facts.userPubkey, machines });
+      await seedOperator(database, { id, pubkey: at.userPubkey, machines });
       const configuration = loadConfiguration({ env, needs: ['databaseUrl', 'relays', 'secretsKey'] });
-      const uri = `bunker://${bunker.facts.signerPubkey}?relay=${encodeURIComponent(relay.facts.url)}&secret=bench`;
+      const uri = `bunker://${at.signerPubkey}?relay=${encodeURIComponent(relay.facts.url)}&secret=bench`;
       await addBunkerSigner({ database, configuration, operatorUserId: id, say: () => undefined }, uri);
       return id;
     },

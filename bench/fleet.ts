@@ -1,0 +1,125 @@
+import { startFleet } from '../client/fleet';
+import { TASK_QUEUE, type World } from './world';
+
+/** Many operators at once, and a small one beside a huge one. */
+export interface FleetFacts {
+  operators: number;
+  operatorsAtOnce: number;
+  /** Of them, as the fleet's own summary has it. */
+  complete: number;
+  /** Who was not complete, with the type of the failure. */
+  named: { operatorUserId: string; failure: string }[];
+  ms: number;
+  documents: number;
+  perSecond: number;
+  beside: {
+    smallMachines: number;
+    hugeMachines: number;
+    /** The small operator's run with nobody else there, and while the huge one's goes on. Each has a bunker of its own. */
+    aloneMs: number;
+    besideMs: number;
+    /** Documents of the huge one that were done while the small one's run went on: it was not merely stopped. */
+    hugeMeanwhile: number;
+    hugeLeft: number;
+  };
+}
+
+export interface FleetBenchOptions {
+  operators: number;
+  machinesEach: number;
+  operatorsAtOnce: number;
+  hugeMachines: number;
+  smallMachines: number;
+  inFlight: number;
+  latencyMs: number;
+}
+
+export async function fleet(
+  world: World,
+  options: FleetBenchOptions,
+  say: (line: string) => void,
+): Promise<FleetFacts> {
+  const { operators: count, machinesEach, operatorsAtOnce, inFlight, latencyMs } = options;
+  await world.setLatency(latencyMs);
+  const worker = await world.startWorker(inFlight);
+  try {
+    await (await world.start(await world.addOperator(1))).result();
+    say(`a small operator beside one with ${options.hugeMachines} machines`);
+    const beside = await smallBesideHuge(world, options);
+
+    const operators: string[] = [];
+    while (operators.length < count - 1) {
+      operators.push(await world.addOperator(machinesEach));
+      if (operators.length % 50 === 0) say(`${operators.length} operators are set up`);
+    }
+    // Three that cannot be done: one that nobody knows, one without a signer, one with a row that is wrong.
+    operators.push('nobody');
+    const [unsigned = '', wrong = ''] = operators;
+    await world.database.query('DELETE FROM republish.signers WHERE operator_user_id = $1', [unsigned]);
+    await world.database.query(
+      `UPDATE bitspire_fees SET cash_in_percent = 250 WHERE machine_id =
+         (SELECT id FROM dca_machines WHERE operator_user_id = $1 ORDER BY id LIMIT 1)`,
+      [wrong],
+    );
+
+    say(`a fleet of ${count} operators, ${operatorsAtOnce} at once`);
+    const startedAtMs = performance.now();
+    const run = await startFleet(world.client, { taskQueue: TASK_QUEUE, operators, operatorsAtOnce });
+    const summary = await run.result();
+    const ms = performance.now() - startedAtMs;
+    const [row] = await world.database.query<{ documents: number }>(
+      `SELECT count(*)::int AS documents FROM republish.documents d JOIN republish.runs r USING (run_id)
+        WHERE r.operator_user_id = ANY ($1::text[]) AND d.outcome = 'published'`,
+      [operators],
+    );
+    const documents = row?.documents ?? 0;
+    return {
+      operators: count,
+      operatorsAtOnce,
+      complete: summary.operators.complete,
+      named: summary.failures.map(({ operatorUserId, failure }) => ({
+        operatorUserId,
+        failure: failure?.type ?? 'unknown',
+      })),
+      ms,
+      documents,
+      perSecond: (documents * 1000) / ms,
+      beside,
+    };
+  } finally {
+    await worker.stop('SIGTERM', 20_000);
+  }
+}
+
+async function smallBesideHuge(
+  world: World,
+  { hugeMachines, smallMachines, latencyMs }: FleetBenchOptions,
+): Promise<FleetFacts['beside']> {
+  const own = await world.addBunker(latencyMs);
+  const timed = async (): Promise<number> => {
+    const small = await world.addOperator(smallMachines, own);
+    const startedAtMs = performance.now();
+    await (await world.start(small)).result();
+    return performance.now() - startedAtMs;
+  };
+  const aloneMs = await timed();
+  const huge = await world.start(await world.addOperator(hugeMachines));
+  const settled = async (): Promise<number> => {
+    const { planned, waiting } = await huge.progress();
+    return planned - waiting;
+  };
+  while ((await settled()) < hugeMachines / 10) await new Promise((resolve) => setTimeout(resolve, 200));
+  const before = await settled();
+  const besideMs = await timed();
+  const after = await settled();
+  await huge.cancel({ reason: 'the bench has seen enough' });
+  await huge.result().catch(() => undefined);
+  return {
+    smallMachines,
+    hugeMachines,
+    aloneMs,
+    besideMs,
+    hugeMeanwhile: after - before,
+    hugeLeft: 2 * hugeMachines - after,
+  };
+}
