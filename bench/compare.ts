@@ -88,7 +88,12 @@ async function measureLoop(
 }
 
 /** Runs the loop on an operator of its own, to its end. */
-export async function runLoop(world: World, width: number, documents: number): Promise<LoopFacts> {
+export async function runLoop(
+  world: World,
+  width: number,
+  documents: number,
+  more: Pick<LoopArguments, 'askFirst'> = {},
+): Promise<LoopFacts> {
   const argument: LoopArguments = {
     databaseUrl: world.databaseUrl,
     operatorUserId: await world.addOperator(Math.ceil(documents / 2)),
@@ -96,6 +101,7 @@ export async function runLoop(world: World, width: number, documents: number): P
     ...world.bunker,
     inFlight: width,
     documents,
+    ...more,
   };
   const loop = await startChild<LoopFacts>('loop', argument, LOOP_WITHIN_MS);
   await loop.exited;

@@ -16,6 +16,8 @@ export interface LoopArguments {
   signerPubkey: string;
   userPubkey: string;
   inFlight: number;
+  /** As a run does: the bunker is asked for its key before the first document. */
+  askFirst?: boolean;
   /** Documents to do; both types of so many machines as that takes. */
   documents: number;
 }
@@ -39,6 +41,7 @@ async function run(options: LoopArguments): Promise<LoopFacts> {
   const { user, system } = process.cpuUsage();
   const startedAtMs = performance.now();
 
+  if (options.askFirst === true) await signer.sendRequest('get_public_key', []);
   const machines = await database.query<{ id: string; atm_pubkey: string }>(
     'SELECT id, atm_pubkey FROM dca_machines WHERE operator_user_id = $1 ORDER BY id LIMIT $2',
     [options.operatorUserId, Math.ceil(options.documents / 2)],

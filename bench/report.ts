@@ -83,7 +83,7 @@ export function costsTable(costs: FixedCosts): string {
         costs.smallRunMs.toFixed(0),
         `at most 300 above the next line: ${(costs.smallRunMs - costs.smallLoopMs).toFixed(0)}`,
       ],
-      ['the same two documents by the loop (b)', costs.smallLoopMs.toFixed(0), ''],
+      ['its calls alone: the key, then both documents, by the loop (b)', costs.smallLoopMs.toFixed(0), ''],
       ['worker: from its start to its first task', costs.workerStartMs.toFixed(0), 'at most 1500'],
       ['`republish --help`', costs.helpMs.toFixed(0), 'at most 150'],
     ],

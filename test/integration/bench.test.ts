@@ -69,7 +69,7 @@ test('the bench compares the loop, this program and the ideal, and records it wi
   expect(costs.map(([what]) => what)).toEqual([
     'what',
     'one machine, bunker at 5 ms: the run',
-    'the same two documents by the loop (b)',
+    'its calls alone: the key, then both documents, by the loop (b)',
     'worker: from its start to its first task',
     '`republish --help`',
   ]);

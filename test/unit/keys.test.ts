@@ -1,3 +1,5 @@
+import { randomBytes } from 'node:crypto';
+import { bech32 } from '@scure/base';
 import fc from 'fast-check';
 import { decode, nsecEncode } from 'nostr-tools/nip19';
 import { decrypt as nip49Decrypt, encrypt as nip49Encrypt } from 'nostr-tools/nip49';
@@ -103,6 +105,17 @@ describe('a stored secret key', () => {
     const [composed, decomposed] = ['\u00c5ngstr\u00f6m', 'A\u030angstro\u0308m'];
     expect(nip49Decrypt(await lockSecretKey(secretKey, composed), decomposed)).toEqual(secretKey);
     expect(await unlockSecretKey(nip49Encrypt(secretKey, decomposed, 12), composed)).toEqual(secretKey);
+  });
+
+  it.each([
+    ['a password that a person may have thought of', 'correct horse battery staple', 16],
+    ['32 random bytes, which nobody guesses', randomBytes(32).toString('hex'), 10],
+  ])('is locked with as many rounds as %s needs', async (_, password, logN) => {
+    const locked = await lockSecretKey(secretKey, password);
+    const payload = bech32.fromWords(bech32.decode(locked as `${string}1${string}`, 5_000).words);
+    expect(payload[1]).toBe(logN);
+    expect(nip49Decrypt(locked, password)).toEqual(secretKey);
+    expect(await unlockSecretKey(locked, password)).toEqual(secretKey);
   });
 
   it.each([[''], ['ncryptsec1'], ['nonsense']])('does not open when %j is stored', async (stored) => {
