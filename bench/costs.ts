@@ -64,13 +64,13 @@ async function help(): Promise<number> {
   return performance.now() - startedAtMs;
 }
 
-async function repeat(times: number, measure: () => Promise<number>): Promise<number[]> {
+export async function repeat(times: number, measure: () => Promise<number>): Promise<number[]> {
   const results: number[] = [];
   for (let time = 0; time < times; time += 1) results.push(await measure());
   return results;
 }
 
-function median(values: number[]): number {
+export function median(values: number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   return sorted[Math.floor(sorted.length / 2)] ?? NaN;
 }

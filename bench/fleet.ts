@@ -1,4 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { startFleet } from '../client/fleet';
+import { median, repeat } from './costs';
 import { TASK_QUEUE, type World } from './world';
 
 /** Many operators at once, and a small one beside a huge one. */
@@ -15,10 +17,10 @@ export interface FleetFacts {
   beside: {
     smallMachines: number;
     hugeMachines: number;
-    /** The small operator's run with nobody else there, and while the huge one's goes on. Each has a bunker of its own. */
+    /** A small operator's run with nobody else there, and while the huge one's goes on; the median of several. Each has a bunker of its own. */
     aloneMs: number;
     besideMs: number;
-    /** Documents of the huge one that were done while the small one's run went on: it was not merely stopped. */
+    /** Documents of the huge one that were done during the small ones' runs: it was not merely stopped. */
     hugeMeanwhile: number;
     hugeLeft: number;
   };
@@ -34,12 +36,19 @@ export interface FleetBenchOptions {
   latencyMs: number;
 }
 
+/** Runs of the small operator of which the median is taken. */
+const TIMES = 3;
+const BEGINS_WITHIN_MS = 120_000;
+/** Three that are broken, and one beside them. */
+const MIN_OPERATORS = 4;
+
 export async function fleet(
   world: World,
   options: FleetBenchOptions,
   say: (line: string) => void,
 ): Promise<FleetFacts> {
   const { operators: count, machinesEach, operatorsAtOnce, inFlight, latencyMs } = options;
+  if (count < MIN_OPERATORS) throw new Error(`--operators must be at least ${MIN_OPERATORS}`);
   await world.setLatency(latencyMs);
   const worker = await world.startWorker(inFlight);
   try {
@@ -96,30 +105,31 @@ async function smallBesideHuge(
   { hugeMachines, smallMachines, latencyMs }: FleetBenchOptions,
 ): Promise<FleetFacts['beside']> {
   const own = await world.addBunker(latencyMs);
+  const small: string[] = [];
+  while (small.length < 2 * TIMES) small.push(await world.addOperator(smallMachines, own));
   const timed = async (): Promise<number> => {
-    const small = await world.addOperator(smallMachines, own);
     const startedAtMs = performance.now();
-    await (await world.start(small)).result();
+    await (await world.start(small.pop() ?? '')).result();
     return performance.now() - startedAtMs;
   };
-  const aloneMs = await timed();
+  const aloneMs = median(await repeat(TIMES, timed));
+
   const huge = await world.start(await world.addOperator(hugeMachines));
   const settled = async (): Promise<number> => {
     const { planned, waiting } = await huge.progress();
     return planned - waiting;
   };
-  while ((await settled()) < hugeMachines / 10) await new Promise((resolve) => setTimeout(resolve, 200));
+  const deadlineMs = performance.now() + BEGINS_WITHIN_MS;
+  while ((await settled()) < hugeMachines / 10) {
+    if (performance.now() > deadlineMs) throw new Error('the huge operator does not get on');
+    await sleep(200);
+  }
   const before = await settled();
-  const besideMs = await timed();
+  const besideMs = median(await repeat(TIMES, timed));
   const after = await settled();
-  await huge.cancel({ reason: 'the bench has seen enough' });
+  const hugeLeft = 2 * hugeMachines - after;
+  if (hugeLeft === 0) throw new Error('the huge operator was done first: give it more machines');
+  await huge.cancel({ reason: 'the bench has seen enough' }).catch(() => undefined);
   await huge.result().catch(() => undefined);
-  return {
-    smallMachines,
-    hugeMachines,
-    aloneMs,
-    besideMs,
-    hugeMeanwhile: after - before,
-    hugeLeft: 2 * hugeMachines - after,
-  };
+  return { smallMachines, hugeMachines, aloneMs, besideMs, hugeMeanwhile: after - before, hugeLeft };
 }

@@ -45,7 +45,7 @@ export const PERMISSIONS = 'nip44_encrypt,sign_event:30078,sign_event:22242';
 export const CLIENT_NAME = 'republish-operator-configs';
 
 /** A request that waited longer for its turn is made anew: relays and bunkers may refuse old events. */
-const MAX_PREPARED_MS = 5_000;
+const MAX_PREPARED_MS = 30_000;
 
 interface PreparedRequest {
   id: string;
@@ -171,12 +171,14 @@ export class BunkerClient implements Signer {
 
   async #request(method: string, params: string[], call: SignerCall = {}): Promise<string> {
     await this.#whileApprovalIsOpen(call);
+    call.signal?.throwIfAborted();
     // Before its turn: the places at the bunker are for the bunker's time, not for ours.
     let prepared = this.#prepare(method, params);
     let answer: Promise<string> | undefined;
     await this.options.limiter.run(async () => {
       await this.#pacer.take(call.signal);
-      if (Date.now() - prepared.preparedAtMs > MAX_PREPARED_MS) prepared = this.#prepare(method, params);
+      if (performance.now() - prepared.preparedAtMs > MAX_PREPARED_MS)
+        prepared = this.#prepare(method, params);
       // A place is given back as soon as a person is asked: other operators may share this bunker.
       await new Promise<void>((free) => {
         answer = this.#ask(prepared, call, free);
@@ -210,7 +212,7 @@ export class BunkerClient implements Signer {
       tags: [['p', this.options.bunkerPubkey]],
       content: encrypt(JSON.stringify({ id, method, params }), this.#conversationKey),
     });
-    return { id, method, event, preparedAtMs: Date.now() };
+    return { id, method, event, preparedAtMs: performance.now() };
   }
 
   async #ask(

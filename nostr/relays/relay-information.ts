@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import http, { type IncomingMessage } from 'node:http';
+import http, { type ClientRequest, type IncomingMessage } from 'node:http';
 import https from 'node:https';
 import { isGateway, shownRelay } from './url';
 
@@ -82,33 +82,37 @@ export async function fetchRelayInformation(
   const { get } = url.startsWith('wss:') ? https : http;
   const request = get(url.replace(/^ws/, 'http'), {
     agent: false,
-    headers: { accept: 'application/nostr+json' },
+    headers: { accept: 'application/nostr+json', 'user-agent': 'republish-operator-configs' },
   });
-  // Whoever waits is told by what it waits for; without a listener an error in the middle of an answer would end the process.
+  // Whoever waits is told below; without a listener an error in the middle of an answer would end the process.
   request.on('error', () => undefined);
-  let late: Error | undefined;
-  const end = (): void => {
-    late = new Error(`${shownRelay(url)} does not say what it is`);
-    request.destroy(late);
-  };
+  // The bound depends on nothing that the request would have to say: some answers (101) end it without a word.
+  let end: () => void = () => undefined;
+  const ended = new Promise<never>((_, reject) => {
+    end = (): void => reject(new Error(`${shownRelay(url)} does not say what it is`));
+  });
   const timer = setTimeout(end, FETCH_TIMEOUT_MS);
   signal.addEventListener('abort', end, { once: true });
   if (signal.aborted) end();
   try {
-    const [response] = (await once(request, 'response')) as [IncomingMessage];
-    const status = response.statusCode ?? 0;
-    if (status < 200 || status > 299) throw new Error(`HTTP ${status} from ${shownRelay(url)}`);
-    const document = await readBounded(response);
-    const clockMs = Date.parse(response.headers.date ?? '');
-    return { document, ...(Number.isNaN(clockMs) ? {} : { clockMs }) };
-  } catch (error) {
-    // In the middle of an answer, all that is told is that it was cut off.
-    throw late ?? error;
+    return await Promise.race([answerTo(request, url), ended]);
   } finally {
     clearTimeout(timer);
     signal.removeEventListener('abort', end);
     request.destroy();
   }
+}
+
+async function answerTo(
+  request: ClientRequest,
+  url: string,
+): Promise<{ document: string; clockMs?: number }> {
+  const [response] = (await once(request, 'response')) as [IncomingMessage];
+  const status = response.statusCode ?? 0;
+  if (status < 200 || status > 299) throw new Error(`HTTP ${status} from ${shownRelay(url)}`);
+  const document = await readBounded(response);
+  const clockMs = Date.parse(response.headers.date ?? '');
+  return { document, ...(Number.isNaN(clockMs) ? {} : { clockMs }) };
 }
 
 /** A relay may send without end. */

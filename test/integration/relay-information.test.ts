@@ -30,6 +30,10 @@ describe('a relay that is asked for its information and', () => {
   test.each([
     ['says nothing', ''],
     ['begins to answer and then says nothing', 'HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{'],
+    [
+      'answers as if it had been asked for a websocket',
+      'HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\r\n',
+    ],
   ])(
     '%s is not waited for longer than its bound, whatever is collected as garbage',
     async (_, said) => {
