@@ -91,9 +91,8 @@ function auditRow(input: PersistAuditInput, documents: OutcomeRow[]): AuditRow {
       superseded.push({ documentType, machineId, eventId, supersededBy: row.supersededBy ?? '' });
     if (outcome !== 'published' && outcome !== 'unchanged') continue;
     (events[documentType] ??= []).push(eventId);
-    for (const [relay, record] of Object.entries(row.relays)) {
-      if (record.state !== 'holds') laggards.push({ documentType, machineId, relay, ...record });
-    }
+    for (const [relay, record] of Object.entries(row.relays))
+      laggards.push({ documentType, machineId, relay, ...record });
   }
   return {
     runId: input.runId,

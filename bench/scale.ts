@@ -18,8 +18,9 @@ export interface ScaleFacts {
   ms: number;
   /** Documents per second in each quarter of the documents. */
   quartersPerSecond: number[];
-  /** Memory of the worker when a tenth of the documents was done, and at the end. */
+  /** Memory of the worker when a tenth of the documents was done, when all of them were, and after the audit. */
   rssBytesAtTenth: number;
+  rssBytesAtLast: number;
   rssBytesAtEnd: number;
   cpuMsPerDocument: number;
   history: HistoryFacts;
@@ -79,7 +80,8 @@ export async function scale(
       latencyMs,
       ms,
       quartersPerSecond: quarters(samples, documents),
-      rssBytesAtTenth: samples.find((one) => one.documents >= documents / 10)?.rssBytes ?? 0,
+      rssBytesAtTenth: rssAt(samples, documents / 10),
+      rssBytesAtLast: rssAt(samples, documents),
       rssBytesAtEnd: samples.at(-1)?.rssBytes ?? 0,
       cpuMsPerDocument: (after.cpuMs - before.cpuMs) / documents,
       history,
@@ -90,6 +92,10 @@ export async function scale(
   } finally {
     await worker.stop('SIGTERM', 20_000);
   }
+}
+
+function rssAt(samples: Sample[], documents: number): number {
+  return samples.find((one) => one.documents >= documents)?.rssBytes ?? 0;
 }
 
 async function settled(world: World, runId: string): Promise<number> {

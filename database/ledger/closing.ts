@@ -59,7 +59,10 @@ export async function failUnsettledDocuments(
   );
 }
 
-/** What the audit needs of every document of a run, in the order of document type and machine: no event, only its id. */
+/**
+ * What the audit needs of every document of a run, in the order of document type and machine: no event, only its id, and of its
+ * relays only those that do not hold it. A run may have tens of thousands, and all of them are here at once.
+ */
 export type OutcomeRow = Pick<
   DocumentRow,
   'documentType' | 'machineId' | 'outcome' | 'relays' | 'supersededBy' | 'failureType' | 'failureMessage'
@@ -67,7 +70,9 @@ export type OutcomeRow = Pick<
 
 export function outcomesOfRun(db: Queryable, runId: string): Promise<OutcomeRow[]> {
   return db.query<OutcomeRow>(
-    `SELECT document_type AS "documentType", machine_id AS "machineId", outcome, event_id AS "eventId", relays,
+    `SELECT document_type AS "documentType", machine_id AS "machineId", outcome, event_id AS "eventId",
+            COALESCE((SELECT jsonb_object_agg(relay, standing) FROM jsonb_each(relays) AS r (relay, standing)
+                       WHERE standing ->> 'state' <> 'holds'), '{}') AS relays,
             superseded_by AS "supersededBy", failure_type AS "failureType", failure_message AS "failureMessage"
        FROM republish.documents WHERE run_id = $1 ORDER BY document_type, machine_id COLLATE "C"`,
     [runId],
