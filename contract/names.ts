@@ -3,6 +3,9 @@
  * callers that are not in this repository.
  */
 
+/** Who this is, to bunkers, relays, Postgres, Temporal and whoever reads traces. */
+export const PACKAGE = 'republish-operator-configs';
+
 /** Workflow type of the saga for one operator. */
 export const WORKFLOW_TYPE = 'republishOperatorConfigs';
 

@@ -1,5 +1,6 @@
 import { Pool, type PoolClient, type QueryResultRow } from 'pg';
 import { ensureError, RepublishError } from '../contract/failures';
+import { PACKAGE } from '../contract/names';
 
 /** Anything a statement can run on: the pool, or one client inside a transaction. */
 export interface Queryable {
@@ -42,7 +43,7 @@ export function openDatabase(options: DatabaseOptions): Database {
     query_timeout: 35_000,
     statement_timeout: 30_000,
     keepAlive: true,
-    application_name: 'republish-operator-configs',
+    application_name: PACKAGE,
   });
   // Without a listener a connection that breaks would end the process: while it is idle, and, since the pool does not listen
   // then, from the moment in which it is handed out, which may be that of the message that ends it.

@@ -1,9 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 
-/** The name of this package, by which others know what runs. */
-export const PACKAGE = 'republish-operator-configs';
-
 /** Which build of the package runs. */
 export interface Build {
   version: string;

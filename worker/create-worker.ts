@@ -12,14 +12,14 @@ import { createActivities } from '../activities/create-activities';
 import type { Failpoint } from '../activities/failpoints';
 import type { TemporalConfiguration } from '../configuration/temporal';
 import { ensureError } from '../contract/failures';
-import { SEARCH_ATTRIBUTES } from '../contract/names';
+import { PACKAGE, SEARCH_ATTRIBUTES } from '../contract/names';
 import type { Telemetry } from '../contract/telemetry';
 import { migrate } from '../database/migrate';
 import type { DocumentType } from '../documents/document-type';
 import { documentTypes as shippedDocumentTypes } from '../documents/registry';
 import { loadSchnorr } from '../nostr/schnorr';
 import { buildDependencies, type WorkerConfiguration } from './build-dependencies';
-import { buildOf, PACKAGE } from './build';
+import { buildOf } from './build';
 import { nameDocumentInLogs } from './log-attributes';
 import { readinessOf } from './telemetry/readiness';
 import type { Tracing } from './telemetry/tracing';
@@ -188,18 +188,14 @@ async function knowsSearchAttributes(
 function versioning(configuration: WorkerConfiguration): Pick<SdkWorkerOptions, 'workerDeploymentOptions'> {
   const { deployment } = configuration;
   const { buildId } = buildOf(configuration);
-  if (deployment === undefined) {
-    // Otherwise the SDK writes a hash of the code beside each document in history, which is long and tells nobody anything.
-    return {
-      workerDeploymentOptions: { version: { deploymentName: PACKAGE, buildId }, useWorkerVersioning: false },
-    };
-  }
+  // Also without versioning: otherwise the SDK writes a hash of the code beside each document in history, which is long and tells
+  // nobody anything.
+  const version = { deploymentName: deployment ?? PACKAGE, buildId };
   return {
-    workerDeploymentOptions: {
-      version: { deploymentName: deployment, buildId },
-      useWorkerVersioning: true,
-      defaultVersioningBehavior: 'AUTO_UPGRADE',
-    },
+    workerDeploymentOptions:
+      deployment === undefined
+        ? { version, useWorkerVersioning: false }
+        : { version, useWorkerVersioning: true, defaultVersioningBehavior: 'AUTO_UPGRADE' },
   };
 }
 

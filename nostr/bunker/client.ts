@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { getPublicKey } from 'nostr-tools/pure';
 import { RepublishError } from '../../contract/failures';
+import { PACKAGE } from '../../contract/names';
 import type { Telemetry } from '../../contract/telemetry';
 import type { SignedEvent, UnsignedEvent } from '../events';
 import { decrypt, encrypt, getConversationKey, looksLikeNip44 } from '../nip44';
@@ -40,9 +41,6 @@ export interface BunkerClientOptions {
 
 /** What is asked for at pairing (NIP-46 permissions). */
 export const PERMISSIONS = 'nip44_encrypt,sign_event:30078,sign_event:22242';
-
-/** How the bunker may call this client in its list (NIP-46 client metadata). */
-export const CLIENT_NAME = 'republish-operator-configs';
 
 /** A request that waited longer for its turn is made anew: relays and bunkers may refuse old events. */
 const MAX_PREPARED_MS = 30_000;
@@ -86,7 +84,8 @@ export class BunkerClient implements Signer {
 
   /** Pairs this client with the bunker. The secret works once; with a key that is paired already, leave it out. */
   async connect(secret: string | undefined, call?: SignerCall): Promise<void> {
-    const metadata = JSON.stringify({ name: CLIENT_NAME });
+    // How the bunker may call this client in its list.
+    const metadata = JSON.stringify({ name: PACKAGE });
     const params = [this.options.bunkerPubkey, secret ?? '', PERMISSIONS, metadata];
     const result = await this.#request('connect', params, call);
     if (result !== 'ack' && result !== secret) {
@@ -134,9 +133,9 @@ export class BunkerClient implements Signer {
    */
   async switchRelays(call: SignerCall = {}): Promise<string[] | undefined> {
     const rules = this.options.addressRules ?? { allowPrivate: false };
-    const ask = async (): Promise<string> =>
-      this.#ask(this.#prepare('switch_relays', []), call, () => undefined);
-    const answer = await ask().catch(() => 'null');
+    if (this.#closed) return undefined;
+    const request = this.#prepare('switch_relays', []);
+    const answer = await this.#ask(request, call, () => undefined).catch(() => 'null');
     const relays = this.#closed ? undefined : parseRelayList(answer, rules);
     return relays !== undefined && (await this.#switchTo(relays)) ? relays : undefined;
   }
@@ -144,9 +143,7 @@ export class BunkerClient implements Signer {
   close(): void {
     this.#closed = true;
     for (const link of [...this.#links, ...this.#incoming, ...this.#retiring]) link.close();
-    for (const pending of [...this.#pending.values()]) {
-      pending.reject(closedError());
-    }
+    for (const pending of [...this.#pending.values()]) pending.reject(closedError());
     this.#clientSecretKey.fill(0);
     this.#conversationKey.fill(0);
   }

@@ -1,10 +1,11 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto';
-import { decrypt, getConversationKey } from '../nip44';
 import { finalizeEvent, getPublicKey } from 'nostr-tools/pure';
+import { PACKAGE } from '../../contract/names';
 import type { SignedEvent } from '../events';
+import { decrypt, getConversationKey } from '../nip44';
 import type { AddressRules } from '../relays/address-rules';
 import { authEvent } from '../relays/identity';
-import { CLIENT_NAME, PERMISSIONS } from './client';
+import { PERMISSIONS } from './client';
 import { BunkerLink } from './link';
 import { parseAnswer } from './messages';
 
@@ -85,7 +86,7 @@ function offerUri(clientPubkey: string, relays: readonly string[], secret: strin
   const query = new URLSearchParams(relays.map((relay): [string, string] => ['relay', relay]));
   query.set('secret', secret);
   query.set('perms', PERMISSIONS);
-  query.set('name', CLIENT_NAME);
+  query.set('name', PACKAGE);
   return `nostrconnect://${clientPubkey}?${query.toString()}`;
 }
 

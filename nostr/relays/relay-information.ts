@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import http, { type ClientRequest, type IncomingMessage } from 'node:http';
 import https from 'node:https';
+import { PACKAGE } from '../../contract/names';
 import { isGateway, shownRelay } from './url';
 
 /** What a relay says of its limits (NIP-11 `limitation`). Absent: it names none. */
@@ -82,7 +83,7 @@ export async function fetchRelayInformation(
   const { get } = url.startsWith('wss:') ? https : http;
   const request = get(url.replace(/^ws/, 'http'), {
     agent: false,
-    headers: { accept: 'application/nostr+json', 'user-agent': 'republish-operator-configs' },
+    headers: { accept: 'application/nostr+json', 'user-agent': PACKAGE },
   });
   // Whoever waits is told below; without a listener an error in the middle of an answer would end the process.
   request.on('error', () => undefined);

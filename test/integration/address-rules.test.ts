@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { createServer as createHttpServer } from 'node:http';
-import { type AddressInfo, createServer, type Socket } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { generateSecretKey, getPublicKey } from 'nostr-tools/pure';
 import { RepublishError } from '../../contract/failures';
 import { freePort } from '../../dev/free-port';
@@ -13,6 +13,7 @@ import { Keyring } from '../../nostr/signers/keyring';
 import { type BareRelay, startBareRelay } from '../support/bare-relay';
 import { fails } from '../support/fails';
 import { until } from '../support/until';
+import { startTcpServer } from '../support/tcp-server';
 
 /**
  * A forbidden address at which this machine's own servers can be reached all the same: where a protection is missing,
@@ -35,11 +36,9 @@ async function countingRelay(): Promise<BareRelay & { came(): number }> {
 
 /** A server of plain sockets. */
 async function serve(onSocket: (socket: Socket) => void): Promise<number> {
-  const server = createServer(onSocket);
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  cleanUp.push(() => new Promise((resolve) => server.close(resolve)));
-  return (server.address() as AddressInfo).port;
+  const { port, stop } = await startTcpServer(onSocket);
+  cleanUp.push(stop);
+  return port;
 }
 
 /** Answers with the lists in turn, then with the last for good. */

@@ -1,7 +1,7 @@
-import { createServer, type Socket } from 'node:net';
+import { RepublishError } from '../../contract/failures';
 import { type Database, openDatabase } from '../../database/connection';
 import { fails } from '../support/fails';
-import { RepublishError } from '../../contract/failures';
+import { startTcpServer, type TcpServer } from '../support/tcp-server';
 
 /** A message of Postgres' protocol: its type, its length with itself, and what it says. */
 function message(type: string, body: Buffer): Buffer {
@@ -18,24 +18,19 @@ const TERMINATED = message(
 );
 
 describe('a connection that is ended in the moment in which it is ready', () => {
-  const sockets: Socket[] = [];
-  const server = createServer((socket) => {
-    sockets.push(socket);
-    socket.on('error', () => undefined);
-    // In one packet, so that nothing of ours runs in between.
-    socket.once('data', () => socket.end(Buffer.concat([LET_IN, READY, TERMINATED])));
-  });
+  let server: TcpServer;
   let database: Database;
 
   beforeAll(async () => {
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    const { port } = server.address() as { port: number };
-    database = openDatabase({ url: `postgres://user@127.0.0.1:${port}/lnbits` });
+    // In one packet, so that nothing of ours runs in between.
+    server = await startTcpServer((socket) =>
+      socket.once('data', () => socket.end(Buffer.concat([LET_IN, READY, TERMINATED]))),
+    );
+    database = openDatabase({ url: `postgres://user@127.0.0.1:${server.port}/lnbits` });
   });
   afterAll(async () => {
     await database.close();
-    for (const socket of sockets) socket.destroy();
-    await new Promise((resolve) => server.close(resolve));
+    await server.stop();
   });
 
   // Nobody listened, and an error that nobody listens for ends the worker.

@@ -1,5 +1,3 @@
-import { once } from 'node:events';
-import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { finalizeEvent, generateSecretKey, getPublicKey } from 'nostr-tools/pure';
 import { freePort } from '../../dev/free-port';
@@ -9,6 +7,7 @@ import { RelayPool } from '../../nostr/relays/pool';
 import { type Placement, RelayPublisher } from '../../nostr/relays/publisher';
 import type { Quorum } from '../../nostr/relays/quorum';
 import { type BareRelay, type BareScript, startBareRelay } from '../support/bare-relay';
+import { startTcpServer } from '../support/tcp-server';
 
 const secretKey = generateSecretKey();
 const author = getPublicKey(secretKey);
@@ -49,15 +48,9 @@ async function bare(script: BareScript = {}, ...stored: SignedEvent[]): Promise<
 
 /** A host that takes connections and never says a word: worse than one that is down. */
 async function blackHole(): Promise<{ url: string; calls: () => number }> {
-  const sockets: Socket[] = [];
-  const server = createServer((socket) => void sockets.push(socket.on('error', () => undefined).resume()));
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  cleanUp.push(() => {
-    sockets.forEach((socket) => socket.destroy());
-    return new Promise((resolve) => server.close(resolve));
-  });
-  return { url: `ws://127.0.0.1:${(server.address() as AddressInfo).port}`, calls: () => sockets.length };
+  const server = await startTcpServer();
+  cleanUp.push(() => server.stop());
+  return { url: `ws://127.0.0.1:${server.port}`, calls: () => server.accepted };
 }
 
 interface Options {

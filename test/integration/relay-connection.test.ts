@@ -1,6 +1,6 @@
 import { getEventListeners, once } from 'node:events';
 import { createServer as createHttpServer } from 'node:http';
-import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
 import { finalizeEvent, generateSecretKey, getPublicKey } from 'nostr-tools/pure';
@@ -15,6 +15,7 @@ import {
 import { plainText } from '../../nostr/relays/plain-text';
 import { type BareRelay, type BareScript, startBareRelay } from '../support/bare-relay';
 import { startChildProgram } from '../support/child-program';
+import { startTcpServer } from '../support/tcp-server';
 
 const PATIENCE_MS = 8_000;
 const SHORT_MS = 250;
@@ -53,19 +54,10 @@ async function connect(
 }
 
 /** Accepts connections and says nothing, as a host behind a broken proxy does. */
-async function serveSilence(): Promise<{ url: string; sockets: Set<Socket> }> {
-  const sockets = new Set<Socket>();
-  const server = createTcpServer((socket) => {
-    sockets.add(socket.on('error', () => undefined).on('close', () => sockets.delete(socket)));
-    socket.resume();
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  cleanUp.push(() => {
-    sockets.forEach((socket) => socket.destroy());
-    return new Promise((resolve) => server.close(resolve));
-  });
-  return { url: `ws://127.0.0.1:${(server.address() as AddressInfo).port}`, sockets };
+async function serveSilence(): Promise<{ url: string; sockets: ReadonlySet<Socket> }> {
+  const { port, sockets, stop } = await startTcpServer();
+  cleanUp.push(stop);
+  return { url: `ws://127.0.0.1:${port}`, sockets };
 }
 
 async function until(condition: () => boolean): Promise<void> {

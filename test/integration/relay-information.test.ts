@@ -1,30 +1,22 @@
-import { createServer, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { fetchRelayInformation } from '../../nostr/relays/relay-information';
+import { startTcpServer, type TcpServer } from '../support/tcp-server';
 
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
 
 describe('a relay that is asked for its information and', () => {
-  const sockets: Socket[] = [];
   let answer: string;
-  const server = createServer((socket) => {
-    sockets.push(socket);
-    socket.on('error', () => undefined);
-    socket.once('data', () => socket.write(answer));
-  });
+  let server: TcpServer;
   let url: string;
 
   beforeAll(async () => {
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    url = `ws://127.0.0.1:${(server.address() as { port: number }).port}`;
+    server = await startTcpServer((socket) => socket.once('data', () => socket.write(answer)));
+    url = `ws://127.0.0.1:${server.port}`;
   });
-  afterAll(async () => {
-    for (const socket of sockets) socket.destroy();
-    await new Promise((resolve) => server.close(resolve));
-  });
+  afterAll(() => server.stop());
 
   // Node may collect a timeout that only a combined signal knows, and the question then lasts for five minutes.
   test.each([

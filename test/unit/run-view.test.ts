@@ -4,21 +4,16 @@ import { paint } from '../../client/cli/terminal/paint';
 import { RepublishFailed } from '../../client/errors';
 import type { Retry, RunStatus } from '../../client/run-status';
 import type { DocumentFailure } from '../../contract/failures';
-import { noCounts, type Progress } from '../../contract/progress';
+import { noCounts } from '../../contract/progress';
+import { progressOf } from '../support/progress';
 
 const COLUMNS = 80;
 
-const progress: Progress = {
-  phase: 'publishing',
-  cancelling: false,
-  approvals: [],
-  waiting: 0,
-  ...noCounts(),
+const progress = progressOf({
   planned: 3,
   published: 1,
   documentTypes: { 'bitspire-fees': { ...noCounts(), planned: 3, published: 1 } },
-  failures: [],
-};
+});
 
 function retry(overrides: Partial<Retry> = {}): Retry {
   return {

@@ -5,6 +5,7 @@ import { cut, harmless, harmlessJson, padEnd, widthOf, wrap } from '../../client
 import type { RunStatus } from '../../client/run-status';
 import { loadTerminalConfiguration } from '../../configuration/terminal';
 import { noCounts, type Progress } from '../../contract/progress';
+import { progressOf } from '../support/progress';
 
 test.each([
   ['plain', 5],
@@ -62,17 +63,7 @@ test.each([
   expect(loadTerminalConfiguration(env).colour).toBe(colour);
 });
 
-const progress = (overrides: Partial<Progress>): Progress => ({
-  phase: 'publishing',
-  cancelling: false,
-  approvals: [],
-  waiting: 0,
-  failures: [],
-  documentTypes: {},
-  ...noCounts(),
-  planned: 100,
-  ...overrides,
-});
+const progress = (overrides: Partial<Progress>): Progress => progressOf({ planned: 100, ...overrides });
 
 test('the rate is that of the last half minute, and begins anew after a pause or a retry', () => {
   const rate = new Rate();

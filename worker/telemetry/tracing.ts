@@ -6,7 +6,8 @@ import { BasicTracerProvider, BatchSpanProcessor, RandomIdGenerator } from '@ope
 import type { ActivityInterceptorsFactory } from '@temporalio/worker';
 import type { Logger } from 'pino';
 import { documentNamedBy } from '../../activities/document-named-by';
-import { type Build, PACKAGE } from '../build';
+import { PACKAGE } from '../../contract/names';
+import type { Build } from '../build';
 
 /** What a worker is given so that its activities are traced. */
 export interface Tracing {
