@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { runLoop } from './compare';
+import { median, repeat } from './repeat';
 import type { World } from './world';
 
 /** What is paid once, whatever the number of documents. Milliseconds, each the median of several. */
@@ -62,15 +63,4 @@ async function help(): Promise<number> {
   const startedAtMs = performance.now();
   await promisify(execFile)(process.execPath, [COMMAND_LINE, '--help']);
   return performance.now() - startedAtMs;
-}
-
-export async function repeat(times: number, measure: () => Promise<number>): Promise<number[]> {
-  const results: number[] = [];
-  for (let time = 0; time < times; time += 1) results.push(await measure());
-  return results;
-}
-
-export function median(values: number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? NaN;
 }

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startFleet } from '../client/fleet';
-import { median, repeat } from './costs';
-import { TASK_QUEUE, type World } from './world';
+import { DEFAULT_TASK_QUEUE } from '../contract/names';
+import { median, repeat } from './repeat';
+import type { World } from './world';
 
 /** Many operators at once, and a small one beside a huge one. */
 export interface FleetFacts {
@@ -73,7 +74,7 @@ export async function fleet(
 
     say(`a fleet of ${count} operators, ${operatorsAtOnce} at once`);
     const startedAtMs = performance.now();
-    const run = await startFleet(world.client, { taskQueue: TASK_QUEUE, operators, operatorsAtOnce });
+    const run = await startFleet(world.client, { taskQueue: DEFAULT_TASK_QUEUE, operators, operatorsAtOnce });
     const summary = await run.result();
     const ms = performance.now() - startedAtMs;
     const [row] = await world.database.query<{ documents: number }>(

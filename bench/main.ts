@@ -12,6 +12,7 @@ import {
   costsTable,
   type FleetResults,
   fleetTable,
+  type Recorded,
   scalePlots,
   type ScaleResults,
   scaleTable,
@@ -54,66 +55,73 @@ function numbers(text: string | undefined, fallback: number[]): number[] {
   return text === undefined ? fallback : text.split(',').map(Number);
 }
 
-async function bench(world: World): Promise<void> {
+/** Where a bench takes one, the first that was named. */
+function number(text: string | undefined, fallback: number): number {
+  return numbers(text, [fallback])[0] ?? fallback;
+}
+
+/** Called when the measuring begins; what it returns is called when that has ended. */
+function recording(): () => Recorded {
   const machine = machineFacts();
+  return () => ({ measuredAt: new Date().toISOString(), machine: { ...machine, loadAfter: loadNow() } });
+}
+
+async function bench(world: World): Promise<void> {
+  const recorded = recording();
   const latenciesMs = numbers(values.latencies, values.quick ? [0, 100] : [0, 50, 100, 250]);
-  const [seconds = 40] = numbers(values.seconds, [values.quick ? 4 : 40]);
+  const seconds = number(values.seconds, values.quick ? 4 : 40);
   const inFlight = numbers(values['in-flight'], [8, 16]);
   const comparisons = await compare(world, { latenciesMs, inFlight, seconds }, say);
   const costs = await fixedCosts(world, Math.max(...latenciesMs), values.quick ? 1 : 5);
-  const results: BenchResults = {
-    measuredAt: new Date().toISOString(),
-    machine: { ...machine, loadAfter: loadNow() },
-    comparisons,
-    costs,
-  };
+  const results: BenchResults = { ...recorded(), comparisons, costs };
   const tables = `${comparisonTable(comparisons)}\n\n${costsTable(costs)}`;
-  console.log(tables);
   await keep('bench', results, comparisonPlots(comparisons), tables);
 }
 
 async function benchScale(world: World): Promise<void> {
-  const machine = machineFacts();
-  const [machines = 10_000] = numbers(values.machines, [10_000]);
-  const [latencyMs = 20] = numbers(values.latencies, [20]);
-  const [inFlight = 16] = numbers(values['in-flight'], [16]);
-  const facts = await scale(world, { machines, inFlight, latencyMs }, say);
-  const results: ScaleResults = {
-    measuredAt: new Date().toISOString(),
-    machine: { ...machine, loadAfter: loadNow() },
-    scale: facts,
-  };
-  console.log(scaleTable(facts));
+  const recorded = recording();
+  const facts = await scale(
+    world,
+    {
+      machines: number(values.machines, 10_000),
+      inFlight: number(values['in-flight'], 16),
+      latencyMs: number(values.latencies, 20),
+    },
+    say,
+  );
+  const results: ScaleResults = { ...recorded(), scale: facts };
   await keep('scale', results, scalePlots(facts), scaleTable(facts));
 }
 
 async function benchFleet(world: World): Promise<void> {
-  const machine = machineFacts();
-  const [operators = 200] = numbers(values.operators, [200]);
-  const [hugeMachines = 1_000] = numbers(values.machines, [1_000]);
-  const [latencyMs = 50] = numbers(values.latencies, [50]);
-  const [inFlight = 8] = numbers(values['in-flight'], [8]);
+  const recorded = recording();
   const facts = await fleet(
     world,
-    { operators, machinesEach: 2, operatorsAtOnce: 10, hugeMachines, smallMachines: 10, inFlight, latencyMs },
+    {
+      operators: number(values.operators, 200),
+      machinesEach: 2,
+      operatorsAtOnce: 10,
+      hugeMachines: number(values.machines, 1_000),
+      smallMachines: 10,
+      inFlight: number(values['in-flight'], 8),
+      latencyMs: number(values.latencies, 50),
+    },
     say,
   );
-  const results: FleetResults = {
-    measuredAt: new Date().toISOString(),
-    machine: { ...machine, loadAfter: loadNow() },
-    fleet: facts,
-  };
-  console.log(fleetTable(facts));
+  const results: FleetResults = { ...recorded(), fleet: facts };
   await keep('fleet', results, {}, fleetTable(facts));
 }
 
-/** A quick run is too short to be quoted: it replaces nothing. */
+const BENCHES: Record<string, (world: World) => Promise<void>> = { scale: benchScale, fleet: benchFleet };
+
+/** Prints the tables and writes what belongs to them. A quick run is too short to be quoted: it replaces nothing. */
 async function keep(
   name: 'bench' | 'scale' | 'fleet',
-  results: BenchResults | ScaleResults | FleetResults,
+  results: Recorded,
   plots: Record<string, string>,
   tables: string,
 ): Promise<void> {
+  console.log(tables);
   if (values.quick && values.out === undefined) return;
   const resultsDirectory = values.out ?? path.join(PROJECT, 'bench/results');
   const plotsDirectory = values.out ?? path.join(PROJECT, 'docs/performance');
@@ -137,8 +145,7 @@ async function main(): Promise<void> {
   if (values.help) return console.log(USAGE);
   const world = await startWorld();
   try {
-    const [what = 'compare'] = positionals;
-    await (what === 'scale' ? benchScale(world) : what === 'fleet' ? benchFleet(world) : bench(world));
+    await (BENCHES[positionals[0] ?? ''] ?? bench)(world);
   } finally {
     await world.stop();
   }

@@ -5,25 +5,25 @@ import { barChart, lineChart } from './plot';
 import type { MachineFacts } from './process-facts';
 import type { ScaleFacts } from './scale';
 
-/** What `npm run bench` records. */
-export interface BenchResults {
+/** What every bench records: when, and on what machine. */
+export interface Recorded {
   measuredAt: string;
   machine: MachineFacts;
+}
+
+/** What `npm run bench` records. */
+export interface BenchResults extends Recorded {
   comparisons: Comparison[];
   costs: FixedCosts;
 }
 
 /** What `npm run bench:scale` records. */
-export interface ScaleResults {
-  measuredAt: string;
-  machine: MachineFacts;
+export interface ScaleResults extends Recorded {
   scale: ScaleFacts;
 }
 
 /** What `npm run bench:fleet` records. */
-export interface FleetResults {
-  measuredAt: string;
-  machine: MachineFacts;
+export interface FleetResults extends Recorded {
   fleet: FleetFacts;
 }
 

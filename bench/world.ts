@@ -5,6 +5,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { Client, Connection } from '@temporalio/client';
 import { type RepublishRun, startRepublish } from '../client';
 import { loadConfiguration } from '../configuration/load';
+import { DEFAULT_TASK_QUEUE } from '../contract/names';
 import { type Database, openDatabase } from '../database/connection';
 import { migrate } from '../database/migrate';
 import { startPostgres } from '../dev/postgres';
@@ -40,8 +41,6 @@ export interface World {
   start(operatorUserId: string): Promise<RepublishRun>;
   stop(): Promise<void>;
 }
-
-export const TASK_QUEUE = 'republish-operator-configs';
 
 export async function startWorld(): Promise<World> {
   const stops: (() => unknown)[] = [];
@@ -101,7 +100,7 @@ async function build(stops: (() => unknown)[], stop: () => Promise<void>): Promi
     DATABASE_URL: databaseUrl,
     REPUBLISH_RELAYS: relay.facts.url,
     REPUBLISH_SECRETS_KEY: randomBytes(32).toString('hex'),
-    REPUBLISH_TASK_QUEUE: TASK_QUEUE,
+    REPUBLISH_TASK_QUEUE: DEFAULT_TASK_QUEUE,
     REPUBLISH_LOG_LEVEL: 'info',
   };
   return {
@@ -129,7 +128,7 @@ async function build(stops: (() => unknown)[], stop: () => Promise<void>): Promi
     },
     startWorker: (inFlight, more = {}) =>
       startWorkerProcess({ ...env, REPUBLISH_BUNKER_CONCURRENCY: String(inFlight), ...more }),
-    start: (operatorUserId) => startRepublish(client, operatorUserId, { taskQueue: TASK_QUEUE }),
+    start: (operatorUserId) => startRepublish(client, operatorUserId, { taskQueue: DEFAULT_TASK_QUEUE }),
     stop,
   };
 }
