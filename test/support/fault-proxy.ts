@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import WebSocket, { WebSocketServer } from 'ws';
+import { freePort } from '../../dev/free-port';
 import { isAuthentic, type SignedEvent } from '../../nostr/events';
 
 /** A frame of the client's, as a script sees it. */
@@ -146,8 +146,9 @@ export async function startFaultProxy(relayUrl: string, initialFault?: ProxyFaul
     await closed;
   };
 
-  await listen(0);
-  const { port } = (server! as Server).address() as AddressInfo;
+  // Not one that the kernel gives to whoever asks: while this one is down, another test's relay would stand in its place.
+  const port = await freePort();
+  await listen(port);
   return {
     url: `ws://127.0.0.1:${port}`,
     received,
