@@ -140,7 +140,9 @@ describe('the signer misbehaves', () => {
     await second.stop();
     expect(failure).toBeUndefined();
     expect(new Set(ids).size).toBe(12);
-    expect(asked(operator, 'sign_event')).toBe(12);
+    // However often: a worker that the machine held up for longer than a heartbeat is not answered for an extra's sake.
+    const toSign = operator.bunker.requests.filter(({ method }) => method === 'sign_event');
+    expect(new Set(toSign.map(({ params }) => params[0])).size).toBe(12);
   }, 60_000);
 
   test.each([

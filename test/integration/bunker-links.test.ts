@@ -240,7 +240,13 @@ test('a request that was cancelled or timed out leaves nothing behind', async ()
   const timersAfter = process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length;
   expect(timersAfter).toBeLessThanOrEqual(timersBefore + 2);
   bunker.setFaults(undefined);
-  expect(await client.getPublicKey()).toBe(bunker.userPubkey);
+  // Within 300 ms, which a busy machine may not manage at the first try.
+  await until(() =>
+    client.getPublicKey().then(
+      (pubkey) => pubkey === bunker.userPubkey,
+      () => false,
+    ),
+  );
 });
 
 describe('a run whose bunker moves', () => {

@@ -7,6 +7,7 @@ import { startBunker } from '../../dev/bunker';
 import { seedOperator } from '../../dev/seed';
 import { startWorkerProcess } from '../../dev/worker-process';
 import { republish } from '../support/command-line';
+import { Gate } from '../support/gate';
 import { type Saga, startSaga } from '../support/saga';
 import { testServers } from '../support/servers';
 
@@ -55,7 +56,10 @@ describe('republish', () => {
     });
 
     test('--no-wait returns at once; status tells how it goes, and audit what came of it', async () => {
-      const { id, bunker } = await saga.addOperator({ machines: 2, bunker: { answerDelayMs: 400 } });
+      const gate = new Gate();
+      // The run is not over before the second command has found it.
+      gate.close();
+      const { id, bunker } = await saga.addOperator({ machines: 2, bunker: { onRequest: gate.onRequest } });
       const started = await republish(['start', id, '--no-wait', '--json'], saga.env);
       const { runId } = JSON.parse(started.stdout) as { runId: string };
       expect(started.code).toBe(0);
@@ -66,7 +70,9 @@ describe('republish', () => {
         progress: { phase: expect.any(String) },
       });
 
-      const attached = await republish(['start', id, '--json'], saga.env);
+      const attached = await republish(['start', id, '--json'], saga.env, '', (written) => {
+        if (written.includes('attached')) gate.open();
+      });
       expect(attached.stderr).toContain(`attached to the run of ${id}`);
       const map: unknown = JSON.parse(attached.stdout);
       for (const subject of [id, runId]) {

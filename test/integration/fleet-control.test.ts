@@ -3,7 +3,8 @@ import type { FleetRun } from '../../client/fleet';
 import { findRepublish } from '../../client/start';
 import { auditOfFleet } from '../../database/fleets';
 import { fails } from '../support/fails';
-import { addOperators, Gate, startFleetOf, startPatientSaga } from '../support/fleet';
+import { addOperators, startFleetOf, startPatientSaga } from '../support/fleet';
+import { Gate } from '../support/gate';
 import type { Saga, SagaOperator } from '../support/saga';
 import { until } from '../support/until';
 

@@ -1,4 +1,5 @@
-import { addOperators, Gate, startFleetOf, startPatientSaga } from '../support/fleet';
+import { addOperators, startFleetOf, startPatientSaga } from '../support/fleet';
+import { Gate } from '../support/gate';
 import type { Saga } from '../support/saga';
 import { until } from '../support/until';
 import { startWorkerChild } from '../support/worker-child';

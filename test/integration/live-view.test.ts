@@ -1,4 +1,5 @@
 import { republish } from '../support/command-line';
+import { Gate } from '../support/gate';
 import {
   type PseudoTerminal,
   type PseudoTerminalOptions,
@@ -191,12 +192,14 @@ describe('the live view', () => {
   });
 
   test('watch --json: a status on each line, the last one with the result', async () => {
-    const { id, machines } = await saga.addOperator({ machines: 2, bunker: { answerDelayMs: 200 } });
+    const gate = new Gate();
+    gate.close();
+    const { id, machines } = await saga.addOperator({ machines: 2, bunker: { onRequest: gate.onRequest } });
     await saga.database.query('UPDATE bitspire_fees SET fixed_fee = -1 WHERE machine_id = $1', [
       machines[0]?.id,
     ]);
     const run = await saga.start(id);
-    const { stdout, code } = await republish(['watch', id, '--json'], saga.env);
+    const { stdout, code } = await republish(['watch', id, '--json'], saga.env, '', () => gate.open());
     expect(code).toBe(3);
     const lines = stdout
       .trimEnd()

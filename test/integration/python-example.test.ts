@@ -144,7 +144,8 @@ test('Temporal that is not there, or does not answer, is exit code 5 within seco
       });
       expect(stderr).toContain(`Temporal cannot be reached at ${address}: start it, or set TEMPORAL_ADDRESS`);
       expect({ exitCode, stdout }).toEqual({ exitCode: 5, stdout: '' });
-      expect(durationMs).toBeLessThan(6_500);
+      // It gives up after five; the rest is the time in which a busy machine starts Python.
+      expect(durationMs).toBeLessThan(20_000);
     }
   } finally {
     silent.close();

@@ -9,11 +9,16 @@ export interface CommandResult {
 
 const COMMAND_LINE = path.resolve(__dirname, '../../dist/client/cli/main.js');
 
-/** Runs `republish` as a user does: the built command line, in a process of its own, with this environment and no other. */
+/**
+ * Runs `republish` as a user does: the built command line, in a process of its own, with this environment and no other.
+ *
+ * @param onOutput told of all it has written so far, on either stream, whenever there is more
+ */
 export function republish(
   args: string[],
   env: Record<string, string> = {},
   input = '',
+  onOutput: (written: string) => void = () => undefined,
 ): Promise<CommandResult> {
   const child = spawn(process.execPath, [COMMAND_LINE, ...args], {
     env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env },
@@ -21,8 +26,14 @@ export function republish(
   });
   let stdout = '';
   let stderr = '';
-  child.stdout.on('data', (chunk) => (stdout += String(chunk)));
-  child.stderr.on('data', (chunk) => (stderr += String(chunk)));
+  child.stdout.on('data', (chunk) => {
+    stdout += String(chunk);
+    onOutput(stdout + stderr);
+  });
+  child.stderr.on('data', (chunk) => {
+    stderr += String(chunk);
+    onOutput(stdout + stderr);
+  });
   child.stdin.end(input);
   return new Promise((resolve, reject) => {
     child.once('error', reject);

@@ -16,26 +16,6 @@ export function startFleetOf(saga: Saga, input: Omit<FleetOptions, 'taskQueue'>)
   return startFleet(saga.client, { taskQueue: saga.env.REPUBLISH_TASK_QUEUE ?? '', ...input });
 }
 
-/** Bunkers that can be told to wait before each signature. */
-export class Gate {
-  #opened: Promise<void> | undefined;
-  open: () => void = () => undefined;
-
-  close(): void {
-    this.#opened = new Promise((resolve) => {
-      this.open = () => {
-        this.#opened = undefined;
-        resolve();
-      };
-    });
-  }
-
-  get onRequest() {
-    return ({ method }: { method: string }): Promise<void> | undefined =>
-      method === 'sign_event' ? this.#opened : undefined;
-  }
-}
-
 /** Operators with bunkers of their own, in the order in which a fleet takes them. */
 export async function addOperators(
   saga: Saga,
