@@ -40,16 +40,16 @@ describe('the live view', () => {
     saga.addOperator({ machines, bunker: { answerDelayMs: 150, concurrency: 2 } });
 
   test('start: bar, rate, time left and a table, redrawn in place; what became of it stays', async () => {
-    const { id } = await slowOperator(12);
+    const { id } = await slowOperator(24);
     const terminal = inTerminal(['start', id]);
-    await until(() => /\d+%\s+\d+ of 24 {2}[\d.]+\/s {2}\d+ (s|min) left/.test(terminal.screen()));
+    await until(() => /\d+%\s+\d+ of 48 {2}[\d.]+\/s {2}\d+ (s|min) left/.test(terminal.screen()));
     expect(terminal.screen()).toMatch(/█+░+/);
     expect(terminal.screen()).toContain('Ctrl-C detaches; the run goes on.');
-    expect(terminal.screen()).toMatch(/^bitspire-fees +12 +\d+ +0 +0 +0 +0$/m);
+    expect(terminal.screen()).toMatch(/^bitspire-fees +24 +\d+ +0 +0 +0 +0$/m);
     expect(await terminal.ended).toBe(0);
     // Drawn many times, and there once; what was to type while it went on is gone.
     expect(terminal.written().split('document type ').length).toBeGreaterThan(4);
-    const [frame = '', ids = ''] = terminal.screen().split('done: 24 published');
+    const [frame = '', ids = ''] = terminal.screen().split('done: 48 published');
     expect(ids).toBe(', 0 unchanged, 0 superseded, 0 skipped');
     expect(frame).not.toContain('Ctrl-C');
     expect(terminal.written()).toMatch(/\u001b\[\?25h(?![\s\S]*\u001b\[\?25l)/);
