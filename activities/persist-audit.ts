@@ -14,7 +14,7 @@ import type { ActivityCall, ActivityDependencies } from './dependencies';
 /** Failures that a workflow result and its failure details have room for; the audit row has all of them. */
 const MAX_REPORTED_FAILURES = 200;
 const MAX_REPORTED_MESSAGE = 400;
-/** 67 bytes each: with the failures they stay below the 2 MB of a payload. */
+/** 67 bytes each in the result of the run: with the failures they stay below the 2 MB of a payload. */
 const MAX_REPORTED_EVENTS = 25_000;
 
 const MESSAGES = {

@@ -30,7 +30,8 @@ export async function republishDocument(
   input: RepublishDocumentInput,
   call: ActivityCall,
 ): Promise<RepublishDocumentResult> {
-  const row = await beginAttempt(deps.database, input);
+  const { workflowId } = call;
+  const row = await beginAttempt(deps.database, 'document' in input ? { ...input, workflowId } : input);
   if (row === undefined) throw new RepublishError('Unexpected', 'the document is not in the plan of its run');
   call.onDocument(row);
   const outcome = await bringToOutcome(deps, row, input.force === true, call);

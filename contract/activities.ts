@@ -105,7 +105,7 @@ export interface NumberedDocuments {
 
 /** How an activity lists documents: as the workflow asked, since a history of before has them as it has them. */
 export interface Listing {
-  /** Absent or empty where `numbered` was asked for. */
+  /** Empty where the answer is `numbered`; a worker of an earlier release does not know that question and answers with these. */
   machines: PlannedMachine[];
   numbered?: NumberedDocuments;
 }
@@ -240,7 +240,7 @@ export interface PersistAuditInput {
 }
 
 export interface PersistAuditResult {
-  /** Empty lists where there are more ids than a payload carries. Absent where `packed` was asked for. */
+  /** Empty lists where there are more ids than a payload carries. Absent where they come packed, which a worker of an earlier release cannot. */
   events?: RepublishResult;
   /** Event ids by document type: the 32 bytes of each, one after the other, in base64. */
   packedEvents?: Record<string, string>;

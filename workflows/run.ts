@@ -172,7 +172,9 @@ export class Run implements ControlledRun {
         work: ({ machineId, name, documentType, number }) =>
           republish.executeWithOptions({ summary: documentSummary(documentType, name, machineId) }, [
             {
-              ...(number === undefined ? { runId: runId(), documentType, machineId } : { document: number }),
+              ...(this.#byNumber && number !== undefined
+                ? { document: number }
+                : { runId: runId(), documentType, machineId }),
               ...(force ? { force: true as const } : {}),
             },
           ]),

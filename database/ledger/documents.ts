@@ -99,10 +99,17 @@ export function documentsOfMachines(
   );
 }
 
-/** A document of a run by the number that the ledger gave it. */
+/**
+ * A document by the number that the ledger gave it, of a run of this workflow: a ledger that was put back to an earlier day may
+ * have given the number to another run's.
+ */
 export interface DocumentNumber {
   document: number;
+  workflowId: string;
 }
+
+const BY_NUMBER = `number = $1
+  AND EXISTS (SELECT 1 FROM republish.runs WHERE runs.run_id = documents.run_id AND runs.workflow_id = $2)`;
 
 /** Begins an attempt: counts it and returns the row as the last attempt left it, with whose document it is. */
 export async function beginAttempt(
@@ -111,9 +118,11 @@ export async function beginAttempt(
 ): Promise<(DocumentRow & { operatorUserId: string }) | undefined> {
   const [row] = await db.query<DocumentRow & { operatorUserId: string }>(
     `UPDATE republish.documents SET attempts = attempts + 1
-      WHERE ${'document' in named ? 'number = $1' : 'run_id = $1 AND document_type = $2 AND machine_id = $3'}
+      WHERE ${'document' in named ? BY_NUMBER : 'run_id = $1 AND document_type = $2 AND machine_id = $3'}
       RETURNING ${COLUMNS}, (SELECT operator_user_id FROM republish.runs WHERE runs.run_id = documents.run_id) AS "operatorUserId"`,
-    'document' in named ? [named.document] : [named.runId, named.documentType, named.machineId],
+    'document' in named
+      ? [named.document, named.workflowId]
+      : [named.runId, named.documentType, named.machineId],
   );
   return row;
 }

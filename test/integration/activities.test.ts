@@ -206,6 +206,14 @@ describe('activities', () => {
     });
     const unknown = await fails(ApplicationFailure, call('republishDocument', { document: 2 ** 40 }));
     expect(unknown.type).toBe('Unexpected');
+    // A number of another workflow's run is nobody's, as after a ledger was put back to an earlier day.
+    await saga.database.query("UPDATE republish.runs SET workflow_id = 'another' WHERE run_id = $1", [runId]);
+    operator.bunker.setFaults(undefined);
+    const foreign = await fails(
+      ApplicationFailure,
+      call('republishDocument', { document: cassettes?.number ?? 0 }),
+    );
+    expect(foreign.type).toBe('Unexpected');
   });
 
   test('askSigner compares what the bunker says now', async () => {
