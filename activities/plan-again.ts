@@ -2,8 +2,7 @@ import type { PlanAgainInput, PlanAgainResult } from '../contract/activities';
 import { badRows, ledgerCounts, notBegun, planBadRowsAgain } from '../database/ledger/interventions';
 import { leftBehind } from '../database/ledger/pages';
 import type { ActivityCall, ActivityDependencies } from './dependencies';
-import { failuresOf } from './load-machines';
-import { listingOf } from './steps/listing';
+import { failuresOf, toPublish } from './load-machines';
 import { planMachines } from './steps/plan-machines';
 
 /** Machines that one call takes up; what is left is named as failed, and `retry` can be asked for again. */
@@ -18,10 +17,9 @@ const MAX_NAMED_FAILURES = 50;
  */
 export async function planAgain(
   deps: ActivityDependencies,
-  input: PlanAgainInput,
+  { runId, operatorUserId, selection, upTo, behind }: PlanAgainInput,
   { signal }: ActivityCall,
 ): Promise<PlanAgainResult> {
-  const { runId, operatorUserId, selection, upTo, behind } = input;
   const bad = await badRows(deps.database, runId, selection, MAX_MACHINES);
   const machineIds = [...new Set(bad.map(({ machineId }) => machineId))];
   if (machineIds.length > 0) {
@@ -38,8 +36,7 @@ export async function planAgain(
   const left = behind && (await leftBehind(deps.database, runId, behind, selection));
   return {
     ...(left === undefined ? {} : { behind: left.behind, selectedBehind: left.selected }),
-    ...listingOf(
-      input,
+    machines: toPublish(
       [...new Map(rows.map((row) => [row.machineId, { id: row.machineId, name: row.machineName }])).values()],
       rows,
     ),

@@ -1,14 +1,11 @@
-import type { Behind, DocumentPosition, NextDocumentsInput } from '../contract/activities';
+import type { Behind, DocumentPosition } from '../contract/activities';
 import type { DocumentSelection } from '../contract/control';
 import { nextDocuments } from './activities';
 import type { CarriedOver, Pass } from './carried-over';
 import { documentsOf, type DocumentQueue, type QueuedDocument } from './document-queue';
 
-export type LedgerReference = Pick<NextDocumentsInput, 'runId' | 'numbered'>;
-
 export interface PagesOptions {
-  /** How documents are asked for in the ledger: of which run, and how they are to be listed. */
-  reference(): LedgerReference;
+  runId: string;
   queue: DocumentQueue;
   /** Documents of a page. */
   pageSize(): number;
@@ -56,11 +53,10 @@ export class LedgerPages {
       ...(position === undefined ? {} : { position }),
       hasMore: this.#hasMore || this.options.queue.hasInOrder,
       passes: this.#passes,
-      again: this.options.queue.again.map(({ machineId, name, documentType, number }) => ({
+      again: this.options.queue.again.map(({ machineId, name, documentType }) => ({
         machineId,
         name,
         documentType,
-        ...(number === undefined ? {} : { number }),
       })),
     };
   }
@@ -129,27 +125,27 @@ export class LedgerPages {
   async #loadPage(): Promise<void> {
     const pass = this.#passes[0];
     if (pass === undefined) {
-      const page = await nextDocuments.executeWithOptions({ summary: 'next documents' }, [
+      const { machines, next } = await nextDocuments.executeWithOptions({ summary: 'next documents' }, [
         {
-          ...this.options.reference(),
+          runId: this.options.runId,
           ...(this.#listed === undefined ? {} : { after: this.#listed }),
           limit: this.options.pageSize(),
         },
       ]);
-      this.list(documentsOf(page));
-      this.#hasMore = page.next !== undefined;
+      this.list(documentsOf(machines));
+      this.#hasMore = next !== undefined;
       return;
     }
-    const page = await nextDocuments.executeWithOptions({ summary: 'next documents' }, [
+    const { machines, next } = await nextDocuments.executeWithOptions({ summary: 'next documents' }, [
       {
-        ...this.options.reference(),
+        runId: this.options.runId,
         ...pass,
         limit: this.options.pageSize(),
       },
     ]);
-    this.options.onTakenUp(this.options.queue.add(documentsOf(page)));
-    if (page.next === undefined) this.#passes.shift();
-    else pass.after = page.next;
+    this.options.onTakenUp(this.options.queue.add(documentsOf(machines)));
+    if (next === undefined) this.#passes.shift();
+    else pass.after = next;
   }
 }
 

@@ -8,12 +8,7 @@ import {
   setHandler,
   workflowInfo,
 } from '@temporalio/workflow';
-import type {
-  CheckSignerResult,
-  LedgerCounts,
-  PersistAuditInput,
-  PersistAuditResult,
-} from '../contract/activities';
+import type { CheckSignerResult, LedgerCounts, PersistAuditResult } from '../contract/activities';
 import type { DocumentSelection, UpdateName } from '../contract/control';
 import type { DocumentFailure } from '../contract/failures';
 import type { RepublishInput } from '../contract/input';
@@ -34,7 +29,7 @@ import { Control, type ControlledRun } from './control';
 import { currentDetails } from './current-details';
 import { documentsOf, DocumentQueue, isSelected, keyOf, type QueuedDocument } from './document-queue';
 import { failureOf, unknownToLedger } from './failure-of';
-import { LedgerPages, type LedgerReference } from './ledger-pages';
+import { LedgerPages } from './ledger-pages';
 import { documentSummary, pageSummary, selectionSummary } from './summaries';
 import { Tally } from './tally';
 
@@ -59,8 +54,6 @@ export class Run implements ControlledRun {
   #failuresOfEarlier: DocumentFailure[];
   /** Documents are read from the ledger when their turn comes, and the run may continue as new. */
   #inPages: boolean;
-  /** History names documents by their numbers in the ledger, and holds event ids packed. */
-  #byNumber = false;
   #isShowing = false;
   #ending = false;
   /** The scope of the workflow itself: queries and updates run outside of it. */
@@ -79,7 +72,7 @@ export class Run implements ControlledRun {
     this.#inPages = carried !== undefined;
     this.#pages = new LedgerPages(
       {
-        reference: () => this.#reference,
+        runId: runId(),
         queue: this.queue,
         pageSize: () => this.#checked?.limits.machinesPerPage ?? 1,
         onTakenUp: (documents) => this.#takeUp(documents),
@@ -130,15 +123,6 @@ export class Run implements ControlledRun {
     });
   }
 
-  get #reference(): LedgerReference {
-    return { runId: runId(), ...(this.#byNumber ? { numbered: true as const } : {}) };
-  }
-
-  /** What `persistAudit` is asked for beside what it has to write. */
-  get auditForm(): Pick<PersistAuditInput, 'packed'> {
-    return this.#byNumber ? { packed: true } : {};
-  }
-
   end({ counts, failures }: PersistAuditResult): void {
     this.#tally.settle(counts);
     this.#badRows = failures;
@@ -154,8 +138,6 @@ export class Run implements ControlledRun {
    */
   async republishAll(checked: CheckSignerResult): Promise<CarriedOver | undefined> {
     this.#checked = checked;
-    if (this.carried === undefined) this.#inPages = patched('documents in pages');
-    this.#byNumber = patched('documents by number');
     if (this.carried === undefined) await this.#prepare(checked);
     const { limits } = checked;
     const republish = republishWithin(limits);
@@ -169,18 +151,12 @@ export class Run implements ControlledRun {
             ? undefined
             : this.control.untilResumed(() => this.#mustHandOver()),
         mustEnd: () => this.#mustHandOver(),
-        work: ({ machineId, name, documentType, number }) =>
+        work: ({ machineId, name, documentType }) =>
           republish.executeWithOptions({ summary: documentSummary(documentType, name, machineId) }, [
-            {
-              ...(this.#byNumber && number !== undefined
-                ? { document: number }
-                : { runId: runId(), documentType, machineId }),
-              ...(force ? { force: true as const } : {}),
-            },
+            { runId: runId(), documentType, machineId, ...(force ? { force: true as const } : {}) },
           ]),
         onEnd: (document, result) => {
-          const outcome = typeof result === 'object' ? result.outcome : (result ?? 'failed');
-          this.#tally.count(document.documentType, outcome);
+          this.#tally.count(document.documentType, result?.outcome ?? 'failed');
           this.control.forgetApproval(keyOf(document));
           this.onChange();
         },
@@ -195,6 +171,7 @@ export class Run implements ControlledRun {
   }
 
   async #prepare(checked: CheckSignerResult): Promise<void> {
+    this.#inPages = patched('documents in pages');
     const toSign = await this.#plan(checked);
     // A run that finds everything in place asks nothing of the signer, and so does not need it to be up.
     if (toSign > 0) {
@@ -219,7 +196,7 @@ export class Run implements ControlledRun {
       await this.control.untilResumed();
       const page = await loadMachines.executeWithOptions({ summary: pageSummary(after) }, [
         {
-          ...this.#reference,
+          runId: runId(),
           operatorUserId,
           operatorPubkey,
           documentTypes,
@@ -234,7 +211,7 @@ export class Run implements ControlledRun {
       this.#badRows = [...this.#badRows, ...page.failures].slice(0, MAX_SHOWN_FAILURES);
       toSign += page.toSign;
       if (page.open !== undefined) this.#pages.leaveInLedger();
-      else this.#pages.list(documentsOf(page));
+      else this.#pages.list(documentsOf(page.machines));
       after = page.next;
     } while (after !== undefined);
     this.onChange();
@@ -332,14 +309,14 @@ export class Run implements ControlledRun {
         { summary: selectionSummary('plan again', selection) },
         [
           {
-            ...this.#reference,
+            runId: runId(),
             operatorUserId: this.request.operatorUserId,
             selection,
             ...this.#pages.limits,
           },
         ],
       );
-      again += this.queue.add(documentsOf(result)).length;
+      again += this.queue.add(documentsOf(result.machines)).length;
       this.#badRows = result.failures;
       this.#adopt(result, selection);
       if (result.selectedBehind === undefined || result.selectedBehind === 0) return;

@@ -21,7 +21,6 @@ export interface SealedEvent {
 }
 
 export interface DocumentRow extends DocumentKey {
-  number: number;
   machineName: string;
   atmPubkey: string | null;
   operatorPubkey: string;
@@ -37,10 +36,7 @@ export interface DocumentRow extends DocumentKey {
   failureMessage: string | null;
 }
 
-/** A bigint would come as text; a double holds every number that a ledger can count to. */
-export const NUMBER = 'number::float8 AS number';
-
-const COLUMNS = `${NUMBER}, run_id AS "runId", document_type AS "documentType", machine_id AS "machineId",
+const COLUMNS = `run_id AS "runId", document_type AS "documentType", machine_id AS "machineId",
   machine_name AS "machineName", atm_pubkey AS "atmPubkey", operator_pubkey AS "operatorPubkey",
   state_fingerprint AS "stateFingerprint", unsigned_event AS event, signature, reused, relays, superseded_by AS "supersededBy",
   outcome, failure_type AS "failureType", failure_message AS "failureMessage"`;
@@ -99,30 +95,16 @@ export function documentsOfMachines(
   );
 }
 
-/**
- * A document by the number that the ledger gave it, of a run of this workflow: a ledger that was put back to an earlier day may
- * have given the number to another run's.
- */
-export interface DocumentNumber {
-  document: number;
-  workflowId: string;
-}
-
-const BY_NUMBER = `number = $1
-  AND EXISTS (SELECT 1 FROM republish.runs WHERE runs.run_id = documents.run_id AND runs.workflow_id = $2)`;
-
 /** Begins an attempt: counts it and returns the row as the last attempt left it, with whose document it is. */
 export async function beginAttempt(
   db: Queryable,
-  named: DocumentKey | DocumentNumber,
+  key: DocumentKey,
 ): Promise<(DocumentRow & { operatorUserId: string }) | undefined> {
   const [row] = await db.query<DocumentRow & { operatorUserId: string }>(
     `UPDATE republish.documents SET attempts = attempts + 1
-      WHERE ${'document' in named ? BY_NUMBER : 'run_id = $1 AND document_type = $2 AND machine_id = $3'}
+      WHERE run_id = $1 AND document_type = $2 AND machine_id = $3
       RETURNING ${COLUMNS}, (SELECT operator_user_id FROM republish.runs WHERE runs.run_id = documents.run_id) AS "operatorUserId"`,
-    'document' in named
-      ? [named.document, named.workflowId]
-      : [named.runId, named.documentType, named.machineId],
+    [key.runId, key.documentType, key.machineId],
   );
   return row;
 }

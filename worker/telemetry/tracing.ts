@@ -5,7 +5,7 @@ import { resourceFromAttributes } from '@opentelemetry/resources';
 import { BasicTracerProvider, BatchSpanProcessor, RandomIdGenerator } from '@opentelemetry/sdk-trace-base';
 import type { ActivityInterceptorsFactory } from '@temporalio/worker';
 import type { Logger } from 'pino';
-import { workInHand } from '../../activities/work-in-hand';
+import { documentNamedBy } from '../../activities/document-named-by';
 import { PACKAGE } from '../../contract/names';
 import type { Build } from '../build';
 
@@ -77,43 +77,35 @@ export function startTracing(tracesUrl: string, build: Build, logger: Logger): T
   };
 
   return {
-    activity: (context) => ({
+    activity: ({ info }) => ({
       inbound: {
         async execute(input, next) {
-          const { info } = context;
           const { workflowId = '', runId: executionRunId = '' } = info.workflowExecution ?? {};
-          const startTime = Date.now();
-          let failed: string | undefined;
+          // The same for all executions of a run that continues as new, where the input says it.
+          const runId = (input.args[0] as { runId?: string } | undefined)?.runId ?? executionRunId;
+          const root = rootOf(runId);
+          if (!began.has(runId) && began.size < MAX_RUNS) began.set(runId, Date.now());
+          const { documentType, machineId } = documentNamedBy(input.args[0]);
+          const span = tracer.startSpan(
+            info.activityType,
+            {
+              attributes: {
+                'temporal.workflow_id': workflowId,
+                'temporal.run_id': executionRunId,
+                'temporal.attempt': info.attempt,
+                ...(documentType === undefined ? {} : { 'republish.document_type': documentType }),
+                ...(machineId === undefined ? {} : { 'republish.machine_id': machineId }),
+              },
+            },
+            trace.setSpanContext(ROOT_CONTEXT, { ...root, traceFlags: TraceFlags.SAMPLED, isRemote: true }),
+          );
           try {
             return await next(input);
           } catch (thrown) {
             const { type, name } = thrown as { type?: unknown; name?: unknown };
-            failed = String(type ?? name);
+            span.setStatus({ code: SpanStatusCode.ERROR, message: String(type ?? name) });
             throw thrown;
           } finally {
-            // Made when the attempt is over: its input may be a number, and only the ledger knew which document that is.
-            const { runId = executionRunId, document } = workInHand(context);
-            const root = rootOf(runId);
-            if (!began.has(runId) && began.size < MAX_RUNS) began.set(runId, startTime);
-            const span = tracer.startSpan(
-              info.activityType,
-              {
-                startTime,
-                attributes: {
-                  'temporal.workflow_id': workflowId,
-                  'temporal.run_id': executionRunId,
-                  'temporal.attempt': info.attempt,
-                  ...(document === undefined
-                    ? {}
-                    : {
-                        'republish.document_type': document.documentType,
-                        'republish.machine_id': document.machineId,
-                      }),
-                },
-              },
-              trace.setSpanContext(ROOT_CONTEXT, { ...root, traceFlags: TraceFlags.SAMPLED, isRemote: true }),
-            );
-            if (failed !== undefined) span.setStatus({ code: SpanStatusCode.ERROR, message: failed });
             span.end();
             if (info.activityType === 'persistAudit') endRoot(runId, root, workflowId);
           }
