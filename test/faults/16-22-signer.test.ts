@@ -140,9 +140,13 @@ describe('the signer misbehaves', () => {
     await second.stop();
     expect(failure).toBeUndefined();
     expect(new Set(ids).size).toBe(12);
-    // However often: a worker that the machine held up for longer than a heartbeat is not answered for an extra's sake.
-    const toSign = operator.bunker.requests.filter(({ method }) => method === 'sign_event');
-    expect(new Set(toSign.map(({ params }) => params[0])).size).toBe(12);
+    // Twelve in twelve attempts. On a busy machine one may be taken for lost and made again; an extra answer is no reason to ask.
+    const [{ attempts } = { attempts: 0 }] = await saga.database.query<{ attempts: number }>(
+      'SELECT sum(attempts)::int AS attempts FROM republish.documents JOIN republish.runs USING (run_id) WHERE operator_user_id = $1',
+      [operator.id],
+    );
+    expect(asked(operator, 'sign_event')).toBeGreaterThanOrEqual(12);
+    expect(asked(operator, 'sign_event')).toBeLessThanOrEqual(attempts);
   }, 60_000);
 
   test.each([
