@@ -8,7 +8,6 @@ import { askSigner } from './ask-signer';
 import { checkSigner } from './check-signer';
 import { Departures } from './departures';
 import type { ActivityCall, ActivityDependencies } from './dependencies';
-import { documentNamedBy } from './document-named-by';
 import { followRun } from './fleet/follow-run';
 import { loadOperators } from './fleet/load-operators';
 import { persistFleetAudit } from './fleet/persist-fleet-audit';
@@ -22,6 +21,7 @@ import { persistAudit } from './persist-audit';
 import { planAgain } from './plan-again';
 import { republishDocument } from './republish-document';
 import { skipDocuments } from './skip-documents';
+import { logFieldsOf, takeInHand, workInHand } from './work-in-hand';
 
 /** What the workflow demands of the activities whose bound is not configured. */
 const FIXED_HEARTBEAT_TIMEOUT_MS = 15_000;
@@ -39,9 +39,10 @@ export function createActivities(dependencies: ActivityDependencies): Activities
       const context = Context.current();
       // Heartbeats carry the cancellation to us and let the server notice a lost worker.
       const signal = context.cancellationSignal;
-      const document = documentOf(input);
+      takeInHand(context, input);
       let waitsAt: string | undefined;
       const show = (): void => {
+        const { document } = workInHand(context);
         const details: HeartbeatDetails = {
           ...(waitsAt === undefined ? {} : { approvalUrl: waitsAt }),
           ...(document === undefined ? {} : { document }),
@@ -53,8 +54,9 @@ export function createActivities(dependencies: ActivityDependencies): Activities
         Math.min(dependencies.limits.heartbeatTimeoutMs, FIXED_HEARTBEAT_TIMEOUT_MS) / 4,
       );
       const { workflowId = '', runId = '' } = context.info.workflowExecution ?? {};
-      const of = document === undefined ? name : `${document.documentType}/${document.machineId}`;
       const onApproval = (approvalUrl: string | undefined): void => {
+        const { document } = workInHand(context);
+        const of = document === undefined ? name : `${document.documentType}/${document.machineId}`;
         if (waitsAt !== undefined) tellRun(context, notices.closed(runId, of, waitsAt));
         waitsAt = approvalUrl;
         show();
@@ -66,14 +68,16 @@ export function createActivities(dependencies: ActivityDependencies): Activities
           workflowId,
           signal,
           signerCall: { signal, onApproval },
+          onDocument: (row) => takeInHand(context, row),
         });
         await departure?.together(signal);
         return result;
       } catch (thrown) {
         // A missing right or table is mended by a person; the audit waits for that, since nothing else keeps the outcome.
         const always = name.startsWith('persist');
-        throw asFailure(ensureError(thrown), document, context.cancellationSignal, always, (error) =>
-          dependencies.onUnexpected(name, error, { workflowId, runId, ...documentNamedBy(input) }),
+        const inHand = workInHand(context);
+        throw asFailure(ensureError(thrown), inHand.document, context.cancellationSignal, always, (error) =>
+          dependencies.onUnexpected(name, error, { workflowId, runId, ...logFieldsOf(inHand) }),
         );
       } finally {
         departure?.left();
@@ -110,12 +114,6 @@ export function createActivities(dependencies: ActivityDependencies): Activities
       await Context.current().client.workflow.getHandle(workflowId, runId).cancel();
     },
   };
-}
-
-/** The document that an activity is about, if it is about one. */
-function documentOf(input: unknown): DocumentReference | undefined {
-  const { documentType, machineId } = documentNamedBy(input);
-  return documentType && machineId ? { documentType, machineId } : undefined;
 }
 
 /**

@@ -1,7 +1,7 @@
 /** A slow signer's documents are not held back for longer than this, whatever they took. */
 const MAX_HELD_MS = 2_000;
 /** Part of a document's own time for which its result may be held back. */
-const HELD_PART = 1 / 3;
+const HELD_PART = 1 / 2;
 
 interface Crowd {
   inWork: number;

@@ -1,4 +1,4 @@
-import type { RunLimits } from '../contract/activities';
+import type { DocumentReference, RunLimits } from '../contract/activities';
 import type { Telemetry } from '../contract/telemetry';
 import type { AuditRow } from '../database/audit';
 import type { Database } from '../database/connection';
@@ -39,4 +39,6 @@ export interface ActivityCall {
   signal: AbortSignal;
   /** What a signer is given with each question: the signal, and how to show that a person has to approve. */
   signerCall: SignerCall;
+  /** Tells which document the attempt is about, where only the ledger could. */
+  onDocument(document: DocumentReference & { runId: string }): void;
 }

@@ -1,4 +1,4 @@
-import type { LoadMachinesInput, LoadMachinesResult, PlannedMachine } from '../contract/activities';
+import type { LoadMachinesInput, LoadMachinesResult } from '../contract/activities';
 import { type DocumentFailure, RepublishError } from '../contract/failures';
 import {
   type DocumentRow,
@@ -7,9 +7,9 @@ import {
   planDocuments,
 } from '../database/ledger/documents';
 import type { PlanRow } from '../database/ledger/interventions';
-import type { MachineRow } from '../database/sources';
 import { dTag } from '../documents/document-type';
 import type { ActivityCall, ActivityDependencies } from './dependencies';
+import { listingOf } from './steps/listing';
 import { planMachines } from './steps/plan-machines';
 
 /** Bad rows that a page names in history; the ledger and the audit have all of them. */
@@ -52,7 +52,7 @@ export async function loadMachines(
   return {
     ...(input.list === false
       ? { machines: [], open: countOpen(rows) }
-      : { machines: toPublish(machines, rows) }),
+      : listingOf(input, machines, rows.filter(isOpen))),
     toSign: rows.filter(needsSignature).length,
     settled: countSettled(rows),
     failures: failuresOf(rows).slice(0, MAX_NAMED_FAILURES),
@@ -87,25 +87,13 @@ export async function requireMachines(
   throw new RepublishError('MachineNotFound', `operator ${operatorUserId} has no machine ${named}`);
 }
 
-export function toPublish(
-  machines: Pick<MachineRow, 'id' | 'name'>[],
-  rows: Pick<PlanRow, 'machineId' | 'documentType' | 'outcome'>[],
-): PlannedMachine[] {
-  const open = new Map<string, string[]>();
-  for (const { machineId, documentType, outcome } of rows) {
-    if (outcome === null) open.set(machineId, [...(open.get(machineId) ?? []), documentType]);
-  }
-  return machines.flatMap(({ id, name }) => {
-    const documentTypes = open.get(id);
-    return documentTypes === undefined ? [] : [{ machineId: id, name: name ?? id, documentTypes }];
-  });
+function isOpen({ outcome }: DocumentRow): boolean {
+  return outcome === null;
 }
 
 function countOpen(rows: DocumentRow[]): Record<string, number> {
   const open: Record<string, number> = {};
-  for (const { documentType, outcome } of rows) {
-    if (outcome === null) open[documentType] = (open[documentType] ?? 0) + 1;
-  }
+  for (const { documentType } of rows.filter(isOpen)) open[documentType] = (open[documentType] ?? 0) + 1;
   return open;
 }
 

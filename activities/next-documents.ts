@@ -1,21 +1,22 @@
 import type { NextDocumentsInput, NextDocumentsResult } from '../contract/activities';
 import { openDocuments } from '../database/ledger/pages';
 import type { ActivityCall, ActivityDependencies } from './dependencies';
-import { toPublish } from './load-machines';
+import { listingOf } from './steps/listing';
 
 /** Reads a page of the plan: what a run has still to bring to an outcome. */
 export async function nextDocuments(
   deps: ActivityDependencies,
-  { runId, ...page }: NextDocumentsInput,
+  input: NextDocumentsInput,
   _call: ActivityCall,
 ): Promise<NextDocumentsResult> {
-  const documents = await openDocuments(deps.database, runId, page);
-  const last = documents.length === page.limit ? documents.at(-1) : undefined;
+  const documents = await openDocuments(deps.database, input.runId, input);
+  const last = documents.length === input.limit ? documents.at(-1) : undefined;
   const names = new Map(documents.map(({ machineId, machineName }) => [machineId, machineName]));
   return {
-    machines: toPublish(
+    ...listingOf(
+      input,
       [...names].map(([id, name]) => ({ id, name })),
-      documents.map((row) => ({ ...row, outcome: null })),
+      documents,
     ),
     ...(last === undefined ? {} : { next: { machineId: last.machineId, documentType: last.documentType } }),
   };

@@ -2,7 +2,8 @@ import type { PlanAgainInput, PlanAgainResult } from '../contract/activities';
 import { badRows, ledgerCounts, notBegun, planBadRowsAgain } from '../database/ledger/interventions';
 import { leftBehind } from '../database/ledger/pages';
 import type { ActivityCall, ActivityDependencies } from './dependencies';
-import { failuresOf, toPublish } from './load-machines';
+import { failuresOf } from './load-machines';
+import { listingOf } from './steps/listing';
 import { planMachines } from './steps/plan-machines';
 
 /** Machines that one call takes up; what is left is named as failed, and `retry` can be asked for again. */
@@ -17,9 +18,10 @@ const MAX_NAMED_FAILURES = 50;
  */
 export async function planAgain(
   deps: ActivityDependencies,
-  { runId, operatorUserId, selection, upTo, behind }: PlanAgainInput,
+  input: PlanAgainInput,
   { signal }: ActivityCall,
 ): Promise<PlanAgainResult> {
+  const { runId, operatorUserId, selection, upTo, behind } = input;
   const bad = await badRows(deps.database, runId, selection, MAX_MACHINES);
   const machineIds = [...new Set(bad.map(({ machineId }) => machineId))];
   if (machineIds.length > 0) {
@@ -36,7 +38,8 @@ export async function planAgain(
   const left = behind && (await leftBehind(deps.database, runId, behind, selection));
   return {
     ...(left === undefined ? {} : { behind: left.behind, selectedBehind: left.selected }),
-    machines: toPublish(
+    ...listingOf(
+      input,
       [...new Map(rows.map((row) => [row.machineId, { id: row.machineId, name: row.machineName }])).values()],
       rows,
     ),

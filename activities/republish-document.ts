@@ -1,8 +1,9 @@
-import type { RepublishDocumentInput, RepublishDocumentResult } from '../contract/activities';
+import type { GoodOutcome, RepublishDocumentInput, RepublishDocumentResult } from '../contract/activities';
 import { RepublishError } from '../contract/failures';
 import type { Outcome } from '../contract/progress';
 import {
   beginAttempt,
+  type DocumentKey,
   type DocumentRow,
   keepSignature,
   recordFailedAttempt,
@@ -15,7 +16,7 @@ import type { SignerCall } from '../nostr/signers/signer';
 import type { Placement, PlaceOptions } from '../nostr/relays/publisher';
 import type { ActivityCall, ActivityDependencies } from './dependencies';
 import { relayIdentity } from './steps/relay-identity';
-import { seal } from './steps/seal';
+import { type PlannedRow, seal } from './steps/seal';
 import { lendSigner, type SignerLoan } from './steps/use-signer';
 
 /**
@@ -27,32 +28,46 @@ import { lendSigner, type SignerLoan } from './steps/use-signer';
 export async function republishDocument(
   deps: ActivityDependencies,
   input: RepublishDocumentInput,
-  { signerCall }: ActivityCall,
+  call: ActivityCall,
 ): Promise<RepublishDocumentResult> {
-  const row = await beginAttempt(deps.database, input);
+  const { workflowId } = call;
+  const named = typeof input === 'number' ? { document: input } : input;
+  const row = await beginAttempt(deps.database, 'document' in named ? { ...named, workflowId } : named);
   if (row === undefined) throw new RepublishError('Unexpected', 'the document is not in the plan of its run');
+  call.onDocument(row);
+  const force = 'force' in named && named.force === true;
+  const outcome = await bringToOutcome(deps, row, force, call);
+  return 'document' in named ? outcome : { outcome };
+}
+
+async function bringToOutcome(
+  deps: ActivityDependencies,
+  row: PlannedRow,
+  force: boolean,
+  { signerCall }: ActivityCall,
+): Promise<GoodOutcome> {
   // An earlier attempt got this far, and only its answer was lost.
   if (row.outcome !== null) return standing(row.outcome, row.event?.id);
   const loan = lendSigner(deps, row.operatorUserId, row.operatorPubkey);
   try {
     const sealed =
-      row.event === null ? await seal(deps, input, row, signerCall, loan) : { row, seen: undefined };
+      row.event === null ? await seal(deps, row, force, signerCall, loan) : { row, seen: undefined };
     if (row.event === null) deps.failpoint('after-seal');
     const event = requireEvent(sealed.row);
     const { signature, outcome } =
       sealed.row.signature === null
-        ? await sign(deps, input, loan, event, signerCall)
+        ? await sign(deps, row, loan, event, signerCall)
         : { signature: sealed.row.signature, outcome: null };
     // Another attempt has brought it to its end while the signer was asked, or the run was closed.
     if (outcome !== null || signature === null) return standing(outcome, event.id);
     const identity = relayIdentity(deps, row.operatorUserId, event.pubkey, signerCall);
     const signed = { ...event, sig: signature };
-    return await publish(deps, input, signed, sealed.row.reused, { seen: sealed.seen, identity });
+    return await publish(deps, row, signed, sealed.row.reused, { seen: sealed.seen, identity });
   } catch (thrown) {
     if (thrown instanceof RepublishError) {
       // For whoever looks at the ledger meanwhile; the failure itself goes its way also when this cannot be written.
-      await recordFailedAttempt(deps.database, input, thrown).catch(() => undefined);
-      deps.telemetry?.attemptFailed(input.documentType, thrown.type);
+      await recordFailedAttempt(deps.database, row, thrown).catch(() => undefined);
+      deps.telemetry?.attemptFailed(row.documentType, thrown.type);
     }
     throw thrown;
   }
@@ -60,25 +75,25 @@ export async function republishDocument(
 
 async function sign(
   deps: ActivityDependencies,
-  input: RepublishDocumentInput,
+  key: DocumentKey,
   loan: SignerLoan,
   event: SealedEvent,
   signerCall: SignerCall,
 ): Promise<{ signature: string | null; outcome: Outcome | null }> {
   const signed = await loan.use((signer) => signer.signEvent(event, signerCall));
   deps.failpoint('after-sign');
-  const kept = await keepSignature(deps.database, input, signed.sig);
+  const kept = await keepSignature(deps.database, key, signed.sig);
   if (kept === undefined) throw new RepublishError('Unexpected', 'the document is gone from the ledger');
   return kept;
 }
 
 async function publish(
   deps: ActivityDependencies,
-  input: RepublishDocumentInput,
+  key: DocumentKey,
   event: SealedEvent & { sig: string },
   reused: boolean,
   options: PlaceOptions,
-): Promise<RepublishDocumentResult> {
+): Promise<GoodOutcome> {
   if (!isAuthentic(event)) {
     throw new RepublishError(
       'SignerReturnedWrongEvent',
@@ -93,14 +108,14 @@ async function publish(
       relays: placement.relays,
       supersededBy: placement.newer.id,
     } as const;
-    return standing(await settle(deps, input, settled), event.id);
+    return standing(await settle(deps, key, settled), event.id);
   }
   if (placement.holding >= placement.required) {
     deps.failpoint('after-quorum');
     const outcome = reused && placement.stoodAlready ? 'unchanged' : 'published';
-    return standing(await settle(deps, input, { outcome, relays: placement.relays }), event.id);
+    return standing(await settle(deps, key, { outcome, relays: placement.relays }), event.id);
   }
-  await recordRelays(deps.database, input, placement.relays);
+  await recordRelays(deps.database, key, placement.relays);
   throw new RepublishError(
     placement.hopeless ? 'RelayRefused' : 'RelayQuorumNotReached',
     describe(placement),
@@ -109,12 +124,12 @@ async function publish(
 
 async function settle(
   deps: ActivityDependencies,
-  input: RepublishDocumentInput,
+  key: DocumentKey,
   settlement: Parameters<typeof settleDocument>[2],
 ): Promise<Outcome | null> {
-  const outcome = await settleDocument(deps.database, input, settlement);
+  const outcome = await settleDocument(deps.database, key, settlement);
   // Otherwise the run was closed before, and its audit has counted the document.
-  if (outcome === settlement.outcome) deps.telemetry?.documentsEnded(input.documentType, outcome, 1);
+  if (outcome === settlement.outcome) deps.telemetry?.documentsEnded(key.documentType, outcome, 1);
   return outcome;
 }
 
@@ -131,8 +146,8 @@ function requireEvent(row: DocumentRow): SealedEvent {
 }
 
 /** The outcome that the ledger holds, which is the one the audit tells, also when this attempt saw another. */
-function standing(outcome: Outcome | null, eventIdInLedger: string | undefined): RepublishDocumentResult {
+function standing(outcome: Outcome | null, eventIdInLedger: string | undefined): GoodOutcome {
   const isGood = outcome === 'published' || outcome === 'unchanged' || outcome === 'superseded';
-  if (isGood && eventIdInLedger !== undefined) return { outcome };
+  if (isGood && eventIdInLedger !== undefined) return outcome;
   throw new RepublishError('NotAttempted', 'the run was closed before this attempt ended');
 }

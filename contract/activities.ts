@@ -73,7 +73,7 @@ export interface RunLimits {
   documentsPerExecution?: number;
 }
 
-export interface LoadMachinesInput {
+export interface LoadMachinesInput extends ListingInput {
   runId: string;
   operatorUserId: string;
   operatorPubkey: string;
@@ -87,15 +87,35 @@ export interface LoadMachinesInput {
   list?: false;
 }
 
+/** A machine with documents that still have to be brought to an outcome. */
 export interface PlannedMachine {
   machineId: string;
   name: string;
-  /** Document types with valid state that still have to be brought to an outcome. */
+  /** Document types with valid state. */
   documentTypes: string[];
 }
 
-export interface LoadMachinesResult {
+/** The same of many machines with little text, and with the number that the ledger gave to each document. */
+export interface NumberedDocuments {
+  /** Which document types the numbers of a row are of. */
+  documentTypes: string[];
+  /** Id and name of a machine, and the number of its document of each type: 0 where there is nothing to do. */
+  machines: [machineId: string, name: string, ...numbers: number[]][];
+}
+
+/** How an activity lists documents: as the workflow asked, since a history of before has them as it has them. */
+export interface Listing {
+  /** Empty where the answer is `numbered`; a worker of an earlier release does not know that question and answers with these. */
   machines: PlannedMachine[];
+  numbered?: NumberedDocuments;
+}
+
+export interface ListingInput {
+  /** Documents are to be listed by number. */
+  numbered?: true;
+}
+
+export interface LoadMachinesResult extends Listing {
   /** For a page that is not listed: how many documents it has to bring to an outcome, by document type. */
   open?: Record<string, number>;
   /** How many documents of this page will need the signer, as far as the ledger knows. */
@@ -115,7 +135,7 @@ export interface DocumentPosition {
 }
 
 /** Reads a page of the plan: documents that have no outcome yet. */
-export interface NextDocumentsInput {
+export interface NextDocumentsInput extends ListingInput {
   runId: string;
   /** Position behind which the page starts; absent for the first. */
   after?: DocumentPosition;
@@ -125,8 +145,7 @@ export interface NextDocumentsInput {
   limit: number;
 }
 
-export interface NextDocumentsResult {
-  machines: PlannedMachine[];
+export interface NextDocumentsResult extends Listing {
   /** Position of the page's last document; absent on the last page. */
   next?: DocumentPosition;
 }
@@ -136,21 +155,23 @@ export interface AskSignerInput {
   operatorPubkey: string;
 }
 
-/** A reference into the ledger: whose document it is stands there. It is in history once for each document. */
-export interface RepublishDocumentInput {
-  runId: string;
-  documentType: string;
-  machineId: string;
-  force?: true;
-}
+/**
+ * Which document it is: by the number that the ledger gave it, where its run and whose it is stand too. It is in history once for
+ * each document, and so is the result.
+ */
+export type RepublishDocumentInput =
+  | number
+  | { document: number; force: true }
+  /** As histories of before have it. */
+  | { runId: string; documentType: string; machineId: string; force?: true };
 
-export interface RepublishDocumentResult {
-  /** Which event it is stands in the ledger: the history of a run holds each of its documents. */
-  outcome: 'published' | 'unchanged' | 'superseded';
-}
+/** Which event it is stands in the ledger. An object where the input was one of before. */
+export type RepublishDocumentResult = GoodOutcome | { outcome: GoodOutcome };
+
+export type GoodOutcome = Extract<Outcome, 'published' | 'unchanged' | 'superseded'>;
 
 /** Plans anew what failed before any attempt: bad rows that somebody has corrected meanwhile. */
-export interface PlanAgainInput extends Behind {
+export interface PlanAgainInput extends Behind, ListingInput {
   runId: string;
   operatorUserId: string;
   selection: Pick<DocumentSelection, 'documentType' | 'machineId'>;
@@ -158,9 +179,8 @@ export interface PlanAgainInput extends Behind {
   upTo?: DocumentPosition;
 }
 
-export interface PlanAgainResult extends LedgerCounts {
-  /** Every document of the selection that was planned and not begun, at most 1,000; also those of an earlier call. */
-  machines: PlannedMachine[];
+/** Lists every document of the selection that was planned and not begun, at most 1,000; also those of an earlier call. */
+export interface PlanAgainResult extends LedgerCounts, Listing {
   failures: DocumentFailure[];
   /** How many documents of the selection earlier executions have left without an outcome. */
   selectedBehind?: number;
@@ -215,11 +235,15 @@ export interface PersistAuditInput {
   failures: DocumentFailure[];
   /** What people asked of the run while it went on, at most 100. */
   interventions?: Intervention[];
+  /** The event ids are to come packed. */
+  packed?: true;
 }
 
 export interface PersistAuditResult {
-  /** Empty lists where there are more ids than a payload carries. */
-  events: RepublishResult;
+  /** Empty lists where there are more ids than a payload carries. Absent where they come packed, which a worker of an earlier release cannot. */
+  events?: RepublishResult;
+  /** Event ids by document type: the 32 bytes of each, one after the other, in base64url. */
+  packedEvents?: Record<string, string>;
   /** Then: how many ids there are. */
   eventsLeftOut?: number;
   /** Documents by type and outcome. */

@@ -8,8 +8,12 @@ export interface Queryable {
 }
 
 export interface Database extends Queryable {
-  /** Runs `work` in one transaction, again from the start when Postgres asks for that (serialization, deadlock). */
-  transaction<T>(work: (client: Queryable) => Promise<T>): Promise<T>;
+  /**
+   * Runs `work` in one transaction, again from the start when Postgres asks for that (serialization, deadlock).
+   *
+   * @param statementTimeoutMs for each statement, where half a minute is not enough
+   */
+  transaction<T>(work: (client: Queryable) => Promise<T>, statementTimeoutMs?: number): Promise<T>;
   close(): Promise<void>;
 }
 
@@ -27,6 +31,10 @@ export interface DatabaseOptions {
 const RUN_AGAIN = new Set(['40001', '40P01']);
 const TRANSACTION_ATTEMPTS = 5;
 
+const STATEMENT_TIMEOUT_MS = 30_000;
+/** A server that vanished without a FIN would otherwise hold a query, and with it a document, for ever. */
+const LONGER_THAN_THE_SERVER_MS = 5_000;
+
 /** SQLSTATE classes and codes that no retry mends: syntax or missing object or right, and constraint violations. */
 const FINAL_CLASSES = ['42', '3F', '22', '23', '0A', '28', '3D', 'P0'];
 
@@ -39,9 +47,8 @@ export function openDatabase(options: DatabaseOptions): Database {
     connectionString: options.url,
     max: options.maxConnections ?? 10,
     connectionTimeoutMillis: 5_000,
-    // A server that vanished without a FIN would otherwise hold a query, and with it a document, for ever.
-    query_timeout: 35_000,
-    statement_timeout: 30_000,
+    query_timeout: STATEMENT_TIMEOUT_MS + LONGER_THAN_THE_SERVER_MS,
+    statement_timeout: STATEMENT_TIMEOUT_MS,
     keepAlive: true,
     application_name: PACKAGE,
   });
@@ -51,9 +58,11 @@ export function openDatabase(options: DatabaseOptions): Database {
   pool.on('connect', (client) => client.on('error', () => undefined));
 
   const where = placeOf(options.url);
-  const onClient = (client: PoolClient): Queryable => ({
-    query: async <Row extends QueryResultRow>(text: string, values?: unknown[]) =>
-      (await client.query<Row>(text, values)).rows,
+  const onClient = (client: PoolClient, statementTimeoutMs: number): Queryable => ({
+    query: async <Row extends QueryResultRow>(text: string, values?: unknown[]) => {
+      const query = { text, values, query_timeout: statementTimeoutMs + LONGER_THAN_THE_SERVER_MS };
+      return (await client.query<Row>(query)).rows;
+    },
   });
 
   const untilItRuns = async <T>(run: () => Promise<T>): Promise<T> => {
@@ -72,21 +81,24 @@ export function openDatabase(options: DatabaseOptions): Database {
     // A statement of its own is a transaction of its own.
     query: <Row extends QueryResultRow>(text: string, values?: unknown[]) =>
       untilItRuns(async () => (await pool.query<Row>(text, values)).rows),
-    transaction: (work) => untilItRuns(() => inTransaction(pool, onClient, work)),
+    transaction: (work, statementTimeoutMs = STATEMENT_TIMEOUT_MS) =>
+      untilItRuns(() =>
+        inTransaction(pool, async (client) => {
+          if (statementTimeoutMs !== STATEMENT_TIMEOUT_MS)
+            await client.query(`SET LOCAL statement_timeout = ${statementTimeoutMs}`);
+          return work(onClient(client, statementTimeoutMs));
+        }),
+      ),
     close: () => pool.end(),
   };
 }
 
-async function inTransaction<T>(
-  pool: Pool,
-  onClient: (client: PoolClient) => Queryable,
-  work: (client: Queryable) => Promise<T>,
-): Promise<T> {
+async function inTransaction<T>(pool: Pool, work: (client: PoolClient) => Promise<T>): Promise<T> {
   const client = await pool.connect();
   let broken: Error | undefined;
   try {
     await client.query('BEGIN');
-    const result = await work(onClient(client));
+    const result = await work(client);
     await client.query('COMMIT');
     return result;
   } catch (thrown) {

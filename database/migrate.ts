@@ -5,6 +5,10 @@ import type { Database, Queryable } from './connection';
 
 /** Any constant does, as long as it stays: all workers of all releases must ask for the same lock. */
 const MIGRATION_LOCK = 46_30078;
+/** A migration may write a large table anew. */
+const STATEMENT_TIMEOUT_MS = 15 * 60_000;
+/** Whoever waits longer for another worker's migration, or for a table that somebody holds, says so and ends. */
+const LOCK_TIMEOUT_MS = 30_000;
 
 export interface MigrationReport {
   /** File names applied by this call, in order. */
@@ -22,6 +26,7 @@ export interface MigrationReport {
 export async function migrate(database: Database): Promise<MigrationReport> {
   const files = await migrationFiles();
   return database.transaction(async (client) => {
+    await client.query(`SET LOCAL lock_timeout = ${LOCK_TIMEOUT_MS}`);
     await client.query('SELECT pg_advisory_xact_lock($1)', [MIGRATION_LOCK]);
     await createMigrationsTable(client);
     const done = await client.query<{ version: number }>(
@@ -45,7 +50,7 @@ export async function migrate(database: Database): Promise<MigrationReport> {
       applied.push(file.name);
     }
     return { applied, version: known };
-  });
+  }, STATEMENT_TIMEOUT_MS);
 }
 
 /** The newest migration of the database (undefined: it has none) and of this release. Changes nothing. */

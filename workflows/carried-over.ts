@@ -17,7 +17,7 @@ export interface CarriedOver {
   /** Pages that somebody wants to be tried again. */
   passes: Pass[];
   /** Documents that somebody wants to be tried again, already taken from the ledger. */
-  again: Pick<QueuedDocument, 'machineId' | 'name' | 'documentType'>[];
+  again: Omit<QueuedDocument, 'inOrder'>[];
   /** Documents that failed after all their attempts, by type. */
   failed: Record<string, number>;
   counts: Record<string, Counts>;

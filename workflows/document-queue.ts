@@ -1,5 +1,5 @@
 import { CancellationScope, CancelledFailure, isCancellation } from '@temporalio/workflow';
-import type { DocumentPosition, PlannedMachine } from '../contract/activities';
+import type { DocumentPosition, Listing } from '../contract/activities';
 import type { DocumentSelection } from '../contract/control';
 import type { DocumentFailure, Failure, FailureType } from '../contract/failures';
 
@@ -7,6 +7,8 @@ export interface QueuedDocument {
   machineId: string;
   name: string;
   documentType: string;
+  /** By which the ledger knows it; absent in runs of before. */
+  number?: number;
   /** It came in the order of the ledger, for its first attempt in this run. */
   inOrder?: boolean;
 }
@@ -259,10 +261,17 @@ export class DocumentQueue {
   }
 }
 
-/** The documents of machines, one for each of their types. */
-export function documentsOf(machines: PlannedMachine[]): QueuedDocument[] {
-  return machines.flatMap(({ machineId, name, documentTypes }) =>
-    documentTypes.map((documentType) => ({ machineId, name, documentType })),
+/** The documents of a listing, in its order. */
+export function documentsOf({ machines, numbered }: Listing): QueuedDocument[] {
+  if (numbered === undefined)
+    return machines.flatMap(({ machineId, name, documentTypes }) =>
+      documentTypes.map((documentType) => ({ machineId, name, documentType })),
+    );
+  return numbered.machines.flatMap(([machineId, name, ...numbers]) =>
+    numbered.documentTypes.flatMap((documentType, index) => {
+      const number = numbers[index] ?? 0;
+      return number === 0 ? [] : [{ machineId, name, documentType, number }];
+    }),
   );
 }
 

@@ -1,11 +1,14 @@
-import type { Behind, DocumentPosition } from '../contract/activities';
+import type { Behind, DocumentPosition, NextDocumentsInput } from '../contract/activities';
 import type { DocumentSelection } from '../contract/control';
 import { nextDocuments } from './activities';
 import type { CarriedOver, Pass } from './carried-over';
 import { documentsOf, type DocumentQueue, type QueuedDocument } from './document-queue';
 
+export type LedgerReference = Pick<NextDocumentsInput, 'runId' | 'numbered'>;
+
 export interface PagesOptions {
-  runId: string;
+  /** How documents are asked for in the ledger: of which run, and how they are to be listed. */
+  reference(): LedgerReference;
   queue: DocumentQueue;
   /** Documents of a page. */
   pageSize(): number;
@@ -53,10 +56,11 @@ export class LedgerPages {
       ...(position === undefined ? {} : { position }),
       hasMore: this.#hasMore || this.options.queue.hasInOrder,
       passes: this.#passes,
-      again: this.options.queue.again.map(({ machineId, name, documentType }) => ({
+      again: this.options.queue.again.map(({ machineId, name, documentType, number }) => ({
         machineId,
         name,
         documentType,
+        ...(number === undefined ? {} : { number }),
       })),
     };
   }
@@ -125,27 +129,27 @@ export class LedgerPages {
   async #loadPage(): Promise<void> {
     const pass = this.#passes[0];
     if (pass === undefined) {
-      const { machines, next } = await nextDocuments.executeWithOptions({ summary: 'next documents' }, [
+      const page = await nextDocuments.executeWithOptions({ summary: 'next documents' }, [
         {
-          runId: this.options.runId,
+          ...this.options.reference(),
           ...(this.#listed === undefined ? {} : { after: this.#listed }),
           limit: this.options.pageSize(),
         },
       ]);
-      this.list(documentsOf(machines));
-      this.#hasMore = next !== undefined;
+      this.list(documentsOf(page));
+      this.#hasMore = page.next !== undefined;
       return;
     }
-    const { machines, next } = await nextDocuments.executeWithOptions({ summary: 'next documents' }, [
+    const page = await nextDocuments.executeWithOptions({ summary: 'next documents' }, [
       {
-        runId: this.options.runId,
+        ...this.options.reference(),
         ...pass,
         limit: this.options.pageSize(),
       },
     ]);
-    this.options.onTakenUp(this.options.queue.add(documentsOf(machines)));
-    if (next === undefined) this.#passes.shift();
-    else pass.after = next;
+    this.options.onTakenUp(this.options.queue.add(documentsOf(page)));
+    if (page.next === undefined) this.#passes.shift();
+    else pass.after = page.next;
   }
 }
 

@@ -20,6 +20,7 @@ import { SEARCH_ATTRIBUTES } from '../contract/names';
 import type { RunOutcome } from '../contract/progress';
 import { checkSigner, persistAudit } from './activities';
 import type { CarriedOver } from './carried-over';
+import { unpackEvents } from './event-ids';
 import { failureOf, unknownToLedger } from './failure-of';
 import { Run, runId } from './run';
 
@@ -80,7 +81,7 @@ export async function republishOperatorConfigs(
     await continueAsNew<typeof republishOperatorConfigs>(request, next);
 
   run.enter('writing audit');
-  const audit = await CancellationScope.nonCancellable(async () => {
+  const written = await CancellationScope.nonCancellable(async () => {
     await run.control.untilIdle();
     const { interventions } = run.control;
     return persistAudit({
@@ -93,10 +94,12 @@ export async function republishOperatorConfigs(
       ...(failure === undefined ? {} : { failure }),
       failures: unknownToLedger(run.queue.failures()),
       ...(interventions.length === 0 ? {} : { interventions }),
+      ...run.auditForm,
     });
   }).catch((error: unknown) => {
     throw withoutAudit(failure, failureOf(error));
   });
+  const audit: Audit = { ...written, events: written.events ?? unpackEvents(written.packedEvents ?? {}) };
   run.end(audit);
   makeSearchable(checked, { outcome: outcomeOf(failure, cancelled, audit) });
   if (failure !== undefined) {
@@ -117,6 +120,8 @@ export async function republishOperatorConfigs(
   return audit.events;
 }
 
+type Audit = PersistAuditResult & { events: RepublishResult };
+
 /** The audit could not be written: what ended the run must not be lost over that. */
 function withoutAudit(failure: Failure | undefined, audit: Failure): ApplicationFailure {
   const { type, message } = failure ?? audit;
@@ -127,7 +132,7 @@ function withoutAudit(failure: Failure | undefined, audit: Failure): Application
   );
 }
 
-function incomplete({ events, failures, failed }: PersistAuditResult): ApplicationFailure {
+function incomplete({ events, failures, failed }: Audit): ApplicationFailure {
   const named = failures
     .slice(0, 5)
     .map(

@@ -8,7 +8,12 @@ import {
   setHandler,
   workflowInfo,
 } from '@temporalio/workflow';
-import type { CheckSignerResult, LedgerCounts, PersistAuditResult } from '../contract/activities';
+import type {
+  CheckSignerResult,
+  LedgerCounts,
+  PersistAuditInput,
+  PersistAuditResult,
+} from '../contract/activities';
 import type { DocumentSelection, UpdateName } from '../contract/control';
 import type { DocumentFailure } from '../contract/failures';
 import type { RepublishInput } from '../contract/input';
@@ -29,7 +34,7 @@ import { Control, type ControlledRun } from './control';
 import { currentDetails } from './current-details';
 import { documentsOf, DocumentQueue, isSelected, keyOf, type QueuedDocument } from './document-queue';
 import { failureOf, unknownToLedger } from './failure-of';
-import { LedgerPages } from './ledger-pages';
+import { LedgerPages, type LedgerReference } from './ledger-pages';
 import { documentSummary, pageSummary, selectionSummary } from './summaries';
 import { Tally } from './tally';
 
@@ -54,6 +59,8 @@ export class Run implements ControlledRun {
   #failuresOfEarlier: DocumentFailure[];
   /** Documents are read from the ledger when their turn comes, and the run may continue as new. */
   #inPages: boolean;
+  /** History names documents by their numbers in the ledger, and holds event ids packed. */
+  #byNumber = false;
   #isShowing = false;
   #ending = false;
   /** The scope of the workflow itself: queries and updates run outside of it. */
@@ -72,7 +79,7 @@ export class Run implements ControlledRun {
     this.#inPages = carried !== undefined;
     this.#pages = new LedgerPages(
       {
-        runId: runId(),
+        reference: () => this.#reference,
         queue: this.queue,
         pageSize: () => this.#checked?.limits.machinesPerPage ?? 1,
         onTakenUp: (documents) => this.#takeUp(documents),
@@ -123,6 +130,15 @@ export class Run implements ControlledRun {
     });
   }
 
+  get #reference(): LedgerReference {
+    return { runId: runId(), ...(this.#byNumber ? { numbered: true as const } : {}) };
+  }
+
+  /** What `persistAudit` is asked for beside what it has to write. */
+  get auditForm(): Pick<PersistAuditInput, 'packed'> {
+    return this.#byNumber ? { packed: true } : {};
+  }
+
   end({ counts, failures }: PersistAuditResult): void {
     this.#tally.settle(counts);
     this.#badRows = failures;
@@ -138,10 +154,12 @@ export class Run implements ControlledRun {
    */
   async republishAll(checked: CheckSignerResult): Promise<CarriedOver | undefined> {
     this.#checked = checked;
+    if (this.carried === undefined) this.#inPages = patched('documents in pages');
+    this.#byNumber = patched('documents by number');
     if (this.carried === undefined) await this.#prepare(checked);
     const { limits } = checked;
     const republish = republishWithin(limits);
-    const { force } = this.request;
+    const force = this.request.force === true;
     do {
       this.enter('publishing');
       await this.queue.work(this.#pages, {
@@ -151,12 +169,17 @@ export class Run implements ControlledRun {
             ? undefined
             : this.control.untilResumed(() => this.#mustHandOver()),
         mustEnd: () => this.#mustHandOver(),
-        work: ({ machineId, name, documentType }) =>
+        work: ({ machineId, name, documentType, number }) =>
           republish.executeWithOptions({ summary: documentSummary(documentType, name, machineId) }, [
-            { runId: runId(), documentType, machineId, ...(force ? { force: true as const } : {}) },
+            this.#byNumber && number !== undefined
+              ? force
+                ? { document: number, force }
+                : number
+              : { runId: runId(), documentType, machineId, ...(force ? { force } : {}) },
           ]),
         onEnd: (document, result) => {
-          this.#tally.count(document.documentType, result?.outcome ?? 'failed');
+          const outcome = typeof result === 'object' ? result.outcome : (result ?? 'failed');
+          this.#tally.count(document.documentType, outcome);
           this.control.forgetApproval(keyOf(document));
           this.onChange();
         },
@@ -171,7 +194,6 @@ export class Run implements ControlledRun {
   }
 
   async #prepare(checked: CheckSignerResult): Promise<void> {
-    this.#inPages = patched('documents in pages');
     const toSign = await this.#plan(checked);
     // A run that finds everything in place asks nothing of the signer, and so does not need it to be up.
     if (toSign > 0) {
@@ -196,7 +218,7 @@ export class Run implements ControlledRun {
       await this.control.untilResumed();
       const page = await loadMachines.executeWithOptions({ summary: pageSummary(after) }, [
         {
-          runId: runId(),
+          ...this.#reference,
           operatorUserId,
           operatorPubkey,
           documentTypes,
@@ -211,7 +233,7 @@ export class Run implements ControlledRun {
       this.#badRows = [...this.#badRows, ...page.failures].slice(0, MAX_SHOWN_FAILURES);
       toSign += page.toSign;
       if (page.open !== undefined) this.#pages.leaveInLedger();
-      else this.#pages.list(documentsOf(page.machines));
+      else this.#pages.list(documentsOf(page));
       after = page.next;
     } while (after !== undefined);
     this.onChange();
@@ -309,14 +331,14 @@ export class Run implements ControlledRun {
         { summary: selectionSummary('plan again', selection) },
         [
           {
-            runId: runId(),
+            ...this.#reference,
             operatorUserId: this.request.operatorUserId,
             selection,
             ...this.#pages.limits,
           },
         ],
       );
-      again += this.queue.add(documentsOf(result.machines)).length;
+      again += this.queue.add(documentsOf(result)).length;
       this.#badRows = result.failures;
       this.#adopt(result, selection);
       if (result.selectedBehind === undefined || result.selectedBehind === 0) return;

@@ -1,8 +1,12 @@
 import type { DocumentSelection } from '../contract/control';
 
-/** What the Temporal UI calls each activity: the line beside its bar in the timeline. */
+/**
+ * What the Temporal UI calls each activity: the line beside its bar in the timeline. Beside its name, the end of a machine's id
+ * is enough to find it by; history holds the line once for each document.
+ */
 export function documentSummary(documentType: string, machineName: string, machineId: string): string {
-  return `${documentType} -> ${machineName.slice(0, 60)} (${shortId(machineId)})`;
+  const id = machineId.length <= 10 ? machineId : `…${machineId.slice(-4)}`;
+  return `${documentType}: ${machineName.slice(0, 60)} (${id})`;
 }
 
 /** Pages are told apart by where they begin: a machine id, as the cursor is one. */

@@ -1,4 +1,5 @@
 import type { LedgerCounts, LoadMachinesResult } from '../contract/activities';
+import { documentsOf } from './document-queue';
 import { type Counts, noCounts, type Outcome, OUTCOMES, type Phase } from '../contract/progress';
 
 /** Counts documents by type and outcome while a run goes on. */
@@ -15,10 +16,9 @@ export class Tally {
     for (const type of documentTypes) this.#byType[type] = noCounts();
   }
 
-  addPage({ machines, open = {}, settled }: LoadMachinesResult): void {
-    for (const { documentTypes } of machines) {
-      for (const type of documentTypes) this.#of(type).planned += 1;
-    }
+  addPage(page: LoadMachinesResult): void {
+    const { open = {}, settled } = page;
+    for (const { documentType } of documentsOf(page)) this.#of(documentType).planned += 1;
     for (const [type, documents] of Object.entries(open)) this.#of(type).planned += documents;
     for (const [type, counts] of Object.entries(settled)) {
       for (const outcome of OUTCOMES) {

@@ -1,4 +1,3 @@
-import type { RepublishDocumentInput } from '../../contract/activities';
 import { RepublishError } from '../../contract/failures';
 import {
   type DocumentRow,
@@ -19,7 +18,7 @@ import { tooLargeForRelays } from './relay-limits';
 import type { SignerLoan } from './use-signer';
 
 /** A planned document, and whose it is. */
-type PlannedRow = DocumentRow & { operatorUserId: string };
+export type PlannedRow = DocumentRow & { operatorUserId: string };
 
 interface Sealed {
   row: DocumentRow;
@@ -39,13 +38,13 @@ const MAX_RACES = 5;
  */
 export async function seal(
   deps: ActivityDependencies,
-  input: RepublishDocumentInput,
   row: PlannedRow,
+  force: boolean,
   signerCall: SignerCall,
   loan: SignerLoan,
 ): Promise<Sealed> {
   for (let attempt = 1; attempt <= MAX_RACES; attempt += 1) {
-    const sealed = await sealOnce(deps, input, row, signerCall, loan);
+    const sealed = await sealOnce(deps, row, force, signerCall, loan);
     if (sealed !== undefined) return sealed;
   }
   throw new RepublishError('Unexpected', 'other runs keep sealing the same document');
@@ -54,13 +53,12 @@ export async function seal(
 /** Undefined when another run has sealed the address at a later date meanwhile: ours must not be dated before it. */
 async function sealOnce(
   deps: ActivityDependencies,
-  input: RepublishDocumentInput,
   row: PlannedRow,
+  force: boolean,
   signerCall: SignerCall,
   loan: SignerLoan,
 ): Promise<Sealed | undefined> {
-  const { documentType, machineId } = input;
-  const { operatorUserId, operatorPubkey, atmPubkey } = row;
+  const { documentType, machineId, operatorUserId, operatorPubkey, atmPubkey } = row;
   if (atmPubkey === null) {
     throw new RepublishError('MachineKeyInvalid', `machine ${machineId} has no usable atm_pubkey`);
   }
@@ -71,7 +69,7 @@ async function sealOnce(
   const nowS = Math.floor(Date.now() / 1000);
   const [seen, earlier] = await Promise.all([
     deps.publisher.look(address, relayIdentity(deps, operatorUserId, operatorPubkey, signerCall)),
-    newestSeal(deps.database, { operatorPubkey, documentType, atmPubkey }, input.runId),
+    newestSeal(deps.database, { operatorPubkey, documentType, atmPubkey }, row.runId),
   ]);
   const plaintext = await readState(deps, documentType, machineId);
   if (plaintext === undefined) {
@@ -86,7 +84,7 @@ async function sealOnce(
   }
   const stateFingerprint = fingerprintOf(deps.fingerprintKey, plaintext);
   const sealWith = async (event: SealedEvent, signature: string | null): Promise<Sealed | undefined> => {
-    const sealed = await sealDocument(deps.database, input, { event, stateFingerprint, signature });
+    const sealed = await sealDocument(deps.database, row, { event, stateFingerprint, signature });
     return sealed && { row: sealed, seen };
   };
 
@@ -95,7 +93,7 @@ async function sealOnce(
     seen,
     earlier,
     stateFingerprint,
-    force: input.force === true,
+    force,
     nowS,
   });
   if (verdict.kind === 'reuse') return sealWith(verdict.event, verdict.signature);

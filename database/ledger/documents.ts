@@ -21,6 +21,7 @@ export interface SealedEvent {
 }
 
 export interface DocumentRow extends DocumentKey {
+  number: number;
   machineName: string;
   atmPubkey: string | null;
   operatorPubkey: string;
@@ -36,7 +37,10 @@ export interface DocumentRow extends DocumentKey {
   failureMessage: string | null;
 }
 
-const COLUMNS = `run_id AS "runId", document_type AS "documentType", machine_id AS "machineId",
+/** A bigint would come as text; a double holds every number that a ledger can count to. */
+export const NUMBER = 'number::float8 AS number';
+
+const COLUMNS = `${NUMBER}, run_id AS "runId", document_type AS "documentType", machine_id AS "machineId",
   machine_name AS "machineName", atm_pubkey AS "atmPubkey", operator_pubkey AS "operatorPubkey",
   state_fingerprint AS "stateFingerprint", unsigned_event AS event, signature, reused, relays, superseded_by AS "supersededBy",
   outcome, failure_type AS "failureType", failure_message AS "failureMessage"`;
@@ -95,16 +99,30 @@ export function documentsOfMachines(
   );
 }
 
+/**
+ * A document by the number that the ledger gave it, of a run of this workflow: a ledger that was put back to an earlier day may
+ * have given the number to another run's.
+ */
+export interface DocumentNumber {
+  document: number;
+  workflowId: string;
+}
+
+const BY_NUMBER = `number = $1
+  AND EXISTS (SELECT 1 FROM republish.runs WHERE runs.run_id = documents.run_id AND runs.workflow_id = $2)`;
+
 /** Begins an attempt: counts it and returns the row as the last attempt left it, with whose document it is. */
 export async function beginAttempt(
   db: Queryable,
-  key: DocumentKey,
+  named: DocumentKey | DocumentNumber,
 ): Promise<(DocumentRow & { operatorUserId: string }) | undefined> {
   const [row] = await db.query<DocumentRow & { operatorUserId: string }>(
     `UPDATE republish.documents SET attempts = attempts + 1
-      WHERE run_id = $1 AND document_type = $2 AND machine_id = $3
+      WHERE ${'document' in named ? BY_NUMBER : 'run_id = $1 AND document_type = $2 AND machine_id = $3'}
       RETURNING ${COLUMNS}, (SELECT operator_user_id FROM republish.runs WHERE runs.run_id = documents.run_id) AS "operatorUserId"`,
-    [key.runId, key.documentType, key.machineId],
+    'document' in named
+      ? [named.document, named.workflowId]
+      : [named.runId, named.documentType, named.machineId],
   );
   return row;
 }

@@ -1,17 +1,17 @@
 import type { DocumentPosition, LedgerCounts } from '../../contract/activities';
 import type { DocumentSelection } from '../../contract/control';
 import type { Queryable } from '../connection';
-import type { DocumentRow, PlannedDocument } from './documents';
+import { type DocumentRow, NUMBER, type PlannedDocument } from './documents';
 
 type Selection = Pick<DocumentSelection, 'documentType' | 'machineId'>;
 
 /** A row without an event, as its plan has it. */
 export type PlanRow = Pick<
   DocumentRow,
-  'documentType' | 'machineId' | 'machineName' | 'outcome' | 'failureType' | 'failureMessage'
+  'number' | 'documentType' | 'machineId' | 'machineName' | 'outcome' | 'failureType' | 'failureMessage'
 >;
 
-const PLAN_COLUMNS = `document_type AS "documentType", machine_id AS "machineId", machine_name AS "machineName", outcome,
+const PLAN_COLUMNS = `${NUMBER}, document_type AS "documentType", machine_id AS "machineId", machine_name AS "machineName", outcome,
   failure_type AS "failureType", failure_message AS "failureMessage"`;
 
 /** The selection as a condition on the parameters $2 and $3. */

@@ -1,6 +1,7 @@
 import type { Behind, DocumentPosition } from '../../contract/activities';
 import type { DocumentSelection } from '../../contract/control';
 import type { Queryable } from '../connection';
+import { NUMBER } from './documents';
 
 type Selection = Pick<DocumentSelection, 'documentType' | 'machineId'>;
 
@@ -15,6 +16,7 @@ export interface OpenDocument {
   machineId: string;
   machineName: string;
   documentType: string;
+  number: number;
 }
 
 /** A document's place in the order of a run. The index documents_in_order has it; it depends on no locale. */
@@ -27,7 +29,7 @@ export function openDocuments(
   { after, upTo, selection = {}, limit }: Page,
 ): Promise<OpenDocument[]> {
   return db.query<OpenDocument>(
-    `SELECT machine_id AS "machineId", machine_name AS "machineName", document_type AS "documentType"
+    `SELECT machine_id AS "machineId", machine_name AS "machineName", document_type AS "documentType", ${NUMBER}
        FROM republish.documents
       WHERE run_id = $1 AND outcome IS NULL
         AND ($2::text IS NULL OR ${POSITION} > ($2::text, $3::text))

@@ -8,6 +8,8 @@ import { useSigner } from '../../activities/steps/use-signer';
 import type { Activities, LoadMachinesInput } from '../../contract/activities';
 import { type DocumentRow, documentsOfRun } from '../../database/ledger/documents';
 import { documentTypes } from '../../documents/registry';
+import { documentsOf } from '../../workflows/document-queue';
+import { unpackEvents } from '../../workflows/event-ids';
 import { buildDependencies } from '../../worker/build-dependencies';
 import { fails } from '../support/fails';
 import { type Saga, type SagaOperator, startSaga } from '../support/saga';
@@ -148,6 +150,66 @@ describe('activities', () => {
     expect(again.settled).toEqual({ 'bitspire-fees': { published: 1 } });
   });
 
+  test('documents are listed by number where that is asked for, and what has its outcome is left out', async () => {
+    const operator = await saga.addOperator({ machines: 3 });
+    const { runId, page: named, operatorPubkey } = await plan(operator);
+    await call('republishDocument', {
+      runId,
+      documentType: 'bitspire-fees',
+      machineId: operator.machines[1]?.id ?? '',
+    });
+    const page = await call('loadMachines', {
+      runId,
+      operatorUserId: operator.id,
+      operatorPubkey,
+      documentTypes: ['bitspire-cassettes', 'bitspire-fees'],
+      force: false,
+      limit: 500,
+      numbered: true,
+    });
+    expect(page.machines).toEqual([]);
+    const listed = documentsOf(page);
+    expect(new Set(listed.map(({ number }) => number)).size).toBe(5);
+    expect(listed.map(({ number: _, ...document }) => document)).toEqual(
+      documentsOf(named).filter(
+        ({ machineId, documentType }) =>
+          machineId !== operator.machines[1]?.id || documentType !== 'bitspire-fees',
+      ),
+    );
+    const rest = await call('nextDocuments', {
+      runId,
+      after: { machineId: operator.machines[0]?.id ?? '', documentType: 'bitspire-fees' },
+      limit: 500,
+      numbered: true,
+    });
+    expect(documentsOf(rest)).toEqual(listed.slice(2));
+  });
+
+  test('republishDocument takes a number: the ledger knows which document of which run that is', async () => {
+    const operator = await saga.addOperator({ machines: 1 });
+    const { runId, page } = await plan(operator, { numbered: true });
+    const [cassettes, fees] = documentsOf(page);
+    expect(await call('republishDocument', fees?.number ?? 0)).toBe('published');
+    expect(await row(runId, 'bitspire-fees', operator.machines[0]?.id ?? '')).toMatchObject({
+      outcome: 'published',
+    });
+    // A failure says which document it was, although the input does not.
+    operator.bunker.setFaults(() => ({ error: 'denied' }));
+    const refused = await fails(ApplicationFailure, call('republishDocument', cassettes?.number ?? 0));
+    expect(refused.type).toBe('SignerRefused');
+    expect(refused.details?.[1]).toEqual({
+      documentType: 'bitspire-cassettes',
+      machineId: operator.machines[0]?.id,
+    });
+    const unknown = await fails(ApplicationFailure, call('republishDocument', 2 ** 40));
+    expect(unknown.type).toBe('Unexpected');
+    // A number of another workflow's run is nobody's, as after a ledger was put back to an earlier day.
+    await saga.database.query("UPDATE republish.runs SET workflow_id = 'another' WHERE run_id = $1", [runId]);
+    operator.bunker.setFaults(undefined);
+    const foreign = await fails(ApplicationFailure, call('republishDocument', cassettes?.number ?? 0));
+    expect(foreign.type).toBe('Unexpected');
+  });
+
   test('askSigner compares what the bunker says now', async () => {
     const { id, bunker } = await saga.addOperator({ machines: 1 });
     await call('askSigner', { operatorUserId: id, operatorPubkey: bunker.userPubkey });
@@ -205,7 +267,7 @@ describe('activities', () => {
     const { runId } = await plan(operator);
     const key = { runId, documentType: 'bitspire-cassettes', machineId: operator.machines[0]?.id ?? '' };
     const results = await Promise.all(Array.from({ length: 4 }, () => call('republishDocument', key)));
-    expect(results.map(({ outcome }) => outcome)).toEqual(Array(4).fill('published'));
+    expect(results).toEqual(Array(4).fill({ outcome: 'published' }));
     for (const relay of saga.relays) {
       expect(relay.events().filter(({ pubkey }) => pubkey === operator.bunker.userPubkey)).toHaveLength(1);
     }
@@ -226,7 +288,7 @@ describe('activities', () => {
       return undefined;
     });
     const result = await call('republishDocument', key);
-    expect(result.outcome).toBe('superseded');
+    expect(result).toEqual({ outcome: 'superseded' });
     expect((await row(runId, key.documentType, key.machineId)).event?.id).not.toBe(theirs);
     expect(await row(runId, key.documentType, key.machineId)).toMatchObject({
       outcome: 'superseded',
@@ -275,7 +337,7 @@ describe('activities', () => {
       documentType: 'bitspire-fees',
       machineId: near?.id ?? '',
     });
-    expect(result.outcome).toBe('published');
+    expect(result).toEqual({ outcome: 'published' });
     expect((await row(runId, 'bitspire-fees', near?.id ?? '')).event?.created_at).toBe(nowS + 301);
 
     const failure = await fails(
@@ -315,6 +377,10 @@ describe('activities', () => {
       failed: 1,
     });
     expect(await call('persistAudit', { ...input, cancelled: true, failures: [] })).toEqual(first);
+    const { events, ...others } = first;
+    const { packedEvents, ...same } = await call('persistAudit', { ...input, packed: true });
+    expect(same).toEqual(others);
+    expect(unpackEvents(packedEvents ?? {})).toEqual(events);
     expect(await saga.audits(operator.id)).toMatchObject([{ outcome: 'incomplete', reason: 'by itself' }]);
 
     // What comes after the audit changes nothing any more.

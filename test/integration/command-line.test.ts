@@ -253,6 +253,7 @@ describe('republish', () => {
         '0003_documents_in_order.sql',
         '0004_seal_in_one_call.sql',
         '0005_fleet.sql',
+        '0006_document_numbers.sql',
       ],
     });
     const second = await republish(['migrate', '--json'], env);

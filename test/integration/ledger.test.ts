@@ -243,6 +243,30 @@ describe('the ledger', () => {
       }
     });
 
+    test('documents that were planned before there were numbers have one each', async () => {
+      const before = `before_${process.pid}_${Date.now()}`;
+      const beforeUrl = await createDatabase(testServers().postgresUrl, before);
+      const earlier = openDatabase({ url: beforeUrl, maxConnections: 1 });
+      try {
+        await migrate(earlier);
+        await earlier.query('ALTER TABLE republish.documents DROP COLUMN number');
+        await earlier.query('DELETE FROM republish.migrations WHERE version >= 6');
+        await earlier.query(
+          "INSERT INTO republish.runs (run_id, workflow_id, operator_user_id, document_types) VALUES ('r', 'w', 'op', '{t}')",
+        );
+        await earlier.query(
+          `INSERT INTO republish.documents (run_id, document_type, machine_id, machine_name, operator_pubkey)
+           SELECT 'r', 't', 'm' || i, 'M', '${KEY}' FROM generate_series(1, 50) AS i`,
+        );
+        expect((await migrate(earlier)).applied[0]).toBe('0006_document_numbers.sql');
+        const numbers = (await documentsOfRun(earlier, 'r')).map(({ number }) => number);
+        expect([...new Set(numbers)].filter((number) => number > 0)).toHaveLength(50);
+      } finally {
+        await earlier.close();
+        await dropDatabase(testServers().postgresUrl, before);
+      }
+    });
+
     test('a schema that is newer than this release is left alone, and the remedy is named', async () => {
       await database.query(
         "INSERT INTO republish.migrations (version, name) VALUES (9999, 'from the future')",

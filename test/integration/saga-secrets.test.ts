@@ -67,13 +67,13 @@ describe('a run leaves no secret and no state behind', () => {
     for (const { activityTaskScheduledEventAttributes: attributes } of scheduled) {
       const [payload] = attributes?.input?.payloads ?? [];
       const input = JSON.parse(Buffer.from(payload?.data ?? []).toString('utf8')) as Record<string, unknown>;
-      expect(Object.keys(input).sort()).toEqual(['documentType', 'machineId', 'runId']);
+      expect(Object.keys(input).sort()).toEqual(['document']);
     }
     const results = (events ?? []).flatMap(({ activityTaskCompletedEventAttributes: attributes }) => {
       const data = attributes?.result?.payloads?.[0]?.data;
       return data ? [Buffer.from(data).toString('utf8')] : [];
     });
     // Which event it is, the ledger says.
-    expect(results.filter((text) => /^\{"outcome":"published"\}$/.test(text))).toHaveLength(10);
+    expect(results.filter((text) => text === '"published"')).toHaveLength(10);
   });
 });

@@ -57,7 +57,7 @@ describe('the Temporal UI', () => {
   test('each activity is called after its document and machine', async () => {
     const { name = '', id = '' } = operator.machines[0] ?? {};
     await openRun(browser.page, run, 'timeline', [
-      `bitspire-fees -> ${name} (${id.slice(0, 4)}…${id.slice(-4)})`,
+      `bitspire-fees: ${name} (…${id.slice(-4)})`,
       'check signer',
       'load machines',
       'ask the signer for its public key',

@@ -165,6 +165,9 @@ test('several executions: each of them, one that goes on, and one that holds wha
   const { workflowId } = run;
   await until(async () => (await run.progress()).published >= 8);
   const current = await run.currentRunId();
+  // An execution that has only just begun has nothing to replay, and a replay that waits for its first task does not end.
+  const execution = saga.client.workflow.getHandle(workflowId, current);
+  await until(async () => ((await execution.describe()).raw.pendingActivities ?? []).length > 0);
   keep('continued-mid-flight', { workflowId, runId: current });
   await until(async () => (await run.progress()).phase === 'holding');
   keep('continued-holding', { workflowId, runId: await run.currentRunId() });

@@ -5,7 +5,7 @@ import { resourceFromAttributes } from '@opentelemetry/resources';
 import { BasicTracerProvider, BatchSpanProcessor, RandomIdGenerator } from '@opentelemetry/sdk-trace-base';
 import type { ActivityInterceptorsFactory } from '@temporalio/worker';
 import type { Logger } from 'pino';
-import { documentNamedBy } from '../../activities/document-named-by';
+import { workInHand } from '../../activities/work-in-hand';
 import { PACKAGE } from '../../contract/names';
 import type { Build } from '../build';
 
@@ -62,6 +62,8 @@ export function startTracing(tracesUrl: string, build: Build, logger: Logger): T
   });
   const tracer = provider.getTracer(PACKAGE);
   const began = new Map<string, number>();
+  /** Which run an execution is of, as an earlier activity of it has told. */
+  const runOf = new Map<string, string>();
 
   /** The run itself: from the first activity that this worker did for it to the audit. */
   const endRoot = (runId: string, root: SpanIds, workflowId: string): void => {
@@ -74,38 +76,49 @@ export function startTracing(tracesUrl: string, build: Build, logger: Logger): T
     given = undefined;
     span.end();
     began.delete(runId);
+    for (const [execution, run] of runOf) if (run === runId) runOf.delete(execution);
   };
 
   return {
-    activity: ({ info }) => ({
+    activity: (context) => ({
       inbound: {
         async execute(input, next) {
+          const { info } = context;
           const { workflowId = '', runId: executionRunId = '' } = info.workflowExecution ?? {};
-          // The same for all executions of a run that continues as new, where the input says it.
-          const runId = (input.args[0] as { runId?: string } | undefined)?.runId ?? executionRunId;
-          const root = rootOf(runId);
-          if (!began.has(runId) && began.size < MAX_RUNS) began.set(runId, Date.now());
-          const { documentType, machineId } = documentNamedBy(input.args[0]);
-          const span = tracer.startSpan(
-            info.activityType,
-            {
-              attributes: {
-                'temporal.workflow_id': workflowId,
-                'temporal.run_id': executionRunId,
-                'temporal.attempt': info.attempt,
-                ...(documentType === undefined ? {} : { 'republish.document_type': documentType }),
-                ...(machineId === undefined ? {} : { 'republish.machine_id': machineId }),
-              },
-            },
-            trace.setSpanContext(ROOT_CONTEXT, { ...root, traceFlags: TraceFlags.SAMPLED, isRemote: true }),
-          );
+          const startTime = Date.now();
+          let failed: string | undefined;
           try {
             return await next(input);
           } catch (thrown) {
             const { type, name } = thrown as { type?: unknown; name?: unknown };
-            span.setStatus({ code: SpanStatusCode.ERROR, message: String(type ?? name) });
+            failed = String(type ?? name);
             throw thrown;
           } finally {
+            // Made when the attempt is over: its input may be a number, and only the ledger knew which document that is.
+            const { document, ...told } = workInHand(context);
+            if (told.runId !== undefined && runOf.size < MAX_RUNS) runOf.set(executionRunId, told.runId);
+            const runId = told.runId ?? runOf.get(executionRunId) ?? executionRunId;
+            const root = rootOf(runId);
+            if (!began.has(runId) && began.size < MAX_RUNS) began.set(runId, startTime);
+            const span = tracer.startSpan(
+              info.activityType,
+              {
+                startTime,
+                attributes: {
+                  'temporal.workflow_id': workflowId,
+                  'temporal.run_id': executionRunId,
+                  'temporal.attempt': info.attempt,
+                  ...(document === undefined
+                    ? {}
+                    : {
+                        'republish.document_type': document.documentType,
+                        'republish.machine_id': document.machineId,
+                      }),
+                },
+              },
+              trace.setSpanContext(ROOT_CONTEXT, { ...root, traceFlags: TraceFlags.SAMPLED, isRemote: true }),
+            );
+            if (failed !== undefined) span.setStatus({ code: SpanStatusCode.ERROR, message: failed });
             span.end();
             if (info.activityType === 'persistAudit') endRoot(runId, root, workflowId);
           }
