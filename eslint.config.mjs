@@ -50,7 +50,7 @@ const packageOwners = {
   '@noble': ['nostr'],
   '@scure': ['nostr'],
   ws: ['nostr', 'dev', 'bench'],
-  'nostr-wasm': ['nostr'],
+  'tiny-secp256k1': ['nostr'],
   '@temporalio/workflow': ['workflows'],
   '@temporalio/worker': ['worker'],
   '@temporalio/activity': ['activities', 'worker'],

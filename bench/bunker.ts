@@ -57,8 +57,8 @@ function answerTo(request: SignedEvent): string {
   return JSON.stringify(['EVENT', answer]);
 }
 
-async function serve(): Promise<void> {
-  await loadSchnorr();
+function serve(): void {
+  loadSchnorr();
   const socket = new WebSocket(relay, { perMessageDeflate: false });
   socket.on('open', () => {
     socket.send(JSON.stringify(['REQ', 'bunker', { kinds: [24133], '#p': [signerPubkey], limit: 0 }]));
@@ -73,4 +73,4 @@ async function serve(): Promise<void> {
   });
 }
 
-void serve();
+serve();

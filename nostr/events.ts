@@ -1,24 +1,11 @@
-import { createHash } from 'node:crypto';
-import { serializeEvent } from 'nostr-tools/pure';
+import { eventId, type UnsignedEvent } from './event-id';
 import { isSigned } from './schnorr';
 
-/** Event before its signature (NIP-01); `created_at` in seconds. */
-export interface UnsignedEvent {
-  pubkey: string;
-  kind: number;
-  created_at: number;
-  tags: string[][];
-  content: string;
-}
+export { eventId, type UnsignedEvent };
 
 export interface SignedEvent extends UnsignedEvent {
   id: string;
   sig: string;
-}
-
-/** The id an event will have, whoever signs it and whenever (NIP-01). */
-export function eventId(event: UnsignedEvent): string {
-  return createHash('sha256').update(serializeEvent(event), 'utf8').digest('hex');
 }
 
 /** True when something from the wire has the fields of a NIP-01 event; says nothing about its signature. */

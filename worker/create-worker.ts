@@ -66,16 +66,16 @@ export async function createRepublishWorker(options: WorkerOptions): Promise<Rep
     options.telemetry,
   );
   // Side by side: a worker that is started anew should be polling as soon as it can.
-  const schnorr = loadSchnorr();
   const connecting = connect(temporal);
   connecting.catch(() => undefined); // told below
+  const schnorr = loadSchnorr();
   try {
     const { applied } = await migrate(dependencies.database);
     if (applied.length > 0) logger.info({ applied }, 'the database schema was brought up to date');
     const connection = await connecting;
-    if ((await schnorr) === 'javascript')
+    if (schnorr === 'javascript')
       logger.warn(
-        'signatures are made in JavaScript: WebAssembly cannot be used here, and each costs six times as much',
+        'signatures are made in JavaScript: WebAssembly cannot be used here, and each costs six to ten times as much',
       );
     const searchAttributes = await knowsSearchAttributes(connection, temporal.namespace, logger);
     const worker = await Worker.create({
