@@ -12,7 +12,7 @@ export async function askSigner(
   { operatorUserId, operatorPubkey }: AskSignerInput,
   { signerCall }: ActivityCall,
 ): Promise<void> {
-  const pubkey = await useSigner(deps, operatorUserId, operatorPubkey, (signer) =>
+  const pubkey = await useSigner(deps, { operatorUserId, operatorPubkey }, (signer) =>
     signer.getPublicKey(signerCall),
   );
   if (pubkey !== operatorPubkey) {

@@ -2,6 +2,7 @@ import type { GoodOutcome, RepublishDocumentInput, RepublishDocumentResult } fro
 import { RepublishError } from '../contract/failures';
 import type { Outcome } from '../contract/progress';
 import {
+  type AttemptRow,
   beginAttempt,
   type DocumentKey,
   type DocumentRow,
@@ -16,7 +17,7 @@ import type { SignerCall } from '../nostr/signers/signer';
 import type { Placement, PlaceOptions } from '../nostr/relays/publisher';
 import type { ActivityCall, ActivityDependencies } from './dependencies';
 import { relayIdentity } from './steps/relay-identity';
-import { type PlannedRow, seal } from './steps/seal';
+import { seal } from './steps/seal';
 import { lendSigner, type SignerLoan } from './steps/use-signer';
 
 /**
@@ -42,13 +43,13 @@ export async function republishDocument(
 
 async function bringToOutcome(
   deps: ActivityDependencies,
-  row: PlannedRow,
+  row: AttemptRow,
   force: boolean,
   { signerCall }: ActivityCall,
 ): Promise<GoodOutcome> {
   // An earlier attempt got this far, and only its answer was lost.
   if (row.outcome !== null) return standing(row.outcome, row.event?.id);
-  const loan = lendSigner(deps, row.operatorUserId, row.operatorPubkey);
+  const loan = lendSigner(deps, row, row.signer);
   try {
     const sealed =
       row.event === null ? await seal(deps, row, force, signerCall, loan) : { row, seen: undefined };

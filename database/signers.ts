@@ -12,6 +12,11 @@ export type SignerRow = {
 const COLUMNS = `operator_user_id AS "operatorUserId", kind, pubkey, ncryptsec, bunker_pubkey AS "bunkerPubkey",
   bunker_relays AS "bunkerRelays", to_char(added_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS "addedAt"`;
 
+/** @param operatorUserId SQL that says whose: for statements that need the signer beside something else */
+export function signerAsJson(operatorUserId: string): string {
+  return `(SELECT row_to_json(signer) FROM (SELECT ${COLUMNS} FROM republish.signers WHERE operator_user_id = ${operatorUserId}) AS signer)`;
+}
+
 export async function findSigner(db: Queryable, operatorUserId: string): Promise<SignerRow | undefined> {
   const [row] = await db.query<SignerRow>(
     `SELECT ${COLUMNS} FROM republish.signers WHERE operator_user_id = $1`,

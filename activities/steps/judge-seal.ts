@@ -1,5 +1,5 @@
 import { RepublishError } from '../../contract/failures';
-import type { newestSeal, SealedEvent } from '../../database/ledger/documents';
+import type { EarlierSeal, SealedEvent } from '../../database/ledger/documents';
 import { isNewer, type SignedEvent } from '../../nostr/events';
 import type { Sighting } from '../../nostr/relays/publisher';
 import type { ActivityDependencies } from '../dependencies';
@@ -14,7 +14,7 @@ interface KnownOfAddress {
   /** What the relays have there, by URL. */
   seen: Map<string, Sighting>;
   /** The newest seal of any other run. */
-  earlier: Awaited<ReturnType<typeof newestSeal>>;
+  earlier: EarlierSeal | undefined;
   /** Of the state as it is now. */
   stateFingerprint: string;
   force: boolean;

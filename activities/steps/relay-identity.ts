@@ -16,6 +16,8 @@ export function relayIdentity(
   return {
     pubkey: operatorPubkey,
     sign: (event) =>
-      useSigner(deps, operatorUserId, operatorPubkey, (signer) => signer.signEvent(event, { onApproval })),
+      useSigner(deps, { operatorUserId, operatorPubkey }, (signer) =>
+        signer.signEvent(event, { onApproval }),
+      ),
   };
 }

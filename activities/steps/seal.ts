@@ -1,6 +1,8 @@
 import { RepublishError } from '../../contract/failures';
 import {
+  type AttemptRow,
   type DocumentRow,
+  type EarlierSeal,
   newestSeal,
   sealDocument,
   type SealedEvent,
@@ -16,9 +18,6 @@ import { readState } from './read-state';
 import { relayIdentity } from './relay-identity';
 import { tooLargeForRelays } from './relay-limits';
 import type { SignerLoan } from './use-signer';
-
-/** A planned document, and whose it is. */
-export type PlannedRow = DocumentRow & { operatorUserId: string };
 
 interface Sealed {
   row: DocumentRow;
@@ -38,14 +37,18 @@ const MAX_RACES = 5;
  */
 export async function seal(
   deps: ActivityDependencies,
-  row: PlannedRow,
+  row: AttemptRow,
   force: boolean,
   signerCall: SignerCall,
   loan: SignerLoan,
 ): Promise<Sealed> {
+  let earlier = row.earlier ?? undefined;
   for (let attempt = 1; attempt <= MAX_RACES; attempt += 1) {
-    const sealed = await sealOnce(deps, row, force, signerCall, loan);
+    const sealed = await sealOnce(deps, { ...row, earlier }, force, signerCall, loan);
     if (sealed !== undefined) return sealed;
+    const { operatorPubkey, documentType, atmPubkey, runId } = row;
+    if (atmPubkey !== null)
+      earlier = await newestSeal(deps.database, { operatorPubkey, documentType, atmPubkey }, runId);
   }
   throw new RepublishError('Unexpected', 'other runs keep sealing the same document');
 }
@@ -53,12 +56,12 @@ export async function seal(
 /** Undefined when another run has sealed the address at a later date meanwhile: ours must not be dated before it. */
 async function sealOnce(
   deps: ActivityDependencies,
-  row: PlannedRow,
+  row: Omit<AttemptRow, 'earlier'> & { earlier: EarlierSeal | undefined },
   force: boolean,
   signerCall: SignerCall,
   loan: SignerLoan,
 ): Promise<Sealed | undefined> {
-  const { documentType, machineId, operatorUserId, operatorPubkey, atmPubkey } = row;
+  const { documentType, machineId, operatorUserId, operatorPubkey, atmPubkey, earlier } = row;
   if (atmPubkey === null) {
     throw new RepublishError('MachineKeyInvalid', `machine ${machineId} has no usable atm_pubkey`);
   }
@@ -67,10 +70,10 @@ async function sealOnce(
   // The order matters. A save of the operator's is in Postgres before it is on a relay: read after the relays, the state
   // is at least as new as any event seen there, and a save that is not in it will be dated behind ours.
   const nowS = Math.floor(Date.now() / 1000);
-  const [seen, earlier] = await Promise.all([
-    deps.publisher.look(address, relayIdentity(deps, operatorUserId, operatorPubkey, signerCall)),
-    newestSeal(deps.database, { operatorPubkey, documentType, atmPubkey }, row.runId),
-  ]);
+  const seen = await deps.publisher.look(
+    address,
+    relayIdentity(deps, operatorUserId, operatorPubkey, signerCall),
+  );
   const plaintext = await readState(deps, documentType, machineId);
   if (plaintext === undefined) {
     throw new RepublishError(

@@ -3,45 +3,36 @@ import { findSigner, type SignerRow } from '../../database/signers';
 import type { Signer } from '../../nostr/signers/signer';
 import type { ActivityDependencies } from '../dependencies';
 
+/** Whose signer it is, and the key that a run is for. */
+interface Owner {
+  operatorUserId: string;
+  operatorPubkey: string;
+}
+
 /** The operator's current signer, as long as it is the one that holds a key. */
 export interface SignerLoan {
   /** @throws RepublishError SignerNotConfigured, SignerPubkeyMismatch */
   use<T>(work: (signer: Signer) => Promise<T>): Promise<T>;
 }
 
-/** Lends the operator's signer for one attempt: it is looked up when it is first needed, and not for each question anew. */
-export function lendSigner(
-  deps: ActivityDependencies,
-  operatorUserId: string,
-  operatorPubkey: string,
-): SignerLoan {
-  let found: Promise<SignerRow> | undefined;
-  return {
-    async use(work) {
-      found ??= currentSigner(deps, operatorUserId, operatorPubkey);
-      return deps.keyring.use(await found, work);
-    },
-  };
+/** Lends the operator's signer, as it was stored when the attempt began, to the steps of the attempt. */
+export function lendSigner(deps: ActivityDependencies, owner: Owner, stored: SignerRow | null): SignerLoan {
+  return { use: async (work) => deps.keyring.use(requireCurrent(owner, stored), work) };
 }
 
 /** Lends it for a single question. */
-export function useSigner<T>(
+export async function useSigner<T>(
   deps: ActivityDependencies,
-  operatorUserId: string,
-  operatorPubkey: string,
+  owner: Owner,
   work: (signer: Signer) => Promise<T>,
 ): Promise<T> {
-  return lendSigner(deps, operatorUserId, operatorPubkey).use(work);
+  const stored = await findSigner(deps.database, owner.operatorUserId);
+  return deps.keyring.use(requireCurrent(owner, stored ?? null), work);
 }
 
 /** The signer may have been replaced since the run began. */
-async function currentSigner(
-  deps: ActivityDependencies,
-  operatorUserId: string,
-  operatorPubkey: string,
-): Promise<SignerRow> {
-  const stored = await findSigner(deps.database, operatorUserId);
-  if (stored === undefined) {
+function requireCurrent({ operatorUserId, operatorPubkey }: Owner, stored: SignerRow | null): SignerRow {
+  if (stored === null) {
     throw new RepublishError('SignerNotConfigured', `operator ${operatorUserId} has no signer any more`);
   }
   if (stored.pubkey !== operatorPubkey) {

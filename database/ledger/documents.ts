@@ -2,6 +2,7 @@ import type { Outcome } from '../../contract/progress';
 import type { FailureType } from '../../contract/failures';
 import type { RelayStanding } from '../../contract/relay-standing';
 import type { Queryable } from '../connection';
+import { signerAsJson, type SignerRow } from '../signers';
 
 /** Which row of the ledger: one per run, document type and machine. */
 export interface DocumentKey {
@@ -111,15 +112,40 @@ export interface DocumentNumber {
 const BY_NUMBER = `number = $1
   AND EXISTS (SELECT 1 FROM republish.runs WHERE runs.run_id = documents.run_id AND runs.workflow_id = $2)`;
 
-/** Begins an attempt: counts it and returns the row as the last attempt left it, with whose document it is. */
+/** What a run has sealed for an address, as far as it matters to the next. */
+export type EarlierSeal = Pick<DocumentRow, 'event' | 'signature' | 'stateFingerprint' | 'outcome'>;
+
+const EARLIER_COLUMNS =
+  'unsigned_event AS event, signature, state_fingerprint AS "stateFingerprint", outcome';
+
+const OPERATOR = '(SELECT operator_user_id FROM republish.runs WHERE runs.run_id = documents.run_id)';
+
+/** What an attempt begins with. */
+export interface AttemptRow extends DocumentRow {
+  operatorUserId: string;
+  /** The operator's current signer; null when there is none any more. */
+  signer: SignerRow | null;
+  /** The newest seal of any other run for the same address. */
+  earlier: EarlierSeal | null;
+}
+
+/**
+ * Begins an attempt: counts it and returns the row as the last attempt left it, with all else that is needed before anybody is
+ * asked. One statement: it is made for each document.
+ */
 export async function beginAttempt(
   db: Queryable,
   named: DocumentKey | DocumentNumber,
-): Promise<(DocumentRow & { operatorUserId: string }) | undefined> {
-  const [row] = await db.query<DocumentRow & { operatorUserId: string }>(
+): Promise<AttemptRow | undefined> {
+  const [row] = await db.query<AttemptRow>(
     `UPDATE republish.documents SET attempts = attempts + 1
       WHERE ${'document' in named ? BY_NUMBER : 'run_id = $1 AND document_type = $2 AND machine_id = $3'}
-      RETURNING ${COLUMNS}, (SELECT operator_user_id FROM republish.runs WHERE runs.run_id = documents.run_id) AS "operatorUserId"`,
+      RETURNING ${COLUMNS}, ${OPERATOR} AS "operatorUserId", ${signerAsJson(OPERATOR)} AS signer,
+        (SELECT row_to_json(earlier) FROM (
+          SELECT ${EARLIER_COLUMNS} FROM republish.documents AS other
+           WHERE other.operator_pubkey = documents.operator_pubkey AND other.document_type = documents.document_type
+             AND other.atm_pubkey = documents.atm_pubkey AND other.event_id IS NOT NULL AND other.run_id <> documents.run_id
+           ORDER BY other.created_at_s DESC, other.event_id ASC LIMIT 1) AS earlier) AS earlier`,
     'document' in named
       ? [named.document, named.workflowId]
       : [named.runId, named.documentType, named.machineId],
@@ -142,9 +168,9 @@ export async function newestSeal(
   db: Queryable,
   address: DocumentAddress,
   exceptRunId: string,
-): Promise<Pick<DocumentRow, 'event' | 'signature' | 'stateFingerprint' | 'outcome'> | undefined> {
-  const [row] = await db.query<DocumentRow>(
-    `SELECT ${COLUMNS} FROM republish.documents
+): Promise<EarlierSeal | undefined> {
+  const [row] = await db.query<EarlierSeal>(
+    `SELECT ${EARLIER_COLUMNS} FROM republish.documents
       WHERE operator_pubkey = $1 AND document_type = $2 AND atm_pubkey = $3 AND event_id IS NOT NULL AND run_id <> $4
       ORDER BY created_at_s DESC, event_id ASC LIMIT 1`,
     [address.operatorPubkey, address.documentType, address.atmPubkey, exceptRunId],

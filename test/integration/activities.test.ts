@@ -307,7 +307,8 @@ describe('activities', () => {
       pino({ level: 'silent' }),
     );
     try {
-      const event = await useSigner(dependencies, operator.id, operator.bunker.userPubkey, (signer) =>
+      const owner = { operatorUserId: operator.id, operatorPubkey: operator.bunker.userPubkey };
+      const event = await useSigner(dependencies, owner, (signer) =>
         signer.signEvent({
           pubkey: operator.bunker.userPubkey,
           kind: 30078,

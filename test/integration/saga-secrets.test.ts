@@ -66,8 +66,8 @@ describe('a run leaves no secret and no state behind', () => {
     // Not the size of the whole history: how many workflow tasks there are depends on the load of the machine.
     for (const { activityTaskScheduledEventAttributes: attributes } of scheduled) {
       const [payload] = attributes?.input?.payloads ?? [];
-      const input = JSON.parse(Buffer.from(payload?.data ?? []).toString('utf8')) as Record<string, unknown>;
-      expect(Object.keys(input).sort()).toEqual(['document']);
+      const input = JSON.parse(Buffer.from(payload?.data ?? []).toString('utf8')) as unknown;
+      expect(input).toEqual(expect.any(Number));
     }
     const results = (events ?? []).flatMap(({ activityTaskCompletedEventAttributes: attributes }) => {
       const data = attributes?.result?.payloads?.[0]?.data;
