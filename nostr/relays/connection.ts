@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { Socket } from 'node:net';
 import WebSocket from 'ws';
 import { ensureError } from '../../contract/failures';
 import { hasEventShape, type SignedEvent } from '../events';
@@ -64,6 +65,8 @@ const MAX_UNSENT_BYTES = 4 * 1024 * 1024;
 const MAX_CHALLENGE_LENGTH = 500;
 const CHALLENGE_TIMEOUT_MS = 2_000;
 const PING_INTERVAL_MS = 20_000;
+/** A CLOSE is in no hurry: it waits that long for company, since each write costs more than what it carries. */
+const CLOSE_DELAY_MS = 5;
 
 /**
  * One websocket to one relay, speaking NIP-01. It lives once: when the socket is gone every waiting call is told
@@ -86,9 +89,13 @@ export class RelayConnection {
   #authentications = new Map<string, Promise<AuthReply>>();
   #pinger: NodeJS.Timeout | undefined;
   #answeredPing = true;
+  /** Set while frames are held back. */
+  #flusher: NodeJS.Timeout | undefined;
 
   private constructor(
     socket: WebSocket,
+    /** What the websocket writes to. */
+    private readonly stream: Socket,
     private readonly options: RelayConnectionOptions,
   ) {
     this.url = options.url;
@@ -129,7 +136,9 @@ export class RelayConnection {
     try {
       return await new Promise<RelayConnection>((resolve, reject) => {
         // Listening within the event itself: a relay's first message (its challenge) can come with the handshake.
-        socket.once('open', () => resolve(new RelayConnection(socket, options)));
+        socket.once('upgrade', ({ socket: stream }) => {
+          socket.once('open', () => resolve(new RelayConnection(socket, stream, options)));
+        });
         socket.once('error', (error) => reject(ensureError(error)));
         socket.once('close', () => reject(new Error('connection closed before it was open')));
       });
@@ -259,7 +268,9 @@ export class RelayConnection {
     this.#sendFrame(['REQ', id, ...filters]);
     return {
       close: () => {
-        if (this.#subscriptions.delete(id)) this.#sendFrame(['CLOSE', id]);
+        if (!this.#subscriptions.delete(id)) return;
+        this.#holdBack();
+        this.#write(['CLOSE', id]);
       },
     };
   }
@@ -269,6 +280,25 @@ export class RelayConnection {
   }
 
   #sendFrame(frame: unknown[]): boolean {
+    const isSent = this.#write(frame);
+    this.#flush();
+    return isSent;
+  }
+
+  #holdBack(): void {
+    if (this.#flusher !== undefined) return;
+    this.stream.cork();
+    this.#flusher = setTimeout(() => this.#flush(), CLOSE_DELAY_MS);
+  }
+
+  #flush(): void {
+    if (this.#flusher === undefined) return;
+    clearTimeout(this.#flusher);
+    this.#flusher = undefined;
+    this.stream.uncork();
+  }
+
+  #write(frame: unknown[]): boolean {
     if (!this.isOpen) return false;
     if (this.#socket.bufferedAmount > MAX_UNSENT_BYTES) {
       this.#lose('the relay does not read what is sent to it');
@@ -348,6 +378,7 @@ export class RelayConnection {
     if (this.#lost !== undefined) return;
     this.#lost = reason;
     clearInterval(this.#pinger);
+    this.#flush();
     this.#socket.removeAllListeners();
     this.#socket.on('error', () => undefined);
     // A polite close would wait for the peer; what is lost here has no more to say.
