@@ -5,7 +5,7 @@ import { dTag } from '../../documents/document-type';
 import { npub, parsePublicKey, publicKeyHex } from '../../nostr/keys';
 import type { ActivityDependencies } from '../dependencies';
 import { fingerprintOf } from './fingerprint';
-import { readState } from './read-state';
+import { readStates, type StateReader } from './read-state';
 import { tooLargeForRelays } from './relay-limits';
 
 /** What concerns a single document and must not stop the others; anything else concerns the whole page. */
@@ -15,7 +15,9 @@ const OF_ONE_DOCUMENT: ReadonlySet<FailureType> = new Set([
   'DatabaseMisconfigured',
 ]);
 
-/** Their states are read one by one, and other pages and documents need connections too. */
+/** Machines whose states are read with one statement: bounds what is held of them. */
+const MACHINES_PER_READ = 100;
+/** Where states can only be read one by one: other pages and documents need connections too. */
 const MACHINES_AT_ONCE = 4;
 
 interface Plan {
@@ -39,14 +41,21 @@ export async function planMachines(
     plaintextBytes: new Map(),
   };
   const documents: PlannedDocument[][] = [];
-  const left = machines.entries();
-  const lane = async (): Promise<void> => {
-    for (const [index, machine] of left) {
-      signal.throwIfAborted();
-      documents[index] = await planMachine(deps, documentTypes, machine, shared, plan);
-    }
-  };
-  await Promise.all(Array.from({ length: MACHINES_AT_ONCE }, lane));
+  for (let begin = 0; begin < machines.length; begin += MACHINES_PER_READ) {
+    const together = machines.slice(begin, begin + MACHINES_PER_READ);
+    const ids = together.map(({ id }) => id);
+    const types = await Promise.all(
+      documentTypes.map(async (type) => ({ type, read: await readStates(deps, type, ids) })),
+    );
+    const left = together.entries();
+    const lane = async (): Promise<void> => {
+      for (const [index, machine] of left) {
+        signal.throwIfAborted();
+        documents[begin + index] = await planMachine(deps, types, machine, shared, plan);
+      }
+    };
+    await Promise.all(Array.from({ length: MACHINES_AT_ONCE }, lane));
+  }
   return { documents: documents.flat(), ...plan };
 }
 
@@ -68,7 +77,7 @@ async function sharedAtmPubkeys(
 /** The documents of one machine. Notes fingerprint and size of each publishable state by its d tag. */
 async function planMachine(
   deps: ActivityDependencies,
-  documentTypes: string[],
+  types: { type: string; read: StateReader }[],
   machine: MachineRow,
   shared: Set<string>,
   noted: Pick<Plan, 'fingerprints' | 'plaintextBytes'>,
@@ -82,7 +91,7 @@ async function planMachine(
         : undefined;
 
   return Promise.all(
-    documentTypes.map(async (documentType): Promise<PlannedDocument> => {
+    types.map(async ({ type: documentType, read }): Promise<PlannedDocument> => {
       const row = {
         documentType,
         machineId: machine.id,
@@ -96,7 +105,7 @@ async function planMachine(
         return { ...row, outcome: 'failed', failureType: 'MachineKeyInvalid', failureMessage: keyProblem };
       }
       try {
-        const plaintext = await readState(deps, documentType, machine.id);
+        const plaintext = await read(machine.id);
         if (plaintext === undefined) return { ...row, outcome: 'skipped' };
         const d = dTag(documentType, atmPubkey ?? '');
         noted.plaintextBytes.set(d, Buffer.byteLength(plaintext, 'utf8'));
