@@ -19,6 +19,7 @@ import {
 } from './report';
 import { scale } from './scale';
 import { startWorld, type World } from './world';
+import { ensureError } from '../contract/failures';
 
 const USAGE = `npm run bench [-- options]          a table, bench/results/bench.json, plots, docs/performance.md
 npm run bench:scale [-- options]    20,000 documents of one operator
@@ -35,24 +36,37 @@ npm run bench:fleet [-- options]    200 operators, three of them broken; a small
 const PROJECT = path.join(__dirname, '..');
 const PAGE = path.join(PROJECT, 'docs/performance.md');
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    quick: { type: 'boolean', default: false },
-    latencies: { type: 'string' },
-    'in-flight': { type: 'string' },
-    seconds: { type: 'string' },
-    machines: { type: 'string' },
-    operators: { type: 'string' },
-    out: { type: 'string' },
-    help: { type: 'boolean', default: false },
-  },
-});
+const OPTIONS = {
+  quick: { type: 'boolean', default: false },
+  latencies: { type: 'string' },
+  'in-flight': { type: 'string' },
+  seconds: { type: 'string' },
+  machines: { type: 'string' },
+  operators: { type: 'string' },
+  out: { type: 'string' },
+  help: { type: 'boolean', default: false },
+} as const;
+
+const { values, positionals } = argumentsOrUsage();
+
+function argumentsOrUsage() {
+  try {
+    return parseArgs({ allowPositionals: true, options: OPTIONS });
+  } catch (thrown) {
+    refuse(ensureError(thrown).message);
+  }
+}
+
+function refuse(why: string): never {
+  console.error(`${why}\n\n${USAGE}`);
+  process.exit(2);
+}
 
 const say = (line: string): void => console.error(line);
 
 function numbers(text: string | undefined, fallback: number[]): number[] {
-  return text === undefined ? fallback : text.split(',').map(Number);
+  const given = text === undefined ? fallback : text.split(',').map(Number);
+  return given.every((value) => value >= 0) ? given : refuse(`${text} is no list of numbers`);
 }
 
 /** Where a bench takes one, the first that was named. */
@@ -143,9 +157,14 @@ async function keep(
 
 async function main(): Promise<void> {
   if (values.help) return console.log(USAGE);
+  const [name] = positionals;
+  // Before anything is started that an exit would leave running.
+  for (const key of ['latencies', 'in-flight', 'seconds', 'machines', 'operators'] as const)
+    numbers(values[key], []);
+  const measure = name === undefined ? bench : (BENCHES[name] ?? refuse(`there is no bench ${name}`));
   const world = await startWorld();
   try {
-    await (BENCHES[positionals[0] ?? ''] ?? bench)(world);
+    await measure(world);
   } finally {
     await world.stop();
   }

@@ -51,6 +51,7 @@ export function comparisonTable(comparisons: Comparison[]): string {
     'c of a',
     'CPU b, ms',
     'CPU c, ms',
+    'CPU c of b',
     'events',
     'bytes',
   ];
@@ -68,6 +69,7 @@ export function comparisonTable(comparisons: Comparison[]): string {
       (ours.perSecond / sequential.perSecond).toFixed(1),
       loop.cpuMsPerDocument.toFixed(1),
       ours.cpuMsPerDocument.toFixed(1),
+      (ours.cpuMsPerDocument / loop.cpuMsPerDocument).toFixed(2),
       ours.eventsPerDocument.toFixed(2),
       ours.bytesPerDocument.toFixed(0),
     ]),
