@@ -5,7 +5,7 @@ module.exports = {
   testMatch: ['**/*.test.ts'],
   transform: { '^.+\\.(t|j)sx?$': ['@swc/jest'] },
   // nostr-tools requires these, which ship only ES modules: Node can require them, jest cannot as they are.
-  transformIgnorePatterns: ['/node_modules/(?!(.*/)?(@noble|@scure|nostr-wasm)/)'],
+  transformIgnorePatterns: ['/node_modules/(?!(.*/)?(@noble|@scure)/)'],
   globalSetup: '<rootDir>/test/support/global-setup.ts',
   globalTeardown: '<rootDir>/test/support/global-teardown.ts',
   testTimeout: 60_000,

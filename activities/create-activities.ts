@@ -1,6 +1,6 @@
 import { Context } from '@temporalio/activity';
 import { ApplicationFailure, type ApplicationFailureOptions, CancelledFailure } from '@temporalio/common';
-import type { Activities, DocumentReference, HeartbeatDetails } from '../contract/activities';
+import type { Activities, HeartbeatDetails } from '../contract/activities';
 import { APPROVAL_SIGNAL, type ApprovalNotice } from '../contract/control';
 import { ensureError, isRetryable, remedyFor, RepublishError } from '../contract/failures';
 import { ApprovalNotices } from './approval-notices';
@@ -21,7 +21,7 @@ import { persistAudit } from './persist-audit';
 import { planAgain } from './plan-again';
 import { republishDocument } from './republish-document';
 import { skipDocuments } from './skip-documents';
-import { logFieldsOf, takeInHand, workInHand } from './work-in-hand';
+import { takeInHand, type WorkInHand, workInHand } from './work-in-hand';
 
 /** What the workflow demands of the activities whose bound is not configured. */
 const FIXED_HEARTBEAT_TIMEOUT_MS = 15_000;
@@ -39,6 +39,8 @@ export function createActivities(dependencies: ActivityDependencies): Activities
       const context = Context.current();
       // Heartbeats carry the cancellation to us and let the server notice a lost worker.
       const signal = context.cancellationSignal;
+      // What an earlier attempt has found out, as far as it could tell the server.
+      takeInHand(context, context.info.heartbeatDetails);
       takeInHand(context, input);
       let waitsAt: string | undefined;
       const show = (): void => {
@@ -56,7 +58,10 @@ export function createActivities(dependencies: ActivityDependencies): Activities
       const { workflowId = '', runId = '' } = context.info.workflowExecution ?? {};
       const onApproval = (approvalUrl: string | undefined): void => {
         const { document } = workInHand(context);
-        const of = document === undefined ? name : `${document.documentType}/${document.machineId}`;
+        const of =
+          document !== undefined && 'machineId' in document
+            ? `${document.documentType}/${document.machineId}`
+            : name;
         if (waitsAt !== undefined) tellRun(context, notices.closed(runId, of, waitsAt));
         waitsAt = approvalUrl;
         show();
@@ -77,7 +82,7 @@ export function createActivities(dependencies: ActivityDependencies): Activities
         const always = name.startsWith('persist');
         const inHand = workInHand(context);
         throw asFailure(ensureError(thrown), inHand.document, context.cancellationSignal, always, (error) =>
-          dependencies.onUnexpected(name, error, { workflowId, runId, ...logFieldsOf(inHand) }),
+          dependencies.onUnexpected(name, error, { workflowId, runId, ...inHand.document }),
         );
       } finally {
         departure?.left();
@@ -141,7 +146,7 @@ function withoutStack(options: ApplicationFailureOptions): ApplicationFailure {
  */
 function asFailure(
   error: Error,
-  document: DocumentReference | undefined,
+  document: WorkInHand['document'],
   signal: AbortSignal,
   alwaysRetry: boolean,
   onUnexpected: (error: Error) => void,

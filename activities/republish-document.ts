@@ -34,11 +34,19 @@ export async function republishDocument(
   const { workflowId } = call;
   const named = typeof input === 'number' ? { document: input } : input;
   const row = await beginAttempt(deps.database, 'document' in named ? { ...named, workflowId } : named);
-  if (row === undefined) throw new RepublishError('Unexpected', 'the document is not in the plan of its run');
+  if (row === undefined) throw notInLedger(input, workflowId);
   call.onDocument(row);
   const force = 'force' in named && named.force === true;
   const outcome = await bringToOutcome(deps, row, force, call);
   return 'document' in named ? outcome : { outcome };
+}
+
+function notInLedger(input: RepublishDocumentInput, workflowId: string): RepublishError {
+  const named = typeof input === 'number' ? `number ${input}` : JSON.stringify(input);
+  return new RepublishError(
+    'Unexpected',
+    `the ledger has no document ${named} in a run of ${workflowId}: if it was put back to an earlier state, cancel the run and start again`,
+  );
 }
 
 async function bringToOutcome(

@@ -1,7 +1,7 @@
 import type { Client, WorkflowExecutionDescription } from '@temporalio/client';
 import { defaultPayloadConverter, type Payload } from '@temporalio/common';
 import { optionalTsToDate } from '@temporalio/common/lib/time';
-import type { DocumentReference, HeartbeatDetails } from '../contract/activities';
+import type { DocumentNumber, DocumentReference, HeartbeatDetails } from '../contract/activities';
 import { PROGRESS_QUERY } from '../contract/names';
 import type { Progress } from '../contract/progress';
 import { describeChain } from './chain';
@@ -13,6 +13,8 @@ export interface Retry {
   /** Which document, if it is one and its worker could say so. */
   documentType?: string;
   machineId?: string;
+  /** Its number in the ledger (`republish.documents`), where no worker has read its row yet. */
+  documentNumber?: number;
   /** Number of the attempt that comes next, or that is in work; the first one is 1. */
   attempt: number;
   /** After this many it fails for good; 0: not limited by number. */
@@ -97,18 +99,25 @@ function retryOf(pending: PendingActivity): Retry {
   const { activityType, attempt, maximumAttempts, lastFailure, heartbeatDetails } = pending;
   const { type, details } = lastFailure?.applicationFailureInfo ?? {};
   const document =
-    valueOf<DocumentReference>(details?.payloads?.[1]) ??
+    valueOf<DocumentReference | DocumentNumber>(details?.payloads?.[1]) ??
     valueOf<HeartbeatDetails>(heartbeatDetails?.payloads?.[0])?.document;
   const reason = valueOf<string>(details?.payloads?.[0]);
   return {
     activity: activityType?.name ?? '',
-    ...(document === undefined ? {} : { documentType: document.documentType, machineId: document.machineId }),
+    ...namesOf(document),
     attempt: attempt ?? 1,
     maxAttempts: maximumAttempts ?? 0,
     type: type ?? '',
     message: typeof reason === 'string' ? reason : (lastFailure?.message ?? ''),
     nextAttemptAt: pending.state === SCHEDULED ? (nextAttemptOf(pending)?.toISOString() ?? null) : null,
   };
+}
+
+/** By field: what another worker wrote there may have more. */
+function namesOf(document: DocumentReference | DocumentNumber | undefined): Partial<Retry> {
+  if (document === undefined) return {};
+  if ('documentNumber' in document) return { documentNumber: document.documentNumber };
+  return { documentType: document.documentType, machineId: document.machineId };
 }
 
 function nextAttemptOf({ nextAttemptScheduleTime, scheduledTime }: PendingActivity): Date | undefined {

@@ -26,12 +26,17 @@ export interface HeartbeatDetails {
   /** Page on which the operator approves what the bunker was asked (NIP-46 `auth_url`), while it waits for that. */
   approvalUrl?: string;
   /** Which document is in work, if it is one: a worker that dies leaves no failure that could say so. */
-  document?: DocumentReference;
+  document?: DocumentReference | DocumentNumber;
 }
 
 export interface DocumentReference {
   documentType: string;
   machineId: string;
+}
+
+/** A document by its number in the ledger, which is all that is known of it until its row has been read. */
+export interface DocumentNumber {
+  documentNumber: number;
 }
 
 export interface CheckSignerInput {

@@ -35,6 +35,8 @@ const STATEMENT_TIMEOUT_MS = 30_000;
 /** A server that vanished without a FIN would otherwise hold a query, and with it a document, for ever. */
 const LONGER_THAN_THE_SERVER_MS = 5_000;
 
+const LOCK_NOT_AVAILABLE = '55P03';
+
 /** SQLSTATE classes and codes that no retry mends: syntax or missing object or right, and constraint violations. */
 const FINAL_CLASSES = ['42', '3F', '22', '23', '0A', '28', '3D', 'P0'];
 
@@ -125,6 +127,12 @@ function asRepublishError(thrown: unknown, where: string): RepublishError {
   if (thrown instanceof RepublishError) return thrown;
   const code = sqlState(thrown);
   const message = ensureError(thrown).message;
+  if (code === LOCK_NOT_AVAILABLE) {
+    return new RepublishError(
+      'DatabaseUnavailable',
+      'another worker migrates the schema, or a transaction holds one of its tables (55P03; pg_stat_activity shows which): start again when it has ended',
+    );
+  }
   const isSqlState = code !== undefined && /^[0-9A-Z]{5}$/.test(code);
   // 25006: read-only (a failover, or a full disk guard): it passes.
   if (isSqlState && FINAL_CLASSES.some((prefix) => code.startsWith(prefix))) {

@@ -7,8 +7,6 @@ import type { Database, Queryable } from './connection';
 const MIGRATION_LOCK = 46_30078;
 /** A migration may write a large table anew. */
 const STATEMENT_TIMEOUT_MS = 15 * 60_000;
-/** Whoever waits longer for another worker's migration, or for a table that somebody holds, says so and ends. */
-const LOCK_TIMEOUT_MS = 30_000;
 
 export interface MigrationReport {
   /** File names applied by this call, in order. */
@@ -21,12 +19,14 @@ export interface MigrationReport {
  * Brings the schema `republish` up to this release. Safe to call from many workers at once: one applies, the others wait
  * on an advisory lock and find nothing left to do. All of it is one transaction, so a failure leaves what was there.
  *
- * @throws RepublishError DatabaseMisconfigured when the schema is newer than this release.
+ * @param lockTimeoutMs how long to wait for another worker's migration, or for a table that somebody holds
+ * @throws RepublishError DatabaseMisconfigured when the schema is newer than this release; DatabaseUnavailable when that
+ * time has passed.
  */
-export async function migrate(database: Database): Promise<MigrationReport> {
+export async function migrate(database: Database, lockTimeoutMs = 30_000): Promise<MigrationReport> {
   const files = await migrationFiles();
   return database.transaction(async (client) => {
-    await client.query(`SET LOCAL lock_timeout = ${LOCK_TIMEOUT_MS}`);
+    await client.query(`SET LOCAL lock_timeout = ${lockTimeoutMs}`);
     await client.query('SELECT pg_advisory_xact_lock($1)', [MIGRATION_LOCK]);
     await createMigrationsTable(client);
     const done = await client.query<{ version: number }>(

@@ -70,7 +70,10 @@ export interface SourceOptions {
 /** Rows of one machine's state; a query that forgot its condition would give the whole table. */
 const MAX_ROWS = 1_000;
 
-/** Builds the queries once. `$1` is the operator id (account, machines) or the machine id (documents). */
+/**
+ * Builds the queries once. `$1` is the operator id (account, machines), the machine id (documents) or, where a table is read for many
+ * machines, their ids.
+ */
 export function createSources(options: SourceOptions): Sources {
   const account = sqlOf(options.account, (table) => `SELECT id, pubkey FROM ${table} WHERE id = $1`);
   const machines = sqlOf(

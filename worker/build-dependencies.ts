@@ -173,8 +173,8 @@ function deriveFingerprintKey(secretsKey: string): Uint8Array {
 function runLimits(configuration: Configuration): RunLimits {
   const { bunkerTimeoutMs, approvalTimeoutMs, relayTimeoutMs, documentTimeoutMs } = configuration;
   return {
-    // Three times the bunker's concurrency: a third with the bunker, a third with the database, the relays and Temporal, and a
-    // third whose results leave together.
+    // Three times the bunker's concurrency: a third with the bunker, the others on their way to it, with the database, the relays and
+    // Temporal, or done: the results of up to a half leave together.
     documentsInFlight: configuration.bunkerConcurrency * 3,
     // A place in the bunker's queue and two requests, one of them approved by a person, and the relays' answers.
     attemptTimeoutMs: Math.min(

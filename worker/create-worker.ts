@@ -65,7 +65,7 @@ export async function createRepublishWorker(options: WorkerOptions): Promise<Rep
     logger,
     options.telemetry,
   );
-  // Side by side: a worker that is started anew should be polling as soon as it can.
+  // Begun here, beside what follows: a worker that is started anew should be polling as soon as it can.
   const connecting = connect(temporal);
   connecting.catch(() => undefined); // told below
   const schnorr = loadSchnorr();

@@ -15,8 +15,9 @@ const OF_ONE_DOCUMENT: ReadonlySet<FailureType> = new Set([
   'DatabaseMisconfigured',
 ]);
 
-/** Machines whose states are read with one statement: bounds what is held of them. */
-const MACHINES_PER_READ = 100;
+/** Machines whose states are read with one statement, at most, and what all of them may come to. */
+const MAX_MACHINES_PER_READ = 100;
+const MAX_BYTES_PER_READ = 16_000_000;
 /** Where states can only be read one by one: other pages and documents need connections too. */
 const MACHINES_AT_ONCE = 4;
 
@@ -41,8 +42,9 @@ export async function planMachines(
     plaintextBytes: new Map(),
   };
   const documents: PlannedDocument[][] = [];
-  for (let begin = 0; begin < machines.length; begin += MACHINES_PER_READ) {
-    const together = machines.slice(begin, begin + MACHINES_PER_READ);
+  const perRead = machinesPerRead(deps.maxStateBytes);
+  for (let begin = 0; begin < machines.length; begin += perRead) {
+    const together = machines.slice(begin, begin + perRead);
     const ids = together.map(({ id }) => id);
     const types = await Promise.all(
       documentTypes.map(async (type) => ({ type, read: await readStates(deps, type, ids) })),
@@ -57,6 +59,12 @@ export async function planMachines(
     await Promise.all(Array.from({ length: MACHINES_AT_ONCE }, lane));
   }
   return { documents: documents.flat(), ...plan };
+}
+
+/** Rows may have four times the bytes of the state that is made of them. */
+function machinesPerRead(maxStateBytes: number): number {
+  const fitting = Math.floor(MAX_BYTES_PER_READ / (4 * maxStateBytes));
+  return Math.min(Math.max(fitting, 1), MAX_MACHINES_PER_READ);
 }
 
 /** Keys (hex) of these machines that another machine of the operator has too, however they are written. */

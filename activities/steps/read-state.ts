@@ -17,7 +17,7 @@ export async function readState(
 /** Reads as `readState` does, after the rows of many machines were read at once. */
 export type StateReader = (machineId: string) => Promise<string | undefined>;
 
-/** What could not be read for many at once is read for each, which then says what is wrong. */
+/** What Postgres refuses for many at once is read for each, which then says what is wrong. */
 export async function readStates(
   deps: ActivityDependencies,
   documentType: string,
@@ -28,7 +28,7 @@ export async function readStates(
   const states = await sources
     .states(database, documentType, machineIds, maxStateBytes)
     .catch((thrown: unknown) => {
-      if (thrown instanceof RepublishError) return undefined;
+      if (thrown instanceof RepublishError && thrown.type === 'DatabaseMisconfigured') return undefined;
       throw thrown;
     });
   return async (machineId) => {

@@ -267,6 +267,28 @@ describe('the ledger', () => {
       }
     });
 
+    test('a table that somebody holds is not waited for without end, and that is said', async () => {
+      const held = `held_${process.pid}_${Date.now()}`;
+      const heldUrl = await createDatabase(testServers().postgresUrl, held);
+      const [holder, waiter] = [openDatabase({ url: heldUrl }), openDatabase({ url: heldUrl })];
+      try {
+        await migrate(holder);
+        await holder.query('ALTER TABLE republish.documents DROP COLUMN number');
+        await holder.query('DELETE FROM republish.migrations WHERE version >= 6');
+        await holder.transaction(async (client) => {
+          await client.query('SELECT 1 FROM republish.documents');
+          await expect(migrate(waiter, 200)).rejects.toMatchObject({
+            type: 'DatabaseUnavailable',
+            message: expect.stringContaining('another worker migrates the schema, or a transaction holds'),
+          });
+        });
+        expect((await migrate(waiter, 200)).applied).toEqual(['0006_document_numbers.sql']);
+      } finally {
+        await Promise.all([holder.close(), waiter.close()]);
+        await dropDatabase(testServers().postgresUrl, held);
+      }
+    });
+
     test('a schema that is newer than this release is left alone, and the remedy is named', async () => {
       await database.query(
         "INSERT INTO republish.migrations (version, name) VALUES (9999, 'from the future')",

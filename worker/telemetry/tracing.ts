@@ -5,7 +5,7 @@ import { resourceFromAttributes } from '@opentelemetry/resources';
 import { BasicTracerProvider, BatchSpanProcessor, RandomIdGenerator } from '@opentelemetry/sdk-trace-base';
 import type { ActivityInterceptorsFactory } from '@temporalio/worker';
 import type { Logger } from 'pino';
-import { workInHand } from '../../activities/work-in-hand';
+import { type WorkInHand, workInHand } from '../../activities/work-in-hand';
 import { PACKAGE } from '../../contract/names';
 import type { Build } from '../build';
 
@@ -19,8 +19,8 @@ export interface Tracing {
 const EXPORT_TIMEOUT_MS = 3_000;
 /** The end of the process waits for no collector longer than this. */
 const CLOSE_WITHIN_MS = 5_000;
-/** Runs whose beginning is remembered; of others the root begins with the audit. */
-const MAX_RUNS = 10_000;
+/** Runs whose beginning is remembered, and executions whose run is: the newest. */
+const MAX_REMEMBERED = 10_000;
 
 /**
  * Sends a span for each attempt of an activity to an OTLP collector over HTTP, all spans of a run in one trace. A span holds
@@ -76,7 +76,6 @@ export function startTracing(tracesUrl: string, build: Build, logger: Logger): T
     given = undefined;
     span.end();
     began.delete(runId);
-    for (const [execution, run] of runOf) if (run === runId) runOf.delete(execution);
   };
 
   return {
@@ -96,10 +95,10 @@ export function startTracing(tracesUrl: string, build: Build, logger: Logger): T
           } finally {
             // Made when the attempt is over: its input may be a number, and only the ledger knew which document that is.
             const { document, ...told } = workInHand(context);
-            if (told.runId !== undefined && runOf.size < MAX_RUNS) runOf.set(executionRunId, told.runId);
+            if (told.runId !== undefined) remember(runOf, executionRunId, told.runId);
             const runId = told.runId ?? runOf.get(executionRunId) ?? executionRunId;
             const root = rootOf(runId);
-            if (!began.has(runId) && began.size < MAX_RUNS) began.set(runId, startTime);
+            if (!began.has(runId)) remember(began, runId, startTime);
             const span = tracer.startSpan(
               info.activityType,
               {
@@ -108,12 +107,7 @@ export function startTracing(tracesUrl: string, build: Build, logger: Logger): T
                   'temporal.workflow_id': workflowId,
                   'temporal.run_id': executionRunId,
                   'temporal.attempt': info.attempt,
-                  ...(document === undefined
-                    ? {}
-                    : {
-                        'republish.document_type': document.documentType,
-                        'republish.machine_id': document.machineId,
-                      }),
+                  ...attributesOf(document),
                 },
               },
               trace.setSpanContext(ROOT_CONTEXT, { ...root, traceFlags: TraceFlags.SAMPLED, isRemote: true }),
@@ -132,6 +126,17 @@ export function startTracing(tracesUrl: string, build: Build, logger: Logger): T
       clearTimeout(timer);
     },
   };
+}
+
+function remember<Value>(map: Map<string, Value>, key: string, value: Value): void {
+  map.set(key, value);
+  if (map.size > MAX_REMEMBERED) map.delete(map.keys().next().value ?? '');
+}
+
+function attributesOf(document: WorkInHand['document']): Record<string, string | number> {
+  if (document === undefined) return {};
+  if ('documentNumber' in document) return { 'republish.document_number': document.documentNumber };
+  return { 'republish.document_type': document.documentType, 'republish.machine_id': document.machineId };
 }
 
 interface SpanIds {

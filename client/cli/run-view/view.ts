@@ -207,8 +207,9 @@ function dim(text: string, indent: string, { columns, isBrief }: ViewOptions): L
   return lines.map((part) => line(['dim', indent + part]));
 }
 
-export function nameOf({ activity, documentType, machineId }: Retry): string {
-  return documentType && machineId ? `${documentType} of machine ${machineId}` : activity;
+export function nameOf({ activity, documentType, machineId, documentNumber }: Retry): string {
+  if (documentType && machineId) return `${documentType} of machine ${machineId}`;
+  return documentNumber === undefined ? activity : `document ${documentNumber} of the ledger`;
 }
 
 export function attemptOf({ attempt, maxAttempts }: Retry): string {
