@@ -1,5 +1,5 @@
 import type { PersistAuditInput, PersistAuditResult } from '../contract/activities';
-import { type DocumentFailure, remedyFor } from '../contract/failures';
+import { type DocumentFailure, type Failure, remedyFor } from '../contract/failures';
 import type { Outcome, RunOutcome } from '../contract/progress';
 import { appendAudit, type AuditRow, auditOfRun } from '../database/audit';
 import {
@@ -49,6 +49,7 @@ export async function persistAudit(
   return {
     ...(input.packed ? { packedEvents: mapValues(reported, packed) } : { events: reported }),
     ...(fits ? {} : { eventsLeftOut: events }),
+    ...(input.failure === undefined && audit.failure !== null ? { failure: audit.failure } : {}),
     counts: audit.counts,
     failures: audit.failures
       .slice(0, MAX_REPORTED_FAILURES)
@@ -101,25 +102,35 @@ function auditRow(input: PersistAuditInput, documents: OutcomeRow[]): AuditRow {
     for (const [relay, record] of Object.entries(row.relays))
       laggards.push({ documentType, machineId, relay, ...record });
   }
+  const failure = input.failure ?? lostDocuments(input, documents.length);
   return {
     runId: input.runId,
     workflowId: input.workflowId,
     operatorUserId: input.request.operatorUserId,
     operatorPubkey: input.operatorPubkey ?? null,
-    outcome: runOutcome(input, failures.length),
+    outcome: runOutcome(failure, input.cancelled, failures.length),
     events,
     counts,
     failures,
     skipped,
     superseded,
     laggards,
-    failure: input.failure ?? null,
+    failure: failure ?? null,
     reason: input.request.reason ?? null,
     interventions: input.interventions ?? [],
   };
 }
 
-function runOutcome({ failure, cancelled }: PersistAuditInput, failed: number): RunOutcome {
+/** A document whose row is gone would be missed by everything else that is counted here. */
+function lostDocuments({ planned = 0, cancelled }: PersistAuditInput, rows: number): Failure | undefined {
+  if (cancelled || rows >= planned) return undefined;
+  return {
+    type: 'LedgerIncomplete',
+    message: `the ledger has ${rows} of the ${planned} documents that were planned`,
+  };
+}
+
+function runOutcome(failure: Failure | undefined, cancelled: boolean, failed: number): RunOutcome {
   if (failure !== undefined) return 'failed';
   if (cancelled) return 'cancelled';
   return failed > 0 ? 'incomplete' : 'complete';

@@ -242,6 +242,8 @@ export interface PersistAuditInput {
   interventions?: Intervention[];
   /** The event ids are to come packed. */
   packed?: true;
+  /** Documents that the pages of the plan have told of: the ledger must have all of them. */
+  planned?: number;
 }
 
 export interface PersistAuditResult {
@@ -257,4 +259,6 @@ export interface PersistAuditResult {
   failures: DocumentFailure[];
   /** All failed documents, also those that `failures` has no room for. */
   failed: number;
+  /** What the audit itself has found, where nothing had ended the run before. */
+  failure?: Failure;
 }

@@ -155,6 +155,12 @@ export const FAILURES = {
     meaning: 'Some documents could not be republished; the others stand.',
     remedy: 'Mend what the failures name, then start again: only what is missing is done.',
   },
+  LedgerIncomplete: {
+    retryable: false,
+    meaning:
+      'The ledger has fewer documents of the run than were planned: the database was put back to an earlier state meanwhile, by a restore or by a failover to a standby that lagged.',
+    remedy: 'Start again: the run plans anew and does what is missing.',
+  },
   Unexpected: {
     retryable: true,
     meaning: 'An error that has no name of its own.',

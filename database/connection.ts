@@ -8,13 +8,14 @@ export interface Queryable {
 }
 
 export interface Database extends Queryable {
-  /**
-   * Runs `work` in one transaction, again from the start when Postgres asks for that (serialization, deadlock).
-   *
-   * @param statementTimeoutMs for each statement, where half a minute is not enough
-   */
-  transaction<T>(work: (client: Queryable) => Promise<T>, statementTimeoutMs?: number): Promise<T>;
+  /** Runs `work` in one transaction, again from the start when Postgres asks for that (serialization, deadlock). */
+  transaction<T>(work: (client: Transaction) => Promise<T>): Promise<T>;
   close(): Promise<void>;
+}
+
+export interface Transaction extends Queryable {
+  /** Runs statements without parameters that may take longer than others. */
+  run(statements: string, timeoutMs: number): Promise<void>;
 }
 
 export interface DatabaseOptions {
@@ -60,10 +61,14 @@ export function openDatabase(options: DatabaseOptions): Database {
   pool.on('connect', (client) => client.on('error', () => undefined));
 
   const where = placeOf(options.url);
-  const onClient = (client: PoolClient, statementTimeoutMs: number): Queryable => ({
-    query: async <Row extends QueryResultRow>(text: string, values?: unknown[]) => {
-      const query = { text, values, query_timeout: statementTimeoutMs + LONGER_THAN_THE_SERVER_MS };
-      return (await client.query<Row>(query)).rows;
+  const onClient = (client: PoolClient): Transaction => ({
+    query: async <Row extends QueryResultRow>(text: string, values?: unknown[]) =>
+      (await client.query<Row>(text, values)).rows,
+    run: async (text, timeoutMs) => {
+      await client.query(`SET LOCAL statement_timeout = ${timeoutMs}`);
+      const statements = { text, query_timeout: timeoutMs + LONGER_THAN_THE_SERVER_MS };
+      await client.query(statements);
+      await client.query(`SET LOCAL statement_timeout = ${STATEMENT_TIMEOUT_MS}`);
     },
   });
 
@@ -83,14 +88,7 @@ export function openDatabase(options: DatabaseOptions): Database {
     // A statement of its own is a transaction of its own.
     query: <Row extends QueryResultRow>(text: string, values?: unknown[]) =>
       untilItRuns(async () => (await pool.query<Row>(text, values)).rows),
-    transaction: (work, statementTimeoutMs = STATEMENT_TIMEOUT_MS) =>
-      untilItRuns(() =>
-        inTransaction(pool, async (client) => {
-          if (statementTimeoutMs !== STATEMENT_TIMEOUT_MS)
-            await client.query(`SET LOCAL statement_timeout = ${statementTimeoutMs}`);
-          return work(onClient(client, statementTimeoutMs));
-        }),
-      ),
+    transaction: (work) => untilItRuns(() => inTransaction(pool, (client) => work(onClient(client)))),
     close: () => pool.end(),
   };
 }
@@ -130,7 +128,7 @@ function asRepublishError(thrown: unknown, where: string): RepublishError {
   if (code === LOCK_NOT_AVAILABLE) {
     return new RepublishError(
       'DatabaseUnavailable',
-      'another worker migrates the schema, or a transaction holds one of its tables (55P03; pg_stat_activity shows which): start again when it has ended',
+      'another transaction holds what this needs (55P03; pg_stat_activity shows which), such as a worker that migrates the schema: try again when it has ended',
     );
   }
   const isSqlState = code !== undefined && /^[0-9A-Z]{5}$/.test(code);

@@ -6,7 +6,9 @@ import type { Database, Queryable } from './connection';
 /** Any constant does, as long as it stays: all workers of all releases must ask for the same lock. */
 const MIGRATION_LOCK = 46_30078;
 /** A migration may write a large table anew. */
-const STATEMENT_TIMEOUT_MS = 15 * 60_000;
+const MIGRATION_TIMEOUT_MS = 15 * 60_000;
+/** Everybody else waits behind who waits for a table. */
+const TABLE_LOCK_TIMEOUT_MS = 3_000;
 
 export interface MigrationReport {
   /** File names applied by this call, in order. */
@@ -19,11 +21,11 @@ export interface MigrationReport {
  * Brings the schema `republish` up to this release. Safe to call from many workers at once: one applies, the others wait
  * on an advisory lock and find nothing left to do. All of it is one transaction, so a failure leaves what was there.
  *
- * @param lockTimeoutMs how long to wait for another worker's migration, or for a table that somebody holds
+ * @param lockTimeoutMs how long to wait for another worker's migration; for a table that somebody holds three seconds at most
  * @throws RepublishError DatabaseMisconfigured when the schema is newer than this release; DatabaseUnavailable when that
  * time has passed.
  */
-export async function migrate(database: Database, lockTimeoutMs = 30_000): Promise<MigrationReport> {
+export async function migrate(database: Database, lockTimeoutMs = 25_000): Promise<MigrationReport> {
   const files = await migrationFiles();
   return database.transaction(async (client) => {
     await client.query(`SET LOCAL lock_timeout = ${lockTimeoutMs}`);
@@ -41,8 +43,11 @@ export async function migrate(database: Database, lockTimeoutMs = 30_000): Promi
       );
     }
     const applied: string[] = [];
-    for (const file of files.filter(({ version }) => version > newest)) {
-      await client.query(await readFile(file.path, 'utf8'));
+    const toApply = files.filter(({ version }) => version > newest);
+    if (toApply.length > 0)
+      await client.query(`SET LOCAL lock_timeout = ${Math.min(lockTimeoutMs, TABLE_LOCK_TIMEOUT_MS)}`);
+    for (const file of toApply) {
+      await client.run(await readFile(file.path, 'utf8'), MIGRATION_TIMEOUT_MS);
       await client.query('INSERT INTO republish.migrations (version, name) VALUES ($1, $2)', [
         file.version,
         file.name,
@@ -50,7 +55,7 @@ export async function migrate(database: Database, lockTimeoutMs = 30_000): Promi
       applied.push(file.name);
     }
     return { applied, version: known };
-  }, STATEMENT_TIMEOUT_MS);
+  });
 }
 
 /** The newest migration of the database (undefined: it has none) and of this release. Changes nothing. */

@@ -46,9 +46,9 @@ export interface Sources {
     maxBytes: number,
   ): Promise<Record<string, unknown>[]>;
   /**
-   * The same for many machines in one statement, by machine id. Says nothing of a machine whose rows are too many or too large,
-   * and nothing at all where only one machine at a time can be asked for: SQL of one's own, or ids that Postgres writes otherwise
-   * than they were asked for.
+   * The same for many machines in one statement, by machine id. Says nothing of a machine that has no rows, or too many or too
+   * large ones, and nothing at all where only one machine at a time can be asked for: SQL of one's own, or ids that Postgres writes
+   * otherwise than they were asked for. What it says nothing of is for `state` to judge.
    */
   states(
     db: Queryable,
@@ -183,11 +183,13 @@ export function createSources(options: SourceOptions): Sources {
           [machineIds, maxBytes * 4],
         ),
       );
-      const states = new Map<string, Record<string, unknown>[]>(machineIds.map((id) => [id, []]));
+      const asked = new Set(machineIds);
+      const states = new Map<string, Record<string, unknown>[]>();
       const unsaid = new Set<string>();
       for (const { id, row } of rows) {
-        const state = states.get(id);
-        if (state === undefined) return new Map();
+        if (!asked.has(id)) return new Map();
+        const state = states.get(id) ?? [];
+        states.set(id, state);
         if (row === null || state.length === MAX_ROWS) unsaid.add(id);
         else state.push(JSON.parse(row) as Record<string, unknown>);
       }

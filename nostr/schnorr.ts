@@ -9,11 +9,14 @@ export type SchnorrEngine = 'webassembly' | 'javascript';
 
 type Secp256k1 = Pick<
   typeof import('tiny-secp256k1'),
-  'signSchnorr' | 'verifySchnorr' | 'xOnlyPointFromScalar'
+  'signSchnorr' | 'verifySchnorr' | 'xOnlyPointFromScalar' | 'isXOnlyPoint'
 >;
 
 let wasm: Secp256k1 | undefined;
 let engine: SchnorrEngine | undefined;
+
+/** The last public key that was found to be a point of the curve: one run has one author. */
+let lastPoint = '';
 
 /** Public keys of the secret keys that have signed: to compute one costs half of what a signature costs. */
 const pubkeys = new WeakMap<Uint8Array, string>();
@@ -60,8 +63,8 @@ export function signWith(secretKey: Uint8Array, template: Template): SignedEvent
   if (wasm !== undefined) {
     try {
       return signedBy(wasm, secretKey, template);
-    } catch {
-      // A key that is none, of which the other one complains too, or a fault of WebAssembly's, which it does not have.
+    } catch (thrown) {
+      giveUpUnlessRefused(thrown);
     }
   }
   return finalizeEvent({ kind, created_at, tags, content }, secretKey);
@@ -82,8 +85,8 @@ export function isSigned(event: SignedEvent): boolean {
   if (wasm !== undefined) {
     try {
       return isSignedBy(wasm, event);
-    } catch {
-      // A key or signature that cannot be one, or a fault of WebAssembly's: the other one decides.
+    } catch (thrown) {
+      giveUpUnlessRefused(thrown);
     }
   }
   const { id, pubkey, sig, kind, created_at, tags, content } = event;
@@ -92,7 +95,18 @@ export function isSigned(event: SignedEvent): boolean {
 }
 
 function isSignedBy(secp256k1: Secp256k1, { id, pubkey, sig }: SignedEvent): boolean {
-  return secp256k1.verifySchnorr(bytesOf(id), bytesOf(pubkey), bytesOf(sig));
+  const key = bytesOf(pubkey);
+  // It refuses a key that is no point from within, which leaves its stack as it is then: some thousand of those would fill it.
+  if (pubkey !== lastPoint && !secp256k1.isXOnlyPoint(key)) return false;
+  lastPoint = pubkey;
+  return secp256k1.verifySchnorr(bytesOf(id), key, bytesOf(sig));
+}
+
+/** It refuses keys and signatures that cannot be with a TypeError, and JavaScript judges them too. Anything else is its own end. */
+function giveUpUnlessRefused(thrown: unknown): void {
+  if ((thrown as Error).name === 'TypeError') return;
+  wasm = undefined;
+  engine = 'javascript';
 }
 
 function bytesOf(hex: string): Uint8Array {

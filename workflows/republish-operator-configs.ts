@@ -100,6 +100,7 @@ export async function republishOperatorConfigs(
     throw withoutAudit(failure, failureOf(error));
   });
   const audit: Audit = { ...written, events: written.events ?? unpackEvents(written.packedEvents ?? {}) };
+  failure ??= audit.failure;
   run.end(audit);
   makeSearchable(checked, { outcome: outcomeOf(failure, cancelled, audit) });
   if (failure !== undefined) {

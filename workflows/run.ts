@@ -135,8 +135,9 @@ export class Run implements ControlledRun {
   }
 
   /** What `persistAudit` is asked for beside what it has to write. */
-  get auditForm(): Pick<PersistAuditInput, 'packed'> {
-    return this.#byNumber ? { packed: true } : {};
+  get auditForm(): Pick<PersistAuditInput, 'packed' | 'planned'> {
+    const { planned, skipped } = this.#tally.total;
+    return { planned: planned + skipped, ...(this.#byNumber ? { packed: true } : {}) };
   }
 
   end({ counts, failures }: PersistAuditResult): void {

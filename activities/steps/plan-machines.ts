@@ -5,7 +5,7 @@ import { dTag } from '../../documents/document-type';
 import { npub, parsePublicKey, publicKeyHex } from '../../nostr/keys';
 import type { ActivityDependencies } from '../dependencies';
 import { fingerprintOf } from './fingerprint';
-import { readStates, type StateReader } from './read-state';
+import { StateReader } from './read-state';
 import { tooLargeForRelays } from './relay-limits';
 
 /** What concerns a single document and must not stop the others; anything else concerns the whole page. */
@@ -42,18 +42,17 @@ export async function planMachines(
     plaintextBytes: new Map(),
   };
   const documents: PlannedDocument[][] = [];
+  const readers = documentTypes.map((type) => new StateReader(deps, type));
   const perRead = machinesPerRead(deps.maxStateBytes);
   for (let begin = 0; begin < machines.length; begin += perRead) {
     const together = machines.slice(begin, begin + perRead);
     const ids = together.map(({ id }) => id);
-    const types = await Promise.all(
-      documentTypes.map(async (type) => ({ type, read: await readStates(deps, type, ids) })),
-    );
+    await Promise.all(readers.map((reader) => reader.prepare(ids)));
     const left = together.entries();
     const lane = async (): Promise<void> => {
       for (const [index, machine] of left) {
         signal.throwIfAborted();
-        documents[begin + index] = await planMachine(deps, types, machine, shared, plan);
+        documents[begin + index] = await planMachine(deps, readers, machine, shared, plan);
       }
     };
     await Promise.all(Array.from({ length: MACHINES_AT_ONCE }, lane));
@@ -85,7 +84,7 @@ async function sharedAtmPubkeys(
 /** The documents of one machine. Notes fingerprint and size of each publishable state by its d tag. */
 async function planMachine(
   deps: ActivityDependencies,
-  types: { type: string; read: StateReader }[],
+  readers: StateReader[],
   machine: MachineRow,
   shared: Set<string>,
   noted: Pick<Plan, 'fingerprints' | 'plaintextBytes'>,
@@ -99,7 +98,8 @@ async function planMachine(
         : undefined;
 
   return Promise.all(
-    types.map(async ({ type: documentType, read }): Promise<PlannedDocument> => {
+    readers.map(async (reader): Promise<PlannedDocument> => {
+      const { documentType } = reader;
       const row = {
         documentType,
         machineId: machine.id,
@@ -113,7 +113,7 @@ async function planMachine(
         return { ...row, outcome: 'failed', failureType: 'MachineKeyInvalid', failureMessage: keyProblem };
       }
       try {
-        const plaintext = await read(machine.id);
+        const plaintext = await reader.read(machine.id);
         if (plaintext === undefined) return { ...row, outcome: 'skipped' };
         const d = dTag(documentType, atmPubkey ?? '');
         noted.plaintextBytes.set(d, Buffer.byteLength(plaintext, 'utf8'));

@@ -14,28 +14,37 @@ export async function readState(
   return serialiseState(type, rows, deps.maxStateBytes);
 }
 
-/** Reads as `readState` does, after the rows of many machines were read at once. */
-export type StateReader = (machineId: string) => Promise<string | undefined>;
+/**
+ * Reads states as `readState` does, the rows of many machines at once where that can be done. What Postgres refuses for many, or
+ * does not do in time, is read for each from then on, which also says what is wrong with which.
+ */
+export class StateReader {
+  #rows = new Map<string, Record<string, unknown>[]>();
+  #oneByOne = false;
 
-/** What Postgres refuses for many at once is read for each, which then says what is wrong. */
-export async function readStates(
-  deps: ActivityDependencies,
-  documentType: string,
-  machineIds: string[],
-): Promise<StateReader> {
-  const type = typeOf(deps, documentType);
-  const { database, sources, maxStateBytes } = deps;
-  const states = await sources
-    .states(database, documentType, machineIds, maxStateBytes)
-    .catch((thrown: unknown) => {
-      if (thrown instanceof RepublishError && thrown.type === 'DatabaseMisconfigured') return undefined;
-      throw thrown;
-    });
-  return async (machineId) => {
-    const rows = states?.get(machineId);
-    if (rows === undefined) return readState(deps, documentType, machineId);
-    return serialiseState(type, rows, maxStateBytes);
-  };
+  constructor(
+    private readonly deps: ActivityDependencies,
+    readonly documentType: string,
+  ) {}
+
+  /** Forgets what was prepared before. */
+  async prepare(machineIds: string[]): Promise<void> {
+    const { sources, database, maxStateBytes } = this.deps;
+    this.#rows = new Map();
+    if (this.#oneByOne) return;
+    try {
+      this.#rows = await sources.states(database, this.documentType, machineIds, maxStateBytes);
+    } catch (thrown) {
+      if (!(thrown instanceof RepublishError)) throw thrown;
+      this.#oneByOne = true;
+    }
+  }
+
+  async read(machineId: string): Promise<string | undefined> {
+    const rows = this.#rows.get(machineId);
+    if (rows === undefined) return readState(this.deps, this.documentType, machineId);
+    return serialiseState(typeOf(this.deps, this.documentType), rows, this.deps.maxStateBytes);
+  }
 }
 
 /** @throws RepublishError WorkerOutdated */

@@ -30,7 +30,7 @@ const USAGE: ReadonlySet<string> = new Set<CallerFailureType>(['UsageError', 'Se
 /** The exit code for a failure type. */
 export function exitCodeFor(type: string): number {
   if (USAGE.has(type)) return EXIT.usage;
-  if (type === 'RepublishIncomplete') return EXIT.partlyDone;
+  if (type === 'RepublishIncomplete' || type === 'LedgerIncomplete') return EXIT.partlyDone;
   if (type.startsWith('Signer')) return EXIT.signer;
   return PREFLIGHT.has(type) ? EXIT.preflight : EXIT.failed;
 }

@@ -4,6 +4,7 @@ import { republishOperatorConfigs } from '../../client/republish';
 import { WORKFLOW_TYPE } from '../../contract/names';
 import { fails } from '../support/fails';
 import { type Saga, startSaga } from '../support/saga';
+import { until } from '../support/until';
 
 describe('the saga', () => {
   let saga: Saga;
@@ -51,6 +52,29 @@ describe('the saga', () => {
       failures: [],
       failure: null,
     });
+  });
+
+  test('a ledger that has lost documents meanwhile, as after a failover, is not taken for complete', async () => {
+    const { id, machines } = await saga.addOperator({
+      machines: 4,
+      bunker: { answerDelayMs: 60, concurrency: 1 },
+    });
+    const run = await saga.start(id);
+    await until(async () => (await run.progress()).published >= 1);
+    await saga.database.query('DELETE FROM republish.documents WHERE run_id = $1 AND machine_id = $2', [
+      run.runId,
+      machines[3]?.id,
+    ]);
+
+    const failed = await fails(RepublishFailed, run.result());
+    expect(failed.type).toBe('LedgerIncomplete');
+    expect(failed.message).toContain('the ledger has 6 of the 8 documents that were planned');
+    expect(await saga.audits(id)).toMatchObject([
+      { outcome: 'failed', failure: { type: 'LedgerIncomplete' } },
+    ]);
+
+    const again = await (await saga.start(id)).result();
+    expect(Object.values(again).flat()).toHaveLength(8);
   });
 
   test('a second run finds everything unchanged, gives the same ids and asks the bunker nothing', async () => {
