@@ -42,9 +42,7 @@ describe('the live view', () => {
   test('start: bar, rate, time left and a table, redrawn in place; what became of it stays', async () => {
     const { id } = await slowOperator(24);
     const terminal = inTerminal(['start', id]);
-    await until(() =>
-      /█+░+ +\d+%\s+\d+ of 48 {2}[\d.]+\/s {2}\d+ (s|min) left/.test(terminal.screen()),
-    );
+    await until(() => /█+░+ +\d+%\s+\d+ of 48 {2}[\d.]+\/s {2}\d+ (s|min) left/.test(terminal.screen()));
     expect(terminal.screen()).toContain('Ctrl-C detaches; the run goes on.');
     expect(terminal.screen()).toMatch(/^bitspire-fees +24 +\d+ +0 +0 +0 +0$/m);
     expect(await terminal.ended).toBe(0);
