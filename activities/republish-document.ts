@@ -38,7 +38,8 @@ export async function republishDocument(
   call.onDocument(row);
   const force = 'force' in named && named.force === true;
   const outcome = await bringToOutcome(deps, row, force, call);
-  return 'document' in named ? outcome : { outcome };
+  if ('document' in named) return outcome === 'published' ? undefined : outcome;
+  return { outcome };
 }
 
 function notInLedger(input: RepublishDocumentInput, workflowId: string): RepublishError {

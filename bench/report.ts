@@ -102,13 +102,13 @@ export function scaleTable(facts: ScaleFacts): string {
       ['documents/s by quarter', facts.quartersPerSecond.map(rate).join(', '), ''],
       ['last quarter of the first', percent(last / first), 'at least 95%'],
       [
-        'memory of the worker, at a tenth, at the last document, after the audit',
-        [facts.rssBytesAtTenth, facts.rssBytesAtLast, facts.rssBytesAtEnd].map(mebibytes).join(', '),
+        'memory of the worker: over the second tenth of the documents, over the last, at its highest',
+        [facts.rssBytesSecondTenth, facts.rssBytesLastTenth, facts.rssBytesPeak].map(mebibytes).join(', '),
         '',
       ],
       [
-        'growth of memory, to the last document',
-        percent(facts.rssBytesAtLast / facts.rssBytesAtTenth - 1),
+        'growth of memory, from the second tenth to the last',
+        percent(facts.rssBytesLastTenth / facts.rssBytesSecondTenth - 1),
         'under 15%',
       ],
       ['CPU of the worker per document', `${facts.cpuMsPerDocument.toFixed(1)} ms`, ''],

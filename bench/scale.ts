@@ -18,10 +18,13 @@ export interface ScaleFacts {
   ms: number;
   /** Documents per second in each quarter of the documents. */
   quartersPerSecond: number[];
-  /** Memory of the worker when a tenth of the documents was done, when all of them were, and after the audit. */
-  rssBytesAtTenth: number;
-  rssBytesAtLast: number;
-  rssBytesAtEnd: number;
+  /**
+   * Memory of the worker, averaged over the second and over the last tenth of the documents: it rises and falls with each
+   * execution, so that one sample would say where in it that was.
+   */
+  rssBytesSecondTenth: number;
+  rssBytesLastTenth: number;
+  rssBytesPeak: number;
   cpuMsPerDocument: number;
   history: HistoryFacts;
   eventsPerDocument: number;
@@ -80,9 +83,9 @@ export async function scale(
       latencyMs,
       ms,
       quartersPerSecond: quarters(samples, documents),
-      rssBytesAtTenth: rssAt(samples, documents / 10),
-      rssBytesAtLast: rssAt(samples, documents),
-      rssBytesAtEnd: samples.at(-1)?.rssBytes ?? 0,
+      rssBytesSecondTenth: averageRss(samples, documents * 0.1, documents * 0.2),
+      rssBytesLastTenth: averageRss(samples, documents * 0.9, documents),
+      rssBytesPeak: Math.max(...samples.map(({ rssBytes }) => rssBytes)),
       cpuMsPerDocument: (after.cpuMs - before.cpuMs) / documents,
       history,
       eventsPerDocument: history.events / documents,
@@ -94,8 +97,9 @@ export async function scale(
   }
 }
 
-function rssAt(samples: Sample[], documents: number): number {
-  return samples.find((one) => one.documents >= documents)?.rssBytes ?? 0;
+function averageRss(samples: Sample[], from: number, to: number): number {
+  const within = samples.filter(({ documents }) => documents >= from && documents <= to);
+  return within.reduce((sum, { rssBytes }) => sum + rssBytes, 0) / within.length;
 }
 
 async function settled(world: World, runId: string): Promise<number> {

@@ -170,8 +170,8 @@ export type RepublishDocumentInput =
   /** As histories of before have it. */
   | { runId: string; documentType: string; machineId: string; force?: true };
 
-/** Which event it is stands in the ledger. An object where the input was one of before. */
-export type RepublishDocumentResult = GoodOutcome | { outcome: GoodOutcome };
+/** Nothing when it is published: which event it is stands in the ledger. An object where the input was one of before. */
+export type RepublishDocumentResult = GoodOutcome | { outcome: GoodOutcome } | undefined;
 
 export type GoodOutcome = Extract<Outcome, 'published' | 'unchanged' | 'superseded'>;
 

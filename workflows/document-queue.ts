@@ -28,8 +28,10 @@ export interface Working<Result> {
   /** No further document is to be begun by this execution. */
   mustEnd(): boolean;
   work(document: QueuedDocument): Promise<Result>;
-  /** Told how each document ended: with the result of `work`, or a failure. */
-  onEnd(document: QueuedDocument, result: Result | undefined): void;
+  /** Told of each document that ended well, with the result of `work`. */
+  onEnd(document: QueuedDocument, result: Result): void;
+  /** Told of each that failed. */
+  onFailure(document: QueuedDocument): void;
   failureOf(error: unknown): Failure;
 }
 
@@ -215,14 +217,18 @@ export class DocumentQueue {
   }
 
   /** False when it did not fail but was cancelled, and not because it was given up. */
-  #fail<Result>(document: QueuedDocument, { onEnd, failureOf }: Working<Result>, error: unknown): boolean {
+  #fail<Result>(
+    document: QueuedDocument,
+    { onFailure, failureOf }: Working<Result>,
+    error: unknown,
+  ): boolean {
     const key = keyOf(document);
     this.#inWork.delete(key);
     if (isCancellation(error)) return this.#givenUp.has(key);
     const failure = failureOf(error);
     this.#failed.set(key, { document, failure });
     this.#failedInARow = ALIKE_FOR_ALL.has(failure.type) ? this.#failedInARow + 1 : 0;
-    onEnd(document, undefined);
+    onFailure(document);
     return true;
   }
 

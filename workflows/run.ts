@@ -18,7 +18,7 @@ import type { DocumentSelection, UpdateName } from '../contract/control';
 import type { DocumentFailure } from '../contract/failures';
 import type { RepublishInput } from '../contract/input';
 import { PROGRESS_QUERY } from '../contract/names';
-import type { Phase, Progress } from '../contract/progress';
+import type { Outcome, Phase, Progress } from '../contract/progress';
 import { didYouMean } from '../contract/suggest';
 import {
   askSigner,
@@ -178,12 +178,9 @@ export class Run implements ControlledRun {
                 : number
               : { runId: runId(), documentType, machineId, ...(force ? { force } : {}) },
           ]),
-        onEnd: (document, result) => {
-          const outcome = typeof result === 'object' ? result.outcome : (result ?? 'failed');
-          this.#tally.count(document.documentType, outcome);
-          this.control.forgetApproval(keyOf(document));
-          this.onChange();
-        },
+        onEnd: (document, result = 'published') =>
+          this.#settle(document, typeof result === 'object' ? result.outcome : result),
+        onFailure: (document) => this.#settle(document, 'failed'),
         failureOf,
       });
       await this.control.untilIdle();
@@ -192,6 +189,12 @@ export class Run implements ControlledRun {
     // A run that holds may do so for weeks, and be asked to try again many times.
     const holdsOn = this.request.onFailure === 'hold' && !this.#isDecided();
     return holdsOn && this.#mustHandOver() ? this.#handOver(checked) : undefined;
+  }
+
+  #settle(document: QueuedDocument, outcome: Outcome): void {
+    this.#tally.count(document.documentType, outcome);
+    this.control.forgetApproval(keyOf(document));
+    this.onChange();
   }
 
   async #prepare(checked: CheckSignerResult): Promise<void> {

@@ -65,7 +65,7 @@ test('the bench compares the loop, this program and the ideal, and records it wi
     'c of a',
   ]);
   expect(figures?.slice(0, 2)).toEqual(['5 ms', '8']);
-  expect(figures).toHaveLength(13);
+  expect(figures).toHaveLength(14);
   expect(costs.map(([what]) => what)).toEqual([
     'what',
     'one machine, bunker at 5 ms: the run',
@@ -101,8 +101,8 @@ test('the bench of a large run prints memory, rate by quarter, events and bytes'
     'documents',
     'documents/s by quarter',
     'last quarter of the first',
-    'memory of the worker, at a tenth, at the last document, after the audit',
-    'growth of memory, to the last document',
+    'memory of the worker: over the second tenth of the documents, over the last, at its highest',
+    'growth of memory, from the second tenth to the last',
     'CPU of the worker per document',
     'events per document',
     'history bytes per document',

@@ -69,11 +69,11 @@ describe('a run leaves no secret and no state behind', () => {
       const input = JSON.parse(Buffer.from(payload?.data ?? []).toString('utf8')) as unknown;
       expect(input).toEqual(expect.any(Number));
     }
-    const results = (events ?? []).flatMap(({ activityTaskCompletedEventAttributes: attributes }) => {
-      const data = attributes?.result?.payloads?.[0]?.data;
-      return data ? [Buffer.from(data).toString('utf8')] : [];
-    });
+    const ids = new Set(scheduled.map(({ eventId }) => String(eventId)));
+    const results = (events ?? []).flatMap(({ activityTaskCompletedEventAttributes: attributes }) =>
+      ids.has(String(attributes?.scheduledEventId)) ? [attributes?.result?.payloads?.[0]?.data ?? []] : [],
+    );
     // Which event it is, the ledger says.
-    expect(results.filter((text) => text === '"published"')).toHaveLength(10);
+    expect(results.map((data) => data.length)).toEqual(Array(10).fill(0));
   });
 });
