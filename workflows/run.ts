@@ -13,6 +13,7 @@ import type {
   LedgerCounts,
   PersistAuditInput,
   PersistAuditResult,
+  RepublishDocumentInput,
 } from '../contract/activities';
 import type { DocumentSelection, UpdateName } from '../contract/control';
 import type { DocumentFailure } from '../contract/failures';
@@ -160,7 +161,6 @@ export class Run implements ControlledRun {
     if (this.carried === undefined) await this.#prepare(checked);
     const { limits } = checked;
     const republish = republishWithin(limits);
-    const force = this.request.force === true;
     do {
       this.enter('publishing');
       await this.queue.work(this.#pages, {
@@ -170,14 +170,8 @@ export class Run implements ControlledRun {
             ? undefined
             : this.control.untilResumed(() => this.#mustHandOver()),
         mustEnd: () => this.#mustHandOver(),
-        work: ({ machineId, name, documentType, number }) =>
-          republish.executeWithOptions({ summary: documentSummary(documentType, name, machineId) }, [
-            this.#byNumber && number !== undefined
-              ? force
-                ? { document: number, force }
-                : number
-              : { runId: runId(), documentType, machineId, ...(force ? { force } : {}) },
-          ]),
+        work: (document) =>
+          republish.executeWithOptions({ summary: documentSummary(document) }, [this.#inputOf(document)]),
         onEnd: (document, result = 'published') =>
           this.#settle(document, typeof result === 'object' ? result.outcome : result),
         onFailure: (document) => this.#settle(document, 'failed'),
@@ -189,6 +183,12 @@ export class Run implements ControlledRun {
     // A run that holds may do so for weeks, and be asked to try again many times.
     const holdsOn = this.request.onFailure === 'hold' && !this.#isDecided();
     return holdsOn && this.#mustHandOver() ? this.#handOver(checked) : undefined;
+  }
+
+  #inputOf({ documentType, machineId, number }: QueuedDocument): RepublishDocumentInput {
+    const force = this.request.force === true ? { force: true as const } : undefined;
+    if (!this.#byNumber || number === undefined) return { runId: runId(), documentType, machineId, ...force };
+    return force === undefined ? number : { document: number, ...force };
   }
 
   #settle(document: QueuedDocument, outcome: Outcome): void {

@@ -1,12 +1,13 @@
 import type { DocumentSelection } from '../contract/control';
+import type { QueuedDocument } from './document-queue';
 
 /**
  * What the Temporal UI calls each activity: the line beside its bar in the timeline. Beside its name, the end of a machine's id
  * is enough to find it by; history holds the line once for each document.
  */
-export function documentSummary(documentType: string, machineName: string, machineId: string): string {
+export function documentSummary({ documentType, name, machineId }: QueuedDocument): string {
   const id = machineId.length <= 10 ? machineId : `…${machineId.slice(-4)}`;
-  return `${documentType}: ${machineName.slice(0, 60)} (${id})`;
+  return `${documentType}: ${name.slice(0, 60)} (${id})`;
 }
 
 /** Pages are told apart by where they begin: a machine id, as the cursor is one. */
