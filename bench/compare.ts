@@ -37,6 +37,12 @@ export interface CompareOptions {
 /** About what two cores do, whatever the bunker could: this and the ideal set how many documents a measurement takes. */
 const ASSUMED_PER_SECOND = 50;
 
+/**
+ * Done before each measurement, by the loop as by the worker: JavaScript is slow until it is compiled, and what a document costs is
+ * asked of migrations that are longer than that.
+ */
+const WARM_UP_DOCUMENTS = 200;
+
 const LOOP_WITHIN_MS = 30 * 60_000;
 
 export async function compare(
@@ -76,6 +82,11 @@ function documentsFor(latencyMs: number, width: number, seconds: number): number
   return Math.max(4, 2 * Math.ceil((Math.min(perSecond, ASSUMED_PER_SECOND) * seconds) / 2));
 }
 
+/** Not more than what is measured. Even, as that is. */
+function warmUpFor(documents: number): number {
+  return Math.min(WARM_UP_DOCUMENTS, documents);
+}
+
 async function measureLoop(
   world: World,
   latencyMs: number,
@@ -83,7 +94,17 @@ async function measureLoop(
   seconds: number,
 ): Promise<Measured> {
   const documents = documentsFor(latencyMs, width, seconds);
-  const { ms, cpuMs } = await runLoop(world, width, documents);
+  // One after the other it would take minutes, and what it costs is not told.
+  const warmUp =
+    width === 1
+      ? {}
+      : {
+          warmUp: {
+            operatorUserId: await world.addOperator(warmUpFor(documents) / 2),
+            documents: warmUpFor(documents),
+          },
+        };
+  const { ms, cpuMs } = await runLoop(world, width, documents, warmUp);
   return measured(documents, ms, cpuMs);
 }
 
@@ -92,7 +113,7 @@ export async function runLoop(
   world: World,
   width: number,
   documents: number,
-  more: Pick<LoopArguments, 'askFirst'> = {},
+  more: Pick<LoopArguments, 'askFirst' | 'warmUp'> = {},
 ): Promise<LoopFacts> {
   const argument: LoopArguments = {
     databaseUrl: world.databaseUrl,
@@ -118,8 +139,7 @@ async function measureOurs(
   const operator = await world.addOperator(documents / 2);
   const worker = await world.startWorker(width);
   try {
-    // As the loop has its connections when its time begins: the run of another operator.
-    await (await world.start(await world.addOperator(1))).result();
+    await (await world.start(await world.addOperator(warmUpFor(documents) / 2))).result();
     const before = await processFacts(worker.pid);
     const startedAtMs = performance.now();
     const run = await world.start(operator);
