@@ -1,6 +1,6 @@
 import { startChild } from './child';
 import { historyOf } from './history';
-import type { LoopArguments, LoopFacts } from './loop';
+import type { Batch, LoopArguments, LoopFacts } from './loop';
 import { processFacts } from './process-facts';
 import type { World } from './world';
 
@@ -82,9 +82,10 @@ function documentsFor(latencyMs: number, width: number, seconds: number): number
   return Math.max(4, 2 * Math.ceil((Math.min(perSecond, ASSUMED_PER_SECOND) * seconds) / 2));
 }
 
-/** Not more than what is measured. Even, as that is. */
-function warmUpFor(documents: number): number {
-  return Math.min(WARM_UP_DOCUMENTS, documents);
+/** Of an operator of its own, and not more than what is measured. */
+async function warmUpFor(world: World, measured: number): Promise<Batch> {
+  const documents = Math.min(WARM_UP_DOCUMENTS, measured);
+  return { operatorUserId: await world.addOperator(documents / 2), documents };
 }
 
 async function measureLoop(
@@ -95,16 +96,8 @@ async function measureLoop(
 ): Promise<Measured> {
   const documents = documentsFor(latencyMs, width, seconds);
   // One after the other it would take minutes, and what it costs is not told.
-  const warmUp =
-    width === 1
-      ? {}
-      : {
-          warmUp: {
-            operatorUserId: await world.addOperator(warmUpFor(documents) / 2),
-            documents: warmUpFor(documents),
-          },
-        };
-  const { ms, cpuMs } = await runLoop(world, width, documents, warmUp);
+  const more = width === 1 ? {} : { warmUp: await warmUpFor(world, documents) };
+  const { ms, cpuMs } = await runLoop(world, width, documents, more);
   return measured(documents, ms, cpuMs);
 }
 
@@ -139,7 +132,8 @@ async function measureOurs(
   const operator = await world.addOperator(documents / 2);
   const worker = await world.startWorker(width);
   try {
-    await (await world.start(await world.addOperator(warmUpFor(documents) / 2))).result();
+    const warmUp = await warmUpFor(world, documents);
+    await (await world.start(warmUp.operatorUserId)).result();
     const before = await processFacts(worker.pid);
     const startedAtMs = performance.now();
     const run = await world.start(operator);

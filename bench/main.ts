@@ -1,6 +1,7 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
+import { ensureError } from '../contract/failures';
 import { compare } from './compare';
 import { fixedCosts } from './costs';
 import { fleet } from './fleet';
@@ -19,7 +20,6 @@ import {
 } from './report';
 import { scale } from './scale';
 import { startWorld, type World } from './world';
-import { ensureError } from '../contract/failures';
 
 const USAGE = `npm run bench [-- options]          a table, bench/results/bench.json, plots, docs/performance.md
 npm run bench:scale [-- options]    20,000 documents of one operator

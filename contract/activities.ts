@@ -249,9 +249,9 @@ export interface PersistAuditInput {
 export interface PersistAuditResult {
   /** Empty lists where there are more ids than a payload carries. Absent where they come packed, which a worker of an earlier release cannot. */
   events?: RepublishResult;
-  /** Event ids by document type: the 32 bytes of each, one after the other, in base64url. */
+  /** Event ids by document type: the 32 bytes of each, one after the other, in base64url. Empty where `events` would be. */
   packedEvents?: Record<string, string>;
-  /** Then: how many ids there are. */
+  /** Where they are more than a payload carries: how many ids there are. */
   eventsLeftOut?: number;
   /** Documents by type and outcome. */
   counts: Record<string, Record<Outcome, number>>;

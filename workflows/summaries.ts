@@ -6,8 +6,7 @@ import type { QueuedDocument } from './document-queue';
  * is enough to find it by; history holds the line once for each document.
  */
 export function documentSummary({ documentType, name, machineId }: QueuedDocument): string {
-  const id = machineId.length <= 10 ? machineId : `…${machineId.slice(-4)}`;
-  return `${documentType}: ${name.slice(0, 60)} (${id})`;
+  return `${documentType}: ${name.slice(0, 60)} (${shortId(machineId, 0)})`;
 }
 
 /** Pages are told apart by where they begin: a machine id, as the cursor is one. */
@@ -21,6 +20,6 @@ export function selectionSummary(what: string, { documentType, machineId }: Docu
 }
 
 /** Enough of an id to find it by: many begin alike (`operator-1-machine-…`), so its end is kept too. */
-function shortId(id: string): string {
-  return id.length <= 10 ? id : `${id.slice(0, 4)}…${id.slice(-4)}`;
+function shortId(id: string, head = 4): string {
+  return id.length <= 10 ? id : `${id.slice(0, head)}…${id.slice(-4)}`;
 }

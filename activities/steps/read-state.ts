@@ -1,17 +1,14 @@
 import { RepublishError } from '../../contract/failures';
-import type { DocumentType } from '../../documents/document-type';
 import { serialiseState } from '../../documents/state';
 import type { ActivityDependencies } from '../dependencies';
 
 /** The plaintext of a machine's document as Postgres has it now; undefined where there is no state. */
-export async function readState(
+export function readState(
   deps: ActivityDependencies,
   documentType: string,
   machineId: string,
 ): Promise<string | undefined> {
-  const type = typeOf(deps, documentType);
-  const rows = await deps.sources.state(deps.database, documentType, machineId, deps.maxStateBytes);
-  return serialiseState(type, rows, deps.maxStateBytes);
+  return new StateReader(deps, documentType).read(machineId);
 }
 
 /**
@@ -40,16 +37,19 @@ export class StateReader {
     }
   }
 
+  /** @throws RepublishError WorkerOutdated, StateInvalid, StateTooLarge or of the database */
   async read(machineId: string): Promise<string | undefined> {
-    const rows = this.#rows.get(machineId);
-    if (rows === undefined) return readState(this.deps, this.documentType, machineId);
-    return serialiseState(typeOf(this.deps, this.documentType), rows, this.deps.maxStateBytes);
+    const { documentTypes, sources, database, maxStateBytes } = this.deps;
+    const type = documentTypes.find((candidate) => candidate.type === this.documentType);
+    if (type === undefined) {
+      throw new RepublishError(
+        'WorkerOutdated',
+        `this worker does not know the document type "${this.documentType}"`,
+      );
+    }
+    const rows =
+      this.#rows.get(machineId) ??
+      (await sources.state(database, this.documentType, machineId, maxStateBytes));
+    return serialiseState(type, rows, maxStateBytes);
   }
-}
-
-/** @throws RepublishError WorkerOutdated */
-function typeOf({ documentTypes }: ActivityDependencies, documentType: string): DocumentType {
-  const type = documentTypes.find((candidate) => candidate.type === documentType);
-  if (type !== undefined) return type;
-  throw new RepublishError('WorkerOutdated', `this worker does not know the document type "${documentType}"`);
 }

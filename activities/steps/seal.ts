@@ -19,6 +19,12 @@ import { relayIdentity } from './relay-identity';
 import { tooLargeForRelays } from './relay-limits';
 import type { SignerLoan } from './use-signer';
 
+/** A document of a machine with a key, and the newest seal of its address as it was just read. */
+interface SealableRow extends Omit<AttemptRow, 'atmPubkey' | 'earlier'> {
+  atmPubkey: string;
+  earlier: EarlierSeal | undefined;
+}
+
 interface Sealed {
   row: DocumentRow;
   /** What the relays had at the address a moment ago. */
@@ -42,13 +48,15 @@ export async function seal(
   signerCall: SignerCall,
   loan: SignerLoan,
 ): Promise<Sealed> {
+  const { documentType, machineId, operatorPubkey, atmPubkey } = row;
+  if (atmPubkey === null) {
+    throw new RepublishError('MachineKeyInvalid', `machine ${machineId} has no usable atm_pubkey`);
+  }
   let earlier = row.earlier ?? undefined;
   for (let attempt = 1; attempt <= MAX_RACES; attempt += 1) {
-    const sealed = await sealOnce(deps, { ...row, earlier }, force, signerCall, loan);
+    const sealed = await sealOnce(deps, { ...row, atmPubkey, earlier }, force, signerCall, loan);
     if (sealed !== undefined) return sealed;
-    const { operatorPubkey, documentType, atmPubkey, runId } = row;
-    if (atmPubkey !== null)
-      earlier = await newestSeal(deps.database, { operatorPubkey, documentType, atmPubkey }, runId);
+    earlier = await newestSeal(deps.database, { operatorPubkey, documentType, atmPubkey }, row.runId);
   }
   throw new RepublishError('Unexpected', 'other runs keep sealing the same document');
 }
@@ -56,15 +64,12 @@ export async function seal(
 /** Undefined when another run has sealed the address at a later date meanwhile: ours must not be dated before it. */
 async function sealOnce(
   deps: ActivityDependencies,
-  row: Omit<AttemptRow, 'earlier'> & { earlier: EarlierSeal | undefined },
+  row: SealableRow,
   force: boolean,
   signerCall: SignerCall,
   loan: SignerLoan,
 ): Promise<Sealed | undefined> {
   const { documentType, machineId, operatorUserId, operatorPubkey, atmPubkey, earlier } = row;
-  if (atmPubkey === null) {
-    throw new RepublishError('MachineKeyInvalid', `machine ${machineId} has no usable atm_pubkey`);
-  }
   const address = { kind: DOCUMENT_KIND, pubkey: operatorPubkey, d: dTag(documentType, atmPubkey) };
 
   // The order matters. A save of the operator's is in Postgres before it is on a relay: read after the relays, the state

@@ -104,7 +104,7 @@ export function documentsOfMachines(
  * A document by the number that the ledger gave it, of a run of this workflow: a ledger that was put back to an earlier day may
  * have given the number to another run's.
  */
-export interface DocumentNumber {
+export interface DocumentByNumber {
   document: number;
   workflowId: string;
 }
@@ -117,6 +117,29 @@ export type EarlierSeal = Pick<DocumentRow, 'event' | 'signature' | 'stateFinger
 
 const EARLIER_COLUMNS =
   'unsigned_event AS event, signature, state_fingerprint AS "stateFingerprint", outcome';
+
+/**
+ * The newest seal of an address by any other run, as SQL; each argument says in SQL which. Signed or not: an unsigned seal may have
+ * become an event at the bunker, so nothing may be dated before it.
+ */
+function newestSealOf(
+  operatorPubkey: string,
+  documentType: string,
+  atmPubkey: string,
+  runId: string,
+): string {
+  return `SELECT ${EARLIER_COLUMNS} FROM republish.documents AS seal
+      WHERE seal.operator_pubkey = ${operatorPubkey} AND seal.document_type = ${documentType} AND seal.atm_pubkey = ${atmPubkey}
+        AND seal.event_id IS NOT NULL AND seal.run_id <> ${runId}
+      ORDER BY seal.created_at_s DESC, seal.event_id ASC LIMIT 1`;
+}
+
+const EARLIER = newestSealOf(
+  'documents.operator_pubkey',
+  'documents.document_type',
+  'documents.atm_pubkey',
+  'documents.run_id',
+);
 
 const OPERATOR = '(SELECT operator_user_id FROM republish.runs WHERE runs.run_id = documents.run_id)';
 
@@ -135,17 +158,13 @@ export interface AttemptRow extends DocumentRow {
  */
 export async function beginAttempt(
   db: Queryable,
-  named: DocumentKey | DocumentNumber,
+  named: DocumentKey | DocumentByNumber,
 ): Promise<AttemptRow | undefined> {
   const [row] = await db.query<AttemptRow>(
     `UPDATE republish.documents SET attempts = attempts + 1
       WHERE ${'document' in named ? BY_NUMBER : 'run_id = $1 AND document_type = $2 AND machine_id = $3'}
       RETURNING ${COLUMNS}, ${OPERATOR} AS "operatorUserId", ${signerAsJson(OPERATOR)} AS signer,
-        (SELECT row_to_json(earlier) FROM (
-          SELECT ${EARLIER_COLUMNS} FROM republish.documents AS other
-           WHERE other.operator_pubkey = documents.operator_pubkey AND other.document_type = documents.document_type
-             AND other.atm_pubkey = documents.atm_pubkey AND other.event_id IS NOT NULL AND other.run_id <> documents.run_id
-           ORDER BY other.created_at_s DESC, other.event_id ASC LIMIT 1) AS earlier) AS earlier`,
+        (SELECT row_to_json(earlier) FROM (${EARLIER}) AS earlier) AS earlier`,
     'document' in named
       ? [named.document, named.workflowId]
       : [named.runId, named.documentType, named.machineId],
@@ -160,21 +179,18 @@ export interface DocumentAddress {
   atmPubkey: string;
 }
 
-/**
- * The newest event that any run has sealed for an address, or undefined. Signed or not: an unsigned seal may have become
- * an event at the bunker, so nothing may be dated before it.
- */
+/** The newest event that any other run has sealed for an address, or undefined. */
 export async function newestSeal(
   db: Queryable,
   address: DocumentAddress,
   exceptRunId: string,
 ): Promise<EarlierSeal | undefined> {
-  const [row] = await db.query<EarlierSeal>(
-    `SELECT ${EARLIER_COLUMNS} FROM republish.documents
-      WHERE operator_pubkey = $1 AND document_type = $2 AND atm_pubkey = $3 AND event_id IS NOT NULL AND run_id <> $4
-      ORDER BY created_at_s DESC, event_id ASC LIMIT 1`,
-    [address.operatorPubkey, address.documentType, address.atmPubkey, exceptRunId],
-  );
+  const [row] = await db.query<EarlierSeal>(newestSealOf('$1', '$2', '$3', '$4'), [
+    address.operatorPubkey,
+    address.documentType,
+    address.atmPubkey,
+    exceptRunId,
+  ]);
   return row;
 }
 

@@ -40,19 +40,27 @@ describe('activities', () => {
     return (await environment.run(activity, input)) as Awaited<ReturnType<Activities[K]>>;
   }
 
-  async function plan(operator: SagaOperator, input: Partial<LoadMachinesInput> = {}) {
-    const runId = randomUUID();
-    const request = { operatorUserId: operator.id };
-    const { operatorPubkey, documentTypes: types } = await call('checkSigner', { runId, request });
-    const page = await call('loadMachines', {
-      runId,
+  /** A page of the operator's machines: all of them, of both types, unless something else is asked for. */
+  function load(
+    operator: SagaOperator,
+    run: Pick<LoadMachinesInput, 'runId' | 'operatorPubkey'>,
+    input: Partial<LoadMachinesInput> = {},
+  ) {
+    return call('loadMachines', {
+      ...run,
       operatorUserId: operator.id,
-      operatorPubkey,
-      documentTypes: types,
+      documentTypes: ['bitspire-cassettes', 'bitspire-fees'],
       force: false,
       limit: 500,
       ...input,
     });
+  }
+
+  async function plan(operator: SagaOperator, input: Partial<LoadMachinesInput> = {}) {
+    const runId = randomUUID();
+    const request = { operatorUserId: operator.id };
+    const { operatorPubkey, documentTypes: types } = await call('checkSigner', { runId, request });
+    const page = await load(operator, { runId, operatorPubkey }, { documentTypes: types, ...input });
     return { runId, page, operatorPubkey };
   }
 
@@ -86,15 +94,11 @@ describe('activities', () => {
     const seen: string[] = [];
     let after: string | undefined;
     do {
-      const page = await call('loadMachines', {
-        runId,
-        operatorUserId: operator.id,
-        operatorPubkey,
-        documentTypes: ['bitspire-fees'],
-        force: false,
-        limit: 3,
-        ...(after === undefined ? {} : { after }),
-      });
+      const page = await load(
+        operator,
+        { runId, operatorPubkey },
+        { documentTypes: ['bitspire-fees'], limit: 3, ...(after === undefined ? {} : { after }) },
+      );
       seen.push(...page.machines.map(({ machineId }) => machineId));
       expect(page.toSign).toBe(page.machines.length);
       after = page.next;
@@ -135,14 +139,7 @@ describe('activities', () => {
     const { runId, operatorPubkey } = await plan(operator);
     const machineId = operator.machines[0]?.id ?? '';
     await call('republishDocument', { runId, documentType: 'bitspire-fees', machineId });
-    const again = await call('loadMachines', {
-      runId,
-      operatorUserId: operator.id,
-      operatorPubkey,
-      documentTypes: ['bitspire-cassettes', 'bitspire-fees'],
-      force: false,
-      limit: 500,
-    });
+    const again = await load(operator, { runId, operatorPubkey });
     expect(again.machines).toMatchObject([
       { machineId, documentTypes: ['bitspire-cassettes'] },
       { documentTypes: ['bitspire-cassettes', 'bitspire-fees'] },
@@ -158,15 +155,7 @@ describe('activities', () => {
       documentType: 'bitspire-fees',
       machineId: operator.machines[1]?.id ?? '',
     });
-    const page = await call('loadMachines', {
-      runId,
-      operatorUserId: operator.id,
-      operatorPubkey,
-      documentTypes: ['bitspire-cassettes', 'bitspire-fees'],
-      force: false,
-      limit: 500,
-      numbered: true,
-    });
+    const page = await load(operator, { runId, operatorPubkey }, { numbered: true });
     expect(page.machines).toEqual([]);
     const listed = documentsOf(page);
     expect(new Set(listed.map(({ number }) => number)).size).toBe(5);

@@ -243,14 +243,23 @@ describe('the ledger', () => {
       }
     });
 
-    test('documents that were planned before there were numbers have one each', async () => {
-      const before = `before_${process.pid}_${Date.now()}`;
-      const beforeUrl = await createDatabase(testServers().postgresUrl, before);
-      const earlier = openDatabase({ url: beforeUrl, maxConnections: 1 });
+    /** On a database as a release before document numbers has left it. */
+    async function beforeNumbers(work: (earlier: Database) => Promise<void>): Promise<void> {
+      const name = `before_${process.pid}_${Date.now()}`;
+      const earlier = openDatabase({ url: await createDatabase(testServers().postgresUrl, name) });
       try {
         await migrate(earlier);
         await earlier.query('ALTER TABLE republish.documents DROP COLUMN number');
         await earlier.query('DELETE FROM republish.migrations WHERE version >= 6');
+        await work(earlier);
+      } finally {
+        await earlier.close();
+        await dropDatabase(testServers().postgresUrl, name);
+      }
+    }
+
+    test('documents that were planned before there were numbers have one each', () =>
+      beforeNumbers(async (earlier) => {
         await earlier.query(
           "INSERT INTO republish.runs (run_id, workflow_id, operator_user_id, document_types) VALUES ('r', 'w', 'op', '{t}')",
         );
@@ -261,33 +270,19 @@ describe('the ledger', () => {
         expect((await migrate(earlier)).applied[0]).toBe('0006_document_numbers.sql');
         const numbers = (await documentsOfRun(earlier, 'r')).map(({ number }) => number);
         expect([...new Set(numbers)].filter((number) => number > 0)).toHaveLength(50);
-      } finally {
-        await earlier.close();
-        await dropDatabase(testServers().postgresUrl, before);
-      }
-    });
+      }));
 
-    test('a table that somebody holds is not waited for without end, and that is said', async () => {
-      const held = `held_${process.pid}_${Date.now()}`;
-      const heldUrl = await createDatabase(testServers().postgresUrl, held);
-      const [holder, waiter] = [openDatabase({ url: heldUrl }), openDatabase({ url: heldUrl })];
-      try {
-        await migrate(holder);
-        await holder.query('ALTER TABLE republish.documents DROP COLUMN number');
-        await holder.query('DELETE FROM republish.migrations WHERE version >= 6');
-        await holder.transaction(async (client) => {
+    test('a table that somebody holds is not waited for without end, and that is said', () =>
+      beforeNumbers(async (earlier) => {
+        await earlier.transaction(async (client) => {
           await client.query('SELECT 1 FROM republish.documents');
-          await expect(migrate(waiter, 200)).rejects.toMatchObject({
+          await expect(migrate(earlier, 200)).rejects.toMatchObject({
             type: 'DatabaseUnavailable',
             message: expect.stringContaining('another transaction holds what this needs'),
           });
         });
-        expect((await migrate(waiter, 200)).applied).toEqual(['0006_document_numbers.sql']);
-      } finally {
-        await Promise.all([holder.close(), waiter.close()]);
-        await dropDatabase(testServers().postgresUrl, held);
-      }
-    });
+        expect((await migrate(earlier, 200)).applied).toEqual(['0006_document_numbers.sql']);
+      }));
 
     test('a schema that is newer than this release is left alone, and the remedy is named', async () => {
       await database.query(
