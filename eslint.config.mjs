@@ -46,6 +46,7 @@ const arrows = {
 /** Packages that only one room may touch. */
 const packageOwners = {
   pg: ['database'],
+  dataloader: ['database'],
   'nostr-tools': ['nostr', 'dev', 'bench'],
   '@noble': ['nostr'],
   '@scure': ['nostr'],

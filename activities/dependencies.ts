@@ -2,17 +2,21 @@ import type { DocumentReference, RunLimits } from '../contract/activities';
 import type { Telemetry } from '../contract/telemetry';
 import type { AuditRow } from '../database/audit';
 import type { Database } from '../database/connection';
+import type { AttemptLedger } from '../database/ledger/attempts';
 import type { Sources } from '../database/sources';
 import type { DocumentType } from '../documents/document-type';
 import type { RelayPublisher } from '../nostr/relays/publisher';
 import type { Keyring } from '../nostr/signers/keyring';
 import type { SignerCall } from '../nostr/signers/signer';
 import type { Failpoint } from './failpoints';
+import type { ReadState } from './steps/read-state';
 
 /** Everything the activities touch; built once by the worker. */
 export interface ActivityDependencies {
   database: Database;
+  ledger: AttemptLedger;
   sources: Sources;
+  readState: ReadState;
   documentTypes: readonly DocumentType[];
   keyring: Keyring;
   publisher: RelayPublisher;

@@ -1,16 +1,13 @@
 import type { GoodOutcome, RepublishDocumentInput, RepublishDocumentResult } from '../contract/activities';
 import { RepublishError } from '../contract/failures';
 import type { Outcome } from '../contract/progress';
+import type { AttemptRow, Settlement } from '../database/ledger/attempts';
 import {
-  type AttemptRow,
-  beginAttempt,
   type DocumentKey,
   type DocumentRow,
-  keepSignature,
   recordFailedAttempt,
   recordRelays,
   type SealedEvent,
-  settleDocument,
 } from '../database/ledger/documents';
 import { isAuthentic } from '../nostr/events';
 import type { SignerCall } from '../nostr/signers/signer';
@@ -33,7 +30,7 @@ export async function republishDocument(
 ): Promise<RepublishDocumentResult> {
   const { workflowId } = call;
   const named = typeof input === 'number' ? { document: input } : input;
-  const row = await beginAttempt(deps.database, 'document' in named ? { ...named, workflowId } : named);
+  const row = await deps.ledger.begin('document' in named ? { ...named, workflowId } : named);
   if (row === undefined) throw notInLedger(input, workflowId);
   call.onDocument(row);
   const force = 'force' in named && named.force === true;
@@ -92,7 +89,7 @@ async function sign(
 ): Promise<{ signature: string | null; outcome: Outcome | null }> {
   const signed = await loan.use((signer) => signer.signEvent(event, signerCall));
   deps.failpoint('after-sign');
-  const kept = await keepSignature(deps.database, key, signed.sig);
+  const kept = await deps.ledger.keepSignature(key, signed.sig);
   if (kept === undefined) throw new RepublishError('Unexpected', 'the document is gone from the ledger');
   return kept;
 }
@@ -135,9 +132,9 @@ async function publish(
 async function settle(
   deps: ActivityDependencies,
   key: DocumentKey,
-  settlement: Parameters<typeof settleDocument>[2],
+  settlement: Settlement,
 ): Promise<Outcome | null> {
-  const outcome = await settleDocument(deps.database, key, settlement);
+  const outcome = await deps.ledger.settle(key, settlement);
   // Otherwise the run was closed before, and its audit has counted the document.
   if (outcome === settlement.outcome) deps.telemetry?.documentsEnded(key.documentType, outcome, 1);
   return outcome;

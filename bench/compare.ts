@@ -2,7 +2,7 @@ import { startChild } from './child';
 import { historyOf } from './history';
 import type { Batch, LoopArguments, LoopFacts } from './loop';
 import { processFacts } from './process-facts';
-import type { World } from './world';
+import type { BunkerKeys, World } from './world';
 
 /** What one way of doing it came to. */
 export interface Measured {
@@ -38,10 +38,10 @@ export interface CompareOptions {
 const ASSUMED_PER_SECOND = 50;
 
 /**
- * Done before each measurement, by the loop as by the worker: JavaScript is slow until it is compiled, and what a document costs is
- * asked of migrations that are longer than that.
+ * Done before each measurement, by the loop as by the worker, at a bunker that answers at once: JavaScript is slow until it is
+ * compiled, and what a document costs is asked of a worker that runs for weeks.
  */
-const WARM_UP_DOCUMENTS = 200;
+const WARM_UP_DOCUMENTS = 1_000;
 
 const LOOP_WITHIN_MS = 30 * 60_000;
 
@@ -51,14 +51,16 @@ export async function compare(
   say: (line: string) => void,
 ): Promise<Comparison[]> {
   const comparisons: Comparison[] = [];
+  const quick = await world.addBunker(0);
   for (const latencyMs of latenciesMs) {
     await world.setLatency(latencyMs);
-    const sequential = await measureLoop(world, latencyMs, 1, seconds / 2);
+    const sequential = await measureLoop(world, documentsFor(latencyMs, 1, seconds / 2), 1);
     say(`${latencyMs} ms, one after the other: ${sequential.perSecond.toFixed(1)} documents/s`);
     for (const width of inFlight) {
       // Side by side: the two that are compared run within the same minute.
-      const loop = await measureLoop(world, latencyMs, width, seconds);
-      const ours = await measureOurs(world, latencyMs, width, seconds);
+      const documents = documentsFor(latencyMs, width, seconds);
+      const loop = await measureLoop(world, documents, width, await warmUpFor(world, documents, quick));
+      const ours = await measureOurs(world, documents, width, await warmUpFor(world, documents, quick));
       const ideal = latencyMs === 0 ? undefined : (width * 1000) / (2 * latencyMs);
       say(
         `${latencyMs} ms, ${width} in flight: loop ${loop.perSecond.toFixed(1)}, ours ${ours.perSecond.toFixed(1)}, ideal ${ideal?.toFixed(1) ?? '-'} documents/s`,
@@ -83,21 +85,19 @@ function documentsFor(latencyMs: number, width: number, seconds: number): number
 }
 
 /** Of an operator of its own, and not more than what is measured. */
-async function warmUpFor(world: World, measured: number): Promise<Batch> {
+async function warmUpFor(world: World, measured: number, bunker: BunkerKeys): Promise<Batch> {
   const documents = Math.min(WARM_UP_DOCUMENTS, measured);
-  return { operatorUserId: await world.addOperator(documents / 2), documents };
+  return { operatorUserId: await world.addOperator(documents / 2, bunker), documents, ...bunker };
 }
 
+/** @param warmUp none for one after the other: it would take minutes, and what that costs is not told */
 async function measureLoop(
   world: World,
-  latencyMs: number,
+  documents: number,
   width: number,
-  seconds: number,
+  warmUp?: Batch,
 ): Promise<Measured> {
-  const documents = documentsFor(latencyMs, width, seconds);
-  // One after the other it would take minutes, and what it costs is not told.
-  const more = width === 1 ? {} : { warmUp: await warmUpFor(world, documents) };
-  const { ms, cpuMs } = await runLoop(world, width, documents, more);
+  const { ms, cpuMs } = await runLoop(world, width, documents, { warmUp });
   return measured(documents, ms, cpuMs);
 }
 
@@ -106,7 +106,7 @@ export async function runLoop(
   world: World,
   width: number,
   documents: number,
-  more: Pick<LoopArguments, 'askFirst' | 'warmUp'> = {},
+  more: { askFirst?: boolean; warmUp?: Batch | undefined } = {},
 ): Promise<LoopFacts> {
   const argument: LoopArguments = {
     databaseUrl: world.databaseUrl,
@@ -124,15 +124,13 @@ export async function runLoop(
 
 async function measureOurs(
   world: World,
-  latencyMs: number,
+  documents: number,
   width: number,
-  seconds: number,
+  warmUp: Batch,
 ): Promise<Comparison['ours']> {
-  const documents = documentsFor(latencyMs, width, seconds);
   const operator = await world.addOperator(documents / 2);
   const worker = await world.startWorker(width);
   try {
-    const warmUp = await warmUpFor(world, documents);
     await (await world.start(warmUp.operatorUserId)).result();
     const before = await processFacts(worker.pid);
     const startedAtMs = performance.now();

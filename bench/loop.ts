@@ -12,19 +12,19 @@ import { childArguments, tellReady } from './child';
 export interface LoopArguments extends Batch {
   databaseUrl: string;
   relay: string;
-  signerPubkey: string;
-  userPubkey: string;
   inFlight: number;
   /** As a run does: the bunker is asked for its key before the first document. */
   askFirst?: boolean;
   /** Done before the measurement begins. */
-  warmUp?: Batch;
+  warmUp?: Batch | undefined;
 }
 
 export interface Batch {
   operatorUserId: string;
   /** Documents to do; both types of so many machines as that takes. */
   documents: number;
+  /** Of the operator's bunker. */
+  signerPubkey: string;
 }
 
 export interface LoopFacts {
@@ -37,17 +37,20 @@ async function run(options: LoopArguments): Promise<LoopFacts> {
   useWebSocketImplementation(WebSocket);
   const database = openDatabase({ url: options.databaseUrl });
   const pool = new SimplePool();
-  const signer = BunkerSigner.fromBunker(
-    generateSecretKey(),
-    { pubkey: options.signerPubkey, relays: [options.relay], secret: null },
-    { pool },
-  );
-  await signer.connect();
-  const tools = { database, pool, signer };
-  if (options.warmUp !== undefined) await republish(tools, options, options.warmUp);
+  const connect = async ({ signerPubkey }: Batch): Promise<Tools> => {
+    const signer = BunkerSigner.fromBunker(
+      generateSecretKey(),
+      { pubkey: signerPubkey, relays: [options.relay], secret: null },
+      { pool },
+    );
+    await signer.connect();
+    return { database, pool, signer };
+  };
+  if (options.warmUp !== undefined) await republish(await connect(options.warmUp), options, options.warmUp);
+  const tools = await connect(options);
   const { user, system } = process.cpuUsage();
   const startedAtMs = performance.now();
-  if (options.askFirst === true) await signer.sendRequest('get_public_key', []);
+  if (options.askFirst === true) await tools.signer.sendRequest('get_public_key', []);
   const documents = await republish(tools, options, options);
   const ms = performance.now() - startedAtMs;
   const cpu = process.cpuUsage();

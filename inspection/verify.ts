@@ -1,7 +1,6 @@
 import { accountPubkey, resolveDocumentTypes } from '../activities/check-signer';
 import type { ActivityDependencies } from '../activities/dependencies';
 import { requireMachines } from '../activities/load-machines';
-import { readState } from '../activities/steps/read-state';
 import { RepublishError } from '../contract/failures';
 import type { RepublishInput } from '../contract/input';
 import { standingDocuments, type StandingRow } from '../database/ledger/standing';
@@ -164,7 +163,7 @@ export async function hasState(
   machineId: string,
 ): Promise<boolean> {
   try {
-    return (await readState(deps, documentType, machineId)) !== undefined;
+    return (await deps.readState(documentType, machineId)) !== undefined;
   } catch (thrown) {
     if (thrown instanceof RepublishError && /^State/.test(thrown.type)) return true;
     throw thrown;

@@ -1,6 +1,7 @@
 import { hkdfSync } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { ActivityDependencies } from '../activities/dependencies';
+import { stateReading } from '../activities/steps/read-state';
 import { ConfigurationError } from '../configuration/load';
 import type { Configuration } from '../configuration/schema';
 import { suggest } from '../contract/suggest';
@@ -9,6 +10,7 @@ import type { RunOutcome } from '../contract/progress';
 import type { Telemetry } from '../contract/telemetry';
 import type { AuditRow } from '../database/audit';
 import { openDatabase } from '../database/connection';
+import { AttemptLedger } from '../database/ledger/attempts';
 import { keepBunkerRelays } from '../database/signers';
 import { createSources, type Source, type SourceOptions } from '../database/sources';
 import type { DocumentType } from '../documents/document-type';
@@ -74,11 +76,19 @@ export function buildDependencies(
     replyTimeoutMs: configuration.relayTimeoutMs,
     onStanding: (relay, state) => telemetry?.relayAnswered(relay, state),
   });
+  const sources = createSources(sourceOptions(configuration, documentTypes));
   telemetry?.watchSigners(() => keyring.load());
   return {
     dependencies: {
       database,
-      sources: createSources(sourceOptions(configuration, documentTypes)),
+      ledger: new AttemptLedger(database),
+      sources,
+      readState: stateReading({
+        database,
+        sources,
+        documentTypes,
+        maxStateBytes: configuration.maxStateBytes,
+      }),
       documentTypes,
       keyring,
       publisher,

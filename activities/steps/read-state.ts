@@ -1,18 +1,34 @@
-import { RepublishError } from '../../contract/failures';
+import { ensureError, RepublishError } from '../../contract/failures';
+import { gathered } from '../../database/gathered';
 import { serialiseState } from '../../documents/state';
 import type { ActivityDependencies } from '../dependencies';
 
 /** The plaintext of a machine's document as Postgres has it now; undefined where there is no state. */
-export function readState(
-  deps: ActivityDependencies,
-  documentType: string,
-  machineId: string,
-): Promise<string | undefined> {
-  return new StateReader(deps, documentType).read(machineId);
+export type ReadState = (documentType: string, machineId: string) => Promise<string | undefined>;
+
+type StateDependencies = Pick<
+  ActivityDependencies,
+  'database' | 'sources' | 'documentTypes' | 'maxStateBytes'
+>;
+
+/** Reads states; those of one type that are asked for in the same moment together, where a StateReader can. */
+export function stateReading(deps: StateDependencies): ReadState {
+  const readers = new Map<string, (machineId: string) => Promise<string | undefined>>();
+  const readerOf = (documentType: string) =>
+    gathered(async (machineIds: readonly string[]) => {
+      const reader = new StateReader(deps, documentType);
+      if (machineIds.length > 1) await reader.prepare([...machineIds]);
+      return Promise.all(machineIds.map((id) => reader.read(id).catch(ensureError)));
+    });
+  return (documentType, machineId) => {
+    const read = readers.get(documentType) ?? readerOf(documentType);
+    readers.set(documentType, read);
+    return read(machineId);
+  };
 }
 
 /**
- * Reads states as `readState` does, the rows of many machines at once where that can be done. What Postgres refuses for many, or
+ * Reads states, the rows of many machines at once where that can be done. What Postgres refuses for many, or
  * does not do in time, is read for each from then on, which also says what is wrong with which.
  */
 export class StateReader {
@@ -20,7 +36,7 @@ export class StateReader {
   #oneByOne = false;
 
   constructor(
-    private readonly deps: ActivityDependencies,
+    private readonly deps: StateDependencies,
     readonly documentType: string,
   ) {}
 

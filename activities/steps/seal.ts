@@ -1,10 +1,9 @@
 import { RepublishError } from '../../contract/failures';
+import type { AttemptRow } from '../../database/ledger/attempts';
 import {
-  type AttemptRow,
   type DocumentRow,
   type EarlierSeal,
   newestSeal,
-  sealDocument,
   type SealedEvent,
 } from '../../database/ledger/documents';
 import { DOCUMENT_KIND, dTag } from '../../documents/document-type';
@@ -14,7 +13,6 @@ import type { SignerCall } from '../../nostr/signers/signer';
 import type { ActivityDependencies } from '../dependencies';
 import { fingerprintOf } from './fingerprint';
 import { judgeSeal } from './judge-seal';
-import { readState } from './read-state';
 import { relayIdentity } from './relay-identity';
 import { tooLargeForRelays } from './relay-limits';
 import type { SignerLoan } from './use-signer';
@@ -79,7 +77,7 @@ async function sealOnce(
     address,
     relayIdentity(deps, operatorUserId, operatorPubkey, signerCall),
   );
-  const plaintext = await readState(deps, documentType, machineId);
+  const plaintext = await deps.readState(documentType, machineId);
   if (plaintext === undefined) {
     throw new RepublishError(
       'StateInvalid',
@@ -92,7 +90,7 @@ async function sealOnce(
   }
   const stateFingerprint = fingerprintOf(deps.fingerprintKey, plaintext);
   const sealWith = async (event: SealedEvent, signature: string | null): Promise<Sealed | undefined> => {
-    const sealed = await sealDocument(deps.database, row, { event, stateFingerprint, signature });
+    const sealed = await deps.ledger.seal(row, { event, stateFingerprint, signature });
     return sealed && { row: sealed, seen };
   };
 

@@ -2,7 +2,6 @@ import type { Outcome } from '../../contract/progress';
 import type { FailureType } from '../../contract/failures';
 import type { RelayStanding } from '../../contract/relay-standing';
 import type { Queryable } from '../connection';
-import { signerAsJson, type SignerRow } from '../signers';
 
 /** Which row of the ledger: one per run, document type and machine. */
 export interface DocumentKey {
@@ -41,7 +40,8 @@ export interface DocumentRow extends DocumentKey {
 /** A bigint would come as text; a double holds every number that a ledger can count to. */
 export const NUMBER = 'number::float8 AS number';
 
-const COLUMNS = `${NUMBER}, run_id AS "runId", document_type AS "documentType", machine_id AS "machineId",
+/** Of `republish.documents`, as a DocumentRow has them. */
+export const COLUMNS = `${NUMBER}, run_id AS "runId", document_type AS "documentType", machine_id AS "machineId",
   machine_name AS "machineName", atm_pubkey AS "atmPubkey", operator_pubkey AS "operatorPubkey",
   state_fingerprint AS "stateFingerprint", unsigned_event AS event, signature, reused, relays, superseded_by AS "supersededBy",
   outcome, failure_type AS "failureType", failure_message AS "failureMessage"`;
@@ -100,18 +100,6 @@ export function documentsOfMachines(
   );
 }
 
-/**
- * A document by the number that the ledger gave it, of a run of this workflow: a ledger that was put back to an earlier day may
- * have given the number to another run's.
- */
-export interface DocumentByNumber {
-  document: number;
-  workflowId: string;
-}
-
-const BY_NUMBER = `number = $1
-  AND EXISTS (SELECT 1 FROM republish.runs WHERE runs.run_id = documents.run_id AND runs.workflow_id = $2)`;
-
 /** What a run has sealed for an address, as far as it matters to the next. */
 export type EarlierSeal = Pick<DocumentRow, 'event' | 'signature' | 'stateFingerprint' | 'outcome'>;
 
@@ -122,7 +110,7 @@ const EARLIER_COLUMNS =
  * The newest seal of an address by any other run, as SQL; each argument says in SQL which. Signed or not: an unsigned seal may have
  * become an event at the bunker, so nothing may be dated before it.
  */
-function newestSealOf(
+export function newestSealOf(
   operatorPubkey: string,
   documentType: string,
   atmPubkey: string,
@@ -132,44 +120,6 @@ function newestSealOf(
       WHERE seal.operator_pubkey = ${operatorPubkey} AND seal.document_type = ${documentType} AND seal.atm_pubkey = ${atmPubkey}
         AND seal.event_id IS NOT NULL AND seal.run_id <> ${runId}
       ORDER BY seal.created_at_s DESC, seal.event_id ASC LIMIT 1`;
-}
-
-const EARLIER = newestSealOf(
-  'documents.operator_pubkey',
-  'documents.document_type',
-  'documents.atm_pubkey',
-  'documents.run_id',
-);
-
-const OPERATOR = '(SELECT operator_user_id FROM republish.runs WHERE runs.run_id = documents.run_id)';
-
-/** What an attempt begins with. */
-export interface AttemptRow extends DocumentRow {
-  operatorUserId: string;
-  /** The operator's current signer; null when there is none any more. */
-  signer: SignerRow | null;
-  /** The newest seal of any other run for the same address. */
-  earlier: EarlierSeal | null;
-}
-
-/**
- * Begins an attempt: counts it and returns the row as the last attempt left it, with all else that is needed before anybody is
- * asked. One statement: it is made for each document.
- */
-export async function beginAttempt(
-  db: Queryable,
-  named: DocumentKey | DocumentByNumber,
-): Promise<AttemptRow | undefined> {
-  const [row] = await db.query<AttemptRow>(
-    `UPDATE republish.documents SET attempts = attempts + 1
-      WHERE ${'document' in named ? BY_NUMBER : 'run_id = $1 AND document_type = $2 AND machine_id = $3'}
-      RETURNING ${COLUMNS}, ${OPERATOR} AS "operatorUserId", ${signerAsJson(OPERATOR)} AS signer,
-        (SELECT row_to_json(earlier) FROM (${EARLIER}) AS earlier) AS earlier`,
-    'document' in named
-      ? [named.document, named.workflowId]
-      : [named.runId, named.documentType, named.machineId],
-  );
-  return row;
 }
 
 /** Address of a document apart from its kind: whose it is, of which type, for which machine (by its key). */
@@ -212,58 +162,6 @@ export async function newestFingerprints(
   return new Map(rows.map((row) => [row.address, row.fingerprint]));
 }
 
-/**
- * Seals a document: first writer wins. Returns the row with the seal that stands, which is another attempt's if that one
- * was first; undefined when another run has sealed the same address at the same or a later date, so that this event
- * would not be the newest. A reused event of an earlier run brings its signature along.
- */
-export async function sealDocument(
-  db: Queryable,
-  key: DocumentKey,
-  seal: { event: SealedEvent; stateFingerprint: string; signature: string | null },
-): Promise<DocumentRow | undefined> {
-  const { event, stateFingerprint, signature } = seal;
-  // One round trip: the function locks, writes and reads back (migration 0004).
-  const [row] = await db.query<DocumentRow>(
-    `SELECT ${COLUMNS} FROM republish.seal_document($1, $2, $3, $4, $5, $6, $7)`,
-    [
-      `${event.pubkey} ${event.tags.flat().join(' ')}`,
-      key.runId,
-      key.documentType,
-      key.machineId,
-      JSON.stringify(event),
-      stateFingerprint,
-      signature,
-    ],
-  );
-  return row;
-}
-
-/**
- * Keeps the signature of the sealed event. First writer wins: both are valid, and relays must see the same bytes.
- * A document that has its outcome keeps what it has: nothing may be published after that.
- */
-export async function keepSignature(
-  db: Queryable,
-  key: DocumentKey,
-  signature: string,
-): Promise<{ signature: string | null; outcome: Outcome | null } | undefined> {
-  const values = [key.runId, key.documentType, key.machineId];
-  const [kept] = await db.query<{ signature: string; outcome: null }>(
-    `UPDATE republish.documents SET signature = $4, signed_at = now()
-      WHERE run_id = $1 AND document_type = $2 AND machine_id = $3 AND signature IS NULL AND outcome IS NULL
-      RETURNING signature, outcome`,
-    [...values, signature],
-  );
-  if (kept !== undefined) return kept;
-  const [row] = await db.query<{ signature: string | null; outcome: Outcome | null }>(
-    `SELECT signature, outcome FROM republish.documents
-      WHERE run_id = $1 AND document_type = $2 AND machine_id = $3`,
-    values,
-  );
-  return row;
-}
-
 /** Stores what each relay answered; answers of relays that are not named stay as they were. */
 export async function recordRelays(
   db: Queryable,
@@ -274,35 +172,6 @@ export async function recordRelays(
     `UPDATE republish.documents SET relays = relays || $4::jsonb WHERE run_id = $1 AND document_type = $2 AND machine_id = $3`,
     [key.runId, key.documentType, key.machineId, JSON.stringify(relays)],
   );
-}
-
-/** Brings a document to its outcome, unless it has one. Returns the outcome that stands. */
-export async function settleDocument(
-  db: Queryable,
-  key: DocumentKey,
-  settled: { outcome: Outcome; relays: Record<string, RelayStanding>; supersededBy?: string | undefined },
-): Promise<Outcome | null> {
-  const [written] = await db.query<{ outcome: Outcome }>(
-    `UPDATE republish.documents
-        SET outcome = $4, relays = relays || $5::jsonb, superseded_by = $6, settled_at = now(),
-            failure_type = NULL, failure_message = NULL
-      WHERE run_id = $1 AND document_type = $2 AND machine_id = $3 AND outcome IS NULL
-      RETURNING outcome`,
-    [
-      key.runId,
-      key.documentType,
-      key.machineId,
-      settled.outcome,
-      JSON.stringify(settled.relays),
-      settled.supersededBy ?? null,
-    ],
-  );
-  if (written !== undefined) return written.outcome;
-  const [row] = await db.query<{ outcome: Outcome | null }>(
-    'SELECT outcome FROM republish.documents WHERE run_id = $1 AND document_type = $2 AND machine_id = $3',
-    [key.runId, key.documentType, key.machineId],
-  );
-  return row?.outcome ?? null;
 }
 
 /** Notes why an attempt failed, for whoever looks at the ledger while the next one waits. */

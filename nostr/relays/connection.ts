@@ -65,8 +65,8 @@ const MAX_UNSENT_BYTES = 4 * 1024 * 1024;
 const MAX_CHALLENGE_LENGTH = 500;
 const CHALLENGE_TIMEOUT_MS = 2_000;
 const PING_INTERVAL_MS = 20_000;
-/** A CLOSE is in no hurry: it waits that long for company, since each write costs more than what it carries. */
-const CLOSE_DELAY_MS = 5;
+/** What is in no hurry waits that long for company, since each write costs more than what it carries. */
+const COMPANY_MS = 5;
 
 /**
  * One websocket to one relay, speaking NIP-01. It lives once: when the socket is gone every waiting call is told
@@ -157,7 +157,7 @@ export class RelayConnection {
     return this.#lost === undefined && this.#socket.readyState === WebSocket.OPEN;
   }
 
-  /** Sends an event without waiting for its OK; `false` when the connection is gone. */
+  /** Sends an event at once and without waiting for its OK; `false` when the connection is gone. */
   send(event: SignedEvent): boolean {
     return this.#sendFrame(['EVENT', event]);
   }
@@ -234,7 +234,7 @@ export class RelayConnection {
       const waiting = this.#waitingForOk.get(event.id) ?? new Set();
       this.#waitingForOk.set(event.id, waiting.add(settle));
       this.#waitingForLoss.add(lost);
-      if (!this.#sendFrame([verb, event])) lost(this.#lost ?? 'connection is not open');
+      if (!this.#queueFrame([verb, event])) lost(this.#lost ?? 'connection is not open');
     });
   }
 
@@ -265,12 +265,11 @@ export class RelayConnection {
   subscribe(filters: Filter[], handlers: SubscriptionHandlers): { close(): void } {
     const id = randomUUID().slice(0, 13);
     this.#subscriptions.set(id, handlers);
-    this.#sendFrame(['REQ', id, ...filters]);
+    this.#queueFrame(['REQ', id, ...filters]);
     return {
       close: () => {
         if (!this.#subscriptions.delete(id)) return;
-        this.#holdBack();
-        this.#write(['CLOSE', id]);
+        this.#queueFrame(['CLOSE', id]);
       },
     };
   }
@@ -279,16 +278,20 @@ export class RelayConnection {
     this.#lose('closed by us');
   }
 
+  /** At once, and what was queued before it. */
   #sendFrame(frame: unknown[]): boolean {
     const isSent = this.#write(frame);
     this.#flush();
     return isSent;
   }
 
-  #holdBack(): void {
-    if (this.#flusher !== undefined) return;
-    this.stream.cork();
-    this.#flusher = setTimeout(() => this.#flush(), CLOSE_DELAY_MS);
+  /** With the next frames, at the latest after a moment. */
+  #queueFrame(frame: unknown[]): boolean {
+    if (this.isOpen && this.#flusher === undefined) {
+      this.stream.cork();
+      this.#flusher = setTimeout(() => this.#flush(), COMPANY_MS);
+    }
+    return this.#write(frame);
   }
 
   #flush(): void {

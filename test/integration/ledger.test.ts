@@ -2,16 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { createDatabase, dropDatabase } from '../../database/admin';
 import { appendAudit, auditOfRun, auditsOfOperator, type AuditRow } from '../../database/audit';
 import { type Database, openDatabase } from '../../database/connection';
-import {
-  beginAttempt,
-  documentsOfRun,
-  keepSignature,
-  newestSeal,
-  planDocuments,
-  type SealedEvent,
-  sealDocument,
-  settleDocument,
-} from '../../database/ledger/documents';
+import { AttemptLedger } from '../../database/ledger/attempts';
+import { documentsOfRun, newestSeal, planDocuments, type SealedEvent } from '../../database/ledger/documents';
 import { failDocuments, failUnsettledDocuments } from '../../database/ledger/closing';
 import { recordRun } from '../../database/ledger/runs';
 import { migrate } from '../../database/migrate';
@@ -22,6 +14,7 @@ const ATM = 'b'.repeat(64);
 
 describe('the ledger', () => {
   let database: Database;
+  let ledger: AttemptLedger;
   let name: string;
   let url: string;
   let runs = 0;
@@ -30,6 +23,7 @@ describe('the ledger', () => {
     name = `ledger_${process.pid}_${Date.now()}`;
     url = await createDatabase(testServers().postgresUrl, name, 'template_lnbits');
     database = openDatabase({ url });
+    ledger = new AttemptLedger(database);
   });
   afterAll(async () => {
     await database.close();
@@ -63,11 +57,17 @@ describe('the ledger', () => {
     content: 'x',
   });
 
-  test('the first seal wins, also when twenty are written at once', async () => {
+  /** Statements of one worker that are made at once go to Postgres together; those of many meet there. */
+  const workers: [string, () => AttemptLedger][] = [
+    ['by one worker', () => ledger],
+    ['by a worker each', () => new AttemptLedger(database)],
+  ];
+
+  test.each(workers)('the first seal wins, also when twenty are written at once %s', async (_, ledgerOf) => {
     const key = await planned();
     const seals = await Promise.all(
       Array.from({ length: 20 }, (_, n) =>
-        sealDocument(database, key, { event: event(`${n}e`), stateFingerprint: `f${n}`, signature: null }),
+        ledgerOf().seal(key, { event: event(`${n}e`), stateFingerprint: `f${n}`, signature: null }),
       ),
     );
     const ids = new Set(seals.map((seal) => seal?.event?.id));
@@ -77,49 +77,112 @@ describe('the ledger', () => {
 
   test('the database itself refuses another seal and another signature', async () => {
     const key = await planned();
-    await sealDocument(database, key, { event: event('aa'), stateFingerprint: 'f', signature: null });
+    await ledger.seal(key, { event: event('aa'), stateFingerprint: 'f', signature: null });
     await expect(
       database.query("UPDATE republish.documents SET event_id = 'other' WHERE run_id = $1", [key.runId]),
     ).rejects.toThrow('the seal of a document is written once');
-    expect(await keepSignature(database, key, 'first')).toMatchObject({ signature: 'first', outcome: null });
-    expect(await keepSignature(database, key, 'second')).toMatchObject({ signature: 'first', outcome: null });
+    expect(await ledger.keepSignature(key, 'first')).toMatchObject({ signature: 'first', outcome: null });
+    expect(await ledger.keepSignature(key, 'second')).toMatchObject({ signature: 'first', outcome: null });
     await expect(
       database.query("UPDATE republish.documents SET signature = 'third' WHERE run_id = $1", [key.runId]),
     ).rejects.toThrow('the signature of a document is written once');
   });
 
-  test('no two runs seal an address at the same date, and none before the other', async () => {
-    await database.query('DELETE FROM republish.documents');
-    const keys = await Promise.all(Array.from({ length: 8 }, () => planned('m1', ATM)));
-    const seals = await Promise.all(
-      keys.map((key, n) =>
-        sealDocument(database, key, { event: event(`${n}f`, 50), stateFingerprint: 'f', signature: null }),
-      ),
-    );
-    expect(seals.filter((row) => row !== undefined)).toHaveLength(1);
-    const late = await planned('m1', ATM);
-    expect(
-      await sealDocument(database, late, { event: event('ee', 49), stateFingerprint: 'f', signature: null }),
-    ).toBeUndefined();
-    expect(
-      await sealDocument(database, late, { event: event('ee', 51), stateFingerprint: 'f', signature: null }),
-    ).toBeDefined();
-  });
+  test.each(workers)(
+    'no two runs seal an address at the same date %s, and none before',
+    async (_, ledgerOf) => {
+      await database.query('DELETE FROM republish.documents');
+      const keys = await Promise.all(Array.from({ length: 8 }, () => planned('m1', ATM)));
+      const seals = await Promise.all(
+        keys.map((key, n) =>
+          ledgerOf().seal(key, { event: event(`${n}f`, 50), stateFingerprint: 'f', signature: null }),
+        ),
+      );
+      expect(seals.filter((row) => row !== undefined)).toHaveLength(1);
+      const late = await planned('m1', ATM);
+      expect(
+        await ledger.seal(late, { event: event('ee', 49), stateFingerprint: 'f', signature: null }),
+      ).toBeUndefined();
+      expect(
+        await ledger.seal(late, { event: event('ee', 51), stateFingerprint: 'f', signature: null }),
+      ).toBeDefined();
+    },
+  );
 
   test('a signature that comes after the audit is not kept', async () => {
     const key = await planned();
-    await sealDocument(database, key, {
+    await ledger.seal(key, {
       event: event('ab', 1_800_000_000),
       stateFingerprint: 'f',
       signature: null,
     });
     await failUnsettledDocuments(database, key.runId, { Interrupted: 'i', NotAttempted: 'n' });
-    expect(await keepSignature(database, key, 'late')).toEqual({ signature: null, outcome: 'failed' });
+    expect(await ledger.keepSignature(key, 'late')).toMatchObject({ signature: null, outcome: 'failed' });
+  });
+
+  test('each of many that are written at once is told its own', async () => {
+    const keys = await Promise.all(Array.from({ length: 30 }, (_, n) => planned(`m${n}`)));
+    const numbers = (
+      await database.query<{ number: number; run: string }>(
+        'SELECT number::float8 AS number, run_id AS run FROM republish.documents WHERE run_id = ANY ($1)',
+        [keys.map(({ runId }) => runId)],
+      )
+    ).reduce((byRun, { number, run }) => byRun.set(run, number), new Map<string, number>());
+    const numberOf = ({ runId }: { runId: string }): number => numbers.get(runId) ?? NaN;
+
+    const begun = await Promise.all(
+      [...keys.map(numberOf), 1e15].map((document) => ledger.begin({ document, workflowId: 'w' })),
+    );
+    expect(begun.pop()).toBeUndefined();
+    expect(begun.map((row) => row?.runId)).toEqual(keys.map(({ runId }) => runId));
+    expect(await ledger.begin({ document: numberOf(keys[0]!), workflowId: 'another' })).toBeUndefined();
+
+    const seals = await Promise.all(
+      keys.map((key, n) =>
+        ledger.seal(key, { event: event(`${n}a`), stateFingerprint: `${n}`, signature: null }),
+      ),
+    );
+    expect(seals.map((row) => row?.stateFingerprint)).toEqual(keys.map((_, n) => `${n}`));
+    await ledger.keepSignature(keys[3]!, 'earlier');
+    const kept = await Promise.all(keys.map((key, n) => ledger.keepSignature(key, `s${n}`)));
+    expect(kept.map((row) => row?.signature)).toEqual(keys.map((_, n) => (n === 3 ? 'earlier' : `s${n}`)));
+    await ledger.settle(keys[5]!, { outcome: 'failed', relays: {} });
+    const settled = await Promise.all(
+      [...keys, { ...keys[0]!, machineId: 'nobody' }].map((key, n) =>
+        ledger.settle(key, {
+          outcome: n % 2 ? 'published' : 'superseded',
+          relays: {},
+          supersededBy: `by${n}`,
+        }),
+      ),
+    );
+    expect(settled.pop()).toBeNull();
+    expect(settled).toEqual(keys.map((_, n) => (n === 5 ? 'failed' : n % 2 ? 'published' : 'superseded')));
+    const rows = await Promise.all(keys.map(async ({ runId }) => (await documentsOfRun(database, runId))[0]));
+    expect(rows.map((row) => row?.supersededBy)).toEqual(keys.map((_, n) => (n === 5 ? null : `by${n}`)));
+  });
+
+  test('what Postgres refuses of one document is not the failure of those beside it', async () => {
+    const keys = await Promise.all(Array.from({ length: 5 }, (_, n) => planned(`m${n}`)));
+    const seals = await Promise.allSettled(
+      keys.map((key, n) =>
+        ledger.seal(key, {
+          // No jsonb can hold a NUL.
+          event: { ...event(`${n}b`), content: n === 2 ? '\u0000' : 'x' },
+          stateFingerprint: 'f',
+          signature: null,
+        }),
+      ),
+    );
+    expect(seals.map(({ status }) => status)).toEqual(
+      keys.map((_, n) => (n === 2 ? 'rejected' : 'fulfilled')),
+    );
+    expect(seals[2]).toMatchObject({ reason: { type: 'DatabaseMisconfigured' } });
   });
 
   test('a plan is made once, and attempts are counted', async () => {
     const key = await planned();
-    await beginAttempt(database, key);
+    await ledger.begin(key);
     await planDocuments(database, { runId: key.runId, operatorPubkey: KEY }, [
       {
         ...key,
@@ -130,7 +193,7 @@ describe('the ledger', () => {
         failureMessage: 'm',
       },
     ]);
-    expect(await beginAttempt(database, key)).toMatchObject({ machineName: 'M', outcome: null });
+    expect(await ledger.begin(key)).toMatchObject({ machineName: 'M', outcome: null });
     const [row] = await database.query<{ attempts: number }>(
       'SELECT attempts FROM republish.documents WHERE run_id = $1',
       [key.runId],
@@ -140,8 +203,8 @@ describe('the ledger', () => {
 
   test('an outcome is final', async () => {
     const key = await planned();
-    await settleDocument(database, key, { outcome: 'published', relays: { 'ws://r': { state: 'holds' } } });
-    await settleDocument(database, key, { outcome: 'superseded', relays: {}, supersededBy: 'x' });
+    await ledger.settle(key, { outcome: 'published', relays: { 'ws://r': { state: 'holds' } } });
+    await ledger.settle(key, { outcome: 'superseded', relays: {}, supersededBy: 'x' });
     await failDocuments(database, key.runId, [{ ...key, type: 'SignerTimeout', message: 'm' }]);
     await failUnsettledDocuments(database, key.runId, { Interrupted: 'i', NotAttempted: 'n' });
     expect((await documentsOfRun(database, key.runId))[0]).toMatchObject({
@@ -154,7 +217,7 @@ describe('the ledger', () => {
 
   test('what nobody finished is Interrupted when it was begun and NotAttempted when not', async () => {
     const begun = await planned('begun');
-    await beginAttempt(database, begun);
+    await ledger.begin(begun);
     const idle = await planned('idle');
     for (const { runId } of [begun, idle]) {
       await failUnsettledDocuments(database, runId, { Interrupted: 'i', NotAttempted: 'n' });
@@ -175,14 +238,14 @@ describe('the ledger', () => {
       ['cc', 4],
       ['aa', 5],
     ] as const) {
-      await sealDocument(database, await planned('m1', ATM), {
+      await ledger.seal(await planned('m1', ATM), {
         event: event(id, date),
         stateFingerprint: id,
         signature: null,
       });
     }
     const own = await planned('m1', ATM);
-    await sealDocument(database, own, { event: event('dd', 9), stateFingerprint: 'own', signature: null });
+    await ledger.seal(own, { event: event('dd', 9), stateFingerprint: 'own', signature: null });
     const address = { operatorPubkey: KEY, documentType: 't', atmPubkey: ATM };
     expect((await newestSeal(database, address, own.runId))?.stateFingerprint).toBe('aa');
     expect(await newestSeal(database, { ...address, operatorPubkey: ATM }, own.runId)).toBeUndefined();
