@@ -90,7 +90,7 @@ async function warmUpFor(world: World, measured: number, bunker: BunkerKeys): Pr
   return { operatorUserId: await world.addOperator(documents / 2, bunker), documents, ...bunker };
 }
 
-/** @param warmUp none for one after the other: it would take minutes, and what that costs is not told */
+/** @param warmUp none for one after the other: what that costs is not told */
 async function measureLoop(
   world: World,
   documents: number,

@@ -1,41 +1,44 @@
 import DataLoader from 'dataloader';
-import { RepublishError } from '../contract/failures';
+import { isAboutStatement } from './connection';
 
-/** How long one waits for company. Nothing beside the seconds that a signer takes, and enough for those that its answers set going together. */
+/** How long a document's statement waits for those of others. */
 const COMPANY_MS = 5;
 const MOST_AT_ONCE = 100;
+/** How long nothing is asked for many any more after Postgres refused it. */
+const ALONE_MS = 10 * 60_000;
 
 /**
- * Makes of a statement for many a function for one: what is asked for within the same moment goes to Postgres together, since a round
- * trip costs more than what it carries. Nothing is remembered. What Postgres refuses for many is asked one by one, so that a document
- * that cannot be written is not the failure of those beside it.
+ * Makes one statement of those that are asked for in the same moment, since a round trip costs more than what it carries. Nothing is
+ * remembered. Whatever the statement for many says nothing of, the statement for one is asked; and all of them when Postgres refused
+ * it, so that what is wrong with one is not the failure of those beside it.
  *
- * @param many answers in the order of what was asked; an Error is that one's alone
+ * @param many answers in the order of what was asked, undefined where it says nothing
  */
-export function gathered<Asked, Answer>(
-  many: (asked: readonly Asked[]) => Promise<readonly (Answer | Error)[]>,
-): (asked: Asked) => Promise<Answer> {
-  const oneByOne = (asked: readonly Asked[]): Promise<(Answer | Error)[]> =>
-    Promise.all(
-      asked.map((one) =>
-        many([one]).then(
-          ([answer]) => answer as Answer | Error,
-          (error: Error) => error,
-        ),
-      ),
-    );
-  const loader = new DataLoader<Asked, Answer>(
-    (asked) =>
-      many(asked).catch((thrown: unknown) => {
-        const isRefusal = thrown instanceof RepublishError && thrown.type === 'DatabaseMisconfigured';
-        if (asked.length === 1 || !isRefusal) throw thrown;
-        return oneByOne(asked);
-      }),
+export function gathered<Asked, Answer>({
+  many,
+  one,
+}: {
+  many(asked: readonly Asked[]): Promise<(Answer | undefined)[]>;
+  one(asked: Asked): Promise<Answer>;
+}): (asked: Asked) => Promise<Answer> {
+  let aloneUntilMs = 0;
+  const together = new DataLoader<Asked, Answer | undefined>(
+    async (asked) => {
+      const nothing = asked.map(() => undefined);
+      if (asked.length === 1 || Date.now() < aloneUntilMs) return nothing;
+      try {
+        return await many(asked);
+      } catch (thrown) {
+        if (!isAboutStatement(thrown)) throw thrown;
+        aloneUntilMs = Date.now() + ALONE_MS;
+        return nothing;
+      }
+    },
     {
       cache: false,
       maxBatchSize: MOST_AT_ONCE,
       batchScheduleFn: (send) => void setTimeout(send, COMPANY_MS),
     },
   );
-  return (asked) => loader.load(asked);
+  return async (asked) => (await together.load(asked)) ?? one(asked);
 }

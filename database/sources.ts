@@ -1,5 +1,5 @@
 import { RepublishError } from '../contract/failures';
-import type { Queryable } from './connection';
+import { type Queryable, StatementError } from './connection';
 
 /** Where one kind of row comes from: a table in the shape of the reference schema, or any SQL with `$1`. */
 export type Source = { table: string; schema?: string | undefined } | { sql: string };
@@ -53,7 +53,7 @@ export interface Sources {
   states(
     db: Queryable,
     documentType: string,
-    machineIds: string[],
+    machineIds: readonly string[],
     maxBytes: number,
   ): Promise<Map<string, Record<string, unknown>[]>>;
 }
@@ -205,7 +205,10 @@ async function named<T>(query: string, run: () => Promise<T>): Promise<T> {
     return await run();
   } catch (thrown) {
     if (!(thrown instanceof RepublishError)) throw thrown;
-    throw new RepublishError(thrown.type, `${query}: ${thrown.message}`);
+    const message = `${query}: ${thrown.message}`;
+    throw thrown instanceof StatementError
+      ? new StatementError(thrown.type, message, thrown.sqlState)
+      : new RepublishError(thrown.type, message);
   }
 }
 

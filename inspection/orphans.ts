@@ -5,6 +5,7 @@ import { ensureError, RepublishError } from '../contract/failures';
 import { DOCUMENT_KIND } from '../documents/document-type';
 import { isAuthentic, isNewer, type SignedEvent } from '../nostr/events';
 import { publicKeyHex } from '../nostr/keys';
+import { Limiter } from '../nostr/bunker/limiter';
 import { plainText } from '../nostr/relays/plain-text';
 import { RelayPool } from '../nostr/relays/pool';
 import { readAll } from '../nostr/relays/read-all';
@@ -40,6 +41,7 @@ export interface OrphanReport {
   complete: boolean;
 }
 
+const QUESTIONS_AT_ONCE = 32;
 const CONNECT_TIMEOUT_MS = 5_000;
 /** Others behind a gateway than the first that answers have this long. */
 const GATEWAY_GRACE_MS = 1_000;
@@ -62,9 +64,12 @@ export function findOrphans(
       throw new RepublishError('InvalidInput', `${oldPubkey} is the operator's current key, not an old one`);
     const found = await readRelays(configuration, oldPubkey);
     const machines = await machinesByKey(deps, operatorUserId);
-    const documents: OldDocument[] = [];
-    for (const { event, relays } of newestByAddress(found))
-      documents.push(await judge(deps, machines, event, relays));
+    const questions = new Limiter(QUESTIONS_AT_ONCE);
+    const documents = await Promise.all(
+      newestByAddress(found).map(({ event, relays }) =>
+        questions.run(() => judge(deps, machines, event, relays)),
+      ),
+    );
     documents.sort((a, b) => (a.d < b.d ? -1 : 1));
     return {
       operatorUserId,

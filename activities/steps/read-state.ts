@@ -1,38 +1,49 @@
-import { ensureError, RepublishError } from '../../contract/failures';
+import { RepublishError } from '../../contract/failures';
 import { gathered } from '../../database/gathered';
 import { serialiseState } from '../../documents/state';
+import type { DocumentType } from '../../documents/document-type';
 import type { ActivityDependencies } from '../dependencies';
-
-/** The plaintext of a machine's document as Postgres has it now; undefined where there is no state. */
-export type ReadState = (documentType: string, machineId: string) => Promise<string | undefined>;
 
 type StateDependencies = Pick<
   ActivityDependencies,
   'database' | 'sources' | 'documentTypes' | 'maxStateBytes'
 >;
 
-/** Reads states; those of one type that are asked for in the same moment together, where a StateReader can. */
+type Rows = Record<string, unknown>[];
+
+/**
+ * The plaintext of a machine's document as Postgres has it now; undefined where there is no state.
+ *
+ * @throws RepublishError WorkerOutdated, StateInvalid, StateTooLarge or of the database
+ */
+export type ReadState = (documentType: string, machineId: string) => Promise<string | undefined>;
+
+/** Reads states; the rows of one type that are asked for in the same moment together, where that can be done. */
 export function stateReading(deps: StateDependencies): ReadState {
-  const readers = new Map<string, (machineId: string) => Promise<string | undefined>>();
-  const readerOf = (documentType: string) =>
-    gathered(async (machineIds: readonly string[]) => {
-      const reader = new StateReader(deps, documentType);
-      if (machineIds.length > 1) await reader.prepare([...machineIds]);
-      return Promise.all(machineIds.map((id) => reader.read(id).catch(ensureError)));
+  const { database, sources, maxStateBytes } = deps;
+  const reading = new Map<DocumentType, (machineId: string) => Promise<Rows>>();
+  const rowsOf = ({ type }: DocumentType): ((machineId: string) => Promise<Rows>) =>
+    gathered({
+      many: async (machineIds: readonly string[]) => {
+        const rows = await sources.states(database, type, machineIds, maxStateBytes);
+        return machineIds.map((id) => rows.get(id));
+      },
+      one: (machineId) => sources.state(database, type, machineId, maxStateBytes),
     });
-  return (documentType, machineId) => {
-    const read = readers.get(documentType) ?? readerOf(documentType);
-    readers.set(documentType, read);
-    return read(machineId);
+  return async (documentType, machineId) => {
+    const type = typeCalled(deps, documentType);
+    const read = reading.get(type) ?? rowsOf(type);
+    reading.set(type, read);
+    return serialiseState(type, await read(machineId), maxStateBytes);
   };
 }
 
 /**
- * Reads states, the rows of many machines at once where that can be done. What Postgres refuses for many, or
+ * Reads states as `ReadState` does, the rows of many machines at once where that can be done. What Postgres refuses for many, or
  * does not do in time, is read for each from then on, which also says what is wrong with which.
  */
 export class StateReader {
-  #rows = new Map<string, Record<string, unknown>[]>();
+  #rows = new Map<string, Rows>();
   #oneByOne = false;
 
   constructor(
@@ -53,19 +64,24 @@ export class StateReader {
     }
   }
 
-  /** @throws RepublishError WorkerOutdated, StateInvalid, StateTooLarge or of the database */
+  /** As ReadState, and throws what that does. */
   async read(machineId: string): Promise<string | undefined> {
-    const { documentTypes, sources, database, maxStateBytes } = this.deps;
-    const type = documentTypes.find((candidate) => candidate.type === this.documentType);
-    if (type === undefined) {
-      throw new RepublishError(
-        'WorkerOutdated',
-        `this worker does not know the document type "${this.documentType}"`,
-      );
-    }
+    const { sources, database, maxStateBytes } = this.deps;
+    const type = typeCalled(this.deps, this.documentType);
     const rows =
       this.#rows.get(machineId) ??
       (await sources.state(database, this.documentType, machineId, maxStateBytes));
     return serialiseState(type, rows, maxStateBytes);
   }
+}
+
+function typeCalled({ documentTypes }: StateDependencies, documentType: string): DocumentType {
+  const type = documentTypes.find((candidate) => candidate.type === documentType);
+  if (type === undefined) {
+    throw new RepublishError(
+      'WorkerOutdated',
+      `this worker does not know the document type "${documentType}"`,
+    );
+  }
+  return type;
 }

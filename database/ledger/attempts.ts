@@ -43,34 +43,50 @@ export interface Settlement {
   supersededBy?: string | undefined;
 }
 
-/** What stands of a document that has been sealed. */
+/** What stands of a document. */
 export interface Kept {
   signature: string | null;
   outcome: Outcome | null;
 }
 
-type Of<T> = T & { key: DocumentKey };
+type Keyed<T> = T & { key: DocumentKey };
 
 /**
- * The statements that bring a document from its attempt to its outcome. All documents of a worker need them, so those that are
- * asked for in the same moment are one statement.
+ * The statements that bring a document from its attempt to its outcome. Every document of a worker needs them, so those of the same
+ * moment go to Postgres together (see `gathered`): without the rows that another transaction holds, for which each waits by itself.
  */
 export class AttemptLedger {
+  #begin: (named: DocumentByNumber) => Promise<AttemptRow | undefined>;
+  #seal: (asked: Keyed<Seal>) => Promise<DocumentRow | undefined>;
+  #keepSignature: (asked: Keyed<{ signature: string }>) => Promise<Kept | undefined>;
+  #settle: (asked: Keyed<Settlement>) => Promise<Outcome | null>;
+
+  constructor(private readonly db: Queryable) {
+    this.#begin = gathered({
+      many: (asked) => beginNumbered(db, asked, 'SKIP LOCKED'),
+      one: async (asked) => (await beginNumbered(db, [asked], 'WAIT'))[0],
+    });
+    this.#seal = gathered({
+      many: (asked) => sealDocuments(db, asked),
+      one: async (asked) => (await sealDocuments(db, [asked]))[0],
+    });
+    this.#keepSignature = gathered({
+      many: (asked) => writeSignatures(db, asked, 'SKIP LOCKED'),
+      one: async (asked) => (await writeSignatures(db, [asked], 'WAIT'))[0] ?? whatStands(db, asked.key),
+    });
+    this.#settle = gathered({
+      many: async (asked) => writeOutcomes(db, asked, 'SKIP LOCKED'),
+      one: async (asked) =>
+        (await writeOutcomes(db, [asked], 'WAIT'))[0] ?? (await whatStands(db, asked.key))?.outcome ?? null,
+    });
+  }
+
   /**
    * Begins an attempt: counts it and returns the row as the last attempt left it, with all else that is needed before anybody is
    * asked; undefined when the ledger has no such document.
    */
-  readonly begin: (named: DocumentKey | DocumentByNumber) => Promise<AttemptRow | undefined>;
-  #seal: (asked: Of<Seal>) => Promise<DocumentRow | undefined>;
-  #keepSignature: (asked: Of<{ signature: string }>) => Promise<Kept | undefined>;
-  #settle: (asked: Of<Settlement>) => Promise<Outcome | null>;
-
-  constructor(db: Queryable) {
-    const beginNumbered = gathered((asked: readonly DocumentByNumber[]) => beginNumberedAttempts(db, asked));
-    this.begin = (named) => ('document' in named ? beginNumbered(named) : beginAttempt(db, named));
-    this.#seal = gathered((asked) => sealDocuments(db, asked));
-    this.#keepSignature = gathered((asked) => keepSignatures(db, asked));
-    this.#settle = gathered((asked) => settleDocuments(db, asked));
+  begin(named: DocumentKey | DocumentByNumber): Promise<AttemptRow | undefined> {
+    return 'document' in named ? this.#begin(named) : beginByKey(this.db, named);
   }
 
   /**
@@ -96,6 +112,13 @@ export class AttemptLedger {
   }
 }
 
+/** What to do about a row that another transaction holds. */
+type Held = 'SKIP LOCKED' | 'WAIT';
+
+/** Locks `documents`, so that no statement waits for one row while it holds another. */
+const lock = (held: Held): string =>
+  `FOR NO KEY UPDATE OF documents ${held === 'SKIP LOCKED' ? 'SKIP LOCKED' : ''}`;
+
 const OPERATOR = '(SELECT operator_user_id FROM republish.runs WHERE runs.run_id = documents.run_id)';
 
 const EARLIER = newestSealOf(
@@ -108,25 +131,31 @@ const EARLIER = newestSealOf(
 const ATTEMPT_COLUMNS = `${COLUMNS}, ${OPERATOR} AS "operatorUserId", ${signerAsJson(OPERATOR)} AS signer,
   (SELECT row_to_json(earlier) FROM (${EARLIER}) AS earlier) AS earlier`;
 
-async function beginNumberedAttempts(
+async function beginNumbered(
   db: Queryable,
   asked: readonly DocumentByNumber[],
+  held: Held,
 ): Promise<(AttemptRow | undefined)[]> {
-  const rows = await db.query<AttemptRow>(
-    `UPDATE republish.documents SET attempts = attempts + 1
-       FROM unnest($1::bigint[], $2::text[]) AS asked (of_number, of_workflow)
-      WHERE number = asked.of_number
-        AND EXISTS (SELECT 1 FROM republish.runs
-                     WHERE runs.run_id = documents.run_id AND runs.workflow_id = asked.of_workflow)
-      RETURNING ${ATTEMPT_COLUMNS}`,
+  const rows = await db.query<AttemptRow & { workflowId: string }>(
+    `WITH free AS (
+       SELECT number AS of_number, asked.of_workflow
+         FROM republish.documents JOIN unnest($1::bigint[], $2::text[]) AS asked (a_number, of_workflow)
+           ON number = asked.a_number
+              AND EXISTS (SELECT 1 FROM republish.runs
+                           WHERE runs.run_id = documents.run_id AND runs.workflow_id = asked.of_workflow)
+       ${lock(held)})
+     UPDATE republish.documents SET attempts = attempts + 1 FROM free WHERE number = free.of_number
+     RETURNING ${ATTEMPT_COLUMNS}, free.of_workflow AS "workflowId"`,
     [asked.map(({ document }) => document), asked.map(({ workflowId }) => workflowId)],
   );
-  const byNumber = new Map(rows.map((row) => [row.number, row]));
-  return asked.map(({ document }) => byNumber.get(document));
+  // A number that two workflows ask for is the document of one of them.
+  return asked.map(({ document, workflowId }) =>
+    rows.find((row) => row.number === document && row.workflowId === workflowId),
+  );
 }
 
 /** As runs name their documents that began before documents had numbers. */
-async function beginAttempt(db: Queryable, key: DocumentKey): Promise<AttemptRow | undefined> {
+async function beginByKey(db: Queryable, key: DocumentKey): Promise<AttemptRow | undefined> {
   const [row] = await db.query<AttemptRow>(
     `UPDATE republish.documents SET attempts = attempts + 1
       WHERE run_id = $1 AND document_type = $2 AND machine_id = $3 RETURNING ${ATTEMPT_COLUMNS}`,
@@ -135,10 +164,34 @@ async function beginAttempt(db: Queryable, key: DocumentKey): Promise<AttemptRow
   return row;
 }
 
-/** Locks, writes and reads back each (migration 0004). In the order of their addresses, which are locked until all are sealed. */
+/** Columns of `asked` in the statements below, with the values of `keysOf`. */
+const KEYS = '$1::text[], $2::text[], $3::text[]';
+const IS_ASKED = 'run_id = asked.of_run AND document_type = asked.of_type AND machine_id = asked.of_machine';
+const KEY_COLUMNS = 'run_id AS "runId", document_type AS "documentType", machine_id AS "machineId"';
+
+function keysOf(asked: readonly { key: DocumentKey }[]): string[][] {
+  return [
+    asked.map(({ key }) => key.runId),
+    asked.map(({ key }) => key.documentType),
+    asked.map(({ key }) => key.machineId),
+  ];
+}
+
+/** The row of each, where there is one. */
+function inOrder<Row extends DocumentKey>(
+  asked: readonly { key: DocumentKey }[],
+  rows: Row[],
+): (Row | undefined)[] {
+  const nameOf = ({ runId, documentType, machineId }: DocumentKey): string =>
+    JSON.stringify([runId, documentType, machineId]);
+  const byName = new Map(rows.map((row) => [nameOf(row), row]));
+  return asked.map(({ key }) => byName.get(nameOf(key)));
+}
+
+/** Locks, writes and reads back each (migration 0004). In the order of their addresses, which stay locked until all are sealed. */
 async function sealDocuments(
   db: Queryable,
-  asked: readonly Of<Seal>[],
+  asked: readonly Keyed<Seal>[],
 ): Promise<(DocumentRow | undefined)[]> {
   const seals = asked
     .map((seal) => ({ ...seal, address: `${seal.event.pubkey} ${seal.event.tags.flat().join(' ')}` }))
@@ -160,29 +213,44 @@ async function sealDocuments(
   return inOrder(asked, rows);
 }
 
-async function keepSignatures(
+/** Of those that have neither signature nor outcome. */
+async function writeSignatures(
   db: Queryable,
-  asked: readonly Of<{ signature: string }>[],
+  asked: readonly Keyed<{ signature: string }>[],
+  held: Held,
 ): Promise<(Kept | undefined)[]> {
-  const signed = await db.query<Kept & DocumentKey>(
-    `UPDATE republish.documents SET signature = asked.new_signature, signed_at = now()
-       FROM unnest(${KEYS}, $4::text[]) AS asked (of_run, of_type, of_machine, new_signature)
-      WHERE ${IS_ASKED} AND signature IS NULL AND outcome IS NULL
-      RETURNING ${KEY_COLUMNS}, signature, outcome`,
+  const rows = await db.query<Kept & DocumentKey>(
+    `WITH free AS (
+       SELECT number AS of_number, asked.new_signature
+         FROM republish.documents
+         JOIN unnest(${KEYS}, $4::text[]) AS asked (of_run, of_type, of_machine, new_signature) ON ${IS_ASKED}
+        WHERE signature IS NULL AND outcome IS NULL ${lock(held)})
+     UPDATE republish.documents SET signature = free.new_signature, signed_at = now()
+       FROM free WHERE number = free.of_number
+     RETURNING ${KEY_COLUMNS}, signature, outcome`,
     [...keysOf(asked), asked.map(({ signature }) => signature)],
   );
-  return inOrder(asked, [...signed, ...(await whatStands(db, asked, signed))]);
+  return inOrder(asked, rows);
 }
 
-async function settleDocuments(db: Queryable, asked: readonly Of<Settlement>[]): Promise<(Outcome | null)[]> {
-  const settled = await db.query<Kept & DocumentKey>(
-    `UPDATE republish.documents
-        SET outcome = asked.new_outcome, relays = relays || asked.new_relays::jsonb, superseded_by = asked.new_superseded_by,
+/** Of those that have no outcome. */
+async function writeOutcomes(
+  db: Queryable,
+  asked: readonly Keyed<Settlement>[],
+  held: Held,
+): Promise<(Outcome | undefined)[]> {
+  const rows = await db.query<{ outcome: Outcome } & DocumentKey>(
+    `WITH free AS (
+       SELECT number AS of_number, asked.new_outcome, asked.new_relays, asked.new_superseded_by
+         FROM republish.documents
+         JOIN unnest(${KEYS}, $4::text[], $5::text[], $6::text[])
+                AS asked (of_run, of_type, of_machine, new_outcome, new_relays, new_superseded_by) ON ${IS_ASKED}
+        WHERE outcome IS NULL ${lock(held)})
+     UPDATE republish.documents
+        SET outcome = free.new_outcome, relays = relays || free.new_relays::jsonb, superseded_by = free.new_superseded_by,
             settled_at = now(), failure_type = NULL, failure_message = NULL
-       FROM unnest(${KEYS}, $4::text[], $5::text[], $6::text[])
-              AS asked (of_run, of_type, of_machine, new_outcome, new_relays, new_superseded_by)
-      WHERE ${IS_ASKED} AND outcome IS NULL
-      RETURNING ${KEY_COLUMNS}, signature, outcome`,
+       FROM free WHERE number = free.of_number
+     RETURNING ${KEY_COLUMNS}, outcome`,
     [
       ...keysOf(asked),
       asked.map(({ outcome }) => outcome),
@@ -190,47 +258,13 @@ async function settleDocuments(db: Queryable, asked: readonly Of<Settlement>[]):
       asked.map(({ supersededBy }) => supersededBy ?? null),
     ],
   );
-  const rows = inOrder(asked, [...settled, ...(await whatStands(db, asked, settled))]);
-  return rows.map((row) => row?.outcome ?? null);
+  return inOrder(asked, rows).map((row) => row?.outcome);
 }
 
-/** Of those that were asked for and not written: others have been first. */
-async function whatStands(
-  db: Queryable,
-  asked: readonly { key: DocumentKey }[],
-  written: DocumentKey[],
-): Promise<(Kept & DocumentKey)[]> {
-  const done = new Set(written.map(nameOf));
-  const left = asked.filter(({ key }) => !done.has(nameOf(key)));
-  if (left.length === 0) return [];
-  return db.query<Kept & DocumentKey>(
-    `SELECT ${KEY_COLUMNS}, signature, outcome
-       FROM republish.documents, unnest(${KEYS}) AS asked (of_run, of_type, of_machine) WHERE ${IS_ASKED}`,
-    keysOf(left),
+async function whatStands(db: Queryable, key: DocumentKey): Promise<Kept | undefined> {
+  const [row] = await db.query<Kept>(
+    'SELECT signature, outcome FROM republish.documents WHERE run_id = $1 AND document_type = $2 AND machine_id = $3',
+    [key.runId, key.documentType, key.machineId],
   );
-}
-
-const KEYS = '$1::text[], $2::text[], $3::text[]';
-const IS_ASKED = 'run_id = asked.of_run AND document_type = asked.of_type AND machine_id = asked.of_machine';
-const KEY_COLUMNS = 'run_id AS "runId", document_type AS "documentType", machine_id AS "machineId"';
-
-/** Values of KEYS. */
-function keysOf(asked: readonly { key: DocumentKey }[]): string[][] {
-  return [
-    asked.map(({ key }) => key.runId),
-    asked.map(({ key }) => key.documentType),
-    asked.map(({ key }) => key.machineId),
-  ];
-}
-
-function inOrder<Row extends DocumentKey>(
-  asked: readonly { key: DocumentKey }[],
-  rows: Row[],
-): (Row | undefined)[] {
-  const byName = new Map(rows.map((row) => [nameOf(row), row]));
-  return asked.map(({ key }) => byName.get(nameOf(key)));
-}
-
-function nameOf({ runId, documentType, machineId }: DocumentKey): string {
-  return JSON.stringify([runId, documentType, machineId]);
+  return row;
 }

@@ -67,6 +67,8 @@ const CHALLENGE_TIMEOUT_MS = 2_000;
 const PING_INTERVAL_MS = 20_000;
 /** What is in no hurry waits that long for company, since each write costs more than what it carries. */
 const COMPANY_MS = 5;
+/** So much is a write worth its price, and must not be taken for what the relay does not read. */
+const COMPANY_BYTES = 16 * 1024;
 
 /**
  * One websocket to one relay, speaking NIP-01. It lives once: when the socket is gone every waiting call is told
@@ -291,7 +293,9 @@ export class RelayConnection {
       this.stream.cork();
       this.#flusher = setTimeout(() => this.#flush(), COMPANY_MS);
     }
-    return this.#write(frame);
+    const isSent = this.#write(frame);
+    if (this.stream.writableLength >= COMPANY_BYTES) this.#flush();
+    return isSent;
   }
 
   #flush(): void {

@@ -120,22 +120,20 @@ describe('the ledger', () => {
     expect(await ledger.keepSignature(key, 'late')).toMatchObject({ signature: null, outcome: 'failed' });
   });
 
+  async function numberOf({ runId }: { runId: string }): Promise<number> {
+    const [row] = await documentsOfRun(database, runId);
+    return row?.number ?? NaN;
+  }
+
   test('each of many that are written at once is told its own', async () => {
     const keys = await Promise.all(Array.from({ length: 30 }, (_, n) => planned(`m${n}`)));
-    const numbers = (
-      await database.query<{ number: number; run: string }>(
-        'SELECT number::float8 AS number, run_id AS run FROM republish.documents WHERE run_id = ANY ($1)',
-        [keys.map(({ runId }) => runId)],
-      )
-    ).reduce((byRun, { number, run }) => byRun.set(run, number), new Map<string, number>());
-    const numberOf = ({ runId }: { runId: string }): number => numbers.get(runId) ?? NaN;
-
-    const begun = await Promise.all(
-      [...keys.map(numberOf), 1e15].map((document) => ledger.begin({ document, workflowId: 'w' })),
-    );
-    expect(begun.pop()).toBeUndefined();
-    expect(begun.map((row) => row?.runId)).toEqual(keys.map(({ runId }) => runId));
-    expect(await ledger.begin({ document: numberOf(keys[0]!), workflowId: 'another' })).toBeUndefined();
+    const numbers = await Promise.all(keys.map(numberOf));
+    const begun = await Promise.all([
+      ledger.begin({ document: numbers[0] ?? NaN, workflowId: 'another' }),
+      ledger.begin({ document: 1e15, workflowId: 'w' }),
+      ...numbers.map((document) => ledger.begin({ document, workflowId: 'w' })),
+    ]);
+    expect(begun.map((row) => row?.runId)).toEqual([undefined, undefined, ...keys.map(({ runId }) => runId)]);
 
     const seals = await Promise.all(
       keys.map((key, n) =>
@@ -143,30 +141,31 @@ describe('the ledger', () => {
       ),
     );
     expect(seals.map((row) => row?.stateFingerprint)).toEqual(keys.map((_, n) => `${n}`));
-    await ledger.keepSignature(keys[3]!, 'earlier');
+
+    const [third, fifth] = [keys[3], keys[5]];
+    if (third === undefined || fifth === undefined) throw new Error('there are thirty');
+    await ledger.keepSignature(third, 'earlier');
     const kept = await Promise.all(keys.map((key, n) => ledger.keepSignature(key, `s${n}`)));
     expect(kept.map((row) => row?.signature)).toEqual(keys.map((_, n) => (n === 3 ? 'earlier' : `s${n}`)));
-    await ledger.settle(keys[5]!, { outcome: 'failed', relays: {} });
+
+    await ledger.settle(fifth, { outcome: 'failed', relays: {} });
+    const outcomeOf = (n: number) => (n % 2 ? 'published' : 'superseded');
     const settled = await Promise.all(
-      [...keys, { ...keys[0]!, machineId: 'nobody' }].map((key, n) =>
-        ledger.settle(key, {
-          outcome: n % 2 ? 'published' : 'superseded',
-          relays: {},
-          supersededBy: `by${n}`,
-        }),
+      [...keys, { ...third, machineId: 'nobody' }].map((key, n) =>
+        ledger.settle(key, { outcome: outcomeOf(n), relays: {}, supersededBy: `by${n}` }),
       ),
     );
-    expect(settled.pop()).toBeNull();
-    expect(settled).toEqual(keys.map((_, n) => (n === 5 ? 'failed' : n % 2 ? 'published' : 'superseded')));
+    expect(settled).toEqual([...keys.map((_, n) => (n === 5 ? 'failed' : outcomeOf(n))), null]);
     const rows = await Promise.all(keys.map(async ({ runId }) => (await documentsOfRun(database, runId))[0]));
     expect(rows.map((row) => row?.supersededBy)).toEqual(keys.map((_, n) => (n === 5 ? null : `by${n}`)));
   });
 
   test('what Postgres refuses of one document is not the failure of those beside it', async () => {
     const keys = await Promise.all(Array.from({ length: 5 }, (_, n) => planned(`m${n}`)));
+    const refused = new AttemptLedger(database);
     const seals = await Promise.allSettled(
       keys.map((key, n) =>
-        ledger.seal(key, {
+        refused.seal(key, {
           // No jsonb can hold a NUL.
           event: { ...event(`${n}b`), content: n === 2 ? '\u0000' : 'x' },
           stateFingerprint: 'f',
@@ -178,6 +177,38 @@ describe('the ledger', () => {
       keys.map((_, n) => (n === 2 ? 'rejected' : 'fulfilled')),
     );
     expect(seals[2]).toMatchObject({ reason: { type: 'DatabaseMisconfigured' } });
+  });
+
+  test('a row that somebody holds keeps nobody waiting but its own document', async () => {
+    const [held, free, other] = [await planned('m1'), await planned('m2'), await planned('m3')];
+    const all = [held, free, other];
+    const numbers = await Promise.all(all.map(numberOf));
+    const done: string[] = [];
+    const told = async <T>(name: string, work: Promise<T>): Promise<T> => {
+      const result = await work;
+      done.push(name);
+      return result;
+    };
+    let waiting: Promise<unknown>[] = [];
+    await database.transaction(async (transaction) => {
+      await transaction.query('SELECT 1 FROM republish.documents WHERE run_id = $1 FOR UPDATE', [held.runId]);
+      const begins = numbers.map((document, n) =>
+        told(`begin ${n}`, ledger.begin({ document, workflowId: 'w' })),
+      );
+      const signatures = all.map((key, n) => told(`sign ${n}`, ledger.keepSignature(key, `s${n}`)));
+      const outcomes = all.map((key, n) =>
+        told(`settle ${n}`, ledger.settle(key, { outcome: 'published', relays: {} })),
+      );
+      waiting = [...begins, ...signatures, ...outcomes];
+      await Promise.all([...begins.slice(1), ...signatures.slice(1), ...outcomes.slice(1)]);
+      expect(done.filter((name) => name.endsWith(' 0'))).toEqual([]);
+    });
+    await Promise.all(waiting);
+    const rows = await database.query(
+      'SELECT outcome, attempts FROM republish.documents WHERE run_id = ANY ($1)',
+      [all.map(({ runId }) => runId)],
+    );
+    expect(rows).toEqual(all.map(() => ({ outcome: 'published', attempts: 1 })));
   });
 
   test('a plan is made once, and attempts are counted', async () => {

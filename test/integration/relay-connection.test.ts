@@ -133,6 +133,16 @@ describe('publishing', () => {
     expect(replies.map((reply) => reply.kind === 'ok' && reply.message)).toEqual(['a', 'b', 'c']);
   });
 
+  it('does not take for unread what waits for company: a hundred large ones at once', async () => {
+    const relay = await serve();
+    const connection = await connect(relay);
+    const large = { ...make(), content: 'x'.repeat(44_000) };
+    const replies = await Promise.all(
+      Array.from({ length: 100 }, () => connection.publish(large, PATIENCE_MS)),
+    );
+    expect(replies.filter(({ kind }) => kind !== 'ok')).toEqual([]);
+  });
+
   it('calls a relay that sends no OK silent, and is not confused by one that comes too late', async () => {
     const relay = await serve({
       onEvent: (event, peer) => void setTimeout(() => peer.send('OK', event.id, true, ''), SHORT_MS + 100),
