@@ -163,6 +163,8 @@ export class DocumentQueue {
     let cancellation: unknown;
     // One flat loop, and no promise but where it waits: the SDK keeps a stack trace for each promise of a workflow.
     const lane = async (): Promise<void> => {
+      // Of one document after the other, until one of them is cancelled: Temporal keeps a stack for each promise that a scope has.
+      let scope = new CancellationScope();
       for (;;) {
         if (CancellationScope.current().consideredCancelled) {
           // Also where all that was in work has ended well: whoever called must not go on with what still waits.
@@ -185,7 +187,8 @@ export class DocumentQueue {
           cancellation = error;
           return;
         }
-        const ended = this.#begin(document, working);
+        if (scope.consideredCancelled) scope = new CancellationScope();
+        const ended = this.#begin(document, scope, working);
         try {
           this.#end(document, working, await ended);
         } catch (error) {
@@ -200,8 +203,11 @@ export class DocumentQueue {
     if (cancellation !== undefined) throw cancellation;
   }
 
-  #begin<Result>(document: QueuedDocument, { work }: Working<Result>): Promise<Result> {
-    const scope = new CancellationScope({ cancellable: true });
+  #begin<Result>(
+    document: QueuedDocument,
+    scope: CancellationScope,
+    { work }: Working<Result>,
+  ): Promise<Result> {
     const ended = scope.run(() => work(document));
     this.#inWork.set(keyOf(document), { document, scope, ended });
     this.#begun += 1;

@@ -63,12 +63,15 @@ const MAX_LAGGARD_PAUSE_MS = 2_000;
 export class RelayPublisher {
   readonly required: number;
   #relays: Map<string, DocumentRelay>;
+  /** By URL, as they may be shown: each document names each relay several times. */
+  #names: Map<string, string>;
   #information = new RelayInformation();
   /** Until when a relay is known to lag. */
   #laggingUntilMs = new Map<string, number>();
 
   constructor(private readonly options: PublisherOptions) {
     this.required = quorumSize(options.quorum, options.relays.length);
+    this.#names = new Map(options.relays.map((url) => [url, shownAmong(url, options.relays)]));
     this.#relays = new Map(
       options.relays.map((url) => {
         const Relay = isGateway(url) ? NostrclientRelay : DirectRelay;
@@ -87,13 +90,9 @@ export class RelayPublisher {
   /** What each relay says of its limits (NIP-11), by its URL as it may be shown. */
   async limits(): Promise<Record<string, RelayLimits>> {
     const { relays } = this.options;
+    const limits = await Promise.all(relays.map((url) => this.#information.limitsOf(url)));
     return Object.fromEntries(
-      await Promise.all(
-        relays.map(
-          async (url) =>
-            [this.#shown(url), await this.#information.limitsOf(url)] satisfies [string, RelayLimits],
-        ),
-      ),
+      limits.map((ofRelay, n) => [this.#shown(relays[n] ?? ''), ofRelay] satisfies [string, RelayLimits]),
     );
   }
 
@@ -239,7 +238,7 @@ export class RelayPublisher {
   }
 
   #shown(url: string): string {
-    return shownAmong(url, this.options.relays);
+    return this.#names.get(url) ?? '';
   }
 }
 
