@@ -41,8 +41,8 @@ const LOCK_NOT_AVAILABLE = '55P03';
 /** SQLSTATE classes and codes that no retry mends: syntax or missing object or right, and constraint violations. */
 const FINAL_CLASSES = ['42', '3F', '22', '23', '0A', '28', '3D', 'P0'];
 
-/** Which say nothing of the statement: another one would have been told the same. */
-const UNAVAILABLE_CLASSES = ['08', '53', '57P', '25006'];
+/** Which say nothing of the statement: any other would have been told the same. No connection, disk, right to enter, or primary. */
+const UNAVAILABLE = ['08', '28', '3D', '53100', '53300', '57P', '25006'];
 
 /** What Postgres answered to a statement. */
 export class StatementError extends RepublishError {
@@ -58,8 +58,7 @@ export class StatementError extends RepublishError {
 /** Whether it is the statement that failed, or what it touched; and not the whole database. */
 export function isAboutStatement(thrown: unknown): boolean {
   return (
-    thrown instanceof StatementError &&
-    !UNAVAILABLE_CLASSES.some((prefix) => thrown.sqlState.startsWith(prefix))
+    thrown instanceof StatementError && !UNAVAILABLE.some((prefix) => thrown.sqlState.startsWith(prefix))
   );
 }
 
@@ -142,7 +141,7 @@ function sqlState(thrown: unknown): string | undefined {
   return typeof code === 'string' ? code : undefined;
 }
 
-/** Node's and pg's own connection errors carry no SQLSTATE of five characters. */
+/** The codes of Node's and pg's own errors are no SQLSTATEs: those have five characters, of which the first is never an E (EPIPE). */
 function asRepublishError(thrown: unknown, where: string): RepublishError {
   if (thrown instanceof RepublishError) return thrown;
   const code = sqlState(thrown);
@@ -154,7 +153,7 @@ function asRepublishError(thrown: unknown, where: string): RepublishError {
       code,
     );
   }
-  const isSqlState = code !== undefined && /^[0-9A-Z]{5}$/.test(code);
+  const isSqlState = code !== undefined && /^(?!E)[0-9A-Z]{5}$/.test(code);
   // 25006: read-only (a failover, or a full disk guard): it passes.
   if (isSqlState && FINAL_CLASSES.some((prefix) => code.startsWith(prefix))) {
     // Data exceptions and violated constraints quote values in the message itself.

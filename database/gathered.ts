@@ -4,7 +4,8 @@ import { isAboutStatement } from './connection';
 /** How long a document's statement waits for those of others. */
 const COMPANY_MS = 5;
 const MOST_AT_ONCE = 100;
-/** How long nothing is asked for many any more after Postgres refused it. */
+/** After Postgres took so long to refuse the many, which all of them had to wait for, each is asked alone for a while. */
+const SLOW_MS = 2_000;
 const ALONE_MS = 10 * 60_000;
 
 /**
@@ -25,12 +26,13 @@ export function gathered<Asked, Answer>({
   const together = new DataLoader<Asked, Answer | undefined>(
     async (asked) => {
       const nothing = asked.map(() => undefined);
-      if (asked.length === 1 || Date.now() < aloneUntilMs) return nothing;
+      const askedAtMs = Date.now();
+      if (asked.length === 1 || askedAtMs < aloneUntilMs) return nothing;
       try {
         return await many(asked);
       } catch (thrown) {
         if (!isAboutStatement(thrown)) throw thrown;
-        aloneUntilMs = Date.now() + ALONE_MS;
+        if (Date.now() - askedAtMs > SLOW_MS) aloneUntilMs = Date.now() + ALONE_MS;
         return nothing;
       }
     },

@@ -41,7 +41,8 @@ export interface OrphanReport {
   complete: boolean;
 }
 
-const QUESTIONS_AT_ONCE = 32;
+/** Of the database: fewer than it has connections. */
+const QUESTIONS_AT_ONCE = 8;
 const CONNECT_TIMEOUT_MS = 5_000;
 /** Others behind a gateway than the first that answers have this long. */
 const GATEWAY_GRACE_MS = 1_000;

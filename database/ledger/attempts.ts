@@ -53,7 +53,7 @@ type Keyed<T> = T & { key: DocumentKey };
 
 /**
  * The statements that bring a document from its attempt to its outcome. Every document of a worker needs them, so those of the same
- * moment go to Postgres together (see `gathered`): without the rows that another transaction holds, for which each waits by itself.
+ * moment go to Postgres together (see `gathered`). Together they do not wait for what another transaction holds; each does that alone.
  */
 export class AttemptLedger {
   #begin: (named: DocumentByNumber) => Promise<AttemptRow | undefined>;
@@ -67,8 +67,8 @@ export class AttemptLedger {
       one: async (asked) => (await beginNumbered(db, [asked], 'WAIT'))[0],
     });
     this.#seal = gathered({
-      many: (asked) => sealDocuments(db, asked),
-      one: async (asked) => (await sealDocuments(db, [asked]))[0],
+      many: (asked) => sealDocuments(db, asked, PATIENCE_OF_MANY_MS),
+      one: async (asked) => (await sealDocuments(db, [asked], undefined))[0],
     });
     this.#keepSignature = gathered({
       many: (asked) => writeSignatures(db, asked, 'SKIP LOCKED'),
@@ -188,19 +188,29 @@ function inOrder<Row extends DocumentKey>(
   return asked.map(({ key }) => byName.get(nameOf(key)));
 }
 
-/** Locks, writes and reads back each (migration 0004). In the order of their addresses, which stay locked until all are sealed. */
+/** An address is locked for as long as it takes to seal it, so a moment is worth waiting; a row that is held is not. */
+const PATIENCE_OF_MANY_MS = 250;
+
+/**
+ * Locks, writes and reads back each (migration 0004). In the order of their addresses, which stay locked until all are sealed.
+ *
+ * @param patienceMs how long one lock is waited for, before all are refused; undefined: as long as Postgres lets a statement wait
+ */
 async function sealDocuments(
   db: Queryable,
   asked: readonly Keyed<Seal>[],
+  patienceMs: number | undefined,
 ): Promise<(DocumentRow | undefined)[]> {
   const seals = asked
     .map((seal) => ({ ...seal, address: `${seal.event.pubkey} ${seal.event.tags.flat().join(' ')}` }))
     .sort((a, b) => (a.address < b.address ? -1 : 1));
   const rows = await db.query<DocumentRow>(
     `SELECT ${COLUMNS}
-       FROM unnest(${KEYS}, $4::text[], $5::text[], $6::text[], $7::text[])
+       FROM (SELECT set_config('lock_timeout', $8, true) AS is_set) AS patience,
+            unnest(${KEYS}, $4::text[], $5::text[], $6::text[], $7::text[])
               AS asked (of_run, of_type, of_machine, address, new_event, new_fingerprint, new_signature),
-            republish.seal_document(asked.address, asked.of_run, asked.of_type, asked.of_machine,
+            -- Its argument names the patience, so that it is set before the first lock.
+            republish.seal_document(CASE WHEN patience.is_set IS NOT NULL THEN asked.address END, asked.of_run, asked.of_type, asked.of_machine,
                                     asked.new_event::jsonb, asked.new_fingerprint, asked.new_signature)`,
     [
       ...keysOf(seals),
@@ -208,6 +218,8 @@ async function sealDocuments(
       seals.map(({ event }) => JSON.stringify(event)),
       seals.map(({ stateFingerprint }) => stateFingerprint),
       seals.map(({ signature }) => signature),
+      // Null sets it back to what it is anyway.
+      patienceMs?.toString() ?? null,
     ],
   );
   return inOrder(asked, rows);

@@ -192,6 +192,13 @@ describe('the ledger', () => {
     let waiting: Promise<unknown>[] = [];
     await database.transaction(async (transaction) => {
       await transaction.query('SELECT 1 FROM republish.documents WHERE run_id = $1 FOR UPDATE', [held.runId]);
+      const seals = all.map((key, n) =>
+        told(
+          `seal ${n}`,
+          ledger.seal(key, { event: event(`${n}d`), stateFingerprint: 'f', signature: null }),
+        ),
+      );
+      await Promise.all(seals.slice(1));
       const begins = numbers.map((document, n) =>
         told(`begin ${n}`, ledger.begin({ document, workflowId: 'w' })),
       );
@@ -199,7 +206,7 @@ describe('the ledger', () => {
       const outcomes = all.map((key, n) =>
         told(`settle ${n}`, ledger.settle(key, { outcome: 'published', relays: {} })),
       );
-      waiting = [...begins, ...signatures, ...outcomes];
+      waiting = [...seals, ...begins, ...signatures, ...outcomes];
       await Promise.all([...begins.slice(1), ...signatures.slice(1), ...outcomes.slice(1)]);
       expect(done.filter((name) => name.endsWith(' 0'))).toEqual([]);
     });

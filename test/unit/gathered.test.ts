@@ -38,12 +38,25 @@ describe('statements of one moment', () => {
     expect(asked).toEqual([[1, 1_001, 2], 1_001]);
   });
 
-  test('are asked for by themselves when Postgres refuses the many, and for a while after that', async () => {
-    const double = doubling(new StatementError('DatabaseUnavailable', 'a lock, say', '57014'));
+  test('are asked for by themselves when Postgres refuses the many', async () => {
+    const double = doubling(new StatementError('DatabaseUnavailable', 'a lock, say', '55P03'));
     const outcomes = await Promise.allSettled([1, -2, 3].map(double));
     expect(outcomes).toMatchObject([{ value: 2 }, { reason: { message: '-2 is negative' } }, { value: 6 }]);
     expect(await Promise.all([4, 5].map(double))).toEqual([8, 10]);
-    expect(asked).toEqual([[1, -2, 3], 1, -2, 3, 4, 5]);
+    expect(asked).toEqual([[1, -2, 3], 1, -2, 3, [4, 5], 4, 5]);
+  });
+
+  test('are asked for by themselves for a while after that took long', async () => {
+    const double = doubling(new StatementError('DatabaseUnavailable', 'statement timeout', '57014'));
+    const now = jest.spyOn(Date, 'now').mockReturnValueOnce(0).mockReturnValueOnce(30_000);
+    now.mockReturnValueOnce(30_000);
+    expect(await Promise.all([1, 2].map(double))).toEqual([2, 4]);
+    now.mockReturnValueOnce(600_000);
+    expect(await Promise.all([3, 4].map(double))).toEqual([6, 8]);
+    now.mockReturnValueOnce(630_001).mockReturnValueOnce(630_001);
+    expect(await Promise.all([5, 6].map(double))).toEqual([10, 12]);
+    now.mockRestore();
+    expect(asked).toEqual([[1, 2], 1, 2, 3, 4, [5, 6], 5, 6]);
   });
 
   test.each([
