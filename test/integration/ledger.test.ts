@@ -192,12 +192,11 @@ describe('the ledger', () => {
     let waiting: Promise<unknown>[] = [];
     await database.transaction(async (transaction) => {
       await transaction.query('SELECT 1 FROM republish.documents WHERE run_id = $1 FOR UPDATE', [held.runId]);
-      const seals = all.map((key, n) =>
-        told(
-          `seal ${n}`,
-          ledger.seal(key, { event: event(`${n}d`), stateFingerprint: 'f', signature: null }),
-        ),
-      );
+      const seals = all.map((key, n) => {
+        const ofAddress = { ...event(`${n}d`), tags: [['d', `t:${n}`]] };
+        const seal = { event: ofAddress, stateFingerprint: 'f', signature: null };
+        return told(`seal ${n}`, ledger.seal(key, seal));
+      });
       await Promise.all(seals.slice(1));
       const begins = numbers.map((document, n) =>
         told(`begin ${n}`, ledger.begin({ document, workflowId: 'w' })),
