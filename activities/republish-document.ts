@@ -1,7 +1,7 @@
 import type { GoodOutcome, RepublishDocumentInput, RepublishDocumentResult } from '../contract/activities';
 import { RepublishError } from '../contract/failures';
 import type { Outcome } from '../contract/progress';
-import type { AttemptRow, Settlement } from '../database/ledger/attempts';
+import type { AttemptRow, Kept, Settlement } from '../database/ledger/attempts';
 import {
   type DocumentKey,
   type DocumentRow,
@@ -86,7 +86,7 @@ async function sign(
   loan: SignerLoan,
   event: SealedEvent,
   signerCall: SignerCall,
-): Promise<{ signature: string | null; outcome: Outcome | null }> {
+): Promise<Kept> {
   const signed = await loan.use((signer) => signer.signEvent(event, signerCall));
   deps.failpoint('after-sign');
   const kept = await deps.ledger.keepSignature(key, signed.sig);

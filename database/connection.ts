@@ -41,8 +41,8 @@ const LOCK_NOT_AVAILABLE = '55P03';
 /** SQLSTATE classes and codes that no retry mends: syntax or missing object or right, and constraint violations. */
 const FINAL_CLASSES = ['42', '3F', '22', '23', '0A', '28', '3D', 'P0'];
 
-/** Which say nothing of the statement: any other would have been told the same. No connection, disk, right to enter, or primary. */
-const UNAVAILABLE = ['08', '28', '3D', '53100', '53300', '57P', '25006'];
+/** Which say nothing of the statement: any other would have been told the same. No connection, right to enter, or primary. */
+const UNAVAILABLE = ['08', '28', '3D', '53300', '57P', '25006'];
 
 /** What Postgres answered to a statement. */
 export class StatementError extends RepublishError {

@@ -163,7 +163,7 @@ export class DocumentQueue {
     let cancellation: unknown;
     // One flat loop, and no promise but where it waits: the SDK keeps a stack trace for each promise of a workflow.
     const lane = async (): Promise<void> => {
-      // Of one document after the other, until one of them is cancelled: Temporal keeps a stack for each promise that a scope has.
+      // Of one document after the other, until one of them is cancelled.
       let scope = new CancellationScope();
       for (;;) {
         if (CancellationScope.current().consideredCancelled) {

@@ -1,7 +1,7 @@
 import { RepublishError } from '../../contract/failures';
 import { gathered } from '../../database/gathered';
-import { serialiseState } from '../../documents/state';
 import type { DocumentType } from '../../documents/document-type';
+import { serialiseState } from '../../documents/state';
 import type { ActivityDependencies } from '../dependencies';
 
 type StateDependencies = Pick<
@@ -31,7 +31,7 @@ export function stateReading(deps: StateDependencies): ReadState {
       one: (machineId) => sources.state(database, type, machineId, maxStateBytes),
     });
   return async (documentType, machineId) => {
-    const type = typeCalled(deps, documentType);
+    const type = typeOf(deps, documentType);
     const read = reading.get(type) ?? rowsOf(type);
     reading.set(type, read);
     return serialiseState(type, await read(machineId), maxStateBytes);
@@ -67,7 +67,7 @@ export class StateReader {
   /** As ReadState, and throws what that does. */
   async read(machineId: string): Promise<string | undefined> {
     const { sources, database, maxStateBytes } = this.deps;
-    const type = typeCalled(this.deps, this.documentType);
+    const type = typeOf(this.deps, this.documentType);
     const rows =
       this.#rows.get(machineId) ??
       (await sources.state(database, this.documentType, machineId, maxStateBytes));
@@ -75,13 +75,9 @@ export class StateReader {
   }
 }
 
-function typeCalled({ documentTypes }: StateDependencies, documentType: string): DocumentType {
+/** @throws RepublishError WorkerOutdated */
+function typeOf({ documentTypes }: StateDependencies, documentType: string): DocumentType {
   const type = documentTypes.find((candidate) => candidate.type === documentType);
-  if (type === undefined) {
-    throw new RepublishError(
-      'WorkerOutdated',
-      `this worker does not know the document type "${documentType}"`,
-    );
-  }
-  return type;
+  if (type !== undefined) return type;
+  throw new RepublishError('WorkerOutdated', `this worker does not know the document type "${documentType}"`);
 }

@@ -63,21 +63,21 @@ export class AttemptLedger {
 
   constructor(private readonly db: Queryable) {
     this.#begin = gathered({
-      many: (asked) => beginNumbered(db, asked, 'SKIP LOCKED'),
-      one: async (asked) => (await beginNumbered(db, [asked], 'WAIT'))[0],
+      many: (asked) => beginNumbered(db, asked, LOCK_WHAT_IS_FREE),
+      one: async (asked) => (await beginNumbered(db, [asked], LOCK))[0],
     });
     this.#seal = gathered({
       many: (asked) => sealDocuments(db, asked, PATIENCE_OF_MANY_MS),
-      one: async (asked) => (await sealDocuments(db, [asked], undefined))[0],
+      one: async (asked) => (await sealDocuments(db, [asked]))[0],
     });
     this.#keepSignature = gathered({
-      many: (asked) => writeSignatures(db, asked, 'SKIP LOCKED'),
-      one: async (asked) => (await writeSignatures(db, [asked], 'WAIT'))[0] ?? whatStands(db, asked.key),
+      many: (asked) => writeSignatures(db, asked, LOCK_WHAT_IS_FREE),
+      one: async (asked) => (await writeSignatures(db, [asked], LOCK))[0] ?? whatStands(db, asked.key),
     });
     this.#settle = gathered({
-      many: async (asked) => writeOutcomes(db, asked, 'SKIP LOCKED'),
+      many: (asked) => writeOutcomes(db, asked, LOCK_WHAT_IS_FREE),
       one: async (asked) =>
-        (await writeOutcomes(db, [asked], 'WAIT'))[0] ?? (await whatStands(db, asked.key))?.outcome ?? null,
+        (await writeOutcomes(db, [asked], LOCK))[0] ?? (await whatStands(db, asked.key))?.outcome ?? null,
     });
   }
 
@@ -112,12 +112,9 @@ export class AttemptLedger {
   }
 }
 
-/** What to do about a row that another transaction holds. */
-type Held = 'SKIP LOCKED' | 'WAIT';
-
-/** Locks `documents`, so that no statement waits for one row while it holds another. */
-const lock = (held: Held): string =>
-  `FOR NO KEY UPDATE OF documents ${held === 'SKIP LOCKED' ? 'SKIP LOCKED' : ''}`;
+/** A statement for many waits for no row: it would hold the others meanwhile. */
+const LOCK = 'FOR NO KEY UPDATE OF documents';
+const LOCK_WHAT_IS_FREE = `${LOCK} SKIP LOCKED`;
 
 const OPERATOR = '(SELECT operator_user_id FROM republish.runs WHERE runs.run_id = documents.run_id)';
 
@@ -134,7 +131,7 @@ const ATTEMPT_COLUMNS = `${COLUMNS}, ${OPERATOR} AS "operatorUserId", ${signerAs
 async function beginNumbered(
   db: Queryable,
   asked: readonly DocumentByNumber[],
-  held: Held,
+  lock: string,
 ): Promise<(AttemptRow | undefined)[]> {
   const rows = await db.query<AttemptRow & { workflowId: string }>(
     `WITH free AS (
@@ -143,7 +140,7 @@ async function beginNumbered(
            ON number = asked.a_number
               AND EXISTS (SELECT 1 FROM republish.runs
                            WHERE runs.run_id = documents.run_id AND runs.workflow_id = asked.of_workflow)
-       ${lock(held)})
+       ${lock})
      UPDATE republish.documents SET attempts = attempts + 1 FROM free WHERE number = free.of_number
      RETURNING ${ATTEMPT_COLUMNS}, free.of_workflow AS "workflowId"`,
     [asked.map(({ document }) => document), asked.map(({ workflowId }) => workflowId)],
@@ -194,12 +191,12 @@ const PATIENCE_OF_MANY_MS = 250;
 /**
  * Locks, writes and reads back each (migration 0004). In the order of their addresses, which stay locked until all are sealed.
  *
- * @param patienceMs how long one lock is waited for, before all are refused; undefined: as long as Postgres lets a statement wait
+ * @param patienceMs how long one lock is waited for, before all are refused; absent: as long as Postgres lets a statement wait
  */
 async function sealDocuments(
   db: Queryable,
   asked: readonly Keyed<Seal>[],
-  patienceMs: number | undefined,
+  patienceMs?: number,
 ): Promise<(DocumentRow | undefined)[]> {
   const seals = asked
     .map((seal) => ({ ...seal, address: `${seal.event.pubkey} ${seal.event.tags.flat().join(' ')}` }))
@@ -229,14 +226,14 @@ async function sealDocuments(
 async function writeSignatures(
   db: Queryable,
   asked: readonly Keyed<{ signature: string }>[],
-  held: Held,
+  lock: string,
 ): Promise<(Kept | undefined)[]> {
   const rows = await db.query<Kept & DocumentKey>(
     `WITH free AS (
        SELECT number AS of_number, asked.new_signature
          FROM republish.documents
          JOIN unnest(${KEYS}, $4::text[]) AS asked (of_run, of_type, of_machine, new_signature) ON ${IS_ASKED}
-        WHERE signature IS NULL AND outcome IS NULL ${lock(held)})
+        WHERE signature IS NULL AND outcome IS NULL ${lock})
      UPDATE republish.documents SET signature = free.new_signature, signed_at = now()
        FROM free WHERE number = free.of_number
      RETURNING ${KEY_COLUMNS}, signature, outcome`,
@@ -249,7 +246,7 @@ async function writeSignatures(
 async function writeOutcomes(
   db: Queryable,
   asked: readonly Keyed<Settlement>[],
-  held: Held,
+  lock: string,
 ): Promise<(Outcome | undefined)[]> {
   const rows = await db.query<{ outcome: Outcome } & DocumentKey>(
     `WITH free AS (
@@ -257,7 +254,7 @@ async function writeOutcomes(
          FROM republish.documents
          JOIN unnest(${KEYS}, $4::text[], $5::text[], $6::text[])
                 AS asked (of_run, of_type, of_machine, new_outcome, new_relays, new_superseded_by) ON ${IS_ASKED}
-        WHERE outcome IS NULL ${lock(held)})
+        WHERE outcome IS NULL ${lock})
      UPDATE republish.documents
         SET outcome = free.new_outcome, relays = relays || free.new_relays::jsonb, superseded_by = free.new_superseded_by,
             settled_at = now(), failure_type = NULL, failure_message = NULL

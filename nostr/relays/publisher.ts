@@ -89,10 +89,13 @@ export class RelayPublisher {
 
   /** What each relay says of its limits (NIP-11), by its URL as it may be shown. */
   async limits(): Promise<Record<string, RelayLimits>> {
-    const { relays } = this.options;
-    const limits = await Promise.all(relays.map((url) => this.#information.limitsOf(url)));
     return Object.fromEntries(
-      limits.map((ofRelay, n) => [this.#shown(relays[n] ?? ''), ofRelay] satisfies [string, RelayLimits]),
+      await Promise.all(
+        [...this.#names].map(
+          async ([url, name]) =>
+            [name, await this.#information.limitsOf(url)] satisfies [string, RelayLimits],
+        ),
+      ),
     );
   }
 
@@ -218,10 +221,10 @@ export class RelayPublisher {
     let holding = 0;
     let hopeless = 0;
     let stoodAlready = 0;
-    for (const url of this.options.relays) {
+    for (const [url, name] of this.#names) {
       const result = results.get(url) ?? { standing: { state: 'unreachable', detail: 'no answer yet' } };
-      relays[this.#shown(url)] = result.standing;
-      this.options.onStanding?.(this.#shown(url), result.standing.state);
+      relays[name] = result.standing;
+      this.options.onStanding?.(name, result.standing.state);
       if (result.newer && (newer === undefined || isNewer(result.newer, newer))) newer = result.newer;
       if (result.standing.state === 'holds') holding += 1;
       if (result.final) hopeless += 1;
@@ -235,10 +238,6 @@ export class RelayPublisher {
       hopeless: this.options.relays.length - hopeless < this.required,
       ...(newer === undefined ? {} : { newer }),
     };
-  }
-
-  #shown(url: string): string {
-    return this.#names.get(url) ?? '';
   }
 }
 

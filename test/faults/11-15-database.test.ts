@@ -195,8 +195,7 @@ describe('Postgres misbehaves', () => {
   test('15: disk full when the outcome is to be written: retried, no second signature for a sealed document', async () => {
     const operator = await addOperatorWithCanaries(saga, { machines: 2 });
     const worker = await saga.startWorker();
-    // All four may be one statement, and each document has three attempts.
-    const fault = await failing('BEFORE UPDATE OF outcome ON republish.documents FOR EACH ROW', '53100', 2);
+    const fault = await failing('BEFORE UPDATE OF outcome ON republish.documents FOR EACH ROW', '53100', 3);
     const { ids, failure } = await runUnderFault(saga, operator);
     await Promise.all([fault.end(), worker.stop()]);
     expect(failure).toBeUndefined();
