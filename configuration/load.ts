@@ -171,7 +171,7 @@ function describe(issue: Issue): string[] {
     const known =
       at.length === 0
         ? Object.keys(configurationSchema.shape)
-        : ['schema', 'account', 'machines', 'operators', 'documents'];
+        : ['schema', 'account', 'machines', 'operators', 'signer', 'documents'];
     return issue.keys.map((key) => {
       const meant = suggest(key, known);
       return `${[...at, key].join('.')} is not known${meant ? `; did you mean ${meant}?` : ''}`;

@@ -1,9 +1,10 @@
 import { z } from 'zod';
 import { DEFAULT_TASK_QUEUE } from '../contract/names';
+import { PRESET_NAMES } from '../sources/presets';
 
 const identifier = z.string().regex(/^[A-Za-z_][A-Za-z0-9_$]*$/, 'must be a plain SQL identifier');
 
-/** Where rows come from: a table in the shape of the reference schema, or SQL with `$1`. */
+/** Where rows come from: a table, or SQL with `$1`. */
 const source = z.union([
   z.strictObject({ table: identifier, schema: identifier.optional() }),
   z.strictObject({
@@ -66,6 +67,20 @@ export const configurationSchema = z.strictObject({
     .string()
     .refine((text) => /^postgres(ql)?:\/\//.test(text), 'must begin with postgres:// or postgresql://')
     .optional(),
+  /** LNbits' database: `postgres://...` or `sqlite://<data folder>`. Default: LNBITS_DATA_FOLDER, else databaseUrl. */
+  lnbitsDatabaseUrl: z.string().min(1).optional(),
+  /** Whose tables LNbits' database has. `auto`: the one that is there. */
+  preset: z
+    .enum(['auto', ...PRESET_NAMES], { error: `must be auto, ${PRESET_NAMES.join(' or ')}` })
+    .default('auto'),
+  /** Which signers sign: those paired here, or (where none is) the account's own as LNbits keeps it. */
+  signers: z.enum(['paired', 'lnbits'], { error: 'must be paired or lnbits' }).default('paired'),
+  /** Relays of the bunker that LNbits uses. */
+  lnbitsBunkerRelays: z.array(relayUrl).max(5).default([]),
+  /** Modules with document types of one's own; paths relative to the configuration file. */
+  documentTypes: z.array(z.string().min(1)).max(100).default([]),
+  /** Folder of the embedded servers, in place of databaseUrl and TEMPORAL_ADDRESS. */
+  data: z.string().min(1).optional(),
   taskQueue: z.string().min(1).max(200).default(DEFAULT_TASK_QUEUE),
   relays: z
     .array(relayUrl)
@@ -124,16 +139,20 @@ export const configurationSchema = z.strictObject({
   logLevel: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
   queries: z
     .strictObject({
-      /** Schema of every default table below that names none, for example LNbits' extension schema. */
+      /** Schema of the extension's tables, in place of the preset's; with SQLite the file ext_<schema>.sqlite3. */
       schema: identifier.optional(),
-      account: source.default({ table: 'accounts' }),
-      machines: source.default({ table: 'dca_machines' }),
+      /** Rows with `id, pubkey`. Default: LNbits' table `accounts`. */
+      account: source.optional(),
+      /** Rows with `id, name, machine_npub`. Default: the preset's table `dca_machines`. */
+      machines: source.optional(),
       /** Who belongs to a fleet of all operators: rows with `id`. Default: the operators with a stored signer. */
       operators: listSource.optional(),
+      /** The account's own signer: rows with `signer_type, signer_config, prvkey`. Default: LNbits' table `accounts`. */
+      signer: source.optional(),
       /** By document type. */
       documents: z.record(z.string(), source).default({}),
     })
-    .default({ account: { table: 'accounts' }, machines: { table: 'dca_machines' }, documents: {} }),
+    .default({ documents: {} }),
 });
 
 /** The configuration, checked and frozen. */
@@ -144,6 +163,11 @@ type Kind = 'text' | 'number' | 'boolean' | 'list' | 'quorum';
 /** Environment variables, which win over the file. The names are public: scripts and units rely on them. */
 export const ENVIRONMENT: Record<string, { key: keyof Configuration; kind: Kind }> = {
   DATABASE_URL: { key: 'databaseUrl', kind: 'text' },
+  LNBITS_DATABASE_URL: { key: 'lnbitsDatabaseUrl', kind: 'text' },
+  REPUBLISH_PRESET: { key: 'preset', kind: 'text' },
+  REPUBLISH_SIGNERS: { key: 'signers', kind: 'text' },
+  REPUBLISH_LNBITS_BUNKER_RELAYS: { key: 'lnbitsBunkerRelays', kind: 'list' },
+  REPUBLISH_DATA: { key: 'data', kind: 'text' },
   REPUBLISH_TASK_QUEUE: { key: 'taskQueue', kind: 'text' },
   REPUBLISH_RELAYS: { key: 'relays', kind: 'list' },
   REPUBLISH_QUORUM: { key: 'quorum', kind: 'quorum' },

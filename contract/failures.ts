@@ -18,7 +18,8 @@ export const FAILURES = {
   OperatorNotFound: {
     retryable: false,
     meaning: 'No account with that id, or the account has no valid public key.',
-    remedy: 'Check the operator user id (accounts.id in LNbits) and REPUBLISH_CONFIG "queries.account".',
+    remedy:
+      'Check the operator user id (accounts.id in LNbits) and LNBITS_DATABASE_URL and "queries.account".',
   },
   MachineNotFound: {
     retryable: false,
@@ -51,6 +52,12 @@ export const FAILURES = {
     meaning: 'The stored signer could not be decrypted.',
     remedy:
       'Use the REPUBLISH_SECRETS_KEY under which the signer was added; if it is lost: republish signer remove <operator>, then add the signer again.',
+  },
+  SignerUnreadable: {
+    retryable: false,
+    meaning: "What LNbits keeps as the account's signer is no key that can be read.",
+    remedy:
+      'Check accounts.signer_type, signer_config and prvkey of the operator, or pair a signer here: republish signer add <operator> --bunker.',
   },
   SignerTimeout: {
     retryable: true,
@@ -93,8 +100,8 @@ export const FAILURES = {
   },
   MachineKeyInvalid: {
     retryable: false,
-    meaning: "The machine's atm_pubkey is not a usable public key, or two machines share it.",
-    remedy: 'Correct atm_pubkey of the machine that the message names, then start again.',
+    meaning: "The machine's machine_npub is not a usable public key, or two machines share it.",
+    remedy: 'Correct machine_npub of the machine that the message names, then start again.',
   },
   RelayQuorumNotReached: {
     retryable: true,
@@ -124,6 +131,26 @@ export const FAILURES = {
     meaning: 'Postgres refused a statement for good: a table, column or right is missing.',
     remedy:
       'Check DATABASE_URL (database, user), "queries" in REPUBLISH_CONFIG against the tables, and the rights of the user; for the schema `republish` itself: republish migrate.',
+  },
+  SourceUnavailable: {
+    retryable: true,
+    meaning: "LNbits' database could not be reached, or could not be read now.",
+    remedy:
+      'Check LNBITS_DATABASE_URL (default: DATABASE_URL): that Postgres is up, or that the folder with database.sqlite3 is there and readable.',
+  },
+  SourceMisconfigured: {
+    retryable: false,
+    meaning:
+      "LNbits' database is not as the configuration says: a table, column, right or the extension itself is missing.",
+    remedy:
+      'Check LNBITS_DATABASE_URL, "preset" and "queries" in the configuration against the tables, and the rights of the user; republish doctor names the query.',
+  },
+  SuperConfigMissing: {
+    retryable: false,
+    meaning:
+      'The table super_config has no row. The extension always has one, so this is the wrong database.',
+    remedy:
+      'Check that LNBITS_DATABASE_URL and "preset" lead to the database that LNbits really uses, then start again.',
   },
   ActivityTimeout: {
     retryable: false,

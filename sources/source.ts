@@ -1,0 +1,82 @@
+import type { RepublishError } from '../contract/failures';
+import type { PresetName } from './presets';
+
+/** `accounts` of LNbits, as far as a run needs it. */
+export interface AccountRow {
+  id: string;
+  /** The account's current public key, as it is written there. */
+  pubkey: string | null;
+}
+
+/** `dca_machines` of the extension. */
+export interface MachineRow {
+  id: string;
+  name: string | null;
+  /** The machine's public key, hex or npub, in any case; null: it has not been paired yet. */
+  machineNpub: string | null;
+}
+
+/** What `accounts` says of the account's own signer. All of it is secret. */
+export interface AccountSignerRow {
+  /** Such as `LocalSigner` or `RemoteBunkerSigner`. */
+  signerType: string | null;
+  /** JSON text; of a RemoteBunkerSigner `{ client_nsec, token, policy_id }`. */
+  signerConfig: string | null;
+  /** The private key of a LocalSigner, hex or nsec. */
+  prvkey: string | null;
+}
+
+/**
+ * The rows of one machine's state, each as the JSON text of an object with the column names as keys. As text, because a number
+ * loses its digits as soon as JavaScript has read it. Or why they cannot be read: the failure of this machine's document only.
+ */
+export type StateRows = readonly string[] | RepublishError;
+
+export interface MachinePage {
+  operatorUserId: string;
+  /** Machines after this id, in the order of the ids' UTF-8 bytes. */
+  after?: string | undefined;
+  machineIds?: readonly string[] | undefined;
+  limit: number;
+}
+
+/** Which tables are read, for a person. */
+export interface SourceDescription {
+  kind: 'postgres' | 'sqlite';
+  /** Host, port and database, or the folder. No user, no password. */
+  where: string;
+  /** The preset in use; `queries` where the configuration replaces every query that would need one. */
+  preset: PresetName | 'queries';
+}
+
+/**
+ * LNbits' database. It is only ever read.
+ *
+ * Every method throws RepublishError SourceUnavailable (try again) or SourceMisconfigured (a table, column, right or preset is
+ * not as the configuration says).
+ */
+export interface Source {
+  describe(): Promise<SourceDescription>;
+  account(operatorUserId: string): Promise<AccountRow | undefined>;
+  /** A page of the operator's machines in the order of their ids. Inactive machines are among them: they may come back. */
+  machines(page: MachinePage): Promise<MachineRow[]>;
+  /** The ids of all who have a machine, or whom `queries.operators` names, in the order of the ids. */
+  operators(page: { after?: string | undefined; limit: number }): Promise<string[]>;
+  /** Of the operator's machines the keys that are written like one of `spellings`, but for case and blanks; one for each machine. */
+  machineKeys(operatorUserId: string, spellings: readonly string[]): Promise<string[]>;
+  /**
+   * The states of many machines, one entry for each that was asked for; no rows: no state.
+   *
+   * @param maxBytes of the state; rows of more than four times as many are StateTooLarge
+   */
+  states(
+    documentType: string,
+    machineIds: readonly string[],
+    maxBytes: number,
+  ): Promise<Map<string, StateRows>>;
+  /** The account's own signer, by `queries.signer`. Needs more rights than everything else. */
+  signer(operatorUserId: string): Promise<AccountSignerRow | undefined>;
+  /** Relays to which LNbits' nostrclient extension publishes; undefined where it is not installed or may not be read. */
+  nostrclientRelays(): Promise<string[] | undefined>;
+  close(): Promise<void>;
+}
