@@ -81,7 +81,7 @@ export function resolveDocumentTypes(deps: ActivityDependencies, requested: stri
 
 /** The account's current key, hex. @throws RepublishError OperatorNotFound */
 export async function accountPubkey(deps: ActivityDependencies, operatorUserId: string): Promise<string> {
-  const account = await deps.sources.account(deps.database, operatorUserId);
+  const account = await deps.source.account(operatorUserId);
   if (account === undefined)
     throw new RepublishError('OperatorNotFound', `no account with id ${operatorUserId}`);
   const pubkey = parsePublicKey(account.pubkey ?? '');

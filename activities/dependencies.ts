@@ -3,11 +3,11 @@ import type { Telemetry } from '../contract/telemetry';
 import type { AuditRow } from '../database/audit';
 import type { Database } from '../database/connection';
 import type { AttemptLedger } from '../database/ledger/attempts';
-import type { Sources } from '../database/sources';
 import type { DocumentType } from '../documents/document-type';
 import type { RelayPublisher } from '../nostr/relays/publisher';
 import type { Keyring } from '../nostr/signers/keyring';
 import type { SignerCall } from '../nostr/signers/signer';
+import type { Source } from '../sources/source';
 import type { Failpoint } from './failpoints';
 import type { ReadState } from './steps/read-state';
 
@@ -15,7 +15,10 @@ import type { ReadState } from './steps/read-state';
 export interface ActivityDependencies {
   database: Database;
   ledger: AttemptLedger;
-  sources: Sources;
+  /** LNbits' database; `database` is the ledger's. */
+  source: Source;
+  /** Who belongs to a fleet of all operators: LNbits says, or who has a signer in the ledger. */
+  operatorsFrom: 'source' | 'ledger';
   readState: ReadState;
   documentTypes: readonly DocumentType[];
   keyring: Keyring;

@@ -10,6 +10,7 @@ import type { PlanRow } from '../database/ledger/interventions';
 import { dTag } from '../documents/document-type';
 import type { ActivityCall, ActivityDependencies } from './dependencies';
 import { listingOf } from './steps/listing';
+import { isForced } from './steps/force';
 import { planMachines } from './steps/plan-machines';
 
 /** Bad rows that a page names in history; the ledger and the audit have all of them. */
@@ -29,8 +30,8 @@ export async function loadMachines(
   if (after === undefined && machineIds !== undefined)
     await requireMachines(deps, operatorUserId, machineIds);
 
-  const machines = await deps.sources.machines(deps.database, { operatorUserId, after, machineIds, limit });
-  const { documents, fingerprints } = await planMachines(deps, input, machines, signal);
+  const machines = await deps.source.machines({ operatorUserId, after, machineIds, limit });
+  const { documents, states } = await planMachines(deps, input, machines, signal);
   await planDocuments(deps.database, { runId, operatorPubkey }, documents);
   deps.failpoint('after-load');
 
@@ -45,9 +46,9 @@ export async function loadMachines(
   ]);
   const needsSignature = (row: DocumentRow): boolean => {
     if (row.outcome !== null || row.signature !== null) return false;
-    if (input.force || row.atmPubkey === null) return true;
+    if (row.atmPubkey === null || isForced(deps, row.documentType, input)) return true;
     const address = dTag(row.documentType, row.atmPubkey);
-    return stood.get(address) == null || stood.get(address) !== fingerprints.get(address);
+    return stood.get(address) == null || stood.get(address) !== states.get(address)?.fingerprint;
   };
   return {
     ...(input.list === false
@@ -74,7 +75,7 @@ export async function requireMachines(
   operatorUserId: string,
   machineIds: string[],
 ): Promise<void> {
-  const found = await deps.sources.machines(deps.database, {
+  const found = await deps.source.machines({
     operatorUserId,
     machineIds,
     limit: machineIds.length,

@@ -26,7 +26,7 @@ export async function planAgain(
   const machineIds = [...new Set(bad.map(({ machineId }) => machineId))];
   if (machineIds.length > 0) {
     const documentTypes = [...new Set(bad.map(({ documentType }) => documentType))];
-    const machines = await deps.sources.machines(deps.database, {
+    const machines = await deps.source.machines({
       operatorUserId,
       machineIds,
       limit: machineIds.length,

@@ -13,6 +13,7 @@ import { isAuthentic } from '../nostr/events';
 import type { SignerCall } from '../nostr/signers/signer';
 import type { Placement, PlaceOptions } from '../nostr/relays/publisher';
 import type { ActivityCall, ActivityDependencies } from './dependencies';
+import type { Forced } from './steps/force';
 import { relayIdentity } from './steps/relay-identity';
 import { seal } from './steps/seal';
 import { lendSigner, type SignerLoan } from './steps/use-signer';
@@ -33,8 +34,7 @@ export async function republishDocument(
   const row = await deps.ledger.begin('document' in named ? { ...named, workflowId } : named);
   if (row === undefined) throw notInLedger(input, workflowId);
   call.onDocument(row);
-  const force = 'force' in named && named.force === true;
-  const outcome = await bringToOutcome(deps, row, force, call);
+  const outcome = await bringToOutcome(deps, row, 'force' in named ? named : {}, call);
   if ('document' in named) return outcome === 'published' ? undefined : outcome;
   return { outcome };
 }
@@ -50,7 +50,7 @@ function notInLedger(input: RepublishDocumentInput, workflowId: string): Republi
 async function bringToOutcome(
   deps: ActivityDependencies,
   row: AttemptRow,
-  force: boolean,
+  forced: Forced,
   { signerCall }: ActivityCall,
 ): Promise<GoodOutcome> {
   // An earlier attempt got this far, and only its answer was lost.
@@ -58,7 +58,7 @@ async function bringToOutcome(
   const loan = lendSigner(deps, row, row.signer);
   try {
     const sealed =
-      row.event === null ? await seal(deps, row, force, signerCall, loan) : { row, seen: undefined };
+      row.event === null ? await seal(deps, row, forced, signerCall, loan) : { row, seen: undefined };
     if (row.event === null) deps.failpoint('after-seal');
     const event = requireEvent(sealed.row);
     const { signature, outcome } =

@@ -9,7 +9,7 @@ import { DEFAULT_TASK_QUEUE } from '../contract/names';
 import { type Database, openDatabase } from '../database/connection';
 import { migrate } from '../database/migrate';
 import { startPostgres } from '../dev/postgres';
-import { createReferenceSchema, seedOperator } from '../dev/seed';
+import { createLnbitsTables, seedOperator } from '../dev/seed';
 import { findTemporalServer } from '../dev/temporal-server/find';
 import { searchAttributeTypes, startTemporalServer } from '../dev/temporal-server/start';
 import { startWorkerProcess } from '../dev/worker-process';
@@ -61,7 +61,7 @@ async function build(stops: (() => unknown)[], stop: () => Promise<void>): Promi
   const databaseUrl = await postgres.createDatabase('lnbits');
   const database = openDatabase({ url: databaseUrl });
   stops.push(() => database.close());
-  await createReferenceSchema(database);
+  await createLnbitsTables(database);
   await migrate(database);
 
   const directory = await mkdtemp(path.join(tmpdir(), 'republish-bench-'));

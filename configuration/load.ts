@@ -4,11 +4,13 @@ import { type Configuration, configurationSchema, ENVIRONMENT, OTHER_VARIABLES }
 import { suggest } from '../contract/suggest';
 
 /** Parts of the configuration that a command cannot do without. */
-export type Need = 'databaseUrl' | 'relays' | 'secretsKey';
+export type Need = 'databaseUrl' | 'lnbitsDatabaseUrl' | 'relays' | 'secretsKey';
 
 const NEEDS: Record<Need, string> = {
   databaseUrl:
-    'DATABASE_URL is not set: give the Postgres URL of the LNbits database, postgres://user:password@host/name',
+    'DATABASE_URL is not set: give the Postgres URL of the database that keeps the ledger, postgres://user:password@host/name',
+  lnbitsDatabaseUrl:
+    "LNBITS_DATABASE_URL is not set: give LNbits' database, postgres://user:password@host/name or sqlite:///path/to/lnbits/data",
   relays:
     'REPUBLISH_RELAYS is not set: name at least one relay, for example wss://relay.example.com (comma-separated)',
   secretsKey:
@@ -65,10 +67,14 @@ export function readConfiguration(options: LoadOptions = {}): {
   }
   problems.push(...mistypedVariables(env));
   readSecretsKeyFile(values, problems);
+  defaultLnbitsDatabase(env, values);
 
+  const isNeeded = (need: Need): boolean => options.needs?.includes(need) === true;
   for (const need of options.needs ?? []) {
     // A key file that cannot be read is a problem of its own already.
     if (need === 'secretsKey' && values.secretsKeyFile !== undefined) continue;
+    // It defaults to the other, which is named already.
+    if (need === 'lnbitsDatabaseUrl' && isNeeded('databaseUrl') && isMissing(values.databaseUrl)) continue;
     if (isMissing(values[need])) problems.push(NEEDS[need]);
   }
 
@@ -102,7 +108,8 @@ function readFile(env: NodeJS.ProcessEnv, directory: string, problems: string[])
   if (!named && !existsSync(file)) return {};
   try {
     const value: unknown = JSON.parse(readFileSync(file, 'utf8'));
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return { ...value };
+    if (typeof value === 'object' && value !== null && !Array.isArray(value))
+      return withAbsoluteModules({ ...value }, path.dirname(file));
     problems.push(`${file} must hold a JSON object`);
   } catch (error) {
     // The parser's message quotes the file, which may hold secrets.
@@ -113,6 +120,16 @@ function readFile(env: NodeJS.ProcessEnv, directory: string, problems: string[])
     problems.push(`${file} ${reason}`);
   }
   return {};
+}
+
+/** Modules are found from where the file is, whoever runs what from where. */
+function withAbsoluteModules(values: Record<string, unknown>, directory: string): Record<string, unknown> {
+  const { documentTypes } = values;
+  if (!Array.isArray(documentTypes)) return values;
+  const absolute = documentTypes.map((module: unknown) =>
+    typeof module === 'string' ? path.resolve(directory, module) : module,
+  );
+  return { ...values, documentTypes: absolute };
 }
 
 function isMissing(value: unknown): boolean {
@@ -156,6 +173,12 @@ function readSecretsKeyFile(values: Record<string, unknown>, problems: string[])
   } catch {
     problems.push('REPUBLISH_SECRETS_KEY_FILE (secretsKeyFile) cannot be read');
   }
+}
+
+/** As LNbits finds its own: by URL, else in its data folder. Where neither is said, it is the database of the ledger. */
+function defaultLnbitsDatabase(env: NodeJS.ProcessEnv, values: Record<string, unknown>): void {
+  if (!isMissing(values.lnbitsDatabaseUrl)) return;
+  values.lnbitsDatabaseUrl = env.LNBITS_DATA_FOLDER?.trim() || values.databaseUrl;
 }
 
 interface Issue {

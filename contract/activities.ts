@@ -85,6 +85,7 @@ export interface LoadMachinesInput extends ListingInput {
   documentTypes: string[];
   machineIds?: string[];
   force: boolean;
+  resetCounts?: true;
   /** Machine id after which the page starts; absent for the first page. */
   after?: string;
   limit: number;
@@ -166,9 +167,9 @@ export interface AskSignerInput {
  */
 export type RepublishDocumentInput =
   | number
-  | { document: number; force: true }
+  | { document: number; force: true; resetCounts?: true }
   /** As histories of before have it. */
-  | { runId: string; documentType: string; machineId: string; force?: true };
+  | { runId: string; documentType: string; machineId: string; force?: true; resetCounts?: true };
 
 /** Nothing when it is published: which event it is stands in the ledger. An object where the input was one of before. */
 export type RepublishDocumentResult = GoodOutcome | { outcome: GoodOutcome } | undefined;

@@ -29,7 +29,8 @@ export const FAILURES = {
   UnknownDocumentType: {
     retryable: false,
     meaning: 'A document type was asked for that no worker knows.',
-    remedy: 'Use one of the types named in the message, or add the type to documents/ and deploy the worker.',
+    remedy:
+      'Use one of the types named in the message, or name the module that defines the type in "documentTypes" of the configuration, for the workers and for this command alike.',
   },
   WorkerOutdated: {
     retryable: true,

@@ -16,7 +16,10 @@ export function fleetWorkflowIdFor(taskQueue: string = DEFAULT_TASK_QUEUE): stri
  * Input of the workflow `republishFleet`, as plain JSON so that any Temporal client can send it. Either `operators` or
  * `all`: a key that was forgotten or mistyped must not mean everybody.
  */
-export interface FleetInput extends Pick<RepublishInput, 'documentTypes' | 'force' | 'onFailure' | 'reason'> {
+export interface FleetInput extends Pick<
+  RepublishInput,
+  'documentTypes' | 'force' | 'resetCounts' | 'onFailure' | 'reason'
+> {
   /** `accounts.id` of each operator, at most 20,000. */
   operators?: string[];
   /** Every operator that the query `queries.operators` names; without such a query every operator with a stored signer. */
@@ -90,6 +93,7 @@ const KNOWN_KEYS: ReadonlySet<string> = new Set<keyof FleetInput>([
   'operatorsAtOnce',
   'documentTypes',
   'force',
+  'resetCounts',
   'onFailure',
   'reason',
 ]);
@@ -130,13 +134,14 @@ function isCount(value: unknown): boolean {
 
 /** What each operator's run is asked for. */
 export function requestOf(
-  { documentTypes, force, onFailure, reason }: FleetInput,
+  { documentTypes, force, resetCounts, onFailure, reason }: FleetInput,
   operatorUserId: string,
 ): RepublishInput {
   return {
     operatorUserId,
     ...(documentTypes == null ? {} : { documentTypes }),
     ...(force == null ? {} : { force }),
+    ...(resetCounts == null ? {} : { resetCounts }),
     ...(onFailure == null ? {} : { onFailure }),
     ...(reason == null ? {} : { reason }),
   };

@@ -13,6 +13,11 @@ export interface RepublishInput {
   /** Sign anew even where the current document is already published and unchanged. Default: false. */
   force?: boolean;
   /**
+   * With `force`: sign anew also document types that set what their machine counts itself, such as `bitspire-cassettes`.
+   * Default: false.
+   */
+  resetCounts?: boolean;
+  /**
    * `report` (default): a run with failed documents ends as RepublishIncomplete. `hold`: it stays open, with all other
    * documents done, until somebody retries or skips what failed, or cancels.
    */
@@ -34,6 +39,7 @@ const KNOWN_KEYS: ReadonlySet<string> = new Set<keyof RepublishInput>([
   'machineIds',
   'expectedPubkey',
   'force',
+  'resetCounts',
   'onFailure',
   'reason',
 ]);
@@ -85,7 +91,12 @@ function allProblemsOfInput(input: unknown): string[] {
   ) {
     problems.push('expectedPubkey must be 64 lower-case hex characters');
   }
-  if (fields.force != null && typeof fields.force !== 'boolean') problems.push('force must be true or false');
+  for (const key of ['force', 'resetCounts'] as const) {
+    if (fields[key] != null && typeof fields[key] !== 'boolean')
+      problems.push(`${key} must be true or false`);
+  }
+  if (fields.resetCounts === true && fields.force !== true)
+    problems.push('resetCounts goes with force: without it nothing is signed that stands unchanged');
   if (fields.onFailure != null && fields.onFailure !== 'report' && fields.onFailure !== 'hold') {
     problems.push('onFailure must be "report" or "hold"');
   }

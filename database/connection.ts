@@ -131,7 +131,7 @@ async function inTransaction<T>(pool: Pool, work: (client: PoolClient) => Promis
 }
 
 /** Host, port and database of a URL: never the user or the password. */
-function placeOf(url: string): string {
+export function placeOf(url: string): string {
   const parsed = URL.canParse(url) ? new URL(url) : undefined;
   return parsed ? `${parsed.host}${parsed.pathname}` : 'the address in DATABASE_URL';
 }

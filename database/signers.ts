@@ -29,6 +29,20 @@ export function listSigners(db: Queryable): Promise<SignerRow[]> {
   return db.query<SignerRow>(`SELECT ${COLUMNS} FROM republish.signers ORDER BY operator_user_id`);
 }
 
+/** A page of the operators that have a signer here, in the order of the bytes of their ids. */
+export async function listSignerOwners(
+  db: Queryable,
+  { after, limit }: { after?: string | undefined; limit: number },
+): Promise<string[]> {
+  const rows = await db.query<{ id: string }>(
+    `SELECT operator_user_id AS id FROM republish.signers
+      WHERE $1::text IS NULL OR operator_user_id COLLATE "C" > $1::text
+      ORDER BY operator_user_id COLLATE "C" LIMIT $2`,
+    [after ?? null, limit],
+  );
+  return rows.map(({ id }) => id);
+}
+
 /** Makes this the operator's current signer, in place of any other. */
 export async function putSigner(
   db: Queryable,

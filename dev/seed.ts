@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
+import { npubEncode } from 'nostr-tools/nip19';
 import { generateSecretKey, getPublicKey } from 'nostr-tools/pure';
 import type { Database } from '../database/connection';
 
@@ -13,12 +14,24 @@ export interface SeededMachine {
 
 const PLACES = ['Lobby', 'Station', 'Market', 'Harbour', 'Airport', 'Arcade', 'Library', 'Garden'];
 
-/** Creates the tables of the reference schema. */
-export async function createReferenceSchema(database: Database): Promise<void> {
-  await database.query(await readFile(path.join(__dirname, '../database/reference-schema.sql'), 'utf8'));
+/** LNbits' tables and the extension's, as statements for Postgres and SQLite; `spirekeeper` is a schema or an attached file. */
+export function lnbitsTables(): Promise<string> {
+  return readFile(path.join(__dirname, 'lnbits-tables.sql'), 'utf8');
 }
 
-/** Inserts an operator's account and machines, each with cassettes and fees of its own. */
+/** Makes LNbits' tables and the extension's in a Postgres database, with the fees of the super user. */
+export async function createLnbitsTables(database: Database): Promise<void> {
+  await database.query('CREATE SCHEMA spirekeeper');
+  await database.query(await lnbitsTables());
+  await database.query(
+    `INSERT INTO spirekeeper.super_config (super_cash_in_fee_fraction, super_cash_out_fee_fraction) VALUES (0.03, 0.03)`,
+  );
+}
+
+/**
+ * Inserts an operator's account and machines, each with cassettes and fees of its own. The keys of the machines are written as they
+ * are found in the field: hex, and every third an npub.
+ */
 export async function seedOperator(
   database: Database,
   operator: { id: string; pubkey: string; machines: number },
@@ -30,26 +43,23 @@ export async function seedOperator(
     const number = String(index + 1).padStart(5, '0');
     return { id: `${operator.id}-machine-${number}`, name, secretKey, atmPubkey: getPublicKey(secretKey) };
   });
-  await database.query(
-    `INSERT INTO dca_machines (id, operator_user_id, name, atm_pubkey)
-     SELECT id, $1, name, atm_pubkey FROM unnest($2::text[], $3::text[], $4::text[]) AS machine (id, name, atm_pubkey)`,
-    [
-      operator.id,
-      machines.map(({ id }) => id),
-      machines.map(({ name }) => name),
-      machines.map(({ atmPubkey }) => atmPubkey),
-    ],
-  );
   const ids = machines.map(({ id }) => id);
   await database.query(
-    `INSERT INTO bitspire_cassettes (machine_id, position, denomination, count, currency)
-     SELECT id, position, (ARRAY[20, 50, 100])[position], 100 + (row_number() OVER ()) * position % 400, 'EUR'
-       FROM unnest($1::text[]) AS machine (id), generate_series(1, 3) AS position`,
-    [ids],
+    `INSERT INTO spirekeeper.dca_machines (id, operator_user_id, wallet_id, name, machine_npub, paired_at,
+                                           operator_cash_in_fee_fraction, operator_cash_out_fee_fraction)
+     SELECT id, $1, id || '-wallet', name, machine_npub, now(), 0.0333 + number % 5 * 0.01, 0.0777 + number % 3 * 0.01
+       FROM unnest($2::text[], $3::text[], $4::text[]) WITH ORDINALITY AS machine (id, name, machine_npub, number)`,
+    [
+      operator.id,
+      ids,
+      machines.map(({ name }) => name),
+      machines.map(({ atmPubkey }, index) => (index % 3 === 2 ? npubEncode(atmPubkey) : atmPubkey)),
+    ],
   );
   await database.query(
-    `INSERT INTO bitspire_fees (machine_id, cash_in_percent, cash_out_percent, fixed_fee, minimum_amount, maximum_amount, currency)
-     SELECT id, 3 + number % 5, 4.5 + number % 3, 0.5, 10, 1000, 'EUR' FROM unnest($1::text[]) WITH ORDINALITY AS machine (id, number)`,
+    `INSERT INTO spirekeeper.cassette_configs (machine_id, position, denomination, count, state_denomination, state_count, state_at)
+     SELECT id, position, (ARRAY[20, 50, 100])[position], 100 + number::int * position % 400, (ARRAY[20, 50, 100])[position], 500, now()
+       FROM unnest($1::text[]) WITH ORDINALITY AS machine (id, number), generate_series(1, 3) AS position`,
     [ids],
   );
   return machines;

@@ -7,7 +7,7 @@ import { type Database, openDatabase } from '../database/connection';
 import { migrate } from '../database/migrate';
 import { type RunningPostgres, startPostgres } from './postgres';
 import { type DevRelay, startRelay } from './relay';
-import { createReferenceSchema } from './seed';
+import { createLnbitsTables } from './seed';
 import { findTemporalServer } from './temporal-server/find';
 import { searchAttributeTypes, startTemporalServer, type TemporalServer } from './temporal-server/start';
 
@@ -49,7 +49,7 @@ export async function startStack({ onStep = () => undefined }: StackOptions = {}
     const databaseUrl = await postgres.createDatabase('lnbits');
     const database = openDatabase({ url: databaseUrl });
     stops.push(() => database.close());
-    await createReferenceSchema(database);
+    await createLnbitsTables(database);
     await migrate(database);
     const env = {
       TEMPORAL_ADDRESS: temporal.address,

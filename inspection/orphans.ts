@@ -154,9 +154,9 @@ async function machinesByKey(deps: ActivityDependencies, operatorUserId: string)
   const machines = new Map<string, { id: string; name: string }>();
   const limit = deps.limits.machinesPerPage;
   for (let after: string | undefined; ;) {
-    const page = await deps.sources.machines(deps.database, { operatorUserId, after, limit });
-    for (const { id, name, atm_pubkey } of page) {
-      const key = publicKeyHex(atm_pubkey ?? '');
+    const page = await deps.source.machines({ operatorUserId, after, limit });
+    for (const { id, name, machineNpub } of page) {
+      const key = publicKeyHex(machineNpub ?? '');
       if (key !== undefined) machines.set(key, { id, name: name ?? id });
     }
     if (page.length < limit) return machines;

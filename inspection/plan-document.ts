@@ -1,21 +1,33 @@
 import type { ActivityDependencies } from '../activities/dependencies';
 import { judgeSeal } from '../activities/steps/judge-seal';
-import type { planMachines } from '../activities/steps/plan-machines';
+import type { PlannedState, planMachines } from '../activities/steps/plan-machines';
 import { sizeOfDocument } from '../activities/steps/relay-limits';
 import { type Failure, RepublishError } from '../contract/failures';
-import { newestSeal, type PlannedDocument } from '../database/ledger/documents';
+import {
+  type DocumentAddress,
+  newestSeal,
+  type PlannedDocument,
+  sealedAmong,
+} from '../database/ledger/documents';
 import { DOCUMENT_KIND, dTag } from '../documents/document-type';
+import type { Sighting } from '../nostr/relays/publisher';
 
 /** What a run would do with one document. */
 export interface ForeseenDocument {
   documentType: string;
   machineId: string;
   machineName: string;
-  /** Outcomes of a run: publish → `published`, unchanged → `unchanged`, no state → `skipped`, invalid → `failed`. */
-  action: 'publish' | 'unchanged' | 'no state' | 'invalid';
+  /** Outcomes of a run: publish → `published`, unchanged → `unchanged`, skipped → `skipped`, invalid → `failed`. */
+  action: 'publish' | 'unchanged' | 'skipped' | 'invalid';
   /** One sentence for a person. */
   because: string;
   needsSignature: boolean;
+  /** What the machine itself counts and this document would set, where it would be signed. */
+  warning?: string;
+  /** What would be sent, where that was asked for. It is the machine's secret. */
+  shown?: { d: string; tags: string[][]; /** The JSON as the machine decrypts it. */ json: string };
+  /** An event of the same address stands on a relay, and no run of ours has signed it. */
+  standsAlready?: boolean;
   /** Why it is invalid. */
   failure?: Failure;
   /** UTF-8 bytes of the state. */
@@ -30,7 +42,10 @@ interface Known {
   document: PlannedDocument;
   plan: Awaited<ReturnType<typeof planMachines>>;
   operatorPubkey: string;
+  /** Whether this document is to be signed anew even if it stands unchanged. */
   force: boolean;
+  /** Whether what would be sent is told. */
+  show: boolean;
 }
 
 const BECAUSE = {
@@ -46,18 +61,16 @@ export async function foresee(deps: ActivityDependencies, known: Known): Promise
   const { document, plan, operatorPubkey, force } = known;
   const { documentType, machineId, machineName, atmPubkey, outcome, failureType, failureMessage } = document;
   const d = dTag(documentType, atmPubkey ?? '');
-  const plaintextBytes = plan.plaintextBytes.get(d);
+  const state = plan.states.get(d);
   const named = {
     documentType,
     machineId,
     machineName,
     needsSignature: false,
-    ...(plaintextBytes === undefined
-      ? {}
-      : { plaintextBytes, eventBytes: sizeOfDocument(d, plaintextBytes).messageBytes }),
+    ...(state === undefined ? {} : factsOf(state, known.show)),
   };
   if (outcome === 'skipped')
-    return { ...named, action: 'no state', because: 'the database has no state for it' };
+    return { ...named, action: 'skipped', because: failureMessage ?? 'has no state' };
   if (outcome === 'failed' || atmPubkey === null) {
     return invalid(named, { type: failureType ?? 'StateInvalid', message: failureMessage ?? '' });
   }
@@ -72,12 +85,22 @@ export async function foresee(deps: ActivityDependencies, known: Known): Promise
       d,
       seen,
       earlier,
-      stateFingerprint: plan.fingerprints.get(d) ?? '',
+      stateFingerprint: state?.fingerprint ?? '',
       force,
       nowS: Math.floor(Date.now() / 1000),
     });
-    if (verdict.kind === 'anew')
-      return { ...named, action: 'publish', because: BECAUSE[verdict.because], needsSignature: true };
+    if (verdict.kind === 'anew') {
+      return {
+        ...named,
+        action: 'publish',
+        because: BECAUSE[verdict.because],
+        needsSignature: true,
+        ...(state?.resets === undefined ? {} : { warning: state.resets }),
+        ...((await hasForeign(deps, { operatorPubkey, documentType, atmPubkey }, seen))
+          ? { standsAlready: true }
+          : {}),
+      };
+    }
     const holding = [...seen.values()].filter(
       (sighting) => sighting.kind === 'event' && sighting.event.id === verdict.event.id,
     ).length;
@@ -93,6 +116,30 @@ export async function foresee(deps: ActivityDependencies, known: Known): Promise
     if (!(thrown instanceof RepublishError) || thrown.type !== 'NewerDocumentExists') throw thrown;
     return invalid(named, { type: thrown.type, message: thrown.message });
   }
+}
+
+function factsOf(
+  { plaintext, plaintextBytes, tags }: PlannedState,
+  show: boolean,
+): Partial<ForeseenDocument> {
+  return {
+    plaintextBytes,
+    eventBytes: sizeOfDocument(tags, plaintextBytes).messageBytes,
+    ...(show ? { shown: { d: tags[0]?.[1] ?? '', tags, json: plaintext } } : {}),
+  };
+}
+
+/** Somebody else has published there already: the extension does, under the new key, as soon as it has it. */
+async function hasForeign(
+  deps: ActivityDependencies,
+  address: DocumentAddress,
+  seen: Map<string, Sighting>,
+): Promise<boolean> {
+  const ids = new Set(
+    [...seen.values()].flatMap((sighting) => (sighting.kind === 'event' ? [sighting.event.id] : [])),
+  );
+  if (ids.size === 0) return false;
+  return (await sealedAmong(deps.database, address, [...ids])).length < ids.size;
 }
 
 function invalid(named: Omit<ForeseenDocument, 'action' | 'because'>, failure: Failure): ForeseenDocument {

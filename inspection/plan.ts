@@ -7,6 +7,7 @@ import {
 } from '../activities/check-signer';
 import type { ActivityDependencies } from '../activities/dependencies';
 import { requireMachines } from '../activities/load-machines';
+import { isForced } from '../activities/steps/force';
 import { planMachines } from '../activities/steps/plan-machines';
 import { type Failure, RepublishError } from '../contract/failures';
 import type { RepublishInput } from '../contract/input';
@@ -14,15 +15,19 @@ import type { SignerRow } from '../database/signers';
 import { Limiter } from '../nostr/bunker/limiter';
 import { shownRelay } from '../nostr/relays/url';
 import { checkStoredSigner } from '../pairing/signers';
+import type { SourceDescription } from '../sources/source';
 import type { WorkerConfiguration } from '../worker/build-dependencies';
-import { requireKnownTypes, withWorkersEyes } from './open';
+import { unknownTypesInLedger, withWorkersEyes } from './open';
 import { foresee, type ForeseenDocument } from './plan-document';
 import { probeRelays, type RelayFacts } from './relay-probe';
 
 export type PlanRequest = Pick<
   RepublishInput,
-  'operatorUserId' | 'documentTypes' | 'machineIds' | 'expectedPubkey' | 'force'
->;
+  'operatorUserId' | 'documentTypes' | 'machineIds' | 'expectedPubkey' | 'force' | 'resetCounts'
+> & {
+  /** Tell for each document what would be sent. It is the machines' secret. */
+  show?: boolean;
+};
 
 export interface SignerFacts {
   kind: 'local' | 'bunker';
@@ -43,8 +48,12 @@ export interface RepublishPlan {
   documentTypes: string[];
   documents: ForeseenDocument[];
   counts: Record<ForeseenDocument['action'], number>;
+  /** The database that is read, and whose tables it has. */
+  source: SourceDescription;
   /** How many documents the signer would have to sign. */
   toSign: number;
+  /** How many of those have a document at their address that is not ours: the extension has published there already. */
+  standAlready: number;
   signer: SignerFacts | null;
   relays: RelayFacts[];
   /** Relays on which a document must be read back. */
@@ -68,7 +77,6 @@ export function planRepublish(
   request: PlanRequest,
   say: (text: string) => void,
 ): Promise<RepublishPlan> {
-  requireKnownTypes(request.documentTypes);
   return withWorkersEyes(configuration, async (deps) => {
     const { operatorUserId, machineIds, expectedPubkey } = request;
     const documentTypes = resolveDocumentTypes(deps, request.documentTypes);
@@ -80,6 +88,8 @@ export function planRepublish(
       foreseeAll(deps, { ...request, documentTypes }, operatorPubkey),
       probeRelays(configuration),
     ]);
+    if (request.documentTypes === undefined)
+      problems.push(...unknownTypes(await unknownTypesInLedger(deps, operatorPubkey), documentTypes));
     const toSign = documents.filter(({ needsSignature }) => needsSignature).length;
     const isAsked = signer !== undefined && problems.length === 0 && toSign > 0;
     const answers = isAsked
@@ -92,6 +102,8 @@ export function planRepublish(
       documentTypes,
       documents,
       counts: countsOf(documents),
+      source: await deps.source.describe(),
+      standAlready: documents.filter(({ standsAlready }) => standsAlready === true).length,
       toSign,
       signer: signer === undefined ? null : { ...factsOf(signer, operatorPubkey), answers },
       relays,
@@ -99,6 +111,12 @@ export function planRepublish(
       problems,
     };
   });
+}
+
+function unknownTypes(types: string[], known: string[]): Failure[] {
+  if (types.length === 0) return [];
+  const message = `the ledger has documents of ${types.join(', ')}, which this process does not know (known are ${known.join(', ')}): a run would leave them alone`;
+  return [{ type: 'UnknownDocumentType', message }];
 }
 
 /** Whether something has to be put right before a run can do all that it is asked for. */
@@ -116,13 +134,19 @@ async function foreseeAll(
   const questions = new Limiter(QUESTIONS_AT_ONCE);
   const foreseen: ForeseenDocument[] = [];
   for (let after: string | undefined; ;) {
-    const machines = await deps.sources.machines(deps.database, { operatorUserId, after, machineIds, limit });
+    const machines = await deps.source.machines({ operatorUserId, after, machineIds, limit });
     const plan = await planMachines(deps, request, machines, new AbortController().signal);
     foreseen.push(
       ...(await Promise.all(
         plan.documents.map((document) =>
           questions.run(() =>
-            foresee(deps, { document, plan, operatorPubkey, force: request.force === true }),
+            foresee(deps, {
+              document,
+              plan,
+              operatorPubkey,
+              force: isForced(deps, document.documentType, request),
+              show: request.show === true,
+            }),
           ),
         ),
       )),
@@ -197,7 +221,7 @@ function factsOf(signer: SignerRow, operatorPubkey: string): Omit<SignerFacts, '
 }
 
 function countsOf(documents: ForeseenDocument[]): RepublishPlan['counts'] {
-  const counts: RepublishPlan['counts'] = { publish: 0, unchanged: 0, 'no state': 0, invalid: 0 };
+  const counts: RepublishPlan['counts'] = { publish: 0, unchanged: 0, skipped: 0, invalid: 0 };
   for (const { action } of documents) counts[action] += 1;
   return counts;
 }

@@ -4,7 +4,7 @@ import { requireMachines } from '../activities/load-machines';
 import { RepublishError } from '../contract/failures';
 import type { RepublishInput } from '../contract/input';
 import { standingDocuments, type StandingRow } from '../database/ledger/standing';
-import type { MachineRow } from '../database/sources';
+import type { MachineRow } from '../sources/source';
 import { DOCUMENT_KIND, dTag } from '../documents/document-type';
 import { Limiter } from '../nostr/bunker/limiter';
 import { parsePublicKey } from '../nostr/keys';
@@ -12,7 +12,7 @@ import { RelayPool } from '../nostr/relays/pool';
 import { RelayPublisher } from '../nostr/relays/publisher';
 import { shownAmong } from '../nostr/relays/url';
 import type { WorkerConfiguration } from '../worker/build-dependencies';
-import { requireKnownTypes, withWorkersEyes } from './open';
+import { unknownTypesInLedger, withWorkersEyes } from './open';
 import { quorumVerdict, type RelayVerdict, relayVerdict } from './verdict';
 
 export type VerifyRequest = Pick<RepublishInput, 'operatorUserId' | 'documentTypes' | 'machineIds'>;
@@ -39,6 +39,8 @@ export interface Verification {
   quorum: number;
   documents: VerifiedDocument[];
   counts: Record<VerifiedDocument['verdict'], number>;
+  /** Types that runs have published under this key and that this process does not know: their documents were not looked at. */
+  unknownTypes: string[];
 }
 
 const CONNECT_TIMEOUT_MS = 5_000;
@@ -56,7 +58,6 @@ export function verifyDocuments(
   configuration: WorkerConfiguration,
   request: VerifyRequest,
 ): Promise<Verification> {
-  requireKnownTypes(request.documentTypes);
   return withWorkersEyes(configuration, async (deps) => {
     const { operatorUserId, machineIds } = request;
     const documentTypes = resolveDocumentTypes(deps, request.documentTypes);
@@ -81,6 +82,8 @@ export function verifyDocuments(
         quorum: deps.publisher.required,
         documents,
         counts: countsOf(documents),
+        unknownTypes:
+          request.documentTypes === undefined ? await unknownTypesInLedger(deps, operatorPubkey) : [],
       };
     } finally {
       reader.close();
@@ -104,8 +107,8 @@ async function verifyAll(asking: Asking, request: VerifyRequest): Promise<Verifi
   const questions = new Limiter(QUESTIONS_AT_ONCE);
   const verified: VerifiedDocument[] = [];
   for (let after: string | undefined; ;) {
-    const machines = await deps.sources.machines(deps.database, { operatorUserId, after, machineIds, limit });
-    const keys = machines.flatMap((machine) => parsePublicKey(machine.atm_pubkey ?? '') ?? []);
+    const machines = await deps.source.machines({ operatorUserId, after, machineIds, limit });
+    const keys = machines.flatMap((machine) => parsePublicKey(machine.machineNpub ?? '') ?? []);
     const rows = await standingDocuments(deps.database, operatorPubkey, documentTypes, keys);
     const standing = new Map(rows.map((row) => [dTag(row.documentType, row.atmPubkey), row]));
     const documents = machines.flatMap((machine) => documentTypes.map((type) => ({ machine, type })));
@@ -133,7 +136,7 @@ async function verifyOne(
     runId: null,
     relays: {},
   };
-  const atmPubkey = parsePublicKey(machine.atm_pubkey ?? '');
+  const atmPubkey = parsePublicKey(machine.machineNpub ?? '');
   if (atmPubkey === undefined) return { ...named, verdict: 'no key' };
   const d = dTag(documentType, atmPubkey);
   const row = standing.get(d);

@@ -1,7 +1,6 @@
 import type { Configuration } from '../configuration/schema';
 import { RepublishError } from '../contract/failures';
 import type { Database } from '../database/connection';
-import { createSources } from '../database/sources';
 import { beginPairing, findSigner, putSigner, type SignerRow } from '../database/signers';
 import { BunkerClient } from '../nostr/bunker/client';
 import { Limiter } from '../nostr/bunker/limiter';
@@ -17,6 +16,8 @@ import {
 } from '../nostr/keys';
 import { AddressRefused, type AddressRules, requireAllowedUrl } from '../nostr/relays/address-rules';
 import { Keyring } from '../nostr/signers/keyring';
+import { openSource } from '../sources/open';
+import type { Source } from '../sources/source';
 
 export interface SignerContext {
   database: Database;
@@ -235,11 +236,29 @@ async function facts(
   kind: SignerFacts['kind'],
   pubkey: string,
 ): Promise<SignerFacts> {
-  const { database, configuration, operatorUserId } = context;
-  const { account, machines } = configuration.queries;
-  const row = await createSources({ account, machines, documents: {} }).account(database, operatorUserId);
+  const { operatorUserId } = context;
+  const row = await withSource(context, (source) => source.account(operatorUserId));
   const accountPubkey = parsePublicKey(row?.pubkey ?? '') ?? null;
   return { operatorUserId, kind, pubkey, accountPubkey, matchesAccount: accountPubkey === pubkey };
+}
+
+/** Lends LNbits' database, as far as accounts go: no document type is read here. */
+async function withSource<T>(
+  { database, configuration }: SignerContext,
+  work: (source: Source) => Promise<T>,
+): Promise<T> {
+  const { databaseUrl = '', lnbitsDatabaseUrl = databaseUrl, preset, queries } = configuration;
+  const source = openSource({
+    url: lnbitsDatabaseUrl,
+    preset,
+    queries: { ...queries, documentTypes: [] },
+    ledger: { url: databaseUrl, database },
+  });
+  try {
+    return await work(source);
+  } finally {
+    await source.close();
+  }
 }
 
 function readUri(uri: string, addressRules: AddressRules): ReturnType<typeof parseBunkerUri> {

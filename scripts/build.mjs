@@ -20,7 +20,7 @@ const tsc = spawnSync(process.execPath, [compiler, '-p', 'tsconfig.build.json', 
 if (tsc.status !== 0) process.exit(tsc.status ?? 1);
 
 cpSync('database/migrations', `${next}/database/migrations`, { recursive: true });
-cpSync('database/reference-schema.sql', `${next}/database/reference-schema.sql`);
+cpSync('dev/lnbits-tables.sql', `${next}/dev/lnbits-tables.sql`);
 chmodSync(`${next}/client/cli/main.js`, 0o755);
 
 const { bundleWorkflowCode } = await import('@temporalio/worker');

@@ -12,15 +12,25 @@ import type { AuditRow } from '../database/audit';
 import { openDatabase } from '../database/connection';
 import { AttemptLedger } from '../database/ledger/attempts';
 import { keepBunkerRelays } from '../database/signers';
-import { createSources, type Source, type SourceOptions } from '../database/sources';
 import type { DocumentType } from '../documents/document-type';
+import { openSource, type SourceOptions } from '../sources/open';
 import { RelayPool } from '../nostr/relays/pool';
 import { RelayPublisher } from '../nostr/relays/publisher';
 import { shownRelay } from '../nostr/relays/url';
 import { Keyring } from '../nostr/signers/keyring';
 
 /** The parts of the configuration that a worker cannot do without. */
-export type WorkerConfiguration = Configuration & { databaseUrl: string; secretsKey: string };
+export type WorkerConfiguration = Configuration & {
+  databaseUrl: string;
+  lnbitsDatabaseUrl: string;
+  secretsKey: string;
+};
+
+/** With what `needs` of the loader has required; what a command needs not may be empty. */
+export function workerConfiguration(configuration: Configuration): WorkerConfiguration {
+  const { databaseUrl = '', lnbitsDatabaseUrl = '', secretsKey = '' } = configuration;
+  return { ...configuration, databaseUrl, lnbitsDatabaseUrl, secretsKey };
+}
 
 export interface BuiltDependencies {
   dependencies: ActivityDependencies;
@@ -76,19 +86,23 @@ export function buildDependencies(
     replyTimeoutMs: configuration.relayTimeoutMs,
     onStanding: (relay, state) => telemetry?.relayAnswered(relay, state),
   });
-  const sources = createSources(sourceOptions(configuration, documentTypes));
+  const source = openSource({
+    ...sourceOptions(configuration, documentTypes),
+    ledger: { url: configuration.databaseUrl, database },
+    onIdleError: (err) =>
+      logger.warn({ reason: err.message }, "a connection to LNbits' database broke while idle"),
+  });
   telemetry?.watchSigners(() => keyring.load());
   return {
     dependencies: {
       database,
       ledger: new AttemptLedger(database),
-      sources,
-      readState: stateReading({
-        database,
-        sources,
-        documentTypes,
-        maxStateBytes: configuration.maxStateBytes,
-      }),
+      source,
+      operatorsFrom:
+        configuration.queries.operators !== undefined || configuration.signers === 'lnbits'
+          ? 'source'
+          : 'ledger',
+      readState: stateReading({ source, documentTypes, maxStateBytes: configuration.maxStateBytes }),
       documentTypes,
       keyring,
       publisher,
@@ -114,6 +128,7 @@ export function buildDependencies(
       keyring.close();
       publisher.close();
       pool.close();
+      await source.close();
       await database.close();
     },
   };
@@ -138,23 +153,13 @@ function notices(logger: Logger): (url: string, notice: string) => void {
   };
 }
 
-/** The queries of a configuration, by kind and document type. @throws ConfigurationError for a type that is not known */
+/** How LNbits' database is read. @throws ConfigurationError for queries of a type that is not known */
 export function sourceOptions(
-  { queries }: Configuration,
+  { queries, preset, lnbitsDatabaseUrl: url }: Configuration & { lnbitsDatabaseUrl: string },
   documentTypes: readonly DocumentType[],
 ): SourceOptions {
   requireKnownTypes(Object.keys(queries.documents), documentTypes);
-  const inSchema = (source: Source): Source =>
-    'table' in source && source.schema === undefined ? { ...source, schema: queries.schema } : source;
-  return {
-    // LNbits keeps its accounts in its own schema, also when the extension's tables are elsewhere.
-    account: queries.account,
-    machines: inSchema(queries.machines),
-    operators: queries.operators && inSchema(queries.operators),
-    documents: Object.fromEntries(
-      documentTypes.map(({ type, source }) => [type, inSchema(queries.documents[type] ?? source)]),
-    ),
-  };
+  return { url, preset, queries: { ...queries, documentTypes } };
 }
 
 /** A query for a mistyped document type would leave the right one at its default table, and publish that. */

@@ -1,8 +1,7 @@
 import { Runtime } from '@temporalio/worker';
 import { loadConfiguration } from '../configuration/load';
-import type { Configuration } from '../configuration/schema';
 import { loadTemporalConfiguration } from '../configuration/temporal';
-import type { WorkerConfiguration } from './build-dependencies';
+import { workerConfiguration } from './build-dependencies';
 import { createRepublishWorker, type WorkerOptions } from './create-worker';
 import { type Build, buildOf } from './build';
 import { createLogger, installRuntime } from './logging';
@@ -20,8 +19,8 @@ const GIVE_UP_AFTER_GRACE_MS = 20_000;
  * @throws ConfigurationError, RepublishError (database) or Error (Temporal) when it cannot start
  */
 export async function runWorker(options: Pick<WorkerOptions, 'documentTypes'> = {}): Promise<void> {
-  const configuration = requireWorkerParts(
-    loadConfiguration({ needs: ['databaseUrl', 'relays', 'secretsKey'] }),
+  const configuration = workerConfiguration(
+    loadConfiguration({ needs: ['databaseUrl', 'lnbitsDatabaseUrl', 'relays', 'secretsKey'] }),
   );
   const temporal = loadTemporalConfiguration();
   const logger = createLogger(configuration.logLevel);
@@ -84,10 +83,4 @@ async function runMonitored(options: WorkerOptions, build: Build, monitoring: Mo
     process.removeListener('SIGINT', stop);
   }
   logger.info('worker has stopped');
-}
-
-/** loadConfiguration has required them; this tells the compiler. */
-function requireWorkerParts(configuration: Configuration): WorkerConfiguration {
-  const { databaseUrl = '', secretsKey = '' } = configuration;
-  return { ...configuration, databaseUrl, secretsKey };
 }

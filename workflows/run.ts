@@ -186,9 +186,13 @@ export class Run implements ControlledRun {
   }
 
   #inputOf({ documentType, machineId, number }: QueuedDocument): RepublishDocumentInput {
-    const force = this.request.force === true ? { force: true as const } : undefined;
+    const force = this.request.force === true ? { force: true as const, ...this.#resetCounts } : undefined;
     if (!this.#byNumber || number === undefined) return { runId: runId(), documentType, machineId, ...force };
     return force === undefined ? number : { document: number, ...force };
+  }
+
+  get #resetCounts(): { resetCounts?: true } {
+    return this.request.resetCounts === true ? { resetCounts: true } : {};
   }
 
   #settle(document: QueuedDocument, outcome: Outcome): void {
@@ -228,6 +232,7 @@ export class Run implements ControlledRun {
           documentTypes,
           ...(machineIds === undefined ? {} : { machineIds }),
           force,
+          ...this.#resetCounts,
           ...(after === undefined ? {} : { after }),
           limit: limits.machinesPerPage,
           ...(after !== undefined && this.#inPages ? { list: false as const } : {}),

@@ -1,5 +1,6 @@
 import type { PlanFleetInput, PlanFleetResult } from '../../contract/fleet-activities';
 import { addFleetOperators, countFleetOperators, recordFleet } from '../../database/fleets';
+import { listSignerOwners } from '../../database/signers';
 import type { ActivityCall, ActivityDependencies } from '../dependencies';
 
 const PAGE = 1_000;
@@ -24,11 +25,19 @@ export async function planFleet(
   };
 }
 
-async function* allOperators({ database, sources }: ActivityDependencies): AsyncGenerator<string[]> {
+async function* allOperators(deps: ActivityDependencies): AsyncGenerator<string[]> {
   let after: string | undefined;
   do {
-    const operators = await sources.operators(database, { after, limit: PAGE });
+    const operators = await operatorsOf(deps, { after, limit: PAGE });
     yield operators;
     after = operators.length === PAGE ? operators.at(-1) : undefined;
   } while (after !== undefined);
+}
+
+/** Those whom `queries.operators` names or, where LNbits' own signers sign, all with a machine; else those with a signer here. */
+function operatorsOf(
+  { source, database, operatorsFrom }: ActivityDependencies,
+  page: { after: string | undefined; limit: number },
+): Promise<string[]> {
+  return operatorsFrom === 'source' ? source.operators(page) : listSignerOwners(database, page);
 }

@@ -1,6 +1,6 @@
 import type { Listing, ListingInput, NumberedDocuments, PlannedMachine } from '../../contract/activities';
 import type { PlanRow } from '../../database/ledger/interventions';
-import type { MachineRow } from '../../database/sources';
+import type { MachineRow } from '../../sources/source';
 
 type Machine = Pick<MachineRow, 'id' | 'name'>;
 type Row = Pick<PlanRow, 'number' | 'machineId' | 'documentType'>;

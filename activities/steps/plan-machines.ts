@@ -1,33 +1,34 @@
 import { type FailureType, RepublishError } from '../../contract/failures';
 import type { PlannedDocument } from '../../database/ledger/documents';
-import type { MachineRow } from '../../database/sources';
-import { dTag } from '../../documents/document-type';
+import { dTag, tagsOf } from '../../documents/document-type';
+import type { SerialisedState } from '../../documents/state';
 import { npub, parsePublicKey, publicKeyHex } from '../../nostr/keys';
+import type { MachineRow } from '../../sources/source';
 import type { ActivityDependencies } from '../dependencies';
 import { fingerprintOf } from './fingerprint';
-import { StateReader } from './read-state';
+import { readStates, requireType } from './read-state';
 import { tooLargeForRelays } from './relay-limits';
-
-/** What concerns a single document and must not stop the others; anything else concerns the whole page. */
-const OF_ONE_DOCUMENT: ReadonlySet<FailureType> = new Set([
-  'StateInvalid',
-  'StateTooLarge',
-  'DatabaseMisconfigured',
-]);
 
 /** Machines whose states are read with one statement, at most, and what all of them may come to. */
 const MAX_MACHINES_PER_READ = 100;
 const MAX_BYTES_PER_READ = 16_000_000;
-/** Where states can only be read one by one: other pages and documents need connections too. */
-const MACHINES_AT_ONCE = 4;
 
 interface Plan {
   documents: PlannedDocument[];
-  /** Fingerprint of each publishable state, by d tag. */
-  fingerprints: Map<string, string>;
-  /** UTF-8 bytes of each publishable state, by d tag. */
-  plaintextBytes: Map<string, number>;
+  /** What would be published, by d tag. Holds plaintext: it never leaves the process but by `plan --show`. */
+  states: Map<string, PlannedState>;
 }
+
+export interface PlannedState extends SerialisedState {
+  tags: string[][];
+  /** UTF-8. */
+  plaintextBytes: number;
+  fingerprint: string;
+}
+
+/** Why nothing is published, as it is shown: `skipped: not paired yet`. */
+const NOT_PAIRED = 'not paired yet';
+const NO_STATE = 'has no state';
 
 /** What is to become of each document of some machines, judged by today's rows: publishable, without state, or bad. */
 export async function planMachines(
@@ -37,27 +38,39 @@ export async function planMachines(
   signal: AbortSignal,
 ): Promise<Plan> {
   const shared = await sharedAtmPubkeys(deps, operatorUserId, machines);
-  const plan: Pick<Plan, 'fingerprints' | 'plaintextBytes'> = {
-    fingerprints: new Map(),
-    plaintextBytes: new Map(),
-  };
-  const documents: PlannedDocument[][] = [];
-  const readers = documentTypes.map((type) => new StateReader(deps, type));
+  const plan: Pick<Plan, 'states'> = { states: new Map() };
+  const documents: PlannedDocument[] = [];
   const perRead = machinesPerRead(deps.maxStateBytes);
   for (let begin = 0; begin < machines.length; begin += perRead) {
+    signal.throwIfAborted();
     const together = machines.slice(begin, begin + perRead);
     const ids = together.map(({ id }) => id);
-    await Promise.all(readers.map((reader) => reader.prepare(ids)));
-    const left = together.entries();
-    const lane = async (): Promise<void> => {
-      for (const [index, machine] of left) {
-        signal.throwIfAborted();
-        documents[begin + index] = await planMachine(deps, readers, machine, shared, plan);
+    const states = await Promise.all(documentTypes.map((type) => statesOf(deps, type, ids)));
+    for (const machine of together) {
+      const key = keyOf(machine, shared);
+      for (const [index, documentType] of documentTypes.entries()) {
+        const state = states[index]?.get(machine.id);
+        documents.push(await planDocument(deps, { machine, documentType, key, state }, plan));
       }
-    };
-    await Promise.all(Array.from({ length: MACHINES_AT_ONCE }, lane));
+    }
   }
-  return { documents: documents.flat(), ...plan };
+  return { documents, ...plan };
+}
+
+type State = SerialisedState | RepublishError | undefined;
+
+/** Of one type; where its query as a whole is refused, that is the failure of each of its documents. */
+async function statesOf(
+  deps: ActivityDependencies,
+  documentType: string,
+  machineIds: string[],
+): Promise<Map<string, State>> {
+  try {
+    return await readStates(deps, documentType, machineIds);
+  } catch (thrown) {
+    if (!(thrown instanceof RepublishError) || thrown.type !== 'SourceMisconfigured') throw thrown;
+    return new Map(machineIds.map((id) => [id, thrown]));
+  }
 }
 
 /** Rows may have four times the bytes of the state that is made of them. */
@@ -72,60 +85,84 @@ async function sharedAtmPubkeys(
   operatorUserId: string,
   machines: MachineRow[],
 ): Promise<Set<string>> {
-  const own = [...new Set(machines.flatMap(({ atm_pubkey }) => publicKeyHex(atm_pubkey ?? '') ?? []))];
+  const own = [...new Set(machines.flatMap(({ machineNpub }) => publicKeyHex(machineNpub ?? '') ?? []))];
   if (own.length === 0) return new Set();
   const spellings = own.flatMap((key) => [key, npub(key)]);
-  const written = await deps.sources.atmPubkeys(deps.database, operatorUserId, spellings);
+  const written = await deps.source.machineKeys(operatorUserId, spellings);
   const keys = written.flatMap((key) => publicKeyHex(key) ?? []);
   const once = new Set<string>();
   return new Set(keys.filter((key) => once.size === once.add(key).size));
 }
 
-/** The documents of one machine. Notes fingerprint and size of each publishable state by its d tag. */
-async function planMachine(
-  deps: ActivityDependencies,
-  readers: StateReader[],
-  machine: MachineRow,
-  shared: Set<string>,
-  noted: Pick<Plan, 'fingerprints' | 'plaintextBytes'>,
-): Promise<PlannedDocument[]> {
-  const atmPubkey = parsePublicKey(machine.atm_pubkey ?? '') ?? null;
-  const keyProblem =
-    atmPubkey === null
-      ? `atm_pubkey of machine ${machine.id} is not a public key (64 hex characters or npub)`
-      : shared.has(atmPubkey)
-        ? `atm_pubkey of machine ${machine.id} is also another machine's: they would overwrite each other's documents`
-        : undefined;
+/** What a document is addressed and encrypted to, and what is wrong with it. */
+interface MachineKey {
+  /** Hex. */
+  atmPubkey: string | null;
+  /** Not even a key to judge: nothing is to be published for the machine yet. */
+  isPaired: boolean;
+  problem?: string;
+}
 
-  return Promise.all(
-    readers.map(async (reader): Promise<PlannedDocument> => {
-      const { documentType } = reader;
-      const row = {
-        documentType,
-        machineId: machine.id,
-        machineName: machine.name ?? machine.id,
-        atmPubkey,
-        outcome: null,
-        failureType: null,
-        failureMessage: null,
-      };
-      if (keyProblem !== undefined) {
-        return { ...row, outcome: 'failed', failureType: 'MachineKeyInvalid', failureMessage: keyProblem };
-      }
-      try {
-        const plaintext = await reader.read(machine.id);
-        if (plaintext === undefined) return { ...row, outcome: 'skipped' };
-        const d = dTag(documentType, atmPubkey ?? '');
-        noted.plaintextBytes.set(d, Buffer.byteLength(plaintext, 'utf8'));
-        const tooLarge = await tooLargeForRelays(deps, d, plaintext);
-        if (tooLarge !== undefined) throw new RepublishError('StateTooLarge', tooLarge);
-        noted.fingerprints.set(d, fingerprintOf(deps.fingerprintKey, plaintext));
-        return row;
-      } catch (thrown) {
-        if (!(thrown instanceof RepublishError) || !OF_ONE_DOCUMENT.has(thrown.type)) throw thrown;
-        const message = `${documentType} of machine ${machine.id}: ${thrown.message}`;
-        return { ...row, outcome: 'failed', failureType: thrown.type, failureMessage: message };
-      }
-    }),
-  );
+function keyOf(machine: MachineRow, shared: Set<string>): MachineKey {
+  const written = machine.machineNpub?.trim() ?? '';
+  const atmPubkey = parsePublicKey(written) ?? null;
+  if (written === '') return { atmPubkey, isPaired: false };
+  if (atmPubkey === null)
+    return {
+      atmPubkey,
+      isPaired: true,
+      problem: `machine_npub of machine ${machine.id} is not a public key (64 hex characters or npub)`,
+    };
+  if (shared.has(atmPubkey))
+    return {
+      atmPubkey,
+      isPaired: true,
+      problem: `machine_npub of machine ${machine.id} is also another machine's: they would overwrite each other's documents`,
+    };
+  return { atmPubkey, isPaired: true };
+}
+
+/** Judges one document. Notes fingerprint and size of a publishable state, by its d tag. */
+async function planDocument(
+  deps: ActivityDependencies,
+  {
+    machine,
+    documentType,
+    key,
+    state,
+  }: { machine: MachineRow; documentType: string; key: MachineKey; state: State },
+  noted: Pick<Plan, 'states'>,
+): Promise<PlannedDocument> {
+  const row = {
+    documentType,
+    machineId: machine.id,
+    machineName: machine.name ?? machine.id,
+    atmPubkey: key.atmPubkey,
+    outcome: null,
+    failureType: null,
+    failureMessage: null,
+  };
+  const skipped = (why: string): PlannedDocument => ({ ...row, outcome: 'skipped', failureMessage: why });
+  const failed = (failureType: FailureType, failureMessage: string): PlannedDocument => ({
+    ...row,
+    outcome: 'failed',
+    failureType,
+    failureMessage,
+  });
+  if (!key.isPaired) return skipped(NOT_PAIRED);
+  if (key.problem !== undefined) return failed('MachineKeyInvalid', key.problem);
+  const type = requireType(deps, documentType);
+  if (state === undefined) return skipped(type.withoutState ?? NO_STATE);
+  const ofDocument = `${documentType} of machine ${machine.id}: `;
+  if (state instanceof RepublishError) return failed(state.type, ofDocument + state.message);
+  const tags = tagsOf(type, key.atmPubkey ?? '');
+  const tooLarge = await tooLargeForRelays(deps, tags, state.plaintext);
+  if (tooLarge !== undefined) return failed('StateTooLarge', ofDocument + tooLarge);
+  noted.states.set(dTag(documentType, key.atmPubkey ?? ''), {
+    ...state,
+    tags,
+    plaintextBytes: Buffer.byteLength(state.plaintext, 'utf8'),
+    fingerprint: fingerprintOf(deps.fingerprintKey, state.plaintext),
+  });
+  return row;
 }

@@ -6,10 +6,10 @@ import type { ActivityDependencies } from '../dependencies';
 /** Why too few relays would take the document for its size (NIP-11), before anything is encrypted; undefined when enough do. */
 export function tooLargeForRelays(
   deps: ActivityDependencies,
-  dTag: string,
+  tags: string[][],
   plaintext: string,
 ): Promise<string | undefined> {
-  const { contentChars, messageBytes } = sizeOfDocument(dTag, Buffer.byteLength(plaintext, 'utf8'));
+  const { contentChars, messageBytes } = sizeOfDocument(tags, Buffer.byteLength(plaintext, 'utf8'));
   return deps.publisher.impossibleBecause(({ maxContentChars, maxMessageBytes }: RelayLimits) => {
     if (maxContentChars !== undefined && contentChars > maxContentChars)
       return `takes ${maxContentChars} characters of content, this document has ${contentChars} when encrypted`;
@@ -33,7 +33,7 @@ export function tooFarAheadForRelays(
 
 /** What a document will weigh once it is encrypted and signed: NIP-44 pads, so it follows from the plaintext's length alone. */
 export function sizeOfDocument(
-  dTag: string,
+  tags: string[][],
   plaintextBytes: number,
 ): { contentChars: number; messageBytes: number } {
   const contentChars = nip44PayloadLength(plaintextBytes);
@@ -42,7 +42,7 @@ export function sizeOfDocument(
     pubkey: '0'.repeat(64),
     created_at: Math.floor(Date.now() / 1000),
     kind: DOCUMENT_KIND,
-    tags: [['d', dTag]],
+    tags,
     content: '',
     sig: '0'.repeat(128),
   };

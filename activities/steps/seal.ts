@@ -6,13 +6,15 @@ import {
   newestSeal,
   type SealedEvent,
 } from '../../database/ledger/documents';
-import { DOCUMENT_KIND, dTag } from '../../documents/document-type';
+import { DOCUMENT_KIND, dTag, tagsOf } from '../../documents/document-type';
 import { eventId } from '../../nostr/events';
 import type { Sighting } from '../../nostr/relays/publisher';
 import type { SignerCall } from '../../nostr/signers/signer';
 import type { ActivityDependencies } from '../dependencies';
 import { fingerprintOf } from './fingerprint';
+import { type Forced, isForced } from './force';
 import { judgeSeal } from './judge-seal';
+import { requireType } from './read-state';
 import { relayIdentity } from './relay-identity';
 import { tooLargeForRelays } from './relay-limits';
 import type { SignerLoan } from './use-signer';
@@ -42,17 +44,17 @@ const MAX_RACES = 5;
 export async function seal(
   deps: ActivityDependencies,
   row: AttemptRow,
-  force: boolean,
+  forced: Forced,
   signerCall: SignerCall,
   loan: SignerLoan,
 ): Promise<Sealed> {
   const { documentType, machineId, operatorPubkey, atmPubkey } = row;
   if (atmPubkey === null) {
-    throw new RepublishError('MachineKeyInvalid', `machine ${machineId} has no usable atm_pubkey`);
+    throw new RepublishError('MachineKeyInvalid', `machine ${machineId} has no usable machine_npub`);
   }
   let earlier = row.earlier ?? undefined;
   for (let attempt = 1; attempt <= MAX_RACES; attempt += 1) {
-    const sealed = await sealOnce(deps, { ...row, atmPubkey, earlier }, force, signerCall, loan);
+    const sealed = await sealOnce(deps, { ...row, atmPubkey, earlier }, forced, signerCall, loan);
     if (sealed !== undefined) return sealed;
     earlier = await newestSeal(deps.database, { operatorPubkey, documentType, atmPubkey }, row.runId);
   }
@@ -63,7 +65,7 @@ export async function seal(
 async function sealOnce(
   deps: ActivityDependencies,
   row: SealableRow,
-  force: boolean,
+  forced: Forced,
   signerCall: SignerCall,
   loan: SignerLoan,
 ): Promise<Sealed | undefined> {
@@ -77,14 +79,16 @@ async function sealOnce(
     address,
     relayIdentity(deps, operatorUserId, operatorPubkey, signerCall),
   );
-  const plaintext = await deps.readState(documentType, machineId);
-  if (plaintext === undefined) {
+  const state = await deps.readState(documentType, machineId);
+  if (state === undefined) {
     throw new RepublishError(
       'StateInvalid',
       `${documentType} of machine ${machineId}: its state was removed during the run`,
     );
   }
-  const tooLarge = await tooLargeForRelays(deps, address.d, plaintext);
+  const { plaintext } = state;
+  const tags = tagsOf(requireType(deps, documentType), atmPubkey);
+  const tooLarge = await tooLargeForRelays(deps, tags, plaintext);
   if (tooLarge !== undefined) {
     throw new RepublishError('StateTooLarge', `${documentType} of machine ${machineId}: ${tooLarge}`);
   }
@@ -99,7 +103,7 @@ async function sealOnce(
     seen,
     earlier,
     stateFingerprint,
-    force,
+    force: isForced(deps, documentType, forced),
     nowS,
   });
   if (verdict.kind === 'reuse') return sealWith(verdict.event, verdict.signature);
@@ -109,7 +113,7 @@ async function sealOnce(
     pubkey: operatorPubkey,
     kind: DOCUMENT_KIND,
     created_at: verdict.createdAtS,
-    tags: [['d', address.d]],
+    tags,
     content,
   };
   return sealWith({ id: eventId(unsigned), ...unsigned }, null);

@@ -7,12 +7,8 @@ import type { WorkerConfiguration } from '../../worker/build-dependencies';
  * @param needs what the command cannot do without; what it needs not may be empty
  * @throws ConfigurationError
  */
-export async function workerConfiguration(needs: readonly Need[]): Promise<WorkerConfiguration> {
+export async function loadWorkerConfiguration(needs: readonly Need[]): Promise<WorkerConfiguration> {
   const { loadConfiguration } = await import('../../configuration/load.js');
-  const configuration = loadConfiguration({ needs });
-  return {
-    ...configuration,
-    databaseUrl: configuration.databaseUrl ?? '',
-    secretsKey: configuration.secretsKey ?? '',
-  };
+  const { workerConfiguration } = await import('../../worker/build-dependencies.js');
+  return workerConfiguration(loadConfiguration({ needs }));
 }

@@ -144,6 +144,30 @@ export async function newestSeal(
   return row;
 }
 
+/** Which of these events of an address a run has sealed. */
+export async function sealedAmong(
+  db: Queryable,
+  { operatorPubkey, documentType, atmPubkey }: DocumentAddress,
+  eventIds: readonly string[],
+): Promise<string[]> {
+  const rows = await db.query<{ id: string }>(
+    `SELECT DISTINCT event_id AS id FROM republish.documents
+      WHERE operator_pubkey = $1 AND document_type = $2 AND atm_pubkey = $3 AND event_id = ANY ($4::text[])`,
+    [operatorPubkey, documentType, atmPubkey, eventIds],
+  );
+  return rows.map(({ id }) => id);
+}
+
+/** Types of which runs have published documents under a key. */
+export async function publishedTypes(db: Queryable, operatorPubkey: string): Promise<string[]> {
+  const rows = await db.query<{ type: string }>(
+    `SELECT DISTINCT document_type AS type FROM republish.documents
+      WHERE operator_pubkey = $1 AND event_id IS NOT NULL ORDER BY 1`,
+    [operatorPubkey],
+  );
+  return rows.map(({ type }) => type);
+}
+
 /** What the newest seals of many addresses fingerprint, by `<type>:<atm pubkey>`; only signed ones. */
 export async function newestFingerprints(
   db: Queryable,

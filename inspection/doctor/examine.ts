@@ -1,12 +1,13 @@
 import { ConfigurationError } from '../../configuration/load';
 import type { Configuration } from '../../configuration/schema';
 import type { TemporalConfiguration } from '../../configuration/temporal';
-import { documentTypes } from '../../documents/registry';
+import type { DocumentType } from '../../documents/document-type';
 import { sourceOptions } from '../../worker/build-dependencies';
 import { checkDatabase } from './database';
 import { CORRECT_CONFIGURATION, type Finding, findingsOf } from './finding';
 import { checkRelays } from './relays';
 import { checkSigners } from './signers';
+import { checkSource } from './source';
 import { checkTemporal } from './temporal';
 
 export interface Patient {
@@ -14,6 +15,8 @@ export interface Patient {
   configuration: Configuration;
   /** What is wrong with it, naming each key. */
   problems: string[];
+  /** Those of this release and those of the configuration. */
+  documentTypes: readonly DocumentType[];
   /** How to reach Temporal, or why that cannot be read. */
   temporal: TemporalConfiguration | Error;
   /** Absent: the signers of all operators. */
@@ -28,15 +31,18 @@ export interface Patient {
  * @returns the findings of each check, in the order in which they are best read
  */
 export function examine(patient: Patient): Promise<Finding[]>[] {
-  const { temporal, operatorUserId, say } = patient;
+  const { temporal, operatorUserId, documentTypes, say } = patient;
   const { configuration, problems } = withKnownTypes(patient);
-  const { databaseUrl, secretsKey, relays } = configuration;
+  const { databaseUrl, lnbitsDatabaseUrl, secretsKey, relays } = configuration;
   return [
     Promise.resolve(configurationFindings(problems, temporal)),
     ...(temporal instanceof Error ? [] : [checkTemporal(temporal, configuration.taskQueue)]),
     // What is not configured is told above, and cannot be asked.
-    ...(databaseUrl === undefined ? [] : [checkDatabase({ ...configuration, databaseUrl }, operatorUserId)]),
-    ...(relays.length === 0 ? [] : [checkRelays(configuration)]),
+    ...(databaseUrl === undefined ? [] : [checkDatabase({ ...configuration, databaseUrl })]),
+    ...(lnbitsDatabaseUrl === undefined
+      ? []
+      : [checkSource({ ...configuration, lnbitsDatabaseUrl }, documentTypes, operatorUserId)]),
+    ...(relays.length === 0 ? [] : [checkRelays(configuration, documentTypes)]),
     ...(databaseUrl === undefined || secretsKey === undefined
       ? []
       : [checkSigners({ ...configuration, databaseUrl, secretsKey }, operatorUserId, say)]),
@@ -44,9 +50,13 @@ export function examine(patient: Patient): Promise<Finding[]>[] {
 }
 
 /** A query for a type that is not known is no reason to leave the other queries untried. */
-function withKnownTypes({ configuration, problems }: Patient): Pick<Patient, 'configuration' | 'problems'> {
+function withKnownTypes({
+  configuration,
+  documentTypes,
+  problems,
+}: Patient): Pick<Patient, 'configuration' | 'problems'> {
   try {
-    sourceOptions(configuration, documentTypes);
+    sourceOptions({ ...configuration, lnbitsDatabaseUrl: '' }, documentTypes);
     return { configuration, problems };
   } catch (thrown) {
     if (!(thrown instanceof ConfigurationError)) throw thrown;

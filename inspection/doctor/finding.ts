@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ensureError, remedyFor, RepublishError } from '../../contract/failures';
 
-export type Area = 'configuration' | 'secrets key' | 'temporal' | 'database' | 'relay' | 'signer';
+export type Area = 'configuration' | 'secrets key' | 'temporal' | 'database' | 'lnbits' | 'relay' | 'signer';
 
 /** One line of the doctor's. */
 export interface Finding {

@@ -1,7 +1,6 @@
 import { sizeOfDocument } from '../../activities/steps/relay-limits';
 import type { Configuration } from '../../configuration/schema';
-import { documentTypes } from '../../documents/registry';
-import { dTag } from '../../documents/document-type';
+import { type DocumentType, tagsOf } from '../../documents/document-type';
 import { quorumSize } from '../../nostr/relays/quorum';
 import { probeRelays, type RelayFacts } from '../relay-probe';
 import { check, type Finding, findingsOf } from './finding';
@@ -13,7 +12,10 @@ const CLOCK_WARN_MS = 30_000;
 const DEFAULT_MAX_AHEAD_S = 900;
 
 /** Is each document relay there, what does it limit, and does its clock agree with this host's? */
-export function checkRelays(configuration: Configuration): Promise<Finding[]> {
+export function checkRelays(
+  configuration: Configuration,
+  documentTypes: readonly DocumentType[],
+): Promise<Finding[]> {
   return check('relay', 'all', configuration.relayTimeoutMs + TIMEOUT_SPARE_MS, async () => {
     const facts = await probeRelays(configuration);
     const required = quorumSize(configuration.quorum, facts.length);
@@ -26,11 +28,15 @@ export function checkRelays(configuration: Configuration): Promise<Finding[]> {
             `${required} of ${facts.length} must hold a document, ${reachable} ${reachable === 1 ? 'is' : 'are'} reachable: no run can end well`,
             'Mend the relays above, name others in REPUBLISH_RELAYS, or lower REPUBLISH_QUORUM; then restart the workers.',
           );
-    return [...facts.flatMap((relay) => findingsOfRelay(relay, configuration)), quorum];
+    return [...facts.flatMap((relay) => findingsOfRelay(relay, configuration, documentTypes)), quorum];
   });
 }
 
-function findingsOfRelay(facts: RelayFacts, { maxStateBytes }: Configuration): Finding[] {
+function findingsOfRelay(
+  facts: RelayFacts,
+  { maxStateBytes }: Configuration,
+  documentTypes: readonly DocumentType[],
+): Finding[] {
   const { ok, warn, fail } = findingsOf('relay', facts.relay);
   if (!facts.reachable) {
     return [
@@ -43,7 +49,7 @@ function findingsOfRelay(facts: RelayFacts, { maxStateBytes }: Configuration): F
   const found: Finding[] = [];
   const clock = clockFinding(facts);
   if (clock !== undefined) found.push(clock);
-  const tooSmall = smallerThanState(facts, maxStateBytes);
+  const tooSmall = smallerThanState(facts, maxStateBytes, documentTypes);
   if (tooSmall !== undefined) {
     found.push(
       warn(
@@ -87,9 +93,14 @@ function clockFinding({ relay, clockAheadMs, limits }: RelayFacts): Finding | un
     : warn(`its clock is ${seconds} s ${direction} this host's`, remedy);
 }
 
-function smallerThanState({ limits }: RelayFacts, maxStateBytes: number): string | undefined {
-  const longest = documentTypes.map(({ type }) => type).sort((a, b) => b.length - a.length)[0] ?? '';
-  const { contentChars, messageBytes } = sizeOfDocument(dTag(longest, '0'.repeat(64)), maxStateBytes);
+function smallerThanState(
+  { limits }: RelayFacts,
+  maxStateBytes: number,
+  documentTypes: readonly DocumentType[],
+): string | undefined {
+  const sizes = documentTypes.map((type) => sizeOfDocument(tagsOf(type, '0'.repeat(64)), maxStateBytes));
+  const contentChars = Math.max(...sizes.map((size) => size.contentChars));
+  const messageBytes = Math.max(...sizes.map((size) => size.messageBytes));
   if (limits?.maxMessageBytes !== undefined && limits.maxMessageBytes < messageBytes)
     return `takes messages of ${limits.maxMessageBytes} bytes, a state of REPUBLISH_MAX_STATE_BYTES (${maxStateBytes}) makes one of ${messageBytes}`;
   if (limits?.maxContentChars !== undefined && limits.maxContentChars < contentChars)

@@ -1,7 +1,7 @@
 import { openDatabase } from '../../database/connection';
 import { migrate } from '../../database/migrate';
 import { startPostgres } from '../../dev/postgres';
-import { createReferenceSchema } from '../../dev/seed';
+import { createLnbitsTables } from '../../dev/seed';
 import { findTemporalServer } from '../../dev/temporal-server/find';
 import { searchAttributeTypes, startTemporalServer } from '../../dev/temporal-server/start';
 import { bundleWorkflows, describeServers, type TestServers } from './servers';
@@ -16,7 +16,7 @@ export default async function globalSetup(): Promise<void> {
   ]);
   const template = await postgres.createDatabase('template_lnbits');
   const database = openDatabase({ url: template });
-  await createReferenceSchema(database);
+  await createLnbitsTables(database);
   await migrate(database);
   await database.close();
   describeServers({

@@ -11,11 +11,11 @@ import { migrate } from '../../database/migrate';
 import { type DocumentRow, documentsOfRun } from '../../database/ledger/documents';
 import { type BunkerOptions, type DevBunker, startBunker } from '../../dev/bunker';
 import { type DevRelay, startRelay } from '../../dev/relay';
-import { createReferenceSchema, seedOperator, type SeededMachine } from '../../dev/seed';
+import { createLnbitsTables, seedOperator, type SeededMachine } from '../../dev/seed';
 import type { DocumentType } from '../../documents/document-type';
 import { createRepublishWorker, type RepublishWorker } from '../../worker/create-worker';
 import { installRuntime } from '../../worker/logging';
-import type { WorkerConfiguration } from '../../worker/build-dependencies';
+import { type WorkerConfiguration, workerConfiguration } from '../../worker/build-dependencies';
 import { testServers } from './servers';
 
 /** A database, relays and a task queue of a test file's own, on the shared servers. */
@@ -90,7 +90,7 @@ export async function startSaga(options: SagaOptions = {}): Promise<Saga> {
   const databaseUrl = await createDatabase(postgresUrl, name, template);
   const database = openDatabase({ url: databaseUrl });
   if (template === undefined) {
-    await createReferenceSchema(database);
+    await createLnbitsTables(database);
     await migrate(database);
   }
   const relays = await Promise.all(Array.from({ length: relayCount }, () => startRelay()));
@@ -115,15 +115,12 @@ export async function startSaga(options: SagaOptions = {}): Promise<Saga> {
     env,
     logs,
     configuration(overrides = {}) {
-      const configuration = loadConfiguration({
-        env: { ...env, ...overrides },
-        needs: ['databaseUrl', 'relays', 'secretsKey'],
-      });
-      return {
-        ...configuration,
-        databaseUrl: configuration.databaseUrl ?? '',
-        secretsKey: configuration.secretsKey ?? '',
-      };
+      return workerConfiguration(
+        loadConfiguration({
+          env: { ...env, ...overrides },
+          needs: ['databaseUrl', 'lnbitsDatabaseUrl', 'relays', 'secretsKey'],
+        }),
+      );
     },
     async startWorker(options = {}) {
       // Not before there is a worker: a runtime that nothing uses is not shut down, and keeps the process alive.

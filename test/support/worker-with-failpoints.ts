@@ -1,6 +1,7 @@
 import type { Failpoint } from '../../activities/failpoints';
 import { loadConfiguration } from '../../configuration/load';
 import { loadTemporalConfiguration } from '../../configuration/temporal';
+import { workerConfiguration } from '../../worker/build-dependencies';
 import { createRepublishWorker } from '../../worker/create-worker';
 import { createLogger, installRuntime } from '../../worker/logging';
 
@@ -23,12 +24,11 @@ export async function runWorkerWithFailpoints(bundlePath: string): Promise<void>
   if (name !== '' && !Object.hasOwn(FAILPOINTS, name)) throw new Error(`no failpoint is called "${name}"`);
 
   const configuration = loadConfiguration({ needs: ['databaseUrl', 'relays', 'secretsKey'] });
-  const { databaseUrl = '', secretsKey = '' } = configuration;
   const logger = createLogger('info');
   installRuntime(logger);
   let passages = 0;
   const worker = await createRepublishWorker({
-    configuration: { ...configuration, databaseUrl, secretsKey },
+    configuration: workerConfiguration(configuration),
     temporal: loadTemporalConfiguration(),
     logger,
     workflowBundle: { codePath: bundlePath },

@@ -46,11 +46,12 @@ describe('the size of a document', () => {
         (plaintext) => {
           const d = `bitspire-fees:${atm}`;
           const content = encrypt(plaintext, getConversationKey(key, atm));
+          const tags = [['d', d]];
           const event = finalizeEvent(
-            { kind: 30078, created_at: Math.floor(Date.now() / 1000), tags: [['d', d]], content },
+            { kind: 30078, created_at: Math.floor(Date.now() / 1000), tags, content },
             key,
           );
-          expect(sizeOfDocument(d, Buffer.byteLength(plaintext))).toEqual({
+          expect(sizeOfDocument(tags, Buffer.byteLength(plaintext))).toEqual({
             contentChars: content.length,
             messageBytes: Buffer.byteLength(JSON.stringify(['EVENT', event])),
           });

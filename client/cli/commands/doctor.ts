@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import type { DocumentType } from '../../../documents/document-type';
 import type { Finding } from '../../../inspection/doctor/finding';
 import { EXIT } from '../exit-codes';
 import { print, printJson, say } from '../output';
@@ -20,10 +21,14 @@ export function registerDoctor(program: Command): void {
 async function doctor(options: { operator?: string; json?: true }): Promise<void> {
   const { readConfiguration } = await import('../../../configuration/load.js');
   const { examine } = await import('../../../inspection/doctor/examine.js');
-  const { configuration, problems } = readConfiguration({ needs: ['databaseUrl', 'relays', 'secretsKey'] });
+  const { configuration, problems } = readConfiguration({
+    needs: ['databaseUrl', 'lnbitsDatabaseUrl', 'relays', 'secretsKey'],
+  });
+  const { documentTypes, problems: problemsOfTypes } = await typesOf(configuration.documentTypes);
   const checks = examine({
     configuration,
-    problems,
+    problems: [...problems, ...problemsOfTypes],
+    documentTypes,
     temporal: await temporalConfiguration(),
     ...(options.operator === undefined ? {} : { operatorUserId: options.operator }),
     say,
@@ -61,4 +66,17 @@ function show({ area, subject, status, message, remedy }: Finding): void {
   const mark = { ok: 'ok', warn: 'warn', fail: 'FAIL' }[status].padEnd(INDENT.length);
   print(`${mark}${lines(`${about}: ${message}`)}`);
   if (remedy !== undefined) print(`${INDENT}${lines(`-> ${remedy}`)}`);
+}
+
+/** Modules that do not load are told, and the types of this release looked at all the same. */
+async function typesOf(
+  modules: readonly string[],
+): Promise<{ documentTypes: readonly DocumentType[]; problems: string[] }> {
+  const { loadDocumentTypes, DocumentTypesRefused } = await import('../../../documents/load.js');
+  try {
+    return { documentTypes: await loadDocumentTypes(modules), problems: [] };
+  } catch (thrown) {
+    if (!(thrown instanceof DocumentTypesRefused)) throw thrown;
+    return { documentTypes: await loadDocumentTypes([]), problems: thrown.problems };
+  }
 }

@@ -27,10 +27,10 @@ export function registerOrphans(program: Command): void {
 
 async function orphans(operator: string, options: { oldPubkey: string; json?: true }): Promise<void> {
   const { findOrphans } = await import('../../../inspection/orphans.js');
-  const { workerConfiguration } = await import('../configuration.js');
+  const { loadWorkerConfiguration } = await import('../configuration.js');
   const { publicKeyOption } = await import('../public-key.js');
   const oldPubkey = await publicKeyOption('--old-pubkey', options.oldPubkey);
-  const configuration = await workerConfiguration(['databaseUrl', 'relays']);
+  const configuration = await loadWorkerConfiguration(['databaseUrl', 'lnbitsDatabaseUrl', 'relays']);
   const report = await findOrphans(configuration, operator, oldPubkey);
   if (options.json) printJson(report);
   else await show(report);

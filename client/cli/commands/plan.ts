@@ -39,14 +39,14 @@ export function registerPlan(program: Command): void {
 
 async function plan(operator: string, options: PlanOptions): Promise<void> {
   const { planRepublish, hasObstacles } = await import('../../../inspection/plan.js');
-  const { workerConfiguration } = await import('../configuration.js');
+  const { loadWorkerConfiguration } = await import('../configuration.js');
   const { publicKeyOption } = await import('../public-key.js');
   const expectedPubkey =
     options.expectedPubkey === undefined
       ? undefined
       : await publicKeyOption('--expected-pubkey', options.expectedPubkey);
   const planned = await planRepublish(
-    await workerConfiguration(['databaseUrl', 'relays', 'secretsKey']),
+    await loadWorkerConfiguration(['databaseUrl', 'lnbitsDatabaseUrl', 'relays', 'secretsKey']),
     {
       operatorUserId: operator,
       ...(options.documentType ? { documentTypes: [...new Set(options.documentType)] } : {}),
@@ -71,7 +71,7 @@ async function show(planned: RepublishPlan): Promise<void> {
   if (documents.length === 0) print('no machines; is "queries.machines" right?');
   else showDocuments(documents);
   print(
-    `${counts.publish} to publish (${planned.toSign} to sign), ${counts.unchanged} unchanged, ${counts['no state']} without state, ${counts.invalid} invalid`,
+    `${counts.publish} to publish (${planned.toSign} to sign), ${counts.unchanged} unchanged, ${counts.skipped} skipped, ${counts.invalid} invalid`,
   );
   const types = new Set(documents.flatMap(({ failure }) => failure?.type ?? []));
   for (const { type, message } of problems) print(paragraph(`error: ${type}: ${message}`));

@@ -31,12 +31,15 @@ export function registerVerify(program: Command): void {
 
 async function verify(operator: string, options: VerifyOptions): Promise<void> {
   const { verifyDocuments } = await import('../../../inspection/verify.js');
-  const { workerConfiguration } = await import('../configuration.js');
-  const verification = await verifyDocuments(await workerConfiguration(['databaseUrl', 'relays']), {
-    operatorUserId: operator,
-    ...(options.documentType ? { documentTypes: [...new Set(options.documentType)] } : {}),
-    ...(options.machine ? { machineIds: [...new Set(options.machine)] } : {}),
-  });
+  const { loadWorkerConfiguration } = await import('../configuration.js');
+  const verification = await verifyDocuments(
+    await loadWorkerConfiguration(['databaseUrl', 'lnbitsDatabaseUrl', 'relays']),
+    {
+      operatorUserId: operator,
+      ...(options.documentType ? { documentTypes: [...new Set(options.documentType)] } : {}),
+      ...(options.machine ? { machineIds: [...new Set(options.machine)] } : {}),
+    },
+  );
   if (options.json) printJson(verification);
   else await show(verification);
   const { counts } = verification;

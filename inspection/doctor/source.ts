@@ -1,0 +1,124 @@
+import type { Configuration } from '../../configuration/schema';
+import { RepublishError } from '../../contract/failures';
+import { type Database, openDatabase } from '../../database/connection';
+import { listSigners } from '../../database/signers';
+import type { DocumentType } from '../../documents/document-type';
+import { openSource } from '../../sources/open';
+import type { Source } from '../../sources/source';
+import { sourceOptions } from '../../worker/build-dependencies';
+import { check, type Finding, findingsOf } from './finding';
+
+const TIMEOUT_MS = 40_000;
+/** Where no operator is known: fits columns of text and of numbers, and is nobody's. */
+const NOBODY = '0';
+
+/** Is LNbits' database there, whose tables has it, and does each query run? With a real operator and machine where one is known. */
+export function checkSource(
+  configuration: Configuration & { lnbitsDatabaseUrl: string },
+  documentTypes: readonly DocumentType[],
+  operatorUserId: string | undefined,
+): Promise<Finding[]> {
+  return check('lnbits', 'database', TIMEOUT_MS, async () => {
+    const source = openSource(sourceOptions(configuration, documentTypes));
+    try {
+      const { ok } = findingsOf('lnbits', 'database');
+      // What it throws is the finding: nothing below could be asked then.
+      const { where, preset } = await source.describe();
+      const tables = preset === 'queries' ? 'every query is configured' : `preset ${preset}`;
+      return [
+        ok(`${where}; ${tables}`),
+        ...(await checkQueries(source, configuration, documentTypes, operatorUserId)),
+      ];
+    } finally {
+      await source.close();
+    }
+  });
+}
+
+async function checkQueries(
+  source: Source,
+  configuration: Configuration,
+  documentTypes: readonly DocumentType[],
+  operatorUserId: string | undefined,
+): Promise<Finding[]> {
+  const operator = operatorUserId ?? (await someOperator(configuration));
+  const account = await run('queries.account', operator, async () =>
+    (await source.account(operator ?? NOBODY)) === undefined && operator !== undefined
+      ? `has no account ${operator}`
+      : undefined,
+  );
+  const { machineId, finding } = await machineOf(source, operator);
+  const documents = await Promise.all(
+    documentTypes.map(({ type }) =>
+      run(`queries.documents.${type}`, machineId, async () => {
+        const rows = await source.states(type, [machineId ?? NOBODY], configuration.maxStateBytes);
+        for (const state of rows.values()) if (state instanceof RepublishError) throw state;
+        return undefined;
+      }),
+    ),
+  );
+  return [account, finding, ...documents];
+}
+
+/** One whose signer is stored: of the others nobody has said that they are operators. */
+async function someOperator({ databaseUrl }: Configuration): Promise<string | undefined> {
+  if (databaseUrl === undefined) return undefined;
+  const database: Database = openDatabase({ url: databaseUrl, maxConnections: 1 });
+  try {
+    const [signer] = await listSigners(database);
+    return signer?.operatorUserId;
+  } catch {
+    // That there is no ledger, or no schema `republish` in it, is told elsewhere.
+    return undefined;
+  } finally {
+    await database.close();
+  }
+}
+
+async function machineOf(
+  source: Source,
+  operator: string | undefined,
+): Promise<{ machineId: string | undefined; finding: Finding }> {
+  let machineId: string | undefined;
+  const finding = await run('queries.machines', operator, async () => {
+    const [machine] = await source.machines({ operatorUserId: operator ?? NOBODY, limit: 1 });
+    machineId = machine?.id;
+    return machineId === undefined && operator !== undefined ? `gives no machine of ${operator}` : undefined;
+  });
+  return { machineId, finding };
+}
+
+/** @param work runs the query, and says what is strange about its answer */
+async function run(
+  query: string,
+  id: string | undefined,
+  work: () => Promise<string | undefined>,
+): Promise<Finding> {
+  const { ok, warn, fail } = findingsOf('lnbits', query);
+  try {
+    const strange = await work();
+    if (strange === undefined) return ok('runs');
+    return warn(
+      `runs, and ${strange}`,
+      `Check the operator id, LNBITS_DATABASE_URL, and "${query}" in the configuration if it is set there.`,
+    );
+  } catch (thrown) {
+    if (!(thrown instanceof RepublishError)) throw thrown;
+    const message = thrown.message.replace(`${query}: `, '');
+    // 22: the id that stands for nobody is no value of the column (a uuid, say).
+    if (id === undefined && /\(22/.test(message)) {
+      return warn(
+        'could not be tried: no operator with a machine is known yet',
+        'Name one with --operator <id>, or add a signer first.',
+      );
+    }
+    if (thrown.type === 'StateTooLarge') return ok('runs');
+    return fail(message, remedyFor(query, message));
+  }
+}
+
+function remedyFor(query: string, message: string): string {
+  if (message.includes('(42501)'))
+    return 'Let the user of LNBITS_DATABASE_URL read it: GRANT SELECT ON the table (and USAGE on its schema).';
+  return `Point "${query}" in republish.config.json (or the file that REPUBLISH_CONFIG names) at the right table, or give it as SQL; "preset" says whose tables the others are.`;
+}

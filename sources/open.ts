@@ -1,0 +1,28 @@
+import { type Database, openDatabase, placeOf } from '../database/connection';
+import { openPostgresSource } from './postgres';
+import type { PresetName } from './presets';
+import type { SourceQueries } from './queries';
+import type { Source } from './source';
+import { openSqliteSource } from './sqlite';
+import { parseLnbitsUrl } from './url';
+
+export interface SourceOptions {
+  /** `postgres://...` or `sqlite://<folder>`; never logged. */
+  url: string;
+  preset: PresetName | 'auto';
+  queries: SourceQueries;
+  /** The ledger's database and its URL: where LNbits' is the same one, its connections are shared and stay open at the end. */
+  ledger?: { url: string; database: Database };
+  onIdleError?: (error: Error) => void;
+}
+
+/** Opens no connection yet. @throws Error for a URL that is none */
+export function openSource({ url, ledger, onIdleError, ...options }: SourceOptions): Source {
+  const parsed = parseLnbitsUrl(url);
+  if (parsed.kind === 'sqlite') return openSqliteSource({ ...options, folder: parsed.folder });
+  const isShared = ledger !== undefined && ledger.url === url;
+  const database = isShared
+    ? { ...ledger.database, close: async () => undefined }
+    : openDatabase({ url: parsed.url, ...(onIdleError === undefined ? {} : { onIdleError }) });
+  return openPostgresSource({ ...options, database, where: `Postgres ${placeOf(parsed.url)}` });
+}

@@ -1,0 +1,229 @@
+import { RepublishError } from '../contract/failures';
+import type { Queryable } from '../database/connection';
+import { choosePreset, MACHINES_TABLE, PRESET_NAMES, PRESETS, type PresetName } from './presets';
+import { needsSchema, type SourceQueries, type Statements, statementsOf } from './queries';
+import { MAX_ROWS, namedQuery, rowsOrTooLarge, type RowText } from './rows';
+import type { AccountRow, AccountSignerRow, MachineRow, Source, StateRows } from './source';
+
+export interface PostgresSourceOptions {
+  database: Queryable & { close(): Promise<void> };
+  /** Host, port and database, for messages. */
+  where: string;
+  queries: SourceQueries;
+  preset: PresetName | 'auto';
+}
+
+/** Text compared and sorted by its bytes: the order, and with it the cursor, must not depend on the locale of the server. */
+const ID = 'source.id::text COLLATE "C"';
+/**
+ * Postgres says how each type looks in JSON: numeric keeps its digits, a json column stays as it is. A table has no order of its
+ * own, and an update changes the one it shows: sorted by this, the same rows are the same document.
+ */
+const AS_JSON = 'row_to_json(source)::text';
+
+/** LNbits on Postgres: its own tables in one schema, each extension's in another. */
+export function openPostgresSource(options: PostgresSourceOptions): Source {
+  const { database: db, queries } = options;
+  const resolved = onceItSucceeds(() => resolve(options));
+  const statements = async (): Promise<Statements> => (await resolved()).statements;
+
+  return {
+    async describe() {
+      return { kind: 'postgres', where: options.where, preset: (await resolved()).preset ?? 'queries' };
+    },
+
+    async account(operatorUserId) {
+      const { account } = statementsOf(queries, queries.schema);
+      const [row] = await namedQuery('queries.account', () =>
+        db.query<AccountRow>(
+          `SELECT source.id::text AS id, source.pubkey::text AS pubkey FROM (${account}) AS source LIMIT 1`,
+          [operatorUserId],
+        ),
+      );
+      return row;
+    },
+
+    async machines({ operatorUserId, after, machineIds, limit }) {
+      const { machines } = await statements();
+      return namedQuery('queries.machines', () =>
+        db.query<MachineRow & Record<string, unknown>>(
+          `SELECT source.id::text AS id, left(source.name::text, 200) AS name,
+                  left(source.machine_npub::text, 200) AS "machineNpub"
+             FROM (${machines}) AS source
+            WHERE ($2::text IS NULL OR ${ID} > $2::text) AND ($3::text[] IS NULL OR source.id::text = ANY ($3::text[]))
+            ORDER BY ${ID} LIMIT $4`,
+          [operatorUserId, after ?? null, machineIds ?? null, limit],
+        ),
+      );
+    },
+
+    async operators({ after, limit }) {
+      const { operators } = await statements();
+      const rows = await namedQuery('queries.operators', () =>
+        db.query<{ id: string }>(
+          `SELECT DISTINCT ${ID} AS id FROM (${operators}) AS source
+            WHERE source.id IS NOT NULL AND ($1::text IS NULL OR ${ID} > $1::text) ORDER BY 1 LIMIT $2`,
+          [after ?? null, limit],
+        ),
+      );
+      return rows.map(({ id }) => id);
+    },
+
+    async machineKeys(operatorUserId, spellings) {
+      const { machines } = await statements();
+      const rows = await namedQuery('queries.machines', () =>
+        db.query<{ key: string }>(
+          `SELECT left(source.machine_npub::text, 200) AS key FROM (${machines}) AS source
+            WHERE lower(regexp_replace(source.machine_npub::text, '\\s+', '', 'g')) = ANY ($2::text[])`,
+          [operatorUserId, spellings],
+        ),
+      );
+      return rows.map(({ key }) => key);
+    },
+
+    async states(documentType, machineIds, maxBytes) {
+      const state = (await statements()).state(documentType);
+      const name = `queries.documents.${documentType}`;
+      const one = (id: string, sql: string): Promise<StateRows> =>
+        namedQuery(name, () => rowsOfOne(db, sql, id, maxBytes));
+      // SQL of one's own keeps its ORDER BY.
+      if ('one' in state) return eachByItself(machineIds, (id) => one(id, state.one));
+      try {
+        return await namedQuery(name, () => rowsOfMany(db, state.many, machineIds, maxBytes));
+      } catch (thrown) {
+        // One machine's row may be what Postgres cannot read; each by itself says which, and the others are read.
+        if (!isRefusal(thrown) || machineIds.length === 1) throw thrown;
+        const sql = `SELECT * FROM (${state.many}) AS source WHERE source.machine_id::text = $1 ORDER BY ${AS_JSON} COLLATE "C"`;
+        return eachByItself(machineIds, (id) => one(id, sql));
+      }
+    },
+
+    async signer(operatorUserId) {
+      const { signer } = statementsOf(queries, queries.schema);
+      const [row] = await namedQuery('queries.signer', () =>
+        db.query<AccountSignerRow & Record<string, unknown>>(
+          `SELECT source.signer_type::text AS "signerType", source.signer_config::text AS "signerConfig",
+                  source.prvkey::text AS prvkey FROM (${signer}) AS source LIMIT 1`,
+          [operatorUserId],
+        ),
+      );
+      return row;
+    },
+
+    async nostrclientRelays() {
+      try {
+        const rows = await db.query<{ url: string }>('SELECT url::text AS url FROM nostrclient.relays');
+        return rows.map(({ url }) => url);
+      } catch (thrown) {
+        // Not installed, or not for this user to read: both only mean that nothing can be compared.
+        if (isRefusal(thrown)) return undefined;
+        throw thrown;
+      }
+    },
+
+    close: () => db.close(),
+  };
+}
+
+/** With one statement for all of them. */
+async function rowsOfMany(
+  db: Queryable,
+  sql: string,
+  machineIds: readonly string[],
+  maxBytes: number,
+): Promise<Map<string, StateRows>> {
+  // The sum bounds what is fetched: hundreds of megabytes must not reach this process to be refused here.
+  const rows = await db.query<RowText & { id: string }>(
+    `SELECT id, CASE WHEN sum(octet_length(row)) OVER (PARTITION BY id) <= $2 THEN row END AS row
+       FROM (SELECT source.machine_id::text AS id, ${AS_JSON} AS row,
+                    row_number() OVER (PARTITION BY source.machine_id::text) AS n
+               FROM (${sql}) AS source WHERE source.machine_id::text = ANY ($1::text[])) AS rows
+      WHERE n <= ${MAX_ROWS + 1} ORDER BY id, row COLLATE "C"`,
+    [machineIds, maxBytes * 4],
+  );
+  const byMachine = new Map<string, RowText[]>(machineIds.map((id) => [id, []]));
+  for (const row of rows) byMachine.get(row.id)?.push(row);
+  return new Map([...byMachine].map(([id, texts]) => [id, rowsOrTooLarge(texts, maxBytes)]));
+}
+
+/** Of one machine, whose id is `$1`. */
+async function rowsOfOne(
+  db: Queryable,
+  sql: string,
+  machineId: string,
+  maxBytes: number,
+): Promise<StateRows> {
+  const rows = await db.query<RowText & Record<string, unknown>>(
+    `SELECT CASE WHEN sum(octet_length(row)) OVER () <= $2 THEN row END AS row
+       FROM (SELECT ${AS_JSON} AS row FROM (${sql}) AS source LIMIT ${MAX_ROWS + 1}) AS rows`,
+    [machineId, maxBytes * 4],
+  );
+  return rowsOrTooLarge(rows, maxBytes);
+}
+
+/** Other pages and documents need connections too. */
+const AT_ONCE = 4;
+
+async function eachByItself(
+  machineIds: readonly string[],
+  read: (machineId: string) => Promise<StateRows>,
+): Promise<Map<string, StateRows>> {
+  const states = new Map<string, StateRows>();
+  const left = machineIds.values();
+  const lane = async (): Promise<void> => {
+    for (const id of left) {
+      states.set(
+        id,
+        await read(id).catch((thrown: unknown) => {
+          if (isRefusal(thrown)) return thrown;
+          throw thrown;
+        }),
+      );
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, lane));
+  return states;
+}
+
+/** Postgres has said no for good: about this statement, and not about the connection. */
+function isRefusal(thrown: unknown): thrown is RepublishError {
+  return (
+    thrown instanceof RepublishError &&
+    (thrown.type === 'DatabaseMisconfigured' || thrown.type === 'SourceMisconfigured')
+  );
+}
+
+interface Resolved {
+  preset: PresetName | undefined;
+  statements: Statements;
+}
+
+async function resolve({ database, queries, preset, where }: PostgresSourceOptions): Promise<Resolved> {
+  if (!needsSchema(queries)) return { preset: undefined, statements: statementsOf(queries, queries.schema) };
+  const present = await namedQuery('preset', () =>
+    database.query<{ schema: string }>(
+      `SELECT n.nspname::text AS schema FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+        WHERE c.relname = $1 AND n.nspname = ANY ($2::text[])`,
+      [MACHINES_TABLE, PRESET_NAMES.map((name) => PRESETS[name].schema)],
+    ),
+  );
+  const schemas = present.map(({ schema }) => schema);
+  const chosen = choosePreset(
+    preset,
+    PRESET_NAMES.filter((name) => schemas.includes(PRESETS[name].schema)),
+    where,
+  );
+  return { preset: chosen, statements: statementsOf(queries, PRESETS[chosen].schema) };
+}
+
+/** A failure is not kept: the next caller tries again. */
+function onceItSucceeds<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined;
+  return () => {
+    made ??= make().catch((thrown: unknown) => {
+      made = undefined;
+      throw thrown;
+    });
+    return made;
+  };
+}
