@@ -7,18 +7,30 @@ import tseslint from 'typescript-eslint';
 const arrows = {
   contract: [],
   workflows: ['contract'],
-  configuration: ['contract'],
+  configuration: ['contract', 'sources'],
   documents: ['contract'],
+  // LNbits' database: read only. The ledger's is another one.
+  sources: ['contract', 'documents', 'database'],
   nostr: ['contract'],
   database: ['contract'],
-  activities: ['contract', 'documents', 'nostr', 'database'],
-  pairing: ['contract', 'configuration', 'nostr', 'database'],
-  worker: ['contract', 'configuration', 'documents', 'nostr', 'database', 'activities', 'workflows'],
+  activities: ['contract', 'documents', 'sources', 'nostr', 'database'],
+  pairing: ['contract', 'configuration', 'sources', 'nostr', 'database'],
+  worker: [
+    'contract',
+    'configuration',
+    'documents',
+    'sources',
+    'nostr',
+    'database',
+    'activities',
+    'workflows',
+  ],
   // Looks at what a run would meet and at what it left: signs nothing, writes nothing.
   inspection: [
     'contract',
     'configuration',
     'documents',
+    'sources',
     'nostr',
     'database',
     'pairing',
@@ -46,6 +58,8 @@ const arrows = {
 /** Packages that only one room may touch. */
 const packageOwners = {
   pg: ['database'],
+  'better-sqlite3': ['sources'],
+  'node:sqlite': ['sources'],
   dataloader: ['database'],
   'nostr-tools': ['nostr', 'dev', 'bench'],
   '@noble': ['nostr'],

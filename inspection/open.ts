@@ -1,8 +1,7 @@
 import pino from 'pino';
 import type { ActivityDependencies } from '../activities/dependencies';
 import { publishedTypes } from '../database/ledger/documents';
-import { loadDocumentTypes } from '../documents/load';
-import { buildDependencies, type WorkerConfiguration } from '../worker/build-dependencies';
+import { buildDependencies, documentTypesOf, type WorkerConfiguration } from '../worker/build-dependencies';
 
 /** Types of which the ledger has documents under a key, and which this process does not know. */
 export async function unknownTypesInLedger(
@@ -21,7 +20,7 @@ export async function withWorkersEyes<T>(
   configuration: WorkerConfiguration,
   look: (deps: ActivityDependencies) => Promise<T>,
 ): Promise<T> {
-  const documentTypes = await loadDocumentTypes(configuration.documentTypes);
+  const documentTypes = await documentTypesOf(configuration);
   const { dependencies, close } = buildDependencies(configuration, documentTypes, pino({ level: 'silent' }));
   try {
     return await look(dependencies);

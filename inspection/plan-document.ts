@@ -24,8 +24,10 @@ export interface ForeseenDocument {
   needsSignature: boolean;
   /** What the machine itself counts and this document would set, where it would be signed. */
   warning?: string;
-  /** What would be sent, where that was asked for. It is the machine's secret. */
-  shown?: { d: string; tags: string[][]; /** The JSON as the machine decrypts it. */ json: string };
+  /** What would be sent, where that was asked for: d tag, all tags, and the JSON as the machine decrypts it, which is its secret. */
+  d?: string;
+  tags?: string[][];
+  json?: string;
   /** An event of the same address stands on a relay, and no run of ours has signed it. */
   standsAlready?: boolean;
   /** Why it is invalid. */
@@ -125,7 +127,7 @@ function factsOf(
   return {
     plaintextBytes,
     eventBytes: sizeOfDocument(tags, plaintextBytes).messageBytes,
-    ...(show ? { shown: { d: tags[0]?.[1] ?? '', tags, json: plaintext } } : {}),
+    ...(show ? { d: tags[0]?.[1] ?? '', tags, json: plaintext } : {}),
   };
 }
 

@@ -77,40 +77,56 @@ export function planRepublish(
   request: PlanRequest,
   say: (text: string) => void,
 ): Promise<RepublishPlan> {
-  return withWorkersEyes(configuration, async (deps) => {
-    const { operatorUserId, machineIds, expectedPubkey } = request;
-    const documentTypes = resolveDocumentTypes(deps, request.documentTypes);
-    const operatorPubkey = await accountPubkey(deps, operatorUserId);
-    if (machineIds !== undefined) await requireMachines(deps, operatorUserId, machineIds);
-    const problems: Failure[] = [];
-    const [signer, documents, relays] = await Promise.all([
-      storedSigner(deps, operatorUserId, operatorPubkey, expectedPubkey, problems),
-      foreseeAll(deps, { ...request, documentTypes }, operatorPubkey),
-      probeRelays(configuration),
-    ]);
-    if (request.documentTypes === undefined)
-      problems.push(...unknownTypes(await unknownTypesInLedger(deps, operatorPubkey), documentTypes));
-    const toSign = documents.filter(({ needsSignature }) => needsSignature).length;
-    const isAsked = signer !== undefined && problems.length === 0 && toSign > 0;
-    const answers = isAsked
-      ? await askSigner({ database: deps.database, configuration, operatorUserId, say }, problems)
-      : null;
-    requireQuorum(relays, deps.publisher.required, problems);
-    return {
-      operatorUserId,
-      operatorPubkey,
-      documentTypes,
-      documents,
-      counts: countsOf(documents),
-      source: await deps.source.describe(),
-      standAlready: documents.filter(({ standsAlready }) => standsAlready === true).length,
-      toSign,
-      signer: signer === undefined ? null : { ...factsOf(signer, operatorPubkey), answers },
-      relays,
-      quorum: deps.publisher.required,
-      problems,
-    };
-  });
+  return withWorkersEyes(configuration, (deps) =>
+    planWith({ deps, configuration, relays: probeRelays(configuration), say }, request),
+  );
+}
+
+export interface Planning {
+  deps: ActivityDependencies;
+  configuration: WorkerConfiguration;
+  /** Asked once for all operators that are planned together. */
+  relays: Promise<RelayFacts[]>;
+  say(text: string): void;
+}
+
+/** As planRepublish, with what is open already. */
+export async function planWith(
+  { deps, configuration, relays: asked, say }: Planning,
+  request: PlanRequest,
+): Promise<RepublishPlan> {
+  const { operatorUserId, machineIds, expectedPubkey } = request;
+  const documentTypes = resolveDocumentTypes(deps, request.documentTypes);
+  const operatorPubkey = await accountPubkey(deps, operatorUserId);
+  if (machineIds !== undefined) await requireMachines(deps, operatorUserId, machineIds);
+  const problems: Failure[] = [];
+  const [signer, documents, relays] = await Promise.all([
+    storedSigner(deps, operatorUserId, operatorPubkey, expectedPubkey, problems),
+    foreseeAll(deps, { ...request, documentTypes }, operatorPubkey),
+    asked,
+  ]);
+  if (request.documentTypes === undefined)
+    problems.push(...unknownTypes(await unknownTypesInLedger(deps, operatorPubkey), documentTypes));
+  const toSign = documents.filter(({ needsSignature }) => needsSignature).length;
+  const isAsked = signer !== undefined && problems.length === 0 && toSign > 0;
+  const answers = isAsked
+    ? await askSigner({ database: deps.database, configuration, operatorUserId, say }, problems)
+    : null;
+  requireQuorum(relays, deps.publisher.required, problems);
+  return {
+    operatorUserId,
+    operatorPubkey,
+    documentTypes,
+    documents,
+    counts: countsOf(documents),
+    source: await deps.source.describe(),
+    standAlready: documents.filter(({ standsAlready }) => standsAlready === true).length,
+    toSign,
+    signer: signer === undefined ? null : { ...factsOf(signer, operatorPubkey), answers },
+    relays,
+    quorum: deps.publisher.required,
+    problems,
+  };
 }
 
 function unknownTypes(types: string[], known: string[]): Failure[] {
@@ -195,7 +211,7 @@ async function noting(problems: Failure[], work: () => unknown): Promise<boolean
     await work();
     return true;
   } catch (thrown) {
-    if (!(thrown instanceof RepublishError) || thrown.type.startsWith('Database')) throw thrown;
+    if (!(thrown instanceof RepublishError) || /^(Database|Source)/.test(thrown.type)) throw thrown;
     problems.push({ type: thrown.type, message: thrown.message });
     return false;
   }

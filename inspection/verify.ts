@@ -58,38 +58,44 @@ export function verifyDocuments(
   configuration: WorkerConfiguration,
   request: VerifyRequest,
 ): Promise<Verification> {
-  return withWorkersEyes(configuration, async (deps) => {
-    const { operatorUserId, machineIds } = request;
-    const documentTypes = resolveDocumentTypes(deps, request.documentTypes);
-    const operatorPubkey = await accountPubkey(deps, operatorUserId);
-    if (machineIds !== undefined) await requireMachines(deps, operatorUserId, machineIds);
-    const pool = new RelayPool({ connectTimeoutMs: CONNECT_TIMEOUT_MS });
-    const reader = new RelayPublisher({
-      pool,
-      relays: configuration.relays,
-      // Waits for the answer of each: a run may go on without the slowest, a verdict on that relay may not.
-      quorum: 'all',
-      replyTimeoutMs: configuration.relayTimeoutMs,
-    });
-    try {
-      const documents = await verifyAll(
-        { deps, reader, configuration, operatorPubkey, documentTypes },
-        request,
-      );
-      return {
-        operatorUserId,
-        operatorPubkey,
-        quorum: deps.publisher.required,
-        documents,
-        counts: countsOf(documents),
-        unknownTypes:
-          request.documentTypes === undefined ? await unknownTypesInLedger(deps, operatorPubkey) : [],
-      };
-    } finally {
-      reader.close();
-      pool.close();
-    }
+  return withWorkersEyes(configuration, (deps) => verifyWith({ deps, configuration }, request));
+}
+
+/** As verifyDocuments, with what is open already. */
+export async function verifyWith(
+  { deps, configuration }: { deps: ActivityDependencies; configuration: WorkerConfiguration },
+  request: VerifyRequest,
+): Promise<Verification> {
+  const { operatorUserId, machineIds } = request;
+  const documentTypes = resolveDocumentTypes(deps, request.documentTypes);
+  const operatorPubkey = await accountPubkey(deps, operatorUserId);
+  if (machineIds !== undefined) await requireMachines(deps, operatorUserId, machineIds);
+  const pool = new RelayPool({ connectTimeoutMs: CONNECT_TIMEOUT_MS });
+  const reader = new RelayPublisher({
+    pool,
+    relays: configuration.relays,
+    // Waits for the answer of each: a run may go on without the slowest, a verdict on that relay may not.
+    quorum: 'all',
+    replyTimeoutMs: configuration.relayTimeoutMs,
   });
+  try {
+    const documents = await verifyAll(
+      { deps, reader, configuration, operatorPubkey, documentTypes },
+      request,
+    );
+    return {
+      operatorUserId,
+      operatorPubkey,
+      quorum: deps.publisher.required,
+      documents,
+      counts: countsOf(documents),
+      unknownTypes:
+        request.documentTypes === undefined ? await unknownTypesInLedger(deps, operatorPubkey) : [],
+    };
+  } finally {
+    reader.close();
+    pool.close();
+  }
 }
 
 interface Asking {

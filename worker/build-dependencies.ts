@@ -13,6 +13,7 @@ import { openDatabase } from '../database/connection';
 import { AttemptLedger } from '../database/ledger/attempts';
 import { keepBunkerRelays } from '../database/signers';
 import type { DocumentType } from '../documents/document-type';
+import { DocumentTypesRefused, loadDocumentTypes } from '../documents/load';
 import { openSource, type SourceOptions } from '../sources/open';
 import { RelayPool } from '../nostr/relays/pool';
 import { RelayPublisher } from '../nostr/relays/publisher';
@@ -30,6 +31,17 @@ export type WorkerConfiguration = Configuration & {
 export function workerConfiguration(configuration: Configuration): WorkerConfiguration {
   const { databaseUrl = '', lnbitsDatabaseUrl = '', secretsKey = '' } = configuration;
   return { ...configuration, databaseUrl, lnbitsDatabaseUrl, secretsKey };
+}
+
+/** The types of this release and those of the configuration. @throws ConfigurationError */
+export async function documentTypesOf({
+  documentTypes,
+}: Pick<Configuration, 'documentTypes'>): Promise<readonly DocumentType[]> {
+  try {
+    return await loadDocumentTypes(documentTypes);
+  } catch (thrown) {
+    throw thrown instanceof DocumentTypesRefused ? new ConfigurationError(thrown.problems) : thrown;
+  }
 }
 
 export interface BuiltDependencies {

@@ -1,7 +1,7 @@
 import { Runtime } from '@temporalio/worker';
 import { loadConfiguration } from '../configuration/load';
 import { loadTemporalConfiguration } from '../configuration/temporal';
-import { workerConfiguration } from './build-dependencies';
+import { documentTypesOf, workerConfiguration } from './build-dependencies';
 import { createRepublishWorker, type WorkerOptions } from './create-worker';
 import { type Build, buildOf } from './build';
 import { createLogger, installRuntime } from './logging';
@@ -22,6 +22,7 @@ export async function runWorker(options: Pick<WorkerOptions, 'documentTypes'> = 
   const configuration = workerConfiguration(
     loadConfiguration({ needs: ['databaseUrl', 'lnbitsDatabaseUrl', 'relays', 'secretsKey'] }),
   );
+  const documentTypes = options.documentTypes ?? (await documentTypesOf(configuration));
   const temporal = loadTemporalConfiguration();
   const logger = createLogger(configuration.logLevel);
   const build = buildOf(configuration);
@@ -33,7 +34,7 @@ export async function runWorker(options: Pick<WorkerOptions, 'documentTypes'> = 
       ? undefined
       : (await import('./telemetry/tracing.js')).startTracing(tracesUrl, build, logger);
   try {
-    await runMonitored({ configuration, temporal, logger, tracing, ...options }, build, monitoring);
+    await runMonitored({ configuration, temporal, logger, tracing, documentTypes }, build, monitoring);
   } finally {
     await tracing?.close();
     await monitoring.close();

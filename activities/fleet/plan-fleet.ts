@@ -25,7 +25,8 @@ export async function planFleet(
   };
 }
 
-async function* allOperators(deps: ActivityDependencies): AsyncGenerator<string[]> {
+/** Everybody who belongs to a fleet of all, a page at a time. */
+export async function* allOperators(deps: ActivityDependencies): AsyncGenerator<string[]> {
   let after: string | undefined;
   do {
     const operators = await operatorsOf(deps, { after, limit: PAGE });

@@ -1,4 +1,5 @@
 import { InvalidArgumentError, Option } from 'commander';
+import { UsageError } from './fail';
 
 /** How long `start` and `watch` go on asking a Temporal server that does not answer. */
 export function patienceOption(): Option {
@@ -12,4 +13,27 @@ function seconds(text: string): number {
   if (!Number.isFinite(value) || value < 0)
     throw new InvalidArgumentError('must be a number of seconds from 0');
   return value;
+}
+
+/** Documents that set what a machine counts itself are only signed anew with this. */
+export function resetCountsOption(): Option {
+  return new Option(
+    '--reset-counts',
+    "with --force: also documents that set a machine's own counts, such as bitspire-cassettes",
+  );
+}
+
+/** The options `--force` and `--reset-counts` as a request has them. @throws UsageError */
+export function forcing(options: { force?: true; resetCounts?: true }): {
+  force?: true;
+  resetCounts?: true;
+} {
+  if (options.resetCounts && !options.force)
+    throw new UsageError(
+      '--reset-counts goes with --force: without it nothing is signed that stands unchanged',
+    );
+  return {
+    ...(options.force ? { force: true } : {}),
+    ...(options.resetCounts ? { resetCounts: true } : {}),
+  };
 }

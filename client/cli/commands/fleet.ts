@@ -2,8 +2,10 @@ import type { Command } from 'commander';
 import type { FleetInput, FleetUpdateName } from '../../../contract/fleet';
 import type { FleetRun } from '../../fleet';
 import { EXIT, exitCodeFor } from '../exit-codes';
+import { forcing, resetCountsOption } from '../options';
 import { print, printJson, say } from '../output';
 import { userName } from './control';
+import { registerFleetInspection } from './fleet-inspection';
 import { fleetLine, showFleetAudit, showSummary, unfinished } from './fleet-output';
 
 interface StartOptions {
@@ -13,6 +15,7 @@ interface StartOptions {
   documentType?: string[];
   reason?: string;
   force?: true;
+  resetCounts?: true;
   hold?: true;
   wait: boolean;
   json?: true;
@@ -47,6 +50,7 @@ export function registerFleet(program: Command): void {
     .option('--document-type <type...>', 'only these document types')
     .option('--reason <text>', 'why, for the audits')
     .option('--force', 'sign anew also what is published and unchanged')
+    .addOption(resetCountsOption())
     .option(
       '--hold',
       'runs with failed documents wait until somebody retries or skips them, and keep their place',
@@ -62,6 +66,7 @@ export function registerFleet(program: Command): void {
     .option('--json', 'as JSON on stdout')
     .addHelpText('before', 'Example: republish fleet status\n')
     .action(status);
+  registerFleetInspection(fleet);
   registerControl(fleet, 'pause', 'begin no further operator, and pause the runs that go on');
   registerControl(fleet, 'resume', 'go on with a paused fleet');
   registerControl(fleet, 'cancel', 'end a fleet: cancel the runs that go on, begin no other');
@@ -112,24 +117,34 @@ async function start(named: string[], options: StartOptions): Promise<void> {
 async function fleetInput(named: string[], options: StartOptions): Promise<FleetInput> {
   const { UsageError } = await import('../fail.js');
   const { problemsOfFleetInput } = await import('../../../contract/fleet.js');
-  const operators = [
-    ...named,
-    ...(options.fromFile === undefined ? [] : await operatorsFrom(options.fromFile)),
-  ];
-  if (options.all && operators.length > 0) throw new UsageError('give either operators or --all');
-  if (!options.all && operators.length === 0)
-    throw new UsageError('name operators, a file with --from-file, or --all');
+  const operators = await selectedOperators(named, options);
   const input: FleetInput = {
-    ...(options.all ? { all: true } : { operators }),
+    ...(operators === undefined ? { all: true } : { operators }),
     ...(options.atOnce === undefined ? {} : { operatorsAtOnce: Number(options.atOnce) }),
     ...(options.documentType ? { documentTypes: options.documentType } : {}),
     ...(options.reason ? { reason: options.reason } : {}),
-    ...(options.force ? { force: true } : {}),
+    ...forcing(options),
     ...(options.hold ? { onFailure: 'hold' } : {}),
   };
   const problems = problemsOfFleetInput(input);
   if (problems.length > 0) throw new UsageError(problems.join('; '));
   return input;
+}
+
+/** Those who are named, on the command line or in a file; undefined: all. @throws UsageError */
+export async function selectedOperators(
+  named: string[],
+  options: { all?: true; fromFile?: string },
+): Promise<string[] | undefined> {
+  const { UsageError } = await import('../fail.js');
+  const operators = [
+    ...named,
+    ...(options.fromFile === undefined ? [] : await operatorsFrom(options.fromFile)),
+  ];
+  if (options.all && operators.length > 0) throw new UsageError('give either operators or --all');
+  if (options.all) return undefined;
+  if (operators.length === 0) throw new UsageError('name operators, a file with --from-file, or --all');
+  return operators;
 }
 
 /** One a line; what follows a # is a remark. */

@@ -5,8 +5,9 @@ import type { ForeseenDocument } from '../../../inspection/plan-document';
 import type { RelayFacts } from '../../../inspection/relay-probe';
 import { byMachine, withoutName } from '../by-machine';
 import { EXIT } from '../exit-codes';
+import { forcing, resetCountsOption } from '../options';
 import { print, printJson, say } from '../output';
-import { forOperator } from '../run-view/commands';
+import { command, forOperator } from '../run-view/commands';
 import { fittedTable, paragraph, sectionedTable, short } from '../terminal/table';
 
 interface PlanOptions {
@@ -14,6 +15,8 @@ interface PlanOptions {
   machine?: string[];
   expectedPubkey?: string;
   force?: true;
+  resetCounts?: true;
+  show?: true;
   json?: true;
 }
 
@@ -25,13 +28,15 @@ export function registerPlan(program: Command): void {
     .command('plan')
     .summary('say what a run would do, and do nothing')
     .description(
-      "Says for each machine and document type what a run would do now: publish, unchanged, no state, or invalid and why; with sizes, the relays and their limits, and whether the signer's key is the account's. Signs nothing and writes nothing; a relay that answers only whom it knows (NIP-42) can therefore not be looked at.\nNeeds a worker's configuration. Exit code 5 when something has to be put right first.",
+      "Says for each machine and document type what a run would do now: publish, unchanged, skipped, or invalid and why; with sizes, the relays and their limits, and whether the signer's key is the account's. Signs nothing and writes nothing; a relay that answers only whom it knows (NIP-42) can therefore not be looked at.\nNeeds a worker's configuration. Exit code 5 when something has to be put right first.",
     )
     .argument('<operator>', "the operator's user id (accounts.id in LNbits)")
     .option('--document-type <type...>', 'only these document types')
     .option('--machine <id...>', 'only these machines')
     .option('--expected-pubkey <key>', 'the key that the operator should have now (hex or npub)')
     .option('--force', 'as with `start --force`: what is unchanged would be signed anew')
+    .addOption(resetCountsOption())
+    .option('--show', "print what would be sent: d tag, tags and the JSON. It is the machines' secret")
     .option('--json', 'as JSON on stdout')
     .addHelpText('before', 'Example: republish plan 8f3c2b\n')
     .action(plan);
@@ -52,7 +57,8 @@ async function plan(operator: string, options: PlanOptions): Promise<void> {
       ...(options.documentType ? { documentTypes: [...new Set(options.documentType)] } : {}),
       ...(options.machine ? { machineIds: [...new Set(options.machine)] } : {}),
       ...(expectedPubkey ? { expectedPubkey } : {}),
-      ...(options.force ? { force: true } : {}),
+      ...forcing(options),
+      ...(options.show ? { show: true } : {}),
     },
     say,
   );
@@ -63,16 +69,27 @@ async function plan(operator: string, options: PlanOptions): Promise<void> {
 
 async function show(planned: RepublishPlan): Promise<void> {
   const { npub } = await import('../../../nostr/keys.js');
-  const { operatorUserId, operatorPubkey, documents, counts, relays, quorum, problems } = planned;
+  const { operatorUserId, operatorPubkey, documents, counts, source, relays, quorum, problems } = planned;
   print(`operator ${operatorUserId}\nkey      ${npub(operatorPubkey)}`);
+  print(`lnbits   ${sourceLine(source)}`);
   print(`signer   ${signerLine(planned)}\n`);
   print(fittedTable(['relay', 'state and limits'], relays.map(relayRow)));
   print(`${quorum} of ${relays.length} must hold a document\n`);
-  if (documents.length === 0) print('no machines; is "queries.machines" right?');
+  if (documents.length === 0)
+    print(`no machines of this operator in ${source.where}: are LNBITS_DATABASE_URL and "preset" right?`);
   else showDocuments(documents);
+  documents.forEach(showContent);
   print(
     `${counts.publish} to publish (${planned.toSign} to sign), ${counts.unchanged} unchanged, ${counts.skipped} skipped, ${counts.invalid} invalid`,
   );
+  if (planned.standAlready > 0) {
+    print(
+      paragraph(
+        `note: ${planned.standAlready} of them have a document at the new address that no run of ours has signed: the extension has published there already`,
+      ),
+    );
+  }
+  showWarnings(documents, operatorUserId);
   const types = new Set(documents.flatMap(({ failure }) => failure?.type ?? []));
   for (const { type, message } of problems) print(paragraph(`error: ${type}: ${message}`));
   for (const type of new Set([...problems.map((problem) => problem.type), ...types]))
@@ -93,6 +110,35 @@ function showDocuments(documents: ForeseenDocument[]): void {
   if (shown.length < documents.length)
     print(`and ${documents.length - shown.length} more, none of them invalid; all with --json`);
   print('');
+}
+
+/** Warnings that a person reads one by one. */
+const MAX_WARNINGS = 20;
+
+/** Always told: nothing that a machine counts may be set without anybody knowing. */
+function showWarnings(documents: ForeseenDocument[], operatorUserId: string): void {
+  const warned = documents.filter(({ warning }) => warning !== undefined);
+  for (const { documentType, machineId, machineName, warning } of warned.slice(0, MAX_WARNINGS)) {
+    const machine = machineName === machineId ? machineId : `${machineName} (${machineId})`;
+    print(paragraph(`warning: ${documentType} of ${machine}: ${warning}`));
+  }
+  if (warned.length > MAX_WARNINGS)
+    print(
+      paragraph(
+        `warning: the same for ${warned.length - MAX_WARNINGS} more machines; all with: ${command('plan', operatorUserId)} --json`,
+      ),
+    );
+}
+
+/** What would be sent, as it is: one that copies it must have every character. */
+function showContent({ documentType, machineName, machineId, d, tags, json }: ForeseenDocument): void {
+  if (json === undefined) return;
+  print(`${documentType} of ${machineName} (${machineId})`);
+  print(`  d     ${d}\n  tags  ${JSON.stringify(tags)}\n  json  ${json}\n`);
+}
+
+function sourceLine({ where, preset }: RepublishPlan['source']): string {
+  return `${where}; ${preset === 'queries' ? 'every query is configured' : `preset ${preset}`}`;
 }
 
 /** Of the state, and of the message in which it travels. */

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import type { RepublishResult } from '../../../contract/input';
 import type { RepublishRun } from '../../run';
 import { exitCodeFor } from '../exit-codes';
-import { patienceOption } from '../options';
+import { forcing, patienceOption, resetCountsOption } from '../options';
 import { print, printJson, say } from '../output';
 
 interface StartOptions {
@@ -11,6 +11,7 @@ interface StartOptions {
   expectedPubkey?: string;
   reason?: string;
   force?: true;
+  resetCounts?: true;
   hold?: true;
   wait: boolean;
   patience: number;
@@ -30,6 +31,7 @@ export function registerStart(program: Command): void {
     .option('--expected-pubkey <key>', 'end before signing unless this is the current key (hex or npub)')
     .option('--reason <text>', 'why, for the audit')
     .option('--force', 'sign anew also what is published and unchanged')
+    .addOption(resetCountsOption())
     .option('--hold', 'when documents fail, wait until somebody retries or skips them')
     .option('--no-wait', 'start and return')
     .addOption(patienceOption())
@@ -48,7 +50,7 @@ async function start(operator: string, options: StartOptions): Promise<void> {
       ...(options.machine ? { machineIds: options.machine } : {}),
       ...(expectedPubkey ? { expectedPubkey } : {}),
       ...(options.reason ? { reason: options.reason } : {}),
-      ...(options.force ? { force: true } : {}),
+      ...forcing(options),
       ...(options.hold ? { onFailure: 'hold' } : {}),
     });
     say(

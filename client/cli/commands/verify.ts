@@ -19,7 +19,7 @@ export function registerVerify(program: Command): void {
     .command('verify')
     .summary('ask the relays as the machines would, and compare with the audit')
     .description(
-      'Asks every relay for every document as its machine would (author, kind, d) and compares with what the runs so far have published: current, missing, older or newer, by relay and by the quorum. Reads only, signs nothing.\nExit code 3 when documents are missing or older on the quorum; 1 when so few relays answer that it cannot be said.',
+      'Asks every relay for every document as its machine would (author, kind, d) and compares with what the runs so far have published: current, missing, older or newer, by relay and by the quorum. Reads only, signs nothing.\nExit code 3 when documents are missing or older on the quorum; 1 when so few relays answer that it cannot be said, or when the ledger has a document type that is not known here.',
     )
     .argument('<operator>', "the operator's user id (accounts.id in LNbits)")
     .option('--document-type <type...>', 'only these document types')
@@ -42,9 +42,13 @@ async function verify(operator: string, options: VerifyOptions): Promise<void> {
   );
   if (options.json) printJson(verification);
   else await show(verification);
-  const { counts } = verification;
-  if (counts.missing + counts.older > 0) process.exitCode = EXIT.partlyDone;
-  else if (counts.unknown > 0) process.exitCode = EXIT.failed;
+  process.exitCode = exitCodeOf(verification);
+}
+
+/** Of what is wrong the most certain: missing before what could not be looked at. */
+export function exitCodeOf({ counts, unknownTypes }: Verification): number {
+  if (counts.missing + counts.older > 0) return EXIT.partlyDone;
+  return counts.unknown > 0 || unknownTypes.length > 0 ? EXIT.failed : EXIT.ok;
 }
 
 async function show({
@@ -53,11 +57,12 @@ async function show({
   quorum,
   documents,
   counts,
+  unknownTypes,
 }: Verification): Promise<void> {
   const { npub } = await import('../../../nostr/keys.js');
   print(`operator ${operatorUserId}\nkey      ${npub(operatorPubkey)}\n`);
   const shown = documents.filter((document, index) => !isInOrder(document) || index < MAX_ROWS);
-  if (documents.length === 0) print('no machines; is "queries.machines" right?');
+  if (documents.length === 0) print('no machines; are LNBITS_DATABASE_URL and "preset" right?');
   else {
     const sections = byMachine(shown, (document) => [
       document.documentType,
@@ -70,6 +75,12 @@ async function show({
       print(`and ${documents.length - shown.length} more, all in order; all with --json`);
   }
   sayUnknown(documents);
+  if (unknownTypes.length > 0)
+    print(
+      paragraph(
+        `error: the ledger has documents of ${unknownTypes.join(', ')}, which are not known here and were not looked at: name their modules in "documentTypes" of the configuration`,
+      ),
+    );
   const told = Object.entries(counts).filter(([verdict, count]) => count > 0 || verdict === 'current');
   print(
     `\n${told.map(([verdict, count]) => `${count} ${verdict}`).join(', ')} (on at least ${quorum} relay${quorum === 1 ? '' : 's'})`,
@@ -87,7 +98,7 @@ function isInOrder({ verdict }: VerifiedDocument): boolean {
 /** Those that agree and those that do not answer as a number, the others by name. */
 function relaysOf({ relays, eventId, verdict }: VerifiedDocument): string {
   const all = Object.entries(relays);
-  if (verdict === 'no key') return 'atm_pubkey is not a public key';
+  if (verdict === 'no key') return 'not paired yet, or machine_npub is no public key';
   const current = all.filter(([, { state }]) => state === 'current').length;
   const others = all
     .filter(([, { state }]) => state !== 'current' && state !== 'unknown')
