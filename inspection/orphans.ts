@@ -7,6 +7,7 @@ import { isAuthentic, isNewer, type SignedEvent } from '../nostr/events';
 import { publicKeyHex } from '../nostr/keys';
 import { Limiter } from '../nostr/bunker/limiter';
 import { plainText } from '../nostr/relays/plain-text';
+import type { Filter } from '../nostr/relays/connection';
 import { RelayPool } from '../nostr/relays/pool';
 import { readAll } from '../nostr/relays/read-all';
 import { isGateway, shownAmong } from '../nostr/relays/url';
@@ -29,6 +30,18 @@ export interface OldDocument {
   machineName?: string;
 }
 
+/** What a machine has published to the operator, encrypted to the old key: nobody can read it under the current one. */
+export interface MachineDocument {
+  /** Such as `bitspire-cassettes-state:<atm_pubkey>`. */
+  d: string;
+  eventId: string;
+  /** ISO 8601. */
+  createdAt: string;
+  relays: string[];
+  machineId: string;
+  machineName: string;
+}
+
 export interface OrphanReport {
   operatorUserId: string;
   /** Hex. */
@@ -36,6 +49,7 @@ export interface OrphanReport {
   operatorPubkey: string;
   orphans: OldDocument[];
   covered: OldDocument[];
+  fromMachines: MachineDocument[];
   relays: { relay: string; documents: number; forged: number; problem?: string }[];
   /** False: a relay did not answer to the end, and there may be more. */
   complete: boolean;
@@ -63,8 +77,12 @@ export function findOrphans(
     const operatorPubkey = await accountPubkey(deps, operatorUserId);
     if (operatorPubkey === oldPubkey)
       throw new RepublishError('InvalidInput', `${oldPubkey} is the operator's current key, not an old one`);
-    const found = await readRelays(configuration, oldPubkey);
     const machines = await machinesByKey(deps, operatorUserId);
+    const [found, toOldKey] = await Promise.all([
+      readRelays(configuration, { authors: [oldPubkey] }, ({ pubkey }) => pubkey === oldPubkey),
+      // What others send to the old key is no matter of ours.
+      readRelays(configuration, { '#p': [oldPubkey] }, ({ pubkey }) => machines.has(pubkey)),
+    ]);
     const questions = new Limiter(QUESTIONS_AT_ONCE);
     const documents = await Promise.all(
       newestByAddress(found).map(({ event, relays }) =>
@@ -78,15 +96,20 @@ export function findOrphans(
       operatorPubkey,
       orphans: documents.filter(({ status }) => status !== 'covered'),
       covered: documents.filter(({ status }) => status === 'covered'),
-      relays: found.map(({ relay, events, forged, problem }) => ({
+      fromMachines: newestByAddress(toOldKey).flatMap((newest) => fromMachine(machines, newest)),
+      relays: found.map(({ relay, events, forged, ...own }, index) => ({
         relay,
         documents: newestByAddress([{ relay, events }]).length,
         forged,
-        ...(problem === undefined ? {} : { problem }),
+        ...problemOf(own.problem ?? toOldKey[index]?.problem),
       })),
-      complete: found.every(({ problem }) => problem === undefined),
+      complete: [...found, ...toOldKey].every(({ problem }) => problem === undefined),
     };
   });
+}
+
+function problemOf(problem: string | undefined): { problem?: string } {
+  return problem === undefined ? {} : { problem };
 }
 
 interface Found {
@@ -99,7 +122,8 @@ interface Found {
 
 async function readRelays(
   { relays, relayTimeoutMs }: Pick<Configuration, 'relays' | 'relayTimeoutMs'>,
-  author: string,
+  filter: Pick<Filter, 'authors' | '#p'>,
+  isWanted: (event: SignedEvent) => boolean,
 ): Promise<Found[]> {
   const pool = new RelayPool({ connectTimeoutMs: CONNECT_TIMEOUT_MS });
   try {
@@ -109,16 +133,16 @@ async function readRelays(
         try {
           const { events, incomplete } = await readAll(
             await pool.get(url),
-            { kinds: [DOCUMENT_KIND], authors: [author] },
+            { kinds: [DOCUMENT_KIND], ...filter },
             { replyTimeoutMs: relayTimeoutMs, afterEoseMs: isGateway(url) ? GATEWAY_GRACE_MS : 0 },
           );
-          const genuine = events.filter(
-            (event) => event.kind === DOCUMENT_KIND && event.pubkey === author && isAuthentic(event),
+          const wanted = events.filter(
+            (event) => event.kind === DOCUMENT_KIND && isWanted(event) && isAuthentic(event),
           );
           return {
             relay,
-            events: genuine,
-            forged: events.length - genuine.length,
+            events: wanted,
+            forged: events.length - wanted.length,
             ...(incomplete === undefined ? {} : { problem: incomplete }),
           };
         } catch (thrown) {
@@ -139,13 +163,29 @@ function newestByAddress(
   const newest = new Map<string, { event: SignedEvent; relays: string[] }>();
   for (const { relay, events } of found) {
     for (const event of events) {
-      const current = newest.get(dOf(event));
+      const address = `${event.pubkey} ${dOf(event)}`;
+      const current = newest.get(address);
       if (current?.event.id === event.id) current.relays.push(relay);
       else if (current === undefined || isNewer(event, current.event))
-        newest.set(dOf(event), { event, relays: [relay] });
+        newest.set(address, { event, relays: [relay] });
     }
   }
   return [...newest.values()];
+}
+
+function fromMachine(
+  machines: Machines,
+  { event, relays }: { event: SignedEvent; relays: string[] },
+): MachineDocument[] {
+  const machine = machines.get(event.pubkey);
+  if (machine === undefined) return [];
+  const { d, eventId, createdAt } = told(event);
+  return [{ d, eventId, createdAt, relays, machineId: machine.id, machineName: machine.name }];
+}
+
+function told(event: SignedEvent): Pick<OldDocument, 'd' | 'eventId' | 'createdAt'> {
+  const createdAt = new Date(Math.min(event.created_at, MAX_DATE_S) * 1000).toISOString();
+  return { d: dOf(event), eventId: event.id, createdAt };
 }
 
 type Machines = ReadonlyMap<string, { id: string; name: string }>;
@@ -173,12 +213,7 @@ async function judge(
   const d = dOf(event);
   const separator = d.lastIndexOf(':');
   const documentType = d.slice(0, Math.max(0, separator));
-  const document = {
-    d,
-    eventId: event.id,
-    createdAt: new Date(Math.min(event.created_at, MAX_DATE_S) * 1000).toISOString(),
-    relays,
-  };
+  const document = { ...told(event), relays };
   if (!deps.documentTypes.some(({ type }) => type === documentType))
     return { ...document, status: 'unknown type' };
   const machine = machines.get(d.slice(separator + 1));

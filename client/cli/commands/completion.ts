@@ -1,4 +1,5 @@
 import { Argument, type Command } from 'commander';
+import { say } from '../output';
 
 const SHELLS = ['bash', 'zsh', 'fish'] as const;
 
@@ -14,6 +15,19 @@ export function registerCompletion(program: Command): void {
     .action(async (shell: (typeof SHELLS)[number]) => {
       const { completionWords } = await import('../completion/words.js');
       const { completionScript } = await import('../completion/scripts.js');
-      process.stdout.write(completionScript(shell, completionWords(program)));
+      const values = { '--document-type': await knownTypes() };
+      process.stdout.write(completionScript(shell, completionWords(program, values)));
     });
+}
+
+/** Also those of the configuration; where that cannot be read, a shell must start all the same. */
+async function knownTypes(): Promise<string[]> {
+  const { readConfiguration } = await import('../../../configuration/load.js');
+  const { loadDocumentTypes } = await import('../../../documents/load.js');
+  const { configuration } = readConfiguration();
+  const types = await loadDocumentTypes(configuration.documentTypes).catch((error: Error) => {
+    say(`warning: ${error.message}`);
+    return loadDocumentTypes([]);
+  });
+  return types.map(({ type }) => type);
 }

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import type { OldDocument, OrphanReport } from '../../../inspection/orphans';
 import { EXIT } from '../exit-codes';
 import { print, printJson, say } from '../output';
-import { fittedTable, short } from '../terminal/table';
+import { fittedTable, paragraph, short } from '../terminal/table';
 
 const WHY: Record<OldDocument['status'], string> = {
   covered: 'a run puts its successor under the current key',
@@ -16,7 +16,7 @@ export function registerOrphans(program: Command): void {
     .command('orphans')
     .summary('find documents under an old key that no run brings back')
     .description(
-      "Finds the documents (kind 30078) that stand under an operator's old key and that no run puts under the current one: of no known document type, of no machine of the operator, or without state in the database. Reads all relays to the end and checks the signatures; changes nothing.\nExit code 1 when a relay did not answer to the end, so that there may be more.",
+      "Finds the documents (kind 30078) that stand under an operator's old key and that no run puts under the current one: of no known document type, of no machine of the operator, or without state in the database. It also names what the machines have published to the old key (bitspire-cassettes-state). Reads all relays to the end and checks the signatures; changes nothing.\nExit code 1 when a relay did not answer to the end, so that there may be more.",
     )
     .argument('<operator>', "the operator's user id (accounts.id in LNbits)")
     .requiredOption('--old-pubkey <key>', 'the key before the move (hex or npub)')
@@ -65,6 +65,19 @@ async function show(report: OrphanReport): Promise<void> {
     print('');
     for (const status of new Set(report.orphans.map((orphan) => orphan.status)))
       print(`${status}: ${WHY[status]}`);
+  }
+  if (report.fromMachines.length > 0) {
+    const rows = report.fromMachines.map(({ d, createdAt, machineName, machineId }) => [
+      d,
+      createdAt.slice(0, 10),
+      machineName === machineId ? machineId : `${machineName} (${machineId})`,
+    ]);
+    print(fittedTable(['published by a machine (d)', 'of', 'machine'], rows));
+    print(
+      paragraph(
+        '\nThese are encrypted to the old key. The machines publish them anew when they have been told the new operator key; until then nobody can read them under it.\n',
+      ),
+    );
   }
   print(
     `${report.orphans.length} orphan${report.orphans.length === 1 ? '' : 's'}, ${report.covered.length} covered by document types and state`,

@@ -16,14 +16,26 @@ export interface Described {
   what: string;
 }
 
-/** Every command of the program with the words it knows, so that a script made of them cannot go stale. */
-export function completionWords(program: Command): Words[] {
+/**
+ * Every command of the program with the words it knows, so that a script made of them cannot go stale.
+ *
+ * @param values by option: what it takes, where only the configuration knows that
+ */
+export function completionWords(
+  program: Command,
+  values: Readonly<Record<string, readonly string[]>> = {},
+): Words[] {
   const help = program.createHelp();
   help.showGlobalOptions = true;
-  return walk(program, '', help);
+  return walk(program, '', help, values);
 }
 
-function walk(command: Command, path: string, help: Help): Words[] {
+function walk(
+  command: Command,
+  path: string,
+  help: Help,
+  values: Readonly<Record<string, readonly string[]>>,
+): Words[] {
   const commands = help.visibleCommands(command);
   const options = [...help.visibleOptions(command), ...help.visibleGlobalOptions(command)];
   const choices = command.registeredArguments.flatMap(({ argChoices }) => argChoices ?? []);
@@ -35,11 +47,13 @@ function walk(command: Command, path: string, help: Help): Words[] {
         ...choices.map((word) => ({ word, what: '' })),
       ].map(shortened),
       options: options.map((option) => shortened({ word: wordOf(option), what: option.description })),
-      choices: options.flatMap((option) =>
-        option.argChoices ? [{ flag: wordOf(option), values: option.argChoices }] : [],
-      ),
+      choices: options.flatMap((option) => {
+        const flag = wordOf(option);
+        const choice = option.argChoices ?? values[flag];
+        return choice === undefined ? [] : [{ flag, values: choice }];
+      }),
     },
-    ...commands.flatMap((each) => walk(each, `${path} ${each.name()}`.trim(), help)),
+    ...commands.flatMap((each) => walk(each, `${path} ${each.name()}`.trim(), help, values)),
   ];
 }
 
