@@ -12,7 +12,7 @@ const source = z.union([
   }),
 ]);
 
-/** The same without `$1`: all rows. */
+/** The same, also without `$1`: all rows. */
 const listSource = z.union([
   z.strictObject({ table: identifier, schema: identifier.optional() }),
   z.strictObject({ sql: z.string().min(1) }),
@@ -149,8 +149,8 @@ export const configurationSchema = z.strictObject({
       operators: listSource.optional(),
       /** The account's own signer: rows with `signer_type, signer_config, prvkey`. Default: LNbits' table `accounts`. */
       signer: source.optional(),
-      /** By document type. */
-      documents: z.record(z.string(), source).default({}),
+      /** By document type. Without `$1` rows of all machines with their `machine_id`. */
+      documents: z.record(z.string(), listSource).default({}),
     })
     .default({ documents: {} }),
 });
