@@ -71,6 +71,8 @@ const packageOwners = {
   '@temporalio/activity': ['activities', 'worker'],
   '@temporalio/client': ['client', 'client/cli', 'dev', 'worker', 'inspection', 'bench'],
   commander: ['client/cli'],
+  'big.js': ['documents'],
+  'jsonc-parser': ['documents'],
   'prom-client': ['worker'],
   '@opentelemetry': ['worker'],
 };

@@ -10,7 +10,10 @@ export const DOCUMENT_KIND = 30078;
  */
 export type StateSource = { table: string } | { sql: string };
 
-/** A row of the state query, with column names as keys and without `machine_id`. Numbers have the value of the database. */
+/**
+ * A row of the state query, with column names as keys and without `machine_id`. Numbers have the value of the database: a row with
+ * one that JavaScript cannot carry exactly is refused before a type sees it.
+ */
 export type StateRow = Record<string, unknown>;
 
 /** A kind of configuration document that machines read. */
@@ -23,7 +26,8 @@ export interface DocumentType {
   /** What the machines require of the state. It only judges: what is published is the state as it was, unknown keys kept. */
   readonly schema: z.ZodType;
   /**
-   * Makes the state from the machine's rows (at least one).
+   * Makes the state, a plain JSON value, from the machine's rows (at least one). null or undefined: there is no state. Rows with one
+   * column `state` are the document already and do not come here.
    *
    * @throws RepublishError for what no schema can say; any other error counts as StateInvalid, and its message is not shown
    */
@@ -37,12 +41,63 @@ export interface DocumentType {
   readonly resetsMachineState?: (rows: StateRow[]) => string;
 }
 
-/** Checks a definition where it is written, so that a bad type name fails at start and not in a relay. */
+/** By which a type is known that another copy of this package has made. */
+const BRAND = Symbol.for('republish-operator-configs/document-type');
+
+/**
+ * Checks a definition where it is written, so that a bad one fails at start and not in a relay.
+ *
+ * @throws TypeError that names the member and what it must be
+ */
 export function defineDocumentType(definition: DocumentType): DocumentType {
-  if (!/^[a-z0-9]+(-[a-z0-9]+)*$/.test(definition.type)) {
-    throw new TypeError(`document type "${definition.type}" must be lower-case words joined by hyphens`);
+  const problem = problemOf(definition);
+  if (problem !== undefined) throw new TypeError(problem);
+  // A copy: the definition may be frozen already, and it stays the caller's.
+  return Object.freeze(Object.defineProperty({ ...definition }, BRAND, { value: true }));
+}
+
+/** Whether defineDocumentType made this, of this copy of the package or another. */
+export function isDocumentType(value: unknown): value is DocumentType {
+  return typeof value === 'object' && value !== null && Object.hasOwn(value, BRAND);
+}
+
+const MAX_TYPE_LENGTH = 64;
+
+function problemOf(definition: unknown): string | undefined {
+  if (typeof definition !== 'object' || definition === null) return 'a document type must be an object';
+  const given = definition as Record<keyof DocumentType, unknown>;
+  const { type } = given;
+  if (typeof type !== 'string' || !/^[a-z0-9]+(-[a-z0-9]+)*$/.test(type) || type.length > MAX_TYPE_LENGTH) {
+    const shown = typeof type === 'string' ? `"${type.slice(0, 80)}"` : 'without a "type"';
+    return `document type ${shown} must be lower-case words joined by hyphens, at most ${MAX_TYPE_LENGTH} characters, such as "bitspire-fees"`;
   }
-  return Object.freeze(definition);
+  const wrong = (rule: string): string => `document type "${type}": ${rule}`;
+  if (!isSource(given.source)) {
+    return wrong('"source" must be { table: "<name>" } or { sql: "SELECT machine_id, ... FROM {name}" }');
+  }
+  if (typeof (given.schema as { safeParse?: unknown } | undefined)?.safeParse !== 'function') {
+    return wrong('"schema" must be a zod schema, such as z.looseObject({ ... })');
+  }
+  if (typeof given.assemble !== 'function')
+    return wrong('"assemble" must be a function from rows to the state');
+  for (const name of ['tags', 'resetsMachineState'] as const) {
+    if (given[name] !== undefined && typeof given[name] !== 'function')
+      return wrong(`"${name}" must be a function`);
+  }
+  if (given.withoutState !== undefined && !isText(given.withoutState)) {
+    return wrong('"withoutState" must be text, such as "has not reported yet"');
+  }
+  return undefined;
+}
+
+function isSource(source: unknown): boolean {
+  if (typeof source !== 'object' || source === null) return false;
+  const { table, sql } = source as { table?: unknown; sql?: unknown };
+  return sql === undefined ? isText(table) : table === undefined && isText(sql);
+}
+
+function isText(value: unknown): boolean {
+  return typeof value === 'string' && value.trim() !== '';
 }
 
 /** The d tag (NIP-01) under which a machine finds its document. */

@@ -1,12 +1,169 @@
-import type { DocumentType } from './document-type';
+import { stat } from 'node:fs/promises';
+import path from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { constants, runInThisContext } from 'node:vm';
+import { z } from 'zod';
+import { ensureError } from '../contract/failures';
+import { defineDocumentType, type DocumentType, isDocumentType } from './document-type';
 import { documentTypes } from './registry';
 
-export async function loadDocumentTypes(_modules: readonly string[]): Promise<readonly DocumentType[]> {
-  return documentTypes;
+/** Everything that is wrong with the modules of `documentTypes`, at once: file, cause, remedy. */
+export class DocumentTypesError extends Error {
+  override readonly name = 'DocumentTypesError';
+
+  constructor(readonly problems: string[]) {
+    super(problems.join('\n'));
+  }
 }
 
-export class DocumentTypesRefused extends Error {
-  constructor(readonly problems: string[]) {
-    super(problems.join('; '));
+/**
+ * The shipped document types and those of the modules. A type with the name of a shipped one takes its place.
+ *
+ * A module (ESM or CommonJS) exports types made by defineDocumentType: by default, by name, or in arrays. A default export that is a
+ * function is called with `{ defineDocumentType, z }`, for modules in a place from where this package cannot be imported.
+ *
+ * @param modules paths, relative to `directory` (default: the working directory)
+ * @throws DocumentTypesError with every problem of all modules
+ */
+export async function loadDocumentTypes(
+  modules: readonly string[],
+  directory = '',
+): Promise<readonly DocumentType[]> {
+  const problems: string[] = [];
+  const own = new Map<string, { type: DocumentType; module: string }>();
+  const files = new Map(modules.map((module) => [path.resolve(directory, module), module]));
+  // One after another, so that what is loaded, and the order of problems, is the same each time.
+  for (const [file, module] of files) {
+    for (const type of await typesOf(file, module, problems)) {
+      const other = own.get(type.type);
+      if (other?.type === type) continue;
+      if (other === undefined) own.set(type.type, { type, module });
+      else problems.push(twice(type.type, other.module, module));
+    }
   }
+  if (problems.length > 0) throw new DocumentTypesError(problems);
+
+  const shipped = documentTypes.map((type) => own.get(type.type)?.type ?? type);
+  const added = [...own.values()].map(({ type }) => type).filter((type) => !shipped.includes(type));
+  return Object.freeze([...shipped, ...added]);
+}
+
+function twice(type: string, first: string, second: string): string {
+  const where =
+    first === second ? `"${first}" exports it twice` : `"${first}" and "${second}" both export it`;
+  return `documentTypes: ${where}: the type "${type}"; keep one of them, or give one another name`;
+}
+
+async function typesOf(file: string, module: string, problems: string[]): Promise<DocumentType[]> {
+  const report = (cause: string, remedy: string): DocumentType[] => {
+    problems.push(`documentTypes: "${module}" ${cause}; ${remedy}`);
+    return [];
+  };
+  if (!(await isFile(file))) {
+    return report(
+      `is no file at ${file}`,
+      'correct the path, which is relative to the folder of the configuration file',
+    );
+  }
+  let found: Found;
+  try {
+    found = await collect(await importFile(pathToFileURL(file).href));
+  } catch (error) {
+    // The lines behind the first are where require() has looked.
+    const [reason] = ensureError(error).message.split('\n');
+    return report(`cannot be loaded: ${reason}`, remedyOf(error));
+  }
+  if (found.foreign.length > 0) {
+    return report(
+      `exports in ${found.foreign.join(', ')} what defineDocumentType has not made`,
+      'wrap each type: defineDocumentType({ ... })',
+    );
+  }
+  if (found.types.length === 0) {
+    return report(
+      'exports no document type',
+      'export what defineDocumentType of republish-operator-configs/documents gives, or a default function ({ defineDocumentType, z }) => type',
+    );
+  }
+  return found.types;
+}
+
+async function isFile(file: string): Promise<boolean> {
+  return stat(file).then(
+    (entry) => entry.isFile(),
+    () => false,
+  );
+}
+
+function remedyOf(error: unknown): string {
+  const code = codeOf(error);
+  return code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND'
+    ? 'install what it imports beside it, or export a default function ({ defineDocumentType, z }) => type, which needs no import'
+    : 'correct the module: node can try it alone, node <file>';
+}
+
+interface Found {
+  types: DocumentType[];
+  /** Exports that have the place of a type but are none. */
+  foreign: string[];
+}
+
+async function collect(namespace: Record<string, unknown>): Promise<Found> {
+  const types = new Set<DocumentType>();
+  const foreign: string[] = [];
+  const take = (name: string, value: unknown): void => {
+    if (isDocumentType(value)) {
+      // Of another copy of this package, perhaps with other rules: checked by ours.
+      defineDocumentType(value);
+      types.add(value);
+    } else if (Array.isArray(value) && value.some(isDocumentType)) {
+      value.forEach((inner, index) => take(`${name}[${index}]`, inner));
+    } else if (looksLikeType(value)) {
+      foreign.push(name);
+    }
+  };
+  for (const [name, value] of exportsOf(namespace)) {
+    const given: unknown =
+      name === 'default' && typeof value === 'function' ? await value({ defineDocumentType, z }) : value;
+    take(name, given);
+  }
+  return { types: [...types], foreign: [...new Set(foreign)] };
+}
+
+/** The exports, with those of a CommonJS module, which import() gives as its default and only partly by name. */
+function exportsOf(namespace: Record<string, unknown>): Map<string, unknown> {
+  const all = new Map(Object.entries(namespace));
+  // Another name of the default, in newer versions of Node.
+  all.delete('module.exports');
+  const commonJs = all.get('default');
+  if (typeof commonJs !== 'object' || commonJs === null) return all;
+  if (Array.isArray(commonJs) || isDocumentType(commonJs) || looksLikeType(commonJs)) return all;
+  all.delete('default');
+  for (const [name, value] of Object.entries(commonJs)) all.set(name, value);
+  return all;
+}
+
+/** Told by its members, so that a type that nobody has checked is named and not passed over. */
+function looksLikeType(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && 'type' in value && 'assemble' in value;
+}
+
+type Namespace = Record<string, unknown>;
+
+/** `import()`, also where this file is compiled in a VM without a loader, as jest does it: then by the loader of Node itself. */
+async function importFile(url: string): Promise<Namespace> {
+  try {
+    return (await import(url)) as Namespace;
+  } catch (error) {
+    if (codeOf(error) !== 'ERR_VM_DYNAMIC_IMPORT_CALLBACK_MISSING_FLAG') throw error;
+    const load = runInThisContext('(url) => import(url)', {
+      importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
+    }) as (url: string) => Promise<Namespace>;
+    return load(url);
+  }
+}
+
+/** Of an error of another realm too, which ensureError would wrap. */
+function codeOf(error: unknown): unknown {
+  return typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
 }

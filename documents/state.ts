@@ -1,16 +1,125 @@
+import { FAILURES, RepublishError, type FailureType } from '../contract/failures';
 import type { DocumentType, StateRow } from './document-type';
+import { MAX_DEPTH, readExactJson } from './exact-json';
+import { plainText } from './plain-value';
+import { problemsText } from './schema-problems';
 
+/** What a machine is sent. */
 export interface SerialisedState {
+  /** The JSON text of the document. */
   plaintext: string;
+  /** Of a type that resets what the machine counts: one sentence that says what is set to what. */
   resets?: string;
 }
 
+/**
+ * The plaintext of a machine's document, or undefined where the database has no state for it.
+ *
+ * Rows with one column `state` (beside `machine_id`) give the document as it is, json or JSON text: it is published as the database
+ * spells it, only without insignificant white space. Any other rows are assembled by the type. Either way a number that would not
+ * reach the machine with the same value is refused. Messages name paths and rules, never values: the state is a secret of the machine.
+ *
+ * @param rows JSON texts of objects with the column names as keys
+ * @param maxBytes ceiling of the UTF-8 plaintext
+ * @throws RepublishError StateInvalid, StateTooLarge, and what the type itself throws
+ */
 export function serialiseState(
   type: DocumentType,
   rows: readonly string[],
-  _maxBytes: number,
+  maxBytes: number,
 ): SerialisedState | undefined {
-  if (rows.length === 0) return undefined;
-  const parsed = rows.map((row) => JSON.parse(row) as StateRow).map(({ machine_id: _, ...row }) => row);
-  return { plaintext: JSON.stringify(type.assemble(parsed)) };
+  const columns = rows.map((row, index) => readRow(row, rows.length === 1 ? [] : ['rows', index]));
+  const state = documentOf(type, columns, maxBytes);
+  if (state === undefined) return undefined;
+
+  // The size is judged first, so that no schema takes long over a state that is refused anyway.
+  const bytes = Buffer.byteLength(state.plaintext, 'utf8');
+  if (bytes > maxBytes) {
+    throw new RepublishError('StateTooLarge', `the state has ${bytes} bytes, the ceiling is ${maxBytes}`);
+  }
+  requireSchema(type, state.value);
+  const { resetsMachineState } = type;
+  if (resetsMachineState === undefined) return { plaintext: state.plaintext };
+  const stateRows = columns.map(({ row }) => row);
+  return {
+    plaintext: state.plaintext,
+    resets: guarded('resetsMachineState', () => String(resetsMachineState(stateRows))),
+  };
+}
+
+interface Columns {
+  row: StateRow;
+  /** The JSON text of each column. */
+  texts: ReadonlyMap<string, string>;
+}
+
+/** A row without the machine's id: it is how the row was found, and the machine has no use for it. */
+function readRow(text: string, path: readonly PropertyKey[]): Columns {
+  // A document in the column `state` has its full depth.
+  const { value, members } = readExactJson(text, path, MAX_DEPTH + 1);
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new RepublishError('StateInvalid', 'a row of the state query is no JSON object');
+  }
+  const { machine_id: _, ...row } = value as StateRow;
+  return { row, texts: new Map([...members].filter(([column]) => column !== 'machine_id')) };
+}
+
+interface Document {
+  plaintext: string;
+  /** What a reader of the plaintext gets. */
+  value: unknown;
+}
+
+function documentOf(type: DocumentType, columns: readonly Columns[], maxBytes: number): Document | undefined {
+  const [first] = columns;
+  if (first === undefined) return undefined;
+  const whole = first.texts.size === 1 ? first.texts.get('state') : undefined;
+  if (whole !== undefined) {
+    if (columns.length > 1) {
+      throw new RepublishError('StateInvalid', 'the query gives more than one state for the machine');
+    }
+    return documentAsItIs(whole);
+  }
+  const assembled = guarded('assemble', () => type.assemble(columns.map(({ row }) => row)));
+  if (assembled === undefined || assembled === null) return undefined;
+  const plaintext = plainText(assembled, maxBytes);
+  return { plaintext, value: JSON.parse(plaintext) };
+}
+
+/** @param column json, or a JSON string that holds JSON text */
+function documentAsItIs(column: string): Document | undefined {
+  const text = column.startsWith('"') ? (JSON.parse(column) as string) : column;
+  const { value, compact } = readExactJson(text);
+  return value === null ? undefined : { plaintext: compact, value };
+}
+
+function requireSchema(type: DocumentType, state: unknown): void {
+  const judged = guarded('schema', () => type.schema.safeParse(state));
+  if (!judged.success) throw new RepublishError('StateInvalid', problemsText(judged.error.issues, state));
+}
+
+/** Runs code of a type. What it throws may quote the state, so only a RepublishError keeps its message. */
+function guarded<T>(part: string, run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    if (isRepublishError(error)) throw new RepublishError(error.type, error.message);
+    throw new RepublishError(
+      'StateInvalid',
+      `${part} of the document type failed on this state; its message is not shown, because it may quote the state`,
+    );
+  }
+}
+
+/** Also one of another copy of this package, which a module with document types may have. */
+function isRepublishError(error: unknown): error is { type: FailureType; message: string } {
+  if (error instanceof RepublishError) return true;
+  if (typeof error !== 'object' || error === null) return false;
+  const { name, type, message } = error as { name?: unknown; type?: unknown; message?: unknown };
+  return (
+    name === 'RepublishError' &&
+    typeof message === 'string' &&
+    typeof type === 'string' &&
+    Object.hasOwn(FAILURES, type)
+  );
 }

@@ -13,7 +13,7 @@ import { openDatabase } from '../database/connection';
 import { AttemptLedger } from '../database/ledger/attempts';
 import { keepBunkerRelays } from '../database/signers';
 import type { DocumentType } from '../documents/document-type';
-import { DocumentTypesRefused, loadDocumentTypes } from '../documents/load';
+import { DocumentTypesError, loadDocumentTypes } from '../documents/load';
 import { openSource, type SourceOptions } from '../sources/open';
 import { RelayPool } from '../nostr/relays/pool';
 import { RelayPublisher } from '../nostr/relays/publisher';
@@ -40,7 +40,7 @@ export async function documentTypesOf({
   try {
     return await loadDocumentTypes(documentTypes);
   } catch (thrown) {
-    throw thrown instanceof DocumentTypesRefused ? new ConfigurationError(thrown.problems) : thrown;
+    throw thrown instanceof DocumentTypesError ? new ConfigurationError(thrown.problems) : thrown;
   }
 }
 

@@ -1,25 +1,26 @@
 import { RepublishError, type FailureType } from '../../contract/failures';
 import { bitspireCassettes } from '../../documents/bitspire-cassettes';
 import { bitspireFees } from '../../documents/bitspire-fees';
-import { defineDocumentType, dTag, type DocumentType, type StateRow } from '../../documents/document-type';
-import { documentTypes } from '../../documents/registry';
-import { serialiseState } from '../../documents/state';
+import { dTag, tagsOf, type DocumentType } from '../../documents/document-type';
+import { defineDocumentType, documentTypes, z } from '../../documents';
+import { serialiseState, type SerialisedState } from '../../documents/state';
+import feeVectors from '../vectors/bitspire-fees.json';
 
 const MAX_BYTES = 28_672;
 
-const FEES = {
-  cash_in_percent: 5.5,
-  cash_out_percent: 7,
-  fixed_fee: 1,
-  minimum_amount: 10,
-  maximum_amount: 3000,
-};
-const CASSETTE = { position: 0, denomination: 20, count: 250, currency: 'EUR' };
+const FEES = { schema_version: 1, cash_in_fee_fraction: 0.0633, cash_out_fee_fraction: 0.1077 };
+const SLOT = { denomination: 20, count: 100 };
 
-const serialise = (type: DocumentType, rows: StateRow[], maxBytes = MAX_BYTES): string | undefined =>
-  serialiseState(type, rows, maxBytes);
+/** Rows of the state query: JSON texts as they are, anything else as JSON.stringify writes it. */
+function serialise(type: DocumentType, rows: unknown[], maxBytes = MAX_BYTES): SerialisedState | undefined {
+  const texts = rows.map((row) => (typeof row === 'string' ? row : JSON.stringify(row)));
+  return serialiseState(type, texts, maxBytes);
+}
 
-function failure(type: DocumentType, rows: StateRow[], maxBytes = MAX_BYTES): [FailureType, string] {
+const plaintext = (type: DocumentType, rows: unknown[], maxBytes?: number): string | undefined =>
+  serialise(type, rows, maxBytes)?.plaintext;
+
+function failure(type: DocumentType, rows: unknown[], maxBytes?: number): [FailureType, string] {
   try {
     serialise(type, rows, maxBytes);
   } catch (error) {
@@ -29,105 +30,231 @@ function failure(type: DocumentType, rows: StateRow[], maxBytes = MAX_BYTES): [F
   throw new Error('the state was accepted');
 }
 
-describe('bitspire-fees', () => {
-  it('is the row of the machine, without the id by which it was found', () => {
-    expect(serialise(bitspireFees, [{ machine_id: 'm1', ...FEES }])).toBe(JSON.stringify(FEES));
+const invalid = (message: RegExp): [FailureType, unknown] => ['StateInvalid', expect.stringMatching(message)];
+
+/** A type that takes any state, assembled as the test says. */
+const anyType = (rest: Partial<DocumentType> = {}): DocumentType =>
+  defineDocumentType({
+    type: 'anything',
+    source: { table: 'anything' },
+    schema: z.unknown(),
+    assemble: (rows) => rows[0],
+    ...rest,
   });
 
-  it('keeps the keys it does not know', () => {
-    const state = { ...FEES, promotion: { until: '2027-01-01', percent: [1, null] } };
-    expect(JSON.parse(serialise(bitspireFees, [state]) ?? '')).toEqual(state);
+describe('bitspire-fees', () => {
+  const row = ([superIn, superOut]: string[], [operatorIn, operatorOut]: string[]): string =>
+    `{"machine_id":"m1","super_cash_in_fee_fraction":${superIn},"super_cash_out_fee_fraction":${superOut},` +
+    `"operator_cash_in_fee_fraction":${operatorIn},"operator_cash_out_fee_fraction":${operatorOut}}`;
+
+  it.each(feeVectors.published)('publishes $name', (vector) => {
+    expect(plaintext(bitspireFees, [row(vector.super, vector.operator)])).toBe(vector.plaintext);
+  });
+
+  it.each(feeVectors.refused)('refuses $super with $operator: $message', (vector) => {
+    const [type, message] = failure(bitspireFees, [row(vector.super, vector.operator)]);
+    expect(type).toBe(vector.type);
+    expect(message).toMatch(new RegExp(vector.message));
+    expect(message).not.toContain('canary');
+  });
+
+  it('refuses two rows, which two rows of super_config make', () => {
+    const fees = row(['0', '0'], ['0', '0']);
+    expect(failure(bitspireFees, [fees, fees])).toEqual(invalid(/super_config must have exactly one row$/));
+  });
+
+  it('does not take a query without the columns for a missing super_config', () => {
+    expect(
+      failure(bitspireFees, [{ operator_cash_in_fee_fraction: 0, operator_cash_out_fee_fraction: 0 }]),
+    ).toEqual(invalid(/^super_cash_in_fee_fraction: /));
+  });
+
+  it('publishes a state that a query gives whole as the database spells it', () => {
+    const state =
+      '{"cash_out_fee_fraction": 0.10, "cash_in_fee_fraction": 15e-2,\n "schema_version": 2, "promotion": "\\u00fc"}';
+    expect(plaintext(bitspireFees, [`{"machine_id":"m1","state":${state}}`])).toBe(
+      '{"cash_out_fee_fraction":0.10,"cash_in_fee_fraction":15e-2,"schema_version":2,"promotion":"\\u00fc"}',
+    );
   });
 
   it.each([
-    ['cash_in_percent', -1],
-    ['cash_in_percent', 100.5],
-    ['cash_out_percent', '7'],
-    ['fixed_fee', -0.01],
-    ['fixed_fee', null],
-    ['maximum_amount', undefined],
-    ['minimum_amount', 3001],
-  ])('refuses %s = %p and names the key', (key, value) => {
-    expect(failure(bitspireFees, [{ ...FEES, [key]: value }])).toEqual([
-      'StateInvalid',
-      expect.stringMatching(new RegExp(`^${key}: `)),
-    ]);
+    ['schema_version', 0],
+    ['schema_version', 1.5],
+    ['schema_version', undefined],
+    ['cash_in_fee_fraction', undefined],
+    ['cash_in_fee_fraction', 0.15000000000000002],
+    ['cash_in_fee_fraction', -0.01],
+    ['cash_out_fee_fraction', '0.05'],
+    ['cash_out_fee_fraction', null],
+  ])('refuses a whole state with %s = %p by path', (key, value) => {
+    expect(failure(bitspireFees, [{ state: { ...FEES, [key]: value } }])).toEqual(
+      invalid(new RegExp(`^state\\.${key}: `)),
+    );
   });
 
-  it('accepts the bounds themselves', () => {
-    const state = { ...FEES, cash_in_percent: 0, cash_out_percent: 100, minimum_amount: 3000 };
-    expect(serialise(bitspireFees, [state])).toBe(JSON.stringify(state));
+  it('wants each total to be the sum of its components, where a state has them', () => {
+    const components = {
+      super_cash_in: 0.03,
+      super_cash_out: 0.03,
+      operator_cash_in: 0.0333,
+      operator_cash_out: 0.0777,
+    };
+    const withComponents = (change: object): unknown[] => [
+      { state: { ...FEES, components: { ...components, ...change } } },
+    ];
+    expect(plaintext(bitspireFees, withComponents({ operator_cash_in: 0.0333009 }))).toContain('0.0333009');
+    expect(failure(bitspireFees, withComponents({ operator_cash_in: 0.033301 }))).toEqual([
+      'StateInvalid',
+      'state.cash_in_fee_fraction: is not the sum of its components',
+    ]);
+    expect(failure(bitspireFees, withComponents({ super_cash_out: undefined }))).toEqual(
+      invalid(/^state\.components\.super_cash_out: /),
+    );
   });
 });
 
 describe('bitspire-cassettes', () => {
-  it('is the list of the rows in the order of their positions', () => {
-    const rows = [10, 2, 0].map((position) => ({ machine_id: 'm1', ...CASSETTE, position }));
-    const state = JSON.parse(serialise(bitspireCassettes, rows) ?? '') as { cassettes: StateRow[] };
-    expect(state.cassettes.map(({ position }) => position)).toEqual([0, 2, 10]);
-    expect(state.cassettes[0]).toEqual(CASSETTE);
+  const cassette = (position: unknown, rest: object = {}): object => ({
+    machine_id: 'm1',
+    position,
+    ...SLOT,
+    state_denomination: 10,
+    state_count: 777,
+    updated_at: '2026-05-30T10:00:00',
+    state_at: null,
+    ...rest,
   });
 
-  it('keeps the keys it does not know, in the document and in a cassette', () => {
-    const state = { cassettes: [{ ...CASSETTE, colour: 'red' }], layout: 'v2' };
-    expect(JSON.parse(serialise(bitspireCassettes, [{ state }]) ?? '')).toEqual(state);
+  it('is the rows by position in ascending order, with what was last edited and not what the machine once had', () => {
+    expect(
+      plaintext(bitspireCassettes, [
+        cassette(10),
+        cassette(2, { count: 0 }),
+        cassette(1, { denomination: 50 }),
+      ]),
+    ).toBe(
+      '{"positions":{"1":{"denomination":50,"count":100},"2":{"denomination":20,"count":0},"10":{"denomination":20,"count":100}}}',
+    );
+    expect(plaintext(bitspireCassettes, [cassette(0)])).toContain('{"0":');
+  });
+
+  it('refuses two cassettes at one position', () => {
+    expect(failure(bitspireCassettes, [cassette(3), cassette(3)])).toEqual(
+      invalid(/^position: .* same position$/),
+    );
+  });
+
+  it.each([-1, 1.5, '1', null, 2 ** 53])('refuses the position %p', (position) => {
+    expect(failure(bitspireCassettes, [cassette(position)])).toEqual(
+      invalid(/^position: must be a whole number/),
+    );
   });
 
   it.each([
-    ['position', -1],
-    ['position', 1.5],
     ['denomination', 0],
     ['denomination', '20'],
+    ['denomination', 2.5],
     ['count', -1],
     ['count', 0.5],
-    ['currency', ''],
-    ['currency', 'x'.repeat(11)],
-    ['currency', null],
-  ])('refuses %s = %p and names the cassette', (key, value) => {
-    expect(failure(bitspireCassettes, [CASSETTE, { ...CASSETTE, position: 1, [key]: value }])).toEqual([
-      'StateInvalid',
-      // A position that is wrong may also change the order.
-      expect.stringMatching(new RegExp(`^cassettes\\.[01]\\.${key}: `)),
-    ]);
+    ['count', null],
+  ])('refuses %s = %p by path', (key, value) => {
+    expect(failure(bitspireCassettes, [cassette(1), cassette(4, { [key]: value })])).toEqual(
+      invalid(new RegExp(`^state\\.positions\\["4"\\]\\.${key}: `)),
+    );
   });
 
-  it('refuses a machine without a cassette, and two cassettes at one position', () => {
-    expect(failure(bitspireCassettes, [{ state: { cassettes: [] } }])).toEqual([
-      'StateInvalid',
-      expect.stringMatching(/^cassettes: /),
-    ]);
-    expect(failure(bitspireCassettes, [CASSETTE, CASSETTE])).toEqual([
-      'StateInvalid',
-      'cassettes: two cassettes have the same position',
-    ]);
+  it('publishes a state that a query gives whole, keys it does not know kept', () => {
+    const state =
+      '{"layout":"v2","positions":{"2":{"count":1,"denomination":20,"colour":"red"},"1":{"denomination":5,"count":2}}}';
+    expect(plaintext(bitspireCassettes, [`{"state":${state}}`])).toBe(state);
+  });
+
+  it.each([
+    ['no cassette', '{"positions":{}}'],
+    ['the obsolete format v1', '{"denominations":{"20":{"position":1,"count":2}}}'],
+    ['a list', '{"positions":[{"denomination":20,"count":1}]}'],
+    ['a name as a position', '{"positions":{"top":{"denomination":20,"count":1}}}'],
+    ['a position in another spelling', '{"positions":{"01":{"denomination":20,"count":1}}}'],
+    ['__proto__ as a position', '{"positions":{"1":{"denomination":20,"count":1},"__proto__":{"count":-1}}}'],
+  ])('refuses %s', (_, state) => {
+    expect(failure(bitspireCassettes, [`{"state":${state}}`])).toEqual(invalid(/^state\.positions: /));
+  });
+
+  it('says what publishing sets, by the newest times, and never names the count of the first boot', () => {
+    const rows = [
+      cassette(1, { updated_at: '2026-05-30T10:00:00', state_at: '2026-05-01T08:00:00+02:00' }),
+      cassette(2, { updated_at: '2026-05-31 09:30:00.25+00', state_at: null }),
+    ];
+    expect(serialise(bitspireCassettes, rows)?.resets).toBe(
+      "Publishing sets the machine's counts to those last edited 2026-05-31 09:30:00 UTC; the machine last reported 2026-05-01 06:00:00 UTC: correct the counts first, best right after a refill.",
+    );
+  });
+
+  it.each([
+    // Unix seconds, as SQLite has them.
+    [
+      { updated_at: 1780135200, state_at: '1780048800' },
+      /edited 2026-05-30 10:00:00 UTC; .* reported 2026-05-29 10:00:00 UTC/,
+    ],
+    [{ updated_at: null, state_at: null }, /edited at an unknown time; the machine has never reported/],
+    [
+      { updated_at: undefined, state_at: undefined },
+      /edited at an unknown time; the machine last reported at an unknown time/,
+    ],
+    [
+      { updated_at: 'yesterday', state_at: 1e300 },
+      /edited at an unknown time; the machine last reported at an unknown time/,
+    ],
+  ])('reads the times of %j', (times, sentence) => {
+    expect(serialise(bitspireCassettes, [cassette(1, times)])?.resets).toMatch(sentence);
+  });
+
+  it('says so too of a state that a query gives whole', () => {
+    expect(serialise(bitspireCassettes, [{ state: { positions: { 1: SLOT } } }])?.resets).toMatch(
+      /at an unknown time/,
+    );
   });
 });
 
 describe('serialiseState', () => {
   it.each([
-    ['json', FEES],
-    ['text', JSON.stringify(FEES)],
-    ['pretty-printed text', JSON.stringify(FEES, undefined, 2)],
+    ['json', JSON.stringify(FEES)],
+    ['text', JSON.stringify(JSON.stringify(FEES))],
+    ['pretty-printed text', JSON.stringify(JSON.stringify(FEES, undefined, 2))],
   ])('takes a column named state as %s', (_, state) => {
-    expect(serialise(bitspireFees, [{ state }])).toBe(JSON.stringify(FEES));
+    expect(serialise(bitspireFees, [`{"machine_id":"m1","state":${state}}`])).toEqual({
+      plaintext: JSON.stringify(FEES),
+    });
   });
 
-  it.each([[[]], [[{ state: null }]], [[{ state: 'null' }]]])(
+  it.each([[[]], [[{ state: null }]], [[{ state: 'null' }]], [[{ machine_id: 'm1', state: null }]]])(
     'finds no state in %j, which is not a failure',
-    (rows: StateRow[]) => {
+    (rows: unknown[]) => {
       expect(serialise(bitspireFees, rows)).toBeUndefined();
     },
   );
 
-  it('refuses text that is no JSON, without quoting it', () => {
-    expect(failure(bitspireFees, [{ state: '{"pin": canary' }])).toEqual([
-      'StateInvalid',
-      'the state is not valid JSON',
-    ]);
+  it.each([null, undefined])('finds no state where a type assembles %p', (state) => {
+    expect(serialise(anyType({ assemble: () => state }), [{ a: 1 }])).toBeUndefined();
   });
 
-  it.each([['"canary"'], ['[1]'], ['7'], ['true']])('refuses %s, which is JSON but no object', (state) => {
-    expect(failure(bitspireFees, [{ state }])).toEqual(['StateInvalid', expect.stringMatching(/^state: /)]);
+  it('keeps keys in their order, digits and escapes, also those that JavaScript would change', () => {
+    const state =
+      '{"b":1.50,"2":-0,"1":1E5,"__proto__":{"a":"\\/\\u0041\\ud800"},"constructor":9007199254740994}';
+    expect(plaintext(anyType(), [`{"state":${state}}`])).toBe(state);
+    expect(plaintext(anyType(), [JSON.stringify({ state: ` ${state}\n` })])).toBe(state);
+  });
+
+  it('refuses text that is no JSON, without quoting it', () => {
+    for (const state of ['{"pin": canary', '', '{"pin":"canary",}', '// canary\n1', "'canary'", '\ufeff{}']) {
+      expect(failure(bitspireFees, [{ state }])).toEqual(['StateInvalid', 'state: is not valid JSON']);
+    }
+    expect(failure(bitspireFees, ['{"pin": canary']).at(1)).toBe('row: is not valid JSON');
+    expect(failure(bitspireFees, ['[1]'])).toEqual(invalid(/no JSON object$/));
+  });
+
+  it.each(['"canary"', '[1]', '7', 'true'])('refuses %s, which is JSON but no object', (state) => {
+    expect(failure(bitspireFees, [{ state }])).toEqual(invalid(/^state: (?!.*canary)/));
   });
 
   it('refuses two states for one machine', () => {
@@ -138,81 +265,222 @@ describe('serialiseState', () => {
   });
 
   it('takes a column named state beside others for an ordinary column', () => {
-    expect(failure(bitspireFees, [{ colour: 'red', state: FEES }])[0]).toBe('StateInvalid');
-    // The id by which the row was found is none that counts.
-    expect(serialise(bitspireFees, [{ machine_id: 'm1', state: FEES }])).toBe(JSON.stringify(FEES));
+    expect(plaintext(anyType(), [{ machine_id: 'm1', colour: 'red', state: 1 }])).toBe(
+      '{"colour":"red","state":1}',
+    );
   });
 
-  it('refuses a number that would come out of JSON as another one', () => {
-    const state = (number: string): StateRow[] => [
-      { state: JSON.stringify({ ...FEES, serial: 0 }).replace('"serial":0', `"serial":${number}`) },
-    ];
-    for (const number of ['12345678901234567890', '9007199254740992', '-9007199254740992', '1e400']) {
-      expect(failure(bitspireFees, state(number))).toEqual([
-        'StateInvalid',
-        expect.not.stringContaining(number) as string,
-      ]);
+  it('names the column or the member whose number would change', () => {
+    expect(failure(anyType(), ['{"state":{"fees":[1,2,{"max":1e400}]}}'])).toEqual(
+      invalid(/^state\.fees\[2\]\.max: /),
+    );
+    expect(failure(anyType(), ['{"a":1,"limit":9007199254740993}'])).toEqual(invalid(/^limit: /));
+    expect(failure(anyType(), ['{"a":1}', '{"a":0.1000000000000000055}'])).toEqual(
+      invalid(/^rows\[1\]\.a: /),
+    );
+  });
+
+  it('refuses what JSON would change in an assembled state, by path', () => {
+    const cyclic: Record<string, unknown> = {};
+    cyclic.self = cyclic;
+    const shared = Array.from({ length: 45 }).reduce<unknown>((inner) => ({ a: inner, b: inner }), 1);
+    for (const [value, problem] of [
+      [NaN, /^state\.list\[1\]\.x: is not a finite number$/],
+      [-Infinity, /^state\.list\[1\]\.x: is not a finite number$/],
+      [1n, /^state\.list\[1\]\.x: JSON has nothing for a bigint$/],
+      [() => 1, /^state\.list\[1\]\.x: JSON has nothing for a function$/],
+      [Symbol('a'), /^state\.list\[1\]\.x: JSON has nothing for a symbol$/],
+      [[undefined], /^state\.list\[1\]\.x\[0\]: JSON has nothing for undefined$/],
+      [new Date(0), /^state\.list\[1\]\.x: is neither a plain object nor an array$/],
+      [new Map(), /^state\.list\[1\]\.x: is neither/],
+      [{ toJSON: () => 1 }, /^state\.list\[1\]\.x: is neither/],
+      [cyclic, /: is nested more than 50 deep$/],
+    ] as const) {
+      expect(failure(anyType({ assemble: () => ({ list: [0, { x: value }] }) }), [{ a: 1 }])).toEqual(
+        invalid(problem),
+      );
     }
-    expect(serialise(bitspireFees, state('9007199254740991'))).toContain('"serial":9007199254740991');
+    expect(failure(anyType({ assemble: () => shared }), [{ a: 1 }])[0]).toBe('StateTooLarge');
+    expect(plaintext(anyType({ assemble: () => ({ a: undefined, b: [null] }) }), [{ a: 1 }])).toBe(
+      '{"b":[null]}',
+    );
+  });
+
+  it('lets the schema judge what the machine will read', () => {
+    const schema = z.strictObject({ a: z.number() });
+    expect(plaintext(anyType({ schema, assemble: () => ({ a: 1, b: undefined }) }), [{ a: 1 }])).toBe(
+      '{"a":1}',
+    );
   });
 
   it('refuses a nesting that no machine would follow, before it runs the stack full', () => {
-    const nested = (depth: number): StateRow[] => [
-      {
-        state: JSON.stringify({ ...FEES, deep: 0 }).replace(
-          '"deep":0',
-          `"deep":${'['.repeat(depth)}${']'.repeat(depth)}`,
-        ),
-      },
-    ];
-    expect(failure(bitspireFees, nested(100_000))).toEqual([
-      'StateInvalid',
-      expect.stringContaining('nested'),
-    ]);
-    expect(serialise(bitspireFees, nested(10))).toContain('[[[[[[[[[[]]]]]]]]]]');
+    const nested = (depth: number): string => `{"state":${'['.repeat(depth)}${']'.repeat(depth)}}`;
+    expect(failure(anyType(), [nested(100_000)])).toEqual(invalid(/nested more than 50 deep$/));
+    expect(failure(anyType(), [nested(51)])).toEqual(invalid(/nested more than 50 deep$/));
+    expect(plaintext(anyType(), [nested(50)])).toHaveLength(100);
   });
 
   it('counts the bytes of the plaintext, and accepts exactly the ceiling', () => {
     const state = { ...FEES, note: 'ü'.repeat(100) };
     const bytes = Buffer.byteLength(JSON.stringify(state));
     expect(bytes).toBe(JSON.stringify(state).length + 100);
-    expect(serialise(bitspireFees, [state], bytes)).toBe(JSON.stringify(state));
-    expect(failure(bitspireFees, [state], bytes - 1)).toEqual([
+    expect(plaintext(bitspireFees, [{ state }], bytes)).toBe(JSON.stringify(state));
+    expect(failure(bitspireFees, [{ state }], bytes - 1)).toEqual([
       'StateTooLarge',
       `the state has ${bytes} bytes, the ceiling is ${bytes - 1}`,
     ]);
   });
 
+  it('shows the message of a RepublishError, also of another copy of the package, and of no other error', () => {
+    const throwing = (error: unknown): DocumentType =>
+      anyType({
+        assemble: () => {
+          throw error;
+        },
+      });
+    const foreign = Object.assign(new Error('no row'), {
+      name: 'RepublishError',
+      type: 'SuperConfigMissing',
+    });
+    const impostor = Object.assign(new Error('canary'), { name: 'RepublishError', type: 'toString' });
+    expect(failure(throwing(new RepublishError('StateInvalid', 'hours: closed')), [{ a: 1 }])).toEqual([
+      'StateInvalid',
+      'hours: closed',
+    ]);
+    expect(failure(throwing(foreign), [{ a: 1 }])).toEqual(['SuperConfigMissing', 'no row']);
+    for (const error of [new Error('canary'), impostor, 'canary', undefined]) {
+      expect(failure(throwing(error), [{ a: 1 }])).toEqual(
+        invalid(/^assemble of the document type failed(?!.*canary)/),
+      );
+    }
+    const schema = z.unknown().refine(() => {
+      throw new Error('canary');
+    });
+    expect(failure(anyType({ schema }), [{ a: 1 }])).toEqual(
+      invalid(/^schema of the document type failed(?!.*canary)/),
+    );
+  });
+});
+
+describe('what is said about a bad state', () => {
   it('names paths and rules but never values, and not endlessly many', () => {
-    const cassettes = Array.from({ length: 50 }, (_, position) => ({
-      position,
-      denomination: 'canary-denomination',
-      count: -987_654,
-      currency: 'canary-currency-name',
-      'canary-key': 'canary-value',
-    }));
-    const [, message] = failure(bitspireCassettes, [{ state: { cassettes } }]);
+    const positions = Object.fromEntries(
+      Array.from({ length: 50 }, (_, position) => [
+        position,
+        { denomination: 'canary-denomination', count: -987_654, 'canary-key': 'canary-value' },
+      ]),
+    );
+    const [, message] = failure(bitspireCassettes, [{ state: { positions } }]);
     expect(message.split('; ')).toHaveLength(5);
-    expect(message).toContain('cassettes.0.denomination');
+    expect(message).toContain(
+      'state.positions["0"].denomination: Invalid input: expected number, received string',
+    );
+    expect(message).toContain('state.positions["0"].count: Too small: expected number to be >=0');
     expect(message).not.toMatch(/canary|987/);
+  });
+
+  it.each([
+    ['a strict object', z.strictObject({}), 'has keys that the document type does not know'],
+    ['a literal', z.looseObject({ pin: z.literal('open') }), 'Invalid input: expected "open"'],
+    ['a union', z.looseObject({ pin: z.union([z.number(), z.literal('open')]) }), 'Invalid input'],
+    ['a format', z.looseObject({ pin: z.email() }), 'Invalid email address'],
+    [
+      'a rule whose own message is general',
+      z.looseObject({ pin: z.string().regex(/^\d+$/, 'must be digits') }),
+      'must be digits',
+    ],
+    [
+      'a rule whose own message quotes what it refuses',
+      z.looseObject({ pin: z.string().max(3, { error: ({ input }) => `${String(input)} is too long` }) }),
+      'Too big: expected string to have <=3 characters',
+    ],
+    [
+      'a refinement that quotes what it refuses',
+      z.looseObject({
+        pin: z.string().refine(() => false, { error: ({ input }) => `bad: "${String(input)}"` }),
+      }),
+      'is refused by a rule of the document type',
+    ],
+    [
+      'a refinement that quotes a short number',
+      z.looseObject({ n: z.number().refine(() => false, { error: ({ input }) => `not ${String(input)}.` }) }),
+      'is refused by a rule of the document type',
+    ],
+  ])('says of %s its rule only', (_, schema, rule) => {
+    const [, message] = failure(anyType({ schema }), [{ state: { pin: 'canary-1234', n: -7 } }]);
+    expect(message).toMatch(/^state(\.\w+)?: /);
+    expect(message.replace(/^state(\.\w+)?: /, '')).toBe(rule);
+  });
+
+  it('keeps the rule where the path is long', () => {
+    const [, message] = failure(anyType(), [
+      `{"state":{"${'k'.repeat(5000)}":{"${'l'.repeat(5000)}":1e400}}}`,
+    ]);
+    expect(message.length).toBeLessThan(500);
+    expect(message).toContain('does not carry this value exactly');
+  });
+});
+
+describe('defineDocumentType', () => {
+  it.each(['', 'Fees', 'bitspire_fees', 'fees-', '-fees', 'a--b', 'a:b', 'a b', 'a'.repeat(65)])(
+    'refuses a type named "%s"',
+    (type) => {
+      expect(() => defineDocumentType({ ...bitspireFees, type })).toThrow(
+        /must be lower-case words joined by hyphens/,
+      );
+    },
+  );
+
+  it.each([
+    ['source', undefined],
+    ['source', {}],
+    ['source', { table: '' }],
+    ['source', { table: 'a', sql: 'SELECT 1' }],
+    ['source', 'table'],
+    ['schema', undefined],
+    ['schema', {}],
+    ['assemble', undefined],
+    ['assemble', {}],
+    ['tags', [['p']]],
+    ['resetsMachineState', true],
+    ['withoutState', 7],
+  ])('refuses %s = %p and names it', (key, value) => {
+    expect(() => defineDocumentType({ ...bitspireFees, [key]: value } as unknown as DocumentType)).toThrow(
+      new RegExp(`^document type "bitspire-fees": "${key}" must be `),
+    );
+  });
+
+  it.each([undefined, null, 'fees', {}])('refuses %p', (definition) => {
+    expect(() => defineDocumentType(definition as unknown as DocumentType)).toThrow(TypeError);
+  });
+
+  it('leaves the definition to the caller and takes one that is a type already', () => {
+    const definition = { ...bitspireFees, type: 'my-fees' };
+    const type = defineDocumentType(definition);
+    expect(Object.isFrozen(type)).toBe(true);
+    expect(Object.isFrozen(definition)).toBe(false);
+    expect(defineDocumentType(type).type).toBe('my-fees');
+    expect(defineDocumentType({ ...type, type: 'a'.repeat(64) }).type).toHaveLength(64);
   });
 });
 
 describe('the registry', () => {
-  it('has each type once, and a table for each', () => {
-    const types = documentTypes.map(({ type }) => type);
-    expect(types).toEqual(['bitspire-cassettes', 'bitspire-fees']);
-    expect(documentTypes.map(({ source }) => source.table)).toEqual(['bitspire_cassettes', 'bitspire_fees']);
+  it('has each type once, with its rows from the tables of the extension', () => {
+    expect(documentTypes.map(({ type }) => type)).toEqual(['bitspire-cassettes', 'bitspire-fees']);
+    expect(bitspireCassettes.source).toEqual({ table: 'cassette_configs' });
+    expect(bitspireCassettes.withoutState).toBe('has not reported yet');
+    expect(bitspireFees.source).toEqual({
+      sql: expect.stringMatching(/\{dca_machines\}.*\{super_config\}/s),
+    });
   });
 
-  it.each(['', 'Fees', 'bitspire_fees', 'fees-', '-fees', 'a--b', 'a:b', 'a b'])(
-    'refuses a type named "%s" where it is defined',
-    (type) => {
-      expect(() => defineDocumentType({ ...bitspireFees, type })).toThrow(TypeError);
-    },
-  );
-
-  it('makes the d tag under which a machine looks', () => {
-    expect(dTag('bitspire-fees', 'ab'.repeat(32))).toBe(`bitspire-fees:${'ab'.repeat(32)}`);
+  it('makes the tags by which a machine looks', () => {
+    const key = 'ab'.repeat(32);
+    expect(dTag('bitspire-fees', key)).toBe(`bitspire-fees:${key}`);
+    expect(tagsOf(bitspireFees, key)).toEqual([
+      ['d', `bitspire-fees:${key}`],
+      ['p', key],
+    ]);
+    expect(tagsOf(anyType({ tags: () => [] }), key)).toEqual([['d', `anything:${key}`]]);
   });
 });

@@ -72,11 +72,11 @@ function show({ area, subject, status, message, remedy }: Finding): void {
 async function typesOf(
   modules: readonly string[],
 ): Promise<{ documentTypes: readonly DocumentType[]; problems: string[] }> {
-  const { loadDocumentTypes, DocumentTypesRefused } = await import('../../../documents/load.js');
+  const { loadDocumentTypes, DocumentTypesError } = await import('../../../documents/load.js');
   try {
     return { documentTypes: await loadDocumentTypes(modules), problems: [] };
   } catch (thrown) {
-    if (!(thrown instanceof DocumentTypesRefused)) throw thrown;
+    if (!(thrown instanceof DocumentTypesError)) throw thrown;
     return { documentTypes: await loadDocumentTypes([]), problems: thrown.problems };
   }
 }

@@ -1,0 +1,5 @@
+/** For modules with document types of one's own: see "Types of one's own" in the README. */
+export { z } from 'zod';
+export { RepublishError } from '../contract/failures';
+export { defineDocumentType, type DocumentType, type StateRow, type StateSource } from './document-type';
+export { documentTypes } from './registry';

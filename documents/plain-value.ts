@@ -1,0 +1,60 @@
+import { RepublishError } from '../contract/failures';
+import { MAX_DEPTH } from './exact-json';
+import { pathText } from './path';
+
+/**
+ * The JSON text of what a type has assembled. JSON.stringify alone turns NaN into null, a Date into text and leaves functions out:
+ * whatever it would change is refused by path. Members that are undefined are left out.
+ *
+ * @param maxBytes ends the walk through a value that is far too large, or that meets the same object again and again
+ * @throws RepublishError StateInvalid, StateTooLarge
+ */
+export function plainText(value: unknown, maxBytes: number): string {
+  requirePlain(value, maxBytes);
+  return JSON.stringify(value);
+}
+
+function requirePlain(root: unknown, maxBytes: number): void {
+  let values = 0;
+  const walk = (value: unknown, path: readonly PropertyKey[]): void => {
+    values += 1;
+    // Each value takes a byte of JSON at least.
+    if (values > maxBytes) {
+      throw new RepublishError('StateTooLarge', `the state has more than ${maxBytes} values`);
+    }
+    const problem = problemOf(value);
+    if (problem !== undefined) throw new RepublishError('StateInvalid', `${pathText(path)}: ${problem}`);
+    if (typeof value !== 'object' || value === null) return;
+    if (path.length > MAX_DEPTH) {
+      throw new RepublishError('StateInvalid', `${pathText(path)}: is nested more than ${MAX_DEPTH} deep`);
+    }
+    if (Array.isArray(value)) {
+      for (let index = 0; index < value.length; index += 1) walk(value[index], [...path, index]);
+      return;
+    }
+    for (const [key, inner] of Object.entries(value)) if (inner !== undefined) walk(inner, [...path, key]);
+  };
+  walk(root, ['state']);
+}
+
+function problemOf(value: unknown): string | undefined {
+  switch (typeof value) {
+    case 'string':
+    case 'boolean':
+      return undefined;
+    case 'number':
+      return Number.isFinite(value) ? undefined : 'is not a finite number';
+    case 'object':
+      return value === null || isPlain(value) ? undefined : 'is neither a plain object nor an array';
+    default:
+      return `JSON has nothing for ${typeof value === 'undefined' ? 'undefined' : `a ${typeof value}`}`;
+  }
+}
+
+/** Told by the prototype's prototype, so that objects of another realm count too. */
+function isPlain(value: object): boolean {
+  if (typeof (value as { toJSON?: unknown }).toJSON === 'function') return false;
+  if (Array.isArray(value)) return true;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
+}
