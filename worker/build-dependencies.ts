@@ -9,6 +9,7 @@ import type { RunLimits } from '../contract/activities';
 import type { RunOutcome } from '../contract/progress';
 import type { Telemetry } from '../contract/telemetry';
 import type { AuditRow } from '../database/audit';
+import { accountsIn } from '../database/accounts';
 import { openDatabase } from '../database/connection';
 import { AttemptLedger } from '../database/ledger/attempts';
 import { keepBunkerRelays } from '../database/signers';
@@ -18,6 +19,7 @@ import { RelayPool } from '../nostr/relays/pool';
 import { RelayPublisher } from '../nostr/relays/publisher';
 import { shownRelay } from '../nostr/relays/url';
 import { Keyring } from '../nostr/signers/keyring';
+import { OperatorSigners } from '../nostr/signers/operator-signers';
 
 /** The parts of the configuration that a worker cannot do without. */
 export type WorkerConfiguration = Configuration & { databaseUrl: string; secretsKey: string };
@@ -91,6 +93,11 @@ export function buildDependencies(
       }),
       documentTypes,
       keyring,
+      operatorSigners: new OperatorSigners({
+        signers: configuration.signers,
+        bunkerRelays: configuration.lnbitsBunkerRelays,
+        accounts: accountsIn(database, configuration.queries),
+      }),
       publisher,
       fingerprintKey: deriveFingerprintKey(configuration.secretsKey),
       maxStateBytes: configuration.maxStateBytes,
