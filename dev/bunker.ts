@@ -22,7 +22,8 @@ export interface BunkerOptions {
   knownClients?: readonly string[];
   /**
    * As nsecbunkerd has it: only this is granted (such as `nip44_encrypt`, `sign_event:30078`), and whatever else is asked, and
-   * whoever else asks, is met with silence. get_public_key needs no grant. Absent: everything is granted, and strangers are refused.
+   * whoever else asks, is met with silence. get_public_key is answered to everybody. Absent: everything is granted, and strangers are
+   * refused.
    */
   grants?: readonly string[];
   /** Every answer takes this long, as with a bunker on a slow phone. */
@@ -227,7 +228,8 @@ class Bunker implements DevBunker {
     const { method, params, clientPubkey } = request;
     if (!this.isGranted(request)) return undefined;
     if (method === 'connect') return this.pair(clientPubkey, params);
-    if (!this.authorisedClients.has(clientPubkey)) return { error: 'unauthorized' };
+    const asksAsStranger = !this.authorisedClients.has(clientPubkey);
+    if (asksAsStranger && this.options.grants === undefined) return { error: 'unauthorized' };
     try {
       switch (method) {
         case 'ping':
@@ -252,9 +254,8 @@ class Bunker implements DevBunker {
 
   private isGranted({ method, params, clientPubkey }: BunkerRequest): boolean {
     const { grants } = this.options;
-    if (grants === undefined) return true;
+    if (grants === undefined || method === 'get_public_key') return true;
     if (!this.authorisedClients.has(clientPubkey)) return false;
-    if (method === 'get_public_key') return true;
     const asked = method === 'sign_event' ? `sign_event:${kindOf(params[0] ?? '')}` : method;
     return grants.includes(asked);
   }

@@ -97,7 +97,9 @@ async function checkOne(context: SignerContext): Promise<Finding> {
   try {
     const { kind, from, pubkey, accountPubkey, matchesAccount } = await checkCurrentSigner(context);
     const named = from === 'lnbits' ? `LNbits' own signer (${kind})` : `the ${kind} signer`;
-    if (matchesAccount) return ok(`${named} answers, and its key is the account's`);
+    // nsecbunkerd tells its key to everybody, and asking for more would spend what LNbits lives on.
+    const unproven = kind === 'lnbits-bunker' ? '; whether it may encrypt and sign was not asked' : '';
+    if (matchesAccount) return ok(`${named} answers, and its key is the account's${unproven}`);
     return fail(
       `${named} signs as ${pubkey}, the account's public key is ${accountPubkey ?? 'not set'}`,
       remedyFor('SignerPubkeyMismatch').replaceAll('<operator>', operatorUserId),

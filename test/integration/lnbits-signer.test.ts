@@ -253,9 +253,13 @@ describe('LNbits’ own bunker client', () => {
       message: expect.stringContaining('nsecbunkerd is silent where') as string,
     });
     const stranger = await addBunkerAccount({ knownClients: [] });
-    expect(await refusal(askSigner(dependencies(short), stranger, call))).toMatchObject({
-      type: 'SignerTimeout',
-    });
+    const deps = dependencies(short);
+    // Which proves nothing: nsecbunkerd answers this to everybody.
+    await askSigner(deps, stranger, call);
+    const encrypted = useSigner(deps, stranger, (signer) =>
+      signer.nip44Encrypt(stranger.operatorPubkey, 'x'),
+    );
+    expect(await refusal(encrypted)).toMatchObject({ type: 'SignerTimeout' });
   });
 
   test('a bunker that names another key than the account’s is refused before anything is signed', async () => {

@@ -199,6 +199,11 @@ async function check(operator: string, { json }: { json?: true }): Promise<void>
     print(
       `the ${checked.kind} signer of operator ${operator} (${ORIGINS[checked.from]}) answers and signs as ${checked.pubkey}`,
     );
+  if (checked.kind === 'lnbits-bunker' && checked.matchesAccount) {
+    say(
+      'nsecbunkerd tells its key to everybody: whether the client of LNbits may encrypt and sign is seen with the first document',
+    );
+  }
   if (checked.matchesAccount) return;
   say(
     `error: the account's public key is ${checked.accountPubkey ?? 'not set'}; pair the account's own signer, or correct the account`,
