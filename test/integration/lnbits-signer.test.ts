@@ -25,6 +25,7 @@ import { Keyring } from '../../nostr/signers/keyring';
 import { OperatorSigners, type Owner } from '../../nostr/signers/operator-signers';
 import { checkCurrentSigner, listCurrentSigners } from '../../pairing/current-signers';
 import { startBareRelay } from '../support/bare-relay';
+import { republish } from '../support/command-line';
 import { fails } from '../support/fails';
 import { testServers } from '../support/servers';
 
@@ -379,6 +380,44 @@ describe('commands', () => {
     const [one] = await checkSigners(configured(), remote.operatorUserId, () => undefined);
     expect(one).toMatchObject({ subject: remote.operatorUserId, status: 'ok' });
   });
+
+  test('signer list and signer check on the command line', async () => {
+    const remote = await addBunkerAccount();
+    const locked = await addAccount({ type: 'ClientSideOnlySigner' });
+    const env = {
+      DATABASE_URL: databaseUrl,
+      REPUBLISH_SECRETS_KEY: secretsKey,
+      REPUBLISH_SIGNERS: 'lnbits',
+      REPUBLISH_LNBITS_BUNKER_RELAYS: relay.url,
+    };
+    const listed = await republish(['signer', 'list'], env);
+    expect(listed).toMatchObject({ code: 0 });
+    expect(listed.stdout).toContain("LNbits' own");
+    expect(listed.stdout).toContain('SignerUnreadable');
+    const json = await republish(['signer', 'list', '--json'], env);
+    expect(JSON.parse(json.stdout)).toContainEqual({
+      operatorUserId: remote.operatorUserId,
+      from: 'lnbits',
+      kind: 'lnbits-bunker',
+      pubkey: remote.operatorPubkey,
+      bunkerPubkey: remote.operatorPubkey,
+      bunkerRelays: [relay.url],
+    });
+    const checked = await republish(['signer', 'check', remote.operatorUserId], env);
+    expect(checked).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining(
+        `(LNbits' own) answers and signs as ${remote.operatorPubkey}`,
+      ) as string,
+      stderr: expect.stringContaining('is seen with the first document') as string,
+    });
+    const unreadable = await republish(['signer', 'check', locked.operatorUserId], env);
+    expect(unreadable).toMatchObject({
+      code: 4,
+      stderr: expect.stringContaining('ClientSideOnlySigner') as string,
+    });
+    for (const { stdout, stderr } of [listed, json, checked, unreadable]) expectNoSecret(stdout + stderr);
+  }, 60_000);
 
   test('a bunker without configured relays is named with its variable', async () => {
     const account = await addBunkerAccount();
