@@ -2,13 +2,13 @@ import type { CheckSignerInput, CheckSignerResult } from '../contract/activities
 import { RepublishError } from '../contract/failures';
 import { didYouMean } from '../contract/suggest';
 import { recordRun } from '../database/ledger/runs';
-import { findSigner, type SignerRow } from '../database/signers';
 import { parsePublicKey } from '../nostr/keys';
 import type { ActivityCall, ActivityDependencies } from './dependencies';
+import { currentSigner } from './steps/use-signer';
 
 /**
- * Opens the run in the ledger and checks, from what is stored, that the operator has a signer and that it holds the
- * account's current key. Asks no bunker: a run that finds nothing to sign must not need one.
+ * Opens the run in the ledger and checks, from what is stored here or in LNbits, that the operator has a signer and that it holds
+ * the account's current key. Asks no bunker: a run that finds nothing to sign must not need one.
  */
 export async function checkSigner(
   deps: ActivityDependencies,
@@ -27,7 +27,7 @@ export async function checkSigner(
   });
 
   requireExpectedKey(operatorPubkey, request.expectedPubkey);
-  requireKey(await requireSigner(deps, request.operatorUserId), operatorPubkey);
+  await currentSigner(deps, { operatorUserId: request.operatorUserId, operatorPubkey });
   return {
     operatorPubkey,
     documentTypes,
@@ -42,26 +42,6 @@ export function requireExpectedKey(operatorPubkey: string, expectedPubkey: strin
     throw new RepublishError(
       'SignerPubkeyMismatch',
       `the account's public key is ${operatorPubkey}, expected was ${expectedPubkey}`,
-    );
-  }
-}
-
-/** @throws RepublishError SignerNotConfigured */
-export async function requireSigner(
-  deps: Pick<ActivityDependencies, 'database'>,
-  operatorUserId: string,
-): Promise<SignerRow> {
-  const signer = await findSigner(deps.database, operatorUserId);
-  if (signer !== undefined) return signer;
-  throw new RepublishError('SignerNotConfigured', `operator ${operatorUserId} has no signer`);
-}
-
-/** @throws RepublishError SignerPubkeyMismatch when the stored signer is another key's than the account's */
-export function requireKey(signer: SignerRow, operatorPubkey: string): void {
-  if (signer.pubkey !== operatorPubkey) {
-    throw new RepublishError(
-      'SignerPubkeyMismatch',
-      `the ${signer.kind} signer signs as ${signer.pubkey}, the account's public key is ${operatorPubkey}`,
     );
   }
 }

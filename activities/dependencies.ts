@@ -6,6 +6,7 @@ import type { AttemptLedger } from '../database/ledger/attempts';
 import type { DocumentType } from '../documents/document-type';
 import type { RelayPublisher } from '../nostr/relays/publisher';
 import type { Keyring } from '../nostr/signers/keyring';
+import type { OperatorSigners } from '../nostr/signers/operator-signers';
 import type { SignerCall } from '../nostr/signers/signer';
 import type { Source } from '../sources/source';
 import type { Failpoint } from './failpoints';
@@ -22,6 +23,8 @@ export interface ActivityDependencies {
   readState: ReadState;
   documentTypes: readonly DocumentType[];
   keyring: Keyring;
+  /** Says which signer is an operator's now. */
+  operatorSigners: OperatorSigners;
   publisher: RelayPublisher;
   /** Key of the state fingerprints (HMAC-SHA-256). */
   fingerprintKey: Uint8Array;

@@ -76,7 +76,12 @@ export const configurationSchema = z.strictObject({
   /** Which signers sign: those paired here, or (where none is) the account's own as LNbits keeps it. */
   signers: z.enum(['paired', 'lnbits'], { error: 'must be paired or lnbits' }).default('paired'),
   /** Relays of the bunker that LNbits uses. */
-  lnbitsBunkerRelays: z.array(relayUrl).max(5).default([]),
+  lnbitsBunkerRelays: z
+    .array(
+      relayUrl.refine((text) => !GATEWAY_PREFIX.test(text), 'must be a relay, not a nostrclient gateway'),
+    )
+    .max(5)
+    .default([]),
   /** Modules with document types of one's own; paths relative to the configuration file. */
   documentTypes: z.array(z.string().min(1)).max(100).default([]),
   /** Folder of the embedded servers, in place of databaseUrl and TEMPORAL_ADDRESS. */

@@ -40,7 +40,8 @@ export const FAILURES = {
   SignerNotConfigured: {
     retryable: false,
     meaning: 'The operator has no signer.',
-    remedy: 'Pair one: republish signer add <operator> --bunker (or --local), then start again.',
+    remedy:
+      'Pair one: republish signer add <operator> --bunker (or --local), or set what the message names, then start again.',
   },
   SignerPubkeyMismatch: {
     retryable: false,

@@ -1,10 +1,10 @@
--- The least that a worker and a pairing need: read what LNbits' tables say about machines, write the schema `republish`.
+-- The least that a worker and a pairing need of the ledger, the schema `republish`.
 --
 --   republish migrate                                  as the owner of the database, once for each release
---   psql "$OWNER_DATABASE_URL" -f database/rights.sql  as the owner of LNbits' tables; again after each release
+--   psql "$OWNER_DATABASE_URL" -f database/rights.sql  as the same; again after each release
 --   CREATE ROLE republish_1 LOGIN PASSWORD '...' IN ROLE republish_worker;
 --
--- Tables of the reference schema stand here: put in their place the ones that "queries" in republish.config.json names.
+-- What is read of LNbits, in this database or another one: database/rights-lnbits.sql, to be run after this.
 
 DO $$ BEGIN
   IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'republish_worker') THEN
@@ -14,12 +14,6 @@ DO $$ BEGIN
     CREATE ROLE republish_pairing NOLOGIN;
   END IF;
 END $$;
-
--- LNbits' tables: read only, and of `accounts` nothing but these two columns (it holds password hashes).
-GRANT USAGE ON SCHEMA public TO republish_worker, republish_pairing;
-GRANT SELECT (id, pubkey) ON public.accounts TO republish_worker, republish_pairing;
-GRANT SELECT (id, operator_user_id, name, atm_pubkey) ON public.dca_machines TO republish_worker;
-GRANT SELECT ON public.bitspire_cassettes, public.bitspire_fees TO republish_worker;
 
 -- `republish worker`: nothing is ever deleted, and the audit is only appended to.
 GRANT USAGE ON SCHEMA republish TO republish_worker, republish_pairing;

@@ -14,10 +14,18 @@ export interface BunkerOptions {
   relays: string[];
   /** The operator's key, which signs and encrypts. Absent: a new one. */
   userSecretKey?: Uint8Array;
-  /** The key the bunker answers with, never the user's own. Absent: a new one. */
+  /** The key the bunker answers with. Absent: a new one, and so not the user's own. With nsecbunkerd it is the user's. */
   signerSecretKey?: Uint8Array;
   /** Pairing secret of the bunker:// address. Absent: a random one. */
   secret?: string;
+  /** Public keys of clients that have paired before, and need no `connect`. */
+  knownClients?: readonly string[];
+  /**
+   * As nsecbunkerd has it: only this is granted (such as `nip44_encrypt`, `sign_event:30078`), and whatever else is asked, and
+   * whoever else asks, is met with silence. get_public_key is answered to everybody. Absent: everything is granted, and strangers are
+   * refused.
+   */
+  grants?: readonly string[];
   /** Every answer takes this long, as with a bunker on a slow phone. */
   answerDelayMs?: number;
   /** Requests in work at once; the others wait in order. Absent: no limit. */
@@ -83,6 +91,7 @@ class Bunker implements DevBunker {
     this.signerPubkey = getPublicKey(this.signerSecretKey);
     this.secret = options.secret ?? randomBytes(16).toString('hex');
     this.faults = options.faults;
+    for (const client of options.knownClients ?? []) this.authorisedClients.add(client);
     this.links = options.relays.map(
       (url) => new RelayLink(url, this.filter(), (event) => this.receive(event)),
     );
@@ -217,8 +226,10 @@ class Bunker implements DevBunker {
   /** @returns the answer, or undefined for a request that is ignored */
   private perform(request: BunkerRequest, action: FaultAction): Partial<BunkerAnswer> | undefined {
     const { method, params, clientPubkey } = request;
+    if (!this.isGranted(request)) return undefined;
     if (method === 'connect') return this.pair(clientPubkey, params);
-    if (!this.authorisedClients.has(clientPubkey)) return { error: 'unauthorized' };
+    const asksAsStranger = !this.authorisedClients.has(clientPubkey);
+    if (asksAsStranger && this.options.grants === undefined) return { error: 'unauthorized' };
     try {
       switch (method) {
         case 'ping':
@@ -241,6 +252,14 @@ class Bunker implements DevBunker {
     }
   }
 
+  private isGranted({ method, params, clientPubkey }: BunkerRequest): boolean {
+    const { grants } = this.options;
+    if (grants === undefined || method === 'get_public_key') return true;
+    if (!this.authorisedClients.has(clientPubkey)) return false;
+    const asked = method === 'sign_event' ? `sign_event:${kindOf(params[0] ?? '')}` : method;
+    return grants.includes(asked);
+  }
+
   private pair(clientPubkey: string, [signerPubkey, secret]: readonly string[]): Partial<BunkerAnswer> {
     if (signerPubkey !== this.signerPubkey) return { error: 'connect names another remote signer' };
     if (this.authorisedClients.has(clientPubkey)) return { result: 'ack' };
@@ -259,6 +278,14 @@ class Bunker implements DevBunker {
     // Through JSON, because the signed object carries a cached verdict that a change would inherit.
     const sent = action.mutateEvent?.(JSON.parse(JSON.stringify(signed)) as Event) ?? signed;
     return { result: JSON.stringify(sent) };
+  }
+}
+
+function kindOf(template: string): unknown {
+  try {
+    return (JSON.parse(template) as Partial<EventTemplate>).kind;
+  } catch {
+    return undefined;
   }
 }
 

@@ -1,20 +1,16 @@
-import {
-  accountPubkey,
-  requireExpectedKey,
-  requireKey,
-  requireSigner,
-  resolveDocumentTypes,
-} from '../activities/check-signer';
+import { accountPubkey, requireExpectedKey, resolveDocumentTypes } from '../activities/check-signer';
 import type { ActivityDependencies } from '../activities/dependencies';
 import { requireMachines } from '../activities/load-machines';
 import { isForced } from '../activities/steps/force';
 import { planMachines } from '../activities/steps/plan-machines';
 import { type Failure, RepublishError } from '../contract/failures';
 import type { RepublishInput } from '../contract/input';
-import type { SignerRow } from '../database/signers';
+import { findSigner, type SignerRow } from '../database/signers';
 import { Limiter } from '../nostr/bunker/limiter';
 import { shownRelay } from '../nostr/relays/url';
-import { checkStoredSigner } from '../pairing/signers';
+import type { LnbitsSigner } from '../nostr/signers/lnbits';
+import { askSigner } from '../pairing/current-signers';
+import { originOfKind, type SignerContext } from '../pairing/facts';
 import type { SourceDescription } from '../sources/source';
 import type { WorkerConfiguration } from '../worker/build-dependencies';
 import { unknownTypesInLedger, withWorkersEyes } from './open';
@@ -30,14 +26,29 @@ export type PlanRequest = Pick<
 };
 
 export interface SignerFacts {
-  kind: 'local' | 'bunker';
-  /** The key it was stored with, hex. */
+  kind: (SignerRow | LnbitsSigner)['kind'];
+  /** Whether it was paired here, or is the account's own as LNbits keeps it. */
+  from: 'paired' | 'lnbits';
+  /** The key it was stored with, hex; of the account's own the account's. */
   pubkey: string;
   matchesAccount: boolean;
   /** Over which a bunker is reached. */
   relays: string[];
   /** Whether it answered just now; null: it was not asked, since nothing is to be signed or its key is wrong already. */
   answers: boolean | null;
+  /** How often a run would ask LNbits' own bunker client; null: another signer, or nothing is to be signed. */
+  uses: SignerUses | null;
+}
+
+/**
+ * What a run spends of what LNbits' own bunker client may do: one encryption and one signature for each document, if none has to be
+ * asked for again. nsecbunkerd counts the first two, and answers with silence once a cap is used up.
+ */
+export interface SignerUses {
+  nip44_encrypt: number;
+  sign_event: number;
+  /** Not counted by nsecbunkerd. */
+  get_public_key: number;
 }
 
 /** What a run would do now. */
@@ -101,7 +112,7 @@ export async function planWith(
   if (machineIds !== undefined) await requireMachines(deps, operatorUserId, machineIds);
   const problems: Failure[] = [];
   const [signer, documents, relays] = await Promise.all([
-    storedSigner(deps, operatorUserId, operatorPubkey, expectedPubkey, problems),
+    signerNow(deps, operatorUserId, operatorPubkey, expectedPubkey, problems),
     foreseeAll(deps, { ...request, documentTypes }, operatorPubkey),
     asked,
   ]);
@@ -110,7 +121,11 @@ export async function planWith(
   const toSign = documents.filter(({ needsSignature }) => needsSignature).length;
   const isAsked = signer !== undefined && problems.length === 0 && toSign > 0;
   const answers = isAsked
-    ? await askSigner({ database: deps.database, configuration, operatorUserId, say }, problems)
+    ? await answersAsItShould(
+        { database: deps.database, configuration, operatorUserId, say },
+        signer,
+        problems,
+      )
     : null;
   requireQuorum(relays, deps.publisher.required, problems);
   return {
@@ -122,7 +137,7 @@ export async function planWith(
     source: await deps.source.describe(),
     standAlready: documents.filter(({ standsAlready }) => standsAlready === true).length,
     toSign,
-    signer: signer === undefined ? null : { ...factsOf(signer, operatorPubkey), answers },
+    signer: signer === undefined ? null : { ...factsOf(signer, operatorPubkey, toSign), answers },
     relays,
     quorum: deps.publisher.required,
     problems,
@@ -173,30 +188,30 @@ async function foreseeAll(
 }
 
 /** What the first activity of a run would find; each failure is a problem here, so that the rest is told as well. */
-async function storedSigner(
-  deps: ActivityDependencies,
+async function signerNow(
+  { database, operatorSigners }: ActivityDependencies,
   operatorUserId: string,
   operatorPubkey: string,
   expectedPubkey: string | undefined,
   problems: Failure[],
-): Promise<SignerRow | undefined> {
-  let signer: SignerRow | undefined;
-  for (const check of [
-    () => requireExpectedKey(operatorPubkey, expectedPubkey),
-    async () => void (signer = await requireSigner(deps, operatorUserId)),
-    () => signer && requireKey(signer, operatorPubkey),
-  ]) {
-    await noting(problems, check);
-  }
+): Promise<SignerRow | LnbitsSigner | undefined> {
+  await noting(problems, () => requireExpectedKey(operatorPubkey, expectedPubkey));
+  const paired = (await findSigner(database, operatorUserId)) ?? null;
+  // One that was paired here is shown also where it cannot be used.
+  let signer: SignerRow | LnbitsSigner | undefined = paired ?? undefined;
+  await noting(problems, async () => {
+    signer = await operatorSigners.current({ operatorUserId, operatorPubkey }, paired);
+  });
   return signer;
 }
 
-async function askSigner(
-  context: Parameters<typeof checkStoredSigner>[0],
+async function answersAsItShould(
+  context: SignerContext,
+  signer: SignerRow | LnbitsSigner,
   problems: Failure[],
 ): Promise<boolean> {
   return noting(problems, async () => {
-    const { kind, pubkey, accountPubkey: key, matchesAccount } = await checkStoredSigner(context);
+    const { kind, pubkey, accountPubkey: key, matchesAccount } = await askSigner(context, signer);
     if (!matchesAccount)
       throw new RepublishError(
         'SignerPubkeyMismatch',
@@ -227,12 +242,23 @@ function requireQuorum(relays: RelayFacts[], required: number, problems: Failure
   });
 }
 
-function factsOf(signer: SignerRow, operatorPubkey: string): Omit<SignerFacts, 'answers'> {
+/** @param toSign documents that would have to be signed */
+export function factsOf(
+  signer: SignerRow | LnbitsSigner,
+  operatorPubkey: string,
+  toSign: number,
+): Omit<SignerFacts, 'answers'> {
+  const { kind, pubkey } = signer;
   return {
-    kind: signer.kind,
-    pubkey: signer.pubkey,
-    matchesAccount: signer.pubkey === operatorPubkey,
-    relays: signer.kind === 'bunker' ? signer.bunkerRelays.map(shownRelay) : [],
+    kind,
+    from: originOfKind(kind),
+    pubkey,
+    matchesAccount: pubkey === operatorPubkey,
+    relays: 'bunkerPubkey' in signer ? (signer.bunkerRelays ?? []).map(shownRelay) : [],
+    uses:
+      kind === 'lnbits-bunker' && toSign > 0
+        ? { nip44_encrypt: toSign, sign_event: toSign, get_public_key: 1 }
+        : null,
   };
 }
 

@@ -46,7 +46,10 @@ export function parseSecretKey(text: string): Uint8Array | undefined {
       return key;
     }
     const decoded = decode(trimmed);
-    return decoded.type === 'nsec' ? decoded.data : undefined;
+    if (decoded.type !== 'nsec') return undefined;
+    // An nsec can spell a number that is no key.
+    getPublicKey(decoded.data);
+    return decoded.data;
   } catch {
     return undefined;
   }

@@ -1,6 +1,4 @@
-import type { Configuration } from '../configuration/schema';
 import { RepublishError } from '../contract/failures';
-import type { Database } from '../database/connection';
 import { beginPairing, findSigner, putSigner, type SignerRow } from '../database/signers';
 import { BunkerClient } from '../nostr/bunker/client';
 import { Limiter } from '../nostr/bunker/limiter';
@@ -10,41 +8,19 @@ import {
   generateSecretKey,
   getPublicKey,
   lockSecretKey,
-  parsePublicKey,
   parseSecretKey,
   unlockSecretKey,
 } from '../nostr/keys';
 import { AddressRefused, type AddressRules, requireAllowedUrl } from '../nostr/relays/address-rules';
-import { Keyring } from '../nostr/signers/keyring';
-import { openSource } from '../sources/open';
-import type { Source } from '../sources/source';
+import {
+  CONNECT_TIMEOUT_MS,
+  factsOf,
+  secretsKey,
+  SecretRefused,
+  type SignerContext,
+  type SignerFacts,
+} from './facts';
 
-export interface SignerContext {
-  database: Database;
-  /** With a secrets key. */
-  configuration: Configuration;
-  operatorUserId: string;
-  /** Where to tell a person what to do meanwhile. */
-  say(text: string): void;
-}
-
-/** What was given as a bunker URI or a key is none. The message never repeats it. */
-class SecretRefused extends Error {
-  override readonly name = 'SecretRefused';
-}
-
-/** A signer as commands show it; keys in hex. */
-export interface SignerFacts {
-  operatorUserId: string;
-  kind: 'local' | 'bunker';
-  pubkey: string;
-  accountPubkey: string | null;
-  matchesAccount: boolean;
-  /** The signer that was the operator's until now, if this one took its place. */
-  replaced?: { kind: 'local' | 'bunker'; pubkey: string };
-}
-
-const CONNECT_TIMEOUT_MS = 5_000;
 const SWITCH_TIMEOUT_MS = 2_000;
 
 /** Keeps an nsec as the operator's current signer, encrypted (NIP-49). */
@@ -62,7 +38,7 @@ export async function addLocalSigner(context: SignerContext, nsec: string): Prom
     ncryptsec: await lockSecretKey(secretKey, secretsKey(context)),
   });
   secretKey.fill(0);
-  return { ...(await facts(context, 'local', pubkey)), ...replacedBy(pubkey, before) };
+  return { ...(await factsOf(context, 'local', pubkey)), ...replacedBy(pubkey, before) };
 }
 
 /**
@@ -91,7 +67,7 @@ export async function addBunkerSigner(context: SignerContext, uri: string): Prom
       bunkerPubkey,
       bunkerRelays: (await movedTo(client)) ?? relays,
     });
-    return { ...(await facts(context, 'bunker', pubkey)), ...replacedBy(pubkey, before) };
+    return { ...(await factsOf(context, 'bunker', pubkey)), ...replacedBy(pubkey, before) };
   } finally {
     client.close();
   }
@@ -141,7 +117,7 @@ export async function addNostrConnectSigner(
       bunkerPubkey,
       bunkerRelays: (await movedTo(client)) ?? relays,
     });
-    return { ...(await facts(context, 'bunker', pubkey)), ...replacedBy(pubkey, before) };
+    return { ...(await factsOf(context, 'bunker', pubkey)), ...replacedBy(pubkey, before) };
   } finally {
     offer.close();
     client?.close();
@@ -204,63 +180,6 @@ async function pair(client: BunkerClient, secret: string | undefined): Promise<s
   return client.getPublicKey();
 }
 
-/**
- * Asks the stored signer which key it signs with.
- *
- * @throws RepublishError SignerNotConfigured, SignerUnlockFailed, SignerTimeout, SignerUnreachable, SignerRefused
- */
-export async function checkStoredSigner(context: SignerContext): Promise<SignerFacts> {
-  const { database, configuration, operatorUserId } = context;
-  const stored = await findSigner(database, operatorUserId);
-  if (stored === undefined)
-    throw new RepublishError('SignerNotConfigured', `operator ${operatorUserId} has no signer`);
-  const keyring = new Keyring({
-    secretsKey: secretsKey(context),
-    bunkerConcurrency: 1,
-    bunkerTimeoutMs: configuration.bunkerTimeoutMs,
-    approvalTimeoutMs: configuration.approvalTimeoutMs,
-    connectTimeoutMs: CONNECT_TIMEOUT_MS,
-    allowPrivateBunkerRelays: configuration.allowPrivateBunkerRelays,
-    onApprovalNeeded: (_, url) => context.say(`the bunker asks for approval; open ${url}`),
-  });
-  try {
-    const pubkey = await keyring.use(stored, (signer) => signer.getPublicKey());
-    return await facts(context, stored.kind, pubkey);
-  } finally {
-    keyring.close();
-  }
-}
-
-async function facts(
-  context: SignerContext,
-  kind: SignerFacts['kind'],
-  pubkey: string,
-): Promise<SignerFacts> {
-  const { operatorUserId } = context;
-  const row = await withSource(context, (source) => source.account(operatorUserId));
-  const accountPubkey = parsePublicKey(row?.pubkey ?? '') ?? null;
-  return { operatorUserId, kind, pubkey, accountPubkey, matchesAccount: accountPubkey === pubkey };
-}
-
-/** Lends LNbits' database, as far as accounts go: no document type is read here. */
-async function withSource<T>(
-  { database, configuration }: SignerContext,
-  work: (source: Source) => Promise<T>,
-): Promise<T> {
-  const { databaseUrl = '', lnbitsDatabaseUrl = databaseUrl, preset, queries } = configuration;
-  const source = openSource({
-    url: lnbitsDatabaseUrl,
-    preset,
-    queries: { ...queries, documentTypes: [] },
-    ledger: { url: databaseUrl, database },
-  });
-  try {
-    return await work(source);
-  } finally {
-    await source.close();
-  }
-}
-
 function readUri(uri: string, addressRules: AddressRules): ReturnType<typeof parseBunkerUri> {
   try {
     const address = parseBunkerUri(uri);
@@ -274,9 +193,4 @@ function readUri(uri: string, addressRules: AddressRules): ReturnType<typeof par
         : message,
     );
   }
-}
-
-function secretsKey({ configuration }: SignerContext): string {
-  if (configuration.secretsKey === undefined) throw new SecretRefused('REPUBLISH_SECRETS_KEY is not set');
-  return configuration.secretsKey;
 }

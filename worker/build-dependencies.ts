@@ -19,6 +19,7 @@ import { RelayPool } from '../nostr/relays/pool';
 import { RelayPublisher } from '../nostr/relays/publisher';
 import { shownRelay } from '../nostr/relays/url';
 import { Keyring } from '../nostr/signers/keyring';
+import { OperatorSigners } from '../nostr/signers/operator-signers';
 
 /** The parts of the configuration that a worker cannot do without. */
 export type WorkerConfiguration = Configuration & {
@@ -117,6 +118,11 @@ export function buildDependencies(
       readState: stateReading({ source, documentTypes, maxStateBytes: configuration.maxStateBytes }),
       documentTypes,
       keyring,
+      operatorSigners: new OperatorSigners({
+        signers: configuration.signers,
+        bunkerRelays: configuration.lnbitsBunkerRelays,
+        accounts: source,
+      }),
       publisher,
       fingerprintKey: deriveFingerprintKey(configuration.secretsKey),
       maxStateBytes: configuration.maxStateBytes,

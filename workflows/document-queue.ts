@@ -49,6 +49,7 @@ const ALIKE_FOR_ALL: ReadonlySet<FailureType> = new Set([
   'SignerNotConfigured',
   'SignerPubkeyMismatch',
   'SignerUnlockFailed',
+  'SignerUnreadable',
   'RelayQuorumNotReached',
   'DatabaseUnavailable',
   'ActivityTimeout',

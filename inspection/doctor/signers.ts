@@ -2,9 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Configuration } from '../../configuration/schema';
 import { remedyFor, RepublishError } from '../../contract/failures';
 import { type Database, openDatabase } from '../../database/connection';
-import { findSigner, listSigners, type SignerRow } from '../../database/signers';
 import { Limiter } from '../../nostr/bunker/limiter';
-import { checkStoredSigner } from '../../pairing/signers';
+import { checkCurrentSigner, type CurrentSigner, listCurrentSigners } from '../../pairing/current-signers';
+import type { SignerContext } from '../../pairing/facts';
 import { check, type Finding, findingsOf } from './finding';
 
 /** What a bunker is given here: a doctor's round must end, also where a run would go on waiting. */
@@ -14,7 +14,8 @@ const AT_ONCE = 16;
 const ALL_MS = 60_000;
 
 /**
- * Does the secrets key open each stored signer, does the signer answer, and is its key the account's? Nothing is signed.
+ * Does the secrets key open each stored signer, can the account's own be read, does the signer answer, and is its key the account's?
+ * Nothing is signed.
  *
  * @param say told where a person has to approve
  */
@@ -26,20 +27,15 @@ export async function checkSigners(
   const database = openDatabase({ url: configuration.databaseUrl, maxConnections: 4 });
   try {
     return await check('signer', 'all', ALL_MS + 5_000, async () => {
-      const signers = await signersToCheck(database, operatorUserId);
+      const signers = await listCurrentSigners({ database, configuration }, operatorUserId);
       if (signers.length === 0) return [noSigner(operatorUserId)];
       const findings = await checkEach(database, configuration, signers, say);
-      return [...secretsKeyFinding(findings, signers.length), ...findings];
+      const stored = signers.filter(({ signer }) => 'addedAt' in signer).length;
+      return [...(stored === 0 ? [] : secretsKeyFinding(findings, stored)), ...findings];
     });
   } finally {
     await database.close();
   }
-}
-
-async function signersToCheck(database: Database, operatorUserId: string | undefined): Promise<SignerRow[]> {
-  if (operatorUserId === undefined) return listSigners(database);
-  const signer = await findSigner(database, operatorUserId);
-  return signer === undefined ? [] : [signer];
 }
 
 function noSigner(operatorUserId: string | undefined): Finding {
@@ -58,7 +54,7 @@ function noSigner(operatorUserId: string | undefined): Finding {
 async function checkEach(
   database: Database,
   configuration: Configuration,
-  signers: SignerRow[],
+  signers: CurrentSigner[],
   say: (text: string) => void,
 ): Promise<Finding[]> {
   const limiter = new Limiter(AT_ONCE);
@@ -76,7 +72,7 @@ async function checkEach(
     signers.map(async (signer): Promise<Finding> => {
       const { operatorUserId } = signer;
       const asked = limiter.run(
-        () => checkOne({ database, configuration: bounded, operatorUserId, say }, signer),
+        () => checkOne({ database, configuration: bounded, operatorUserId, say }),
         ended.signal,
       );
       asked.catch(() => undefined);
@@ -95,17 +91,17 @@ async function checkEach(
 
 const CANNOT_BE_OPENED = 'its stored key does not open with this secrets key';
 
-async function checkOne(
-  context: Parameters<typeof checkStoredSigner>[0],
-  { kind }: SignerRow,
-): Promise<Finding> {
+async function checkOne(context: SignerContext): Promise<Finding> {
   const { operatorUserId } = context;
   const { ok, fail } = findingsOf('signer', operatorUserId);
   try {
-    const { pubkey, accountPubkey, matchesAccount } = await checkStoredSigner(context);
-    if (matchesAccount) return ok(`the ${kind} signer answers, and its key is the account's`);
+    const { kind, from, pubkey, accountPubkey, matchesAccount } = await checkCurrentSigner(context);
+    const named = from === 'lnbits' ? `LNbits' own signer (${kind})` : `the ${kind} signer`;
+    // nsecbunkerd tells its key to everybody, and asking for more would spend what LNbits lives on.
+    const unproven = kind === 'lnbits-bunker' ? '; whether it may encrypt and sign was not asked' : '';
+    if (matchesAccount) return ok(`${named} answers, and its key is the account's${unproven}`);
     return fail(
-      `the ${kind} signer signs as ${pubkey}, the account's public key is ${accountPubkey ?? 'not set'}`,
+      `${named} signs as ${pubkey}, the account's public key is ${accountPubkey ?? 'not set'}`,
       remedyFor('SignerPubkeyMismatch').replaceAll('<operator>', operatorUserId),
     );
   } catch (thrown) {

@@ -41,7 +41,7 @@ async function checkQueries(
   documentTypes: readonly DocumentType[],
   operatorUserId: string | undefined,
 ): Promise<Finding[]> {
-  const operator = operatorUserId ?? (await someOperator(configuration));
+  const operator = operatorUserId ?? (await someOperator(configuration, source));
   const account = await run('queries.account', operator, async () =>
     (await source.account(operator ?? NOBODY)) === undefined && operator !== undefined
       ? `has no account ${operator}`
@@ -60,8 +60,20 @@ async function checkQueries(
   return [account, finding, ...documents];
 }
 
-/** One whose signer is stored: of the others nobody has said that they are operators. */
-async function someOperator({ databaseUrl }: Configuration): Promise<string | undefined> {
+/** One who has a signer here, or else anybody with a machine. */
+async function someOperator(configuration: Configuration, source: Source): Promise<string | undefined> {
+  const paired = await somePairedOperator(configuration);
+  if (paired !== undefined) return paired;
+  try {
+    return (await source.operators({ limit: 1 }))[0];
+  } catch (thrown) {
+    // That the query does not run is told where it is tried.
+    if (thrown instanceof RepublishError) return undefined;
+    throw thrown;
+  }
+}
+
+async function somePairedOperator({ databaseUrl }: Configuration): Promise<string | undefined> {
   if (databaseUrl === undefined) return undefined;
   const database: Database = openDatabase({ url: databaseUrl, maxConnections: 1 });
   try {

@@ -34,6 +34,8 @@ export interface BunkerClientOptions {
   limiter: Limiter;
   /** Likewise: finds the rate at which the bunker's relays pass requests on. Absent: one of its own. */
   pacer?: Pacer;
+  /** What silence may mean with this bunker, for the message of a request that had no answer. */
+  silenceMayMean?: string | undefined;
   /** The page on which a person approves a request. It is a secret of the operator's: never log it. */
   onApprovalNeeded?(url: string): void;
   telemetry?: Telemetry | undefined;
@@ -296,7 +298,9 @@ export class BunkerClient implements Signer {
 
   #hint(): string {
     if (this.#nip04) return '; it answers with NIP-04, which is no longer allowed: update the bunker';
-    return this.#unreadable > 0 ? `; ${this.#unreadable} unreadable messages came in its name` : '';
+    if (this.#unreadable > 0) return `; ${this.#unreadable} unreadable messages came in its name`;
+    const { silenceMayMean } = this.options;
+    return silenceMayMean === undefined ? '' : `; ${silenceMayMean}`;
   }
 
   /**

@@ -4,7 +4,7 @@ import WebSocket from 'ws';
 import { ensureError } from '../../contract/failures';
 import { hasEventShape, type SignedEvent } from '../events';
 import { FloodGuard, type MessageRate } from './flood-guard';
-import { type AuthReply, authEvent, type RelayIdentity } from './identity';
+import { type AuthReply, authEvent, AuthWithheld, type RelayIdentity } from './identity';
 import { type AddressRules, lookupWithin, requireAllowedUrl } from './address-rules';
 import { plainText } from './plain-text';
 
@@ -181,8 +181,9 @@ export class RelayConnection {
     if (known !== undefined) return known;
     const reply = this.#authenticateAs(identity, challenge, timeoutMs);
     this.#authentications.set(key, reply);
-    // A signer that did not answer may do so the next time.
-    if ((await reply).kind === 'failed') this.#authentications.delete(key);
+    // A signer that did not answer may do so the next time, and one that may not be asked be replaced by one that may.
+    const { kind } = await reply;
+    if (kind === 'failed' || kind === 'withheld') this.#authentications.delete(key);
     return reply;
   }
 
@@ -195,7 +196,9 @@ export class RelayConnection {
     try {
       event = await sign(authEvent(pubkey, this.url, challenge));
     } catch (thrown) {
-      return { kind: 'failed', reason: `no signature for it: ${ensureError(thrown).message}` };
+      const { message } = ensureError(thrown);
+      const kind = thrown instanceof AuthWithheld ? 'withheld' : 'failed';
+      return { kind, reason: `no signature for it: ${message}` };
     }
     const reply = await this.#sendForOk('AUTH', event, timeoutMs);
     if (reply.kind === 'silent') return { kind: 'failed', reason: 'no answer to it' };

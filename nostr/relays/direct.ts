@@ -35,7 +35,8 @@ export class DirectRelay implements DocumentRelay {
   async place(event: SignedEvent, address: Address, { seen, identity }: Asking = {}): Promise<Placed> {
     const connection = await this.pool.get(this.options.url);
     const introduced = await this.#introduce(connection, identity);
-    if (introduced?.kind === 'refused') return notAuthenticated(introduced);
+    if (introduced?.kind === 'refused' || introduced?.kind === 'withheld')
+      return notAuthenticated(introduced);
     const before = decidedBefore(seen ?? (await this.#sighting(connection, address, identity)), event);
     if (before !== undefined) return before;
 
@@ -120,9 +121,9 @@ function demandsIdentity(reply: PublishReply): boolean {
 
 /** A relay that does not take the operator's key will not take it later either; a signer that is silent may answer later. */
 function notAuthenticated(reply: Exclude<AuthReply, { kind: 'accepted' }>): Placed {
-  return reply.kind === 'refused'
-    ? { standing: { state: 'refused', detail: why(reply) }, final: true }
-    : { standing: { state: 'unreachable', detail: why(reply) } };
+  return reply.kind === 'failed'
+    ? { standing: { state: 'unreachable', detail: why(reply) } }
+    : { standing: { state: 'refused', detail: why(reply) }, final: true };
 }
 
 function why({ kind, reason }: Exclude<AuthReply, { kind: 'accepted' }>): string {

@@ -1,7 +1,8 @@
+import { RepublishError } from '../../contract/failures';
 import type { SignedEvent, UnsignedEvent } from '../events';
 
 /** Answer to a relay's challenge (NIP-42). */
-const AUTH_KIND = 22242;
+export const AUTH_KIND = 22242;
 
 /** Whoever reads and publishes, for relays that want to know. */
 export interface RelayIdentity {
@@ -11,8 +12,18 @@ export interface RelayIdentity {
   sign(event: UnsignedEvent): Promise<SignedEvent>;
 }
 
-/** What came of an answer to a challenge. `failed`: it could not be given now, and may be later. */
-export type AuthReply = { kind: 'accepted' } | { kind: 'refused' | 'failed'; reason: string };
+/**
+ * What came of an answer to a challenge. `failed`: it could not be given now, and may be later. `withheld`: the signer that there
+ * is is never asked for one, which for the document is the same as a refusal.
+ */
+export type AuthReply = { kind: 'accepted' } | { kind: 'refused' | 'failed' | 'withheld'; reason: string };
+
+/** Thrown by a signer that may not be asked for an answer to a relay's challenge. */
+export class AuthWithheld extends RepublishError {
+  constructor(why: string) {
+    super('SignerRefused', why);
+  }
+}
 
 /** The answer to a challenge, before its signature. */
 export function authEvent(pubkey: string, relayUrl: string, challenge: string): UnsignedEvent {

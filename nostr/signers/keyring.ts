@@ -1,9 +1,12 @@
+import { createHash } from 'node:crypto';
 import type { SignerLoad, Telemetry } from '../../contract/telemetry';
 import { BunkerClient } from '../bunker/client';
 import { Limiter } from '../bunker/limiter';
 import { Pacer } from '../bunker/pacer';
 import { MAX_RELAYS } from '../bunker/uri';
 import { unlockSecretKey } from '../keys';
+import type { LnbitsSigner } from './lnbits';
+import { LNBITS_CONCURRENCY, LNBITS_SILENCE, lnbitsClient } from './lnbits-client';
 import { createLocalSigner } from './local';
 import type { Signer } from './signer';
 
@@ -26,6 +29,12 @@ export interface KeyringOptions {
   telemetry?: Telemetry;
 }
 
+/** A signer that can be opened: one that was paired here, or the account's own. */
+export type CurrentSigner = StoredSigner | LnbitsSigner;
+
+/** A signer that asks a bunker. */
+type OfBunker = Extract<CurrentSigner, { bunkerPubkey: string }>;
+
 /** How long an unused signer keeps its connection and its key in memory. */
 const IDLE_MS = 60_000;
 
@@ -37,7 +46,7 @@ interface Entry {
 }
 
 /**
- * The open signers of this process: one for each stored signer, shared by all documents that need it, and closed (its
+ * The open signers of this process: one for each signer, shared by all documents that need it, and closed (its
  * key wiped) a while after the last one is done.
  */
 export class Keyring {
@@ -51,7 +60,7 @@ export class Keyring {
   constructor(private readonly options: KeyringOptions) {}
 
   /** Lends the signer to `work`. */
-  async use<T>(stored: StoredSigner, work: (signer: Signer) => Promise<T>): Promise<T> {
+  async use<T>(stored: CurrentSigner, work: (signer: Signer) => Promise<T>): Promise<T> {
     const entry = this.#entryOf(stored);
     clearTimeout(entry.idleTimer);
     entry.users += 1;
@@ -86,7 +95,7 @@ export class Keyring {
     return load;
   }
 
-  #entryOf(stored: StoredSigner): Entry {
+  #entryOf(stored: CurrentSigner): Entry {
     const identity = identityOf(stored);
     let entry = this.#entries.get(identity);
     if (entry === undefined) {
@@ -98,36 +107,47 @@ export class Keyring {
     return entry;
   }
 
-  async #open(stored: StoredSigner): Promise<Signer> {
-    const secretKey = await unlockSecretKey(stored.ncryptsec, this.options.secretsKey);
-    return this.#signerFor(stored, secretKey);
+  async #open(stored: CurrentSigner): Promise<Signer> {
+    switch (stored.kind) {
+      case 'local':
+        return createLocalSigner(await unlockSecretKey(stored.ncryptsec, this.options.secretsKey));
+      case 'bunker':
+        return this.#clientFor(stored, await unlockSecretKey(stored.ncryptsec, this.options.secretsKey));
+      case 'lnbits-local':
+        return createLocalSigner(stored.secretKey());
+      case 'lnbits-bunker':
+        return lnbitsClient(this.#clientFor(stored, stored.secretKey()));
+    }
   }
 
-  #signerFor(stored: StoredSigner, secretKey: Uint8Array): Signer {
-    if (stored.kind === 'local') return createLocalSigner(secretKey);
+  /** @param secretKey the client's; wiped here */
+  #clientFor(signer: OfBunker, secretKey: Uint8Array): BunkerClient {
     const client = new BunkerClient({
-      bunkerPubkey: stored.bunkerPubkey,
-      relays: stored.bunkerRelays.slice(0, MAX_RELAYS),
+      bunkerPubkey: signer.bunkerPubkey,
+      relays: signer.bunkerRelays.slice(0, MAX_RELAYS),
       clientSecretKey: secretKey,
       requestTimeoutMs: this.options.bunkerTimeoutMs,
       approvalTimeoutMs: this.options.approvalTimeoutMs,
       connectTimeoutMs: this.options.connectTimeoutMs,
-      addressRules: { allowPrivate: this.options.allowPrivateBunkerRelays },
-      ...this.#sharedFor(stored),
-      onApprovalNeeded: (url) => this.options.onApprovalNeeded?.(stored.bunkerPubkey, url),
+      // The relays of LNbits' bunker are named by whoever runs this, and not by a stranger's URI.
+      addressRules: {
+        allowPrivate: signer.kind === 'lnbits-bunker' || this.options.allowPrivateBunkerRelays,
+      },
+      ...this.#sharedFor(signer),
+      silenceMayMean: signer.kind === 'lnbits-bunker' ? LNBITS_SILENCE : undefined,
+      onApprovalNeeded: (url) => this.options.onApprovalNeeded?.(signer.bunkerPubkey, url),
       telemetry: this.options.telemetry,
     });
     secretKey.fill(0);
     return client;
   }
 
-  #sharedFor({ bunkerPubkey, bunkerRelays }: StoredSigner & { kind: 'bunker' }): {
-    limiter: Limiter;
-    pacer: Pacer;
-  } {
-    const key = [bunkerPubkey, ...bunkerRelays.toSorted()].join(' ');
+  #sharedFor({ kind, bunkerPubkey, bunkerRelays }: OfBunker): { limiter: Limiter; pacer: Pacer } {
+    const { bunkerConcurrency } = this.options;
+    const isLnbits = kind === 'lnbits-bunker';
+    const key = [kind, bunkerPubkey, ...bunkerRelays.toSorted()].join(' ');
     const shared = this.#shared.get(key) ?? {
-      limiter: new Limiter(this.options.bunkerConcurrency),
+      limiter: new Limiter(isLnbits ? Math.min(LNBITS_CONCURRENCY, bunkerConcurrency) : bunkerConcurrency),
       pacer: new Pacer(),
     };
     this.#shared.set(key, shared);
@@ -161,9 +181,24 @@ export class Keyring {
   }
 }
 
-/** A signer that is stored anew is another signer, also for the same operator. */
-function identityOf(stored: StoredSigner): string {
-  return stored.kind === 'local'
-    ? stored.ncryptsec
-    : [stored.ncryptsec, stored.bunkerPubkey, ...stored.bunkerRelays].join(' ');
+/** A signer that is stored anew is another signer, also for the same operator. So is one whose key is another. */
+function identityOf(signer: CurrentSigner): string {
+  switch (signer.kind) {
+    case 'local':
+      return signer.ncryptsec;
+    case 'bunker':
+      return [signer.ncryptsec, signer.bunkerPubkey, ...signer.bunkerRelays].join(' ');
+    case 'lnbits-local':
+      return [signer.kind, hashOf(signer)].join(' ');
+    case 'lnbits-bunker':
+      return [signer.kind, hashOf(signer), signer.bunkerPubkey, ...signer.bunkerRelays].join(' ');
+  }
+}
+
+/** Tells keys apart without being one: what a map is keyed by stays in memory, and is seen in every heap dump. */
+function hashOf(signer: LnbitsSigner): string {
+  const secretKey = signer.secretKey();
+  const hash = createHash('sha256').update('republish keyring').update(secretKey).digest('hex');
+  secretKey.fill(0);
+  return hash;
 }

@@ -159,7 +159,16 @@ function signerLine({ signer, toSign }: RepublishPlan): string {
       : signer.answers
         ? 'answers'
         : 'does not answer as it should';
-  return `${signer.kind}; ${key}; ${answer}`;
+  const origin = signer.from === 'lnbits' ? `${signer.kind} (LNbits' own)` : signer.kind;
+  return [origin, key, answer, ...usesOf(signer)].join('; ');
+}
+
+/** What a run would spend of what LNbits lives on; a cap that is used up is silence. */
+function usesOf({ uses }: NonNullable<RepublishPlan['signer']>): string[] {
+  if (uses === null) return [];
+  return [
+    `a run needs ${uses.nip44_encrypt} nip44_encrypt and ${uses.sign_event} sign_event of LNbits' own client (and ${uses.get_public_key} get_public_key)`,
+  ];
 }
 
 function relayRow(facts: RelayFacts): string[] {

@@ -3,6 +3,7 @@ import type { NostrConnectOptions } from '../../../pairing/signers';
 import { EXIT } from '../exit-codes';
 import { print, printJson, say } from '../output';
 import { fittedTable } from '../terminal/table';
+import type { CurrentSigner } from '../../../pairing/current-signers';
 
 export function registerSigner(program: Command): void {
   const signer = program
@@ -29,7 +30,9 @@ export function registerSigner(program: Command): void {
 
   signer
     .command('list')
-    .description('Lists the signers: whose, of which kind, and which key they sign with.')
+    .description(
+      "Lists the signers: whose, from where (paired here or, with signers: lnbits, the account's own), of which kind, and which key they sign with.",
+    )
     .option('--json', 'as JSON on stdout')
     .addHelpText('before', 'Example: republish signer list\n')
     .action(list);
@@ -136,39 +139,71 @@ async function offerOptions(
   };
 }
 
+/** Where a signer comes from, for a person. */
+const ORIGINS = { paired: 'paired here', lnbits: "LNbits' own" } as const;
+
 async function list({ json }: { json?: true }): Promise<void> {
   const { withDatabase } = await import('../database.js');
-  const { listSigners } = await import('../../../database/signers.js');
-  const rows = await withDatabase((database) => listSigners(database));
-  // ncryptsec stays out, also of JSON: it is only as strong as the secrets key.
-  const signers = rows.map(({ ncryptsec: _, ...signer }) => signer);
+  const { listCurrentSigners } = await import('../../../pairing/current-signers.js');
+  const signers = await withDatabase(async (database, configuration) =>
+    (await listCurrentSigners({ database, configuration })).map(shown),
+  );
   if (json) return printJson(signers);
   if (signers.length === 0)
     return print('no signers; add one with: republish signer add <operator> --bunker');
   print(
     fittedTable(
-      ['operator', 'kind', 'signs as', 'added', 'relays'],
-      signers.map((signer) => [
-        signer.operatorUserId,
-        signer.kind,
-        signer.pubkey,
-        signer.addedAt,
-        signer.kind === 'bunker' ? signer.bunkerRelays.join(' ') : '',
-      ]),
+      ['operator', 'from', 'kind', 'signs as', 'added', 'relays'],
+      signers.map((signer) =>
+        'problem' in signer
+          ? [signer.operatorUserId, '', '', `${signer.problem.type}: ${signer.problem.message}`, '', '']
+          : [
+              signer.operatorUserId,
+              ORIGINS[signer.from],
+              signer.kind,
+              signer.pubkey,
+              signer.addedAt ?? '',
+              signer.bunkerRelays?.join(' ') ?? '',
+            ],
+      ),
     ),
   );
 }
 
+/** What is shown of a signer. No key of it, also not encrypted: that is only as strong as the secrets key. */
+function shown({ operatorUserId, signer }: CurrentSigner) {
+  if ('message' in signer) return { operatorUserId, problem: signer };
+  const { kind, pubkey } = signer;
+  return {
+    operatorUserId,
+    from: 'addedAt' in signer ? ('paired' as const) : ('lnbits' as const),
+    kind,
+    pubkey,
+    ...('addedAt' in signer ? { addedAt: signer.addedAt } : {}),
+    ...('bunkerPubkey' in signer
+      ? { bunkerPubkey: signer.bunkerPubkey, bunkerRelays: signer.bunkerRelays }
+      : {}),
+  };
+}
+
 async function check(operator: string, { json }: { json?: true }): Promise<void> {
   const { withDatabase } = await import('../database.js');
-  const { checkStoredSigner } = await import('../../../pairing/signers.js');
+  const { checkCurrentSigner } = await import('../../../pairing/current-signers.js');
   const checked = await withDatabase(
     (database, configuration) =>
-      checkStoredSigner({ database, configuration, operatorUserId: operator, say }),
+      checkCurrentSigner({ database, configuration, operatorUserId: operator, say }),
     ['secretsKey'],
   );
   if (json) printJson(checked);
-  else print(`the ${checked.kind} signer of operator ${operator} answers and signs as ${checked.pubkey}`);
+  else
+    print(
+      `the ${checked.kind} signer of operator ${operator} (${ORIGINS[checked.from]}) answers and signs as ${checked.pubkey}`,
+    );
+  if (checked.kind === 'lnbits-bunker' && checked.matchesAccount) {
+    say(
+      'nsecbunkerd tells its key to everybody: whether the client of LNbits may encrypt and sign is seen with the first document',
+    );
+  }
   if (checked.matchesAccount) return;
   say(
     `error: the account's public key is ${checked.accountPubkey ?? 'not set'}; pair the account's own signer, or correct the account`,

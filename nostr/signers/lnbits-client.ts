@@ -1,0 +1,39 @@
+import { RepublishError } from '../../contract/failures';
+import type { BunkerClient } from '../bunker/client';
+import { AUTH_KIND, AuthWithheld } from '../relays/identity';
+import type { Signer } from './signer';
+
+/** Places at a bunker that is asked with LNbits' own client key: LNbits lives on that key, and its requests come first. */
+export const LNBITS_CONCURRENCY = 2;
+
+/** nsecbunkerd refuses most things without a word. */
+export const LNBITS_SILENCE =
+  'nsecbunkerd is silent where the client of LNbits was not granted nip44_encrypt and sign_event:30078, its use is capped and used up, or the key is locked';
+
+/** The kind of documents: what LNbits' client was granted, as far as it is documented. */
+const GRANTED_KIND = 30078;
+
+/**
+ * A bunker that is asked with LNbits' own client key, and so for nothing but get_public_key, nip44_encrypt and sign_event of
+ * documents. `connect` and `switch_relays` could change what LNbits relies on, and what was never granted nsecbunkerd answers with
+ * silence: an answer to a relay's challenge (kind 22242) would cost its time-out for each relay.
+ */
+export function lnbitsClient(client: BunkerClient): Signer {
+  return {
+    getPublicKey: (call) => client.getPublicKey(call),
+    nip44Encrypt: (peer, plaintext, call) => client.nip44Encrypt(peer, plaintext, call),
+    signEvent: async (event, call) => {
+      if (event.kind === GRANTED_KIND) return client.signEvent(event, call);
+      if (event.kind === AUTH_KIND) {
+        throw new AuthWithheld(
+          "LNbits' own bunker client is not asked to authenticate to relays (NIP-42); pair a bunker for that: republish signer add",
+        );
+      }
+      throw new RepublishError(
+        'SignerRefused',
+        `LNbits' own bunker client is asked for kind ${GRANTED_KIND} only, not for kind ${event.kind}`,
+      );
+    },
+    close: () => client.close(),
+  };
+}

@@ -1,0 +1,129 @@
+import { type Failure, RepublishError } from '../contract/failures';
+import { findSigner, listSigners, type SignerRow } from '../database/signers';
+import { Limiter } from '../nostr/bunker/limiter';
+import { Keyring } from '../nostr/signers/keyring';
+import type { LnbitsSigner } from '../nostr/signers/lnbits';
+import { OperatorSigners, originOf } from '../nostr/signers/operator-signers';
+import {
+  accountKey,
+  type Accounts,
+  CONNECT_TIMEOUT_MS,
+  factsOf,
+  secretsKey,
+  type SignerContext,
+  type SignerFacts,
+  withAccounts,
+} from './facts';
+
+/**
+ * Asks the operator's current signer which key it signs with.
+ *
+ * @throws RepublishError SignerNotConfigured, SignerUnlockFailed, SignerUnreadable, SignerPubkeyMismatch (the account's own
+ *   signer is another key's), OperatorNotFound, SignerTimeout, SignerUnreachable, SignerRefused
+ */
+export async function checkCurrentSigner(context: SignerContext): Promise<SignerFacts> {
+  const signer = await withAccounts(context, (accounts) =>
+    currentSigner({ ...context, accounts }, context.operatorUserId),
+  );
+  return askSigner(context, signer);
+}
+
+/** Asks this signer which key it signs with. */
+export async function askSigner(
+  context: SignerContext,
+  signer: SignerRow | LnbitsSigner,
+): Promise<SignerFacts> {
+  const { configuration } = context;
+  const keyring = new Keyring({
+    secretsKey: secretsKey(context),
+    bunkerConcurrency: 1,
+    bunkerTimeoutMs: configuration.bunkerTimeoutMs,
+    approvalTimeoutMs: configuration.approvalTimeoutMs,
+    connectTimeoutMs: CONNECT_TIMEOUT_MS,
+    allowPrivateBunkerRelays: configuration.allowPrivateBunkerRelays,
+    onApprovalNeeded: (_, url) => context.say(`the bunker asks for approval; open ${url}`),
+  });
+  try {
+    const pubkey = await keyring.use(signer, (open) => open.getPublicKey());
+    return await factsOf(context, signer.kind, pubkey);
+  } finally {
+    keyring.close();
+  }
+}
+
+type Context = Pick<SignerContext, 'database' | 'configuration'> & { accounts: Accounts };
+
+/** One that was paired here is given also where it is another key's, so that it can be said which. */
+async function currentSigner(context: Context, operatorUserId: string): Promise<SignerRow | LnbitsSigner> {
+  const { signers } = context.configuration;
+  const paired = (await findSigner(context.database, operatorUserId)) ?? null;
+  const operatorPubkey = signers === 'paired' ? null : await accountKey(context.accounts, operatorUserId);
+  if (operatorPubkey === null || originOf(signers, paired, operatorPubkey) === 'paired') {
+    if (paired !== null) return paired;
+    throw signers === 'lnbits'
+      ? new RepublishError('OperatorNotFound', `no account with id ${operatorUserId} and a valid public key`)
+      : new RepublishError('SignerNotConfigured', `operator ${operatorUserId} has no signer`);
+  }
+  return operatorSigners(context).current({ operatorUserId, operatorPubkey }, paired);
+}
+
+function operatorSigners(context: Context): OperatorSigners {
+  const { signers, lnbitsBunkerRelays } = context.configuration;
+  return new OperatorSigners({ signers, bunkerRelays: lnbitsBunkerRelays, accounts: context.accounts });
+}
+
+/** An operator and the signer that is theirs now, or why there is none. */
+export interface CurrentSigner {
+  operatorUserId: string;
+  signer: SignerRow | LnbitsSigner | Failure;
+}
+
+const PAGE = 500;
+const READ_AT_ONCE = 4;
+
+/**
+ * The current signers of all operators, in the order of their ids: those that were paired here and, where the configuration says so,
+ * those of all other operators of the installation. No bunker is asked.
+ *
+ * @param only this operator
+ */
+export function listCurrentSigners(
+  context: Pick<SignerContext, 'database' | 'configuration'>,
+  only?: string,
+): Promise<CurrentSigner[]> {
+  return withAccounts(context, (accounts) => listWith({ ...context, accounts }, only));
+}
+
+async function listWith(context: Context, only: string | undefined): Promise<CurrentSigner[]> {
+  const ofOne = async (operatorUserId: string): Promise<CurrentSigner> => ({
+    operatorUserId,
+    signer: await currentSigner(context, operatorUserId).catch(failureOf),
+  });
+  const paired = await listSigners(context.database);
+  if (context.configuration.signers === 'paired') {
+    return paired
+      .filter(({ operatorUserId }) => only === undefined || only === operatorUserId)
+      .map((signer) => ({ operatorUserId: signer.operatorUserId, signer }));
+  }
+  if (only !== undefined) return [await ofOne(only)];
+  const ids = new Set(paired.map(({ operatorUserId }) => operatorUserId));
+  for await (const id of allOperators(context)) ids.add(id);
+  const limiter = new Limiter(READ_AT_ONCE);
+  return Promise.all([...ids].sort().map((id) => limiter.run(() => ofOne(id))));
+}
+
+async function* allOperators({ accounts }: Context): AsyncGenerator<string> {
+  for (let after: string | undefined; ;) {
+    const page = await accounts.operators({ after, limit: PAGE });
+    yield* page;
+    if (page.length < PAGE) return;
+    after = page.at(-1);
+  }
+}
+
+/** What is wrong with one operator's signer is told beside the others; what is wrong with a database is not. */
+function failureOf(thrown: unknown): Failure {
+  if (thrown instanceof RepublishError && !/^(Database|Source)/.test(thrown.type))
+    return { type: thrown.type, message: thrown.message };
+  throw thrown;
+}

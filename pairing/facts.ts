@@ -1,0 +1,89 @@
+import type { Configuration } from '../configuration/schema';
+import type { Database } from '../database/connection';
+import type { SignerRow } from '../database/signers';
+import { parsePublicKey } from '../nostr/keys';
+import type { LnbitsSigner } from '../nostr/signers/lnbits';
+import type { SignerOrigin } from '../nostr/signers/operator-signers';
+import { openSource } from '../sources/open';
+import type { Source } from '../sources/source';
+
+export interface SignerContext {
+  database: Database;
+  /** With a secrets key. */
+  configuration: Configuration;
+  operatorUserId: string;
+  /** Where to tell a person what to do meanwhile. */
+  say(text: string): void;
+}
+
+export type SignerKind = (SignerRow | LnbitsSigner)['kind'];
+
+/** A signer as commands show it; keys in hex. */
+export interface SignerFacts {
+  operatorUserId: string;
+  kind: SignerKind;
+  /** Whether it was paired here, or is the account's own as LNbits keeps it. */
+  from: SignerOrigin;
+  pubkey: string;
+  accountPubkey: string | null;
+  matchesAccount: boolean;
+  /** The signer that was the operator's until now, if this one took its place. */
+  replaced?: { kind: SignerKind; pubkey: string };
+}
+
+/** What was given as a bunker URI or a key is none. The message never repeats it. */
+export class SecretRefused extends Error {
+  override readonly name = 'SecretRefused';
+}
+
+export const CONNECT_TIMEOUT_MS = 5_000;
+
+/** What signers need of LNbits. */
+export type Accounts = Pick<Source, 'account' | 'signer' | 'operators'>;
+
+/** Lends LNbits' database, as far as accounts go: no document type is read here. */
+export async function withAccounts<T>(
+  { database, configuration }: Pick<SignerContext, 'database' | 'configuration'>,
+  work: (accounts: Accounts) => Promise<T>,
+): Promise<T> {
+  const { databaseUrl = '', lnbitsDatabaseUrl = databaseUrl, preset, queries } = configuration;
+  const source = openSource({
+    url: lnbitsDatabaseUrl,
+    preset,
+    queries: { ...queries, documentTypes: [] },
+    ledger: { url: databaseUrl, database },
+  });
+  try {
+    return await work(source);
+  } finally {
+    await source.close();
+  }
+}
+
+/** The account's key, hex; null: it has none that is valid, or there is no such account. */
+export async function accountKey(accounts: Accounts, operatorUserId: string): Promise<string | null> {
+  const row = await accounts.account(operatorUserId);
+  return parsePublicKey(row?.pubkey ?? '') ?? null;
+}
+
+/** @param pubkey that the signer has just named */
+export async function factsOf(
+  context: SignerContext,
+  kind: SignerKind,
+  pubkey: string,
+): Promise<SignerFacts> {
+  const { operatorUserId } = context;
+  const accountPubkey = await withAccounts(context, (accounts) => accountKey(accounts, operatorUserId));
+  const from = originOfKind(kind);
+  return { operatorUserId, kind, from, pubkey, accountPubkey, matchesAccount: accountPubkey === pubkey };
+}
+
+export function originOfKind(kind: SignerKind): SignerOrigin {
+  return kind.startsWith('lnbits-') ? 'lnbits' : 'paired';
+}
+
+/** @throws SecretRefused */
+export function secretsKey({ configuration }: Pick<SignerContext, 'configuration'>): string {
+  if (configuration.secretsKey === undefined) throw new SecretRefused('REPUBLISH_SECRETS_KEY is not set');
+  return configuration.secretsKey;
+}
