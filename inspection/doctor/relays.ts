@@ -36,7 +36,8 @@ function findingsOfRelay(facts: RelayFacts, { maxStateBytes }: Configuration): F
     return [
       fail(
         `cannot be reached: ${facts.problem}`,
-        'Check its URL in REPUBLISH_RELAYS, and from this host its name, port and certificate.',
+        facts.remedy ??
+          'Check its URL in REPUBLISH_RELAYS, and from this host its name, port and certificate.',
       ),
     ];
   }
