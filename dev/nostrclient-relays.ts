@@ -15,7 +15,7 @@ const REAL_MS = {
 };
 
 /** What has come for one subscription and was not yet fetched by its client. */
-export interface Answers {
+interface Answers {
   events: unknown[];
   /** Several that come between two looks are one. */
   eose: boolean;

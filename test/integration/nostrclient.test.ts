@@ -17,6 +17,7 @@ import { type Placement, RelayPublisher, type Sighting } from '../../nostr/relay
 import type { Quorum } from '../../nostr/relays/quorum';
 import { shownRelay, websocketUrl } from '../../nostr/relays/url';
 import { type BareRelay, type BareScript, startBareRelay } from '../support/bare-relay';
+import { startTcpServer } from '../support/tcp-server';
 import { until } from '../support/until';
 
 const WS_ID = 'canary-ws-id-1848';
@@ -539,10 +540,22 @@ describe('two hundred questions', () => {
     expect((await publisher.look(ADDRESS)).get(mute.url)).toEqual({ kind: 'nothing' });
   });
 
+  it('to a host that takes connections and never says a word wait for it once', async () => {
+    const blackHole = await startTcpServer();
+    cleanUp.push(() => blackHole.stop());
+    const relays = [{ url: `ws://127.0.0.1:${blackHole.port}` }, await bare({ onRequest: slowly(60) })];
+    const { tookMs, sightings } = await askAll(publisherOf(relays, { replyTimeoutMs: 5_000 }));
+    expect(sightings.filter(({ kind }) => kind === 'nothing')).toHaveLength(200);
+    expect(blackHole.accepted).toBe(1);
+    // Two seconds for a connection, one and a half for the other relay's answers.
+    expect(tookMs).toBeLessThan(4_900);
+  });
+
   it('to a relay that passes over one of them are all asked: it is not silent', async () => {
     const relay = await bare({
       onRequest(id, filters, peer, self) {
-        if (!JSON.stringify(filters).includes('"fees:3"')) self.answer(id, filters, peer);
+        // Others are still to be asked when the time of this one is over.
+        if (!JSON.stringify(filters).includes('"fees:3"')) slowly(50)(id, filters, peer, self);
       },
     });
     const { sightings } = await askAll(publisherOf([relay], { replyTimeoutMs: TIMEOUT_MS }));
