@@ -71,6 +71,7 @@ export function createActivities(dependencies: ActivityDependencies): Activities
       try {
         const result = await work(dependencies, input, {
           workflowId,
+          attempt: context.info.attempt,
           signal,
           signerCall: { signal, onApproval },
           onDocument: (row) => takeInHand(context, row),
@@ -161,6 +162,7 @@ function asFailure(
       type: error.type,
       message: `${error.message}. ${remedyFor(error.type)}`,
       nonRetryable: !alwaysRetry && !isRetryable(error.type),
+      ...(error.retryAfterMs === undefined ? {} : { nextRetryDelay: error.retryAfterMs }),
       details: [error.message, ...(document ? [document] : [])],
     });
   }

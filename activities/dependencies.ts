@@ -45,6 +45,8 @@ export interface ActivityDependencies {
 /** What an activity is given beside its input. */
 export interface ActivityCall {
   workflowId: string;
+  /** From 1. */
+  attempt: number;
   /** Aborts when the workflow cancels the activity or the worker shuts down. */
   signal: AbortSignal;
   /** What a signer is given with each question: the signal, and how to show that a person has to approve. */

@@ -14,6 +14,7 @@ import type { SignerCall } from '../nostr/signers/signer';
 import type { Placement, PlaceOptions } from '../nostr/relays/publisher';
 import type { ActivityCall, ActivityDependencies } from './dependencies';
 import type { Forced } from './steps/force';
+import { patientPauseMs } from './steps/patience';
 import { relayIdentity } from './steps/relay-identity';
 import { seal } from './steps/seal';
 import { lendSigner, type SignerLoan } from './steps/use-signer';
@@ -51,7 +52,7 @@ async function bringToOutcome(
   deps: ActivityDependencies,
   row: AttemptRow,
   forced: Forced,
-  { signerCall }: ActivityCall,
+  { attempt, signerCall }: ActivityCall,
 ): Promise<GoodOutcome> {
   // An earlier attempt got this far, and only its answer was lost.
   if (row.outcome !== null) return standing(row.outcome, row.event?.id);
@@ -69,7 +70,7 @@ async function bringToOutcome(
     if (outcome !== null || signature === null) return standing(outcome, event.id);
     const identity = relayIdentity(deps, row.operatorUserId, event.pubkey, signerCall);
     const signed = { ...event, sig: signature };
-    return await publish(deps, row, signed, sealed.row.reused, { seen: sealed.seen, identity });
+    return await publish(deps, row, signed, sealed.row.reused, { seen: sealed.seen, identity, attempt });
   } catch (thrown) {
     if (thrown instanceof RepublishError) {
       // For whoever looks at the ledger meanwhile; the failure itself goes its way also when this cannot be written.
@@ -99,7 +100,7 @@ async function publish(
   key: DocumentKey,
   event: SealedEvent & { sig: string },
   reused: boolean,
-  options: PlaceOptions,
+  { attempt, ...options }: PlaceOptions & { attempt: number },
 ): Promise<GoodOutcome> {
   if (!isAuthentic(event)) {
     throw new RepublishError(
@@ -126,6 +127,7 @@ async function publish(
   throw new RepublishError(
     placement.hopeless ? 'RelayRefused' : 'RelayQuorumNotReached',
     describe(placement),
+    placement.waitsForReturn ? patientPauseMs(deps.limits, attempt) : undefined,
   );
 }
 

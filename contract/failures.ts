@@ -236,6 +236,8 @@ export class RepublishError extends Error {
   constructor(
     readonly type: FailureType,
     message: string,
+    /** When another attempt may go better, where that is known; absent: as the retry policy says. */
+    readonly retryAfterMs?: number,
   ) {
     super(storable(message));
   }

@@ -1,105 +1,93 @@
 import { randomUUID } from 'node:crypto';
-import { createServer } from 'node:http';
+import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
 import WebSocket, { WebSocketServer } from 'ws';
+import { type GatewayRelayFacts, GatewayRelays } from './nostrclient-relays';
 import { parseFrame } from './relay-link';
 
-const reconnectDelayMs = 100;
+/** How often the extension looks for answers to a client's subscriptions (router.py, _nostr_to_client). */
+const CLIENT_LOOK_MS = 100;
+const PATH = '/nostrclient/api/v1/';
 
 export interface NostrclientGatewayOptions {
   /** The relays behind it, which may be down. */
   relays: string[];
-  /** The last part of the path; absent: a random one. */
+  /** The private ws_id; absent: a random one. */
   wsId?: string;
-  /** The relay whose EOSE is forwarded; absent: whichever sends it first. */
-  firstEoseFrom?: string;
+  /** All of the extension's times are multiplied by it. Absent: 1, as they are in the field. */
+  timeScale?: number;
 }
 
 export interface NostrclientGateway {
   /** nostrclient+ws:// address with the ws_id, a bearer secret. */
   readonly url: string;
+  /** The same with the public ws_id. */
+  readonly publicUrl: string;
+  /** The extension's settings, by their names there. A change holds for whoever connects after it. */
+  readonly settings: { private_ws: boolean; public_ws: boolean };
   /** Every frame that clients have sent, oldest first. */
   readonly received: unknown[][];
+  relays(): GatewayRelayFacts[];
   /** Cuts the clients without a closing handshake; the gateway goes on listening. */
   dropConnections(): void;
   stop(): Promise<void>;
 }
 
-/** One subscription of one client, which has another id at the relays. */
-interface Route {
-  client: WebSocket;
-  subscription: string;
-  filters: unknown[];
-  ended: boolean;
-}
-
 /**
  * Stands in for the nostrclient extension of LNbits: forwards REQ, CLOSE and EVENT to every relay, and gives back EVENT
- * and one EOSE. OK, NOTICE, CLOSED and AUTH of the relays reach nobody; events that several relays have come as often; an
- * EVENT for a relay that is away waits until it is back.
+ * and EOSE. Held against the extension's main branch of 2025-09-10 (commit 02af516), read, and run in LNbits 1.6.2:
+ *
+ * - A relay that was lost, in good order or not, is connected again after 60 s times its errors, an hour at most; this is
+ *   looked at every 20 s. Each loss and each vain attempt is an error; the count is not reset by a connection.
+ * - An EVENT goes into a queue for each relay. It waits while the connection is being opened, and is lost with the queue
+ *   while the relay counts as lost. Subscriptions are kept, and asked anew when the relay is back.
+ * - Each relay's EOSE is given back, also that of a relay that is asked anew; those between two looks become one.
+ * - An event is given back once for each subscription, whichever relay sends it, and remembered for ever.
+ * - OK, NOTICE, CLOSED and AUTH of relays reach no client.
+ * - A ws_id that is wrong or switched off is HTTP 403 at the handshake.
+ *
+ * Assumed, or left out: a lost relay is joined by threads, which can hold up LNbits for seconds; pings; what a message that is no
+ * JSON does to a relay's connection; the page that has to be opened once before any ws_id is taken; HTTP 404 for an
+ * extension that is switched off.
  */
 export async function startNostrclientGateway(
   options: NostrclientGatewayOptions,
 ): Promise<NostrclientGateway> {
-  const pathname = `/nostrclient/api/v1/${options.wsId ?? randomUUID()}`;
-  const routes = new Map<string, Route>();
+  const { wsId = randomUUID(), timeScale = 1 } = options;
+  const settings = { private_ws: true, public_ws: false };
+  const relays = new GatewayRelays(options.relays, timeScale);
   const received: unknown[][] = [];
-
-  const requests = (): unknown[][] => [...routes].map(([id, { filters }]) => ['REQ', id, ...filters]);
-  const upstreams = options.relays.map(
-    (url) =>
-      new Upstream(url, requests, ([type, id, event]) => {
-        const route = routes.get(String(id));
-        if (route === undefined) return;
-        if (type === 'EVENT') send(route.client, ['EVENT', route.subscription, event]);
-        if (type !== 'EOSE' || route.ended || (options.firstEoseFrom ?? url) !== url) return;
-        route.ended = true;
-        send(route.client, ['EOSE', route.subscription]);
-      }),
-  );
-  const closeRoutes = (which: (route: Route) => boolean): void => {
-    for (const [id, route] of routes) {
-      if (!which(route)) continue;
-      routes.delete(id);
-      upstreams.forEach((upstream) => upstream.send(['CLOSE', id]));
-    }
-  };
-  const handle = (client: WebSocket, [type, first, ...rest]: unknown[]): void => {
-    if (type === 'EVENT') upstreams.forEach((upstream) => upstream.publish(['EVENT', first]));
-    if (typeof first !== 'string') return;
-    if (type === 'REQ') {
-      const id = randomUUID();
-      routes.set(id, { client, subscription: first, filters: rest, ended: false });
-      upstreams.forEach((upstream) => upstream.send(['REQ', id, ...rest]));
-    }
-    if (type === 'CLOSE') closeRoutes((route) => route.client === client && route.subscription === first);
-  };
-
   const server = createServer();
-  const sockets = new WebSocketServer({ server });
-  sockets.on('connection', (client, request) => {
-    client.on('error', () => {});
-    if (request.url !== pathname) return client.close(1008);
-    client.on('message', (data) => {
-      const frame = parseFrame(data.toString()) ?? [];
-      received.push(frame);
-      handle(client, frame);
-    });
-    client.on('close', () => closeRoutes((route) => route.client === client));
+  const sockets = new WebSocketServer({ noServer: true });
+
+  const isLetIn = ({ url = '' }: IncomingMessage): boolean =>
+    url === `${PATH}relay` ? settings.public_ws : url === `${PATH}${wsId}` && settings.private_ws;
+  server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    if (!isLetIn(request)) {
+      socket.end('HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\nconnection: close\r\n\r\n');
+      return;
+    }
+    sockets.handleUpgrade(request, socket, head, (client) =>
+      serve(client, relays, received, CLIENT_LOOK_MS * timeScale),
+    );
   });
   await new Promise<void>((resolve, reject) => {
-    // Both hear of it: one that is not listened to would be thrown.
-    sockets.once('error', reject);
+    server.once('error', reject);
     server.listen(0, '127.0.0.1', resolve);
   });
 
+  const address = `nostrclient+ws://127.0.0.1:${(server.address() as AddressInfo).port}${PATH}`;
   const dropConnections = () => sockets.clients.forEach((client) => client.terminate());
   return {
-    url: `nostrclient+ws://127.0.0.1:${(server.address() as AddressInfo).port}${pathname}`,
+    url: `${address}${wsId}`,
+    publicUrl: `${address}relay`,
+    settings,
     received,
+    relays: () => relays.facts(),
     dropConnections,
     async stop() {
-      upstreams.forEach((upstream) => upstream.stop());
+      relays.stop();
       dropConnections();
       await new Promise<void>((resolve) => sockets.close(() => resolve()));
       server.closeAllConnections();
@@ -108,53 +96,45 @@ export async function startNostrclientGateway(
   };
 }
 
-/** The gateway's connection to one relay, for all its clients. */
-class Upstream {
-  private socket: WebSocket | undefined;
-  private timer: NodeJS.Timeout | undefined;
-  private stopped = false;
-  private readonly waiting: unknown[][] = [];
-
-  constructor(
-    private readonly url: string,
-    /** What is to be asked again when the relay is back. */
-    private readonly requests: () => unknown[][],
-    private readonly onFrame: (frame: unknown[]) => void,
-  ) {
-    this.connect();
-  }
-
-  publish(frame: unknown[]): void {
-    if (!this.send(frame)) this.waiting.push(frame);
-  }
-
-  send(frame: unknown[]): boolean {
-    return this.socket !== undefined && send(this.socket, frame);
-  }
-
-  stop(): void {
-    this.stopped = true;
-    clearTimeout(this.timer);
-    this.socket?.terminate();
-  }
-
-  private connect(): void {
-    const socket = new WebSocket(this.url, { perMessageDeflate: false });
-    this.socket = socket;
-    socket.on('open', () =>
-      [...this.requests(), ...this.waiting.splice(0)].forEach((frame) => this.send(frame)),
-    );
-    socket.on('message', (data) => this.onFrame(parseFrame(data.toString()) ?? []));
-    // Every error is followed by 'close', which is where the next attempt begins.
-    socket.on('error', () => {});
-    socket.on('close', () => {
-      if (!this.stopped) this.timer = setTimeout(() => this.connect(), reconnectDelayMs);
-    });
-  }
+/** One client (router.py): its subscriptions have other ids at the relays. */
+function serve(client: WebSocket, relays: GatewayRelays, received: unknown[][], lookMs: number): void {
+  /** The client's ids by those at the relays. */
+  const subscriptions = new Map<string, string>();
+  const close = (id: string): void => {
+    subscriptions.delete(id);
+    relays.unsubscribe(id);
+  };
+  const handle = (text: string): void => {
+    const frame = parseFrame(text) ?? [];
+    received.push(frame);
+    const [type, first, ...filters] = frame;
+    if (type === 'EVENT') relays.publish(text);
+    if (typeof first !== 'string') return;
+    if (type === 'REQ') {
+      const id = randomUUID();
+      subscriptions.set(id, first);
+      relays.subscribe(id, filters);
+    }
+    if (type === 'CLOSE') {
+      const id = [...subscriptions.keys()].find((each) => subscriptions.get(each) === first);
+      if (id !== undefined) close(id);
+    }
+  };
+  const look = setInterval(() => {
+    for (const [id, subscription] of subscriptions) {
+      const answers = relays.take(id);
+      for (const event of answers?.events ?? []) send(client, ['EVENT', subscription, event]);
+      if (answers?.eose) send(client, ['EOSE', subscription]);
+    }
+  }, lookMs);
+  client.on('error', () => {});
+  client.on('message', (data) => handle(data.toString()));
+  client.on('close', () => {
+    clearInterval(look);
+    [...subscriptions.keys()].forEach(close);
+  });
 }
 
-function send(socket: WebSocket, frame: unknown[]): boolean {
-  if (socket.readyState !== WebSocket.OPEN) return false;
-  socket.send(JSON.stringify(frame));
-  return true;
+function send(client: WebSocket, frame: unknown[]): void {
+  if (client.readyState === WebSocket.OPEN) client.send(JSON.stringify(frame));
 }

@@ -1,5 +1,6 @@
 import type { Configuration } from '../configuration/schema';
 import { ensureError } from '../contract/failures';
+import { GatewayProblem, silentGateway } from '../nostr/relays/gateway-problems';
 import { plainText } from '../nostr/relays/plain-text';
 import { RelayPool } from '../nostr/relays/pool';
 import { fetchRelayInformation, limitsIn } from '../nostr/relays/relay-information';
@@ -15,6 +16,8 @@ export interface RelayFacts {
   reachable: boolean;
   /** Why it is not reachable, or does not answer a read. */
   problem?: string;
+  /** What to do about it in LNbits, where it is a gateway's. */
+  remedy?: string;
   /** It answers no read of somebody that it does not know (NIP-42). */
   readsNeedAuthentication: boolean;
   /** What it says of its limits (NIP-11); absent: it has no such document, or is a gateway, which is not asked. */
@@ -47,12 +50,13 @@ export async function probeRelays({
   }
 }
 
-type Answer = Pick<RelayFacts, 'reachable' | 'problem' | 'readsNeedAuthentication'>;
+type Answer = Pick<RelayFacts, 'reachable' | 'problem' | 'remedy' | 'readsNeedAuthentication'>;
 
 async function ask(pool: RelayPool, url: string, timeoutMs: number): Promise<Answer> {
-  const unreachable = (problem: string): Answer => ({
+  const unreachable = (problem: string, remedy?: string): Answer => ({
     reachable: false,
     problem: plainText(problem),
+    ...(remedy === undefined ? {} : { remedy }),
     readsNeedAuthentication: false,
   });
   try {
@@ -70,15 +74,17 @@ async function ask(pool: RelayPool, url: string, timeoutMs: number): Promise<Ans
         };
       }
       case 'timeout':
+        if (isGateway(url)) throw silentGateway();
         return unreachable(`takes connections, and does not answer a read within ${timeoutMs} ms`);
       case 'lost':
-        // So a gateway answers a ws_id that it does not know.
-        return unreachable(
-          `closed the connection: ${reply.reason}${isGateway(url) ? ' (is the ws_id right?)' : ''}`,
-        );
+        return unreachable(`closed the connection: ${reply.reason}`);
     }
   } catch (thrown) {
-    return unreachable(ensureError(thrown).message || 'not reachable');
+    const { message } = ensureError(thrown);
+    return unreachable(
+      message || 'not reachable',
+      thrown instanceof GatewayProblem ? thrown.remedy : undefined,
+    );
   }
 }
 

@@ -42,7 +42,8 @@ function findingsOfRelay(
     return [
       fail(
         `cannot be reached: ${facts.problem}`,
-        'Check its URL in REPUBLISH_RELAYS, and from this host its name, port and certificate.',
+        facts.remedy ??
+          'Check its URL in REPUBLISH_RELAYS, and from this host its name, port and certificate.',
       ),
     ];
   }

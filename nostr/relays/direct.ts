@@ -109,7 +109,7 @@ export class DirectRelay implements DocumentRelay {
       reply = await read();
     }
     if (reply.kind === 'closed') return { kind: 'unknown', reason: `read refused: ${reply.reason}` };
-    if (reply.kind === 'timeout') return { kind: 'unknown', reason: 'no answer to a read' };
+    if (reply.kind === 'timeout') return { kind: 'unknown', reason: 'no answer to a read', isSilent: true };
     if (reply.kind === 'lost') return { kind: 'unknown', reason: plainText(reply.reason) };
     return newestAt(address, reply.events);
   }

@@ -10,13 +10,15 @@ export type Sighting =
   | { kind: 'event'; event: SignedEvent }
   | { kind: 'nothing' }
   | { kind: 'unseen' }
-  | { kind: 'unknown'; reason: string };
+  | { kind: 'unknown'; reason: string; /** No answer came within the time. */ isSilent?: true };
 
 /** What an attempt at one relay came to. */
 export interface Placed {
   standing: RelayStanding;
   /** The newer event that stands there instead. */
   newer?: SignedEvent;
+  /** It is away, and known to come back by itself, in minutes and not in seconds. */
+  returnsLater?: boolean;
   /** This relay will not take the event, however often it is sent. */
   final?: boolean;
   /** It was there before anything was sent. */

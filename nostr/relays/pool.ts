@@ -1,5 +1,6 @@
 import { ensureError } from '../../contract/failures';
 import { RelayConnection } from './connection';
+import { gatewayProblem } from './gateway-problems';
 import { isGateway, websocketUrl } from './url';
 
 export interface RelayPoolOptions {
@@ -18,7 +19,8 @@ interface Entry {
   opening?: Promise<RelayConnection>;
   failures: number;
   retryAtMs: number;
-  reason: string;
+  /** Why it could not be opened the last time. */
+  problem?: Error;
 }
 
 /**
@@ -34,11 +36,11 @@ export class RelayPool {
   /** An open connection. Rejects with an Error that says why there is none. */
   async get(url: string): Promise<RelayConnection> {
     if (this.#closed) throw new Error('the relay pool is closed');
-    const entry = this.#entries.get(url) ?? { failures: 0, retryAtMs: 0, reason: '' };
+    const entry = this.#entries.get(url) ?? { failures: 0, retryAtMs: 0 };
     this.#entries.set(url, entry);
     if (entry.connection?.isOpen) return entry.connection;
     if (entry.opening) return entry.opening;
-    if (Date.now() < entry.retryAtMs) throw new Error(entry.reason);
+    if (entry.problem !== undefined && Date.now() < entry.retryAtMs) throw entry.problem;
     entry.opening = this.#open(url, entry).finally(() => delete entry.opening);
     return entry.opening;
   }
@@ -58,13 +60,15 @@ export class RelayPool {
       }
       entry.connection = connection;
       entry.failures = 0;
+      delete entry.problem;
       return connection;
     } catch (thrown) {
       entry.failures += 1;
       entry.retryAtMs =
         Date.now() + Math.min(FIRST_COOL_DOWN_MS * 2 ** (entry.failures - 1), MAX_COOL_DOWN_MS);
-      entry.reason = ensureError(thrown).message;
-      throw ensureError(thrown);
+      const error = ensureError(thrown);
+      entry.problem = isGateway(url) ? gatewayProblem(error) : error;
+      throw entry.problem;
     }
   }
 

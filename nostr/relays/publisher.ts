@@ -10,6 +10,7 @@ import { NostrclientRelay } from './nostrclient';
 import type { RelayPool } from './pool';
 import { type Quorum, quorumSize } from './quorum';
 import { RelayInformation, type RelayLimits } from './relay-information';
+import { SilentRelays } from './silence';
 import { isGateway, shownAmong } from './url';
 
 export type { Sighting } from './document-relay';
@@ -36,6 +37,8 @@ export interface Placement {
   stoodAlready: boolean;
   /** True when refusals alone make the quorum impossible. */
   hopeless: boolean;
+  /** The quorum waits for nothing but relays that come back by themselves, in minutes and not in seconds. */
+  waitsForReturn?: true;
   /** A newer event of the same author at the address, if any relay has one: machines will take that one. */
   newer?: SignedEvent;
 }
@@ -68,8 +71,10 @@ export class RelayPublisher {
   #information = new RelayInformation();
   /** Until when a relay is known to lag. */
   #laggingUntilMs = new Map<string, number>();
+  #silent: SilentRelays;
 
   constructor(private readonly options: PublisherOptions) {
+    this.#silent = new SilentRelays(options.replyTimeoutMs);
     this.required = quorumSize(options.quorum, options.relays.length);
     this.#names = new Map(options.relays.map((url) => [url, shownAmong(url, options.relays)]));
     this.#relays = new Map(
@@ -116,16 +121,15 @@ export class RelayPublisher {
 
   /**
    * Asks every relay what it has at an address. Never rejects. Once a quorum has answered, the others have a moment more:
-   * a relay that accepts connections and says nothing would otherwise hold up every document.
+   * a relay that accepts connections and says nothing would otherwise hold up every document. Where no quorum answers, only
+   * the first documents wait for a silent relay.
    */
   async look(address: Address, identity?: RelayIdentity): Promise<Map<string, Sighting>> {
     const sightings = new Map<string, Sighting>();
     const round = new Round(this.options.relays, this.required);
     const all = Promise.all(
       [...this.#relays].map(async ([url, relay]) => {
-        const sighting = await relay
-          .look(address, { identity })
-          .catch((thrown: unknown): Sighting => ({ kind: 'unknown', reason: reasonOf(thrown) }));
+        const sighting = await this.#silent.ask(url, () => relay.look(address, { identity }));
         sightings.set(url, sighting);
         round.answered(url, sighting.kind !== 'unknown');
       }),
@@ -155,6 +159,7 @@ export class RelayPublisher {
       const result = await relay.place(event, address, { seen: before, identity }).catch(unreachable);
       results.set(url, result);
       if (result.standing.state === 'holds') this.#laggingUntilMs.delete(url);
+      if (result.standing.state !== 'unreachable') this.#silent.noteAnswer(url);
       round.answered(url, result.standing.state === 'holds');
     };
     const first = new Map(
@@ -220,6 +225,7 @@ export class RelayPublisher {
     let newer: SignedEvent | undefined;
     let holding = 0;
     let hopeless = 0;
+    let returning = 0;
     let stoodAlready = 0;
     for (const [url, name] of this.#names) {
       const result = results.get(url) ?? { standing: { state: 'unreachable', detail: 'no answer yet' } };
@@ -228,6 +234,7 @@ export class RelayPublisher {
       if (result.newer && (newer === undefined || isNewer(result.newer, newer))) newer = result.newer;
       if (result.standing.state === 'holds') holding += 1;
       if (result.final) hopeless += 1;
+      if (result.returnsLater) returning += 1;
       if (result.stoodAlready) stoodAlready += 1;
     }
     return {
@@ -236,6 +243,7 @@ export class RelayPublisher {
       required: this.required,
       stoodAlready: stoodAlready >= this.required,
       hopeless: this.options.relays.length - hopeless < this.required,
+      ...(holding < this.required && holding + returning >= this.required ? { waitsForReturn: true } : {}),
       ...(newer === undefined ? {} : { newer }),
     };
   }

@@ -124,8 +124,8 @@ describe('republish doctor', () => {
         'relay',
         /^nostrclient\+ws:\/\/127\.0\.0\.1:\d+\/…$/,
         'fail',
-        'is the ws_id right?',
-        'REPUBLISH_RELAYS',
+        'refuses its ws_id (HTTP 403)',
+        'private_ws',
       ],
     ]);
   }, 120_000);

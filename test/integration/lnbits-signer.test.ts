@@ -49,12 +49,15 @@ beforeAll(async () => {
   await database.query(
     `CREATE TABLE accounts (id text PRIMARY KEY, pubkey text, signer_type text, signer_config text, prvkey text)`,
   );
-  await database.query('CREATE TABLE dca_machines (id text PRIMARY KEY, operator_user_id text NOT NULL)');
+  await database.query('CREATE SCHEMA spirekeeper');
+  await database.query(
+    'CREATE TABLE spirekeeper.dca_machines (id text PRIMARY KEY, operator_user_id text NOT NULL)',
+  );
   relay = await startRelay();
 });
 afterEach(async () => {
   for (const clean of cleanUp.splice(0).reverse()) await clean();
-  await database.query('TRUNCATE accounts, dca_machines, republish.signers');
+  await database.query('TRUNCATE accounts, spirekeeper.dca_machines, republish.signers');
 });
 afterAll(async () => {
   await relay.stop();
@@ -81,7 +84,10 @@ async function addAccount(row: { type: string; config?: string; prvkey?: string;
     row.config ?? null,
     row.prvkey ?? null,
   ]);
-  await database.query('INSERT INTO dca_machines VALUES ($1, $2)', [randomUUID(), account.operatorUserId]);
+  await database.query('INSERT INTO spirekeeper.dca_machines VALUES ($1, $2)', [
+    randomUUID(),
+    account.operatorUserId,
+  ]);
   return account;
 }
 
@@ -146,7 +152,13 @@ function dependencies(env: Record<string, string> = {}): ActivityDependencies {
   return { database, keyring, operatorSigners } as Partial<ActivityDependencies> as ActivityDependencies;
 }
 
-const call = { workflowId: 'w', signal: new AbortController().signal, signerCall: {}, onDocument: () => {} };
+const call = {
+  workflowId: 'w',
+  attempt: 1,
+  signal: new AbortController().signal,
+  signerCall: {},
+  onDocument: () => {},
+};
 const documentOf = (pubkey: string, content: string) => ({
   pubkey,
   kind: 30078,

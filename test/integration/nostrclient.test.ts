@@ -1,3 +1,5 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { finalizeEvent, generateSecretKey, getPublicKey } from 'nostr-tools/pure';
 import { freePort } from '../../dev/free-port';
@@ -8,17 +10,19 @@ import {
 } from '../../dev/nostrclient-gateway';
 import { type DevRelay, startRelay } from '../../dev/relay';
 import type { SignedEvent } from '../../nostr/events';
+import { Limiter } from '../../nostr/bunker/limiter';
 import { RelayConnection } from '../../nostr/relays/connection';
 import { RelayPool } from '../../nostr/relays/pool';
 import { type Placement, RelayPublisher, type Sighting } from '../../nostr/relays/publisher';
 import type { Quorum } from '../../nostr/relays/quorum';
 import { shownRelay, websocketUrl } from '../../nostr/relays/url';
 import { type BareRelay, type BareScript, startBareRelay } from '../support/bare-relay';
-import { escaped, placesOf } from '../support/canaries';
-import { type Saga, startSaga } from '../support/saga';
+import { startTcpServer } from '../support/tcp-server';
 import { until } from '../support/until';
 
 const WS_ID = 'canary-ws-id-1848';
+/** A lost relay is looked at every 400 ms, and connected again 1.2 s after its first error, 2.4 s after its second. */
+const TIME_SCALE = 0.02;
 const secretKey = generateSecretKey();
 const ADDRESS = { kind: 30078, pubkey: getPublicKey(secretKey), d: 'fees:x' };
 const nowS = Math.floor(Date.now() / 1000);
@@ -52,6 +56,7 @@ async function gatewayTo(
   const gateway = await startNostrclientGateway({
     relays: relays.map(({ url }) => url),
     wsId: WS_ID,
+    timeScale: TIME_SCALE,
     ...options,
   });
   cleanUp.push(() => gateway.stop());
@@ -90,32 +95,103 @@ const notSeen = (ms: number) => ({
   state: 'unreachable',
   detail: `not seen through the gateway within ${ms} ms`,
 });
+const silent = {
+  state: 'unreachable',
+  detail: expect.stringMatching(
+    /^no relay behind the gateway answers.*60 s × its errors.*open Nostr Client, and delete and add the relay/,
+  ) as string,
+};
+
+/** A connection to the gateway itself, and what comes over it for one subscription: event ids, and EOSE. */
+async function listen(
+  gateway: NostrclientGateway,
+  onOk: (id: string) => void = () => undefined,
+): Promise<{ connection: RelayConnection; got: string[] }> {
+  const url = websocketUrl(gateway.url);
+  const connection = await RelayConnection.open({ url, connectTimeoutMs: 1_000, onOk });
+  cleanUp.push(() => connection.close());
+  const got: string[] = [];
+  connection.subscribe([{ kinds: [30078] }], {
+    onEvent: ({ id }) => got.push(id),
+    onEose: () => got.push('EOSE'),
+  });
+  return { connection, got };
+}
+
+const slowly =
+  (ms: number): NonNullable<BareScript['onRequest']> =>
+  (id, filters, peer, self) =>
+    void setTimeout(() => self.answer(id, filters, peer), ms).unref();
 
 describe('the stand-in', () => {
-  it('gives back events, as often as relays have them, and one EOSE; never an OK', async () => {
+  it("gives back an event once and each relay's EOSE; never an OK", async () => {
     const event = make();
-    const relays = [await bare({}, event), await bare({}, event)];
+    const relays = [await bare({}, event), await bare({ onRequest: slowly(300) }, event)];
     const gateway = await gatewayTo(relays);
     const oks: string[] = [];
-    const connection = await RelayConnection.open({
-      url: websocketUrl(gateway.url),
-      connectTimeoutMs: 1_000,
-      onOk: (id) => oks.push(id),
-    });
-    cleanUp.push(() => connection.close());
-    const got: string[] = [];
-    connection.subscribe([{ kinds: [30078] }], {
-      onEvent: ({ id }) => got.push(id),
-      onEose: () => got.push('EOSE'),
-    });
+    const { connection, got } = await listen(gateway, (id) => oks.push(id));
     await until(() => got.length === 3);
     await sleep(100);
-    expect(got.filter((what) => what === event.id)).toHaveLength(2);
-    expect(got.filter((what) => what === 'EOSE')).toHaveLength(1);
+    expect(got).toEqual([event.id, 'EOSE', 'EOSE']);
     const other = make({ d: 'fees:y' });
     expect(await connection.publish(other, 300)).toEqual({ kind: 'silent' });
     expect(oks).toEqual([]);
     for (const relay of relays) expect(relay.stored).toEqual([event, other]);
+  });
+
+  it('looks for answers as often as LNbits does: not at once', async () => {
+    const gateway = await gatewayTo([await bare()], { timeScale: 1 });
+    // Its queue is worked off once it has seen that the relay is connected.
+    await sleep(1_000);
+    const askedAtMs = Date.now();
+    const { got } = await listen(gateway);
+    await until(() => got.length === 1);
+    expect(Date.now() - askedAtMs).toBeLessThan(500);
+    await gateway.stop();
+  });
+
+  it('connects a lost relay again after its errors, asks it anew, and has lost what was published meanwhile', async () => {
+    const relay = await bare();
+    const gateway = await gatewayTo([relay]);
+    const { connection, got } = await listen(gateway);
+    await until(() => got.length === 1);
+    const lostAfterMs: number[] = [];
+    for (const errors of [1, 2]) {
+      const lostAtMs = Date.now();
+      relay.dropConnections();
+      await until(() => gateway.relays()[0]?.connected === false);
+      expect(gateway.relays()).toEqual([{ url: relay.url, connected: false, errorCount: errors }]);
+      connection.send(make({ d: `fees:${errors}` }));
+      await until(() => gateway.relays()[0]?.connected === true);
+      lostAfterMs.push(Date.now() - lostAtMs);
+      // It is asked anew, and its EOSE given back once more.
+      await until(() => got.length === 1 + errors);
+    }
+    expect(lostAfterMs[0]).toBeGreaterThan(1_100);
+    expect(lostAfterMs[0]).toBeLessThan(2_200);
+    expect(lostAfterMs[1]).toBeGreaterThan(2_300);
+    expect(got).toEqual(['EOSE', 'EOSE', 'EOSE']);
+    await sleep(100);
+    expect(relay.countOf('EVENT')).toBe(0);
+    // What waits while a connection is being opened is not lost.
+    connection.send(make());
+    await until(() => relay.countOf('EVENT') === 1);
+  });
+
+  it('lets in by its settings, and refuses with HTTP 403', async () => {
+    const gateway = await gatewayTo([]);
+    const handshake = async (url: string): Promise<string> =>
+      RelayConnection.open({ url: websocketUrl(url), connectTimeoutMs: 1_000 }).then(
+        (connection) => (connection.close(), 'open'),
+        (error: Error) => error.message,
+      );
+    const refused = 'Unexpected server response: 403';
+    expect(await handshake(gateway.url)).toBe('open');
+    expect(await handshake(gateway.publicUrl)).toBe(refused);
+    expect(await handshake(`${gateway.url}-wrong`)).toBe(refused);
+    Object.assign(gateway.settings, { private_ws: false, public_ws: true });
+    expect(await handshake(gateway.url)).toBe(refused);
+    expect(await handshake(gateway.publicUrl)).toBe('open');
   });
 
   it('keeps clients apart, and hears no more of a subscription that is closed', async () => {
@@ -157,20 +233,49 @@ describe('publishing through a gateway', () => {
     expect([direct.events(), behind.events()]).toMatchObject([[{}], [{}]]);
   });
 
-  it('to a relay that is down is no success; it may be tried again, and the gateway delivers later', async () => {
-    const port = await freePort();
-    const gateway = await gatewayTo([{ url: `ws://127.0.0.1:${port}` }]);
-    const [publisher, event] = [publisherOf([gateway], { replyTimeoutMs: 700 }), make()];
+  it('that has lost its relay is no success, says what LNbits waits for, and holds the document when it is back', async () => {
+    const relay = await bare();
+    const gateway = await gatewayTo([relay]);
+    relay.dropConnections();
+    await until(() => gateway.relays()[0]?.connected === false);
+    const [publisher, event] = [publisherOf([gateway], { replyTimeoutMs: 500 }), make()];
     const startedAt = Date.now();
     const placement = await publisher.place(event, { seen: await publisher.look(ADDRESS) });
-    expect(Date.now() - startedAt).toBeLessThan(2_000);
-    expect(placement).toMatchObject({ holding: 0, hopeless: false });
-    expect(standingOn(placement, gateway)).toEqual(notSeen(700));
+    expect(Date.now() - startedAt).toBeLessThan(1_150);
+    expect(placement).toMatchObject({ holding: 0, hopeless: false, waitsForReturn: true });
+    expect(standingOn(placement, gateway)).toEqual(silent);
 
-    const relay = await startBareRelay({}, port);
-    cleanUp.push(() => relay.stop());
-    await until(() => relay.stored.length === 1);
-    expect(await publisher.place(event)).toMatchObject({ holding: 1, stoodAlready: true });
+    await until(() => gateway.relays()[0]?.connected === true);
+    await sleep(100);
+    // The gateway has lost the event: only the next attempt, the same bytes, brings it there.
+    expect(relay.countOf('EVENT')).toBe(0);
+    expect(await publisher.place(event)).toMatchObject({ holding: 1, stoodAlready: false });
+  });
+
+  it('that has lost its relay is waited for within the time of one question: the event is sent again', async () => {
+    const relay = await bare();
+    const gateway = await gatewayTo([relay]);
+    relay.dropConnections();
+    await until(() => gateway.relays()[0]?.connected === false);
+    const seen = new Map([[gateway.url, { kind: 'unseen' } as const]]);
+    const placement = await publisherOf([gateway], { replyTimeoutMs: 8_000 }).place(make(), { seen });
+    expect(placement).toMatchObject({ holding: 1, stoodAlready: false });
+    expect(sentTo(gateway, 'EVENT').length).toBeGreaterThanOrEqual(2);
+    expect(relay.countOf('EVENT')).toBe(1);
+  });
+
+  it('is waited for as long as what is missing for the quorum is behind it, and not where another relay is missing', async () => {
+    const down = { url: `ws://127.0.0.1:${await freePort()}` };
+    const relays = [await dev(), await gatewayTo([down]), down];
+    const options = { replyTimeoutMs: 400 };
+    const two = await publisherOf(relays, { ...options, quorum: 2 }).place(make());
+    expect(two).toMatchObject({ holding: 1, waitsForReturn: true });
+    const all = await publisherOf(relays, { ...options, quorum: 3 }).place(make());
+    expect(all.holding).toBe(1);
+    expect(all).not.toHaveProperty('waitsForReturn');
+    const one = await publisherOf(relays, { ...options, quorum: 1 }).place(make());
+    expect(one.holding).toBe(1);
+    expect(one).not.toHaveProperty('waitsForReturn');
   });
 
   it('whose relays take it and show nothing says so, and never that it is absent', async () => {
@@ -179,6 +284,7 @@ describe('publishing through a gateway', () => {
     ]);
     const placement = await publisherOf([gateway], { replyTimeoutMs: 900 }).place(make());
     expect(placement).toMatchObject({ holding: 0, hopeless: false });
+    expect(placement).not.toHaveProperty('waitsForReturn');
     expect(standingOn(placement, gateway)).toEqual(notSeen(900));
   });
 
@@ -187,17 +293,14 @@ describe('publishing through a gateway', () => {
     const late = await bare({
       onEvent: (event, _, self) => void setTimeout(() => self.keep(event), 900).unref(),
     });
-    const gateway = await gatewayTo([empty, late], { firstEoseFrom: empty.url });
+    const gateway = await gatewayTo([empty, late]);
     expect(await publisherOf([gateway]).place(make())).toMatchObject({ holding: 1 });
   });
 
   it('finds it behind a relay that answers long after the first EOSE, each time', async () => {
     const empty = await bare({ onEvent: () => undefined });
-    const slow = await bare({
-      onRequest: (id, filters, peer, self) =>
-        void setTimeout(() => self.answer(id, filters, peer), 1_000).unref(),
-    });
-    const gateway = await gatewayTo([empty, slow], { firstEoseFrom: empty.url });
+    const slow = await bare({ onRequest: slowly(1_000) });
+    const gateway = await gatewayTo([empty, slow]);
     const event = make();
     const publisher = publisherOf([gateway]);
     // Live events are not what is looked for here: the relay has it before it is asked.
@@ -246,19 +349,28 @@ describe('what stands at the address', () => {
   it('and is newer is found also when its relay answers after the first EOSE; nothing is sent', async () => {
     const [older, newer] = [make({ createdAtS: nowS - 60 }), make({ createdAtS: nowS + 60 })];
     const quick = await bare({}, older);
-    const slower = await bare(
-      {
-        onRequest: (id, filters, peer, self) =>
-          void setTimeout(() => self.answer(id, filters, peer), 150).unref(),
-      },
-      newer,
-    );
-    const gateway = await gatewayTo([quick, slower], { firstEoseFrom: quick.url });
+    const slower = await bare({ onRequest: slowly(450) }, newer);
+    const gateway = await gatewayTo([quick, slower]);
     expect(await look(gateway)).toEqual({ kind: 'event', event: newer });
     const placement = await publisherOf([gateway]).place(make());
     expect(placement).toMatchObject({ holding: 0, newer: { id: newer.id }, hopeless: false });
     expect(standingOn(placement, gateway)).toEqual({ state: 'newer', detail: newer.id });
     expect(sentTo(gateway, 'EVENT')).toEqual([]);
+  });
+
+  it('is found behind the last of many relays, each of which says EOSE in its turn', async () => {
+    const newer = make({ createdAtS: nowS + 60 });
+    const relays = [
+      await bare(),
+      await bare({ onRequest: slowly(500) }),
+      await bare({ onRequest: slowly(1_000) }, newer),
+    ];
+    const gateway = await gatewayTo(relays);
+    const publisher = publisherOf([gateway]);
+    expect((await publisher.look(ADDRESS)).get(gateway.url)).toEqual({ kind: 'event', event: newer });
+    // What comes late for one question is not taken for the answer to the next.
+    const other = { ...ADDRESS, d: 'fees:other' };
+    expect((await publisher.look(other)).get(gateway.url)).toEqual({ kind: 'unseen' });
   });
 
   it('and is newer is found also when it comes between the look and the publishing', async () => {
@@ -273,7 +385,8 @@ describe('what stands at the address', () => {
     const down = await gatewayTo([{ url: `ws://127.0.0.1:${await freePort()}` }]);
     expect(await look(down, { replyTimeoutMs: 300 })).toEqual({
       kind: 'unknown',
-      reason: 'no answer to a read',
+      reason: silent.detail,
+      isSilent: true,
     });
   });
 
@@ -315,7 +428,7 @@ describe('an OK of a gateway', () => {
 describe('a gateway whose connection is lost', () => {
   const lost = {
     state: 'unreachable',
-    detail: 'the gateway closed the connection (is it up, and is the ws_id right?)',
+    detail: 'the gateway closed the connection (is LNbits up, and Nostr Client switched on?)',
   };
 
   it('in the middle of publishing is unreachable, at once, and holds the document the next time', async () => {
@@ -338,17 +451,122 @@ describe('a gateway whose connection is lost', () => {
     expect(await publisher.place(event)).toMatchObject({ holding: 1, stoodAlready: true });
     expect(sentTo(gateway, 'EVENT')).toHaveLength(1);
   });
+});
 
-  it('because its ws_id is wrong is unreachable, and is told apart from the other on its host', async () => {
+describe('a gateway that refuses its ws_id', () => {
+  const refused = {
+    state: 'unreachable',
+    detail:
+      'the gateway refuses its ws_id (HTTP 403): it is wrong, or switched off in Nostr Client (private_ws; public_ws for the ws_id "relay")',
+  };
+
+  it('is unreachable, says which settings to look at, and is told apart from the other on its host', async () => {
     const gateway = await gatewayTo([await dev()]);
-    const placement = await publisherOf([gateway, { url: `${gateway.url}-wrong` }], { quorum: 1 }).place(
-      make(),
-    );
-    expect(placement.relays).toEqual({
+    const wrong = { url: `${gateway.url}-wrong` };
+    const publisher = publisherOf([gateway, wrong], { quorum: 1 });
+    const expected = {
       [`${shownRelay(gateway.url)} (1)`]: { state: 'holds' },
-      [`${shownRelay(gateway.url)} (2)`]: lost,
+      [`${shownRelay(gateway.url)} (2)`]: refused,
+    };
+    // The second time in the pause after the first, and with the same words.
+    for (const d of ['fees:x', 'fees:y']) {
+      const placement = await publisher.place(make({ d }));
+      expect(placement.relays).toEqual(expected);
+      expect(JSON.stringify(placement)).not.toContain('canary');
+    }
+  });
+
+  it('in the middle of a run does so as well, and the documents stand when it is switched on again', async () => {
+    const gateway = await gatewayTo([await dev()]);
+    const [publisher, event] = [publisherOf([gateway]), make()];
+    gateway.settings.private_ws = false;
+    expect(standingOn(await publisher.place(event), gateway)).toEqual(refused);
+    gateway.settings.private_ws = true;
+    await sleep(600);
+    expect(await publisher.place(event)).toMatchObject({ holding: 1 });
+  });
+
+  it('because Nostr Client is switched off in LNbits is told apart', async () => {
+    const server = createServer((_, response) => response.writeHead(404).end());
+    server.on('upgrade', (_, socket) => socket.end('HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n'));
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    cleanUp.push(() => new Promise((resolve) => server.close(resolve)));
+    const { port } = server.address() as AddressInfo;
+    const gateway = { url: `nostrclient+ws://127.0.0.1:${port}/nostrclient/api/v1/${WS_ID}` };
+    expect(await look(gateway)).toEqual({
+      kind: 'unknown',
+      reason: expect.stringMatching(/HTTP 404.*Nostr Client is switched off in LNbits/) as string,
     });
-    expect(JSON.stringify(placement)).not.toContain('canary');
+  });
+});
+
+/** As `republish verify` asks: 200 documents, eight at a time, each relay to its end. */
+describe('two hundred questions', () => {
+  const TIMEOUT_MS = 700;
+
+  async function askAll(publisher: RelayPublisher): Promise<{ tookMs: number; sightings: Sighting[] }> {
+    const questions = new Limiter(8);
+    const startedAtMs = Date.now();
+    const seen = await Promise.all(
+      Array.from({ length: 200 }, (_, index) =>
+        questions.run(() => publisher.look({ ...ADDRESS, d: `fees:${index}` })),
+      ),
+    );
+    return { tookMs: Date.now() - startedAtMs, sightings: seen.flatMap((each) => [...each.values()]) };
+  }
+
+  it('to a gateway that sees no relay end after the time of one', async () => {
+    const gateway = await gatewayTo([{ url: `ws://127.0.0.1:${await freePort()}` }]);
+    const { tookMs, sightings } = await askAll(publisherOf([gateway], { replyTimeoutMs: TIMEOUT_MS }));
+    expect(new Set(sightings.map(({ kind }) => kind))).toEqual(new Set(['unknown']));
+    expect(tookMs).toBeLessThan(2 * TIMEOUT_MS);
+    expect(sentTo(gateway, 'REQ')).toHaveLength(8);
+  });
+
+  it('to a relay that takes connections and says nothing do so as well, and the other is asked for each', async () => {
+    const mute = await bare({ onRequest: () => undefined });
+    const well = await bare({}, make({ d: 'fees:199' }));
+    const publisher = publisherOf([mute, well], { replyTimeoutMs: TIMEOUT_MS });
+    const { tookMs, sightings } = await askAll(publisher);
+    expect(tookMs).toBeLessThan(2 * TIMEOUT_MS);
+    expect(well.countOf('REQ')).toBe(200);
+    expect(sightings.filter(({ kind }) => kind === 'event')).toHaveLength(1);
+    expect(sightings.filter(({ kind }) => kind === 'unknown')).toHaveLength(200);
+
+    // It is asked again after a pause, and believed when it answers.
+    delete mute.script.onRequest;
+    await sleep(TIMEOUT_MS);
+    expect((await publisher.look(ADDRESS)).get(mute.url)).toEqual({ kind: 'nothing' });
+    expect((await publisher.look(ADDRESS)).get(mute.url)).toEqual({ kind: 'nothing' });
+  });
+
+  it('to a host that takes connections and never says a word wait for it once', async () => {
+    const blackHole = await startTcpServer();
+    cleanUp.push(() => blackHole.stop());
+    const relays = [{ url: `ws://127.0.0.1:${blackHole.port}` }, await bare({ onRequest: slowly(60) })];
+    const { tookMs, sightings } = await askAll(publisherOf(relays, { replyTimeoutMs: 5_000 }));
+    expect(sightings.filter(({ kind }) => kind === 'nothing')).toHaveLength(200);
+    expect(blackHole.accepted).toBe(1);
+    // Two seconds for a connection, one and a half for the other relay's answers.
+    expect(tookMs).toBeLessThan(4_900);
+  });
+
+  it('to a relay that passes over one of them are all asked: it is not silent', async () => {
+    const relay = await bare({
+      onRequest(id, filters, peer, self) {
+        // Others are still to be asked when the time of this one is over.
+        if (!JSON.stringify(filters).includes('"fees:3"')) slowly(50)(id, filters, peer, self);
+      },
+    });
+    const { sightings } = await askAll(publisherOf([relay], { replyTimeoutMs: TIMEOUT_MS }));
+    expect(sightings.filter(({ kind }) => kind === 'nothing')).toHaveLength(199);
+  });
+
+  it('where most relays answer do not wait a moment more for the silent one each time', async () => {
+    const mute = await bare({ onRequest: () => undefined });
+    const relays = [await bare({ onRequest: slowly(30) }), mute, await bare({ onRequest: slowly(30) })];
+    const publisher = publisherOf(relays, { quorum: 'majority', replyTimeoutMs: TIMEOUT_MS });
+    expect((await askAll(publisher)).tookMs).toBeLessThan(5_000);
   });
 });
 
@@ -384,52 +602,5 @@ describe('the ws_id', () => {
       detail: expect.stringContaining('ECONNREFUSED') as string,
     });
     expect(JSON.stringify([seen, placement])).not.toContain(WS_ID);
-  });
-});
-
-describe('a run through a gateway', () => {
-  let saga: Saga;
-  beforeAll(async () => {
-    saga = await startSaga({ relays: 2 });
-  });
-  afterAll(() => saga.stop());
-
-  it('publishes, fails, and leaves no ws_id behind', async () => {
-    const gateway = await gatewayTo(saga.relays);
-    const relays = { REPUBLISH_RELAYS: [gateway.url, `${gateway.url}-wrong`].join() };
-    const worker = await saga.startWorker({ env: { ...relays, REPUBLISH_QUORUM: '1' } });
-    const { id, machines } = await saga.addOperator({ machines: 2 });
-    const run = await saga.start(id);
-    const eventIds = Object.values(await run.result()).flat();
-    expect(eventIds).toHaveLength(2 * machines.length);
-    for (const relay of saga.relays) {
-      const stored = relay.events().map((event) => event.id);
-      expect(stored).toEqual(expect.arrayContaining(eventIds));
-    }
-    // Once more: all of it is seen through the gateway, and nothing is sent.
-    const sent = sentTo(gateway, 'EVENT').length;
-    expect(
-      Object.values(await (await saga.start(id)).result())
-        .flat()
-        .sort(),
-    ).toEqual([...eventIds].sort());
-    expect(sentTo(gateway, 'EVENT')).toHaveLength(sent);
-    await worker.stop();
-
-    const strict = await saga.startWorker({ env: { ...relays, REPUBLISH_QUORUM: 'all' } });
-    const unlucky = await saga.addOperator({ machines: 1 });
-    const failing = await saga.start(unlucky.id);
-    await expect(failing.result()).rejects.toMatchObject({ type: 'RepublishIncomplete', failed: 2 });
-    await strict.stop();
-
-    for (const [operatorUserId, { workflowId, runId }] of [
-      [id, run],
-      [unlucky.id, failing],
-    ] as const) {
-      const places = await placesOf(saga, { workflowId, runId, operatorUserId });
-      // The relays are named, without what is secret.
-      expect(places.tables).toContain(`${shownRelay(gateway.url)} (2)`);
-      expect(escaped(places, [WS_ID, '/nostrclient/api'])).toEqual([]);
-    }
   });
 });

@@ -350,7 +350,7 @@ describe('what counts is what can be read back', () => {
     const publisher = publisherOf(relays, { replyTimeoutMs: 250 });
     expect([...(await publisher.look(ADDRESS)).values()]).toEqual([
       { kind: 'unknown', reason: 'read refused: auth-required: members' },
-      { kind: 'unknown', reason: 'no answer to a read' },
+      { kind: 'unknown', reason: 'no answer to a read', isSilent: true },
     ]);
     const placement = await publisher.place(make());
     expect(standingOn(placement, closes)).toEqual({
