@@ -4,7 +4,7 @@
 --   psql "$OWNER_DATABASE_URL" -f database/rights.sql  as the owner of LNbits' tables; again after each release
 --   CREATE ROLE republish_1 LOGIN PASSWORD '...' IN ROLE republish_worker;
 --
--- Tables of the reference schema stand here: put in their place the ones that "queries" in republish.config.json names.
+-- Tables of the preset `spirekeeper` stand here: put in their place the schema of yours, or the tables that "queries" names.
 
 DO $$ BEGIN
   IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'republish_worker') THEN
@@ -16,10 +16,11 @@ DO $$ BEGIN
 END $$;
 
 -- LNbits' tables: read only, and of `accounts` nothing but these two columns (it holds password hashes).
-GRANT USAGE ON SCHEMA public TO republish_worker, republish_pairing;
+GRANT USAGE ON SCHEMA public, spirekeeper TO republish_worker, republish_pairing;
 GRANT SELECT (id, pubkey) ON public.accounts TO republish_worker, republish_pairing;
-GRANT SELECT (id, operator_user_id, name, atm_pubkey) ON public.dca_machines TO republish_worker;
-GRANT SELECT ON public.bitspire_cassettes, public.bitspire_fees TO republish_worker;
+GRANT SELECT (id, operator_user_id, name, machine_npub, operator_cash_in_fee_fraction, operator_cash_out_fee_fraction)
+  ON spirekeeper.dca_machines TO republish_worker;
+GRANT SELECT ON spirekeeper.super_config, spirekeeper.cassette_configs TO republish_worker;
 
 -- `republish worker`: nothing is ever deleted, and the audit is only appended to.
 GRANT USAGE ON SCHEMA republish TO republish_worker, republish_pairing;
