@@ -50,7 +50,7 @@ describe('a worker with the rights of database/rights.sql and no others', () => 
     expect((await runUnderFault(saga, operator)).ids).toEqual(first.ids);
 
     operator.bunker.setFaults(({ method }) => (method === 'sign_event' ? { error: 'denied' } : undefined));
-    const { audit } = await runUnderFault(saga, operator, { input: { force: true } });
+    const { audit } = await runUnderFault(saga, operator, { input: { force: true, resetCounts: true } });
     expect(audit.outcome).toBe('incomplete');
     expect(audit.failures).toHaveLength(6);
   });
@@ -73,7 +73,7 @@ describe('a worker with the rights of database/rights.sql and no others', () => 
 
   test.each([
     ['write LNbits’ tables', 'UPDATE public.accounts SET pubkey = NULL'],
-    ['delete machines', 'DELETE FROM public.dca_machines'],
+    ['delete machines', 'DELETE FROM spirekeeper.dca_machines'],
     ['read what else is in accounts', 'SELECT password_hash FROM public.accounts'],
     ['change the audit', "UPDATE republish.audit_log SET outcome = 'complete'"],
     ['delete documents', 'DELETE FROM republish.documents'],
