@@ -43,6 +43,11 @@ describe('a run leaves no secret and no state behind', () => {
     const run = await saga.start(id, { reason: 'canaries' });
     await expect(run.result()).rejects.toMatchObject({ type: 'RepublishIncomplete', failed: 2 });
 
+    // They have been where they belong: a canary that nobody reads escapes nowhere.
+    const encrypted = bunker.requests.filter(({ method }) => method === 'nip44_encrypt');
+    const states = encrypted.map(({ params }) => String(params[1])).join();
+    for (const canary of Object.values(STATE_CANARIES)) expect(states).toContain(canary);
+
     // The SDK hands its lines over in groups, and the run may be over before.
     await until(() => saga.logs.some((line) => line.includes('SignerRefused')));
     const places = await placesOf(saga, { ...run, operatorUserId: id });
