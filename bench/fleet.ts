@@ -67,8 +67,8 @@ export async function fleet(
     const [unsigned = '', wrong = ''] = operators;
     await world.database.query('DELETE FROM republish.signers WHERE operator_user_id = $1', [unsigned]);
     await world.database.query(
-      `UPDATE bitspire_fees SET cash_in_percent = 250 WHERE machine_id =
-         (SELECT id FROM dca_machines WHERE operator_user_id = $1 ORDER BY id LIMIT 1)`,
+      `UPDATE spirekeeper.dca_machines SET operator_cash_in_fee_fraction = 0.5 WHERE id =
+         (SELECT id FROM spirekeeper.dca_machines WHERE operator_user_id = $1 ORDER BY id LIMIT 1)`,
       [wrong],
     );
 

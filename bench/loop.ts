@@ -1,3 +1,4 @@
+import { decode } from 'nostr-tools/nip19';
 import { BunkerSigner } from 'nostr-tools/nip46';
 import { SimplePool, useWebSocketImplementation } from 'nostr-tools/pool';
 import WebSocket from 'ws';
@@ -70,25 +71,31 @@ async function republish(
   { relay, inFlight }: Pick<LoopArguments, 'relay' | 'inFlight'>,
   batch: Batch,
 ): Promise<number> {
-  const machines = await database.query<{ id: string; atm_pubkey: string }>(
-    'SELECT id, atm_pubkey FROM dca_machines WHERE operator_user_id = $1 ORDER BY id LIMIT $2',
+  const machines = await database.query<{ id: string; machine_npub: string }>(
+    'SELECT id, machine_npub FROM spirekeeper.dca_machines WHERE operator_user_id = $1 ORDER BY id LIMIT $2',
     [batch.operatorUserId, Math.ceil(batch.documents / 2)],
   );
   const documents = machines
-    .flatMap((machine) =>
-      (['cassettes', 'fees'] as const).map((kind) => ({ ...machine, kind, type: `bitspire-${kind}` })),
-    )
+    .flatMap(({ id, machine_npub }) => {
+      const atmPubkey = hexOf(machine_npub);
+      return [
+        { id, atmPubkey, type: 'bitspire-cassettes', read: cassettesOf },
+        { id, atmPubkey, type: 'bitspire-fees', read: feesOf },
+      ];
+    })
     .slice(0, batch.documents);
   const events: Record<string, string[]> = {};
   const left = documents.values();
   const worker = async (): Promise<void> => {
-    for (const { id, atm_pubkey, kind, type } of left) {
-      const rows = await database.query(`SELECT * FROM bitspire_${kind} WHERE machine_id = $1`, [id]);
-      const content = await signer.nip44Encrypt(atm_pubkey, JSON.stringify(rows));
+    for (const { id, atmPubkey, type, read } of left) {
+      const content = await signer.nip44Encrypt(atmPubkey, JSON.stringify(await read(database, id)));
       const event = await signer.signEvent({
         kind: 30078,
         created_at: Math.floor(Date.now() / 1000),
-        tags: [['d', `${type}:${atm_pubkey}`]],
+        tags: [
+          ['d', `${type}:${atmPubkey}`],
+          ['p', atmPubkey],
+        ],
         content,
       });
       await Promise.any(pool.publish([relay], event));
@@ -99,6 +106,39 @@ async function republish(
   await database.query('CREATE TABLE IF NOT EXISTS bench_audit (events jsonb)');
   await database.query('INSERT INTO bench_audit VALUES ($1)', [JSON.stringify(events)]);
   return documents.length;
+}
+
+/** LNbits has keys as hex and as npub. */
+function hexOf(key: string): string {
+  const text = key.toLowerCase();
+  return text.startsWith('npub1') ? decode(text as `npub1${string}`).data : text;
+}
+
+async function cassettesOf(database: Database, machineId: string): Promise<unknown> {
+  const rows = await database.query<{ position: number; denomination: number; count: number }>(
+    'SELECT position, denomination, count FROM spirekeeper.cassette_configs WHERE machine_id = $1',
+    [machineId],
+  );
+  return {
+    positions: Object.fromEntries(
+      rows.map(({ position, denomination, count }) => [position, { denomination, count }]),
+    ),
+  };
+}
+
+async function feesOf(database: Database, machineId: string): Promise<unknown> {
+  const [row] = await database.query<Record<string, number>>(
+    `SELECT (super.super_cash_in_fee_fraction + machine.operator_cash_in_fee_fraction)::float8 AS cash_in,
+            (super.super_cash_out_fee_fraction + machine.operator_cash_out_fee_fraction)::float8 AS cash_out,
+            super.super_cash_in_fee_fraction::float8 AS super_cash_in,
+            super.super_cash_out_fee_fraction::float8 AS super_cash_out,
+            machine.operator_cash_in_fee_fraction::float8 AS operator_cash_in,
+            machine.operator_cash_out_fee_fraction::float8 AS operator_cash_out
+       FROM spirekeeper.dca_machines AS machine, spirekeeper.super_config AS super WHERE machine.id = $1`,
+    [machineId],
+  );
+  const { cash_in, cash_out, ...components } = row ?? {};
+  return { schema_version: 1, cash_in_fee_fraction: cash_in, cash_out_fee_fraction: cash_out, components };
 }
 
 run(childArguments<LoopArguments>()).then(

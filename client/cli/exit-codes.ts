@@ -19,6 +19,8 @@ const PREFLIGHT: ReadonlySet<string> = new Set<FailureType | CallerFailureType>(
   'UnknownDocumentType',
   'DatabaseMisconfigured',
   'DatabaseUnavailable',
+  'SourceMisconfigured',
+  'SourceUnavailable',
   'RunNotFound',
   'TemporalUnavailable',
   'TemporalRefused',

@@ -63,9 +63,10 @@ export async function addSilentOperator(stack: DevStack): Promise<PicturedOperat
 /** A row that no machine would take, and a document that the bunker refuses to sign. */
 export async function addFailingOperator(stack: DevStack): Promise<PicturedOperator> {
   const operator = await addOperator(stack, 'dave', 4);
-  await stack.database.query('UPDATE bitspire_fees SET cash_in_percent = 101 WHERE machine_id = $1', [
-    operator.machines[1]?.id,
-  ]);
+  await stack.database.query(
+    'UPDATE spirekeeper.dca_machines SET operator_cash_in_fee_fraction = 0.5 WHERE id = $1',
+    [operator.machines[1]?.id],
+  );
   const refused = operator.machines[2]?.atmPubkey ?? '';
   operator.bunker.setFaults(({ method, params }) =>
     method === 'sign_event' && params[0]?.includes(`bitspire-cassettes:${refused}`)

@@ -1,5 +1,5 @@
--- An installation whose tables look nothing like database/reference-schema.sql. republish.config.json beside this file
--- says how to read them.
+-- An installation whose tables look nothing like those of the extension. republish.config.json beside this file says how to
+-- read them.
 CREATE SCHEMA satmachine;
 
 CREATE TABLE satmachine.users (
@@ -11,7 +11,8 @@ CREATE TABLE satmachine.atms (
   id    bigint PRIMARY KEY,
   owner text NOT NULL REFERENCES satmachine.users (user_id),
   label text NOT NULL,
-  key   text NOT NULL
+  -- NULL: not paired yet.
+  key   text
 );
 
 -- The document as the machines read it, whole.
@@ -26,6 +27,5 @@ CREATE TABLE satmachine.cash_slots (
   slot         integer NOT NULL,
   denomination integer NOT NULL,
   notes        integer NOT NULL,
-  currency     text NOT NULL,
   PRIMARY KEY (atm, slot)
 );

@@ -1,5 +1,5 @@
--- Where examples/custom-document-type/worker.ts reads: a row for each machine and day.
-CREATE TABLE operator_hours (
+-- Where examples/custom-document-type/operator-hours.mjs reads: a row for each machine and day, in the extension's schema.
+CREATE TABLE spirekeeper.operator_hours (
   machine_id text NOT NULL,
   timezone   text NOT NULL,
   day        integer NOT NULL,

@@ -102,6 +102,7 @@ async def republish_operator_configs(
     machine_ids: Sequence[str] | None = None,
     expected_pubkey: str | None = None,
     force: bool = False,
+    reset_counts: bool = False,
     reason: str | None = None,
     client: Client | None = None,
     task_queue: str | None = None,
@@ -118,7 +119,8 @@ async def republish_operator_configs(
         document_types: Only these, such as ``["bitspire-fees"]``. Default: all.
         machine_ids: Only these ``dca_machines.id``. Default: all of the operator's.
         expected_pubkey: 64 lower-case hex characters. Unless this is the operator's current key, nothing is signed.
-        force: Sign anew also what is published and unchanged.
+        force: Sign anew also what is published and unchanged, but for documents that set what a machine counts itself.
+        reset_counts: With ``force``, sign anew those too: ``bitspire-cassettes`` sets the machine's counts.
         reason: Why, for the audit; at most 500 characters.
         client: A connected client. Default: one that connects as the environment says.
         task_queue: Default: REPUBLISH_TASK_QUEUE, else ``republish-operator-configs``.
@@ -139,6 +141,7 @@ async def republish_operator_configs(
         "machineIds": None if machine_ids is None else list(machine_ids),
         "expectedPubkey": expected_pubkey,
         "force": True if force else None,
+        "resetCounts": True if reset_counts else None,
         "reason": reason,
     }
     request = {key: value for key, value in given.items() if value is not None}
@@ -256,6 +259,8 @@ PREFLIGHT = {
     "UnknownDocumentType",
     "DatabaseMisconfigured",
     "DatabaseUnavailable",
+    "SourceMisconfigured",
+    "SourceUnavailable",
 }
 
 
@@ -280,6 +285,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--expected-pubkey", help="end before signing unless this is the current key (hex)")
     parser.add_argument("--reason", help="why, for the audit")
     parser.add_argument("--force", action="store_true", help="sign anew also what is published and unchanged")
+    parser.add_argument(
+        "--reset-counts", action="store_true", help="with --force: also documents that set what a machine counts itself"
+    )
     options = parser.parse_args(arguments)
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s")
     logger.setLevel(logging.INFO)
@@ -291,6 +299,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 machine_ids=options.machine,
                 expected_pubkey=options.expected_pubkey,
                 force=options.force,
+                reset_counts=options.reset_counts,
                 reason=options.reason,
             )
         )

@@ -17,15 +17,23 @@ describe('bad rows', () => {
       ({ id }) => id,
     );
     const set = (sql: string, ...values: unknown[]) => saga.database.query(sql, values);
-    await set("UPDATE dca_machines SET atm_pubkey = 'not a key' WHERE id = $1", badKey);
+    await set("UPDATE spirekeeper.dca_machines SET machine_npub = 'not a key' WHERE id = $1", badKey);
     await set(
-      'UPDATE dca_machines SET atm_pubkey = (SELECT atm_pubkey FROM dca_machines WHERE id = $1) WHERE id = $2',
+      // The column is unique, and the same key can be written in several ways.
+      'UPDATE spirekeeper.dca_machines SET machine_npub = (SELECT upper(machine_npub) FROM spirekeeper.dca_machines WHERE id = $1) WHERE id = $2',
       sharedOne,
       sharedOther,
     );
-    await set('UPDATE bitspire_fees SET cash_in_percent = 250 WHERE machine_id = $1', invalid);
-    await set("UPDATE bitspire_fees SET currency = repeat('X', 40000) WHERE machine_id = $1", oversized);
-    await set('DELETE FROM bitspire_fees WHERE machine_id = $1', missing);
+    await set(
+      'UPDATE spirekeeper.dca_machines SET operator_cash_in_fee_fraction = 0.5 WHERE id = $1',
+      invalid,
+    );
+    await set(
+      `INSERT INTO spirekeeper.cassette_configs (machine_id, position, denomination, count)
+       SELECT $1, position, 40962211, 73556083 FROM generate_series(4, 900) AS position`,
+      oversized,
+    );
+    await set('DELETE FROM spirekeeper.cassette_configs WHERE machine_id = $1', missing);
 
     let atFirstSignature: Progress | undefined;
     let asked = false;
@@ -41,11 +49,11 @@ describe('bad rows', () => {
     });
     const named = [
       ['bitspire-cassettes', badKey, 'MachineKeyInvalid'],
+      ['bitspire-cassettes', oversized, 'StateTooLarge'],
       ['bitspire-cassettes', sharedOne, 'MachineKeyInvalid'],
       ['bitspire-cassettes', sharedOther, 'MachineKeyInvalid'],
       ['bitspire-fees', badKey, 'MachineKeyInvalid'],
       ['bitspire-fees', invalid, 'StateInvalid'],
-      ['bitspire-fees', oversized, 'StateTooLarge'],
       ['bitspire-fees', sharedOne, 'MachineKeyInvalid'],
       ['bitspire-fees', sharedOther, 'MachineKeyInvalid'],
     ].sort();
@@ -56,8 +64,8 @@ describe('bad rows', () => {
     expect(failure?.type).toBe('RepublishIncomplete');
     const outcomes = (await saga.ledger(run.runId)).filter(({ machineId }) => machineId === missing);
     expect(outcomes.map(({ documentType, outcome }) => [documentType, outcome])).toEqual([
-      ['bitspire-cassettes', 'published'],
-      ['bitspire-fees', 'skipped'],
+      ['bitspire-cassettes', 'skipped'],
+      ['bitspire-fees', 'published'],
     ]);
     // Two of the good machine, and the other document of those whose one state is bad or missing.
     expect(good).toBeDefined();

@@ -1,6 +1,7 @@
 import { WORKFLOW_TYPE } from '../../contract/names';
 import { startFaultProxy } from '../support/fault-proxy';
 import { addOperatorWithCanaries, runUnderFault } from '../support/fault-run';
+import { STATE_CANARIES } from '../support/invariants';
 import { type Saga, startSaga } from '../support/saga';
 import { until } from '../support/until';
 
@@ -101,23 +102,24 @@ describe('callers, and what a run leaves behind', () => {
     const operator = await addOperatorWithCanaries(saga, { machines: 3, bunker: { secret } });
     const uri = operator.bunker.uri();
     // One state is invalid by a value that would be telling; the bunker repeats what it is asked, and its own address.
-    await saga.database.query('UPDATE bitspire_fees SET cash_in_percent = 918.273 WHERE machine_id = $1', [
-      operator.machines[1]?.id,
-    ]);
+    await saga.database.query(
+      'UPDATE spirekeeper.dca_machines SET operator_cash_in_fee_fraction = 0.918273645 WHERE id = $1',
+      [operator.machines[1]?.id],
+    );
     operator.bunker.setFaults(({ method, params }) => {
       if (method !== 'nip44_encrypt') return undefined;
       const text = String(params[1]);
-      if (text.includes('31337.25')) return { error: `cannot encrypt ${text}` };
+      if (text.includes(STATE_CANARIES.fee)) return { error: `cannot encrypt ${text}` };
       return params[0] === operator.machines[0]?.atmPubkey ? { error: `paired as ${uri}` } : undefined;
     });
     const { failure } = await runUnderFault(saga, operator, {
-      check: { canaries: ['918.273', uri, relayPath] },
+      check: { canaries: ['918273645', uri, relayPath] },
     });
     expect(failure?.failed).toBe(6);
     expect(new Set(failure?.failures.map(({ type }) => type))).toEqual(
       new Set(['StateInvalid', 'SignerRefused', 'RelayRefused']),
     );
-    for (const canary of [secret, uri, relayPath, '918.273', '31337.25', 'CANARYCUR']) {
+    for (const canary of [secret, uri, relayPath, '918273645', ...Object.values(STATE_CANARIES)]) {
       expect(`${failure?.message} ${JSON.stringify(failure?.failures)}`).not.toContain(canary);
     }
   }, 30_000);

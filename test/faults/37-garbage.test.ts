@@ -96,7 +96,7 @@ test(`37: ${MESSAGES} messages of garbage from a hostile bunker relay: the worke
     const worker = await startWorkerChild(saga, { env: { REPUBLISH_MAX_ATTEMPTS: '4' } });
     // What the runs of others take, and what is compiled for them, is not the garbage's.
     for (let run = 1; run <= RUNS_TO_WARM_UP; run += 1)
-      await runUnderFault(saga, other, { input: { force: true } });
+      await runUnderFault(saga, other, { input: { force: true, resetCounts: true } });
     const before = residentMb(worker.pid);
 
     isHostile = true;
@@ -108,7 +108,9 @@ test(`37: ${MESSAGES} messages of garbage from a hostile bunker relay: the worke
     })();
     let undisturbed = 0;
     while (sent < MESSAGES) {
-      const { failure, ids } = await runUnderFault(saga, other, { input: { force: true } });
+      const { failure, ids } = await runUnderFault(saga, other, {
+        input: { force: true, resetCounts: true },
+      });
       expect(failure).toBeUndefined();
       expect(ids).toHaveLength(8);
       undisturbed += 1;
@@ -120,7 +122,7 @@ test(`37: ${MESSAGES} messages of garbage from a hostile bunker relay: the worke
     expect(sentChars).toBeGreaterThan(MESSAGES * 30_000);
     expect(worker.hasExited()).toBe(false);
     // Measured as before the flood, behind a run: what is on its way at the last message is not what stays.
-    await runUnderFault(saga, other, { input: { force: true } });
+    await runUnderFault(saga, other, { input: { force: true, resetCounts: true } });
     expect(residentMb(worker.pid) - before).toBeLessThan(FLAT_MB);
 
     // Once the relay is a good one again, so is the run.

@@ -108,13 +108,14 @@ describe('activities', () => {
 
   test('loadMachines names all bad rows, and its result holds no state', async () => {
     const operator = await saga.addOperator({ machines: 3 });
-    await saga.database.query('UPDATE bitspire_fees SET minimum_amount = 5000 WHERE machine_id = $1', [
-      operator.machines[0]?.id,
-    ]);
-    await saga.database.query("UPDATE dca_machines SET atm_pubkey = 'zz' WHERE id = $1", [
+    await saga.database.query(
+      'UPDATE spirekeeper.dca_machines SET operator_cash_in_fee_fraction = 0.4962 WHERE id = $1',
+      [operator.machines[0]?.id],
+    );
+    await saga.database.query("UPDATE spirekeeper.dca_machines SET machine_npub = 'zz' WHERE id = $1", [
       operator.machines[1]?.id,
     ]);
-    await saga.database.query('DELETE FROM bitspire_cassettes WHERE machine_id = $1', [
+    await saga.database.query('DELETE FROM spirekeeper.cassette_configs WHERE machine_id = $1', [
       operator.machines[2]?.id,
     ]);
     const { page } = await plan(operator);
@@ -131,7 +132,7 @@ describe('activities', () => {
       ['bitspire-cassettes'],
       ['bitspire-fees'],
     ]);
-    expect(JSON.stringify(page)).not.toMatch(/5000|denomination|currency/);
+    expect(JSON.stringify(page)).not.toMatch(/4962|denomination|components/);
   });
 
   test('loadMachines a second time gives what is left, not what was read', async () => {
@@ -239,9 +240,10 @@ describe('activities', () => {
     expect(sealed).toBeDefined();
 
     // The state changes meanwhile: the run keeps its seal, and the next run sees the change.
-    await saga.database.query('UPDATE bitspire_fees SET fixed_fee = 4 WHERE machine_id = $1', [
-      key.machineId,
-    ]);
+    await saga.database.query(
+      'UPDATE spirekeeper.dca_machines SET operator_cash_in_fee_fraction = 0.04 WHERE id = $1',
+      [key.machineId],
+    );
     operator.bunker.setFaults(undefined);
     const encrypted = operator.bunker.requests.filter(({ method }) => method === 'nip44_encrypt').length;
     expect(await call('republishDocument', key)).toEqual({ outcome: 'published' });

@@ -275,7 +275,7 @@ describe('a run whose bunker moves', () => {
       return row?.relays.join() === second;
     });
     // Asked once for all documents of the run, and of the next one.
-    await (await saga.start(id, { force: true })).result();
+    await (await saga.start(id, { force: true, resetCounts: true })).result();
     expect(bunker.requests.filter(({ method }) => method === 'switch_relays')).toHaveLength(2);
   });
 });

@@ -86,9 +86,10 @@ describe('republish', () => {
 
     test('exits 3 when part is done: the map of what stands on stdout, each failure and the remedy on stderr', async () => {
       const { id, machines } = await saga.addOperator({ machines: 2 });
-      await saga.database.query('UPDATE bitspire_fees SET fixed_fee = -1 WHERE machine_id = $1', [
-        machines[1]?.id,
-      ]);
+      await saga.database.query(
+        'UPDATE spirekeeper.dca_machines SET operator_cash_in_fee_fraction = 0.5 WHERE id = $1',
+        [machines[1]?.id],
+      );
       const { code, stdout, stderr } = await republish(['start', id, '--json'], saga.env);
       expect(code).toBe(3);
       const map = JSON.parse(stdout) as Record<string, string[]>;

@@ -74,9 +74,10 @@ test('a run of several executions is one run: one result, one audit, one id', as
 
 test('all bad rows are named before the first signature, those of the last page too', async () => {
   const operator = await saga.addOperator({ machines: 10 });
-  await saga.database.query('UPDATE bitspire_fees SET cash_in_percent = 250 WHERE machine_id = ANY ($1)', [
-    [operator.machines[0]?.id, operator.machines[9]?.id],
-  ]);
+  await saga.database.query(
+    'UPDATE spirekeeper.dca_machines SET operator_cash_in_fee_fraction = 0.5 WHERE id = ANY ($1)',
+    [[operator.machines[0]?.id, operator.machines[9]?.id]],
+  );
   const run = await saga.start(operator.id);
   await soon(async () => (await run.progress()).phase === 'publishing');
   expect((await run.progress()).failures.map(({ machineId }) => machineId)).toEqual([
@@ -91,9 +92,10 @@ test('all bad rows are named before the first signature, those of the last page 
 test('failures of earlier executions are held, tried again and given up in a later one', async () => {
   const operator = await saga.addOperator({ machines: 12 });
   deny(operator.bunker, pubkeys(operator, 0, 5, 11));
-  await saga.database.query('UPDATE bitspire_fees SET cash_in_percent = 250 WHERE machine_id = $1', [
-    operator.machines[1]?.id,
-  ]);
+  await saga.database.query(
+    'UPDATE spirekeeper.dca_machines SET operator_cash_in_fee_fraction = 0.5 WHERE id = $1',
+    [operator.machines[1]?.id],
+  );
   const run = await saga.start(operator.id, { onFailure: 'hold' });
   const holds = (failed: number) => async (): Promise<boolean> => {
     const progress = await run.progress();
@@ -117,9 +119,10 @@ test('failures of earlier executions are held, tried again and given up in a lat
   );
   await soon(holds(4));
 
-  await saga.database.query('UPDATE bitspire_fees SET cash_in_percent = 2 WHERE machine_id = $1', [
-    operator.machines[1]?.id,
-  ]);
+  await saga.database.query(
+    'UPDATE spirekeeper.dca_machines SET operator_cash_in_fee_fraction = 0.02 WHERE id = $1',
+    [operator.machines[1]?.id],
+  );
   operator.bunker.setFaults(undefined);
   expect(await run.retry({ by: 'ada' })).toBe(4);
   const events = await run.result();

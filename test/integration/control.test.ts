@@ -65,9 +65,10 @@ describe('a run that people speak to while it goes on', () => {
   test('hold: waits with its failures; retry publishes what was mended, bad rows too', async () => {
     const { id, machines, bunker } = await saga.addOperator({ machines: 3 });
     deny(bunker, machines[1]?.atmPubkey);
-    await saga.database.query('UPDATE bitspire_fees SET cash_in_percent = 250 WHERE machine_id = $1', [
-      machines[0]?.id,
-    ]);
+    await saga.database.query(
+      'UPDATE spirekeeper.dca_machines SET operator_cash_in_fee_fraction = 0.5 WHERE id = $1',
+      [machines[0]?.id],
+    );
     const run = await saga.start(id, { onFailure: 'hold' });
     await until(async () => (await run.progress()).phase === 'holding');
     expect(await run.progress()).toMatchObject({ planned: 6, published: 3, failed: 3, waiting: 0 });
@@ -89,9 +90,10 @@ describe('a run that people speak to while it goes on', () => {
     bunker.setFaults(undefined);
     expect(await run.retry({ documentType: 'bitspire-cassettes' })).toBe(1);
     await until(async () => (await run.progress()).failed === 2);
-    await saga.database.query('UPDATE bitspire_fees SET cash_in_percent = 2 WHERE machine_id = $1', [
-      machines[0]?.id,
-    ]);
+    await saga.database.query(
+      'UPDATE spirekeeper.dca_machines SET operator_cash_in_fee_fraction = 0.02 WHERE id = $1',
+      [machines[0]?.id],
+    );
     expect(await run.retry({ by: 'ada' })).toBe(2);
 
     const events = await run.result();
@@ -232,7 +234,7 @@ describe('what is seen of a run in Temporal', () => {
     const run = await saga.start(id, { reason: 'moved to a bunker', onFailure: 'hold' });
     await run.result();
     deny(bunker, machines[0]?.atmPubkey);
-    await (await saga.start(id, { force: true })).result().catch(() => undefined);
+    await (await saga.start(id, { force: true, resetCounts: true })).result().catch(() => undefined);
 
     const found = async (query: string): Promise<string[]> => {
       const runs: string[] = [];

@@ -53,7 +53,9 @@ describe('dashboard and alerts', () => {
     await (await saga.start(id)).result();
     // And one that goes wrong: there is no count of failures before the first.
     bunker.setFaults(({ method }) => (method === 'sign_event' ? { error: 'denied' } : undefined));
-    await expect((await saga.start(id, { force: true })).result()).rejects.toMatchObject({ failed: 4 });
+    await expect((await saga.start(id, { force: true, resetCounts: true })).result()).rejects.toMatchObject({
+      failed: 4,
+    });
     // A release that does not know a workflow is one of those that do not fit.
     const unknown = await saga.client.workflow.start('ofALaterRelease', {
       taskQueue: saga.env.REPUBLISH_TASK_QUEUE ?? '',

@@ -16,14 +16,14 @@ describe('document types', () => {
 
   test('a third type is one file and one line, and is published', async () => {
     await saga.database.query(
-      'CREATE TABLE bitspire_operator_hours (machine_id text PRIMARY KEY, timezone text, opens text, closes text, note text)',
+      'CREATE TABLE spirekeeper.bitspire_operator_hours (machine_id text PRIMARY KEY, timezone text, opens text, closes text, note text)',
     );
     await saga.startWorker({ documentTypes: [...documentTypes, bitspireOperatorHours] });
     const { id, machines, bunker } = await saga.addOperator({ machines: 1 });
     const [machine] = machines;
     if (machine === undefined) throw new Error('no machine');
     await saga.database.query(
-      "INSERT INTO bitspire_operator_hours VALUES ($1, 'Europe/Vienna', '08:00', '20:00', 'kept')",
+      "INSERT INTO spirekeeper.bitspire_operator_hours VALUES ($1, 'Europe/Vienna', '08:00', '20:00', 'kept')",
       [machine.id],
     );
 
@@ -33,7 +33,10 @@ describe('document types', () => {
     const event = saga.relays[0]
       ?.events()
       .find((stored) => stored.id === events['bitspire-operator-hours']?.[0]);
-    expect(event?.tags).toEqual([['d', `bitspire-operator-hours:${machine.atmPubkey}`]]);
+    expect(event?.tags).toEqual([
+      ['d', `bitspire-operator-hours:${machine.atmPubkey}`],
+      ['p', machine.atmPubkey],
+    ]);
     const key = nip44.getConversationKey(machine.secretKey, bunker.userPubkey);
     expect(JSON.parse(nip44.decrypt(event?.content ?? '', key))).toEqual({
       timezone: 'Europe/Vienna',
@@ -43,6 +46,13 @@ describe('document types', () => {
     });
   });
 });
+
+const FEES = {
+  schema_version: 1,
+  cash_in_fee_fraction: 0.05,
+  cash_out_fee_fraction: 0.06,
+  extra: { kept: true },
+};
 
 describe('another schema', () => {
   let saga: Saga;
@@ -58,18 +68,16 @@ describe('another schema', () => {
       CREATE TABLE satmachine.users (user_id text PRIMARY KEY, nostr_key text);
       CREATE TABLE satmachine.atms (id bigint PRIMARY KEY, owner text, label text, npub text);
       CREATE TABLE satmachine.fee_documents (atm bigint, doc jsonb);
-      CREATE TABLE satmachine.bitspire_cassettes AS TABLE public.bitspire_cassettes WITH NO DATA;
+      CREATE TABLE satmachine.cassette_configs (machine_id bigint, position int, denomination int, count int);
     `);
     const { id, machines, bunker } = await saga.addOperator({ machines: 2 });
     await saga.database.query('INSERT INTO satmachine.users SELECT id, pubkey FROM accounts');
     await saga.database.query(
-      'INSERT INTO satmachine.atms SELECT row_number() OVER (ORDER BY id), operator_user_id, name, atm_pubkey FROM dca_machines',
+      'INSERT INTO satmachine.atms SELECT row_number() OVER (ORDER BY id), operator_user_id, name, machine_npub FROM spirekeeper.dca_machines',
     );
-    await saga.database.query(
-      'INSERT INTO satmachine.fee_documents VALUES (1, \'{"cash_in_percent": 1.5, "cash_out_percent": 2, "fixed_fee": 0, "minimum_amount": 1, "maximum_amount": 9, "extra": {"kept": true}}\')',
-    );
-    await saga.database.query("INSERT INTO satmachine.bitspire_cassettes VALUES ('2', 1, 20, 7, 'EUR')");
-    await saga.database.query('DROP TABLE bitspire_fees, bitspire_cassettes, dca_machines');
+    await saga.database.query('INSERT INTO satmachine.fee_documents VALUES (1, $1)', [JSON.stringify(FEES)]);
+    await saga.database.query('INSERT INTO satmachine.cassette_configs VALUES (2, 1, 20, 7)');
+    await saga.database.query('DROP SCHEMA spirekeeper CASCADE');
 
     const directory = mkdtempSync(path.join(tmpdir(), 'republish-config-'));
     saga.onStop(() => rmSync(directory, { recursive: true }));
@@ -77,7 +85,9 @@ describe('another schema', () => {
     const queries = {
       schema: 'satmachine',
       account: { sql: 'SELECT user_id AS id, nostr_key AS pubkey FROM satmachine.users WHERE user_id = $1;' },
-      machines: { sql: 'SELECT id, label AS name, npub AS atm_pubkey FROM satmachine.atms WHERE owner = $1' },
+      machines: {
+        sql: 'SELECT id, label AS name, npub AS machine_npub FROM satmachine.atms WHERE owner = $1',
+      },
       documents: {
         'bitspire-fees': { sql: 'SELECT doc AS state FROM satmachine.fee_documents WHERE atm::text = $1' },
       },
@@ -95,9 +105,6 @@ describe('another schema', () => {
     const machine = machines.find(({ atmPubkey }) => event?.tags[0]?.[1]?.endsWith(atmPubkey));
     if (machine === undefined) throw new Error('the event is for no machine');
     const key = nip44.getConversationKey(machine.secretKey, bunker.userPubkey);
-    expect(JSON.parse(nip44.decrypt(event?.content ?? '', key))).toMatchObject({
-      cash_in_percent: 1.5,
-      extra: { kept: true },
-    });
+    expect(JSON.parse(nip44.decrypt(event?.content ?? '', key))).toEqual(FEES);
   });
 });

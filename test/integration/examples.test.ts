@@ -1,6 +1,10 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { nip44 } from 'nostr-tools';
+import { startWorkerProcess } from '../../dev/worker-process';
+import type { RepublishPlan } from '../../inspection/plan';
+import type { Verification } from '../../inspection/verify';
+import { republish } from '../support/command-line';
 import { type ExampleProject, exampleProject } from '../support/example';
 import { type Saga, type SagaOperator, startSaga } from '../support/saga';
 
@@ -47,19 +51,28 @@ test('migration.ts: one call for each operator; one that fails does not keep the
   expect(await saga.audits(good.id)).toMatchObject([{ reason: 'accounts moved to bunkers' }]);
 });
 
-test('custom-document-type/: a worker of one’s own publishes one more type than the package knows', async () => {
+test('custom-document-type/: a module that the configuration names is known to the worker and to every command', async () => {
   await saga.database.query(sql('custom-document-type/table.sql'));
-  const operator = await saga.addOperator({ machines: 1 });
+  const operator = await saga.addOperator({ machines: 2 });
   await saga.database.query(
-    "INSERT INTO operator_hours SELECT $1, 'Europe/Vienna', day, '08:00', '20:00' FROM generate_series(1, 2) AS day",
+    "INSERT INTO spirekeeper.operator_hours SELECT $1, 'Europe/Vienna', day, '08:00', '20:00' FROM generate_series(2, 1, -1) AS day",
     [operator.machines[0]?.id],
   );
-  const worker = await project.start('custom-document-type/worker.ts', saga.env, 'worker is polling');
+  const env = { ...saga.env, REPUBLISH_CONFIG: project.copy('custom-document-type') };
+  const worker = await startWorkerProcess(env);
+  saga.onStop(() => worker.stop('SIGTERM', 35_000));
 
+  const plan = await republish(['plan', operator.id, '--document-type', 'operator-hours', '--json'], env);
+  const { documents } = JSON.parse(plan.stdout) as RepublishPlan;
+  expect(documents.map(({ action, because }) => [action, because])).toEqual([
+    ['publish', expect.any(String)],
+    ['skipped', 'keeps no hours'],
+  ]);
   const events = await (await saga.start(operator.id)).result();
 
   expect(Object.keys(events)).toEqual(['bitspire-cassettes', 'bitspire-fees', 'operator-hours']);
-  expect(documentsOf(operator, 'operator-hours')).toEqual([
+  expect(events['operator-hours']).toHaveLength(1);
+  expect(documentsOf({ ...operator, machines: operator.machines.slice(0, 1) }, 'operator-hours')).toEqual([
     {
       timezone: 'Europe/Vienna',
       days: [
@@ -68,7 +81,13 @@ test('custom-document-type/: a worker of one’s own publishes one more type tha
       ],
     },
   ]);
-  expect((await worker.stop()).code).toBe(0);
+  const verified = await republish(['verify', operator.id, '--json'], env);
+  expect(verified.code).toBe(0);
+  expect((JSON.parse(verified.stdout) as Verification).counts).toMatchObject({ current: 5, 'no state': 1 });
+  // Without the module, what the run has published is named and not passed over.
+  const unaware = await republish(['verify', operator.id, '--json'], saga.env);
+  expect(unaware.code).not.toBe(0);
+  expect((JSON.parse(unaware.stdout) as Verification).unknownTypes).toEqual(['operator-hours']);
 });
 
 test('another-schema/: REPUBLISH_CONFIG alone leads to tables that look different', async () => {
@@ -76,25 +95,32 @@ test('another-schema/: REPUBLISH_CONFIG alone leads to tables that look differen
   const operator = await saga.addOperator({ machines: 2 });
   await saga.database.query(`
     INSERT INTO satmachine.users SELECT id, pubkey FROM accounts;
-    INSERT INTO satmachine.atms SELECT row_number() OVER (ORDER BY id), operator_user_id, name, atm_pubkey FROM dca_machines;
-    INSERT INTO satmachine.fee_documents SELECT id, '{"cash_in_percent": 1.5, "cash_out_percent": 2, "fixed_fee": 0,
-      "minimum_amount": 1, "maximum_amount": 9, "promotion": {"until": "2027-01-01"}}' FROM satmachine.atms;
-    INSERT INTO satmachine.cash_slots SELECT id, 1, 20, 70 + id, 'EUR' FROM satmachine.atms;
-    DROP TABLE bitspire_fees, bitspire_cassettes, dca_machines, accounts;
+    INSERT INTO satmachine.atms
+      SELECT row_number() OVER (ORDER BY id), operator_user_id, name, machine_npub FROM spirekeeper.dca_machines;
+    INSERT INTO satmachine.atms SELECT 3, user_id, 'in its box', NULL FROM satmachine.users;
+    INSERT INTO satmachine.fee_documents SELECT id, '{"schema_version": 1, "cash_in_fee_fraction": 0.05,
+      "cash_out_fee_fraction": 0.06, "promotion": {"until": "2027-01-01"}}' FROM satmachine.atms;
+    INSERT INTO satmachine.cash_slots SELECT id, 1, 20, 70 + id FROM satmachine.atms;
+    DROP SCHEMA spirekeeper CASCADE;
+    DROP TABLE accounts;
   `);
   await saga.startWorker({
     env: { REPUBLISH_CONFIG: path.join(EXAMPLES, 'another-schema/republish.config.json') },
   });
 
-  const events = await (await saga.start(operator.id)).result();
+  const run = await saga.start(operator.id);
+  const events = await run.result();
 
   expect(events['bitspire-fees']).toHaveLength(2);
-  expect(documentsOf(operator, 'bitspire-fees')[0]).toMatchObject({
-    cash_in_percent: 1.5,
+  expect(documentsOf(operator, 'bitspire-fees')[0]).toEqual({
+    schema_version: 1,
+    cash_in_fee_fraction: 0.05,
+    cash_out_fee_fraction: 0.06,
     promotion: { until: '2027-01-01' },
   });
   expect(documentsOf(operator, 'bitspire-cassettes')).toEqual([
-    { cassettes: [{ position: 1, denomination: 20, count: 71, currency: 'EUR' }] },
-    { cassettes: [{ position: 1, denomination: 20, count: 72, currency: 'EUR' }] },
+    { positions: { '1': { denomination: 20, count: 71 } } },
+    { positions: { '1': { denomination: 20, count: 72 } } },
   ]);
+  expect(await run.progress()).toMatchObject({ published: 4, skipped: 2 });
 });

@@ -34,7 +34,7 @@ describe('a fleet that people speak to while it goes on', () => {
   async function startHeld(input: { operators: string[] }): Promise<FleetRun> {
     gate.close();
     const before = operators.map(signaturesAsked);
-    const fleet = await startFleetOf(saga, { ...input, operatorsAtOnce: 2, force: true });
+    const fleet = await startFleetOf(saga, { ...input, operatorsAtOnce: 2, force: true, resetCounts: true });
     const first = input.operators.slice(0, 2).map((id) => ids.indexOf(id));
     await until(
       () => first.every((index) => signaturesAsked(operators[index]) > (before[index] ?? 0)),
@@ -132,7 +132,13 @@ describe('a fleet that people speak to while it goes on', () => {
     const [first = '', second = ''] = ids;
     const before = (await saga.audits(first)).length;
     const fleet = await startHeld({ operators: [first, second] });
-    const same = { operators: [second, first], operatorsAtOnce: 2, force: true, reason: 'asked twice' };
+    const same = {
+      operators: [second, first],
+      operatorsAtOnce: 2,
+      force: true,
+      resetCounts: true,
+      reason: 'asked twice',
+    };
     expect(await startFleetOf(saga, same)).toMatchObject({ attached: true, runId: fleet.runId });
     const refused = await fails(ControlRefused, startFleetOf(saga, { operators: [first] }));
     expect(refused.message).toContain('another fleet goes on');
@@ -144,9 +150,9 @@ describe('a fleet that people speak to while it goes on', () => {
   test('a run that goes on already is waited for: as ours if it was asked the same, before ours if not', async () => {
     const [same = '', other = ''] = ids;
     gate.close();
-    const sameRun = await saga.start(same, { force: true });
+    const sameRun = await saga.start(same, { force: true, resetCounts: true });
     const otherRun = await saga.start(other, { force: true, documentTypes: ['bitspire-fees'] });
-    const fleet = await startFleetOf(saga, { operators: [same, other], force: true });
+    const fleet = await startFleetOf(saga, { operators: [same, other], force: true, resetCounts: true });
     await until(async () => (await fleet.progress()).running === 2, LONG_MS);
     gate.open();
     expect((await fleet.result()).operators).toMatchObject({ complete: 2, failed: 0, incomplete: 0 });

@@ -33,7 +33,7 @@ describe('operators beside each other', () => {
     const [operator] = await addOperators(saga, 1);
     const id = operator?.id ?? '';
     await (await startFleetOf(saga, { operators: [id] })).result();
-    await (await saga.start(id, { force: true })).result();
+    await (await saga.start(id, { force: true, resetCounts: true })).result();
     const described = await saga.client.workflow.getHandle(`republish-operator-configs/${id}`).describe();
     expect(described.priority).toMatchObject({ fairnessKey: id });
     const keys: (string | null | undefined)[] = [];
@@ -86,7 +86,7 @@ describe('several workers on one task queue', () => {
     most = 0;
     arrived = 0;
     for (let worker = 0; worker < 4; worker += 1) await saga.startWorker({ env });
-    await (await saga.start(operator.id, { force: true })).result();
+    await (await saga.start(operator.id, { force: true, resetCounts: true })).result();
     expect(arrived).toBeGreaterThanOrEqual(80);
     // The window of the run: as many documents in work, each with at most one request.
     expect(most).toBeLessThanOrEqual(3 * CONCURRENCY);

@@ -19,10 +19,14 @@ describe('republish audit', () => {
   test('tells each document by relay, who intervened and why, failures with remedy; as table, JSON and CSV', async () => {
     const { id, machines, bunker } = await saga.addOperator({ machines: 3 });
     const [named, failing, skipped] = machines.map((machine) => machine.id);
-    await saga.database.query('UPDATE dca_machines SET name = $1 WHERE id = $2', [AWKWARD_NAME, named]);
-    await saga.database.query('UPDATE bitspire_fees SET fixed_fee = -1 WHERE machine_id = ANY ($1)', [
-      [failing, skipped],
+    await saga.database.query('UPDATE spirekeeper.dca_machines SET name = $1 WHERE id = $2', [
+      AWKWARD_NAME,
+      named,
     ]);
+    await saga.database.query(
+      'UPDATE spirekeeper.dca_machines SET operator_cash_in_fee_fraction = 0.5 WHERE id = ANY ($1)',
+      [[failing, skipped]],
+    );
     const run = await saga.start(id, { onFailure: 'hold', reason: 'moved, "again"' });
     await until(async () => (await run.progress()).phase === 'holding', 60_000);
     const skip = await republish(

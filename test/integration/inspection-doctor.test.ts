@@ -85,6 +85,7 @@ describe('republish doctor', () => {
     expectEach(findings, [
       ['temporal', '127.0.0.1:9', 'fail', 'cannot be reached', 'TEMPORAL_ADDRESS'],
       ['database', 'Postgres', 'fail', 'no-such-host.invalid', 'Check DATABASE_URL'],
+      ['lnbits', 'database', 'fail', 'no-such-host.invalid', 'LNBITS_DATABASE_URL'],
       ['relay', 'wss://no-such-relay.invalid', 'fail', 'cannot be reached', 'REPUBLISH_RELAYS'],
       ['relay', 'quorum', 'fail', '0 are reachable', 'REPUBLISH_QUORUM'],
     ]);
@@ -116,7 +117,7 @@ describe('republish doctor', () => {
         'under which the signer was added',
       ],
       ['signer', well.id, 'fail', 'does not open', `republish signer remove ${well.id}`],
-      ['database', 'queries.machines', 'fail', 'no_machines', 'Point "queries.machines"'],
+      ['lnbits', 'queries.machines', 'fail', 'no_machines', 'Point "queries.machines"'],
       ['relay', late.url, 'fail', "behind this host's", 'NTP'],
       ['relay', late.url, 'warn', 'takes messages of 20000 bytes', 'REPUBLISH_MAX_STATE_BYTES'],
       ['relay', early.url, 'warn', "ahead of this host's", 'NTP'],
@@ -141,8 +142,9 @@ describe('republish doctor', () => {
     await saga.database.query(`CREATE ROLE ${role} LOGIN PASSWORD 'canary'`);
     saga.onStop(() => saga.database.query(`DROP OWNED BY ${role}; DROP ROLE ${role}`));
     await saga.database.query(
-      `GRANT USAGE ON SCHEMA republish TO ${role}; GRANT SELECT ON ALL TABLES IN SCHEMA republish, public TO ${role};
-       REVOKE SELECT ON bitspire_fees FROM ${role}`,
+      `GRANT USAGE ON SCHEMA republish, spirekeeper TO ${role};
+       GRANT SELECT ON ALL TABLES IN SCHEMA republish, public, spirekeeper TO ${role};
+       REVOKE SELECT ON spirekeeper.super_config FROM ${role}`,
     );
     const url = new URL(saga.databaseUrl);
     url.username = role;
@@ -176,7 +178,7 @@ describe('republish doctor', () => {
         'republish worker',
       ],
       ['database', 'rights', 'fail', 'INSERT on republish.documents', `TO "${role}"`],
-      ['database', 'queries.documents.bitspire-fees', 'fail', '42501', 'GRANT SELECT'],
+      ['lnbits', 'queries.documents.bitspire-fees', 'fail', '42501', 'GRANT SELECT'],
       ['signer', other.id, 'fail', "the account's public key is", `republish signer check ${other.id}`],
       ['signer', silent.id, 'fail', 'did not answer', `republish signer check ${silent.id}`],
     ]);
@@ -204,7 +206,7 @@ describe('republish doctor', () => {
     const { findings } = await examine({ DATABASE_URL: empty });
     expectEach(findings, [
       ['database', 'schema republish', 'fail', 'is not there', 'republish migrate'],
-      ['database', 'queries.account', 'fail', '42P01', 'Point "queries.account"'],
+      ['lnbits', 'database', 'fail', 'is it LNbits', 'LNBITS_DATABASE_URL'],
     ]);
     await republish(['migrate'], { ...saga.env, DATABASE_URL: empty });
     const database = openDatabase({ url: empty });

@@ -43,7 +43,7 @@ describe('republish orphans', () => {
 
   test('finds through all pages what no type, machine or state stands behind, and tells what is covered', async () => {
     const [first, second] = operator.machines;
-    await saga.database.query('DELETE FROM bitspire_fees WHERE machine_id = $1', [second?.id]);
+    await saga.database.query('DELETE FROM spirekeeper.cassette_configs WHERE machine_id = $1', [second?.id]);
     const gone = getPublicKey(generateSecretKey());
     const at = 1_700_000_000;
     const [here, there] = relays;
@@ -53,7 +53,7 @@ describe('republish orphans', () => {
     const covered = document(`bitspire-fees:${first?.atmPubkey}`, at + 90);
     here?.keep(document(`bitspire-fees:${first?.atmPubkey}`, at - 5));
     there?.keep(covered);
-    there?.keep(document(`bitspire-fees:${second?.atmPubkey}`, at));
+    there?.keep(document(`bitspire-cassettes:${second?.atmPubkey}`, at));
     there?.keep(document(`bitspire-fees:${gone}`, at));
     there?.keep({ ...document(`bitspire-fees:${gone}`, at + 99), content: 'forged' });
     there?.keep(finalizeEvent({ kind: 1, tags: [], content: 'a note', created_at: at }, oldKey));

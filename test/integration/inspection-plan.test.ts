@@ -11,7 +11,7 @@ import { type Saga, type SagaOperator, startSaga } from '../support/saga';
 const OUTCOMES: Record<RepublishPlan['documents'][number]['action'], Outcome> = {
   publish: 'published',
   unchanged: 'unchanged',
-  'no state': 'skipped',
+  skipped: 'skipped',
   invalid: 'failed',
 };
 
@@ -37,12 +37,15 @@ describe('republish plan', () => {
     options: { force?: true; env?: Record<string, string> } = {},
   ): Promise<{ code: number; plan: RepublishPlan }> => {
     const before = { ledger: await ledgerText(saga), signed: askedToSign(operator) };
-    const { code, plan } = await planned([operator.id, ...(options.force ? ['--force'] : [])], options.env);
+    const { code, plan } = await planned(
+      [operator.id, ...(options.force ? ['--force', '--reset-counts'] : [])],
+      options.env,
+    );
     expect(await ledgerText(saga)).toBe(before.ledger);
     expect(askedToSign(operator)).toBe(before.signed);
 
     const worker = await saga.startWorker({ env: options.env ?? {} });
-    const run = await saga.start(operator.id, options.force ? { force: true } : {});
+    const run = await saga.start(operator.id, options.force ? { force: true, resetCounts: true } : {});
     await run.result().catch(() => undefined);
     await worker.stop();
     const ledger = await saga.ledger(run.runId);
@@ -65,16 +68,36 @@ describe('republish plan', () => {
     return { code, plan };
   };
 
-  test('says what the run then does: bad rows, missing state, bad keys, and what stands already', async () => {
-    const operator = await saga.addOperator({ machines: 4 });
-    const [good, badFees, noFees, badKey] = operator.machines.map(({ id }) => id);
-    await saga.database.query('UPDATE bitspire_fees SET fixed_fee = -1 WHERE machine_id = $1', [badFees]);
-    await saga.database.query('DELETE FROM bitspire_fees WHERE machine_id = $1', [noFees]);
-    await saga.database.query("UPDATE dca_machines SET atm_pubkey = 'ff' WHERE id = $1", [badKey]);
+  test('says what the run then does: bad rows, machines that have not reported or are not paired, bad keys, and what stands already', async () => {
+    const operator = await saga.addOperator({ machines: 5 });
+    const [good, badFees, notReported, badKey, unpaired] = operator.machines.map(({ id }) => id);
+    await saga.database.query(
+      'UPDATE spirekeeper.dca_machines SET operator_cash_in_fee_fraction = 0.5 WHERE id = $1',
+      [badFees],
+    );
+    await saga.database.query('DELETE FROM spirekeeper.cassette_configs WHERE machine_id = $1', [
+      notReported,
+    ]);
+    await saga.database.query("UPDATE spirekeeper.dca_machines SET machine_npub = 'ff' WHERE id = $1", [
+      badKey,
+    ]);
+    await saga.database.query('UPDATE spirekeeper.dca_machines SET machine_npub = NULL WHERE id = $1', [
+      unpaired,
+    ]);
 
     const first = await planAndRun(operator);
     expect(first.code).toBe(5);
-    expect(first.plan.counts).toEqual({ publish: 4, unchanged: 0, 'no state': 1, invalid: 3 });
+    expect(first.plan.counts).toEqual({ publish: 4, unchanged: 0, skipped: 3, invalid: 3 });
+    expect(
+      first.plan.documents
+        .filter(({ action }) => action === 'skipped')
+        .map(({ documentType, machineId, because }) => [documentType, machineId, because]),
+    ).toEqual([
+      ['bitspire-cassettes', notReported, 'has not reported yet'],
+      ['bitspire-cassettes', unpaired, 'not paired yet'],
+      ['bitspire-fees', unpaired, 'not paired yet'],
+    ]);
+    expect(first.plan.source).toMatchObject({ kind: 'postgres', preset: 'spirekeeper' });
     expect(first.plan).toMatchObject({
       operatorPubkey: operator.bunker.userPubkey,
       toSign: 4,
@@ -94,17 +117,20 @@ describe('republish plan', () => {
       expect(eventBytes).toBe(Buffer.byteLength(JSON.stringify(message)));
     }
 
-    await saga.database.query('UPDATE bitspire_fees SET fixed_fee = 2 WHERE machine_id = $1', [good]);
-    await saga.database.query('DELETE FROM bitspire_fees WHERE machine_id = $1', [badFees]);
+    await saga.database.query(
+      'UPDATE spirekeeper.dca_machines SET operator_cash_in_fee_fraction = 0.02 WHERE id = $1',
+      [good],
+    );
+    await saga.database.query('DELETE FROM spirekeeper.cassette_configs WHERE machine_id = $1', [badFees]);
     const second = await planAndRun(operator);
-    expect(second.plan.counts).toEqual({ publish: 1, unchanged: 3, 'no state': 2, invalid: 2 });
+    expect(second.plan.counts).toEqual({ publish: 1, unchanged: 2, skipped: 4, invalid: 3 });
     expect(second.plan.documents.find(({ action }) => action === 'publish')).toMatchObject({
       machineId: good,
       documentType: 'bitspire-fees',
       because: expect.stringContaining('changed'),
     });
     const forced = await planAndRun(operator, { force: true });
-    expect(forced.plan.counts).toMatchObject({ publish: 4, unchanged: 0 });
+    expect(forced.plan.counts).toMatchObject({ publish: 3, unchanged: 0 });
   }, 180_000);
 
   test('looks at the relays too: what too few hold is sent again without a signature, what is newer there is replaced', async () => {
@@ -201,9 +227,10 @@ describe('republish plan', () => {
 
   test('shows for a person the relays with their limits, each document and each remedy', async () => {
     const operator = await saga.addOperator({ machines: 1 });
-    await saga.database.query('UPDATE bitspire_fees SET fixed_fee = -1 WHERE machine_id = $1', [
-      operator.machines[0]?.id,
-    ]);
+    await saga.database.query(
+      'UPDATE spirekeeper.dca_machines SET operator_cash_in_fee_fraction = 0.5 WHERE id = $1',
+      [operator.machines[0]?.id],
+    );
     const limited = await startBareRelay();
     limited.information = JSON.stringify({ limitation: { max_message_length: 70_000, auth_required: true } });
     saga.onStop(() => limited.stop());
@@ -215,7 +242,7 @@ describe('republish plan', () => {
       'message 70000 B, authentication',
       'StateInvalid',
       'remedy for StateInvalid',
-      '1 to publish (1 to sign), 0 unchanged, 0 without state, 1 invalid',
+      '1 to publish (1 to sign), 0 unchanged, 0 skipped, 1 invalid',
     ])
       expect(stdout).toContain(said);
   }, 180_000);

@@ -129,9 +129,11 @@ describe('republish verify', () => {
 
     const fresh = await saga.addOperator({ machines: 3 });
     const [unpublished, stateless, keyless] = fresh.machines.map((machine) => machine.id);
-    await saga.database.query('DELETE FROM bitspire_fees WHERE machine_id = $1', [stateless]);
-    await saga.database.query("UPDATE dca_machines SET atm_pubkey = '' WHERE id = $1", [keyless]);
-    const never = await verify(['--document-type', 'bitspire-fees'], {}, fresh.id);
+    await saga.database.query('DELETE FROM spirekeeper.cassette_configs WHERE machine_id = $1', [stateless]);
+    await saga.database.query("UPDATE spirekeeper.dca_machines SET machine_npub = '' WHERE id = $1", [
+      keyless,
+    ]);
+    const never = await verify(['--document-type', 'bitspire-cassettes'], {}, fresh.id);
     expect(never.code).toBe(3);
     expect(never.documents.map(({ machineId, verdict }) => [machineId, verdict])).toEqual([
       [unpublished, 'missing'],

@@ -49,9 +49,10 @@ describe('republish-operator-configs/client', () => {
   test('with a client of its own, and a failure that says what stands and what to do', async () => {
     const { id, machines } = await saga.addOperator({ machines: 1 });
     const options = { client: saga.client, taskQueue: saga.env.REPUBLISH_TASK_QUEUE ?? '' };
-    await saga.database.query('UPDATE bitspire_fees SET fixed_fee = -1 WHERE machine_id = $1', [
-      machines[0]?.id,
-    ]);
+    await saga.database.query(
+      'UPDATE spirekeeper.dca_machines SET operator_cash_in_fee_fraction = 0.5 WHERE id = $1',
+      [machines[0]?.id],
+    );
     const failure = await fails(RepublishFailed, republishOperatorConfigs(id, options));
     expect(failure).toMatchObject({
       type: 'RepublishIncomplete',

@@ -194,9 +194,10 @@ describe('the live view', () => {
     const gate = new Gate();
     gate.close();
     const { id, machines } = await saga.addOperator({ machines: 2, bunker: { onRequest: gate.onRequest } });
-    await saga.database.query('UPDATE bitspire_fees SET fixed_fee = -1 WHERE machine_id = $1', [
-      machines[0]?.id,
-    ]);
+    await saga.database.query(
+      'UPDATE spirekeeper.dca_machines SET operator_cash_in_fee_fraction = 0.5 WHERE id = $1',
+      [machines[0]?.id],
+    );
     const run = await saga.start(id);
     const { stdout, code } = await republish(['watch', id, '--json'], saga.env, '', () => gate.open());
     expect(code).toBe(3);

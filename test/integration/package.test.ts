@@ -35,7 +35,7 @@ describe('the package as it is published', () => {
       'package/dist/client/index.d.ts',
       'package/dist/worker/workflow-bundle.js',
       'package/dist/database/migrations/0001_ledger.sql',
-      'package/database/reference-schema.sql',
+      'package/dist/dev/lnbits-tables.sql',
       'package/examples/python/republish_operator_configs.py',
       'package/README.md',
       'package/LICENSE',

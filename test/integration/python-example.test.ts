@@ -80,9 +80,10 @@ test('calls at the same time give the same ids', async () => {
 test('what could not be republished is exit code 3, and what stands is on stdout', async () => {
   const broken = await startOperator(stack, `operator-${randomUUID()}`, 2);
   const [machine] = broken.machines;
-  await stack.database.query('UPDATE bitspire_fees SET cash_in_percent = -1 WHERE machine_id = $1', [
-    machine?.id,
-  ]);
+  await stack.database.query(
+    'UPDATE spirekeeper.dca_machines SET operator_cash_in_fee_fraction = 0.5 WHERE id = $1',
+    [machine?.id],
+  );
 
   const { exitCode, stdout, stderr } = await command([broken.id]);
   expect(stderr).toContain('RepublishIncomplete');
@@ -96,9 +97,10 @@ test('what could not be republished is exit code 3, and what stands is on stdout
 test('the failure says in Python what stands and what does not', async () => {
   const broken = await startOperator(stack, `operator-${randomUUID()}`, 1);
   const machineId = broken.machines[0]?.id;
-  await stack.database.query('UPDATE bitspire_fees SET cash_in_percent = -1 WHERE machine_id = $1', [
-    machineId,
-  ]);
+  await stack.database.query(
+    'UPDATE spirekeeper.dca_machines SET operator_cash_in_fee_fraction = 0.5 WHERE id = $1',
+    [machineId],
+  );
   const script = `
 import asyncio, json, sys
 from republish_operator_configs import RepublishFailed, republish_operator_configs

@@ -150,13 +150,13 @@ describe('two releases', () => {
   describe('without Worker Versioning, beside each other on one task queue', () => {
     test('documents of a type that the older one does not know wait for a newer one', async () => {
       await saga.database.query(
-        'CREATE TABLE bitspire_operator_hours (machine_id text PRIMARY KEY, timezone text, opens text, closes text)',
+        'CREATE TABLE spirekeeper.bitspire_operator_hours (machine_id text PRIMARY KEY, timezone text, opens text, closes text)',
       );
       const newRelease = { documentTypes: [...documentTypes, bitspireOperatorHours] };
       const newer = await saga.startWorker(newRelease);
       const { operator, open, untilMiddle } = await operatorInTheMiddle(10, 3);
       await saga.database.query(
-        "INSERT INTO bitspire_operator_hours SELECT id, 'Europe/Vienna', '08:00', '20:00' FROM dca_machines",
+        "INSERT INTO spirekeeper.bitspire_operator_hours SELECT id, 'Europe/Vienna', '08:00', '20:00' FROM spirekeeper.dca_machines",
       );
       const { ids, failure } = await runUnderFault(saga, operator, {
         during: async ({ workflowId }) => {

@@ -1,4 +1,5 @@
 import { generateSecretKey, getPublicKey } from 'nostr-tools';
+import { npubEncode } from 'nostr-tools/nip19';
 import { RepublishFailed } from '../../client/errors';
 import { WORKFLOW_TYPE } from '../../contract/names';
 import { deleteSigner } from '../../database/signers';
@@ -135,8 +136,9 @@ describe('a run that cannot begin ends in the named failure, with a remedy and a
 
   test('two machines with one key', async () => {
     const { id, machines } = await saga.addOperator({ machines: 2 });
-    await saga.database.query('UPDATE dca_machines SET atm_pubkey = $1 WHERE id = $2', [
-      machines[0]?.atmPubkey,
+    await saga.database.query('UPDATE spirekeeper.dca_machines SET machine_npub = $1 WHERE id = $2', [
+      // The column is unique, and the same key can be written in two ways.
+      npubEncode(machines[0]?.atmPubkey ?? ''),
       machines[1]?.id,
     ]);
     const failure = await fails(RepublishFailed, (await saga.start(id)).result());

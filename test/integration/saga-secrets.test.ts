@@ -1,4 +1,6 @@
 import { escaped, placesOf } from '../support/canaries';
+import { plantCanaries } from '../support/fault-run';
+import { STATE_CANARIES } from '../support/invariants';
 import { type Saga, startSaga } from '../support/saga';
 import { until } from '../support/until';
 
@@ -20,22 +22,31 @@ describe('a run leaves no secret and no state behind', () => {
     const password = new URL(saga.databaseUrl).password;
     const secret = 'canary-pairing-secret-0451';
     const { id, machines, bunker } = await saga.addOperator({ machines: 3, bunker: { secret } });
-    await saga.database.query("UPDATE bitspire_cassettes SET currency = 'CANARYCUR'");
+    await plantCanaries(
+      saga,
+      machines.map((machine) => machine.id),
+    );
     // One document fails in a way that repeats the state; one is invalid by a value that would be telling.
-    await saga.database.query('UPDATE bitspire_fees SET fixed_fee = 31337.25 WHERE machine_id = $1', [
-      machines[0]?.id,
-    ]);
-    await saga.database.query('UPDATE bitspire_fees SET cash_in_percent = 918.273 WHERE machine_id = $1', [
-      machines[1]?.id,
-    ]);
+    await saga.database.query(
+      'UPDATE spirekeeper.dca_machines SET operator_cash_in_fee_fraction = 0.918273645 WHERE id = $1',
+      [machines[1]?.id],
+    );
+    const [telling] = machines;
     bunker.setFaults(({ method, params }) =>
-      method === 'nip44_encrypt' && String(params[1]).includes('31337')
+      method === 'nip44_encrypt' &&
+      params[0] === telling?.atmPubkey &&
+      String(params[1]).includes(STATE_CANARIES.fee)
         ? { error: `cannot encrypt ${String(params[1])}` }
         : undefined,
     );
 
     const run = await saga.start(id, { reason: 'canaries' });
     await expect(run.result()).rejects.toMatchObject({ type: 'RepublishIncomplete', failed: 2 });
+
+    // They have been where they belong: a canary that nobody reads escapes nowhere.
+    const encrypted = bunker.requests.filter(({ method }) => method === 'nip44_encrypt');
+    const states = encrypted.map(({ params }) => String(params[1])).join();
+    for (const canary of Object.values(STATE_CANARIES)) expect(states).toContain(canary);
 
     // The SDK hands its lines over in groups, and the run may be over before.
     await until(() => saga.logs.some((line) => line.includes('SignerRefused')));
@@ -47,10 +58,9 @@ describe('a run leaves no secret and no state behind', () => {
       secretKey,
       password,
       secret,
-      'CANARYCUR',
-      '31337',
-      '918.273',
-      'cassettes\\":',
+      ...Object.values(STATE_CANARIES),
+      '918273645',
+      'positions\\":',
       saga.databaseUrl,
     ];
     expect(escaped(places, canaries)).toEqual([]);

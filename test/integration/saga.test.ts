@@ -31,16 +31,40 @@ describe('the saga', () => {
         if (event === undefined) throw new Error(`no event ${eventId} of ${documentType}`);
         expect(verifyEvent({ ...event })).toBe(true);
         expect(event.kind).toBe(30078);
-        expect(event.tags).toEqual([['d', `${documentType}:${machine.atmPubkey}`]]);
-        const state: unknown = JSON.parse(
-          nip44.decrypt(event.content, nip44.getConversationKey(machine.secretKey, bunker.userPubkey)),
-        );
-        expect(state).toMatchObject(
+        expect(event.tags).toEqual([
+          ['d', `${documentType}:${machine.atmPubkey}`],
+          ['p', machine.atmPubkey],
+        ]);
+        const key = nip44.getConversationKey(machine.secretKey, bunker.userPubkey);
+        const state = nip44.decrypt(event.content, key);
+        if (index > 0) continue;
+        // The first machine as `seedOperator` writes it, with the digits and the members that the extension publishes.
+        expect(JSON.parse(state)).toEqual(
           documentType === 'bitspire-fees'
-            ? { cash_in_percent: expect.any(Number), maximum_amount: 1000, currency: 'EUR' }
-            : { cassettes: [{ position: 1, denomination: 20 }, { position: 2 }, { position: 3 }] },
+            ? {
+                schema_version: 1,
+                cash_in_fee_fraction: 0.0733,
+                cash_out_fee_fraction: 0.1177,
+                components: {
+                  super_cash_in: 0.03,
+                  super_cash_out: 0.03,
+                  operator_cash_in: 0.0433,
+                  operator_cash_out: 0.0877,
+                },
+              }
+            : {
+                positions: {
+                  '1': { denomination: 20, count: 101 },
+                  '2': { denomination: 50, count: 102 },
+                  '3': { denomination: 100, count: 103 },
+                },
+              },
         );
-        expect(JSON.stringify(state)).not.toContain('machine_id');
+        if (documentType === 'bitspire-fees')
+          expect(state.match(/"cash_(in|out)_fee_fraction":[0-9.]+/g)).toEqual([
+            '"cash_in_fee_fraction":0.0733',
+            '"cash_out_fee_fraction":0.1177',
+          ]);
       }
     }
     const [audit, ...others] = await saga.audits(id);
@@ -99,9 +123,10 @@ describe('the saga', () => {
   test('a changed row makes exactly one new event, dated behind the old one', async () => {
     const { id, machines, bunker } = await saga.addOperator();
     const first = await (await saga.start(id)).result();
-    await saga.database.query('UPDATE bitspire_fees SET fixed_fee = 9.25 WHERE machine_id = $1', [
-      machines[1]?.id,
-    ]);
+    await saga.database.query(
+      'UPDATE spirekeeper.dca_machines SET operator_cash_in_fee_fraction = 0.0925 WHERE id = $1',
+      [machines[1]?.id],
+    );
     const signed = bunker.requests.filter(({ method }) => method === 'sign_event').length;
 
     const run = await saga.start(id);
@@ -117,10 +142,22 @@ describe('the saga', () => {
     expect(stored.map((event) => event.id).sort()).toEqual(Object.values(second).flat().sort());
   });
 
-  test('force signs anew what is unchanged', async () => {
-    const { id } = await saga.addOperator({ machines: 1 });
+  test('force alone signs anew only what sets nothing that a machine counts itself', async () => {
+    const { id } = await saga.addOperator({ machines: 2 });
     const first = await (await saga.start(id)).result();
     const run = await saga.start(id, { force: true });
+    const second = await run.result();
+    expect(second['bitspire-cassettes']).toEqual(first['bitspire-cassettes']);
+    expect(second['bitspire-fees']).toHaveLength(2);
+    for (const eventId of second['bitspire-fees'] ?? [])
+      expect(first['bitspire-fees']).not.toContain(eventId);
+    expect(await run.progress()).toMatchObject({ published: 2, unchanged: 2 });
+  });
+
+  test('force and resetCounts sign anew what is unchanged', async () => {
+    const { id } = await saga.addOperator({ machines: 1 });
+    const first = await (await saga.start(id)).result();
+    const run = await saga.start(id, { force: true, resetCounts: true });
     const second = await run.result();
     expect(Object.values(second).flat()).toHaveLength(2);
     for (const eventId of Object.values(second).flat())
@@ -153,24 +190,62 @@ describe('the saga', () => {
 
   test('a machine without state is skipped, and its type is still a key of the result', async () => {
     const { id, machines } = await saga.addOperator({ machines: 1 });
-    await saga.database.query('DELETE FROM bitspire_fees WHERE machine_id = $1', [machines[0]?.id]);
+    await saga.database.query('DELETE FROM spirekeeper.cassette_configs WHERE machine_id = $1', [
+      machines[0]?.id,
+    ]);
     const run = await saga.start(id);
     const events = await run.result();
-    expect(events['bitspire-fees']).toEqual([]);
-    expect(events['bitspire-cassettes']).toHaveLength(1);
+    expect(events['bitspire-cassettes']).toEqual([]);
+    expect(events['bitspire-fees']).toHaveLength(1);
     expect(await run.progress()).toMatchObject({
       planned: 1,
       skipped: 1,
-      documentTypes: { 'bitspire-fees': { planned: 0, skipped: 1 } },
+      documentTypes: { 'bitspire-cassettes': { planned: 0, skipped: 1 } },
     });
+    expect((await saga.ledger(run.runId))[0]).toMatchObject({
+      outcome: 'skipped',
+      failureType: null,
+      failureMessage: 'has not reported yet',
+    });
+  });
+
+  test.each([null, '', '  '])('a machine whose key is %j is not paired yet, and skipped', async (key) => {
+    const { id, machines } = await saga.addOperator({ machines: 2 });
+    await saga.database.query('UPDATE spirekeeper.dca_machines SET machine_npub = $1 WHERE id = $2', [
+      key,
+      machines[0]?.id,
+    ]);
+    const run = await saga.start(id);
+    expect(Object.values(await run.result()).flat()).toHaveLength(2);
+    const rows = (await saga.ledger(run.runId)).filter(({ machineId }) => machineId === machines[0]?.id);
+    expect(rows).toHaveLength(2);
+    for (const row of rows)
+      expect(row).toMatchObject({
+        outcome: 'skipped',
+        failureType: null,
+        failureMessage: 'not paired yet',
+        atmPubkey: null,
+      });
+    await saga.database.query('UPDATE spirekeeper.dca_machines SET machine_npub = NULL WHERE id = $1', [
+      machines[0]?.id,
+    ]);
+  });
+
+  test('an inactive machine is republished, too: it may come back', async () => {
+    const { id, machines } = await saga.addOperator({ machines: 1 });
+    await saga.database.query('UPDATE spirekeeper.dca_machines SET is_active = false WHERE id = $1', [
+      machines[0]?.id,
+    ]);
+    expect(Object.values(await (await saga.start(id)).result()).flat()).toHaveLength(2);
   });
 
   test('a bad row does not stop the others; the failure holds both what stands and what failed', async () => {
     const { id, machines } = await saga.addOperator({ machines: 2 });
-    await saga.database.query('UPDATE bitspire_fees SET cash_in_percent = 250 WHERE machine_id = $1', [
-      machines[0]?.id,
-    ]);
-    await saga.database.query('UPDATE dca_machines SET atm_pubkey = $1 WHERE id = $2', [
+    await saga.database.query(
+      'UPDATE spirekeeper.dca_machines SET operator_cash_in_fee_fraction = 0.4962 WHERE id = $1',
+      [machines[0]?.id],
+    );
+    await saga.database.query('UPDATE spirekeeper.dca_machines SET machine_npub = $1 WHERE id = $2', [
       'not-a-key',
       machines[1]?.id,
     ]);
@@ -192,7 +267,7 @@ describe('the saga', () => {
         ['MachineKeyInvalid', 'bitspire-fees', machines[1]?.id],
       ].sort(),
     );
-    expect(JSON.stringify(failure.failures)).not.toContain('250');
+    expect(JSON.stringify(failure.failures)).not.toContain('4962');
     expect(await saga.audits(id)).toMatchObject([{ outcome: 'incomplete', events: failure.published }]);
     expect(await run.progress()).toMatchObject({ planned: 4, published: 1, failed: 3 });
   });
@@ -312,7 +387,7 @@ describe('the saga', () => {
         saga.client.workflow.start(WORKFLOW_TYPE, {
           workflowId: `past-the-id-${id}-${n}`,
           taskQueue: saga.env.REPUBLISH_TASK_QUEUE ?? '',
-          args: [{ operatorUserId: id, force: true }],
+          args: [{ operatorUserId: id, force: true, resetCounts: true }],
         }),
       ),
     );

@@ -28,9 +28,10 @@ describe('the Temporal UI', () => {
     browser = await openBrowser({ width: 1400, height: 1200 });
     await saga.startWorker();
     operator = await saga.addOperator({ machines: 2 });
-    await saga.database.query('UPDATE bitspire_fees SET cash_in_percent = 101 WHERE machine_id = $1', [
-      operator.machines[1]?.id,
-    ]);
+    await saga.database.query(
+      'UPDATE spirekeeper.dca_machines SET operator_cash_in_fee_fraction = 0.5 WHERE id = $1',
+      [operator.machines[1]?.id],
+    );
     const started = await saga.start(operator.id, { reason: 'the account moved to a bunker' });
     await fails(RepublishFailed, started.result());
     run = { uiUrl: temporal.uiUrl, workflowId: started.workflowId, runId: started.runId };

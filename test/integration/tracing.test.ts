@@ -70,7 +70,7 @@ describe('traces', () => {
   test('show a run and its activities as one tree, and nothing that is secret', async () => {
     const operator = await addOperatorWithCanaries(saga, { machines: 2 });
     operator.bunker.setFaults(({ method, params }) =>
-      method === 'nip44_encrypt' && String(params[1]).includes(STATE_CANARIES.fixedFee)
+      method === 'nip44_encrypt' && String(params[1]).includes(STATE_CANARIES.fee)
         ? { error: `cannot encrypt ${String(params[1])}` }
         : undefined,
     );

@@ -80,9 +80,10 @@ test('no machines', async () => {
 
 test('partial, and the run that does the rest', async () => {
   const { id, machines, bunker } = await saga.addOperator({ machines: 3 });
-  await saga.database.query('UPDATE bitspire_fees SET cash_in_percent = 250 WHERE machine_id = $1', [
-    machines[0]?.id,
-  ]);
+  await saga.database.query(
+    'UPDATE spirekeeper.dca_machines SET operator_cash_in_fee_fraction = 0.5 WHERE id = $1',
+    [machines[0]?.id],
+  );
   bunker.setFaults(({ method, params }) =>
     method === 'sign_event' && String(params[0]).includes(machines[1]?.atmPubkey ?? '')
       ? { error: 'denied' }
@@ -92,9 +93,10 @@ test('partial, and the run that does the rest', async () => {
   await ended(partial);
   keep('partial', partial);
   bunker.setFaults(undefined);
-  await saga.database.query('UPDATE bitspire_fees SET cash_in_percent = 2 WHERE machine_id = $1', [
-    machines[0]?.id,
-  ]);
+  await saga.database.query(
+    'UPDATE spirekeeper.dca_machines SET operator_cash_in_fee_fraction = 0.02 WHERE id = $1',
+    [machines[0]?.id],
+  );
   const rest = await saga.start(id);
   await ended(rest);
   keep('partial-then-rest', rest);

@@ -1,18 +1,17 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { transformFileSync } from '@swc/core';
-import { until } from './until';
 
 const ROOT = path.resolve(__dirname, '../..');
 
 export interface ExampleProject {
   /** Runs a file of examples/ to its end. */
   run(file: string, args: string[], env: Record<string, string>): Promise<Ended>;
-  /** Starts a file of examples/ and waits until it has written `text`; `stop` sends SIGTERM. */
-  start(file: string, env: Record<string, string>, text: string): Promise<{ stop(): Promise<Ended> }>;
+  /** Copies a folder of examples/ into the project; the path of its configuration file. */
+  copy(folder: string): string;
   remove(): void;
 }
 
@@ -27,9 +26,8 @@ export function exampleProject(): ExampleProject {
   const directory = mkdtempSync(path.join(tmpdir(), 'republish-example-'));
   mkdirSync(path.join(directory, 'node_modules'));
   symlinkSync(ROOT, path.join(directory, 'node_modules/republish-operator-configs'), 'dir');
-  symlinkSync(path.join(ROOT, 'node_modules/zod'), path.join(directory, 'node_modules/zod'), 'dir');
 
-  const begin = (file: string, args: string[], env: Record<string, string>): Started => {
+  const run = async (file: string, args: string[], env: Record<string, string>): Promise<Ended> => {
     const { code } = transformFileSync(path.join(ROOT, 'examples', file), {
       swcrc: false,
       jsc: { parser: { syntax: 'typescript' }, target: 'es2022' },
@@ -42,39 +40,19 @@ export function exampleProject(): ExampleProject {
       env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
-    return new Started(child);
+    let stdout = '';
+    let stderr = '';
+    child.stdout.on('data', (chunk) => (stdout += String(chunk)));
+    child.stderr.on('data', (chunk) => (stderr += String(chunk)));
+    const [exitCode] = (await once(child, 'close')) as [number | null];
+    return { code: exitCode, stdout, stderr };
   };
   return {
-    run: (file, args, env) => begin(file, args, env).ended,
-    async start(file, env, text) {
-      const started = begin(file, [], env);
-      await Promise.race([
-        until(() => started.stderr.includes(text), 40_000),
-        started.ended.then(({ stderr }) => Promise.reject(new Error(`${file} ended: ${stderr}`))),
-      ]);
-      return { stop: () => started.stop() };
+    run,
+    copy(folder) {
+      cpSync(path.join(ROOT, 'examples', folder), path.join(directory, folder), { recursive: true });
+      return path.join(directory, folder, 'republish.config.json');
     },
     remove: () => rmSync(directory, { recursive: true, force: true }),
   };
-}
-
-class Started {
-  stdout = '';
-  stderr = '';
-  readonly ended: Promise<Ended>;
-
-  constructor(private readonly child: ChildProcess) {
-    child.stdout?.on('data', (chunk) => (this.stdout += String(chunk)));
-    child.stderr?.on('data', (chunk) => (this.stderr += String(chunk)));
-    this.ended = once(child, 'close').then(([code]) => ({
-      code: code as number | null,
-      stdout: this.stdout,
-      stderr: this.stderr,
-    }));
-  }
-
-  stop(): Promise<Ended> {
-    this.child.kill('SIGTERM');
-    return this.ended;
-  }
 }

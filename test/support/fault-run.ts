@@ -15,15 +15,25 @@ export async function addOperatorWithCanaries(
 ): Promise<SagaOperator> {
   const operator = await saga.addOperator(options);
   const ids = operator.machines.map(({ id }) => id);
-  await saga.database.query('UPDATE bitspire_cassettes SET currency = $1 WHERE machine_id = ANY ($2)', [
-    STATE_CANARIES.currency,
-    ids,
-  ]);
-  await saga.database.query('UPDATE bitspire_fees SET fixed_fee = $1 WHERE machine_id = ANY ($2)', [
-    STATE_CANARIES.fixedFee,
-    ids,
-  ]);
+  await plantCanaries(saga, ids);
   return operator;
+}
+
+/** Writes canaries into cassettes and fees of machines; they stand in the fees' totals, too. */
+export async function plantCanaries({ database }: Saga, machineIds: string[]): Promise<void> {
+  const { denomination, count, fee } = STATE_CANARIES;
+  await database.query(
+    'UPDATE spirekeeper.cassette_configs SET denomination = $1, count = $2 WHERE machine_id = ANY ($3)',
+    [denomination, count, machineIds],
+  );
+  // Upstream's column has four decimals, too few for a canary.
+  await database.query(
+    'ALTER TABLE spirekeeper.dca_machines ALTER COLUMN operator_cash_in_fee_fraction TYPE numeric',
+  );
+  await database.query(
+    'UPDATE spirekeeper.dca_machines SET operator_cash_in_fee_fraction = $1 WHERE id = ANY ($2)',
+    [`0.01${fee}`, machineIds],
+  );
 }
 
 export interface EndedRun {

@@ -34,8 +34,9 @@ export async function breakThree(saga: Saga, operators: SagaOperator[]): Promise
     throw new Error('three operators are needed');
   await saga.database.query('DELETE FROM republish.signers WHERE operator_user_id = $1', [unsigned.id]);
   denied.bunker.setFaults(({ method }) => (method === 'sign_event' ? { error: 'denied' } : undefined));
-  await saga.database.query('UPDATE bitspire_fees SET cash_in_percent = 250 WHERE machine_id = $1', [
-    invalid.machines[0]?.id,
-  ]);
+  await saga.database.query(
+    'UPDATE spirekeeper.dca_machines SET operator_cash_in_fee_fraction = 0.5 WHERE id = $1',
+    [invalid.machines[0]?.id],
+  );
   return { [unsigned.id]: 'failed', [denied.id]: 'incomplete', [invalid.id]: 'incomplete' };
 }

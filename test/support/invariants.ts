@@ -26,8 +26,8 @@ export interface RunToCheck {
   canaries?: string[];
 }
 
-/** Stand in the state of every operator of the fault tests: in cassettes and in fees. */
-export const STATE_CANARIES = { currency: 'CANARYCUR', fixedFee: '31337.25' };
+/** Digits that stand in the state of every operator of the fault tests, in cassettes and in fees, and nowhere else by chance. */
+export const STATE_CANARIES = { denomination: '40962211', count: '73556083', fee: '293847561' };
 
 class InvariantBroken extends Error {}
 

@@ -242,9 +242,11 @@ async function disturb(
       await run.retry().catch(refused);
       return;
     case 'state changed':
-      await insisting(saga, 'UPDATE bitspire_fees SET cash_in_percent = 7.25 WHERE machine_id = $1', [
-        machines[0]?.id,
-      ]);
+      await insisting(
+        saga,
+        'UPDATE spirekeeper.dca_machines SET operator_cash_in_fee_fraction = 0.0725 WHERE id = $1',
+        [machines[0]?.id],
+      );
       return;
     case 'worker replaced':
       await replaceWorker();
@@ -287,12 +289,12 @@ async function readAsMachines(saga: Saga, { machines, bunker }: SagaOperator): P
       if (newest === undefined) throw new Error(`machine ${id} finds no ${type}`);
       const state = decrypt(newest.content, getConversationKey(secretKey, bunker.userPubkey));
       if (type !== 'bitspire-fees') continue;
-      const [row] = await saga.database.query<{ percent: string }>(
-        'SELECT cash_in_percent::text AS percent FROM bitspire_fees WHERE machine_id = $1',
+      const [row] = await saga.database.query<{ fraction: string }>(
+        'SELECT operator_cash_in_fee_fraction::text AS fraction FROM spirekeeper.dca_machines WHERE id = $1',
         [id],
       );
-      const { cash_in_percent: read } = JSON.parse(state) as { cash_in_percent: number };
-      if (read !== Number(row?.percent))
+      const { components } = JSON.parse(state) as { components: { operator_cash_in: number } };
+      if (components.operator_cash_in !== Number(row?.fraction))
         throw new Error(`machine ${id} reads fees that are not in the database`);
     }
   }

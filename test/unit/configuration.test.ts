@@ -38,6 +38,10 @@ function failure(env: NodeJS.ProcessEnv = {}, needs: readonly Need[] = []): Conf
 describe('loadConfiguration', () => {
   it('has a default for everything but addresses and secrets', () => {
     expect(load()).toEqual({
+      preset: 'auto',
+      signers: 'paired',
+      lnbitsBunkerRelays: [],
+      documentTypes: [],
       taskQueue: DEFAULT_TASK_QUEUE,
       relays: [],
       quorum: 'majority',
@@ -56,7 +60,7 @@ describe('loadConfiguration', () => {
       maxStateBytes: 28_672,
       holdPatches: false,
       logLevel: 'info',
-      queries: { account: { table: 'accounts' }, machines: { table: 'dca_machines' }, documents: {} },
+      queries: { documents: {} },
     });
   });
 

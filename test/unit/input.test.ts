@@ -11,6 +11,7 @@ describe('problemsOfInput', () => {
       machineIds: ['m1', 'm2'],
       expectedPubkey: PUBKEY,
       force: true,
+      resetCounts: true,
       onFailure: 'report',
       reason: 'r'.repeat(500),
     };
@@ -19,7 +20,7 @@ describe('problemsOfInput', () => {
 
   it('takes null for a key that is left out, as Python sends it', () => {
     const sent = JSON.parse(
-      '{"operatorUserId":"op","documentTypes":null,"machineIds":null,"expectedPubkey":null,"force":null,"onFailure":null,"reason":null}',
+      '{"operatorUserId":"op","documentTypes":null,"machineIds":null,"expectedPubkey":null,"force":null,"resetCounts":null,"onFailure":null,"reason":null}',
     ) as unknown;
     expect(problemsOfInput(sent)).toEqual([]);
   });
@@ -65,6 +66,7 @@ describe('problemsOfInput', () => {
     ['expectedPubkey', { expectedPubkey: [PUBKEY] }],
     ['force', { force: 'true' }],
     ['force', { force: 0 }],
+    ['resetCounts', { resetCounts: 'true', force: true }],
     ['onFailure', { onFailure: 'abort' }],
     ['reason', { reason: 'r'.repeat(501) }],
     ['reason', { reason: 7 }],
@@ -73,6 +75,15 @@ describe('problemsOfInput', () => {
     const problems = problemsOfInput({ operatorUserId: 'op', ...fields });
     expect(problems).toEqual([expect.stringMatching(new RegExp(`^${key} must be `))]);
   });
+
+  it.each([{}, { force: false }, { force: null }])(
+    'refuses resetCounts with %j: it means nothing by itself',
+    (force) => {
+      expect(problemsOfInput({ operatorUserId: 'op', resetCounts: true, ...force })).toEqual([
+        expect.stringMatching(/^resetCounts goes with force/),
+      ]);
+    },
+  );
 
   it('takes lists of up to a thousand entries', () => {
     const machineIds = Array.from({ length: 1_001 }, (_, index) => `m${index}`);
