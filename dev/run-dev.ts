@@ -1,7 +1,7 @@
 import { type DevOperator, startMachines, startOperator } from './operator';
 import { type DevStack, startStack } from './stack';
-import { untilToldToStop } from './told-to-stop';
-import { startWorkerProcess } from './worker-process';
+import { untilToldToStop } from '../embedded/told-to-stop';
+import { startWorkerProcess } from '../embedded/worker-process';
 
 export interface DevOptions {
   operators: number;

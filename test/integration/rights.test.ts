@@ -4,7 +4,7 @@ import path from 'node:path';
 import { Client } from 'pg';
 import { startBunker } from '../../dev/bunker';
 import { seedOperator } from '../../dev/seed';
-import { startWorkerProcess } from '../../dev/worker-process';
+import { startWorkerProcess } from '../../embedded/worker-process';
 import { addOperatorWithCanaries, runUnderFault } from '../support/fault-run';
 import { republish } from '../support/command-line';
 import { type Saga, startSaga } from '../support/saga';
