@@ -2,13 +2,19 @@ import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { type Configuration, configurationSchema, ENVIRONMENT, OTHER_VARIABLES } from './schema';
 import { suggest } from '../contract/suggest';
+import { embeddedServers } from './embedded';
 
 /** Parts of the configuration that a command cannot do without. */
-export type Need = 'databaseUrl' | 'relays' | 'secretsKey';
+export type Need = 'databaseUrl' | 'lnbitsDatabaseUrl' | 'relays' | 'secretsKey';
+
+/** What a worker cannot do without. */
+export const WORKER_NEEDS: readonly Need[] = ['databaseUrl', 'lnbitsDatabaseUrl', 'relays', 'secretsKey'];
 
 const NEEDS: Record<Need, string> = {
   databaseUrl:
     'DATABASE_URL is not set: give the Postgres URL of the LNbits database, postgres://user:password@host/name',
+  lnbitsDatabaseUrl:
+    'LNBITS_DATABASE_URL is not set: with a data folder it says where LNbits is, postgres://user:password@host/name or sqlite:///path/to/lnbits/data',
   relays:
     'REPUBLISH_RELAYS is not set: name at least one relay, for example wss://relay.example.com (comma-separated)',
   secretsKey:
@@ -31,6 +37,8 @@ export interface LoadOptions {
   /** Where republish.config.json is looked for. */
   directory?: string;
   needs?: readonly Need[];
+  /** True where the servers of a data folder will be used; default: whether they are in use. */
+  isEmbedded?: boolean;
 }
 
 /**
@@ -54,21 +62,17 @@ export function readConfiguration(options: LoadOptions = {}): {
 } {
   const env = options.env ?? process.env;
   const problems: string[] = [];
-  const values: Record<string, unknown> = readFile(env, options.directory ?? process.cwd(), problems);
-
-  // The file's key must not win over a key file that the environment names.
-  if (env.REPUBLISH_SECRETS_KEY_FILE?.trim()) delete values.secretsKey;
-  for (const [name, { key, kind }] of Object.entries(ENVIRONMENT)) {
-    const text = env[name];
-    if (text === undefined || text.trim() === '') continue;
-    values[key] = convert(text.trim(), kind);
-  }
+  const values = gatherValues(env, options.directory ?? process.cwd(), problems);
+  if (options.env === undefined) embed(values);
   problems.push(...mistypedVariables(env));
   readSecretsKeyFile(values, problems);
 
+  // Without a data folder the ledger's database may be LNbits' own, as the one that DATABASE_URL names.
+  const { isEmbedded = embeddedServers() !== undefined } = options;
   for (const need of options.needs ?? []) {
     // A key file that cannot be read is a problem of its own already.
     if (need === 'secretsKey' && values.secretsKeyFile !== undefined) continue;
+    if (need === 'lnbitsDatabaseUrl' && (!isEmbedded || env.LNBITS_DATA_FOLDER?.trim())) continue;
     if (isMissing(values[need])) problems.push(NEEDS[need]);
   }
 
@@ -87,6 +91,31 @@ export function readConfiguration(options: LoadOptions = {}): {
   return { configuration: Object.freeze(configuration), problems };
 }
 
+/** The values of the file with those of the environment over them, as they are written. */
+export function gatherValues(
+  env: NodeJS.ProcessEnv,
+  directory: string,
+  problems: string[],
+): Record<string, unknown> {
+  const values: Record<string, unknown> = readFile(env, directory, problems);
+  // The file's key must not win over a key file that the environment names.
+  if (env.REPUBLISH_SECRETS_KEY_FILE?.trim()) delete values.secretsKey;
+  for (const [name, { key, kind }] of Object.entries(ENVIRONMENT)) {
+    const text = env[name];
+    if (text === undefined || text.trim() === '') continue;
+    values[key] = convert(text.trim(), kind);
+  }
+  return values;
+}
+
+/** The servers of a data folder take the place of those that are configured. */
+function embed(values: Record<string, unknown>): void {
+  const servers = embeddedServers();
+  if (servers === undefined) return;
+  values.databaseUrl = servers.databaseUrl;
+  if (values.secretsKey === undefined) values.secretsKeyFile ??= servers.secretsKeyFile;
+}
+
 function withoutWrongKeys(
   values: Record<string, unknown>,
   issues: readonly { path: PropertyKey[] }[],
@@ -102,7 +131,8 @@ function readFile(env: NodeJS.ProcessEnv, directory: string, problems: string[])
   if (!named && !existsSync(file)) return {};
   try {
     const value: unknown = JSON.parse(readFileSync(file, 'utf8'));
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return { ...value };
+    if (typeof value === 'object' && value !== null && !Array.isArray(value))
+      return withPathOfData({ ...value }, file);
     problems.push(`${file} must hold a JSON object`);
   } catch (error) {
     // The parser's message quotes the file, which may hold secrets.
@@ -113,6 +143,13 @@ function readFile(env: NodeJS.ProcessEnv, directory: string, problems: string[])
     problems.push(`${file} ${reason}`);
   }
   return {};
+}
+
+/** A path in the file is relative to the file, wherever a command is called. */
+function withPathOfData(values: Record<string, unknown>, file: string): Record<string, unknown> {
+  if (typeof values.data === 'string' && values.data !== '')
+    values.data = path.resolve(path.dirname(file), values.data);
+  return values;
 }
 
 function isMissing(value: unknown): boolean {

@@ -23,6 +23,7 @@ const PREFLIGHT: ReadonlySet<string> = new Set<FailureType | CallerFailureType>(
   'TemporalUnavailable',
   'TemporalRefused',
   'ConfigurationError',
+  'DataFolderUnusable',
 ]);
 
 const USAGE: ReadonlySet<string> = new Set<CallerFailureType>(['UsageError', 'SecretRefused']);

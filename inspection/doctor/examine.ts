@@ -14,8 +14,8 @@ export interface Patient {
   configuration: Configuration;
   /** What is wrong with it, naming each key. */
   problems: string[];
-  /** How to reach Temporal, or why that cannot be read. */
-  temporal: TemporalConfiguration | Error;
+  /** How to reach Temporal, or why that cannot be read; undefined: there is none to look at now. */
+  temporal: TemporalConfiguration | Error | undefined;
   /** Absent: the signers of all operators. */
   operatorUserId?: string;
   /** Told what a person has to do meanwhile. */
@@ -33,7 +33,9 @@ export function examine(patient: Patient): Promise<Finding[]>[] {
   const { databaseUrl, secretsKey, relays } = configuration;
   return [
     Promise.resolve(configurationFindings(problems, temporal)),
-    ...(temporal instanceof Error ? [] : [checkTemporal(temporal, configuration.taskQueue)]),
+    ...(temporal === undefined || temporal instanceof Error
+      ? []
+      : [checkTemporal(temporal, configuration.taskQueue)]),
     // What is not configured is told above, and cannot be asked.
     ...(databaseUrl === undefined ? [] : [checkDatabase({ ...configuration, databaseUrl }, operatorUserId)]),
     ...(relays.length === 0 ? [] : [checkRelays(configuration)]),
@@ -63,7 +65,7 @@ function withKnownTypes({ configuration, problems }: Patient): Pick<Patient, 'co
   }
 }
 
-function configurationFindings(problems: string[], temporal: TemporalConfiguration | Error): Finding[] {
+function configurationFindings(problems: string[], temporal: Patient['temporal']): Finding[] {
   const { ok, fail } = findingsOf('configuration', '');
   const found = problems.map((problem) => fail(problem, CORRECT_CONFIGURATION));
   if (temporal instanceof Error) {

@@ -18,9 +18,9 @@ export function registerDoctor(program: Command): void {
 }
 
 async function doctor(options: { operator?: string; json?: true }): Promise<void> {
-  const { readConfiguration } = await import('../../../configuration/load.js');
+  const { readConfiguration, WORKER_NEEDS } = await import('../../../configuration/load.js');
   const { examine } = await import('../../../inspection/doctor/examine.js');
-  const { configuration, problems } = readConfiguration({ needs: ['databaseUrl', 'relays', 'secretsKey'] });
+  const { configuration, problems } = readConfiguration({ needs: WORKER_NEEDS });
   const checks = examine({
     configuration,
     problems,
@@ -42,7 +42,11 @@ async function doctor(options: { operator?: string; json?: true }): Promise<void
   if (count('fail') > 0) process.exitCode = EXIT.failed;
 }
 
+/** Undefined where it is a data folder's own, which runs only as long as something needs it. */
 async function temporalConfiguration() {
+  const { embeddedServers } = await import('../../../configuration/embedded.js');
+  const embedded = embeddedServers();
+  if (embedded !== undefined && embedded.temporalAddress === undefined) return undefined;
   const { loadTemporalConfiguration } = await import('../../../configuration/temporal.js');
   const { ensureError } = await import('../../../contract/failures.js');
   try {
