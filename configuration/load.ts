@@ -7,14 +7,11 @@ import { embeddedServers } from './embedded';
 /** Parts of the configuration that a command cannot do without. */
 export type Need = 'databaseUrl' | 'lnbitsDatabaseUrl' | 'relays' | 'secretsKey';
 
-/** What a worker cannot do without. */
-export const WORKER_NEEDS: readonly Need[] = ['databaseUrl', 'lnbitsDatabaseUrl', 'relays', 'secretsKey'];
-
 const NEEDS: Record<Need, string> = {
   databaseUrl:
-    'DATABASE_URL is not set: give the Postgres URL of the LNbits database, postgres://user:password@host/name',
+    'DATABASE_URL is not set: give the Postgres URL of the database that keeps the ledger, postgres://user:password@host/name',
   lnbitsDatabaseUrl:
-    'LNBITS_DATABASE_URL is not set: with a data folder it says where LNbits is, postgres://user:password@host/name or sqlite:///path/to/lnbits/data',
+    "LNBITS_DATABASE_URL is not set: give LNbits' database, postgres://user:password@host/name or sqlite:///path/to/lnbits/data",
   relays:
     'REPUBLISH_RELAYS is not set: name at least one relay, for example wss://relay.example.com (comma-separated)',
   secretsKey:
@@ -32,13 +29,14 @@ export class ConfigurationError extends Error {
   }
 }
 
+/** What a worker cannot do without. */
+export const WORKER_NEEDS: readonly Need[] = ['databaseUrl', 'lnbitsDatabaseUrl', 'relays', 'secretsKey'];
+
 export interface LoadOptions {
   env?: NodeJS.ProcessEnv;
   /** Where republish.config.json is looked for. */
   directory?: string;
   needs?: readonly Need[];
-  /** True where the servers of a data folder will be used; default: whether they are in use. */
-  isEmbedded?: boolean;
 }
 
 /**
@@ -63,16 +61,17 @@ export function readConfiguration(options: LoadOptions = {}): {
   const env = options.env ?? process.env;
   const problems: string[] = [];
   const values = gatherValues(env, options.directory ?? process.cwd(), problems);
-  if (options.env === undefined) embed(values);
   problems.push(...mistypedVariables(env));
   readSecretsKeyFile(values, problems);
+  defaultLnbitsDatabase(env, values);
+  if (options.env === undefined) embed(values, problems);
 
-  // Without a data folder the ledger's database may be LNbits' own, as the one that DATABASE_URL names.
-  const { isEmbedded = embeddedServers() !== undefined } = options;
+  const isNeeded = (need: Need): boolean => options.needs?.includes(need) === true;
   for (const need of options.needs ?? []) {
     // A key file that cannot be read is a problem of its own already.
     if (need === 'secretsKey' && values.secretsKeyFile !== undefined) continue;
-    if (need === 'lnbitsDatabaseUrl' && (!isEmbedded || env.LNBITS_DATA_FOLDER?.trim())) continue;
+    // It defaults to the other, which is named already.
+    if (need === 'lnbitsDatabaseUrl' && isNeeded('databaseUrl') && isMissing(values.databaseUrl)) continue;
     if (isMissing(values[need])) problems.push(NEEDS[need]);
   }
 
@@ -98,6 +97,10 @@ export function gatherValues(
   problems: string[],
 ): Record<string, unknown> {
   const values: Record<string, unknown> = readFile(env, directory, problems);
+  // A path in the file is relative to the file, wherever a command is called.
+  const { data } = values;
+  if (typeof data === 'string' && data !== '')
+    values.data = path.resolve(directory, path.dirname(env.REPUBLISH_CONFIG?.trim() || '.'), data);
   // The file's key must not win over a key file that the environment names.
   if (env.REPUBLISH_SECRETS_KEY_FILE?.trim()) delete values.secretsKey;
   for (const [name, { key, kind }] of Object.entries(ENVIRONMENT)) {
@@ -108,12 +111,17 @@ export function gatherValues(
   return values;
 }
 
-/** The servers of a data folder take the place of those that are configured. */
-function embed(values: Record<string, unknown>): void {
+/**
+ * The servers of a data folder take the place of those that are configured. After the default for LNbits' database: its tables are
+ * never in the folder.
+ */
+function embed(values: Record<string, unknown>, problems: string[]): void {
   const servers = embeddedServers();
   if (servers === undefined) return;
   values.databaseUrl = servers.databaseUrl;
-  if (values.secretsKey === undefined) values.secretsKeyFile ??= servers.secretsKeyFile;
+  if (values.secretsKey !== undefined || values.secretsKeyFile !== undefined) return;
+  values.secretsKeyFile = servers.secretsKeyFile;
+  readSecretsKeyFile(values, problems);
 }
 
 function withoutWrongKeys(
@@ -131,8 +139,7 @@ function readFile(env: NodeJS.ProcessEnv, directory: string, problems: string[])
   if (!named && !existsSync(file)) return {};
   try {
     const value: unknown = JSON.parse(readFileSync(file, 'utf8'));
-    if (typeof value === 'object' && value !== null && !Array.isArray(value))
-      return withPathOfData({ ...value }, file);
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return { ...value };
     problems.push(`${file} must hold a JSON object`);
   } catch (error) {
     // The parser's message quotes the file, which may hold secrets.
@@ -143,13 +150,6 @@ function readFile(env: NodeJS.ProcessEnv, directory: string, problems: string[])
     problems.push(`${file} ${reason}`);
   }
   return {};
-}
-
-/** A path in the file is relative to the file, wherever a command is called. */
-function withPathOfData(values: Record<string, unknown>, file: string): Record<string, unknown> {
-  if (typeof values.data === 'string' && values.data !== '')
-    values.data = path.resolve(path.dirname(file), values.data);
-  return values;
 }
 
 function isMissing(value: unknown): boolean {
@@ -193,6 +193,12 @@ function readSecretsKeyFile(values: Record<string, unknown>, problems: string[])
   } catch {
     problems.push('REPUBLISH_SECRETS_KEY_FILE (secretsKeyFile) cannot be read');
   }
+}
+
+/** As LNbits finds its own: by URL, else in its data folder. Where neither is said, it is the database of the ledger. */
+function defaultLnbitsDatabase(env: NodeJS.ProcessEnv, values: Record<string, unknown>): void {
+  if (!isMissing(values.lnbitsDatabaseUrl)) return;
+  values.lnbitsDatabaseUrl = env.LNBITS_DATA_FOLDER?.trim() || values.databaseUrl;
 }
 
 interface Issue {

@@ -1,5 +1,5 @@
 import { Runtime } from '@temporalio/worker';
-import { loadConfiguration, WORKER_NEEDS } from '../configuration/load';
+import { loadConfiguration } from '../configuration/load';
 import type { Configuration } from '../configuration/schema';
 import { loadTemporalConfiguration } from '../configuration/temporal';
 import type { WorkerConfiguration } from './build-dependencies';
@@ -20,7 +20,9 @@ const GIVE_UP_AFTER_GRACE_MS = 20_000;
  * @throws ConfigurationError, RepublishError (database) or Error (Temporal) when it cannot start
  */
 export async function runWorker(options: Pick<WorkerOptions, 'documentTypes'> = {}): Promise<void> {
-  const configuration = requireWorkerParts(loadConfiguration({ needs: WORKER_NEEDS }));
+  const configuration = requireWorkerParts(
+    loadConfiguration({ needs: ['databaseUrl', 'relays', 'secretsKey'] }),
+  );
   const temporal = loadTemporalConfiguration();
   const logger = createLogger(configuration.logLevel);
   const build = buildOf(configuration);

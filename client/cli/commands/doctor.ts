@@ -18,9 +18,9 @@ export function registerDoctor(program: Command): void {
 }
 
 async function doctor(options: { operator?: string; json?: true }): Promise<void> {
-  const { readConfiguration, WORKER_NEEDS } = await import('../../../configuration/load.js');
+  const { readConfiguration } = await import('../../../configuration/load.js');
   const { examine } = await import('../../../inspection/doctor/examine.js');
-  const { configuration, problems } = readConfiguration({ needs: WORKER_NEEDS });
+  const { configuration, problems } = readConfiguration({ needs: ['databaseUrl', 'relays', 'secretsKey'] });
   const checks = examine({
     configuration,
     problems,

@@ -30,7 +30,7 @@ async function orphans(operator: string, options: { oldPubkey: string; json?: tr
   const { workerConfiguration } = await import('../configuration.js');
   const { publicKeyOption } = await import('../public-key.js');
   const oldPubkey = await publicKeyOption('--old-pubkey', options.oldPubkey);
-  const configuration = await workerConfiguration(['databaseUrl', 'lnbitsDatabaseUrl', 'relays']);
+  const configuration = await workerConfiguration(['databaseUrl', 'relays']);
   const report = await findOrphans(configuration, operator, oldPubkey);
   if (options.json) printJson(report);
   else await show(report);

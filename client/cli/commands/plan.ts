@@ -39,7 +39,6 @@ export function registerPlan(program: Command): void {
 
 async function plan(operator: string, options: PlanOptions): Promise<void> {
   const { planRepublish, hasObstacles } = await import('../../../inspection/plan.js');
-  const { WORKER_NEEDS } = await import('../../../configuration/load.js');
   const { workerConfiguration } = await import('../configuration.js');
   const { publicKeyOption } = await import('../public-key.js');
   const expectedPubkey =
@@ -47,7 +46,7 @@ async function plan(operator: string, options: PlanOptions): Promise<void> {
       ? undefined
       : await publicKeyOption('--expected-pubkey', options.expectedPubkey);
   const planned = await planRepublish(
-    await workerConfiguration(WORKER_NEEDS),
+    await workerConfiguration(['databaseUrl', 'relays', 'secretsKey']),
     {
       operatorUserId: operator,
       ...(options.documentType ? { documentTypes: [...new Set(options.documentType)] } : {}),

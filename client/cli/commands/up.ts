@@ -46,7 +46,7 @@ async function up(data: string | undefined, json: boolean): Promise<void> {
 async function requireWorkerParts(): Promise<void> {
   const { loadConfiguration, WORKER_NEEDS } = await import('../../../configuration/load.js');
   const needs = WORKER_NEEDS.filter((need) => need !== 'databaseUrl' && need !== 'secretsKey');
-  loadConfiguration({ needs, isEmbedded: true });
+  loadConfiguration({ needs });
 }
 
 async function workUntil(

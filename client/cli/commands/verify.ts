@@ -32,14 +32,11 @@ export function registerVerify(program: Command): void {
 async function verify(operator: string, options: VerifyOptions): Promise<void> {
   const { verifyDocuments } = await import('../../../inspection/verify.js');
   const { workerConfiguration } = await import('../configuration.js');
-  const verification = await verifyDocuments(
-    await workerConfiguration(['databaseUrl', 'lnbitsDatabaseUrl', 'relays']),
-    {
-      operatorUserId: operator,
-      ...(options.documentType ? { documentTypes: [...new Set(options.documentType)] } : {}),
-      ...(options.machine ? { machineIds: [...new Set(options.machine)] } : {}),
-    },
-  );
+  const verification = await verifyDocuments(await workerConfiguration(['databaseUrl', 'relays']), {
+    operatorUserId: operator,
+    ...(options.documentType ? { documentTypes: [...new Set(options.documentType)] } : {}),
+    ...(options.machine ? { machineIds: [...new Set(options.machine)] } : {}),
+  });
   if (options.json) printJson(verification);
   else await show(verification);
   const { counts } = verification;
