@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { chmod, readFile } from 'node:fs/promises';
 import { createDatabase } from '../../database/admin';
 import { openDatabase } from '../../database/connection';
 import { migrate } from '../../database/migrate';
@@ -100,6 +100,9 @@ export class FolderServers {
       dynamicConfig: { 'matching.enableFairness': 'true' },
     });
     await this.record('temporal', server.pid);
+    // It makes its file readable for others, and the log beside it like the file.
+    for (const file of ['', '-wal', '-shm'].map((suffix) => this.folder.temporalFile + suffix))
+      await chmod(file, 0o600).catch(() => undefined);
     return server;
   }
 

