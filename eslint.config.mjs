@@ -38,6 +38,8 @@ const arrows = {
     'worker',
   ],
   client: ['contract', 'configuration'],
+  // Servers that the program starts itself: those of a data folder, and those that are thrown away.
+  embedded: ['contract', 'configuration', 'database'],
   'client/cli': [
     'contract',
     'configuration',
@@ -48,11 +50,22 @@ const arrows = {
     'worker',
     'inspection',
     'client',
+    'embedded',
     'dev',
   ],
-  dev: ['contract', 'configuration', 'documents', 'nostr', 'database', 'pairing', 'worker', 'client'],
+  dev: [
+    'contract',
+    'configuration',
+    'documents',
+    'nostr',
+    'database',
+    'pairing',
+    'worker',
+    'client',
+    'embedded',
+  ],
   // Measures what is built, beside what people write without it.
-  bench: ['contract', 'configuration', 'nostr', 'database', 'pairing', 'client', 'dev'],
+  bench: ['contract', 'configuration', 'nostr', 'database', 'pairing', 'client', 'embedded', 'dev'],
 };
 
 /** Packages that only one room may touch. */
@@ -69,7 +82,7 @@ const packageOwners = {
   '@temporalio/workflow': ['workflows'],
   '@temporalio/worker': ['worker'],
   '@temporalio/activity': ['activities', 'worker'],
-  '@temporalio/client': ['client', 'client/cli', 'dev', 'worker', 'inspection', 'bench'],
+  '@temporalio/client': ['client', 'client/cli', 'embedded', 'dev', 'worker', 'inspection', 'bench'],
   commander: ['client/cli'],
   'big.js': ['documents'],
   'jsonc-parser': ['documents'],
@@ -131,9 +144,9 @@ export default tseslint.config(
     rules: { 'no-restricted-imports': restrictedImports(room) },
   })),
   {
-    // One place reads the environment, so that one list says what can be configured.
+    // One place reads the environment, so that one list says what can be configured. Who starts processes hands it on.
     files: topRooms
-      .filter((room) => room !== 'configuration' && room !== 'dev')
+      .filter((room) => !['configuration', 'embedded', 'dev'].includes(room))
       .map((room) => `${room}/**/*.ts`),
     rules: {
       'no-restricted-properties': [

@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { type ProcessGroup, startProcessGroup } from '../dev/process-group';
+import { type ProcessGroup, startProcessGroup } from '../embedded/process-group';
 
 /** Programs of the bench that run beside it, so that what they cost is theirs. They say on standard error that they are ready. */
 const READY = 'ready ';

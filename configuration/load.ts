@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { type Configuration, configurationSchema, ENVIRONMENT, OTHER_VARIABLES } from './schema';
 import { suggest } from '../contract/suggest';
+import { embeddedServers } from './embedded';
 
 /** Parts of the configuration that a command cannot do without. */
 export type Need = 'databaseUrl' | 'lnbitsDatabaseUrl' | 'relays' | 'secretsKey';
@@ -27,6 +28,9 @@ export class ConfigurationError extends Error {
     );
   }
 }
+
+/** What a worker cannot do without. */
+export const WORKER_NEEDS: readonly Need[] = ['databaseUrl', 'lnbitsDatabaseUrl', 'relays', 'secretsKey'];
 
 export interface LoadOptions {
   env?: NodeJS.ProcessEnv;
@@ -56,18 +60,11 @@ export function readConfiguration(options: LoadOptions = {}): {
 } {
   const env = options.env ?? process.env;
   const problems: string[] = [];
-  const values: Record<string, unknown> = readFile(env, options.directory ?? process.cwd(), problems);
-
-  // The file's key must not win over a key file that the environment names.
-  if (env.REPUBLISH_SECRETS_KEY_FILE?.trim()) delete values.secretsKey;
-  for (const [name, { key, kind }] of Object.entries(ENVIRONMENT)) {
-    const text = env[name];
-    if (text === undefined || text.trim() === '') continue;
-    values[key] = convert(text.trim(), kind);
-  }
+  const values = gatherValues(env, options.directory ?? process.cwd(), problems);
   problems.push(...mistypedVariables(env));
   readSecretsKeyFile(values, problems);
   defaultLnbitsDatabase(env, values);
+  if (options.env === undefined) embed(values, problems);
 
   const isNeeded = (need: Need): boolean => options.needs?.includes(need) === true;
   for (const need of options.needs ?? []) {
@@ -91,6 +88,40 @@ export function readConfiguration(options: LoadOptions = {}): {
     );
   }
   return { configuration: Object.freeze(configuration), problems };
+}
+
+/** The values of the file with those of the environment over them, as they are written. */
+export function gatherValues(
+  env: NodeJS.ProcessEnv,
+  directory: string,
+  problems: string[],
+): Record<string, unknown> {
+  const values: Record<string, unknown> = readFile(env, directory, problems);
+  // A path in the file is relative to the file, wherever a command is called.
+  const { data } = values;
+  if (typeof data === 'string' && data !== '')
+    values.data = path.resolve(directory, path.dirname(env.REPUBLISH_CONFIG?.trim() || '.'), data);
+  // The file's key must not win over a key file that the environment names.
+  if (env.REPUBLISH_SECRETS_KEY_FILE?.trim()) delete values.secretsKey;
+  for (const [name, { key, kind }] of Object.entries(ENVIRONMENT)) {
+    const text = env[name];
+    if (text === undefined || text.trim() === '') continue;
+    values[key] = convert(text.trim(), kind);
+  }
+  return values;
+}
+
+/**
+ * The servers of a data folder take the place of those that are configured. After the default for LNbits' database: its tables are
+ * never in the folder.
+ */
+function embed(values: Record<string, unknown>, problems: string[]): void {
+  const servers = embeddedServers();
+  if (servers === undefined) return;
+  values.databaseUrl = servers.databaseUrl;
+  if (values.secretsKey !== undefined || values.secretsKeyFile !== undefined) return;
+  values.secretsKeyFile = servers.secretsKeyFile;
+  readSecretsKeyFile(values, problems);
 }
 
 function withoutWrongKeys(

@@ -1,4 +1,5 @@
 import { type ClientConnectConfig, loadClientConnectConfig } from '@temporalio/envconfig';
+import { type EmbeddedServers, embeddedServers } from './embedded';
 
 /** How to reach Temporal, from TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TLS, API key and profiles (@temporalio/envconfig). */
 export interface TemporalConfiguration {
@@ -9,13 +10,28 @@ export interface TemporalConfiguration {
 
 const DEFAULT_ADDRESS = 'localhost:7233';
 
-export function loadTemporalConfiguration(env: NodeJS.ProcessEnv = process.env): TemporalConfiguration {
-  const { connectionOptions, namespace } = loadClientConnectConfig({ overrideEnvVars: definedOnly(env) });
+/**
+ * Reads it from an environment; without one from the process's own, unless a data folder's servers are in use.
+ *
+ * @throws Error when a profile or certificate cannot be read, or when the data folder has only Postgres running
+ */
+export function loadTemporalConfiguration(env?: NodeJS.ProcessEnv): TemporalConfiguration {
+  const embedded = env === undefined ? embeddedServers() : undefined;
+  if (embedded !== undefined) return ofEmbedded(embedded);
+  const { connectionOptions, namespace } = loadClientConnectConfig({
+    overrideEnvVars: definedOnly(env ?? process.env),
+  });
   return {
     connection: connectionOptions,
     namespace: namespace ?? 'default',
     address: connectionOptions.address ?? DEFAULT_ADDRESS,
   };
+}
+
+/** A namespace, TLS or a key in the environment is meant for a cluster, not for the server of a folder. */
+function ofEmbedded({ temporalAddress: address }: EmbeddedServers): TemporalConfiguration {
+  if (address === undefined) throw new Error('the data folder has no Temporal running now');
+  return { connection: { address }, namespace: 'default', address };
 }
 
 function definedOnly(env: NodeJS.ProcessEnv): Record<string, string> {

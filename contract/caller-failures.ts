@@ -44,6 +44,11 @@ export const CALLER_FAILURES = {
     meaning: 'Settings are wrong or missing; the message names all of them at once, and no value.',
     remedy: 'Correct the variables or keys that the message names; the README lists all with their defaults.',
   },
+  DataFolderUnusable: {
+    meaning:
+      'The data folder, or one of the servers on it, cannot be used; the message says what is in the way.',
+    remedy: 'Do what the message says; nothing in the folder was changed. See docs/data-folder.md.',
+  },
   UsageError: {
     meaning: 'The command was called in a way that it does not know.',
     remedy: 'See --help of the command, which begins with an example.',

@@ -1,7 +1,8 @@
 import { type DevOperator, startMachines, startOperator } from './operator';
 import { type DevStack, startStack } from './stack';
-import { untilToldToStop } from './told-to-stop';
-import { startWorkerProcess } from './worker-process';
+import { isTrouble, keepWorker } from '../embedded/keep-worker';
+import { untilToldToStop } from '../embedded/told-to-stop';
+import { startWorkerProcess } from '../embedded/worker-process';
 
 export interface DevOptions {
   operators: number;
@@ -25,7 +26,11 @@ export async function runDev(options: DevOptions): Promise<void> {
       operators.push(await startOperator(stack, `operator-${number}`, options.machines));
     }
     await simulateMachines(stack, operators, say);
-    const workers = await keepWorker(stack, say);
+    const workers = await keepWorker(
+      () => startWorkerProcess(stack.env, (line) => isTrouble(line) && say(`worker: ${line}`)),
+      say,
+    );
+    stack.onStop(() => workers.stop());
     if (options.json) printJson(stack, operators);
     else printForShell(stack, operators);
     say('\nrunning; Ctrl-C stops everything');
@@ -35,35 +40,6 @@ export async function runDev(options: DevOptions): Promise<void> {
     await stack.stop();
     ended.forget();
   }
-}
-
-/**
- * Runs a worker, and another one when it dies: killing it to see that a run survives is what a development stack is for.
- * `failed` rejects when a worker ends by itself, which another one would do too.
- */
-async function keepWorker(stack: DevStack, say: (text: string) => void): Promise<{ failed: Promise<never> }> {
-  const start = () => startWorkerProcess(stack.env, (line) => isTrouble(line) && say(`worker: ${line}`));
-  let stopping = false;
-  let worker = await start();
-  stack.onStop(() => {
-    stopping = true;
-    return worker.stop('SIGTERM', 35_000);
-  });
-  const failed = (async (): Promise<never> => {
-    for (;;) {
-      await worker.exited;
-      // Stopped with the stack: whoever waits for the stack has its own reason to go on.
-      if (stopping) return new Promise<never>(() => undefined);
-      if (!worker.epitaph().startsWith('signal')) {
-        throw new Error(`the worker ended by itself: ${worker.epitaph()}`);
-      }
-      say('the worker has died; another one is started');
-      worker = await start();
-      if (stopping) await worker.stop('SIGTERM', 35_000);
-    }
-  })();
-  failed.catch(() => undefined); // seen by whoever waits for it
-  return { failed };
 }
 
 async function simulateMachines(
@@ -114,9 +90,4 @@ function printJson(stack: DevStack, operators: DevOperator[]): void {
   process.stdout.write(
     `${JSON.stringify({ env: stack.env, temporalUi: stack.temporal.uiUrl, operators: described })}\n`,
   );
-}
-
-/** The worker logs JSON lines (pino). */
-function isTrouble(line: string): boolean {
-  return /"level":"(warn|error|fatal)"/.test(line);
 }

@@ -5,11 +5,15 @@ import path from 'node:path';
 import { DEFAULT_TASK_QUEUE } from '../contract/names';
 import { type Database, openDatabase } from '../database/connection';
 import { migrate } from '../database/migrate';
-import { type RunningPostgres, startPostgres } from './postgres';
+import { type RunningPostgres, startPostgres } from '../embedded/postgres';
 import { type DevRelay, startRelay } from './relay';
 import { createLnbitsTables } from './seed';
-import { findTemporalServer } from './temporal-server/find';
-import { searchAttributeTypes, startTemporalServer, type TemporalServer } from './temporal-server/start';
+import { findTemporalServer } from '../embedded/temporal-server/find';
+import {
+  searchAttributeTypes,
+  startTemporalServer,
+  type TemporalServer,
+} from '../embedded/temporal-server/start';
 
 export interface DevStack {
   temporal: TemporalServer;

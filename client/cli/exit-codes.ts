@@ -25,6 +25,7 @@ const PREFLIGHT: ReadonlySet<string> = new Set<FailureType | CallerFailureType>(
   'TemporalUnavailable',
   'TemporalRefused',
   'ConfigurationError',
+  'DataFolderUnusable',
 ]);
 
 const USAGE: ReadonlySet<string> = new Set<CallerFailureType>(['UsageError', 'SecretRefused']);

@@ -13,8 +13,10 @@ import { registerMigrate } from './commands/migrate';
 import { registerSigner } from './commands/signer';
 import { registerStart } from './commands/start';
 import { registerStatus } from './commands/status';
+import { registerUp } from './commands/up';
 import { registerWatch } from './commands/watch';
 import { registerWorker } from './commands/worker';
+import { enterDataFolder, leaveDataFolder } from './data-folder';
 import { explain } from './fail';
 import { chooseColour } from './output';
 
@@ -30,12 +32,19 @@ export function buildProgram(): Command {
         .choices(COLOUR_CHOICES)
         .default('auto'),
     )
+    .option(
+      '--data <dir>',
+      'folder of embedded servers, in place of DATABASE_URL and TEMPORAL_ADDRESS (else: REPUBLISH_DATA)',
+    )
     .addHelpText('before', 'Example: republish start 8f3c2b\n')
     .configureHelp({ showGlobalOptions: true })
     .showSuggestionAfterError()
     .showHelpAfterError('(see --help)')
     .exitOverride()
-    .hook('preAction', () => chooseColour(program.opts<{ color: ColourChoice }>().color));
+    .hook('preAction', async (_, command) => {
+      chooseColour(program.opts<{ color: ColourChoice }>().color);
+      await enterDataFolder(command);
+    });
 
   registerStart(program);
   registerWatch(program);
@@ -47,6 +56,7 @@ export function buildProgram(): Command {
   registerSigner(program);
   registerWorker(program);
   registerMigrate(program);
+  registerUp(program);
   registerDev(program);
   registerCompletion(program);
   return program;
@@ -72,6 +82,11 @@ async function main(): Promise<void> {
   });
   try {
     await buildProgram().parseAsync();
+  } catch (error) {
+    process.exitCode = explain(error);
+  }
+  try {
+    await leaveDataFolder();
   } catch (error) {
     process.exitCode = explain(error);
   }

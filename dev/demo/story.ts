@@ -12,8 +12,8 @@ import type { DevMachine } from '../machine';
 import { pairBunker, startMachines } from '../operator';
 import { seedOperator, type SeededMachine } from '../seed';
 import { type DevStack, startStack } from '../stack';
-import { untilToldToStop } from '../told-to-stop';
-import { startWorkerProcess } from '../worker-process';
+import { untilToldToStop } from '../../embedded/told-to-stop';
+import { startWorkerProcess } from '../../embedded/worker-process';
 import { chapter, demand, happened, note } from './narrator';
 
 const OPERATOR = 'demo-operator';

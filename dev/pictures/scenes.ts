@@ -2,7 +2,7 @@ import { pairBunker } from '../operator';
 import { type BunkerOptions, type DevBunker, startBunker } from '../bunker';
 import { seedOperator, type SeededMachine } from '../seed';
 import type { DevStack } from '../stack';
-import { startWorkerProcess } from '../worker-process';
+import { startWorkerProcess } from '../../embedded/worker-process';
 
 /** A stack whose bunkers time out within seconds, so that a picture need not wait for half a minute. */
 export async function startPicturedWorker(stack: DevStack): Promise<void> {

@@ -17,8 +17,8 @@ export interface Patient {
   problems: string[];
   /** Those of this release and those of the configuration. */
   documentTypes: readonly DocumentType[];
-  /** How to reach Temporal, or why that cannot be read. */
-  temporal: TemporalConfiguration | Error;
+  /** How to reach Temporal, or why that cannot be read; undefined: there is none to look at now. */
+  temporal: TemporalConfiguration | Error | undefined;
   /** Absent: the signers of all operators. */
   operatorUserId?: string;
   /** Told what a person has to do meanwhile. */
@@ -36,7 +36,9 @@ export function examine(patient: Patient): Promise<Finding[]>[] {
   const { databaseUrl, lnbitsDatabaseUrl, secretsKey, relays } = configuration;
   return [
     Promise.resolve(configurationFindings(problems, temporal)),
-    ...(temporal instanceof Error ? [] : [checkTemporal(temporal, configuration.taskQueue)]),
+    ...(temporal === undefined || temporal instanceof Error
+      ? []
+      : [checkTemporal(temporal, configuration.taskQueue)]),
     // What is not configured is told above, and cannot be asked.
     ...(databaseUrl === undefined ? [] : [checkDatabase({ ...configuration, databaseUrl })]),
     ...(lnbitsDatabaseUrl === undefined
@@ -73,7 +75,7 @@ function withKnownTypes({
   }
 }
 
-function configurationFindings(problems: string[], temporal: TemporalConfiguration | Error): Finding[] {
+function configurationFindings(problems: string[], temporal: Patient['temporal']): Finding[] {
   const { ok, fail } = findingsOf('configuration', '');
   const found = problems.map((problem) => fail(problem, CORRECT_CONFIGURATION));
   if (temporal instanceof Error) {

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { startWorkerProcess } from '../../dev/worker-process';
+import { startWorkerProcess } from '../../embedded/worker-process';
 import { startFaultProxy } from '../support/fault-proxy';
 import { addOperatorWithCanaries, runUnderFault } from '../support/fault-run';
 import { type Saga, startSaga } from '../support/saga';

@@ -1,8 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { startTemporalServer } from '../../dev/temporal-server/start';
-import { startWorkerProcess } from '../../dev/worker-process';
+import { startTemporalServer } from '../../embedded/temporal-server/start';
+import { startWorkerProcess } from '../../embedded/worker-process';
 import { addOperatorWithCanaries, runUnderFault } from '../support/fault-run';
 import { startSaga } from '../support/saga';
 import { testServers } from '../support/servers';

@@ -1,4 +1,4 @@
-import { freePort } from '../../dev/free-port';
+import { freePort } from '../../embedded/free-port';
 import { connect } from '../../client/connect';
 import { TemporalUnavailable } from '../../client/errors';
 import { republish } from '../support/command-line';

@@ -1,5 +1,5 @@
 import { Client } from 'pg';
-import { startPostgres } from '../../dev/postgres';
+import { startPostgres } from '../../embedded/postgres';
 import { addOperatorWithCanaries, runUnderFault } from '../support/fault-run';
 import { type Saga, startSaga } from '../support/saga';
 import { until } from '../support/until';

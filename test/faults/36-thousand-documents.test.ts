@@ -1,4 +1,4 @@
-import type { ProcessGroup } from '../../dev/process-group';
+import type { ProcessGroup } from '../../embedded/process-group';
 import { startFaultProxy } from '../support/fault-proxy';
 import { addOperatorWithCanaries, runUnderFault } from '../support/fault-run';
 import { startSaga } from '../support/saga';

@@ -3,7 +3,7 @@ import { createServer as createHttpServer } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { generateSecretKey, getPublicKey } from 'nostr-tools/pure';
 import { RepublishError } from '../../contract/failures';
-import { freePort } from '../../dev/free-port';
+import { freePort } from '../../embedded/free-port';
 import { BunkerClient } from '../../nostr/bunker/client';
 import { Limiter } from '../../nostr/bunker/limiter';
 import { lockSecretKey } from '../../nostr/keys';

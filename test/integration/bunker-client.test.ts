@@ -7,7 +7,7 @@ import { finalizeEvent, generateSecretKey, getPublicKey } from 'nostr-tools/pure
 import { RepublishError } from '../../contract/failures';
 import { type BunkerOptions, type DevBunker, startBunker } from '../../dev/bunker';
 import type { BunkerFault, FaultAction } from '../../dev/bunker-faults';
-import { freePort } from '../../dev/free-port';
+import { freePort } from '../../embedded/free-port';
 import { type DevRelay, startRelay } from '../../dev/relay';
 import { BunkerClient, type BunkerClientOptions } from '../../nostr/bunker/client';
 import { Limiter } from '../../nostr/bunker/limiter';

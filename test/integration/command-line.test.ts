@@ -5,7 +5,7 @@ import { generateSecretKey, getPublicKey, nip19 } from 'nostr-tools';
 import { createDatabase, dropDatabase } from '../../database/admin';
 import { startBunker } from '../../dev/bunker';
 import { seedOperator } from '../../dev/seed';
-import { startWorkerProcess } from '../../dev/worker-process';
+import { startWorkerProcess } from '../../embedded/worker-process';
 import { republish } from '../support/command-line';
 import { Gate } from '../support/gate';
 import { type Saga, startSaga } from '../support/saga';

@@ -4,8 +4,8 @@ import { readFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { openDatabase, type Database } from '../../database/connection';
-import { startPostgres, type RunningPostgres } from '../../dev/postgres';
-import { findPostgresBinaries, hydrateSymlinks } from '../../dev/postgres-binaries';
+import { startPostgres, type RunningPostgres } from '../../embedded/postgres';
+import { findPostgresBinaries, hydrateSymlinks } from '../../embedded/postgres-binaries';
 import { startChildProgram, untilProcessGone } from '../support/child-program';
 
 let postgres: RunningPostgres;
@@ -94,7 +94,7 @@ test('stop ends it and removes its files, may be called again, and leaves no pas
 
 describe('when its parent ends without stopping it', () => {
   const start = `
-    const { startPostgres } = require('./dev/postgres.ts');
+    const { startPostgres } = require('./embedded/postgres.ts');
     startPostgres().then((postgres) => {
       console.log(JSON.stringify({ pid: postgres.pid, dataDir: postgres.dataDir }));`;
 

@@ -4,9 +4,9 @@ import os from 'node:os';
 import path from 'node:path';
 import { Client, Connection } from '@temporalio/client';
 import { defineSearchAttributeKey, TypedSearchAttributes } from '@temporalio/common';
-import { freePort, freePorts } from '../../dev/free-port';
-import { findTemporalServer } from '../../dev/temporal-server/find';
-import { startTemporalServer, type TemporalServer } from '../../dev/temporal-server/start';
+import { freePort, freePorts } from '../../embedded/free-port';
+import { findTemporalServer } from '../../embedded/temporal-server/find';
+import { startTemporalServer, type TemporalServer } from '../../embedded/temporal-server/start';
 import { startChildProgram, untilProcessGone } from '../support/child-program';
 
 const phase = defineSearchAttributeKey('Phase', 'KEYWORD');
@@ -104,7 +104,7 @@ test('an early end is an error with what it printed; so is a port that is taken'
 
 test('is in a process group of its own, and dies with a parent that is killed', async () => {
   const parent = await startChildProgram(`
-    const { startTemporalServer } = require('./dev/temporal-server/start.ts');
+    const { startTemporalServer } = require('./embedded/temporal-server/start.ts');
     startTemporalServer({ executable: ${JSON.stringify(executable)}, headless: true }).then((server) => {
       console.log(server.pid);
     });`);

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { nip44 } from 'nostr-tools';
-import { startWorkerProcess } from '../../dev/worker-process';
+import { startWorkerProcess } from '../../embedded/worker-process';
 import type { RepublishPlan } from '../../inspection/plan';
 import type { Verification } from '../../inspection/verify';
 import { republish } from '../support/command-line';

@@ -1,6 +1,6 @@
 import { RepublishFailed } from '../../client/errors';
 import { auditOfFleet } from '../../database/fleets';
-import { searchAttributeTypes, startTemporalServer } from '../../dev/temporal-server/start';
+import { searchAttributeTypes, startTemporalServer } from '../../embedded/temporal-server/start';
 import { fails } from '../support/fails';
 import { addOperators, startFleetOf, startPatientSaga } from '../support/fleet';
 import { Gate } from '../support/gate';

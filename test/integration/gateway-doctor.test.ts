@@ -1,6 +1,6 @@
 import { documentTypes } from '../../documents/registry';
 import type { Configuration } from '../../configuration/schema';
-import { freePort } from '../../dev/free-port';
+import { freePort } from '../../embedded/free-port';
 import { startNostrclientGateway } from '../../dev/nostrclient-gateway';
 import { checkRelays } from '../../inspection/doctor/relays';
 import { probeRelays } from '../../inspection/relay-probe';

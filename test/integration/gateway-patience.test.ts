@@ -4,7 +4,7 @@ import { finalizeEvent, generateSecretKey, getPublicKey } from 'nostr-tools/pure
 import { createActivities } from '../../activities/create-activities';
 import type { ActivityDependencies } from '../../activities/dependencies';
 import { startNostrclientGateway } from '../../dev/nostrclient-gateway';
-import { freePort } from '../../dev/free-port';
+import { freePort } from '../../embedded/free-port';
 import { RelayPool } from '../../nostr/relays/pool';
 import { RelayPublisher } from '../../nostr/relays/publisher';
 import { startBareRelay } from '../support/bare-relay';

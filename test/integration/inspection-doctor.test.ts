@@ -5,7 +5,7 @@ import { generateSecretKey, getPublicKey } from 'nostr-tools';
 import { createDatabase, dropDatabase } from '../../database/admin';
 import { openDatabase } from '../../database/connection';
 import { startNostrclientGateway } from '../../dev/nostrclient-gateway';
-import { startTemporalServer } from '../../dev/temporal-server/start';
+import { startTemporalServer } from '../../embedded/temporal-server/start';
 import type { Finding } from '../../inspection/doctor/finding';
 import { startBareRelay } from '../support/bare-relay';
 import { republish } from '../support/command-line';

@@ -2,7 +2,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { finalizeEvent, generateSecretKey, getPublicKey } from 'nostr-tools/pure';
-import { freePort } from '../../dev/free-port';
+import { freePort } from '../../embedded/free-port';
 import {
   type NostrclientGateway,
   type NostrclientGatewayOptions,

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { finalizeEvent, generateSecretKey, getPublicKey } from 'nostr-tools/pure';
-import { freePort } from '../../dev/free-port';
+import { freePort } from '../../embedded/free-port';
 import { type DevRelay, startRelay } from '../../dev/relay';
 import { isNewer, type SignedEvent } from '../../nostr/events';
 import { RelayPool } from '../../nostr/relays/pool';

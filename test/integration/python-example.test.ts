@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { createServer } from 'node:net';
 import { type DevOperator, startOperator } from '../../dev/operator';
-import { freePort } from '../../dev/free-port';
+import { freePort } from '../../embedded/free-port';
 import { type DevStack, startStack } from '../../dev/stack';
-import { startWorkerProcess } from '../../dev/worker-process';
+import { startWorkerProcess } from '../../embedded/worker-process';
 import { type Ended, preparePythonExample, type PythonExample } from '../support/python';
 
 let stack: DevStack;

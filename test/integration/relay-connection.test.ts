@@ -4,7 +4,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
 import { finalizeEvent, generateSecretKey, getPublicKey } from 'nostr-tools/pure';
-import { freePort } from '../../dev/free-port';
+import { freePort } from '../../embedded/free-port';
 import type { SignedEvent } from '../../nostr/events';
 import {
   type PublishReply,

@@ -8,7 +8,7 @@ import { createDatabase, dropDatabase } from '../../database/admin';
 import { type Database, openDatabase } from '../../database/connection';
 import { startBunker } from '../../dev/bunker';
 import { seedOperator } from '../../dev/seed';
-import { startWorkerProcess } from '../../dev/worker-process';
+import { startWorkerProcess } from '../../embedded/worker-process';
 import { OperatorSigners } from '../../nostr/signers/operator-signers';
 import { addOperatorWithCanaries, runUnderFault } from '../support/fault-run';
 import { republish } from '../support/command-line';

@@ -1,6 +1,6 @@
 import type { BunkerFault } from '../../dev/bunker-faults';
-import type { ProcessGroup } from '../../dev/process-group';
-import { startWorkerProcess } from '../../dev/worker-process';
+import type { ProcessGroup } from '../../embedded/process-group';
+import { startWorkerProcess } from '../../embedded/worker-process';
 import { type Saga, startSaga } from '../support/saga';
 
 /** Kills a worker process with SIGKILL at a moment of the run, starts another, and holds the end against the ledger. */

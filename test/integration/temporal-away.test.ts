@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { TemporalUnavailable } from '../../client/errors';
-import { startTemporalServer } from '../../dev/temporal-server/start';
+import { startTemporalServer } from '../../embedded/temporal-server/start';
 import { fails } from '../support/fails';
 import { republishInTerminal } from '../support/pseudo-terminal';
 import { startSaga } from '../support/saga';

@@ -5,7 +5,7 @@ import {
   searchAttributeTypes,
   startTemporalServer,
   type TemporalServer,
-} from '../../dev/temporal-server/start';
+} from '../../embedded/temporal-server/start';
 import { fails } from '../support/fails';
 import { type Saga, type SagaOperator, startSaga } from '../support/saga';
 import { testServers } from '../support/servers';

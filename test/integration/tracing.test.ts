@@ -1,6 +1,6 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { startWorkerProcess } from '../../dev/worker-process';
+import { startWorkerProcess } from '../../embedded/worker-process';
 import { escaped } from '../support/canaries';
 import { addOperatorWithCanaries, runUnderFault } from '../support/fault-run';
 import { STATE_CANARIES } from '../support/invariants';

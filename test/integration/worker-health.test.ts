@@ -1,6 +1,6 @@
 import { createServer } from 'node:net';
-import { type RunningPostgres, startPostgres } from '../../dev/postgres';
-import { startTemporalServer, type TemporalServer } from '../../dev/temporal-server/start';
+import { type RunningPostgres, startPostgres } from '../../embedded/postgres';
+import { startTemporalServer, type TemporalServer } from '../../embedded/temporal-server/start';
 import { republish } from '../support/command-line';
 import { type MonitoredWorker, startMonitoredWorker } from '../support/monitored-worker';
 import { type Saga, startSaga } from '../support/saga';

@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { WORKFLOW_TYPE } from '../../contract/names';
 import type { RepublishRun } from '../../client/run';
-import { searchAttributeTypes, startTemporalServer } from '../../dev/temporal-server/start';
+import { searchAttributeTypes, startTemporalServer } from '../../embedded/temporal-server/start';
 import { addOperators, breakThree, startFleetOf, startPatientSaga } from '../support/fleet';
 import { Gate } from '../support/gate';
 import { type Saga, startSaga } from '../support/saga';

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
 import WebSocket, { WebSocketServer } from 'ws';
-import { freePort } from '../../dev/free-port';
+import { freePort } from '../../embedded/free-port';
 import { isAuthentic, type SignedEvent } from '../../nostr/events';
 
 /** A frame of the client's, as a script sees it. */

@@ -1,9 +1,9 @@
 import { openDatabase } from '../../database/connection';
 import { migrate } from '../../database/migrate';
-import { startPostgres } from '../../dev/postgres';
+import { startPostgres } from '../../embedded/postgres';
 import { createLnbitsTables } from '../../dev/seed';
-import { findTemporalServer } from '../../dev/temporal-server/find';
-import { searchAttributeTypes, startTemporalServer } from '../../dev/temporal-server/start';
+import { findTemporalServer } from '../../embedded/temporal-server/find';
+import { searchAttributeTypes, startTemporalServer } from '../../embedded/temporal-server/start';
 import { bundleWorkflows, describeServers, type TestServers } from './servers';
 
 /** One Temporal server and one Postgres for all test files; each file has its own database and task queue. */

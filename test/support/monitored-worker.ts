@@ -1,5 +1,5 @@
-import type { ProcessGroup } from '../../dev/process-group';
-import { startWorkerProcess } from '../../dev/worker-process';
+import type { ProcessGroup } from '../../embedded/process-group';
+import { startWorkerProcess } from '../../embedded/worker-process';
 import { parseMetrics, type Sample } from './scrape';
 
 export interface MonitoredWorker {

@@ -1,5 +1,5 @@
 import type { Failpoint } from '../../activities/failpoints';
-import { type ProcessGroup, startProcessGroup } from '../../dev/process-group';
+import { type ProcessGroup, startProcessGroup } from '../../embedded/process-group';
 import { programThatReadsTypeScript } from './child-program';
 import type { Saga } from './saga';
 import { testServers } from './servers';

@@ -10,7 +10,7 @@ import {
 } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { findTemporalServer } from '../../dev/temporal-server/find';
+import { findTemporalServer } from '../../embedded/temporal-server/find';
 
 /** What the Temporal CLI prints, by a script small enough to have many of. */
 const ANSWERS = '#!/bin/sh\necho "temporal version 1.2.3 (Server 1.2, UI 1.2)"\n';

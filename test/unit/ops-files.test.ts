@@ -7,7 +7,7 @@ import { configurationSchema } from '../../configuration/schema';
 const root = path.resolve(__dirname, '../..');
 const read = (file: string): string => readFileSync(path.join(root, file), 'utf8');
 
-/** What `test/support/command-line.ts` and `dev/worker-process.ts` run. */
+/** What `test/support/command-line.ts` and `embedded/worker-process.ts` run. */
 const COMMAND_LINE = 'dist/client/cli/main.js';
 const BOUND_MS = configurationSchema.parse({}).shutdownGraceMs + 20_000;
 
@@ -22,7 +22,7 @@ describe('the image', () => {
   test('runs the command that the tests run, without a shell that would keep SIGTERM to itself', () => {
     expect(JSON.parse(instruction('ENTRYPOINT'))).toEqual(['node', COMMAND_LINE]);
     expect(JSON.parse(instruction('CMD'))).toEqual(['worker']);
-    expect(read('dev/worker-process.ts')).toContain("'../client/cli/main.js'");
+    expect(read('embedded/worker-process.ts')).toContain("'../client/cli/main.js'");
     expect(existsSync(path.join(root, COMMAND_LINE))).toBe(true);
   });
 

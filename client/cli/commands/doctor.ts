@@ -47,7 +47,11 @@ async function doctor(options: { operator?: string; json?: true }): Promise<void
   if (count('fail') > 0) process.exitCode = EXIT.failed;
 }
 
+/** Undefined where it is a data folder's own, which runs only as long as something needs it. */
 async function temporalConfiguration() {
+  const { embeddedServers } = await import('../../../configuration/embedded.js');
+  const embedded = embeddedServers();
+  if (embedded !== undefined && embedded.temporalAddress === undefined) return undefined;
   const { loadTemporalConfiguration } = await import('../../../configuration/temporal.js');
   const { ensureError } = await import('../../../contract/failures.js');
   try {

@@ -164,9 +164,14 @@ async function operatorsFrom(file: string): Promise<string[]> {
 
 async function waitForEnd(fleet: FleetRun, json: boolean): Promise<void> {
   const { RepublishFailed } = await import('../../index.js');
+  const { leaveDataFolder, runRestsWithoutUs } = await import('../data-folder.js');
   const detach = (): void => {
-    say('\ndetached; the fleet goes on. Come back with: republish fleet status');
-    process.exit(EXIT.detached);
+    say(
+      runRestsWithoutUs()
+        ? '\nstopping: documents in work are finished, and the fleet rests. Go on with the same command'
+        : '\ndetached; the fleet goes on. Come back with: republish fleet status',
+    );
+    void leaveDataFolder().finally(() => process.exit(EXIT.detached));
   };
   process.once('SIGINT', detach);
   const stopSaying = sayProgress(fleet);

@@ -91,7 +91,7 @@ async function add(operator: string, options: AddOptions): Promise<void> {
       await migrate(database);
       return options.bunker ? addBunkerSigner(context, secret) : addLocalSigner(context, secret);
     },
-    ['secretsKey'],
+    ['lnbitsDatabaseUrl', 'secretsKey'],
   );
   if (options.json) printJson(added);
   else print(`the ${added.kind} signer of operator ${operator} signs as ${added.pubkey}`);
@@ -192,7 +192,7 @@ async function check(operator: string, { json }: { json?: true }): Promise<void>
   const checked = await withDatabase(
     (database, configuration) =>
       checkCurrentSigner({ database, configuration, operatorUserId: operator, say }),
-    ['secretsKey'],
+    ['lnbitsDatabaseUrl', 'secretsKey'],
   );
   if (json) printJson(checked);
   else

@@ -1,6 +1,7 @@
 import type { WriteStream } from 'node:tty';
 import type { RepublishRun } from '../../run';
 import type { RunStatus } from '../../run-status';
+import { runRestsWithoutUs } from '../data-folder';
 import { EXIT } from '../exit-codes';
 import { canRedraw, inColour, say } from '../output';
 import { onOneLine } from '../terminal/text';
@@ -33,7 +34,8 @@ export async function follow(
   const onSignal = (): void => {
     if (detached.signal.aborted) process.exit(EXIT.detached);
     detached.abort();
-    setTimeout(() => process.exit(EXIT.detached), CLOSE_TIMEOUT_MS).unref();
+    // Servers of our own end in order, and a worker of ours finishes what is in work.
+    if (!runRestsWithoutUs()) setTimeout(() => process.exit(EXIT.detached), CLOSE_TIMEOUT_MS).unref();
   };
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);
@@ -50,7 +52,9 @@ export async function follow(
   }
   if (!detached.signal.aborted) return last;
   say(
-    `detached; the run goes on. Come back with: ${command('watch', operator)}\nor end it with: ${command('cancel', operator)}`,
+    runRestsWithoutUs()
+      ? `stopping: documents in work are finished, and the run rests. Go on with: ${command('start', operator)}`
+      : `detached; the run goes on. Come back with: ${command('watch', operator)}\nor end it with: ${command('cancel', operator)}`,
   );
   process.exitCode = EXIT.detached;
   return undefined;

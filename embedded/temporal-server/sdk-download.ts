@@ -2,7 +2,7 @@ import { mkdtemp, readdir, rename, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import path from 'node:path';
 import { checkTemporalCli, TEMPORAL_CLI_VERSION, type Found } from './executable';
-import { run } from './run';
+import { run } from '../run';
 
 const PROBE_TIMEOUT_MS = 2_500;
 const DOWNLOAD_TIMEOUT_MS = 120_000;

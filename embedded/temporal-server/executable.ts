@@ -1,7 +1,7 @@
 import { accessSync, constants, statSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
-import { run } from './run';
+import { run } from '../run';
 
 /** The version that is fetched; one found on PATH may be any. */
 export const TEMPORAL_CLI_VERSION = '1.9.1';

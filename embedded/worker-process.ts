@@ -10,13 +10,29 @@ const COMMAND_LINE = [
 
 const READY_WITHIN_MS = 30_000;
 
+/** Runs `republish worker` on servers that an environment names; see `startWorker`. */
+export function startWorkerProcess(
+  env: Record<string, string>,
+  onLine?: (line: string) => void,
+): Promise<ProcessGroup> {
+  // A data folder of this shell would be in the way of the servers that are named.
+  const { REPUBLISH_DATA: _, ...inherited } = process.env;
+  return startWorker([], { ...inherited, ...env }, onLine);
+}
+
+/** Runs `republish worker` on the servers of a data folder, with what else this process is configured; see `startWorker`. */
+export function startFolderWorker(folder: string, onLine?: (line: string) => void): Promise<ProcessGroup> {
+  return startWorker(['--data', folder], process.env, onLine);
+}
+
 /**
- * Runs `republish worker` in a process of its own, so that it can be killed as a real one dies. Resolves when it polls.
+ * Runs a worker in a process of its own, so that it can be killed as a real one dies. Resolves when it polls.
  *
  * @throws Error with its last lines when it ends before
  */
-export async function startWorkerProcess(
-  env: Record<string, string>,
+async function startWorker(
+  options: string[],
+  env: NodeJS.ProcessEnv,
   onLine: (line: string) => void = () => undefined,
 ): Promise<ProcessGroup> {
   if (COMMAND_LINE === undefined) throw new Error('the command line is not built: npm run build');
@@ -25,8 +41,8 @@ export async function startWorkerProcess(
   const worker = await startProcessGroup({
     name: 'republish worker',
     command: process.execPath,
-    args: [COMMAND_LINE, 'worker'],
-    env: { ...process.env, ...env },
+    args: [COMMAND_LINE, 'worker', ...options],
+    env,
     cwd: process.cwd(),
     onLine: (line) => {
       onLine(line);

@@ -13,6 +13,8 @@ export interface ProcessGroupOptions {
   cwd: string;
   uid?: number;
   gid?: number;
+  /** A file descriptor of ours that it gets as its number 3. */
+  inherit?: number;
   /** Every line of its standard error. Its standard output is discarded. */
   onLine?: (line: string) => void;
   /** If this process ends without having stopped it: the signal that ends it, and a directory to remove afterwards. */
@@ -43,7 +45,7 @@ export async function startProcessGroup(options: ProcessGroupOptions): Promise<P
     detached: true,
     cwd: options.cwd,
     env: options.env,
-    stdio: ['ignore', 'ignore', 'pipe'],
+    stdio: ['ignore', 'ignore', 'pipe', ...(options.inherit === undefined ? [] : [options.inherit])],
     ...(options.uid === undefined ? {} : { uid: options.uid }),
     ...(options.gid === undefined ? {} : { gid: options.gid }),
   });

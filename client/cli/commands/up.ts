@@ -1,0 +1,80 @@
+import type { Command } from 'commander';
+import type { JoinedFolder } from '../../../embedded/data-folder/join';
+import { print, printJson, say } from '../output';
+
+export function registerUp(program: Command): void {
+  program
+    .command('up')
+    .summary('keep the servers of a data folder and a worker running')
+    .description(
+      'Keeps Postgres, Temporal with its UI and a worker running on a data folder (--data or REPUBLISH_DATA), until it is told to stop. Every other command on that folder uses them.\nCtrl-C stops them in order: documents in work are finished, and a run goes on when it is started again.',
+    )
+    .option('--json', 'the environment and the addresses as one JSON object on stdout')
+    .addHelpText('before', 'Example: republish up --data ./migration\n')
+    .action((options: { json?: true }, command: Command) =>
+      up(command.optsWithGlobals<{ data?: string }>().data, options.json === true),
+    );
+}
+
+async function up(data: string | undefined, json: boolean): Promise<void> {
+  const { dataSettingsOf, leaveDataFolder, useJoined } = await import('../data-folder.js');
+  const { UsageError } = await import('../fail.js');
+  const { untilToldToStop } = await import('../../../embedded/told-to-stop.js');
+  const settings = await dataSettingsOf(data);
+  if (settings === undefined) throw new UsageError('name the data folder: republish up --data <dir>');
+  await requireWorkerParts();
+  const ended = untilToldToStop();
+  const abort = new AbortController();
+  void ended.signal.then(() => abort.abort());
+  try {
+    say(`starting Postgres and Temporal on ${settings.directory}`);
+    const { joinDataFolder } = await import('../../../embedded/data-folder/join.js');
+    const how = { role: 'up', temporal: true, say, signal: abort.signal } as const;
+    const joined = await joinDataFolder(settings.directory, how).catch((error: unknown) => {
+      if (!abort.signal.aborted) throw error;
+    });
+    if (joined === undefined) return;
+    await useJoined(joined, settings);
+    await workUntil(ended.signal, joined, () => tell(joined, json));
+  } finally {
+    await leaveDataFolder();
+    ended.forget();
+  }
+}
+
+/** Before a server is started: a worker that lacks something would end them all again. */
+async function requireWorkerParts(): Promise<void> {
+  const { loadConfiguration, WORKER_NEEDS } = await import('../../../configuration/load.js');
+  const needs = WORKER_NEEDS.filter((need) => need !== 'databaseUrl' && need !== 'secretsKey');
+  loadConfiguration({ needs });
+}
+
+async function workUntil(
+  told: Promise<NodeJS.Signals>,
+  { folder }: JoinedFolder,
+  whenReady: () => void,
+): Promise<void> {
+  const { isTrouble, keepWorker } = await import('../../../embedded/keep-worker.js');
+  const { startFolderWorker } = await import('../../../embedded/worker-process.js');
+  const worker = await keepWorker(
+    () => startFolderWorker(folder.path, (line) => isTrouble(line) && say(`worker: ${line}`)),
+    say,
+  );
+  try {
+    whenReady();
+    await Promise.race([told, worker.failed]);
+  } finally {
+    say('\nstopping: documents in work are finished; a run goes on when this is started again');
+    await worker.stop();
+  }
+}
+
+function tell({ folder, temporalUi, temporalAddress }: JoinedFolder, json: boolean): void {
+  const env = { REPUBLISH_DATA: folder.path };
+  if (json) return printJson({ env, temporalUi, temporalAddress, secretsKeyFile: folder.secretsKeyFile });
+  print(`# Temporal UI: ${temporalUi}`);
+  print('# In another shell, beside what says where LNbits and the relays are:');
+  print(`export REPUBLISH_DATA='${folder.path.replaceAll("'", `'\\''`)}'`);
+  print('# then: republish start <operator>');
+  say('\nrunning; Ctrl-C stops everything');
+}

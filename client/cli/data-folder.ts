@@ -1,0 +1,173 @@
+import type { Command } from 'commander';
+import type { DataSettings } from '../../configuration/data';
+import type { JoinedFolder } from '../../embedded/data-folder/join';
+import type { KeptWorker } from '../../embedded/keep-worker';
+import { EXIT } from './exit-codes';
+import { explain, UsageError } from './fail';
+import { say } from './output';
+import { nameDataFolder } from './run-view/commands';
+
+/** Which servers a command needs beside Postgres. */
+interface Servers {
+  temporal: boolean;
+  /** `helps`: it says less without one. */
+  worker: 'needed' | 'helps' | 'no';
+}
+
+const ONLY_POSTGRES: Servers = { temporal: false, worker: 'no' };
+const A_RUN: Servers = { temporal: true, worker: 'needed' };
+/** A worker answers what these ask of a run. */
+const OF_A_RUN: Servers = { temporal: true, worker: 'helps' };
+
+const SERVERS: Record<string, Servers> = {
+  start: A_RUN,
+  'fleet start': A_RUN,
+  worker: { temporal: true, worker: 'no' },
+  ...Object.fromEntries(
+    ['watch', 'status', 'pause', 'resume', 'retry', 'skip', 'cancel'].map((name) => [name, OF_A_RUN]),
+  ),
+  ...Object.fromEntries(['status', 'pause', 'resume', 'cancel'].map((name) => [`fleet ${name}`, OF_A_RUN])),
+};
+
+/** These have servers of their own, or none. */
+const WITHOUT_DATA = ['dev', 'demo', 'completion'];
+
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+/** What this process has of a data folder. */
+interface InUse {
+  joined: JoinedFolder;
+  worker?: KeptWorker;
+}
+let inUse: InUse | undefined;
+
+/** Brings up what a command needs, where it is called with a data folder, and makes it the configuration. */
+export async function enterDataFolder(command: Command): Promise<void> {
+  const name = pathOf(command);
+  const { data } = command.optsWithGlobals<{ data?: string }>();
+  if (WITHOUT_DATA.includes(name)) {
+    if (data !== undefined) throw new UsageError(`--data is of no use to ${name}, which keeps nothing`);
+    return;
+  }
+  const settings = await dataSettingsOf(data);
+  // `up` is the one that keeps the servers.
+  if (settings === undefined || name === 'up') return;
+  if (data !== undefined) nameDataFolder(data);
+  const needed = SERVERS[name] ?? ONLY_POSTGRES;
+  endInOrderOnSignals();
+  const { joinDataFolder } = await import('../../embedded/data-folder/join.js');
+  const joined = await joinDataFolder(settings.directory, {
+    role: 'command',
+    temporal: needed.temporal,
+    say,
+  });
+  await useJoined(joined, settings);
+  if (needed.worker === 'no' || joined.runBy === 'up') return;
+  if (needed.worker === 'needed' && command.opts<{ wait?: boolean }>().wait === false) {
+    throw new UsageError(
+      '--no-wait needs servers that stay when this command ends: keep them with "republish up", or leave --no-wait out',
+    );
+  }
+  await startOwnWorker(joined, needed.worker === 'needed');
+}
+
+/** The folder of this process, if it has one. @throws UsageError when servers of somebody else are named beside it */
+export async function dataSettingsOf(option: string | undefined): Promise<DataSettings | undefined> {
+  const { dataSettings } = await import('../../configuration/data.js');
+  const settings = dataSettings(option);
+  if (settings === undefined || settings.otherServers.length === 0) return settings;
+  const [folder, others] = [option === undefined ? 'REPUBLISH_DATA' : '--data', settings.otherServers];
+  const allowed = others.includes('DATABASE_URL')
+    ? '; where LNbits is belongs into LNBITS_DATABASE_URL (a DATABASE_URL of the same value is LNbits’ own and does no harm)'
+    : '';
+  throw new UsageError(
+    `${folder} and ${others.join(' and ')} are both given: a data folder has its own Postgres and Temporal, so it would not be clear where the ledger and the runs are. Unset ${others.join(' and ')}, or leave ${folder} out${allowed}`,
+  );
+}
+
+/** From now on the configuration means the servers of this folder. */
+export async function useJoined(joined: JoinedFolder, settings: DataSettings): Promise<void> {
+  inUse = { joined };
+  void joined.lost.then(() => end(new Lost(joined.folder.path)));
+  const { useEmbeddedServers } = await import('../../configuration/embedded.js');
+  const { ensureSecretsKey } = await import('../../embedded/data-folder/folder.js');
+  const { databaseUrl, temporalAddress, folder } = joined;
+  useEmbeddedServers({
+    databaseUrl,
+    ...(temporalAddress === undefined ? {} : { temporalAddress }),
+    secretsKeyFile: settings.hasSecretsKey ? folder.secretsKeyFile : await ensureSecretsKey(folder),
+  });
+}
+
+/** Stops what this process runs of a data folder: its worker first, so that what is in work is finished. */
+export async function leaveDataFolder(): Promise<void> {
+  const leaving = inUse;
+  inUse = undefined;
+  await leaving?.worker?.stop();
+  await leaving?.joined.leave();
+}
+
+/** Whether a run rests as soon as this process ends, because the servers that do it end too. */
+export function runRestsWithoutUs(): boolean {
+  return inUse?.joined.runBy === 'this process';
+}
+
+/** A worker in a process of its own, for as long as the command takes. */
+async function startOwnWorker({ folder }: JoinedFolder, isNeeded: boolean): Promise<void> {
+  const { WORKER_NEEDS } = await import('../../configuration/load.js');
+  const { loadConfiguration, readConfiguration } = await import('../../configuration/load.js');
+  if (isNeeded) loadConfiguration({ needs: WORKER_NEEDS });
+  else if (readConfiguration({ needs: WORKER_NEEDS }).problems.length > 0) {
+    return say('no worker answers: one would need LNBITS_DATABASE_URL and REPUBLISH_RELAYS');
+  }
+  const { isTrouble, keepWorker } = await import('../../embedded/keep-worker.js');
+  const { startFolderWorker } = await import('../../embedded/worker-process.js');
+  const worker = await keepWorker(
+    () => startFolderWorker(folder.path, (line) => isTrouble(line) && say(`worker: ${line}`)),
+    say,
+  );
+  if (inUse === undefined) return worker.stop();
+  inUse.worker = worker;
+  void worker.failed.catch(end);
+}
+
+class Lost extends Error {
+  readonly type = 'DataFolderUnusable';
+
+  constructor(folder: string) {
+    super(
+      `the process that ran the servers of ${folder} has ended: nothing is lost, and what has begun goes on with the next command on this folder`,
+    );
+  }
+}
+
+/** Ends this process for a reason that its command does not see. */
+async function end(reason: Error): Promise<void> {
+  const code = explain(reason);
+  await leaveDataFolder().catch(() => undefined);
+  process.exit(code);
+}
+
+/**
+ * Without a listener a signal would end this process at once, and its servers by their guard. A command that listens itself
+ * comes to its end by itself.
+ */
+function endInOrderOnSignals(): void {
+  let isEnding = false;
+  for (const signal of SIGNALS) {
+    const onSignal = (): void => {
+      if (isEnding) process.exit(EXIT.detached);
+      if (process.listenerCount(signal) > 1) return;
+      isEnding = true;
+      say('stopping');
+      void leaveDataFolder().finally(() => process.exit(EXIT.detached));
+    };
+    process.on(signal, onSignal);
+  }
+}
+
+function pathOf(command: Command): string {
+  const names: string[] = [];
+  for (let each: Command | null = command; each?.parent; each = each.parent) names.unshift(each.name());
+  return names.join(' ');
+}

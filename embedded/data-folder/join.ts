@@ -1,0 +1,125 @@
+import { hostname } from 'node:os';
+import { ensureError } from '../../contract/failures';
+import { type DataFolder, DataFolderUnusable, openDataFolder } from './folder';
+import { FolderOwner } from './folder-owner';
+import { askOwner, type Granted } from './lease';
+import { type Owner, ownerOf } from './ownership';
+
+export interface JoinOptions {
+  role: Owner['role'];
+  /** Whether Temporal is needed beside Postgres. */
+  temporal: boolean;
+  /** Told what takes a while. */
+  say(text: string): void;
+  /** Ends the wait for another process. */
+  signal?: AbortSignal;
+}
+
+/** The servers of a data folder, for as long as this process uses them. */
+export interface JoinedFolder extends Granted {
+  folder: DataFolder;
+  /** Who runs them: this process, another command, or `republish up`, which has a worker too. */
+  runBy: 'this process' | Owner['role'];
+  /** Resolves when another process that ran them has ended. */
+  lost: Promise<void>;
+  /** Gives them back; stops them when this process runs them, after other commands that use them have ended. */
+  leave(how?: { atOnce: boolean }): Promise<void>;
+}
+
+const POLL_MS = 200;
+/** A process that owns the folder and does not answer yet is just starting, or just ending. */
+const QUIET_MS = 2_000;
+
+/**
+ * Uses the servers of a data folder: those of the process that runs them already, else its own.
+ *
+ * @throws DataFolderUnusable; what `signal` was aborted with
+ */
+export async function joinDataFolder(directory: string, options: JoinOptions): Promise<JoinedFolder> {
+  const folder = await openDataFolder(directory);
+  const waiting = sayOnce(options.say);
+  for (const beganMs = Date.now(); ; await new Promise((resolve) => setTimeout(resolve, POLL_MS))) {
+    options.signal?.throwIfAborted();
+    const owner = await ownerOf(folder.path);
+    try {
+      const joined =
+        owner === undefined ? await own(folder, options) : await borrow(folder, owner, options, waiting);
+      if (joined !== undefined) return joined;
+    } catch (thrown) {
+      if (thrown instanceof DataFolderUnusable) throw thrown;
+      throw new DataFolderUnusable(
+        `the servers of the data folder ${folder.path} could not be started: ${ensureError(thrown).message}`,
+        { cause: thrown },
+      );
+    }
+    if (owner !== undefined && Date.now() - beganMs > QUIET_MS)
+      waiting(`waiting for the process that ends its servers on ${folder.path} (pid ${owner.pid})`);
+  }
+}
+
+async function own(
+  folder: DataFolder,
+  { role, temporal, say }: JoinOptions,
+): Promise<JoinedFolder | undefined> {
+  const owner = await FolderOwner.open(folder, role, say);
+  if (owner === undefined) return undefined;
+  let granted: Granted;
+  try {
+    granted = await owner.grant(temporal);
+  } catch (error) {
+    await owner.end();
+    throw error;
+  }
+  return {
+    ...granted,
+    folder,
+    runBy: 'this process',
+    lost: new Promise(() => undefined),
+    async leave({ atOnce } = { atOnce: role === 'up' }) {
+      if (!atOnce && owner.borrowed > 0) {
+        say(
+          `the servers stay until ${owner.borrowed === 1 ? 'another command that uses them has' : `${owner.borrowed} other commands that use them have`} ended`,
+        );
+        await owner.untilAllGivenBack();
+      }
+      await owner.end();
+    },
+  };
+}
+
+async function borrow(
+  folder: DataFolder,
+  owner: Owner,
+  { role, temporal, say }: JoinOptions,
+  waiting: (text: string) => void,
+): Promise<JoinedFolder | undefined> {
+  if (owner.host !== hostname())
+    throw new DataFolderUnusable(
+      `the data folder ${folder.path} is in use on another host, ${owner.host} (pid ${owner.pid}): use it there, or end that first`,
+    );
+  if (role === 'up') {
+    if (owner.role === 'up')
+      throw new DataFolderUnusable(
+        `republish up runs on ${folder.path} already (pid ${owner.pid}): use that one from any shell with REPUBLISH_DATA, or end it with: kill ${owner.pid}`,
+      );
+    waiting(`waiting for the command that uses ${folder.path} (pid ${owner.pid}) to end`);
+    return undefined;
+  }
+  const lease = await askOwner(owner, temporal, say);
+  if (lease === undefined) return undefined;
+  return {
+    ...lease.granted,
+    folder,
+    runBy: owner.role,
+    lost: lease.lost,
+    leave: () => Promise.resolve(lease.giveBack()),
+  };
+}
+
+function sayOnce(say: (text: string) => void): (text: string) => void {
+  let isSaid = false;
+  return (text) => {
+    if (!isSaid) say(text);
+    isSaid = true;
+  };
+}

@@ -1,0 +1,171 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { republish } from '../support/command-line';
+import { type Migration, serversOf, startMigration } from '../support/data-folder';
+import { until } from '../support/until';
+
+let migration: Migration;
+beforeEach(async () => {
+  migration = await startMigration();
+});
+afterEach(() => migration.stop());
+
+const modeOf = (file: string): string => (statSync(file).mode & 0o777).toString(8);
+
+describe('a command that only looks', () => {
+  test('makes the folder, for its owner alone, starts Postgres alone, and leaves nothing running', async () => {
+    const { folder, run } = migration;
+    const { code, stdout, stderr } = await run(['signer', 'list']);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).toContain('no signers');
+    expect(modeOf(folder)).toBe('700');
+    expect(modeOf(path.join(folder, 'postgres'))).toBe('700');
+    for (const file of ['secrets-key', 'postgres-password', 'servers.json'])
+      expect({ file, mode: modeOf(path.join(folder, file)) }).toEqual({ file, mode: '600' });
+    expect(readFileSync(path.join(folder, 'secrets-key'), 'utf8')).toMatch(/^[0-9a-f]{64}\n$/);
+    expect(existsSync(path.join(folder, 'temporal.db'))).toBe(false);
+    expect(serversOf(folder)).toEqual([]);
+  }, 60_000);
+
+  test('keeps the ledger and the key of the folder from one command to the next', async () => {
+    const { folder, run, addOperator } = migration;
+    await addOperator('operator-1', 1);
+    const key = readFileSync(path.join(folder, 'secrets-key'), 'utf8');
+    const checked = await run(['signer', 'check', 'operator-1', '--json']);
+    expect(checked.code).toBe(0);
+    expect(JSON.parse(checked.stdout)).toMatchObject({ kind: 'local', matchesAccount: true });
+    // REPUBLISH_DATA says the same as --data, which works before the command too.
+    const env = { ...migration.env, REPUBLISH_DATA: folder };
+    const listed = await republish(['signer', 'list', '--json'], env);
+    expect(JSON.parse(listed.stdout)).toMatchObject([{ operatorUserId: 'operator-1' }]);
+    expect(JSON.parse((await republish(['--data', folder, 'migrate', '--json'], env)).stdout)).toMatchObject({
+      applied: [],
+    });
+    expect((await run(['audit', 'operator-1'])).stdout).toContain('no audit for operator-1');
+    const doctor = await run(['doctor', '--json']);
+    const findings = JSON.parse(doctor.stdout) as { area: string; status: string }[];
+    expect(findings.filter(({ status }) => status === 'fail')).toEqual([]);
+    expect(findings.map(({ area }) => area)).not.toContain('temporal');
+    expect(readFileSync(path.join(folder, 'secrets-key'), 'utf8')).toBe(key);
+  }, 90_000);
+
+  test('shares the servers with another that begins at the same moment', async () => {
+    const { run, folder } = migration;
+    const both = await Promise.all([run(['signer', 'list']), run(['signer', 'list']), run(['audit', 'x'])]);
+    expect(both.map(({ code, stderr }) => ({ code, stderr: code === 0 ? '' : stderr }))).toEqual(
+      both.map(() => ({ code: 0, stderr: '' })),
+    );
+    await until(() => serversOf(folder).length === 0);
+  }, 60_000);
+});
+
+describe('what is refused', () => {
+  test('servers of somebody else beside the folder, with a sentence', async () => {
+    const { folder, env } = migration;
+    const refused = async (more: Record<string, string>, args: string[] = ['--data', folder]) => {
+      const { code, stderr } = await republish(['signer', 'list', ...args], { ...env, ...more });
+      expect(code).toBe(2);
+      return stderr;
+    };
+    expect(await refused({ DATABASE_URL: 'postgres://elsewhere/ledger' })).toMatch(
+      /--data and DATABASE_URL are both given: .*Unset DATABASE_URL, or leave --data out; .*LNBITS_DATABASE_URL/,
+    );
+    expect(await refused({ TEMPORAL_ADDRESS: 'temporal:7233', REPUBLISH_DATA: folder }, [])).toMatch(
+      /REPUBLISH_DATA and TEMPORAL_ADDRESS are both given/,
+    );
+    expect(await refused({ DATABASE_URL: 'postgres://x/y', LNBITS_DATABASE_URL: '' })).toContain(
+      'DATABASE_URL',
+    );
+    const dev = await republish(['dev', '--data', folder], env);
+    expect({ code: dev.code, said: dev.stderr }).toMatchObject({ code: 2 });
+    expect(existsSync(folder)).toBe(false);
+  });
+
+  test('but not a DATABASE_URL that is LNbits’ own, nor a folder of another place in the file', async () => {
+    const { run, env, folder } = migration;
+    const own = await run(['signer', 'list'], { DATABASE_URL: env.LNBITS_DATABASE_URL ?? '' });
+    expect(own.code).toBe(0);
+    const file = path.join(path.dirname(folder), 'republish.config.json');
+    writeFileSync(file, JSON.stringify({ data: 'migration' }));
+    const listed = await republish(['signer', 'list'], { ...env, REPUBLISH_CONFIG: file });
+    expect(listed).toMatchObject({ code: 0 });
+    expect(readdirSync(path.dirname(folder)).sort()).toEqual(['migration', 'republish.config.json']);
+  }, 60_000);
+
+  test('a folder that holds other files, which stays as it is', async () => {
+    const { folder, run } = migration;
+    mkdirSync(folder, { mode: 0o755 });
+    writeFileSync(path.join(folder, 'database.sqlite3'), 'of LNbits');
+    const { code, stderr } = await run(['signer', 'list']);
+    expect(code).toBe(5);
+    expect(stderr).toContain('is no data folder of republish and holds other files (database.sqlite3)');
+    expect(readdirSync(folder)).toEqual(['database.sqlite3']);
+    expect(modeOf(folder)).toBe('755');
+  });
+
+  test('a folder of a newer release', async () => {
+    const { folder, run } = migration;
+    mkdirSync(folder, { mode: 0o700 });
+    writeFileSync(path.join(folder, 'republish-data.json'), '{"format":2}');
+    const { code, stderr } = await run(['signer', 'list']);
+    expect({ code, stderr }).toMatchObject({
+      code: 5,
+      stderr: expect.stringContaining('has format 2') as string,
+    });
+  });
+
+  test('a run that nobody would do, and a command without what it needs', async () => {
+    const { run } = migration;
+    const noWait = await run(['start', 'operator-1', '--no-wait']);
+    expect(noWait).toMatchObject({ code: 2, stderr: expect.stringContaining('republish up') as string });
+    const plan = await run(['plan', 'operator-1'], { LNBITS_DATABASE_URL: '' });
+    expect(plan).toMatchObject({
+      code: 5,
+      stderr: expect.stringContaining('LNBITS_DATABASE_URL is not set') as string,
+    });
+  }, 90_000);
+});
+
+describe('start', () => {
+  test('is the whole job, and a second one does only what is missing', async () => {
+    const { run, addOperator, relay, folder } = migration;
+    await addOperator('operator-1', 2);
+    const first = await run(['start', 'operator-1', '--json']);
+    expect({ code: first.code, stderr: first.code === 0 ? '' : first.stderr }).toEqual({
+      code: 0,
+      stderr: '',
+    });
+    expect(relay.events()).toHaveLength(4);
+    expect(modeOf(path.join(folder, 'temporal.db'))).toBe('600');
+    expect(serversOf(folder)).toEqual([]);
+    const second = await run(['start', 'operator-1', '--json']);
+    expect(JSON.parse(second.stdout)).toEqual(JSON.parse(first.stdout));
+    const status = await run(['status', 'operator-1', '--json']);
+    expect(JSON.parse(status.stdout)).toMatchObject({ status: 'COMPLETED', progress: { unchanged: 4 } });
+    expect((await run(['verify', 'operator-1'])).code).toBe(0);
+  }, 180_000);
+
+  test('killed in the middle and called again goes on with the same run and ends with the same events', async () => {
+    const { begin, run, addOperator, relay } = migration;
+    await addOperator('operator-1', 30);
+    const first = begin(['start', 'operator-1', '--json']);
+    await first.says('started republish-operator-configs/operator-1');
+    await until(() => relay.events().length > 0, 30_000);
+    first.child.kill('SIGKILL');
+    expect(await first.ended).toBe(null);
+    const before = relay.events().map(({ id }) => id);
+    const [, runId] = /\(run ([0-9a-f-]{36})\)/.exec(first.written()) ?? [];
+
+    const again = await run(['start', 'operator-1', '--json']);
+    expect({ code: again.code, stderr: again.code === 0 ? '' : again.stderr }).toEqual({
+      code: 0,
+      stderr: '',
+    });
+    expect(again.stderr).toContain(runId);
+    const events = Object.values(JSON.parse(again.stdout) as Record<string, string[]>).flat();
+    expect(events).toHaveLength(60);
+    expect(new Set(events)).toEqual(new Set(relay.events().map(({ id }) => id)));
+    expect(before.filter((id) => !events.includes(id))).toEqual([]);
+    expect((JSON.parse((await run(['audit', 'operator-1', '--json'])).stdout) as unknown[]).length).toBe(1);
+  }, 180_000);
+});

@@ -1,0 +1,153 @@
+import { execFileSync } from 'node:child_process';
+import { rmSync } from 'node:fs';
+import path from 'node:path';
+import { republish } from '../support/command-line';
+import { type Begun, type Migration, serversOf, startMigration } from '../support/data-folder';
+import { until } from '../support/until';
+
+let migration: Migration;
+beforeEach(async () => {
+  migration = await startMigration();
+});
+afterEach(() => migration.stop());
+
+async function startUp(): Promise<Begun> {
+  const up = migration.begin(['up']);
+  await up.says('Ctrl-C stops everything');
+  return up;
+}
+
+/** The worker of an `up`. */
+function workerOf({ child }: Begun): number | undefined {
+  const listed = execFileSync('ps', ['-A', '-o', 'pid=,ppid=,args='], { encoding: 'utf8' });
+  const found = new RegExp(`^\\s*(\\d+)\\s+${child.pid} .* worker --data `, 'm').exec(listed);
+  return found === null ? undefined : Number(found[1]);
+}
+
+test('keeps the servers for every command, a worker that is killed is followed by another, and Ctrl-C ends all', async () => {
+  const { addOperator, folder, env, relay } = migration;
+  await addOperator('operator-1', 2);
+  const up = await startUp();
+  expect(up.written()).toContain(`export REPUBLISH_DATA='${folder}'`);
+  expect(up.written()).not.toMatch(/postgres:\/\/|LNBITS|[0-9a-f]{64}/);
+  const [ui = ''] = /http:\/\/127\.0\.0\.1:\d+/.exec(up.written()) ?? [];
+  expect((await fetch(ui)).status).toBe(200);
+  const servers = serversOf(folder);
+  expect(servers.map(({ server }) => server).sort()).toEqual(['postgres', 'temporal']);
+
+  // REPUBLISH_DATA alone is enough where nothing of LNbits is read here.
+  const started = await republish(['start', 'operator-1', '--json', '--no-wait'], { REPUBLISH_DATA: folder });
+  expect({ code: started.code, stderr: started.code === 0 ? '' : started.stderr }).toEqual({
+    code: 0,
+    stderr: '',
+  });
+  expect(await republish(['watch', 'operator-1'], { REPUBLISH_DATA: folder })).toMatchObject({ code: 0 });
+  expect(relay.events()).toHaveLength(4);
+
+  const worker = workerOf(up);
+  expect(worker).toBeDefined();
+  process.kill(worker ?? -1, 'SIGKILL');
+  await up.says('the worker has died; another one is started');
+  await until(() => workerOf(up) !== undefined && workerOf(up) !== worker);
+  expect(
+    await republish(['start', 'operator-1', '--json'], { ...env, REPUBLISH_DATA: folder }),
+  ).toMatchObject({
+    code: 0,
+  });
+  // Nobody has started others meanwhile.
+  expect(serversOf(folder)).toEqual(servers);
+
+  up.child.kill('SIGINT');
+  expect(await up.ended).toBe(0);
+  expect(serversOf(folder)).toEqual([]);
+  expect(workerOf(up)).toBeUndefined();
+}, 180_000);
+
+test('a second one on the same folder says so', async () => {
+  const up = await startUp();
+  const second = await migration.run(['up']);
+  expect(second.code).toBe(5);
+  expect(second.stderr).toContain(`republish up runs on ${migration.folder} already (pid ${up.child.pid})`);
+  expect(serversOf(migration.folder)).toHaveLength(2);
+}, 90_000);
+
+test('stopped with a run in the middle, it goes on when it is started again', async () => {
+  const { addOperator, folder, relay } = migration;
+  await addOperator('operator-1', 40);
+  const up = await startUp();
+  const started = await republish(['start', 'operator-1', '--no-wait', '--json'], { REPUBLISH_DATA: folder });
+  const { runId } = JSON.parse(started.stdout) as { runId: string };
+  await until(() => relay.events().length > 0, 30_000);
+  up.child.kill('SIGTERM');
+  expect(await up.ended).toBe(0);
+  const before = relay.events().map(({ id }) => id);
+
+  await startUp();
+  const watched = await republish(['watch', 'operator-1'], { REPUBLISH_DATA: folder });
+  expect({ code: watched.code, stderr: watched.code === 0 ? '' : watched.stderr }).toEqual({
+    code: 0,
+    stderr: '',
+  });
+  const status = await republish(['status', 'operator-1', '--json'], { REPUBLISH_DATA: folder });
+  expect(JSON.parse(status.stdout)).toMatchObject({
+    runId,
+    status: 'COMPLETED',
+    progress: { published: 80 },
+  });
+  const after = relay.events().map(({ id }) => id);
+  expect(before.filter((id) => !after.includes(id))).toEqual([]);
+}, 180_000);
+
+test('killed, it leaves a folder that the next command takes up', async () => {
+  const { addOperator, folder, run } = migration;
+  await addOperator('operator-1', 1);
+  const up = await startUp();
+  const servers = serversOf(folder);
+  up.child.kill('SIGKILL');
+  await up.ended;
+  const listed = await run(['signer', 'list', '--json']);
+  expect({ code: listed.code, stderr: listed.code === 0 ? '' : listed.stderr }).toEqual({
+    code: 0,
+    stderr: '',
+  });
+  expect(JSON.parse(listed.stdout)).toMatchObject([{ operatorUserId: 'operator-1' }]);
+  expect(serversOf(folder)).toEqual([]);
+  expect(servers.map(({ pid }) => pid).filter(isAlive)).toEqual([]);
+}, 120_000);
+
+test('killed together with the guards of its servers, they are ended by the next command', async () => {
+  const { folder, run } = migration;
+  const up = await startUp();
+  const servers = serversOf(folder);
+  const listed = execFileSync('ps', ['-A', '-o', 'pid=,ppid=,args='], { encoding: 'utf8' });
+  const guards = [...listed.matchAll(new RegExp(`^\\s*(\\d+)\\s+${up.child.pid} /bin/sh -c read`, 'gm'))];
+  expect(guards).toHaveLength(3);
+  for (const [, pid] of guards) process.kill(Number(pid), 'SIGKILL');
+  const worker = workerOf(up) ?? -1;
+  up.child.kill('SIGKILL');
+  process.kill(worker, 'SIGKILL');
+  await up.ended;
+  expect(servers.map(({ pid }) => pid).filter(isAlive)).toHaveLength(2);
+  const next = await run(['signer', 'list']);
+  expect({ code: next.code, stderr: next.code === 0 ? '' : next.stderr }).toEqual({ code: 0, stderr: '' });
+  expect(next.stderr).toContain('which nobody owns any more');
+  expect(servers.map(({ pid }) => pid).filter(isAlive)).toEqual([]);
+  // What the guards would have removed.
+  for (const [directory] of listed.matchAll(/\/tmp\/republish-postgres-\w+(?= *$)/gm))
+    if (path.dirname(directory) === '/tmp' && guards.some(([line]) => line.includes(directory)))
+      rmSync(directory, { recursive: true, force: true });
+}, 120_000);
+
+test('needs a folder, and what a worker needs', async () => {
+  expect(await republish(['up'], migration.env)).toMatchObject({ code: 2 });
+  const lacking = await migration.run(['up'], { REPUBLISH_RELAYS: '' });
+  expect(lacking).toMatchObject({
+    code: 5,
+    stderr: expect.stringContaining('REPUBLISH_RELAYS is not set') as string,
+  });
+});
+
+function isAlive(pid: number): boolean {
+  const listed = execFileSync('ps', ['-A', '-o', 'pid=,stat='], { encoding: 'utf8' });
+  return new RegExp(`^\\s*${pid}\\s+[^Z]`, 'm').test(listed);
+}
