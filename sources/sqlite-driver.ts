@@ -67,7 +67,8 @@ interface NodeSqlite {
     exec(sql: string): void;
     prepare(sql: string): {
       setReadBigInts(on: boolean): void;
-      setAllowUnknownNamedParameters?(on: boolean): void;
+      /** Since Node 22.16. */
+      columns?(): { name: string }[];
       all(parameters: SqliteParameters): Record<string, SqliteValue>[];
     };
     close(): void;
@@ -89,8 +90,9 @@ function nodeDriver(): SqliteDriver | undefined {
             const statement = database.prepare(sql);
             statement.setReadBigInts(true);
             const found = statement.all(used(sql, parameters));
-            // Objects without a prototype. Node 22.13 has no other way to learn the columns.
-            const columns = Object.keys(found[0] ?? {});
+            // Objects without a prototype; their keys have the order of the columns, but for names that are numbers.
+            const keys = Object.keys(found[0] ?? {});
+            const columns = keys.length === 0 ? [] : (statement.columns?.().map(({ name }) => name) ?? keys);
             return { columns, rows: found.map((row) => columns.map((column) => row[column] ?? null)) };
           }),
         close: () => database.close(),
