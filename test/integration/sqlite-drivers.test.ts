@@ -37,7 +37,7 @@ describe('the drivers', () => {
     lnbits = await makeLnbitsFolder();
     await lnbits.write(`
       INSERT INTO spirekeeper.dca_machines (id, operator_user_id, wallet_id, name) VALUES ('m1', 'op', 'w1', 'é');
-      CREATE TABLE spirekeeper.everything (machine_id TEXT, "1" , "__proto__", text);
+      CREATE TABLE spirekeeper.everything (machine_id TEXT, "a b", "__proto__", text);
       INSERT INTO spirekeeper.everything VALUES
         ('m1', 9223372036854775807, -9223372036854775808, 'a' || char(0) || 'é'), ('m1', 1e-300, 0.1, ''), ('m2', NULL, 1e21, '"'),
         ('blob', 1, 1, x'00'), ('inf', 9e999, 1, '');
@@ -69,13 +69,13 @@ describe('the drivers', () => {
         [
           'm1',
           [
-            '{"machine_id":"m1","1":1e-300,"__proto__":0.1,"text":""}',
-            '{"machine_id":"m1","1":9223372036854775807,"__proto__":-9223372036854775808,"text":"a\\u0000é"}',
+            '{"machine_id":"m1","a b":1e-300,"__proto__":0.1,"text":""}',
+            '{"machine_id":"m1","a b":9223372036854775807,"__proto__":-9223372036854775808,"text":"a\\u0000é"}',
           ],
         ],
-        ['m2', ['{"machine_id":"m2","1":null,"__proto__":1e+21,"text":"\\""}']],
+        ['m2', ['{"machine_id":"m2","a b":null,"__proto__":1e+21,"text":"\\""}']],
         ['blob', '"text" is a BLOB, which JSON cannot carry'],
-        ['inf', '"1" is infinite, which JSON cannot say'],
+        ['inf', '"a b" is infinite, which JSON cannot say'],
       ],
       machines: [{ id: 'm1', name: 'é', machineNpub: null }],
       refused: 'SourceMisconfigured',
