@@ -61,8 +61,8 @@ describe('the drivers', () => {
       await answersOf(await nodeWithSqlite(), 'node:sqlite', ''),
       await answersOf(process.execPath, 'better-sqlite3', await betterSqlite3Folder()),
     ];
-    expect(ofNode.driver).toBe('node:sqlite');
-    expect(ofBetter.driver).toBe('better-sqlite3');
+    expect(ofNode).toMatchObject({ driver: 'node:sqlite' });
+    expect(ofBetter).toMatchObject({ driver: 'better-sqlite3' });
     expect(ofNode).toEqual({ ...ofBetter, driver: 'node:sqlite' });
     expect(ofNode).toMatchObject({
       rows: [
