@@ -1,3 +1,5 @@
+const path = require('node:path');
+
 /** @type {import('jest').Config} */
 module.exports = {
   testEnvironment: 'node',
@@ -6,6 +8,15 @@ module.exports = {
   transform: { '^.+\\.(t|j)sx?$': ['@swc/jest'] },
   // nostr-tools requires these, which ship only ES modules: Node can require them, jest cannot as they are.
   transformIgnorePatterns: ['/node_modules/(?!(.*/)?(@noble|@scure)/)'],
+  // Where Node has no node:sqlite, global-setup.ts installs better-sqlite3 there; child processes find it by NODE_PATH.
+  modulePaths: [
+    path.join(
+      __dirname,
+      'node_modules/.cache/republish',
+      process.versions.modules,
+      'better-sqlite3-12/node_modules',
+    ),
+  ],
   globalSetup: '<rootDir>/test/support/global-setup.ts',
   globalTeardown: '<rootDir>/test/support/global-teardown.ts',
   testTimeout: 60_000,

@@ -9,6 +9,11 @@ export interface CommandResult {
 
 const COMMAND_LINE = path.resolve(__dirname, '../../dist/client/cli/main.js');
 
+/** Where a driver for SQLite is, see global-setup.ts. */
+function nodePath(): Record<string, string> {
+  return process.env.NODE_PATH === undefined ? {} : { NODE_PATH: process.env.NODE_PATH };
+}
+
 /**
  * Runs `republish` as a user does: the built command line, in a process of its own, with this environment and no other.
  *
@@ -21,7 +26,7 @@ export function republish(
   onOutput: (written: string) => void = () => undefined,
 ): Promise<CommandResult> {
   const child = spawn(process.execPath, [COMMAND_LINE, ...args], {
-    env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env },
+    env: { PATH: process.env.PATH, HOME: process.env.HOME, ...nodePath(), ...env },
     stdio: ['pipe', 'pipe', 'pipe'],
   });
   let stdout = '';

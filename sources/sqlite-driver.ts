@@ -1,0 +1,212 @@
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { RepublishError } from '../contract/failures';
+
+/** As SQLite has it: INTEGER is a bigint and REAL a number, so that no digit is lost. */
+export type SqliteValue = bigint | number | string | Uint8Array | null;
+
+export type SqliteParameters = Record<string, string | number | null>;
+
+export interface SqliteRows {
+  /** Empty where there is no row. */
+  columns: string[];
+  rows: SqliteValue[][];
+}
+
+/** One database that is open for reading only. Every call blocks, so a handle lives as long as one question. */
+export interface SqliteConnection {
+  run(sql: string): void;
+  /** @param parameters by name, without `$`; those that the SQL does not use are left out */
+  all(sql: string, parameters?: SqliteParameters): SqliteRows;
+  close(): void;
+}
+
+export type SqliteDriverName = 'node:sqlite' | 'better-sqlite3';
+
+export interface SqliteDriver {
+  readonly name: SqliteDriverName;
+  /** Opens a file that exists; never makes one, and does not wait for locks. */
+  open(file: string): SqliteConnection;
+}
+
+/** What SQLite said, by the name of its primary result code, such as SQLITE_BUSY. */
+export class SqliteFailure extends Error {
+  override readonly name = 'SqliteFailure';
+  constructor(
+    readonly code: string,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+/**
+ * The driver that this process has: Node's own, or better-sqlite3 where the user has installed it, beside this package or in
+ * the working directory.
+ *
+ * @param only for tests
+ * @throws RepublishError SourceMisconfigured when there is none
+ */
+export function findSqliteDriver(only?: SqliteDriverName): SqliteDriver {
+  const driver =
+    (only === 'better-sqlite3' ? undefined : nodeDriver()) ??
+    (only === 'node:sqlite' ? undefined : betterSqlite3Driver());
+  if (driver !== undefined) return driver;
+  throw new RepublishError(
+    'SourceMisconfigured',
+    `this Node (${process.version}) cannot read SQLite: run it with Node 22.13 or later, which has node:sqlite, or install a driver: npm i better-sqlite3@12`,
+  );
+}
+
+/** `node:sqlite` as far as it is used; the types of Node 20 do not have it. */
+interface NodeSqlite {
+  DatabaseSync: new (
+    file: string,
+    options: { readOnly: boolean },
+  ) => {
+    exec(sql: string): void;
+    prepare(sql: string): {
+      setReadBigInts(on: boolean): void;
+      /** Since Node 22.16. */
+      columns?(): { name: string }[];
+      all(parameters: SqliteParameters): Record<string, SqliteValue>[];
+    };
+    close(): void;
+  };
+}
+
+function nodeDriver(): SqliteDriver | undefined {
+  const sqlite = withoutExperimentalWarning(() => process.getBuiltinModule('node:sqlite')) as
+    NodeSqlite | undefined;
+  if (sqlite === undefined) return undefined;
+  return {
+    name: 'node:sqlite',
+    open: (file) => {
+      const database = translated(() => new sqlite.DatabaseSync(file, { readOnly: true }));
+      return {
+        run: (sql) => translated(() => database.exec(sql)),
+        all: (sql, parameters = {}) =>
+          translated(() => {
+            const statement = database.prepare(sql);
+            statement.setReadBigInts(true);
+            const found = statement.all(used(sql, parameters));
+            // Objects without a prototype; their keys have the order of the columns, but for names that are numbers.
+            const keys = Object.keys(found[0] ?? {});
+            const columns = keys.length === 0 ? [] : (statement.columns?.().map(({ name }) => name) ?? keys);
+            return { columns, rows: found.map((row) => columns.map((column) => row[column] ?? null)) };
+          }),
+        close: () => database.close(),
+      };
+    },
+  };
+}
+
+/** The warning is for those who write programs, not for those who run this one. */
+function withoutExperimentalWarning<T>(load: () => T): T {
+  const { emitWarning } = process;
+  process.emitWarning = (...args: unknown[]): void => {
+    if (args[1] !== 'ExperimentalWarning') Reflect.apply(emitWarning, process, args);
+  };
+  try {
+    return load();
+  } finally {
+    process.emitWarning = emitWarning;
+  }
+}
+
+/** `better-sqlite3` 12 as far as it is used. */
+type BetterSqlite3 = new (
+  file: string,
+  options: { readonly: boolean; fileMustExist: boolean; timeout: number },
+) => {
+  exec(sql: string): unknown;
+  prepare(sql: string): {
+    safeIntegers(on: boolean): unknown;
+    raw(on: boolean): unknown;
+    columns(): { name: string }[];
+    all(parameters: SqliteParameters): SqliteValue[][];
+  };
+  close(): unknown;
+};
+
+function betterSqlite3Driver(): SqliteDriver | undefined {
+  const Database = loadBetterSqlite3();
+  if (Database === undefined) return undefined;
+  return {
+    name: 'better-sqlite3',
+    open: (file) => {
+      const options = { readonly: true, fileMustExist: true, timeout: 0 };
+      const database = translated(() => new Database(file, options));
+      return {
+        run: (sql) => void translated(() => database.exec(sql)),
+        all: (sql, parameters = {}) =>
+          translated(() => {
+            const statement = database.prepare(sql);
+            statement.safeIntegers(true);
+            statement.raw(true);
+            const rows = statement.all(used(sql, parameters));
+            return { columns: rows.length === 0 ? [] : statement.columns().map(({ name }) => name), rows };
+          }),
+        close: () => void database.close(),
+      };
+    },
+  };
+}
+
+function loadBetterSqlite3(): BetterSqlite3 | undefined {
+  for (const from of [__filename, path.join(process.cwd(), 'package.json')]) {
+    const load = createRequire(from);
+    try {
+      load.resolve('better-sqlite3');
+    } catch {
+      continue;
+    }
+    try {
+      const loaded = load('better-sqlite3') as BetterSqlite3;
+      // Only now it loads what was compiled.
+      new loaded(':memory:', { readonly: false, fileMustExist: false, timeout: 0 }).close();
+      return loaded;
+    } catch (thrown) {
+      const [line] = String((thrown as Error).message).split('\n');
+      throw new RepublishError(
+        'SourceMisconfigured',
+        `better-sqlite3 is installed but does not load (${line}): install it again with this Node (${process.version}): npm i better-sqlite3@12`,
+      );
+    }
+  }
+  return undefined;
+}
+
+/** Both drivers refuse some parameters that the statement does not have. */
+function used(sql: string, parameters: SqliteParameters): SqliteParameters {
+  return Object.fromEntries(Object.entries(parameters).filter(([name]) => sql.includes(`$${name}`)));
+}
+
+/** Primary result codes, which Node gives as numbers. */
+const CODES: Record<number, string> = {
+  3: 'SQLITE_PERM',
+  5: 'SQLITE_BUSY',
+  6: 'SQLITE_LOCKED',
+  7: 'SQLITE_NOMEM',
+  8: 'SQLITE_READONLY',
+  9: 'SQLITE_INTERRUPT',
+  10: 'SQLITE_IOERR',
+  11: 'SQLITE_CORRUPT',
+  13: 'SQLITE_FULL',
+  14: 'SQLITE_CANTOPEN',
+  15: 'SQLITE_PROTOCOL',
+  26: 'SQLITE_NOTADB',
+};
+
+function translated<T>(call: () => T): T {
+  try {
+    return call();
+  } catch (thrown) {
+    const { code, errcode, message } = thrown as { code?: unknown; errcode?: unknown; message: string };
+    if (typeof errcode === 'number')
+      throw new SqliteFailure(CODES[errcode & 0xff] ?? 'SQLITE_ERROR', message);
+    // Extended codes: SQLITE_BUSY_SNAPSHOT, SQLITE_READONLY_ROLLBACK.
+    const name = typeof code === 'string' ? /^SQLITE_[A-Z]+/.exec(code)?.[0] : undefined;
+    throw new SqliteFailure(name ?? 'SQLITE_ERROR', message);
+  }
+}

@@ -1,0 +1,158 @@
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { RepublishError } from '../contract/failures';
+import { type SqliteConnection, type SqliteDriver, SqliteFailure } from './sqlite-driver';
+import { extensionFile, extensionSchemas, requireReadable, schemasIn } from './sqlite-files';
+import { CORE_FILE } from './url';
+
+/** SQLite attaches ten and no more. */
+const MAX_ATTACHED = 10;
+const FIRST_WAIT_MS = 5;
+const LONGEST_WAIT_MS = 250;
+
+export interface ReaderOptions {
+  folder: string;
+  driver: SqliteDriver;
+  /** How long a locked database is waited for. */
+  lockTimeoutMs: number;
+  /** Ends waiting. */
+  signal: AbortSignal;
+}
+
+/**
+ * Asks LNbits' database, with the files of the extensions that the SQL names attached under their schema.
+ *
+ * Opened for every question and closed behind it: a file that was replaced (a restored backup, an extension installed anew) is
+ * seen at once, no lock outlives a question, and LNbits is never kept waiting. Opening costs less than a millisecond. The drivers block,
+ * so they never wait for a lock: this does, and the event loop turns meanwhile.
+ *
+ * @param sql what is going to be asked
+ * @param ask is called again after a lock, so it must only read
+ * @throws RepublishError SourceUnavailable, SourceMisconfigured; SqliteFailure for what is wrong with the SQL
+ */
+export async function askLnbits<T>(
+  options: ReaderOptions,
+  sql: string,
+  ask: (connection: SqliteConnection) => T,
+): Promise<T> {
+  return askFiles(
+    options,
+    () => {
+      const attached = schemasIn(sql, extensionSchemas(options.folder));
+      if (attached.length > MAX_ATTACHED) {
+        throw new RepublishError(
+          'SourceMisconfigured',
+          `the query names ${attached.length} extensions, and SQLite opens ${MAX_ATTACHED} at once`,
+        );
+      }
+      return { main: CORE_FILE, attached };
+    },
+    ask,
+  );
+}
+
+/** Asks the file of one extension alone. */
+export async function askExtension<T>(
+  options: ReaderOptions,
+  schema: string,
+  ask: (connection: SqliteConnection) => T,
+): Promise<T> {
+  return askFiles(options, () => ({ main: extensionFile(schema), attached: [] }), ask);
+}
+
+async function askFiles<T>(
+  options: ReaderOptions,
+  files: () => { main: string; attached: string[] },
+  ask: (connection: SqliteConnection) => T,
+): Promise<T> {
+  const deadlineMs = performance.now() + options.lockTimeoutMs;
+  for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(waitMs * 2, LONGEST_WAIT_MS)) {
+    const { main, attached } = files();
+    try {
+      return askOnce(options, main, attached, ask);
+    } catch (thrown) {
+      const failure = failureOf(thrown, options.folder);
+      if (failure === undefined) throw thrown;
+      if (performance.now() + waitMs > deadlineMs || !failure.mayPass) throw failure.error;
+      await sleep(waitMs, undefined, { signal: options.signal }).catch(() => {
+        throw failure.error;
+      });
+    }
+  }
+}
+
+function askOnce<T>(
+  { folder, driver }: ReaderOptions,
+  main: string,
+  attached: readonly string[],
+  ask: (connection: SqliteConnection) => T,
+): T {
+  const mainPath = path.join(folder, main);
+  requireReadable(mainPath);
+  const connection = driver.open(mainPath);
+  try {
+    for (const schema of attached) {
+      const file = path.join(folder, extensionFile(schema));
+      requireReadable(file);
+      connection.run(`ATTACH '${file.replaceAll("'", "''")}' AS "${schema.replaceAll('"', '""')}"`);
+    }
+    // One transaction: what several statements say is of one moment.
+    connection.run('BEGIN');
+    requireUtf8(connection, folder);
+    const answer = ask(connection);
+    connection.run('COMMIT');
+    return answer;
+  } finally {
+    connection.close();
+  }
+}
+
+/** Text is read as bytes; LNbits never makes anything else. */
+function requireUtf8(connection: SqliteConnection, folder: string): void {
+  const encoding = connection.all('PRAGMA encoding').rows[0]?.[0];
+  if (encoding !== 'UTF-8') {
+    throw new RepublishError(
+      'SourceMisconfigured',
+      `the database in ${folder} holds its text in ${String(encoding)}, and LNbits' is UTF-8`,
+    );
+  }
+}
+
+/** What is the matter with the files; undefined: it is the SQL. */
+function failureOf(thrown: unknown, folder: string): { error: RepublishError; mayPass: boolean } | undefined {
+  if (!(thrown instanceof SqliteFailure)) return undefined;
+  const unavailable = (message: string) => ({
+    error: new RepublishError('SourceUnavailable', message),
+    mayPass: true,
+  });
+  switch (thrown.code) {
+    case 'SQLITE_BUSY':
+    case 'SQLITE_LOCKED':
+      return unavailable(
+        `the database in ${folder} is locked by another process and stayed locked: see what writes to it that long`,
+      );
+    case 'SQLITE_READONLY':
+      // A hot journal: a process died while it wrote. Whoever may write undoes it when it looks at the file next.
+      return unavailable(
+        `the database in ${folder} was left in the middle of a change by a process that died: start LNbits once, which undoes it`,
+      );
+    case 'SQLITE_CANTOPEN':
+    case 'SQLITE_IOERR':
+    case 'SQLITE_PROTOCOL':
+    case 'SQLITE_INTERRUPT':
+    case 'SQLITE_NOMEM':
+    case 'SQLITE_FULL':
+      return unavailable(`the database in ${folder} cannot be read now: ${thrown.message}`);
+    case 'SQLITE_NOTADB':
+    case 'SQLITE_CORRUPT':
+      return {
+        error: new RepublishError(
+          'SourceMisconfigured',
+          `the database in ${folder} is damaged (${thrown.message}): check it with PRAGMA integrity_check, or restore a backup`,
+        ),
+        mayPass: false,
+      };
+    default:
+      return undefined;
+  }
+}
