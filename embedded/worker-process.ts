@@ -15,8 +15,8 @@ export function startWorkerProcess(
   env: Record<string, string>,
   onLine?: (line: string) => void,
 ): Promise<ProcessGroup> {
-  // A data folder of this shell would be in the way of the servers that are named.
-  const { REPUBLISH_DATA: _, ...inherited } = process.env;
+  // What this shell says of a data folder or of a real LNbits would be in the way of the servers that are named.
+  const { REPUBLISH_DATA: _, LNBITS_DATABASE_URL: __, LNBITS_DATA_FOLDER: ___, ...inherited } = process.env;
   return startWorker([], { ...inherited, ...env }, onLine);
 }
 

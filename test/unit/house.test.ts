@@ -18,6 +18,9 @@ const FORBIDDEN = [
   ['client/x.ts', "export * from '../database/audit';"],
   ['client/x.ts', "export * from './cli/signers';"],
   ['worker/x.ts', "export * from '../dev/stack';"],
+  ['worker/x.ts', "export * from '../embedded/postgres';"],
+  ['embedded/x.ts', "export * from '../dev/stack';"],
+  ['embedded/x.ts', "export * from '../worker/run';"],
   ['nostr/x.ts', 'export const home = process.env.HOME;'],
   ['inspection/x.ts', "export * from '../client/republish';"],
   ['activities/x.ts', "export * from '../inspection/plan';"],
@@ -29,6 +32,9 @@ const ALLOWED = [
   ['workflows/x.ts', "export * from '../contract/names';"],
   ['activities/x.ts', "export * from '../database/audit';"],
   ['client/cli/x.ts', "export * from '../../database/audit';"],
+  ['client/cli/x.ts', "export * from '../../embedded/postgres';"],
+  ['dev/x.ts', "export * from '../embedded/postgres';"],
+  ['embedded/x.ts', "export * from '../database/admin';"],
   ['nostr/relays/x.ts', "export { verifyEvent } from 'nostr-tools/pure';"],
 ] as const;
 
