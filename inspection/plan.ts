@@ -7,6 +7,7 @@ import { type Failure, RepublishError } from '../contract/failures';
 import type { RepublishInput } from '../contract/input';
 import { findSigner, type SignerRow } from '../database/signers';
 import { Limiter } from '../nostr/bunker/limiter';
+import { missingRelays } from '../nostr/relays/missing-relays';
 import { shownRelay } from '../nostr/relays/url';
 import type { LnbitsSigner } from '../nostr/signers/lnbits';
 import { askSigner } from '../pairing/current-signers';
@@ -67,6 +68,8 @@ export interface RepublishPlan {
   standAlready: number;
   signer: SignerFacts | null;
   relays: RelayFacts[];
+  /** Relays, as they may be shown, to which LNbits' nostrclient publishes and which are not configured here. */
+  missingRelays: string[];
   /** Relays on which a document must be read back. */
   quorum: number;
   /** What would end a run before its first document, or leave all of them unpublished. */
@@ -139,6 +142,9 @@ export async function planWith(
     toSign,
     signer: signer === undefined ? null : { ...factsOf(signer, operatorPubkey, toSign), answers },
     relays,
+    missingRelays: missingRelays((await deps.source.nostrclientRelays()) ?? [], configuration.relays).map(
+      shownRelay,
+    ),
     quorum: deps.publisher.required,
     problems,
   };

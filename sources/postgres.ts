@@ -112,7 +112,10 @@ export function openPostgresSource(options: PostgresSourceOptions): Source {
 
     async nostrclientRelays() {
       try {
-        const rows = await db.query<{ url: string }>('SELECT url::text AS url FROM nostrclient.relays');
+        // The extension publishes to every row that has a url; it does not look at `active`.
+        const rows = await db.query<{ url: string }>(
+          `SELECT DISTINCT url::text AS url FROM nostrclient.relays WHERE url <> '' ORDER BY 1`,
+        );
         return rows.map(({ url }) => url);
       } catch (thrown) {
         // Not installed, or not for this user to read: both only mean that nothing can be compared.

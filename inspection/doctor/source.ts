@@ -3,6 +3,8 @@ import { RepublishError } from '../../contract/failures';
 import { type Database, openDatabase } from '../../database/connection';
 import { listSigners } from '../../database/signers';
 import type { DocumentType } from '../../documents/document-type';
+import { missingRelays } from '../../nostr/relays/missing-relays';
+import { shownRelay } from '../../nostr/relays/url';
 import { openSource } from '../../sources/open';
 import type { Source } from '../../sources/source';
 import { sourceOptions } from '../../worker/build-dependencies';
@@ -28,11 +30,28 @@ export function checkSource(
       return [
         ok(`${where}; ${tables}`),
         ...(await checkQueries(source, configuration, documentTypes, operatorUserId)),
+        ...(await checkNostrclient(source, configuration)),
       ];
     } finally {
       await source.close();
     }
   });
+}
+
+/** Does REPUBLISH_RELAYS cover the relays to which the extension itself publishes? */
+async function checkNostrclient(source: Source, { relays }: Configuration): Promise<Finding[]> {
+  const { ok, warn } = findingsOf('lnbits', 'nostrclient');
+  const published = await source.nostrclientRelays();
+  // Not installed, or not for this user to read: then there is nothing to compare.
+  if (published === undefined || relays.length === 0) return [];
+  const missing = missingRelays(published, relays).map(shownRelay);
+  if (missing.length === 0) return [ok('every relay to which it publishes is in REPUBLISH_RELAYS')];
+  return [
+    warn(
+      `publishes to ${missing.join(', ')} too, and REPUBLISH_RELAYS does not`,
+      'Add them to REPUBLISH_RELAYS, or machines that read there do not find what is republished.',
+    ),
+  ];
 }
 
 async function checkQueries(

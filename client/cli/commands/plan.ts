@@ -69,12 +69,20 @@ async function plan(operator: string, options: PlanOptions): Promise<void> {
 
 async function show(planned: RepublishPlan): Promise<void> {
   const { npub } = await import('../../../nostr/keys.js');
-  const { operatorUserId, operatorPubkey, documents, counts, source, relays, quorum, problems } = planned;
+  const { operatorUserId, operatorPubkey, documents, counts, source, problems } = planned;
+  const { relays, missingRelays, quorum } = planned;
   print(`operator ${operatorUserId}\nkey      ${npub(operatorPubkey)}`);
   print(`lnbits   ${sourceLine(source)}`);
   print(`signer   ${signerLine(planned)}\n`);
   print(fittedTable(['relay', 'state and limits'], relays.map(relayRow)));
   print(`${quorum} of ${relays.length} must hold a document\n`);
+  if (missingRelays.length > 0) {
+    print(
+      paragraph(
+        `warning: LNbits' nostrclient publishes to ${missingRelays.join(', ')} too, and REPUBLISH_RELAYS does not: machines that read there would not find what is republished\n`,
+      ),
+    );
+  }
   if (documents.length === 0)
     print(`no machines of this operator in ${source.where}: are LNBITS_DATABASE_URL and "preset" right?`);
   else showDocuments(documents);
