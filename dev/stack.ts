@@ -58,6 +58,8 @@ export async function startStack({ onStep = () => undefined }: StackOptions = {}
     const env = {
       TEMPORAL_ADDRESS: temporal.address,
       DATABASE_URL: databaseUrl,
+      // Or whoever has a real LNbits in the shell would read that one.
+      LNBITS_DATABASE_URL: databaseUrl,
       REPUBLISH_RELAYS: relay.url,
       REPUBLISH_SECRETS_KEY: randomBytes(32).toString('hex'),
       REPUBLISH_TASK_QUEUE: DEFAULT_TASK_QUEUE,

@@ -10,7 +10,7 @@ export interface CommandResult {
 const COMMAND_LINE = path.resolve(__dirname, '../../dist/client/cli/main.js');
 
 /** Where a driver for SQLite is, see global-setup.ts. */
-function nodePath(): Record<string, string> {
+export function nodePath(): Record<string, string> {
   return process.env.NODE_PATH === undefined ? {} : { NODE_PATH: process.env.NODE_PATH };
 }
 

@@ -8,7 +8,7 @@ import { createDatabase } from '../../database/admin';
 import { openDatabase } from '../../database/connection';
 import { type DevRelay, startRelay } from '../../dev/relay';
 import { seedOperator } from '../../dev/seed';
-import { type CommandResult, republish } from './command-line';
+import { type CommandResult, nodePath, republish } from './command-line';
 import { testServers } from './servers';
 import { until } from './until';
 
@@ -41,14 +41,17 @@ export interface Begun {
   ended: Promise<number | null>;
 }
 
-export async function startMigration(): Promise<Migration> {
+/** @param lnbitsDatabaseUrl default: an LNbits on Postgres, made for it */
+export async function startMigration(lnbitsDatabaseUrl?: string): Promise<Migration> {
   const parent = mkdtempSync(path.join(tmpdir(), 'republish-data-test-'));
   const folder = path.join(parent, 'migration');
-  const lnbitsUrl = await createDatabase(
-    testServers().postgresUrl,
-    `test_${randomUUID().replaceAll('-', '')}`,
-    'template_lnbits',
-  );
+  const lnbitsUrl =
+    lnbitsDatabaseUrl ??
+    (await createDatabase(
+      testServers().postgresUrl,
+      `test_${randomUUID().replaceAll('-', '')}`,
+      'template_lnbits',
+    ));
   const relay = await startRelay();
   const env = { LNBITS_DATABASE_URL: lnbitsUrl, REPUBLISH_RELAYS: relay.url };
   const begun: Begun[] = [];
@@ -87,7 +90,7 @@ export async function startMigration(): Promise<Migration> {
 
 function begin(args: string[], env: Record<string, string>): Begun {
   const child = spawn(process.execPath, [COMMAND_LINE, ...args], {
-    env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env },
+    env: { PATH: process.env.PATH, HOME: process.env.HOME, ...nodePath(), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let text = '';
