@@ -1,0 +1,95 @@
+import { finalizeEvent, generateSecretKey, getPublicKey, nip44 } from 'nostr-tools';
+import type { RepublishPlan } from '../../inspection/plan';
+import { republish } from '../support/command-line';
+import { publishBeside } from '../support/inspection';
+import { type Saga, startSaga } from '../support/saga';
+
+let saga: Saga;
+beforeAll(async () => {
+  saga = await startSaga();
+});
+afterAll(() => saga.stop());
+
+const plan = async (args: string[]): Promise<{ code: number; plan: RepublishPlan }> => {
+  const { code, stdout, stderr } = await republish(['plan', ...args, '--json'], saga.env);
+  if (stdout === '') throw new Error(stderr);
+  return { code, plan: JSON.parse(stdout) as RepublishPlan };
+};
+
+test('what stands at the new address and is not ours is counted, and no run is taken for a stranger', async () => {
+  const secretKey = generateSecretKey();
+  const { id, machines } = await saga.addLocalOperator({
+    machines: 2,
+    secretKeyHex: Buffer.from(secretKey).toString('hex'),
+    pubkey: getPublicKey(secretKey),
+  });
+  const [machine] = machines;
+  if (machine === undefined) throw new Error('no machine');
+  // As the extension publishes under the new key when a fee is saved.
+  const key = nip44.getConversationKey(secretKey, machine.atmPubkey);
+  const d = `bitspire-fees:${machine.atmPubkey}`;
+  await publishBeside(
+    saga.relays[0]?.url,
+    finalizeEvent(
+      {
+        kind: 30078,
+        created_at: Math.floor(Date.now() / 1000) - 60,
+        tags: [
+          ['d', d],
+          ['p', machine.atmPubkey],
+        ],
+        content: nip44.encrypt('{}', key),
+      },
+      secretKey,
+    ),
+  );
+  const before = await plan([id]);
+  expect(before.plan).toMatchObject({ standAlready: 1, toSign: 4 });
+  expect(before.plan.documents.find((each) => each.standsAlready)).toMatchObject({
+    documentType: 'bitspire-fees',
+    machineId: machine.id,
+  });
+  const text = await republish(['plan', id], saga.env);
+  expect(text.stdout).toContain(
+    '1 of them have a document at the new address that no run of ours has signed',
+  );
+
+  await saga.startWorker();
+  await (await saga.start(id)).result();
+  expect((await plan([id, '--force', '--reset-counts'])).plan).toMatchObject({ standAlready: 0, toSign: 4 });
+  expect((await plan([id, '--force'])).plan).toMatchObject({
+    toSign: 2,
+    counts: { unchanged: 2, publish: 2 },
+  });
+  expect((await republish(['plan', id, '--reset-counts'], saga.env)).code).toBe(2);
+});
+
+test('a missing super_config is a failure by name for every machine, before anything is signed', async () => {
+  const { id, bunker } = await saga.addOperator({ machines: 1 });
+  await saga.database.query('DELETE FROM spirekeeper.super_config');
+  const { code, plan: planned } = await plan([id, '--document-type', 'bitspire-fees']);
+  expect(code).toBe(5);
+  expect(planned.documents).toMatchObject([{ action: 'invalid', failure: { type: 'SuperConfigMissing' } }]);
+  expect(bunker.requests.filter(({ method }) => method === 'sign_event')).toEqual([]);
+  await saga.database.query('INSERT INTO spirekeeper.super_config DEFAULT VALUES');
+});
+
+test('relays to which nostrclient publishes and which are not configured are named', async () => {
+  const { id } = await saga.addOperator({ machines: 1 });
+  await saga.database.query(
+    'CREATE SCHEMA nostrclient; CREATE TABLE nostrclient.relays (id text PRIMARY KEY, url text, active boolean)',
+  );
+  const own = saga.relays[0]?.url ?? '';
+  await saga.database.query(
+    "INSERT INTO nostrclient.relays VALUES ('1', $1, true), ('2', 'wss://Relay.Example/', false)",
+    [own],
+  );
+  expect((await plan([id])).plan.missingRelays).toEqual(['wss://relay.example']);
+  expect((await republish(['plan', id], saga.env)).stdout).toContain(
+    "LNbits' nostrclient publishes to wss://relay.example too",
+  );
+  const doctor = await republish(['doctor', '--json'], saga.env);
+  expect(JSON.parse(doctor.stdout)).toContainEqual(
+    expect.objectContaining({ area: 'lnbits', subject: 'nostrclient', status: 'warn' }),
+  );
+});
