@@ -76,7 +76,11 @@ export function readConfiguration(options: LoadOptions = {}): {
   }
 
   const parsed = configurationSchema.safeParse(values);
-  for (const issue of parsed.error?.issues ?? []) problems.push(...describe(issue));
+  for (const issue of parsed.error?.issues ?? []) {
+    // It defaults to the other, of which the same is told.
+    if (issue.path[0] === 'lnbitsDatabaseUrl' && values.lnbitsDatabaseUrl === values.databaseUrl) continue;
+    problems.push(...describe(issue));
+  }
   const configuration = parsed.data ?? withoutWrongKeys(values, parsed.error?.issues ?? []);
   if (
     typeof configuration.quorum === 'number' &&

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { DEFAULT_TASK_QUEUE } from '../contract/names';
 import { PRESET_NAMES } from '../sources/presets';
+import { parseLnbitsUrl } from '../sources/url';
 
 const identifier = z.string().regex(/^[A-Za-z_][A-Za-z0-9_$]*$/, 'must be a plain SQL identifier');
 
@@ -46,6 +47,15 @@ function spelling(relay: string): string {
   return URL.canParse(websocket) ? new URL(websocket).href : relay;
 }
 
+/** Postgres or SQLite, as LNbits or people write it; the message says what is wrong and never quotes it. */
+const lnbitsDatabase = z.string().superRefine((text, context) => {
+  try {
+    parseLnbitsUrl(text);
+  } catch (thrown) {
+    context.addIssue({ code: 'custom', message: (thrown as Error).message });
+  }
+});
+
 const milliseconds = (least: number): z.ZodInt =>
   z
     .int()
@@ -68,7 +78,7 @@ export const configurationSchema = z.strictObject({
     .refine((text) => /^postgres(ql)?:\/\//.test(text), 'must begin with postgres:// or postgresql://')
     .optional(),
   /** LNbits' database: `postgres://...` or `sqlite://<data folder>`. Default: LNBITS_DATA_FOLDER, else databaseUrl. */
-  lnbitsDatabaseUrl: z.string().min(1).optional(),
+  lnbitsDatabaseUrl: lnbitsDatabase.optional(),
   /** Whose tables LNbits' database has. `auto`: the one that is there. */
   preset: z
     .enum(['auto', ...PRESET_NAMES], { error: `must be auto, ${PRESET_NAMES.join(' or ')}` })

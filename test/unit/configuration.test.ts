@@ -36,6 +36,39 @@ function failure(env: NodeJS.ProcessEnv = {}, needs: readonly Need[] = []): Conf
 }
 
 describe('loadConfiguration', () => {
+  describe('finds LNbits’ database as LNbits does', () => {
+    const lnbits = (env: NodeJS.ProcessEnv): string | undefined => load(env).lnbitsDatabaseUrl;
+    const ledger = 'postgres://u:canary@ledger/republish';
+
+    it.each([
+      [
+        'by its URL',
+        { LNBITS_DATABASE_URL: 'postgres://lnbits/x', LNBITS_DATA_FOLDER: '/data' },
+        'postgres://lnbits/x',
+      ],
+      ['in its data folder', { LNBITS_DATABASE_URL: '', LNBITS_DATA_FOLDER: '/data' }, '/data'],
+      ['else where the ledger is', {}, ledger],
+    ])('%s', (_, env, expected) => {
+      expect(lnbits({ DATABASE_URL: ledger, ...env })).toBe(expected);
+    });
+
+    it.each([
+      ['cockroachdb://u:canary@host/db', 'CockroachDB, which is not supported'],
+      ['mysql://u:canary@host/db', 'begins with "mysql://"'],
+      ['sqlite://', 'names no folder'],
+    ])('refuses %s by name and without quoting it', (url, expected) => {
+      const { message } = failure({ LNBITS_DATABASE_URL: url, DATABASE_URL: ledger });
+      expect(message).toContain('LNBITS_DATABASE_URL (lnbitsDatabaseUrl)');
+      expect(message).toContain(expected);
+      expect(message).not.toContain('canary');
+    });
+
+    it('tells what is wrong with DATABASE_URL once', () => {
+      expect(failure({ DATABASE_URL: 'mysql://x/y' }).problems).toHaveLength(1);
+      expect(failure({}, ['databaseUrl', 'lnbitsDatabaseUrl']).problems).toHaveLength(1);
+    });
+  });
+
   it('has a default for everything but addresses and secrets', () => {
     expect(load()).toEqual({
       preset: 'auto',
