@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { RepublishError } from '../contract/failures';
 
 /** NIP-78 application data: the kind of every configuration document. */
 export const DOCUMENT_KIND = 30078;
@@ -6,7 +7,7 @@ export const DOCUMENT_KIND = 30078;
 /**
  * Where a type's rows come from: a table of the extension with a column `machine_id`, or SQL that gives `machine_id` beside
  * what the state is made of, for all machines. `{name}` in the SQL stands for a table of the extension. Must be good for
- * Postgres and SQLite.
+ * Postgres and SQLite. The order of its rows means nothing, also with an ORDER BY: `assemble` sorts them.
  */
 export type StateSource = { table: string } | { sql: string };
 
@@ -67,7 +68,12 @@ function problemOf(definition: unknown): string | undefined {
   if (typeof definition !== 'object' || definition === null) return 'a document type must be an object';
   const given = definition as Record<keyof DocumentType, unknown>;
   const { type } = given;
-  if (typeof type !== 'string' || !/^[a-z0-9]+(-[a-z0-9]+)*$/.test(type) || type.length > MAX_TYPE_LENGTH) {
+  if (
+    typeof type !== 'string' ||
+    !/^[a-z0-9]+(-[a-z0-9]+)*$/.test(type) ||
+    type.length > MAX_TYPE_LENGTH ||
+    type in {}
+  ) {
     const shown = typeof type === 'string' ? `"${type.slice(0, 80)}"` : 'without a "type"';
     return `document type ${shown} must be lower-case words joined by hyphens, at most ${MAX_TYPE_LENGTH} characters, such as "bitspire-fees"`;
   }
@@ -107,5 +113,27 @@ export function dTag(documentType: string, atmPubkey: string): string {
 
 /** All tags of a document: `d`, by which its machine finds it, and what the type adds, `p` unless it says otherwise. */
 export function tagsOf({ type, tags }: DocumentType, atmPubkey: string): string[][] {
-  return [['d', dTag(type, atmPubkey)], ...(tags?.(atmPubkey) ?? [['p', atmPubkey]])];
+  const further = tags === undefined ? [['p', atmPubkey]] : furtherTags(type, tags, atmPubkey);
+  return [['d', dTag(type, atmPubkey)], ...further];
+}
+
+/** @throws RepublishError StateInvalid: a signer is asked only for what can be an event, and for one address */
+function furtherTags(type: string, tags: NonNullable<DocumentType['tags']>, atmPubkey: string): string[][] {
+  let given: unknown;
+  try {
+    given = tags(atmPubkey);
+  } catch {
+    throw new RepublishError('StateInvalid', `"tags" of the document type ${type} failed`);
+  }
+  if (Array.isArray(given) && given.every(isFurtherTag)) return given;
+  throw new RepublishError(
+    'StateInvalid',
+    `"tags" of the document type ${type} must give lists of texts, none of them a second "d"`,
+  );
+}
+
+function isFurtherTag(tag: unknown): tag is string[] {
+  return (
+    Array.isArray(tag) && tag.length > 0 && tag[0] !== 'd' && tag.every((part) => typeof part === 'string')
+  );
 }

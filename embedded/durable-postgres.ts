@@ -23,6 +23,8 @@ export interface DurablePostgres {
   /** `postgres://` URL of the database `postgres`, with a superuser. */
   readonly url: string;
   readonly pid: number;
+  /** Resolves when it has ended, for whatever reason. */
+  readonly exited: Promise<void>;
   /** Stops the server and keeps the data. May be called again. */
   stop(): Promise<void>;
 }
@@ -53,6 +55,7 @@ export async function startDurablePostgres(options: DurablePostgresOptions): Pro
     return {
       url: `postgres://postgres:${password}@127.0.0.1:${port}/postgres`,
       pid: server.pid,
+      exited: server.exited,
       async stop() {
         await server.stop('SIGINT', KILL_AFTER_MS);
         await removeDir(baseDir);

@@ -54,6 +54,8 @@ const BECAUSE = {
   first: 'not published under this key yet',
   unsigned: 'an earlier run has not come as far as the signature',
   changed: 'its state has changed since it was published',
+  'other key':
+    'the secrets key is another than when it was published, so it cannot be told whether its state has changed',
   'newer stands': 'a newer document of somebody else stands there, and is replaced by the state of today',
   forced: 'unchanged, and signed anew with --force',
 };

@@ -23,11 +23,16 @@ export function parsePublicKey(text: string): string | undefined {
 
 /** The same without asking whether the key is on the curve: for comparing keys. */
 export function publicKeyHex(text: string): string | undefined {
-  const trimmed = text.trim();
+  // Blanks of ASCII alone, as every database takes them away too: a key with another blank before it would be one key here and
+  // another there.
+  const trimmed = text.replace(/^[ \t\n\v\f\r]+|[ \t\n\v\f\r]+$/g, '');
   if (/^[0-9a-fA-F]{64}$/.test(trimmed)) return trimmed.toLowerCase();
-  if (!trimmed.startsWith('npub1')) return undefined;
+  // Bech32 is upper or lower case, never mixed; machines are paired with either.
+  const isUpperCase = trimmed === trimmed.toUpperCase();
+  const spelled = isUpperCase ? trimmed.toLowerCase() : trimmed;
+  if (!spelled.startsWith('npub1')) return undefined;
   try {
-    const decoded = decode(trimmed);
+    const decoded = decode(spelled);
     return decoded.type === 'npub' ? decoded.data : undefined;
   } catch {
     return undefined;

@@ -19,7 +19,13 @@ const ID = 'source.id::text COLLATE "C"';
  * Postgres says how each type looks in JSON: numeric keeps its digits, a json column stays as it is. A table has no order of its
  * own, and an update changes the one it shows: sorted by this, the same rows are the same document.
  */
-const AS_JSON = 'row_to_json(source)::text';
+const AS_JSON = 'CASE WHEN digits.are_all THEN row_to_json(source)::text END';
+/**
+ * Floating point with all its digits: a database may be set to show fewer, and servers before 12 do. For this statement alone, so
+ * that nothing is left in a connection that a pooler lends to others. AS_JSON names it, so that it is set before a row is read.
+ */
+const ALL_DIGITS =
+  "(SELECT set_config('extra_float_digits', '3', true) IS NOT NULL AS are_all OFFSET 0) AS digits";
 
 /** LNbits on Postgres: its own tables in one schema, each extension's in another. */
 export function openPostgresSource(options: PostgresSourceOptions): Source {
@@ -93,7 +99,7 @@ export function openPostgresSource(options: PostgresSourceOptions): Source {
       } catch (thrown) {
         // One machine's row may be what Postgres cannot read; each by itself says which, and the others are read.
         if (!isRefusal(thrown) || machineIds.length === 1) throw thrown;
-        const sql = `SELECT * FROM (${state.many}) AS source WHERE source.machine_id::text = $1 ORDER BY ${AS_JSON} COLLATE "C"`;
+        const sql = `SELECT * FROM (${state.many}) AS source WHERE source.machine_id::text = $1 ORDER BY row_to_json(source)::text COLLATE "C"`;
         return eachByItself(machineIds, (id) => one(id, sql));
       }
     },
@@ -140,7 +146,7 @@ async function rowsOfMany(
     `SELECT id, CASE WHEN sum(octet_length(row)) OVER (PARTITION BY id) <= $2 THEN row END AS row
        FROM (SELECT source.machine_id::text AS id, ${AS_JSON} AS row,
                     row_number() OVER (PARTITION BY source.machine_id::text) AS n
-               FROM (${sql}) AS source WHERE source.machine_id::text = ANY ($1::text[])) AS rows
+               FROM ${ALL_DIGITS}, (${sql}) AS source WHERE source.machine_id::text = ANY ($1::text[])) AS rows
       WHERE n <= ${MAX_ROWS + 1} ORDER BY id, row COLLATE "C"`,
     [machineIds, maxBytes * 4],
   );
@@ -158,7 +164,7 @@ async function rowsOfOne(
 ): Promise<StateRows> {
   const rows = await db.query<RowText & Record<string, unknown>>(
     `SELECT CASE WHEN sum(octet_length(row)) OVER () <= $2 THEN row END AS row
-       FROM (SELECT ${AS_JSON} AS row FROM (${sql}) AS source LIMIT ${MAX_ROWS + 1}) AS rows`,
+       FROM (SELECT ${AS_JSON} AS row FROM ${ALL_DIGITS}, (${sql}) AS source LIMIT ${MAX_ROWS + 1}) AS rows`,
     [machineId, maxBytes * 4],
   );
   return rowsOrTooLarge(rows, maxBytes);

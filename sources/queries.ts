@@ -47,7 +47,7 @@ export function needsSchema(queries: SourceQueries): boolean {
     query === undefined || ('table' in query ? query.schema === undefined : TABLE.test(query.sql));
   return (
     inPreset(queries.machines) ||
-    queries.documentTypes.some(({ type, source }) => inPreset(queries.documents[type] ?? source))
+    queries.documentTypes.some(({ type, source }) => inPreset(configured(queries, type) ?? source))
   );
 }
 
@@ -83,7 +83,7 @@ export function statementsOf(queries: SourceQueries, schema: string | undefined)
     signer: ofAccounts(queries.signer, 'signer_type, signer_config, prvkey'),
     state(documentType) {
       const source =
-        queries.documents[documentType] ??
+        configured(queries, documentType) ??
         queries.documentTypes.find(({ type }) => type === documentType)?.source;
       if (source === undefined) {
         throw new RepublishError(
@@ -95,6 +95,10 @@ export function statementsOf(queries: SourceQueries, schema: string | undefined)
       return 'sql' in source && source.sql.includes('$1') ? { one: sql } : { many: sql };
     },
   };
+}
+
+function configured({ documents }: SourceQueries, type: string): ConfiguredQuery | undefined {
+  return Object.hasOwn(documents, type) ? documents[type] : undefined;
 }
 
 const TABLE = /\{([A-Za-z_][A-Za-z0-9_$]*)\}/;

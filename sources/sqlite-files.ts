@@ -87,10 +87,14 @@ export function hasExtension(folder: string, schema: string): boolean {
   return existsSync(path.join(folder, extensionFile(schema)));
 }
 
-/** Those of the schemas that the SQL writes before a dot. One too many is harmless. */
+/** SQLite's own schemas: a file that is called like one can be no extension. */
+const RESERVED = ['main', 'temp'];
+
+/** Those of the schemas of which the SQL reads a table: before a dot, where a table may stand. An alias of a table is none. */
 export function schemasIn(sql: string, schemas: readonly string[]): string[] {
   return schemas.filter((schema) => {
+    if (RESERVED.includes(schema.toLowerCase())) return false;
     const name = schema.replaceAll(/[^A-Za-z0-9_]/g, '\\$&');
-    return new RegExp(`(^|[^A-Za-z0-9_$])["\`[]?${name}["\`\\]]?\\s*\\.`, 'i').test(sql);
+    return new RegExp(`(\\b(from|join)|,)[\\s(]*["\`[]?${name}["\`\\]]?\\s*\\.\\s*["\`[]?\\w`, 'i').test(sql);
   });
 }

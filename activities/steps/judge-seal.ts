@@ -3,6 +3,7 @@ import type { EarlierSeal, SealedEvent } from '../../database/ledger/documents';
 import { isNewer, type SignedEvent } from '../../nostr/events';
 import type { Sighting } from '../../nostr/relays/publisher';
 import type { ActivityDependencies } from '../dependencies';
+import { areComparable } from './fingerprint';
 import { tooFarAheadForRelays } from './relay-limits';
 
 /** Relays refuse events that are dated further ahead than this (strfry's default). */
@@ -27,7 +28,7 @@ type SealVerdict =
   | {
       kind: 'anew';
       createdAtS: number;
-      because: 'first' | 'unsigned' | 'changed' | 'newer stands' | 'forced';
+      because: 'first' | 'unsigned' | 'changed' | 'other key' | 'newer stands' | 'forced';
     };
 
 /**
@@ -67,13 +68,14 @@ export async function judgeSeal(deps: ActivityDependencies, known: KnownOfAddres
 }
 
 function reasonFor(
-  { earlier }: KnownOfAddress,
+  { earlier, stateFingerprint }: KnownOfAddress,
   newerStands: boolean,
   isSame: boolean,
 ): Extract<SealVerdict, { kind: 'anew' }>['because'] {
   if (earlier?.event == null) return 'first';
   if (newerStands) return 'newer stands';
-  if (!isSame) return 'changed';
+  if (!isSame)
+    return areComparable(earlier.stateFingerprint ?? '', stateFingerprint) ? 'changed' : 'other key';
   return earlier.signature === null ? 'unsigned' : 'forced';
 }
 

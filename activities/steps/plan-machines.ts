@@ -37,6 +37,7 @@ export async function planMachines(
   machines: MachineRow[],
   signal: AbortSignal,
 ): Promise<Plan> {
+  requireEachOnce(machines);
   const shared = await sharedAtmPubkeys(deps, operatorUserId, machines);
   const plan: Pick<Plan, 'states'> = { states: new Map() };
   const documents: PlannedDocument[] = [];
@@ -90,8 +91,19 @@ async function sharedAtmPubkeys(
   const spellings = own.flatMap((key) => [key, npub(key)]);
   const written = await deps.source.machineKeys(operatorUserId, spellings);
   const keys = written.flatMap((key) => publicKeyHex(key) ?? []);
+  return repeated(keys);
+}
+
+function repeated(values: readonly string[]): Set<string> {
   const once = new Set<string>();
-  return new Set(keys.filter((key) => once.size === once.add(key).size));
+  return new Set(values.filter((value) => once.size === once.add(value).size));
+}
+
+/** Of two rows with one id, one would be lost in the ledger. @throws RepublishError SourceMisconfigured */
+function requireEachOnce(machines: MachineRow[]): void {
+  const [twice] = repeated(machines.map(({ id }) => id));
+  if (twice === undefined) return;
+  throw new RepublishError('SourceMisconfigured', `queries.machines: gives machine ${twice} more than once`);
 }
 
 /** What a document is addressed and encrypted to, and what is wrong with it. */
@@ -104,9 +116,9 @@ interface MachineKey {
 }
 
 function keyOf(machine: MachineRow, shared: Set<string>): MachineKey {
-  const written = machine.machineNpub?.trim() ?? '';
+  const written = machine.machineNpub ?? '';
   const atmPubkey = parsePublicKey(written) ?? null;
-  if (written === '') return { atmPubkey, isPaired: false };
+  if (written.trim() === '') return { atmPubkey, isPaired: false };
   if (atmPubkey === null)
     return {
       atmPubkey,
@@ -155,7 +167,13 @@ async function planDocument(
   if (state === undefined) return skipped(type.withoutState ?? NO_STATE);
   const ofDocument = `${documentType} of machine ${machine.id}: `;
   if (state instanceof RepublishError) return failed(state.type, ofDocument + state.message);
-  const tags = tagsOf(type, key.atmPubkey ?? '');
+  let tags: string[][];
+  try {
+    tags = tagsOf(type, key.atmPubkey ?? '');
+  } catch (thrown) {
+    if (!(thrown instanceof RepublishError)) throw thrown;
+    return failed(thrown.type, ofDocument + thrown.message);
+  }
   const tooLarge = await tooLargeForRelays(deps, tags, state.plaintext);
   if (tooLarge !== undefined) return failed('StateTooLarge', ofDocument + tooLarge);
   noted.states.set(dTag(documentType, key.atmPubkey ?? ''), {

@@ -136,7 +136,7 @@ class Lost extends Error {
 
   constructor(folder: string) {
     super(
-      `the process that ran the servers of ${folder} has ended: nothing is lost, and what has begun goes on with the next command on this folder`,
+      `a server of ${folder}, or the process that ran it, has ended: nothing is lost, and what has begun goes on with the next command on this folder`,
     );
   }
 }

@@ -64,6 +64,14 @@ export class FolderOwner {
     };
   }
 
+  /** Resolves when one of the servers has ended and nobody has asked for that. */
+  get lost(): Promise<void> {
+    return this.servers.then(
+      (servers) => servers.lost,
+      () => undefined,
+    );
+  }
+
   get borrowed(): number {
     return this.borrowers.size;
   }

@@ -1,9 +1,9 @@
-import { hostname } from 'node:os';
 import { ensureError } from '../../contract/failures';
 import { type DataFolder, DataFolderUnusable, openDataFolder } from './folder';
 import { FolderOwner } from './folder-owner';
 import { askOwner, type Granted } from './lease';
 import { type Owner, ownerOf } from './ownership';
+import { placeOfProcesses } from './process-identity';
 
 export interface JoinOptions {
   role: Owner['role'];
@@ -20,7 +20,7 @@ export interface JoinedFolder extends Granted {
   folder: DataFolder;
   /** Who runs them: this process, another command, or `republish up`, which has a worker too. */
   runBy: 'this process' | Owner['role'];
-  /** Resolves when another process that ran them has ended. */
+  /** Resolves when another process that ran them has ended, or when a server of this process has ended by itself. */
   lost: Promise<void>;
   /** Gives them back; stops them when this process runs them, after other commands that use them have ended. */
   leave(how?: { atOnce: boolean }): Promise<void>;
@@ -74,7 +74,7 @@ async function own(
     ...granted,
     folder,
     runBy: 'this process',
-    lost: new Promise(() => undefined),
+    lost: owner.lost,
     async leave({ atOnce } = { atOnce: role === 'up' }) {
       if (!atOnce && owner.borrowed > 0) {
         say(
@@ -93,9 +93,9 @@ async function borrow(
   { role, temporal, say }: JoinOptions,
   waiting: (text: string) => void,
 ): Promise<JoinedFolder | undefined> {
-  if (owner.host !== hostname())
+  if (owner.host !== placeOfProcesses())
     throw new DataFolderUnusable(
-      `the data folder ${folder.path} is in use on another host, ${owner.host} (pid ${owner.pid}): use it there, or end that first`,
+      `the data folder ${folder.path} is in use on another host or in another container, ${owner.host} (pid ${owner.pid}): use it there, or end that first`,
     );
   if (role === 'up') {
     if (owner.role === 'up')

@@ -1,12 +1,12 @@
 import { readdirSync } from 'node:fs';
 import { readFile, rm, stat, utimes } from 'node:fs/promises';
-import { hostname } from 'node:os';
 import path from 'node:path';
 import { createPrivateFile, writePrivateFile } from '../private-file';
-import { identityOf, isRunning, type ProcessIdentity } from './process-identity';
+import { identityOf, isRunning, placeOfProcesses, type ProcessIdentity } from './process-identity';
 
 /** The process that runs the servers of a data folder, and how others ask it for them. */
 export interface Owner extends ProcessIdentity {
+  /** As `placeOfProcesses` says it. */
   host: string;
   /** `up` stays until it is told to stop; a command only as long as it takes. */
   role: 'up' | 'command';
@@ -44,7 +44,7 @@ export async function takeOwnership(
   if ((await ownerAt(folder, newest)) !== undefined) return undefined;
   const mine = newest + 1;
   const file = path.join(folder, `owner.${mine}`);
-  const owner: Owner = { ...identity, host: hostname(), ...as };
+  const owner: Owner = { ...identity, host: placeOfProcesses(), ...as };
   if (!(await createPrivateFile(file, JSON.stringify(owner)))) return undefined;
   // Others may have come and gone since we looked: then ours is an old number.
   if (newestNumber(folder) > mine) {
@@ -77,7 +77,7 @@ async function ownerAt(folder: string, number: number): Promise<Owner | undefine
     const owner = JSON.parse(await readFile(file, 'utf8')) as Partial<Owner>;
     if (owner.pid === undefined) return undefined;
     const isAlive =
-      owner.host === hostname()
+      owner.host === placeOfProcesses()
         ? isRunning(owner as Owner)
         : Date.now() - (await stat(file)).mtimeMs < DEAD_AFTER_MS;
     return isAlive ? (owner as Owner) : undefined;

@@ -1,11 +1,25 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readFileSync, readlinkSync } from 'node:fs';
+import { hostname } from 'node:os';
 
 /** A process, and not another that has got its number since. */
 export interface ProcessIdentity {
   pid: number;
   /** When it began, in the words of this system. */
   startedAt: string;
+}
+
+/**
+ * Where process numbers mean what they mean here: this host, and on Linux this PID namespace. Two containers may have one host
+ * name and not see each other's processes.
+ */
+export function placeOfProcesses(): string {
+  if (process.platform !== 'linux') return hostname();
+  try {
+    return `${hostname()} ${readlinkSync('/proc/self/ns/pid')}`;
+  } catch {
+    return hostname();
+  }
 }
 
 /** Undefined when there is no such process, or only what is left of one that has ended. */

@@ -23,6 +23,10 @@ export class FolderServers {
   private postgres: DurablePostgres | undefined;
   private temporal: Promise<TemporalServer> | undefined;
   private recorded: Recorded[] = [];
+  private isStopping = false;
+  private onLost: () => void = () => undefined;
+  /** Resolves when one of them has ended by itself. */
+  readonly lost = new Promise<void>((resolve) => (this.onLost = resolve));
 
   private constructor(
     private readonly folder: DataFolder,
@@ -66,6 +70,7 @@ export class FolderServers {
 
   /** Temporal first: it needs nothing of Postgres, and whoever asks it must not start what cannot be done. */
   async stop(): Promise<void> {
+    this.isStopping = true;
     const temporal = await this.temporal?.catch(() => undefined);
     await temporal?.stop();
     await this.postgres?.stop();
@@ -74,6 +79,7 @@ export class FolderServers {
   private async startPostgres(): Promise<void> {
     const { postgresDir: dataDir, postgresPasswordFile: passwordFile } = this.folder;
     this.postgres = await startDurablePostgres({ dataDir, passwordFile });
+    this.watch('Postgres', this.postgres.exited);
     await this.record('postgres', this.postgres.pid);
     await createDatabase(this.postgres.url, LEDGER).catch((error: unknown) => {
       if (!/already exists/.test(String(error))) throw error;
@@ -99,11 +105,20 @@ export class FolderServers {
       // Operators take turns at a busy worker (docs/fleet.md); this server does not by itself.
       dynamicConfig: { 'matching.enableFairness': 'true' },
     });
+    this.watch('Temporal', server.exited);
     await this.record('temporal', server.pid);
     // It makes its file readable for others, and the log beside it like the file.
     for (const file of ['', '-wal', '-shm'].map((suffix) => this.folder.temporalFile + suffix))
       await chmod(file, 0o600).catch(() => undefined);
     return server;
+  }
+
+  private watch(name: string, exited: Promise<void>): void {
+    void exited.then(() => {
+      if (this.isStopping) return;
+      this.say(`${name} of ${this.folder.path} has ended by itself`);
+      this.onLost();
+    });
   }
 
   private async record(server: Recorded['server'], pid: number): Promise<void> {

@@ -64,6 +64,28 @@ test('what stands at the new address and is not ours is counted, and no run is t
   expect((await republish(['plan', id, '--reset-counts'], saga.env)).code).toBe(2);
 });
 
+test('another secrets key is no changed state, and a key that is given twice is no machine', async () => {
+  const { id, machines } = await saga.addOperator({ machines: 2 });
+  await (await saga.start(id)).result();
+  const env = { ...saga.env, REPUBLISH_SECRETS_KEY: 'f'.repeat(64) };
+  const { stdout } = await republish(['plan', id, '--json'], env);
+  for (const { because } of (JSON.parse(stdout) as RepublishPlan).documents)
+    expect(because).toContain('the secrets key is another than when it was published');
+
+  const [one, other] = machines;
+  await saga.database.query('UPDATE spirekeeper.dca_machines SET machine_npub = $1 WHERE id = $2', [
+    `\u00a0${one?.atmPubkey}`,
+    other?.id,
+  ]);
+  const shared = await plan([id]);
+  expect(shared.code).toBe(5);
+  expect(
+    shared.plan.documents
+      .filter(({ failure }) => failure?.type === 'MachineKeyInvalid')
+      .map((each) => each.machineId),
+  ).toEqual([other?.id, other?.id]);
+});
+
 test('a missing super_config is a failure by name for every machine, before anything is signed', async () => {
   const { id, bunker } = await saga.addOperator({ machines: 1 });
   await saga.database.query('DELETE FROM spirekeeper.super_config');

@@ -63,6 +63,17 @@ test('keeps the servers for every command, a worker that is killed is followed b
   expect(workerOf(up)).toBeUndefined();
 }, 180_000);
 
+test('says so and ends when one of its servers has ended by itself', async () => {
+  const up = await startUp();
+  const postgres = serversOf(migration.folder).find(({ server }) => server === 'postgres');
+  process.kill(postgres?.pid ?? -1, 'SIGKILL');
+  expect(await up.ended).toBe(5);
+  expect(up.written()).toContain(`Postgres of ${migration.folder} has ended by itself`);
+  expect(up.written()).toContain('goes on with the next command on this folder');
+  await until(() => serversOf(migration.folder).length === 0);
+  expect((await migration.run(['signer', 'list'])).code).toBe(0);
+}, 120_000);
+
 test('a second one on the same folder says so', async () => {
   const up = await startUp();
   const second = await migration.run(['up']);

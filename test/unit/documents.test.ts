@@ -421,7 +421,39 @@ describe('what is said about a bad state', () => {
   });
 });
 
+describe('tagsOf', () => {
+  const withTags = (tags: unknown): string[][] =>
+    tagsOf({ ...bitspireFees, tags: () => tags as string[][] }, 'f'.repeat(64));
+
+  it('is d and p, or d and what the type adds', () => {
+    const d = ['d', `bitspire-fees:${'f'.repeat(64)}`];
+    expect(tagsOf(bitspireFees, 'f'.repeat(64))).toEqual([d, ['p', 'f'.repeat(64)]]);
+    expect(withTags([['t', 'x', 'y']])).toEqual([d, ['t', 'x', 'y']]);
+    expect(withTags([])).toEqual([d]);
+  });
+
+  it.each([
+    ['a second address', [['d', 'bitspire-cassettes:x']]],
+    ['what is no text', [['p', 5]]],
+    ['an empty tag', [[]]],
+    ['no list', 'p'],
+  ])('refuses %s', (_, tags) => {
+    expect(() => withTags(tags)).toThrow(/"tags" of the document type bitspire-fees must give/);
+  });
+
+  it('refuses a function that fails, without its message', () => {
+    const tags = (): never => {
+      throw new Error('canary');
+    };
+    expect(() => tagsOf({ ...bitspireFees, tags }, 'f'.repeat(64))).toThrow(/^"tags" of .* failed$/);
+  });
+});
+
 describe('defineDocumentType', () => {
+  it('refuses a name that every object has', () => {
+    expect(() => defineDocumentType({ ...bitspireFees, type: 'constructor' })).toThrow(TypeError);
+  });
+
   it.each(['', 'Fees', 'bitspire_fees', 'fees-', '-fees', 'a--b', 'a:b', 'a b', 'a'.repeat(65)])(
     'refuses a type named "%s"',
     (type) => {

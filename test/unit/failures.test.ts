@@ -27,6 +27,7 @@ describe('the catalogue of failures', () => {
       'SignerApprovalPending',
       'RelayQuorumNotReached',
       'DatabaseUnavailable',
+      'SourceUnavailable',
       'Unexpected',
     ]);
   });

@@ -28,6 +28,7 @@ describe('parsePublicKey', () => {
     ['hex', pubkey],
     ['upper-case hex', pubkey.toUpperCase()],
     ['npub', npub(pubkey)],
+    ['upper-case npub', npub(pubkey).toUpperCase()],
     ['hex with blanks around it', ` ${pubkey}\n`],
   ])('reads %s', (_, text) => {
     expect(parsePublicKey(text)).toBe(pubkey);
@@ -35,6 +36,9 @@ describe('parsePublicKey', () => {
 
   it.each([
     ['nothing', ''],
+    // Postgres would not take this blank away, and so not see that two machines share a key.
+    ['hex behind a blank that is not of ASCII', `\u00a0${pubkey}`],
+    ['an npub in mixed case', `NPUB${npub(pubkey).slice(4)}`],
     ['half of it', pubkey.slice(0, 32)],
     ['a compressed key', `02${pubkey}`],
     ['other letters', 'g'.repeat(64)],

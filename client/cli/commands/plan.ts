@@ -9,6 +9,7 @@ import { forcing, resetCountsOption } from '../options';
 import { print, printJson, say } from '../output';
 import { command, forOperator } from '../run-view/commands';
 import { fittedTable, paragraph, sectionedTable, short } from '../terminal/table';
+import { harmlessJson, onOneLine } from '../terminal/text';
 
 interface PlanOptions {
   documentType?: string[];
@@ -128,7 +129,7 @@ function showWarnings(documents: ForeseenDocument[], operatorUserId: string): vo
   const warned = documents.filter(({ warning }) => warning !== undefined);
   for (const { documentType, machineId, machineName, warning } of warned.slice(0, MAX_WARNINGS)) {
     const machine = machineName === machineId ? machineId : `${machineName} (${machineId})`;
-    print(paragraph(`warning: ${documentType} of ${machine}: ${warning}`));
+    print(paragraph(onOneLine(`warning: ${documentType} of ${machine}: ${warning}`)));
   }
   if (warned.length > MAX_WARNINGS)
     print(
@@ -138,11 +139,12 @@ function showWarnings(documents: ForeseenDocument[], operatorUserId: string): vo
     );
 }
 
-/** What would be sent, as it is: one that copies it must have every character. */
+/** What would be sent. */
 function showContent({ documentType, machineName, machineId, d, tags, json }: ForeseenDocument): void {
   if (json === undefined) return;
-  print(`${documentType} of ${machineName} (${machineId})`);
-  print(`  d     ${d}\n  tags  ${JSON.stringify(tags)}\n  json  ${json}\n`);
+  print(onOneLine(`${documentType} of ${machineName} (${machineId})`));
+  // What would steer the terminal is escaped, which is the same to whoever reads the JSON.
+  print(`  d     ${d}\n  tags  ${harmlessJson(JSON.stringify(tags))}\n  json  ${harmlessJson(json)}\n`);
 }
 
 function sourceLine({ where, preset }: RepublishPlan['source']): string {
