@@ -1,6 +1,7 @@
 import type { CheckSignerInput, CheckSignerResult } from '../contract/activities';
 import { RepublishError } from '../contract/failures';
 import { didYouMean } from '../contract/suggest';
+import { publishedTypes } from '../database/ledger/documents';
 import { recordRun } from '../database/ledger/runs';
 import { parsePublicKey } from '../nostr/keys';
 import type { ActivityCall, ActivityDependencies } from './dependencies';
@@ -17,6 +18,7 @@ export async function checkSigner(
 ): Promise<CheckSignerResult> {
   const documentTypes = resolveDocumentTypes(deps, request.documentTypes);
   const operatorPubkey = await accountPubkey(deps, request.operatorUserId);
+  if (request.documentTypes === undefined) await requireTypesOfLedger(deps, operatorPubkey);
   await recordRun(deps.database, {
     runId,
     workflowId,
@@ -44,6 +46,25 @@ export function requireExpectedKey(operatorPubkey: string, expectedPubkey: strin
       `the account's public key is ${operatorPubkey}, expected was ${expectedPubkey}`,
     );
   }
+}
+
+/** Types of which the ledger has documents under a key, and which this process does not know. */
+export async function unknownTypesInLedger(
+  deps: Pick<ActivityDependencies, 'database' | 'documentTypes'>,
+  operatorPubkey: string,
+): Promise<string[]> {
+  const known = new Set(deps.documentTypes.map(({ type }) => type));
+  return (await publishedTypes(deps.database, operatorPubkey)).filter((type) => !known.has(type));
+}
+
+/** A run of "all" that leaves a type out would end as complete. @throws RepublishError UnknownDocumentType */
+async function requireTypesOfLedger(deps: ActivityDependencies, operatorPubkey: string): Promise<void> {
+  const unknown = await unknownTypesInLedger(deps, operatorPubkey);
+  if (unknown.length === 0) return;
+  throw new RepublishError(
+    'UnknownDocumentType',
+    `the ledger has documents of ${unknown.join(', ')}, which this worker does not know: name their modules in "documentTypes" of its configuration, or name the types that the run is for`,
+  );
 }
 
 /** The types of a run, in registry order. @throws RepublishError UnknownDocumentType */

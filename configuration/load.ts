@@ -236,7 +236,12 @@ function describe(issue: Issue): string[] {
     });
   }
   if (issue.code === 'invalid_union' && at[0] === 'queries') {
-    const sql = at[1] === 'operators' ? 'SELECT id FROM ...' : '... $1 ...';
+    const sql =
+      at[1] === 'operators'
+        ? 'SELECT id FROM ...'
+        : at[1] === 'documents'
+          ? 'SELECT machine_id, ... FROM ...'
+          : '... $1 ...';
     return [`${at.join('.')} must be { "table": ..., "schema"?: ... } or { "sql": "${sql}" }`];
   }
   const variable = Object.entries(ENVIRONMENT).find(([, { key }]) => key === at[0])?.[0];

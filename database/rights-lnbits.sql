@@ -5,7 +5,7 @@
 --   GRANT republish_signer_reader TO republish_reads;                                                    -- only with signers: lnbits
 --
 -- Where the ledger is in the same database, one login has both: roles of database/rights.sql that exist are made readers here, and
--- `republish_signer_reader` is granted to the login alone. Tables that "queries" in republish.config.json names are to be added.
+-- `republish_signer_reader` is granted to the login alone. Tables that "queries" in republish.config.json or a document type of your own reads are to be added.
 
 DO $$ BEGIN
   IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'republish_lnbits_reader') THEN

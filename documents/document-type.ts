@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import { RepublishError } from '../contract/failures';
+import { didYouMean } from '../contract/suggest';
 
 /** NIP-78 application data: the kind of every configuration document. */
 export const DOCUMENT_KIND = 30078;
@@ -63,6 +64,15 @@ export function isDocumentType(value: unknown): value is DocumentType {
 }
 
 const MAX_TYPE_LENGTH = 64;
+const MEMBERS: readonly string[] = [
+  'type',
+  'tags',
+  'source',
+  'schema',
+  'assemble',
+  'withoutState',
+  'resetsMachineState',
+] satisfies (keyof DocumentType)[];
 
 function problemOf(definition: unknown): string | undefined {
   if (typeof definition !== 'object' || definition === null) return 'a document type must be an object';
@@ -78,6 +88,12 @@ function problemOf(definition: unknown): string | undefined {
     return `document type ${shown} must be lower-case words joined by hyphens, at most ${MAX_TYPE_LENGTH} characters, such as "bitspire-fees"`;
   }
   const wrong = (rule: string): string => `document type "${type}": ${rule}`;
+  // A mistyped member would be one that is left out, and a protection gone.
+  const stranger = Object.keys(given).find((key) => !MEMBERS.includes(key));
+  if (stranger !== undefined)
+    return wrong(
+      `"${stranger}" is not known${didYouMean(stranger, MEMBERS)}; known are ${MEMBERS.join(', ')}`,
+    );
   if (!isSource(given.source)) {
     return wrong('"source" must be { table: "<name>" } or { sql: "SELECT machine_id, ... FROM {name}" }');
   }
@@ -98,11 +114,13 @@ function problemOf(definition: unknown): string | undefined {
 
 function isSource(source: unknown): boolean {
   if (typeof source !== 'object' || source === null) return false;
-  const { table, sql } = source as { table?: unknown; sql?: unknown };
-  return sql === undefined ? isText(table) : table === undefined && isText(sql);
+  const { table, sql, ...others } = source as { table?: unknown; sql?: unknown };
+  if (Object.keys(others).length > 0) return false;
+  // The schema is the preset's.
+  return sql === undefined ? isText(table) && !table.includes('.') : table === undefined && isText(sql);
 }
 
-function isText(value: unknown): boolean {
+function isText(value: unknown): value is string {
   return typeof value === 'string' && value.trim() !== '';
 }
 

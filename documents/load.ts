@@ -3,7 +3,7 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { constants, runInThisContext } from 'node:vm';
 import { z } from 'zod';
-import { ensureError } from '../contract/failures';
+import { ensureError, RepublishError } from '../contract/failures';
 import { defineDocumentType, type DocumentType, isDocumentType } from './document-type';
 import { documentTypes } from './registry';
 
@@ -20,7 +20,7 @@ export class DocumentTypesError extends Error {
  * The shipped document types and those of the modules. A type with the name of a shipped one takes its place.
  *
  * A module (ESM or CommonJS) exports types made by defineDocumentType: by default, by name, or in arrays. A default export that is a
- * function is called with `{ defineDocumentType, z }`, for modules in a place from where this package cannot be imported.
+ * function is called with `{ defineDocumentType, z, RepublishError }`, for modules in a place from where this package cannot be imported.
  *
  * @param modules paths, relative to `directory` (default: the working directory)
  * @throws DocumentTypesError with every problem of all modules
@@ -124,7 +124,9 @@ async function collect(namespace: Record<string, unknown>): Promise<Found> {
   };
   for (const [name, value] of exportsOf(namespace)) {
     const given: unknown =
-      name === 'default' && typeof value === 'function' ? await value({ defineDocumentType, z }) : value;
+      name === 'default' && typeof value === 'function'
+        ? await value({ defineDocumentType, z, RepublishError })
+        : value;
     take(name, given);
   }
   return { types: [...types], foreign: [...new Set(foreign)] };

@@ -82,6 +82,8 @@ function documentOf(type: DocumentType, columns: readonly Columns[], maxBytes: n
   }
   const assembled = guarded('assemble', () => type.assemble(columns.map(({ row }) => row)));
   if (assembled === undefined || assembled === null) return undefined;
+  if (assembled instanceof Promise)
+    throw new RepublishError('StateInvalid', 'assemble of the document type must not be async');
   const plaintext = plainText(assembled, maxBytes);
   return { plaintext, value: JSON.parse(plaintext) };
 }
@@ -106,7 +108,7 @@ function guarded<T>(part: string, run: () => T): T {
     if (isRepublishError(error)) throw new RepublishError(error.type, error.message);
     throw new RepublishError(
       'StateInvalid',
-      `${part} of the document type failed on this state; its message is not shown, because it may quote the state`,
+      `${part} of the document type failed on this state; what it threw is not shown, because it may quote the state: throw new RepublishError('StateInvalid', '<path>: <rule>') for a message that is`,
     );
   }
 }

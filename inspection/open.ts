@@ -1,16 +1,6 @@
 import pino from 'pino';
 import type { ActivityDependencies } from '../activities/dependencies';
-import { publishedTypes } from '../database/ledger/documents';
 import { buildDependencies, documentTypesOf, type WorkerConfiguration } from '../worker/build-dependencies';
-
-/** Types of which the ledger has documents under a key, and which this process does not know. */
-export async function unknownTypesInLedger(
-  deps: ActivityDependencies,
-  operatorPubkey: string,
-): Promise<string[]> {
-  const known = new Set(deps.documentTypes.map(({ type }) => type));
-  return (await publishedTypes(deps.database, operatorPubkey)).filter((type) => !known.has(type));
-}
 
 /**
  * Lends what a worker works with, so that an inspection sees what a worker would see. Nothing of it may be used to write, and

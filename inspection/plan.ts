@@ -1,4 +1,9 @@
-import { accountPubkey, requireExpectedKey, resolveDocumentTypes } from '../activities/check-signer';
+import {
+  accountPubkey,
+  requireExpectedKey,
+  resolveDocumentTypes,
+  unknownTypesInLedger,
+} from '../activities/check-signer';
 import type { ActivityDependencies } from '../activities/dependencies';
 import { requireMachines } from '../activities/load-machines';
 import { isForced } from '../activities/steps/force';
@@ -14,7 +19,7 @@ import { askSigner } from '../pairing/current-signers';
 import { originOfKind, type SignerContext } from '../pairing/facts';
 import type { SourceDescription } from '../sources/source';
 import type { WorkerConfiguration } from '../worker/build-dependencies';
-import { unknownTypesInLedger, withWorkersEyes } from './open';
+import { withWorkersEyes } from './open';
 import { foresee, type ForeseenDocument } from './plan-document';
 import { probeRelays, type RelayFacts } from './relay-probe';
 
@@ -152,7 +157,7 @@ export async function planWith(
 
 function unknownTypes(types: string[], known: string[]): Failure[] {
   if (types.length === 0) return [];
-  const message = `the ledger has documents of ${types.join(', ')}, which this process does not know (known are ${known.join(', ')}): a run would leave them alone`;
+  const message = `the ledger has documents of ${types.join(', ')}, which this process does not know (known are ${known.join(', ')}): a worker that is configured as this process refuses the run`;
   return [{ type: 'UnknownDocumentType', message }];
 }
 

@@ -1,4 +1,4 @@
-import { accountPubkey, resolveDocumentTypes } from '../activities/check-signer';
+import { accountPubkey, resolveDocumentTypes, unknownTypesInLedger } from '../activities/check-signer';
 import type { ActivityDependencies } from '../activities/dependencies';
 import { requireMachines } from '../activities/load-machines';
 import { RepublishError } from '../contract/failures';
@@ -12,7 +12,7 @@ import { RelayPool } from '../nostr/relays/pool';
 import { RelayPublisher } from '../nostr/relays/publisher';
 import { shownAmong } from '../nostr/relays/url';
 import type { WorkerConfiguration } from '../worker/build-dependencies';
-import { unknownTypesInLedger, withWorkersEyes } from './open';
+import { withWorkersEyes } from './open';
 import { quorumVerdict, type RelayVerdict, relayVerdict } from './verdict';
 
 export type VerifyRequest = Pick<RepublishInput, 'operatorUserId' | 'documentTypes' | 'machineIds'>;

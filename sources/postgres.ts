@@ -88,8 +88,9 @@ export function openPostgresSource(options: PostgresSourceOptions): Source {
     },
 
     async states(documentType, machineIds, maxBytes) {
-      const state = (await statements()).state(documentType);
-      const name = `queries.documents.${documentType}`;
+      const { state: stateOf, nameOfState } = await statements();
+      const state = stateOf(documentType);
+      const name = nameOfState(documentType);
       const one = (id: string, sql: string): Promise<StateRows> =>
         namedQuery(name, () => rowsOfOne(db, sql, id, maxBytes));
       // SQL of one's own keeps its ORDER BY.

@@ -36,6 +36,8 @@ export interface Statements {
   operators: string;
   /** `signer_type, signer_config, prvkey` */
   signer: string;
+  /** How the query of a type is called in messages: by its key in the configuration, or as the type's own. */
+  nameOfState(documentType: string): string;
   /** @throws RepublishError SourceMisconfigured for a type without a source */
   state(documentType: string): StateQuery;
 }
@@ -44,7 +46,7 @@ export interface Statements {
 export function needsSchema(queries: SourceQueries): boolean {
   if (queries.schema !== undefined) return false;
   const inPreset = (query: ConfiguredQuery | undefined): boolean =>
-    query === undefined || ('table' in query ? query.schema === undefined : TABLE.test(query.sql));
+    query === undefined || ('table' in query ? query.schema === undefined : hasTable(query.sql));
   return (
     inPreset(queries.machines) ||
     queries.documentTypes.some(({ type, source }) => inPreset(configured(queries, type) ?? source))
@@ -62,7 +64,9 @@ export function statementsOf(queries: SourceQueries, schema: string | undefined)
         query.sql
           .trim()
           .replace(/;$/, '')
-          .replaceAll(EACH_TABLE, (_, name: string) => tableIn(name, schema));
+          .replaceAll(TEXT_OR_TABLE, (text: string, name: string | undefined) =>
+            name === undefined ? text : tableIn(name, schema),
+          );
   // LNbits keeps its accounts in its own schema, the extension its tables in another.
   const ofAccounts = (query: ConfiguredQuery | undefined, columns: string): string =>
     query !== undefined && 'sql' in query
@@ -81,6 +85,10 @@ export function statementsOf(queries: SourceQueries, schema: string | undefined)
         ? sqlOf(machinesTable, (table) => `SELECT operator_user_id AS id FROM ${table}`)
         : sqlOf(queries.operators, (table) => `SELECT id FROM ${table}`),
     signer: ofAccounts(queries.signer, 'signer_type, signer_config, prvkey'),
+    nameOfState: (documentType) =>
+      configured(queries, documentType) === undefined
+        ? `source of ${documentType}`
+        : `queries.documents.${documentType}`,
     state(documentType) {
       const source =
         configured(queries, documentType) ??
@@ -97,12 +105,17 @@ export function statementsOf(queries: SourceQueries, schema: string | undefined)
   };
 }
 
+function hasTable(sql: string): boolean {
+  return [...sql.matchAll(TEXT_OR_TABLE)].some(([, name]) => name !== undefined);
+}
+
 function configured({ documents }: SourceQueries, type: string): ConfiguredQuery | undefined {
   return Object.hasOwn(documents, type) ? documents[type] : undefined;
 }
 
 const TABLE = /\{([A-Za-z_][A-Za-z0-9_$]*)\}/;
-const EACH_TABLE = new RegExp(TABLE, 'g');
+/** A text of SQL, in which braces are braces, or a table. */
+const TEXT_OR_TABLE = new RegExp(`'(?:[^']|'')*'|${TABLE.source}`, 'g');
 
 function quote(identifier: string): string {
   return `"${identifier.replaceAll('"', '""')}"`;

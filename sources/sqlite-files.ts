@@ -48,8 +48,12 @@ function headerOf(file: string): Buffer {
 
 function unreadable(file: string, code: string): RepublishError {
   switch (code) {
-    case 'ENOENT':
     case 'ENOTDIR':
+      return new RepublishError(
+        'SourceMisconfigured',
+        `${path.dirname(file)} is a file: LNBITS_DATABASE_URL must name the data folder of LNbits, where ${CORE_FILE} is`,
+      );
+    case 'ENOENT':
       return new RepublishError(
         'SourceMisconfigured',
         `${file} is missing: LNBITS_DATABASE_URL must name the data folder of LNbits (LNBITS_DATA_FOLDER), where ${CORE_FILE} is`,

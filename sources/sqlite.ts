@@ -117,8 +117,9 @@ class SqliteSource implements Source {
     machineIds: readonly string[],
     maxBytes: number,
   ): Promise<Map<string, StateRows>> {
-    const query = (await this.inUse()).statements.state(documentType);
-    const name = `queries.documents.${documentType}`;
+    const { statements } = await this.inUse();
+    const query = statements.state(documentType);
+    const name = statements.nameOfState(documentType);
     if ('many' in query) {
       const { many } = query;
       return this.ask(name, many, (connection) => statesOfMany(connection, many, machineIds, maxBytes));

@@ -26,7 +26,11 @@ export function parseLnbitsUrl(text: string, cwd = process.cwd()): LnbitsUrl {
     throw new Error(`is CockroachDB, which is not supported: move LNbits to Postgres or SQLite; ${WRITE}`);
   }
   if (!rest.startsWith('//')) throw new Error(`has no // behind "${name}:": ${WRITE}`);
-  if (name === 'postgres' || name === 'postgresql') return { kind: 'postgres', url: `${name}:${rest}` };
+  if (name === 'postgres' || name === 'postgresql') {
+    const url = `${name}:${rest}`;
+    if (URL.canParse(url)) return { kind: 'postgres', url };
+    throw new Error(`is no URL: write # / ? @ and % in the password as %23 %2F %3F %40 and %25`);
+  }
   if (name === 'sqlite') return { kind: 'sqlite', folder: folderOf(sqlitePaths(rest.slice(2)), cwd) };
   throw new Error(`begins with "${name}://": ${WRITE}`);
 }

@@ -6,9 +6,9 @@ import type { Signer } from './signer';
 /** Places at a bunker that is asked with LNbits' own client key: LNbits lives on that key, and its requests come first. */
 export const LNBITS_CONCURRENCY = 2;
 
-/** nsecbunkerd refuses most things without a word. */
+/** What is down is silent, and nsecbunkerd refuses most things without a word. */
 export const LNBITS_SILENCE =
-  'nsecbunkerd is silent where the client of LNbits was not granted nip44_encrypt and sign_event:30078, its use is capped and used up, or the key is locked';
+  'it is down, or not on the relays of REPUBLISH_LNBITS_BUNKER_RELAYS; nsecbunkerd is silent, too, where the client of LNbits was not granted nip44_encrypt and sign_event:30078, its use is capped and used up, or the key is locked';
 
 /** The kind of documents: what LNbits' client was granted, as far as it is documented. */
 const GRANTED_KIND = 30078;

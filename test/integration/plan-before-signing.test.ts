@@ -7,6 +7,7 @@ import { type Saga, startSaga } from '../support/saga';
 let saga: Saga;
 beforeAll(async () => {
   saga = await startSaga();
+  await saga.startWorker();
 });
 afterAll(() => saga.stop());
 
@@ -51,10 +52,9 @@ test('what stands at the new address and is not ours is counted, and no run is t
   });
   const text = await republish(['plan', id], saga.env);
   expect(text.stdout).toContain(
-    '1 of them have a document at the new address that no run of ours has signed',
+    '1 of them have a document at the new address that is not ours, as far as this ledger knows',
   );
 
-  await saga.startWorker();
   await (await saga.start(id)).result();
   expect((await plan([id, '--force', '--reset-counts'])).plan).toMatchObject({ standAlready: 0, toSign: 4 });
   expect((await plan([id, '--force'])).plan).toMatchObject({
@@ -86,6 +86,21 @@ test('another secrets key is no changed state, and a key that is given twice is 
   ).toEqual([other?.id, other?.id]);
 });
 
+test('a worker that lacks a type which the ledger has refuses a run of all types, and takes one of those it knows', async () => {
+  const { id, bunker } = await saga.addOperator({ machines: 1 });
+  const first = await saga.start(id);
+  await first.result();
+  // As if a worker with one more type had published it.
+  await saga.database.query(
+    "INSERT INTO republish.documents (run_id, document_type, machine_id, machine_name, operator_pubkey, event_id) VALUES ($1, 'operator-hours', 'm', 'm', $2, $3)",
+    [first.runId, bunker.userPubkey, 'e'.repeat(64)],
+  );
+  await expect((await saga.start(id)).result()).rejects.toMatchObject({ type: 'UnknownDocumentType' });
+  expect(await plan([id])).toMatchObject({ code: 5, plan: { problems: [{ type: 'UnknownDocumentType' }] } });
+  const known = await saga.start(id, { documentTypes: ['bitspire-fees'] });
+  expect(Object.keys(await known.result())).toEqual(['bitspire-fees']);
+});
+
 test('a missing super_config is a failure by name for every machine, before anything is signed', async () => {
   const { id, bunker } = await saga.addOperator({ machines: 1 });
   await saga.database.query('DELETE FROM spirekeeper.super_config');
@@ -93,6 +108,14 @@ test('a missing super_config is a failure by name for every machine, before anyt
   expect(code).toBe(5);
   expect(planned.documents).toMatchObject([{ action: 'invalid', failure: { type: 'SuperConfigMissing' } }]);
   expect(bunker.requests.filter(({ method }) => method === 'sign_event')).toEqual([]);
+  const doctor = await republish(['doctor', '--operator', id, '--json'], saga.env);
+  expect(JSON.parse(doctor.stdout)).toContainEqual(
+    expect.objectContaining({
+      subject: 'queries.documents.bitspire-fees',
+      status: 'fail',
+      message: 'super_config has no row',
+    }),
+  );
   await saga.database.query('INSERT INTO spirekeeper.super_config DEFAULT VALUES');
 });
 

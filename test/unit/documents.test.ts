@@ -450,6 +450,15 @@ describe('tagsOf', () => {
 });
 
 describe('defineDocumentType', () => {
+  it('refuses a member that it does not know, which would be a protection that is left out', () => {
+    const mistyped = { ...bitspireFees, resetMachineState: () => 'x' } as unknown as DocumentType;
+    expect(() => defineDocumentType(mistyped)).toThrow(
+      /"resetMachineState" is not known .*resetsMachineState/,
+    );
+    const source = { table: 'spirekeeper.fees' };
+    expect(() => defineDocumentType({ ...bitspireFees, source })).toThrow(/"source" must be/);
+  });
+
   it('refuses a name that every object has', () => {
     expect(() => defineDocumentType({ ...bitspireFees, type: 'constructor' })).toThrow(TypeError);
   });

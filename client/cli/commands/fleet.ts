@@ -41,7 +41,7 @@ export function registerFleet(program: Command): void {
     .command('start')
     .summary('start a fleet and wait for the end')
     .description(
-      'Starts a fleet and waits for its end. While a fleet of the same request goes on, it attaches to that one.\n--all means whom "queries.operators" names; without such a query all operators with a stored signer.',
+      'Starts a fleet and waits for its end. While a fleet of the same request goes on, it attaches to that one.\n--all means whom "queries.operators" names; without such a query all operators with a stored signer, or, with signers "lnbits", all who have a machine.',
     )
     .argument('[operators...]', "the operators' user ids")
     .option('--all', 'all operators')

@@ -6,7 +6,7 @@ import { fittedTable, paragraph, short } from '../terminal/table';
 
 const WHY: Record<OldDocument['status'], string> = {
   covered: 'a run puts its successor under the current key',
-  'unknown type': 'no document type of this release',
+  'unknown type': 'no document type that is known here',
   'unknown machine': 'no machine of the operator has this key',
   'no state': 'the database has no state for it',
 };

@@ -94,7 +94,7 @@ async function show(planned: RepublishPlan): Promise<void> {
   if (planned.standAlready > 0) {
     print(
       paragraph(
-        `note: ${planned.standAlready} of them have a document at the new address that no run of ours has signed: the extension has published there already`,
+        `note: ${planned.standAlready} of them have a document at the new address that is not ours, as far as this ledger knows: the extension has published there already, or a run with another ledger or data folder`,
       ),
     );
   }
