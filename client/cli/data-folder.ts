@@ -76,7 +76,7 @@ export async function enterDataFolder(command: Command): Promise<void> {
 }
 
 /** What this shell says of what a worker works with, as far as it says it. */
-export async function workerSettings(): Promise<WorkerSettings> {
+async function workerSettings(): Promise<WorkerSettings> {
   const { statedSettings } = await import('../../configuration/stated.js');
   return statedSettings();
 }
