@@ -47,7 +47,8 @@ export const CALLER_FAILURES = {
   DataFolderUnusable: {
     meaning:
       'The data folder, or one of the servers on it, cannot be used; the message says what is in the way.',
-    remedy: 'Do what the message says; nothing in the folder was changed. See docs/data-folder.md.',
+    remedy:
+      'Remove what the message says is in the way, and call the command again. See docs/data-folder.md.',
   },
   UsageError: {
     meaning: 'The command was called in a way that it does not know.',

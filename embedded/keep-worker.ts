@@ -40,6 +40,38 @@ export async function keepWorker(
   };
 }
 
+/** What the SDK says of each attempt and run that failed: the run itself tells it, with what to do. */
+const TOLD_BY_THE_RUN = ['Activity failed', 'Workflow failed'];
+
+interface LogLine {
+  msg?: unknown;
+  reason?: unknown;
+  err?: LoggedError;
+  error?: LoggedError;
+}
+interface LoggedError {
+  type?: unknown;
+  message?: unknown;
+}
+
+/** What a person should see of a line of a worker's log, on one line; undefined when it is nothing. */
+export function troubleIn(line: string): string | undefined {
+  if (!isTrouble(line)) return undefined;
+  let logged: LogLine;
+  try {
+    logged = JSON.parse(line) as LogLine;
+  } catch {
+    return line;
+  }
+  const { msg, reason, err, error } = logged;
+  if (TOLD_BY_THE_RUN.includes(String(msg))) return undefined;
+  const parts = [msg, err?.type ?? error?.type, err?.message ?? error?.message, reason];
+  return parts
+    .filter((part) => typeof part === 'string')
+    .join(': ')
+    .replace(/\s+/g, ' ');
+}
+
 /** Whether a line of a worker's log (pino's JSON) is one that a person should see. */
 export function isTrouble(line: string): boolean {
   return /"level":"(warn|error|fatal)"/.test(line);

@@ -76,5 +76,5 @@ function lastLine(text: string): string | undefined {
     .split('\n')
     .map((line) => line.trim())
     .filter((line) => line !== '');
-  return lines.findLast((line) => /^error\b/i.test(line)) ?? lines.at(-1);
+  return lines.findLast((line) => /^error\b|\b(error|fatal|panic):/i.test(line)) ?? lines.at(-1);
 }

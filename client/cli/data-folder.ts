@@ -1,10 +1,12 @@
 import type { Command } from 'commander';
 import type { DataSettings } from '../../configuration/data';
 import type { JoinedFolder } from '../../embedded/data-folder/join';
+import type { WorkerSettings } from '../../embedded/data-folder/worker-settings';
 import type { KeptWorker } from '../../embedded/keep-worker';
 import { EXIT } from './exit-codes';
 import { explain, UsageError } from './fail';
 import { say } from './output';
+import { closeShown, sayAside } from './run-view/aside';
 import { nameDataFolder } from './run-view/commands';
 
 /** Which servers a command needs beside Postgres. */
@@ -59,9 +61,11 @@ export async function enterDataFolder(command: Command): Promise<void> {
   const joined = await joinDataFolder(settings.directory, {
     role: 'command',
     temporal: needed.temporal,
-    say,
+    say: sayAside,
+    settings: await workerSettings(),
   });
   await useJoined(joined, settings);
+  if (joined.differing.length > 0) sayOtherWorker(joined.differing);
   if (needed.worker === 'no' || joined.runBy === 'up') return;
   if (needed.worker === 'needed' && command.opts<{ wait?: boolean }>().wait === false) {
     throw new UsageError(
@@ -69,6 +73,28 @@ export async function enterDataFolder(command: Command): Promise<void> {
     );
   }
   await startOwnWorker(joined, needed.worker === 'needed');
+}
+
+/** What this shell says of what a worker works with, as far as it says it. */
+async function workerSettings(): Promise<WorkerSettings> {
+  const { statedSettings } = await import('../../configuration/stated.js');
+  return statedSettings();
+}
+
+const SETTING_NAMES: Record<keyof WorkerSettings, string> = {
+  lnbits: 'another LNbits',
+  preset: 'another preset of tables',
+  relays: 'other relays',
+  signers: 'other signers',
+  documentTypes: 'other document types',
+};
+
+/** A run is done by the worker of `up`, whose shell says where LNbits and the relays are. */
+function sayOtherWorker(differing: (keyof WorkerSettings)[]): void {
+  const names = differing.map((name) => SETTING_NAMES[name]).join(', ');
+  say(
+    `warning: the worker of republish up has ${names} than this shell says: runs use those of up; start up again with these to change that`,
+  );
 }
 
 /** The folder of this process, if it has one. @throws UsageError when servers of somebody else are named beside it */
@@ -120,11 +146,15 @@ async function startOwnWorker({ folder }: JoinedFolder, isNeeded: boolean): Prom
   else if (readConfiguration({ needs: WORKER_NEEDS }).problems.length > 0) {
     return say('no worker answers: one would need LNBITS_DATABASE_URL and REPUBLISH_RELAYS');
   }
-  const { isTrouble, keepWorker } = await import('../../embedded/keep-worker.js');
+  const { keepWorker, troubleIn } = await import('../../embedded/keep-worker.js');
   const { startFolderWorker } = await import('../../embedded/worker-process.js');
   const worker = await keepWorker(
-    () => startFolderWorker(folder.path, (line) => isTrouble(line) && say(`worker: ${line}`)),
-    say,
+    () =>
+      startFolderWorker(folder.path, (line) => {
+        const trouble = troubleIn(line);
+        if (trouble !== undefined) sayAside(`worker: ${trouble}`);
+      }),
+    sayAside,
   );
   if (inUse === undefined) return worker.stop();
   inUse.worker = worker;
@@ -143,6 +173,7 @@ class Lost extends Error {
 
 /** Ends this process for a reason that its command does not see. */
 async function end(reason: Error): Promise<void> {
+  closeShown();
   const code = explain(reason);
   await leaveDataFolder().catch(() => undefined);
   process.exit(code);
@@ -159,6 +190,7 @@ function endInOrderOnSignals(): void {
       if (isEnding) process.exit(EXIT.detached);
       if (process.listenerCount(signal) > 1) return;
       isEnding = true;
+      closeShown();
       say('stopping');
       void leaveDataFolder().finally(() => process.exit(EXIT.detached));
     };

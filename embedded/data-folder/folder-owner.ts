@@ -6,6 +6,7 @@ import type { DataFolder } from './folder';
 import { type Granted, type Request, send } from './lease';
 import { type Owner, type Ownership, takeOwnership } from './ownership';
 import { FolderServers } from './servers';
+import { digestsOf, type SettingDigests, type WorkerSettings } from './worker-settings';
 
 /** A request is one short line. */
 const MAX_REQUEST_CHARS = 1_000;
@@ -20,6 +21,7 @@ export class FolderOwner {
     private readonly listener: Server,
     private readonly ownership: Ownership,
     private readonly servers: Promise<FolderServers>,
+    private readonly worker: SettingDigests | undefined,
   ) {}
 
   /**
@@ -31,6 +33,7 @@ export class FolderOwner {
     folder: DataFolder,
     role: Owner['role'],
     say: (text: string) => void,
+    worker?: WorkerSettings,
   ): Promise<FolderOwner | undefined> {
     const token = randomBytes(32).toString('hex');
     let answer: (socket: Socket) => void = (socket) => socket.destroy();
@@ -43,7 +46,7 @@ export class FolderOwner {
       return undefined;
     }
     const starting = FolderServers.start(folder, say);
-    const owner = new FolderOwner(listener, ownership, starting);
+    const owner = new FolderOwner(listener, ownership, starting, worker && digestsOf(worker, token));
     answer = (socket) => owner.serve(socket, token);
     try {
       await starting;
@@ -61,6 +64,7 @@ export class FolderOwner {
     return {
       databaseUrl: servers.databaseUrl,
       ...(running === undefined ? {} : { temporalAddress: running.address, temporalUi: running.uiUrl }),
+      ...(this.worker === undefined ? {} : { worker: this.worker }),
     };
   }
 

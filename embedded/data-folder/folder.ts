@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { chmod, mkdir, readdir, readFile, stat } from 'node:fs/promises';
+import { access, chmod, constants, mkdir, readdir, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { ensureError } from '../../contract/failures';
 import { createPrivateFile } from '../private-file';
@@ -35,7 +35,7 @@ const NOT_OURS_BUT_HARMLESS = ['lost+found'];
 export async function openDataFolder(directory: string): Promise<DataFolder> {
   const root = path.resolve(directory);
   try {
-    await mkdir(root, { recursive: true, mode: 0o700 });
+    await make(root);
     await takeUp(root);
   } catch (thrown) {
     if (thrown instanceof DataFolderUnusable) throw thrown;
@@ -58,6 +58,46 @@ export async function openDataFolder(directory: string): Promise<DataFolder> {
 export async function ensureSecretsKey({ secretsKeyFile }: DataFolder): Promise<string> {
   await createPrivateFile(secretsKeyFile, `${randomBytes(32).toString('hex')}\n`);
   return secretsKeyFile;
+}
+
+/**
+ * Makes a folder and those above it, one by one: where the system answers ENOENT for a folder that is there (/proc), mkdir's own
+ * `recursive` never ends, and on a read-only file system it says ENOENT.
+ */
+async function make(directory: string): Promise<void> {
+  const missing: string[] = [];
+  let existing = directory;
+  while ((await kindOf(existing)) === undefined && existing !== path.dirname(existing)) {
+    missing.unshift(existing);
+    existing = path.dirname(existing);
+  }
+  if ((await kindOf(existing)) !== 'folder') throw new Error(`${existing} is no folder`);
+  await requireWritable(existing);
+  for (const each of missing) {
+    await mkdir(each, { mode: 0o700 }).catch((error: NodeJS.ErrnoException) => {
+      // Another process may be making it at this very moment.
+      if (error.code === 'EEXIST') return;
+      throw new Error(`no folder can be made in ${path.dirname(each)}, ${error.code}`, { cause: error });
+    });
+  }
+}
+
+async function kindOf(file: string): Promise<'folder' | 'other' | undefined> {
+  try {
+    return (await stat(file)).isDirectory() ? 'folder' : 'other';
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+    throw error;
+  }
+}
+
+async function requireWritable(directory: string): Promise<void> {
+  try {
+    await access(directory, constants.W_OK | constants.X_OK);
+  } catch (thrown) {
+    throw new Error(`${directory} is read-only or belongs to another user`, { cause: thrown });
+  }
 }
 
 async function takeUp(root: string): Promise<void> {

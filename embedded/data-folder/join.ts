@@ -4,11 +4,14 @@ import { FolderOwner } from './folder-owner';
 import { askOwner, type Granted } from './lease';
 import { type Owner, ownerOf } from './ownership';
 import { placeOfProcesses } from './process-identity';
+import { differing, type WorkerSettings } from './worker-settings';
 
 export interface JoinOptions {
   role: Owner['role'];
   /** Whether Temporal is needed beside Postgres. */
   temporal: boolean;
+  /** What this shell sets of what a worker works with; of `up`, what its worker does. */
+  settings?: WorkerSettings;
   /** Told what takes a while. */
   say(text: string): void;
   /** Ends the wait for another process. */
@@ -20,6 +23,8 @@ export interface JoinedFolder extends Granted {
   folder: DataFolder;
   /** Who runs them: this process, another command, or `republish up`, which has a worker too. */
   runBy: 'this process' | Owner['role'];
+  /** Which settings of this shell are not those of the worker of `republish up`. */
+  differing: (keyof WorkerSettings)[];
   /** Resolves when another process that ran them has ended, or when a server of this process has ended by itself. */
   lost: Promise<void>;
   /** Gives them back; stops them when this process runs them, after other commands that use them have ended. */
@@ -59,9 +64,9 @@ export async function joinDataFolder(directory: string, options: JoinOptions): P
 
 async function own(
   folder: DataFolder,
-  { role, temporal, say }: JoinOptions,
+  { role, temporal, say, settings }: JoinOptions,
 ): Promise<JoinedFolder | undefined> {
-  const owner = await FolderOwner.open(folder, role, say);
+  const owner = await FolderOwner.open(folder, role, say, role === 'up' ? settings : undefined);
   if (owner === undefined) return undefined;
   let granted: Granted;
   try {
@@ -74,6 +79,7 @@ async function own(
     ...granted,
     folder,
     runBy: 'this process',
+    differing: [],
     lost: owner.lost,
     async leave({ atOnce } = { atOnce: role === 'up' }) {
       if (!atOnce && owner.borrowed > 0) {
@@ -90,7 +96,7 @@ async function own(
 async function borrow(
   folder: DataFolder,
   owner: Owner,
-  { role, temporal, say }: JoinOptions,
+  { role, temporal, say, settings }: JoinOptions,
   waiting: (text: string) => void,
 ): Promise<JoinedFolder | undefined> {
   if (owner.host !== placeOfProcesses())
@@ -111,6 +117,7 @@ async function borrow(
     ...lease.granted,
     folder,
     runBy: owner.role,
+    differing: differing(settings ?? {}, lease.granted.worker ?? {}, owner.token),
     lost: lease.lost,
     leave: () => Promise.resolve(lease.giveBack()),
   };

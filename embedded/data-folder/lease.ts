@@ -1,6 +1,7 @@
 import { connect, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import type { Owner } from './ownership';
+import type { SettingDigests } from './worker-settings';
 
 /** What an asker says first. */
 export interface Request {
@@ -15,6 +16,8 @@ export interface Granted {
   /** host:port; absent while only Postgres runs. */
   temporalAddress?: string;
   temporalUi?: string;
+  /** What the worker of `republish up` was set to. */
+  worker?: SettingDigests;
 }
 
 /** A line from the owner: what is being done meanwhile, and one of the others at the end. */

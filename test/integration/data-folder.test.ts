@@ -1,7 +1,9 @@
+import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { republish } from '../support/command-line';
+import { nodePath, republish } from '../support/command-line';
 import { type Migration, serversOf, startMigration } from '../support/data-folder';
+import { republishInTerminal } from '../support/pseudo-terminal';
 import { until } from '../support/until';
 
 let migration: Migration;
@@ -103,6 +105,20 @@ describe('what is refused', () => {
     expect(modeOf(folder)).toBe('755');
   });
 
+  test('a folder that cannot be made, at once and with the reason', async () => {
+    const { folder } = migration;
+    writeFileSync(folder, 'a file');
+    const places = {
+      '/proc/foo/bar': 'no folder can be made in /proc',
+      [path.join(folder, 'x')]: 'is no folder',
+    };
+    for (const [place, reason] of Object.entries(places)) {
+      const { code, stderr } = await republish(['signer', 'list', '--data', place], migration.env);
+      expect({ code, stderr }).toEqual({ code: 5, stderr: expect.stringContaining(reason) as string });
+      expect(stderr).toContain('name one that this user may write to');
+    }
+  }, 30_000);
+
   test('a folder of a newer release', async () => {
     const { folder, run } = migration;
     mkdirSync(folder, { mode: 0o700 });
@@ -127,6 +143,33 @@ describe('what is refused', () => {
 });
 
 describe('start', () => {
+  test('in a terminal says that Ctrl-C lets the run rest, and a line from beside does not tear the view', async () => {
+    const { addOperator, folder, env } = migration;
+    await addOperator('operator-1', 200);
+    const terminal = republishInTerminal(['start', 'operator-1', '--data', folder], {
+      env: { ...env, ...nodePath() },
+      columns: 120,
+    });
+    try {
+      await until(() => /█.* of 400/.test(terminal.screen()), 60_000);
+      expect(terminal.screen()).toContain('Ctrl-C stops: documents in work are finished, and the run rests.');
+      const listed = execFileSync('ps', ['-A', '-o', 'pid=,args='], { encoding: 'utf8' });
+      const worker = new RegExp(`^\\s*(\\d+) \\S*node\\S* .*main.js worker --data ${folder}$`, 'm').exec(
+        listed,
+      );
+      process.kill(Number(worker?.[1] ?? NaN), 'SIGKILL');
+      await until(() => /another one is started\n[^]*Ctrl-C stops/.test(terminal.screen()), 30_000);
+      expect(terminal.screen().match(/Ctrl-C stops/g)).toHaveLength(1);
+      expect(terminal.screen().match(/ of 400/g)).toHaveLength(1);
+      terminal.type('\u0003');
+      expect(await terminal.ended).toBe(130);
+      expect(terminal.screen()).toContain('the run rests. Go on with: republish start operator-1');
+      expect(terminal.screen()).not.toMatch(/"level"/);
+    } finally {
+      await terminal.stop();
+    }
+  }, 180_000);
+
   test('is the whole job, and a second one does only what is missing', async () => {
     const { run, addOperator, relay, folder } = migration;
     await addOperator('operator-1', 2);

@@ -82,6 +82,20 @@ test('a second one on the same folder says so', async () => {
   expect(serversOf(migration.folder)).toHaveLength(2);
 }, 90_000);
 
+test('a command whose shell says something else than that of up is warned, and one that says nothing is not', async () => {
+  const { run, folder, env } = migration;
+  await startUp();
+  const said = async (more: Record<string, string>) => (await run(['signer', 'list'], more)).stderr;
+  const elsewhere = 'wss://elsewhere.example.com';
+  const warning = await said({ REPUBLISH_RELAYS: elsewhere, LNBITS_DATABASE_URL: 'sqlite:///elsewhere' });
+  expect(warning).toMatch(/^warning: the worker of republish up has another LNbits, other relays than .*\n$/);
+  expect(warning).not.toContain('elsewhere');
+  expect(await said({ REPUBLISH_SIGNERS: 'lnbits' })).toContain('has other signers than');
+  expect(await said({ REPUBLISH_RELAYS: `${env.REPUBLISH_RELAYS}/` })).toBe('');
+  const nothing = await republish(['signer', 'list'], { REPUBLISH_DATA: folder });
+  expect(nothing).toMatchObject({ code: 0, stderr: '' });
+}, 120_000);
+
 test('stopped with a run in the middle, it goes on when it is started again', async () => {
   const { addOperator, folder, relay } = migration;
   await addOperator('operator-1', 40);

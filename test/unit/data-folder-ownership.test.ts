@@ -1,8 +1,8 @@
 import { mkdtempSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
-import { hostname, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { ownerOf, takeOwnership } from '../../embedded/data-folder/ownership';
-import { identityOf, isRunning } from '../../embedded/data-folder/process-identity';
+import { identityOf, isRunning, placeOfProcesses } from '../../embedded/data-folder/process-identity';
 
 let folder: string;
 beforeEach(() => (folder = mkdtempSync(path.join(tmpdir(), 'republish-owner-test-'))));
@@ -13,7 +13,7 @@ const AS = { role: 'command', port: 4711, token: 'a word' } as const;
 /** Writes who owned the folder before. */
 function left(number: number, owner: object): string {
   const file = path.join(folder, `owner.${number}`);
-  writeFileSync(file, JSON.stringify({ ...AS, host: hostname(), ...owner }));
+  writeFileSync(file, JSON.stringify({ ...AS, host: placeOfProcesses(), ...owner }));
   return file;
 }
 

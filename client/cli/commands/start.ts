@@ -23,7 +23,7 @@ export function registerStart(program: Command): void {
     .command('start')
     .summary("republish an operator's documents and wait for the end")
     .description(
-      "Republishes an operator's documents under the operator's current key and waits for the end.\nWhile a run of the operator goes on, it attaches to that one. Ctrl-C detaches; the run goes on.",
+      "Republishes an operator's documents under the operator's current key and waits for the end.\nWhile a run of the operator goes on, it attaches to that one. Ctrl-C detaches; the run goes on. On a data folder without `republish up` it ends the servers too: the run rests until the next command.",
     )
     .argument('<operator>', "the operator's user id (accounts.id in LNbits)")
     .option('--document-type <type...>', 'only these document types')

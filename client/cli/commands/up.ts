@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { JoinedFolder } from '../../../embedded/data-folder/join';
+import type { WorkerSettings } from '../../../embedded/data-folder/worker-settings';
 import { print, printJson, say } from '../output';
 
 export function registerUp(program: Command): void {
@@ -22,14 +23,14 @@ async function up(data: string | undefined, json: boolean): Promise<void> {
   const { untilToldToStop } = await import('../../../embedded/told-to-stop.js');
   const settings = await dataSettingsOf(data);
   if (settings === undefined) throw new UsageError('name the data folder: republish up --data <dir>');
-  await requireWorkerParts();
+  const worker = await requireWorkerParts();
   const ended = untilToldToStop();
   const abort = new AbortController();
   void ended.signal.then(() => abort.abort());
   try {
     say(`starting Postgres and Temporal on ${settings.directory}`);
     const { joinDataFolder } = await import('../../../embedded/data-folder/join.js');
-    const how = { role: 'up', temporal: true, say, signal: abort.signal } as const;
+    const how = { role: 'up', temporal: true, say, settings: worker, signal: abort.signal } as const;
     const joined = await joinDataFolder(settings.directory, how).catch((error: unknown) => {
       if (!abort.signal.aborted) throw error;
     });
@@ -43,10 +44,12 @@ async function up(data: string | undefined, json: boolean): Promise<void> {
 }
 
 /** Before a server is started: a worker that lacks something would end them all again. */
-async function requireWorkerParts(): Promise<void> {
+async function requireWorkerParts(): Promise<WorkerSettings> {
   const { loadConfiguration, WORKER_NEEDS } = await import('../../../configuration/load.js');
   const needs = WORKER_NEEDS.filter((need) => need !== 'databaseUrl' && need !== 'secretsKey');
-  loadConfiguration({ needs });
+  const configuration = loadConfiguration({ needs });
+  const { settingsOf } = await import('../../../configuration/stated.js');
+  return settingsOf(configuration);
 }
 
 async function workUntil(
@@ -54,10 +57,14 @@ async function workUntil(
   { folder }: JoinedFolder,
   whenReady: () => void,
 ): Promise<void> {
-  const { isTrouble, keepWorker } = await import('../../../embedded/keep-worker.js');
+  const { keepWorker, troubleIn } = await import('../../../embedded/keep-worker.js');
   const { startFolderWorker } = await import('../../../embedded/worker-process.js');
   const worker = await keepWorker(
-    () => startFolderWorker(folder.path, (line) => isTrouble(line) && say(`worker: ${line}`)),
+    () =>
+      startFolderWorker(folder.path, (line) => {
+        const trouble = troubleIn(line);
+        if (trouble !== undefined) say(`worker: ${trouble}`);
+      }),
     say,
   );
   try {

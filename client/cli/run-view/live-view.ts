@@ -1,7 +1,9 @@
 import type { WriteStream } from 'node:tty';
 import type { RunStatus } from '../../run-status';
+import { runRestsWithoutUs } from '../data-folder';
 import { type Line, line } from '../terminal/paint';
 import { Screen } from '../terminal/screen';
+import { nowShown, type Shown } from './aside';
 import { Rate } from './rate';
 import { runView } from './view';
 
@@ -9,12 +11,13 @@ import { runView } from './view';
 const REDRAW_EVERY_MS = 1_000;
 
 /** A run, kept in place on a terminal. */
-export class LiveView {
+export class LiveView implements Shown {
   #screen: Screen;
   #rate = new Rate();
   #status: RunStatus | undefined;
   #drawn = '';
   #timer: NodeJS.Timeout;
+  #isClosed = false;
   #redraw = (): void => this.#draw(true);
 
   constructor(
@@ -25,6 +28,7 @@ export class LiveView {
     this.#screen = new Screen(stream, inColour);
     this.#timer = setInterval(() => this.#draw(false), REDRAW_EVERY_MS);
     this.stream.on('resize', this.#redraw);
+    nowShown(this);
   }
 
   see(status: RunStatus): void {
@@ -33,8 +37,17 @@ export class LiveView {
     this.#draw(false);
   }
 
-  /** Leaves the last frame on the terminal. */
+  beneath(write: () => void): void {
+    if (this.#drawn !== '') this.#screen.draw([]);
+    write();
+    if (this.#drawn !== '') this.#draw(true);
+  }
+
+  /** Leaves the last frame on the terminal. May be called again. */
   close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    nowShown(undefined);
     clearInterval(this.#timer);
     this.stream.off('resize', this.#redraw);
     this.#draw(false, true);
@@ -63,7 +76,7 @@ export class LiveView {
       });
     if (isOver) return view(0);
     // Below the last one stands how to come back.
-    const footer = isLast ? [] : [line(), line(['dim', 'Ctrl-C detaches; the run goes on.'])];
+    const footer = isLast ? [] : [line(), line(['dim', whatCtrlCDoes()])];
     const room = isLast ? rows - 3 : rows;
     // The lists give way first: what waits for a person must be seen.
     for (const isBrief of [false, true]) {
@@ -74,4 +87,10 @@ export class LiveView {
     }
     return [...view(0), ...footer];
   }
+}
+
+function whatCtrlCDoes(): string {
+  return runRestsWithoutUs()
+    ? 'Ctrl-C stops: documents in work are finished, and the run rests.'
+    : 'Ctrl-C detaches; the run goes on.';
 }
