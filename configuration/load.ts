@@ -9,7 +9,7 @@ export type Need = 'databaseUrl' | 'lnbitsDatabaseUrl' | 'relays' | 'secretsKey'
 
 const NEEDS: Record<Need, string> = {
   databaseUrl:
-    'DATABASE_URL is not set: give the Postgres URL of the database that keeps the ledger, postgres://user:password@host/name',
+    'DATABASE_URL is not set: give the Postgres URL of the database that keeps the ledger, postgres://user:password@host/name; or keep it in a folder, without any server: --data <dir>',
   lnbitsDatabaseUrl:
     "LNBITS_DATABASE_URL is not set: give LNbits' database, postgres://user:password@host/name or sqlite:///path/to/lnbits/data",
   relays:

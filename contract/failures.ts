@@ -24,7 +24,8 @@ export const FAILURES = {
   MachineNotFound: {
     retryable: false,
     meaning: 'A machine was asked for that the operator does not have.',
-    remedy: 'Check the machine ids against dca_machines for this operator, or leave machineIds out for all.',
+    remedy:
+      'Check the machine ids against dca_machines for this operator, or leave them out (--machine, machineIds) for all.',
   },
   UnknownDocumentType: {
     retryable: false,

@@ -19,6 +19,8 @@ export interface ToldDocument {
   /** The newer event of somebody else that stands in its place. */
   supersededBy: string | null;
   failure: Failure | null;
+  /** Why it was skipped, such as `not paired yet`. */
+  skippedBecause: string | null;
   /** How the run left each relay, by its URL as it may be shown. */
   relays: Record<string, RelayStanding>;
 }
@@ -59,6 +61,7 @@ function told(row: DocumentRow): ToldDocument {
     nevent: event === null ? null : nevent(event.id, event.pubkey),
     supersededBy,
     failure: row.failureType === null ? null : { type: row.failureType, message: row.failureMessage ?? '' },
+    skippedBecause: outcome === 'skipped' ? row.failureMessage : null,
     relays,
   };
 }

@@ -19,6 +19,7 @@ import {
   SecretRefused,
   type SignerContext,
   type SignerFacts,
+  withAccounts,
 } from './facts';
 
 const SWITCH_TIMEOUT_MS = 2_000;
@@ -30,6 +31,7 @@ export async function addLocalSigner(context: SignerContext, nsec: string): Prom
     throw new SecretRefused('that is neither an nsec nor 64 hex characters of a valid key');
   const pubkey = getPublicKey(secretKey);
   const { database, operatorUserId } = context;
+  await requireLnbits(context);
   const before = await findSigner(database, operatorUserId);
   await putSigner(database, {
     operatorUserId,
@@ -49,6 +51,7 @@ export async function addBunkerSigner(context: SignerContext, uri: string): Prom
   const { database, configuration, operatorUserId } = context;
   const addressRules = { allowPrivate: configuration.allowPrivateBunkerRelays };
   const { bunkerPubkey, relays, secret } = readUri(uri, addressRules);
+  await requireLnbits(context);
   const before = await findSigner(database, operatorUserId);
   const ncryptsec = await beginPairing(database, {
     operatorUserId,
@@ -93,6 +96,7 @@ export async function addNostrConnectSigner(
   const { database, configuration, operatorUserId } = context;
   const addressRules = { allowPrivate: configuration.allowPrivateBunkerRelays };
   requireRelaysForOffer(relays, addressRules);
+  await requireLnbits(context);
   const before = await findSigner(database, operatorUserId);
   const clientSecretKey = generateSecretKey();
   const offer = await offerConnection({
@@ -137,6 +141,15 @@ function requireRelaysForOffer(relays: string[], addressRules: AddressRules): vo
   } catch (error) {
     throw new SecretRefused(`${(error as Error).message}; ${remedy}`);
   }
+}
+
+/**
+ * Before a secret is spent, which works once: what is told at the end has to be read of LNbits.
+ *
+ * @throws RepublishError SourceUnavailable, SourceMisconfigured
+ */
+async function requireLnbits(context: SignerContext): Promise<void> {
+  await withAccounts(context, (accounts) => accounts.account(context.operatorUserId));
 }
 
 function openClient(

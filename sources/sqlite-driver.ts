@@ -21,6 +21,11 @@ export interface SqliteConnection {
   close(): void;
 }
 
+/** Inside a clone npm 11 takes the plain command for done, since the driver is an optional peer there. */
+const INSTALL = __dirname.includes('node_modules')
+  ? 'npm i better-sqlite3@12'
+  : 'npm i --no-save -D better-sqlite3@12';
+
 export type SqliteDriverName = 'node:sqlite' | 'better-sqlite3';
 
 export interface SqliteDriver {
@@ -54,7 +59,7 @@ export function findSqliteDriver(only?: SqliteDriverName): SqliteDriver {
   if (driver !== undefined) return driver;
   throw new RepublishError(
     'SourceMisconfigured',
-    `this Node (${process.version}) cannot read SQLite: run it with Node 22.13 or later, which has node:sqlite, or install a driver: npm i better-sqlite3@12`,
+    `this Node (${process.version}) cannot read SQLite: run it with Node 22.13 or later, which has node:sqlite, or install a driver: ${INSTALL}`,
   );
 }
 
@@ -170,7 +175,7 @@ function loadBetterSqlite3(): BetterSqlite3 | undefined {
       const [line] = String((thrown as Error).message).split('\n');
       throw new RepublishError(
         'SourceMisconfigured',
-        `better-sqlite3 is installed but does not load (${line}): install it again with this Node (${process.version}): npm i better-sqlite3@12`,
+        `better-sqlite3 is installed but does not load (${line}): install it again with this Node (${process.version}): ${INSTALL}`,
       );
     }
   }

@@ -111,10 +111,10 @@ function isGood({ outcome, relays }: ToldDocument): boolean {
 }
 
 function notes(document: ToldDocument): string[] {
-  const { outcome, supersededBy, failure } = document;
+  const { outcome, supersededBy, failure, skippedBecause } = document;
   if (failure !== null && outcome === 'failed')
     return [`${failure.type}: ${withoutName(failure.message, document)}`];
-  if (outcome === 'skipped') return [failure?.message ?? 'no state'];
+  if (outcome === 'skipped') return [skippedBecause ?? 'has no state'];
   return supersededBy === null ? [] : [`the newer ${short(supersededBy)} stands`];
 }
 

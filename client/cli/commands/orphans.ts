@@ -75,7 +75,7 @@ async function show(report: OrphanReport): Promise<void> {
     print(fittedTable(['published by a machine (d)', 'of', 'machine'], rows));
     print(
       paragraph(
-        '\nThese are encrypted to the old key. The machines publish them anew when they have been told the new operator key; until then nobody can read them under it.\n',
+        '\nThese are encrypted to the old key. The machines publish them anew when they have been told the new operator key; until then only the old key can read them.\n',
       ),
     );
   }

@@ -14,7 +14,7 @@ export function outcomeLines(progress: Progress | null, runId: string): string[]
     lines.push('warning: the operator has no machines; is "queries.machines" right?');
   if (skipped > 0) {
     lines.push(
-      `warning: ${skipped} document${skipped === 1 ? ' was' : 's were'} skipped: no state in the database, or given up; see: ${command('audit', runId)}`,
+      `warning: ${skipped} document${skipped === 1 ? ' was' : 's were'} skipped: not paired yet, without state, or given up; see: ${command('audit', runId)}`,
     );
   }
   lines.push(
