@@ -86,7 +86,7 @@ describe('the drivers', () => {
   test('where there is none, both remedies are named', async () => {
     expect(await answersOf(process.execPath, 'better-sqlite3', '')).toEqual({
       type: 'SourceMisconfigured',
-      message: expect.stringMatching(/Node 22\.13 or later.*npm i better-sqlite3@12/),
+      message: expect.stringMatching(/Node 22\.13 or later.*npm i .*better-sqlite3@12/),
     });
   });
 
