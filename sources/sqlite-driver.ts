@@ -21,10 +21,11 @@ export interface SqliteConnection {
   close(): void;
 }
 
-/** Inside a clone npm 11 takes the plain command for done, since the driver is an optional peer there. */
-const INSTALL = __dirname.includes('node_modules')
-  ? 'npm i better-sqlite3@12'
-  : 'npm i --no-save -D better-sqlite3@12';
+/**
+ * An optional peer without an entry in `peerDependencies`: with one, npm 11 takes this command for done inside a clone and installs
+ * nothing.
+ */
+const INSTALL = 'npm i better-sqlite3@12';
 
 export type SqliteDriverName = 'node:sqlite' | 'better-sqlite3';
 
