@@ -51,6 +51,7 @@ test('republish dev prints the environment, runs, and leaves nothing behind afte
   expect(Object.keys(env).sort()).toEqual(
     [
       'DATABASE_URL',
+      'LNBITS_DATABASE_URL',
       'REPUBLISH_RELAYS',
       'REPUBLISH_SECRETS_KEY',
       'REPUBLISH_TASK_QUEUE',
