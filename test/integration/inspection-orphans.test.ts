@@ -82,6 +82,45 @@ describe('republish orphans', () => {
     expect(text.stdout).toContain('no machine of the operator has this key');
   }, 120_000);
 
+  test('what a machine has published to the old key is named, and nobody else’s', async () => {
+    const [first] = operator.machines;
+    if (first === undefined) throw new Error('no machine');
+    const state = (key: Uint8Array, created_at: number) =>
+      finalizeEvent(
+        {
+          kind: 30078,
+          tags: [
+            ['d', `bitspire-cassettes-state:${getPublicKey(key)}`],
+            ['p', oldPubkey],
+          ],
+          content: 'x',
+          created_at,
+        },
+        key,
+      );
+    const newest = state(first.secretKey, 1_700_000_100);
+    const [here, there] = relays;
+    here?.keep(state(first.secretKey, 1_700_000_000));
+    here?.keep(newest);
+    there?.keep(newest);
+    there?.keep(state(generateSecretKey(), 1_700_000_000));
+
+    const report = JSON.parse((await orphans(['--json'])).stdout) as OrphanReport;
+    expect(report.fromMachines).toEqual([
+      {
+        d: `bitspire-cassettes-state:${first.atmPubkey}`,
+        eventId: newest.id,
+        createdAt: '2023-11-14T22:15:00.000Z',
+        relays: relays.map(({ url }) => url),
+        machineId: first.id,
+        machineName: first.name,
+      },
+    ]);
+    const { stdout } = await orphans();
+    expect(stdout).toContain('These are encrypted to the old key');
+    expect(stdout).toContain(`${first.name} (${first.id})`);
+  });
+
   test('a relay that is away or refuses is named, and the answer is called incomplete', async () => {
     const { code, stdout, stderr } = await orphans(['--json'], {
       REPUBLISH_RELAYS: [relays[1]?.url, 'ws://127.0.0.1:9'].join(','),
