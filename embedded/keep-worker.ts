@@ -1,3 +1,4 @@
+import { startFolderWorker } from './worker-process';
 import type { ProcessGroup } from './process-group';
 
 /** A worker has its grace period (20 s) and as much again before it gives up by itself. */
@@ -75,4 +76,14 @@ export function troubleIn(line: string): string | undefined {
 /** Whether a line of a worker's log (pino's JSON) is one that a person should see. */
 export function isTrouble(line: string): boolean {
   return /"level":"(warn|error|fatal)"/.test(line);
+}
+
+/** Keeps a worker on a data folder, and says what is wrong with it. */
+export function keepFolderWorker(folder: string, say: (text: string) => void): Promise<KeptWorker> {
+  const start = (): Promise<ProcessGroup> =>
+    startFolderWorker(folder, (line) => {
+      const trouble = troubleIn(line);
+      if (trouble !== undefined) say(`worker: ${trouble}`);
+    });
+  return keepWorker(start, say);
 }

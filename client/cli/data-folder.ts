@@ -140,22 +140,13 @@ export function runRestsWithoutUs(): boolean {
 
 /** A worker in a process of its own, for as long as the command takes. */
 async function startOwnWorker({ folder }: JoinedFolder, isNeeded: boolean): Promise<void> {
-  const { WORKER_NEEDS } = await import('../../configuration/load.js');
-  const { loadConfiguration, readConfiguration } = await import('../../configuration/load.js');
+  const { loadConfiguration, readConfiguration, WORKER_NEEDS } = await import('../../configuration/load.js');
   if (isNeeded) loadConfiguration({ needs: WORKER_NEEDS });
   else if (readConfiguration({ needs: WORKER_NEEDS }).problems.length > 0) {
     return say('no worker answers: one would need LNBITS_DATABASE_URL and REPUBLISH_RELAYS');
   }
-  const { keepWorker, troubleIn } = await import('../../embedded/keep-worker.js');
-  const { startFolderWorker } = await import('../../embedded/worker-process.js');
-  const worker = await keepWorker(
-    () =>
-      startFolderWorker(folder.path, (line) => {
-        const trouble = troubleIn(line);
-        if (trouble !== undefined) sayAside(`worker: ${trouble}`);
-      }),
-    sayAside,
-  );
+  const { keepFolderWorker } = await import('../../embedded/keep-worker.js');
+  const worker = await keepFolderWorker(folder.path, sayAside);
   if (inUse === undefined) return worker.stop();
   inUse.worker = worker;
   void worker.failed.catch(end);

@@ -57,16 +57,8 @@ async function workUntil(
   { folder }: JoinedFolder,
   whenReady: () => void,
 ): Promise<void> {
-  const { keepWorker, troubleIn } = await import('../../../embedded/keep-worker.js');
-  const { startFolderWorker } = await import('../../../embedded/worker-process.js');
-  const worker = await keepWorker(
-    () =>
-      startFolderWorker(folder.path, (line) => {
-        const trouble = troubleIn(line);
-        if (trouble !== undefined) say(`worker: ${trouble}`);
-      }),
-    say,
-  );
+  const { keepFolderWorker } = await import('../../../embedded/keep-worker.js');
+  const worker = await keepFolderWorker(folder.path, say);
   try {
     whenReady();
     await Promise.race([told, worker.failed]);
