@@ -1,51 +1,78 @@
-import type { FleetActivities } from './fleet-activities';
-import type { DocumentFailure, Failure } from './failures';
-import type { Outcome } from './progress';
 import type { DocumentSelection, Intervention } from './control';
-import type { RepublishInput, RepublishResult } from './input';
+import type { DocumentFailure, Failure } from './failures';
+import type { FleetActivities } from './fleet-activities';
+import type { RepublishInput } from './input';
+import type { Outcome, Stages, WaitingDocument } from './progress';
 
 /**
  * The activities, as the workflow sees them. Inputs and results are wire format and stay small: no state, no event, no
  * secret ever crosses here, only references into the ledger.
  */
 export interface Activities extends FleetActivities {
-  checkSigner(input: CheckSignerInput): Promise<CheckSignerResult>;
   loadMachines(input: LoadMachinesInput): Promise<LoadMachinesResult>;
-  nextDocuments(input: NextDocumentsInput): Promise<NextDocumentsResult>;
-  askSigner(input: AskSignerInput): Promise<void>;
-  republishDocument(input: RepublishDocumentInput): Promise<RepublishDocumentResult>;
+  proveSigner(input: RunReference): Promise<void>;
+  republishDocuments(input: PageReference): Promise<PageResult>;
+  settlePage(input: SettlePageInput): Promise<PageResult>;
+  readLedger(input: ReadLedgerInput): Promise<LedgerView>;
+  retryDocuments(input: SelectDocumentsInput): Promise<ChangedDocuments>;
+  skipDocuments(input: SkipDocumentsInput): Promise<ChangedDocuments>;
+  sweep(input: RunReference): Promise<SweepResult>;
   persistAudit(input: PersistAuditInput): Promise<PersistAuditResult>;
-  planAgain(input: PlanAgainInput): Promise<PlanAgainResult>;
-  skipDocuments(input: SkipDocumentsInput): Promise<SkipDocumentsResult>;
-  noteFailures(input: NoteFailuresInput): Promise<void>;
   requestCancellation(): Promise<void>;
 }
 
 /** What an activity shows of itself; it is kept by the server only until the activity ends. */
 export interface HeartbeatDetails {
-  /** Page on which the operator approves what the bunker was asked (NIP-46 `auth_url`), while it waits for that. */
-  approvalUrl?: string;
-  /** Which document is in work, if it is one: a worker that dies leaves no failure that could say so. */
-  document?: DocumentReference | DocumentNumber;
+  /** Pages on which a person approves what the bunker was asked (NIP-46 `auth_url`), while it waits for that. */
+  approvals?: string[];
+  /** Which page is in work, if it is one. */
+  page?: { page: number; documentType: string };
+  /** How far the documents of the page are, those of earlier attempts among them. */
+  stages?: Stages;
+  /** Documents in work, and what each of them waits for, at most 20. */
+  waiting?: WaitingDocument[];
 }
 
-export interface DocumentReference {
-  documentType: string;
-  machineId: string;
-}
-
-/** A document by its number in the ledger, which is all that is known of it until its row has been read. */
-export interface DocumentNumber {
-  documentNumber: number;
-}
-
-export interface CheckSignerInput {
-  /** `firstExecutionRunId`: the ledger key of the run, which stays across continue-as-new. */
+/** `firstExecutionRunId`: the ledger key of a run, which stays across continue-as-new. */
+export interface RunReference {
   runId: string;
-  request: RepublishInput;
 }
 
-export interface CheckSignerResult {
+/** A page of a run: up to `documentsPerPage` documents of one document type. */
+export interface PageReference extends RunReference {
+  page: number;
+}
+
+export interface LoadMachinesInput extends RunReference {
+  request: RepublishInput;
+  /** Where the last call ended; absent in the first, which opens the run. */
+  after?: MachineCursor;
+}
+
+export interface MachineCursor {
+  /** The last machine that was loaded. */
+  machineId: string;
+  /** How many were loaded up to there: the pages of the next ones are numbered behind them. */
+  machines: number;
+}
+
+export interface LoadMachinesResult {
+  /** What the run works with. */
+  opened: OpenedRun;
+  /** The planned pages of these machines; see `pageOf`. */
+  pages: PageEntry[];
+  /** Machines up to and with these. */
+  machines: number;
+  /** How many documents will need the signer, as far as the ledger knows. */
+  toSign: number;
+  /** Bad rows, at most 50; the ledger has all of them. */
+  failures: DocumentFailure[];
+  /** Where the next call begins; absent after the last machine. */
+  next?: MachineCursor;
+}
+
+/** What the first activity of a run has found out, and all later ones keep to. */
+export interface OpenedRun {
   /** The operator's current public key, hex. */
   operatorPubkey: string;
   /** The document types of this run, resolved and in registry order. */
@@ -57,179 +84,79 @@ export interface CheckSignerResult {
 
 /** Bounds from the worker's configuration, recorded in history so that a replay sees the same ones. */
 export interface RunLimits {
-  /** Documents in work at once: more than the bunker takes, so that it is busy while others are scheduled and settled. */
-  documentsInFlight: number;
-  /** One attempt at one document. */
+  /** Documents of one page, which is the unit of work. */
+  documentsPerPage: number;
+  /** Pages in work at once: one ends while the others keep the bunker busy. */
+  pagesAtOnce: number;
+  /** Pages that one execution begins; then it continues as new, and earlier where Temporal suggests it. */
+  pagesPerExecution: number;
+  /** One attempt at one page: it yields long before. */
   attemptTimeoutMs: number;
-  /** All attempts at one document together. */
-  documentTimeoutMs: number;
   /** A worker that is silent for this long is taken for lost. */
   heartbeatTimeoutMs: number;
-  /** First wait between attempts; doubles up to `maxRetryIntervalMs`. */
-  initialRetryIntervalMs: number;
-  maxRetryIntervalMs: number;
-  /** Attempts at one document; each of them waits longer than the last. */
-  maxAttempts: number;
-  machinesPerPage: number;
-  /**
-   * Documents that one execution begins; then it continues as new, and earlier where Temporal suggests it. Absent in
-   * histories of before: these run to their end in one execution.
-   */
-  documentsPerExecution?: number;
 }
 
-export interface LoadMachinesInput extends ListingInput {
-  runId: string;
-  operatorUserId: string;
-  operatorPubkey: string;
-  documentTypes: string[];
-  machineIds?: string[];
-  force: boolean;
-  resetCounts?: true;
-  /** Machine id after which the page starts; absent for the first page. */
-  after?: string;
-  limit: number;
-  /** False: the page is only planned and counted; its documents are read with `nextDocuments` when their turn comes. */
-  list?: false;
+/** Documents of a page: without an outcome (`open`), by outcome, and how far they are. What is 0 is left out. */
+export type PageCounts = Partial<Record<'open' | Outcome | keyof Stages, number>>;
+
+export type PageEntry = [page: number, counts: PageCounts];
+
+/** How a page stands after an attempt, read from the ledger when all was settled. */
+export interface PageResult {
+  /** Absolute: they replace what was known of the page before. */
+  counts: PageCounts;
+  /** Failed documents of the page, at most 10. */
+  failures?: DocumentFailure[];
+  /** Open documents that meet with trouble or have to wait, at most 20. */
+  waiting?: WaitingDocument[];
+  /** Documents need a signer that this run has not proved; the page is to be given out again after `proveSigner`. */
+  unproven?: true;
+  /** Every document that was still open has failed for this one reason, which others share: no further page is worth beginning. */
+  cause?: Failure;
 }
 
-/** A machine with documents that still have to be brought to an outcome. */
-export interface PlannedMachine {
-  machineId: string;
-  name: string;
-  /** Document types with valid state. */
-  documentTypes: string[];
+/** Ends the open documents of a page that no attempt could bring to an outcome. */
+export interface SettlePageInput extends PageReference {
+  failure: Failure;
 }
 
-/** The same of many machines with little text, and with the number that the ledger gave to each document. */
-export interface NumberedDocuments {
-  /** Which document types the numbers of a row are of. */
-  documentTypes: string[];
-  /** Id and name of a machine, and the number of its document of each type: 0 where there is nothing to do. */
-  machines: [machineId: string, name: string, ...numbers: number[]][];
+export interface ReadLedgerInput extends RunReference {
+  /** The run goes on after a pause: the time of trouble begins anew. */
+  resumed?: true;
 }
 
-/** How an activity lists documents: as the workflow asked, since a history of before has them as it has them. */
-export interface Listing {
-  /** Empty where the answer is `numbered`; a worker of an earlier release does not know that question and answers with these. */
-  machines: PlannedMachine[];
-  numbered?: NumberedDocuments;
-}
-
-export interface ListingInput {
-  /** Documents are to be listed by number. */
-  numbered?: true;
-}
-
-export interface LoadMachinesResult extends Listing {
-  /** For a page that is not listed: how many documents it has to bring to an outcome, by document type. */
-  open?: Record<string, number>;
-  /** How many documents of this page will need the signer, as far as the ledger knows. */
-  toSign: number;
-  /** Outcomes reached without a republish activity, per document type (skipped: no state; failed: bad row). */
-  settled: Record<string, Partial<Record<Outcome, number>>>;
-  /** Bad rows of this page, at most 50; the ledger has all of them. */
+/** What the ledger says of a whole run. */
+export interface LedgerView {
+  /** Pages with documents that have no outcome, in order. */
+  pages: PageEntry[];
+  /** All documents, by document type. */
+  counts: Record<string, PageCounts>;
+  /** Failed documents, at most 50. */
   failures: DocumentFailure[];
-  /** Cursor of the next page; absent on the last one. */
-  next?: string;
 }
 
-/** A place in the order in which a run works on its documents: by machine id, then by document type, byte by byte. */
-export interface DocumentPosition {
-  machineId: string;
-  documentType: string;
-}
-
-/** Reads a page of the plan: documents that have no outcome yet. */
-export interface NextDocumentsInput extends ListingInput {
-  runId: string;
-  /** Position behind which the page starts; absent for the first. */
-  after?: DocumentPosition;
-  /** Position with which the last page ends; absent: all. */
-  upTo?: DocumentPosition;
-  selection?: Pick<DocumentSelection, 'documentType' | 'machineId'>;
-  limit: number;
-}
-
-export interface NextDocumentsResult extends Listing {
-  /** Position of the page's last document; absent on the last page. */
-  next?: DocumentPosition;
-}
-
-export interface AskSignerInput {
-  operatorUserId: string;
-  operatorPubkey: string;
-}
-
-/**
- * Which document it is: by the number that the ledger gave it, where its run and whose it is stand too. It is in history once for
- * each document, and so is the result.
- */
-export type RepublishDocumentInput =
-  | number
-  | { document: number; force: true; resetCounts?: true }
-  /** As histories of before have it. */
-  | { runId: string; documentType: string; machineId: string; force?: true; resetCounts?: true };
-
-/** Nothing when it is published: which event it is stands in the ledger. An object where the input was one of before. */
-export type RepublishDocumentResult = GoodOutcome | { outcome: GoodOutcome } | undefined;
-
-export type GoodOutcome = Extract<Outcome, 'published' | 'unchanged' | 'superseded'>;
-
-/** Plans anew what failed before any attempt: bad rows that somebody has corrected meanwhile. */
-export interface PlanAgainInput extends Behind, ListingInput {
-  runId: string;
-  operatorUserId: string;
+export interface SelectDocumentsInput extends RunReference {
   selection: Pick<DocumentSelection, 'documentType' | 'machineId'>;
-  /** Documents behind this position have not been looked at yet: their turn comes by itself. Absent: there are none. */
-  upTo?: DocumentPosition;
 }
 
-/** Lists every document of the selection that was planned and not begun, at most 1,000; also those of an earlier call. */
-export interface PlanAgainResult extends LedgerCounts, Listing {
-  failures: DocumentFailure[];
-  /** How many documents of the selection earlier executions have left without an outcome. */
-  selectedBehind?: number;
-}
-
-export interface SkipDocumentsInput extends Behind {
-  runId: string;
-  selection: Pick<DocumentSelection, 'documentType' | 'machineId'>;
+export interface SkipDocumentsInput extends SelectDocumentsInput {
   by?: string;
   reason?: string;
 }
 
-/** What earlier executions of a run have tried and left without an outcome; only the ledger has a list of it. */
-export interface Behind {
-  behind?: {
-    /** Where this execution began. */
-    upTo: DocumentPosition;
-    /** Documents up to there that this execution has taken up again. */
-    except: DocumentPosition[];
-  };
-}
-
-/** Writes into the ledger why documents have failed, where their attempts could not do it themselves. */
-export interface NoteFailuresInput {
-  runId: string;
-  /** At most 200. */
-  failures: DocumentFailure[];
-}
-
-export interface SkipDocumentsResult extends LedgerCounts {
-  /** How many documents this call has given up. */
+export interface ChangedDocuments extends LedgerView {
+  /** How many documents this call has changed. */
   documents: number;
 }
 
-/** What the ledger says after a change, by document type: absolute, so that an activity that runs twice does no harm. */
-export interface LedgerCounts {
-  counts: Record<string, { failed: number; skipped: number }>;
-  /** Where it was asked for: documents that earlier executions have left without an outcome. */
-  behind?: Record<string, number>;
+export interface SweepResult extends LedgerView {
+  /** False where pages had open documents, and so nothing was looked at. */
+  swept: boolean;
+  /** What makes the whole run untrue, such as an account that has another key by now. */
+  failure?: Failure;
 }
 
-export interface PersistAuditInput {
-  runId: string;
+export interface PersistAuditInput extends RunReference {
   workflowId: string;
   request: RepublishInput;
   operatorPubkey?: string;
@@ -237,21 +164,17 @@ export interface PersistAuditInput {
   cancelled: boolean;
   /** What ended the run before its documents, if anything did. */
   failure?: Failure;
-  /** Documents that failed for a reason their attempts could not write into the ledger, at most 500. */
-  failures: DocumentFailure[];
+  /** Why no further page was begun: the reason of the documents that are still open. */
+  cause?: Failure;
   /** What people asked of the run while it went on, at most 100. */
   interventions?: Intervention[];
-  /** The event ids are to come packed. */
-  packed?: true;
-  /** Documents that the pages of the plan have told of: the ledger must have all of them. */
+  /** Documents that were planned: the ledger must have all of them. Absent where planning did not end. */
   planned?: number;
 }
 
 export interface PersistAuditResult {
-  /** Empty lists where there are more ids than a payload carries. Absent where they come packed, which a worker of an earlier release cannot. */
-  events?: RepublishResult;
-  /** Event ids by document type: the 32 bytes of each, one after the other, in base64url. Empty where `events` would be. */
-  packedEvents?: Record<string, string>;
+  /** Event ids by document type: the 32 bytes of each, one after the other, in base64url. Empty where they are more than a payload carries. */
+  packedEvents: Record<string, string>;
   /** Where they are more than a payload carries: how many ids there are. */
   eventsLeftOut?: number;
   /** Documents by type and outcome. */
@@ -262,4 +185,30 @@ export interface PersistAuditResult {
   failed: number;
   /** What the audit itself has found, where nothing had ended the run before. */
   failure?: Failure;
+}
+
+/**
+ * Where a document stands: machines in the order of their ids, in blocks of `documentsPerPage`; each block has one page for each
+ * document type, numbered from 0 in the order of `documentTypes`.
+ */
+export function pageOf(
+  { documentTypes, limits }: Pick<OpenedRun, 'documentTypes' | 'limits'>,
+  machineIndex: number,
+  typeIndex: number,
+): number {
+  return Math.floor(machineIndex / limits.documentsPerPage) * documentTypes.length + typeIndex;
+}
+
+/** The document type of a page, and its machines, counted from 1. */
+export function contentOf(
+  { documentTypes, limits }: Pick<OpenedRun, 'documentTypes' | 'limits'>,
+  page: number,
+  machines: number,
+): { documentType: string; from: number; to: number } {
+  const block = Math.floor(page / documentTypes.length);
+  return {
+    documentType: documentTypes[page % documentTypes.length] ?? '',
+    from: block * limits.documentsPerPage + 1,
+    to: Math.min((block + 1) * limits.documentsPerPage, machines),
+  };
 }

@@ -5,11 +5,11 @@
 
 /** Names of the updates, with what the Temporal UI says about them. */
 export const UPDATES = {
-  pause: 'Begins no further document until `resume`; those in work are finished',
+  pause: 'Begins no further document until `resume`; what is signed is finished',
   resume: 'Goes on after `pause`',
-  retry: 'Tries failed documents again now; { documentType?, machineId? } selects, default: all of them',
+  retry: 'Tries again now what has failed or meets with trouble; { documentType?, machineId? } selects, default: all of it',
   skip: 'Gives up documents that are not published: { documentType?, machineId? } selects; without, all failed ones of a run that holds',
-  cancel: 'Cancels the run: documents in work are finished, no other is begun, and the audit is written',
+  cancel: 'Cancels the run: what is signed is finished, nothing else is begun, and the audit is written',
 } as const;
 
 export type UpdateName = keyof typeof UPDATES;
@@ -44,7 +44,7 @@ export interface Intervention extends DocumentSelection {
 export const APPROVAL_SIGNAL = 'approval';
 
 export interface ApprovalNotice {
-  /** Which activity waits: `<document type>/<machine id>`, or `askSigner`. */
+  /** Which activity waits, by its id. */
   of: string;
   /** Page on which the operator approves (NIP-46 `auth_url`). */
   approvalUrl?: string;

@@ -5,6 +5,8 @@
 interface FailureKind {
   /** True: the same attempt may succeed later, so Temporal retries it within the activity's bound. */
   retryable: boolean;
+  /** What is at fault, and so who else meets with it: one document, or all that need the same signer, relays or database. */
+  scope: 'document' | 'signer' | 'relay' | 'database' | 'temporal' | 'caller';
   meaning: string;
   remedy: string;
 }
@@ -12,113 +14,160 @@ interface FailureKind {
 export const FAILURES = {
   InvalidInput: {
     retryable: false,
+    scope: 'caller',
     meaning: 'The workflow was started with an input it cannot accept.',
     remedy: 'Correct the input as the message says and start again; nothing was changed.',
   },
   OperatorNotFound: {
     retryable: false,
+    scope: 'caller',
     meaning: 'No account with that id, or the account has no valid public key.',
     remedy:
       'Check the operator user id (accounts.id in LNbits) and LNBITS_DATABASE_URL and "queries.account".',
   },
   MachineNotFound: {
     retryable: false,
+    scope: 'caller',
     meaning: 'A machine was asked for that the operator does not have.',
     remedy:
       'Check the machine ids against dca_machines for this operator, or leave them out (--machine, machineIds) for all.',
   },
   UnknownDocumentType: {
     retryable: false,
+    scope: 'caller',
     meaning: 'A document type was asked for that no worker knows.',
     remedy:
       'Use one of the types named in the message, or name the module that defines the type in "documentTypes" of the configuration, for the workers and for this command alike.',
   },
   WorkerOutdated: {
     retryable: true,
+    scope: 'temporal',
     meaning: 'A worker of an older release took a document of a type that it does not know.',
     remedy: 'Deploy the same release to all workers of the task queue.',
   },
   SignerNotConfigured: {
     retryable: false,
+    scope: 'signer',
     meaning: 'The operator has no signer.',
     remedy:
       'Pair one: republish signer add <operator> --bunker (or --local), or set what the message names, then start again.',
   },
   SignerPubkeyMismatch: {
     retryable: false,
+    scope: 'signer',
     meaning: "The signer's public key is not the account's (or not the expected one).",
     remedy:
       "Compare `republish signer check <operator>` with accounts.pubkey; pair the account's own bunker or correct the account, then start again. Nothing was signed.",
   },
   SignerUnlockFailed: {
     retryable: false,
+    scope: 'signer',
     meaning: 'The stored signer could not be decrypted.',
     remedy:
       'Use the REPUBLISH_SECRETS_KEY under which the signer was added; if it is lost: republish signer remove <operator>, then add the signer again.',
   },
   SignerUnreadable: {
     retryable: false,
+    scope: 'signer',
     meaning: "What LNbits keeps as the account's signer is no key that can be read.",
     remedy:
       'Check accounts.signer_type, signer_config and prvkey of the operator, or pair a signer here: republish signer add <operator> --bunker.',
   },
   SignerTimeout: {
     retryable: true,
+    scope: 'signer',
     meaning: 'The bunker did not answer within the deadline.',
     remedy:
       'Check that the bunker is running and online (republish signer check <operator>), then start again.',
   },
   SignerUnreachable: {
     retryable: true,
+    scope: 'signer',
     meaning: "None of the bunker's relays can be reached, or all of them refuse the requests.",
     remedy: "Check the bunker's relays and this host's network, then start again.",
   },
   SignerRefused: {
     retryable: false,
+    scope: 'signer',
     meaning: 'The bunker answered the request with an error.',
     remedy: 'Allow nip44_encrypt and sign_event:30078 for this client in the bunker, then start again.',
   },
   SignerApprovalPending: {
     retryable: true,
+    scope: 'signer',
     meaning: 'The bunker waits for a person to approve the request.',
     remedy:
       'Open the approval page that the bunker named (republish status <operator>), approve, then start again.',
   },
   SignerReturnedWrongEvent: {
     retryable: false,
+    scope: 'signer',
     meaning: 'The bunker returned something other than what it was asked to sign or encrypt.',
     remedy:
       'Do not trust this bunker until it is understood: check its version and which key it holds. Nothing was published.',
   },
+  SignerCannotEncrypt: {
+    retryable: false,
+    scope: 'signer',
+    meaning: 'What the signer encrypts cannot be read by a machine, or is not the text it was given.',
+    remedy:
+      'No machine could read what this signer makes. Update the bunker, or pair another one: republish signer add <operator> --bunker. Nothing was published.',
+  },
+  PlanOutdated: {
+    retryable: false,
+    scope: 'document',
+    meaning:
+      "The account's key, the machine's key or the machine's owner is another one than when the run was planned.",
+    remedy: 'Start again: the new run is planned by what LNbits says now.',
+  },
+  StateChanged: {
+    retryable: false,
+    scope: 'document',
+    meaning: "The machine's state was changed while the run went on, and the newest is not published.",
+    remedy: 'Start again: the new run publishes the state as it is now.',
+  },
+  DocumentLost: {
+    retryable: false,
+    scope: 'relay',
+    meaning: 'Relays had the document, and when all were done too few of them had it still.',
+    remedy:
+      'The relays keep too few events of one author, or delete them: use others (REPUBLISH_RELAYS), or ask whoever runs them; then start again.',
+  },
   StateInvalid: {
     retryable: false,
+    scope: 'document',
     meaning: 'The state in the database is not valid for the document type.',
     remedy: 'Correct the row that the message names, then start again; the other documents are not affected.',
   },
   StateTooLarge: {
     retryable: false,
+    scope: 'document',
     meaning: 'The state is larger than a machine or relay accepts in one encrypted event.',
     remedy:
       'Shorten the state, or raise REPUBLISH_MAX_STATE_BYTES on the workers if bunker, relays and machines all take more.',
   },
   MachineKeyInvalid: {
     retryable: false,
+    scope: 'document',
     meaning: "The machine's machine_npub is not a usable public key, or two machines share it.",
     remedy: 'Correct machine_npub of the machine that the message names, then start again.',
   },
   RelayQuorumNotReached: {
     retryable: true,
+    scope: 'relay',
     meaning: 'Fewer relays than the quorum hold the document.',
     remedy:
       'Check the relays that the message names, or change REPUBLISH_RELAYS or REPUBLISH_QUORUM on the workers and restart them; then start again.',
   },
   RelayRefused: {
     retryable: false,
+    scope: 'relay',
     meaning: 'So many relays refused the document for good that the quorum cannot be reached.',
     remedy: 'See the reason of each relay in the message; use relays that accept this key and kind 30078.',
   },
   NewerDocumentExists: {
     retryable: false,
+    scope: 'document',
     meaning:
       'A document dated so far in the future stands at the address that relays would refuse a newer one.',
     remedy:
@@ -126,23 +175,27 @@ export const FAILURES = {
   },
   DatabaseUnavailable: {
     retryable: true,
+    scope: 'database',
     meaning: 'Postgres could not be reached or could not take the statement now.',
     remedy: 'Check DATABASE_URL, and that Postgres is up, writable and not out of connections or disk.',
   },
   DatabaseMisconfigured: {
     retryable: false,
+    scope: 'database',
     meaning: 'Postgres refused a statement for good: a table, column or right is missing.',
     remedy:
       'Check DATABASE_URL (database, user), "queries" in REPUBLISH_CONFIG against the tables, and the rights of the user; for the schema `republish` itself: republish migrate.',
   },
   SourceUnavailable: {
     retryable: true,
+    scope: 'database',
     meaning: "LNbits' database could not be reached, or could not be read now.",
     remedy:
       'Check LNBITS_DATABASE_URL (default: DATABASE_URL): that Postgres is up, or that the folder with database.sqlite3 is there and readable.',
   },
   SourceMisconfigured: {
     retryable: false,
+    scope: 'database',
     meaning:
       "LNbits' database is not as the configuration says: a table, column, right or the extension itself is missing.",
     remedy:
@@ -150,6 +203,7 @@ export const FAILURES = {
   },
   SuperConfigMissing: {
     retryable: false,
+    scope: 'database',
     meaning:
       'The table super_config has no row. The extension always has one, so this is the wrong database.',
     remedy:
@@ -157,42 +211,50 @@ export const FAILURES = {
   },
   ActivityTimeout: {
     retryable: false,
+    scope: 'temporal',
     meaning: 'The step did not end within its bound, without a reason of its own.',
     remedy: 'Check that workers are running on the task queue, then start again.',
   },
   NotAttempted: {
     retryable: false,
+    scope: 'document',
     meaning: 'The run ended before this document was begun.',
     remedy: 'Start again: only what is missing is done.',
   },
   GivenUp: {
     retryable: false,
+    scope: 'document',
     meaning: 'Somebody gave this document up (`republish skip`); it counts as skipped.',
     remedy: 'Start again when it is to be published after all: only what is missing is done.',
   },
   Interrupted: {
     retryable: false,
+    scope: 'document',
     meaning: 'The run was cancelled while this document was in work.',
     remedy: 'Start again: the document keeps what was reached and only the rest is done.',
   },
   ResultTooLarge: {
     retryable: false,
+    scope: 'caller',
     meaning: 'The run is complete, and has more event ids than a result can carry.',
     remedy: 'Nothing has to be done again: read the ids with republish audit <operator>.',
   },
   RepublishIncomplete: {
     retryable: false,
+    scope: 'document',
     meaning: 'Some documents could not be republished; the others stand.',
     remedy: 'Mend what the failures name, then start again: only what is missing is done.',
   },
   LedgerIncomplete: {
     retryable: false,
+    scope: 'database',
     meaning:
       'The ledger has fewer documents of the run than were planned: the database was put back to an earlier state meanwhile, by a restore or by a failover to a standby that lagged.',
     remedy: 'Start again: the run plans anew and does what is missing.',
   },
   Unexpected: {
     retryable: true,
+    scope: 'document',
     meaning: 'An error that has no name of its own.',
     remedy: 'See the worker log for the same run; if it persists, report it.',
   },
@@ -218,6 +280,10 @@ export function isFailureType(type: unknown): type is FailureType {
 
 export function remedyFor(type: FailureType): string {
   return FAILURES[type].remedy;
+}
+
+export function scopeOf(type: FailureType): FailureKind['scope'] {
+  return FAILURES[type].scope;
 }
 
 export function isRetryable(type: FailureType): boolean {

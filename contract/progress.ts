@@ -1,5 +1,5 @@
 import type { Intervention } from './control';
-import type { DocumentFailure } from './failures';
+import type { DocumentFailure, Failure } from './failures';
 
 /** What can become of one document. */
 export const OUTCOMES = ['published', 'unchanged', 'superseded', 'skipped', 'failed'] as const;
@@ -10,10 +10,11 @@ export type Outcome = (typeof OUTCOMES)[number];
 export type RunOutcome = 'complete' | 'incomplete' | 'failed' | 'cancelled';
 
 export type Phase =
-  | 'checking signer'
   | 'loading machines'
-  | 'asking signer'
+  | 'proving signer'
   | 'publishing'
+  /** Every document is read back once more before the audit says what stands. */
+  | 'sweeping'
   /** `onFailure: 'hold'`: everything else is done, and somebody has to say what to do about the failures. */
   | 'holding'
   | 'writing audit'
@@ -24,22 +25,54 @@ export interface Counts extends Record<Outcome, number> {
   planned: number;
 }
 
+/** How many documents have come how far; each has passed the stages before. A slow bunker is seen to move by them. */
+export interface Stages {
+  /** The event, and with it its id, is fixed in the ledger. */
+  encrypted: number;
+  signed: number;
+  /** Sent to the relays, or found there. */
+  sent: number;
+  /** Read back from a quorum of relays, or superseded there by a newer one. */
+  standing: number;
+}
+
+/** An open document, and what it waits for, in words. */
+export interface WaitingDocument {
+  documentType: string;
+  machineId: string;
+  /** Such as `signature` or the failure of its last try. No secret, no state. */
+  why: string;
+  /** ISO 8601: since when it meets with trouble; absent: it meets with none. */
+  since?: string;
+  /** How often it was tried in vain since then. */
+  tries?: number;
+}
+
 /** Answer of the query `progress`. Counts are documents (one per machine and document type). */
 export interface Progress extends Counts {
   phase: Phase;
-  /** True once a cancellation was asked for: documents in work end, no new one is begun. */
+  /** True once a cancellation was asked for: what is signed is finished, and nothing else is begun. */
   cancelling: boolean;
   /** Who paused the run and why, while it is paused. */
   paused?: Intervention;
   /** Pages on which a person has to approve before the signer answers (NIP-46 `auth_url`). */
   approvals: string[];
-  /** Documents that wait for their turn. */
-  waiting: number;
+  /** Documents without an outcome. */
+  open: number;
+  stages: Stages;
+  /** Open documents that meet with trouble or have to wait, at most 20, as of the last time their page told. */
+  waiting: WaitingDocument[];
   /** Documents that failed for good so far, at most 50; `failed` counts all. */
   failures: DocumentFailure[];
+  /** Why no further page is begun, or what a run that holds has met before its documents. */
+  blocked?: Failure;
   documentTypes: Record<string, Counts>;
 }
 
 export function noCounts(): Counts {
   return { planned: 0, published: 0, unchanged: 0, superseded: 0, skipped: 0, failed: 0 };
+}
+
+export function noStages(): Stages {
+  return { encrypted: 0, signed: 0, sent: 0, standing: 0 };
 }
