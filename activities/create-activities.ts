@@ -1,13 +1,10 @@
 import { Context } from '@temporalio/activity';
 import { ApplicationFailure, type ApplicationFailureOptions, CancelledFailure } from '@temporalio/common';
-import type { Activities, HeartbeatDetails } from '../contract/activities';
-import { APPROVAL_SIGNAL, type ApprovalNotice } from '../contract/control';
+import type { Activities } from '../contract/activities';
 import { ensureError, isRetryable, remedyFor, RepublishError } from '../contract/failures';
 import { ApprovalNotices } from './approval-notices';
-import { askSigner } from './ask-signer';
-import { checkSigner } from './check-signer';
-import { Departures } from './departures';
 import type { ActivityCall, ActivityDependencies } from './dependencies';
+import { Display } from './display';
 import { followRun } from './fleet/follow-run';
 import { loadOperators } from './fleet/load-operators';
 import { persistFleetAudit } from './fleet/persist-fleet-audit';
@@ -15,13 +12,15 @@ import { planFleet } from './fleet/plan-fleet';
 import { recordOperators } from './fleet/record-operators';
 import { speakToRuns } from './fleet/speak-to-runs';
 import { loadMachines } from './load-machines';
-import { nextDocuments } from './next-documents';
-import { noteFailures } from './note-failures';
 import { persistAudit } from './persist-audit';
-import { planAgain } from './plan-again';
-import { republishDocument } from './republish-document';
+import { proveSigner } from './prove-signer';
+import { readLedger } from './read-ledger';
+import { republishDocuments } from './republish-documents';
+import { retryDocuments } from './retry-documents';
+import { settlePage } from './settle-page';
 import { skipDocuments } from './skip-documents';
-import { takeInHand, type WorkInHand, workInHand } from './work-in-hand';
+import { sweep } from './sweep';
+import { takeInHand, workInHand } from './work-in-hand';
 
 /** What the workflow demands of the activities whose bound is not configured. */
 const FIXED_HEARTBEAT_TIMEOUT_MS = 15_000;
@@ -29,7 +28,6 @@ const FIXED_HEARTBEAT_TIMEOUT_MS = 15_000;
 /** The activities of a worker. Each is a function of its dependencies, its input and its call; this adds what Temporal needs. */
 export function createActivities(dependencies: ActivityDependencies): Activities {
   const notices = new ApprovalNotices();
-  const departures = new Departures();
   const asActivity =
     <Input, Result>(
       name: string,
@@ -37,71 +35,45 @@ export function createActivities(dependencies: ActivityDependencies): Activities
     ) =>
     async (input: Input): Promise<Result> => {
       const context = Context.current();
-      // Heartbeats carry the cancellation to us and let the server notice a lost worker.
-      const signal = context.cancellationSignal;
-      // What an earlier attempt has found out, as far as it could tell the server.
-      takeInHand(context, context.info.heartbeatDetails);
       takeInHand(context, input);
-      let waitsAt: string | undefined;
-      const show = (): void => {
-        const { document } = workInHand(context);
-        const details: HeartbeatDetails = {
-          ...(waitsAt === undefined ? {} : { approvalUrl: waitsAt }),
-          ...(document === undefined ? {} : { document }),
-        };
-        context.heartbeat(details);
-      };
+      const display = new Display(context, notices);
+      const { heartbeatTimeoutMs } = dependencies.limits;
       const beat = setInterval(
-        show,
-        Math.min(dependencies.limits.heartbeatTimeoutMs, FIXED_HEARTBEAT_TIMEOUT_MS) / 4,
+        () => display.show(),
+        Math.min(heartbeatTimeoutMs, FIXED_HEARTBEAT_TIMEOUT_MS) / 4,
       );
       const { workflowId = '', runId = '' } = context.info.workflowExecution ?? {};
-      const onApproval = (approvalUrl: string | undefined): void => {
-        const { document } = workInHand(context);
-        const of =
-          document !== undefined && 'machineId' in document
-            ? `${document.documentType}/${document.machineId}`
-            : name;
-        if (waitsAt !== undefined) tellRun(context, notices.closed(runId, of, waitsAt));
-        waitsAt = approvalUrl;
-        show();
-        if (waitsAt !== undefined) tellRun(context, notices.opened(runId, of, waitsAt));
-      };
-      const departure = name === 'republishDocument' ? departures.enter(runId) : undefined;
       try {
-        const result = await work(dependencies, input, {
+        return await work(dependencies, input, {
           workflowId,
-          attempt: context.info.attempt,
-          signal,
-          signerCall: { signal, onApproval },
-          onDocument: (row) => takeInHand(context, row),
+          // Heartbeats carry the cancellation to us and let the server notice a lost worker.
+          signal: context.cancellationSignal,
+          onApproval: (url) => display.onApproval(url),
+          takeInHand: (named) => takeInHand(context, named),
+          show: (details) => display.showAlso(details),
         });
-        await departure?.together(signal);
-        return result;
       } catch (thrown) {
         // A missing right or table is mended by a person; the audit waits for that, since nothing else keeps the outcome.
         const always = name.startsWith('persist');
-        const inHand = workInHand(context);
-        throw asFailure(ensureError(thrown), inHand.document, context.cancellationSignal, always, (error) =>
-          dependencies.onUnexpected(name, error, { workflowId, runId, ...inHand.document }),
+        throw asFailure(ensureError(thrown), context.cancellationSignal, always, (error) =>
+          dependencies.onUnexpected(name, error, { workflowId, runId, ...workInHand(context) }),
         );
       } finally {
-        departure?.left();
         clearInterval(beat);
-        if (waitsAt !== undefined) onApproval(undefined);
+        display.end();
       }
     };
 
   return {
-    checkSigner: asActivity('checkSigner', checkSigner),
     loadMachines: asActivity('loadMachines', loadMachines),
-    nextDocuments: asActivity('nextDocuments', nextDocuments),
-    askSigner: asActivity('askSigner', askSigner),
-    republishDocument: asActivity('republishDocument', republishDocument),
-    persistAudit: asActivity('persistAudit', persistAudit),
-    planAgain: asActivity('planAgain', planAgain),
+    proveSigner: asActivity('proveSigner', proveSigner),
+    republishDocuments: asActivity('republishDocuments', republishDocuments),
+    settlePage: asActivity('settlePage', settlePage),
+    readLedger: asActivity('readLedger', readLedger),
+    retryDocuments: asActivity('retryDocuments', retryDocuments),
     skipDocuments: asActivity('skipDocuments', skipDocuments),
-    noteFailures: asActivity('noteFailures', noteFailures),
+    sweep: asActivity('sweep', sweep),
+    persistAudit: asActivity('persistAudit', persistAudit),
     planFleet: asActivity('planFleet', planFleet),
     loadOperators: asActivity('loadOperators', loadOperators),
     recordOperators: asActivity('recordOperators', recordOperators),
@@ -122,18 +94,6 @@ export function createActivities(dependencies: ActivityDependencies): Activities
   };
 }
 
-/**
- * For the workflow's current details. Only a display: a signal that does not arrive must not hold up the document, and the
- * heartbeat shows the page too.
- */
-function tellRun(context: Context, notice: ApprovalNotice | undefined): void {
-  const execution = context.info.workflowExecution;
-  if (notice === undefined || execution === undefined) return;
-  const tell = async (): Promise<void> =>
-    context.client.workflow.getHandle(execution.workflowId, execution.runId).signal(APPROVAL_SIGNAL, notice);
-  tell().catch(() => undefined);
-}
-
 /** The stack would only ever name this file, and put the host's paths into every history. */
 function withoutStack(options: ApplicationFailureOptions): ApplicationFailure {
   const failure = ApplicationFailure.create(options);
@@ -142,12 +102,11 @@ function withoutStack(options: ApplicationFailureOptions): ApplicationFailure {
 }
 
 /**
- * What Temporal is told. The message is for people and ends with the remedy; `details` holds the bare reason and which
- * document it is, for whoever looks at what is being retried. The original error is not attached: its fields and its stack may hold what must not enter history.
+ * What Temporal is told. The message is for people and ends with the remedy; `details` holds the bare reason, for whoever looks at
+ * what is being retried. The original error is not attached: its fields and its stack may hold what must not enter history.
  */
 function asFailure(
   error: Error,
-  document: WorkInHand['document'],
   signal: AbortSignal,
   alwaysRetry: boolean,
   onUnexpected: (error: Error) => void,
@@ -163,7 +122,7 @@ function asFailure(
       message: `${error.message}. ${remedyFor(error.type)}`,
       nonRetryable: !alwaysRetry && !isRetryable(error.type),
       ...(error.retryAfterMs === undefined ? {} : { nextRetryDelay: error.retryAfterMs }),
-      details: [error.message, ...(document ? [document] : [])],
+      details: [error.message],
     });
   }
   onUnexpected(error);
@@ -171,6 +130,6 @@ function asFailure(
   return withoutStack({
     type: 'Unexpected',
     message: `${reason}. ${remedyFor('Unexpected')}`,
-    details: [reason, ...(document ? [document] : [])],
+    details: [reason],
   });
 }

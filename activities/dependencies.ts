@@ -1,26 +1,24 @@
-import type { DocumentReference, RunLimits } from '../contract/activities';
+import type { HeartbeatDetails, RunLimits } from '../contract/activities';
 import type { Telemetry } from '../contract/telemetry';
 import type { AuditRow } from '../database/audit';
 import type { Database } from '../database/connection';
-import type { AttemptLedger } from '../database/ledger/attempts';
 import type { DocumentType } from '../documents/document-type';
 import type { RelayPublisher } from '../nostr/relays/publisher';
 import type { Keyring } from '../nostr/signers/keyring';
 import type { OperatorSigners } from '../nostr/signers/operator-signers';
-import type { SignerCall } from '../nostr/signers/signer';
+import type { Patience } from '../rules/pacing';
 import type { Source } from '../sources/source';
 import type { Failpoint } from './failpoints';
-import type { ReadState } from './steps/read-state';
+import type { FirstQuestions } from './steps/first-questions';
 
 /** Everything the activities touch; built once by the worker. */
 export interface ActivityDependencies {
+  /** The ledger's. */
   database: Database;
-  ledger: AttemptLedger;
-  /** LNbits' database; `database` is the ledger's. */
+  /** LNbits' database. */
   source: Source;
   /** Who belongs to a fleet of all operators: LNbits says, or who has a signer in the ledger. */
   operatorsFrom: 'source' | 'ledger';
-  readState: ReadState;
   documentTypes: readonly DocumentType[];
   keyring: Keyring;
   /** Says which signer is an operator's now. */
@@ -31,6 +29,10 @@ export interface ActivityDependencies {
   /** Ceiling of a document's plaintext, UTF-8 bytes. */
   maxStateBytes: number;
   limits: RunLimits;
+  patience: Patience;
+  /** Documents of a page that are on their way to the signer or back at a time. */
+  documentsAtOnce: number;
+  firstQuestions: FirstQuestions;
   /** The namespace knows the search attributes of contract/names.ts: a run that sets others would hang. */
   searchAttributes: boolean;
   /** Told of errors that have no name of their own; the message is left out, since it may quote what nobody may see. */
@@ -45,12 +47,12 @@ export interface ActivityDependencies {
 /** What an activity is given beside its input. */
 export interface ActivityCall {
   workflowId: string;
-  /** From 1. */
-  attempt: number;
-  /** Aborts when the workflow cancels the activity or the worker shuts down. */
+  /** Aborts when the workflow cancels the activity or the worker shuts down: end soon, and leave nothing half told. */
   signal: AbortSignal;
-  /** What a signer is given with each question: the signal, and how to show that a person has to approve. */
-  signerCall: SignerCall;
-  /** Tells which document the attempt is about, where only the ledger could. */
-  onDocument(document: DocumentReference & { runId: string }): void;
+  /** Shows that a person has to approve on this page (NIP-46 `auth_url`); undefined: that is over. */
+  onApproval(url: string | undefined): void;
+  /** Notes what the attempt is about, where only the ledger could tell. */
+  takeInHand(named: { documentType: string }): void;
+  /** What the next heartbeats show, asked for with each. */
+  show(details: () => HeartbeatDetails): void;
 }

@@ -1,77 +1,93 @@
-import type { LoadMachinesInput, LoadMachinesResult } from '../contract/activities';
-import { type DocumentFailure, RepublishError } from '../contract/failures';
+import { type LoadMachinesInput, type LoadMachinesResult, pageOf } from '../contract/activities';
+import { RepublishError } from '../contract/failures';
 import {
-  type DocumentRow,
-  documentsOfMachines,
+  failuresOf,
   newestFingerprints,
+  pagesFrom,
   planDocuments,
-} from '../database/ledger/documents';
-import type { PlanRow } from '../database/ledger/interventions';
+  type PlannedDocument,
+} from '../database/ledger/plan';
+import type { RunRow } from '../database/ledger/runs';
 import { dTag } from '../documents/document-type';
 import type { ActivityCall, ActivityDependencies } from './dependencies';
-import { listingOf } from './steps/listing';
 import { isForced } from './steps/force';
-import { planMachines } from './steps/plan-machines';
+import { openedRun, openRun } from './steps/open-run';
+import { type JudgedDocument, planMachines } from './steps/plan-machines';
 
-/** Bad rows that a page names in history; the ledger and the audit have all of them. */
+/** Blocks of machines that one call plans: as many as keep its result, and the time until the next one shows, small. */
+const BLOCKS_PER_CALL = 10;
+/** Bad rows that a call names in history; the ledger and the audit have all of them. */
 const MAX_NAMED_FAILURES = 50;
 
 /**
- * Plans a page of the operator's machines: one row in the ledger for each machine and document type, settled at once
- * where there is nothing to publish (skipped) or nothing publishable (failed). State is read and judged here, and read
- * again at the seal; it never leaves the worker.
+ * Plans the operator's machines, some blocks of them at a time: one row in the ledger for each machine and document type, settled at
+ * once where there is nothing to publish (skipped) or nothing publishable (failed). State is read and judged here, and read again at
+ * the seal; it never leaves the worker. The first call opens the run.
  */
 export async function loadMachines(
   deps: ActivityDependencies,
   input: LoadMachinesInput,
-  { signal }: ActivityCall,
+  { signal, workflowId }: ActivityCall,
 ): Promise<LoadMachinesResult> {
-  const { runId, operatorUserId, operatorPubkey, machineIds, after, limit } = input;
-  if (after === undefined && machineIds !== undefined)
-    await requireMachines(deps, operatorUserId, machineIds);
+  const { runId, request, after } = input;
+  const { operatorUserId, machineIds } = request;
+  if (after === undefined && machineIds !== undefined) await requireMachines(deps, operatorUserId, machineIds);
+  const run = after === undefined ? await openRun(deps, input, workflowId) : await openedRun(deps, runId);
+  const { limits } = deps;
+  const limit = BLOCKS_PER_CALL * limits.documentsPerPage;
+  const machines = await deps.source.machines({ operatorUserId, after: after?.machineId, machineIds, limit });
+  const { documents, states } = await planMachines(deps, run, machines, signal);
 
-  const machines = await deps.source.machines({ operatorUserId, after, machineIds, limit });
-  const { documents, states } = await planMachines(deps, input, machines, signal);
-  await planDocuments(deps.database, { runId, operatorPubkey }, documents);
+  const before = after?.machines ?? 0;
+  const opened = { documentTypes: run.documentTypes, limits, operatorPubkey: run.operatorPubkey };
+  const index = new Map(machines.map(({ id }, position) => [id, before + position]));
+  const planned = documents.map((document) => ({
+    ...document,
+    page: pageOf(opened, index.get(document.machineId) ?? 0, run.documentTypes.indexOf(document.documentType)),
+  }));
+  await planDocuments(deps.database, run, planned);
   deps.failpoint('after-load');
 
-  // The ledger decides, not what was just read: an earlier attempt or execution may have planned and done part of it.
-  const rows = await documentsOfMachines(
-    deps.database,
-    runId,
-    machines.map(({ id }) => id),
-  );
-  const stood = await newestFingerprints(deps.database, operatorPubkey, input.documentTypes, [
-    ...new Set(rows.flatMap(({ atmPubkey }) => atmPubkey ?? [])),
+  // The ledger decides, not what was just read: an earlier attempt may have planned and done part of it.
+  const range = { firstPage: pageOf(opened, before, 0), pages: BLOCKS_PER_CALL * run.documentTypes.length };
+  const fingerprints = new Map([...states].map(([d, { fingerprint }]) => [d, fingerprint]));
+  const [pages, failures, toSign] = await Promise.all([
+    pagesFrom(deps.database, runId, range.firstPage, range.pages),
+    failuresOf(deps.database, runId, { ...range, limit: MAX_NAMED_FAILURES }),
+    countToSign(deps, run, planned, fingerprints),
   ]);
-  const needsSignature = (row: DocumentRow): boolean => {
-    if (row.outcome !== null || row.signature !== null) return false;
-    if (row.atmPubkey === null || isForced(deps, row.documentType, input)) return true;
-    const address = dTag(row.documentType, row.atmPubkey);
-    return stood.get(address) == null || stood.get(address) !== states.get(address)?.fingerprint;
-  };
+  const last = machines.length === limit ? machines.at(-1) : undefined;
+  const loaded = before + machines.length;
   return {
-    ...(input.list === false
-      ? { machines: [], open: countOpen(rows) }
-      : listingOf(input, machines, rows.filter(isOpen))),
-    toSign: rows.filter(needsSignature).length,
-    settled: countSettled(rows),
-    failures: failuresOf(rows).slice(0, MAX_NAMED_FAILURES),
-    ...(machines.length === limit ? { next: machines.at(-1)?.id ?? '' } : {}),
+    opened: { ...opened, ...(deps.searchAttributes ? { searchAttributes: true as const } : {}) },
+    pages,
+    machines: loaded,
+    toSign,
+    failures,
+    ...(last === undefined ? {} : { next: { machineId: last.id, machines: loaded } }),
   };
 }
 
-export function failuresOf(rows: PlanRow[]): DocumentFailure[] {
-  return rows.flatMap(({ documentType, machineId, outcome, failureType, failureMessage }) =>
-    outcome === 'failed' && failureType !== null
-      ? [{ documentType, machineId, type: failureType, message: (failureMessage ?? '').slice(0, 300) }]
-      : [],
-  );
+/** How many of these documents the signer will be asked for, as far as the ledger knows; relays may ask for more. */
+async function countToSign(
+  deps: ActivityDependencies,
+  run: RunRow & { operatorPubkey: string },
+  documents: PlannedDocument[],
+  fingerprints: ReadonlyMap<string, string>,
+): Promise<number> {
+  const keys = [...new Set(documents.flatMap(({ atmPubkey }) => atmPubkey ?? []))];
+  const stood = await newestFingerprints(deps.database, run.operatorPubkey, run.documentTypes, keys);
+  const needsSignature = ({ outcome, documentType, atmPubkey }: JudgedDocument): boolean => {
+    if (outcome !== null || atmPubkey === null) return false;
+    const address = dTag(documentType, atmPubkey);
+    return isForced(deps, documentType, run) || (stood.get(address) ?? null) !== fingerprints.get(address);
+  };
+  return documents.filter(needsSignature).length;
 }
 
 /** @throws RepublishError MachineNotFound, naming those that the operator does not have */
 export async function requireMachines(
-  deps: ActivityDependencies,
+  deps: Pick<ActivityDependencies, 'source'>,
   operatorUserId: string,
   machineIds: string[],
 ): Promise<void> {
@@ -86,24 +102,4 @@ export async function requireMachines(
   const named =
     missing.slice(0, 10).join(', ') + (missing.length > 10 ? ` and ${missing.length - 10} more` : '');
   throw new RepublishError('MachineNotFound', `operator ${operatorUserId} has no machine ${named}`);
-}
-
-function isOpen({ outcome }: DocumentRow): boolean {
-  return outcome === null;
-}
-
-function countOpen(rows: DocumentRow[]): Record<string, number> {
-  const open: Record<string, number> = {};
-  for (const { documentType } of rows.filter(isOpen)) open[documentType] = (open[documentType] ?? 0) + 1;
-  return open;
-}
-
-function countSettled(rows: DocumentRow[]): LoadMachinesResult['settled'] {
-  const settled: LoadMachinesResult['settled'] = {};
-  for (const { documentType, outcome } of rows) {
-    if (outcome === null) continue;
-    const counts = (settled[documentType] ??= {});
-    counts[outcome] = (counts[outcome] ?? 0) + 1;
-  }
-  return settled;
 }

@@ -3,12 +3,13 @@ import { type DocumentFailure, type Failure, remedyFor } from '../contract/failu
 import type { Outcome, RunOutcome } from '../contract/progress';
 import { appendAudit, type AuditRow, auditOfRun } from '../database/audit';
 import {
-  failDocuments,
+  closeRun,
   failUnsettledDocuments,
+  lockRun,
   type OutcomeRow,
   outcomesOfRun,
 } from '../database/ledger/closing';
-import { recordRun } from '../database/ledger/runs';
+import { openRun } from '../database/ledger/runs';
 import type { ActivityCall, ActivityDependencies } from './dependencies';
 
 /** Failures that a workflow result and its failure details have room for; the audit row has all of them. */
@@ -18,13 +19,14 @@ const MAX_REPORTED_MESSAGE = 400;
 const MAX_REPORTED_EVENTS = 25_000;
 
 const MESSAGES = {
-  Interrupted: 'the run was cancelled while the document was in work',
+  Interrupted: 'the run ended while the document was in work',
   NotAttempted: 'the run ended before the document was begun',
 };
 
 /**
  * Closes the run: every document gets an outcome, and one audit row is appended with what the ledger says. In one
- * transaction and keyed by the run, so that a second call returns the first one's row.
+ * transaction and keyed by the run, so that a second call returns the first one's row. From then on the ledger takes nothing for
+ * the run any more.
  */
 export async function persistAudit(
   deps: ActivityDependencies,
@@ -32,12 +34,15 @@ export async function persistAudit(
   _call: ActivityCall,
 ): Promise<PersistAuditResult> {
   const audit = await deps.database.transaction(async (client) => {
-    const { runId, request } = input;
-    const run = { ...input, operatorUserId: request.operatorUserId, reason: request.reason };
-    await recordRun(client, run);
-    await failDocuments(client, runId, input.failures);
-    await failUnsettledDocuments(client, runId, MESSAGES);
-    await appendAudit(client, auditRow(input, await outcomesOfRun(client, runId)));
+    const { runId, request, cause } = input;
+    const { operatorUserId, force = false, resetCounts = false, reason } = request;
+    const { closed } = await openRun(client, { ...input, operatorUserId, force, resetCounts, reason });
+    if (!closed) {
+      await lockRun(client, runId);
+      await failUnsettledDocuments(client, runId, { messages: MESSAGES, ...(cause ? { cause } : {}) });
+      await appendAudit(client, auditRow(input, await outcomesOfRun(client, runId)));
+      await closeRun(client, runId);
+    }
     return auditOfRun(client, runId);
   });
   if (audit === undefined) throw new Error('the audit row was not written');
@@ -45,9 +50,8 @@ export async function persistAudit(
   deps.onRunEnded(audit);
   const events = Object.values(audit.events).reduce((sum, ids) => sum + ids.length, 0);
   const fits = events <= MAX_REPORTED_EVENTS;
-  const reported = fits ? audit.events : mapValues(audit.events, () => []);
   return {
-    ...(input.packed ? { packedEvents: mapValues(reported, packed) } : { events: reported }),
+    packedEvents: mapValues(audit.events, (ids) => (fits ? packed(ids) : '')),
     ...(fits ? {} : { eventsLeftOut: events }),
     ...(input.failure === undefined && audit.failure !== null ? { failure: audit.failure } : {}),
     counts: audit.counts,

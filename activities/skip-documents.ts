@@ -1,20 +1,15 @@
-import type { SkipDocumentsInput, SkipDocumentsResult } from '../contract/activities';
-import { ledgerCounts, skipUnpublished } from '../database/ledger/interventions';
-import { leftBehind } from '../database/ledger/pages';
+import type { ChangedDocuments, SkipDocumentsInput } from '../contract/activities';
+import { skipDocuments as skipInLedger } from '../database/ledger/interventions';
+import { ledgerView } from '../database/ledger/view';
 import type { ActivityCall, ActivityDependencies } from './dependencies';
 
 /** Gives up documents of a run that are not published, because a person said so. */
 export async function skipDocuments(
   deps: ActivityDependencies,
-  { runId, selection, by, reason, behind }: SkipDocumentsInput,
+  { runId, selection, by, reason }: SkipDocumentsInput,
   _call: ActivityCall,
-): Promise<SkipDocumentsResult> {
+): Promise<ChangedDocuments> {
   const message = `given up${by === undefined ? '' : ` by ${by}`}${reason === undefined ? '' : `: ${reason}`}`;
-  const documents = await skipUnpublished(deps.database, runId, selection, message);
-  const left = behind && (await leftBehind(deps.database, runId, behind, {}));
-  return {
-    documents,
-    counts: await ledgerCounts(deps.database, runId),
-    ...(left === undefined ? {} : { behind: left.behind }),
-  };
+  const documents = await skipInLedger(deps.database, runId, selection, message);
+  return { documents, ...(await ledgerView(deps.database, runId)) };
 }

@@ -6,6 +6,9 @@ export const OUTCOMES = ['published', 'unchanged', 'superseded', 'skipped', 'fai
 
 export type Outcome = (typeof OUTCOMES)[number];
 
+/** The document stands, or a newer one of the operator's does. */
+export type GoodOutcome = Extract<Outcome, 'published' | 'unchanged' | 'superseded'>;
+
 /** How a run ended: all documents stand; some do not; it ended before its documents; somebody cancelled it. */
 export type RunOutcome = 'complete' | 'incomplete' | 'failed' | 'cancelled';
 

@@ -10,11 +10,6 @@ export function fingerprintOf(key: Uint8Array, plaintext: string): string {
   return `${hmac(key, '').slice(0, 8)}:${hmac(key, plaintext)}`;
 }
 
-/** Whether two fingerprints say anything about each other. */
-export function areComparable(one: string, other: string): boolean {
-  return one.split(':')[0] === other.split(':')[0];
-}
-
 function hmac(key: Uint8Array, text: string): string {
   return createHmac('sha256', key).update(text, 'utf8').digest('hex');
 }

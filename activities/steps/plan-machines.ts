@@ -1,5 +1,5 @@
 import { type FailureType, RepublishError } from '../../contract/failures';
-import type { PlannedDocument } from '../../database/ledger/documents';
+import type { PlannedDocument } from '../../database/ledger/plan';
 import { dTag, tagsOf } from '../../documents/document-type';
 import type { SerialisedState } from '../../documents/state';
 import { npub, parsePublicKey, publicKeyHex } from '../../nostr/keys';
@@ -13,8 +13,11 @@ import { tooLargeForRelays } from './relay-limits';
 const MAX_MACHINES_PER_READ = 100;
 const MAX_BYTES_PER_READ = 16_000_000;
 
+/** A document as its rows say, before it has a page. */
+export type JudgedDocument = Omit<PlannedDocument, 'page'>;
+
 interface Plan {
-  documents: PlannedDocument[];
+  documents: JudgedDocument[];
   /** What would be published, by d tag. Holds plaintext: it never leaves the process but by `plan --show`. */
   states: Map<string, PlannedState>;
 }
@@ -40,7 +43,7 @@ export async function planMachines(
   requireEachOnce(machines);
   const shared = await sharedAtmPubkeys(deps, operatorUserId, machines);
   const plan: Pick<Plan, 'states'> = { states: new Map() };
-  const documents: PlannedDocument[] = [];
+  const documents: JudgedDocument[] = [];
   const perRead = machinesPerRead(deps.maxStateBytes);
   for (let begin = 0; begin < machines.length; begin += perRead) {
     signal.throwIfAborted();
@@ -144,7 +147,7 @@ async function planDocument(
     state,
   }: { machine: MachineRow; documentType: string; key: MachineKey; state: State },
   noted: Pick<Plan, 'states'>,
-): Promise<PlannedDocument> {
+): Promise<JudgedDocument> {
   const row = {
     documentType,
     machineId: machine.id,
@@ -154,8 +157,8 @@ async function planDocument(
     failureType: null,
     failureMessage: null,
   };
-  const skipped = (why: string): PlannedDocument => ({ ...row, outcome: 'skipped', failureMessage: why });
-  const failed = (failureType: FailureType, failureMessage: string): PlannedDocument => ({
+  const skipped = (why: string): JudgedDocument => ({ ...row, outcome: 'skipped', failureMessage: why });
+  const failed = (failureType: FailureType, failureMessage: string): JudgedDocument => ({
     ...row,
     outcome: 'failed',
     failureType,

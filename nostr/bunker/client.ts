@@ -169,13 +169,14 @@ export class BunkerClient implements Signer {
   }
 
   async #request(method: string, params: string[], call: SignerCall = {}): Promise<string> {
-    await this.#whileApprovalIsOpen(call);
-    call.signal?.throwIfAborted();
+    const turn = call.turn ?? call.signal;
+    await this.#whileApprovalIsOpen(call, turn);
+    turn?.throwIfAborted();
     // Before its turn: the places at the bunker are for the bunker's time, not for ours.
     let prepared = this.#prepare(method, params);
     let answer: Promise<string> | undefined;
     await this.options.limiter.run(async () => {
-      await this.#pacer.take(call.signal);
+      await this.#pacer.take(turn);
       if (performance.now() - prepared.preparedAtMs > MAX_PREPARED_MS)
         prepared = this.#prepare(method, params);
       // A place is given back as soon as a person is asked: other operators may share this bunker.
@@ -186,12 +187,12 @@ export class BunkerClient implements Signer {
           () => free(),
         );
       });
-    }, call.signal);
+    }, turn);
     return answer as unknown as Promise<string>;
   }
 
   /** While a person is asked for one request, the others wait: each would only ask the same person again. */
-  async #whileApprovalIsOpen({ signal, onApproval }: SignerCall): Promise<void> {
+  async #whileApprovalIsOpen({ onApproval }: SignerCall, signal: AbortSignal | undefined): Promise<void> {
     for (;;) {
       const open = [...this.#pending.values()].find(({ approvalUrl }) => approvalUrl !== undefined);
       if (open === undefined) return;

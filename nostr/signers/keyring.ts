@@ -195,6 +195,16 @@ function identityOf(signer: CurrentSigner): string {
   }
 }
 
+/**
+ * What a proof of a signer is kept under: its kind, whom it asks or signs as, and by which key. A signer that is paired anew is
+ * another one; one that has moved to other relays is the same.
+ */
+export function nameOfSigner(signer: CurrentSigner & { pubkey: string }): string {
+  const asked = 'bunkerPubkey' in signer ? signer.bunkerPubkey : signer.pubkey;
+  const key = 'ncryptsec' in signer ? createHash('sha256').update(signer.ncryptsec).digest('hex') : hashOf(signer);
+  return `${signer.kind} ${asked} ${key}`;
+}
+
 /** Tells keys apart without being one: what a map is keyed by stays in memory, and is seen in every heap dump. */
 function hashOf(signer: LnbitsSigner): string {
   const secretKey = signer.secretKey();

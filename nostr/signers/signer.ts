@@ -3,6 +3,8 @@ import type { SignedEvent, UnsignedEvent } from '../events';
 export interface SignerCall {
   /** Gives up waiting; what the bunker does with the request afterwards is ignored. */
   signal?: AbortSignal | undefined;
+  /** Gives up while the request only waits for its turn; once it is sent, `signal` alone counts. Default: `signal`. */
+  turn?: AbortSignal | undefined;
   /**
    * Told the page on which a person has to approve before the bunker answers (NIP-46 `auth_url`), and undefined when that
    * is over. The address is the operator's: show it to nobody else and log it nowhere.

@@ -1,41 +1,50 @@
-import type { CheckSignerInput, CheckSignerResult } from '../contract/activities';
-import { RepublishError } from '../contract/failures';
-import { didYouMean } from '../contract/suggest';
-import { publishedTypes } from '../database/ledger/documents';
-import { recordRun } from '../database/ledger/runs';
-import { parsePublicKey } from '../nostr/keys';
-import type { ActivityCall, ActivityDependencies } from './dependencies';
-import { currentSigner } from './steps/use-signer';
+import type { LoadMachinesInput } from '../../contract/activities';
+import { RepublishError } from '../../contract/failures';
+import { didYouMean } from '../../contract/suggest';
+import { publishedTypes } from '../../database/ledger/documents';
+import { openRun as openInLedger, runOf, type RunRow } from '../../database/ledger/runs';
+import { parsePublicKey } from '../../nostr/keys';
+import type { ActivityDependencies } from '../dependencies';
+import { currentSigner } from './use-signer';
 
 /**
  * Opens the run in the ledger and checks, from what is stored here or in LNbits, that the operator has a signer and that it holds
  * the account's current key. Asks no bunker: a run that finds nothing to sign must not need one.
  */
-export async function checkSigner(
+export async function openRun(
   deps: ActivityDependencies,
-  { runId, request }: CheckSignerInput,
-  { workflowId }: ActivityCall,
-): Promise<CheckSignerResult> {
+  { runId, request }: LoadMachinesInput,
+  workflowId: string,
+): Promise<RunRow & { operatorPubkey: string }> {
+  const { operatorUserId, force = false, resetCounts = false, reason } = request;
   const documentTypes = resolveDocumentTypes(deps, request.documentTypes);
-  const operatorPubkey = await accountPubkey(deps, request.operatorUserId);
+  const operatorPubkey = await accountPubkey(deps, operatorUserId);
   if (request.documentTypes === undefined) await requireTypesOfLedger(deps, operatorPubkey);
-  await recordRun(deps.database, {
-    runId,
-    workflowId,
-    operatorUserId: request.operatorUserId,
-    operatorPubkey,
-    documentTypes,
-    reason: request.reason,
-  });
-
+  const run = { runId, workflowId, operatorUserId, operatorPubkey, documentTypes, force, resetCounts, reason };
+  const opened = await openInLedger(deps.database, run);
   requireExpectedKey(operatorPubkey, request.expectedPubkey);
-  await currentSigner(deps, { operatorUserId: request.operatorUserId, operatorPubkey });
-  return {
-    operatorPubkey,
-    documentTypes,
-    limits: deps.limits,
-    ...(deps.searchAttributes ? { searchAttributes: true as const } : {}),
-  };
+  await currentSigner(deps, { operatorUserId, operatorPubkey });
+  return requireSameAccount(opened, operatorPubkey);
+}
+
+/** A run that was opened before, with the key of that time. @throws RepublishError LedgerIncomplete */
+export async function openedRun(
+  deps: Pick<ActivityDependencies, 'database'>,
+  runId: string,
+): Promise<RunRow & { operatorPubkey: string }> {
+  const run = await runOf(deps.database, runId);
+  if (run === undefined || run.operatorPubkey === null)
+    throw new RepublishError('LedgerIncomplete', `the ledger does not know the run ${runId}`);
+  return { ...run, operatorPubkey: run.operatorPubkey };
+}
+
+/** A run that holds at its beginning may do so for weeks. @throws RepublishError PlanOutdated */
+function requireSameAccount(run: RunRow, operatorPubkey: string): RunRow & { operatorPubkey: string } {
+  if (run.operatorPubkey === operatorPubkey) return { ...run, operatorPubkey };
+  throw new RepublishError(
+    'PlanOutdated',
+    `the account's public key is ${operatorPubkey} now, the run was opened for ${run.operatorPubkey ?? 'none'}`,
+  );
 }
 
 /** @throws RepublishError SignerPubkeyMismatch when the account's key is not the one that the caller expects */

@@ -1,0 +1,244 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { HeartbeatDetails, PageCounts, PageReference } from '../../contract/activities';
+import { ensureError, isRetryable, RepublishError, scopeOf } from '../../contract/failures';
+import { noStages, type WaitingDocument } from '../../contract/progress';
+import type { BegunPage } from '../../database/ledger/page';
+import { noteTrouble, sealReused } from '../../database/ledger/page';
+import { isAuthentic } from '../../nostr/events';
+import type { ActivityCall, ActivityDependencies } from '../dependencies';
+import { isForced } from '../steps/force';
+import { relayIdentity } from '../steps/relay-identity';
+import { type PageDocument, pageDocument, type Trouble } from './document';
+import { place } from './place';
+import { look, type PageFacts, prepare, type Prepared, troubleOf } from './prepare';
+import { Signing } from './signing';
+
+/** A document that is put off (for a date, for another run's seal) comes back so often in one attempt. */
+const MAX_ROUNDS = 5;
+const MAX_SHOWN = 20;
+
+/**
+ * One attempt at a page. Each round looks, reads and judges what has no signature, has it sealed and signed one by one, and sends,
+ * reads back and settles whatever is signed. What goes wrong is each document's own matter, and is written down at the end.
+ */
+export class PageAttempt {
+  readonly documents: PageDocument[];
+  /** A document has come further: a seal, a signature, an outcome. */
+  advanced = false;
+  /** Documents need a signer that this run has not proved. */
+  unproven = false;
+  readonly facts: PageFacts;
+  /** Aborts when no further document is to be begun, and none is to wait for its turn: the time is over, or somebody says so. */
+  readonly #turn = new AbortController();
+  #counts: PageCounts = {};
+
+  constructor(
+    readonly deps: ActivityDependencies,
+    private readonly begun: BegunPage,
+    private readonly reference: PageReference,
+    readonly call: ActivityCall,
+  ) {
+    const { run, documentType } = begun;
+    const operatorPubkey = run.operatorPubkey ?? '';
+    this.documents = begun.documents.map((row) => pageDocument(row, operatorPubkey, documentType));
+    const owner = { operatorUserId: run.operatorUserId, operatorPubkey };
+    this.facts = {
+      runId: reference.runId,
+      ...owner,
+      documentType,
+      force: isForced(deps, documentType, run),
+      identity: relayIdentity(deps, owner, call),
+    };
+  }
+
+  get turn(): AbortSignal {
+    return this.#turn.signal;
+  }
+
+  get signer(): BegunPage['signer'] {
+    return this.begun.signer;
+  }
+
+  /** @param counts of the page as it was before, for what is shown */
+  async run(counts: PageCounts): Promise<void> {
+    this.#counts = counts;
+    this.call.show(() => this.#details());
+    const yieldNow = (): void => this.#turn.abort(YIELD);
+    const timer = setTimeout(yieldNow, this.deps.patience.yieldAfterMs);
+    this.call.signal.addEventListener('abort', yieldNow, { once: true });
+    if (this.call.signal.aborted) yieldNow();
+    try {
+      await this.#rounds();
+    } finally {
+      clearTimeout(timer);
+      this.call.signal.removeEventListener('abort', yieldNow);
+    }
+    await this.#writeTroubles();
+  }
+
+  /** Reads back what is signed, and settles what stands. Nothing is sealed, signed or given up. */
+  async confirmSigned(): Promise<void> {
+    const signed = this.documents.filter(({ signature }) => signature !== null);
+    if (signed.length === 0) return;
+    await look(this.deps, this.facts, signed);
+    await place(this, this.#authentic(signed));
+  }
+
+  async #rounds(): Promise<void> {
+    let documents = this.documents;
+    for (let round = 1; documents.length > 0 && round <= MAX_ROUNDS; round += 1) {
+      const later = await this.#round(documents);
+      if (this.turn.aborted || later.size === 0) return;
+      await sleep(Math.max(0, Math.max(...later.values()) - Date.now()), undefined, {
+        signal: this.turn,
+      }).catch(() => undefined);
+      documents = [...later.keys()];
+    }
+  }
+
+  /** @returns the documents that are to come back, each with the time from which it is worth it */
+  async #round(documents: PageDocument[]): Promise<Map<PageDocument, number>> {
+    const signed = documents.filter((document) => isSigned(document));
+    const later = new Map<PageDocument, number>();
+    if (this.turn.aborted) {
+      // Somebody wants it to end: what is signed is finished, and nothing else is looked at.
+      await look(this.deps, this.facts, signed);
+      await place(this, this.#authentic(signed));
+      return later;
+    }
+    const unsigned = documents.filter((document) => !isSigned(document));
+    const [prepared] = await Promise.all([
+      prepare(this.deps, this.facts, unsigned),
+      signed.length === 0 ? undefined : look(this.deps, this.facts, signed),
+    ]);
+    const toSign: [PageDocument, Prepared & { kind: 'sign' }][] = [];
+    const toReuse: [PageDocument, Prepared & { kind: 'reuse' }][] = [];
+    for (const [document, verdict] of prepared) {
+      if (verdict.kind === 'trouble') this.note(document, verdict.trouble);
+      else if (verdict.kind === 'later') later.set(document, verdict.atMs);
+      else if (verdict.kind === 'reuse') toReuse.push([document, verdict]);
+      else toSign.push([document, verdict]);
+    }
+    await this.#reuse(toReuse, later);
+    const ready = this.#authentic([...signed, ...toReuse.map(([document]) => document)]);
+    // What is signed already does not wait for the signer.
+    const placed = place(this, ready.filter(isSigned));
+    const signing = new Signing(this, later);
+    await signing.run(toSign);
+    const placements = await Promise.all([
+      placed,
+      place(
+        this,
+        toSign.map(([document]) => document).filter((document) => isSigned(document)),
+      ),
+    ]);
+    // Refused for itself: it may be sealed anew, once.
+    for (const document of placements.flat()) later.set(document, Date.now());
+    return later;
+  }
+
+  /** Takes the events of earlier runs, all in one statement. */
+  async #reuse(
+    toReuse: [PageDocument, Prepared & { kind: 'reuse' }][],
+    later: Map<PageDocument, number>,
+  ): Promise<void> {
+    if (toReuse.length === 0) return;
+    const seals = toReuse.map(([{ row }, { event, signature, fingerprint }]) => ({
+      machineId: row.machineId,
+      event,
+      signature,
+      stateFingerprint: fingerprint,
+    }));
+    const standing = await sealReused(this.deps.database, this.facts, seals);
+    for (const [document] of toReuse) {
+      const seal = standing.get(document.row.machineId);
+      // Another run has sealed it at a later date meanwhile.
+      if (seal === undefined) later.set(document, Date.now());
+      else Object.assign(document, seal);
+    }
+    this.advanced ||= standing.size > 0;
+  }
+
+  /** Those whose signature in the ledger is good; relays would refuse the others without a word that helps. */
+  #authentic(documents: PageDocument[]): PageDocument[] {
+    return documents.filter((document) => {
+      const { event, signature } = document;
+      if (event === null || signature === null) return false;
+      if (isAuthentic({ ...event, sig: signature })) return true;
+      const message = 'the signature in the ledger does not fit the sealed event';
+      this.note(document, { type: 'SignerReturnedWrongEvent', message, final: true });
+      return false;
+    });
+  }
+
+  /** A document cannot be brought further in this attempt. */
+  note(document: PageDocument, trouble: Trouble): void {
+    document.trouble = trouble;
+    delete document.waitsFor;
+    this.deps.telemetry?.attemptFailed(this.facts.documentType, trouble.type);
+  }
+
+  /**
+   * The same for whatever was thrown over it.
+   *
+   * @returns whether the signer is at fault
+   */
+  noteThrown(document: PageDocument, thrown: unknown): boolean {
+    delete document.waitsFor;
+    // Given up because somebody wants it to end: no trouble of the document.
+    if (thrown === YIELD || (this.call.signal.aborted && thrown === this.call.signal.reason)) return false;
+    if (thrown instanceof RepublishError) {
+      this.note(document, troubleOf(thrown, (type) => !isRetryable(type)));
+      return scopeOf(thrown.type) === 'signer';
+    }
+    const error = ensureError(thrown);
+    this.deps.onUnexpected('republishDocuments', error, { ...this.reference });
+    this.note(document, { type: 'Unexpected', message: `an unexpected ${error.name}`, final: false });
+    return false;
+  }
+
+  async #writeTroubles(): Promise<void> {
+    const troubled = this.documents.flatMap(({ row, trouble, sent, ended }) =>
+      trouble === undefined || ended
+        ? []
+        : [{ machineId: row.machineId, ...trouble, sent: sent !== undefined }],
+    );
+    if (troubled.length === 0) return;
+    const { documentTimeoutMs } = this.deps.patience;
+    const { holder } = this.begun;
+    await noteTrouble(this.deps.database, { ...this.reference, ...this.facts, holder, documentTimeoutMs }, troubled);
+  }
+
+  #details(): HeartbeatDetails {
+    const stages = noStages();
+    for (const stage of ['encrypted', 'signed', 'sent'] as const) stages[stage] = this.#counts[stage] ?? 0;
+    for (const outcome of ['published', 'unchanged', 'superseded'] as const)
+      stages.standing += this.#counts[outcome] ?? 0;
+    for (const { row, event, signature, sent, ended } of this.documents) {
+      if (event !== null && row.event === null) stages.encrypted += 1;
+      if (signature !== null && row.signature === null) stages.signed += 1;
+      if (sent !== undefined && !row.sent) stages.sent += 1;
+      if (ended) stages.standing += 1;
+    }
+    const { page } = this.reference;
+    const { documentType } = this.facts;
+    return { page: { page, documentType }, stages, waiting: this.#waiting() };
+  }
+
+  #waiting(): WaitingDocument[] {
+    const { documentType } = this.facts;
+    return this.documents
+      .flatMap(({ row, trouble, waitsFor }) => {
+        const why = waitsFor ?? (trouble && `${trouble.type}: ${trouble.message}`);
+        return why === undefined ? [] : [{ documentType, machineId: row.machineId, why: why.slice(0, 300) }];
+      })
+      .slice(0, MAX_SHOWN);
+  }
+}
+
+/** The reason of a turn that is given up. */
+const YIELD = new Error('the page yields');
+
+function isSigned({ signature, replaces, ended }: PageDocument): boolean {
+  return signature !== null && replaces === undefined && !ended;
+}

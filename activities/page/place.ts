@@ -1,0 +1,102 @@
+import type { GoodOutcome } from '../../contract/progress';
+import { type SettledDocument, settleGood } from '../../database/ledger/page';
+import type { SignedEvent } from '../../nostr/events';
+import type { Placement } from '../../nostr/relays/publisher';
+import type { PageAttempt } from './attempt';
+import type { PageDocument, Trouble } from './document';
+
+/** A gateway's relays come back by themselves, in minutes: no need to ask every second. */
+const RETURNS_LATER_MS = 30_000;
+
+/**
+ * Brings signed documents to the relays that do not have them, reads all of them back, and settles those that stand.
+ *
+ * @returns documents whose reused event the relays refuse for itself: they are to be sealed anew
+ */
+export async function place(page: PageAttempt, documents: readonly PageDocument[]): Promise<PageDocument[]> {
+  if (documents.length === 0) return [];
+  const { deps, facts } = page;
+  const { publisher } = deps;
+  const placing = documents.map(async (document) => {
+    const event = signedEvent(document);
+    document.waitsFor = 'relays';
+    document.sent ??= publisher.send(event, { seen: document.seen, identity: facts.identity });
+    return { event, seen: document.seen, sent: await document.sent };
+  });
+  const placements = await publisher.confirm(await Promise.all(placing), facts.identity);
+  const settled: SettledDocument[] = [];
+  const anew: PageDocument[] = [];
+  for (const [index, document] of documents.entries()) {
+    delete document.waitsFor;
+    const placement = placements[index];
+    if (placement === undefined) continue;
+    const good = outcomeOf(placement, document);
+    if (good !== undefined) {
+      settled.push({
+        machineId: document.row.machineId,
+        eventId: signedEvent(document).id,
+        relays: placement.relays,
+        ...good,
+      });
+    } else if (placement.hopeless && document.reused && !document.resealed) {
+      document.replaces = signedEvent(document).id;
+      delete document.sent;
+      anew.push(document);
+    } else page.note(document, troubleWith(placement));
+  }
+  await settle(page, documents, settled);
+  return anew;
+}
+
+function signedEvent({ event, signature }: PageDocument): SignedEvent {
+  return { ...event, sig: signature } as SignedEvent;
+}
+
+function outcomeOf(
+  { newer, holding, required, stoodAlready }: Placement,
+  { reused }: PageDocument,
+): { outcome: GoodOutcome; supersededBy?: string } | undefined {
+  // The operator saved a change meanwhile: theirs stands, an older state must not come back.
+  if (newer !== undefined) return { outcome: 'superseded', supersededBy: newer.id };
+  if (holding < required) return undefined;
+  return { outcome: reused && stoodAlready ? 'unchanged' : 'published' };
+}
+
+async function settle(
+  page: PageAttempt,
+  documents: readonly PageDocument[],
+  settled: SettledDocument[],
+): Promise<void> {
+  if (settled.length === 0) return;
+  const { deps, facts } = page;
+  deps.failpoint('after-quorum');
+  const standing = await settleGood(deps.database, facts, settled);
+  const ended: Partial<Record<GoodOutcome, number>> = {};
+  const byMachine = new Map(documents.map((document) => [document.row.machineId, document]));
+  for (const { machineId, outcome } of settled) {
+    // Otherwise it was closed or given up before, and is counted as that.
+    if (standing.get(machineId) === outcome) ended[outcome] = (ended[outcome] ?? 0) + 1;
+    const document = byMachine.get(machineId);
+    if (document !== undefined) document.ended = true;
+  }
+  page.advanced = true;
+  for (const [outcome, count] of Object.entries(ended))
+    deps.telemetry?.documentsEnded(facts.documentType, outcome as GoodOutcome, count);
+}
+
+export function troubleWith(placement: Placement): Trouble {
+  return {
+    type: placement.hopeless ? 'RelayRefused' : 'RelayQuorumNotReached',
+    message: describePlacement(placement),
+    final: placement.hopeless,
+    retryAfterMs: placement.waitsForReturn ? RETURNS_LATER_MS : undefined,
+    relays: placement.relays,
+  };
+}
+
+export function describePlacement({ relays, holding, required }: Placement): string {
+  const others = Object.entries(relays)
+    .filter(([, standing]) => standing.state !== 'holds')
+    .map(([url, { state, detail }]) => `${url}: ${state}${detail ? ` (${detail})` : ''}`);
+  return `${holding} of the ${required} required relays hold the document; ${others.join('; ')}`;
+}

@@ -1,0 +1,161 @@
+import { RepublishError } from '../../contract/failures';
+import type { SealedEvent } from '../../database/ledger/documents';
+import { newestSeals } from '../../database/ledger/page';
+import type { SignedEvent } from '../../nostr/events';
+import type { RelayIdentity } from '../../nostr/relays/identity';
+import type { Seen } from '../../nostr/relays/publisher';
+import { isOutOfDate, judgeSeal, newestOf } from '../../rules/seal';
+import type { ActivityDependencies } from '../dependencies';
+import { tooFarAheadForRelays } from '../steps/relay-limits';
+import type { PageDocument, Trouble } from './document';
+import { readPage, type ReadDocument } from './read-page';
+
+/** What is to be done with a document that has no signature yet. */
+export type Prepared =
+  | { kind: 'sign'; read: ReadDocument; /** Of an event that is still to be sealed. */ createdAtS: number }
+  | { kind: 'reuse'; event: SealedEvent; signature: string; fingerprint: string }
+  | { kind: 'later'; atMs: number }
+  | { kind: 'trouble'; trouble: Trouble };
+
+export interface PageFacts {
+  runId: string;
+  operatorUserId: string;
+  operatorPubkey: string;
+  documentType: string;
+  /** Sign anew what stands unchanged. */
+  force: boolean;
+  identity: RelayIdentity;
+}
+
+/**
+ * Looks at the relays, then reads, then judges; in that order. A save of the operator's is in LNbits before it is on a relay: what is
+ * read after the relays is at least as new as any event seen there.
+ */
+export async function prepare(
+  deps: ActivityDependencies,
+  facts: PageFacts,
+  documents: readonly PageDocument[],
+): Promise<Map<PageDocument, Prepared>> {
+  await look(deps, facts, documents);
+  const prepared = new Map<PageDocument, Prepared>();
+  const readable: PageDocument[] = [];
+  for (const document of documents) {
+    const unanswered = withoutQuorum(deps, document.seen);
+    if (unanswered === undefined) readable.push(document);
+    else prepared.set(document, { kind: 'trouble', trouble: unanswered });
+  }
+  if (readable.length === 0) return prepared;
+  const machines = readable.map(({ row }) => row);
+  const keys = machines.flatMap(({ atmPubkey }) => atmPubkey ?? []);
+  const [page, earlier] = await Promise.all([
+    readPage(deps, { ...facts, machines }),
+    newestSeals(deps.database, facts, keys, facts.runId),
+  ]);
+  for (const document of readable) {
+    const { machineId, atmPubkey } = document.row;
+    const read: ReadDocument | Trouble = page.documents.get(machineId) ?? {
+      type: 'PlanOutdated',
+      message: page.outdated?.message ?? `machine ${machineId} was not read`,
+      final: true,
+    };
+    prepared.set(
+      document,
+      'plaintext' in read
+        ? await judge(deps, facts, { document, read, earlier: earlier.get(atmPubkey ?? '') })
+        : { kind: 'trouble', trouble: read },
+    );
+  }
+  return prepared;
+}
+
+/** Asks the relays what they have at the addresses, and keeps it beside each document. */
+export async function look(
+  { publisher }: Pick<ActivityDependencies, 'publisher'>,
+  { identity }: Pick<PageFacts, 'identity'>,
+  documents: readonly PageDocument[],
+): Promise<void> {
+  const seen = await publisher.look(
+    documents.map(({ address }) => address),
+    identity,
+  );
+  for (const [index, document] of documents.entries()) document.seen = seen[index] ?? new Map();
+}
+
+/** Nothing is sealed before a quorum has said what stands there: the date depends on it. */
+function withoutQuorum(
+  { publisher }: Pick<ActivityDependencies, 'publisher'>,
+  seen: Seen = new Map(),
+): Trouble | undefined {
+  if (publisher.hasQuorum(seen)) return undefined;
+  const reasons = [...seen].flatMap(([url, sighting]) =>
+    sighting.kind === 'unknown' ? [`${publisher.nameOf(url)}: ${sighting.reason}`] : [],
+  );
+  return {
+    type: 'RelayQuorumNotReached',
+    message: `${seen.size - reasons.length} of the ${publisher.required} required relays say what stands there; ${reasons.join('; ')}`,
+    final: false,
+  };
+}
+
+interface Judged {
+  document: PageDocument;
+  read: ReadDocument;
+  earlier: Parameters<typeof judgeSeal<SealedEvent>>[0]['earlier'];
+}
+
+async function judge(
+  deps: ActivityDependencies,
+  { force }: PageFacts,
+  { document, read, earlier }: Judged,
+): Promise<Prepared> {
+  const replaces = document.replaces !== undefined;
+  if (document.event !== null && !replaces) {
+    if (!isOutOfDate(document.row.stateFingerprint, read.fingerprint))
+      return { kind: 'sign', read, createdAtS: document.event.created_at };
+    const message = 'its state was changed after its event was fixed, and before that was signed';
+    return { kind: 'trouble', trouble: { type: 'StateChanged', message, final: true } };
+  }
+  const verdict = judgeSeal<SealedEvent>({
+    standing: newestOf(eventsIn(document.seen)),
+    earlier,
+    stateFingerprint: read.fingerprint,
+    force: force || replaces,
+    readAtS: Math.floor(read.readAtMs / 1000),
+  });
+  switch (verdict.kind) {
+    case 'reuse':
+      return { ...verdict, fingerprint: read.fingerprint };
+    case 'wait':
+      return { kind: 'later', atMs: verdict.readAgainAtS * 1000 };
+    case 'too far ahead':
+      return tooFarAhead(document, verdict.createdAtS, 'relays refuse dates more than 15 minutes ahead');
+    case 'anew': {
+      const aheadS = verdict.createdAtS - Math.floor(read.readAtMs / 1000);
+      const refused = aheadS > 0 ? await tooFarAheadForRelays(deps, aheadS) : undefined;
+      if (refused !== undefined) return tooFarAhead(document, verdict.createdAtS, refused);
+      return { kind: 'sign', read, createdAtS: verdict.createdAtS };
+    }
+  }
+}
+
+function tooFarAhead({ address }: PageDocument, createdAtS: number, why: string): Prepared {
+  const message = `the document at ${address.d} is dated ${dateOf(createdAtS - 1)}; ${why}`;
+  return { kind: 'trouble', trouble: { type: 'NewerDocumentExists', message, final: true } };
+}
+
+function eventsIn(seen: Seen = new Map()): SignedEvent[] {
+  return [...seen.values()].flatMap((sighting) => (sighting.kind === 'event' ? [sighting.event] : []));
+}
+
+/** ISO 8601; a date that no calendar holds is given in seconds. */
+export function dateOf(seconds: number): string {
+  const date = new Date(seconds * 1000);
+  return Number.isNaN(date.getTime()) ? `${seconds} s after 1970` : date.toISOString();
+}
+
+/** What a failure comes to for one document. @throws what is no RepublishError */
+export function troubleOf(thrown: unknown, isFinal: (type: RepublishError['type']) => boolean): Trouble {
+  if (!(thrown instanceof RepublishError)) throw thrown;
+  const { type, message, retryAfterMs } = thrown;
+  return { type, message, final: isFinal(type), retryAfterMs };
+}

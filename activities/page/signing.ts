@@ -1,0 +1,200 @@
+import { RepublishError, scopeOf } from '../../contract/failures';
+import { sealDocument, keepSignature } from '../../database/ledger/page';
+import type { DocumentKey, SealedEvent } from '../../database/ledger/documents';
+import { isProved } from '../../database/ledger/proofs';
+import { DOCUMENT_KIND } from '../../documents/document-type';
+import { eventId } from '../../nostr/events';
+import { type CurrentSigner, nameOfSigner } from '../../nostr/signers/keyring';
+import type { Signer, SignerCall } from '../../nostr/signers/signer';
+import type { QuestionsOfRun } from '../steps/first-questions';
+import type { PageAttempt } from './attempt';
+import type { PageDocument } from './document';
+import { prepare, type Prepared } from './prepare';
+import type { ReadDocument } from './read-page';
+
+type ToSign = Prepared & { kind: 'sign' };
+
+/** States may change so often while the signer encrypts. */
+const MAX_ENCRYPTIONS = 5;
+
+/**
+ * Has documents sealed and signed, some side by side, each step a fact in the ledger before the next: the event id is known before
+ * the signer is asked for a signature, and what is signed is what the ledger holds.
+ */
+export class Signing {
+  #signer: CurrentSigner | undefined;
+  #answered = false;
+  #trouble: RepublishError | undefined;
+
+  constructor(
+    private readonly page: PageAttempt,
+    /** Where documents go that have to be looked at once more. */
+    private readonly later: Map<PageDocument, number>,
+  ) {}
+
+  async run(toSign: [PageDocument, ToSign][]): Promise<void> {
+    if (toSign.length === 0 || !(await this.#haveSigner(toSign))) return;
+    const { deps, facts } = this.page;
+    const first = deps.firstQuestions.enter(facts.runId);
+    const queue = toSign.values();
+    const lane = async (): Promise<void> => {
+      for (const [document, prepared] of queue) if (!(await this.#one(document, prepared, first))) return;
+    };
+    try {
+      await Promise.all(Array.from({ length: Math.min(deps.documentsAtOnce, toSign.length) }, lane));
+    } finally {
+      first.leave();
+    }
+    this.#shareTrouble(toSign);
+  }
+
+  /** An unproven signer is asked for nothing; the signer's own absence is the trouble of all. */
+  async #haveSigner(toSign: [PageDocument, ToSign][]): Promise<boolean> {
+    const { deps, facts, signer } = this.page;
+    try {
+      const current = await deps.operatorSigners.current(facts, signer);
+      if (!(await isProved(deps.database, facts.runId, nameOfSigner(current)))) {
+        this.page.unproven = true;
+        return false;
+      }
+      this.#signer = current;
+      return true;
+    } catch (thrown) {
+      for (const [document] of toSign) this.page.noteThrown(document, thrown);
+      return false;
+    }
+  }
+
+  /** @returns whether the next document may be begun */
+  async #one(document: PageDocument, prepared: ToSign, first: QuestionsOfRun): Promise<boolean> {
+    const { page } = this;
+    if (this.#trouble !== undefined && !this.#answered) return false;
+    if (page.turn.aborted || !(await first.begin(page.turn))) return false;
+    let answer: 'answered' | 'trouble' | 'nothing' = 'nothing';
+    try {
+      if (await this.#sealAndSign(document, prepared)) answer = 'answered';
+    } catch (thrown) {
+      if (page.noteThrown(document, thrown) && thrown instanceof RepublishError) {
+        answer = 'trouble';
+        // A final word is about this document, as far as is known; what passes is the signer's, and met by all.
+        if (document.trouble?.final !== true) this.#trouble = thrown;
+      }
+    } finally {
+      delete document.waitsFor;
+      first.done(answer);
+    }
+    if (answer === 'answered') this.#answered = true;
+    return true;
+  }
+
+  /** A signer that answered nobody would not have answered the others either: they have had their try. */
+  #shareTrouble(toSign: [PageDocument, ToSign][]): void {
+    const trouble = this.#trouble;
+    if (trouble === undefined || this.#answered || scopeOf(trouble.type) !== 'signer') return;
+    for (const [document] of toSign)
+      if (document.signature === null && document.trouble === undefined) this.page.noteThrown(document, trouble);
+  }
+
+  /** @returns whether the document is signed; if not, another attempt or round has it */
+  async #sealAndSign(document: PageDocument, prepared: ToSign): Promise<boolean> {
+    const { deps } = this.page;
+    const event = await this.#sealed(document, prepared);
+    if (event === undefined) return false;
+    // Signed by another attempt meanwhile, or taken from an earlier run.
+    if (document.signature !== null) return true;
+    document.waitsFor = 'signature';
+    const { sig } = await this.#ask((signer, call) => signer.signEvent(event, call));
+    deps.failpoint('after-sign');
+    const kept = await keepSignature(deps.database, this.#keyOf(document), event.id, sig);
+    // Another attempt has brought it to its end, or the run was closed: the ledger says how it stands.
+    if (kept === undefined || kept.signature === null || kept.outcome !== null) {
+      document.ended = true;
+      return true;
+    }
+    document.signature = kept.signature;
+    this.page.advanced = true;
+    this.#send(document, event, kept.signature);
+    return true;
+  }
+
+  #send(document: PageDocument, event: SealedEvent, sig: string): void {
+    const { deps, facts } = this.page;
+    document.waitsFor = 'relays';
+    document.sent = deps.publisher.send({ ...event, sig }, { seen: document.seen, identity: facts.identity });
+  }
+
+  /** The event that the ledger holds, sealed now if it has none; undefined where it has to be looked at once more. */
+  async #sealed(document: PageDocument, { read: first, createdAtS: date }: ToSign): Promise<SealedEvent | undefined> {
+    const { deps, facts } = this.page;
+    if (document.event !== null && document.replaces === undefined) return document.event;
+    let read = first;
+    let createdAtS = date;
+    for (let encryption = 1; encryption <= MAX_ENCRYPTIONS; encryption += 1) {
+      document.waitsFor = 'encryption';
+      const { plaintext, fingerprint } = read;
+      const atmPubkey = document.row.atmPubkey ?? '';
+      const content = await this.#ask((signer, call) => signer.nip44Encrypt(atmPubkey, plaintext, call));
+      deps.failpoint('after-encrypt');
+      if (Date.now() - read.readAtMs > deps.patience.freshMs) {
+        const again = await this.#readAgain(document);
+        if (again === undefined) return undefined;
+        ({ read, createdAtS } = again);
+        if (read.fingerprint !== fingerprint) continue;
+      }
+      const unsigned = { pubkey: facts.operatorPubkey, kind: DOCUMENT_KIND, created_at: createdAtS, tags: read.tags, content };
+      return this.#seal(document, { id: eventId(unsigned), ...unsigned }, read);
+    }
+    this.later.set(document, Date.now());
+    return undefined;
+  }
+
+  /** What was read long ago is no ground for a date. */
+  async #readAgain(document: PageDocument): Promise<ToSign | undefined> {
+    const { deps, facts } = this.page;
+    const again = (await prepare(deps, facts, [document])).get(document);
+    if (again?.kind === 'sign') return again;
+    if (again?.kind === 'trouble') this.page.note(document, again.trouble);
+    else this.later.set(document, again?.kind === 'later' ? again.atMs : Date.now());
+    return undefined;
+  }
+
+  async #seal(document: PageDocument, event: SealedEvent, { fingerprint }: ReadDocument): Promise<SealedEvent | undefined> {
+    const { deps } = this.page;
+    const { replaces } = document;
+    const seal = {
+      event,
+      stateFingerprint: fingerprint,
+      signature: null,
+      ...(replaces === undefined ? {} : { replaces }),
+    };
+    const standing = await sealDocument(deps.database, this.#keyOf(document), seal);
+    // Another run has sealed the address at a later date meanwhile: ours must not be dated before it.
+    if (standing === undefined) {
+      this.later.set(document, Date.now());
+      return undefined;
+    }
+    deps.failpoint('after-seal');
+    this.page.advanced = true;
+    delete document.replaces;
+    Object.assign(document, {
+      event: standing.event,
+      signature: standing.signature,
+      reused: standing.reused,
+      resealed: document.resealed || replaces !== undefined,
+    });
+    if (standing.outcome === null) return standing.event;
+    document.ended = true;
+    return undefined;
+  }
+
+  #keyOf({ row }: PageDocument): DocumentKey {
+    const { runId, documentType } = this.page.facts;
+    return { runId, documentType, machineId: row.machineId };
+  }
+
+  #ask<T>(question: (signer: Signer, call: SignerCall) => Promise<T>): Promise<T> {
+    const { deps, call, turn } = this.page;
+    const { signal, onApproval } = call;
+    return deps.keyring.use(this.#signer as CurrentSigner, (signer) => question(signer, { signal, turn, onApproval }));
+  }
+}

@@ -1,0 +1,72 @@
+import type { PageReference, PageResult } from '../contract/activities';
+import { RepublishError } from '../contract/failures';
+import { beginPage, pageState } from '../database/ledger/page';
+import { endOfPage, sharedCause } from '../rules/page-end';
+import { pauseMs } from '../rules/pacing';
+import type { ActivityCall, ActivityDependencies } from './dependencies';
+import { PageAttempt } from './page/attempt';
+
+/**
+ * Brings the open documents of a page to their outcomes: look, read, judge, seal, sign, send, confirm, settle. Each step is a fact of
+ * the ledger before the next begins, so that every attempt ends in the same events, whatever happened to the one before.
+ *
+ * After a while it begins nothing more and returns how the page stands, to be given out again. It throws only where nothing but
+ * passing trouble is left, and a pause may help. A cancellation means: end now; what is signed is finished.
+ *
+ * @throws RepublishError of the documents' trouble, with the pause after which another attempt may go better
+ */
+export async function republishDocuments(
+  deps: ActivityDependencies,
+  reference: PageReference,
+  call: ActivityCall,
+): Promise<PageResult> {
+  const begun = await beginPage(deps.database, reference);
+  if (begun === undefined) throw notInLedger(reference);
+  call.takeInHand(begun);
+  const attempt = new PageAttempt(deps, begun, reference, call);
+  if (begun.documents.length > 0 && !begun.run.closed)
+    await attempt.run((await pageState(deps.database, reference)).counts);
+  return resultOf(deps, reference, attempt, call);
+}
+
+export async function resultOf(
+  deps: ActivityDependencies,
+  reference: PageReference,
+  { documents, advanced, unproven }: PageAttempt,
+  { signal }: Pick<ActivityCall, 'signal'>,
+): Promise<PageResult> {
+  const { counts, failures, waiting, leastTries } = await pageState(deps.database, reference);
+  const troubles = documents.flatMap(({ trouble, ended }) => (trouble && !ended ? [trouble] : []));
+  const end = {
+    begun: documents.length,
+    open: counts.open ?? 0,
+    advanced,
+    untried: documents.filter(({ trouble, ended }) => !trouble && !ended).length,
+    failures: troubles,
+  };
+  const [first] = troubles;
+  if (first !== undefined && endOfPage(end) === 'again' && !signal.aborted) {
+    const estimates = troubles.flatMap(({ retryAfterMs }) => retryAfterMs ?? []);
+    const estimateMs = estimates.length === troubles.length ? Math.min(...estimates) : undefined;
+    throw new RepublishError(
+      first.type,
+      troubles.length === 1 ? first.message : `${troubles.length} documents, the first: ${first.message}`,
+      pauseMs(deps.patience, leastTries, estimateMs),
+    );
+  }
+  const cause = sharedCause(end);
+  return {
+    counts,
+    ...(failures.length === 0 ? {} : { failures }),
+    ...(waiting.length === 0 ? {} : { waiting }),
+    ...(unproven ? { unproven } : {}),
+    ...(cause === undefined ? {} : { cause: { type: cause.type, message: cause.message } }),
+  };
+}
+
+function notInLedger({ runId, page }: PageReference): RepublishError {
+  return new RepublishError(
+    'LedgerIncomplete',
+    `the ledger has no page ${page} of the run ${runId}: it was put back to an earlier state`,
+  );
+}

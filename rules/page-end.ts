@@ -1,0 +1,35 @@
+import { type Failure, scopeOf } from '../contract/failures';
+
+/** What an attempt at a page has come to. */
+export interface PageEnd {
+  /** Documents that were open when it began. */
+  begun: number;
+  /** Documents that are open now. */
+  open: number;
+  /** Whether any document has come further: a seal, a signature, an outcome. */
+  advanced: boolean;
+  /** Open documents that were not tried: their turn did not come, or their signer is not proved. */
+  untried: number;
+  /** Final failures of this attempt. */
+  failures: readonly Failure[];
+}
+
+/** `again`: nothing but passing trouble is left, and a pause may help. `return`: the page tells how it stands. */
+export function endOfPage({ open, advanced, untried }: PageEnd): 'again' | 'return' {
+  return open > 0 && !advanced && untried === 0 ? 'again' : 'return';
+}
+
+/**
+ * The one reason for which every document of the page has failed, if others will fail for it too: the signer, the relays or a
+ * database. Undefined where only documents are at fault, or one has ended well.
+ */
+export function sharedCause({ begun, open, failures }: PageEnd): Failure | undefined {
+  const [first] = failures;
+  if (first === undefined || open > 0 || failures.length < begun) return undefined;
+  const isShared = failures.every(
+    ({ type }) => scopeOf(type) === scopeOf(first.type) && SHARED.has(scopeOf(type)),
+  );
+  return isShared ? first : undefined;
+}
+
+const SHARED: ReadonlySet<string> = new Set(['signer', 'relay', 'database']);

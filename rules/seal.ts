@@ -1,0 +1,107 @@
+/** An event as far as its place in an address goes (NIP-01): the highest `created_at` stands, of equal ones the lowest id. */
+export interface Dated {
+  id: string;
+  /** Seconds. */
+  created_at: number;
+}
+
+/** The newest seal of an address by any other run, signed or not: an unsigned one may have become an event at the bunker. */
+export interface EarlierRun<Event extends Dated> {
+  event: Event | null;
+  signature: string | null;
+  stateFingerprint: string | null;
+}
+
+/** What is known of an address before its document is sealed. */
+export interface KnownOfAddress<Event extends Dated> {
+  /** The newest event that any relay has there, as far as they were asked. */
+  standing: Dated | undefined;
+  earlier: EarlierRun<Event> | undefined;
+  /** Of the state as it was read. */
+  stateFingerprint: string;
+  /** Sign anew even where it stands unchanged. */
+  force: boolean;
+  /** When the state was read: a save after that moment has to be the newer one. */
+  readAtS: number;
+}
+
+export type SealVerdict<Event extends Dated> =
+  /** An earlier run has signed this very state, and nothing newer stands there. */
+  | { kind: 'reuse'; event: Event; signature: string }
+  | { kind: 'anew'; createdAtS: number; because: Because }
+  /** It would have to be dated a little ahead of the state it was made from: look and read again at that time. */
+  | { kind: 'wait'; readAgainAtS: number; because: Because }
+  /** Relays refuse dates so far ahead. */
+  | { kind: 'too far ahead'; createdAtS: number };
+
+export type Because = 'first' | 'unsigned' | 'changed' | 'other key' | 'newer stands' | 'forced';
+
+/** Relays refuse events that are dated further ahead than this (strfry's default). */
+const MAX_AHEAD_S = 900;
+/** What stands a little ahead is waited for: dated behind it, the document would outlive a save of the next seconds. */
+const WORTH_WAITING_S = 10;
+
+/**
+ * Whether a document has to be signed anew, and of which date it must be then to stand. The plan of a run, `republish plan` and the
+ * seal itself decide by this alone.
+ */
+export function judgeSeal<Event extends Dated>(known: KnownOfAddress<Event>): SealVerdict<Event> {
+  const { standing, earlier, readAtS } = known;
+  const because = reasonToSign(known);
+  if (because === undefined) {
+    const { event, signature } = earlier as { event: Event; signature: string };
+    return { kind: 'reuse', event, signature };
+  }
+  // A second back: a save in this very second is then the newer one, and not a matter of the lowest id.
+  const usualS = readAtS - 1;
+  const createdAtS = Math.max(
+    usualS,
+    (standing?.created_at ?? 0) + 1,
+    (earlier?.event?.created_at ?? 0) + 1,
+  );
+  const aheadS = createdAtS - usualS;
+  if (aheadS > MAX_AHEAD_S) return { kind: 'too far ahead', createdAtS };
+  if (aheadS > 0 && aheadS < WORTH_WAITING_S)
+    return { kind: 'wait', readAgainAtS: createdAtS + 1, because };
+  return { kind: 'anew', createdAtS, because };
+}
+
+/** Why a document needs a signature; undefined where the event of an earlier run will do. */
+export function reasonToSign<Event extends Dated>({
+  standing,
+  earlier,
+  stateFingerprint,
+  force,
+}: Omit<KnownOfAddress<Event>, 'readAtS'>): Because | undefined {
+  if (earlier?.event == null) return 'first';
+  if (standing !== undefined && isNewer(standing, earlier.event)) return 'newer stands';
+  if (earlier.stateFingerprint !== stateFingerprint)
+    return areComparable(earlier.stateFingerprint ?? '', stateFingerprint) ? 'changed' : 'other key';
+  if (earlier.signature === null) return 'unsigned';
+  return force ? 'forced' : undefined;
+}
+
+/** Whether a sealed, unsigned event is still what the state says. Of another secrets key nothing can be said, and it is signed. */
+export function isOutOfDate(sealedFingerprint: string | null, stateFingerprint: string): boolean {
+  return (
+    sealedFingerprint !== null &&
+    areComparable(sealedFingerprint, stateFingerprint) &&
+    sealedFingerprint !== stateFingerprint
+  );
+}
+
+/** Whether two fingerprints (`<8 hex of the key>:<64 hex>`) say anything about each other. */
+export function areComparable(one: string, other: string): boolean {
+  return one.split(':')[0] === other.split(':')[0];
+}
+
+export function isNewer(event: Dated, than: Dated): boolean {
+  return event.created_at !== than.created_at ? event.created_at > than.created_at : event.id < than.id;
+}
+
+/** The newest of some events; undefined of none. */
+export function newestOf<Event extends Dated>(events: Iterable<Event>): Event | undefined {
+  let newest: Event | undefined;
+  for (const event of events) if (newest === undefined || isNewer(event, newest)) newest = event;
+  return newest;
+}
