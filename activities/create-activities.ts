@@ -19,7 +19,7 @@ import { republishDocuments } from './republish-documents';
 import { retryDocuments } from './retry-documents';
 import { settlePage } from './settle-page';
 import { skipDocuments } from './skip-documents';
-import { sweep } from './sweep';
+import { sweep } from './sweep/sweep';
 import { takeInHand, workInHand } from './work-in-hand';
 
 /** What the workflow demands of the activities whose bound is not configured. */
@@ -48,7 +48,7 @@ export function createActivities(dependencies: ActivityDependencies): Activities
           workflowId,
           // Heartbeats carry the cancellation to us and let the server notice a lost worker.
           signal: context.cancellationSignal,
-          onApproval: (url) => display.onApproval(url),
+          approvalListener: () => display.approvalListener(),
           takeInHand: (named) => takeInHand(context, named),
           show: (details) => display.showAlso(details),
         });

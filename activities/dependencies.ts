@@ -49,8 +49,8 @@ export interface ActivityCall {
   workflowId: string;
   /** Aborts when the workflow cancels the activity or the worker shuts down: end soon, and leave nothing half told. */
   signal: AbortSignal;
-  /** Shows that a person has to approve on this page (NIP-46 `auth_url`); undefined: that is over. */
-  onApproval(url: string | undefined): void;
+  /** One for each question to a signer: told the page on which a person has to approve (NIP-46 `auth_url`), and undefined when that is over. */
+  approvalListener(): (url: string | undefined) => void;
   /** Notes what the attempt is about, where only the ledger could tell. */
   takeInHand(named: { documentType: string }): void;
   /** What the next heartbeats show, asked for with each. */

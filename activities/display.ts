@@ -6,8 +6,8 @@ import type { ApprovalNotices } from './approval-notices';
 /** What an activity shows of itself while it goes on: with each heartbeat, and to its run where a person has to approve. */
 export class Display {
   #details: () => HeartbeatDetails = () => ({});
-  /** Pages that are shown, with how many questions of this activity wait for each. */
-  #approvals: string | undefined;
+  /** Pages on which a person has to approve, with how many questions of this activity wait for each. */
+  #approvals = new Map<string, number>();
 
   constructor(
     private readonly context: Context,
@@ -15,7 +15,7 @@ export class Display {
   ) {}
 
   show(): void {
-    const approvals = this.#approvals === undefined ? {} : { approvals: [this.#approvals] };
+    const approvals = this.#approvals.size === 0 ? {} : { approvals: [...this.#approvals.keys()] };
     const details: HeartbeatDetails = { ...this.#details(), ...approvals };
     this.context.heartbeat(details);
   }
@@ -24,17 +24,38 @@ export class Display {
     this.#details = details;
   }
 
-  onApproval(url: string | undefined): void {
-    if (url === this.#approvals) return;
-    if (this.#approvals !== undefined) this.#tellRun(this.notices.closed(this.#runId, this.#of, this.#approvals));
-    this.#approvals = url;
-    this.show();
-    if (url !== undefined) this.#tellRun(this.notices.opened(this.#runId, this.#of, url));
+  /** For one question: told the page that it waits for, and undefined when that is over. */
+  approvalListener(): (url: string | undefined) => void {
+    let waitsAt: string | undefined;
+    return (url) => {
+      if (waitsAt !== undefined) this.#closed(waitsAt);
+      waitsAt = url;
+      if (url !== undefined) this.#opened(url);
+    };
   }
 
   end(): void {
     this.#details = () => ({});
-    if (this.#approvals !== undefined) this.onApproval(undefined);
+    for (const url of [...this.#approvals.keys()]) {
+      this.#approvals.delete(url);
+      this.#tellRun(this.notices.closed(this.#runId, this.#of, url));
+    }
+  }
+
+  #opened(url: string): void {
+    const before = this.#approvals.get(url) ?? 0;
+    this.#approvals.set(url, before + 1);
+    if (before > 0) return;
+    this.show();
+    this.#tellRun(this.notices.opened(this.#runId, this.#of, url));
+  }
+
+  #closed(url: string): void {
+    const left = (this.#approvals.get(url) ?? 0) - 1;
+    if (left > 0) return void this.#approvals.set(url, left);
+    if (!this.#approvals.delete(url)) return;
+    this.show();
+    this.#tellRun(this.notices.closed(this.#runId, this.#of, url));
   }
 
   get #runId(): string {

@@ -13,10 +13,11 @@ import { currentSigner } from './steps/use-signer';
 export async function proveSigner(
   deps: ActivityDependencies,
   { runId }: RunReference,
-  { signal, onApproval }: ActivityCall,
+  { signal, approvalListener }: ActivityCall,
 ): Promise<void> {
   const { operatorUserId, operatorPubkey } = await openedRun(deps, runId);
   const signer = await currentSigner(deps, { operatorUserId, operatorPubkey });
-  await deps.keyring.use(signer, (open) => prove(open, operatorPubkey, { signal, onApproval }));
+  const call = { signal, onApproval: approvalListener() };
+  await deps.keyring.use(signer, (open) => prove(open, operatorPubkey, call));
   await keepProof(deps.database, runId, nameOfSigner(signer));
 }

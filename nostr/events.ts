@@ -38,12 +38,20 @@ export function isAuthentic(event: SignedEvent): boolean {
   } catch {
     return false;
   }
-  const key = `${event.id} ${event.pubkey} ${event.sig}`;
-  if (authentic.has(key)) return true;
+  if (authentic.has(keyOf(event))) return true;
   if (!isSigned(event)) return false;
-  if (authentic.size >= MAX_REMEMBERED) authentic.delete(authentic.values().next().value ?? '');
-  authentic.add(key);
+  trust(event);
   return true;
+}
+
+/** Takes an event for authentic whose signature was checked before, such as one of the ledger, and saves checking it again. */
+export function trust(event: SignedEvent): void {
+  if (authentic.size >= MAX_REMEMBERED) authentic.delete(authentic.values().next().value ?? '');
+  authentic.add(keyOf(event));
+}
+
+function keyOf({ id, pubkey, sig }: SignedEvent): string {
+  return `${id} ${pubkey} ${sig}`;
 }
 
 /** Address of a replaceable document (NIP-01): relays keep one event for each. */

@@ -194,7 +194,7 @@ export class Signing {
 
   #ask<T>(question: (signer: Signer, call: SignerCall) => Promise<T>): Promise<T> {
     const { deps, call, turn } = this.page;
-    const { signal, onApproval } = call;
-    return deps.keyring.use(this.#signer as CurrentSigner, (signer) => question(signer, { signal, turn, onApproval }));
+    const asking = { signal: call.signal, turn, onApproval: call.approvalListener() };
+    return deps.keyring.use(this.#signer as CurrentSigner, (signer) => question(signer, asking));
   }
 }

@@ -10,13 +10,13 @@ import { currentSigner } from './use-signer';
 export function relayIdentity(
   deps: ActivityDependencies,
   { operatorUserId, operatorPubkey }: Owner,
-  { onApproval }: Pick<ActivityCall, 'onApproval'>,
+  { approvalListener }: Pick<ActivityCall, 'approvalListener'>,
 ): RelayIdentity {
   return {
     pubkey: operatorPubkey,
     sign: async (event) =>
       deps.keyring.use(await currentSigner(deps, { operatorUserId, operatorPubkey }), (signer) =>
-        signer.signEvent(event, { onApproval }),
+        signer.signEvent(event, { onApproval: approvalListener() }),
       ),
   };
 }

@@ -1,0 +1,233 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { RelayStanding } from '../../contract/relay-standing';
+import { noteStandingSkipped, settleSwept, type SettledInSweep, type SweptDocument } from '../../database/ledger/sweep';
+import type { RunRow } from '../../database/ledger/runs';
+import { DOCUMENT_KIND, dTag } from '../../documents/document-type';
+import { type SignedEvent, trust } from '../../nostr/events';
+import type { RelayIdentity } from '../../nostr/relays/identity';
+import type { Seen, SendReply } from '../../nostr/relays/publisher';
+import { isOutOfDate } from '../../rules/seal';
+import { type SweptVerdict, sweptVerdict } from '../../rules/sweep';
+import type { ActivityDependencies } from '../dependencies';
+import { readPage } from '../page/read-page';
+
+/** A save is in LNbits a moment before it is on a relay. */
+const SAVE_REACHES_RELAYS_MS = 2_000;
+
+export interface Sweeping {
+  run: RunRow & { operatorPubkey: string };
+  /** Number of this sweep: the ledger takes failures from the newest alone. */
+  holder: number;
+  identity: RelayIdentity;
+}
+
+interface Looked {
+  document: SweptDocument;
+  event: SignedEvent;
+  seen: Seen;
+  verdict: SweptVerdict;
+}
+
+/** Looks at documents, sends what is missing, and writes down what has become of them. */
+export class Broom {
+  /** Documents that were sent, and that a relay has not refused. */
+  sent = 0;
+  /** Documents of which too few relays have said anything. */
+  unanswered: SweptDocument[] = [];
+
+  constructor(
+    private readonly deps: ActivityDependencies,
+    private readonly sweeping: Sweeping,
+  ) {}
+
+  /** `decide`: nothing is sent any more. `give up`: what no relay says anything of has failed. */
+  async sweep(
+    documents: SweptDocument[],
+    purpose: 'send what is missing' | 'decide' | 'give up',
+  ): Promise<void> {
+    const looked = await this.#look(documents);
+    if (purpose === 'send what is missing') {
+      const sent = await this.#send(looked);
+      this.sent += sent;
+      // They will be looked at once more, as all others will.
+      if (sent > 0) return;
+    }
+    await this.#decide(looked, purpose === 'give up');
+  }
+
+  async #look(documents: SweptDocument[]): Promise<Looked[]> {
+    const { publisher } = this.deps;
+    const events = documents.map(({ event, signature }): SignedEvent => ({ ...event, sig: signature }));
+    // Their signatures were checked when they came from the signer.
+    for (const event of events) trust(event);
+    const addresses = documents.map(({ documentType, atmPubkey, event }) => ({
+      kind: DOCUMENT_KIND,
+      pubkey: event.pubkey,
+      d: dTag(documentType, atmPubkey),
+    }));
+    const seen = await publisher.look(addresses, this.sweeping.identity);
+    return documents.flatMap((document, index) => {
+      const event = events[index];
+      const sightings = seen[index];
+      if (event === undefined || sightings === undefined) return [];
+      const verdict = sweptVerdict(event, [...sightings.values()], publisher.required);
+      return [{ document, event, seen: sightings, verdict }];
+    });
+  }
+
+  /** @returns how many were sent and not refused */
+  async #send(looked: Looked[]): Promise<number> {
+    const missing = looked.filter(
+      ({ document, verdict, seen }) =>
+        document.outcome !== 'skipped' && verdict.kind !== 'newer' && isMissingSomewhere(document, seen),
+    );
+    const replies = await Promise.all(
+      missing.map(({ event, seen }) =>
+        this.deps.publisher.send(event, { seen, identity: this.sweeping.identity }),
+      ),
+    );
+    return replies.filter((sent) => [...sent.values()].some(mayBeTaken)).length;
+  }
+
+  async #decide(looked: Looked[], giveUp: boolean): Promise<void> {
+    const standing = looked.filter(({ verdict }) => verdict.kind === 'stands');
+    const outdated = await this.#outdated(standing);
+    const settled: SettledInSweep[] = [];
+    const skipped: { documentType: string; machineId: string; message: string }[] = [];
+    for (const each of looked) {
+      const { document, verdict } = each;
+      if (document.outcome === 'skipped') {
+        if (verdict.holding > 0) skipped.push({ ...document, message: standsAllTheSame(verdict) });
+        continue;
+      }
+      if (verdict.kind === 'unknown' && !giveUp && isGood(document)) this.unanswered.push(document);
+      else settled.push(...this.#settlement(each, outdated.get(document)));
+    }
+    const { runId } = this.sweeping.run;
+    const { holder: sweep } = this.sweeping;
+    if (settled.length > 0) await settleSwept(this.deps.database, { runId, sweep }, settled);
+    if (skipped.length > 0) await noteStandingSkipped(this.deps.database, { runId, sweep }, skipped);
+  }
+
+  /** What is to be written of a document; nothing where the ledger says so already. */
+  #settlement(
+    { document, event, seen, verdict }: Looked,
+    outdated: Pick<SettledInSweep, 'type' | 'message'> | undefined,
+  ): SettledInSweep[] {
+    const { documentType, machineId, outcome, lagging } = document;
+    const relays = this.#relays(event, seen);
+    const row = { documentType, machineId, eventId: event.id, relays };
+    const failed = (why: Pick<SettledInSweep, 'type' | 'message'>): SettledInSweep[] =>
+      isGood(document) ? [{ ...row, outcome: 'failed', ...why }] : [];
+    switch (verdict.kind) {
+      case 'newer':
+        return outcome === 'superseded' ? [] : [{ ...row, outcome: 'superseded', supersededBy: verdict.by }];
+      case 'stands': {
+        if (outdated !== undefined) return failed(outdated);
+        if (outcome === 'superseded') return [];
+        if (!isGood(document)) return [{ ...row, outcome: 'published' }];
+        const lags = Object.values(relays).some(({ state }) => state !== 'holds');
+        return lags || lagging ? [{ ...row, outcome: outcome as 'published' | 'unchanged' }] : [];
+      }
+      case 'unknown':
+        return failed({ type: 'RelayQuorumNotReached', message: this.#describe(verdict, relays) });
+      case 'lost':
+        return failed({ type: 'DocumentLost', message: this.#describe(verdict, relays) });
+    }
+  }
+
+  /** Of documents that stand: those whose machine has another key, owner or state by now. */
+  async #outdated(standing: Looked[]): Promise<Map<SweptDocument, { type: 'PlanOutdated' | 'StateChanged'; message: string }>> {
+    const found = new Map<SweptDocument, { type: 'PlanOutdated' | 'StateChanged'; message: string }>();
+    const changed: Looked[] = [];
+    for (const [documentType, ofType] of groupBy(standing, ({ document }) => document.documentType)) {
+      const machines = ofType.map(({ document }) => document);
+      const { documents, outdated } = await readPage(this.deps, { ...this.sweeping.run, documentType, machines });
+      // The account's key is a matter of the whole run, and told as such.
+      if (outdated !== undefined) return found;
+      for (const looked of ofType) {
+        const { document } = looked;
+        const read = documents.get(document.machineId);
+        if (read === undefined) continue;
+        if ('plaintext' in read) {
+          if (isOutOfDate(document.stateFingerprint, read.fingerprint)) changed.push(looked);
+        } else if (read.type === 'PlanOutdated') found.set(document, { type: 'PlanOutdated', message: read.message });
+        else changed.push(looked);
+      }
+    }
+    for (const document of await this.#withoutNewer(changed))
+      found.set(document, {
+        type: 'StateChanged',
+        message: 'its state was changed after it was read, and no newer document stands',
+      });
+    return found;
+  }
+
+  /** Of documents whose state has changed: those of which a newer one has not come to the relays within a moment. */
+  async #withoutNewer(changed: Looked[]): Promise<SweptDocument[]> {
+    if (changed.length === 0) return [];
+    await sleep(SAVE_REACHES_RELAYS_MS);
+    const again = await this.#look(changed.map(({ document }) => document));
+    return again.filter(({ verdict }) => verdict.kind !== 'newer').map(({ document }) => document);
+  }
+
+  #relays(event: SignedEvent, seen: Seen): Record<string, RelayStanding> {
+    return Object.fromEntries(
+      [...seen].map(([url, sighting]) => [this.deps.publisher.nameOf(url), standingOf(event, sighting)]),
+    );
+  }
+
+  #describe({ holding }: SweptVerdict, relays: Record<string, RelayStanding>): string {
+    const others = Object.entries(relays)
+      .filter(([, { state }]) => state !== 'holds')
+      .map(([relay, { state, detail }]) => `${relay}: ${state}${detail ? ` (${detail})` : ''}`);
+    return `when all was done ${holding} of the ${this.deps.publisher.required} required relays had the document; ${others.join('; ')}`;
+  }
+}
+
+function isGood({ outcome }: SweptDocument): boolean {
+  return outcome === 'published' || outcome === 'unchanged' || outcome === 'superseded';
+}
+
+/** Somebody answers, and does not have it. What does not answer is not sent anything: it would only be waited for. */
+function isMissingSomewhere({ event }: SweptDocument, seen: Seen): boolean {
+  return [...seen.values()].some(
+    (sighting) =>
+      sighting.kind === 'nothing' ||
+      sighting.kind === 'unseen' ||
+      (sighting.kind === 'event' && sighting.event.id !== event.id),
+  );
+}
+
+function mayBeTaken(reply: SendReply): boolean {
+  return reply.kind === 'accepted' || reply.kind === 'silent';
+}
+
+function standsAllTheSame({ holding }: SweptVerdict): string {
+  return `it had been signed and sent before: ${holding} ${holding === 1 ? 'relay has' : 'relays have'} it`;
+}
+
+function standingOf(event: SignedEvent, sighting: Seen extends ReadonlyMap<string, infer S> ? S : never): RelayStanding {
+  switch (sighting.kind) {
+    case 'event':
+      if (sighting.event.id === event.id) return { state: 'holds' };
+      return { state: sighting.event.created_at >= event.created_at ? 'newer' : 'older', detail: sighting.event.id };
+    case 'nothing':
+      return { state: 'absent' };
+    case 'unseen':
+      return { state: 'unreachable', detail: 'not seen through the gateway' };
+    case 'unknown':
+      return { state: 'unreachable', detail: sighting.reason };
+  }
+}
+
+function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): Map<string, T[]> {
+  const groups = new Map<string, T[]>();
+  for (const item of items) {
+    const key = keyOf(item);
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [item]);
+    else group.push(item);
+  }
+  return groups;
+}

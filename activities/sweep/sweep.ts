@@ -1,0 +1,80 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { RunReference, SweepResult } from '../../contract/activities';
+import { beginSweep, signedDocuments } from '../../database/ledger/sweep';
+import { ledgerView } from '../../database/ledger/view';
+import { pauseMs } from '../../rules/pacing';
+import type { ActivityCall, ActivityDependencies } from '../dependencies';
+import { outdatedAccount } from '../page/read-page';
+import { openedRun } from '../steps/open-run';
+import { relayIdentity } from '../steps/relay-identity';
+import { Broom } from './broom';
+
+/** Documents that are looked at together. */
+const TOGETHER = 100;
+
+/**
+ * Looks at every signed document of a run once more, after all pages: an OK of an hour ago, and a read-back of a minute ago, prove
+ * nothing about now. What is missing is sent once more; if anything was, all of it is looked at again, since a relay may drop one
+ * document for another, and only that decides.
+ *
+ * Where pages have open documents nothing is looked at, and they are named.
+ */
+export async function sweep(
+  deps: ActivityDependencies,
+  { runId }: RunReference,
+  call: ActivityCall,
+): Promise<SweepResult> {
+  const before = await ledgerView(deps.database, runId);
+  if (before.pages.length > 0) return { ...before, swept: false };
+  const run = await openedRun(deps, runId);
+  const holder = await beginSweep(deps.database, runId);
+  const broom = new Broom(deps, { run, holder, identity: relayIdentity(deps, run, call) });
+  await pass(deps, runId, call, broom, 'send what is missing');
+  if (broom.sent > 0) await pass(deps, runId, call, broom, 'decide');
+  await tryOn(deps, call, broom);
+  const outdated = await outdatedAccount(deps, run.operatorUserId, run.operatorPubkey);
+  return {
+    ...(await ledgerView(deps.database, runId)),
+    swept: true,
+    ...(outdated === undefined ? {} : { failure: { type: outdated.type, message: outdated.message } }),
+  };
+}
+
+async function pass(
+  deps: ActivityDependencies,
+  runId: string,
+  { signal }: ActivityCall,
+  broom: Broom,
+  purpose: 'send what is missing' | 'decide',
+): Promise<void> {
+  broom.unanswered = [];
+  let after: { page: number; machineId: string } | undefined;
+  for (;;) {
+    signal.throwIfAborted();
+    const documents = await signedDocuments(deps.database, runId, after, TOGETHER);
+    if (documents.length > 0) await broom.sweep(documents, purpose);
+    const last = documents.at(-1);
+    if (last === undefined || documents.length < TOGETHER) return;
+    after = { page: last.page, machineId: last.machineId };
+  }
+}
+
+/** A relay that does not answer proves nothing; it is asked for as long as a document may wait. */
+async function tryOn(
+  { patience }: ActivityDependencies,
+  { signal }: ActivityCall,
+  broom: Broom,
+): Promise<void> {
+  const untilMs = Date.now() + patience.documentTimeoutMs;
+  for (let attempt = 1; broom.unanswered.length > 0; attempt += 1) {
+    const documents = broom.unanswered.splice(0);
+    const isLast = Date.now() >= untilMs;
+    for (let begin = 0; begin < documents.length; begin += TOGETHER) {
+      signal.throwIfAborted();
+      await broom.sweep(documents.slice(begin, begin + TOGETHER), isLast ? 'give up' : 'decide');
+    }
+    if (isLast || broom.unanswered.length === 0) return;
+    const pause = Math.min(pauseMs(patience, attempt), Math.max(1, untilMs - Date.now()));
+    await sleep(pause, undefined, { signal });
+  }
+}

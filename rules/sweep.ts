@@ -1,0 +1,28 @@
+import { type Dated, isNewer, newestOf } from './seal';
+
+/** What one relay shows at an address; `unseen` and `unknown` prove nothing. */
+export type Shown = { kind: 'event'; event: Dated } | { kind: 'nothing' } | { kind: 'unseen' } | { kind: 'unknown' };
+
+export interface SweptVerdict {
+  /**
+   * `newer`: another event of the author takes its place. `unknown`: relays that said nothing could make up the quorum. `lost`: they
+   * could not.
+   */
+  kind: 'stands' | 'newer' | 'unknown' | 'lost';
+  /** Relays that have it. */
+  holding: number;
+  /** The newer event. */
+  by: string;
+}
+
+/** What has become of a document, by what the relays show when all is done. */
+export function sweptVerdict(event: Dated, shown: readonly Shown[], required: number): SweptVerdict {
+  const events = shown.flatMap((each) => (each.kind === 'event' ? [each.event] : []));
+  const holding = events.filter(({ id }) => id === event.id).length;
+  const newest = newestOf(events);
+  const silent = shown.filter(({ kind }) => kind === 'unseen' || kind === 'unknown').length;
+  const verdict = (kind: SweptVerdict['kind']): SweptVerdict => ({ kind, holding, by: newest?.id ?? '' });
+  if (newest !== undefined && isNewer(newest, event)) return verdict('newer');
+  if (holding >= required) return verdict('stands');
+  return verdict(holding + silent >= required ? 'unknown' : 'lost');
+}
