@@ -31,7 +31,8 @@ export async function loadMachines(
 ): Promise<LoadMachinesResult> {
   const { runId, request, after } = input;
   const { operatorUserId, machineIds } = request;
-  if (after === undefined && machineIds !== undefined) await requireMachines(deps, operatorUserId, machineIds);
+  if (after === undefined && machineIds !== undefined)
+    await requireMachines(deps, operatorUserId, machineIds);
   const run = after === undefined ? await openRun(deps, input, workflowId) : await openedRun(deps, runId);
   const { limits } = deps;
   const limit = BLOCKS_PER_CALL * limits.documentsPerPage;
@@ -43,7 +44,11 @@ export async function loadMachines(
   const index = new Map(machines.map(({ id }, position) => [id, before + position]));
   const planned = documents.map((document) => ({
     ...document,
-    page: pageOf(opened, index.get(document.machineId) ?? 0, run.documentTypes.indexOf(document.documentType)),
+    page: pageOf(
+      opened,
+      index.get(document.machineId) ?? 0,
+      run.documentTypes.indexOf(document.documentType),
+    ),
   }));
   await planDocuments(deps.database, run, planned);
   deps.failpoint('after-load');

@@ -1,4 +1,4 @@
-import { accountPubkey } from '../activities/check-signer';
+import { accountPubkey } from '../activities/steps/open-run';
 import type { ActivityDependencies } from '../activities/dependencies';
 import type { Configuration } from '../configuration/schema';
 import { ensureError, RepublishError } from '../contract/failures';
@@ -55,6 +55,8 @@ export interface OrphanReport {
   complete: boolean;
 }
 
+/** Machines that are read with one statement. */
+const MACHINES_PER_PAGE = 500;
 /** Of the database: fewer than it has connections. */
 const QUESTIONS_AT_ONCE = 8;
 const CONNECT_TIMEOUT_MS = 5_000;
@@ -192,7 +194,7 @@ type Machines = ReadonlyMap<string, { id: string; name: string }>;
 
 async function machinesByKey(deps: ActivityDependencies, operatorUserId: string): Promise<Machines> {
   const machines = new Map<string, { id: string; name: string }>();
-  const limit = deps.limits.machinesPerPage;
+  const limit = MACHINES_PER_PAGE;
   for (let after: string | undefined; ;) {
     const page = await deps.source.machines({ operatorUserId, after, limit });
     for (const { id, name, machineNpub } of page) {

@@ -1,16 +1,12 @@
 import type { ActivityDependencies } from '../activities/dependencies';
-import { judgeSeal } from '../activities/steps/judge-seal';
-import type { PlannedState, planMachines } from '../activities/steps/plan-machines';
-import { sizeOfDocument } from '../activities/steps/relay-limits';
-import { type Failure, RepublishError } from '../contract/failures';
-import {
-  type DocumentAddress,
-  newestSeal,
-  type PlannedDocument,
-  sealedAmong,
-} from '../database/ledger/documents';
-import { DOCUMENT_KIND, dTag } from '../documents/document-type';
-import type { Sighting } from '../nostr/relays/publisher';
+import { dateOf } from '../activities/page/prepare';
+import type { JudgedDocument, PlannedState } from '../activities/steps/plan-machines';
+import { sizeOfDocument, tooFarAheadForRelays } from '../activities/steps/relay-limits';
+import type { Failure } from '../contract/failures';
+import { type DocumentAddress, type EarlierSeal, sealedAmong } from '../database/ledger/documents';
+import { dTag } from '../documents/document-type';
+import type { Seen } from '../nostr/relays/publisher';
+import { judgeSeal, newestOf } from '../rules/seal';
 
 /** What a run would do with one document. */
 export interface ForeseenDocument {
@@ -40,10 +36,15 @@ export interface ForeseenDocument {
   holding?: number;
 }
 
-interface Known {
-  document: PlannedDocument;
-  plan: Awaited<ReturnType<typeof planMachines>>;
+export interface KnownOfDocument {
+  document: JudgedDocument;
+  /** What would be sent; undefined where nothing would. */
+  state: PlannedState | undefined;
   operatorPubkey: string;
+  /** What the relays have at its address. */
+  seen: Seen;
+  /** The newest seal of any run. */
+  earlier: EarlierSeal | undefined;
   /** Whether this document is to be signed anew even if it stands unchanged. */
   force: boolean;
   /** Whether what would be sent is told. */
@@ -60,12 +61,10 @@ const BECAUSE = {
   forced: 'unchanged, and signed anew with --force',
 };
 
-/** Judges one document of a plan by the ledger and by what the relays hold, as its seal would. */
-export async function foresee(deps: ActivityDependencies, known: Known): Promise<ForeseenDocument> {
-  const { document, plan, operatorPubkey, force } = known;
+/** Judges one document of a plan by the ledger and by what the relays hold, by the rule of its seal. */
+export async function foresee(deps: ActivityDependencies, known: KnownOfDocument): Promise<ForeseenDocument> {
+  const { document, state, operatorPubkey, seen, earlier, force } = known;
   const { documentType, machineId, machineName, atmPubkey, outcome, failureType, failureMessage } = document;
-  const d = dTag(documentType, atmPubkey ?? '');
-  const state = plan.states.get(d);
   const named = {
     documentType,
     machineId,
@@ -78,48 +77,67 @@ export async function foresee(deps: ActivityDependencies, known: Known): Promise
   if (outcome === 'failed' || atmPubkey === null) {
     return invalid(named, { type: failureType ?? 'StateInvalid', message: failureMessage ?? '' });
   }
+  const events = [...seen.values()].flatMap((sighting) =>
+    sighting.kind === 'event' ? [sighting.event] : [],
+  );
+  const nowS = Math.floor(Date.now() / 1000);
+  const verdict = judgeSeal({
+    standing: newestOf(events),
+    earlier,
+    stateFingerprint: state?.fingerprint ?? '',
+    force,
+    readAtS: nowS,
+  });
+  if (verdict.kind === 'reuse') return signedAlready(deps, named, seen, verdict.event.id);
+  const d = dTag(documentType, atmPubkey);
+  if (verdict.kind === 'too far ahead') return tooFarAhead(named, d, verdict.createdAtS, PROTOCOL_LIMIT);
+  const refused =
+    verdict.kind === 'anew' && verdict.createdAtS > nowS
+      ? await tooFarAheadForRelays(deps, verdict.createdAtS - nowS)
+      : undefined;
+  if (refused !== undefined && verdict.kind === 'anew')
+    return tooFarAhead(named, d, verdict.createdAtS, refused);
+  const address = { operatorPubkey, documentType, atmPubkey };
+  return {
+    ...named,
+    action: 'publish',
+    because: BECAUSE[verdict.because],
+    needsSignature: true,
+    ...(state?.resets === undefined ? {} : { warning: state.resets }),
+    ...((await hasForeign(deps, address, events)) ? { standsAlready: true } : {}),
+  };
+}
 
-  const [seen, earlier] = await Promise.all([
-    // Without an identity: a relay that demands to know who asks would need a signature for that.
-    deps.publisher.look({ kind: DOCUMENT_KIND, pubkey: operatorPubkey, d }),
-    newestSeal(deps.database, { operatorPubkey, documentType, atmPubkey }, ''),
-  ]);
-  try {
-    const verdict = await judgeSeal(deps, {
-      d,
-      seen,
-      earlier,
-      stateFingerprint: state?.fingerprint ?? '',
-      force,
-      nowS: Math.floor(Date.now() / 1000),
-    });
-    if (verdict.kind === 'anew') {
-      return {
-        ...named,
-        action: 'publish',
-        because: BECAUSE[verdict.because],
-        needsSignature: true,
-        ...(state?.resets === undefined ? {} : { warning: state.resets }),
-        ...((await hasForeign(deps, { operatorPubkey, documentType, atmPubkey }, seen))
-          ? { standsAlready: true }
-          : {}),
-      };
-    }
-    const holding = [...seen.values()].filter(
-      (sighting) => sighting.kind === 'event' && sighting.event.id === verdict.event.id,
-    ).length;
-    const silent = [...seen.values()].filter(({ kind }) => kind === 'unknown').length;
-    const stands = holding >= deps.publisher.required;
-    return {
-      ...named,
-      action: stands ? 'unchanged' : 'publish',
-      because: `signed already; ${holding} of ${seen.size} relays have it${stands ? '' : `, ${deps.publisher.required} must`}${silent > 0 ? `; ${silent} could not be looked at` : ''}`,
-      holding,
-    };
-  } catch (thrown) {
-    if (!(thrown instanceof RepublishError) || thrown.type !== 'NewerDocumentExists') throw thrown;
-    return invalid(named, { type: thrown.type, message: thrown.message });
-  }
+const PROTOCOL_LIMIT = 'relays refuse dates more than 15 minutes ahead';
+
+function signedAlready(
+  { publisher }: ActivityDependencies,
+  named: Omit<ForeseenDocument, 'action' | 'because'>,
+  seen: Seen,
+  eventId: string,
+): ForeseenDocument {
+  const sightings = [...seen.values()];
+  const holding = sightings.filter((each) => each.kind === 'event' && each.event.id === eventId).length;
+  const silent = sightings.filter(({ kind }) => kind === 'unknown').length;
+  const stands = holding >= publisher.required;
+  return {
+    ...named,
+    action: stands ? 'unchanged' : 'publish',
+    because: `signed already; ${holding} of ${seen.size} relays have it${stands ? '' : `, ${publisher.required} must`}${silent > 0 ? `; ${silent} could not be looked at` : ''}`,
+    holding,
+  };
+}
+
+function tooFarAhead(
+  named: Omit<ForeseenDocument, 'action' | 'because'>,
+  d: string,
+  createdAtS: number,
+  why: string,
+): ForeseenDocument {
+  return invalid(named, {
+    type: 'NewerDocumentExists',
+    message: `the document at ${d} is dated ${dateOf(createdAtS - 1)}; ${why}`,
+  });
 }
 
 function factsOf(
@@ -137,11 +155,9 @@ function factsOf(
 async function hasForeign(
   deps: ActivityDependencies,
   address: DocumentAddress,
-  seen: Map<string, Sighting>,
+  events: { id: string }[],
 ): Promise<boolean> {
-  const ids = new Set(
-    [...seen.values()].flatMap((sighting) => (sighting.kind === 'event' ? [sighting.event.id] : [])),
-  );
+  const ids = new Set(events.map(({ id }) => id));
   if (ids.size === 0) return false;
   return (await sealedAmong(deps.database, address, [...ids])).length < ids.size;
 }

@@ -3,21 +3,22 @@ import {
   requireExpectedKey,
   resolveDocumentTypes,
   unknownTypesInLedger,
-} from '../activities/check-signer';
+} from '../activities/steps/open-run';
 import type { ActivityDependencies } from '../activities/dependencies';
 import { requireMachines } from '../activities/load-machines';
 import { isForced } from '../activities/steps/force';
-import { planMachines } from '../activities/steps/plan-machines';
+import { type JudgedDocument, planMachines } from '../activities/steps/plan-machines';
 import { type Failure, RepublishError } from '../contract/failures';
 import type { RepublishInput } from '../contract/input';
+import { newestSeals } from '../database/ledger/page';
 import { findSigner, type SignerRow } from '../database/signers';
-import { Limiter } from '../nostr/bunker/limiter';
+import { DOCUMENT_KIND, dTag } from '../documents/document-type';
 import { missingRelays } from '../nostr/relays/missing-relays';
 import { shownRelay } from '../nostr/relays/url';
 import type { LnbitsSigner } from '../nostr/signers/lnbits';
 import { askSigner } from '../pairing/current-signers';
 import { originOfKind, type SignerContext } from '../pairing/facts';
-import type { SourceDescription } from '../sources/source';
+import type { MachineRow, SourceDescription } from '../sources/source';
 import type { WorkerConfiguration } from '../worker/build-dependencies';
 import { withWorkersEyes } from './open';
 import { foresee, type ForeseenDocument } from './plan-document';
@@ -81,8 +82,8 @@ export interface RepublishPlan {
   problems: Failure[];
 }
 
-/** Questions to the relays at a time: some close a connection that has more than ten or twenty subscriptions. */
-const QUESTIONS_AT_ONCE = 8;
+/** Machines that are planned together. */
+const TOGETHER = 100;
 
 /**
  * Says what a run would do, judged by the worker's own steps on today's rows, ledger and relays. Signs nothing and writes
@@ -172,30 +173,51 @@ async function foreseeAll(
   operatorPubkey: string,
 ): Promise<ForeseenDocument[]> {
   const { operatorUserId, machineIds } = request;
-  const limit = deps.limits.machinesPerPage;
-  const questions = new Limiter(QUESTIONS_AT_ONCE);
   const foreseen: ForeseenDocument[] = [];
   for (let after: string | undefined; ;) {
-    const machines = await deps.source.machines({ operatorUserId, after, machineIds, limit });
-    const plan = await planMachines(deps, request, machines, new AbortController().signal);
-    foreseen.push(
-      ...(await Promise.all(
-        plan.documents.map((document) =>
-          questions.run(() =>
-            foresee(deps, {
-              document,
-              plan,
-              operatorPubkey,
-              force: isForced(deps, document.documentType, request),
-              show: request.show === true,
-            }),
-          ),
-        ),
-      )),
-    );
-    if (machines.length < limit) return foreseen;
+    const machines = await deps.source.machines({ operatorUserId, after, machineIds, limit: TOGETHER });
+    foreseen.push(...(await foreseeMachines(deps, request, operatorPubkey, machines)));
+    if (machines.length < TOGETHER) return foreseen;
     after = machines.at(-1)?.id;
   }
+}
+
+async function foreseeMachines(
+  deps: ActivityDependencies,
+  request: PlanRequest & { documentTypes: string[] },
+  operatorPubkey: string,
+  machines: MachineRow[],
+): Promise<ForeseenDocument[]> {
+  const { documents, states } = await planMachines(deps, request, machines, new AbortController().signal);
+  const addressOf = ({ documentType, atmPubkey }: JudgedDocument): string =>
+    dTag(documentType, atmPubkey ?? '');
+  const asked = documents.filter(({ outcome, atmPubkey }) => outcome === null && atmPubkey !== null);
+  const keys = asked.flatMap(({ atmPubkey }) => atmPubkey ?? []);
+  const [seen, earlier] = await Promise.all([
+    // Without an identity: a relay that demands to know who asks would need a signature for that.
+    deps.publisher.look(
+      asked.map((document) => ({ kind: DOCUMENT_KIND, pubkey: operatorPubkey, d: addressOf(document) })),
+    ),
+    Promise.all(
+      request.documentTypes.map(async (documentType) =>
+        newestSeals(deps.database, { operatorPubkey, documentType }, keys, ''),
+      ),
+    ),
+  ]);
+  const seenAt = new Map(asked.map((document, index) => [addressOf(document), seen[index]]));
+  return Promise.all(
+    documents.map((document) =>
+      foresee(deps, {
+        document,
+        state: states.get(addressOf(document)),
+        operatorPubkey,
+        seen: seenAt.get(addressOf(document)) ?? new Map(),
+        earlier: earlier[request.documentTypes.indexOf(document.documentType)]?.get(document.atmPubkey ?? ''),
+        force: isForced(deps, document.documentType, request),
+        show: request.show === true,
+      }),
+    ),
+  );
 }
 
 /** What the first activity of a run would find; each failure is a problem here, so that the rest is told as well. */

@@ -1,12 +1,12 @@
-import { accountPubkey, resolveDocumentTypes, unknownTypesInLedger } from '../activities/check-signer';
+import { accountPubkey, resolveDocumentTypes, unknownTypesInLedger } from '../activities/steps/open-run';
 import type { ActivityDependencies } from '../activities/dependencies';
 import { requireMachines } from '../activities/load-machines';
-import { RepublishError } from '../contract/failures';
+import { readStates } from '../activities/steps/read-state';
+import { RepublishError, scopeOf } from '../contract/failures';
 import type { RepublishInput } from '../contract/input';
 import { standingDocuments, type StandingRow } from '../database/ledger/standing';
 import type { MachineRow } from '../sources/source';
 import { DOCUMENT_KIND, dTag } from '../documents/document-type';
-import { Limiter } from '../nostr/bunker/limiter';
 import { parsePublicKey } from '../nostr/keys';
 import { RelayPool } from '../nostr/relays/pool';
 import { RelayPublisher } from '../nostr/relays/publisher';
@@ -44,8 +44,8 @@ export interface Verification {
 }
 
 const CONNECT_TIMEOUT_MS = 5_000;
-/** Documents asked for at a time: some relays close a connection that has more than ten or twenty subscriptions. */
-const QUESTIONS_AT_ONCE = 8;
+/** Machines whose documents are asked for together. */
+const TOGETHER = 100;
 
 /**
  * Asks every relay for every document as its machine would (author, kind, d), each relay by itself and to its end, and holds
@@ -109,60 +109,62 @@ interface Asking {
 async function verifyAll(asking: Asking, request: VerifyRequest): Promise<VerifiedDocument[]> {
   const { deps, operatorPubkey, documentTypes } = asking;
   const { operatorUserId, machineIds } = request;
-  const limit = deps.limits.machinesPerPage;
-  const questions = new Limiter(QUESTIONS_AT_ONCE);
   const verified: VerifiedDocument[] = [];
   for (let after: string | undefined; ;) {
-    const machines = await deps.source.machines({ operatorUserId, after, machineIds, limit });
+    const machines = await deps.source.machines({ operatorUserId, after, machineIds, limit: TOGETHER });
     const keys = machines.flatMap((machine) => parsePublicKey(machine.machineNpub ?? '') ?? []);
     const rows = await standingDocuments(deps.database, operatorPubkey, documentTypes, keys);
-    const standing = new Map(rows.map((row) => [dTag(row.documentType, row.atmPubkey), row]));
-    const documents = machines.flatMap((machine) => documentTypes.map((type) => ({ machine, type })));
-    verified.push(
-      ...(await Promise.all(
-        documents.map(({ machine, type }) => questions.run(() => verifyOne(asking, standing, machine, type))),
-      )),
-    );
-    if (machines.length < limit) return verified;
+    verified.push(...(await verifyMachines(asking, machines, rows)));
+    if (machines.length < TOGETHER) return verified;
     after = machines.at(-1)?.id;
   }
 }
 
-async function verifyOne(
-  { deps, reader, configuration, operatorPubkey }: Asking,
-  standing: ReadonlyMap<string, StandingRow>,
-  machine: MachineRow,
-  documentType: string,
-): Promise<VerifiedDocument> {
-  const named = {
-    documentType,
-    machineId: machine.id,
-    machineName: machine.name ?? machine.id,
-    eventId: null,
-    runId: null,
-    relays: {},
-  };
-  const atmPubkey = parsePublicKey(machine.machineNpub ?? '');
-  if (atmPubkey === undefined) return { ...named, verdict: 'no key' };
-  const d = dTag(documentType, atmPubkey);
-  const row = standing.get(d);
-  if (row === undefined && !(await hasState(deps, documentType, machine.id)))
-    return { ...named, verdict: 'no state' };
-  const seen = await reader.look({ kind: DOCUMENT_KIND, pubkey: operatorPubkey, d });
-  const expected = row && { id: row.eventId, created_at: row.createdAtS };
-  const relays = Object.fromEntries(
-    [...seen].map(([url, sighting]) => [
-      shownAmong(url, configuration.relays),
-      relayVerdict(sighting, expected),
-    ]),
+async function verifyMachines(
+  { deps, reader, configuration, operatorPubkey, documentTypes }: Asking,
+  machines: MachineRow[],
+  rows: StandingRow[],
+): Promise<VerifiedDocument[]> {
+  const standing = new Map(rows.map((row) => [dTag(row.documentType, row.atmPubkey), row]));
+  const documents = machines.flatMap((machine) =>
+    documentTypes.map((documentType) => {
+      const atmPubkey = parsePublicKey(machine.machineNpub ?? '');
+      return { machine, documentType, d: atmPubkey && dTag(documentType, atmPubkey) };
+    }),
   );
-  return {
-    ...named,
-    eventId: row?.eventId ?? null,
-    runId: row?.runId ?? null,
-    verdict: quorumVerdict(Object.values(relays), deps.publisher.required),
-    relays,
-  };
+  const withKey = documents.flatMap(({ d }) => d ?? []);
+  const looks = await reader.look(withKey.map((d) => ({ kind: DOCUMENT_KIND, pubkey: operatorPubkey, d })));
+  const seenAt = new Map(withKey.map((d, index) => [d, looks[index] ?? new Map()]));
+  return Promise.all(
+    documents.map(async ({ machine, documentType, d }) => {
+      const named = {
+        documentType,
+        machineId: machine.id,
+        machineName: machine.name ?? machine.id,
+        eventId: null,
+        runId: null,
+        relays: {},
+      };
+      if (d === undefined) return { ...named, verdict: 'no key' as const };
+      const row = standing.get(d);
+      if (row === undefined && !(await hasState(deps, documentType, machine.id)))
+        return { ...named, verdict: 'no state' as const };
+      const expected = row && { id: row.eventId, created_at: row.createdAtS };
+      const relays = Object.fromEntries(
+        [...(seenAt.get(d) ?? [])].map(([url, sighting]) => [
+          shownAmong(url, configuration.relays),
+          relayVerdict(sighting, expected),
+        ]),
+      );
+      return {
+        ...named,
+        eventId: row?.eventId ?? null,
+        runId: row?.runId ?? null,
+        verdict: quorumVerdict(Object.values(relays), deps.publisher.required),
+        relays,
+      };
+    }),
+  );
 }
 
 /** State that is not valid is state all the same: a machine waits for it. */
@@ -171,12 +173,9 @@ export async function hasState(
   documentType: string,
   machineId: string,
 ): Promise<boolean> {
-  try {
-    return (await deps.readState(documentType, machineId)) !== undefined;
-  } catch (thrown) {
-    if (thrown instanceof RepublishError && /^State/.test(thrown.type)) return true;
-    throw thrown;
-  }
+  const state = (await readStates(deps, documentType, [machineId])).get(machineId);
+  if (state instanceof RepublishError && scopeOf(state.type) !== 'document') throw state;
+  return state !== undefined;
 }
 
 function countsOf(documents: VerifiedDocument[]): Verification['counts'] {

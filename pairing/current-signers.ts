@@ -4,6 +4,8 @@ import { Limiter } from '../nostr/bunker/limiter';
 import { Keyring } from '../nostr/signers/keyring';
 import type { LnbitsSigner } from '../nostr/signers/lnbits';
 import { OperatorSigners, originOf } from '../nostr/signers/operator-signers';
+import { proveEncryption } from '../nostr/signers/prove';
+import type { Signer } from '../nostr/signers/signer';
 import {
   accountKey,
   type Accounts,
@@ -16,22 +18,28 @@ import {
 } from './facts';
 
 /**
- * Asks the operator's current signer which key it signs with.
+ * Asks the operator's current signer which key it signs with, and has it encrypt a text that is read back: as a run does before its
+ * first document.
  *
- * @throws RepublishError SignerNotConfigured, SignerUnlockFailed, SignerUnreadable, SignerPubkeyMismatch (the account's own
+ * @throws RepublishError SignerCannotEncrypt, SignerNotConfigured, SignerUnlockFailed, SignerUnreadable, SignerPubkeyMismatch (the account's own
  *   signer is another key's), OperatorNotFound, SignerTimeout, SignerUnreachable, SignerRefused
  */
 export async function checkCurrentSigner(context: SignerContext): Promise<SignerFacts> {
   const signer = await withAccounts(context, (accounts) =>
     currentSigner({ ...context, accounts }, context.operatorUserId),
   );
-  return askSigner(context, signer);
+  return askSigner(context, signer, async (open, pubkey) => proveEncryption(open, pubkey));
 }
 
-/** Asks this signer which key it signs with. */
+/**
+ * Asks this signer which key it signs with.
+ *
+ * @param alsoAsk what else it is asked, with the key that it has named
+ */
 export async function askSigner(
   context: SignerContext,
   signer: SignerRow | LnbitsSigner,
+  alsoAsk: (open: Signer, pubkey: string) => Promise<void> = async () => undefined,
 ): Promise<SignerFacts> {
   const { configuration } = context;
   const keyring = new Keyring({
@@ -44,7 +52,11 @@ export async function askSigner(
     onApprovalNeeded: (_, url) => context.say(`the bunker asks for approval; open ${url}`),
   });
   try {
-    const pubkey = await keyring.use(signer, (open) => open.getPublicKey());
+    const pubkey = await keyring.use(signer, async (open) => {
+      const named = await open.getPublicKey();
+      await alsoAsk(open, named);
+      return named;
+    });
     return await factsOf(context, signer.kind, pubkey);
   } finally {
     keyring.close();

@@ -12,6 +12,7 @@ import {
   unlockSecretKey,
 } from '../nostr/keys';
 import { AddressRefused, type AddressRules, requireAllowedUrl } from '../nostr/relays/address-rules';
+import { proveEncryption } from '../nostr/signers/prove';
 import {
   CONNECT_TIMEOUT_MS,
   factsOf,
@@ -62,6 +63,8 @@ export async function addBunkerSigner(context: SignerContext, uri: string): Prom
   const client = openClient(context, { bunkerPubkey, relays, clientSecretKey });
   try {
     const pubkey = await pair(client, secret);
+    // Before it takes the place of the signer of now: one that cannot do it is no signer.
+    await proveEncryption(client, pubkey);
     await putSigner(database, {
       operatorUserId,
       kind: 'bunker',
@@ -113,6 +116,7 @@ export async function addNostrConnectSigner(
     });
     client = openClient(context, { bunkerPubkey, relays, clientSecretKey });
     const pubkey = await client.getPublicKey();
+    await proveEncryption(client, pubkey);
     await putSigner(database, {
       operatorUserId,
       kind: 'bunker',

@@ -54,15 +54,10 @@ export function judgeSeal<Event extends Dated>(known: KnownOfAddress<Event>): Se
   }
   // A second back: a save in this very second is then the newer one, and not a matter of the lowest id.
   const usualS = readAtS - 1;
-  const createdAtS = Math.max(
-    usualS,
-    (standing?.created_at ?? 0) + 1,
-    (earlier?.event?.created_at ?? 0) + 1,
-  );
+  const createdAtS = Math.max(usualS, (standing?.created_at ?? 0) + 1, (earlier?.event?.created_at ?? 0) + 1);
   const aheadS = createdAtS - usualS;
   if (aheadS > MAX_AHEAD_S) return { kind: 'too far ahead', createdAtS };
-  if (aheadS > 0 && aheadS < WORTH_WAITING_S)
-    return { kind: 'wait', readAgainAtS: createdAtS + 1, because };
+  if (aheadS > 0 && aheadS < WORTH_WAITING_S) return { kind: 'wait', readAgainAtS: createdAtS + 1, because };
   return { kind: 'anew', createdAtS, because };
 }
 

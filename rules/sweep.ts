@@ -1,7 +1,8 @@
 import { type Dated, isNewer, newestOf } from './seal';
 
 /** What one relay shows at an address; `unseen` and `unknown` prove nothing. */
-export type Shown = { kind: 'event'; event: Dated } | { kind: 'nothing' } | { kind: 'unseen' } | { kind: 'unknown' };
+export type Shown =
+  { kind: 'event'; event: Dated } | { kind: 'nothing' } | { kind: 'unseen' } | { kind: 'unknown' };
 
 export interface SweptVerdict {
   /**

@@ -1,7 +1,7 @@
 import { hkdfSync } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { ActivityDependencies } from '../activities/dependencies';
-import { stateReading } from '../activities/steps/read-state';
+import { FirstQuestions } from '../activities/steps/first-questions';
 import { ConfigurationError } from '../configuration/load';
 import type { Configuration } from '../configuration/schema';
 import { suggest } from '../contract/suggest';
@@ -10,7 +10,6 @@ import type { RunOutcome } from '../contract/progress';
 import type { Telemetry } from '../contract/telemetry';
 import type { AuditRow } from '../database/audit';
 import { openDatabase } from '../database/connection';
-import { AttemptLedger } from '../database/ledger/attempts';
 import { keepBunkerRelays } from '../database/signers';
 import type { DocumentType } from '../documents/document-type';
 import { DocumentTypesError, loadDocumentTypes } from '../documents/load';
@@ -109,13 +108,11 @@ export function buildDependencies(
   return {
     dependencies: {
       database,
-      ledger: new AttemptLedger(database),
       source,
       operatorsFrom:
         configuration.queries.operators !== undefined || configuration.signers === 'lnbits'
           ? 'source'
           : 'ledger',
-      readState: stateReading({ source, documentTypes, maxStateBytes: configuration.maxStateBytes }),
       documentTypes,
       keyring,
       operatorSigners: new OperatorSigners({
@@ -127,6 +124,16 @@ export function buildDependencies(
       fingerprintKey: deriveFingerprintKey(configuration.secretsKey),
       maxStateBytes: configuration.maxStateBytes,
       limits: runLimits(configuration),
+      patience: {
+        documentTimeoutMs: configuration.documentTimeoutMs,
+        firstPauseMs: configuration.retryIntervalMs,
+        maxPauseMs: Math.max(MAX_PAUSE_MS, configuration.retryIntervalMs),
+        yieldAfterMs: YIELD_AFTER_MS,
+        freshMs: FRESH_MS,
+      },
+      // Some with the bunker, the others on their way to it or back.
+      documentsAtOnce: configuration.bunkerConcurrency * 2,
+      firstQuestions: new FirstQuestions(),
       // Known once there is a connection to Temporal.
       searchAttributes: false,
       failpoint: () => undefined,
@@ -203,24 +210,22 @@ function deriveFingerprintKey(secretsKey: string): Uint8Array {
   );
 }
 
+/** Some end while the others keep the bunker busy. */
+const PAGES_AT_ONCE = 3;
+/** Progress, cancel, shutdown and other operators wait no longer for a slow bunker. */
+const YIELD_AFTER_MS = 10_000;
+const MAX_PAUSE_MS = 30_000;
+const FRESH_MS = 30_000;
+
 function runLimits(configuration: Configuration): RunLimits {
-  const { bunkerTimeoutMs, approvalTimeoutMs, relayTimeoutMs, documentTimeoutMs } = configuration;
+  const { bunkerTimeoutMs, approvalTimeoutMs, relayTimeoutMs } = configuration;
   return {
-    // Three times the bunker's concurrency: a third with the bunker, the others on their way to it, with the database, the relays and
-    // Temporal, or done: the results of up to a half leave together.
-    documentsInFlight: configuration.bunkerConcurrency * 3,
-    // A place in the bunker's queue and two requests, one of them approved by a person, and the relays' answers.
-    attemptTimeoutMs: Math.min(
-      approvalTimeoutMs + 6 * bunkerTimeoutMs + 5 * relayTimeoutMs,
-      documentTimeoutMs,
-    ),
-    documentTimeoutMs,
+    documentsPerPage: configuration.documentsPerPage,
+    pagesAtOnce: PAGES_AT_ONCE,
+    pagesPerExecution: configuration.pagesPerExecution,
+    // When it yields: what the bunker was asked, one of them approved by a person, and the relays' answers.
+    attemptTimeoutMs: YIELD_AFTER_MS + approvalTimeoutMs + 6 * bunkerTimeoutMs + 5 * relayTimeoutMs,
     heartbeatTimeoutMs: configuration.heartbeatTimeoutMs,
-    initialRetryIntervalMs: configuration.retryIntervalMs,
-    maxRetryIntervalMs: Math.max(30_000, configuration.retryIntervalMs),
-    maxAttempts: configuration.maxAttempts,
-    machinesPerPage: configuration.machinesPerPage,
-    documentsPerExecution: configuration.documentsPerExecution,
   };
 }
 

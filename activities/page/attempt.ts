@@ -188,7 +188,10 @@ export class PageAttempt {
     // Given up because somebody wants it to end: no trouble of the document.
     if (thrown === YIELD || (this.call.signal.aborted && thrown === this.call.signal.reason)) return false;
     if (thrown instanceof RepublishError) {
-      this.note(document, troubleOf(thrown, (type) => !isRetryable(type)));
+      this.note(
+        document,
+        troubleOf(thrown, (type) => !isRetryable(type)),
+      );
       return scopeOf(thrown.type) === 'signer';
     }
     const error = ensureError(thrown);
@@ -206,7 +209,11 @@ export class PageAttempt {
     if (troubled.length === 0) return;
     const { documentTimeoutMs } = this.deps.patience;
     const { holder } = this.begun;
-    await noteTrouble(this.deps.database, { ...this.reference, ...this.facts, holder, documentTimeoutMs }, troubled);
+    await noteTrouble(
+      this.deps.database,
+      { ...this.reference, ...this.facts, holder, documentTimeoutMs },
+      troubled,
+    );
   }
 
   #details(): HeartbeatDetails {

@@ -102,8 +102,7 @@ async function readDocument(
   try {
     if (atmPubkey === null) throw new RepublishError('MachineKeyInvalid', 'the machine has no usable key');
     if (state instanceof RepublishError) throw state;
-    if (state === undefined)
-      throw new RepublishError('StateInvalid', 'its state was removed during the run');
+    if (state === undefined) throw new RepublishError('StateInvalid', 'its state was removed during the run');
     const { plaintext } = state;
     const tags = tagsOf(requireType(deps, documentType), atmPubkey);
     const tooLarge = await tooLargeForRelays(deps, tags, plaintext);

@@ -92,7 +92,8 @@ export class Signing {
     const trouble = this.#trouble;
     if (trouble === undefined || this.#answered || scopeOf(trouble.type) !== 'signer') return;
     for (const [document] of toSign)
-      if (document.signature === null && document.trouble === undefined) this.page.noteThrown(document, trouble);
+      if (document.signature === null && document.trouble === undefined)
+        this.page.noteThrown(document, trouble);
   }
 
   /** @returns whether the document is signed; if not, another attempt or round has it */
@@ -124,7 +125,10 @@ export class Signing {
   }
 
   /** The event that the ledger holds, sealed now if it has none; undefined where it has to be looked at once more. */
-  async #sealed(document: PageDocument, { read: first, createdAtS: date }: ToSign): Promise<SealedEvent | undefined> {
+  async #sealed(
+    document: PageDocument,
+    { read: first, createdAtS: date }: ToSign,
+  ): Promise<SealedEvent | undefined> {
     const { deps, facts } = this.page;
     if (document.event !== null && document.replaces === undefined) return document.event;
     let read = first;
@@ -141,7 +145,13 @@ export class Signing {
         ({ read, createdAtS } = again);
         if (read.fingerprint !== fingerprint) continue;
       }
-      const unsigned = { pubkey: facts.operatorPubkey, kind: DOCUMENT_KIND, created_at: createdAtS, tags: read.tags, content };
+      const unsigned = {
+        pubkey: facts.operatorPubkey,
+        kind: DOCUMENT_KIND,
+        created_at: createdAtS,
+        tags: read.tags,
+        content,
+      };
       return this.#seal(document, { id: eventId(unsigned), ...unsigned }, read);
     }
     this.later.set(document, Date.now());
@@ -158,7 +168,11 @@ export class Signing {
     return undefined;
   }
 
-  async #seal(document: PageDocument, event: SealedEvent, { fingerprint }: ReadDocument): Promise<SealedEvent | undefined> {
+  async #seal(
+    document: PageDocument,
+    event: SealedEvent,
+    { fingerprint }: ReadDocument,
+  ): Promise<SealedEvent | undefined> {
     const { deps } = this.page;
     const { replaces } = document;
     const seal = {

@@ -20,7 +20,16 @@ export async function openRun(
   const documentTypes = resolveDocumentTypes(deps, request.documentTypes);
   const operatorPubkey = await accountPubkey(deps, operatorUserId);
   if (request.documentTypes === undefined) await requireTypesOfLedger(deps, operatorPubkey);
-  const run = { runId, workflowId, operatorUserId, operatorPubkey, documentTypes, force, resetCounts, reason };
+  const run = {
+    runId,
+    workflowId,
+    operatorUserId,
+    operatorPubkey,
+    documentTypes,
+    force,
+    resetCounts,
+    reason,
+  };
   const opened = await openInLedger(deps.database, run);
   requireExpectedKey(operatorPubkey, request.expectedPubkey);
   await currentSigner(deps, { operatorUserId, operatorPubkey });

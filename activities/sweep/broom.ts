@@ -1,6 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RelayStanding } from '../../contract/relay-standing';
-import { noteStandingSkipped, settleSwept, type SettledInSweep, type SweptDocument } from '../../database/ledger/sweep';
+import {
+  noteStandingSkipped,
+  settleSwept,
+  type SettledInSweep,
+  type SweptDocument,
+} from '../../database/ledger/sweep';
 import type { RunRow } from '../../database/ledger/runs';
 import { DOCUMENT_KIND, dTag } from '../../documents/document-type';
 import { type SignedEvent, trust } from '../../nostr/events';
@@ -137,12 +142,18 @@ export class Broom {
   }
 
   /** Of documents that stand: those whose machine has another key, owner or state by now. */
-  async #outdated(standing: Looked[]): Promise<Map<SweptDocument, { type: 'PlanOutdated' | 'StateChanged'; message: string }>> {
+  async #outdated(
+    standing: Looked[],
+  ): Promise<Map<SweptDocument, { type: 'PlanOutdated' | 'StateChanged'; message: string }>> {
     const found = new Map<SweptDocument, { type: 'PlanOutdated' | 'StateChanged'; message: string }>();
     const changed: Looked[] = [];
     for (const [documentType, ofType] of groupBy(standing, ({ document }) => document.documentType)) {
       const machines = ofType.map(({ document }) => document);
-      const { documents, outdated } = await readPage(this.deps, { ...this.sweeping.run, documentType, machines });
+      const { documents, outdated } = await readPage(this.deps, {
+        ...this.sweeping.run,
+        documentType,
+        machines,
+      });
       // The account's key is a matter of the whole run, and told as such.
       if (outdated !== undefined) return found;
       for (const looked of ofType) {
@@ -151,7 +162,8 @@ export class Broom {
         if (read === undefined) continue;
         if ('plaintext' in read) {
           if (isOutOfDate(document.stateFingerprint, read.fingerprint)) changed.push(looked);
-        } else if (read.type === 'PlanOutdated') found.set(document, { type: 'PlanOutdated', message: read.message });
+        } else if (read.type === 'PlanOutdated')
+          found.set(document, { type: 'PlanOutdated', message: read.message });
         else changed.push(looked);
       }
     }
@@ -207,11 +219,17 @@ function standsAllTheSame({ holding }: SweptVerdict): string {
   return `it had been signed and sent before: ${holding} ${holding === 1 ? 'relay has' : 'relays have'} it`;
 }
 
-function standingOf(event: SignedEvent, sighting: Seen extends ReadonlyMap<string, infer S> ? S : never): RelayStanding {
+function standingOf(
+  event: SignedEvent,
+  sighting: Seen extends ReadonlyMap<string, infer S> ? S : never,
+): RelayStanding {
   switch (sighting.kind) {
     case 'event':
       if (sighting.event.id === event.id) return { state: 'holds' };
-      return { state: sighting.event.created_at >= event.created_at ? 'newer' : 'older', detail: sighting.event.id };
+      return {
+        state: sighting.event.created_at >= event.created_at ? 'newer' : 'older',
+        detail: sighting.event.id,
+      };
     case 'nothing':
       return { state: 'absent' };
     case 'unseen':

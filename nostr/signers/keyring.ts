@@ -201,7 +201,8 @@ function identityOf(signer: CurrentSigner): string {
  */
 export function nameOfSigner(signer: CurrentSigner & { pubkey: string }): string {
   const asked = 'bunkerPubkey' in signer ? signer.bunkerPubkey : signer.pubkey;
-  const key = 'ncryptsec' in signer ? createHash('sha256').update(signer.ncryptsec).digest('hex') : hashOf(signer);
+  const key =
+    'ncryptsec' in signer ? createHash('sha256').update(signer.ncryptsec).digest('hex') : hashOf(signer);
   return `${signer.kind} ${asked} ${key}`;
 }
 

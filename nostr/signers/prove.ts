@@ -4,7 +4,8 @@ import { decrypt, getConversationKey } from '../nip44';
 import type { Signer, SignerCall } from './signer';
 
 /** What bunkers were seen to trim, normalise (NFC, NFKD), escape or cut; 1 KB of it. */
-const AWKWARD = ' "quotes" \\ back\\slash / {"json": [1.10, -0]} \t\n\r\n é e\u0301 \u212b ﬁ ① 🏧👩‍🚀 \u200b\u00a0 ';
+const AWKWARD =
+  ' "quotes" \\ back\\slash / {"json": [1.10, -0]} \t\n\r\n é e\u0301 \u212b ﬁ ① 🏧👩‍🚀 \u200b\u00a0 ';
 const PROBE_BYTES = 1_024;
 
 /**
@@ -27,7 +28,11 @@ export async function proveSigner(signer: Signer, expectedPubkey: string, call?:
 }
 
 /** The second half of it, for a signer whose key is known. @throws RepublishError SignerCannotEncrypt */
-export async function proveEncryption(signer: Signer, signerPubkey: string, call?: SignerCall): Promise<void> {
+export async function proveEncryption(
+  signer: Signer,
+  signerPubkey: string,
+  call?: SignerCall,
+): Promise<void> {
   const machineKey = generateSecretKey();
   const probe = probeText();
   try {
