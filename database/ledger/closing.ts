@@ -1,61 +1,47 @@
-import type { DocumentFailure } from '../../contract/failures';
+import type { Failure } from '../../contract/failures';
 import type { Queryable } from '../connection';
 import type { DocumentRow } from './documents';
 
-/** Notes why documents failed, where their attempts could not do it themselves. */
-export async function noteFailures(db: Queryable, runId: string, failures: DocumentFailure[]): Promise<void> {
-  await db.query(
-    `UPDATE republish.documents AS document
-        SET failure_type = failure.type, failure_message = failure.message
-       FROM unnest($2::text[], $3::text[], $4::text[], $5::text[]) AS failure (document_type, machine_id, type, message)
-      WHERE document.run_id = $1 AND document.document_type = failure.document_type
-        AND document.machine_id = failure.machine_id AND document.outcome IS NULL`,
-    [runId, ...columnsOf(failures)],
-  );
+/**
+ * Locks a run for its close: whoever writes to it is waited for, and whoever comes later waits. Before anything is read: what was
+ * read before could have changed.
+ */
+export async function lockRun(client: Queryable, runId: string): Promise<void> {
+  await client.query('SELECT FROM republish.runs WHERE run_id = $1 FOR UPDATE', [runId]);
 }
 
-/** As `unnest` takes them. */
-function columnsOf(failures: DocumentFailure[]): string[][] {
-  return [
-    failures.map(({ documentType }) => documentType),
-    failures.map(({ machineId }) => machineId),
-    failures.map(({ type }) => type),
-    failures.map(({ message }) => message),
-  ];
+/** From the end of this transaction on nothing that belongs to the run changes. */
+export async function closeRun(client: Queryable, runId: string): Promise<void> {
+  await client.query('UPDATE republish.runs SET closed_at = now() WHERE run_id = $1 AND closed_at IS NULL', [
+    runId,
+  ]);
 }
 
-/** Ends the documents that their activities failed for good, with the reason the workflow saw. */
-export async function failDocuments(
-  db: Queryable,
-  runId: string,
-  failures: DocumentFailure[],
-): Promise<void> {
-  await db.query(
-    `UPDATE republish.documents AS document
-        SET outcome = 'failed', failure_type = failure.type, failure_message = failure.message, settled_at = now()
-       FROM unnest($2::text[], $3::text[], $4::text[], $5::text[]) AS failure (document_type, machine_id, type, message)
-      WHERE document.run_id = $1 AND document.document_type = failure.document_type
-        AND document.machine_id = failure.machine_id AND document.outcome IS NULL`,
-    [runId, ...columnsOf(failures)],
-  );
+export interface Reasons {
+  /** Why no further page was begun. */
+  cause?: Failure | undefined;
+  messages: { Interrupted: string; NotAttempted: string };
 }
 
 /**
- * Ends the documents that nobody brought to an outcome: with the reason of their last attempt; else as Interrupted when
- * they were begun, and as NotAttempted when not.
+ * Ends the documents that nobody brought to an outcome: with the reason of their last try; else with what kept the run from them; else
+ * as Interrupted when they were sealed, and as NotAttempted when not. In the name of whoever holds their pages.
  */
 export async function failUnsettledDocuments(
-  db: Queryable,
+  client: Queryable,
   runId: string,
-  messages: { Interrupted: string; NotAttempted: string },
+  { cause, messages }: Reasons,
 ): Promise<void> {
-  await db.query(
-    `UPDATE republish.documents
-        SET outcome = 'failed', settled_at = now(),
-            failure_type = COALESCE(failure_type, CASE WHEN attempts > 0 THEN 'Interrupted' ELSE 'NotAttempted' END),
-            failure_message = COALESCE(failure_message, CASE WHEN attempts > 0 THEN $2 ELSE $3 END)
-      WHERE run_id = $1 AND outcome IS NULL`,
-    [runId, messages.Interrupted, messages.NotAttempted],
+  const begun = 'document.event_id IS NOT NULL';
+  await client.query(
+    `UPDATE republish.documents AS document
+        SET outcome = 'failed', settled_at = now(), written_by = page.holder,
+            failure_type = coalesce(failure_type, $2, CASE WHEN ${begun} THEN 'Interrupted' ELSE 'NotAttempted' END),
+            failure_message = CASE WHEN failure_type IS NOT NULL THEN failure_message
+                                   ELSE coalesce($3, CASE WHEN ${begun} THEN $4 ELSE $5 END) END
+       FROM republish.pages AS page
+      WHERE document.run_id = $1 AND page.run_id = $1 AND page.page = document.page AND document.outcome IS NULL`,
+    [runId, cause?.type ?? null, cause?.message ?? null, messages.Interrupted, messages.NotAttempted],
   );
 }
 

@@ -4,24 +4,55 @@ export interface RunRow {
   runId: string;
   workflowId: string;
   operatorUserId: string;
-  operatorPubkey?: string | undefined;
+  /** Null until the account has been read. */
+  operatorPubkey: string | null;
   documentTypes: string[];
-  reason?: string | undefined;
+  force: boolean;
+  resetCounts: boolean;
+  /** Its audit row is written, and nothing of it changes any more. */
+  closed: boolean;
 }
 
-/** Records that a run exists. The first writer wins, so that a retry changes nothing; a key learned later is filled in. */
-export async function recordRun(db: Queryable, run: RunRow): Promise<void> {
+export type OpeningRun = Omit<RunRow, 'operatorPubkey' | 'closed'> & {
+  operatorPubkey?: string | undefined;
+  reason?: string | undefined;
+};
+
+/** Of `republish.runs AS run`, as a RunRow has them. */
+export const RUN_COLUMNS = `run.run_id AS "runId", run.workflow_id AS "workflowId", run.operator_user_id AS "operatorUserId",
+  run.operator_pubkey AS "operatorPubkey", run.document_types AS "documentTypes", run.force, run.reset_counts AS "resetCounts",
+  run.closed_at IS NOT NULL AS closed`;
+
+/**
+ * Records that a run exists. The first writer wins, so that a retry changes nothing; a key learned later is filled in. Returns what
+ * stands.
+ */
+export async function openRun(db: Queryable, run: OpeningRun): Promise<RunRow> {
   await db.query(
-    `INSERT INTO republish.runs (run_id, workflow_id, operator_user_id, operator_pubkey, document_types, reason)
-     VALUES ($1, $2, $3, $4, $5, $6)
-     ON CONFLICT (run_id) DO UPDATE SET operator_pubkey = COALESCE(republish.runs.operator_pubkey, EXCLUDED.operator_pubkey)`,
+    `INSERT INTO republish.runs AS run
+            (run_id, workflow_id, operator_user_id, operator_pubkey, document_types, force, reset_counts, reason)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+     ON CONFLICT (run_id) DO UPDATE SET operator_pubkey = EXCLUDED.operator_pubkey
+       WHERE run.operator_pubkey IS NULL AND EXCLUDED.operator_pubkey IS NOT NULL AND run.closed_at IS NULL`,
     [
       run.runId,
       run.workflowId,
       run.operatorUserId,
       run.operatorPubkey ?? null,
       run.documentTypes,
+      run.force,
+      run.resetCounts,
       run.reason ?? null,
     ],
   );
+  const row = await runOf(db, run.runId);
+  if (row === undefined) throw new Error(`the ledger lost the run ${run.runId} as soon as it was written`);
+  return row;
+}
+
+export async function runOf(db: Queryable, runId: string): Promise<RunRow | undefined> {
+  const [row] = await db.query<RunRow>(`SELECT ${RUN_COLUMNS} FROM republish.runs AS run WHERE run_id = $1`, [
+    runId,
+  ]);
+  return row;
 }

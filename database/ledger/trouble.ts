@@ -1,0 +1,62 @@
+import type { PageReference } from '../../contract/activities';
+import type { FailureType } from '../../contract/failures';
+import type { Queryable } from '../connection';
+import { columnsOf, OPEN_RUN, type Relays } from './documents';
+
+/** A document is not given up before it was tried this often, however long that takes. */
+const LEAST_TRIES = 3;
+
+const ENDS = `asked.final
+  OR (tries + 1 >= ${LEAST_TRIES} AND now() - trouble_since >= make_interval(secs => $5::float8 / 1000))`;
+
+/** Who writes failures: the attempt that holds a page. */
+export interface Holder extends PageReference {
+  documentType: string;
+  holder: number;
+  /** For how long a document may meet with passing trouble. */
+  documentTimeoutMs: number;
+}
+
+export interface Trouble {
+  machineId: string;
+  type: FailureType;
+  message: string;
+  /** No later try will go better. */
+  final: boolean;
+  sent?: boolean;
+  relays?: Relays | undefined;
+}
+
+/**
+ * Notes failures of an attempt, while it holds the page; later they change nothing. A final one ends its document; a passing one does
+ * so after a try, not between two: when there were three, and the time of the document is over by the clock of the database.
+ */
+export async function noteTrouble(
+  db: Queryable,
+  { runId, page, documentType, holder, documentTimeoutMs }: Holder,
+  troubles: readonly Trouble[],
+): Promise<void> {
+  await db.query(
+    `WITH ${OPEN_RUN},
+       held AS (SELECT page.run_id, page.page FROM republish.pages AS page JOIN run USING (run_id)
+                 WHERE page.page = $2 AND page.holder = $4 FOR SHARE OF page)
+     UPDATE republish.documents AS document
+        SET tries = tries + 1, trouble_since = coalesce(trouble_since, now()), failure_type = asked.type,
+            failure_message = asked.message, written_by = $4, relays = document.relays || asked.relays::jsonb,
+            sent_at = CASE WHEN asked.is_sent THEN coalesce(sent_at, now()) ELSE sent_at END,
+            outcome = CASE WHEN ${ENDS} THEN 'failed' END, settled_at = CASE WHEN ${ENDS} THEN now() END
+       FROM held, unnest($6::text[], $7::text[], $8::text[], $9::bool[], $10::bool[], $11::text[])
+                    AS asked (machine, type, message, final, is_sent, relays)
+      WHERE document.run_id = held.run_id AND document.page = held.page AND document_type = $3
+        AND machine_id = asked.machine AND outcome IS NULL`,
+    [
+      runId,
+      page,
+      documentType,
+      holder,
+      documentTimeoutMs,
+      ...columnsOf(troubles, 'machineId', 'type', 'message', 'final', 'sent'),
+      troubles.map(({ relays }) => JSON.stringify(relays ?? {})),
+    ],
+  );
+}

@@ -1,0 +1,129 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { createDatabase, dropDatabase } from '../../database/admin';
+import { type Database, openDatabase } from '../../database/connection';
+import { type DocumentRow, documentsOfRun, type SealedEvent } from '../../database/ledger/documents';
+import { keepSignature, sealDocument, type Settlement } from '../../database/ledger/facts';
+import { beginPage } from '../../database/ledger/page';
+import { planDocuments, type PlannedDocument } from '../../database/ledger/plan';
+import { closeRun, failUnsettledDocuments, lockRun } from '../../database/ledger/closing';
+import { openRun } from '../../database/ledger/runs';
+import { testServers } from './servers';
+
+/** A database with an empty ledger, of a test file's own. */
+export interface TestLedger {
+  database: Database;
+  url: string;
+  stop(): Promise<void>;
+}
+
+export async function startLedger(): Promise<TestLedger> {
+  const { postgresUrl } = testServers();
+  const name = `ledger_${randomUUID().replaceAll('-', '')}`;
+  const url = await createDatabase(postgresUrl, name, 'template_lnbits');
+  const database = openDatabase({ url, maxConnections: 20 });
+  return {
+    database,
+    url,
+    async stop() {
+      await database.close();
+      await dropDatabase(postgresUrl, name);
+    },
+  };
+}
+
+export const OPERATOR = 'a'.repeat(64);
+export const TYPE = 'bitspire-fees';
+
+/** A run of one page, with machines m1, m2, ... that have a key each, unless something else is said of one. */
+export async function plannedRun(
+  db: Database,
+  documents: Partial<PlannedDocument>[] = [{}],
+): Promise<{ runId: string; page: number; documentType: string; machineId: string }> {
+  const runId = `run-${randomUUID()}`;
+  await openRun(db, {
+    runId,
+    workflowId: 'w',
+    operatorUserId: 'op',
+    operatorPubkey: OPERATOR,
+    documentTypes: [TYPE],
+    force: false,
+    resetCounts: false,
+  });
+  await planDocuments(
+    db,
+    { runId, operatorPubkey: OPERATOR },
+    documents.map((document, index) => planned({ machineId: `m${index + 1}`, ...document })),
+  );
+  return { runId, page: 0, documentType: TYPE, machineId: 'm1' };
+}
+
+export function planned(document: Partial<PlannedDocument>): PlannedDocument {
+  return {
+    page: 0,
+    documentType: TYPE,
+    machineId: 'm1',
+    machineName: 'M',
+    atmPubkey: hex32(),
+    outcome: null,
+    failureType: null,
+    failureMessage: null,
+    ...document,
+  };
+}
+
+export const hex32 = (): string => randomBytes(32).toString('hex');
+
+export function sealedEvent(createdAtS = 1_700_000_000, id = hex32()): SealedEvent {
+  return { id, pubkey: OPERATOR, kind: 30078, created_at: createdAtS, tags: [['d', 'x']], content: 'x' };
+}
+
+export interface Key {
+  runId: string;
+  page: number;
+  documentType: string;
+  machineId: string;
+}
+
+/** Seals a document with a new event, or a given one, and signs it; the event. */
+export async function signed(db: Database, key: Key, event = sealedEvent()): Promise<SealedEvent> {
+  await sealDocument(db, key, { event, stateFingerprint: 'f', signature: null });
+  await keepSignature(db, key, event.id, 'sig');
+  return event;
+}
+
+/** Seals a document with an event that an earlier run has signed. */
+export async function reused(db: Database, key: Key, event = sealedEvent()): Promise<SealedEvent> {
+  await sealDocument(db, key, { event, stateFingerprint: 'f', signature: 'earlier sig' });
+  return event;
+}
+
+export function good(
+  { machineId }: { machineId: string },
+  { id }: SealedEvent,
+  rest: Partial<Settlement> = {},
+): Settlement {
+  return { machineId, eventId: id, outcome: 'published', relays: { 'ws://r': { state: 'holds' } }, ...rest };
+}
+
+/** Begins an attempt at the page: what it needs to write failures. */
+export async function attempt(db: Database, key: Key, documentTimeoutMs = 60_000) {
+  const begun = await beginPage(db, key);
+  if (begun === undefined) throw new Error('the page is not there');
+  const { runId, page, documentType } = key;
+  return { runId, page, documentType, holder: begun.holder, documentTimeoutMs };
+}
+
+/** As the audit does it. */
+export async function close(db: Database, { runId }: { runId: string }): Promise<void> {
+  await db.transaction(async (client) => {
+    await lockRun(client, runId);
+    await failUnsettledDocuments(client, runId, { messages: { Interrupted: 'i', NotAttempted: 'n' } });
+    await closeRun(client, runId);
+  });
+}
+
+export async function rowOf(db: Database, key: Key): Promise<DocumentRow> {
+  const row = (await documentsOfRun(db, key.runId)).find(({ machineId }) => machineId === key.machineId);
+  if (row === undefined) throw new Error('the document is not there');
+  return row;
+}
