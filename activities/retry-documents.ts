@@ -10,8 +10,8 @@ const MAX_MACHINES = 500;
 
 /**
  * Opens failed documents again, because a person said so, and gives those that meet with trouble their full time. What failed before
- * anything was sealed is planned anew: somebody may have corrected the row, or the machine's key. What is still bad stays failed,
- * with the reason of today.
+ * anything was sealed is planned anew first: somebody may have corrected the row, or the machine's key. A machine that still has no
+ * usable key stays failed, with the reason of today.
  */
 export async function retryDocuments(
   deps: ActivityDependencies,
@@ -20,14 +20,18 @@ export async function retryDocuments(
 ): Promise<ChangedDocuments> {
   const { operatorUserId } = await openedRun(deps, runId);
   const bad = await badRows(deps.database, runId, selection, MAX_MACHINES);
-  let documents = await retryInLedger(deps.database, runId, selection);
   const machineIds = [...new Set(bad.map(({ machineId }) => machineId))];
+  let opened = 0;
   if (machineIds.length > 0) {
     const documentTypes = [...new Set(bad.map(({ documentType }) => documentType))];
     const machines = await deps.source.machines({ operatorUserId, machineIds, limit: machineIds.length });
-    const planned = await planMachines(deps, { operatorUserId, documentTypes }, machines, signal);
-    await planBadRowsAgain(deps.database, runId, planned.documents);
-    documents -= planned.documents.filter(({ outcome }) => outcome !== null).length;
+    const { documents } = await planMachines(deps, { operatorUserId, documentTypes }, machines, signal);
+    await planBadRowsAgain(deps.database, runId, documents);
+    const named = new Set(bad.map(({ documentType, machineId }) => `${documentType} ${machineId}`));
+    opened = documents.filter(
+      ({ documentType, machineId, outcome }) => outcome === null && named.has(`${documentType} ${machineId}`),
+    ).length;
   }
-  return { documents, ...(await ledgerView(deps.database, runId)) };
+  opened += await retryInLedger(deps.database, runId, selection);
+  return { documents: opened, ...(await ledgerView(deps.database, runId)) };
 }

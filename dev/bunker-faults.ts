@@ -40,6 +40,10 @@ export interface FaultAction {
   mutateEvent?: (signed: Event) => Event;
   /** sign_event: signs with this secret key, so that the event names and proves another author. */
   signWith?: Uint8Array;
+  /** nip44_encrypt: encrypts with this secret key, as a bunker does that has only its own. */
+  encryptWith?: Uint8Array;
+  /** nip44_encrypt: encrypts this in place of what it was given. */
+  encryptText?: string;
   /** Asks for approval at this URL first; several URLs ask several times under the same request id. */
   authUrl?: string | readonly string[];
   /** After authUrl: the answer (the default), or nothing, as when nobody approves. */

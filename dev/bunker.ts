@@ -239,7 +239,7 @@ class Bunker implements DevBunker {
         case 'switch_relays':
           return { result: 'null' };
         case 'nip44_encrypt':
-          return { result: encrypt(params[1] ?? '', conversationKeyOf(this.userSecretKey, params[0] ?? '')) };
+          return { result: encryptFor(action, this.userSecretKey, params) };
         case 'nip44_decrypt':
           return { result: decrypt(params[1] ?? '', conversationKeyOf(this.userSecretKey, params[0] ?? '')) };
         case 'sign_event':
@@ -291,4 +291,12 @@ function kindOf(template: string): unknown {
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
+}
+
+function encryptFor(
+  { encryptWith, encryptText }: FaultAction,
+  userSecretKey: Uint8Array,
+  [peer = '', text = '']: readonly string[],
+): string {
+  return encrypt(encryptText ?? text, conversationKeyOf(encryptWith ?? userSecretKey, peer));
 }

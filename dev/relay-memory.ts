@@ -28,6 +28,10 @@ export class MemoryEventRepository extends EventRepository {
   private readonly eventsById = new Map<string, Event>();
   private readonly idByAddress = new Map<string, string>();
 
+  constructor(private readonly keepPerAuthor = Infinity) {
+    super();
+  }
+
   isSearchSupported(): boolean {
     return false;
   }
@@ -46,7 +50,16 @@ export class MemoryEventRepository extends EventRepository {
       this.idByAddress.set(address, event.id);
     }
     this.eventsById.set(event.id, event);
+    this.dropOldest(event.pubkey);
     return { isDuplicate: false };
+  }
+
+  /** In the order in which they came. */
+  private dropOldest(author: string): void {
+    if (this.keepPerAuthor === Infinity) return;
+    const own = [...this.eventsById.values()].filter(({ pubkey }) => pubkey === author);
+    for (const { id } of own.slice(0, Math.max(0, own.length - this.keepPerAuthor)))
+      this.eventsById.delete(id);
   }
 
   find(relayFilter: RelayFilter): Event[] {

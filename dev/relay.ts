@@ -17,6 +17,8 @@ export interface DevRelayOptions {
   /** TCP port; 0 or absent takes a free one. */
   port?: number;
   host?: string;
+  /** Keeps the newest so many events of each author, and drops what came before, as relays do that allot space. */
+  keepPerAuthor?: number;
   /** Sees every well-formed frame in the order it is received or sent, refused ones included. */
   onMessage?: (direction: 'in' | 'out', socketId: number, frame: unknown[]) => void;
 }
@@ -44,7 +46,7 @@ export interface DevRelay {
  */
 export async function startRelay(options: DevRelayOptions = {}): Promise<DevRelay> {
   const host = options.host ?? '127.0.0.1';
-  const repository = new MemoryEventRepository();
+  const repository = new MemoryEventRepository(options.keepPerAuthor);
   const relay = new NostrRelay(repository, {
     logLevel: LogLevel.ERROR,
     // Above this the package silently forgets the oldest subscription of the socket.

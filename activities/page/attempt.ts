@@ -3,7 +3,8 @@ import type { HeartbeatDetails, PageCounts, PageReference } from '../../contract
 import { ensureError, isRetryable, RepublishError, scopeOf } from '../../contract/failures';
 import { noStages, type WaitingDocument } from '../../contract/progress';
 import type { BegunPage } from '../../database/ledger/page';
-import { noteTrouble, sealReused } from '../../database/ledger/page';
+import { sealReused } from '../../database/ledger/facts';
+import { noteTrouble } from '../../database/ledger/trouble';
 import { isAuthentic } from '../../nostr/events';
 import type { ActivityCall, ActivityDependencies } from '../dependencies';
 import { isForced } from '../steps/force';

@@ -1,5 +1,5 @@
 import type { GoodOutcome } from '../../contract/progress';
-import { type SettledDocument, settleGood } from '../../database/ledger/page';
+import { settleGood, type Settlement } from '../../database/ledger/facts';
 import type { SignedEvent } from '../../nostr/events';
 import type { Placement } from '../../nostr/relays/publisher';
 import type { PageAttempt } from './attempt';
@@ -24,7 +24,7 @@ export async function place(page: PageAttempt, documents: readonly PageDocument[
     return { event, seen: document.seen, sent: await document.sent };
   });
   const placements = await publisher.confirm(await Promise.all(placing), facts.identity);
-  const settled: SettledDocument[] = [];
+  const settled: Settlement[] = [];
   const anew: PageDocument[] = [];
   for (const [index, document] of documents.entries()) {
     delete document.waitsFor;
@@ -65,7 +65,7 @@ function outcomeOf(
 async function settle(
   page: PageAttempt,
   documents: readonly PageDocument[],
-  settled: SettledDocument[],
+  settled: Settlement[],
 ): Promise<void> {
   if (settled.length === 0) return;
   const { deps, facts } = page;

@@ -1,5 +1,5 @@
 import { RepublishError, scopeOf } from '../../contract/failures';
-import { sealDocument, keepSignature } from '../../database/ledger/page';
+import { keepSignature, sealDocument } from '../../database/ledger/facts';
 import type { DocumentKey, SealedEvent } from '../../database/ledger/documents';
 import { isProved } from '../../database/ledger/proofs';
 import { DOCUMENT_KIND } from '../../documents/document-type';

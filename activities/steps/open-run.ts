@@ -99,7 +99,10 @@ export function resolveDocumentTypes(deps: ActivityDependencies, requested: stri
 }
 
 /** The account's current key, hex. @throws RepublishError OperatorNotFound */
-export async function accountPubkey(deps: ActivityDependencies, operatorUserId: string): Promise<string> {
+export async function accountPubkey(
+  deps: Pick<ActivityDependencies, 'source'>,
+  operatorUserId: string,
+): Promise<string> {
   const account = await deps.source.account(operatorUserId);
   if (account === undefined)
     throw new RepublishError('OperatorNotFound', `no account with id ${operatorUserId}`);

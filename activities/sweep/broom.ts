@@ -3,7 +3,7 @@ import type { RelayStanding } from '../../contract/relay-standing';
 import {
   noteStandingSkipped,
   settleSwept,
-  type SettledInSweep,
+  type Swept,
   type SweptDocument,
 } from '../../database/ledger/sweep';
 import type { RunRow } from '../../database/ledger/runs';
@@ -68,7 +68,7 @@ export class Broom {
     const addresses = documents.map(({ documentType, atmPubkey, event }) => ({
       kind: DOCUMENT_KIND,
       pubkey: event.pubkey,
-      d: dTag(documentType, atmPubkey),
+      d: dTag(documentType, atmPubkey ?? ''),
     }));
     const seen = await publisher.look(addresses, this.sweeping.identity);
     return documents.flatMap((document, index) => {
@@ -97,7 +97,7 @@ export class Broom {
   async #decide(looked: Looked[], giveUp: boolean): Promise<void> {
     const standing = looked.filter(({ verdict }) => verdict.kind === 'stands');
     const outdated = await this.#outdated(standing);
-    const settled: SettledInSweep[] = [];
+    const settled: Swept[] = [];
     const skipped: { documentType: string; machineId: string; message: string }[] = [];
     for (const each of looked) {
       const { document, verdict } = each;
@@ -117,12 +117,12 @@ export class Broom {
   /** What is to be written of a document; nothing where the ledger says so already. */
   #settlement(
     { document, event, seen, verdict }: Looked,
-    outdated: Pick<SettledInSweep, 'type' | 'message'> | undefined,
-  ): SettledInSweep[] {
+    outdated: Pick<Swept, 'type' | 'message'> | undefined,
+  ): Swept[] {
     const { documentType, machineId, outcome, lagging } = document;
     const relays = this.#relays(event, seen);
     const row = { documentType, machineId, eventId: event.id, relays };
-    const failed = (why: Pick<SettledInSweep, 'type' | 'message'>): SettledInSweep[] =>
+    const failed = (why: Pick<Swept, 'type' | 'message'>): Swept[] =>
       isGood(document) ? [{ ...row, outcome: 'failed', ...why }] : [];
     switch (verdict.kind) {
       case 'newer':

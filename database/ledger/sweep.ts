@@ -29,6 +29,8 @@ export interface SweptDocument extends Pick<
   stateFingerprint: string;
   event: SealedEvent;
   signature: string;
+  /** A relay did not have it when it was settled. */
+  lagging: boolean;
 }
 
 /** Documents that are signed, in the order of page and machine id. */
@@ -41,7 +43,8 @@ export function signedDocuments(
   return db.query<SweptDocument>(
     `SELECT page, document_type AS "documentType", machine_id AS "machineId", atm_pubkey AS "atmPubkey",
             operator_pubkey AS "operatorPubkey", state_fingerprint AS "stateFingerprint", unsigned_event AS event, signature,
-            outcome, reused
+            outcome, reused,
+            EXISTS (SELECT FROM jsonb_each(relays) AS of_relay (relay, standing) WHERE standing ->> 'state' <> 'holds') AS lagging
        FROM republish.documents
       WHERE run_id = $1 AND signature IS NOT NULL AND (page, machine_id COLLATE "C") > ($2, $3::text)
       ORDER BY page, machine_id COLLATE "C" LIMIT $4`,
