@@ -21,9 +21,9 @@ interface Bound {
   write(figure: number): string;
 }
 
-export const times = (figure: number): string => figure.toFixed(2);
+const times = (figure: number): string => figure.toFixed(2);
 /** With a tenth: 89.6% is not 90%. */
-export const percent = (part: number): string => `${(part * 100).toFixed(1)}%`;
+const percent = (part: number): string => `${(part * 100).toFixed(1)}%`;
 const milliseconds = (ms: number): string => `${ms.toFixed(ms < 100 ? 2 : 0)} ms`;
 const whole = (figure: number): string => figure.toFixed(0);
 
