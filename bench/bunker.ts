@@ -3,7 +3,7 @@ import type { SignedEvent } from '../nostr/events';
 import { getPublicKey } from '../nostr/keys';
 import { decrypt, encrypt, getConversationKey } from '../nostr/nip44';
 import { loadSchnorr, signWith } from '../nostr/schnorr';
-import { childArguments, tellReady } from './child';
+import { childArguments, countedBy, tellReady } from './child';
 
 /**
  * A bunker whose answers leave the same time after their requests have come, however many it has: it does its work within
@@ -15,6 +15,14 @@ export interface BunkerArguments {
   latencyMs: number;
   userSecretKey: string;
   signerSecretKey: string;
+}
+
+/** What it was asked since it began. */
+export interface BunkerCounts {
+  /** Requests by method. */
+  requests: Record<string, number>;
+  /** While at least one request had no answer: the least that whoever asked it so has waited. */
+  busyMs: number;
 }
 
 const { relay, latencyMs, userSecretKey, signerSecretKey } = childArguments<BunkerArguments>();
@@ -41,6 +49,21 @@ function perform(method: string, params: string[]): string {
   return method === 'ping' ? 'pong' : 'null';
 }
 
+const requests: Record<string, number> = {};
+let unanswered = 0;
+let busyMs = 0;
+let busySinceMs = 0;
+
+function begun(atMs: number): void {
+  if (unanswered === 0) busySinceMs = atMs;
+  unanswered += 1;
+}
+
+function answered(): void {
+  unanswered -= 1;
+  if (unanswered === 0) busyMs += performance.now() - busySinceMs;
+}
+
 function answerTo(request: SignedEvent): string {
   const key = conversationKey(signerKey, request.pubkey);
   const { id, method, params } = JSON.parse(decrypt(request.content, key)) as {
@@ -48,6 +71,7 @@ function answerTo(request: SignedEvent): string {
     method: string;
     params: string[];
   };
+  requests[method] = (requests[method] ?? 0) + 1;
   const answer = signWith(signerKey, {
     kind: 24133,
     created_at: Math.floor(Date.now() / 1000),
@@ -59,6 +83,7 @@ function answerTo(request: SignedEvent): string {
 
 function serve(): void {
   loadSchnorr();
+  countedBy((): BunkerCounts => ({ requests, busyMs }));
   const socket = new WebSocket(relay, { perMessageDeflate: false });
   socket.on('open', () => {
     socket.send(JSON.stringify(['REQ', 'bunker', { kinds: [24133], '#p': [signerPubkey], limit: 0 }]));
@@ -68,8 +93,15 @@ function serve(): void {
     const [verb, , event] = JSON.parse(String(data)) as [string, string, SignedEvent | undefined];
     if (verb === 'EOSE') tellReady({ userPubkey, signerPubkey });
     if (verb !== 'EVENT' || event === undefined) return;
+    begun(arrivedAtMs);
     const answer = answerTo(event);
-    setTimeout(() => socket.send(answer), arrivedAtMs + latencyMs - performance.now());
+    setTimeout(
+      () => {
+        socket.send(answer);
+        answered();
+      },
+      arrivedAtMs + latencyMs - performance.now(),
+    );
   });
 }
 

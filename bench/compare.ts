@@ -1,7 +1,8 @@
 import { startChild } from './child';
-import { historyOf } from './history';
+import { finish, requirePublished } from './finish';
+import { type HistoryFacts, historyOf } from './history';
 import type { Batch, LoopArguments, LoopFacts } from './loop';
-import { processFacts } from './process-facts';
+import { cpuBetween, cpuMsOfParts, processFacts } from './process-facts';
 import type { BunkerKeys, World } from './world';
 
 /** What one way of doing it came to. */
@@ -13,29 +14,35 @@ export interface Measured {
   cpuMsPerDocument: number;
 }
 
-/** One latency and one number of requests in flight. */
-export interface Comparison {
+/** One latency of the bunker and one number of requests in flight. */
+export interface Shape {
   latencyMs: number;
   inFlight: number;
+}
+
+export interface Comparison extends Shape {
   /** One document after the other over BunkerSigner. */
   sequential: Measured;
   /** The same loop with as many documents at once as there may be requests in flight. */
   loop: Measured;
-  /** A run of this program, from its start to its result: the plan, the proofs and the audit in it. */
-  ours: Measured & { eventsPerDocument: number; bytesPerDocument: number };
+  /** A run of this program, from its start to its result: plan, proof, sweep and audit in it. */
+  ours: Measured & {
+    /** CPU for a document of all that takes part, by process; absent elsewhere than on Linux. */
+    cpuMsByPart?: Record<string, number>;
+    history: HistoryFacts;
+  };
   /** Documents x 2 x latency / in flight: nobody can do it faster. Absent without latency. */
   idealPerSecond?: number;
 }
 
 export interface CompareOptions {
-  latenciesMs: number[];
-  inFlight: number[];
+  shapes: Shape[];
   /** How long one measurement is to take, about. */
   seconds: number;
 }
 
-/** About what two cores do, whatever the bunker could: this and the ideal set how many documents a measurement takes. */
-const ASSUMED_PER_SECOND = 50;
+/** About what the loop does on two cores, whatever the bunker could: this and the ideal set how many documents a measurement takes. */
+const ASSUMED_PER_SECOND = 100;
 
 /**
  * Done before each measurement, by the loop as by the worker, at a bunker that answers at once: JavaScript is slow until it is
@@ -47,27 +54,27 @@ const LOOP_WITHIN_MS = 30 * 60_000;
 
 export async function compare(
   world: World,
-  { latenciesMs, inFlight, seconds }: CompareOptions,
+  { shapes, seconds }: CompareOptions,
   say: (line: string) => void,
 ): Promise<Comparison[]> {
   const comparisons: Comparison[] = [];
   const quick = await world.addBunker(0);
-  for (const latencyMs of latenciesMs) {
+  for (const latencyMs of new Set(shapes.map((shape) => shape.latencyMs))) {
     await world.setLatency(latencyMs);
     const sequential = await measureLoop(world, documentsFor(latencyMs, 1, seconds / 2), 1);
     say(`${latencyMs} ms, one after the other: ${sequential.perSecond.toFixed(1)} documents/s`);
-    for (const width of inFlight) {
+    for (const { inFlight } of shapes.filter((shape) => shape.latencyMs === latencyMs)) {
       // Side by side: the two that are compared run within the same minute.
-      const documents = documentsFor(latencyMs, width, seconds);
-      const loop = await measureLoop(world, documents, width, await warmUpFor(world, documents, quick));
-      const ours = await measureOurs(world, documents, width, await warmUpFor(world, documents, quick));
-      const ideal = latencyMs === 0 ? undefined : (width * 1000) / (2 * latencyMs);
+      const documents = documentsFor(latencyMs, inFlight, seconds);
+      const loop = await measureLoop(world, documents, inFlight, await warmUpFor(world, documents, quick));
+      const ours = await measureOurs(world, documents, inFlight, await warmUpFor(world, documents, quick));
+      const ideal = idealPerSecond(latencyMs, inFlight);
       say(
-        `${latencyMs} ms, ${width} in flight: loop ${loop.perSecond.toFixed(1)}, ours ${ours.perSecond.toFixed(1)}, ideal ${ideal?.toFixed(1) ?? '-'} documents/s`,
+        `${latencyMs} ms, ${inFlight} in flight: loop ${loop.perSecond.toFixed(1)}, ours ${ours.perSecond.toFixed(1)}, ideal ${ideal?.toFixed(1) ?? '-'} documents/s`,
       );
       comparisons.push({
         latencyMs,
-        inFlight: width,
+        inFlight,
         sequential,
         loop,
         ours,
@@ -78,10 +85,14 @@ export async function compare(
   return comparisons;
 }
 
+function idealPerSecond(latencyMs: number, inFlight: number): number | undefined {
+  return latencyMs === 0 ? undefined : (inFlight * 1000) / (2 * latencyMs);
+}
+
 /** Even: each machine has two. */
-function documentsFor(latencyMs: number, width: number, seconds: number): number {
-  const perSecond = latencyMs === 0 ? ASSUMED_PER_SECOND : (width * 1000) / (2 * latencyMs);
-  return Math.max(4, 2 * Math.ceil((Math.min(perSecond, ASSUMED_PER_SECOND) * seconds) / 2));
+function documentsFor(latencyMs: number, inFlight: number, seconds: number): number {
+  const perSecond = Math.min(idealPerSecond(latencyMs, inFlight) ?? Infinity, ASSUMED_PER_SECOND);
+  return Math.max(4, 2 * Math.ceil((perSecond * seconds) / 2));
 }
 
 /** Of an operator of its own, and not more than what is measured. */
@@ -94,26 +105,26 @@ async function warmUpFor(world: World, measured: number, bunker: BunkerKeys): Pr
 async function measureLoop(
   world: World,
   documents: number,
-  width: number,
+  inFlight: number,
   warmUp?: Batch,
 ): Promise<Measured> {
-  const { ms, cpuMs } = await runLoop(world, width, documents, { warmUp });
+  const { ms, cpuMs } = await runLoop(world, inFlight, documents, { warmUp });
   return measured(documents, ms, cpuMs);
 }
 
-/** Runs the loop on an operator of its own, to its end. */
+/** Runs the loop to its end, on an operator of its own where none is named. */
 export async function runLoop(
   world: World,
-  width: number,
+  inFlight: number,
   documents: number,
-  more: { askFirst?: boolean; warmUp?: Batch | undefined } = {},
+  { operatorUserId, ...more }: Partial<Pick<LoopArguments, 'operatorUserId' | 'askFirst' | 'warmUp'>> = {},
 ): Promise<LoopFacts> {
   const argument: LoopArguments = {
     databaseUrl: world.databaseUrl,
-    operatorUserId: await world.addOperator(Math.ceil(documents / 2)),
+    operatorUserId: operatorUserId ?? (await world.addOperator(Math.ceil(documents / 2))),
     relay: world.relayUrl,
     ...world.bunker,
-    inFlight: width,
+    inFlight,
     documents,
     ...more,
   };
@@ -125,26 +136,26 @@ export async function runLoop(
 async function measureOurs(
   world: World,
   documents: number,
-  width: number,
+  inFlight: number,
   warmUp: Batch,
 ): Promise<Comparison['ours']> {
   const operator = await world.addOperator(documents / 2);
-  const worker = await world.startWorker(width);
+  const worker = await world.startWorker(inFlight);
   try {
-    await (await world.start(warmUp.operatorUserId)).result();
+    await finish(await world.start(warmUp.operatorUserId));
+    const partsBefore = await cpuMsOfParts(world.parts());
     const before = await processFacts(worker.pid);
     const startedAtMs = performance.now();
     const run = await world.start(operator);
-    const events = await run.result();
+    await finish(run);
     const ms = performance.now() - startedAtMs;
     const after = await processFacts(worker.pid);
-    const done = Object.values(events).flat().length;
-    if (done !== documents) throw new Error(`${done} of ${documents} documents were republished`);
-    const history = await historyOf(world.client, run);
+    const cpuMsByPart = cpuBetween(partsBefore, await cpuMsOfParts(world.parts()), documents);
+    await requirePublished(world, run, documents);
     return {
       ...measured(documents, ms, after.cpuMs - before.cpuMs),
-      eventsPerDocument: history.events / documents,
-      bytesPerDocument: history.bytes / documents,
+      ...(cpuMsByPart === undefined ? {} : { cpuMsByPart }),
+      history: await historyOf(world.client, run),
     };
   } finally {
     await worker.stop('SIGTERM', 20_000);

@@ -7,41 +7,107 @@ import type { World } from './world';
 
 /** What is paid once, whatever the number of documents. Milliseconds, each the median of several. */
 export interface FixedCosts {
-  /** One operator with one machine: from the start of the run to its result. */
-  smallRunMs: number;
-  /** The calls of such a run, and nothing else: the bunker's key, then both documents at once, by the loop over BunkerSigner. */
-  smallLoopMs: number;
   latencyMs: number;
+  small: SmallRun;
   /** From starting the process `republish worker` to its first workflow task. */
   workerStartMs: number;
   helpMs: number;
+}
+
+/** One operator with one machine. */
+export interface SmallRun {
+  /** From the start of the run to its result, and how long the bunker was at work on what it asked meanwhile. */
+  runMs: number;
+  runBusyMs: number;
+  /** The same calls and nothing else: key, probe, then both documents at once, by the loop over BunkerSigner. */
+  loopMs: number;
+  loopBusyMs: number;
+  /**
+   * What the run takes beyond the bunker's time, less what the loop takes beyond it: a run that asks for its first document alone
+   * waits longer for the bunker, which is the price of going easy on it and no cost of ours.
+   */
+  aboveCallsMs: number;
+  /** What the bunker was asked in one run, by method. */
+  bunkerRequests: Record<string, number>;
+  relay: { documents: number; reads: number; filters: number };
 }
 
 const COMMAND_LINE = path.join(__dirname, '../dist/client/cli/main.js');
 
 export async function fixedCosts(world: World, latencyMs: number, times: number): Promise<FixedCosts> {
   await world.setLatency(latencyMs);
+  return {
+    latencyMs,
+    small: await smallRun(world, latencyMs, times),
+    workerStartMs: median(await repeat(times, () => workerStart(world))),
+    helpMs: median(await repeat(times + 1, help)),
+  };
+}
+
+async function smallRun(world: World, latencyMs: number, times: number): Promise<SmallRun> {
   const worker = await world.startWorker(8);
-  const runs: number[] = [];
-  const loops: number[] = [];
+  const rounds: SmallRun[] = [];
   try {
     await (await world.start(await world.addOperator(1))).result();
     for (let time = 0; time < times; time += 1) {
       const operator = await world.addOperator(1);
-      const startedAtMs = performance.now();
-      await (await world.start(operator)).result();
-      runs.push(performance.now() - startedAtMs);
-      loops.push((await runLoop(world, 2, 2, { askFirst: true })).ms);
+      const run = await asked(world, async () => {
+        const startedAtMs = performance.now();
+        await (await world.start(operator)).result();
+        return performance.now() - startedAtMs;
+      });
+      const operatorOfLoop = { operatorUserId: await world.addOperator(1), askFirst: true };
+      const loop = await asked(world, async () => (await runLoop(world, 2, 2, operatorOfLoop)).ms);
+      // The loop has connected before it looks at the clock.
+      const loopBusyMs = loop.busyMs - (loop.bunkerRequests.connect ?? 0) * latencyMs;
+      rounds.push({
+        runMs: run.ms,
+        runBusyMs: run.busyMs,
+        loopMs: loop.ms,
+        loopBusyMs,
+        aboveCallsMs: run.ms - run.busyMs - (loop.ms - loopBusyMs),
+        bunkerRequests: run.bunkerRequests,
+        relay: run.relay,
+      });
     }
   } finally {
     await worker.stop('SIGTERM', 20_000);
   }
+  const middle = (of: (round: SmallRun) => number): number => median(rounds.map(of));
+  const [first] = rounds;
+  if (first === undefined) throw new Error('nothing was measured');
   return {
-    smallRunMs: median(runs),
-    smallLoopMs: median(loops),
-    latencyMs,
-    workerStartMs: median(await repeat(times, () => workerStart(world))),
-    helpMs: median(await repeat(times + 1, help)),
+    ...first,
+    runMs: middle(({ runMs }) => runMs),
+    runBusyMs: middle(({ runBusyMs }) => runBusyMs),
+    loopMs: middle(({ loopMs }) => loopMs),
+    loopBusyMs: middle(({ loopBusyMs }) => loopBusyMs),
+    aboveCallsMs: middle(({ aboveCallsMs }) => aboveCallsMs),
+  };
+}
+
+interface Asked extends Pick<SmallRun, 'bunkerRequests' | 'relay'> {
+  ms: number;
+  busyMs: number;
+}
+
+/** What bunker and relay were asked meanwhile. */
+async function asked(world: World, work: () => Promise<number>): Promise<Asked> {
+  const [bunkerBefore, relayBefore] = [await world.askedOfBunker(), await world.askedOfRelay()];
+  const ms = await work();
+  const [bunker, relay] = [await world.askedOfBunker(), await world.askedOfRelay()];
+  const requests = Object.entries(bunker.requests)
+    .map(([method, times]): [string, number] => [method, times - (bunkerBefore.requests[method] ?? 0)])
+    .filter(([, times]) => times > 0);
+  return {
+    ms,
+    busyMs: bunker.busyMs - bunkerBefore.busyMs,
+    bunkerRequests: Object.fromEntries(requests),
+    relay: {
+      documents: relay.documents - relayBefore.documents,
+      reads: relay.reads - relayBefore.reads,
+      filters: relay.filters - relayBefore.filters,
+    },
   };
 }
 

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startFleet } from '../client/fleet';
 import { DEFAULT_TASK_QUEUE } from '../contract/names';
+import { cpuBetween, cpuMsOfParts } from './process-facts';
 import { median, repeat } from './repeat';
 import type { World } from './world';
 
@@ -15,13 +16,15 @@ export interface FleetFacts {
   ms: number;
   documents: number;
   perSecond: number;
+  /** CPU for a document of all that takes part, by process; absent elsewhere than on Linux. */
+  cpuMsByPart?: Record<string, number>;
   beside: {
     smallMachines: number;
     hugeMachines: number;
     /** A small operator's run with nobody else there, and while the huge one's goes on; the median of several. Each has a bunker of its own. */
     aloneMs: number;
     besideMs: number;
-    /** Documents of the huge one that were done during the small ones' runs: it was not merely stopped. */
+    /** Documents of the huge one that were signed during the small ones' runs: it was not merely stopped. */
     hugeMeanwhile: number;
     hugeLeft: number;
   };
@@ -73,16 +76,19 @@ export async function fleet(
     );
 
     say(`a fleet of ${count} operators, ${operatorsAtOnce} at once`);
+    const partsBefore = await cpuMsOfParts(world.parts());
     const startedAtMs = performance.now();
     const run = await startFleet(world.client, { taskQueue: DEFAULT_TASK_QUEUE, operators, operatorsAtOnce });
     const summary = await run.result();
     const ms = performance.now() - startedAtMs;
+    const partsAfter = await cpuMsOfParts(world.parts());
     const [row] = await world.database.query<{ documents: number }>(
       `SELECT count(*)::int AS documents FROM republish.documents d JOIN republish.runs r USING (run_id)
         WHERE r.operator_user_id = ANY ($1::text[]) AND d.outcome = 'published'`,
       [operators],
     );
     const documents = row?.documents ?? 0;
+    const cpuMsByPart = cpuBetween(partsBefore, partsAfter, documents);
     return {
       operators: count,
       operatorsAtOnce,
@@ -94,6 +100,7 @@ export async function fleet(
       ms,
       documents,
       perSecond: (documents * 1000) / ms,
+      ...(cpuMsByPart === undefined ? {} : { cpuMsByPart }),
       beside,
     };
   } finally {
@@ -116,18 +123,22 @@ async function smallBesideHuge(
   const aloneMs = median(await repeat(TIMES, timed));
 
   const huge = await world.start(await world.addOperator(hugeMachines));
-  const settled = async (): Promise<number> => {
-    const { planned, waiting } = await huge.progress();
-    return planned - waiting;
+  // Not how many have an outcome: those of a page get theirs together.
+  const signed = async (): Promise<number> => {
+    const [row] = await world.database.query<{ signed: number }>(
+      'SELECT count(*)::int AS signed FROM republish.documents WHERE run_id = $1 AND signature IS NOT NULL',
+      [huge.runId],
+    );
+    return row?.signed ?? 0;
   };
   const deadlineMs = performance.now() + BEGINS_WITHIN_MS;
-  while ((await settled()) < hugeMachines / 10) {
+  while ((await signed()) < hugeMachines / 10) {
     if (performance.now() > deadlineMs) throw new Error('the huge operator does not get on');
     await sleep(200);
   }
-  const before = await settled();
+  const before = await signed();
   const besideMs = median(await repeat(TIMES, timed));
-  const after = await settled();
+  const after = await signed();
   const hugeLeft = 2 * hugeMachines - after;
   if (hugeLeft === 0) throw new Error('the huge operator was done first: give it more machines');
   await huge.cancel({ reason: 'the bench has seen enough' }).catch(() => undefined);

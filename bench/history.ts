@@ -9,13 +9,30 @@ export interface HistoryFacts {
   bytes: number;
   largestEvents: number;
   largestBytes: number;
+  activities: Record<string, ActivityFacts>;
+  /** From the start of the first execution to the end of the last. */
+  ms: number;
 }
 
+/** The activities of one type. */
+export interface ActivityFacts {
+  /** How many were given out; an attempt that Temporal repeats is none of its own. */
+  times: number;
+  /** How long at least one of them was not done, whether it waited for a worker or was in work. */
+  ms: number;
+}
+
+type Span = [fromMs: number, toMs: number];
+
 export async function historyOf(client: Client, run: RepublishRun): Promise<HistoryFacts> {
-  const facts: HistoryFacts = { executions: 0, events: 0, bytes: 0, largestEvents: 0, largestBytes: 0 };
+  const facts = { executions: 0, events: 0, bytes: 0, largestEvents: 0, largestBytes: 0 };
+  const spans = new Map<string, Span[]>();
+  let begunAtMs = Infinity;
+  let endedAtMs = 0;
   let runId: string | undefined = run.runId;
   while (runId !== undefined) {
-    const { raw } = await client.workflow.getHandle(run.workflowId, runId).describe();
+    const execution = client.workflow.getHandle(run.workflowId, runId);
+    const { raw, startTime, closeTime } = await execution.describe();
     const events = Number(raw.workflowExecutionInfo?.historyLength ?? 0);
     const bytes = Number(raw.workflowExecutionInfo?.historySizeBytes ?? 0);
     facts.executions += 1;
@@ -23,7 +40,46 @@ export async function historyOf(client: Client, run: RepublishRun): Promise<Hist
     facts.bytes += bytes;
     facts.largestEvents = Math.max(facts.largestEvents, events);
     facts.largestBytes = Math.max(facts.largestBytes, bytes);
+    begunAtMs = Math.min(begunAtMs, startTime.getTime());
+    endedAtMs = Math.max(endedAtMs, closeTime?.getTime() ?? 0);
+    noteActivities(spans, (await execution.fetchHistory()).events ?? []);
     runId = await successorOf(client, run.workflowId, runId);
   }
-  return facts;
+  const activities = Object.fromEntries(
+    [...spans].map(([type, own]) => [type, { times: own.length, ms: covered(own) }]),
+  );
+  return { ...facts, activities, ms: endedAtMs - begunAtMs };
+}
+
+type HistoryEvents = NonNullable<
+  Awaited<ReturnType<ReturnType<Client['workflow']['getHandle']>['fetchHistory']>>['events']
+>;
+
+function noteActivities(spans: Map<string, Span[]>, events: HistoryEvents): void {
+  const open = new Map<string, { type: string; fromMs: number }>();
+  for (const event of events) {
+    const atMs = Number(event.eventTime?.seconds ?? 0) * 1000 + Number(event.eventTime?.nanos ?? 0) / 1e6;
+    const scheduled = event.activityTaskScheduledEventAttributes;
+    if (scheduled != null)
+      open.set(String(event.eventId), { type: scheduled.activityType?.name ?? '', fromMs: atMs });
+    const ended =
+      event.activityTaskCompletedEventAttributes ??
+      event.activityTaskFailedEventAttributes ??
+      event.activityTaskTimedOutEventAttributes ??
+      event.activityTaskCanceledEventAttributes;
+    const begun = ended == null ? undefined : open.get(String(ended.scheduledEventId));
+    if (begun === undefined) continue;
+    spans.set(begun.type, [...(spans.get(begun.type) ?? []), [begun.fromMs, atMs]]);
+  }
+}
+
+/** The time that is in at least one of the spans. */
+function covered(spans: Span[]): number {
+  let totalMs = 0;
+  let untilMs = -Infinity;
+  for (const [fromMs, toMs] of spans.toSorted(([a], [b]) => a - b)) {
+    totalMs += Math.max(0, toMs - Math.max(fromMs, untilMs));
+    untilMs = Math.max(untilMs, toMs);
+  }
+  return totalMs;
 }

@@ -3,7 +3,7 @@ import { BunkerSigner } from 'nostr-tools/nip46';
 import { SimplePool, useWebSocketImplementation } from 'nostr-tools/pool';
 import WebSocket from 'ws';
 import { type Database, openDatabase } from '../database/connection';
-import { generateSecretKey } from '../nostr/keys';
+import { generateSecretKey, getPublicKey } from '../nostr/keys';
 import { childArguments, tellReady } from './child';
 
 /**
@@ -14,7 +14,7 @@ export interface LoopArguments extends Batch {
   databaseUrl: string;
   relay: string;
   inFlight: number;
-  /** As a run does: the bunker is asked for its key before the first document. */
+  /** As a run does: before the first document the bunker is asked for its key and for a text that can be read back. */
   askFirst?: boolean;
   /** Done before the measurement begins. */
   warmUp?: Batch | undefined;
@@ -51,7 +51,10 @@ async function run(options: LoopArguments): Promise<LoopFacts> {
   const tools = await connect(options);
   const { user, system } = process.cpuUsage();
   const startedAtMs = performance.now();
-  if (options.askFirst === true) await tools.signer.sendRequest('get_public_key', []);
+  if (options.askFirst === true) {
+    await tools.signer.sendRequest('get_public_key', []);
+    await tools.signer.nip44Encrypt(getPublicKey(generateSecretKey()), 'x'.repeat(1_024));
+  }
   const documents = await republish(tools, options, options);
   const ms = performance.now() - startedAtMs;
   const cpu = process.cpuUsage();

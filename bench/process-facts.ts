@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import os from 'node:os';
 import { promisify } from 'node:util';
 
@@ -14,12 +14,65 @@ const TICKS_PER_S = 100;
 
 export async function processFacts(pid: number): Promise<ProcessFacts> {
   if (process.platform !== 'linux') return fromPs(pid);
+  const { ownMs } = await statOf(String(pid));
+  const status = await readFile(`/proc/${pid}/status`, 'utf8');
+  return { cpuMs: ownMs, rssBytes: Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1] ?? 0) * 1024 };
+}
+
+interface Stat {
+  parent: number;
+  ownMs: number;
+  /** Of its children that have ended, and of theirs. */
+  endedMs: number;
+}
+
+async function statOf(pid: string): Promise<Stat> {
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
   // The second field is the name, which may hold blanks and parentheses.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  const cpuMs = ((Number(fields[11]) + Number(fields[12])) * 1000) / TICKS_PER_S;
-  const status = await readFile(`/proc/${pid}/status`, 'utf8');
-  return { cpuMs, rssBytes: Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1] ?? 0) * 1024 };
+  const ms = (first: number): number =>
+    ((Number(fields[first]) + Number(fields[first + 1])) * 1000) / TICKS_PER_S;
+  return { parent: Number(fields[1]), ownMs: ms(11), endedMs: ms(13) };
+}
+
+/** The processes that take part in a measurement, by what they are called in a table. */
+export type Parts = Record<string, readonly number[]>;
+
+/**
+ * What each part has cost so far, its processes and all that these have started: Postgres has a process for each connection,
+ * and one that has ended is counted with its parent.
+ *
+ * @returns undefined elsewhere than on Linux
+ */
+export async function cpuMsOfParts(parts: Parts): Promise<Record<string, number> | undefined> {
+  if (process.platform !== 'linux') return undefined;
+  const stats = new Map<number, Stat>();
+  const children = new Map<number, number[]>();
+  for (const name of await readdir('/proc')) {
+    const stat = /^\d+$/.test(name) ? await statOf(name).catch(() => undefined) : undefined;
+    if (stat === undefined) continue; // no process, or one that has ended meanwhile
+    stats.set(Number(name), stat);
+    children.set(stat.parent, [...(children.get(stat.parent) ?? []), Number(name)]);
+  }
+  const costOf = (pid: number): number => {
+    const { ownMs, endedMs } = stats.get(pid) ?? { ownMs: 0, endedMs: 0 };
+    return (children.get(pid) ?? []).reduce((sum, child) => sum + costOf(child), ownMs + endedMs);
+  };
+  return Object.fromEntries(
+    Object.entries(parts).map(([name, pids]) => [name, pids.reduce((sum, pid) => sum + costOf(pid), 0)]),
+  );
+}
+
+/** From one look at the parts to the next, for each document. */
+export function cpuBetween(
+  before: Record<string, number> | undefined,
+  after: Record<string, number> | undefined,
+  documents: number,
+): Record<string, number> | undefined {
+  if (before === undefined || after === undefined) return undefined;
+  return Object.fromEntries(
+    Object.entries(after).map(([name, ms]) => [name, (ms - (before[name] ?? 0)) / documents]),
+  );
 }
 
 async function fromPs(pid: number): Promise<ProcessFacts> {

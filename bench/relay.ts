@@ -1,11 +1,21 @@
 import { WebSocketServer, type WebSocket } from 'ws';
 import type { SignedEvent } from '../nostr/events';
-import { tellReady } from './child';
+import { countedBy, tellReady } from './child';
 
 /**
  * A relay that does what the protocol needs and nothing else, so that the bench measures those who use it: it believes
  * every signature, keeps the newest document at each address, and passes ephemeral events to whoever they are for.
  */
+export interface RelayCounts {
+  /** Documents that were sent here, each time. */
+  documents: number;
+  /** Addresses that hold a document. */
+  addresses: number;
+  /** REQ, and the filters in them. */
+  reads: number;
+  filters: number;
+}
+
 interface Filter {
   kinds?: number[];
   authors?: string[];
@@ -14,6 +24,8 @@ interface Filter {
 }
 
 const documents = new Map<string, SignedEvent>();
+const counts = { documents: 0, reads: 0, filters: 0 };
+countedBy((): RelayCounts => ({ ...counts, addresses: documents.size }));
 /** Live subscriptions by the key that they listen for. */
 const listeners = new Map<string, Map<string, { socket: WebSocket; id: string }>>();
 
@@ -33,7 +45,7 @@ server.on('connection', (socket) => {
   };
 
   socket.on('message', (data) => {
-    const [verb, subject, filter] = JSON.parse(String(data)) as [string, unknown, Filter | undefined];
+    const [verb, subject, ...filters] = JSON.parse(String(data)) as [string, unknown, ...Filter[]];
     if (verb === 'EVENT') {
       const event = subject as SignedEvent;
       accept(event);
@@ -42,10 +54,13 @@ server.on('connection', (socket) => {
     }
     const id = String(subject);
     forget(id);
-    if (verb !== 'REQ' || filter === undefined) return;
-    for (const event of stored(filter)) send(['EVENT', id, event]);
+    if (verb !== 'REQ') return;
+    counts.reads += 1;
+    counts.filters += filters.length;
+    // An event that two of the filters want is sent once.
+    for (const event of new Set(filters.flatMap(stored))) send(['EVENT', id, event]);
     send(['EOSE', id]);
-    const keys = filter['#p'] ?? [];
+    const keys = [...new Set(filters.flatMap((filter) => filter['#p'] ?? []))];
     heardFor.set(id, keys);
     for (const key of keys) {
       const heard = listeners.get(key) ?? new Map<string, { socket: WebSocket; id: string }>();
@@ -64,6 +79,7 @@ function accept(event: SignedEvent): void {
     for (const { socket, id } of heard.values()) socket.send(JSON.stringify(['EVENT', id, event]));
     return;
   }
+  counts.documents += 1;
   const address = `${event.kind}:${event.pubkey}:${tag('d')}`;
   if ((documents.get(address)?.created_at ?? 0) <= event.created_at) documents.set(address, event);
 }

@@ -1,7 +1,8 @@
 import type { Comparison } from './compare';
 import type { FixedCosts } from './costs';
 import type { FleetFacts } from './fleet';
-import { barChart, lineChart } from './plot';
+import { allOf, type Goal, planningShare } from './goals';
+import type { HistoryFacts } from './history';
 import type { MachineFacts } from './process-facts';
 import type { ScaleFacts } from './scale';
 
@@ -37,6 +38,19 @@ function table(head: Row, rows: Row[]): string {
 
 const percent = (part: number): string => `${(part * 100).toFixed(0)}%`;
 const rate = (value: number): string => value.toFixed(1);
+const ms = (value: number): string => `${value.toFixed(0)} ms`;
+const mebibytes = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(0)} MiB`;
+/** Where a figure was not measured. */
+const orDash = (value: number | undefined, write: (value: number) => string): string =>
+  value === undefined ? '-' : write(value);
+const cpu = (value: number | undefined): string => orDash(value, (known) => known.toFixed(2));
+
+export function goalsTable(goals: Goal[]): string {
+  return table(
+    ['what', 'here', 'goal', ''],
+    goals.map(({ what, here, goal, met }) => [what, here, goal, met ? 'met' : '**not met**']),
+  );
+}
 
 export function comparisonTable(comparisons: Comparison[]): string {
   const head = [
@@ -52,6 +66,7 @@ export function comparisonTable(comparisons: Comparison[]): string {
     'CPU b, ms',
     'CPU c, ms',
     'CPU c of b',
+    'CPU c, all processes, ms',
     'events',
     'bytes',
   ];
@@ -63,146 +78,137 @@ export function comparisonTable(comparisons: Comparison[]): string {
       rate(sequential.perSecond),
       rate(loop.perSecond),
       rate(ours.perSecond),
-      idealPerSecond === undefined ? '-' : rate(idealPerSecond),
-      idealPerSecond === undefined ? '-' : percent(ours.perSecond / idealPerSecond),
+      orDash(idealPerSecond, rate),
+      orDash(idealPerSecond && ours.perSecond / idealPerSecond, percent),
       (ours.perSecond / loop.perSecond).toFixed(2),
       (ours.perSecond / sequential.perSecond).toFixed(1),
-      loop.cpuMsPerDocument.toFixed(1),
-      ours.cpuMsPerDocument.toFixed(1),
+      cpu(loop.cpuMsPerDocument),
+      cpu(ours.cpuMsPerDocument),
       (ours.cpuMsPerDocument / loop.cpuMsPerDocument).toFixed(2),
-      ours.eventsPerDocument.toFixed(2),
-      ours.bytesPerDocument.toFixed(0),
+      cpu(allOf(ours.cpuMsByPart)),
+      (ours.history.events / ours.documents).toFixed(2),
+      (ours.history.bytes / ours.documents).toFixed(0),
     ]),
   );
 }
 
-export function costsTable(costs: FixedCosts): string {
+/** What a run is made of, by the name that a table has for it. */
+const STEPS = {
+  plan: 'loadMachines',
+  proof: 'proveSigner',
+  pages: 'republishDocuments',
+  sweep: 'sweep',
+  audit: 'persistAudit',
+};
+
+const PARTS = ['worker', 'Temporal', 'Postgres', 'relay', 'bunker'];
+
+/** Where the time of c and the CPU of the machine go. */
+export function stepsTable(comparisons: Comparison[]): string {
+  const steps = Object.keys(STEPS);
   return table(
-    ['what', 'ms', 'goal'],
     [
-      [
-        `one machine, bunker at ${costs.latencyMs} ms: the run`,
-        costs.smallRunMs.toFixed(0),
-        `at most 300 above the next line: ${(costs.smallRunMs - costs.smallLoopMs).toFixed(0)}`,
-      ],
-      ['its calls alone: the key, then both documents, by the loop (b)', costs.smallLoopMs.toFixed(0), ''],
-      ['worker: from its start to its first task', costs.workerStartMs.toFixed(0), 'at most 1500'],
-      ['`republish --help`', costs.helpMs.toFixed(0), 'at most 150'],
+      'latency',
+      'in flight',
+      'documents',
+      'run, ms',
+      ...steps,
+      'between them',
+      ...PARTS.map((part) => `CPU ${part}, ms`),
+    ],
+    comparisons.map(({ latencyMs, inFlight, ours }) => [
+      `${latencyMs} ms`,
+      String(inFlight),
+      String(ours.documents),
+      ours.ms.toFixed(0),
+      ...stepsOf(ours.history).map((value) => orDash(value, (known) => known.toFixed(0))),
+      between(ours.ms, ours.history).toFixed(0),
+      ...PARTS.map((part) => cpu(ours.cpuMsByPart?.[part])),
+    ]),
+  );
+}
+
+function stepsOf({ activities }: HistoryFacts): (number | undefined)[] {
+  return Object.values(STEPS).map((type) => activities[type]?.ms);
+}
+
+function between(runMs: number, history: HistoryFacts): number {
+  return stepsOf(history).reduce<number>((left, value = 0) => left - value, runMs);
+}
+
+const counted = (counts: Record<string, number>): string =>
+  Object.entries(counts)
+    .map(([name, count]) => `${name} ${count}`)
+    .join(', ');
+
+export function costsTable({ latencyMs, small, workerStartMs, helpMs }: FixedCosts): string {
+  return table(
+    ['what', 'figure'],
+    [
+      [`one machine, bunker at ${latencyMs} ms: the run`, ms(small.runMs)],
+      ['what it asked of the bunker', counted(small.bunkerRequests)],
+      ['what it asked of the relay', counted(small.relay)],
+      ['how long the bunker was at work for the run', ms(small.runBusyMs)],
+      ['its calls alone: key, probe, then both documents, by the loop (b)', ms(small.loopMs)],
+      ['how long the bunker was at work for the loop', ms(small.loopBusyMs)],
+      ['the run above its raw calls', ms(small.aboveCallsMs)],
+      ['worker: from its start to its first task', ms(workerStartMs)],
+      ['`republish --help`', ms(helpMs)],
     ],
   );
 }
 
 export function scaleTable(facts: ScaleFacts): string {
-  const [first = NaN, , , last = NaN] = facts.quartersPerSecond;
-  const mebibytes = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(0)} MiB`;
+  const { history, documents } = facts;
   return table(
-    ['what', 'figure', 'goal'],
+    ['what', 'figure'],
     [
-      ['documents', `${facts.documents} of ${facts.machines} machines`, ''],
-      ['documents/s by quarter', facts.quartersPerSecond.map(rate).join(', '), ''],
-      ['last quarter of the first', percent(last / first), 'at least 95%'],
+      ['documents', `${documents} of ${facts.machines} machines, in ${(facts.ms / 1000).toFixed(0)} s`],
+      ['documents/s by quarter', facts.quartersPerSecond.map(rate).join(', ')],
       [
         'memory of the worker: over the second tenth of the documents, over the last, at its highest',
         [facts.rssBytesSecondTenth, facts.rssBytesLastTenth, facts.rssBytesPeak].map(mebibytes).join(', '),
-        '',
       ],
+      ['CPU for a document, ms', cpuByPart(facts.cpuMsByPart) ?? `worker ${cpu(facts.cpuMsPerDocument)}`],
+      ['events of history for a document', (history.events / documents).toFixed(2)],
+      ['bytes of history for a document', (history.bytes / documents).toFixed(0)],
       [
-        'growth of memory, from the second tenth to the last',
-        percent(facts.rssBytesLastTenth / facts.rssBytesSecondTenth - 1),
-        'under 15%',
+        'planning, and its share of the run',
+        `${orDash(history.activities.loadMachines?.ms, ms)}, ${(planningShare(history) * 100).toFixed(1)}%`,
       ],
-      ['CPU of the worker per document', `${facts.cpuMsPerDocument.toFixed(1)} ms`, ''],
-      ['events per document', facts.eventsPerDocument.toFixed(2), 'at most 3.5'],
-      ['history bytes per document', facts.bytesPerDocument.toFixed(0), 'at most 600'],
-      ['executions', String(facts.history.executions), ''],
-      ['events of the largest execution', String(facts.history.largestEvents), 'far below 51,200'],
-      ['bytes of the largest execution', String(facts.history.largestBytes), 'far below 50 MiB'],
+      ['sweep', orDash(history.activities.sweep?.ms, ms)],
+      ['executions', String(history.executions)],
+      ['events of the largest execution (Temporal ends one at 51,200)', String(history.largestEvents)],
+      ['bytes of the largest execution (Temporal ends one at 50 MiB)', String(history.largestBytes)],
     ],
   );
+}
+
+function cpuByPart(parts: Record<string, number> | undefined): string | undefined {
+  if (parts === undefined) return undefined;
+  const each = Object.entries(parts).map(([part, own]) => `${part} ${cpu(own)}`);
+  return `${each.join(', ')}; all ${cpu(allOf(parts))}`;
 }
 
 export function fleetTable({ beside, ...facts }: FleetFacts): string {
   const failures = facts.named.map(({ failure }) => failure).toSorted();
   return table(
-    ['what', 'figure', 'goal'],
+    ['what', 'figure'],
     [
-      ['operators', `${facts.operators}, ${facts.operatorsAtOnce} at once`, ''],
-      ['complete', String(facts.complete), 'all but three'],
-      ['named', `${failures.length}: ${failures.join(', ')}`, '3'],
-      [
-        'documents',
-        `${facts.documents} in ${(facts.ms / 1000).toFixed(0)} s: ${rate(facts.perSecond)}/s`,
-        '',
-      ],
-      [`an operator with ${beside.smallMachines} machines, alone`, `${beside.aloneMs.toFixed(0)} ms`, ''],
+      ['operators', `${facts.operators}, ${facts.operatorsAtOnce} at once`],
+      ['complete', String(facts.complete)],
+      ['named', `${failures.length}: ${failures.join(', ')}`],
+      ['documents', `${facts.documents} in ${(facts.ms / 1000).toFixed(0)} s: ${rate(facts.perSecond)}/s`],
+      ['CPU for a document, ms', cpuByPart(facts.cpuMsByPart) ?? '-'],
+      [`an operator with ${beside.smallMachines} machines, alone`, ms(beside.aloneMs)],
       [
         `the same beside one with ${beside.hugeMachines}, both with bunkers of their own`,
-        `${beside.besideMs.toFixed(0)} ms`,
-        `not held up: ${(beside.besideMs / beside.aloneMs).toFixed(1)} times`,
+        `${ms(beside.besideMs)}: ${(beside.besideMs / beside.aloneMs).toFixed(1)} times`,
       ],
       [
-        'documents of the huge one meanwhile, and left',
+        'documents of the huge one that were signed meanwhile, and left',
         `${beside.hugeMeanwhile}, ${beside.hugeLeft}`,
-        'it goes on too',
       ],
     ],
   );
-}
-
-/** The plots of the comparison, by file name. */
-export function comparisonPlots(comparisons: Comparison[]): Record<string, string> {
-  const plots: Record<string, string> = {};
-  for (const width of new Set(comparisons.map(({ inFlight }) => inFlight))) {
-    const own = comparisons.filter(({ inFlight }) => inFlight === width);
-    plots[`throughput-${width}.svg`] = lineChart({
-      title: `Documents per second against the bunker's latency, ${width} requests in flight`,
-      xLabel: 'latency of the bunker, ms',
-      yLabel: 'documents/s',
-      series: [
-        { name: 'a: one by one', points: own.map((one) => [one.latencyMs, one.sequential.perSecond]) },
-        { name: 'b: loop, same width', points: own.map((one) => [one.latencyMs, one.loop.perSecond]) },
-        { name: 'c: this program', points: own.map((one) => [one.latencyMs, one.ours.perSecond]) },
-        {
-          name: 'd: ideal',
-          points: own.flatMap(({ latencyMs, idealPerSecond }): [number, number][] =>
-            idealPerSecond === undefined ? [] : [[latencyMs, idealPerSecond]],
-          ),
-        },
-      ],
-    });
-  }
-  plots['cost.svg'] = barChart({
-    title: 'CPU per document in the process that does the work',
-    yLabel: 'ms',
-    groups: comparisons.map(({ latencyMs, inFlight, loop, ours }) => ({
-      name: `${latencyMs}/${inFlight}`,
-      values: [
-        { name: 'b: loop', value: loop.cpuMsPerDocument },
-        { name: 'c: this program', value: ours.cpuMsPerDocument },
-      ],
-    })),
-  });
-  return plots;
-}
-
-export function scalePlots({ samples }: ScaleFacts): Record<string, string> {
-  const rates = samples.flatMap((one, index): [number, number][] => {
-    const before = samples[index - 5];
-    if (before === undefined || one.documents === before.documents) return [];
-    return [[one.documents, ((one.documents - before.documents) * 1000) / (one.ms - before.ms)]];
-  });
-  return {
-    'memory.svg': lineChart({
-      title: 'Memory of the worker against documents done',
-      xLabel: 'documents',
-      yLabel: 'MiB resident',
-      series: [{ name: 'worker', points: samples.map((one) => [one.documents, one.rssBytes / 2 ** 20]) }],
-    }),
-    'rate.svg': lineChart({
-      title: 'Documents per second against documents done',
-      xLabel: 'documents',
-      yLabel: 'documents/s',
-      series: [{ name: 'this program', points: rates }],
-    }),
-  };
 }

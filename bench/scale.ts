@@ -1,10 +1,12 @@
+import { finish, requirePublished } from './finish';
 import { historyOf, type HistoryFacts } from './history';
-import { processFacts } from './process-facts';
+import { cpuBetween, cpuMsOfParts, processFacts } from './process-facts';
 import type { World } from './world';
 
 export interface Sample {
   /** Since the run was started. */
   ms: number;
+  /** That have come to the relay. */
   documents: number;
   rssBytes: number;
 }
@@ -19,16 +21,16 @@ export interface ScaleFacts {
   /** Documents per second in each quarter of the documents. */
   quartersPerSecond: number[];
   /**
-   * Memory of the worker, averaged over the second and over the last tenth of the documents: it rises and falls with each
-   * execution, so that one sample would say where in it that was.
+   * Memory of the worker, averaged over the second and over the last tenth of the documents, the sweep behind them included: it
+   * rises and falls with each execution, so that one sample would say where in it that was.
    */
   rssBytesSecondTenth: number;
   rssBytesLastTenth: number;
   rssBytesPeak: number;
   cpuMsPerDocument: number;
+  /** CPU for a document of all that takes part, by process; absent elsewhere than on Linux. */
+  cpuMsByPart?: Record<string, number>;
   history: HistoryFacts;
-  eventsPerDocument: number;
-  bytesPerDocument: number;
   samples: Sample[];
 }
 
@@ -38,44 +40,37 @@ export interface ScaleOptions {
   latencyMs: number;
 }
 
+/** Often enough that the edges of a quarter are sharp: a process file is read, and the relay says a number. */
+const SAMPLE_EVERY_MS = 500;
+const SAY_EVERY_MS = 30_000;
+
 export async function scale(
   world: World,
   { machines, inFlight, latencyMs }: ScaleOptions,
   say: (line: string) => void,
 ): Promise<ScaleFacts> {
   await world.setLatency(latencyMs);
+  say(`an operator with ${machines} machines is set up`);
   const operator = await world.addOperator(machines);
+  const documents = 2 * machines;
   const worker = await world.startWorker(inFlight);
   try {
+    const partsBefore = await cpuMsOfParts(world.parts());
     const before = await processFacts(worker.pid);
     const startedAtMs = performance.now();
     const run = await world.start(operator);
-    const samples: Sample[] = [];
-    const sample = async (): Promise<void> => {
-      const documents = await settled(world, run.runId);
-      const { rssBytes } = await processFacts(worker.pid);
-      samples.push({ ms: performance.now() - startedAtMs, documents, rssBytes });
-    };
-    const everyMs = Math.min(2_000, Math.max(50, machines / 2));
-    let sampling: Promise<void> = Promise.resolve();
-    const timer = setInterval(() => {
-      sampling = sampling.then(sample).catch((error: unknown) => say(`no sample: ${String(error)}`));
-      const last = samples.at(-1);
-      if (last !== undefined && samples.length % 15 === 0)
-        say(`${last.documents} documents, ${Math.round(last.rssBytes / 2 ** 20)} MiB`);
-    }, everyMs);
-    let events: Record<string, string[]>;
+    const everyMs = Math.min(SAMPLE_EVERY_MS, Math.max(50, machines / 2));
+    const stopSampling = await sampling(world, worker.pid, everyMs, say);
+    let samples: Sample[] = [];
     try {
-      events = await run.result();
+      await finish(run);
     } finally {
-      clearInterval(timer);
-      await sampling;
+      samples = await stopSampling();
     }
     const ms = performance.now() - startedAtMs;
-    await sample();
-    const documents = Object.values(events).flat().length;
     const after = await processFacts(worker.pid);
-    const history = await historyOf(world.client, run);
+    const cpuMsByPart = cpuBetween(partsBefore, await cpuMsOfParts(world.parts()), documents);
+    await requirePublished(world, run, documents);
     return {
       machines,
       documents,
@@ -87,9 +82,8 @@ export async function scale(
       rssBytesLastTenth: averageRss(samples, documents * 0.9, documents),
       rssBytesPeak: Math.max(...samples.map(({ rssBytes }) => rssBytes)),
       cpuMsPerDocument: (after.cpuMs - before.cpuMs) / documents,
-      history,
-      eventsPerDocument: history.events / documents,
-      bytesPerDocument: history.bytes / documents,
+      ...(cpuMsByPart === undefined ? {} : { cpuMsByPart }),
+      history: await historyOf(world.client, run),
       samples,
     };
   } finally {
@@ -97,17 +91,46 @@ export async function scale(
   }
 }
 
+/**
+ * How many documents have come to the relay, which counts them anyway: to ask Postgres would cost the more the further the run
+ * is, and be part of what is measured.
+ *
+ * @returns ends it, with one sample of the end
+ */
+async function sampling(
+  world: World,
+  pid: number,
+  everyMs: number,
+  say: (line: string) => void,
+): Promise<() => Promise<Sample[]>> {
+  const { addresses: before } = await world.askedOfRelay();
+  const startedAtMs = performance.now();
+  const samples: Sample[] = [];
+  let saidAtMs = startedAtMs;
+  const sample = async (): Promise<void> => {
+    const { addresses } = await world.askedOfRelay();
+    const { rssBytes } = await processFacts(pid);
+    const nowMs = performance.now();
+    samples.push({ ms: nowMs - startedAtMs, documents: addresses - before, rssBytes });
+    if (nowMs - saidAtMs < SAY_EVERY_MS) return;
+    saidAtMs = nowMs;
+    say(`${addresses - before} documents, ${Math.round(rssBytes / 2 ** 20)} MiB`);
+  };
+  let sampled = sample();
+  const timer = setInterval(() => {
+    sampled = sampled.then(sample).catch((error: unknown) => say(`no sample: ${String(error)}`));
+  }, everyMs);
+  return async () => {
+    clearInterval(timer);
+    await sampled;
+    await sample();
+    return samples;
+  };
+}
+
 function averageRss(samples: Sample[], from: number, to: number): number {
   const within = samples.filter(({ documents }) => documents >= from && documents <= to);
   return within.reduce((sum, { rssBytes }) => sum + rssBytes, 0) / within.length;
-}
-
-async function settled(world: World, runId: string): Promise<number> {
-  const [row] = await world.database.query<{ settled: number }>(
-    'SELECT count(*)::int AS settled FROM republish.documents WHERE run_id = $1 AND outcome IS NOT NULL',
-    [runId],
-  );
-  return row?.settled ?? 0;
 }
 
 /** From the first document on: planning them all comes before, and is no part of a rate. */

@@ -15,8 +15,10 @@ import { searchAttributeTypes, startTemporalServer } from '../embedded/temporal-
 import { startWorkerProcess } from '../embedded/worker-process';
 import type { ProcessGroup } from '../embedded/process-group';
 import { addBunkerSigner } from '../pairing/signers';
-import type { BunkerArguments } from './bunker';
+import type { BunkerArguments, BunkerCounts } from './bunker';
 import { type Child, startChild } from './child';
+import type { Parts } from './process-facts';
+import type { RelayCounts } from './relay';
 
 /** A bunker, as its users know it. */
 export interface BunkerKeys {
@@ -39,6 +41,11 @@ export interface World {
   addOperator(machines: number, bunker?: BunkerKeys): Promise<string>;
   startWorker(inFlight: number, env?: Record<string, string>): Promise<ProcessGroup>;
   start(operatorUserId: string): Promise<RepublishRun>;
+  /** All processes as they are now: what a document costs the whole machine is theirs. The bench's own only waits. */
+  parts(): Parts;
+  /** What the bunker of the bench was asked since its latency was set. */
+  askedOfBunker(): Promise<BunkerCounts>;
+  askedOfRelay(): Promise<RelayCounts>;
   stop(): Promise<void>;
 }
 
@@ -94,6 +101,8 @@ async function build(stops: (() => unknown)[], stop: () => Promise<void>): Promi
     } satisfies BunkerArguments);
   let bunker = await startBunker(0);
   stops.push(() => bunker.stop('SIGKILL', 1_000));
+  const otherBunkers: Child<BunkerKeys>[] = [];
+  const workers = new Set<ProcessGroup>();
 
   const env: Record<string, string> = {
     TEMPORAL_ADDRESS: temporal.address,
@@ -115,6 +124,7 @@ async function build(stops: (() => unknown)[], stop: () => Promise<void>): Promi
     },
     async addBunker(latencyMs) {
       const another = await startBunker(latencyMs, newKeys());
+      otherBunkers.push(another);
       stops.push(() => another.stop('SIGKILL', 1_000));
       return another.facts;
     },
@@ -126,9 +136,26 @@ async function build(stops: (() => unknown)[], stop: () => Promise<void>): Promi
       await addBunkerSigner({ database, configuration, operatorUserId: id, say: () => undefined }, uri);
       return id;
     },
-    startWorker: (inFlight, more = {}) =>
-      startWorkerProcess({ ...env, REPUBLISH_BUNKER_CONCURRENCY: String(inFlight), ...more }),
+    async startWorker(inFlight, more = {}) {
+      const worker = await startWorkerProcess({
+        ...env,
+        REPUBLISH_BUNKER_CONCURRENCY: String(inFlight),
+        ...more,
+      });
+      workers.add(worker);
+      void worker.exited.then(() => workers.delete(worker));
+      return worker;
+    },
     start: (operatorUserId) => startRepublish(client, operatorUserId, { taskQueue: DEFAULT_TASK_QUEUE }),
+    parts: () => ({
+      worker: [...workers].map(({ pid }) => pid),
+      Temporal: [temporal.pid],
+      Postgres: [postgres.pid],
+      relay: [relay.pid],
+      bunker: [bunker, ...otherBunkers].map(({ pid }) => pid),
+    }),
+    askedOfBunker: () => bunker.counted<BunkerCounts>(),
+    askedOfRelay: () => relay.counted<RelayCounts>(),
     stop,
   };
 }

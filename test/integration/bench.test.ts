@@ -3,6 +3,12 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
+import { type Event, finalizeEvent, generateSecretKey } from 'nostr-tools/pure';
+import WebSocket from 'ws';
+import { startChild } from '../../bench/child';
+import { goal } from '../../bench/goals';
+import { cpuMsOfParts, processFacts } from '../../bench/process-facts';
+import { startProcessGroup } from '../../embedded/process-group';
 
 const ROOT = path.join(__dirname, '../..');
 
@@ -31,29 +37,35 @@ async function bench(...args: string[]): Promise<{ stdout: string; files: Record
   }
 }
 
-const rows = (markdown: string): string[][] =>
-  markdown
-    .split('\n')
-    .filter((line) => line.startsWith('|') && !line.startsWith('| ---'))
-    .map((line) =>
-      line
-        .split('|')
-        .slice(1, -1)
-        .map((cell) => cell.trim()),
-    );
+/** The tables of a page, each as its rows of cells. */
+function tablesOf(markdown: string): string[][][] {
+  const tables = markdown.split('\n\n').filter((part) => part.startsWith('|'));
+  return tables.map((text) =>
+    text
+      .trim()
+      .split('\n')
+      .filter((line) => !line.startsWith('| ---'))
+      .map((line) =>
+        line
+          .split('|')
+          .slice(1, -1)
+          .map((cell) => cell.trim()),
+      ),
+  );
+}
 
 test('the bench compares the loop, this program and the ideal, and records it with the facts of the machine', async () => {
   const { stdout, files } = await bench(
     '--quick',
     '--latencies',
-    '5',
+    '0,5',
     '--in-flight',
     '8',
     '--seconds',
     '0.1',
   );
-  const [head, figures, ...costs] = rows(stdout);
-  expect(head?.slice(0, 9)).toEqual([
+  const [compared = [], steps = [], costs = [], goals = []] = tablesOf(stdout);
+  expect(compared[0]).toEqual([
     'latency',
     'in flight',
     'a: one by one /s',
@@ -63,28 +75,59 @@ test('the bench compares the loop, this program and the ideal, and records it wi
     'c of d',
     'c of b',
     'c of a',
+    'CPU b, ms',
+    'CPU c, ms',
+    'CPU c of b',
+    'CPU c, all processes, ms',
+    'events',
+    'bytes',
   ]);
-  expect(figures?.slice(0, 2)).toEqual(['5 ms', '8']);
-  expect(figures).toHaveLength(14);
+  expect(compared.slice(1).map((row) => row.slice(0, 2))).toEqual([
+    ['0 ms', '8'],
+    ['5 ms', '8'],
+  ]);
+  expect(compared.map((row) => row[5])).toEqual(['d: ideal /s', '-', '800.0']);
+  const names = ['plan', 'proof', 'pages', 'sweep', 'audit', 'between them'];
+  expect(steps[0]?.slice(4, 10)).toEqual(names);
+  for (const row of steps.slice(1)) expect(row.slice(4, 10).map(Number)).not.toContain(NaN);
   expect(costs.map(([what]) => what)).toEqual([
     'what',
     'one machine, bunker at 5 ms: the run',
-    'its calls alone: the key, then both documents, by the loop (b)',
+    'what it asked of the bunker',
+    'what it asked of the relay',
+    'how long the bunker was at work for the run',
+    'its calls alone: key, probe, then both documents, by the loop (b)',
+    'how long the bunker was at work for the loop',
+    'the run above its raw calls',
     'worker: from its start to its first task',
     '`republish --help`',
   ]);
+  // The proof's own: a key and a probe. Beside them two documents are encrypted and signed, each once.
+  expect(costs[2]?.[1]).toMatch(/get_public_key 1, .*nip44_encrypt 3, .*sign_event 2/);
+  expect(costs[3]?.[1]).toMatch(/^documents 2, /);
+  expect(goals.slice(1).map(([what]) => what)).toEqual([
+    'c of b, 0 ms, 8 and 16 in flight',
+    "CPU of c's process of b's, every row",
+    ...(process.platform === 'linux' ? ['CPU of all processes for a document, every row'] : []),
+    'one machine: above its raw calls',
+    'worker: from its start to its first task',
+    '`republish --help`',
+  ]);
+  for (const [, , , verdict] of goals.slice(1)) expect(verdict).toMatch(/^(met|\*\*not met\*\*)$/);
 
   const measured = { documents: expect.any(Number), ms: expect.any(Number), perSecond: expect.any(Number) };
+  const history = { executions: 1, events: expect.any(Number), bytes: expect.any(Number) };
   expect(JSON.parse(files['bench.json'] ?? '')).toMatchObject({
     measuredAt: expect.stringMatching(/^\d{4}-/),
     machine: { cores: expect.any(Number), node: process.version, memoryGiB: expect.any(Number) },
     comparisons: [
+      { latencyMs: 0, inFlight: 8 },
       {
         latencyMs: 5,
         inFlight: 8,
         sequential: measured,
         loop: measured,
-        ours: { ...measured, eventsPerDocument: expect.any(Number), bytesPerDocument: expect.any(Number) },
+        ours: { ...measured, history },
         idealPerSecond: 800,
       },
     ],
@@ -96,20 +139,22 @@ test('the bench compares the loop, this program and the ideal, and records it wi
 
 test('the bench of a large run prints memory, rate by quarter, events and bytes', async () => {
   const { stdout, files } = await bench('scale', '--machines', '12', '--latencies', '5');
-  expect(rows(stdout).map(([what]) => what)).toEqual([
+  const [figures = [], goals = []] = tablesOf(stdout);
+  expect(figures.map(([what]) => what)).toEqual([
     'what',
     'documents',
     'documents/s by quarter',
-    'last quarter of the first',
     'memory of the worker: over the second tenth of the documents, over the last, at its highest',
-    'growth of memory, from the second tenth to the last',
-    'CPU of the worker per document',
-    'events per document',
-    'history bytes per document',
+    'CPU for a document, ms',
+    'events of history for a document',
+    'bytes of history for a document',
+    'planning, and its share of the run',
+    'sweep',
     'executions',
-    'events of the largest execution',
-    'bytes of the largest execution',
+    'events of the largest execution (Temporal ends one at 51,200)',
+    'bytes of the largest execution (Temporal ends one at 50 MiB)',
   ]);
+  expect(goals.map(([what]) => what)).toContain('planning, share of the run');
   expect(JSON.parse(files['scale.json'] ?? '')).toMatchObject({
     scale: { machines: 12, documents: 24, history: { executions: 1 }, samples: expect.any(Array) },
   });
@@ -126,12 +171,97 @@ test('the bench of a fleet names who could not be done, and measures a small ope
     '--latencies',
     '20',
   );
-  const figures = Object.fromEntries(rows(stdout).map(([what = '', figure]) => [what, figure]));
-  expect(figures).toMatchObject({
+  const [figures = [], goals = []] = tablesOf(stdout);
+  expect(Object.fromEntries(figures.map(([what = '', figure]) => [what, figure]))).toMatchObject({
     operators: '6, 10 at once',
     complete: '3',
     named: '3: OperatorNotFound, RepublishIncomplete, SignerNotConfigured',
   });
+  expect(goals.find(([what]) => what?.startsWith('complete'))?.at(-1)).toBe('met');
   const measured = { aloneMs: expect.any(Number), besideMs: expect.any(Number), hugeMachines: 250 };
   expect(JSON.parse(files['fleet.json'] ?? '')).toMatchObject({ fleet: { documents: 15, beside: measured } });
 }, 300_000);
+
+test('the relay of the bench answers each filter of a REQ, an event once, and says how often it was asked', async () => {
+  const relay = await startChild<{ url: string }>('relay');
+  try {
+    const secretKey = generateSecretKey();
+    const events = Array.from({ length: 12 }, (_, index) =>
+      finalizeEvent(
+        { kind: 30078, created_at: 1_700_000_000, tags: [['d', `d${index}`]], content: '' },
+        secretKey,
+      ),
+    );
+    const filterOf = (event: Event) => ({
+      kinds: [30078],
+      authors: [event.pubkey],
+      '#d': [event.tags[0]?.[1] ?? ''],
+    });
+    const ten = events.slice(0, 10).map(filterOf);
+    const socket = new WebSocket(relay.facts.url);
+    const frames: unknown[][] = [];
+    const ended = new Promise<void>((resolve, reject) => {
+      socket.on('error', reject);
+      socket.on('open', () => {
+        for (const event of events) socket.send(JSON.stringify(['EVENT', event]));
+        socket.send(JSON.stringify(['REQ', 'read', ...ten, ten[0]]));
+      });
+      socket.on('message', (data) => {
+        const frame = JSON.parse(String(data)) as unknown[];
+        frames.push(frame);
+        if (frame[0] === 'EOSE') resolve();
+      });
+    });
+    await ended;
+    const ids = frames.flatMap(([verb, , event]) => (verb === 'EVENT' ? [(event as Event).id] : []));
+    expect(ids).toEqual(events.slice(0, 10).map(({ id }) => id));
+    expect(await relay.counted()).toEqual({ documents: 12, addresses: 12, reads: 1, filters: 11 });
+    socket.terminate();
+  } finally {
+    await relay.stop('SIGKILL', 1_000);
+  }
+}, 60_000);
+
+const onLinux = process.platform === 'linux' ? test : test.skip;
+
+onLinux(
+  'what a process has cost counts what it has started, also what has ended',
+  async () => {
+    const burn = `const untilMs = Date.now() + 400; while (Date.now() < untilMs); `;
+    // A child that ends, then one that stays; both have worked.
+    const command = `"${process.execPath}" -e '${burn}'; "${process.execPath}" -e '${burn} setInterval(() => {}, 1000); console.error("burnt")'; :`;
+    let burnt: () => void = () => undefined;
+    const done = new Promise<void>((resolve) => (burnt = resolve));
+    const shell = await startProcessGroup({
+      name: 'burning',
+      command: '/bin/sh',
+      args: ['-c', command],
+      env: {},
+      cwd: ROOT,
+      onLine: () => burnt(),
+      orphan: { signal: 'SIGKILL' },
+    });
+    try {
+      await done;
+      const cost = await cpuMsOfParts({ burning: [shell.pid], nobody: [] });
+      // A busy loop of 400 ms gets less than that where others want the cores too.
+      expect(cost?.burning).toBeGreaterThan(200);
+      expect(cost?.nobody).toBe(0);
+      expect((await processFacts(shell.pid)).cpuMs).toBeLessThan(100);
+    } finally {
+      await shell.stop('SIGKILL', 1_000);
+    }
+  },
+  60_000,
+);
+
+test('a goal is met when every figure is within its bound, and says nothing where nothing was measured', () => {
+  const write = (figure: number): string => figure.toFixed(2);
+  expect(goal('rate', [3, 2.999], { atLeast: 3, write })).toEqual([
+    { what: 'rate', here: '3.00, 3.00', goal: 'at least 3.00', met: false },
+  ]);
+  expect(goal('rate', [3, undefined], { atLeast: 3, write })).toMatchObject([{ here: '3.00', met: true }]);
+  expect(goal('cost', [6, 5], { atMost: 6, write })).toMatchObject([{ goal: 'at most 6.00', met: true }]);
+  expect(goal('cost', [NaN], { atMost: 6, write })).toMatchObject([{ met: false }]);
+  expect(goal('cost', [undefined], { atMost: 6, write })).toEqual([]);
+});
