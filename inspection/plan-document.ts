@@ -10,7 +10,7 @@ import {
   sealedAmong,
 } from '../database/ledger/documents';
 import { DOCUMENT_KIND, dTag } from '../documents/document-type';
-import type { Sighting } from '../nostr/relays/publisher';
+import type { Seen } from '../nostr/relays/publisher';
 
 /** What a run would do with one document. */
 export interface ForeseenDocument {
@@ -79,15 +79,15 @@ export async function foresee(deps: ActivityDependencies, known: Known): Promise
     return invalid(named, { type: failureType ?? 'StateInvalid', message: failureMessage ?? '' });
   }
 
-  const [seen, earlier] = await Promise.all([
+  const [[seen = new Map()], earlier] = await Promise.all([
     // Without an identity: a relay that demands to know who asks would need a signature for that.
-    deps.publisher.look({ kind: DOCUMENT_KIND, pubkey: operatorPubkey, d }),
+    deps.publisher.look([{ kind: DOCUMENT_KIND, pubkey: operatorPubkey, d }]),
     newestSeal(deps.database, { operatorPubkey, documentType, atmPubkey }, ''),
   ]);
   try {
     const verdict = await judgeSeal(deps, {
       d,
-      seen,
+      seen: new Map(seen),
       earlier,
       stateFingerprint: state?.fingerprint ?? '',
       force,
@@ -137,7 +137,7 @@ function factsOf(
 async function hasForeign(
   deps: ActivityDependencies,
   address: DocumentAddress,
-  seen: Map<string, Sighting>,
+  seen: Seen,
 ): Promise<boolean> {
   const ids = new Set(
     [...seen.values()].flatMap((sighting) => (sighting.kind === 'event' ? [sighting.event.id] : [])),

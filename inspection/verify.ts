@@ -148,7 +148,7 @@ async function verifyOne(
   const row = standing.get(d);
   if (row === undefined && !(await hasState(deps, documentType, machine.id)))
     return { ...named, verdict: 'no state' };
-  const seen = await reader.look({ kind: DOCUMENT_KIND, pubkey: operatorPubkey, d });
+  const [seen = new Map()] = await reader.look([{ kind: DOCUMENT_KIND, pubkey: operatorPubkey, d }]);
   const expected = row && { id: row.eventId, created_at: row.createdAtS };
   const relays = Object.fromEntries(
     [...seen].map(([url, sighting]) => [
