@@ -3,6 +3,7 @@ import { ensureError } from '../contract/failures';
 import { GatewayProblem, silentGateway } from '../nostr/relays/gateway-problems';
 import { plainText } from '../nostr/relays/plain-text';
 import { RelayPool } from '../nostr/relays/pool';
+import { readStored } from '../nostr/relays/read';
 import { fetchRelayInformation, limitsIn } from '../nostr/relays/relay-information';
 import type { RelayLimits } from '../nostr/relays/publisher';
 import { isGateway, shownAmong } from '../nostr/relays/url';
@@ -61,7 +62,7 @@ async function ask(pool: RelayPool, url: string, timeoutMs: number): Promise<Ans
   });
   try {
     const connection = await pool.get(url);
-    const reply = await connection.read({ ids: [NO_EVENT], limit: 1 }, timeoutMs);
+    const reply = await readStored(connection, [{ ids: [NO_EVENT], limit: 1 }], { timeoutMs });
     switch (reply.kind) {
       case 'eose':
         return { reachable: true, readsNeedAuthentication: false };

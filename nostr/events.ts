@@ -1,7 +1,8 @@
 import { eventId, type UnsignedEvent } from './event-id';
+import { isNewer } from '../rules/newest';
 import { isSigned } from './schnorr';
 
-export { eventId, type UnsignedEvent };
+export { eventId, isNewer, type UnsignedEvent };
 
 export interface SignedEvent extends UnsignedEvent {
   id: string;
@@ -69,12 +70,23 @@ export function isAt(address: Address, event: UnsignedEvent): boolean {
   );
 }
 
-/** NIP-01: the highest `created_at` wins, of equal ones the lowest id. */
-export function isNewer(
-  event: { id: string; created_at: number },
-  than: { id: string; created_at: number },
-): boolean {
-  return event.created_at !== than.created_at ? event.created_at > than.created_at : event.id < than.id;
+/** Address of a parameterised replaceable event (NIP-01). */
+export function addressOf({ kind, pubkey, tags }: UnsignedEvent): Address {
+  return { kind, pubkey, d: tags.find(([name]) => name === 'd')?.[1] ?? '' };
+}
+
+/** The same bytes, so that what is known of the one is true of the other. */
+export function isSameEvent(one: SignedEvent, other: SignedEvent): boolean {
+  return (
+    one.id === other.id &&
+    one.sig === other.sig &&
+    one.content === other.content &&
+    one.created_at === other.created_at &&
+    one.kind === other.kind &&
+    one.pubkey === other.pubkey &&
+    one.tags.length === other.tags.length &&
+    JSON.stringify(one.tags) === JSON.stringify(other.tags)
+  );
 }
 
 function isHex(value: unknown, length: number): value is string {

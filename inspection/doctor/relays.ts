@@ -1,7 +1,7 @@
 import { sizeOfDocument } from '../../activities/steps/relay-limits';
 import type { Configuration } from '../../configuration/schema';
 import { type DocumentType, tagsOf } from '../../documents/document-type';
-import { quorumSize } from '../../nostr/relays/quorum';
+import { quorumSize } from '../../rules/quorum';
 import { probeRelays, type RelayFacts } from '../relay-probe';
 import { check, type Finding, findingsOf } from './finding';
 

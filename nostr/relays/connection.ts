@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import type { Socket } from 'node:net';
 import WebSocket from 'ws';
 import { ensureError } from '../../contract/failures';
 import { hasEventShape, type SignedEvent } from '../events';
@@ -24,18 +23,15 @@ export interface Filter {
 export type PublishReply =
   { kind: 'ok'; accepted: boolean; message: string } | { kind: 'silent' } | { kind: 'lost'; reason: string };
 
-/** How a relay answered a read. Only `eose` says that there is nothing else. */
-export type ReadReply =
-  | { kind: 'eose'; events: SignedEvent[] }
-  | { kind: 'closed'; reason: string }
-  | { kind: 'timeout' }
-  | { kind: 'lost'; reason: string };
-
 export interface SubscriptionHandlers {
   onEvent(event: SignedEvent): void;
   onEose?(): void;
   /** The relay ended the subscription; the text is its own. */
   onClosed?(reason: string): void;
+  /** A NOTICE came, which does not say for whom. */
+  onNotice?(text: string): void;
+  /** The connection is gone, and the subscription with it. */
+  onLost?(reason: string): void;
 }
 
 export interface RelayConnectionOptions {
@@ -60,15 +56,11 @@ export interface RelayConnectionOptions {
 }
 
 const DEFAULT_MAX_MESSAGE_BYTES = 1024 * 1024;
-/** A relay that stops reading must not make us keep everything for it. */
-const MAX_UNSENT_BYTES = 4 * 1024 * 1024;
+/** A relay that stops reading must not make us keep everything for it. Several pages of the largest documents at once are less. */
+const MAX_UNSENT_BYTES = 32 * 1024 * 1024;
 const MAX_CHALLENGE_LENGTH = 500;
 const CHALLENGE_TIMEOUT_MS = 2_000;
 const PING_INTERVAL_MS = 20_000;
-/** What is in no hurry waits that long for company, since each write costs more than what it carries. */
-const COMPANY_MS = 5;
-/** So much is a write worth its price, and must not be taken for what the relay does not read. */
-const COMPANY_BYTES = 16 * 1024;
 
 /**
  * One websocket to one relay, speaking NIP-01. It lives once: when the socket is gone every waiting call is told
@@ -91,13 +83,9 @@ export class RelayConnection {
   #authentications = new Map<string, Promise<AuthReply>>();
   #pinger: NodeJS.Timeout | undefined;
   #answeredPing = true;
-  /** Set while frames are held back. */
-  #flusher: NodeJS.Timeout | undefined;
 
   private constructor(
     socket: WebSocket,
-    /** What the websocket writes to. */
-    private readonly stream: Socket,
     private readonly options: RelayConnectionOptions,
   ) {
     this.url = options.url;
@@ -138,9 +126,7 @@ export class RelayConnection {
     try {
       return await new Promise<RelayConnection>((resolve, reject) => {
         // Listening within the event itself: a relay's first message (its challenge) can come with the handshake.
-        socket.once('upgrade', ({ socket: stream }) => {
-          socket.once('open', () => resolve(new RelayConnection(socket, stream, options)));
-        });
+        socket.once('open', () => resolve(new RelayConnection(socket, options)));
         socket.once('error', (error) => reject(ensureError(error)));
         socket.once('close', () => reject(new Error('connection closed before it was open')));
       });
@@ -239,42 +225,21 @@ export class RelayConnection {
       const waiting = this.#waitingForOk.get(event.id) ?? new Set();
       this.#waitingForOk.set(event.id, waiting.add(settle));
       this.#waitingForLoss.add(lost);
-      if (!this.#queueFrame([verb, event])) lost(this.#lost ?? 'connection is not open');
-    });
-  }
-
-  /** Reads what the relay has stored for a filter, and says how the answer ended. */
-  read(filter: Filter, timeoutMs: number): Promise<ReadReply> {
-    return new Promise((resolve) => {
-      const events: SignedEvent[] = [];
-      const settle = (reply: ReadReply): void => {
-        clearTimeout(timer);
-        this.#waitingForLoss.delete(lost);
-        subscription?.close();
-        resolve(reply);
-      };
-      const lost = (reason: string): void => settle({ kind: 'lost', reason });
-      const timer = setTimeout(() => settle({ kind: 'timeout' }), timeoutMs);
-      this.#waitingForLoss.add(lost);
-      const subscription = this.subscribe([filter], {
-        // A relay that floods a read of one address is not listened to beyond what could matter.
-        onEvent: (event) => events.length < 100 && events.push(event),
-        onEose: () => settle({ kind: 'eose', events }),
-        onClosed: (reason) => settle({ kind: 'closed', reason }),
-      });
-      if (!this.isOpen) lost(this.#lost ?? 'connection is not open');
+      if (!this.#sendFrame([verb, event])) lost(this.#whyLost());
     });
   }
 
   /** Opens a live subscription. It ends with `close()`, with `onClosed`, or with the connection. */
-  subscribe(filters: Filter[], handlers: SubscriptionHandlers): { close(): void } {
+  subscribe(filters: readonly Filter[], handlers: SubscriptionHandlers): { close(): void } {
     const id = randomUUID().slice(0, 13);
+    const isSent = this.#sendFrame(['REQ', id, ...filters]);
     this.#subscriptions.set(id, handlers);
-    this.#queueFrame(['REQ', id, ...filters]);
+    // Not before the caller has the subscription.
+    if (!isSent) queueMicrotask(() => this.#endSubscription(id)?.onLost?.(this.#whyLost()));
     return {
       close: () => {
         if (!this.#subscriptions.delete(id)) return;
-        this.#queueFrame(['CLOSE', id]);
+        this.#sendFrame(['CLOSE', id]);
       },
     };
   }
@@ -283,32 +248,7 @@ export class RelayConnection {
     this.#lose('closed by us');
   }
 
-  /** At once, and what was queued before it. */
   #sendFrame(frame: unknown[]): boolean {
-    const isSent = this.#write(frame);
-    this.#flush();
-    return isSent;
-  }
-
-  /** With the next frames, at the latest after a moment. */
-  #queueFrame(frame: unknown[]): boolean {
-    if (this.isOpen && this.#flusher === undefined) {
-      this.stream.cork();
-      this.#flusher = setTimeout(() => this.#flush(), COMPANY_MS);
-    }
-    const isSent = this.#write(frame);
-    if (this.stream.writableLength >= COMPANY_BYTES) this.#flush();
-    return isSent;
-  }
-
-  #flush(): void {
-    if (this.#flusher === undefined) return;
-    clearTimeout(this.#flusher);
-    this.#flusher = undefined;
-    this.stream.uncork();
-  }
-
-  #write(frame: unknown[]): boolean {
     if (!this.isOpen) return false;
     if (this.#socket.bufferedAmount > MAX_UNSENT_BYTES) {
       this.#lose('the relay does not read what is sent to it');
@@ -337,12 +277,9 @@ export class RelayConnection {
       case 'EOSE':
         this.#subscriptions.get(first)?.onEose?.();
         return;
-      case 'CLOSED': {
-        const handlers = this.#subscriptions.get(first);
-        this.#subscriptions.delete(first);
-        handlers?.onClosed?.(plainText(second));
+      case 'CLOSED':
+        this.#endSubscription(first)?.onClosed?.(plainText(second));
         return;
-      }
       case 'OK': {
         const message = plainText(third);
         if (first === this.#authEventId) this.options.onAuthenticated?.(second === true, message);
@@ -356,9 +293,24 @@ export class RelayConnection {
         if (first.length <= MAX_CHALLENGE_LENGTH) this.#receiveChallenge(first);
         return;
       case 'NOTICE':
-        this.options.onNotice?.(plainText(first));
+        this.#receiveNotice(plainText(first));
         return;
     }
+  }
+
+  #endSubscription(id: string): SubscriptionHandlers | undefined {
+    const handlers = this.#subscriptions.get(id);
+    this.#subscriptions.delete(id);
+    return handlers;
+  }
+
+  #whyLost(): string {
+    return this.#lost ?? 'connection is not open';
+  }
+
+  #receiveNotice(text: string): void {
+    this.options.onNotice?.(text);
+    for (const handlers of [...this.#subscriptions.values()]) handlers.onNotice?.(text);
   }
 
   #dropMalformed(): void {
@@ -388,7 +340,6 @@ export class RelayConnection {
     if (this.#lost !== undefined) return;
     this.#lost = reason;
     clearInterval(this.#pinger);
-    this.#flush();
     this.#socket.removeAllListeners();
     this.#socket.on('error', () => undefined);
     // A polite close would wait for the peer; what is lost here has no more to say.
@@ -398,7 +349,7 @@ export class RelayConnection {
     this.#socket.once('close', () => clearTimeout(killer));
     if (reason !== 'closed by us') this.#socket.terminate();
     for (const lost of [...this.#waitingForLoss]) lost(reason);
-    this.#subscriptions.clear();
+    for (const id of [...this.#subscriptions.keys()]) this.#endSubscription(id)?.onLost?.(reason);
     this.options.onLost?.(reason);
   }
 }

@@ -1,65 +1,188 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { decidedBy } from '../../rules/quorum';
 import type { Address, SignedEvent } from '../events';
-import { type PublishReply, type ReadReply, type RelayConnection } from './connection';
-import { plainText } from './plain-text';
+import { AddressReader, type Answer, complainsOfFilters, filterOf, inParts } from './address-reader';
+import type { PublishReply, RelayConnection } from './connection';
 import {
   type Asking,
-  decidedBefore,
-  decidedBy,
   type DocumentRelay,
   type DocumentRelayOptions,
   newestAt,
-  type Placed,
+  type SendReply,
+  type SentEvent,
   type Sighting,
+  type Tell,
+  type Wanted,
+  wantedOf,
 } from './document-relay';
 import type { AuthReply, RelayIdentity } from './identity';
+import { plainText } from './plain-text';
 import type { RelayPool } from './pool';
+import { Questions } from './questions';
+import { type ReadOptions, type ReadReply, readStored } from './read';
 import { meaningOfRefusal } from './refusals';
+import { within } from './within';
 
+/** An OK is waited for that long before the event is looked for without it. */
+const OK_MS = 1_000;
 /** A relay may say OK a moment before its reads see the event: waits between the looks. */
 const LOOK_AGAIN_MS = [50, 150, 400, 800];
+/** Some relays send EOSE before the events: for what is missing there is listened on that long. */
+const LINGER_MS = 50;
+
+/** An EVENT whose OK is still under way. */
+interface Pending {
+  /** Resolves with the OK, or a moment after the EVENT. */
+  soon: Promise<unknown>;
+  reply: Promise<unknown>;
+}
+
+type Reading = Wanted & { index: number };
 
 /** A relay of NIP-01, which answers with OK, EOSE and CLOSED. */
 export class DirectRelay implements DocumentRelay {
+  readonly #questions: Questions;
+  readonly #reader: AddressReader;
+  /** By event id. */
+  readonly #pending = new Map<string, Pending>();
+
   constructor(
     private readonly pool: RelayPool,
     private readonly options: DocumentRelayOptions,
-  ) {}
-
-  async look(address: Address, { identity }: Pick<Asking, 'identity'> = {}): Promise<Sighting> {
-    const connection = await this.pool.get(this.options.url);
-    await this.#introduce(connection, identity);
-    return this.#sighting(connection, address, identity);
+  ) {
+    const { replyTimeoutMs: timeoutMs, maxFilters } = options;
+    this.#questions = new Questions(timeoutMs);
+    this.#reader = new AddressReader({
+      questions: this.#questions,
+      timeoutMs,
+      ...(maxFilters === undefined ? {} : { maxFilters }),
+    });
   }
 
-  async place(event: SignedEvent, address: Address, { seen, identity }: Asking = {}): Promise<Placed> {
+  async look(addresses: readonly Address[], asking: Asking, tell: Tell): Promise<void> {
+    await this.#read(
+      addresses.map((address, index) => ({ address, index })),
+      asking,
+      tell,
+    );
+  }
+
+  async send(
+    event: SignedEvent,
+    { identity }: Asking,
+    onLate: (reply: SendReply) => void,
+  ): Promise<SendReply> {
     const connection = await this.pool.get(this.options.url);
     const introduced = await this.#introduce(connection, identity);
     if (introduced?.kind === 'refused' || introduced?.kind === 'withheld')
       return notAuthenticated(introduced);
-    const before = decidedBefore(seen ?? (await this.#sighting(connection, address, identity)), event);
-    if (before !== undefined) return before;
-
-    let reply = await connection.publish(event, this.options.replyTimeoutMs);
+    let reply = await this.#publish(connection, event, onLate);
     if (demandsIdentity(reply) && identity !== undefined) {
       const authenticated = await this.#authenticate(connection, identity);
       if (authenticated.kind !== 'accepted') return notAuthenticated(authenticated);
-      reply = await connection.publish(event, this.options.replyTimeoutMs);
+      reply = await this.#publish(connection, event, onLate);
     }
-    if (reply.kind === 'lost') return { standing: { state: 'unreachable', detail: plainText(reply.reason) } };
-    const meaning = reply.kind === 'ok' && !reply.accepted ? meaningOfRefusal(reply.message) : undefined;
-    if (reply.kind === 'ok' && meaning === 'final') {
-      return { standing: { state: 'refused', detail: reply.message }, final: true };
-    }
-    const isRefused = meaning === 'retry' || meaning === 'authenticate';
-    const detail = reply.kind === 'silent' ? 'no OK' : reply.message;
+    return replyOf(reply);
+  }
 
-    const after = await this.#lookUntilDecided(connection, address, event, identity, isRefused);
-    if (after.kind === 'unknown') return { standing: { state: 'unreachable', detail: after.reason } };
-    const decided = decidedBy(after, event);
-    if (decided !== undefined) return decided;
-    if (isRefused) return { standing: { state: 'refused', detail } };
-    return { standing: { state: after.kind === 'event' ? 'older' : 'absent', detail } };
+  async confirm(sent: readonly SentEvent[], asking: Asking, tell: Tell): Promise<void> {
+    const all = wantedOf(sent).map((each, index) => ({ ...each, index }));
+    await Promise.all(
+      inParts(all, this.#reader.filtersPerRequest()).map(async (part) => {
+        // A live broadcast is no proof of storage: the REQ comes after the OK.
+        await Promise.all(part.map(({ event }) => this.#pending.get(event.id)?.soon));
+        const missing = await this.#readBack(part, asking, tell);
+        const late = missing.filter(({ event }) => this.#pending.has(event.id));
+        if (late.length === 0) return;
+        await Promise.all(late.map(({ event }) => this.#pending.get(event.id)?.reply));
+        await this.#readBack(late, asking, tell);
+      }),
+    );
+  }
+
+  /** Reads back; where the relay took an event and does not show it yet, a few times. @returns what it does not show */
+  async #readBack<W extends Reading & SentEvent>(
+    sent: readonly W[],
+    asking: Asking,
+    tell: Tell,
+  ): Promise<W[]> {
+    let open = [...sent];
+    const missing = new Set(sent);
+    for (const [round, waitMs] of [0, ...LOOK_AGAIN_MS].entries()) {
+      await sleep(waitMs);
+      const worthIt = new Set<W>();
+      await this.#read(
+        open,
+        asking,
+        (index, sighting, each) => {
+          tell(index, sighting);
+          if (decidedBy(sighting, each.event) !== undefined) missing.delete(each);
+          else if (sighting.kind !== 'unknown' && isExpected(each.reply())) worthIt.add(each);
+        },
+        // In the first look what comes behind EOSE may be the live broadcast.
+        round === 0 ? 0 : LINGER_MS,
+      );
+      open = open.filter((each) => worthIt.has(each));
+      if (open.length === 0) break;
+    }
+    return [...missing];
+  }
+
+  #read<W extends Reading>(
+    wanted: readonly W[],
+    asking: Asking,
+    tell: (index: number, sighting: Sighting, each: W) => void,
+    lingerMs = 0,
+  ): Promise<void> {
+    return this.#reader.read(
+      wanted,
+      (part, forMs) => this.#ask(part, forMs, asking, lingerMs),
+      (each, sighting) => tell(each.index, sighting, each),
+    );
+  }
+
+  /** One REQ. */
+  async #ask(
+    wanted: readonly Wanted[],
+    timeoutMs: number,
+    { identity }: Asking,
+    lingerMs: number,
+  ): Promise<Answer> {
+    const connection = await this.pool.get(this.options.url);
+    await this.#introduce(connection, identity);
+    const options: ReadOptions = {
+      timeoutMs,
+      lingerMs: (events) => (wanted.every((each) => isShown(each, events)) ? 0 : lingerMs),
+      isEnd: (notice) => wanted.length > 1 && complainsOfFilters(notice),
+    };
+    const read = (): Promise<ReadReply> => readStored(connection, wanted.map(filterOf), options);
+    let reply = await read();
+    if (reply.kind === 'closed' && reply.reason.startsWith('auth-required:') && identity !== undefined) {
+      const authenticated = await this.#authenticate(connection, identity);
+      if (authenticated.kind !== 'accepted')
+        return { sightings: wanted.map(() => ({ kind: 'unknown', reason: why(authenticated) })) };
+      reply = await read();
+    }
+    return answerOf(wanted, reply);
+  }
+
+  async #publish(
+    connection: RelayConnection,
+    event: SignedEvent,
+    onLate: (reply: SendReply) => void,
+  ): Promise<PublishReply> {
+    const reply = connection.publish(event, this.options.replyTimeoutMs);
+    const soon = within(reply, OK_MS);
+    const pending = { soon, reply };
+    this.#pending.set(event.id, pending);
+    void reply.then(({ kind }) => {
+      if (this.#pending.get(event.id) === pending) this.#pending.delete(event.id);
+      if (kind === 'ok') this.#questions.noteAnswer();
+    });
+    const inTime = await soon;
+    if (inTime !== undefined) return inTime;
+    void reply.then((late) => late.kind !== 'silent' && onLate(replyOf(late)));
+    return { kind: 'silent' };
   }
 
   /** To a relay that has announced that it wants to know who comes: before the first question, not after its refusal. */
@@ -74,44 +197,39 @@ export class DirectRelay implements DocumentRelay {
   #authenticate(connection: RelayConnection, identity: RelayIdentity): Promise<AuthReply> {
     return connection.authenticate(identity, this.options.replyTimeoutMs);
   }
+}
 
-  /** Reads back; where the relay took the event but does not show it yet, a few times. */
-  async #lookUntilDecided(
-    connection: RelayConnection,
-    address: Address,
-    event: SignedEvent,
-    identity: RelayIdentity | undefined,
-    refused: boolean,
-  ): Promise<Sighting> {
-    let sighting = await this.#sighting(connection, address, identity);
-    for (const waitMs of refused ? [] : LOOK_AGAIN_MS) {
-      if (sighting.kind === 'unknown' || decidedBy(sighting, event) !== undefined) break;
-      await sleep(waitMs);
-      sighting = await this.#sighting(connection, address, identity);
-    }
-    return sighting;
-  }
+/** Whether the relay can be expected to show the event in a moment. */
+function isExpected(reply: SendReply | undefined): boolean {
+  return reply?.kind === 'ok' || reply?.kind === 'silent';
+}
 
-  async #sighting(
-    connection: RelayConnection,
-    address: Address,
-    identity: RelayIdentity | undefined,
-  ): Promise<Sighting> {
-    const read = (): Promise<ReadReply> =>
-      connection.read(
-        { kinds: [address.kind], authors: [address.pubkey], '#d': [address.d] },
-        this.options.replyTimeoutMs,
-      );
-    let reply = await read();
-    if (reply.kind === 'closed' && reply.reason.startsWith('auth-required:') && identity !== undefined) {
-      const authenticated = await this.#authenticate(connection, identity);
-      if (authenticated.kind !== 'accepted') return { kind: 'unknown', reason: why(authenticated) };
-      reply = await read();
+function isShown({ event }: Wanted, events: readonly SignedEvent[]): boolean {
+  return event === undefined || events.some(({ id }) => id === event.id);
+}
+
+function answerOf(wanted: readonly Wanted[], reply: ReadReply): Answer {
+  const sightings = wanted.map((each): Sighting => {
+    const sighting = newestAt(each, reply.events);
+    return sighting.kind === 'nothing' ? absenceBy(reply) : sighting;
+  });
+  const words = reply.kind === 'closed' ? reply.reason : reply.kind === 'timeout' ? reply.notice : undefined;
+  return { sightings, tooManyFilters: wanted.length > 1 && words !== undefined && complainsOfFilters(words) };
+}
+
+/** What it means that nothing has come. */
+function absenceBy(reply: ReadReply): Sighting {
+  switch (reply.kind) {
+    case 'eose':
+      return { kind: 'nothing' };
+    case 'closed':
+      return { kind: 'unknown', reason: `read refused: ${reply.reason}` };
+    case 'timeout': {
+      const said = reply.notice === undefined ? '' : `, but a notice: ${reply.notice}`;
+      return { kind: 'unknown', reason: `no answer to a read${said}`, isSilent: true };
     }
-    if (reply.kind === 'closed') return { kind: 'unknown', reason: `read refused: ${reply.reason}` };
-    if (reply.kind === 'timeout') return { kind: 'unknown', reason: 'no answer to a read', isSilent: true };
-    if (reply.kind === 'lost') return { kind: 'unknown', reason: plainText(reply.reason) };
-    return newestAt(address, reply.events);
+    case 'lost':
+      return { kind: 'unknown', reason: plainText(reply.reason) };
   }
 }
 
@@ -119,11 +237,21 @@ function demandsIdentity(reply: PublishReply): boolean {
   return reply.kind === 'ok' && !reply.accepted && meaningOfRefusal(reply.message) === 'authenticate';
 }
 
+function replyOf(reply: PublishReply): SendReply {
+  if (reply.kind === 'silent') return reply;
+  if (reply.kind === 'lost') return { kind: 'lost', reason: plainText(reply.reason) };
+  const { accepted, message } = reply;
+  const meaning = accepted ? 'look' : meaningOfRefusal(message);
+  return meaning === 'look'
+    ? { kind: 'ok', message }
+    : { kind: 'refused', message, isFinal: meaning === 'final' };
+}
+
 /** A relay that does not take the operator's key will not take it later either; a signer that is silent may answer later. */
-function notAuthenticated(reply: Exclude<AuthReply, { kind: 'accepted' }>): Placed {
+function notAuthenticated(reply: Exclude<AuthReply, { kind: 'accepted' }>): SendReply {
   return reply.kind === 'failed'
-    ? { standing: { state: 'unreachable', detail: why(reply) } }
-    : { standing: { state: 'refused', detail: why(reply) }, final: true };
+    ? { kind: 'lost', reason: why(reply) }
+    : { kind: 'refused', message: why(reply), isFinal: true };
 }
 
 function why({ kind, reason }: Exclude<AuthReply, { kind: 'accepted' }>): string {

@@ -1,18 +1,23 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Address, isAt, isAuthentic, type SignedEvent } from '../events';
+import { decidedBy } from '../../rules/quorum';
+import { type Address, isAt, isAuthentic, isSameEvent, type SignedEvent } from '../events';
+import { AddressReader, filterOf, inParts } from './address-reader';
 import type { RelayConnection } from './connection';
 import {
   type Asking,
-  decidedBefore,
-  decidedBy,
   type DocumentRelay,
   type DocumentRelayOptions,
   newestAt,
-  type Placed,
+  type SendReply,
+  type SentEvent,
   type Sighting,
+  type Tell,
+  type Wanted,
+  wantedOf,
 } from './document-relay';
 import { silentGateway } from './gateway-problems';
 import type { RelayPool } from './pool';
+import { Questions } from './questions';
 
 /**
  * Each EOSE is one relay's; the others behind the gateway have this long to answer. It looks for answers every 200 ms, and
@@ -26,10 +31,9 @@ const FRESH_QUESTION_MS = 2_000;
 /** So is an event that is not seen by then: it may be lost in a queue that nobody works off. */
 const SEND_AGAIN_MS = 2_000;
 const PAUSE_MS = 100;
-/** How often the connection is looked at: it tells a subscription nothing when it is lost. */
-const TICK_MS = 20;
 /** More different events at one address than these are a flood. */
 const MAX_EVENTS = 100;
+const CONNECTION_CLOSED = 'the gateway closed the connection (is LNbits up, and Nostr Client switched on?)';
 
 /**
  * The nostrclient extension of LNbits: one websocket in front of several relays. It takes REQ, CLOSE and EVENT, and
@@ -38,106 +42,152 @@ const MAX_EVENTS = 100;
  * the event itself, seen by a subscription that is younger than it.
  */
 export class NostrclientRelay implements DocumentRelay {
+  readonly #questions: Questions;
+  readonly #reader: AddressReader;
+
   constructor(
     private readonly pool: RelayPool,
     private readonly options: DocumentRelayOptions,
-  ) {}
-
-  async look(address: Address): Promise<Sighting> {
-    const connection = await this.pool.get(this.options.url);
-    return collect(connection, address, { forMs: this.options.replyTimeoutMs, afterEoseMs: AFTER_EOSE_MS });
+  ) {
+    const { replyTimeoutMs: timeoutMs } = options;
+    this.#questions = new Questions(timeoutMs);
+    this.#reader = new AddressReader({ questions: this.#questions, timeoutMs });
   }
 
-  async place(event: SignedEvent, address: Address, { seen }: Asking = {}): Promise<Placed> {
-    const before = decidedBefore(seen ?? (await this.look(address)), event);
-    if (before !== undefined) return before;
+  async look(addresses: readonly Address[], _: Asking, tell: Tell): Promise<void> {
+    await this.#reader.read(
+      addresses.map((address, index) => ({ address, index })),
+      async (wanted, forMs) => {
+        const connection = await this.pool.get(this.options.url);
+        return { sightings: await collect(connection, wanted, { forMs, afterEoseMs: AFTER_EOSE_MS }) };
+      },
+      ({ index }, sighting) => tell(index, sighting),
+    );
+  }
 
+  /** There is no answer to wait for. */
+  async send(event: SignedEvent): Promise<SendReply> {
     const connection = await this.pool.get(this.options.url);
-    let sentAtMs = 0;
+    return connection.send(event) ? { kind: 'forwarded' } : { kind: 'lost', reason: CONNECTION_CLOSED };
+  }
+
+  async confirm(sent: readonly SentEvent[], _: Asking, tell: Tell): Promise<void> {
+    const all = wantedOf(sent).map((each, index) => ({ ...each, index }));
+    await Promise.all(
+      inParts(all, this.#reader.filtersPerRequest()).map(async (part) => {
+        const sightings = await this.#questions.ask(part.length, () => this.#untilSeen(part, tell));
+        for (const [index, sighting] of (sightings ?? []).entries()) tell(part[index]?.index ?? 0, sighting);
+      }),
+    );
+  }
+
+  /** Asks until each event or a newer one is seen or the time is over, and sends again what may be lost in a queue. */
+  async #untilSeen(sent: readonly Confirmed[], tell: Tell): Promise<Sighting[]> {
+    const connection = await this.pool.get(this.options.url);
+    const last = new Map<Confirmed, Sighting>();
+    const heard = new Set<Confirmed>();
     const deadlineMs = Date.now() + this.options.replyTimeoutMs;
-    const heard = new Set<Sighting['kind']>();
+    let sentAtMs = Date.now();
+    let open = [...sent];
     // Each question waits longer than the one before: a relay slower than the first EOSE would never be heard.
-    for (let afterEoseMs = AFTER_EOSE_MS; Date.now() < deadlineMs; afterEoseMs *= 2) {
+    for (let afterEoseMs = AFTER_EOSE_MS; open.length > 0 && Date.now() < deadlineMs; afterEoseMs *= 2) {
       if (Date.now() - sentAtMs >= SEND_AGAIN_MS) {
-        connection.send(event);
+        for (const { event, reply } of open) if (reply()?.kind === 'forwarded') connection.send(event);
         sentAtMs = Date.now();
       }
       const leftMs = deadlineMs - Date.now();
       const forMs = Math.min(leftMs, Math.max(FRESH_QUESTION_MS, 2 * afterEoseMs));
-      const after = await collect(connection, address, { forMs, afterEoseMs, awaited: event });
-      const decided = decidedBy(after, event);
-      if (decided !== undefined) return decided;
-      heard.add(after.kind);
-      await sleep(Math.min(PAUSE_MS, Math.max(0, deadlineMs - Date.now())));
+      const sightings = await collect(connection, open, { forMs, afterEoseMs });
+      for (const [index, each] of open.entries()) {
+        const sighting = sightings[index] as Sighting;
+        last.set(each, sighting);
+        if (sighting.kind !== 'unknown') heard.add(each);
+        if (decidedBy(sighting, each.event) !== undefined) tell(each.index, sighting);
+      }
+      open = open.filter((each) => decidedBy(last.get(each), each.event) === undefined);
+      if (open.length > 0) await sleep(Math.min(PAUSE_MS, Math.max(0, deadlineMs - Date.now())));
     }
-    return this.#notSeen(heard);
+    for (const each of open) last.set(each, this.#notSeen(heard.has(each) ? last.get(each) : undefined));
+    return sent.map((each) => last.get(each) as Sighting);
   }
 
   /** Never "absent", and not even "older": a relay behind the gateway that did not answer may well have it. */
-  #notSeen(heard: ReadonlySet<Sighting['kind']>): Placed {
+  #notSeen(last: Sighting | undefined): Sighting {
     // Nothing at all was heard. What the gateway has lost comes back by itself, or by somebody's hand in LNbits.
-    if (!heard.has('unseen') && !heard.has('event'))
-      return {
-        standing: { state: 'unreachable', detail: silentGateway().message },
-        returnsLater: true,
-      };
-    const detail = `not seen through the gateway within ${this.options.replyTimeoutMs} ms`;
-    return {
-      standing: {
-        state: 'unreachable',
-        detail: heard.has('event') ? `${detail}, only an older document` : detail,
-      },
-    };
+    if (last === undefined) return silence();
+    const reason = `not seen through the gateway within ${this.options.replyTimeoutMs} ms`;
+    return { kind: 'unknown', reason: last.kind === 'event' ? `${reason}, only an older document` : reason };
   }
+}
+
+type Confirmed = SentEvent & Wanted & { index: number; event: SignedEvent };
+
+function silence(): Sighting {
+  return { kind: 'unknown', reason: silentGateway().message, isSilent: true, returnsLater: true };
 }
 
 interface Patience {
   forMs: number;
   afterEoseMs: number;
-  /** When this event or a newer one is seen, not much is left to wait for. */
-  awaited?: SignedEvent;
 }
 
-/** Asks with a subscription of its own, and takes the newest of what comes. Rejects when the connection is lost. */
-async function collect(
+/**
+ * Asks with a subscription of its own, and takes the newest of what comes. Where all events that are wanted, or newer ones, are
+ * seen, not much is left to wait for. Rejects when the connection is lost.
+ */
+function collect(
   connection: RelayConnection,
-  address: Address,
-  { forMs, afterEoseMs, awaited }: Patience,
-): Promise<Sighting> {
-  const events = new Map<string, SignedEvent>();
-  const lastMs = Date.now() + forMs;
-  let endMs = lastMs;
-  let answered = false;
-  let isDecided = false;
-  const endIn = (ms: number): void => void (endMs = Math.min(endMs, Date.now() + ms));
-  const subscription = connection.subscribe(
-    [{ kinds: [address.kind], authors: [address.pubkey], '#d': [address.d] }],
-    {
+  wanted: readonly Wanted[],
+  { forMs, afterEoseMs }: Patience,
+): Promise<Sighting[]> {
+  return new Promise((resolve, reject) => {
+    const events = new Map<string, SignedEvent>();
+    const awaited = new Set(wanted);
+    const lastMs = Date.now() + forMs;
+    let hasAnswered = false;
+    const end = (): void => {
+      clearTimeout(timer);
+      subscription.close();
+      const sightings = wanted.map((each) => newestAt(each, [...events.values()]));
+      resolve(
+        sightings.map((sighting) =>
+          sighting.kind !== 'nothing' ? sighting : hasAnswered ? { kind: 'unseen' } : silence(),
+        ),
+      );
+    };
+    let timer = setTimeout(end, forMs);
+    const endIn = (ms: number): void => {
+      clearTimeout(timer);
+      timer = setTimeout(end, Math.min(ms, lastMs - Date.now()));
+    };
+    const subscription = connection.subscribe(wanted.map(filterOf), {
       onEvent: (event) => {
-        if (!isAt(address, event) || events.size >= MAX_EVENTS) return;
+        if (events.size >= MAX_EVENTS * wanted.length) return;
         // Several relays send the same event.
         const text = JSON.stringify(event);
         if (events.has(text)) return;
         events.set(text, event);
-        const decides = awaited && decidedBy({ kind: 'event', event }, awaited) !== undefined;
-        if (!decides || isDecided || !isAuthentic(event)) return;
-        isDecided = true;
-        endIn(AFTER_EVENT_MS);
+        if (awaited.size === 0) return;
+        for (const each of awaited) if (isDecidedBy(event, each)) awaited.delete(each);
+        if (awaited.size === 0) endIn(AFTER_EVENT_MS);
       },
       onEose: () => {
-        answered = true;
+        hasAnswered = true;
         // One relay more has answered, and the others have their time from now.
-        if (!isDecided) endMs = Math.min(lastMs, Date.now() + afterEoseMs);
+        if (awaited.size > 0) endIn(afterEoseMs);
       },
-      onClosed: () => endIn(0),
-    },
-  );
-  while (Date.now() < endMs && connection.isOpen) await sleep(Math.min(TICK_MS, endMs - Date.now()));
-  subscription.close();
-  // The network's reason is not known here, and a gateway that stops closes without one.
-  if (!connection.isOpen)
-    throw new Error('the gateway closed the connection (is LNbits up, and Nostr Client switched on?)');
-  const newest = newestAt(address, [...events.values()]);
-  if (newest.kind !== 'nothing') return newest;
-  return answered ? { kind: 'unseen' } : { kind: 'unknown', reason: silentGateway().message, isSilent: true };
+      onClosed: end,
+      // The network's reason is of no use here, and a gateway that stops closes without one.
+      onLost: () => {
+        clearTimeout(timer);
+        reject(new Error(CONNECTION_CLOSED));
+      },
+    });
+  });
+}
+
+function isDecidedBy(event: SignedEvent, { address, event: own }: Wanted): boolean {
+  if (own === undefined || !isAt(address, event)) return false;
+  if (isSameEvent(event, own)) return true;
+  return decidedBy({ kind: 'event', event }, own) !== undefined && isAuthentic(event);
 }

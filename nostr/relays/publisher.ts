@@ -1,19 +1,25 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { ensureError } from '../../contract/failures';
-import { type Address, isNewer, type SignedEvent } from '../events';
-import { plainText } from './plain-text';
-import { DirectRelay } from './direct';
 import type { RelayStanding } from '../../contract/relay-standing';
-import type { DocumentRelay, Placed, Sighting } from './document-relay';
+import {
+  decidedBy,
+  haveAnswered,
+  type PlacementOf,
+  placementOf,
+  type Quorum,
+  quorumSize,
+} from '../../rules/quorum';
+import type { Address, SignedEvent } from '../events';
+import { DirectRelay } from './direct';
+import type { DocumentRelay, SendReply, Sighting } from './document-relay';
 import type { RelayIdentity } from './identity';
 import { NostrclientRelay } from './nostrclient';
+import { plainText } from './plain-text';
 import type { RelayPool } from './pool';
-import { type Quorum, quorumSize } from './quorum';
 import { RelayInformation, type RelayLimits } from './relay-information';
-import { SilentRelays } from './silence';
+import { Laggards, Round } from './round';
 import { isGateway, shownAmong } from './url';
 
-export type { Sighting } from './document-relay';
+export type { SendReply, Sighting } from './document-relay';
 export type { RelayLimits } from './relay-information';
 
 export interface PublisherOptions {
@@ -27,37 +33,24 @@ export interface PublisherOptions {
   onStanding?(relay: string, state: RelayStanding['state']): void;
 }
 
-export interface Placement {
-  /** By the relay's URL as it may be shown: without a path or query, which can be a bearer secret. */
-  relays: Record<string, RelayStanding>;
-  /** Relays on which the event was seen, read back as a machine would read it. */
-  holding: number;
-  required: number;
-  /** True when the quorum held it before anything was sent. */
-  stoodAlready: boolean;
-  /** True when refusals alone make the quorum impossible. */
-  hopeless: boolean;
-  /** The quorum waits for nothing but relays that come back by themselves, in minutes and not in seconds. */
-  waitsForReturn?: true;
-  /** A newer event of the same author at the address, if any relay has one: machines will take that one. */
-  newer?: SignedEvent;
+/** Where an event stands on all relays. */
+export type Placement = PlacementOf<SignedEvent>;
+/** What each relay has at an address, by its URL. */
+export type Seen = ReadonlyMap<string, Sighting>;
+/** How each relay has answered an EVENT, by its URL. An answer that comes late is still noted here. */
+export type Sent = ReadonlyMap<string, SendReply>;
+
+/** What is to be read back. */
+export interface SentDocument {
+  event: SignedEvent;
+  /** What the relays had before: one that had the event is not asked again. */
+  seen?: Seen | undefined;
+  sent?: Sent | undefined;
 }
 
-export interface PlaceOptions {
-  /** What the relays had a moment ago, if they were asked; saves asking again. */
-  seen?: Map<string, Sighting> | undefined;
-  /** Who publishes, for relays that demand to know (NIP-42). */
-  identity?: RelayIdentity | undefined;
-}
-
-/** After the quorum stands, how long to wait for the answers of the other relays. */
-const LAGGARD_GRACE_MS = 1_000;
-/** The same for a relay that has kept others waiting lately. */
-const KNOWN_LAGGARD_GRACE_MS = 250;
-/** How long a relay is not waited for any longer than that. */
-const KNOWN_LAGGARD_MS = 60_000;
-const FIRST_LAGGARD_PAUSE_MS = 200;
-const MAX_LAGGARD_PAUSE_MS = 2_000;
+const GRACE = { ms: 1_000, forLaggardsMs: 250 };
+/** An event that a quorum has taken can be confirmed there. */
+const SEND_GRACE = { ms: 1_000, forLaggardsMs: 0 };
 
 /**
  * Publishes documents and says where they stand. The proof is always reading back: an OK can be given for an event that
@@ -69,20 +62,25 @@ export class RelayPublisher {
   /** By URL, as they may be shown: each document names each relay several times. */
   #names: Map<string, string>;
   #information = new RelayInformation();
-  /** Until when a relay is known to lag. */
-  #laggingUntilMs = new Map<string, number>();
-  #silent: SilentRelays;
+  #laggards = new Laggards();
 
   constructor(private readonly options: PublisherOptions) {
-    this.#silent = new SilentRelays(options.replyTimeoutMs);
+    const { pool, replyTimeoutMs } = options;
     this.required = quorumSize(options.quorum, options.relays.length);
     this.#names = new Map(options.relays.map((url) => [url, shownAmong(url, options.relays)]));
     this.#relays = new Map(
       options.relays.map((url) => {
         const Relay = isGateway(url) ? NostrclientRelay : DirectRelay;
-        const isAuthRequired = (): boolean => this.#information.knownLimitsOf(url)?.authRequired === true;
-        const { pool, replyTimeoutMs } = options;
-        return [url, new Relay(pool, { url, replyTimeoutMs, isAuthRequired })];
+        const known = (): RelayLimits | undefined => this.#information.knownLimitsOf(url);
+        return [
+          url,
+          new Relay(pool, {
+            url,
+            replyTimeoutMs,
+            isAuthRequired: () => known()?.authRequired === true,
+            maxFilters: () => known()?.maxFilters,
+          }),
+        ];
       }),
     );
   }
@@ -119,202 +117,109 @@ export class RelayPublisher {
     return this.options.relays.length - objections.length < this.required ? objections.join('; ') : undefined;
   }
 
+  /** Whether a quorum of relays has answered a look. */
+  hasQuorum(seen: Seen): boolean {
+    return haveAnswered(seen.values(), this.required);
+  }
+
   /**
-   * Asks every relay what it has at an address. Never rejects. Once a quorum has answered, the others have a moment more:
-   * a relay that accepts connections and says nothing would otherwise hold up every document. Where no quorum answers, only
-   * the first documents wait for a silent relay.
+   * Asks every relay what it has at these addresses; the answers are in their order. Never rejects. Once a quorum has answered,
+   * the others have a moment more: a relay that accepts connections and says nothing would otherwise hold up every document.
    */
-  async look(address: Address, identity?: RelayIdentity): Promise<Map<string, Sighting>> {
-    const sightings = new Map<string, Sighting>();
-    const round = new Round(this.options.relays, this.required);
-    const all = Promise.all(
-      [...this.#relays].map(async ([url, relay]) => {
-        const sighting = await this.#silent.ask(url, () => relay.look(address, { identity }));
-        sightings.set(url, sighting);
-        round.answered(url, sighting.kind !== 'unknown');
-      }),
+  async look(addresses: readonly Address[], identity?: RelayIdentity): Promise<Seen[]> {
+    const sightings = addresses.map(() => new Map<string, Sighting>());
+    const round = new Round(this.#relays.keys(), addresses.length, this.required, this.#laggards);
+    await round.ask(
+      (url) =>
+        this.#relay(url).look(addresses, { identity }, (index, sighting) => {
+          sightings[index]?.set(url, sighting);
+          if (sighting.kind === 'unknown') return;
+          round.heard(url);
+          round.answered(index);
+        }),
+      GRACE,
     );
-    await Promise.race([all, this.#graceAfter(round)]);
-    round.end();
-    return new Map(
-      this.options.relays.map((url) => [
-        url,
-        sightings.get(url) ?? { kind: 'unknown', reason: 'no answer yet' },
-      ]),
+    // Fixed from here on, whoever answers later.
+    return sightings.map(
+      (seen) => new Map(this.options.relays.map((url) => [url, seen.get(url) ?? NO_ANSWER_YET])),
     );
   }
 
   /**
-   * Brings a signed event to the relays that do not hold it yet and reads it back. Never rejects: what went wrong is in
-   * the standing of each relay. The same bytes may be placed any number of times.
-   *
-   * Once the quorum stands the relays that lag are tried on for as long as one answer may take; of all the documents that
-   * meet the same laggard, one tries.
+   * Sends a signed event to the relays that have neither it nor a newer one. Resolves when they have answered, or a moment after
+   * the EVENT; never rejects. The same bytes may be sent any number of times. What the relays hold is for `confirm` to find out.
    */
-  async place(event: SignedEvent, { seen, identity }: PlaceOptions = {}): Promise<Placement> {
-    const address = addressOf(event);
-    const results = new Map<string, Placed>();
-    const round = new Round(this.options.relays, this.required);
-    const attempt = async (url: string, relay: DocumentRelay, before?: Sighting): Promise<void> => {
-      const result = await relay.place(event, address, { seen: before, identity }).catch(unreachable);
-      results.set(url, result);
-      if (result.standing.state === 'holds') this.#laggingUntilMs.delete(url);
-      if (result.standing.state !== 'unreachable') this.#silent.noteAnswer(url);
-      round.answered(url, result.standing.state === 'holds');
-    };
-    const first = new Map(
-      [...this.#relays].map(([url, relay]) => [url, attempt(url, relay, seen?.get(url))] as const),
-    );
-    await Promise.race([Promise.all(first.values()), this.#graceAfter(round)]);
-    round.end();
+  async send(
+    event: SignedEvent,
+    { seen, identity }: { seen?: Seen | undefined; identity?: RelayIdentity | undefined } = {},
+  ): Promise<Sent> {
+    const sent = new Map<string, SendReply>();
+    const urls = this.options.relays.filter((url) => decidedBy(seen?.get(url), event) === undefined);
+    const lacking = this.required - (this.options.relays.length - urls.length);
+    const round = new Round(urls, 1, Math.max(0, lacking), this.#laggards);
+    await round.ask(async (url) => {
+      const onLate = (reply: SendReply): void => void sent.set(url, reply);
+      const reply = await this.#relay(url)
+        .send(event, { identity }, onLate)
+        .catch((thrown: unknown): SendReply => ({ kind: 'lost', reason: reasonOf(thrown) }));
+      sent.set(url, reply);
+      if (reply.kind === 'ok' || reply.kind === 'refused') round.heard(url);
+      if (reply.kind === 'ok') round.answered(0);
+      if (reply.kind === 'silent') this.#laggards.add(url);
+    }, SEND_GRACE);
+    for (const url of urls) if (!sent.has(url)) sent.set(url, { kind: 'silent' });
+    return sent;
+  }
 
-    const isOpen = (url: string): boolean => isWorthAnotherTry(results.get(url));
-    const superseded = [...results.values()].some(({ newer }) => newer !== undefined);
-    if (round.stands && !superseded) {
-      await Promise.all(
-        [...this.#relays]
-          .filter(([url]) => isOpen(url) && !this.#isLagging(url))
-          .map(([url, relay]) =>
-            this.#pursue(
-              url,
-              first.get(url),
-              () => attempt(url, relay),
-              () => isOpen(url),
-            ),
-          ),
+  /**
+   * Reads back what was sent, and says where it stands, in the same order. Never rejects: what went wrong is in the standing of
+   * each relay. The proof is a REQ that is younger than the relay's OK.
+   */
+  async confirm(sent: readonly SentDocument[], identity?: RelayIdentity): Promise<Placement[]> {
+    const confirmed = sent.map(() => new Map<string, Sighting>());
+    const round = new Round(this.#relays.keys(), sent.length, this.required, this.#laggards);
+    const isSettled = ({ event, seen, sent: replies }: SentDocument, url: string): boolean => {
+      const reply = replies?.get(url);
+      return decidedBy(seen?.get(url), event) !== undefined || (reply?.kind === 'refused' && reply.isFinal);
+    };
+    for (const [index, { event, seen }] of sent.entries())
+      for (const sighting of seen?.values() ?? []) if (decidedBy(sighting, event)) round.answered(index);
+    await round.ask(async (url) => {
+      const open = [...sent.entries()].filter(([, each]) => !isSettled(each, url));
+      await this.#relay(url).confirm(
+        open.map(([, each]) => ({ event: each.event, reply: () => each.sent?.get(url) })),
+        { identity },
+        (place, sighting) => {
+          const [index, { event }] = open[place] as [number, SentDocument];
+          if (sighting.kind !== 'unknown') round.heard(url);
+          const before = confirmed[index]?.get(url);
+          // What was seen once was there.
+          if (decidedBy(before, event) !== undefined) return;
+          confirmed[index]?.set(url, sighting);
+          if (decidedBy(sighting, event) !== undefined) round.answered(index);
+        },
       );
-    }
-    return this.#placement(new Map(results));
+    }, GRACE);
+    return sent.map((each, index) => this.#placement(each, confirmed[index] ?? new Map()));
   }
 
-  /** Tries a laggard on until it holds the event or the time is over. Meanwhile nobody else waits for it. */
-  async #pursue(
-    url: string,
-    pending: Promise<void> | undefined,
-    again: () => Promise<void>,
-    isOpen: () => boolean,
-  ): Promise<void> {
-    const untilMs = Date.now() + this.options.replyTimeoutMs;
-    this.#laggingUntilMs.set(url, untilMs + KNOWN_LAGGARD_MS);
-    const left = (): number => untilMs - Date.now();
-    let attempt = pending ?? Promise.resolve();
-    for (let pauseMs = FIRST_LAGGARD_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, MAX_LAGGARD_PAUSE_MS)) {
-      await within(attempt, left());
-      if (!isOpen()) return;
-      if (left() <= pauseMs) return;
-      await sleep(pauseMs);
-      attempt = again();
-    }
+  #placement({ event, seen, sent }: SentDocument, confirmed: Seen): Placement {
+    const evidence = [...this.#names].map(
+      ([url, name]) =>
+        [name, { seen: seen?.get(url), sent: sent?.get(url), confirmed: confirmed.get(url) }] as const,
+    );
+    const placement = placementOf(event, evidence, this.required);
+    for (const [name, { state }] of Object.entries(placement.relays)) this.options.onStanding?.(name, state);
+    return placement;
   }
 
-  #isLagging(url: string): boolean {
-    return Date.now() < (this.#laggingUntilMs.get(url) ?? 0);
-  }
-
-  /** Resolves when the quorum has answered and the others have had a moment more. */
-  async #graceAfter(round: Round): Promise<void> {
-    await round.quorum;
-    const graceMs = round.missing().every((url) => this.#isLagging(url))
-      ? KNOWN_LAGGARD_GRACE_MS
-      : LAGGARD_GRACE_MS;
-    await round.endedOr(graceMs);
-  }
-
-  #placement(results: Map<string, Placed>): Placement {
-    const relays: Record<string, RelayStanding> = {};
-    let newer: SignedEvent | undefined;
-    let holding = 0;
-    let hopeless = 0;
-    let returning = 0;
-    let stoodAlready = 0;
-    for (const [url, name] of this.#names) {
-      const result = results.get(url) ?? { standing: { state: 'unreachable', detail: 'no answer yet' } };
-      relays[name] = result.standing;
-      this.options.onStanding?.(name, result.standing.state);
-      if (result.newer && (newer === undefined || isNewer(result.newer, newer))) newer = result.newer;
-      if (result.standing.state === 'holds') holding += 1;
-      if (result.final) hopeless += 1;
-      if (result.returnsLater) returning += 1;
-      if (result.stoodAlready) stoodAlready += 1;
-    }
-    return {
-      relays,
-      holding,
-      required: this.required,
-      stoodAlready: stoodAlready >= this.required,
-      hopeless: this.options.relays.length - hopeless < this.required,
-      ...(holding < this.required && holding + returning >= this.required ? { waitsForReturn: true } : {}),
-      ...(newer === undefined ? {} : { newer }),
-    };
+  #relay(url: string): DocumentRelay {
+    return this.#relays.get(url) as DocumentRelay;
   }
 }
 
-/** One question to all relays: which have answered, and when they are enough. */
-class Round {
-  readonly quorum: Promise<void>;
-  stands = false;
-  #missing: Set<string>;
-  #good = 0;
-  #quorumStands: () => void = () => undefined;
-  #grace: NodeJS.Timeout | undefined;
-  #graceIsOver: () => void = () => undefined;
-
-  constructor(
-    relays: readonly string[],
-    private readonly required: number,
-  ) {
-    this.#missing = new Set(relays);
-    this.quorum = new Promise((resolve) => (this.#quorumStands = resolve));
-  }
-
-  /** Resolves after so many milliseconds, or when the round has ended. */
-  endedOr(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      this.#graceIsOver = resolve;
-      this.#grace = setTimeout(resolve, ms);
-    });
-  }
-
-  answered(url: string, isGood: boolean): void {
-    this.#missing.delete(url);
-    if (isGood) this.#good += 1;
-    if (this.#good < this.required) return;
-    this.stands = true;
-    this.#quorumStands();
-  }
-
-  missing(): string[] {
-    return [...this.#missing];
-  }
-
-  end(): void {
-    clearTimeout(this.#grace);
-    this.#graceIsOver();
-  }
-}
-
-/** Nothing yet, or nothing that would not be otherwise a moment later. */
-function isWorthAnotherTry(result: Placed | undefined): boolean {
-  if (result === undefined) return true;
-  return result.final !== true && result.standing.state !== 'holds' && result.standing.state !== 'newer';
-}
-
-async function within(work: Promise<void>, timeoutMs: number): Promise<void> {
-  const late = new AbortController();
-  const timer = sleep(Math.max(0, timeoutMs), undefined, { signal: late.signal }).catch(() => undefined);
-  await Promise.race([work, timer]);
-  late.abort();
-}
+const NO_ANSWER_YET: Sighting = { kind: 'unknown', reason: 'no answer yet' };
 
 function reasonOf(thrown: unknown): string {
   return plainText(ensureError(thrown).message);
-}
-
-function unreachable(thrown: unknown): Placed {
-  return { standing: { state: 'unreachable', detail: reasonOf(thrown) } };
-}
-
-/** Address of a parameterised replaceable event (NIP-01). */
-function addressOf(event: { kind: number; pubkey: string; tags: string[][] }): Address {
-  return { kind: event.kind, pubkey: event.pubkey, d: event.tags.find(([name]) => name === 'd')?.[1] ?? '' };
 }

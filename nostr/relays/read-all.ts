@@ -84,7 +84,6 @@ function readPage(
     let answered = false;
     const end = (problem?: string): void => {
       clearTimeout(timer);
-      clearInterval(watch);
       subscription.close();
       resolve({ received, ...(problem === undefined ? {} : { problem }) });
     };
@@ -101,10 +100,9 @@ function readPage(
         void sleep(afterEoseMs).then(() => end());
       },
       onClosed: (reason) => end(`read refused: ${reason}`),
+      onLost: () => end('connection lost'),
     });
     const timer = setTimeout(() => end('no answer to a read'), replyTimeoutMs);
-    // A subscription is not told when its connection is lost.
-    const watch = setInterval(() => connection.isOpen || end('connection lost'), 50);
   });
 }
 

@@ -18,6 +18,8 @@ const MEANINGS: Record<string, RefusalMeaning> = {
   invalid: 'final',
   restricted: 'final',
   mute: 'final',
+  // NIP-09: its author has asked for it to be deleted.
+  deleted: 'final',
   'auth-required': 'authenticate',
 };
 

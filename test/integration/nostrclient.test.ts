@@ -14,7 +14,7 @@ import { Limiter } from '../../nostr/bunker/limiter';
 import { RelayConnection } from '../../nostr/relays/connection';
 import { RelayPool } from '../../nostr/relays/pool';
 import { type Placement, RelayPublisher, type Sighting } from '../../nostr/relays/publisher';
-import type { Quorum } from '../../nostr/relays/quorum';
+import type { Quorum } from '../../rules/quorum';
 import { shownRelay, websocketUrl } from '../../nostr/relays/url';
 import { type BareRelay, type BareScript, startBareRelay } from '../support/bare-relay';
 import { startTcpServer } from '../support/tcp-server';

@@ -5,7 +5,7 @@ import { type DevRelay, startRelay } from '../../dev/relay';
 import { isNewer, type SignedEvent } from '../../nostr/events';
 import { RelayPool } from '../../nostr/relays/pool';
 import { type Placement, RelayPublisher } from '../../nostr/relays/publisher';
-import type { Quorum } from '../../nostr/relays/quorum';
+import type { Quorum } from '../../rules/quorum';
 import { type BareRelay, type BareScript, startBareRelay } from '../support/bare-relay';
 import { startTcpServer } from '../support/tcp-server';
 

@@ -9,7 +9,7 @@ import type { DevBunker } from '../../dev/bunker';
 import { DOCUMENT_KIND } from '../../documents/document-type';
 import { eventId, isAuthentic, isNewer, type SignedEvent, type UnsignedEvent } from '../../nostr/events';
 import { decryptSecretKey } from '../../nostr/nip49';
-import { quorumSize } from '../../nostr/relays/quorum';
+import { quorumSize } from '../../rules/quorum';
 import { escaped, placesOf } from './canaries';
 import type { Saga } from './saga';
 

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { quorumSize } from '../../nostr/relays/quorum';
+import { quorumSize } from '../../rules/quorum';
 
 describe('quorumSize', () => {
   it.each([

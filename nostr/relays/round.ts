@@ -1,0 +1,84 @@
+import { within } from './within';
+
+/** How long the others are waited for when a quorum has answered. */
+export interface Grace {
+  ms: number;
+  /** The same where nobody is missing but relays that have kept others waiting lately. */
+  forLaggardsMs: number;
+}
+
+/** How long a relay is not waited for any longer than that. */
+const LAGGARD_MS = 60_000;
+
+/** Relays that have kept others waiting. */
+export class Laggards {
+  readonly #untilMs = new Map<string, number>();
+
+  has(url: string): boolean {
+    return Date.now() < (this.#untilMs.get(url) ?? 0);
+  }
+
+  add(url: string): void {
+    this.#untilMs.set(url, Date.now() + LAGGARD_MS);
+  }
+
+  remove(url: string): void {
+    this.#untilMs.delete(url);
+  }
+}
+
+/** One question about several things to several relays: waits for all of them, or for a quorum and then a moment more. */
+export class Round {
+  readonly #missing: Set<string>;
+  /** How many good answers each thing still needs. */
+  readonly #lacks: number[];
+  #open: number;
+  #isOver = false;
+  #quorumStands: () => void = () => undefined;
+  readonly #quorum = new Promise<void>((resolve) => (this.#quorumStands = resolve));
+
+  constructor(
+    relays: Iterable<string>,
+    things: number,
+    required: number,
+    private readonly laggards: Laggards,
+  ) {
+    this.#missing = new Set(relays);
+    this.#lacks = Array<number>(things).fill(required);
+    this.#open = required > 0 ? things : 0;
+    if (this.#open === 0) this.#quorumStands();
+  }
+
+  /** One relay has given a good answer about one thing, which it does once. */
+  answered(thing: number): void {
+    const lacks = (this.#lacks[thing] ?? 0) - 1;
+    this.#lacks[thing] = lacks;
+    if (lacks !== 0) return;
+    this.#open -= 1;
+    if (this.#open === 0) this.#quorumStands();
+  }
+
+  /** The relay has said something, and was not slow unless the round is over. */
+  heard(url: string): void {
+    if (!this.#isOver) this.laggards.remove(url);
+  }
+
+  /** Asks each relay. Resolves when the round is over; what answers later goes on unheeded. */
+  async ask(question: (url: string) => Promise<void>, grace: Grace): Promise<void> {
+    const all = Promise.all(
+      [...this.#missing].map(async (url) => {
+        await question(url);
+        this.#missing.delete(url);
+      }),
+    );
+    await Promise.race([all, this.#graceAfter(grace, all)]);
+    this.#isOver = true;
+    for (const url of this.#missing) this.laggards.add(url);
+  }
+
+  async #graceAfter({ ms, forLaggardsMs }: Grace, all: Promise<unknown>): Promise<void> {
+    await this.#quorum;
+    const isKnown = [...this.#missing].every((url) => this.laggards.has(url));
+    await within(all, isKnown ? forLaggardsMs : ms);
+  }
+}

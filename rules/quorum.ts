@@ -1,0 +1,183 @@
+import type { RelayStanding } from '../contract/relay-standing';
+import { type Dated, isNewer } from './newest';
+
+/** How many relays must hold a document: more than half, all, or a number. */
+export type Quorum = 'majority' | 'all' | number;
+
+/** The quorum as a number of relays. */
+export function quorumSize(quorum: Quorum, relays: number): number {
+  if (quorum === 'majority') return Math.floor(relays / 2) + 1;
+  return quorum === 'all' ? relays : quorum;
+}
+
+/**
+ * What one relay has at an address, as a machine would see it. `unseen`: it was asked and nothing came, which proves
+ * nothing (a gateway). `unknown`: it could not be asked, or did not finish.
+ */
+export type SightingOf<E extends Dated> =
+  | { kind: 'event'; event: E }
+  | { kind: 'nothing' }
+  | { kind: 'unseen' }
+  | {
+      kind: 'unknown';
+      reason: string;
+      /** No answer came within the time. */
+      isSilent?: true;
+      /** It is away, and known to come back by itself, in minutes and not in seconds. */
+      returnsLater?: true;
+    };
+
+/** How a relay answered an EVENT. What it holds is for reading back to tell, whatever it answered. */
+export type SendReply =
+  /** It takes the event, or has it or a newer one (`duplicate:`). */
+  | { kind: 'ok'; message: string }
+  /** `isFinal`: this relay will not take the event, however often it is sent. */
+  | { kind: 'refused'; message: string; isFinal: boolean }
+  /** No OK has come so far. */
+  | { kind: 'silent' }
+  /** A gateway has it, which gives no answer. */
+  | { kind: 'forwarded' }
+  /** It could not be sent, or the connection was lost before the OK. */
+  | { kind: 'lost'; reason: string };
+
+/** All that is known of an event and one relay. */
+export interface Evidence<E extends Dated> {
+  /** What stood there before anything was sent. */
+  seen?: SightingOf<E> | undefined;
+  sent?: SendReply | undefined;
+  /** What was read back. */
+  confirmed?: SightingOf<E> | undefined;
+}
+
+/** What the evidence of one relay comes to. */
+export interface RelayVerdict<E extends Dated> {
+  standing: RelayStanding;
+  /** The newer event that stands there instead. */
+  newer?: E;
+  returnsLater?: true;
+  /** This relay will not take the event, however often it is sent. */
+  isFinal?: true;
+  /** It was there before anything was sent. */
+  stoodAlready?: true;
+}
+
+/** Where an event stands. */
+export interface PlacementOf<E extends Dated> {
+  /** By the relay's URL as it may be shown: without a path or query, which can be a bearer secret. */
+  relays: Record<string, RelayStanding>;
+  /** Relays on which the event was seen, read back as a machine would read it. */
+  holding: number;
+  required: number;
+  /** True when the quorum held it before anything was sent. */
+  stoodAlready: boolean;
+  /** True when refusals alone make the quorum impossible. */
+  hopeless: boolean;
+  /** The quorum waits for nothing but relays that come back by themselves, in minutes and not in seconds. */
+  waitsForReturn?: true;
+  /** A newer event of the same author at the address, if any relay has one: machines will take that one. */
+  newer?: E;
+}
+
+/** What a sighting decides about an event: it stands there, or a newer one does. Undefined when it decides nothing. */
+export function decidedBy<E extends Dated>(
+  sighting: SightingOf<E> | undefined,
+  event: Dated,
+): 'holds' | 'newer' | undefined {
+  if (sighting?.kind !== 'event') return undefined;
+  if (sighting.event.id === event.id) return 'holds';
+  return isNewer(sighting.event, event) ? 'newer' : undefined;
+}
+
+/** Whether so many relays have answered a look that what they say may be acted on. */
+export function haveAnswered(seen: Iterable<SightingOf<Dated>>, required: number): boolean {
+  let answered = 0;
+  for (const { kind } of seen) if (kind !== 'unknown') answered += 1;
+  return answered >= required;
+}
+
+/** The proof is what was seen; words count only where nothing was. */
+export function verdictOn<E extends Dated>(event: Dated, evidence: Evidence<E>): RelayVerdict<E> {
+  const { seen, sent, confirmed } = evidence;
+  const before = shown(seen, event);
+  if (before !== undefined) return before.newer ? before : { ...before, stoodAlready: true };
+  const after = shown(confirmed, event);
+  if (after !== undefined) return after;
+  if (sent?.kind === 'refused') {
+    const standing: RelayStanding = { state: 'refused', detail: sent.message };
+    return sent.isFinal ? { standing, isFinal: true } : { standing };
+  }
+  switch (confirmed?.kind) {
+    case 'event':
+      return { standing: { state: 'older', ...said(sent) } };
+    case 'nothing':
+      return { standing: { state: 'absent', ...said(sent) } };
+    case 'unseen':
+      return { standing: { state: 'unreachable', detail: 'not seen through the gateway' } };
+    case 'unknown':
+      return {
+        standing: { state: 'unreachable', detail: confirmed.reason },
+        ...(confirmed.returnsLater ? { returnsLater: true } : {}),
+      };
+    case undefined:
+      return {
+        standing: { state: 'unreachable', detail: sent?.kind === 'lost' ? sent.reason : 'no answer yet' },
+      };
+  }
+}
+
+function shown<E extends Dated>(
+  sighting: SightingOf<E> | undefined,
+  event: Dated,
+): RelayVerdict<E> | undefined {
+  if (sighting?.kind !== 'event') return undefined;
+  const decided = decidedBy(sighting, event);
+  if (decided === 'holds') return { standing: { state: 'holds' } };
+  if (decided === undefined) return undefined;
+  return { standing: { state: 'newer', detail: sighting.event.id }, newer: sighting.event };
+}
+
+/** The relay's words, where it took what it does not show. */
+function said(sent: SendReply | undefined): { detail?: string } {
+  switch (sent?.kind) {
+    case 'ok':
+    case 'refused':
+      return { detail: sent.message };
+    case 'silent':
+      return { detail: 'no OK' };
+    case 'lost':
+      return { detail: sent.reason };
+    case 'forwarded':
+    case undefined:
+      return {};
+  }
+}
+
+/** What all relays together come to, by their names as they may be shown. */
+export function placementOf<E extends Dated>(
+  event: Dated,
+  evidence: Iterable<readonly [name: string, evidence: Evidence<E>]>,
+  required: number,
+): PlacementOf<E> {
+  const relays: Record<string, RelayStanding> = {};
+  let newer: E | undefined;
+  let [all, holding, final, returning, stoodAlready] = [0, 0, 0, 0, 0];
+  for (const [name, each] of evidence) {
+    const verdict = verdictOn(event, each);
+    relays[name] = verdict.standing;
+    all += 1;
+    if (verdict.newer && (newer === undefined || isNewer(verdict.newer, newer))) newer = verdict.newer;
+    if (verdict.standing.state === 'holds') holding += 1;
+    if (verdict.isFinal) final += 1;
+    if (verdict.returnsLater) returning += 1;
+    if (verdict.stoodAlready) stoodAlready += 1;
+  }
+  return {
+    relays,
+    holding,
+    required,
+    stoodAlready: stoodAlready >= required,
+    hopeless: all - final < required,
+    ...(holding < required && holding + returning >= required ? { waitsForReturn: true } : {}),
+    ...(newer === undefined ? {} : { newer }),
+  };
+}
