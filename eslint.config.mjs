@@ -6,7 +6,8 @@ import tseslint from 'typescript-eslint';
  */
 const arrows = {
   contract: [],
-  workflows: ['contract'],
+  rules: ['contract'],
+  workflows: ['contract', 'rules'],
   configuration: ['contract', 'sources'],
   documents: ['contract'],
   // LNbits' database: read only. The ledger's is another one.
@@ -108,7 +109,7 @@ function restrictedImports(room) {
     // Workflow code must be deterministic: no package but the SDK, and nothing of Node.
     patterns.push({
       regex: '^(?!\\.|@temporalio/workflow$)',
-      message: 'workflows/ imports only @temporalio/workflow and contract/',
+      message: 'workflows/ imports only @temporalio/workflow, contract/ and rules/',
     });
   }
   for (const [name, owners] of Object.entries(packageOwners)) {
