@@ -16,7 +16,7 @@ export interface Activities extends FleetActivities {
   readLedger(input: ReadLedgerInput): Promise<LedgerView>;
   retryDocuments(input: SelectDocumentsInput): Promise<ChangedDocuments>;
   skipDocuments(input: SkipDocumentsInput): Promise<ChangedDocuments>;
-  sweep(input: RunReference): Promise<SweepResult>;
+  sweep(input: SweepInput): Promise<SweepResult>;
   persistAudit(input: PersistAuditInput): Promise<PersistAuditResult>;
   requestCancellation(): Promise<void>;
 }
@@ -147,6 +147,11 @@ export interface SkipDocumentsInput extends SelectDocumentsInput {
 export interface ChangedDocuments extends LedgerView {
   /** How many documents this call has changed. */
   documents: number;
+}
+
+export interface SweepInput extends RunReference {
+  /** No further page is begun: what stands is looked at although documents are open. */
+  blocked?: true;
 }
 
 export interface SweepResult extends LedgerView {

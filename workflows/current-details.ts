@@ -1,4 +1,4 @@
-import { remedyFor } from '../contract/failures';
+import { type FailureType, remedyFor } from '../contract/failures';
 import { type Counts, OUTCOMES, type Outcome, type Progress } from '../contract/progress';
 
 /** Failures that the display has room for. */
@@ -13,7 +13,8 @@ export function currentDetails(progress: Progress, operatorUserId: string): stri
   const { phase, failures } = progress;
   const paragraphs = [
     `**${phase}**${progress.cancelling ? ' (cancelled: what is in work is finished)' : ''}${howFar(progress)}`,
-    ...waits(progress, operator),
+    ...waitsForPeople(progress, operator),
+    ...waitsForOthers(progress, operator),
     table(progress),
     ...(failures.length > 0 ? failureParagraphs(progress) : []),
     commands(progress, operator),
@@ -21,16 +22,16 @@ export function currentDetails(progress: Progress, operatorUserId: string): stri
   return paragraphs.join('\n\n');
 }
 
-function howFar({ planned, skipped, failed, ...counts }: Progress): string {
+function howFar({ planned, skipped, failed, published, unchanged, superseded }: Progress): string {
   if (planned === 0 && skipped === 0) return '';
-  const standing = doneOf({ ...counts, failed: 0 });
+  const standing = published + unchanged + superseded;
   const share = planned > 0 ? ` (${Math.floor((standing / planned) * 100)} %)` : '';
   return `: ${standing} of ${planned} documents${share}${failed > 0 ? `, ${failed} failed` : ''}`;
 }
 
-/** What the run waits for, if it is for somebody or something outside of it. */
-function waits(progress: Progress, operator: string): string[] {
-  const { phase, paused, approvals, failed, waiting, planned } = progress;
+/** What somebody has to do before the run goes on. */
+function waitsForPeople(progress: Progress, operator: string): string[] {
+  const { phase, paused, approvals, blocked, failed, open, planned } = progress;
   const lines = approvals.map(
     (url) => `**The signer waits for a person.** Approve here: <${url.replace(/[<>\s]/g, '')}>`,
   );
@@ -39,21 +40,37 @@ function waits(progress: Progress, operator: string): string[] {
       `**Paused**${paused.by ? ` by ${plain(paused.by)}` : ''}${paused.reason ? `: ${plain(paused.reason)}` : ''}. To go on: \`republish resume ${operator}\``,
     );
   }
-  if (phase === 'holding') {
-    lines.push(
-      `**Waits for a decision** on ${failed} failed${waiting > 0 ? ` and ${waiting} not begun` : ''}: \`republish retry ${operator}\` tries again, \`republish skip ${operator}\` gives them up, \`republish cancel ${operator}\` ends the run.`,
-    );
+  if (blocked !== undefined) {
+    const what = phase === 'holding' ? 'Stopped' : 'No further page is begun';
+    lines.push(`**${what}** by ${blocked.type}: ${plain(blocked.message)}`, remedyLine(blocked.type));
   }
-  const inWork = planned - doneOf(progress) - waiting;
-  if (phase === 'publishing' && inWork > 0) {
-    // A workflow is not told of its activities' attempts; the UI shows them one tab further.
+  if (phase === 'holding') {
+    const what = [...(failed > 0 ? [`${failed} failed`] : []), ...(open > 0 ? [`${open} open`] : [])];
+    const on = what.length > 0 ? ` on ${what.join(' and ')}` : '';
+    const skip = planned > 0 ? `, \`republish skip ${operator}\` gives them up` : '';
     lines.push(
-      `In work: ${inWork}, waiting: ${waiting}. What is being retried, why and when next: tab *Pending Activities*, or \`republish status ${operator}\`.`,
+      `**Waits for a decision**${on}: \`republish retry ${operator}\` tries again${skip}, \`republish cancel ${operator}\` ends the run.`,
     );
-  } else if (phase === 'checking signer' || phase === 'asking signer') {
-    lines.push(`Waits for ${phase === 'asking signer' ? 'the signer' : 'the database'}.`);
   }
   return lines;
+}
+
+/** What is under way, and what keeps it. */
+function waitsForOthers({ phase, open, stages, waiting }: Progress, operator: string): string[] {
+  if (phase === 'loading machines') return ['Waits for the database.'];
+  if (phase === 'proving signer') return ['Waits for the signer.'];
+  if (phase !== 'publishing' || open === 0) return [];
+  const { encrypted, signed, sent, standing } = stages;
+  const lines = [
+    // A workflow is told of a page when it ends; the UI shows one that goes on one tab further.
+    `Open: ${open}. So far ${encrypted} encrypted, ${signed} signed, ${sent} sent, ${standing} standing. What is in work at this moment: tab *Pending Activities*, or \`republish status ${operator}\`.`,
+  ];
+  const shown = waiting.slice(0, MAX_SHOWN).map(({ documentType, machineId, why, since, tries }) => {
+    const trouble = since === undefined ? '' : ` (${tries ?? 0} tries in vain since ${since})`;
+    return `- ${plain(documentType)} of machine ${plain(machineId)} waits: ${plain(why)}${trouble}`;
+  });
+  if (waiting.length > shown.length) shown.push(`- and ${waiting.length - shown.length} more`);
+  return shown.length > 0 ? [...lines, shown.join('\n')] : lines;
 }
 
 /** A row for each document type, with the columns that say something: the panel of the UI is narrow. */
@@ -80,11 +97,7 @@ function failureParagraphs({ failures, failed }: Progress): string[] {
   );
   if (failed > shown.length) lines.push(`- and ${failed - shown.length} more`);
   const types = [...new Set(shown.map(({ type }) => type))];
-  return [
-    `**Failed: ${failed}**`,
-    lines.join('\n'),
-    ...types.map((type) => `Remedy for ${type}: ${remedyFor(type)}`),
-  ];
+  return [`**Failed: ${failed}**`, lines.join('\n'), ...types.map(remedyLine)];
 }
 
 function commands({ phase, failed }: Progress, operator: string): string {
@@ -97,8 +110,8 @@ function commands({ phase, failed }: Progress, operator: string): string {
     : `${audit} shows what it did.`;
 }
 
-function doneOf({ published, unchanged, superseded, failed }: Omit<Counts, 'planned' | 'skipped'>): number {
-  return published + unchanged + superseded + failed;
+function remedyLine(type: FailureType): string {
+  return `Remedy for ${type}: ${remedyFor(type)}`;
 }
 
 /** Not seen, and no part of an address: an escape alone does not keep the UI from making a link of one. */

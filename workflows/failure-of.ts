@@ -1,5 +1,5 @@
 import { ActivityFailure, ApplicationFailure, TimeoutFailure } from '@temporalio/workflow';
-import { type DocumentFailure, type Failure, isFailureType } from '../contract/failures';
+import { type Failure, isFailureType } from '../contract/failures';
 
 /** What failed, as data, from whatever an activity call threw. */
 export function failureOf(error: unknown): Failure {
@@ -18,17 +18,4 @@ export function failureOf(error: unknown): Failure {
   const activity = chain.find((link) => link instanceof ActivityFailure);
   const what = activity instanceof ActivityFailure ? ` in ${activity.activityType}` : '';
   return { type: 'Unexpected', message: `an unexpected failure${what}` };
-}
-
-/**
- * The failures that no attempt can have written into the ledger itself. Only these are sent: thousands of failures with
- * their messages would outgrow a payload, and the run could then never be audited.
- */
-export function unknownToLedger(failures: DocumentFailure[]): DocumentFailure[] {
-  return failures
-    .filter(
-      ({ type }) => type === 'ActivityTimeout' || type === 'Unexpected' || type === 'DatabaseUnavailable',
-    )
-    .slice(0, 500)
-    .map((failure) => ({ ...failure, message: failure.message.slice(0, 200) }));
 }

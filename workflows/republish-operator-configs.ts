@@ -3,13 +3,11 @@ import {
   CancellationScope,
   CancelledFailure,
   continueAsNew,
-  isCancellation,
   upsertSearchAttributes,
   workflowInfo,
 } from '@temporalio/workflow';
-import type { CheckSignerResult, PersistAuditResult } from '../contract/activities';
-import type { Failure } from '../contract/failures';
-import { remedyFor } from '../contract/failures';
+import type { OpenedRun, PersistAuditResult } from '../contract/activities';
+import { type Failure, remedyFor } from '../contract/failures';
 import {
   normalisedInput,
   problemsOfInput,
@@ -18,14 +16,15 @@ import {
 } from '../contract/input';
 import { SEARCH_ATTRIBUTES } from '../contract/names';
 import type { RunOutcome } from '../contract/progress';
-import { checkSigner, persistAudit } from './activities';
+import { persistAudit, runId } from './activities';
 import type { CarriedOver } from './carried-over';
 import { unpackEvents } from './event-ids';
-import { failureOf, unknownToLedger } from './failure-of';
-import { Run, runId } from './run';
+import { failureOf } from './failure-of';
+import { Run } from './run';
 
 /**
- * The saga for one operator: check the signer, load the machines, republish each of their documents, write the audit.
+ * The saga for one operator: load the machines, prove the signer, republish the documents page by page, read all of them back,
+ * write the audit. What comes next at any time is said by rules/pages.ts.
  *
  * Forward only: a published event cannot be taken back and the old documents still stand under the old key, so what can
  * be finished is finished, and the rest is named in the audit and in the failure. A second run does only what is missing.
@@ -41,99 +40,67 @@ export async function republishOperatorConfigs(
   input: RepublishInput,
   handedOver?: CarriedOver,
 ): Promise<RepublishResult> {
-  const problems = problemsOfInput(input);
-  if (problems.length > 0) {
-    // No audit row: without a sound input there is no operator to write it for.
-    throw ApplicationFailure.nonRetryable(
-      `${problems.join('; ')}. ${remedyFor('InvalidInput')}`,
-      'InvalidInput',
-    );
-  }
+  requireSound(input);
   const request = normalisedInput(input);
   // Whatever a caller may send besides the input: only an execution of this run can have handed anything over.
   const carried = workflowInfo().continuedFromExecutionRunId === undefined ? undefined : handedOver;
-  const run = new Run(request, carried);
+  const onOpened = (opened: OpenedRun): void =>
+    makeSearchable(opened, { operator: request.operatorUserId, pubkey: opened.operatorPubkey });
+  const run = new Run(request, onOpened, carried);
 
-  let checked = carried?.checked;
-  let next: CarriedOver | undefined;
-  let failure: Failure | undefined;
-  let cancelled: CancelledFailure | undefined;
-  try {
-    if (checked === undefined) {
-      checked = await checkSigner.executeWithOptions({ summary: 'check signer' }, [
-        { runId: runId(), request },
-      ]);
-      makeSearchable(checked, {
-        operator: request.operatorUserId,
-        pubkey: checked.operatorPubkey,
-      });
-    }
-    next = await run.republishAll(checked);
-  } catch (error) {
-    if (isCancellation(error))
-      cancelled = new CancelledFailure('the run was cancelled; the audit tells what was done');
-    else failure = failureOf(error);
-  }
-  if (CancellationScope.current().consideredCancelled) {
-    cancelled ??= new CancelledFailure('the run was cancelled; the audit tells what was done');
-  }
-  if (next !== undefined && cancelled === undefined)
-    await continueAsNew<typeof republishOperatorConfigs>(request, next);
+  const how = await run.work();
+  if (how === 'hand over') await continueAsNew<typeof republishOperatorConfigs>(request, run.carriedOver);
+  run.beginAudit();
+  const isCancelled = CancellationScope.current().consideredCancelled;
+  const audit = await writeAudit(run, request, isCancelled);
+  const failure = run.pages.endedBy ?? audit.failure;
+  run.end(audit);
+  makeSearchable(run.opened, { outcome: outcomeOf(failure, isCancelled, audit) });
 
-  run.enter('writing audit');
-  const written = await CancellationScope.nonCancellable(async () => {
-    await run.control.untilIdle();
-    const { interventions } = run.control;
-    return persistAudit({
+  const events = unpackEvents(audit.packedEvents);
+  const details = { published: events, failures: audit.failures, failed: audit.failed };
+  if (failure !== undefined) throw withRemedy(failure.type, failure.message, details);
+  if (isCancelled) throw new CancelledFailure('the run was cancelled; the audit tells what was done');
+  if (audit.failed > 0) throw withRemedy('RepublishIncomplete', whatIsMissing(audit), details);
+  if (audit.eventsLeftOut !== undefined) {
+    const message = `${audit.eventsLeftOut} documents stand; their ids do not fit into a result`;
+    throw withRemedy('ResultTooLarge', message);
+  }
+  return events;
+}
+
+/** No audit row: without a sound input there is no operator to write it for. */
+function requireSound(input: RepublishInput): void {
+  const problems = problemsOfInput(input);
+  if (problems.length > 0) throw withRemedy('InvalidInput', problems.join('; '));
+}
+
+function writeAudit(run: Run, request: RepublishInput, cancelled: boolean): Promise<PersistAuditResult> {
+  const { opened, planned } = run;
+  const { endedBy, blocked } = run.pages;
+  const { interventions } = run.control;
+  return CancellationScope.nonCancellable(() =>
+    persistAudit({
       runId: runId(),
       workflowId: workflowInfo().workflowId,
       request,
-      ...(checked === undefined ? {} : { operatorPubkey: checked.operatorPubkey }),
-      documentTypes: checked?.documentTypes ?? request.documentTypes ?? [],
-      cancelled: cancelled !== undefined,
-      ...(failure === undefined ? {} : { failure }),
-      failures: unknownToLedger(run.queue.failures()),
+      ...(opened === undefined ? {} : { operatorPubkey: opened.operatorPubkey }),
+      documentTypes: opened?.documentTypes ?? request.documentTypes ?? [],
+      cancelled,
+      ...(endedBy === undefined ? {} : { failure: endedBy }),
+      ...(blocked === undefined ? {} : { cause: blocked }),
       ...(interventions.length === 0 ? {} : { interventions }),
-      ...run.auditForm,
-    });
-  }).catch((error: unknown) => {
-    throw withoutAudit(failure, failureOf(error));
+      ...(planned === undefined ? {} : { planned }),
+    }),
+  ).catch((error: unknown) => {
+    // What ended the run must not be lost over that.
+    const audit = failureOf(error);
+    const note = `the audit row could not be written (${audit.type}: ${audit.message}); the ledger has every document of the run`;
+    throw withRemedy((endedBy ?? audit).type, endedBy ? `${endedBy.message}; ${note}` : note);
   });
-  const audit: Audit = { ...written, events: written.events ?? unpackEvents(written.packedEvents ?? {}) };
-  failure ??= audit.failure;
-  run.end(audit);
-  makeSearchable(checked, { outcome: outcomeOf(failure, cancelled, audit) });
-  if (failure !== undefined) {
-    throw ApplicationFailure.nonRetryable(`${failure.message}. ${remedyFor(failure.type)}`, failure.type, {
-      published: audit.events,
-      failures: audit.failures,
-      failed: audit.failed,
-    });
-  }
-  if (cancelled !== undefined) throw cancelled;
-  if (audit.failed > 0) throw incomplete(audit);
-  if (audit.eventsLeftOut !== undefined) {
-    throw ApplicationFailure.nonRetryable(
-      `${audit.eventsLeftOut} documents stand; their ids do not fit into a result. ${remedyFor('ResultTooLarge')}`,
-      'ResultTooLarge',
-    );
-  }
-  return audit.events;
 }
 
-type Audit = PersistAuditResult & { events: RepublishResult };
-
-/** The audit could not be written: what ended the run must not be lost over that. */
-function withoutAudit(failure: Failure | undefined, audit: Failure): ApplicationFailure {
-  const { type, message } = failure ?? audit;
-  const note = `the audit row could not be written (${audit.type}: ${audit.message}); the ledger has every document of the run`;
-  return ApplicationFailure.nonRetryable(
-    `${failure ? `${message}; ${note}` : note}. ${remedyFor(type)}`,
-    type,
-  );
-}
-
-function incomplete({ events, failures, failed }: Audit): ApplicationFailure {
+function whatIsMissing({ failures, failed }: PersistAuditResult): string {
   const named = failures
     .slice(0, 5)
     .map(
@@ -141,19 +108,20 @@ function incomplete({ events, failures, failed }: Audit): ApplicationFailure {
         `${documentType} of machine ${machineId}: ${type}: ${message}`,
     );
   const more = failed > named.length ? ` and ${failed - named.length} more` : '';
-  return ApplicationFailure.nonRetryable(
-    `${failed} document${failed === 1 ? '' : 's'} could not be republished (${named.join('; ')}${more}). ${remedyFor('RepublishIncomplete')}`,
-    'RepublishIncomplete',
-    { published: events, failures, failed },
-  );
+  return `${failed} document${failed === 1 ? '' : 's'} could not be republished (${named.join('; ')}${more})`;
+}
+
+function withRemedy(type: Failure['type'], message: string, details?: unknown): ApplicationFailure {
+  const more = details === undefined ? [] : [details];
+  return ApplicationFailure.nonRetryable(`${message}. ${remedyFor(type)}`, type, ...more);
 }
 
 /** Only where the namespace knows the attributes; it was asked, and the answer is in the history. */
 function makeSearchable(
-  checked: CheckSignerResult | undefined,
+  opened: OpenedRun | undefined,
   values: Partial<Record<keyof typeof SEARCH_ATTRIBUTES, string>>,
 ): void {
-  if (checked?.searchAttributes !== true) return;
+  if (opened?.searchAttributes !== true) return;
   upsertSearchAttributes(
     Object.entries(values).map(([key, value]) => ({
       key: { name: SEARCH_ATTRIBUTES[key as keyof typeof SEARCH_ATTRIBUTES], type: 'KEYWORD' as const },
@@ -164,10 +132,10 @@ function makeSearchable(
 
 function outcomeOf(
   failure: Failure | undefined,
-  cancelled: CancelledFailure | undefined,
+  isCancelled: boolean,
   { failed }: PersistAuditResult,
 ): RunOutcome {
   if (failure !== undefined) return 'failed';
-  if (cancelled !== undefined) return 'cancelled';
+  if (isCancelled) return 'cancelled';
   return failed > 0 ? 'incomplete' : 'complete';
 }

@@ -1,17 +1,16 @@
+import { contentOf, type MachineCursor, type OpenedRun } from '../contract/activities';
 import type { DocumentSelection } from '../contract/control';
-import type { QueuedDocument } from './document-queue';
 
-/**
- * What the Temporal UI calls each activity: the line beside its bar in the timeline. Beside its name, the end of a machine's id
- * is enough to find it by; history holds the line once for each document.
- */
-export function documentSummary({ documentType, name, machineId }: QueuedDocument): string {
-  return `${documentType}: ${name.slice(0, 60)} (${shortId(machineId, 0)})`;
+/** What the Temporal UI calls each activity: the line beside its bar in the timeline. History holds it once for each call. */
+export function pageSummary(opened: OpenedRun, page: number, machines: number): string {
+  const { documentType, from, to } = contentOf(opened, page, machines);
+  const isAll = from === 1 && to === machines;
+  if (isAll) return `${documentType}, ${grouped(machines)} machine${machines === 1 ? '' : 's'}`;
+  return `${documentType}, machines ${grouped(from)}-${grouped(to)} of ${grouped(machines)}`;
 }
 
-/** Pages are told apart by where they begin: a machine id, as the cursor is one. */
-export function pageSummary(after: string | undefined): string {
-  return after === undefined ? 'load machines' : `load machines after ${shortId(after)}`;
+export function loadSummary(after: MachineCursor | undefined): string {
+  return after === undefined ? 'load machines' : `load machines from ${grouped(after.machines + 1)} on`;
 }
 
 export function selectionSummary(what: string, { documentType, machineId }: DocumentSelection): string {
@@ -19,7 +18,12 @@ export function selectionSummary(what: string, { documentType, machineId }: Docu
   return `${what}: ${documentType ?? 'all types'} of ${machine}`;
 }
 
+/** 10,000 */
+function grouped(count: number): string {
+  return String(count).replace(/\B(?=(\d{3})+$)/g, ',');
+}
+
 /** Enough of an id to find it by: many begin alike (`operator-1-machine-…`), so its end is kept too. */
-function shortId(id: string, head = 4): string {
-  return id.length <= 10 ? id : `${id.slice(0, head)}…${id.slice(-4)}`;
+function shortId(id: string): string {
+  return id.length <= 10 ? id : `${id.slice(0, 4)}…${id.slice(-4)}`;
 }

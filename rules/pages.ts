@@ -1,0 +1,243 @@
+import type {
+  LedgerView,
+  LoadMachinesResult,
+  MachineCursor,
+  OpenedRun,
+  PageResult,
+  SweepResult,
+} from '../contract/activities';
+import type { Failure } from '../contract/failures';
+import type { Phase } from '../contract/progress';
+
+/** What a run does next. Pages are worked on side by side; every other step is alone, but for pages that it finds in work. */
+export type Step =
+  | { do: 'load machines'; after: MachineCursor | undefined }
+  | { do: 'prove signer' }
+  /** Asks which pages have open documents, where nobody knows. */
+  | { do: 'read ledger' }
+  | { do: 'republish'; page: number }
+  /** `blocked`: no further page is begun, so that documents stay open. */
+  | { do: 'sweep'; blocked: boolean };
+
+/**
+ * `wait`: until something that is in work has ended, or somebody has said what to do. `drain`: until the pages in work have
+ * ended, which is to be soon.
+ */
+export type Next = Step | { do: 'wait' | 'drain' | 'hand over' | 'end' };
+
+/** What is decided elsewhere. */
+export interface Circumstances {
+  cancelled: boolean;
+  /** Paused, or a statement of a person is being carried out. */
+  stopped: boolean;
+  /** The history has grown so long that another execution is to go on. */
+  isHistoryLong: boolean;
+}
+
+interface PageInWork {
+  /** Documents of it were opened again meanwhile: it goes out once more, whatever its result says. */
+  again: boolean;
+  /** How often the signer had been proved when it was begun. */
+  proofs: number;
+}
+
+/**
+ * Which pages of a run have open documents, which are in work, and what follows from that: a state machine without I/O. It
+ * knows pages, never documents. What is open is the ledger's word alone: the counts of a page, or a view of the whole run.
+ */
+export class Pages {
+  #isLoaded: boolean;
+  #nextMachines: MachineCursor | undefined;
+  #pagesAtOnce = 1;
+  #pagesPerExecution = Infinity;
+  /** Pages that wait for their turn, in the order of their turns. */
+  #queue: number[] = [];
+  #inWork = new Map<number, PageInWork>();
+  /** The step in work that is no page. `outdated`: a statement has changed the ledger since it was begun. */
+  #alone: { step: Step; outdated: boolean } | undefined;
+  #isLedgerRead: boolean;
+  #mustProve = false;
+  #proofs = 0;
+  /** Pages that this execution has begun; one that is given out again is counted again. */
+  #begun = 0;
+  /** Since the last page ended. */
+  #isSwept = false;
+  #hasFailed = false;
+  #blocked: { failure: Failure; by: 'page' | 'step' } | undefined;
+  #endedBy: Failure | undefined;
+
+  /** @param opened by an earlier execution of the run, which has loaded all machines */
+  constructor(
+    private readonly holds: boolean,
+    opened?: OpenedRun,
+  ) {
+    this.#isLoaded = opened !== undefined;
+    this.#isLedgerRead = opened === undefined;
+    if (opened !== undefined) this.#keepTo(opened);
+  }
+
+  next({ cancelled, stopped, isHistoryLong }: Circumstances): Next {
+    if (cancelled || this.#endedBy !== undefined) return { do: this.#isIdle ? 'end' : 'wait' };
+    const page = this.#blocked === undefined ? this.#queue[0] : undefined;
+    // One that holds may do so for weeks: it makes room only where it has to.
+    const mustHandOver = isHistoryLong || (page !== undefined && this.#begun >= this.#pagesPerExecution);
+    if (mustHandOver && this.#isLoaded && this.#isIdle && (this.#isHolding || page !== undefined))
+      return { do: 'hand over' };
+    if (stopped || this.#alone !== undefined || this.#isHolding) return { do: 'wait' };
+    if (!this.#isLoaded) return { do: 'load machines', after: this.#nextMachines };
+    if (!this.#isLedgerRead) return { do: 'read ledger' };
+    if (page !== undefined) {
+      if (mustHandOver) return { do: 'drain' };
+      if (this.#mustProve) return { do: 'prove signer' };
+      return this.#inWork.size < this.#pagesAtOnce ? { do: 'republish', page } : { do: 'wait' };
+    }
+    if (!this.#isIdle) return { do: 'wait' };
+    return this.#isSwept ? { do: 'end' } : { do: 'sweep', blocked: this.#queue.length > 0 };
+  }
+
+  get phase(): Phase {
+    if (this.#isHolding) return 'holding';
+    if (!this.#isLoaded) return 'loading machines';
+    if (this.#alone?.step.do === 'prove signer') return 'proving signer';
+    return this.#alone?.step.do === 'sweep' ? 'sweeping' : 'publishing';
+  }
+
+  get isLoaded(): boolean {
+    return this.#isLoaded;
+  }
+
+  get inWork(): number {
+    return this.#inWork.size;
+  }
+
+  /** Nothing is in work that writes outcomes: the ledger is as it is until somebody changes it. */
+  get isStill(): boolean {
+    return this.#inWork.size === 0 && (this.#alone === undefined || this.#alone.step.do === 'prove signer');
+  }
+
+  /** Why no further page is begun, or what a run that holds has met. */
+  get blocked(): Failure | undefined {
+    return this.#blocked?.failure;
+  }
+
+  /** What ended the run before its documents. */
+  get endedBy(): Failure | undefined {
+    return this.#endedBy;
+  }
+
+  begin(step: Step): void {
+    if (step.do !== 'republish') {
+      this.#alone = { step, outdated: false };
+      return;
+    }
+    this.#queue = this.#queue.filter((page) => page !== step.page);
+    this.#inWork.set(step.page, { again: false, proofs: this.#proofs });
+    this.#begun += 1;
+    this.#isSwept = false;
+  }
+
+  loaded({ opened, pages, toSign, next }: LoadMachinesResult): void {
+    this.#alone = undefined;
+    this.#keepTo(opened);
+    this.#nextMachines = next;
+    this.#isLoaded = next === undefined;
+    this.#mustProve ||= toSign > 0;
+    for (const [page, { open = 0 }] of pages) if (open > 0) this.#queue.push(page);
+  }
+
+  proved(): void {
+    this.#alone = undefined;
+    this.#mustProve = false;
+    this.#proofs += 1;
+  }
+
+  /** @param better whether documents have come to a good outcome */
+  returned(page: number, { counts, unproven, cause }: PageResult, better: boolean): void {
+    const work = this.#inWork.get(page);
+    this.#inWork.delete(page);
+    if (work?.again || (counts.open ?? 0) > 0) this.#queue.push(page);
+    // A page that was begun before the last proof may not have seen it.
+    if (unproven && work?.proofs === this.#proofs) this.#mustProve = true;
+    if (better && this.#blocked?.by === 'page') this.#blocked = undefined;
+    if (cause !== undefined) this.#blocked ??= { failure: cause, by: 'page' };
+  }
+
+  /** @returns false where a statement has brought a newer view meanwhile */
+  viewed(view: LedgerView): boolean {
+    const isOutdated = this.#alone?.outdated === true;
+    this.#alone = undefined;
+    if (!isOutdated) this.#adopt(view);
+    return !isOutdated;
+  }
+
+  /** @returns as `viewed` */
+  swept(result: SweepResult): boolean {
+    if (!this.viewed(result)) return false;
+    this.#isSwept = result.swept || this.#blocked !== undefined;
+    if (result.failure !== undefined) this.#fail(result.failure);
+    return true;
+  }
+
+  /** The step was cancelled: what it left undone is found again. */
+  gaveWay(step: Step): void {
+    if (step.do !== 'republish') this.#alone = undefined;
+    else if (this.#inWork.delete(step.page)) this.#queue.push(step.page);
+  }
+
+  /** Whether documents of a page in work were opened again: then its failure is not theirs. */
+  isOpenedAgain(page: number): boolean {
+    return this.#inWork.get(page)?.again === true;
+  }
+
+  failed(step: Step, failure: Failure): void {
+    this.gaveWay(step);
+    this.#fail(failure);
+  }
+
+  /** A person wants all of it tried again: also the step that has failed. */
+  unblock(): void {
+    this.#blocked = undefined;
+  }
+
+  /** A statement of a person has changed the ledger, and this is how it stands now. */
+  changed(view: LedgerView): void {
+    if (this.#alone !== undefined) this.#alone.outdated = true;
+    this.#adopt(view);
+    const isOpen = this.#queue.length > 0 || this.#inWork.size > 0;
+    if (!isOpen) {
+      this.#blocked = undefined;
+      this.#mustProve = false;
+    }
+    // While failures are left the run holds on; before it ends, all is looked at once more.
+    this.#isSwept &&= !isOpen && this.#hasFailed;
+  }
+
+  get #isIdle(): boolean {
+    return this.#inWork.size === 0 && this.#alone === undefined;
+  }
+
+  get #isHolding(): boolean {
+    if (!this.holds || !this.#isIdle) return false;
+    if (this.#blocked !== undefined && (this.#blocked.by === 'step' || this.#queue.length > 0)) return true;
+    return this.#isSwept && this.#hasFailed;
+  }
+
+  #keepTo({ limits }: OpenedRun): void {
+    this.#pagesAtOnce = limits.pagesAtOnce;
+    this.#pagesPerExecution = limits.pagesPerExecution;
+  }
+
+  #adopt({ pages, counts }: LedgerView): void {
+    const open = new Set(pages.map(([page]) => page));
+    for (const [page, work] of this.#inWork) if (open.delete(page)) work.again = true;
+    this.#queue = [...this.#queue.filter((page) => open.delete(page)), ...open];
+    this.#hasFailed = Object.values(counts).some(({ failed = 0 }) => failed > 0);
+    this.#isLedgerRead = true;
+  }
+
+  #fail(failure: Failure): void {
+    this.#isSwept = false;
+    if (this.holds && failure.type !== 'InvalidInput') this.#blocked = { failure, by: 'step' };
+    else this.#endedBy = failure;
+  }
+}

@@ -1,0 +1,86 @@
+import type { LedgerView, PageCounts } from '../contract/activities';
+import { type Counts, noCounts, noStages, OUTCOMES, type Outcome, type Stages } from '../contract/progress';
+
+const GOOD = ['published', 'unchanged', 'superseded'] as const;
+
+/**
+ * Counts of a run, by document type: to be shown, never to be decided on. They follow what the pages tell, and each view of the
+ * ledger sets them right.
+ */
+export class Tally {
+  /** Of pages whose counts are known; of others the total has them. */
+  #pages = new Map<number, PageCounts>();
+
+  constructor(private counts: Record<string, PageCounts> = {}) {}
+
+  get byType(): Record<string, PageCounts> {
+    return this.counts;
+  }
+
+  /** Types without a document are shown too. */
+  know(documentTypes: string[]): void {
+    for (const type of documentTypes) this.counts[type] ??= {};
+  }
+
+  /** A page that was planned. */
+  add(page: number, documentType: string, counts: PageCounts): void {
+    this.#pages.set(page, {});
+    this.replace(page, documentType, counts);
+  }
+
+  /** @returns whether documents of the page have come to a good outcome since it was heard of last */
+  replace(page: number, documentType: string, counts: PageCounts): boolean {
+    const before = this.#pages.get(page) ?? counts;
+    this.#pages.set(page, counts);
+    const total = (this.counts[documentType] ??= {});
+    for (const key of new Set([...keysOf(before), ...keysOf(counts)]))
+      total[key] = Math.max(0, (total[key] ?? 0) + (counts[key] ?? 0) - (before[key] ?? 0));
+    return good(counts) > good(before);
+  }
+
+  adopt({ pages, counts }: Pick<LedgerView, 'pages' | 'counts'>): void {
+    this.#pages = new Map(pages);
+    const none = Object.keys(this.counts).map((type) => [type, {}] as const);
+    this.counts = { ...Object.fromEntries(none), ...counts };
+  }
+
+  /** What the audit says: every document has an outcome. */
+  settle(outcomes: Record<string, Record<Outcome, number>>): void {
+    for (const [type, counts] of Object.entries(outcomes))
+      this.counts[type] = { ...this.counts[type], open: 0, ...counts };
+  }
+
+  get documentTypes(): Record<string, Counts> {
+    return Object.fromEntries(Object.entries(this.counts).map(([type, counts]) => [type, countsOf(counts)]));
+  }
+
+  get total(): Counts & { open: number; stages: Stages } {
+    const total = { ...noCounts(), open: 0, stages: noStages() };
+    for (const counts of Object.values(this.counts)) {
+      const ofType = countsOf(counts);
+      for (const key of ['planned', ...OUTCOMES] as const) total[key] += ofType[key];
+      for (const stage of Object.keys(total.stages) as (keyof Stages)[])
+        total.stages[stage] += counts[stage] ?? 0;
+      total.open += counts.open ?? 0;
+    }
+    return total;
+  }
+}
+
+/** Rows of the ledger, whatever became of them. */
+export function documentsOf(counts: PageCounts): number {
+  return OUTCOMES.reduce((sum, outcome) => sum + (counts[outcome] ?? 0), counts.open ?? 0);
+}
+
+function countsOf(counts: PageCounts): Counts {
+  const outcomes = Object.fromEntries(OUTCOMES.map((outcome) => [outcome, counts[outcome] ?? 0]));
+  return { ...noCounts(), ...outcomes, planned: documentsOf(counts) - (counts.skipped ?? 0) };
+}
+
+function good(counts: PageCounts): number {
+  return GOOD.reduce((sum, outcome) => sum + (counts[outcome] ?? 0), 0);
+}
+
+function keysOf(counts: PageCounts): (keyof PageCounts)[] {
+  return Object.keys(counts) as (keyof PageCounts)[];
+}

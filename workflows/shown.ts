@@ -1,0 +1,76 @@
+import type { LedgerView, LoadMachinesResult, PageResult, PersistAuditResult } from '../contract/activities';
+import type { DocumentFailure } from '../contract/failures';
+import type { Progress, WaitingDocument } from '../contract/progress';
+import { Tally } from '../rules/tally';
+
+/** What the query has room for; the ledger has all of them. */
+const MAX_FAILURES = 50;
+const MAX_WAITING = 20;
+
+type Document = Pick<DocumentFailure, 'documentType' | 'machineId'>;
+/** `page` is absent where the ledger has named them. */
+type OfPage<T> = { page?: number; document: T };
+
+/** What is shown of the documents of a run: counts, some that failed and some that wait. Nothing is decided by it. */
+export class Shown {
+  readonly tally: Tally;
+  #failures: OfPage<DocumentFailure>[] = [];
+  #waiting: OfPage<WaitingDocument>[] = [];
+
+  constructor(counts?: Tally['byType']) {
+    this.tally = new Tally(counts);
+  }
+
+  loaded({ opened, pages, failures }: LoadMachinesResult, typeOf: (page: number) => string): void {
+    this.tally.know(opened.documentTypes);
+    for (const [page, counts] of pages) this.tally.add(page, typeOf(page), counts);
+    this.#failures = merged(this.#failures, undefined, failures, MAX_FAILURES);
+  }
+
+  /** @returns whether documents have come to a good outcome */
+  returned(page: number, documentType: string, result: PageResult): boolean {
+    this.#failures = merged(this.#failures, page, result.failures ?? [], MAX_FAILURES);
+    this.#waiting = merged(this.#waiting, page, result.waiting ?? [], MAX_WAITING);
+    return this.tally.replace(page, documentType, result.counts);
+  }
+
+  viewed(view: LedgerView): void {
+    this.tally.adopt(view);
+    this.#failures = merged([], undefined, view.failures, MAX_FAILURES);
+    if (view.pages.length === 0) this.#waiting = [];
+  }
+
+  audited({ counts, failures }: PersistAuditResult): void {
+    this.tally.settle(counts);
+    this.#failures = merged([], undefined, failures, MAX_FAILURES);
+    this.#waiting = [];
+  }
+
+  get progress(): Pick<Progress, 'failures' | 'waiting' | 'documentTypes'> & Tally['total'] {
+    return {
+      ...this.tally.total,
+      failures: this.#failures.map(({ document }) => document),
+      waiting: this.#waiting.map(({ document }) => document),
+      documentTypes: this.tally.documentTypes,
+    };
+  }
+}
+
+/** What a page tells replaces what it has told before, and what others have told of the same documents. */
+function merged<T extends Document>(
+  known: OfPage<T>[],
+  page: number | undefined,
+  told: T[],
+  limit: number,
+): OfPage<T>[] {
+  const keys = new Set(told.map(keyOf));
+  const others = known.filter(
+    (entry) => (page === undefined || entry.page !== page) && !keys.has(keyOf(entry.document)),
+  );
+  const added = told.map((document) => ({ ...(page === undefined ? {} : { page }), document }));
+  return [...others, ...added].slice(0, limit);
+}
+
+function keyOf({ documentType, machineId }: Document): string {
+  return `${documentType}/${machineId}`;
+}
