@@ -7,7 +7,8 @@
 export const UPDATES = {
   pause: 'Begins no further document until `resume`; what is signed is finished',
   resume: 'Goes on after `pause`',
-  retry: 'Tries again now what has failed or meets with trouble; { documentType?, machineId? } selects, default: all of it',
+  retry:
+    'Tries again now what has failed or meets with trouble; { documentType?, machineId? } selects, default: all of it',
   skip: 'Gives up documents that are not published: { documentType?, machineId? } selects; without, all failed ones of a run that holds',
   cancel: 'Cancels the run: what is signed is finished, nothing else is begun, and the audit is written',
 } as const;

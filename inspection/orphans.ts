@@ -192,7 +192,7 @@ type Machines = ReadonlyMap<string, { id: string; name: string }>;
 
 async function machinesByKey(deps: ActivityDependencies, operatorUserId: string): Promise<Machines> {
   const machines = new Map<string, { id: string; name: string }>();
-  const limit = deps.limits.machinesPerPage;
+  const limit = deps.limits.documentsPerPage;
   for (let after: string | undefined; ;) {
     const page = await deps.source.machines({ operatorUserId, after, limit });
     for (const { id, name, machineNpub } of page) {

@@ -172,7 +172,7 @@ async function foreseeAll(
   operatorPubkey: string,
 ): Promise<ForeseenDocument[]> {
   const { operatorUserId, machineIds } = request;
-  const limit = deps.limits.machinesPerPage;
+  const limit = deps.limits.documentsPerPage;
   const questions = new Limiter(QUESTIONS_AT_ONCE);
   const foreseen: ForeseenDocument[] = [];
   for (let after: string | undefined; ;) {

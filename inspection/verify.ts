@@ -109,7 +109,7 @@ interface Asking {
 async function verifyAll(asking: Asking, request: VerifyRequest): Promise<VerifiedDocument[]> {
   const { deps, operatorPubkey, documentTypes } = asking;
   const { operatorUserId, machineIds } = request;
-  const limit = deps.limits.machinesPerPage;
+  const limit = deps.limits.documentsPerPage;
   const questions = new Limiter(QUESTIONS_AT_ONCE);
   const verified: VerifiedDocument[] = [];
   for (let after: string | undefined; ;) {
