@@ -1,12 +1,11 @@
 import type { Context } from '@temporalio/activity';
 
-/** What an attempt of an activity is about, as far as it is known: for logs, traces and heartbeats. */
+/** What an attempt of an activity is about, as far as it is known: for logs, traces, heartbeats and failures. */
 export interface WorkInHand {
   /** Ledger key of the run. */
   runId?: string;
-  /** A page of the run, by its number in the ledger. */
   page?: number;
-  /** Of that page: known when its row was read, or where an earlier attempt has told it. */
+  /** Of the page; known once its row has been read. */
   documentType?: string;
 }
 
@@ -16,17 +15,14 @@ export function workInHand(context: Context): WorkInHand {
   return inHand.get(context) ?? {};
 }
 
-/** Notes what a value names, and nothing else of it: an activity's input, its last heartbeat's details, or a page's row. */
+/** Notes what a value (an activity's input, a row of the ledger) names of these, and nothing else of it. */
 export function takeInHand(context: Context, named: unknown): void {
-  inHand.set(context, { ...workInHand(context), ...namedBy(named) });
-}
-
-function namedBy(value: unknown): WorkInHand {
-  if (typeof value !== 'object' || value === null) return {};
-  const { runId, page, documentType } = value as Record<string, unknown>;
-  return {
+  if (typeof named !== 'object' || named === null) return;
+  const { runId, page, documentType } = named as Record<string, unknown>;
+  inHand.set(context, {
+    ...workInHand(context),
     ...(typeof runId === 'string' ? { runId } : {}),
-    ...(typeof page === 'number' ? { page } : namedBy(page)),
+    ...(typeof page === 'number' ? { page } : {}),
     ...(typeof documentType === 'string' ? { documentType } : {}),
-  };
+  });
 }

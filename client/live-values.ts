@@ -1,7 +1,7 @@
 import type { HeartbeatDetails } from '../contract/activities';
 import { noStages, type Progress, type Stages, type WaitingDocument } from '../contract/progress';
 
-const MAX_WAITING = 20;
+export const MAX_WAITING = 20;
 
 /** What is known of a run at this moment, from the run itself and from the pages that are in work. */
 export interface LiveValues {
@@ -35,14 +35,19 @@ function stagesNow(progress: Progress | null, heartbeats: HeartbeatDetails[]): S
   return stages;
 }
 
-/** A page in work knows better than its last result. What has met with trouble comes first, the longest before all. */
+/**
+ * A page in work knows better than its last result what a document waits for; since when it meets with trouble, whichever of them
+ * has told. What has met with trouble comes first, the longest before all.
+ */
 function waitingNow(progress: Progress | null, heartbeats: HeartbeatDetails[]): WaitingDocument[] {
   const waiting = new Map<string, WaitingDocument>();
   for (const document of [
     ...(progress?.waiting ?? []),
     ...heartbeats.flatMap(({ waiting: inWork }) => inWork ?? []),
-  ])
-    waiting.set(JSON.stringify([document.documentType, document.machineId]), document);
+  ]) {
+    const key = JSON.stringify([document.documentType, document.machineId]);
+    waiting.set(key, { ...waiting.get(key), ...document });
+  }
   return [...waiting.values()]
     .sort((a, b) => (a.since ?? '9').localeCompare(b.since ?? '9'))
     .slice(0, MAX_WAITING);

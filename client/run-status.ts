@@ -1,4 +1,4 @@
-import type { Client } from '@temporalio/client';
+import type { Client, WorkflowExecutionDescription } from '@temporalio/client';
 import { PROGRESS_QUERY } from '../contract/names';
 import type { Progress } from '../contract/progress';
 import { describeChain } from './chain';
@@ -20,7 +20,7 @@ export interface RunStatus extends LiveValues {
   /** ISO 8601; null while the run goes on. */
   closedAt: string | null;
   taskQueue: string;
-  /** Counts, phase, failures, as of the last results of the pages; null while no worker answers. */
+  /** Phase, counts by outcome as of the last results of the pages, failures; null while no worker answers. */
   progress: Progress | null;
   /** What is in work and has not failed, longest first. */
   inWork: Step[];
@@ -36,10 +36,9 @@ const QUERY_TIMEOUT_MS = 3_000;
 /** Asks Temporal how the chain of executions that began as `runId` stands. */
 export async function runStatus(client: Client, workflowId: string, runId: string): Promise<RunStatus> {
   const description = await describeChain(client, workflowId, runId);
-  const progress = await progressOf(client, workflowId, description.runId, QUERY_TIMEOUT_MS).catch(
-    () => null,
-  );
-  const { inWork, retrying, heartbeats } = openSteps(description.raw.pendingActivities ?? [], progress);
+  const told = await query(client, description, QUERY_TIMEOUT_MS).catch(() => null);
+  const { inWork, retrying, heartbeats } = openSteps(pendingOf(description), told);
+  const live = liveValues(told, heartbeats);
   return {
     workflowId,
     runId,
@@ -47,19 +46,35 @@ export async function runStatus(client: Client, workflowId: string, runId: strin
     startedAt: description.startTime.toISOString(),
     closedAt: description.closeTime?.toISOString() ?? null,
     taskQueue: description.taskQueue,
-    progress,
-    ...liveValues(progress, heartbeats),
+    progress: told && { ...told, ...live },
+    ...live,
     inWork,
     retrying,
     unreachableSince: null,
   };
 }
 
-/** @param runId of the execution that is asked, not of the chain */
-export function progressOf(
+/** Asks the run itself, and adds what its pages in work have told. @throws where no worker answers in time */
+export async function runProgressNow(
   client: Client,
   workflowId: string,
   runId: string,
+  timeoutMs: number,
+): Promise<Progress> {
+  const description = await describeChain(client, workflowId, runId);
+  const told = await query(client, description, timeoutMs);
+  return { ...told, ...liveValues(told, openSteps(pendingOf(description), told).heartbeats) };
+}
+
+type PendingActivities = Parameters<typeof openSteps>[0];
+
+function pendingOf({ raw }: WorkflowExecutionDescription): PendingActivities {
+  return raw.pendingActivities ?? [];
+}
+
+function query(
+  client: Client,
+  { workflowId, runId }: Pick<WorkflowExecutionDescription, 'workflowId' | 'runId'>,
   timeoutMs: number,
 ): Promise<Progress> {
   return client.withDeadline(Date.now() + timeoutMs, () =>

@@ -45,7 +45,7 @@ test('a page in work knows better why a document waits; the longest trouble come
     why: 'RelayQuorumNotReached: none',
     tries: 9,
   });
-  const progress = progressOf({ waiting: [waits('late', { why: 'signature' }), old] });
+  const progress = progressOf({ waiting: [waits('late'), old] });
   expect(liveValues(progress, [{ waiting: [waits('fresh'), late] }]).waiting).toEqual([
     old,
     late,
@@ -59,6 +59,12 @@ test('a page in work knows better why a document waits; the longest trouble come
   ]);
   expect(waiting).toHaveLength(20);
   expect(waiting[0]).toEqual(old);
+});
+
+test('since when a document meets with trouble stays known while its page tries it again', () => {
+  const since = '2026-01-01T03:00:00.000Z';
+  const known = progressOf({ waiting: [waits('a', { since, tries: 3, why: 'SignerTimeout: no answer' })] });
+  expect(liveValues(known, [{ waiting: [waits('a')] }]).waiting).toEqual([waits('a', { since, tries: 3 })]);
 });
 
 test('a page to approve on is named once, whoever tells of it', () => {

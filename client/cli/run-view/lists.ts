@@ -1,6 +1,7 @@
 import { remedyFor } from '../../../contract/failures';
 import { pageName } from '../../../contract/page-name';
 import type { Stages, WaitingDocument } from '../../../contract/progress';
+import { MAX_WAITING } from '../../live-values';
 import type { RunStatus } from '../../run-status';
 import type { Retry, Step } from '../../run-steps';
 import { type Line, line, type Style } from '../terminal/paint';
@@ -38,8 +39,9 @@ export function waitingDocuments({ waiting, progress, closedAt }: RunStatus, opt
   const { columns, nowMs, maxListed } = options;
   if (closedAt !== null) return [];
   const shown = waiting.slice(0, maxListed);
+  const count = `${waiting.length}${waiting.length < MAX_WAITING ? '' : ' or more'}`;
   const open = progress === null ? '' : ` of ${Math.max(progress.open, waiting.length)} without outcome`;
-  return list(`waiting ${waiting.length}${open}`, waiting.length, options, [
+  return list(`waiting ${count}${open}`, waiting.length, options, [
     ...shown.flatMap((document, index) =>
       document.since === undefined
         ? beside(['dim', documentOf(document)], document.why, columns)
