@@ -4,7 +4,8 @@ export { findFleet, type FleetOptions, type FleetRun, type FleetStatus, startFle
 export { republishOperatorConfigs, type RepublishOptions } from './republish';
 export type { RepublishRun } from './run';
 export type { RunProgress } from './run-progress';
-export type { Retry, RunStatus } from './run-status';
+export type { Retry, Step } from './run-steps';
+export type { RunStatus } from './run-status';
 export { findRepublish, startRepublish, type StartOptions } from './start';
 export type { WatchOptions } from './watch';
 export { ConfigurationError } from '../configuration/load';
@@ -13,4 +14,4 @@ export type { CallerFailureType } from '../contract/caller-failures';
 export type { FleetInput, FleetProgress, FleetSummary, OperatorEnd } from '../contract/fleet';
 export type { DocumentFailure, Failure, FailureType } from '../contract/failures';
 export type { RepublishInput, RepublishResult } from '../contract/input';
-export type { Counts, Phase, Progress } from '../contract/progress';
+export type { Counts, Phase, Progress, Stages, WaitingDocument } from '../contract/progress';

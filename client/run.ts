@@ -4,7 +4,7 @@ import type { RepublishResult } from '../contract/input';
 import type { Progress } from '../contract/progress';
 import { describeChain } from './chain';
 import { type RunProgress, runProgress } from './run-progress';
-import { progressOf, type RunStatus, runStatus } from './run-status';
+import { runProgressNow, type RunStatus, runStatus } from './run-status';
 import { asControlRefused, asRepublishFailed, explained, isUnreachable } from './temporal-errors';
 import { DEFAULT_PATIENCE_MS, Patience, pause, type WatchOptions, watchRun } from './watch';
 
@@ -17,10 +17,11 @@ export interface RepublishRun {
   /** False when this call started the run; true when it found it, with the input it was started with. */
   attached: boolean;
   /**
-   * Counts of documents, phase and failures, from the run itself, so that a worker must be there.
+   * Counts of documents, phase and failures, from the run itself, so that a worker must be there. Counts by outcome move page by page;
+   * `stages`, `waiting` and `approvals` also tell what its pages in work have told meanwhile.
    *
    *     const { published, planned } = await run.progress();
-   *     for await (const { published, planned } of run.progress()) console.log(`${published} of ${planned}`);
+   *     for await (const { stages, planned } of run.progress()) console.log(`${stages.standing} of ${planned}`);
    *
    * The loop gets each change, asks once a second, waits where no worker answers, and ends with the run.
    */
@@ -38,7 +39,7 @@ export interface RepublishRun {
    * @throws RepublishFailed; TemporalUnavailable when Temporal has been away for `patienceMs` (default 120000)
    */
   result(options?: Pick<WatchOptions, 'patienceMs'>): Promise<RepublishResult>;
-  /** Begins no further document until `resume`; those in work are finished. @throws ControlRefused */
+  /** Begins no further document until `resume`; what is signed is finished. @throws ControlRefused */
   pause(request?: ControlRequest): Promise<void>;
   /** @throws ControlRefused when the run is not paused */
   resume(request?: ControlRequest): Promise<void>;
@@ -46,12 +47,12 @@ export interface RepublishRun {
   retry(selection?: DocumentSelection): Promise<number>;
   /** Gives documents up that are not published. @returns how many @throws ControlRefused */
   skip(selection?: DocumentSelection): Promise<number>;
-  /** Cancels the run: what is in work is finished, the rest is left, the audit is written. @throws ControlRefused */
+  /** Cancels the run: what is signed is finished, the rest is left, the audit is written. @throws ControlRefused */
   cancel(request?: ControlRequest): Promise<void>;
 }
 
 const QUERY_TIMEOUT_MS = 10_000;
-/** Documents in work are waited for by `skip`; without a worker nobody answers at all. */
+/** Pages in work end before `skip` and `retry` change them; without a worker nobody answers at all. */
 const UPDATE_TIMEOUT_MS = 60_000;
 
 export function runOf(client: Client, workflowId: string, runId: string, attached: boolean): RepublishRun {
@@ -82,10 +83,7 @@ export function runOf(client: Client, workflowId: string, runId: string, attache
   };
 
   const ask = (): Promise<Progress> =>
-    explained(client, async () => {
-      const newest = await describeChain(client, workflowId, runId);
-      return progressOf(client, workflowId, newest.runId, QUERY_TIMEOUT_MS);
-    });
+    explained(client, () => runProgressNow(client, workflowId, runId, QUERY_TIMEOUT_MS));
 
   async function* changes(options?: WatchOptions): AsyncGenerator<Progress, void, undefined> {
     let last = '';

@@ -125,9 +125,8 @@ export const configurationSchema = z.strictObject({
   heartbeatTimeoutMs: milliseconds(1_000).default(12_000),
   retryIntervalMs: milliseconds(10).default(1_000),
   shutdownGraceMs: z.int().min(0).max(3_600_000).default(20_000),
-  maxAttempts: z.int().min(1).max(1000).default(10),
-  machinesPerPage: z.int().min(1).max(2_000).default(500),
-  documentsPerExecution: z.int().min(1).max(10_000).default(1_000),
+  documentsPerPage: z.int().min(1).max(100).default(100),
+  pagesPerExecution: z.int().min(1).max(10_000).default(1_000),
   maxStateBytes: z.int().min(1).max(1_000_000).default(28_672),
   /** Metrics and health are served there. Absent: neither is. */
   metricsAddress: listenAddress.optional(),
@@ -149,8 +148,6 @@ export const configurationSchema = z.strictObject({
     .max(200)
     .regex(/^[A-Za-z0-9._+-]+$/, 'must consist of letters, digits, and . _ + -')
     .optional(),
-  /** True while workers of an older release poll the same queue without versioning: see docs/operations.md. */
-  holdPatches: z.boolean({ error: 'must be true or false' }).default(false),
   logLevel: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
   queries: z
     .strictObject({
@@ -197,15 +194,13 @@ export const ENVIRONMENT: Record<string, { key: keyof Configuration; kind: Kind 
   REPUBLISH_HEARTBEAT_TIMEOUT_MS: { key: 'heartbeatTimeoutMs', kind: 'number' },
   REPUBLISH_RETRY_INTERVAL_MS: { key: 'retryIntervalMs', kind: 'number' },
   REPUBLISH_SHUTDOWN_GRACE_MS: { key: 'shutdownGraceMs', kind: 'number' },
-  REPUBLISH_MAX_ATTEMPTS: { key: 'maxAttempts', kind: 'number' },
-  REPUBLISH_MACHINES_PER_PAGE: { key: 'machinesPerPage', kind: 'number' },
-  REPUBLISH_DOCUMENTS_PER_EXECUTION: { key: 'documentsPerExecution', kind: 'number' },
+  REPUBLISH_DOCUMENTS_PER_PAGE: { key: 'documentsPerPage', kind: 'number' },
+  REPUBLISH_PAGES_PER_EXECUTION: { key: 'pagesPerExecution', kind: 'number' },
   REPUBLISH_MAX_STATE_BYTES: { key: 'maxStateBytes', kind: 'number' },
   REPUBLISH_METRICS_ADDRESS: { key: 'metricsAddress', kind: 'text' },
   REPUBLISH_TRACES_URL: { key: 'tracesUrl', kind: 'text' },
   REPUBLISH_DEPLOYMENT: { key: 'deployment', kind: 'text' },
   REPUBLISH_BUILD_ID: { key: 'buildId', kind: 'text' },
-  REPUBLISH_HOLD_PATCHES: { key: 'holdPatches', kind: 'boolean' },
   REPUBLISH_LOG_LEVEL: { key: 'logLevel', kind: 'text' },
 };
 

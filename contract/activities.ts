@@ -204,12 +204,21 @@ export function pageOf(
   return Math.floor(machineIndex / limits.documentsPerPage) * documentTypes.length + typeIndex;
 }
 
+export interface PageContent {
+  documentType: string;
+  from: number;
+  to: number;
+}
+
 /** The document type of a page, and its machines, counted from 1. */
 export function contentOf(
-  { documentTypes, limits }: Pick<OpenedRun, 'documentTypes' | 'limits'>,
+  {
+    documentTypes,
+    limits,
+  }: Pick<OpenedRun, 'documentTypes'> & { limits: Pick<RunLimits, 'documentsPerPage'> },
   page: number,
   machines: number,
-): { documentType: string; from: number; to: number } {
+): PageContent {
   const block = Math.floor(page / documentTypes.length);
   return {
     documentType: documentTypes[page % documentTypes.length] ?? '',

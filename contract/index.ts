@@ -10,4 +10,12 @@ export {
 } from './fleet';
 export type { RepublishInput, RepublishResult } from './input';
 export { DEFAULT_TASK_QUEUE, PROGRESS_QUERY, WORKFLOW_TYPE, workflowIdFor } from './names';
-export { type Counts, type Outcome, OUTCOMES, type Phase, type Progress } from './progress';
+export {
+  type Counts,
+  type Outcome,
+  OUTCOMES,
+  type Phase,
+  type Progress,
+  type Stages,
+  type WaitingDocument,
+} from './progress';

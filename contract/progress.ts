@@ -69,6 +69,8 @@ export interface Progress extends Counts {
   failures: DocumentFailure[];
   /** Why no further page is begun, or what a run that holds has met before its documents. */
   blocked?: Failure;
+  /** As the run was opened with; with it `contentOf` says which machines a page has. */
+  documentsPerPage?: number;
   documentTypes: Record<string, Counts>;
 }
 

@@ -6,7 +6,8 @@ import type { Failure } from '../contract/failures';
 import { type DocumentAddress, type EarlierSeal, sealedAmong } from '../database/ledger/documents';
 import { dTag } from '../documents/document-type';
 import type { Seen } from '../nostr/relays/publisher';
-import { judgeSeal, newestOf } from '../rules/seal';
+import { newestOf } from '../rules/newest';
+import { judgeSeal } from '../rules/seal';
 
 /** What a run would do with one document. */
 export interface ForeseenDocument {

@@ -1,9 +1,4 @@
-/** An event as far as its place in an address goes (NIP-01): the highest `created_at` stands, of equal ones the lowest id. */
-export interface Dated {
-  id: string;
-  /** Seconds. */
-  created_at: number;
-}
+import { type Dated, isNewer } from './newest';
 
 /** The newest seal of an address by any other run, signed or not: an unsigned one may have become an event at the bunker. */
 export interface EarlierRun<Event extends Dated> {
@@ -88,15 +83,4 @@ export function isOutOfDate(sealedFingerprint: string | null, stateFingerprint: 
 /** Whether two fingerprints (`<8 hex of the key>:<64 hex>`) say anything about each other. */
 export function areComparable(one: string, other: string): boolean {
   return one.split(':')[0] === other.split(':')[0];
-}
-
-export function isNewer(event: Dated, than: Dated): boolean {
-  return event.created_at !== than.created_at ? event.created_at > than.created_at : event.id < than.id;
-}
-
-/** The newest of some events; undefined of none. */
-export function newestOf<Event extends Dated>(events: Iterable<Event>): Event | undefined {
-  let newest: Event | undefined;
-  for (const event of events) if (newest === undefined || isNewer(event, newest)) newest = event;
-  return newest;
 }

@@ -1,8 +1,5 @@
-import { type Dated, isNewer, newestOf } from './seal';
-
-/** What one relay shows at an address; `unseen` and `unknown` prove nothing. */
-export type Shown =
-  { kind: 'event'; event: Dated } | { kind: 'nothing' } | { kind: 'unseen' } | { kind: 'unknown' };
+import { type Dated, isNewer, newestOf } from './newest';
+import type { SightingOf } from './quorum';
 
 export interface SweptVerdict {
   /**
@@ -17,7 +14,11 @@ export interface SweptVerdict {
 }
 
 /** What has become of a document, by what the relays show when all is done. */
-export function sweptVerdict(event: Dated, shown: readonly Shown[], required: number): SweptVerdict {
+export function sweptVerdict(
+  event: Dated,
+  shown: readonly SightingOf<Dated>[],
+  required: number,
+): SweptVerdict {
   const events = shown.flatMap((each) => (each.kind === 'event' ? [each.event] : []));
   const holding = events.filter(({ id }) => id === event.id).length;
   const newest = newestOf(events);

@@ -20,7 +20,7 @@ import { documentTypes as shippedDocumentTypes } from '../documents/registry';
 import { loadSchnorr } from '../nostr/schnorr';
 import { buildDependencies, type WorkerConfiguration } from './build-dependencies';
 import { buildOf } from './build';
-import { nameDocumentInLogs } from './log-attributes';
+import { namePageInLogs } from './log-attributes';
 import { readinessOf } from './telemetry/readiness';
 import type { Tracing } from './telemetry/tracing';
 
@@ -89,11 +89,9 @@ export async function createRepublishWorker(options: WorkerOptions): Promise<Rep
         ...(options.failpoint === undefined ? {} : { failpoint: options.failpoint }),
       }),
       interceptors: {
-        activity: [nameDocumentInLogs, ...(tracing === undefined ? [] : [tracing.activity])],
+        activity: [namePageInLogs, ...(tracing === undefined ? [] : [tracing.activity])],
       },
       ...versioning(configuration),
-      // A worker of an older release could not replay a run that has met a patch it does not know.
-      ...(configuration.holdPatches ? { patchActivationCallback: () => false } : {}),
       // Activities wait for others nearly all of their time. With few slots, some operators whose bunkers do not answer
       // would hold all of them.
       maxConcurrentActivityTaskExecutions: 1_000,

@@ -11,6 +11,7 @@ import { DOCUMENT_KIND, dTag } from '../../documents/document-type';
 import { type SignedEvent, trust } from '../../nostr/events';
 import type { RelayIdentity } from '../../nostr/relays/identity';
 import type { Seen, SendReply } from '../../nostr/relays/publisher';
+import { verdictOn } from '../../rules/quorum';
 import { isOutOfDate } from '../../rules/seal';
 import { type SweptVerdict, sweptVerdict } from '../../rules/sweep';
 import type { ActivityDependencies } from '../dependencies';
@@ -185,7 +186,10 @@ export class Broom {
 
   #relays(event: SignedEvent, seen: Seen): Record<string, RelayStanding> {
     return Object.fromEntries(
-      [...seen].map(([url, sighting]) => [this.deps.publisher.nameOf(url), standingOf(event, sighting)]),
+      [...seen].map(([url, sighting]) => [
+        this.deps.publisher.nameOf(url),
+        verdictOn(event, { confirmed: sighting }).standing,
+      ]),
     );
   }
 
@@ -212,31 +216,11 @@ function isMissingSomewhere({ event }: SweptDocument, seen: Seen): boolean {
 }
 
 function mayBeTaken(reply: SendReply): boolean {
-  return reply.kind === 'accepted' || reply.kind === 'silent';
+  return reply.kind === 'ok' || reply.kind === 'forwarded' || reply.kind === 'silent';
 }
 
 function standsAllTheSame({ holding }: SweptVerdict): string {
   return `it had been signed and sent before: ${holding} ${holding === 1 ? 'relay has' : 'relays have'} it`;
-}
-
-function standingOf(
-  event: SignedEvent,
-  sighting: Seen extends ReadonlyMap<string, infer S> ? S : never,
-): RelayStanding {
-  switch (sighting.kind) {
-    case 'event':
-      if (sighting.event.id === event.id) return { state: 'holds' };
-      return {
-        state: sighting.event.created_at >= event.created_at ? 'newer' : 'older',
-        detail: sighting.event.id,
-      };
-    case 'nothing':
-      return { state: 'absent' };
-    case 'unseen':
-      return { state: 'unreachable', detail: 'not seen through the gateway' };
-    case 'unknown':
-      return { state: 'unreachable', detail: sighting.reason };
-  }
 }
 
 function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): Map<string, T[]> {

@@ -85,6 +85,11 @@ export class RelayPublisher {
     );
   }
 
+  /** A relay's URL as it may be shown. */
+  nameOf(url: string): string {
+    return this.#names.get(url) ?? shownAmong(url, this.options.relays);
+  }
+
   /** Ends questions for the relays' limits that are under way; the pool is its owner's. */
   close(): void {
     this.#information.close();

@@ -62,8 +62,8 @@ describe('the checker of the invariants sees', () => {
 
   test('I4: a word that must not get out, in the history', async () => {
     const { check } = await goodRun();
-    await expect(checkInvariants(saga, { ...check, canaries: ['republishDocument'] })).rejects.toThrow(
-      /^I4 is broken: history: republishDocument/,
+    await expect(checkInvariants(saga, { ...check, canaries: ['republishDocuments'] })).rejects.toThrow(
+      /^I4 is broken: history: republishDocuments/,
     );
   });
 

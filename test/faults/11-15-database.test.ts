@@ -13,8 +13,7 @@ test('11: Postgres crashes in the middle and is away for 20 s: bounded retries, 
   const saga = await startSaga({ postgresUrl: postgres.url });
   try {
     const operator = await addOperatorWithCanaries(saga, { machines: 4, bunker: SLOW_BUNKER });
-    // Attempts as many as by default; the pauses between them are half as long.
-    const env = { REPUBLISH_MAX_ATTEMPTS: '10', REPUBLISH_RETRY_INTERVAL_MS: '500' };
+    const env = { REPUBLISH_DOCUMENT_TIMEOUT_MS: '60000', REPUBLISH_RETRY_INTERVAL_MS: '500' };
     const worker = await startWorkerChild(saga, { env });
     const { ids, failure } = await runUnderFault(saga, operator, {
       during: async (run) => {
@@ -39,7 +38,7 @@ test('15: no connection is left, neither in the pool nor on the server: waited f
   const hogs: Client[] = [];
   try {
     const operator = await addOperatorWithCanaries(saga, { machines: 40, bunker: SLOW_BUNKER });
-    const worker = await startWorkerChild(saga, { env: { REPUBLISH_MAX_ATTEMPTS: '10' } });
+    const worker = await startWorkerChild(saga, { env: { REPUBLISH_DOCUMENT_TIMEOUT_MS: '30000' } });
     let refusal: unknown;
     let phase: string | undefined;
     const { ids, failure } = await runUnderFault(saga, operator, {
@@ -132,7 +131,7 @@ describe('Postgres misbehaves', () => {
 
   test('12: all connections terminated, three times: the worker lives and the run completes', async () => {
     const operator = await addOperatorWithCanaries(saga, { machines: 6, bunker: SLOW_BUNKER });
-    const worker = await startWorkerChild(saga, { env: { REPUBLISH_MAX_ATTEMPTS: '6' } });
+    const worker = await startWorkerChild(saga, { env: { REPUBLISH_DOCUMENT_TIMEOUT_MS: '30000' } });
     const terminated: number[] = [];
     const { ids, failure } = await runUnderFault(saga, operator, {
       during: async (run) => {

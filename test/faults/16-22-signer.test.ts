@@ -13,7 +13,11 @@ describe('the signer misbehaves', () => {
     proxy = await startFaultProxy(saga.relays[0]?.url ?? '');
     saga.onStop(() => proxy.stop());
     await saga.startWorker({
-      env: { REPUBLISH_RELAYS: proxy.url, REPUBLISH_MAX_ATTEMPTS: '5', REPUBLISH_BUNKER_TIMEOUT_MS: '2000' },
+      env: {
+        REPUBLISH_RELAYS: proxy.url,
+        REPUBLISH_DOCUMENT_TIMEOUT_MS: '8000',
+        REPUBLISH_BUNKER_TIMEOUT_MS: '2000',
+      },
     });
   });
   afterAll(() => saga.stop());

@@ -18,7 +18,7 @@ describe('the signer makes wait', () => {
       env: {
         REPUBLISH_APPROVAL_TIMEOUT_MS: '5000',
         REPUBLISH_BUNKER_TIMEOUT_MS: '2000',
-        REPUBLISH_MAX_ATTEMPTS: '4',
+        REPUBLISH_DOCUMENT_TIMEOUT_MS: '6000',
       },
     });
   });

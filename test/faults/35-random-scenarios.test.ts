@@ -20,7 +20,7 @@ async function startStage(): Promise<Stage> {
         REPUBLISH_RELAYS: proxies.map(({ url }) => url).join(','),
         REPUBLISH_RELAY_TIMEOUT_MS: '800',
         REPUBLISH_BUNKER_TIMEOUT_MS: '1200',
-        REPUBLISH_MAX_ATTEMPTS: '4',
+        REPUBLISH_DOCUMENT_TIMEOUT_MS: '4000',
       },
     });
   let worker = await start();

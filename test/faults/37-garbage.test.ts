@@ -93,7 +93,7 @@ test(`37: ${MESSAGES} messages of garbage from a hostile bunker relay: the worke
       },
       bunker.uri(),
     );
-    const worker = await startWorkerChild(saga, { env: { REPUBLISH_MAX_ATTEMPTS: '4' } });
+    const worker = await startWorkerChild(saga, { env: { REPUBLISH_DOCUMENT_TIMEOUT_MS: '1000' } });
     // What the runs of others take, and what is compiled for them, is not the garbage's.
     for (let run = 1; run <= RUNS_TO_WARM_UP; run += 1)
       await runUnderFault(saga, other, { input: { force: true, resetCounts: true } });

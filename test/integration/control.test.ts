@@ -36,10 +36,7 @@ describe('a run that people speak to while it goes on', () => {
     await until(async () => (await run.progress()).published >= 2);
     await run.pause({ by: 'ada', reason: 'the bunker is hot' });
     // What was in work ends; then nothing moves.
-    await until(async () => {
-      const { planned, waiting, published } = await run.progress();
-      return planned - waiting === published;
-    });
+    await until(async () => (await run.status()).inWork.length === 0);
     const paused = await run.progress();
     const asked = bunker.requests.length;
     expect(paused).toMatchObject({ paused: { by: 'ada', reason: 'the bunker is hot' } });
@@ -71,7 +68,7 @@ describe('a run that people speak to while it goes on', () => {
     );
     const run = await saga.start(id, { onFailure: 'hold' });
     await until(async () => (await run.progress()).phase === 'holding');
-    expect(await run.progress()).toMatchObject({ planned: 6, published: 3, failed: 3, waiting: 0 });
+    expect(await run.progress()).toMatchObject({ planned: 6, published: 3, failed: 3, open: 0 });
     expect((await run.progress()).failures.map(({ type }) => type).sort()).toEqual([
       'SignerRefused',
       'SignerRefused',

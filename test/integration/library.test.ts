@@ -75,7 +75,7 @@ describe('republish-operator-configs/client', () => {
     expect(await run.status()).toMatchObject({
       status: 'COMPLETED',
       runId: run.runId,
-      retrying: [],
+      ...{ inWork: [], retrying: [], waiting: [] },
       closedAt: expect.any(String) as string,
     });
   });

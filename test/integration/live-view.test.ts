@@ -91,29 +91,56 @@ describe('the live view', () => {
     expect(terminal.screen()).not.toContain('approve here');
   });
 
-  test('what is retried: which document, which attempt, why, and when it is tried again', async () => {
-    const { id, bunker, machines } = await saga.addOperator({ machines: 2 });
-    const stuck = `bitspire-fees:${machines[0]?.atmPubkey}`;
-    bunker.setFaults(({ method, params }) =>
-      method === 'sign_event' && String(params[0]).includes(stuck) ? { swallow: true } : undefined,
-    );
-    const terminal = inTerminal(['start', id], { columns: 120 });
-    await until(() => terminal.screen().includes('retrying 1'));
-    expect(terminal.screen()).toMatch(
-      new RegExp(
-        `bitspire-fees of machine ${machines[0]?.id} +attempt [23] of 3, (in work|next in \\d+ s|next now)`,
-      ),
-    );
-    expect(terminal.screen()).toContain('SignerTimeout: the bunker did not answer');
-    const { stdout } = await republish(['status', id, '--json'], saga.env);
-    expect(JSON.parse(stdout)).toMatchObject({
-      status: 'RUNNING',
-      retrying: [
-        { documentType: 'bitspire-fees', machineId: machines[0]?.id, type: 'SignerTimeout', maxAttempts: 3 },
-      ],
-    });
-    bunker.setFaults(undefined);
-    expect(await terminal.ended).toBe(0);
+  test('what waits and what is retried: which document, since when, why; which page, and when it is tried again', async () => {
+    const hurried = await startSaga();
+    try {
+      Object.assign(hurried.env, {
+        REPUBLISH_BUNKER_TIMEOUT_MS: '2000',
+        REPUBLISH_DOCUMENT_TIMEOUT_MS: '120000',
+        REPUBLISH_RETRY_INTERVAL_MS: '3000',
+      });
+      await hurried.startWorker();
+      const { id, bunker, machines } = await hurried.addOperator({ machines: 2 });
+      const [stuck] = machines;
+      bunker.setFaults(({ method, params }) =>
+        method === 'sign_event' && String(params[0]).includes(`bitspire-fees:${stuck?.atmPubkey}`)
+          ? { swallow: true }
+          : undefined,
+      );
+      const terminal = republishInTerminal(['start', id], { env: hurried.env, columns: 120 });
+      hurried.onStop(() => terminal.stop());
+      await until(() => terminal.screen().includes('retrying 1'));
+      const screen = terminal.screen();
+      // The others stand, and are seen to.
+      expect(screen).toMatch(/75% +3 of 4/);
+      expect(screen).toMatch(/^encrypted 4, signed 3, sent 3, standing 3$/m);
+      expect(screen).toMatch(/bitspire-fees, 2 machines +attempt \d+, (in work|next in \d+ s|next now)/);
+      expect(screen).toContain('waiting 1 of 1 without outcome');
+      expect(screen).toMatch(
+        new RegExp(`bitspire-fees of machine ${stuck?.id} +for \\d+ s, tried (once|\\d times)`),
+      );
+      expect(screen).toContain('SignerTimeout: the bunker did not answer');
+      const { stdout } = await republish(['status', id, '--json'], hurried.env);
+      expect(JSON.parse(stdout)).toMatchObject({
+        status: 'RUNNING',
+        stages: { encrypted: 4, signed: 3, standing: 3 },
+        waiting: [
+          { documentType: 'bitspire-fees', machineId: stuck?.id, since: expect.any(String) as string },
+        ],
+        retrying: [
+          {
+            activity: 'republishDocuments',
+            documentType: 'bitspire-fees',
+            machines: { from: 1, to: 2, of: 2 },
+            type: 'SignerTimeout',
+          },
+        ],
+      });
+      bunker.setFaults(undefined);
+      expect(await terminal.ended).toBe(0);
+    } finally {
+      await hurried.stop();
+    }
   });
 
   test('a held and a paused run say what to type', async () => {
@@ -184,7 +211,7 @@ describe('the live view', () => {
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(stdout.match(/approve here: https:\/\/bunker.example.com\/approve\n/g)).toHaveLength(1);
     expect(stdout).toMatch(
-      /^publishing: \d of 4 documents \(\d published, 0 unchanged, 0 skipped, 0 failed\)$/m,
+      /^publishing: \d of 4 documents \(\d published, 0 unchanged, 0 skipped, 0 failed\); encrypted \d, signed \d, sent \d, standing \d$/m,
     );
     expect(stdout).toMatch(/^done: 4 published/m);
     expect(stdout).not.toContain('\u001b');

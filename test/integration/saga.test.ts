@@ -347,7 +347,7 @@ describe('the saga', () => {
   test('machines beyond one page are planned and published too', async () => {
     const paged = await startSaga();
     try {
-      await paged.startWorker({ env: { REPUBLISH_MACHINES_PER_PAGE: '2' } });
+      await paged.startWorker({ env: { REPUBLISH_DOCUMENTS_PER_PAGE: '2' } });
       const { id, machines } = await paged.addOperator({ machines: 5 });
       const run = await paged.start(id);
       const events = await run.result();

@@ -65,7 +65,8 @@ const SHORT_BOUNDS = {
   REPUBLISH_RELAY_TIMEOUT_MS: '2000',
   REPUBLISH_RETRY_INTERVAL_MS: '100',
   REPUBLISH_HEARTBEAT_TIMEOUT_MS: '2000',
-  REPUBLISH_MAX_ATTEMPTS: '3',
+  // A document that meets with trouble is tried three times at the least.
+  REPUBLISH_DOCUMENT_TIMEOUT_MS: '1000',
 };
 
 /** What the SDK and the workers of this test file have logged; one runtime serves all of them. */

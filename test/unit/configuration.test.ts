@@ -87,11 +87,9 @@ describe('loadConfiguration', () => {
       heartbeatTimeoutMs: 12_000,
       retryIntervalMs: 1_000,
       shutdownGraceMs: 20_000,
-      maxAttempts: 10,
-      machinesPerPage: 500,
-      documentsPerExecution: 1000,
+      documentsPerPage: 100,
+      pagesPerExecution: 1000,
       maxStateBytes: 28_672,
-      holdPatches: false,
       logLevel: 'info',
       queries: { documents: {} },
     });
@@ -161,7 +159,7 @@ describe('loadConfiguration', () => {
       {
         REPUBLISH_RELAYS: 'https://a.example',
         REPUBLISH_QUORUM: '0',
-        REPUBLISH_MAX_ATTEMPTS: '1e3',
+        REPUBLISH_DOCUMENTS_PER_PAGE: '1e2',
         REPUBLISH_LOG_LEVEL: 'loud',
         REPUBLISH_TASK_QUEU: 'x',
       },
@@ -174,7 +172,7 @@ describe('loadConfiguration', () => {
       /^REPUBLISH_RELAYS \(relays\.0\): must be a ws:\/\/ or wss:\/\/ URL$/,
       /^REPUBLISH_QUORUM \(quorum\): /,
       /^REPUBLISH_BUNKER_CONCURRENCY \(bunkerConcurrency\): /,
-      /^REPUBLISH_MAX_ATTEMPTS \(maxAttempts\): /,
+      /^REPUBLISH_DOCUMENTS_PER_PAGE \(documentsPerPage\): /,
       /^REPUBLISH_MAX_STATE_BYTES \(maxStateBytes\): /,
       /^REPUBLISH_LOG_LEVEL \(logLevel\): /,
       /^nonsense is not known$/,
@@ -211,15 +209,15 @@ describe('loadConfiguration', () => {
       REPUBLISH_DEPLOYMENT: 'with.dot',
       REPUBLISH_BUILD_ID: 'with space',
       REPUBLISH_SHUTDOWN_GRACE_MS: '-1',
-      REPUBLISH_HOLD_PATCHES: 'perhaps',
+      REPUBLISH_PAGES_PER_EXECUTION: '0',
     };
     expect(failure(env).problems.map((problem) => problem.split(' ')[0])).toEqual([
       'REPUBLISH_SHUTDOWN_GRACE_MS',
+      'REPUBLISH_PAGES_PER_EXECUTION',
       'REPUBLISH_METRICS_ADDRESS',
       'REPUBLISH_TRACES_URL',
       'REPUBLISH_DEPLOYMENT',
       'REPUBLISH_BUILD_ID',
-      'REPUBLISH_HOLD_PATCHES',
     ]);
     expect(failure({ REPUBLISH_METRICS_ADDRESS: '127.0.0.1:65536' }).problems).toEqual([
       'REPUBLISH_METRICS_ADDRESS (metricsAddress): has a port above 65535',
@@ -266,7 +264,7 @@ describe('loadConfiguration', () => {
     ['a secret under a mistyped key', JSON.stringify({ secretsKeyy: SECRETS_KEY }), {}],
     ['a secret in the wrong place', JSON.stringify({ logLevel: SECRETS_KEY, quorum: SECRETS_KEY }), {}],
     ['a database URL of another kind', '{}', { DATABASE_URL: 'mysql://u:canary@h/db' }],
-    ['a secret in a number', '{}', { REPUBLISH_MAX_ATTEMPTS: 'canary' }],
+    ['a secret in a number', '{}', { REPUBLISH_DOCUMENTS_PER_PAGE: 'canary' }],
     ['a relay with a password', '{}', { REPUBLISH_RELAYS: 'wss://user:canary@relay.example' }],
     ['a relay whose token is in the path', '{}', { REPUBLISH_RELAYS: 'wss://relay.example:99999/canary' }],
     ['a collector with a password', '{}', { REPUBLISH_TRACES_URL: 'http://user:canary@otel.example' }],

@@ -2,7 +2,11 @@ import fc from 'fast-check';
 import { FAILURES, type FailureType, scopeOf } from '../../contract/failures';
 import { endOfPage, sharedCause } from '../../rules/page-end';
 import { pauseMs } from '../../rules/pacing';
-import { type Shown, sweptVerdict } from '../../rules/sweep';
+import type { Dated } from '../../rules/newest';
+import type { SightingOf } from '../../rules/quorum';
+import { sweptVerdict } from '../../rules/sweep';
+
+type Shown = SightingOf<Dated>;
 
 const failure = (type: FailureType) => ({ type, message: 'why' });
 const anyFailure = fc.constantFrom(...(Object.keys(FAILURES) as FailureType[])).map(failure);
@@ -72,7 +76,7 @@ describe('sweptVerdict', () => {
     holds,
     { kind: 'nothing' },
     { kind: 'unseen' },
-    { kind: 'unknown' },
+    { kind: 'unknown', reason: 'away' },
     { kind: 'event', event: { id: 'a', created_at: 9 } },
     { kind: 'event', event: { id: 'a', created_at: 11 } },
   );
@@ -80,7 +84,11 @@ describe('sweptVerdict', () => {
   it.each<[string, Shown[], string]>([
     ['a quorum has it', [holds, holds, { kind: 'nothing' }], 'stands'],
     ['a newer one stands', [holds, holds, { kind: 'event', event: { id: 'c', created_at: 11 } }], 'newer'],
-    ['one that does not answer could have it', [holds, { kind: 'unknown' }, { kind: 'nothing' }], 'unknown'],
+    [
+      'one that does not answer could have it',
+      [holds, { kind: 'unknown', reason: 'away' }, { kind: 'nothing' }],
+      'unknown',
+    ],
     ['too few have it, whoever else might', [holds, { kind: 'nothing' }, { kind: 'nothing' }], 'lost'],
   ])('%s', (_, sightings, kind) => {
     expect(sweptVerdict(ours, sightings, 2).kind).toBe(kind);

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
-import { areComparable, isNewer, isOutOfDate, judgeSeal, newestOf, reasonToSign } from '../../rules/seal';
+import { isNewer, newestOf } from '../../rules/newest';
+import { areComparable, isOutOfDate, judgeSeal, reasonToSign } from '../../rules/seal';
 
 const KEY = '0a1b2c3d';
 const SAME = `${KEY}:${'1'.repeat(64)}`;

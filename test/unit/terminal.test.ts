@@ -1,11 +1,11 @@
-import { duration, Rate } from '../../client/cli/run-view/rate';
+import { doneNow, duration, Rate } from '../../client/cli/run-view/rate';
 import { runView } from '../../client/cli/run-view/view';
 import { line, paint } from '../../client/cli/terminal/paint';
 import { cut, harmless, harmlessJson, padEnd, widthOf, wrap } from '../../client/cli/terminal/text';
-import type { RunStatus } from '../../client/run-status';
 import { loadTerminalConfiguration } from '../../configuration/terminal';
 import { noCounts, type Progress } from '../../contract/progress';
 import { progressOf } from '../support/progress';
+import { statusOf } from '../support/run-status';
 
 test.each([
   ['plain', 5],
@@ -67,18 +67,29 @@ const progress = (overrides: Partial<Progress>): Progress => progressOf({ planne
 
 test('the rate is that of the last half minute, and begins anew after a pause or a retry', () => {
   const rate = new Rate();
-  rate.see(progress({ published: 0 }), 0);
+  const see = (published: number, second: number, overrides: Partial<Progress> = {}): void => {
+    const seen = progress({ published, ...overrides });
+    rate.see(seen, seen.stages, second * 1_000);
+  };
+  see(0, 0);
   expect(rate.perSecond(1_000)).toBeUndefined();
-  for (let second = 1; second <= 40; second += 1)
-    rate.see(progress({ published: second * 2 }), second * 1_000);
+  for (let second = 1; second <= 40; second += 1) see(second * 2, second);
   expect(rate.perSecond(40_000)).toBeCloseTo(2, 1);
-  rate.see(progress({ published: 80, paused: { action: 'pause', at: '' } }), 41_000);
+  see(80, 41, { paused: { action: 'pause', at: '' } });
   expect(rate.perSecond(41_000)).toBeUndefined();
-  rate.see(progress({ published: 80 }), 50_000);
-  rate.see(progress({ published: 84 }), 54_000);
+  see(80, 50);
+  see(84, 54);
   expect(rate.perSecond(54_000)).toBe(1);
-  rate.see(progress({ published: 80 }), 55_000);
+  see(80, 55);
   expect(rate.perSecond(55_000)).toBeUndefined();
+});
+
+test('documents that stand on relays count before their page has its result, and no more of them than are planned', () => {
+  const known = progress({ published: 10, failed: 2 });
+  expect(doneNow(known, { ...known.stages, standing: 30 })).toBe(32);
+  expect(doneNow(known, known.stages)).toBe(12);
+  // A document was skipped, and stands after all.
+  expect(doneNow(known, { ...known.stages, standing: 101 })).toBe(100);
 });
 
 test.each([
@@ -94,39 +105,31 @@ test.each([
 test('every line of a run has room in any terminal but what has to be opened or typed', () => {
   const counts = { ...noCounts(), planned: 50, published: 20, failed: 2, skipped: 1 };
   const approval = 'https://bunker.example.com/approve/0123456789';
-  const status: RunStatus = {
-    workflowId: 'republish-operator-configs/op',
-    runId: 'run',
-    status: 'RUNNING',
-    startedAt: '2026-01-01T00:00:00.000Z',
-    closedAt: null,
-    taskQueue: 'queue',
+  const machine = { documentType: '現金の在庫を数える設定', machineId: 'm'.repeat(60) };
+  const page = {
+    activity: 'republishDocuments',
+    page: 1,
+    documentType: '現金の在庫を数える設定',
+    machines: { from: 1, to: 100, of: 10_000 },
+    attempt: 2,
+    startedAt: null,
+  };
+  const status = statusOf({
     progress: progress({
       ...counts,
       phase: 'holding',
+      blocked: { type: 'SignerRefused', message: '拒否 '.repeat(40) },
       documentTypes: { 'bitspire-fees': counts, 現金の在庫を数える設定: counts },
-      failures: [
-        {
-          documentType: '現金の在庫を数える設定',
-          machineId: 'm'.repeat(60),
-          type: 'StateInvalid',
-          message: '値段 🚀',
-        },
-      ],
+      failures: [{ ...machine, type: 'StateInvalid', message: '値段 🚀' }],
     }),
     approvals: [approval],
-    retrying: [
-      {
-        activity: 'republishDocument',
-        attempt: 2,
-        maxAttempts: 0,
-        type: '',
-        message: 'lost',
-        nextAttemptAt: null,
-      },
+    inWork: [{ ...page, stages: { encrypted: 100, signed: 100, sent: 99, standing: 98 } }],
+    retrying: [{ ...page, maxAttempts: 0, type: '', message: 'lost', nextAttemptAt: null }],
+    waiting: [
+      { ...machine, why: '拒否 🚀 '.repeat(20), since: '2026-01-01T00:00:00.000Z', tries: 3 },
+      { ...machine, machineId: 'n', why: 'signature' },
     ],
-    unreachableSince: null,
-  };
+  });
   for (const columns of [20, 40, 79, 120]) {
     const lines = runView(status, 'op', { columns, nowMs: Date.now(), perSecond: 3, maxListed: 5 });
     const painted = lines.filter(({ isWhole }) => !isWhole).map((each) => paint(each, columns - 1, false));

@@ -93,10 +93,10 @@ export function startTracing(tracesUrl: string, build: Build, logger: Logger): T
             failed = String(type ?? name);
             throw thrown;
           } finally {
-            // Made when the attempt is over: its input may be a number, and only the ledger knew which document that is.
-            const { document, ...told } = workInHand(context);
-            if (told.runId !== undefined) remember(runOf, executionRunId, told.runId);
-            const runId = told.runId ?? runOf.get(executionRunId) ?? executionRunId;
+            // Made when the attempt is over: only the ledger knew which document type the page is of.
+            const work = workInHand(context);
+            if (work.runId !== undefined) remember(runOf, executionRunId, work.runId);
+            const runId = work.runId ?? runOf.get(executionRunId) ?? executionRunId;
             const root = rootOf(runId);
             if (!began.has(runId)) remember(began, runId, startTime);
             const span = tracer.startSpan(
@@ -107,7 +107,7 @@ export function startTracing(tracesUrl: string, build: Build, logger: Logger): T
                   'temporal.workflow_id': workflowId,
                   'temporal.run_id': executionRunId,
                   'temporal.attempt': info.attempt,
-                  ...attributesOf(document),
+                  ...attributesOf(work),
                 },
               },
               trace.setSpanContext(ROOT_CONTEXT, { ...root, traceFlags: TraceFlags.SAMPLED, isRemote: true }),
@@ -133,10 +133,11 @@ function remember<Value>(map: Map<string, Value>, key: string, value: Value): vo
   if (map.size > MAX_REMEMBERED) map.delete(map.keys().next().value ?? '');
 }
 
-function attributesOf(document: WorkInHand['document']): Record<string, string | number> {
-  if (document === undefined) return {};
-  if ('documentNumber' in document) return { 'republish.document_number': document.documentNumber };
-  return { 'republish.document_type': document.documentType, 'republish.machine_id': document.machineId };
+function attributesOf({ page, documentType }: WorkInHand): Record<string, string | number> {
+  return {
+    ...(page === undefined ? {} : { 'republish.page': page }),
+    ...(documentType === undefined ? {} : { 'republish.document_type': documentType }),
+  };
 }
 
 interface SpanIds {

@@ -1,7 +1,9 @@
+import { remedyFor } from '../../../contract/failures';
 import type { RunStatus } from '../../run-status';
-import { command } from './commands';
-import { doneOf } from './rate';
-import { attemptOf, nameOf, reasonOf } from './view';
+import { onWhat, whatIsBlocked } from './attention';
+import { command, forOperator } from './commands';
+import { attemptOf, documentOf, nameOf, reasonOf, stageWords, troubleOf } from './lists';
+import { doneNow } from './rate';
 
 /** More would drown the rest; the audit has all of them. */
 const MAX_AT_ONCE = 5;
@@ -29,8 +31,17 @@ export class PlainLines {
         ]),
       ),
       ...this.#limited(
-        (status.progress?.failures ?? []).map(({ documentType, machineId, type, message }) => {
-          const text = `failed: ${documentType} of machine ${machineId}: ${type}: ${message}`;
+        // Of the others every document would have its line.
+        status.waiting
+          .filter(({ since }) => since !== undefined)
+          .map((document) => [
+            `waiting ${documentOf(document)} ${document.why.split(':')[0]}`,
+            `waiting: ${documentOf(document)}, ${troubleOf(document, nowMs)}: ${document.why}`,
+          ]),
+      ),
+      ...this.#limited(
+        (status.progress?.failures ?? []).map((failure) => {
+          const text = `failed: ${documentOf(failure)}: ${failure.type}: ${failure.message}`;
           return [text, text];
         }),
       ),
@@ -62,7 +73,7 @@ export class PlainLines {
       this.#once(url, `the bunker asks for approval; approve here: ${url}`),
     );
     if (progress === null) return lines;
-    const { paused, phase, failed, waiting } = progress;
+    const { paused, phase, blocked, planned } = progress;
     const words = `${paused?.by ? ` by ${paused.by}` : ''}${paused?.reason ? `: ${paused.reason}` : ''}`;
     const { operator } = this;
     lines.push(
@@ -73,22 +84,30 @@ export class PlainLines {
         'resumed',
       ),
       ...this.#whileTrue(
+        'blocked',
+        blocked !== undefined,
+        blocked === undefined
+          ? ''
+          : `${whatIsBlocked(planned)} ${blocked.type}: ${blocked.message}. Remedy: ${forOperator(remedyFor(blocked.type), operator)}`,
+        'nothing is in the way any more',
+      ),
+      ...this.#whileTrue(
         'holding',
         phase === 'holding',
-        `holding: ${failed} failed${waiting > 0 ? `, ${waiting} not begun` : ''}. Try again: ${command('retry', operator)}; give up: ${command('skip', operator)}; end: ${command('cancel', operator)}`,
+        `holding: waits for a decision${onWhat(progress)}. Try again: ${command('retry', operator)}; give up: ${command('skip', operator)}; end: ${command('cancel', operator)}`,
         'going on',
       ),
     );
     return lines;
   }
 
-  #progress({ progress, closedAt }: RunStatus, nowMs: number): string[] {
+  #progress({ progress, stages, closedAt }: RunStatus, nowMs: number): string[] {
     if (progress === null || progress.phase === 'done' || closedAt !== null) return [];
     const { phase, planned, published, unchanged, skipped, failed } = progress;
     const counts =
       planned === 0
         ? phase
-        : `${phase}: ${doneOf(progress)} of ${planned} documents (${published} published, ${unchanged} unchanged, ${skipped} skipped, ${failed} failed)`;
+        : `${phase}: ${doneNow(progress, stages)} of ${planned} documents (${published} published, ${unchanged} unchanged, ${skipped} skipped, ${failed} failed); ${stageWords(stages)}`;
     const isDue = phase !== this.#phase || nowMs - this.#countsAtMs >= COUNTS_EVERY_MS;
     if (counts === this.#counts || !isDue) return [];
     this.#counts = counts;

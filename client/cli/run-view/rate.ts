@@ -1,8 +1,16 @@
-import type { Counts, Progress } from '../../../contract/progress';
+import type { Counts, Progress, Stages } from '../../../contract/progress';
 
 /** Documents that have their outcome; skipped ones are not part of the plan. */
 export function doneOf({ published, unchanged, superseded, failed }: Counts): number {
   return published + unchanged + superseded + failed;
+}
+
+/**
+ * The same with what the pages in work have told: a document that stands has its outcome as soon as its page is settled. Not of the
+ * plan are skipped ones, which may stand all the same.
+ */
+export function doneNow(progress: Progress, { standing }: Stages): number {
+  return Math.min(progress.planned, Math.max(doneOf(progress), standing + progress.failed));
 }
 
 const WINDOW_MS = 30_000;
@@ -13,9 +21,9 @@ const LEAST_MS = 2_000;
 export class Rate {
   #seen: { atMs: number; done: number }[] = [];
 
-  see(progress: Progress, atMs: number): void {
+  see(progress: Progress, stages: Stages, atMs: number): void {
     // What stands still on purpose says nothing about how fast it goes afterwards; a retry takes documents back.
-    const done = doneOf(progress);
+    const done = doneNow(progress, stages);
     if (progress.phase !== 'publishing' || progress.paused || done < (this.#seen.at(-1)?.done ?? 0))
       this.#seen = [];
     if (progress.phase !== 'publishing' || progress.paused) return;

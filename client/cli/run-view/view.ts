@@ -1,22 +1,14 @@
 import { type Counts, OUTCOMES, type Progress } from '../../../contract/progress';
-import { remedyFor } from '../../../contract/failures';
-import type { Retry, RunStatus } from '../../run-status';
-import { type Line, line, type Span, type Style, whole } from '../terminal/paint';
+import type { RunStatus } from '../../run-status';
+import { type Line, line, type Span, type Style } from '../terminal/paint';
 import { cut, padEnd, padStart, widthOf, wrap } from '../terminal/text';
-import { command, forOperator } from './commands';
-import { doneOf, duration } from './rate';
+import { trouble, waits } from './attention';
+import { failures, type ListOptions, retries, stageWords, stepsInWork, waitingDocuments } from './lists';
+import { doneNow, doneOf, duration } from './rate';
 
-export interface ViewOptions {
-  columns: number;
-  nowMs: number;
+export interface ViewOptions extends ListOptions {
   /** Documents a second, where it is known. */
   perSecond?: number | undefined;
-  /** Retries and failures that there is room for, each; their numbers are always told. */
-  maxListed: number;
-  /** Cuts reasons and remedies to a line each: better than none. */
-  isBrief?: boolean;
-  /** Leaves out the failures of a run that has ended: somebody tells them after it, with the remedies. */
-  withoutFailures?: boolean;
 }
 
 /** What a person sees of a run: `status` prints it once, `start` and `watch` keep it in place. */
@@ -24,11 +16,15 @@ export function runView(status: RunStatus, operator: string, options: ViewOption
   const { progress } = status;
   return [
     headline(status, operator, options.nowMs),
-    ...(progress === null ? [] : [...bar(progress, status, options), ...byType(progress, options.columns)]),
+    ...(progress === null ? [] : bar(progress, status, options)),
+    ...stagesLine(status, options.columns),
+    ...(progress === null ? [] : byType(progress, options.columns)),
     ...trouble(status, options.columns),
-    ...waits(status, operator),
-    ...retries(status.retrying, options),
+    ...waits(status, operator, options.columns),
+    ...retries(status, options),
+    ...waitingDocuments(status, options),
     ...failures(status, operator, options),
+    ...stepsInWork(status, options),
   ];
 }
 
@@ -53,22 +49,16 @@ function statusWord(status: string): string {
   return status.toLowerCase().replace('_', ' ');
 }
 
-function bar(
-  progress: Progress,
-  { closedAt, retrying }: RunStatus,
-  { columns, perSecond }: ViewOptions,
-): Line[] {
-  const done = doneOf(progress);
+function bar(progress: Progress, status: RunStatus, { columns, perSecond }: ViewOptions): Line[] {
+  const done = doneNow(progress, status.stages);
   const { planned, failed } = progress;
   if (planned === 0) return [];
   const percent = `${Math.floor((done * 100) / planned)}%`;
   const left = planned - done;
-  // Where all that is left is being retried, nobody knows how long it takes.
-  const isMoving = left > retrying.length;
   const timing =
-    perSecond === undefined || perSecond < 0.05 || closedAt !== null
+    perSecond === undefined || perSecond < 0.05 || status.closedAt !== null
       ? ''
-      : `  ${perSecond.toFixed(perSecond < 10 ? 1 : 0)}/s${isMoving ? `  ${duration(left / perSecond)} left` : ''}`;
+      : `  ${perSecond.toFixed(perSecond < 10 ? 1 : 0)}/s${isMoving(status, left) ? `  ${duration(left / perSecond)} left` : ''}`;
   const text = `  ${percent}  ${done} of ${planned}${timing}`;
   const width = Math.max(0, Math.min(40, columns - 1 - widthOf(text)));
   const filled = Math.floor((done * width) / planned);
@@ -82,6 +72,19 @@ function bar(
       text,
     ),
   ];
+}
+
+/** Where all that is left meets with trouble, nobody knows how long it takes. */
+function isMoving({ progress, retrying, inWork, waiting }: RunStatus, left: number): boolean {
+  if (progress?.blocked !== undefined || (retrying.length > 0 && inWork.length === 0)) return false;
+  return left > waiting.filter(({ since }) => since !== undefined).length;
+}
+
+/** Moves also while nothing has its outcome yet: documents at a slow bunker are encrypted one after the other. */
+function stagesLine({ progress, stages, closedAt }: RunStatus, columns: number): Line[] {
+  const isKnown = Object.values(stages).some((documents) => documents > 0);
+  if (closedAt !== null || !(isKnown || (progress?.planned ?? 0) > 0)) return [];
+  return wrap(stageWords(stages), columns - 1).map((text) => line(['dim', text]));
 }
 
 const STYLES: Partial<Record<keyof Counts, Style>> = { published: 'green', failed: 'red', skipped: 'yellow' };
@@ -121,137 +124,4 @@ function shortRow(type: string, counts: Counts, columns: number): Line[] {
   if (widthOf(`${name} ${numbers}  ${all}`) < columns)
     return [line(['bold', name], ` ${numbers}  `, ['dim', all])];
   return [line(['bold', name], ` ${numbers}`), line(['dim', `  ${all}`])];
-}
-
-/** Who is missing, so that nothing moves. */
-function trouble({ progress, closedAt, taskQueue, unreachableSince }: RunStatus, columns: number): Line[] {
-  if (unreachableSince !== null) {
-    const told = `Temporal has not answered since ${clock(unreachableSince)}; asking on. The run is not affected.`;
-    return [line(), ...wrap(told, columns - 1).map((text) => line(['yellow', text]))];
-  }
-  if (progress !== null) return [];
-  const what = closedAt === null ? 'The run waits for one' : 'The counts need one';
-  const told = `No worker answers on task queue ${taskQueue}. ${what}: is republish worker running, with the same REPUBLISH_TASK_QUEUE and Temporal namespace?`;
-  return [line(), ...wrap(told, columns - 1).map((text) => line(['yellow', text]))];
-}
-
-function clock(at: string): string {
-  return new Date(at).toTimeString().slice(0, 8);
-}
-
-/** What waits for a person, and what that person can do. */
-function waits({ approvals, progress, closedAt }: RunStatus, operator: string): Line[] {
-  if (closedAt !== null) return [];
-  const lines: Line[] = [];
-  for (const url of approvals) {
-    lines.push(line(), line(['yellow', 'The bunker waits for a person; its other requests wait too.']));
-    lines.push(whole(['bold', 'approve here: '], ['cyan', url]));
-  }
-  const { paused } = progress ?? {};
-  if (paused !== undefined) {
-    const by = paused.by ? ` by ${paused.by}` : '';
-    lines.push(
-      line(),
-      line(['yellow', `Paused${by}${paused.reason ? `: ${paused.reason}` : ''}`]),
-      whole('  go on:     ', ['bold', command('resume', operator)]),
-    );
-  }
-  if (progress?.phase === 'holding') {
-    const { failed, waiting } = progress;
-    lines.push(
-      line(),
-      line([
-        'yellow',
-        `Waits for a decision on ${failed} failed${waiting > 0 ? ` and ${waiting} not begun` : ''}`,
-      ]),
-      whole('  try again: ', ['bold', command('retry', operator)]),
-      whole('  give up:   ', ['bold', command('skip', operator)]),
-      whole('  end:       ', ['bold', command('cancel', operator)]),
-    );
-  }
-  return lines;
-}
-
-function retries(retrying: Retry[], options: ViewOptions): Line[] {
-  const { nowMs, maxListed, columns } = options;
-  if (retrying.length === 0) return [];
-  const shown = retrying.slice(0, maxListed);
-  return [
-    line(),
-    line(['bold', `retrying ${retrying.length}`]),
-    ...shown.flatMap((retry, index) => [
-      ...beside(['yellow', nameOf(retry)], `${attemptOf(retry)}, ${whenOf(retry, nowMs)}`, columns),
-      ...detail(shown.slice(index).map(reasonOf), options),
-    ]),
-    ...(maxListed > 0 ? more(retrying.length - shown.length) : []),
-  ];
-}
-
-/** What there is to say of a document after its name, or below where the line ends before. */
-function beside(name: readonly [Style, string], text: string, columns: number): Line[] {
-  return 4 + widthOf(name[1]) + widthOf(text) < columns
-    ? [line('  ', name, `  ${text}`)]
-    : [line('  ', name), line(`    ${text}`)];
-}
-
-/**
- * In full: a relay's reason stands at the end of a long message, and is what somebody has to mend. Documents that follow each other
- * and have the same one share it.
- */
-function detail([text = '', next]: string[], options: ViewOptions): Line[] {
-  return text === next ? [] : dim(text.replace(/\s+/g, ' '), '    ', options);
-}
-
-function dim(text: string, indent: string, { columns, isBrief }: ViewOptions): Line[] {
-  const lines = isBrief ? [text] : wrap(text, columns - 1 - indent.length);
-  return lines.map((part) => line(['dim', indent + part]));
-}
-
-export function nameOf({ activity, documentType, machineId, documentNumber }: Retry): string {
-  if (documentType && machineId) return `${documentType} of machine ${machineId}`;
-  return documentNumber === undefined ? activity : `document ${documentNumber} of the ledger`;
-}
-
-export function attemptOf({ attempt, maxAttempts }: Retry): string {
-  return `attempt ${attempt}${maxAttempts > 0 ? ` of ${maxAttempts}` : ''}`;
-}
-
-function whenOf({ nextAttemptAt }: Retry, nowMs: number): string {
-  if (nextAttemptAt === null) return 'in work';
-  const seconds = Math.ceil((Date.parse(nextAttemptAt) - nowMs) / 1_000);
-  return seconds > 0 ? `next in ${duration(seconds)}` : 'next now';
-}
-
-export function reasonOf({ type, message }: Retry): string {
-  // In Temporal's words, which say neither what was lost nor that somebody will take it up.
-  if (type === '' && message === 'activity Heartbeat timeout')
-    return 'the worker that had it is lost, or cannot reach Temporal; the next free worker takes it up';
-  return [type, message].filter((part) => part !== '').join(': ');
-}
-
-/** Failures for good. Where the run has ended, whoever started it says them, with the remedy. */
-function failures({ progress }: RunStatus, operator: string, options: ViewOptions): Line[] {
-  const { columns, maxListed, withoutFailures } = options;
-  if (progress === null || progress.failed === 0 || withoutFailures) return [];
-  const shown = progress.failures.slice(0, maxListed);
-  const types = [...new Set(shown.map(({ type }) => type))];
-  return [
-    line(),
-    line(['bold', `failed ${progress.failed}`]),
-    ...shown.flatMap(({ documentType, machineId, type }, index) => [
-      ...beside(['red', `${documentType} of machine ${machineId}`], type, columns),
-      ...detail(
-        shown.slice(index).map(({ message }) => message),
-        options,
-      ),
-    ]),
-    ...(maxListed > 0 ? more(progress.failed - shown.length) : []),
-    ...types.flatMap((type) =>
-      dim(forOperator(`remedy for ${type}: ${remedyFor(type)}`, operator), '  ', options),
-    ),
-  ];
-}
-
-function more(count: number): Line[] {
-  return count > 0 ? [line(['dim', `  and ${count} more`])] : [];
 }

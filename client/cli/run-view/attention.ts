@@ -1,0 +1,88 @@
+import { remedyFor } from '../../../contract/failures';
+import type { Progress } from '../../../contract/progress';
+import type { RunStatus } from '../../run-status';
+import { type Line, line, whole } from '../terminal/paint';
+import { wrap } from '../terminal/text';
+import { command, forOperator } from './commands';
+
+/** Who is missing, so that nothing moves. */
+export function trouble(
+  { progress, closedAt, taskQueue, unreachableSince }: RunStatus,
+  columns: number,
+): Line[] {
+  if (unreachableSince !== null) {
+    const told = `Temporal has not answered since ${clock(unreachableSince)}; asking on. The run is not affected.`;
+    return [line(), ...yellow(told, columns)];
+  }
+  if (progress !== null) return [];
+  const what = closedAt === null ? 'The run waits for one' : 'The counts need one';
+  const told = `No worker answers on task queue ${taskQueue}. ${what}: is republish worker running, with the same REPUBLISH_TASK_QUEUE and Temporal namespace?`;
+  return [line(), ...yellow(told, columns)];
+}
+
+function clock(at: string): string {
+  return new Date(at).toTimeString().slice(0, 8);
+}
+
+/** What waits for a person, and what that person can do. Never left out, however small the terminal is. */
+export function waits(
+  { approvals, progress, closedAt }: RunStatus,
+  operator: string,
+  columns: number,
+): Line[] {
+  if (closedAt !== null) return [];
+  const lines: Line[] = [];
+  for (const url of approvals) {
+    lines.push(line(), line(['yellow', 'The bunker waits for a person; its other requests wait too.']));
+    lines.push(whole(['bold', 'approve here: '], ['cyan', url]));
+  }
+  if (progress === null) return lines;
+  const { paused } = progress;
+  if (paused !== undefined) {
+    const by = paused.by ? ` by ${paused.by}` : '';
+    lines.push(
+      line(),
+      line(['yellow', `Paused${by}${paused.reason ? `: ${paused.reason}` : ''}`]),
+      whole('  go on:     ', ['bold', command('resume', operator)]),
+    );
+  }
+  lines.push(...blocked(progress, operator, columns));
+  if (progress.phase === 'holding') {
+    lines.push(
+      line(),
+      line(['yellow', `Waits for a decision${onWhat(progress)}`]),
+      whole('  try again: ', ['bold', command('retry', operator)]),
+      whole('  give up:   ', ['bold', command('skip', operator)]),
+      whole('  end:       ', ['bold', command('cancel', operator)]),
+    );
+  }
+  return lines;
+}
+
+/** What a run that holds waits for: ` on 2 failed and 5 without outcome`. Before its documents it has neither. */
+export function onWhat({ failed, open }: Progress): string {
+  const parts = [
+    ...(failed > 0 ? [`${failed} failed`] : []),
+    ...(open > 0 ? [`${open} without outcome`] : []),
+  ];
+  return parts.length === 0 ? '' : ` on ${parts.join(' and ')}`;
+}
+
+function blocked({ blocked, planned }: Progress, operator: string, columns: number): Line[] {
+  if (blocked === undefined) return [];
+  const told = `${whatIsBlocked(planned)} ${blocked.type}: ${blocked.message.replace(/\s+/g, ' ')}`;
+  const remedy = forOperator(`remedy: ${remedyFor(blocked.type)}`, operator);
+  return [
+    line(),
+    ...yellow(told, columns),
+    ...wrap(remedy, columns - 3).map((text) => line(['bold', `  ${text}`])),
+  ];
+}
+
+export function whatIsBlocked(planned: number): string {
+  return planned > 0 ? 'No further documents are begun.' : 'The documents cannot be begun.';
+}
+
+function yellow(text: string, columns: number): Line[] {
+  return wrap(text, columns - 1).map((part) => line(['yellow', part]));
+}

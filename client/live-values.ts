@@ -1,0 +1,54 @@
+import type { HeartbeatDetails } from '../contract/activities';
+import { noStages, type Progress, type Stages, type WaitingDocument } from '../contract/progress';
+
+export const MAX_WAITING = 20;
+
+/** What is known of a run at this moment, from the run itself and from the pages that are in work. */
+export interface LiveValues {
+  stages: Stages;
+  waiting: WaitingDocument[];
+  approvals: string[];
+}
+
+export function liveValues(progress: Progress | null, heartbeats: HeartbeatDetails[]): LiveValues {
+  return {
+    stages: stagesNow(progress, heartbeats),
+    waiting: waitingNow(progress, heartbeats),
+    approvals: [
+      ...new Set([...(progress?.approvals ?? []), ...heartbeats.flatMap(({ approvals }) => approvals ?? [])]),
+    ],
+  };
+}
+
+/**
+ * The larger of two counts, each of which is true: `progress.stages` is the sum over all pages as of their last results; a
+ * heartbeat's are all documents of its page, those of earlier attempts among them. They cannot be added, since a page that is
+ * given out again is in both. So what is shown has been reached, and lags behind at most by what the pages in work have done
+ * since they were given out: they yield after some seconds.
+ */
+function stagesNow(progress: Progress | null, heartbeats: HeartbeatDetails[]): Stages {
+  const stages = noStages();
+  for (const stage of Object.keys(stages) as (keyof Stages)[]) {
+    const inWork = heartbeats.reduce((sum, heartbeat) => sum + (heartbeat.stages?.[stage] ?? 0), 0);
+    stages[stage] = Math.max(progress?.stages[stage] ?? 0, inWork);
+  }
+  return stages;
+}
+
+/**
+ * A page in work knows better than its last result what a document waits for; since when it meets with trouble, whichever of them
+ * has told. What has met with trouble comes first, the longest before all.
+ */
+function waitingNow(progress: Progress | null, heartbeats: HeartbeatDetails[]): WaitingDocument[] {
+  const waiting = new Map<string, WaitingDocument>();
+  for (const document of [
+    ...(progress?.waiting ?? []),
+    ...heartbeats.flatMap(({ waiting: inWork }) => inWork ?? []),
+  ]) {
+    const key = JSON.stringify([document.documentType, document.machineId]);
+    waiting.set(key, { ...waiting.get(key), ...document });
+  }
+  return [...waiting.values()]
+    .sort((a, b) => (a.since ?? '9').localeCompare(b.since ?? '9'))
+    .slice(0, MAX_WAITING);
+}

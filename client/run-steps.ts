@@ -1,0 +1,126 @@
+import type { WorkflowExecutionDescription } from '@temporalio/client';
+import { defaultPayloadConverter, type Payload } from '@temporalio/common';
+import { optionalTsToDate } from '@temporalio/common/lib/time';
+import { contentOf, type HeartbeatDetails } from '../contract/activities';
+import type { Progress, Stages } from '../contract/progress';
+
+/** A step that Temporal has open: in work, or waiting for a worker. */
+export interface Step {
+  /** Name of the activity, such as `republishDocuments`. */
+  activity: string;
+  /** Which page of the run, by its number in the ledger, if it is one and its worker could say so. */
+  page?: number;
+  documentType?: string;
+  /** The machines of that page, counted from 1; absent while no worker answers. */
+  machines?: { from: number; to: number; of: number };
+  /** How far the documents of the page were when its worker last said so. */
+  stages?: Stages;
+  /** Number of the attempt that is in work, or that comes next; the first one is 1. */
+  attempt: number;
+  /** Since when it is in work, ISO 8601; null while it waits. */
+  startedAt: string | null;
+}
+
+/** A step that failed and is tried again. */
+export interface Retry extends Step {
+  /** After this many it fails for good; 0: not limited by number. */
+  maxAttempts: number;
+  /** Why the last attempt failed: a type of docs/errors.md, or empty when it did not live to say. */
+  type: string;
+  message: string;
+  /** When the next attempt begins, ISO 8601; null while one is in work. */
+  nextAttemptAt: string | null;
+}
+
+/** What Temporal itself knows of the steps that are open, also while no worker answers. */
+export interface OpenSteps {
+  /** Steps of which no attempt has failed, longest in work first. */
+  inWork: Step[];
+  /** Soonest first. */
+  retrying: Retry[];
+  /** What their workers told last. */
+  heartbeats: HeartbeatDetails[];
+}
+
+type PendingActivity = NonNullable<WorkflowExecutionDescription['raw']['pendingActivities']>[number];
+
+export function openSteps(pending: PendingActivity[], progress: Progress | null): OpenSteps {
+  const steps = pending.map((activity) => {
+    const heartbeat = valueOf<HeartbeatDetails>(activity.heartbeatDetails?.payloads?.[0]) ?? {};
+    return { activity, heartbeat, step: stepOf(activity, heartbeat, progress) };
+  });
+  return {
+    inWork: steps
+      .filter(({ activity }) => activity.lastFailure == null)
+      .map(({ step }) => step)
+      .sort((a, b) => (a.startedAt ?? '9').localeCompare(b.startedAt ?? '9')),
+    retrying: steps
+      .filter(({ activity }) => activity.lastFailure != null)
+      .map(({ activity, step }) => retryOf(activity, step))
+      .sort((a, b) => (a.nextAttemptAt ?? '').localeCompare(b.nextAttemptAt ?? '')),
+    heartbeats: steps.map(({ heartbeat }) => heartbeat),
+  };
+}
+
+/** PENDING_ACTIVITY_STATE_SCHEDULED: waits for its turn, or for the end of its back-off. */
+const SCHEDULED = 1;
+
+function stepOf(
+  { activityType, attempt, state, lastStartedTime }: PendingActivity,
+  { page, stages }: HeartbeatDetails,
+  progress: Progress | null,
+): Step {
+  const startedAt = state === SCHEDULED ? undefined : optionalTsToDate(lastStartedTime);
+  const machines = page && machinesOf(page, progress);
+  return {
+    activity: activityType?.name ?? '',
+    ...(page === undefined ? {} : { page: page.page, documentType: page.documentType }),
+    ...(machines === undefined ? {} : { machines }),
+    ...(stages === undefined ? {} : { stages }),
+    attempt: attempt ?? 1,
+    startedAt: startedAt?.toISOString() ?? null,
+  };
+}
+
+/** Pages are begun when all machines are loaded: each of them has a document of the page's type. */
+function machinesOf(
+  { page, documentType }: NonNullable<HeartbeatDetails['page']>,
+  progress: Progress | null,
+): Step['machines'] {
+  const counts = progress?.documentTypes[documentType];
+  if (counts === undefined || progress?.documentsPerPage === undefined) return undefined;
+  const of = counts.planned + counts.skipped;
+  const { from, to } = contentOf(
+    {
+      documentTypes: Object.keys(progress.documentTypes),
+      limits: { documentsPerPage: progress.documentsPerPage },
+    },
+    page,
+    of,
+  );
+  return { from, to, of };
+}
+
+function retryOf(pending: PendingActivity, step: Step): Retry {
+  const { lastFailure, maximumAttempts, nextAttemptScheduleTime, scheduledTime, state } = pending;
+  const { type, details } = lastFailure?.applicationFailureInfo ?? {};
+  const reason = valueOf<string>(details?.payloads?.[0]);
+  const next = optionalTsToDate(nextAttemptScheduleTime) ?? optionalTsToDate(scheduledTime);
+  return {
+    ...step,
+    maxAttempts: maximumAttempts ?? 0,
+    type: type ?? '',
+    message: typeof reason === 'string' ? reason : (lastFailure?.message ?? ''),
+    nextAttemptAt: state === SCHEDULED ? (next?.toISOString() ?? null) : null,
+  };
+}
+
+/** What a payload says, if it can be read: another worker's codec is no reason to show nothing. */
+function valueOf<T>(payload: Payload | null | undefined): T | undefined {
+  if (payload == null) return undefined;
+  try {
+    return defaultPayloadConverter.fromPayload<T | null>(payload) ?? undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,114 @@
+import {
+  ApplicationFailure,
+  defaultFailureConverter,
+  defaultPayloadConverter,
+  type Payload,
+  toPayloads,
+} from '@temporalio/common';
+import { msToTs } from '@temporalio/common/lib/time';
+import { openSteps } from '../../client/run-steps';
+import type { HeartbeatDetails } from '../../contract/activities';
+import { noCounts } from '../../contract/progress';
+import { progressOf } from '../support/progress';
+
+type Pending = Parameters<typeof openSteps>[0][number];
+
+const [SCHEDULED, STARTED] = [1, 2];
+const at = (time: string): ReturnType<typeof msToTs> => msToTs(Date.parse(time));
+const heartbeat = (details: HeartbeatDetails | Payload[]): Pick<Pending, 'heartbeatDetails'> => ({
+  heartbeatDetails: {
+    payloads: Array.isArray(details) ? details : (toPayloads(defaultPayloadConverter, details) ?? []),
+  },
+});
+const pending = (overrides: Partial<Pending>): Pending => ({
+  activityType: { name: 'republishDocuments' },
+  attempt: 1,
+  state: STARTED,
+  lastStartedTime: at('2026-01-01T00:00:00Z'),
+  ...overrides,
+});
+
+const progress = progressOf({
+  documentsPerPage: 100,
+  documentTypes: {
+    'bitspire-cassettes': { ...noCounts(), planned: 240, skipped: 10 },
+    'bitspire-fees': { ...noCounts(), planned: 250 },
+  },
+});
+
+test('a page says which machines it has, and how far it is', () => {
+  const stages = { encrypted: 60, signed: 41, sent: 41, standing: 40 };
+  const page = { page: 5, documentType: 'bitspire-fees' };
+  const { inWork, retrying, heartbeats } = openSteps([pending(heartbeat({ page, stages }))], progress);
+  expect(inWork).toEqual([
+    {
+      activity: 'republishDocuments',
+      page: 5,
+      documentType: 'bitspire-fees',
+      machines: { from: 201, to: 250, of: 250 },
+      stages,
+      attempt: 1,
+      startedAt: '2026-01-01T00:00:00.000Z',
+    },
+  ]);
+  expect(retrying).toEqual([]);
+  expect(heartbeats).toEqual([{ page, stages }]);
+  // Skipped documents are of their page too.
+  const cassettes = { page: 2, documentType: 'bitspire-cassettes' };
+  expect(openSteps([pending(heartbeat({ page: cassettes }))], progress).inWork[0]?.machines).toEqual({
+    from: 101,
+    to: 200,
+    of: 250,
+  });
+});
+
+test('without a worker a page has its number only, and what cannot be read is no reason to show nothing', () => {
+  const known = openSteps([pending(heartbeat({ page: { page: 5, documentType: 'bitspire-fees' } }))], null);
+  expect(known.inWork[0]).toMatchObject({ page: 5, documentType: 'bitspire-fees' });
+  expect(known.inWork[0]?.machines).toBeUndefined();
+  const garbled = { metadata: { encoding: Buffer.from('binary/secret') }, data: Buffer.from('x') };
+  expect(openSteps([pending(heartbeat([garbled]))], progress).inWork).toEqual([
+    { activity: 'republishDocuments', attempt: 1, startedAt: '2026-01-01T00:00:00.000Z' },
+  ]);
+});
+
+test('a page that failed says why without the remedy, which attempt comes next, and when', () => {
+  const thrown = ApplicationFailure.create({
+    type: 'SignerTimeout',
+    message: 'the bunker did not answer. Check that the bunker is running',
+    details: ['the bunker did not answer'],
+  });
+  const lastFailure = defaultFailureConverter.errorToFailure(thrown, defaultPayloadConverter);
+  const page = heartbeat({ page: { page: 1, documentType: 'bitspire-fees' } });
+  const rests = pending({
+    ...page,
+    ...{ lastFailure, attempt: 4, state: SCHEDULED, nextAttemptScheduleTime: at('2026-01-01T00:01:00Z') },
+  });
+  const isTried = pending({ ...page, lastFailure, attempt: 5 });
+  const lost = pending({ ...page, attempt: 2, lastFailure: { message: 'activity Heartbeat timeout' } });
+  const { inWork, retrying } = openSteps([rests, isTried, lost], progress);
+  expect(inWork).toEqual([]);
+  expect(
+    retrying.map(({ type, message, attempt, maxAttempts, startedAt, nextAttemptAt }) => [
+      ...[type, message, attempt, maxAttempts, startedAt, nextAttemptAt],
+    ]),
+  ).toEqual([
+    ['SignerTimeout', 'the bunker did not answer', 5, 0, '2026-01-01T00:00:00.000Z', null],
+    ['', 'activity Heartbeat timeout', 2, 0, '2026-01-01T00:00:00.000Z', null],
+    ['SignerTimeout', 'the bunker did not answer', 4, 0, null, '2026-01-01T00:01:00.000Z'],
+  ]);
+});
+
+test('what no worker has taken yet is last of those in work, and says since when it is not', () => {
+  const { inWork } = openSteps(
+    [
+      pending({ state: SCHEDULED, activityType: { name: 'sweep' } }),
+      pending({ activityType: { name: 'proveSigner' } }),
+    ],
+    progress,
+  );
+  expect(inWork.map(({ activity, startedAt }) => [activity, startedAt !== null])).toEqual([
+    ['proveSigner', true],
+    ['sweep', false],
+  ]);
+});
