@@ -77,6 +77,10 @@ export class MemoryEventRepository extends EventRepository {
     this.idByAddress.clear();
   }
 
+  drop(eventId: string): void {
+    this.eventsById.delete(eventId);
+  }
+
   /** Everything stored, newest first. */
   all(): Event[] {
     return [...this.eventsById.values()].sort(compareNewestFirst);

@@ -29,6 +29,10 @@ export interface DevRelay {
   readonly port: number;
   /** The stored events, newest first. */
   events(): Event[];
+  /** Drops a stored event, as a relay does that runs out of space. */
+  drop(eventId: string): void;
+  /** The same, and refuses it from now on, as a relay does after a deletion request (NIP-09). */
+  forget(eventId: string): void;
   /** Sockets that are open now. */
   connections(): number;
   /** Cuts every socket without a closing handshake; the relay goes on listening. */
@@ -62,6 +66,7 @@ export async function startRelay(options: DevRelayOptions = {}): Promise<DevRela
   sockets.on('error', () => {});
   const port = await listen(server, options.port ?? 0, host);
 
+  const refused = new Set<string>();
   let nextSocketId = 1;
   // One frame at a time: the package reads the stored events and registers the live subscription in separate steps,
   // and an event that is handled between the two would reach neither.
@@ -90,6 +95,8 @@ export async function startRelay(options: DevRelayOptions = {}): Promise<DevRela
     const handle = async (frame: unknown[]) => {
       try {
         const message = await validator.validateIncomingMessage(frame);
+        if (message[0] === 'EVENT' && refused.has(message[1].id))
+          return deliver(['OK', message[1].id, false, 'blocked: this event was deleted']);
         if (message[0] === 'REQ') filtersById.set(message[1], message.slice(2) as Filter[]);
         if (message[0] === 'CLOSE') filtersById.delete(message[1]);
         await relay.handleMessage(client, message);
@@ -118,6 +125,11 @@ export async function startRelay(options: DevRelayOptions = {}): Promise<DevRela
     url: `ws://${host}:${port}`,
     port,
     events: () => repository.all(),
+    drop: (eventId) => repository.drop(eventId),
+    forget(eventId) {
+      repository.drop(eventId);
+      refused.add(eventId);
+    },
     connections: () => [...sockets.clients].filter((socket) => socket.readyState === WebSocket.OPEN).length,
     dropConnections,
     async stop() {
