@@ -48,7 +48,7 @@ export async function takePictures(directory: string, say: (text: string) => voi
       thenMs: 4_000,
     });
     await camera.ui('ui-running', running, 'user-metadata', ['publishing']);
-    await camera.ui('ui-running-timeline', running, 'timeline', ['bitspire-fees: '], 1000);
+    await camera.ui('ui-running-timeline', running, 'timeline', ['bitspire-fees, '], 1000);
 
     const failing = await addFailingOperator(stack);
     await camera.terminal('terminal-plan', { args: ['plan', failing.id] });

@@ -13,12 +13,12 @@ interface ControlOptions {
 
 /** What each command says when the run has taken it. */
 const DONE: Record<UpdateName, (documents: number, operator: string) => string> = {
-  pause: (_, operator) => `paused: documents in work are finished. Go on with: republish resume ${operator}`,
+  pause: (_, operator) => `paused: what is signed is finished. Go on with: republish resume ${operator}`,
   resume: () => 'the run goes on',
   retry: (documents) => `${documents} document${documents === 1 ? ' is' : 's are'} tried again`,
   skip: (documents) => `${documents} document${documents === 1 ? ' was' : 's were'} given up`,
   cancel: (_, operator) =>
-    `cancelled: documents in work are finished, then the audit is written; see: republish audit ${operator}`,
+    `cancelled: what is signed is finished, then the audit is written; see: republish audit ${operator}`,
 };
 
 /** The commands that speak to a run that goes on. */

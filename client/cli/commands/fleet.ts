@@ -26,7 +26,7 @@ const DONE: Record<FleetUpdateName, (runs: string) => string> = {
   pause: (runs) => `paused, with ${runs} in work. Go on with: republish fleet resume`,
   resume: (runs) => `the fleet goes on, with ${runs} that it had paused`,
   cancel: (runs) =>
-    `cancelled, with ${runs} in work: documents in work are finished, then the audits are written; see: republish fleet audit`,
+    `cancelled, with ${runs} in work: what is signed is finished, then the audits are written; see: republish fleet audit`,
 };
 
 export function registerFleet(program: Command): void {

@@ -40,7 +40,7 @@ function headline(
     ['bold', operator],
     '  ',
     [progress?.paused ? 'yellow' : (styles[phase] ?? 'cyan'), progress?.paused ? 'paused' : phase],
-    progress?.cancelling && closedAt === null ? ' (cancelled: what is in work is finished)' : '',
+    progress?.cancelling && closedAt === null ? ' (cancelled: what is signed is finished)' : '',
     ['dim', `  ${closedAt === null ? 'for' : 'after'} ${duration(seconds)}  run ${runId}`],
   );
 }
