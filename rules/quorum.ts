@@ -106,23 +106,28 @@ export function verdictOn<E extends Dated>(event: Dated, evidence: Evidence<E>):
     const standing: RelayStanding = { state: 'refused', detail: sent.message };
     return sent.isFinal ? { standing, isFinal: true } : { standing };
   }
+  return { standing: shortfall(sent, confirmed), ...returning(confirmed) };
+}
+
+/** Why the event is not known to be there, where the relay has not refused it. */
+function shortfall(sent: SendReply | undefined, confirmed: SightingOf<Dated> | undefined): RelayStanding {
+  if (sent?.kind === 'lost') return { state: 'unreachable', detail: sent.reason };
   switch (confirmed?.kind) {
     case 'event':
-      return { standing: { state: 'older', ...said(sent) } };
+      return { state: 'older', ...said(sent) };
     case 'nothing':
-      return { standing: { state: 'absent', ...said(sent) } };
+      return { state: 'absent', ...said(sent) };
     case 'unseen':
-      return { standing: { state: 'unreachable', detail: 'not seen through the gateway' } };
+      return { state: 'unreachable', detail: 'not seen through the gateway' };
     case 'unknown':
-      return {
-        standing: { state: 'unreachable', detail: confirmed.reason },
-        ...(confirmed.returnsLater ? { returnsLater: true } : {}),
-      };
+      return { state: 'unreachable', detail: confirmed.reason };
     case undefined:
-      return {
-        standing: { state: 'unreachable', detail: sent?.kind === 'lost' ? sent.reason : 'no answer yet' },
-      };
+      return { state: 'unreachable', detail: 'no answer yet' };
   }
+}
+
+function returning(confirmed: SightingOf<Dated> | undefined): { returnsLater?: true } {
+  return confirmed?.kind === 'unknown' && confirmed.returnsLater ? { returnsLater: true } : {};
 }
 
 function shown<E extends Dated>(
@@ -136,20 +141,10 @@ function shown<E extends Dated>(
   return { standing: { state: 'newer', detail: sighting.event.id }, newer: sighting.event };
 }
 
-/** The relay's words, where it took what it does not show. */
+/** The relay's words, where it does not show what it took. */
 function said(sent: SendReply | undefined): { detail?: string } {
-  switch (sent?.kind) {
-    case 'ok':
-    case 'refused':
-      return { detail: sent.message };
-    case 'silent':
-      return { detail: 'no OK' };
-    case 'lost':
-      return { detail: sent.reason };
-    case 'forwarded':
-    case undefined:
-      return {};
-  }
+  if (sent?.kind === 'ok') return { detail: sent.message };
+  return sent?.kind === 'silent' ? { detail: 'no OK' } : {};
 }
 
 /** What all relays together come to, by their names as they may be shown. */

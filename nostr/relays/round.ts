@@ -64,21 +64,21 @@ export class Round {
   }
 
   /** Asks each relay. Resolves when the round is over; what answers later goes on unheeded. */
-  async ask(question: (url: string) => Promise<void>, grace: Grace): Promise<void> {
-    const all = Promise.all(
-      [...this.#missing].map(async (url) => {
-        await question(url);
-        this.#missing.delete(url);
-      }),
-    );
-    await Promise.race([all, this.#graceAfter(grace, all)]);
+  async ask(question: (url: string) => Promise<void>, { ms, forLaggardsMs }: Grace): Promise<void> {
+    const isLaggard = [...this.#missing].map((url) => this.laggards.has(url));
+    const asked = [...this.#missing].map(async (url) => {
+      await question(url);
+      this.#missing.delete(url);
+    });
+    const all = Promise.all(asked);
+    const quick = Promise.all(asked.filter((_, index) => !isLaggard[index]));
+    const grace = async (): Promise<void> => {
+      await this.#quorum;
+      await within(all, forLaggardsMs);
+      await within(quick, ms - forLaggardsMs);
+    };
+    await Promise.race([all, grace()]);
     this.#isOver = true;
     for (const url of this.#missing) this.laggards.add(url);
-  }
-
-  async #graceAfter({ ms, forLaggardsMs }: Grace, all: Promise<unknown>): Promise<void> {
-    await this.#quorum;
-    const isKnown = [...this.#missing].every((url) => this.laggards.has(url));
-    await within(all, isKnown ? forLaggardsMs : ms);
   }
 }

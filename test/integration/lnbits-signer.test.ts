@@ -27,6 +27,7 @@ import { checkCurrentSigner, listCurrentSigners } from '../../pairing/current-si
 import { startBareRelay } from '../support/bare-relay';
 import { republish } from '../support/command-line';
 import { fails } from '../support/fails';
+import { place } from '../support/place';
 import { testServers } from '../support/servers';
 
 const GRANTS = ['nip44_encrypt', 'sign_event:30078'];
@@ -247,7 +248,7 @@ describe('LNbits’ own bunker client', () => {
     const owner = { operatorUserId, operatorPubkey };
     const event = await useSigner(deps, owner, (signer) => signer.signEvent(documentOf(operatorPubkey, 'c')));
     const identity = relayIdentity(deps, operatorUserId, operatorPubkey, {});
-    const placed = await publisher.place(event, { identity });
+    const placed = await place(publisher, event, { identity });
     expect(placed).toMatchObject({ holding: 1, required: 1, relays: { [relay.url]: { state: 'holds' } } });
     expect(placed.relays[members.url]).toMatchObject({ state: 'refused' });
     expect(placed.relays[members.url]?.detail).toContain('pair a bunker for that');
@@ -256,7 +257,7 @@ describe('LNbits’ own bunker client', () => {
 
     // A signer that was paired here since then may be asked, on the same connection and for the same challenge.
     await pairLocally(operatorUserId, accountKey);
-    await publisher.place(event, { identity });
+    await place(publisher, event, { identity });
     expect(members.countOf('AUTH')).toBe(1);
   });
 

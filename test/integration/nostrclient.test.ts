@@ -10,13 +10,13 @@ import {
 } from '../../dev/nostrclient-gateway';
 import { type DevRelay, startRelay } from '../../dev/relay';
 import type { SignedEvent } from '../../nostr/events';
-import { Limiter } from '../../nostr/bunker/limiter';
 import { RelayConnection } from '../../nostr/relays/connection';
 import { RelayPool } from '../../nostr/relays/pool';
 import { type Placement, RelayPublisher, type Sighting } from '../../nostr/relays/publisher';
 import type { Quorum } from '../../rules/quorum';
 import { shownRelay, websocketUrl } from '../../nostr/relays/url';
 import { type BareRelay, type BareScript, startBareRelay } from '../support/bare-relay';
+import { place } from '../support/place';
 import { startTcpServer } from '../support/tcp-server';
 import { until } from '../support/until';
 
@@ -85,7 +85,7 @@ function publisherOf(relays: { url: string }[], options: Options = {}): RelayPub
   });
 }
 const look = async (relay: { url: string }, options?: Options): Promise<Sighting | undefined> =>
-  (await publisherOf([relay], options).look(ADDRESS)).get(relay.url);
+  (await publisherOf([relay], options).look([ADDRESS]))[0]?.get(relay.url);
 
 const standingOn = (placement: Placement, { url }: { url: string }) => placement.relays[shownRelay(url)];
 const sentTo = (gateway: NostrclientGateway, type: string): unknown[][] =>
@@ -199,7 +199,7 @@ describe('the stand-in', () => {
     const gateway = await gatewayTo([relay]);
     const publishers = [publisherOf([gateway]), publisherOf([gateway])];
     const placed = await Promise.all(
-      publishers.map((each, index) => each.place(make({ d: `fees:${index}` }))),
+      publishers.map((each, index) => place(each, make({ d: `fees:${index}` }))),
     );
     expect(placed.map(({ holding }) => holding)).toEqual([1, 1]);
     await until(() => sentTo(gateway, 'CLOSE').length === sentTo(gateway, 'REQ').length);
@@ -211,7 +211,7 @@ describe('publishing through a gateway', () => {
     const relays = [await dev(), await dev()];
     const gateway = await gatewayTo(relays);
     const [publisher, event] = [publisherOf([gateway]), make()];
-    expect(await publisher.place(event)).toEqual({
+    expect(await place(publisher, event)).toEqual({
       relays: { [shownRelay(gateway.url)]: { state: 'holds' } },
       holding: 1,
       required: 1,
@@ -220,7 +220,7 @@ describe('publishing through a gateway', () => {
     });
     for (const relay of relays) expect(relay.events()).toEqual([event]);
 
-    expect(await publisher.place(event)).toMatchObject({ holding: 1, stoodAlready: true });
+    expect(await place(publisher, event)).toMatchObject({ holding: 1, stoodAlready: true });
     expect(sentTo(gateway, 'EVENT')).toHaveLength(1);
     const ids = sentTo(gateway, 'REQ').map(([, id]) => id);
     expect(new Set(ids).size).toBe(ids.length);
@@ -229,7 +229,7 @@ describe('publishing through a gateway', () => {
   it('counts for the quorum as a relay does', async () => {
     const [direct, behind] = [await dev(), await dev()];
     const relays = [direct, await gatewayTo([behind])];
-    expect(await publisherOf(relays).place(make())).toMatchObject({ holding: 2, required: 2 });
+    expect(await place(publisherOf(relays), make())).toMatchObject({ holding: 2, required: 2 });
     expect([direct.events(), behind.events()]).toMatchObject([[{}], [{}]]);
   });
 
@@ -240,7 +240,7 @@ describe('publishing through a gateway', () => {
     await until(() => gateway.relays()[0]?.connected === false);
     const [publisher, event] = [publisherOf([gateway], { replyTimeoutMs: 500 }), make()];
     const startedAt = Date.now();
-    const placement = await publisher.place(event, { seen: await publisher.look(ADDRESS) });
+    const placement = await place(publisher, event);
     expect(Date.now() - startedAt).toBeLessThan(1_150);
     expect(placement).toMatchObject({ holding: 0, hopeless: false, waitsForReturn: true });
     expect(standingOn(placement, gateway)).toEqual(silent);
@@ -249,7 +249,7 @@ describe('publishing through a gateway', () => {
     await sleep(100);
     // The gateway has lost the event: only the next attempt, the same bytes, brings it there.
     expect(relay.countOf('EVENT')).toBe(0);
-    expect(await publisher.place(event)).toMatchObject({ holding: 1, stoodAlready: false });
+    expect(await place(publisher, event)).toMatchObject({ holding: 1, stoodAlready: false });
   });
 
   it('that has lost its relay is waited for within the time of one question: the event is sent again', async () => {
@@ -258,7 +258,7 @@ describe('publishing through a gateway', () => {
     relay.dropConnections();
     await until(() => gateway.relays()[0]?.connected === false);
     const seen = new Map([[gateway.url, { kind: 'unseen' } as const]]);
-    const placement = await publisherOf([gateway], { replyTimeoutMs: 8_000 }).place(make(), { seen });
+    const placement = await place(publisherOf([gateway], { replyTimeoutMs: 8_000 }), make(), { seen });
     expect(placement).toMatchObject({ holding: 1, stoodAlready: false });
     expect(sentTo(gateway, 'EVENT').length).toBeGreaterThanOrEqual(2);
     expect(relay.countOf('EVENT')).toBe(1);
@@ -268,12 +268,12 @@ describe('publishing through a gateway', () => {
     const down = { url: `ws://127.0.0.1:${await freePort()}` };
     const relays = [await dev(), await gatewayTo([down]), down];
     const options = { replyTimeoutMs: 400 };
-    const two = await publisherOf(relays, { ...options, quorum: 2 }).place(make());
+    const two = await place(publisherOf(relays, { ...options, quorum: 2 }), make());
     expect(two).toMatchObject({ holding: 1, waitsForReturn: true });
-    const all = await publisherOf(relays, { ...options, quorum: 3 }).place(make());
+    const all = await place(publisherOf(relays, { ...options, quorum: 3 }), make());
     expect(all.holding).toBe(1);
     expect(all).not.toHaveProperty('waitsForReturn');
-    const one = await publisherOf(relays, { ...options, quorum: 1 }).place(make());
+    const one = await place(publisherOf(relays, { ...options, quorum: 1 }), make());
     expect(one.holding).toBe(1);
     expect(one).not.toHaveProperty('waitsForReturn');
   });
@@ -282,7 +282,7 @@ describe('publishing through a gateway', () => {
     const gateway = await gatewayTo([
       await bare({ onEvent: (event, peer) => peer.send('OK', event.id, true, '') }),
     ]);
-    const placement = await publisherOf([gateway], { replyTimeoutMs: 900 }).place(make());
+    const placement = await place(publisherOf([gateway], { replyTimeoutMs: 900 }), make());
     expect(placement).toMatchObject({ holding: 0, hopeless: false });
     expect(placement).not.toHaveProperty('waitsForReturn');
     expect(standingOn(placement, gateway)).toEqual(notSeen(900));
@@ -294,7 +294,7 @@ describe('publishing through a gateway', () => {
       onEvent: (event, _, self) => void setTimeout(() => self.keep(event), 900).unref(),
     });
     const gateway = await gatewayTo([empty, late]);
-    expect(await publisherOf([gateway]).place(make())).toMatchObject({ holding: 1 });
+    expect(await place(publisherOf([gateway]), make())).toMatchObject({ holding: 1 });
   });
 
   it('finds it behind a relay that answers long after the first EOSE, each time', async () => {
@@ -305,7 +305,7 @@ describe('publishing through a gateway', () => {
     const publisher = publisherOf([gateway]);
     // Live events are not what is looked for here: the relay has it before it is asked.
     slow.stored.push(event);
-    expect(await publisher.place(event)).toMatchObject({ holding: 1 });
+    expect(await place(publisher, event)).toMatchObject({ holding: 1 });
   });
 
   it('asks again when no EOSE came, since the relay may have been away', async () => {
@@ -318,9 +318,9 @@ describe('publishing through a gateway', () => {
     const gateway = await gatewayTo([relay]);
     const publisher = publisherOf([gateway]);
     const seen = new Map([[gateway.url, { kind: 'unknown', reason: '' } as const]]);
-    expect(await publisher.place(make(), { seen: seen })).toMatchObject({ holding: 0 });
+    expect(await place(publisher, make(), { seen: seen })).toMatchObject({ holding: 0 });
     expect(asked).toBeGreaterThanOrEqual(2);
-    expect(await publisher.place(make(), { seen: seen })).toMatchObject({ holding: 1 });
+    expect(await place(publisher, make(), { seen: seen })).toMatchObject({ holding: 1 });
   });
 });
 
@@ -329,9 +329,9 @@ describe('what stands at the address', () => {
     const relay = await dev();
     const gateway = await gatewayTo([relay]);
     const publisher = publisherOf([gateway]);
-    await publisher.place(make({ createdAtS: nowS - 60 }));
+    await place(publisher, make({ createdAtS: nowS - 60 }));
     const event = make();
-    expect(await publisher.place(event)).toMatchObject({ holding: 1, stoodAlready: false });
+    expect(await place(publisher, event)).toMatchObject({ holding: 1, stoodAlready: false });
     expect(relay.events()).toEqual([event]);
   });
 
@@ -339,7 +339,7 @@ describe('what stands at the address', () => {
     const gateway = await gatewayTo([
       await bare({ onEvent: () => undefined }, make({ createdAtS: nowS - 60 })),
     ]);
-    const placement = await publisherOf([gateway], { replyTimeoutMs: 700 }).place(make());
+    const placement = await place(publisherOf([gateway], { replyTimeoutMs: 700 }), make());
     expect(standingOn(placement, gateway)).toEqual({
       state: 'unreachable',
       detail: `${notSeen(700).detail}, only an older document`,
@@ -352,7 +352,7 @@ describe('what stands at the address', () => {
     const slower = await bare({ onRequest: slowly(450) }, newer);
     const gateway = await gatewayTo([quick, slower]);
     expect(await look(gateway)).toEqual({ kind: 'event', event: newer });
-    const placement = await publisherOf([gateway]).place(make());
+    const placement = await place(publisherOf([gateway]), make());
     expect(placement).toMatchObject({ holding: 0, newer: { id: newer.id }, hopeless: false });
     expect(standingOn(placement, gateway)).toEqual({ state: 'newer', detail: newer.id });
     expect(sentTo(gateway, 'EVENT')).toEqual([]);
@@ -367,16 +367,16 @@ describe('what stands at the address', () => {
     ];
     const gateway = await gatewayTo(relays);
     const publisher = publisherOf([gateway]);
-    expect((await publisher.look(ADDRESS)).get(gateway.url)).toEqual({ kind: 'event', event: newer });
+    expect((await publisher.look([ADDRESS]))[0]?.get(gateway.url)).toEqual({ kind: 'event', event: newer });
     // What comes late for one question is not taken for the answer to the next.
     const other = { ...ADDRESS, d: 'fees:other' };
-    expect((await publisher.look(other)).get(gateway.url)).toEqual({ kind: 'unseen' });
+    expect((await publisher.look([other]))[0]?.get(gateway.url)).toEqual({ kind: 'unseen' });
   });
 
   it('and is newer is found also when it comes between the look and the publishing', async () => {
     const newer = make({ createdAtS: nowS + 60 });
     const relay = await bare({ onEvent: (event, _, self) => void self.stored.push(newer, event) });
-    const placement = await publisherOf([await gatewayTo([relay])]).place(make());
+    const placement = await place(publisherOf([await gatewayTo([relay])]), make());
     expect(placement).toMatchObject({ holding: 0, newer: { id: newer.id } });
   });
 
@@ -406,21 +406,21 @@ describe('an OK of a gateway', () => {
         self.keep(event);
       },
     });
-    expect(await publisherOf([gateway]).place(make())).toMatchObject({ holding: 1, hopeless: false });
+    expect(await place(publisherOf([gateway]), make())).toMatchObject({ holding: 1, hopeless: false });
   });
 
   it('that is false is not final: the document may come yet', async () => {
     const gateway = await scripted({
       onEvent: (event, peer) => peer.send('OK', event.id, false, 'blocked: no'),
     });
-    const placement = await publisherOf([gateway], { replyTimeoutMs: 600 }).place(make());
+    const placement = await place(publisherOf([gateway], { replyTimeoutMs: 600 }), make());
     expect(placement).toMatchObject({ holding: 0, hopeless: false });
     expect(standingOn(placement, gateway)).toEqual(notSeen(600));
   });
 
   it('that is true is no proof', async () => {
     const gateway = await scripted({ onEvent: (event, peer) => peer.send('OK', event.id, true, '') });
-    const placement = await publisherOf([gateway], { replyTimeoutMs: 600 }).place(make());
+    const placement = await place(publisherOf([gateway], { replyTimeoutMs: 600 }), make());
     expect(standingOn(placement, gateway)).toEqual(notSeen(600));
   });
 });
@@ -438,7 +438,7 @@ describe('a gateway whose connection is lost', () => {
     });
     const gateway = await gatewayTo([relay]);
     const [publisher, event] = [publisherOf([gateway], { replyTimeoutMs: 20_000 }), make()];
-    const placing = publisher.place(event);
+    const placing = place(publisher, event);
     await until(() => sentTo(gateway, 'EVENT').length === 1);
     const droppedAt = Date.now();
     gateway.dropConnections();
@@ -448,7 +448,7 @@ describe('a gateway whose connection is lost', () => {
     expect(standingOn(placement, gateway)).toEqual(lost);
 
     await until(() => relay.stored.length === 1);
-    expect(await publisher.place(event)).toMatchObject({ holding: 1, stoodAlready: true });
+    expect(await place(publisher, event)).toMatchObject({ holding: 1, stoodAlready: true });
     expect(sentTo(gateway, 'EVENT')).toHaveLength(1);
   });
 });
@@ -470,7 +470,7 @@ describe('a gateway that refuses its ws_id', () => {
     };
     // The second time in the pause after the first, and with the same words.
     for (const d of ['fees:x', 'fees:y']) {
-      const placement = await publisher.place(make({ d }));
+      const placement = await place(publisher, make({ d }));
       expect(placement.relays).toEqual(expected);
       expect(JSON.stringify(placement)).not.toContain('canary');
     }
@@ -480,10 +480,10 @@ describe('a gateway that refuses its ws_id', () => {
     const gateway = await gatewayTo([await dev()]);
     const [publisher, event] = [publisherOf([gateway]), make()];
     gateway.settings.private_ws = false;
-    expect(standingOn(await publisher.place(event), gateway)).toEqual(refused);
+    expect(standingOn(await place(publisher, event), gateway)).toEqual(refused);
     gateway.settings.private_ws = true;
     await sleep(600);
-    expect(await publisher.place(event)).toMatchObject({ holding: 1 });
+    expect(await place(publisher, event)).toMatchObject({ holding: 1 });
   });
 
   it('because Nostr Client is switched off in LNbits is told apart', async () => {
@@ -500,17 +500,13 @@ describe('a gateway that refuses its ws_id', () => {
   });
 });
 
-/** As `republish verify` asks: 200 documents, eight at a time, each relay to its end. */
 describe('two hundred questions', () => {
   const TIMEOUT_MS = 700;
 
   async function askAll(publisher: RelayPublisher): Promise<{ tookMs: number; sightings: Sighting[] }> {
-    const questions = new Limiter(8);
     const startedAtMs = Date.now();
-    const seen = await Promise.all(
-      Array.from({ length: 200 }, (_, index) =>
-        questions.run(() => publisher.look({ ...ADDRESS, d: `fees:${index}` })),
-      ),
+    const seen = await publisher.look(
+      Array.from({ length: 200 }, (_, index) => ({ ...ADDRESS, d: `fees:${index}` })),
     );
     return { tookMs: Date.now() - startedAtMs, sightings: seen.flatMap((each) => [...each.values()]) };
   }
@@ -536,8 +532,8 @@ describe('two hundred questions', () => {
     // It is asked again after a pause, and believed when it answers.
     delete mute.script.onRequest;
     await sleep(TIMEOUT_MS);
-    expect((await publisher.look(ADDRESS)).get(mute.url)).toEqual({ kind: 'nothing' });
-    expect((await publisher.look(ADDRESS)).get(mute.url)).toEqual({ kind: 'nothing' });
+    expect((await publisher.look([ADDRESS]))[0]?.get(mute.url)).toEqual({ kind: 'nothing' });
+    expect((await publisher.look([ADDRESS]))[0]?.get(mute.url)).toEqual({ kind: 'nothing' });
   });
 
   it('to a host that takes connections and never says a word wait for it once', async () => {
@@ -586,7 +582,7 @@ describe('the ws_id', () => {
     });
     cleanUp.push(() => pool.close());
     const publisher = new RelayPublisher({ pool, relays: [gateway.url], quorum: 1, replyTimeoutMs: 600 });
-    const placement = await publisher.place(make());
+    const placement = await place(publisher, make());
     expect(placement.holding).toBe(0);
     expect(new Set(notices)).toEqual(new Set([`${shownRelay(gateway.url)} withheld`]));
     expect(JSON.stringify([placement, notices])).not.toContain(WS_ID);
@@ -595,8 +591,8 @@ describe('the ws_id', () => {
   it('is in no error of a connection that cannot be made', async () => {
     const url = `nostrclient+ws://127.0.0.1:${await freePort()}/nostrclient/api/v1/${WS_ID}`;
     const publisher = publisherOf([{ url }]);
-    const seen = [...(await publisher.look(ADDRESS)).values()];
-    const placement = await publisher.place(make());
+    const seen = [...((await publisher.look([ADDRESS]))[0]?.values() ?? [])];
+    const placement = await place(publisher, make());
     expect(standingOn(placement, { url })).toMatchObject({
       state: 'unreachable',
       detail: expect.stringContaining('ECONNREFUSED') as string,

@@ -5,6 +5,7 @@ import type { RelayIdentity } from '../../nostr/relays/identity';
 import { RelayPool } from '../../nostr/relays/pool';
 import { RelayPublisher } from '../../nostr/relays/publisher';
 import { type BareRelay, startBareRelay } from '../support/bare-relay';
+import { place } from '../support/place';
 
 const secretKey = generateSecretKey();
 const author = getPublicKey(secretKey);
@@ -117,7 +118,7 @@ describe('a relay that demands authentication (NIP-42)', () => {
       const relay = await membersOnly({ challengeAfterRefusal });
       const identity = identityOf();
       const event = make();
-      expect(await publisherOf([relay]).place(event, { identity })).toMatchObject({
+      expect(await place(publisherOf([relay]), event, { identity })).toMatchObject({
         holding: 1,
         relays: { [relay.url]: { state: 'holds' } },
       });
@@ -131,17 +132,17 @@ describe('a relay that demands authentication (NIP-42)', () => {
     const identity = identityOf(secretKey, 200);
     const publisher = publisherOf([relay]);
     const address = { kind: 30078, pubkey: author, d: 'fees:0' };
-    const [seen, ...placements] = await Promise.all([
-      publisher.look(address, identity),
-      ...Array.from({ length: 10 }, (_, index) => publisher.place(make(`fees:${index}`), { identity })),
+    const [[seen], ...placements] = await Promise.all([
+      publisher.look([address], identity),
+      ...Array.from({ length: 10 }, (_, index) => place(publisher, make(`fees:${index}`), { identity })),
     ]);
-    expect(seen.get(relay.url)?.kind).not.toBe('unknown');
+    expect(seen?.get(relay.url)?.kind).not.toBe('unknown');
     expect(placements.map(({ holding }) => holding)).toEqual(Array(10).fill(1));
     expect(relay.countOf('AUTH')).toBe(1);
     // A new connection has a new challenge.
     relay.dropConnections();
     await sleep(50);
-    expect(await publisher.place(make('fees:next'), { identity })).toMatchObject({ holding: 1 });
+    expect(await place(publisher, make('fees:next'), { identity })).toMatchObject({ holding: 1 });
     expect(relay.countOf('AUTH')).toBe(2);
   });
 
@@ -150,8 +151,8 @@ describe('a relay that demands authentication (NIP-42)', () => {
     const otherKey = generateSecretKey();
     const publisher = publisherOf([relay]);
     const placements = await Promise.all([
-      publisher.place(make('fees:x'), { identity: identityOf() }),
-      publisher.place(make('fees:x', otherKey), { identity: identityOf(otherKey) }),
+      place(publisher, make('fees:x'), { identity: identityOf() }),
+      place(publisher, make('fees:x', otherKey), { identity: identityOf(otherKey) }),
     ]);
     expect(placements.map(({ holding }) => holding)).toEqual([1, 1]);
     expect(relay.countOf('AUTH')).toBe(2);
@@ -162,16 +163,16 @@ describe('a relay that demands authentication (NIP-42)', () => {
     const relay = await membersOnly({ admits: () => false });
     const identity = identityOf();
     const publisher = publisherOf([relay, await plain(), await plain()]);
-    const placement = await publisher.place(make(), { identity });
+    const placement = await place(publisher, make(), { identity });
     expect(placement).toMatchObject({ holding: 2, hopeless: false });
     expect(placement.relays[relay.url]).toEqual({
       state: 'refused',
       detail: 'authentication refused: restricted: not a member',
     });
-    await publisher.place(make('fees:y'), { identity });
+    await place(publisher, make('fees:y'), { identity });
     // It was told once; asking again would not change its mind.
     expect(identity.asked).toHaveLength(1);
-    expect(await publisherOf([relay]).place(make(), { identity })).toMatchObject({ hopeless: true });
+    expect(await place(publisherOf([relay]), make(), { identity })).toMatchObject({ hopeless: true });
   });
 
   it('is unreachable while the signer does not sign, and taken up when it does', async () => {
@@ -181,14 +182,14 @@ describe('a relay that demands authentication (NIP-42)', () => {
     let isSilent = true;
     const sign: RelayIdentity['sign'] = (event) =>
       isSilent ? Promise.reject(new Error('the bunker did not answer')) : identity.sign(event);
-    const first = await publisher.place(make(), { identity: { ...identity, sign } });
+    const first = await place(publisher, make(), { identity: { ...identity, sign } });
     expect(first).toMatchObject({ holding: 0, hopeless: false });
     expect(first.relays[relay.url]).toEqual({
       state: 'unreachable',
       detail: 'authentication failed: no signature for it: the bunker did not answer',
     });
     isSilent = false;
-    expect(await publisher.place(make(), { identity: { ...identity, sign } })).toMatchObject({ holding: 1 });
+    expect(await place(publisher, make(), { identity: { ...identity, sign } })).toMatchObject({ holding: 1 });
   });
 
   it('and sends no challenge is not waited for for ever', async () => {
@@ -196,7 +197,7 @@ describe('a relay that demands authentication (NIP-42)', () => {
       onEvent: (event, peer) => peer.send('OK', event.id, false, 'auth-required: who are you?'),
     });
     cleanUp.push(() => relay.stop());
-    const placement = await publisherOf([relay]).place(make(), { identity: identityOf() });
+    const placement = await place(publisherOf([relay]), make(), { identity: identityOf() });
     expect(placement.relays[relay.url]).toEqual({
       state: 'unreachable',
       detail: 'authentication failed: no challenge came',
@@ -208,7 +209,7 @@ describe('a relay that demands authentication (NIP-42)', () => {
     relay.information = JSON.stringify({ limitation: { auth_required: true } });
     const publisher = publisherOf([relay]);
     await publisher.limits();
-    expect(await publisher.place(make(), { identity: identityOf() })).toMatchObject({ holding: 1 });
+    expect(await place(publisher, make(), { identity: identityOf() })).toMatchObject({ holding: 1 });
     expect(relay.received.map(([type]) => type).filter((type) => type !== 'CLOSE')).toEqual([
       'AUTH',
       'REQ',
@@ -223,7 +224,7 @@ describe('a relay that demands authentication (NIP-42)', () => {
     const gateway = { url: `nostrclient+${relay.url}/nostrclient/api/v1/canary` };
     const publisher = publisherOf([gateway]);
     await publisher.limits();
-    expect(await publisher.place(make(), { identity })).toMatchObject({ holding: 0 });
+    expect(await place(publisher, make(), { identity })).toMatchObject({ holding: 0 });
     expect(identity.asked).toEqual([]);
     expect(relay.informationRequests).toBe(0);
   });

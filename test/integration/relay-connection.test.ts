@@ -7,11 +7,12 @@ import { finalizeEvent, generateSecretKey, getPublicKey } from 'nostr-tools/pure
 import { freePort } from '../../embedded/free-port';
 import type { SignedEvent } from '../../nostr/events';
 import {
+  type Filter,
   type PublishReply,
-  type ReadReply,
   RelayConnection,
   type RelayConnectionOptions,
 } from '../../nostr/relays/connection';
+import { type ReadReply, readStored } from '../../nostr/relays/read';
 import { plainText } from '../../nostr/relays/plain-text';
 import { type BareRelay, type BareScript, startBareRelay } from '../support/bare-relay';
 import { startChildProgram } from '../support/child-program';
@@ -59,6 +60,9 @@ async function serveSilence(): Promise<{ url: string; sockets: ReadonlySet<Socke
   cleanUp.push(stop);
   return { url: `ws://127.0.0.1:${port}`, sockets };
 }
+
+const read = (connection: RelayConnection, filter: Filter, timeoutMs = PATIENCE_MS): Promise<ReadReply> =>
+  readStored(connection, [filter], { timeoutMs });
 
 async function until(condition: () => boolean): Promise<void> {
   for (const deadline = Date.now() + PATIENCE_MS; !condition(); await sleep(5)) {
@@ -133,10 +137,10 @@ describe('publishing', () => {
     expect(replies.map((reply) => reply.kind === 'ok' && reply.message)).toEqual(['a', 'b', 'c']);
   });
 
-  it('does not take for unread what waits for company: a hundred large ones at once', async () => {
+  it('does not take for unread what is written at once: a page of large ones', async () => {
     const relay = await serve();
     const connection = await connect(relay);
-    const large = { ...make(), content: 'x'.repeat(44_000) };
+    const large = { ...make(), content: 'x'.repeat(64_000) };
     const replies = await Promise.all(
       Array.from({ length: 100 }, () => connection.publish(large, PATIENCE_MS)),
     );
@@ -168,7 +172,7 @@ describe('reading', () => {
     const relay = await serve();
     relay.stored = [make('a'), make('b')];
     const connection = await connect(relay);
-    const reply = await connection.read({ ...everything, '#d': ['b'] }, PATIENCE_MS);
+    const reply = await read(connection, { ...everything, '#d': ['b'] });
     expect(reply).toEqual({ kind: 'eose', events: [relay.stored[1]] });
     await until(() => relay.countOf('CLOSE') === 1);
     const [[, subscription]] = relay.received as [unknown[]];
@@ -177,22 +181,84 @@ describe('reading', () => {
 
   it('tells CLOSED and silence apart from an empty answer', async () => {
     const connection = await connect(await serve());
-    expect(await connection.read(everything, PATIENCE_MS)).toEqual({ kind: 'eose', events: [] });
+    expect(await read(connection, everything)).toEqual({ kind: 'eose', events: [] });
     const closes = await connect(
       await serve({ onRequest: (id, _, peer) => peer.send('CLOSED', id, 'restricted: no') }),
     );
-    expect(await closes.read(everything, PATIENCE_MS)).toEqual({ kind: 'closed', reason: 'restricted: no' });
-    const silent = await connect(await serve({ onRequest: (id, _, peer) => peer.send('EVENT', id, make()) }));
-    expect(await silent.read(everything, SHORT_MS)).toEqual({ kind: 'timeout' });
+    expect(await read(closes, everything)).toEqual({
+      kind: 'closed',
+      reason: 'restricted: no',
+      events: [],
+    });
+  });
+
+  it('gives what came where no EOSE does, with the last words of the relay', async () => {
+    const silent = await connect(
+      await serve({
+        onRequest(id, _, peer) {
+          peer.send('EVENT', id, make());
+          peer.send('NOTICE', 'slow');
+          peer.send('NOTICE', 'too slow');
+        },
+      }),
+    );
+    expect(await read(silent, everything, SHORT_MS)).toEqual({
+      kind: 'timeout',
+      events: [expect.objectContaining({ kind: 30078 })],
+      notice: 'too slow',
+    });
+    const lost = await connect(
+      await serve({
+        onRequest(id, _, peer) {
+          peer.send('EVENT', id, make());
+          setTimeout(() => peer.drop(), 50);
+        },
+      }),
+    );
+    expect(await read(lost, everything)).toMatchObject({ kind: 'lost', events: [{ kind: 30078 }] });
+  });
+
+  it('ends with a NOTICE that says that no answer will come', async () => {
+    const relay = await serve({ onRequest: (_, __, peer) => peer.send('NOTICE', 'bad req') });
+    const options = { timeoutMs: PATIENCE_MS, isEnd: (notice: string) => notice === 'bad req' };
+    const reply = await readStored(await connect(relay), [everything], options);
+    expect(reply).toEqual({ kind: 'timeout', events: [], notice: 'bad req' });
+  });
+
+  it('listens on after EOSE for as long as it is told, and ends with that as its answer', async () => {
+    const event = make();
+    const relay = await serve({
+      onRequest(id, _, peer) {
+        peer.send('EOSE', id);
+        setTimeout(() => peer.send('EVENT', id, event), 50);
+        peer.send('EOSE', id);
+      },
+    });
+    const connection = await connect(relay);
+    expect(await read(connection, everything)).toEqual({ kind: 'eose', events: [] });
+    const startedAtMs = Date.now();
+    const reply = await readStored(connection, [everything], {
+      timeoutMs: PATIENCE_MS,
+      lingerMs: (events) => (events.length > 0 ? 0 : PATIENCE_MS),
+    });
+    expect(reply).toEqual({ kind: 'eose', events: [event] });
+    expect(Date.now() - startedAtMs).toBeLessThan(PATIENCE_MS);
+  });
+
+  it('takes several filters in one REQ', async () => {
+    const relay = await serve();
+    relay.stored = ['a', 'b', 'c'].map((d) => make(d));
+    const filters = ['a', 'c'].map((d) => ({ ...everything, '#d': [d] }));
+    const reply = await readStored(await connect(relay), filters, { timeoutMs: PATIENCE_MS });
+    expect(reply.events).toEqual([relay.stored[0], relay.stored[2]]);
+    expect(relay.countOf('REQ')).toBe(1);
   });
 
   it('keeps two reads at once apart', async () => {
     const relay = await serve();
     relay.stored = [make('a'), make('b')];
     const connection = await connect(relay);
-    const replies = await Promise.all(
-      ['a', 'b'].map((d) => connection.read({ ...everything, '#d': [d] }, PATIENCE_MS)),
-    );
+    const replies = await Promise.all(['a', 'b'].map((d) => read(connection, { ...everything, '#d': [d] })));
     expect(replies).toEqual(relay.stored.map((event) => ({ kind: 'eose', events: [event] })));
   });
 
@@ -208,9 +274,7 @@ describe('reading', () => {
         peer.send('EOSE', id);
       },
     });
-    const reply = (await (await connect(relay)).read(everything, PATIENCE_MS)) as ReadReply & {
-      kind: 'eose';
-    };
+    const reply = await read(await connect(relay), everything);
     expect(reply.kind).toBe('eose');
     expect(reply.events).toEqual(flood.slice(0, 100));
   });
@@ -264,7 +328,7 @@ describe('a relay that talks nonsense', () => {
       accepted: true,
       message: '',
     });
-    expect(await connection.read(everything, PATIENCE_MS)).toMatchObject({ kind: 'eose' });
+    expect(await read(connection, everything)).toMatchObject({ kind: 'eose' });
     expect(connection.isOpen).toBe(true);
     expect(notices.every((notice) => typeof notice === 'string')).toBe(true);
   });
@@ -274,6 +338,7 @@ describe('a relay that talks nonsense', () => {
     const child = await startChildProgram(`
       const { WebSocketServer } = require('ws');
       const { RelayConnection } = require('./nostr/relays/connection');
+      const { readStored } = require('./nostr/relays/read');
       const frames = ${JSON.stringify(NONSENSE)};
       const server = new WebSocketServer({ port: 0 }, async () => {
         server.on('connection', (socket) => frames.forEach((frame) => socket.send(frame)));
@@ -281,7 +346,7 @@ describe('a relay that talks nonsense', () => {
           url: 'ws://127.0.0.1:' + server.address().port, connectTimeoutMs: 5000, onNotice() {}, onOk() {},
         });
         server.clients.forEach((socket) => frames.forEach((frame) => socket.send(frame)));
-        const reply = await connection.read({ kinds: [1] }, 300);
+        const reply = await readStored(connection, [{ kinds: [1] }], { timeoutMs: 300 });
         connection.close();
         server.close();
         console.log(reply.kind);
@@ -427,13 +492,13 @@ describe('a connection that is gone', () => {
       connection.publish(event, PATIENCE_MS),
       connection.publish(event, PATIENCE_MS),
       connection.publish(make('b'), PATIENCE_MS),
-      connection.read(everything, PATIENCE_MS),
-      connection.read(everything, PATIENCE_MS),
+      read(connection, everything),
+      read(connection, everything),
     ];
     await until(() => relay.received.length === 5);
     end(relay, connection);
     for (const reply of await Promise.all(waiting)) {
-      expect(reply).toEqual({ kind: 'lost', reason: expect.stringMatching(reason) as string });
+      expect(reply).toMatchObject({ kind: 'lost', reason: expect.stringMatching(reason) as string });
     }
     expect(connection.isOpen).toBe(false);
     connection.close();
@@ -447,7 +512,7 @@ describe('a connection that is gone', () => {
     connection.close();
     const lost = { kind: 'lost', reason: 'closed by us' };
     expect(await connection.publish(make(), PATIENCE_MS)).toEqual(lost);
-    expect(await connection.read(everything, PATIENCE_MS)).toEqual(lost);
+    expect(await read(connection, everything)).toEqual({ ...lost, events: [] });
     expect(connection.send(make())).toBe(false);
     expect(relay.received).toEqual([]);
   });
@@ -456,7 +521,7 @@ describe('a connection that is gone', () => {
     const timers = watchTimers(61_234);
     const relay = await serve(silent);
     const connection = await connect(relay);
-    const waiting = [connection.publish(make(), 61_234), connection.read(everything, 61_234)];
+    const waiting = [connection.publish(make(), 61_234), read(connection, everything, 61_234)];
     await until(() => relay.received.length === 2);
     expect(timers()).toBe(2);
     relay.dropConnections();

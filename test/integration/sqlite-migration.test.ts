@@ -4,6 +4,7 @@ import { npubEncode } from 'nostr-tools/nip19';
 import { generateSecretKey, getPublicKey } from 'nostr-tools/pure';
 import { type DevBunker, startBunker } from '../../dev/bunker';
 import { RelayConnection } from '../../nostr/relays/connection';
+import { readStored } from '../../nostr/relays/read';
 import { type Migration, startMigration } from '../support/data-folder';
 import { type LnbitsFolder, makeLnbitsFolder } from '../support/sqlite';
 import { until } from '../support/until';
@@ -148,7 +149,7 @@ function uriFile(): string {
 async function askRelay(filter: { authors: string[]; kinds: number[]; '#p': string[] }) {
   const connection = await RelayConnection.open({ url: migration.relay.url, connectTimeoutMs: 5_000 });
   try {
-    const reply = await connection.read(filter, 5_000);
+    const reply = await readStored(connection, [filter], { timeoutMs: 5_000 });
     if (reply.kind !== 'eose') throw new Error(`no answer: ${reply.kind}`);
     return reply.events;
   } finally {
