@@ -78,7 +78,6 @@ const packageOwners = {
   pg: ['database'],
   'better-sqlite3': ['sources'],
   'node:sqlite': ['sources'],
-  dataloader: ['database'],
   'nostr-tools': ['nostr', 'dev', 'bench'],
   '@noble': ['nostr'],
   '@scure': ['nostr'],

@@ -18,7 +18,10 @@ END $$;
 -- `republish worker`: nothing is ever deleted, and the audit is only appended to.
 GRANT USAGE ON SCHEMA republish TO republish_worker, republish_pairing;
 GRANT SELECT ON republish.migrations TO republish_worker, republish_pairing;
-GRANT SELECT, INSERT, UPDATE ON republish.runs, republish.documents TO republish_worker;
+GRANT SELECT, INSERT, UPDATE ON republish.documents TO republish_worker;
+GRANT SELECT, INSERT, UPDATE (operator_pubkey, sweeps, closed_at) ON republish.runs TO republish_worker;
+GRANT SELECT, INSERT, UPDATE (holder) ON republish.pages TO republish_worker;
+GRANT SELECT, INSERT ON republish.signer_proofs TO republish_worker;
 GRANT SELECT, INSERT ON republish.audit_log TO republish_worker;
 GRANT SELECT, INSERT, UPDATE ON republish.fleets, republish.fleet_operators TO republish_worker;
 GRANT SELECT, INSERT ON republish.fleet_audit_log TO republish_worker;

@@ -6,7 +6,9 @@ const NEEDED: Record<string, readonly string[]> = {
   signers: ['SELECT', 'INSERT', 'UPDATE', 'DELETE'],
   pairings: ['SELECT', 'INSERT', 'UPDATE', 'DELETE'],
   runs: ['SELECT', 'INSERT', 'UPDATE'],
+  pages: ['SELECT', 'INSERT', 'UPDATE'],
   documents: ['SELECT', 'INSERT', 'UPDATE'],
+  signer_proofs: ['SELECT', 'INSERT'],
   audit_log: ['SELECT', 'INSERT'],
 };
 
@@ -37,7 +39,9 @@ export async function rightsOnSchema(db: Queryable): Promise<Rights> {
        FROM unnest($1::text[], $2::text[]) AS needed (name, privilege)
        JOIN pg_class ON pg_class.relname = needed.name
        JOIN pg_namespace ON pg_namespace.oid = pg_class.relnamespace AND pg_namespace.nspname = 'republish'
-      WHERE NOT has_table_privilege(pg_class.oid, needed.privilege)`,
+      -- Of a table whose columns are not all granted, any of them tells.
+      WHERE NOT CASE needed.privilege WHEN 'DELETE' THEN has_table_privilege(pg_class.oid, 'DELETE')
+                                      ELSE has_any_column_privilege(pg_class.oid, needed.privilege) END`,
     [needed.map(({ table }) => table), needed.map(({ right }) => right)],
   );
   return {

@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { createDatabase, dropDatabase } from '../../database/admin';
-import { type Database, openDatabase } from '../../database/connection';
+import { type Database, openDatabase, type Queryable } from '../../database/connection';
 import { type DocumentRow, documentsOfRun, type SealedEvent } from '../../database/ledger/documents';
 import { keepSignature, sealDocument, type Settlement } from '../../database/ledger/facts';
 import { beginPage } from '../../database/ledger/page';
@@ -8,11 +8,16 @@ import { planDocuments, type PlannedDocument } from '../../database/ledger/plan'
 import { closeRun, failUnsettledDocuments, lockRun } from '../../database/ledger/closing';
 import { openRun } from '../../database/ledger/runs';
 import { testServers } from './servers';
+import { until } from './until';
 
 /** A database with an empty ledger, of a test file's own. */
 export interface TestLedger {
   database: Database;
   url: string;
+  /** How often Postgres has asked for a transaction to be run again, as it does after a deadlock. */
+  repeats(): number;
+  /** Until somebody waits for a lock that another holds. */
+  untilSomebodyWaits(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -20,10 +25,19 @@ export async function startLedger(): Promise<TestLedger> {
   const { postgresUrl } = testServers();
   const name = `ledger_${randomUUID().replaceAll('-', '')}`;
   const url = await createDatabase(postgresUrl, name, 'template_lnbits');
-  const database = openDatabase({ url, maxConnections: 20 });
+  let repeats = 0;
+  const database = openDatabase({ url, maxConnections: 20, onRepeat: () => void (repeats += 1) });
   return {
     database,
     url,
+    repeats: () => repeats,
+    untilSomebodyWaits: () =>
+      until(async () => {
+        const rows = await database.query(
+          "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
+        );
+        return rows.length > 0;
+      }),
     async stop() {
       await database.close();
       await dropDatabase(postgresUrl, name);
@@ -36,7 +50,7 @@ export const TYPE = 'bitspire-fees';
 
 /** A run of one page, with machines m1, m2, ... that have a key each, unless something else is said of one. */
 export async function plannedRun(
-  db: Database,
+  db: Queryable,
   documents: Partial<PlannedDocument>[] = [{}],
 ): Promise<{ runId: string; page: number; documentType: string; machineId: string }> {
   const runId = `run-${randomUUID()}`;
@@ -85,14 +99,14 @@ export interface Key {
 }
 
 /** Seals a document with a new event, or a given one, and signs it; the event. */
-export async function signed(db: Database, key: Key, event = sealedEvent()): Promise<SealedEvent> {
+export async function signed(db: Queryable, key: Key, event = sealedEvent()): Promise<SealedEvent> {
   await sealDocument(db, key, { event, stateFingerprint: 'f', signature: null });
   await keepSignature(db, key, event.id, 'sig');
   return event;
 }
 
 /** Seals a document with an event that an earlier run has signed. */
-export async function reused(db: Database, key: Key, event = sealedEvent()): Promise<SealedEvent> {
+export async function reused(db: Queryable, key: Key, event = sealedEvent()): Promise<SealedEvent> {
   await sealDocument(db, key, { event, stateFingerprint: 'f', signature: 'earlier sig' });
   return event;
 }
@@ -106,23 +120,28 @@ export function good(
 }
 
 /** Begins an attempt at the page: what it needs to write failures. */
-export async function attempt(db: Database, key: Key, documentTimeoutMs = 60_000) {
+export async function attempt(db: Queryable, key: Key, documentTimeoutMs = 60_000) {
   const begun = await beginPage(db, key);
   if (begun === undefined) throw new Error('the page is not there');
   const { runId, page, documentType } = key;
   return { runId, page, documentType, holder: begun.holder, documentTimeoutMs };
 }
 
-/** As the audit does it. */
-export async function close(db: Database, { runId }: { runId: string }): Promise<void> {
+/** As the audit does it; `during` is called when all is written and nothing committed. */
+export async function close(
+  db: Database,
+  { runId }: { runId: string },
+  during: () => Promise<unknown> = () => Promise.resolve(),
+): Promise<void> {
   await db.transaction(async (client) => {
     await lockRun(client, runId);
     await failUnsettledDocuments(client, runId, { messages: { Interrupted: 'i', NotAttempted: 'n' } });
     await closeRun(client, runId);
+    await during();
   });
 }
 
-export async function rowOf(db: Database, key: Key): Promise<DocumentRow> {
+export async function rowOf(db: Queryable, key: Key): Promise<DocumentRow> {
   const row = (await documentsOfRun(db, key.runId)).find(({ machineId }) => machineId === key.machineId);
   if (row === undefined) throw new Error('the document is not there');
   return row;
