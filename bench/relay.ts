@@ -33,7 +33,7 @@ server.on('connection', (socket) => {
   };
 
   socket.on('message', (data) => {
-    const [verb, subject, filter] = JSON.parse(String(data)) as [string, unknown, Filter | undefined];
+    const [verb, subject, ...filters] = JSON.parse(String(data)) as [string, unknown, ...Filter[]];
     if (verb === 'EVENT') {
       const event = subject as SignedEvent;
       accept(event);
@@ -42,10 +42,10 @@ server.on('connection', (socket) => {
     }
     const id = String(subject);
     forget(id);
-    if (verb !== 'REQ' || filter === undefined) return;
-    for (const event of stored(filter)) send(['EVENT', id, event]);
+    if (verb !== 'REQ') return;
+    for (const event of new Set(filters.flatMap(stored))) send(['EVENT', id, event]);
     send(['EOSE', id]);
-    const keys = filter['#p'] ?? [];
+    const keys = filters.flatMap((filter) => filter['#p'] ?? []);
     heardFor.set(id, keys);
     for (const key of keys) {
       const heard = listeners.get(key) ?? new Map<string, { socket: WebSocket; id: string }>();
