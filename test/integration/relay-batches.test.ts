@@ -190,10 +190,10 @@ describe('a relay that takes fewer filters', () => {
 
   it('is told from one that answers nothing at all', async () => {
     const relay = await bare({ onRequest: () => undefined });
-    const publisher = publisherOf([relay], 400);
+    const publisher = publisherOf([relay], 1_000);
     const startedAtMs = Date.now();
     const seen = await publisher.look(addresses);
-    expect(Date.now() - startedAtMs).toBeLessThan(800);
+    expect(Date.now() - startedAtMs).toBeLessThan(2_000);
     expect(seen.map((each) => each.get(relay.url))).toEqual(
       addresses.map(() => ({ kind: 'unknown', reason: 'no answer to a read', isSilent: true })),
     );
@@ -272,6 +272,18 @@ describe('a live broadcast is no proof of storage', () => {
     expect(Object.fromEntries(await sending)).toEqual({ [relay.url]: { kind: 'ok', message: '' } });
   });
 
+  it('also where both have waited for the connection', async () => {
+    const relay = await bare(forgets(300));
+    const publisher = publisherOf([relay]);
+    const [event] = events as [SignedEvent];
+    const sending = publisher.send(event);
+    const [placement] = await publisher.confirm([
+      { event, sent: new Map([[relay.url, { kind: 'silent' }]]) },
+    ]);
+    expect(placement?.relays[relay.url]?.state).toBe('absent');
+    await sending;
+  });
+
   it('and a second after the EVENT, where none comes', async () => {
     const askedAtMs: number[] = [];
     const relay = await bare({
@@ -336,7 +348,7 @@ describe('an OK that comes late', () => {
     await publisher.send(events[0] as SignedEvent);
     const startedAtMs = Date.now();
     const sent = await publisher.send(events[1] as SignedEvent);
-    expect(Date.now() - startedAtMs).toBeLessThan(500);
+    expect(Date.now() - startedAtMs).toBeLessThan(950);
     expect([...sent.values()].map(({ kind }) => kind).sort()).toEqual(['ok', 'ok', 'silent']);
     const [placement] = await publisher.confirm([{ event: events[1] as SignedEvent, sent }]);
     // It is read back no sooner than a second after the EVENT, and a known laggard is not waited for that long.
