@@ -27,7 +27,7 @@ describe('proof before, and sweep after', () => {
     ['with its own key', { encryptWith: generateSecretKey() }],
     ['what it has trimmed', (text) => ({ encryptText: text.trim() })],
     ['what it has normalised', (text) => ({ encryptText: text.normalize('NFKD') })],
-    ['what it has cut', (text) => ({ encryptText: text.slice(0, 900) })],
+    ['what it has cut', (text) => ({ encryptText: text.slice(0, 300) })],
   ])('38: a bunker that encrypts %s: SignerCannotEncrypt, and nothing is published', async (_, action) => {
     const operator = await addOperatorWithCanaries(saga, { machines: 2 });
     operator.bunker.setFaults(({ method, params }) => {
