@@ -175,6 +175,55 @@ describe.each(WRITES)('%s', (_, write) => {
   });
 });
 
+/** No statement of ours, which would look at the run first; on a document that the close does not touch. */
+describe('SQL of somebody’s own', () => {
+  const write = (db: Queryable, { key: { runId } }: Known) =>
+    db.query(
+      `UPDATE republish.documents SET relays = '{"ws://late": {}}' WHERE run_id = $1 AND machine_id = 'm3'`,
+      [runId],
+    );
+
+  test('waits for a close that is under way, and is refused then', async () => {
+    const known = await aRun();
+    let writing: Promise<unknown> = Promise.resolve();
+    await close(database, known.key, async () => {
+      writing = write(database, known).catch((thrown: unknown) => thrown);
+      await ledger.untilSomebodyWaits();
+    });
+    expect(String(await writing)).toContain('is closed');
+  });
+
+  test('that is under way is waited for by a close, which sees it', async () => {
+    const known = await aRun();
+    let closing: Promise<unknown> = Promise.resolve();
+    let seen: unknown;
+    await database.transaction(async (client) => {
+      await write(client, known);
+      closing = close(database, known.key, async () => {
+        seen = (await outcomesOfRun(database, known.key.runId)).find(({ machineId }) => machineId === 'm3');
+      });
+      await ledger.untilSomebodyWaits();
+    });
+    await closing;
+    expect(seen).toMatchObject({ relays: { 'ws://late': {} } });
+  });
+
+  test('closes no run before those that write to it have ended', async () => {
+    const known = await aRun();
+    await settlePage(database, known.key, { type: 'ActivityTimeout', message: 'm' });
+    let closing: Promise<unknown> = Promise.resolve();
+    await database.transaction(async (client) => {
+      await write(client, known);
+      closing = database.query('UPDATE republish.runs SET closed_at = now() WHERE run_id = $1', [
+        known.key.runId,
+      ]);
+      await ledger.untilSomebodyWaits();
+    });
+    await closing;
+    expect(await runOf(database, known.key.runId)).toMatchObject({ closed: true });
+  });
+});
+
 test('a sweep does not begin on a closed run', async () => {
   const { key } = await aRun();
   await close(database, key);
