@@ -144,20 +144,25 @@ describe.each(WRITES)('%s', (_, write) => {
     expect(await contents(known.key)).toEqual(before);
   });
 
-  test('waits for a close that is under way, and then changes nothing', async () => {
-    const known = await aRun();
-    const repeats = ledger.repeats();
-    let writing: Promise<unknown> = Promise.resolve();
-    await close(database, known.key, async () => {
-      writing = write(database, known);
-      await ledger.untilSomebodyWaits();
-    });
-    const before = await contents(known.key);
-    await writing;
-    expect(await contents(known.key)).toEqual(before);
-    // The locks are taken in one order: neither has waited for the other in a circle.
-    expect(ledger.repeats()).toBe(repeats);
-  });
+  test.each(['locked', 'written'] as const)(
+    'waits for a close that is under way (%s), and then changes nothing',
+    async (moment) => {
+      const known = await aRun();
+      const repeats = ledger.repeats();
+      let writing: Promise<unknown> = Promise.resolve();
+      await close(database, known.key, {
+        [moment]: async () => {
+          writing = write(database, known);
+          await ledger.untilSomebodyWaits();
+        },
+      });
+      const before = await contents(known.key);
+      await writing;
+      expect(await contents(known.key)).toEqual(before);
+      // The locks are taken in one order: neither has waited for the other in a circle.
+      expect(ledger.repeats()).toBe(repeats);
+    },
+  );
 
   test('that is under way is waited for by the close, which sees it', async () => {
     const known = await aRun();
@@ -179,16 +184,18 @@ describe.each(WRITES)('%s', (_, write) => {
 describe('SQL of somebody’s own', () => {
   const write = (db: Queryable, { key: { runId } }: Known) =>
     db.query(
-      `UPDATE republish.documents SET relays = '{"ws://late": {}}' WHERE run_id = $1 AND machine_id = 'm3'`,
+      `UPDATE republish.documents SET relays = '{"ws://late": {"state": "absent"}}' WHERE run_id = $1 AND machine_id = 'm3'`,
       [runId],
     );
 
   test('waits for a close that is under way, and is refused then', async () => {
     const known = await aRun();
     let writing: Promise<unknown> = Promise.resolve();
-    await close(database, known.key, async () => {
-      writing = write(database, known).catch((thrown: unknown) => thrown);
-      await ledger.untilSomebodyWaits();
+    await close(database, known.key, {
+      written: async () => {
+        writing = write(database, known).catch((thrown: unknown) => thrown);
+        await ledger.untilSomebodyWaits();
+      },
     });
     expect(String(await writing)).toContain('is closed');
   });
@@ -199,13 +206,15 @@ describe('SQL of somebody’s own', () => {
     let seen: unknown;
     await database.transaction(async (client) => {
       await write(client, known);
-      closing = close(database, known.key, async () => {
-        seen = (await outcomesOfRun(database, known.key.runId)).find(({ machineId }) => machineId === 'm3');
+      closing = close(database, known.key, {
+        written: async () => {
+          seen = (await outcomesOfRun(database, known.key.runId)).find(({ machineId }) => machineId === 'm3');
+        },
       });
       await ledger.untilSomebodyWaits();
     });
     await closing;
-    expect(seen).toMatchObject({ relays: { 'ws://late': {} } });
+    expect(seen).toMatchObject({ relays: { 'ws://late': { state: 'absent' } } });
   });
 
   test('closes no run before those that write to it have ended', async () => {
