@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { HeartbeatDetails, PageCounts, PageReference } from '../../contract/activities';
 import { ensureError, isRetryable, RepublishError, scopeOf } from '../../contract/failures';
@@ -41,6 +42,8 @@ export class PageAttempt {
   ) {
     const { run, documentType } = begun;
     const operatorPubkey = run.operatorPubkey ?? '';
+    // Each document in work listens.
+    setMaxListeners(0, this.turn, call.signal);
     this.documents = begun.documents.map((row) => pageDocument(row, operatorPubkey, documentType));
     const owner = { operatorUserId: run.operatorUserId, operatorPubkey };
     this.facts = {
@@ -226,7 +229,7 @@ export class PageAttempt {
       if (event !== null && row.event === null) stages.encrypted += 1;
       if (signature !== null && row.signature === null) stages.signed += 1;
       if (sent !== undefined && !row.sent) stages.sent += 1;
-      if (ended) stages.standing += 1;
+      if (ended === 'well') stages.standing += 1;
     }
     const { page } = this.reference;
     const { documentType } = this.facts;
@@ -236,9 +239,11 @@ export class PageAttempt {
   #waiting(): WaitingDocument[] {
     const { documentType } = this.facts;
     return this.documents
-      .flatMap(({ row, trouble, waitsFor }) => {
+      .flatMap(({ row, trouble, waitsFor, ended }): WaitingDocument[] => {
         const why = waitsFor ?? (trouble && `${trouble.type}: ${trouble.message}`);
-        return why === undefined ? [] : [{ documentType, machineId: row.machineId, why: why.slice(0, 300) }];
+        if (why === undefined || ended) return [];
+        const since = row.troubleSince === null ? {} : { since: row.troubleSince, tries: row.tries };
+        return [{ documentType, machineId: row.machineId, why: why.slice(0, 300), ...since }];
       })
       .slice(0, MAX_SHOWN);
   }

@@ -77,7 +77,7 @@ async function settle(
     // Otherwise it was closed or given up before, and is counted as that.
     if (standing.get(machineId) === outcome) ended[outcome] = (ended[outcome] ?? 0) + 1;
     const document = byMachine.get(machineId);
-    if (document !== undefined) document.ended = true;
+    if (document !== undefined) document.ended = standing.get(machineId) === outcome ? 'well' : 'otherwise';
   }
   page.advanced = true;
   for (const [outcome, count] of Object.entries(ended))

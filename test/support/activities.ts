@@ -54,10 +54,8 @@ export function startActivities(
   const activities = createActivities(dependencies);
   const bench: ActivityBench = {
     dependencies,
-    async call(name, input, environment = activityEnvironment()) {
-      const activity = activities[name] as (input: unknown) => Promise<never>;
-      return environment.run(activity, input);
-    },
+    call: async (name, input, environment = activityEnvironment()) =>
+      environment.run(activities[name] as (input: unknown) => Promise<never>, input),
     async plan({ id }, request = {}, { prove = true } = {}) {
       const runId = randomUUID();
       const loaded = await bench.call('loadMachines', { runId, request: { operatorUserId: id, ...request } });
