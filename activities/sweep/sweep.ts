@@ -21,7 +21,7 @@ const TOGETHER = 100;
  */
 export async function sweep(
   deps: ActivityDependencies,
-  { runId, blocked = false }: SweepInput,
+  { runId, blocked }: SweepInput,
   call: ActivityCall,
 ): Promise<SweepResult> {
   const before = await ledgerView(deps.database, runId);
