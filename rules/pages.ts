@@ -117,7 +117,8 @@ export class Pages {
 
   /** Why no further page is begun, or what a run that holds has met. */
   get blocked(): Failure | undefined {
-    return this.#blocked?.failure;
+    const isForNothing = this.#blocked?.by === 'page' && this.#queue.length === 0 && this.#inWork.size === 0;
+    return isForNothing ? undefined : this.#blocked?.failure;
   }
 
   /** What ended the run before its documents. */
