@@ -204,13 +204,16 @@ export class Pages {
   changed(view: LedgerView): void {
     if (this.#alone !== undefined) this.#alone.outdated = true;
     this.#adopt(view);
-    const isOpen = this.#queue.length > 0 || this.#inWork.size > 0;
-    if (!isOpen) {
+    if (!this.#isOpen) {
       this.#blocked = undefined;
       this.#mustProve = false;
     }
     // While failures are left the run holds on; before it ends, all is looked at once more.
-    this.#isSwept &&= !isOpen && this.#hasFailed;
+    this.#isSwept &&= !this.#isOpen && this.#hasFailed;
+  }
+
+  get #isOpen(): boolean {
+    return this.#queue.length > 0 || this.#inWork.size > 0;
   }
 
   get #isIdle(): boolean {
@@ -234,6 +237,8 @@ export class Pages {
     this.#queue = [...this.#queue.filter((page) => open.delete(page)), ...open];
     this.#hasFailed = Object.values(counts).some(({ failed = 0 }) => failed > 0);
     this.#isLedgerRead = true;
+    // Nothing is kept from being begun.
+    if (this.#blocked?.by === 'page' && !this.#isOpen) this.#blocked = undefined;
   }
 
   #fail(failure: Failure): void {

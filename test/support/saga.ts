@@ -8,11 +8,14 @@ import { createDatabase, dropDatabase } from '../../database/admin';
 import { auditsOfOperator, type WrittenAuditRow } from '../../database/audit';
 import { type Database, openDatabase } from '../../database/connection';
 import { migrate } from '../../database/migrate';
+import { deleteSigner } from '../../database/signers';
 import { type DocumentRow, documentsOfRun } from '../../database/ledger/documents';
 import { type BunkerOptions, type DevBunker, startBunker } from '../../dev/bunker';
 import { type DevRelay, startRelay } from '../../dev/relay';
 import { createLnbitsTables, seedOperator, type SeededMachine } from '../../dev/seed';
 import type { DocumentType } from '../../documents/document-type';
+import type { SignedEvent } from '../../nostr/events';
+import { RelayConnection } from '../../nostr/relays/connection';
 import { createRepublishWorker, type RepublishWorker } from '../../worker/create-worker';
 import { installRuntime } from '../../worker/logging';
 import { type WorkerConfiguration, workerConfiguration } from '../../worker/build-dependencies';
@@ -33,6 +36,10 @@ export interface Saga {
   startWorker(options?: SagaWorkerOptions): Promise<{ stop(): Promise<void> }>;
   /** An operator with a paired bunker whose user key is the account's. */
   addOperator(options?: { machines?: number; bunker?: Partial<BunkerOptions> }): Promise<SagaOperator>;
+  /** Pairs the operator's bunker once more, with another client key. */
+  pairAnew(operator: SagaOperator): Promise<void>;
+  /** Has the bunker sign an event of the operator's, and puts it on every relay, past us. */
+  publishAs(operator: SagaOperator, createdAtS: number, tags: string[][]): Promise<SignedEvent>;
   /** An operator whose key is held here. */
   addLocalOperator(options: {
     machines?: number;
@@ -149,6 +156,22 @@ export async function startSaga(options: SagaOptions = {}): Promise<Saga> {
       const seeded = await seedOperator(database, { id, pubkey: bunker.userPubkey, machines });
       await addBunkerSigner(signerContext(id), bunker.uri());
       return { id, machines: seeded, bunker };
+    },
+    async pairAnew({ id, bunker }) {
+      await deleteSigner(database, id);
+      bunker.admitAnew();
+      await addBunkerSigner(signerContext(id), bunker.uri());
+    },
+    async publishAs({ bunker }, createdAtS, tags) {
+      const event = bunker.signAsUser({ kind: 30078, created_at: createdAtS, tags, content: 'theirs' });
+      for (const { url } of relays) {
+        const connection = await RelayConnection.open({ url, connectTimeoutMs: 5_000 });
+        const reply = await connection.publish(event, 5_000);
+        connection.close();
+        if (reply.kind !== 'ok' || !reply.accepted)
+          throw new Error(`${url} did not take it: ${JSON.stringify(reply)}`);
+      }
+      return event;
     },
     async addLocalOperator({ machines = 2, secretKeyHex, pubkey }) {
       const id = `op-${randomUUID().slice(0, 8)}`;
