@@ -198,7 +198,7 @@ describe('proof before, and sweep after', () => {
           else other.relays[0] = await startRelay({ port });
           await until(async () => {
             if ((await run.progress()).phase === 'holding') await run.retry().catch(() => 0);
-            return (await run.status()).state !== 'running';
+            return (await run.status()).status !== 'RUNNING';
           }, 60_000);
           expect(Object.values(await run.result()).flat()).toHaveLength(4);
         } finally {
@@ -250,8 +250,8 @@ describe('pages under fault', () => {
     const run = await saga.start(bystander.id);
     expect(Object.values(await run.result()).flat()).toHaveLength(20);
     for (const each of runs) {
-      const { state, inWork, retrying } = await each.status();
-      expect(state).toBe('running');
+      const { status, inWork, retrying } = await each.status();
+      expect(status).toBe('RUNNING');
       expect(inWork.length + retrying.length).toBeLessThanOrEqual(1);
     }
     await Promise.all(runs.map((each) => each.cancel()));
@@ -338,7 +338,7 @@ describe('pages under fault', () => {
       await run.resume();
       other.bunker.setFaults(undefined);
       await until(
-        async () => (await run.status()).retrying.length === 1 || (await run.status()).state !== 'running',
+        async () => (await run.status()).retrying.length === 1 || (await run.status()).status !== 'RUNNING',
         30_000,
       );
       await run.retry().catch(() => 0);
