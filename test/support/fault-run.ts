@@ -56,7 +56,7 @@ export async function runUnderFault(
   options: {
     during?: (run: RepublishRun) => Promise<void>;
     input?: Omit<RepublishInput, 'operatorUserId'>;
-    check?: Pick<RunToCheck, 'quorum' | 'canaries'>;
+    check?: Pick<RunToCheck, 'quorum' | 'canaries' | 'earlierStates'>;
     /** How often the ledger is looked at for changed ids; seldom, where it is large. */
     watchEveryMs?: number;
   } = {},
@@ -85,6 +85,7 @@ export async function runUnderFault(
     operatorId: operator.id,
     runId: run.runId,
     bunker: operator.bunker,
+    machines: operator.machines,
     seals,
     ...options.check,
   });
