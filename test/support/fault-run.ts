@@ -5,6 +5,7 @@ import type { RepublishInput, RepublishResult } from '../../contract/input';
 import type { WrittenAuditRow } from '../../database/audit';
 import type { DocumentRow } from '../../database/ledger/documents';
 import type { BunkerOptions } from '../../dev/bunker';
+import type { BunkerRequest } from '../../dev/bunker-faults';
 import { checkInvariants, type RunToCheck, STATE_CANARIES, watchSeals } from './invariants';
 import type { Saga, SagaOperator } from './saga';
 
@@ -34,6 +35,11 @@ export async function plantCanaries({ database }: Saga, machineIds: string[]): P
     'UPDATE spirekeeper.dca_machines SET operator_cash_in_fee_fraction = $1 WHERE id = ANY ($2)',
     [`0.01${fee}`, machineIds],
   );
+}
+
+/** An encryption of a document, and not of the text with which a signer is tried. */
+export function isEncryptionFor({ machines }: SagaOperator, { method, params }: BunkerRequest): boolean {
+  return method === 'nip44_encrypt' && machines.some(({ atmPubkey }) => atmPubkey === params[0]);
 }
 
 export interface EndedRun {
