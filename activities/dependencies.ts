@@ -38,7 +38,12 @@ export interface ActivityDependencies {
   /** Told of errors that have no name of their own; the message is left out, since it may quote what nobody may see. */
   onUnexpected(activity: string, error: Error, work: Record<string, unknown>): void;
   /** Told of each run that is closed, for the log. */
-  onRunEnded(audit: Pick<AuditRow, 'runId' | 'workflowId' | 'operatorUserId' | 'outcome' | 'counts'>): void;
+  onRunEnded(
+    audit: Pick<
+      AuditRow,
+      'runId' | 'workflowId' | 'operatorUserId' | 'outcome' | 'counts' | 'failure' | 'failures'
+    >,
+  ): void;
   telemetry?: Telemetry | undefined;
   /** Passed at each place where a crash leaves the most behind. Does nothing, except in the fault tests. */
   failpoint(name: Failpoint): void;

@@ -22,6 +22,8 @@ export class Display {
 
   showAlso(details: () => HeartbeatDetails): void {
     this.#details = details;
+    // An attempt may end before the first beat: what it was about is to be seen all the same.
+    this.show();
   }
 
   /** For one question: told the page that it waits for, and undefined when that is over. */

@@ -1,17 +1,22 @@
 import type { ChangedDocuments, SelectDocumentsInput } from '../contract/activities';
-import { badRows, planBadRowsAgain, retryDocuments as retryInLedger } from '../database/ledger/interventions';
+import {
+  badRows,
+  planBadRowsAgain,
+  type PlanRow,
+  retryDocuments as retryInLedger,
+} from '../database/ledger/interventions';
 import { ledgerView } from '../database/ledger/view';
 import type { ActivityCall, ActivityDependencies } from './dependencies';
 import { openedRun } from './steps/open-run';
 import { planMachines } from './steps/plan-machines';
 
-/** Machines whose rows one call reads again; what is left stays failed, and can be asked for again. */
-const MAX_MACHINES = 500;
+/** Bad rows that are planned anew with one statement. */
+const TOGETHER = 500;
 
 /**
  * Opens failed documents again, because a person said so, and gives those that meet with trouble their full time. What failed before
- * anything was sealed is planned anew first: somebody may have corrected the row, or the machine's key. A machine that still has no
- * usable key stays failed, with the reason of today.
+ * anything was sealed is planned anew: somebody may have corrected the row, or the machine's key. A row that is still bad stays
+ * failed, with the reason of today.
  */
 export async function retryDocuments(
   deps: ActivityDependencies,
@@ -19,19 +24,33 @@ export async function retryDocuments(
   { signal }: ActivityCall,
 ): Promise<ChangedDocuments> {
   const { operatorUserId } = await openedRun(deps, runId);
-  const bad = await badRows(deps.database, runId, selection, MAX_MACHINES);
+  // These first: the ledger then opens what is sealed, and gives all of it its time.
+  let documents = 0;
+  let after: PlanRow | undefined;
+  do {
+    const bad = await badRows(deps.database, runId, selection, { limit: TOGETHER, after });
+    documents += await planAgain(deps, { runId, operatorUserId, bad }, signal);
+    after = bad.length === TOGETHER ? bad.at(-1) : undefined;
+  } while (after !== undefined);
+  documents += await retryInLedger(deps.database, runId, selection);
+  return { documents, ...(await ledgerView(deps.database, runId)) };
+}
+
+/** @returns how many are open now */
+async function planAgain(
+  deps: ActivityDependencies,
+  { runId, operatorUserId, bad }: { runId: string; operatorUserId: string; bad: PlanRow[] },
+  signal: AbortSignal,
+): Promise<number> {
+  if (bad.length === 0) return 0;
   const machineIds = [...new Set(bad.map(({ machineId }) => machineId))];
-  let opened = 0;
-  if (machineIds.length > 0) {
-    const documentTypes = [...new Set(bad.map(({ documentType }) => documentType))];
-    const machines = await deps.source.machines({ operatorUserId, machineIds, limit: machineIds.length });
-    const { documents } = await planMachines(deps, { operatorUserId, documentTypes }, machines, signal);
-    await planBadRowsAgain(deps.database, runId, documents);
-    const named = new Set(bad.map(({ documentType, machineId }) => `${documentType} ${machineId}`));
-    opened = documents.filter(
-      ({ documentType, machineId, outcome }) => outcome === null && named.has(`${documentType} ${machineId}`),
-    ).length;
-  }
-  opened += await retryInLedger(deps.database, runId, selection);
-  return { documents: opened, ...(await ledgerView(deps.database, runId)) };
+  const documentTypes = [...new Set(bad.map(({ documentType }) => documentType))];
+  const machines = await deps.source.machines({ operatorUserId, machineIds, limit: machineIds.length });
+  const plan = await planMachines(deps, { operatorUserId, documentTypes }, machines, signal);
+  const named = new Set(bad.map(({ documentType, machineId }) => `${documentType} ${machineId}`));
+  const again = plan.documents.filter(({ documentType, machineId }) =>
+    named.has(`${documentType} ${machineId}`),
+  );
+  await planBadRowsAgain(deps.database, runId, again);
+  return again.filter(({ outcome }) => outcome === null).length;
 }

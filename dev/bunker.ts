@@ -49,6 +49,10 @@ export interface DevBunker {
   /** Takes a client's offer (`nostrconnect://`): joins its relays and tells it the secret. */
   take(offer: string): Promise<void>;
   setFaults(faults: BunkerFault | undefined): void;
+  /** The secret works once more, for another client. */
+  admitAnew(): void;
+  /** Signs with the user's key, without being asked. */
+  signAsUser(template: EventTemplate): Event;
   /** As if the process had died: requests that arrive or are in work are lost without an answer. */
   pause(): void;
   resume(): void;
@@ -126,6 +130,14 @@ class Bunker implements DevBunker {
 
   setFaults(faults: BunkerFault | undefined): void {
     this.faults = faults;
+  }
+
+  admitAnew(): void {
+    this.authorisedClients.clear();
+  }
+
+  signAsUser(template: EventTemplate): Event {
+    return finalizeEvent(template, this.userSecretKey);
   }
 
   pause(): void {

@@ -117,7 +117,8 @@ export class Pages {
 
   /** Why no further page is begun, or what a run that holds has met. */
   get blocked(): Failure | undefined {
-    return this.#blocked?.failure;
+    const isForNothing = this.#blocked?.by === 'page' && this.#queue.length === 0 && this.#inWork.size === 0;
+    return isForNothing ? undefined : this.#blocked?.failure;
   }
 
   /** What ended the run before its documents. */
@@ -203,13 +204,16 @@ export class Pages {
   changed(view: LedgerView): void {
     if (this.#alone !== undefined) this.#alone.outdated = true;
     this.#adopt(view);
-    const isOpen = this.#queue.length > 0 || this.#inWork.size > 0;
-    if (!isOpen) {
+    if (!this.#isOpen) {
       this.#blocked = undefined;
       this.#mustProve = false;
     }
     // While failures are left the run holds on; before it ends, all is looked at once more.
-    this.#isSwept &&= !isOpen && this.#hasFailed;
+    this.#isSwept &&= !this.#isOpen && this.#hasFailed;
+  }
+
+  get #isOpen(): boolean {
+    return this.#queue.length > 0 || this.#inWork.size > 0;
   }
 
   get #isIdle(): boolean {
@@ -233,6 +237,8 @@ export class Pages {
     this.#queue = [...this.#queue.filter((page) => open.delete(page)), ...open];
     this.#hasFailed = Object.values(counts).some(({ failed = 0 }) => failed > 0);
     this.#isLedgerRead = true;
+    // Nothing is kept from being begun.
+    if (this.#blocked?.by === 'page' && !this.#isOpen) this.#blocked = undefined;
   }
 
   #fail(failure: Failure): void {

@@ -137,8 +137,9 @@ export function buildDependencies(
       // Known once there is a connection to Temporal.
       searchAttributes: false,
       failpoint: () => undefined,
-      onRunEnded: ({ runId, workflowId, operatorUserId, outcome, counts }) => {
-        logger.info({ workflowId, runId, operatorUserId, outcome, counts }, 'a run has ended');
+      onRunEnded: ({ runId, workflowId, operatorUserId, outcome, counts, failure, failures }) => {
+        const why = whyItFailed(failure, failures);
+        logger.info({ workflowId, runId, operatorUserId, outcome, counts, ...why }, 'a run has ended');
         if (telemetry !== undefined) tellRunEnded(telemetry, outcome, counts);
       },
       telemetry,
@@ -166,6 +167,16 @@ function tellRunEnded(telemetry: Telemetry, outcome: RunOutcome, counts: AuditRo
     telemetry.documentsEnded(documentType, 'failed', failed);
     telemetry.documentsEnded(documentType, 'skipped', skipped);
   }
+}
+
+/** Types alone: the audit has the messages. What failed for good in its page is in no other line. */
+function whyItFailed(failure: AuditRow['failure'], failures: AuditRow['failures']): Record<string, unknown> {
+  const byType: Record<string, number> = {};
+  for (const { type } of failures) byType[type] = (byType[type] ?? 0) + 1;
+  return {
+    ...(failure === null ? {} : { failure: failure.type }),
+    ...(failures.length === 0 ? {} : { failures: byType }),
+  };
 }
 
 /** Logs the notices of relays, at most one a minute for each: a relay may send as many as it likes. */

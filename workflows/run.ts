@@ -199,6 +199,7 @@ export class Run {
       ...(paused === undefined ? {} : { paused }),
       approvals: this.control.approvals,
       ...(blocked === undefined ? {} : { blocked }),
+      ...(this.opened === undefined ? {} : { documentsPerPage: this.opened.limits.documentsPerPage }),
       ...this.#shown.progress,
     };
   }

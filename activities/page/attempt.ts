@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { HeartbeatDetails, PageCounts, PageReference } from '../../contract/activities';
 import { ensureError, isRetryable, RepublishError, scopeOf } from '../../contract/failures';
@@ -31,6 +32,7 @@ export class PageAttempt {
   readonly facts: PageFacts;
   /** Aborts when no further document is to be begun, and none is to wait for its turn: the time is over, or somebody says so. */
   readonly #turn = new AbortController();
+  #timer: NodeJS.Timeout | undefined;
   #counts: PageCounts = {};
 
   constructor(
@@ -41,6 +43,8 @@ export class PageAttempt {
   ) {
     const { run, documentType } = begun;
     const operatorPubkey = run.operatorPubkey ?? '';
+    // Each document in work listens.
+    setMaxListeners(0, this.turn, call.signal);
     this.documents = begun.documents.map((row) => pageDocument(row, operatorPubkey, documentType));
     const owner = { operatorUserId: run.operatorUserId, operatorPubkey };
     this.facts = {
@@ -65,13 +69,12 @@ export class PageAttempt {
     this.#counts = counts;
     this.call.show(() => this.#details());
     const yieldNow = (): void => this.#turn.abort(YIELD);
-    const timer = setTimeout(yieldNow, this.deps.patience.yieldAfterMs);
     this.call.signal.addEventListener('abort', yieldNow, { once: true });
     if (this.call.signal.aborted) yieldNow();
     try {
       await this.#rounds();
     } finally {
-      clearTimeout(timer);
+      clearTimeout(this.#timer);
       this.call.signal.removeEventListener('abort', yieldNow);
     }
     await this.#writeTroubles();
@@ -112,6 +115,8 @@ export class PageAttempt {
       prepare(this.deps, this.facts, unsigned),
       signed.length === 0 ? undefined : look(this.deps, this.facts, signed),
     ]);
+    // From here on: an attempt that had no time left after its looks would come no further, however often it is made.
+    this.#timer ??= setTimeout(() => this.#turn.abort(YIELD), this.deps.patience.yieldAfterMs);
     const toSign: [PageDocument, Prepared & { kind: 'sign' }][] = [];
     const toReuse: [PageDocument, Prepared & { kind: 'reuse' }][] = [];
     for (const [document, verdict] of prepared) {
@@ -124,6 +129,8 @@ export class PageAttempt {
     const ready = this.#authentic([...signed, ...toReuse.map(([document]) => document)]);
     // What is signed already does not wait for the signer.
     const placed = place(this, ready.filter(isSigned));
+    // Heard below, when the signer is through.
+    placed.catch(() => undefined);
     const signing = new Signing(this, later);
     await signing.run(toSign);
     const placements = await Promise.all([
@@ -155,7 +162,9 @@ export class PageAttempt {
       const seal = standing.get(document.row.machineId);
       // Another run has sealed it at a later date meanwhile.
       if (seal === undefined) later.set(document, Date.now());
-      else Object.assign(document, seal);
+      else if (seal.outcome === null) Object.assign(document, seal);
+      // Given up by somebody, or brought to its end by another attempt.
+      else document.ended = 'otherwise';
     }
     this.advanced ||= standing.size > 0;
   }
@@ -226,7 +235,7 @@ export class PageAttempt {
       if (event !== null && row.event === null) stages.encrypted += 1;
       if (signature !== null && row.signature === null) stages.signed += 1;
       if (sent !== undefined && !row.sent) stages.sent += 1;
-      if (ended) stages.standing += 1;
+      if (ended === 'well') stages.standing += 1;
     }
     const { page } = this.reference;
     const { documentType } = this.facts;
@@ -236,9 +245,11 @@ export class PageAttempt {
   #waiting(): WaitingDocument[] {
     const { documentType } = this.facts;
     return this.documents
-      .flatMap(({ row, trouble, waitsFor }) => {
+      .flatMap(({ row, trouble, waitsFor, ended }): WaitingDocument[] => {
         const why = waitsFor ?? (trouble && `${trouble.type}: ${trouble.message}`);
-        return why === undefined ? [] : [{ documentType, machineId: row.machineId, why: why.slice(0, 300) }];
+        if (why === undefined || ended) return [];
+        const since = row.troubleSince === null ? {} : { since: row.troubleSince, tries: row.tries };
+        return [{ documentType, machineId: row.machineId, why: why.slice(0, 300), ...since }];
       })
       .slice(0, MAX_SHOWN);
   }

@@ -23,9 +23,10 @@ export interface PageDocument {
   replaces?: string;
   /** What each relay answered to the event; absent: it was not sent in this attempt. */
   sent?: Promise<Sent>;
-  /** How this attempt ended for it. */
+  /** Why this attempt could not bring it to its end. */
   trouble?: Trouble;
-  ended?: true;
+  /** It has an outcome: the document stands (`well`), or another attempt or a person has decided otherwise. */
+  ended?: 'well' | 'otherwise';
   /** What it waits for at this moment; shown and nothing else. */
   waitsFor?: string;
 }

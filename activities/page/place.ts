@@ -77,14 +77,14 @@ async function settle(
     // Otherwise it was closed or given up before, and is counted as that.
     if (standing.get(machineId) === outcome) ended[outcome] = (ended[outcome] ?? 0) + 1;
     const document = byMachine.get(machineId);
-    if (document !== undefined) document.ended = true;
+    if (document !== undefined) document.ended = standing.get(machineId) === outcome ? 'well' : 'otherwise';
   }
   page.advanced = true;
   for (const [outcome, count] of Object.entries(ended))
     deps.telemetry?.documentsEnded(facts.documentType, outcome as GoodOutcome, count);
 }
 
-export function troubleWith(placement: Placement): Trouble {
+function troubleWith(placement: Placement): Trouble {
   return {
     type: placement.hopeless ? 'RelayRefused' : 'RelayQuorumNotReached',
     message: describePlacement(placement),
@@ -94,7 +94,7 @@ export function troubleWith(placement: Placement): Trouble {
   };
 }
 
-export function describePlacement({ relays, holding, required }: Placement): string {
+function describePlacement({ relays, holding, required }: Placement): string {
   const others = Object.entries(relays)
     .filter(([, standing]) => standing.state !== 'holds')
     .map(([url, { state, detail }]) => `${url}: ${state}${detail ? ` (${detail})` : ''}`);

@@ -91,10 +91,11 @@ function withoutQuorum(
   const reasons = [...seen].flatMap(([url, sighting]) =>
     sighting.kind === 'unknown' ? [`${publisher.nameOf(url)}: ${sighting.reason}`] : [],
   );
+  const final = publisher.isHopeless(seen);
   return {
-    type: 'RelayQuorumNotReached',
+    type: final ? 'RelayRefused' : 'RelayQuorumNotReached',
     message: `${seen.size - reasons.length} of the ${publisher.required} required relays say what stands there; ${reasons.join('; ')}`,
-    final: false,
+    final,
   };
 }
 

@@ -72,6 +72,8 @@ export class Signing {
     if (page.turn.aborted || !(await first.begin(page.turn))) return false;
     let answer: 'answered' | 'trouble' | 'nothing' = 'nothing';
     try {
+      // The first ones have met with trouble while this one waited behind them.
+      if (this.#trouble !== undefined && !this.#answered) return false;
       if (await this.#sealAndSign(document, prepared)) answer = 'answered';
     } catch (thrown) {
       if (page.noteThrown(document, thrown) && thrown instanceof RepublishError) {
@@ -109,7 +111,7 @@ export class Signing {
     const kept = await keepSignature(deps.database, this.#keyOf(document), event.id, sig);
     // Another attempt has brought it to its end, or the run was closed: the ledger says how it stands.
     if (kept === undefined || kept.signature === null || kept.outcome !== null) {
-      document.ended = true;
+      document.ended = 'otherwise';
       return true;
     }
     document.signature = kept.signature;
@@ -197,7 +199,7 @@ export class Signing {
       resealed: document.resealed || replaces !== undefined,
     });
     if (standing.outcome === null) return standing.event;
-    document.ended = true;
+    document.ended = 'otherwise';
     return undefined;
   }
 

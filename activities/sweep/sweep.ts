@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { RunReference, SweepResult } from '../../contract/activities';
+import type { SweepInput, SweepResult } from '../../contract/activities';
 import { beginSweep, signedDocuments } from '../../database/ledger/sweep';
 import { ledgerView } from '../../database/ledger/view';
 import { pauseMs } from '../../rules/pacing';
@@ -17,15 +17,15 @@ const TOGETHER = 100;
  * nothing about now. What is missing is sent once more; if anything was, all of it is looked at again, since a relay may drop one
  * document for another, and only that decides.
  *
- * Where pages have open documents nothing is looked at, and they are named.
+ * Where pages have open documents nothing is looked at, and they are named; unless no further page is to be begun.
  */
 export async function sweep(
   deps: ActivityDependencies,
-  { runId }: RunReference,
+  { runId, blocked }: SweepInput,
   call: ActivityCall,
 ): Promise<SweepResult> {
   const before = await ledgerView(deps.database, runId);
-  if (before.pages.length > 0) return { ...before, swept: false };
+  if (before.pages.length > 0 && !blocked) return { ...before, swept: false };
   const run = await openedRun(deps, runId);
   const holder = await beginSweep(deps.database, runId);
   const broom = new Broom(deps, { run, holder, identity: relayIdentity(deps, run, call) });

@@ -31,8 +31,8 @@ async function raiseHolders(db: Queryable, runId: string, selection: Selection):
 }
 
 /**
- * Opens again what has failed, and gives open documents that meet with trouble their time anew. Returns how many it concerned. What
- * failed for want of a machine's key stays: only a new plan opens it.
+ * Opens again what has failed after its seal, and gives open documents that meet with trouble their time anew. Returns how many it
+ * concerned. What failed without an event stays: only a new plan opens it, since its row may be what is wrong.
  */
 export async function retryDocuments(db: Queryable, runId: string, selection: Selection): Promise<number> {
   await raiseHolders(db, runId, selection);
@@ -40,7 +40,7 @@ export async function retryDocuments(db: Queryable, runId: string, selection: Se
     `WITH ${OPEN_RUN}
      UPDATE republish.documents AS document SET outcome = NULL, settled_at = NULL, ${NO_TROUBLE}
        FROM run WHERE document.run_id = run.run_id AND ${SELECTED}
-        AND (document.outcome = 'failed' OR tries > 0) AND atm_pubkey IS NOT NULL
+        AND CASE WHEN document.outcome = 'failed' THEN event_id IS NOT NULL ELSE tries > 0 END
      RETURNING 1`,
     parameters(runId, selection),
   );
@@ -75,15 +75,16 @@ export function badRows(
   db: Queryable,
   runId: string,
   selection: Selection,
-  limit: number,
+  { limit, after }: { limit: number; after?: Pick<PlanRow, 'documentType' | 'machineId'> | undefined },
 ): Promise<PlanRow[]> {
   return db.query<PlanRow>(
     `SELECT page, document_type AS "documentType", machine_id AS "machineId", machine_name AS "machineName", outcome,
             failure_type AS "failureType", failure_message AS "failureMessage"
        FROM republish.documents AS document
       WHERE run_id = $1 AND ${SELECTED} AND outcome = 'failed' AND event_id IS NULL
-      ORDER BY machine_id COLLATE "C", document_type LIMIT $4`,
-    [...parameters(runId, selection), limit],
+        AND ($5::text IS NULL OR (machine_id COLLATE "C", document_type COLLATE "C") > ($5::text, $6::text))
+      ORDER BY machine_id COLLATE "C", document_type COLLATE "C" LIMIT $4`,
+    [...parameters(runId, selection), limit, after?.machineId ?? null, after?.documentType ?? null],
   );
 }
 

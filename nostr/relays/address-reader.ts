@@ -40,7 +40,8 @@ export class AddressReader {
 
   filtersPerRequest(): number {
     if (Date.now() < this.#oneFilterUntilMs) return 1;
-    return Math.max(1, Math.min(FILTERS_PER_REQUEST, this.options.maxFilters?.() ?? FILTERS_PER_REQUEST));
+    const most = Math.floor(this.options.maxFilters?.() ?? FILTERS_PER_REQUEST);
+    return Math.max(1, Math.min(FILTERS_PER_REQUEST, most));
   }
 
   /**

@@ -30,11 +30,19 @@ const LOOK_AGAIN_MS = [50, 150, 400, 800];
 /** Some relays send EOSE before the events: for what is missing there is listened on that long. */
 const LINGER_MS = 50;
 
-/** An EVENT whose OK is still under way. */
+/** What came of an EVENT. */
+interface Delivery {
+  /** The answer, where it came within a moment. */
+  inTime?: SendReply;
+  reply: Promise<SendReply>;
+}
+
+/** An event that is on its way, or whose OK is. */
 interface Pending {
-  /** Resolves with the OK, or a moment after the EVENT. */
+  /** Resolves with the OK, or a moment after the EVENT, or when it cannot be sent. */
   soon: Promise<unknown>;
-  reply: Promise<unknown>;
+  /** Resolves when there is nothing more to wait for. */
+  end: Promise<unknown>;
 }
 
 type Reading = Wanted & { index: number };
@@ -67,22 +75,35 @@ export class DirectRelay implements DocumentRelay {
     );
   }
 
-  async send(
-    event: SignedEvent,
-    { identity }: Asking,
-    onLate: (reply: SendReply) => void,
-  ): Promise<SendReply> {
+  async send(event: SignedEvent, asking: Asking, onLate: (reply: SendReply) => void): Promise<SendReply> {
+    const delivery = this.#deliver(event, asking);
+    const end = delivery.then(({ reply }) => reply).catch(() => undefined);
+    const pending: Pending = { soon: delivery.catch(() => undefined), end };
+    this.#pending.set(event.id, pending);
+    void end.then((reply) => {
+      if (this.#pending.get(event.id) === pending) this.#pending.delete(event.id);
+      if (reply?.kind === 'ok' || reply?.kind === 'refused') this.#questions.noteAnswer();
+    });
+    const { inTime, reply } = await delivery;
+    if (inTime !== undefined) return inTime;
+    void reply.then((late) => late.kind !== 'silent' && onLate(late));
+    return { kind: 'silent' };
+  }
+
+  async #deliver(event: SignedEvent, { identity }: Asking): Promise<Delivery> {
     const connection = await this.pool.get(this.options.url);
     const introduced = await this.#introduce(connection, identity);
     if (introduced?.kind === 'refused' || introduced?.kind === 'withheld')
-      return notAuthenticated(introduced);
-    let reply = await this.#publish(connection, event, onLate);
-    if (demandsIdentity(reply) && identity !== undefined) {
-      const authenticated = await this.#authenticate(connection, identity);
-      if (authenticated.kind !== 'accepted') return notAuthenticated(authenticated);
-      reply = await this.#publish(connection, event, onLate);
-    }
-    return replyOf(reply);
+      return delivered(notAuthenticated(introduced));
+    const first = connection.publish(event, this.options.replyTimeoutMs);
+    const reply = await within(first, OK_MS);
+    if (reply === undefined) return { reply: first.then(replyOf) };
+    if (!demandsIdentity(reply) || identity === undefined) return delivered(replyOf(reply));
+    const authenticated = await this.#authenticate(connection, identity);
+    if (authenticated.kind !== 'accepted') return delivered(notAuthenticated(authenticated));
+    const second = connection.publish(event, this.options.replyTimeoutMs).then(replyOf);
+    const inTime = await within(second, OK_MS);
+    return { reply: second, ...(inTime === undefined ? {} : { inTime }) };
   }
 
   async confirm(sent: readonly SentEvent[], asking: Asking, tell: Tell): Promise<void> {
@@ -94,7 +115,7 @@ export class DirectRelay implements DocumentRelay {
         const missing = await this.#readBack(part, asking, tell);
         const late = missing.filter(({ event }) => this.#pending.has(event.id));
         if (late.length === 0) return;
-        await Promise.all(late.map(({ event }) => this.#pending.get(event.id)?.reply));
+        await Promise.all(late.map(({ event }) => this.#pending.get(event.id)?.end));
         await this.#readBack(late, asking, tell);
       }),
     );
@@ -109,7 +130,7 @@ export class DirectRelay implements DocumentRelay {
     let open = [...sent];
     const missing = new Set(sent);
     for (const [round, waitMs] of [0, ...LOOK_AGAIN_MS].entries()) {
-      await sleep(waitMs);
+      if (waitMs > 0) await sleep(waitMs);
       const worthIt = new Set<W>();
       await this.#read(
         open,
@@ -159,30 +180,13 @@ export class DirectRelay implements DocumentRelay {
     let reply = await read();
     if (reply.kind === 'closed' && reply.reason.startsWith('auth-required:') && identity !== undefined) {
       const authenticated = await this.#authenticate(connection, identity);
-      if (authenticated.kind !== 'accepted')
-        return { sightings: wanted.map(() => ({ kind: 'unknown', reason: why(authenticated) })) };
+      if (authenticated.kind !== 'accepted') {
+        const outside = unauthenticated(authenticated);
+        return { sightings: wanted.map(() => outside) };
+      }
       reply = await read();
     }
     return answerOf(wanted, reply);
-  }
-
-  async #publish(
-    connection: RelayConnection,
-    event: SignedEvent,
-    onLate: (reply: SendReply) => void,
-  ): Promise<PublishReply> {
-    const reply = connection.publish(event, this.options.replyTimeoutMs);
-    const soon = within(reply, OK_MS);
-    const pending = { soon, reply };
-    this.#pending.set(event.id, pending);
-    void reply.then(({ kind }) => {
-      if (this.#pending.get(event.id) === pending) this.#pending.delete(event.id);
-      if (kind === 'ok') this.#questions.noteAnswer();
-    });
-    const inTime = await soon;
-    if (inTime !== undefined) return inTime;
-    void reply.then((late) => late.kind !== 'silent' && onLate(replyOf(late)));
-    return { kind: 'silent' };
   }
 
   /** To a relay that has announced that it wants to know who comes: before the first question, not after its refusal. */
@@ -233,6 +237,10 @@ function absenceBy(reply: ReadReply): Sighting {
   }
 }
 
+function delivered(reply: SendReply): Delivery {
+  return { inTime: reply, reply: Promise.resolve(reply) };
+}
+
 function demandsIdentity(reply: PublishReply): boolean {
   return reply.kind === 'ok' && !reply.accepted && meaningOfRefusal(reply.message) === 'authenticate';
 }
@@ -247,13 +255,20 @@ function replyOf(reply: PublishReply): SendReply {
     : { kind: 'refused', message, isFinal: meaning === 'final' };
 }
 
+type NotAuthenticated = Exclude<AuthReply, { kind: 'accepted' }>;
+
 /** A relay that does not take the operator's key will not take it later either; a signer that is silent may answer later. */
-function notAuthenticated(reply: Exclude<AuthReply, { kind: 'accepted' }>): SendReply {
+function notAuthenticated(reply: NotAuthenticated): SendReply {
   return reply.kind === 'failed'
     ? { kind: 'lost', reason: why(reply) }
     : { kind: 'refused', message: why(reply), isFinal: true };
 }
 
-function why({ kind, reason }: Exclude<AuthReply, { kind: 'accepted' }>): string {
+/** The same for a question. */
+function unauthenticated(reply: NotAuthenticated): Sighting {
+  return { kind: 'unknown', reason: why(reply), ...(reply.kind === 'failed' ? {} : { isFinal: true }) };
+}
+
+function why({ kind, reason }: NotAuthenticated): string {
   return plainText(`authentication ${kind}: ${reason}`);
 }

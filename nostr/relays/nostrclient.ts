@@ -84,8 +84,9 @@ export class NostrclientRelay implements DocumentRelay {
   /** Asks until each event or a newer one is seen or the time is over, and sends again what may be lost in a queue. */
   async #untilSeen(sent: readonly Confirmed[], tell: Tell): Promise<Sighting[]> {
     const connection = await this.pool.get(this.options.url);
-    const last = new Map<Confirmed, Sighting>();
-    const heard = new Set<Confirmed>();
+    const decided = new Map<Confirmed, Sighting>();
+    /** Of what is not decided, whether anything was heard, and whether that was an older document. */
+    const heard = new Map<Confirmed, Sighting['kind']>();
     const deadlineMs = Date.now() + this.options.replyTimeoutMs;
     let sentAtMs = Date.now();
     let open = [...sent];
@@ -100,23 +101,23 @@ export class NostrclientRelay implements DocumentRelay {
       const sightings = await collect(connection, open, { forMs, afterEoseMs });
       for (const [index, each] of open.entries()) {
         const sighting = sightings[index] as Sighting;
-        last.set(each, sighting);
-        if (sighting.kind !== 'unknown') heard.add(each);
-        if (decidedBy(sighting, each.event) !== undefined) tell(each.index, sighting);
+        if (decidedBy(sighting, each.event) !== undefined) {
+          decided.set(each, sighting);
+          tell(each.index, sighting);
+        } else if (sighting.kind !== 'unknown' && heard.get(each) !== 'event') heard.set(each, sighting.kind);
       }
-      open = open.filter((each) => decidedBy(last.get(each), each.event) === undefined);
+      open = open.filter((each) => !decided.has(each));
       if (open.length > 0) await sleep(Math.min(PAUSE_MS, Math.max(0, deadlineMs - Date.now())));
     }
-    for (const each of open) last.set(each, this.#notSeen(heard.has(each) ? last.get(each) : undefined));
-    return sent.map((each) => last.get(each) as Sighting);
+    return sent.map((each) => decided.get(each) ?? this.#notSeen(heard.get(each)));
   }
 
   /** Never "absent", and not even "older": a relay behind the gateway that did not answer may well have it. */
-  #notSeen(last: Sighting | undefined): Sighting {
+  #notSeen(heard: Sighting['kind'] | undefined): Sighting {
     // Nothing at all was heard. What the gateway has lost comes back by itself, or by somebody's hand in LNbits.
-    if (last === undefined) return silence();
+    if (heard === undefined) return silence();
     const reason = `not seen through the gateway within ${this.options.replyTimeoutMs} ms`;
-    return { kind: 'unknown', reason: last.kind === 'event' ? `${reason}, only an older document` : reason };
+    return { kind: 'unknown', reason: heard === 'event' ? `${reason}, only an older document` : reason };
   }
 }
 

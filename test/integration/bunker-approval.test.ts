@@ -1,5 +1,6 @@
 import { generateSecretKey, getPublicKey, verifyEvent } from 'nostr-tools/pure';
 import { type DevBunker, startBunker } from '../../dev/bunker';
+import type { BunkerRequest } from '../../dev/bunker-faults';
 import { startRelay } from '../../dev/relay';
 import { BunkerClient } from '../../nostr/bunker/client';
 import { Limiter } from '../../nostr/bunker/limiter';
@@ -13,6 +14,11 @@ import { until } from '../support/until';
 
 const PAGE = 'https://bunker.example.com/approve?token=canary-approval';
 
+/** The probe text is for nobody's machine. */
+function isOfDocument(machines: { atmPubkey: string }[], { method, params }: BunkerRequest): boolean {
+  return method === 'nip44_encrypt' && machines.some(({ atmPubkey }) => atmPubkey === params[0]);
+}
+
 describe('a bunker that wants a person to approve (NIP-46 auth_url)', () => {
   let saga: Saga;
 
@@ -24,9 +30,9 @@ describe('a bunker that wants a person to approve (NIP-46 auth_url)', () => {
 
   test('the page is shown by status and in the details of the run, and in no log; the other requests wait; approved, the run goes on', async () => {
     let asked = 0;
-    const { id, bunker } = await saga.addOperator({ machines: 3 });
-    bunker.setFaults(({ method }) => {
-      if (method !== 'nip44_encrypt') return undefined;
+    const { id, bunker, machines } = await saga.addOperator({ machines: 3 });
+    bunker.setFaults((request) => {
+      if (!isOfDocument(machines, request)) return undefined;
       asked += 1;
       return asked > 1 ? undefined : { authUrl: PAGE, afterMs: 5_000 };
     });
@@ -60,10 +66,10 @@ describe('a bunker that wants a person to approve (NIP-46 auth_url)', () => {
   });
 
   test('never approved, it says so after its limit, and asks for no second approval meanwhile', async () => {
-    const { id, bunker } = await saga.addOperator({ machines: 1 });
+    const { id, bunker, machines } = await saga.addOperator({ machines: 1 });
     let asked = 0;
-    bunker.setFaults(({ method }) => {
-      if (method !== 'nip44_encrypt') return undefined;
+    bunker.setFaults((request) => {
+      if (!isOfDocument(machines, request)) return undefined;
       asked += 1;
       return { authUrl: PAGE, then: 'nothing' };
     });

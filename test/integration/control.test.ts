@@ -17,10 +17,14 @@ describe('a run that people speak to while it goes on', () => {
 
   beforeAll(async () => {
     saga = await startSaga();
-    // A window of a few documents, so that some are not begun when somebody speaks.
+    // A few documents at a time, so that some are not begun when somebody speaks.
     await saga.startWorker({ env: { REPUBLISH_BUNKER_CONCURRENCY: '2' } });
   });
   afterAll(() => saga.stop());
+
+  /** Documents on the relay, also those of a page that has not told yet how far it is. */
+  const standing = ({ bunker }: Pick<SagaOperator, 'bunker'>): number =>
+    (saga.relays[0]?.events() ?? []).filter(({ pubkey }) => pubkey === bunker.userPubkey).length;
 
   const details = async (run: { workflowId: string; runId: string }): Promise<string> => {
     const handle = saga.client.workflow.getHandle(run.workflowId, run.runId);
@@ -33,14 +37,17 @@ describe('a run that people speak to while it goes on', () => {
       bunker: { answerDelayMs: 40, concurrency: 1 },
     });
     const run = await saga.start(id);
-    await until(async () => (await run.progress()).published >= 2);
+    await until(() => standing({ bunker }) >= 2);
     await run.pause({ by: 'ada', reason: 'the bunker is hot' });
     // What was in work ends; then nothing moves.
     await until(async () => (await run.status()).inWork.length === 0);
     const paused = await run.progress();
     const asked = bunker.requests.length;
     expect(paused).toMatchObject({ paused: { by: 'ada', reason: 'the bunker is hot' } });
+    // What was signed is settled, and told.
+    expect(paused.published).toBe(standing({ bunker }));
     expect(paused.published).toBeLessThan(24);
+    expect(paused.open).toBe(24 - paused.published);
     expect(await details(run)).toContain('**Paused** by ada: the bunker is hot');
     await new Promise((resolve) => setTimeout(resolve, 500));
     expect(bunker.requests.length).toBe(asked);
@@ -100,6 +107,25 @@ describe('a run that people speak to while it goes on', () => {
     expect(audit?.interventions.map(({ action }) => action)).toEqual(['retry', 'retry', 'retry']);
   });
 
+  test('hold: a retry does not publish over one another what two machines with one key would', async () => {
+    const { id, machines } = await saga.addOperator({ machines: 2 });
+    const [one, other] = machines;
+    const give = (key: string | undefined): Promise<unknown> =>
+      saga.database.query('UPDATE spirekeeper.dca_machines SET machine_npub = $1 WHERE id = $2', [
+        key,
+        other?.id,
+      ]);
+    // The column is unique, and the same key can be written in two ways.
+    await give(one?.atmPubkey.toUpperCase());
+    const run = await saga.start(id, { onFailure: 'hold' });
+    await until(async () => (await run.progress()).phase === 'holding');
+    expect(await run.retry()).toBe(0);
+    expect(await run.progress()).toMatchObject({ phase: 'holding', failed: 4, published: 0 });
+    await give(other?.atmPubkey);
+    expect(await run.retry()).toBe(4);
+    expect(Object.values(await run.result()).flat()).toHaveLength(4);
+  });
+
   test('hold: skip gives up what is left, and the run ends well without it', async () => {
     const { id, machines, bunker } = await saga.addOperator({ machines: 2 });
     deny(bunker, machines[1]?.atmPubkey);
@@ -152,9 +178,12 @@ describe('a run that people speak to while it goes on', () => {
   });
 
   test('cancel by update: cancelled as by Temporal itself, with the audit', async () => {
-    const { id } = await saga.addOperator({ machines: 12, bunker: { answerDelayMs: 60, concurrency: 1 } });
+    const { id, bunker } = await saga.addOperator({
+      machines: 12,
+      bunker: { answerDelayMs: 300, concurrency: 1 },
+    });
     const run = await saga.start(id);
-    await until(async () => (await run.progress()).published >= 2);
+    await until(() => standing({ bunker }) >= 2);
     const { stderr, code } = await republish(['cancel', id, '--reason', 'wrong operator'], saga.env);
     expect({ stderr, code }).toEqual({ stderr: expect.stringContaining('cancelled: ') as string, code: 0 });
     expect(await fails(RepublishFailed, run.result())).toMatchObject({ type: 'Cancelled' });

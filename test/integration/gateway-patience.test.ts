@@ -1,82 +1,52 @@
 import { ApplicationFailure } from '@temporalio/common';
-import { defaultActivityInfo, MockActivityEnvironment } from '@temporalio/testing';
-import { finalizeEvent, generateSecretKey, getPublicKey } from 'nostr-tools/pure';
-import { createActivities } from '../../activities/create-activities';
-import type { ActivityDependencies } from '../../activities/dependencies';
+import { generateSecretKey, getPublicKey } from 'nostr-tools/pure';
 import { startNostrclientGateway } from '../../dev/nostrclient-gateway';
 import { freePort } from '../../embedded/free-port';
-import { RelayPool } from '../../nostr/relays/pool';
-import { RelayPublisher } from '../../nostr/relays/publisher';
+import { startActivities } from '../support/activities';
 import { startBareRelay } from '../support/bare-relay';
+import { fails } from '../support/fails';
+import { type Saga, startSaga } from '../support/saga';
 
-const secretKey = generateSecretKey();
-const operatorPubkey = getPublicKey(secretKey);
-const LIMITS = {
-  documentTimeoutMs: 1_800_000,
-  maxAttempts: 10,
-  initialRetryIntervalMs: 1_000,
-  maxRetryIntervalMs: 30_000,
-  heartbeatTimeoutMs: 12_000,
-};
+const PATIENCE = { firstPauseMs: 1_000, maxPauseMs: 30_000, documentTimeoutMs: 1_800_000 };
 
-const cleanUp: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const undo of cleanUp.splice(0).reverse()) await undo();
+let saga: Saga;
+beforeAll(async () => {
+  saga = await startSaga();
 });
+afterAll(() => saga.stop());
 
-/** What attempt number `attempt` at publishing a signed document over the relay ends with. Of the database only rows are needed. */
-async function failureOver(url: string, attempt: number): Promise<ApplicationFailure> {
-  const pool = new RelayPool({ connectTimeoutMs: 1_000 });
-  cleanUp.push(() => pool.close());
-  const publisher = new RelayPublisher({ pool, relays: [url], quorum: 1, replyTimeoutMs: 300 });
-  const { sig, ...event } = finalizeEvent(
-    { kind: 30078, created_at: 1_800_000_000, tags: [['d', 'fees:x']], content: 'c' },
-    secretKey,
-  );
-  const row = {
-    runId: 'run',
-    documentType: 'fees',
-    machineId: 'x',
-    operatorUserId: 'operator',
-    operatorPubkey,
-    outcome: null,
-    signer: null,
-    reused: false,
-    event: { ...event, tags: event.tags },
-    signature: sig,
-  };
-  const dependencies = {
-    publisher,
-    limits: LIMITS,
-    ledger: { begin: () => Promise.resolve(row) },
-    database: { query: () => Promise.resolve({ rows: [] }) },
-    failpoint: () => undefined,
-    onUnexpected: (_: string, error: Error) => {
-      throw error;
-    },
-  } as unknown as ActivityDependencies;
-  const environment = new MockActivityEnvironment({ ...defaultActivityInfo, attempt });
-  const failure = await environment.run(createActivities(dependencies).republishDocument, 1).then(
-    () => undefined,
-    (thrown: unknown) => thrown,
-  );
-  if (!(failure instanceof ApplicationFailure)) throw new Error(`not a failure: ${String(failure)}`);
-  return failure;
+/** What the attempts at a page of one signed document end with, while the only relay is the one at `url`. */
+async function failuresOver(url: string, attempts: number): Promise<ApplicationFailure[]> {
+  const secretKey = generateSecretKey();
+  const operator = await saga.addLocalOperator({
+    machines: 1,
+    secretKeyHex: Buffer.from(secretKey).toString('hex'),
+    pubkey: getPublicKey(secretKey),
+  });
+  const env = { REPUBLISH_RELAYS: url, REPUBLISH_RELAY_TIMEOUT_MS: '300' };
+  const bench = startActivities(saga, { env, patience: PATIENCE });
+  const { runId } = await bench.plan(operator, { documentTypes: ['bitspire-fees'] });
+  const page = { runId, page: 0 };
+  // The first attempt gets as far as a signature.
+  expect(await bench.call('republishDocuments', page)).toMatchObject({
+    counts: { open: 1, signed: 1 },
+    waiting: [{ why: expect.stringContaining('RelayQuorumNotReached') as string }],
+  });
+  const failures: ApplicationFailure[] = [];
+  while (failures.length < attempts)
+    failures.push(await fails(ApplicationFailure, bench.call('republishDocuments', page)));
+  return failures;
 }
 
-test('a gateway that has lost its relays is waited for in minutes, longer each time, and the failure says what to do in LNbits', async () => {
+test('a gateway that has lost its relays is waited for in half minutes, and the failure says what to do in LNbits', async () => {
   const down = `ws://127.0.0.1:${await freePort()}`;
   const gateway = await startNostrclientGateway({ relays: [down], wsId: 'canary-ws-id', timeScale: 0.02 });
-  cleanUp.push(() => gateway.stop());
-  for (const [attempt, pauseMs] of [
-    [1, 30_000],
-    [4, 120_000],
-  ] as const) {
-    const failure = await failureOver(gateway.url, attempt);
+  saga.onStop(() => gateway.stop());
+  for (const failure of await failuresOver(gateway.url, 3)) {
     expect(failure).toMatchObject({
       type: 'RelayQuorumNotReached',
       nonRetryable: false,
-      nextRetryDelay: pauseMs,
+      nextRetryDelay: 30_000,
     });
     expect(failure.message).toMatch(
       /LNbits connects a lost one after 60 s × its errors; in LNbits open Nostr Client/,
@@ -85,12 +55,12 @@ test('a gateway that has lost its relays is waited for in minutes, longer each t
   }
 });
 
-test('whatever is tried again at once keeps the usual pause', async () => {
+test('whatever is tried again at once keeps the usual pause, which doubles', async () => {
   const relay = await startBareRelay({
     onEvent: (event, peer) => peer.send('OK', event.id, false, 'error: full'),
   });
-  cleanUp.push(() => relay.stop());
-  const failure = await failureOver(relay.url, 1);
-  expect(failure.type).toBe('RelayQuorumNotReached');
-  expect(failure.nextRetryDelay).toBeUndefined();
+  saga.onStop(() => relay.stop());
+  const failures = await failuresOver(relay.url, 3);
+  expect(failures.map(({ type }) => type)).toEqual(Array(3).fill('RelayQuorumNotReached'));
+  expect(failures.map(({ nextRetryDelay }) => nextRetryDelay)).toEqual([2_000, 4_000, 8_000]);
 });

@@ -144,20 +144,25 @@ describe.each(WRITES)('%s', (_, write) => {
     expect(await contents(known.key)).toEqual(before);
   });
 
-  test('waits for a close that is under way, and then changes nothing', async () => {
-    const known = await aRun();
-    const repeats = ledger.repeats();
-    let writing: Promise<unknown> = Promise.resolve();
-    await close(database, known.key, async () => {
-      writing = write(database, known);
-      await ledger.untilSomebodyWaits();
-    });
-    const before = await contents(known.key);
-    await writing;
-    expect(await contents(known.key)).toEqual(before);
-    // The locks are taken in one order: neither has waited for the other in a circle.
-    expect(ledger.repeats()).toBe(repeats);
-  });
+  test.each(['locked', 'written'] as const)(
+    'waits for a close that is under way (%s), and then changes nothing',
+    async (moment) => {
+      const known = await aRun();
+      const repeats = ledger.repeats();
+      let writing: Promise<unknown> = Promise.resolve();
+      await close(database, known.key, {
+        [moment]: async () => {
+          writing = write(database, known);
+          await ledger.untilSomebodyWaits();
+        },
+      });
+      const before = await contents(known.key);
+      await writing;
+      expect(await contents(known.key)).toEqual(before);
+      // The locks are taken in one order: neither has waited for the other in a circle.
+      expect(ledger.repeats()).toBe(repeats);
+    },
+  );
 
   test('that is under way is waited for by the close, which sees it', async () => {
     const known = await aRun();
@@ -172,6 +177,59 @@ describe.each(WRITES)('%s', (_, write) => {
     expect(ledger.repeats()).toBe(repeats);
     const outcomes = (await documentsOfRun(database, known.key.runId)).map(({ outcome }) => outcome);
     expect(outcomes).not.toContain(null);
+  });
+});
+
+/** No statement of ours, which would look at the run first; on a document that the close does not touch. */
+describe('SQL of somebody’s own', () => {
+  const write = (db: Queryable, { key: { runId } }: Known) =>
+    db.query(
+      `UPDATE republish.documents SET relays = '{"ws://late": {"state": "absent"}}' WHERE run_id = $1 AND machine_id = 'm3'`,
+      [runId],
+    );
+
+  test('waits for a close that is under way, and is refused then', async () => {
+    const known = await aRun();
+    let writing: Promise<unknown> = Promise.resolve();
+    await close(database, known.key, {
+      written: async () => {
+        writing = write(database, known).catch((thrown: unknown) => thrown);
+        await ledger.untilSomebodyWaits();
+      },
+    });
+    expect(String(await writing)).toContain('is closed');
+  });
+
+  test('that is under way is waited for by a close, which sees it', async () => {
+    const known = await aRun();
+    let closing: Promise<unknown> = Promise.resolve();
+    let seen: unknown;
+    await database.transaction(async (client) => {
+      await write(client, known);
+      closing = close(database, known.key, {
+        written: async () => {
+          seen = (await outcomesOfRun(database, known.key.runId)).find(({ machineId }) => machineId === 'm3');
+        },
+      });
+      await ledger.untilSomebodyWaits();
+    });
+    await closing;
+    expect(seen).toMatchObject({ relays: { 'ws://late': { state: 'absent' } } });
+  });
+
+  test('closes no run before those that write to it have ended', async () => {
+    const known = await aRun();
+    await settlePage(database, known.key, { type: 'ActivityTimeout', message: 'm' });
+    let closing: Promise<unknown> = Promise.resolve();
+    await database.transaction(async (client) => {
+      await write(client, known);
+      closing = database.query('UPDATE republish.runs SET closed_at = now() WHERE run_id = $1', [
+        known.key.runId,
+      ]);
+      await ledger.untilSomebodyWaits();
+    });
+    await closing;
+    expect(await runOf(database, known.key.runId)).toMatchObject({ closed: true });
   });
 });
 

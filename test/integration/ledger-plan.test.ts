@@ -177,11 +177,11 @@ describe('retry and skip', () => {
 
   const CASSETTES = ['published', 'skipped', 'skipped'];
 
-  test('retry opens what has failed and clears trouble; what is good, skipped or of another page stays', async () => {
+  test('retry opens what has failed after its seal and clears trouble; what is good, skipped, bad or of another page stays', async () => {
     const { runId } = await troubled();
     expect(await outcomes(runId)).toEqual([...CASSETTES, 'failed', 'open, 1 tries', 'failed']);
-    expect(await retryDocuments(db, runId, {})).toBe(3);
-    expect(await outcomes(runId)).toEqual([...CASSETTES, 'open, 0 tries', 'open, 0 tries', 'open, 0 tries']);
+    expect(await retryDocuments(db, runId, {})).toBe(2);
+    expect(await outcomes(runId)).toEqual([...CASSETTES, 'open, 0 tries', 'open, 0 tries', 'failed']);
     expect(await holders(runId)).toEqual([2, 0]);
     expect(await retryDocuments(db, runId, {})).toBe(0);
   });
@@ -197,20 +197,32 @@ describe('retry and skip', () => {
     expect(await holders(runId)).toEqual([documents > 0 ? 2 : 1, 0]);
   });
 
-  test('a document without a machine’s key is opened by a new plan only', async () => {
-    const { runId } = await plannedRun(db, [{ ...BAD, atmPubkey: null }]);
+  test.each([null, hex32()])('a bad row (its key: %s) is opened by a new plan only', async (atmPubkey) => {
+    const { runId } = await plannedRun(db, [{ ...BAD, atmPubkey }]);
     expect(await retryDocuments(db, runId, {})).toBe(0);
-    expect(await badRows(db, runId, {}, 5)).toMatchObject([{ machineId: 'm1', failureType: 'StateInvalid' }]);
+    expect(await badRows(db, runId, {}, { limit: 5 })).toMatchObject([
+      { machineId: 'm1', failureType: 'StateInvalid' },
+    ]);
     await planBadRowsAgain(db, runId, [planned({ machineName: 'corrected' })]);
     expect(await documentsOfRun(db, runId)).toMatchObject([
       { outcome: null, machineName: 'corrected', failureType: null, atmPubkey: expect.any(String) as string },
     ]);
   });
 
+  test('bad rows come in pieces, in the order of machines and types', async () => {
+    const { runId } = await plannedRun(db, [BAD, {}, BAD, BAD]);
+    const first = await badRows(db, runId, {}, { limit: 2 });
+    expect(first.map(({ machineId }) => machineId)).toEqual(['m1', 'm3']);
+    const rest = await badRows(db, runId, {}, { limit: 2, after: first[1] });
+    expect(rest.map(({ machineId }) => machineId)).toEqual(['m4']);
+  });
+
   test('a new plan is for what failed without an event, and may find it bad again or not to be done', async () => {
     const key = await troubled();
     const plan = ['m1', 'm2', 'm3'].map((machineId) => planned({ machineId, ...NO_STATE }));
-    expect((await badRows(db, key.runId, {}, 5)).map(({ machineId }) => machineId)).toEqual(['m3']);
+    expect((await badRows(db, key.runId, {}, { limit: 5 })).map(({ machineId }) => machineId)).toEqual([
+      'm3',
+    ]);
     await planBadRowsAgain(db, key.runId, [
       planned({ machineId: 'm3', ...BAD, failureMessage: 'still bad' }),
     ]);

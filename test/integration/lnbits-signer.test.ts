@@ -3,10 +3,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { nsecEncode } from 'nostr-tools/nip19';
 import { decrypt, getConversationKey } from 'nostr-tools/nip44';
 import { generateSecretKey, getPublicKey, verifyEvent } from 'nostr-tools/pure';
-import { askSigner } from '../../activities/ask-signer';
 import type { ActivityDependencies } from '../../activities/dependencies';
 import { relayIdentity } from '../../activities/steps/relay-identity';
-import { lendSigner, useSigner } from '../../activities/steps/use-signer';
+import { currentSigner } from '../../activities/steps/use-signer';
 import { loadConfiguration } from '../../configuration/load';
 import type { Configuration } from '../../configuration/schema';
 import { RepublishError } from '../../contract/failures';
@@ -23,6 +22,8 @@ import { RelayPool } from '../../nostr/relays/pool';
 import { RelayPublisher } from '../../nostr/relays/publisher';
 import { Keyring } from '../../nostr/signers/keyring';
 import { OperatorSigners, type Owner } from '../../nostr/signers/operator-signers';
+import { proveSigner } from '../../nostr/signers/prove';
+import type { Signer } from '../../nostr/signers/signer';
 import { checkCurrentSigner, listCurrentSigners } from '../../pairing/current-signers';
 import { startBareRelay } from '../support/bare-relay';
 import { republish } from '../support/command-line';
@@ -153,13 +154,19 @@ function dependencies(env: Record<string, string> = {}): ActivityDependencies {
   return { database, keyring, operatorSigners } as Partial<ActivityDependencies> as ActivityDependencies;
 }
 
-const call = {
-  workflowId: 'w',
-  attempt: 1,
-  signal: new AbortController().signal,
-  signerCall: {},
-  onDocument: () => {},
-};
+async function useSigner<T>(
+  deps: ActivityDependencies,
+  owner: Owner,
+  work: (signer: Signer) => Promise<T>,
+): Promise<T> {
+  return deps.keyring.use(await currentSigner(deps, owner), work);
+}
+
+/** As a run does it before its first document. */
+const prove = (deps: ActivityDependencies, owner: Owner): Promise<void> =>
+  useSigner(deps, owner, (signer) => proveSigner(signer, owner.operatorPubkey));
+
+const nobodyApproves = { approvalListener: () => () => undefined };
 const documentOf = (pubkey: string, content: string) => ({
   pubkey,
   kind: 30078,
@@ -194,17 +201,18 @@ describe('LNbits’ own bunker client', () => {
     });
     const deps = dependencies({ REPUBLISH_BUNKER_CONCURRENCY: '8' });
     const owner = { operatorUserId, operatorPubkey };
-    await askSigner(deps, owner, call);
+    await prove(deps, owner);
 
     const machineKey = generateSecretKey();
     const machine = getPublicKey(machineKey);
     await Promise.all(
       Array.from({ length: 10 }, async (_, index) => {
-        const loan = lendSigner(deps, owner, null);
         const plaintext = `{"positions":{"1":{"denomination":20,"count":${index}}}}`;
-        const content = await loan.use((signer) => signer.nip44Encrypt(machine, plaintext));
+        const content = await useSigner(deps, owner, (signer) => signer.nip44Encrypt(machine, plaintext));
         expect(decrypt(content, getConversationKey(machineKey, operatorPubkey))).toBe(plaintext);
-        const signed = await loan.use((signer) => signer.signEvent(documentOf(operatorPubkey, content)));
+        const signed = await useSigner(deps, owner, (signer) =>
+          signer.signEvent(documentOf(operatorPubkey, content)),
+        );
         expect(verifyEvent({ ...signed })).toBe(true);
       }),
     );
@@ -212,7 +220,7 @@ describe('LNbits’ own bunker client', () => {
     const asked = bunker.requests.map(({ method }) => method);
     expect(asked.toSorted()).toEqual([
       'get_public_key',
-      ...Array<string>(10).fill('nip44_encrypt'),
+      ...Array<string>(11).fill('nip44_encrypt'),
       ...Array<string>(10).fill('sign_event'),
     ]);
     expect(most).toBe(2);
@@ -247,7 +255,7 @@ describe('LNbits’ own bunker client', () => {
     const deps = dependencies();
     const owner = { operatorUserId, operatorPubkey };
     const event = await useSigner(deps, owner, (signer) => signer.signEvent(documentOf(operatorPubkey, 'c')));
-    const identity = relayIdentity(deps, operatorUserId, operatorPubkey, {});
+    const identity = relayIdentity(deps, owner, nobodyApproves);
     const placed = await place(publisher, event, { identity });
     expect(placed).toMatchObject({ holding: 1, required: 1, relays: { [relay.url]: { state: 'holds' } } });
     expect(placed.relays[members.url]).toMatchObject({ state: 'refused' });
@@ -276,16 +284,13 @@ describe('LNbits’ own bunker client', () => {
     const stranger = await addBunkerAccount({ knownClients: [] });
     const deps = dependencies(short);
     // Which proves nothing: nsecbunkerd answers this to everybody.
-    await askSigner(deps, stranger, call);
-    const encrypted = useSigner(deps, stranger, (signer) =>
-      signer.nip44Encrypt(stranger.operatorPubkey, 'x'),
-    );
-    expect(await refusal(encrypted)).toMatchObject({ type: 'SignerTimeout' });
+    expect(await useSigner(deps, stranger, (signer) => signer.getPublicKey())).toBe(stranger.operatorPubkey);
+    expect(await refusal(prove(deps, stranger))).toMatchObject({ type: 'SignerTimeout' });
   });
 
   test('a bunker that names another key than the account’s is refused before anything is signed', async () => {
     const account = await addBunkerAccount({ faults: () => ({ reportPubkey: 'b'.repeat(64) }) });
-    expect(await refusal(askSigner(dependencies(), account, call))).toMatchObject({
+    expect(await refusal(prove(dependencies(), account))).toMatchObject({
       type: 'SignerPubkeyMismatch',
     });
     expect(account.bunker.requests.map(({ method }) => method)).toEqual(['get_public_key']);
@@ -302,13 +307,13 @@ describe('the account’s own key', () => {
     );
     expect(verifyEvent({ ...signed })).toBe(true);
     // A key of this process may answer a relay's challenge.
-    const identity = relayIdentity(deps, good.operatorUserId, good.operatorPubkey, {});
+    const identity = relayIdentity(deps, good, nobodyApproves);
     expect((await identity.sign({ ...documentOf(good.operatorPubkey, ''), kind: 22242 })).kind).toBe(22242);
 
     const other = generateSecretKey();
     secrets.push(other);
     const bad = await addAccount({ type: 'LocalSigner', prvkey: nsecEncode(other) });
-    expect(await refusal(askSigner(deps, bad, call))).toMatchObject({ type: 'SignerPubkeyMismatch' });
+    expect(await refusal(prove(deps, bad))).toMatchObject({ type: 'SignerPubkeyMismatch' });
   });
 
   test('an account whose key has moved since is not signed for with what LNbits has now', async () => {
@@ -318,7 +323,7 @@ describe('the account’s own key', () => {
       account.operatorUserId,
       getPublicKey(generateSecretKey()),
     ]);
-    expect(await refusal(askSigner(deps, account, call))).toMatchObject({ type: 'SignerPubkeyMismatch' });
+    expect(await refusal(prove(deps, account))).toMatchObject({ type: 'SignerPubkeyMismatch' });
     expect(account.bunker.requests).toEqual([]);
   });
 });
@@ -327,7 +332,7 @@ describe('a signer that was paired here', () => {
   test('goes first where it holds the account’s key, and is passed over where it does not', async () => {
     const account = await addBunkerAccount();
     await pairLocally(account.operatorUserId, account.accountKey);
-    await askSigner(dependencies(), account, call);
+    await prove(dependencies(), account);
     expect(account.bunker.requests).toEqual([]);
     expect(await checkCurrentSigner({ ...context(), operatorUserId: account.operatorUserId })).toMatchObject({
       from: 'paired',
@@ -338,14 +343,14 @@ describe('a signer that was paired here', () => {
     const old = generateSecretKey();
     secrets.push(old);
     await pairLocally(account.operatorUserId, old);
-    await askSigner(dependencies(), account, call);
-    expect(account.bunker.requests.map(({ method }) => method)).toEqual(['get_public_key']);
+    await prove(dependencies(), account);
+    expect(account.bunker.requests.map(({ method }) => method)).toEqual(['get_public_key', 'nip44_encrypt']);
 
     // Without `signers: lnbits` nothing is read of LNbits.
     const paired = dependencies({ REPUBLISH_SIGNERS: 'paired' });
-    expect(await refusal(askSigner(paired, account, call))).toMatchObject({ type: 'SignerPubkeyMismatch' });
+    expect(await refusal(prove(paired, account))).toMatchObject({ type: 'SignerPubkeyMismatch' });
     await deleteSigner(database, account.operatorUserId);
-    expect(await refusal(askSigner(paired, account, call))).toMatchObject({ type: 'SignerNotConfigured' });
+    expect(await refusal(prove(paired, account))).toMatchObject({ type: 'SignerNotConfigured' });
   });
 });
 

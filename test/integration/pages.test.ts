@@ -1,4 +1,5 @@
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
+import { currentSigner } from '../../activities/steps/use-signer';
 import { generateSecretKey, getPublicKey } from '../../nostr/keys';
 import type { SignedEvent } from '../../nostr/events';
 import { type ActivityBench, activityEnvironment, startActivities } from '../support/activities';
@@ -41,13 +42,7 @@ describe('a page', () => {
   ): Promise<SignedEvent> {
     const { dependencies } = bench;
     const owner = { operatorUserId: operator.id, operatorPubkey: operator.bunker.userPubkey };
-    const [paired] = await saga.database.query<{ signer: never }>(
-      `SELECT json_build_object('kind', kind, 'pubkey', pubkey, 'ncryptsec', ncryptsec, 'bunkerPubkey', bunker_pubkey,
-                                'bunkerRelays', bunker_relays) AS signer
-         FROM republish.signers WHERE operator_user_id = $1`,
-      [operator.id],
-    );
-    const signer = await dependencies.operatorSigners.current(owner, paired?.signer ?? null);
+    const signer = await currentSigner(dependencies, owner);
     const event = await dependencies.keyring.use(signer, (open) =>
       open.signEvent({
         pubkey: operator.bunker.userPubkey,

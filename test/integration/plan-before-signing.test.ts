@@ -88,12 +88,15 @@ test('another secrets key is no changed state, and a key that is given twice is 
 
 test('a worker that lacks a type which the ledger has refuses a run of all types, and takes one of those it knows', async () => {
   const { id, bunker } = await saga.addOperator({ machines: 1 });
-  const first = await saga.start(id);
-  await first.result();
+  await (await saga.start(id)).result();
   // As if a worker with one more type had published it.
   await saga.database.query(
-    "INSERT INTO republish.documents (run_id, document_type, machine_id, machine_name, operator_pubkey, event_id) VALUES ($1, 'operator-hours', 'm', 'm', $2, $3)",
-    [first.runId, bunker.userPubkey, 'e'.repeat(64)],
+    `WITH run AS (INSERT INTO republish.runs (run_id, workflow_id, operator_user_id, operator_pubkey, document_types, force, reset_counts)
+                  VALUES ('another', 'w', $1, $2, '{operator-hours}', false, false) RETURNING run_id),
+          page AS (INSERT INTO republish.pages (run_id, page, document_type) SELECT run_id, 0, 'operator-hours' FROM run RETURNING *)
+     INSERT INTO republish.documents (run_id, page, document_type, machine_id, machine_name, operator_pubkey, event_id)
+     SELECT run_id, page, document_type, 'm', 'm', $2, $3 FROM page`,
+    [id, bunker.userPubkey, 'e'.repeat(64)],
   );
   await expect((await saga.start(id)).result()).rejects.toMatchObject({ type: 'UnknownDocumentType' });
   expect(await plan([id])).toMatchObject({ code: 5, plan: { problems: [{ type: 'UnknownDocumentType' }] } });

@@ -158,7 +158,8 @@ describe('a relay that cannot be reached', () => {
     const [second, secondMs] = await timed(place(publisher, make({ d: 'fees:y' })));
     expect(second).toMatchObject({ holding: 2 });
     expect(standingOn(second, hole)?.state).toBe('unreachable');
-    expect(secondMs).toBeLessThan(750);
+    expect(secondMs).toBeLessThan(firstMs);
+    expect(secondMs).toBeLessThan(1_500);
     expect(hole.calls()).toBe(1);
   });
 
@@ -240,10 +241,10 @@ describe('a slow relay', () => {
     const [placement, ms] = await timed(place(publisher, make()));
     expect(placement).toMatchObject({ holding: 2 });
     expect(standingOn(placement, laggard)?.state).toBe('unreachable');
-    expect(ms).toBeLessThan(2_000);
+    expect(ms).toBeLessThan(2_400);
     const [next, nextMs] = await timed(place(publisher, make({ d: 'fees:y' })));
     expect(standingOn(next, laggard)).toEqual({ state: 'unreachable', detail: 'no answer yet' });
-    expect(nextMs).toBeLessThan(1_000);
+    expect(nextMs).toBeLessThan(1_500);
     // It is sent to all the same.
     expect(laggard.countOf('EVENT')).toBe(2);
   });

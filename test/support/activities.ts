@@ -54,9 +54,13 @@ export function startActivities(
   const activities = createActivities(dependencies);
   const bench: ActivityBench = {
     dependencies,
-    async call(name, input, environment = activityEnvironment()) {
-      const activity = activities[name] as (input: unknown) => Promise<never>;
-      return environment.run(activity, input);
+    call: async <K extends keyof Activities>(
+      name: K,
+      input: Parameters<Activities[K]>[0],
+      environment = activityEnvironment(),
+    ): Promise<Awaited<ReturnType<Activities[K]>>> => {
+      const activity = activities[name] as (of: unknown) => Promise<Awaited<ReturnType<Activities[K]>>>;
+      return (await environment.run(activity, input)) as Awaited<ReturnType<Activities[K]>>;
     },
     async plan({ id }, request = {}, { prove = true } = {}) {
       const runId = randomUUID();

@@ -127,17 +127,21 @@ export async function attempt(db: Queryable, key: Key, documentTimeoutMs = 60_00
   return { runId, page, documentType, holder: begun.holder, documentTimeoutMs };
 }
 
-/** As the audit does it; `during` is called when all is written and nothing committed. */
+/** Moments of a close: the run is locked and nothing read; all is written and nothing committed. */
+export type CloseHooks = Partial<Record<'locked' | 'written', () => Promise<unknown>>>;
+
+/** As the audit does it. */
 export async function close(
   db: Database,
   { runId }: { runId: string },
-  during: () => Promise<unknown> = () => Promise.resolve(),
+  hooks: CloseHooks = {},
 ): Promise<void> {
   await db.transaction(async (client) => {
     await lockRun(client, runId);
+    await hooks.locked?.();
     await failUnsettledDocuments(client, runId, { messages: { Interrupted: 'i', NotAttempted: 'n' } });
     await closeRun(client, runId);
-    await during();
+    await hooks.written?.();
   });
 }
 

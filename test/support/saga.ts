@@ -8,11 +8,14 @@ import { createDatabase, dropDatabase } from '../../database/admin';
 import { auditsOfOperator, type WrittenAuditRow } from '../../database/audit';
 import { type Database, openDatabase } from '../../database/connection';
 import { migrate } from '../../database/migrate';
+import { deleteSigner } from '../../database/signers';
 import { type DocumentRow, documentsOfRun } from '../../database/ledger/documents';
 import { type BunkerOptions, type DevBunker, startBunker } from '../../dev/bunker';
 import { type DevRelay, startRelay } from '../../dev/relay';
 import { createLnbitsTables, seedOperator, type SeededMachine } from '../../dev/seed';
 import type { DocumentType } from '../../documents/document-type';
+import type { SignedEvent } from '../../nostr/events';
+import { RelayConnection } from '../../nostr/relays/connection';
 import { createRepublishWorker, type RepublishWorker } from '../../worker/create-worker';
 import { installRuntime } from '../../worker/logging';
 import { type WorkerConfiguration, workerConfiguration } from '../../worker/build-dependencies';
@@ -33,6 +36,10 @@ export interface Saga {
   startWorker(options?: SagaWorkerOptions): Promise<{ stop(): Promise<void> }>;
   /** An operator with a paired bunker whose user key is the account's. */
   addOperator(options?: { machines?: number; bunker?: Partial<BunkerOptions> }): Promise<SagaOperator>;
+  /** Pairs the operator's bunker once more, with another client key. */
+  pairAnew(operator: SagaOperator): Promise<void>;
+  /** Has the bunker sign an event of the operator's, and puts it on every relay, past us. */
+  publishAs(operator: SagaOperator, createdAtS: number, tags: string[][]): Promise<SignedEvent>;
   /** An operator whose key is held here. */
   addLocalOperator(options: {
     machines?: number;
@@ -42,6 +49,8 @@ export interface Saga {
   start(operatorUserId: string, input?: Omit<StartOptions, 'taskQueue'>): ReturnType<typeof startRepublish>;
   audits(operatorUserId: string): Promise<WrittenAuditRow[]>;
   ledger(runId: string): Promise<DocumentRow[]>;
+  /** How many attempts at each page of a run there were. */
+  attempts(runId: string): Promise<number[]>;
   onStop(stop: () => unknown): void;
   stop(): Promise<void>;
 }
@@ -150,6 +159,22 @@ export async function startSaga(options: SagaOptions = {}): Promise<Saga> {
       await addBunkerSigner(signerContext(id), bunker.uri());
       return { id, machines: seeded, bunker };
     },
+    async pairAnew({ id, bunker }) {
+      await deleteSigner(database, id);
+      bunker.admitAnew();
+      await addBunkerSigner(signerContext(id), bunker.uri());
+    },
+    async publishAs({ bunker }, createdAtS, tags) {
+      const event = bunker.signAsUser({ kind: 30078, created_at: createdAtS, tags, content: 'theirs' });
+      for (const { url } of relays) {
+        const connection = await RelayConnection.open({ url, connectTimeoutMs: 5_000 });
+        const reply = await connection.publish(event, 5_000);
+        connection.close();
+        if (reply.kind !== 'ok' || !reply.accepted)
+          throw new Error(`${url} did not take it: ${JSON.stringify(reply)}`);
+      }
+      return event;
+    },
     async addLocalOperator({ machines = 2, secretKeyHex, pubkey }) {
       const id = `op-${randomUUID().slice(0, 8)}`;
       const seeded = await seedOperator(database, { id, pubkey, machines });
@@ -159,6 +184,13 @@ export async function startSaga(options: SagaOptions = {}): Promise<Saga> {
     start: (operatorUserId, input = {}) => startRepublish(client, operatorUserId, { taskQueue, ...input }),
     audits: (operatorUserId) => auditsOfOperator(database, operatorUserId, 100),
     ledger: (runId) => documentsOfRun(database, runId),
+    attempts: async (runId) =>
+      (
+        await database.query<{ holder: number }>(
+          'SELECT holder FROM republish.pages WHERE run_id = $1 ORDER BY page',
+          [runId],
+        )
+      ).map(({ holder }) => holder),
     onStop: (stop) => void stops.push(stop),
     async stop() {
       for (const stop of stops.splice(0).reverse()) await stop();

@@ -43,6 +43,16 @@ describe('sharedCause', () => {
     expect(sharedCause({ ...end, failures: [one, failure('RelayRefused')] })).toBeUndefined();
   });
 
+  it.each<[FailureType, boolean]>([
+    ['SignerTimeout', true],
+    ['RelayQuorumNotReached', true],
+    ['SignerRefused', false],
+    ['RelayRefused', false],
+  ])('of a page with one open document that failed for %s: %s', (type, isShared) => {
+    const failures = [failure(type)];
+    expect(sharedCause({ ...end, begun: 1, failures })).toEqual(isShared ? failures[0] : undefined);
+  });
+
   it('always is the scope of every failure', () => {
     fc.assert(
       fc.property(fc.array(anyFailure, { minLength: 1, maxLength: 5 }), (failures) => {

@@ -10,6 +10,7 @@ describe('what a relay says of its limits (NIP-11)', () => {
       max_message_length: 16_384,
       max_content_length: 8_196,
       created_at_upper_limit: 900,
+      max_filters: 20,
       auth_required: true,
       payment_required: true,
     };
@@ -17,6 +18,7 @@ describe('what a relay says of its limits (NIP-11)', () => {
       maxMessageBytes: 16_384,
       maxContentChars: 8_196,
       maxAheadS: 900,
+      maxFilters: 20,
       authRequired: true,
     });
   });
