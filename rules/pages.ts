@@ -117,7 +117,8 @@ export class Pages {
 
   /** Why no further page is begun, or what a run that holds has met. */
   get blocked(): Failure | undefined {
-    return this.#blocked?.failure;
+    const isForNothing = this.#blocked?.by === 'page' && this.#queue.length === 0 && this.#inWork.size === 0;
+    return isForNothing ? undefined : this.#blocked?.failure;
   }
 
   /** What ended the run before its documents. */
@@ -236,8 +237,6 @@ export class Pages {
     this.#queue = [...this.#queue.filter((page) => open.delete(page)), ...open];
     this.#hasFailed = Object.values(counts).some(({ failed = 0 }) => failed > 0);
     this.#isLedgerRead = true;
-    // Nothing is kept from being begun.
-    if (this.#blocked?.by === 'page' && !this.#isOpen) this.#blocked = undefined;
   }
 
   #fail(failure: Failure): void {
