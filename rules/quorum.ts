@@ -25,6 +25,8 @@ export type SightingOf<E extends Dated> =
       isSilent?: true;
       /** It is away, and known to come back by itself, in minutes and not in seconds. */
       returnsLater?: true;
+      /** It does not let us in, and will not do so later. */
+      isFinal?: true;
     };
 
 /** How a relay answered an EVENT. What it holds is for reading back to tell, whatever it answered. */
@@ -95,6 +97,16 @@ export function haveAnswered(seen: Iterable<SightingOf<Dated>>, required: number
   return answered >= required;
 }
 
+/** Whether so many of all relays do not let us in that a quorum can never answer. */
+export function canNeverAnswer(
+  seen: Iterable<SightingOf<Dated>>,
+  { relays, required }: { relays: number; required: number },
+): boolean {
+  let closed = 0;
+  for (const sighting of seen) if (sighting.kind === 'unknown' && sighting.isFinal) closed += 1;
+  return relays - closed < required;
+}
+
 /** The proof is what was seen; words count only where nothing was. */
 export function verdictOn<E extends Dated>(event: Dated, evidence: Evidence<E>): RelayVerdict<E> {
   const { seen, sent, confirmed } = evidence;
@@ -106,6 +118,8 @@ export function verdictOn<E extends Dated>(event: Dated, evidence: Evidence<E>):
     const standing: RelayStanding = { state: 'refused', detail: sent.message };
     return sent.isFinal ? { standing, isFinal: true } : { standing };
   }
+  if (confirmed?.kind === 'unknown' && confirmed.isFinal)
+    return { standing: { state: 'refused', detail: confirmed.reason }, isFinal: true };
   return { standing: shortfall(sent, confirmed), ...returning(confirmed) };
 }
 

@@ -82,7 +82,7 @@ async function settle(
     deps.telemetry?.documentsEnded(facts.documentType, outcome as GoodOutcome, count);
 }
 
-export function troubleWith(placement: Placement): Trouble {
+function troubleWith(placement: Placement): Trouble {
   return {
     type: placement.hopeless ? 'RelayRefused' : 'RelayQuorumNotReached',
     message: describePlacement(placement),
@@ -92,7 +92,7 @@ export function troubleWith(placement: Placement): Trouble {
   };
 }
 
-export function describePlacement({ relays, holding, required }: Placement): string {
+function describePlacement({ relays, holding, required }: Placement): string {
   const others = Object.entries(relays)
     .filter(([, standing]) => standing.state !== 'holds')
     .map(([url, { state, detail }]) => `${url}: ${state}${detail ? ` (${detail})` : ''}`);

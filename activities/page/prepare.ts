@@ -96,10 +96,11 @@ function withoutQuorum(
   const returning = [...seen.values()].filter(
     (sighting) => sighting.kind === 'unknown' && sighting.returnsLater === true,
   ).length;
+  const final = publisher.isHopeless(seen);
   return {
-    type: 'RelayQuorumNotReached',
+    type: final ? 'RelayRefused' : 'RelayQuorumNotReached',
     message: `${answered} of the ${publisher.required} required relays say what stands there; ${reasons.join('; ')}`,
-    final: false,
+    final,
     retryAfterMs: answered + returning >= publisher.required ? RETURNS_LATER_MS : undefined,
   };
 }

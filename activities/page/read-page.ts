@@ -80,7 +80,7 @@ export async function outdatedAccount(
 }
 
 /** Why the plan is not right any more for a machine; undefined while it is. */
-export function outdatedBy(machine: MachineRow | undefined, atmPubkey: string | null): string | undefined {
+function outdatedBy(machine: MachineRow | undefined, atmPubkey: string | null): string | undefined {
   if (machine === undefined) return 'the machine is no longer one of the operator';
   const now = publicKeyHex(machine.machineNpub ?? '');
   if (now === atmPubkey) return undefined;

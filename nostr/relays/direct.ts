@@ -180,8 +180,10 @@ export class DirectRelay implements DocumentRelay {
     let reply = await read();
     if (reply.kind === 'closed' && reply.reason.startsWith('auth-required:') && identity !== undefined) {
       const authenticated = await this.#authenticate(connection, identity);
-      if (authenticated.kind !== 'accepted')
-        return { sightings: wanted.map(() => ({ kind: 'unknown', reason: why(authenticated) })) };
+      if (authenticated.kind !== 'accepted') {
+        const outside = unauthenticated(authenticated);
+        return { sightings: wanted.map(() => outside) };
+      }
       reply = await read();
     }
     return answerOf(wanted, reply);
@@ -253,13 +255,20 @@ function replyOf(reply: PublishReply): SendReply {
     : { kind: 'refused', message, isFinal: meaning === 'final' };
 }
 
+type NotAuthenticated = Exclude<AuthReply, { kind: 'accepted' }>;
+
 /** A relay that does not take the operator's key will not take it later either; a signer that is silent may answer later. */
-function notAuthenticated(reply: Exclude<AuthReply, { kind: 'accepted' }>): SendReply {
+function notAuthenticated(reply: NotAuthenticated): SendReply {
   return reply.kind === 'failed'
     ? { kind: 'lost', reason: why(reply) }
     : { kind: 'refused', message: why(reply), isFinal: true };
 }
 
-function why({ kind, reason }: Exclude<AuthReply, { kind: 'accepted' }>): string {
+/** The same for a question. */
+function unauthenticated(reply: NotAuthenticated): Sighting {
+  return { kind: 'unknown', reason: why(reply), ...(reply.kind === 'failed' ? {} : { isFinal: true }) };
+}
+
+function why({ kind, reason }: NotAuthenticated): string {
   return plainText(`authentication ${kind}: ${reason}`);
 }

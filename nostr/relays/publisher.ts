@@ -1,6 +1,7 @@
 import { ensureError } from '../../contract/failures';
 import type { RelayStanding } from '../../contract/relay-standing';
 import {
+  canNeverAnswer,
   decidedBy,
   haveAnswered,
   type PlacementOf,
@@ -125,6 +126,11 @@ export class RelayPublisher {
   /** Whether a quorum of relays has answered a look. */
   hasQuorum(seen: Seen): boolean {
     return haveAnswered(seen.values(), this.required);
+  }
+
+  /** Whether so many relays do not let us in that a quorum will never answer. */
+  isHopeless(seen: Seen): boolean {
+    return canNeverAnswer(seen.values(), { relays: this.options.relays.length, required: this.required });
   }
 
   /**

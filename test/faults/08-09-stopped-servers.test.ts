@@ -58,7 +58,7 @@ test('9: Temporal killed and started again on its file: the worker finds it agai
     const worker = await startWorkerChild(saga, { env: PATIENT });
     const { ids, failure } = await runUnderFault(saga, operator, {
       during: async (run) => {
-        await until(async () => (await saga.ledger(run.runId)).some(({ outcome }) => outcome !== null));
+        await until(async () => (await saga.ledger(run.runId)).some(({ signature }) => signature !== null));
         temporal.kill('SIGKILL');
         await temporal.exited;
         const port = Number(temporal.address.split(':')[1]);

@@ -1,5 +1,6 @@
+import type { BunkerRequest } from '../../dev/bunker-faults';
 import { type FaultProxy, startFaultProxy } from '../support/fault-proxy';
-import { addOperatorWithCanaries, runUnderFault } from '../support/fault-run';
+import { addOperatorWithCanaries, isEncryptionFor, runUnderFault } from '../support/fault-run';
 import { type Saga, type SagaOperator, startSaga } from '../support/saga';
 import { until } from '../support/until';
 
@@ -28,30 +29,42 @@ describe('the signer makes wait', () => {
   const asked = ({ bunker }: SagaOperator, method: string) =>
     bunker.requests.filter((request) => request.method === method).length;
 
-  test('20: a person is asked once and approves: shown meanwhile, the others are not asked, the run completes', async () => {
-    const operator = await addOperatorWithCanaries(saga, { machines: 3 });
-    let heard = 0;
-    operator.bunker.setFaults(({ method }) =>
-      // Longer than a request may take without a person.
-      method === 'nip44_encrypt' && ++heard === 1 ? { authUrl: PAGE, afterMs: 2_500 } : undefined,
-    );
-    let askedMeanwhile = 0;
-    const { ids, failure, audit } = await runUnderFault(saga, operator, {
-      async during(run) {
-        await until(async () => (await run.progress()).approvals.includes(PAGE));
-        await new Promise((resolve) => setTimeout(resolve, 500));
-        askedMeanwhile = asked(operator, 'sign_event');
-      },
-    });
-    expect(failure).toBeUndefined();
-    expect(ids).toHaveLength(6);
-    // Those that were asked before the page came go on; nothing new is asked while it is open.
-    expect(askedMeanwhile).toBeLessThan(6);
-    // One request for each document: the person's patience is another than the bunker's.
-    expect(asked(operator, 'nip44_encrypt')).toBe(6);
-    expect(JSON.stringify(audit)).not.toContain('canary-approval-page');
-    expect(saga.logs.join('')).not.toContain('canary-approval-page');
-  }, 60_000);
+  test.each([
+    ['a document', isEncryptionFor],
+    [
+      'the proof',
+      (operator: SagaOperator, request: BunkerRequest) =>
+        request.method === 'nip44_encrypt' && !isEncryptionFor(operator, request),
+    ],
+  ] as const)(
+    '20: a person is asked once, for %s, and approves: shown meanwhile, the others are not asked, the run completes',
+    async (_what, isAskedFor) => {
+      const operator = await addOperatorWithCanaries(saga, { machines: 3 });
+      const encryptedByPairing = asked(operator, 'nip44_encrypt');
+      let heard = 0;
+      operator.bunker.setFaults((request) =>
+        // Longer than a request may take without a person.
+        isAskedFor(operator, request) && ++heard === 1 ? { authUrl: PAGE, afterMs: 2_500 } : undefined,
+      );
+      let askedMeanwhile = 0;
+      const { ids, failure, audit } = await runUnderFault(saga, operator, {
+        async during(run) {
+          await until(async () => (await run.progress()).approvals.includes(PAGE));
+          await new Promise((resolve) => setTimeout(resolve, 500));
+          askedMeanwhile = asked(operator, 'sign_event');
+        },
+      });
+      expect(failure).toBeUndefined();
+      expect(ids).toHaveLength(6);
+      // Those that were asked before the page came go on; nothing new is asked while it is open.
+      expect(askedMeanwhile).toBeLessThan(isAskedFor === isEncryptionFor ? 6 : 1);
+      // One request for each document, and one for the proof: the person's patience is another than the bunker's.
+      expect(asked(operator, 'nip44_encrypt') - encryptedByPairing).toBe(6 + 1);
+      expect(JSON.stringify(audit)).not.toContain('canary-approval-page');
+      expect(saga.logs.join('')).not.toContain('canary-approval-page');
+    },
+    60_000,
+  );
 
   test('20: a person is asked twice in a run', async () => {
     const operator = await addOperatorWithCanaries(saga, { machines: 1 });
@@ -74,10 +87,10 @@ describe('the signer makes wait', () => {
     expect(ids).toHaveLength(2);
   }, 60_000);
 
-  test('20: nobody ever approves: it ends at its limit, says so, and shows the page nowhere else', async () => {
+  test('20: nobody ever approves a document: it ends at its limit, says so, and shows the page nowhere else', async () => {
     const operator = await addOperatorWithCanaries(saga, { machines: 1 });
-    operator.bunker.setFaults(({ method }) =>
-      method === 'nip44_encrypt' ? { authUrl: PAGE, then: 'nothing' } : undefined,
+    operator.bunker.setFaults((request) =>
+      isEncryptionFor(operator, request) ? { authUrl: PAGE, then: 'nothing' } : undefined,
     );
     const { ids, failure, audit } = await runUnderFault(saga, operator, {
       input: { documentTypes: ['bitspire-fees'] },
@@ -88,6 +101,30 @@ describe('the signer makes wait', () => {
     expect(JSON.stringify([audit, failure])).not.toContain('canary-approval-page');
     expect(saga.logs.join('')).not.toContain('canary-approval-page');
   }, 60_000);
+
+  test('20: nobody approves the proof: the run ends at its limit, says so, and gives no document to the signer', async () => {
+    const hasty = await startSaga();
+    try {
+      await hasty.startWorker({ env: { REPUBLISH_APPROVAL_TIMEOUT_MS: '1000' } });
+      const operator = await addOperatorWithCanaries(hasty, { machines: 1 });
+      operator.bunker.setFaults(({ method }) =>
+        method === 'nip44_encrypt' ? { authUrl: PAGE, then: 'nothing' } : undefined,
+      );
+      const { ids, failure, audit } = await runUnderFault(hasty, operator);
+      expect(ids).toEqual([]);
+      expect(failure).toMatchObject({
+        type: 'SignerApprovalPending',
+        message: expect.stringContaining('nobody did within 1000 ms'),
+      });
+      expect(audit).toMatchObject({ outcome: 'failed' });
+      expect(audit.failures).toMatchObject([{ type: 'NotAttempted' }, { type: 'NotAttempted' }]);
+      expect(operator.bunker.requests.filter((request) => isEncryptionFor(operator, request))).toEqual([]);
+      expect(JSON.stringify([audit, failure])).not.toContain('canary-approval-page');
+      expect(hasty.logs.join('')).not.toContain('canary-approval-page');
+    } finally {
+      await hasty.stop();
+    }
+  }, 90_000);
 
   test('23: the bunker’s relay limits the rate, sends no OK for what it passes on, and drops the connection: paced, no request lost', async () => {
     const operator = await addOperatorWithCanaries(saga, { machines: 8 });

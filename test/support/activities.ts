@@ -54,8 +54,14 @@ export function startActivities(
   const activities = createActivities(dependencies);
   const bench: ActivityBench = {
     dependencies,
-    call: async (name, input, environment = activityEnvironment()) =>
-      environment.run(activities[name] as (input: unknown) => Promise<never>, input),
+    call: async <K extends keyof Activities>(
+      name: K,
+      input: Parameters<Activities[K]>[0],
+      environment = activityEnvironment(),
+    ): Promise<Awaited<ReturnType<Activities[K]>>> => {
+      const activity = activities[name] as (of: unknown) => Promise<Awaited<ReturnType<Activities[K]>>>;
+      return (await environment.run(activity, input)) as Awaited<ReturnType<Activities[K]>>;
+    },
     async plan({ id }, request = {}, { prove = true } = {}) {
       const runId = randomUUID();
       const loaded = await bench.call('loadMachines', { runId, request: { operatorUserId: id, ...request } });

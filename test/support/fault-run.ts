@@ -5,6 +5,7 @@ import type { RepublishInput, RepublishResult } from '../../contract/input';
 import type { WrittenAuditRow } from '../../database/audit';
 import type { DocumentRow } from '../../database/ledger/documents';
 import type { BunkerOptions } from '../../dev/bunker';
+import type { BunkerRequest } from '../../dev/bunker-faults';
 import { checkInvariants, type RunToCheck, STATE_CANARIES, watchSeals } from './invariants';
 import type { Saga, SagaOperator } from './saga';
 
@@ -36,6 +37,11 @@ export async function plantCanaries({ database }: Saga, machineIds: string[]): P
   );
 }
 
+/** An encryption of a document, and not of the text with which a signer is tried. */
+export function isEncryptionFor({ machines }: SagaOperator, { method, params }: BunkerRequest): boolean {
+  return method === 'nip44_encrypt' && machines.some(({ atmPubkey }) => atmPubkey === params[0]);
+}
+
 export interface EndedRun {
   run: RepublishRun;
   /** What stands, in the order of document type and machine. */
@@ -56,7 +62,7 @@ export async function runUnderFault(
   options: {
     during?: (run: RepublishRun) => Promise<void>;
     input?: Omit<RepublishInput, 'operatorUserId'>;
-    check?: Pick<RunToCheck, 'quorum' | 'canaries'>;
+    check?: Pick<RunToCheck, 'quorum' | 'canaries' | 'earlierStates'>;
     /** How often the ledger is looked at for changed ids; seldom, where it is large. */
     watchEveryMs?: number;
   } = {},
@@ -85,6 +91,7 @@ export async function runUnderFault(
     operatorId: operator.id,
     runId: run.runId,
     bunker: operator.bunker,
+    machines: operator.machines,
     seals,
     ...options.check,
   });

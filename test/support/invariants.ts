@@ -6,10 +6,12 @@ import { workflowIdFor } from '../../contract/names';
 import type { DocumentRow } from '../../database/ledger/documents';
 import { listSigners } from '../../database/signers';
 import type { DevBunker } from '../../dev/bunker';
+import type { SeededMachine } from '../../dev/seed';
 import { DOCUMENT_KIND } from '../../documents/document-type';
 import { eventId, isAuthentic, isNewer, type SignedEvent, type UnsignedEvent } from '../../nostr/events';
 import { decryptSecretKey } from '../../nostr/nip49';
 import { quorumSize } from '../../rules/quorum';
+import { objectionsOf, type States, statesOf } from './as-machine';
 import { escaped, placesOf } from './canaries';
 import type { Saga } from './saga';
 
@@ -18,6 +20,10 @@ export interface RunToCheck {
   runId: string;
   /** Its secrets are canaries, and what it was asked to sign is held against the ledger. */
   bunker: DevBunker;
+  /** With their keys: each reads what was published for it. Absent: nobody does. */
+  machines?: readonly SeededMachine[];
+  /** What was right at some time of the run, beside what is right now. */
+  earlierStates?: States[];
   /** Relays that must hold what was returned. Default: more than half of the saga's. */
   quorum?: number;
   /** What a watcher has seen of the ledger while the run went on. */
@@ -47,6 +53,7 @@ export async function checkInvariants(saga: Saga, run: RunToCheck): Promise<void
   const stores = saga.relays.map((relay) => relay.events() as SignedEvent[]);
   await checkAudit(saga, run, returned, ledger);
   await checkRelays(saga, run, Object.values(returned).flat(), ledger, stores);
+  if (run.machines !== undefined) await checkAsMachines(saga, run.machines, run, ledger, stores);
   await checkSecrets(saga, run, workflowId);
   await checkIds(saga, run, ledger);
 }
@@ -80,6 +87,30 @@ async function checkRelays(
       .flat()
       .find((other) => sameAddress(other, event) && event !== undefined && isNewer(other, event));
     demand(newer === undefined, 'I2', `${newer?.id} at the same address is newer than ${id}`);
+  }
+}
+
+/** I7 and I8: what stands, as the machines see it. */
+async function checkAsMachines(
+  saga: Saga,
+  machines: readonly SeededMachine[],
+  { earlierStates = [] }: RunToCheck,
+  ledger: DocumentRow[],
+  stores: SignedEvent[][],
+): Promise<void> {
+  const states = [await statesOf(saga.database, machines), ...earlierStates];
+  const byId = new Map(machines.map((machine) => [machine.id, machine]));
+  const authors = new Set(ledger.flatMap(({ event }) => event?.pubkey ?? []));
+  const ofAuthor = stores.map((store) => store.filter(({ pubkey }) => authors.has(pubkey)));
+  for (const { documentType, machineId, outcome, event } of ledger) {
+    if (outcome !== 'published' && outcome !== 'unchanged') continue;
+    const machine = byId.get(machineId);
+    const standing = ofAuthor.flat().find(({ id }) => id === event?.id);
+    demand(machine !== undefined, 'I7', `${documentType} was published for ${machineId}, which is nobody`);
+    demand(standing !== undefined, 'I8', `${documentType} of ${machineId} is on no relay`);
+    const document = { documentType, event: standing };
+    const [objection] = objectionsOf(machine, document, { stores: ofAuthor, states });
+    if (objection !== undefined) demand(false, objection.invariant, objection.what);
   }
 }
 

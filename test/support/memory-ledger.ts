@@ -178,7 +178,7 @@ function countsOf(documents: MemoryDocument[]): PageCounts {
 }
 
 /** Documents by outcome, as an audit has them. */
-export function outcomesOf(counts: Record<string, PageCounts>): Record<string, Record<Outcome, number>> {
+function outcomesOf(counts: Record<string, PageCounts>): Record<string, Record<Outcome, number>> {
   return Object.fromEntries(
     Object.entries(counts).map(([type, ofType]) => [
       type,

@@ -49,6 +49,8 @@ export interface Saga {
   start(operatorUserId: string, input?: Omit<StartOptions, 'taskQueue'>): ReturnType<typeof startRepublish>;
   audits(operatorUserId: string): Promise<WrittenAuditRow[]>;
   ledger(runId: string): Promise<DocumentRow[]>;
+  /** How many attempts at each page of a run there were. */
+  attempts(runId: string): Promise<number[]>;
   onStop(stop: () => unknown): void;
   stop(): Promise<void>;
 }
@@ -182,6 +184,13 @@ export async function startSaga(options: SagaOptions = {}): Promise<Saga> {
     start: (operatorUserId, input = {}) => startRepublish(client, operatorUserId, { taskQueue, ...input }),
     audits: (operatorUserId) => auditsOfOperator(database, operatorUserId, 100),
     ledger: (runId) => documentsOfRun(database, runId),
+    attempts: async (runId) =>
+      (
+        await database.query<{ holder: number }>(
+          'SELECT holder FROM republish.pages WHERE run_id = $1 ORDER BY page',
+          [runId],
+        )
+      ).map(({ holder }) => holder),
     onStop: (stop) => void stops.push(stop),
     async stop() {
       for (const stop of stops.splice(0).reverse()) await stop();

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { type Dated, isNewer } from '../../rules/newest';
 import {
+  canNeverAnswer,
   decidedBy,
   type Evidence,
   haveAnswered,
@@ -251,5 +252,30 @@ describe('the placement on all relays', () => {
         if (!before.hopeless) expect(after.hopeless).toBe(false);
       }),
     );
+  });
+});
+
+describe('a relay that does not let us in', () => {
+  const closed: SightingOf<never> = { kind: 'unknown', reason: 'members only', isFinal: true };
+  const away: SightingOf<never> = { kind: 'unknown', reason: 'away' };
+
+  it.each([
+    ['one of three', [closed, away, away], 2, false],
+    ['two of three', [closed, closed, away], 2, true],
+    ['one of three that are all needed', [closed, away, away], 3, true],
+    ['none', [away, away, away], 3, false],
+    ['nobody asked yet', [], 2, false],
+  ])('%s: whether no quorum can ever answer', (_what, seen, required, never) => {
+    expect(canNeverAnswer(seen, { relays: 3, required })).toBe(never);
+  });
+
+  it('has refused the event for good, whatever it said to it before', () => {
+    const standing = { state: 'refused', detail: 'members only' };
+    expect(verdictOn(event, { confirmed: closed })).toEqual({ standing, isFinal: true });
+    expect(verdictOn(event, { sent: { kind: 'ok', message: '' }, confirmed: closed })).toEqual({
+      standing,
+      isFinal: true,
+    });
+    expect(verdictOn(event, { confirmed: away }).isFinal).toBeUndefined();
   });
 });
