@@ -3,12 +3,9 @@ import { judgeSeal } from '../activities/steps/judge-seal';
 import type { PlannedState, planMachines } from '../activities/steps/plan-machines';
 import { sizeOfDocument } from '../activities/steps/relay-limits';
 import { type Failure, RepublishError } from '../contract/failures';
-import {
-  type DocumentAddress,
-  newestSeal,
-  type PlannedDocument,
-  sealedAmong,
-} from '../database/ledger/documents';
+import { type DocumentAddress, sealedAmong } from '../database/ledger/documents';
+import { newestSeals } from '../database/ledger/page';
+import type { PlannedDocument } from '../database/ledger/plan';
 import { DOCUMENT_KIND, dTag } from '../documents/document-type';
 import type { Sighting } from '../nostr/relays/publisher';
 
@@ -41,7 +38,7 @@ export interface ForeseenDocument {
 }
 
 interface Known {
-  document: PlannedDocument;
+  document: Omit<PlannedDocument, 'page'>;
   plan: Awaited<ReturnType<typeof planMachines>>;
   operatorPubkey: string;
   /** Whether this document is to be signed anew even if it stands unchanged. */
@@ -79,16 +76,16 @@ export async function foresee(deps: ActivityDependencies, known: Known): Promise
     return invalid(named, { type: failureType ?? 'StateInvalid', message: failureMessage ?? '' });
   }
 
-  const [seen, earlier] = await Promise.all([
+  const [seen, seals] = await Promise.all([
     // Without an identity: a relay that demands to know who asks would need a signature for that.
     deps.publisher.look({ kind: DOCUMENT_KIND, pubkey: operatorPubkey, d }),
-    newestSeal(deps.database, { operatorPubkey, documentType, atmPubkey }, ''),
+    newestSeals(deps.database, { operatorPubkey, documentType }, [atmPubkey], ''),
   ]);
   try {
     const verdict = await judgeSeal(deps, {
       d,
       seen,
-      earlier,
+      earlier: seals.get(atmPubkey),
       stateFingerprint: state?.fingerprint ?? '',
       force,
       nowS: Math.floor(Date.now() / 1000),

@@ -2,6 +2,7 @@ import { finalizeEvent, generateSecretKey, getPublicKey, nip44 } from 'nostr-too
 import type { RepublishPlan } from '../../inspection/plan';
 import { republish } from '../support/command-line';
 import { publishBeside } from '../support/inspection';
+import { plannedRun, signed } from '../support/ledger';
 import { type Saga, startSaga } from '../support/saga';
 
 let saga: Saga;
@@ -88,13 +89,10 @@ test('another secrets key is no changed state, and a key that is given twice is 
 
 test('a worker that lacks a type which the ledger has refuses a run of all types, and takes one of those it knows', async () => {
   const { id, bunker } = await saga.addOperator({ machines: 1 });
-  const first = await saga.start(id);
-  await first.result();
   // As if a worker with one more type had published it.
-  await saga.database.query(
-    "INSERT INTO republish.documents (run_id, document_type, machine_id, machine_name, operator_pubkey, event_id) VALUES ($1, 'operator-hours', 'm', 'm', $2, $3)",
-    [first.runId, bunker.userPubkey, 'e'.repeat(64)],
-  );
+  const documentType = 'operator-hours';
+  const other = await plannedRun(saga.database, [{ documentType }], bunker.userPubkey);
+  await signed(saga.database, { ...other, documentType });
   await expect((await saga.start(id)).result()).rejects.toMatchObject({ type: 'UnknownDocumentType' });
   expect(await plan([id])).toMatchObject({ code: 5, plan: { problems: [{ type: 'UnknownDocumentType' }] } });
   const known = await saga.start(id, { documentTypes: ['bitspire-fees'] });
