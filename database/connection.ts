@@ -1,5 +1,5 @@
 import { Pool, type PoolClient, type QueryResultRow } from 'pg';
-import { ensureError, type FailureType, RepublishError } from '../contract/failures';
+import { ensureError, RepublishError } from '../contract/failures';
 import { PACKAGE } from '../contract/names';
 
 /** Anything a statement can run on: the pool, or one client inside a transaction. */
@@ -40,27 +40,6 @@ const LOCK_NOT_AVAILABLE = '55P03';
 
 /** SQLSTATE classes and codes that no retry mends: syntax or missing object or right, and constraint violations. */
 const FINAL_CLASSES = ['42', '3F', '22', '23', '0A', '28', '3D', 'P0'];
-
-/** Which say nothing of the statement: any other would have been told the same. No connection, right to enter, or primary. */
-const UNAVAILABLE = ['08', '28', '3D', '53300', '57P', '25006'];
-
-/** What Postgres answered to a statement. */
-export class StatementError extends RepublishError {
-  constructor(
-    type: FailureType,
-    message: string,
-    readonly sqlState: string,
-  ) {
-    super(type, message);
-  }
-}
-
-/** Whether it is the statement that failed, or what it touched; and not the whole database. */
-export function isAboutStatement(thrown: unknown): boolean {
-  return (
-    thrown instanceof StatementError && !UNAVAILABLE.some((prefix) => thrown.sqlState.startsWith(prefix))
-  );
-}
 
 /**
  * Opens a pool. Errors come out as RepublishError: DatabaseUnavailable (retried) or DatabaseMisconfigured (not), with the
@@ -147,10 +126,9 @@ function asRepublishError(thrown: unknown, where: string): RepublishError {
   const code = sqlState(thrown);
   const message = ensureError(thrown).message;
   if (code === LOCK_NOT_AVAILABLE) {
-    return new StatementError(
+    return new RepublishError(
       'DatabaseUnavailable',
       'another transaction holds what this needs (55P03; pg_stat_activity shows which), such as a worker that migrates the schema: try again when it has ended',
-      code,
     );
   }
   const isSqlState = code !== undefined && /^(?!E)[0-9A-Z]{5}$/.test(code);
@@ -158,15 +136,11 @@ function asRepublishError(thrown: unknown, where: string): RepublishError {
   if (isSqlState && FINAL_CLASSES.some((prefix) => code.startsWith(prefix))) {
     // Data exceptions and violated constraints quote values in the message itself.
     const shown = /^2[23]/.test(code) ? 'a value is not what its column or cast needs' : message;
-    return new StatementError(
-      'DatabaseMisconfigured',
-      `Postgres refused a statement (${code}): ${shown}`,
-      code,
-    );
+    return new RepublishError('DatabaseMisconfigured', `Postgres refused a statement (${code}): ${shown}`);
   }
   if (isSqlState) {
     const refusal = `Postgres could not take a statement now (${code}): ${message}`;
-    return new StatementError('DatabaseUnavailable', refusal, code);
+    return new RepublishError('DatabaseUnavailable', refusal);
   }
   return new RepublishError(
     'DatabaseUnavailable',
