@@ -32,6 +32,7 @@ export class PageAttempt {
   readonly facts: PageFacts;
   /** Aborts when no further document is to be begun, and none is to wait for its turn: the time is over, or somebody says so. */
   readonly #turn = new AbortController();
+  #timer: NodeJS.Timeout | undefined;
   #counts: PageCounts = {};
 
   constructor(
@@ -68,13 +69,12 @@ export class PageAttempt {
     this.#counts = counts;
     this.call.show(() => this.#details());
     const yieldNow = (): void => this.#turn.abort(YIELD);
-    const timer = setTimeout(yieldNow, this.deps.patience.yieldAfterMs);
     this.call.signal.addEventListener('abort', yieldNow, { once: true });
     if (this.call.signal.aborted) yieldNow();
     try {
       await this.#rounds();
     } finally {
-      clearTimeout(timer);
+      clearTimeout(this.#timer);
       this.call.signal.removeEventListener('abort', yieldNow);
     }
     await this.#writeTroubles();
@@ -115,6 +115,8 @@ export class PageAttempt {
       prepare(this.deps, this.facts, unsigned),
       signed.length === 0 ? undefined : look(this.deps, this.facts, signed),
     ]);
+    // From here on: an attempt that had no time left after its looks would come no further, however often it is made.
+    this.#timer ??= setTimeout(() => this.#turn.abort(YIELD), this.deps.patience.yieldAfterMs);
     const toSign: [PageDocument, Prepared & { kind: 'sign' }][] = [];
     const toReuse: [PageDocument, Prepared & { kind: 'reuse' }][] = [];
     for (const [document, verdict] of prepared) {
@@ -127,6 +129,8 @@ export class PageAttempt {
     const ready = this.#authentic([...signed, ...toReuse.map(([document]) => document)]);
     // What is signed already does not wait for the signer.
     const placed = place(this, ready.filter(isSigned));
+    // Heard below, when the signer is through.
+    placed.catch(() => undefined);
     const signing = new Signing(this, later);
     await signing.run(toSign);
     const placements = await Promise.all([
@@ -158,7 +162,9 @@ export class PageAttempt {
       const seal = standing.get(document.row.machineId);
       // Another run has sealed it at a later date meanwhile.
       if (seal === undefined) later.set(document, Date.now());
-      else Object.assign(document, seal);
+      else if (seal.outcome === null) Object.assign(document, seal);
+      // Given up by somebody, or brought to its end by another attempt.
+      else document.ended = 'otherwise';
     }
     this.advanced ||= standing.size > 0;
   }

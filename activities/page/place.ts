@@ -2,11 +2,9 @@ import type { GoodOutcome } from '../../contract/progress';
 import { settleGood, type Settlement } from '../../database/ledger/facts';
 import type { SignedEvent } from '../../nostr/events';
 import type { Placement } from '../../nostr/relays/publisher';
+import { RETURNS_LATER_MS } from '../../rules/pacing';
 import type { PageAttempt } from './attempt';
 import type { PageDocument, Trouble } from './document';
-
-/** A gateway's relays come back by themselves, in minutes: no need to ask every second. */
-const RETURNS_LATER_MS = 30_000;
 
 /**
  * Brings signed documents to the relays that do not have them, reads all of them back, and settles those that stand.

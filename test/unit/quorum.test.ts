@@ -1,5 +1,29 @@
 import fc from 'fast-check';
-import { canNeverAnswer, quorumSize, type SightingOf, verdictOn } from '../../rules/quorum';
+import { type Dated, isNewer } from '../../rules/newest';
+import {
+  canNeverAnswer,
+  decidedBy,
+  type Evidence,
+  haveAnswered,
+  placementOf,
+  quorumSize,
+  type SendReply,
+  type SightingOf,
+  verdictOn,
+} from '../../rules/quorum';
+
+type Sighting = SightingOf<Dated>;
+
+const event: Dated = { id: 'e5', created_at: 100 };
+const older: Dated = { id: 'e0', created_at: 99 };
+const newer: Dated = { id: 'e9', created_at: 101 };
+const shows = (shown: Dated): Sighting => ({ kind: 'event', event: shown });
+const unknown: Sighting = { kind: 'unknown', reason: 'no answer to a read' };
+const away: Sighting = { kind: 'unknown', reason: 'LNbits has lost it', isSilent: true, returnsLater: true };
+const ok: SendReply = { kind: 'ok', message: 'thanks' };
+const final: SendReply = { kind: 'refused', message: 'blocked: no', isFinal: true };
+const passing: SendReply = { kind: 'refused', message: 'rate-limited: wait', isFinal: false };
+const lost: SendReply = { kind: 'lost', reason: 'connection closed (1006)' };
 
 describe('quorumSize', () => {
   it.each([
@@ -29,10 +53,211 @@ describe('quorumSize', () => {
   });
 });
 
+describe('a look', () => {
+  it('has been answered by relays that show something or nothing, and not by those that could not be asked', () => {
+    const seen: Sighting[] = [shows(older), { kind: 'nothing' }, { kind: 'unseen' }, unknown, away];
+    expect(haveAnswered(seen, 3)).toBe(true);
+    expect(haveAnswered(seen, 4)).toBe(false);
+  });
+
+  it('decides where the event stands or a newer one does', () => {
+    expect(decidedBy(shows(event), event)).toBe('holds');
+    expect(decidedBy(shows(newer), event)).toBe('newer');
+    // Of one second the lowest id wins.
+    expect(decidedBy(shows({ id: 'e1', created_at: 100 }), event)).toBe('newer');
+    expect(decidedBy(shows({ id: 'e6', created_at: 100 }), event)).toBeUndefined();
+    for (const sighting of [shows(older), unknown, { kind: 'nothing' } as const, undefined])
+      expect(decidedBy(sighting, event)).toBeUndefined();
+  });
+});
+
+describe('the verdict on one relay', () => {
+  it.each<[string, Evidence<Dated>, object]>([
+    ['had it before', { seen: shows(event) }, { standing: { state: 'holds' }, stoodAlready: true }],
+    ['had it before, whatever came of more', { seen: shows(event), sent: final }, { stoodAlready: true }],
+    ['had a newer one before', { seen: shows(newer) }, { standing: { state: 'newer', detail: 'e9' }, newer }],
+    ['shows it', { seen: shows(older), sent: ok, confirmed: shows(event) }, { standing: { state: 'holds' } }],
+    ['shows it, and refused it', { sent: final, confirmed: shows(event) }, { standing: { state: 'holds' } }],
+    [
+      'shows it after silence',
+      { sent: { kind: 'silent' }, confirmed: shows(event) },
+      { standing: { state: 'holds' } },
+    ],
+    ['shows a newer one', { sent: ok, confirmed: shows(newer) }, { standing: { state: 'newer' }, newer }],
+    [
+      'refused it for good',
+      { sent: final },
+      { standing: { state: 'refused', detail: 'blocked: no' }, isFinal: true },
+    ],
+    [
+      'refused it for now',
+      { sent: passing, confirmed: { kind: 'nothing' } },
+      { standing: { state: 'refused', detail: 'rate-limited: wait' } },
+    ],
+    [
+      'took it and shows nothing',
+      { sent: ok, confirmed: { kind: 'nothing' } },
+      { standing: { state: 'absent', detail: 'thanks' } },
+    ],
+    [
+      'said nothing and shows nothing',
+      { sent: { kind: 'silent' }, confirmed: { kind: 'nothing' } },
+      { standing: { state: 'absent', detail: 'no OK' } },
+    ],
+    [
+      'took it and shows an older one',
+      { sent: ok, confirmed: shows(older) },
+      { standing: { state: 'older', detail: 'thanks' } },
+    ],
+    ['was only read', { confirmed: { kind: 'nothing' } }, { standing: { state: 'absent' } }],
+    [
+      'was lost on the way',
+      { sent: lost, confirmed: { kind: 'nothing' } },
+      { standing: { state: 'unreachable', detail: 'connection closed (1006)' } },
+    ],
+    [
+      'cannot be read',
+      { sent: ok, confirmed: unknown },
+      { standing: { state: 'unreachable', detail: 'no answer to a read' } },
+    ],
+    [
+      'comes back by itself',
+      { sent: { kind: 'forwarded' }, confirmed: away },
+      { standing: { state: 'unreachable', detail: 'LNbits has lost it' }, returnsLater: true },
+    ],
+    [
+      'is a gateway that shows nothing',
+      { sent: { kind: 'forwarded' }, confirmed: { kind: 'unseen' } },
+      { standing: { state: 'unreachable', detail: 'not seen through the gateway' } },
+    ],
+    ['has not answered', { sent: ok }, { standing: { state: 'unreachable', detail: 'no answer yet' } }],
+    ['was not asked', {}, { standing: { state: 'unreachable', detail: 'no answer yet' } }],
+  ])('that %s', (_, evidence, expected) => {
+    const verdict = verdictOn(event, evidence);
+    expect(verdict).toEqual(expect.objectContaining({ ...expected, standing: verdict.standing }));
+    expect(verdict.standing).toMatchObject((expected as { standing?: object }).standing ?? {});
+    const { standing: __, ...rest } = expected as { standing?: object };
+    expect(Object.keys(verdict).sort()).toEqual(['standing', ...Object.keys(rest)].sort());
+  });
+});
+
+const dated = fc.record({
+  id: fc.constantFrom('e1', 'e5', 'e9'),
+  created_at: fc.integer({ min: 98, max: 102 }),
+});
+const sighting: fc.Arbitrary<Sighting> = fc.oneof(
+  dated.map(shows),
+  fc.constant(shows(event)),
+  fc.constantFrom<Sighting>({ kind: 'nothing' }, { kind: 'unseen' }, unknown, away),
+);
+const reply = fc.constantFrom<SendReply>(ok, final, passing, lost, { kind: 'silent' }, { kind: 'forwarded' });
+const evidence: fc.Arbitrary<Evidence<Dated>> = fc.record({
+  seen: fc.option(sighting, { nil: undefined }),
+  sent: fc.option(reply, { nil: undefined }),
+  confirmed: fc.option(sighting, { nil: undefined }),
+});
+const relays = fc
+  .array(evidence, { minLength: 1, maxLength: 7 })
+  .map((all) => all.map((each, index) => [`wss://relay-${index}`, each] as const));
+const size = fc.integer({ min: 1, max: 7 });
+
+/** Of one event there is one date. */
+const isOurs = (each: Sighting | undefined): boolean => each?.kind === 'event' && each.event.id === event.id;
+const shownBy = (all: readonly (readonly [string, Evidence<Dated>])[]): Dated[] =>
+  all
+    .flatMap(([, { seen, confirmed }]) => [seen, confirmed])
+    .flatMap((each) => (each?.kind === 'event' ? [each.event] : []));
+
+describe('the placement on all relays', () => {
+  it('counts a relay only where the event was seen', () => {
+    fc.assert(
+      fc.property(relays, size, (all, required) => {
+        const placement = placementOf(event, all, required);
+        expect(Object.keys(placement.relays)).toEqual(all.map(([name]) => name));
+        for (const [name, { seen, confirmed }] of all) {
+          const holds = placement.relays[name]?.state === 'holds';
+          // Words are never enough.
+          if (holds) expect(isOurs(seen) || isOurs(confirmed)).toBe(true);
+        }
+        const states = Object.values(placement.relays).map(({ state }) => state);
+        expect(placement.holding).toBe(states.filter((state) => state === 'holds').length);
+        expect(placement.required).toBe(required);
+      }),
+    );
+  });
+
+  it('is the same in whatever order the relays are', () => {
+    fc.assert(
+      fc.property(relays, size, (all, required) => {
+        const { newer: one, ...forwards } = placementOf(event, all, required);
+        const { newer: other, ...backwards } = placementOf(event, [...all].reverse(), required);
+        expect(backwards).toEqual(forwards);
+        expect(other).toEqual(one);
+      }),
+    );
+  });
+
+  it('is hopeless only where final refusals leave too few relays', () => {
+    fc.assert(
+      fc.property(relays, size, (all, required) => {
+        const { hopeless, holding, relays: standings } = placementOf(event, all, required);
+        const final = all.filter(
+          ([name, { sent }]) =>
+            standings[name]?.state === 'refused' && sent?.kind === 'refused' && sent.isFinal,
+        ).length;
+        expect(hopeless).toBe(all.length - final < required);
+        if (holding >= required) expect(hopeless).toBe(false);
+      }),
+    );
+  });
+
+  it('stood already only where the quorum holds it, and waits only where it does not', () => {
+    fc.assert(
+      fc.property(relays, size, (all, required) => {
+        const placement = placementOf(event, all, required);
+        if (placement.stoodAlready) {
+          expect(placement.holding).toBeGreaterThanOrEqual(required);
+          expect(all.filter(([, { seen }]) => isOurs(seen)).length).toBeGreaterThanOrEqual(required);
+        }
+        if (placement.waitsForReturn) {
+          const returning = all.filter(([, { confirmed }]) => confirmed === away).length;
+          expect(placement.holding).toBeLessThan(required);
+          expect(placement.holding + returning).toBeGreaterThanOrEqual(required);
+        }
+      }),
+    );
+  });
+
+  it('names the newest of what is newer, and nothing that is not', () => {
+    fc.assert(
+      fc.property(relays, size, (all, required) => {
+        const found = placementOf(event, all, required).newer;
+        if (found === undefined) return;
+        expect(found.id !== event.id && isNewer(found, event)).toBe(true);
+        expect(shownBy(all)).toContain(found);
+      }),
+    );
+  });
+
+  it('gets no worse where one relay more shows the event', () => {
+    fc.assert(
+      fc.property(relays, size, fc.nat(), (all, required, which) => {
+        const index = which % all.length;
+        const before = placementOf(event, all, required);
+        const better = all.map(([name, each], place) =>
+          place === index ? ([name, { ...each, confirmed: shows(event) }] as const) : ([name, each] as const),
+        );
+        const after = placementOf(event, better, required);
+        expect(after.holding).toBeGreaterThanOrEqual(before.holding);
+        if (!before.hopeless) expect(after.hopeless).toBe(false);
+      }),
+    );
+  });
+});
+
 describe('a relay that does not let us in', () => {
   const closed: SightingOf<never> = { kind: 'unknown', reason: 'members only', isFinal: true };
   const away: SightingOf<never> = { kind: 'unknown', reason: 'away' };
-  const event = { id: 'a'.repeat(64), created_at: 1 };
 
   it.each([
     ['one of three', [closed, away, away], 2, false],
