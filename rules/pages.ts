@@ -106,6 +106,11 @@ export class Pages {
     return this.#isLoaded;
   }
 
+  /** Since the last page ended all documents were looked at once more. */
+  get isSwept(): boolean {
+    return this.#isSwept;
+  }
+
   get inWork(): number {
     return this.#inWork.size;
   }

@@ -338,6 +338,8 @@ CREATE TABLE republish.audit_log (
   interventions    jsonb NOT NULL,
   -- What ended the run before its documents: { type, message }.
   failure          jsonb,
+  -- All documents were looked at once more at the end; not after a cancel.
+  swept            boolean NOT NULL,
   reason           text,
   written_at       timestamptz NOT NULL DEFAULT now()
 );
