@@ -54,6 +54,8 @@ export interface MachineCursor {
   machineId: string;
   /** How many were loaded up to there: the pages of the next ones are numbered behind them. */
   machines: number;
+  /** As the first call had it: the workers may have been given another one meanwhile. */
+  documentsPerPage: number;
 }
 
 export interface LoadMachinesResult {

@@ -71,7 +71,7 @@ async function tryOn(
     const isLast = Date.now() >= untilMs;
     for (let begin = 0; begin < documents.length; begin += TOGETHER) {
       signal.throwIfAborted();
-      await broom.sweep(documents.slice(begin, begin + TOGETHER), isLast ? 'give up' : 'decide');
+      await broom.sweep(documents.slice(begin, begin + TOGETHER), isLast ? 'give up' : 'try on');
     }
     if (isLast || broom.unanswered.length === 0) return;
     const pause = Math.min(pauseMs(patience, attempt), Math.max(1, untilMs - Date.now()));
