@@ -237,8 +237,6 @@ export class Pages {
     this.#queue = [...this.#queue.filter((page) => open.delete(page)), ...open];
     this.#hasFailed = Object.values(counts).some(({ failed = 0 }) => failed > 0);
     this.#isLedgerRead = true;
-    // Nothing is kept from being begun.
-    if (this.#blocked?.by === 'page' && !this.#isOpen) this.#blocked = undefined;
   }
 
   #fail(failure: Failure): void {
