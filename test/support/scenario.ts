@@ -24,6 +24,7 @@ type Disturbance =
   | 'cancel'
   | 'state changed'
   | 'retry'
+  | 'skip'
   | 'worker replaced';
 
 /** Several faults of the matrix at once. All of them heal. */
@@ -64,11 +65,12 @@ const DISTURBANCES: Disturbance[] = [
   'cancel',
   'state changed',
   'retry',
+  'skip',
   'worker replaced',
 ];
 
 const scenarios = fc.record<Scenario>({
-  machines: fc.integer({ min: 1, max: 3 }),
+  machines: fc.integer({ min: 1, max: 4 }),
   relays: fc.array(fc.option(fc.constantFrom(...RELAY_FAULTS), { nil: undefined }), {
     minLength: 3,
     maxLength: 3,
@@ -240,6 +242,9 @@ async function disturb(
       return;
     case 'retry':
       await run.retry().catch(refused);
+      return;
+    case 'skip':
+      await run.skip({ machineId: machines[0]?.id ?? '', by: 'scenario' }).catch(refused);
       return;
     case 'state changed':
       await insisting(
