@@ -173,6 +173,8 @@ export interface PersistAuditInput extends RunReference {
   cause?: Failure;
   /** What people asked of the run while it went on, at most 100. */
   interventions?: Intervention[];
+  /** All documents were looked at once more before. */
+  swept?: true;
   /** Documents that were planned: the ledger must have all of them. Absent where planning did not end. */
   planned?: number;
 }

@@ -106,6 +106,11 @@ export class Pages {
     return this.#isLoaded;
   }
 
+  /** Since the last page ended all documents were looked at once more. */
+  get isSwept(): boolean {
+    return this.#isSwept;
+  }
+
   get inWork(): number {
     return this.#inWork.size;
   }
@@ -237,8 +242,6 @@ export class Pages {
     this.#queue = [...this.#queue.filter((page) => open.delete(page)), ...open];
     this.#hasFailed = Object.values(counts).some(({ failed = 0 }) => failed > 0);
     this.#isLedgerRead = true;
-    // Nothing is kept from being begun.
-    if (this.#blocked?.by === 'page' && !this.#isOpen) this.#blocked = undefined;
   }
 
   #fail(failure: Failure): void {

@@ -198,6 +198,6 @@ test('statements in any order make of the ledger what its rules say', async () =
         expect((await ledgerView(db, key.runId)).pages).toEqual([]);
       },
     ),
-    { numRuns: 30 },
+    { numRuns: 60 },
   );
 }, 120_000);

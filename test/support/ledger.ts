@@ -52,20 +52,21 @@ export const TYPE = 'bitspire-fees';
 export async function plannedRun(
   db: Queryable,
   documents: Partial<PlannedDocument>[] = [{}],
+  operatorPubkey = OPERATOR,
 ): Promise<{ runId: string; page: number; documentType: string; machineId: string }> {
   const runId = `run-${randomUUID()}`;
   await openRun(db, {
     runId,
     workflowId: 'w',
     operatorUserId: 'op',
-    operatorPubkey: OPERATOR,
+    operatorPubkey,
     documentTypes: [TYPE],
     force: false,
     resetCounts: false,
   });
   await planDocuments(
     db,
-    { runId, operatorPubkey: OPERATOR },
+    { runId, operatorPubkey },
     documents.map((document, index) => planned({ machineId: `m${index + 1}`, ...document })),
   );
   return { runId, page: 0, documentType: TYPE, machineId: 'm1' };

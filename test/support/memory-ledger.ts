@@ -178,7 +178,7 @@ function countsOf(documents: MemoryDocument[]): PageCounts {
 }
 
 /** Documents by outcome, as an audit has them. */
-function outcomesOf(counts: Record<string, PageCounts>): Record<string, Record<Outcome, number>> {
+export function outcomesOf(counts: Record<string, PageCounts>): Record<string, Record<Outcome, number>> {
   return Object.fromEntries(
     Object.entries(counts).map(([type, ofType]) => [
       type,
