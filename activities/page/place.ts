@@ -79,6 +79,7 @@ async function settle(
   const { deps, facts } = page;
   deps.failpoint('after-quorum');
   const standing = await settleGood(deps.database, facts, settled);
+  deps.failpoint('after-settle');
   const ended: Partial<Record<GoodOutcome, number>> = {};
   const byMachine = new Map(documents.map((document) => [document.row.machineId, document]));
   for (const { machineId, outcome } of settled) {

@@ -32,6 +32,7 @@ export async function sweep(
   await pass(deps, runId, call, broom, 'send what is missing');
   if (broom.sent > 0) await pass(deps, runId, call, broom, 'decide');
   await tryOn(deps, call, broom);
+  deps.failpoint('after-sweep');
   const outdated = await outdatedAccount(deps, run.operatorUserId, run.operatorPubkey);
   return {
     ...(await ledgerView(deps.database, runId)),
