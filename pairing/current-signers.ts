@@ -18,17 +18,28 @@ import {
 } from './facts';
 
 /**
- * Asks the operator's current signer which key it signs with, and has it encrypt a text that is read back: as a run does before its
- * first document.
+ * Asks the operator's current signer which key it signs with, and nothing else.
  *
- * @throws RepublishError SignerCannotEncrypt, SignerNotConfigured, SignerUnlockFailed, SignerUnreadable, SignerPubkeyMismatch (the account's own
+ * @throws RepublishError SignerNotConfigured, SignerUnlockFailed, SignerUnreadable, SignerPubkeyMismatch (the account's own
  *   signer is another key's), OperatorNotFound, SignerTimeout, SignerUnreachable, SignerRefused
  */
-export async function checkCurrentSigner(context: SignerContext): Promise<SignerFacts> {
+export async function askCurrentSigner(
+  context: SignerContext,
+  alsoAsk?: Parameters<typeof askSigner>[2],
+): Promise<SignerFacts> {
   const signer = await withAccounts(context, (accounts) =>
     currentSigner({ ...context, accounts }, context.operatorUserId),
   );
-  return askSigner(context, signer, async (open, pubkey) => proveEncryption(open, pubkey));
+  return askSigner(context, signer, alsoAsk);
+}
+
+/**
+ * The same, and has it encrypt a text that is read back: as a run does before its first document.
+ *
+ * @throws RepublishError SignerCannotEncrypt, and as `askCurrentSigner`
+ */
+export function checkCurrentSigner(context: SignerContext): Promise<SignerFacts> {
+  return askCurrentSigner(context, proveEncryption);
 }
 
 /**

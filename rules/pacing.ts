@@ -11,6 +11,9 @@ export interface Patience {
   freshMs: number;
 }
 
+/** A gateway's relays come back by themselves, in minutes: no need to ask every second. */
+export const RETURNS_LATER_MS = 30_000;
+
 /**
  * The pause before a page that met with nothing but trouble is tried again.
  *

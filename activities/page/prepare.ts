@@ -5,6 +5,7 @@ import type { SignedEvent } from '../../nostr/events';
 import type { RelayIdentity } from '../../nostr/relays/identity';
 import type { Seen } from '../../nostr/relays/publisher';
 import { newestOf } from '../../rules/newest';
+import { RETURNS_LATER_MS } from '../../rules/pacing';
 import { isOutOfDate, judgeSeal } from '../../rules/seal';
 import type { ActivityDependencies } from '../dependencies';
 import { tooFarAheadForRelays } from '../steps/relay-limits';
@@ -91,11 +92,16 @@ function withoutQuorum(
   const reasons = [...seen].flatMap(([url, sighting]) =>
     sighting.kind === 'unknown' ? [`${publisher.nameOf(url)}: ${sighting.reason}`] : [],
   );
+  const answered = seen.size - reasons.length;
+  const returning = [...seen.values()].filter(
+    (sighting) => sighting.kind === 'unknown' && sighting.returnsLater === true,
+  ).length;
   const final = publisher.isHopeless(seen);
   return {
     type: final ? 'RelayRefused' : 'RelayQuorumNotReached',
-    message: `${seen.size - reasons.length} of the ${publisher.required} required relays say what stands there; ${reasons.join('; ')}`,
+    message: `${answered} of the ${publisher.required} required relays say what stands there; ${reasons.join('; ')}`,
     final,
+    retryAfterMs: answered + returning >= publisher.required ? RETURNS_LATER_MS : undefined,
   };
 }
 

@@ -60,6 +60,22 @@ const COLUMNS = `page, run_id AS "runId", document_type AS "documentType", machi
 export const OPEN_RUN =
   'run AS (SELECT run_id FROM republish.runs WHERE run_id = $1 AND closed_at IS NULL FOR KEY SHARE)';
 
+/**
+ * The keys of these machines, of the run $1 and the document type $2, as the columns run, type and machine of `unnest`. Postgres may
+ * think that a run has few documents, since most have, and read the whole of a large one for the sake of a page. Of columns it knows
+ * nothing, so it looks each document up by its key.
+ *
+ * @param machines SQL: an array, such as `$3::text[]`
+ */
+export function keysOf(machines: string): string {
+  const times = `ARRAY[cardinality(${machines})]`;
+  return `array_fill($1::text, ${times}), array_fill($2::text, ${times}), ${machines}`;
+}
+
+/** Whether `document` has a key that was asked for so. */
+export const IS_ASKED =
+  'document.run_id = asked.run AND document.document_type = asked.type AND document.machine_id = asked.machine';
+
 /** What a new fact about a document clears. */
 export const NO_TROUBLE = 'tries = 0, trouble_since = NULL, failure_type = NULL, failure_message = NULL';
 

@@ -5,6 +5,8 @@ import {
   columnsOf,
   type DocumentKey,
   type GoodOutcome,
+  IS_ASKED,
+  keysOf,
   NO_TROUBLE,
   OPEN_RUN,
   type Relays,
@@ -21,6 +23,8 @@ export interface Seal {
   signature: string | null;
   /** Id of the reused event that relays refuse: the one that may be sealed over, once. */
   replaces?: string | undefined;
+  /** The machine's key that it was encrypted for: a plan that has another one by now does not take the seal. */
+  atmPubkey?: string | undefined;
 }
 
 /** The seal that stands; it is another attempt's where that one was first. A document that has ended before may have none. */
@@ -31,6 +35,8 @@ export type StandingSeal = { signature: string | null; reused: boolean } & (
 
 interface SealRow {
   machineId: string;
+  eventId: string | null;
+  /** Null where it is the one that was handed over, which need not come back. */
   event: SealedEvent | null;
   stateFingerprint: string | null;
   signature: string | null;
@@ -39,8 +45,10 @@ interface SealRow {
   outcome: Outcome | null;
 }
 
-const SEAL_COLUMNS = `machine_id AS "machineId", unsigned_event AS event, state_fingerprint AS "stateFingerprint", signature, reused,
-  resealed, outcome`;
+/** @param handedOver SQL: the id of the event that was handed over */
+const sealColumns = (handedOver: string): string => `machine_id AS "machineId", event_id AS "eventId",
+  CASE WHEN event_id = ${handedOver} THEN NULL ELSE unsigned_event END AS event, state_fingerprint AS "stateFingerprint", signature,
+  reused, resealed, outcome`;
 
 /**
  * Seals a document: first writer wins. Undefined: another run has sealed the address at the same or a later date, so that this event
@@ -51,10 +59,10 @@ const SEAL_COLUMNS = `machine_id AS "machineId", unsigned_event AS event, state_
 export async function sealDocument(
   db: Queryable,
   key: DocumentKey,
-  { event, stateFingerprint, signature, replaces }: Seal,
+  { event, stateFingerprint, signature, replaces, atmPubkey }: Seal,
 ): Promise<StandingSeal | undefined> {
   const [row] = await db.query<SealRow>(
-    `SELECT ${SEAL_COLUMNS} FROM republish.seal_document($1, $2, $3, $4, $5, $6, $7)`,
+    `SELECT ${sealColumns('$8')} FROM republish.seal_document($1, $2, $3, $4, $5, $6, $7, $9)`,
     [
       key.runId,
       key.documentType,
@@ -63,10 +71,12 @@ export async function sealDocument(
       stateFingerprint,
       signature,
       replaces ?? null,
+      event.id,
+      atmPubkey ?? null,
     ],
   );
   if (row === undefined) throw notInLedger(key);
-  return standingSeal(row, replaces);
+  return standingSeal(row, event, replaces);
 }
 
 /** A signed event of an earlier run, for a document of this one. */
@@ -86,40 +96,44 @@ export async function sealReused(
   { runId, documentType }: TypeOfRun,
   seals: readonly ReusedSeal[],
 ): Promise<Map<string, StandingSeal>> {
-  const events = seals.map(({ event }) => JSON.stringify(event));
   const rows = await db.query<SealRow>(
-    `SELECT ${SEAL_COLUMNS}
-       FROM (SELECT asked.* FROM unnest($3::text[], $4::text[], $5::text[], $6::text[]) AS asked (machine, of_event, fingerprint, of_signature)
-               LEFT JOIN republish.documents ON run_id = $1 AND document_type = $2 AND machine_id = asked.machine
+    `SELECT ${sealColumns('asked.id')}
+       FROM (SELECT asked.*
+               FROM unnest(${keysOf('$3::text[]')}, $4::text[], $5::text[], $6::text[], $7::text[])
+                      AS asked (run, type, machine, fingerprint, of_signature, id, of_event)
+               LEFT JOIN republish.documents AS document ON ${IS_ASKED}
               ORDER BY atm_pubkey COLLATE "C", asked.machine COLLATE "C") AS asked,
-            republish.seal_document($1, $2, asked.machine, asked.of_event::jsonb, asked.fingerprint, asked.of_signature, NULL)`,
+            republish.seal_document($1, $2, asked.machine, asked.of_event::jsonb, asked.fingerprint, asked.of_signature, NULL, NULL)`,
     [
       runId,
       documentType,
-      ...columnsOf(seals, 'machineId'),
-      events,
-      ...columnsOf(seals, 'stateFingerprint', 'signature'),
+      ...columnsOf(seals, 'machineId', 'stateFingerprint', 'signature'),
+      seals.map(({ event }) => event.id),
+      seals.map(({ event }) => JSON.stringify(event)),
     ],
   );
   const byMachine = new Map(rows.map((row) => [row.machineId, row]));
   return new Map(
-    seals.flatMap(({ machineId }) => {
+    seals.flatMap(({ machineId, event }) => {
       const row = byMachine.get(machineId);
       if (row === undefined) throw notInLedger({ runId, documentType, machineId });
-      const seal = standingSeal(row);
+      const seal = standingSeal(row, event);
       return seal === undefined ? [] : [[machineId, seal] as const];
     }),
   );
 }
 
 function standingSeal(
-  { event, stateFingerprint, signature, reused, resealed, outcome }: SealRow,
+  { eventId, event: another, resealed, ...row }: SealRow,
+  handedOver: SealedEvent,
   replaces?: string,
 ): StandingSeal | undefined {
+  const { signature, reused, stateFingerprint, outcome } = row;
+  const event = eventId === handedOver.id ? handedOver : another;
   if (outcome !== null) return { event, stateFingerprint, signature, reused, outcome };
   // Nothing but a later seal of another run keeps an open document from its seal, or from the one exchange of it.
   if (event === null) return undefined;
-  if (event.id === replaces && reused && !resealed) return undefined;
+  if (eventId === replaces && reused && !resealed) return undefined;
   return { event, stateFingerprint: stateFingerprint ?? '', signature, reused, outcome };
 }
 
@@ -146,20 +160,9 @@ export async function keepSignature(
   eventId: string,
   signature: string,
 ): Promise<Kept | undefined> {
-  const key = [runId, documentType, machineId, eventId];
-  const [written] = await db.query<Kept>(
-    `WITH ${OPEN_RUN}
-     UPDATE republish.documents AS document SET signature = $5, signed_at = now(), ${NO_TROUBLE}
-       FROM run WHERE document.run_id = run.run_id AND document_type = $2 AND machine_id = $3 AND event_id = $4
-        AND signature IS NULL AND outcome IS NULL
-     RETURNING signature, outcome`,
-    [...key, signature],
-  );
-  if (written !== undefined) return written;
   const [standing] = await db.query<Kept>(
-    `SELECT signature, outcome FROM republish.documents
-      WHERE run_id = $1 AND document_type = $2 AND machine_id = $3 AND event_id = $4`,
-    key,
+    'SELECT signature, outcome FROM republish.sign_document($1, $2, $3, $4, $5)',
+    [runId, documentType, machineId, eventId, signature],
   );
   return standing;
 }
@@ -173,7 +176,8 @@ export async function noteSent(
   await db.query(
     `WITH ${OPEN_RUN}
      UPDATE republish.documents AS document SET sent_at = now()
-       FROM run WHERE document.run_id = run.run_id AND document_type = $2 AND machine_id = ANY ($3::text[]) AND sent_at IS NULL`,
+       FROM run, unnest(${keysOf('$3::text[]')}) AS asked (run, type, machine)
+      WHERE ${IS_ASKED} AND sent_at IS NULL`,
     [runId, documentType, machineIds],
   );
 }
@@ -202,10 +206,14 @@ export async function settleGood(
      UPDATE republish.documents AS document
         SET outcome = asked.outcome, relays = document.relays || asked.relays::jsonb, superseded_by = asked.superseded_by,
             sent_at = coalesce(sent_at, now()), settled_at = now(), ${NO_TROUBLE}
-       FROM run, unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::text[])
-                   AS asked (machine, event, outcome, superseded_by, relays)
-      WHERE document.run_id = run.run_id AND document_type = $2 AND machine_id = asked.machine AND event_id = asked.event
-        AND (document.outcome IS NULL OR document.outcome = 'failed')
+       FROM run, unnest(${keysOf('$3::text[]')}, $4::text[], $5::text[], $6::text[], $7::text[])
+                   AS asked (run, type, machine, event, outcome, superseded_by, relays)
+      WHERE ${IS_ASKED}
+        -- Not "=", which the index of what is sealed would fit: it would be read for the whole type.
+        AND event_id IS NOT DISTINCT FROM asked.event
+        -- What a sweep has said, after all pages, is undone by a sweep or a person alone.
+        AND (document.outcome IS NULL
+             OR document.outcome = 'failed' AND document.failure_type NOT IN ('DocumentLost', 'PlanOutdated', 'StateChanged'))
      RETURNING machine_id AS "machineId", document.outcome`,
     [
       runId,
@@ -219,8 +227,9 @@ export async function settleGood(
   if (others.length === 0) return outcomes;
   // In a statement of its own: what another has settled while this one waited for it is to be seen.
   const standing = await db.query<{ machineId: string; outcome: Outcome | null }>(
-    `SELECT machine_id AS "machineId", outcome FROM republish.documents
-      WHERE run_id = $1 AND document_type = $2 AND machine_id = ANY ($3::text[])`,
+    `SELECT machine_id AS "machineId", outcome
+       FROM republish.documents AS document JOIN unnest(${keysOf('$3::text[]')}) AS asked (run, type, machine)
+         ON ${IS_ASKED}`,
     [runId, documentType, others],
   );
   for (const { machineId, outcome } of standing) outcomes.set(machineId, outcome);

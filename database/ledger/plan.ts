@@ -81,11 +81,13 @@ export async function newestFingerprints(
   atmPubkeys: readonly string[],
 ): Promise<Map<string, string | null>> {
   const rows = await db.query<{ address: string; fingerprint: string | null }>(
-    `SELECT DISTINCT ON (document_type, atm_pubkey) document_type || ':' || atm_pubkey AS address,
-            CASE WHEN signature IS NULL THEN NULL ELSE state_fingerprint END AS fingerprint
-       FROM republish.documents
-      WHERE operator_pubkey = $1 AND document_type = ANY ($2::text[]) AND atm_pubkey = ANY ($3::text[]) AND event_id IS NOT NULL
-      ORDER BY document_type, atm_pubkey, created_at_s DESC, event_id ASC`,
+    `SELECT asked_type.name || ':' || asked_key.name AS address, newest.fingerprint
+       FROM unnest($2::text[]) AS asked_type (name), unnest($3::text[]) AS asked_key (name),
+            LATERAL (SELECT CASE WHEN signature IS NOT NULL THEN state_fingerprint END AS fingerprint
+                       FROM republish.documents AS seal
+                      WHERE seal.operator_pubkey = $1 AND seal.document_type = asked_type.name AND seal.atm_pubkey = asked_key.name
+                        AND seal.event_id IS NOT NULL
+                      ORDER BY seal.created_at_s DESC, seal.event_id ASC LIMIT 1) AS newest`,
     [operatorPubkey, documentTypes, atmPubkeys],
   );
   return new Map(rows.map((row) => [row.address, row.fingerprint]));

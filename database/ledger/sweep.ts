@@ -6,6 +6,7 @@ import {
   columnsOf,
   type DocumentRow,
   GOOD,
+  IS_ASKED,
   type GoodOutcome,
   type Relays,
   type SealedEvent,
@@ -29,11 +30,15 @@ export interface SweptDocument extends Pick<
   stateFingerprint: string;
   event: SealedEvent;
   signature: string;
+  failureType: FailureType | null;
   /** A relay did not have it when it was settled. */
   lagging: boolean;
 }
 
-/** Documents that are signed, in the order of page and machine id. */
+/**
+ * Documents that are signed, in the order of page and machine id. Page after page until there are enough, so that no call reads the whole
+ * run, whatever Postgres thinks of how many are signed; so the order is that of the nested loop.
+ */
 export function signedDocuments(
   db: Queryable,
   runId: string,
@@ -41,13 +46,17 @@ export function signedDocuments(
   limit: number,
 ): Promise<SweptDocument[]> {
   return db.query<SweptDocument>(
-    `SELECT page, document_type AS "documentType", machine_id AS "machineId", atm_pubkey AS "atmPubkey",
-            operator_pubkey AS "operatorPubkey", state_fingerprint AS "stateFingerprint", unsigned_event AS event, signature,
-            outcome, reused,
-            EXISTS (SELECT FROM jsonb_each(relays) AS of_relay (relay, standing) WHERE standing ->> 'state' <> 'holds') AS lagging
-       FROM republish.documents
-      WHERE run_id = $1 AND signature IS NOT NULL AND (page, machine_id COLLATE "C") > ($2, $3::text)
-      ORDER BY page, machine_id COLLATE "C" LIMIT $4`,
+    `SELECT document.* FROM (SELECT page FROM republish.pages WHERE run_id = $1 AND page >= $2 ORDER BY page) AS of_run,
+       LATERAL (
+         SELECT page, document_type AS "documentType", machine_id AS "machineId", atm_pubkey AS "atmPubkey",
+                operator_pubkey AS "operatorPubkey", state_fingerprint AS "stateFingerprint", unsigned_event AS event, signature,
+                outcome, reused, failure_type AS "failureType",
+                EXISTS (SELECT FROM jsonb_each(relays) AS of_relay (relay, standing) WHERE standing ->> 'state' <> 'holds') AS lagging
+           FROM republish.documents AS document
+          WHERE run_id = $1 AND document.page = of_run.page AND signature IS NOT NULL
+            AND (document.page > $2 OR machine_id COLLATE "C" > $3::text)
+          ORDER BY machine_id COLLATE "C" OFFSET 0) AS document
+     LIMIT $4`,
     [runId, after?.page ?? -1, after?.machineId ?? '', limit],
   );
 }
@@ -80,8 +89,8 @@ const SWEPT_RUN = `run AS (SELECT run_id, sweeps = $2 AS is_newest FROM republis
 /** What a sweep may make of a document; anything else stays as it is. */
 const MAY_BECOME = `CASE asked.outcome
   WHEN 'failed' THEN document.outcome IN ${GOOD} AND run.is_newest
-  WHEN 'superseded' THEN document.outcome = 'failed' OR document.outcome IN ${GOOD}
-  ELSE document.outcome IN ('failed', 'published', 'unchanged') END`;
+  WHEN 'superseded' THEN document.outcome IS NULL OR document.outcome = 'failed' OR document.outcome IN ${GOOD}
+  ELSE document.outcome IS NULL OR document.outcome IN ('failed', 'published', 'unchanged') END`;
 
 /** Writes what a sweep has found. What stood already, and stands, keeps its outcome, with the newest answers of the relays. */
 export async function settleSwept(
@@ -92,16 +101,18 @@ export async function settleSwept(
   await db.query(
     `WITH ${SWEPT_RUN}
      UPDATE republish.documents AS document
-        SET outcome = CASE WHEN asked.outcome IN ('published', 'unchanged') AND document.outcome <> 'failed'
+        SET outcome = CASE WHEN asked.outcome IN ('published', 'unchanged') AND document.outcome IN ('published', 'unchanged')
                            THEN document.outcome ELSE asked.outcome END,
-            failure_type = CASE WHEN asked.outcome = 'failed' THEN asked.type END,
+            failure_type = CASE WHEN asked.outcome = 'failed' THEN asked.failure END,
             failure_message = CASE WHEN asked.outcome = 'failed' THEN asked.message END,
             superseded_by = asked.superseded_by, relays = document.relays || asked.relays::jsonb,
+            sent_at = CASE WHEN asked.outcome = 'failed' THEN sent_at ELSE coalesce(sent_at, now()) END,
             written_by = $2, settled_at = now(), tries = 0, trouble_since = NULL
-       FROM run, unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[])
-                   AS asked (doc_type, machine, event, outcome, type, message, superseded_by, relays)
-      WHERE document.run_id = run.run_id AND document_type = asked.doc_type AND machine_id = asked.machine
-        AND event_id = asked.event AND ${MAY_BECOME}`,
+       FROM run, unnest(array_fill($1::text, ARRAY[cardinality($4::text[])]), $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
+                        $9::text[], $10::text[])
+                   AS asked (run, type, machine, event, outcome, failure, message, superseded_by, relays)
+      WHERE ${IS_ASKED}
+        AND event_id IS NOT DISTINCT FROM asked.event AND ${MAY_BECOME}`,
     [
       runId,
       sweep,
@@ -129,8 +140,8 @@ export async function noteStandingSkipped(
   await db.query(
     `WITH ${SWEPT_RUN}
      UPDATE republish.documents AS document SET failure_message = concat_ws('; ', failure_message, asked.message)
-       FROM run, unnest($3::text[], $4::text[], $5::text[]) AS asked (doc_type, machine, message)
-      WHERE document.run_id = run.run_id AND run.is_newest AND document_type = asked.doc_type AND machine_id = asked.machine
+       FROM run, unnest(array_fill($1::text, ARRAY[cardinality($4::text[])]), $3::text[], $4::text[], $5::text[]) AS asked (run, type, machine, message)
+      WHERE ${IS_ASKED} AND run.is_newest
         AND outcome = 'skipped' AND position(asked.message IN coalesce(failure_message, '')) = 0`,
     [runId, sweep, ...columnsOf(found, 'documentType', 'machineId', 'message')],
   );

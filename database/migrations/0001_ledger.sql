@@ -115,7 +115,7 @@ CREATE TABLE republish.signer_proofs (
 
 -- What belongs to a closed run is frozen. The run's row is locked before it is looked at: a close, which locks it FOR UPDATE, waits for
 -- whoever writes, and whoever writes waits for the close. Once for each statement, not for each row.
-CREATE FUNCTION republish.refuse_after_close() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION republish.refuse_after_close() RETURNS trigger LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
   touched_run text;
   closed timestamptz;
@@ -244,14 +244,18 @@ BEGIN
 END $$;
 CREATE TRIGGER keep_rules BEFORE UPDATE ON republish.documents FOR EACH ROW EXECUTE FUNCTION republish.keep_rules();
 
--- Seals a document: first writer wins. In one call, since it is made for each document. Statements of a function see what others
--- have committed meanwhile, so that what is read behind a lock is as new as the lock.
+-- Seal and signature are functions, since they are made for each document: one call, plans that are kept, and statements that see what
+-- others have committed meanwhile, so that what is read behind a lock is as new as the lock. A plan that is kept could have been made
+-- while the table was small enough to be read as a whole: never without an index.
+
+-- Seals a document: first writer wins.
 --
 -- `replaces` is the id of a reused event that relays refuse: the one that may be sealed over, once.
+-- `machine_key` is the key that was encrypted for: the plan may have another one by now.
 -- Returns the row as it stands then; no row: there is no such document.
 CREATE FUNCTION republish.seal_document(
-  the_run text, the_type text, the_machine text, event jsonb, fingerprint text, event_signature text, replaces text
-) RETURNS SETOF republish.documents LANGUAGE plpgsql VOLATILE AS $$
+  the_run text, the_type text, the_machine text, event jsonb, fingerprint text, event_signature text, replaces text, machine_key text
+) RETURNS SETOF republish.documents LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
 DECLARE
   document republish.documents;
   new_id text := event ->> 'id';
@@ -269,7 +273,7 @@ BEGIN
   PERFORM FROM republish.runs AS r WHERE r.run_id = the_run FOR KEY SHARE;
   SELECT * INTO document FROM republish.documents AS d
    WHERE d.run_id = the_run AND d.document_type = the_type AND d.machine_id = the_machine FOR NO KEY UPDATE;
-  IF document.outcome IS NULL
+  IF document.outcome IS NULL AND document.atm_pubkey = coalesce(machine_key, document.atm_pubkey)
      AND (document.event_id IS NULL
           OR document.event_id = replaces AND new_id <> replaces AND document.reused AND NOT document.resealed)
      AND NOT EXISTS (SELECT FROM republish.documents AS other
@@ -281,6 +285,30 @@ BEGIN
            signature = event_signature, signed_at = CASE WHEN event_signature IS NOT NULL THEN now() END,
            reused = event_signature IS NOT NULL, resealed = document.event_id IS NOT NULL,
            sent_at = NULL, relays = '{}', tries = 0, trouble_since = NULL, failure_type = NULL, failure_message = NULL
+     WHERE d.run_id = the_run AND d.document_type = the_type AND d.machine_id = the_machine
+    RETURNING d.* INTO document;
+  END IF;
+  RETURN NEXT document;
+END $$;
+
+-- Keeps the signature of a sealed event: first writer wins, as long as the document is open.
+-- Returns the row as it stands then; no row: the document is not sealed with this event, or not any more.
+CREATE FUNCTION republish.sign_document(
+  the_run text, the_type text, the_machine text, sealed_event text, event_signature text
+) RETURNS SETOF republish.documents LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
+DECLARE
+  document republish.documents;
+BEGIN
+  PERFORM FROM republish.runs AS r WHERE r.run_id = the_run FOR KEY SHARE;
+  SELECT * INTO document FROM republish.documents AS d
+   WHERE d.run_id = the_run AND d.document_type = the_type AND d.machine_id = the_machine FOR NO KEY UPDATE;
+  IF document.event_id IS DISTINCT FROM sealed_event THEN
+    RETURN;
+  END IF;
+  IF document.signature IS NULL AND document.outcome IS NULL THEN
+    UPDATE republish.documents AS d
+       SET signature = event_signature, signed_at = now(),
+           tries = 0, trouble_since = NULL, failure_type = NULL, failure_message = NULL
      WHERE d.run_id = the_run AND d.document_type = the_type AND d.machine_id = the_machine
     RETURNING d.* INTO document;
   END IF;
@@ -311,6 +339,8 @@ CREATE TABLE republish.audit_log (
   interventions    jsonb NOT NULL,
   -- What ended the run before its documents: { type, message }.
   failure          jsonb,
+  -- All documents were looked at once more at the end; not after a cancel.
+  swept            boolean NOT NULL,
   reason           text,
   written_at       timestamptz NOT NULL DEFAULT now()
 );

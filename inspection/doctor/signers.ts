@@ -3,7 +3,7 @@ import type { Configuration } from '../../configuration/schema';
 import { remedyFor, RepublishError } from '../../contract/failures';
 import { type Database, openDatabase } from '../../database/connection';
 import { Limiter } from '../../nostr/bunker/limiter';
-import { checkCurrentSigner, type CurrentSigner, listCurrentSigners } from '../../pairing/current-signers';
+import { askCurrentSigner, type CurrentSigner, listCurrentSigners } from '../../pairing/current-signers';
 import type { SignerContext } from '../../pairing/facts';
 import { check, type Finding, findingsOf } from './finding';
 
@@ -15,7 +15,7 @@ const ALL_MS = 60_000;
 
 /**
  * Does the secrets key open each stored signer, can the account's own be read, does the signer answer, and is its key the account's?
- * Nothing is signed.
+ * Nothing is signed or encrypted: a bunker may ask a person for that.
  *
  * @param say told where a person has to approve
  */
@@ -95,7 +95,7 @@ async function checkOne(context: SignerContext): Promise<Finding> {
   const { operatorUserId } = context;
   const { ok, fail } = findingsOf('signer', operatorUserId);
   try {
-    const { kind, from, pubkey, accountPubkey, matchesAccount } = await checkCurrentSigner(context);
+    const { kind, from, pubkey, accountPubkey, matchesAccount } = await askCurrentSigner(context);
     const named = from === 'lnbits' ? `LNbits' own signer (${kind})` : `the ${kind} signer`;
     // nsecbunkerd tells its key to everybody, and asking for more would spend what LNbits lives on.
     const unproven = kind === 'lnbits-bunker' ? '; whether it may encrypt and sign was not asked' : '';

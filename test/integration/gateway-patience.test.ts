@@ -2,7 +2,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import { generateSecretKey, getPublicKey } from 'nostr-tools/pure';
 import { startNostrclientGateway } from '../../dev/nostrclient-gateway';
 import { freePort } from '../../embedded/free-port';
-import { startActivities } from '../support/activities';
+import { type ActivityBench, startActivities } from '../support/activities';
 import { startBareRelay } from '../support/bare-relay';
 import { fails } from '../support/fails';
 import { type Saga, startSaga } from '../support/saga';
@@ -15,26 +15,32 @@ beforeAll(async () => {
 });
 afterAll(() => saga.stop());
 
-/** What the attempts at a page of one signed document end with, while the only relay is the one at `url`. */
-async function failuresOver(url: string, attempts: number): Promise<ApplicationFailure[]> {
+/** An operator whose key is here, and the relay that takes nothing for now. */
+async function begin() {
   const secretKey = generateSecretKey();
   const operator = await saga.addLocalOperator({
     machines: 1,
     secretKeyHex: Buffer.from(secretKey).toString('hex'),
     pubkey: getPublicKey(secretKey),
   });
-  const env = { REPUBLISH_RELAYS: url, REPUBLISH_RELAY_TIMEOUT_MS: '300' };
-  const bench = startActivities(saga, { env, patience: PATIENCE });
-  const { runId } = await bench.plan(operator, { documentTypes: ['bitspire-fees'] });
-  const page = { runId, page: 0 };
-  // The first attempt gets as far as a signature.
-  expect(await bench.call('republishDocuments', page)).toMatchObject({
-    counts: { open: 1, signed: 1 },
-    waiting: [{ why: expect.stringContaining('RelayQuorumNotReached') as string }],
+  const full = await startBareRelay({
+    onEvent: (event, peer) => peer.send('OK', event.id, false, 'error: full'),
   });
+  saga.onStop(() => full.stop());
+  return { operator, full: full.url };
+}
+
+const benchOver = (url: string): ActivityBench =>
+  startActivities(saga, {
+    env: { REPUBLISH_RELAYS: url, REPUBLISH_RELAY_TIMEOUT_MS: '300' },
+    patience: PATIENCE,
+  });
+
+/** What so many attempts at the first page of a run end with. */
+async function failuresOf(bench: ActivityBench, runId: string, attempts: number) {
   const failures: ApplicationFailure[] = [];
   while (failures.length < attempts)
-    failures.push(await fails(ApplicationFailure, bench.call('republishDocuments', page)));
+    failures.push(await fails(ApplicationFailure, bench.call('republishDocuments', { runId, page: 0 })));
   return failures;
 }
 
@@ -42,25 +48,42 @@ test('a gateway that has lost its relays is waited for in half minutes, and the 
   const down = `ws://127.0.0.1:${await freePort()}`;
   const gateway = await startNostrclientGateway({ relays: [down], wsId: 'canary-ws-id', timeScale: 0.02 });
   saga.onStop(() => gateway.stop());
-  for (const failure of await failuresOver(gateway.url, 3)) {
-    expect(failure).toMatchObject({
-      type: 'RelayQuorumNotReached',
-      nonRetryable: false,
-      nextRetryDelay: 30_000,
-    });
-    expect(failure.message).toMatch(
-      /LNbits connects a lost one after 60 s × its errors; in LNbits open Nostr Client/,
-    );
-    expect(failure.message).not.toContain('canary');
+  const bench = benchOver(gateway.url);
+  const { operator, full } = await begin();
+  // Before anything is sealed, and when the document is signed.
+  const unsigned = await bench.plan(operator, { documentTypes: ['bitspire-fees'] });
+  const signed = await bench.plan(operator, { documentTypes: ['bitspire-cassettes'] });
+  await benchOver(full).call('republishDocuments', { runId: signed.runId, page: 0 });
+  for (const [{ runId }, said] of [
+    [unsigned, '0 of the 1 required relays say what stands there'],
+    [signed, '0 of the 1 required relays hold the document'],
+  ] as const) {
+    for (const failure of await failuresOf(bench, runId, 3)) {
+      expect(failure).toMatchObject({
+        type: 'RelayQuorumNotReached',
+        nonRetryable: false,
+        nextRetryDelay: 30_000,
+      });
+      expect(failure.message).toContain(said);
+      expect(failure.message).toMatch(
+        /LNbits connects a lost one after 60 s × its errors; in LNbits open Nostr Client/,
+      );
+      expect(failure.message).not.toContain('canary');
+    }
   }
+  expect((await saga.ledger(unsigned.runId)).map(({ event, tries }) => [event, tries])).toEqual([[null, 3]]);
 });
 
 test('whatever is tried again at once keeps the usual pause, which doubles', async () => {
-  const relay = await startBareRelay({
-    onEvent: (event, peer) => peer.send('OK', event.id, false, 'error: full'),
+  const { operator, full } = await begin();
+  const bench = benchOver(full);
+  const { runId } = await bench.plan(operator, { documentTypes: ['bitspire-fees'] });
+  // The first attempt gets as far as a signature.
+  expect(await bench.call('republishDocuments', { runId, page: 0 })).toMatchObject({
+    counts: { open: 1, signed: 1 },
+    waiting: [{ why: expect.stringContaining('RelayQuorumNotReached') as string }],
   });
-  saga.onStop(() => relay.stop());
-  const failures = await failuresOver(relay.url, 3);
+  const failures = await failuresOf(bench, runId, 3);
   expect(failures.map(({ type }) => type)).toEqual(Array(3).fill('RelayQuorumNotReached'));
   expect(failures.map(({ nextRetryDelay }) => nextRetryDelay)).toEqual([2_000, 4_000, 8_000]);
 });

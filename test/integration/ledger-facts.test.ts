@@ -86,6 +86,26 @@ describe('a seal', () => {
     expect(seals.get('m3')).toMatchObject({ event: standing, signature: 'sig', reused: false });
   });
 
+  test('many runs that seal the same addresses never wait for each other in a circle', async () => {
+    const machines = Array.from({ length: 40 }, () => ({ atmPubkey: hex32() }));
+    const keys = await Promise.all(Array.from({ length: 6 }, () => plannedRun(ledger.database, machines)));
+    const repeats = ledger.repeats();
+    const sealed = await Promise.all(
+      keys.map((key, n) => {
+        const seals = machines.map((_, index) => ({
+          machineId: `m${index + 1}`,
+          event: sealedEvent(),
+          stateFingerprint: 'f',
+          signature: 's',
+        }));
+        return sealReused(ledger.database, key, n % 2 ? seals : seals.reverse());
+      }),
+    );
+    expect(ledger.repeats()).toBe(repeats);
+    // Each address by one of them, as they have the same date.
+    expect(sealed.reduce((sum, { size }) => sum + size, 0)).toBe(machines.length);
+  });
+
   test('a reused event that relays refuse is replaced once, by who names it', async () => {
     const key = await plannedRun(ledger.database);
     const refused = await reused(ledger.database, key);

@@ -13,6 +13,8 @@ export async function placesOf(
     `SELECT row_to_json(t)::text AS row FROM republish.documents t WHERE run_id = $1
        UNION ALL SELECT row_to_json(t)::text FROM republish.audit_log t WHERE run_id = $1
        UNION ALL SELECT row_to_json(t)::text FROM republish.runs t WHERE run_id = $1
+       UNION ALL SELECT row_to_json(t)::text FROM republish.pages t WHERE run_id = $1
+       UNION ALL SELECT row_to_json(t)::text FROM republish.signer_proofs t WHERE run_id = $1
        UNION ALL SELECT row_to_json(t)::text FROM republish.signers t WHERE operator_user_id = $2
        UNION ALL SELECT row_to_json(t)::text FROM republish.pairings t WHERE operator_user_id = $2`,
     [runId, operatorUserId],

@@ -58,11 +58,11 @@ export interface EndedRun {
  */
 export async function runUnderFault(
   saga: Saga,
-  operator: SagaOperator,
+  operator: Pick<SagaOperator, 'id' | 'machines'> & Pick<RunToCheck, 'bunker'>,
   options: {
     during?: (run: RepublishRun) => Promise<void>;
     input?: Omit<RepublishInput, 'operatorUserId'>;
-    check?: Pick<RunToCheck, 'quorum' | 'canaries' | 'earlierStates'>;
+    check?: Pick<RunToCheck, 'quorum' | 'canaries' | 'earlierStates' | 'stores'>;
     /** How often the ledger is looked at for changed ids; seldom, where it is large. */
     watchEveryMs?: number;
   } = {},

@@ -19,13 +19,15 @@ export interface RunToCheck {
   operatorId: string;
   runId: string;
   /** Its secrets are canaries, and what it was asked to sign is held against the ledger. */
-  bunker: DevBunker;
+  bunker: Pick<DevBunker, 'requests' | 'uri'>;
   /** With their keys: each reads what was published for it. Absent: nobody does. */
   machines?: readonly SeededMachine[];
   /** What was right at some time of the run, beside what is right now. */
   earlierStates?: States[];
   /** Relays that must hold what was returned. Default: more than half of the saga's. */
   quorum?: number;
+  /** What each relay has. Default: the saga's. */
+  stores?: () => Promise<SignedEvent[][]>;
   /** What a watcher has seen of the ledger while the run went on. */
   seals?: ReadonlyMap<string, ReadonlySet<string>>;
   /** More that must not get out; the secrets and the planted state are always looked for. */
@@ -50,7 +52,7 @@ export async function checkInvariants(saga: Saga, run: RunToCheck): Promise<void
 
   const returned = await returnedBy(saga, workflowId, run);
   const ledger = await saga.ledger(run.runId);
-  const stores = saga.relays.map((relay) => relay.events() as SignedEvent[]);
+  const stores = (await run.stores?.()) ?? saga.relays.map((relay) => relay.events() as SignedEvent[]);
   await checkAudit(saga, run, returned, ledger);
   await checkRelays(saga, run, Object.values(returned).flat(), ledger, stores);
   if (run.machines !== undefined) await checkAsMachines(saga, run.machines, run, ledger, stores);

@@ -80,7 +80,15 @@ export class MemoryLedger {
       machines: upTo,
       toSign: toSign ?? planned.length,
       failures: [],
-      ...(upTo < this.machines.length ? { next: { machineId: machines.at(-1) ?? '', machines: upTo } } : {}),
+      ...(upTo < this.machines.length
+        ? {
+            next: {
+              machineId: machines.at(-1) ?? '',
+              machines: upTo,
+              documentsPerPage: this.opened.limits.documentsPerPage,
+            },
+          }
+        : {}),
     };
   }
 
@@ -178,7 +186,7 @@ function countsOf(documents: MemoryDocument[]): PageCounts {
 }
 
 /** Documents by outcome, as an audit has them. */
-function outcomesOf(counts: Record<string, PageCounts>): Record<string, Record<Outcome, number>> {
+export function outcomesOf(counts: Record<string, PageCounts>): Record<string, Record<Outcome, number>> {
   return Object.fromEntries(
     Object.entries(counts).map(([type, ofType]) => [
       type,
