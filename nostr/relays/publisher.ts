@@ -204,11 +204,11 @@ export class RelayPublisher {
     for (const [index, each] of sent.entries()) {
       for (const sighting of each.seen?.values() ?? [])
         if (decidedBy(sighting, each.event)) round.answered(index);
-      // Whatever the others say, no quorum comes of it: nobody waits for them.
+      // Whatever the others say, no quorum comes of it: they have a moment, and are not waited for.
       if (hopeless.has(each)) for (let good = 0; good < this.required; good += 1) round.answered(index);
     }
     await round.ask(async (url) => {
-      const open = [...sent.entries()].filter(([, each]) => !hopeless.has(each) && !isSettled(each, url));
+      const open = [...sent.entries()].filter(([, each]) => !isSettled(each, url));
       await this.#relay(url).confirm(
         open.map(([, each]) => ({ event: each.event, reply: () => each.sent?.get(url) })),
         { identity },

@@ -47,7 +47,9 @@ describe('proof before, and sweep after', () => {
     try {
       const relay = await startRelay({ keepPerAuthor: 10 });
       small.onStop(() => relay.stop());
-      await small.startWorker({ env: { REPUBLISH_RELAYS: relay.url } });
+      await small.startWorker({
+        env: { REPUBLISH_RELAYS: relay.url, REPUBLISH_DOCUMENT_TIMEOUT_MS: '60000' },
+      });
       const operator = await small.addOperator({ machines: 20 });
       const run = await small.start(operator.id);
       await expect(run.result()).rejects.toMatchObject({ type: 'RepublishIncomplete', failed: 30 });
@@ -82,7 +84,11 @@ describe('proof before, and sweep after', () => {
       const relay = await startRelay({ keepPerAuthor: 5 });
       small.onStop(() => relay.stop());
       await small.startWorker({
-        env: { REPUBLISH_RELAYS: relay.url, REPUBLISH_DOCUMENTS_PER_PAGE: '2' },
+        env: {
+          REPUBLISH_RELAYS: relay.url,
+          REPUBLISH_DOCUMENTS_PER_PAGE: '2',
+          REPUBLISH_DOCUMENT_TIMEOUT_MS: '60000',
+        },
       });
       const operator = await small.addOperator({ machines: 4 });
       const run = await small.start(operator.id);

@@ -1,6 +1,6 @@
 import type { Database } from '../../database/connection';
 import { keepSignature, sealDocument, settleGood } from '../../database/ledger/facts';
-import { retryDocuments, skipDocuments } from '../../database/ledger/interventions';
+import { planBadRowsAgain, retryDocuments, skipDocuments } from '../../database/ledger/interventions';
 import { beginSweep, settleSwept } from '../../database/ledger/sweep';
 import { noteTrouble } from '../../database/ledger/trouble';
 import {
@@ -15,6 +15,7 @@ import {
   startLedger,
   type TestLedger,
   endPage,
+  planned,
 } from '../support/ledger';
 
 /**
@@ -46,6 +47,8 @@ const OVERTAKINGS: [string, (key: Key) => Promise<unknown>][] = [
     'the page was settled after a time-out, and retried',
     async (key) => {
       await endPage(db, key, FAILURE);
+      // Without an event only a new plan opens it.
+      await planBadRowsAgain(db, key.runId, [planned({ machineId: 'm1' })]);
       await retryDocuments(db, key.runId, {});
     },
   ],

@@ -101,17 +101,17 @@ describe('what a sweep finds', () => {
     [
       'published',
       { outcome: 'published' },
-      ['published', 'unchanged', 'superseded', 'published', 'skipped', null],
+      ['published', 'unchanged', 'superseded', 'published', 'skipped', 'published'],
     ],
     [
       'unchanged',
       { outcome: 'unchanged' },
-      ['published', 'unchanged', 'superseded', 'unchanged', 'skipped', null],
+      ['published', 'unchanged', 'superseded', 'unchanged', 'skipped', 'unchanged'],
     ],
     [
       'superseded',
       { outcome: 'superseded', supersededBy: 'x' },
-      ['superseded', 'superseded', 'superseded', 'superseded', 'skipped', null],
+      ['superseded', 'superseded', 'superseded', 'superseded', 'skipped', 'superseded'],
     ],
   ] as const)('%s: of each what the rules allow', async (_, finding, expected) => {
     const { key, events, sweep } = await oneOfEach();

@@ -73,7 +73,9 @@ describe('the sweep', () => {
   test('a relay that keeps ten events of each author: forty documents are ten that stand and thirty that are lost', async () => {
     const relay = await startRelay({ keepPerAuthor: 10 });
     saga.onStop(() => relay.stop());
-    const small = startActivities(saga, { env: { REPUBLISH_RELAYS: relay.url } });
+    const small = startActivities(saga, {
+      env: { REPUBLISH_RELAYS: relay.url, REPUBLISH_DOCUMENT_TIMEOUT_MS: '60000' },
+    });
     const operator = await saga.addOperator({ machines: 40 });
     const { runId } = await small.plan(operator, { documentTypes: [FEES] });
     for (let open = 40; open > 0;)

@@ -13,6 +13,9 @@ export interface ModelDocument {
 
 const NO_TROUBLE = { failureType: null, tries: 0 };
 
+/** What a sweep says of a document, and only a sweep or a person takes back. */
+const OF_SWEEP = ['DocumentLost', 'PlanOutdated', 'StateChanged'];
+
 /** The rules of the ledger (design.md) for one page of a run, in memory and one after the other. */
 export class LedgerModel {
   closed = false;
@@ -64,7 +67,8 @@ export class LedgerModel {
   settle(index: number, event: string, outcome: Outcome): void {
     const document = this.#of(index);
     if (this.closed || document.event !== event) return;
-    if (document.outcome === null || document.outcome === 'failed')
+    const isOfSweep = OF_SWEEP.includes(document.failureType ?? '');
+    if (document.outcome === null || (document.outcome === 'failed' && !isOfSweep))
       Object.assign(document, NO_TROUBLE, { outcome });
   }
 
@@ -91,7 +95,9 @@ export class LedgerModel {
   retry(index: number | undefined): number {
     const unpublished = this.#unpublished(index);
     if (unpublished.length > 0) this.holder += 1;
-    const changed = unpublished.filter(({ outcome, tries }) => outcome === 'failed' || tries > 0);
+    const changed = unpublished.filter(({ outcome, tries, event }) =>
+      outcome === 'failed' ? event !== null : tries > 0,
+    );
     for (const document of changed) Object.assign(document, NO_TROUBLE, { outcome: null });
     return changed.length;
   }
@@ -124,11 +130,11 @@ export class LedgerModel {
   ): void {
     const document = this.#of(index);
     const { outcome: before } = document;
-    if (this.closed || document.event !== event || before === null || before === 'skipped') return;
+    if (this.closed || document.event !== event || before === 'skipped') return;
     if (outcome === 'failed') {
-      if (before !== 'failed' && sweep === this.sweeps)
+      if (before !== null && before !== 'failed' && sweep === this.sweeps)
         Object.assign(document, { outcome, failureType: type, tries: 0 });
-    } else if (outcome === 'superseded' || before === 'failed') {
+    } else if (outcome === 'superseded' || before === 'failed' || before === null) {
       Object.assign(document, NO_TROUBLE, { outcome });
     }
   }

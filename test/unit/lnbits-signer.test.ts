@@ -273,7 +273,7 @@ test('what a run spends of LNbits’ own client is one encryption and one signat
     matchesAccount: true,
     // A path may be a secret.
     relays: ['ws://127.0.0.1:5000/…'],
-    uses: { nip44_encrypt: 7, sign_event: 7, get_public_key: 1 },
+    uses: { nip44_encrypt: 8, sign_event: 7, get_public_key: 1 },
   });
   expect(factsOf(own, account, 0).uses).toBeNull();
   const key = readLnbitsSigner(local(hexOf(accountKey)), account, []);
