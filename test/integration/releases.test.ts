@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Retry } from '../../client/run-steps';
+import { dTag } from '../../documents/document-type';
 import { documentTypes } from '../../documents/registry';
 import { bitspireOperatorHours } from '../support/bitspire-operator-hours';
 import { addOperatorWithCanaries, runUnderFault } from '../support/fault-run';
@@ -160,7 +161,12 @@ describe('two builds', () => {
       await saga.database.query(
         "INSERT INTO spirekeeper.bitspire_operator_hours SELECT id, 'Europe/Vienna', '08:00', '20:00' FROM spirekeeper.dca_machines",
       );
+      const hours = '{"timezone":"Europe/Vienna","opens":"08:00","closes":"20:00"}';
+      const states = operator.machines.map(
+        ({ atmPubkey }) => [dTag('bitspire-operator-hours', atmPubkey), hours] as const,
+      );
       const { ids, failure } = await runUnderFault(saga, operator, {
+        check: { earlierStates: [new Map(states)] },
         during: async (run) => {
           await untilMiddle();
           const older = await saga.startWorker({ env });

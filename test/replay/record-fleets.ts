@@ -53,7 +53,7 @@ test('a fleet that continues as new, with a run that goes on meanwhile', async (
     executable: testServers().temporalCli,
     headless: true,
     searchAttributes: searchAttributeTypes(),
-    dynamicConfig: { 'limit.historyCount.suggestContinueAsNew': '60' },
+    dynamicConfig: { 'limit.historyCount.suggestContinueAsNew': '45' },
   });
   const temporalAddress = server.address;
   const saga = await startPatientSaga({ temporalAddress });
@@ -65,8 +65,8 @@ test('a fleet that continues as new, with a run that goes on meanwhile', async (
     const held = await saga.addOperator({ machines: 1, bunker: { onRequest: gate.onRequest } });
     const ids = [held, ...(await addOperators(saga, 6))].map(({ id }) => id);
     const fleet = await startFleetOf(saga, { operators: ids, operatorsAtOnce: 3 });
-    await soon(async () => (await fleet.progress()).operators.complete === ids.length - 1);
     const { workflowId } = fleet;
+    await soon(async () => (await fleet.progress()).operators.complete === ids.length - 1);
     const { runId } = await saga.client.workflow.getHandle(workflowId).describe();
     const there = { ...testServers(), temporalAddress };
     await keep('fleet-continued-first', fleet, there);
