@@ -34,7 +34,8 @@ export async function loadMachines(
   if (after === undefined && machineIds !== undefined)
     await requireMachines(deps, operatorUserId, machineIds);
   const run = after === undefined ? await openRun(deps, input, workflowId) : await openedRun(deps, runId);
-  const { limits } = deps;
+  const documentsPerPage = after?.documentsPerPage ?? deps.limits.documentsPerPage;
+  const limits = { ...deps.limits, documentsPerPage };
   const limit = BLOCKS_PER_CALL * limits.documentsPerPage;
   const machines = await deps.source.machines({ operatorUserId, after: after?.machineId, machineIds, limit });
   const { documents, states } = await planMachines(deps, run, machines, signal);
@@ -69,7 +70,7 @@ export async function loadMachines(
     machines: loaded,
     toSign,
     failures,
-    ...(last === undefined ? {} : { next: { machineId: last.id, machines: loaded } }),
+    ...(last === undefined ? {} : { next: { machineId: last.id, machines: loaded, documentsPerPage } }),
   };
 }
 

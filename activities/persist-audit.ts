@@ -120,6 +120,7 @@ function auditRow(input: PersistAuditInput, documents: OutcomeRow[]): AuditRow {
     superseded,
     laggards,
     failure: failure ?? null,
+    swept: input.swept === true,
     reason: input.request.reason ?? null,
     interventions: input.interventions ?? [],
   };

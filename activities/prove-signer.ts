@@ -20,4 +20,5 @@ export async function proveSigner(
   const call = { signal, onApproval: approvalListener() };
   await deps.keyring.use(signer, (open) => prove(open, operatorPubkey, call));
   await keepProof(deps.database, runId, nameOfSigner(signer));
+  deps.failpoint('after-proof');
 }

@@ -29,7 +29,7 @@ export async function republishDocuments(
   return resultOf(deps, reference, attempt, call);
 }
 
-export async function resultOf(
+async function resultOf(
   deps: ActivityDependencies,
   reference: PageReference,
   { documents, advanced, unproven }: PageAttempt,
@@ -44,13 +44,15 @@ export async function resultOf(
     untried: documents.filter(({ trouble, ended }) => !trouble && !ended).length,
     failures: troubles,
   };
-  const [first] = troubles;
+  // What was final has ended its document: it is no reason to try the others again, and none not to.
+  const passing = troubles.filter(({ final }) => !final);
+  const [first] = passing;
   if (first !== undefined && endOfPage(end) === 'again' && !signal.aborted) {
-    const estimates = troubles.flatMap(({ retryAfterMs }) => retryAfterMs ?? []);
-    const estimateMs = estimates.length === troubles.length ? Math.min(...estimates) : undefined;
+    const estimates = passing.flatMap(({ retryAfterMs }) => retryAfterMs ?? []);
+    const estimateMs = estimates.length === passing.length ? Math.min(...estimates) : undefined;
     throw new RepublishError(
       first.type,
-      troubles.length === 1 ? first.message : `${troubles.length} documents, the first: ${first.message}`,
+      passing.length === 1 ? first.message : `${passing.length} documents, the first: ${first.message}`,
       pauseMs(deps.patience, leastTries, estimateMs),
     );
   }

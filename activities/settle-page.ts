@@ -1,8 +1,7 @@
 import type { PageResult, SettlePageInput } from '../contract/activities';
-import { beginPage, settlePage as settleInLedger } from '../database/ledger/page';
+import { beginPage, pageState, settlePage as settleInLedger } from '../database/ledger/page';
 import type { ActivityCall, ActivityDependencies } from './dependencies';
 import { PageAttempt } from './page/attempt';
-import { resultOf } from './republish-documents';
 
 /**
  * Ends the open documents of a page that no attempt could bring to an outcome. An attempt may live on somewhere: what it has signed
@@ -18,6 +17,8 @@ export async function settlePage(
   call.takeInHand(begun);
   const attempt = new PageAttempt(deps, begun, reference, call);
   await attempt.confirmSigned();
-  await settleInLedger(deps.database, reference, failure);
-  return resultOf(deps, reference, attempt, call);
+  call.signal.throwIfAborted();
+  await settleInLedger(deps.database, { ...reference, holder: begun.holder }, failure);
+  const { counts, failures } = await pageState(deps.database, reference);
+  return { counts, ...(failures.length === 0 ? {} : { failures }) };
 }

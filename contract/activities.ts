@@ -54,6 +54,8 @@ export interface MachineCursor {
   machineId: string;
   /** How many were loaded up to there: the pages of the next ones are numbered behind them. */
   machines: number;
+  /** As the first call had it: the workers may have been given another one meanwhile. */
+  documentsPerPage: number;
 }
 
 export interface LoadMachinesResult {
@@ -173,6 +175,8 @@ export interface PersistAuditInput extends RunReference {
   cause?: Failure;
   /** What people asked of the run while it went on, at most 100. */
   interventions?: Intervention[];
+  /** All documents were looked at once more before. */
+  swept?: true;
   /** Documents that were planned: the ledger must have all of them. Absent where planning did not end. */
   planned?: number;
 }

@@ -111,20 +111,22 @@ export const FAILURES = {
     scope: 'signer',
     meaning: 'What the signer encrypts cannot be read by a machine, or is not the text it was given.',
     remedy:
-      'No machine could read what this signer makes. Update the bunker, or pair another one: republish signer add <operator> --bunker. Nothing was published.',
+      'No machine could read what this signer makes. Update the bunker, or pair another one: republish signer add <operator> --bunker. It was given no document.',
   },
   PlanOutdated: {
     retryable: false,
     scope: 'document',
     meaning:
       "The account's key, the machine's key or the machine's owner is another one than when the run was planned.",
-    remedy: 'Start again: the new run is planned by what LNbits says now.',
+    remedy:
+      'Start again: the new run is planned by what LNbits says now. In a run that holds: republish skip or cancel it first.',
   },
   StateChanged: {
     retryable: false,
     scope: 'document',
     meaning: "The machine's state was changed while the run went on, and the newest is not published.",
-    remedy: 'Start again: the new run publishes the state as it is now.',
+    remedy:
+      'Start again: the new run publishes the state as it is now. In a run that holds: republish skip or cancel it first.',
   },
   DocumentLost: {
     retryable: false,

@@ -20,6 +20,8 @@ export interface AuditRow {
   superseded: { documentType: string; machineId: string; eventId: string; supersededBy: string }[];
   laggards: ({ documentType: string; machineId: string; relay: string } & RelayStanding)[];
   failure: Failure | null;
+  /** All documents were looked at once more at the end: what is said to stand stood then. Not after a cancel. */
+  swept: boolean;
   reason: string | null;
   /** What people asked of the run while it went on, in that order. */
   interventions: Intervention[];
@@ -31,15 +33,15 @@ export interface WrittenAuditRow extends AuditRow {
 }
 
 const COLUMNS = `run_id AS "runId", workflow_id AS "workflowId", operator_user_id AS "operatorUserId",
-  operator_pubkey AS "operatorPubkey", outcome, events, counts, failures, skipped, superseded, laggards, failure, reason, interventions,
+  operator_pubkey AS "operatorPubkey", outcome, events, counts, failures, skipped, superseded, laggards, failure, swept, reason, interventions,
   to_char(written_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS "writtenAt"`;
 
 /** Appends the audit row of a run, unless it is there: exactly one row per run, whatever is retried. */
 export async function appendAudit(db: Queryable, row: AuditRow): Promise<void> {
   await db.query(
     `INSERT INTO republish.audit_log (run_id, workflow_id, operator_user_id, operator_pubkey, outcome, events, counts,
-                                      failures, skipped, superseded, laggards, failure, reason, interventions)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+                                      failures, skipped, superseded, laggards, failure, swept, reason, interventions)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
      ON CONFLICT (run_id) DO NOTHING`,
     [
       row.runId,
@@ -54,6 +56,7 @@ export async function appendAudit(db: Queryable, row: AuditRow): Promise<void> {
       JSON.stringify(row.superseded),
       JSON.stringify(row.laggards),
       row.failure === null ? null : JSON.stringify(row.failure),
+      row.swept,
       row.reason,
       JSON.stringify(row.interventions),
     ],

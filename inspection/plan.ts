@@ -49,7 +49,7 @@ export interface SignerFacts {
 
 /**
  * What a run spends of what LNbits' own bunker client may do: one encryption and one signature for each document, if none has to be
- * asked for again. nsecbunkerd counts the first two, and answers with silence once a cap is used up.
+ * asked for again, and the encryption by which the signer is proved. nsecbunkerd counts the first two, and answers with silence once a cap is used up.
  */
 export interface SignerUses {
   nip44_encrypt: number;
@@ -290,7 +290,7 @@ export function factsOf(
     relays: 'bunkerPubkey' in signer ? (signer.bunkerRelays ?? []).map(shownRelay) : [],
     uses:
       kind === 'lnbits-bunker' && toSign > 0
-        ? { nip44_encrypt: toSign, sign_event: toSign, get_public_key: 1 }
+        ? { nip44_encrypt: toSign + 1, sign_event: toSign, get_public_key: 1 }
         : null,
   };
 }

@@ -34,6 +34,14 @@ export interface Circumstances {
   isHistoryLong: boolean;
 }
 
+const MAX_PROVED_IN_VAIN = 5;
+
+const PROVED_IN_VAIN: Failure = {
+  type: 'SignerNotConfigured',
+  message:
+    'the signer is proved again and again, and each time another worker asks for another one: are all workers of this queue configured alike (REPUBLISH_SIGNERS)?',
+};
+
 interface PageInWork {
   /** Documents of it were opened again meanwhile: it goes out once more, whatever its result says. */
   again: boolean;
@@ -58,6 +66,8 @@ export class Pages {
   #isLedgerRead: boolean;
   #mustProve = false;
   #proofs = 0;
+  /** Proofs in a row that no page has found good. */
+  #provedInVain = 0;
   /** Pages that this execution has begun; one that is given out again is counted again. */
   #begun = 0;
   /** Since the last page ended. */
@@ -104,6 +114,11 @@ export class Pages {
 
   get isLoaded(): boolean {
     return this.#isLoaded;
+  }
+
+  /** Since the last page ended all documents were looked at once more. */
+  get isSwept(): boolean {
+    return this.#isSwept;
   }
 
   get inWork(): number {
@@ -158,7 +173,8 @@ export class Pages {
     this.#inWork.delete(page);
     if (work?.again || (counts.open ?? 0) > 0) this.#queue.push(page);
     // A page that was begun before the last proof may not have seen it.
-    if (unproven && work?.proofs === this.#proofs) this.#mustProve = true;
+    if (unproven && work?.proofs === this.#proofs) this.#proveAgain();
+    else if (better) this.#provedInVain = 0;
     if (better && this.#blocked?.by === 'page') this.#blocked = undefined;
     if (cause !== undefined) this.#blocked ??= { failure: cause, by: 'page' };
   }
@@ -174,7 +190,7 @@ export class Pages {
   /** @returns as `viewed` */
   swept(result: SweepResult): boolean {
     if (!this.viewed(result)) return false;
-    this.#isSwept = result.swept || this.#blocked !== undefined;
+    this.#isSwept = result.swept;
     if (result.failure !== undefined) this.#fail(result.failure);
     return true;
   }
@@ -214,6 +230,14 @@ export class Pages {
 
   get #isOpen(): boolean {
     return this.#queue.length > 0 || this.#inWork.size > 0;
+  }
+
+  /** Workers that are configured differently prove one signer and ask for another: that would go on for ever. */
+  #proveAgain(): void {
+    if (this.#mustProve) return;
+    this.#mustProve = true;
+    if (this.#proofs > 0) this.#provedInVain += 1;
+    if (this.#provedInVain > MAX_PROVED_IN_VAIN) this.#fail(PROVED_IN_VAIN);
   }
 
   get #isIdle(): boolean {

@@ -77,7 +77,7 @@ function requireSound(input: RepublishInput): void {
 
 function writeAudit(run: Run, request: RepublishInput, cancelled: boolean): Promise<PersistAuditResult> {
   const { opened, planned } = run;
-  const { endedBy, blocked } = run.pages;
+  const { endedBy, blocked, isSwept } = run.pages;
   const { interventions } = run.control;
   return CancellationScope.nonCancellable(() =>
     persistAudit({
@@ -91,6 +91,7 @@ function writeAudit(run: Run, request: RepublishInput, cancelled: boolean): Prom
       ...(blocked === undefined ? {} : { cause: blocked }),
       ...(interventions.length === 0 ? {} : { interventions }),
       ...(planned === undefined ? {} : { planned }),
+      ...(isSwept && !cancelled ? { swept: true as const } : {}),
     }),
   ).catch((error: unknown) => {
     // What ended the run must not be lost over that.

@@ -55,6 +55,8 @@ export class Statements implements ControlledRun {
     this.paused = undefined;
     if (!this.run.pages.isLoaded) return 0;
     await this.#exclusively(async () => {
+      // It begins again behind this, and so shows the newest.
+      this.run.giveWay('sweep');
       await condition(() => this.run.pages.isStill);
       const summary = 'read ledger, after a pause';
       return readLedger.executeWithOptions({ summary }, [{ runId: runId(), resumed: true }]);

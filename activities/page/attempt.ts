@@ -10,8 +10,9 @@ import { isAuthentic } from '../../nostr/events';
 import type { ActivityCall, ActivityDependencies } from '../dependencies';
 import { isForced } from '../steps/force';
 import { relayIdentity } from '../steps/relay-identity';
-import { type PageDocument, pageDocument, type Trouble } from './document';
+import { isSigned, type PageDocument, pageDocument, type Trouble } from './document';
 import { place } from './place';
+import { readPage } from './read-page';
 import { look, type PageFacts, prepare, type Prepared, troubleOf } from './prepare';
 import { Signing } from './signing';
 
@@ -73,6 +74,10 @@ export class PageAttempt {
     if (this.call.signal.aborted) yieldNow();
     try {
       await this.#rounds();
+    } catch (thrown) {
+      // What is known of single documents is written down all the same, if the ledger is there.
+      await this.#writeTroubles().catch(() => undefined);
+      throw thrown;
     } finally {
       clearTimeout(this.#timer);
       this.call.signal.removeEventListener('abort', yieldNow);
@@ -92,12 +97,31 @@ export class PageAttempt {
     let documents = this.documents;
     for (let round = 1; documents.length > 0 && round <= MAX_ROUNDS; round += 1) {
       const later = await this.#round(documents);
-      if (this.turn.aborted || later.size === 0) return;
+      documents = [...later.keys()];
+      if (this.turn.aborted || later.size === 0) break;
       await sleep(Math.max(0, Math.max(...later.values()) - Date.now()), undefined, {
         signal: this.turn,
       }).catch(() => undefined);
-      documents = [...later.keys()];
     }
+    for (const document of documents) this.#noteLeftOver(document);
+  }
+
+  /** One that is put off again and again has had its try, or nothing would ever bound it. A date is waited for without. */
+  #noteLeftOver(document: PageDocument): void {
+    const { replaces, encryptions = 0, trouble, ended } = document;
+    if (trouble !== undefined || ended || this.call.signal.aborted) return;
+    if (replaces !== undefined)
+      this.note(document, {
+        type: 'RelayQuorumNotReached',
+        message: 'relays refuse the event of an earlier run; there was no time left to seal it anew',
+        final: false,
+      });
+    else if (encryptions > 0)
+      this.note(document, {
+        type: 'Unexpected',
+        message: 'its state, or what other runs seal, changes faster than it can be encrypted',
+        final: false,
+      });
   }
 
   /** @returns the documents that are to come back, each with the time from which it is worth it */
@@ -111,10 +135,7 @@ export class PageAttempt {
       return later;
     }
     const unsigned = documents.filter((document) => !isSigned(document));
-    const [prepared] = await Promise.all([
-      prepare(this.deps, this.facts, unsigned),
-      signed.length === 0 ? undefined : look(this.deps, this.facts, signed),
-    ]);
+    const [prepared, ready] = await Promise.all([this.#prepare(unsigned), this.#stillRight(signed)]);
     // From here on: an attempt that had no time left after its looks would come no further, however often it is made.
     this.#timer ??= setTimeout(() => this.#turn.abort(YIELD), this.deps.patience.yieldAfterMs);
     const toSign: [PageDocument, Prepared & { kind: 'sign' }][] = [];
@@ -126,9 +147,9 @@ export class PageAttempt {
       else toSign.push([document, verdict]);
     }
     await this.#reuse(toReuse, later);
-    const ready = this.#authentic([...signed, ...toReuse.map(([document]) => document)]);
+    const reused = toReuse.map(([document]) => document).filter(isSigned);
     // What is signed already does not wait for the signer.
-    const placed = place(this, ready.filter(isSigned));
+    const placed = place(this, [...ready, ...this.#authentic(reused)]);
     // Heard below, when the signer is through.
     placed.catch(() => undefined);
     const signing = new Signing(this, later);
@@ -143,6 +164,42 @@ export class PageAttempt {
     // Refused for itself: it may be sealed anew, once.
     for (const document of placements.flat()) later.set(document, Date.now());
     return later;
+  }
+
+  /** LNbits that cannot be read is the trouble of each document that has to be read for; the others go on. */
+  async #prepare(unsigned: PageDocument[]): Promise<Map<PageDocument, Prepared>> {
+    try {
+      return await prepare(this.deps, this.facts, unsigned);
+    } catch (thrown) {
+      if (!(thrown instanceof RepublishError)) throw thrown;
+      const trouble = troubleOf(thrown, (type) => !isRetryable(type));
+      return new Map(unsigned.map((document) => [document, { kind: 'trouble', trouble }]));
+    }
+  }
+
+  /**
+   * Of documents that an earlier attempt has had signed, those that may go out: they stand already, or are still what the plan says.
+   * They may have waited for days.
+   */
+  async #stillRight(signed: PageDocument[]): Promise<PageDocument[]> {
+    if (signed.length === 0) return [];
+    await look(this.deps, this.facts, signed);
+    const authentic = this.#authentic(signed);
+    const absent = authentic.filter(({ event, seen }) => event !== null && !isSeenSomewhere(event.id, seen));
+    if (absent.length === 0) return authentic;
+    const machines = absent.map(({ row }) => row);
+    const read = await readPage(this.deps, { ...this.facts, machines }).catch((thrown: unknown) => {
+      if (thrown instanceof RepublishError) return undefined;
+      throw thrown;
+    });
+    // LNbits cannot be read: what is signed is finished, and the sweep asks once more.
+    if (read === undefined) return authentic;
+    for (const document of absent) {
+      const trouble = read.outdated ?? read.documents.get(document.row.machineId);
+      if (trouble !== undefined && 'type' in trouble && trouble.type === 'PlanOutdated')
+        this.note(document, { type: 'PlanOutdated', message: trouble.message, final: true });
+    }
+    return authentic.filter(({ trouble }) => trouble === undefined);
   }
 
   /** Takes the events of earlier runs, all in one statement. */
@@ -258,6 +315,8 @@ export class PageAttempt {
 /** The reason of a turn that is given up. */
 const YIELD = new Error('the page yields');
 
-function isSigned({ signature, replaces, ended }: PageDocument): boolean {
-  return signature !== null && replaces === undefined && !ended;
+function isSeenSomewhere(eventId: string, seen: PageDocument['seen']): boolean {
+  return [...(seen?.values() ?? [])].some(
+    (sighting) => sighting.kind === 'event' && sighting.event.id === eventId,
+  );
 }

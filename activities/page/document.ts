@@ -23,6 +23,8 @@ export interface PageDocument {
   replaces?: string;
   /** What each relay answered to the event; absent: it was not sent in this attempt. */
   sent?: Promise<Sent>;
+  /** How often it was encrypted in this attempt. */
+  encryptions?: number;
   /** Why this attempt could not bring it to its end. */
   trouble?: Trouble;
   /** It has an outcome: the document stands (`well`), or another attempt or a person has decided otherwise. */
@@ -52,4 +54,9 @@ export function pageDocument(row: OpenDocument, operatorPubkey: string, document
     reused: row.reused,
     resealed: row.resealed,
   };
+}
+
+/** It has its signature, and is neither at its end nor to be sealed anew. */
+export function isSigned({ signature, replaces, ended }: PageDocument): boolean {
+  return signature !== null && replaces === undefined && !ended;
 }

@@ -1,5 +1,5 @@
 import type { GoodOutcome } from '../../contract/progress';
-import { settleGood, type Settlement } from '../../database/ledger/facts';
+import { noteSent, settleGood, type Settlement } from '../../database/ledger/facts';
 import type { SignedEvent } from '../../nostr/events';
 import type { Placement } from '../../nostr/relays/publisher';
 import { RETURNS_LATER_MS } from '../../rules/pacing';
@@ -21,7 +21,11 @@ export async function place(page: PageAttempt, documents: readonly PageDocument[
     document.sent ??= publisher.send(event, { seen: document.seen, identity: facts.identity });
     return { event, seen: document.seen, sent: await document.sent };
   });
-  const placements = await publisher.confirm(await Promise.all(placing), facts.identity);
+  const sent = await Promise.all(placing);
+  const [placements] = await Promise.all([
+    publisher.confirm(sent, facts.identity),
+    tellSent(page, documents),
+  ]);
   const settled: Settlement[] = [];
   const anew: PageDocument[] = [];
   for (const [index, document] of documents.entries()) {
@@ -44,6 +48,12 @@ export async function place(page: PageAttempt, documents: readonly PageDocument[
   }
   await settle(page, documents, settled);
   return anew;
+}
+
+/** How far they are is to be seen also where nothing stands yet. */
+async function tellSent({ deps, facts }: PageAttempt, documents: readonly PageDocument[]): Promise<void> {
+  const machineIds = documents.flatMap(({ row }) => (row.sent ? [] : [row.machineId]));
+  if (machineIds.length > 0) await noteSent(deps.database, facts, machineIds);
 }
 
 function signedEvent({ event, signature }: PageDocument): SignedEvent {
@@ -69,6 +79,7 @@ async function settle(
   const { deps, facts } = page;
   deps.failpoint('after-quorum');
   const standing = await settleGood(deps.database, facts, settled);
+  deps.failpoint('after-settle');
   const ended: Partial<Record<GoodOutcome, number>> = {};
   const byMachine = new Map(documents.map((document) => [document.row.machineId, document]));
   for (const { machineId, outcome } of settled) {

@@ -41,10 +41,11 @@ export async function readPage(deps: ActivityDependencies, asked: Asked): Promis
   const { operatorUserId, operatorPubkey, documentType } = asked;
   const machineIds = asked.machines.map(({ machineId }) => machineId);
   const readAtMs = Date.now();
-  const [outdated, machines, states] = await Promise.all([
+  // Whose they are after what they are: a state of the next owner's is not taken for one of this.
+  const states = await readStates(deps, documentType, machineIds);
+  const [outdated, machines] = await Promise.all([
     outdatedAccount(deps, operatorUserId, operatorPubkey),
     deps.source.machines({ operatorUserId, machineIds, limit: machineIds.length }),
-    readStates(deps, documentType, machineIds),
   ]);
   if (outdated !== undefined) return { documents: new Map(), outdated };
   const byId = new Map(machines.map((machine) => [machine.id, machine]));

@@ -8,7 +8,7 @@ import { type CurrentSigner, nameOfSigner } from '../../nostr/signers/keyring';
 import type { Signer, SignerCall } from '../../nostr/signers/signer';
 import type { QuestionsOfRun } from '../steps/first-questions';
 import type { PageAttempt } from './attempt';
-import type { PageDocument } from './document';
+import { isSigned, type PageDocument } from './document';
 import { prepare, type Prepared } from './prepare';
 import type { ReadDocument } from './read-page';
 
@@ -94,8 +94,7 @@ export class Signing {
     const trouble = this.#trouble;
     if (trouble === undefined || this.#answered || scopeOf(trouble.type) !== 'signer') return;
     for (const [document] of toSign)
-      if (document.signature === null && document.trouble === undefined)
-        this.page.noteThrown(document, trouble);
+      if (!isSigned(document) && document.trouble === undefined) this.page.noteThrown(document, trouble);
   }
 
   /** @returns whether the document is signed; if not, another attempt or round has it */
@@ -140,6 +139,7 @@ export class Signing {
       const { plaintext, fingerprint } = read;
       const atmPubkey = document.row.atmPubkey ?? '';
       const content = await this.#ask((signer, call) => signer.nip44Encrypt(atmPubkey, plaintext, call));
+      document.encryptions = (document.encryptions ?? 0) + 1;
       deps.failpoint('after-encrypt');
       if (Date.now() - read.readAtMs > deps.patience.freshMs) {
         const again = await this.#readAgain(document);
@@ -181,6 +181,7 @@ export class Signing {
       event,
       stateFingerprint: fingerprint,
       signature: null,
+      atmPubkey: document.row.atmPubkey ?? '',
       ...(replaces === undefined ? {} : { replaces }),
     };
     const standing = await sealDocument(deps.database, this.#keyOf(document), seal);

@@ -8,7 +8,7 @@ import {
 } from '../../database/ledger/sweep';
 import type { RunRow } from '../../database/ledger/runs';
 import { DOCUMENT_KIND, dTag } from '../../documents/document-type';
-import { type SignedEvent, trust } from '../../nostr/events';
+import { isAuthentic, type SignedEvent, trust } from '../../nostr/events';
 import type { RelayIdentity } from '../../nostr/relays/identity';
 import type { Seen, SendReply } from '../../nostr/relays/publisher';
 import { verdictOn } from '../../rules/quorum';
@@ -26,6 +26,14 @@ export interface Sweeping {
   holder: number;
   identity: RelayIdentity;
 }
+
+/** Why a document that stands is not what should. */
+interface Outdated {
+  type: 'PlanOutdated' | 'StateChanged';
+  message: string;
+}
+
+const STATE_CHANGED = 'its state was changed after it was read, and no newer document stands';
 
 interface Looked {
   document: SweptDocument;
@@ -46,12 +54,18 @@ export class Broom {
     private readonly sweeping: Sweeping,
   ) {}
 
-  /** `decide`: nothing is sent any more. `give up`: what no relay says anything of has failed. */
+  /**
+   * `decide`: nothing is sent any more. `try on`: the slowest relay is waited for. `give up`: what too few relays say anything of has
+   * failed.
+   */
   async sweep(
     documents: SweptDocument[],
-    purpose: 'send what is missing' | 'decide' | 'give up',
+    purpose: 'send what is missing' | 'decide' | 'try on' | 'give up',
   ): Promise<void> {
-    const looked = await this.#look(documents);
+    const looked = await this.#look(
+      documents,
+      purpose === 'try on' || purpose === 'give up' ? 'all' : 'quorum',
+    );
     if (purpose === 'send what is missing') {
       const sent = await this.#send(looked);
       this.sent += sent;
@@ -61,17 +75,20 @@ export class Broom {
     await this.#decide(looked, purpose === 'give up');
   }
 
-  async #look(documents: SweptDocument[]): Promise<Looked[]> {
+  async #look(all: SweptDocument[], until: 'quorum' | 'all'): Promise<Looked[]> {
     const { publisher } = this.deps;
-    const events = documents.map(({ event, signature }): SignedEvent => ({ ...event, sig: signature }));
-    // Their signatures were checked when they came from the signer.
-    for (const event of events) trust(event);
+    const documents = all.filter((document) => {
+      // The signature of what stands was checked when it came from the signer.
+      if (isGood(document)) trust(signed(document));
+      return isAuthentic(signed(document));
+    });
+    const events = documents.map(signed);
     const addresses = documents.map(({ documentType, atmPubkey, event }) => ({
       kind: DOCUMENT_KIND,
       pubkey: event.pubkey,
       d: dTag(documentType, atmPubkey ?? ''),
     }));
-    const seen = await publisher.look(addresses, this.sweeping.identity);
+    const seen = await publisher.look(addresses, this.sweeping.identity, until);
     return documents.flatMap((document, index) => {
       const event = events[index];
       const sightings = seen[index];
@@ -85,7 +102,7 @@ export class Broom {
   async #send(looked: Looked[]): Promise<number> {
     const missing = looked.filter(
       ({ document, verdict, seen }) =>
-        document.outcome !== 'skipped' && verdict.kind !== 'newer' && isMissingSomewhere(document, seen),
+        mayBeSent(document) && verdict.kind !== 'newer' && isMissingSomewhere(document, seen),
     );
     const replies = await Promise.all(
       missing.map(({ event, seen }) =>
@@ -95,9 +112,8 @@ export class Broom {
     return replies.filter((sent) => [...sent.values()].some(mayBeTaken)).length;
   }
 
-  async #decide(looked: Looked[], giveUp: boolean): Promise<void> {
-    const standing = looked.filter(({ verdict }) => verdict.kind === 'stands');
-    const outdated = await this.#outdated(standing);
+  async #decide(first: Looked[], giveUp: boolean): Promise<void> {
+    const { outdated, looked } = await this.#compared(first);
     const settled: Swept[] = [];
     const skipped: { documentType: string; machineId: string; message: string }[] = [];
     for (const each of looked) {
@@ -116,10 +132,7 @@ export class Broom {
   }
 
   /** What is to be written of a document; nothing where the ledger says so already. */
-  #settlement(
-    { document, event, seen, verdict }: Looked,
-    outdated: Pick<Swept, 'type' | 'message'> | undefined,
-  ): Swept[] {
+  #settlement({ document, event, seen, verdict }: Looked, outdated: Outdated | undefined): Swept[] {
     const { documentType, machineId, outcome, lagging } = document;
     const relays = this.#relays(event, seen);
     const row = { documentType, machineId, eventId: event.id, relays };
@@ -142,46 +155,36 @@ export class Broom {
     }
   }
 
-  /** Of documents that stand: those whose machine has another key, owner or state by now. */
-  async #outdated(
-    standing: Looked[],
-  ): Promise<Map<SweptDocument, { type: 'PlanOutdated' | 'StateChanged'; message: string }>> {
-    const found = new Map<SweptDocument, { type: 'PlanOutdated' | 'StateChanged'; message: string }>();
-    const changed: Looked[] = [];
-    for (const [documentType, ofType] of groupBy(standing, ({ document }) => document.documentType)) {
-      const machines = ofType.map(({ document }) => document);
-      const { documents, outdated } = await readPage(this.deps, {
-        ...this.sweeping.run,
-        documentType,
-        machines,
-      });
+  /**
+   * Holds documents that stand against what LNbits says now: whose machine has another key or owner, and whose state has changed with
+   * nothing newer on the relays. A save may be on its way there: those are looked at once more.
+   */
+  async #compared(looked: Looked[]): Promise<{ outdated: Map<SweptDocument, Outdated>; looked: Looked[] }> {
+    const outdated = new Map<SweptDocument, Outdated>();
+    const changed = new Set<SweptDocument>();
+    const standing = looked
+      .filter(({ verdict }) => verdict.kind === 'stands')
+      .map(({ document }) => document);
+    for (const [documentType, machines] of groupBy(standing, (document) => document.documentType)) {
+      const page = await readPage(this.deps, { ...this.sweeping.run, documentType, machines });
       // The account's key is a matter of the whole run, and told as such.
-      if (outdated !== undefined) return found;
-      for (const looked of ofType) {
-        const { document } = looked;
-        const read = documents.get(document.machineId);
+      if (page.outdated !== undefined) return { outdated, looked };
+      for (const document of machines) {
+        const read = page.documents.get(document.machineId);
         if (read === undefined) continue;
         if ('plaintext' in read) {
-          if (isOutOfDate(document.stateFingerprint, read.fingerprint)) changed.push(looked);
+          if (isOutOfDate(document.stateFingerprint, read.fingerprint)) changed.add(document);
         } else if (read.type === 'PlanOutdated')
-          found.set(document, { type: 'PlanOutdated', message: read.message });
-        else changed.push(looked);
+          outdated.set(document, { type: 'PlanOutdated', message: read.message });
+        else changed.add(document);
       }
     }
-    for (const document of await this.#withoutNewer(changed))
-      found.set(document, {
-        type: 'StateChanged',
-        message: 'its state was changed after it was read, and no newer document stands',
-      });
-    return found;
-  }
-
-  /** Of documents whose state has changed: those of which a newer one has not come to the relays within a moment. */
-  async #withoutNewer(changed: Looked[]): Promise<SweptDocument[]> {
-    if (changed.length === 0) return [];
+    if (changed.size === 0) return { outdated, looked };
     await sleep(SAVE_REACHES_RELAYS_MS);
-    const again = await this.#look(changed.map(({ document }) => document));
-    return again.filter(({ verdict }) => verdict.kind !== 'newer').map(({ document }) => document);
+    const again = new Map((await this.#look([...changed], 'all')).map((each) => [each.document, each]));
+    for (const [document, { verdict }] of again)
+      if (verdict.kind === 'stands') outdated.set(document, { type: 'StateChanged', message: STATE_CHANGED });
+    return { outdated, looked: looked.map((each) => again.get(each.document) ?? each) };
   }
 
   #relays(event: SignedEvent, seen: Seen): Record<string, RelayStanding> {
@@ -201,8 +204,17 @@ export class Broom {
   }
 }
 
+function signed({ event, signature }: SweptDocument): SignedEvent {
+  return { ...event, sig: signature };
+}
+
 function isGood({ outcome }: SweptDocument): boolean {
   return outcome === 'published' || outcome === 'unchanged' || outcome === 'superseded';
+}
+
+/** Not what somebody gave up, nor what is of another day's plan or state. */
+function mayBeSent({ outcome, failureType }: SweptDocument): boolean {
+  return outcome !== 'skipped' && failureType !== 'PlanOutdated' && failureType !== 'StateChanged';
 }
 
 /** Somebody answers, and does not have it. What does not answer is not sent anything: it would only be waited for. */

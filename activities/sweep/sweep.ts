@@ -32,6 +32,7 @@ export async function sweep(
   await pass(deps, runId, call, broom, 'send what is missing');
   if (broom.sent > 0) await pass(deps, runId, call, broom, 'decide');
   await tryOn(deps, call, broom);
+  deps.failpoint('after-sweep');
   const outdated = await outdatedAccount(deps, run.operatorUserId, run.operatorPubkey);
   return {
     ...(await ledgerView(deps.database, runId)),
@@ -71,7 +72,7 @@ async function tryOn(
     const isLast = Date.now() >= untilMs;
     for (let begin = 0; begin < documents.length; begin += TOGETHER) {
       signal.throwIfAborted();
-      await broom.sweep(documents.slice(begin, begin + TOGETHER), isLast ? 'give up' : 'decide');
+      await broom.sweep(documents.slice(begin, begin + TOGETHER), isLast ? 'give up' : 'try on');
     }
     if (isLast || broom.unanswered.length === 0) return;
     const pause = Math.min(pauseMs(patience, attempt), Math.max(1, untilMs - Date.now()));

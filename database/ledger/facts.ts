@@ -23,6 +23,8 @@ export interface Seal {
   signature: string | null;
   /** Id of the reused event that relays refuse: the one that may be sealed over, once. */
   replaces?: string | undefined;
+  /** The machine's key that it was encrypted for: a plan that has another one by now does not take the seal. */
+  atmPubkey?: string | undefined;
 }
 
 /** The seal that stands; it is another attempt's where that one was first. A document that has ended before may have none. */
@@ -57,10 +59,10 @@ const sealColumns = (handedOver: string): string => `machine_id AS "machineId", 
 export async function sealDocument(
   db: Queryable,
   key: DocumentKey,
-  { event, stateFingerprint, signature, replaces }: Seal,
+  { event, stateFingerprint, signature, replaces, atmPubkey }: Seal,
 ): Promise<StandingSeal | undefined> {
   const [row] = await db.query<SealRow>(
-    `SELECT ${sealColumns('$8')} FROM republish.seal_document($1, $2, $3, $4, $5, $6, $7)`,
+    `SELECT ${sealColumns('$8')} FROM republish.seal_document($1, $2, $3, $4, $5, $6, $7, $9)`,
     [
       key.runId,
       key.documentType,
@@ -70,6 +72,7 @@ export async function sealDocument(
       signature,
       replaces ?? null,
       event.id,
+      atmPubkey ?? null,
     ],
   );
   if (row === undefined) throw notInLedger(key);
@@ -100,7 +103,7 @@ export async function sealReused(
                       AS asked (run, type, machine, fingerprint, of_signature, id, of_event)
                LEFT JOIN republish.documents AS document ON ${IS_ASKED}
               ORDER BY atm_pubkey COLLATE "C", asked.machine COLLATE "C") AS asked,
-            republish.seal_document($1, $2, asked.machine, asked.of_event::jsonb, asked.fingerprint, asked.of_signature, NULL)`,
+            republish.seal_document($1, $2, asked.machine, asked.of_event::jsonb, asked.fingerprint, asked.of_signature, NULL, NULL)`,
     [
       runId,
       documentType,
@@ -208,7 +211,9 @@ export async function settleGood(
       WHERE ${IS_ASKED}
         -- Not "=", which the index of what is sealed would fit: it would be read for the whole type.
         AND event_id IS NOT DISTINCT FROM asked.event
-        AND (document.outcome IS NULL OR document.outcome = 'failed')
+        -- What a sweep has said, after all pages, is undone by a sweep or a person alone.
+        AND (document.outcome IS NULL
+             OR document.outcome = 'failed' AND document.failure_type NOT IN ('DocumentLost', 'PlanOutdated', 'StateChanged'))
      RETURNING machine_id AS "machineId", document.outcome`,
     [
       runId,

@@ -32,7 +32,8 @@ async function raiseHolders(db: Queryable, runId: string, selection: Selection):
 
 /**
  * Opens again what has failed after its seal, and gives open documents that meet with trouble their time anew. Returns how many it
- * concerned. What failed without an event stays: only a new plan opens it, since its row may be what is wrong.
+ * concerned. What failed without an event stays: only a new plan opens it, since its row may be what is wrong. So does what was sealed
+ * by a signer that then signed something else: it may have encrypted with the wrong key, too, and another run seals it anew.
  */
 export async function retryDocuments(db: Queryable, runId: string, selection: Selection): Promise<number> {
   await raiseHolders(db, runId, selection);
@@ -41,6 +42,7 @@ export async function retryDocuments(db: Queryable, runId: string, selection: Se
      UPDATE republish.documents AS document SET outcome = NULL, settled_at = NULL, ${NO_TROUBLE}
        FROM run WHERE document.run_id = run.run_id AND ${SELECTED}
         AND CASE WHEN document.outcome = 'failed' THEN event_id IS NOT NULL ELSE tries > 0 END
+        AND NOT (coalesce(failure_type, '') = 'SignerReturnedWrongEvent' AND signature IS NULL)
      RETURNING 1`,
     parameters(runId, selection),
   );

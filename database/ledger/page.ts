@@ -106,20 +106,24 @@ export async function newestSeals(
   return new Map(rows.map(({ atmPubkey, ...seal }) => [atmPubkey, seal]));
 }
 
-/** Raises the holder of a page, so that no attempt fails a document any more, and fails what is open itself. */
+/**
+ * Raises the holder of a page, so that no attempt fails a document any more, and fails what is open itself. Nothing, where somebody
+ * else has the page by now, or a person has opened its documents again.
+ */
 export async function settlePage(
   db: Queryable,
-  { runId, page }: PageReference,
+  { runId, page, holder }: PageReference & { holder: number },
   failure: Failure,
 ): Promise<void> {
   await db.query(
     `WITH ${OPEN_RUN},
        held AS (UPDATE republish.pages AS page SET holder = holder + 1 FROM run
-                 WHERE page.run_id = run.run_id AND page.page = $2 RETURNING page.run_id, page.page, page.holder)
+                 WHERE page.run_id = run.run_id AND page.page = $2 AND page.holder = $5
+                RETURNING page.run_id, page.page, page.holder)
      UPDATE republish.documents AS document
         SET outcome = 'failed', failure_type = $3, failure_message = $4, written_by = held.holder, settled_at = now()
        FROM held WHERE document.run_id = held.run_id AND document.page = held.page AND document.outcome IS NULL`,
-    [runId, page, failure.type, failure.message],
+    [runId, page, failure.type, failure.message, holder],
   );
 }
 

@@ -30,6 +30,7 @@ export interface SweptDocument extends Pick<
   stateFingerprint: string;
   event: SealedEvent;
   signature: string;
+  failureType: FailureType | null;
   /** A relay did not have it when it was settled. */
   lagging: boolean;
 }
@@ -49,7 +50,7 @@ export function signedDocuments(
        LATERAL (
          SELECT page, document_type AS "documentType", machine_id AS "machineId", atm_pubkey AS "atmPubkey",
                 operator_pubkey AS "operatorPubkey", state_fingerprint AS "stateFingerprint", unsigned_event AS event, signature,
-                outcome, reused,
+                outcome, reused, failure_type AS "failureType",
                 EXISTS (SELECT FROM jsonb_each(relays) AS of_relay (relay, standing) WHERE standing ->> 'state' <> 'holds') AS lagging
            FROM republish.documents AS document
           WHERE run_id = $1 AND document.page = of_run.page AND signature IS NOT NULL
@@ -88,8 +89,8 @@ const SWEPT_RUN = `run AS (SELECT run_id, sweeps = $2 AS is_newest FROM republis
 /** What a sweep may make of a document; anything else stays as it is. */
 const MAY_BECOME = `CASE asked.outcome
   WHEN 'failed' THEN document.outcome IN ${GOOD} AND run.is_newest
-  WHEN 'superseded' THEN document.outcome = 'failed' OR document.outcome IN ${GOOD}
-  ELSE document.outcome IN ('failed', 'published', 'unchanged') END`;
+  WHEN 'superseded' THEN document.outcome IS NULL OR document.outcome = 'failed' OR document.outcome IN ${GOOD}
+  ELSE document.outcome IS NULL OR document.outcome IN ('failed', 'published', 'unchanged') END`;
 
 /** Writes what a sweep has found. What stood already, and stands, keeps its outcome, with the newest answers of the relays. */
 export async function settleSwept(
@@ -100,7 +101,7 @@ export async function settleSwept(
   await db.query(
     `WITH ${SWEPT_RUN}
      UPDATE republish.documents AS document
-        SET outcome = CASE WHEN asked.outcome IN ('published', 'unchanged') AND document.outcome <> 'failed'
+        SET outcome = CASE WHEN asked.outcome IN ('published', 'unchanged') AND document.outcome IN ('published', 'unchanged')
                            THEN document.outcome ELSE asked.outcome END,
             failure_type = CASE WHEN asked.outcome = 'failed' THEN asked.failure END,
             failure_message = CASE WHEN asked.outcome = 'failed' THEN asked.message END,

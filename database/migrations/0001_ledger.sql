@@ -251,9 +251,10 @@ CREATE TRIGGER keep_rules BEFORE UPDATE ON republish.documents FOR EACH ROW EXEC
 -- Seals a document: first writer wins.
 --
 -- `replaces` is the id of a reused event that relays refuse: the one that may be sealed over, once.
+-- `machine_key` is the key that was encrypted for: the plan may have another one by now.
 -- Returns the row as it stands then; no row: there is no such document.
 CREATE FUNCTION republish.seal_document(
-  the_run text, the_type text, the_machine text, event jsonb, fingerprint text, event_signature text, replaces text
+  the_run text, the_type text, the_machine text, event jsonb, fingerprint text, event_signature text, replaces text, machine_key text
 ) RETURNS SETOF republish.documents LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
 DECLARE
   document republish.documents;
@@ -272,7 +273,7 @@ BEGIN
   PERFORM FROM republish.runs AS r WHERE r.run_id = the_run FOR KEY SHARE;
   SELECT * INTO document FROM republish.documents AS d
    WHERE d.run_id = the_run AND d.document_type = the_type AND d.machine_id = the_machine FOR NO KEY UPDATE;
-  IF document.outcome IS NULL
+  IF document.outcome IS NULL AND document.atm_pubkey = coalesce(machine_key, document.atm_pubkey)
      AND (document.event_id IS NULL
           OR document.event_id = replaces AND new_id <> replaces AND document.reused AND NOT document.resealed)
      AND NOT EXISTS (SELECT FROM republish.documents AS other
@@ -338,6 +339,8 @@ CREATE TABLE republish.audit_log (
   interventions    jsonb NOT NULL,
   -- What ended the run before its documents: { type, message }.
   failure          jsonb,
+  -- All documents were looked at once more at the end; not after a cancel.
+  swept            boolean NOT NULL,
   reason           text,
   written_at       timestamptz NOT NULL DEFAULT now()
 );

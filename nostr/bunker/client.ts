@@ -197,8 +197,11 @@ export class BunkerClient implements Signer {
       const open = [...this.#pending.values()].find(({ approvalUrl }) => approvalUrl !== undefined);
       if (open === undefined) return;
       onApproval?.(open.approvalUrl);
-      await open.untilEnd(signal);
-      onApproval?.(undefined);
+      try {
+        await open.untilEnd(signal);
+      } finally {
+        onApproval?.(undefined);
+      }
     }
   }
 

@@ -198,8 +198,11 @@ export class DirectRelay implements DocumentRelay {
     return this.#authenticate(connection, identity);
   }
 
-  #authenticate(connection: RelayConnection, identity: RelayIdentity): Promise<AuthReply> {
-    return connection.authenticate(identity, this.options.replyTimeoutMs);
+  /** A signer may take minutes, and others have questions to this relay: its answer, when it comes, is there for the next of them. */
+  async #authenticate(connection: RelayConnection, identity: RelayIdentity): Promise<AuthReply> {
+    const { replyTimeoutMs } = this.options;
+    const reply = await within(connection.authenticate(identity, replyTimeoutMs), replyTimeoutMs);
+    return reply ?? { kind: 'failed', reason: 'the signer has not signed for it yet' };
   }
 }
 

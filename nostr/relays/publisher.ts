@@ -136,10 +136,17 @@ export class RelayPublisher {
   /**
    * Asks every relay what it has at these addresses; the answers are in their order. Never rejects. Once a quorum has answered,
    * the others have a moment more: a relay that accepts connections and says nothing would otherwise hold up every document.
+   *
+   * @param until `all`: each relay is waited for to the end of its time, since a slow one may be the one that has it
    */
-  async look(addresses: readonly Address[], identity?: RelayIdentity): Promise<Seen[]> {
+  async look(
+    addresses: readonly Address[],
+    identity?: RelayIdentity,
+    until: 'quorum' | 'all' = 'quorum',
+  ): Promise<Seen[]> {
     const sightings = addresses.map(() => new Map<string, Sighting>());
-    const round = new Round(this.#relays.keys(), addresses.length, this.required, this.#laggards);
+    const enough = until === 'all' ? this.#relays.size : this.required;
+    const round = new Round(this.#relays.keys(), addresses.length, enough, this.#laggards);
     await round.ask(
       (url) =>
         this.#relay(url).look(addresses, { identity }, (index, sighting) => {
@@ -193,10 +200,15 @@ export class RelayPublisher {
       const reply = replies?.get(url);
       return decidedBy(seen?.get(url), event) !== undefined || (reply?.kind === 'refused' && reply.isFinal);
     };
-    for (const [index, { event, seen }] of sent.entries())
-      for (const sighting of seen?.values() ?? []) if (decidedBy(sighting, event)) round.answered(index);
+    const hopeless = new Set(sent.filter(({ sent: replies }) => this.#isRefusedForGood(replies)));
+    for (const [index, each] of sent.entries()) {
+      for (const sighting of each.seen?.values() ?? [])
+        if (decidedBy(sighting, each.event)) round.answered(index);
+      // Whatever the others say, no quorum comes of it: nobody waits for them.
+      if (hopeless.has(each)) for (let good = 0; good < this.required; good += 1) round.answered(index);
+    }
     await round.ask(async (url) => {
-      const open = [...sent.entries()].filter(([, each]) => !isSettled(each, url));
+      const open = [...sent.entries()].filter(([, each]) => !hopeless.has(each) && !isSettled(each, url));
       await this.#relay(url).confirm(
         open.map(([, each]) => ({ event: each.event, reply: () => each.sent?.get(url) })),
         { identity },
@@ -212,6 +224,13 @@ export class RelayPublisher {
       );
     }, GRACE);
     return sent.map((each, index) => this.#placement(each, confirmed[index] ?? new Map()));
+  }
+
+  #isRefusedForGood(replies: Sent | undefined): boolean {
+    const refusals = [...(replies?.values() ?? [])].filter(
+      (reply) => reply.kind === 'refused' && reply.isFinal,
+    );
+    return this.options.relays.length - refusals.length < this.required;
   }
 
   #placement({ event, seen, sent }: SentDocument, confirmed: Seen): Placement {

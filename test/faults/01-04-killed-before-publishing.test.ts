@@ -11,6 +11,11 @@ describe('kill -9 of the worker before anything is published', () => {
 
   test.each([
     ['1: after the plan, before Temporal knows', 'after-load', { planned: 4, sealed: 0, asked: 0 }],
+    [
+      '1: after the proof of the signer, before Temporal knows',
+      'after-proof',
+      { planned: 4, sealed: 0, asked: 0 },
+    ],
     ['2: after an encryption, before the ledger has the event', 'after-encrypt', { planned: 4, asked: 0 }],
     ['3: after a seal, before the bunker is asked', 'after-seal:2', { planned: 4 }],
     ['4: after a signature, before the ledger has it', 'after-sign:2', { planned: 4 }],

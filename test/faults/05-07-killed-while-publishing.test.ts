@@ -63,6 +63,57 @@ describe('kill -9 of the worker when relays have something', () => {
     expect(storedIds(saga, operator.bunker.userPubkey).sort()).toEqual(ids.toSorted());
   }, 90_000);
 
+  test('6: after a page is settled, before Temporal knows its counts: nothing is asked or sent again, and the counts are right', async () => {
+    const operator = await addOperatorWithCanaries(saga, { machines: 2 });
+    const dying = await startWorkerChild(saga, { failpoint: 'after-settle:2' });
+    let asked = 0;
+    let counts: unknown;
+    let next: { stop(): Promise<void> } | undefined;
+
+    const { ids, failure } = await runUnderFault(saga, operator, {
+      during: async (run) => {
+        await dying.exited;
+        expect(dying.epitaph()).toMatch(/^signal SIGKILL/);
+        const rows = await saga.ledger(run.runId);
+        expect(rows.map(({ outcome }) => outcome)).toEqual(Array(4).fill('published'));
+        asked = operator.bunker.requests.length;
+        next = await saga.startWorker();
+        await run.result();
+        counts = await run.progress();
+      },
+    });
+    await next?.stop();
+
+    expect(failure).toBeUndefined();
+    expect(ids).toHaveLength(4);
+    expect(operator.bunker.requests).toHaveLength(asked);
+    expect(counts).toMatchObject({ phase: 'done', planned: 4, published: 4, failed: 0, open: 0 });
+  }, 90_000);
+
+  test('6: after the sweep, before Temporal knows, and a document vanishes then: it is swept again and sent once more', async () => {
+    const operator = await addOperatorWithCanaries(saga, { machines: 2 });
+    const dying = await startWorkerChild(saga, { failpoint: 'after-sweep' });
+    let held: string[] = [];
+    let next: { stop(): Promise<void> } | undefined;
+
+    const { ids, failure } = await runUnderFault(saga, operator, {
+      during: async () => {
+        await dying.exited;
+        expect(dying.epitaph()).toMatch(/^signal SIGKILL/);
+        held = storedIds(saga, operator.bunker.userPubkey);
+        saga.relays[0]?.drop(held[0] ?? '');
+        expect(storedIds(saga, operator.bunker.userPubkey)).toHaveLength(3);
+        next = await saga.startWorker();
+      },
+    });
+    await next?.stop();
+
+    expect(failure).toBeUndefined();
+    expect(held).toHaveLength(4);
+    expect(ids.toSorted()).toEqual(held.toSorted());
+    expect(storedIds(saga, operator.bunker.userPubkey).sort()).toEqual(ids.toSorted());
+  }, 90_000);
+
   test("7: after the audit is committed, before Temporal knows: the first one's row is the result", async () => {
     const operator = await addOperatorWithCanaries(saga, { machines: 2 });
     const dying = await startWorkerChild(saga, { failpoint: 'after-audit' });

@@ -83,7 +83,11 @@ test(`37: ${MESSAGES} messages of garbage from a hostile bunker relay: the worke
     const bunker = await startBunker({ relays: [hostile.url] });
     saga.onStop(() => bunker.stop());
     bunkerPubkey = bunker.signerPubkey;
-    await seedOperator(saga.database, { id: 'victim', pubkey: bunker.userPubkey, machines: 1 });
+    const machines = await seedOperator(saga.database, {
+      id: 'victim',
+      pubkey: bunker.userPubkey,
+      machines: 1,
+    });
     await addBunkerSigner(
       {
         database: saga.database,
@@ -102,7 +106,7 @@ test(`37: ${MESSAGES} messages of garbage from a hostile bunker relay: the worke
     isHostile = true;
     bunker.pause();
     // Whoever waits for that bunker keeps the way to it open.
-    const victim = { id: 'victim', machines: [], bunker };
+    const victim = { id: 'victim', machines, bunker };
     const flooded = (async () => {
       while (sent < MESSAGES) await runUnderFault(saga, victim);
     })();

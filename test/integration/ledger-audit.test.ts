@@ -31,6 +31,7 @@ const row = (runId: string): AuditRow => ({
   skipped: [],
   superseded: [],
   laggards: [],
+  swept: true,
   interventions: [],
   failure: null,
   reason: null,

@@ -9,7 +9,7 @@ import {
 } from '../../database/ledger/closing';
 import { keepSignature, noteSent, sealDocument, settleGood } from '../../database/ledger/facts';
 import { retryDocuments, skipDocuments } from '../../database/ledger/interventions';
-import { beginPage, settlePage } from '../../database/ledger/page';
+import { beginPage } from '../../database/ledger/page';
 import { planDocuments } from '../../database/ledger/plan';
 import { keepProof } from '../../database/ledger/proofs';
 import { openRun, runOf } from '../../database/ledger/runs';
@@ -28,6 +28,7 @@ import {
   signed,
   startLedger,
   type TestLedger,
+  endPage,
 } from '../support/ledger';
 
 let ledger: TestLedger;
@@ -85,7 +86,7 @@ const WRITES: [string, (db: Queryable, known: Known) => Promise<unknown>][] = [
   ['a good outcome', (db, { key, event }) => settleGood(db, key, [good(key, event)])],
   ['a failure', (db, { holder }) => noteTrouble(db, holder, [{ ...TROUBLE, final: true }])],
   ['an attempt', (db, { key }) => beginPage(db, key)],
-  ['a settling', (db, { key }) => settlePage(db, key, { type: 'ActivityTimeout', message: 'm' })],
+  ['a settling', (db, { key }) => endPage(db, key, { type: 'ActivityTimeout', message: 'm' })],
   ['a retry', (db, { key }) => retryDocuments(db, key.runId, {})],
   ['a skip', (db, { key }) => skipDocuments(db, key.runId, {}, 'm')],
   ['a resume', (db, { key }) => clearTrouble(db, key.runId)],
@@ -219,7 +220,7 @@ describe('SQL of somebody’s own', () => {
 
   test('closes no run before those that write to it have ended', async () => {
     const known = await aRun();
-    await settlePage(database, known.key, { type: 'ActivityTimeout', message: 'm' });
+    await endPage(database, known.key, { type: 'ActivityTimeout', message: 'm' });
     let closing: Promise<unknown> = Promise.resolve();
     await database.transaction(async (client) => {
       await write(client, known);

@@ -1,7 +1,6 @@
 import type { Database } from '../../database/connection';
 import { keepSignature, sealDocument, settleGood } from '../../database/ledger/facts';
 import { retryDocuments, skipDocuments } from '../../database/ledger/interventions';
-import { settlePage } from '../../database/ledger/page';
 import { beginSweep, settleSwept } from '../../database/ledger/sweep';
 import { noteTrouble } from '../../database/ledger/trouble';
 import {
@@ -15,6 +14,7 @@ import {
   signed,
   startLedger,
   type TestLedger,
+  endPage,
 } from '../support/ledger';
 
 /**
@@ -45,7 +45,7 @@ const OVERTAKINGS: [string, (key: Key) => Promise<unknown>][] = [
   [
     'the page was settled after a time-out, and retried',
     async (key) => {
-      await settlePage(db, key, FAILURE);
+      await endPage(db, key, FAILURE);
       await retryDocuments(db, key.runId, {});
     },
   ],
@@ -73,12 +73,12 @@ test('a good outcome replaces the failure of a time-out; another failure does no
   const key = await plannedRun(db);
   const zombie = await attempt(db, key);
   const event = await signed(db, key);
-  await settlePage(db, key, FAILURE);
+  await endPage(db, key, FAILURE);
   await noteTrouble(db, zombie, [trouble(true)]);
   expect(await rowOf(db, key)).toMatchObject({ outcome: 'failed', failureType: 'ActivityTimeout' });
   await settleGood(db, key, [good(key, event)]);
   expect(await rowOf(db, key)).toMatchObject({ outcome: 'published', failureType: null });
-  await settlePage(db, key, FAILURE);
+  await endPage(db, key, FAILURE);
   expect(await rowOf(db, key)).toMatchObject({ outcome: 'published', failureType: null });
 });
 
@@ -87,7 +87,7 @@ test('seal and signature come too late for a page that was settled', async () =>
   const other = { ...key, machineId: 'm2' };
   const event = sealedEvent();
   await sealDocument(db, key, { event, stateFingerprint: 'f', signature: null });
-  await settlePage(db, key, FAILURE);
+  await endPage(db, key, FAILURE);
   expect(await keepSignature(db, key, event.id, 's')).toEqual({ signature: null, outcome: 'failed' });
   expect(
     await sealDocument(db, other, { event: sealedEvent(), stateFingerprint: 'f', signature: null }),
@@ -101,7 +101,7 @@ test('what was skipped stays skipped', async () => {
   expect(await skipDocuments(db, key.runId, { machineId: 'm1' }, 'given up')).toBe(1);
   expect(await settleGood(db, key, [good(key, event)])).toEqual(new Map([['m1', 'skipped']]));
   await noteTrouble(db, zombie, [trouble(true)]);
-  await settlePage(db, key, FAILURE);
+  await endPage(db, key, FAILURE);
   expect(await rowOf(db, key)).toMatchObject({ outcome: 'skipped', failureType: 'GivenUp' });
 });
 

@@ -3,11 +3,19 @@ import type { Database } from '../../database/connection';
 import { documentsOfRun, type GoodOutcome } from '../../database/ledger/documents';
 import { keepSignature, sealDocument, settleGood } from '../../database/ledger/facts';
 import { retryDocuments, skipDocuments } from '../../database/ledger/interventions';
-import { beginPage, pageState, settlePage } from '../../database/ledger/page';
+import { beginPage, pageState } from '../../database/ledger/page';
 import { beginSweep, settleSwept } from '../../database/ledger/sweep';
 import { noteTrouble } from '../../database/ledger/trouble';
 import { clearTrouble, ledgerView } from '../../database/ledger/view';
-import { close, type Key, plannedRun, sealedEvent, startLedger, type TestLedger } from '../support/ledger';
+import {
+  close,
+  type Key,
+  plannedRun,
+  sealedEvent,
+  startLedger,
+  type TestLedger,
+  endPage,
+} from '../support/ledger';
 import { LedgerModel } from '../support/ledger-model';
 
 /** Statements in any order, those of attempts and sweeps of before among them: the ledger is what its rules make of them. */
@@ -115,7 +123,7 @@ const STEPS: { [Kind in Step['kind']]: Take<Kind> } = {
   },
 
   async settlePage(_, key, model) {
-    await settlePage(db, key, { type: 'ActivityTimeout', message: 'm' });
+    await endPage(db, key, { type: 'ActivityTimeout', message: 'm' });
     model.settlePage('ActivityTimeout');
   },
 

@@ -7,7 +7,7 @@ import {
   retryDocuments,
   skipDocuments,
 } from '../../database/ledger/interventions';
-import { beginPage, pageState, settlePage } from '../../database/ledger/page';
+import { beginPage, pageState } from '../../database/ledger/page';
 import { failuresOf, pagesFrom, planDocuments } from '../../database/ledger/plan';
 import { isProved, keepProof } from '../../database/ledger/proofs';
 import { noteTrouble } from '../../database/ledger/trouble';
@@ -25,6 +25,7 @@ import {
   startLedger,
   type TestLedger,
   TYPE,
+  endPage,
 } from '../support/ledger';
 
 let ledger: TestLedger;
@@ -132,7 +133,7 @@ test('counts say what has become of each, and how far it is; each stage has thos
   };
   expect((await pageState(db, key)).counts).toEqual(counts);
   expect(await ledgerView(db, key.runId)).toMatchObject({ pages: [[0, counts]], counts: { [TYPE]: counts } });
-  await settlePage(db, key, { type: 'ActivityTimeout', message: 'silent' });
+  await endPage(db, key, { type: 'ActivityTimeout', message: 'silent' });
   expect(await ledgerView(db, key.runId)).toMatchObject({ pages: [], counts: { [TYPE]: { failed: 4 } } });
   expect((await ledgerView(db, key.runId)).failures).toHaveLength(4);
   expect((await pageState(db, { ...key, page: 9 })).counts).toEqual({});
@@ -147,7 +148,7 @@ test('the ledger names the pages with open documents, and counts all by type', a
     ],
     counts: { [TYPE]: { open: 2, failed: 1 }, [OTHER]: { open: 1, skipped: 2 } },
   });
-  await settlePage(db, key, { type: 'ActivityTimeout', message: 'silent' });
+  await endPage(db, key, { type: 'ActivityTimeout', message: 'silent' });
   expect((await ledgerView(db, key.runId)).pages.map(([page]) => page)).toEqual([1]);
   expect(await ledgerView(db, 'nobody')).toEqual({ pages: [], counts: {}, failures: [] });
 });

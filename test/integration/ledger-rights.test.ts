@@ -4,7 +4,6 @@ import path from 'node:path';
 import { type Database, openDatabase } from '../../database/connection';
 import { noteSent, settleGood } from '../../database/ledger/facts';
 import { planBadRowsAgain, retryDocuments, skipDocuments } from '../../database/ledger/interventions';
-import { settlePage } from '../../database/ledger/page';
 import { keepProof } from '../../database/ledger/proofs';
 import { beginSweep, settleSwept } from '../../database/ledger/sweep';
 import { noteTrouble } from '../../database/ledger/trouble';
@@ -19,6 +18,7 @@ import {
   signed,
   startLedger,
   type TestLedger,
+  endPage,
 } from '../support/ledger';
 
 /**
@@ -64,7 +64,7 @@ test('needs no other rights, from the plan to the close', async () => {
   await settleGood(worker, key, [good(key, event)]);
   expect(await retryDocuments(worker, runId, {})).toBe(1);
   await clearTrouble(worker, runId);
-  await settlePage(worker, key, { type: 'ActivityTimeout', message: 'm' });
+  await endPage(worker, key, { type: 'ActivityTimeout', message: 'm' });
   expect(await skipDocuments(worker, runId, { machineId: 'm3' }, 'given up')).toBe(1);
   const sweep = await beginSweep(worker, runId);
   const lost = { type: 'DocumentLost', message: 'm', outcome: 'failed' } as const;

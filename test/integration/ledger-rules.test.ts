@@ -192,6 +192,7 @@ describe('a closed run', () => {
     skipped: [],
     superseded: [],
     laggards: [],
+    swept: true,
     interventions: [],
     failure: null,
     reason: null,

@@ -2,7 +2,6 @@ import type { Database } from '../../database/connection';
 import { documentsOfRun, type SealedEvent } from '../../database/ledger/documents';
 import { sealDocument, settleGood } from '../../database/ledger/facts';
 import { skipDocuments } from '../../database/ledger/interventions';
-import { settlePage } from '../../database/ledger/page';
 import { standingDocuments } from '../../database/ledger/standing';
 import { beginSweep, noteStandingSkipped, settleSwept, signedDocuments } from '../../database/ledger/sweep';
 import {
@@ -18,6 +17,7 @@ import {
   startLedger,
   type TestLedger,
   TYPE,
+  endPage,
 } from '../support/ledger';
 
 let ledger: TestLedger;
@@ -41,7 +41,7 @@ test('every signed document is swept, whatever became of it, page by page', asyn
   const published = await signed(db, { ...key, machineId: 'm2' });
   await settleGood(db, key, [good({ machineId: 'm2' }, published)]);
   await reused(db, { ...key, machineId: 'm10' });
-  await settlePage(db, key, { type: 'ActivityTimeout', message: 'm' });
+  await endPage(db, key, { type: 'ActivityTimeout', message: 'm' });
   // Sealed, and not signed.
   const late = await plannedRun(db);
   await sealDocument(db, late, { event: sealedEvent(), stateFingerprint: 'f', signature: null });
@@ -186,7 +186,7 @@ test('what stands at the addresses of a key: the newest of which a run has said 
   await settleGood(db, key, [good(key, event)]);
   const failed = await plannedRun(db, [{ atmPubkey }]);
   await signed(db, failed, sealedEvent(event.created_at + 1));
-  await settlePage(db, failed, { type: 'ActivityTimeout', message: 'm' });
+  await endPage(db, failed, { type: 'ActivityTimeout', message: 'm' });
   expect(await standingDocuments(db, OPERATOR, [TYPE, 'other'], [atmPubkey])).toEqual([
     { runId: key.runId, documentType: TYPE, atmPubkey, eventId: event.id, createdAtS: event.created_at },
   ]);

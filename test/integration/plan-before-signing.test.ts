@@ -2,7 +2,6 @@ import { finalizeEvent, generateSecretKey, getPublicKey, nip44 } from 'nostr-too
 import type { RepublishPlan } from '../../inspection/plan';
 import { republish } from '../support/command-line';
 import { publishBeside } from '../support/inspection';
-import { plannedRun, signed } from '../support/ledger';
 import { type Saga, startSaga } from '../support/saga';
 
 let saga: Saga;

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { Retry } from '../../client/run-steps';
 import { documentTypes } from '../../documents/registry';
 import { bitspireOperatorHours } from '../support/bitspire-operator-hours';
 import { addOperatorWithCanaries, runUnderFault } from '../support/fault-run';
@@ -7,10 +8,10 @@ import { bundleWorkflows } from '../support/servers';
 import { until } from '../support/until';
 
 /**
- * Workers of two releases. "Today" is the workflow of the sources, "later" the same with steps more, guarded by `patched()`,
- * "careless" the same with a step more that is not (test/support/releases): git's history is not there in every clone.
+ * Workers of two builds. "Today" is the workflow of the sources, "later" the same with steps more, guarded by `patched()`,
+ * "careless" the same with a step more that is not (test/support/releases).
  */
-describe('two releases', () => {
+describe('two builds', () => {
   let saga: Saga;
   let later: string;
   let careless: string;
@@ -151,23 +152,26 @@ describe('two releases', () => {
       await saga.database.query(
         'CREATE TABLE spirekeeper.bitspire_operator_hours (machine_id text PRIMARY KEY, timezone text, opens text, closes text)',
       );
-      const newRelease = { documentTypes: [...documentTypes, bitspireOperatorHours] };
+      // Small pages: those of the second half are begun when the newer worker has stopped.
+      const env = { REPUBLISH_DOCUMENTS_PER_PAGE: '5' };
+      const newRelease = { env, documentTypes: [...documentTypes, bitspireOperatorHours] };
       const newer = await saga.startWorker(newRelease);
       const { operator, open, untilMiddle } = await operatorInTheMiddle(10, 3);
       await saga.database.query(
         "INSERT INTO spirekeeper.bitspire_operator_hours SELECT id, 'Europe/Vienna', '08:00', '20:00' FROM spirekeeper.dca_machines",
       );
       const { ids, failure } = await runUnderFault(saga, operator, {
-        during: async ({ workflowId }) => {
+        during: async (run) => {
           await untilMiddle();
-          await saga.startWorker();
+          const older = await saga.startWorker({ env });
           const stopping = newer.stop();
           open();
           await stopping;
-          const isHandedBack = (line: string): boolean =>
-            line.includes(workflowId) && line.includes('WorkerOutdated');
-          await until(() => saga.logs.some(isHandedBack), 120_000);
+          const isHandedBack = ({ activity, type }: Retry): boolean =>
+            activity === 'republishDocuments' && type === 'WorkerOutdated';
+          await until(async () => (await run.status()).retrying.some(isHandedBack), 120_000);
           await saga.startWorker(newRelease);
+          await older.stop();
         },
       });
       expect(failure).toBeUndefined();

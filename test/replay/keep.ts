@@ -53,7 +53,8 @@ export async function withSaga(
 ): Promise<void> {
   const saga = await startPatientSaga();
   Object.assign(saga.env, {
-    REPUBLISH_HEARTBEAT_TIMEOUT_MS: '15000',
+    // What is cancelled hears of it within a second.
+    REPUBLISH_HEARTBEAT_TIMEOUT_MS: '4000',
     REPUBLISH_DOCUMENT_TIMEOUT_MS: '120000',
     ...env,
   });

@@ -100,8 +100,12 @@ export const KINDS = {
   'held-by-cause': {
     steps:
       /^loadMachines proveSigner( republishDocuments){3} retry retryDocuments( republishDocuments){5} sweep persistAudit completed$/,
+    says: /"cause":\{"type":"SignerRefused"/,
   },
-  'paused-mid-flight': { steps: /^loadMachines proveSigner republishDocuments pause (gave-way )?goes-on$/ },
+  'paused-mid-flight': {
+    steps: /^loadMachines proveSigner republishDocuments pause (gave-way )?goes-on$/,
+    says: /"counts":\{"open":\d+,"published"/,
+  },
   'paused-resumed': {
     steps:
       /^loadMachines proveSigner republishDocuments pause (gave-way )?resume readLedger republishDocuments sweep persistAudit completed$/,
@@ -109,10 +113,12 @@ export const KINDS = {
   'skipped-in-work': {
     steps:
       /^loadMachines proveSigner( republishDocuments)+ skip (gave-way )*skipDocuments .*persistAudit completed$/,
+    says: /"documents":1,/,
   },
   'retried-in-work': {
     steps:
       /^loadMachines proveSigner republishDocuments retry retryDocuments (gave-way )?republishDocuments sweep persistAudit completed$/,
+    says: /"documents":1,/,
   },
   'retried-in-back-off': {
     steps:
@@ -126,6 +132,7 @@ export const KINDS = {
   'cancelled-in-work': {
     steps:
       /^loadMachines proveSigner republishDocuments cancel requestCancellation cancel-requested (gave-way )?persistAudit cancelled$/,
+    says: /"type":"(NotAttempted|Interrupted)"/,
   },
   'cancelled-by-temporal': {
     steps:

@@ -56,8 +56,8 @@ test('held before the documents: at loading, at the signer', () =>
   }));
 
 test('held by a cause that all pages share', () =>
-  withSaga({ REPUBLISH_DOCUMENTS_PER_PAGE: '1' }, async (saga) => {
-    const { id, bunker } = await saga.addOperator({ machines: 5 });
+  withSaga({ REPUBLISH_DOCUMENTS_PER_PAGE: '2' }, async (saga) => {
+    const { id, bunker } = await saga.addOperator({ machines: 10 });
     refuse(bunker);
     const run = await saga.start(id, { ...FEES, onFailure: 'hold' });
     await isHolding(run);
@@ -72,7 +72,7 @@ const SLOW = { answerDelayMs: 300, concurrency: 1 };
 
 test('paused and resumed', () =>
   withSaga({}, async (saga) => {
-    const { id, bunker } = await saga.addOperator({ machines: 6, bunker: SLOW });
+    const { id, bunker } = await saga.addOperator({ machines: 12, bunker: SLOW });
     const run = await saga.start(id, FEES);
     await askedToSign(bunker, 2);
     await run.pause({ by: 'recorded' });
@@ -85,14 +85,14 @@ test('paused and resumed', () =>
 
 test('given up, and tried again, while others are in work', () =>
   withSaga({}, async (saga) => {
-    const { id, machines, bunker } = await saga.addOperator({ machines: 6, bunker: SLOW });
+    const { id, machines, bunker } = await saga.addOperator({ machines: 12, bunker: SLOW });
     const skipped = await saga.start(id, FEES);
     await askedToSign(bunker, 2);
-    await skipped.skip({ machineId: machines[5]?.id ?? '', reason: 'recorded' });
+    await skipped.skip({ machineId: machines[11]?.id ?? '', reason: 'recorded' });
     await skipped.result();
     await keep('skipped-in-work', skipped);
 
-    const other = await saga.addOperator({ machines: 6, bunker: SLOW });
+    const other = await saga.addOperator({ machines: 12, bunker: SLOW });
     const setFee = (fee: number) =>
       saga.database.query(
         'UPDATE spirekeeper.dca_machines SET operator_cash_in_fee_fraction = $1 WHERE id = $2',
@@ -109,7 +109,7 @@ test('given up, and tried again, while others are in work', () =>
 
 test('cancelled: while the signer is asked, while a page is in work, by Temporal itself', () =>
   withSaga({}, async (saga) => {
-    const { id, bunker } = await saga.addOperator({ machines: 6, bunker: SLOW });
+    const { id, bunker } = await saga.addOperator({ machines: 12, bunker: SLOW });
     bunker.setFaults(({ method }) => (method === 'get_public_key' ? { swallow: true } : undefined));
     const atSigner = await saga.start(id, FEES);
     await soon(async () => (await atSigner.progress()).phase === 'proving signer');

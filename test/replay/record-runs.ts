@@ -42,7 +42,7 @@ test('complete, unchanged, forced; of one document; without machines; with a bad
     await keep('bad-row', incomplete);
   }));
 
-test('pages of one document: two of them; so many that they are loaded in parts; a signer that refuses them all', () =>
+test('pages of one document: two of them; so many that they are loaded in parts', () =>
   withSaga({ REPUBLISH_DOCUMENTS_PER_PAGE: '1' }, async (saga) => {
     const two = await saga.start((await saga.addOperator({ machines: 2 })).id, FEES);
     await two.result();
@@ -51,8 +51,11 @@ test('pages of one document: two of them; so many that they are loaded in parts;
     const many = await saga.start((await saga.addOperator({ machines: 11 })).id, FEES);
     await many.result();
     await keep('loaded-in-parts', many);
+  }));
 
-    const { id, bunker } = await saga.addOperator({ machines: 5 });
+test('a signer that refuses everything', () =>
+  withSaga({ REPUBLISH_DOCUMENTS_PER_PAGE: '2' }, async (saga) => {
+    const { id, bunker } = await saga.addOperator({ machines: 10 });
     refuse(bunker);
     const refused = await saga.start(id, FEES);
     await ended(refused);

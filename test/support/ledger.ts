@@ -1,9 +1,11 @@
 import { randomBytes, randomUUID } from 'node:crypto';
+import type { PageReference } from '../../contract/activities';
+import type { Failure } from '../../contract/failures';
 import { createDatabase, dropDatabase } from '../../database/admin';
 import { type Database, openDatabase, type Queryable } from '../../database/connection';
 import { type DocumentRow, documentsOfRun, type SealedEvent } from '../../database/ledger/documents';
 import { keepSignature, sealDocument, type Settlement } from '../../database/ledger/facts';
-import { beginPage } from '../../database/ledger/page';
+import { beginPage, settlePage } from '../../database/ledger/page';
 import { planDocuments, type PlannedDocument } from '../../database/ledger/plan';
 import { closeRun, failUnsettledDocuments, lockRun } from '../../database/ledger/closing';
 import { openRun } from '../../database/ledger/runs';
@@ -150,4 +152,13 @@ export async function rowOf(db: Queryable, key: Key): Promise<DocumentRow> {
   const row = (await documentsOfRun(db, key.runId)).find(({ machineId }) => machineId === key.machineId);
   if (row === undefined) throw new Error('the document is not there');
   return row;
+}
+
+/** Settles a page in the name of whoever holds it now. */
+export async function endPage(db: Queryable, key: PageReference, failure: Failure): Promise<void> {
+  const [row] = await db.query<{ holder: number }>(
+    'SELECT holder FROM republish.pages WHERE run_id = $1 AND page = $2',
+    [key.runId, key.page],
+  );
+  await settlePage(db, { ...key, holder: row?.holder ?? 0 }, failure);
 }

@@ -80,7 +80,15 @@ export class MemoryLedger {
       machines: upTo,
       toSign: toSign ?? planned.length,
       failures: [],
-      ...(upTo < this.machines.length ? { next: { machineId: machines.at(-1) ?? '', machines: upTo } } : {}),
+      ...(upTo < this.machines.length
+        ? {
+            next: {
+              machineId: machines.at(-1) ?? '',
+              machines: upTo,
+              documentsPerPage: this.opened.limits.documentsPerPage,
+            },
+          }
+        : {}),
     };
   }
 

@@ -7,10 +7,13 @@ import { createLogger, installRuntime } from '../../worker/logging';
 
 const FAILPOINTS: Record<Failpoint, true> = {
   'after-load': true,
+  'after-proof': true,
   'after-encrypt': true,
   'after-seal': true,
   'after-sign': true,
   'after-quorum': true,
+  'after-settle': true,
+  'after-sweep': true,
   'after-audit': true,
 };
 

@@ -27,7 +27,9 @@ test.each([
 
 test('what is loaded, and what is selected', () => {
   expect(loadSummary(undefined)).toBe('load machines');
-  expect(loadSummary({ machineId: 'm', machines: 1_000 })).toBe('load machines from 1001 on');
+  expect(loadSummary({ machineId: 'm', machines: 1_000, documentsPerPage: 100 })).toBe(
+    'load machines from 1001 on',
+  );
   expect(selectionSummary('give up', {})).toBe('give up: all types of all machines');
   expect(selectionSummary('try again', { documentType: 'fees', machineId: 'operator-1-machine-0042' })).toBe(
     'try again: fees of machine oper…0042',

@@ -61,6 +61,8 @@ function showAudit(row: ToldAudit): void {
   if (row.operatorNpub) print(row.operatorNpub);
   if (row.reason) print(`reason: ${row.reason}`);
   if (row.failure) print(paragraph(`failure: ${row.failure.type}: ${row.failure.message}`));
+  if (!row.swept && row.outcome !== 'failed')
+    print('It was not looked at once more at its end: what stood when it was published may be gone since.');
   for (const { action, at, by, reason, documentType, machineId } of row.interventions) {
     const of = [documentType ?? [], machineId === undefined ? [] : `of machine ${machineId}`]
       .flat()
