@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSy
 import path from 'node:path';
 import { nodePath, republish } from '../support/command-line';
 import { type Migration, serversOf, startMigration } from '../support/data-folder';
+import { startFaultProxy } from '../support/fault-proxy';
 import { republishInTerminal } from '../support/pseudo-terminal';
 import { until } from '../support/until';
 
@@ -144,11 +145,17 @@ describe('what is refused', () => {
 
 describe('start', () => {
   test('in a terminal says that Ctrl-C lets the run rest, and a line from beside does not tear the view', async () => {
-    const { addOperator, folder, env } = migration;
+    const { addOperator, folder, env, relay } = migration;
     await addOperator('operator-1', 200);
+    // A relay that answers late: with a key that is here the run would be over before anybody has looked.
+    const slow = await startFaultProxy(relay.url, ({ type }) =>
+      type === 'REQ' ? { delayMs: 3_000 } : undefined,
+    );
     const terminal = republishInTerminal(['start', 'operator-1', '--data', folder], {
-      env: { ...env, ...nodePath() },
+      env: { ...env, ...nodePath(), REPUBLISH_RELAYS: slow.url },
       columns: 120,
+      // The line must still be there when it is looked for: the view alone is as high as a usual terminal.
+      rows: 45,
     });
     try {
       await until(() => /█.* of 400/.test(terminal.screen()), 60_000);
@@ -167,6 +174,7 @@ describe('start', () => {
       expect(terminal.screen()).not.toMatch(/"level"/);
     } finally {
       await terminal.stop();
+      await slow.stop();
     }
   }, 180_000);
 

@@ -77,7 +77,7 @@ describe('several workers on one task queue', () => {
         },
       },
     });
-    const env = { REPUBLISH_BUNKER_CONCURRENCY: String(CONCURRENCY) };
+    const env = { REPUBLISH_BUNKER_CONCURRENCY: String(CONCURRENCY), REPUBLISH_DOCUMENTS_PER_PAGE: '5' };
     const first = await saga.startWorker({ env });
     await (await saga.start(operator.id)).result();
     expect(most).toBeLessThanOrEqual(CONCURRENCY);
@@ -88,7 +88,7 @@ describe('several workers on one task queue', () => {
     for (let worker = 0; worker < 4; worker += 1) await saga.startWorker({ env });
     await (await saga.start(operator.id, { force: true, resetCounts: true })).result();
     expect(arrived).toBeGreaterThanOrEqual(80);
-    // The window of the run: as many documents in work, each with at most one request.
+    // So many pages of a run are in work at once, each in one worker.
     expect(most).toBeLessThanOrEqual(3 * CONCURRENCY);
   }, 180_000);
 });
