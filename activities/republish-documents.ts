@@ -32,8 +32,8 @@ export async function republishDocuments(
 async function resultOf(
   deps: ActivityDependencies,
   reference: PageReference,
-  { documents, advanced, unproven }: PageAttempt,
-  { signal }: Pick<ActivityCall, 'signal'>,
+  { documents, advanced, unproven, facts: { documentType } }: PageAttempt,
+  call: ActivityCall,
 ): Promise<PageResult> {
   const { counts, failures, waiting, leastTries } = await pageState(deps.database, reference);
   const troubles = documents.flatMap(({ trouble, ended }) => (trouble && !ended ? [trouble] : []));
@@ -47,7 +47,11 @@ async function resultOf(
   // What was final has ended its document: it is no reason to try the others again, and none not to.
   const passing = troubles.filter(({ final }) => !final);
   const [first] = passing;
-  if (first !== undefined && endOfPage(end) === 'again' && !signal.aborted) {
+  if (first !== undefined && endOfPage(end) === 'again' && !call.signal.aborted) {
+    // What the last heartbeat says is all that is seen until the next attempt.
+    const { encrypted = 0, signed = 0, sent = 0, standing = 0 } = counts;
+    const stages = { encrypted, signed, sent, standing };
+    call.show(() => ({ page: { page: reference.page, documentType }, stages, waiting }));
     const estimates = passing.flatMap(({ retryAfterMs }) => retryAfterMs ?? []);
     const estimateMs = estimates.length === passing.length ? Math.min(...estimates) : undefined;
     throw new RepublishError(

@@ -57,7 +57,7 @@ export const FAILURES = {
     scope: 'signer',
     meaning: "The signer's public key is not the account's (or not the expected one).",
     remedy:
-      "Compare `republish signer check <operator>` with accounts.pubkey; pair the account's own bunker or correct the account, then start again. Nothing was signed.",
+      "Compare `republish signer check <operator>` with accounts.pubkey; pair the account's own bunker or correct the account, then start again. It was given no document.",
   },
   SignerUnlockFailed: {
     retryable: false,
@@ -104,7 +104,7 @@ export const FAILURES = {
     scope: 'signer',
     meaning: 'The bunker returned something other than what it was asked to sign or encrypt.',
     remedy:
-      'Do not trust this bunker until it is understood: check its version and which key it holds. Nothing was published.',
+      'Do not trust this bunker until it is understood: check its version and which key it holds. This document was not published; start again when the run has ended.',
   },
   SignerCannotEncrypt: {
     retryable: false,
@@ -119,21 +119,21 @@ export const FAILURES = {
     meaning:
       "The account's key, the machine's key or the machine's owner is another one than when the run was planned.",
     remedy:
-      'Start again: the new run is planned by what LNbits says now. In a run that holds: republish skip or cancel it first.',
+      "Start again when the run has ended: the new run plans by what LNbits says now. Where the run holds: republish cancel <operator> if the account's key has changed; for a machine republish retry <operator> and, if it fails again, republish skip <operator> --machine <id>.",
   },
   StateChanged: {
     retryable: false,
     scope: 'document',
     meaning: "The machine's state was changed while the run went on, and the newest is not published.",
     remedy:
-      'Start again: the new run publishes the state as it is now. In a run that holds: republish skip or cancel it first.',
+      'Start again when the run has ended: the new run publishes the state as it is now. A run that holds cannot: republish skip <operator> --machine <id>, or republish cancel <operator>.',
   },
   DocumentLost: {
     retryable: false,
     scope: 'relay',
     meaning: 'Relays had the document, and when all were done too few of them had it still.',
     remedy:
-      'The relays keep too few events of one author, or delete them: use others (REPUBLISH_RELAYS), or ask whoever runs them; then start again.',
+      'The relays keep too few events of one author, or delete them: ask whoever runs them, or use others that the machines read too (REPUBLISH_RELAYS on the workers; restart them). Then start again, or republish retry <operator> where the run holds. The same relays bring the same.',
   },
   StateInvalid: {
     retryable: false,
@@ -221,7 +221,8 @@ export const FAILURES = {
     retryable: false,
     scope: 'document',
     meaning: 'The run ended before this document was begun.',
-    remedy: 'Start again: only what is missing is done.',
+    remedy:
+      'Mend what ended the run (status and audit name it), then start again: only what is missing is done.',
   },
   GivenUp: {
     retryable: false,

@@ -22,7 +22,7 @@ export type StateRow = Record<string, unknown>;
 export interface DocumentType {
   /** First part of the d tag, such as `bitspire-fees`. */
   readonly type: string;
-  /** Tags behind the d tag. Default: `[["p", <atm_pubkey>]]`. */
+  /** Tags behind the d tag. Default: `[["p", <atm_pubkey>]]`. Changed tags alone sign nothing anew: `--force` does. */
   readonly tags?: (atmPubkey: string) => string[][];
   readonly source: StateSource;
   /** What the machines require of the state. It only judges: what is published is the state as it was, unknown keys kept. */
@@ -30,6 +30,9 @@ export interface DocumentType {
   /**
    * Makes the state, a plain JSON value, from the machine's rows (at least one). null or undefined: there is no state. Rows with one
    * column `state` are the document already and do not come here.
+   *
+   * The same rows have to give the same state: it is made again before the seal and at the end of the run, and one that differs fails as
+   * StateChanged. Leave out what changes by itself (times, counters).
    *
    * @throws RepublishError for what no schema can say; any other error counts as StateInvalid, and its message is not shown
    */

@@ -39,7 +39,7 @@ const MAX_PROVED_IN_VAIN = 5;
 const PROVED_IN_VAIN: Failure = {
   type: 'SignerNotConfigured',
   message:
-    'the signer is proved again and again, and each time another worker asks for another one: are all workers of this queue configured alike (REPUBLISH_SIGNERS)?',
+    'the signer is proved again and again, and each time another worker asks for another one: set REPUBLISH_SIGNERS alike on all workers of this queue and restart them; no signer has to be paired',
 };
 
 interface PageInWork {

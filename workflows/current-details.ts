@@ -12,7 +12,7 @@ export function currentDetails(progress: Progress, operatorUserId: string): stri
   const operator = quoted(operatorUserId);
   const { phase, failures } = progress;
   const paragraphs = [
-    `**${phase}**${progress.cancelling ? ' (cancelled: what is in work is finished)' : ''}${howFar(progress)}`,
+    `**${phase}**${progress.cancelling ? ' (cancelled: what is signed is finished)' : ''}${howFar(progress)}`,
     ...waitsForPeople(progress, operator),
     ...waitsForOthers(progress, operator),
     table(progress),
@@ -31,18 +31,26 @@ function howFar({ planned, skipped, failed, published, unchanged, superseded }: 
 
 /** What somebody has to do before the run goes on. */
 function waitsForPeople(progress: Progress, operator: string): string[] {
-  const { phase, paused, approvals, blocked, failed, open, planned } = progress;
+  const { phase, paused, approvals, blocked, failed, open, planned, cancelling } = progress;
+  const isOver = phase === 'done';
   const lines = approvals.map(
     (url) => `**The signer waits for a person.** Approve here: <${url.replace(/[<>\s]/g, '')}>`,
   );
-  if (paused !== undefined) {
+  if (paused !== undefined && !isOver && !cancelling) {
     lines.push(
       `**Paused**${paused.by ? ` by ${plain(paused.by)}` : ''}${paused.reason ? `: ${plain(paused.reason)}` : ''}. To go on: \`republish resume ${operator}\``,
     );
   }
   if (blocked !== undefined) {
-    const what = phase === 'holding' ? 'Stopped' : 'No further page is begun';
-    lines.push(`**${what}** by ${blocked.type}: ${plain(blocked.message)}`, remedyLine(blocked.type));
+    const what = isOver
+      ? 'The run ended'
+      : phase === 'holding'
+        ? 'The run does not go on'
+        : 'No further documents are begun';
+    lines.push(
+      `**${what}, because of ${blocked.type}**: ${plain(blocked.message)}`,
+      remedyLine(blocked.type),
+    );
   }
   if (phase === 'holding') {
     const what = [...(failed > 0 ? [`${failed} failed`] : []), ...(open > 0 ? [`${open} open`] : [])];
@@ -57,8 +65,10 @@ function waitsForPeople(progress: Progress, operator: string): string[] {
 
 /** What is under way, and what keeps it. */
 function waitsForOthers({ phase, open, stages, waiting }: Progress, operator: string): string[] {
-  if (phase === 'loading machines') return ['Waits for the database.'];
-  if (phase === 'proving signer') return ['Waits for the signer.'];
+  const more = `Why it takes its time, if it does: tab *Pending Activities*, or \`republish status ${operator}\`.`;
+  if (phase === 'loading machines') return [`Loads the machines. ${more}`];
+  if (phase === 'proving signer') return [`Waits for the signer. ${more}`];
+  if (phase === 'sweeping') return [`Reads every document back once more. ${more}`];
   if (phase !== 'publishing' || open === 0) return [];
   const { encrypted, signed, sent, standing } = stages;
   const lines = [
@@ -100,12 +110,12 @@ function failureParagraphs({ failures, failed }: Progress): string[] {
   return [`**Failed: ${failed}**`, lines.join('\n'), ...types.map(remedyLine)];
 }
 
-function commands({ phase, failed }: Progress, operator: string): string {
+function commands({ phase, failed, blocked }: Progress, operator: string): string {
   const audit = `\`republish audit ${operator}\``;
   if (phase !== 'done')
     return `\`republish watch ${operator}\` follows this run, ${audit} shows earlier ones.`;
   const again = `\`republish start ${operator}\``;
-  return failed > 0
+  return failed > 0 || blocked !== undefined
     ? `${audit} names all of it. When it is mended, ${again} does only what is missing.`
     : `${audit} shows what it did.`;
 }

@@ -15,6 +15,7 @@ import {
   type PageResult,
   type PersistAuditResult,
 } from '../contract/activities';
+import type { Failure } from '../contract/failures';
 import type { RepublishInput } from '../contract/input';
 import { PROGRESS_QUERY } from '../contract/names';
 import type { Phase, Progress } from '../contract/progress';
@@ -55,6 +56,8 @@ export class Run {
   #statements: Statements;
   #ending: Extract<Phase, 'writing audit' | 'done'> | undefined;
   #isShowing = false;
+  /** What the audit itself has found. */
+  #auditFailure: Failure | undefined;
   /** The scope of the workflow itself: queries and updates run outside of it. */
   #scope = CancellationScope.current();
 
@@ -192,7 +195,7 @@ export class Run {
 
   progress(): Progress {
     const { paused } = this.#statements;
-    const { blocked } = this.pages;
+    const blocked = this.pages.blocked ?? this.pages.endedBy ?? this.#auditFailure;
     return {
       phase: this.#ending ?? this.pages.phase,
       cancelling: this.isCancelled,
@@ -247,6 +250,7 @@ export class Run {
   }
 
   end(audit: PersistAuditResult): void {
+    this.#auditFailure = audit.failure;
     this.#shown.audited(audit);
     this.#ending = 'done';
     this.onChange();

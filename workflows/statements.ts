@@ -33,7 +33,10 @@ export class Statements implements ControlledRun {
     const isHolding = pages.phase === 'holding';
     // A run that could not load its machines tries that again.
     if (!pages.isLoaded && name === 'retry' && isHolding) return undefined;
-    if (!pages.isLoaded) return 'the documents are not known yet; try again in a moment';
+    if (!pages.isLoaded)
+      return isHolding
+        ? 'the machines could not be loaded, so there is nothing to give up: retry, or cancel'
+        : 'the machines are still being loaded; republish status says what that waits for';
     const types = this.run.opened?.documentTypes ?? [];
     if (documentType != null && !types.includes(documentType))
       return `${documentType} is not part of this run${didYouMean(documentType, types)}; it has ${types.join(', ')}`;

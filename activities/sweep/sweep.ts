@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { SweepInput, SweepResult } from '../../contract/activities';
-import { beginSweep, signedDocuments } from '../../database/ledger/sweep';
+import type { WaitingDocument } from '../../contract/progress';
+import { beginSweep, signedDocuments, type SweptDocument } from '../../database/ledger/sweep';
 import { ledgerView } from '../../database/ledger/view';
 import { pauseMs } from '../../rules/pacing';
 import type { ActivityCall, ActivityDependencies } from '../dependencies';
@@ -61,15 +62,14 @@ async function pass(
 }
 
 /** A relay that does not answer proves nothing; it is asked for as long as a document may wait. */
-async function tryOn(
-  { patience }: ActivityDependencies,
-  { signal }: ActivityCall,
-  broom: Broom,
-): Promise<void> {
+async function tryOn({ patience }: ActivityDependencies, call: ActivityCall, broom: Broom): Promise<void> {
+  const { signal } = call;
+  const since = new Date().toISOString();
   const untilMs = Date.now() + patience.documentTimeoutMs;
   for (let attempt = 1; broom.unanswered.length > 0; attempt += 1) {
     const documents = broom.unanswered.splice(0);
     const isLast = Date.now() >= untilMs;
+    call.show(() => ({ waiting: waitingFor(documents, since) }));
     for (let begin = 0; begin < documents.length; begin += TOGETHER) {
       signal.throwIfAborted();
       await broom.sweep(documents.slice(begin, begin + TOGETHER), isLast ? 'give up' : 'try on');
@@ -78,4 +78,11 @@ async function tryOn(
     const pause = Math.min(pauseMs(patience, attempt), Math.max(1, untilMs - Date.now()));
     await sleep(pause, undefined, { signal });
   }
+}
+
+function waitingFor(documents: readonly SweptDocument[], since: string): WaitingDocument[] {
+  const why = 'too few relays say whether they have it';
+  return documents
+    .slice(0, 20)
+    .map(({ documentType, machineId }) => ({ documentType, machineId, why, since }));
 }

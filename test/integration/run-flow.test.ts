@@ -278,7 +278,7 @@ describe('a run that holds', () => {
       steps: { load: () => Promise.reject(failure('MachineNotFound')) },
     });
     await until(isIn(run, 'holding'));
-    expect(await refusalOf(run.ask('skip'))).toContain('not known yet');
+    expect(await refusalOf(run.ask('skip'))).toContain('could not be loaded');
     await run.ask('cancel');
     expect(await endOf(run)).toMatchObject({ type: 'CancelledFailure' });
     expect(run.audits).toMatchObject([{ cancelled: true, cause: { type: 'MachineNotFound' } }]);

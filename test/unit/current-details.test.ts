@@ -55,12 +55,13 @@ test('a run that is slow is seen to move, and what waits is named with its reaso
 });
 
 test.each([
-  ['publishing', 'No further page is begun'],
-  ['holding', 'Stopped'],
+  ['publishing', 'No further documents are begun'],
+  ['holding', 'The run does not go on'],
+  ['done', 'The run ended'],
 ] as const)('why a run is blocked is said with the remedy: %s', (phase, what) => {
   const blocked = { type: 'SignerUnreachable' as const, message: 'see https://evil.example' };
   const details = currentDetails(progressOf({ phase, blocked, planned: 6, failed: 3, open: 3 }), 'op');
-  expect(details).toContain(`**${what}** by SignerUnreachable: see https:`);
+  expect(details).toContain(`**${what}, because of SignerUnreachable**: see https:`);
   expect(details).not.toMatch(LINKS_ITSELF);
   expect(details).toContain("Remedy for SignerUnreachable: Check the bunker's relays");
   expect(details.includes('**Waits for a decision** on 3 failed and 3 open')).toBe(phase === 'holding');

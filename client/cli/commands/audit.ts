@@ -61,7 +61,7 @@ function showAudit(row: ToldAudit): void {
   if (row.operatorNpub) print(row.operatorNpub);
   if (row.reason) print(`reason: ${row.reason}`);
   if (row.failure) print(paragraph(`failure: ${row.failure.type}: ${row.failure.message}`));
-  if (!row.swept && row.outcome !== 'failed')
+  if (!row.swept && row.documents.some(({ outcome }) => outcome === 'published' || outcome === 'unchanged'))
     print('It was not looked at once more at its end: what stood when it was published may be gone since.');
   for (const { action, at, by, reason, documentType, machineId } of row.interventions) {
     const of = [documentType ?? [], machineId === undefined ? [] : `of machine ${machineId}`]
@@ -80,7 +80,7 @@ function showAudit(row: ToldAudit): void {
     );
   if (row.documents.length > 0) showDocuments(row.documents);
   const types = [
-    ...new Set([...row.failures, ...(row.failure ? [row.failure] : [])].map(({ type }) => type)),
+    ...new Set([...(row.failure ? [row.failure] : []), ...row.failures].map(({ type }) => type)),
   ];
   if (types.length > 0) print('');
   for (const type of types)
@@ -137,7 +137,8 @@ function told({ state, detail }: RelayStanding): string {
 }
 
 function showEvents(documents: ToldDocument[]): void {
-  const events = documents.filter(({ nevent }) => nevent !== null);
+  // What has failed may have an event, and does not stand.
+  const events = documents.filter(({ nevent, outcome }) => nevent !== null && outcome !== 'failed');
   if (events.length === 0) return;
   if (events.length > MAX_NEVENTS) return print('\nevent ids and nevents in full: --json or --csv');
   print('');

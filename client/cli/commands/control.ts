@@ -15,7 +15,10 @@ interface ControlOptions {
 const DONE: Record<UpdateName, (documents: number, operator: string) => string> = {
   pause: (_, operator) => `paused: what is signed is finished. Go on with: republish resume ${operator}`,
   resume: () => 'the run goes on',
-  retry: (documents) => `${documents} document${documents === 1 ? ' is' : 's are'} tried again`,
+  retry: (documents, operator) =>
+    documents === 0
+      ? `what stopped the run is tried again; see: republish status ${operator}`
+      : `${documents} document${documents === 1 ? ' is' : 's are'} tried again`,
   skip: (documents) => `${documents} document${documents === 1 ? ' was' : 's were'} given up`,
   cancel: (_, operator) =>
     `cancelled: what is signed is finished, then the audit is written; see: republish audit ${operator}`,

@@ -64,12 +64,13 @@ export function stepsInWork({ inWork }: RunStatus, options: ListOptions): Line[]
 }
 
 /** Failures for good. Where the run has ended, whoever started it says them, with the remedy. */
-export function failures({ progress }: RunStatus, operator: string, options: ListOptions): Line[] {
+export function failures({ progress, closedAt }: RunStatus, operator: string, options: ListOptions): Line[] {
   const { columns, maxListed, withoutFailures } = options;
   if (progress === null || progress.failed === 0 || withoutFailures) return [];
   const shown = progress.failures.slice(0, maxListed);
-  // What blocks the run stands above with its remedy.
-  const types = new Set(shown.map(({ type }) => type).filter((type) => type !== progress.blocked?.type));
+  // What blocks a run that goes on stands above with its remedy.
+  const above = closedAt === null ? progress.blocked?.type : undefined;
+  const types = new Set(shown.map(({ type }) => type).filter((type) => type !== above));
   return [
     ...list(`failed ${progress.failed}`, progress.failed, options, [
       ...shown.flatMap((failure, index) => [

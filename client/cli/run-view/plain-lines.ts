@@ -89,7 +89,7 @@ export class PlainLines {
         blocked === undefined
           ? ''
           : `${whatIsBlocked(planned)} ${blocked.type}: ${blocked.message}. Remedy: ${forOperator(remedyFor(blocked.type), operator)}`,
-        'nothing is in the way any more',
+        'what was in the way is tried again',
       ),
       ...this.#whileTrue(
         'holding',
