@@ -183,18 +183,33 @@ describe('relays misbehave', () => {
   }, 60_000);
 
   test('26: AUTH demanded, and the bunker does not sign the answer: retried until it does', async () => {
-    const operator = await addOperatorWithCanaries(saga);
-    demandAuthentication(() => true);
-    let swallowed = 0;
-    operator.bunker.setFaults(({ method, params }) =>
-      method === 'sign_event' && String(params[0]).includes('22242') && swallowed++ < 3
-        ? { swallow: true }
-        : undefined,
-    );
-    const { ids, failure } = await runUnderFault(saga, operator);
-    expect(swallowed).toBeGreaterThan(2);
-    expect(failure).toBeUndefined();
-    expect(ids).toHaveLength(4);
+    const other = await startSaga();
+    const members = await startFaultProxy(other.relays[0]?.url ?? '');
+    try {
+      members.demandAuthentication(() => true);
+      await other.startWorker({
+        env: {
+          ...through([members.url]),
+          REPUBLISH_BUNKER_TIMEOUT_MS: '1000',
+          // Longer than the bunker is silent.
+          REPUBLISH_DOCUMENT_TIMEOUT_MS: '30000',
+        },
+      });
+      const operator = await addOperatorWithCanaries(other);
+      let swallowed = 0;
+      operator.bunker.setFaults(({ method, params }) =>
+        method === 'sign_event' && String(params[0]).includes('22242') && swallowed++ < 3
+          ? { swallow: true }
+          : undefined,
+      );
+      const { ids, failure } = await runUnderFault(other, operator);
+      expect(swallowed).toBeGreaterThan(2);
+      expect(failure).toBeUndefined();
+      expect(ids).toHaveLength(4);
+    } finally {
+      await members.stop();
+      await other.stop();
+    }
   }, 60_000);
 
   test('27: OK true and not stored, by a majority, for a while: not believed, tried again', async () => {

@@ -149,7 +149,7 @@ describe('start', () => {
     await addOperator('operator-1', 200);
     // A relay that answers late: with a key that is here the run would be over before anybody has looked.
     const slow = await startFaultProxy(relay.url, ({ type }) =>
-      type === 'REQ' ? { delayMs: 3_000 } : undefined,
+      type === 'REQ' ? { delayMs: 1_500 } : undefined,
     );
     const terminal = republishInTerminal(['start', 'operator-1', '--data', folder], {
       env: { ...env, ...nodePath(), REPUBLISH_RELAYS: slow.url },

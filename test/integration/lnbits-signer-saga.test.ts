@@ -51,7 +51,7 @@ test('a fleet whose operators were never paired here signs with what LNbits has'
     kind: 'lnbits-bunker',
     from: 'lnbits',
     answers: true,
-    uses: { nip44_encrypt: 6, sign_event: 6, get_public_key: 1 },
+    uses: { nip44_encrypt: 7, sign_event: 6, get_public_key: 1 },
   });
 
   const fleet = await startFleetOf(saga, { all: true });
