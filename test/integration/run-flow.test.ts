@@ -572,7 +572,8 @@ describe('a run of several executions', () => {
       // The second execution reads the ledger, and holds for the same reason.
       while (!run.calls.includes('read')) {
         await until(isIn(run, 'holding'));
-        await run.ask('retry');
+        // One that comes between two executions may be refused: the second tries by itself.
+        await run.ask('retry').catch(() => 0);
       }
       await until(isIn(run, 'holding'));
       isProved = true;
