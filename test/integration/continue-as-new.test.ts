@@ -139,7 +139,7 @@ test('failures of earlier executions are held, tried again and given up in a lat
 });
 
 test('documents that are put back or given up while others wait are neither lost nor done twice', async () => {
-  const operator = await saga.addOperator({ machines: 14, bunker: { answerDelayMs: 200, concurrency: 2 } });
+  const operator = await saga.addOperator({ machines: 14, bunker: { answerDelayMs: 500, concurrency: 2 } });
   deny(operator.bunker, pubkeys(operator, 0, 1, 2));
   const run = await saga.start(operator.id);
   await soon(async () => (await run.progress()).failed === 6);
