@@ -112,6 +112,8 @@ describe('proof before, and sweep after', () => {
     const paused = async (operator: SagaOperator) => {
       operator.bunker.setFaults(({ method }) => (method === 'sign_event' ? { delayMs: 300 } : undefined));
       const run = await saga.start(operator.id, { documentTypes: [FEES] });
+      // Not before it is planned: a plan of later would have the later facts.
+      await until(() => operator.bunker.requests.some(({ method }) => method === 'sign_event'));
       await run.pause();
       await until(async () => (await run.status()).inWork.length === 0);
       operator.bunker.setFaults(undefined);
