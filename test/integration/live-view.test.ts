@@ -22,7 +22,8 @@ describe('the live view', () => {
     saga = await startSaga();
     // Nothing here is about a bunker that is slow, only the machine may be.
     saga.env.REPUBLISH_BUNKER_TIMEOUT_MS = '15000';
-    await saga.startWorker();
+    // Documents stand page by page: with small ones the bar is seen between its ends.
+    await saga.startWorker({ env: { REPUBLISH_DOCUMENTS_PER_PAGE: '6' } });
   });
   afterAll(() => saga.stop());
 
