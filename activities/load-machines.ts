@@ -9,20 +9,25 @@ import {
 } from '../database/ledger/plan';
 import type { RunRow } from '../database/ledger/runs';
 import { dTag } from '../documents/document-type';
+import { reasonToSign } from '../rules/seal';
 import type { ActivityCall, ActivityDependencies } from './dependencies';
 import { isForced } from './steps/force';
 import { openedRun, openRun } from './steps/open-run';
 import { type JudgedDocument, planMachines } from './steps/plan-machines';
 
-/** Blocks of machines that one call plans: as many as keep its result, and the time until the next one shows, small. */
+/**
+ * Blocks of machines that one call plans: as many as keep its result, and the time until the next one shows,
+ * small.
+ */
 const BLOCKS_PER_CALL = 10;
 /** Bad rows that a call names in history; the ledger and the audit have all of them. */
 const MAX_NAMED_FAILURES = 50;
 
 /**
- * Plans the operator's machines, some blocks of them at a time: one row in the ledger for each machine and document type, settled at
- * once where there is nothing to publish (skipped) or nothing publishable (failed). State is read and judged here, and read again at
- * the seal; it never leaves the worker. The first call opens the run.
+ * Plans the operator's machines, some blocks of them at a time: one row in the ledger for each machine and
+ * document type, settled at once where there is nothing to publish (skipped) or nothing publishable (failed).
+ * State is read and judged here, and read again at the seal; it never leaves the worker. The first call opens
+ * the run.
  */
 export async function loadMachines(
   deps: ActivityDependencies,
@@ -74,7 +79,10 @@ export async function loadMachines(
   };
 }
 
-/** How many of these documents the signer will be asked for, as far as the ledger knows; relays may ask for more. */
+/**
+ * How many of these documents the signer will be asked for, as far as the ledger knows; relays may ask for
+ * more.
+ */
 async function countToSign(
   deps: ActivityDependencies,
   run: RunRow & { operatorPubkey: string },
@@ -86,7 +94,17 @@ async function countToSign(
   const needsSignature = ({ outcome, documentType, atmPubkey }: JudgedDocument): boolean => {
     if (outcome !== null || atmPubkey === null) return false;
     const address = dTag(documentType, atmPubkey);
-    return isForced(deps, documentType, run) || (stood.get(address) ?? null) !== fingerprints.get(address);
+    const stateFingerprint = stood.get(address);
+    const known = {
+      newerStands: false,
+      earlier:
+        stateFingerprint === undefined
+          ? undefined
+          : { isSigned: stateFingerprint !== null, stateFingerprint },
+      stateFingerprint: fingerprints.get(address) ?? '',
+      force: isForced(deps, documentType, run),
+    };
+    return reasonToSign(known) !== undefined;
   };
   return documents.filter(needsSignature).length;
 }

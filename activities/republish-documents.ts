@@ -1,5 +1,6 @@
 import type { PageReference, PageResult } from '../contract/activities';
 import { RepublishError } from '../contract/failures';
+import { stagesOf } from '../contract/progress';
 import { beginPage, pageState } from '../database/ledger/page';
 import { endOfPage, sharedCause } from '../rules/page-end';
 import { pauseMs } from '../rules/pacing';
@@ -7,11 +8,13 @@ import type { ActivityCall, ActivityDependencies } from './dependencies';
 import { PageAttempt } from './page/attempt';
 
 /**
- * Brings the open documents of a page to their outcomes: look, read, judge, seal, sign, send, confirm, settle. Each step is a fact of
- * the ledger before the next begins, so that every attempt ends in the same events, whatever happened to the one before.
+ * Brings the open documents of a page to their outcomes: look, read, judge, seal, sign, send, confirm,
+ * settle. Each step is a fact of the ledger before the next begins, so that every attempt ends in the same
+ * events, whatever happened to the one before.
  *
- * After a while it begins nothing more and returns how the page stands, to be given out again. It throws only where nothing but
- * passing trouble is left, and a pause may help. A cancellation means: end now; what is signed is finished.
+ * After a while it begins nothing more and returns how the page stands, to be given out again. It throws only
+ * where nothing but passing trouble is left, and a pause may help. A cancellation means: end now; what is
+ * signed is finished.
  *
  * @throws RepublishError of the documents' trouble, with the pause after which another attempt may go better
  */
@@ -49,9 +52,7 @@ async function resultOf(
   const [first] = passing;
   if (first !== undefined && endOfPage(end) === 'again' && !call.signal.aborted) {
     // What the last heartbeat says is all that is seen until the next attempt.
-    const { encrypted = 0, signed = 0, sent = 0, standing = 0 } = counts;
-    const stages = { encrypted, signed, sent, standing };
-    call.show(() => ({ page: { page: reference.page, documentType }, stages, waiting }));
+    call.show(() => ({ page: { page: reference.page, documentType }, stages: stagesOf(counts), waiting }));
     const estimates = passing.flatMap(({ retryAfterMs }) => retryAfterMs ?? []);
     const estimateMs = estimates.length === passing.length ? Math.min(...estimates) : undefined;
     throw new RepublishError(

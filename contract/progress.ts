@@ -6,10 +6,18 @@ export const OUTCOMES = ['published', 'unchanged', 'superseded', 'skipped', 'fai
 
 export type Outcome = (typeof OUTCOMES)[number];
 
-/** The document stands, or a newer one of the operator's does. */
-export type GoodOutcome = Extract<Outcome, 'published' | 'unchanged' | 'superseded'>;
+/** Outcomes after which a machine finds the document, or a newer one. */
+export const GOOD_OUTCOMES = ['published', 'unchanged', 'superseded'] as const satisfies readonly Outcome[];
 
-/** How a run ended: all documents stand; some do not; it ended before its documents; somebody cancelled it. */
+export type GoodOutcome = (typeof GOOD_OUTCOMES)[number];
+
+export function isGood(outcome: Outcome | null): outcome is GoodOutcome {
+  return GOOD_OUTCOMES.some((good) => good === outcome);
+}
+
+/**
+ * How a run ended: all documents stand; some do not; it ended before its documents; somebody cancelled it.
+ */
 export type RunOutcome = 'complete' | 'incomplete' | 'failed' | 'cancelled';
 
 export type Phase =
@@ -28,7 +36,10 @@ export interface Counts extends Record<Outcome, number> {
   planned: number;
 }
 
-/** How many documents have come how far; each has passed the stages before. A slow bunker is seen to move by them. */
+/**
+ * How many documents have come how far; each has passed the stages before. A slow bunker is seen to move by
+ * them.
+ */
 export interface Stages {
   /** The event, and with it its id, is fixed in the ledger. */
   encrypted: number;
@@ -63,7 +74,9 @@ export interface Progress extends Counts {
   /** Documents without an outcome. */
   open: number;
   stages: Stages;
-  /** Open documents that meet with trouble or have to wait, at most 20, as of the last time their page told. */
+  /**
+   * Open documents that meet with trouble or have to wait, at most 20, as of the last time their page told.
+   */
   waiting: WaitingDocument[];
   /** Documents that failed for good so far, at most 50; `failed` counts all. */
   failures: DocumentFailure[];
@@ -79,5 +92,10 @@ export function noCounts(): Counts {
 }
 
 export function noStages(): Stages {
-  return { encrypted: 0, signed: 0, sent: 0, standing: 0 };
+  return stagesOf({});
+}
+
+/** The stages among some counts; what is left out there is 0. */
+export function stagesOf({ encrypted = 0, signed = 0, sent = 0, standing = 0 }: Partial<Stages>): Stages {
+  return { encrypted, signed, sent, standing };
 }

@@ -1,27 +1,32 @@
 import type { ActivityDependencies } from '../activities/dependencies';
-import { dateOf } from '../activities/page/prepare';
+import { judgeSealFor } from '../activities/steps/judge-seal';
 import type { JudgedDocument, PlannedState } from '../activities/steps/plan-machines';
-import { sizeOfDocument, tooFarAheadForRelays } from '../activities/steps/relay-limits';
-import type { Failure } from '../contract/failures';
+import { sizeOfDocument } from '../activities/steps/relay-limits';
+import { type Failure, RepublishError } from '../contract/failures';
 import { type DocumentAddress, type EarlierSeal, sealedAmong } from '../database/ledger/documents';
 import { dTag } from '../documents/document-type';
-import type { Seen } from '../nostr/relays/publisher';
+import { eventsIn, type Seen } from '../nostr/relays/publisher';
 import { newestOf } from '../rules/newest';
-import { judgeSeal } from '../rules/seal';
 
 /** What a run would do with one document. */
 export interface ForeseenDocument {
   documentType: string;
   machineId: string;
   machineName: string;
-  /** Outcomes of a run: publish → `published`, unchanged → `unchanged`, skipped → `skipped`, invalid → `failed`. */
+  /**
+   * Outcomes of a run: publish → `published`, unchanged → `unchanged`, skipped → `skipped`, invalid →
+   * `failed`.
+   */
   action: 'publish' | 'unchanged' | 'skipped' | 'invalid';
   /** One sentence for a person. */
   because: string;
   needsSignature: boolean;
   /** What the machine itself counts and this document would set, where it would be signed. */
   warning?: string;
-  /** What would be sent, where that was asked for: d tag, all tags, and the JSON as the machine decrypts it, which is its secret. */
+  /**
+   * What would be sent, where that was asked for: d tag, all tags, and the JSON as the machine decrypts it,
+   * which is its secret.
+   */
   d?: string;
   tags?: string[][];
   json?: string;
@@ -78,26 +83,17 @@ export async function foresee(deps: ActivityDependencies, known: KnownOfDocument
   if (outcome === 'failed' || atmPubkey === null) {
     return invalid(named, { type: failureType ?? 'StateInvalid', message: failureMessage ?? '' });
   }
-  const events = [...seen.values()].flatMap((sighting) =>
-    sighting.kind === 'event' ? [sighting.event] : [],
-  );
-  const nowS = Math.floor(Date.now() / 1000);
-  const verdict = judgeSeal({
+  const events = eventsIn(seen);
+  const verdict = await judgeSealFor(deps, dTag(documentType, atmPubkey), {
     standing: newestOf(events),
     earlier,
     stateFingerprint: state?.fingerprint ?? '',
     force,
-    readAtS: nowS,
-  });
+    readAtS: Math.floor(Date.now() / 1000),
+  }).catch(newerDocument);
+  if (verdict instanceof RepublishError)
+    return invalid(named, { type: verdict.type, message: verdict.message });
   if (verdict.kind === 'reuse') return signedAlready(deps, named, seen, verdict.event.id);
-  const d = dTag(documentType, atmPubkey);
-  if (verdict.kind === 'too far ahead') return tooFarAhead(named, d, verdict.createdAtS, PROTOCOL_LIMIT);
-  const refused =
-    verdict.kind === 'anew' && verdict.createdAtS > nowS
-      ? await tooFarAheadForRelays(deps, verdict.createdAtS - nowS)
-      : undefined;
-  if (refused !== undefined && verdict.kind === 'anew')
-    return tooFarAhead(named, d, verdict.createdAtS, refused);
   const address = { operatorPubkey, documentType, atmPubkey };
   return {
     ...named,
@@ -109,7 +105,11 @@ export async function foresee(deps: ActivityDependencies, known: KnownOfDocument
   };
 }
 
-const PROTOCOL_LIMIT = 'relays refuse dates more than 15 minutes ahead';
+/** What a run would name. @throws what it is not that */
+function newerDocument(thrown: unknown): RepublishError {
+  if (thrown instanceof RepublishError && thrown.type === 'NewerDocumentExists') return thrown;
+  throw thrown;
+}
 
 function signedAlready(
   { publisher }: ActivityDependencies,
@@ -127,18 +127,6 @@ function signedAlready(
     because: `signed already; ${holding} of ${seen.size} relays have it${stands ? '' : `, ${publisher.required} must`}${silent > 0 ? `; ${silent} could not be looked at` : ''}`,
     holding,
   };
-}
-
-function tooFarAhead(
-  named: Omit<ForeseenDocument, 'action' | 'because'>,
-  d: string,
-  createdAtS: number,
-  why: string,
-): ForeseenDocument {
-  return invalid(named, {
-    type: 'NewerDocumentExists',
-    message: `the document at ${d} is dated ${dateOf(createdAtS - 1)}; ${why}`,
-  });
 }
 
 function factsOf(

@@ -11,8 +11,8 @@ export function quorumSize(quorum: Quorum, relays: number): number {
 }
 
 /**
- * What one relay has at an address, as a machine would see it. `unseen`: it was asked and nothing came, which proves
- * nothing (a gateway). `unknown`: it could not be asked, or did not finish.
+ * What one relay has at an address, as a machine would see it. `unseen`: it was asked and nothing came, which
+ * proves nothing (a gateway). `unknown`: it could not be asked, or did not finish.
  */
 export type SightingOf<E extends Dated> =
   | { kind: 'event'; event: E }
@@ -80,7 +80,10 @@ export interface PlacementOf<E extends Dated> {
   newer?: E;
 }
 
-/** What a sighting decides about an event: it stands there, or a newer one does. Undefined when it decides nothing. */
+/**
+ * What a sighting decides about an event: it stands there, or a newer one does. Undefined when it decides
+ * nothing.
+ */
 export function decidedBy<E extends Dated>(
   sighting: SightingOf<E> | undefined,
   event: Dated,
@@ -189,4 +192,12 @@ export function placementOf<E extends Dated>(
     ...(holding < required && holding + returning >= required ? { waitsForReturn: true } : {}),
     ...(newer === undefined ? {} : { newer }),
   };
+}
+
+/** The relays that do not have a document, with what each has or says: a part of a sentence. */
+export function thoseWithout(relays: Record<string, RelayStanding>): string {
+  return Object.entries(relays)
+    .filter(([, { state }]) => state !== 'holds')
+    .map(([relay, { state, detail }]) => `${relay}: ${state}${detail ? ` (${detail})` : ''}`)
+    .join('; ');
 }

@@ -1,6 +1,9 @@
 import { type Dated, isNewer } from './newest';
 
-/** The newest seal of an address by any other run, signed or not: an unsigned one may have become an event at the bunker. */
+/**
+ * The newest seal of an address by any other run, signed or not: an unsigned one may have become an event at
+ * the bunker.
+ */
 export interface EarlierRun<Event extends Dated> {
   event: Event | null;
   signature: string | null;
@@ -24,7 +27,9 @@ export type SealVerdict<Event extends Dated> =
   /** An earlier run has signed this very state, and nothing newer stands there. */
   | { kind: 'reuse'; event: Event; signature: string }
   | { kind: 'anew'; createdAtS: number; because: Because }
-  /** It would have to be dated a little ahead of the state it was made from: look and read again at that time. */
+  /**
+   * It would have to be dated a little ahead of the state it was made from: look and read again at that time.
+   */
   | { kind: 'wait'; readAgainAtS: number; because: Because }
   /** Relays refuse dates so far ahead. */
   | { kind: 'too far ahead'; createdAtS: number };
@@ -33,16 +38,23 @@ export type Because = 'first' | 'unsigned' | 'changed' | 'other key' | 'newer st
 
 /** Relays refuse events that are dated further ahead than this (strfry's default). */
 const MAX_AHEAD_S = 900;
-/** What stands a little ahead is waited for: dated behind it, the document would outlive a save of the next seconds. */
+/**
+ * What stands a little ahead is waited for: dated behind it, the document would outlive a save of the next
+ * seconds.
+ */
 const WORTH_WAITING_S = 10;
 
 /**
- * Whether a document has to be signed anew, and of which date it must be then to stand. The plan of a run, `republish plan` and the
- * seal itself decide by this alone.
+ * Whether a document has to be signed anew, and of which date it must be then to stand. The plan of a run,
+ * `republish plan` and the seal itself decide by this alone.
  */
 export function judgeSeal<Event extends Dated>(known: KnownOfAddress<Event>): SealVerdict<Event> {
   const { standing, earlier, readAtS } = known;
-  const because = reasonToSign(known);
+  const because = reasonToSign({
+    ...known,
+    newerStands: standing !== undefined && earlier?.event != null && isNewer(standing, earlier.event),
+    earlier: sealOf(earlier),
+  });
   if (because === undefined) {
     const { event, signature } = earlier as { event: Event; signature: string };
     return { kind: 'reuse', event, signature };
@@ -56,22 +68,40 @@ export function judgeSeal<Event extends Dated>(known: KnownOfAddress<Event>): Se
   return { kind: 'anew', createdAtS, because };
 }
 
+function sealOf<Event extends Dated>(earlier: EarlierRun<Event> | undefined): KnownSeal['earlier'] {
+  if (earlier?.event == null) return undefined;
+  const { signature, stateFingerprint } = earlier;
+  return { isSigned: signature !== null, stateFingerprint };
+}
+
+/** What of an address decides whether it needs a signature; its events need not be known. */
+interface KnownSeal {
+  /** Somebody's event that is newer than the earlier seal stands there, as far as relays were asked. */
+  newerStands: boolean;
+  earlier: { isSigned: boolean; stateFingerprint: string | null } | undefined;
+  stateFingerprint: string;
+  force: boolean;
+}
+
 /** Why a document needs a signature; undefined where the event of an earlier run will do. */
-export function reasonToSign<Event extends Dated>({
-  standing,
+export function reasonToSign({
+  newerStands,
   earlier,
   stateFingerprint,
   force,
-}: Omit<KnownOfAddress<Event>, 'readAtS'>): Because | undefined {
-  if (earlier?.event == null) return 'first';
-  if (standing !== undefined && isNewer(standing, earlier.event)) return 'newer stands';
+}: KnownSeal): Because | undefined {
+  if (earlier === undefined) return 'first';
+  if (newerStands) return 'newer stands';
   if (earlier.stateFingerprint !== stateFingerprint)
     return areComparable(earlier.stateFingerprint ?? '', stateFingerprint) ? 'changed' : 'other key';
-  if (earlier.signature === null) return 'unsigned';
+  if (!earlier.isSigned) return 'unsigned';
   return force ? 'forced' : undefined;
 }
 
-/** Whether a sealed, unsigned event is still what the state says. Of another secrets key nothing can be said, and it is signed. */
+/**
+ * Whether a sealed, unsigned event is still what the state says. Of another secrets key nothing can be said,
+ * and it is signed.
+ */
 export function isOutOfDate(sealedFingerprint: string | null, stateFingerprint: string): boolean {
   return (
     sealedFingerprint !== null &&

@@ -1,11 +1,17 @@
 import type { LedgerView, PageCounts } from '../contract/activities';
-import { type Counts, noCounts, noStages, OUTCOMES, type Outcome, type Stages } from '../contract/progress';
-
-const GOOD = ['published', 'unchanged', 'superseded'] as const;
+import {
+  type Counts,
+  GOOD_OUTCOMES,
+  noCounts,
+  noStages,
+  OUTCOMES,
+  type Outcome,
+  type Stages,
+} from '../contract/progress';
 
 /**
- * Counts of a run, by document type: to be shown, never to be decided on. They follow what the pages tell, and each view of the
- * ledger sets them right.
+ * Counts of a run, by document type: to be shown, never to be decided on. They follow what the pages tell,
+ * and each view of the ledger sets them right.
  */
 export class Tally {
   /** Of pages whose counts are known; of others the total has them. */
@@ -78,7 +84,7 @@ function countsOf(counts: PageCounts): Counts {
 }
 
 function good(counts: PageCounts): number {
-  return GOOD.reduce((sum, outcome) => sum + (counts[outcome] ?? 0), 0);
+  return GOOD_OUTCOMES.reduce((sum, outcome) => sum + (counts[outcome] ?? 0), 0);
 }
 
 function keysOf(counts: PageCounts): (keyof PageCounts)[] {

@@ -1,8 +1,8 @@
 import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { HeartbeatDetails, PageCounts, PageReference } from '../../contract/activities';
-import { ensureError, isRetryable, RepublishError, scopeOf } from '../../contract/failures';
-import { noStages, type WaitingDocument } from '../../contract/progress';
+import { ensureError, RepublishError, scopeOf } from '../../contract/failures';
+import { stagesOf, type WaitingDocument } from '../../contract/progress';
 import type { BegunPage } from '../../database/ledger/page';
 import { sealReused } from '../../database/ledger/facts';
 import { noteTrouble } from '../../database/ledger/trouble';
@@ -10,10 +10,10 @@ import { isAuthentic } from '../../nostr/events';
 import type { ActivityCall, ActivityDependencies } from '../dependencies';
 import { isForced } from '../steps/force';
 import { relayIdentity } from '../steps/relay-identity';
-import { isSigned, type PageDocument, pageDocument, type Trouble } from './document';
+import { isSigned, type PageDocument, pageDocument, type Trouble, troubleOf } from './document';
 import { place } from './place';
 import { readPage } from './read-page';
-import { look, type PageFacts, prepare, type Prepared, troubleOf } from './prepare';
+import { look, type PageFacts, prepare, type Prepared } from './prepare';
 import { Signing } from './signing';
 
 /** A document that is put off (for a date, for another run's seal) comes back so often in one attempt. */
@@ -21,8 +21,9 @@ const MAX_ROUNDS = 5;
 const MAX_SHOWN = 20;
 
 /**
- * One attempt at a page. Each round looks, reads and judges what has no signature, has it sealed and signed one by one, and sends,
- * reads back and settles whatever is signed. What goes wrong is each document's own matter, and is written down at the end.
+ * One attempt at a page. Each round does two things. Documents without a signature are looked up, read,
+ * judged, sealed and signed, one by one. Documents with a signature are sent, read back and settled together.
+ * A failure belongs to one document and never stops the others; all failures are written down at the end.
  */
 export class PageAttempt {
   readonly documents: PageDocument[];
@@ -31,7 +32,10 @@ export class PageAttempt {
   /** Documents need a signer that this run has not proved. */
   unproven = false;
   readonly facts: PageFacts;
-  /** Aborts when no further document is to be begun, and none is to wait for its turn: the time is over, or somebody says so. */
+  /**
+   * Aborts when no further document is to be begun, and none is to wait for its turn: the time is over, or
+   * somebody says so.
+   */
   readonly #turn = new AbortController();
   #timer: NodeJS.Timeout | undefined;
   #counts: PageCounts = {};
@@ -106,7 +110,10 @@ export class PageAttempt {
     for (const document of documents) this.#noteLeftOver(document);
   }
 
-  /** One that is put off again and again has had its try, or nothing would ever bound it. A date is waited for without. */
+  /**
+   * One that is put off again and again has had its try, or nothing would ever bound it. A date is waited for
+   * without.
+   */
   #noteLeftOver(document: PageDocument): void {
     const { replaces, encryptions = 0, trouble, ended } = document;
     if (trouble !== undefined || ended || this.call.signal.aborted) return;
@@ -130,13 +137,13 @@ export class PageAttempt {
     const later = new Map<PageDocument, number>();
     if (this.turn.aborted) {
       // Somebody wants it to end: what is signed is finished, and nothing else is looked at.
-      await look(this.deps, this.facts, signed);
-      await place(this, this.#authentic(signed));
+      await this.confirmSigned();
       return later;
     }
     const unsigned = documents.filter((document) => !isSigned(document));
     const [prepared, ready] = await Promise.all([this.#prepare(unsigned), this.#stillRight(signed)]);
-    // From here on: an attempt that had no time left after its looks would come no further, however often it is made.
+    // From here on: an attempt that had no time left after its looks would come no further, however often it
+    // is made.
     this.#timer ??= setTimeout(() => this.#turn.abort(YIELD), this.deps.patience.yieldAfterMs);
     const toSign: [PageDocument, Prepared & { kind: 'sign' }][] = [];
     const toReuse: [PageDocument, Prepared & { kind: 'reuse' }][] = [];
@@ -172,14 +179,14 @@ export class PageAttempt {
       return await prepare(this.deps, this.facts, unsigned);
     } catch (thrown) {
       if (!(thrown instanceof RepublishError)) throw thrown;
-      const trouble = troubleOf(thrown, (type) => !isRetryable(type));
+      const trouble = troubleOf(thrown);
       return new Map(unsigned.map((document) => [document, { kind: 'trouble', trouble }]));
     }
   }
 
   /**
-   * Of documents that an earlier attempt has had signed, those that may go out: they stand already, or are still what the plan says.
-   * They may have waited for days.
+   * Of documents that an earlier attempt has had signed, those that may go out: they stand already, or are
+   * still what the plan says. They may have waited for days.
    */
   async #stillRight(signed: PageDocument[]): Promise<PageDocument[]> {
     if (signed.length === 0) return [];
@@ -226,7 +233,9 @@ export class PageAttempt {
     this.advanced ||= standing.size > 0;
   }
 
-  /** Those whose signature in the ledger is good; relays would refuse the others without a word that helps. */
+  /**
+   * Those whose signature in the ledger is good; relays would refuse the others without a word that helps.
+   */
   #authentic(documents: PageDocument[]): PageDocument[] {
     return documents.filter((document) => {
       const { event, signature } = document;
@@ -255,10 +264,7 @@ export class PageAttempt {
     // Given up because somebody wants it to end: no trouble of the document.
     if (thrown === YIELD || (this.call.signal.aborted && thrown === this.call.signal.reason)) return false;
     if (thrown instanceof RepublishError) {
-      this.note(
-        document,
-        troubleOf(thrown, (type) => !isRetryable(type)),
-      );
+      this.note(document, troubleOf(thrown));
       return scopeOf(thrown.type) === 'signer';
     }
     const error = ensureError(thrown);
@@ -284,10 +290,7 @@ export class PageAttempt {
   }
 
   #details(): HeartbeatDetails {
-    const stages = noStages();
-    for (const stage of ['encrypted', 'signed', 'sent'] as const) stages[stage] = this.#counts[stage] ?? 0;
-    for (const outcome of ['published', 'unchanged', 'superseded'] as const)
-      stages.standing += this.#counts[outcome] ?? 0;
+    const stages = stagesOf(this.#counts);
     for (const { row, event, signature, sent, ended } of this.documents) {
       if (event !== null && row.event === null) stages.encrypted += 1;
       if (signature !== null && row.signature === null) stages.signed += 1;

@@ -1,4 +1,4 @@
-import type { FailureType } from '../../contract/failures';
+import { type FailureType, isRetryable, type RepublishError } from '../../contract/failures';
 import type { RelayStanding } from '../../contract/relay-standing';
 import type { OpenDocument } from '../../database/ledger/page';
 import type { SealedEvent } from '../../database/ledger/documents';
@@ -6,7 +6,10 @@ import { DOCUMENT_KIND, dTag } from '../../documents/document-type';
 import type { Address } from '../../nostr/events';
 import type { Seen, Sent } from '../../nostr/relays/publisher';
 
-/** A document of a page while an attempt works on it. What counts is in the ledger; this is what the attempt knows beside. */
+/**
+ * A document of a page while an attempt works on it. What counts is in the ledger; this is what the attempt
+ * knows beside.
+ */
 export interface PageDocument {
   readonly row: OpenDocument;
   readonly address: Address;
@@ -27,7 +30,9 @@ export interface PageDocument {
   encryptions?: number;
   /** Why this attempt could not bring it to its end. */
   trouble?: Trouble;
-  /** It has an outcome: the document stands (`well`), or another attempt or a person has decided otherwise. */
+  /**
+   * It has an outcome: the document stands (`well`), or another attempt or a person has decided otherwise.
+   */
   ended?: 'well' | 'otherwise';
   /** What it waits for at this moment; shown and nothing else. */
   waitsFor?: string;
@@ -59,4 +64,9 @@ export function pageDocument(row: OpenDocument, operatorPubkey: string, document
 /** It has its signature, and is neither at its end nor to be sealed anew. */
 export function isSigned({ signature, replaces, ended }: PageDocument): boolean {
   return signature !== null && replaces === undefined && !ended;
+}
+
+/** What a failure comes to for one document. */
+export function troubleOf({ type, message, retryAfterMs }: RepublishError): Trouble {
+  return { type, message, final: !isRetryable(type), retryAfterMs };
 }

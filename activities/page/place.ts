@@ -3,11 +3,13 @@ import { noteSent, settleGood, type Settlement } from '../../database/ledger/fac
 import type { SignedEvent } from '../../nostr/events';
 import type { Placement } from '../../nostr/relays/publisher';
 import { RETURNS_LATER_MS } from '../../rules/pacing';
+import { thoseWithout } from '../../rules/quorum';
 import type { PageAttempt } from './attempt';
 import type { PageDocument, Trouble } from './document';
 
 /**
- * Brings signed documents to the relays that do not have them, reads all of them back, and settles those that stand.
+ * Brings signed documents to the relays that do not have them, reads all of them back, and settles those that
+ * stand.
  *
  * @returns documents whose reused event the relays refuse for itself: they are to be sealed anew
  */
@@ -84,28 +86,22 @@ async function settle(
   const byMachine = new Map(documents.map((document) => [document.row.machineId, document]));
   for (const { machineId, outcome } of settled) {
     // Otherwise it was closed or given up before, and is counted as that.
-    if (standing.get(machineId) === outcome) ended[outcome] = (ended[outcome] ?? 0) + 1;
+    const isOurs = standing.get(machineId) === outcome;
+    if (isOurs) ended[outcome] = (ended[outcome] ?? 0) + 1;
     const document = byMachine.get(machineId);
-    if (document !== undefined) document.ended = standing.get(machineId) === outcome ? 'well' : 'otherwise';
+    if (document !== undefined) document.ended = isOurs ? 'well' : 'otherwise';
   }
   page.advanced = true;
   for (const [outcome, count] of Object.entries(ended))
     deps.telemetry?.documentsEnded(facts.documentType, outcome as GoodOutcome, count);
 }
 
-function troubleWith(placement: Placement): Trouble {
+function troubleWith({ hopeless, holding, required, relays, waitsForReturn }: Placement): Trouble {
   return {
-    type: placement.hopeless ? 'RelayRefused' : 'RelayQuorumNotReached',
-    message: describePlacement(placement),
-    final: placement.hopeless,
-    retryAfterMs: placement.waitsForReturn ? RETURNS_LATER_MS : undefined,
-    relays: placement.relays,
+    type: hopeless ? 'RelayRefused' : 'RelayQuorumNotReached',
+    message: `${holding} of the ${required} required relays hold the document; ${thoseWithout(relays)}`,
+    final: hopeless,
+    retryAfterMs: waitsForReturn ? RETURNS_LATER_MS : undefined,
+    relays,
   };
-}
-
-function describePlacement({ relays, holding, required }: Placement): string {
-  const others = Object.entries(relays)
-    .filter(([, standing]) => standing.state !== 'holds')
-    .map(([url, { state, detail }]) => `${url}: ${state}${detail ? ` (${detail})` : ''}`);
-  return `${holding} of the ${required} required relays hold the document; ${others.join('; ')}`;
 }

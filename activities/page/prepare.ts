@@ -1,15 +1,14 @@
 import { RepublishError } from '../../contract/failures';
-import type { SealedEvent } from '../../database/ledger/documents';
+import type { EarlierSeal, SealedEvent } from '../../database/ledger/documents';
 import { newestSeals } from '../../database/ledger/page';
-import type { SignedEvent } from '../../nostr/events';
 import type { RelayIdentity } from '../../nostr/relays/identity';
-import type { Seen } from '../../nostr/relays/publisher';
+import { eventsIn, type Seen } from '../../nostr/relays/publisher';
 import { newestOf } from '../../rules/newest';
 import { RETURNS_LATER_MS } from '../../rules/pacing';
-import { isOutOfDate, judgeSeal } from '../../rules/seal';
+import { isOutOfDate } from '../../rules/seal';
 import type { ActivityDependencies } from '../dependencies';
-import { tooFarAheadForRelays } from '../steps/relay-limits';
-import type { PageDocument, Trouble } from './document';
+import { judgeSealFor } from '../steps/judge-seal';
+import { type PageDocument, type Trouble, troubleOf } from './document';
 import { readPage, type ReadDocument } from './read-page';
 
 /** What is to be done with a document that has no signature yet. */
@@ -30,8 +29,8 @@ export interface PageFacts {
 }
 
 /**
- * Looks at the relays, then reads, then judges; in that order. A save of the operator's is in LNbits before it is on a relay: what is
- * read after the relays is at least as new as any event seen there.
+ * Looks at the relays, then reads, then judges; in that order. A save of the operator's is in LNbits before
+ * it is on a relay: what is read after the relays is at least as new as any event seen there.
  */
 export async function prepare(
   deps: ActivityDependencies,
@@ -108,7 +107,7 @@ function withoutQuorum(
 interface Judged {
   document: PageDocument;
   read: ReadDocument;
-  earlier: Parameters<typeof judgeSeal<SealedEvent>>[0]['earlier'];
+  earlier: EarlierSeal | undefined;
 }
 
 async function judge(
@@ -123,47 +122,20 @@ async function judge(
     const message = 'its state was changed after its event was fixed, and before that was signed';
     return { kind: 'trouble', trouble: { type: 'StateChanged', message, final: true } };
   }
-  const verdict = judgeSeal<SealedEvent>({
-    standing: newestOf(eventsIn(document.seen)),
+  const known = {
+    standing: newestOf(eventsIn(document.seen ?? new Map())),
     earlier,
     stateFingerprint: read.fingerprint,
     force: force || replaces,
     readAtS: Math.floor(read.readAtMs / 1000),
-  });
-  switch (verdict.kind) {
-    case 'reuse':
-      return { ...verdict, fingerprint: read.fingerprint };
-    case 'wait':
-      return { kind: 'later', atMs: verdict.readAgainAtS * 1000 };
-    case 'too far ahead':
-      return tooFarAhead(document, verdict.createdAtS, 'relays refuse dates more than 15 minutes ahead');
-    case 'anew': {
-      const aheadS = verdict.createdAtS - Math.floor(read.readAtMs / 1000);
-      const refused = aheadS > 0 ? await tooFarAheadForRelays(deps, aheadS) : undefined;
-      if (refused !== undefined) return tooFarAhead(document, verdict.createdAtS, refused);
-      return { kind: 'sign', read, createdAtS: verdict.createdAtS };
-    }
+  };
+  try {
+    const verdict = await judgeSealFor<SealedEvent>(deps, document.address.d, known);
+    if (verdict.kind === 'reuse') return { ...verdict, fingerprint: read.fingerprint };
+    if (verdict.kind === 'wait') return { kind: 'later', atMs: verdict.readAgainAtS * 1000 };
+    return { kind: 'sign', read, createdAtS: verdict.createdAtS };
+  } catch (thrown) {
+    if (!(thrown instanceof RepublishError)) throw thrown;
+    return { kind: 'trouble', trouble: troubleOf(thrown) };
   }
-}
-
-function tooFarAhead({ address }: PageDocument, createdAtS: number, why: string): Prepared {
-  const message = `the document at ${address.d} is dated ${dateOf(createdAtS - 1)}; ${why}`;
-  return { kind: 'trouble', trouble: { type: 'NewerDocumentExists', message, final: true } };
-}
-
-function eventsIn(seen: Seen = new Map()): SignedEvent[] {
-  return [...seen.values()].flatMap((sighting) => (sighting.kind === 'event' ? [sighting.event] : []));
-}
-
-/** ISO 8601; a date that no calendar holds is given in seconds. */
-export function dateOf(seconds: number): string {
-  const date = new Date(seconds * 1000);
-  return Number.isNaN(date.getTime()) ? `${seconds} s after 1970` : date.toISOString();
-}
-
-/** What a failure comes to for one document. @throws what is no RepublishError */
-export function troubleOf(thrown: unknown, isFinal: (type: RepublishError['type']) => boolean): Trouble {
-  if (!(thrown instanceof RepublishError)) throw thrown;
-  const { type, message, retryAfterMs } = thrown;
-  return { type, message, final: isFinal(type), retryAfterMs };
 }

@@ -1,4 +1,4 @@
-import { isRetryable, RepublishError } from '../../contract/failures';
+import { RepublishError } from '../../contract/failures';
 import { tagsOf } from '../../documents/document-type';
 import type { SerialisedState } from '../../documents/state';
 import { publicKeyHex } from '../../nostr/keys';
@@ -8,7 +8,7 @@ import { accountPubkey } from '../steps/open-run';
 import { fingerprintOf } from '../steps/fingerprint';
 import { readStates, requireType } from '../steps/read-state';
 import { tooLargeForRelays } from '../steps/relay-limits';
-import type { Trouble } from './document';
+import { type Trouble, troubleOf } from './document';
 
 /** What is to be published for a machine, as its rows say at a moment. */
 export interface ReadDocument {
@@ -34,14 +34,16 @@ interface Asked {
 }
 
 /**
- * Reads the account's key, and key, owner and state of these machines, in a few statements. A row that no longer says what the plan
- * said ends its document by name: the old owner's machine must not be sent the new one's settings.
+ * Reads the account's key, and key, owner and state of these machines, in a few statements. A row that no
+ * longer says what the plan said ends its document by name: the old owner's machine must not be sent the new
+ * one's settings.
  */
 export async function readPage(deps: ActivityDependencies, asked: Asked): Promise<ReadPage> {
   const { operatorUserId, operatorPubkey, documentType } = asked;
   const machineIds = asked.machines.map(({ machineId }) => machineId);
   const readAtMs = Date.now();
-  // Whose they are after what they are: a state of the next owner's is not taken for one of this.
+  // The states first, then the owners. The other way round, a machine that is sold between the two reads
+  // would be published by its old owner with the state of the new one.
   const states = await readStates(deps, documentType, machineIds);
   const [outdated, machines] = await Promise.all([
     outdatedAccount(deps, operatorUserId, operatorPubkey),
@@ -111,7 +113,6 @@ async function readDocument(
     return { plaintext, tags, fingerprint: fingerprintOf(deps.fingerprintKey, plaintext), readAtMs };
   } catch (thrown) {
     if (!(thrown instanceof RepublishError)) throw thrown;
-    const { type, message } = thrown;
-    return { type, message: `${named}: ${message}`, final: !isRetryable(type) };
+    return { ...troubleOf(thrown), message: `${named}: ${thrown.message}` };
   }
 }

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isGood } from '../../contract/progress';
 import type { RelayStanding } from '../../contract/relay-standing';
 import {
   noteStandingSkipped,
@@ -11,7 +12,7 @@ import { DOCUMENT_KIND, dTag } from '../../documents/document-type';
 import { isAuthentic, type SignedEvent, trust } from '../../nostr/events';
 import type { RelayIdentity } from '../../nostr/relays/identity';
 import type { Seen, SendReply } from '../../nostr/relays/publisher';
-import { verdictOn } from '../../rules/quorum';
+import { thoseWithout, verdictOn } from '../../rules/quorum';
 import { isOutOfDate } from '../../rules/seal';
 import { type SweptVerdict, sweptVerdict } from '../../rules/sweep';
 import type { ActivityDependencies } from '../dependencies';
@@ -55,8 +56,8 @@ export class Broom {
   ) {}
 
   /**
-   * `decide`: nothing is sent any more. `try on`: the slowest relay is waited for. `give up`: what too few relays say anything of has
-   * failed.
+   * `decide`: nothing is sent any more. `try on`: the slowest relay is waited for. `give up`: what too few
+   * relays say anything of has failed.
    */
   async sweep(
     documents: SweptDocument[],
@@ -79,7 +80,7 @@ export class Broom {
     const { publisher } = this.deps;
     const documents = all.filter((document) => {
       // The signature of what stands was checked when it came from the signer.
-      if (isGood(document)) trust(signed(document));
+      if (isGood(document.outcome)) trust(signed(document));
       return isAuthentic(signed(document));
     });
     const events = documents.map(signed);
@@ -122,7 +123,7 @@ export class Broom {
         if (verdict.holding > 0) skipped.push({ ...document, message: standsAllTheSame(verdict) });
         continue;
       }
-      if (verdict.kind === 'unknown' && !giveUp && isGood(document)) this.unanswered.push(document);
+      if (verdict.kind === 'unknown' && !giveUp && isGood(document.outcome)) this.unanswered.push(document);
       else settled.push(...this.#settlement(each, outdated.get(document)));
     }
     const { runId } = this.sweeping.run;
@@ -137,14 +138,14 @@ export class Broom {
     const relays = this.#relays(event, seen);
     const row = { documentType, machineId, eventId: event.id, relays };
     const failed = (why: Pick<Swept, 'type' | 'message'>): Swept[] =>
-      isGood(document) ? [{ ...row, outcome: 'failed', ...why }] : [];
+      isGood(document.outcome) ? [{ ...row, outcome: 'failed', ...why }] : [];
     switch (verdict.kind) {
       case 'newer':
         return outcome === 'superseded' ? [] : [{ ...row, outcome: 'superseded', supersededBy: verdict.by }];
       case 'stands': {
         if (outdated !== undefined) return failed(outdated);
         if (outcome === 'superseded') return [];
-        if (!isGood(document)) return [{ ...row, outcome: 'published' }];
+        if (!isGood(document.outcome)) return [{ ...row, outcome: 'published' }];
         const lags = Object.values(relays).some(({ state }) => state !== 'holds');
         return lags || lagging ? [{ ...row, outcome: outcome as 'published' | 'unchanged' }] : [];
       }
@@ -156,8 +157,9 @@ export class Broom {
   }
 
   /**
-   * Holds documents that stand against what LNbits says now: whose machine has another key or owner, and whose state has changed with
-   * nothing newer on the relays. A save may be on its way there: those are looked at once more.
+   * Holds documents that stand against what LNbits says now: whose machine has another key or owner, and
+   * whose state has changed with nothing newer on the relays. A save may be on its way there: those are
+   * looked at once more.
    */
   async #compared(looked: Looked[]): Promise<{ outdated: Map<SweptDocument, Outdated>; looked: Looked[] }> {
     const outdated = new Map<SweptDocument, Outdated>();
@@ -197,10 +199,7 @@ export class Broom {
   }
 
   #describe({ holding }: SweptVerdict, relays: Record<string, RelayStanding>): string {
-    const others = Object.entries(relays)
-      .filter(([, { state }]) => state !== 'holds')
-      .map(([relay, { state, detail }]) => `${relay}: ${state}${detail ? ` (${detail})` : ''}`);
-    return `when all was done ${holding} of the ${this.deps.publisher.required} required relays had the document; ${others.join('; ')}`;
+    return `when all was done ${holding} of the ${this.deps.publisher.required} required relays had the document; ${thoseWithout(relays)}`;
   }
 }
 
@@ -208,16 +207,15 @@ function signed({ event, signature }: SweptDocument): SignedEvent {
   return { ...event, sig: signature };
 }
 
-function isGood({ outcome }: SweptDocument): boolean {
-  return outcome === 'published' || outcome === 'unchanged' || outcome === 'superseded';
-}
-
 /** Not what somebody gave up, nor what is of another day's plan or state. */
 function mayBeSent({ outcome, failureType }: SweptDocument): boolean {
   return outcome !== 'skipped' && failureType !== 'PlanOutdated' && failureType !== 'StateChanged';
 }
 
-/** Somebody answers, and does not have it. What does not answer is not sent anything: it would only be waited for. */
+/**
+ * Somebody answers, and does not have it. What does not answer is not sent anything: it would only be waited
+ * for.
+ */
 function isMissingSomewhere({ event }: SweptDocument, seen: Seen): boolean {
   return [...seen.values()].some(
     (sighting) =>

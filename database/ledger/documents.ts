@@ -1,5 +1,5 @@
 import type { FailureType } from '../../contract/failures';
-import type { Outcome } from '../../contract/progress';
+import { GOOD_OUTCOMES, type Outcome } from '../../contract/progress';
 import type { RelayStanding } from '../../contract/relay-standing';
 import type { Queryable } from '../connection';
 
@@ -10,10 +10,8 @@ export interface DocumentKey {
   machineId: string;
 }
 
-/** Outcomes after which a machine finds the document, or a newer one. */
-export type GoodOutcome = Extract<Outcome, 'published' | 'unchanged' | 'superseded'>;
-
-export const GOOD = "('published', 'unchanged', 'superseded')";
+/** The good outcomes, as SQL. */
+export const GOOD = `(${GOOD_OUTCOMES.map((outcome) => `'${outcome}'`).join(', ')})`;
 
 /** Unsigned Nostr event (NIP-01) whose id is known. `created_at` in seconds. */
 export interface SealedEvent {
@@ -54,16 +52,17 @@ const COLUMNS = `page, run_id AS "runId", document_type AS "documentType", machi
   superseded_by AS "supersededBy", outcome, failure_type AS "failureType", failure_message AS "failureMessage", tries`;
 
 /**
- * The run $1 as a part of a statement that writes: nothing where it is closed, so that what comes too late changes nothing. It is
- * locked before the pages and documents, in the order of the close: otherwise the two could wait for each other.
+ * The run $1 as a part of a statement that writes: nothing where it is closed, so that what comes too late
+ * changes nothing. It is locked before the pages and documents, in the order of the close: otherwise the two
+ * could wait for each other.
  */
 export const OPEN_RUN =
   'run AS (SELECT run_id FROM republish.runs WHERE run_id = $1 AND closed_at IS NULL FOR KEY SHARE)';
 
 /**
- * The keys of these machines, of the run $1 and the document type $2, as the columns run, type and machine of `unnest`. Postgres may
- * think that a run has few documents, since most have, and read the whole of a large one for the sake of a page. Of columns it knows
- * nothing, so it looks each document up by its key.
+ * The keys of these machines, of the run $1 and the document type $2, as the columns run, type and machine of
+ * `unnest`. Postgres may think that a run has few documents, since most have, and read the whole of a large
+ * one for the sake of a page. Of columns it knows nothing, so it looks each document up by its key.
  *
  * @param machines SQL: an array, such as `$3::text[]`
  */

@@ -1,4 +1,5 @@
 import type { Queryable } from '../connection';
+import { GOOD } from './documents';
 
 /** The newest event at an address of which a run has said that it stands, or that a newer one does. */
 export interface StandingRow {
@@ -9,7 +10,10 @@ export interface StandingRow {
   createdAtS: number;
 }
 
-/** What should stand at the addresses of these machines under a key, by every run so far; one row for each address. */
+/**
+ * What should stand at the addresses of these machines under a key, by every run so far; one row for each
+ * address.
+ */
 export function standingDocuments(
   db: Queryable,
   operatorPubkey: string,
@@ -22,7 +26,7 @@ export function standingDocuments(
             atm_pubkey AS "atmPubkey", event_id AS "eventId", created_at_s::float8 AS "createdAtS"
        FROM republish.documents
       WHERE operator_pubkey = $1 AND document_type = ANY ($2::text[]) AND atm_pubkey = ANY ($3::text[])
-        AND event_id IS NOT NULL AND outcome IN ('published', 'unchanged', 'superseded')
+        AND event_id IS NOT NULL AND outcome IN ${GOOD}
       ORDER BY document_type, atm_pubkey, created_at_s DESC, event_id ASC, settled_at DESC`,
     [operatorPubkey, documentTypes, atmPubkeys],
   );

@@ -1,16 +1,8 @@
 import type { RunReference } from '../../contract/activities';
 import { type FailureType, RepublishError } from '../../contract/failures';
-import type { Outcome } from '../../contract/progress';
+import type { GoodOutcome, Outcome } from '../../contract/progress';
 import type { Queryable } from '../connection';
-import {
-  columnsOf,
-  type DocumentRow,
-  GOOD,
-  IS_ASKED,
-  type GoodOutcome,
-  type Relays,
-  type SealedEvent,
-} from './documents';
+import { columnsOf, type DocumentRow, GOOD, IS_ASKED, type Relays, type SealedEvent } from './documents';
 
 /** Begins a sweep; from now on earlier ones say of no document that it is lost. Returns its number. */
 export async function beginSweep(db: Queryable, runId: string): Promise<number> {
@@ -36,8 +28,9 @@ export interface SweptDocument extends Pick<
 }
 
 /**
- * Documents that are signed, in the order of page and machine id. Page after page until there are enough, so that no call reads the whole
- * run, whatever Postgres thinks of how many are signed; so the order is that of the nested loop.
+ * Documents that are signed, in the order of page and machine id. Page after page until there are enough, so
+ * that no call reads the whole run, whatever Postgres thinks of how many are signed; so the order is that of
+ * the nested loop.
  */
 export function signedDocuments(
   db: Queryable,
@@ -80,8 +73,8 @@ export interface Swept {
 }
 
 /**
- * The run, locked before its documents (see OPEN_RUN). Whether the sweep $2 is still the newest is looked at behind the lock: a newer
- * one waits for it, or is seen.
+ * The run, locked before its documents (see OPEN_RUN). Whether the sweep $2 is still the newest is looked at
+ * behind the lock: a newer one waits for it, or is seen.
  */
 const SWEPT_RUN = `run AS (SELECT run_id, sweeps = $2 AS is_newest FROM republish.runs
                             WHERE run_id = $1 AND closed_at IS NULL FOR SHARE)`;
@@ -92,7 +85,10 @@ const MAY_BECOME = `CASE asked.outcome
   WHEN 'superseded' THEN document.outcome IS NULL OR document.outcome = 'failed' OR document.outcome IN ${GOOD}
   ELSE document.outcome IS NULL OR document.outcome IN ('failed', 'published', 'unchanged') END`;
 
-/** Writes what a sweep has found. What stood already, and stands, keeps its outcome, with the newest answers of the relays. */
+/**
+ * Writes what a sweep has found. What stood already, and stands, keeps its outcome, with the newest answers
+ * of the relays.
+ */
 export async function settleSwept(
   db: Queryable,
   { runId, sweep }: Sweep,

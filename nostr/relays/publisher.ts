@@ -38,6 +38,12 @@ export interface PublisherOptions {
 export type Placement = PlacementOf<SignedEvent>;
 /** What each relay has at an address, by its URL. */
 export type Seen = ReadonlyMap<string, Sighting>;
+
+/** The events that relays have shown. */
+export function eventsIn(seen: Seen): SignedEvent[] {
+  return [...seen.values()].flatMap((sighting) => (sighting.kind === 'event' ? [sighting.event] : []));
+}
+
 /** How each relay has answered an EVENT, by its URL. An answer that comes late is still noted here. */
 export type Sent = ReadonlyMap<string, SendReply>;
 
@@ -54,8 +60,8 @@ const GRACE = { ms: 1_000, forLaggardsMs: 250 };
 const SEND_GRACE = { ms: 1_000, forLaggardsMs: 0 };
 
 /**
- * Publishes documents and says where they stand. The proof is always reading back: an OK can be given for an event that
- * is not stored, and be missing for one that is.
+ * Publishes documents and says where they stand. The proof is always reading back: an OK can be given for an
+ * event that is not stored, and be missing for one that is.
  */
 export class RelayPublisher {
   readonly required: number;
@@ -109,7 +115,8 @@ export class RelayPublisher {
   }
 
   /**
-   * Why the quorum cannot be reached with an event, by what the relays say of their limits; undefined when it can.
+   * Why the quorum cannot be reached with an event, by what the relays say of their limits; undefined when it
+   * can.
    *
    * @param objection what one relay would have against it
    */
@@ -134,10 +141,12 @@ export class RelayPublisher {
   }
 
   /**
-   * Asks every relay what it has at these addresses; the answers are in their order. Never rejects. Once a quorum has answered,
-   * the others have a moment more: a relay that accepts connections and says nothing would otherwise hold up every document.
+   * Asks every relay what it has at these addresses; the answers are in their order. Never rejects. Once a
+   * quorum has answered, the others have a moment more: a relay that accepts connections and says nothing
+   * would otherwise hold up every document.
    *
-   * @param until `all`: each relay is waited for to the end of its time, since a slow one may be the one that has it
+   * @param until `all`: each relay is waited for to the end of its time, since a slow one may be the one that
+   *   has it
    */
   async look(
     addresses: readonly Address[],
@@ -164,8 +173,9 @@ export class RelayPublisher {
   }
 
   /**
-   * Sends a signed event to the relays that have neither it nor a newer one. Resolves when they have answered, or a moment after
-   * the EVENT; never rejects. The same bytes may be sent any number of times. What the relays hold is for `confirm` to find out.
+   * Sends a signed event to the relays that have neither it nor a newer one. Resolves when they have
+   * answered, or a moment after the EVENT; never rejects. The same bytes may be sent any number of times.
+   * What the relays hold is for `confirm` to find out.
    */
   async send(
     event: SignedEvent,
@@ -190,8 +200,8 @@ export class RelayPublisher {
   }
 
   /**
-   * Reads back what was sent, and says where it stands, in the same order. Never rejects: what went wrong is in the standing of
-   * each relay. The proof is a REQ that is younger than the relay's OK.
+   * Reads back what was sent, and says where it stands, in the same order. Never rejects: what went wrong is
+   * in the standing of each relay. The proof is a REQ that is younger than the relay's OK.
    */
   async confirm(sent: readonly SentDocument[], identity?: RelayIdentity): Promise<Placement[]> {
     const confirmed = sent.map(() => new Map<string, Sighting>());

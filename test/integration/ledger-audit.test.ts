@@ -8,7 +8,7 @@ import {
 import type { Database } from '../../database/connection';
 import { appendFleetAudit, auditOfFleet, recordFleet } from '../../database/fleets';
 import { noOperators } from '../../contract/fleet';
-import { close, OPERATOR, plannedRun, startLedger, type TestLedger } from '../support/ledger';
+import { close, emptyAudit, OPERATOR, plannedRun, startLedger, type TestLedger } from '../support/ledger';
 
 let ledger: TestLedger;
 let db: Database;
@@ -19,23 +19,13 @@ beforeAll(async () => {
 });
 afterAll(() => ledger.stop());
 
-const row = (runId: string): AuditRow => ({
-  runId,
-  workflowId: 'w',
-  operatorUserId: 'audited',
-  operatorPubkey: OPERATOR,
-  outcome: 'complete',
-  events: { 'z-type': ['1'], 'a-type': [] },
-  counts: {},
-  failures: [],
-  skipped: [],
-  superseded: [],
-  laggards: [],
-  swept: true,
-  interventions: [],
-  failure: null,
-  reason: null,
-});
+const row = (runId: string): AuditRow =>
+  emptyAudit({
+    runId,
+    operatorUserId: 'audited',
+    operatorPubkey: OPERATOR,
+    events: { 'z-type': ['1'], 'a-type': [] },
+  });
 
 test('an audit has one row for a run, the first one, with the document types in their order', async () => {
   const key = await plannedRun(db);

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import type { Database } from '../../database/connection';
-import { documentsOfRun, type GoodOutcome } from '../../database/ledger/documents';
+import { GOOD_OUTCOMES } from '../../contract/progress';
+import { documentsOfRun } from '../../database/ledger/documents';
 import { keepSignature, sealDocument, settleGood } from '../../database/ledger/facts';
 import { retryDocuments, skipDocuments } from '../../database/ledger/interventions';
 import { beginPage, pageState } from '../../database/ledger/page';
@@ -18,7 +19,10 @@ import {
 } from '../support/ledger';
 import { LedgerModel } from '../support/ledger-model';
 
-/** Statements in any order, those of attempts and sweeps of before among them: the ledger is what its rules make of them. */
+/**
+ * Statements in any order, those of attempts and sweeps of before among them: the ledger is what its rules
+ * make of them.
+ */
 const DOCUMENTS = 2;
 const EVENTS = Array.from({ length: 3 }, () => sealedEvent());
 
@@ -29,7 +33,7 @@ const about = fc.option(event, { nil: undefined, freq: 2 });
 /** How many attempts or sweeps have begun since the one that writes. */
 const late = fc.oneof({ weight: 3, arbitrary: fc.constant(0) }, fc.integer({ min: 1, max: 3 }));
 const selected = fc.option(document, { nil: undefined });
-const good = fc.constantFrom<GoodOutcome>('published', 'unchanged', 'superseded');
+const good = fc.constantFrom(...GOOD_OUTCOMES);
 const of = <Kind extends string, Values>(
   kind: Kind,
   values: { [Name in keyof Values]: fc.Arbitrary<Values[Name]> },

@@ -1,9 +1,10 @@
 import { OUTCOMES, type Outcome } from '../../contract/progress';
-import { appendAudit, type AuditRow } from '../../database/audit';
+import { appendAudit } from '../../database/audit';
 import { retryDocuments, skipDocuments } from '../../database/ledger/interventions';
 import { keepProof } from '../../database/ledger/proofs';
 import { beginSweep } from '../../database/ledger/sweep';
 import {
+  emptyAudit,
   attempt,
   close,
   hex32,
@@ -17,7 +18,9 @@ import {
   type TestLedger,
 } from '../support/ledger';
 
-/** What the database refuses by itself, whoever asks: here its owner, who is a superuser, with SQL of his own. */
+/**
+ * What the database refuses by itself, whoever asks: here its owner, who is a superuser, with SQL of his own.
+ */
 let ledger: TestLedger;
 
 beforeAll(async () => {
@@ -181,22 +184,6 @@ test('numbers only rise', async () => {
 });
 
 describe('a closed run', () => {
-  const AUDIT: Omit<AuditRow, 'runId'> = {
-    workflowId: 'w',
-    operatorUserId: 'op',
-    operatorPubkey: null,
-    outcome: 'complete',
-    events: {},
-    counts: {},
-    failures: [],
-    skipped: [],
-    superseded: [],
-    laggards: [],
-    swept: true,
-    interventions: [],
-    failure: null,
-    reason: null,
-  };
   let runId: string;
 
   beforeAll(async () => {
@@ -205,7 +192,7 @@ describe('a closed run', () => {
     await keepProof(ledger.database, key.runId, 'bunker x y');
     await close(ledger.database, key);
     // The audit row may be written with the close, or be there before.
-    await appendAudit(ledger.database, { runId: key.runId, ...AUDIT });
+    await appendAudit(ledger.database, emptyAudit({ runId: key.runId }));
     ({ runId } = key);
   });
 

@@ -5,7 +5,7 @@ import { APPROVAL_SIGNAL } from '../../contract/control';
 import type { Phase } from '../../contract/progress';
 import { startTemporalServer } from '../../embedded/temporal-server/start';
 import { fails } from '../support/fails';
-import { failure, type Flow, type FlowRun, startFlow, untilCancelled } from '../support/flow';
+import { failure, type Flow, type FlowRun, startFlow, type Steps, untilCancelled } from '../support/flow';
 import { testServers } from '../support/servers';
 import { until } from '../support/until';
 
@@ -329,7 +329,7 @@ describe('a run that holds', () => {
 });
 
 describe('people intervene', () => {
-  /** Page 0 meets with trouble and is tried again in an hour, until it is mended. */
+  /** As long as it is not mended, page 0 fails and is tried again an hour later. */
   const inBackOff = { isMended: false };
   const troubled = {
     ...ALONE,
@@ -489,6 +489,15 @@ describe('cancel ends a run wherever it is, with an audit', () => {
   });
 });
 
+/** The first page meets with trouble, and waits for an hour, until it was given out with two others. */
+const firstPageWaits =
+  (runOf: () => FlowRun): Steps['page'] =>
+  async (page, ledger) => {
+    if (page === 0 && pagesOf(runOf()).length < 3) throw failure('SignerTimeout', AN_HOUR_MS);
+    for (const document of ledger.open(page)) ledger.settle(document, 'published');
+    return ledger.pageResult(page);
+  };
+
 describe('a run of several executions', () => {
   test('goes on in the middle: the ledger says what is open', async () => {
     const limits = { documentsPerPage: 1, pagesAtOnce: 2, pagesPerExecution: 3 };
@@ -503,17 +512,11 @@ describe('a run of several executions', () => {
 
   test('hands over while it is paused, and pause and interventions go along', async () => {
     const limits = { documentsPerPage: 1, pagesAtOnce: 2, pagesPerExecution: 2 };
-    const run = await flow.start({
+    const run: FlowRun = await flow.start({
       documentTypes: ['fees'],
       machines: 3,
       limits,
-      steps: {
-        page: async (page, ledger) => {
-          if (page === 0 && pagesOf(run).length < 3) throw failure('SignerTimeout', AN_HOUR_MS);
-          for (const document of ledger.open(page)) ledger.settle(document, 'published');
-          return ledger.pageResult(page);
-        },
-      },
+      steps: { page: firstPageWaits(() => run) },
     });
     await until(hasCalled(run, 'page 1'));
     await run.ask('pause', { by: 'ada' });
@@ -533,17 +536,11 @@ describe('a run of several executions', () => {
 
   test('one that keeps its last page waiting does not keep the others from going on', async () => {
     const limits = { documentsPerPage: 1, pagesAtOnce: 2, pagesPerExecution: 2 };
-    const run = await flow.start({
+    const run: FlowRun = await flow.start({
       documentTypes: ['fees'],
       machines: 3,
       limits,
-      steps: {
-        page: async (page, ledger) => {
-          if (page === 0 && pagesOf(run).length < 3) throw failure('SignerTimeout', AN_HOUR_MS);
-          for (const document of ledger.open(page)) ledger.settle(document, 'published');
-          return ledger.pageResult(page);
-        },
-      },
+      steps: { page: firstPageWaits(() => run) },
     });
     await run.result();
     expect([...pagesOf(run)].sort()).toEqual(['page 0', 'page 0', 'page 1', 'page 2']);

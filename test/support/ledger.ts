@@ -2,6 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import type { PageReference } from '../../contract/activities';
 import type { Failure } from '../../contract/failures';
 import { createDatabase, dropDatabase } from '../../database/admin';
+import type { AuditRow } from '../../database/audit';
 import { type Database, openDatabase, type Queryable } from '../../database/connection';
 import { type DocumentRow, documentsOfRun, type SealedEvent } from '../../database/ledger/documents';
 import { keepSignature, sealDocument, type Settlement } from '../../database/ledger/facts';
@@ -50,7 +51,9 @@ export async function startLedger(): Promise<TestLedger> {
 export const OPERATOR = 'a'.repeat(64);
 export const TYPE = 'bitspire-fees';
 
-/** A run of one page, with machines m1, m2, ... that have a key each, unless something else is said of one. */
+/**
+ * A run of one page, with machines m1, m2, ... that have a key each, unless something else is said of one.
+ */
 export async function plannedRun(
   db: Queryable,
   documents: Partial<PlannedDocument>[] = [{}],
@@ -161,4 +164,25 @@ export async function endPage(db: Queryable, key: PageReference, failure: Failur
     [key.runId, key.page],
   );
   await settlePage(db, { ...key, holder: row?.holder ?? 0 }, failure);
+}
+
+/** An audit row of a run that had nothing to say. */
+export function emptyAudit(of: Partial<AuditRow> & Pick<AuditRow, 'runId'>): AuditRow {
+  return {
+    workflowId: 'w',
+    operatorUserId: 'op',
+    operatorPubkey: null,
+    outcome: 'complete',
+    events: {},
+    counts: {},
+    failures: [],
+    skipped: [],
+    superseded: [],
+    laggards: [],
+    swept: true,
+    interventions: [],
+    failure: null,
+    reason: null,
+    ...of,
+  };
 }

@@ -104,7 +104,8 @@ describe('judgeSeal', () => {
       fc.property(fingerprints, fc.boolean(), fc.boolean(), (fingerprint, force, isSigned) => {
         const earlier = { ...signed(1_000, fingerprint), signature: isSigned ? 'c' : null };
         const facts = { ...known, earlier, force };
-        return (judgeSeal(facts).kind === 'reuse') === (reasonToSign(facts) === undefined);
+        const ofPlan = { ...facts, newerStands: false, earlier: { isSigned, stateFingerprint: fingerprint } };
+        return (judgeSeal(facts).kind === 'reuse') === (reasonToSign(ofPlan) === undefined);
       }),
     );
   });

@@ -1,0 +1,42 @@
+import { RepublishError } from '../../contract/failures';
+import type { Dated } from '../../rules/newest';
+import { judgeSeal, type KnownOfAddress, type SealVerdict } from '../../rules/seal';
+import type { ActivityDependencies } from '../dependencies';
+import { tooFarAheadForRelays } from './relay-limits';
+
+/** A verdict that relays can be expected to take. */
+export type PossibleVerdict<Event extends Dated> = Exclude<SealVerdict<Event>, { kind: 'too far ahead' }>;
+
+/**
+ * The verdict on a document, held against what the relays say of dates. The seal acts by it, and `republish plan` says what a run would
+ * do.
+ *
+ * @param d of the document's address
+ * @throws RepublishError NewerDocumentExists: no relay would take an event dated late enough
+ */
+export async function judgeSealFor<Event extends Dated>(
+  deps: ActivityDependencies,
+  d: string,
+  known: KnownOfAddress<Event>,
+): Promise<PossibleVerdict<Event>> {
+  const verdict = judgeSeal(known);
+  if (verdict.kind === 'too far ahead')
+    throw newerExists(d, verdict.createdAtS, 'relays refuse dates more than 15 minutes ahead');
+  const aheadS = verdict.kind === 'anew' ? verdict.createdAtS - known.readAtS : 0;
+  const refused = aheadS > 0 ? await tooFarAheadForRelays(deps, aheadS) : undefined;
+  if (verdict.kind === 'anew' && refused !== undefined) throw newerExists(d, verdict.createdAtS, refused);
+  return verdict;
+}
+
+function newerExists(d: string, createdAtS: number, why: string): RepublishError {
+  return new RepublishError(
+    'NewerDocumentExists',
+    `the document at ${d} is dated ${dateOf(createdAtS - 1)}; ${why}`,
+  );
+}
+
+/** ISO 8601; a date that no calendar holds is given in seconds. */
+function dateOf(seconds: number): string {
+  const date = new Date(seconds * 1000);
+  return Number.isNaN(date.getTime()) ? `${seconds} s after 1970` : date.toISOString();
+}
