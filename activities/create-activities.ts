@@ -25,7 +25,10 @@ import { takeInHand, workInHand } from './work-in-hand';
 /** What the workflow demands of the activities whose bound is not configured. */
 const FIXED_HEARTBEAT_TIMEOUT_MS = 15_000;
 
-/** The activities of a worker. Each is a function of its dependencies, its input and its call; this adds what Temporal needs. */
+/**
+ * The activities of a worker. Each is a function of its dependencies, its input and its call; this adds what
+ * Temporal needs.
+ */
 export function createActivities(dependencies: ActivityDependencies): Activities {
   const notices = new ApprovalNotices();
   const asActivity =
@@ -53,7 +56,8 @@ export function createActivities(dependencies: ActivityDependencies): Activities
           show: (details) => display.showAlso(details),
         });
       } catch (thrown) {
-        // A missing right or table is mended by a person; the audit waits for that, since nothing else keeps the outcome.
+        // A missing right or table is mended by a person; the audit waits for that, since nothing else keeps
+        // the outcome.
         const always = name.startsWith('persist');
         throw asFailure(ensureError(thrown), context.cancellationSignal, always, (error) =>
           dependencies.onUnexpected(name, error, { workflowId, runId, ...workInHand(context) }),
@@ -102,8 +106,9 @@ function withoutStack(options: ApplicationFailureOptions): ApplicationFailure {
 }
 
 /**
- * What Temporal is told. The message is for people and ends with the remedy; `details` holds the bare reason, for whoever looks at
- * what is being retried. The original error is not attached: its fields and its stack may hold what must not enter history.
+ * What Temporal is told. The message is for people and ends with the remedy; `details` holds the bare reason,
+ * for whoever looks at what is being retried. The original error is not attached: its fields and its stack
+ * may hold what must not enter history.
  */
 function asFailure(
   error: Error,

@@ -35,7 +35,10 @@ export interface ActivityDependencies {
   firstQuestions: FirstQuestions;
   /** The namespace knows the search attributes of contract/names.ts: a run that sets others would hang. */
   searchAttributes: boolean;
-  /** Told of errors that have no name of their own; the message is left out, since it may quote what nobody may see. */
+  /**
+   * Told of errors that have no name of their own; the message is left out, since it may quote what nobody
+   * may see.
+   */
   onUnexpected(activity: string, error: Error, work: Record<string, unknown>): void;
   /** Told of each run that is closed, for the log. */
   onRunEnded(
@@ -52,9 +55,15 @@ export interface ActivityDependencies {
 /** What an activity is given beside its input. */
 export interface ActivityCall {
   workflowId: string;
-  /** Aborts when the workflow cancels the activity or the worker shuts down: end soon, and leave nothing half told. */
+  /**
+   * Aborts when the workflow cancels the activity or the worker shuts down: end soon, and leave nothing half
+   * told.
+   */
   signal: AbortSignal;
-  /** One for each question to a signer: told the page on which a person has to approve (NIP-46 `auth_url`), and undefined when that is over. */
+  /**
+   * One for each question to a signer: told the page on which a person has to approve (NIP-46 `auth_url`),
+   * and undefined when that is over.
+   */
   approvalListener(): (url: string | undefined) => void;
   /** Notes what the attempt is about, where only the ledger could tell. */
   takeInHand(named: { documentType: string }): void;

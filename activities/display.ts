@@ -3,7 +3,10 @@ import type { HeartbeatDetails } from '../contract/activities';
 import { APPROVAL_SIGNAL, type ApprovalNotice } from '../contract/control';
 import type { ApprovalNotices } from './approval-notices';
 
-/** What an activity shows of itself while it goes on: with each heartbeat, and to its run where a person has to approve. */
+/**
+ * What an activity shows of itself while it goes on: with each heartbeat, and to its run where a person has
+ * to approve.
+ */
 export class Display {
   #details: () => HeartbeatDetails = () => ({});
   /** Pages on which a person has to approve, with how many questions of this activity wait for each. */
@@ -69,8 +72,8 @@ export class Display {
   }
 
   /**
-   * For the workflow's current details. Only a display: a signal that does not arrive must not hold up the documents, and the
-   * heartbeat shows the page too.
+   * For the workflow's current details. Only a display: a signal that does not arrive must not hold up the
+   * documents, and the heartbeat shows the page too.
    */
   #tellRun(notice: ApprovalNotice | undefined): void {
     const execution = this.context.info.workflowExecution;

@@ -24,9 +24,9 @@ const MESSAGES = {
 };
 
 /**
- * Closes the run: every document gets an outcome, and one audit row is appended with what the ledger says. In one
- * transaction and keyed by the run, so that a second call returns the first one's row. From then on the ledger takes nothing for
- * the run any more.
+ * Closes the run: every document gets an outcome, and one audit row is appended with what the ledger says. In
+ * one transaction and keyed by the run, so that a second call returns the first one's row. From then on the
+ * ledger takes nothing for the run any more.
  */
 export async function persistAudit(
   deps: ActivityDependencies,

@@ -7,8 +7,9 @@ import { openedRun } from './steps/open-run';
 import { currentSigner } from './steps/use-signer';
 
 /**
- * Proves the signer that the operator has now, before a document of the run is given to it. The proof is a fact of the ledger, for
- * this run and this very signer: one that is paired in the middle of the run is proved anew.
+ * Proves the signer that the operator has now, before a document of the run is given to it. The proof is a
+ * fact of the ledger, for this run and this very signer: one that is paired in the middle of the run is
+ * proved anew.
  */
 export async function proveSigner(
   deps: ActivityDependencies,

@@ -14,9 +14,9 @@ import { planMachines } from './steps/plan-machines';
 const TOGETHER = 500;
 
 /**
- * Opens failed documents again, because a person said so, and gives those that meet with trouble their full time. What failed before
- * anything was sealed is planned anew: somebody may have corrected the row, or the machine's key. A row that is still bad stays
- * failed, with the reason of today.
+ * Opens failed documents again, because a person said so, and gives those that meet with trouble their full
+ * time. What failed before anything was sealed is planned anew: somebody may have corrected the row, or the
+ * machine's key. A row that is still bad stays failed, with the reason of today.
  */
 export async function retryDocuments(
   deps: ActivityDependencies,

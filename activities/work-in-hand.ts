@@ -1,6 +1,8 @@
 import type { Context } from '@temporalio/activity';
 
-/** What an attempt of an activity is about, as far as it is known: for logs, traces, heartbeats and failures. */
+/**
+ * What an attempt of an activity is about, as far as it is known: for logs, traces, heartbeats and failures.
+ */
 export interface WorkInHand {
   /** Ledger key of the run. */
   runId?: string;

@@ -6,9 +6,9 @@ import { loadSchnorr, signWith } from '../nostr/schnorr';
 import { childArguments, countedBy, tellReady } from './child';
 
 /**
- * A bunker whose answers leave the same time after their requests have come, however many it has: it does its work within
- * that time, so that what limits the bench is the latency, and not this process. Any client is let in, since each operator of
- * the bench is one.
+ * A bunker whose answers leave the same time after their requests have come, however many it has: it does its
+ * work within that time, so that what limits the bench is the latency, and not this process. Any client is
+ * let in, since each operator of the bench is one.
  */
 export interface BunkerArguments {
   relay: string;

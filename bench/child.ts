@@ -1,7 +1,10 @@
 import path from 'node:path';
 import { type ProcessGroup, startProcessGroup } from '../embedded/process-group';
 
-/** Programs of the bench that run beside it, so that what they cost is theirs. They say on standard error that they are ready. */
+/**
+ * Programs of the bench that run beside it, so that what they cost is theirs. They say on standard error that
+ * they are ready.
+ */
 const READY = 'ready ';
 const READY_WITHIN_MS = 120_000;
 

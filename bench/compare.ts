@@ -41,12 +41,15 @@ export interface CompareOptions {
   seconds: number;
 }
 
-/** About what the loop does on two cores, whatever the bunker could: this and the ideal set how many documents a measurement takes. */
+/**
+ * About what the loop does on two cores, whatever the bunker could: this and the ideal set how many documents
+ * a measurement takes.
+ */
 const ASSUMED_PER_SECOND = 100;
 
 /**
- * Done before each measurement, by the loop as by the worker, at a bunker that answers at once: JavaScript is slow until it is
- * compiled, and what a document costs is asked of a worker that runs for weeks.
+ * Done before each measurement, by the loop as by the worker, at a bunker that answers at once: JavaScript is
+ * slow until it is compiled, and what a document costs is asked of a worker that runs for weeks.
  */
 const WARM_UP_DOCUMENTS = 2_000;
 

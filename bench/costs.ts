@@ -16,15 +16,20 @@ export interface FixedCosts {
 
 /** One operator with one machine. */
 export interface SmallRun {
-  /** From the start of the run to its result, and how long the bunker was at work on what it asked meanwhile. */
+  /**
+   * From the start of the run to its result, and how long the bunker was at work on what it asked meanwhile.
+   */
   runMs: number;
   runBusyMs: number;
-  /** The same calls and nothing else: key, probe, then both documents at once, by the loop over BunkerSigner. */
+  /**
+   * The same calls and nothing else: key, probe, then both documents at once, by the loop over BunkerSigner.
+   */
   loopMs: number;
   loopBusyMs: number;
   /**
-   * What the run takes beyond the bunker's time, less what the loop takes beyond it: a run that asks for its first document alone
-   * waits longer for the bunker, which is the price of going easy on it and no cost of ours.
+   * What the run takes beyond the bunker's time, less what the loop takes beyond it: a run that asks for its
+   * first document alone waits longer for the bunker, which is the price of going easy on it and no cost of
+   * ours.
    */
   aboveCallsMs: number;
   /** What the bunker was asked in one run, by method. */

@@ -2,8 +2,8 @@ import { RepublishFailed, type RepublishRun } from '../client';
 import type { World } from './world';
 
 /**
- * Waits for the end of a run of which every document is to be published. One that has more ids than a result carries ends as
- * ResultTooLarge by design: it is complete, and the ledger has the ids.
+ * Waits for the end of a run of which every document is to be published. One that has more ids than a result
+ * carries ends as ResultTooLarge by design: it is complete, and the ledger has the ids.
  *
  * @throws what ended the run otherwise
  */

@@ -21,7 +21,10 @@ export interface FleetFacts {
   beside: {
     smallMachines: number;
     hugeMachines: number;
-    /** A small operator's run with nobody else there, and while the huge one's goes on; the median of several. Each has a bunker of its own. */
+    /**
+     * A small operator's run with nobody else there, and while the huge one's goes on; the median of several.
+     * Each has a bunker of its own.
+     */
     aloneMs: number;
     besideMs: number;
     /** Documents of the huge one that were signed during the small ones' runs: it was not merely stopped. */

@@ -7,14 +7,18 @@ import { generateSecretKey, getPublicKey } from '../nostr/keys';
 import { childArguments, tellReady } from './child';
 
 /**
- * What people write without this program: a loop over the machines that encrypts, signs and publishes, with so many documents
- * at a time, over nostr-tools' BunkerSigner and SimplePool. Nothing is remembered, nothing is read back, and what fails ends it.
+ * What people write without this program: a loop over the machines that encrypts, signs and publishes, with
+ * so many documents at a time, over nostr-tools' BunkerSigner and SimplePool. Nothing is remembered, nothing
+ * is read back, and what fails ends it.
  */
 export interface LoopArguments extends Batch {
   databaseUrl: string;
   relay: string;
   inFlight: number;
-  /** As a run does: before the first document the bunker is asked for its key and for a text that can be read back. */
+  /**
+   * As a run does: before the first document the bunker is asked for its key and for a text that can be read
+   * back.
+   */
   askFirst?: boolean;
   /** Done before the measurement begins. */
   warmUp?: Batch | undefined;

@@ -82,7 +82,9 @@ function recording(): () => Recorded {
   return () => ({ measuredAt: new Date().toISOString(), machine: { ...machine, loadAfter: loadNow() } });
 }
 
-/** What is compared when nothing else is asked for: latency of the bunker, then the requests in flight at it. */
+/**
+ * What is compared when nothing else is asked for: latency of the bunker, then the requests in flight at it.
+ */
 const SHAPES: [latencyMs: number, inFlight: number][] = [
   [0, 8],
   [0, 16],
@@ -106,7 +108,10 @@ function shapes(): Shape[] {
   return chosen.map(([latencyMs, width]) => ({ latencyMs, inFlight: width }));
 }
 
-/** Quick is long enough for its goals: what a run pays once, such as the proof of the signer, is part of the 3% that it may lose. */
+/**
+ * Quick is long enough for its goals: what a run pays once, such as the proof of the signer, is part of the
+ * 3% that it may lose.
+ */
 const SECONDS = 40;
 const QUICK_SECONDS = 15;
 
@@ -160,7 +165,10 @@ async function benchFleet(world: World): Promise<void> {
 
 const BENCHES: Record<string, (world: World) => Promise<void>> = { scale: benchScale, fleet: benchFleet };
 
-/** Prints the tables and writes what belongs to them. A quick run is too short to be quoted: it replaces nothing. */
+/**
+ * Prints the tables and writes what belongs to them. A quick run is too short to be quoted: it replaces
+ * nothing.
+ */
 async function keep(
   name: 'bench' | 'scale' | 'fleet',
   results: Recorded,

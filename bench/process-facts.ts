@@ -39,8 +39,8 @@ async function statOf(pid: string): Promise<Stat> {
 export type Parts = Record<string, readonly number[]>;
 
 /**
- * What each part has cost so far, its processes and all that these have started: Postgres has a process for each connection,
- * and one that has ended is counted with its parent.
+ * What each part has cost so far, its processes and all that these have started: Postgres has a process for
+ * each connection, and one that has ended is counted with its parent.
  *
  * @returns undefined elsewhere than on Linux
  */

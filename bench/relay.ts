@@ -3,8 +3,9 @@ import type { SignedEvent } from '../nostr/events';
 import { countedBy, tellReady } from './child';
 
 /**
- * A relay that does what the protocol needs and nothing else, so that the bench measures those who use it: it believes
- * every signature, keeps the newest document at each address, and passes ephemeral events to whoever they are for.
+ * A relay that does what the protocol needs and nothing else, so that the bench measures those who use it: it
+ * believes every signature, keeps the newest document at each address, and passes ephemeral events to whoever
+ * they are for.
  */
 export interface RelayCounts {
   /** Documents that were sent here, each time. */

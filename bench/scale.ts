@@ -21,8 +21,8 @@ export interface ScaleFacts {
   /** Documents per second in each quarter of the documents. */
   quartersPerSecond: number[];
   /**
-   * Memory of the worker, averaged over the second and over the last tenth of the documents, the sweep behind them included: it
-   * rises and falls with each execution, so that one sample would say where in it that was.
+   * Memory of the worker, averaged over the second and over the last tenth of the documents, the sweep behind
+   * them included: it rises and falls with each execution, so that one sample would say where in it that was.
    */
   rssBytesSecondTenth: number;
   rssBytesLastTenth: number;
@@ -40,7 +40,9 @@ export interface ScaleOptions {
   latencyMs: number;
 }
 
-/** Often enough that the edges of a quarter are sharp: a process file is read, and the relay says a number. */
+/**
+ * Often enough that the edges of a quarter are sharp: a process file is read, and the relay says a number.
+ */
 const SAMPLE_EVERY_MS = 500;
 const SAY_EVERY_MS = 30_000;
 
@@ -92,8 +94,8 @@ export async function scale(
 }
 
 /**
- * How many documents have come to the relay, which counts them anyway: to ask Postgres would cost the more the further the run
- * is, and be part of what is measured.
+ * How many documents have come to the relay, which counts them anyway: to ask Postgres would cost the more
+ * the further the run is, and be part of what is measured.
  *
  * @returns ends it, with one sample of the end
  */

@@ -26,7 +26,9 @@ export interface BunkerKeys {
   userPubkey: string;
 }
 
-/** One bunker, one relay, one Postgres and one Temporal, each a process of its own, for all that is compared. */
+/**
+ * One bunker, one relay, one Postgres and one Temporal, each a process of its own, for all that is compared.
+ */
 export interface World {
   database: Database;
   databaseUrl: string;
@@ -41,7 +43,10 @@ export interface World {
   addOperator(machines: number, bunker?: BunkerKeys): Promise<string>;
   startWorker(inFlight: number, env?: Record<string, string>): Promise<ProcessGroup>;
   start(operatorUserId: string): Promise<RepublishRun>;
-  /** All processes as they are now: what a document costs the whole machine is theirs. The bench's own only waits. */
+  /**
+   * All processes as they are now: what a document costs the whole machine is theirs. The bench's own only
+   * waits.
+   */
   parts(): Parts;
   /** What the bunker of the bench was asked since its latency was set. */
   askedOfBunker(): Promise<BunkerCounts>;

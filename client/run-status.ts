@@ -6,8 +6,9 @@ import { type LiveValues, liveValues } from './live-values';
 import { openSteps, type Retry, type Step } from './run-steps';
 
 /**
- * Everything that can be seen of a run from outside, also while no worker answers: how many documents have come how far
- * (`stages`), at most 20 that wait and why (`waiting`), and pages on which a person has to approve (`approvals`).
+ * Everything that can be seen of a run from outside, also while no worker answers: how many documents have
+ * come how far (`stages`), at most 20 that wait and why (`waiting`), and pages on which a person has to
+ * approve (`approvals`).
  */
 export interface RunStatus extends LiveValues {
   workflowId: string;
@@ -26,7 +27,10 @@ export interface RunStatus extends LiveValues {
   inWork: Step[];
   /** What is being retried, soonest first. */
   retrying: Retry[];
-  /** Since when Temporal itself does not answer (ISO 8601): the rest is as it was last seen. Null while it does. */
+  /**
+   * Since when Temporal itself does not answer (ISO 8601): the rest is as it was last seen. Null while it
+   * does.
+   */
   unreachableSince: string | null;
 }
 

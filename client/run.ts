@@ -8,7 +8,10 @@ import { runProgressNow, type RunStatus, runStatus } from './run-status';
 import { asControlRefused, asRepublishFailed, explained, isUnreachable } from './temporal-errors';
 import { DEFAULT_PATIENCE_MS, Patience, pause, type WatchOptions, watchRun } from './watch';
 
-/** A run that was started, or found running. Every method may throw TemporalUnavailable, TemporalRefused or RunNotFound. */
+/**
+ * A run that was started, or found running. Every method may throw TemporalUnavailable, TemporalRefused or
+ * RunNotFound.
+ */
 export interface RepublishRun {
   /** `republish-operator-configs/<operator>`. */
   workflowId: string;
@@ -36,7 +39,8 @@ export interface RepublishRun {
    * Waits for the end.
    *
    * @returns event ids (64 hex characters) by document type
-   * @throws RepublishFailed; TemporalUnavailable when Temporal has been away for `patienceMs` (default 120000)
+   * @throws RepublishFailed; TemporalUnavailable when Temporal has been away for `patienceMs` (default
+   *   120000)
    */
   result(options?: Pick<WatchOptions, 'patienceMs'>): Promise<RepublishResult>;
   /** Begins no further document until `resume`; what is signed is finished. @throws ControlRefused */
@@ -47,7 +51,10 @@ export interface RepublishRun {
   retry(selection?: DocumentSelection): Promise<number>;
   /** Gives documents up that are not published. @returns how many @throws ControlRefused */
   skip(selection?: DocumentSelection): Promise<number>;
-  /** Cancels the run: what is signed is finished, the rest is left, the audit is written. @throws ControlRefused */
+  /**
+   * Cancels the run: what is signed is finished, the rest is left, the audit is written. @throws
+   * ControlRefused
+   */
   cancel(request?: ControlRequest): Promise<void>;
 }
 
@@ -104,7 +111,8 @@ export function runOf(client: Client, workflowId: string, runId: string, attache
         patience.spend(error);
         await pause(1_000);
       }
-      // The wait for a result says only in the end that it got one: whether Temporal is back, a short question tells.
+      // The wait for a result says only in the end that it got one: whether Temporal is back, a short
+      // question tells.
       await describeChain(client, workflowId, runId).then(
         () => patience.answered(),
         () => undefined,

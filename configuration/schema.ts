@@ -35,7 +35,8 @@ const relayUrl = z
     (text) => !GATEWAY_PREFIX.test(text) || /\/nostrclient\/api\/v1\/[^\s/?#]+$/.test(text),
     'must be nostrclient+wss://<host>/nostrclient/api/v1/<ws_id>',
   )
-  // As a relay it would wait for OKs that never come, and its path, a secret, would go into answers to challenges.
+  // As a relay it would wait for OKs that never come, and its path, a secret, would go into answers to
+  // challenges.
   .refine(
     (text) => !/^wss?:.*\/nostrclient\/api\/v1\//.test(text),
     'is a nostrclient gateway: write nostrclient+wss://... (or nostrclient+ws://...)',
@@ -77,7 +78,10 @@ export const configurationSchema = z.strictObject({
     .string()
     .refine((text) => /^postgres(ql)?:\/\//.test(text), 'must begin with postgres:// or postgresql://')
     .optional(),
-  /** LNbits' database: `postgres://...` or `sqlite://<data folder>`. Default: LNBITS_DATA_FOLDER, else databaseUrl. */
+  /**
+   * LNbits' database: `postgres://...` or `sqlite://<data folder>`. Default: LNBITS_DATA_FOLDER, else
+   * databaseUrl.
+   */
   lnbitsDatabaseUrl: lnbitsDatabase.optional(),
   /** Whose tables LNbits' database has. `auto`: the one that is there. */
   preset: z
@@ -136,7 +140,10 @@ export const configurationSchema = z.strictObject({
     .refine((text) => /^https?:\/\//.test(text) && URL.canParse(text), 'must be an http:// or https:// URL')
     .refine((text) => !/^https?:\/\/[^/]*@/.test(text), 'must not hold a user name or password')
     .optional(),
-  /** Name of the Worker Deployment. Absent: the worker takes every task of its queue, as a cluster without versioning. */
+  /**
+   * Name of the Worker Deployment. Absent: the worker takes every task of its queue, as a cluster without
+   * versioning.
+   */
   deployment: z
     .string()
     .max(200)
@@ -151,15 +158,23 @@ export const configurationSchema = z.strictObject({
   logLevel: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
   queries: z
     .strictObject({
-      /** Schema of the extension's tables, in place of the preset's; with SQLite the file ext_<schema>.sqlite3. */
+      /**
+       * Schema of the extension's tables, in place of the preset's; with SQLite the file
+       * ext_<schema>.sqlite3.
+       */
       schema: identifier.optional(),
       /** Rows with `id, pubkey`. Default: LNbits' table `accounts`. */
       account: source.optional(),
       /** Rows with `id, name, machine_npub`. Default: the preset's table `dca_machines`. */
       machines: source.optional(),
-      /** Who belongs to a fleet of all operators: rows with `id`. Default: the operators with a stored signer. */
+      /**
+       * Who belongs to a fleet of all operators: rows with `id`. Default: the operators with a stored signer.
+       */
       operators: listSource.optional(),
-      /** The account's own signer: rows with `signer_type, signer_config, prvkey`. Default: LNbits' table `accounts`. */
+      /**
+       * The account's own signer: rows with `signer_type, signer_config, prvkey`. Default: LNbits' table
+       * `accounts`.
+       */
       signer: source.optional(),
       /** By document type. Without `$1` rows of all machines with their `machine_id`. */
       documents: z.record(z.string(), listSource).default({}),
@@ -204,5 +219,7 @@ export const ENVIRONMENT: Record<string, { key: keyof Configuration; kind: Kind 
   REPUBLISH_LOG_LEVEL: { key: 'logLevel', kind: 'text' },
 };
 
-/** Variables of ours that are not part of the configuration: which file to read, and where dev finds Temporal. */
+/**
+ * Variables of ours that are not part of the configuration: which file to read, and where dev finds Temporal.
+ */
 export const OTHER_VARIABLES = ['REPUBLISH_CONFIG', 'REPUBLISH_TEMPORAL_CLI', 'REPUBLISH_CHROMIUM'] as const;

@@ -5,8 +5,8 @@ import type { RepublishInput } from './input';
 import type { Outcome, Stages, WaitingDocument } from './progress';
 
 /**
- * The activities, as the workflow sees them. Inputs and results are wire format and stay small: no state, no event, no
- * secret ever crosses here, only references into the ledger.
+ * The activities, as the workflow sees them. Inputs and results are wire format and stay small: no state, no
+ * event, no secret ever crosses here, only references into the ledger.
  */
 export interface Activities extends FleetActivities {
   loadMachines(input: LoadMachinesInput): Promise<LoadMachinesResult>;
@@ -23,7 +23,9 @@ export interface Activities extends FleetActivities {
 
 /** What an activity shows of itself; it is kept by the server only until the activity ends. */
 export interface HeartbeatDetails {
-  /** Pages on which a person approves what the bunker was asked (NIP-46 `auth_url`), while it waits for that. */
+  /**
+   * Pages on which a person approves what the bunker was asked (NIP-46 `auth_url`), while it waits for that.
+   */
   approvals?: string[];
   /** Which page is in work, if it is one. */
   page?: { page: number; documentType: string };
@@ -98,7 +100,9 @@ export interface RunLimits {
   heartbeatTimeoutMs: number;
 }
 
-/** Documents of a page: without an outcome (`open`), by outcome, and how far they are. What is 0 is left out. */
+/**
+ * Documents of a page: without an outcome (`open`), by outcome, and how far they are. What is 0 is left out.
+ */
 export type PageCounts = Partial<Record<'open' | Outcome | keyof Stages, number>>;
 
 export type PageEntry = [page: number, counts: PageCounts];
@@ -111,9 +115,15 @@ export interface PageResult {
   failures?: DocumentFailure[];
   /** Open documents that meet with trouble or have to wait, at most 20. */
   waiting?: WaitingDocument[];
-  /** Documents need a signer that this run has not proved; the page is to be given out again after `proveSigner`. */
+  /**
+   * Documents need a signer that this run has not proved; the page is to be given out again after
+   * `proveSigner`.
+   */
   unproven?: true;
-  /** Every document that was still open has failed for this one reason, which others share: no further page is worth beginning. */
+  /**
+   * Every document that was still open has failed for this one reason, which others share: no further page is
+   * worth beginning.
+   */
   cause?: Failure;
 }
 
@@ -182,7 +192,10 @@ export interface PersistAuditInput extends RunReference {
 }
 
 export interface PersistAuditResult {
-  /** Event ids by document type: the 32 bytes of each, one after the other, in base64url. Empty where they are more than a payload carries. */
+  /**
+   * Event ids by document type: the 32 bytes of each, one after the other, in base64url. Empty where they are
+   * more than a payload carries.
+   */
   packedEvents: Record<string, string>;
   /** Where they are more than a payload carries: how many ids there are. */
   eventsLeftOut?: number;
@@ -197,8 +210,8 @@ export interface PersistAuditResult {
 }
 
 /**
- * Where a document stands: machines in the order of their ids, in blocks of `documentsPerPage`; each block has one page for each
- * document type, numbered from 0 in the order of `documentTypes`.
+ * Where a document stands: machines in the order of their ids, in blocks of `documentsPerPage`; each block
+ * has one page for each document type, numbered from 0 in the order of `documentTypes`.
  */
 export function pageOf(
   { documentTypes, limits }: Pick<OpenedRun, 'documentTypes' | 'limits'>,

@@ -1,11 +1,14 @@
 /**
- * Every way a run or a document can fail, by `ApplicationFailure.type`. The catalogue is the single source of whether
- * Temporal retries a failure and of the sentence that tells a person what to do.
+ * Every way a run or a document can fail, by `ApplicationFailure.type`. The catalogue is the single source of
+ * whether Temporal retries a failure and of the sentence that tells a person what to do.
  */
 interface FailureKind {
   /** True: the same attempt may succeed later, so Temporal retries it within the activity's bound. */
   retryable: boolean;
-  /** What is at fault, and so who else meets with it: one document, or all that need the same signer, relays or database. */
+  /**
+   * What is at fault, and so who else meets with it: one document, or all that need the same signer, relays
+   * or database.
+   */
   scope: 'document' | 'signer' | 'relay' | 'database' | 'temporal' | 'caller';
   meaning: string;
   remedy: string;
@@ -265,7 +268,10 @@ export const FAILURES = {
 
 export type FailureType = keyof typeof FAILURES;
 
-/** A failure as data: what crosses to the workflow, the audit and the caller. The message holds no secret and no state. */
+/**
+ * A failure as data: what crosses to the workflow, the audit and the caller. The message holds no secret and
+ * no state.
+ */
 export interface Failure {
   type: FailureType;
   message: string;
@@ -297,8 +303,8 @@ export function isRetryable(type: FailureType): boolean {
 const MAX_MESSAGE_LENGTH = 1000;
 
 /**
- * The error that every room below the activities throws. It carries its catalogue type, so that nobody has to guess from
- * a message whether to retry.
+ * The error that every room below the activities throws. It carries its catalogue type, so that nobody has to
+ * guess from a message whether to retry.
  */
 export class RepublishError extends Error {
   override readonly name = 'RepublishError';
@@ -313,7 +319,9 @@ export class RepublishError extends Error {
   }
 }
 
-/** Text that Postgres' jsonb and Temporal take: no NUL, and no half of a character, which cutting can leave. */
+/**
+ * Text that Postgres' jsonb and Temporal take: no NUL, and no half of a character, which cutting can leave.
+ */
 function storable(text: string): string {
   return text
     .slice(0, MAX_MESSAGE_LENGTH)
@@ -321,13 +329,17 @@ function storable(text: string): string {
     .replace(/\p{Surrogate}/gu, '\ufffd');
 }
 
-/** Turns anything that was thrown into an Error (nostr libraries reject with strings, Node with AggregateError). */
+/**
+ * Turns anything that was thrown into an Error (nostr libraries reject with strings, Node with
+ * AggregateError).
+ */
 export function ensureError(thrown: unknown): Error {
   if (thrown instanceof AggregateError && thrown.message === '') {
     return new Error(thrown.errors.map((inner) => ensureError(inner).message).join('; '), { cause: thrown });
   }
   if (thrown instanceof Error) return thrown;
-  // An error of another realm is no instance of ours; an object without a prototype has no text, and asking for it throws.
+  // An error of another realm is no instance of ours; an object without a prototype has no text, and asking
+  // for it throws.
   if (typeof thrown !== 'object' || thrown === null) return new Error(String(thrown));
   const { message } = thrown as { message?: unknown };
   return new Error(typeof message === 'string' ? message : 'an object was thrown that is no error', {

@@ -1,8 +1,8 @@
 import type { PageContent } from './activities';
 
 /**
- * What a page is called wherever a person reads of it: `bitspire-fees, 3 machines` where it holds all of them, else
- * `bitspire-fees, machines 101-200 of 10,000`.
+ * What a page is called wherever a person reads of it: `bitspire-fees, 3 machines` where it holds all of
+ * them, else `bitspire-fees, machines 101-200 of 10,000`.
  */
 export function pageName({ documentType, from, to }: PageContent, machines: number): string {
   if (from === 1 && to === machines)

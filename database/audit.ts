@@ -20,7 +20,9 @@ export interface AuditRow {
   superseded: { documentType: string; machineId: string; eventId: string; supersededBy: string }[];
   laggards: ({ documentType: string; machineId: string; relay: string } & RelayStanding)[];
   failure: Failure | null;
-  /** All documents were looked at once more at the end: what is said to stand stood then. Not after a cancel. */
+  /**
+   * All documents were looked at once more at the end: what is said to stand stood then. Not after a cancel.
+   */
   swept: boolean;
   reason: string | null;
   /** What people asked of the run while it went on, in that order. */

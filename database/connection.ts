@@ -8,7 +8,10 @@ export interface Queryable {
 }
 
 export interface Database extends Queryable {
-  /** Runs `work` in one transaction, again from the start when Postgres asks for that (serialization, deadlock). */
+  /**
+   * Runs `work` in one transaction, again from the start when Postgres asks for that (serialization,
+   * deadlock).
+   */
   transaction<T>(work: (client: Transaction) => Promise<T>): Promise<T>;
   close(): Promise<void>;
 }
@@ -38,12 +41,15 @@ const LONGER_THAN_THE_SERVER_MS = 5_000;
 
 const LOCK_NOT_AVAILABLE = '55P03';
 
-/** SQLSTATE classes and codes that no retry mends: syntax or missing object or right, and constraint violations. */
+/**
+ * SQLSTATE classes and codes that no retry mends: syntax or missing object or right, and constraint
+ * violations.
+ */
 const FINAL_CLASSES = ['42', '3F', '22', '23', '0A', '28', '3D', 'P0'];
 
 /**
- * Opens a pool. Errors come out as RepublishError: DatabaseUnavailable (retried) or DatabaseMisconfigured (not), with the
- * SQLSTATE and Postgres' own message but never its `detail`, which can quote row values.
+ * Opens a pool. Errors come out as RepublishError: DatabaseUnavailable (retried) or DatabaseMisconfigured
+ * (not), with the SQLSTATE and Postgres' own message but never its `detail`, which can quote row values.
  */
 export function openDatabase(options: DatabaseOptions): Database {
   const pool = new Pool({
@@ -55,8 +61,9 @@ export function openDatabase(options: DatabaseOptions): Database {
     keepAlive: true,
     application_name: PACKAGE,
   });
-  // Without a listener a connection that breaks would end the process: while it is idle, and, since the pool does not listen
-  // then, from the moment in which it is handed out, which may be that of the message that ends it.
+  // Without a listener a connection that breaks would end the process: while it is idle, and, since the pool
+  // does not listen then, from the moment in which it is handed out, which may be that of the message that
+  // ends it.
   pool.on('error', (error) => options.onIdleError?.(error));
   pool.on('connect', (client) => client.on('error', () => undefined));
 
@@ -120,7 +127,10 @@ function sqlState(thrown: unknown): string | undefined {
   return typeof code === 'string' ? code : undefined;
 }
 
-/** The codes of Node's and pg's own errors are no SQLSTATEs: those have five characters, of which the first is never an E (EPIPE). */
+/**
+ * The codes of Node's and pg's own errors are no SQLSTATEs: those have five characters, of which the first is
+ * never an E (EPIPE).
+ */
 function asRepublishError(thrown: unknown, where: string): RepublishError {
   if (thrown instanceof RepublishError) return thrown;
   const code = sqlState(thrown);

@@ -22,7 +22,10 @@ export interface BunkerAnswer {
   error?: string;
 }
 
-/** What goes wrong with one request. Fields combine where that makes sense: `{ delayMs, error }`, `{ duplicate, result }`. */
+/**
+ * What goes wrong with one request. Fields combine where that makes sense: `{ delayMs, error }`, `{
+ * duplicate, result }`.
+ */
 export interface FaultAction {
   /** The request is heard and never answered; it has no effect either. */
   swallow?: boolean;
@@ -92,7 +95,9 @@ function withResult(answer: BunkerAnswer, result: string): BunkerAnswer {
 
 const conversationKeys = new WeakMap<Uint8Array, Map<string, Uint8Array>>();
 
-/** NIP-44's shared key, kept: computing it costs more than the encryption, and every request needs it twice. */
+/**
+ * NIP-44's shared key, kept: computing it costs more than the encryption, and every request needs it twice.
+ */
 export function conversationKeyOf(secretKey: Uint8Array, otherPubkey: string): Uint8Array {
   const known = conversationKeys.get(secretKey) ?? new Map<string, Uint8Array>();
   conversationKeys.set(secretKey, known);

@@ -14,16 +14,19 @@ export interface BunkerOptions {
   relays: string[];
   /** The operator's key, which signs and encrypts. Absent: a new one. */
   userSecretKey?: Uint8Array;
-  /** The key the bunker answers with. Absent: a new one, and so not the user's own. With nsecbunkerd it is the user's. */
+  /**
+   * The key the bunker answers with. Absent: a new one, and so not the user's own. With nsecbunkerd it is the
+   * user's.
+   */
   signerSecretKey?: Uint8Array;
   /** Pairing secret of the bunker:// address. Absent: a random one. */
   secret?: string;
   /** Public keys of clients that have paired before, and need no `connect`. */
   knownClients?: readonly string[];
   /**
-   * As nsecbunkerd has it: only this is granted (such as `nip44_encrypt`, `sign_event:30078`), and whatever else is asked, and
-   * whoever else asks, is met with silence. get_public_key is answered to everybody. Absent: everything is granted, and strangers are
-   * refused.
+   * As nsecbunkerd has it: only this is granted (such as `nip44_encrypt`, `sign_event:30078`), and whatever
+   * else is asked, and whoever else asks, is met with silence. get_public_key is answered to everybody.
+   * Absent: everything is granted, and strangers are refused.
    */
   grants?: readonly string[];
   /** Every answer takes this long, as with a bunker on a slow phone. */
@@ -63,7 +66,8 @@ export interface DevBunker {
 /**
  * Starts a NIP-46 remote signer that speaks NIP-44 only. Resolves when it has tried every relay once.
  *
- * Pairing works once: the first client that connects with the secret stays authorised, every other one is refused.
+ * Pairing works once: the first client that connects with the secret stays authorised, every other one is
+ * refused.
  */
 export async function startBunker(options: BunkerOptions): Promise<DevBunker> {
   const bunker = new Bunker(options);
@@ -187,10 +191,12 @@ class Bunker implements DevBunker {
     try {
       if (!life.aborted) await this.handle(request, await fault, life);
     } catch (error) {
-      // A script that throws should be seen by the test, not end the process; an aborted sleep has nobody to tell.
+      // A script that throws should be seen by the test, not end the process; an aborted sleep has nobody to
+      // tell.
       if (!life.aborted) this.answer(request, { error: `bunker script failed: ${messageOf(error)}` }, {});
     } finally {
-      // The place is handed on, not freed: a request that arrives just now must not slip in before those that wait.
+      // The place is handed on, not freed: a request that arrives just now must not slip in before those that
+      // wait.
       const next = this.waiting.shift();
       if (next) next();
       else this.inWork--;

@@ -20,9 +20,9 @@ function compareNewestFirst(a: Event, b: Event): number {
 }
 
 /**
- * The events of the embedded relay, in memory. Replacement of replaceable and addressable events is this class's job
- * (NIP-01: highest created_at, ties to the lowest id). Ephemeral events never arrive here, and deletion requests
- * (NIP-09) are accepted without effect.
+ * The events of the embedded relay, in memory. Replacement of replaceable and addressable events is this
+ * class's job (NIP-01: highest created_at, ties to the lowest id). Ephemeral events never arrive here, and
+ * deletion requests (NIP-09) are accepted without effect.
  */
 export class MemoryEventRepository extends EventRepository {
   private readonly eventsById = new Map<string, Event>();
@@ -36,7 +36,9 @@ export class MemoryEventRepository extends EventRepository {
     return false;
   }
 
-  /** Stores the event. `isDuplicate` says that it is known or superseded, and then it is not broadcast either. */
+  /**
+   * Stores the event. `isDuplicate` says that it is known or superseded, and then it is not broadcast either.
+   */
   upsert(event: Event): EventRepositoryUpsertResult {
     if (this.eventsById.has(event.id)) return { isDuplicate: true };
     const address = addressOf(event);

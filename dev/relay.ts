@@ -17,7 +17,10 @@ export interface DevRelayOptions {
   /** TCP port; 0 or absent takes a free one. */
   port?: number;
   host?: string;
-  /** Keeps the newest so many events of each author, and drops what came before, as relays do that allot space. */
+  /**
+   * Keeps the newest so many events of each author, and drops what came before, as relays do that allot
+   * space.
+   */
   keepPerAuthor?: number;
   /** Sees every well-formed frame in the order it is received or sent, refused ones included. */
   onMessage?: (direction: 'in' | 'out', socketId: number, frame: unknown[]) => void;
@@ -55,21 +58,23 @@ export async function startRelay(options: DevRelayOptions = {}): Promise<DevRela
     logLevel: LogLevel.ERROR,
     // Above this the package silently forgets the oldest subscription of the socket.
     maxSubscriptionsPerClient: 10_000,
-    // Both caches answer from the past: the first hides an event published a moment ago, the second repeats a refusal.
+    // Both caches answer from the past: the first hides an event published a moment ago, the second repeats a
+    // refusal.
     filterResultCacheTtl: 0,
     eventHandlingResultCacheTtl: 0,
   });
   const validator = new Validator();
   const server = createServer(answerHttp);
   const sockets = new WebSocketServer({ server, maxPayload: maxFrameBytes });
-  // The listening error reaches the caller through listen(); without this second listener it would also be thrown.
+  // The listening error reaches the caller through listen(); without this second listener it would also be
+  // thrown.
   sockets.on('error', () => {});
   const port = await listen(server, options.port ?? 0, host);
 
   const refused = new Set<string>();
   let nextSocketId = 1;
-  // One frame at a time: the package reads the stored events and registers the live subscription in separate steps,
-  // and an event that is handled between the two would reach neither.
+  // One frame at a time: the package reads the stored events and registers the live subscription in separate
+  // steps, and an event that is handled between the two would reach neither.
   let queue = Promise.resolve();
 
   sockets.on('connection', (socket) => {
@@ -86,7 +91,8 @@ export async function startRelay(options: DevRelayOptions = {}): Promise<DevRela
       },
       send(text) {
         const frame = JSON.parse(text) as unknown[];
-        // Live broadcasts of the package ignore tag filters (#d, #p), and what nobody asked for must not arrive.
+        // Live broadcasts of the package ignore tag filters (#d, #p), and what nobody asked for must not
+        // arrive.
         if (frame[0] === 'EVENT' && !matchFilters(filtersById.get(String(frame[1])) ?? [], frame[2] as Event))
           return;
         deliver(frame, text);
@@ -144,7 +150,9 @@ export async function startRelay(options: DevRelayOptions = {}): Promise<DevRela
   };
 }
 
-/** Names the refused event or subscription, so that its sender does not wait for an answer that never comes. */
+/**
+ * Names the refused event or subscription, so that its sender does not wait for an answer that never comes.
+ */
 function refusal(frame: unknown[], reason: string): unknown[] {
   const [type, subject] = frame;
   const message = reason.startsWith('invalid')

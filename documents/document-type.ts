@@ -6,15 +6,16 @@ import { didYouMean } from '../contract/suggest';
 export const DOCUMENT_KIND = 30078;
 
 /**
- * Where a type's rows come from: a table of the extension with a column `machine_id`, or SQL that gives `machine_id` beside
- * what the state is made of, for all machines. `{name}` in the SQL stands for a table of the extension. Must be good for
- * Postgres and SQLite. The order of its rows means nothing, also with an ORDER BY: `assemble` sorts them.
+ * Where a type's rows come from: a table of the extension with a column `machine_id`, or SQL that gives
+ * `machine_id` beside what the state is made of, for all machines. `{name}` in the SQL stands for a table of
+ * the extension. Must be good for Postgres and SQLite. The order of its rows means nothing, also with an
+ * ORDER BY: `assemble` sorts them.
  */
 export type StateSource = { table: string } | { sql: string };
 
 /**
- * A row of the state query, with column names as keys and without `machine_id`. Numbers have the value of the database: a row with
- * one that JavaScript cannot carry exactly is refused before a type sees it.
+ * A row of the state query, with column names as keys and without `machine_id`. Numbers have the value of the
+ * database: a row with one that JavaScript cannot carry exactly is refused before a type sees it.
  */
 export type StateRow = Record<string, unknown>;
 
@@ -22,26 +23,34 @@ export type StateRow = Record<string, unknown>;
 export interface DocumentType {
   /** First part of the d tag, such as `bitspire-fees`. */
   readonly type: string;
-  /** Tags behind the d tag. Default: `[["p", <atm_pubkey>]]`. Changed tags alone sign nothing anew: `--force` does. */
+  /**
+   * Tags behind the d tag. Default: `[["p", <atm_pubkey>]]`. Changed tags alone sign nothing anew: `--force`
+   * does.
+   */
   readonly tags?: (atmPubkey: string) => string[][];
   readonly source: StateSource;
-  /** What the machines require of the state. It only judges: what is published is the state as it was, unknown keys kept. */
+  /**
+   * What the machines require of the state. It only judges: what is published is the state as it was, unknown
+   * keys kept.
+   */
   readonly schema: z.ZodType;
   /**
-   * Makes the state, a plain JSON value, from the machine's rows (at least one). null or undefined: there is no state. Rows with one
-   * column `state` are the document already and do not come here.
+   * Makes the state, a plain JSON value, from the machine's rows (at least one). null or undefined: there is
+   * no state. Rows with one column `state` are the document already and do not come here.
    *
-   * The same rows have to give the same state: it is made again before the seal and at the end of the run, and one that differs fails as
-   * StateChanged. Leave out what changes by itself (times, counters).
+   * The same rows have to give the same state: it is made again before the seal and at the end of the run,
+   * and one that differs fails as StateChanged. Leave out what changes by itself (times, counters).
    *
-   * @throws RepublishError for what no schema can say; any other error counts as StateInvalid, and its message is not shown
+   * @throws RepublishError for what no schema can say; any other error counts as StateInvalid, and its
+   *   message is not shown
    */
   readonly assemble: (rows: StateRow[]) => unknown;
   /** Why a machine may have no rows, as it is shown: `skipped: <this>`. Default: `has no state`. */
   readonly withoutState?: string;
   /**
-   * The document sets something that the machine counts itself, so a person has to know before it is signed, and `--force`
-   * leaves it alone without `--reset-counts`. Given the rows, says what is set to what, in one sentence.
+   * The document sets something that the machine counts itself, so a person has to know before it is signed,
+   * and `--force` leaves it alone without `--reset-counts`. Given the rows, says what is set to what, in one
+   * sentence.
    */
   readonly resetsMachineState?: (rows: StateRow[]) => string;
 }
@@ -132,13 +141,18 @@ export function dTag(documentType: string, atmPubkey: string): string {
   return `${documentType}:${atmPubkey}`;
 }
 
-/** All tags of a document: `d`, by which its machine finds it, and what the type adds, `p` unless it says otherwise. */
+/**
+ * All tags of a document: `d`, by which its machine finds it, and what the type adds, `p` unless it says
+ * otherwise.
+ */
 export function tagsOf({ type, tags }: DocumentType, atmPubkey: string): string[][] {
   const further = tags === undefined ? [['p', atmPubkey]] : furtherTags(type, tags, atmPubkey);
   return [['d', dTag(type, atmPubkey)], ...further];
 }
 
-/** @throws RepublishError StateInvalid: a signer is asked only for what can be an event, and for one address */
+/**
+ * @throws RepublishError StateInvalid: a signer is asked only for what can be an event, and for one address
+ */
 function furtherTags(type: string, tags: NonNullable<DocumentType['tags']>, atmPubkey: string): string[][] {
   let given: unknown;
   try {

@@ -11,7 +11,9 @@ export interface KeptWorker {
   stop(): Promise<void>;
 }
 
-/** Runs a worker, and another one when it is killed: a run survives that. Resolves when the first one polls. */
+/**
+ * Runs a worker, and another one when it is killed: a run survives that. Resolves when the first one polls.
+ */
 export async function keepWorker(
   start: () => Promise<ProcessGroup>,
   say: (text: string) => void,

@@ -30,7 +30,10 @@ export interface OldDocument {
   machineName?: string;
 }
 
-/** What a machine has published to the operator, encrypted to the old key: nobody can read it under the current one. */
+/**
+ * What a machine has published to the operator, encrypted to the old key: nobody can read it under the
+ * current one.
+ */
 export interface MachineDocument {
   /** Such as `bitspire-cassettes-state:<atm_pubkey>`. */
   d: string;
@@ -64,11 +67,12 @@ const CONNECT_TIMEOUT_MS = 5_000;
 const GATEWAY_GRACE_MS = 1_000;
 
 /**
- * Finds the documents (kind 30078) under an operator's old key that no run will bring back: of no document type of this
- * release, of no machine of the operator, or without state in the database. Reads only.
+ * Finds the documents (kind 30078) under an operator's old key that no run will bring back: of no document
+ * type of this release, of no machine of the operator, or without state in the database. Reads only.
  *
  * @param oldPubkey hex
- * @throws RepublishError InvalidInput when it is the current key; OperatorNotFound, DatabaseUnavailable, DatabaseMisconfigured
+ * @throws RepublishError InvalidInput when it is the current key; OperatorNotFound, DatabaseUnavailable,
+ *   DatabaseMisconfigured
  */
 export function findOrphans(
   configuration: WorkerConfiguration,

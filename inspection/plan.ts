@@ -41,15 +41,21 @@ export interface SignerFacts {
   matchesAccount: boolean;
   /** Over which a bunker is reached. */
   relays: string[];
-  /** Whether it answered just now; null: it was not asked, since nothing is to be signed or its key is wrong already. */
+  /**
+   * Whether it answered just now; null: it was not asked, since nothing is to be signed or its key is wrong
+   * already.
+   */
   answers: boolean | null;
-  /** How often a run would ask LNbits' own bunker client; null: another signer, or nothing is to be signed. */
+  /**
+   * How often a run would ask LNbits' own bunker client; null: another signer, or nothing is to be signed.
+   */
   uses: SignerUses | null;
 }
 
 /**
- * What a run spends of what LNbits' own bunker client may do: one encryption and one signature for each document, if none has to be
- * asked for again, and the encryption by which the signer is proved. nsecbunkerd counts the first two, and answers with silence once a cap is used up.
+ * What a run spends of what LNbits' own bunker client may do: one encryption and one signature for each
+ * document, if none has to be asked for again, and the encryption by which the signer is proved. nsecbunkerd
+ * counts the first two, and answers with silence once a cap is used up.
  */
 export interface SignerUses {
   nip44_encrypt: number;
@@ -70,11 +76,16 @@ export interface RepublishPlan {
   source: SourceDescription;
   /** How many documents the signer would have to sign. */
   toSign: number;
-  /** How many of those have a document at their address that is not ours: the extension has published there already. */
+  /**
+   * How many of those have a document at their address that is not ours: the extension has published there
+   * already.
+   */
   standAlready: number;
   signer: SignerFacts | null;
   relays: RelayFacts[];
-  /** Relays, as they may be shown, to which LNbits' nostrclient publishes and which are not configured here. */
+  /**
+   * Relays, as they may be shown, to which LNbits' nostrclient publishes and which are not configured here.
+   */
   missingRelays: string[];
   /** Relays on which a document must be read back. */
   quorum: number;
@@ -86,11 +97,12 @@ export interface RepublishPlan {
 const TOGETHER = 100;
 
 /**
- * Says what a run would do, judged by the worker's own steps on today's rows, ledger and relays. Signs nothing and writes
- * nothing; a bunker is asked for its public key and no more.
+ * Says what a run would do, judged by the worker's own steps on today's rows, ledger and relays. Signs
+ * nothing and writes nothing; a bunker is asked for its public key and no more.
  *
  * @param say told what a person has to do meanwhile (a bunker that wants approval)
- * @throws RepublishError OperatorNotFound, MachineNotFound, UnknownDocumentType, DatabaseUnavailable, DatabaseMisconfigured
+ * @throws RepublishError OperatorNotFound, MachineNotFound, UnknownDocumentType, DatabaseUnavailable,
+ *   DatabaseMisconfigured
  */
 export function planRepublish(
   configuration: WorkerConfiguration,
@@ -220,7 +232,10 @@ async function foreseeMachines(
   );
 }
 
-/** What the first activity of a run would find; each failure is a problem here, so that the rest is told as well. */
+/**
+ * What the first activity of a run would find; each failure is a problem here, so that the rest is told as
+ * well.
+ */
 async function signerNow(
   { database, operatorSigners }: ActivityDependencies,
   operatorUserId: string,

@@ -21,7 +21,10 @@ export interface RelayFacts {
   remedy?: string;
   /** It answers no read of somebody that it does not know (NIP-42). */
   readsNeedAuthentication: boolean;
-  /** What it says of its limits (NIP-11); absent: it has no such document, or is a gateway, which is not asked. */
+  /**
+   * What it says of its limits (NIP-11); absent: it has no such document, or is a gateway, which is not
+   * asked.
+   */
   limits?: RelayLimits;
   /** Takes events only of those it knows, or who have paid (NIP-11). */
   restricted: boolean;
@@ -33,7 +36,9 @@ const CONNECT_TIMEOUT_MS = 5_000;
 /** No event has this id: the answer is the end of the stored ones, and nothing else. */
 const NO_EVENT = '0'.repeat(64);
 
-/** Asks every configured relay for a connection, an answer to a read, its limits and its clock. Never rejects. */
+/**
+ * Asks every configured relay for a connection, an answer to a read, its limits and its clock. Never rejects.
+ */
 export async function probeRelays({
   relays,
   relayTimeoutMs,

@@ -22,7 +22,10 @@ export interface VerifiedDocument {
   documentType: string;
   machineId: string;
   machineName: string;
-  /** By the quorum; `no state`: the database has none, and no run has published any; `no key`: nobody can ask for it. */
+  /**
+   * By the quorum; `no state`: the database has none, and no run has published any; `no key`: nobody can ask
+   * for it.
+   */
   verdict: RelayVerdict['state'] | 'no state' | 'no key';
   /** The event that stands by the ledger; null: no run has published one. */
   eventId: string | null;
@@ -39,7 +42,10 @@ export interface Verification {
   quorum: number;
   documents: VerifiedDocument[];
   counts: Record<VerifiedDocument['verdict'], number>;
-  /** Types that runs have published under this key and that this process does not know: their documents were not looked at. */
+  /**
+   * Types that runs have published under this key and that this process does not know: their documents were
+   * not looked at.
+   */
   unknownTypes: string[];
 }
 
@@ -48,11 +54,12 @@ const CONNECT_TIMEOUT_MS = 5_000;
 const TOGETHER = 100;
 
 /**
- * Asks every relay for every document as its machine would (author, kind, d), each relay by itself and to its end, and holds
- * the answers against what the ledger says that stands. Reads only, and signs nothing: a relay that answers only whom it
- * knows (NIP-42) says so.
+ * Asks every relay for every document as its machine would (author, kind, d), each relay by itself and to its
+ * end, and holds the answers against what the ledger says that stands. Reads only, and signs nothing: a relay
+ * that answers only whom it knows (NIP-42) says so.
  *
- * @throws RepublishError OperatorNotFound, MachineNotFound, UnknownDocumentType, DatabaseUnavailable, DatabaseMisconfigured
+ * @throws RepublishError OperatorNotFound, MachineNotFound, UnknownDocumentType, DatabaseUnavailable,
+ *   DatabaseMisconfigured
  */
 export function verifyDocuments(
   configuration: WorkerConfiguration,

@@ -25,13 +25,16 @@ export function hasEventShape(value: unknown): value is SignedEvent {
   );
 }
 
-/** A document's signature is looked at when the signer gives it, before it is published, and when it is read back. */
+/**
+ * A document's signature is looked at when the signer gives it, before it is published, and when it is read
+ * back.
+ */
 const MAX_REMEMBERED = 2_000;
 const authentic = new Set<string>();
 
 /**
- * Checks id and signature. The id is always computed from the fields; a signature that was found good for an id is
- * remembered for a while, since checking it costs a hundred times as much.
+ * Checks id and signature. The id is always computed from the fields; a signature that was found good for an
+ * id is remembered for a while, since checking it costs a hundred times as much.
  */
 export function isAuthentic(event: SignedEvent): boolean {
   try {
@@ -45,7 +48,10 @@ export function isAuthentic(event: SignedEvent): boolean {
   return true;
 }
 
-/** Takes an event for authentic whose signature was checked before, such as one of the ledger, and saves checking it again. */
+/**
+ * Takes an event for authentic whose signature was checked before, such as one of the ledger, and saves
+ * checking it again.
+ */
 export function trust(event: SignedEvent): void {
   if (authentic.size >= MAX_REMEMBERED) authentic.delete(authentic.values().next().value ?? '');
   authentic.add(keyOf(event));

@@ -20,8 +20,8 @@ import {
 /**
  * Asks the operator's current signer which key it signs with, and nothing else.
  *
- * @throws RepublishError SignerNotConfigured, SignerUnlockFailed, SignerUnreadable, SignerPubkeyMismatch (the account's own
- *   signer is another key's), OperatorNotFound, SignerTimeout, SignerUnreachable, SignerRefused
+ * @throws RepublishError SignerNotConfigured, SignerUnlockFailed, SignerUnreadable, SignerPubkeyMismatch (the
+ *   account's own signer is another key's), OperatorNotFound, SignerTimeout, SignerUnreachable, SignerRefused
  */
 export async function askCurrentSigner(
   context: SignerContext,
@@ -105,8 +105,8 @@ const PAGE = 500;
 const READ_AT_ONCE = 4;
 
 /**
- * The current signers of all operators, in the order of their ids: those that were paired here and, where the configuration says so,
- * those of all other operators of the installation. No bunker is asked.
+ * The current signers of all operators, in the order of their ids: those that were paired here and, where the
+ * configuration says so, those of all other operators of the installation. No bunker is asked.
  *
  * @param only this operator
  */
@@ -144,7 +144,9 @@ async function* allOperators({ accounts }: Context): AsyncGenerator<string> {
   }
 }
 
-/** What is wrong with one operator's signer is told beside the others; what is wrong with a database is not. */
+/**
+ * What is wrong with one operator's signer is told beside the others; what is wrong with a database is not.
+ */
 function failureOf(thrown: unknown): Failure {
   if (thrown instanceof RepublishError && !/^(Database|Source)/.test(thrown.type))
     return { type: thrown.type, message: thrown.message };

@@ -45,8 +45,8 @@ export async function addLocalSigner(context: SignerContext, nsec: string): Prom
 }
 
 /**
- * Pairs with a bunker (NIP-46) and makes it the operator's current signer. The client key is stored before the secret is
- * used, so that after a crash the same command goes on with the same key.
+ * Pairs with a bunker (NIP-46) and makes it the operator's current signer. The client key is stored before
+ * the secret is used, so that after a crash the same command goes on with the same key.
  */
 export async function addBunkerSigner(context: SignerContext, uri: string): Promise<SignerFacts> {
   const { database, configuration, operatorUserId } = context;
@@ -89,8 +89,9 @@ export interface NostrConnectOptions {
 }
 
 /**
- * Offers a connection (NIP-46 `nostrconnect://`) and makes the bunker that takes it the operator's current signer. Nothing
- * is stored before that: an offer that nobody takes is worth nothing, and the next one has a key and a secret of its own.
+ * Offers a connection (NIP-46 `nostrconnect://`) and makes the bunker that takes it the operator's current
+ * signer. Nothing is stored before that: an offer that nobody takes is worth nothing, and the next one has a
+ * key and a secret of its own.
  */
 export async function addNostrConnectSigner(
   context: SignerContext,

@@ -10,23 +10,26 @@ export interface PageEnd {
   advanced: boolean;
   /** Open documents that were not tried: their turn did not come, or their signer is not proved. */
   untried: number;
-  /** Final failures of this attempt. */
+  /** The failures of this attempt, one for each document that could not be brought to its end. */
   failures: readonly Failure[];
 }
 
-/** `again`: nothing but passing trouble is left, and a pause may help. `return`: the page tells how it stands. */
+/**
+ * `again`: nothing but passing trouble is left, and a pause may help. `return`: the page tells how it stands.
+ */
 export function endOfPage({ open, advanced, untried }: PageEnd): 'again' | 'return' {
   return open > 0 && !advanced && untried === 0 ? 'again' : 'return';
 }
 
 /**
- * The one reason for which every document of the page has failed, if others will fail for it too: the signer, the relays or a
- * database. Undefined where only documents are at fault, or one has ended well.
+ * The one reason for which every document of the page has failed, if others will fail for it too: the signer,
+ * the relays or a database. Undefined where only documents are at fault, or one has ended well.
  */
 export function sharedCause({ begun, open, failures }: PageEnd): Failure | undefined {
   const [first] = failures;
   if (first === undefined || open > 0 || failures.length < begun) return undefined;
-  // A no to a single document may well be about that one, where a signer or relay that was away for its whole time is so for all.
+  // A no to a single document may well be about that one, where a signer or relay that was away for its whole
+  // time is so for all.
   if (begun === 1 && !isRetryable(first.type)) return undefined;
   const isShared = failures.every(
     ({ type }) => scopeOf(type) === scopeOf(first.type) && SHARED.has(scopeOf(type)),

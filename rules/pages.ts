@@ -9,7 +9,10 @@ import type {
 import type { Failure } from '../contract/failures';
 import type { Phase } from '../contract/progress';
 
-/** What a run does next. Pages are worked on side by side; every other step is alone, but for pages that it finds in work. */
+/**
+ * What a run does next. Pages are worked on side by side; every other step is alone, but for pages that it
+ * finds in work.
+ */
 export type Step =
   | { do: 'load machines'; after: MachineCursor | undefined }
   | { do: 'prove signer' }
@@ -20,8 +23,8 @@ export type Step =
   | { do: 'sweep'; blocked: boolean };
 
 /**
- * `wait`: until something that is in work has ended, or somebody has said what to do. `drain`: until the pages in work have
- * ended, which is to be soon.
+ * `wait`: until something that is in work has ended, or somebody has said what to do. `drain`: until the
+ * pages in work have ended, which is to be soon.
  */
 export type Next = Step | { do: 'wait' | 'drain' | 'hand over' | 'end' };
 
@@ -50,8 +53,9 @@ interface PageInWork {
 }
 
 /**
- * Which pages of a run have open documents, which are in work, and what follows from that: a state machine without I/O. It
- * knows pages, never documents. What is open is the ledger's word alone: the counts of a page, or a view of the whole run.
+ * Which pages of a run have open documents, which are in work, and what follows from that: a state machine
+ * without I/O. It knows pages, never documents. What is open is the ledger's word alone: the counts of a
+ * page, or a view of the whole run.
  */
 export class Pages {
   #isLoaded: boolean;
@@ -232,7 +236,9 @@ export class Pages {
     return this.#queue.length > 0 || this.#inWork.size > 0;
   }
 
-  /** Workers that are configured differently prove one signer and ask for another: that would go on for ever. */
+  /**
+   * Workers that are configured differently prove one signer and ask for another: that would go on for ever.
+   */
   #proveAgain(): void {
     if (this.#mustProve) return;
     this.#mustProve = true;

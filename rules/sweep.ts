@@ -3,8 +3,8 @@ import type { SightingOf } from './quorum';
 
 export interface SweptVerdict {
   /**
-   * `newer`: another event of the author takes its place. `unknown`: relays that said nothing could make up the quorum. `lost`: they
-   * could not.
+   * `newer`: another event of the author takes its place. `unknown`: relays that said nothing could make up
+   * the quorum. `lost`: they could not.
    */
   kind: 'stands' | 'newer' | 'unknown' | 'lost';
   /** Relays that have it. */

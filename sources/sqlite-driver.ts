@@ -13,7 +13,9 @@ export interface SqliteRows {
   rows: SqliteValue[][];
 }
 
-/** One database that is open for reading only. Every call blocks, so a handle lives as long as one question. */
+/**
+ * One database that is open for reading only. Every call blocks, so a handle lives as long as one question.
+ */
 export interface SqliteConnection {
   run(sql: string): void;
   /** @param parameters by name, without `$`; those that the SQL does not use are left out */
@@ -22,8 +24,8 @@ export interface SqliteConnection {
 }
 
 /**
- * An optional peer without an entry in `peerDependencies`: with one, npm 11 takes this command for done inside a clone and installs
- * nothing.
+ * An optional peer without an entry in `peerDependencies`: with one, npm 11 takes this command for done
+ * inside a clone and installs nothing.
  */
 const INSTALL = 'npm i better-sqlite3@12';
 
@@ -47,8 +49,8 @@ export class SqliteFailure extends Error {
 }
 
 /**
- * The driver that this process has: Node's own, or better-sqlite3 where the user has installed it, beside this package or in
- * the working directory.
+ * The driver that this process has: Node's own, or better-sqlite3 where the user has installed it, beside
+ * this package or in the working directory.
  *
  * @param only for tests
  * @throws RepublishError SourceMisconfigured when there is none
@@ -96,7 +98,8 @@ function nodeDriver(): SqliteDriver | undefined {
             const statement = database.prepare(sql);
             statement.setReadBigInts(true);
             const found = statement.all(used(sql, parameters));
-            // Objects without a prototype; their keys have the order of the columns, but for names that are numbers.
+            // Objects without a prototype; their keys have the order of the columns, but for names that are
+            // numbers.
             const keys = Object.keys(found[0] ?? {});
             const columns = keys.length === 0 ? [] : (statement.columns?.().map(({ name }) => name) ?? keys);
             return { columns, rows: found.map((row) => columns.map((column) => row[column] ?? null)) };

@@ -92,8 +92,8 @@ export async function createRepublishWorker(options: WorkerOptions): Promise<Rep
         activity: [namePageInLogs, ...(tracing === undefined ? [] : [tracing.activity])],
       },
       ...versioning(configuration),
-      // Activities wait for others nearly all of their time. With few slots, some operators whose bunkers do not answer
-      // would hold all of them.
+      // Activities wait for others nearly all of their time. With few slots, some operators whose bunkers do
+      // not answer would hold all of them.
       maxConcurrentActivityTaskExecutions: 1_000,
       // Cancellation travels on heartbeats: the default throttle would hold it up for most of a minute.
       maxHeartbeatThrottleInterval: Math.min(5_000, configuration.heartbeatTimeoutMs / 3),
@@ -133,8 +133,8 @@ export async function createRepublishWorker(options: WorkerOptions): Promise<Rep
 }
 
 /**
- * A race in the SDK (1.24.0): at the end of a drained worker one of its own tasks may still hold a reference to it, and what
- * follows from that for the connection.
+ * A race in the SDK (1.24.0): at the end of a drained worker one of its own tasks may still hold a reference
+ * to it, and what follows from that for the connection.
  */
 function isOnlyStillInUse(error: unknown): boolean {
   return (
@@ -153,7 +153,10 @@ async function connect({ connection, address }: TemporalConfiguration): Promise<
   }
 }
 
-/** Asked once: a workflow that sets an attribute that its namespace does not know can go neither forward nor back. */
+/**
+ * Asked once: a workflow that sets an attribute that its namespace does not know can go neither forward nor
+ * back.
+ */
 async function knowsSearchAttributes(
   connection: NativeConnection,
   namespace: string,
@@ -179,15 +182,16 @@ async function knowsSearchAttributes(
 }
 
 /**
- * Runs move to the newest build with their next task: they wait for people and bunkers for hours, so a build that only
- * finishes what it began would have to be kept running beside the new one for as long, and what a new release mends would
- * not reach the runs that need it. That it is safe is shown by replaying histories of earlier releases (test/replay).
+ * Runs move to the newest build with their next task: they wait for people and bunkers for hours, so a build
+ * that only finishes what it began would have to be kept running beside the new one for as long, and what a
+ * new release mends would not reach the runs that need it. That it is safe is shown by replaying histories of
+ * earlier releases (test/replay).
  */
 function versioning(configuration: WorkerConfiguration): Pick<SdkWorkerOptions, 'workerDeploymentOptions'> {
   const { deployment } = configuration;
   const { buildId } = buildOf(configuration);
-  // Also without versioning: otherwise the SDK writes a hash of the code beside each document in history, which is long and tells
-  // nobody anything.
+  // Also without versioning: otherwise the SDK writes a hash of the code beside each document in history,
+  // which is long and tells nobody anything.
   const version = { deploymentName: deployment ?? PACKAGE, buildId };
   return {
     workerDeploymentOptions:

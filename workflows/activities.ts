@@ -12,7 +12,10 @@ const RETRY = { initialInterval: '1 second', backoffCoefficient: 2, maximumInter
 /** A worker that died is noticed within this time; the activities beat at a quarter of it at the latest. */
 const HEARTBEAT = '15 seconds';
 
-/** Plans, reads and settles. A failover of the database takes minutes, and a run that gave up before would have to be started by hand. */
+/**
+ * Plans, reads and settles. A failover of the database takes minutes, and a run that gave up before would
+ * have to be started by hand.
+ */
 export const { loadMachines, readLedger, settlePage } = proxyActivities<Calls>({
   startToCloseTimeout: '5 minutes',
   scheduleToCloseTimeout: '30 minutes',
@@ -59,8 +62,8 @@ export const { retryDocuments, skipDocuments, requestCancellation } = proxyActiv
 });
 
 /**
- * A page throws only where nothing but passing trouble is left, and says itself when it is worth another try. How long trouble
- * may last is the documents' own bound: the day is for a page that no worker takes.
+ * A page throws only where nothing but passing trouble is left, and says itself when it is worth another try.
+ * How long trouble may last is the documents' own bound: the day is for a page that no worker takes.
  *
  * Cancelled means "yield now": what is signed is finished, and the workflow waits for that.
  */

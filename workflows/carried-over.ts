@@ -2,8 +2,8 @@ import type { OpenedRun, PageCounts } from '../contract/activities';
 import type { Intervention } from '../contract/control';
 
 /**
- * What one execution of a run hands to the next (continue-as-new), however many documents the run has: which of them are open
- * and why they failed is in the ledger.
+ * What one execution of a run hands to the next (continue-as-new). Its size does not grow with the documents:
+ * which of them are open, and why some have failed, is in the ledger.
  */
 export interface CarriedOver {
   opened: OpenedRun;

@@ -17,9 +17,15 @@ export interface ControlledRun extends Record<UpdateName, (asked: Intervention) 
   refusal(name: UpdateName, selection: DocumentSelection): string | undefined;
 }
 
-/** More than these are counted and not kept: the audit has room for a night's work, not for a script gone wild. */
+/**
+ * More than these are counted and not kept: the audit has room for a night's work, not for a script gone
+ * wild.
+ */
 const MAX_INTERVENTIONS = 100;
-/** A bunker has at most some requests open; a page that is told again replaces the last one of the same activity. */
+/**
+ * A bunker has at most some requests open; a page that is told again replaces the last one of the same
+ * activity.
+ */
 const MAX_APPROVALS = 50;
 
 /** The updates of a run, and what people have asked of it. */
@@ -34,8 +40,8 @@ export class Control {
   ) {}
 
   /**
-   * To be called when the run is whole: an update that came with the first task of an execution is dealt with at once, within
-   * this call.
+   * To be called when the run is whole: an update that came with the first task of an execution is dealt with
+   * at once, within this call.
    */
   listen(): void {
     for (const name of Object.keys(UPDATES) as UpdateName[]) this.#handle(name);
@@ -49,7 +55,9 @@ export class Control {
     return [...new Set(this.#approvals.values())];
   }
 
-  /** The activity has ended, and with it whatever its signer waited for: the notice of that may never come. */
+  /**
+   * The activity has ended, and with it whatever its signer waited for: the notice of that may never come.
+   */
   forgetApproval(of: string): void {
     this.#approvals.delete(of);
   }

@@ -7,7 +7,10 @@ const MAX_SHOWN = 10;
 /** The UI's tables have no gap between columns, and Markdown takes away every space but these. */
 const GAP = '\u00a0\u00a0\u00a0';
 
-/** What a run shows of itself in the Temporal UI, as Markdown: how far it is, what it waits for, what failed, what to type. */
+/**
+ * What a run shows of itself in the Temporal UI, as Markdown: how far it is, what it waits for, what failed,
+ * what to type.
+ */
 export function currentDetails(progress: Progress, operatorUserId: string): string {
   const operator = quoted(operatorUserId);
   const { phase, failures } = progress;

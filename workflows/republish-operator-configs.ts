@@ -23,18 +23,20 @@ import { failureOf } from './failure-of';
 import { Run } from './run';
 
 /**
- * The saga for one operator: load the machines, prove the signer, republish the documents page by page, read all of them back,
- * write the audit. What comes next at any time is said by rules/pages.ts.
+ * The saga for one operator: load the machines, prove the signer, republish the documents page by page, read
+ * all of them back, write the audit. What comes next at any time is said by rules/pages.ts.
  *
- * Forward only: a published event cannot be taken back and the old documents still stand under the old key, so what can
- * be finished is finished, and the rest is named in the audit and in the failure. A second run does only what is missing.
+ * Forward only: a published event cannot be taken back and the old documents still stand under the old key,
+ * so what can be finished is finished, and the rest is named in the audit and in the failure. A second run
+ * does only what is missing.
  *
- * A run with many documents is a chain of executions, each of which hands over to the next before its history grows large.
+ * A run with many documents is a chain of executions, each of which hands over to the next before its history
+ * grows large.
  *
  * @param handedOver by the execution before this one; not for callers
  * @returns event ids by document type, one key for each requested type
- * @throws ApplicationFailure RepublishIncomplete (details: `{ published, failures, failed }`), or the failure type of the
- *   step that ended the run before its documents
+ * @throws ApplicationFailure RepublishIncomplete (details: `{ published, failures, failed }`), or the failure
+ *   type of the step that ended the run before its documents
  */
 export async function republishOperatorConfigs(
   input: RepublishInput,
@@ -42,7 +44,8 @@ export async function republishOperatorConfigs(
 ): Promise<RepublishResult> {
   requireSound(input);
   const request = normalisedInput(input);
-  // Whatever a caller may send besides the input: only an execution of this run can have handed anything over.
+  // Whatever a caller may send besides the input: only an execution of this run can have handed anything
+  // over.
   const carried = workflowInfo().continuedFromExecutionRunId === undefined ? undefined : handedOver;
   const onOpened = (opened: OpenedRun): void =>
     makeSearchable(opened, { operator: request.operatorUserId, pubkey: opened.operatorPubkey });

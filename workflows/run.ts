@@ -43,7 +43,10 @@ const DRAIN = '15 seconds';
 
 const progressQuery = defineQuery<Progress>(PROGRESS_QUERY);
 
-/** One execution of a run: does what `Pages` says is next, shows how far it is, and does what people ask of it. */
+/**
+ * One execution of a run: does what `Pages` says is next, shows how far it is, and does what people ask of
+ * it.
+ */
 export class Run {
   readonly control: Control;
   readonly pages: Pages;
@@ -83,8 +86,8 @@ export class Run {
   }
 
   /**
-   * Resolves when nothing is left to do, or when another execution is to go on; also after a cancellation, when all that was in
-   * work has given way.
+   * Resolves when nothing is left to do, or when another execution is to go on; also after a cancellation,
+   * when all that was in work has given way.
    */
   async work(): Promise<'end' | 'hand over'> {
     this.#scope.cancelRequested.catch(() => this.giveWay());

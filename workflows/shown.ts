@@ -11,7 +11,10 @@ type Document = Pick<DocumentFailure, 'documentType' | 'machineId'>;
 /** `page` is absent where the ledger has named them. */
 type OfPage<T> = { page?: number; document: T };
 
-/** What is shown of the documents of a run: counts, some that failed and some that wait. Nothing is decided by it. */
+/**
+ * What is shown of the documents of a run: counts, some that failed and some that wait. Nothing is decided by
+ * it.
+ */
 export class Shown {
   readonly tally: Tally;
   #failures: OfPage<DocumentFailure>[] = [];

@@ -7,7 +7,10 @@ import { type ControlledRun, present } from './control';
 import type { Run } from './run';
 import { selectionSummary } from './summaries';
 
-/** What people can ask of a run: nearly all of it is a statement on the ledger, which says what is open from then on. */
+/**
+ * What people can ask of a run: nearly all of it is a statement on the ledger, which says what is open from
+ * then on.
+ */
 export class Statements implements ControlledRun {
   #turn: Promise<unknown> = Promise.resolve();
   #inWork = 0;

@@ -2,7 +2,10 @@ import { contentOf, type MachineCursor, type OpenedRun } from '../contract/activ
 import type { DocumentSelection } from '../contract/control';
 import { pageName } from '../contract/page-name';
 
-/** What the Temporal UI calls each activity: the line beside its bar in the timeline. History holds it once for each call. */
+/**
+ * What the Temporal UI calls each activity: the line beside its bar in the timeline. History holds it once
+ * for each call.
+ */
 export function pageSummary(opened: OpenedRun, page: number, machines: number): string {
   return pageName(contentOf(opened, page, machines), machines);
 }

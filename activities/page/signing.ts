@@ -18,8 +18,8 @@ type ToSign = Prepared & { kind: 'sign' };
 const MAX_ENCRYPTIONS = 5;
 
 /**
- * Has documents sealed and signed, some side by side, each step a fact in the ledger before the next: the event id is known before
- * the signer is asked for a signature, and what is signed is what the ledger holds.
+ * Has documents sealed and signed, some side by side, each step a fact in the ledger before the next: the
+ * event id is known before the signer is asked for a signature, and what is signed is what the ledger holds.
  */
 export class Signing {
   #signer: CurrentSigner | undefined;
@@ -78,7 +78,8 @@ export class Signing {
     } catch (thrown) {
       if (page.noteThrown(document, thrown) && thrown instanceof RepublishError) {
         answer = 'trouble';
-        // A final word is about this document, as far as is known; what passes is the signer's, and met by all.
+        // A final word is about this document, as far as is known; what passes is the signer's, and met by
+        // all.
         if (document.trouble?.final !== true) this.#trouble = thrown;
       }
     } finally {
@@ -125,7 +126,10 @@ export class Signing {
     document.sent = deps.publisher.send({ ...event, sig }, { seen: document.seen, identity: facts.identity });
   }
 
-  /** The event that the ledger holds, sealed now if it has none; undefined where it has to be looked at once more. */
+  /**
+   * The event that the ledger holds, sealed now if it has none; undefined where it has to be looked at once
+   * more.
+   */
   async #sealed(
     document: PageDocument,
     { read: first, createdAtS: date }: ToSign,

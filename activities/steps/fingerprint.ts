@@ -1,8 +1,9 @@
 import { createHmac } from 'node:crypto';
 
 /**
- * Keyed hash by which two plaintexts are told apart without keeping either. Keyed, because fees are so few and so round
- * that a bare hash could be guessed. It begins with what tells the key from others, since hashes of two keys cannot be compared.
+ * Keyed hash by which two plaintexts are told apart without keeping either. Keyed, because fees are so few
+ * and so round that a bare hash could be guessed. It begins with what tells the key from others, since hashes
+ * of two keys cannot be compared.
  *
  * @returns 8 hex characters, a colon and 64 hex characters
  */

@@ -9,8 +9,8 @@ interface Asked {
 }
 
 /**
- * Begins the documents of a run with one or two, until its signer has answered: one that is away, or asks a person, is not to be met
- * by a hundred requests at once. Shared by the pages of a run in this process.
+ * Begins the documents of a run with one or two, until its signer has answered: one that is away, or asks a
+ * person, is not to be met by a hundred requests at once. Shared by the pages of a run in this process.
  */
 export class FirstQuestions {
   readonly #runs = new Map<string, Asked>();
@@ -34,7 +34,9 @@ class QuestionsOfRun {
     readonly leave: () => void,
   ) {}
 
-  /** Waits for a place; resolves to false when `signal` aborts first. Each place is given back with `done`. */
+  /**
+   * Waits for a place; resolves to false when `signal` aborts first. Each place is given back with `done`.
+   */
   async begin(signal: AbortSignal): Promise<boolean> {
     const { asked } = this;
     while (!asked.answered && asked.inWork >= FIRST_AT_ONCE) {

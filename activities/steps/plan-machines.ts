@@ -33,7 +33,10 @@ export interface PlannedState extends SerialisedState {
 const NOT_PAIRED = 'not paired yet';
 const NO_STATE = 'has no state';
 
-/** What is to become of each document of some machines, judged by today's rows: publishable, without state, or bad. */
+/**
+ * What is to become of each document of some machines, judged by today's rows: publishable, without state, or
+ * bad.
+ */
 export async function planMachines(
   deps: ActivityDependencies,
   { operatorUserId, documentTypes }: { operatorUserId: string; documentTypes: string[] },

@@ -14,11 +14,12 @@ import { Broom } from './broom';
 const TOGETHER = 100;
 
 /**
- * Looks at every signed document of a run once more, after all pages: an OK of an hour ago, and a read-back of a minute ago, prove
- * nothing about now. What is missing is sent once more; if anything was, all of it is looked at again, since a relay may drop one
- * document for another, and only that decides.
+ * Looks at every signed document of a run once more, after all pages: an OK of an hour ago, and a read-back
+ * of a minute ago, prove nothing about now. What is missing is sent once more; if anything was, all of it is
+ * looked at again, since a relay may drop one document for another, and only that decides.
  *
- * Where pages have open documents nothing is looked at, and they are named; unless no further page is to be begun.
+ * Where pages have open documents nothing is looked at, and they are named; unless no further page is to be
+ * begun.
  */
 export async function sweep(
   deps: ActivityDependencies,

@@ -97,7 +97,10 @@ function sayOtherWorker(differing: (keyof WorkerSettings)[]): void {
   );
 }
 
-/** The folder of this process, if it has one. @throws UsageError when servers of somebody else are named beside it */
+/**
+ * The folder of this process, if it has one. @throws UsageError when servers of somebody else are named
+ * beside it
+ */
 export async function dataSettingsOf(option: string | undefined): Promise<DataSettings | undefined> {
   const { dataSettings } = await import('../../configuration/data.js');
   const settings = dataSettings(option);
@@ -171,8 +174,8 @@ async function end(reason: Error): Promise<void> {
 }
 
 /**
- * Without a listener a signal would end this process at once, and its servers by their guard. A command that listens itself
- * comes to its end by itself.
+ * Without a listener a signal would end this process at once, and its servers by their guard. A command that
+ * listens itself comes to its end by itself.
  */
 function endInOrderOnSignals(): void {
   let isEnding = false;

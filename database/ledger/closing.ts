@@ -3,8 +3,8 @@ import type { Queryable } from '../connection';
 import type { DocumentRow } from './documents';
 
 /**
- * Locks a run for its close: whoever writes to it is waited for, and whoever comes later waits. Before anything is read: what was
- * read before could have changed.
+ * Locks a run for its close: whoever writes to it is waited for, and whoever comes later waits. Before
+ * anything is read: what was read before could have changed.
  */
 export async function lockRun(client: Queryable, runId: string): Promise<void> {
   await client.query('SELECT FROM republish.runs WHERE run_id = $1 FOR UPDATE', [runId]);
@@ -24,8 +24,9 @@ export interface Reasons {
 }
 
 /**
- * Ends the documents that nobody brought to an outcome: with the reason of their last try; else with what kept the run from them; else
- * as Interrupted when they were sealed, and as NotAttempted when not. In the name of whoever holds their pages.
+ * Ends the documents that nobody brought to an outcome: with the reason of their last try; else with what
+ * kept the run from them; else as Interrupted when they were sealed, and as NotAttempted when not. In the
+ * name of whoever holds their pages.
  */
 export async function failUnsettledDocuments(
   client: Queryable,
@@ -46,8 +47,9 @@ export async function failUnsettledDocuments(
 }
 
 /**
- * What the audit needs of every document of a run, in the order of document type and machine: no event, only its id, and of its
- * relays only those that do not hold it. A run may have tens of thousands, and all of them are here at once.
+ * What the audit needs of every document of a run, in the order of document type and machine: no event, only
+ * its id, and of its relays only those that do not hold it. A run may have tens of thousands, and all of them
+ * are here at once.
  */
 export type OutcomeRow = Pick<
   DocumentRow,

@@ -7,8 +7,8 @@ const outcomes = OUTCOMES.map(
 );
 
 /**
- * Documents of a group by outcome and by how far they are. Each stage has those of the next: a document that was found superseded was
- * perhaps never signed, and has come through all the same.
+ * Documents of a group by outcome and by how far they are. Each stage has those of the next: a document that
+ * was found superseded was perhaps never signed, and has come through all the same.
  */
 export const COUNTS = `(count(*) FILTER (WHERE outcome IS NULL))::int AS open, ${outcomes.join(', ')},
   (count(*) FILTER (WHERE event_id IS NOT NULL))::int AS encrypted,

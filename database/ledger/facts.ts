@@ -1,10 +1,9 @@
 import { RepublishError } from '../../contract/failures';
-import type { Outcome } from '../../contract/progress';
+import type { GoodOutcome, Outcome } from '../../contract/progress';
 import type { Queryable } from '../connection';
 import {
   columnsOf,
   type DocumentKey,
-  type GoodOutcome,
   IS_ASKED,
   keysOf,
   NO_TROUBLE,
@@ -23,11 +22,16 @@ export interface Seal {
   signature: string | null;
   /** Id of the reused event that relays refuse: the one that may be sealed over, once. */
   replaces?: string | undefined;
-  /** The machine's key that it was encrypted for: a plan that has another one by now does not take the seal. */
+  /**
+   * The machine's key that it was encrypted for: a plan that has another one by now does not take the seal.
+   */
   atmPubkey?: string | undefined;
 }
 
-/** The seal that stands; it is another attempt's where that one was first. A document that has ended before may have none. */
+/**
+ * The seal that stands; it is another attempt's where that one was first. A document that has ended before
+ * may have none.
+ */
 export type StandingSeal = { signature: string | null; reused: boolean } & (
   | { outcome: null; event: SealedEvent; stateFingerprint: string }
   | { outcome: Outcome; event: SealedEvent | null; stateFingerprint: string | null }
@@ -51,8 +55,8 @@ const sealColumns = (handedOver: string): string => `machine_id AS "machineId", 
   reused, resealed, outcome`;
 
 /**
- * Seals a document: first writer wins. Undefined: another run has sealed the address at the same or a later date, so that this event
- * would not be the newest.
+ * Seals a document: first writer wins. Undefined: another run has sealed the address at the same or a later
+ * date, so that this event would not be the newest.
  *
  * @throws RepublishError LedgerIncomplete: the ledger has no such document
  */
@@ -88,8 +92,9 @@ export type ReusedSeal = {
 };
 
 /**
- * Seals many documents with events that earlier runs have signed: see `sealDocument`. What another run has sealed later is missing in
- * the answer. Their addresses stay locked until all are sealed, and are locked in one order.
+ * Seals many documents with events that earlier runs have signed: see `sealDocument`. What another run has
+ * sealed later is missing in the answer. Their addresses stay locked until all are sealed, and are locked in
+ * one order.
  */
 export async function sealReused(
   db: Queryable,
@@ -131,7 +136,8 @@ function standingSeal(
   const { signature, reused, stateFingerprint, outcome } = row;
   const event = eventId === handedOver.id ? handedOver : another;
   if (outcome !== null) return { event, stateFingerprint, signature, reused, outcome };
-  // Nothing but a later seal of another run keeps an open document from its seal, or from the one exchange of it.
+  // Nothing but a later seal of another run keeps an open document from its seal, or from the one exchange of
+  // it.
   if (event === null) return undefined;
   if (eventId === replaces && reused && !resealed) return undefined;
   return { event, stateFingerprint: stateFingerprint ?? '', signature, reused, outcome };
@@ -151,8 +157,9 @@ export interface Kept {
 }
 
 /**
- * Keeps the signature of a sealed event. First writer wins: both are valid, and relays must see the same bytes. A document that has its
- * outcome keeps what it has. Returns what stands; undefined: the document is not sealed with this event, or not any more.
+ * Keeps the signature of a sealed event. First writer wins: both are valid, and relays must see the same
+ * bytes. A document that has its outcome keeps what it has. Returns what stands; undefined: the document is
+ * not sealed with this event, or not any more.
  */
 export async function keepSignature(
   db: Queryable,
@@ -192,8 +199,8 @@ export interface Settlement {
 }
 
 /**
- * Brings documents to a good outcome, whoever has seen it, also those that have failed before: what stands, stands. Returns what each
- * has now; null: it is open, since its seal is another one.
+ * Brings documents to a good outcome, whoever has seen it, also those that have failed before: what stands,
+ * stands. Returns what each has now; null: it is open, since its seal is another one.
  */
 export async function settleGood(
   db: Queryable,

@@ -19,7 +19,10 @@ function parameters(runId: string, { documentType, machineId }: Selection): (str
   return [runId, documentType ?? null, machineId ?? null];
 }
 
-/** From now on no attempt that is on its way fails a document of these pages. Before the documents are changed, and committed. */
+/**
+ * From now on no attempt that is on its way fails a document of these pages. Before the documents are
+ * changed, and committed.
+ */
 async function raiseHolders(db: Queryable, runId: string, selection: Selection): Promise<void> {
   await db.query(
     `WITH ${OPEN_RUN}
@@ -31,9 +34,10 @@ async function raiseHolders(db: Queryable, runId: string, selection: Selection):
 }
 
 /**
- * Opens again what has failed after its seal, and gives open documents that meet with trouble their time anew. Returns how many it
- * concerned. What failed without an event stays: only a new plan opens it, since its row may be what is wrong. So does what was sealed
- * by a signer that then signed something else: it may have encrypted with the wrong key, too, and another run seals it anew.
+ * Opens again what has failed after its seal, and gives open documents that meet with trouble their time
+ * anew. Returns how many it concerned. What failed without an event stays: only a new plan opens it, since
+ * its row may be what is wrong. So does what was sealed by a signer that then signed something else: it may
+ * have encrypted with the wrong key, too, and another run seals it anew.
  */
 export async function retryDocuments(db: Queryable, runId: string, selection: Selection): Promise<number> {
   await raiseHolders(db, runId, selection);
@@ -50,8 +54,8 @@ export async function retryDocuments(db: Queryable, runId: string, selection: Se
 }
 
 /**
- * Gives documents up that have no good outcome: they are then `skipped`, with who asked and why. Nothing is published for
- * them after this, also not by an attempt that is still on its way. Returns how many.
+ * Gives documents up that have no good outcome: they are then `skipped`, with who asked and why. Nothing is
+ * published for them after this, also not by an attempt that is still on its way. Returns how many.
  */
 export async function skipDocuments(
   db: Queryable,
@@ -72,7 +76,10 @@ export async function skipDocuments(
   return rows.length;
 }
 
-/** Documents that failed without an event, in the order of machines and types: their rows may have been corrected since. */
+/**
+ * Documents that failed without an event, in the order of machines and types: their rows may have been
+ * corrected since.
+ */
 export function badRows(
   db: Queryable,
   runId: string,
@@ -90,7 +97,10 @@ export function badRows(
   );
 }
 
-/** Writes a new plan for bad rows, in the name of whoever holds their pages. Rows that are no longer bad stay as they are. */
+/**
+ * Writes a new plan for bad rows, in the name of whoever holds their pages. Rows that are no longer bad stay
+ * as they are.
+ */
 export async function planBadRowsAgain(
   db: Queryable,
   runId: string,

@@ -43,8 +43,8 @@ type PageHead = RunRow & Pick<BegunPage, 'documentType' | 'holder' | 'signer'>;
 const HEAD = `${RUN_COLUMNS}, page.document_type AS "documentType", page.holder, ${signerAsJson('run.operator_user_id')} AS signer`;
 
 /**
- * Begins an attempt: from now on failures of earlier attempts are not taken. Undefined: the run has no such page. The page of a closed
- * run has no open documents.
+ * Begins an attempt: from now on failures of earlier attempts are not taken. Undefined: the run has no such
+ * page. The page of a closed run has no open documents.
  */
 export async function beginPage(db: Queryable, key: PageReference): Promise<BegunPage | undefined> {
   const head = (await raiseHolder(db, key)) ?? (await headOf(db, key));
@@ -84,8 +84,8 @@ function openDocuments(db: Queryable, { runId, page }: PageReference): Promise<O
 }
 
 /**
- * The newest seal of each of these addresses by any other run, by the machine's key. Signed or not: an unsigned seal may have become an
- * event at the bunker, so nothing may be dated before it.
+ * The newest seal of each of these addresses by any other run, by the machine's key. Signed or not: an
+ * unsigned seal may have become an event at the bunker, so nothing may be dated before it.
  */
 export async function newestSeals(
   db: Queryable,
@@ -107,8 +107,8 @@ export async function newestSeals(
 }
 
 /**
- * Raises the holder of a page, so that no attempt fails a document any more, and fails what is open itself. Nothing, where somebody
- * else has the page by now, or a person has opened its documents again.
+ * Raises the holder of a page, so that no attempt fails a document any more, and fails what is open itself.
+ * Nothing, where somebody else has the page by now, or a person has opened its documents again.
  */
 export async function settlePage(
   db: Queryable,

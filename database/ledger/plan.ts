@@ -73,7 +73,10 @@ export function failuresOf(
   );
 }
 
-/** What the newest seals of many addresses fingerprint, by `<type>:<atm pubkey>`; null where the seal is not signed. */
+/**
+ * What the newest seals of many addresses fingerprint, by `<type>:<atm pubkey>`; null where the seal is not
+ * signed.
+ */
 export async function newestFingerprints(
   db: Queryable,
   operatorPubkey: string,

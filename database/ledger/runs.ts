@@ -24,8 +24,8 @@ export const RUN_COLUMNS = `run.run_id AS "runId", run.workflow_id AS "workflowI
   run.closed_at IS NOT NULL AS closed`;
 
 /**
- * Records that a run exists. The first writer wins, so that a retry changes nothing; a key learned later is filled in. Returns what
- * stands.
+ * Records that a run exists. The first writer wins, so that a retry changes nothing; a key learned later is
+ * filled in. Returns what stands.
  */
 export async function openRun(db: Queryable, run: OpeningRun): Promise<RunRow> {
   await db.query(

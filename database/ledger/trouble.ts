@@ -28,8 +28,9 @@ export interface Trouble {
 }
 
 /**
- * Notes failures of an attempt, while it holds the page; later they change nothing. A final one ends its document; a passing one does
- * so after a try, not between two: when there were three, and the time of the document is over by the clock of the database.
+ * Notes failures of an attempt, while it holds the page; later they change nothing. A final one ends its
+ * document; a passing one does so after a try, not between two: when there were three, and the time of the
+ * document is over by the clock of the database.
  */
 export async function noteTrouble(
   db: Queryable,

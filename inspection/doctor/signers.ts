@@ -14,8 +14,8 @@ const AT_ONCE = 16;
 const ALL_MS = 60_000;
 
 /**
- * Does the secrets key open each stored signer, can the account's own be read, does the signer answer, and is its key the account's?
- * Nothing is signed or encrypted: a bunker may ask a person for that.
+ * Does the secrets key open each stored signer, can the account's own be read, does the signer answer, and is
+ * its key the account's? Nothing is signed or encrypted: a bunker may ask a person for that.
  *
  * @param say told where a person has to approve
  */

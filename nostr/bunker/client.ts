@@ -55,8 +55,9 @@ interface PreparedRequest {
 }
 
 /**
- * NIP-46 client. A request is judged by its answer and nothing else: it is sent over every relay of the bunker, matched
- * by a random id, and ends at its deadline at the latest. Whatever else arrives is dropped and counted.
+ * NIP-46 client. A request is judged by its answer and nothing else: it is sent over every relay of the
+ * bunker, matched by a random id, and ends at its deadline at the latest. Whatever else arrives is dropped
+ * and counted.
  */
 export class BunkerClient implements Signer {
   readonly clientPubkey: string;
@@ -84,7 +85,10 @@ export class BunkerClient implements Signer {
     this.#links = options.relays.map((url) => this.#open(url));
   }
 
-  /** Pairs this client with the bunker. The secret works once; with a key that is paired already, leave it out. */
+  /**
+   * Pairs this client with the bunker. The secret works once; with a key that is paired already, leave it
+   * out.
+   */
   async connect(secret: string | undefined, call?: SignerCall): Promise<void> {
     // How the bunker may call this client in its list.
     const metadata = JSON.stringify({ name: PACKAGE });
@@ -128,8 +132,9 @@ export class BunkerClient implements Signer {
   }
 
   /**
-   * Asks the bunker over which relays it wants to be reached (NIP-46 `switch_relays`) and moves there. To be asked once in
-   * the life of a client, beside the requests that matter: a bunker that does not know the question costs them nothing.
+   * Asks the bunker over which relays it wants to be reached (NIP-46 `switch_relays`) and moves there. To be
+   * asked once in the life of a client, beside the requests that matter: a bunker that does not know the
+   * question costs them nothing.
    *
    * @returns the relays, where they are others than before: the next client should begin there
    */
@@ -249,7 +254,10 @@ export class BunkerClient implements Signer {
     return request.answer;
   }
 
-  /** After a (re)connect: sends what waits. The same event again, so that a bunker that has it already can tell. */
+  /**
+   * After a (re)connect: sends what waits. The same event again, so that a bunker that has it already can
+   * tell.
+   */
   #sendWaiting(link: BunkerLink): void {
     if (!this.#links.includes(link)) return;
     for (const pending of this.#pending.values()) pending.sendOver(link);
@@ -308,7 +316,8 @@ export class BunkerClient implements Signer {
   }
 
   /**
-   * Requests in flight end where they were begun; the next ones go over the new relays, once one of these is ready.
+   * Requests in flight end where they were begun; the next ones go over the new relays, once one of these is
+   * ready.
    *
    * @returns whether the client has moved
    */

@@ -6,7 +6,10 @@ import { type Questions, silenceOf } from './questions';
 const FILTERS_PER_REQUEST = 10;
 /** A relay that takes but one may have been mended, or have been slow that once. */
 const ONE_FILTER_FOR_MS = 10 * 60_000;
-/** How relays say that a REQ has too many filters: of their own (strfry counts its elements), or in no words of NIP-01. */
+/**
+ * How relays say that a REQ has too many filters: of their own (strfry counts its elements), or in no words
+ * of NIP-01.
+ */
 const TOO_MANY_FILTERS = /filter|bad req|arr too big|^unsupported:/i;
 
 export function complainsOfFilters(words: string): boolean {

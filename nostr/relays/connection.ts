@@ -56,15 +56,19 @@ export interface RelayConnectionOptions {
 }
 
 const DEFAULT_MAX_MESSAGE_BYTES = 1024 * 1024;
-/** A relay that stops reading must not make us keep everything for it. Several pages of the largest documents at once are less. */
+/**
+ * A relay that stops reading must not make us keep everything for it. Several pages of the largest documents
+ * at once are less.
+ */
 const MAX_UNSENT_BYTES = 32 * 1024 * 1024;
 const MAX_CHALLENGE_LENGTH = 500;
 const CHALLENGE_TIMEOUT_MS = 2_000;
 const PING_INTERVAL_MS = 20_000;
 
 /**
- * One websocket to one relay, speaking NIP-01. It lives once: when the socket is gone every waiting call is told
- * `lost` and the connection is not used again. Nothing here retries; that is the business of whoever holds it.
+ * One websocket to one relay, speaking NIP-01. It lives once: when the socket is gone every waiting call is
+ * told `lost` and the connection is not used again. Nothing here retries; that is the business of whoever
+ * holds it.
  */
 export class RelayConnection {
   readonly url: string;
@@ -105,7 +109,10 @@ export class RelayConnection {
     this.#pinger.unref();
   }
 
-  /** Opens a connection. Rejects with an Error whose message names the network's reason, never the path of the URL. */
+  /**
+   * Opens a connection. Rejects with an Error whose message names the network's reason, never the path of the
+   * URL.
+   */
   static async open(options: RelayConnectionOptions, signal?: AbortSignal): Promise<RelayConnection> {
     signal?.throwIfAborted();
     // ws would repeat the URL in its own message, and the path may hold a token.
@@ -125,7 +132,8 @@ export class RelayConnection {
     signal?.addEventListener('abort', abort, { once: true });
     try {
       return await new Promise<RelayConnection>((resolve, reject) => {
-        // Listening within the event itself: a relay's first message (its challenge) can come with the handshake.
+        // Listening within the event itself: a relay's first message (its challenge) can come with the
+        // handshake.
         socket.once('open', () => resolve(new RelayConnection(socket, options)));
         socket.once('error', (error) => reject(ensureError(error)));
         socket.once('close', () => reject(new Error('connection closed before it was open')));
@@ -156,8 +164,8 @@ export class RelayConnection {
   }
 
   /**
-   * Answers the relay's challenge (NIP-42) as `identity`, once for each key and challenge: all who need it share the answer.
-   * A relay may know several keys on one connection.
+   * Answers the relay's challenge (NIP-42) as `identity`, once for each key and challenge: all who need it
+   * share the answer. A relay may know several keys on one connection.
    */
   async authenticate(identity: RelayIdentity, timeoutMs: number): Promise<AuthReply> {
     const challenge = await this.#untilChallenged(Math.min(timeoutMs, CHALLENGE_TIMEOUT_MS));
@@ -167,7 +175,8 @@ export class RelayConnection {
     if (known !== undefined) return known;
     const reply = this.#authenticateAs(identity, challenge, timeoutMs);
     this.#authentications.set(key, reply);
-    // A signer that did not answer may do so the next time, and one that may not be asked be replaced by one that may.
+    // A signer that did not answer may do so the next time, and one that may not be asked be replaced by one
+    // that may.
     const { kind } = await reply;
     if (kind === 'failed' || kind === 'withheld') this.#authentications.delete(key);
     return reply;
@@ -267,7 +276,8 @@ export class RelayConnection {
     }
     if (!Array.isArray(frame)) return this.#dropMalformed();
     const [type, first, second, third] = frame as unknown[];
-    // Never String(): {"toString":1} throws there, and what is thrown in a socket's listener ends the process.
+    // Never String(): {"toString":1} throws there, and what is thrown in a socket's listener ends the
+    // process.
     if (typeof first !== 'string') return this.#dropMalformed();
     switch (type) {
       case 'EVENT':

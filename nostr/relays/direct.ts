@@ -121,7 +121,10 @@ export class DirectRelay implements DocumentRelay {
     );
   }
 
-  /** Reads back; where the relay took an event and does not show it yet, a few times. @returns what it does not show */
+  /**
+   * Reads back; where the relay took an event and does not show it yet, a few times. @returns what it does
+   * not show
+   */
   async #readBack<W extends Reading & SentEvent>(
     sent: readonly W[],
     asking: Asking,
@@ -189,7 +192,10 @@ export class DirectRelay implements DocumentRelay {
     return answerOf(wanted, reply);
   }
 
-  /** To a relay that has announced that it wants to know who comes: before the first question, not after its refusal. */
+  /**
+   * To a relay that has announced that it wants to know who comes: before the first question, not after its
+   * refusal.
+   */
   async #introduce(
     connection: RelayConnection,
     identity: RelayIdentity | undefined,
@@ -198,7 +204,10 @@ export class DirectRelay implements DocumentRelay {
     return this.#authenticate(connection, identity);
   }
 
-  /** A signer may take minutes, and others have questions to this relay: its answer, when it comes, is there for the next of them. */
+  /**
+   * A signer may take minutes, and others have questions to this relay: its answer, when it comes, is there
+   * for the next of them.
+   */
   async #authenticate(connection: RelayConnection, identity: RelayIdentity): Promise<AuthReply> {
     const { replyTimeoutMs } = this.options;
     const reply = await within(connection.authenticate(identity, replyTimeoutMs), replyTimeoutMs);
@@ -260,7 +269,10 @@ function replyOf(reply: PublishReply): SendReply {
 
 type NotAuthenticated = Exclude<AuthReply, { kind: 'accepted' }>;
 
-/** A relay that does not take the operator's key will not take it later either; a signer that is silent may answer later. */
+/**
+ * A relay that does not take the operator's key will not take it later either; a signer that is silent may
+ * answer later.
+ */
 function notAuthenticated(reply: NotAuthenticated): SendReply {
   return reply.kind === 'failed'
     ? { kind: 'lost', reason: why(reply) }

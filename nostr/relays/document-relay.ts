@@ -25,7 +25,10 @@ export interface SentEvent {
   reply(): SendReply | undefined;
 }
 
-/** Told of each of the things that were asked for, by its place among them, as soon as that is known. A later word replaces an earlier one. */
+/**
+ * Told of each of the things that were asked for, by its place among them, as soon as that is known. A later
+ * word replaces an earlier one.
+ */
 export type Tell = (index: number, sighting: Sighting) => void;
 
 /** One way to bring documents to a relay and to see them there. */
@@ -33,7 +36,8 @@ export interface DocumentRelay {
   /** What the relay has at these addresses. Never rejects. */
   look(addresses: readonly Address[], asking: Asking, tell: Tell): Promise<void>;
   /**
-   * Sends an event. Resolves with the relay's answer, at the latest a moment after the EVENT; rejects when it cannot be sent.
+   * Sends an event. Resolves with the relay's answer, at the latest a moment after the EVENT; rejects when it
+   * cannot be sent.
    *
    * @param onLate told the answer that came after all
    */
@@ -66,9 +70,13 @@ export function wantedOf(sent: readonly SentEvent[]): (Wanted & SentEvent)[] {
 /** Honest relays have one event at an address. */
 const MAX_VERIFIED = 5;
 
-/** The newest event at the address among those a relay has sent. Other events and forged ones are as if not there. */
+/**
+ * The newest event at the address among those a relay has sent. Other events and forged ones are as if not
+ * there.
+ */
 export function newestAt({ address, event: own }: Wanted, events: readonly SignedEvent[]): Sighting {
-  // Newest first, and only a few are verified: a relay may send any number of forged ones, each of which costs.
+  // Newest first, and only a few are verified: a relay may send any number of forged ones, each of which
+  // costs.
   const candidates = events.filter((event) => isAt(address, event)).sort((a, b) => (isNewer(a, b) ? -1 : 1));
   const newest = candidates
     .slice(0, MAX_VERIFIED)

@@ -20,13 +20,16 @@ import type { RelayPool } from './pool';
 import { Questions } from './questions';
 
 /**
- * Each EOSE is one relay's; the others behind the gateway have this long to answer. It looks for answers every 200 ms, and
- * hands them on every 100 ms: what two relays say at once can come 300 ms apart.
+ * Each EOSE is one relay's; the others behind the gateway have this long to answer. It looks for answers
+ * every 200 ms, and hands them on every 100 ms: what two relays say at once can come 300 ms apart.
  */
 const AFTER_EOSE_MS = 600;
 /** When the event is seen, a newer one has this long to come from another relay. */
 const AFTER_EVENT_MS = 300;
-/** A question whose EOSE does not come is asked again: the gateway loses what it sends into a dying connection. */
+/**
+ * A question whose EOSE does not come is asked again: the gateway loses what it sends into a dying
+ * connection.
+ */
 const FRESH_QUESTION_MS = 2_000;
 /** So is an event that is not seen by then: it may be lost in a queue that nobody works off. */
 const SEND_AGAIN_MS = 2_000;
@@ -36,10 +39,10 @@ const MAX_EVENTS = 100;
 const CONNECTION_CLOSED = 'the gateway closed the connection (is LNbits up, and Nostr Client switched on?)';
 
 /**
- * The nostrclient extension of LNbits: one websocket in front of several relays. It takes REQ, CLOSE and EVENT, and
- * returns EVENT and the EOSE of each relay. There is no OK (one that a future version may send is no proof, so it
- * is not waited for and not read), and EOSE without the event says only that one relay does not have it: what counts is
- * the event itself, seen by a subscription that is younger than it.
+ * The nostrclient extension of LNbits: one websocket in front of several relays. It takes REQ, CLOSE and
+ * EVENT, and returns EVENT and the EOSE of each relay. There is no OK (one that a future version may send is
+ * no proof, so it is not waited for and not read), and EOSE without the event says only that one relay does
+ * not have it: what counts is the event itself, seen by a subscription that is younger than it.
  */
 export class NostrclientRelay implements DocumentRelay {
   readonly #questions: Questions;
@@ -81,7 +84,10 @@ export class NostrclientRelay implements DocumentRelay {
     );
   }
 
-  /** Asks until each event or a newer one is seen or the time is over, and sends again what may be lost in a queue. */
+  /**
+   * Asks until each event or a newer one is seen or the time is over, and sends again what may be lost in a
+   * queue.
+   */
   async #untilSeen(sent: readonly Confirmed[], tell: Tell): Promise<Sighting[]> {
     const connection = await this.pool.get(this.options.url);
     const decided = new Map<Confirmed, Sighting>();
@@ -90,7 +96,8 @@ export class NostrclientRelay implements DocumentRelay {
     const deadlineMs = Date.now() + this.options.replyTimeoutMs;
     let sentAtMs = Date.now();
     let open = [...sent];
-    // Each question waits longer than the one before: a relay slower than the first EOSE would never be heard.
+    // Each question waits longer than the one before: a relay slower than the first EOSE would never be
+    // heard.
     for (let afterEoseMs = AFTER_EOSE_MS; open.length > 0 && Date.now() < deadlineMs; afterEoseMs *= 2) {
       if (Date.now() - sentAtMs >= SEND_AGAIN_MS) {
         for (const { event, reply } of open) if (reply()?.kind === 'forwarded') connection.send(event);
@@ -112,9 +119,12 @@ export class NostrclientRelay implements DocumentRelay {
     return sent.map((each) => decided.get(each) ?? this.#notSeen(heard.get(each)));
   }
 
-  /** Never "absent", and not even "older": a relay behind the gateway that did not answer may well have it. */
+  /**
+   * Never "absent", and not even "older": a relay behind the gateway that did not answer may well have it.
+   */
   #notSeen(heard: Sighting['kind'] | undefined): Sighting {
-    // Nothing at all was heard. What the gateway has lost comes back by itself, or by somebody's hand in LNbits.
+    // Nothing at all was heard. What the gateway has lost comes back by itself, or by somebody's hand in
+    // LNbits.
     if (heard === undefined) return silence();
     const reason = `not seen through the gateway within ${this.options.replyTimeoutMs} ms`;
     return { kind: 'unknown', reason: heard === 'event' ? `${reason}, only an older document` : reason };
@@ -133,8 +143,8 @@ interface Patience {
 }
 
 /**
- * Asks with a subscription of its own, and takes the newest of what comes. Where all events that are wanted, or newer ones, are
- * seen, not much is left to wait for. Rejects when the connection is lost.
+ * Asks with a subscription of its own, and takes the newest of what comes. Where all events that are wanted,
+ * or newer ones, are seen, not much is left to wait for. Rejects when the connection is lost.
  */
 function collect(
   connection: RelayConnection,

@@ -12,7 +12,10 @@ const CROWDED = 'it has more documents of one second than it sends at a time';
 export interface ReadAllOptions {
   /** Bound of one page. */
   replyTimeoutMs: number;
-  /** How long to listen on after the first EOSE: through a gateway it is one relay's, and others may still answer. */
+  /**
+   * How long to listen on after the first EOSE: through a gateway it is one relay's, and others may still
+   * answer.
+   */
   afterEoseMs: number;
 }
 
@@ -32,8 +35,8 @@ export interface ReadAll {
 }
 
 /**
- * Reads everything that a relay has for a filter, page by page backwards in time (`until`). Relays send fewer than they are
- * asked for at a time, and do not say so: it ends with a page that brings nothing.
+ * Reads everything that a relay has for a filter, page by page backwards in time (`until`). Relays send fewer
+ * than they are asked for at a time, and do not say so: it ends with a page that brings nothing.
  */
 export async function readAll(
   connection: RelayConnection,
@@ -63,10 +66,12 @@ export async function readAll(
     for (const event of fitting) events.set(event.id, event);
     if (problem !== undefined) return result(problem);
     if (fitting.length === 0) return result(crowded ? CROWDED : undefined);
-    // There was older than that second, and no room for it in the page: perhaps none for others of that second either.
+    // There was older than that second, and no room for it in the page: perhaps none for others of that
+    // second either.
     crowded ||= stepped;
     const oldest = Math.min(...fitting.map(({ created_at }) => created_at));
-    // Inclusive, for others of the same second; a page of nothing new has shown all of that second that will be shown.
+    // Inclusive, for others of the same second; a page of nothing new has shown all of that second that will
+    // be shown.
     stepped = events.size === before;
     until = stepped ? oldest - 1 : oldest;
   }

@@ -12,7 +12,9 @@ export type ReadReply = { events: SignedEvent[] } & (
 
 export interface ReadOptions {
   timeoutMs: number;
-  /** How long to listen on after EOSE, by what has come: some relays send it too early. Absent: not at all. */
+  /**
+   * How long to listen on after EOSE, by what has come: some relays send it too early. Absent: not at all.
+   */
   lingerMs?(events: readonly SignedEvent[]): number;
   /** Whether a NOTICE means that no answer will come. Absent: none does. */
   isEnd?(notice: string): boolean;

@@ -23,7 +23,10 @@ const MEANINGS: Record<string, RefusalMeaning> = {
   'auth-required': 'authenticate',
 };
 
-/** Unknown and missing prefixes are retried: the attempts are bounded, and a wrong "final" would leave a machine dark. */
+/**
+ * Unknown and missing prefixes are retried: the attempts are bounded, and a wrong "final" would leave a
+ * machine dark.
+ */
 export function meaningOfRefusal(message: string): RefusalMeaning {
   const prefix = /^([a-z-]+):/.exec(message)?.[1] ?? '';
   return Object.hasOwn(MEANINGS, prefix) ? (MEANINGS[prefix] as RefusalMeaning) : 'retry';

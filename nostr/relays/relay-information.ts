@@ -33,8 +33,9 @@ interface Entry {
 }
 
 /**
- * What the relays say of themselves (NIP-11), asked once in a while. A relay that says nothing, or nonsense, has no limits:
- * whatever it then refuses is told by its own answer. A gateway is never asked, since its path is a secret.
+ * What the relays say of themselves (NIP-11), asked once in a while. A relay that says nothing, or nonsense,
+ * has no limits: whatever it then refuses is told by its own answer. A gateway is never asked, since its path
+ * is a secret.
  */
 export class RelayInformation {
   #entries = new Map<string, Entry>();
@@ -73,23 +74,26 @@ export class RelayInformation {
 }
 
 /**
- * The information document (NIP-11) of a relay that is no gateway, as text, and the relay's clock as its HTTP `Date` gives it
- * (whole seconds; absent: it gave none). Rejects when there is none within three seconds. A redirect is no answer: it could
- * lead anywhere, and no relay needs one.
+ * The information document (NIP-11) of a relay that is no gateway, as text, and the relay's clock as its HTTP
+ * `Date` gives it (whole seconds; absent: it gave none). Rejects when there is none within three seconds. A
+ * redirect is no answer: it could lead anywhere, and no relay needs one.
  */
 export async function fetchRelayInformation(
   url: string,
   signal: AbortSignal,
 ): Promise<{ document: string; clockMs?: number }> {
-  // Not fetch: what would end it may be collected as garbage (nodejs/node#57736), and then it takes five minutes.
+  // Not fetch: what would end it may be collected as garbage (nodejs/node#57736), and then it takes five
+  // minutes.
   const { get } = url.startsWith('wss:') ? https : http;
   const request = get(url.replace(/^ws/, 'http'), {
     agent: false,
     headers: { accept: 'application/nostr+json', 'user-agent': PACKAGE },
   });
-  // Whoever waits is told below; without a listener an error in the middle of an answer would end the process.
+  // Whoever waits is told below; without a listener an error in the middle of an answer would end the
+  // process.
   request.on('error', () => undefined);
-  // The bound depends on nothing that the request would have to say: some answers (101) end it without a word.
+  // The bound depends on nothing that the request would have to say: some answers (101) end it without a
+  // word.
   let end: () => void = () => undefined;
   const ended = new Promise<never>((_, reject) => {
     end = (): void => reject(new Error(`${shownRelay(url)} does not say what it is`));

@@ -27,7 +27,10 @@ export class Laggards {
   }
 }
 
-/** One question about several things to several relays: waits for all of them, or for a quorum and then a moment more. */
+/**
+ * One question about several things to several relays: waits for all of them, or for a quorum and then a
+ * moment more.
+ */
 export class Round {
   readonly #missing: Set<string>;
   /** How many good answers each thing still needs. */

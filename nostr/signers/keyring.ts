@@ -46,14 +46,15 @@ interface Entry {
 }
 
 /**
- * The open signers of this process: one for each signer, shared by all documents that need it, and closed (its
- * key wiped) a while after the last one is done.
+ * The open signers of this process: one for each signer, shared by all documents that need it, and closed
+ * (its key wiped) a while after the last one is done.
  */
 export class Keyring {
   #entries = new Map<string, Entry>();
   /**
-   * By bunker and the relays it is reached over: what all its clients share. They stay: a bunker's rate is not found anew for
-   * every run. By its relays too, or whoever pairs with the bunker of others over a relay of his own could slow them down.
+   * By bunker and the relays it is reached over: what all its clients share. They stay: a bunker's rate is
+   * not found anew for every run. By its relays too, or whoever pairs with the bunker of others over a relay
+   * of his own could slow them down.
    */
   #shared = new Map<string, { limiter: Limiter; pacer: Pacer }>();
 
@@ -155,8 +156,9 @@ export class Keyring {
   }
 
   /**
-   * Once for each client, and only after the bunker has answered it: one that does not know the client yet would refuse
-   * the question. Whoever comes with the new relays, as they are stored then, is given the same client.
+   * Once for each client, and only after the bunker has answered it: one that does not know the client yet
+   * would refuse the question. Whoever comes with the new relays, as they are stored then, is given the same
+   * client.
    */
   async #followRelays(
     stored: StoredSigner & { kind: 'bunker' },
@@ -181,7 +183,9 @@ export class Keyring {
   }
 }
 
-/** A signer that is stored anew is another signer, also for the same operator. So is one whose key is another. */
+/**
+ * A signer that is stored anew is another signer, also for the same operator. So is one whose key is another.
+ */
 function identityOf(signer: CurrentSigner): string {
   switch (signer.kind) {
     case 'local':
@@ -196,8 +200,8 @@ function identityOf(signer: CurrentSigner): string {
 }
 
 /**
- * What a proof of a signer is kept under: its kind, whom it asks or signs as, and by which key. A signer that is paired anew is
- * another one; one that has moved to other relays is the same.
+ * What a proof of a signer is kept under: its kind, whom it asks or signs as, and by which key. A signer that
+ * is paired anew is another one; one that has moved to other relays is the same.
  */
 export function nameOfSigner(signer: CurrentSigner & { pubkey: string }): string {
   const asked = 'bunkerPubkey' in signer ? signer.bunkerPubkey : signer.pubkey;
@@ -206,7 +210,9 @@ export function nameOfSigner(signer: CurrentSigner & { pubkey: string }): string
   return `${signer.kind} ${asked} ${key}`;
 }
 
-/** Tells keys apart without being one: what a map is keyed by stays in memory, and is seen in every heap dump. */
+/**
+ * Tells keys apart without being one: what a map is keyed by stays in memory, and is seen in every heap dump.
+ */
 function hashOf(signer: LnbitsSigner): string {
   const secretKey = signer.secretKey();
   const hash = createHash('sha256').update('republish keyring').update(secretKey).digest('hex');

@@ -9,9 +9,10 @@ const AWKWARD =
 const PROBE_BYTES = 1_024;
 
 /**
- * Proves that a signer is the one that is needed: it names its key, and what it encrypts can be read by whoever it was encrypted to,
- * to the byte. A bunker that encrypts with another key, or trims the text, would leave every machine dark under a run that says
- * "complete". That it can sign is proved by the first signature, which is checked.
+ * Proves that a signer is the one that is needed: it names its key, and what it encrypts can be read by
+ * whoever it was encrypted to, to the byte. A bunker that encrypts with another key, or trims the text, would
+ * leave every machine dark under a run that says "complete". That it can sign is proved by the first
+ * signature, which is checked.
  *
  * @param expectedPubkey hex: who the documents' author has to be
  * @throws RepublishError SignerPubkeyMismatch, SignerCannotEncrypt, and what the signer itself throws

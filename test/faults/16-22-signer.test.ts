@@ -148,7 +148,8 @@ describe('the signer misbehaves', () => {
     await second.stop();
     expect(failure).toBeUndefined();
     expect(new Set(ids).size).toBe(12);
-    // One for each document and attempt. On a busy machine one may be taken for lost and made again; an extra answer is no reason to ask.
+    // One for each document and attempt. On a busy machine one may be taken for lost and made again; an extra
+    // answer is no reason to ask.
     const attempts = await saga.attempts(run.runId);
     expect(asked(operator, 'sign_event')).toBeGreaterThanOrEqual(12);
     expect(asked(operator, 'sign_event')).toBeLessThanOrEqual(6 * attempts.reduce((sum, each) => sum + each));

@@ -58,7 +58,8 @@ describe('the signer makes wait', () => {
       expect(ids).toHaveLength(6);
       // Those that were asked before the page came go on; nothing new is asked while it is open.
       expect(askedMeanwhile).toBeLessThan(isAskedFor === isEncryptionFor ? 6 : 1);
-      // One request for each document, and one for the proof: the person's patience is another than the bunker's.
+      // One request for each document, and one for the proof: the person's patience is another than the
+      // bunker's.
       expect(asked(operator, 'nip44_encrypt') - encryptedByPairing).toBe(6 + 1);
       expect(JSON.stringify(audit)).not.toContain('canary-approval-page');
       expect(saga.logs.join('')).not.toContain('canary-approval-page');

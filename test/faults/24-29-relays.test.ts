@@ -111,7 +111,8 @@ describe('relays misbehave', () => {
     expect(ids).toEqual([]);
     expect(failure?.failures).toMatchObject([{ type }]);
     expect(failure?.failures[0]?.message).toContain(message);
-    // What is final for a relay is not tried there again; the sweep sends all that is signed and missing once more.
+    // What is final for a relay is not tried there again; the sweep sends all that is signed and missing once
+    // more.
     const tries = type === 'RelayRefused' ? 1 : 3;
     for (const each of proxies) expect(sentTo(each, operator)).toHaveLength(tries + 1);
   });

@@ -28,7 +28,8 @@ test(`36: ${DOCUMENTS} documents, the worker killed every few seconds, the bunke
     });
     const env = {
       REPUBLISH_RELAYS: [saga.relays[0]?.url, saga.relays[1]?.url, proxy.url].join(','),
-      // Of a thousand documents one or two are met with silence three times in a row, and that is no reason to give them up.
+      // With a thousand documents it happens that one gets no answer three times in a row. It must not fail
+      // for that.
       REPUBLISH_DOCUMENT_TIMEOUT_MS: '300000',
       REPUBLISH_BUNKER_TIMEOUT_MS: '1500',
       // More in flight is more that each kill undoes: with 40 the same run takes twice as long.

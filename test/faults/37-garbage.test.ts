@@ -11,8 +11,8 @@ import { until } from '../support/until';
 import { startWorkerChild } from '../support/worker-child';
 
 /**
- * What a hostile relay sends, in turn: text, frames, and events in anybody's name, some of them large. `npm run test:faults`
- * says 10,000.
+ * What a hostile relay sends, in turn: text, frames, and events in anybody's name, some of them large. `npm
+ * run test:faults` says 10,000.
  */
 const MESSAGES = Number(process.env.REPUBLISH_TEST_GARBAGE ?? 4_000);
 const LARGE_CHARS = 100_000;

@@ -8,7 +8,10 @@ import { type Saga, startSaga } from '../support/saga';
 
 const TYPES = ['bitspire-cassettes', 'bitspire-fees'];
 
-/** What opens, proves and closes a run, each activity by itself on the real parts. The pages: see pages.test.ts. */
+/**
+ * What opens, proves and closes a run, each activity by itself on the real parts. The pages: see
+ * pages.test.ts.
+ */
 describe('activities around the pages', () => {
   let saga: Saga;
   let bench: ActivityBench;

@@ -12,7 +12,10 @@ import { startProcessGroup } from '../../embedded/process-group';
 
 const ROOT = path.join(__dirname, '../..');
 
-/** Runs the bench in its smallest shape. What it measures here says nothing; that it measures is what is tested. */
+/**
+ * Runs the bench in its smallest shape. What it measures here says nothing; that it measures is what is
+ * tested.
+ */
 async function bench(...args: string[]): Promise<{ stdout: string; files: Record<string, string> }> {
   const directory = await mkdtemp(path.join(tmpdir(), 'republish-bench-test-'));
   try {

@@ -174,7 +174,8 @@ test('pause, resume and cancel reach the execution that goes on', async () => {
   ]);
   const { published, failed, planned } = await run.progress();
   expect(published + failed).toBe(planned);
-  // The next run does only what is missing; what the bunker was signing at the moment of the cancellation it signs once more.
+  // The next run does only what is missing; what the bunker was signing at the moment of the cancellation it
+  // signs once more.
   expect(Object.values(await (await saga.start(operator.id)).result()).flat()).toHaveLength(60);
   const signed = operator.bunker.requests.filter(({ method }) => method === 'sign_event');
   expect(signed.length).toBeLessThanOrEqual(60 + 8);

@@ -230,7 +230,8 @@ describe('a run that people speak to while it goes on', () => {
   });
 });
 
-// An update of the first task is dealt with where its handler is set, which must not be before the run is whole.
+// An update of the first task is dealt with where its handler is set, which must not be before the run is
+// whole.
 test('an update that comes with the first task of a run is taken', async () => {
   const saga = await startSaga();
   const { id } = await saga.addOperator({ machines: 1 });

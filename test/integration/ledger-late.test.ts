@@ -19,8 +19,8 @@ import {
 } from '../support/ledger';
 
 /**
- * Row 71 of the faults: an attempt whose heartbeat was lost lives on, and what it writes comes late. Its facts count, its failures do
- * not; that nothing counts after the close is in ledger-close.test.ts.
+ * Row 71 of the faults: an attempt whose heartbeat was lost lives on, and what it writes comes late. Its
+ * facts count, its failures do not; that nothing counts after the close is in ledger-close.test.ts.
  */
 let ledger: TestLedger;
 let db: Database;

@@ -22,8 +22,8 @@ import {
 } from '../support/ledger';
 
 /**
- * The ledger as a login writes it that has the rights of `republish_worker` and no others. Roles are the cluster's, and other files make
- * them too: here they have names of their own.
+ * The ledger as a login writes it that has the rights of `republish_worker` and no others. Roles are the
+ * cluster's, and other files make them too: here they have names of their own.
  */
 const id = randomBytes(6).toString('hex');
 const RIGHTS = readFileSync(path.resolve(__dirname, '../../database/rights.sql'), 'utf8').replaceAll(

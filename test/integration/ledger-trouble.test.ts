@@ -16,7 +16,10 @@ import {
   type TestLedger,
 } from '../support/ledger';
 
-/** Time, not attempts: a document is given up after three tries in vain, when its time is over by Postgres' clock. */
+/**
+ * Time, not attempts: a document is given up after three tries in vain, when its time is over by Postgres'
+ * clock.
+ */
 let ledger: TestLedger;
 let db: Database;
 

@@ -93,7 +93,10 @@ async function addAccount(row: { type: string; config?: string; prvkey?: string;
   return account;
 }
 
-/** An account whose key is in a bunker that is as nsecbunkerd is: the user's key is its own, and it knows LNbits' client. */
+/**
+ * An account whose key is in a bunker that is as nsecbunkerd is: the user's key is its own, and it knows
+ * LNbits' client.
+ */
 async function addBunkerAccount(
   options: Partial<BunkerOptions> = {},
 ): Promise<Account & { bunker: DevBunker; clientKey: Uint8Array }> {
@@ -263,7 +266,8 @@ describe('LNbits’ own bunker client', () => {
     expect(members.countOf('AUTH')).toBe(0);
     expect(bunker.requests.map(({ method }) => method)).toEqual(['sign_event']);
 
-    // A signer that was paired here since then may be asked, on the same connection and for the same challenge.
+    // A signer that was paired here since then may be asked, on the same connection and for the same
+    // challenge.
     await pairLocally(operatorUserId, accountKey);
     await place(publisher, event, { identity });
     expect(members.countOf('AUTH')).toBe(1);

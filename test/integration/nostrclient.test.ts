@@ -21,7 +21,10 @@ import { startTcpServer } from '../support/tcp-server';
 import { until } from '../support/until';
 
 const WS_ID = 'canary-ws-id-1848';
-/** A lost relay is looked at every 400 ms, and connected again 1.2 s after its first error, 2.4 s after its second. */
+/**
+ * A lost relay is looked at every 400 ms, and connected again 1.2 s after its first error, 2.4 s after its
+ * second.
+ */
 const TIME_SCALE = 0.02;
 const secretKey = generateSecretKey();
 const ADDRESS = { kind: 30078, pubkey: getPublicKey(secretKey), d: 'fees:x' };

@@ -251,7 +251,10 @@ describe('what a relay shows', () => {
 });
 
 describe('a live broadcast is no proof of storage', () => {
-  /** Shows an event after a while to whoever has asked by then, says OK, and forgets it; it answers questions as slowly. */
+  /**
+   * Shows an event after a while to whoever has asked by then, says OK, and forgets it; it answers questions
+   * as slowly.
+   */
   const forgets = (saysOk: boolean): BareScript => ({
     onEvent: (event, peer, relay) =>
       void setTimeout(() => {
@@ -345,7 +348,8 @@ describe('an OK that comes late', () => {
     expect(Date.now() - startedAtMs).toBeLessThan(950);
     expect([...sent.values()].map(({ kind }) => kind).sort()).toEqual(['ok', 'ok', 'silent']);
     const [placement] = await publisher.confirm([{ event: events[1] as SignedEvent, sent }]);
-    // It is read back no sooner than a second after the EVENT, and a known laggard is not waited for that long.
+    // It is read back no sooner than a second after the EVENT, and a known laggard is not waited for that
+    // long.
     expect(placement).toMatchObject({
       holding: 2,
       relays: { [relay.url]: { state: 'unreachable', detail: 'no answer yet' } },

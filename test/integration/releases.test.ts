@@ -9,8 +9,8 @@ import { bundleWorkflows } from '../support/servers';
 import { until } from '../support/until';
 
 /**
- * Workers of two builds. "Today" is the workflow of the sources, "later" the same with steps more, guarded by `patched()`,
- * "careless" the same with a step more that is not (test/support/releases).
+ * Workers of two builds. "Today" is the workflow of the sources, "later" the same with steps more, guarded by
+ * `patched()`, "careless" the same with a step more that is not (test/support/releases).
  */
 describe('two builds', () => {
   let saga: Saga;
@@ -22,7 +22,8 @@ describe('two builds', () => {
     careless = await bundleWorkflows('releases/careless.ts');
   }, 90_000);
 
-  // Each test has a task queue of its own: one that has once had a versioned worker gives its tasks to no other kind.
+  // Each test has a task queue of its own: one that has once had a versioned worker gives its tasks to no
+  // other kind.
   beforeEach(async () => {
     saga = await startSaga();
     // Longer than anything here takes: what is done twice is to be done twice because of the release.
@@ -35,7 +36,10 @@ describe('two builds', () => {
   }, 30_000);
   afterEach(() => saga.stop(), 60_000);
 
-  /** An operator whose bunker signs `first` documents and then waits for `open`, so that the run is in its middle until then. */
+  /**
+   * An operator whose bunker signs `first` documents and then waits for `open`, so that the run is in its
+   * middle until then.
+   */
   async function operatorInTheMiddle(machines: number, first: number) {
     const operator = await addOperatorWithCanaries(saga, { machines });
     let signed = 0;
@@ -71,7 +75,9 @@ describe('two builds', () => {
   }
 
   describe('with Worker Versioning', () => {
-    /** A deployment is made known by its first worker and stays on the server: each test has one of its own. */
+    /**
+     * A deployment is made known by its first worker and stays on the server: each test has one of its own.
+     */
     function newDeployment() {
       const deploymentName = `republish-${randomUUID().slice(0, 8)}`;
       return {
@@ -80,7 +86,10 @@ describe('two builds', () => {
             env: { REPUBLISH_DEPLOYMENT: deploymentName, REPUBLISH_BUILD_ID: buildId },
             ...(bundlePath === undefined ? {} : { bundlePath }),
           }),
-        /** As `temporal worker deployment set-current-version` does. The server takes a moment to see a new build. */
+        /**
+         * As `temporal worker deployment set-current-version` does. The server takes a moment to see a new
+         * build.
+         */
         setCurrent: (buildId: string) =>
           until(
             () =>

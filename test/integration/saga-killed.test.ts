@@ -3,7 +3,10 @@ import type { ProcessGroup } from '../../embedded/process-group';
 import { startWorkerProcess } from '../../embedded/worker-process';
 import { type Saga, startSaga } from '../support/saga';
 
-/** Kills a worker process with SIGKILL at a moment of the run, starts another, and holds the end against the ledger. */
+/**
+ * Kills a worker process with SIGKILL at a moment of the run, starts another, and holds the end against the
+ * ledger.
+ */
 describe('kill -9 of the worker', () => {
   let saga: Saga;
   let worker: ProcessGroup;

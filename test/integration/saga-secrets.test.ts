@@ -5,8 +5,8 @@ import { type Saga, startSaga } from '../support/saga';
 import { until } from '../support/until';
 
 /**
- * Canaries stand where secrets and state stand: in the bunker URI, the keys, the database URL, the state. Whatever a run
- * leaves behind is decoded and searched for them.
+ * Canaries stand where secrets and state stand: in the bunker URI, the keys, the database URL, the state.
+ * Whatever a run leaves behind is decoded and searched for them.
  */
 describe('a run leaves no secret and no state behind', () => {
   let saga: Saga;
@@ -77,7 +77,8 @@ describe('a run leaves no secret and no state behind', () => {
       ({ activityTaskScheduledEventAttributes: attributes }) =>
         attributes?.activityType?.name === 'republishDocuments',
     );
-    // Not the size of the whole history: how many workflow tasks there are depends on the load of the machine.
+    // Not the size of the whole history: how many workflow tasks there are depends on the load of the
+    // machine.
     expect(
       scheduled.map(({ activityTaskScheduledEventAttributes: attributes }) =>
         jsonOf(attributes?.input?.payloads),

@@ -38,7 +38,8 @@ describe('the saga', () => {
         const key = nip44.getConversationKey(machine.secretKey, bunker.userPubkey);
         const state = nip44.decrypt(event.content, key);
         if (index > 0) continue;
-        // The first machine as `seedOperator` writes it, with the digits and the members that the extension publishes.
+        // The first machine as `seedOperator` writes it, with the digits and the members that the extension
+        // publishes.
         expect(JSON.parse(state)).toEqual(
           documentType === 'bitspire-fees'
             ? {
@@ -396,7 +397,8 @@ describe('the saga', () => {
     expect(stored).toHaveLength(4);
     const audits = await saga.audits(id);
     const published = audits.flatMap(({ events }) => Object.values(events).flat());
-    // What stands was published by one of the runs; what a later one replaced, that run or its audit calls by its name.
+    // What stands was published by one of the runs; what a later one replaced, that run or its audit calls by
+    // its name.
     for (const event of stored) expect(published).toContain(event.id);
     const rows = (await Promise.all(runs.map((run) => saga.ledger(run.firstExecutionRunId)))).flat();
     const dates = rows.map(

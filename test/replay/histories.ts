@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 
-/** One folder for each version of the package: those of a released version stay as they are. */
+/** Each version of the package has its own folder. The folder of a released version is never changed. */
 export const DIRECTORY = path.join(__dirname, 'histories');
 
 interface RecordedEvent {

@@ -16,7 +16,8 @@ const { version } = JSON.parse(readFileSync(path.join(__dirname, '../../package.
 };
 
 /**
- * Keeps what `temporal workflow show -o json` prints, less what names the host, in the folder of the package's version.
+ * Keeps what `temporal workflow show -o json` prints, less what names the host, in the folder of the
+ * package's version.
  *
  * @throws Error where the history does not show what its kind has to
  */

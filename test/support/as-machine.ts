@@ -6,7 +6,10 @@ import type { SeededMachine } from '../../dev/seed';
 import { DOCUMENT_KIND, dTag } from '../../documents/document-type';
 import type { SignedEvent } from '../../nostr/events';
 
-/** The document of each type as the machine's rows say it, spelled by Postgres alone: nothing that is tested has a hand in it. */
+/**
+ * The document of each type as the machine's rows say it, spelled by Postgres alone: nothing that is tested
+ * has a hand in it.
+ */
 const STATES: Record<string, string> = {
   'bitspire-cassettes': `SELECT machine_id AS id, '{"positions":{' || string_agg(
       format('"%s":{"denomination":%s,"count":%s}', position, denomination, count), ',' ORDER BY position) || '}}' AS state
@@ -38,7 +41,8 @@ export async function statesOf(
 }
 
 /**
- * What a machine would have against one of its documents, with the filters and the key that it has; nothing, if all is well.
+ * What a machine would have against one of its documents, with the filters and the key that it has; nothing,
+ * if all is well.
  *
  * @param stores what each relay has
  * @param states each of which would be right

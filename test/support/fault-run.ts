@@ -108,7 +108,9 @@ export async function runUnderFault(
 
 const REACHABLE_AGAIN_WITHIN_MS = 60_000;
 
-/** Waits for the end also across an outage of Temporal: the caller's connection is not what is tested here. */
+/**
+ * Waits for the end also across an outage of Temporal: the caller's connection is not what is tested here.
+ */
 async function resultOf(run: RepublishRun): Promise<RepublishResult> {
   for (const deadlineMs = Date.now() + REACHABLE_AGAIN_WITHIN_MS; ;) {
     try {

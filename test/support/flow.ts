@@ -75,7 +75,10 @@ export async function untilCancelled(): Promise<void> {
 
 let isQuiet = false;
 
-/** What fails in these tests is meant to fail, and each step of a worker would be told: only trouble of the SDK itself is. */
+/**
+ * What fails in these tests is meant to fail, and each step of a worker would be told: only trouble of the
+ * SDK itself is.
+ */
 function quiet(): void {
   if (!isQuiet) Runtime.install({ logger: new DefaultLogger('ERROR') });
   isQuiet = true;

@@ -34,14 +34,17 @@ export interface RunToCheck {
   canaries?: string[];
 }
 
-/** Digits that stand in the state of every operator of the fault tests, in cassettes and in fees, and nowhere else by chance. */
+/**
+ * Digits that stand in the state of every operator of the fault tests, in cassettes and in fees, and nowhere
+ * else by chance.
+ */
 export const STATE_CANARIES = { denomination: '40962211', count: '73556083', fee: '293847561' };
 
 class InvariantBroken extends Error {}
 
 /**
- * Holds the end of a run against the promises of the design. The relays' own stores are asked and not the network, so that no
- * proxy can lie to the checker.
+ * Holds the end of a run against the promises of the design. The relays' own stores are asked and not the
+ * network, so that no proxy can lie to the checker.
  *
  * @throws Error that begins with the invariant's number and says what was seen
  */
@@ -232,7 +235,10 @@ export function watchSeals(
   };
 }
 
-/** What a caller gets: the result, or what the failure says that stands. A cancelled run returns only its audit. */
+/**
+ * What a caller gets: the result, or what the failure says that stands. A cancelled run returns only its
+ * audit.
+ */
 async function returnedBy(
   saga: Saga,
   workflowId: string,

@@ -31,7 +31,10 @@ export interface MemoryLedgerOptions {
   limits?: Partial<RunLimits>;
 }
 
-/** What the workflow is told of a ledger, without a database: the outcomes of documents, and statements on them. */
+/**
+ * What the workflow is told of a ledger, without a database: the outcomes of documents, and statements on
+ * them.
+ */
 export class MemoryLedger {
   readonly documents: MemoryDocument[] = [];
   readonly opened: OpenedRun;

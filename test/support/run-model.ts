@@ -41,8 +41,9 @@ export interface ModelOptions extends MemoryLedgerOptions {
 export type Choose = (limit: number) => number;
 
 /**
- * A run without Temporal: the rule says what is next, as in workflows/run.ts, and chance says what comes of it, and in which
- * order: attempts whose results are late or lost, failures, people who intervene, executions that hand over.
+ * A run without Temporal: the rule says what is next, as in workflows/run.ts, and chance says what comes of
+ * it, and in which order: attempts whose results are late or lost, failures, people who intervene, executions
+ * that hand over.
  */
 export class RunModel {
   readonly ledger: MemoryLedger;

@@ -133,7 +133,8 @@ export async function startSaga(options: SagaOptions = {}): Promise<Saga> {
       );
     },
     async startWorker(options = {}) {
-      // Not before there is a worker: a runtime that nothing uses is not shut down, and keeps the process alive.
+      // Not before there is a worker: a runtime that nothing uses is not shut down, and keeps the process
+      // alive.
       if (!runtimeInstalled) installRuntime(logger);
       runtimeInstalled = true;
       const worker = await createRepublishWorker({

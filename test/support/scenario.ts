@@ -111,8 +111,8 @@ export interface Stage {
 }
 
 /**
- * Plays a scenario: a run under faults that heal, its invariants, then runs until everything is in place, and at the end
- * every machine reads today's state.
+ * Plays a scenario: a run under faults that heal, its invariants, then runs until everything is in place, and
+ * at the end every machine reads today's state.
  *
  * @throws Error that says what was broken
  */
@@ -279,7 +279,10 @@ END $$`,
   );
 }
 
-/** Each machine finds the newest document of the operator's current key, and it holds today's state to the byte. */
+/**
+ * Each machine finds the newest document of the operator's current key, and it holds today's state to the
+ * byte.
+ */
 async function readAsMachines(saga: Saga, { machines, bunker }: SagaOperator): Promise<void> {
   const stores = saga.relays.map((relay) => relay.events() as SignedEvent[]);
   const states = [await statesOf(saga.database, machines)];

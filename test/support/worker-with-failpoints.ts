@@ -18,8 +18,8 @@ const FAILPOINTS: Record<Failpoint, true> = {
 };
 
 /**
- * A worker that kills itself at `REPUBLISH_FAILPOINT=<name>[:<nth>]`. Only the fault tests start it, in a process of its own;
- * it is not part of the build, and `republish worker` knows nothing of the variable.
+ * A worker that kills itself at `REPUBLISH_FAILPOINT=<name>[:<nth>]`. Only the fault tests start it, in a
+ * process of its own; it is not part of the build, and `republish worker` knows nothing of the variable.
  */
 export async function runWorkerWithFailpoints(bundlePath: string): Promise<void> {
   const [name = '', nth = '1'] = (process.env.REPUBLISH_FAILPOINT ?? '').split(':');

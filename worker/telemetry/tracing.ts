@@ -23,12 +23,12 @@ const CLOSE_WITHIN_MS = 5_000;
 const MAX_REMEMBERED = 10_000;
 
 /**
- * Sends a span for each attempt of an activity to an OTLP collector over HTTP, all spans of a run in one trace. A span holds
- * names, ids and the type of a failure: no message, no input, no result.
+ * Sends a span for each attempt of an activity to an OTLP collector over HTTP, all spans of a run in one
+ * trace. A span holds names, ids and the type of a failure: no message, no input, no result.
  *
- * The trace's id is made from the run's, so that workers agree on it without a word. The SDK's own interceptors pass it on in
- * headers, by code in the workflow that changes the order of its steps: a run with an update that was begun before tracing was
- * switched on can then not be replayed.
+ * The trace's id is made from the run's, so that workers agree on it without a word. The SDK's own
+ * interceptors pass it on in headers, by code in the workflow that changes the order of its steps: a run with
+ * an update that was begun before tracing was switched on can then not be replayed.
  */
 export function startTracing(tracesUrl: string, build: Build, logger: Logger): Tracing {
   diag.setLogger(

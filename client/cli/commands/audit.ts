@@ -166,7 +166,9 @@ const CSV_HEADER = [
   'relays',
 ];
 
-/** A line for each document; a run that ended before it had any has one line of its own, with what ended it. */
+/**
+ * A line for each document; a run that ended before it had any has one line of its own, with what ended it.
+ */
 function csvRows(audit: ToldAudit): string[][] {
   const run = [
     audit.runId,

@@ -59,7 +59,9 @@ export function waits(
   return lines;
 }
 
-/** What a run that holds waits for: ` on 2 failed and 5 without outcome`. Before its documents it has neither. */
+/**
+ * What a run that holds waits for: ` on 2 failed and 5 without outcome`. Before its documents it has neither.
+ */
 export function onWhat({ failed, open }: Progress): string {
   const parts = [
     ...(failed > 0 ? [`${failed} failed`] : []),

@@ -34,7 +34,10 @@ export function retries({ retrying }: RunStatus, options: ListOptions): Line[] {
   ]);
 }
 
-/** Documents that have no outcome yet, and why. Those that meet with no trouble have it on their line: it is a word or two. */
+/**
+ * Documents that have no outcome yet, and why. Those that meet with no trouble have it on their line: it is a
+ * word or two.
+ */
 export function waitingDocuments({ waiting, progress, closedAt }: RunStatus, options: ListOptions): Line[] {
   const { columns, nowMs, maxListed } = options;
   if (closedAt !== null) return [];
@@ -106,8 +109,8 @@ function beside(name: readonly [Style, string], text: string, columns: number): 
 }
 
 /**
- * In full: a relay's reason stands at the end of a long message, and is what somebody has to mend. Entries that follow each other
- * and have the same one share it.
+ * In full: a relay's reason stands at the end of a long message, and is what somebody has to mend. Entries
+ * that follow each other and have the same one share it.
  */
 function detail([text = '', next]: string[], options: ListOptions): Line[] {
   return text === next ? [] : dim(text.replace(/\s+/g, ' '), '    ', options);
@@ -122,7 +125,9 @@ export function documentOf({ documentType, machineId }: { documentType: string; 
   return `${documentType} of machine ${machineId}`;
 }
 
-/** `bitspire-fees, machines 101-200 of 10,000`; by number while no worker says how many machines there are. */
+/**
+ * `bitspire-fees, machines 101-200 of 10,000`; by number while no worker says how many machines there are.
+ */
 export function nameOf({ activity, page, documentType, machines }: Step): string {
   if (page === undefined || documentType === undefined) return activity;
   return machines === undefined

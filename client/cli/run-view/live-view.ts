@@ -57,7 +57,8 @@ export class LiveView implements Shown {
   #draw(isResized: boolean, isLast = false): void {
     if (this.#status === undefined) return;
     const lines = this.#frame(this.#status, isLast);
-    // A frame that is there already is not drawn again: it would take the selection from somebody who copies a line.
+    // A frame that is there already is not drawn again: it would take the selection from somebody who copies
+    // a line.
     const text = JSON.stringify(lines);
     if (text === this.#drawn && !isResized) return;
     this.#drawn = text;

@@ -31,7 +31,7 @@ export class PlainLines {
         ]),
       ),
       ...this.#limited(
-        // Of the others every document would have its line.
+        // Only these: otherwise each document that waits its turn would print a line.
         status.waiting
           .filter(({ since }) => since !== undefined)
           .map((document) => [

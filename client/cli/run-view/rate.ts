@@ -6,8 +6,8 @@ export function doneOf({ published, unchanged, superseded, failed }: Counts): nu
 }
 
 /**
- * The same with what the pages in work have told: a document that stands has its outcome as soon as its page is settled. Not of the
- * plan are skipped ones, which may stand all the same.
+ * The same with what the pages in work have told: a document that stands has its outcome as soon as its page
+ * is settled. Not of the plan are skipped ones, which may stand all the same.
  */
 export function doneNow(progress: Progress, { standing }: Stages): number {
   return Math.min(progress.planned, Math.max(doneOf(progress), standing + progress.failed));
@@ -22,7 +22,8 @@ export class Rate {
   #seen: { atMs: number; done: number }[] = [];
 
   see(progress: Progress, stages: Stages, atMs: number): void {
-    // What stands still on purpose says nothing about how fast it goes afterwards; a retry takes documents back.
+    // What stands still on purpose says nothing about how fast it goes afterwards; a retry takes documents
+    // back.
     const done = doneNow(progress, stages);
     if (progress.phase !== 'publishing' || progress.paused || done < (this.#seen.at(-1)?.done ?? 0))
       this.#seen = [];

@@ -80,7 +80,9 @@ function isMoving({ progress, retrying, inWork, waiting }: RunStatus, left: numb
   return left > waiting.filter(({ since }) => since !== undefined).length;
 }
 
-/** Moves also while nothing has its outcome yet: documents at a slow bunker are encrypted one after the other. */
+/**
+ * Moves also while nothing has its outcome yet: documents at a slow bunker are encrypted one after the other.
+ */
 function stagesLine({ progress, stages, closedAt }: RunStatus, columns: number): Line[] {
   const isKnown = Object.values(stages).some((documents) => documents > 0);
   if (closedAt !== null || !(isKnown || (progress?.planned ?? 0) > 0)) return [];
