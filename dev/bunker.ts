@@ -3,7 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Event, EventTemplate } from 'nostr-tools/core';
 import type { Filter } from 'nostr-tools/filter';
 import { decrypt, encrypt } from 'nostr-tools/nip44';
-import { finalizeEvent, generateSecretKey, getPublicKey } from 'nostr-tools/pure';
+import { generateSecretKey, getPublicKey } from 'nostr-tools/pure';
+import { loadSchnorr, signWith } from '../nostr/schnorr';
 import { answerContents, conversationKeyOf } from './bunker-faults';
 import type { BunkerAnswer, BunkerFault, BunkerRequest, FaultAction } from './bunker-faults';
 import { RelayLink } from './relay-link';
@@ -70,6 +71,7 @@ export interface DevBunker {
  * refused.
  */
 export async function startBunker(options: BunkerOptions): Promise<DevBunker> {
+  loadSchnorr();
   const bunker = new Bunker(options);
   await bunker.attempted();
   return bunker;
@@ -141,7 +143,7 @@ class Bunker implements DevBunker {
   }
 
   signAsUser(template: EventTemplate): Event {
-    return finalizeEvent(template, this.userSecretKey);
+    return signWith(this.userSecretKey, template);
   }
 
   pause(): void {
@@ -236,7 +238,7 @@ class Bunker implements DevBunker {
         tags: [['p', request.clientPubkey]],
         content,
       };
-      const event = finalizeEvent(template, this.signerSecretKey);
+      const event = signWith(this.signerSecretKey, template);
       this.links.forEach((link) => link.send(['EVENT', event]));
     }
   }
@@ -292,9 +294,8 @@ class Bunker implements DevBunker {
     // As rust-nostr does it: without a pubkey it is no event to it, and it says nothing.
     if (typeof template.pubkey !== 'string') return undefined;
     if (template.pubkey !== this.userPubkey) return { error: 'the event names another public key' };
-    const signed: Event = finalizeEvent(template, action.signWith ?? this.userSecretKey);
-    // Through JSON, because the signed object carries a cached verdict that a change would inherit.
-    const sent = action.mutateEvent?.(JSON.parse(JSON.stringify(signed)) as Event) ?? signed;
+    const signed: Event = signWith(action.signWith ?? this.userSecretKey, template);
+    const sent = action.mutateEvent?.(signed) ?? signed;
     return { result: JSON.stringify(sent) };
   }
 }

@@ -27,6 +27,8 @@ const MAX_SHOWN = 20;
  */
 export class PageAttempt {
   readonly documents: PageDocument[];
+  /** By this process's clock, from its start. */
+  readonly beganAtMs = performance.now();
   /** A document has come further: a seal, a signature, an outcome. */
   advanced = false;
   /** Documents need a signer that this run has not proved. */

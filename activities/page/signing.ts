@@ -142,7 +142,11 @@ export class Signing {
       document.waitsFor = 'encryption';
       const { plaintext, fingerprint } = read;
       const atmPubkey = document.row.atmPubkey ?? '';
-      const content = await this.#ask((signer, call) => signer.nip44Encrypt(atmPubkey, plaintext, call));
+      const content = await this.#ask((signer, call) =>
+        // Behind all signatures, so that what is begun ends first; and behind the pages that were begun before, so
+        // that pages end one by one, and the bunker is busy while one is read back and the next is looked up.
+        signer.nip44Encrypt(atmPubkey, plaintext, { ...call, rank: this.page.beganAtMs }),
+      );
       document.encryptions = (document.encryptions ?? 0) + 1;
       deps.failpoint('after-encrypt');
       if (Date.now() - read.readAtMs > deps.patience.freshMs) {

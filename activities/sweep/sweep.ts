@@ -12,6 +12,8 @@ import { Broom } from './broom';
 
 /** Documents that are looked at together. */
 const TOGETHER = 100;
+/** One is asked for at the relays while another is compared with LNbits. */
+const BATCHES_AT_ONCE = 3;
 
 /**
  * Looks at every signed document of a run once more, after all pages: an OK of an hour ago, and a read-back
@@ -51,11 +53,24 @@ async function pass(
   purpose: 'send what is missing' | 'decide',
 ): Promise<void> {
   broom.unanswered = [];
+  const batches = batchesOf(deps, runId);
+  const lane = async (): Promise<void> => {
+    for await (const documents of batches) {
+      signal.throwIfAborted();
+      await broom.sweep(documents, purpose);
+    }
+  };
+  await Promise.all(Array.from({ length: BATCHES_AT_ONCE }, lane));
+}
+
+async function* batchesOf(
+  { database }: ActivityDependencies,
+  runId: string,
+): AsyncGenerator<SweptDocument[]> {
   let after: { page: number; machineId: string } | undefined;
   for (;;) {
-    signal.throwIfAborted();
-    const documents = await signedDocuments(deps.database, runId, after, TOGETHER);
-    if (documents.length > 0) await broom.sweep(documents, purpose);
+    const documents = await signedDocuments(database, runId, after, TOGETHER);
+    if (documents.length > 0) yield documents;
     const last = documents.at(-1);
     if (last === undefined || documents.length < TOGETHER) return;
     after = { page: last.page, machineId: last.machineId };

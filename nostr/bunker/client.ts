@@ -180,19 +180,23 @@ export class BunkerClient implements Signer {
     // Before its turn: the places at the bunker are for the bunker's time, not for ours.
     let prepared = this.#prepare(method, params);
     let answer: Promise<string> | undefined;
-    await this.options.limiter.run(async () => {
-      await this.#pacer.take(turn);
-      if (performance.now() - prepared.preparedAtMs > MAX_PREPARED_MS)
-        prepared = this.#prepare(method, params);
-      // A place is given back as soon as a person is asked: other operators may share this bunker.
-      await new Promise<void>((free) => {
-        answer = this.#ask(prepared, call, free);
-        answer.then(
-          () => free(),
-          () => free(),
-        );
-      });
-    }, turn);
+    await this.options.limiter.run(
+      async () => {
+        await this.#pacer.take(turn);
+        if (performance.now() - prepared.preparedAtMs > MAX_PREPARED_MS)
+          prepared = this.#prepare(method, params);
+        // A place is given back as soon as a person is asked: other operators may share this bunker.
+        await new Promise<void>((free) => {
+          answer = this.#ask(prepared, call, free);
+          answer.then(
+            () => free(),
+            () => free(),
+          );
+        });
+      },
+      turn,
+      call.rank,
+    );
     return answer as unknown as Promise<string>;
   }
 

@@ -1,10 +1,11 @@
 /**
- * Lets at most `limit` pieces of work run at once; the others wait in the order in which they came. One limiter stands
- * for one bunker, whoever asks it for whichever document.
+ * Lets at most `limit` pieces of work run at once. Of the others the one with the lowest rank is next; equal
+ * ones go in the order in which they came. One limiter stands for one bunker, whoever asks it for whichever
+ * document.
  */
 export class Limiter {
   #running = 0;
-  #waiting: (() => void)[] = [];
+  #waiting: { rank: number; admit: () => void }[] = [];
 
   constructor(readonly limit: number) {}
 
@@ -16,17 +17,17 @@ export class Limiter {
     return this.#waiting.length;
   }
 
-  async run<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
-    await this.#enter(signal);
+  async run<T>(work: () => Promise<T>, signal?: AbortSignal, rank = 0): Promise<T> {
+    await this.#enter(signal, rank);
     try {
       return await work();
     } finally {
       this.#running -= 1;
-      this.#waiting.shift()?.();
+      this.#waiting.shift()?.admit();
     }
   }
 
-  async #enter(signal?: AbortSignal): Promise<void> {
+  async #enter(signal: AbortSignal | undefined, rank: number): Promise<void> {
     signal?.throwIfAborted();
     if (this.#running < this.limit) {
       this.#running += 1;
@@ -39,10 +40,11 @@ export class Limiter {
         resolve();
       };
       const leave = (): void => {
-        this.#waiting = this.#waiting.filter((other) => other !== admit);
+        this.#waiting = this.#waiting.filter((other) => other.admit !== admit);
         reject(signal?.reason as Error);
       };
-      this.#waiting.push(admit);
+      const behind = this.#waiting.findIndex((other) => other.rank > rank);
+      this.#waiting.splice(behind === -1 ? this.#waiting.length : behind, 0, { rank, admit });
       signal?.addEventListener('abort', leave, { once: true });
     });
   }

@@ -8,6 +8,8 @@ export interface SignerCall {
    * `signal`.
    */
   turn?: AbortSignal | undefined;
+  /** Of the requests that wait for a place at the bunker, the one with the lowest goes first. Default: 0. */
+  rank?: number | undefined;
   /**
    * Told the page on which a person has to approve before the bunker answers (NIP-46 `auth_url`), and
    * undefined when that is over. The address is the operator's: show it to nobody else and log it nowhere.

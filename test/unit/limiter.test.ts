@@ -28,6 +28,24 @@ describe('Limiter', () => {
     expect(order).toEqual([1, 2, 3, 4]);
   });
 
+  it('of those that wait, the one with the lowest rank is next; equal ones go in their order', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.integer({ min: 0, max: 3 }), { maxLength: 12 }), async (ranks) => {
+        const limiter = new Limiter(1);
+        const first = controlled();
+        const running = limiter.run(first.work);
+        const order: number[] = [];
+        const jobs = ranks.map((rank, index) =>
+          limiter.run(async () => void order.push(index), undefined, rank),
+        );
+        first.end();
+        await Promise.all([running, ...jobs]);
+        const inOrder = [...ranks.keys()].sort((a, b) => (ranks[a] ?? 0) - (ranks[b] ?? 0) || a - b);
+        expect(order).toEqual(inOrder);
+      }),
+    );
+  });
+
   it('hands a place to the one that waits, not to the one that comes in that moment', async () => {
     const limiter = new Limiter(1);
     const [first, waiting, late] = [controlled(), controlled(), controlled()];
