@@ -51,7 +51,7 @@ export class PageAttempt {
     const { run, documentType } = begun;
     const operatorPubkey = run.operatorPubkey ?? '';
     // Each document in work listens.
-    setMaxListeners(0, this.turn, call.signal);
+    setMaxListeners(0, this.turn);
     this.documents = begun.documents.map((row) => pageDocument(row, operatorPubkey, documentType));
     const owner = { operatorUserId: run.operatorUserId, operatorPubkey };
     this.facts = {
