@@ -6,5 +6,6 @@ runJest(['test/faults', 'test/replay', ...process.argv.slice(2)], {
   REPUBLISH_TEST_MACHINES: '500',
   REPUBLISH_TEST_GARBAGE: '10000',
   REPUBLISH_TEST_OUTAGE_MS: '180000',
+  REPUBLISH_TEST_EACH_ALONE: 'yes',
   ...process.env,
 });

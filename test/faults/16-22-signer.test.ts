@@ -15,7 +15,7 @@ describe('the signer misbehaves', () => {
     await saga.startWorker({
       env: {
         REPUBLISH_RELAYS: proxy.url,
-        REPUBLISH_DOCUMENT_TIMEOUT_MS: '8000',
+        REPUBLISH_DOCUMENT_TIMEOUT_MS: '5000',
         REPUBLISH_BUNKER_TIMEOUT_MS: '2000',
       },
     });

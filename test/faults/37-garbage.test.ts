@@ -14,7 +14,7 @@ import { startWorkerChild } from '../support/worker-child';
  * What a hostile relay sends, in turn: text, frames, and events in anybody's name, some of them large. `npm
  * run test:faults` says 10,000.
  */
-const MESSAGES = Number(process.env.REPUBLISH_TEST_GARBAGE ?? 4_000);
+const MESSAGES = Number(process.env.REPUBLISH_TEST_GARBAGE ?? 2_000);
 const LARGE_CHARS = 100_000;
 /** What is in the bunker's name makes the client leave; a hostile relay is seldom so plain. */
 const UNREADABLE_EVERY = 60;
