@@ -129,7 +129,7 @@ export const FAILURES = {
     scope: 'document',
     meaning: "The machine's state was changed while the run went on, and the newest is not published.",
     remedy:
-      'Start again when the run has ended: the new run publishes the state as it is now. A run that holds cannot: republish skip <operator> --machine <id>, or republish cancel <operator>.',
+      'Start again when the run has ended: the new run publishes the state as it is now. A run that holds cannot: republish skip <operator> --machine <id>, or republish cancel <operator>. If it comes again without a save in LNbits, the document type makes another state of the same rows (times, random values): mend it.',
   },
   DocumentLost: {
     retryable: false,
@@ -142,7 +142,8 @@ export const FAILURES = {
     retryable: false,
     scope: 'document',
     meaning: 'The state in the database is not valid for the document type.',
-    remedy: 'Correct the row that the message names, then start again; the other documents are not affected.',
+    remedy:
+      'Correct the row that the message names, or the module of a document type of your own, then start again; the other documents are not affected.',
   },
   StateTooLarge: {
     retryable: false,
@@ -287,16 +288,24 @@ export function isFailureType(type: unknown): type is FailureType {
   return typeof type === 'string' && Object.hasOwn(FAILURES, type);
 }
 
+/**
+ * Whatever stands in a history or a row: a type that this build does not know is as one without a name, and
+ * never the end of whoever reads it.
+ */
+function kindOf(type: FailureType): FailureKind {
+  return FAILURES[isFailureType(type) ? type : 'Unexpected'];
+}
+
 export function remedyFor(type: FailureType): string {
-  return FAILURES[type].remedy;
+  return kindOf(type).remedy;
 }
 
 export function scopeOf(type: FailureType): FailureKind['scope'] {
-  return FAILURES[type].scope;
+  return kindOf(type).scope;
 }
 
 export function isRetryable(type: FailureType): boolean {
-  return FAILURES[type].retryable;
+  return kindOf(type).retryable;
 }
 
 /** Longest message that is let into history: enough for a name, a cause and each relay's reason. */

@@ -35,14 +35,15 @@ export interface DocumentType {
    */
   readonly schema: z.ZodType;
   /**
-   * Makes the state, a plain JSON value, from the machine's rows (at least one). null or undefined: there is
-   * no state. Rows with one column `state` are the document already and do not come here.
+   * Makes the state, a plain JSON value, from the machine's rows (at least one). null: there is no state.
+   * undefined is refused, since a forgotten `return` gives it. Rows with one column `state` are the document already and do not come here.
    *
    * The same rows have to give the same state: it is made again before the seal and at the end of the run,
    * and one that differs fails as StateChanged. Leave out what changes by itself (times, counters).
    *
-   * @throws RepublishError for what no schema can say; any other error counts as StateInvalid, and its
-   *   message is not shown
+   * @throws RepublishError StateInvalid for what no schema can say. Its message goes into history, log and
+   *   audit: name paths and rules, never values; one that quotes the state is not shown. Any other error counts
+   *   as StateInvalid, and its message is not shown
    */
   readonly assemble: (rows: StateRow[]) => unknown;
   /** Why a machine may have no rows, as it is shown: `skipped: <this>`. Default: `has no state`. */
@@ -154,13 +155,13 @@ export function tagsOf({ type, tags }: DocumentType, atmPubkey: string): string[
  * @throws RepublishError StateInvalid: a signer is asked only for what can be an event, and for one address
  */
 function furtherTags(type: string, tags: NonNullable<DocumentType['tags']>, atmPubkey: string): string[][] {
-  let given: unknown;
   try {
-    given = tags(atmPubkey);
+    const given: unknown = tags(atmPubkey);
+    // Copied here, where what it throws is caught.
+    if (Array.isArray(given) && given.every(isFurtherTag)) return given.map((tag) => [...tag]);
   } catch {
     throw new RepublishError('StateInvalid', `"tags" of the document type ${type} failed`);
   }
-  if (Array.isArray(given) && given.every(isFurtherTag)) return given;
   throw new RepublishError(
     'StateInvalid',
     `"tags" of the document type ${type} must give lists of texts, none of them a second "d"`,

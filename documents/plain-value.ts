@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import { RepublishError } from '../contract/failures';
 import { MAX_DEPTH } from './exact-json';
 import { pathText } from './path';
@@ -16,6 +17,7 @@ export function plainText(value: unknown, maxBytes: number): string {
 
 function requirePlain(root: unknown, maxBytes: number): void {
   let values = 0;
+  const around = new Set<unknown>();
   const walk = (value: unknown, path: readonly PropertyKey[]): void => {
     values += 1;
     // Each value takes a byte of JSON at least.
@@ -28,11 +30,13 @@ function requirePlain(root: unknown, maxBytes: number): void {
     if (path.length > MAX_DEPTH) {
       throw new RepublishError('StateInvalid', `${pathText(path)}: is nested more than ${MAX_DEPTH} deep`);
     }
+    if (around.has(value)) throw new RepublishError('StateInvalid', `${pathText(path)}: contains itself`);
+    around.add(value);
     if (Array.isArray(value)) {
       for (let index = 0; index < value.length; index += 1) walk(value[index], [...path, index]);
-      return;
-    }
-    for (const [key, inner] of Object.entries(value)) if (inner !== undefined) walk(inner, [...path, key]);
+    } else
+      for (const [key, inner] of Object.entries(value)) if (inner !== undefined) walk(inner, [...path, key]);
+    around.delete(value);
   };
   walk(root, ['state']);
 }
@@ -45,7 +49,10 @@ function problemOf(value: unknown): string | undefined {
     case 'number':
       return Number.isFinite(value) ? undefined : 'is not a finite number';
     case 'object':
-      return value === null || isPlain(value) ? undefined : 'is neither a plain object nor an array';
+      if (value === null) return undefined;
+      // First: nothing of it is read before it is known that no code of a stranger runs then.
+      if (isComputed(value)) return 'has a member that is computed when it is read';
+      return isPlain(value) ? undefined : 'is neither a plain object nor an array';
     default:
       return `JSON has nothing for ${typeof value === 'undefined' ? 'undefined' : `a ${typeof value}`}`;
   }
@@ -57,4 +64,10 @@ function isPlain(value: object): boolean {
   if (Array.isArray(value)) return true;
   const prototype: unknown = Object.getPrototypeOf(value);
   return prototype === null || Object.getPrototypeOf(prototype) === null;
+}
+
+/** It may give another value each time, or throw what quotes the state. */
+function isComputed(value: object): boolean {
+  if (types.isProxy(value)) return true;
+  return Object.values(Object.getOwnPropertyDescriptors(value)).some(({ get }) => get !== undefined);
 }

@@ -51,6 +51,11 @@ function valueAt(state: unknown, path: readonly PropertyKey[]): unknown {
   );
 }
 
+/** Whether a message holds a text or number of what it is about. */
+export function quotesAnyOf(state: unknown, message: string): boolean {
+  return quotesOneOf(scalarsIn(state), message);
+}
+
 /** Texts and numbers of a state; true, false and null say nothing by themselves. */
 function scalarsIn(value: unknown, found = new Set<string>()): Set<string> {
   if (typeof value === 'string' && value.trim() !== '') found.add(value);

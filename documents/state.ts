@@ -1,8 +1,10 @@
-import { FAILURES, RepublishError, type FailureType } from '../contract/failures';
+import { types } from 'node:util';
+import { RepublishError, type FailureType } from '../contract/failures';
 import type { DocumentType, StateRow } from './document-type';
 import { MAX_DEPTH, readExactJson } from './exact-json';
 import { plainText } from './plain-value';
-import { problemsText } from './schema-problems';
+import { documentTypes } from './registry';
+import { problemsText, quotesAnyOf } from './schema-problems';
 
 /** What a machine is sent. */
 export interface SerialisedState {
@@ -43,7 +45,7 @@ export function serialiseState(
   const stateRows = columns.map(({ row }) => row);
   return {
     plaintext: state.plaintext,
-    resets: guarded('resetsMachineState', () => String(resetsMachineState(stateRows))),
+    resets: guarded(type, 'resetsMachineState', stateRows, () => String(resetsMachineState(stateRows))),
   };
 }
 
@@ -80,9 +82,15 @@ function documentOf(type: DocumentType, columns: readonly Columns[], maxBytes: n
     }
     return documentAsItIs(whole);
   }
-  const assembled = guarded('assemble', () => type.assemble(columns.map(({ row }) => row)));
-  if (assembled === undefined || assembled === null) return undefined;
-  if (assembled instanceof Promise)
+  const rows = columns.map(({ row }) => row);
+  const assembled = guarded(type, 'assemble', rows, () => type.assemble(rows));
+  if (assembled === null) return undefined;
+  if (assembled === undefined)
+    throw new RepublishError(
+      'StateInvalid',
+      'assemble of the document type gave undefined: is a "return" missing? null means that there is no state',
+    );
+  if (types.isPromise(assembled))
     throw new RepublishError('StateInvalid', 'assemble of the document type must not be async');
   const plaintext = plainText(assembled, maxBytes);
   return { plaintext, value: JSON.parse(plaintext) };
@@ -96,32 +104,57 @@ function documentAsItIs(column: string): Document | undefined {
 }
 
 function requireSchema(type: DocumentType, state: unknown): void {
-  const judged = guarded('schema', () => type.schema.safeParse(state));
-  if (!judged.success) throw new RepublishError('StateInvalid', problemsText(judged.error.issues, state));
+  const problems = guarded(type, 'schema', state, () => {
+    const judged = type.schema.safeParse(state);
+    return judged.success ? undefined : problemsText(judged.error.issues, state);
+  });
+  if (problems !== undefined) throw new RepublishError('StateInvalid', problems);
 }
 
-/** Runs code of a type. What it throws may quote the state, so only a RepublishError keeps its message. */
-function guarded<T>(part: string, run: () => T): T {
+/** What code of a type may say of a state. Any other type would be told with a remedy for something else. */
+const OF_A_STATE: readonly FailureType[] = ['StateInvalid', 'StateTooLarge', 'SuperConfigMissing'];
+
+/**
+ * Runs code of a type. What it throws may quote the state: only a RepublishError keeps its message, and of a
+ * type that is not shipped only one in which no value of the state is found.
+ *
+ * @param state what the code was given
+ */
+function guarded<T>(type: DocumentType, part: string, state: unknown, run: () => T): T {
   try {
     return run();
   } catch (error) {
-    if (isRepublishError(error)) throw new RepublishError(error.type, error.message);
-    throw new RepublishError(
-      'StateInvalid',
-      `${part} of the document type failed on this state; what it threw is not shown, because it may quote the state: throw new RepublishError('StateInvalid', '<path>: <rule>') for a message that is`,
-    );
+    if (!isRepublishError(error)) throw new RepublishError('StateInvalid', notShown(part, error));
+    if (!isOneOf(OF_A_STATE, error.type))
+      throw new RepublishError(
+        'StateInvalid',
+        `${part} of the document type threw a RepublishError of a type that is none of a state: throw new RepublishError('StateInvalid', '<path>: <rule>')`,
+      );
+    if (!documentTypes.includes(type) && quotesAnyOf(state, error.message))
+      throw new RepublishError(
+        error.type,
+        `${part} of the document type refused this state; its message is not shown, because it quotes the state: name paths and rules, never values`,
+      );
+    throw new RepublishError(error.type, error.message);
   }
 }
 
+function notShown(part: string, error: unknown): string {
+  // Of the language, so that the name is none that the state could have made.
+  const kind = STANDARD_ERRORS.find((standard) => error instanceof standard)?.name ?? 'something';
+  return `${part} of the document type threw ${kind} on this state; its message is not shown, because it may quote the state. To have one shown: throw new RepublishError('StateInvalid', '<path>: <rule>')`;
+}
+
+const STANDARD_ERRORS = [TypeError, RangeError, SyntaxError, ReferenceError, Error];
+
 /** Also one of another copy of this package, which a module with document types may have. */
-function isRepublishError(error: unknown): error is { type: FailureType; message: string } {
+function isRepublishError(error: unknown): error is { type: unknown; message: string } {
   if (error instanceof RepublishError) return true;
   if (typeof error !== 'object' || error === null) return false;
-  const { name, type, message } = error as { name?: unknown; type?: unknown; message?: unknown };
-  return (
-    name === 'RepublishError' &&
-    typeof message === 'string' &&
-    typeof type === 'string' &&
-    Object.hasOwn(FAILURES, type)
-  );
+  const { name, message } = error as { name?: unknown; message?: unknown };
+  return name === 'RepublishError' && typeof message === 'string';
+}
+
+function isOneOf<T>(list: readonly T[], value: unknown): value is T {
+  return list.includes(value as T);
 }

@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
 import { RepublishError, type FailureType } from '../../contract/failures';
 import { bitspireCassettes } from '../../documents/bitspire-cassettes';
 import { bitspireFees } from '../../documents/bitspire-fees';
@@ -234,8 +236,25 @@ describe('serialiseState', () => {
     },
   );
 
-  it.each([null, undefined])('finds no state where a type assembles %p', (state) => {
-    expect(serialise(anyType({ assemble: () => state }), [{ a: 1 }])).toBeUndefined();
+  it('finds no state where a type assembles null; undefined is taken for a forgotten return', () => {
+    expect(serialise(anyType({ assemble: () => null }), [{ a: 1 }])).toBeUndefined();
+    expect(failure(anyType({ assemble: () => undefined }), [{ a: 1 }])).toEqual(
+      invalid(/^assemble of the document type gave undefined: is a "return" missing/),
+    );
+  });
+
+  it('runs no code of a type while it looks at what the type gave', () => {
+    const throwing = (): never => {
+      throw new RepublishError('StateInvalid', 'canary');
+    };
+    for (const state of [
+      Object.defineProperty({}, 'a', { get: throwing, enumerable: true }),
+      { inner: [Object.defineProperty({}, 'toJSON', { get: throwing })] },
+      new Proxy({ a: 1 }, { ownKeys: throwing, getPrototypeOf: throwing, get: throwing }),
+    ])
+      expect(failure(anyType({ assemble: () => state }), [{ a: 1 }])).toEqual(
+        invalid(/has a member that is computed when it is read$/),
+      );
   });
 
   it('keeps keys in their order, digits and escapes, also those that JavaScript would change', () => {
@@ -283,6 +302,7 @@ describe('serialiseState', () => {
   it('refuses what JSON would change in an assembled state, by path', () => {
     const cyclic: Record<string, unknown> = {};
     cyclic.self = cyclic;
+    const deep = Array.from({ length: 60 }).reduce<unknown>((inner) => [inner], 1);
     const shared = Array.from({ length: 45 }).reduce<unknown>((inner) => ({ a: inner, b: inner }), 1);
     for (const [value, problem] of [
       [NaN, /^state\.list\[1\]\.x: is not a finite number$/],
@@ -294,7 +314,8 @@ describe('serialiseState', () => {
       [new Date(0), /^state\.list\[1\]\.x: is neither a plain object nor an array$/],
       [new Map(), /^state\.list\[1\]\.x: is neither/],
       [{ toJSON: () => 1 }, /^state\.list\[1\]\.x: is neither/],
-      [cyclic, /: is nested more than 50 deep$/],
+      [cyclic, /^state\.list\[1\]\.x\.self: contains itself$/],
+      [deep, /: is nested more than 50 deep$/],
     ] as const) {
       expect(failure(anyType({ assemble: () => ({ list: [0, { x: value }] }) }), [{ a: 1 }])).toEqual(
         invalid(problem),
@@ -348,16 +369,33 @@ describe('serialiseState', () => {
       'hours: closed',
     ]);
     expect(failure(throwing(foreign), [{ a: 1 }])).toEqual(['SuperConfigMissing', 'no row']);
-    for (const error of [new Error('canary'), impostor, 'canary', undefined]) {
+    for (const error of [new Error('canary'), 'canary', undefined]) {
       expect(failure(throwing(error), [{ a: 1 }])).toEqual(
-        invalid(/^assemble of the document type failed(?!.*canary)/),
+        invalid(/^assemble of the document type threw \w+ on this state(?!.*canary)/),
+      );
+    }
+    expect(failure(throwing(new TypeError('canary')), [{ a: 1 }])[1]).toContain('threw TypeError');
+    // A failure type that is none, or none of a state, would bring the remedy for something else.
+    for (const error of [impostor, new RepublishError('SourceUnavailable', 'canary')]) {
+      expect(failure(throwing(error), [{ a: 1 }])).toEqual(
+        invalid(/threw a RepublishError of a type that is none of a state(?!.*canary)/),
+      );
+    }
+    // A message that quotes a value is as one without a name.
+    for (const [row, message] of [
+      [{ pin: 'canary' }, 'pin: canary is not allowed'],
+      [{ pin: 4711 }, 'pin: must not be 4711'],
+    ] as const) {
+      const error = new RepublishError('StateInvalid', message);
+      expect(failure(throwing(error), [row])).toEqual(
+        invalid(/refused this state; its message is not shown(?!.*(canary|4711))/),
       );
     }
     const schema = z.unknown().refine(() => {
       throw new Error('canary');
     });
     expect(failure(anyType({ schema }), [{ a: 1 }])).toEqual(
-      invalid(/^schema of the document type failed(?!.*canary)/),
+      invalid(/^schema of the document type threw Error on this state(?!.*canary)/),
     );
   });
 });
@@ -507,12 +545,26 @@ describe('defineDocumentType', () => {
 
 describe('the registry', () => {
   it('has each type once, with its rows from the tables of the extension', () => {
-    expect(documentTypes.map(({ type }) => type)).toEqual(['bitspire-cassettes', 'bitspire-fees']);
+    const types = documentTypes.map(({ type }) => type);
+    expect(new Set(types).size).toBe(types.length);
+    expect(types).toEqual(expect.arrayContaining(['bitspire-cassettes', 'bitspire-fees']));
     expect(bitspireCassettes.source).toEqual({ table: 'cassette_configs' });
     expect(bitspireCassettes.withoutState).toBe('has not reported yet');
     expect(bitspireFees.source).toEqual({
       sql: expect.stringMatching(/\{dca_machines\}.*\{super_config\}/s),
     });
+  });
+
+  it('has its tables among those of the reader of LNbits, and among those of dev', () => {
+    const text = (file: string): string => readFileSync(path.join(__dirname, '../..', file), 'utf8');
+    const tables = documentTypes.flatMap(({ source }) =>
+      'table' in source ? [source.table] : [...source.sql.matchAll(/\{(\w+)\}/g)].map(([, name]) => name),
+    );
+    expect(tables.length).toBeGreaterThan(1);
+    for (const table of tables) {
+      expect(text('database/rights-lnbits.sql')).toContain(`'${table}'`);
+      expect(text('dev/lnbits-tables.sql')).toMatch(new RegExp(`CREATE TABLE \\S*${table}\\b`));
+    }
   });
 
   it('makes the tags by which a machine looks', () => {

@@ -39,7 +39,7 @@ function module(extension: 'mjs' | 'cjs', lines: string): string {
 const load = (...modules: string[]): Promise<readonly DocumentType[]> =>
   loadDocumentTypes(modules, directory);
 const names = (types: readonly DocumentType[]): string[] => types.map(({ type }) => type);
-const SHIPPED = ['bitspire-cassettes', 'bitspire-fees'];
+const SHIPPED = names(documentTypes);
 
 async function problems(...modules: string[]): Promise<string[]> {
   const error: unknown = await load(...modules).then(
