@@ -3,6 +3,7 @@ import { remedyFor as remedyForFailure, RepublishError } from '../../contract/fa
 import { type Database, openDatabase } from '../../database/connection';
 import { listSigners } from '../../database/signers';
 import type { DocumentType } from '../../documents/document-type';
+import { documentTypes as shipped } from '../../documents/registry';
 import { serialiseState } from '../../documents/state';
 import { missingRelays } from '../../nostr/relays/missing-relays';
 import { shownRelay } from '../../nostr/relays/url';
@@ -30,6 +31,7 @@ export function checkSource(
       const tables = preset === 'queries' ? 'every query is configured' : `preset ${preset}`;
       return [
         ok(`${where}; ${tables}`),
+        ...ownTypes(documentTypes),
         ...(await checkQueries(source, configuration, documentTypes, operatorUserId)),
         ...(await checkNostrclient(source, configuration)),
       ];
@@ -37,6 +39,15 @@ export function checkSource(
       await source.close();
     }
   });
+}
+
+/** Which document types are of a module of the operator's own, and which of them takes the place of a shipped one? */
+function ownTypes(documentTypes: readonly DocumentType[]): Finding[] {
+  const own = documentTypes.filter((type) => !shipped.includes(type)).map(({ type }) => type);
+  if (own.length === 0) return [];
+  const replaced = own.filter((name) => shipped.some(({ type }) => type === name));
+  const inPlace = replaced.length === 0 ? '' : `; in place of the shipped one: ${replaced.join(', ')}`;
+  return [findingsOf('configuration', 'documentTypes').ok(`of modules: ${own.join(', ')}${inPlace}`)];
 }
 
 /** Does REPUBLISH_RELAYS cover the relays to which the extension itself publishes? */

@@ -224,6 +224,27 @@ describe('republish doctor', () => {
     ]);
   }, 120_000);
 
+  test('says which document types are of modules, and which of those stand in place of a shipped one', async () => {
+    const define = (name: string, type: string): string => {
+      const file = path.join(directory, name);
+      writeFileSync(
+        file,
+        `module.exports = ({ defineDocumentType, z }) => defineDocumentType({ type: '${type}', source: { table: 'cassette_configs' }, schema: z.unknown(), assemble: () => null });`,
+      );
+      return file;
+    };
+    const modules = [define('greetings.cjs', 'bitspire-greetings'), define('fees.cjs', 'bitspire-fees')];
+    const { findings } = await examine({
+      REPUBLISH_CONFIG: configFile('own.json', { documentTypes: modules }),
+    });
+    expect(findings).toContainEqual({
+      area: 'configuration',
+      subject: 'documentTypes',
+      status: 'ok',
+      message: 'of modules: bitspire-fees, bitspire-greetings; in place of the shipped one: bitspire-fees',
+    });
+  }, 120_000);
+
   test('every wrong key of the configuration is a line, without its value, and the rest is looked at all the same', async () => {
     const { code, findings } = await examine({
       REPUBLISH_QUORUM: '3',
