@@ -17,7 +17,7 @@ describe('the signer makes wait', () => {
     saga.onStop(() => proxy.stop());
     await saga.startWorker({
       env: {
-        REPUBLISH_APPROVAL_TIMEOUT_MS: '5000',
+        REPUBLISH_APPROVAL_TIMEOUT_MS: '4000',
         REPUBLISH_BUNKER_TIMEOUT_MS: '2000',
         REPUBLISH_DOCUMENT_TIMEOUT_MS: '6000',
       },
@@ -98,7 +98,7 @@ describe('the signer makes wait', () => {
     });
     expect(ids).toEqual([]);
     expect(failure?.failures).toMatchObject([{ type: 'SignerApprovalPending' }]);
-    expect(failure?.failures[0]?.message).toContain('nobody did within 5000 ms');
+    expect(failure?.failures[0]?.message).toContain('nobody did within 4000 ms');
     expect(JSON.stringify([audit, failure])).not.toContain('canary-approval-page');
     expect(saga.logs.join('')).not.toContain('canary-approval-page');
   }, 60_000);

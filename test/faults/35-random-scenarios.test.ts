@@ -4,7 +4,7 @@ import { startSaga } from '../support/saga';
 
 /** Which scenarios: the first of many, or as `npm run test:soak` says. */
 const FIRST_SEED = Number(process.env.SOAK_SEED ?? 1);
-const SEEDS = Number(process.env.SOAK_SEEDS ?? 9);
+const SEEDS = Number(process.env.SOAK_SEEDS ?? 6);
 const UNTIL_MS = process.env.SOAK_MINUTES ? Date.now() + Number(process.env.SOAK_MINUTES) * 60_000 : Infinity;
 /** Stages beside each other: a scenario mostly waits. */
 const STAGES = 3;
