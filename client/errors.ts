@@ -37,11 +37,18 @@ export class ControlRefused extends Error implements Explained {
   readonly remedy = CALLER_FAILURES.ControlRefused.remedy;
 }
 
-/** Temporal knows no run of the operator. */
+/** Temporal knows no run of the operator, or no fleet. */
 export class RunNotFound extends Error implements Explained {
   override readonly name = 'RunNotFound';
   readonly type = 'RunNotFound';
-  readonly remedy = CALLER_FAILURES.RunNotFound.remedy;
+
+  constructor(
+    message: string,
+    options?: ErrorOptions,
+    readonly remedy: string = CALLER_FAILURES.RunNotFound.remedy,
+  ) {
+    super(message, options);
+  }
 }
 
 /** Temporal could not be asked. Runs are not affected. */

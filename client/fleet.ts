@@ -54,6 +54,9 @@ export interface FleetRun {
   cancel(request?: ControlRequest): Promise<number>;
 }
 
+const NO_FLEET =
+  'Start one with: republish fleet start <operator>... (or --all); see earlier ones with: republish fleet audit.';
+
 const QUERY_TIMEOUT_MS = 5_000;
 /** The runs that go on are told before it answers. */
 const UPDATE_TIMEOUT_MS = 120_000;
@@ -115,7 +118,7 @@ export async function findFleet(
     return fleetOf(client, workflowId, runId, true);
   } catch (error) {
     if (!(error instanceof RunNotFound)) throw error;
-    throw new RunNotFound(`Temporal knows no fleet ${workflowId}`, { cause: error });
+    throw new RunNotFound(`Temporal knows no fleet ${workflowId}`, { cause: error }, NO_FLEET);
   }
 }
 

@@ -201,6 +201,21 @@ function mistypedVariables(env: NodeJS.ProcessEnv): string[] {
     });
 }
 
+/**
+ * Where the secrets key is from, for a person: the name of the setting, or the file of a data folder.
+ */
+export function secretsKeySource(
+  { secretsKeyFile }: Pick<Configuration, 'secretsKeyFile'>,
+  env: NodeJS.ProcessEnv = process.env,
+): string {
+  if (env.REPUBLISH_SECRETS_KEY?.trim()) return 'REPUBLISH_SECRETS_KEY';
+  if (env.REPUBLISH_SECRETS_KEY_FILE?.trim()) return 'REPUBLISH_SECRETS_KEY_FILE';
+  if (secretsKeyFile === undefined) return 'secretsKey of the configuration file';
+  return secretsKeyFile === embeddedServers()?.secretsKeyFile
+    ? secretsKeyFile
+    : 'secretsKeyFile of the configuration file';
+}
+
 function readSecretsKeyFile(values: Record<string, unknown>, problems: string[]): void {
   if (values.secretsKey !== undefined || typeof values.secretsKeyFile !== 'string') return;
   try {

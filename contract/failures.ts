@@ -323,6 +323,8 @@ export class RepublishError extends Error {
     message: string,
     /** When another attempt may go better, where that is known; absent: as the retry policy says. */
     readonly retryAfterMs?: number,
+    /** Where the message is of something that the catalogue's sentence does not fit. */
+    readonly remedy: string = FAILURES[type].remedy,
   ) {
     super(storable(message));
   }

@@ -1,3 +1,4 @@
+import { generateSecretKey } from 'nostr-tools/pure';
 import { addBunkerSigner } from '../pairing/signers';
 import { loadConfiguration } from '../configuration/load';
 import { documentTypes } from '../documents/registry';
@@ -10,15 +11,24 @@ export interface DevOperator {
   id: string;
   bunker: DevBunker;
   machines: SeededMachine[];
+  userSecretKey: Uint8Array;
+}
+
+/** Starts another bunker of the operator's key, so that pairing can be rehearsed: a bunker's URI works once. */
+export async function startSpareBunker(stack: DevStack, { userSecretKey }: DevOperator): Promise<DevBunker> {
+  const bunker = await startBunker({ relays: [stack.relay.url], userSecretKey });
+  stack.onStop(() => bunker.stop());
+  return bunker;
 }
 
 /** Seeds an operator whose account is the bunker's user key already, and pairs the bunker as the operator's signer. */
 export async function startOperator(stack: DevStack, id: string, machines: number): Promise<DevOperator> {
-  const bunker = await startBunker({ relays: [stack.relay.url] });
+  const userSecretKey = generateSecretKey();
+  const bunker = await startBunker({ relays: [stack.relay.url], userSecretKey });
   stack.onStop(() => bunker.stop());
   const seeded = await seedOperator(stack.database, { id, pubkey: bunker.userPubkey, machines });
   await pairBunker(stack, id, bunker);
-  return { id, bunker, machines: seeded };
+  return { id, bunker, machines: seeded, userSecretKey };
 }
 
 /** Makes the bunker the operator's signer, as `republish signer add --bunker` does. */

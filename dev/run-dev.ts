@@ -1,7 +1,8 @@
-import { type DevOperator, startMachines, startOperator } from './operator';
+import { type DevOperator, startMachines, startOperator, startSpareBunker } from './operator';
+import type { DevBunker } from './bunker';
 import { type DevStack, startStack } from './stack';
 import { isTrouble, keepWorker } from '../embedded/keep-worker';
-import { untilToldToStop } from '../embedded/told-to-stop';
+import { runningWords, untilToldToStop } from '../embedded/told-to-stop';
 import { startWorkerProcess } from '../embedded/worker-process';
 
 export interface DevOptions {
@@ -25,6 +26,7 @@ export async function runDev(options: DevOptions): Promise<void> {
     for (let number = 1; number <= options.operators; number += 1) {
       operators.push(await startOperator(stack, `operator-${number}`, options.machines));
     }
+    const spare = operators[0] && (await startSpareBunker(stack, operators[0]));
     await simulateMachines(stack, operators, say);
     const workers = await keepWorker(
       () => startWorkerProcess(stack.env, (line) => isTrouble(line) && say(`worker: ${line}`)),
@@ -32,8 +34,8 @@ export async function runDev(options: DevOptions): Promise<void> {
     );
     stack.onStop(() => workers.stop());
     if (options.json) printJson(stack, operators);
-    else printForShell(stack, operators);
-    say('\nrunning; Ctrl-C stops everything');
+    else printForShell(stack, operators, spare);
+    say(`\n${runningWords()}`);
     await Promise.race([ended.signal, workers.failed]);
     say('\nstopping');
   } finally {
@@ -64,7 +66,7 @@ async function simulateMachines(
     say(`${simulated} of ${all} machines are simulated; the others are rows in the database`);
 }
 
-function printForShell(stack: DevStack, operators: DevOperator[]): void {
+function printForShell(stack: DevStack, operators: DevOperator[], spare: DevBunker | undefined): void {
   const lines = [
     `# Temporal UI: ${stack.temporal.uiUrl}`,
     ...operators
@@ -76,6 +78,11 @@ function printForShell(stack: DevStack, operators: DevOperator[]): void {
     '# In another shell:',
     ...Object.entries(stack.env).map(([name, value]) => `export ${name}='${value}'`),
     ...(operators[0] ? [`# then: republish start ${operators[0].id} --json`] : []),
+    ...(operators[0] && spare
+      ? [
+          `# pair again with this, once: echo '${spare.uri()}' | republish signer add ${operators[0].id} --bunker`,
+        ]
+      : []),
   ];
   process.stdout.write(`${lines.join('\n')}\n`);
 }

@@ -50,8 +50,8 @@ export interface DocumentType {
   readonly withoutState?: string;
   /**
    * The document sets something that the machine counts itself, so a person has to know before it is signed,
-   * and `--force` leaves it alone without `--reset-counts`. Given the rows, says what is set to what, in one
-   * sentence.
+   * and `--force` leaves it alone without `--reset-counts`. Given the rows, says what is set to what: first one
+   * sentence that is true of every machine, which `plan` prints once, then what is so of this machine.
    */
   readonly resetsMachineState?: (rows: StateRow[]) => string;
 }

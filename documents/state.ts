@@ -10,7 +10,7 @@ import { problemsText, quotesAnyOf } from './schema-problems';
 export interface SerialisedState {
   /** The JSON text of the document. */
   plaintext: string;
-  /** Of a type that resets what the machine counts: one sentence that says what is set to what. */
+  /** Of a type that resets what the machine counts: what is set to what, for a person. */
   resets?: string;
 }
 

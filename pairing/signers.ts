@@ -25,6 +25,8 @@ import {
 
 const SWITCH_TIMEOUT_MS = 2_000;
 
+const ANOTHER_OFFER = 'Make a new offer with the same command; --timeout <seconds> gives it longer.';
+
 /** Keeps an nsec as the operator's current signer, encrypted (NIP-49). */
 export async function addLocalSigner(context: SignerContext, nsec: string): Promise<SignerFacts> {
   const secretKey = parseSecretKey(nsec);
@@ -113,7 +115,7 @@ export async function addNostrConnectSigner(
   try {
     show(offer.uri);
     const bunkerPubkey = await offer.taken(timeoutMs).catch((error: Error) => {
-      throw new RepublishError('SignerTimeout', `${error.message}: make a new offer with the same command`);
+      throw new RepublishError('SignerTimeout', error.message, undefined, ANOTHER_OFFER);
     });
     client = openClient(context, { bunkerPubkey, relays, clientSecretKey });
     const pubkey = await client.getPublicKey();

@@ -60,10 +60,15 @@ export function findSqliteDriver(only?: SqliteDriverName): SqliteDriver {
     (only === 'better-sqlite3' ? undefined : nodeDriver()) ??
     (only === 'node:sqlite' ? undefined : betterSqlite3Driver());
   if (driver !== undefined) return driver;
-  throw new RepublishError(
-    'SourceMisconfigured',
+  throw noDriver(
     `this Node (${process.version}) cannot read SQLite: run it with Node 22.13 or later, which has node:sqlite, or install a driver: ${INSTALL}`,
   );
+}
+
+/** The message says what to do too: a run tells it with the catalogue's remedy, which is of tables and rights. */
+function noDriver(message: string): RepublishError {
+  const remedy = `Install the driver with this Node (${INSTALL}), or use Node 22.13 or later.`;
+  return new RepublishError('SourceMisconfigured', message, undefined, remedy);
 }
 
 /** `node:sqlite` as far as it is used; the types of Node 20 do not have it. */
@@ -177,8 +182,7 @@ function loadBetterSqlite3(): BetterSqlite3 | undefined {
       return loaded;
     } catch (thrown) {
       const [line] = String((thrown as Error).message).split('\n');
-      throw new RepublishError(
-        'SourceMisconfigured',
+      throw noDriver(
         `better-sqlite3 is installed but does not load (${line}): install it again with this Node (${process.version}): ${INSTALL}`,
       );
     }

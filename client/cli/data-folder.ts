@@ -34,6 +34,10 @@ const SERVERS: Record<string, Servers> = {
 /** These have servers of their own, or none. */
 const WITHOUT_DATA = ['dev', 'demo', 'completion'];
 
+export function takesData(command: Command): boolean {
+  return !WITHOUT_DATA.includes(pathOf(command));
+}
+
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /** What this process has of a data folder. */
@@ -47,7 +51,7 @@ let inUse: InUse | undefined;
 export async function enterDataFolder(command: Command): Promise<void> {
   const name = pathOf(command);
   const { data } = command.optsWithGlobals<{ data?: string }>();
-  if (WITHOUT_DATA.includes(name)) {
+  if (!takesData(command)) {
     if (data !== undefined) throw new UsageError(`--data is of no use to ${name}, which keeps nothing`);
     return;
   }

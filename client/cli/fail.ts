@@ -1,12 +1,22 @@
 import { CommanderError } from 'commander';
-import { CALLER_FAILURES, isCallerFailureType } from '../../contract/caller-failures';
-import { ensureError, isFailureType, remedyFor } from '../../contract/failures';
+import { embeddedServers } from '../../configuration/embedded';
+import { CALLER_FAILURES, type CallerFailureType, isCallerFailureType } from '../../contract/caller-failures';
+import { ensureError, type FailureType, isFailureType, remedyFor } from '../../contract/failures';
 import { EXIT, exitCodeFor } from './exit-codes';
 import { paintedFor, say } from './output';
+import { forThisCall } from './run-view/commands';
 
 /** A mistake in how a command was called. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
+
+  constructor(
+    message: string,
+    /** Absent: the catalogue's. */
+    readonly remedy?: string,
+  ) {
+    super(message);
+  }
 }
 
 /** Says what went wrong, of which type it is and what to do, and returns the exit code. Every error of a command ends here. */
@@ -15,15 +25,30 @@ export function explain(thrown: unknown): number {
   if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? EXIT.ok : EXIT.usage;
   const error = ensureError(thrown);
   const type = typeOf(error);
-  const remedy = isCallerFailureType(type) ? CALLER_FAILURES[type].remedy : remedyFor(type);
+  const remedy = remedyOf(error, type);
   process.stderr.write(`${paintedFor(process.stderr, 'red', 'error:')} `);
-  say(`${type}: ${messageOf(error, type)}`);
-  if (!error.message.includes(remedy)) say(`remedy: ${remedy}`);
+  say(forThisCall(`${type}: ${messageOf(error, type)}`));
+  if (!error.message.includes(remedy)) say(forThisCall(`remedy: ${remedy}`));
   return exitCodeFor(type);
 }
 
+/** The error's own where it knows better than the catalogue. */
+function remedyOf(error: Error, type: FailureType | CallerFailureType): string {
+  const { remedy } = error as { remedy?: unknown };
+  const told =
+    typeof remedy === 'string'
+      ? remedy
+      : isCallerFailureType(type)
+        ? CALLER_FAILURES[type].remedy
+        : remedyFor(type);
+  // The library has no such folder, so the catalogue does not name it.
+  return type === 'TemporalUnavailable' && embeddedServers() === undefined
+    ? `${told} Or, without any server: --data <dir>.`
+    : told;
+}
+
 /** By name, so that this file loads neither the Temporal client nor the configuration for a spelling mistake. */
-function typeOf(error: Error) {
+function typeOf(error: Error): FailureType | CallerFailureType {
   const { type } = error as { type?: unknown };
   if (isFailureType(type) || isCallerFailureType(type)) return type;
   if (isCallerFailureType(error.name)) return error.name;

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { Command, Option } from 'commander';
+import { Command, Help, Option } from 'commander';
 import { COLOUR_CHOICES, type ColourChoice } from '../../configuration/terminal';
 import { registerAudit } from './commands/audit';
 import { registerCompletion } from './commands/completion';
@@ -16,9 +16,10 @@ import { registerStatus } from './commands/status';
 import { registerUp } from './commands/up';
 import { registerWatch } from './commands/watch';
 import { registerWorker } from './commands/worker';
-import { enterDataFolder, leaveDataFolder } from './data-folder';
+import { enterDataFolder, leaveDataFolder, takesData } from './data-folder';
 import { explain } from './fail';
 import { chooseColour } from './output';
+import { nameOperator } from './run-view/commands';
 
 /** The whole command line. Commands load what they need when they run, so that --help and a spelling mistake answer at once. */
 export function buildProgram(): Command {
@@ -37,12 +38,14 @@ export function buildProgram(): Command {
       'folder of embedded servers, in place of DATABASE_URL and TEMPORAL_ADDRESS (else: REPUBLISH_DATA)',
     )
     .addHelpText('before', 'Example: republish start 8f3c2b\n')
-    .configureHelp({ showGlobalOptions: true })
+    .configureHelp({ showGlobalOptions: true, visibleGlobalOptions: globalOptionsOf })
     .showSuggestionAfterError()
     .showHelpAfterError('(see --help)')
     .exitOverride()
     .hook('preAction', async (_, command) => {
       chooseColour(program.opts<{ color: ColourChoice }>().color);
+      const operator = operatorOf(command);
+      if (operator !== undefined) nameOperator(operator);
       await enterDataFolder(command);
     });
 
@@ -60,6 +63,18 @@ export function buildProgram(): Command {
   registerDev(program);
   registerCompletion(program);
   return program;
+}
+
+/** Without --data where it is of no use. */
+function globalOptionsOf(this: Help, command: Command): Option[] {
+  const options = Help.prototype.visibleGlobalOptions.call(this, command);
+  return takesData(command) ? options : options.filter(({ long }) => long !== '--data');
+}
+
+/** Whom a command was called for: its argument, or the option of `doctor`. */
+function operatorOf(command: Command): string | undefined {
+  if (command.registeredArguments[0]?.name() === 'operator') return command.args[0];
+  return command.opts<{ operator?: string }>().operator;
 }
 
 /** The package's own, from wherever this file runs: built in dist/, or as it is in the sources. */

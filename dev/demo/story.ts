@@ -40,6 +40,7 @@ export async function runDemo({ keep }: { keep: boolean }): Promise<void> {
     ]);
     if (keep) {
       chapter('Everything stays up to look around; Ctrl-C ends it');
+      note(`Temporal UI: ${stack.temporal.uiUrl}`);
       for (const [name, value] of Object.entries(stack.env)) note(`export ${name}='${value}'`);
       await told.signal;
     }
@@ -47,6 +48,8 @@ export async function runDemo({ keep }: { keep: boolean }): Promise<void> {
     await stack.stop();
     told.forget();
   }
+  // Whoever reads the end may still click on an address above.
+  if (!keep) chapter('All of it is stopped again. To keep it and look around: npm run demo -- --keep');
 }
 
 async function tell(stack: DevStack): Promise<void> {
@@ -168,5 +171,4 @@ async function showEvidence(
   process.stdout.write(`${JSON.stringify(events, null, 2)}\n`);
   note('Audit row:');
   process.stdout.write(`${JSON.stringify(audit, null, 2)}\n`);
-  note(`Temporal UI: ${stack.temporal.uiUrl}`);
 }

@@ -7,6 +7,15 @@ import { createPrivateFile } from '../private-file';
 /** A data folder cannot be used: what is in the way, and what to do. */
 export class DataFolderUnusable extends Error {
   override readonly name = 'DataFolderUnusable';
+
+  constructor(
+    message: string,
+    options?: ErrorOptions,
+    /** Absent: the catalogue's. */
+    readonly remedy?: string,
+  ) {
+    super(message, options);
+  }
 }
 
 export interface DataFolder {

@@ -106,7 +106,9 @@ async function borrow(
   if (role === 'up') {
     if (owner.role === 'up')
       throw new DataFolderUnusable(
-        `republish up runs on ${folder.path} already (pid ${owner.pid}): use that one from any shell with REPUBLISH_DATA, or end it with: kill ${owner.pid}`,
+        `republish up runs on ${folder.path} already (pid ${owner.pid})`,
+        {},
+        `Use that one from any shell with REPUBLISH_DATA, or end it with: kill ${owner.pid}.`,
       );
     waiting(`waiting for the command that uses ${folder.path} (pid ${owner.pid}) to end`);
     return undefined;

@@ -67,7 +67,10 @@ export async function findTemporalServer(options: FindOptions = {}): Promise<Fou
   for (const { source, step, find } of ways) {
     onStep(step);
     const found = await find();
-    if ('path' in found) return { path: found.path, source };
+    if ('path' in found) {
+      onStep(`Found: ${found.path}`);
+      return { path: found.path, source };
+    }
     passedOver.push(`  ${source}: ${found.why}`);
     onStep(`Passed over: ${found.why}`);
   }

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ensureError, remedyFor, RepublishError } from '../../contract/failures';
 
-export type Area = 'configuration' | 'secrets key' | 'temporal' | 'database' | 'lnbits' | 'relay' | 'signer';
+export type Area =
+  'configuration' | 'secrets key' | 'temporal' | 'database' | 'lnbits' | 'relay' | 'signer' | 'signers';
 
 /** One line of the doctor's. */
 export interface Finding {
@@ -50,7 +51,7 @@ export async function check(
   try {
     return await Promise.race([work(), late]);
   } catch (thrown) {
-    if (thrown instanceof RepublishError) return [fail(thrown.message, remedyFor(thrown.type))];
+    if (thrown instanceof RepublishError) return [fail(thrown.message, thrown.remedy)];
     return [fail(ensureError(thrown).message, remedyFor('Unexpected'))];
   } finally {
     ended.abort();

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { secretsKeySource } from '../../configuration/load';
 import type { Configuration } from '../../configuration/schema';
 import { remedyFor, RepublishError } from '../../contract/failures';
 import { type Database, openDatabase } from '../../database/connection';
@@ -31,7 +32,8 @@ export async function checkSigners(
       if (signers.length === 0) return [noSigner(operatorUserId)];
       const findings = await checkEach(database, configuration, signers, say);
       const stored = signers.filter(({ signer }) => 'addedAt' in signer).length;
-      return [...(stored === 0 ? [] : secretsKeyFinding(findings, stored)), ...findings];
+      const source = secretsKeySource(configuration);
+      return [...(stored === 0 ? [] : secretsKeyFinding(findings, stored, source)), ...findings];
     });
   } finally {
     await database.close();
@@ -40,8 +42,8 @@ export async function checkSigners(
 
 function noSigner(operatorUserId: string | undefined): Finding {
   if (operatorUserId === undefined) {
-    return findingsOf('signer', 'all').warn(
-      'no operator has a signer yet',
+    return findingsOf('signers', '').warn(
+      'none stored yet',
       'Pair one: republish signer add <operator> --bunker (or --local).',
     );
   }
@@ -107,14 +109,14 @@ async function checkOne(context: SignerContext): Promise<Finding> {
   } catch (thrown) {
     if (!(thrown instanceof RepublishError)) throw thrown;
     const message = thrown.type === 'SignerUnlockFailed' ? CANNOT_BE_OPENED : thrown.message;
-    return fail(message, remedyFor(thrown.type).replaceAll('<operator>', operatorUserId));
+    return fail(message, thrown.remedy.replaceAll('<operator>', operatorUserId));
   }
 }
 
 /** One operator's key may be lost; that none opens is another secrets key. */
-function secretsKeyFinding(findings: Finding[], signers: number): Finding[] {
+function secretsKeyFinding(findings: Finding[], signers: number, source: string): Finding[] {
   const locked = findings.filter(({ message }) => message === CANNOT_BE_OPENED).length;
-  const { ok, fail } = findingsOf('secrets key', 'REPUBLISH_SECRETS_KEY');
+  const { ok, fail } = findingsOf('secrets key', source);
   if (locked === 0)
     return [ok(`opens ${signers === 1 ? 'the stored signer' : `all ${signers} stored signers`}`)];
   return [

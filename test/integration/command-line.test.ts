@@ -9,6 +9,7 @@ import { startWorkerProcess } from '../../embedded/worker-process';
 import { republish } from '../support/command-line';
 import { Gate } from '../support/gate';
 import { type Saga, startSaga } from '../support/saga';
+import { republishInTerminal } from '../support/pseudo-terminal';
 import { testServers } from '../support/servers';
 
 describe('republish', () => {
@@ -116,7 +117,9 @@ describe('republish', () => {
       });
       expect(await republish(['watch', 'nobody-ever'], saga.env)).toMatchObject({
         code: 5,
-        stderr: expect.stringMatching(/^error: RunNotFound: .*nobody-ever\nremedy: /),
+        stderr: expect.stringMatching(
+          /^error: RunNotFound: .*nobody-ever\nremedy: .* republish start nobody-ever; /,
+        ),
       });
     });
   });
@@ -153,6 +156,10 @@ describe('republish', () => {
       expect(JSON.parse(listed.stdout)).toContainEqual(
         expect.objectContaining({ operatorUserId: 'by-hand', kind: 'bunker' }),
       );
+      // On a terminal of 80 columns the date is whole.
+      const terminal = republishInTerminal(['signer', 'list'], { env: saga.env });
+      expect(await terminal.ended).toBe(0);
+      expect(terminal.screen()).toMatch(/^by-hand +paired here .* \d{4}-\d\d-\d\d /m);
       const checked = await republish(['signer', 'check', 'by-hand'], saga.env);
       expect(checked).toMatchObject({ code: 0, stdout: expect.stringContaining(bunker.userPubkey) });
       for (const { stdout, stderr } of [added, again, listed, checked]) {

@@ -46,9 +46,13 @@ describe('a command that only looks', () => {
     });
     expect((await run(['audit', 'operator-1'])).stdout).toContain('no audit for operator-1');
     const doctor = await run(['doctor', '--json']);
-    const findings = JSON.parse(doctor.stdout) as { area: string; status: string }[];
+    const findings = JSON.parse(doctor.stdout) as Record<'area' | 'subject' | 'status', string>[];
     expect(findings.filter(({ status }) => status === 'fail')).toEqual([]);
     expect(findings.map(({ area }) => area)).not.toContain('temporal');
+    // Not a variable that nobody has set.
+    expect(findings.find(({ area }) => area === 'secrets key')?.subject).toBe(
+      path.join(folder, 'secrets-key'),
+    );
     expect(readFileSync(path.join(folder, 'secrets-key'), 'utf8')).toBe(key);
   }, 90_000);
 

@@ -41,7 +41,10 @@ test('republish dev prints the environment, runs, and leaves nothing behind afte
   dev.stderr.on('data', (chunk) => (stderr += String(chunk)));
   const ended = new Promise<number | null>((resolve) => dev.once('close', resolve));
   await Promise.race([
-    until(() => stderr.includes('Ctrl-C stops everything'), 50_000),
+    until(
+      () => stderr.includes(`running (pid ${dev.pid}); Ctrl-C or kill ${dev.pid} stops everything`),
+      50_000,
+    ),
     ended.then(() => Promise.reject(new Error(`republish dev ended: ${stderr}`))),
   ]);
 
@@ -58,6 +61,11 @@ test('republish dev prints the environment, runs, and leaves nothing behind afte
       'TEMPORAL_ADDRESS',
     ].sort(),
   );
+  const [, uri = '', paired = ''] = /# pair again .* echo '(.*)' \| republish (.*)$/m.exec(stdout) ?? [];
+  expect(await republish(paired.split(' '), env as Record<string, string>, uri)).toMatchObject({
+    code: 0,
+    stdout: expect.stringContaining('the bunker signer of operator operator-1 signs as') as string,
+  });
   const result = await republish(['start', 'operator-2', '--json'], env as Record<string, string>);
   expect(result.code).toBe(0);
   await until(() => (stderr.match(/operator-2-machine-0000\d .* reads/g) ?? []).length === 4);
@@ -89,4 +97,7 @@ test('republish demo tells its story to the end and exits 0', async () => {
   expect(stderr).toContain('one audit row, and it agrees');
   expect(stdout).toContain('"bitspire-fees"');
   expect(stderr).toMatch(/Temporal UI: http:\/\/127\.0\.0\.1:\d+/);
+  expect(stderr.trimEnd().split('\n').at(-1)).toContain(
+    'stopped again. To keep it and look around: npm run demo -- --keep',
+  );
 }, 90_000);

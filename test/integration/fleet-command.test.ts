@@ -14,6 +14,15 @@ describe('republish fleet', () => {
   }, 120_000);
   afterAll(() => saga.stop());
 
+  test('status of a fleet that was never started says how to start one', async () => {
+    expect(await republish(['fleet', 'status'], saga.env)).toMatchObject({
+      code: 5,
+      stderr: expect.stringMatching(
+        /^error: RunNotFound: Temporal knows no fleet .*\nremedy: Start one with: republish fleet start /,
+      ) as string,
+    });
+  });
+
   test('start prints the summary, names who failed and exits 3; with all complete it exits 0', async () => {
     const [first, second] = operators;
     first?.bunker.setFaults(({ method }) => (method === 'sign_event' ? { error: 'denied' } : undefined));

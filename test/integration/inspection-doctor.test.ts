@@ -215,7 +215,7 @@ describe('republish doctor', () => {
     await database.query('UPDATE republish.migrations SET version = 0');
     expectEach((await examine({ DATABASE_URL: empty })).findings, [
       ['database', 'schema republish', 'fail', 'is at version 0', 'republish migrate'],
-      ['signer', 'all', 'warn', 'no operator has a signer', 'republish signer add'],
+      ['signers', '', 'warn', 'none stored yet', 'republish signer add'],
     ]);
     await database.query("INSERT INTO republish.migrations (version, name) VALUES (9999, 'later')");
     await database.close();

@@ -242,7 +242,7 @@ describe('republish plan', () => {
       'message 70000 B, authentication',
       'StateInvalid',
       'remedy for StateInvalid',
-      '1 to publish (1 to sign), 0 unchanged, 0 skipped, 1 invalid',
+      '1 to publish (1 to be signed), 0 unchanged, 0 skipped, 1 invalid',
     ])
       expect(stdout).toContain(said);
   }, 180_000);

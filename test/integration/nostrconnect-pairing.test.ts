@@ -55,7 +55,9 @@ describe('republish signer add --nostrconnect', () => {
     expect(searchParams.get('perms')).toBe('nip44_encrypt,sign_event:30078,sign_event:22242');
     expect(searchParams.get('name')).toBe('republish-operator-configs');
     expect(await exited).toBe(4);
-    expect(output()).toContain('no bunker took the offer within 1 s: make a new offer with the same command');
+    expect(output()).toContain(
+      'no bunker took the offer within 1 s\nremedy: Make a new offer with the same command; --timeout',
+    );
     expect(await signers()).toEqual([]);
     expect(await saga.database.query('SELECT * FROM republish.pairings')).toEqual([]);
   });

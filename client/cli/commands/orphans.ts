@@ -19,7 +19,7 @@ export function registerOrphans(program: Command): void {
       "Finds the documents (kind 30078) that stand under an operator's old key and that no run puts under the current one: of no known document type, of no machine of the operator, or without state in the database. It also names what the machines have published to the old key (bitspire-cassettes-state). Reads all relays to the end and checks the signatures; changes nothing.\nExit code 1 when a relay did not answer to the end, so that there may be more.",
     )
     .argument('<operator>', "the operator's user id (accounts.id in LNbits)")
-    .requiredOption('--old-pubkey <key>', 'the key before the move (hex or npub)')
+    .requiredOption('--old-pubkey <key>', 'the key before the move, hex or npub (required)')
     .option('--json', 'as JSON on stdout, with the documents that are covered as well')
     .addHelpText('before', 'Example: republish orphans 8f3c2b --old-pubkey npub1...\n')
     .action(orphans);

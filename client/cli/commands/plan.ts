@@ -89,7 +89,7 @@ async function show(planned: RepublishPlan): Promise<void> {
   else showDocuments(documents);
   documents.forEach(showContent);
   print(
-    `${counts.publish} to publish (${planned.toSign} to sign), ${counts.unchanged} unchanged, ${counts.skipped} skipped, ${counts.invalid} invalid`,
+    `${toPublish(counts.publish, planned.toSign)}, ${counts.unchanged} unchanged, ${counts.skipped} skipped, ${counts.invalid} invalid`,
   );
   if (planned.standAlready > 0) {
     print(
@@ -105,6 +105,16 @@ async function show(planned: RepublishPlan): Promise<void> {
     print(paragraph(forOperator(`remedy for ${type}: ${remedyFor(type)}`, operatorUserId)));
 }
 
+/** What an earlier run has signed is only sent. */
+function toPublish(publish: number, toSign: number): string {
+  if (publish === 0) return 'nothing to publish';
+  const parts = [
+    ...(toSign > 0 ? [`${toSign} to be signed`] : []),
+    ...(toSign < publish ? [`${publish - toSign} signed already`] : []),
+  ];
+  return `${publish} to publish (${parts.join(', ')})`;
+}
+
 function showDocuments(documents: ForeseenDocument[]): void {
   const shown = documents.filter(({ action }, index) => action === 'invalid' || index < MAX_ROWS);
   const sections = byMachine(shown, (document) => [
@@ -115,7 +125,7 @@ function showDocuments(documents: ForeseenDocument[]): void {
       ? `${document.failure.type}: ${withoutName(document.because, document)}`
       : document.because,
   ]);
-  print(sectionedTable(['document type', 'plan', 'state/event B', 'because'], sections));
+  print(sectionedTable(['document type', 'plan', 'bytes: state/event', 'because'], sections));
   if (shown.length < documents.length)
     print(`and ${documents.length - shown.length} more, none of them invalid; all with --json`);
   print('');
@@ -124,12 +134,22 @@ function showDocuments(documents: ForeseenDocument[]): void {
 /** Warnings that a person reads one by one. */
 const MAX_WARNINGS = 20;
 
-/** Always told: nothing that a machine counts may be set without anybody knowing. */
+/**
+ * Always told: nothing that a machine counts may be set without anybody knowing. The sentence that all machines
+ * share once for each document type, then a line for each machine.
+ */
 function showWarnings(documents: ForeseenDocument[], operatorUserId: string): void {
-  const warned = documents.filter(({ warning }) => warning !== undefined);
-  for (const { documentType, machineId, machineName, warning } of warned.slice(0, MAX_WARNINGS)) {
+  const warned = documents
+    .filter(({ warning }) => warning !== undefined)
+    .toSorted((a, b) => a.documentType.localeCompare(b.documentType));
+  let told = '';
+  for (const { documentType, machineId, machineName, warning = '' } of warned.slice(0, MAX_WARNINGS)) {
+    const [, sentence = warning, ofMachine = ''] = /^(.+?\.) (.+)$/s.exec(warning) ?? [];
+    const heading = `warning: ${documentType}: ${sentence}`;
+    if (heading !== told) print(paragraph(onOneLine(heading)));
+    told = heading;
     const machine = machineName === machineId ? machineId : `${machineName} (${machineId})`;
-    print(paragraph(onOneLine(`warning: ${documentType} of ${machine}: ${warning}`)));
+    print(onOneLine(`  ${[machine, ofMachine].filter((part) => part !== '').join(': ')}`));
   }
   if (warned.length > MAX_WARNINGS)
     print(

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import type { NostrConnectOptions } from '../../../pairing/signers';
 import { EXIT } from '../exit-codes';
 import { print, printJson, say } from '../output';
-import { fittedTable } from '../terminal/table';
+import { fittedTable, terminalWidth } from '../terminal/table';
 import type { CurrentSigner } from '../../../pairing/current-signers';
 
 export function registerSigner(program: Command): void {
@@ -40,7 +40,7 @@ export function registerSigner(program: Command): void {
   signer
     .command('check')
     .description(
-      "Asks the signer its public key and compares it with the account's. Exit code 4 when it does not answer or differs.",
+      "Asks the signer its public key and compares it with the account's. It also has the signer encrypt a text, as a run does first: one use of nip44_encrypt.\nExit code 4 when it does not answer, differs or encrypts wrongly.",
     )
     .argument('<operator>', "the operator's user id")
     .option('--json', 'as JSON on stdout')
@@ -151,6 +151,8 @@ async function list({ json }: { json?: true }): Promise<void> {
   if (json) return printJson(signers);
   if (signers.length === 0)
     return print('no signers; add one with: republish signer add <operator> --bunker');
+  // A date that is cut in the middle says nothing: on a terminal the day is enough, and --json has the moment.
+  const length = terminalWidth() === Infinity ? undefined : '2026-11-27'.length;
   print(
     fittedTable(
       ['operator', 'from', 'kind', 'signs as', 'added', 'relays'],
@@ -162,7 +164,7 @@ async function list({ json }: { json?: true }): Promise<void> {
               ORIGINS[signer.from],
               signer.kind,
               signer.pubkey,
-              signer.addedAt ?? '',
+              signer.addedAt?.slice(0, length) ?? '',
               signer.bunkerRelays?.join(' ') ?? '',
             ],
       ),
@@ -200,9 +202,7 @@ async function check(operator: string, { json }: { json?: true }): Promise<void>
       `the ${checked.kind} signer of operator ${operator} (${ORIGINS[checked.from]}) answers and signs as ${checked.pubkey}`,
     );
   if (checked.kind === 'lnbits-bunker' && checked.matchesAccount) {
-    say(
-      'nsecbunkerd tells its key to everybody: whether the client of LNbits may encrypt and sign is seen with the first document',
-    );
+    say('it has encrypted; whether the client of LNbits may sign is seen with the first document');
   }
   if (checked.matchesAccount) return;
   say(

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { JoinedFolder } from '../../../embedded/data-folder/join';
 import type { WorkerSettings } from '../../../embedded/data-folder/worker-settings';
+import { runningWords } from '../../../embedded/told-to-stop';
 import { print, printJson, say } from '../output';
 
 export function registerUp(program: Command): void {
@@ -75,5 +76,5 @@ function tell({ folder, temporalUi, temporalAddress }: JoinedFolder, json: boole
   print('# In another shell, beside what says where LNbits and the relays are:');
   print(`export REPUBLISH_DATA='${folder.path.replaceAll("'", `'\\''`)}'`);
   print('# then: republish start <operator>');
-  say('\nrunning; Ctrl-C stops everything');
+  say(`\n${runningWords()}`);
 }

@@ -1,8 +1,19 @@
 let dataOption = '';
+let calledFor: string | undefined;
 
 /** Commands that are named from now on are for the same data folder. */
 export function nameDataFolder(directory: string): void {
   dataOption = ` --data ${quoted(directory)}`;
+}
+
+/** The operator that this command was called with: its errors name commands for that one. */
+export function nameOperator(operator: string): void {
+  calledFor = operator;
+}
+
+/** The same as `forOperator`, where only the command line knows whether there is one. */
+export function forThisCall(text: string): string {
+  return calledFor === undefined ? text : forOperator(text, calledFor);
 }
 
 /** A command line as a person may paste it into a shell. */

@@ -41,7 +41,13 @@ function headline(
     '  ',
     [progress?.paused ? 'yellow' : (styles[phase] ?? 'cyan'), progress?.paused ? 'paused' : phase],
     progress?.cancelling && closedAt === null ? ' (cancelled: what is signed is finished)' : '',
-    ['dim', `  ${closedAt === null ? 'for' : 'after'} ${duration(seconds)}  run ${runId}`],
+    // The age of the run: the phase, or a pause, may have begun a moment ago.
+    [
+      'dim',
+      closedAt === null
+        ? `  run of ${duration(seconds)}  ${runId}`
+        : `  after ${duration(seconds)}  run ${runId}`,
+    ],
   );
 }
 
