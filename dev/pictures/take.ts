@@ -19,7 +19,7 @@ import { openRun, type RunTab } from './temporal-ui';
 import { type Clip, recordTerminal, showTerminal, type TerminalView } from './terminal';
 
 /** Pictures are loaded by whoever reads a page of the documents. */
-const MAX_BYTES = 200_000;
+const MAX_BYTES = 250_000;
 /** The part of the Temporal UI that is the same on every page. */
 const NAVIGATION_WIDTH = 257;
 
