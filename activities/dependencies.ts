@@ -9,7 +9,6 @@ import type { OperatorSigners } from '../nostr/signers/operator-signers';
 import type { Patience } from '../rules/pacing';
 import type { Source } from '../sources/source';
 import type { Failpoint } from './failpoints';
-import type { FirstQuestions } from './steps/first-questions';
 
 /** Everything the activities touch; built once by the worker. */
 export interface ActivityDependencies {
@@ -32,7 +31,6 @@ export interface ActivityDependencies {
   patience: Patience;
   /** Documents of a page that are on their way to the signer or back at a time. */
   documentsAtOnce: number;
-  firstQuestions: FirstQuestions;
   /** The namespace knows the search attributes of contract/names.ts: a run that sets others would hang. */
   searchAttributes: boolean;
   /**

@@ -99,7 +99,7 @@ function documentsFor(latencyMs: number, inFlight: number, seconds: number): num
 }
 
 /** Of an operator of its own, and not more than what is measured. */
-async function warmUpFor(world: World, measured: number, bunker: BunkerKeys): Promise<Batch> {
+export async function warmUpFor(world: World, measured: number, bunker: BunkerKeys): Promise<Batch> {
   const documents = Math.min(WARM_UP_DOCUMENTS, measured);
   return { operatorUserId: await world.addOperator(documents / 2, bunker), documents, ...bunker };
 }
@@ -136,10 +136,11 @@ export async function runLoop(
   return loop.facts;
 }
 
-async function measureOurs(
+/** @param inFlight undefined: nothing is set, the worker finds out how many the bunker takes */
+export async function measureOurs(
   world: World,
   documents: number,
-  inFlight: number,
+  inFlight: number | undefined,
   warmUp: Batch,
 ): Promise<Comparison['ours']> {
   const operator = await world.addOperator(documents / 2);

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { runLoop } from './compare';
+import { measureOurs, runLoop, warmUpFor } from './compare';
 import { median, repeat } from './repeat';
 import type { World } from './world';
 
@@ -9,6 +9,8 @@ import type { World } from './world';
 export interface FixedCosts {
   latencyMs: number;
   small: SmallRun;
+  /** Documents a second of a worker for which nothing is set: it finds out how many the bunker takes at once. */
+  unset: { latencyMs: number; perSecond: number };
   /** From starting the process `republish worker` to its first workflow task. */
   workerStartMs: number;
   helpMs: number;
@@ -39,10 +41,22 @@ export interface SmallRun {
 
 const COMMAND_LINE = path.join(__dirname, '../dist/client/cli/main.js');
 
-export async function fixedCosts(world: World, latencyMs: number, times: number): Promise<FixedCosts> {
+/** @param unset the run for which nothing is set; its documents are an even number */
+export async function fixedCosts(
+  world: World,
+  {
+    latencyMs,
+    times,
+    unset,
+  }: { latencyMs: number; times: number; unset: { latencyMs: number; documents: number } },
+): Promise<FixedCosts> {
+  await world.setLatency(unset.latencyMs);
+  const warmUp = await warmUpFor(world, unset.documents, await world.addBunker(0));
+  const { perSecond } = await measureOurs(world, unset.documents, undefined, warmUp);
   await world.setLatency(latencyMs);
   return {
     latencyMs,
+    unset: { latencyMs: unset.latencyMs, perSecond },
     small: await smallRun(world, latencyMs, times),
     workerStartMs: median(await repeat(times, () => workerStart(world))),
     helpMs: median(await repeat(times + 1, help)),

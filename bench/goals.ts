@@ -45,6 +45,8 @@ export function goal(what: string, figures: readonly (number | undefined)[], bou
 /** What a run of fewer documents pays once is no small part of what it leaves for each. */
 const MANY_DOCUMENTS = 1_000;
 
+/** Below, no number of requests in flight makes up for what a document costs. */
+const UNSET_FROM_MS = 100;
 const CPU_OF_LOOP = 0.25;
 const CPU_OF_ALL_MS = 6;
 const EVENTS = 0.15;
@@ -85,8 +87,17 @@ export function comparisonGoals(comparisons: Comparison[]): Goal[] {
   ];
 }
 
-export function costsGoals({ small, workerStartMs, helpMs }: FixedCosts): Goal[] {
+export function costsGoals(
+  { unset, small, workerStartMs, helpMs }: FixedCosts,
+  comparisons: Comparison[],
+): Goal[] {
+  const loop = find(comparisons, { latencyMs: unset.latencyMs, inFlight: 8 })?.loop;
   return [
+    ...goal(
+      `nothing set, bunker at ${unset.latencyMs} ms: of b with 8 in flight`,
+      [unset.latencyMs >= UNSET_FROM_MS ? loop && unset.perSecond / loop.perSecond : undefined],
+      { atLeast: 4, write: times },
+    ),
     ...goal('one machine: above its raw calls', [small.aboveCallsMs], { atMost: 150, write: milliseconds }),
     ...goal('worker: from its start to its first task', [workerStartMs], {
       atMost: 1_500,

@@ -141,10 +141,11 @@ const counted = (counts: Record<string, number>): string =>
     .map(([name, count]) => `${name} ${count}`)
     .join(', ');
 
-export function costsTable({ latencyMs, small, workerStartMs, helpMs }: FixedCosts): string {
+export function costsTable({ latencyMs, unset, small, workerStartMs, helpMs }: FixedCosts): string {
   return table(
     ['what', 'figure'],
     [
+      [`nothing set, bunker at ${unset.latencyMs} ms: documents/s`, rate(unset.perSecond)],
       [`one machine, bunker at ${latencyMs} ms: the run`, ms(small.runMs)],
       ['what it asked of the bunker', counted(small.bunkerRequests)],
       ['what it asked of the relay', counted(small.relay)],

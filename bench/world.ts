@@ -41,7 +41,8 @@ export interface World {
   addBunker(latencyMs: number): Promise<BunkerKeys>;
   /** @param bunker another than the one of the bench */
   addOperator(machines: number, bunker?: BunkerKeys): Promise<string>;
-  startWorker(inFlight: number, env?: Record<string, string>): Promise<ProcessGroup>;
+  /** @param inFlight undefined: as a worker is of itself */
+  startWorker(inFlight: number | undefined, env?: Record<string, string>): Promise<ProcessGroup>;
   start(operatorUserId: string): Promise<RepublishRun>;
   /**
    * All processes as they are now: what a document costs the whole machine is theirs. The bench's own only
@@ -144,7 +145,7 @@ async function build(stops: (() => unknown)[], stop: () => Promise<void>): Promi
     async startWorker(inFlight, more = {}) {
       const worker = await startWorkerProcess({
         ...env,
-        REPUBLISH_BUNKER_CONCURRENCY: String(inFlight),
+        ...(inFlight === undefined ? {} : { REPUBLISH_BUNKER_CONCURRENCY: String(inFlight) }),
         ...more,
       });
       workers.add(worker);

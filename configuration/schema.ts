@@ -116,7 +116,7 @@ export const configurationSchema = z.strictObject({
     .min(16, 'must have at least 16 characters; a good one: openssl rand -hex 32')
     .optional(),
   secretsKeyFile: z.string().min(1).optional(),
-  bunkerConcurrency: z.int().min(1).max(1000).default(8),
+  bunkerConcurrency: z.int().min(1).max(1000).default(64),
   bunkerTimeoutMs: milliseconds(100).default(30_000),
   allowPrivateBunkerRelays: z.boolean({ error: 'must be true or false' }).default(false),
   approvalTimeoutMs: z

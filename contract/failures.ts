@@ -95,6 +95,20 @@ export const FAILURES = {
     meaning: 'The bunker answered the request with an error.',
     remedy: 'Allow nip44_encrypt and sign_event:30078 for this client in the bunker, then start again.',
   },
+  SignerBusy: {
+    retryable: true,
+    scope: 'signer',
+    meaning: 'The bunker answered that it is asked for too much, or cannot do it now.',
+    remedy:
+      'Give it time: a run asks again by itself, more slowly, for as long as a document may wait (REPUBLISH_DOCUMENT_TIMEOUT_MS). Where it ended so, raise the limits of the bunker, or start again.',
+  },
+  SignerPending: {
+    retryable: true,
+    scope: 'signer',
+    meaning: 'The bunker answered that it is locked, or that a person has to approve there first.',
+    remedy:
+      'Unlock it, or approve in the bunker itself, then the same again: a run asks by itself every half minute, for as long as a document may wait (REPUBLISH_DOCUMENT_TIMEOUT_MS).',
+  },
   SignerApprovalPending: {
     retryable: true,
     scope: 'signer',

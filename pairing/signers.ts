@@ -1,4 +1,4 @@
-import { RepublishError } from '../contract/failures';
+import { type FailureType, RepublishError } from '../contract/failures';
 import { beginPairing, findSigner, putSigner, type SignerRow } from '../database/signers';
 import { BunkerClient } from '../nostr/bunker/client';
 import { Limiter } from '../nostr/bunker/limiter';
@@ -185,13 +185,17 @@ function replacedBy(pubkey: string, before: SignerRow | undefined): Pick<SignerF
     : { replaced: { kind: before.kind, pubkey: before.pubkey } };
 }
 
+const REFUSALS: readonly FailureType[] = ['SignerRefused', 'SignerBusy', 'SignerPending'];
+
 /** A secret that was used up by this very client key is no obstacle: the bunker knows the key. */
 async function pair(client: BunkerClient, secret: string | undefined): Promise<string> {
   try {
     await client.connect(secret);
   } catch (refusal) {
-    if (!(refusal instanceof RepublishError) || refusal.type !== 'SignerRefused') throw refusal;
+    if (!(refusal instanceof RepublishError) || !REFUSALS.includes(refusal.type)) throw refusal;
     return client.getPublicKey().catch(() => {
+      // The secret is good still: the same command again works when somebody has approved or unlocked it.
+      if (refusal.type !== 'SignerRefused') throw refusal;
       throw new SecretRefused(
         `${refusal.message}. A bunker URI works once: make a new connection in the bunker and use its URI`,
       );

@@ -1,7 +1,6 @@
 import { hkdfSync } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { ActivityDependencies } from '../activities/dependencies';
-import { FirstQuestions } from '../activities/steps/first-questions';
 import { ConfigurationError } from '../configuration/load';
 import type { Configuration } from '../configuration/schema';
 import { suggest } from '../contract/suggest';
@@ -133,7 +132,6 @@ export function buildDependencies(
       },
       // Some with the bunker, the others on their way to it or back.
       documentsAtOnce: configuration.bunkerConcurrency * 2,
-      firstQuestions: new FirstQuestions(),
       // Known once there is a connection to Temporal.
       searchAttributes: false,
       failpoint: () => undefined,

@@ -10,7 +10,7 @@ import { isAuthentic } from '../../nostr/events';
 import type { ActivityCall, ActivityDependencies } from '../dependencies';
 import { isForced } from '../steps/force';
 import { relayIdentity } from '../steps/relay-identity';
-import { isSigned, type PageDocument, pageDocument, type Trouble, troubleOf } from './document';
+import { isSigned, type PageDocument, pageDocument, type Trouble, troubleOf, YIELD } from './document';
 import { place } from './place';
 import { readPage } from './read-page';
 import { look, type PageFacts, prepare, type Prepared } from './prepare';
@@ -31,6 +31,8 @@ export class PageAttempt {
   readonly beganAtMs = performance.now();
   /** A document has come further: a seal, a signature, an outcome. */
   advanced = false;
+  /** The signer answers nothing before somebody has come: there is no use in going on at once. */
+  waitsForPerson = false;
   /** Documents need a signer that this run has not proved. */
   unproven = false;
   readonly facts: PageFacts;
@@ -316,9 +318,6 @@ export class PageAttempt {
       .slice(0, MAX_SHOWN);
   }
 }
-
-/** The reason of a turn that is given up. */
-const YIELD = new Error('the page yields');
 
 function isSeenSomewhere(eventId: string, seen: PageDocument['seen']): boolean {
   return [...(seen?.values() ?? [])].some(

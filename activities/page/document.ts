@@ -70,3 +70,6 @@ export function isSigned({ signature, replaces, ended }: PageDocument): boolean 
 export function troubleOf({ type, message, retryAfterMs }: RepublishError): Trouble {
   return { type, message, final: !isRetryable(type), retryAfterMs };
 }
+
+/** The reason of a turn that is given up: no trouble of the document that waited for it. */
+export const YIELD = new Error('the page yields');

@@ -1,4 +1,5 @@
-import { RepublishError, scopeOf } from '../../contract/failures';
+import { setMaxListeners } from 'node:events';
+import { type FailureType, RepublishError, scopeOf } from '../../contract/failures';
 import { keepSignature, sealDocument } from '../../database/ledger/facts';
 import type { DocumentKey, SealedEvent } from '../../database/ledger/documents';
 import { isProved } from '../../database/ledger/proofs';
@@ -6,13 +7,15 @@ import { DOCUMENT_KIND } from '../../documents/document-type';
 import { eventId } from '../../nostr/events';
 import { type CurrentSigner, nameOfSigner } from '../../nostr/signers/keyring';
 import type { Signer, SignerCall } from '../../nostr/signers/signer';
-import type { QuestionsOfRun } from '../steps/first-questions';
 import type { PageAttempt } from './attempt';
-import { isSigned, type PageDocument } from './document';
+import { isSigned, type PageDocument, YIELD } from './document';
 import { prepare, type Prepared } from './prepare';
 import type { ReadDocument } from './read-page';
 
 type ToSign = Prepared & { kind: 'sign' };
+
+/** A person is asked, or has to come: not once for each document. */
+const NEEDS_PERSON: readonly FailureType[] = ['SignerApprovalPending', 'SignerPending'];
 
 /** States may change so often while the signer encrypts. */
 const MAX_ENCRYPTIONS = 5;
@@ -23,6 +26,8 @@ const MAX_ENCRYPTIONS = 5;
  */
 export class Signing {
   #signer: CurrentSigner | undefined;
+  /** Aborts when no document is to wait for its turn any longer. */
+  readonly #turn = new AbortController();
   #answered = false;
   #trouble: RepublishError | undefined;
 
@@ -34,16 +39,22 @@ export class Signing {
 
   async run(toSign: [PageDocument, ToSign][]): Promise<void> {
     if (toSign.length === 0 || !(await this.#haveSigner(toSign))) return;
-    const { deps, facts } = this.page;
-    const first = deps.firstQuestions.enter(facts.runId);
-    const queue = toSign.values();
+    const { deps, turn } = this.page;
+    const yieldTurn = (): void => this.#turn.abort(turn.reason);
+    setMaxListeners(0, this.#turn.signal);
+    turn.addEventListener('abort', yieldTurn, { once: true });
+    if (turn.aborted) yieldTurn();
+    const queue = this.#inTurn(toSign).values();
     const lane = async (): Promise<void> => {
-      for (const [document, prepared] of queue) if (!(await this.#one(document, prepared, first))) return;
+      for (const [document, prepared] of queue) {
+        if (this.#turn.signal.aborted) return;
+        await this.#one(document, prepared);
+      }
     };
     try {
       await Promise.all(Array.from({ length: Math.min(deps.documentsAtOnce, toSign.length) }, lane));
     } finally {
-      first.leave();
+      turn.removeEventListener('abort', yieldTurn);
     }
     this.#shareTrouble(toSign);
   }
@@ -65,35 +76,47 @@ export class Signing {
     }
   }
 
-  /** @returns whether the next document may be begun */
-  async #one(document: PageDocument, prepared: ToSign, first: QuestionsOfRun): Promise<boolean> {
-    const { page } = this;
-    if (this.#trouble !== undefined && !this.#answered) return false;
-    if (page.turn.aborted || !(await first.begin(page.turn))) return false;
-    let answer: 'answered' | 'trouble' | 'nothing' = 'nothing';
-    try {
-      // The first ones have met with trouble while this one waited behind them.
-      if (this.#trouble !== undefined && !this.#answered) return false;
-      if (await this.#sealAndSign(document, prepared)) answer = 'answered';
-    } catch (thrown) {
-      if (page.noteThrown(document, thrown) && thrown instanceof RepublishError) {
-        answer = 'trouble';
-        // A final word is about this document, as far as is known; what passes is the signer's, and met by
-        // all.
-        if (document.trouble?.final !== true) this.#trouble = thrown;
-      }
-    } finally {
-      delete document.waitsFor;
-      first.done(answer);
-    }
-    if (answer === 'answered') this.#answered = true;
-    return true;
+  /**
+   * Another one is the first at each attempt. While nothing is answered one is asked for alone, and one that is
+   * never answered must not keep the others from being asked.
+   */
+  #inTurn(toSign: [PageDocument, ToSign][]): [PageDocument, ToSign][] {
+    const first = Math.min(...toSign.map(([{ row }]) => row.tries)) % toSign.length;
+    return [...toSign.slice(first), ...toSign.slice(0, first)];
   }
 
-  /** A signer that answered nobody would not have answered the others either: they have had their try. */
+  async #one(document: PageDocument, prepared: ToSign): Promise<void> {
+    try {
+      if (await this.#sealAndSign(document, prepared)) this.#answered = true;
+    } catch (thrown) {
+      if (this.page.noteThrown(document, thrown) && thrown instanceof RepublishError)
+        this.#judge(document, thrown);
+    } finally {
+      delete document.waitsFor;
+    }
+  }
+
+  /**
+   * Of a trouble that all will meet nobody is asked any further: those who wait for their turn do so in vain. A
+   * final word is about its document alone, as far as is known; and so is what one document has met, while
+   * nobody else was asked.
+   */
+  #judge(document: PageDocument, trouble: RepublishError): void {
+    if (document.trouble?.final === true) return;
+    const needsPerson = NEEDS_PERSON.includes(trouble.type);
+    const othersMetIt = this.page.documents.some(
+      (other) => other !== document && (other.trouble !== undefined || other.row.tries > 0),
+    );
+    if (needsPerson) this.page.waitsForPerson = true;
+    if (needsPerson || (!this.#answered && othersMetIt)) this.#trouble = trouble;
+    // One that is asked for too much is not asked for the next one at once.
+    if (this.#trouble !== undefined || trouble.type === 'SignerBusy') this.#turn.abort(YIELD);
+  }
+
+  /** Whom the trouble would have met too had their try. Waiting for a bunker's rate is none. */
   #shareTrouble(toSign: [PageDocument, ToSign][]): void {
     const trouble = this.#trouble;
-    if (trouble === undefined || this.#answered || scopeOf(trouble.type) !== 'signer') return;
+    if (trouble === undefined || scopeOf(trouble.type) !== 'signer') return;
     for (const [document] of toSign)
       if (!isSigned(document) && document.trouble === undefined) this.page.noteThrown(document, trouble);
   }
@@ -218,8 +241,8 @@ export class Signing {
   }
 
   #ask<T>(question: (signer: Signer, call: SignerCall) => Promise<T>): Promise<T> {
-    const { deps, call, turn } = this.page;
-    const asking = { signal: call.signal, turn, onApproval: call.approvalListener() };
+    const { deps, call } = this.page;
+    const asking = { signal: call.signal, turn: this.#turn.signal, onApproval: call.approvalListener() };
     return deps.keyring.use(this.#signer as CurrentSigner, (signer) => question(signer, asking));
   }
 }

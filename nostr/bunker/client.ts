@@ -4,15 +4,16 @@ import { RepublishError } from '../../contract/failures';
 import { PACKAGE } from '../../contract/names';
 import type { Telemetry } from '../../contract/telemetry';
 import type { SignedEvent, UnsignedEvent } from '../events';
+import type { Question, RequestWindow } from '../../rules/window';
 import { decrypt, encrypt, getConversationKey, looksLikeNip44 } from '../nip44';
-import type { AddressRules } from '../relays/address-rules';
-import { authEvent } from '../relays/identity';
+import { type AddressRules, isAllowedUrl } from '../relays/address-rules';
+import { AUTH_KIND, authEvent } from '../relays/identity';
 import { signWith } from '../schnorr';
 import type { Signer, SignerCall } from '../signers/signer';
 import { requireSameEvent } from './same-event';
 import type { Limiter } from './limiter';
 import { BUNKER_KIND, BunkerLink } from './link';
-import { approvalPage, parseAnswer, presentableError } from './messages';
+import { approvalPage, parseAnswer, refusalOf } from './messages';
 import { Pacer } from './pacer';
 import { BunkerRequest } from './request';
 import { tellEnd } from './tell-end';
@@ -32,6 +33,8 @@ export interface BunkerClientOptions {
   addressRules?: AddressRules;
   /** Shared by all clients of this bunker in the process. */
   limiter: Limiter;
+  /** Likewise: how many requests the limiter lets through. Absent: as many as it was made with. */
+  window?: RequestWindow | undefined;
   /** Likewise: finds the rate at which the bunker's relays pass requests on. Absent: one of its own. */
   pacer?: Pacer;
   /** What silence may mean with this bunker, for the message of a request that had no answer. */
@@ -43,6 +46,13 @@ export interface BunkerClientOptions {
 
 /** What is asked for at pairing (NIP-46 permissions). */
 export const PERMISSIONS = 'nip44_encrypt,sign_event:30078,sign_event:22242';
+
+/** What a refusal comes to, and when the same request may be answered otherwise: a person needs a while. */
+const REFUSED = {
+  final: { type: 'SignerRefused', retryAfterMs: undefined },
+  slower: { type: 'SignerBusy', retryAfterMs: 5_000 },
+  later: { type: 'SignerPending', retryAfterMs: 30_000 },
+} as const;
 
 /** A request that waited longer for its turn is made anew: relays and bunkers may refuse old events. */
 const MAX_PREPARED_MS = 30_000;
@@ -103,7 +113,7 @@ export class BunkerClient implements Signer {
   }
 
   async getPublicKey(call?: SignerCall): Promise<string> {
-    const result = await this.#request('get_public_key', [], call);
+    const result = (await this.#request('get_public_key', [], call)).toLowerCase();
     if (!/^[0-9a-f]{64}$/.test(result)) {
       throw new RepublishError(
         'SignerReturnedWrongEvent',
@@ -114,7 +124,7 @@ export class BunkerClient implements Signer {
   }
 
   async nip44Encrypt(peer: string, plaintext: string, call?: SignerCall): Promise<string> {
-    const result = await this.#request('nip44_encrypt', [peer, plaintext], call);
+    const result = await this.#request('nip44_encrypt', [peer, plaintext], call, 'encryption');
     if (!looksLikeNip44(result, Buffer.byteLength(plaintext, 'utf8'))) {
       const what = result.includes('?iv=')
         ? 'a NIP-04 ciphertext'
@@ -128,7 +138,9 @@ export class BunkerClient implements Signer {
     const { kind, created_at, tags, content, pubkey } = event;
     // NIP-46's template has no pubkey, but some bunkers ignore a request without it in silence.
     const template = JSON.stringify({ kind, created_at, tags, content, pubkey });
-    return requireSameEvent(event, await this.#request('sign_event', [template], call));
+    // A relay's demand to know who comes is another question: a bunker may have another answer to it.
+    const question = kind === AUTH_KIND ? undefined : 'signature';
+    return requireSameEvent(event, await this.#request('sign_event', [template], call, question));
   }
 
   /**
@@ -139,11 +151,12 @@ export class BunkerClient implements Signer {
    * @returns the relays, where they are others than before: the next client should begin there
    */
   async switchRelays(call: SignerCall = {}): Promise<string[] | undefined> {
-    const rules = this.options.addressRules ?? { allowPrivate: false };
     if (this.#closed) return undefined;
     const request = this.#prepare('switch_relays', []);
-    const answer = await this.#ask(request, call, () => undefined).catch(() => 'null');
-    const relays = this.#closed ? undefined : parseRelayList(answer, rules);
+    const answer = await this.#ask(request, call, () => undefined).answer.catch(() => 'null');
+    const relays = this.#closed
+      ? undefined
+      : parseRelayList(answer, (url) => isAllowedUrl(url, this.#rulesFor(url)));
     return relays !== undefined && (await this.#switchTo(relays)) ? relays : undefined;
   }
 
@@ -159,7 +172,7 @@ export class BunkerClient implements Signer {
     return new BunkerLink({
       url,
       connectTimeoutMs: this.options.connectTimeoutMs,
-      addressRules: this.options.addressRules ?? { allowPrivate: false },
+      addressRules: this.#rulesFor(url),
       bunkerPubkey: this.options.bunkerPubkey,
       clientPubkey: this.clientPubkey,
       // NIP-42: the client key is who this connection is.
@@ -173,37 +186,90 @@ export class BunkerClient implements Signer {
     });
   }
 
-  async #request(method: string, params: string[], call: SignerCall = {}): Promise<string> {
-    const turn = call.turn ?? call.signal;
-    await this.#whileApprovalIsOpen(call, turn);
-    turn?.throwIfAborted();
-    // Before its turn: the places at the bunker are for the bunker's time, not for ours.
-    let prepared = this.#prepare(method, params);
-    let answer: Promise<string> | undefined;
-    await this.options.limiter.run(
-      async () => {
-        await this.#pacer.take(turn);
-        if (performance.now() - prepared.preparedAtMs > MAX_PREPARED_MS)
-          prepared = this.#prepare(method, params);
-        // A place is given back as soon as a person is asked: other operators may share this bunker.
-        await new Promise<void>((free) => {
-          answer = this.#ask(prepared, call, free);
-          answer.then(
-            () => free(),
-            () => free(),
-          );
-        });
-      },
-      turn,
-      call.rank,
+  /**
+   * Where a relay may be: what somebody here has named may be in this network, as far as that is allowed at
+   * all; what the bunker names in addition may not.
+   */
+  #rulesFor(url: string): AddressRules {
+    const rules = this.options.addressRules ?? { allowPrivate: false };
+    const isNamedHere = this.options.relays.some(
+      (named) => new URL(named).hostname === new URL(url).hostname,
     );
-    return answer as unknown as Promise<string>;
+    return isNamedHere ? rules : { ...rules, allowPrivate: false, allowLoopback: false };
+  }
+
+  /** @param question what it is to the window; absent: nothing */
+  async #request(
+    method: string,
+    params: string[],
+    call: SignerCall = {},
+    question?: Question,
+  ): Promise<string> {
+    const { limiter } = this.options;
+    const turn = call.turn ?? call.signal;
+    let answer: Promise<string> | undefined;
+    while (answer === undefined) {
+      await this.#whileApprovalIsOpen(call, turn);
+      turn?.throwIfAborted();
+      // Before its turn where that is near: the places at the bunker are for the bunker's time, not for ours.
+      let prepared = limiter.waiting < limiter.limit ? this.#prepare(method, params) : undefined;
+      await limiter.run(
+        async () => {
+          await this.#pacer.take(turn);
+          // A person was asked while this one waited.
+          if (this.#openApproval() !== undefined) return;
+          if (prepared === undefined || performance.now() - prepared.preparedAtMs > MAX_PREPARED_MS)
+            prepared = this.#prepare(method, params);
+          const ready = prepared;
+          // A place is given back as soon as a person is asked: other operators may share this bunker.
+          await new Promise<void>((free) => {
+            const request = this.#ask(ready, call, () => {
+              this.#setWindow((window) => window.beginAnew());
+              free();
+            });
+            answer = request.answer;
+            this.#tellWindow(request, question).then(free, free);
+          });
+        },
+        turn,
+        call.rank,
+      );
+    }
+    return answer;
+  }
+
+  /** Has the window follow how a request ends. Resolves when that is done. */
+  async #tellWindow(request: BunkerRequest, question: Question | undefined): Promise<void> {
+    const sentAtMs = performance.now();
+    // Who waits for the rate has a place already.
+    const inFlight = Math.max(1, this.options.limiter.running - this.#pacer.waiting);
+    try {
+      await request.answer;
+      const latencyMs = performance.now() - sentAtMs;
+      if (question !== undefined && request.isUndisturbed)
+        this.#setWindow((window) => window.answered(question, latencyMs, inFlight));
+    } catch (thrown) {
+      if (question === undefined || !(thrown instanceof RepublishError)) return;
+      if (thrown.type === 'SignerTimeout' || thrown.type === 'SignerBusy')
+        this.#setWindow((window) => window.lost(sentAtMs, performance.now()));
+    }
+  }
+
+  #setWindow(change: (window: RequestWindow) => void): void {
+    const { limiter, window } = this.options;
+    if (window === undefined) return;
+    change(window);
+    limiter.limit = window.limit;
+  }
+
+  #openApproval(): BunkerRequest | undefined {
+    return [...this.#pending.values()].find(({ approvalUrl }) => approvalUrl !== undefined);
   }
 
   /** While a person is asked for one request, the others wait: each would only ask the same person again. */
   async #whileApprovalIsOpen({ onApproval }: SignerCall, signal: AbortSignal | undefined): Promise<void> {
     for (;;) {
-      const open = [...this.#pending.values()].find(({ approvalUrl }) => approvalUrl !== undefined);
+      const open = this.#openApproval();
       if (open === undefined) return;
       onApproval?.(open.approvalUrl);
       try {
@@ -227,11 +293,7 @@ export class BunkerClient implements Signer {
     return { id, method, event, preparedAtMs: performance.now() };
   }
 
-  async #ask(
-    { id, method, event }: PreparedRequest,
-    call: SignerCall,
-    onApprovalAsked: () => void,
-  ): Promise<string> {
+  #ask({ id, method, event }: PreparedRequest, call: SignerCall, onApprovalAsked: () => void): BunkerRequest {
     if (this.#closed) throw closedError();
     call.signal?.throwIfAborted();
     const { requestTimeoutMs, approvalTimeoutMs } = this.options;
@@ -255,7 +317,7 @@ export class BunkerClient implements Signer {
     this.#byEventId.set(event.id, request);
     request.send();
     tellEnd(method, request.answer, this.options.telemetry);
-    return request.answer;
+    return request;
   }
 
   /**
@@ -285,14 +347,21 @@ export class BunkerClient implements Signer {
     if (pending === undefined) return;
     pending.notePassed();
     if (answer.result === 'auth_url') {
+      // Nobody needs that answer so much that a person has to come for it.
+      if (pending.method === 'switch_relays') return;
       const page = approvalPage(answer.error);
       if (page !== undefined && pending.waitForApproval(page)) this.options.onApprovalNeeded?.(page);
       return;
     }
     if (answer.error !== '') {
-      const reason = presentableError(answer.error);
+      const { reason, meaning } = refusalOf(answer.error);
+      if (meaning === 'slower') pending.slowDown();
       return pending.reject(
-        new RepublishError('SignerRefused', `the bunker refused ${pending.method}: ${reason}`),
+        new RepublishError(
+          REFUSED[meaning].type,
+          `the bunker refused ${pending.method}: ${reason}`,
+          REFUSED[meaning].retryAfterMs,
+        ),
       );
     }
     if (answer.result === '') {

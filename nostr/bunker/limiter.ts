@@ -7,7 +7,20 @@ export class Limiter {
   #running = 0;
   #waiting: { rank: number; admit: () => void }[] = [];
 
-  constructor(readonly limit: number) {}
+  #limit: number;
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  get limit(): number {
+    return this.#limit;
+  }
+
+  set limit(limit: number) {
+    this.#limit = limit;
+    this.#admit();
+  }
 
   get running(): number {
     return this.#running;
@@ -23,13 +36,17 @@ export class Limiter {
       return await work();
     } finally {
       this.#running -= 1;
-      this.#waiting.shift()?.admit();
+      this.#admit();
     }
+  }
+
+  #admit(): void {
+    while (this.#running < this.#limit && this.#waiting.length > 0) this.#waiting.shift()?.admit();
   }
 
   async #enter(signal: AbortSignal | undefined, rank: number): Promise<void> {
     signal?.throwIfAborted();
-    if (this.#running < this.limit) {
+    if (this.#running < this.#limit) {
       this.#running += 1;
       return;
     }

@@ -18,38 +18,108 @@ export function parseAnswer(text: string): BunkerAnswer | undefined {
   if (typeof id !== 'string') return undefined;
   // NIP-44's key is the same in both directions: a relay may send our own request back in the bunker's name.
   if (result === undefined && error === undefined) return undefined;
-  return {
-    id,
-    result: typeof result === 'string' ? result : '',
-    error: typeof error === 'string' ? error : '',
-  };
+  return { id, result: resultText(result), error: errorText(error) };
 }
 
-/** What bunkers commonly say, and how it is told. */
-const KNOWN_REASONS: readonly (readonly [RegExp, string])[] = [
-  [
-    /unauthori[sz]ed|not authori[sz]ed|unknown client|not connected|no permission|permission/i,
-    'it does not know or allow this client',
-  ],
-  [/denied|rejected|declined|refused|not allowed|forbidden|disallow|blocked/i, 'denied'],
-  [/secret/i, 'the pairing secret is wrong or used up'],
-  [/rate.?limit|too many|slow down/i, 'rate limited'],
-  [/lock|password|passphrase|unlock/i, 'it is locked'],
-  [
-    /unknown method|not supported|unsupported|not implemented|invalid method/i,
-    'it does not support this method',
-  ],
-  [/time.?out|timed out|expired/i, 'it timed out'],
-  [/no (such )?(key|user)|key not found|unknown (key|user)/i, 'it has no such key'],
-];
+/** NIP-46 has a text. Some bunkers put a signed event there as the object that it is. */
+function resultText(value: unknown): string {
+  if (typeof value === 'string') return value;
+  return typeof value === 'object' && value !== null ? JSON.stringify(value) : '';
+}
+
+/** Some bunkers give a code, or an object with code and message. What has no words is no error. */
+function errorText(value: unknown): string {
+  if (typeof value === 'string') return value;
+  if (typeof value === 'number') return value === 0 ? '' : String(value);
+  if (typeof value !== 'object' || value === null) return '';
+  const { code, message } = value as { code?: unknown; message?: unknown };
+  return [code, message].filter((part) => typeof part === 'number' || typeof part === 'string').join(' ');
+}
+
+/** Why a bunker refused. */
+export interface BunkerRefusal {
+  /** In words of our own. */
+  reason: string;
+  /**
+   * `final`: about this request. `later`: it may be another word in a while, so the same can be asked again.
+   * `slower`: the same, and it was asked too much.
+   */
+  meaning: 'final' | 'later' | 'slower';
+}
+
+const WRONG_SECRET = 'the pairing secret is wrong or used up';
+
+type RefusalClass = readonly [words: RegExp, reason: string, meaning: BunkerRefusal['meaning']];
 
 /**
- * Why a bunker refused, in words of our own. Its text is free and a stranger's: it may repeat what it was asked to encrypt,
- * now or earlier and in any disguise, or a key, and it ends up in histories and logs. So it is classified and never quoted.
+ * What bunkers say, the first that fits: first what is final whatever stands beside it (`permission denied,
+ * please try again`), then what passes. With the words of some that were read or run: `pending approval` and
+ * `kind 30078 is not in signing.allowed_kinds` (keycard-nostr-bunker), `refusing to sign this event`
+ * (go-nostr), `Not authorized` (NDK), `Rate limited` (keep), `rejected` (nostr_bunker).
  */
-export function presentableError(error: string): string {
-  const known = KNOWN_REASONS.find(([pattern]) => pattern.test(error));
-  return known ? known[1] : 'for a reason of its own, which is not repeated here (see its own log)';
+const REFUSALS: readonly RefusalClass[] = [
+  [
+    /unauthori[sz]ed|not authori[sz]ed|unknown client|not connected|\bpermission/i,
+    'it does not know or allow this client',
+    'final',
+  ],
+  [/(invalid|wrong|bad|used|unknown) secret|secret .{0,20}(invalid|wrong|used)/i, WRONG_SECRET, 'final'],
+  [
+    /\bkinds?\b.{0,80}\bnot\b|\bnot\b.{0,80}\bkinds?\b|allowed_kinds/i,
+    'it does not sign this kind of event for this client',
+    'final',
+  ],
+  [
+    /(?<!not yet |un)\bapproval (was )?(denied|rejected)|(?<!yet )\bnot approved\b(?! yet)/i,
+    'denied',
+    'final',
+  ],
+  [
+    /denied|reject|declined|refusing|\brefused to\b|not allowed|forbidden|disallow|blocked/i,
+    'denied',
+    'final',
+  ],
+  [
+    /\b(pending|awaiting|unapproved)\b|waiting for|not (yet )?approved|(needs?|requires?|must be) approv|approval (is )?(needed|required)/i,
+    'a person has to approve it there first',
+    'later',
+  ],
+  [/rate.?limit|too many (requests|attempts)|slow down|throttl|quota exceeded/i, 'rate limited', 'slower'],
+  [
+    /\bbusy\b|try again|temporar|overload|service unavailable|internal error|connection refused/i,
+    'it cannot do it now',
+    'slower',
+  ],
+  [/invalid pass(word|phrase)|wrong pass(word|phrase)/i, 'its own password is wrong', 'final'],
+  [/\block(ed)?\b|unlock|password|passphrase/i, 'it is locked', 'later'],
+  [/time.?out|timed out/i, 'it timed out', 'later'],
+  [/expired/i, 'denied', 'final'],
+  [/secret/i, WRONG_SECRET, 'final'],
+  [
+    /(unknown|invalid|no such) method|method not found|not supported|unsupported|not implemented/i,
+    'it does not support this method',
+    'final',
+  ],
+  [/no (such )?(key|user)|key not found|unknown (key|user)/i, 'it has no such key', 'final'],
+];
+
+/** The rest of a long text says nothing more, and is not worth the time. */
+const MAX_CLASSIFIED = 300;
+
+/**
+ * A bunker's text is free and a stranger's: it may repeat what it was asked to encrypt, now or earlier and in
+ * any disguise, or a key, and it ends up in histories and logs. So it is classified and never quoted.
+ */
+export function refusalOf(error: string): BunkerRefusal {
+  const text = error.slice(0, MAX_CLASSIFIED);
+  const known = REFUSALS.find(([words]) => words.test(text));
+  if (known === undefined)
+    return {
+      reason: 'for a reason of its own, which is not repeated here (see its own log)',
+      meaning: 'final',
+    };
+  const [, reason, meaning] = known;
+  return { reason, meaning };
 }
 
 /** The reasons that NIP-01 and NIP-42 have words for. */

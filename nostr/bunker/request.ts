@@ -47,6 +47,7 @@ export class BunkerRequest {
   #sentAtMs = 0;
   /** A relay has passed it on, by its OK or by the answer. */
   #passed = false;
+  #undisturbed = true;
   /** It was sent over a link that was lost since: the bunker may have been away at the same time. */
   #mayBeLost = false;
   #waiting = new Set<() => void>();
@@ -104,6 +105,7 @@ export class BunkerRequest {
       return;
     }
     this.#refusals.set(link, message);
+    this.#undisturbed = false;
     // auth-required: the relay has sent a challenge, or is about to, and the link answers it.
     if (!/^(rate-limited|error|auth-required):/.test(message)) return;
     // The relay has not passed the request on: the same event is sent again after a pause, within the deadline.
@@ -123,6 +125,16 @@ export class BunkerRequest {
       Math.min(FIRST_RESEND_MS * 2 ** this.#resends, MAX_RESEND_MS) * (0.75 + Math.random() / 2);
     this.#resends += 1;
     this.#after(pauseMs, again);
+  }
+
+  /** Its answer took as long as the bunker did: no relay has held it up, and no person was asked. */
+  get isUndisturbed(): boolean {
+    return this.#undisturbed && this.approvalUrl === undefined;
+  }
+
+  /** The bunker itself asks for patience: the next requests to it wait for longer. */
+  slowDown(): void {
+    this.options.pacer.refused(this.#sentAtMs);
   }
 
   notePassed(): void {

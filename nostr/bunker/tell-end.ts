@@ -3,6 +3,8 @@ import type { BunkerResult, Telemetry } from '../../contract/telemetry';
 
 const RESULTS: Record<string, BunkerResult> = {
   SignerRefused: 'refused',
+  SignerBusy: 'refused',
+  SignerPending: 'refused',
   // An empty answer.
   SignerReturnedWrongEvent: 'refused',
   SignerTimeout: 'timeout',

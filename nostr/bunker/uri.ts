@@ -1,5 +1,4 @@
 import { parsePublicKey } from '../keys';
-import { type AddressRules, isAllowedUrl } from '../relays/address-rules';
 import { parseRelayUrl } from '../relays/url';
 
 /** What a `bunker://` URI says (NIP-46). */
@@ -10,6 +9,9 @@ export interface BunkerAddress {
   /** Works once; never stored. */
   secret?: string;
 }
+
+/** Whoever names more than this is not read to the end. */
+const MAX_NAMED = 50;
 
 /** Most relays a bunker may be reached over; each is a connection held open. */
 export const MAX_RELAYS = 5;
@@ -46,7 +48,7 @@ export function parseBunkerUri(text: string): BunkerAddress {
  * Reads a bunker's answer to `switch_relays` (NIP-46): a JSON list of relay URLs, or null when nothing changes. Undefined
  * when there is nothing to follow; relays that may not be reached are as if not named.
  */
-export function parseRelayList(answer: string, rules: AddressRules): string[] | undefined {
+export function parseRelayList(answer: string, isAllowed: (url: string) => boolean): string[] | undefined {
   let list: unknown;
   try {
     list = JSON.parse(answer);
@@ -54,7 +56,9 @@ export function parseRelayList(answer: string, rules: AddressRules): string[] | 
     return undefined;
   }
   if (!Array.isArray(list)) return undefined;
-  const relays = list.flatMap((entry) => (typeof entry === 'string' && parseRelayUrl(entry)) || []);
-  const allowed = [...new Set(relays)].filter((url) => isAllowedUrl(url, rules));
+  const relays = list
+    .slice(0, MAX_NAMED)
+    .flatMap((entry) => (typeof entry === 'string' && parseRelayUrl(entry)) || []);
+  const allowed = [...new Set(relays)].filter(isAllowed);
   return allowed.length === 0 ? undefined : allowed.slice(0, MAX_RELAYS);
 }

@@ -14,6 +14,8 @@ export interface ResolvedAddress {
 export interface AddressRules {
   /** Addresses that are not of the public internet are allowed as well, and `ws://` to them. */
   allowPrivate: boolean;
+  /** This machine's own addresses are allowed. Default: true. */
+  allowLoopback?: boolean;
   /** Addresses of a name; the system's resolver, unless a test has one of its own. */
   resolve?(hostname: string): Promise<readonly ResolvedAddress[]>;
 }
@@ -125,6 +127,8 @@ export function requireAllowedUrl(url: string, rules: AddressRules): void {
   if (isIP(host) !== 0) {
     const problem = problemWith(kindOfAddress(host), protocol, rules);
     if (problem !== undefined) throw new AddressRefused(`${host} is ${problem}`);
+  } else if (isLocalhost(host) && rules.allowLoopback === false) {
+    throw new AddressRefused(`${host} is ${OWN}`);
   } else if (protocol !== 'wss:' && !rules.allowPrivate && !isLocalhost(host)) {
     // Whether such a name leads to this machine would be for whoever answers the DNS to say.
     throw new AddressRefused(`${host} is ${PLAIN}`);
@@ -142,10 +146,12 @@ export function isAllowedUrl(url: string, rules: AddressRules): boolean {
 }
 
 const PRIVATE = 'a private address, which bunker relays may not have (REPUBLISH_ALLOW_PRIVATE_BUNKER_RELAYS)';
+const OWN = 'an address of this machine, which nobody here has named';
 const PLAIN =
   'not this machine (localhost, 127.0.0.1), and bunker relays elsewhere are spoken to over wss:// only';
 
 function problemWith(kind: AddressKind, protocol: string, rules: AddressRules): string | undefined {
+  if (kind === 'loopback' && rules.allowLoopback === false) return OWN;
   if (kind === 'private') return rules.allowPrivate ? undefined : PRIVATE;
   return kind === 'public' && protocol !== 'wss:' ? PLAIN : undefined;
 }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { SignerLoad, Telemetry } from '../../contract/telemetry';
 import { BunkerClient } from '../bunker/client';
+import { RequestWindow } from '../../rules/window';
 import { Limiter } from '../bunker/limiter';
 import { Pacer } from '../bunker/pacer';
 import { MAX_RELAYS } from '../bunker/uri';
@@ -35,6 +36,13 @@ export type CurrentSigner = StoredSigner | LnbitsSigner;
 /** A signer that asks a bunker. */
 type OfBunker = Extract<CurrentSigner, { bunkerPubkey: string }>;
 
+/** What all clients of a bunker share. */
+interface Shared {
+  limiter: Limiter;
+  window: RequestWindow;
+  pacer: Pacer;
+}
+
 /** How long an unused signer keeps its connection and its key in memory. */
 const IDLE_MS = 60_000;
 
@@ -52,11 +60,11 @@ interface Entry {
 export class Keyring {
   #entries = new Map<string, Entry>();
   /**
-   * By bunker and the relays it is reached over: what all its clients share. They stay: a bunker's rate is
-   * not found anew for every run. By its relays too, or whoever pairs with the bunker of others over a relay
+   * By bunker and the relays it is reached over: what all its clients share. They stay: a bunker's rate and
+   * window are not found anew for every run. By its relays too, or whoever pairs with the bunker of others over a relay
    * of his own could slow them down.
    */
-  #shared = new Map<string, { limiter: Limiter; pacer: Pacer }>();
+  #shared = new Map<string, Shared>();
 
   constructor(private readonly options: KeyringOptions) {}
 
@@ -143,16 +151,18 @@ export class Keyring {
     return client;
   }
 
-  #sharedFor({ kind, bunkerPubkey, bunkerRelays }: OfBunker): { limiter: Limiter; pacer: Pacer } {
-    const { bunkerConcurrency } = this.options;
-    const isLnbits = kind === 'lnbits-bunker';
+  #sharedFor({ kind, bunkerPubkey, bunkerRelays }: OfBunker): Shared {
     const key = [kind, bunkerPubkey, ...bunkerRelays.toSorted()].join(' ');
-    const shared = this.#shared.get(key) ?? {
-      limiter: new Limiter(isLnbits ? Math.min(LNBITS_CONCURRENCY, bunkerConcurrency) : bunkerConcurrency),
-      pacer: new Pacer(),
-    };
+    const shared = this.#shared.get(key) ?? this.#newShared(kind === 'lnbits-bunker');
     this.#shared.set(key, shared);
     return shared;
+  }
+
+  #newShared(isLnbits: boolean): Shared {
+    const { bunkerConcurrency, bunkerTimeoutMs } = this.options;
+    const ceiling = isLnbits ? Math.min(LNBITS_CONCURRENCY, bunkerConcurrency) : bunkerConcurrency;
+    const window = new RequestWindow(ceiling, bunkerTimeoutMs);
+    return { window, limiter: new Limiter(window.limit), pacer: new Pacer() };
   }
 
   /**

@@ -130,6 +130,16 @@ describe('a relay of a bunker', () => {
     await until(() => relay.came() === 2);
   });
 
+  it('is not connected to on this machine where the rules forbid that, by address, by name and behind a name', async () => {
+    const relay = await countingRelay();
+    const rules = { allowPrivate: true, allowLoopback: false, ...resolver(['127.0.0.1']) };
+    for (const host of ['127.0.0.1', 'localhost', '[::ffff:127.0.0.1]', 'relay.example'])
+      expect(await whyUnreachable(`ws://${host}:${relay.port}`, rules)).toContain(
+        'an address of this machine, which nobody here has named',
+      );
+    expect(relay.came()).toBe(0);
+  });
+
   it('whose name leads elsewhere after the first connection is not followed there (rebinding)', async () => {
     const relay = await countingRelay();
     const { resolve, asked } = resolver(['127.0.0.1'], [FORBIDDEN]);

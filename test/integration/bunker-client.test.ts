@@ -258,7 +258,7 @@ describe('a client and its bunker', () => {
       const own = await startBunker({ relays: [relay.url], secret });
       started.push(own);
       const signer = open({ bunkerPubkey: own.signerPubkey, relays: [relay.url] });
-      own.setFaults(() => ({ error: 'too many clients' }));
+      own.setFaults(() => ({ error: 'too many requests' }));
       expect((await refusal(signer.connect(secret))).message).toBe(
         'the bunker refused connect: rate limited',
       );
@@ -353,13 +353,18 @@ describe('a client and its bunker', () => {
       expect(error.message).toMatch(message);
     });
 
-    it.each([[operator.toUpperCase()], [operator.slice(1)], ['npub1...'], [`${operator}\n`]])(
+    it.each([[operator.slice(1)], ['npub1...'], [`${operator}\n`]])(
       'refuse %j in place of a public key',
       async (reported) => {
         fault('get_public_key', { result: reported });
         expect((await refusal(client().getPublicKey())).type).toBe('SignerReturnedWrongEvent');
       },
     );
+
+    it('may name the public key in capitals', async () => {
+      fault('get_public_key', { result: operator.toUpperCase() });
+      expect(await client().getPublicKey()).toBe(operator);
+    });
 
     const resigned = (change: (event: SignedEvent) => Partial<SignedEvent>) => (event: SignedEvent) =>
       finalizeEvent({ ...event, ...change(event) }, operatorKey);

@@ -109,6 +109,17 @@ describe('a bunker that moves to other relays (NIP-46 switch_relays)', () => {
     expect(relay.connections()).toBe(2);
   });
 
+  it('is not followed to a host of this machine that its URI did not name, though one answers there', async () => {
+    const [relay, own] = [await dev(), await dev()];
+    const { bunker, client } = await pair([relay.url]);
+    for (const host of ['localhost', 'bunker.localhost', '[::1]', '[::ffff:127.0.0.1]']) {
+      movesTo(bunker, [`ws://${host}:${own.port}`]);
+      expect(await client.switchRelays()).toBeUndefined();
+    }
+    expect(own.connections()).toBe(0);
+    expect(await client.getPublicKey()).toBe(bunker.userPubkey);
+  });
+
   it('is not followed further than to five relays', async () => {
     const relays = await Promise.all(Array.from({ length: 7 }, () => dev()));
     const { bunker, client } = await pair(

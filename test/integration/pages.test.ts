@@ -1,7 +1,5 @@
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
-import { currentSigner } from '../../activities/steps/use-signer';
 import { generateSecretKey, getPublicKey } from '../../nostr/keys';
-import type { SignedEvent } from '../../nostr/events';
 import { type ActivityBench, activityEnvironment, startActivities } from '../support/activities';
 import { fails } from '../support/fails';
 import { type Saga, type SagaOperator, startSaga } from '../support/saga';
@@ -35,27 +33,8 @@ describe('a page', () => {
   }
 
   /** Signs through the bunker and publishes to every relay, past us. */
-  async function publishAs(
-    operator: SagaOperator,
-    createdAtS: number,
-    tags: string[][],
-  ): Promise<SignedEvent> {
-    const { dependencies } = bench;
-    const owner = { operatorUserId: operator.id, operatorPubkey: operator.bunker.userPubkey };
-    const signer = await currentSigner(dependencies, owner);
-    const event = await dependencies.keyring.use(signer, (open) =>
-      open.signEvent({
-        pubkey: operator.bunker.userPubkey,
-        kind: 30078,
-        created_at: createdAtS,
-        tags,
-        content: 'theirs',
-      }),
-    );
-    const sent = await dependencies.publisher.send(event);
-    await dependencies.publisher.confirm([{ event, sent }]);
-    return event;
-  }
+  const publishAs = (...asked: Parameters<Saga['publishAs']>): ReturnType<Saga['publishAs']> =>
+    saga.publishAs(...asked);
 
   test('leaves a fact behind each step, and a second attempt asks for nothing again', async () => {
     const operator = await saga.addOperator({ machines: 3 });

@@ -1,16 +1,28 @@
 import fc from 'fast-check';
-import { parseAnswer, presentableError, presentableRefusal } from '../../nostr/bunker/messages';
+import { parseAnswer, presentableRefusal, refusalOf } from '../../nostr/bunker/messages';
 
 describe('parseAnswer', () => {
-  it('reads result and error, and takes what is no text for nothing', () => {
+  it('reads result and error', () => {
     expect(parseAnswer('{"id":"1","result":"ack"}')).toEqual({ id: '1', result: 'ack', error: '' });
     expect(parseAnswer('{"id":"1","result":"","error":"no"}')).toEqual({ id: '1', result: '', error: 'no' });
     expect(parseAnswer('{"id":"1","result":null,"error":null}')).toEqual({ id: '1', result: '', error: '' });
-    expect(parseAnswer('{"id":"1","result":{"toString":1},"error":7}')).toEqual({
-      id: '1',
-      result: '',
-      error: '',
-    });
+    expect(parseAnswer('{"id":"1","result":"x","error":false}')).toEqual({ id: '1', result: 'x', error: '' });
+  });
+
+  it('takes a signed event as an object, and an error as an object or a number, for what they say', () => {
+    const event = { kind: 30078, tags: [['d', 'x']] };
+    expect(parseAnswer(JSON.stringify({ id: '1', result: event }))?.result).toBe(JSON.stringify(event));
+    const error = { code: -32_000, message: 'Not authorized' };
+    expect(parseAnswer(JSON.stringify({ id: '1', result: null, error }))?.error).toBe(
+      '-32000 Not authorized',
+    );
+    expect(parseAnswer('{"id":"1","error":7}')?.error).toBe('7');
+    for (const none of ['{}', '[]', '0', 'true', 'false', 'null'])
+      expect(parseAnswer(`{"id":"1","result":"x","error":${none}}`)).toEqual({
+        id: '1',
+        result: 'x',
+        error: '',
+      });
   });
 
   it.each([
@@ -61,23 +73,65 @@ function json(value: unknown): string {
   }
 }
 
-describe('presentableError', () => {
+describe('refusalOf', () => {
+  const CLIENT = 'it does not know or allow this client';
+  const APPROVAL = 'a person has to approve it there first';
+  const KIND = 'it does not sign this kind of event for this client';
+
   it.each([
-    ['permission denied', 'it does not know or allow this client'],
+    ['permission denied', CLIENT],
+    ['Permission denied, please try again', CLIENT],
+    ['Not authorized', CLIENT],
+    ['unauthorized', CLIENT],
+    ['-32000 Not authorized', CLIENT],
     ['User rejected the request', 'denied'],
-    ['rate-limited: slow down', 'rate limited'],
+    ['Request not approved by the user', 'denied'],
+    ['approval denied', 'denied'],
+    ['refusing to sign this event', 'denied'],
+    ['denied', 'denied'],
+    ['spending limit: not allowed', 'denied'],
+    ['kind 30078 is not in signing.allowed_kinds', KIND],
+    ['not allowed to sign kind 30078', KIND],
     ['Invalid secret', 'the pairing secret is wrong or used up'],
-    ['the signer is locked', 'it is locked'],
+    ['Invalid secret, try again', 'the pairing secret is wrong or used up'],
+    ['invalid passphrase', 'its own password is wrong'],
     ['Method not implemented', 'it does not support this method'],
-  ])('tells %p as: %s', (error, told) => {
-    expect(presentableError(error)).toBe(told);
+    ['method not found', 'it does not support this method'],
+  ])('%p is final: %s', (error, reason) => {
+    expect(refusalOf(error)).toEqual({ reason, meaning: 'final' });
+  });
+
+  it.each([
+    ['pending approval', APPROVAL, 'later'],
+    ['Request is awaiting approval', APPROVAL, 'later'],
+    ['approval required', APPROVAL, 'later'],
+    ['requires approval', APPROVAL, 'later'],
+    ['must be approved first', APPROVAL, 'later'],
+    ['not yet approved', APPROVAL, 'later'],
+    ['rate-limited: slow down', 'rate limited', 'slower'],
+    ['Rate limited', 'rate limited', 'slower'],
+    ['Too Many Requests', 'rate limited', 'slower'],
+    ['signer is busy, try again later', 'it cannot do it now', 'slower'],
+    ['internal error', 'it cannot do it now', 'slower'],
+    ['the signer is locked', 'it is locked', 'later'],
+    ['please unlock the vault', 'it is locked', 'later'],
+    ['timeout', 'it timed out', 'later'],
+    ['request timed out', 'it timed out', 'later'],
+  ])('%p passes: %s', (error, reason, meaning) => {
+    expect(refusalOf(error)).toEqual({ reason, meaning });
+  });
+
+  it('takes no longer for a long text than for a short one', () => {
+    const startedAtMs = performance.now();
+    for (let times = 0; times < 200; times += 1) refusalOf('kind not '.repeat(8_000));
+    expect(performance.now() - startedAtMs).toBeLessThan(2_000);
   });
 
   it('never quotes: whatever a bunker says, only our own words come out', () => {
     const words = new Set<string>();
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), (error) => {
-        words.add(presentableError(error));
+        words.add(refusalOf(error).reason);
       }),
     );
     for (const leak of [
@@ -86,11 +140,11 @@ describe('presentableError', () => {
       'bunker://canary',
       'https://approve.example.com/?t=canary',
     ]) {
-      words.add(presentableError(leak));
-      words.add(presentableError(`denied: ${leak}`));
+      words.add(refusalOf(leak).reason);
+      words.add(refusalOf(`denied: ${leak}`).reason);
     }
     expect([...words].join(' ')).not.toMatch(/canary|31337|nsec1|https:/);
-    expect(words.size).toBeLessThanOrEqual(9);
+    expect(words.size).toBeLessThanOrEqual(14);
   });
 });
 

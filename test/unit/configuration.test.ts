@@ -79,7 +79,7 @@ describe('loadConfiguration', () => {
       taskQueue: DEFAULT_TASK_QUEUE,
       relays: [],
       quorum: 'majority',
-      bunkerConcurrency: 8,
+      bunkerConcurrency: 64,
       bunkerTimeoutMs: 30_000,
       allowPrivateBunkerRelays: false,
       approvalTimeoutMs: 300_000,

@@ -24,6 +24,8 @@ describe('the catalogue of failures', () => {
       'WorkerOutdated',
       'SignerTimeout',
       'SignerUnreachable',
+      'SignerBusy',
+      'SignerPending',
       'SignerApprovalPending',
       'RelayQuorumNotReached',
       'DatabaseUnavailable',

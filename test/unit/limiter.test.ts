@@ -46,6 +46,27 @@ describe('Limiter', () => {
     );
   });
 
+  it('lets more through when its limit is raised, and none until enough have ended when it is lowered', async () => {
+    const limiter = new Limiter(1);
+    const works = Array.from({ length: 6 }, controlled);
+    const runs = works.map(({ work }) => limiter.run(work));
+    const started = (): number => works.filter((work) => work.started()).length;
+    await turn();
+    expect(started()).toBe(1);
+    limiter.limit = 4;
+    await turn();
+    expect(started()).toBe(4);
+    limiter.limit = 2;
+    for (const [ended, expected] of [4, 4, 5, 6].entries()) {
+      works[ended]?.end();
+      await turn();
+      expect(started()).toBe(expected);
+    }
+    for (const work of works) work.end();
+    await Promise.all(runs);
+    expect(limiter.running).toBe(0);
+  });
+
   it('hands a place to the one that waits, not to the one that comes in that moment', async () => {
     const limiter = new Limiter(1);
     const [first, waiting, late] = [controlled(), controlled(), controlled()];

@@ -1,0 +1,152 @@
+import type { DevBunker } from '../../dev/bunker';
+import type { FaultAction } from '../../dev/bunker-faults';
+import { addOperatorWithCanaries, isEncryptionFor, runUnderFault } from '../support/fault-run';
+import { type Saga, type SagaOperator, startSaga } from '../support/saga';
+import { until } from '../support/until';
+
+/** Slow, throttled and deviating bunkers, with nothing set for them. Times are scaled: `npm test` has no minutes. */
+describe('bunkers as they are', () => {
+  let saga: Saga;
+
+  beforeAll(async () => {
+    saga = await startSaga();
+    await saga.startWorker({
+      env: { REPUBLISH_BUNKER_TIMEOUT_MS: '2000', REPUBLISH_DOCUMENT_TIMEOUT_MS: '60000' },
+    });
+  });
+  afterAll(() => saga.stop());
+
+  const signaturesFor = ({ bunker }: SagaOperator): number =>
+    bunker.requests.filter(({ method }) => method === 'sign_event').length;
+
+  test('39: a bunker that does one after the other is asked for no more than it can answer in time', async () => {
+    // Eight at once would each wait for longer than the deadline.
+    const operator = await addOperatorWithCanaries(saga, {
+      machines: 6,
+      bunker: { answerDelayMs: 400, concurrency: 1 },
+    });
+    const { ids, failure } = await runUnderFault(saga, operator);
+    expect(failure).toBeUndefined();
+    expect(ids).toHaveLength(12);
+    // Nothing was given up and asked for again.
+    expect(signaturesFor(operator)).toBe(12);
+  }, 60_000);
+
+  test.each(['rate limited', 'Too many requests', 'busy, try again later'])(
+    '40: a bunker that allows so many requests in a while, and answers "%s" to the others: all, and a ciphertext is kept',
+    async (error) => {
+      const operator = await addOperatorWithCanaries(saga, { machines: 4 });
+      const [allowed, withinMs] = [6, 1_000];
+      let passed: number[] = [];
+      let [encrypted, refused] = [0, 0];
+      operator.bunker.setFaults((request) => {
+        if (request.method !== 'sign_event' && request.method !== 'nip44_encrypt') return undefined;
+        passed = passed.filter((atMs) => atMs > request.atMs - withinMs);
+        if (passed.length >= allowed) {
+          refused += 1;
+          return { error };
+        }
+        passed.push(request.atMs);
+        if (isEncryptionFor(operator, request)) encrypted += 1;
+        return undefined;
+      });
+      const { ids, failure } = await runUnderFault(saga, operator);
+      expect(failure).toBeUndefined();
+      expect(ids).toHaveLength(8);
+      expect(encrypted).toBe(8);
+      // It is asked more slowly, and not again and again.
+      expect(refused).toBeLessThan(16);
+    },
+    60_000,
+  );
+
+  test.each([
+    ['signer is locked', 'it is locked'],
+    ['pending approval', 'a person has to approve it there first'],
+  ])(
+    '40: a bunker that answers "%s" until somebody comes is not asked for each document, and the run goes on then',
+    async (error, reason) => {
+      const operator = await addOperatorWithCanaries(saga, { machines: 4 });
+      const { bunker } = operator;
+      let isThere = false;
+      bunker.setFaults(({ method }) => (method === 'sign_event' && !isThere ? { error } : undefined));
+      let asked = 0;
+      const { ids, failure } = await runUnderFault(saga, operator, {
+        during: async (run) => {
+          await until(async () => {
+            const { waiting } = await run.progress();
+            return waiting.length === 8 && waiting.every(({ why }) => why.includes(reason));
+          });
+          asked = signaturesFor(operator);
+          isThere = true;
+        },
+      });
+      expect(failure).toBeUndefined();
+      expect(ids).toHaveLength(8);
+      // Both pages have asked for one document, perhaps twice, and not for each.
+      expect(asked).toBeLessThanOrEqual(4);
+    },
+    90_000,
+  );
+
+  test('43: a signed event as an object, and a key in capitals, are the same thing', async () => {
+    const operator = await addOperatorWithCanaries(saga, { machines: 1 });
+    const { bunker } = operator;
+    bunker.setFaults(({ id, method, params }): FaultAction | undefined => {
+      if (method === 'get_public_key') return { reportPubkey: bunker.userPubkey.toUpperCase() };
+      return method === 'sign_event' ? { rawJson: signedObject(bunker, id, params[0] ?? '') } : undefined;
+    });
+    const { ids, failure } = await runUnderFault(saga, operator);
+    expect(failure).toBeUndefined();
+    expect(ids).toHaveLength(2);
+  }, 30_000);
+
+  test.each([
+    ['refusing to sign this event', 'denied'],
+    ['kind 30078 is not in signing.allowed_kinds', 'it does not sign this kind of event for this client'],
+    [{ code: -32_000, message: 'Not authorized' }, 'it does not know or allow this client'],
+  ])(
+    '43: %j is a refusal, in words of our own',
+    async (error, reason) => {
+      const operator = await addOperatorWithCanaries(saga, { machines: 1 });
+      operator.bunker.setFaults(({ id, method }) =>
+        method === 'sign_event' ? { rawJson: JSON.stringify({ id, result: null, error }) } : undefined,
+      );
+      const { ids, failure } = await runUnderFault(saga, operator);
+      expect(ids).toEqual([]);
+      expect(failure?.failures.map(({ type }) => type)).toEqual(['SignerRefused', 'SignerRefused']);
+      expect(failure?.failures[0]?.message).toContain(`the bunker refused sign_event: ${reason}`);
+    },
+    30_000,
+  );
+
+  test('45: an approval page for a question that nobody needs is dropped', async () => {
+    const operator = await addOperatorWithCanaries(saga, { machines: 2 });
+    operator.bunker.setFaults(({ method }) =>
+      method === 'switch_relays'
+        ? { authUrl: 'https://bunker.example.com/approve', then: 'nothing' }
+        : undefined,
+    );
+    const seen: unknown[] = [];
+    const { ids, failure } = await runUnderFault(saga, operator, {
+      during: async (run) => {
+        for (;;) {
+          const progress = await run.progress();
+          seen.push(...progress.approvals);
+          if (progress.phase === 'done' || progress.phase === 'writing audit') return;
+          await new Promise((resolve) => setTimeout(resolve, 50));
+        }
+      },
+    });
+    expect(failure).toBeUndefined();
+    expect(ids).toHaveLength(4);
+    expect(seen).toEqual([]);
+    expect(operator.bunker.requests.some(({ method }) => method === 'switch_relays')).toBe(true);
+  }, 30_000);
+});
+
+/** As some bunkers answer: NIP-46 wants the event as JSON text. */
+function signedObject(bunker: DevBunker, id: string, template: string): string {
+  const { kind, created_at, tags, content } = JSON.parse(template) as Parameters<DevBunker['signAsUser']>[0];
+  return JSON.stringify({ id, result: bunker.signAsUser({ kind, created_at, tags, content }) });
+}
