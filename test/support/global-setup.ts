@@ -4,16 +4,13 @@ import { startPostgres } from '../../embedded/postgres';
 import { createLnbitsTables } from '../../dev/seed';
 import { findTemporalServer } from '../../embedded/temporal-server/find';
 import { searchAttributeTypes, startTemporalServer } from '../../embedded/temporal-server/start';
-import { BETTER_SQLITE3_FOLDER, betterSqlite3Folder, nodeHasSqlite } from './sqlite';
+import { betterSqlite3Folder, nodeHasSqlite } from './sqlite';
 import { bundleWorkflows, describeServers, type TestServers } from './servers';
 
 /** One Temporal server and one Postgres for all test files; each file has its own database and task queue. */
 export default async function globalSetup(): Promise<void> {
-  // As a user who runs Node 20 has it; every process that the tests start finds it there. It may compile for minutes, while
-  // the tests that need none of it run; the others wait for it.
-  const sqlite = nodeHasSqlite() ? undefined : betterSqlite3Folder();
-  sqlite?.catch(() => undefined);
-  if (sqlite !== undefined) process.env.NODE_PATH = BETTER_SQLITE3_FOLDER;
+  // As a user who runs Node 20 has it; every process that the tests start finds it there.
+  if (!nodeHasSqlite()) process.env.NODE_PATH = await betterSqlite3Folder();
   const found = await findTemporalServer();
   const [temporal, postgres, bundlePath] = await Promise.all([
     startTemporalServer({ executable: found.path, headless: true, searchAttributes: searchAttributeTypes() }),
@@ -32,6 +29,6 @@ export default async function globalSetup(): Promise<void> {
     bundlePath,
   });
   (globalThis as { testServers?: TestServers }).testServers = {
-    stop: () => Promise.all([temporal.stop(), postgres.stop(), sqlite]),
+    stop: () => Promise.all([temporal.stop(), postgres.stop()]),
   };
 }

@@ -9,7 +9,7 @@ import { promisify } from 'node:util';
 const CACHE = path.resolve(__dirname, '../../node_modules/.cache/republish', process.versions.modules);
 
 /** The folder `node_modules` in which a package is once it is installed. */
-export function folderOf(name: string, version: string): string {
+function folderOf(name: string, version: string): string {
   return path.join(CACHE, `${name}-${version}`, 'node_modules');
 }
 

@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import os from 'node:os';
 import path from 'node:path';
 import { lnbitsTables } from '../../dev/seed';
-import { folderOf, installed } from './installed';
+import { installed } from './installed';
 
 const BETTER_SQLITE3 = '12';
 
@@ -11,10 +11,7 @@ export function nodeHasSqlite(): boolean {
   return process.getBuiltinModule('node:sqlite') !== undefined;
 }
 
-/** The folder for NODE_PATH in which better-sqlite3 is, or will be: made for the running Node. */
-export const BETTER_SQLITE3_FOLDER = folderOf('better-sqlite3', BETTER_SQLITE3);
-
-/** Resolves to that folder when it is there. */
+/** The folder for NODE_PATH in which better-sqlite3 is, made for the running Node. */
 export function betterSqlite3Folder(): Promise<string> {
   return installed('better-sqlite3', BETTER_SQLITE3);
 }
