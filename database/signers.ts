@@ -7,10 +7,10 @@ export type SignerRow = {
   pubkey: string;
   ncryptsec: string;
   addedAt: string;
-} & ({ kind: 'local' } | { kind: 'bunker'; bunkerPubkey: string; bunkerRelays: string[] });
+} & ({ kind: 'local' } | ({ kind: 'bunker' } & BunkerColumns));
 
 const COLUMNS = `operator_user_id AS "operatorUserId", kind, pubkey, ncryptsec, bunker_pubkey AS "bunkerPubkey",
-  bunker_relays AS "bunkerRelays", to_char(added_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS "addedAt"`;
+  bunker_relays AS "bunkerRelays", named_relays AS "namedRelays", to_char(added_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS "addedAt"`;
 
 /** @param operatorUserId SQL that says whose: for statements that need the signer beside something else */
 export function signerAsJson(operatorUserId: string): string {
@@ -49,11 +49,12 @@ export async function putSigner(
   signer: Omit<SignerRow, 'addedAt'> & Partial<BunkerColumns>,
 ): Promise<void> {
   await db.query(
-    `INSERT INTO republish.signers (operator_user_id, kind, pubkey, ncryptsec, bunker_pubkey, bunker_relays)
-     VALUES ($1, $2, $3, $4, $5, $6)
+    `INSERT INTO republish.signers (operator_user_id, kind, pubkey, ncryptsec, bunker_pubkey, bunker_relays, named_relays)
+     VALUES ($1, $2, $3, $4, $5, $6, $7)
      ON CONFLICT (operator_user_id) DO UPDATE
        SET kind = EXCLUDED.kind, pubkey = EXCLUDED.pubkey, ncryptsec = EXCLUDED.ncryptsec,
-           bunker_pubkey = EXCLUDED.bunker_pubkey, bunker_relays = EXCLUDED.bunker_relays, added_at = now()`,
+           bunker_pubkey = EXCLUDED.bunker_pubkey, bunker_relays = EXCLUDED.bunker_relays, named_relays = EXCLUDED.named_relays,
+           added_at = now()`,
     [
       signer.operatorUserId,
       signer.kind,
@@ -61,13 +62,17 @@ export async function putSigner(
       signer.ncryptsec,
       signer.bunkerPubkey ?? null,
       signer.bunkerRelays ?? null,
+      signer.namedRelays ?? null,
     ],
   );
 }
 
 interface BunkerColumns {
   bunkerPubkey: string;
+  /** Over which it is reached now. */
   bunkerRelays: string[];
+  /** Named by whoever paired it. */
+  namedRelays: string[];
 }
 
 /** A bunker has moved: the signer is reached over other relays, unless it was stored anew meanwhile. */

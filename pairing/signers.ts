@@ -74,6 +74,7 @@ export async function addBunkerSigner(context: SignerContext, uri: string): Prom
       ncryptsec,
       bunkerPubkey,
       bunkerRelays: (await movedTo(client)) ?? relays,
+      namedRelays: relays,
     });
     return { ...(await factsOf(context, 'bunker', pubkey)), ...replacedBy(pubkey, before) };
   } finally {
@@ -127,6 +128,7 @@ export async function addNostrConnectSigner(
       ncryptsec: await lockSecretKey(clientSecretKey, secretsKey(context)),
       bunkerPubkey,
       bunkerRelays: (await movedTo(client)) ?? relays,
+      namedRelays: relays,
     });
     return { ...(await factsOf(context, 'bunker', pubkey)), ...replacedBy(pubkey, before) };
   } finally {

@@ -8,9 +8,12 @@ CREATE TABLE republish.signers (
   -- NIP-49. local: the operator's key. bunker: the client key, made once and reused for ever (NIP-46 secrets work once).
   ncryptsec        text NOT NULL,
   bunker_pubkey    text CHECK (bunker_pubkey ~ '^[0-9a-f]{64}$'),
+  -- Over which it is reached: those that were named at the pairing, or those to which the bunker has moved since.
   bunker_relays    text[],
+  -- Those that whoever paired it has named. A bunker that names others may not lead further than they allow.
+  named_relays     text[],
   added_at         timestamptz NOT NULL DEFAULT now(),
-  CHECK ((kind = 'bunker') = (bunker_pubkey IS NOT NULL AND bunker_relays IS NOT NULL))
+  CHECK ((kind = 'bunker') = (bunker_pubkey IS NOT NULL AND bunker_relays IS NOT NULL AND named_relays IS NOT NULL))
 );
 
 -- Client keys of pairings that were begun. Written before `connect` is sent: a crash after it would otherwise burn the

@@ -22,6 +22,8 @@ import { parseRelayList } from './uri';
 export interface BunkerClientOptions {
   bunkerPubkey: string;
   relays: readonly string[];
+  /** Those that somebody here has named, where the bunker has moved to others since. Absent: `relays`. */
+  namedRelays?: readonly string[];
   /** Key by which the bunker knows this client; copied, and wiped on close. */
   clientSecretKey: Uint8Array;
   /** From sending a request to its answer. */
@@ -192,9 +194,8 @@ export class BunkerClient implements Signer {
    */
   #rulesFor(url: string): AddressRules {
     const rules = this.options.addressRules ?? { allowPrivate: false };
-    const isNamedHere = this.options.relays.some(
-      (named) => new URL(named).hostname === new URL(url).hostname,
-    );
+    const { namedRelays = this.options.relays } = this.options;
+    const isNamedHere = namedRelays.some((named) => new URL(named).hostname === new URL(url).hostname);
     return isNamedHere ? rules : { ...rules, allowPrivate: false, allowLoopback: false };
   }
 

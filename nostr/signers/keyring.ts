@@ -13,7 +13,14 @@ import type { Signer } from './signer';
 
 /** A signer as it is stored: everything but the secrets key. */
 export type StoredSigner = { ncryptsec: string } & (
-  { kind: 'local' } | { kind: 'bunker'; bunkerPubkey: string; bunkerRelays: string[] }
+  | { kind: 'local' }
+  | {
+      kind: 'bunker';
+      bunkerPubkey: string;
+      bunkerRelays: string[];
+      /** Named by whoever paired it; the bunker may have moved to others since. */
+      namedRelays: string[];
+    }
 );
 
 export interface KeyringOptions {
@@ -134,6 +141,7 @@ export class Keyring {
     const client = new BunkerClient({
       bunkerPubkey: signer.bunkerPubkey,
       relays: signer.bunkerRelays.slice(0, MAX_RELAYS),
+      namedRelays: signer.kind === 'bunker' ? signer.namedRelays : signer.bunkerRelays,
       clientSecretKey: secretKey,
       requestTimeoutMs: this.options.bunkerTimeoutMs,
       approvalTimeoutMs: this.options.approvalTimeoutMs,

@@ -53,10 +53,16 @@ function resolver(...answers: string[][]): { resolve: () => Promise<ResolvedAddr
   };
 }
 
-function open(relay: string, addressRules?: AddressRules, connectTimeoutMs = 500): BunkerClient {
+function open(
+  relay: string,
+  addressRules?: AddressRules,
+  connectTimeoutMs = 500,
+  namedRelays?: string[],
+): BunkerClient {
   const client = new BunkerClient({
     bunkerPubkey: getPublicKey(generateSecretKey()),
     relays: [relay],
+    ...(namedRelays && { namedRelays }),
     clientSecretKey: generateSecretKey(),
     requestTimeoutMs: 1_200,
     approvalTimeoutMs: 1_000,
@@ -73,8 +79,10 @@ async function whyUnreachable(
   relay: string,
   rules?: AddressRules,
   connectTimeoutMs?: number,
+  namedRelays?: string[],
 ): Promise<string> {
-  const error = await fails(RepublishError, open(relay, rules, connectTimeoutMs).getPublicKey());
+  const client = open(relay, rules, connectTimeoutMs, namedRelays);
+  const error = await fails(RepublishError, client.getPublicKey());
   expect(error.type).toBe('SignerUnreachable');
   expect(error.message).not.toMatch(/\bE[A-Z]{4,}|getaddrinfo|server response|canary|errno|connect /);
   const [, reason] = /\(wss?:\/\/[^ ]+: (.*)\)$/.exec(error.message) ?? [];
@@ -138,6 +146,18 @@ describe('a relay of a bunker', () => {
         'an address of this machine, which nobody here has named',
       );
     expect(relay.came()).toBe(0);
+  });
+
+  it('to which the bunker has moved is not connected to in this network, also by a client that begins there', async () => {
+    const relay = await countingRelay();
+    const url = `ws://relay.example:${relay.port}`;
+    for (const address of ['127.0.0.1', FORBIDDEN]) {
+      const rules = { allowPrivate: true, ...resolver([address]) };
+      expect(await whyUnreachable(url, rules, undefined, ['wss://bunker.example'])).not.toBe('not reachable');
+    }
+    expect(relay.came()).toBe(0);
+    open(url, { allowPrivate: true, ...resolver([FORBIDDEN]) }, undefined, [url]);
+    await until(() => relay.came() === 1);
   });
 
   it('whose name leads elsewhere after the first connection is not followed there (rebinding)', async () => {
@@ -224,8 +244,9 @@ it.each([false, true])(
     });
     cleanUp.push(() => keyring.close());
     const bunkerRelays = [`ws://${FORBIDDEN}:${relay.port}`];
-    const asked = keyring.use({ kind: 'bunker', ncryptsec, bunkerPubkey, bunkerRelays }, (signer) =>
-      signer.getPublicKey(),
+    const asked = keyring.use(
+      { kind: 'bunker', ncryptsec, bunkerPubkey, bunkerRelays, namedRelays: bunkerRelays },
+      (signer) => signer.getPublicKey(),
     );
     // Nobody is there to answer; the question is who was asked.
     expect((await fails(RepublishError, asked)).type).toBe(allowed ? 'SignerTimeout' : 'SignerUnreachable');

@@ -220,8 +220,7 @@ describe('a run that people speak to while it goes on', () => {
     expect(await refusal('retry', { reason: 7 })).toBe('reason must be a text of 1 to 500 characters');
     const { stderr, code } = await republish(['resume', id], saga.env);
     expect({ stderr, code }).toEqual({
-      stderr:
-        'error: ControlRefused: resume was refused: the run is not paused\nremedy: See how the run stands with: republish status <operator>.\n',
+      stderr: `error: ControlRefused: resume was refused: the run is not paused\nremedy: See how the run stands with: republish status ${id}.\n`,
       code: 1,
     });
     await run.skip();

@@ -32,6 +32,7 @@ describe('two operators of one bunker', () => {
     kind: 'bunker',
     bunkerPubkey,
     bunkerRelays: urls,
+    namedRelays: urls,
     ncryptsec: await lockSecretKey(generateSecretKey(), SECRETS_KEY),
   });
   const ask = (stored: StoredSigner): AbortController => {
