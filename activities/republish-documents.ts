@@ -35,7 +35,7 @@ export async function republishDocuments(
 async function resultOf(
   deps: ActivityDependencies,
   reference: PageReference,
-  { documents, advanced, waitsForPerson, unproven, facts: { documentType } }: PageAttempt,
+  { documents, advanced, unproven, facts: { documentType } }: PageAttempt,
   call: ActivityCall,
 ): Promise<PageResult> {
   const { counts, failures, waiting, leastTries } = await pageState(deps.database, reference);
@@ -43,7 +43,7 @@ async function resultOf(
   const end = {
     begun: documents.length,
     open: counts.open ?? 0,
-    advanced: advanced && !waitsForPerson,
+    advanced,
     untried: documents.filter(({ trouble, ended }) => !trouble && !ended).length,
     failures: troubles,
   };

@@ -10,6 +10,8 @@ interface FailureKind {
    * or database.
    */
   scope: 'document' | 'signer' | 'relay' | 'database' | 'temporal' | 'caller';
+  /** A person has to come before it can be otherwise. */
+  needsPerson?: true;
   meaning: string;
   remedy: string;
 }
@@ -105,6 +107,7 @@ export const FAILURES = {
   SignerPending: {
     retryable: true,
     scope: 'signer',
+    needsPerson: true,
     meaning: 'The bunker answered that it is locked, or that a person has to approve there first.',
     remedy:
       'Unlock it, or approve in the bunker itself, then the same again: a run asks by itself every half minute, for as long as a document may wait (REPUBLISH_DOCUMENT_TIMEOUT_MS).',
@@ -112,6 +115,7 @@ export const FAILURES = {
   SignerApprovalPending: {
     retryable: true,
     scope: 'signer',
+    needsPerson: true,
     meaning: 'The bunker waits for a person to approve the request.',
     remedy:
       'Open the approval page that the bunker named (republish status <operator>), approve, then start again.',
@@ -316,6 +320,11 @@ export function remedyFor(type: FailureType): string {
 
 export function scopeOf(type: FailureType): FailureKind['scope'] {
   return kindOf(type).scope;
+}
+
+/** Nothing goes on before somebody has come: whoever asks again at once asks in vain, or asks a person again. */
+export function needsPerson(type: FailureType): boolean {
+  return kindOf(type).needsPerson === true;
 }
 
 export function isRetryable(type: FailureType): boolean {

@@ -1,7 +1,8 @@
-import { type FailureType, RepublishError } from '../contract/failures';
+import { RepublishError } from '../contract/failures';
 import { beginPairing, findSigner, putSigner, type SignerRow } from '../database/signers';
 import { BunkerClient } from '../nostr/bunker/client';
 import { Limiter } from '../nostr/bunker/limiter';
+import { isRefusal } from '../nostr/bunker/messages';
 import { offerConnection } from '../nostr/bunker/nostrconnect';
 import { MAX_RELAYS, parseBunkerUri } from '../nostr/bunker/uri';
 import {
@@ -187,14 +188,12 @@ function replacedBy(pubkey: string, before: SignerRow | undefined): Pick<SignerF
     : { replaced: { kind: before.kind, pubkey: before.pubkey } };
 }
 
-const REFUSALS: readonly FailureType[] = ['SignerRefused', 'SignerBusy', 'SignerPending'];
-
 /** A secret that was used up by this very client key is no obstacle: the bunker knows the key. */
 async function pair(client: BunkerClient, secret: string | undefined): Promise<string> {
   try {
     await client.connect(secret);
   } catch (refusal) {
-    if (!(refusal instanceof RepublishError) || !REFUSALS.includes(refusal.type)) throw refusal;
+    if (!(refusal instanceof RepublishError) || !isRefusal(refusal)) throw refusal;
     return client.getPublicKey().catch(() => {
       // The secret is good still: the same command again works when somebody has approved or unlocked it.
       if (refusal.type !== 'SignerRefused') throw refusal;

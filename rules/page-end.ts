@@ -1,4 +1,4 @@
-import { type Failure, isRetryable, scopeOf } from '../contract/failures';
+import { type Failure, isRetryable, needsPerson, scopeOf } from '../contract/failures';
 
 /** What an attempt at a page has come to. */
 export interface PageEnd {
@@ -16,9 +16,11 @@ export interface PageEnd {
 
 /**
  * `again`: nothing but passing trouble is left, and a pause may help. `return`: the page tells how it stands.
+ * Where a person has to come there is a pause also after something has come further.
  */
-export function endOfPage({ open, advanced, untried }: PageEnd): 'again' | 'return' {
-  return open > 0 && !advanced && untried === 0 ? 'again' : 'return';
+export function endOfPage({ open, advanced, untried, failures }: PageEnd): 'again' | 'return' {
+  const goesOn = advanced && !failures.some(({ type }) => needsPerson(type));
+  return open > 0 && !goesOn && untried === 0 ? 'again' : 'return';
 }
 
 /**

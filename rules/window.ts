@@ -1,7 +1,7 @@
 /**
- * How many requests may be at a bunker at once, as its answers have it; after TCP Vegas and Netflix's
- * concurrency limits. A slow bunker that does one after the other has one in work and one in wait, so that it
- * is neither idle nor drowned; one that does many at once is asked more and more until its answers take longer.
+ * How many requests may be at a bunker at once. It follows from how long the answers take, as in TCP Vegas and
+ * Netflix's concurrency limits. A slow bunker that does one after the other has one in work and one that waits:
+ * it is neither idle nor drowned. One that does many at once is asked for more until its answers take longer.
  *
  * One request until the bunker has encrypted and signed once: it may be away, or ask a person. A state machine
  * without I/O; latencies in milliseconds.
@@ -10,7 +10,7 @@ export class RequestWindow {
   #limit = 1;
   /** The questions that it has answered so far. */
   readonly #answered = new Set<Question>();
-  /** How long it takes alone: its quickest answer, or the last one that it gave while nothing else was in flight. */
+  /** How long an answer takes alone: the quickest, or the last one for which nothing else was in flight. */
   readonly #aloneMs = new Map<Question, number>();
   /** Grows with each answer, as nothing is known of a limit. */
   #isNew = true;
@@ -20,7 +20,7 @@ export class RequestWindow {
 
   /** @param timeoutMs after so long a request is taken for lost */
   constructor(
-    readonly ceiling: number,
+    private readonly ceiling: number,
     private readonly timeoutMs: number,
   ) {}
 
@@ -48,12 +48,14 @@ export class RequestWindow {
   lost(sentAtMs: number, nowMs: number): void {
     if (sentAtMs < this.#halvedAtMs) return;
     this.#halvedAtMs = nowMs;
+    this.#isNew = false;
     this.#set(Math.floor(this.#limit / 2));
   }
 
   /** A person is asked: nothing further is to be asked beside, and the next request may ask a person too. */
   beginAnew(): void {
     this.#answered.clear();
+    this.#isNew = false;
     this.#set(1);
   }
 
@@ -64,10 +66,7 @@ export class RequestWindow {
 
   #noteQuick(): void {
     this.#quickAnswers += 1;
-    if (!this.#isNew && this.#quickAnswers < this.#limit) return;
-    const isNew = this.#isNew;
-    this.#set(this.#limit + 1);
-    this.#isNew = isNew;
+    if (this.#isNew || this.#quickAnswers >= this.#limit) this.#set(this.#limit + 1);
   }
 
   #noteSlow(): void {
@@ -80,7 +79,6 @@ export class RequestWindow {
     this.#limit = Math.max(1, Math.min(limit, this.ceiling));
     // It has become slower for good, as far as is known: what it once did is no measure any more.
     if (this.#limit === 1) this.#aloneMs.clear();
-    this.#isNew = false;
     this.#quickAnswers = 0;
     this.#slowAnswers = 0;
   }

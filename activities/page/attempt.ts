@@ -31,8 +31,6 @@ export class PageAttempt {
   readonly beganAtMs = performance.now();
   /** A document has come further: a seal, a signature, an outcome. */
   advanced = false;
-  /** The signer answers nothing before somebody has come: there is no use in going on at once. */
-  waitsForPerson = false;
   /** Documents need a signer that this run has not proved. */
   unproven = false;
   readonly facts: PageFacts;

@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events';
-import { type FailureType, RepublishError, scopeOf } from '../../contract/failures';
+import { needsPerson, RepublishError, scopeOf } from '../../contract/failures';
 import { keepSignature, sealDocument } from '../../database/ledger/facts';
 import type { DocumentKey, SealedEvent } from '../../database/ledger/documents';
 import { isProved } from '../../database/ledger/proofs';
@@ -13,9 +13,6 @@ import { prepare, type Prepared } from './prepare';
 import type { ReadDocument } from './read-page';
 
 type ToSign = Prepared & { kind: 'sign' };
-
-/** A person is asked, or has to come: not once for each document. */
-const NEEDS_PERSON: readonly FailureType[] = ['SignerApprovalPending', 'SignerPending'];
 
 /** States may change so often while the signer encrypts. */
 const MAX_ENCRYPTIONS = 5;
@@ -77,8 +74,8 @@ export class Signing {
   }
 
   /**
-   * Another one is the first at each attempt. While nothing is answered one is asked for alone, and one that is
-   * never answered must not keep the others from being asked.
+   * Each attempt begins with another document. Until the signer has answered it is asked for one at a time, and
+   * one that is never answered must not keep the others from being asked for.
    */
   #inTurn(toSign: [PageDocument, ToSign][]): [PageDocument, ToSign][] {
     const first = Math.min(...toSign.map(([{ row }]) => row.tries)) % toSign.length;
@@ -97,18 +94,17 @@ export class Signing {
   }
 
   /**
-   * Of a trouble that all will meet nobody is asked any further: those who wait for their turn do so in vain. A
-   * final word is about its document alone, as far as is known; and so is what one document has met, while
-   * nobody else was asked.
+   * Where the trouble is one that all documents will meet, no other is asked for any more. A final failure is
+   * taken for one of its document alone; and so is any that only one document has met, as long as no other was
+   * asked for.
    */
   #judge(document: PageDocument, trouble: RepublishError): void {
     if (document.trouble?.final === true) return;
-    const needsPerson = NEEDS_PERSON.includes(trouble.type);
     const othersMetIt = this.page.documents.some(
       (other) => other !== document && (other.trouble !== undefined || other.row.tries > 0),
     );
-    if (needsPerson) this.page.waitsForPerson = true;
-    if (needsPerson || (!this.#answered && othersMetIt)) this.#trouble = trouble;
+    // A person is not asked once for each document.
+    if (needsPerson(trouble.type) || (!this.#answered && othersMetIt)) this.#trouble = trouble;
     // One that is asked for too much is not asked for the next one at once.
     if (this.#trouble !== undefined || trouble.type === 'SignerBusy') this.#turn.abort(YIELD);
   }
@@ -166,8 +162,8 @@ export class Signing {
       const { plaintext, fingerprint } = read;
       const atmPubkey = document.row.atmPubkey ?? '';
       const content = await this.#ask((signer, call) =>
-        // Behind all signatures, so that what is begun ends first; and behind the pages that were begun before, so
-        // that pages end one by one, and the bunker is busy while one is read back and the next is looked up.
+        // Behind all signatures, so that what is begun ends first; and behind the pages that were begun before:
+        // pages then end one by one, and others keep the bunker busy while one of them is read back.
         signer.nip44Encrypt(atmPubkey, plaintext, { ...call, rank: this.page.beganAtMs }),
       );
       document.encryptions = (document.encryptions ?? 0) + 1;

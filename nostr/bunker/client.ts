@@ -13,7 +13,7 @@ import type { Signer, SignerCall } from '../signers/signer';
 import { requireSameEvent } from './same-event';
 import type { Limiter } from './limiter';
 import { BUNKER_KIND, BunkerLink } from './link';
-import { approvalPage, parseAnswer, refusalOf } from './messages';
+import { approvalPage, parseAnswer, refusalOf, REFUSED } from './messages';
 import { Pacer } from './pacer';
 import { BunkerRequest } from './request';
 import { tellEnd } from './tell-end';
@@ -48,13 +48,6 @@ export interface BunkerClientOptions {
 
 /** What is asked for at pairing (NIP-46 permissions). */
 export const PERMISSIONS = 'nip44_encrypt,sign_event:30078,sign_event:22242';
-
-/** What a refusal comes to, and when the same request may be answered otherwise: a person needs a while. */
-const REFUSED = {
-  final: { type: 'SignerRefused', retryAfterMs: undefined },
-  slower: { type: 'SignerBusy', retryAfterMs: 5_000 },
-  later: { type: 'SignerPending', retryAfterMs: 30_000 },
-} as const;
 
 /** A request that waited longer for its turn is made anew: relays and bunkers may refuse old events. */
 const MAX_PREPARED_MS = 30_000;

@@ -1,3 +1,5 @@
+import type { RepublishError } from '../../contract/failures';
+
 /** Answer of a bunker (NIP-46). */
 export interface BunkerAnswer {
   id: string;
@@ -70,12 +72,7 @@ const REFUSALS: readonly RefusalClass[] = [
     'final',
   ],
   [
-    /(?<!not yet |un)\bapproval (was )?(denied|rejected)|(?<!yet )\bnot approved\b(?! yet)/i,
-    'denied',
-    'final',
-  ],
-  [
-    /denied|reject|declined|refusing|\brefused to\b|not allowed|forbidden|disallow|blocked/i,
+    /(?<!yet )\bnot approved\b(?! yet)|denied|reject|declined|refusing|\brefused to\b|not allowed|forbidden|disallow|blocked/i,
     'denied',
     'final',
   ],
@@ -102,6 +99,18 @@ const REFUSALS: readonly RefusalClass[] = [
   ],
   [/no (such )?(key|user)|key not found|unknown (key|user)/i, 'it has no such key', 'final'],
 ];
+
+/** What a refusal comes to, and when the same request may be answered otherwise: a person needs a while. */
+export const REFUSED = {
+  final: { type: 'SignerRefused', retryAfterMs: undefined },
+  slower: { type: 'SignerBusy', retryAfterMs: 5_000 },
+  later: { type: 'SignerPending', retryAfterMs: 30_000 },
+} as const satisfies Record<BunkerRefusal['meaning'], unknown>;
+
+/** Whether the bunker has answered, and with a no. */
+export function isRefusal({ type }: RepublishError): boolean {
+  return Object.values(REFUSED).some((refused) => refused.type === type);
+}
 
 /** The rest of a long text says nothing more, and is not worth the time. */
 const MAX_CLASSIFIED = 300;

@@ -20,6 +20,15 @@ describe('endOfPage', () => {
     expect(endOfPage({ ...end, untried: 1 })).toBe('return');
     expect(endOfPage({ ...end, open: 0 })).toBe('return');
   });
+
+  it.each<[FailureType, 'again' | 'return']>([
+    ['SignerPending', 'again'],
+    ['SignerApprovalPending', 'again'],
+    ['SignerTimeout', 'return'],
+    ['SignerBusy', 'return'],
+  ])('after something has come further and one has met %s: %s', (type, expected) => {
+    expect(endOfPage({ ...end, advanced: true, failures: [failure(type)] })).toBe(expected);
+  });
 });
 
 describe('sharedCause', () => {
