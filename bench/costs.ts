@@ -9,7 +9,7 @@ import type { World } from './world';
 export interface FixedCosts {
   latencyMs: number;
   small: SmallRun;
-  /** Documents a second of a worker for which nothing is set: it finds out how many the bunker takes at once. */
+  /** Of a worker without REPUBLISH_BUNKER_CONCURRENCY: it finds out how many requests the bunker takes. */
   unset: { latencyMs: number; perSecond: number };
   /** From starting the process `republish worker` to its first workflow task. */
   workerStartMs: number;
@@ -41,7 +41,10 @@ export interface SmallRun {
 
 const COMMAND_LINE = path.join(__dirname, '../dist/client/cli/main.js');
 
-/** @param unset the run for which nothing is set; its documents are an even number */
+/**
+ * @param unset the run of a worker without REPUBLISH_BUNKER_CONCURRENCY; `documents` has to be even, as each
+ *   machine has two
+ */
 export async function fixedCosts(
   world: World,
   {

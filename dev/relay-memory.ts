@@ -20,9 +20,9 @@ function compareNewestFirst(a: Event, b: Event): number {
 }
 
 /**
- * The events of the embedded relay, in memory. Replacement of replaceable and addressable events is this
- * class's job (NIP-01: highest created_at, ties to the lowest id). Ephemeral events never arrive here, and
- * deletion requests (NIP-09) are accepted without effect.
+ * The events of the embedded relay, in memory. Of replaceable and addressable events it keeps the newest
+ * (NIP-01: highest created_at, ties to the lowest id). Ephemeral events never arrive here, and deletion
+ * requests (NIP-09) are accepted without effect.
  */
 export class MemoryEventRepository extends EventRepository {
   private readonly eventsById = new Map<string, Event>();

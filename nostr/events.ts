@@ -49,8 +49,8 @@ export function isAuthentic(event: SignedEvent): boolean {
 }
 
 /**
- * Takes an event for authentic whose signature was checked before, such as one of the ledger, and saves
- * checking it again.
+ * Notes that an event is authentic, so that its signature is not checked once more. Only for events whose
+ * signature was checked before, such as those of the ledger.
  */
 export function trust(event: SignedEvent): void {
   if (authentic.size >= MAX_REMEMBERED) authentic.delete(authentic.values().next().value ?? '');

@@ -49,8 +49,8 @@ export class SqliteFailure extends Error {
 }
 
 /**
- * The driver that this process has: Node's own, or better-sqlite3 where the user has installed it, beside
- * this package or in the working directory.
+ * The driver that this process has: Node's own, else better-sqlite3. That one is found where the user has
+ * installed it: next to this package, or in the working directory.
  *
  * @param only for tests
  * @throws RepublishError SourceMisconfigured when there is none

@@ -8,8 +8,8 @@ import { tooFarAheadForRelays } from './relay-limits';
 export type PossibleVerdict<Event extends Dated> = Exclude<SealVerdict<Event>, { kind: 'too far ahead' }>;
 
 /**
- * The verdict on a document, held against what the relays say of dates. The seal acts by it, and `republish plan` says what a run would
- * do.
+ * The verdict on a document, held against what the relays say of dates. The seal acts by it, and `republish
+ * plan` says what a run would do.
  *
  * @param d of the document's address
  * @throws RepublishError NewerDocumentExists: no relay would take an event dated late enough

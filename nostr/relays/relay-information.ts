@@ -92,8 +92,7 @@ export async function fetchRelayInformation(
   // Whoever waits is told below; without a listener an error in the middle of an answer would end the
   // process.
   request.on('error', () => undefined);
-  // The bound depends on nothing that the request would have to say: some answers (101) end it without a
-  // word.
+  // A timer of our own, and no event of the request: after some answers (101) the request tells nothing more.
   let end: () => void = () => undefined;
   const ended = new Promise<never>((_, reject) => {
     end = (): void => reject(new Error(`${shownRelay(url)} does not say what it is`));

@@ -22,8 +22,8 @@ describe('two builds', () => {
     careless = await bundleWorkflows('releases/careless.ts');
   }, 90_000);
 
-  // Each test has a task queue of its own: one that has once had a versioned worker gives its tasks to no
-  // other kind.
+  // Each test has a task queue of its own: a queue that once had a versioned worker gives no task to a worker
+  // without a version.
   beforeEach(async () => {
     saga = await startSaga();
     // Longer than anything here takes: what is done twice is to be done twice because of the release.
