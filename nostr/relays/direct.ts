@@ -243,7 +243,7 @@ function takesFewerFilters(reply: ReadReply): boolean {
   switch (reply.kind) {
     case 'eose':
       // Which of the filters were answered nobody knows.
-      return reply.isRepeated;
+      return reply.isRepeated === true;
     case 'closed':
       return complainsOfFilters(reply.reason);
     case 'timeout':

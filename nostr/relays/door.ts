@@ -3,7 +3,7 @@ import type { AuthReply, RelayIdentity } from './identity';
 import type { RelayPool } from './pool';
 import { within } from './within';
 
-/** A relay that says in advance that it wants to know who comes has so long to send its challenge. */
+/** A relay that wants to know who comes has so long to send its challenge unasked: some do it with the refusal only. */
 const CHALLENGE_MS = 500;
 /** A no is not asked for again so long: each time costs a signature, at a bunker, and perhaps a person's time. */
 const BARRED_MS = 60_000;
@@ -54,6 +54,10 @@ export class Door {
     for (const isLast of [false, true]) {
       if (isLast) connection.close();
       connection = await this.#connection(identity);
+      if (!(await isChallenged(connection))) {
+        reply = await question(connection);
+        if (!isDemand(reply)) return { reply };
+      }
       login = await this.#login(connection, identity, login);
       if (login.kind !== 'accepted') return { refused: login };
       reply = await question(connection);
@@ -82,10 +86,7 @@ export class Door {
     if (identity === undefined || !this.#isAsked()) return undefined;
     const standing = connection.logins.loginOf(identity.pubkey);
     if (standing?.kind === 'accepted') return standing;
-    // Some send it with the refusal only.
-    const leftMs = connection.openedAtMs + CHALLENGE_MS - Date.now();
-    if ((await connection.logins.untilChallenged(leftMs)) === undefined) return undefined;
-    return this.#login(connection, identity);
+    return (await isChallenged(connection)) ? this.#login(connection, identity) : undefined;
   }
 
   /**
@@ -115,4 +116,9 @@ export class Door {
     this.#barred.set(pubkey, { reply, untilMs: Date.now() + BARRED_MS });
     return reply;
   }
+}
+
+async function isChallenged({ logins, openedAtMs }: RelayConnection): Promise<boolean> {
+  const leftMs = openedAtMs + CHALLENGE_MS - Date.now();
+  return (await logins.untilChallenged(leftMs)) !== undefined;
 }

@@ -5,7 +5,7 @@ import type { Filter, RelayConnection } from './connection';
 export type ReadReply = { events: SignedEvent[] } &
   /** `isRepeated`: it came more than once, so the first one was not the end. */
   (
-    | { kind: 'eose'; isRepeated: boolean }
+    | { kind: 'eose'; isRepeated?: true }
     | { kind: 'closed'; reason: string }
     /** `words`: what the relay has said last, to nobody in particular. */
     | { kind: 'timeout'; words?: string }
@@ -45,7 +45,7 @@ export function readStored(
     const settle = (reply: ReadReply): void => {
       clearTimeout(timer);
       subscription.close();
-      resolve(ends > 0 ? { kind: 'eose', isRepeated: ends > 1, events } : reply);
+      resolve(ends === 0 ? reply : { kind: 'eose', events, ...(ends > 1 ? { isRepeated: true } : {}) });
     };
     const silent = (): void => {
       const words = connection.lastWords;
