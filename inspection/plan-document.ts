@@ -7,6 +7,7 @@ import { type DocumentAddress, type EarlierSeal, sealedAmong } from '../database
 import { dTag } from '../documents/document-type';
 import { eventsIn, type Seen } from '../nostr/relays/publisher';
 import { newestOf } from '../rules/newest';
+import { shownBy } from '../rules/quorum';
 
 /** What a run would do with one document. */
 export interface ForeseenDocument {
@@ -118,7 +119,7 @@ function signedAlready(
   eventId: string,
 ): ForeseenDocument {
   const sightings = [...seen.values()];
-  const holding = sightings.filter((each) => each.kind === 'event' && each.event.id === eventId).length;
+  const holding = sightings.filter((each) => shownBy(each)?.id === eventId).length;
   const silent = sightings.filter(({ kind }) => kind === 'unknown').length;
   const stands = holding >= publisher.required;
   return {

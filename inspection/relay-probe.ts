@@ -7,6 +7,7 @@ import { readStored } from '../nostr/relays/read';
 import { fetchRelayInformation, limitsIn } from '../nostr/relays/relay-information';
 import type { RelayLimits } from '../nostr/relays/publisher';
 import { isGateway, shownAmong } from '../nostr/relays/url';
+import { withLastWords } from '../rules/last-words';
 
 /** What one document relay shows of itself. */
 export interface RelayFacts {
@@ -81,7 +82,9 @@ async function ask(pool: RelayPool, url: string, timeoutMs: number): Promise<Ans
       }
       case 'timeout':
         if (isGateway(url)) throw silentGateway();
-        return unreachable(`takes connections, and does not answer a read within ${timeoutMs} ms`);
+        return unreachable(
+          withLastWords(`takes connections, and does not answer a read within ${timeoutMs} ms`, reply.words),
+        );
       case 'lost':
         return unreachable(`closed the connection: ${reply.reason}`);
     }

@@ -1,5 +1,6 @@
 import { isNewer } from '../nostr/events';
 import type { Sighting } from '../nostr/relays/publisher';
+import { decidedBy } from '../rules/quorum';
 
 /** What one relay has of a document, held against the event that should stand. */
 export interface RelayVerdict {
@@ -26,6 +27,7 @@ export function relayVerdict(
     case 'unseen':
       return { state: 'unknown', detail: 'not seen through the gateway' };
     case 'unknown':
+      if (expected !== undefined && decidedBy(sighting, expected) === 'holds') return { state: 'current' };
       return { state: 'unknown', detail: sighting.reason };
   }
 }

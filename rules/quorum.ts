@@ -1,4 +1,5 @@
 import type { RelayStanding } from '../contract/relay-standing';
+import { withLastWords } from './last-words';
 import { type Dated, isNewer } from './newest';
 
 /** How many relays must hold a document: more than half, all, or a number. */
@@ -21,6 +22,8 @@ export type SightingOf<E extends Dated> =
   | {
       kind: 'unknown';
       reason: string;
+      /** What it has shown all the same: at least this stands there. */
+      event?: E;
       /** No answer came within the time. */
       isSilent?: true;
       /** It is away, and known to come back by itself, in minutes and not in seconds. */
@@ -35,8 +38,8 @@ export type SendReply =
   | { kind: 'ok'; message: string }
   /** `isFinal`: this relay will not take the event, however often it is sent. */
   | { kind: 'refused'; message: string; isFinal: boolean }
-  /** No OK has come so far. */
-  | { kind: 'silent' }
+  /** No OK has come so far. `words`: what the relay has said last, to whatever. */
+  | { kind: 'silent'; words?: string }
   /** A gateway has it, which gives no answer. */
   | { kind: 'forwarded' }
   /** It could not be sent, or the connection was lost before the OK. */
@@ -80,6 +83,11 @@ export interface PlacementOf<E extends Dated> {
   newer?: E;
 }
 
+/** The event that a sighting shows, whether or not more is known. */
+export function shownBy<E extends Dated>(sighting: SightingOf<E> | undefined): E | undefined {
+  return sighting !== undefined && 'event' in sighting ? sighting.event : undefined;
+}
+
 /**
  * What a sighting decides about an event: it stands there, or a newer one does. Undefined when it decides
  * nothing.
@@ -88,9 +96,10 @@ export function decidedBy<E extends Dated>(
   sighting: SightingOf<E> | undefined,
   event: Dated,
 ): 'holds' | 'newer' | undefined {
-  if (sighting?.kind !== 'event') return undefined;
-  if (sighting.event.id === event.id) return 'holds';
-  return isNewer(sighting.event, event) ? 'newer' : undefined;
+  const shown = shownBy(sighting);
+  if (shown === undefined) return undefined;
+  if (shown.id === event.id) return 'holds';
+  return isNewer(shown, event) ? 'newer' : undefined;
 }
 
 /** Whether so many relays have answered a look that what they say may be acted on. */
@@ -151,17 +160,17 @@ function shown<E extends Dated>(
   sighting: SightingOf<E> | undefined,
   event: Dated,
 ): RelayVerdict<E> | undefined {
-  if (sighting?.kind !== 'event') return undefined;
+  const there = shownBy(sighting);
   const decided = decidedBy(sighting, event);
+  if (there === undefined || decided === undefined) return undefined;
   if (decided === 'holds') return { standing: { state: 'holds' } };
-  if (decided === undefined) return undefined;
-  return { standing: { state: 'newer', detail: sighting.event.id }, newer: sighting.event };
+  return { standing: { state: 'newer', detail: there.id }, newer: there };
 }
 
 /** The relay's words, where it does not show what it took. */
 function said(sent: SendReply | undefined): { detail?: string } {
   if (sent?.kind === 'ok') return { detail: sent.message };
-  return sent?.kind === 'silent' ? { detail: 'no OK' } : {};
+  return sent?.kind === 'silent' ? { detail: withLastWords('no OK', sent.words) } : {};
 }
 
 /** What all relays together come to, by their names as they may be shown. */

@@ -1,5 +1,5 @@
 import { type Dated, isNewer, newestOf } from './newest';
-import type { SightingOf } from './quorum';
+import { decidedBy, shownBy, type SightingOf } from './quorum';
 
 export interface SweptVerdict {
   /**
@@ -19,10 +19,12 @@ export function sweptVerdict(
   shown: readonly SightingOf<Dated>[],
   required: number,
 ): SweptVerdict {
-  const events = shown.flatMap((each) => (each.kind === 'event' ? [each.event] : []));
+  const events = shown.flatMap((each) => shownBy(each) ?? []);
   const holding = events.filter(({ id }) => id === event.id).length;
   const newest = newestOf(events);
-  const silent = shown.filter(({ kind }) => kind === 'unseen' || kind === 'unknown').length;
+  const silent = shown.filter(
+    (each) => (each.kind === 'unseen' || each.kind === 'unknown') && decidedBy(each, event) === undefined,
+  ).length;
   const verdict = (kind: SweptVerdict['kind']): SweptVerdict => ({ kind, holding, by: newest?.id ?? '' });
   if (newest !== undefined && isNewer(newest, event)) return verdict('newer');
   if (holding >= required) return verdict('stands');

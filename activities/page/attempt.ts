@@ -7,6 +7,7 @@ import type { BegunPage } from '../../database/ledger/page';
 import { sealReused } from '../../database/ledger/facts';
 import { noteTrouble } from '../../database/ledger/trouble';
 import { isAuthentic } from '../../nostr/events';
+import { shownBy } from '../../rules/quorum';
 import type { ActivityCall, ActivityDependencies } from '../dependencies';
 import { isForced } from '../steps/force';
 import { relayIdentity } from '../steps/relay-identity';
@@ -318,7 +319,5 @@ export class PageAttempt {
 }
 
 function isSeenSomewhere(eventId: string, seen: PageDocument['seen']): boolean {
-  return [...(seen?.values() ?? [])].some(
-    (sighting) => sighting.kind === 'event' && sighting.event.id === eventId,
-  );
+  return [...(seen?.values() ?? [])].some((sighting) => shownBy(sighting)?.id === eventId);
 }

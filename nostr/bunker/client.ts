@@ -7,7 +7,8 @@ import type { SignedEvent, UnsignedEvent } from '../events';
 import type { Question, RequestWindow } from '../../rules/window';
 import { decrypt, encrypt, getConversationKey, looksLikeNip44 } from '../nip44';
 import { type AddressRules, isAllowedUrl } from '../relays/address-rules';
-import { AUTH_KIND, authEvent } from '../relays/identity';
+import { AUTH_KIND } from '../relays/identity';
+import { shownRelay } from '../relays/url';
 import { signWith } from '../schnorr';
 import type { Signer, SignerCall } from '../signers/signer';
 import { requireSameEvent } from './same-event';
@@ -169,10 +170,11 @@ export class BunkerClient implements Signer {
       connectTimeoutMs: this.options.connectTimeoutMs,
       addressRules: this.#rulesFor(url),
       bunkerPubkey: this.options.bunkerPubkey,
-      clientPubkey: this.clientPubkey,
       // NIP-42: the client key is who this connection is.
-      authenticate: (relay, challenge) =>
-        signWith(this.#clientSecretKey, authEvent(this.clientPubkey, relay, challenge)),
+      identity: {
+        pubkey: this.clientPubkey,
+        sign: (event) => Promise.resolve(signWith(this.#clientSecretKey, event)),
+      },
       onAnswer: (event, link) => this.#receive(event, link),
       onReady: (link) => this.#sendWaiting(link),
       onOk: (link, id, accepted, message) => this.#byEventId.get(id)?.noteOk(link, accepted, message),
@@ -379,7 +381,12 @@ export class BunkerClient implements Signer {
     if (this.#nip04) return '; it answers with NIP-04, which is no longer allowed: update the bunker';
     if (this.#unreadable > 0) return `; ${this.#unreadable} unreadable messages came in its name`;
     const { silenceMayMean } = this.options;
-    return silenceMayMean === undefined ? '' : `; ${silenceMayMean}`;
+    const said = this.#links.flatMap(({ url, lastWords }) =>
+      lastWords === undefined ? [] : [`${shownRelay(url)} said last: ${lastWords}`],
+    );
+    return [...(silenceMayMean === undefined ? [] : [silenceMayMean]), ...said]
+      .map((each) => `; ${each}`)
+      .join('');
   }
 
   /**

@@ -2,9 +2,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { SignedEvent } from '../events';
 import type { AddressRules } from '../relays/address-rules';
 import { RelayConnection } from '../relays/connection';
+import type { RelayIdentity } from '../relays/identity';
 import { plainText } from '../relays/plain-text';
 import { plainNetworkError } from '../relays/plain-network-error';
-import { presentableRefusal } from './messages';
+import { Listening } from './listening';
+import { isThrottling, lastWordsOf } from './messages';
 
 export interface LinkOptions {
   url: string;
@@ -12,9 +14,8 @@ export interface LinkOptions {
   addressRules: AddressRules;
   /** Absent: whoever writes to the client is heard. */
   bunkerPubkey?: string;
-  clientPubkey: string;
-  /** Answers a relay's challenge with the client key (NIP-42). */
-  authenticate(relayUrl: string, challenge: string): SignedEvent;
+  /** The client key, for a relay that wants to know who comes (NIP-42). */
+  identity: RelayIdentity;
   onAnswer(event: SignedEvent, link: BunkerLink): void;
   /** The link can carry requests (again): whatever waits may be sent now. */
   onReady(link: BunkerLink): void;
@@ -34,8 +35,6 @@ const MAX_RECONNECT_MS = 10_000;
 const MAX_MESSAGE_BYTES = 256 * 1024;
 /** Several times what a bunker at full speed causes: two messages for each request, and the same for another worker. */
 const MAX_RATE = { messagesPerS: 4_000, charsPerS: 16 * 1024 * 1024 };
-/** Relays that send no EOSE for ephemeral kinds must not hold up the first request. */
-const SUBSCRIBED_AFTER_MS = 2_000;
 /**
  * Answers that were given while the link was down, where a relay keeps ephemeral events for a while. A number and no date:
  * the clock of a bunker may be minutes off, and its answers must not be filtered out for that.
@@ -43,10 +42,6 @@ const SUBSCRIBED_AFTER_MS = 2_000;
 const OVERLAP_EVENTS = 100;
 /** A relay that passes on more in the bunker's name than it can have said is left for a while. */
 const MAX_UNREADABLE = 100;
-/** How a relay says that it is asked too much: with the prefix of NIP-01, or in words of its own. */
-const THROTTLED = /^rate-limited:|rate.?limit|too (many|fast)|slow down/i;
-const FIRST_RESUBSCRIBE_MS = 500;
-const MAX_RESUBSCRIPTIONS = 5;
 
 /**
  * The way to the bunker over one of its relays: connects, subscribes to the bunker's answers, reports ready, and does so
@@ -55,6 +50,7 @@ const MAX_RESUBSCRIPTIONS = 5;
 export class BunkerLink {
   readonly url: string;
   #connection: RelayConnection | undefined;
+  #listening: Listening | undefined;
   #ready = false;
   #closing = new AbortController();
   #trouble = 'still connecting';
@@ -73,6 +69,11 @@ export class BunkerLink {
   /** Why the link is not ready. */
   get trouble(): string {
     return this.#trouble;
+  }
+
+  /** What its relay has said last, as far as the protocol has a word for it. */
+  get lastWords(): string | undefined {
+    return lastWordsOf(this.#connection?.lastWords);
   }
 
   /** Resolves when the link is ready. Rejects when it is not within `timeoutMs`, or is closed before. */
@@ -136,7 +137,7 @@ export class BunkerLink {
   async #connectOnce(signal: AbortSignal): Promise<void> {
     let lost: (reason: string) => void = () => undefined;
     const untilLost = new Promise<string>((resolve) => (lost = resolve));
-    let onAuthenticated: (accepted: boolean, message: string) => void = () => undefined;
+    this.#listening = undefined;
     const connection = await RelayConnection.open(
       {
         url: this.url,
@@ -144,84 +145,66 @@ export class BunkerLink {
         addressRules: this.options.addressRules,
         maxMessageBytes: MAX_MESSAGE_BYTES,
         maxRate: MAX_RATE,
-        // Not why: the network's words are not for the stranger who named the relay.
-        onLost: () => lost('connection lost'),
+        // Not in the network's words: they are not for the stranger who named the relay.
+        onLost: (_, closeCode) => lost(whyLost(closeCode, this.lastWords)),
         onNotice: (text) => {
-          if (THROTTLED.test(text)) this.options.onThrottled(this);
+          if (isThrottling(text)) this.options.onThrottled(this);
         },
-        onOk: (id, accepted, message) => this.options.onOk(this, id, accepted, message),
+        onOk: (id, accepted, message) =>
+          this.options.onOk(this, id, accepted, this.#listening?.noteOk(accepted, message) ?? message),
         onMalformed: () => this.options.onMalformed?.(),
-        authenticate: (challenge) => this.options.authenticate(this.url, challenge),
-        onAuthenticated: (accepted, message) => onAuthenticated(accepted, message),
+        onChallenge: () => void this.#listening?.answerChallenges(),
       },
       signal,
     );
     this.#connection = connection;
     // Closed in the very moment in which the socket opened: nobody would close it any more.
     if (signal.aborted) return connection.close();
-
-    const end = (reason: string): void => {
+    const listening = this.#listenOn(connection, (reason) => {
       lost(reason);
       connection.close();
-    };
-    let authenticated = false;
-    // A relay that demands authentication (NIP-42) closes the subscription first, and takes it after.
-    let closedForAuth = false;
-    let resubscriptions = 0;
-    let timer: NodeJS.Timeout | undefined;
-    onAuthenticated = (accepted, message) => {
-      if (!accepted) return end(`authentication refused: ${presentableRefusal(message)}`);
-      authenticated = true;
-      if (closedForAuth) subscribe();
-      else if (this.#ready) this.options.onReady(this);
-    };
-    const onSubscribed = (): void => {
-      clearTimeout(timer);
-      if (this.#ready || !connection.isOpen) return;
-      this.#ready = true;
-      this.options.onReady(this);
-      for (const go of [...this.#waiting]) go();
-    };
-    const onClosed = (reason: string): void => {
-      clearTimeout(timer);
-      this.#trouble = `subscription refused: ${presentableRefusal(reason)}`;
-      if (reason.startsWith('auth-required:') && !closedForAuth) {
-        closedForAuth = true;
-        timer = setTimeout(() => end(`${this.#trouble}, and no challenge came`), SUBSCRIBED_AFTER_MS);
-        if (authenticated) subscribe();
-        return;
-      }
-      if (!THROTTLED.test(reason) || resubscriptions === MAX_RESUBSCRIPTIONS) return end(this.#trouble);
-      // Nothing is sent meanwhile: its answer would be heard by nobody.
-      this.#ready = false;
-      this.options.onThrottled(this);
-      timer = setTimeout(subscribe, FIRST_RESUBSCRIBE_MS * 2 ** resubscriptions);
-      resubscriptions += 1;
-    };
-    const subscribe = (): void => {
-      clearTimeout(timer);
-      timer = setTimeout(onSubscribed, SUBSCRIBED_AFTER_MS);
-      connection.subscribe(
-        [
-          {
-            kinds: [BUNKER_KIND],
-            ...(this.options.bunkerPubkey === undefined ? {} : { authors: [this.options.bunkerPubkey] }),
-            '#p': [this.options.clientPubkey],
-            limit: OVERLAP_EVENTS,
-          },
-        ],
-        {
-          onEvent: (event) => this.options.onAnswer(event, this),
-          onEose: onSubscribed,
-          onClosed,
-        },
-      );
-    };
+    });
+    this.#listening = listening;
     // Subscribed before the first request goes out: an answer to an unheard subscription is lost for good.
-    subscribe();
+    listening.start();
+    // It may have come with the handshake.
+    void listening.answerChallenges();
     this.#trouble = await untilLost;
-    clearTimeout(timer);
+    listening.stop();
     this.#ready = false;
     connection.close();
   }
+
+  #listenOn(connection: RelayConnection, onEnd: (reason: string) => void): Listening {
+    const { bunkerPubkey, identity } = this.options;
+    return new Listening({
+      connection,
+      identity,
+      filter: {
+        kinds: [BUNKER_KIND],
+        ...(bunkerPubkey === undefined ? {} : { authors: [bunkerPubkey] }),
+        '#p': [identity.pubkey],
+        limit: OVERLAP_EVENTS,
+      },
+      onEvent: (event) => this.options.onAnswer(event, this),
+      onHeard: () => {
+        if (this.#ready || !connection.isOpen) return;
+        this.#ready = true;
+        this.options.onReady(this);
+        for (const go of [...this.#waiting]) go();
+      },
+      onUnheard: (trouble) => {
+        this.#trouble = trouble;
+        this.#ready = false;
+      },
+      onThrottled: () => this.options.onThrottled(this),
+      onEnd,
+    });
+  }
+}
+
+/** 1005 and 1006: it gave none. */
+function whyLost(closeCode: number | undefined, words: string | undefined): string {
+  if (closeCode === undefined || closeCode === 1005 || closeCode === 1006) return 'connection lost';
+  return `connection closed (${words === undefined ? closeCode : `${closeCode}: ${words}`})`;
 }

@@ -143,6 +143,19 @@ export function presentableRefusal(message: string): string {
   return RELAY_REASONS.exec(message)?.[0] ?? 'for a reason of its own';
 }
 
+/** How a relay says that it is asked too much: with the prefix of NIP-01, or in words of its own. */
+const THROTTLING = /^rate-limited:|rate.?limit|too (many|fast)|slow down/i;
+
+export function isThrottling(words: string): boolean {
+  return THROTTLING.test(words);
+}
+
+/** The same of whatever a relay has said: a NOTICE has no prefix. Undefined of what the protocol has no word for. */
+export function lastWordsOf(words: string | undefined): string | undefined {
+  if (words === undefined) return undefined;
+  return RELAY_REASONS.exec(words)?.[0] ?? (isThrottling(words) ? 'rate-limited' : undefined);
+}
+
 /** The page's address in a spelling that steers no terminal, or undefined when it is none that a person could open. */
 export function approvalPage(text: string): string | undefined {
   if (text.length > 2_000 || !URL.canParse(text)) return undefined;

@@ -4,7 +4,6 @@ import { PACKAGE } from '../../contract/names';
 import type { SignedEvent } from '../events';
 import { decrypt, getConversationKey } from '../nip44';
 import type { AddressRules } from '../relays/address-rules';
-import { authEvent } from '../relays/identity';
 import { PERMISSIONS } from './client';
 import { BunkerLink } from './link';
 import { parseAnswer } from './messages';
@@ -56,9 +55,10 @@ export async function offerConnection(options: OfferOptions): Promise<Offer> {
         url,
         connectTimeoutMs,
         addressRules,
-        clientPubkey,
-        authenticate: (relay, challenge) =>
-          finalizeEvent(authEvent(clientPubkey, relay, challenge), clientSecretKey),
+        identity: {
+          pubkey: clientPubkey,
+          sign: (event) => Promise.resolve(finalizeEvent(event, clientSecretKey)),
+        },
         onAnswer: (event) => {
           if (judge(event)) taken(event.pubkey);
         },

@@ -1,9 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import WebSocket from 'ws';
 import { ensureError } from '../../contract/failures';
+import { withLastWords } from '../../rules/last-words';
 import { hasEventShape, type SignedEvent } from '../events';
 import { FloodGuard, type MessageRate } from './flood-guard';
-import { type AuthReply, authEvent, AuthWithheld, type RelayIdentity } from './identity';
+import { handshakeRefused } from './handshake';
+import { Logins } from './logins';
 import { type AddressRules, lookupWithin, requireAllowedUrl } from './address-rules';
 import { plainText } from './plain-text';
 
@@ -21,7 +23,10 @@ export interface Filter {
 
 /** How a relay answered EVENT. `silent`: no OK came in time, so the event may or may not be stored. */
 export type PublishReply =
-  { kind: 'ok'; accepted: boolean; message: string } | { kind: 'silent' } | { kind: 'lost'; reason: string };
+  | { kind: 'ok'; accepted: boolean; message: string }
+  /** `words`: what the relay has said last, to whatever. */
+  | { kind: 'silent'; words?: string }
+  | { kind: 'lost'; reason: string };
 
 export interface SubscriptionHandlers {
   onEvent(event: SignedEvent): void;
@@ -30,6 +35,8 @@ export interface SubscriptionHandlers {
   onClosed?(reason: string): void;
   /** A NOTICE came, which does not say for whom. */
   onNotice?(text: string): void;
+  /** The relay asks who we are (NIP-42), which does not say for which question. */
+  onChallenge?(): void;
   /** The connection is gone, and the subscription with it. */
   onLost?(reason: string): void;
 }
@@ -43,16 +50,16 @@ export interface RelayConnectionOptions {
   maxMessageBytes?: number;
   /** More than that, on average, ends the connection. Absent: as much as the relay sends. */
   maxRate?: MessageRate;
+  /** Its words are not for repeating: they might hold a secret. */
+  withholdsWords?: boolean;
   onNotice?(text: string): void;
   onMalformed?(): void;
-  /** Answers the relay's challenge (NIP-42) at once. Absent: only when `authenticate()` is called. */
-  authenticate?(challenge: string): SignedEvent;
-  /** Told how the relay took the answer to its challenge. */
-  onAuthenticated?(accepted: boolean, message: string): void;
+  /** Told of each challenge (NIP-42); it is answered by `logins.authenticate()`. */
+  onChallenge?(): void;
   /** Told the answer to each EVENT, also to those sent without waiting for it. */
   onOk?(eventId: string, accepted: boolean, message: string): void;
-  /** Called once, when the connection is gone for whatever reason. */
-  onLost?(reason: string): void;
+  /** Called once, when the connection is gone for whatever reason; with the code that the relay closed it with. */
+  onLost?(reason: string, closeCode?: number): void;
 }
 
 const DEFAULT_MAX_MESSAGE_BYTES = 1024 * 1024;
@@ -61,8 +68,6 @@ const DEFAULT_MAX_MESSAGE_BYTES = 1024 * 1024;
  * at once are less.
  */
 const MAX_UNSENT_BYTES = 32 * 1024 * 1024;
-const MAX_CHALLENGE_LENGTH = 500;
-const CHALLENGE_TIMEOUT_MS = 2_000;
 const PING_INTERVAL_MS = 20_000;
 
 /**
@@ -72,19 +77,16 @@ const PING_INTERVAL_MS = 20_000;
  */
 export class RelayConnection {
   readonly url: string;
+  readonly openedAtMs = Date.now();
+  readonly logins: Logins;
   #socket: WebSocket;
   #subscriptions = new Map<string, SubscriptionHandlers>();
   /** Several calls may wait for the OK of one event id; each is told. */
   #waitingForOk = new Map<string, Set<(reply: PublishReply) => void>>();
   #waitingForLoss = new Set<(reason: string) => void>();
   #lost: string | undefined;
-  #authEventId: string | undefined;
+  #lastWords: string | undefined;
   #guard: FloodGuard;
-  /** The newest challenge; it stands as long as the connection. */
-  #challenge: string | undefined;
-  #waitingForChallenge = new Set<() => void>();
-  /** By key and challenge. */
-  #authentications = new Map<string, Promise<AuthReply>>();
   #pinger: NodeJS.Timeout | undefined;
   #answeredPing = true;
 
@@ -95,6 +97,11 @@ export class RelayConnection {
     this.url = options.url;
     this.#socket = socket;
     this.#guard = new FloodGuard(options.maxRate);
+    this.logins = new Logins({
+      relayUrl: options.url,
+      sendForOk: (verb, event, timeoutMs) => this.#sendForOk(verb, event, timeoutMs),
+      lastWords: () => this.#lastWords,
+    });
     socket.on('message', (data, isBinary) => {
       const text = isBinary ? '' : String(data);
       const flood = this.#guard.note(text.length);
@@ -104,7 +111,10 @@ export class RelayConnection {
     });
     socket.on('pong', () => (this.#answeredPing = true));
     socket.on('error', (error) => this.#lose(error.message));
-    socket.on('close', (code) => this.#lose(`connection closed (${code})`));
+    socket.on('close', (code, reason) => {
+      this.#noteWords(plainText(reason.toString('utf8')));
+      this.#lose(`connection closed (${code})`, code);
+    });
     this.#pinger = setInterval(() => this.#ping(), PING_INTERVAL_MS);
     this.#pinger.unref();
   }
@@ -136,6 +146,7 @@ export class RelayConnection {
         // handshake.
         socket.once('open', () => resolve(new RelayConnection(socket, options)));
         socket.once('error', (error) => reject(ensureError(error)));
+        socket.once('unexpected-response', (_, response) => reject(handshakeRefused(response)));
         socket.once('close', () => reject(new Error('connection closed before it was open')));
       });
     } catch (error) {
@@ -147,6 +158,14 @@ export class RelayConnection {
       clearTimeout(timer);
       signal?.removeEventListener('abort', abort);
     }
+  }
+
+  /**
+   * What the relay has said last that was no plain answer: a NOTICE, or why it refused something. Where an
+   * answer does not come, that is the diagnosis.
+   */
+  get lastWords(): string | undefined {
+    return this.#lastWords;
   }
 
   get isOpen(): boolean {
@@ -163,62 +182,6 @@ export class RelayConnection {
     return this.#sendForOk('EVENT', event, timeoutMs);
   }
 
-  /**
-   * Answers the relay's challenge (NIP-42) as `identity`, once for each key and challenge: all who need it
-   * share the answer. A relay may know several keys on one connection.
-   */
-  async authenticate(identity: RelayIdentity, timeoutMs: number): Promise<AuthReply> {
-    const challenge = await this.#untilChallenged(Math.min(timeoutMs, CHALLENGE_TIMEOUT_MS));
-    if (challenge === undefined) return { kind: 'failed', reason: 'no challenge came' };
-    const key = `${identity.pubkey} ${challenge}`;
-    const known = this.#authentications.get(key);
-    if (known !== undefined) return known;
-    const reply = this.#authenticateAs(identity, challenge, timeoutMs);
-    this.#authentications.set(key, reply);
-    // A signer that did not answer may do so the next time, and one that may not be asked be replaced by one
-    // that may.
-    const { kind } = await reply;
-    if (kind === 'failed' || kind === 'withheld') this.#authentications.delete(key);
-    return reply;
-  }
-
-  async #authenticateAs(
-    { pubkey, sign }: RelayIdentity,
-    challenge: string,
-    timeoutMs: number,
-  ): Promise<AuthReply> {
-    let event: SignedEvent;
-    try {
-      event = await sign(authEvent(pubkey, this.url, challenge));
-    } catch (thrown) {
-      const { message } = ensureError(thrown);
-      const kind = thrown instanceof AuthWithheld ? 'withheld' : 'failed';
-      return { kind, reason: `no signature for it: ${message}` };
-    }
-    const reply = await this.#sendForOk('AUTH', event, timeoutMs);
-    if (reply.kind === 'silent') return { kind: 'failed', reason: 'no answer to it' };
-    if (reply.kind === 'lost') return { kind: 'failed', reason: reply.reason };
-    return reply.accepted ? { kind: 'accepted' } : { kind: 'refused', reason: reply.message };
-  }
-
-  /** The challenge usually comes first, but may come with the refusal. */
-  async #untilChallenged(timeoutMs: number): Promise<string | undefined> {
-    if (this.#challenge === undefined && this.isOpen) {
-      await new Promise<void>((resolve) => {
-        const go = (): void => {
-          clearTimeout(timer);
-          this.#waitingForChallenge.delete(go);
-          this.#waitingForLoss.delete(go);
-          resolve();
-        };
-        const timer = setTimeout(go, timeoutMs);
-        this.#waitingForChallenge.add(go);
-        this.#waitingForLoss.add(go);
-      });
-    }
-    return this.#challenge;
-  }
-
   #sendForOk(verb: 'EVENT' | 'AUTH', event: SignedEvent, timeoutMs: number): Promise<PublishReply> {
     return new Promise((resolve) => {
       const settle = (reply: PublishReply): void => {
@@ -230,7 +193,10 @@ export class RelayConnection {
         resolve(reply);
       };
       const lost = (reason: string): void => settle({ kind: 'lost', reason });
-      const timer = setTimeout(() => settle({ kind: 'silent' }), timeoutMs);
+      const timer = setTimeout(() => {
+        const words = this.#lastWords;
+        settle({ kind: 'silent', ...(words === undefined ? {} : { words }) });
+      }, timeoutMs);
       const waiting = this.#waitingForOk.get(event.id) ?? new Set();
       this.#waitingForOk.set(event.id, waiting.add(settle));
       this.#waitingForLoss.add(lost);
@@ -287,12 +253,15 @@ export class RelayConnection {
       case 'EOSE':
         this.#subscriptions.get(first)?.onEose?.();
         return;
-      case 'CLOSED':
-        this.#endSubscription(first)?.onClosed?.(plainText(second));
+      case 'CLOSED': {
+        const reason = plainText(second);
+        this.#noteWords(reason);
+        this.#endSubscription(first)?.onClosed?.(reason);
         return;
+      }
       case 'OK': {
         const message = plainText(third);
-        if (first === this.#authEventId) this.options.onAuthenticated?.(second === true, message);
+        if (second !== true) this.#noteWords(message);
         this.options.onOk?.(first, second === true, message);
         for (const settle of [...(this.#waitingForOk.get(first) ?? [])]) {
           settle({ kind: 'ok', accepted: second === true, message });
@@ -300,7 +269,9 @@ export class RelayConnection {
         return;
       }
       case 'AUTH':
-        if (first.length <= MAX_CHALLENGE_LENGTH) this.#receiveChallenge(first);
+        this.logins.receive(first);
+        this.options.onChallenge?.();
+        for (const handlers of [...this.#subscriptions.values()]) handlers.onChallenge?.();
         return;
       case 'NOTICE':
         this.#receiveNotice(plainText(first));
@@ -318,7 +289,12 @@ export class RelayConnection {
     return this.#lost ?? 'connection is not open';
   }
 
+  #noteWords(words: string): void {
+    if (words !== '' && !this.options.withholdsWords) this.#lastWords = words;
+  }
+
   #receiveNotice(text: string): void {
+    this.#noteWords(text);
     this.options.onNotice?.(text);
     for (const handlers of [...this.#subscriptions.values()]) handlers.onNotice?.(text);
   }
@@ -329,16 +305,6 @@ export class RelayConnection {
     if (flood !== undefined) this.#lose(flood);
   }
 
-  #receiveChallenge(challenge: string): void {
-    this.#challenge = challenge;
-    for (const go of [...this.#waitingForChallenge]) go();
-    // One challenge for each connection: a relay that sends a thousand does not get a thousand signatures.
-    if (this.#authEventId !== undefined || this.options.authenticate === undefined) return;
-    const event = this.options.authenticate(challenge);
-    this.#authEventId = event.id;
-    this.#sendFrame(['AUTH', event]);
-  }
-
   #ping(): void {
     // A peer that vanished without a word keeps the socket "open" for many minutes.
     if (!this.#answeredPing) return this.#lose('no answer to a ping');
@@ -346,20 +312,23 @@ export class RelayConnection {
     if (this.#socket.readyState === WebSocket.OPEN) this.#socket.ping();
   }
 
-  #lose(reason: string): void {
+  #lose(why: string, closeCode?: number): void {
     if (this.#lost !== undefined) return;
+    const isOurs = why === 'closed by us';
+    const reason = isOurs ? why : withLastWords(why, this.#lastWords);
     this.#lost = reason;
     clearInterval(this.#pinger);
     this.#socket.removeAllListeners();
     this.#socket.on('error', () => undefined);
     // A polite close would wait for the peer; what is lost here has no more to say.
-    if (reason === 'closed by us') this.#socket.close();
+    if (isOurs) this.#socket.close();
     const killer = setTimeout(() => this.#socket.terminate(), 1_000);
     killer.unref();
     this.#socket.once('close', () => clearTimeout(killer));
-    if (reason !== 'closed by us') this.#socket.terminate();
+    if (!isOurs) this.#socket.terminate();
+    this.logins.close();
     for (const lost of [...this.#waitingForLoss]) lost(reason);
     for (const id of [...this.#subscriptions.keys()]) this.#endSubscription(id)?.onLost?.(reason);
-    this.options.onLost?.(reason);
+    this.options.onLost?.(reason, closeCode);
   }
 }

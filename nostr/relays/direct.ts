@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { withLastWords } from '../../rules/last-words';
 import { decidedBy } from '../../rules/quorum';
 import type { Address, SignedEvent } from '../events';
 import { AddressReader, type Answer, complainsOfFilters, filterOf, inParts } from './address-reader';
-import type { PublishReply, RelayConnection } from './connection';
+import type { PublishReply } from './connection';
 import {
   type Asking,
   type DocumentRelay,
@@ -15,7 +16,7 @@ import {
   type Wanted,
   wantedOf,
 } from './document-relay';
-import type { AuthReply, RelayIdentity } from './identity';
+import { Door, type NotAuthenticated } from './door';
 import { plainText } from './plain-text';
 import type { RelayPool } from './pool';
 import { Questions } from './questions';
@@ -29,11 +30,15 @@ const OK_MS = 1_000;
 const LOOK_AGAIN_MS = [50, 150, 400, 800];
 /** Some relays send EOSE before the events: for what is missing there is listened on that long. */
 const LINGER_MS = 50;
+/** Some relays end the answer to each filter with an EOSE of its own: the next one is waited for that long. */
+const NEXT_EOSE_MS = 150;
+/** A relay may be another one by then. */
+const ONE_EOSE_FOR_MS = 10 * 60_000;
 
 /** What came of an EVENT. */
 interface Delivery {
-  /** The answer, where it came within a moment. */
-  inTime?: SendReply;
+  /** The answer, where it came within a moment; or that none did. */
+  soon: SendReply;
   reply: Promise<SendReply>;
 }
 
@@ -53,12 +58,16 @@ export class DirectRelay implements DocumentRelay {
   readonly #reader: AddressReader;
   /** By event id. */
   readonly #pending = new Map<string, Pending>();
+  readonly #door: Door;
+  /** So long its first EOSE is taken for the end. */
+  #oneEoseUntilMs = 0;
 
   constructor(
     private readonly pool: RelayPool,
     private readonly options: DocumentRelayOptions,
   ) {
     const { replyTimeoutMs: timeoutMs, maxFilters } = options;
+    this.#door = new Door({ pool, ...options });
     this.#questions = new Questions(timeoutMs);
     this.#reader = new AddressReader({
       questions: this.#questions,
@@ -84,26 +93,32 @@ export class DirectRelay implements DocumentRelay {
       if (this.#pending.get(event.id) === pending) this.#pending.delete(event.id);
       if (reply?.kind === 'ok' || reply?.kind === 'refused') this.#questions.noteAnswer();
     });
-    const { inTime, reply } = await delivery;
-    if (inTime !== undefined) return inTime;
-    void reply.then((late) => late.kind !== 'silent' && onLate(late));
-    return { kind: 'silent' };
+    const { soon, reply } = await delivery;
+    if (soon.kind === 'silent')
+      void reply.then((late) => (late.kind !== 'silent' || late.words !== undefined) && onLate(late));
+    return soon;
+  }
+
+  lastWords(): string | undefined {
+    return this.pool.lastWords(this.options.url);
   }
 
   async #deliver(event: SignedEvent, { identity }: Asking): Promise<Delivery> {
-    const connection = await this.pool.get(this.options.url);
-    const introduced = await this.#introduce(connection, identity);
-    if (introduced?.kind === 'refused' || introduced?.kind === 'withheld')
-      return delivered(notAuthenticated(introduced));
-    const first = connection.publish(event, this.options.replyTimeoutMs);
-    const reply = await within(first, OK_MS);
-    if (reply === undefined) return { reply: first.then(replyOf) };
-    if (!demandsIdentity(reply) || identity === undefined) return delivered(replyOf(reply));
-    const authenticated = await this.#authenticate(connection, identity);
-    if (authenticated.kind !== 'accepted') return delivered(notAuthenticated(authenticated));
-    const second = connection.publish(event, this.options.replyTimeoutMs).then(replyOf);
-    const inTime = await within(second, OK_MS);
-    return { reply: second, ...(inTime === undefined ? {} : { inTime }) };
+    const asked = await this.#door.ask(
+      identity,
+      async (connection) => {
+        const whole = connection.publish(event, this.options.replyTimeoutMs);
+        const first = await within(whole, OK_MS);
+        return { whole, first: first ?? silenceOn(connection) };
+      },
+      ({ first }) => demandsIdentity(first),
+    );
+    if ('refused' in asked) {
+      const refusal = notAuthenticated(asked.refused);
+      return { soon: refusal, reply: Promise.resolve(refusal) };
+    }
+    const { whole, first } = asked.reply;
+    return { soon: replyOf(first), reply: whole.then(replyOf) };
   }
 
   async confirm(sent: readonly SentEvent[], asking: Asking, tell: Tell): Promise<void> {
@@ -144,7 +159,7 @@ export class DirectRelay implements DocumentRelay {
           else if (sighting.kind !== 'unknown' && isExpected(each.reply())) worthIt.add(each);
         },
         // In the first look what comes behind EOSE may be the live broadcast.
-        round === 0 ? 0 : LINGER_MS,
+        round === 0 ? 0 : Math.max(waitMs, LINGER_MS),
       );
       open = open.filter((each) => worthIt.has(each));
       if (open.length === 0) break;
@@ -172,46 +187,33 @@ export class DirectRelay implements DocumentRelay {
     { identity }: Asking,
     lingerMs: number,
   ): Promise<Answer> {
-    const connection = await this.pool.get(this.options.url);
-    await this.#introduce(connection, identity);
+    const isEoseKnown = wanted.length === 1 || Date.now() < this.#oneEoseUntilMs;
+    const isEnough = (events: readonly SignedEvent[]): boolean =>
+      events.length >= wanted.length && wanted.every((each) => each.event && isShown(each, events));
     const options: ReadOptions = {
       timeoutMs,
-      lingerMs: (events) => (wanted.every((each) => isShown(each, events)) ? 0 : lingerMs),
+      lingerMs: (events) => {
+        if (isEnough(events)) return 0;
+        const isMissed = lingerMs > 0 && !wanted.every((each) => isShown(each, events));
+        return Math.max(isMissed ? lingerMs : 0, isEoseKnown ? 0 : NEXT_EOSE_MS);
+      },
+      isEnough,
       isEnd: (notice) => wanted.length > 1 && complainsOfFilters(notice),
     };
-    const read = (): Promise<ReadReply> => readStored(connection, wanted.map(filterOf), options);
-    let reply = await read();
-    if (reply.kind === 'closed' && reply.reason.startsWith('auth-required:') && identity !== undefined) {
-      const authenticated = await this.#authenticate(connection, identity);
-      if (authenticated.kind !== 'accepted') {
-        const outside = unauthenticated(authenticated);
-        return { sightings: wanted.map(() => outside) };
-      }
-      reply = await read();
+    const filters = wanted.map(filterOf);
+    const asked = await this.#door.ask(
+      identity,
+      (connection) => readStored(connection, filters, options),
+      (reply) => reply.kind === 'closed' && meaningOfRefusal(reply.reason) === 'authenticate',
+    );
+    if ('refused' in asked) {
+      const outside = unauthenticated(asked.refused);
+      return { sightings: wanted.map(() => outside) };
     }
+    const { reply } = asked;
+    if (reply.kind === 'eose' && !reply.isRepeated && !isEoseKnown)
+      this.#oneEoseUntilMs = Date.now() + ONE_EOSE_FOR_MS;
     return answerOf(wanted, reply);
-  }
-
-  /**
-   * To a relay that has announced that it wants to know who comes: before the first question, not after its
-   * refusal.
-   */
-  async #introduce(
-    connection: RelayConnection,
-    identity: RelayIdentity | undefined,
-  ): Promise<AuthReply | undefined> {
-    if (identity === undefined || this.options.isAuthRequired?.() !== true) return undefined;
-    return this.#authenticate(connection, identity);
-  }
-
-  /**
-   * A signer may take minutes, and others have questions to this relay: its answer, when it comes, is there
-   * for the next of them.
-   */
-  async #authenticate(connection: RelayConnection, identity: RelayIdentity): Promise<AuthReply> {
-    const { replyTimeoutMs } = this.options;
-    const reply = await within(connection.authenticate(identity, replyTimeoutMs), replyTimeoutMs);
-    return reply ?? { kind: 'failed', reason: 'the signer has not signed for it yet' };
   }
 }
 
@@ -224,33 +226,49 @@ function isShown({ event }: Wanted, events: readonly SignedEvent[]): boolean {
   return event === undefined || events.some(({ id }) => id === event.id);
 }
 
+/** What came proves what it shows. Absence, and what is the newest, only EOSE proves. */
 function answerOf(wanted: readonly Wanted[], reply: ReadReply): Answer {
   const sightings = wanted.map((each): Sighting => {
     const sighting = newestAt(each, reply.events);
-    return sighting.kind === 'nothing' ? absenceBy(reply) : sighting;
+    if (reply.kind === 'eose' || sighting.kind === 'unknown') return sighting;
+    const unknown = unknownBy(reply);
+    if (sighting.kind !== 'event') return unknown;
+    const { isSilent: _, ...answering } = unknown;
+    return { ...answering, event: sighting.event };
   });
-  const words = reply.kind === 'closed' ? reply.reason : reply.kind === 'timeout' ? reply.notice : undefined;
-  return { sightings, tooManyFilters: wanted.length > 1 && words !== undefined && complainsOfFilters(words) };
+  return { sightings, tooManyFilters: wanted.length > 1 && takesFewerFilters(reply) };
 }
 
-/** What it means that nothing has come. */
-function absenceBy(reply: ReadReply): Sighting {
+function takesFewerFilters(reply: ReadReply): boolean {
   switch (reply.kind) {
     case 'eose':
-      return { kind: 'nothing' };
+      // Which of the filters were answered nobody knows.
+      return reply.isRepeated === true;
+    case 'closed':
+      return complainsOfFilters(reply.reason);
+    case 'timeout':
+      return complainsOfFilters(reply.words ?? '');
+    case 'lost':
+      return false;
+  }
+}
+
+/** Why more is not known. */
+function unknownBy(reply: Exclude<ReadReply, { kind: 'eose' }>): Extract<Sighting, { kind: 'unknown' }> {
+  switch (reply.kind) {
     case 'closed':
       return { kind: 'unknown', reason: `read refused: ${reply.reason}` };
     case 'timeout': {
-      const said = reply.notice === undefined ? '' : `, but a notice: ${reply.notice}`;
-      return { kind: 'unknown', reason: `no answer to a read${said}`, isSilent: true };
+      const silence = reply.events.length > 0 ? 'a read was not answered to its end' : 'no answer to a read';
+      return { kind: 'unknown', reason: withLastWords(silence, reply.words), isSilent: true };
     }
     case 'lost':
       return { kind: 'unknown', reason: plainText(reply.reason) };
   }
 }
 
-function delivered(reply: SendReply): Delivery {
-  return { inTime: reply, reply: Promise.resolve(reply) };
+function silenceOn({ lastWords: words }: { lastWords: string | undefined }): PublishReply {
+  return { kind: 'silent', ...(words === undefined ? {} : { words }) };
 }
 
 function demandsIdentity(reply: PublishReply): boolean {
@@ -266,8 +284,6 @@ function replyOf(reply: PublishReply): SendReply {
     ? { kind: 'ok', message }
     : { kind: 'refused', message, isFinal: meaning === 'final' };
 }
-
-type NotAuthenticated = Exclude<AuthReply, { kind: 'accepted' }>;
 
 /**
  * A relay that does not take the operator's key will not take it later either; a signer that is silent may

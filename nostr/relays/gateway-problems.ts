@@ -1,3 +1,5 @@
+import { HandshakeRefused } from './handshake';
+
 /** What is wrong with a gateway, and what a person has to do in LNbits. Neither holds its URL: the ws_id is a secret. */
 export class GatewayProblem extends Error {
   override readonly name = 'GatewayProblem';
@@ -24,15 +26,14 @@ export function silentGateway(): GatewayProblem {
 
 /** The same problem with what LNbits means by it, where the handshake was refused with an HTTP status. */
 export function gatewayProblem(error: Error): Error {
-  // The words of `ws` for any answer but 101.
-  switch (/^Unexpected server response: (\d{3})$/.exec(error.message)?.[1]) {
-    case '403':
+  switch (error instanceof HandshakeRefused ? error.status : undefined) {
+    case 403:
       // LNbits says the same to a wrong ws_id, a setting that is off, and a path that it does not know.
       return new GatewayProblem(
         'the gateway refuses its ws_id (HTTP 403): it is wrong, or switched off in Nostr Client (private_ws; public_ws for the ws_id "relay")',
         'Check the ws_id in REPUBLISH_RELAYS, and in LNbits the settings on the page of Nostr Client (open it once: they exist from then on): private_ws lets in a private ws_id, public_ws the ws_id "relay". How to get the private one: docs/nostrclient.md.',
       );
-    case '404':
+    case 404:
       return new GatewayProblem(
         'the gateway is not there (HTTP 404): Nostr Client is switched off in LNbits, or the URL leads to something else',
         'Switch the extension Nostr Client on in LNbits, and check host and path of its URL in REPUBLISH_RELAYS.',

@@ -1,4 +1,5 @@
 import { AddressRefused } from './address-rules';
+import { HandshakeRefused } from './handshake';
 
 /** How a connection failed, by the code of the error or else its text, in the order in which they are tried. */
 const WORDS: readonly (readonly [RegExp, string])[] = [
@@ -7,8 +8,11 @@ const WORDS: readonly (readonly [RegExp, string])[] = [
   // Where ws was ended while it connected, our own deadline did it.
   [/^ETIMEDOUT$|timed out|closed before/i, 'timed out'],
   [/^(ERR_)?(TLS|SSL|CERT|OSSL)_|CERT|SIGNATURE|HOSTNAME_MISMATCH|^EPROTO$|\bTLS\b|\bSSL\b/, 'TLS failed'],
-  [/^HPE_|^ECONNRESET$|^EPIPE$|server response|Invalid \S+ header|Server sent|hang up/, 'no websocket there'],
+  [/^HPE_|^ECONNRESET$|^EPIPE$|Invalid \S+ header|Server sent|hang up/, 'no websocket there'],
 ];
+
+/** What a relay answers that does not let us in; of any other server the status is nobody's business. */
+const REFUSALS = [401, 402, 403, 429, 503];
 
 /**
  * Why a stranger's relay cannot be reached, in one of a few phrases. The network's own text would tell the stranger about
@@ -18,6 +22,8 @@ export function plainNetworkError(error: unknown): string {
   const causes = [...chainOf(error)];
   const refused = causes.find((cause) => cause instanceof AddressRefused);
   if (refused !== undefined) return refused.message;
+  if (error instanceof HandshakeRefused)
+    return REFUSALS.includes(error.status) ? `refused with HTTP ${error.status}` : 'no websocket there';
   for (const [pattern, words] of WORDS) {
     if (causes.some((cause) => textsOf(cause).some((text) => pattern.test(text)))) return words;
   }

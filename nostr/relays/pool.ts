@@ -1,6 +1,7 @@
 import { ensureError } from '../../contract/failures';
 import { RelayConnection } from './connection';
 import { gatewayProblem } from './gateway-problems';
+import { HandshakeRefused } from './handshake';
 import { isGateway, websocketUrl } from './url';
 
 export interface RelayPoolOptions {
@@ -14,9 +15,23 @@ export interface RelayPoolOptions {
 const FIRST_COOL_DOWN_MS = 500;
 const MAX_COOL_DOWN_MS = 15_000;
 
-interface Entry {
+/** A relay that wants to be left alone for longer is asked all the same: a person may have mended it. */
+const MAX_RETRY_AFTER_MS = 5 * 60_000;
+/** A connection of one identity that nobody has used for so long is closed when the next one is opened. */
+const IDLE_MS = 5 * 60_000;
+
+/** The connection that is nobody's. */
+const NOBODY = '';
+
+interface Slot {
   connection?: RelayConnection;
   opening?: Promise<RelayConnection>;
+  usedAtMs: number;
+}
+
+interface Entry {
+  /** By identity. */
+  slots: Map<string, Slot>;
   failures: number;
   retryAtMs: number;
   /** Why it could not be opened the last time. */
@@ -24,8 +39,9 @@ interface Entry {
 }
 
 /**
- * One connection per relay, shared by all documents and opened when it is needed. A relay that cannot be reached is left
- * alone for a while, so that a thousand documents do not each wait for the same dead relay.
+ * The connections to the relays, opened when they are needed: one per relay, shared by all documents, and where a relay wants
+ * to know who comes one for each identity, since many relays know only the last one of a connection. A relay that cannot be
+ * reached is left alone for a while, so that a thousand documents do not each wait for the same dead relay.
  */
 export class RelayPool {
   #entries = new Map<string, Entry>();
@@ -33,24 +49,40 @@ export class RelayPool {
 
   constructor(private readonly options: RelayPoolOptions) {}
 
-  /** An open connection. Rejects with an Error that says why there is none. */
-  async get(url: string): Promise<RelayConnection> {
+  /**
+   * An open connection. Rejects with an Error that says why there is none.
+   *
+   * @param as the key of whoever shares it with nobody else
+   */
+  async get(url: string, as: string = NOBODY): Promise<RelayConnection> {
     if (this.#closed) throw new Error('the relay pool is closed');
-    const entry = this.#entries.get(url) ?? { failures: 0, retryAtMs: 0 };
+    const entry = this.#entries.get(url) ?? { slots: new Map<string, Slot>(), failures: 0, retryAtMs: 0 };
     this.#entries.set(url, entry);
-    if (entry.connection?.isOpen) return entry.connection;
-    if (entry.opening) return entry.opening;
+    const slot = entry.slots.get(as) ?? { usedAtMs: 0 };
+    slot.usedAtMs = Date.now();
+    entry.slots.set(as, slot);
+    if (slot.connection?.isOpen) return slot.connection;
+    if (slot.opening) return slot.opening;
     if (entry.problem !== undefined && Date.now() < entry.retryAtMs) throw entry.problem;
-    entry.opening = this.#open(url, entry).finally(() => delete entry.opening);
-    return entry.opening;
+    closeIdle(entry);
+    slot.opening = this.#open(url, entry, slot).finally(() => delete slot.opening);
+    return slot.opening;
   }
 
-  async #open(url: string, entry: Entry): Promise<RelayConnection> {
+  /** What the relay has said last, where an answer does not come. */
+  lastWords(url: string): string | undefined {
+    for (const { connection } of this.#entries.get(url)?.slots.values() ?? [])
+      if (connection?.lastWords !== undefined) return connection.lastWords;
+    return undefined;
+  }
+
+  async #open(url: string, entry: Entry, slot: Slot): Promise<RelayConnection> {
     try {
       const connection = await RelayConnection.open({
         url: websocketUrl(url),
         connectTimeoutMs: this.options.connectTimeoutMs,
         // A gateway knows the secret in its path, and its words might repeat it.
+        withholdsWords: isGateway(url),
         onNotice: (text) => this.options.onNotice?.(url, isGateway(url) ? 'withheld' : text),
         onMalformed: () => this.options.onMalformed?.(),
       });
@@ -58,14 +90,13 @@ export class RelayPool {
         connection.close();
         throw new Error('the relay pool is closed');
       }
-      entry.connection = connection;
+      slot.connection = connection;
       entry.failures = 0;
       delete entry.problem;
       return connection;
     } catch (thrown) {
       entry.failures += 1;
-      entry.retryAtMs =
-        Date.now() + Math.min(FIRST_COOL_DOWN_MS * 2 ** (entry.failures - 1), MAX_COOL_DOWN_MS);
+      entry.retryAtMs = Date.now() + pauseAfter(thrown, entry.failures);
       const error = ensureError(thrown);
       entry.problem = isGateway(url) ? gatewayProblem(error) : error;
       throw entry.problem;
@@ -74,7 +105,22 @@ export class RelayPool {
 
   close(): void {
     this.#closed = true;
-    for (const entry of this.#entries.values()) entry.connection?.close();
+    for (const { slots } of this.#entries.values())
+      for (const { connection } of slots.values()) connection?.close();
     this.#entries.clear();
+  }
+}
+
+function pauseAfter(thrown: unknown, failures: number): number {
+  const pauseMs = Math.min(FIRST_COOL_DOWN_MS * 2 ** (failures - 1), MAX_COOL_DOWN_MS);
+  const askedMs = thrown instanceof HandshakeRefused ? (thrown.retryAfterMs ?? 0) : 0;
+  return Math.max(pauseMs, Math.min(askedMs, MAX_RETRY_AFTER_MS));
+}
+
+function closeIdle({ slots }: Entry): void {
+  for (const [as, { connection, opening, usedAtMs }] of slots) {
+    if (as === NOBODY || opening !== undefined || Date.now() - usedAtMs < IDLE_MS) continue;
+    connection?.close();
+    slots.delete(as);
   }
 }

@@ -1,5 +1,6 @@
 import { ensureError } from '../../contract/failures';
 import type { RelayStanding } from '../../contract/relay-standing';
+import { withLastWords } from '../../rules/last-words';
 import {
   canNeverAnswer,
   decidedBy,
@@ -8,6 +9,7 @@ import {
   placementOf,
   type Quorum,
   quorumSize,
+  shownBy,
 } from '../../rules/quorum';
 import type { Address, SignedEvent } from '../events';
 import { DirectRelay } from './direct';
@@ -41,7 +43,7 @@ export type Seen = ReadonlyMap<string, Sighting>;
 
 /** The events that relays have shown. */
 export function eventsIn(seen: Seen): SignedEvent[] {
-  return [...seen.values()].flatMap((sighting) => (sighting.kind === 'event' ? [sighting.event] : []));
+  return [...seen.values()].flatMap((sighting) => shownBy(sighting) ?? []);
 }
 
 /** How each relay has answered an EVENT, by its URL. An answer that comes late is still noted here. */
@@ -168,7 +170,7 @@ export class RelayPublisher {
     );
     // Fixed from here on, whoever answers later.
     return sightings.map(
-      (seen) => new Map(this.options.relays.map((url) => [url, seen.get(url) ?? NO_ANSWER_YET])),
+      (seen) => new Map(this.options.relays.map((url) => [url, seen.get(url) ?? this.#noAnswerYet(url)])),
     );
   }
 
@@ -246,19 +248,28 @@ export class RelayPublisher {
   #placement({ event, seen, sent }: SentDocument, confirmed: Seen): Placement {
     const evidence = [...this.#names].map(
       ([url, name]) =>
-        [name, { seen: seen?.get(url), sent: sent?.get(url), confirmed: confirmed.get(url) }] as const,
+        [
+          name,
+          {
+            seen: seen?.get(url),
+            sent: sent?.get(url),
+            confirmed: confirmed.get(url) ?? this.#noAnswerYet(url),
+          },
+        ] as const,
     );
     const placement = placementOf(event, evidence, this.required);
     for (const [name, { state }] of Object.entries(placement.relays)) this.options.onStanding?.(name, state);
     return placement;
   }
 
+  #noAnswerYet(url: string): Sighting {
+    return { kind: 'unknown', reason: withLastWords('no answer yet', this.#relay(url).lastWords?.()) };
+  }
+
   #relay(url: string): DocumentRelay {
     return this.#relays.get(url) as DocumentRelay;
   }
 }
-
-const NO_ANSWER_YET: Sighting = { kind: 'unknown', reason: 'no answer yet' };
 
 function reasonOf(thrown: unknown): string {
   return plainText(ensureError(thrown).message);

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { withLastWords } from '../../rules/last-words';
 import type { SignedEvent } from '../events';
 import type { Filter, RelayConnection } from './connection';
 
@@ -105,9 +106,12 @@ function readPage(
         void sleep(afterEoseMs).then(() => end());
       },
       onClosed: (reason) => end(`read refused: ${reason}`),
-      onLost: () => end('connection lost'),
+      onLost: end,
     });
-    const timer = setTimeout(() => end('no answer to a read'), replyTimeoutMs);
+    const timer = setTimeout(
+      () => end(withLastWords('no answer to a read', connection.lastWords)),
+      replyTimeoutMs,
+    );
   });
 }
 

@@ -2,13 +2,15 @@ import type { SignedEvent } from '../events';
 import type { Filter, RelayConnection } from './connection';
 
 /** How the answer to a read ended, and what came until then. Only `eose` says that there is nothing else. */
-export type ReadReply = { events: SignedEvent[] } & (
-  | { kind: 'eose' }
-  | { kind: 'closed'; reason: string }
-  /** `notice`: what the relay said meanwhile, to nobody in particular. */
-  | { kind: 'timeout'; notice?: string }
-  | { kind: 'lost'; reason: string }
-);
+export type ReadReply = { events: SignedEvent[] } &
+  /** `isRepeated`: it came more than once, so the first one was not the end. */
+  (
+    | { kind: 'eose'; isRepeated?: true }
+    | { kind: 'closed'; reason: string }
+    /** `words`: what the relay has said last, to nobody in particular. */
+    | { kind: 'timeout'; words?: string }
+    | { kind: 'lost'; reason: string }
+  );
 
 export interface ReadOptions {
   timeoutMs: number;
@@ -16,52 +18,72 @@ export interface ReadOptions {
    * How long to listen on after EOSE, by what has come: some relays send it too early. Absent: not at all.
    */
   lingerMs?(events: readonly SignedEvent[]): number;
+  /** Whether all that is asked for has come: an end is not waited for much longer. */
+  isEnough?(events: readonly SignedEvent[]): boolean;
   /** Whether a NOTICE means that no answer will come. Absent: none does. */
   isEnd?(notice: string): boolean;
 }
 
 /** A relay that floods a read is not listened to beyond what could matter. */
 const MAX_EVENTS_PER_FILTER = 100;
+/** Some relays send no EOSE. */
+const AFTER_ENOUGH_MS = 300;
+/** Some relays ask who we are in place of an answer; others ask everybody at first, and then answer. */
+const AFTER_CHALLENGE_MS = 2_000;
+/** As if the relay had said so in the words of NIP-42. */
+const ASKED_WHO = 'auth-required: it asks who we are, and says nothing else';
 
 /** Reads what a relay has stored for the filters, and says how the answer ended. */
 export function readStored(
   connection: RelayConnection,
   filters: readonly Filter[],
-  { timeoutMs, lingerMs, isEnd }: ReadOptions,
+  { timeoutMs, lingerMs, isEnough, isEnd }: ReadOptions,
 ): Promise<ReadReply> {
   return new Promise((resolve) => {
     const events: SignedEvent[] = [];
-    let notice: string | undefined;
-    let hasEnded = false;
+    let ends = 0;
     const settle = (reply: ReadReply): void => {
       clearTimeout(timer);
       subscription.close();
-      resolve(hasEnded ? { kind: 'eose', events } : reply);
+      resolve(ends === 0 ? reply : { kind: 'eose', events, ...(ends > 1 ? { isRepeated: true } : {}) });
     };
-    const silent = (): void =>
-      settle({ kind: 'timeout', events, ...(notice === undefined ? {} : { notice }) });
+    const silent = (): void => {
+      const words = connection.lastWords;
+      settle({ kind: 'timeout', events, ...(words === undefined ? {} : { words }) });
+    };
+    const deadlineMs = Date.now() + timeoutMs;
+    let timer = setTimeout(silent, timeoutMs);
+    const endIn = (ms: number, end: () => void): void => {
+      clearTimeout(timer);
+      timer = setTimeout(end, ends > 0 ? ms : Math.min(ms, deadlineMs - Date.now()));
+    };
     const lingerOrEnd = (): void => {
       const ms = lingerMs?.(events) ?? 0;
-      if (ms === 0) return settle({ kind: 'eose', events });
-      clearTimeout(timer);
-      timer = setTimeout(silent, ms);
+      if (ms === 0) silent();
+      else endIn(ms, silent);
     };
-    let timer = setTimeout(silent, timeoutMs);
     const subscription = connection.subscribe(filters, {
       onEvent: (event) => {
         if (events.length >= MAX_EVENTS_PER_FILTER * filters.length) return;
         events.push(event);
-        if (hasEnded && lingerMs?.(events) === 0) lingerOrEnd();
+        if (ends > 0) {
+          if (lingerMs?.(events) === 0) silent();
+        } else if (isEnough?.(events)) endIn(AFTER_ENOUGH_MS, silent);
       },
       onEose: () => {
-        if (hasEnded) return;
-        hasEnded = true;
-        lingerOrEnd();
+        ends += 1;
+        if (ends === 1) lingerOrEnd();
       },
       onClosed: (reason) => settle({ kind: 'closed', reason, events }),
       onNotice: (text) => {
-        notice = text;
         if (isEnd?.(text)) silent();
+      },
+      onChallenge: () => {
+        if (ends > 0 || events.length > 0) return;
+        endIn(Math.min(AFTER_CHALLENGE_MS, timeoutMs / 2), () => {
+          if (events.length === 0) settle({ kind: 'closed', reason: ASKED_WHO, events });
+          else endIn(timeoutMs, silent);
+        });
       },
       onLost: (reason) => settle({ kind: 'lost', reason, events }),
     });

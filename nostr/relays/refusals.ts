@@ -23,11 +23,15 @@ const MEANINGS: Record<string, RefusalMeaning> = {
   'auth-required': 'authenticate',
 };
 
+/** LNbits' relay asks for it in words of its own. */
+const DEMANDS_LOGIN = /requires? authentication/i;
+
 /**
  * Unknown and missing prefixes are retried: the attempts are bounded, and a wrong "final" would leave a
  * machine dark.
  */
 export function meaningOfRefusal(message: string): RefusalMeaning {
   const prefix = /^([a-z-]+):/.exec(message)?.[1] ?? '';
-  return Object.hasOwn(MEANINGS, prefix) ? (MEANINGS[prefix] as RefusalMeaning) : 'retry';
+  if (Object.hasOwn(MEANINGS, prefix)) return MEANINGS[prefix] as RefusalMeaning;
+  return DEMANDS_LOGIN.test(message) ? 'authenticate' : 'retry';
 }

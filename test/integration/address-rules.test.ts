@@ -266,7 +266,7 @@ describe('what the user who named a relay is told', () => {
   it.each<[string, (socket: Socket) => void]>([
     ['that speaks first, as SSH does', (socket) => socket.end('SSH-2.0-canary\r\n')],
     ['that hangs up', (socket) => socket.destroy()],
-    ['of web pages', (socket) => socket.end('HTTP/1.1 401 canary\r\nserver: canary\r\n\r\ncanary')],
+    ['of web pages', (socket) => socket.end('HTTP/1.1 404 canary\r\nserver: canary\r\n\r\ncanary')],
     [
       'that upgrades to something else',
       (socket) => socket.end('HTTP/1.1 101 X\r\nupgrade: canary\r\nconnection: upgrade\r\n\r\n'),
@@ -277,6 +277,23 @@ describe('what the user who named a relay is told', () => {
       socket.once('data', () => answer(socket));
     });
     expect(await whyUnreachable(`ws://127.0.0.1:${port}`)).toBe('no websocket there');
+  });
+
+  it('of a relay that lets nobody in, by the number alone', async () => {
+    const port = await serve((socket) => {
+      socket.on('error', () => undefined);
+      socket.once('data', () => socket.end('HTTP/1.1 403 canary\r\nserver: canary\r\n\r\ncanary'));
+    });
+    expect(await whyUnreachable(`ws://127.0.0.1:${port}`)).toBe('refused with HTTP 403');
+  });
+
+  it('of a relay that closes with a reason, by the code and the word that the protocol has', async () => {
+    const relay = await startBareRelay({
+      onConnect: (peer) => peer.close(1008, 'blocked: canary'),
+      onRequest: () => undefined,
+    });
+    cleanUp.push(() => relay.stop());
+    expect(await whyUnreachable(relay.url)).toBe('connection closed (1008: blocked)');
   });
 
   it('of a server that says nothing', async () => {

@@ -7,7 +7,8 @@ import { BunkerClient, type BunkerClientOptions } from '../../nostr/bunker/clien
 import { Limiter } from '../../nostr/bunker/limiter';
 import { Pacer } from '../../nostr/bunker/pacer';
 import type { SignedEvent } from '../../nostr/events';
-import { type BarePeer, type BareRelay, startBareRelay } from '../support/bare-relay';
+import { type BarePeer, type BareRelay, type BareScript, startBareRelay } from '../support/bare-relay';
+import { fails } from '../support/fails';
 import { startFaultProxy } from '../support/fault-proxy';
 import { type Saga, startSaga } from '../support/saga';
 import { until } from '../support/until';
@@ -288,5 +289,146 @@ describe('a run whose bunker moves', () => {
     // Asked once for all documents of the run, and of the next one.
     await (await saga.start(id, { force: true, resetCounts: true })).result();
     expect(bunker.requests.filter(({ method }) => method === 'switch_relays')).toHaveLength(2);
+  });
+});
+
+describe('a relay that asks who the client is (NIP-42)', () => {
+  const isClient = (client: BunkerClient, filters: { '#p'?: string[] }[]): boolean =>
+    filters.some((filter) => filter['#p']?.includes(client.clientPubkey));
+
+  /** A bunker on a relay that has let in everybody so far, and a new client of it when `script` holds. */
+  async function behind(script: (client: () => BunkerClient) => BareScript) {
+    const relay = await bare();
+    const { bunker, client: first } = await pair([relay.url]);
+    let client = first;
+    relay.script = script(() => client);
+    client = new BunkerClient({
+      bunkerPubkey: bunker.signerPubkey,
+      relays: [relay.url],
+      clientSecretKey: generateSecretKey(),
+      requestTimeoutMs: 6_000,
+      approvalTimeoutMs: 6_000,
+      connectTimeoutMs: 1_000,
+      limiter: new Limiter(8),
+    });
+    clients.push(client);
+    // It is a stranger to the bunker: a refusal is an answer.
+    const asked = client.getPublicKey().catch((error: Error) => error.message);
+    return { relay, client, asked, bunker };
+  }
+  const ANSWERED = expect.stringContaining('does not know or allow this client') as unknown;
+
+  it('and refuses the answer, but needs none, is used without', async () => {
+    const { asked, relay } = await behind(() => ({
+      onConnect: (peer) => peer.send('AUTH', 'challenge'),
+      onAuth: (event, peer) => peer.send('OK', event.id, false, 'error: nobody is known here'),
+    }));
+    expect(await asked).toEqual(ANSWERED);
+    expect(relay.countOf('AUTH')).toBe(1);
+  });
+
+  it('in the middle of a connection is answered with the newest challenge, and not a thousand times', async () => {
+    const known = new Map<number, string>();
+    let peers: BarePeer[] = [];
+    const { asked, relay, client } = await behind((current) => ({
+      onConnect: (peer) => void (peers = [...peers, peer]),
+      onAuth(event, peer) {
+        known.set(peer.index, event.tags.find(([name]) => name === 'challenge')?.[1] ?? '');
+        peer.send('OK', event.id, true, '');
+      },
+      onRequest: (id, filters, peer, self) => self.answer(id, filters, peer),
+      onEvent(event, peer, self) {
+        if (
+          event.pubkey === current().clientPubkey &&
+          peers.length > 0 &&
+          isDemanding &&
+          known.get(peer.index) !== 'c999'
+        )
+          return peer.send('OK', event.id, false, 'auth-required: who are you now?');
+        peer.send('OK', event.id, true, '');
+        self.keep(event);
+      },
+    }));
+    expect(await asked).toEqual(ANSWERED);
+    isDemanding = true;
+    for (let index = 0; index < 1_000; index += 1) for (const peer of peers) peer.send('AUTH', `c${index}`);
+    expect(await client.getPublicKey().catch((error: Error) => error.message)).toEqual(ANSWERED);
+    expect(relay.countOf('AUTH')).toBeLessThan(10);
+  });
+  let isDemanding = false;
+
+  it('and says nothing to the answer is taken to have understood it', async () => {
+    const known = new Set<number>();
+    const { asked } = await behind((client) => ({
+      onConnect: (peer) => peer.send('AUTH', 'challenge'),
+      onAuth: (_, peer) => void known.add(peer.index),
+      onRequest(id, filters, peer, self) {
+        if (!known.has(peer.index) && isClient(client(), filters))
+          return peer.send('CLOSED', id, 'auth-required: who are you?');
+        self.answer(id, filters, peer);
+      },
+    }));
+    expect(await asked).toEqual(ANSWERED);
+  });
+
+  it('as LNbits’ relay does: with a bare AUTH, and takes the answer as an EVENT only', async () => {
+    const known = new Set<number>();
+    const live = new Set<number>();
+    const { asked, relay } = await behind((client) => ({
+      onRequest(id, filters, peer, self) {
+        if (!isClient(client(), filters)) return self.answer(id, filters, peer);
+        if (!known.has(peer.index)) return peer.send('AUTH', 'challenge');
+        live.add(peer.index);
+        self.answer(id, filters, peer);
+      },
+      onAuth: (_, peer) => peer.send('AUTH', 'challenge'),
+      onEvent(event, peer, self) {
+        if (event.kind === 22242) known.add(peer.index);
+        // Nobody hears of it whose subscription was passed over.
+        else if (live.size > 0) self.keep(event);
+        peer.send('OK', event.id, true, '');
+      },
+    }));
+    expect(await asked).toEqual(ANSWERED);
+    expect(relay.countOf('AUTH')).toBe(1);
+  });
+
+  it('again, because it has forgotten who came, is told once more', async () => {
+    const known = new Set<number>();
+    let closeAll = (): void => undefined;
+    const { asked, relay, client } = await behind((current) => ({
+      onConnect: (peer) => peer.send('AUTH', 'challenge'),
+      onAuth(event, peer) {
+        known.add(peer.index);
+        peer.send('OK', event.id, true, '');
+      },
+      onRequest(id, filters, peer, self) {
+        if (!isClient(current(), filters)) return self.answer(id, filters, peer);
+        if (!known.has(peer.index)) return peer.send('CLOSED', id, 'auth-required: who are you?');
+        closeAll = () => {
+          known.clear();
+          peer.send('CLOSED', id, 'auth-required: who are you?');
+        };
+        self.answer(id, filters, peer);
+      },
+    }));
+    expect(await asked).toEqual(ANSWERED);
+    const connections = relay.connections();
+    closeAll();
+    expect(await client.getPublicKey().catch((error: Error) => error.message)).toEqual(ANSWERED);
+    expect(relay.countOf('AUTH')).toBe(2);
+    expect(relay.connections()).toBe(connections);
+  });
+
+  it('or says something else: the word that the protocol has for it stands beside the silence', async () => {
+    const relay = await bare();
+    const { bunker, client } = await pair([relay.url], undefined, { requestTimeoutMs: 1_000 });
+    bunker.setFaults(() => ({ swallow: true }));
+    relay.script = {
+      onEvent: (_, peer) => peer.send('NOTICE', 'blocked: canary is not welcome'),
+    };
+    const { message } = await fails(Error, client.getPublicKey());
+    expect(message).toContain('said last: blocked');
+    expect(message).not.toContain('canary');
   });
 });

@@ -188,7 +188,7 @@ describe('the stand-in', () => {
         (connection) => (connection.close(), 'open'),
         (error: Error) => error.message,
       );
-    const refused = 'Unexpected server response: 403';
+    const refused = 'the relay answers HTTP 403 in place of a websocket';
     expect(await handshake(gateway.url)).toBe('open');
     expect(await handshake(gateway.publicUrl)).toBe(refused);
     expect(await handshake(`${gateway.url}-wrong`)).toBe(refused);

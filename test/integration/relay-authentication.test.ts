@@ -4,7 +4,7 @@ import type { SignedEvent } from '../../nostr/events';
 import type { RelayIdentity } from '../../nostr/relays/identity';
 import { RelayPool } from '../../nostr/relays/pool';
 import { RelayPublisher } from '../../nostr/relays/publisher';
-import { type BareRelay, startBareRelay } from '../support/bare-relay';
+import { type BarePeer, type BareRelay, startBareRelay } from '../support/bare-relay';
 import { place } from '../support/place';
 
 const secretKey = generateSecretKey();
@@ -41,7 +41,9 @@ async function membersOnly(
   options: {
     admits?: (pubkey: string) => boolean;
     challengeAfterRefusal?: boolean;
-    information?: boolean;
+    knowsOnlyTheLast?: boolean;
+    /** What follows a login that is accepted. Absent: OK. */
+    onLogin?: (peer: BarePeer, id: string, forget: () => void) => void;
   } = {},
 ): Promise<BareRelay> {
   const { admits = () => true, challengeAfterRefusal = false } = options;
@@ -64,8 +66,10 @@ async function membersOnly(
         tags.relay === relay.url;
       if (!isValid || !admits(event.pubkey))
         return peer.send('OK', event.id, false, 'restricted: not a member');
+      if (options.knowsOnlyTheLast) known.get(peer.index)?.clear();
       known.get(peer.index)?.add(event.pubkey);
-      peer.send('OK', event.id, true, '');
+      if (options.onLogin) options.onLogin(peer, event.id, () => known.get(peer.index)?.clear());
+      else peer.send('OK', event.id, true, '');
     },
     onEvent(event, peer, self) {
       if (!known.get(peer.index)?.has(event.pubkey)) {
@@ -146,17 +150,18 @@ describe('a relay that demands authentication (NIP-42)', () => {
     expect(relay.countOf('AUTH')).toBe(2);
   });
 
-  it('may know two operators on one connection', async () => {
-    const relay = await membersOnly();
-    const otherKey = generateSecretKey();
+  it('and knows only the last who came on a connection has one for each operator', async () => {
+    const relay = await membersOnly({ knowsOnlyTheLast: true });
+    const others = [generateSecretKey(), generateSecretKey(), generateSecretKey()];
     const publisher = publisherOf([relay]);
-    const placements = await Promise.all([
-      place(publisher, make('fees:x'), { identity: identityOf() }),
-      place(publisher, make('fees:x', otherKey), { identity: identityOf(otherKey) }),
-    ]);
-    expect(placements.map(({ holding }) => holding)).toEqual([1, 1]);
-    expect(relay.countOf('AUTH')).toBe(2);
-    expect(relay.connections()).toBe(1);
+    const identities = others.map((key) => identityOf(key, 20));
+    for (const d of ['fees:x', 'fees:y', 'fees:z']) {
+      const placements = await Promise.all(
+        others.map((key, index) => place(publisher, make(d, key), { identity: identities[index] })),
+      );
+      expect(placements.map(({ holding }) => holding)).toEqual([1, 1, 1]);
+    }
+    expect(identities.map(({ asked }) => asked.length)).toEqual([1, 1, 1]);
   });
 
   it('and refuses the key is out for good; the others make the quorum', async () => {
@@ -227,5 +232,187 @@ describe('a relay that demands authentication (NIP-42)', () => {
     expect(await place(publisher, make(), { identity })).toMatchObject({ holding: 0 });
     expect(identity.asked).toEqual([]);
     expect(relay.informationRequests).toBe(0);
+  });
+
+  it('in advance, refuses what it is told, and needs none is used without', async () => {
+    const relay = await startBareRelay({
+      onConnect: (peer) => peer.send('AUTH', 'challenge'),
+      onAuth: (event, peer) => peer.send('OK', event.id, false, 'error: nobody is known here'),
+    });
+    cleanUp.push(() => relay.stop());
+    relay.information = JSON.stringify({ limitation: { auth_required: true } });
+    const identity = identityOf();
+    const publisher = publisherOf([relay]);
+    await publisher.limits();
+    for (const d of ['fees:x', 'fees:y'])
+      expect(await place(publisher, make(d), { identity })).toMatchObject({ holding: 1 });
+    expect(identity.asked).toHaveLength(1);
+  });
+
+  it('and says nothing to the answer is taken to have understood it', async () => {
+    const relay = await membersOnly({ onLogin: () => undefined });
+    const identity = identityOf();
+    const publisher = publisherOf([relay]);
+    for (const d of ['fees:x', 'fees:y'])
+      expect(await place(publisher, make(d), { identity })).toMatchObject({ holding: 1 });
+    expect(identity.asked).toHaveLength(1);
+  });
+
+  it('as LNbits’ relay does: with a bare AUTH, and takes the answer as an EVENT only', async () => {
+    const known = new Set<number>();
+    const relay = await startBareRelay({
+      onRequest(id, filters, peer, self) {
+        if (!known.has(peer.index)) return peer.send('AUTH', 'challenge');
+        self.answer(id, filters, peer);
+      },
+      onAuth: (_, peer) => peer.send('AUTH', 'challenge'),
+      onEvent(event, peer, self) {
+        if (event.kind === 22242) known.add(peer.index);
+        if (!known.has(peer.index)) {
+          peer.send('AUTH', 'challenge');
+          return peer.send('OK', event.id, false, "Relay requires authentication for events of kind '30078'");
+        }
+        self.keep(event);
+        peer.send('OK', event.id, true, '');
+      },
+    });
+    cleanUp.push(() => relay.stop());
+    const identity = identityOf();
+    const publisher = publisherOf([relay]);
+    const address = { kind: 30078, pubkey: author, d: 'fees:x' };
+    expect((await publisher.look([address], identity))[0]?.get(relay.url)).toEqual({ kind: 'nothing' });
+    expect(await place(publisher, make(), { identity })).toMatchObject({ holding: 1 });
+    expect(identity.asked).toHaveLength(1);
+  });
+
+  it('again, because it has forgotten who came, is told once more', async () => {
+    const forgets: (() => void)[] = [];
+    const relay = await membersOnly({
+      onLogin(peer, id, forget) {
+        forgets.push(forget);
+        peer.send('OK', id, true, '');
+      },
+    });
+    const identity = identityOf(secretKey, 20);
+    const publisher = publisherOf([relay]);
+    expect(await place(publisher, make('fees:0'), { identity })).toMatchObject({ holding: 1 });
+    for (const forget of forgets) forget();
+    const placements = await Promise.all(
+      Array.from({ length: 5 }, (_, index) => place(publisher, make(`fees:${index + 1}`), { identity })),
+    );
+    expect(placements.map(({ holding }) => holding)).toEqual([1, 1, 1, 1, 1]);
+    expect(identity.asked).toHaveLength(2);
+  });
+
+  it('again, and takes one login on each connection, is connected to anew', async () => {
+    const peers = new Set<number>();
+    let forget = (): void => undefined;
+    const relay = await membersOnly({
+      onLogin(peer, id, forgetThis) {
+        if (peers.has(peer.index)) forgetThis();
+        peers.add(peer.index);
+        forget = forgetThis;
+        peer.send('OK', id, true, '');
+      },
+    });
+    const identity = identityOf();
+    const publisher = publisherOf([relay]);
+    expect(await place(publisher, make('fees:0'), { identity })).toMatchObject({ holding: 1 });
+    forget();
+    expect(await place(publisher, make('fees:1'), { identity })).toMatchObject({ holding: 1 });
+    // The first, once more, and the one of the new connection.
+    expect(identity.asked).toHaveLength(3);
+  });
+
+  it('after each login costs two signatures, however many documents there are, and counts as refused', async () => {
+    const relay = await membersOnly({
+      onLogin(peer, id, forget) {
+        forget();
+        peer.send('OK', id, true, '');
+      },
+    });
+    const identity = identityOf();
+    const publisher = publisherOf([relay]);
+    for (const d of ['fees:x', 'fees:y', 'fees:z']) {
+      const placement = await place(publisher, make(d), { identity });
+      expect(placement).toMatchObject({ holding: 0, hopeless: true });
+      expect(placement.relays[relay.url]?.detail).toBe(
+        'authentication refused: it asks who we are after each login',
+      );
+    }
+    expect(identity.asked).toHaveLength(2);
+  });
+
+  it('again, where the signer does not sign again, is not asked about at the signer with each document', async () => {
+    let forget = (): void => undefined;
+    const relay = await membersOnly({
+      onLogin(peer, id, forgetThis) {
+        forget = forgetThis;
+        peer.send('OK', id, true, '');
+      },
+    });
+    const identity = identityOf();
+    let asked = 0;
+    const sign: RelayIdentity['sign'] = (event) =>
+      asked++ === 0 ? identity.sign(event) : Promise.reject(new Error('used up'));
+    const publisher = publisherOf([relay]);
+    expect(await place(publisher, make('fees:0'), { identity: { ...identity, sign } })).toMatchObject({
+      holding: 1,
+    });
+    forget();
+    for (const d of ['fees:x', 'fees:y', 'fees:z'])
+      expect(await place(publisher, make(d), { identity: { ...identity, sign } })).toMatchObject({
+        holding: 0,
+      });
+    expect(asked).toBe(2);
+  });
+});
+
+describe('a relay’s last words', () => {
+  const detailOn = async (relay: BareRelay): Promise<string | undefined> =>
+    (await place(publisherOf([relay]), make())).relays[relay.url]?.detail;
+
+  async function saying(script: Parameters<typeof startBareRelay>[0]): Promise<BareRelay> {
+    const relay = await startBareRelay(script);
+    cleanUp.push(() => relay.stop());
+    return relay;
+  }
+
+  it.each<[string, Parameters<typeof startBareRelay>[0], string]>([
+    [
+      'in a NOTICE in place of OK',
+      { onEvent: (_, peer) => peer.send('NOTICE', 'your key is blocked') },
+      'no OK; the relay’s last words: your key is blocked',
+    ],
+    [
+      'in a NOTICE in place of EOSE',
+      { onRequest: (_, __, peer) => peer.send('NOTICE', 'this is a paid relay') },
+      'no answer to a read; the relay’s last words: this is a paid relay',
+    ],
+    [
+      'when it closes the connection',
+      { onRequest: (_, __, peer) => peer.close(1008, 'too many reads') },
+      'connection closed (1008); the relay’s last words: too many reads',
+    ],
+    [
+      'before it is a relay',
+      { onUpgrade: () => ({ status: 403 }) },
+      'the relay answers HTTP 403 in place of a websocket',
+    ],
+  ])('%s are shown', async (_, script, detail) => {
+    expect(await detailOn(await saying(script))).toBe(detail.replace('’', "'"));
+  });
+
+  it('before it is a relay say how long it wants to be left alone', async () => {
+    let asked = 0;
+    const relay = await saying({
+      onUpgrade: () => ((asked += 1), { status: 429, headers: { 'retry-after': '60' } }),
+    });
+    const publisher = publisherOf([relay]);
+    await place(publisher, make());
+    // Longer than a relay is left alone that gives no time.
+    await sleep(700);
+    expect((await place(publisher, make())).relays[relay.url]?.detail).toContain('HTTP 429');
+    expect(asked).toBe(1);
   });
 });

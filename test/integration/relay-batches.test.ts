@@ -1,9 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { matchFilters } from 'nostr-tools/filter';
 import { finalizeEvent, generateSecretKey, getPublicKey } from 'nostr-tools/pure';
 import { startRelay } from '../../dev/relay';
 import type { Address, SignedEvent } from '../../nostr/events';
 import { RelayPool } from '../../nostr/relays/pool';
 import { RelayPublisher, type Seen, type SentDocument } from '../../nostr/relays/publisher';
+import { shownBy } from '../../rules/quorum';
 import { type BareRelay, type BareScript, startBareRelay } from '../support/bare-relay';
 import { until } from '../support/until';
 
@@ -206,8 +208,15 @@ describe('what a relay shows', () => {
     const relay = await bare({
       onRequest: (id, _, peer) => events.slice(0, 3).forEach((event) => peer.send('EVENT', id, event)),
     });
-    const seen = await publisherOf([relay], 400).look(addresses.slice(0, 5));
-    expect(kindsOn(seen, relay)).toEqual(['event', 'event', 'event', 'unknown', 'unknown']);
+    const publisher = publisherOf([relay], 400);
+    const seen = await publisher.look(addresses.slice(0, 5));
+    expect(seen.map((each) => shownBy(each.get(relay.url)))).toEqual([
+      ...events.slice(0, 3),
+      undefined,
+      undefined,
+    ]);
+    // Whether there is a newer one, nobody has said.
+    expect(seen.some((each) => publisher.hasQuorum(each))).toBe(false);
   });
 
   it('counts where the REQ is closed behind it', async () => {
@@ -220,7 +229,7 @@ describe('what a relay shows', () => {
     });
     const seen = await publisherOf([relay]).look(addresses.slice(0, 2));
     expect(seen.map((each) => each.get(relay.url))).toEqual([
-      { kind: 'event', event },
+      { kind: 'unknown', reason: 'read refused: error: shutting down', event },
       { kind: 'unknown', reason: 'read refused: error: shutting down' },
     ]);
   });
@@ -237,6 +246,51 @@ describe('what a relay shows', () => {
     expect(placements.map(({ holding }) => holding)).toEqual([1, 1, 1]);
   });
 
+  it('is proof without an end: what has come is not waited for until the time is over', async () => {
+    const relay = await bare({
+      onRequest(id, filters, peer, self) {
+        for (const event of self.stored.filter((each) => matchFilters(filters, each)))
+          peer.send('EVENT', id, event);
+      },
+    });
+    const [replyTimeoutMs, startedAtMs] = [20_000, Date.now()];
+    const publisher = publisherOf([relay], replyTimeoutMs);
+    const placements = await publisher.confirm(await sendAll(publisher, events.slice(0, 30)));
+    expect(placements.map(({ holding }) => holding)).toEqual(Array(30).fill(1));
+    expect(Date.now() - startedAtMs).toBeLessThan(replyTimeoutMs / 2);
+  });
+
+  it('is proof where the REQ is closed behind it', async () => {
+    const relay = await bare({
+      onRequest(id, filters, peer, self) {
+        for (const event of self.stored.filter((each) => matchFilters(filters, each)))
+          peer.send('EVENT', id, event);
+        peer.send('CLOSED', id, 'error: that is all');
+      },
+    });
+    const publisher = publisherOf([relay]);
+    const placements = await publisher.confirm(await sendAll(publisher, events.slice(0, 3)));
+    expect(placements.map(({ holding }) => holding)).toEqual([1, 1, 1]);
+  });
+
+  it('after each filter, with an EOSE for each, is asked for one by one', async () => {
+    // LNbits' relay does so.
+    const relay = await bare(
+      {
+        onRequest: (id, filters, peer, self) => filters.forEach((filter) => self.answer(id, [filter], peer)),
+      },
+      ...events,
+    );
+    const publisher = publisherOf([relay]);
+    expect(kindsOn(await publisher.look(addresses.slice(0, 5)), relay)).toEqual(Array(5).fill('event'));
+    expect(kindsOn(await publisher.look(addresses), relay)).toEqual(Array(100).fill('event'));
+    expect(
+      requestsIn(relay.received)
+        .slice(-100)
+        .map((filters) => filters.length),
+    ).toEqual(Array(100).fill(1));
+  });
+
   it('in its words, where it answers with nothing else', async () => {
     const relay = await bare({
       onRequest: (_, __, peer) => peer.send('NOTICE', 'closed for maintenance'),
@@ -244,7 +298,7 @@ describe('what a relay shows', () => {
     const seen = await publisherOf([relay], 300).look(addresses.slice(0, 1));
     expect(seen[0]?.get(relay.url)).toEqual({
       kind: 'unknown',
-      reason: 'no answer to a read, but a notice: closed for maintenance',
+      reason: "no answer to a read; the relay's last words: closed for maintenance",
       isSilent: true,
     });
   });

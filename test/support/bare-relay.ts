@@ -14,10 +14,13 @@ export interface BarePeer {
   sendText(text: string): void;
   sendBinary(bytes: Uint8Array): void;
   drop(): void;
+  close(code: number, reason: string): void;
 }
 
 /** What the relay does in place of what a relay does. A script that leaves something out gets a plain relay. */
 export interface BareScript {
+  /** The HTTP answer in place of a websocket. Absent or undefined: there is one. */
+  onUpgrade?(): { status: number; headers?: Record<string, string> } | undefined;
   onConnect?(peer: BarePeer): void;
   onEvent?(event: SignedEvent, peer: BarePeer, relay: BareRelay): void;
   onAuth?(event: SignedEvent, peer: BarePeer): void;
@@ -67,7 +70,14 @@ export async function startBareRelay(script: BareScript = {}, port = 0): Promise
     response.writeHead(isAsked && relay.information !== undefined ? 200 : 404, relay.informationHeaders);
     response.end(relay.information);
   });
-  const sockets = new WebSocketServer({ server });
+  const sockets = new WebSocketServer({
+    server,
+    verifyClient(_: unknown, take: (ok: boolean, status?: number, text?: string, headers?: object) => void) {
+      const refusal = relay.script.onUpgrade?.();
+      if (refusal === undefined) take(true);
+      else take(false, refusal.status, '', refusal.headers ?? {});
+    },
+  });
   const live = new Set<Live>();
   let peers = 0;
 
@@ -121,6 +131,7 @@ export async function startBareRelay(script: BareScript = {}, port = 0): Promise
       sendText: (text) => socket.readyState === WebSocket.OPEN && socket.send(text),
       sendBinary: (bytes) => socket.readyState === WebSocket.OPEN && socket.send(bytes),
       drop: () => socket.terminate(),
+      close: (code, reason) => socket.close(code, reason),
     };
     socket.on('error', () => undefined);
     socket.on('close', () => live.forEach((entry) => entry.peer === peer && live.delete(entry)));

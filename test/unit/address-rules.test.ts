@@ -7,6 +7,7 @@ import {
   lookupWithin,
   requireAllowedUrl,
 } from '../../nostr/relays/address-rules';
+import { HandshakeRefused } from '../../nostr/relays/handshake';
 import { plainNetworkError } from '../../nostr/relays/plain-network-error';
 
 const STRICT: AddressRules = { allowPrivate: false };
@@ -318,7 +319,10 @@ describe('plainNetworkError', () => {
     [new Error('WebSocket was closed before the connection was established'), 'timed out'],
     [withCode('ECONNRESET'), 'no websocket there'],
     [withCode('HPE_INVALID_CONSTANT'), 'no websocket there'],
-    [new Error('Unexpected server response: 302'), 'no websocket there'],
+    [new HandshakeRefused(302), 'no websocket there'],
+    [new HandshakeRefused(500), 'no websocket there'],
+    [new HandshakeRefused(403), 'refused with HTTP 403'],
+    [new HandshakeRefused(429), 'refused with HTTP 429'],
     [new Error('Invalid Sec-WebSocket-Accept header'), 'no websocket there'],
     [withCode('EPROTO'), 'TLS failed'],
     [withCode('DEPTH_ZERO_SELF_SIGNED_CERT'), 'TLS failed'],

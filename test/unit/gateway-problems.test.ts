@@ -1,8 +1,8 @@
 import { gatewayProblem, GatewayProblem, silentGateway } from '../../nostr/relays/gateway-problems';
+import { HandshakeRefused } from '../../nostr/relays/handshake';
 import { plainText } from '../../nostr/relays/plain-text';
 
-const problemOf = (status: number): Error =>
-  gatewayProblem(new Error(`Unexpected server response: ${status}`));
+const problemOf = (status: number): Error => gatewayProblem(new HandshakeRefused(status));
 
 test('a refused handshake names what to look at in LNbits, within what a failure may show', () => {
   const refused = problemOf(403) as GatewayProblem;

@@ -1,0 +1,151 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { SignedEvent } from '../events';
+import type { Filter, RelayConnection } from '../relays/connection';
+import type { AuthReply, RelayIdentity } from '../relays/identity';
+import { meaningOfRefusal } from '../relays/refusals';
+import { isThrottling, presentableRefusal } from './messages';
+
+export interface ListeningOptions {
+  connection: RelayConnection;
+  /** What the bunker's answers match. */
+  filter: Filter;
+  /** The client key, for a relay that wants to know who comes (NIP-42). */
+  identity: RelayIdentity;
+  onEvent(event: SignedEvent): void;
+  /** An answer would be heard from now on. */
+  onHeard(): void;
+  /** None would be heard from now on, for this reason. */
+  onUnheard(trouble: string): void;
+  onThrottled(): void;
+  /** Nothing can be heard on this connection. */
+  onEnd(trouble: string): void;
+}
+
+/** Relays that send no EOSE for ephemeral kinds must not hold up the first request. */
+const SUBSCRIBED_AFTER_MS = 2_000;
+/** Between two answers to a relay's challenges: one that sends a thousand does not get a thousand signatures. */
+const LOGINS_APART_MS = 1_000;
+const AUTH_TIMEOUT_MS = 5_000;
+const FIRST_RESUBSCRIBE_MS = 500;
+const MAX_RESUBSCRIPTIONS = 5;
+/** In a row: a relay that asks once more has forgotten the login, one that goes on asking is left. */
+const MAX_DEMANDS = 2;
+
+/** The subscription to a bunker's answers on one connection, and the login (NIP-42) that it may need. */
+export class Listening {
+  #subscription: { close(): void } | undefined;
+  /** The relay has confirmed it. */
+  #isConfirmed = false;
+  #resubscriptions = 0;
+  #demands = 0;
+  #timer: NodeJS.Timeout | undefined;
+  /** The challenge that was answered last. */
+  #answered: string | undefined;
+  #isAnswering = false;
+  #loggedInAtMs = 0;
+
+  constructor(private readonly options: ListeningOptions) {}
+
+  start(): void {
+    this.#subscribe();
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
+  }
+
+  /**
+   * Answers the newest challenge, and again where another one has come meanwhile. Many relays send one and need no answer: a
+   * refusal changes nothing.
+   */
+  async answerChallenges(): Promise<void> {
+    const { connection } = this.options;
+    if (this.#isAnswering) return;
+    this.#isAnswering = true;
+    while (connection.isOpen && connection.logins.challenge !== this.#answered) {
+      this.#answered = connection.logins.challenge;
+      const reply = await this.#logIn(this.#standing());
+      // LNbits' relay asks in place of an answer to a subscription.
+      if (reply.kind === 'accepted' && !this.#isConfirmed) this.#subscribe();
+      await sleep(LOGINS_APART_MS, undefined, { ref: false });
+    }
+    this.#isAnswering = false;
+  }
+
+  /** What the relay says to a request. @returns the same, in the words of NIP-42 where it asks for a login */
+  noteOk(accepted: boolean, message: string): string {
+    if (accepted) this.#demands = 0;
+    if (accepted || meaningOfRefusal(message) !== 'authenticate') return message;
+    if (Date.now() - this.#loggedInAtMs > LOGINS_APART_MS)
+      void this.#meetDemand(this.#standing(), 'requests refused: auth-required');
+    return message.startsWith('auth-required:') ? message : 'auth-required: in words of its own';
+  }
+
+  #subscribe(): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.options.onHeard(), SUBSCRIBED_AFTER_MS);
+    const { connection, filter, onEvent } = this.options;
+    const before = this.#subscription;
+    const login = this.#standing();
+    this.#isConfirmed = false;
+    const subscription = connection.subscribe([filter], {
+      onEvent,
+      onEose: () => {
+        if (this.#subscription !== subscription) return;
+        clearTimeout(this.#timer);
+        this.#isConfirmed = true;
+        this.#demands = 0;
+        this.options.onHeard();
+      },
+      onClosed: (reason) => this.#subscription === subscription && this.#noteClosed(reason, login),
+    });
+    this.#subscription = subscription;
+    before?.close();
+  }
+
+  #noteClosed(reason: string, login: AuthReply | undefined): void {
+    clearTimeout(this.#timer);
+    this.#subscription = undefined;
+    const trouble = `subscription refused: ${presentableRefusal(reason)}`;
+    // Nothing is sent meanwhile: its answer would be heard by nobody.
+    this.options.onUnheard(trouble);
+    if (meaningOfRefusal(reason) === 'authenticate') {
+      void this.#meetDemand(login, trouble).then((isIn) => isIn && this.#subscribe());
+      return;
+    }
+    if (!isThrottling(reason) || this.#resubscriptions === MAX_RESUBSCRIPTIONS)
+      return this.options.onEnd(trouble);
+    this.options.onThrottled();
+    this.#timer = setTimeout(() => this.#subscribe(), FIRST_RESUBSCRIBE_MS * 2 ** this.#resubscriptions);
+    this.#resubscriptions += 1;
+  }
+
+  /**
+   * The relay wants to know who comes: told again, with its newest challenge, where it knew that before.
+   *
+   * @param worthless the login with which that was said
+   */
+  async #meetDemand(worthless: AuthReply | undefined, trouble: string): Promise<boolean> {
+    const { onEnd } = this.options;
+    this.#demands += 1;
+    if (this.#demands > MAX_DEMANDS) {
+      onEnd(trouble);
+      return false;
+    }
+    const reply = await this.#logIn(worthless);
+    if (reply.kind === 'refused') onEnd(`authentication refused: ${presentableRefusal(reply.reason)}`);
+    // The words of a lost connection are its own.
+    else if (reply.kind !== 'accepted') onEnd(`${trouble}, and no challenge came`);
+    return reply.kind === 'accepted';
+  }
+
+  #standing(): AuthReply | undefined {
+    return this.options.connection.logins.loginOf(this.options.identity.pubkey);
+  }
+
+  #logIn(insteadOf: AuthReply | undefined): Promise<AuthReply> {
+    const { connection, identity } = this.options;
+    this.#loggedInAtMs = Date.now();
+    return connection.logins.authenticate(identity, AUTH_TIMEOUT_MS, insteadOf);
+  }
+}

@@ -1,0 +1,144 @@
+import { ensureError } from '../../contract/failures';
+import { withLastWords } from '../../rules/last-words';
+import type { SignedEvent } from '../events';
+import type { PublishReply } from './connection';
+import { type AuthReply, authEvent, AuthWithheld, type RelayIdentity } from './identity';
+import { within } from './within';
+
+const MAX_CHALLENGE_LENGTH = 500;
+/** The challenge usually comes first, but may come with the refusal. */
+const CHALLENGE_TIMEOUT_MS = 2_000;
+/** Relays that take AUTH and say nothing to it: after that it is taken for done. */
+const OK_MS = 1_000;
+
+interface Login {
+  reply: Promise<AuthReply>;
+  /** The reply, once it is there. */
+  ended?: AuthReply;
+}
+
+export interface LoginsOptions {
+  /** As the answer to a challenge has to name it. */
+  relayUrl: string;
+  sendForOk(verb: 'AUTH' | 'EVENT', event: SignedEvent, timeoutMs: number): Promise<PublishReply>;
+  lastWords(): string | undefined;
+}
+
+/**
+ * As whom one connection is known to its relay (NIP-42). A login is shared by all who need it: each costs a
+ * signature, at a bunker, and perhaps a person's time.
+ */
+export class Logins {
+  readonly #byKey = new Map<string, Login>();
+  readonly #waiting = new Set<() => void>();
+  #challenge: string | undefined;
+  /** How many came, the same one again too. */
+  #challenges = 0;
+  #isClosed = false;
+
+  constructor(private readonly options: LoginsOptions) {}
+
+  /** The newest. */
+  get challenge(): string | undefined {
+    return this.#challenge;
+  }
+
+  receive(challenge: string): void {
+    if (challenge.length > MAX_CHALLENGE_LENGTH) return;
+    this.#challenge = challenge;
+    this.#challenges += 1;
+    this.#tellWaiting();
+  }
+
+  /** The connection is gone. */
+  close(): void {
+    this.#isClosed = true;
+    this.#tellWaiting();
+  }
+
+  /** The newest challenge, which may come within this time. */
+  async untilChallenged(timeoutMs: number): Promise<string | undefined> {
+    if (this.#challenge === undefined && !this.#isClosed && timeoutMs > 0) {
+      let go: () => void = () => undefined;
+      await within(new Promise<void>((resolve) => this.#waiting.add((go = resolve))), timeoutMs);
+      this.#waiting.delete(go);
+    }
+    return this.#challenge;
+  }
+
+  /** The login of this key that stands, as far as is known. */
+  loginOf(pubkey: string): AuthReply | undefined {
+    return this.#byKey.get(pubkey)?.ended;
+  }
+
+  /**
+   * Answers the newest challenge as `identity`, unless that was done. Never rejects.
+   *
+   * @param insteadOf a login that has turned out to be worth nothing (any more)
+   */
+  async authenticate(identity: RelayIdentity, timeoutMs: number, insteadOf?: AuthReply): Promise<AuthReply> {
+    const known = this.#byKey.get(identity.pubkey);
+    if (known !== undefined && known.ended === undefined) return known.reply;
+    if (known?.ended !== undefined && known.ended !== insteadOf) return known.ended;
+    const login: Login = { reply: this.#login(identity, timeoutMs) };
+    this.#byKey.set(identity.pubkey, login);
+    login.ended = await login.reply;
+    // A signer that did not answer may do so the next time, and one that may not be asked be replaced by one
+    // that may.
+    const { kind } = login.ended;
+    const isStill = this.#byKey.get(identity.pubkey) === login;
+    if (isStill && (kind === 'failed' || kind === 'withheld')) this.#byKey.delete(identity.pubkey);
+    return login.ended;
+  }
+
+  async #login(identity: RelayIdentity, timeoutMs: number): Promise<AuthReply> {
+    const challenge = await this.untilChallenged(Math.min(timeoutMs, CHALLENGE_TIMEOUT_MS));
+    if (challenge === undefined)
+      return { kind: 'failed', reason: withLastWords('no challenge came', this.options.lastWords()) };
+    const reply = await this.#answer(identity, challenge, timeoutMs);
+    // Asked anew while the signer signed: only the newest challenge counts.
+    const isOutdated = reply.kind === 'refused' && this.#challenge !== challenge;
+    return isOutdated ? this.#answer(identity, this.#challenge ?? challenge, timeoutMs) : reply;
+  }
+
+  async #answer(identity: RelayIdentity, challenge: string, timeoutMs: number): Promise<AuthReply> {
+    const { relayUrl, sendForOk } = this.options;
+    let event: SignedEvent;
+    try {
+      event = await identity.sign(authEvent(identity.pubkey, relayUrl, challenge));
+    } catch (thrown) {
+      const { message } = ensureError(thrown);
+      const kind = thrown instanceof AuthWithheld ? 'withheld' : 'failed';
+      return { kind, reason: `no signature for it: ${message}` };
+    }
+    const before = this.#challenges;
+    const whole = sendForOk('AUTH', event, timeoutMs).then(replyOf);
+    const reply = await within(whole, OK_MS);
+    if (reply !== undefined) return reply;
+    // LNbits' relay answers AUTH with the same challenge again, and takes the answer as an EVENT.
+    if (this.#challenges > before && this.#challenge === challenge) {
+      void sendForOk('EVENT', event, timeoutMs);
+      const second = await within(whole, OK_MS);
+      if (second !== undefined) return second;
+    }
+    void whole.then((late) => this.#note(identity.pubkey, late));
+    return { kind: 'accepted' };
+  }
+
+  /** What the relay says to an answer that was taken for done: a no is asked of no signer again. */
+  #note(pubkey: string, late: AuthReply): void {
+    const login = this.#byKey.get(pubkey);
+    if (late.kind === 'refused' && login?.ended?.kind === 'accepted') login.ended = late;
+  }
+
+  #tellWaiting(): void {
+    for (const go of [...this.#waiting]) go();
+  }
+}
+
+function replyOf(reply: PublishReply): AuthReply {
+  // No word to it: whether it was taken, the next question shows.
+  if (reply.kind === 'silent') return { kind: 'accepted' };
+  if (reply.kind === 'lost') return { kind: 'failed', reason: reply.reason };
+  return reply.accepted ? { kind: 'accepted' } : { kind: 'refused', reason: reply.message };
+}
