@@ -51,7 +51,9 @@ export interface FaultAction {
   authUrl?: string | readonly string[];
   /** After authUrl: the answer (the default), or nothing, as when nobody approves. */
   then?: 'answer' | 'nothing';
-  /** Milliseconds between authUrl and the answer. */
+  /** Refused in these words first, as where another signer holds the same key; the answer follows. */
+  refusedFirst?: string;
+  /** Milliseconds between authUrl or refusedFirst and the answer. */
   afterMs?: number;
   /** The answer is sent this many times more, each time in an event of its own. */
   duplicate?: number;

@@ -13,6 +13,8 @@ const nostrConnectKind = 24133;
 
 export interface BunkerOptions {
   relays: string[];
+  /** The relays that its address names, where they are others that lead to the same: a proxy. */
+  namedRelays?: string[];
   /** The operator's key, which signs and encrypts. Absent: a new one. */
   userSecretKey?: Uint8Array;
   /**
@@ -55,6 +57,8 @@ export interface DevBunker {
   setFaults(faults: BunkerFault | undefined): void;
   /** The secret works once more, for another client. */
   admitAnew(): void;
+  /** As one that keeps its clients in memory does at a restart: those of before are met with silence. */
+  forgetClients(): void;
   /** Signs with the user's key, without being asked. */
   signAsUser(template: EventTemplate): Event;
   /** As if the process had died: requests that arrive or are in work are lost without an answer. */
@@ -89,6 +93,7 @@ class Bunker implements DevBunker {
   private readonly links: RelayLink[];
   private readonly seenEventIds = new Set<string>();
   private readonly waiting: (() => void)[] = [];
+  private readonly forgotten = new Set<string>();
   private inWork = 0;
   private faults: BunkerFault | undefined;
   /** Aborted by pause() and stop(): whatever was in work under it ends without an answer. */
@@ -117,7 +122,8 @@ class Bunker implements DevBunker {
   }
 
   uri(): string {
-    const relays = this.options.relays.map((url) => `relay=${encodeURIComponent(url)}`);
+    const { relays: own, namedRelays = own } = this.options;
+    const relays = namedRelays.map((url) => `relay=${encodeURIComponent(url)}`);
     return `bunker://${this.signerPubkey}?${[...relays, `secret=${encodeURIComponent(this.secret)}`].join('&')}`;
   }
 
@@ -139,6 +145,11 @@ class Bunker implements DevBunker {
   }
 
   admitAnew(): void {
+    this.authorisedClients.clear();
+  }
+
+  forgetClients(): void {
+    for (const client of this.authorisedClients) this.forgotten.add(client);
     this.authorisedClients.clear();
   }
 
@@ -220,6 +231,7 @@ class Bunker implements DevBunker {
       this.answer(request, { result: 'auth_url', error: url }, {});
     }
     if (action.authUrl !== undefined && action.then === 'nothing') return;
+    if (action.refusedFirst !== undefined) this.answer(request, { error: action.refusedFirst }, {});
     if (action.afterMs) await sleep(action.afterMs, undefined, { signal: life });
     const outcome = action.error === undefined ? this.perform(request, action) : { error: action.error };
     if (outcome !== undefined && !life.aborted) this.answer(request, outcome, action);
@@ -246,7 +258,7 @@ class Bunker implements DevBunker {
   /** @returns the answer, or undefined for a request that is ignored */
   private perform(request: BunkerRequest, action: FaultAction): Partial<BunkerAnswer> | undefined {
     const { method, params, clientPubkey } = request;
-    if (!this.isGranted(request)) return undefined;
+    if (!this.isGranted(request) || this.isForgotten(request)) return undefined;
     if (method === 'connect') return this.pair(clientPubkey, params);
     const asksAsStranger = !this.authorisedClients.has(clientPubkey);
     if (asksAsStranger && this.options.grants === undefined) return { error: 'unauthorized' };
@@ -270,6 +282,11 @@ class Bunker implements DevBunker {
     } catch (error) {
       return { error: `${method} failed: ${messageOf(error)}` };
     }
+  }
+
+  private isForgotten({ method, clientPubkey }: BunkerRequest): boolean {
+    const isKnownAgain = method === 'connect' || this.authorisedClients.has(clientPubkey);
+    return !isKnownAgain && this.forgotten.has(clientPubkey);
   }
 
   private isGranted({ method, params, clientPubkey }: BunkerRequest): boolean {

@@ -1,6 +1,6 @@
-import type { DevBunker } from '../../dev/bunker';
 import type { FaultAction } from '../../dev/bunker-faults';
 import { addOperatorWithCanaries, isEncryptionFor, runUnderFault } from '../support/fault-run';
+import { signedObject } from '../support/levers';
 import { type Saga, type SagaOperator, startSaga } from '../support/saga';
 import { until } from '../support/until';
 
@@ -139,9 +139,3 @@ describe('bunkers as they are', () => {
     expect(operator.bunker.requests.some(({ method }) => method === 'switch_relays')).toBe(true);
   }, 30_000);
 });
-
-/** As some bunkers answer: NIP-46 wants the event as JSON text. */
-function signedObject(bunker: DevBunker, id: string, template: string): string {
-  const { kind, created_at, tags, content } = JSON.parse(template) as Parameters<DevBunker['signAsUser']>[0];
-  return JSON.stringify({ id, result: bunker.signAsUser({ kind, created_at, tags, content }) });
-}

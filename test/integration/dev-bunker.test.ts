@@ -256,6 +256,31 @@ describe('development bunker', () => {
     expect(answers.map(({ id }) => id)).toEqual(['raw-3']);
   });
 
+  it('knows the clients of before no more once it has forgotten them, and hears them when they pair again', async () => {
+    await start();
+    const client = await rawClient();
+    bunker.forgetClients();
+    client.send('ping', []);
+    await sleep(80);
+    expect(client.answers).toHaveLength(0);
+    const { secret } = await pointer();
+    expect(await client.ask('connect', [bunker.signerPubkey, secret ?? ''])).toMatchObject({ result: 'ack' });
+    expect(await client.ask('ping', [])).toMatchObject({ result: 'pong' });
+  });
+
+  it('names other relays where it is told to, refuses first and answers then', async () => {
+    await start({ namedRelays: ['ws://127.0.0.1:1'] });
+    expect((await pointer()).relays).toEqual(['ws://127.0.0.1:1']);
+    const client = await rawClient();
+    bunker.setFaults(() => ({ refusedFirst: 'unauthorized', afterMs: 20 }));
+    client.send('ping', []);
+    const answers = await client.until(2);
+    expect(answers.map(({ id, result, error }) => [id, result, error])).toEqual([
+      ['raw-1', '', 'unauthorized'],
+      ['raw-1', 'pong', undefined],
+    ]);
+  });
+
   it('hears again after its relay dropped it', async () => {
     await start();
     const client = await rawClient();

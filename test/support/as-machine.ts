@@ -31,11 +31,14 @@ export async function statesOf(
   database: Database,
   machines: readonly Pick<SeededMachine, 'id' | 'atmPubkey'>[],
 ): Promise<Map<string, string>> {
-  const atmPubkeys = new Map(machines.map(({ id, atmPubkey }) => [id, atmPubkey]));
   const states = new Map<string, string>();
   for (const [documentType, sql] of Object.entries(STATES)) {
-    const rows = await database.query<{ id: string; state: string }>(sql, [[...atmPubkeys.keys()]]);
-    for (const { id, state } of rows) states.set(dTag(documentType, atmPubkeys.get(id) ?? ''), state);
+    const rows = await database.query<{ id: string; state: string }>(sql, [machines.map(({ id }) => id)]);
+    const stateOf = new Map(rows.map(({ id, state }) => [id, state]));
+    for (const { id, atmPubkey } of machines) {
+      const state = stateOf.get(id);
+      if (state !== undefined) states.set(dTag(documentType, atmPubkey), state);
+    }
   }
   return states;
 }

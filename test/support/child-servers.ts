@@ -18,7 +18,7 @@ export interface ChildServer {
   stop(): Promise<void>;
 }
 
-async function startChild(
+export async function startChild(
   name: string,
   program: () => string,
   onLine?: (line: string) => void,

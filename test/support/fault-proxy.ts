@@ -9,6 +9,8 @@ export interface ClientFrame {
   type: string;
   /** Of an EVENT. */
   event?: SignedEvent;
+  /** The id of an EVENT or AUTH, the subscription of a REQ or CLOSE. */
+  subject: string;
   /** 1 for the first frame of this type that came in, over all connections. */
   nth: number;
 }
@@ -21,6 +23,14 @@ export interface ProxyAction {
   swallowAnswer?: boolean;
   /** The frame is answered in the relay's name and not passed on: `['OK', id, ...]` or `['CLOSED', subscription, ...]`. */
   answer?: { ok: boolean; message: string } | { closed: string };
+  /** Frames that the client gets in the relay's name. The frame is not passed on. */
+  reply?: unknown[][];
+  /** Frames that the client gets in the relay's name, ahead of what the relay says to the frame. */
+  ahead?: unknown[][];
+  /** Of a REQ: frames in place of EOSE. None: EOSE never comes. */
+  eose?: unknown[][];
+  /** The connection is closed as a relay does that has a reason, before the frame is passed on. */
+  close?: { code: number; reason: string };
   /** Everything that comes back about the frame is held for so long. */
   delayMs?: number;
 }
@@ -39,6 +49,8 @@ export interface FaultProxy {
    * to has signed the challenge. Undefined: no more.
    */
   demandAuthentication(admits: ((pubkey: string) => boolean) | undefined): void;
+  /** Answers whoever would connect from now on with this HTTP status. Undefined: no more. */
+  refuseHandshakes(status: number | undefined): void;
   dropConnections(): void;
   /** The port refuses connections until `up`. */
   down(): Promise<void>;
@@ -50,6 +62,7 @@ export interface FaultProxy {
 export async function startFaultProxy(relayUrl: string, initialFault?: ProxyFault): Promise<FaultProxy> {
   let fault = initialFault;
   let admits: ((pubkey: string) => boolean) | undefined;
+  let refusedWith: number | undefined;
   /** Challenges of the clients that have still to authenticate. */
   const challenges = new Map<WebSocket, string>();
   const received: unknown[][] = [];
@@ -80,9 +93,12 @@ export async function startFaultProxy(relayUrl: string, initialFault?: ProxyFaul
     if (challenges.has(client) && type !== 'CLOSE') return authenticate(client, type, first);
     const event = type === 'EVENT' ? (first as SignedEvent) : undefined;
     const nth = (counts[type] = (counts[type] ?? 0) + 1);
-    const action = fault?.({ type, nth, ...(event === undefined ? {} : { event }) }) ?? {};
-    const subject = event?.id ?? first;
+    const subject = typeof first === 'string' ? first : (first as SignedEvent).id;
+    const action = fault?.({ type, nth, subject, ...(event === undefined ? {} : { event }) }) ?? {};
     if (action.drop === 'before') return client.terminate();
+    if (action.close !== undefined) return client.close(action.close.code, action.close.reason);
+    for (const told of action.reply ?? action.ahead ?? []) client.send(JSON.stringify(told));
+    if (action.reply !== undefined) return;
     if (action.answer !== undefined) {
       const { answer } = action;
       const reply =
@@ -97,11 +113,12 @@ export async function startFaultProxy(relayUrl: string, initialFault?: ProxyFaul
     relay.once('message', () => client.terminate());
   };
   const passBack = (client: WebSocket, text: string): void => {
-    const [, subject] = JSON.parse(text) as unknown[];
-    const { swallowAnswer, delayMs = 0 } = aboutAnswers.get(subject) ?? {};
+    const [type, subject] = JSON.parse(text) as unknown[];
+    const { swallowAnswer, delayMs = 0, eose } = aboutAnswers.get(subject) ?? {};
     if (swallowAnswer) return;
+    const told = type === 'EOSE' && eose !== undefined ? eose.map((frame) => JSON.stringify(frame)) : [text];
     const send = (): void => {
-      if (client.readyState === WebSocket.OPEN) client.send(text);
+      if (client.readyState === WebSocket.OPEN) told.forEach((each) => client.send(each));
     };
     if (delayMs === 0) send();
     else setTimeout(send, delayMs).unref();
@@ -109,7 +126,9 @@ export async function startFaultProxy(relayUrl: string, initialFault?: ProxyFaul
 
   const listen = async (port: number): Promise<void> => {
     server = createServer();
-    sockets = new WebSocketServer({ server });
+    const verifyClient = (_: unknown, answer: (isTaken: boolean, status?: number) => void): void =>
+      answer(refusedWith === undefined, refusedWith);
+    sockets = new WebSocketServer({ server, verifyClient });
     sockets.on('connection', (client) => {
       const relay = new WebSocket(relayUrl);
       const early: string[] = [];
@@ -155,6 +174,7 @@ export async function startFaultProxy(relayUrl: string, initialFault?: ProxyFaul
     events: () => received.filter(([type]) => type === 'EVENT').map(([, event]) => event as SignedEvent),
     setFault: (next) => (fault = next),
     demandAuthentication: (next) => (admits = next),
+    refuseHandshakes: (status) => (refusedWith = status),
     dropConnections,
     down,
     up: () => listen(port),

@@ -20,7 +20,10 @@ export interface RunToCheck {
   runId: string;
   /** Its secrets are canaries, and what it was asked to sign is held against the ledger. */
   bunker: Pick<DevBunker, 'requests' | 'uri'>;
-  /** With their keys: each reads what was published for it. Absent: nobody does. */
+  /**
+   * With their keys: each reads what was published for it. Absent: nobody does. One whose key was replaced stands there
+   * twice.
+   */
   machines?: readonly SeededMachine[];
   /** What was right at some time of the run, beside what is right now. */
   earlierStates?: States[];
@@ -104,12 +107,13 @@ async function checkAsMachines(
   stores: SignedEvent[][],
 ): Promise<void> {
   const states = [await statesOf(saga.database, machines), ...earlierStates];
-  const byId = new Map(machines.map((machine) => [machine.id, machine]));
+  const nameOf = (id: string, atmPubkey: string | null): string => `${id} with the key ${atmPubkey}`;
+  const known = new Map(machines.map((machine) => [nameOf(machine.id, machine.atmPubkey), machine]));
   const authors = new Set(ledger.flatMap(({ event }) => event?.pubkey ?? []));
   const ofAuthor = stores.map((store) => store.filter(({ pubkey }) => authors.has(pubkey)));
-  for (const { documentType, machineId, outcome, event } of ledger) {
+  for (const { documentType, machineId, atmPubkey, outcome, event } of ledger) {
     if (outcome !== 'published' && outcome !== 'unchanged') continue;
-    const machine = byId.get(machineId);
+    const machine = known.get(nameOf(machineId, atmPubkey));
     const standing = ofAuthor.flat().find(({ id }) => id === event?.id);
     demand(machine !== undefined, 'I7', `${documentType} was published for ${machineId}, which is nobody`);
     demand(standing !== undefined, 'I8', `${documentType} of ${machineId} is on no relay`);
