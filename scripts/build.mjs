@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
 const require = createRequire(import.meta.url);
+const { withEmptySourceMap } = require('./empty-source-map.cjs');
 process.chdir(root);
 
 // Built beside the old one and put in its place at the end: whatever runs from dist/ meanwhile keeps its files.
@@ -34,14 +35,3 @@ writeFileSync(`${next}/worker/workflow-bundle.js`, withEmptySourceMap(code));
 if (existsSync('dist')) renameSync('dist', `${next}.old`);
 renameSync(next, 'dist');
 rmSync(`${next}.old`, { recursive: true, force: true });
-
-/**
- * The SDK wants a source map and looks up every frame of every promise of a workflow in it: most of what a workflow costs, and
- * half a second at start. The bundle is readable as it is, so that a stack trace names its functions and lines without one.
- */
-function withEmptySourceMap(code) {
-  const empty = Buffer.from('{"version":3,"sources":[],"names":[],"mappings":""}').toString('base64');
-  const inlined = /(\/\/# sourceMappingURL=data:application\/json;charset=utf-8;base64,)[A-Za-z0-9+/=]+/;
-  if (!inlined.test(code)) throw new Error('the workflow bundle has no source map where it is expected');
-  return code.replace(inlined, `$1${empty}`);
-}

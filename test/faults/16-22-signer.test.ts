@@ -1,5 +1,5 @@
 import { generateSecretKey, getPublicKey } from 'nostr-tools/pure';
-import type { FaultAction } from '../../dev/bunker-faults';
+import type { BunkerRequest, FaultAction } from '../../dev/bunker-faults';
 import { type FaultProxy, startFaultProxy } from '../support/fault-proxy';
 import { addOperatorWithCanaries, isEncryptionFor, runUnderFault } from '../support/fault-run';
 import { type Saga, type SagaOperator, startSaga } from '../support/saga';
@@ -91,54 +91,62 @@ describe('the signer misbehaves', () => {
     expect(sentFor(operator)).toEqual([]);
   }, 30_000);
 
-  const WRONG_SIGNATURES: [string, FaultAction][] = [
-    ['with another key', { signWith: generateSecretKey() }],
-    ['another content', { mutateEvent: (event) => ({ ...event, content: `${event.content}A` }) }],
-    ['another kind', { mutateEvent: (event) => ({ ...event, kind: 30079 }) }],
-    ['other tags', { mutateEvent: (event) => ({ ...event, tags: [...event.tags, ['t', 'x']] }) }],
-    ['another date', { mutateEvent: (event) => ({ ...event, created_at: event.created_at - 1 }) }],
-    ['a bad signature', { mutateEvent: (event) => ({ ...event, sig: 'ab'.repeat(64) }) }],
-    ['a bad id', { mutateEvent: (event) => ({ ...event, id: 'ab'.repeat(32) }) }],
-  ];
-  test.each(WRONG_SIGNATURES)(
-    '18: the bunker signs %s: asked once, nothing is published',
-    async (_what, action) => {
-      const operator = await addOperatorWithCanaries(saga, { machines: 1 });
-      goWrong(operator, 'sign_event', action);
-      const { ids, failure } = await runUnderFault(saga, operator, { input: oneDocument });
-      expect(ids).toEqual([]);
-      expect(failure?.failures).toMatchObject([{ type: 'SignerReturnedWrongEvent' }]);
-      expect(asked(operator, 'sign_event')).toBe(1);
-      expect(sentFor(operator)).toEqual([]);
-    },
-  );
+  /** Each machine's document meets with its own of some ways to go wrong. */
+  const eachItsOwn =
+    <T>({ machines }: SagaOperator, ways: readonly T[]) =>
+    ({ params }: BunkerRequest): T | undefined =>
+      ways[machines.findIndex(({ atmPubkey }) => params.some((text) => text.includes(atmPubkey)))];
 
-  const BAD_ANSWERS: [string, FaultAction, RegExp][] = [
-    ['undecryptable', { rawPayload: 'AgAAno-ciphertext' }, /^SignerTimeout$/],
-    ['not JSON', { rawJson: 'no {json' }, /^SignerTimeout$/],
+  const WRONG_SIGNATURES: FaultAction[] = [
+    { signWith: generateSecretKey() },
+    { mutateEvent: (event) => ({ ...event, content: `${event.content}A` }) },
+    { mutateEvent: (event) => ({ ...event, kind: 30079 }) },
+    { mutateEvent: (event) => ({ ...event, tags: [...event.tags, ['t', 'x']] }) },
+    { mutateEvent: (event) => ({ ...event, created_at: event.created_at - 1 }) },
+    { mutateEvent: (event) => ({ ...event, sig: 'ab'.repeat(64) }) },
+    { mutateEvent: (event) => ({ ...event, id: 'ab'.repeat(32) }) },
+  ];
+  test('18: the bunker signs with another key, other contents, kind, tags or date, or badly: asked once each, nothing is published', async () => {
+    const operator = await addOperatorWithCanaries(saga, { machines: WRONG_SIGNATURES.length });
+    const wayOf = eachItsOwn(operator, WRONG_SIGNATURES);
+    operator.bunker.setFaults((request) => (request.method === 'sign_event' ? wayOf(request) : undefined));
+    const { ids, failure } = await runUnderFault(saga, operator, { input: oneDocument });
+    expect(ids).toEqual([]);
+    expect(failure?.failures.map(({ type }) => type)).toEqual(
+      WRONG_SIGNATURES.map(() => 'SignerReturnedWrongEvent'),
+    );
+    expect(asked(operator, 'sign_event')).toBe(WRONG_SIGNATURES.length);
+    expect(sentFor(operator)).toEqual([]);
+  });
+
+  const BAD_ANSWERS: [FaultAction, RegExp][] = [
+    [{ rawPayload: 'AgAAno-ciphertext' }, /^SignerTimeout$/],
+    [{ rawJson: 'no {json' }, /^SignerTimeout$/],
     // A client may also name it at once.
-    ['NIP-04', { nip04: true }, /^Signer/],
-    ['empty', { result: '' }, /^SignerReturnedWrongEvent$/],
-    ['error: denied', { error: 'denied' }, /^SignerRefused$/],
+    [{ nip04: true }, /^Signer/],
+    [{ result: '' }, /^SignerReturnedWrongEvent$/],
+    [{ error: 'denied' }, /^SignerRefused$/],
   ];
-  test.each(BAD_ANSWERS)(
-    '19: an answer that is %s: a typed failure, and the worker lives',
-    async (_what, action, type) => {
-      const operator = await addOperatorWithCanaries(saga, { machines: 1 });
-      goWrong(operator, 'sign_event', action);
-      const failed = await runUnderFault(saga, operator, { input: oneDocument });
-      expect(failed.failure?.failures).toMatchObject([{ type: expect.stringMatching(type) }]);
-      if (action.nip04) expect(failed.failure?.message).toContain('NIP-04');
-      expect(sentFor(operator)).toEqual([]);
+  test('19: answers that are undecryptable, not JSON, NIP-04, empty or "denied": typed failures, and the worker lives', async () => {
+    const operator = await addOperatorWithCanaries(saga, { machines: BAD_ANSWERS.length });
+    const answerTo = eachItsOwn(operator, BAD_ANSWERS);
+    operator.bunker.setFaults((request) =>
+      request.method === 'sign_event' ? answerTo(request)?.[0] : undefined,
+    );
+    const failed = await runUnderFault(saga, operator, { input: oneDocument });
+    for (const [index, [, type]] of BAD_ANSWERS.entries()) {
+      const machineId = operator.machines[index]?.id;
+      expect(failed.failure?.failures.find((each) => each.machineId === machineId)?.type).toMatch(type);
+    }
+    expect(JSON.stringify(failed.failure?.failures)).toContain('NIP-04');
+    expect(sentFor(operator)).toEqual([]);
 
-      // The same worker, once the bunker is itself again.
-      operator.bunker.setFaults(undefined);
-      const next = await runUnderFault(saga, operator, { input: oneDocument });
-      expect(next.failure).toBeUndefined();
-      expect(next.ids).toHaveLength(1);
-    },
-    60_000,
-  );
+    // The same worker, once the bunker is itself again.
+    operator.bunker.setFaults(undefined);
+    const next = await runUnderFault(saga, operator, { input: oneDocument });
+    expect(next.failure).toBeUndefined();
+    expect(next.ids).toHaveLength(BAD_ANSWERS.length);
+  }, 90_000);
 
   test('21: answers late, out of order and each three times, two workers on one client key: extras are ignored', async () => {
     const operator = await addOperatorWithCanaries(saga, { machines: 6 });
@@ -164,7 +172,8 @@ describe('the signer misbehaves', () => {
       () => `${Buffer.alloc(64, 7).toString('base64')}?iv=${Buffer.alloc(16, 7).toString('base64')}`,
     ],
   ];
-  test.each(BAD_CIPHERTEXTS)(
+  // What is no ciphertext is told by one rule, which the documents below meet with all of them.
+  test.each(process.env.REPUBLISH_TEST_EACH_ALONE === 'yes' ? BAD_CIPHERTEXTS : BAD_CIPHERTEXTS.slice(0, 1))(
     '22: the "ciphertext" is %s, from the proof on: no document is given to that signer',
     async (_what, resultFor) => {
       const operator = await addOperatorWithCanaries(saga, { machines: 1 });
@@ -183,18 +192,19 @@ describe('the signer misbehaves', () => {
     },
   );
 
-  test.each(BAD_CIPHERTEXTS)(
-    '22: the "ciphertext" of a document is %s: refused, never signed, never published',
-    async (_what, resultFor) => {
-      const operator = await addOperatorWithCanaries(saga, { machines: 1 });
-      operator.bunker.setFaults((request) =>
-        isEncryptionFor(operator, request) ? { result: resultFor(request.params[1] ?? '') } : undefined,
-      );
-      const { ids, failure } = await runUnderFault(saga, operator, { input: oneDocument });
-      expect(ids).toEqual([]);
-      expect(failure?.failures).toMatchObject([{ type: 'SignerReturnedWrongEvent' }]);
-      expect([encryptionsOf(operator), asked(operator, 'sign_event')]).toEqual([1, 0]);
-      expect(sentFor(operator)).toEqual([]);
-    },
-  );
+  test('22: the "ciphertext" of a document is the plaintext, garbage, too short or NIP-04: refused, never signed, never published', async () => {
+    const operator = await addOperatorWithCanaries(saga, { machines: BAD_CIPHERTEXTS.length });
+    const wayOf = eachItsOwn(operator, BAD_CIPHERTEXTS);
+    operator.bunker.setFaults((request) => {
+      if (!isEncryptionFor(operator, request)) return undefined;
+      return { result: wayOf(request)?.[1](request.params[1] ?? '') ?? 'nothing' };
+    });
+    const { ids, failure } = await runUnderFault(saga, operator, { input: oneDocument });
+    expect(ids).toEqual([]);
+    expect(failure?.failures.map(({ type }) => type)).toEqual(
+      BAD_CIPHERTEXTS.map(() => 'SignerReturnedWrongEvent'),
+    );
+    expect([encryptionsOf(operator), asked(operator, 'sign_event')]).toEqual([BAD_CIPHERTEXTS.length, 0]);
+    expect(sentFor(operator)).toEqual([]);
+  });
 });

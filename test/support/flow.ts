@@ -94,7 +94,7 @@ export async function startFlow(temporalAddress = testServers().temporalAddress)
   const worker = await Worker.create({
     connection: native,
     taskQueue,
-    workflowBundle: { code: readFileSync(testServers().bundlePath, 'utf8') },
+    workflowBundle: { codePath: testServers().bundlePath },
     activities: activitiesOf(client, () => {
       const run = runs.get(Context.current().info.workflowExecution?.workflowId ?? '');
       if (run === undefined) throw new Error('no such run');

@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { bundleWorkflowCode } from '@temporalio/worker';
+import { withEmptySourceMap } from '../../scripts/empty-source-map.cjs';
 
 /** What the global setup keeps for the global teardown. */
 export interface TestServers {
@@ -47,6 +48,6 @@ export async function bundleWorkflows(workflowsPath = '../../workflows/index.ts'
   });
   mkdirSync(directory, { recursive: true });
   const file = path.join(directory, `workflow-bundle-${path.parse(workflowsPath).name}-${process.pid}.js`);
-  writeFileSync(file, code);
+  writeFileSync(file, withEmptySourceMap(code));
   return file;
 }
