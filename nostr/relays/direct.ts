@@ -79,11 +79,7 @@ export class DirectRelay implements DocumentRelay {
   }
 
   async look(addresses: readonly LookedAt[], asking: Asking, tell: Tell): Promise<void> {
-    await this.#read(
-      wantedAt(addresses),
-      asking,
-      tell,
-    );
+    await this.#read(wantedAt(addresses), asking, tell);
   }
 
   async send(event: SignedEvent, asking: Asking, onLate: (reply: SendReply) => void): Promise<SendReply> {
