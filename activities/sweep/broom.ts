@@ -84,10 +84,11 @@ export class Broom {
       return isAuthentic(signed(document));
     });
     const events = documents.map(signed);
-    const addresses = documents.map(({ documentType, atmPubkey, event }) => ({
+    const addresses = documents.map((document) => ({
       kind: DOCUMENT_KIND,
-      pubkey: event.pubkey,
-      d: dTag(documentType, atmPubkey ?? ''),
+      pubkey: document.event.pubkey,
+      d: dTag(document.documentType, document.atmPubkey ?? ''),
+      event: signed(document),
     }));
     const seen = await publisher.look(addresses, this.sweeping.identity, until);
     return documents.flatMap((document, index) => {

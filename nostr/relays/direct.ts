@@ -1,19 +1,21 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { withLastWords } from '../../rules/last-words';
 import { decidedBy } from '../../rules/quorum';
-import type { Address, SignedEvent } from '../events';
+import type { SignedEvent } from '../events';
 import { AddressReader, type Answer, complainsOfFilters, filterOf, inParts } from './address-reader';
 import type { PublishReply } from './connection';
 import {
   type Asking,
   type DocumentRelay,
   type DocumentRelayOptions,
+  type LookedAt,
   newestAt,
   type SendReply,
   type SentEvent,
   type Sighting,
   type Tell,
   type Wanted,
+  wantedAt,
   wantedOf,
 } from './document-relay';
 import { Door, type NotAuthenticated } from './door';
@@ -76,12 +78,8 @@ export class DirectRelay implements DocumentRelay {
     });
   }
 
-  async look(addresses: readonly Address[], asking: Asking, tell: Tell): Promise<void> {
-    await this.#read(
-      addresses.map((address, index) => ({ address, index })),
-      asking,
-      tell,
-    );
+  async look(addresses: readonly LookedAt[], asking: Asking, tell: Tell): Promise<void> {
+    await this.#read(wantedAt(addresses), asking, tell);
   }
 
   async send(event: SignedEvent, asking: Asking, onLate: (reply: SendReply) => void): Promise<SendReply> {

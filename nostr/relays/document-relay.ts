@@ -31,10 +31,16 @@ export interface SentEvent {
  */
 export type Tell = (index: number, sighting: Sighting) => void;
 
+/** What is looked at. */
+export interface LookedAt extends Address {
+  /** The authentic event that should stand there: where it comes, an end of the answer is not waited for. */
+  event?: SignedEvent;
+}
+
 /** One way to bring documents to a relay and to see them there. */
 export interface DocumentRelay {
   /** What the relay has at these addresses. Never rejects. */
-  look(addresses: readonly Address[], asking: Asking, tell: Tell): Promise<void>;
+  look(addresses: readonly LookedAt[], asking: Asking, tell: Tell): Promise<void>;
   /**
    * Sends an event. Resolves with the relay's answer, at the latest a moment after the EVENT; rejects when it
    * cannot be sent.
@@ -67,6 +73,14 @@ export interface Wanted {
 
 export function wantedOf(sent: readonly SentEvent[]): (Wanted & SentEvent)[] {
   return sent.map((each) => ({ ...each, address: addressOf(each.event) }));
+}
+
+export function wantedAt(addresses: readonly LookedAt[]): (Wanted & { index: number })[] {
+  return addresses.map(({ event, ...address }, index) => ({
+    address,
+    index,
+    ...(event === undefined ? {} : { event }),
+  }));
 }
 
 /** Honest relays have one event at an address. */

@@ -1,18 +1,20 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { decidedBy } from '../../rules/quorum';
-import { type Address, isAt, isAuthentic, isSameEvent, type SignedEvent } from '../events';
+import { isAt, isAuthentic, isSameEvent, type SignedEvent } from '../events';
 import { AddressReader, filterOf, inParts } from './address-reader';
 import type { RelayConnection } from './connection';
 import {
   type Asking,
   type DocumentRelay,
   type DocumentRelayOptions,
+  type LookedAt,
   newestAt,
   type SendReply,
   type SentEvent,
   type Sighting,
   type Tell,
   type Wanted,
+  wantedAt,
   wantedOf,
 } from './document-relay';
 import { silentGateway } from './gateway-problems';
@@ -57,9 +59,9 @@ export class NostrclientRelay implements DocumentRelay {
     this.#reader = new AddressReader({ questions: this.#questions, timeoutMs });
   }
 
-  async look(addresses: readonly Address[], _: Asking, tell: Tell): Promise<void> {
+  async look(addresses: readonly LookedAt[], _: Asking, tell: Tell): Promise<void> {
     await this.#reader.read(
-      addresses.map((address, index) => ({ address, index })),
+      wantedAt(addresses),
       async (wanted, forMs) => {
         const connection = await this.pool.get(this.options.url);
         return { sightings: await collect(connection, wanted, { forMs, afterEoseMs: AFTER_EOSE_MS }) };

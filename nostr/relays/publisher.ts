@@ -11,9 +11,9 @@ import {
   quorumSize,
   shownBy,
 } from '../../rules/quorum';
-import type { Address, SignedEvent } from '../events';
+import type { SignedEvent } from '../events';
 import { DirectRelay } from './direct';
-import type { DocumentRelay, SendReply, Sighting } from './document-relay';
+import type { DocumentRelay, LookedAt, SendReply, Sighting } from './document-relay';
 import type { RelayIdentity } from './identity';
 import { NostrclientRelay } from './nostrclient';
 import { plainText } from './plain-text';
@@ -151,7 +151,7 @@ export class RelayPublisher {
    *   has it
    */
   async look(
-    addresses: readonly Address[],
+    addresses: readonly LookedAt[],
     identity?: RelayIdentity,
     until: 'quorum' | 'all' = 'quorum',
   ): Promise<Seen[]> {

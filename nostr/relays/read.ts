@@ -27,7 +27,7 @@ export interface ReadOptions {
 /** A relay that floods a read is not listened to beyond what could matter. */
 const MAX_EVENTS_PER_FILTER = 100;
 /** Some relays send no EOSE. */
-const AFTER_ENOUGH_MS = 300;
+const AFTER_ENOUGH_MS = 100;
 /** Some relays ask who we are in place of an answer; others ask everybody at first, and then answer. */
 const AFTER_CHALLENGE_MS = 2_000;
 /** As if the relay had said so in the words of NIP-42. */

@@ -1,5 +1,6 @@
 import { getEventListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Filter } from 'nostr-tools/filter';
 import { generateSecretKey } from 'nostr-tools/pure';
 import { type DevBunker, startBunker } from '../../dev/bunker';
 import { type DevRelay, startRelay } from '../../dev/relay';
@@ -293,7 +294,7 @@ describe('a run whose bunker moves', () => {
 });
 
 describe('a relay that asks who the client is (NIP-42)', () => {
-  const isClient = (client: BunkerClient, filters: { '#p'?: string[] }[]): boolean =>
+  const isClient = (client: BunkerClient, filters: Filter[]): boolean =>
     filters.some((filter) => filter['#p']?.includes(client.clientPubkey));
 
   /** A bunker on a relay that has let in everybody so far, and a new client of it when `script` holds. */
