@@ -3,7 +3,7 @@ import type { Heldback } from '../../rules/quorum';
 import { Throttle } from '../../rules/throttle';
 
 /** What a relay may take slowly; each has a pace of its own. */
-export type Traffic = 'events' | 'questions';
+type Traffic = Heldback['traffic'];
 
 /** A turn that comes no later than this is waited for; for another one somebody has to come back. */
 const WORTH_WAITING_MS = 3_000;

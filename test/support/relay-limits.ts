@@ -1,6 +1,6 @@
 import type { ProxyFault } from './fault-proxy';
 
-export interface TickingLimit {
+interface TickingLimit {
   /** Taken at once by whoever has asked for nothing lately. */
   burst: number;
   /** So many more at each tick. */
@@ -9,7 +9,7 @@ export interface TickingLimit {
 }
 
 /** What a relay in the manner of khatru has let through and refused. */
-export interface RelayLimits {
+interface RelayLimits {
   fault: ProxyFault;
   events: Bucket;
   filters: Bucket;
