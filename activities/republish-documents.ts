@@ -5,7 +5,7 @@ import { beginPage, pageState } from '../database/ledger/page';
 import { endOfPage, sharedCause } from '../rules/page-end';
 import { pauseMs } from '../rules/pacing';
 import type { ActivityCall, ActivityDependencies } from './dependencies';
-import { PageAttempt } from './page/attempt';
+import { MAX_SHOWN, PageAttempt } from './page/attempt';
 
 /**
  * Brings the open documents of a page to their outcomes: look, read, judge, seal, sign, send, confirm,
@@ -35,10 +35,13 @@ export async function republishDocuments(
 async function resultOf(
   deps: ActivityDependencies,
   reference: PageReference,
-  { documents, advanced, unproven, facts: { documentType } }: PageAttempt,
+  attempt: PageAttempt,
   call: ActivityCall,
 ): Promise<PageResult> {
-  const { counts, failures, waiting, leastTries } = await pageState(deps.database, reference);
+  const { documents, advanced, unproven, facts } = attempt;
+  const { documentType } = facts;
+  const { counts, failures, waiting: troubled, leastTries } = await pageState(deps.database, reference);
+  const waiting = [...troubled, ...attempt.waiting('without trouble')].slice(0, MAX_SHOWN);
   const troubles = documents.flatMap(({ trouble, ended }) => (trouble && !ended ? [trouble] : []));
   const end = {
     begun: documents.length,

@@ -183,6 +183,13 @@ export const FAILURES = {
     remedy:
       'Check the relays that the message names, or change REPUBLISH_RELAYS or REPUBLISH_QUORUM on the workers and restart them; then start again.',
   },
+  RelayThrottled: {
+    retryable: true,
+    scope: 'relay',
+    meaning: 'A relay takes events or questions slowly, and the quorum needs it.',
+    remedy:
+      'Give it time: a run sends as fast as the relay takes it, says until when it waits, and fails a document only where the relay lets nothing at all through (REPUBLISH_DOCUMENT_TIMEOUT_MS). Where it ended so: have the limits of the relay raised, or use others (REPUBLISH_RELAYS on the workers; restart them), then start again.',
+  },
   RelayRefused: {
     retryable: false,
     scope: 'relay',

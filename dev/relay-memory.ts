@@ -88,3 +88,26 @@ export class MemoryEventRepository extends EventRepository {
     return [...this.eventsById.values()].sort(compareNewestFirst);
   }
 }
+
+/** Deletion requests (NIP-09): by id, and by address for what is not younger than the request. */
+export class Deletions {
+  private readonly ids = new Map<string, string>();
+  private readonly untilS = new Map<string, number>();
+
+  constructor(private readonly repository: MemoryEventRepository) {}
+
+  heed(request: Event): void {
+    if (request.kind !== 5) return;
+    for (const [name, value = ''] of request.tags) {
+      if (name === 'e') this.ids.set(value, request.pubkey);
+      if (name === 'a') this.untilS.set(value, Math.max(request.created_at, this.untilS.get(value) ?? 0));
+    }
+    for (const event of this.repository.all()) if (this.cover(event)) this.repository.drop(event.id);
+  }
+
+  cover(event: Event): boolean {
+    if (this.ids.get(event.id) === event.pubkey) return true;
+    const address = addressOf(event);
+    return address !== undefined && event.created_at <= (this.untilS.get(address) ?? -1);
+  }
+}

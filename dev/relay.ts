@@ -10,7 +10,13 @@ import type { Filter } from 'nostr-tools/filter';
 import WebSocket, { WebSocketServer } from 'ws';
 import { loadSchnorr, isSigned } from '../nostr/schnorr';
 import { parseFrame } from './relay-link';
-import { MemoryEventRepository } from './relay-memory';
+import { Deletions, MemoryEventRepository } from './relay-memory';
+
+const DELETED = {
+  deleted: [false, 'deleted: user requested deletion'],
+  blocked: [false, 'blocked: this event has been deleted'],
+  duplicate: [true, 'duplicate: '],
+} as const;
 
 const maxFrameBytes = 1024 * 1024;
 
@@ -26,6 +32,11 @@ export interface DevRelayOptions {
    * space.
    */
   keepPerAuthor?: number;
+  /**
+   * Heeds deletion requests (NIP-09), and answers as some relays do to what was deleted and is sent again: strfry
+   * (`deleted`), khatru (`blocked`), nostr-rs-relay (`duplicate`). Absent: they are kept without effect.
+   */
+  deletions?: keyof typeof DELETED;
   /** Sees every well-formed frame in the order it is received or sent, refused ones included. */
   onMessage?: (direction: 'in' | 'out', socketId: number, frame: unknown[]) => void;
 }
@@ -77,6 +88,7 @@ export async function startRelay(options: DevRelayOptions = {}): Promise<DevRela
   const port = await listen(server, options.port ?? 0, host);
 
   const refused = new Set<string>();
+  const deletions = new Deletions(repository);
   let nextSocketId = 1;
   // One frame at a time: the package reads the stored events and registers the live subscription in separate
   // steps, and an event that is handled between the two would reach neither.
@@ -108,6 +120,11 @@ export async function startRelay(options: DevRelayOptions = {}): Promise<DevRela
         const message = await validator.validateIncomingMessage(frame);
         if (message[0] === 'EVENT' && refused.has(message[1].id))
           return deliver(['OK', message[1].id, false, 'blocked: this event was deleted']);
+        if (message[0] === 'EVENT' && options.deletions !== undefined) {
+          deletions.heed(message[1]);
+          if (deletions.cover(message[1]))
+            return deliver(['OK', message[1].id, ...DELETED[options.deletions]]);
+        }
         if (message[0] === 'REQ') filtersById.set(message[1], message.slice(2) as Filter[]);
         if (message[0] === 'CLOSE') filtersById.delete(message[1]);
         await relay.handleMessage(client, message);

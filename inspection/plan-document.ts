@@ -65,6 +65,8 @@ const BECAUSE = {
   'other key':
     'the secrets key is another than when it was published, so it cannot be told whether its state has changed',
   'newer stands': 'a newer document of somebody else stands there, and is replaced by the state of today',
+  'too old':
+    'the event of an earlier run is older than the relays take (created_at_lower_limit), and does not stand there',
   forced: 'unchanged, and signed anew with --force',
 };
 
@@ -85,13 +87,17 @@ export async function foresee(deps: ActivityDependencies, known: KnownOfDocument
     return invalid(named, { type: failureType ?? 'StateInvalid', message: failureMessage ?? '' });
   }
   const events = eventsIn(seen);
-  const verdict = await judgeSealFor(deps, dTag(documentType, atmPubkey), {
-    standing: newestOf(events),
-    earlier,
-    stateFingerprint: state?.fingerprint ?? '',
-    force,
-    readAtS: Math.floor(Date.now() / 1000),
-  }).catch(newerDocument);
+  const verdict = await judgeSealFor(
+    deps,
+    { d: dTag(documentType, atmPubkey), seen },
+    {
+      standing: newestOf(events),
+      earlier,
+      stateFingerprint: state?.fingerprint ?? '',
+      force,
+      readAtS: Math.floor(Date.now() / 1000),
+    },
+  ).catch(newerDocument);
   if (verdict instanceof RepublishError)
     return invalid(named, { type: verdict.type, message: verdict.message });
   if (verdict.kind === 'reuse') return signedAlready(deps, named, seen, verdict.event.id);

@@ -1,6 +1,7 @@
 import type { RelayStanding } from '../contract/relay-standing';
 import { withLastWords } from './last-words';
 import { type Dated, isNewer } from './newest';
+import type { Throttling } from './throttle';
 
 /** How many relays must hold a document: more than half, all, or a number. */
 export type Quorum = 'majority' | 'all' | number;
@@ -30,14 +31,33 @@ export type SightingOf<E extends Dated> =
       returnsLater?: true;
       /** It does not let us in, and will not do so later. */
       isFinal?: true;
+      /** It was not asked, or did not answer, because it takes questions slowly. */
+      heldback?: Heldback;
     };
+
+/** A relay that takes events or questions slowly, and has to be waited for. */
+export interface Heldback extends Throttling {
+  traffic: 'events' | 'questions';
+  /** What it said when it refused last. */
+  words: string;
+  /** It was tried just now, in vain; else it was spared. */
+  wasTried: boolean;
+}
+
+/** The same, by the relay's name as it may be shown. */
+export type HeldbackBy = Heldback & { relay: string };
 
 /** How a relay answered an EVENT. What it holds is for reading back to tell, whatever it answered. */
 export type SendReply =
   /** It takes the event, or has it or a newer one (`duplicate:`). */
   | { kind: 'ok'; message: string }
-  /** `isFinal`: this relay will not take the event, however often it is sent. */
-  | { kind: 'refused'; message: string; isFinal: boolean }
+  /**
+   * `isFinal`: this relay will not take the event, however often it is sent. `isForItself`: it is the event that it
+   * does not want, and another one may be taken; else it is for who sends it, or what it would take of all.
+   */
+  | { kind: 'refused'; message: string; isFinal: boolean; isForItself?: true }
+  /** It takes events slowly, and did not get or take this one. */
+  | { kind: 'heldback'; heldback: Heldback }
   /** No OK has come so far. `words`: what the relay has said last, to whatever. */
   | { kind: 'silent'; words?: string }
   /** A gateway has it, which gives no answer. */
@@ -62,6 +82,9 @@ export interface RelayVerdict<E extends Dated> {
   returnsLater?: true;
   /** This relay will not take the event, however often it is sent. */
   isFinal?: true;
+  /** It does not want or keep this event; of another one nothing is known. */
+  isForItself?: true;
+  heldback?: Heldback;
   /** It was there before anything was sent. */
   stoodAlready?: true;
 }
@@ -79,6 +102,13 @@ export interface PlacementOf<E extends Dated> {
   hopeless: boolean;
   /** The quorum waits for nothing but relays that come back by themselves, in minutes and not in seconds. */
   waitsForReturn?: true;
+  /** The relay, slow to take what it is sent or asked, that the quorum waits for. */
+  waitsFor?: HeldbackBy;
+  /**
+   * The quorum cannot be reached with this event, since relays do not want it for itself or say that they have it
+   * and do not show it; with another one it may be.
+   */
+  needsAnother?: true;
   /** A newer event of the same author at the address, if any relay has one: machines will take that one. */
   newer?: E;
 }
@@ -128,11 +158,20 @@ export function verdictOn<E extends Dated>(event: Dated, evidence: Evidence<E>):
   if (after !== undefined) return after;
   if (sent?.kind === 'refused') {
     const standing: RelayStanding = { state: 'refused', detail: sent.message };
-    return sent.isFinal ? { standing, isFinal: true } : { standing };
+    if (!sent.isFinal) return { standing };
+    return { standing, isFinal: true, ...(sent.isForItself ? { isForItself: true } : {}) };
   }
+  if (sent?.kind === 'heldback')
+    return { standing: { state: 'refused', detail: sent.heldback.words }, heldback: sent.heldback };
   if (confirmed?.kind === 'unknown' && confirmed.isFinal)
     return { standing: { state: 'refused', detail: confirmed.reason }, isFinal: true };
-  return { standing: shortfall(sent, confirmed), ...returning(confirmed) };
+  // It says that it has it, and shows nothing: as relays do with what was deleted (NIP-09), or what they do not keep.
+  const isNotKept = sent?.kind === 'ok' && (confirmed?.kind === 'nothing' || confirmed?.kind === 'event');
+  return {
+    standing: shortfall(sent, confirmed),
+    ...returning(confirmed),
+    ...(isNotKept ? { isForItself: true } : {}),
+  };
 }
 
 /** Why the event is not known to be there, where the relay has not refused it. */
@@ -152,8 +191,25 @@ function shortfall(sent: SendReply | undefined, confirmed: SightingOf<Dated> | u
   }
 }
 
-function returning(confirmed: SightingOf<Dated> | undefined): { returnsLater?: true } {
-  return confirmed?.kind === 'unknown' && confirmed.returnsLater ? { returnsLater: true } : {};
+function returning(
+  confirmed: SightingOf<Dated> | undefined,
+): Pick<RelayVerdict<Dated>, 'returnsLater' | 'heldback'> {
+  if (confirmed?.kind !== 'unknown') return {};
+  return {
+    ...(confirmed.returnsLater ? { returnsLater: true } : {}),
+    ...(confirmed.heldback === undefined ? {} : { heldback: confirmed.heldback }),
+  };
+}
+
+/**
+ * Of relays that have to be waited for, the one with which the quorum is there; undefined where they do not make
+ * it up.
+ *
+ * @param lacking how many of them it takes
+ */
+export function waitedFor(heldback: readonly HeldbackBy[], lacking: number): HeldbackBy | undefined {
+  if (lacking < 1) return undefined;
+  return [...heldback].sort((a, b) => a.untilMs - b.untilMs)[lacking - 1];
 }
 
 function shown<E extends Dated>(
@@ -181,7 +237,8 @@ export function placementOf<E extends Dated>(
 ): PlacementOf<E> {
   const relays: Record<string, RelayStanding> = {};
   let newer: E | undefined;
-  let [all, holding, final, returning, stoodAlready] = [0, 0, 0, 0, 0];
+  const heldback: HeldbackBy[] = [];
+  let [all, holding, final, closed, unwilling, returning, stoodAlready] = [0, 0, 0, 0, 0, 0, 0];
   for (const [name, each] of evidence) {
     const verdict = verdictOn(event, each);
     relays[name] = verdict.standing;
@@ -189,9 +246,13 @@ export function placementOf<E extends Dated>(
     if (verdict.newer && (newer === undefined || isNewer(verdict.newer, newer))) newer = verdict.newer;
     if (verdict.standing.state === 'holds') holding += 1;
     if (verdict.isFinal) final += 1;
+    if (verdict.isFinal && !verdict.isForItself) closed += 1;
+    if (verdict.isFinal || verdict.isForItself) unwilling += 1;
+    if (verdict.heldback) heldback.push({ relay: name, ...verdict.heldback });
     if (verdict.returnsLater) returning += 1;
     if (verdict.stoodAlready) stoodAlready += 1;
   }
+  const waitsFor = waitedFor(heldback, required - holding);
   return {
     relays,
     holding,
@@ -199,6 +260,8 @@ export function placementOf<E extends Dated>(
     stoodAlready: stoodAlready >= required,
     hopeless: all - final < required,
     ...(holding < required && holding + returning >= required ? { waitsForReturn: true } : {}),
+    ...(waitsFor === undefined ? {} : { waitsFor }),
+    ...(all - unwilling < required && all - closed >= required ? { needsAnother: true } : {}),
     ...(newer === undefined ? {} : { newer }),
   };
 }

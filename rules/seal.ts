@@ -19,6 +19,8 @@ export interface KnownOfAddress<Event extends Dated> {
   stateFingerprint: string;
   /** Sign anew even where it stands unchanged. */
   force: boolean;
+  /** The event of the earlier run is older than what so many relays take that no quorum comes of it. */
+  isTooOld?: boolean;
   /** When the state was read: a save after that moment has to be the newer one. */
   readAtS: number;
 }
@@ -34,7 +36,7 @@ export type SealVerdict<Event extends Dated> =
   /** Relays refuse dates so far ahead. */
   | { kind: 'too far ahead'; createdAtS: number };
 
-export type Because = 'first' | 'unsigned' | 'changed' | 'other key' | 'newer stands' | 'forced';
+export type Because = 'first' | 'unsigned' | 'changed' | 'other key' | 'newer stands' | 'too old' | 'forced';
 
 /** Relays refuse events that are dated further ahead than this (strfry's default). */
 const MAX_AHEAD_S = 900;
@@ -81,6 +83,7 @@ interface KnownSeal {
   earlier: { isSigned: boolean; stateFingerprint: string | null } | undefined;
   stateFingerprint: string;
   force: boolean;
+  isTooOld?: boolean;
 }
 
 /** Why a document needs a signature; undefined where the event of an earlier run will do. */
@@ -89,12 +92,14 @@ export function reasonToSign({
   earlier,
   stateFingerprint,
   force,
+  isTooOld,
 }: KnownSeal): Because | undefined {
   if (earlier === undefined) return 'first';
   if (newerStands) return 'newer stands';
   if (earlier.stateFingerprint !== stateFingerprint)
     return areComparable(earlier.stateFingerprint ?? '', stateFingerprint) ? 'changed' : 'other key';
   if (!earlier.isSigned) return 'unsigned';
+  if (isTooOld) return 'too old';
   return force ? 'forced' : undefined;
 }
 

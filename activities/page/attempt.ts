@@ -14,12 +14,13 @@ import { relayIdentity } from '../steps/relay-identity';
 import { isSigned, type PageDocument, pageDocument, type Trouble, troubleOf, YIELD } from './document';
 import { place } from './place';
 import { readPage } from './read-page';
-import { look, type PageFacts, prepare, type Prepared } from './prepare';
+import { look, type PageFacts, prepare, type Prepared, withoutQuorum } from './prepare';
 import { Signing } from './signing';
+import { slowRelay } from './slow-relays';
 
 /** A document that is put off (for a date, for another run's seal) comes back so often in one attempt. */
 const MAX_ROUNDS = 5;
-const MAX_SHOWN = 20;
+export const MAX_SHOWN = 20;
 
 /**
  * One attempt at a page. Each round does two things. Documents without a signature are looked up, read,
@@ -144,7 +145,8 @@ export class PageAttempt {
       return later;
     }
     const unsigned = documents.filter((document) => !isSigned(document));
-    const [prepared, ready] = await Promise.all([this.#prepare(unsigned), this.#stillRight(signed)]);
+    const { inTurn, spared } = this.#byTurn(signed);
+    const [prepared, ready] = await Promise.all([this.#prepare(unsigned), this.#stillRight(inTurn)]);
     // From here on: an attempt that had no time left after its looks would come no further, however often it
     // is made.
     this.#timer ??= setTimeout(() => this.#turn.abort(YIELD), this.deps.patience.yieldAfterMs);
@@ -173,7 +175,30 @@ export class PageAttempt {
     ]);
     // Refused for itself: it may be sealed anew, once.
     for (const document of placements.flat()) later.set(document, Date.now());
+    this.#noteSpared(spared, later);
     return later;
+  }
+
+  /**
+   * Documents that no relay was sent yet, where relays take events slowly: as many as there is room for. The others are
+   * not even looked at, since such relays count questions too.
+   */
+  #byTurn(signed: PageDocument[]): { inTurn: PageDocument[]; spared: PageDocument[] } {
+    let { room } = this.deps.publisher.roomForEvents();
+    const spared = signed.filter(({ row, sent }) => !row.sent && sent === undefined && (room -= 1) < 0);
+    return { inTurn: signed.filter((document) => !spared.includes(document)), spared };
+  }
+
+  /** They wait for the relay, fail with it where it has refused everything for too long, or have their turn now. */
+  #noteSpared(spared: PageDocument[], later: Map<PageDocument, number>): void {
+    const denied = this.documents.find(({ trouble }) => trouble?.type === 'RelayThrottled' && trouble.final);
+    const { waitsFor } = this.deps.publisher.roomForEvents();
+    for (const document of spared) {
+      if (denied?.trouble !== undefined) this.note(document, denied.trouble);
+      else if (waitsFor !== undefined)
+        this.note(document, slowRelay(this.deps, waitsFor, { message: 'not sent yet' }));
+      else later.set(document, Date.now());
+    }
   }
 
   /** LNbits that cannot be read is the trouble of each document that has to be read for; the others go on. */
@@ -194,7 +219,7 @@ export class PageAttempt {
   async #stillRight(signed: PageDocument[]): Promise<PageDocument[]> {
     if (signed.length === 0) return [];
     await look(this.deps, this.facts, signed);
-    const authentic = this.#authentic(signed);
+    const authentic = this.#authentic(signed.filter((document) => !this.#isUnseen(document)));
     const absent = authentic.filter(({ event, seen }) => event !== null && !isSeenSomewhere(event.id, seen));
     if (absent.length === 0) return authentic;
     const machines = absent.map(({ row }) => row);
@@ -210,6 +235,14 @@ export class PageAttempt {
         this.note(document, { type: 'PlanOutdated', message: trouble.message, final: true });
     }
     return authentic.filter(({ trouble }) => trouble === undefined);
+  }
+
+  /** Relays that take questions slowly have not said what stands there: it may be what would be sent again. */
+  #isUnseen(document: PageDocument): boolean {
+    const unanswered = withoutQuorum(this.deps, document.seen);
+    if (unanswered?.type !== 'RelayThrottled') return false;
+    this.note(document, unanswered);
+    return true;
   }
 
   /** Takes the events of earlier runs, all in one statement. */
@@ -278,7 +311,7 @@ export class PageAttempt {
 
   async #writeTroubles(): Promise<void> {
     const troubled = this.documents.flatMap(({ row, trouble, sent, ended }) =>
-      trouble === undefined || ended
+      trouble === undefined || trouble.isWait || ended
         ? []
         : [{ machineId: row.machineId, ...trouble, sent: sent !== undefined }],
     );
@@ -302,20 +335,26 @@ export class PageAttempt {
     }
     const { page } = this.reference;
     const { documentType } = this.facts;
-    return { page: { page, documentType }, stages, waiting: this.#waiting() };
+    return { page: { page, documentType }, stages, waiting: this.waiting() };
   }
 
-  #waiting(): WaitingDocument[] {
+  /** @param those which documents; what is in the ledger as trouble is told from there when the attempt is over */
+  waiting(those: 'all' | 'without trouble' = 'all'): WaitingDocument[] {
     const { documentType } = this.facts;
     return this.documents
       .flatMap(({ row, trouble, waitsFor, ended }): WaitingDocument[] => {
-        const why = waitsFor ?? (trouble && `${trouble.type}: ${trouble.message}`);
+        if (those === 'without trouble' && !trouble?.isWait) return [];
+        const why = waitsFor ?? (trouble && describe(trouble));
         if (why === undefined || ended) return [];
         const since = row.troubleSince === null ? {} : { since: row.troubleSince, tries: row.tries };
         return [{ documentType, machineId: row.machineId, why: why.slice(0, 300), ...since }];
       })
       .slice(0, MAX_SHOWN);
   }
+}
+
+function describe({ type, message, isWait }: Trouble): string {
+  return isWait ? message : `${type}: ${message}`;
 }
 
 function isSeenSomewhere(eventId: string, seen: PageDocument['seen']): boolean {

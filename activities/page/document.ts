@@ -46,6 +46,8 @@ export interface Trouble {
   final: boolean;
   /** When another attempt may go better, where somebody knows. */
   retryAfterMs?: number | undefined;
+  /** Nothing is wrong with it: it is shown as waiting, and its time of trouble does not run. */
+  isWait?: true;
   relays?: Record<string, RelayStanding>;
 }
 

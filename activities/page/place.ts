@@ -1,17 +1,18 @@
 import type { GoodOutcome } from '../../contract/progress';
 import { noteSent, settleGood, type Settlement } from '../../database/ledger/facts';
 import type { SignedEvent } from '../../nostr/events';
-import type { Placement } from '../../nostr/relays/publisher';
+import type { Placement, Sent } from '../../nostr/relays/publisher';
 import { RETURNS_LATER_MS } from '../../rules/pacing';
 import { thoseWithout } from '../../rules/quorum';
 import type { PageAttempt } from './attempt';
 import type { PageDocument, Trouble } from './document';
+import { slowRelay } from './slow-relays';
 
 /**
  * Brings signed documents to the relays that do not have them, reads all of them back, and settles those that
  * stand.
  *
- * @returns documents whose reused event the relays refuse for itself: they are to be sealed anew
+ * @returns documents whose reused event the relays refuse for itself, or do not keep: they are to be sealed anew
  */
 export async function place(page: PageAttempt, documents: readonly PageDocument[]): Promise<PageDocument[]> {
   if (documents.length === 0) return [];
@@ -24,6 +25,7 @@ export async function place(page: PageAttempt, documents: readonly PageDocument[
     return { event, seen: document.seen, sent: await document.sent };
   });
   const sent = await Promise.all(placing);
+  for (const [index, document] of documents.entries()) if (!wasSent(sent[index]?.sent)) delete document.sent;
   const [placements] = await Promise.all([
     publisher.confirm(sent, facts.identity),
     tellSent(page, documents),
@@ -42,11 +44,11 @@ export async function place(page: PageAttempt, documents: readonly PageDocument[
         relays: placement.relays,
         ...good,
       });
-    } else if (placement.hopeless && document.reused && !document.resealed) {
+    } else if (placement.needsAnother && document.reused && !document.resealed) {
       document.replaces = signedEvent(document).id;
       delete document.sent;
       anew.push(document);
-    } else page.note(document, troubleWith(placement));
+    } else page.note(document, troubleWith(page, placement));
   }
   await settle(page, documents, settled);
   return anew;
@@ -54,8 +56,15 @@ export async function place(page: PageAttempt, documents: readonly PageDocument[
 
 /** How far they are is to be seen also where nothing stands yet. */
 async function tellSent({ deps, facts }: PageAttempt, documents: readonly PageDocument[]): Promise<void> {
-  const machineIds = documents.flatMap(({ row }) => (row.sent ? [] : [row.machineId]));
+  const machineIds = documents.flatMap(({ row, sent }) =>
+    row.sent || sent === undefined ? [] : [row.machineId],
+  );
   if (machineIds.length > 0) await noteSent(deps.database, facts, machineIds);
+}
+
+/** To a relay, or found on all of them. */
+function wasSent(replies: Sent = new Map()): boolean {
+  return replies.size === 0 || [...replies.values()].some(({ kind }) => kind !== 'heldback');
 }
 
 function signedEvent({ event, signature }: PageDocument): SignedEvent {
@@ -96,10 +105,13 @@ async function settle(
     deps.telemetry?.documentsEnded(facts.documentType, outcome as GoodOutcome, count);
 }
 
-function troubleWith({ hopeless, holding, required, relays, waitsForReturn }: Placement): Trouble {
+function troubleWith({ deps }: PageAttempt, placement: Placement): Trouble {
+  const { hopeless, holding, required, relays, waitsForReturn, waitsFor } = placement;
+  const message = `${holding} of the ${required} required relays hold the document; ${thoseWithout(relays)}`;
+  if (waitsFor !== undefined) return slowRelay(deps, waitsFor, { message, relays });
   return {
     type: hopeless ? 'RelayRefused' : 'RelayQuorumNotReached',
-    message: `${holding} of the ${required} required relays hold the document; ${thoseWithout(relays)}`,
+    message,
     final: hopeless,
     retryAfterMs: waitsForReturn ? RETURNS_LATER_MS : undefined,
     relays,

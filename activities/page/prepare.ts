@@ -10,6 +10,7 @@ import type { ActivityDependencies } from '../dependencies';
 import { judgeSealFor } from '../steps/judge-seal';
 import { type PageDocument, type Trouble, troubleOf } from './document';
 import { readPage, type ReadDocument } from './read-page';
+import { slowRelay } from './slow-relays';
 
 /** What is to be done with a document that has no signature yet. */
 export type Prepared =
@@ -83,8 +84,8 @@ export async function look(
 }
 
 /** Nothing is sealed before a quorum has said what stands there: the date depends on it. */
-function withoutQuorum(
-  { publisher }: Pick<ActivityDependencies, 'publisher'>,
+export function withoutQuorum(
+  { publisher, patience }: Pick<ActivityDependencies, 'publisher' | 'patience'>,
   seen: Seen = new Map(),
 ): Trouble | undefined {
   if (publisher.hasQuorum(seen)) return undefined;
@@ -92,13 +93,16 @@ function withoutQuorum(
     sighting.kind === 'unknown' ? [`${publisher.nameOf(url)}: ${sighting.reason}`] : [],
   );
   const answered = seen.size - reasons.length;
+  const message = `${answered} of the ${publisher.required} required relays say what stands there; ${reasons.join('; ')}`;
+  const waitsFor = publisher.waitsFor(seen, answered);
+  if (waitsFor !== undefined) return slowRelay({ patience }, waitsFor, { message });
   const returning = [...seen.values()].filter(
     (sighting) => sighting.kind === 'unknown' && sighting.returnsLater === true,
   ).length;
   const final = publisher.isHopeless(seen);
   return {
     type: final ? 'RelayRefused' : 'RelayQuorumNotReached',
-    message: `${answered} of the ${publisher.required} required relays say what stands there; ${reasons.join('; ')}`,
+    message,
     final,
     retryAfterMs: answered + returning >= publisher.required ? RETURNS_LATER_MS : undefined,
   };
@@ -122,15 +126,16 @@ async function judge(
     const message = 'its state was changed after its event was fixed, and before that was signed';
     return { kind: 'trouble', trouble: { type: 'StateChanged', message, final: true } };
   }
+  const seen: Seen = document.seen ?? new Map();
   const known = {
-    standing: newestOf(eventsIn(document.seen ?? new Map())),
+    standing: newestOf(eventsIn(seen)),
     earlier,
     stateFingerprint: read.fingerprint,
     force: force || replaces,
     readAtS: Math.floor(read.readAtMs / 1000),
   };
   try {
-    const verdict = await judgeSealFor<SealedEvent>(deps, document.address.d, known);
+    const verdict = await judgeSealFor<SealedEvent>(deps, { d: document.address.d, seen }, known);
     if (verdict.kind === 'reuse') return { ...verdict, fingerprint: read.fingerprint };
     if (verdict.kind === 'wait') return { kind: 'later', atMs: verdict.readAgainAtS * 1000 };
     return { kind: 'sign', read, createdAtS: verdict.createdAtS };

@@ -2,7 +2,8 @@ import { RepublishError } from '../../contract/failures';
 import type { Dated } from '../../rules/newest';
 import { judgeSeal, type KnownOfAddress, type SealVerdict } from '../../rules/seal';
 import type { ActivityDependencies } from '../dependencies';
-import { tooFarAheadForRelays } from './relay-limits';
+import type { Seen } from '../../nostr/relays/publisher';
+import { tooFarAheadForRelays, tooOldForRelays } from './relay-limits';
 
 /** A verdict that relays can be expected to take. */
 export type PossibleVerdict<Event extends Dated> = Exclude<SealVerdict<Event>, { kind: 'too far ahead' }>;
@@ -12,14 +13,19 @@ export type PossibleVerdict<Event extends Dated> = Exclude<SealVerdict<Event>, {
  * plan` says what a run would do.
  *
  * @param d of the document's address
+ * @param seen what each relay has there
  * @throws RepublishError NewerDocumentExists: no relay would take an event dated late enough
  */
 export async function judgeSealFor<Event extends Dated>(
   deps: ActivityDependencies,
-  d: string,
-  known: KnownOfAddress<Event>,
+  { d, seen }: { d: string; seen: Seen },
+  known: Omit<KnownOfAddress<Event>, 'isTooOld'>,
 ): Promise<PossibleVerdict<Event>> {
-  const verdict = judgeSeal(known);
+  let verdict = judgeSeal(known);
+  if (verdict.kind === 'reuse') {
+    const tooOld = await tooOldForRelays(deps, verdict.event, { seen, nowS: known.readAtS });
+    if (tooOld !== undefined) verdict = judgeSeal({ ...known, isTooOld: true });
+  }
   if (verdict.kind === 'too far ahead')
     throw newerExists(d, verdict.createdAtS, 'relays refuse dates more than 15 minutes ahead');
   const aheadS = verdict.kind === 'anew' ? verdict.createdAtS - known.readAtS : 0;

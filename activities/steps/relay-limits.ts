@@ -1,6 +1,6 @@
 import { DOCUMENT_KIND } from '../../documents/document-type';
 import { nip44PayloadLength } from '../../nostr/nip44';
-import type { RelayLimits } from '../../nostr/relays/publisher';
+import type { RelayLimits, Seen } from '../../nostr/relays/publisher';
 import type { ActivityDependencies } from '../dependencies';
 
 /** Why too few relays would take the document for its size (NIP-11), before anything is encrypted; undefined when enough do. */
@@ -28,6 +28,22 @@ export function tooFarAheadForRelays(
     maxAheadS !== undefined && aheadS > maxAheadS
       ? `takes events dated up to ${maxAheadS} s ahead, this one has to be dated ${aheadS} s ahead`
       : undefined,
+  );
+}
+
+/** Why too few relays have or would take an event of this date (NIP-11 `created_at_lower_limit`). */
+export function tooOldForRelays(
+  deps: ActivityDependencies,
+  { id: eventId, created_at }: { id: string; created_at: number },
+  { seen, nowS }: { seen: Seen; nowS: number },
+): Promise<string | undefined> {
+  const behindS = nowS - created_at;
+  return deps.publisher.impossibleBecause(
+    ({ maxBehindS }: RelayLimits) =>
+      maxBehindS !== undefined && behindS > maxBehindS
+        ? `takes events dated up to ${maxBehindS} s back, this one is dated ${behindS} s back`
+        : undefined,
+    { eventId, seen },
   );
 }
 

@@ -11,12 +11,14 @@ import type { RunRow } from '../../database/ledger/runs';
 import { DOCUMENT_KIND, dTag } from '../../documents/document-type';
 import { isAuthentic, type SignedEvent, trust } from '../../nostr/events';
 import type { RelayIdentity } from '../../nostr/relays/identity';
-import type { Seen, SendReply } from '../../nostr/relays/publisher';
+import type { Seen, SendReply, Sent } from '../../nostr/relays/publisher';
 import { thoseWithout, verdictOn } from '../../rules/quorum';
 import { isOutOfDate } from '../../rules/seal';
 import { type SweptVerdict, sweptVerdict } from '../../rules/sweep';
-import type { ActivityDependencies } from '../dependencies';
+import type { HeldbackBy } from '../../rules/quorum';
+import type { ActivityCall, ActivityDependencies } from '../dependencies';
 import { readPage } from '../page/read-page';
+import { letsNothingThrough, waitingFor } from '../page/slow-relays';
 
 /** A save is in LNbits a moment before it is on a relay. */
 const SAVE_REACHES_RELAYS_MS = 2_000;
@@ -26,6 +28,7 @@ export interface Sweeping {
   /** Number of this sweep: the ledger takes failures from the newest alone. */
   holder: number;
   identity: RelayIdentity;
+  call: Pick<ActivityCall, 'signal' | 'show'>;
 }
 
 /** Why a document that stands is not what should. */
@@ -49,6 +52,8 @@ export class Broom {
   sent = 0;
   /** Documents of which too few relays have said anything. */
   unanswered: SweptDocument[] = [];
+  /** The relay, slow to take questions, that some of them wait for. */
+  waitsFor: HeldbackBy | undefined;
 
   constructor(
     private readonly deps: ActivityDependencies,
@@ -57,7 +62,7 @@ export class Broom {
 
   /**
    * `decide`: nothing is sent any more. `try on`: the slowest relay is waited for. `give up`: what too few
-   * relays say anything of has failed.
+   * relays say anything of has failed, but for what waits for one that takes questions slowly.
    */
   async sweep(
     documents: SweptDocument[],
@@ -106,12 +111,25 @@ export class Broom {
       ({ document, verdict, seen }) =>
         mayBeSent(document) && verdict.kind !== 'newer' && isMissingSomewhere(document, seen),
     );
-    const replies = await Promise.all(
-      missing.map(({ event, seen }) =>
-        this.deps.publisher.send(event, { seen, identity: this.sweeping.identity }),
-      ),
-    );
+    const replies = await Promise.all(missing.map((each) => this.#sendInTurn(each)));
     return replies.filter((sent) => [...sent.values()].some(mayBeTaken)).length;
+  }
+
+  /** Where its quorum needs a relay that takes events slowly, that is waited for. */
+  async #sendInTurn({ document, event, seen, verdict }: Looked): Promise<Sent> {
+    const { publisher } = this.deps;
+    const { call, identity } = this.sweeping;
+    for (;;) {
+      const sent = await publisher.send(event, { seen, identity });
+      const taken = [...sent.values()].filter(mayBeTaken).length;
+      const waitsFor = publisher.waitsFor(sent, verdict.holding + taken);
+      // What has failed is not failed anew: it is sent where there is room.
+      if (waitsFor === undefined || !isGood(document.outcome) || letsNothingThrough(this.deps, waitsFor))
+        return sent;
+      const { documentType, machineId } = document;
+      call.show(() => ({ waiting: [{ documentType, machineId, why: waitingFor(waitsFor) }] }));
+      await sleep(Math.max(1, waitsFor.untilMs - Date.now()), undefined, { signal: call.signal });
+    }
   }
 
   async #decide(first: Looked[], giveUp: boolean): Promise<void> {
@@ -124,13 +142,21 @@ export class Broom {
         if (verdict.holding > 0) skipped.push({ ...document, message: standsAllTheSame(verdict) });
         continue;
       }
-      if (verdict.kind === 'unknown' && !giveUp && isGood(document.outcome)) this.unanswered.push(document);
-      else settled.push(...this.#settlement(each, outdated.get(document)));
+      const waitsFor = this.#waitsForSlow(each);
+      if (verdict.kind === 'unknown' && isGood(document.outcome) && (!giveUp || waitsFor !== undefined)) {
+        this.unanswered.push(document);
+        this.waitsFor ??= waitsFor;
+      } else settled.push(...this.#settlement(each, outdated.get(document)));
     }
     const { runId } = this.sweeping.run;
     const { holder: sweep } = this.sweeping;
     if (settled.length > 0) await settleSwept(this.deps.database, { runId, sweep }, settled);
     if (skipped.length > 0) await noteStandingSkipped(this.deps.database, { runId, sweep }, skipped);
+  }
+
+  #waitsForSlow({ seen, verdict }: Looked): HeldbackBy | undefined {
+    const waitsFor = this.deps.publisher.waitsFor(seen, verdict.holding);
+    return waitsFor === undefined || letsNothingThrough(this.deps, waitsFor) ? undefined : waitsFor;
   }
 
   /** What is to be written of a document; nothing where the ledger says so already. */

@@ -4,8 +4,10 @@ import type { WaitingDocument } from '../../contract/progress';
 import { beginSweep, signedDocuments, type SweptDocument } from '../../database/ledger/sweep';
 import { ledgerView } from '../../database/ledger/view';
 import { pauseMs } from '../../rules/pacing';
+import type { HeldbackBy } from '../../rules/quorum';
 import type { ActivityCall, ActivityDependencies } from '../dependencies';
 import { outdatedAccount } from '../page/read-page';
+import { waitingFor as waitsForSlow } from '../page/slow-relays';
 import { openedRun } from '../steps/open-run';
 import { relayIdentity } from '../steps/relay-identity';
 import { Broom } from './broom';
@@ -32,7 +34,7 @@ export async function sweep(
   if (before.pages.length > 0 && !blocked) return { ...before, swept: false };
   const run = await openedRun(deps, runId);
   const holder = await beginSweep(deps.database, runId);
-  const broom = new Broom(deps, { run, holder, identity: relayIdentity(deps, run, call) });
+  const broom = new Broom(deps, { run, holder, identity: relayIdentity(deps, run, call), call });
   await pass(deps, runId, call, broom, 'send what is missing');
   if (broom.sent > 0) await pass(deps, runId, call, broom, 'decide');
   await tryOn(deps, call, broom);
@@ -53,6 +55,7 @@ async function pass(
   purpose: 'send what is missing' | 'decide',
 ): Promise<void> {
   broom.unanswered = [];
+  broom.waitsFor = undefined;
   const batches = batchesOf(deps, runId);
   const lane = async (): Promise<void> => {
     for await (const documents of batches) {
@@ -77,28 +80,43 @@ async function* batchesOf(
   }
 }
 
-/** A relay that does not answer proves nothing; it is asked for as long as a document may wait. */
+/**
+ * A relay that does not answer proves nothing; it is asked for as long as a document may wait. Time in which one takes
+ * questions slowly does not count.
+ */
 async function tryOn({ patience }: ActivityDependencies, call: ActivityCall, broom: Broom): Promise<void> {
   const { signal } = call;
   const since = new Date().toISOString();
-  const untilMs = Date.now() + patience.documentTimeoutMs;
+  let untilMs = Date.now() + patience.documentTimeoutMs;
   for (let attempt = 1; broom.unanswered.length > 0; attempt += 1) {
     const documents = broom.unanswered.splice(0);
     const isLast = Date.now() >= untilMs;
-    call.show(() => ({ waiting: waitingFor(documents, since) }));
+    const { waitsFor } = broom;
+    broom.waitsFor = undefined;
+    call.show(() => ({ waiting: waitingFor(documents, waitsFor ?? since) }));
+    if (waitsFor !== undefined) {
+      const waitMs = Math.max(1, waitsFor.untilMs - Date.now());
+      untilMs += waitMs;
+      await sleep(waitMs, undefined, { signal });
+    }
     for (let begin = 0; begin < documents.length; begin += TOGETHER) {
       signal.throwIfAborted();
       await broom.sweep(documents.slice(begin, begin + TOGETHER), isLast ? 'give up' : 'try on');
     }
-    if (isLast || broom.unanswered.length === 0) return;
+    if (broom.unanswered.length === 0) return;
+    if (broom.waitsFor !== undefined) continue;
     const pause = Math.min(pauseMs(patience, attempt), Math.max(1, untilMs - Date.now()));
     await sleep(pause, undefined, { signal });
   }
 }
 
-function waitingFor(documents: readonly SweptDocument[], since: string): WaitingDocument[] {
-  const why = 'too few relays say whether they have it';
+/** @param what the slow relay that is waited for, or since when too few say anything */
+function waitingFor(documents: readonly SweptDocument[], what: HeldbackBy | string): WaitingDocument[] {
+  const reason =
+    typeof what === 'string'
+      ? { why: 'too few relays say whether they have it', since: what }
+      : { why: waitsForSlow(what) };
   return documents
     .slice(0, 20)
-    .map(({ documentType, machineId }) => ({ documentType, machineId, why, since }));
+    .map(({ documentType, machineId }) => ({ documentType, machineId, ...reason }));
 }

@@ -25,6 +25,8 @@ export function filterOf({ address: { kind, pubkey, d } }: Wanted): Filter {
 export interface Answer {
   sightings: Sighting[];
   tooManyFilters?: boolean;
+  /** It is asked too much; in its words. */
+  tooMuch?: string | undefined;
 }
 
 export interface AddressReaderOptions {

@@ -89,6 +89,7 @@ export class RelayConnection {
   #guard: FloodGuard;
   #pinger: NodeJS.Timeout | undefined;
   #answeredPing = true;
+  #lastNotice: { text: string; atMs: number } | undefined;
 
   private constructor(
     socket: WebSocket,
@@ -289,12 +290,18 @@ export class RelayConnection {
     return this.#lost ?? 'connection is not open';
   }
 
+  /** What the relay said last to nobody in particular, and when. */
+  get lastNotice(): { text: string; atMs: number } | undefined {
+    return this.#lastNotice;
+  }
+
   #noteWords(words: string): void {
     if (words !== '' && !this.options.withholdsWords) this.#lastWords = words;
   }
 
   #receiveNotice(text: string): void {
     this.#noteWords(text);
+    this.#lastNotice = { text, atMs: Date.now() };
     this.options.onNotice?.(text);
     for (const handlers of [...this.#subscriptions.values()]) handlers.onNotice?.(text);
   }

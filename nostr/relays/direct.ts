@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { withLastWords } from '../../rules/last-words';
-import { decidedBy } from '../../rules/quorum';
+import { decidedBy, type Heldback } from '../../rules/quorum';
 import type { SignedEvent } from '../events';
 import { AddressReader, type Answer, complainsOfFilters, filterOf, inParts } from './address-reader';
 import type { PublishReply } from './connection';
@@ -23,13 +23,15 @@ import { plainText } from './plain-text';
 import type { RelayPool } from './pool';
 import { Questions } from './questions';
 import { type ReadOptions, type ReadReply, readStored } from './read';
-import { meaningOfRefusal } from './refusals';
+import { meaningOfRefusal, saysTooMuch } from './refusals';
 import { within } from './within';
 
 /** An OK is waited for that long before the event is looked for without it. */
 const OK_MS = 1_000;
 /** A relay may say OK a moment before its reads see the event: waits between the looks. */
 const LOOK_AGAIN_MS = [50, 150, 400, 800];
+/** The same where it takes questions slowly. */
+const LOOK_AGAIN_SLOWLY_MS = [1_000];
 /** Some relays send EOSE before the events: for what is missing there is listened on that long. */
 const LINGER_MS = 50;
 /** Some relays end the answer to each filter with an EOSE of its own: the next one is waited for that long. */
@@ -90,6 +92,7 @@ export class DirectRelay implements DocumentRelay {
     void end.then((reply) => {
       if (this.#pending.get(event.id) === pending) this.#pending.delete(event.id);
       if (reply?.kind === 'ok' || reply?.kind === 'refused') this.#questions.noteAnswer();
+      if (reply?.kind === 'heldback' && reply.heldback.wasTried) this.#questions.noteAnswer();
     });
     const { soon, reply } = await delivery;
     if (soon.kind === 'silent')
@@ -101,22 +104,48 @@ export class DirectRelay implements DocumentRelay {
     return this.pool.lastWords(this.options.url);
   }
 
-  async #deliver(event: SignedEvent, { identity }: Asking): Promise<Delivery> {
+  /** When it is its turn; where that does not come soon, it is not sent. */
+  async #deliver(event: SignedEvent, asking: Asking): Promise<Delivery> {
+    for (let wasTried = false; ; wasTried = true) {
+      const heldback = await this.options.pacer.turn('events');
+      if (heldback !== undefined) return delivered({ kind: 'heldback', heldback: { ...heldback, wasTried } });
+      const delivery = await this.#deliverNow(event, asking, Date.now());
+      if (delivery.soon.kind !== 'heldback') return delivery;
+    }
+  }
+
+  async #deliverNow(event: SignedEvent, { identity }: Asking, sentAtMs: number): Promise<Delivery> {
     const asked = await this.#door.ask(
       identity,
       async (connection) => {
         const whole = connection.publish(event, this.options.replyTimeoutMs);
         const first = await within(whole, OK_MS);
-        return { whole, first: first ?? silenceOn(connection) };
+        return { whole, first: first ?? silenceOn(connection), notice: connection.lastNotice };
       },
       ({ first }) => demandsIdentity(first),
     );
-    if ('refused' in asked) {
-      const refusal = notAuthenticated(asked.refused);
-      return { soon: refusal, reply: Promise.resolve(refusal) };
-    }
-    const { whole, first } = asked.reply;
-    return { soon: replyOf(first), reply: whole.then(replyOf) };
+    if ('refused' in asked) return delivered(notAuthenticated(asked.refused));
+    const { whole, first, notice } = asked.reply;
+    // Some relays say it to nobody in particular.
+    if (first.kind === 'silent' && notice && notice.atMs >= sentAtMs && saysTooMuch(notice.text))
+      return delivered(this.#refusedAsTooMuch(notice.text, sentAtMs));
+    const soon = this.#judged(first, sentAtMs);
+    if (first.kind !== 'silent') return delivered(soon);
+    return { soon, reply: whole.then((reply) => this.#judged(reply, sentAtMs)) };
+  }
+
+  /** What an answer means, told to the pacer too. */
+  #judged(reply: PublishReply, sentAtMs: number): SendReply {
+    if (reply.kind === 'ok' && !reply.accepted && meaningOfRefusal(reply.message) === 'slow down')
+      return this.#refusedAsTooMuch(reply.message, sentAtMs);
+    if (reply.kind === 'ok') this.options.pacer.passed('events');
+    return replyOf(reply);
+  }
+
+  #refusedAsTooMuch(words: string, sentAtMs: number): SendReply {
+    const { pacer } = this.options;
+    pacer.refused('events', sentAtMs, words);
+    return { kind: 'heldback', heldback: pacer.heldback('events', true) };
   }
 
   async confirm(sent: readonly SentEvent[], asking: Asking, tell: Tell): Promise<void> {
@@ -145,7 +174,8 @@ export class DirectRelay implements DocumentRelay {
   ): Promise<W[]> {
     let open = [...sent];
     const missing = new Set(sent);
-    for (const [round, waitMs] of [0, ...LOOK_AGAIN_MS].entries()) {
+    const againMs = this.options.pacer.isLimited('questions') ? LOOK_AGAIN_SLOWLY_MS : LOOK_AGAIN_MS;
+    for (const [round, waitMs] of [0, ...againMs].entries()) {
       if (waitMs > 0) await sleep(waitMs);
       const worthIt = new Set<W>();
       await this.#read(
@@ -178,8 +208,30 @@ export class DirectRelay implements DocumentRelay {
     );
   }
 
-  /** One REQ. */
+  /** One REQ, when it is its turn; where that does not come soon, it is not sent. */
   async #ask(
+    wanted: readonly Wanted[],
+    timeoutMs: number,
+    asking: Asking,
+    lingerMs: number,
+  ): Promise<Answer> {
+    const { pacer } = this.options;
+    let answer: Answer | undefined;
+    for (;;) {
+      const heldback = await pacer.turn('questions');
+      if (heldback !== undefined) return heldbackAnswer(wanted, heldback, answer);
+      const askedAtMs = Date.now();
+      answer = await this.#askNow(wanted, timeoutMs, asking, lingerMs);
+      const { tooMuch, sightings } = answer;
+      if (tooMuch === undefined) {
+        if (sightings.some(({ kind }) => kind !== 'unknown')) pacer.passed('questions');
+        return answer;
+      }
+      pacer.refused('questions', askedAtMs, tooMuch);
+    }
+  }
+
+  async #askNow(
     wanted: readonly Wanted[],
     timeoutMs: number,
     { identity }: Asking,
@@ -196,7 +248,7 @@ export class DirectRelay implements DocumentRelay {
         return Math.max(isMissed ? lingerMs : 0, isEoseKnown ? 0 : NEXT_EOSE_MS);
       },
       isEnough,
-      isEnd: (notice) => wanted.length > 1 && complainsOfFilters(notice),
+      isEnd: (notice) => (wanted.length > 1 && complainsOfFilters(notice)) || saysTooMuch(notice),
     };
     const filters = wanted.map(filterOf);
     const asked = await this.#door.ask(
@@ -234,7 +286,29 @@ function answerOf(wanted: readonly Wanted[], reply: ReadReply): Answer {
     const { isSilent: _, ...answering } = unknown;
     return { ...answering, event: sighting.event };
   });
-  return { sightings, tooManyFilters: wanted.length > 1 && takesFewerFilters(reply) };
+  if (wanted.length > 1 && takesFewerFilters(reply)) return { sightings, tooManyFilters: true };
+  const words = reply.kind === 'closed' ? reply.reason : reply.kind === 'timeout' ? reply.words : undefined;
+  return { sightings, tooMuch: words !== undefined && saysTooMuch(words) ? words : undefined };
+}
+
+function delivered(reply: SendReply): Delivery {
+  return { soon: reply, reply: Promise.resolve(reply) };
+}
+
+/** What came in spite of it is as good as ever. */
+function heldbackAnswer(wanted: readonly Wanted[], heldback: Heldback, last: Answer | undefined): Answer {
+  const reason = `takes questions slowly${heldback.words === '' ? '' : ` (${heldback.words})`}`;
+  const unknown: Sighting = {
+    kind: 'unknown',
+    reason,
+    heldback: { ...heldback, wasTried: last !== undefined },
+  };
+  return {
+    sightings: wanted.map((_, index) => {
+      const sighting = last?.sightings[index];
+      return sighting && 'event' in sighting ? { ...unknown, event: sighting.event } : unknown;
+    }),
+  };
 }
 
 function takesFewerFilters(reply: ReadReply): boolean {
@@ -278,9 +352,9 @@ function replyOf(reply: PublishReply): SendReply {
   if (reply.kind === 'lost') return { kind: 'lost', reason: plainText(reply.reason) };
   const { accepted, message } = reply;
   const meaning = accepted ? 'look' : meaningOfRefusal(message);
-  return meaning === 'look'
-    ? { kind: 'ok', message }
-    : { kind: 'refused', message, isFinal: meaning === 'final' };
+  if (meaning === 'look') return { kind: 'ok', message };
+  if (meaning === 'another') return { kind: 'refused', message, isFinal: true, isForItself: true };
+  return { kind: 'refused', message, isFinal: meaning === 'final' };
 }
 
 /**

@@ -9,6 +9,7 @@ import {
   type SignedEvent,
 } from '../events';
 import type { RelayIdentity } from './identity';
+import type { RelayPacer } from './pacer';
 
 export type { SendReply };
 export type Sighting = SightingOf<SignedEvent>;
@@ -58,6 +59,8 @@ export interface DocumentRelayOptions {
   url: string;
   /** Bound of one question to the relay. */
   replyTimeoutMs: number;
+  /** How quickly the relay takes what it is sent and asked. */
+  pacer: RelayPacer;
   /** The relay has said that it wants to know who asks. */
   isAuthRequired?(): boolean;
   /** How many filters the relay takes in one REQ, where it has said so. */

@@ -5,17 +5,20 @@ import {
   canNeverAnswer,
   decidedBy,
   haveAnswered,
+  type HeldbackBy,
   type PlacementOf,
   placementOf,
   type Quorum,
   quorumSize,
   shownBy,
+  waitedFor,
 } from '../../rules/quorum';
 import type { SignedEvent } from '../events';
 import { DirectRelay } from './direct';
 import type { DocumentRelay, LookedAt, SendReply, Sighting } from './document-relay';
 import type { RelayIdentity } from './identity';
 import { NostrclientRelay } from './nostrclient';
+import { RelayPacer } from './pacer';
 import { plainText } from './plain-text';
 import type { RelayPool } from './pool';
 import { RelayInformation, type RelayLimits } from './relay-information';
@@ -68,6 +71,7 @@ const SEND_GRACE = { ms: 1_000, forLaggardsMs: 0 };
 export class RelayPublisher {
   readonly required: number;
   #relays: Map<string, DocumentRelay>;
+  readonly #pacers: Map<string, RelayPacer>;
   /** By URL, as they may be shown: each document names each relay several times. */
   #names: Map<string, string>;
   #information = new RelayInformation();
@@ -77,6 +81,7 @@ export class RelayPublisher {
     const { pool, replyTimeoutMs } = options;
     this.required = quorumSize(options.quorum, options.relays.length);
     this.#names = new Map(options.relays.map((url) => [url, shownAmong(url, options.relays)]));
+    this.#pacers = new Map(options.relays.map((url) => [url, new RelayPacer()]));
     this.#relays = new Map(
       options.relays.map((url) => {
         const Relay = isGateway(url) ? NostrclientRelay : DirectRelay;
@@ -86,6 +91,7 @@ export class RelayPublisher {
           new Relay(pool, {
             url,
             replyTimeoutMs,
+            pacer: this.#pacers.get(url) as RelayPacer,
             isAuthRequired: () => known()?.authRequired === true,
             maxFilters: () => known()?.maxFilters,
           }),
@@ -121,12 +127,20 @@ export class RelayPublisher {
    * can.
    *
    * @param objection what one relay would have against it
+   * @param eventId of an event that relays may have already
+   * @param seen what they have at its address
    */
   async impossibleBecause(
     objection: (limits: RelayLimits) => string | undefined,
+    { eventId, seen }: { eventId?: string; seen?: Seen } = {},
   ): Promise<string | undefined> {
+    const holders = new Set(
+      [...(seen ?? [])].flatMap(([url, sighting]) =>
+        sighting.kind === 'event' && sighting.event.id === eventId ? [this.nameOf(url)] : [],
+      ),
+    );
     const objections = Object.entries(await this.limits()).flatMap(([relay, limits]) => {
-      const reason = objection(limits);
+      const reason = holders.has(relay) ? undefined : objection(limits);
       return reason === undefined ? [] : [`${relay} ${reason}`];
     });
     return this.options.relays.length - objections.length < this.required ? objections.join('; ') : undefined;
@@ -140,6 +154,33 @@ export class RelayPublisher {
   /** Whether so many relays do not let us in that a quorum will never answer. */
   isHopeless(seen: Seen): boolean {
     return canNeverAnswer(seen.values(), { relays: this.options.relays.length, required: this.required });
+  }
+
+  /**
+   * Of relays that take slowly what they are asked or sent, the one for which a quorum has to be waited for.
+   *
+   * @param replies what they have answered
+   * @param have how many others make it up already
+   */
+  waitsFor(replies: Seen | Sent, have: number): HeldbackBy | undefined {
+    const heldback = [...replies].flatMap(([url, reply]) =>
+      'heldback' in reply && reply.heldback ? [{ relay: this.nameOf(url), ...reply.heldback }] : [],
+    );
+    return waitedFor(heldback, this.required - have);
+  }
+
+  /**
+   * How many events a quorum of relays takes now, by their pace; and where that is none, whom the next one waits for.
+   */
+  roomForEvents(): { room: number; waitsFor?: HeldbackBy | undefined } {
+    const pacers = [...this.#pacers];
+    const rooms = pacers.map(([, pacer]) => pacer.room('events')).sort((a, b) => b - a);
+    const room = rooms[this.required - 1] ?? Infinity;
+    if (room > 0) return { room };
+    const heldback = pacers.flatMap(([url, pacer]) =>
+      pacer.room('events') > 0 ? [] : [{ relay: this.nameOf(url), ...pacer.heldback('events', false) }],
+    );
+    return { room, waitsFor: waitedFor(heldback, this.required - (pacers.length - heldback.length)) };
   }
 
   /**
@@ -193,7 +234,7 @@ export class RelayPublisher {
         .send(event, { identity }, onLate)
         .catch((thrown: unknown): SendReply => ({ kind: 'lost', reason: reasonOf(thrown) }));
       sent.set(url, reply);
-      if (reply.kind === 'ok' || reply.kind === 'refused') round.heard(url);
+      if (reply.kind === 'ok' || reply.kind === 'refused' || reply.kind === 'heldback') round.heard(url);
       if (reply.kind === 'ok') round.answered(0);
       if (reply.kind === 'silent') this.#laggards.add(url);
     }, SEND_GRACE);
@@ -210,7 +251,12 @@ export class RelayPublisher {
     const round = new Round(this.#relays.keys(), sent.length, this.required, this.#laggards);
     const isSettled = ({ event, seen, sent: replies }: SentDocument, url: string): boolean => {
       const reply = replies?.get(url);
-      return decidedBy(seen?.get(url), event) !== undefined || (reply?.kind === 'refused' && reply.isFinal);
+      return (
+        decidedBy(seen?.get(url), event) !== undefined ||
+        // It does not have the event, and questions may be dear.
+        reply?.kind === 'heldback' ||
+        (reply?.kind === 'refused' && reply.isFinal)
+      );
     };
     const hopeless = new Set(sent.filter(({ sent: replies }) => this.#isRefusedForGood(replies)));
     for (const [index, each] of sent.entries()) {

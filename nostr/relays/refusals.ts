@@ -2,27 +2,32 @@
  * What to do about an `OK false`, by the machine-readable prefix of its message (NIP-01, NIP-42).
  *
  * - `retry`: a later attempt may be taken.
- * - `final`: this relay will not take this event, however often it is sent.
+ * - `slow down`: the same, once there is room.
+ * - `another`: this relay will not take this event, but may take another one at the same address.
+ * - `final`: this relay will not take this event, nor another one of the same author.
  * - `authenticate`: it may be taken once the relay knows who sends it (NIP-42).
  * - `look`: the relay says that it has this event or a newer one; only reading back tells which.
  */
-export type RefusalMeaning = 'retry' | 'final' | 'authenticate' | 'look';
+export type RefusalMeaning = 'retry' | 'slow down' | 'another' | 'final' | 'authenticate' | 'look';
 
 const MEANINGS: Record<string, RefusalMeaning> = {
   duplicate: 'look',
   replaced: 'look',
-  'rate-limited': 'retry',
+  'rate-limited': 'slow down',
   error: 'retry',
   pow: 'final',
   blocked: 'final',
-  invalid: 'final',
+  // Too old, as a rule: the dates of what is sealed anew are the only thing that differs.
+  invalid: 'another',
   restricted: 'final',
   mute: 'final',
-  // NIP-09: its author has asked for it to be deleted.
-  deleted: 'final',
+  // NIP-09: its author has asked for it to be deleted (strfry).
+  deleted: 'another',
   'auth-required': 'authenticate',
 };
 
+/** khatru says `blocked: this event has been deleted`, where NIP-01 has the word for people. */
+const OF_THE_EVENT = /\bdelet|\bremoved\b|\btoo old\b/i;
 /** LNbits' relay asks for it in words of its own. */
 const DEMANDS_LOGIN = /requires? authentication/i;
 
@@ -32,6 +37,21 @@ const DEMANDS_LOGIN = /requires? authentication/i;
  */
 export function meaningOfRefusal(message: string): RefusalMeaning {
   const prefix = /^([a-z-]+):/.exec(message)?.[1] ?? '';
-  if (Object.hasOwn(MEANINGS, prefix)) return MEANINGS[prefix] as RefusalMeaning;
-  return DEMANDS_LOGIN.test(message) ? 'authenticate' : 'retry';
+  if (prefix === 'blocked' && OF_THE_EVENT.test(message)) return 'another';
+  const known = Object.hasOwn(MEANINGS, prefix) ? (MEANINGS[prefix] as RefusalMeaning) : undefined;
+  if (known !== undefined && known !== 'retry') return known;
+  if (known === undefined && DEMANDS_LOGIN.test(message)) return 'authenticate';
+  return saysTooMuch(message) ? 'slow down' : 'retry';
+}
+
+/**
+ * How relays say it where NIP-01 has no word for it, in a NOTICE, or in words of their own: nostream `rate limited`,
+ * LNbits `Exceeded max events per hour limit`.
+ */
+const TOO_MUCH =
+  /rate.?limit|slow down|too (fast|quick|much)\b|too many (concurrent )?(events|req|messages|notes|subscriptions)|exceeded .*\b(limit|rate)|throttl/i;
+
+/** Whether a relay's words say that it is sent or asked too much; not that one question is too large. */
+export function saysTooMuch(words: string): boolean {
+  return TOO_MUCH.test(words);
 }

@@ -12,6 +12,8 @@ export interface RelayLimits {
   maxContentChars?: number;
   /** Seconds that `created_at` may lie in the future. */
   maxAheadS?: number;
+  /** The same in the past. */
+  maxBehindS?: number;
   /** Filters of one REQ. */
   maxFilters?: number;
   /** Reading and writing need an answer to its challenge (NIP-42). */
@@ -146,11 +148,13 @@ export function limitsIn(document: string): RelayLimits {
   const maxMessageBytes = positive(fields.max_message_length);
   const maxContentChars = positive(fields.max_content_length);
   const maxAheadS = positive(fields.created_at_upper_limit);
+  const maxBehindS = positive(fields.created_at_lower_limit);
   const maxFilters = positive(fields.max_filters);
   return {
     ...(maxMessageBytes === undefined ? {} : { maxMessageBytes }),
     ...(maxContentChars === undefined ? {} : { maxContentChars }),
     ...(maxAheadS === undefined ? {} : { maxAheadS }),
+    ...(maxBehindS === undefined ? {} : { maxBehindS }),
     ...(maxFilters === undefined ? {} : { maxFilters }),
     authRequired: fields.auth_required === true,
   };

@@ -486,7 +486,7 @@ describe('a relay that refuses', () => {
     },
   );
 
-  it.each(['duplicate: have it', 'rate-limited: slow down', 'error: timeout'])(
+  it.each(['duplicate: have it', 'error: timeout'])(
     'with "%s" and has the document holds it',
     async (message) => {
       const event = make();
@@ -494,6 +494,17 @@ describe('a relay that refuses', () => {
       expect(standingOn(await placeOn(relay, event), relay)).toEqual({ state: 'holds' });
     },
   );
+
+  it('for its rate is not asked whether it has what it did not take: questions may be dear', async () => {
+    const relay = await refuses('rate-limited: slow down');
+    expect((await placeOn(relay)).waitsFor).toMatchObject({
+      relay: relay.url,
+      traffic: 'events',
+      words: 'rate-limited: slow down',
+    });
+    // The look, and nothing after it.
+    expect(relay.countOf('REQ')).toBe(1);
+  });
 
   it('as a duplicate, and does not show it, does not hold it', async () => {
     const relay = await refuses('duplicate: have it');

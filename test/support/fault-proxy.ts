@@ -11,6 +11,8 @@ export interface ClientFrame {
   event?: SignedEvent;
   /** The id of an EVENT or AUTH, the subscription of a REQ or CLOSE. */
   subject: string;
+  /** Of a REQ. */
+  filters?: number;
   /** 1 for the first frame of this type that came in, over all connections. */
   nth: number;
 }
@@ -93,8 +95,10 @@ export async function startFaultProxy(relayUrl: string, initialFault?: ProxyFaul
     if (challenges.has(client) && type !== 'CLOSE') return authenticate(client, type, first);
     const event = type === 'EVENT' ? (first as SignedEvent) : undefined;
     const nth = (counts[type] = (counts[type] ?? 0) + 1);
+    const filters = type === 'REQ' ? { filters: frame.length - 2 } : {};
     const subject = typeof first === 'string' ? first : (first as SignedEvent).id;
-    const action = fault?.({ type, nth, subject, ...(event === undefined ? {} : { event }) }) ?? {};
+    const action =
+      fault?.({ type, nth, subject, ...filters, ...(event === undefined ? {} : { event }) }) ?? {};
     if (action.drop === 'before') return client.terminate();
     if (action.close !== undefined) return client.close(action.close.code, action.close.reason);
     for (const told of action.reply ?? action.ahead ?? []) client.send(JSON.stringify(told));

@@ -28,6 +28,7 @@ describe('the catalogue of failures', () => {
       'SignerPending',
       'SignerApprovalPending',
       'RelayQuorumNotReached',
+      'RelayThrottled',
       'DatabaseUnavailable',
       'SourceUnavailable',
       'Unexpected',

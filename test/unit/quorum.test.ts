@@ -5,11 +5,13 @@ import {
   decidedBy,
   type Evidence,
   haveAnswered,
+  type Heldback,
   placementOf,
   quorumSize,
   type SendReply,
   type SightingOf,
   verdictOn,
+  waitedFor,
 } from '../../rules/quorum';
 
 type Sighting = SightingOf<Dated>;
@@ -23,6 +25,20 @@ const away: Sighting = { kind: 'unknown', reason: 'LNbits has lost it', isSilent
 const ok: SendReply = { kind: 'ok', message: 'thanks' };
 const final: SendReply = { kind: 'refused', message: 'blocked: no', isFinal: true };
 const passing: SendReply = { kind: 'refused', message: 'rate-limited: wait', isFinal: false };
+const ofItself: SendReply = {
+  kind: 'refused',
+  message: 'deleted: by its author',
+  isFinal: true,
+  isForItself: true,
+};
+const heldback: Heldback = {
+  traffic: 'events',
+  words: 'rate-limited: slow down',
+  untilMs: 5_000,
+  deniedForMs: 0,
+  wasTried: true,
+};
+const slow: SendReply = { kind: 'heldback', heldback };
 const lost: SendReply = { kind: 'lost', reason: 'connection closed (1006)' };
 
 describe('quorumSize', () => {
@@ -97,7 +113,27 @@ describe('the verdict on one relay', () => {
     [
       'took it and shows nothing',
       { sent: ok, confirmed: { kind: 'nothing' } },
-      { standing: { state: 'absent', detail: 'thanks' } },
+      { standing: { state: 'absent', detail: 'thanks' }, isForItself: true },
+    ],
+    [
+      'refused it for itself',
+      { sent: ofItself },
+      { standing: { state: 'refused', detail: 'deleted: by its author' }, isFinal: true, isForItself: true },
+    ],
+    [
+      'takes events slowly',
+      { sent: slow },
+      { standing: { state: 'refused', detail: 'rate-limited: slow down' }, heldback },
+    ],
+    [
+      'takes events slowly, and has it all the same',
+      { sent: slow, confirmed: shows(event) },
+      { standing: { state: 'holds' } },
+    ],
+    [
+      'takes questions slowly',
+      { sent: ok, confirmed: { kind: 'unknown', reason: 'slow', heldback } },
+      { standing: { state: 'unreachable', detail: 'slow' }, heldback },
     ],
     [
       'said nothing and shows nothing',
@@ -107,7 +143,7 @@ describe('the verdict on one relay', () => {
     [
       'took it and shows an older one',
       { sent: ok, confirmed: shows(older) },
-      { standing: { state: 'older', detail: 'thanks' } },
+      { standing: { state: 'older', detail: 'thanks' }, isForItself: true },
     ],
     ['was only read', { confirmed: { kind: 'nothing' } }, { standing: { state: 'absent' } }],
     [
@@ -150,7 +186,16 @@ const sighting: fc.Arbitrary<Sighting> = fc.oneof(
   fc.constant(shows(event)),
   fc.constantFrom<Sighting>({ kind: 'nothing' }, { kind: 'unseen' }, unknown, away),
 );
-const reply = fc.constantFrom<SendReply>(ok, final, passing, lost, { kind: 'silent' }, { kind: 'forwarded' });
+const reply = fc.constantFrom<SendReply>(
+  ok,
+  final,
+  ofItself,
+  passing,
+  slow,
+  lost,
+  { kind: 'silent' },
+  { kind: 'forwarded' },
+);
 const evidence: fc.Arbitrary<Evidence<Dated>> = fc.record({
   seen: fc.option(sighting, { nil: undefined }),
   sent: fc.option(reply, { nil: undefined }),
@@ -228,6 +273,33 @@ describe('the placement on all relays', () => {
     );
   });
 
+  it('waits for a slow relay only where the quorum comes with those that are slow', () => {
+    fc.assert(
+      fc.property(relays, size, (all, required) => {
+        const { waitsFor, holding, hopeless } = placementOf(event, all, required);
+        const slowOnes = all.filter(([, each]) => verdictOn(event, each).heldback !== undefined).length;
+        expect(waitsFor !== undefined).toBe(holding < required && holding + slowOnes >= required);
+        if (waitsFor !== undefined) expect(hopeless).toBe(false);
+      }),
+    );
+  });
+
+  it('needs another event only where this one can never stand, and another one could', () => {
+    fc.assert(
+      fc.property(relays, size, (all, required) => {
+        const { needsAnother, holding, relays: standings } = placementOf(event, all, required);
+        const verdicts = all.map(([, each]) => verdictOn(event, each));
+        const against = verdicts.filter(({ isFinal, isForItself }) => isFinal || isForItself).length;
+        const closed = verdicts.filter(({ isFinal, isForItself }) => isFinal && !isForItself).length;
+        expect(needsAnother === true).toBe(
+          all.length - against < required && all.length - closed >= required,
+        );
+        if (needsAnother) expect(holding).toBeLessThan(required);
+        if (needsAnother) expect(Object.values(standings).some(({ state }) => state !== 'holds')).toBe(true);
+      }),
+    );
+  });
+
   it('names the newest of what is newer, and nothing that is not', () => {
     fc.assert(
       fc.property(relays, size, (all, required) => {
@@ -277,5 +349,20 @@ describe('a relay that does not let us in', () => {
       isFinal: true,
     });
     expect(verdictOn(event, { confirmed: away }).isFinal).toBeUndefined();
+  });
+});
+
+describe('relays that are slow', () => {
+  const by = (relay: string, untilMs: number) => ({ ...heldback, relay, untilMs });
+
+  it('are waited for until the one with which the quorum is there', () => {
+    const all = [by('c', 30), by('a', 10), by('b', 20)];
+    expect([0, 1, 2, 3, 4].map((lacking) => waitedFor(all, lacking)?.relay)).toEqual([
+      undefined,
+      'a',
+      'b',
+      'c',
+      undefined,
+    ]);
   });
 });

@@ -10,6 +10,7 @@ describe('what a relay says of its limits (NIP-11)', () => {
       max_message_length: 16_384,
       max_content_length: 8_196,
       created_at_upper_limit: 900,
+      created_at_lower_limit: 31_536_000,
       max_filters: 20,
       auth_required: true,
       payment_required: true,
@@ -18,6 +19,7 @@ describe('what a relay says of its limits (NIP-11)', () => {
       maxMessageBytes: 16_384,
       maxContentChars: 8_196,
       maxAheadS: 900,
+      maxBehindS: 31_536_000,
       maxFilters: 20,
       authRequired: true,
     });
@@ -28,7 +30,7 @@ describe('what a relay says of its limits (NIP-11)', () => {
     '{"limitation":null}',
     '{"limitation":[]}',
     '{"limitation":"none"}',
-    '{"limitation":{"max_message_length":"big","max_content_length":-1,"created_at_upper_limit":0,"auth_required":"yes"}}',
+    '{"limitation":{"max_message_length":"big","max_content_length":-1,"created_at_upper_limit":0,"created_at_lower_limit":0,"auth_required":"yes"}}',
   ])('is nothing in %s', (document) => {
     expect(limitsIn(document)).toEqual({ authRequired: false });
   });

@@ -41,6 +41,7 @@ describe('judgeSeal', () => {
     ['changed', { earlier: signed(1_000, OTHER) }],
     ['other key', { earlier: signed(1_000, OTHER_KEY) }],
     ['unsigned', { earlier: { ...signed(1_000), signature: null } }],
+    ['too old', { earlier: signed(1_000), isTooOld: true }],
     ['forced', { earlier: signed(1_000), force: true }],
     ['newer stands', { earlier: signed(1_000), standing: event(1_001) }],
   ])('signs anew: %s', (because, facts) => {

@@ -209,6 +209,7 @@ function relayRow(facts: RelayFacts): string[] {
     limits.maxMessageBytes === undefined ? [] : `message ${limits.maxMessageBytes} B`,
     limits.maxContentChars === undefined ? [] : `content ${limits.maxContentChars} characters`,
     limits.maxAheadS === undefined ? [] : `${limits.maxAheadS} s ahead`,
+    limits.maxBehindS === undefined ? [] : `${limits.maxBehindS} s back`,
     limits.authRequired ? 'authentication' : [],
   ].flat();
   return [relay, [state, told.join(', ')].filter((part) => part !== '').join('; ')];
