@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events';
-import { needsPerson, RepublishError, scopeOf } from '../../contract/failures';
+import { affectsAll, needsPerson, RepublishError, scopeOf } from '../../contract/failures';
 import { keepSignature, sealDocument } from '../../database/ledger/facts';
 import type { DocumentKey, SealedEvent } from '../../database/ledger/documents';
 import { isProved } from '../../database/ledger/proofs';
@@ -95,16 +95,18 @@ export class Signing {
 
   /**
    * Where the trouble is one that all documents will meet, no other is asked for any more. A final failure is
-   * taken for one of its document alone; and so is any that only one document has met, as long as no other was
-   * asked for.
+   * taken for one of its document alone, unless it is known to be of all; and so is any that only one document
+   * has met, as long as no other was asked for.
    */
   #judge(document: PageDocument, trouble: RepublishError): void {
-    if (document.trouble?.final === true) return;
+    // A signer that has signed as it should does not change everything.
+    const isOfAll = affectsAll(trouble.type) && !this.#answered;
+    if (document.trouble?.final === true && !isOfAll) return;
     const othersMetIt = this.page.documents.some(
       (other) => other !== document && (other.trouble !== undefined || other.row.tries > 0),
     );
     // A person is not asked once for each document.
-    if (needsPerson(trouble.type) || (!this.#answered && othersMetIt)) this.#trouble = trouble;
+    if (isOfAll || needsPerson(trouble.type) || (!this.#answered && othersMetIt)) this.#trouble = trouble;
     // One that is asked for too much is not asked for the next one at once.
     if (this.#trouble !== undefined || trouble.type === 'SignerBusy') this.#turn.abort(YIELD);
   }
