@@ -7,6 +7,7 @@ import { DOCUMENT_KIND } from '../../documents/document-type';
 import { eventId } from '../../nostr/events';
 import { type CurrentSigner, nameOfSigner } from '../../nostr/signers/keyring';
 import type { Signer, SignerCall } from '../../nostr/signers/signer';
+import { tooLargeForBunker } from '../steps/relay-limits';
 import type { PageAttempt } from './attempt';
 import { isSigned, type PageDocument, YIELD } from './document';
 import { prepare, type Prepared } from './prepare';
@@ -162,6 +163,8 @@ export class Signing {
     for (let encryption = 1; encryption <= MAX_ENCRYPTIONS; encryption += 1) {
       document.waitsFor = 'encryption';
       const { plaintext, fingerprint } = read;
+      const tooLarge = await tooLargeForBunker(deps, this.#signer, read);
+      if (tooLarge !== undefined) throw new RepublishError('StateTooLarge', tooLarge);
       const atmPubkey = document.row.atmPubkey ?? '';
       const content = await this.#ask((signer, call) =>
         // Behind all signatures, so that what is begun ends first; and behind the pages that were begun before:
