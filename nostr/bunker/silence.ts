@@ -40,6 +40,7 @@ class Silence {
   ) {}
 
   async told<T>(call: SignerCall | undefined, asked: Promise<T>): Promise<T> {
+    const askedAtMs = performance.now();
     try {
       const answer = await asked;
       this.#answeredAtMs = performance.now();
@@ -49,14 +50,14 @@ class Silence {
       if (isRefusal(thrown)) this.#answeredAtMs = performance.now();
       // What it says cannot be read: the message says so already, and no ping would be.
       if (thrown.type !== 'SignerTimeout' || this.client.isUnreadable) throw thrown;
-      const meaning = await this.#meaning(call?.signal);
+      const meaning = await this.#meaning(askedAtMs, call?.signal);
       throw meaning === undefined ? thrown : new RepublishError(thrown.type, `${thrown.message}; ${meaning}`);
     }
   }
 
   /** Undefined where nobody waits for it any more. */
-  async #meaning(signal: AbortSignal | undefined): Promise<string | undefined> {
-    if (this.#answeredAtMs > performance.now() - this.requestTimeoutMs)
+  async #meaning(askedAtMs: number, signal: AbortSignal | undefined): Promise<string | undefined> {
+    if (this.#answeredAtMs > Math.max(askedAtMs, performance.now() - this.requestTimeoutMs))
       return `it answers other requests: ${ALIVE}`;
     const isAnswered = await unlessAborted(this.#ping(), signal);
     if (isAnswered === undefined) return undefined;
