@@ -16,7 +16,7 @@ const arrows = {
   nostr: ['contract', 'rules'],
   database: ['contract'],
   activities: ['contract', 'rules', 'documents', 'sources', 'nostr', 'database'],
-  pairing: ['contract', 'configuration', 'sources', 'nostr', 'database'],
+  pairing: ['contract', 'rules', 'configuration', 'sources', 'nostr', 'database'],
   worker: [
     'contract',
     'rules',

@@ -3,6 +3,7 @@ import type { Telemetry } from '../contract/telemetry';
 import type { AuditRow } from '../database/audit';
 import type { Database } from '../database/connection';
 import type { DocumentType } from '../documents/document-type';
+import type { BunkerRelayLimits } from '../nostr/bunker/relay-limits';
 import type { RelayPublisher } from '../nostr/relays/publisher';
 import type { Keyring } from '../nostr/signers/keyring';
 import type { OperatorSigners } from '../nostr/signers/operator-signers';
@@ -23,6 +24,8 @@ export interface ActivityDependencies {
   /** Says which signer is an operator's now. */
   operatorSigners: OperatorSigners;
   publisher: RelayPublisher;
+  /** What the relays of the operators' bunkers take. */
+  bunkerRelays: BunkerRelayLimits;
   /** Key of the state fingerprints (HMAC-SHA-256). */
   fingerprintKey: Uint8Array;
   /** Ceiling of a document's plaintext, UTF-8 bytes. */

@@ -6,6 +6,7 @@ import {
   retryDocuments as retryInLedger,
 } from '../database/ledger/interventions';
 import { ledgerView } from '../database/ledger/view';
+import type { Owner } from '../nostr/signers/operator-signers';
 import type { ActivityCall, ActivityDependencies } from './dependencies';
 import { openedRun } from './steps/open-run';
 import { planMachines } from './steps/plan-machines';
@@ -23,13 +24,13 @@ export async function retryDocuments(
   { runId, selection }: SelectDocumentsInput,
   { signal }: ActivityCall,
 ): Promise<ChangedDocuments> {
-  const { operatorUserId } = await openedRun(deps, runId);
+  const { operatorUserId, operatorPubkey } = await openedRun(deps, runId);
   // These first: the ledger then opens what is sealed, and gives all of it its time.
   let documents = 0;
   let after: PlanRow | undefined;
   do {
     const bad = await badRows(deps.database, runId, selection, { limit: TOGETHER, after });
-    documents += await planAgain(deps, { runId, operatorUserId, bad }, signal);
+    documents += await planAgain(deps, { runId, operatorUserId, operatorPubkey, bad }, signal);
     after = bad.length === TOGETHER ? bad.at(-1) : undefined;
   } while (after !== undefined);
   documents += await retryInLedger(deps.database, runId, selection);
@@ -39,14 +40,18 @@ export async function retryDocuments(
 /** @returns how many are open now */
 async function planAgain(
   deps: ActivityDependencies,
-  { runId, operatorUserId, bad }: { runId: string; operatorUserId: string; bad: PlanRow[] },
+  { runId, bad, ...owner }: Owner & { runId: string; bad: PlanRow[] },
   signal: AbortSignal,
 ): Promise<number> {
   if (bad.length === 0) return 0;
   const machineIds = [...new Set(bad.map(({ machineId }) => machineId))];
   const documentTypes = [...new Set(bad.map(({ documentType }) => documentType))];
-  const machines = await deps.source.machines({ operatorUserId, machineIds, limit: machineIds.length });
-  const plan = await planMachines(deps, { operatorUserId, documentTypes }, machines, signal);
+  const machines = await deps.source.machines({
+    operatorUserId: owner.operatorUserId,
+    machineIds,
+    limit: machineIds.length,
+  });
+  const plan = await planMachines(deps, { ...owner, documentTypes }, machines, signal);
   const named = new Set(bad.map(({ documentType, machineId }) => `${documentType} ${machineId}`));
   const again = plan.documents.filter(({ documentType, machineId }) =>
     named.has(`${documentType} ${machineId}`),

@@ -12,6 +12,8 @@ interface FailureKind {
   scope: 'document' | 'signer' | 'relay' | 'database' | 'temporal' | 'caller';
   /** A person has to come before it can be otherwise. */
   needsPerson?: true;
+  /** What one document has met every other one of the same signer will meet too, however often it is asked. */
+  affectsAll?: true;
   meaning: string;
   remedy: string;
 }
@@ -83,7 +85,7 @@ export const FAILURES = {
     scope: 'signer',
     meaning: 'The bunker did not answer within the deadline.',
     remedy:
-      'Check that the bunker is running and online (republish signer check <operator>), then start again.',
+      'Check that the bunker is running and online (republish signer check <operator>), then start again. One that has forgotten this client has to be paired again, with a new URI: republish signer add <operator> --bunker.',
   },
   SignerUnreachable: {
     retryable: true,
@@ -126,6 +128,14 @@ export const FAILURES = {
     meaning: 'The bunker returned something other than what it was asked to sign or encrypt.',
     remedy:
       'Do not trust this bunker until it is understood: check its version and which key it holds. This document was not published; start again when the run has ended.',
+  },
+  SignerChangesEvents: {
+    retryable: false,
+    scope: 'signer',
+    affectsAll: true,
+    meaning: 'The bunker signs with the right key, and changes what it signs: the date, tags or content.',
+    remedy:
+      'Update the bunker, or pair another one: republish signer add <operator> --bunker; republish signer check <operator> shows whether that one signs what it is given. Nothing of it was published.',
   },
   SignerCannotEncrypt: {
     retryable: false,
@@ -332,6 +342,11 @@ export function scopeOf(type: FailureType): FailureKind['scope'] {
 /** Nothing goes on before somebody has come: whoever asks again at once asks in vain, or asks a person again. */
 export function needsPerson(type: FailureType): boolean {
   return kindOf(type).needsPerson === true;
+}
+
+/** Whoever has met it once need not ask for the next document. */
+export function affectsAll(type: FailureType): boolean {
+  return kindOf(type).affectsAll === true;
 }
 
 export function isRetryable(type: FailureType): boolean {

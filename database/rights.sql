@@ -28,7 +28,10 @@ GRANT SELECT, INSERT ON republish.fleet_audit_log TO republish_worker;
 -- Where a bunker has moved to is all that a worker changes about a signer.
 GRANT SELECT, UPDATE (bunker_relays) ON republish.signers TO republish_worker;
 
+-- `republish plan` with a worker's configuration says what a run is expected to take.
+GRANT SELECT ON republish.signer_checks TO republish_worker;
+
 -- `republish signer ...`, `republish audit`: run by a person.
-GRANT SELECT, INSERT, UPDATE, DELETE ON republish.signers, republish.pairings TO republish_pairing;
+GRANT SELECT, INSERT, UPDATE, DELETE ON republish.signers, republish.pairings, republish.signer_checks TO republish_pairing;
 GRANT SELECT ON republish.runs, republish.documents, republish.audit_log TO republish_pairing;
 GRANT SELECT ON republish.fleets, republish.fleet_operators, republish.fleet_audit_log TO republish_pairing;

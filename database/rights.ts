@@ -5,6 +5,7 @@ const NEEDED: Record<string, readonly string[]> = {
   migrations: ['SELECT'],
   signers: ['SELECT', 'INSERT', 'UPDATE', 'DELETE'],
   pairings: ['SELECT', 'INSERT', 'UPDATE', 'DELETE'],
+  signer_checks: ['SELECT', 'INSERT', 'UPDATE', 'DELETE'],
   runs: ['SELECT', 'INSERT', 'UPDATE'],
   pages: ['SELECT', 'INSERT', 'UPDATE'],
   documents: ['SELECT', 'INSERT', 'UPDATE'],

@@ -87,9 +87,10 @@ export async function keepBunkerRelays(
   );
 }
 
-/** Deletes the operator's signer and the client keys of all its pairings. Returns whether there was one. */
+/** Deletes the operator's signer, what is known of it, and the client keys of all its pairings. Returns whether there was one. */
 export async function deleteSigner(db: Queryable, operatorUserId: string): Promise<boolean> {
   await db.query('DELETE FROM republish.pairings WHERE operator_user_id = $1', [operatorUserId]);
+  await db.query('DELETE FROM republish.signer_checks WHERE operator_user_id = $1', [operatorUserId]);
   const rows = await db.query('DELETE FROM republish.signers WHERE operator_user_id = $1 RETURNING 1', [
     operatorUserId,
   ]);
@@ -97,17 +98,19 @@ export async function deleteSigner(db: Queryable, operatorUserId: string): Promi
 }
 
 /**
- * The client key of a pairing that was begun earlier with this bunker, or the given one, which is kept first. Called
- * before `connect`, so that the key outlives a crash after it.
+ * The client key of a pairing that was begun earlier with this URI of the bunker, or the given one, which is kept
+ * first. Called before `connect`, so that the key outlives a crash after it.
+ *
+ * @param pairing `secretTag` tells the URIs of a bunker apart
  */
 export async function beginPairing(
   db: Queryable,
-  pairing: { operatorUserId: string; bunkerPubkey: string; ncryptsec: string },
+  pairing: { operatorUserId: string; bunkerPubkey: string; secretTag: string; ncryptsec: string },
 ): Promise<string> {
   const [row] = await db.query<{ ncryptsec: string }>(
-    `INSERT INTO republish.pairings (operator_user_id, bunker_pubkey, ncryptsec) VALUES ($1, $2, $3)
-     ON CONFLICT (operator_user_id, bunker_pubkey) DO UPDATE SET begun_at = now() RETURNING ncryptsec`,
-    [pairing.operatorUserId, pairing.bunkerPubkey, pairing.ncryptsec],
+    `INSERT INTO republish.pairings (operator_user_id, bunker_pubkey, secret_tag, ncryptsec) VALUES ($1, $2, $3, $4)
+     ON CONFLICT (operator_user_id, bunker_pubkey, secret_tag) DO UPDATE SET begun_at = now() RETURNING ncryptsec`,
+    [pairing.operatorUserId, pairing.bunkerPubkey, pairing.secretTag, pairing.ncryptsec],
   );
   return row?.ncryptsec ?? pairing.ncryptsec;
 }

@@ -20,6 +20,7 @@ import { askSigner } from '../pairing/current-signers';
 import { originOfKind, type SignerContext } from '../pairing/facts';
 import type { MachineRow, SourceDescription } from '../sources/source';
 import type { WorkerConfiguration } from '../worker/build-dependencies';
+import { estimateFor, type Estimate } from './estimate';
 import { withWorkersEyes } from './open';
 import { foresee, type ForeseenDocument } from './plan-document';
 import { probeRelays, type RelayFacts } from './relay-probe';
@@ -76,6 +77,8 @@ export interface RepublishPlan {
   source: SourceDescription;
   /** How many documents the signer would have to sign. */
   toSign: number;
+  /** What the signer will take for them; null: nothing is known of its speed. */
+  estimate: Estimate | null;
   /**
    * How many of those have a document at their address that is not ours: the extension has published there
    * already.
@@ -158,6 +161,7 @@ export async function planWith(
     source: await deps.source.describe(),
     standAlready: documents.filter(({ standsAlready }) => standsAlready === true).length,
     toSign,
+    estimate: signer === undefined ? null : await estimateFor(deps.database, operatorUserId, signer, toSign),
     signer: signer === undefined ? null : { ...factsOf(signer, operatorPubkey, toSign), answers },
     relays,
     missingRelays: missingRelays((await deps.source.nostrclientRelays()) ?? [], configuration.relays).map(
@@ -200,7 +204,12 @@ async function foreseeMachines(
   operatorPubkey: string,
   machines: MachineRow[],
 ): Promise<ForeseenDocument[]> {
-  const { documents, states } = await planMachines(deps, request, machines, new AbortController().signal);
+  const { documents, states } = await planMachines(
+    deps,
+    { ...request, operatorPubkey },
+    machines,
+    new AbortController().signal,
+  );
   const addressOf = ({ documentType, atmPubkey }: JudgedDocument): string =>
     dTag(documentType, atmPubkey ?? '');
   const asked = documents.filter(({ outcome, atmPubkey }) => outcome === null && atmPubkey !== null);

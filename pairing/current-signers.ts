@@ -4,7 +4,7 @@ import { Limiter } from '../nostr/bunker/limiter';
 import { Keyring } from '../nostr/signers/keyring';
 import type { LnbitsSigner } from '../nostr/signers/lnbits';
 import { OperatorSigners, originOf } from '../nostr/signers/operator-signers';
-import { proveEncryption } from '../nostr/signers/prove';
+import { proveEncryption, proveSignature } from '../nostr/signers/prove';
 import type { Signer } from '../nostr/signers/signer';
 import {
   accountKey,
@@ -17,45 +17,57 @@ import {
   withAccounts,
 } from './facts';
 
+/** What else a signer is asked, when it has named its key. */
+export interface AlsoAsk {
+  /** @param tookMs from opening it to its key */
+  ask(
+    open: Signer,
+    pubkey: string,
+    asked: { signer: SignerRow | LnbitsSigner; tookMs: number },
+  ): Promise<void>;
+  /** Requests that may be with it at once. Default: one. */
+  atOnce?: number;
+}
+
 /**
  * Asks the operator's current signer which key it signs with, and nothing else.
  *
  * @throws RepublishError SignerNotConfigured, SignerUnlockFailed, SignerUnreadable, SignerPubkeyMismatch (the
  *   account's own signer is another key's), OperatorNotFound, SignerTimeout, SignerUnreachable, SignerRefused
  */
-export async function askCurrentSigner(
-  context: SignerContext,
-  alsoAsk?: Parameters<typeof askSigner>[2],
-): Promise<SignerFacts> {
+export async function askCurrentSigner(context: SignerContext, also?: AlsoAsk): Promise<SignerFacts> {
   const signer = await withAccounts(context, (accounts) =>
     currentSigner({ ...context, accounts }, context.operatorUserId),
   );
-  return askSigner(context, signer, alsoAsk);
+  return askSigner(context, signer, also);
 }
 
 /**
- * The same, and has it encrypt a text that is read back: as a run does before its first document.
+ * The same, and has it encrypt a text that is read back, as a run does before its first document. Then it signs
+ * an event that is thrown away; LNbits' own bunker client does not, since its signatures may be counted.
  *
- * @throws RepublishError SignerCannotEncrypt, and as `askCurrentSigner`
+ * @throws RepublishError SignerCannotEncrypt, SignerChangesEvents, and as `askCurrentSigner`
  */
 export function checkCurrentSigner(context: SignerContext): Promise<SignerFacts> {
-  return askCurrentSigner(context, proveEncryption);
+  return askCurrentSigner(context, {
+    async ask(open, pubkey, { signer }) {
+      await proveEncryption(open, pubkey);
+      if (signer.kind !== 'lnbits-bunker') await proveSignature(open, pubkey);
+    },
+  });
 }
 
-/**
- * Asks this signer which key it signs with.
- *
- * @param alsoAsk what else it is asked, with the key that it has named
- */
+/** Asks this signer which key it signs with. */
 export async function askSigner(
   context: SignerContext,
   signer: SignerRow | LnbitsSigner,
-  alsoAsk: (open: Signer, pubkey: string) => Promise<void> = async () => undefined,
+  also?: AlsoAsk,
 ): Promise<SignerFacts> {
   const { configuration } = context;
   const keyring = new Keyring({
     secretsKey: secretsKey(context),
-    bunkerConcurrency: 1,
+    bunkerConcurrency: also?.atOnce ?? 1,
+    measures: true,
     bunkerTimeoutMs: configuration.bunkerTimeoutMs,
     approvalTimeoutMs: configuration.approvalTimeoutMs,
     connectTimeoutMs: CONNECT_TIMEOUT_MS,
@@ -64,8 +76,9 @@ export async function askSigner(
   });
   try {
     const pubkey = await keyring.use(signer, async (open) => {
+      const beganMs = performance.now();
       const named = await open.getPublicKey();
-      await alsoAsk(open, named);
+      await also?.ask(open, named, { signer, tookMs: performance.now() - beganMs });
       return named;
     });
     return await factsOf(context, signer.kind, pubkey);

@@ -2,7 +2,6 @@ import { RepublishError } from '../contract/failures';
 import { beginPairing, findSigner, putSigner, type SignerRow } from '../database/signers';
 import { BunkerClient } from '../nostr/bunker/client';
 import { Limiter } from '../nostr/bunker/limiter';
-import { isRefusal } from '../nostr/bunker/messages';
 import { offerConnection } from '../nostr/bunker/nostrconnect';
 import { MAX_RELAYS, parseBunkerUri } from '../nostr/bunker/uri';
 import {
@@ -14,6 +13,7 @@ import {
 } from '../nostr/keys';
 import { AddressRefused, type AddressRules, requireAllowedUrl } from '../nostr/relays/address-rules';
 import { proveEncryption } from '../nostr/signers/prove';
+import { pair, tagOfSecret } from './connect';
 import {
   CONNECT_TIMEOUT_MS,
   factsOf,
@@ -49,7 +49,8 @@ export async function addLocalSigner(context: SignerContext, nsec: string): Prom
 
 /**
  * Pairs with a bunker (NIP-46) and makes it the operator's current signer. The client key is stored before
- * the secret is used, so that after a crash the same command goes on with the same key.
+ * the secret is used, so that after a crash, or when somebody has approved it, the same command goes on with
+ * the same key. Another URI of the same bunker has a key of its own.
  */
 export async function addBunkerSigner(context: SignerContext, uri: string): Promise<SignerFacts> {
   const { database, configuration, operatorUserId } = context;
@@ -60,12 +61,13 @@ export async function addBunkerSigner(context: SignerContext, uri: string): Prom
   const ncryptsec = await beginPairing(database, {
     operatorUserId,
     bunkerPubkey,
+    secretTag: tagOfSecret(secret, secretsKey(context)),
     ncryptsec: await lockSecretKey(generateSecretKey(), secretsKey(context)),
   });
   const clientSecretKey = await unlockSecretKey(ncryptsec, secretsKey(context));
   const client = openClient(context, { bunkerPubkey, relays, clientSecretKey });
   try {
-    const pubkey = await pair(client, secret);
+    const pubkey = await pair(client, secret, context.say);
     // Before it takes the place of the signer of now: one that cannot do it is no signer.
     await proveEncryption(client, pubkey);
     await putSigner(database, {
@@ -186,23 +188,6 @@ function replacedBy(pubkey: string, before: SignerRow | undefined): Pick<SignerF
   return before === undefined || before.pubkey === pubkey
     ? {}
     : { replaced: { kind: before.kind, pubkey: before.pubkey } };
-}
-
-/** A secret that was used up by this very client key is no obstacle: the bunker knows the key. */
-async function pair(client: BunkerClient, secret: string | undefined): Promise<string> {
-  try {
-    await client.connect(secret);
-  } catch (refusal) {
-    if (!(refusal instanceof RepublishError) || !isRefusal(refusal)) throw refusal;
-    return client.getPublicKey().catch(() => {
-      // The secret is good still: the same command again works when somebody has approved or unlocked it.
-      if (refusal.type !== 'SignerRefused') throw refusal;
-      throw new SecretRefused(
-        `${refusal.message}. A bunker URI works once: make a new connection in the bunker and use its URI`,
-      );
-    });
-  }
-  return client.getPublicKey();
 }
 
 function readUri(uri: string, addressRules: AddressRules): ReturnType<typeof parseBunkerUri> {

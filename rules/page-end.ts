@@ -1,4 +1,4 @@
-import { type Failure, isRetryable, needsPerson, scopeOf } from '../contract/failures';
+import { affectsAll, type Failure, isRetryable, needsPerson, scopeOf } from '../contract/failures';
 
 /** What an attempt at a page has come to. */
 export interface PageEnd {
@@ -32,7 +32,7 @@ export function sharedCause({ begun, open, failures }: PageEnd): Failure | undef
   if (first === undefined || open > 0 || failures.length < begun) return undefined;
   // A no to a single document may well be about that one, where a signer or relay that was away for its whole
   // time is so for all.
-  if (begun === 1 && !isRetryable(first.type)) return undefined;
+  if (begun === 1 && !isRetryable(first.type) && !affectsAll(first.type)) return undefined;
   const isShared = failures.every(
     ({ type }) => scopeOf(type) === scopeOf(first.type) && SHARED.has(scopeOf(type)),
   );

@@ -13,6 +13,7 @@ import { keepBunkerRelays } from '../database/signers';
 import type { DocumentType } from '../documents/document-type';
 import { DocumentTypesError, loadDocumentTypes } from '../documents/load';
 import { openSource, type SourceOptions } from '../sources/open';
+import { BunkerRelayLimits } from '../nostr/bunker/relay-limits';
 import { RelayPool } from '../nostr/relays/pool';
 import { RelayPublisher } from '../nostr/relays/publisher';
 import { shownRelay } from '../nostr/relays/url';
@@ -97,6 +98,7 @@ export function buildDependencies(
     replyTimeoutMs: configuration.relayTimeoutMs,
     onStanding: (relay, state) => telemetry?.relayAnswered(relay, state),
   });
+  const bunkerRelays = new BunkerRelayLimits(configuration.allowPrivateBunkerRelays);
   const source = openSource({
     ...sourceOptions(configuration, documentTypes),
     ledger: { url: configuration.databaseUrl, database },
@@ -120,6 +122,7 @@ export function buildDependencies(
         accounts: source,
       }),
       publisher,
+      bunkerRelays,
       fingerprintKey: deriveFingerprintKey(configuration.secretsKey),
       maxStateBytes: configuration.maxStateBytes,
       limits: runLimits(configuration),
@@ -151,6 +154,7 @@ export function buildDependencies(
     close: async () => {
       keyring.close();
       publisher.close();
+      bunkerRelays.close();
       pool.close();
       await source.close();
       await database.close();

@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events';
-import { needsPerson, RepublishError, scopeOf } from '../../contract/failures';
+import { affectsAll, needsPerson, RepublishError, scopeOf } from '../../contract/failures';
 import { keepSignature, sealDocument } from '../../database/ledger/facts';
 import type { DocumentKey, SealedEvent } from '../../database/ledger/documents';
 import { isProved } from '../../database/ledger/proofs';
@@ -7,6 +7,7 @@ import { DOCUMENT_KIND } from '../../documents/document-type';
 import { eventId } from '../../nostr/events';
 import { type CurrentSigner, nameOfSigner } from '../../nostr/signers/keyring';
 import type { Signer, SignerCall } from '../../nostr/signers/signer';
+import { tooLargeForBunker } from '../steps/relay-limits';
 import type { PageAttempt } from './attempt';
 import { isSigned, type PageDocument, YIELD } from './document';
 import { prepare, type Prepared } from './prepare';
@@ -95,16 +96,18 @@ export class Signing {
 
   /**
    * Where the trouble is one that all documents will meet, no other is asked for any more. A final failure is
-   * taken for one of its document alone; and so is any that only one document has met, as long as no other was
-   * asked for.
+   * taken for one of its document alone, unless it is known to be of all; and so is any that only one document
+   * has met, as long as no other was asked for.
    */
   #judge(document: PageDocument, trouble: RepublishError): void {
-    if (document.trouble?.final === true) return;
+    // A signer that has signed as it should does not change everything.
+    const isOfAll = affectsAll(trouble.type) && !this.#answered;
+    if (document.trouble?.final === true && !isOfAll) return;
     const othersMetIt = this.page.documents.some(
       (other) => other !== document && (other.trouble !== undefined || other.row.tries > 0),
     );
     // A person is not asked once for each document.
-    if (needsPerson(trouble.type) || (!this.#answered && othersMetIt)) this.#trouble = trouble;
+    if (isOfAll || needsPerson(trouble.type) || (!this.#answered && othersMetIt)) this.#trouble = trouble;
     // One that is asked for too much is not asked for the next one at once.
     if (this.#trouble !== undefined || trouble.type === 'SignerBusy') this.#turn.abort(YIELD);
   }
@@ -160,6 +163,8 @@ export class Signing {
     for (let encryption = 1; encryption <= MAX_ENCRYPTIONS; encryption += 1) {
       document.waitsFor = 'encryption';
       const { plaintext, fingerprint } = read;
+      const tooLarge = await tooLargeForBunker(deps, this.#signer, read);
+      if (tooLarge !== undefined) throw new RepublishError('StateTooLarge', tooLarge);
       const atmPubkey = document.row.atmPubkey ?? '';
       const content = await this.#ask((signer, call) =>
         // Behind all signatures, so that what is begun ends first; and behind the pages that were begun before:

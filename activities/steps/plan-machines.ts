@@ -3,11 +3,14 @@ import type { PlannedDocument } from '../../database/ledger/plan';
 import { dTag, tagsOf } from '../../documents/document-type';
 import type { SerialisedState } from '../../documents/state';
 import { npub, parsePublicKey, publicKeyHex } from '../../nostr/keys';
+import type { CurrentSigner } from '../../nostr/signers/keyring';
+import type { Owner } from '../../nostr/signers/operator-signers';
 import type { MachineRow } from '../../sources/source';
 import type { ActivityDependencies } from '../dependencies';
 import { fingerprintOf } from './fingerprint';
 import { readStates, requireType } from './read-state';
-import { tooLargeForRelays } from './relay-limits';
+import { tooLargeForBunker, tooLargeForRelays } from './relay-limits';
+import { currentSignerIfAny } from './use-signer';
 
 /** Machines whose states are read with one statement, at most, and what all of them may come to. */
 const MAX_MACHINES_PER_READ = 100;
@@ -39,12 +42,13 @@ const NO_STATE = 'has no state';
  */
 export async function planMachines(
   deps: ActivityDependencies,
-  { operatorUserId, documentTypes }: { operatorUserId: string; documentTypes: string[] },
+  { documentTypes, ...owner }: Owner & { documentTypes: string[] },
   machines: MachineRow[],
   signal: AbortSignal,
 ): Promise<Plan> {
   requireEachOnce(machines);
-  const shared = await sharedAtmPubkeys(deps, operatorUserId, machines);
+  const shared = await sharedAtmPubkeys(deps, owner.operatorUserId, machines);
+  const signer = await currentSignerIfAny(deps, owner);
   const plan: Pick<Plan, 'states'> = { states: new Map() };
   const documents: JudgedDocument[] = [];
   const perRead = machinesPerRead(deps.maxStateBytes);
@@ -57,7 +61,7 @@ export async function planMachines(
       const key = keyOf(machine, shared);
       for (const [index, documentType] of documentTypes.entries()) {
         const state = states[index]?.get(machine.id);
-        documents.push(await planDocument(deps, { machine, documentType, key, state }, plan));
+        documents.push(await planDocument(deps, { machine, documentType, key, state, signer }, plan));
       }
     }
   }
@@ -148,7 +152,14 @@ async function planDocument(
     documentType,
     key,
     state,
-  }: { machine: MachineRow; documentType: string; key: MachineKey; state: State },
+    signer,
+  }: {
+    machine: MachineRow;
+    documentType: string;
+    key: MachineKey;
+    state: State;
+    signer: CurrentSigner | undefined;
+  },
   noted: Pick<Plan, 'states'>,
 ): Promise<JudgedDocument> {
   const row = {
@@ -180,7 +191,9 @@ async function planDocument(
     if (!(thrown instanceof RepublishError)) throw thrown;
     return failed(thrown.type, ofDocument + thrown.message);
   }
-  const tooLarge = await tooLargeForRelays(deps, tags, state.plaintext);
+  const tooLarge =
+    (await tooLargeForRelays(deps, tags, state.plaintext)) ??
+    (await tooLargeForBunker(deps, signer, { tags, plaintext: state.plaintext }));
   if (tooLarge !== undefined) return failed('StateTooLarge', ofDocument + tooLarge);
   noted.states.set(dTag(documentType, key.atmPubkey ?? ''), {
     ...state,

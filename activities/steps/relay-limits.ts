@@ -1,6 +1,7 @@
 import { DOCUMENT_KIND } from '../../documents/document-type';
 import { nip44PayloadLength } from '../../nostr/nip44';
 import type { RelayLimits, Seen } from '../../nostr/relays/publisher';
+import type { CurrentSigner } from '../../nostr/signers/keyring';
 import type { ActivityDependencies } from '../dependencies';
 
 /** Why too few relays would take the document for its size (NIP-11), before anything is encrypted; undefined when enough do. */
@@ -17,6 +18,16 @@ export function tooLargeForRelays(
       return `takes messages of ${maxMessageBytes} bytes, this document makes one of ${messageBytes}`;
     return undefined;
   });
+}
+
+/** The same for the way to the operator's bunker; undefined also where no signer of theirs asks one. */
+export async function tooLargeForBunker(
+  deps: Pick<ActivityDependencies, 'bunkerRelays'>,
+  signer: CurrentSigner | undefined,
+  { tags, plaintext }: { tags: string[][]; plaintext: string },
+): Promise<string | undefined> {
+  if (signer === undefined || !('bunkerPubkey' in signer)) return undefined;
+  return deps.bunkerRelays.tooLarge(signer, tags, plaintext);
 }
 
 /** Why too few relays would take a document of this date (NIP-11 `created_at_upper_limit`). */

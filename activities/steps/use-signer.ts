@@ -1,3 +1,4 @@
+import { RepublishError, scopeOf } from '../../contract/failures';
 import { findSigner, type SignerRow } from '../../database/signers';
 import type { LnbitsSigner } from '../../nostr/signers/lnbits';
 import type { Owner } from '../../nostr/signers/operator-signers';
@@ -13,4 +14,17 @@ export async function currentSigner(
   owner: Owner,
 ): Promise<SignerRow | LnbitsSigner> {
   return operatorSigners.current(owner, (await findSigner(database, owner.operatorUserId)) ?? null);
+}
+
+/** The same where it only matters if there is one: that there is none is told elsewhere. */
+export async function currentSignerIfAny(
+  deps: Pick<ActivityDependencies, 'database' | 'operatorSigners'>,
+  owner: Owner,
+): Promise<SignerRow | LnbitsSigner | undefined> {
+  try {
+    return await currentSigner(deps, owner);
+  } catch (thrown) {
+    if (thrown instanceof RepublishError && scopeOf(thrown.type) === 'signer') return undefined;
+    throw thrown;
+  }
 }

@@ -21,9 +21,22 @@ CREATE TABLE republish.signers (
 CREATE TABLE republish.pairings (
   operator_user_id text NOT NULL,
   bunker_pubkey    text NOT NULL CHECK (bunker_pubkey ~ '^[0-9a-f]{64}$'),
+  -- Keyed hash of the URI's secret: another URI of the same bunker is another pairing, with a client key of its own.
+  secret_tag       text NOT NULL,
   ncryptsec        text NOT NULL,
   begun_at         timestamptz NOT NULL DEFAULT now(),
-  PRIMARY KEY (operator_user_id, bunker_pubkey)
+  PRIMARY KEY (operator_user_id, bunker_pubkey, secret_tag)
+);
+
+-- How quick a signer was when it was tried (`republish signer check --deep`), for what a run is expected to take.
+CREATE TABLE republish.signer_checks (
+  operator_user_id text PRIMARY KEY,
+  -- As in signer_proofs: a signer that is paired anew is another one.
+  signer           text NOT NULL,
+  ms_per_document  double precision NOT NULL CHECK (ms_per_document > 0),
+  -- It did all at once that it was asked for at once, so more may go as well.
+  at_most          boolean NOT NULL,
+  checked_at       timestamptz NOT NULL DEFAULT now()
 );
 
 CREATE TABLE republish.runs (

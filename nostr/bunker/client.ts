@@ -6,7 +6,7 @@ import type { Telemetry } from '../../contract/telemetry';
 import type { SignedEvent, UnsignedEvent } from '../events';
 import type { Question, RequestWindow } from '../../rules/window';
 import { decrypt, encrypt, getConversationKey, looksLikeNip44 } from '../nip44';
-import { type AddressRules, isAllowedUrl } from '../relays/address-rules';
+import { type AddressRules, isAllowedUrl, rulesFor } from '../relays/address-rules';
 import { AUTH_KIND } from '../relays/identity';
 import { shownRelay } from '../relays/url';
 import { signWith } from '../schnorr';
@@ -49,6 +49,8 @@ export interface BunkerClientOptions {
 
 /** What is asked for at pairing (NIP-46 permissions). */
 export const PERMISSIONS = 'nip44_encrypt,sign_event:30078,sign_event:22242';
+/** All that documents need, as long as no relay demands to know who publishes. */
+export const PERMISSIONS_WITHOUT_AUTH = 'nip44_encrypt,sign_event:30078';
 
 /** A request that waited longer for its turn is made anew: relays and bunkers may refuse old events. */
 const MAX_PREPARED_MS = 30_000;
@@ -95,10 +97,10 @@ export class BunkerClient implements Signer {
    * Pairs this client with the bunker. The secret works once; with a key that is paired already, leave it
    * out.
    */
-  async connect(secret: string | undefined, call?: SignerCall): Promise<void> {
+  async connect(secret: string | undefined, permissions = PERMISSIONS, call?: SignerCall): Promise<void> {
     // How the bunker may call this client in its list.
     const metadata = JSON.stringify({ name: PACKAGE });
-    const params = [this.options.bunkerPubkey, secret ?? '', PERMISSIONS, metadata];
+    const params = [this.options.bunkerPubkey, secret ?? '', permissions, metadata];
     const result = await this.#request('connect', params, call);
     if (result !== 'ack' && result !== secret) {
       throw new RepublishError(
@@ -156,6 +158,19 @@ export class BunkerClient implements Signer {
     return relays !== undefined && (await this.#switchTo(relays)) ? relays : undefined;
   }
 
+  /**
+   * Rejects unless the bunker answers. It waits for no place and no rate: whoever asks wants to know whether
+   * anybody is there.
+   */
+  async ping(call: SignerCall): Promise<void> {
+    await this.#ask(this.#prepare('ping', []), call, () => undefined).answer;
+  }
+
+  /** Messages came in the bunker's name that could not be read. */
+  get isUnreadable(): boolean {
+    return this.#unreadable > 0;
+  }
+
   close(): void {
     this.#closed = true;
     for (const link of [...this.#links, ...this.#incoming, ...this.#retiring]) link.close();
@@ -183,15 +198,9 @@ export class BunkerClient implements Signer {
     });
   }
 
-  /**
-   * Where a relay may be: what somebody here has named may be in this network, as far as that is allowed at
-   * all; what the bunker names in addition may not.
-   */
   #rulesFor(url: string): AddressRules {
-    const rules = this.options.addressRules ?? { allowPrivate: false };
-    const { namedRelays = this.options.relays } = this.options;
-    const isNamedHere = namedRelays.some((named) => new URL(named).hostname === new URL(url).hostname);
-    return isNamedHere ? rules : { ...rules, allowPrivate: false, allowLoopback: false };
+    const { namedRelays = this.options.relays, addressRules = { allowPrivate: false } } = this.options;
+    return rulesFor(url, namedRelays, addressRules);
   }
 
   /** @param question what it is to the window; absent: nothing */
@@ -341,10 +350,10 @@ export class BunkerClient implements Signer {
     if (answer === undefined) return this.#noteUnreadable(link);
     const pending = this.#pending.get(answer.id);
     if (pending === undefined) return;
-    pending.notePassed();
+    pending.noteAnswer(event.created_at);
     if (answer.result === 'auth_url') {
       // Nobody needs that answer so much that a person has to come for it.
-      if (pending.method === 'switch_relays') return;
+      if (pending.method === 'switch_relays' || pending.method === 'ping') return;
       const page = approvalPage(answer.error);
       if (page !== undefined && pending.waitForApproval(page)) this.options.onApprovalNeeded?.(page);
       return;

@@ -137,6 +137,12 @@ export class BunkerRequest {
     this.options.pacer.refused(this.#sentAtMs);
   }
 
+  /** @param createdAtS of the event in which the bunker has said something about it */
+  noteAnswer(createdAtS: number): void {
+    this.options.call.onAnswer?.(createdAtS);
+    this.notePassed();
+  }
+
   notePassed(): void {
     if (!this.#passed) this.options.pacer.passed();
     this.#passed = true;

@@ -1,7 +1,12 @@
 import { RepublishError } from '../../contract/failures';
 import { eventId, hasEventShape, isAuthentic, type SignedEvent, type UnsignedEvent } from '../events';
 
-/** The signed event in a bunker's answer, when it is the very event that was asked for. */
+/**
+ * The signed event in a bunker's answer, when it is the very event that was asked for.
+ *
+ * @throws RepublishError SignerChangesEvents: it is well signed with the right key, and another event.
+ *   SignerReturnedWrongEvent: it is none of all that
+ */
 export function requireSameEvent(asked: UnsignedEvent, answer: string): SignedEvent {
   const wrong = (what: string): RepublishError =>
     new RepublishError('SignerReturnedWrongEvent', `the bunker's answer to sign_event ${what}`);
@@ -12,12 +17,25 @@ export function requireSameEvent(asked: UnsignedEvent, answer: string): SignedEv
     throw wrong('is not JSON');
   }
   if (!hasEventShape(event)) throw wrong('is not a signed event');
-  for (const field of ['pubkey', 'kind', 'created_at', 'content'] as const) {
-    if (event[field] !== asked[field]) throw wrong(`has another ${field}`);
-  }
-  if (JSON.stringify(event.tags) !== JSON.stringify(asked.tags)) throw wrong('has other tags');
+  if (event.pubkey !== asked.pubkey) throw wrong('has another pubkey');
+  const change = changeOf(asked, event);
+  if (change !== undefined) throw isAuthentic(event) ? changed(change) : wrong(change);
   if (event.id !== eventId(asked)) throw wrong('has another id');
   if (!isAuthentic(event)) throw wrong('has an invalid signature');
   const { id, pubkey, sig, kind, created_at, tags, content } = event;
   return { id, pubkey, sig, kind, created_at, tags, content };
+}
+
+function changeOf(asked: UnsignedEvent, event: SignedEvent): string | undefined {
+  for (const field of ['kind', 'created_at', 'content'] as const)
+    if (event[field] !== asked[field]) return `has another ${field}`;
+  return JSON.stringify(event.tags) === JSON.stringify(asked.tags) ? undefined : 'has other tags';
+}
+
+/** Its date would not be the ledger's, nor its id: what stands could never be told from what was meant. */
+function changed(what: string): RepublishError {
+  return new RepublishError(
+    'SignerChangesEvents',
+    `the event that the bunker has signed with the right key ${what} than it was given`,
+  );
 }

@@ -20,6 +20,15 @@ export interface AddressRules {
   resolve?(hostname: string): Promise<readonly ResolvedAddress[]>;
 }
 
+/**
+ * The rules for one relay of a bunker: what somebody here has named may be in this network, as far as that is
+ * allowed at all; what the bunker names in addition may not.
+ */
+export function rulesFor(url: string, namedRelays: readonly string[], rules: AddressRules): AddressRules {
+  const isNamedHere = namedRelays.some((named) => new URL(named).hostname === new URL(url).hostname);
+  return isNamedHere ? rules : { ...rules, allowPrivate: false, allowLoopback: false };
+}
+
 /** The rules forbid a relay. The message is fit for everybody: it holds the host that was named, and no address behind it. */
 export class AddressRefused extends Error {
   override readonly name = 'AddressRefused';

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import http, { type ClientRequest, type IncomingMessage } from 'node:http';
 import https from 'node:https';
 import { PACKAGE } from '../../contract/names';
+import { type AddressRules, lookupWithin, requireAllowedUrl } from './address-rules';
 import { isGateway, shownRelay } from './url';
 
 /** What a relay says of its limits (NIP-11 `limitation`). Absent: it names none. */
@@ -43,11 +44,14 @@ export class RelayInformation {
   #entries = new Map<string, Entry>();
   #closing = new AbortController();
 
-  async limitsOf(url: string): Promise<RelayLimits> {
-    const entry = this.#entries.get(url);
+  /** @param rules where it may be, if a stranger has named it: elsewhere it is not asked */
+  async limitsOf(url: string, rules?: AddressRules): Promise<RelayLimits> {
+    // Whoever may not reach it must not hear of it from another's question either.
+    const key = `${url} ${rules?.allowPrivate} ${rules?.allowLoopback}`;
+    const entry = this.#entries.get(key);
     if (entry !== undefined && Date.now() < entry.askAgainAtMs) return entry.limits;
     const next: Entry = {
-      limits: this.#ask(url).then(
+      limits: this.#ask(url, rules).then(
         (limits) => (next.known = limits),
         () => {
           next.askAgainAtMs = Date.now() + FRESH_AFTER_FAILURE_MS;
@@ -56,22 +60,22 @@ export class RelayInformation {
       ),
       askAgainAtMs: Date.now() + FRESH_MS,
     };
-    this.#entries.set(url, next);
+    this.#entries.set(key, next);
     return next.limits;
   }
 
   /** What is known already, without asking. */
   knownLimitsOf(url: string): RelayLimits | undefined {
-    return this.#entries.get(url)?.known;
+    return this.#entries.get(`${url} undefined undefined`)?.known;
   }
 
   close(): void {
     this.#closing.abort();
   }
 
-  async #ask(url: string): Promise<RelayLimits> {
+  async #ask(url: string, rules: AddressRules | undefined): Promise<RelayLimits> {
     if (isGateway(url)) return { authRequired: false };
-    return limitsIn((await fetchRelayInformation(url, this.#closing.signal)).document);
+    return limitsIn((await fetchRelayInformation(url, this.#closing.signal, rules)).document);
   }
 }
 
@@ -79,16 +83,21 @@ export class RelayInformation {
  * The information document (NIP-11) of a relay that is no gateway, as text, and the relay's clock as its HTTP
  * `Date` gives it (whole seconds; absent: it gave none). Rejects when there is none within three seconds. A
  * redirect is no answer: it could lead anywhere, and no relay needs one.
+ *
+ * @param rules where it may be; absent: anywhere
  */
 export async function fetchRelayInformation(
   url: string,
   signal: AbortSignal,
+  rules?: AddressRules,
 ): Promise<{ document: string; clockMs?: number }> {
+  if (rules !== undefined) requireAllowedUrl(url, rules);
   // Not fetch: what would end it may be collected as garbage (nodejs/node#57736), and then it takes five
   // minutes.
   const { get } = url.startsWith('wss:') ? https : http;
   const request = get(url.replace(/^ws/, 'http'), {
     agent: false,
+    ...(rules === undefined ? {} : { lookup: lookupWithin(rules, url) }),
     headers: { accept: 'application/nostr+json', 'user-agent': PACKAGE },
   });
   // Whoever waits is told below; without a listener an error in the middle of an answer would end the

@@ -4,6 +4,8 @@ import { BunkerClient } from '../bunker/client';
 import { RequestWindow } from '../../rules/window';
 import { Limiter } from '../bunker/limiter';
 import { Pacer } from '../bunker/pacer';
+import { addressRulesOf } from '../bunker/relay-limits';
+import { tellingSilence } from '../bunker/silence';
 import { MAX_RELAYS } from '../bunker/uri';
 import { unlockSecretKey } from '../keys';
 import type { LnbitsSigner } from './lnbits';
@@ -27,6 +29,8 @@ export interface KeyringOptions {
   /** Opens the stored keys (NIP-49). */
   secretsKey: string;
   bunkerConcurrency: number;
+  /** As many at once from the beginning, whatever the bunker makes of it: to measure it. */
+  measures?: boolean;
   bunkerTimeoutMs: number;
   approvalTimeoutMs: number;
   connectTimeoutMs: number;
@@ -46,7 +50,7 @@ type OfBunker = Extract<CurrentSigner, { bunkerPubkey: string }>;
 /** What all clients of a bunker share. */
 interface Shared {
   limiter: Limiter;
-  window: RequestWindow;
+  window: RequestWindow | undefined;
   pacer: Pacer;
 }
 
@@ -128,7 +132,10 @@ export class Keyring {
       case 'local':
         return createLocalSigner(await unlockSecretKey(stored.ncryptsec, this.options.secretsKey));
       case 'bunker':
-        return this.#clientFor(stored, await unlockSecretKey(stored.ncryptsec, this.options.secretsKey));
+        return tellingSilence(
+          this.#clientFor(stored, await unlockSecretKey(stored.ncryptsec, this.options.secretsKey)),
+          this.options.bunkerTimeoutMs,
+        );
       case 'lnbits-local':
         return createLocalSigner(stored.secretKey());
       case 'lnbits-bunker':
@@ -146,10 +153,7 @@ export class Keyring {
       requestTimeoutMs: this.options.bunkerTimeoutMs,
       approvalTimeoutMs: this.options.approvalTimeoutMs,
       connectTimeoutMs: this.options.connectTimeoutMs,
-      // The relays of LNbits' bunker are named by whoever runs this, and not by a stranger's URI.
-      addressRules: {
-        allowPrivate: signer.kind === 'lnbits-bunker' || this.options.allowPrivateBunkerRelays,
-      },
+      addressRules: addressRulesOf(signer, this.options.allowPrivateBunkerRelays),
       ...this.#sharedFor(signer),
       silenceMayMean: signer.kind === 'lnbits-bunker' ? LNBITS_SILENCE : undefined,
       onApprovalNeeded: (url) => this.options.onApprovalNeeded?.(signer.bunkerPubkey, url),
@@ -167,8 +171,9 @@ export class Keyring {
   }
 
   #newShared(isLnbits: boolean): Shared {
-    const { bunkerConcurrency, bunkerTimeoutMs } = this.options;
+    const { bunkerConcurrency, bunkerTimeoutMs, measures = false } = this.options;
     const ceiling = isLnbits ? Math.min(LNBITS_CONCURRENCY, bunkerConcurrency) : bunkerConcurrency;
+    if (measures) return { window: undefined, limiter: new Limiter(ceiling), pacer: new Pacer() };
     const window = new RequestWindow(ceiling, bunkerTimeoutMs);
     return { window, limiter: new Limiter(window.limit), pacer: new Pacer() };
   }

@@ -1,12 +1,14 @@
 import { ensureError, RepublishError } from '../../contract/failures';
 import { generateSecretKey, getPublicKey } from '../keys';
 import { decrypt, getConversationKey } from '../nip44';
+import type { SignedEvent, UnsignedEvent } from '../events';
 import type { Signer, SignerCall } from './signer';
 
 /** What bunkers were seen to trim, normalise (NFC, NFKD), escape or cut; 1 KB of it. */
 const AWKWARD =
   ' "quotes" \\ back\\slash / {"json": [1.10, -0]} \t\n\r\n é e\u0301 \u212b ﬁ ① 🏧👩‍🚀 \u200b\u00a0 ';
 const PROBE_BYTES = 1_024;
+const PROBE_AGE_S = 3_600;
 
 /**
  * Proves that a signer is the one that is needed: it names its key, and what it encrypts can be read by
@@ -28,14 +30,19 @@ export async function proveSigner(signer: Signer, expectedPubkey: string, call?:
   await proveEncryption(signer, pubkey, call);
 }
 
-/** The second half of it, for a signer whose key is known. @throws RepublishError SignerCannotEncrypt */
+/**
+ * The second half of it, for a signer whose key is known.
+ *
+ * @param probe what it is given to encrypt
+ * @throws RepublishError SignerCannotEncrypt
+ */
 export async function proveEncryption(
   signer: Signer,
   signerPubkey: string,
   call?: SignerCall,
+  probe = probeText(),
 ): Promise<void> {
   const machineKey = generateSecretKey();
-  const probe = probeText();
   try {
     const ciphertext = await encrypted(signer, getPublicKey(machineKey), probe, call);
     if (readWith(machineKey, signerPubkey, ciphertext) !== probe)
@@ -43,6 +50,37 @@ export async function proveEncryption(
   } finally {
     machineKey.fill(0);
   }
+}
+
+/**
+ * An event of a document's kind that is worth nothing to whoever gets hold of it: no machine reads its address,
+ * and it has expired (NIP-40). Of an earlier hour, so that a signer which puts dates of its own is found out.
+ */
+export function probeDocument(signerPubkey: string): UnsignedEvent {
+  const created_at = Math.floor(Date.now() / 1000) - PROBE_AGE_S;
+  return {
+    pubkey: signerPubkey,
+    kind: 30078,
+    created_at,
+    tags: [
+      ['d', 'republish-operator-configs-probe'],
+      ['expiration', String(created_at)],
+    ],
+    content: 'Signed to try a signer (republish signer check). It says nothing and is published nowhere.',
+  };
+}
+
+/**
+ * Proves that a signer signs what it is given and changes nothing. What it signs is thrown away.
+ *
+ * @throws RepublishError SignerChangesEvents, and what the signer itself throws
+ */
+export function proveSignature(
+  signer: Signer,
+  signerPubkey: string,
+  call?: SignerCall,
+): Promise<SignedEvent> {
+  return signer.signEvent(probeDocument(signerPubkey), call);
 }
 
 async function encrypted(signer: Signer, peer: string, probe: string, call?: SignerCall): Promise<string> {

@@ -15,6 +15,8 @@ export interface SignerCall {
    * undefined when that is over. The address is the operator's: show it to nobody else and log it nowhere.
    */
   onApproval?: ((url: string | undefined) => void) | undefined;
+  /** Told by the clock of a bunker when it has answered, seconds. */
+  onAnswer?: ((createdAtS: number) => void) | undefined;
 }
 
 /**

@@ -57,6 +57,7 @@ describe('sharedCause', () => {
     ['RelayQuorumNotReached', true],
     ['SignerRefused', false],
     ['RelayRefused', false],
+    ['SignerChangesEvents', true],
   ])('of a page with one open document that failed for %s: %s', (type, isShared) => {
     const failures = [failure(type)];
     expect(sharedCause({ ...end, begun: 1, failures })).toEqual(isShared ? failures[0] : undefined);

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { remedyFor } from '../../../contract/failures';
 import type { RepublishPlan } from '../../../inspection/plan';
+import type { Estimate } from '../../../inspection/estimate';
 import type { ForeseenDocument } from '../../../inspection/plan-document';
 import type { RelayFacts } from '../../../inspection/relay-probe';
 import { byMachine, withoutName } from '../by-machine';
@@ -8,6 +9,7 @@ import { EXIT } from '../exit-codes';
 import { forcing, resetCountsOption } from '../options';
 import { print, printJson, say } from '../output';
 import { command, forOperator } from '../run-view/commands';
+import { duration } from '../run-view/rate';
 import { fittedTable, paragraph, sectionedTable, short } from '../terminal/table';
 import { harmlessJson, onOneLine } from '../terminal/text';
 
@@ -91,6 +93,7 @@ async function show(planned: RepublishPlan): Promise<void> {
   print(
     `${toPublish(counts.publish, planned.toSign)}, ${counts.unchanged} unchanged, ${counts.skipped} skipped, ${counts.invalid} invalid`,
   );
+  if (planned.estimate !== null) print(estimateLine(planned.estimate));
   if (planned.standAlready > 0) {
     print(
       paragraph(
@@ -103,6 +106,11 @@ async function show(planned: RepublishPlan): Promise<void> {
   for (const { type, message } of problems) print(paragraph(`error: ${type}: ${message}`));
   for (const type of new Set([...problems.map((problem) => problem.type), ...types]))
     print(paragraph(forOperator(`remedy for ${type}: ${remedyFor(type)}`, operatorUserId)));
+}
+
+function estimateLine({ tookMs, atMost, from, measuredAt }: Estimate): string {
+  const source = from === 'run' ? 'the last run' : 'signer check --deep';
+  return `the signer will take ${atMost ? 'at most ' : ''}about ${duration(tookMs / 1_000)}, at the speed of ${source} on ${measuredAt.slice(0, 10)}`;
 }
 
 /** What an earlier run has signed is only sent. */

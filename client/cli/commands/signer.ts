@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
 import type { NostrConnectOptions } from '../../../pairing/signers';
-import { EXIT } from '../exit-codes';
 import { print, printJson, say } from '../output';
 import { fittedTable, terminalWidth } from '../terminal/table';
 import type { CurrentSigner } from '../../../pairing/current-signers';
+import { checkSigner, ORIGINS } from './signer-check';
 
 export function registerSigner(program: Command): void {
   const signer = program
@@ -39,13 +39,15 @@ export function registerSigner(program: Command): void {
 
   signer
     .command('check')
+    .summary('ask the signer who it is, and try it')
     .description(
-      "Asks the signer its public key and compares it with the account's. It also has the signer encrypt a text, as a run does first: one use of nip44_encrypt.\nExit code 4 when it does not answer, differs or encrypts wrongly.",
+      "Asks the signer its public key and compares it with the account's. It also has the signer encrypt a text, as a run does first, and sign an event that is thrown away (not LNbits' own client).\n--deep tries all that a run would ask: both signatures, the largest state, its speed one by one and side by side, its clock, and whether a person is asked. It says what a run of the operator's documents will take. At most 12 requests; nothing is published.\nExit code 4 when it does not answer, differs, encrypts wrongly or changes what it signs.",
     )
     .argument('<operator>', "the operator's user id")
+    .option('--deep', 'try all that a run would ask of it, and measure how quick it is')
     .option('--json', 'as JSON on stdout')
-    .addHelpText('before', 'Example: republish signer check 8f3c2b\n')
-    .action(check);
+    .addHelpText('before', 'Example: republish signer check 8f3c2b --deep\n')
+    .action(checkSigner);
 
   signer
     .command('remove')
@@ -139,9 +141,6 @@ async function offerOptions(
   };
 }
 
-/** Where a signer comes from, for a person. */
-const ORIGINS = { paired: 'paired here', lnbits: "LNbits' own" } as const;
-
 async function list({ json }: { json?: true }): Promise<void> {
   const { withDatabase } = await import('../database.js');
   const { listCurrentSigners } = await import('../../../pairing/current-signers.js');
@@ -186,29 +185,6 @@ function shown({ operatorUserId, signer }: CurrentSigner) {
       ? { bunkerPubkey: signer.bunkerPubkey, bunkerRelays: signer.bunkerRelays }
       : {}),
   };
-}
-
-async function check(operator: string, { json }: { json?: true }): Promise<void> {
-  const { withDatabase } = await import('../database.js');
-  const { checkCurrentSigner } = await import('../../../pairing/current-signers.js');
-  const checked = await withDatabase(
-    (database, configuration) =>
-      checkCurrentSigner({ database, configuration, operatorUserId: operator, say }),
-    ['lnbitsDatabaseUrl', 'secretsKey'],
-  );
-  if (json) printJson(checked);
-  else
-    print(
-      `the ${checked.kind} signer of operator ${operator} (${ORIGINS[checked.from]}) answers and signs as ${checked.pubkey}`,
-    );
-  if (checked.kind === 'lnbits-bunker' && checked.matchesAccount) {
-    say('it has encrypted; whether the client of LNbits may sign is seen with the first document');
-  }
-  if (checked.matchesAccount) return;
-  say(
-    `error: the account's public key is ${checked.accountPubkey ?? 'not set'}; pair the account's own signer, or correct the account`,
-  );
-  process.exitCode = EXIT.signer;
 }
 
 async function remove(operator: string, { json }: { json?: true }): Promise<void> {

@@ -1,0 +1,49 @@
+import type { Queryable } from '../database/connection';
+import { lastSignatures } from '../database/ledger/speed';
+import { findSignerCheck } from '../database/signer-checks';
+import type { SignerRow } from '../database/signers';
+import type { LnbitsSigner } from '../nostr/signers/lnbits';
+import { nameOfSigner } from '../nostr/signers/keyring';
+import { expectedMs, LEAST_SIGNATURES, msBetweenSignatures } from '../rules/signer-speed';
+
+/** What the signer is expected to take, as far as it is known how quick it is. */
+export interface Estimate {
+  documents: number;
+  tookMs: number;
+  /** It may well be quicker. */
+  atMost: boolean;
+  /** Where the speed is from: the last run with this signer, or `signer check --deep`. */
+  from: 'run' | 'check';
+  /** When it was so, ISO. */
+  measuredAt: string;
+}
+
+/**
+ * By what is known of this very signer, the newest counts. Null where nothing is known, or nothing is to be
+ * signed.
+ */
+export async function estimateFor(
+  db: Queryable,
+  operatorUserId: string,
+  signer: SignerRow | LnbitsSigner,
+  documents: number,
+): Promise<Estimate | null> {
+  if (documents === 0) return null;
+  const name = nameOfSigner(signer);
+  const [signedAtMs, check] = await Promise.all([
+    lastSignatures(db, { operatorUserId, signer: name, least: LEAST_SIGNATURES }),
+    findSignerCheck(db, operatorUserId, name),
+  ]);
+  const msPerDocument = msBetweenSignatures(signedAtMs);
+  const lastMs = Math.max(...signedAtMs);
+  const told = (speed: { msPerDocument: number; atMost: boolean }, from: Estimate['from'], atMs: number) => ({
+    documents,
+    tookMs: Math.round(expectedMs(documents, speed)),
+    atMost: speed.atMost,
+    from,
+    measuredAt: new Date(atMs).toISOString(),
+  });
+  if (msPerDocument !== undefined && lastMs > (check?.checkedAtMs ?? -Infinity))
+    return told({ msPerDocument, atMost: false }, 'run', lastMs);
+  return check === undefined ? null : told(check, 'check', check.checkedAtMs);
+}

@@ -1,0 +1,36 @@
+import { accountPubkey, resolveDocumentTypes } from '../activities/steps/open-run';
+import { planMachines } from '../activities/steps/plan-machines';
+import type { WorkerConfiguration } from '../worker/build-dependencies';
+import { withWorkersEyes } from './open';
+
+/** The operator's documents that a run could publish, by the rows of today. */
+export interface Publishable {
+  documents: number;
+  /** Of their states, UTF-8; 0: there are none. */
+  largestStateBytes: number;
+}
+
+const TOGETHER = 100;
+
+/** Counts them. No relay is read, and no bunker is asked. @throws RepublishError as a plan does */
+export function countPublishable(
+  configuration: WorkerConfiguration,
+  operatorUserId: string,
+): Promise<Publishable> {
+  return withWorkersEyes(configuration, async (deps) => {
+    const operatorPubkey = await accountPubkey(deps, operatorUserId);
+    const documentTypes = resolveDocumentTypes(deps, undefined);
+    const { signal } = new AbortController();
+    const counted: Publishable = { documents: 0, largestStateBytes: 0 };
+    for (let after: string | undefined; ;) {
+      const machines = await deps.source.machines({ operatorUserId, after, limit: TOGETHER });
+      const owner = { operatorUserId, operatorPubkey, documentTypes };
+      const { documents, states } = await planMachines(deps, owner, machines, signal);
+      counted.documents += documents.filter(({ outcome }) => outcome === null).length;
+      for (const { plaintextBytes } of states.values())
+        counted.largestStateBytes = Math.max(counted.largestStateBytes, plaintextBytes);
+      if (machines.length < TOGETHER) return counted;
+      after = machines.at(-1)?.id;
+    }
+  });
+}

@@ -1,0 +1,102 @@
+import { RepublishError } from '../../contract/failures';
+import type { Signer, SignerCall } from '../signers/signer';
+import type { BunkerClient } from './client';
+import { isRefusal } from './messages';
+
+/** A ping needs no person and no key. */
+const PING_MS = 3_000;
+/** So long what a ping has shown is taken to hold: it is asked for a person to read, and nothing follows from it. */
+const PINGED_MS = 60_000;
+
+const ALIVE = 'it may never have been granted this, wait for a person, or be slow';
+const FORGOTTEN =
+  'it is away, or has forgotten this client, as some do at a restart: then pair it again with a new URI (republish signer add <operator> --bunker)';
+
+/**
+ * A bunker's client whose time-outs say what the silence may mean. One that answers other requests, or a ping,
+ * is alive: what was never granted, or waits for a person, is met with silence by some. One that does not even
+ * answer a ping is away, or no longer knows this client.
+ *
+ * @param requestTimeoutMs after which the client gives a request up
+ */
+export function tellingSilence(client: BunkerClient, requestTimeoutMs: number): Signer {
+  const silence = new Silence(client, requestTimeoutMs);
+  return {
+    getPublicKey: (call) => silence.told(call, client.getPublicKey(call)),
+    nip44Encrypt: (peer, plaintext, call) => silence.told(call, client.nip44Encrypt(peer, plaintext, call)),
+    signEvent: (event, call) => silence.told(call, client.signEvent(event, call)),
+    switchRelays: (call) => client.switchRelays(call),
+    close: () => client.close(),
+  };
+}
+
+class Silence {
+  #answeredAtMs = -Infinity;
+  #pinged: { atMs: number; isAnswered: Promise<boolean> } | undefined;
+
+  constructor(
+    private readonly client: BunkerClient,
+    private readonly requestTimeoutMs: number,
+  ) {}
+
+  async told<T>(call: SignerCall | undefined, asked: Promise<T>): Promise<T> {
+    const askedAtMs = performance.now();
+    try {
+      const answer = await asked;
+      this.#answeredAtMs = performance.now();
+      return answer;
+    } catch (thrown) {
+      if (!(thrown instanceof RepublishError)) throw thrown;
+      if (isRefusal(thrown)) this.#answeredAtMs = performance.now();
+      // What it says cannot be read: the message says so already, and no ping would be.
+      if (thrown.type !== 'SignerTimeout' || this.client.isUnreadable) throw thrown;
+      const meaning = await this.#meaning(askedAtMs, call?.signal);
+      throw meaning === undefined ? thrown : new RepublishError(thrown.type, `${thrown.message}; ${meaning}`);
+    }
+  }
+
+  /** Undefined where nobody waits for it any more. */
+  async #meaning(askedAtMs: number, signal: AbortSignal | undefined): Promise<string | undefined> {
+    if (this.#answeredAtMs > Math.max(askedAtMs, performance.now() - this.requestTimeoutMs))
+      return `it answers other requests: ${ALIVE}`;
+    const isAnswered = await unlessAborted(this.#ping(), signal);
+    if (isAnswered === undefined) return undefined;
+    return isAnswered ? `it answers a ping: ${ALIVE}` : `nor does it answer a ping: ${FORGOTTEN}`;
+  }
+
+  /** One for all that wait at the same time, and for those of the next while. */
+  #ping(): Promise<boolean> {
+    const nowMs = performance.now();
+    if (this.#pinged === undefined || nowMs - this.#pinged.atMs > PINGED_MS)
+      this.#pinged = { atMs: nowMs, isAnswered: this.#askForPong() };
+    return this.#pinged.isAnswered;
+  }
+
+  async #askForPong(): Promise<boolean> {
+    const patienceMs = Math.min(PING_MS, this.requestTimeoutMs);
+    try {
+      await this.client.ping({ signal: AbortSignal.timeout(patienceMs) });
+      return true;
+    } catch (thrown) {
+      // Whatever it says, it has said something.
+      return (
+        thrown instanceof RepublishError && (isRefusal(thrown) || thrown.type === 'SignerReturnedWrongEvent')
+      );
+    }
+  }
+}
+
+async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T | undefined> {
+  if (signal === undefined) return work;
+  let stop: () => void = () => undefined;
+  const ended = new Promise<undefined>((resolve) => {
+    stop = () => resolve(undefined);
+    signal.addEventListener('abort', stop, { once: true });
+    if (signal.aborted) stop();
+  });
+  try {
+    return await Promise.race([work, ended]);
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
+}
