@@ -131,12 +131,6 @@ test('a migration of an LNbits on SQLite needs nothing but Node, and survives ki
     'ext_spirekeeper.sqlite3',
   ]);
 
-  // Forced: the counts of a machine are not set by the way.
-  const forced = await run(['start', OPERATOR, '--force', '--machine', 'm05', '--json']);
-  const ids = JSON.parse(forced.stdout) as Record<string, string[]>;
-  expect(events).toContain(ids['bitspire-cassettes']?.[0]);
-  expect(events).not.toContain(ids['bitspire-fees']?.[0]);
-
   function documents() {
     return relay.events().filter(({ kind }) => kind === 30078);
   }
