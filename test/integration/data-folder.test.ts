@@ -31,6 +31,7 @@ describe('a command that only looks', () => {
   }, 60_000);
 
   test('keeps the ledger and the key of the folder from one command to the next', async () => {
+    await migration.make();
     const { folder, run, addOperator } = migration;
     await addOperator('operator-1', 1);
     const key = readFileSync(path.join(folder, 'secrets-key'), 'utf8');
@@ -89,6 +90,7 @@ describe('what is refused', () => {
   });
 
   test('but not a DATABASE_URL that is LNbits’ own, nor a folder of another place in the file', async () => {
+    await migration.make();
     const { run, env, folder } = migration;
     const own = await run(['signer', 'list'], { DATABASE_URL: env.LNBITS_DATABASE_URL ?? '' });
     expect(own.code).toBe(0);
@@ -136,6 +138,7 @@ describe('what is refused', () => {
   });
 
   test('a run that nobody would do, and a command without what it needs', async () => {
+    await migration.make();
     const { run } = migration;
     const noWait = await run(['start', 'operator-1', '--no-wait']);
     expect(noWait).toMatchObject({ code: 2, stderr: expect.stringContaining('republish up') as string });
@@ -149,6 +152,7 @@ describe('what is refused', () => {
 
 describe('start', () => {
   test('in a terminal says that Ctrl-C lets the run rest, and a line from beside does not tear the view', async () => {
+    await migration.make();
     const { addOperator, folder, env, relay } = migration;
     await addOperator('operator-1', 200);
     // A relay that answers late: with a key that is here the run would be over before anybody has looked.
@@ -201,6 +205,7 @@ describe('start', () => {
   }, 180_000);
 
   test('killed in the middle and called again goes on with the same run and ends with the same events', async () => {
+    await migration.make();
     const { begin, run, addOperator, relay } = migration;
     await addOperator('operator-1', 30);
     const first = begin(['start', 'operator-1', '--json']);
