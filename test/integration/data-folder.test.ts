@@ -203,29 +203,5 @@ describe('start', () => {
     expect(JSON.parse(status.stdout)).toMatchObject({ status: 'COMPLETED', progress: { unchanged: 4 } });
     expect((await run(['verify', 'operator-1'])).code).toBe(0);
   }, 180_000);
-
-  test('killed in the middle and called again goes on with the same run and ends with the same events', async () => {
-    await migration.make();
-    const { begin, run, addOperator, relay } = migration;
-    await addOperator('operator-1', 30);
-    const first = begin(['start', 'operator-1', '--json']);
-    await first.says('started republish-operator-configs/operator-1');
-    await until(() => relay.events().length > 0, 30_000);
-    first.child.kill('SIGKILL');
-    expect(await first.ended).toBe(null);
-    const before = relay.events().map(({ id }) => id);
-    const [, runId] = /\(run ([0-9a-f-]{36})\)/.exec(first.written()) ?? [];
-
-    const again = await run(['start', 'operator-1', '--json']);
-    expect({ code: again.code, stderr: again.code === 0 ? '' : again.stderr }).toEqual({
-      code: 0,
-      stderr: '',
-    });
-    expect(again.stderr).toContain(runId);
-    const events = Object.values(JSON.parse(again.stdout) as Record<string, string[]>).flat();
-    expect(events).toHaveLength(60);
-    expect(new Set(events)).toEqual(new Set(relay.events().map(({ id }) => id)));
-    expect(before.filter((id) => !events.includes(id))).toEqual([]);
-    expect((JSON.parse((await run(['audit', 'operator-1', '--json'])).stdout) as unknown[]).length).toBe(1);
-  }, 180_000);
+  // Killed in the middle and called again: sqlite-migration.test.ts.
 });
