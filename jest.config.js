@@ -21,7 +21,7 @@ module.exports = {
   globalTeardown: '<rootDir>/test/support/global-teardown.ts',
   testTimeout: 60_000,
   testSequencer: '<rootDir>/test/support/longest-first.cjs',
-  // Whatever the number of cores: the tests mostly wait, for bounds that must pass and for servers that come back, while Temporal
-  // and Postgres, which they share, take what is left.
-  maxWorkers: 3,
+  // Whatever the number of cores: a test file waits for more than half of its time, for bounds that must pass and for servers that
+  // come back, while Temporal and Postgres, which all share, take what is left.
+  maxWorkers: 4,
 };

@@ -7,7 +7,7 @@ import { startWorkerChild } from '../support/worker-child';
 
 const SLOW_BUNKER = { answerDelayMs: 100, concurrency: 1 };
 /** `npm run test:faults` plays row 66: minutes. */
-const OUTAGE_MS = Number(process.env.REPUBLISH_TEST_OUTAGE_MS ?? 20_000);
+const OUTAGE_MS = Number(process.env.REPUBLISH_TEST_OUTAGE_MS ?? 6_000);
 
 test(`11, 66: Postgres crashes in the middle and is away for ${OUTAGE_MS / 1_000} s: the run goes on and completes`, async () => {
   const postgres = await startPostgres();
@@ -38,7 +38,7 @@ test('15: no connection is left, neither in the pool nor on the server: waited f
   const saga = await startSaga({ postgresUrl: postgres.url });
   const hogs: Client[] = [];
   try {
-    const operator = await addOperatorWithCanaries(saga, { machines: 40, bunker: SLOW_BUNKER });
+    const operator = await addOperatorWithCanaries(saga, { machines: 20, bunker: SLOW_BUNKER });
     const worker = await startWorkerChild(saga, { env: { REPUBLISH_DOCUMENT_TIMEOUT_MS: '30000' } });
     let refusal: unknown;
     let phase: string | undefined;
@@ -72,7 +72,7 @@ test('15: no connection is left, neither in the pool nor on the server: waited f
     });
     expect(refusal).toMatchObject({ code: '53300' });
     expect(failure).toBeUndefined();
-    expect(ids).toHaveLength(80);
+    expect(ids).toHaveLength(40);
     expect(phase).toBe('publishing');
     expect(worker.hasExited()).toBe(false);
   } finally {
@@ -203,7 +203,7 @@ describe('Postgres misbehaves', () => {
         await until(async () => (await saga.ledger(runId)).some(({ event }) => event !== null));
         await saga.database.transaction(async (client) => {
           await client.query('LOCK TABLE republish.documents IN EXCLUSIVE MODE');
-          await new Promise((resolve) => setTimeout(resolve, 4_000));
+          await new Promise((resolve) => setTimeout(resolve, 2_500));
         });
       },
     });

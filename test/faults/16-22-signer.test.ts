@@ -38,7 +38,7 @@ describe('the signer misbehaves', () => {
   };
 
   test('16: the bunker is silent now and then: a deadline for each request, asked again, the run completes', async () => {
-    const operator = await addOperatorWithCanaries(saga, { machines: 2 });
+    const operator = await addOperatorWithCanaries(saga, { machines: 1 });
     const heard: Record<string, number> = {};
     operator.bunker.setFaults(({ method }) => {
       heard[method] = (heard[method] ?? 0) + 1;
@@ -46,8 +46,8 @@ describe('the signer misbehaves', () => {
     });
     const { ids, failure } = await runUnderFault(saga, operator);
     expect(failure).toBeUndefined();
-    expect(ids).toHaveLength(4);
-    expect(asked(operator, 'sign_event')).toBeGreaterThan(4);
+    expect(ids).toHaveLength(2);
+    expect(asked(operator, 'sign_event')).toBeGreaterThan(2);
   }, 60_000);
 
   test('16: the bunker dies in the middle of a signature and comes back', async () => {
@@ -71,9 +71,9 @@ describe('the signer misbehaves', () => {
     const operator = await addOperatorWithCanaries(saga, { machines: 1 });
     goWrong(operator, 'sign_event', { swallow: true });
     const startedAtMs = Date.now();
-    const { ids, failure } = await runUnderFault(saga, operator);
+    const { ids, failure } = await runUnderFault(saga, operator, { input: oneDocument });
     expect(ids).toEqual([]);
-    expect(failure?.failures.map(({ type }) => type)).toEqual(['SignerTimeout', 'SignerTimeout']);
+    expect(failure?.failures.map(({ type }) => type)).toEqual(['SignerTimeout']);
     expect(sentFor(operator)).toEqual([]);
     // Five attempts of a request each, and the pauses between them.
     expect(Date.now() - startedAtMs).toBeLessThan(30_000);

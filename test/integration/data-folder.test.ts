@@ -31,6 +31,7 @@ describe('a command that only looks', () => {
   }, 60_000);
 
   test('keeps the ledger and the key of the folder from one command to the next', async () => {
+    await migration.make();
     const { folder, run, addOperator } = migration;
     await addOperator('operator-1', 1);
     const key = readFileSync(path.join(folder, 'secrets-key'), 'utf8');
@@ -89,6 +90,7 @@ describe('what is refused', () => {
   });
 
   test('but not a DATABASE_URL that is LNbits’ own, nor a folder of another place in the file', async () => {
+    await migration.make();
     const { run, env, folder } = migration;
     const own = await run(['signer', 'list'], { DATABASE_URL: env.LNBITS_DATABASE_URL ?? '' });
     expect(own.code).toBe(0);
@@ -136,6 +138,7 @@ describe('what is refused', () => {
   });
 
   test('a run that nobody would do, and a command without what it needs', async () => {
+    await migration.make();
     const { run } = migration;
     const noWait = await run(['start', 'operator-1', '--no-wait']);
     expect(noWait).toMatchObject({ code: 2, stderr: expect.stringContaining('republish up') as string });
@@ -149,6 +152,7 @@ describe('what is refused', () => {
 
 describe('start', () => {
   test('in a terminal says that Ctrl-C lets the run rest, and a line from beside does not tear the view', async () => {
+    await migration.make();
     const { addOperator, folder, env, relay } = migration;
     await addOperator('operator-1', 200);
     // A relay that answers late: with a key that is here the run would be over before anybody has looked.
@@ -199,28 +203,5 @@ describe('start', () => {
     expect(JSON.parse(status.stdout)).toMatchObject({ status: 'COMPLETED', progress: { unchanged: 4 } });
     expect((await run(['verify', 'operator-1'])).code).toBe(0);
   }, 180_000);
-
-  test('killed in the middle and called again goes on with the same run and ends with the same events', async () => {
-    const { begin, run, addOperator, relay } = migration;
-    await addOperator('operator-1', 30);
-    const first = begin(['start', 'operator-1', '--json']);
-    await first.says('started republish-operator-configs/operator-1');
-    await until(() => relay.events().length > 0, 30_000);
-    first.child.kill('SIGKILL');
-    expect(await first.ended).toBe(null);
-    const before = relay.events().map(({ id }) => id);
-    const [, runId] = /\(run ([0-9a-f-]{36})\)/.exec(first.written()) ?? [];
-
-    const again = await run(['start', 'operator-1', '--json']);
-    expect({ code: again.code, stderr: again.code === 0 ? '' : again.stderr }).toEqual({
-      code: 0,
-      stderr: '',
-    });
-    expect(again.stderr).toContain(runId);
-    const events = Object.values(JSON.parse(again.stdout) as Record<string, string[]>).flat();
-    expect(events).toHaveLength(60);
-    expect(new Set(events)).toEqual(new Set(relay.events().map(({ id }) => id)));
-    expect(before.filter((id) => !events.includes(id))).toEqual([]);
-    expect((JSON.parse((await run(['audit', 'operator-1', '--json'])).stdout) as unknown[]).length).toBe(1);
-  }, 180_000);
+  // Killed in the middle and called again: sqlite-migration.test.ts.
 });

@@ -1,25 +1,19 @@
-import { randomUUID } from 'node:crypto';
 import { createServer } from 'node:net';
-import { type DevOperator, startOperator } from '../../dev/operator';
 import { freePort } from '../../embedded/free-port';
-import { type DevStack, startStack } from '../../dev/stack';
-import { startWorkerProcess } from '../../embedded/worker-process';
 import { type Ended, preparePythonExample, type PythonExample } from '../support/python';
+import { type Saga, type SagaOperator, startSaga } from '../support/saga';
 
-let stack: DevStack;
-let env: Record<string, string>;
-let operator: DevOperator;
+let saga: Saga;
+let operator: SagaOperator;
 let python: PythonExample;
 
 beforeAll(async () => {
   python = await preparePythonExample();
-  stack = await startStack();
-  env = { ...stack.env, REPUBLISH_TASK_QUEUE: `python-example-${randomUUID()}` };
-  operator = await startOperator(stack, `operator-${randomUUID()}`, 2);
-  const worker = await startWorkerProcess(env);
-  stack.onStop(() => worker.stop('SIGTERM', 10_000));
+  saga = await startSaga();
+  operator = await saga.addOperator({ machines: 2 });
+  await saga.startWorker();
 }, 300_000);
-afterAll(() => stack?.stop(), 30_000);
+afterAll(() => saga.stop(), 30_000);
 
 type EventsByType = Record<string, string[]>;
 
@@ -36,26 +30,26 @@ asyncio.run(migrate(sys.argv[1]))
 `;
 
 function command(args: string[], overrides: Record<string, string> = {}): Promise<Ended> {
-  return python.run(['republish_operator_configs.py', ...args], { ...env, ...overrides });
+  return python.run(['republish_operator_configs.py', ...args], { ...saga.env, ...overrides });
 }
 
 async function lastAudit(operatorUserId: string): Promise<Record<string, unknown> | undefined> {
-  const rows = await stack.database.query<Record<string, unknown>>(
+  const rows = await saga.database.query<Record<string, unknown>>(
     'SELECT outcome, events, reason FROM republish.audit_log WHERE operator_user_id = $1 ORDER BY id DESC LIMIT 1',
     [operatorUserId],
   );
   return rows[0];
 }
 
-function storedIds({ bunker }: DevOperator): string[] {
-  const stored = stack.relay
-    .events()
-    .filter(({ pubkey, kind }) => pubkey === bunker.userPubkey && kind === 30078);
+function storedIds({ bunker }: SagaOperator): string[] {
+  const stored = (saga.relays[0]?.events() ?? []).filter(
+    ({ pubkey, kind }) => pubkey === bunker.userPubkey && kind === 30078,
+  );
   return stored.map(({ id }) => id).sort();
 }
 
 test('one line in a migration script publishes everything, and a second call finds it in place', async () => {
-  const first = await python.run(['-c', MIGRATION, operator.id], env);
+  const first = await python.run(['-c', MIGRATION, operator.id], saga.env);
   expect(first).toMatchObject({ exitCode: 0, stderr: '' });
   const events = JSON.parse(first.stdout) as EventsByType;
   expect(Object.keys(events).length).toBeGreaterThan(0);
@@ -71,16 +65,16 @@ test('one line in a migration script publishes everything, and a second call fin
 });
 
 test('calls at the same time give the same ids', async () => {
-  const busy = await startOperator(stack, `operator-${randomUUID()}`, 2);
-  const all = await Promise.all([1, 2, 3].map(() => python.run(['-c', MIGRATION, busy.id], env)));
+  const busy = await saga.addOperator({ machines: 2 });
+  const all = await Promise.all([1, 2, 3].map(() => python.run(['-c', MIGRATION, busy.id], saga.env)));
   expect(all.map(({ exitCode }) => exitCode)).toEqual([0, 0, 0]);
   expect(new Set(all.map(({ stdout }) => stdout)).size).toBe(1);
 });
 
 test('what could not be republished is exit code 3, and what stands is on stdout', async () => {
-  const broken = await startOperator(stack, `operator-${randomUUID()}`, 2);
+  const broken = await saga.addOperator({ machines: 2 });
   const [machine] = broken.machines;
-  await stack.database.query(
+  await saga.database.query(
     'UPDATE spirekeeper.dca_machines SET operator_cash_in_fee_fraction = 0.5 WHERE id = $1',
     [machine?.id],
   );
@@ -95,9 +89,9 @@ test('what could not be republished is exit code 3, and what stands is on stdout
 });
 
 test('the failure says in Python what stands and what does not', async () => {
-  const broken = await startOperator(stack, `operator-${randomUUID()}`, 1);
+  const broken = await saga.addOperator({ machines: 1 });
   const machineId = broken.machines[0]?.id;
-  await stack.database.query(
+  await saga.database.query(
     'UPDATE spirekeeper.dca_machines SET operator_cash_in_fee_fraction = 0.5 WHERE id = $1',
     [machineId],
   );
@@ -110,7 +104,7 @@ try:
 except RepublishFailed as error:
     print(json.dumps(vars(error)))
 `;
-  const { stdout } = await python.run(['-c', script, broken.id, String(machineId)], env);
+  const { stdout } = await python.run(['-c', script, broken.id, String(machineId)], saga.env);
   expect(JSON.parse(stdout)).toEqual({
     type: 'RepublishIncomplete',
     message: expect.stringContaining('1 document could not be republished'),

@@ -66,12 +66,7 @@ describe('kill -9 of the worker', () => {
 
   test.each([
     ['while the bunker is asked its key', (method: string) => method === 'get_public_key'],
-    ['while the bunker encrypts what proves it', (method: string) => method === 'nip44_encrypt'],
-    [
-      'before the seal, at the first encryption of a document',
-      (method: string, nth: number) => method === 'nip44_encrypt' && nth === 2,
-    ],
-    ['after the seal, at the first signature', (method: string) => method === 'sign_event'],
+    // Between these two: rows 2 to 4 of test/faults.
     [
       'in the middle, at the fourth signature',
       (method: string, nth: number) => method === 'sign_event' && nth === 4,

@@ -70,26 +70,6 @@ describe('the sweep', () => {
     });
   });
 
-  test('a relay that keeps ten events of each author: forty documents are ten that stand and thirty that are lost', async () => {
-    const relay = await startRelay({ keepPerAuthor: 10 });
-    saga.onStop(() => relay.stop());
-    const small = startActivities(saga, {
-      env: { REPUBLISH_RELAYS: relay.url, REPUBLISH_DOCUMENT_TIMEOUT_MS: '60000' },
-    });
-    const operator = await saga.addOperator({ machines: 40 });
-    const { runId } = await small.plan(operator, { documentTypes: [FEES] });
-    for (let open = 40; open > 0;)
-      open = (await small.call('republishDocuments', { runId, page: 0 })).counts.open ?? 0;
-    const { counts } = await small.call('sweep', { runId });
-    expect(counts[FEES]).toMatchObject({ failed: 30 });
-    const standing = (await saga.ledger(runId)).filter(({ outcome }) => outcome === 'published');
-    expect(standing).toHaveLength(10);
-    const held = relay.events().map(({ id }) => id);
-    for (const { event } of standing) expect(held).toContain(event?.id);
-    const lost = (await saga.ledger(runId)).filter(({ failureType }) => failureType === 'DocumentLost');
-    expect(lost).toHaveLength(30);
-  }, 90_000);
-
   test('a relay that is away proves nothing: the others decide', async () => {
     const { runId } = await published(2);
     await saga.relays[0]?.stop();

@@ -8,6 +8,7 @@ import { until } from '../support/until';
 let migration: Migration;
 beforeEach(async () => {
   migration = await startMigration();
+  await migration.make();
 });
 afterEach(() => migration.stop());
 
@@ -63,30 +64,16 @@ test('keeps the servers for every command, a worker that is killed is followed b
   expect(workerOf(up)).toBeUndefined();
 }, 180_000);
 
-test('says so and ends when one of its servers has ended by itself', async () => {
+test('says so where a second one begins, where a shell says something else than its own, and where a server of it ends', async () => {
+  const { run, folder, env } = migration;
   const up = await startUp();
-  const postgres = serversOf(migration.folder).find(({ server }) => server === 'postgres');
-  process.kill(postgres?.pid ?? -1, 'SIGKILL');
-  expect(await up.ended).toBe(5);
-  expect(up.written()).toContain(`Postgres of ${migration.folder} has ended by itself`);
-  expect(up.written()).toContain('goes on with the next command on this folder');
-  await until(() => serversOf(migration.folder).length === 0);
-  expect((await migration.run(['signer', 'list'])).code).toBe(0);
-}, 120_000);
-
-test('a second one on the same folder says so', async () => {
-  const up = await startUp();
-  const second = await migration.run(['up']);
+  const second = await run(['up']);
   expect(second.code).toBe(5);
   expect(second.stderr).toContain(
-    `republish up runs on ${migration.folder} already (pid ${up.child.pid})\nremedy: Use that one from any shell with REPUBLISH_DATA, or end it with: kill ${up.child.pid}.\n`,
+    `republish up runs on ${folder} already (pid ${up.child.pid})\nremedy: Use that one from any shell with REPUBLISH_DATA, or end it with: kill ${up.child.pid}.\n`,
   );
-  expect(serversOf(migration.folder)).toHaveLength(2);
-}, 90_000);
+  expect(serversOf(folder)).toHaveLength(2);
 
-test('a command whose shell says something else than that of up is warned, and one that says nothing is not', async () => {
-  const { run, folder, env } = migration;
-  await startUp();
   const said = async (more: Record<string, string>) => (await run(['signer', 'list'], more)).stderr;
   const elsewhere = 'wss://elsewhere.example.com';
   const warning = await said({ REPUBLISH_RELAYS: elsewhere, LNBITS_DATABASE_URL: 'sqlite:///elsewhere' });
@@ -96,7 +83,15 @@ test('a command whose shell says something else than that of up is warned, and o
   expect(await said({ REPUBLISH_RELAYS: `${env.REPUBLISH_RELAYS}/` })).toBe('');
   const nothing = await republish(['signer', 'list'], { REPUBLISH_DATA: folder });
   expect(nothing).toMatchObject({ code: 0, stderr: '' });
-}, 120_000);
+
+  const postgres = serversOf(folder).find(({ server }) => server === 'postgres');
+  process.kill(postgres?.pid ?? -1, 'SIGKILL');
+  expect(await up.ended).toBe(5);
+  expect(up.written()).toContain(`Postgres of ${folder} has ended by itself`);
+  expect(up.written()).toContain('goes on with the next command on this folder');
+  await until(() => serversOf(folder).length === 0);
+  expect((await run(['signer', 'list'])).code).toBe(0);
+}, 180_000);
 
 test('stopped with a run in the middle, it goes on when it is started again', async () => {
   const { addOperator, folder, relay } = migration;

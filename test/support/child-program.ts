@@ -3,11 +3,9 @@ import path from 'node:path';
 
 const projectDir = path.resolve(__dirname, '../..');
 
-/** Makes `require` read TypeScript, so that what happens when a process ends is tested on the sources. */
+/** So that what happens when a process ends is tested on the sources. */
 const REQUIRE_TYPESCRIPT = `
-  const swc = require(${JSON.stringify(require.resolve('@swc/core'))});
-  const options = { swcrc: false, jsc: { parser: { syntax: 'typescript' }, target: 'es2022' }, module: { type: 'commonjs' } };
-  require.extensions['.ts'] = (module, file) => module._compile(swc.transformFileSync(file, options).code, file);
+  require(${JSON.stringify(path.join(projectDir, 'scripts/require-typescript.cjs'))}).requireTypeScript();
   process.chdir(${JSON.stringify(projectDir)});
 `;
 

@@ -48,6 +48,22 @@ export async function bundleWorkflows(workflowsPath = '../../workflows/index.ts'
   });
   mkdirSync(directory, { recursive: true });
   const file = path.join(directory, `workflow-bundle-${path.parse(workflowsPath).name}-${process.pid}.js`);
-  writeFileSync(file, withEmptySourceMap(code));
+  writeFileSync(file, withEmptySourceMap(hurried(code)));
   return file;
+}
+
+/**
+ * How long the death of a worker stays unnoticed, and how long a step waits before it is tried again: what tests would wait for
+ * most. Nothing else of the workflows is another than in production.
+ */
+const HURRIED: [what: RegExp, instead: string][] = [
+  [/(?<=heartbeatTimeout: |HEARTBEAT = )'15 seconds'/g, "'4 seconds'"],
+  [/(?<=initialInterval: )'1 second'/g, "'200 milliseconds'"],
+];
+
+function hurried(bundle: string): string {
+  return HURRIED.reduce((code, [what, instead]) => {
+    if (code.search(what) < 0) throw new Error(`the workflow bundle does not say ${what.source} any more`);
+    return code.replaceAll(what, instead);
+  }, bundle);
 }
