@@ -107,13 +107,16 @@ async function checkAsMachines(
   stores: SignedEvent[][],
 ): Promise<void> {
   const states = [await statesOf(saga.database, machines), ...earlierStates];
-  const nameOf = (id: string, atmPubkey: string | null): string => `${id} with the key ${atmPubkey}`;
-  const known = new Map(machines.map((machine) => [nameOf(machine.id, machine.atmPubkey), machine]));
+  const machineOf = ({ machineId, atmPubkey }: DocumentRow): SeededMachine | undefined => {
+    const ofId = machines.filter(({ id }) => id === machineId);
+    return ofId.find((machine) => machine.atmPubkey === atmPubkey) ?? ofId[0];
+  };
   const authors = new Set(ledger.flatMap(({ event }) => event?.pubkey ?? []));
   const ofAuthor = stores.map((store) => store.filter(({ pubkey }) => authors.has(pubkey)));
-  for (const { documentType, machineId, atmPubkey, outcome, event } of ledger) {
+  for (const row of ledger) {
+    const { documentType, machineId, outcome, event } = row;
     if (outcome !== 'published' && outcome !== 'unchanged') continue;
-    const machine = known.get(nameOf(machineId, atmPubkey));
+    const machine = machineOf(row);
     const standing = ofAuthor.flat().find(({ id }) => id === event?.id);
     demand(machine !== undefined, 'I7', `${documentType} was published for ${machineId}, which is nobody`);
     demand(standing !== undefined, 'I8', `${documentType} of ${machineId} is on no relay`);
