@@ -46,6 +46,8 @@ export interface Trouble {
   final: boolean;
   /** When another attempt may go better, where somebody knows. */
   retryAfterMs?: number | undefined;
+  /** The signer has answered this document's question, with what cannot be used. */
+  isAnswered?: boolean;
   relays?: Record<string, RelayStanding>;
 }
 
