@@ -16,6 +16,7 @@ import { BUNKER_KIND, type BunkerLink } from './link';
 import { approvalPage, type BunkerAnswer, isForNobody, parseAnswer, refusalOf, REFUSED } from './messages';
 import { OpenRequests } from './open-requests';
 import { Pacer } from './pacer';
+import { Places } from './places';
 import { QuestionIds } from './question-id';
 import { BunkerRequest } from './request';
 import { tellEnd } from './tell-end';
@@ -76,13 +77,16 @@ interface PreparedRequest {
 export class BunkerClient implements Signer {
   readonly clientPubkey: string;
   #pacer: Pacer;
+  #places: Places;
   #conversationKey: Uint8Array;
   #clientSecretKey: Uint8Array;
   #ids: QuestionIds;
   #ways: Ways;
   #open = new OpenRequests();
   #answeredAtMs = -Infinity;
-  /** A person was waited for in vain: no more until the bunker has answered such a question. */
+  /** When the newest of the questions was sent that the bunker has answered. */
+  #answeredSentAtMs = -Infinity;
+  /** A person was waited for in vain, and is not again. */
   #waitedInVain = false;
   #closed = false;
   /** Messages in the bunker's name that no bunker of this protocol would send. */
@@ -93,6 +97,7 @@ export class BunkerClient implements Signer {
     this.#clientSecretKey = Uint8Array.from(options.clientSecretKey);
     this.clientPubkey = getPublicKey(this.#clientSecretKey);
     this.#pacer = options.pacer ?? new Pacer();
+    this.#places = new Places(options.limiter, this.#pacer, options.window);
     this.#conversationKey = getConversationKey(this.#clientSecretKey, options.bunkerPubkey);
     this.#ids = new QuestionIds(this.#clientSecretKey);
     this.#ways = this.#openWays();
@@ -201,76 +206,49 @@ export class BunkerClient implements Signer {
   /** @param work what it is to the window; absent: nothing */
   async #request(method: string, params: string[], call: SignerCall = {}, work?: Question): Promise<string> {
     if (this.#closed) throw closedError();
-    const { question } = call;
+    const { question, turn = call.signal } = call;
     // Random, because another worker may use the same client key at the same time.
     const id = question === undefined ? randomUUID() : this.#ids.of(question, method, params);
-    const { limiter } = this.options;
-    const turn = call.turn ?? call.signal;
     for (;;) {
       const known = this.#open.join(id, call);
       if (known !== undefined) return known;
       await this.#whileApprovalIsOpen(call, turn);
       turn?.throwIfAborted();
-      // Before its turn where that is near: the places at the bunker are for the bunker's time, not for ours.
-      let prepared = limiter.waiting < limiter.limit ? this.#prepare(id, method, params) : undefined;
-      let answer: Promise<string> | undefined;
-      await limiter.run(
-        async () => {
-          await this.#pacer.take(turn);
-          // A person was asked while this one waited, or somebody else has asked the same.
-          if (this.#open.approval() !== undefined || this.#open.byId(id) !== undefined) return;
-          if (prepared === undefined || performance.now() - prepared.madeAtMs > MAX_PREPARED_MS)
-            prepared = this.#prepare(id, method, params);
-          const ready = prepared;
-          // A place is given back as soon as a person is asked: other operators may share this bunker.
-          await new Promise<void>((free) => {
-            const request = this.#ask(ready, call, () => {
-              this.#setWindow((window) => window.beginAnew());
-              free();
-            });
-            answer = this.#waitFor(request, call);
-            this.#tellWindow(request, work).then(free, free);
-          });
-        },
-        turn,
-        call.rank,
-      );
-      if (answer !== undefined) return answer;
+      const request = await this.#askInTurn(() => this.#prepare(id, method, params), call, work);
+      if (request !== undefined) return this.#waitFor(request, call);
     }
+  }
+
+  /** @returns undefined where a person was asked meanwhile, or somebody else has asked the same */
+  #askInTurn(
+    prepare: () => PreparedRequest,
+    call: SignerCall,
+    work: Question | undefined,
+  ): Promise<BunkerRequest | undefined> {
+    const { turn = call.signal, rank } = call;
+    // Before its turn where that is near: the places at the bunker are for the bunker's time, not for ours.
+    let prepared = this.#places.isNear ? prepare() : undefined;
+    const ask = (onApprovalAsked: () => void): BunkerRequest | undefined => {
+      if (prepared === undefined || performance.now() - prepared.madeAtMs > MAX_PREPARED_MS)
+        prepared = prepare();
+      if (this.#open.approval() !== undefined || this.#open.byId(prepared.id) !== undefined) return undefined;
+      return this.#ask(prepared, call, onApprovalAsked);
+    };
+    return this.#places.ask(ask, { signal: turn, rank, work });
   }
 
   /** A bunker that has answered a moment ago is there: its silence is a person's, as far as one can know. */
   async #waitFor(request: BunkerRequest, call: SignerCall): Promise<string> {
     const isThere = performance.now() - this.#answeredAtMs < this.options.requestTimeoutMs;
-    const isPatient = call.patient === true && isThere && !this.#waitedInVain;
-    if (isPatient) this.#waitedInVain = true;
-    const answer = await request.wait(call, isPatient);
-    if (isPatient) this.#waitedInVain = false;
+    if (call.patient !== true || !isThere || this.#waitedInVain) return request.wait(call);
+    const answer = request.wait(call, true);
+    await answer.then(
+      () => undefined,
+      (thrown: unknown) => {
+        this.#waitedInVain = thrown instanceof RepublishError && thrown.type === 'SignerTimeout';
+      },
+    );
     return answer;
-  }
-
-  /** Has the window follow how a request ends. Resolves when that is done. */
-  async #tellWindow(request: BunkerRequest, work: Question | undefined): Promise<void> {
-    const sentAtMs = performance.now();
-    // Who waits for the rate has a place already.
-    const inFlight = Math.max(1, this.options.limiter.running - this.#pacer.waiting);
-    try {
-      await request.inTime;
-      const latencyMs = performance.now() - sentAtMs;
-      if (work !== undefined && request.isUndisturbed)
-        this.#setWindow((window) => window.answered(work, latencyMs, inFlight));
-    } catch (thrown) {
-      if (work === undefined || !(thrown instanceof RepublishError)) return;
-      if (thrown.type === 'SignerTimeout' || thrown.type === 'SignerBusy')
-        this.#setWindow((window) => window.lost(sentAtMs, performance.now()));
-    }
-  }
-
-  #setWindow(change: (window: RequestWindow) => void): void {
-    const { limiter, window } = this.options;
-    if (window === undefined) return;
-    change(window);
-    limiter.limit = window.limit;
   }
 
   /** While a person is asked for one request, the others wait: each would only ask the same person again. */
@@ -312,6 +290,7 @@ export class BunkerClient implements Signer {
       staysOpen: mayComeAgain,
       pacer: this.#pacer,
       links: () => this.#ways.links,
+      answeredSentAtMs: () => this.#answeredSentAtMs,
       hint: () => this.#hint(),
       renew: ({ content, created_at }) => {
         // Not in the same second: it would be the same event.
@@ -321,6 +300,8 @@ export class BunkerClient implements Signer {
       },
       onApprovalAsked,
       onEnd: (answer, isTaken) => {
+        if (mayComeAgain && answer !== undefined)
+          this.#answeredSentAtMs = Math.max(this.#answeredSentAtMs, request.delivery.sentAtMs);
         this.#open.end(id, mayComeAgain ? answer : undefined, isTaken);
         this.#ways.retire();
       },

@@ -60,6 +60,10 @@ export class Delivery {
     return this.#eventIds;
   }
 
+  get sentAtMs(): number {
+    return this.#sentAtMs;
+  }
+
   get isSent(): boolean {
     return this.#sentOver.size > 0;
   }
@@ -72,7 +76,8 @@ export class Delivery {
   /** Every relay that has the request refuses it for its rate. */
   get isHeldUp(): boolean {
     return (
-      this.#isRefusedByAll && [...this.#refusals.values()].every((reason) => reason.startsWith('rate-limited:'))
+      this.#isRefusedByAll &&
+      [...this.#refusals.values()].every((reason) => reason.startsWith('rate-limited:'))
     );
   }
 

@@ -15,6 +15,8 @@ export interface RequestOptions extends Omit<DeliveryOptions, 'maxAgeMs' | 'onLe
   refusalGraceMs: number;
   /** It may be asked again, and is then the same: its answer counts also when nobody waits. */
   staysOpen: boolean;
+  /** When the newest of the questions was sent that the bunker has answered. */
+  answeredSentAtMs(): number;
   /** What else is known of the bunker's silence. */
   hint(): string;
   /** A person is asked: nobody needs to queue behind that. */
@@ -58,6 +60,7 @@ export class BunkerRequest {
   #isOverdue = false;
   /** It was to be sent again while nobody waited for it. */
   #isDue = false;
+  #wasOvertaken = false;
   #refusal: RepublishError | undefined;
   #hasEnded = false;
   #listeners = new Set<() => void>();
@@ -130,7 +133,7 @@ export class BunkerRequest {
     });
     call.onAsked?.(performance.now() - this.#askedAtMs);
     if (this.approvalUrl !== undefined) call.onApproval?.(this.approvalUrl);
-    if (this.#isDue) this.#sendAgain(true);
+    if (this.#isDue || this.#isOvertaken()) this.#sendAgain(true);
     return answer;
   }
 
@@ -243,6 +246,16 @@ export class BunkerRequest {
     }
     if (!this.#isOverdue) this.#stayOpen();
     this.#isOverdue = true;
+  }
+
+  /**
+   * What was sent later was answered: this one is lost, as at a restart of the bunker, or a person is asked.
+   * Sent again once for that: a person is not to be asked again and again.
+   */
+  #isOvertaken(): boolean {
+    if (this.#wasOvertaken || !this.#isOverdue) return false;
+    this.#wasOvertaken = this.options.answeredSentAtMs() > this.#delivery.sentAtMs;
+    return this.#wasOvertaken;
   }
 
   #stayOpen(): void {

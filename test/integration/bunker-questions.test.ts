@@ -51,7 +51,12 @@ describe('a question of a run', () => {
     // Patient: only what is tested is short of time.
     await open(20_000).connect('s');
     const client = open(DEADLINE_MS);
-    await until(() => client.getPublicKey().then(() => true, () => false));
+    await until(() =>
+      client.getPublicKey().then(
+        () => true,
+        () => false,
+      ),
+    );
     return { bunker, client, another: () => open(20_000) };
   }
 
@@ -92,9 +97,7 @@ describe('a question of a run', () => {
     const { bunker, client } = await pair();
     const agoMs: number[] = [];
     const watched = { ...call(), onAsked: (ms: number) => void agoMs.push(ms) };
-    bunker.setFaults(({ method }) =>
-      method === 'nip44_encrypt' ? { delayMs: 5 * DEADLINE_MS } : undefined,
-    );
+    bunker.setFaults(({ method }) => (method === 'nip44_encrypt' ? { delayMs: 5 * DEADLINE_MS } : undefined));
     let ciphertext: string | undefined;
     for (let attempt = 0; ciphertext === undefined && attempt < 30; attempt += 1)
       ciphertext = await client.nip44Encrypt(bunker.userPubkey, 'text', watched).catch((thrown: unknown) => {
@@ -164,9 +167,7 @@ describe('a question of a run', () => {
 
   test('a probe waits for a person where the bunker has answered before, once', async () => {
     const { bunker, client } = await pair({}, { approvalTimeoutMs: 4 * DEADLINE_MS });
-    bunker.setFaults(({ method }) =>
-      method === 'nip44_encrypt' ? { delayMs: 2 * DEADLINE_MS } : undefined,
-    );
+    bunker.setFaults(({ method }) => (method === 'nip44_encrypt' ? { delayMs: 2 * DEADLINE_MS } : undefined));
     const patient = { patient: true };
     const probe = (): Promise<string> => client.nip44Encrypt(bunker.userPubkey, 'probe', patient);
     expect(await probe()).toEqual(expect.any(String));

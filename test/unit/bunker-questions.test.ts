@@ -38,7 +38,11 @@ describe('kept answers', () => {
       fc.nat({ max: 3_000_000 }).map((length): Answer => ({ result: 'x'.repeat(length) })),
       fc.constant<Answer>({ refusal: new RepublishError('SignerBusy', 'no') }),
     );
-    const step = fc.record({ id: fc.nat({ max: 8 }).map(String), answer, afterMs: fc.nat({ max: HOUR_MS / 3 }) });
+    const step = fc.record({
+      id: fc.nat({ max: 8 }).map(String),
+      answer,
+      afterMs: fc.nat({ max: HOUR_MS / 3 }),
+    });
     fc.assert(
       fc.property(fc.array(step, { maxLength: 20 }), (steps) => {
         const kept = new KeptAnswers();
