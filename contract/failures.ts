@@ -83,7 +83,7 @@ export const FAILURES = {
     scope: 'signer',
     meaning: 'The bunker did not answer within the deadline.',
     remedy:
-      'Check that the bunker is running and online (republish signer check <operator>), then start again.',
+      'Check that the bunker is running and online (republish signer check <operator>), and whether somebody has to approve in it; then start again.',
   },
   SignerUnreachable: {
     retryable: true,

@@ -132,6 +132,23 @@ describe('a question of a run', () => {
     expect(idsOf(bunker, 'sign_event')).toHaveLength(2);
   });
 
+  test('that was lost is sent again when the bunker has answered what was sent later', async () => {
+    const { bunker, client } = await pair();
+    const ask = (text: string): Promise<string> => client.nip44Encrypt(bunker.userPubkey, text, call());
+    let lost = 0;
+    bunker.setFaults(({ method, params }) =>
+      method === 'nip44_encrypt' && params[1] === 'first' && ++lost <= 2 ? { swallow: true } : undefined,
+    );
+    // The second time it is sent since its time was over.
+    for (let attempt = 0; attempt < 2; attempt += 1)
+      expect(await fails(RepublishError, ask('first'))).toMatchObject({ type: 'SignerTimeout' });
+    expect(lost).toBe(2);
+    await ask('second');
+    // Long before it would be sent once more by the clock.
+    expect(await ask('first')).toEqual(expect.any(String));
+    expect(lost).toBe(3);
+  });
+
   test('that its caller left is still answered, and holds nobody up', async () => {
     const { bunker, client } = await pair();
     const page = new AbortController();
