@@ -18,7 +18,8 @@ export async function proveSigner(
 ): Promise<void> {
   const { operatorUserId, operatorPubkey } = await openedRun(deps, runId);
   const signer = await currentSigner(deps, { operatorUserId, operatorPubkey });
-  const call = { signal, onApproval: approvalListener() };
+  // A person may be asked for the probe, too.
+  const call = { signal, onApproval: approvalListener(), patient: true };
   await deps.keyring.use(signer, (open) => prove(open, operatorPubkey, call));
   await keepProof(deps.database, runId, nameOfSigner(signer));
   deps.failpoint('after-proof');

@@ -85,7 +85,7 @@ export const FAILURES = {
     scope: 'signer',
     meaning: 'The bunker did not answer within the deadline.',
     remedy:
-      'Check that the bunker is running and online (republish signer check <operator>), then start again. One that has forgotten this client has to be paired again, with a new URI: republish signer add <operator> --bunker.',
+      'Check that the bunker is running and online (republish signer check <operator>), and whether somebody has to approve in it; then start again. One that has forgotten this client has to be paired again, with a new URI: republish signer add <operator> --bunker.',
   },
   SignerUnreachable: {
     retryable: true,

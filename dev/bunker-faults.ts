@@ -51,10 +51,10 @@ export interface FaultAction {
   authUrl?: string | readonly string[];
   /** After authUrl: the answer (the default), or nothing, as when nobody approves. */
   then?: 'answer' | 'nothing';
-  /** Refused in these words first, as where another signer holds the same key; the answer follows. */
-  refusedFirst?: string;
-  /** Milliseconds between authUrl or refusedFirst and the answer. */
+  /** Milliseconds between authUrl or refusedBefore and the answer. */
   afterMs?: number;
+  /** Refused with this at once, as by a second signer on the same key; then answered. */
+  refusedBefore?: string;
   /** The answer is sent this many times more, each time in an event of its own. */
   duplicate?: number;
   /** The answer is encrypted with NIP-04, as older bunkers did. */

@@ -34,6 +34,11 @@ export interface BunkerOptions {
   grants?: readonly string[];
   /** Every answer takes this long, as with a bunker on a slow phone. */
   answerDelayMs?: number;
+  /**
+   * As LNbits' nostr_bunker has it: a request is known by its id alone. What is in work is not begun again, and
+   * an answer that was given once, also a refusal, is repeated for ever.
+   */
+  remembersIds?: boolean;
   /** Requests in work at once; the others wait in order. Absent: no limit. */
   concurrency?: number;
   faults?: BunkerFault;
@@ -94,6 +99,7 @@ class Bunker implements DevBunker {
   private readonly seenEventIds = new Set<string>();
   private readonly waiting: (() => void)[] = [];
   private readonly forgotten = new Set<string>();
+  private readonly remembered = new Map<string, Partial<BunkerAnswer> | 'in work'>();
   private inWork = 0;
   private faults: BunkerFault | undefined;
   /** Aborted by pause() and stop(): whatever was in work under it ends without an answer. */
@@ -178,7 +184,21 @@ class Bunker implements DevBunker {
     const request = this.readRequest(event);
     if (request === undefined) return;
     const index = this.requests.push(request) - 1;
+    if (this.options.remembersIds && this.isKnown(request)) return;
     void this.work(request, index, life);
+  }
+
+  /** Repeats the answer, where there is one already. */
+  private isKnown(request: BunkerRequest): boolean {
+    const { clientPubkey, id } = request;
+    const key = `${clientPubkey} ${id}`;
+    const answer = this.remembered.get(key);
+    if (answer === undefined) {
+      this.remembered.set(key, 'in work');
+      return false;
+    }
+    if (answer !== 'in work') this.answer(request, answer, {});
+    return true;
   }
 
   /** What cannot be decrypted or read is ignored, as an answer could not be matched to anything. */
@@ -231,10 +251,12 @@ class Bunker implements DevBunker {
       this.answer(request, { result: 'auth_url', error: url }, {});
     }
     if (action.authUrl !== undefined && action.then === 'nothing') return;
-    if (action.refusedFirst !== undefined) this.answer(request, { error: action.refusedFirst }, {});
+    if (action.refusedBefore !== undefined) this.answer(request, { error: action.refusedBefore }, {});
     if (action.afterMs) await sleep(action.afterMs, undefined, { signal: life });
     const outcome = action.error === undefined ? this.perform(request, action) : { error: action.error };
-    if (outcome !== undefined && !life.aborted) this.answer(request, outcome, action);
+    if (outcome === undefined || life.aborted) return;
+    if (this.options.remembersIds) this.remembered.set(`${request.clientPubkey} ${request.id}`, outcome);
+    this.answer(request, outcome, action);
   }
 
   private answer(

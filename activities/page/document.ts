@@ -48,6 +48,8 @@ export interface Trouble {
   retryAfterMs?: number | undefined;
   /** Nothing is wrong with it: it is shown as waiting, and its time of trouble does not run. */
   isWait?: true;
+  /** The signer has answered this document's question, with what cannot be used. */
+  isAnswered?: boolean;
   relays?: Record<string, RelayStanding>;
 }
 

@@ -5,6 +5,7 @@ import type { DocumentKey, SealedEvent } from '../../database/ledger/documents';
 import { isProved } from '../../database/ledger/proofs';
 import { DOCUMENT_KIND } from '../../documents/document-type';
 import { eventId } from '../../nostr/events';
+import { isUselessAnswer } from '../../nostr/bunker/messages';
 import { type CurrentSigner, nameOfSigner } from '../../nostr/signers/keyring';
 import type { Signer, SignerCall } from '../../nostr/signers/signer';
 import { tooLargeForBunker } from '../steps/relay-limits';
@@ -87,8 +88,10 @@ export class Signing {
     try {
       if (await this.#sealAndSign(document, prepared)) this.#answered = true;
     } catch (thrown) {
-      if (this.page.noteThrown(document, thrown) && thrown instanceof RepublishError)
+      if (this.page.noteThrown(document, thrown) && thrown instanceof RepublishError) {
+        if (document.trouble !== undefined) document.trouble.isAnswered = isUselessAnswer(thrown);
         this.#judge(document, thrown);
+      }
     } finally {
       delete document.waitsFor;
     }
@@ -127,8 +130,7 @@ export class Signing {
     if (event === undefined) return false;
     // Signed by another attempt meanwhile, or taken from an earlier run.
     if (document.signature !== null) return true;
-    document.waitsFor = 'signature';
-    const { sig } = await this.#ask((signer, call) => signer.signEvent(event, call));
+    const { sig } = await this.#ask(document, 'signature', (signer, call) => signer.signEvent(event, call));
     deps.failpoint('after-sign');
     const kept = await keepSignature(deps.database, this.#keyOf(document), event.id, sig);
     // Another attempt has brought it to its end, or the run was closed: the ledger says how it stands.
@@ -161,12 +163,11 @@ export class Signing {
     let read = first;
     let createdAtS = date;
     for (let encryption = 1; encryption <= MAX_ENCRYPTIONS; encryption += 1) {
-      document.waitsFor = 'encryption';
       const { plaintext, fingerprint } = read;
       const tooLarge = await tooLargeForBunker(deps, this.#signer, read);
       if (tooLarge !== undefined) throw new RepublishError('StateTooLarge', tooLarge);
       const atmPubkey = document.row.atmPubkey ?? '';
-      const content = await this.#ask((signer, call) =>
+      const content = await this.#ask(document, 'encryption', (signer, call) =>
         // Behind all signatures, so that what is begun ends first; and behind the pages that were begun before:
         // pages then end one by one, and others keep the bunker busy while one of them is read back.
         signer.nip44Encrypt(atmPubkey, plaintext, { ...call, rank: this.page.beganAtMs }),
@@ -241,9 +242,27 @@ export class Signing {
     return { runId, documentType, machineId: row.machineId };
   }
 
-  #ask<T>(question: (signer: Signer, call: SignerCall) => Promise<T>): Promise<T> {
-    const { deps, call } = this.page;
-    const asking = { signal: call.signal, turn: this.#turn.signal, onApproval: call.approvalListener() };
-    return deps.keyring.use(this.#signer as CurrentSigner, (signer) => question(signer, asking));
+  /** Asked again, it is the same question: what the signer has given is taken, whoever waited for it. */
+  #ask<T>(
+    document: PageDocument,
+    what: 'encryption' | 'signature',
+    ask: (signer: Signer, call: SignerCall) => Promise<T>,
+  ): Promise<T> {
+    const { deps, call, facts } = this.page;
+    document.waitsFor = what;
+    const asking: SignerCall = {
+      question: { runId: facts.runId, n: document.row.question },
+      signal: call.signal,
+      turn: this.#turn.signal,
+      onApproval: call.approvalListener(),
+      onAsked: (agoMs) => {
+        if (agoMs >= LONG_MS)
+          document.waitsFor = `${what}, asked ${Math.round(agoMs / 1_000)} s before: perhaps a person has to approve it in the bunker`;
+      },
+    };
+    return deps.keyring.use(this.#signer as CurrentSigner, (signer) => ask(signer, asking));
   }
 }
+
+/** A question that is asked already for so long is one that was given up before. */
+const LONG_MS = 1_000;

@@ -35,7 +35,7 @@ async function raiseHolders(db: Queryable, runId: string, selection: Selection):
 
 /**
  * Opens again what has failed after its seal, and gives open documents that meet with trouble their time
- * anew. Returns how many it concerned. What failed without an event stays: only a new plan opens it, since
+ * anew; the signer is then asked anew, too. Returns how many it concerned. What failed without an event stays: only a new plan opens it, since
  * its row may be what is wrong. So does what was sealed by a signer that then signed something else: it may
  * have encrypted with the wrong key, too, and another run seals it anew.
  */
@@ -43,7 +43,7 @@ export async function retryDocuments(db: Queryable, runId: string, selection: Se
   await raiseHolders(db, runId, selection);
   const rows = await db.query(
     `WITH ${OPEN_RUN}
-     UPDATE republish.documents AS document SET outcome = NULL, settled_at = NULL, ${NO_TROUBLE}
+     UPDATE republish.documents AS document SET outcome = NULL, settled_at = NULL, question = question + 1, ${NO_TROUBLE}
        FROM run WHERE document.run_id = run.run_id AND ${SELECTED}
         AND CASE WHEN document.outcome = 'failed' THEN event_id IS NOT NULL ELSE tries > 0 END
         AND NOT (coalesce(failure_type, '') = 'SignerReturnedWrongEvent' AND signature IS NULL)
@@ -114,7 +114,7 @@ export async function planBadRowsAgain(
      UPDATE republish.documents AS document
         SET machine_name = planned.name, atm_pubkey = planned.atm, outcome = planned.outcome,
             failure_type = planned.failure, failure_message = planned.message, written_by = held.holder,
-            tries = 0, trouble_since = NULL, settled_at = CASE WHEN planned.outcome IS NOT NULL THEN now() END
+            tries = 0, trouble_since = NULL, question = question + 1, settled_at = CASE WHEN planned.outcome IS NOT NULL THEN now() END
        FROM held, unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[])
                     AS planned (type, machine, name, atm, outcome, failure, message)
       WHERE document.run_id = held.run_id AND document.page = held.page AND document.document_type = planned.type

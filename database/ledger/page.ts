@@ -22,6 +22,8 @@ export type OpenDocument = Pick<
   | 'relays'
 > & {
   sent: boolean;
+  /** How often its signer's questions were put anew. */
+  question: number;
   /** ISO 8601; null: it meets with no trouble. */
   troubleSince: string | null;
 };
@@ -76,7 +78,7 @@ async function headOf(db: Queryable, { runId, page }: PageReference): Promise<Pa
 function openDocuments(db: Queryable, { runId, page }: PageReference): Promise<OpenDocument[]> {
   return db.query<OpenDocument>(
     `SELECT machine_id AS "machineId", machine_name AS "machineName", atm_pubkey AS "atmPubkey", unsigned_event AS event,
-            state_fingerprint AS "stateFingerprint", signature, reused, resealed, sent_at IS NOT NULL AS sent, tries, relays,
+            state_fingerprint AS "stateFingerprint", signature, reused, resealed, sent_at IS NOT NULL AS sent, tries, relays, question,
             to_char(trouble_since AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS "troubleSince"
        FROM republish.documents WHERE run_id = $1 AND page = $2 AND outcome IS NULL ORDER BY tries, machine_id COLLATE "C"`,
     [runId, page],

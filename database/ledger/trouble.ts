@@ -24,6 +24,8 @@ export interface Trouble {
   /** No later try will go better. */
   final: boolean;
   sent?: boolean;
+  /** The signer has answered, with what cannot be used: it has to be asked another question. */
+  isAnswered?: boolean | undefined;
   relays?: Relays | undefined;
 }
 
@@ -43,11 +45,11 @@ export async function noteTrouble(
                  WHERE page.page = $2 AND page.holder = $4 FOR SHARE OF page)
      UPDATE republish.documents AS document
         SET tries = tries + 1, trouble_since = coalesce(trouble_since, now()), failure_type = asked.type,
-            failure_message = asked.message, written_by = $4, relays = document.relays || asked.relays::jsonb,
+            failure_message = asked.message, written_by = $4, question = question + asked.is_answered::int, relays = document.relays || asked.relays::jsonb,
             sent_at = CASE WHEN asked.is_sent THEN coalesce(sent_at, now()) ELSE sent_at END,
             outcome = CASE WHEN ${ENDS} THEN 'failed' END, settled_at = CASE WHEN ${ENDS} THEN now() END
-       FROM held, unnest($6::text[], $7::text[], $8::text[], $9::bool[], $10::bool[], $11::text[])
-                    AS asked (machine, type, message, final, is_sent, relays)
+       FROM held, unnest($6::text[], $7::text[], $8::text[], $9::bool[], $10::bool[], $11::text[], $12::bool[])
+                    AS asked (machine, type, message, final, is_sent, relays, is_answered)
       WHERE document.run_id = held.run_id AND document.page = held.page AND document_type = $3
         AND machine_id = asked.machine AND outcome IS NULL`,
     [
@@ -58,6 +60,7 @@ export async function noteTrouble(
       documentTimeoutMs,
       ...columnsOf(troubles, 'machineId', 'type', 'message', 'final', 'sent'),
       troubles.map(({ relays }) => JSON.stringify(relays ?? {})),
+      troubles.map(({ isAnswered = false }) => isAnswered),
     ],
   );
 }

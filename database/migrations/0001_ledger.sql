@@ -98,6 +98,9 @@ CREATE TABLE republish.documents (
   -- Tries in vain since `trouble_since`; every new fact clears both.
   tries             integer NOT NULL DEFAULT 0,
   trouble_since     timestamptz,
+  -- How often the signer's questions were put anew: after an answer that could not be used, and by a person's retry. A part of the
+  -- ids of requests to a bunker, since some repeat what they have once answered to an id.
+  question          integer NOT NULL DEFAULT 0,
   -- Number of whoever wrote the failure: the page's holder, or the run's sweep.
   written_by        integer,
   sealed_at         timestamptz,
@@ -210,6 +213,8 @@ BEGIN
   IF (NEW.run_id, NEW.page, NEW.document_type, NEW.machine_id, NEW.operator_pubkey)
        IS DISTINCT FROM (OLD.run_id, OLD.page, OLD.document_type, OLD.machine_id, OLD.operator_pubkey) THEN
     broken := 'a document keeps its place';
+  ELSIF NEW.question < OLD.question THEN
+    broken := 'the number of a question only rises';
   END IF;
 
   IF (NEW.event_id, NEW.created_at_s, NEW.state_fingerprint, NEW.reused, NEW.resealed, NEW.unsigned_event)

@@ -6,19 +6,23 @@ import type { Telemetry } from '../../contract/telemetry';
 import type { SignedEvent, UnsignedEvent } from '../events';
 import type { Question, RequestWindow } from '../../rules/window';
 import { decrypt, encrypt, getConversationKey, looksLikeNip44 } from '../nip44';
-import { type AddressRules, isAllowedUrl, rulesFor } from '../relays/address-rules';
+import type { AddressRules } from '../relays/address-rules';
 import { AUTH_KIND } from '../relays/identity';
 import { shownRelay } from '../relays/url';
 import { signWith } from '../schnorr';
 import type { Signer, SignerCall } from '../signers/signer';
 import { requireSameEvent } from './same-event';
 import type { Limiter } from './limiter';
-import { BUNKER_KIND, BunkerLink } from './link';
-import { approvalPage, parseAnswer, refusalOf, REFUSED } from './messages';
+import { BUNKER_KIND, type BunkerLink } from './link';
+import { approvalPage, type BunkerAnswer, isForNobody, parseAnswer, refusalOf, REFUSED } from './messages';
+import { OpenRequests } from './open-requests';
 import { Pacer } from './pacer';
+import { Places } from './places';
+import { QuestionIds } from './question-id';
 import { BunkerRequest } from './request';
 import { tellEnd } from './tell-end';
 import { parseRelayList } from './uri';
+import { Ways } from './ways';
 
 export interface BunkerClientOptions {
   bunkerPubkey: string;
@@ -29,8 +33,13 @@ export interface BunkerClientOptions {
   clientSecretKey: Uint8Array;
   /** From sending a request to its answer. */
   requestTimeoutMs: number;
-  /** The same, once the bunker has asked for a person's approval (`auth_url`). */
+  /**
+   * The same, once the bunker has asked for a person's approval (`auth_url`); and so long a question that may be
+   * asked again stays open, as a person may be asked without a word.
+   */
   approvalTimeoutMs: number;
+  /** So long a good answer may come after a refusal. Absent: a fifteenth of a request's time. */
+  refusalGraceMs?: number;
   connectTimeoutMs: number;
   /** Where the bunker's relays may be. Absent: on this machine and on the public internet. */
   addressRules?: AddressRules;
@@ -59,27 +68,29 @@ interface PreparedRequest {
   id: string;
   method: string;
   event: SignedEvent;
-  preparedAtMs: number;
+  madeAtMs: number;
 }
 
 /**
  * NIP-46 client. A request is judged by its answer and nothing else: it is sent over every relay of the
- * bunker, matched by a random id, and ends at its deadline at the latest. Whatever else arrives is dropped
- * and counted.
+ * bunker, and matched by its id. Who waits for it does so until its deadline; a question of a run stays open
+ * for longer, and its answer counts whenever it comes (`BunkerRequest`). Whatever else arrives is dropped and
+ * counted.
  */
 export class BunkerClient implements Signer {
   readonly clientPubkey: string;
   #pacer: Pacer;
+  #places: Places;
   #conversationKey: Uint8Array;
   #clientSecretKey: Uint8Array;
-  /** Over which requests are sent. */
-  #links: BunkerLink[];
-  /** Relays that the bunker has just named, until one of them is ready. */
-  #incoming: BunkerLink[] = [];
-  /** On which answers to earlier requests may still come. */
-  #retiring = new Set<BunkerLink>();
-  #pending = new Map<string, BunkerRequest>();
-  #byEventId = new Map<string, BunkerRequest>();
+  #ids: QuestionIds;
+  #ways: Ways;
+  #open = new OpenRequests();
+  #answeredAtMs = -Infinity;
+  /** When the newest of the questions was sent that the bunker has answered. */
+  #answeredSentAtMs = -Infinity;
+  /** A person was waited for in vain, and is not again. */
+  #waitedInVain = false;
   #closed = false;
   /** Messages in the bunker's name that no bunker of this protocol would send. */
   #unreadable = 0;
@@ -89,8 +100,15 @@ export class BunkerClient implements Signer {
     this.#clientSecretKey = Uint8Array.from(options.clientSecretKey);
     this.clientPubkey = getPublicKey(this.#clientSecretKey);
     this.#pacer = options.pacer ?? new Pacer();
+    this.#places = new Places(options.limiter, this.#pacer, options.window);
     this.#conversationKey = getConversationKey(this.#clientSecretKey, options.bunkerPubkey);
-    this.#links = options.relays.map((url) => this.#open(url));
+    this.#ids = new QuestionIds(this.#clientSecretKey);
+    this.#ways = this.#openWays();
+  }
+
+  /** Answers may still come that count, or have come and nobody has them yet. */
+  get isAwaited(): boolean {
+    return !this.#closed && this.#open.areAwaited;
   }
 
   /**
@@ -137,8 +155,8 @@ export class BunkerClient implements Signer {
     // NIP-46's template has no pubkey, but some bunkers ignore a request without it in silence.
     const template = JSON.stringify({ kind, created_at, tags, content, pubkey });
     // A relay's demand to know who comes is another question: a bunker may have another answer to it.
-    const question = kind === AUTH_KIND ? undefined : 'signature';
-    return requireSameEvent(event, await this.#request('sign_event', [template], call, question));
+    const work = kind === AUTH_KIND ? undefined : 'signature';
+    return requireSameEvent(event, await this.#request('sign_event', [template], call, work));
   }
 
   /**
@@ -150,12 +168,10 @@ export class BunkerClient implements Signer {
    */
   async switchRelays(call: SignerCall = {}): Promise<string[] | undefined> {
     if (this.#closed) return undefined;
-    const request = this.#prepare('switch_relays', []);
-    const answer = await this.#ask(request, call, () => undefined).answer.catch(() => 'null');
-    const relays = this.#closed
-      ? undefined
-      : parseRelayList(answer, (url) => isAllowedUrl(url, this.#rulesFor(url)));
-    return relays !== undefined && (await this.#switchTo(relays)) ? relays : undefined;
+    const request = this.#ask(this.#prepare(randomUUID(), 'switch_relays', []), call, () => undefined);
+    const answer = await request.wait(call).catch(() => 'null');
+    const relays = this.#closed ? undefined : parseRelayList(answer, (url) => this.#ways.isAllowed(url));
+    return relays !== undefined && (await this.#ways.switchTo(relays)) ? relays : undefined;
   }
 
   /**
@@ -163,7 +179,7 @@ export class BunkerClient implements Signer {
    * anybody is there.
    */
   async ping(call: SignerCall): Promise<void> {
-    await this.#ask(this.#prepare('ping', []), call, () => undefined).answer;
+    await this.#ask(this.#prepare(randomUUID(), 'ping', []), call, () => undefined).wait(call);
   }
 
   /** Messages came in the bunker's name that could not be read. */
@@ -173,17 +189,21 @@ export class BunkerClient implements Signer {
 
   close(): void {
     this.#closed = true;
-    for (const link of [...this.#links, ...this.#incoming, ...this.#retiring]) link.close();
-    for (const pending of [...this.#pending.values()]) pending.reject(closedError());
+    this.#ways.close();
+    for (const request of this.#open.all()) request.fail(closedError());
+    this.#open.clear();
+    this.#ids.wipe();
     this.#clientSecretKey.fill(0);
     this.#conversationKey.fill(0);
   }
 
-  #open(url: string): BunkerLink {
-    return new BunkerLink({
-      url,
+  #openWays(): Ways {
+    const { relays, namedRelays = relays, addressRules = { allowPrivate: false } } = this.options;
+    return new Ways({
+      relays,
+      namedRelays,
+      addressRules,
       connectTimeoutMs: this.options.connectTimeoutMs,
-      addressRules: this.#rulesFor(url),
       bunkerPubkey: this.options.bunkerPubkey,
       // NIP-42: the client key is who this connection is.
       identity: {
@@ -192,151 +212,133 @@ export class BunkerClient implements Signer {
       },
       onAnswer: (event, link) => this.#receive(event, link),
       onReady: (link) => this.#sendWaiting(link),
-      onOk: (link, id, accepted, message) => this.#byEventId.get(id)?.noteOk(link, accepted, message),
+      onOk: (link, id, accepted, message) =>
+        this.#open.byEventId(id)?.delivery.noteOk(link, accepted, message),
       onThrottled: () => this.#pacer.refused(Date.now()),
       onMalformed: () => this.options.telemetry?.messageDropped('relay'),
+      isNeeded: (link) => this.#open.isSentOver(link),
     });
   }
 
-  #rulesFor(url: string): AddressRules {
-    const { namedRelays = this.options.relays, addressRules = { allowPrivate: false } } = this.options;
-    return rulesFor(url, namedRelays, addressRules);
-  }
-
-  /** @param question what it is to the window; absent: nothing */
-  async #request(
-    method: string,
-    params: string[],
-    call: SignerCall = {},
-    question?: Question,
-  ): Promise<string> {
-    const { limiter } = this.options;
-    const turn = call.turn ?? call.signal;
-    let answer: Promise<string> | undefined;
-    while (answer === undefined) {
+  /** @param work what it is to the window; absent: nothing */
+  async #request(method: string, params: string[], call: SignerCall = {}, work?: Question): Promise<string> {
+    if (this.#closed) throw closedError();
+    const { question, turn = call.signal } = call;
+    // Random, because another worker may use the same client key at the same time.
+    const id = question === undefined ? randomUUID() : this.#ids.of(question, method, params);
+    for (;;) {
+      const known = this.#open.join(id, call);
+      if (known !== undefined) return known;
       await this.#whileApprovalIsOpen(call, turn);
       turn?.throwIfAborted();
-      // Before its turn where that is near: the places at the bunker are for the bunker's time, not for ours.
-      let prepared = limiter.waiting < limiter.limit ? this.#prepare(method, params) : undefined;
-      await limiter.run(
-        async () => {
-          await this.#pacer.take(turn);
-          // A person was asked while this one waited.
-          if (this.#openApproval() !== undefined) return;
-          if (prepared === undefined || performance.now() - prepared.preparedAtMs > MAX_PREPARED_MS)
-            prepared = this.#prepare(method, params);
-          const ready = prepared;
-          // A place is given back as soon as a person is asked: other operators may share this bunker.
-          await new Promise<void>((free) => {
-            const request = this.#ask(ready, call, () => {
-              this.#setWindow((window) => window.beginAnew());
-              free();
-            });
-            answer = request.answer;
-            this.#tellWindow(request, question).then(free, free);
-          });
-        },
-        turn,
-        call.rank,
-      );
+      const request = await this.#askInTurn(() => this.#prepare(id, method, params), call, work);
+      if (request !== undefined) return this.#waitFor(request, call);
     }
+  }
+
+  /** @returns undefined where a person was asked meanwhile, or somebody else has asked the same */
+  #askInTurn(
+    prepare: () => PreparedRequest,
+    call: SignerCall,
+    work: Question | undefined,
+  ): Promise<BunkerRequest | undefined> {
+    const { turn = call.signal, rank } = call;
+    // Before its turn where that is near: the places at the bunker are for the bunker's time, not for ours.
+    let prepared = this.#places.isNear ? prepare() : undefined;
+    const ask = (onApprovalAsked: () => void): BunkerRequest | undefined => {
+      if (prepared === undefined || performance.now() - prepared.madeAtMs > MAX_PREPARED_MS)
+        prepared = prepare();
+      if (this.#open.approval() !== undefined || this.#open.byId(prepared.id) !== undefined) return undefined;
+      return this.#ask(prepared, call, onApprovalAsked);
+    };
+    return this.#places.ask(ask, { signal: turn, rank, work });
+  }
+
+  /** A bunker that has answered a moment ago is there: its silence is a person's, as far as one can know. */
+  async #waitFor(request: BunkerRequest, call: SignerCall): Promise<string> {
+    const isThere = performance.now() - this.#answeredAtMs < this.options.requestTimeoutMs;
+    if (call.patient !== true || !isThere || this.#waitedInVain) return request.wait(call);
+    const answer = request.wait(call, true);
+    await answer.then(
+      () => undefined,
+      (thrown: unknown) => {
+        this.#waitedInVain = thrown instanceof RepublishError && thrown.type === 'SignerTimeout';
+      },
+    );
     return answer;
-  }
-
-  /** Has the window follow how a request ends. Resolves when that is done. */
-  async #tellWindow(request: BunkerRequest, question: Question | undefined): Promise<void> {
-    const sentAtMs = performance.now();
-    // Who waits for the rate has a place already.
-    const inFlight = Math.max(1, this.options.limiter.running - this.#pacer.waiting);
-    try {
-      await request.answer;
-      const latencyMs = performance.now() - sentAtMs;
-      if (question !== undefined && request.isUndisturbed)
-        this.#setWindow((window) => window.answered(question, latencyMs, inFlight));
-    } catch (thrown) {
-      if (question === undefined || !(thrown instanceof RepublishError)) return;
-      if (thrown.type === 'SignerTimeout' || thrown.type === 'SignerBusy')
-        this.#setWindow((window) => window.lost(sentAtMs, performance.now()));
-    }
-  }
-
-  #setWindow(change: (window: RequestWindow) => void): void {
-    const { limiter, window } = this.options;
-    if (window === undefined) return;
-    change(window);
-    limiter.limit = window.limit;
-  }
-
-  #openApproval(): BunkerRequest | undefined {
-    return [...this.#pending.values()].find(({ approvalUrl }) => approvalUrl !== undefined);
   }
 
   /** While a person is asked for one request, the others wait: each would only ask the same person again. */
   async #whileApprovalIsOpen({ onApproval }: SignerCall, signal: AbortSignal | undefined): Promise<void> {
     for (;;) {
-      const open = this.#openApproval();
+      const open = this.#open.approval();
       if (open === undefined) return;
       onApproval?.(open.approvalUrl);
       try {
-        await open.untilEnd(signal);
+        await open.untilLeft(signal);
       } finally {
         onApproval?.(undefined);
       }
     }
   }
 
-  #prepare(method: string, params: string[]): PreparedRequest {
+  #prepare(id: string, method: string, params: string[]): PreparedRequest {
     if (this.#closed) throw closedError();
-    // Random, because another worker may use the same client key at the same time.
-    const id = randomUUID();
-    const event = signWith(this.#clientSecretKey, {
-      kind: BUNKER_KIND,
-      created_at: Math.floor(Date.now() / 1000),
-      tags: [['p', this.options.bunkerPubkey]],
-      content: encrypt(JSON.stringify({ id, method, params }), this.#conversationKey),
-    });
-    return { id, method, event, preparedAtMs: performance.now() };
+    const content = encrypt(JSON.stringify({ id, method, params }), this.#conversationKey);
+    return { id, method, event: this.#wrap(content, nowS()), madeAtMs: performance.now() };
   }
 
-  #ask({ id, method, event }: PreparedRequest, call: SignerCall, onApprovalAsked: () => void): BunkerRequest {
+  #wrap(content: string, created_at: number): SignedEvent {
+    const tags = [['p', this.options.bunkerPubkey]];
+    return signWith(this.#clientSecretKey, { kind: BUNKER_KIND, created_at, tags, content });
+  }
+
+  #ask(prepared: PreparedRequest, call: SignerCall, onApprovalAsked: () => void): BunkerRequest {
     if (this.#closed) throw closedError();
     call.signal?.throwIfAborted();
+    const { id, method } = prepared;
     const { requestTimeoutMs, approvalTimeoutMs } = this.options;
+    const mayComeAgain = call.question !== undefined;
     const request = new BunkerRequest({
-      method,
-      event,
+      ...prepared,
       requestTimeoutMs,
       approvalTimeoutMs,
+      refusalGraceMs: this.options.refusalGraceMs ?? requestTimeoutMs / 15,
+      staysOpen: mayComeAgain,
       pacer: this.#pacer,
-      links: () => this.#links,
+      links: () => this.#ways.links,
+      answeredSentAtMs: () => this.#answeredSentAtMs,
       hint: () => this.#hint(),
-      call,
+      renew: ({ content, created_at }) => {
+        // Not in the same second: it would be the same event.
+        const event = this.#wrap(content, Math.max(nowS(), created_at + 1));
+        this.#open.addEvent(event.id, request);
+        return event;
+      },
       onApprovalAsked,
-      onEnd: () => {
-        this.#pending.delete(id);
-        this.#byEventId.delete(event.id);
-        this.#retire();
+      onEnd: (answer, isTaken) => {
+        if (mayComeAgain && answer !== undefined)
+          this.#answeredSentAtMs = Math.max(this.#answeredSentAtMs, request.delivery.sentAtMs);
+        this.#open.end(id, mayComeAgain ? answer : undefined, isTaken);
+        this.#ways.retire();
       },
     });
-    this.#pending.set(id, request);
-    this.#byEventId.set(event.id, request);
-    request.send();
-    tellEnd(method, request.answer, this.options.telemetry);
+    this.#open.add(id, request);
+    this.#open.addEvent(prepared.event.id, request);
+    request.delivery.send();
+    tellEnd(method, request.inTime, this.options.telemetry);
     return request;
   }
 
-  /**
-   * After a (re)connect: sends what waits. The same event again, so that a bunker that has it already can
-   * tell.
-   */
+  /** After a (re)connect: sends what waits. */
   #sendWaiting(link: BunkerLink): void {
-    if (!this.#links.includes(link)) return;
-    for (const pending of this.#pending.values()) pending.sendOver(link);
+    if (!this.#ways.links.includes(link)) return;
+    for (const request of this.#open.all()) request.sendOver(link);
   }
 
   #receive(event: SignedEvent, link: BunkerLink): void {
     // Nobody waits: what a relay has kept from earlier is not worth decrypting.
-    if (this.#pending.size === 0) return;
+    if (this.#open.size === 0) return;
     if (event.kind !== BUNKER_KIND || event.pubkey !== this.options.bunkerPubkey) return;
     let text: string;
     try {
@@ -348,36 +350,34 @@ export class BunkerClient implements Signer {
     }
     const answer = parseAnswer(text);
     if (answer === undefined) return this.#noteUnreadable(link);
-    const pending = this.#pending.get(answer.id);
-    if (pending === undefined) return;
-    pending.noteAnswer(event.created_at);
-    if (answer.result === 'auth_url') {
+    const request = this.#open.byId(answer.id);
+    if (request !== undefined) {
+      request.noteAnswer(event.created_at);
+      return this.#take(answer, request);
+    }
+    // Which of them it does not say; that one is asked again like any that has no answer.
+    if (isForNobody(answer) && refusalOf(answer.error).meaning === 'slower') this.#pacer.refused(Date.now());
+  }
+
+  #take({ result, error }: BunkerAnswer, request: BunkerRequest): void {
+    const { method } = request;
+    this.#answeredAtMs = performance.now();
+    if (result === 'auth_url') {
       // Nobody needs that answer so much that a person has to come for it.
-      if (pending.method === 'switch_relays' || pending.method === 'ping') return;
-      const page = approvalPage(answer.error);
-      if (page !== undefined && pending.waitForApproval(page)) this.options.onApprovalNeeded?.(page);
+      if (method === 'switch_relays' || method === 'ping') return;
+      const page = approvalPage(error);
+      if (page !== undefined && request.waitForApproval(page)) this.options.onApprovalNeeded?.(page);
       return;
     }
-    if (answer.error !== '') {
-      const { reason, meaning } = refusalOf(answer.error);
-      if (meaning === 'slower') pending.slowDown();
-      return pending.reject(
-        new RepublishError(
-          REFUSED[meaning].type,
-          `the bunker refused ${pending.method}: ${reason}`,
-          REFUSED[meaning].retryAfterMs,
-        ),
-      );
+    if (error !== '') {
+      const { reason, meaning } = refusalOf(error);
+      const { type, retryAfterMs } = REFUSED[meaning];
+      const refusal = new RepublishError(type, `the bunker refused ${method}: ${reason}`, retryAfterMs);
+      return request.refused(refusal, meaning);
     }
-    if (answer.result === '') {
-      return pending.reject(
-        new RepublishError(
-          'SignerReturnedWrongEvent',
-          `the bunker gave an empty answer to ${pending.method}`,
-        ),
-      );
-    }
-    pending.resolve(answer.result);
+    if (result !== '') return request.answered(result);
+    const message = `the bunker gave an empty answer to ${method}`;
+    request.refused(new RepublishError('SignerReturnedWrongEvent', message), 'final');
   }
 
   #noteUnreadable(link: BunkerLink): void {
@@ -390,52 +390,19 @@ export class BunkerClient implements Signer {
     if (this.#nip04) return '; it answers with NIP-04, which is no longer allowed: update the bunker';
     if (this.#unreadable > 0) return `; ${this.#unreadable} unreadable messages came in its name`;
     const { silenceMayMean } = this.options;
-    const said = this.#links.flatMap(({ url, lastWords }) =>
+    const said = this.#ways.links.flatMap(({ url, lastWords }) =>
       lastWords === undefined ? [] : [`${shownRelay(url)} said last: ${lastWords}`],
     );
     return [...(silenceMayMean === undefined ? [] : [silenceMayMean]), ...said]
       .map((each) => `; ${each}`)
       .join('');
   }
-
-  /**
-   * Requests in flight end where they were begun; the next ones go over the new relays, once one of these is
-   * ready.
-   *
-   * @returns whether the client has moved
-   */
-  async #switchTo(relays: string[]): Promise<boolean> {
-    const standing = new Map(this.#links.map((link) => [link.url, link]));
-    if (relays.length === standing.size && relays.every((url) => standing.has(url))) return false;
-    const links = relays.map((url) => standing.get(url) ?? this.#open(url));
-    this.#incoming = links.filter((link) => !this.#links.includes(link));
-    const patienceMs = 2 * this.options.connectTimeoutMs;
-    const isReady = await Promise.any(links.map((link) => link.untilReady(patienceMs))).then(
-      () => true,
-      () => false,
-    );
-    const incoming = this.#incoming;
-    this.#incoming = [];
-    if (!isReady || this.#closed) {
-      for (const link of incoming) link.close();
-      return false;
-    }
-    for (const link of this.#links) if (!links.includes(link)) this.#retiring.add(link);
-    this.#links = links;
-    this.#retire();
-    return true;
-  }
-
-  /** Closes links that are no longer named, once no request waits for its answer there. */
-  #retire(): void {
-    for (const link of [...this.#retiring]) {
-      if ([...this.#pending.values()].some((pending) => pending.isSentOver(link))) continue;
-      this.#retiring.delete(link);
-      link.close();
-    }
-  }
 }
 
 function closedError(): RepublishError {
   return new RepublishError('SignerUnreachable', 'the connection to the bunker was closed');
+}
+
+function nowS(): number {
+  return Math.floor(Date.now() / 1000);
 }

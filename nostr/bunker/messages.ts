@@ -7,6 +7,11 @@ export interface BunkerAnswer {
   error: string;
 }
 
+/** Some bunkers (snstr) refuse what they have no time to read, and so cannot name. */
+export function isForNobody({ id }: BunkerAnswer): boolean {
+  return id === 'unknown' || id === '';
+}
+
 /** Reads a decrypted message; undefined when it is no answer. */
 export function parseAnswer(text: string): BunkerAnswer | undefined {
   let value: unknown;
@@ -106,6 +111,11 @@ export const REFUSED = {
   slower: { type: 'SignerBusy', retryAfterMs: 5_000 },
   later: { type: 'SignerPending', retryAfterMs: 30_000 },
 } as const satisfies Record<BunkerRefusal['meaning'], unknown>;
+
+/** Whether the bunker has answered, and with what cannot be used: asked the same again, it may answer the same. */
+export function isUselessAnswer(error: RepublishError): boolean {
+  return isRefusal(error) || error.type === 'SignerReturnedWrongEvent';
+}
 
 /** Whether the bunker has answered, and with a no. */
 export function isRefusal({ type }: RepublishError): boolean {

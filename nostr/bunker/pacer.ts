@@ -22,7 +22,7 @@ const MIN_RATE_PER_S = 0.2;
 const LOOK_BACK_MS = 5_000;
 
 /**
- * Finds the rate at which a bunker's relays pass requests on, from their refusals alone: relays name no limit that could
+ * Finds the rate at which a bunker and its relays take requests, from their refusals alone: they name no limit that could
  * be relied on. Additive increase, multiplicative decrease; below the rate at which trouble last began it recovers fast,
  * as a relay that counts by the minute lets nothing through for a while and then everything.
  *
@@ -35,7 +35,7 @@ export class Pacer {
   #waiting: (() => void)[] = [];
   #lettingThrough = false;
   #slowedAtMs = -Infinity;
-  #passedSinceSlowed = true;
+  #answeredSinceSlowed = true;
   #lastPassMs = -Infinity;
   #passes: number[] = [];
 
@@ -92,31 +92,37 @@ export class Pacer {
     this.#lettingThrough = false;
   }
 
-  /** A relay has passed a request on. */
+  /** A relay has passed a request on. That is no answer yet: the bunker may find it too much all the same. */
   passed(): void {
     const nowMs = this.clock.nowMs();
     this.#lastPassMs = nowMs;
-    this.#passedSinceSlowed = true;
-    if (this.#ratePerS === Infinity) {
-      this.#passes.push(nowMs);
-      if (this.#passes.length > 1_000) this.#passes.shift();
-      return;
-    }
+    if (this.#ratePerS !== Infinity) return;
+    this.#passes.push(nowMs);
+    if (this.#passes.length > 1_000) this.#passes.shift();
+  }
+
+  /** A request was answered. What was sent before the last slowing down says nothing about the rate since. */
+  answered(sentAtMs: number): void {
+    if (this.#ratePerS === Infinity || sentAtMs <= this.#slowedAtMs) return;
+    this.#answeredSinceSlowed = true;
     this.#ratePerS =
       this.#ratePerS < this.#fastBelowPerS
         ? this.#ratePerS * FAST_INCREASE
         : this.#ratePerS + SLOW_INCREASE_PER_S;
   }
 
-  /** A relay has refused a request for its rate. Refusals of what was sent before the last slowing down say nothing new. */
+  /**
+   * A relay or the bunker has refused a request for its rate. Refusals of what was sent before the last slowing
+   * down say nothing new.
+   */
   refused(sentAtMs: number): void {
     const nowMs = this.clock.nowMs();
     if (sentAtMs <= this.#slowedAtMs) return;
     const ratePerS = (this.#ratePerS === Infinity ? this.#recentRate(nowMs) : this.#ratePerS) * DECREASE;
     this.#ratePerS = Math.max(ratePerS, MIN_RATE_PER_S);
     // Refusals in a row are one piece of trouble: it began at the rate of the first.
-    if (this.#passedSinceSlowed) this.#fastBelowPerS = this.#ratePerS;
-    this.#passedSinceSlowed = false;
+    if (this.#answeredSinceSlowed) this.#fastBelowPerS = this.#ratePerS;
+    this.#answeredSinceSlowed = false;
     this.#slowedAtMs = nowMs;
     this.#passes = [];
   }

@@ -1,195 +1,296 @@
 import { RepublishError } from '../../contract/failures';
-import type { SignedEvent } from '../events';
-import { shownRelay } from '../relays/url';
 import type { SignerCall } from '../signers/signer';
+import { Delivery, type DeliveryOptions } from './delivery';
+import type { Answer } from './kept-answers';
 import type { BunkerLink } from './link';
-import { presentableRefusal } from './messages';
-import type { Pacer } from './pacer';
+import type { BunkerRefusal } from './messages';
 
-export interface RequestOptions {
+export interface RequestOptions extends Omit<DeliveryOptions, 'maxAgeMs' | 'onLetThrough'> {
   method: string;
-  /** The encrypted request. Sent any number of times it is one request: a bunker that has it already can tell by its id. */
-  event: SignedEvent;
+  /** From sending it to its answer. */
   requestTimeoutMs: number;
+  /** The same, where a person is asked, or may be. */
   approvalTimeoutMs: number;
-  pacer: Pacer;
-  /** The ways to the bunker, as they are when it is sent. */
-  links(): readonly BunkerLink[];
+  /** So long a good answer may come after a refusal: there may be two signers, and one of them knows nothing. */
+  refusalGraceMs: number;
+  /** It may be asked again, and is then the same: its answer counts also when nobody waits. */
+  staysOpen: boolean;
+  /** When the newest of the questions was sent that the bunker has answered. */
+  answeredSentAtMs(): number;
   /** What else is known of the bunker's silence. */
   hint(): string;
-  call: SignerCall;
   /** A person is asked: nobody needs to queue behind that. */
   onApprovalAsked(): void;
-  onEnd(): void;
+  /** @param answer absent: there was none */
+  onEnd(answer: Answer | undefined, isTaken: boolean): void;
 }
 
-/** First pause after a relay has asked for patience; doubles, or a queue of requests would keep the limit exhausted. */
-const FIRST_RESEND_MS = 500;
-const MAX_RESEND_MS = 8_000;
-const ENDED = new Error('the request has ended');
+interface Waiter {
+  call: SignerCall;
+  /** Takes silence for a person who is asked. */
+  isPatient: boolean;
+  settle(answer: Answer): void;
+  give(reason: unknown): void;
+}
+
+/** Relays refuse ephemeral events that are older than a minute (strfry), and clocks differ. */
+const MAX_EVENT_AGE_MS = 30_000;
+/**
+ * When it is sent again while there is no answer, in deadlines: with the default after 30 s, 2 and 8 minutes. Seldom: some
+ * bunkers (nsecbunkerd) ask a person anew for each copy.
+ */
+const SENT_AGAIN_AFTER = [1, 4, 16];
 
 /**
- * One request to a bunker from its sending to its answer, its refusal or its deadline. After the end no listener, no timer
- * and no promise of it is left.
+ * One request to a bunker from its sending to its answer or its refusal. Any number of callers may wait for it;
+ * each waits for as long as a request may take, and gives up. The request itself may stay open for longer, so
+ * that a late answer counts. After the end no listener, no timer and no promise of it is left.
  */
 export class BunkerRequest {
-  readonly answer: Promise<string>;
+  readonly method: string;
+  /** The answer, where it comes in time. Until this is settled the request has its place at the bunker. */
+  readonly inTime: Promise<void>;
   /** The page on which a person has to approve it. */
   approvalUrl: string | undefined;
-  #sentOver = new Set<BunkerLink>();
-  /** The last refusal of each relay. A relay's word is not the bunker's: the answer may still come. */
-  #refusals = new Map<BunkerLink, string>();
-  /** Relays over which it is about to be sent again. */
-  #resending = new Set<BunkerLink>();
-  #resends = 0;
+  readonly #delivery: Delivery;
+  readonly #askedAtMs = performance.now();
+  #waiters = new Set<Waiter>();
   #timers = new Set<NodeJS.Timeout>();
   #deadline: NodeJS.Timeout | undefined;
-  #sentAtMs = 0;
-  /** A relay has passed it on, by its OK or by the answer. */
-  #passed = false;
-  #undisturbed = true;
-  /** It was sent over a link that was lost since: the bunker may have been away at the same time. */
-  #mayBeLost = false;
-  #waiting = new Set<() => void>();
-  #ended = new AbortController();
-  #resolve: (result: string) => void = () => undefined;
-  #reject: (error: unknown) => void = () => undefined;
+  #isOverdue = false;
+  /** It was to be sent again while nobody waited for it. */
+  #isDue = false;
+  #wasOvertaken = false;
+  #refusal: RepublishError | undefined;
+  #hasEnded = false;
+  #listeners = new Set<() => void>();
+  #resolveInTime: () => void = () => undefined;
+  #rejectInTime: (error: unknown) => void = () => undefined;
 
   constructor(private readonly options: RequestOptions) {
-    this.answer = new Promise<string>((resolve, reject) => {
-      this.#resolve = resolve;
-      this.#reject = reject;
+    const { method, requestTimeoutMs } = options;
+    this.method = method;
+    this.inTime = new Promise((resolve, reject) => {
+      this.#resolveInTime = resolve;
+      this.#rejectInTime = reject;
     });
-    options.call.signal?.addEventListener('abort', this.#abort, { once: true });
+    this.inTime.catch(() => undefined);
+    this.#delivery = new Delivery({
+      ...options,
+      maxAgeMs: Math.min(requestTimeoutMs, MAX_EVENT_AGE_MS),
+      // How long the relays made it wait is not the bunker's.
+      onLetThrough: () => this.#startDeadline(),
+    });
     this.#startDeadline();
+    // A copy of the same event is no second question to anybody.
+    this.#after(requestTimeoutMs / 2, () => {
+      if (this.#delivery.mayNotHaveArrived) this.#sendAgain(false);
+    });
   }
 
-  get method(): string {
-    return this.options.method;
+  get delivery(): Delivery {
+    return this.#delivery;
   }
 
-  get event(): SignedEvent {
-    return this.options.event;
-  }
-
-  resolve(result: string): void {
-    if (this.#end()) this.#resolve(result);
-  }
-
-  reject(error: unknown): void {
-    if (this.#end()) this.#reject(error);
-  }
-
-  send(): void {
-    for (const link of this.options.links()) this.sendOver(link);
-  }
-
-  /** Over a link that can carry requests (again). */
-  sendOver(link: BunkerLink): void {
-    if (!link.send(this.event)) return;
-    if (this.#sentOver.has(link)) this.#mayBeLost = true;
-    this.#sentOver.add(link);
-    this.#sentAtMs = Date.now();
-  }
-
-  isSentOver(link: BunkerLink): boolean {
-    return this.#sentOver.has(link);
-  }
-
-  /** The relay's OK. Only a hint: some send none for ephemeral events, some refuse and forward. */
-  noteOk(link: BunkerLink, accepted: boolean, message: string): void {
-    if (accepted) {
-      if (this.#isHeldUp()) this.#startDeadline();
-      this.#refusals.delete(link);
-      this.notePassed();
-      return;
-    }
-    this.#refusals.set(link, message);
-    this.#undisturbed = false;
-    // auth-required: the relay has sent a challenge, or is about to, and the link answers it.
-    if (!/^(rate-limited|error|auth-required):/.test(message)) return;
-    // The relay has not passed the request on: the same event is sent again after a pause, within the deadline.
-    // One at a time: a relay may answer a single event with any number of refusals.
-    if (this.#resending.has(link)) return;
-    this.#resending.add(link);
-    const again = (): void => {
-      this.#resending.delete(link);
-      this.sendOver(link);
-    };
-    if (this.#isHeldUp()) {
-      this.options.pacer.refused(this.#sentAtMs);
-      this.options.pacer.take(this.#ended.signal, true).then(again, () => undefined); // it has ended meanwhile
-      return;
-    }
-    const pauseMs =
-      Math.min(FIRST_RESEND_MS * 2 ** this.#resends, MAX_RESEND_MS) * (0.75 + Math.random() / 2);
-    this.#resends += 1;
-    this.#after(pauseMs, again);
+  get isWaitedFor(): boolean {
+    return this.#waiters.size > 0;
   }
 
   /** Its answer took as long as the bunker did: no relay has held it up, and no person was asked. */
   get isUndisturbed(): boolean {
-    return this.#undisturbed && this.approvalUrl === undefined;
+    return this.#delivery.isUndisturbed && this.approvalUrl === undefined && !this.#isOverdue;
   }
 
-  /** The bunker itself asks for patience: the next requests to it wait for longer. */
-  slowDown(): void {
-    this.options.pacer.refused(this.#sentAtMs);
+  /** Waits for the answer, for as long as a request may take. */
+  wait(call: SignerCall, isPatient = false): Promise<string> {
+    call.signal?.throwIfAborted();
+    if (this.#isOverdue) this.#startDeadline();
+    const answer = new Promise<string>((resolve, reject) => {
+      const leave = (): void => {
+        call.signal?.removeEventListener('abort', abort);
+        if (this.approvalUrl !== undefined) call.onApproval?.(undefined);
+      };
+      const abort = (): void => {
+        this.#waiters.delete(waiter);
+        waiter.give(call.signal?.reason);
+        this.#noteLeft();
+      };
+      const waiter: Waiter = {
+        call,
+        isPatient,
+        settle: (given) => {
+          leave();
+          if ('result' in given) resolve(given.result);
+          else reject(given.refusal);
+        },
+        give: (reason) => {
+          leave();
+          reject(reason as Error);
+        },
+      };
+      this.#waiters.add(waiter);
+      call.signal?.addEventListener('abort', abort, { once: true });
+    });
+    call.onAsked?.(performance.now() - this.#askedAtMs);
+    if (this.approvalUrl !== undefined) call.onApproval?.(this.approvalUrl);
+    if (this.#isDue || this.#isOvertaken()) this.#sendAgain(true);
+    return answer;
   }
 
   /** @param createdAtS of the event in which the bunker has said something about it */
   noteAnswer(createdAtS: number): void {
-    this.options.call.onAnswer?.(createdAtS);
-    this.notePassed();
+    for (const { call } of this.#waiters) call.onAnswer?.(createdAtS);
   }
 
-  notePassed(): void {
-    if (!this.#passed) this.options.pacer.passed();
-    this.#passed = true;
+  /** What lies between a link's loss and its return may be lost with it. */
+  sendOver(link: BunkerLink): void {
+    if (this.isWaitedFor) this.#delivery.sendOver(link);
+    else this.#isDue = true;
+  }
+
+  answered(result: string): void {
+    this.#delivery.noteAnswered();
+    this.#resolveInTime();
+    this.#end({ result });
+  }
+
+  /** The answer is none that could be used. */
+  refused(refusal: RepublishError, meaning: BunkerRefusal['meaning']): void {
+    if (this.#refusal !== undefined) return;
+    if (meaning === 'slower') this.#delivery.slowDown();
+    else this.#delivery.noteAnswered();
+    this.#refusal = refusal;
+    this.#rejectInTime(refusal);
+    this.#clearTimers();
+    if (meaning === 'final') this.#after(this.options.refusalGraceMs, () => this.#end({ refusal }));
+    else this.#end({ refusal });
   }
 
   /** NIP-46: a person has to approve on a page; the answer comes later, under the same id, or never. */
   waitForApproval(page: string): boolean {
-    if (this.approvalUrl !== undefined) return false;
+    this.#delivery.noteAnswered();
+    if (this.approvalUrl !== undefined || this.#refusal !== undefined) return false;
     this.approvalUrl = page;
     this.#clearTimers();
-    this.#after(this.options.approvalTimeoutMs, () => this.reject(this.#whyNoAnswer()));
-    this.options.call.onApproval?.(page);
+    const { approvalTimeoutMs } = this.options;
+    this.#after(approvalTimeoutMs, () => this.fail(this.#whyNoAnswer(approvalTimeoutMs)));
+    for (const { call } of this.#waiters) call.onApproval?.(page);
     this.options.onApprovalAsked();
     return true;
   }
 
-  /** Resolves when the request has ended, however. Rejects with the signal's reason. */
-  async untilEnd(signal?: AbortSignal): Promise<void> {
+  /** Ends it without an answer. */
+  fail(reason: unknown): void {
+    this.#rejectInTime(reason);
+    for (const waiter of this.#waiters) waiter.give(reason);
+    this.#waiters.clear();
+    this.#end(undefined);
+  }
+
+  /** Resolves when nobody waits for it any more. Rejects with the signal's reason. */
+  async untilLeft(signal?: AbortSignal): Promise<void> {
+    if (!this.isWaitedFor) return;
     await new Promise<void>((resolve, reject) => {
       const abort = (): void => {
-        this.#waiting.delete(go);
+        this.#listeners.delete(go);
         reject(signal?.reason as Error);
       };
       const go = (): void => {
         signal?.removeEventListener('abort', abort);
+        this.#listeners.delete(go);
         resolve();
       };
       if (signal?.aborted) return abort();
-      this.#waiting.add(go);
+      this.#listeners.add(go);
       signal?.addEventListener('abort', abort, { once: true });
     });
   }
 
-  #abort = (): void => this.reject(this.options.call.signal?.reason);
+  #noteLeft(): void {
+    if (this.isWaitedFor) return;
+    // Nobody will ask for it again, or nobody has heard of it yet.
+    if (!this.options.staysOpen || !this.#delivery.isSent) this.fail(LEFT);
+    for (const go of [...this.#listeners]) go();
+  }
 
-  /** False when it had ended before. */
-  #end(): boolean {
-    if (this.#ended.signal.aborted) return false;
-    // A reason of its own: without, an exception with its stack would be made for each request.
-    this.#ended.abort(ENDED);
+  #end(answer: Answer | undefined): void {
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
     this.#clearTimers();
-    const { call, onEnd } = this.options;
-    call.signal?.removeEventListener('abort', this.#abort);
-    onEnd();
-    if (this.approvalUrl !== undefined) call.onApproval?.(undefined);
-    for (const go of this.#waiting) go();
-    return true;
+    this.#delivery.end();
+    this.options.onEnd(answer, this.isWaitedFor);
+    if (answer !== undefined) for (const waiter of this.#waiters) waiter.settle(answer);
+    this.#waiters.clear();
+    for (const go of [...this.#listeners]) go();
+  }
+
+  #startDeadline(): void {
+    // Somebody else is waited for than the bunker, or nobody any more.
+    if (this.approvalUrl !== undefined || this.#refusal !== undefined || this.#hasEnded) return;
+    const { requestTimeoutMs, pacer } = this.options;
+    this.#clear(this.#deadline);
+    this.#deadline = this.#after(requestTimeoutMs, () => {
+      // While the relay lets others of this bunker through, this one's turn comes too.
+      const isItsTurn = this.#delivery.isHeldUp && pacer.idleMs < requestTimeoutMs;
+      if (isItsTurn) this.#startDeadline();
+      else this.#giveUpWaiting();
+    });
+  }
+
+  #giveUpWaiting(): void {
+    const { requestTimeoutMs, approvalTimeoutMs, staysOpen } = this.options;
+    const reason = this.#whyNoAnswer(requestTimeoutMs);
+    // A person may be asked without a word: then the answer comes whenever that person has the time.
+    const mayBeApproved = reason.type === 'SignerTimeout' && requestTimeoutMs < approvalTimeoutMs;
+    const leaving = [...this.#waiters].filter(({ isPatient }) => !isPatient || !mayBeApproved);
+    if (!mayBeApproved || (!staysOpen && leaving.length === this.#waiters.size)) return this.fail(reason);
+    this.#rejectInTime(reason);
+    for (const waiter of leaving) {
+      this.#waiters.delete(waiter);
+      waiter.give(reason);
+    }
+    if (!this.#isOverdue) this.#stayOpen();
+    this.#isOverdue = true;
+  }
+
+  /**
+   * What was sent later was answered: this one is lost, as at a restart of the bunker, or a person is asked.
+   * Sent again once for that: a person is not to be asked again and again.
+   */
+  #isOvertaken(): boolean {
+    if (this.#wasOvertaken || !this.#isOverdue) return false;
+    this.#wasOvertaken = this.options.answeredSentAtMs() > this.#delivery.sentAtMs;
+    return this.#wasOvertaken;
+  }
+
+  #stayOpen(): void {
+    const { requestTimeoutMs, approvalTimeoutMs } = this.options;
+    this.#after(approvalTimeoutMs - requestTimeoutMs, () => this.fail(this.#whyNoAnswer(approvalTimeoutMs)));
+    for (const deadlines of SENT_AGAIN_AFTER)
+      this.#after((deadlines - 1) * requestTimeoutMs, () => this.#sendAgain(true));
+  }
+
+  /** While nobody waits it is put off: nobody may want it any more. */
+  #sendAgain(isAnew: boolean): void {
+    this.#isDue = !this.isWaitedFor;
+    if (!this.#isDue) this.#delivery.sendAgain(isAnew);
+  }
+
+  #whyNoAnswer(withinMs: number): RepublishError {
+    const { method, staysOpen, hint } = this.options;
+    if (this.approvalUrl !== undefined) {
+      return new RepublishError(
+        'SignerApprovalPending',
+        `the bunker asked a person to approve ${method}, and nobody did within ${withinMs} ms`,
+      );
+    }
+    const trouble = this.#delivery.trouble(method);
+    if (trouble !== undefined) return trouble;
+    const perhaps = staysOpen || this.#isOverdue ? '; perhaps a person has to approve it there' : '';
+    return new RepublishError(
+      'SignerTimeout',
+      `the bunker did not answer ${method} within ${withinMs} ms${perhaps}${hint()}`,
+    );
   }
 
   #after(ms: number, act: () => void): NodeJS.Timeout {
@@ -201,73 +302,16 @@ export class BunkerRequest {
     return timer;
   }
 
+  #clear(timer: NodeJS.Timeout | undefined): void {
+    if (timer === undefined) return;
+    clearTimeout(timer);
+    this.#timers.delete(timer);
+  }
+
   #clearTimers(): void {
     for (const timer of this.#timers) clearTimeout(timer);
     this.#timers.clear();
   }
-
-  /** Anew from the moment in which a relay has passed the request on: how long the relay made it wait is not the bunker's. */
-  #startDeadline(): void {
-    const { requestTimeoutMs, pacer } = this.options;
-    if (this.#deadline !== undefined) {
-      clearTimeout(this.#deadline);
-      this.#timers.delete(this.#deadline);
-    }
-    this.#deadline = this.#after(requestTimeoutMs, () => {
-      // While the relay lets others of this bunker through, this one's turn comes too.
-      const isItsTurn = this.#isHeldUp() && pacer.idleMs < requestTimeoutMs;
-      if (isItsTurn) this.#startDeadline();
-      else this.reject(this.#whyNoAnswer());
-    });
-    this.#after(requestTimeoutMs / 2, () => this.#sendAgain());
-  }
-
-  /**
-   * Requests are ephemeral: one that comes while the bunker reconnects is gone, and so is one that a relay drops without a
-   * word. Where no relay said that it passed it on, or a link was lost since, it is sent once more while there is time.
-   */
-  #sendAgain(): void {
-    // Where all refuse it for now, it is sent again anyway.
-    if (this.#refusals.size === this.#sentOver.size) return;
-    if (!this.#passed || this.#mayBeLost) this.send();
-  }
-
-  /** Every relay that has the request refuses it for its rate. */
-  #isHeldUp(): boolean {
-    return (
-      this.#sentOver.size > 0 &&
-      this.#refusals.size === this.#sentOver.size &&
-      [...this.#refusals.values()].every((reason) => reason.startsWith('rate-limited:'))
-    );
-  }
-
-  #whyNoAnswer(): RepublishError {
-    const { method, requestTimeoutMs, approvalTimeoutMs } = this.options;
-    if (this.approvalUrl !== undefined) {
-      return new RepublishError(
-        'SignerApprovalPending',
-        `the bunker asked a person to approve ${method}, and nobody did within ${approvalTimeoutMs} ms`,
-      );
-    }
-    if (this.#sentOver.size === 0) {
-      const troubles = this.options.links().map((link) => `${shownRelay(link.url)}: ${link.trouble}`);
-      return new RepublishError(
-        'SignerUnreachable',
-        `no relay of the bunker could be reached for ${method} (${troubles.join('; ')})`,
-      );
-    }
-    if (this.#refusals.size === this.#sentOver.size) {
-      const refusals = [...this.#refusals].map(
-        ([link, reason]) => `${shownRelay(link.url)}: ${presentableRefusal(reason)}`,
-      );
-      return new RepublishError(
-        'SignerUnreachable',
-        `the bunker's relays refused ${method} (${refusals.join('; ')})`,
-      );
-    }
-    return new RepublishError(
-      'SignerTimeout',
-      `the bunker did not answer ${method} within ${requestTimeoutMs} ms${this.options.hint()}`,
-    );
-  }
 }
+
+const LEFT = new Error('nobody waits for the request any more');

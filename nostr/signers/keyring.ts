@@ -91,10 +91,7 @@ export class Keyring {
       return result;
     } finally {
       entry.users -= 1;
-      if (entry.users === 0 && this.#entries.get(identityOf(stored)) === entry) {
-        entry.idleTimer = setTimeout(() => this.#close(entry), IDLE_MS);
-        entry.idleTimer.unref();
-      }
+      if (entry.users === 0 && this.#entries.get(identityOf(stored)) === entry) this.#closeLater(entry);
     }
   }
 
@@ -194,6 +191,21 @@ export class Keyring {
     if (relays === undefined || this.#entries.get(identityOf(stored)) !== entry) return;
     this.#entries.set(identityOf({ ...stored, bunkerRelays: relays }), entry);
     this.options.onRelaysSwitched?.(stored, relays);
+  }
+
+  /** Not while a bunker's answer may still come: a person may take longer than anybody waits. */
+  #closeLater(entry: Entry): void {
+    entry.idleTimer = setTimeout(() => {
+      entry.signer.then(
+        ({ isAwaited }) => {
+          if (entry.users > 0) return;
+          if (isAwaited === true) this.#closeLater(entry);
+          else this.#close(entry);
+        },
+        () => this.#close(entry),
+      );
+    }, IDLE_MS);
+    entry.idleTimer.unref();
   }
 
   #close(entry: Entry): void {

@@ -34,6 +34,9 @@ export function lnbitsClient(client: BunkerClient): Signer {
         `LNbits' own bunker client is asked for kind ${GRANTED_KIND} only, not for kind ${event.kind}`,
       );
     },
+    get isAwaited() {
+      return client.isAwaited;
+    },
     close: () => client.close(),
   };
 }

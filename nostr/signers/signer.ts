@@ -1,7 +1,20 @@
+import type { RunQuestion } from '../bunker/question-id';
 import type { SignedEvent, UnsignedEvent } from '../events';
 
 export interface SignerCall {
-  /** Gives up waiting; what the bunker does with the request afterwards is ignored. */
+  /**
+   * Which question of a run this is. Whoever asks it again is given the answer that was given, or waits for the
+   * request that is open, also after a time-out. Absent: it is asked once.
+   */
+  question?: RunQuestion | undefined;
+  /**
+   * Waits for as long as a person may take, where a bunker that has answered a moment ago says nothing to this.
+   * Default: for as long as a request may take.
+   */
+  patient?: boolean | undefined;
+  /** Told that the bunker has been asked, and how long ago: 0, or longer where it is asked already. */
+  onAsked?: ((agoMs: number) => void) | undefined;
+  /** Gives up waiting. Without `question` the answer is ignored. */
   signal?: AbortSignal | undefined;
   /**
    * Gives up while the request only waits for its turn; once it is sent, `signal` alone counts. Default:
@@ -35,5 +48,7 @@ export interface Signer {
    * before
    */
   switchRelays?(call?: SignerCall): Promise<string[] | undefined>;
+  /** Bunkers only: answers may still come that count, or have come and nobody has them yet. */
+  readonly isAwaited?: boolean;
   close(): void;
 }

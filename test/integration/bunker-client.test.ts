@@ -83,6 +83,7 @@ function open(
     requestTimeoutMs: PATIENCE_MS,
     approvalTimeoutMs: PATIENCE_MS,
     connectTimeoutMs: 1_000,
+    refusalGraceMs: 30,
     limiter: new Limiter(20),
     ...options,
   });

@@ -272,7 +272,7 @@ describe('development bunker', () => {
     await start({ namedRelays: ['ws://127.0.0.1:1'] });
     expect((await pointer()).relays).toEqual(['ws://127.0.0.1:1']);
     const client = await rawClient();
-    bunker.setFaults(() => ({ refusedFirst: 'unauthorized', afterMs: 20 }));
+    bunker.setFaults(() => ({ refusedBefore: 'unauthorized', afterMs: 20 }));
     client.send('ping', []);
     const answers = await client.until(2);
     expect(answers.map(({ id, result, error }) => [id, result, error])).toEqual([

@@ -48,6 +48,24 @@ async function tried(holder: Holder, times: number): Promise<void> {
   for (let time = 0; time < times; time += 1) await noteTrouble(db, holder, [passing()]);
 }
 
+test('the question rises with an answer that could not be used and with a retry, and with nothing else', async () => {
+  const key = await plannedRun(db);
+  const holder = await attempt(db, key, TIMEOUT_MS);
+  const question = async (): Promise<number | undefined> =>
+    (await beginPage(db, { runId: key.runId, page: holder.page }))?.documents[0]?.question;
+  await noteTrouble(db, holder, [passing()]);
+  expect(await question()).toBe(0);
+  await noteTrouble(db, await attempt(db, key, TIMEOUT_MS), [
+    { ...passing(), type: 'SignerBusy', isAnswered: true },
+  ]);
+  expect(await question()).toBe(1);
+  await retryDocuments(db, key.runId, {});
+  expect(await question()).toBe(2);
+  await expect(
+    db.query('UPDATE republish.documents SET question = 0 WHERE run_id = $1', [key.runId]),
+  ).rejects.toThrow('the number of a question only rises');
+});
+
 test('many tries in a short time end no document', async () => {
   const key = await plannedRun(db);
   await tried(await attempt(db, key, TIMEOUT_MS), 9);

@@ -230,7 +230,7 @@ export const BUNKER_LEVERS = {
   'is locked': signatures(() => ({ error: 'signer is locked' })),
   'asks a person': asksAPerson,
   'has other words for no': documents({ error: 'refusing to sign this event' }),
-  'says no and then yes': documents({ refusedFirst: 'unauthorized', afterMs: 100 }),
+  'says no and then yes': documents({ refusedBefore: 'unauthorized', afterMs: 100 }),
   'gives objects': signatures(({ id, params }, bunker) => ({
     rawJson: signedObject(bunker, id, params[0] ?? ''),
   })),

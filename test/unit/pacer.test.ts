@@ -76,14 +76,16 @@ async function duration(relay: Relay, requests: number, inFlight = 8): Promise<n
   const lane = async (): Promise<void> => {
     while (left > 0) {
       left -= 1;
+      let sentAtMs = 0;
       for (let again = false; ; again = true) {
         await pacer.take(undefined, again);
-        const sentAtMs = clock.nowMs();
+        sentAtMs = clock.nowMs();
         await clock.sleep(5);
         if (relay(clock.nowMs())) break;
         pacer.refused(sentAtMs);
       }
       pacer.passed();
+      pacer.answered(sentAtMs);
       await clock.sleep(100);
       done += 1;
     }
@@ -135,4 +137,38 @@ test('waiting for a place ends with the signal', async () => {
   const waiting = pacer.take(controller.signal).then(() => pacer.take(controller.signal));
   controller.abort(new Error('enough'));
   await expect(waiting).rejects.toThrow('enough');
+});
+
+/** Each was sent a second after the one before. */
+function ratesAfter(outcomes: readonly ('refused' | 'answered')[]): number[] {
+  let nowMs = 1_000_000;
+  const pacer = new Pacer({ nowMs: () => nowMs, sleep: () => Promise.resolve() });
+  for (let n = 0; n < 20; n += 1) pacer.passed();
+  return outcomes.map((outcome) => {
+    nowMs += 1_000;
+    // The relay lets all of them through.
+    pacer.passed();
+    pacer[outcome](nowMs);
+    return pacer.ratePerS;
+  });
+}
+
+test('what a relay has passed on and the bunker refuses slows down all the same, and is one piece of trouble', () => {
+  const rates = ratesAfter(['refused', 'refused', 'refused', 'answered', 'answered']);
+  const [first = 0, second = 0, third = 0, fourth = 0, fifth = 0] = rates;
+  expect([second, third].map((rate) => rate / first)).toEqual([
+    expect.closeTo(0.8, 5),
+    expect.closeTo(0.64, 5),
+  ]);
+  // Fast, up to where the trouble began.
+  expect(fourth).toBeCloseTo(second, 5);
+  expect(fifth).toBeCloseTo(first, 5);
+});
+
+test('an answer to what was sent before it slowed down does not speed it up', () => {
+  const pacer = new Pacer(new VirtualClock());
+  pacer.refused(1_000_000);
+  const slow = pacer.ratePerS;
+  pacer.answered(999_000);
+  expect(pacer.ratePerS).toBe(slow);
 });

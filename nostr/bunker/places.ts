@@ -1,0 +1,78 @@
+import { RepublishError } from '../../contract/failures';
+import type { Question, RequestWindow } from '../../rules/window';
+import type { Limiter } from './limiter';
+import type { Pacer } from './pacer';
+import type { BunkerRequest } from './request';
+
+interface Turn {
+  signal: AbortSignal | undefined;
+  rank: number | undefined;
+  /** What the request is to the window; absent: nothing. */
+  work: Question | undefined;
+}
+
+/** The places at a bunker: whose turn it is, and how many there are, as far as that shows in how requests end. */
+export class Places {
+  constructor(
+    private readonly limiter: Limiter,
+    private readonly pacer: Pacer,
+    private readonly window: RequestWindow | undefined,
+  ) {}
+
+  /** Whoever asks for a place now has one soon. */
+  get isNear(): boolean {
+    return this.limiter.waiting < this.limiter.limit;
+  }
+
+  /**
+   * Sends a request when it has a place, and keeps the place until the bunker has answered or is too late, also
+   * where the caller waits no longer.
+   *
+   * @param ask given what to call when a person is asked
+   * @returns what `ask` returned
+   */
+  ask(
+    ask: (onApprovalAsked: () => void) => BunkerRequest | undefined,
+    { signal, rank, work }: Turn,
+  ): Promise<BunkerRequest | undefined> {
+    return new Promise((resolve, reject) => {
+      const inTurn = async (): Promise<void> => {
+        await this.pacer.take(signal);
+        // A place is given back as soon as a person is asked: other operators may share this bunker.
+        await new Promise<void>((free) => {
+          const request = ask(() => {
+            this.#setWindow((window) => window.beginAnew());
+            free();
+          });
+          resolve(request);
+          if (request === undefined) free();
+          else this.#tellWindow(request, work).then(free, free);
+        });
+      };
+      this.limiter.run(inTurn, signal, rank).catch(reject);
+    });
+  }
+
+  /** Has the window follow how a request ends. Resolves when that is done. */
+  async #tellWindow(request: BunkerRequest, work: Question | undefined): Promise<void> {
+    const sentAtMs = performance.now();
+    // Who waits for the rate has a place already.
+    const inFlight = Math.max(1, this.limiter.running - this.pacer.waiting);
+    try {
+      await request.inTime;
+      const latencyMs = performance.now() - sentAtMs;
+      if (work !== undefined && request.isUndisturbed)
+        this.#setWindow((window) => window.answered(work, latencyMs, inFlight));
+    } catch (thrown) {
+      if (work === undefined || !(thrown instanceof RepublishError)) return;
+      if (thrown.type === 'SignerTimeout' || thrown.type === 'SignerBusy')
+        this.#setWindow((window) => window.lost(sentAtMs, performance.now()));
+    }
+  }
+
+  #setWindow(change: (window: RequestWindow) => void): void {
+    if (this.window === undefined) return;
+    change(this.window);
+    this.limiter.limit = this.window.limit;
+  }
+}

@@ -1,0 +1,85 @@
+import { type AddressRules, isAllowedUrl, rulesFor } from '../relays/address-rules';
+import { BunkerLink, type LinkOptions } from './link';
+
+export interface WaysOptions extends Omit<LinkOptions, 'url' | 'addressRules'> {
+  relays: readonly string[];
+  /** Those that somebody here has named, where the bunker has moved to others since. */
+  namedRelays: readonly string[];
+  addressRules: AddressRules;
+  /** An answer to an earlier request may still come over it. */
+  isNeeded(link: BunkerLink): boolean;
+}
+
+/** All ways to a bunker: a link for each of its relays, also where it moves to others. */
+export class Ways {
+  /** Over which requests are sent. */
+  #links: BunkerLink[];
+  /** Relays that the bunker has just named, until one of them is ready. */
+  #incoming: BunkerLink[] = [];
+  /** On which answers to earlier requests may still come. */
+  #retiring = new Set<BunkerLink>();
+  #closed = false;
+
+  constructor(private readonly options: WaysOptions) {
+    this.#links = options.relays.map((url) => this.#open(url));
+  }
+
+  get links(): readonly BunkerLink[] {
+    return this.#links;
+  }
+
+  /** Whether a relay that the bunker names may be gone to. */
+  isAllowed(url: string): boolean {
+    return isAllowedUrl(url, this.#rulesFor(url));
+  }
+
+  /**
+   * Requests in flight end where they were begun; the next ones go over the new relays, once one of these is
+   * ready.
+   *
+   * @returns whether the client has moved
+   */
+  async switchTo(relays: readonly string[]): Promise<boolean> {
+    const standing = new Map(this.#links.map((link) => [link.url, link]));
+    if (relays.length === standing.size && relays.every((url) => standing.has(url))) return false;
+    const links = relays.map((url) => standing.get(url) ?? this.#open(url));
+    this.#incoming = links.filter((link) => !this.#links.includes(link));
+    const patienceMs = 2 * this.options.connectTimeoutMs;
+    const isReady = await Promise.any(links.map((link) => link.untilReady(patienceMs))).then(
+      () => true,
+      () => false,
+    );
+    const incoming = this.#incoming;
+    this.#incoming = [];
+    if (!isReady || this.#closed) {
+      for (const link of incoming) link.close();
+      return false;
+    }
+    for (const link of this.#links) if (!links.includes(link)) this.#retiring.add(link);
+    this.#links = links;
+    this.retire();
+    return true;
+  }
+
+  /** Closes links that are no longer named, once no request waits for its answer there. */
+  retire(): void {
+    for (const link of [...this.#retiring]) {
+      if (this.options.isNeeded(link)) continue;
+      this.#retiring.delete(link);
+      link.close();
+    }
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (const link of [...this.#links, ...this.#incoming, ...this.#retiring]) link.close();
+  }
+
+  #open(url: string): BunkerLink {
+    return new BunkerLink({ ...this.options, url, addressRules: this.#rulesFor(url) });
+  }
+
+  #rulesFor(url: string): AddressRules {
+    return rulesFor(url, this.options.namedRelays, this.options.addressRules);
+  }
+}

@@ -1,0 +1,73 @@
+import type { RepublishRun } from '../../client/run';
+import { addOperatorWithCanaries, runUnderFault } from '../support/fault-run';
+import { type Saga, type SagaOperator, startSaga } from '../support/saga';
+
+/** People who approve when they have the time, and second signers. Times are scaled: `npm test` has no minutes. */
+describe('bunkers with people behind them', () => {
+  let saga: Saga;
+
+  beforeAll(async () => {
+    saga = await startSaga();
+    await saga.startWorker({ env: { REPUBLISH_BUNKER_TIMEOUT_MS: '1000' } });
+  });
+  afterAll(() => saga.stop());
+
+  /** Of all that was asked of the bunker in the run, how many questions there were. */
+  const questions = ({ bunker }: SagaOperator, before: number): number => {
+    const asked = bunker.requests
+      .slice(before)
+      .filter(({ method }) => method === 'nip44_encrypt' || method === 'sign_event');
+    return new Set(asked.map(({ id }) => id)).size;
+  };
+
+  const whatWasShown = async (run: RepublishRun): Promise<Set<string>> => {
+    const seen = new Set<string>();
+    for (;;) {
+      const { phase, waiting } = await run.progress();
+      for (const { why } of waiting) seen.add(why);
+      if (phase === 'done' || phase === 'writing audit') return seen;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  };
+
+  test('41: a person approves each request in the bunker itself, later than any request may take: each is asked once', async () => {
+    const operator = await addOperatorWithCanaries(saga, { machines: 2, bunker: { remembersIds: true } });
+    const { bunker } = operator;
+    const before = bunker.requests.length;
+    bunker.setFaults(({ method }) =>
+      method === 'nip44_encrypt' || method === 'sign_event' ? { delayMs: 1_600 } : undefined,
+    );
+    let shown = new Set<string>();
+    const { ids, failure } = await runUnderFault(saga, operator, {
+      during: async (run) => void (shown = await whatWasShown(run)),
+    });
+    expect(failure).toBeUndefined();
+    expect(ids).toHaveLength(4);
+    // The proof's, and two for each document.
+    expect(questions(operator, before)).toBe(1 + 2 * 4);
+    expect([...shown].some((why) => why.includes('perhaps a person has to approve it'))).toBe(true);
+  }, 90_000);
+
+  test('44: of two signers on one key one knows nothing and is quicker: what the other gives counts', async () => {
+    const operator = await addOperatorWithCanaries(saga, { machines: 1 });
+    operator.bunker.setFaults(({ method }) =>
+      method === 'nip44_encrypt' || method === 'sign_event' ? { refusedBefore: 'unauthorized' } : undefined,
+    );
+    const { ids, failure } = await runUnderFault(saga, operator);
+    expect(failure).toBeUndefined();
+    expect(ids).toHaveLength(2);
+  }, 30_000);
+
+  test('40: a bunker that repeats for ever what it has answered once is asked another question after it', async () => {
+    const operator = await addOperatorWithCanaries(saga, { machines: 1, bunker: { remembersIds: true } });
+    let refused = 0;
+    operator.bunker.setFaults(({ method }) =>
+      method === 'sign_event' && ++refused <= 2 ? { error: 'busy, try again' } : undefined,
+    );
+    const { ids, failure } = await runUnderFault(saga, operator, {
+      input: { documentTypes: ['bitspire-fees'] },
+    });
+    expect(failure).toBeUndefined();
+    expect(ids).toHaveLength(1);
+  }, 60_000);
+});
