@@ -1,4 +1,5 @@
 import type { RunReference } from '../contract/activities';
+import { isRetryable, RepublishError } from '../contract/failures';
 import { keepProof } from '../database/ledger/proofs';
 import { nameOfSigner } from '../nostr/signers/keyring';
 import { proveSigner as prove } from '../nostr/signers/prove';
@@ -19,7 +20,13 @@ export async function proveSigner(
   const { operatorUserId, operatorPubkey } = await openedRun(deps, runId);
   const signer = await currentSigner(deps, { operatorUserId, operatorPubkey });
   const call = { signal, onApproval: approvalListener() };
-  await deps.keyring.use(signer, (open) => prove(open, operatorPubkey, call));
+  try {
+    await deps.keyring.use(signer, (open) => prove(open, operatorPubkey, call));
+  } catch (thrown) {
+    // Requests that are dated wrongly are dropped on the way without a word: then that is the reason.
+    if (thrown instanceof RepublishError && isRetryable(thrown.type)) await deps.clock.requireRight();
+    throw thrown;
+  }
   await keepProof(deps.database, runId, nameOfSigner(signer));
   deps.failpoint('after-proof');
 }

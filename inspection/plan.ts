@@ -136,6 +136,7 @@ export async function planWith(
     signerNow(deps, operatorUserId, operatorPubkey, expectedPubkey, problems),
     foreseeAll(deps, { ...request, documentTypes }, operatorPubkey),
     asked,
+    noting(problems, () => deps.clock.requireRight()),
   ]);
   if (request.documentTypes === undefined)
     problems.push(...unknownTypes(await unknownTypesInLedger(deps, operatorPubkey), documentTypes));

@@ -1,3 +1,4 @@
+import { relayClock } from '../activities/steps/clock';
 import type { Configuration } from '../configuration/schema';
 import { ensureError } from '../contract/failures';
 import { GatewayProblem, silentGateway } from '../nostr/relays/gateway-problems';
@@ -7,6 +8,7 @@ import { readStored } from '../nostr/relays/read';
 import { fetchRelayInformation, limitsIn } from '../nostr/relays/relay-information';
 import type { RelayLimits } from '../nostr/relays/publisher';
 import { isGateway, shownAmong } from '../nostr/relays/url';
+import type { ClockWitness } from '../rules/clock';
 
 /** What one document relay shows of itself. */
 export interface RelayFacts {
@@ -28,8 +30,8 @@ export interface RelayFacts {
   limits?: RelayLimits;
   /** Takes events only of those it knows, or who have paid (NIP-11). */
   restricted: boolean;
-  /** Its clock minus this host's, milliseconds, as far as its HTTP answer tells (about a second). */
-  clockAheadMs?: number;
+  /** How far its clock is from this host's, as far as its HTTP answer tells. */
+  clock?: ClockWitness;
 }
 
 const CONNECT_TIMEOUT_MS = 5_000;
@@ -47,8 +49,14 @@ export async function probeRelays({
   try {
     return await Promise.all(
       relays.map(async (url): Promise<RelayFacts> => {
-        const [asked, information] = await Promise.all([ask(pool, url, relayTimeoutMs), inform(url)]);
-        return { relay: shownAmong(url, relays), gateway: isGateway(url), ...asked, ...information };
+        const relay = shownAmong(url, relays);
+        const gateway = isGateway(url);
+        const [asked, information, clock] = await Promise.all([
+          ask(pool, url, relayTimeoutMs),
+          inform(url),
+          gateway ? undefined : relayClock(url, relay),
+        ]);
+        return { relay, gateway, ...asked, ...information, ...(clock && { clock }) };
       }),
     );
   } finally {
@@ -94,21 +102,13 @@ async function ask(pool: RelayPool, url: string, timeoutMs: number): Promise<Ans
   }
 }
 
-type Information = Pick<RelayFacts, 'limits' | 'restricted' | 'clockAheadMs'>;
+type Information = Pick<RelayFacts, 'limits' | 'restricted'>;
 
 async function inform(url: string): Promise<Information> {
   if (isGateway(url)) return { restricted: false };
   try {
-    const sentMs = Date.now();
-    const { document, clockMs } = await fetchRelayInformation(url, new AbortController().signal);
-    const hereMs = (sentMs + Date.now()) / 2;
-    // The header is cut to the second: half of one more is nearer to the truth.
-    const clock = clockMs === undefined ? {} : { clockAheadMs: Math.round(clockMs + 500 - hereMs) };
-    try {
-      return { limits: limitsIn(document), restricted: isRestricted(document), ...clock };
-    } catch {
-      return { restricted: false, ...clock };
-    }
+    const document = await fetchRelayInformation(url, new AbortController().signal);
+    return { limits: limitsIn(document), restricted: isRestricted(document) };
   } catch {
     return { restricted: false };
   }

@@ -3,6 +3,8 @@ import type { Configuration } from '../../configuration/schema';
 import type { TemporalConfiguration } from '../../configuration/temporal';
 import type { DocumentType } from '../../documents/document-type';
 import { sourceOptions } from '../../worker/build-dependencies';
+import { probeRelays } from '../relay-probe';
+import { checkClock } from './clock';
 import { checkDatabase } from './database';
 import { CORRECT_CONFIGURATION, type Finding, findingsOf } from './finding';
 import { checkRelays } from './relays';
@@ -34,6 +36,7 @@ export function examine(patient: Patient): Promise<Finding[]>[] {
   const { temporal, operatorUserId, documentTypes, say } = patient;
   const { configuration, problems } = withKnownTypes(patient);
   const { databaseUrl, lnbitsDatabaseUrl, secretsKey, relays } = configuration;
+  const probed = probeRelays(configuration);
   return [
     Promise.resolve(configurationFindings(problems, temporal)),
     ...(temporal === undefined || temporal instanceof Error
@@ -44,7 +47,8 @@ export function examine(patient: Patient): Promise<Finding[]>[] {
     ...(lnbitsDatabaseUrl === undefined
       ? []
       : [checkSource({ ...configuration, lnbitsDatabaseUrl }, documentTypes, operatorUserId)]),
-    ...(relays.length === 0 ? [] : [checkRelays(configuration, documentTypes)]),
+    ...(relays.length === 0 ? [] : [checkRelays(configuration, documentTypes, probed)]),
+    checkClock(configuration, probed),
     ...(databaseUrl === undefined || secretsKey === undefined
       ? []
       : [checkSigners({ ...configuration, databaseUrl, secretsKey }, operatorUserId, say)]),
