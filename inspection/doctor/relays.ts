@@ -24,18 +24,31 @@ export function checkRelays(
   return check('relay', 'all', configuration.relayTimeoutMs + TIMEOUT_SPARE_MS, async () => {
     const facts = await probed;
     const required = quorumSize(configuration.quorum, facts.length);
-    const reachable = facts.filter((relay) => relay.reachable).length;
-    const { ok, fail } = findingsOf('relay', 'quorum');
-    const quorum =
-      reachable >= required
-        ? ok(`${required} of ${facts.length} must hold a document, ${reachable} are reachable`)
-        : fail(
-            `${required} of ${facts.length} must hold a document, ${reachable} ${reachable === 1 ? 'is' : 'are'} reachable: no run can end well`,
-            'Mend the relays above, name others in REPUBLISH_RELAYS, or lower REPUBLISH_QUORUM; then restart the workers.',
-          );
-    return [...facts.flatMap((relay) => findingsOfRelay(relay, configuration, documentTypes)), quorum];
+    return [
+      ...facts.flatMap((relay) => findingsOfRelay(relay, configuration, documentTypes)),
+      quorumFinding(facts, required),
+    ];
   });
 }
+
+function quorumFinding(facts: RelayFacts[], required: number): Finding {
+  const { ok, fail } = findingsOf('relay', 'quorum');
+  const reachable = facts.filter((relay) => relay.reachable).length;
+  const unknown = facts.filter((relay) => relay.isUnknown).length;
+  const needed = `${required} of ${facts.length} must hold a document`;
+  if (reachable < required) {
+    return fail(
+      `${needed}, ${reachable} ${reachable === 1 ? 'is' : 'are'} reachable: no run can end well`,
+      'Mend the relays above, name others in REPUBLISH_RELAYS, or lower REPUBLISH_QUORUM; then restart the workers.',
+    );
+  }
+  if (reachable - unknown < required)
+    return fail(`${needed}, and of ${unknown} it is unknown whether they let anybody in`, TELL_WHO_ASKS);
+  return ok(`${needed}, ${reachable} are reachable`);
+}
+
+const TELL_WHO_ASKS =
+  "To tell it who asks: republish doctor --operator <operator> --auth. The operator's signer is asked to sign that (kind 22242), and may ask a person.";
 
 function findingsOfRelay(
   facts: RelayFacts,
@@ -72,7 +85,8 @@ function findingsOfRelay(
       ),
     );
   }
-  if (facts.problem !== undefined && !facts.readsNeedAuthentication) {
+  if (facts.isUnknown) found.push(warn(`unknown: ${facts.problem}`, TELL_WHO_ASKS));
+  else if (facts.problem !== undefined) {
     found.push(
       fail(
         `takes connections, and ${facts.problem}`,
