@@ -52,8 +52,10 @@ export function examine(patient: Patient): Promise<Finding[]>[] {
     ...(lnbitsDatabaseUrl === undefined
       ? []
       : [checkSource({ ...configuration, lnbitsDatabaseUrl }, documentTypes, operatorUserId)]),
-    ...(relays.length === 0 ? [] : [checkRelays(configuration, documentTypes, probed)]),
-    checkClock(configuration, probed),
+    ...(relays.length === 0
+      ? []
+      : [probed.then((facts) => checkRelays(configuration, documentTypes, facts))]),
+    probed.then((facts) => checkClock(configuration, facts)),
     ...(databaseUrl === undefined || secretsKey === undefined
       ? []
       : [checkSigners({ ...configuration, databaseUrl, secretsKey }, operatorUserId, say)]),

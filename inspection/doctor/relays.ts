@@ -3,9 +3,8 @@ import type { Configuration } from '../../configuration/schema';
 import { type DocumentType, tagsOf } from '../../documents/document-type';
 import { quorumSize } from '../../rules/quorum';
 import type { RelayFacts } from '../relay-probe';
-import { check, type Finding, findingsOf } from './finding';
+import { type Finding, findingsOf } from './finding';
 
-const TIMEOUT_SPARE_MS = 10_000;
 /** Up to here a clock is as good as any. */
 const CLOCK_WARN_MS = 30_000;
 /** What relays take at most of a date ahead of theirs, where they do not say (strfry's default). */
@@ -14,24 +13,20 @@ const DEFAULT_MAX_AHEAD_S = 900;
 /**
  * Is each document relay there, what does it limit, and does its clock agree with this host's?
  *
- * @param probed what they have said
+ * @param facts what they have said
  */
 export function checkRelays(
   configuration: Configuration,
   documentTypes: readonly DocumentType[],
-  probed: Promise<RelayFacts[]>,
-): Promise<Finding[]> {
-  return check('relay', 'all', configuration.relayTimeoutMs + TIMEOUT_SPARE_MS, async () => {
-    const facts = await probed;
-    const required = quorumSize(configuration.quorum, facts.length);
-    return [
-      ...facts.flatMap((relay) => findingsOfRelay(relay, configuration, documentTypes)),
-      quorumFinding(facts, required),
-    ];
-  });
+  facts: readonly RelayFacts[],
+): Finding[] {
+  return [
+    ...facts.flatMap((relay) => findingsOfRelay(relay, configuration, documentTypes)),
+    quorumFinding(facts, quorumSize(configuration.quorum, facts.length)),
+  ];
 }
 
-function quorumFinding(facts: RelayFacts[], required: number): Finding {
+function quorumFinding(facts: readonly RelayFacts[], required: number): Finding {
   const { ok, fail } = findingsOf('relay', 'quorum');
   const reachable = facts.filter((relay) => relay.reachable).length;
   const unknown = facts.filter((relay) => relay.isUnknown).length;

@@ -66,6 +66,13 @@ describe('inspection of a relay that wants to know who asks (NIP-42)', () => {
     expect(Object.values(findings)).toContainEqual(
       expect.objectContaining({ subject: gated.url, status: 'warn', message: `unknown: ${WANTS}` }),
     );
+    expect(Object.values(findings)).toContainEqual(
+      expect.objectContaining({
+        subject: 'quorum',
+        status: 'fail',
+        message: expect.stringContaining('unknown'),
+      }),
+    );
     const text = await republish(['verify', operator.id], { ...saga.env, REPUBLISH_RELAYS: gated.url });
     expect(text.stdout.replace(/\s+/g, ' ')).toContain(`republish verify ${operator.id} --auth`);
     expect(gated.introductions).toEqual([]);
