@@ -10,6 +10,7 @@ import type { OperatorSigners } from '../nostr/signers/operator-signers';
 import type { Patience } from '../rules/pacing';
 import type { Source } from '../sources/source';
 import type { Failpoint } from './failpoints';
+import type { WorkerClock } from './steps/clock';
 
 /** Everything the activities touch; built once by the worker. */
 export interface ActivityDependencies {
@@ -26,6 +27,7 @@ export interface ActivityDependencies {
   publisher: RelayPublisher;
   /** What the relays of the operators' bunkers take. */
   bunkerRelays: BunkerRelayLimits;
+  clock: WorkerClock;
   /** Key of the state fingerprints (HMAC-SHA-256). */
   fingerprintKey: Uint8Array;
   /** Ceiling of a document's plaintext, UTF-8 bytes. */

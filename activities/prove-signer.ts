@@ -1,4 +1,5 @@
 import type { RunReference } from '../contract/activities';
+import { isRetryable, RepublishError } from '../contract/failures';
 import { keepProof } from '../database/ledger/proofs';
 import { nameOfSigner } from '../nostr/signers/keyring';
 import { proveSigner as prove } from '../nostr/signers/prove';
@@ -20,7 +21,13 @@ export async function proveSigner(
   const signer = await currentSigner(deps, { operatorUserId, operatorPubkey });
   // A person may be asked for the probe, too.
   const call = { signal, onApproval: approvalListener(), patient: true };
-  await deps.keyring.use(signer, (open) => prove(open, operatorPubkey, call));
+  try {
+    await deps.keyring.use(signer, (open) => prove(open, operatorPubkey, call));
+  } catch (thrown) {
+    // Requests that are dated wrongly are dropped on the way without a word: then that is the reason.
+    if (thrown instanceof RepublishError && isRetryable(thrown.type)) await deps.clock.requireRight();
+    throw thrown;
+  }
   await keepProof(deps.database, runId, nameOfSigner(signer));
   deps.failpoint('after-proof');
 }

@@ -6,10 +6,10 @@ interface FailureKind {
   /** True: the same attempt may succeed later, so Temporal retries it within the activity's bound. */
   retryable: boolean;
   /**
-   * What is at fault, and so who else meets with it: one document, or all that need the same signer, relays
-   * or database.
+   * What is at fault, and so who else meets with it: one document, or all that need the same signer, relays,
+   * database or worker.
    */
-  scope: 'document' | 'signer' | 'relay' | 'database' | 'temporal' | 'caller';
+  scope: 'document' | 'signer' | 'relay' | 'database' | 'worker' | 'temporal' | 'caller';
   /** A person has to come before it can be otherwise. */
   needsPerson?: true;
   /** What one document has met every other one of the same signer will meet too, however often it is asked. */
@@ -213,6 +213,14 @@ export const FAILURES = {
       'A document dated so far in the future stands at the address that relays would refuse a newer one.',
     remedy:
       'Wait until the date in the message has come within 15 minutes, or delete that event, then start again.',
+  },
+  ClockWrong: {
+    retryable: true,
+    scope: 'worker',
+    meaning:
+      'The clock of a worker is more than a minute off, as two others say: relays, or a Postgres on another machine.',
+    remedy:
+      "Set the clock of the worker's host (NTP: timedatectl, chronyc makestep); republish doctor on that host compares it again. Nothing was dated by it. A run goes on by itself for as long as a document may wait (REPUBLISH_DOCUMENT_TIMEOUT_MS); where it ended so, start again.",
   },
   DatabaseUnavailable: {
     retryable: true,

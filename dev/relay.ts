@@ -37,6 +37,8 @@ export interface DevRelayOptions {
    * (`deleted`), khatru (`blocked`), nostr-rs-relay (`duplicate`). Absent: they are kept without effect.
    */
   deletions?: keyof typeof DELETED;
+  /** By how much the time that it tells (`Date`) is ahead of this machine's. */
+  clockAheadMs?: () => number;
   /** Sees every well-formed frame in the order it is received or sent, refused ones included. */
   onMessage?: (direction: 'in' | 'out', socketId: number, frame: unknown[]) => void;
 }
@@ -80,7 +82,11 @@ export async function startRelay(options: DevRelayOptions = {}): Promise<DevRela
     eventHandlingResultCacheTtl: 0,
   });
   const validator = new Validator();
-  const server = createServer(answerHttp);
+  const server = createServer((request, response) => {
+    const aheadMs = options.clockAheadMs?.() ?? 0;
+    if (aheadMs !== 0) response.setHeader('date', new Date(Date.now() + aheadMs).toUTCString());
+    answerHttp(request, response);
+  });
   const sockets = new WebSocketServer({ server, maxPayload: maxFrameBytes });
   // The listening error reaches the caller through listen(); without this second listener it would also be
   // thrown.

@@ -52,16 +52,15 @@ export function verifyOperators(
   configuration: WorkerConfiguration,
   { operators, ...request }: FleetSelection,
 ): Promise<OperatorVerification[]> {
-  return withWorkersEyes(configuration, (deps) =>
-    forEach(deps, operators, async (operatorUserId): Promise<OperatorVerification> => {
-      const verified = await orFailure(() =>
-        verifyWith({ deps, configuration }, { ...request, operatorUserId }),
-      );
+  return withWorkersEyes(configuration, (deps) => {
+    const verifying = { deps, configuration, relays: probeRelays(configuration) };
+    return forEach(deps, operators, async (operatorUserId): Promise<OperatorVerification> => {
+      const verified = await orFailure(() => verifyWith(verifying, { ...request, operatorUserId }));
       return 'failure' in verified
         ? { operatorUserId, ...verified }
         : { operatorUserId, verification: verified.value };
-    }),
-  );
+    });
+  });
 }
 
 async function forEach<T>(

@@ -8,11 +8,14 @@ import { publicKeyHex } from '../nostr/keys';
 import { Limiter } from '../nostr/bunker/limiter';
 import { plainText } from '../nostr/relays/plain-text';
 import type { Filter } from '../nostr/relays/connection';
+import type { RelayIdentity } from '../nostr/relays/identity';
 import { RelayPool } from '../nostr/relays/pool';
 import { readAll } from '../nostr/relays/read-all';
 import { isGateway, shownAmong } from '../nostr/relays/url';
 import type { WorkerConfiguration } from '../worker/build-dependencies';
+import { asOperator, WANTS_TO_KNOW } from './asker';
 import { withWorkersEyes } from './open';
+import { probeRelays, type RelayFacts } from './relay-probe';
 import { hasState } from './verify';
 
 /** A document that stands under the old key. */
@@ -54,6 +57,8 @@ export interface OrphanReport {
   covered: OldDocument[];
   fromMachines: MachineDocument[];
   relays: { relay: string; documents: number; forged: number; problem?: string }[];
+  /** Relays that were not told who asks, and want to know. */
+  unknownRelays: string[];
   /** False: a relay did not answer to the end, and there may be more. */
   complete: boolean;
 }
@@ -71,6 +76,7 @@ const GATEWAY_GRACE_MS = 1_000;
  * type of this release, of no machine of the operator, or without state in the database. Reads only.
  *
  * @param oldPubkey hex
+ * @param options.auth where a relay wants to know who asks, the signer of the current key may be asked to sign that
  * @throws RepublishError InvalidInput when it is the current key; OperatorNotFound, DatabaseUnavailable,
  *   DatabaseMisconfigured
  */
@@ -78,17 +84,20 @@ export function findOrphans(
   configuration: WorkerConfiguration,
   operatorUserId: string,
   oldPubkey: string,
+  { auth }: { auth?: { say(text: string): void } | undefined } = {},
 ): Promise<OrphanReport> {
   return withWorkersEyes(configuration, async (deps) => {
     const operatorPubkey = await accountPubkey(deps, operatorUserId);
     if (operatorPubkey === oldPubkey)
       throw new RepublishError('InvalidInput', `${oldPubkey} is the operator's current key, not an old one`);
     const machines = await machinesByKey(deps, operatorUserId);
-    const [found, toOldKey] = await Promise.all([
-      readRelays(configuration, { authors: [oldPubkey] }, ({ pubkey }) => pubkey === oldPubkey),
+    const owner = { operatorUserId, operatorPubkey };
+    const identity = auth && asOperator({ database: deps.database, configuration }, owner, auth.say);
+    const { found, toOldKey, unknownRelays } = await readBoth(configuration, identity, {
+      byOldKey: { filter: { authors: [oldPubkey] }, isWanted: ({ pubkey }) => pubkey === oldPubkey },
       // What others send to the old key is no matter of ours.
-      readRelays(configuration, { '#p': [oldPubkey] }, ({ pubkey }) => machines.has(pubkey)),
-    ]);
+      toOldKey: { filter: { '#p': [oldPubkey] }, isWanted: ({ pubkey }) => machines.has(pubkey) },
+    });
     const questions = new Limiter(QUESTIONS_AT_ONCE);
     const documents = await Promise.all(
       newestByAddress(found).map(({ event, relays }) =>
@@ -109,6 +118,7 @@ export function findOrphans(
         forged,
         ...problemOf(own.problem ?? toOldKey[index]?.problem),
       })),
+      unknownRelays,
       complete: [...found, ...toOldKey].every(({ problem }) => problem === undefined),
     };
   });
@@ -126,40 +136,75 @@ interface Found {
   problem?: string;
 }
 
-async function readRelays(
-  { relays, relayTimeoutMs }: Pick<Configuration, 'relays' | 'relayTimeoutMs'>,
-  filter: Pick<Filter, 'authors' | '#p'>,
-  isWanted: (event: SignedEvent) => boolean,
-): Promise<Found[]> {
+interface Wanted {
+  filter: Pick<Filter, 'authors' | '#p'>;
+  isWanted(event: SignedEvent): boolean;
+}
+
+/** A relay may show documents only to their author, and whoever asks now has another key. */
+const HIDES_OLD =
+  'a relay that shows documents only to their author cannot show those of the old key to the new one: ask whoever runs it';
+
+async function readBoth(
+  configuration: Pick<Configuration, 'relays' | 'relayTimeoutMs'>,
+  identity: RelayIdentity | undefined,
+  wanted: { byOldKey: Wanted; toOldKey: Wanted },
+): Promise<{ found: Found[]; toOldKey: Found[]; unknownRelays: string[] }> {
   const pool = new RelayPool({ connectTimeoutMs: CONNECT_TIMEOUT_MS });
   try {
-    return await Promise.all(
-      relays.map(async (url): Promise<Found> => {
-        const relay = shownAmong(url, relays);
-        try {
-          const { events, incomplete } = await readAll(
-            await pool.get(url),
-            { kinds: [DOCUMENT_KIND], ...filter },
-            { replyTimeoutMs: relayTimeoutMs, afterEoseMs: isGateway(url) ? GATEWAY_GRACE_MS : 0 },
-          );
-          const wanted = events.filter(
-            (event) => event.kind === DOCUMENT_KIND && isWanted(event) && isAuthentic(event),
-          );
-          return {
-            relay,
-            events: wanted,
-            forged: events.length - wanted.length,
-            ...(incomplete === undefined ? {} : { problem: incomplete }),
-          };
-        } catch (thrown) {
-          const problem = plainText(ensureError(thrown).message) || 'not reachable';
-          return { relay, events: [], forged: 0, problem };
-        }
-      }),
-    );
+    const probed = await probeRelays(configuration, { pool, identity });
+    const read = (one: Wanted): Promise<Found[]> => readRelays(pool, configuration, probed, one);
+    const [found, toOldKey] = await Promise.all([read(wanted.byOldKey), read(wanted.toOldKey)]);
+    // One that has shown a document of the old key to somebody else shows them to everybody that it knows.
+    const hiding = (each: Found, index: number): Found =>
+      probed[index]?.readsNeedAuthentication === true &&
+      each.problem === undefined &&
+      each.events.length === 0
+        ? { ...each, problem: `it ${WANTS_TO_KNOW}, and ${HIDES_OLD}` }
+        : each;
+    return {
+      found: found.map(hiding),
+      toOldKey,
+      unknownRelays: probed.flatMap(({ relay, isUnknown }) => (isUnknown ? relay : [])),
+    };
   } finally {
     pool.close();
   }
+}
+
+function readRelays(
+  pool: RelayPool,
+  { relays, relayTimeoutMs }: Pick<Configuration, 'relays' | 'relayTimeoutMs'>,
+  probed: readonly RelayFacts[],
+  { filter, isWanted }: Wanted,
+): Promise<Found[]> {
+  return Promise.all(
+    relays.map(async (url, index): Promise<Found> => {
+      const relay = shownAmong(url, relays);
+      const facts = probed[index];
+      if (facts?.isUnknown)
+        return { relay, events: [], forged: 0, problem: `unknown: ${facts.problem}; ${HIDES_OLD}` };
+      try {
+        const { events, incomplete } = await readAll(
+          await pool.get(url),
+          { kinds: [DOCUMENT_KIND], ...filter },
+          { replyTimeoutMs: relayTimeoutMs, afterEoseMs: isGateway(url) ? GATEWAY_GRACE_MS : 0 },
+        );
+        const wanted = events.filter(
+          (event) => event.kind === DOCUMENT_KIND && isWanted(event) && isAuthentic(event),
+        );
+        return {
+          relay,
+          events: wanted,
+          forged: events.length - wanted.length,
+          ...(incomplete === undefined ? {} : { problem: incomplete }),
+        };
+      } catch (thrown) {
+        const problem = plainText(ensureError(thrown).message) || 'not reachable';
+        return { relay, events: [], forged: 0, problem };
+      }
+    }),
+  );
 }
 
 /** Of each address the newest event that any of these relays has, and which of them have it. */

@@ -14,6 +14,9 @@ import { newestSeals } from '../database/ledger/page';
 import { findSigner, type SignerRow } from '../database/signers';
 import { DOCUMENT_KIND, dTag } from '../documents/document-type';
 import { missingRelays } from '../nostr/relays/missing-relays';
+import type { RelayIdentity } from '../nostr/relays/identity';
+import { RelayPool } from '../nostr/relays/pool';
+import { RelayPublisher } from '../nostr/relays/publisher';
 import { shownRelay } from '../nostr/relays/url';
 import type { LnbitsSigner } from '../nostr/signers/lnbits';
 import { askSigner } from '../pairing/current-signers';
@@ -21,6 +24,7 @@ import { originOfKind, type SignerContext } from '../pairing/facts';
 import type { MachineRow, SourceDescription } from '../sources/source';
 import type { WorkerConfiguration } from '../worker/build-dependencies';
 import { estimateFor, type Estimate } from './estimate';
+import { asOperator } from './asker';
 import { withWorkersEyes } from './open';
 import { foresee, type ForeseenDocument } from './plan-document';
 import { probeRelays, type RelayFacts } from './relay-probe';
@@ -31,6 +35,8 @@ export type PlanRequest = Pick<
 > & {
   /** Tell for each document what would be sent. It is the machines' secret. */
   show?: boolean;
+  /** Where a relay wants to know who asks, the operator's signer may be asked to sign that. */
+  auth?: boolean;
 };
 
 export interface SignerFacts {
@@ -96,6 +102,7 @@ export interface RepublishPlan {
   problems: Failure[];
 }
 
+const CONNECT_TIMEOUT_MS = 5_000;
 /** Machines that are planned together. */
 const TOGETHER = 100;
 
@@ -112,9 +119,36 @@ export function planRepublish(
   request: PlanRequest,
   say: (text: string) => void,
 ): Promise<RepublishPlan> {
-  return withWorkersEyes(configuration, (deps) =>
-    planWith({ deps, configuration, relays: probeRelays(configuration), say }, request),
-  );
+  return withWorkersEyes(configuration, async (deps) => {
+    if (request.auth !== true)
+      return planWith({ deps, configuration, relays: probeRelays(configuration), say }, request);
+    const { operatorUserId } = request;
+    const operatorPubkey = await accountPubkey(deps, operatorUserId);
+    const identity = asOperator(
+      { database: deps.database, configuration },
+      { operatorUserId, operatorPubkey },
+      say,
+    );
+    return planIntroduced({ deps, configuration, say, identity }, request);
+  });
+}
+
+/** Over connections on which the operator has told who asks, where a relay wanted to know. */
+async function planIntroduced(
+  { deps, configuration, say, identity }: Omit<Planning, 'relays'> & { identity: RelayIdentity },
+  request: PlanRequest,
+): Promise<RepublishPlan> {
+  const { relays, quorum, relayTimeoutMs: replyTimeoutMs } = configuration;
+  const pool = new RelayPool({ connectTimeoutMs: CONNECT_TIMEOUT_MS });
+  const publisher = new RelayPublisher({ pool, relays, quorum, replyTimeoutMs });
+  try {
+    const probed = await probeRelays(configuration, { pool, identity });
+    const introduced = { ...deps, publisher };
+    return await planWith({ deps: introduced, configuration, relays: Promise.resolve(probed), say }, request);
+  } finally {
+    publisher.close();
+    pool.close();
+  }
 }
 
 export interface Planning {
@@ -139,6 +173,7 @@ export async function planWith(
     signerNow(deps, operatorUserId, operatorPubkey, expectedPubkey, problems),
     foreseeAll(deps, { ...request, documentTypes }, operatorPubkey),
     asked,
+    noting(problems, () => deps.clock.requireRight()),
   ]);
   if (request.documentTypes === undefined)
     problems.push(...unknownTypes(await unknownTypesInLedger(deps, operatorPubkey), documentTypes));
@@ -215,7 +250,7 @@ async function foreseeMachines(
   const asked = documents.filter(({ outcome, atmPubkey }) => outcome === null && atmPubkey !== null);
   const keys = asked.flatMap(({ atmPubkey }) => atmPubkey ?? []);
   const [seen, earlier] = await Promise.all([
-    // Without an identity: a relay that demands to know who asks would need a signature for that.
+    // Without an identity: a relay that wants to know who asks would need a signature for that.
     deps.publisher.look(
       asked.map((document) => ({ kind: DOCUMENT_KIND, pubkey: operatorPubkey, d: addressOf(document) })),
     ),

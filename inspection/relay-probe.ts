@@ -1,13 +1,19 @@
+import { relayClock } from '../activities/steps/clock';
 import type { Configuration } from '../configuration/schema';
 import { ensureError } from '../contract/failures';
+import { DOCUMENT_KIND } from '../documents/document-type';
+import type { RelayConnection } from '../nostr/relays/connection';
 import { GatewayProblem, silentGateway } from '../nostr/relays/gateway-problems';
 import { plainText } from '../nostr/relays/plain-text';
 import { RelayPool } from '../nostr/relays/pool';
-import { readStored } from '../nostr/relays/read';
+import type { AuthReply, RelayIdentity } from '../nostr/relays/identity';
+import { type ReadReply, readStored } from '../nostr/relays/read';
 import { fetchRelayInformation, limitsIn } from '../nostr/relays/relay-information';
 import type { RelayLimits } from '../nostr/relays/publisher';
 import { isGateway, shownAmong } from '../nostr/relays/url';
 import { withLastWords } from '../rules/last-words';
+import type { ClockWitness } from '../rules/clock';
+import { NOBODY, WANTS_TO_KNOW, wantsToKnow } from './asker';
 
 /** What one document relay shows of itself. */
 export interface RelayFacts {
@@ -22,6 +28,8 @@ export interface RelayFacts {
   remedy?: string;
   /** It answers no read of somebody that it does not know (NIP-42). */
   readsNeedAuthentication: boolean;
+  /** It was not told who asks, or did not like the answer: what it has is unknown. */
+  isUnknown?: true;
   /**
    * What it says of its limits (NIP-11); absent: it has no such document, or is a gateway, which is not
    * asked.
@@ -29,37 +37,56 @@ export interface RelayFacts {
   limits?: RelayLimits;
   /** Takes events only of those it knows, or who have paid (NIP-11). */
   restricted: boolean;
-  /** Its clock minus this host's, milliseconds, as far as its HTTP answer tells (about a second). */
-  clockAheadMs?: number;
+  /** How far its clock is from this host's, as far as its HTTP answer tells. */
+  clock?: ClockWitness;
 }
 
 const CONNECT_TIMEOUT_MS = 5_000;
 /** No event has this id: the answer is the end of the stored ones, and nothing else. */
-const NO_EVENT = '0'.repeat(64);
+const NOTHING = { kinds: [DOCUMENT_KIND], ids: ['0'.repeat(64)], limit: 1 };
+
+/** Who asks, and over which connections. */
+export interface Probing {
+  /** Connections that others go on with: those of a relay that wanted to know are introduced. Absent: own ones. */
+  pool?: RelayPool;
+  /** Absent: nobody, and a relay that wants to know is not told. */
+  identity?: RelayIdentity | undefined;
+}
 
 /**
  * Asks every configured relay for a connection, an answer to a read, its limits and its clock. Never rejects.
  */
-export async function probeRelays({
-  relays,
-  relayTimeoutMs,
-}: Pick<Configuration, 'relays' | 'relayTimeoutMs'>): Promise<RelayFacts[]> {
-  const pool = new RelayPool({ connectTimeoutMs: Math.min(CONNECT_TIMEOUT_MS, relayTimeoutMs) });
+export async function probeRelays(
+  { relays, relayTimeoutMs }: Pick<Configuration, 'relays' | 'relayTimeoutMs'>,
+  { pool: given, identity }: Probing = {},
+): Promise<RelayFacts[]> {
+  const pool = given ?? new RelayPool({ connectTimeoutMs: Math.min(CONNECT_TIMEOUT_MS, relayTimeoutMs) });
   try {
     return await Promise.all(
       relays.map(async (url): Promise<RelayFacts> => {
-        const [asked, information] = await Promise.all([ask(pool, url, relayTimeoutMs), inform(url)]);
-        return { relay: shownAmong(url, relays), gateway: isGateway(url), ...asked, ...information };
+        const relay = shownAmong(url, relays);
+        const gateway = isGateway(url);
+        const [asked, information, clock] = await Promise.all([
+          ask(pool, url, relayTimeoutMs, identity),
+          inform(url),
+          gateway ? undefined : relayClock(url, relay),
+        ]);
+        return { relay, gateway, ...asked, ...information, ...(clock && { clock }) };
       }),
     );
   } finally {
-    pool.close();
+    if (given === undefined) pool.close();
   }
 }
 
-type Answer = Pick<RelayFacts, 'reachable' | 'problem' | 'remedy' | 'readsNeedAuthentication'>;
+type Answer = Pick<RelayFacts, 'reachable' | 'problem' | 'remedy' | 'readsNeedAuthentication' | 'isUnknown'>;
 
-async function ask(pool: RelayPool, url: string, timeoutMs: number): Promise<Answer> {
+async function ask(
+  pool: RelayPool,
+  url: string,
+  timeoutMs: number,
+  identity: RelayIdentity | undefined,
+): Promise<Answer> {
   const unreachable = (problem: string, remedy?: string): Answer => ({
     reachable: false,
     problem: plainText(problem),
@@ -68,18 +95,23 @@ async function ask(pool: RelayPool, url: string, timeoutMs: number): Promise<Ans
   });
   try {
     const connection = await pool.get(url);
-    const reply = await readStored(connection, [{ ids: [NO_EVENT], limit: 1 }], { timeoutMs });
+    const read = (): Promise<ReadReply> => readStored(connection, [NOTHING], { timeoutMs });
+    let reply = await read();
+    const introduction = isGateway(url) ? undefined : await introduce(connection, reply, timeoutMs, identity);
+    if (introduction?.kind === 'accepted') reply = await read();
+    else if (introduction !== undefined)
+      return {
+        reachable: true,
+        problem: identity === undefined ? WANTS_TO_KNOW : `${WANTS_TO_KNOW}: ${introduction.reason}`,
+        readsNeedAuthentication: true,
+        isUnknown: true,
+      };
+    const readsNeedAuthentication = introduction !== undefined;
     switch (reply.kind) {
       case 'eose':
-        return { reachable: true, readsNeedAuthentication: false };
-      case 'closed': {
-        const demands = reply.reason.startsWith('auth-required:');
-        return {
-          reachable: true,
-          problem: `read refused: ${reply.reason}`,
-          readsNeedAuthentication: demands,
-        };
-      }
+        return { reachable: true, readsNeedAuthentication };
+      case 'closed':
+        return { reachable: true, problem: `read refused: ${reply.reason}`, readsNeedAuthentication };
       case 'timeout':
         if (isGateway(url)) throw silentGateway();
         return unreachable(
@@ -97,21 +129,28 @@ async function ask(pool: RelayPool, url: string, timeoutMs: number): Promise<Ans
   }
 }
 
-type Information = Pick<RelayFacts, 'limits' | 'restricted' | 'clockAheadMs'>;
+/** What came of telling a relay who asks; undefined: it does not want to know. Some ask, and then say nothing at all. */
+async function introduce(
+  connection: RelayConnection,
+  reply: ReadReply,
+  timeoutMs: number,
+  identity: RelayIdentity | undefined,
+): Promise<AuthReply | undefined> {
+  const isRefused = reply.kind === 'closed' && wantsToKnow(reply.reason);
+  if (!isRefused && reply.kind !== 'timeout') return undefined;
+  const waitMs = isRefused || identity !== undefined ? timeoutMs : 1;
+  const answer = await connection.logins.authenticate(identity ?? NOBODY, waitMs);
+  // No challenge: it is silent for another reason.
+  return isRefused || answer.kind !== 'failed' ? answer : undefined;
+}
+
+type Information = Pick<RelayFacts, 'limits' | 'restricted'>;
 
 async function inform(url: string): Promise<Information> {
   if (isGateway(url)) return { restricted: false };
   try {
-    const sentMs = Date.now();
-    const { document, clockMs } = await fetchRelayInformation(url, new AbortController().signal);
-    const hereMs = (sentMs + Date.now()) / 2;
-    // The header is cut to the second: half of one more is nearer to the truth.
-    const clock = clockMs === undefined ? {} : { clockAheadMs: Math.round(clockMs + 500 - hereMs) };
-    try {
-      return { limits: limitsIn(document), restricted: isRestricted(document), ...clock };
-    } catch {
-      return { restricted: false, ...clock };
-    }
+    const document = await fetchRelayInformation(url, { signal: new AbortController().signal });
+    return { limits: limitsIn(document), restricted: isRestricted(document) };
   } catch {
     return { restricted: false };
   }

@@ -1,3 +1,4 @@
+import { WANTS_TO_KNOW, wantsToKnow } from './asker';
 import { isNewer } from '../nostr/events';
 import type { Sighting } from '../nostr/relays/publisher';
 import { decidedBy } from '../rules/quorum';
@@ -28,8 +29,27 @@ export function relayVerdict(
       return { state: 'unknown', detail: 'not seen through the gateway' };
     case 'unknown':
       if (expected !== undefined && decidedBy(sighting, expected) === 'holds') return { state: 'current' };
-      return { state: 'unknown', detail: sighting.reason };
+      return { state: 'unknown', detail: wantsToKnow(sighting.reason) ? WANTS_TO_KNOW : sighting.reason };
   }
+}
+
+/**
+ * The same of a document that was asked for with both filters of its machine, each in a question of its own: found by one of
+ * them alone it is not found.
+ */
+export function relayVerdictByBoth(
+  byD: Sighting,
+  byP: Sighting | undefined,
+  expected: { id: string; created_at: number } | undefined,
+): RelayVerdict {
+  if (byP === undefined) return relayVerdict(byD, expected);
+  if (byD.kind === 'event' && byP.kind === 'nothing')
+    return { state: 'missing', eventId: byD.event.id, detail: 'found by #d, not by #p' };
+  if (byD.kind === 'nothing' && byP.kind === 'event')
+    return { state: 'missing', eventId: byP.event.id, detail: 'found by #p, not by #d' };
+  if (byD.kind === 'event' && byP.kind === 'unknown')
+    return { state: 'unknown', detail: `found by #d; by #p: ${byP.reason}` };
+  return relayVerdict(byD, expected);
 }
 
 /**

@@ -1,21 +1,33 @@
 import { accountPubkey, resolveDocumentTypes, unknownTypesInLedger } from '../activities/steps/open-run';
 import type { ActivityDependencies } from '../activities/dependencies';
 import { requireMachines } from '../activities/load-machines';
-import { readStates } from '../activities/steps/read-state';
+import { readStates, requireType } from '../activities/steps/read-state';
 import { RepublishError, scopeOf } from '../contract/failures';
 import type { RepublishInput } from '../contract/input';
 import { standingDocuments, type StandingRow } from '../database/ledger/standing';
 import type { MachineRow } from '../sources/source';
-import { DOCUMENT_KIND, dTag } from '../documents/document-type';
-import { parsePublicKey } from '../nostr/keys';
+import { DOCUMENT_KIND, dTag, tagsOf } from '../documents/document-type';
+import type { Address } from '../nostr/events';
+import { getPublicKey, parsePublicKey, publicKeyHex } from '../nostr/keys';
+import type { RelayIdentity } from '../nostr/relays/identity';
 import { RelayPool } from '../nostr/relays/pool';
-import { RelayPublisher } from '../nostr/relays/publisher';
+import { RelayPublisher, type Seen } from '../nostr/relays/publisher';
 import { shownAmong } from '../nostr/relays/url';
 import type { WorkerConfiguration } from '../worker/build-dependencies';
+import { asMachine, asOperator, WANTS_TO_KNOW } from './asker';
 import { withWorkersEyes } from './open';
-import { quorumVerdict, type RelayVerdict, relayVerdict } from './verdict';
+import { probeRelays, type RelayFacts } from './relay-probe';
+import { quorumVerdict, type RelayVerdict, relayVerdictByBoth } from './verdict';
 
-export type VerifyRequest = Pick<RepublishInput, 'operatorUserId' | 'documentTypes' | 'machineIds'>;
+export type VerifyRequest = Pick<RepublishInput, 'operatorUserId' | 'documentTypes' | 'machineIds'> & {
+  /** Who tells a relay that wants to know who asks; absent: nobody. */
+  asking?: AskAs | undefined;
+};
+
+export type AskAs =
+  | { as: 'operator'; /** Told before the signer is asked. */ say(text: string): void }
+  /** The machine's own key, for its documents alone. The caller wipes it. */
+  | { as: 'machine'; secretKey: Uint8Array };
 
 /** One document, as its machine would find it. */
 export interface VerifiedDocument {
@@ -47,6 +59,8 @@ export interface Verification {
    * not looked at.
    */
   unknownTypes: string[];
+  /** Relays that show nothing to somebody they do not know, and were not told who asks, or did not like the answer. */
+  unknownRelays: string[];
 }
 
 const CONNECT_TIMEOUT_MS = 5_000;
@@ -54,9 +68,9 @@ const CONNECT_TIMEOUT_MS = 5_000;
 const TOGETHER = 100;
 
 /**
- * Asks every relay for every document as its machine would (author, kind, d), each relay by itself and to its
- * end, and holds the answers against what the ledger says that stands. Reads only, and signs nothing: a relay
- * that answers only whom it knows (NIP-42) says so.
+ * Asks every relay for every document as its machine would (author and kind, with `#d` and with `#p`), each relay by itself and
+ * to its end, and holds the answers against what the ledger says that stands. Reads only, and signs nothing unless
+ * somebody is named who may: a relay that answers only whom it knows (NIP-42) is unknown.
  *
  * @throws RepublishError OperatorNotFound, MachineNotFound, UnknownDocumentType, DatabaseUnavailable,
  *   DatabaseMisconfigured
@@ -68,15 +82,24 @@ export function verifyDocuments(
   return withWorkersEyes(configuration, (deps) => verifyWith({ deps, configuration }, request));
 }
 
+export interface Verifying {
+  deps: ActivityDependencies;
+  configuration: WorkerConfiguration;
+  /** Asked once for all operators that are verified together, by nobody. */
+  relays?: Promise<RelayFacts[]>;
+}
+
 /** As verifyDocuments, with what is open already. */
 export async function verifyWith(
-  { deps, configuration }: { deps: ActivityDependencies; configuration: WorkerConfiguration },
+  { deps, configuration, relays }: Verifying,
   request: VerifyRequest,
 ): Promise<Verification> {
-  const { operatorUserId, machineIds } = request;
+  const { operatorUserId } = request;
   const documentTypes = resolveDocumentTypes(deps, request.documentTypes);
   const operatorPubkey = await accountPubkey(deps, operatorUserId);
-  if (machineIds !== undefined) await requireMachines(deps, operatorUserId, machineIds);
+  if (request.machineIds !== undefined) await requireMachines(deps, operatorUserId, request.machineIds);
+  const machineIds = await machinesAsked(deps, request);
+  const identity = identityOf({ deps, configuration }, { operatorUserId, operatorPubkey }, request.asking);
   const pool = new RelayPool({ connectTimeoutMs: CONNECT_TIMEOUT_MS });
   const reader = new RelayPublisher({
     pool,
@@ -86,9 +109,10 @@ export async function verifyWith(
     replyTimeoutMs: configuration.relayTimeoutMs,
   });
   try {
+    const probed = await (relays ?? probeRelays(configuration, { pool, identity }));
     const documents = await verifyAll(
-      { deps, reader, configuration, operatorPubkey, documentTypes },
-      request,
+      { deps, reader, configuration, operatorPubkey, documentTypes, identity, probed },
+      { ...request, ...(machineIds === undefined ? {} : { machineIds }) },
     );
     return {
       operatorUserId,
@@ -98,11 +122,54 @@ export async function verifyWith(
       counts: countsOf(documents),
       unknownTypes:
         request.documentTypes === undefined ? await unknownTypesInLedger(deps, operatorPubkey) : [],
+      unknownRelays: unknownRelays(probed, documents),
     };
   } finally {
     reader.close();
     pool.close();
   }
+}
+
+function identityOf(
+  { deps, configuration }: { deps: ActivityDependencies; configuration: WorkerConfiguration },
+  owner: { operatorUserId: string; operatorPubkey: string },
+  asking: AskAs | undefined,
+): RelayIdentity | undefined {
+  switch (asking?.as) {
+    case undefined:
+      return undefined;
+    case 'machine':
+      return asMachine(asking.secretKey);
+    case 'operator':
+      return asOperator({ database: deps.database, configuration }, owner, (text) => asking.say(text));
+  }
+}
+
+/** A relay that shows each key its own would hide the others from this machine. */
+async function machinesAsked(
+  deps: ActivityDependencies,
+  { operatorUserId, machineIds, asking }: VerifyRequest,
+): Promise<string[] | undefined> {
+  if (asking?.as !== 'machine') return machineIds;
+  const pubkey = getPublicKey(asking.secretKey);
+  for (let after: string | undefined; ;) {
+    const machines = await deps.source.machines({ operatorUserId, after, machineIds, limit: TOGETHER });
+    const own = machines.filter(({ machineNpub }) => publicKeyHex(machineNpub ?? '') === pubkey);
+    if (own.length > 0) return own.map(({ id }) => id);
+    if (machines.length < TOGETHER) break;
+    after = machines.at(-1)?.id;
+  }
+  throw new RepublishError(
+    'MachineNotFound',
+    `no machine that was asked for has the key of the file (${pubkey}) as its machine_npub`,
+  );
+}
+
+function unknownRelays(probed: readonly RelayFacts[], documents: readonly VerifiedDocument[]): string[] {
+  const refusing = documents.flatMap(({ relays }) =>
+    Object.entries(relays).flatMap(([relay, { detail }]) => (detail === WANTS_TO_KNOW ? relay : [])),
+  );
+  return [...new Set([...probed.flatMap(({ relay, isUnknown }) => (isUnknown ? relay : [])), ...refusing])];
 }
 
 interface Asking {
@@ -111,6 +178,8 @@ interface Asking {
   configuration: WorkerConfiguration;
   operatorPubkey: string;
   documentTypes: string[];
+  identity: RelayIdentity | undefined;
+  probed: readonly RelayFacts[];
 }
 
 async function verifyAll(asking: Asking, request: VerifyRequest): Promise<VerifiedDocument[]> {
@@ -128,20 +197,25 @@ async function verifyAll(asking: Asking, request: VerifyRequest): Promise<Verifi
 }
 
 async function verifyMachines(
-  { deps, reader, configuration, operatorPubkey, documentTypes }: Asking,
+  asking: Asking,
   machines: MachineRow[],
   rows: StandingRow[],
 ): Promise<VerifiedDocument[]> {
+  const { deps, configuration, documentTypes } = asking;
   const standing = new Map(rows.map((row) => [dTag(row.documentType, row.atmPubkey), row]));
   const documents = machines.flatMap((machine) =>
     documentTypes.map((documentType) => {
       const atmPubkey = parsePublicKey(machine.machineNpub ?? '');
-      return { machine, documentType, d: atmPubkey && dTag(documentType, atmPubkey) };
+      if (atmPubkey === undefined) return { machine, documentType, d: undefined };
+      return { machine, documentType, atmPubkey, d: dTag(documentType, atmPubkey) };
     }),
   );
-  const withKey = documents.flatMap(({ d }) => d ?? []);
-  const looks = await reader.look(withKey.map((d) => ({ kind: DOCUMENT_KIND, pubkey: operatorPubkey, d })));
-  const seenAt = new Map(withKey.map((d, index) => [d, looks[index] ?? new Map()]));
+  const seenAt = await lookByBoth(
+    asking,
+    documents.flatMap(({ documentType, atmPubkey }) =>
+      atmPubkey === undefined ? [] : { documentType, atmPubkey },
+    ),
+  );
   return Promise.all(
     documents.map(async ({ machine, documentType, d }) => {
       const named = {
@@ -157,11 +231,15 @@ async function verifyMachines(
       if (row === undefined && !(await hasState(deps, documentType, machine.id)))
         return { ...named, verdict: 'no state' as const };
       const expected = row && { id: row.eventId, created_at: row.createdAtS };
+      const { byD, byP } = seenAt.get(d) ?? NOT_SEEN;
       const relays = Object.fromEntries(
-        [...(seenAt.get(d) ?? [])].map(([url, sighting]) => [
-          shownAmong(url, configuration.relays),
-          relayVerdict(sighting, expected),
-        ]),
+        [...byD].map(([url, sighting]) => {
+          const relay = shownAmong(url, configuration.relays);
+          const isUnknown = asking.probed.some((facts) => facts.relay === relay && facts.isUnknown);
+          const verdict = relayVerdictByBoth(sighting, byP?.get(url), expected);
+          // A relay that asks and then says nothing would else be one that is silent.
+          return [relay, isUnknown && verdict.state === 'unknown' ? UNKNOWN : verdict];
+        }),
       );
       return {
         ...named,
@@ -172,6 +250,48 @@ async function verifyMachines(
       };
     }),
   );
+}
+
+const UNKNOWN: RelayVerdict = { state: 'unknown', detail: WANTS_TO_KNOW };
+
+/** What the relays have at a document's address; by `#p` only where the document names its machine so. */
+interface SeenByBoth {
+  byD: Seen;
+  byP?: Seen;
+}
+
+const NOT_SEEN: SeenByBoth = { byD: new Map() };
+
+/** In questions apart: of one with both filters nobody could say by which of them an event was found. */
+async function lookByBoth(
+  { deps, reader, operatorPubkey, identity }: Asking,
+  documents: readonly { documentType: string; atmPubkey: string }[],
+): Promise<Map<string, SeenByBoth>> {
+  const address = ({ documentType, atmPubkey }: (typeof documents)[number]): Address => ({
+    kind: DOCUMENT_KIND,
+    pubkey: operatorPubkey,
+    d: dTag(documentType, atmPubkey),
+  });
+  const naming = documents.filter(({ documentType, atmPubkey }) =>
+    tagsOf(requireType(deps, documentType), atmPubkey).some(
+      ([name, value]) => name === 'p' && value === atmPubkey,
+    ),
+  );
+  const [byD, byP] = await Promise.all([
+    reader.look(documents.map(address), identity),
+    reader.look(
+      naming.map((document) => ({ ...address(document), byP: document.atmPubkey })),
+      identity,
+    ),
+  ]);
+  const seen = new Map<string, SeenByBoth>(
+    documents.map((document, index) => [address(document).d, { byD: byD[index] ?? new Map() }]),
+  );
+  for (const [index, document] of naming.entries()) {
+    const { d } = address(document);
+    seen.set(d, { ...(seen.get(d) ?? NOT_SEEN), byP: byP[index] ?? new Map() });
+  }
+  return seen;
 }
 
 /** State that is not valid is state all the same: a machine waits for it. */

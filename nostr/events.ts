@@ -66,6 +66,8 @@ export interface Address {
   kind: number;
   pubkey: string;
   d: string;
+  /** Hex: it is asked for by the machine that its tag `p` names, in place of `d`, as machines do also. */
+  byP?: string;
 }
 
 export function isAt(address: Address, event: UnsignedEvent): boolean {

@@ -25,7 +25,7 @@ export function endOfPage({ open, advanced, untried, failures }: PageEnd): 'agai
 
 /**
  * The one reason for which every document of the page has failed, if others will fail for it too: the signer,
- * the relays or a database. Undefined where only documents are at fault, or one has ended well.
+ * the relays, a database or this worker. Undefined where only documents are at fault, or one has ended well.
  */
 export function sharedCause({ begun, open, failures }: PageEnd): Failure | undefined {
   const [first] = failures;
@@ -39,4 +39,4 @@ export function sharedCause({ begun, open, failures }: PageEnd): Failure | undef
   return isShared ? first : undefined;
 }
 
-const SHARED: ReadonlySet<string> = new Set(['signer', 'relay', 'database']);
+const SHARED: ReadonlySet<string> = new Set(['signer', 'relay', 'database', 'worker']);

@@ -1,6 +1,7 @@
 import { hkdfSync } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { ActivityDependencies } from '../activities/dependencies';
+import { WorkerClock } from '../activities/steps/clock';
 import { ConfigurationError } from '../configuration/load';
 import type { Configuration } from '../configuration/schema';
 import { suggest } from '../contract/suggest';
@@ -123,6 +124,12 @@ export function buildDependencies(
       }),
       publisher,
       bunkerRelays,
+      clock: new WorkerClock({
+        database,
+        relays: configuration.relays,
+        askAgainMs: configuration.retryIntervalMs,
+        onDoubt: (names) => logger.warn({ names }, 'their clocks are more than a minute apart from this one'),
+      }),
       fingerprintKey: deriveFingerprintKey(configuration.secretsKey),
       maxStateBytes: configuration.maxStateBytes,
       limits: runLimits(configuration),

@@ -49,9 +49,10 @@ export async function prepare(
   if (readable.length === 0) return prepared;
   const machines = readable.map(({ row }) => row);
   const keys = machines.flatMap(({ atmPubkey }) => atmPubkey ?? []);
-  const [page, earlier] = await Promise.all([
+  const [page, earlier, clockWrong] = await Promise.all([
     readPage(deps, { ...facts, machines }),
     newestSeals(deps.database, facts, keys, facts.runId),
+    deps.clock.requireRight().then(() => undefined, asTrouble),
   ]);
   for (const document of readable) {
     const { machineId, atmPubkey } = document.row;
@@ -63,7 +64,7 @@ export async function prepare(
     prepared.set(
       document,
       'plaintext' in read
-        ? await judge(deps, facts, { document, read, earlier: earlier.get(atmPubkey ?? '') })
+        ? await judge(deps, facts, { document, read, earlier: earlier.get(atmPubkey ?? ''), clockWrong })
         : { kind: 'trouble', trouble: read },
     );
   }
@@ -112,13 +113,17 @@ interface Judged {
   document: PageDocument;
   read: ReadDocument;
   earlier: EarlierSeal | undefined;
+  /** Nothing can be dated, and no date be judged. */
+  clockWrong: Trouble | undefined;
 }
 
 async function judge(
   deps: ActivityDependencies,
   { force }: PageFacts,
-  { document, read, earlier }: Judged,
+  { document, read, earlier, clockWrong }: Judged,
 ): Promise<Prepared> {
+  // What is sealed already is not signed either: a bunker or its relay would drop what is dated by this clock.
+  if (clockWrong !== undefined) return { kind: 'trouble', trouble: clockWrong };
   const replaces = document.replaces !== undefined;
   if (document.event !== null && !replaces) {
     if (!isOutOfDate(document.row.stateFingerprint, read.fingerprint))
@@ -140,7 +145,12 @@ async function judge(
     if (verdict.kind === 'wait') return { kind: 'later', atMs: verdict.readAgainAtS * 1000 };
     return { kind: 'sign', read, createdAtS: verdict.createdAtS };
   } catch (thrown) {
-    if (!(thrown instanceof RepublishError)) throw thrown;
-    return { kind: 'trouble', trouble: troubleOf(thrown) };
+    return { kind: 'trouble', trouble: asTrouble(thrown) };
   }
+}
+
+/** @throws what is no failure with a name */
+function asTrouble(thrown: unknown): Trouble {
+  if (!(thrown instanceof RepublishError)) throw thrown;
+  return troubleOf(thrown);
 }

@@ -174,7 +174,8 @@ export class Signing {
       );
       document.encryptions = (document.encryptions ?? 0) + 1;
       deps.failpoint('after-encrypt');
-      if (Date.now() - read.readAtMs > deps.patience.freshMs) {
+      // Either way: the clock may have been set meanwhile.
+      if (Math.abs(Date.now() - read.readAtMs) > deps.patience.freshMs) {
         const again = await this.#readAgain(document);
         if (again === undefined) return undefined;
         ({ read, createdAtS } = again);

@@ -7,20 +7,25 @@ import { UsageError } from './fail';
  * in the process list and the shell would keep it. On a terminal it is asked for and not shown.
  */
 export async function readSecret(what: string, file: string | undefined): Promise<string> {
-  const text = file === undefined ? await fromStandardInput(what) : await fromFile(what, file);
+  const text =
+    file === undefined ? await fromStandardInput(what) : await readSecretFile(what, file, '--uri-file');
   const secret = text.trim();
   if (secret === '')
     throw new UsageError(`no ${what} was given: pipe it to standard input or name a file with --uri-file`);
   return secret;
 }
 
-async function fromFile(what: string, file: string): Promise<string> {
+/** @param option that names the file */
+export async function readSecretFile(what: string, file: string, option: string): Promise<string> {
   try {
     return await readFile(file, 'utf8');
   } catch (thrown) {
     if ((thrown as NodeJS.ErrnoException).code === 'ENOENT')
-      throw new UsageError(`no such file: ${file}`, `Put the ${what} into it, or pipe it to standard input.`);
-    throw new UsageError(`${file} cannot be read`, 'Name a file with --uri-file that you may read.');
+      throw new UsageError(
+        `no such file: ${file}`,
+        `Put the ${what} into it${option === '--uri-file' ? ', or pipe it to standard input' : ''}.`,
+      );
+    throw new UsageError(`${file} cannot be read`, `Name a file with ${option} that you may read.`);
   }
 }
 

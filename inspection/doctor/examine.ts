@@ -3,6 +3,11 @@ import type { Configuration } from '../../configuration/schema';
 import type { TemporalConfiguration } from '../../configuration/temporal';
 import type { DocumentType } from '../../documents/document-type';
 import { sourceOptions } from '../../worker/build-dependencies';
+import { openDatabase } from '../../database/connection';
+import { accountKey, withAccounts } from '../../pairing/facts';
+import { asOperator } from '../asker';
+import { probeRelays, type RelayFacts } from '../relay-probe';
+import { checkClock } from './clock';
 import { checkDatabase } from './database';
 import { CORRECT_CONFIGURATION, type Finding, findingsOf } from './finding';
 import { checkRelays } from './relays';
@@ -21,6 +26,8 @@ export interface Patient {
   temporal: TemporalConfiguration | Error | undefined;
   /** Absent: the signers of all operators. */
   operatorUserId?: string;
+  /** Where a relay wants to know who asks, that operator's signer may be asked to sign it. */
+  auth?: boolean;
   /** Told what a person has to do meanwhile. */
   say(text: string): void;
 }
@@ -34,6 +41,7 @@ export function examine(patient: Patient): Promise<Finding[]>[] {
   const { temporal, operatorUserId, documentTypes, say } = patient;
   const { configuration, problems } = withKnownTypes(patient);
   const { databaseUrl, lnbitsDatabaseUrl, secretsKey, relays } = configuration;
+  const probed = probe(patient, configuration);
   return [
     Promise.resolve(configurationFindings(problems, temporal)),
     ...(temporal === undefined || temporal instanceof Error
@@ -44,11 +52,37 @@ export function examine(patient: Patient): Promise<Finding[]>[] {
     ...(lnbitsDatabaseUrl === undefined
       ? []
       : [checkSource({ ...configuration, lnbitsDatabaseUrl }, documentTypes, operatorUserId)]),
-    ...(relays.length === 0 ? [] : [checkRelays(configuration, documentTypes)]),
+    ...(relays.length === 0
+      ? []
+      : [probed.then((facts) => checkRelays(configuration, documentTypes, facts))]),
+    probed.then((facts) => checkClock(configuration, facts)),
     ...(databaseUrl === undefined || secretsKey === undefined
       ? []
       : [checkSigners({ ...configuration, databaseUrl, secretsKey }, operatorUserId, say)]),
   ];
+}
+
+/** As nobody, or as the operator who has to be there for that. */
+async function probe(
+  { auth, operatorUserId, say }: Patient,
+  configuration: Configuration,
+): Promise<RelayFacts[]> {
+  const { databaseUrl: url, secretsKey } = configuration;
+  if (!auth || operatorUserId === undefined || url === undefined || secretsKey === undefined)
+    return probeRelays(configuration);
+  const database = openDatabase({ url, maxConnections: 2 });
+  try {
+    const context = { database, configuration, operatorUserId, say };
+    // Whose key is not known is told by the signer's line.
+    const operatorPubkey = await withAccounts(context, (accounts) =>
+      accountKey(accounts, operatorUserId),
+    ).catch(() => null);
+    if (operatorPubkey === null) return await probeRelays(configuration);
+    const identity = asOperator({ database, configuration }, { operatorUserId, operatorPubkey }, say);
+    return await probeRelays(configuration, { identity });
+  } finally {
+    await database.close();
+  }
 }
 
 /** A query for a type that is not known is no reason to leave the other queries untried. */

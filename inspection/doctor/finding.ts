@@ -2,7 +2,15 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ensureError, remedyFor, RepublishError } from '../../contract/failures';
 
 export type Area =
-  'configuration' | 'secrets key' | 'temporal' | 'database' | 'lnbits' | 'relay' | 'signer' | 'signers';
+  | 'configuration'
+  | 'secrets key'
+  | 'temporal'
+  | 'database'
+  | 'lnbits'
+  | 'relay'
+  | 'clock'
+  | 'signer'
+  | 'signers';
 
 /** One line of the doctor's. */
 export interface Finding {

@@ -2,35 +2,48 @@ import { sizeOfDocument } from '../../activities/steps/relay-limits';
 import type { Configuration } from '../../configuration/schema';
 import { type DocumentType, tagsOf } from '../../documents/document-type';
 import { quorumSize } from '../../rules/quorum';
-import { probeRelays, type RelayFacts } from '../relay-probe';
-import { check, type Finding, findingsOf } from './finding';
+import type { RelayFacts } from '../relay-probe';
+import { type Finding, findingsOf } from './finding';
 
-const TIMEOUT_SPARE_MS = 10_000;
 /** Up to here a clock is as good as any. */
 const CLOCK_WARN_MS = 30_000;
 /** What relays take at most of a date ahead of theirs, where they do not say (strfry's default). */
 const DEFAULT_MAX_AHEAD_S = 900;
 
-/** Is each document relay there, what does it limit, and does its clock agree with this host's? */
+/**
+ * Is each document relay there, what does it limit, and does its clock agree with this host's?
+ *
+ * @param facts what they have said
+ */
 export function checkRelays(
   configuration: Configuration,
   documentTypes: readonly DocumentType[],
-): Promise<Finding[]> {
-  return check('relay', 'all', configuration.relayTimeoutMs + TIMEOUT_SPARE_MS, async () => {
-    const facts = await probeRelays(configuration);
-    const required = quorumSize(configuration.quorum, facts.length);
-    const reachable = facts.filter((relay) => relay.reachable).length;
-    const { ok, fail } = findingsOf('relay', 'quorum');
-    const quorum =
-      reachable >= required
-        ? ok(`${required} of ${facts.length} must hold a document, ${reachable} are reachable`)
-        : fail(
-            `${required} of ${facts.length} must hold a document, ${reachable} ${reachable === 1 ? 'is' : 'are'} reachable: no run can end well`,
-            'Mend the relays above, name others in REPUBLISH_RELAYS, or lower REPUBLISH_QUORUM; then restart the workers.',
-          );
-    return [...facts.flatMap((relay) => findingsOfRelay(relay, configuration, documentTypes)), quorum];
-  });
+  facts: readonly RelayFacts[],
+): Finding[] {
+  return [
+    ...facts.flatMap((relay) => findingsOfRelay(relay, configuration, documentTypes)),
+    quorumFinding(facts, quorumSize(configuration.quorum, facts.length)),
+  ];
 }
+
+function quorumFinding(facts: readonly RelayFacts[], required: number): Finding {
+  const { ok, fail } = findingsOf('relay', 'quorum');
+  const reachable = facts.filter((relay) => relay.reachable).length;
+  const unknown = facts.filter((relay) => relay.isUnknown).length;
+  const needed = `${required} of ${facts.length} must hold a document`;
+  if (reachable < required) {
+    return fail(
+      `${needed}, ${reachable} ${reachable === 1 ? 'is' : 'are'} reachable: no run can end well`,
+      'Mend the relays above, name others in REPUBLISH_RELAYS, or lower REPUBLISH_QUORUM; then restart the workers.',
+    );
+  }
+  if (reachable - unknown < required)
+    return fail(`${needed}, and of ${unknown} it is unknown whether they let anybody in`, TELL_WHO_ASKS);
+  return ok(`${needed}, ${reachable} are reachable`);
+}
+
+const TELL_WHO_ASKS =
+  "To tell it who asks: republish doctor --operator <operator> --auth. The operator's signer is asked to sign that (kind 22242), and may ask a person.";
 
 function findingsOfRelay(
   facts: RelayFacts,
@@ -67,7 +80,8 @@ function findingsOfRelay(
       ),
     );
   }
-  if (facts.problem !== undefined && !facts.readsNeedAuthentication) {
+  if (facts.isUnknown) found.push(warn(`unknown: ${facts.problem}`, TELL_WHO_ASKS));
+  else if (facts.problem !== undefined) {
     found.push(
       fail(
         `takes connections, and ${facts.problem}`,
@@ -78,15 +92,16 @@ function findingsOfRelay(
   return found.length > 0 ? found : [ok(summary(facts))];
 }
 
-function clockFinding({ relay, clockAheadMs, limits }: RelayFacts): Finding | undefined {
-  if (clockAheadMs === undefined || Math.abs(clockAheadMs) < CLOCK_WARN_MS) return undefined;
+function clockFinding({ relay, clock, limits }: RelayFacts): Finding | undefined {
+  const behindMs = clock?.aheadMs ?? 0;
+  if (clock === undefined || Math.abs(behindMs) < CLOCK_WARN_MS + clock.uncertaintyMs) return undefined;
   const { warn, fail } = findingsOf('relay', relay);
-  const seconds = Math.round(Math.abs(clockAheadMs) / 1000);
-  const direction = clockAheadMs < 0 ? 'behind' : 'ahead of';
+  const seconds = Math.round(Math.abs(behindMs) / 1000);
+  const direction = behindMs > 0 ? 'behind' : 'ahead of';
   const remedy =
-    "Set the clocks by NTP. Where all relays show the same difference, it is this host's clock that is wrong.";
+    'Set its clock by NTP, or tell whoever runs it. Where others differ as it does (the line "clock"), set that of this host.';
   const takesAheadS = limits?.maxAheadS ?? DEFAULT_MAX_AHEAD_S;
-  return clockAheadMs < 0 && seconds >= takesAheadS
+  return behindMs > 0 && seconds >= takesAheadS
     ? fail(
         `its clock is ${seconds} s behind this host's: it takes documents of today for documents of the future, and refuses them`,
         remedy,
@@ -109,13 +124,13 @@ function smallerThanState(
   return undefined;
 }
 
-function summary({ gateway, limits, clockAheadMs, readsNeedAuthentication }: RelayFacts): string {
+function summary({ gateway, limits, clock, readsNeedAuthentication }: RelayFacts): string {
   if (gateway) return 'the gateway answers; what is behind it does not show itself';
   const parts = [
     limits === undefined
       ? 'no information document (NIP-11): its limits show when it refuses'
       : 'limits known',
-    ...(clockAheadMs === undefined ? [] : [`clock ${Math.abs(Math.round(clockAheadMs / 1000))} s apart`]),
+    ...(clock === undefined ? [] : [`clock ${Math.abs(Math.round(clock.aheadMs / 1000))} s apart`]),
     ...(readsNeedAuthentication || limits?.authRequired === true
       ? ['wants to know who comes (NIP-42): bunkers must allow sign_event:22242']
       : []),

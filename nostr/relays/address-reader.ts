@@ -17,8 +17,8 @@ export function complainsOfFilters(words: string): boolean {
 }
 
 /** The filter with which a machine asks for its document. */
-export function filterOf({ address: { kind, pubkey, d } }: Wanted): Filter {
-  return { kinds: [kind], authors: [pubkey], '#d': [d] };
+export function filterOf({ address: { kind, pubkey, d, byP } }: Wanted): Filter {
+  return { kinds: [kind], authors: [pubkey], ...(byP === undefined ? { '#d': [d] } : { '#p': [byP] }) };
 }
 
 /** How one REQ was answered: what is at each of its addresses. */

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import http, { type ClientRequest, type IncomingMessage } from 'node:http';
+import http, { type IncomingMessage } from 'node:http';
 import https from 'node:https';
 import { PACKAGE } from '../../contract/names';
 import { type AddressRules, lookupWithin, requireAllowedUrl } from './address-rules';
@@ -75,30 +75,71 @@ export class RelayInformation {
 
   async #ask(url: string, rules: AddressRules | undefined): Promise<RelayLimits> {
     if (isGateway(url)) return { authRequired: false };
-    return limitsIn((await fetchRelayInformation(url, this.#closing.signal, rules)).document);
+    return limitsIn(
+      await fetchRelayInformation(url, {
+        signal: this.#closing.signal,
+        ...(rules && { addressRules: rules }),
+      }),
+    );
   }
 }
 
+interface HttpOptions {
+  signal: AbortSignal;
+  /** For a relay that a stranger named. Absent: it may be anywhere. */
+  addressRules?: AddressRules;
+}
+
 /**
- * The information document (NIP-11) of a relay that is no gateway, as text, and the relay's clock as its HTTP
- * `Date` gives it (whole seconds; absent: it gave none). Rejects when there is none within three seconds. A
+ * The information document (NIP-11) of a relay that is no gateway, as text. Rejects when there is none within three seconds. A
  * redirect is no answer: it could lead anywhere, and no relay needs one.
- *
- * @param rules where it may be; absent: anywhere
  */
-export async function fetchRelayInformation(
+export function fetchRelayInformation(url: string, options: HttpOptions): Promise<string> {
+  return askOverHttp(url, options, (response) => {
+    const status = response.statusCode ?? 0;
+    if (status < 200 || status > 299) throw new Error(`HTTP ${status} from ${shownRelay(url)}`);
+    return readBounded(response);
+  });
+}
+
+/** How far this clock is from a relay's. */
+export interface ClockDifference {
+  /** This one minus the relay's. */
+  aheadMs: number;
+  uncertaintyMs: number;
+}
+
+/**
+ * Compares this clock with that of a relay that is no gateway, by the `Date` of its HTTP answer, whatever else it answers;
+ * undefined: it gives none. Rejects when there is no answer within three seconds.
+ */
+export function fetchRelayClock(url: string, options: HttpOptions): Promise<ClockDifference | undefined> {
+  const sentAtMs = Date.now();
+  return askOverHttp(url, options, ({ headers }) => {
+    const receivedAtMs = Date.now();
+    // Something on the way may have kept the answer for a while, and says so.
+    const relayMs = Date.parse(headers.date ?? '') + 1_000 * (Number(headers.age ?? 0) || 0);
+    if (Number.isNaN(relayMs)) return undefined;
+    // The header is cut to the second.
+    const [least, most] = [sentAtMs - relayMs - 1_000, receivedAtMs - relayMs];
+    return { aheadMs: (least + most) / 2, uncertaintyMs: (most - least) / 2 };
+  });
+}
+
+/** @param read of the answer as soon as its head is there */
+async function askOverHttp<T>(
   url: string,
-  signal: AbortSignal,
-  rules?: AddressRules,
-): Promise<{ document: string; clockMs?: number }> {
-  if (rules !== undefined) requireAllowedUrl(url, rules);
+  { signal, addressRules }: HttpOptions,
+  read: (response: IncomingMessage) => Promise<T> | T,
+): Promise<T> {
+  if (addressRules !== undefined) requireAllowedUrl(url, addressRules);
   // Not fetch: what would end it may be collected as garbage (nodejs/node#57736), and then it takes five
   // minutes.
   const { get } = url.startsWith('wss:') ? https : http;
   const request = get(url.replace(/^ws/, 'http'), {
     agent: false,
-    ...(rules === undefined ? {} : { lookup: lookupWithin(rules, url) }),
     headers: { accept: 'application/nostr+json', 'user-agent': PACKAGE },
+    ...(addressRules && { lookup: lookupWithin(addressRules, url) }),
   });
   // Whoever waits is told below; without a listener an error in the middle of an answer would end the
   // process.
@@ -112,24 +153,13 @@ export async function fetchRelayInformation(
   signal.addEventListener('abort', end, { once: true });
   if (signal.aborted) end();
   try {
-    return await Promise.race([answerTo(request, url), ended]);
+    const answered = once(request, 'response').then(([response]) => read(response as IncomingMessage));
+    return await Promise.race([answered, ended]);
   } finally {
     clearTimeout(timer);
     signal.removeEventListener('abort', end);
     request.destroy();
   }
-}
-
-async function answerTo(
-  request: ClientRequest,
-  url: string,
-): Promise<{ document: string; clockMs?: number }> {
-  const [response] = (await once(request, 'response')) as [IncomingMessage];
-  const status = response.statusCode ?? 0;
-  if (status < 200 || status > 299) throw new Error(`HTTP ${status} from ${shownRelay(url)}`);
-  const document = await readBounded(response);
-  const clockMs = Date.parse(response.headers.date ?? '');
-  return { document, ...(Number.isNaN(clockMs) ? {} : { clockMs }) };
 }
 
 /** A relay may send without end. */

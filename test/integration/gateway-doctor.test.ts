@@ -24,7 +24,11 @@ async function gatewayTo(relays: string[]): Promise<Awaited<ReturnType<typeof st
 /** What the doctor says of the one relay there is. */
 async function examined(url: string) {
   const configuration = { relays: [url], relayTimeoutMs: 500, quorum: 1, maxStateBytes: 1_000 };
-  const [relay, quorum] = await checkRelays(configuration as unknown as Configuration, documentTypes);
+  const [relay, quorum] = checkRelays(
+    configuration as unknown as Configuration,
+    documentTypes,
+    await probeRelays(configuration),
+  );
   expect(JSON.stringify([relay, quorum])).not.toContain('canary');
   return { ...relay, quorum: quorum?.status };
 }

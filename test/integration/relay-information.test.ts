@@ -31,7 +31,7 @@ describe('a relay that is asked for its information and', () => {
     async (_, said) => {
       answer = said;
       let isOver = false;
-      const asked = fetchRelayInformation(url, new AbortController().signal).then(
+      const asked = fetchRelayInformation(url, { signal: new AbortController().signal }).then(
         () => undefined,
         (error: Error) => error,
       );
@@ -49,9 +49,11 @@ describe('a relay that is asked for its information and', () => {
   test('is not waited for any longer once nobody wants to know', async () => {
     answer = '';
     const nobody = new AbortController();
-    const asked = fetchRelayInformation(url, nobody.signal);
+    const asked = fetchRelayInformation(url, { signal: nobody.signal });
     nobody.abort();
     await expect(asked).rejects.toThrow('does not say what it is');
-    await expect(fetchRelayInformation(url, AbortSignal.abort())).rejects.toThrow('does not say what it is');
+    await expect(fetchRelayInformation(url, { signal: AbortSignal.abort() })).rejects.toThrow(
+      'does not say what it is',
+    );
   });
 });

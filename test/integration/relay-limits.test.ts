@@ -53,8 +53,8 @@ describe('the limits of relays', () => {
     const operator = await saga.addOperator({ machines: 2 });
     const events = await (await saga.start(operator.id)).result();
     expect(Object.values(events).flat()).toHaveLength(4);
-    // Asked once for all documents.
-    expect(relays.map(({ informationRequests }) => informationRequests)).toEqual([1, 1, 1]);
+    // Once for all documents, and once for the time.
+    expect(relays.map(({ informationRequests }) => informationRequests)).toEqual([2, 2, 2]);
   });
 
   test('a date that too few take is refused before the signature, with the remedy', async () => {

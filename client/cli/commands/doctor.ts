@@ -2,6 +2,8 @@ import type { Command } from 'commander';
 import type { DocumentType } from '../../../documents/document-type';
 import type { Finding } from '../../../inspection/doctor/finding';
 import { EXIT } from '../exit-codes';
+import { UsageError } from '../fail';
+import { AUTH_HELP } from '../who-asks';
 import { print, printJson, say } from '../output';
 import { forThisCall } from '../run-view/commands';
 import { terminalWidth, wrapToWidth } from '../terminal/table';
@@ -11,15 +13,21 @@ export function registerDoctor(program: Command): void {
     .command('doctor')
     .summary('say what is not as a run needs it')
     .description(
-      'Looks at everything that a run needs: the configuration; Temporal with its namespace, search attributes and workers; Postgres with its schema, rights and the configured queries; every document relay; every stored signer and the secrets key. Each line says ok, warn or FAIL, with what to do. Changes nothing, signs nothing.\nExit code 1 when a line says FAIL.',
+      'Looks at everything that a run needs: the configuration; Temporal with its namespace, search attributes and workers; Postgres with its schema, rights and the configured queries; every document relay; every stored signer and the secrets key; the clock of this host against those of Postgres and all relays. Each line says ok, warn or FAIL, with what to do. Changes nothing, and signs nothing unless --auth lets the signer tell a relay who asks (NIP-42).\nExit code 1 when a line says FAIL.',
     )
     .option('--operator <id>', 'only the signer of this operator')
+    .option('--auth', `with --operator: ${AUTH_HELP}`)
     .option('--json', 'as JSON on stdout: a list of findings')
     .addHelpText('before', 'Example: republish doctor\n')
     .action(doctor);
 }
 
-async function doctor(options: { operator?: string; json?: true }): Promise<void> {
+async function doctor(options: { operator?: string; auth?: true; json?: true }): Promise<void> {
+  if (options.auth && options.operator === undefined)
+    throw new UsageError(
+      '--auth needs --operator',
+      'Name the operator whose signer may be asked: --operator <id>.',
+    );
   const { readConfiguration } = await import('../../../configuration/load.js');
   const { examine } = await import('../../../inspection/doctor/examine.js');
   const { configuration, problems } = readConfiguration({
@@ -32,6 +40,7 @@ async function doctor(options: { operator?: string; json?: true }): Promise<void
     documentTypes,
     temporal: await temporalConfiguration(),
     ...(options.operator === undefined ? {} : { operatorUserId: options.operator }),
+    ...(options.auth ? { auth: true } : {}),
     say,
   });
   const findings: Finding[] = [];

@@ -64,7 +64,9 @@ async function plan(named: string[], options: PlanOptions): Promise<void> {
   );
   if (options.json) printJson(planned);
   else showPlans(planned);
+  const isUnknown = planned.some((one) => 'plan' in one && one.plan.relays.some((relay) => relay.isUnknown));
   if (planned.some(({ go }) => !go)) process.exitCode = EXIT.preflight;
+  else if (isUnknown) process.exitCode = EXIT.failed;
 }
 
 async function verify(named: string[], options: SelectionOptions): Promise<void> {

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { OldDocument, OrphanReport } from '../../../inspection/orphans';
 import { EXIT } from '../exit-codes';
 import { print, printJson, say } from '../output';
+import { AUTH_HELP, sayWhoAsks } from '../who-asks';
 import { fittedTable, paragraph, short } from '../terminal/table';
 
 const WHY: Record<OldDocument['status'], string> = {
@@ -16,22 +17,31 @@ export function registerOrphans(program: Command): void {
     .command('orphans')
     .summary('find documents under an old key that no run brings back')
     .description(
-      "Finds the documents (kind 30078) that stand under an operator's old key and that no run puts under the current one: of no known document type, of no machine of the operator, or without state in the database. It also names what the machines have published to the old key (bitspire-cassettes-state). Reads all relays to the end and checks the signatures; changes nothing.\nExit code 1 when a relay did not answer to the end, so that there may be more.",
+      "Finds the documents (kind 30078) that stand under an operator's old key and that no run puts under the current one: of no known document type, of no machine of the operator, or without state in the database. It also names what the machines have published to the old key (bitspire-cassettes-state). Reads all relays to the end and checks the signatures; changes nothing, and signs nothing: a relay that wants to know who asks (NIP-42) is unknown, unless --auth lets the signer tell it. One that shows documents only to their author cannot show those of the old key to the new one.\nExit code 1 when a relay did not answer to the end, so that there may be more.",
     )
     .argument('<operator>', "the operator's user id (accounts.id in LNbits)")
     .requiredOption('--old-pubkey <key>', 'the key before the move, hex or npub (required)')
+    .option('--auth', AUTH_HELP)
     .option('--json', 'as JSON on stdout, with the documents that are covered as well')
     .addHelpText('before', 'Example: republish orphans 8f3c2b --old-pubkey npub1...\n')
     .action(orphans);
 }
 
-async function orphans(operator: string, options: { oldPubkey: string; json?: true }): Promise<void> {
+async function orphans(
+  operator: string,
+  options: { oldPubkey: string; auth?: true; json?: true },
+): Promise<void> {
   const { findOrphans } = await import('../../../inspection/orphans.js');
   const { loadWorkerConfiguration } = await import('../configuration.js');
   const { publicKeyOption } = await import('../public-key.js');
   const oldPubkey = await publicKeyOption('--old-pubkey', options.oldPubkey);
-  const configuration = await loadWorkerConfiguration(['databaseUrl', 'lnbitsDatabaseUrl', 'relays']);
-  const report = await findOrphans(configuration, operator, oldPubkey);
+  const configuration = await loadWorkerConfiguration([
+    'databaseUrl',
+    'lnbitsDatabaseUrl',
+    'relays',
+    ...(options.auth ? (['secretsKey'] as const) : []),
+  ]);
+  const report = await findOrphans(configuration, operator, oldPubkey, options.auth ? { auth: { say } } : {});
   if (options.json) printJson(report);
   else await show(report);
   for (const { relay, problem } of report.relays)
@@ -53,6 +63,7 @@ async function show(report: OrphanReport): Promise<void> {
     ),
   );
   print('');
+  sayWhoAsks(report.unknownRelays, `orphans --old-pubkey ${report.oldPubkey}`, report.operatorUserId);
   if (report.orphans.length > 0) {
     const rows = report.orphans.map(({ d, createdAt, eventId, relays, status }) => [
       d,

@@ -8,6 +8,7 @@ import { byMachine, withoutName } from '../by-machine';
 import { EXIT } from '../exit-codes';
 import { forcing, resetCountsOption } from '../options';
 import { print, printJson, say } from '../output';
+import { AUTH_HELP, sayWhoAsks } from '../who-asks';
 import { command, forOperator } from '../run-view/commands';
 import { duration } from '../run-view/rate';
 import { fittedTable, paragraph, sectionedTable, short } from '../terminal/table';
@@ -20,6 +21,7 @@ interface PlanOptions {
   force?: true;
   resetCounts?: true;
   show?: true;
+  auth?: true;
   json?: true;
 }
 
@@ -31,7 +33,7 @@ export function registerPlan(program: Command): void {
     .command('plan')
     .summary('say what a run would do, and do nothing')
     .description(
-      "Says for each machine and document type what a run would do now: publish, unchanged, skipped, or invalid and why; with sizes, the relays and their limits, and whether the signer's key is the account's. Signs nothing and writes nothing; a relay that answers only whom it knows (NIP-42) can therefore not be looked at.\nNeeds a worker's configuration. Exit code 5 when something has to be put right first.",
+      "Says for each machine and document type what a run would do now: publish, unchanged, skipped, or invalid and why; with sizes, the relays and their limits, and whether the signer's key is the account's. Signs nothing and writes nothing: a relay that wants to know who asks (NIP-42) is unknown, unless --auth lets the signer tell it.\nNeeds a worker's configuration. Exit code 5 when something has to be put right first, 1 when a relay wants to know who asks.",
     )
     .argument('<operator>', "the operator's user id (accounts.id in LNbits)")
     .option('--document-type <type...>', 'only these document types')
@@ -40,6 +42,7 @@ export function registerPlan(program: Command): void {
     .option('--force', 'as with `start --force`: what is unchanged would be signed anew')
     .addOption(resetCountsOption())
     .option('--show', "print what would be sent: d tag, tags and the JSON. It is the machines' secret")
+    .option('--auth', AUTH_HELP)
     .option('--json', 'as JSON on stdout')
     .addHelpText('before', 'Example: republish plan 8f3c2b\n')
     .action(plan);
@@ -62,12 +65,14 @@ async function plan(operator: string, options: PlanOptions): Promise<void> {
       ...(expectedPubkey ? { expectedPubkey } : {}),
       ...forcing(options),
       ...(options.show ? { show: true } : {}),
+      ...(options.auth ? { auth: true } : {}),
     },
     say,
   );
   if (options.json) printJson(planned);
   else await show(planned);
   if (hasObstacles(planned)) process.exitCode = EXIT.preflight;
+  else if (planned.relays.some(({ isUnknown }) => isUnknown)) process.exitCode = EXIT.failed;
 }
 
 async function show(planned: RepublishPlan): Promise<void> {
@@ -79,6 +84,11 @@ async function show(planned: RepublishPlan): Promise<void> {
   print(`signer   ${signerLine(planned)}\n`);
   print(fittedTable(['relay', 'state and limits'], relays.map(relayRow)));
   print(`${quorum} of ${relays.length} must hold a document\n`);
+  sayWhoAsks(
+    relays.flatMap(({ relay, isUnknown }) => (isUnknown ? relay : [])),
+    'plan',
+    operatorUserId,
+  );
   if (missingRelays.length > 0) {
     print(
       paragraph(
@@ -210,8 +220,10 @@ function usesOf({ uses }: NonNullable<RepublishPlan['signer']>): string[] {
 }
 
 function relayRow(facts: RelayFacts): string[] {
-  const { relay, reachable, problem, limits, gateway } = facts;
-  const state = reachable ? (problem ?? 'reachable') : `unreachable: ${problem}`;
+  const { relay, reachable, problem, limits, gateway, isUnknown } = facts;
+  const state = reachable
+    ? `${isUnknown ? 'unknown: ' : ''}${problem ?? 'reachable'}`
+    : `unreachable: ${problem}`;
   if (limits === undefined) return [relay, reachable && !gateway ? `${state}; names no limits` : state];
   const told = [
     limits.maxMessageBytes === undefined ? [] : `message ${limits.maxMessageBytes} B`,

@@ -1,13 +1,17 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
+import type { RelayVerdict } from '../../../inspection/verdict';
 import type { Verification, VerifiedDocument } from '../../../inspection/verify';
 import { byMachine } from '../by-machine';
 import { EXIT } from '../exit-codes';
-import { print, printJson } from '../output';
+import { AUTH_HELP, sayWhoAsks } from '../who-asks';
+import { print, printJson, say } from '../output';
 import { paragraph, sectionedTable, short } from '../terminal/table';
 
 interface VerifyOptions {
   documentType?: string[];
   machine?: string[];
+  auth?: true;
+  asMachine?: string;
   json?: true;
 }
 
@@ -19,11 +23,18 @@ export function registerVerify(program: Command): void {
     .command('verify')
     .summary('ask the relays as the machines would, and compare with the audit')
     .description(
-      'Asks every relay for every document as its machine would (author, kind, d) and compares with what the runs so far have published: current, missing, older or newer, by relay and by the quorum. Reads only, signs nothing.\nExit code 3 when documents are missing or older on the quorum; 1 when so few relays answer that it cannot be said, or when the ledger has a document type that is not known here.',
+      'Asks every relay for every document as its machine would (author and kind, by #d and by #p) and compares with what the runs so far have published: current, missing, older or newer, by relay and by the quorum. Reads only, and signs nothing: a relay that wants to know who asks (NIP-42) is unknown, unless --auth or --as-machine names somebody.\nExit code 3 when documents are missing or older on the quorum; 1 when so few relays answer that it cannot be said, when a relay wants to know who asks, or when the ledger has a document type that is not known here.',
     )
     .argument('<operator>', "the operator's user id (accounts.id in LNbits)")
     .option('--document-type <type...>', 'only these document types')
     .option('--machine <id...>', 'only these machines')
+    .option('--auth', AUTH_HELP)
+    .addOption(
+      new Option(
+        '--as-machine <keyfile>',
+        "ask as the machine whose secret key (nsec or 64 hex characters) is in the file, for that machine's documents",
+      ).conflicts('auth'),
+    )
     .option('--json', 'as JSON on stdout')
     .addHelpText('before', 'Example: republish verify 8f3c2b\n')
     .action(verify);
@@ -32,23 +43,49 @@ export function registerVerify(program: Command): void {
 async function verify(operator: string, options: VerifyOptions): Promise<void> {
   const { verifyDocuments } = await import('../../../inspection/verify.js');
   const { loadWorkerConfiguration } = await import('../configuration.js');
-  const verification = await verifyDocuments(
-    await loadWorkerConfiguration(['databaseUrl', 'lnbitsDatabaseUrl', 'relays']),
-    {
-      operatorUserId: operator,
-      ...(options.documentType ? { documentTypes: [...new Set(options.documentType)] } : {}),
-      ...(options.machine ? { machineIds: [...new Set(options.machine)] } : {}),
-    },
+  const secretKey = options.asMachine === undefined ? undefined : await machineKey(options.asMachine);
+  try {
+    const verification = await verifyDocuments(
+      await loadWorkerConfiguration([
+        'databaseUrl',
+        'lnbitsDatabaseUrl',
+        'relays',
+        ...(options.auth ? (['secretsKey'] as const) : []),
+      ]),
+      {
+        operatorUserId: operator,
+        ...(options.documentType ? { documentTypes: [...new Set(options.documentType)] } : {}),
+        ...(options.machine ? { machineIds: [...new Set(options.machine)] } : {}),
+        ...(options.auth ? { asking: { as: 'operator', say } } : {}),
+        ...(secretKey ? { asking: { as: 'machine', secretKey } } : {}),
+      },
+    );
+    if (options.json) printJson(verification);
+    else await show(verification);
+    process.exitCode = exitCodeOf(verification);
+  } finally {
+    secretKey?.fill(0);
+  }
+}
+
+async function machineKey(file: string): Promise<Uint8Array> {
+  const { parseSecretKey } = await import('../../../nostr/keys.js');
+  const { readSecretFile } = await import('../read-secret.js');
+  const { UsageError } = await import('../fail.js');
+  const what = "machine's key";
+  const key = parseSecretKey(await readSecretFile(what, file, '--as-machine'));
+  if (key !== undefined) return key;
+  throw new UsageError(
+    `${file} holds no secret key`,
+    "The machine's own key as nsec or 64 hex characters, alone in the file; of one that is encrypted (ncryptsec) what it decrypts to.",
   );
-  if (options.json) printJson(verification);
-  else await show(verification);
-  process.exitCode = exitCodeOf(verification);
 }
 
 /** Of what is wrong the most certain: missing before what could not be looked at. */
-export function exitCodeOf({ counts, unknownTypes }: Verification): number {
+export function exitCodeOf({ counts, unknownTypes, unknownRelays }: Verification): number {
   if (counts.missing + counts.older > 0) return EXIT.partlyDone;
-  return counts.unknown > 0 || unknownTypes.length > 0 ? EXIT.failed : EXIT.ok;
+  const isKnown = counts.unknown === 0 && unknownTypes.length === 0 && unknownRelays.length === 0;
+  return isKnown ? EXIT.ok : EXIT.failed;
 }
 
 async function show({
@@ -58,6 +95,7 @@ async function show({
   documents,
   counts,
   unknownTypes,
+  unknownRelays,
 }: Verification): Promise<void> {
   const { npub } = await import('../../../nostr/keys.js');
   print(`operator ${operatorUserId}\nkey      ${npub(operatorPubkey)}\n`);
@@ -75,6 +113,7 @@ async function show({
       print(`and ${documents.length - shown.length} more, all in order; all with --json`);
   }
   sayUnknown(documents);
+  sayWhoAsks(unknownRelays, 'verify', operatorUserId, ', or --as-machine <keyfile> as a machine');
   if (unknownTypes.length > 0)
     print(
       paragraph(
@@ -85,10 +124,20 @@ async function show({
   print(
     `\n${told.map(([verdict, count]) => `${count} ${verdict}`).join(', ')} (on at least ${quorum} relay${quorum === 1 ? '' : 's'})`,
   );
+  if (documents.some(({ relays }) => Object.values(relays).some(isFoundByOne)))
+    print(
+      paragraph(
+        'A document that a relay finds by one filter alone is signed and stands; the relay does not search tags as NIP-01 says. Machines need another one: REPUBLISH_RELAYS.',
+      ),
+    );
   if (counts.missing + counts.older > 0)
     print(
       `what is in the way: republish plan ${operatorUserId}\nput them back:       republish start ${operatorUserId}`,
     );
+}
+
+function isFoundByOne({ state, eventId, detail }: RelayVerdict): boolean {
+  return state === 'missing' && eventId !== undefined && detail !== undefined;
 }
 
 function isInOrder({ verdict }: VerifiedDocument): boolean {
@@ -102,7 +151,10 @@ function relaysOf({ relays, eventId, verdict }: VerifiedDocument): string {
   const current = all.filter(([, { state }]) => state === 'current').length;
   const others = all
     .filter(([, { state }]) => state !== 'current' && state !== 'unknown')
-    .map(([relay, { state, eventId: other }]) => `${relay}: ${state}${other ? ` (${short(other)})` : ''}`);
+    .map(([relay, { state, eventId: other, detail }]) => {
+      const more = detail ?? (other ? short(other) : undefined);
+      return `${relay}: ${state}${more === undefined ? '' : ` (${more})`}`;
+    });
   const unknown = all.filter(([, { state }]) => state === 'unknown').length;
   const never = all.length > 0 && eventId === null ? ['no run has published it'] : [];
   const same = current > 0 ? [`${current} of ${all.length} current`] : [];

@@ -1,0 +1,91 @@
+import { postgresClock, relayClock, requireRight } from '../../activities/steps/clock';
+import type { Configuration } from '../../configuration/schema';
+import { type Database, openDatabase } from '../../database/connection';
+import { shownRelay } from '../../nostr/relays/url';
+import { listCurrentSigners } from '../../pairing/current-signers';
+import { apartFrom, type ClockWitness, judgeClock } from '../../rules/clock';
+import type { RelayFacts } from '../relay-probe';
+import { check, type Finding, findingsOf } from './finding';
+
+const TIMEOUT_MS = 20_000;
+/** Some relays drop requests to a bunker that are a minute old, so that less than that is a matter already. */
+const BUNKER_RELAY_WARN_MS = 30_000;
+const MAX_BUNKER_RELAYS = 50;
+
+/**
+ * Is this host's clock right, as Postgres and all relays say, those of the bunkers too? Where one document relay differs, its own
+ * line says so.
+ *
+ * @param facts what the document relays have said
+ */
+export function checkClock(configuration: Configuration, facts: readonly RelayFacts[]): Promise<Finding[]> {
+  return check('clock', 'this host', TIMEOUT_MS, async () => {
+    const others = await otherClocks(configuration);
+    const ofRelays = facts.flatMap(({ clock }) => clock ?? []);
+    return [
+      ...others.ofBunkerRelays.flatMap(bunkerRelayFinding),
+      hostFinding([...others.ofPostgres, ...ofRelays, ...others.ofBunkerRelays]),
+    ];
+  });
+}
+
+function hostFinding(witnesses: readonly ClockWitness[]): Finding {
+  const { ok, warn } = findingsOf('clock', 'this host');
+  const verdict = judgeClock(witnesses);
+  requireRight(verdict);
+  const { agreeing } = verdict;
+  if (verdict.kind === 'doubted' && agreeing.length === 0) {
+    return warn(
+      `may be wrong: ${verdict.objecting.join(', ')} ${verdict.objecting.length === 1 ? 'says' : 'say'} so, and nobody says that it is right`,
+      'Compare it with a clock that you trust, and set this host and the others by NTP.',
+    );
+  }
+  return agreeing.length > 0
+    ? ok(`agrees with ${agreeing.join(', ')}`)
+    : ok('cannot be compared: no relay and no Postgres of another machine says the time');
+}
+
+function bunkerRelayFinding({ name, aheadMs, uncertaintyMs }: ClockWitness): Finding[] {
+  if (Math.abs(aheadMs) < BUNKER_RELAY_WARN_MS + uncertaintyMs) return [];
+  const { warn } = findingsOf('clock', name);
+  return [
+    warn(
+      `this host's clock is ${apartFrom(aheadMs, ['that of this relay of a bunker'])}: it may drop the requests to the bunker`,
+      'Set both clocks by NTP, or pair the bunker over another relay.',
+    ),
+  ];
+}
+
+interface OtherClocks {
+  ofPostgres: ClockWitness[];
+  ofBunkerRelays: ClockWitness[];
+}
+
+/** Those that need the database; none where it cannot be asked, which other lines say. */
+async function otherClocks(configuration: Configuration): Promise<OtherClocks> {
+  const { databaseUrl: url } = configuration;
+  if (url === undefined) return { ofPostgres: [], ofBunkerRelays: [] };
+  const database = openDatabase({ url, maxConnections: 2 });
+  try {
+    const [ofPostgres, ofBunkerRelays] = await Promise.all([
+      postgresClock(database),
+      bunkerRelayClocks(database, configuration).catch(() => []),
+    ]);
+    return { ofPostgres: ofPostgres === undefined ? [] : [ofPostgres], ofBunkerRelays };
+  } finally {
+    await database.close();
+  }
+}
+
+async function bunkerRelayClocks(database: Database, configuration: Configuration): Promise<ClockWitness[]> {
+  const signers = await listCurrentSigners({ database, configuration });
+  const relays = signers.flatMap(({ signer }) =>
+    'bunkerPubkey' in signer ? (signer.bunkerRelays ?? []) : [],
+  );
+  const unknown = [...new Set(relays)].filter((url) => !configuration.relays.includes(url));
+  const addressRules = { allowPrivate: configuration.allowPrivateBunkerRelays };
+  const clocks = unknown
+    .slice(0, MAX_BUNKER_RELAYS)
+    .map((url) => relayClock(url, shownRelay(url), addressRules));
+  return (await Promise.all(clocks)).filter((clock) => clock !== undefined);
+}

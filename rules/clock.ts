@@ -1,0 +1,87 @@
+/** What one other clock says of this one. */
+export interface ClockWitness {
+  /** As it may be shown. */
+  name: string;
+  /** This clock minus its, milliseconds. */
+  aheadMs: number;
+  /** The answer took that long, and is cut that coarsely: the truth is at most so far from `aheadMs`. */
+  uncertaintyMs: number;
+  /** It is on this very machine: that the two agree proves nothing. */
+  isOwn?: boolean;
+}
+
+/**
+ * `right`: nobody objects. `doubted`: somebody does, and too few agree with him. `wrong`: several agree on another time. The
+ * names are in the order in which they were given.
+ */
+export type ClockVerdict = {
+  /** Those that agree with this clock and are no part of its machine. */
+  agreeing: string[];
+} & (
+  | { kind: 'right' }
+  | { kind: 'doubted'; objecting: string[] }
+  | {
+      kind: 'wrong';
+      objecting: string[];
+      /** This clock minus the time on which they agree. */ aheadMs: number;
+    }
+);
+
+/** A document that is dated so far off still finds its place; relays and bunkers begin to refuse beyond. */
+export const MAX_APART_MS = 60_000;
+
+/**
+ * Judges this clock by others. One that differs may be wrong itself. Two that agree on another time are believed, unless more
+ * agree with this one.
+ */
+export function judgeClock(witnesses: readonly ClockWitness[]): ClockVerdict {
+  const objections = witnesses.filter((witness) => !isWithin(witness, 0));
+  const agreeing = witnesses
+    .filter((witness) => isWithin(witness, 0) && witness.isOwn !== true)
+    .map(({ name }) => name);
+  if (objections.length === 0) return { kind: 'right', agreeing };
+  const group = largestGroup(objections);
+  if (group.length < 2 || group.length < agreeing.length)
+    return { kind: 'doubted', agreeing, objecting: objections.map(({ name }) => name) };
+  const sorted = group.map(({ aheadMs }) => aheadMs).sort((a, b) => a - b);
+  const aheadMs = sorted[Math.floor(sorted.length / 2)] as number;
+  return { kind: 'wrong', agreeing, objecting: group.map(({ name }) => name), aheadMs };
+}
+
+/** Those that agree with one of them; where several groups are equally large, the one that is nearest to this clock. */
+function largestGroup(objections: readonly ClockWitness[]): ClockWitness[] {
+  return objections
+    .map((centre) => ({
+      centre,
+      group: objections.filter((other) => isWithin(other, centre.aheadMs, centre.uncertaintyMs)),
+    }))
+    .reduce<{ centre?: ClockWitness; group: ClockWitness[] }>(
+      (best, each) =>
+        each.group.length > best.group.length ||
+        (each.group.length === best.group.length &&
+          Math.abs(each.centre.aheadMs) < Math.abs(best.centre?.aheadMs ?? Infinity))
+          ? each
+          : best,
+      { group: [] },
+    ).group;
+}
+
+function isWithin({ aheadMs, uncertaintyMs }: ClockWitness, ofMs: number, uncertainMs = 0): boolean {
+  return Math.abs(aheadMs - ofMs) <= MAX_APART_MS + uncertaintyMs + uncertainMs;
+}
+
+/** `20 min`, in the largest unit that leaves two digits of meaning. */
+export function durationOf(ms: number): string {
+  const seconds = Math.abs(ms) / 1000;
+  if (seconds < 100) return `${Math.round(seconds)} s`;
+  if (seconds < 100 * 60) return `${Math.round(seconds / 60)} min`;
+  if (seconds < 48 * 3600) return `${Math.round(seconds / 3600)} h`;
+  return `${Math.round(seconds / 86_400)} days`;
+}
+
+/** `20 min ahead of relay.a and relay.b`. */
+export function apartFrom(aheadMs: number, names: readonly string[]): string {
+  const [last, ...before] = [...names].reverse();
+  const named = before.length === 0 ? last : `${before.reverse().join(', ')} and ${last}`;
+  return `${durationOf(aheadMs)} ${aheadMs > 0 ? 'ahead of' : 'behind'} ${named}`;
+}
