@@ -34,8 +34,11 @@ const LOOK_AGAIN_MS = [50, 150, 400, 800];
 const LOOK_AGAIN_SLOWLY_MS = [1_000];
 /** Some relays send EOSE before the events: for what is missing there is listened on that long. */
 const LINGER_MS = 50;
-/** Some relays end the answer to each filter with an EOSE of its own: the next one is waited for that long. */
-const NEXT_EOSE_MS = 150;
+/**
+ * The same where nobody looks again: what is not there counts as lost. Some relays end the answer to each
+ * filter with an EOSE of its own, too: the next one is waited for that long.
+ */
+const AFTER_EOSE_MS = 150;
 /** A relay may be another one by then. */
 const ONE_EOSE_FOR_MS = 10 * 60_000;
 
@@ -81,7 +84,7 @@ export class DirectRelay implements DocumentRelay {
   }
 
   async look(addresses: readonly LookedAt[], asking: Asking, tell: Tell): Promise<void> {
-    await this.#read(wantedAt(addresses), asking, tell);
+    await this.#read(wantedAt(addresses), asking, tell, AFTER_EOSE_MS);
   }
 
   async send(event: SignedEvent, asking: Asking, onLate: (reply: SendReply) => void): Promise<SendReply> {
@@ -245,7 +248,7 @@ export class DirectRelay implements DocumentRelay {
       lingerMs: (events) => {
         if (isEnough(events)) return 0;
         const isMissed = lingerMs > 0 && !wanted.every((each) => isShown(each, events));
-        return Math.max(isMissed ? lingerMs : 0, isEoseKnown ? 0 : NEXT_EOSE_MS);
+        return Math.max(isMissed ? lingerMs : 0, isEoseKnown ? 0 : AFTER_EOSE_MS);
       },
       isEnough,
       isEnd: (notice) => (wanted.length > 1 && complainsOfFilters(notice)) || saysTooMuch(notice),

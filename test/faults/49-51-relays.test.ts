@@ -7,6 +7,10 @@ describe('relays that ask, end and say what they like', () => {
   beforeAll(async () => {
     saga = await startSaga();
   });
+  const workers: { stop(): Promise<void> }[] = [];
+  afterEach(async () => {
+    for (const worker of workers.splice(0)) await worker.stop();
+  });
   afterAll(() => saga.stop());
 
   /** Document relays that do this, and a worker that publishes to them. */
@@ -16,7 +20,8 @@ describe('relays that ask, end and say what they like', () => {
     const worker = await saga.startWorker({
       env: { REPUBLISH_RELAYS: relays.map(({ url }) => url).join(','), ...env },
     });
-    return { relays, worker };
+    workers.push(worker);
+    return relays;
   }
   const idsOf = (events: readonly { id: string }[]): Set<string> => new Set(events.map(({ id }) => id));
   const loginsOf = ({ bunker }: SagaOperator): number =>
@@ -67,7 +72,7 @@ describe('relays that ask, end and say what they like', () => {
         peer.send('OK', event.id, true, '');
       },
     };
-    const { relays, worker } = await publishTo([knowsOnlyTheLast, withoutOk, {}], {
+    const relays = await publishTo([knowsOnlyTheLast, withoutOk, {}], {
       REPUBLISH_QUORUM: 'all',
       REPUBLISH_DOCUMENT_TIMEOUT_MS: '30000',
     });
@@ -90,7 +95,6 @@ describe('relays that ask, end and say what they like', () => {
     const logins = operators.map(loginsOf);
     for (const count of logins) expect(count).toBeGreaterThanOrEqual(2);
     expect(Math.max(...logins)).toBeLessThanOrEqual(4);
-    await worker.stop();
   }, 60_000);
 
   test('50: EOSE never, EOSE first, CLOSED after the event: the quorum is made by what came', async () => {
@@ -103,7 +107,7 @@ describe('relays that ask, end and say what they like', () => {
         end(id, peer);
       },
     });
-    const { relays, worker } = await publishTo([
+    const relays = await publishTo([
       // Two that answer the look, and take nothing.
       full,
       full,
@@ -125,11 +129,10 @@ describe('relays that ask, end and say what they like', () => {
       // What stands is not sent again.
       expect(relay.countOf('EVENT')).toBe(4);
     }
-    await worker.stop();
   }, 60_000);
 
   test('51: NOTICE for OK, NOTICE for EOSE, close 1008, HTTP 403 and 429: the failure has the relay’s words', async () => {
-    const { worker } = await publishTo([
+    await publishTo([
       {
         onEvent: (_, peer) => peer.send('NOTICE', 'your key is not on the list'),
         onRequest: (id, _, peer) => peer.send('EOSE', id),
@@ -146,6 +149,5 @@ describe('relays that ask, end and say what they like', () => {
     const said = JSON.stringify(audit?.failures);
     for (const words of ['this is a paid relay', 'too many reads', 'HTTP 403', 'HTTP 429'])
       expect(said).toContain(words);
-    await worker.stop();
   }, 60_000);
 });
