@@ -29,6 +29,7 @@ describe('the catalogue of failures', () => {
       'SignerApprovalPending',
       'RelayQuorumNotReached',
       'RelayThrottled',
+      'ClockWrong',
       'DatabaseUnavailable',
       'SourceUnavailable',
       'Unexpected',
