@@ -40,7 +40,7 @@ export interface Heldback extends Throttling {
   traffic: 'events' | 'questions';
   /** What it said when it refused last. */
   words: string;
-  /** It was tried just now, in vain; else it was spared. */
+  /** It was tried just now, in vain, with this or another; else it was spared. */
   wasTried: boolean;
 }
 

@@ -16,7 +16,7 @@ import { place } from './place';
 import { readPage } from './read-page';
 import { look, type PageFacts, prepare, type Prepared, withoutQuorum } from './prepare';
 import { Signing } from './signing';
-import { slowRelay } from './slow-relays';
+import { slowRelay, waitingFor } from './slow-relays';
 
 /** A document that is put off (for a date, for another run's seal) comes back so often in one attempt. */
 const MAX_ROUNDS = 5;
@@ -192,10 +192,10 @@ export class PageAttempt {
   /** They wait for the relay, fail with it where it has refused everything for too long, or have their turn now. */
   #noteSpared(spared: PageDocument[], later: Map<PageDocument, number>): void {
     const denied = this.documents.find(({ trouble }) => trouble?.type === 'RelayThrottled' && trouble.final);
-    const { waitsFor } = this.deps.publisher.roomForEvents();
+    const { room, waitsFor } = this.deps.publisher.roomForEvents();
     for (const document of spared) {
       if (denied?.trouble !== undefined) this.note(document, denied.trouble);
-      else if (waitsFor !== undefined)
+      else if (room === 0 && waitsFor !== undefined)
         this.note(document, slowRelay(this.deps, waitsFor, { message: 'not sent yet' }));
       else later.set(document, Date.now());
     }
@@ -341,10 +341,12 @@ export class PageAttempt {
   /** @param those which documents; what is in the ledger as trouble is told from there when the attempt is over */
   waiting(those: 'all' | 'without trouble' = 'all'): WaitingDocument[] {
     const { documentType } = this.facts;
+    const { waitsFor: slow } = this.deps.publisher.roomForEvents();
+    const slowly = slow && waitingFor(slow);
     return this.documents
       .flatMap(({ row, trouble, waitsFor, ended }): WaitingDocument[] => {
         if (those === 'without trouble' && !trouble?.isWait) return [];
-        const why = waitsFor ?? (trouble && describe(trouble));
+        const why = (waitsFor === 'relays' && slowly) || (waitsFor ?? (trouble && describe(trouble)));
         if (why === undefined || ended) return [];
         const since = row.troubleSince === null ? {} : { since: row.troubleSince, tries: row.tries };
         return [{ documentType, machineId: row.machineId, why: why.slice(0, 300), ...since }];

@@ -109,9 +109,9 @@ export class DirectRelay implements DocumentRelay {
 
   /** When it is its turn; where that does not come soon, it is not sent. */
   async #deliver(event: SignedEvent, asking: Asking): Promise<Delivery> {
-    for (let wasTried = false; ; wasTried = true) {
+    for (;;) {
       const heldback = await this.options.pacer.turn('events');
-      if (heldback !== undefined) return delivered({ kind: 'heldback', heldback: { ...heldback, wasTried } });
+      if (heldback !== undefined) return delivered({ kind: 'heldback', heldback });
       const delivery = await this.#deliverNow(event, asking, Date.now());
       if (delivery.soon.kind !== 'heldback') return delivery;
     }
@@ -148,7 +148,7 @@ export class DirectRelay implements DocumentRelay {
   #refusedAsTooMuch(words: string, sentAtMs: number): SendReply {
     const { pacer } = this.options;
     pacer.refused('events', sentAtMs, words);
-    return { kind: 'heldback', heldback: pacer.heldback('events', true) };
+    return { kind: 'heldback', heldback: pacer.heldback('events') };
   }
 
   async confirm(sent: readonly SentEvent[], asking: Asking, tell: Tell): Promise<void> {
@@ -301,11 +301,7 @@ function delivered(reply: SendReply): Delivery {
 /** What came in spite of it is as good as ever. */
 function heldbackAnswer(wanted: readonly Wanted[], heldback: Heldback, last: Answer | undefined): Answer {
   const reason = `takes questions slowly${heldback.words === '' ? '' : ` (${heldback.words})`}`;
-  const unknown: Sighting = {
-    kind: 'unknown',
-    reason,
-    heldback: { ...heldback, wasTried: last !== undefined },
-  };
+  const unknown: Sighting = { kind: 'unknown', reason, heldback };
   return {
     sightings: wanted.map((_, index) => {
       const sighting = last?.sightings[index];

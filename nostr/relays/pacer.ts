@@ -7,6 +7,8 @@ type Traffic = Heldback['traffic'];
 
 /** A turn that comes no later than this is waited for; for another one somebody has to come back. */
 const WORTH_WAITING_MS = 3_000;
+/** What was refused to one so lately would have been to another. */
+const JUST_NOW_MS = 5_000;
 
 /** One pacer for each relay, whoever sends to it. */
 export class RelayPacer {
@@ -28,7 +30,7 @@ export class RelayPacer {
     const throttle = this.#throttles[traffic];
     for (;;) {
       const atMs = throttle.reserve(Date.now(), WORTH_WAITING_MS);
-      if (atMs === undefined) return this.heldback(traffic, false);
+      if (atMs === undefined) return this.heldback(traffic);
       const { slowedAtMs } = throttle;
       await sleepUntil(atMs);
       // Refused meanwhile: the turns that were given before are none any more.
@@ -36,9 +38,11 @@ export class RelayPacer {
     }
   }
 
-  heldback(traffic: Traffic, wasTried: boolean): Heldback {
-    const words = this.#words[traffic] ?? '';
-    return { traffic, words, wasTried, ...this.#throttles[traffic].now(Date.now()) };
+  heldback(traffic: Traffic): Heldback {
+    const throttle = this.#throttles[traffic];
+    const nowMs = Date.now();
+    const wasTried = nowMs - throttle.slowedAtMs < JUST_NOW_MS;
+    return { traffic, words: this.#words[traffic] ?? '', wasTried, ...throttle.now(nowMs) };
   }
 
   /** The relay has answered, and not that it is too much. */

@@ -169,16 +169,14 @@ export class RelayPublisher {
     return waitedFor(heldback, this.required - have);
   }
 
-  /**
-   * How many events a quorum of relays takes now, by their pace; and where that is none, whom the next one waits for.
-   */
+  /** How many events a quorum of relays takes now, by their pace; and whom the next one waits for, if anybody. */
   roomForEvents(): { room: number; waitsFor?: HeldbackBy | undefined } {
     const pacers = [...this.#pacers];
     const rooms = pacers.map(([, pacer]) => pacer.room('events')).sort((a, b) => b - a);
     const room = rooms[this.required - 1] ?? Infinity;
-    if (room > 0) return { room };
+    if (room === Infinity) return { room };
     const heldback = pacers.flatMap(([url, pacer]) =>
-      pacer.room('events') > 0 ? [] : [{ relay: this.nameOf(url), ...pacer.heldback('events', false) }],
+      pacer.isLimited('events') ? [{ relay: this.nameOf(url), ...pacer.heldback('events') }] : [],
     );
     return { room, waitsFor: waitedFor(heldback, this.required - (pacers.length - heldback.length)) };
   }
