@@ -93,11 +93,15 @@ export function findOrphans(
     const machines = await machinesByKey(deps, operatorUserId);
     const owner = { operatorUserId, operatorPubkey };
     const identity = auth && asOperator({ database: deps.database, configuration }, owner, auth.say);
-    const { found, toOldKey, unknownRelays } = await readBoth(configuration, identity, {
-      byOldKey: { filter: { authors: [oldPubkey] }, isWanted: ({ pubkey }) => pubkey === oldPubkey },
-      // What others send to the old key is no matter of ours.
-      toOldKey: { filter: { '#p': [oldPubkey] }, isWanted: ({ pubkey }) => machines.has(pubkey) },
-    });
+    const { found, toOldKey, unknownRelays } = await readBoth(
+      configuration,
+      { identity, author: oldPubkey },
+      {
+        byOldKey: { filter: { authors: [oldPubkey] }, isWanted: ({ pubkey }) => pubkey === oldPubkey },
+        // What others send to the old key is no matter of ours.
+        toOldKey: { filter: { '#p': [oldPubkey] }, isWanted: ({ pubkey }) => machines.has(pubkey) },
+      },
+    );
     const questions = new Limiter(QUESTIONS_AT_ONCE);
     const documents = await Promise.all(
       newestByAddress(found).map(({ event, relays }) =>
@@ -147,12 +151,12 @@ const HIDES_OLD =
 
 async function readBoth(
   configuration: Pick<Configuration, 'relays' | 'relayTimeoutMs'>,
-  identity: RelayIdentity | undefined,
+  asking: { identity: RelayIdentity | undefined; author: string },
   wanted: { byOldKey: Wanted; toOldKey: Wanted },
 ): Promise<{ found: Found[]; toOldKey: Found[]; unknownRelays: string[] }> {
   const pool = new RelayPool({ connectTimeoutMs: CONNECT_TIMEOUT_MS });
   try {
-    const probed = await probeRelays(configuration, { pool, identity });
+    const probed = await probeRelays(configuration, { pool, ...asking });
     const read = (one: Wanted): Promise<Found[]> => readRelays(pool, configuration, probed, one);
     const [found, toOldKey] = await Promise.all([read(wanted.byOldKey), read(wanted.toOldKey)]);
     // One that has shown a document of the old key to somebody else shows them to everybody that it knows.

@@ -142,7 +142,7 @@ async function planIntroduced(
   const pool = new RelayPool({ connectTimeoutMs: CONNECT_TIMEOUT_MS });
   const publisher = new RelayPublisher({ pool, relays, quorum, replyTimeoutMs });
   try {
-    const probed = await probeRelays(configuration, { pool, identity });
+    const probed = await probeRelays(configuration, { pool, identity, author: identity.pubkey });
     const introduced = { ...deps, publisher };
     return await planWith({ deps: introduced, configuration, relays: Promise.resolve(probed), say }, request);
   } finally {

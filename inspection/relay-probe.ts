@@ -51,6 +51,8 @@ export interface Probing {
   pool?: RelayPool;
   /** Absent: nobody, and a relay that wants to know is not told. */
   identity?: RelayIdentity | undefined;
+  /** Whose documents will be asked for: some relays want to know only then. */
+  author?: string;
 }
 
 /**
@@ -58,7 +60,7 @@ export interface Probing {
  */
 export async function probeRelays(
   { relays, relayTimeoutMs }: Pick<Configuration, 'relays' | 'relayTimeoutMs'>,
-  { pool: given, identity }: Probing = {},
+  { pool: given, identity, author }: Probing = {},
 ): Promise<RelayFacts[]> {
   const pool = given ?? new RelayPool({ connectTimeoutMs: Math.min(CONNECT_TIMEOUT_MS, relayTimeoutMs) });
   try {
@@ -67,7 +69,7 @@ export async function probeRelays(
         const relay = shownAmong(url, relays);
         const gateway = isGateway(url);
         const [asked, information, clock] = await Promise.all([
-          ask(pool, url, relayTimeoutMs, identity),
+          ask(pool, url, relayTimeoutMs, { identity, author }),
           inform(url),
           gateway ? undefined : relayClock(url, relay),
         ]);
@@ -85,7 +87,7 @@ async function ask(
   pool: RelayPool,
   url: string,
   timeoutMs: number,
-  identity: RelayIdentity | undefined,
+  { identity, author }: { identity: RelayIdentity | undefined; author: string | undefined },
 ): Promise<Answer> {
   const unreachable = (problem: string, remedy?: string): Answer => ({
     reachable: false,
@@ -95,17 +97,14 @@ async function ask(
   });
   try {
     const connection = await pool.get(url);
-    const read = (): Promise<ReadReply> => readStored(connection, [NOTHING], { timeoutMs });
+    const filter = { ...NOTHING, ...(author === undefined ? {} : { authors: [author] }) };
+    const read = (): Promise<ReadReply> => readStored(connection, [filter], { timeoutMs });
     let reply = await read();
     const introduction = isGateway(url) ? undefined : await introduce(connection, reply, timeoutMs, identity);
     if (introduction?.kind === 'accepted') reply = await read();
     else if (introduction !== undefined)
-      return {
-        reachable: true,
-        problem: identity === undefined ? WANTS_TO_KNOW : `${WANTS_TO_KNOW}: ${introduction.reason}`,
-        readsNeedAuthentication: true,
-        isUnknown: true,
-      };
+      return unknownTo(identity === undefined ? undefined : introduction.reason);
+    if (introduction !== undefined && isDemand(reply)) return unknownTo('it asks again after the answer');
     const readsNeedAuthentication = introduction !== undefined;
     switch (reply.kind) {
       case 'eose':
@@ -129,6 +128,15 @@ async function ask(
   }
 }
 
+function unknownTo(reason: string | undefined): Answer {
+  const problem = reason === undefined ? WANTS_TO_KNOW : `${WANTS_TO_KNOW}: ${reason}`;
+  return { reachable: true, problem, readsNeedAuthentication: true, isUnknown: true };
+}
+
+function isDemand(reply: ReadReply): boolean {
+  return reply.kind === 'closed' && wantsToKnow(reply.reason);
+}
+
 /** What came of telling a relay who asks; undefined: it does not want to know. Some ask, and then say nothing at all. */
 async function introduce(
   connection: RelayConnection,
@@ -136,7 +144,7 @@ async function introduce(
   timeoutMs: number,
   identity: RelayIdentity | undefined,
 ): Promise<AuthReply | undefined> {
-  const isRefused = reply.kind === 'closed' && wantsToKnow(reply.reason);
+  const isRefused = isDemand(reply);
   if (!isRefused && reply.kind !== 'timeout') return undefined;
   const waitMs = isRefused || identity !== undefined ? timeoutMs : 1;
   const answer = await connection.logins.authenticate(identity ?? NOBODY, waitMs);

@@ -42,14 +42,22 @@ export function relayVerdictByBoth(
   byP: Sighting | undefined,
   expected: { id: string; created_at: number } | undefined,
 ): RelayVerdict {
-  if (byP === undefined) return relayVerdict(byD, expected);
-  if (byD.kind === 'event' && byP.kind === 'nothing')
-    return { state: 'missing', eventId: byD.event.id, detail: 'found by #d, not by #p' };
-  if (byD.kind === 'nothing' && byP.kind === 'event')
-    return { state: 'missing', eventId: byP.event.id, detail: 'found by #p, not by #d' };
-  if (byD.kind === 'event' && byP.kind === 'unknown')
-    return { state: 'unknown', detail: `found by #d; by #p: ${byP.reason}` };
-  return relayVerdict(byD, expected);
+  const first = relayVerdict(byD, expected);
+  // A gateway that shows nothing proves nothing.
+  if (byP === undefined || byP.kind === 'unseen') return first;
+  const second = relayVerdict(byP, expected);
+  const eventId = (first.eventId ?? second.eventId ?? expected?.id) as string;
+  if (isFound(first) && second.state === 'missing')
+    return { state: 'missing', eventId, detail: 'found by #d, not by #p' };
+  if (first.state === 'missing' && isFound(second))
+    return { state: 'missing', eventId, detail: 'found by #p, not by #d' };
+  if (isFound(first) && second.state === 'unknown')
+    return { state: 'unknown', detail: `found by #d; by #p: ${second.detail}` };
+  return first;
+}
+
+function isFound({ state }: RelayVerdict): boolean {
+  return state === 'current' || state === 'newer' || state === 'older';
 }
 
 /**

@@ -109,9 +109,9 @@ export async function verifyWith(
     replyTimeoutMs: configuration.relayTimeoutMs,
   });
   try {
-    const probed = await (relays ?? probeRelays(configuration, { pool, identity }));
+    const probed = await (relays ?? probeRelays(configuration, { pool, identity, author: operatorPubkey }));
     const documents = await verifyAll(
-      { deps, reader, configuration, operatorPubkey, documentTypes, identity, probed },
+      { deps, reader, configuration, operatorPubkey, documentTypes, probed },
       { ...request, ...(machineIds === undefined ? {} : { machineIds }) },
     );
     return {
@@ -178,7 +178,6 @@ interface Asking {
   configuration: WorkerConfiguration;
   operatorPubkey: string;
   documentTypes: string[];
-  identity: RelayIdentity | undefined;
   probed: readonly RelayFacts[];
 }
 
@@ -264,7 +263,7 @@ const NOT_SEEN: SeenByBoth = { byD: new Map() };
 
 /** In questions apart: of one with both filters nobody could say by which of them an event was found. */
 async function lookByBoth(
-  { deps, reader, operatorPubkey, identity }: Asking,
+  { deps, reader, operatorPubkey }: Asking,
   documents: readonly { documentType: string; atmPubkey: string }[],
 ): Promise<Map<string, SeenByBoth>> {
   const address = ({ documentType, atmPubkey }: (typeof documents)[number]): Address => ({
@@ -278,11 +277,9 @@ async function lookByBoth(
     ),
   );
   const [byD, byP] = await Promise.all([
-    reader.look(documents.map(address), identity),
-    reader.look(
-      naming.map((document) => ({ ...address(document), byP: document.atmPubkey })),
-      identity,
-    ),
+    // Whoever is to be named was named over these connections before.
+    reader.look(documents.map(address)),
+    reader.look(naming.map((document) => ({ ...address(document), byP: document.atmPubkey }))),
   ]);
   const seen = new Map<string, SeenByBoth>(
     documents.map((document, index) => [address(document).d, { byD: byD[index] ?? new Map() }]),

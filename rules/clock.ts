@@ -71,7 +71,7 @@ function isWithin({ aheadMs, uncertaintyMs }: ClockWitness, ofMs: number, uncert
 }
 
 /** `20 min`, in the largest unit that leaves two digits of meaning. */
-export function durationOf(ms: number): string {
+function durationOf(ms: number): string {
   const seconds = Math.abs(ms) / 1000;
   if (seconds < 100) return `${Math.round(seconds)} s`;
   if (seconds < 100 * 60) return `${Math.round(seconds / 60)} min`;
