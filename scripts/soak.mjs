@@ -1,16 +1,27 @@
-// npm run test:soak -- [--minutes N | --seeds N] [--seed S]: random scenarios (row 35 of docs/reliability.md), one line for
-// each; ends at the first violation with its seed.
+// npm run test:soak -- [--rows 35|38-57] [--minutes N | --seeds N] [--seed S]: random scenarios of these rows of
+// docs/reliability.md (both, one behind the other, where none is named), one line for each; ends at the first violation with its seed.
 import { parseArgs } from 'node:util';
 import { runJest } from './run-jest.mjs';
 
+const ROWS = ['35', '38-57'];
+
 const { values } = parseArgs({
-  options: { minutes: { type: 'string' }, seeds: { type: 'string' }, seed: { type: 'string' } },
+  options: {
+    rows: { type: 'string' },
+    minutes: { type: 'string' },
+    seeds: { type: 'string' },
+    seed: { type: 'string' },
+  },
 });
-for (const [name, value] of Object.entries(values)) {
+const { rows, ...numbers } = values;
+for (const [name, value] of Object.entries(numbers)) {
   if (!/^\d+(\.\d+)?$/.test(value)) throw new Error(`--${name} must be a number, not "${value}"`);
 }
-const { minutes, seeds = '200', seed = '1' } = values;
-runJest(['test/faults/35-random-scenarios'], {
+if (rows !== undefined && !ROWS.includes(rows))
+  throw new Error(`--rows must be ${ROWS.join(' or ')}, not "${rows}"`);
+const { minutes, seeds = '200', seed = '1' } = numbers;
+const files = (rows === undefined ? ROWS : [rows]).map((each) => `test/faults/${each}-random-scenarios`);
+runJest(['--runInBand', ...files], {
   ...process.env,
   SOAK_SEED: seed,
   SOAK_SEEDS: seeds,

@@ -51,8 +51,10 @@ const whilePaused =
       if (waitedMs > 30_000) throw new Error('it is paused, and works on for half a minute');
       await pause(50);
     }
+    // What is still being planned has the facts of then.
+    const isPlanned = (await run.progress()).phase !== 'loading machines';
     const ledger = await scene.saga.ledger(run.runId);
-    if (ledger.some(({ outcome }) => outcome === null)) {
+    if (isPlanned && ledger.some(({ outcome }) => outcome === null)) {
       scene.states.push(await statesOf(scene.saga.database, scene.machines));
       await change(scene);
       scene.outdated.push(what);
