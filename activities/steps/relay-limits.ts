@@ -26,7 +26,8 @@ export async function tooLargeForBunker(
   signer: CurrentSigner | undefined,
   { tags, plaintext }: { tags: string[][]; plaintext: string },
 ): Promise<string | undefined> {
-  if (signer === undefined || !('bunkerPubkey' in signer)) return undefined;
+  // By its kind: the row of a key that is held here has these columns too, without values.
+  if (signer?.kind !== 'bunker' && signer?.kind !== 'lnbits-bunker') return undefined;
   return deps.bunkerRelays.tooLarge(signer, tags, plaintext);
 }
 

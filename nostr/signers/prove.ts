@@ -9,6 +9,8 @@ const AWKWARD =
   ' "quotes" \\ back\\slash / {"json": [1.10, -0]} \t\n\r\n é e\u0301 \u212b ﬁ ① 🏧👩‍🚀 \u200b\u00a0 ';
 const PROBE_BYTES = 1_024;
 const PROBE_AGE_S = 3_600;
+/** No document type has this name, and no machine reads it. */
+export const PROBE_D = 'republish-operator-configs-probe';
 
 /**
  * Proves that a signer is the one that is needed: it names its key, and what it encrypts can be read by
@@ -63,7 +65,7 @@ export function probeDocument(signerPubkey: string): UnsignedEvent {
     kind: 30078,
     created_at,
     tags: [
-      ['d', 'republish-operator-configs-probe'],
+      ['d', PROBE_D],
       ['expiration', String(created_at)],
     ],
     content: 'Signed to try a signer (republish signer check). It says nothing and is published nowhere.',

@@ -111,7 +111,7 @@ describe('a worker with the rights of database/rights.sql and no others', () => 
     const id = `op-${randomBytes(4).toString('hex')}`;
     const machines = await seedOperator(saga.database, { id, pubkey: bunker.userPubkey, machines: 1 });
     expect((await republish(['signer', 'add', id, '--bunker'], env, bunker.uri())).code).toBe(0);
-    expect((await republish(['signer', 'check', id], env)).code).toBe(0);
+    expect((await republish(['signer', 'check', id, '--deep'], env)).code).toBe(0);
     expect((await runUnderFault(saga, { id, machines, bunker })).ids).toHaveLength(2);
     expect((await republish(['audit', id, '--json'], env)).code).toBe(0);
     expect((await republish(['signer', 'remove', id], env)).code).toBe(0);
