@@ -5,12 +5,12 @@ import { RelayConnection } from '../../nostr/relays/connection';
 import { startBareRelay } from '../support/bare-relay';
 import { type FaultProxy, startFaultProxy } from '../support/fault-proxy';
 import { addOperatorWithCanaries, runUnderFault } from '../support/fault-run';
+import { REAL } from '../support/real-timings';
 import { khatruLimits } from '../support/relay-limits';
 import { type Saga, startSaga } from '../support/saga';
 import { until } from '../support/until';
 
-/** `yes`: khatru's own limits as they are, which takes half an hour. */
-const REAL = process.env.REPUBLISH_TEST_REAL_TIMINGS === 'yes';
+/** khatru's own limits as they are take half an hour. */
 const SCALE = REAL ? 120 : 1;
 
 describe('relays that limit', () => {

@@ -1,6 +1,7 @@
 import type { FaultAction } from '../../dev/bunker-faults';
 import type { DeepCheck } from '../../pairing/deep-check';
 import { republish } from '../support/command-line';
+import { REAL } from '../support/real-timings';
 import { type Saga, type SagaOperator, startSaga } from '../support/saga';
 
 /** `republish signer check --deep`, and what `plan` makes of it. */
@@ -31,46 +32,54 @@ describe('a signer that is tried', () => {
     );
   const planOf = ({ id }: SagaOperator) => republish(['plan', id], saga.env);
 
-  test('one that is serial: all is well, at most 12 requests, announced; plan and run agree with it', async () => {
-    const delayMs = 250;
-    const operator = await saga.addOperator({
-      machines: 6,
-      bunker: { answerDelayMs: delayMs, concurrency: 1 },
-    });
-    expect((await planOf(operator)).stdout).not.toContain('the signer will take');
-    const before = operator.bunker.requests.length;
-    const shown = await republish(['signer', 'check', operator.id, '--deep'], saga.env);
-    expect(shown.stderr).toMatch(/^asks the signer for up to 12 things; a bunker may ask a person/);
-    expect(shown).toMatchObject({ code: 0 });
-    expect(operator.bunker.requests.length - before).toBeLessThanOrEqual(12);
-    expect(shown.stdout).toMatch(/^signature of a document +ok/m);
-    expect(shown.stdout).toMatch(/^signature for a relay +ok/m);
-    expect(shown.stdout).toMatch(/^largest state +ok +28672 bytes get through/m);
-    expect(shown.stdout).toMatch(/^prompting +ok +nobody was asked/m);
-    expect(shown.stdout).toMatch(/^clock +ok/m);
-    expect(shown.stdout).toMatch(/^12 documents: about \d+ s$/m);
+  test(
+    'one that is serial: all is well, at most 12 requests, announced; plan and run agree with it',
+    async () => {
+      const delayMs = REAL ? 5_000 : 250;
+      const operator = await saga.addOperator({
+        machines: 6,
+        bunker: { answerDelayMs: delayMs, concurrency: 1 },
+      });
+      expect((await planOf(operator)).stdout).not.toContain('the signer will take');
+      const before = operator.bunker.requests.length;
+      const shown = await republish(['signer', 'check', operator.id, '--deep'], saga.env);
+      expect(shown.stderr).toMatch(/^asks the signer for up to 12 things; a bunker may ask a person/);
+      expect(shown).toMatchObject({ code: 0 });
+      expect(operator.bunker.requests.length - before).toBeLessThanOrEqual(12);
+      expect(shown.stdout).toMatch(/^signature of a document +ok/m);
+      expect(shown.stdout).toMatch(/^signature for a relay +ok/m);
+      expect(shown.stdout).toMatch(/^largest state +ok +28672 bytes get through/m);
+      expect(shown.stdout).toMatch(/^prompting +ok +nobody was asked/m);
+      expect(shown.stdout).toMatch(/^clock +ok/m);
+      expect(shown.stdout).toMatch(/^12 documents: about \d+ s$/m);
 
-    const planned = await republish(['plan', operator.id, '--json'], saga.env);
-    const { estimate } = JSON.parse(planned.stdout) as { estimate: { tookMs: number } };
-    expect(estimate).toMatchObject({ documents: 12, from: 'check' });
-    expect((await planOf(operator)).stdout).toContain('at the speed of signer check --deep on ');
+      const planned = await republish(['plan', operator.id, '--json'], saga.env);
+      const { estimate } = JSON.parse(planned.stdout) as { estimate: { tookMs: number } };
+      expect(estimate).toMatchObject({ documents: 12, from: 'check' });
+      expect((await planOf(operator)).stdout).toContain('at the speed of signer check --deep on ');
 
-    const worker = await saga.startWorker();
-    const beganMs = Date.now();
-    await (await saga.start(operator.id)).result();
-    const tookMs = Date.now() - beganMs;
-    await worker.stop();
-    // A slow machine makes the run longer, never shorter than what the bunker needs.
-    expect(tookMs).toBeGreaterThan(estimate.tookMs / 2);
-    expect(estimate.tookMs).toBeGreaterThanOrEqual(12 * 2 * delayMs);
+      const worker = await saga.startWorker();
+      const beganMs = Date.now();
+      await (await saga.start(operator.id)).result();
+      const tookMs = Date.now() - beganMs;
+      await worker.stop();
+      if (REAL) {
+        console.log({ estimateMs: estimate.tookMs, tookMs });
+        expect(tookMs).toBeLessThan(2 * estimate.tookMs);
+      }
+      // A slow machine makes the run longer, never shorter than what the bunker needs.
+      expect(tookMs).toBeGreaterThan(estimate.tookMs / 2);
+      expect(estimate.tookMs).toBeGreaterThanOrEqual(12 * 2 * delayMs);
 
-    // The run itself is the newer measure of it.
-    const again = await republish(['plan', operator.id, '--force', '--json'], saga.env);
-    const measured = (JSON.parse(again.stdout) as { estimate: { tookMs: number } }).estimate;
-    // What the machines count themselves is not forced.
-    expect(measured).toMatchObject({ documents: 6, from: 'run' });
-    expect(measured.tookMs).toBeGreaterThan(estimate.tookMs / 4);
-  }, 60_000);
+      // The run itself is the newer measure of it.
+      const again = await republish(['plan', operator.id, '--force', '--json'], saga.env);
+      const measured = (JSON.parse(again.stdout) as { estimate: { tookMs: number } }).estimate;
+      // What the machines count themselves is not forced.
+      expect(measured).toMatchObject({ documents: 6, from: 'run' });
+      expect(measured.tookMs).toBeGreaterThan(estimate.tookMs / 4);
+    },
+    REAL ? 15 * 60_000 : 60_000,
+  );
 
   test.each<[string, string, FaultAction, string, number]>([
     ['refuses to sign', 'sign_event', { error: 'denied' }, 'SignerRefused', 4],
