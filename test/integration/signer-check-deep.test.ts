@@ -55,22 +55,20 @@ describe('a signer that is tried', () => {
     expect(estimate).toMatchObject({ documents: 12, from: 'check' });
     expect((await planOf(operator)).stdout).toContain('at the speed of signer check --deep on ');
 
-    const worker = await saga.startWorker();
-    const beganMs = Date.now();
-    await (await saga.start(operator.id)).result();
-    const tookMs = Date.now() - beganMs;
-    await worker.stop();
-    // A slow machine makes the run longer, never shorter than what the bunker needs.
-    expect(tookMs).toBeGreaterThan(estimate.tookMs / 2);
+    // A slow machine makes both longer, and neither shorter than what the bunker needs.
     expect(estimate.tookMs).toBeGreaterThanOrEqual(12 * 2 * delayMs);
+
+    const worker = await saga.startWorker();
+    await (await saga.start(operator.id)).result();
+    await worker.stop();
 
     // The run itself is the newer measure of it.
     const again = await republish(['plan', operator.id, '--force', '--json'], saga.env);
     const measured = (JSON.parse(again.stdout) as { estimate: { tookMs: number } }).estimate;
     // What the machines count themselves is not forced.
     expect(measured).toMatchObject({ documents: 6, from: 'run' });
-    expect(measured.tookMs).toBeGreaterThan(estimate.tookMs / 4);
-  }, 60_000);
+    expect(measured.tookMs).toBeGreaterThan(6 * delayMs);
+  }, 120_000);
 
   test.each<[string, string, FaultAction, string, number]>([
     ['refuses to sign', 'sign_event', { error: 'denied' }, 'SignerRefused', 4],
