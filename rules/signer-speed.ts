@@ -50,7 +50,7 @@ export function expectedMs(documents: number, { msPerDocument }: Pick<SignerSpee
   return documents === 0 ? 0 : (documents + 1) * msPerDocument;
 }
 
-const PERSON_MS = 2_000;
+const PERSON_MS = 4_000;
 const PERSON = 5;
 
 /** Whether a person may have approved one of these answers: it took long, and others did not. */

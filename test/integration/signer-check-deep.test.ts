@@ -58,6 +58,9 @@ describe('a signer that is tried', () => {
       expect(estimate).toMatchObject({ documents: 12, from: 'check' });
       expect((await planOf(operator)).stdout).toContain('at the speed of signer check --deep on ');
 
+      // A slow machine makes both longer, and neither shorter than what the bunker needs.
+      expect(estimate.tookMs).toBeGreaterThanOrEqual(12 * 2 * delayMs);
+
       const worker = await saga.startWorker();
       const beganMs = Date.now();
       await (await saga.start(operator.id)).result();
@@ -66,19 +69,17 @@ describe('a signer that is tried', () => {
       if (REAL) {
         console.log({ estimateMs: estimate.tookMs, tookMs });
         expect(tookMs).toBeLessThan(2 * estimate.tookMs);
+        expect(tookMs).toBeGreaterThan(estimate.tookMs / 2);
       }
-      // A slow machine makes the run longer, never shorter than what the bunker needs.
-      expect(tookMs).toBeGreaterThan(estimate.tookMs / 2);
-      expect(estimate.tookMs).toBeGreaterThanOrEqual(12 * 2 * delayMs);
 
       // The run itself is the newer measure of it.
       const again = await republish(['plan', operator.id, '--force', '--json'], saga.env);
       const measured = (JSON.parse(again.stdout) as { estimate: { tookMs: number } }).estimate;
       // What the machines count themselves is not forced.
       expect(measured).toMatchObject({ documents: 6, from: 'run' });
-      expect(measured.tookMs).toBeGreaterThan(estimate.tookMs / 4);
+      expect(measured.tookMs).toBeGreaterThan(6 * delayMs);
     },
-    REAL ? 15 * 60_000 : 60_000,
+    REAL ? 15 * 60_000 : 120_000,
   );
 
   test.each<[string, string, FaultAction, string, number]>([

@@ -19,6 +19,7 @@ import { RelayConnection } from '../../nostr/relays/connection';
 import { createRepublishWorker, type RepublishWorker } from '../../worker/create-worker';
 import { installRuntime } from '../../worker/logging';
 import { type WorkerConfiguration, workerConfiguration } from '../../worker/build-dependencies';
+import { REAL } from './real-timings';
 import { testServers } from './servers';
 
 /** A database, relays and a task queue of a test file's own, on the shared servers. */
@@ -67,7 +68,7 @@ export interface SagaOperator {
   bunker: DevBunker;
 }
 
-/** Bounds that fit a test: what fails for good does so within seconds. */
+/** Bounds that fit a test: what fails for good does so within seconds. With the times of the field nothing is set. */
 const SHORT_BOUNDS = {
   // Where a bunker's silence is what is tested, the test says how long it is waited for.
   REPUBLISH_BUNKER_TIMEOUT_MS: '6000',
@@ -113,7 +114,7 @@ export async function startSaga(options: SagaOptions = {}): Promise<Saga> {
     REPUBLISH_RELAYS: relays.map(({ url }) => url).join(','),
     REPUBLISH_SECRETS_KEY: randomBytes(32).toString('hex'),
     REPUBLISH_TASK_QUEUE: taskQueue,
-    ...SHORT_BOUNDS,
+    ...(REAL ? {} : SHORT_BOUNDS),
   };
   const stops: (() => unknown)[] = [];
 
