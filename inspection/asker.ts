@@ -4,6 +4,7 @@ import type { Database } from '../database/connection';
 import { getPublicKey } from '../nostr/keys';
 import { AuthWithheld, type RelayIdentity } from '../nostr/relays/identity';
 import type { SignedEvent } from '../nostr/events';
+import { shownRelay } from '../nostr/relays/url';
 import { createLocalSigner } from '../nostr/signers/local';
 import { askCurrentSigner } from '../pairing/current-signers';
 
@@ -40,8 +41,10 @@ export function asOperator(
   return {
     pubkey: operatorPubkey,
     sign: async (event) => {
-      const relay = event.tags.find(([name]) => name === 'relay')?.[1] ?? 'a relay';
-      say(`${relay} ${WANTS_TO_KNOW}: the signer is asked to sign that (kind 22242), and may ask a person`);
+      const relay = event.tags.find(([name]) => name === 'relay')?.[1] ?? '';
+      say(
+        `${shownRelay(relay)} ${WANTS_TO_KNOW}: the signer is asked to sign that (kind 22242), and may ask a person`,
+      );
       let signed: SignedEvent | undefined;
       const context = { database, configuration, operatorUserId, say };
       const { pubkey } = await askCurrentSigner(context, {

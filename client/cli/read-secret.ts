@@ -17,6 +17,11 @@ export async function readSecret(what: string, file: string | undefined): Promis
 
 /** @param option that names the file */
 export async function readSecretFile(what: string, file: string, option: string): Promise<string> {
+  if (isSecret(file))
+    throw new UsageError(
+      `${option} was given the ${what} itself, and takes the name of a file that holds it`,
+      'The command line is seen in the process list and kept by the shell: delete it from the history, and make a new secret if others use this host.',
+    );
   try {
     return await readFile(file, 'utf8');
   } catch (thrown) {
@@ -27,6 +32,11 @@ export async function readSecretFile(what: string, file: string, option: string)
       );
     throw new UsageError(`${file} cannot be read`, `Name a file with ${option} that you may read.`);
   }
+}
+
+/** It must not be repeated as a file that is not there. */
+function isSecret(name: string): boolean {
+  return /^(nsec1|ncryptsec1|bunker:|nostrconnect:)/i.test(name) || /^[0-9a-f]{64}$/i.test(name);
 }
 
 async function fromStandardInput(what: string): Promise<string> {

@@ -22,11 +22,16 @@ export function checkClock(configuration: Configuration, facts: readonly RelayFa
   return check('clock', 'this host', TIMEOUT_MS, async () => {
     const others = await otherClocks(configuration);
     const ofRelays = facts.flatMap(({ clock }) => clock ?? []);
-    return [
-      ...others.ofBunkerRelays.flatMap(bunkerRelayFinding),
-      hostFinding([...others.ofPostgres, ...ofRelays, ...others.ofBunkerRelays]),
-    ];
+    return clockFindings({ ...others, ofRelays });
   });
+}
+
+/** @throws RepublishError ClockWrong */
+export function clockFindings({ ofPostgres, ofRelays, ofBunkerRelays }: Witnesses): Finding[] {
+  return [
+    ...ofBunkerRelays.flatMap(bunkerRelayFinding),
+    hostFinding([...ofPostgres, ...ofRelays, ...ofBunkerRelays.filter(agrees)]),
+  ];
 }
 
 function hostFinding(witnesses: readonly ClockWitness[]): Finding {
@@ -45,8 +50,14 @@ function hostFinding(witnesses: readonly ClockWitness[]): Finding {
     : ok('cannot be compared: no relay and no Postgres of another machine says the time');
 }
 
-function bunkerRelayFinding({ name, aheadMs, uncertaintyMs }: ClockWitness): Finding[] {
-  if (Math.abs(aheadMs) < BUNKER_RELAY_WARN_MS + uncertaintyMs) return [];
+/** Others are not asked about this host: an operator has named them, who could so have its clock called wrong. */
+function agrees({ aheadMs, uncertaintyMs }: ClockWitness): boolean {
+  return Math.abs(aheadMs) < BUNKER_RELAY_WARN_MS + uncertaintyMs;
+}
+
+function bunkerRelayFinding(witness: ClockWitness): Finding[] {
+  if (agrees(witness)) return [];
+  const { name, aheadMs } = witness;
   const { warn } = findingsOf('clock', name);
   return [
     warn(
@@ -56,13 +67,15 @@ function bunkerRelayFinding({ name, aheadMs, uncertaintyMs }: ClockWitness): Fin
   ];
 }
 
-interface OtherClocks {
+interface Witnesses {
   ofPostgres: ClockWitness[];
+  /** The configured ones. */
+  ofRelays: ClockWitness[];
   ofBunkerRelays: ClockWitness[];
 }
 
 /** Those that need the database; none where it cannot be asked, which other lines say. */
-async function otherClocks(configuration: Configuration): Promise<OtherClocks> {
+async function otherClocks(configuration: Configuration): Promise<Omit<Witnesses, 'ofRelays'>> {
   const { databaseUrl: url } = configuration;
   if (url === undefined) return { ofPostgres: [], ofBunkerRelays: [] };
   const database = openDatabase({ url, maxConnections: 2 });

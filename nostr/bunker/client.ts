@@ -256,6 +256,8 @@ export class BunkerClient implements Signer {
 
   /** A bunker that has answered a moment ago is there: its silence is a person's, as far as one can know. */
   async #waitFor(request: BunkerRequest, call: SignerCall): Promise<string> {
+    // Between its sending and this: nobody would ever be told.
+    if (this.#closed) throw closedError();
     const isThere = performance.now() - this.#answeredAtMs < this.options.requestTimeoutMs;
     if (call.patient !== true || !isThere || this.#waitedInVain) return request.wait(call);
     const answer = request.wait(call, true);

@@ -26,6 +26,9 @@ export function tellingSilence(client: BunkerClient, requestTimeoutMs: number): 
     nip44Encrypt: (peer, plaintext, call) => silence.told(call, client.nip44Encrypt(peer, plaintext, call)),
     signEvent: (event, call) => silence.told(call, client.signEvent(event, call)),
     switchRelays: (call) => client.switchRelays(call),
+    get isAwaited() {
+      return client.isAwaited;
+    },
     close: () => client.close(),
   };
 }

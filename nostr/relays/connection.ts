@@ -7,7 +7,8 @@ import { FloodGuard, type MessageRate } from './flood-guard';
 import { handshakeRefused } from './handshake';
 import { Logins } from './logins';
 import { type AddressRules, lookupWithin, requireAllowedUrl } from './address-rules';
-import { plainText } from './plain-text';
+import { plainTextWithout } from './plain-text';
+import { secretsIn } from './url';
 
 /** Filter of NIP-01, as far as it is used here. */
 export interface Filter {
@@ -87,6 +88,8 @@ export class RelayConnection {
   #lost: string | undefined;
   #lastWords: string | undefined;
   #guard: FloodGuard;
+  /** Of its own URL: it knows them, and its words are for everybody. */
+  readonly #secrets: readonly string[];
   #pinger: NodeJS.Timeout | undefined;
   #answeredPing = true;
   #lastNotice: { text: string; atMs: number } | undefined;
@@ -98,6 +101,7 @@ export class RelayConnection {
     this.url = options.url;
     this.#socket = socket;
     this.#guard = new FloodGuard(options.maxRate);
+    this.#secrets = secretsIn(options.url);
     this.logins = new Logins({
       relayUrl: options.url,
       sendForOk: (verb, event, timeoutMs) => this.#sendForOk(verb, event, timeoutMs),
@@ -113,7 +117,7 @@ export class RelayConnection {
     socket.on('pong', () => (this.#answeredPing = true));
     socket.on('error', (error) => this.#lose(error.message));
     socket.on('close', (code, reason) => {
-      this.#noteWords(plainText(reason.toString('utf8')));
+      this.#noteWords(this.#words(reason.toString('utf8')));
       this.#lose(`connection closed (${code})`, code);
     });
     this.#pinger = setInterval(() => this.#ping(), PING_INTERVAL_MS);
@@ -255,13 +259,13 @@ export class RelayConnection {
         this.#subscriptions.get(first)?.onEose?.();
         return;
       case 'CLOSED': {
-        const reason = plainText(second);
+        const reason = this.#words(second);
         this.#noteWords(reason);
         this.#endSubscription(first)?.onClosed?.(reason);
         return;
       }
       case 'OK': {
-        const message = plainText(third);
+        const message = this.#words(third);
         if (second !== true) this.#noteWords(message);
         this.options.onOk?.(first, second === true, message);
         for (const settle of [...(this.#waitingForOk.get(first) ?? [])]) {
@@ -275,7 +279,7 @@ export class RelayConnection {
         for (const handlers of [...this.#subscriptions.values()]) handlers.onChallenge?.();
         return;
       case 'NOTICE':
-        this.#receiveNotice(plainText(first));
+        this.#receiveNotice(this.#words(first));
         return;
     }
   }
@@ -293,6 +297,11 @@ export class RelayConnection {
   /** What the relay said last to nobody in particular, and when. */
   get lastNotice(): { text: string; atMs: number } | undefined {
     return this.#lastNotice;
+  }
+
+  /** What the relay says, as it may be repeated. */
+  #words(value: unknown): string {
+    return plainTextWithout(this.#secrets, value);
   }
 
   #noteWords(words: string): void {

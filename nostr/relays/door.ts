@@ -7,6 +7,9 @@ import { within } from './within';
 const CHALLENGE_MS = 500;
 /** A no is not asked for again so long: each time costs a signature, at a bunker, and perhaps a person's time. */
 const BARRED_MS = 60_000;
+/** A relay that ends each connection after its login, or forgets it, would have one signed for every question. */
+const MOST_SIGNATURES = 30;
+const SIGNATURES_WITHIN_MS = 60_000;
 
 export interface DoorOptions {
   pool: RelayPool;
@@ -30,6 +33,8 @@ export class Door {
   #demands = false;
   /** By key: who is not let in. */
   readonly #barred = new Map<string, { reply: NotAuthenticated; untilMs: number }>();
+  /** By key: when it signed lately. */
+  readonly #signedAtMs = new Map<string, number[]>();
 
   constructor(private readonly options: DoorOptions) {}
 
@@ -102,7 +107,7 @@ export class Door {
     if (barred !== undefined && Date.now() < barred.untilMs) return barred.reply;
     const { replyTimeoutMs } = this.options;
     const worthless = insteadOf ?? barred?.reply;
-    const login = connection.logins.authenticate(identity, replyTimeoutMs, worthless);
+    const login = connection.logins.authenticate(this.#bounded(identity), replyTimeoutMs, worthless);
     const reply = await within(login, replyTimeoutMs);
     if (reply === undefined) return { kind: 'failed', reason: 'the signer has not signed for it yet' };
     // A signer that signed for it and does not again may never do so again: some count what they sign.
@@ -110,6 +115,21 @@ export class Door {
     if (isOver) return this.#bar(identity, reply);
     if (reply.kind === 'accepted') this.#barred.delete(identity.pubkey);
     return reply;
+  }
+
+  /** Whoever signs is asked only so often. */
+  #bounded({ pubkey, sign }: RelayIdentity): RelayIdentity {
+    return {
+      pubkey,
+      sign: async (event) => {
+        const nowMs = Date.now();
+        const lately = (this.#signedAtMs.get(pubkey) ?? []).filter((ms) => ms > nowMs - SIGNATURES_WITHIN_MS);
+        if (lately.length >= MOST_SIGNATURES)
+          throw new Error(`the relay has had ${MOST_SIGNATURES} within a minute`);
+        this.#signedAtMs.set(pubkey, [...lately, nowMs]);
+        return sign(event);
+      },
+    };
   }
 
   #bar({ pubkey }: RelayIdentity, reply: NotAuthenticated): NotAuthenticated {

@@ -9,3 +9,14 @@ export function plainText(value: unknown): string {
   if (typeof value !== 'string') return '';
   return value.replace(CONTROL_CHARACTERS, ' ').slice(0, MAX_TEXT_LENGTH).replace(LONE_SURROGATES, '\ufffd');
 }
+
+/** More of it could not be seen: what is cut off later needs no search. */
+const MAX_SEARCHED = 10 * MAX_TEXT_LENGTH;
+
+/** The same of somebody who knows secrets, and may repeat them. */
+export function plainTextWithout(secrets: readonly string[], value: unknown): string {
+  if (secrets.length === 0 || typeof value !== 'string') return plainText(value);
+  return plainText(
+    secrets.reduce((text, secret) => text.replaceAll(secret, '…'), value.slice(0, MAX_SEARCHED)),
+  );
+}

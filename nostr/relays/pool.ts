@@ -19,6 +19,9 @@ const MAX_COOL_DOWN_MS = 15_000;
 const MAX_RETRY_AFTER_MS = 5 * 60_000;
 /** A connection of one identity that nobody has used for so long is closed when the next one is opened. */
 const IDLE_MS = 5 * 60_000;
+/** The same where there are so many of one relay that it may take no more: no question is under way for so long. */
+const MANY = 32;
+const IDLE_AMONG_MANY_MS = 60_000;
 
 /** The connection that is nobody's. */
 const NOBODY = '';
@@ -118,8 +121,9 @@ function pauseAfter(thrown: unknown, failures: number): number {
 }
 
 function closeIdle({ slots }: Entry): void {
+  const idleMs = slots.size > MANY ? IDLE_AMONG_MANY_MS : IDLE_MS;
   for (const [as, { connection, opening, usedAtMs }] of slots) {
-    if (as === NOBODY || opening !== undefined || Date.now() - usedAtMs < IDLE_MS) continue;
+    if (as === NOBODY || opening !== undefined || Date.now() - usedAtMs < idleMs) continue;
     connection?.close();
     slots.delete(as);
   }

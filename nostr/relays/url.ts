@@ -46,3 +46,27 @@ export function shownAmong(url: string, relays: readonly string[]): string {
   const same = relays.filter((other) => shownRelay(other) === shownRelay(url));
   return same.length <= 1 ? shownRelay(url) : `${shownRelay(url)} (${same.indexOf(url) + 1})`;
 }
+
+/** Shorter ones are names such as `/nostr`, and would be found in the middle of words. */
+const LEAST_SECRET_LENGTH = 8;
+
+/**
+ * What of a relay's URL is not shown, part by part, as the relay knows it and may repeat it in its words. The longest
+ * first.
+ */
+export function secretsIn(url: string): string[] {
+  if (!URL.canParse(url)) return [];
+  const { pathname, searchParams, search } = new URL(url);
+  const encoded = [...pathname.split('/'), ...search.slice(1).split(/[&=]/)];
+  return [...new Set([...encoded, ...encoded.map(decoded), ...searchParams.values()])]
+    .filter(({ length }) => length >= LEAST_SECRET_LENGTH)
+    .sort((a, b) => b.length - a.length);
+}
+
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+}

@@ -2,6 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { finalizeEvent, generateSecretKey, getPublicKey, verifyEvent } from 'nostr-tools/pure';
 import type { SignedEvent } from '../../nostr/events';
 import type { RelayIdentity } from '../../nostr/relays/identity';
+import type { RelayConnection } from '../../nostr/relays/connection';
+import { Door } from '../../nostr/relays/door';
 import { RelayPool } from '../../nostr/relays/pool';
 import { RelayPublisher } from '../../nostr/relays/publisher';
 import { type BarePeer, type BareRelay, startBareRelay } from '../support/bare-relay';
@@ -342,6 +344,21 @@ describe('a relay that demands authentication (NIP-42)', () => {
       );
     }
     expect(identity.asked).toHaveLength(2);
+  });
+
+  it('and loses each connection after the login has a bounded number of signatures', async () => {
+    const relay = await membersOnly();
+    const identity = identityOf();
+    const pool = new RelayPool({ connectTimeoutMs: 2_000 });
+    cleanUp.push(() => pool.close());
+    const door = new Door({ pool, url: relay.url, replyTimeoutMs: 2_000, isAuthRequired: () => true });
+    const lose = (connection: RelayConnection): Promise<void> => Promise.resolve(connection.close());
+    for (let asked = 0; asked < 35; asked += 1) await door.ask(identity, lose, () => false);
+    expect(identity.asked).toHaveLength(30);
+    expect(await door.ask(identity, lose, () => true)).toEqual({
+      refused: { kind: 'failed', reason: 'no signature for it: the relay has had 30 within a minute' },
+    });
+    expect(identity.asked).toHaveLength(30);
   });
 
   it('again, where the signer does not sign again, is not asked about at the signer with each document', async () => {

@@ -218,6 +218,27 @@ describe('reading', () => {
     expect(await read(lost, everything)).toMatchObject({ kind: 'lost', events: [{ kind: 30078 }] });
   });
 
+  it('repeats no secret of the URL in what the relay says', async () => {
+    const said = 'no token canary-7f3a here';
+    const relay = await serve({
+      onRequest: (subscription, _, peer) => {
+        peer.send('NOTICE', said);
+        peer.send('CLOSED', subscription, said);
+      },
+      onEvent: ({ id }, peer) => peer.send('OK', id, false, said),
+    });
+    const notices: string[] = [];
+    const connection = await connect(
+      { url: `${relay.url}/?token=canary-7f3a` },
+      { onNotice: (text) => notices.push(text) },
+    );
+    const read = await readStored(connection, [everything], { timeoutMs: PATIENCE_MS });
+    const published = await connection.publish(make(), PATIENCE_MS);
+    const all = JSON.stringify([notices, read, published, connection.lastWords]);
+    expect(all.match(/no token … here/g)).toHaveLength(4);
+    expect(all).not.toContain('canary');
+  });
+
   it('ends with a NOTICE that says that no answer will come', async () => {
     const relay = await serve({ onRequest: (_, __, peer) => peer.send('NOTICE', 'bad req') });
     const options = { timeoutMs: PATIENCE_MS, isEnd: (notice: string) => notice === 'bad req' };

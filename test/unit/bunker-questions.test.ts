@@ -1,7 +1,11 @@
 import fc from 'fast-check';
+import { getPublicKey } from 'nostr-tools/pure';
 import { RepublishError } from '../../contract/failures';
+import { BunkerClient } from '../../nostr/bunker/client';
 import { type Answer, KeptAnswers } from '../../nostr/bunker/kept-answers';
+import { Limiter } from '../../nostr/bunker/limiter';
 import { QuestionIds } from '../../nostr/bunker/question-id';
+import { tellingSilence } from '../../nostr/bunker/silence';
 
 const secretKey = (): Uint8Array => new Uint8Array(32).fill(7);
 const question = fc.record({
@@ -90,5 +94,26 @@ describe('kept answers', () => {
     kept.keep('c', { result: 'x' }, false, HOUR_MS);
     kept.take('c', HOUR_MS);
     expect(kept.hasUntaken(HOUR_MS)).toBe(false);
+  });
+});
+
+describe('a signer that tells what silence may mean', () => {
+  test('says that an answer is awaited, or it would be closed before a person has the time', async () => {
+    const client = new BunkerClient({
+      bunkerPubkey: getPublicKey(secretKey()),
+      relays: [],
+      clientSecretKey: secretKey(),
+      requestTimeoutMs: 60_000,
+      approvalTimeoutMs: 60_000,
+      connectTimeoutMs: 1_000,
+      limiter: new Limiter(1),
+    });
+    const signer = tellingSilence(client, 60_000);
+    expect(signer.isAwaited).toBe(false);
+    const pong = client.ping({});
+    expect(signer.isAwaited).toBe(true);
+    signer.close();
+    await expect(pong).rejects.toMatchObject({ type: 'SignerUnreachable' });
+    expect(signer.isAwaited).toBe(false);
   });
 });

@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { clockFindings } from '../../inspection/doctor/clock';
 import { apartFrom, type ClockWitness, judgeClock, MAX_APART_MS } from '../../rules/clock';
 
 const MINUTE_MS = 60_000;
@@ -111,4 +112,20 @@ describe('this clock, judged by others', () => {
   ])('%i ms is told as %s', (aheadMs, names, told) => {
     expect(apartFrom(aheadMs, names)).toBe(told);
   });
+});
+
+test('relays that operators have named do not call this host wrong; each has a line of its own', () => {
+  const at = (name: string, aheadMs: number): ClockWitness => ({ name, aheadMs, uncertaintyMs: 500 });
+  const findings = clockFindings({
+    ofPostgres: [at('Postgres', 0)],
+    ofRelays: [],
+    ofBunkerRelays: [at('a', YEAR_MS), at('b', YEAR_MS), at('c', YEAR_MS), at('d', 0)],
+  });
+  expect(findings.map(({ subject, status }) => [subject, status])).toEqual([
+    ['a', 'warn'],
+    ['b', 'warn'],
+    ['c', 'warn'],
+    ['this host', 'ok'],
+  ]);
+  expect(findings.at(-1)?.message).toBe('agrees with Postgres, d');
 });

@@ -113,6 +113,16 @@ describe('every error that reaches a person', () => {
     );
   });
 
+  test.each(['nsec1canary', 'NCRYPTSEC1canary', 'bunker://canary?secret=canary', 'ca'.repeat(32)])(
+    'a secret in place of its file is not repeated (%#)',
+    async (secret) => {
+      const error = await readSecret('bunker:// URI', secret).catch((thrown: unknown) => thrown);
+      const { said } = explained(error);
+      expect(said).toContain('--uri-file was given the bunker:// URI itself');
+      expect(said).not.toContain(secret);
+    },
+  );
+
   test('a remedy names the operator that the command was called for', () => {
     expect(explained(new RunNotFound('why')).said).toContain('republish start <operator>');
     nameOperator('8f3c2b');

@@ -1,5 +1,6 @@
 import { loadConfiguration } from '../../configuration/load';
-import { isGateway, parseRelayUrl, shownRelay, websocketUrl } from '../../nostr/relays/url';
+import { plainTextWithout } from '../../nostr/relays/plain-text';
+import { isGateway, parseRelayUrl, secretsIn, shownRelay, websocketUrl } from '../../nostr/relays/url';
 
 const GATEWAY = 'nostrclient+wss://lnbits.example/nostrclient/api/v1/canary-ws-id';
 
@@ -76,5 +77,20 @@ describe('REPUBLISH_RELAYS', () => {
     [GATEWAY, GATEWAY.replace('.example', '.example:443')],
   ])('is refused with one gateway twice (%s, %s)', (one, other) => {
     expect(() => load(one, other)).toThrow(/names a relay twice/);
+  });
+});
+
+describe('the words of a relay that knows the secrets of its URL', () => {
+  it.each([
+    [
+      'wss://relay.example/members/canary-7f3a',
+      'no such path: /members/canary-7f3a',
+      'no such path: /members/…',
+    ],
+    ['wss://relay.example?token=canary%207f3a', 'canary 7f3a (canary%207f3a) is over', '… (…) is over'],
+    ['wss://relay.example/nostr', 'blocked: nostr is closed', 'blocked: nostr is closed'],
+    ['wss://relay.example/canary-7f3a', `${'x'.repeat(195)}canary-7f3a`, `${'x'.repeat(195)}…`],
+  ])('of %s are repeated without', (url, words, shown) => {
+    expect(plainTextWithout(secretsIn(url), words)).toBe(shown);
   });
 });
