@@ -157,7 +157,7 @@ type Information = Pick<RelayFacts, 'limits' | 'restricted'>;
 async function inform(url: string): Promise<Information> {
   if (isGateway(url)) return { restricted: false };
   try {
-    const document = await fetchRelayInformation(url, { signal: new AbortController().signal });
+    const document = await fetchRelayInformation(url);
     return { limits: limitsIn(document), restricted: isRestricted(document) };
   } catch {
     return { restricted: false };

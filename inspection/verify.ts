@@ -234,10 +234,11 @@ async function verifyMachines(
       const relays = Object.fromEntries(
         [...byD].map(([url, sighting]) => {
           const relay = shownAmong(url, configuration.relays);
-          const isUnknown = asking.probed.some((facts) => facts.relay === relay && facts.isUnknown);
+          const closed = asking.probed.find((facts) => facts.relay === relay && facts.isUnknown);
           const verdict = relayVerdictByBoth(sighting, byP?.get(url), expected);
           // A relay that asks and then says nothing would else be one that is silent.
-          return [relay, isUnknown && verdict.state === 'unknown' ? UNKNOWN : verdict];
+          const isClosed = closed !== undefined && verdict.state === 'unknown';
+          return [relay, isClosed ? { ...verdict, detail: closed.problem ?? WANTS_TO_KNOW } : verdict];
         }),
       );
       return {
@@ -250,8 +251,6 @@ async function verifyMachines(
     }),
   );
 }
-
-const UNKNOWN: RelayVerdict = { state: 'unknown', detail: WANTS_TO_KNOW };
 
 /** What the relays have at a document's address; by `#p` only where the document names its machine so. */
 interface SeenByBoth {

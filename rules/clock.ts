@@ -23,7 +23,8 @@ export type ClockVerdict = {
   | {
       kind: 'wrong';
       objecting: string[];
-      /** This clock minus the time on which they agree. */ aheadMs: number;
+      /** This clock minus the time on which they agree. */
+      aheadMs: number;
     }
 );
 

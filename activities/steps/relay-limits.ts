@@ -1,4 +1,5 @@
 import { DOCUMENT_KIND } from '../../documents/document-type';
+import { type MessageSize, messageSize } from '../../nostr/message-size';
 import { nip44PayloadLength } from '../../nostr/nip44';
 import type { RelayLimits, Seen } from '../../nostr/relays/publisher';
 import type { CurrentSigner } from '../../nostr/signers/keyring';
@@ -60,22 +61,6 @@ export function tooOldForRelays(
 }
 
 /** What a document will weigh once it is encrypted and signed: NIP-44 pads, so it follows from the plaintext's length alone. */
-export function sizeOfDocument(
-  tags: string[][],
-  plaintextBytes: number,
-): { contentChars: number; messageBytes: number } {
-  const contentChars = nip44PayloadLength(plaintextBytes);
-  const event = {
-    id: '0'.repeat(64),
-    pubkey: '0'.repeat(64),
-    created_at: Math.floor(Date.now() / 1000),
-    kind: DOCUMENT_KIND,
-    tags,
-    content: '',
-    sig: '0'.repeat(128),
-  };
-  return {
-    contentChars,
-    messageBytes: Buffer.byteLength(JSON.stringify(['EVENT', event]), 'utf8') + contentChars,
-  };
+export function sizeOfDocument(tags: string[][], plaintextBytes: number): MessageSize {
+  return messageSize(DOCUMENT_KIND, tags, nip44PayloadLength(plaintextBytes));
 }

@@ -1,5 +1,6 @@
 import { RepublishError } from '../../contract/failures';
 import type { SignedEvent } from '../events';
+import { meaningOfRefusal } from '../relays/refusals';
 import { shownRelay } from '../relays/url';
 import type { BunkerLink } from './link';
 import { presentableRefusal } from './messages';
@@ -77,7 +78,7 @@ export class Delivery {
   get isHeldUp(): boolean {
     return (
       this.#isRefusedByAll &&
-      [...this.#refusals.values()].every((reason) => reason.startsWith('rate-limited:'))
+      [...this.#refusals.values()].every((reason) => meaningOfRefusal(reason) === 'slow down')
     );
   }
 
@@ -125,7 +126,8 @@ export class Delivery {
     this.#refusals.set(link, message);
     this.#undisturbed = false;
     // auth-required: the relay has sent a challenge, or is about to, and the link answers it.
-    if (!/^(rate-limited|error|auth-required):/.test(message)) return;
+    const mayPass = meaningOfRefusal(message) === 'slow down' || /^(error|auth-required):/.test(message);
+    if (!mayPass) return;
     // The relay has not passed the request on: the same event is sent again after a pause, within the deadline.
     // One at a time: a relay may answer a single event with any number of refusals.
     if (this.#resending.has(link)) return;

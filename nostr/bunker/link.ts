@@ -5,8 +5,9 @@ import { RelayConnection } from '../relays/connection';
 import type { RelayIdentity } from '../relays/identity';
 import { plainText } from '../relays/plain-text';
 import { plainNetworkError } from '../relays/plain-network-error';
+import { saysTooMuch } from '../relays/refusals';
 import { Listening } from './listening';
-import { isThrottling, lastWordsOf } from './messages';
+import { lastWordsOf } from './messages';
 
 export interface LinkOptions {
   url: string;
@@ -148,7 +149,7 @@ export class BunkerLink {
         // Not in the network's words: they are not for the stranger who named the relay.
         onLost: (_, closeCode) => lost(whyLost(closeCode, this.lastWords)),
         onNotice: (text) => {
-          if (isThrottling(text)) this.options.onThrottled(this);
+          if (saysTooMuch(text)) this.options.onThrottled(this);
         },
         onOk: (id, accepted, message) =>
           this.options.onOk(this, id, accepted, this.#listening?.noteOk(accepted, message) ?? message),

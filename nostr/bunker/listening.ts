@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { SignedEvent } from '../events';
 import type { Filter, RelayConnection } from '../relays/connection';
 import type { AuthReply, RelayIdentity } from '../relays/identity';
-import { meaningOfRefusal } from '../relays/refusals';
-import { isThrottling, presentableRefusal } from './messages';
+import { meaningOfRefusal, saysTooMuch } from '../relays/refusals';
+import { presentableRefusal } from './messages';
 
 export interface ListeningOptions {
   connection: RelayConnection;
@@ -113,7 +113,7 @@ export class Listening {
       void this.#meetDemand(login, trouble).then((isIn) => isIn && this.#subscribe());
       return;
     }
-    if (!isThrottling(reason) || this.#resubscriptions === MAX_RESUBSCRIPTIONS)
+    if (!saysTooMuch(reason) || this.#resubscriptions === MAX_RESUBSCRIPTIONS)
       return this.options.onEnd(trouble);
     this.options.onThrottled();
     this.#timer = setTimeout(() => this.#subscribe(), FIRST_RESUBSCRIBE_MS * 2 ** this.#resubscriptions);

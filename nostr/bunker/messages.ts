@@ -1,4 +1,5 @@
 import type { RepublishError } from '../../contract/failures';
+import { protocolWordIn, saysTooMuch } from '../relays/refusals';
 
 /** Answer of a bunker (NIP-46). */
 export interface BunkerAnswer {
@@ -141,29 +142,18 @@ export function refusalOf(error: string): BunkerRefusal {
   return { reason, meaning };
 }
 
-/** The reasons that NIP-01 and NIP-42 have words for. */
-const RELAY_REASONS =
-  /^(duplicate|pow|blocked|rate-limited|invalid|restricted|mute|error|auth-required|unsupported)(?=:)/;
-
 /**
  * Why a bunker's relay refused: the word that the protocol has for it. The rest is not repeated either. Whoever runs the
  * bunker may run its relay as well, and what one of them was told the other can say.
  */
 export function presentableRefusal(message: string): string {
-  return RELAY_REASONS.exec(message)?.[0] ?? 'for a reason of its own';
-}
-
-/** How a relay says that it is asked too much: with the prefix of NIP-01, or in words of its own. */
-const THROTTLING = /^rate-limited:|rate.?limit|too (many|fast)|slow down/i;
-
-export function isThrottling(words: string): boolean {
-  return THROTTLING.test(words);
+  return protocolWordIn(message) ?? 'for a reason of its own';
 }
 
 /** The same of whatever a relay has said: a NOTICE has no prefix. Undefined of what the protocol has no word for. */
 export function lastWordsOf(words: string | undefined): string | undefined {
   if (words === undefined) return undefined;
-  return RELAY_REASONS.exec(words)?.[0] ?? (isThrottling(words) ? 'rate-limited' : undefined);
+  return protocolWordIn(words) ?? (saysTooMuch(words) ? 'rate-limited' : undefined);
 }
 
 /** The page's address in a spelling that steers no terminal, or undefined when it is none that a person could open. */

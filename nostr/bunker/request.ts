@@ -36,8 +36,8 @@ interface Waiter {
 /** Relays refuse ephemeral events that are older than a minute (strfry), and clocks differ. */
 const MAX_EVENT_AGE_MS = 30_000;
 /**
- * When it is sent again while there is no answer, in deadlines: with the default after 30 s, 2 and 8 minutes. Seldom: some
- * bunkers (nsecbunkerd) ask a person anew for each copy.
+ * When it is sent again while there is no answer and it is open, in deadlines: after 30 s, 2 and 8 minutes where one has
+ * 30 s. Seldom: some bunkers (nsecbunkerd) ask a person anew for each copy.
  */
 const SENT_AGAIN_AFTER = [1, 4, 16];
 

@@ -50,13 +50,16 @@ export class Door {
     isDemand: (reply: R) => boolean,
   ): Promise<Asked<R>> {
     let connection = await this.#connection(identity);
+    const before = identity && connection.logins.loginOf(identity.pubkey);
     const introduced = await this.#introduce(connection, identity);
     let login = identity && connection.logins.loginOf(identity.pubkey);
     let reply = await question(connection);
     if (identity === undefined || !isDemand(reply)) return { reply };
     this.#demands = true;
     if (introduced !== undefined && introduced.kind !== 'accepted') return { refused: introduced };
-    for (const isLast of [false, true]) {
+    // Told a moment ago: to tell it once more on the same connection would cost a signature for nothing.
+    const isFresh = login !== undefined && login !== before;
+    for (const isLast of isFresh ? [true] : [false, true]) {
       if (isLast) connection.close();
       connection = await this.#connection(identity);
       if (!(await isChallenged(connection))) {

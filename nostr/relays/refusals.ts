@@ -26,6 +26,16 @@ const MEANINGS: Record<string, RefusalMeaning> = {
   'auth-required': 'authenticate',
 };
 
+/** The protocol's word with which a relay's message begins (NIP-01, NIP-42); undefined: it has none for it. */
+export function protocolWordIn(message: string): string | undefined {
+  const word = prefixOf(message);
+  return Object.hasOwn(MEANINGS, word) || word === 'unsupported' ? word : undefined;
+}
+
+function prefixOf(message: string): string {
+  return /^([a-z-]+):/.exec(message)?.[1] ?? '';
+}
+
 /** khatru says `blocked: this event has been deleted`, where NIP-01 has the word for people. */
 const OF_THE_EVENT = /\bdelet|\bremoved\b|\btoo old\b/i;
 /** LNbits' relay asks for it in words of its own. */
@@ -36,7 +46,7 @@ const DEMANDS_LOGIN = /requires? authentication/i;
  * machine dark.
  */
 export function meaningOfRefusal(message: string): RefusalMeaning {
-  const prefix = /^([a-z-]+):/.exec(message)?.[1] ?? '';
+  const prefix = prefixOf(message);
   if (prefix === 'blocked' && OF_THE_EVENT.test(message)) return 'another';
   const known = Object.hasOwn(MEANINGS, prefix) ? (MEANINGS[prefix] as RefusalMeaning) : undefined;
   if (known !== undefined && known !== 'retry') return known;

@@ -85,7 +85,7 @@ export class RelayInformation {
 }
 
 interface HttpOptions {
-  signal: AbortSignal;
+  signal?: AbortSignal;
   /** For a relay that a stranger named. Absent: it may be anywhere. */
   addressRules?: AddressRules;
 }
@@ -94,7 +94,7 @@ interface HttpOptions {
  * The information document (NIP-11) of a relay that is no gateway, as text. Rejects when there is none within three seconds. A
  * redirect is no answer: it could lead anywhere, and no relay needs one.
  */
-export function fetchRelayInformation(url: string, options: HttpOptions): Promise<string> {
+export function fetchRelayInformation(url: string, options: HttpOptions = {}): Promise<string> {
   return askOverHttp(url, options, (response) => {
     const status = response.statusCode ?? 0;
     if (status < 200 || status > 299) throw new Error(`HTTP ${status} from ${shownRelay(url)}`);
@@ -113,7 +113,10 @@ export interface ClockDifference {
  * Compares this clock with that of a relay that is no gateway, by the `Date` of its HTTP answer, whatever else it answers;
  * undefined: it gives none. Rejects when there is no answer within three seconds.
  */
-export function fetchRelayClock(url: string, options: HttpOptions): Promise<ClockDifference | undefined> {
+export function fetchRelayClock(
+  url: string,
+  options: HttpOptions = {},
+): Promise<ClockDifference | undefined> {
   const sentAtMs = Date.now();
   return askOverHttp(url, options, ({ headers }) => {
     const receivedAtMs = Date.now();
@@ -150,14 +153,14 @@ async function askOverHttp<T>(
     end = (): void => reject(new Error(`${shownRelay(url)} does not say what it is`));
   });
   const timer = setTimeout(end, FETCH_TIMEOUT_MS);
-  signal.addEventListener('abort', end, { once: true });
-  if (signal.aborted) end();
+  signal?.addEventListener('abort', end, { once: true });
+  if (signal?.aborted) end();
   try {
     const answered = once(request, 'response').then(([response]) => read(response as IncomingMessage));
     return await Promise.race([answered, ended]);
   } finally {
     clearTimeout(timer);
-    signal.removeEventListener('abort', end);
+    signal?.removeEventListener('abort', end);
     request.destroy();
   }
 }

@@ -43,7 +43,7 @@ describe('a signer that is tried', () => {
       expect((await planOf(operator)).stdout).not.toContain('the signer will take');
       const before = operator.bunker.requests.length;
       const shown = await republish(['signer', 'check', operator.id, '--deep'], saga.env);
-      expect(shown.stderr).toMatch(/^asks the signer for up to 12 things; a bunker may ask a person/);
+      expect(shown.stderr).toMatch(/^gives the signer up to 12 requests; a bunker may ask a person/);
       expect(shown).toMatchObject({ code: 0 });
       expect(operator.bunker.requests.length - before).toBeLessThanOrEqual(12);
       expect(shown.stdout).toMatch(/^signature of a document +ok/m);

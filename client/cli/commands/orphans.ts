@@ -43,13 +43,13 @@ async function orphans(
   ]);
   const report = await findOrphans(configuration, operator, oldPubkey, options.auth ? { auth: { say } } : {});
   if (options.json) printJson(report);
-  else await show(report);
+  else await show(report, options.auth === true);
   for (const { relay, problem } of report.relays)
     if (problem !== undefined) say(`warning: ${relay}: ${problem}; there may be more documents than these`);
   if (!report.complete) process.exitCode = EXIT.failed;
 }
 
-async function show(report: OrphanReport): Promise<void> {
+async function show(report: OrphanReport, wasTold: boolean): Promise<void> {
   const { npub } = await import('../../../nostr/keys.js');
   print(`operator ${report.operatorUserId}\nold key  ${npub(report.oldPubkey)}\n`);
   print(
@@ -63,7 +63,11 @@ async function show(report: OrphanReport): Promise<void> {
     ),
   );
   print('');
-  sayWhoAsks(report.unknownRelays, `orphans --old-pubkey ${report.oldPubkey}`, report.operatorUserId);
+  sayWhoAsks(report.unknownRelays, {
+    subcommand: `orphans --old-pubkey ${report.oldPubkey}`,
+    operatorUserId: report.operatorUserId,
+    wasTold,
+  });
   if (report.orphans.length > 0) {
     const rows = report.orphans.map(({ d, createdAt, eventId, relays, status }) => [
       d,

@@ -10,7 +10,7 @@ import { forcing, resetCountsOption } from '../options';
 import { print, printJson, say } from '../output';
 import { AUTH_HELP, sayWhoAsks } from '../who-asks';
 import { command, forOperator } from '../run-view/commands';
-import { duration } from '../run-view/rate';
+import { expectedDuration } from '../run-view/rate';
 import { fittedTable, paragraph, sectionedTable, short } from '../terminal/table';
 import { harmlessJson, onOneLine } from '../terminal/text';
 
@@ -70,12 +70,12 @@ async function plan(operator: string, options: PlanOptions): Promise<void> {
     say,
   );
   if (options.json) printJson(planned);
-  else await show(planned);
+  else await show(planned, options.auth === true);
   if (hasObstacles(planned)) process.exitCode = EXIT.preflight;
   else if (planned.relays.some(({ isUnknown }) => isUnknown)) process.exitCode = EXIT.failed;
 }
 
-async function show(planned: RepublishPlan): Promise<void> {
+async function show(planned: RepublishPlan, wasTold: boolean): Promise<void> {
   const { npub } = await import('../../../nostr/keys.js');
   const { operatorUserId, operatorPubkey, documents, counts, source, problems } = planned;
   const { relays, missingRelays, quorum } = planned;
@@ -86,8 +86,7 @@ async function show(planned: RepublishPlan): Promise<void> {
   print(`${quorum} of ${relays.length} must hold a document\n`);
   sayWhoAsks(
     relays.flatMap(({ relay, isUnknown }) => (isUnknown ? relay : [])),
-    'plan',
-    operatorUserId,
+    { subcommand: 'plan', operatorUserId, wasTold },
   );
   if (missingRelays.length > 0) {
     print(
@@ -118,9 +117,9 @@ async function show(planned: RepublishPlan): Promise<void> {
     print(paragraph(forOperator(`remedy for ${type}: ${remedyFor(type)}`, operatorUserId)));
 }
 
-function estimateLine({ tookMs, atMost, from, measuredAt }: Estimate): string {
+function estimateLine({ from, measuredAt, ...expected }: Estimate): string {
   const source = from === 'run' ? 'the last run' : 'signer check --deep';
-  return `the signer will take ${atMost ? 'at most ' : ''}about ${duration(tookMs / 1_000)}, at the speed of ${source} on ${measuredAt.slice(0, 10)}`;
+  return `the signer will take ${expectedDuration(expected)}, at the speed of ${source} on ${measuredAt.slice(0, 10)}`;
 }
 
 /** What an earlier run has signed is only sent. */

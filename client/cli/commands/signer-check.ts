@@ -3,7 +3,7 @@ import type { Publishable } from '../../../inspection/publishable';
 import { EXIT, exitCodeFor } from '../exit-codes';
 import { print, printJson, say } from '../output';
 import { forOperator } from '../run-view/commands';
-import { duration } from '../run-view/rate';
+import { expectedDuration } from '../run-view/rate';
 import { fittedTable, paragraph } from '../terminal/table';
 
 interface CheckOptions {
@@ -52,7 +52,7 @@ async function checkDeeply(operator: string, json: boolean): Promise<void> {
   const needs = ['databaseUrl', 'lnbitsDatabaseUrl', 'secretsKey'] as const;
   const publishable = await countPublishable(await loadWorkerConfiguration(needs), operator);
   say(
-    `asks the signer for up to ${MOST_REQUESTS} things; a bunker may ask a person to approve them. Nothing is published`,
+    `gives the signer up to ${MOST_REQUESTS} requests; a bunker may ask a person to approve them. Nothing is published`,
   );
   const checked = await withDatabase(
     (database, configuration) =>
@@ -71,7 +71,7 @@ function show(checked: DeepCheck, { documents }: Publishable, tookMs: number | n
   print(`the ${kind} signer of operator ${operatorUserId} (${ORIGINS[from]}) signs as ${pubkey}\n`);
   print(fittedTable(['tried', 'result', ''], trials.map(row)));
   if (tookMs === null || speed === null) print(`\n${documents} documents: how long they take is not known`);
-  else print(`\n${documents} documents: ${speed.atMost ? 'at most ' : ''}about ${duration(tookMs / 1_000)}`);
+  else print(`\n${documents} documents: ${expectedDuration({ tookMs, atMost: speed.atMost })}`);
   for (const { failure } of trials) {
     if (failure === undefined) continue;
     print(paragraph(`error: ${failure.type}: ${failure.message}`));

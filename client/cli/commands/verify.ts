@@ -61,7 +61,7 @@ async function verify(operator: string, options: VerifyOptions): Promise<void> {
       },
     );
     if (options.json) printJson(verification);
-    else await show(verification);
+    else await show(verification, options);
     process.exitCode = exitCodeOf(verification);
   } finally {
     secretKey?.fill(0);
@@ -88,15 +88,9 @@ export function exitCodeOf({ counts, unknownTypes, unknownRelays }: Verification
   return isKnown ? EXIT.ok : EXIT.failed;
 }
 
-async function show({
-  operatorUserId,
-  operatorPubkey,
-  quorum,
-  documents,
-  counts,
-  unknownTypes,
-  unknownRelays,
-}: Verification): Promise<void> {
+async function show(verification: Verification, { auth, asMachine }: VerifyOptions): Promise<void> {
+  const { operatorUserId, operatorPubkey, quorum, documents, counts } = verification;
+  const { unknownTypes, unknownRelays } = verification;
   const { npub } = await import('../../../nostr/keys.js');
   print(`operator ${operatorUserId}\nkey      ${npub(operatorPubkey)}\n`);
   const shown = documents.filter((document, index) => !isInOrder(document) || index < MAX_ROWS);
@@ -113,7 +107,12 @@ async function show({
       print(`and ${documents.length - shown.length} more, all in order; all with --json`);
   }
   sayUnknown(documents);
-  sayWhoAsks(unknownRelays, 'verify', operatorUserId, ', or --as-machine <keyfile> as a machine');
+  sayWhoAsks(unknownRelays, {
+    subcommand: 'verify',
+    operatorUserId,
+    wasTold: auth === true || asMachine !== undefined,
+    otherwise: ', or --as-machine <keyfile> as a machine',
+  });
   if (unknownTypes.length > 0)
     print(
       paragraph(
@@ -130,10 +129,15 @@ async function show({
         'A document that a relay finds by one filter alone is signed and stands; the relay does not search tags as NIP-01 says. Machines need another one: REPUBLISH_RELAYS.',
       ),
     );
-  if (counts.missing + counts.older > 0)
+  if (documents.some(isToPutBack))
     print(
       `what is in the way: republish plan ${operatorUserId}\nput them back:       republish start ${operatorUserId}`,
     );
+}
+
+/** Not one that stands already, and is found by one filter alone: a run would find nothing to do. */
+function isToPutBack({ verdict, relays }: VerifiedDocument): boolean {
+  return (verdict === 'missing' || verdict === 'older') && !Object.values(relays).some(isFoundByOne);
 }
 
 function isFoundByOne({ state, eventId, detail }: RelayVerdict): boolean {

@@ -48,3 +48,9 @@ export function duration(seconds: number): string {
   if (minutes < 60) return `${minutes} min`;
   return `${Math.floor(minutes / 60)} h${minutes % 60 ? ` ${minutes % 60} min` : ''}`;
 }
+
+/** `at most about 40 s`, of what is expected. */
+export function expectedDuration({ tookMs, atMost }: { tookMs: number; atMost: boolean }): string {
+  if (tookMs < 1_000) return 'less than a second';
+  return `${atMost ? 'at most ' : ''}about ${duration(tookMs / 1_000)}`;
+}
