@@ -159,7 +159,9 @@ describe('a relay that demands authentication (NIP-42)', () => {
     const identities = others.map((key) => identityOf(key, 20));
     for (const d of ['fees:x', 'fees:y', 'fees:z']) {
       const placements = await Promise.all(
-        others.map((key, index) => place(publisher, make(d, key), { identity: identities[index] as RelayIdentity })),
+        others.map((key, index) =>
+          place(publisher, make(d, key), { identity: identities[index] as RelayIdentity }),
+        ),
       );
       expect(placements.map(({ holding }) => holding)).toEqual([1, 1, 1]);
     }
@@ -207,8 +209,7 @@ describe('a relay that demands authentication (NIP-42)', () => {
     const placement = await place(publisherOf([relay]), make(), { identity: identityOf() });
     expect(placement.relays[relay.url]).toEqual({
       state: 'unreachable',
-      detail:
-        "authentication failed: no challenge came; the relay's last words: auth-required: who are you?",
+      detail: "authentication failed: no challenge came; the relay's last words: auth-required: who are you?",
     });
   });
 

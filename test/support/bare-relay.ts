@@ -72,7 +72,10 @@ export async function startBareRelay(script: BareScript = {}, port = 0): Promise
   });
   const sockets = new WebSocketServer({
     server,
-    verifyClient(_: unknown, take: (ok: boolean, status?: number, text?: string, headers?: Record<string, string>) => void) {
+    verifyClient(
+      _: unknown,
+      take: (ok: boolean, status?: number, text?: string, headers?: Record<string, string>) => void,
+    ) {
       const refusal = relay.script.onUpgrade?.();
       if (refusal === undefined) take(true);
       else take(false, refusal.status, '', refusal.headers ?? {});
