@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { createServer, type Server } from 'node:http';
+import { createServer, get, type RequestListener, type Server } from 'node:http';
 import WebSocket, { WebSocketServer } from 'ws';
 import { freePort } from '../../embedded/free-port';
 import { isAuthentic, type SignedEvent } from '../../nostr/events';
@@ -128,8 +128,17 @@ export async function startFaultProxy(relayUrl: string, initialFault?: ProxyFaul
     else setTimeout(send, delayMs).unref();
   };
 
+  /** Whoever asks for the relay's limits (NIP-11) gets them, and at once: a question that hangs is waited for. */
+  const passQuestion: RequestListener = ({ url = '/', headers }, response) => {
+    const { accept = '*/*' } = headers;
+    get(new URL(url, relayUrl.replace(/^ws/, 'http')), { headers: { accept } }, (answer) => {
+      response.writeHead(answer.statusCode ?? 502, answer.headers);
+      answer.pipe(response);
+    }).on('error', () => response.destroy());
+  };
+
   const listen = async (port: number): Promise<void> => {
-    server = createServer();
+    server = createServer(passQuestion);
     const verifyClient = (_: unknown, answer: (isTaken: boolean, status?: number) => void): void =>
       answer(refusedWith === undefined, refusedWith);
     sockets = new WebSocketServer({ server, verifyClient });

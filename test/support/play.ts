@@ -8,11 +8,12 @@ import { newestOf } from '../../rules/newest';
 import { objectionsOf, statesOf } from './as-machine';
 import { type Disturbed, DISTURBANCES, pause } from './disturbances';
 import type { FaultProxy } from './fault-proxy';
-import { addOperatorWithCanaries } from './fault-run';
+import { addOperatorWithCanaries, isEncryptionFor } from './fault-run';
 import { checkInvariants, watchSeals } from './invariants';
 import { BUNKER_LEVERS, type BunkerTrouble, type Heal, RELAY_LEVERS, type RelayFault } from './levers';
 import type { Saga, SagaOperator } from './saga';
 import type { Scenario } from './scenario';
+import { until } from './until';
 
 /** What a scenario runs in: relays behind proxies, and a worker that can be replaced. */
 export interface Stage {
@@ -25,6 +26,9 @@ export interface Stage {
 
 /** It ends within this, whatever was wrong (I5). */
 const ENDS_WITHIN_MS = 120_000;
+
+/** Where the first document is not begun by then, it is what is wrong that keeps it from that. */
+const FIRST_DOCUMENT_WITHIN_MS = 4_000;
 
 /** Runs, at the most, that it takes until all stands, the one under faults among them. */
 const RUNS = 4;
@@ -60,13 +64,20 @@ export async function play(stage: Stage, scenario: Scenario): Promise<{ runs: nu
       await DISTURBANCES[what](scene, run);
     }),
   );
-  const healing = pause(scenario.healAfterMs).then(async () => {
+  let isOver = false;
+  const ending = ended(run).finally(() => (isOver = true));
+  const isBegun = (): boolean =>
+    isOver || operator.bunker.requests.some((request) => isEncryptionFor(operator, request));
+  const begun = scenario.isHealedFromFirstDocument
+    ? until(isBegun, FIRST_DOCUMENT_WITHIN_MS).catch(() => undefined)
+    : Promise.resolve();
+  const healing = begun.then(async () => {
+    await pause(scenario.healAfterMs);
     await heal();
     // As whoever has unlocked a bunker would do: it is not waited for that the run looks by itself.
     await run.retry().catch(() => undefined);
   });
-  let outcome = await ended(run);
-  await Promise.all([disturbing, healing]);
+  let [outcome] = await Promise.all([ending, disturbing, healing]);
   for (const healed of scene.heals) await healed();
   const seen = await seals.end();
   // A state may change when all has been looked at for the last time.

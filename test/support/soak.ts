@@ -7,7 +7,7 @@ import { described, type Rows, scenarioOf } from './scenario';
 const FIRST_SEED = Number(process.env.SOAK_SEED ?? 1);
 const UNTIL_MS = process.env.SOAK_MINUTES ? Date.now() + Number(process.env.SOAK_MINUTES) * 60_000 : Infinity;
 /** Stages beside each other: a scenario mostly waits. */
-const STAGES = 3;
+const STAGES: Record<Rows, number> = { '35': 3, '38-57': 5 };
 const isSoak = process.env.SOAK_SEED !== undefined;
 
 async function startStage(): Promise<Stage> {
@@ -43,7 +43,7 @@ async function startStage(): Promise<Stage> {
 
 /** Plays scenarios of these rows one after the other, on several stages, until all are played or one shows a violation. */
 async function soak(rows: Rows, seeds: number): Promise<{ played: number; violations: string[] }> {
-  const stages = await Promise.all(Array.from({ length: STAGES }, startStage));
+  const stages = await Promise.all(Array.from({ length: STAGES[rows] }, startStage));
   let next = FIRST_SEED;
   let played = 0;
   const violations: string[] = [];
