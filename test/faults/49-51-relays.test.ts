@@ -145,7 +145,7 @@ describe('relays that ask, end and say what they like', () => {
     // The first alone answers the look: that is enough for an EVENT to be sent.
     await publishTo(scripts, { REPUBLISH_QUORUM: '1', REPUBLISH_RELAY_TIMEOUT_MS: '1000' });
     const operator = await saga.addOperator({ machines: 1 });
-    const run = await saga.start(operator.id);
+    const run = await saga.start(operator.id, { documentTypes: ['bitspire-fees'] });
     await expect(run.result()).rejects.toMatchObject({ type: 'RepublishIncomplete' });
     const [audit] = await saga.audits(operator.id);
     const said = JSON.stringify(audit?.failures);
