@@ -209,7 +209,9 @@ function returning(
  */
 export function waitedFor(heldback: readonly HeldbackBy[], lacking: number): HeldbackBy | undefined {
   if (lacking < 1) return undefined;
-  return [...heldback].sort((a, b) => a.untilMs - b.untilMs)[lacking - 1];
+  const byTime = (a: HeldbackBy, b: HeldbackBy): number =>
+    a.untilMs - b.untilMs || (a.relay < b.relay ? -1 : 1);
+  return [...heldback].sort(byTime)[lacking - 1];
 }
 
 function shown<E extends Dated>(
