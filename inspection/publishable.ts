@@ -6,7 +6,7 @@ import { withWorkersEyes } from './open';
 /** The operator's documents that a run could publish, by the rows of today. */
 export interface Publishable {
   documents: number;
-  /** Of their states, UTF-8; 0: there are none. */
+  /** Of all states, UTF-8, also of those that are too large for a relay; 0: there are none. */
   largestStateBytes: number;
 }
 
@@ -25,10 +25,9 @@ export function countPublishable(
     for (let after: string | undefined; ;) {
       const machines = await deps.source.machines({ operatorUserId, after, limit: TOGETHER });
       const owner = { operatorUserId, operatorPubkey, documentTypes };
-      const { documents, states } = await planMachines(deps, owner, machines, signal);
+      const { documents, largestStateBytes } = await planMachines(deps, owner, machines, signal);
       counted.documents += documents.filter(({ outcome }) => outcome === null).length;
-      for (const { plaintextBytes } of states.values())
-        counted.largestStateBytes = Math.max(counted.largestStateBytes, plaintextBytes);
+      counted.largestStateBytes = Math.max(counted.largestStateBytes, largestStateBytes);
       if (machines.length < TOGETHER) return counted;
       after = machines.at(-1)?.id;
     }

@@ -6,7 +6,7 @@ import { RepublishError, scopeOf } from '../contract/failures';
 import type { RepublishInput } from '../contract/input';
 import { standingDocuments, type StandingRow } from '../database/ledger/standing';
 import type { MachineRow } from '../sources/source';
-import { DOCUMENT_KIND, dTag, tagsOf } from '../documents/document-type';
+import { DOCUMENT_KIND, type DocumentType, dTag, tagsOf } from '../documents/document-type';
 import type { Address } from '../nostr/events';
 import { getPublicKey, parsePublicKey, publicKeyHex } from '../nostr/keys';
 import type { RelayIdentity } from '../nostr/relays/identity';
@@ -271,9 +271,7 @@ async function lookByBoth(
     d: dTag(documentType, atmPubkey),
   });
   const naming = documents.filter(({ documentType, atmPubkey }) =>
-    tagsOf(requireType(deps, documentType), atmPubkey).some(
-      ([name, value]) => name === 'p' && value === atmPubkey,
-    ),
+    namesMachine(requireType(deps, documentType), atmPubkey),
   );
   const [byD, byP] = await Promise.all([
     // Whoever is to be named was named over these connections before.
@@ -288,6 +286,16 @@ async function lookByBoth(
     seen.set(d, { ...(seen.get(d) ?? NOT_SEEN), byP: byP[index] ?? new Map() });
   }
   return seen;
+}
+
+/** A type whose tags cannot be made for this machine has published none with them. */
+function namesMachine(type: DocumentType, atmPubkey: string): boolean {
+  try {
+    return tagsOf(type, atmPubkey).some(([name, value]) => name === 'p' && value === atmPubkey);
+  } catch (thrown) {
+    if (thrown instanceof RepublishError) return false;
+    throw thrown;
+  }
 }
 
 /** State that is not valid is state all the same: a machine waits for it. */

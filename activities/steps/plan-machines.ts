@@ -23,6 +23,8 @@ interface Plan {
   documents: JudgedDocument[];
   /** What would be published, by d tag. Holds plaintext: it never leaves the process but by `plan --show`. */
   states: Map<string, PlannedState>;
+  /** Of all states that were read, UTF-8, also of those that are too large for a relay; 0: there are none. */
+  largestStateBytes: number;
 }
 
 export interface PlannedState extends SerialisedState {
@@ -49,7 +51,7 @@ export async function planMachines(
   requireEachOnce(machines);
   const shared = await sharedAtmPubkeys(deps, owner.operatorUserId, machines);
   const signer = await currentSignerIfAny(deps, owner);
-  const plan: Pick<Plan, 'states'> = { states: new Map() };
+  const plan: Omit<Plan, 'documents'> = { states: new Map(), largestStateBytes: 0 };
   const documents: JudgedDocument[] = [];
   const perRead = machinesPerRead(deps.maxStateBytes);
   for (let begin = 0; begin < machines.length; begin += perRead) {
@@ -160,7 +162,7 @@ async function planDocument(
     state: State;
     signer: CurrentSigner | undefined;
   },
-  noted: Pick<Plan, 'states'>,
+  noted: Omit<Plan, 'documents'>,
 ): Promise<JudgedDocument> {
   const row = {
     documentType,
@@ -191,6 +193,8 @@ async function planDocument(
     if (!(thrown instanceof RepublishError)) throw thrown;
     return failed(thrown.type, ofDocument + thrown.message);
   }
+  const plaintextBytes = Buffer.byteLength(state.plaintext, 'utf8');
+  noted.largestStateBytes = Math.max(noted.largestStateBytes, plaintextBytes);
   const tooLarge =
     (await tooLargeForRelays(deps, tags, state.plaintext)) ??
     (await tooLargeForBunker(deps, signer, { tags, plaintext: state.plaintext }));
@@ -198,7 +202,7 @@ async function planDocument(
   noted.states.set(dTag(documentType, key.atmPubkey ?? ''), {
     ...state,
     tags,
-    plaintextBytes: Buffer.byteLength(state.plaintext, 'utf8'),
+    plaintextBytes,
     fingerprint: fingerprintOf(deps.fingerprintKey, state.plaintext),
   });
   return row;

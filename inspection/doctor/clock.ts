@@ -47,7 +47,7 @@ function hostFinding(witnesses: readonly ClockWitness[]): Finding {
   }
   return agreeing.length > 0
     ? ok(`agrees with ${agreeing.join(', ')}`)
-    : ok('cannot be compared: no relay and no Postgres of another machine says the time');
+    : ok('not compared: no other machine, relay or Postgres, says the time');
 }
 
 /** Others are not asked about this host: an operator has named them, who could so have its clock called wrong. */

@@ -5,6 +5,7 @@ import { seedOperator } from '../../dev/seed';
 import { checkCurrentSigner } from '../../pairing/current-signers';
 import { addBunkerSigner } from '../../pairing/signers';
 import { startBareRelay } from '../support/bare-relay';
+import { countPublishable } from '../../inspection/publishable';
 import { addOperatorWithCanaries, isEncryptionFor, plantCanaries, runUnderFault } from '../support/fault-run';
 import { type Saga, type SagaOperator, startSaga } from '../support/saga';
 
@@ -131,6 +132,10 @@ describe('knowing a bunker', () => {
     expect(failure?.failures.map(({ type }) => type)).toEqual(['StateTooLarge', 'StateTooLarge']);
     expect(failure?.failures[0]?.message).toContain(`${small.url} takes messages of 1000 bytes`);
     expect(operator.bunker.requests.some((request) => isEncryptionFor(operator, request))).toBe(false);
+    // The deep check tries a state as large as the largest, whatever relays say to it.
+    const { documents, largestStateBytes } = await countPublishable(saga.configuration(), operator.id);
+    expect(documents).toBe(0);
+    expect(largestStateBytes).toBeGreaterThan(0);
 
     const two = [small.url, saga.relays[0]?.url ?? ''];
     const other = await addOperatorWithCanaries(saga, { machines: 1, bunker: { relays: two } });

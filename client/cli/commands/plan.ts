@@ -119,7 +119,7 @@ async function show(planned: RepublishPlan, wasTold: boolean): Promise<void> {
 
 function estimateLine({ from, measuredAt, ...expected }: Estimate): string {
   const source = from === 'run' ? 'the last run' : 'signer check --deep';
-  return `the signer will take ${expectedDuration(expected)}, at the speed of ${source} on ${measuredAt.slice(0, 10)}`;
+  return `the signer will take ${expectedDuration(expected)}, at the speed of ${source} on ${measuredAt.slice(0, 16).replace('T', ' ')} UTC`;
 }
 
 /** What an earlier run has signed is only sent. */
