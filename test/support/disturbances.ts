@@ -38,9 +38,11 @@ const stateChanged =
 /**
  * Pauses, and changes a fact that the plan was made of, if documents are left then: the sweep is still to
  * come.
+ *
+ * @param what with which the run cannot be complete any more; absent: a retry can make it right
  */
 const whilePaused =
-  (what: string, change: (scene: Disturbed) => Promise<void>): Disturb =>
+  (change: (scene: Disturbed) => Promise<void>, what?: string): Disturb =>
   async (scene, run) => {
     const isPaused = await run.pause({ by: 'scenario' }).then(
       () => true,
@@ -57,17 +59,18 @@ const whilePaused =
     if (isPlanned && ledger.some(({ outcome }) => outcome === null)) {
       scene.states.push(await statesOf(scene.saga.database, scene.machines));
       await change(scene);
-      scene.outdated.push(what);
+      if (what !== undefined) scene.outdated.push(what);
     }
     await run.resume().catch(refused);
   };
 
-const sold = whilePaused('a machine was sold', async ({ saga, operator }) => {
+const sold = whilePaused(async ({ saga, operator }) => {
   const machine = operator.machines.pop();
   await insisting(saga, `UPDATE ${MACHINE} SET operator_user_id = 'else' WHERE id = $1`, [machine?.id]);
-});
+}, 'a machine was sold');
 
-const keyReplaced = whilePaused('a machine has another key', async ({ saga, operator, machines }) => {
+/** A retry plans what was not sealed for the new key, and then the run is complete with it: the checks look for the machine as it is. */
+const keyReplaced = whilePaused(async ({ saga, operator, machines }) => {
   const machine = operator.machines.at(-1);
   if (machine === undefined) return;
   const secretKey = generateSecretKey();
@@ -80,12 +83,12 @@ const keyReplaced = whilePaused('a machine has another key', async ({ saga, oper
   ]);
 });
 
-const accountChanged = whilePaused('the account has another key', async ({ saga, operator, heals }) => {
+const accountChanged = whilePaused(async ({ saga, operator, heals }) => {
   const set = (pubkey: string) =>
     insisting(saga, 'UPDATE accounts SET pubkey = $2 WHERE id = $1', [operator.id, pubkey]);
   await set(getPublicKey(generateSecretKey()));
   heals.push(() => set(operator.bunker.userPubkey));
-});
+}, 'the account has another key');
 
 /** The next seals of a machine meet a serialization failure, twice. */
 const failSerialization: Disturb = async ({ saga, operator }) => {
