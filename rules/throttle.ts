@@ -17,12 +17,12 @@ const PASSED_FAST = 0.6;
 const PASSED_SLOWLY = 0.85;
 
 /**
- * Finds how often somebody takes something, from the refusals alone: relays name no limit that could be relied on.
- * The interval doubles with a refusal and shrinks with whatever goes through: fast down to the interval at which
- * trouble last began, carefully below it. A limit that is gone is forgotten by itself.
+ * Finds how often somebody takes something, from the refusals alone: relays name no limit that could be
+ * relied on. The interval doubles with a refusal and shrinks with whatever goes through: fast down to the
+ * interval at which trouble last began, carefully below it. A limit that is gone is forgotten by itself.
  *
- * A state machine without I/O; times in milliseconds. Whoever sends takes a place before (`reserve`), and tells what
- * came of it.
+ * A state machine without I/O; times in milliseconds. Whoever sends takes a place before (`reserve`), and
+ * tells what came of it.
  */
 export class Throttle {
   /** 0: no limit is known. */
@@ -54,7 +54,10 @@ export class Throttle {
     return { untilMs: Math.max(nowMs, this.#nextAtMs), deniedForMs: this.#deniedForMs };
   }
 
-  /** Takes the next place, where that is no later than so long from now. @returns when it is; undefined: too late */
+  /**
+   * Takes the next place, where that is no later than so long from now. @returns when it is; undefined: too
+   * late
+   */
   reserve(nowMs: number, withinMs: number): number | undefined {
     if (!this.isLimited) return nowMs;
     if (this.room(nowMs, withinMs) === 0) return undefined;
@@ -67,7 +70,12 @@ export class Throttle {
     this.#deniedSinceMs = undefined;
     this.#deniedForMs = 0;
     if (!this.isLimited) return;
-    this.#intervalMs *= this.#intervalMs > this.#carefulBelowMs ? PASSED_FAST : PASSED_SLOWLY;
+    // The last interval before the one that was too short: that one is not to be tried again at once.
+    const carefulMs = this.#carefulBelowMs / PASSED_SLOWLY;
+    this.#intervalMs =
+      this.#intervalMs > carefulMs
+        ? Math.max(this.#intervalMs * PASSED_FAST, carefulMs)
+        : this.#intervalMs * PASSED_SLOWLY;
     this.#nextAtMs = Math.min(this.#nextAtMs, nowMs + this.#intervalMs);
     if (this.#intervalMs < NO_INTERVAL_MS) this.#intervalMs = 0;
   }
