@@ -3,6 +3,9 @@ import type { HeartbeatDetails } from '../contract/activities';
 import { APPROVAL_SIGNAL, type ApprovalNotice } from '../contract/control';
 import type { ApprovalNotices } from './approval-notices';
 
+/** So many documents are named at most, where it is shown what waits. */
+export const MAX_SHOWN = 20;
+
 /**
  * What an activity shows of itself while it goes on: with each heartbeat, and to its run where a person has
  * to approve.

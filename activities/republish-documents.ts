@@ -5,7 +5,8 @@ import { beginPage, pageState } from '../database/ledger/page';
 import { endOfPage, sharedCause } from '../rules/page-end';
 import { pauseMs } from '../rules/pacing';
 import type { ActivityCall, ActivityDependencies } from './dependencies';
-import { MAX_SHOWN, PageAttempt } from './page/attempt';
+import { MAX_SHOWN } from './display';
+import { PageAttempt } from './page/attempt';
 
 /**
  * Brings the open documents of a page to their outcomes: look, read, judge, seal, sign, send, confirm,

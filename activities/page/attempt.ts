@@ -9,18 +9,26 @@ import { noteTrouble } from '../../database/ledger/trouble';
 import { isAuthentic } from '../../nostr/events';
 import { shownBy } from '../../rules/quorum';
 import type { ActivityCall, ActivityDependencies } from '../dependencies';
+import { MAX_SHOWN } from '../display';
 import { isForced } from '../steps/force';
 import { relayIdentity } from '../steps/relay-identity';
-import { isSigned, type PageDocument, pageDocument, type Trouble, troubleOf, YIELD } from './document';
+import {
+  asTrouble,
+  isSigned,
+  type PageDocument,
+  pageDocument,
+  type Trouble,
+  troubleOf,
+  YIELD,
+} from './document';
 import { place } from './place';
 import { readPage } from './read-page';
 import { look, type PageFacts, prepare, type Prepared, withoutQuorum } from './prepare';
 import { Signing } from './signing';
-import { slowRelay, waitingFor } from './slow-relays';
+import { byTurn, noteSpared, waitingFor } from './slow-relays';
 
 /** A document that is put off (for a date, for another run's seal) comes back so often in one attempt. */
 const MAX_ROUNDS = 5;
-export const MAX_SHOWN = 20;
 
 /**
  * One attempt at a page. Each round does two things. Documents without a signature are looked up, read,
@@ -145,7 +153,7 @@ export class PageAttempt {
       return later;
     }
     const unsigned = documents.filter((document) => !isSigned(document));
-    const { inTurn, spared } = this.#byTurn(signed);
+    const { inTurn, spared } = byTurn(this.deps, signed);
     const [prepared, ready] = await Promise.all([this.#prepare(unsigned), this.#stillRight(inTurn)]);
     // From here on: an attempt that had no time left after its looks would come no further, however often it
     // is made.
@@ -175,30 +183,8 @@ export class PageAttempt {
     ]);
     // Refused for itself: it may be sealed anew, once.
     for (const document of placements.flat()) later.set(document, Date.now());
-    this.#noteSpared(spared, later);
+    noteSpared(this, spared, later);
     return later;
-  }
-
-  /**
-   * Documents that no relay was sent yet, where relays take events slowly: as many as there is room for. The others are
-   * not even looked at, since such relays count questions too.
-   */
-  #byTurn(signed: PageDocument[]): { inTurn: PageDocument[]; spared: PageDocument[] } {
-    let { room } = this.deps.publisher.roomForEvents();
-    const spared = signed.filter(({ row, sent }) => !row.sent && sent === undefined && (room -= 1) < 0);
-    return { inTurn: signed.filter((document) => !spared.includes(document)), spared };
-  }
-
-  /** They wait for the relay, fail with it where it has refused everything for too long, or have their turn now. */
-  #noteSpared(spared: PageDocument[], later: Map<PageDocument, number>): void {
-    const denied = this.documents.find(({ trouble }) => trouble?.type === 'RelayThrottled' && trouble.final);
-    const { room, waitsFor } = this.deps.publisher.roomForEvents();
-    for (const document of spared) {
-      if (denied?.trouble !== undefined) this.note(document, denied.trouble);
-      else if (room === 0 && waitsFor !== undefined)
-        this.note(document, slowRelay(this.deps, waitsFor, { message: 'not sent yet' }));
-      else later.set(document, Date.now());
-    }
   }
 
   /** LNbits that cannot be read is the trouble of each document that has to be read for; the others go on. */
@@ -206,8 +192,7 @@ export class PageAttempt {
     try {
       return await prepare(this.deps, this.facts, unsigned);
     } catch (thrown) {
-      if (!(thrown instanceof RepublishError)) throw thrown;
-      const trouble = troubleOf(thrown);
+      const trouble = asTrouble(thrown);
       return new Map(unsigned.map((document) => [document, { kind: 'trouble', trouble }]));
     }
   }
@@ -237,7 +222,9 @@ export class PageAttempt {
     return authentic.filter(({ trouble }) => trouble === undefined);
   }
 
-  /** Relays that take questions slowly have not said what stands there: it may be what would be sent again. */
+  /**
+   * Relays that take questions slowly have not said yet what stands there: perhaps the document itself does.
+   */
   #isUnseen(document: PageDocument): boolean {
     const unanswered = withoutQuorum(this.deps, document.seen);
     if (unanswered?.type !== 'RelayThrottled') return false;
@@ -338,7 +325,7 @@ export class PageAttempt {
     return { page: { page, documentType }, stages, waiting: this.waiting() };
   }
 
-  /** @param those which documents; what is in the ledger as trouble is told from there when the attempt is over */
+  /** @param those `without trouble`: when the attempt is over, troubles are read from the ledger */
   waiting(those: 'all' | 'without trouble' = 'all'): WaitingDocument[] {
     const { documentType } = this.facts;
     const { waitsFor: slow } = this.deps.publisher.roomForEvents();

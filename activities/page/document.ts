@@ -1,4 +1,4 @@
-import { type FailureType, isRetryable, type RepublishError } from '../../contract/failures';
+import { type FailureType, isRetryable, RepublishError } from '../../contract/failures';
 import type { RelayStanding } from '../../contract/relay-standing';
 import type { OpenDocument } from '../../database/ledger/page';
 import type { SealedEvent } from '../../database/ledger/documents';
@@ -46,7 +46,10 @@ export interface Trouble {
   final: boolean;
   /** When another attempt may go better, where somebody knows. */
   retryAfterMs?: number | undefined;
-  /** Nothing is wrong with it: it is shown as waiting, and its time of trouble does not run. */
+  /**
+   * It only has to wait: it is shown as waiting, and the time for which a document may be in trouble does not
+   * run.
+   */
   isWait?: true;
   /** The signer has answered this document's question, with what cannot be used. */
   isAnswered?: boolean;
@@ -73,6 +76,12 @@ export function isSigned({ signature, replaces, ended }: PageDocument): boolean 
 /** What a failure comes to for one document. */
 export function troubleOf({ type, message, retryAfterMs }: RepublishError): Trouble {
   return { type, message, final: !isRetryable(type), retryAfterMs };
+}
+
+/** The same for whatever was thrown. @throws it again, where it is no RepublishError */
+export function asTrouble(thrown: unknown): Trouble {
+  if (!(thrown instanceof RepublishError)) throw thrown;
+  return troubleOf(thrown);
 }
 
 /** The reason of a turn that is given up: no trouble of the document that waited for it. */

@@ -12,7 +12,7 @@ import { slowRelay } from './slow-relays';
  * Brings signed documents to the relays that do not have them, reads all of them back, and settles those that
  * stand.
  *
- * @returns documents whose reused event the relays refuse for itself, or do not keep: they are to be sealed anew
+ * @returns documents whose reused event relays refuse for itself or do not keep: they are to be sealed anew
  */
 export async function place(page: PageAttempt, documents: readonly PageDocument[]): Promise<PageDocument[]> {
   if (documents.length === 0) return [];

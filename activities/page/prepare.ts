@@ -1,4 +1,3 @@
-import { RepublishError } from '../../contract/failures';
 import type { EarlierSeal, SealedEvent } from '../../database/ledger/documents';
 import { newestSeals } from '../../database/ledger/page';
 import type { RelayIdentity } from '../../nostr/relays/identity';
@@ -8,7 +7,7 @@ import { RETURNS_LATER_MS } from '../../rules/pacing';
 import { isOutOfDate } from '../../rules/seal';
 import type { ActivityDependencies } from '../dependencies';
 import { judgeSealFor } from '../steps/judge-seal';
-import { type PageDocument, type Trouble, troubleOf } from './document';
+import { asTrouble, type PageDocument, type Trouble } from './document';
 import { readPage, type ReadDocument } from './read-page';
 import { slowRelay } from './slow-relays';
 
@@ -122,7 +121,8 @@ async function judge(
   { force }: PageFacts,
   { document, read, earlier, clockWrong }: Judged,
 ): Promise<Prepared> {
-  // What is sealed already is not signed either: a bunker or its relay would drop what is dated by this clock.
+  // What is sealed already is not signed either: a bunker or its relay would drop what is dated by this
+  // clock.
   if (clockWrong !== undefined) return { kind: 'trouble', trouble: clockWrong };
   const replaces = document.replaces !== undefined;
   if (document.event !== null && !replaces) {
@@ -147,10 +147,4 @@ async function judge(
   } catch (thrown) {
     return { kind: 'trouble', trouble: asTrouble(thrown) };
   }
-}
-
-/** @throws what is no failure with a name */
-function asTrouble(thrown: unknown): Trouble {
-  if (!(thrown instanceof RepublishError)) throw thrown;
-  return troubleOf(thrown);
 }

@@ -76,8 +76,8 @@ export class Signing {
   }
 
   /**
-   * Each attempt begins with another document. Until the signer has answered it is asked for one at a time, and
-   * one that is never answered must not keep the others from being asked for.
+   * Each attempt begins with another document. Until the signer has answered it is asked for one at a time,
+   * and one that is never answered must not keep the others from being asked for.
    */
   #inTurn(toSign: [PageDocument, ToSign][]): [PageDocument, ToSign][] {
     const first = Math.min(...toSign.map(([{ row }]) => row.tries)) % toSign.length;
@@ -99,8 +99,8 @@ export class Signing {
 
   /**
    * Where the trouble is one that all documents will meet, no other is asked for any more. A final failure is
-   * taken for one of its document alone, unless it is known to be of all; and so is any that only one document
-   * has met, as long as no other was asked for.
+   * taken for one of its document alone, unless it is known to be of all; and so is any that only one
+   * document has met, as long as no other was asked for.
    */
   #judge(document: PageDocument, trouble: RepublishError): void {
     // A signer that has signed as it should does not change everything.
@@ -168,8 +168,8 @@ export class Signing {
       if (tooLarge !== undefined) throw new RepublishError('StateTooLarge', tooLarge);
       const atmPubkey = document.row.atmPubkey ?? '';
       const content = await this.#ask(document, 'encryption', (signer, call) =>
-        // Behind all signatures, so that what is begun ends first; and behind the pages that were begun before:
-        // pages then end one by one, and others keep the bunker busy while one of them is read back.
+        // Behind all signatures, so that what is begun ends first; and behind the pages that were begun
+        // before: pages then end one by one, and others keep the bunker busy while one of them is read back.
         signer.nip44Encrypt(atmPubkey, plaintext, { ...call, rank: this.page.beganAtMs }),
       );
       document.encryptions = (document.encryptions ?? 0) + 1;

@@ -1,12 +1,13 @@
 import type { RelayStanding } from '../../contract/relay-standing';
 import type { HeldbackBy } from '../../rules/quorum';
 import type { ActivityDependencies } from '../dependencies';
-import type { Trouble } from './document';
+import type { PageAttempt } from './attempt';
+import type { PageDocument, Trouble } from './document';
 
 /**
- * A document whose quorum waits for a relay that takes events or questions slowly. That is a wait and no trouble, as long
- * as the relay lets something through now and then. One that has refused everything for as long as a document may wait
- * ends it, directly after a try.
+ * A document whose quorum waits for a relay that takes events or questions slowly. That is a wait and no
+ * trouble, as long as the relay lets something through now and then. One that has refused everything for as
+ * long as a document may wait ends it, directly after a try.
  *
  * @param shortfall what the relays have come to
  */
@@ -44,8 +45,40 @@ export function letsNothingThrough(
   return deniedForMs >= patience.documentTimeoutMs;
 }
 
-/** `waits for wss://relay.example, which takes events slowly: until 14:03:10 UTC (rate-limited: slow down)`. */
+/**
+ * `waits for wss://relay.example, which takes events slowly: until 14:03:10 UTC (rate-limited: slow down)`.
+ */
 export function waitingFor({ relay, traffic, words, untilMs }: HeldbackBy): string {
   const until = new Date(untilMs).toISOString().slice(11, 19);
   return `waits for ${relay}, which takes ${traffic} slowly: until ${until} UTC${words === '' ? '' : ` (${words})`}`;
+}
+
+/**
+ * Of signed documents that were sent to no relay yet, as many as the relays have room for now. The others are
+ * not even looked at: relays that take events slowly count questions too.
+ */
+export function byTurn(
+  { publisher }: Pick<ActivityDependencies, 'publisher'>,
+  signed: readonly PageDocument[],
+): { inTurn: PageDocument[]; spared: PageDocument[] } {
+  let { room } = publisher.roomForEvents();
+  const spared = signed.filter(({ row, sent }) => !row.sent && sent === undefined && (room -= 1) < 0);
+  return { inTurn: signed.filter((document) => !spared.includes(document)), spared };
+}
+
+/** What becomes of those that were not looked at: they wait, fail with the relay, or have their turn now. */
+export function noteSpared(
+  page: PageAttempt,
+  spared: readonly PageDocument[],
+  later: Map<PageDocument, number>,
+): void {
+  const { deps } = page;
+  const denied = page.documents.find(({ trouble }) => trouble?.type === 'RelayThrottled' && trouble.final);
+  const { room, waitsFor } = deps.publisher.roomForEvents();
+  for (const document of spared) {
+    if (denied?.trouble !== undefined) page.note(document, denied.trouble);
+    else if (room === 0 && waitsFor !== undefined)
+      page.note(document, slowRelay(deps, waitsFor, { message: 'not sent yet' }));
+    else later.set(document, Date.now());
+  }
 }

@@ -23,8 +23,8 @@ const UNHEARD_MS = 30_000;
 const MAX_STEP_MS = 5_000;
 
 /**
- * The clock of this process, compared with others before a document is dated by it. A document that is dated ahead locks its
- * machine out until then: whatever the operator saves meanwhile is the older one.
+ * The clock of this process, compared with others before a document is dated by it. A document with a date in
+ * the future shuts its machine out until then: whatever the operator saves meanwhile is the older one.
  */
 export class WorkerClock {
   #asked:
@@ -109,8 +109,9 @@ function isLoopback(url: string): boolean {
 }
 
 /**
- * What Postgres says, undefined where it cannot be asked. One that sees us come from its own address (or over a socket of the
- * file system) has this very clock; the embedded one always does.
+ * The time that Postgres says; undefined where it cannot be asked. A server that sees this client come from
+ * its own address, or over a Unix socket, runs on this machine and has the same clock. The embedded one
+ * always does.
  */
 export async function postgresClock(database: Queryable): Promise<ClockWitness | undefined> {
   const sentAtMs = Date.now();

@@ -1,5 +1,5 @@
 import { DOCUMENT_KIND } from '../../documents/document-type';
-import { type MessageSize, messageSize } from '../../nostr/message-size';
+import { excessOf, type MessageSize, messageSize } from '../../nostr/message-size';
 import { nip44PayloadLength } from '../../nostr/nip44';
 import type { RelayLimits, Seen } from '../../nostr/relays/publisher';
 import type { CurrentSigner } from '../../nostr/signers/keyring';
@@ -11,13 +11,13 @@ export function tooLargeForRelays(
   tags: string[][],
   plaintext: string,
 ): Promise<string | undefined> {
-  const { contentChars, messageBytes } = sizeOfDocument(tags, Buffer.byteLength(plaintext, 'utf8'));
-  return deps.publisher.impossibleBecause(({ maxContentChars, maxMessageBytes }: RelayLimits) => {
-    if (maxContentChars !== undefined && contentChars > maxContentChars)
-      return `takes ${maxContentChars} characters of content, this document has ${contentChars} when encrypted`;
-    if (maxMessageBytes !== undefined && messageBytes > maxMessageBytes)
-      return `takes messages of ${maxMessageBytes} bytes, this document makes one of ${messageBytes}`;
-    return undefined;
+  const size = sizeOfDocument(tags, Buffer.byteLength(plaintext, 'utf8'));
+  return deps.publisher.impossibleBecause((limits) => {
+    const excess = excessOf(size, limits);
+    if (excess === undefined) return undefined;
+    return excess.limit === 'content'
+      ? `${excess.takes}, this document has ${excess.size} when encrypted`
+      : `${excess.takes}, this document makes one of ${excess.size}`;
   });
 }
 

@@ -6,6 +6,7 @@ import { ledgerView } from '../../database/ledger/view';
 import { pauseMs } from '../../rules/pacing';
 import type { HeldbackBy } from '../../rules/quorum';
 import type { ActivityCall, ActivityDependencies } from '../dependencies';
+import { MAX_SHOWN } from '../display';
 import { outdatedAccount } from '../page/read-page';
 import { waitingFor as waitsForSlow } from '../page/slow-relays';
 import { openedRun } from '../steps/open-run';
@@ -81,8 +82,8 @@ async function* batchesOf(
 }
 
 /**
- * A relay that does not answer proves nothing; it is asked for as long as a document may wait. Time in which one takes
- * questions slowly does not count.
+ * A relay that does not answer proves nothing; it is asked for as long as a document may wait. Time in which
+ * one takes questions slowly does not count.
  */
 async function tryOn({ patience }: ActivityDependencies, call: ActivityCall, broom: Broom): Promise<void> {
   const { signal } = call;
@@ -117,6 +118,6 @@ function waitingFor(documents: readonly SweptDocument[], what: HeldbackBy | stri
       ? { why: 'too few relays say whether they have it', since: what }
       : { why: waitsForSlow(what) };
   return documents
-    .slice(0, 20)
+    .slice(0, MAX_SHOWN)
     .map(({ documentType, machineId }) => ({ documentType, machineId, ...reason }));
 }

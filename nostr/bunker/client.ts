@@ -34,8 +34,8 @@ export interface BunkerClientOptions {
   /** From sending a request to its answer. */
   requestTimeoutMs: number;
   /**
-   * The same, once the bunker has asked for a person's approval (`auth_url`); and so long a question that may be
-   * asked again stays open, as a person may be asked without a word.
+   * The same, once the bunker has asked for a person's approval (`auth_url`); and so long a question that may
+   * be asked again stays open, as a person may be asked without a word.
    */
   approvalTimeoutMs: number;
   /** So long a good answer may come after a refusal. Absent: a fifteenth of a request's time. */
@@ -260,14 +260,12 @@ export class BunkerClient implements Signer {
     if (this.#closed) throw closedError();
     const isThere = performance.now() - this.#answeredAtMs < this.options.requestTimeoutMs;
     if (call.patient !== true || !isThere || this.#waitedInVain) return request.wait(call);
-    const answer = request.wait(call, true);
-    await answer.then(
-      () => undefined,
-      (thrown: unknown) => {
-        this.#waitedInVain = thrown instanceof RepublishError && thrown.type === 'SignerTimeout';
-      },
-    );
-    return answer;
+    try {
+      return await request.wait(call, true);
+    } catch (thrown) {
+      this.#waitedInVain = thrown instanceof RepublishError && thrown.type === 'SignerTimeout';
+      throw thrown;
+    }
   }
 
   /** While a person is asked for one request, the others wait: each would only ask the same person again. */

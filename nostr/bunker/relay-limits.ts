@@ -1,6 +1,7 @@
 import { type AddressRules, rulesFor } from '../relays/address-rules';
 import { RelayInformation, type RelayLimits } from '../relays/relay-information';
 import { shownRelay } from '../relays/url';
+import { excessOf } from '../message-size';
 import { largestBunkerMessage } from './message-size';
 
 /** A signer that is reached over relays. */
@@ -28,13 +29,12 @@ export class BunkerRelayLimits {
   async tooLarge(signer: ReachedOver, tags: string[][], plaintext: string): Promise<string | undefined> {
     const limits = await this.#limitsOf(signer);
     if (limits.length === 0 || limits.some(([, known]) => isUnlimited(known))) return undefined;
-    const { contentChars, messageBytes } = largestBunkerMessage(tags, plaintext);
-    const objections = limits.flatMap(([relay, { maxContentChars, maxMessageBytes }]) => {
-      if (maxContentChars !== undefined && contentChars > maxContentChars)
-        return `${relay} takes ${maxContentChars} characters of content, and ${contentChars} are needed to ask the bunker`;
-      if (maxMessageBytes !== undefined && messageBytes > maxMessageBytes)
-        return `${relay} takes messages of ${maxMessageBytes} bytes, and one of ${messageBytes} is needed to ask the bunker`;
-      return [];
+    const size = largestBunkerMessage(tags, plaintext);
+    const objections = limits.flatMap(([relay, known]) => {
+      const excess = excessOf(size, known);
+      if (excess === undefined) return [];
+      const needed = excess.limit === 'content' ? `${excess.size} are` : `one of ${excess.size} is`;
+      return `${relay} ${excess.takes}, and ${needed} needed to ask the bunker`;
     });
     return objections.length < limits.length ? undefined : `relays of the bunker: ${objections.join('; ')}`;
   }
