@@ -12,7 +12,9 @@ interface FailureKind {
   scope: 'document' | 'signer' | 'relay' | 'database' | 'worker' | 'temporal' | 'caller';
   /** A person has to come before it can be otherwise. */
   needsPerson?: true;
-  /** What one document has met every other one of the same signer will meet too, however often it is asked. */
+  /**
+   * What one document has met every other one of the same signer will meet too, however often it is asked.
+   */
   affectsAll?: true;
   meaning: string;
   remedy: string;
@@ -347,7 +349,9 @@ export function scopeOf(type: FailureType): FailureKind['scope'] {
   return kindOf(type).scope;
 }
 
-/** Nothing goes on before somebody has come: whoever asks again at once asks in vain, or asks a person again. */
+/**
+ * Nothing goes on before somebody has come: whoever asks again at once asks in vain, or asks a person again.
+ */
 export function needsPerson(type: FailureType): boolean {
   return kindOf(type).needsPerson === true;
 }

@@ -87,7 +87,10 @@ export async function keepBunkerRelays(
   );
 }
 
-/** Deletes the operator's signer, what is known of it, and the client keys of all its pairings. Returns whether there was one. */
+/**
+ * Deletes the operator's signer, what is known of it, and the client keys of all its pairings. Returns
+ * whether there was one.
+ */
 export async function deleteSigner(db: Queryable, operatorUserId: string): Promise<boolean> {
   await db.query('DELETE FROM republish.pairings WHERE operator_user_id = $1', [operatorUserId]);
   await db.query('DELETE FROM republish.signer_checks WHERE operator_user_id = $1', [operatorUserId]);
@@ -98,8 +101,8 @@ export async function deleteSigner(db: Queryable, operatorUserId: string): Promi
 }
 
 /**
- * The client key of a pairing that was begun earlier with this URI of the bunker, or the given one, which is kept
- * first. Called before `connect`, so that the key outlives a crash after it.
+ * The client key of a pairing that was begun earlier with this URI of the bunker, or the given one, which is
+ * kept first. Called before `connect`, so that the key outlives a crash after it.
  *
  * @param pairing `secretTag` tells the URIs of a bunker apart
  */

@@ -35,8 +35,8 @@ export interface BunkerOptions {
   /** Every answer takes this long, as with a bunker on a slow phone. */
   answerDelayMs?: number;
   /**
-   * As LNbits' nostr_bunker has it: a request is known by its id alone. What is in work is not begun again, and
-   * an answer that was given once, also a refusal, is repeated for ever.
+   * As LNbits' nostr_bunker has it: a request is known by its id alone. What is in work is not begun again,
+   * and an answer that was given once, also a refusal, is repeated for ever.
    */
   remembersIds?: boolean;
   /** Requests in work at once; the others wait in order. Absent: no limit. */

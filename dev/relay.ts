@@ -33,8 +33,9 @@ export interface DevRelayOptions {
    */
   keepPerAuthor?: number;
   /**
-   * Heeds deletion requests (NIP-09), and answers as some relays do to what was deleted and is sent again: strfry
-   * (`deleted`), khatru (`blocked`), nostr-rs-relay (`duplicate`). Absent: they are kept without effect.
+   * Heeds deletion requests (NIP-09), and answers as some relays do to what was deleted and is sent again:
+   * strfry (`deleted`), khatru (`blocked`), nostr-rs-relay (`duplicate`). Absent: they are kept without
+   * effect.
    */
   deletions?: keyof typeof DELETED;
   /** By how much the time that it tells (`Date`) is ahead of this machine's. */

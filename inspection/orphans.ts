@@ -76,7 +76,8 @@ const GATEWAY_GRACE_MS = 1_000;
  * type of this release, of no machine of the operator, or without state in the database. Reads only.
  *
  * @param oldPubkey hex
- * @param options.auth where a relay wants to know who asks, the signer of the current key may be asked to sign that
+ * @param options.auth where a relay wants to know who asks, the signer of the current key may be asked to
+ * sign that
  * @throws RepublishError InvalidInput when it is the current key; OperatorNotFound, DatabaseUnavailable,
  *   DatabaseMisconfigured
  */

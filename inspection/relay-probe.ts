@@ -47,7 +47,10 @@ const NOTHING = { kinds: [DOCUMENT_KIND], ids: ['0'.repeat(64)], limit: 1 };
 
 /** Who asks, and over which connections. */
 export interface Probing {
-  /** Connections that others go on with: those of a relay that wanted to know are introduced. Absent: own ones. */
+  /**
+   * Connections that others go on with: those of a relay that wanted to know are introduced. Absent: own
+   * ones.
+   */
   pool?: RelayPool;
   /** Absent: nobody, and a relay that wants to know is not told. */
   identity?: RelayIdentity | undefined;
@@ -137,7 +140,10 @@ function isDemand(reply: ReadReply): boolean {
   return reply.kind === 'closed' && wantsToKnow(reply.reason);
 }
 
-/** What came of telling a relay who asks; undefined: it does not want to know. Some ask, and then say nothing at all. */
+/**
+ * What came of telling a relay who asks; undefined: it does not want to know. Some ask, and then say nothing
+ * at all.
+ */
 async function introduce(
   connection: RelayConnection,
   reply: ReadReply,

@@ -34,8 +34,8 @@ export function relayVerdict(
 }
 
 /**
- * The same of a document that was asked for with both filters of its machine, each in a question of its own: found by one of
- * them alone it is not found.
+ * The same of a document that was asked for with both filters of its machine, each in a question of its own:
+ * found by one of them alone it is not found.
  */
 export function relayVerdictByBoth(
   byD: Sighting,

@@ -59,7 +59,10 @@ export interface Verification {
    * not looked at.
    */
   unknownTypes: string[];
-  /** Relays that show nothing to somebody they do not know, and were not told who asks, or did not like the answer. */
+  /**
+   * Relays that show nothing to somebody they do not know, and were not told who asks, or did not like the
+   * answer.
+   */
   unknownRelays: string[];
 }
 
@@ -68,9 +71,10 @@ const CONNECT_TIMEOUT_MS = 5_000;
 const TOGETHER = 100;
 
 /**
- * Asks every relay for every document as its machine would (author and kind, with `#d` and with `#p`), each relay by itself and
- * to its end, and holds the answers against what the ledger says that stands. Reads only, and signs nothing unless
- * somebody is named who may: a relay that answers only whom it knows (NIP-42) is unknown.
+ * Asks every relay for every document as its machine would (author and kind, with `#d` and with `#p`), each
+ * relay by itself and to its end, and holds the answers against what the ledger says that stands. Reads only,
+ * and signs nothing unless somebody is named who may: a relay that answers only whom it knows (NIP-42) is
+ * unknown.
  *
  * @throws RepublishError OperatorNotFound, MachineNotFound, UnknownDocumentType, DatabaseUnavailable,
  *   DatabaseMisconfigured

@@ -42,7 +42,10 @@ function load(): SchnorrEngine {
   }
 }
 
-/** Made by the JavaScript (@noble/curves) from `PROBE_KEY` and `PROBE_ENTROPY`: to make it at each start would cost a tenth of a second. */
+/**
+ * Made by the JavaScript (@noble/curves) from `PROBE_KEY` and `PROBE_ENTROPY`: to make it at each start would
+ * cost a tenth of a second.
+ */
 const PROBE: SignedEvent = {
   kind: 1,
   created_at: 1,

@@ -36,8 +36,8 @@ export async function pair(
 }
 
 /**
- * Some bunkers refuse a client that asks for more than they would ever grant, and no word of theirs tells that
- * from another refusal. Documents need no signature of kind 22242, so it is asked once more without.
+ * Some bunkers refuse a client that asks for more than they would ever grant, and no word of theirs tells
+ * that from another refusal. Documents need no signature of kind 22242, so it is asked once more without.
  */
 async function connect(
   client: BunkerClient,

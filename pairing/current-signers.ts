@@ -43,8 +43,9 @@ export async function askCurrentSigner(context: SignerContext, also?: AlsoAsk): 
 }
 
 /**
- * The same, and has it encrypt a text that is read back, as a run does before its first document. Then it signs
- * an event that is thrown away; LNbits' own bunker client does not, since its signatures may be counted.
+ * The same, and has it encrypt a text that is read back, as a run does before its first document. Then it
+ * signs an event that is thrown away; LNbits' own bunker client does not, since its signatures may be
+ * counted.
  *
  * @throws RepublishError SignerCannotEncrypt, SignerChangesEvents, and as `askCurrentSigner`
  */

@@ -195,7 +195,9 @@ class Trying {
     return { requests: TOGETHER, tookMs: this.#tookMs.get(what) ?? 0 };
   }
 
-  /** A state of the largest size that is allowed; where that does not get through, one as large as there is. */
+  /**
+   * A state of the largest size that is allowed; where that does not get through, one as large as there is.
+   */
   async #largest(maxBytes: number, largestBytes: number): Promise<void> {
     const what = 'largest state';
     const ask = (bytes: number) => (): Promise<void> =>

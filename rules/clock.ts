@@ -11,8 +11,8 @@ export interface ClockWitness {
 }
 
 /**
- * `right`: nobody objects. `doubted`: somebody does, and too few agree with him. `wrong`: several agree on another time. The
- * names are in the order in which they were given.
+ * `right`: nobody objects. `doubted`: somebody does, and too few agree with him. `wrong`: several agree on
+ * another time. The names are in the order in which they were given.
  */
 export type ClockVerdict = {
   /** Those that agree with this clock and are no part of its machine. */
@@ -32,8 +32,8 @@ export type ClockVerdict = {
 export const MAX_APART_MS = 60_000;
 
 /**
- * Judges this clock by others. One that differs may be wrong itself. Two that agree on another time are believed, unless more
- * agree with this one.
+ * Judges this clock by others. One that differs may be wrong itself. Two that agree on another time are
+ * believed, unless more agree with this one.
  */
 export function judgeClock(witnesses: readonly ClockWitness[]): ClockVerdict {
   const objections = witnesses.filter((witness) => !isWithin(witness, 0));
@@ -49,7 +49,10 @@ export function judgeClock(witnesses: readonly ClockWitness[]): ClockVerdict {
   return { kind: 'wrong', agreeing, objecting: group.map(({ name }) => name), aheadMs };
 }
 
-/** Those that agree with one of them; where several groups are equally large, the one that is nearest to this clock. */
+/**
+ * Those that agree with one of them; where several groups are equally large, the one that is nearest to this
+ * clock.
+ */
 function largestGroup(objections: readonly ClockWitness[]): ClockWitness[] {
   return objections
     .map((centre) => ({

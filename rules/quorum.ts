@@ -52,8 +52,9 @@ export type SendReply =
   /** It takes the event, or has it or a newer one (`duplicate:`). */
   | { kind: 'ok'; message: string }
   /**
-   * `isFinal`: this relay will not take the event, however often it is sent. `isForItself`: it is the event that it
-   * does not want, and another one may be taken; else it is for who sends it, or what it would take of all.
+   * `isFinal`: this relay will not take the event, however often it is sent. `isForItself`: it is the event
+   * that it does not want, and another one may be taken; else it is for who sends it, or what it would take
+   * of all.
    */
   | { kind: 'refused'; message: string; isFinal: boolean; isForItself?: true }
   /** It takes events slowly, and did not get or take this one. */
@@ -105,8 +106,8 @@ export interface PlacementOf<E extends Dated> {
   /** The relay, slow to take what it is sent or asked, that the quorum waits for. */
   waitsFor?: HeldbackBy;
   /**
-   * The quorum cannot be reached with this event, since relays do not want it for itself or say that they have it
-   * and do not show it; with another one it may be.
+   * The quorum cannot be reached with this event, since relays do not want it for itself or say that they
+   * have it and do not show it; with another one it may be.
    */
   needsAnother?: true;
   /** A newer event of the same author at the address, if any relay has one: machines will take that one. */
@@ -165,7 +166,8 @@ export function verdictOn<E extends Dated>(event: Dated, evidence: Evidence<E>):
     return { standing: { state: 'refused', detail: sent.heldback.words }, heldback: sent.heldback };
   if (confirmed?.kind === 'unknown' && confirmed.isFinal)
     return { standing: { state: 'refused', detail: confirmed.reason }, isFinal: true };
-  // It says that it has it, and shows nothing: as relays do with what was deleted (NIP-09), or what they do not keep.
+  // It says that it has it, and shows nothing: as relays do with what was deleted (NIP-09), or what they do
+  // not keep.
   const isNotKept = sent?.kind === 'ok' && (confirmed?.kind === 'nothing' || confirmed?.kind === 'event');
   return {
     standing: shortfall(sent, confirmed),
@@ -202,8 +204,8 @@ function returning(
 }
 
 /**
- * Of relays that have to be waited for, the one with which the quorum is there; undefined where they do not make
- * it up.
+ * Of relays that have to be waited for, the one with which the quorum is there; undefined where they do not
+ * make it up.
  *
  * @param lacking how many of them it takes
  */

@@ -9,7 +9,10 @@ export interface SignerSpeed {
 export interface TrialTimes {
   encryptMs: number;
   signMs: number;
-  /** So many requests, half of them each, side by side: from the first to the last answer. */
+  /**
+   * Requests that were asked at once, half of them encryptions and half signatures, and the time until the
+   * last answer.
+   */
   together?: { requests: number; tookMs: number } | undefined;
 }
 
@@ -24,7 +27,9 @@ export function speedOfTrial({ encryptMs, signMs, together }: TrialTimes): Signe
 
 /** Fewer signatures than this say nothing of a speed. */
 export const LEAST_SIGNATURES = 4;
-/** A gap that is so much longer than the usual one was a pause: of a person, a hold, a worker that was away. */
+/**
+ * A gap that is so much longer than the usual one was a pause: of a person, a hold, a worker that was away.
+ */
 const PAUSE = 10;
 const PAUSE_MS = 5_000;
 /** Clocks here have milliseconds. */

@@ -1,7 +1,8 @@
 /**
- * How many requests may be at a bunker at once. It follows from how long the answers take, as in TCP Vegas and
- * Netflix's concurrency limits. A slow bunker that does one after the other has one in work and one that waits:
- * it is neither idle nor drowned. One that does many at once is asked for more until its answers take longer.
+ * How many requests may be at a bunker at once. It follows from how long the answers take, as in TCP Vegas
+ * and Netflix's concurrency limits. A slow bunker that does one after the other has one in work and one that
+ * waits: it is neither idle nor drowned. One that does many at once is asked for more until its answers take
+ * longer.
  *
  * One request until the bunker has encrypted and signed once: it may be away, or ask a person. A state machine
  * without I/O; latencies in milliseconds.

@@ -1,5 +1,5 @@
-// What `npm test` does before the tests: types, lint, format, unused exports, two at a time, and beside them what the tests need and
-// has to be compiled. Each says its own name with what it has found.
+// What `npm test` does before the tests: types, lint, format, unused exports, two at a time, and beside them
+// what the tests need and has to be compiled. Each says its own name with what it has found.
 import { spawn } from 'node:child_process';
 
 const CHECKS = [

@@ -1,6 +1,7 @@
 /**
- * The SDK wants a source map and looks up every frame of every promise of a workflow in it: most of what a workflow costs, and
- * half a second at start. The bundle is readable as it is, so that a stack trace names its functions and lines without one.
+ * The SDK wants a source map and looks up every frame of every promise of a workflow in it: most of what a
+ * workflow costs, and half a second at start. The bundle is readable as it is, so that a stack trace names
+ * its functions and lines without one.
  *
  * @param {string} code a bundle of workflows
  * @returns {string}

@@ -4,8 +4,8 @@ const path = require('node:path');
 const CACHE = path.join(__dirname, '../node_modules/.cache/republish-typescript');
 
 /**
- * Makes `require` read TypeScript of this project as it is. What has been compiled once is kept: the tests start dozens of
- * processes that would each compile the same two hundred files.
+ * Makes `require` read TypeScript of this project as it is. What has been compiled once is kept: the tests
+ * start dozens of processes that would each compile the same two hundred files.
  *
  * @param {{ ignoreDynamic?: boolean }} module what becomes of `import()`: true leaves it to Node
  */

@@ -35,9 +35,10 @@ async function raiseHolders(db: Queryable, runId: string, selection: Selection):
 
 /**
  * Opens again what has failed after its seal, and gives open documents that meet with trouble their time
- * anew; the signer is then asked anew, too. Returns how many it concerned. What failed without an event stays: only a new plan opens it, since
- * its row may be what is wrong. So does what was sealed by a signer that then signed something else: it may
- * have encrypted with the wrong key, too, and another run seals it anew.
+ * anew; the signer is then asked anew, too. Returns how many it concerned. What failed without an event
+ * stays: only a new plan opens it, since its row may be what is wrong. So does what was sealed by a signer
+ * that then signed something else: it may have encrypted with the wrong key, too, and another run seals it
+ * anew.
  */
 export async function retryDocuments(db: Queryable, runId: string, selection: Selection): Promise<number> {
   await raiseHolders(db, runId, selection);

@@ -8,7 +8,8 @@ CREATE TABLE republish.signers (
   -- NIP-49. local: the operator's key. bunker: the client key, made once and reused for ever (NIP-46 secrets work once).
   ncryptsec        text NOT NULL,
   bunker_pubkey    text CHECK (bunker_pubkey ~ '^[0-9a-f]{64}$'),
-  -- Over which it is reached: those that were named at the pairing, or those to which the bunker has moved since.
+  -- Over which it is reached: those that were named at the pairing, or those to which the bunker has moved
+  -- since.
   bunker_relays    text[],
   -- Those that whoever paired it has named. A bunker that names others may not lead further than they allow.
   named_relays     text[],
@@ -21,14 +22,16 @@ CREATE TABLE republish.signers (
 CREATE TABLE republish.pairings (
   operator_user_id text NOT NULL,
   bunker_pubkey    text NOT NULL CHECK (bunker_pubkey ~ '^[0-9a-f]{64}$'),
-  -- Keyed hash of the URI's secret: another URI of the same bunker is another pairing, with a client key of its own.
+  -- Keyed hash of the URI's secret: another URI of the same bunker is another pairing, with a client key of
+  -- its own.
   secret_tag       text NOT NULL,
   ncryptsec        text NOT NULL,
   begun_at         timestamptz NOT NULL DEFAULT now(),
   PRIMARY KEY (operator_user_id, bunker_pubkey, secret_tag)
 );
 
--- How quick a signer was when it was tried (`republish signer check --deep`), for what a run is expected to take.
+-- How quick a signer was when it was tried (`republish signer check --deep`), for what a run is expected to
+-- take.
 CREATE TABLE republish.signer_checks (
   operator_user_id text PRIMARY KEY,
   -- As in signer_proofs: a signer that is paired anew is another one.
@@ -98,8 +101,9 @@ CREATE TABLE republish.documents (
   -- Tries in vain since `trouble_since`; every new fact clears both.
   tries             integer NOT NULL DEFAULT 0,
   trouble_since     timestamptz,
-  -- How often the signer's questions were put anew: after an answer that could not be used, and by a person's retry. A part of the
-  -- ids of requests to a bunker, since some repeat what they have once answered to an id.
+  -- How often the signer's questions were put anew: after an answer that could not be used, and by a person's
+  -- retry. A part of the ids of requests to a bunker, since some repeat what they have once answered to an
+  -- id.
   question          integer NOT NULL DEFAULT 0,
   -- Number of whoever wrote the failure: the page's holder, or the run's sweep.
   written_by        integer,

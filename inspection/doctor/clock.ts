@@ -8,13 +8,15 @@ import type { RelayFacts } from '../relay-probe';
 import { check, type Finding, findingsOf } from './finding';
 
 const TIMEOUT_MS = 20_000;
-/** Some relays drop requests to a bunker that are a minute old, so that less than that is a matter already. */
+/**
+ * Some relays drop requests to a bunker that are a minute old, so that less than that is a matter already.
+ */
 const BUNKER_RELAY_WARN_MS = 30_000;
 const MAX_BUNKER_RELAYS = 50;
 
 /**
- * Is this host's clock right, as Postgres and all relays say, those of the bunkers too? Where one document relay differs, its own
- * line says so.
+ * Is this host's clock right, as Postgres and all relays say, those of the bunkers too? Where one document
+ * relay differs, its own line says so.
  *
  * @param facts what the document relays have said
  */
@@ -50,7 +52,9 @@ function hostFinding(witnesses: readonly ClockWitness[]): Finding {
     : ok('not compared: no other machine, relay or Postgres, says the time');
 }
 
-/** Others are not asked about this host: an operator has named them, who could so have its clock called wrong. */
+/**
+ * Others are not asked about this host: an operator has named them, who could so have its clock called wrong.
+ */
 function agrees({ aheadMs, uncertaintyMs }: ClockWitness): boolean {
   return Math.abs(aheadMs) < BUNKER_RELAY_WARN_MS + uncertaintyMs;
 }

@@ -21,22 +21,25 @@ export interface DeliveryOptions {
   onLetThrough(): void;
 }
 
-/** First pause after a relay has asked for patience; doubles, or a queue of requests would keep the limit exhausted. */
+/**
+ * First pause after a relay has asked for patience; doubles, or a queue of requests would keep the limit
+ * exhausted.
+ */
 const FIRST_RESEND_MS = 500;
 const MAX_RESEND_MS = 8_000;
 
 /**
- * Brings a request to the bunker's relays, again and again where that is needed. While its event is young it is
- * the same one, so that relays and bunkers that have it can tell. Then it is another one with the same request
- * id: relays pass no event on twice, and some (strfry) refuse ephemeral ones that are older than a minute, so
- * that a bunker which was away would never see it.
+ * Brings a request to the bunker's relays, again and again where that is needed. While its event is young it
+ * is the same one, so that relays and bunkers that have it can tell. Then it is another one with the same
+ * request id: relays pass no event on twice, and some (strfry) refuse ephemeral ones that are older than a
+ * minute, so that a bunker which was away would never see it.
  */
 export class Delivery {
   #event: SignedEvent;
   readonly #eventIds: string[];
   #madeAtMs: number;
   #sentOver = new Set<BunkerLink>();
-  /** The last refusal of each relay. A relay's word is not the bunker's: the answer may still come. */
+  /** The last refusal of each relay. The bunker may answer all the same: the relay does not speak for it. */
   #refusals = new Map<BunkerLink, string>();
   /** Relays over which it is about to be sent again. */
   #resending = new Set<BunkerLink>();
@@ -128,8 +131,8 @@ export class Delivery {
     // auth-required: the relay has sent a challenge, or is about to, and the link answers it.
     const mayPass = meaningOfRefusal(message) === 'slow down' || /^(error|auth-required):/.test(message);
     if (!mayPass) return;
-    // The relay has not passed the request on: the same event is sent again after a pause, within the deadline.
-    // One at a time: a relay may answer a single event with any number of refusals.
+    // The relay has not passed the request on: the same event is sent again after a pause, within the
+    // deadline. One at a time: a relay may answer a single event with any number of refusals.
     if (this.#resending.has(link)) return;
     this.#resending.add(link);
     const again = (): void => {

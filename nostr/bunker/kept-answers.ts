@@ -17,8 +17,8 @@ const MAX_AGE_MS = 60 * 60_000;
 
 /**
  * The answers to questions that may be asked again, by their ids: what was given is not asked for a second
- * time, also where it came when nobody waited, or whoever took it could not write it down. Ciphertexts, signed
- * events and refusals; what was asked is not kept.
+ * time, also where it came when nobody waited, or whoever took it could not write it down. Ciphertexts,
+ * signed events and refusals; what was asked is not kept.
  */
 export class KeptAnswers {
   /** Oldest first. */

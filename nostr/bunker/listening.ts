@@ -7,7 +7,7 @@ import { presentableRefusal } from './messages';
 
 export interface ListeningOptions {
   connection: RelayConnection;
-  /** What the bunker's answers match. */
+  /** The filter of the subscription, which finds the bunker's answers. */
   filter: Filter;
   /** The client key, for a relay that wants to know who comes (NIP-42). */
   identity: RelayIdentity;
@@ -23,7 +23,9 @@ export interface ListeningOptions {
 
 /** Relays that send no EOSE for ephemeral kinds must not hold up the first request. */
 const SUBSCRIBED_AFTER_MS = 2_000;
-/** Between two answers to a relay's challenges: one that sends a thousand does not get a thousand signatures. */
+/**
+ * Between two answers to a relay's challenges: one that sends a thousand does not get a thousand signatures.
+ */
 const LOGINS_APART_MS = 1_000;
 const AUTH_TIMEOUT_MS = 5_000;
 const FIRST_RESUBSCRIBE_MS = 500;
@@ -55,8 +57,8 @@ export class Listening {
   }
 
   /**
-   * Answers the newest challenge, and again where another one has come meanwhile. Many relays send one and need no answer: a
-   * refusal changes nothing.
+   * Answers the newest challenge, and again where another one has come meanwhile. Many relays send one and
+   * need no answer: a refusal changes nothing.
    */
   async answerChallenges(): Promise<void> {
     const { connection } = this.options;

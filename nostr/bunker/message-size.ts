@@ -7,7 +7,8 @@ const ID = '0'.repeat(36);
 
 /**
  * The largest message (kind 24133) that a document costs on its way to a bunker and back: the request that
- * encrypts its state, or the signed event in the answer. JSON within JSON escapes each quote, and NIP-44 pads.
+ * encrypts its state, or the signed event in the answer. JSON within JSON escapes each quote, and NIP-44
+ * pads.
  *
  * @param tags of the document
  */

@@ -113,7 +113,10 @@ export const REFUSED = {
   later: { type: 'SignerPending', retryAfterMs: 30_000 },
 } as const satisfies Record<BunkerRefusal['meaning'], unknown>;
 
-/** Whether the bunker has answered, and with what cannot be used: asked the same again, it may answer the same. */
+/**
+ * Whether the bunker has answered, and with what cannot be used: asked the same again, it may answer the
+ * same.
+ */
 export function isUselessAnswer(error: RepublishError): boolean {
   return isRefusal(error) || error.type === 'SignerReturnedWrongEvent';
 }
@@ -150,7 +153,10 @@ export function presentableRefusal(message: string): string {
   return protocolWordIn(message) ?? 'for a reason of its own';
 }
 
-/** The same of whatever a relay has said: a NOTICE has no prefix. Undefined of what the protocol has no word for. */
+/**
+ * The same of whatever a relay has said: a NOTICE has no prefix. Undefined of what the protocol has no word
+ * for.
+ */
 export function lastWordsOf(words: string | undefined): string | undefined {
   if (words === undefined) return undefined;
   return protocolWordIn(words) ?? (saysTooMuch(words) ? 'rate-limited' : undefined);

@@ -3,7 +3,10 @@ import { type Answer, KeptAnswers } from './kept-answers';
 import type { BunkerLink } from './link';
 import type { BunkerRequest } from './request';
 
-/** What a bunker was asked and has not answered yet, and what it has answered to questions that may come again. */
+/**
+ * What a bunker was asked and has not answered yet, and what it has answered to questions that may come
+ * again.
+ */
 export class OpenRequests {
   readonly #byId = new Map<string, BunkerRequest>();
   readonly #byEventId = new Map<string, BunkerRequest>();

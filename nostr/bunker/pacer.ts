@@ -22,9 +22,10 @@ const MIN_RATE_PER_S = 0.2;
 const LOOK_BACK_MS = 5_000;
 
 /**
- * Finds the rate at which a bunker and its relays take requests, from their refusals alone: they name no limit that could
- * be relied on. Additive increase, multiplicative decrease; below the rate at which trouble last began it recovers fast,
- * as a relay that counts by the minute lets nothing through for a while and then everything.
+ * Finds the rate at which a bunker and its relays take requests, from their refusals alone: they name no
+ * limit that could be relied on. Additive increase, multiplicative decrease; below the rate at which trouble
+ * last began it recovers fast, as a relay that counts by the minute lets nothing through for a while and then
+ * everything.
  *
  * One pacer serves all requests to a bunker, so that many documents do not each find the limit anew.
  */
@@ -112,8 +113,8 @@ export class Pacer {
   }
 
   /**
-   * A relay or the bunker has refused a request for its rate. Refusals of what was sent before the last slowing
-   * down say nothing new.
+   * A relay or the bunker has refused a request for its rate. Refusals of what was sent before the last
+   * slowing down say nothing new.
    */
   refused(sentAtMs: number): void {
     const nowMs = this.clock.nowMs();

@@ -11,7 +11,9 @@ interface Turn {
   work: Question | undefined;
 }
 
-/** The places at a bunker: whose turn it is, and how many there are, as far as that shows in how requests end. */
+/**
+ * The places at a bunker: whose turn it is, and how many there are, as far as that shows in how requests end.
+ */
 export class Places {
   constructor(
     private readonly limiter: Limiter,
@@ -25,8 +27,8 @@ export class Places {
   }
 
   /**
-   * Sends a request when it has a place, and keeps the place until the bunker has answered or is too late, also
-   * where the caller waits no longer.
+   * Sends a request when it has a place, and keeps the place until the bunker has answered or is too late,
+   * also where the caller waits no longer.
    *
    * @param ask given what to call when a person is asked
    * @returns what `ask` returned

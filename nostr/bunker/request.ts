@@ -11,7 +11,9 @@ export interface RequestOptions extends Omit<DeliveryOptions, 'maxAgeMs' | 'onLe
   requestTimeoutMs: number;
   /** The same, where a person is asked, or may be. */
   approvalTimeoutMs: number;
-  /** So long a good answer may come after a refusal: there may be two signers, and one of them knows nothing. */
+  /**
+   * So long a good answer may come after a refusal: there may be two signers, and one of them knows nothing.
+   */
   refusalGraceMs: number;
   /** It may be asked again, and is then the same: its answer counts also when nobody waits. */
   staysOpen: boolean;
@@ -36,15 +38,15 @@ interface Waiter {
 /** Relays refuse ephemeral events that are older than a minute (strfry), and clocks differ. */
 const MAX_EVENT_AGE_MS = 30_000;
 /**
- * When it is sent again while there is no answer and it is open, in deadlines: after 30 s, 2 and 8 minutes where one has
- * 30 s. Seldom: some bunkers (nsecbunkerd) ask a person anew for each copy.
+ * When it is sent again while there is no answer and it is open, in deadlines: after 30 s, 2 and 8 minutes
+ * where one has 30 s. Seldom: some bunkers (nsecbunkerd) ask a person anew for each copy.
  */
 const SENT_AGAIN_AFTER = [1, 4, 16];
 
 /**
- * One request to a bunker from its sending to its answer or its refusal. Any number of callers may wait for it;
- * each waits for as long as a request may take, and gives up. The request itself may stay open for longer, so
- * that a late answer counts. After the end no listener, no timer and no promise of it is left.
+ * One request to a bunker from its sending to its answer or its refusal. Any number of callers may wait for
+ * it; each waits for as long as a request may take, and gives up. The request itself may stay open for
+ * longer, so that a late answer counts. After the end no listener, no timer and no promise of it is left.
  */
 export class BunkerRequest {
   readonly method: string;

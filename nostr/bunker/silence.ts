@@ -5,7 +5,10 @@ import { isRefusal } from './messages';
 
 /** A ping needs no person and no key. */
 const PING_MS = 3_000;
-/** So long what a ping has shown is taken to hold: it is asked for a person to read, and nothing follows from it. */
+/**
+ * So long what a ping has shown is taken to hold: it is asked for a person to read, and nothing follows from
+ * it.
+ */
 const PINGED_MS = 60_000;
 
 const ALIVE = 'it may never have been granted this, wait for a person, or be slow';
@@ -13,9 +16,9 @@ const FORGOTTEN =
   'it is away, or has forgotten this client, as some do at a restart: then pair it again with a new URI (republish signer add <operator> --bunker)';
 
 /**
- * A bunker's client whose time-outs say what the silence may mean. One that answers other requests, or a ping,
- * is alive: what was never granted, or waits for a person, is met with silence by some. One that does not even
- * answer a ping is away, or no longer knows this client.
+ * A bunker's client whose time-outs say what the silence may mean. One that answers other requests, or a
+ * ping, is alive: what was never granted, or waits for a person, is met with silence by some. One that does
+ * not even answer a ping is away, or no longer knows this client.
  *
  * @param requestTimeoutMs after which the client gives a request up
  */

@@ -59,7 +59,10 @@ export interface RelayConnectionOptions {
   onChallenge?(): void;
   /** Told the answer to each EVENT, also to those sent without waiting for it. */
   onOk?(eventId: string, accepted: boolean, message: string): void;
-  /** Called once, when the connection is gone for whatever reason; with the code that the relay closed it with. */
+  /**
+   * Called once, when the connection is gone for whatever reason; with the code that the relay closed it
+   * with.
+   */
   onLost?(reason: string, closeCode?: number): void;
 }
 

@@ -51,7 +51,9 @@ export interface DocumentRelay {
   send(event: SignedEvent, asking: Asking, onLate: (reply: SendReply) => void): Promise<SendReply>;
   /** Reads back what was sent, in a question that is younger than the relay's answer. Never rejects. */
   confirm(sent: readonly SentEvent[], asking: Asking, tell: Tell): Promise<void>;
-  /** What the relay has said last, for where no answer comes. Absent: it says nothing that may be repeated. */
+  /**
+   * What the relay has said last, for where no answer comes. Absent: it says nothing that may be repeated.
+   */
   lastWords?(): string | undefined;
 }
 

@@ -3,11 +3,19 @@ import type { AuthReply, RelayIdentity } from './identity';
 import type { RelayPool } from './pool';
 import { within } from './within';
 
-/** A relay that wants to know who comes has so long to send its challenge unasked: some do it with the refusal only. */
+/**
+ * A relay that wants to know who comes has so long to send its challenge unasked: some do it with the refusal
+ * only.
+ */
 const CHALLENGE_MS = 500;
-/** A no is not asked for again so long: each time costs a signature, at a bunker, and perhaps a person's time. */
+/**
+ * A no is not asked for again so long: each time costs a signature, at a bunker, and perhaps a person's time.
+ */
 const BARRED_MS = 60_000;
-/** A relay that ends each connection after its login, or forgets it, would have one signed for every question. */
+/**
+ * At most so many logins are signed: a relay may close the connection after each, or forget it, and ask
+ * again.
+ */
 const MOST_SIGNATURES = 30;
 const SIGNATURES_WITHIN_MS = 60_000;
 
@@ -25,8 +33,8 @@ export type NotAuthenticated = Exclude<AuthReply, { kind: 'accepted' }>;
 export type Asked<R> = { reply: R } | { refused: NotAuthenticated };
 
 /**
- * The way into one relay, which may want to know who comes (NIP-42). It is told when it demands that, not when
- * it offers it: many relays offer it, need it for nothing, and refuse what they are told.
+ * The way into one relay, which may want to know who comes (NIP-42). It is told when it demands that, not
+ * when it offers it: many relays offer it, need it for nothing, and refuse what they are told.
  */
 export class Door {
   /** It has demanded it before. */

@@ -7,7 +7,9 @@ type Traffic = Heldback['traffic'];
 
 /** A turn that comes no later than this is waited for; for another one somebody has to come back. */
 const WORTH_WAITING_MS = 3_000;
-/** What was refused to one so lately would have been to another. */
+/**
+ * A refusal that is no older than this counts for the other documents too: it would have met them as well.
+ */
 const JUST_NOW_MS = 5_000;
 
 /** One pacer for each relay, whoever sends to it. */

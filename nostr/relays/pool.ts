@@ -19,7 +19,10 @@ const MAX_COOL_DOWN_MS = 15_000;
 const MAX_RETRY_AFTER_MS = 5 * 60_000;
 /** A connection of one identity that nobody has used for so long is closed when the next one is opened. */
 const IDLE_MS = 5 * 60_000;
-/** The same where there are so many of one relay that it may take no more: no question is under way for so long. */
+/**
+ * The same where there are so many of one relay that it may take no more: no question is under way for so
+ * long.
+ */
 const MANY = 32;
 const IDLE_AMONG_MANY_MS = 60_000;
 
@@ -42,9 +45,10 @@ interface Entry {
 }
 
 /**
- * The connections to the relays, opened when they are needed: one per relay, shared by all documents, and where a relay wants
- * to know who comes one for each identity, since many relays know only the last one of a connection. A relay that cannot be
- * reached is left alone for a while, so that a thousand documents do not each wait for the same dead relay.
+ * The connections to the relays, opened when they are needed: one per relay, shared by all documents, and
+ * where a relay wants to know who comes one for each identity, since many relays know only the last one of a
+ * connection. A relay that cannot be reached is left alone for a while, so that a thousand documents do not
+ * each wait for the same dead relay.
  */
 export class RelayPool {
   #entries = new Map<string, Entry>();

@@ -169,7 +169,9 @@ export class RelayPublisher {
     return waitedFor(heldback, this.required - have);
   }
 
-  /** How many events a quorum of relays takes now, by their pace; and whom the next one waits for, if anybody. */
+  /**
+   * How many events a quorum of relays takes now, by their pace; and whom the next one waits for, if anybody.
+   */
   roomForEvents(): { room: number; waitsFor?: HeldbackBy | undefined } {
     const pacers = [...this.#pacers];
     const rooms = pacers.map(([, pacer]) => pacer.room('events')).sort((a, b) => b - a);

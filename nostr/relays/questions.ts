@@ -12,8 +12,8 @@ type Unknown = Extract<Sighting, { kind: 'unknown' }>;
 
 /**
  * The questions to one relay: a few at a time, whoever asks. A relay that answers nothing shall not hold up
- * every page. The first questions wait until their time is over. After that, and after a pause, one question at
- * a time finds out whether the relay is back; all others get the last answer at once.
+ * every page. The first questions wait until their time is over. After that, and after a pause, one question
+ * at a time finds out whether the relay is back; all others get the last answer at once.
  */
 export class Questions {
   readonly #limiter = new Limiter(AT_ONCE);

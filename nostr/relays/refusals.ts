@@ -26,7 +26,9 @@ const MEANINGS: Record<string, RefusalMeaning> = {
   'auth-required': 'authenticate',
 };
 
-/** The protocol's word with which a relay's message begins (NIP-01, NIP-42); undefined: it has none for it. */
+/**
+ * The protocol's word with which a relay's message begins (NIP-01, NIP-42); undefined: it has none for it.
+ */
 export function protocolWordIn(message: string): string | undefined {
   const word = prefixOf(message);
   return Object.hasOwn(MEANINGS, word) || word === 'unsupported' ? word : undefined;
@@ -55,8 +57,8 @@ export function meaningOfRefusal(message: string): RefusalMeaning {
 }
 
 /**
- * How relays say it where NIP-01 has no word for it, in a NOTICE, or in words of their own: nostream `rate limited`,
- * LNbits `Exceeded max events per hour limit`.
+ * How relays say it where NIP-01 has no word for it, in a NOTICE, or in words of their own: nostream `rate
+ * limited`, LNbits `Exceeded max events per hour limit`.
  */
 const TOO_MUCH =
   /rate.?limit|slow down|too (fast|quick|much)\b|too many (concurrent )?(events|req|messages|notes|subscriptions)|exceeded .*\b(limit|rate)|throttl/i;

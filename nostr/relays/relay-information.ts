@@ -91,8 +91,8 @@ interface HttpOptions {
 }
 
 /**
- * The information document (NIP-11) of a relay that is no gateway, as text. Rejects when there is none within three seconds. A
- * redirect is no answer: it could lead anywhere, and no relay needs one.
+ * The information document (NIP-11) of a relay that is no gateway, as text. Rejects when there is none within
+ * three seconds. A redirect is no answer: it could lead anywhere, and no relay needs one.
  */
 export function fetchRelayInformation(url: string, options: HttpOptions = {}): Promise<string> {
   return askOverHttp(url, options, (response) => {
@@ -110,8 +110,8 @@ export interface ClockDifference {
 }
 
 /**
- * Compares this clock with that of a relay that is no gateway, by the `Date` of its HTTP answer, whatever else it answers;
- * undefined: it gives none. Rejects when there is no answer within three seconds.
+ * Compares this clock with that of a relay that is no gateway, by the `Date` of its HTTP answer, whatever
+ * else it answers; undefined: it gives none. Rejects when there is no answer within three seconds.
  */
 export function fetchRelayClock(
   url: string,

@@ -51,8 +51,8 @@ export function shownAmong(url: string, relays: readonly string[]): string {
 const LEAST_SECRET_LENGTH = 8;
 
 /**
- * What of a relay's URL is not shown, part by part, as the relay knows it and may repeat it in its words. The longest
- * first.
+ * What of a relay's URL is not shown, part by part, as the relay knows it and may repeat it in its words. The
+ * longest first.
  */
 export function secretsIn(url: string): string[] {
   if (!URL.canParse(url)) return [];

@@ -72,8 +72,8 @@ export class Keyring {
   #entries = new Map<string, Entry>();
   /**
    * By bunker and the relays it is reached over: what all its clients share. They stay: a bunker's rate and
-   * window are not found anew for every run. By its relays too, or whoever pairs with the bunker of others over
-   * a relay of his own could slow them down.
+   * window are not found anew for every run. By its relays too, or whoever pairs with the bunker of others
+   * over a relay of his own could slow them down.
    */
   #shared = new Map<string, Shared>();
 

@@ -55,8 +55,9 @@ export async function proveEncryption(
 }
 
 /**
- * An event of a document's kind that is worth nothing to whoever gets hold of it: no machine reads its address,
- * and it has expired (NIP-40). Of an earlier hour, so that a signer which puts dates of its own is found out.
+ * An event of a document's kind that is worth nothing to whoever gets hold of it: no machine reads its
+ * address, and it has expired (NIP-40). Of an earlier hour, so that a signer which puts dates of its own is
+ * found out.
  */
 export function probeDocument(signerPubkey: string): UnsignedEvent {
   const created_at = Math.floor(Date.now() / 1000) - PROBE_AGE_S;

@@ -3,13 +3,13 @@ import type { SignedEvent, UnsignedEvent } from '../events';
 
 export interface SignerCall {
   /**
-   * Which question of a run this is. Whoever asks it again is given the answer that was given, or waits for the
-   * request that is open, also after a time-out. Absent: it is asked once.
+   * Which question of a run this is. Whoever asks it again is given the answer that was given, or waits for
+   * the request that is open, also after a time-out. Absent: it is asked once.
    */
   question?: RunQuestion | undefined;
   /**
-   * Waits for as long as a person may take, where a bunker that has answered a moment ago says nothing to this.
-   * Default: for as long as a request may take.
+   * Waits for as long as a person may take, where a bunker that has answered a moment ago says nothing to
+   * this. Default: for as long as a request may take.
    */
   patient?: boolean | undefined;
   /** Told that the bunker has been asked, and how long ago: 0, or longer where it is asked already. */

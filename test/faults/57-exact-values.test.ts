@@ -21,7 +21,10 @@ const rates = defineDocumentType({
   assemble: (rows) => rows[0],
 });
 
-/** What each machine has, and what it reads; undefined: refused by the name of the machine, and nothing is published. */
+/**
+ * What each machine has, and what it reads; undefined: refused by the name of the machine, and nothing is
+ * published.
+ */
 const WHOLE: [held: string, read: string | undefined][] = [
   [
     '{"rate" : 0.10, "big": 9007199254740992, "z": 1, "é": 1E2}',

@@ -43,7 +43,9 @@ export interface Begun {
   ended: Promise<number | null>;
 }
 
-/** Folders that a command has made, for tests that are about something else: to make one anew takes seconds. */
+/**
+ * Folders that a command has made, for tests that are about something else: to make one anew takes seconds.
+ */
 const made: { parent: string; folder: string }[] = [];
 afterAll(() => made.splice(0).forEach(({ parent }) => rmSync(parent, { recursive: true })));
 

@@ -69,7 +69,10 @@ const sold = whilePaused(async ({ saga, operator }) => {
   await insisting(saga, `UPDATE ${MACHINE} SET operator_user_id = 'else' WHERE id = $1`, [machine?.id]);
 }, 'a machine was sold');
 
-/** A retry plans what was not sealed for the new key, and then the run is complete with it: the checks look for the machine as it is. */
+/**
+ * A retry plans what was not sealed for the new key, and then the run is complete with it: the checks look
+ * for the machine as it is.
+ */
 const keyReplaced = whilePaused(async ({ saga, operator, machines }) => {
   const machine = operator.machines.at(-1);
   if (machine === undefined) return;
@@ -148,7 +151,9 @@ export type Disturbance = keyof typeof DISTURBANCES;
 /** Those that pause of themselves, and count on the sweep to come. */
 const OUTDATING: readonly Disturbance[] = ['machine sold', 'machine key replaced', 'account key changed'];
 
-/** Without those that would undo each other: a run that is cancelled is not swept, and one pause ends another. */
+/**
+ * Without those that would undo each other: a run that is cancelled is not swept, and one pause ends another.
+ */
 export function compatible<Of extends { what: Disturbance }>(disturbances: readonly Of[]): Of[] {
   const [first] = disturbances.filter(({ what }) => OUTDATING.includes(what));
   if (first === undefined) return [...disturbances];

@@ -128,7 +128,9 @@ export async function startFaultProxy(relayUrl: string, initialFault?: ProxyFaul
     else setTimeout(send, delayMs).unref();
   };
 
-  /** Whoever asks for the relay's limits (NIP-11) gets them, and at once: a question that hangs is waited for. */
+  /**
+   * Whoever asks for the relay's limits (NIP-11) gets them, and at once: a question that hangs is waited for.
+   */
   const passQuestion: RequestListener = ({ url = '/', headers }, response) => {
     const { accept = '*/*' } = headers;
     get(new URL(url, relayUrl.replace(/^ws/, 'http')), { headers: { accept } }, (answer) => {

@@ -8,8 +8,9 @@ import { promisify } from 'node:util';
 const CACHE = path.resolve(__dirname, '../../node_modules/.cache/republish', process.versions.modules);
 
 /**
- * Installs a package that users may have and `npm ci` must not bring: better-sqlite3 may compile for minutes, a second Node is
- * large. Safe beside others that install the same: each installs in a folder of its own, and the first one stays.
+ * Installs a package that users may have and `npm ci` must not bring: better-sqlite3 may compile for minutes,
+ * a second Node is large. Safe beside others that install the same: each installs in a folder of its own, and
+ * the first one stays.
  *
  * @returns the folder `node_modules` in which it is
  */

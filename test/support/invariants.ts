@@ -22,8 +22,8 @@ export interface RunToCheck {
   /** Its secrets are canaries, and what it was asked to sign is held against the ledger. */
   bunker: Pick<DevBunker, 'requests' | 'uri'>;
   /**
-   * With their keys: each reads what was published for it. Absent: nobody does. One whose key was replaced stands there
-   * twice.
+   * With their keys: each reads what was published for it. Absent: nobody does. One whose key was replaced
+   * stands there twice.
    */
   machines?: readonly SeededMachine[];
   /** What was right at some time of the run, beside what is right now. */

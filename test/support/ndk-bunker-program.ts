@@ -11,9 +11,9 @@ export interface NdkBunkerArguments {
 }
 
 /**
- * The bunker of another library (NDK), in a process that has nothing of ours. What NDK leaves to whoever uses it is
- * done as its documentation has it: whom to let in, and what a token (the URI's secret) is worth. Everything else, its
- * words, its shapes and its haste, is its own.
+ * The bunker of another library (NDK), in a process that has nothing of ours. What NDK leaves to whoever uses
+ * it is done as its documentation has it: whom to let in, and what a token (the URI's secret) is worth.
+ * Everything else, its words, its shapes and its haste, is its own.
  */
 export async function serve({
   relays,

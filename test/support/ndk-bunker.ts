@@ -5,8 +5,8 @@ import { type ChildBunker, startChild } from './child-servers';
 import type { NdkBunkerArguments } from './ndk-bunker-program';
 
 /**
- * NDK's Nip46Backend in a process of its own, since it needs what Node 20 lacks and is not ours to stop. Its key is
- * the user's key. A kill makes it forget its clients.
+ * NDK's Nip46Backend in a process of its own, since it needs what Node 20 lacks and is not ours to stop. Its
+ * key is the user's key. A kill makes it forget its clients.
  */
 export async function startNdkBunker(
   options: Pick<NdkBunkerArguments, 'relays'> & Partial<Pick<NdkBunkerArguments, 'refusedKinds'>>,

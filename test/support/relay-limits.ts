@@ -16,8 +16,8 @@ interface RelayLimits {
 }
 
 /**
- * khatru's rate limits (`policies`): each EVENT counts, and each *filter* of a REQ, of which the first that is too much
- * ends the whole. Refusals cost nothing. The words are khatru's.
+ * khatru's rate limits (`policies`): each EVENT counts, and each *filter* of a REQ, of which the first that
+ * is too much ends the whole. Refusals cost nothing. The words are khatru's.
  */
 export function khatruLimits(limits: { events: TickingLimit; filters: TickingLimit }): RelayLimits {
   const events = new Bucket(limits.events);

@@ -68,7 +68,10 @@ export interface SagaOperator {
   bunker: DevBunker;
 }
 
-/** Bounds that fit a test: what fails for good does so within seconds. With the times of the field nothing is set. */
+/**
+ * Bounds that fit a test: what fails for good does so within seconds. With the times of the field nothing is
+ * set.
+ */
 const SHORT_BOUNDS = {
   // Where a bunker's silence is what is tested, the test says how long it is waited for.
   REPUBLISH_BUNKER_TIMEOUT_MS: '6000',

@@ -17,13 +17,15 @@ export interface Scenario {
   healAfterMs: number;
   /** Or slow relays would keep every document from a bunker that is ill. */
   isHealedFromFirstDocument: boolean;
-  /** After the first run a document is deleted on every relay (NIP-09), which refuse its event from then on. */
+  /**
+   * After the first run a document is deleted on every relay (NIP-09), which refuse its event from then on.
+   */
   isDeleted: boolean;
 }
 
 /**
- * What scenarios of these rows are drawn from. A lever more is its line in `levers.ts` or `disturbances.ts`, and
- * its name here. What a seed plays changes with it.
+ * What scenarios of these rows are drawn from. A lever more is its line in `levers.ts` or `disturbances.ts`,
+ * and its name here. What a seed plays changes with it.
  */
 const ROWS = {
   '35': {

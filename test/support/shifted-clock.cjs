@@ -1,4 +1,7 @@
-/** For `node --require`: a process whose clock is as far ahead as the file says, in milliseconds, from one moment to the next. */
+/**
+ * For `node --require`: a process whose clock is as far ahead as the file says, in milliseconds, from one
+ * moment to the next.
+ */
 const { readFileSync } = require('node:fs');
 
 const RealDate = Date;

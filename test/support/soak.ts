@@ -41,7 +41,10 @@ async function startStage(): Promise<Stage> {
   };
 }
 
-/** Plays scenarios of these rows one after the other, on several stages, until all are played or one shows a violation. */
+/**
+ * Plays scenarios of these rows one after the other, on several stages, until all are played or one shows a
+ * violation.
+ */
 async function soak(rows: Rows, seeds: number): Promise<{ played: number; violations: string[] }> {
   const stages = await Promise.all(Array.from({ length: STAGES[rows] }, startStage));
   let next = FIRST_SEED;

@@ -1,7 +1,10 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 
-/** Rows that nobody may forget: each is in the tables of docs/reliability.md, and in the name of a test that `npm run test:faults` runs. */
+/**
+ * Rows that nobody may forget: each is in the tables of docs/reliability.md, and in the name of a test that
+ * `npm run test:faults` runs.
+ */
 const ROWS = [...Array.from({ length: 57 }, (_, index) => index + 1), 69];
 
 const root = path.resolve(__dirname, '../..');
@@ -14,7 +17,8 @@ function rowsOfTests(): Set<number> {
       .filter((name) => name.endsWith('.test.ts'))
       .map((name) => path.join(root, folder, name)),
   );
-  // A name begins with its rows, as in '11, 66: Postgres ...'. A range is a name for many, and a test of none of them.
+  // A name begins with its rows, as in '11, 66: Postgres ...'. A range is a name for many, and a test of none
+  // of them.
   const names = files.flatMap((file) => [...readFileSync(file, 'utf8').matchAll(/['"`](\d+(?:, \d+)*): /g)]);
   return new Set(names.flatMap(([, rows]) => numbersIn(rows ?? '')));
 }
