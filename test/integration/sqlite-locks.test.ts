@@ -16,6 +16,9 @@ function open(lockTimeoutMs?: number): Source {
   });
 }
 
+/** A handle that nothing refers to any more is collected, and its lock is gone. */
+const KEEP_OPEN = 'setInterval(() => database, 1000);';
+
 /** Another process with the database open to write, as LNbits is. */
 function otherProcess(program: string) {
   return startChildProgram(
@@ -54,7 +57,7 @@ describe('beside another process that writes', () => {
     const writer = await otherProcess(`
       database.exec('BEGIN EXCLUSIVE');
       console.log('locked');
-      setInterval(() => undefined, 1000);
+      ${KEEP_OPEN}
     `);
     await expect(open(300).account('op')).rejects.toMatchObject({
       type: 'SourceUnavailable',
@@ -85,7 +88,7 @@ describe('beside another process that writes', () => {
       database.exec("PRAGMA cache_size = 1; INSERT INTO accounts (id, extra) WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500) SELECT i, printf('%.*c', 2000, 'x') FROM n");
       database.exec("BEGIN; UPDATE accounts SET pubkey = 'half'");
       console.log('writing');
-      setInterval(() => undefined, 1000);
+      ${KEEP_OPEN}
     `);
     writer.kill('SIGKILL');
     await writer.ended;
