@@ -1,5 +1,9 @@
 import { Client, Connection } from '@temporalio/client';
-import { loadTemporalConfiguration, type TemporalConfiguration } from '../configuration/temporal';
+import {
+  loadTemporalConfiguration,
+  type TemporalConfiguration,
+  WITHOUT_PROXY,
+} from '../configuration/temporal';
 import { ensureError } from '../contract/failures';
 import { TemporalUnavailable } from './errors';
 
@@ -23,6 +27,7 @@ export async function connect(
     const connection = await Connection.connect({
       ...temporal.connection,
       connectTimeout: CONNECT_TIMEOUT_MS,
+      channelArgs: WITHOUT_PROXY,
     });
     const client = new Client({ connection, namespace: temporal.namespace });
     return { client, temporal, close: () => connection.close() };

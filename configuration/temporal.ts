@@ -8,6 +8,12 @@ export interface TemporalConfiguration {
   address: string;
 }
 
+/**
+ * gRPC in Node takes `https_proxy` and its companions from the environment, but only in lower case, and the worker's connection
+ * (Temporal's Rust core) takes none of them: `start` would fail where the worker runs. Nothing here goes through a proxy, so every `Connection` has this.
+ */
+export const WITHOUT_PROXY = { 'grpc.enable_http_proxy': 0 };
+
 const DEFAULT_ADDRESS = 'localhost:7233';
 
 /**

@@ -20,3 +20,8 @@ function colourOf({ NO_COLOR: no, FORCE_COLOR: force }: NodeJS.ProcessEnv): Colo
   if (force === undefined || force === '') return 'auto';
   return force === '0' || force === 'false' ? 'never' : 'always';
 }
+
+/** Whether npm runs this for somebody who typed `npx`. */
+export function isBehindNpx(env: NodeJS.ProcessEnv = process.env): boolean {
+  return env['npm_command'] === 'exec';
+}

@@ -1,10 +1,10 @@
-import { Pool, type PoolClient, type QueryResultRow } from 'pg';
+import { Pool, type PoolClient } from 'pg';
 import { ensureError, RepublishError } from '../contract/failures';
 import { PACKAGE } from '../contract/names';
 
 /** Anything a statement can run on: the pool, or one client inside a transaction. */
 export interface Queryable {
-  query<Row extends QueryResultRow>(text: string, values?: unknown[]): Promise<Row[]>;
+  query<Row extends object>(text: string, values?: unknown[]): Promise<Row[]>;
 }
 
 export interface Database extends Queryable {
@@ -69,8 +69,8 @@ export function openDatabase(options: DatabaseOptions): Database {
 
   const where = placeOf(options.url);
   const onClient = (client: PoolClient): Transaction => ({
-    query: async <Row extends QueryResultRow>(text: string, values?: unknown[]) =>
-      (await client.query<Row>(text, values)).rows,
+    query: async <Row extends object>(text: string, values?: unknown[]) =>
+      (await client.query(text, values)).rows as Row[],
     run: async (text, timeoutMs) => {
       await client.query(`SET LOCAL statement_timeout = ${timeoutMs}`);
       const statements = { text, query_timeout: timeoutMs + LONGER_THAN_THE_SERVER_MS };
@@ -93,8 +93,8 @@ export function openDatabase(options: DatabaseOptions): Database {
 
   return {
     // A statement of its own is a transaction of its own.
-    query: <Row extends QueryResultRow>(text: string, values?: unknown[]) =>
-      untilItRuns(async () => (await pool.query<Row>(text, values)).rows),
+    query: <Row extends object>(text: string, values?: unknown[]) =>
+      untilItRuns(async () => (await pool.query(text, values)).rows as Row[]),
     transaction: (work) => untilItRuns(() => inTransaction(pool, (client) => work(onClient(client)))),
     close: () => pool.end(),
   };

@@ -6,7 +6,7 @@
  * TEMPORAL_ADDRESS and its companions say where Temporal is. It may be run again at any time: what is in place is left
  * alone, and a run that goes on is attached to.
  */
-import { republishOperatorConfigs, RepublishFailed } from 'republish-operator-configs/client';
+import { republishOperatorConfigs, RepublishFailed } from 'republish-operator-configs';
 
 async function main(operators: string[]): Promise<void> {
   for (const operator of operators) {

@@ -10,6 +10,7 @@ import {
   type UpdateName,
   UPDATES,
 } from '../contract/control';
+import { approvalPage } from '../rules/approval-page';
 
 /** What the saga does when somebody speaks to it; each resolves with how many documents it concerned. */
 export interface ControlledRun extends Record<UpdateName, (asked: Intervention) => Promise<number>> {
@@ -65,9 +66,9 @@ export class Control {
   #noteApproval(notice: ApprovalNotice): void {
     // Anybody who may signal the workflow may send this; it is only shown.
     if (typeof notice?.of !== 'string') return;
-    if (typeof notice.approvalUrl !== 'string') this.#approvals.delete(notice.of);
-    else if (/^https?:/.test(notice.approvalUrl) && this.#approvals.size < MAX_APPROVALS)
-      this.#approvals.set(notice.of, notice.approvalUrl.slice(0, 2_000));
+    const page = typeof notice.approvalUrl === 'string' ? approvalPage(notice.approvalUrl) : undefined;
+    if (page === undefined) this.#approvals.delete(notice.of);
+    else if (this.#approvals.size < MAX_APPROVALS) this.#approvals.set(notice.of, page);
     this.onChange();
   }
 

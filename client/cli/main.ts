@@ -18,6 +18,7 @@ import { registerWatch } from './commands/watch';
 import { registerWorker } from './commands/worker';
 import { enterDataFolder, leaveDataFolder, takesData } from './data-folder';
 import { explain } from './fail';
+import { endWithNpx } from './npm-parent';
 import { chooseColour } from './output';
 import { nameOperator } from './run-view/commands';
 
@@ -90,6 +91,7 @@ function version(): string {
 }
 
 async function main(): Promise<void> {
+  endWithNpx();
   // `republish audit ... | head` closes the pipe before all is written: no error of ours.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit(0);

@@ -1,6 +1,7 @@
 import { connect } from 'node:net';
 import path from 'node:path';
 import { Connection } from '@temporalio/client';
+import { WITHOUT_PROXY } from '../../configuration/temporal';
 import { SEARCH_ATTRIBUTES } from '../../contract/names';
 import { freePorts } from '../free-port';
 import { startProcessGroup, type ProcessGroup } from '../process-group';
@@ -142,7 +143,11 @@ async function waitUntilReady(server: ProcessGroup, address: string, namespace: 
     }
     try {
       await dial(address);
-      const connection = await Connection.connect({ address, connectTimeout: '1s' });
+      const connection = await Connection.connect({
+        address,
+        connectTimeout: '1s',
+        channelArgs: WITHOUT_PROXY,
+      });
       try {
         // The frontend answers a little before it knows its namespaces.
         await connection.withDeadline(Date.now() + 2_000, () =>

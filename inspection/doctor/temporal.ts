@@ -1,5 +1,5 @@
 import { Connection, isGrpcServiceError } from '@temporalio/client';
-import type { TemporalConfiguration } from '../../configuration/temporal';
+import { type TemporalConfiguration, WITHOUT_PROXY } from '../../configuration/temporal';
 import { ensureError } from '../../contract/failures';
 import { SEARCH_ATTRIBUTES } from '../../contract/names';
 import { check, type Finding, findingsOf } from './finding';
@@ -22,7 +22,11 @@ export function checkTemporal(temporal: TemporalConfiguration, taskQueue: string
     const { ok, fail } = findingsOf('temporal', address);
     let connection: Connection;
     try {
-      connection = await Connection.connect({ ...temporal.connection, connectTimeout: CONNECT_TIMEOUT_MS });
+      connection = await Connection.connect({
+        ...temporal.connection,
+        connectTimeout: CONNECT_TIMEOUT_MS,
+        channelArgs: WITHOUT_PROXY,
+      });
     } catch (thrown) {
       return [
         fail(

@@ -161,10 +161,3 @@ export function lastWordsOf(words: string | undefined): string | undefined {
   if (words === undefined) return undefined;
   return protocolWordIn(words) ?? (saysTooMuch(words) ? 'rate-limited' : undefined);
 }
-
-/** The page's address in a spelling that steers no terminal, or undefined when it is none that a person could open. */
-export function approvalPage(text: string): string | undefined {
-  if (text.length > 2_000 || !URL.canParse(text)) return undefined;
-  const { protocol, href } = new URL(text);
-  return protocol === 'https:' || protocol === 'http:' ? href : undefined;
-}

@@ -4,7 +4,7 @@ test('lines of RFC 4180', () => {
   expect(csv([['a', 'b, c', 'say "d"', 'two\nlines', '']])).toBe('a,"b, c","say ""d""","two\nlines",\r\n');
 });
 
-test.each(['=1+1', '+1', '-1', '@SUM(A1)', '\t=1', ' =1'])(
+test.each(['=1+1', '+1', '-1', '@SUM(A1)', '\t=1', ' =1', '＝1+1'])(
   'what a spreadsheet would take for a formula is text: %j',
   (name) => {
     expect(csv([[name]])).toMatch(/^"?'/);

@@ -101,4 +101,12 @@ describe('the systemd unit', () => {
     expect(parseInt(setting('TimeoutStopSec'), 10) * 1_000).toBeGreaterThan(BOUND_MS);
     expect(setting('KillMode')).toBe('mixed');
   });
+
+  test('leaves no dump of its memory, and uses no specifier that systemd 247 (Debian 11) lacks', () => {
+    expect(setting('LimitCORE')).toBe('0');
+    const lines = unit.split('\n').filter((line) => !line.startsWith('#'));
+    // systemd.unit(5) of 247; %d came with 250.
+    const specifiers = new Set(lines.flatMap((line) => line.match(/%./g) ?? []));
+    expect([...specifiers].filter((each) => !/%[aAbBCEfgGhHiIjJlLmMnNopPsStTuUvVw%]/.test(each))).toEqual([]);
+  });
 });

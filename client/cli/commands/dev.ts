@@ -18,7 +18,7 @@ export function registerDev(program: Command): void {
       if (![operators, machines].every((count) => Number.isInteger(count) && count >= 0 && count <= 20_000)) {
         throw new UsageError('--operators and --machines must be whole numbers from 0');
       }
-      const { runDev } = await import('../../../dev/run-dev.js');
+      const { runDev } = await withOptionalPackages(() => import('../../../dev/run-dev.js'));
       await runDev({ operators, machines, json: options.json === true });
     });
 
@@ -33,7 +33,23 @@ export function registerDev(program: Command): void {
     .option('--keep', 'leave everything up to look around; Ctrl-C ends it')
     .addHelpText('before', 'Example: republish demo --keep\n')
     .action(async (options: { keep?: true }) => {
-      const { runDemo } = await import('../../../dev/demo/story.js');
+      const { runDemo } = await withOptionalPackages(() => import('../../../dev/demo/story.js'));
       await runDemo({ keep: options.keep === true });
     });
+}
+
+/** An install with `--omit=optional` has no stack to play with. */
+async function withOptionalPackages<T>(load: () => Promise<T>): Promise<T> {
+  try {
+    return await load();
+  } catch (thrown) {
+    const { code, message } = thrown as { code?: unknown; message?: unknown };
+    const name = /Cannot find (?:module|package) '(@[^'/]+\/[^'/]+|[^'/.]+)/.exec(String(message))?.[1];
+    if (!/^(ERR_)?MODULE_NOT_FOUND$/.test(String(code)) || name === undefined) throw thrown;
+    const { UsageError } = await import('../fail.js');
+    throw new UsageError(
+      `the servers of this command are not installed (${name} is missing: an install with --omit=optional)`,
+      'Install them: npm install --include=optional. Commands on servers of your own do not need them.',
+    );
+  }
 }
