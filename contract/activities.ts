@@ -83,6 +83,8 @@ export interface LoadMachinesResult {
   toSign: number;
   /** Bad rows, at most 50; the ledger has all of them. */
   failures: DocumentFailure[];
+  /** Where the machines were looked for; only where the operator has none. */
+  lookedIn?: string;
   /** Where the next call begins; absent after the last machine. */
   next?: MachineCursor;
 }

@@ -18,6 +18,7 @@ import { registerWatch } from './commands/watch';
 import { registerWorker } from './commands/worker';
 import { enterDataFolder, leaveDataFolder, takesData } from './data-folder';
 import { explain } from './fail';
+import { requireIds } from './ids';
 import { chooseColour } from './output';
 import { nameOperator } from './run-view/commands';
 
@@ -44,6 +45,7 @@ export function buildProgram(): Command {
     .exitOverride()
     .hook('preAction', async (_, command) => {
       chooseColour(program.opts<{ color: ColourChoice }>().color);
+      requireIds(command);
       const operator = operatorOf(command);
       if (operator !== undefined) nameOperator(operator);
       await enterDataFolder(command);

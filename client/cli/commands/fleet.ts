@@ -2,9 +2,11 @@ import type { Command } from 'commander';
 import type { FleetInput, FleetUpdateName } from '../../../contract/fleet';
 import type { FleetRun } from '../../fleet';
 import { EXIT, exitCodeFor } from '../exit-codes';
+import { requireOperatorIds } from '../ids';
 import { forcing, resetCountsOption } from '../options';
 import { print, printJson, say } from '../output';
 import { beginning, otherRequestOf } from '../waiting';
+import { AuditNotFound } from './audit';
 import { userName } from './control';
 import { registerFleetInspection } from './fleet-inspection';
 import { fleetLine, showFleetAudit, showSummary, unfinished, waitLine } from './fleet-output';
@@ -152,6 +154,7 @@ export async function selectedOperators(
     ...named,
     ...(options.fromFile === undefined ? [] : await operatorsFrom(options.fromFile)),
   ];
+  requireOperatorIds(operators);
   if (options.all && operators.length > 0) throw new UsageError('give either operators or --all');
   if (options.all) return undefined;
   if (operators.length === 0) throw new UsageError('name operators, a file with --from-file, or --all');
@@ -271,12 +274,10 @@ async function audit(run: string | undefined, options: { limit: string; json?: t
   const rows = await withDatabase(async (database) => {
     if (run === undefined) return fleetAudits(database, limit);
     const row = await auditOfFleet(database, run);
-    return row === undefined ? [] : [row];
+    if (row === undefined) throw new AuditNotFound(`fleet ${run}`);
+    return [row];
   });
   if (options.json) return printJson(rows);
-  if (rows.length === 0)
-    return print(
-      `no audit of ${run === undefined ? 'a fleet' : `fleet ${run}`}; see: republish fleet status`,
-    );
+  if (rows.length === 0) return print('no audit of a fleet; see: republish fleet status');
   for (const row of rows) showFleetAudit(row);
 }
