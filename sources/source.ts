@@ -56,8 +56,8 @@ export function whereMachinesAre(
   { kind, where, machinesFrom }: SourceDescription,
   operatorUserId: string,
 ): string {
-  const database = kind === 'postgres' ? 'Postgres' : 'SQLite';
-  return `LNbits on ${database} (${where}), ${machinesFrom} = '${operatorUserId}'`;
+  const database = kind === 'postgres' ? where : `SQLite in ${where}`;
+  return `LNbits' database (${database}), ${machinesFrom} = '${operatorUserId}'`;
 }
 
 /**
