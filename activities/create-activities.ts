@@ -85,9 +85,7 @@ export function createActivities(dependencies: ActivityDependencies): Activities
     loadOperators: asActivity('loadOperators', loadOperators),
     recordOperators: asActivity('recordOperators', recordOperators),
     persistFleetAudit: asActivity('persistFleetAudit', persistFleetAudit),
-    followRun: asActivity('followRun', (_, input, { signal }) =>
-      followRun(Context.current().client, input, signal),
-    ),
+    followRun: asActivity('followRun', (_, input, call) => followRun(Context.current().client, input, call)),
     speakToRuns: asActivity('speakToRuns', (_, input, { signal }) =>
       speakToRuns(Context.current().client, input, signal),
     ),

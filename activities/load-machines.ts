@@ -1,5 +1,6 @@
 import { type LoadMachinesInput, type LoadMachinesResult, pageOf } from '../contract/activities';
 import { RepublishError } from '../contract/failures';
+import { didYouMean } from '../contract/suggest';
 import {
   failuresOf,
   newestFingerprints,
@@ -10,9 +11,10 @@ import {
 import type { RunRow } from '../database/ledger/runs';
 import { dTag } from '../documents/document-type';
 import { reasonToSign } from '../rules/seal';
+import { whereMachinesAre } from '../sources/source';
 import type { ActivityCall, ActivityDependencies } from './dependencies';
 import { isForced } from './steps/force';
-import { openedRun, openRun } from './steps/open-run';
+import { accountPubkey, openedRun, openRun } from './steps/open-run';
 import { type JudgedDocument, planMachines } from './steps/plan-machines';
 
 /**
@@ -75,6 +77,7 @@ export async function loadMachines(
     machines: loaded,
     toSign,
     failures,
+    ...(loaded === 0 ? { lookedIn: whereMachinesAre(await deps.source.describe(), operatorUserId) } : {}),
     ...(last === undefined ? {} : { next: { machineId: last.id, machines: loaded, documentsPerPage } }),
   };
 }
@@ -109,7 +112,12 @@ async function countToSign(
   return documents.filter(needsSignature).length;
 }
 
-/** @throws RepublishError MachineNotFound, naming those that the operator does not have */
+/** Of an operator's machines those that are read to find the one that was meant. */
+const MAX_CANDIDATES = 1_000;
+
+/**
+ * @throws RepublishError MachineNotFound, naming those that the operator does not have; OperatorNotFound, where that is why
+ */
 export async function requireMachines(
   deps: Pick<ActivityDependencies, 'source'>,
   operatorUserId: string,
@@ -123,7 +131,15 @@ export async function requireMachines(
   const known = new Set(found.map(({ id }) => id));
   const missing = machineIds.filter((id) => !known.has(id));
   if (missing.length === 0) return;
+  await accountPubkey(deps, operatorUserId);
+  const machines = await deps.source.machines({ operatorUserId, limit: MAX_CANDIDATES });
+  const ids = machines.map(({ id }) => id);
   const named =
-    missing.slice(0, 10).join(', ') + (missing.length > 10 ? ` and ${missing.length - 10} more` : '');
-  throw new RepublishError('MachineNotFound', `operator ${operatorUserId} has no machine ${named}`);
+    missing
+      .slice(0, 10)
+      .map((id) => id + didYouMean(id, ids))
+      .join(', ') + (missing.length > 10 ? ` and ${missing.length - 10} more` : '');
+  const none =
+    ids.length > 0 ? '' : `, and no other: ${whereMachinesAre(await deps.source.describe(), operatorUserId)}`;
+  throw new RepublishError('MachineNotFound', `operator ${operatorUserId} has no machine ${named}${none}`);
 }

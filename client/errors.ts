@@ -37,6 +37,19 @@ export class ControlRefused extends Error implements Explained {
   readonly remedy = CALLER_FAILURES.ControlRefused.remedy;
 }
 
+/** A run, or a fleet, of another request goes on, and this call was told to refuse then. Nothing was started. */
+export class AnotherRunGoesOn extends Error implements Explained {
+  override readonly name = 'AnotherRunGoesOn';
+  readonly type = 'AnotherRunGoesOn';
+
+  constructor(
+    message: string,
+    readonly remedy: string = CALLER_FAILURES.AnotherRunGoesOn.remedy,
+  ) {
+    super(message);
+  }
+}
+
 /** Temporal knows no run of the operator, or no fleet. */
 export class RunNotFound extends Error implements Explained {
   override readonly name = 'RunNotFound';

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
-import { type Client, WorkflowExecutionAlreadyStartedError, WorkflowIdReusePolicy } from '@temporalio/client';
+import { type Client, type WorkflowExecutionDescription, WorkflowIdReusePolicy } from '@temporalio/client';
 import { loadConfiguration } from '../configuration/load';
+import type { HeartbeatDetails, WaitsFor } from '../contract/activities';
 import type { ControlRequest } from '../contract/control';
 import {
   FLEET_WORKFLOW_TYPE,
@@ -10,13 +11,18 @@ import {
   type FleetProgress,
   type FleetSummary,
   type FleetUpdateName,
+  problemsOfFleetInput,
 } from '../contract/fleet';
 import { PROGRESS_QUERY } from '../contract/names';
+import { differencesOf, requestText } from '../contract/same-request';
+import { begin, type BeginOptions, requestOf } from './begin';
 import { describeChain, newestChain } from './chain';
-import { ControlRefused, RunNotFound } from './errors';
+import { RunNotFound } from './errors';
+import { valueOf } from './run-steps';
+import { requireSound } from './start';
 import { asControlRefused, asRepublishFailed, explained } from './temporal-errors';
 
-export interface FleetOptions extends FleetInput {
+export interface FleetOptions extends FleetInput, BeginOptions {
   /** Task queue the workers poll. Default: REPUBLISH_TASK_QUEUE, else `republish-operator-configs`. */
   taskQueue?: string;
 }
@@ -30,6 +36,8 @@ export interface FleetStatus {
   taskQueue: string;
   /** null when no worker answers. */
   progress: FleetProgress | null;
+  /** Operators whose own run waits for the end of one of another request, and for which. */
+  waitsFor: WaitsFor[];
 }
 
 /** A fleet that was started, or found. Every method may throw TemporalUnavailable, TemporalRefused or RunNotFound. */
@@ -39,6 +47,8 @@ export interface FleetRun {
   runId: string;
   /** False when this call started the fleet; true when it found it. */
   attached: boolean;
+  /** As of a run. */
+  differs: string[];
   progress(): Promise<FleetProgress>;
   status(): Promise<FleetStatus>;
   /**
@@ -64,43 +74,58 @@ const UPDATE_TIMEOUT_MS = 120_000;
 /** Temporal shows it, and it stays across continue-as-new: whether a fleet that goes on was asked the same. */
 const FINGERPRINT = 'request';
 
+const OF_ANOTHER_FLEET =
+  'Leave --no-wait out to wait for its end, follow it with --attach, or end it with: republish fleet cancel; then start again.';
+
 /**
  * Starts a fleet: a run for each operator, so many at once, as `startRepublish` would start it. Attaches to the fleet that
- * goes on if that was asked the same.
+ * goes on if that was asked the same; one of another request is waited for first, unless `otherRequest` says otherwise.
  *
  *     const fleet = await startFleet(client, { operators: ['8f3c2b', '11aa90'] });
  *     const { operators, failures } = await fleet.result();
  *
- * @throws ControlRefused while a fleet goes on that was asked something else; ConfigurationError
+ * @throws RepublishFailed of type InvalidInput, before anything is started; AnotherRunGoesOn; TemporalUnavailable,
+ *   TemporalRefused; ConfigurationError
  */
-export async function startFleet(
-  client: Client,
-  { taskQueue = loadConfiguration().taskQueue, ...input }: FleetOptions,
-): Promise<FleetRun> {
+export async function startFleet(client: Client, options: FleetOptions): Promise<FleetRun> {
+  const { taskQueue = loadConfiguration().taskQueue, ...others } = options;
+  const { otherRequest, onWaiting, signal, patienceMs, ...input } = others;
+  requireSound(problemsOfFleetInput(input));
   const workflowId = fleetWorkflowIdFor(taskQueue);
-  const fingerprint = fingerprintOf(input);
-  return explained(client, async () => {
-    try {
-      const handle = await client.workflow.start(FLEET_WORKFLOW_TYPE, {
-        workflowId,
-        taskQueue,
-        args: [input],
-        workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
-        memo: { [FINGERPRINT]: fingerprint, ...(input.reason ? { reason: input.reason } : {}) },
-        staticSummary: `Republish the configuration documents of ${input.operators ? `${input.operators.length} operators` : 'all operators'}`,
-        staticDetails: staticDetails(input),
-      });
-      return fleetOf(client, workflowId, handle.firstExecutionRunId, false);
-    } catch (error) {
-      if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
-      const runId = await newestChain(client, workflowId);
-      const { memo } = await describeChain(client, workflowId, runId);
-      if (memo?.[FINGERPRINT] === fingerprint) return fleetOf(client, workflowId, runId, true);
-      throw new ControlRefused(
-        `another fleet goes on (run ${runId}), which was asked something else: wait for its end, or cancel it; see: republish fleet status`,
-      );
-    }
-  });
+  const fingerprint = createHash('sha256').update(requestText(input)).digest('hex').slice(0, 32);
+  const find = (runId: string, differs: string[] = []): FleetRun =>
+    fleetOf(client, { workflowId, runId, attached: true, differs });
+  return begin(
+    client,
+    {
+      workflowId,
+      what: 'the fleet',
+      remedy: OF_ANOTHER_FLEET,
+      async start() {
+        const { firstExecutionRunId: runId } = await client.workflow.start(FLEET_WORKFLOW_TYPE, {
+          workflowId,
+          taskQueue,
+          args: [input],
+          workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
+          memo: { [FINGERPRINT]: fingerprint, ...(input.reason ? { reason: input.reason } : {}) },
+          staticSummary: `Republish the configuration documents of ${input.operators ? `${input.operators.length} operators` : 'all operators'}`,
+          staticDetails: staticDetails(input),
+        });
+        return fleetOf(client, { workflowId, runId, attached: false, differs: [] });
+      },
+      attach: find,
+      async differences({ memo }, runId) {
+        if (memo?.[FINGERPRINT] === fingerprint) return [];
+        // The first execution has the operators, as long as Temporal keeps it: the ledger has them for the others.
+        return differencesOf(await requestOf(client, { workflowId, runId }).catch(() => undefined), input);
+      },
+      look: async (runId) => {
+        const { closedAt, progress } = await find(runId).status();
+        return { closedAt, phase: progress?.paused ? 'paused' : (progress?.phase ?? null) };
+      },
+    },
+    { otherRequest, onWaiting, signal, patienceMs },
+  );
 }
 
 /**
@@ -115,14 +140,17 @@ export async function findFleet(
   const workflowId = fleetWorkflowIdFor(taskQueue);
   try {
     const runId = await explained(client, () => newestChain(client, workflowId));
-    return fleetOf(client, workflowId, runId, true);
+    return fleetOf(client, { workflowId, runId, attached: true, differs: [] });
   } catch (error) {
     if (!(error instanceof RunNotFound)) throw error;
     throw new RunNotFound(`Temporal knows no fleet ${workflowId}`, { cause: error }, NO_FLEET);
   }
 }
 
-function fleetOf(client: Client, workflowId: string, runId: string, attached: boolean): FleetRun {
+type FleetName = Pick<FleetRun, 'workflowId' | 'runId' | 'attached' | 'differs'>;
+
+function fleetOf(client: Client, name: FleetName): FleetRun {
+  const { workflowId, runId } = name;
   // Whichever execution of this fleet goes on, and no other fleet that was started since.
   const handle = client.workflow.getHandle(workflowId, undefined, { firstExecutionRunId: runId });
   const update = async (name: FleetUpdateName, request: ControlRequest = {}): Promise<number> => {
@@ -140,9 +168,7 @@ function fleetOf(client: Client, workflowId: string, runId: string, attached: bo
       client.workflow.getHandle(workflowId, execution).query<FleetProgress>(PROGRESS_QUERY),
     );
   return {
-    workflowId,
-    runId,
-    attached,
+    ...name,
     progress: () =>
       explained(client, async () => progressOf((await describeChain(client, workflowId, runId)).runId)),
     status: () =>
@@ -153,6 +179,7 @@ function fleetOf(client: Client, workflowId: string, runId: string, attached: bo
           closedAt: newest.closeTime?.toISOString() ?? null,
           taskQueue: newest.taskQueue,
           progress: await progressOf(newest.runId).catch(() => null),
+          waitsFor: waitsForOf(newest),
         };
       }),
     async result() {
@@ -168,14 +195,11 @@ function fleetOf(client: Client, workflowId: string, runId: string, attached: bo
   };
 }
 
-/** Without the reason; the order of the operators does not matter, nor who is named twice. */
-function fingerprintOf({ operators, documentTypes, reason: _, ...rest }: FleetInput): string {
-  const lists = [operators, documentTypes].map((list) => [...new Set(list)].sort());
-  const others = Object.entries(rest).sort(([a], [b]) => (a < b ? -1 : 1));
-  return createHash('sha256')
-    .update(JSON.stringify([lists, others]))
-    .digest('hex')
-    .slice(0, 32);
+/** As the workers of its turns have told. */
+function waitsForOf({ raw }: WorkflowExecutionDescription): WaitsFor[] {
+  return (raw.pendingActivities ?? []).flatMap(
+    ({ heartbeatDetails }) => valueOf<HeartbeatDetails>(heartbeatDetails?.payloads?.[0])?.waitsFor ?? [],
+  );
 }
 
 /** What the Temporal UI shows of a fleet that does not change. */

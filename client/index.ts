@@ -1,5 +1,13 @@
+export type { BeginOptions, OtherRun } from './begin';
 export { connect, type OpenClient } from './connect';
-export { ControlRefused, RepublishFailed, RunNotFound, TemporalRefused, TemporalUnavailable } from './errors';
+export {
+  AnotherRunGoesOn,
+  ControlRefused,
+  RepublishFailed,
+  RunNotFound,
+  TemporalRefused,
+  TemporalUnavailable,
+} from './errors';
 export { findFleet, type FleetOptions, type FleetRun, type FleetStatus, startFleet } from './fleet';
 export { republishOperatorConfigs, type RepublishOptions } from './republish';
 export type { RepublishRun } from './run';

@@ -1,8 +1,6 @@
 import type { Client } from '@temporalio/client';
-import { defaultPayloadConverter } from '@temporalio/common';
-import { asksTheSame, type RepublishInput, type RepublishResult } from '../contract/input';
+import type { RepublishResult } from '../contract/input';
 import { connect } from './connect';
-import type { RepublishRun } from './run';
 import { type StartOptions, startRepublish } from './start';
 
 export interface RepublishOptions extends StartOptions {
@@ -16,57 +14,29 @@ export interface RepublishOptions extends StartOptions {
  *     const events = await republishOperatorConfigs(operator.id);
  *
  * May be called any number of times: while a run of the same request goes on it attaches to that one, and what is in place
- * already is left alone.
+ * already is left alone. The end of a run of another request is waited for, and one's own follows: its result could be less
+ * than what is asked for here, and look like success. `otherRequest` refuses instead, or attaches knowingly.
  *
  * @returns event ids (64 hex characters) by document type
  * @throws RepublishFailed when documents could not be republished (type `RepublishIncomplete`; `published` says which
- *   stand) or the run could not begin; TemporalUnavailable when Temporal cannot be reached; ConfigurationError when
- *   a REPUBLISH_* variable is wrong
+ *   stand) or the run could not begin; AnotherRunGoesOn with `otherRequest: 'refuse'`; TemporalUnavailable when Temporal
+ *   cannot be reached; ConfigurationError when a REPUBLISH_* variable is wrong
  */
 export async function republishOperatorConfigs(
   operatorUserId: string,
   options: RepublishOptions = {},
 ): Promise<RepublishResult> {
   const { client, ...input } = options;
-  if (client !== undefined) return runToEnd(client, operatorUserId, input);
+  const { patienceMs } = input;
+  const toEnd = async (using: Client): Promise<RepublishResult> => {
+    const run = await startRepublish(using, operatorUserId, input);
+    return run.result(patienceMs === undefined ? {} : { patienceMs });
+  };
+  if (client !== undefined) return toEnd(client);
   const opened = await connect();
   try {
-    return await runToEnd(opened.client, operatorUserId, input);
+    return await toEnd(opened.client);
   } finally {
     await opened.close();
   }
-}
-
-/**
- * Waits for a run of this very request. A run that goes on with another one (fewer machines, no expected key) is waited
- * for and followed by our own: its result would say less than was asked for, and look like success.
- */
-async function runToEnd(
-  client: Client,
-  operatorUserId: string,
-  input: StartOptions,
-): Promise<RepublishResult> {
-  for (;;) {
-    const run = await startRepublish(client, operatorUserId, input);
-    if (!run.attached || (await wasAskedTheSame(client, run, { operatorUserId, ...input })))
-      return run.result();
-    await run.result().catch(() => undefined);
-  }
-}
-
-/** Whether a run was started with a request like ours; the reason does not matter. */
-async function wasAskedTheSame(
-  client: Client,
-  { workflowId, runId }: RepublishRun,
-  { taskQueue: _, ...ours }: RepublishInput & StartOptions,
-): Promise<boolean> {
-  const { history } = await client.workflowService.getWorkflowExecutionHistory({
-    namespace: client.options.namespace,
-    execution: { workflowId, runId },
-    maximumPageSize: 1,
-  });
-  const payload = history?.events?.[0]?.workflowExecutionStartedEventAttributes?.input?.payloads?.[0];
-  if (payload == null) return false;
-  const theirs = defaultPayloadConverter.fromPayload<RepublishInput>(payload);
-  return asksTheSame(theirs, ours);
 }

@@ -116,7 +116,7 @@ function retryOf(pending: PendingActivity, step: Step): Retry {
 }
 
 /** What a payload says, if it can be read: another worker's codec is no reason to show nothing. */
-function valueOf<T>(payload: Payload | null | undefined): T | undefined {
+export function valueOf<T>(payload: Payload | null | undefined): T | undefined {
   if (payload == null) return undefined;
   try {
     return defaultPayloadConverter.fromPayload<T | null>(payload) ?? undefined;

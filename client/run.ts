@@ -17,8 +17,13 @@ export interface RepublishRun {
   workflowId: string;
   /** Key of the run in the ledger and the audit; stays when a long run continues as new. */
   runId: string;
-  /** False when this call started the run; true when it found it, with the input it was started with. */
+  /** False when this call started the run; true when it found it. */
   attached: boolean;
+  /**
+   * In what the run that was attached to was asked something else, such as `machines m1`. Empty but for
+   * `otherRequest: 'attach'`.
+   */
+  differs: string[];
   /**
    * Counts of documents, phase and failures, from the run itself, so that a worker must be there. Counts by outcome move page by page;
    * `stages`, `waiting` and `approvals` also tell what its pages in work have told meanwhile.
@@ -58,11 +63,16 @@ export interface RepublishRun {
   cancel(request?: ControlRequest): Promise<void>;
 }
 
+type RunName = Pick<RepublishRun, 'workflowId' | 'runId' | 'attached'>;
+
 const QUERY_TIMEOUT_MS = 10_000;
 /** Pages in work end before `skip` and `retry` change them; without a worker nobody answers at all. */
 const UPDATE_TIMEOUT_MS = 60_000;
 
-export function runOf(client: Client, workflowId: string, runId: string, attached: boolean): RepublishRun {
+export function runOf(
+  client: Client,
+  { workflowId, runId, attached, differs = [] }: RunName & { differs?: string[] },
+): RepublishRun {
   // Without a run id of its own, so that it follows the run when that continues as new.
   const handle = client.workflow.getHandle(workflowId, undefined, { firstExecutionRunId: runId });
   const watch = (options?: WatchOptions) => watchRun(client, { workflowId, runId }, options);
@@ -124,6 +134,7 @@ export function runOf(client: Client, workflowId: string, runId: string, attache
     workflowId,
     runId,
     attached,
+    differs,
     currentRunId: () => explained(client, async () => (await describeChain(client, workflowId, runId)).runId),
     progress: (options) => runProgress(ask, () => changes(options)),
     status: () => explained(client, () => runStatus(client, workflowId, runId)),

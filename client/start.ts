@@ -1,13 +1,18 @@
-import { type Client, WorkflowExecutionAlreadyStartedError, WorkflowIdReusePolicy } from '@temporalio/client';
+import { type Client, WorkflowIdReusePolicy } from '@temporalio/client';
 import { loadConfiguration } from '../configuration/load';
-import type { RepublishInput } from '../contract/input';
+import { problemOfId } from '../contract/ids';
+import { problemsOfInput, type RepublishInput } from '../contract/input';
 import { fairnessKeyOf, WORKFLOW_TYPE, workflowIdFor } from '../contract/names';
+import { differencesOf } from '../contract/same-request';
+import { didYouMean } from '../contract/suggest';
+import { begin, type BeginOptions, requestOf } from './begin';
 import { newestChain } from './chain';
-import { RunNotFound } from './errors';
+import { RepublishFailed, RunNotFound } from './errors';
+import { knownOperators } from './known-operators';
 import { type RepublishRun, runOf } from './run';
 import { explained } from './temporal-errors';
 
-export interface StartOptions extends Omit<RepublishInput, 'operatorUserId'> {
+export interface StartOptions extends Omit<RepublishInput, 'operatorUserId'>, BeginOptions {
   /** Task queue the workers poll. Default: REPUBLISH_TASK_QUEUE, else `republish-operator-configs`. */
   taskQueue?: string;
 }
@@ -16,19 +21,21 @@ export interface StartOptions extends Omit<RepublishInput, 'operatorUserId'> {
 const START_TIMEOUT_MS = 30_000;
 
 /**
- * Starts a run for an operator, or attaches to the one that goes on, and does not wait for its end.
+ * Starts a run for an operator, or attaches to the one that goes on if it was asked the same, and does not wait for its end.
+ * A run of another request is waited for first, unless `otherRequest` says otherwise.
  *
  * @param client Temporal's own, such as that of `connect()`
- * @throws TemporalUnavailable, TemporalRefused; ConfigurationError when a REPUBLISH_* variable is wrong. What is wrong with
- *   the request itself is found by the run: see its result
+ * @throws RepublishFailed of type InvalidInput, before anything is started; AnotherRunGoesOn; TemporalUnavailable,
+ *   TemporalRefused; ConfigurationError when a REPUBLISH_* variable is wrong
  */
 export async function startRepublish(
   client: Client,
   operatorUserId: string,
-  { taskQueue, ...input }: StartOptions = {},
+  { taskQueue, otherRequest, onWaiting, signal, patienceMs, ...input }: StartOptions = {},
 ): Promise<RepublishRun> {
   const workflowId = workflowIdFor(operatorUserId);
   const request: RepublishInput = { operatorUserId, ...input };
+  requireSound(problemsOfInput(request));
   const start = () =>
     client.workflow.start(WORKFLOW_TYPE, {
       workflowId,
@@ -41,34 +48,50 @@ export async function startRepublish(
       priority: { fairnessKey: fairnessKeyOf(operatorUserId) },
       ...(input.reason ? { memo: { reason: input.reason } } : {}),
     });
-  return explained(client, async () => {
-    try {
-      const handle = await client.withDeadline(Date.now() + START_TIMEOUT_MS, start);
-      return runOf(client, workflowId, handle.firstExecutionRunId, false);
-    } catch (error) {
-      // The server's own USE_EXISTING would attach without saying so.
-      if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
-      return newestRun(client, workflowId);
-    }
-  });
+  return begin(
+    client,
+    {
+      workflowId,
+      what: 'the run',
+      async start() {
+        const { firstExecutionRunId } = await client.withDeadline(Date.now() + START_TIMEOUT_MS, start);
+        return runOf(client, { workflowId, runId: firstExecutionRunId, attached: false });
+      },
+      attach: (runId, differs) => runOf(client, { workflowId, runId, attached: true, differs }),
+      differences: async (other) => differencesOf(await requestOf(client, other), request),
+      look: async (runId) => {
+        const run = runOf(client, { workflowId, runId, attached: true });
+        const { closedAt, progress } = await run.status();
+        return { closedAt, phase: progress?.paused ? 'paused' : (progress?.phase ?? null) };
+      },
+    },
+    { otherRequest, onWaiting, signal, patienceMs },
+  );
+}
+
+/** @throws RepublishFailed of type InvalidInput, as the run itself would end */
+export function requireSound(problems: readonly string[]): void {
+  if (problems.length > 0) throw new RepublishFailed('InvalidInput', problems.join('; '));
 }
 
 /**
  * The newest run of an operator, whether it goes on or has ended.
  *
- * @throws RunNotFound when there is none that Temporal still knows; TemporalUnavailable, TemporalRefused
+ * @throws RunNotFound when there is none that Temporal still knows; RepublishFailed of type InvalidInput; TemporalUnavailable,
+ *   TemporalRefused
  */
 export async function findRepublish(client: Client, operatorUserId: string): Promise<RepublishRun> {
+  const problem = problemOfId('operatorUserId', operatorUserId);
+  requireSound(problem === undefined ? [] : [problem]);
+  const workflowId = workflowIdFor(operatorUserId);
   try {
-    return await explained(client, () => newestRun(client, workflowIdFor(operatorUserId)));
+    const runId = await explained(client, () => newestChain(client, workflowId));
+    return runOf(client, { workflowId, runId, attached: true });
   } catch (error) {
     if (!(error instanceof RunNotFound)) throw error;
-    throw new RunNotFound(`Temporal knows no run of operator ${operatorUserId}`, { cause: error });
+    const meant = didYouMean(operatorUserId, await knownOperators(client));
+    throw new RunNotFound(`Temporal knows no run of operator ${operatorUserId}${meant}`, { cause: error });
   }
-}
-
-async function newestRun(client: Client, workflowId: string): Promise<RepublishRun> {
-  return runOf(client, workflowId, await newestChain(client, workflowId), true);
 }
 
 /** What the Temporal UI shows of a run that does not change. */

@@ -33,6 +33,18 @@ export interface HeartbeatDetails {
   stages?: Stages;
   /** Documents in work, and what each of them waits for, at most 20. */
   waiting?: WaitingDocument[];
+  /** A fleet's turn of an operator: the run of another request for whose end it waits. */
+  waitsFor?: WaitsFor;
+}
+
+/** A run of another request, for whose end a fleet waits with an operator's own. */
+export interface WaitsFor {
+  operatorUserId: string;
+  runId: string;
+  /** ISO 8601. */
+  begunAt: string;
+  /** In what it was asked something else: such as `machines m1`. */
+  differs: string[];
 }
 
 /** `firstExecutionRunId`: the ledger key of a run, which stays across continue-as-new. */
@@ -71,6 +83,8 @@ export interface LoadMachinesResult {
   toSign: number;
   /** Bad rows, at most 50; the ledger has all of them. */
   failures: DocumentFailure[];
+  /** Where the machines were looked for; only where the operator has none. */
+  lookedIn?: string;
   /** Where the next call begins; absent after the last machine. */
   next?: MachineCursor;
 }

@@ -27,6 +27,17 @@ export const CALLER_FAILURES = {
     remedy:
       'Check the operator user id and TEMPORAL_NAMESPACE; start a run with: republish start <operator>; see earlier ones with: republish audit <operator>.',
   },
+  AuditNotFound: {
+    meaning: 'The ledger has no run with that id, and none of an operator with that id.',
+    remedy:
+      'Check the id, and that DATABASE_URL or the data folder is the one with which the run was made; a first run begins with: republish start <operator>.',
+  },
+  AnotherRunGoesOn: {
+    meaning:
+      'A run of the operator goes on that was asked for something else, and this call was told not to wait for its end. Nothing was started.',
+    remedy:
+      'Leave --no-wait out to wait for its end, follow that run with --attach, or end it with: republish cancel <operator>; then start again.',
+  },
   ControlRefused: {
     meaning: 'A run did not take what was asked of it. Nothing was changed.',
     remedy: 'See how the run stands with: republish status <operator>.',

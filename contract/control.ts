@@ -1,3 +1,5 @@
+import { problemOfId } from './ids';
+
 /**
  * How a run is spoken to while it goes on: workflow updates for people (CLI, Temporal UI, any client) and one
  * signal that its own activities send. Wire format, like the names in names.ts.
@@ -64,6 +66,11 @@ export function problemOfControl(name: UpdateName, argument: unknown): string | 
     if (!known.includes(key))
       return `unknown key ${JSON.stringify(key.slice(0, 60))}; ${name} knows ${known.join(', ')}`;
     if (value == null) continue;
+    if (key === 'machineId') {
+      const problem = problemOfId(key, value);
+      if (problem !== undefined) return problem;
+      continue;
+    }
     const maxLength = MAX_LENGTHS[key as keyof typeof MAX_LENGTHS];
     if (typeof value !== 'string' || value === '' || value.length > maxLength)
       return `${key} must be a text of 1 to ${maxLength} characters`;

@@ -1,6 +1,7 @@
 import type { Intervention } from './control';
 import type { FailureType } from './failures';
-import { isText, problemsOfInput, type RepublishInput } from './input';
+import { problemOfId } from './ids';
+import { problemsOfInput, type RepublishInput } from './input';
 import { DEFAULT_TASK_QUEUE } from './names';
 import type { RunOutcome } from './progress';
 
@@ -124,8 +125,11 @@ function problemsOfList(operators: unknown): string[] {
     return [
       `operators has ${operators.length} entries, at most ${MAX_OPERATORS} are taken; for more use "all" with "queries.operators"`,
     ];
-  const wrong = operators.findIndex((operator) => !isText(operator, 200));
-  return wrong === -1 ? [] : [`operators: entry ${wrong + 1} is no text of 1 to 200 characters`];
+  for (const [index, operator] of operators.entries()) {
+    const problem = problemOfId(`operators: entry ${index + 1}`, operator);
+    if (problem !== undefined) return [problem];
+  }
+  return [];
 }
 
 function isCount(value: unknown): boolean {

@@ -1,3 +1,5 @@
+import { problemOfId } from './ids';
+
 /**
  * Input of the workflow `republishOperatorConfigs`, as plain JSON so that any Temporal client can send it.
  */
@@ -71,19 +73,14 @@ function allProblemsOfInput(input: unknown): string[] {
         `unknown key ${JSON.stringify(key.slice(0, 60))}; known are ${[...KNOWN_KEYS].join(', ')}`,
       );
   }
-  if (!isText(fields.operatorUserId, 200))
-    problems.push('operatorUserId must be a text of 1 to 200 characters, none of them a control character');
-  for (const key of ['documentTypes', 'machineIds'] as const) {
-    const list = fields[key];
-    if (list == null) continue;
-    if (!Array.isArray(list) || list.length === 0 || !list.every((entry) => isText(entry, 200))) {
-      problems.push(`${key} must be a list of one or more texts, or be left out for all`);
-    } else if (list.length > MAX_LIST_LENGTH) {
-      problems.push(
-        `${key} has ${list.length} entries, at most ${MAX_LIST_LENGTH} are taken; leave it out for all`,
-      );
-    }
-  }
+  const problemOfOperator = problemOfId('operatorUserId', fields.operatorUserId);
+  if (problemOfOperator !== undefined) problems.push(problemOfOperator);
+  problems.push(
+    ...problemsOfList('documentTypes', fields.documentTypes, (name, entry) =>
+      isText(entry, 200) ? undefined : `${name} must be a text of 1 to 200 characters`,
+    ),
+    ...problemsOfList('machineIds', fields.machineIds, problemOfId),
+  );
   const { expectedPubkey } = fields;
   if (
     expectedPubkey != null &&
@@ -107,6 +104,23 @@ function allProblemsOfInput(input: unknown): string[] {
   return problems;
 }
 
+function problemsOfList(
+  key: string,
+  list: unknown,
+  problemOf: (name: string, entry: unknown) => string | undefined,
+): string[] {
+  if (list == null) return [];
+  if (!Array.isArray(list) || list.length === 0)
+    return [`${key} must be a list of one or more texts, or be left out for all`];
+  if (list.length > MAX_LIST_LENGTH)
+    return [`${key} has ${list.length} entries, at most ${MAX_LIST_LENGTH} are taken; leave it out for all`];
+  for (const [index, entry] of list.entries()) {
+    const problem = problemOf(`${key}: entry ${index + 1}`, entry);
+    if (problem !== undefined) return [problem];
+  }
+  return [];
+}
+
 /** The input with keys left out that other languages send as null, and with lists that name nothing twice. */
 export function normalisedInput(input: RepublishInput): RepublishInput {
   const present = Object.fromEntries(
@@ -120,21 +134,7 @@ export function normalisedInput(input: RepublishInput): RepublishInput {
   };
 }
 
-/** Whether two inputs ask for the same; the reason and the order of lists do not matter. */
-export function asksTheSame(one: RepublishInput, other: RepublishInput): boolean {
-  return essence(one) === essence(other);
-}
-
-function essence(input: RepublishInput): string {
-  const { reason: _, ...rest } = normalisedInput(input);
-  return JSON.stringify(
-    Object.entries(rest)
-      .map(([key, value]) => [key, Array.isArray(value) ? [...value].sort() : value] as const)
-      .sort(([a], [b]) => (a < b ? -1 : 1)),
-  );
-}
-
-export function isText(value: unknown, maxLength: number): value is string {
+function isText(value: unknown, maxLength: number): value is string {
   return typeof value === 'string' && value.trim() !== '' && value.length <= maxLength && canBeStored(value);
 }
 

@@ -82,6 +82,8 @@ export interface Progress extends Counts {
   failures: DocumentFailure[];
   /** Why no further page is begun, or what a run that holds has met before its documents. */
   blocked?: Failure;
+  /** Where the operator's machines were looked for; only where there is none, so that the run has nothing to do. */
+  lookedIn?: string;
   /** As the run was opened with; with it `contentOf` says which machines a page has. */
   documentsPerPage?: number;
   documentTypes: Record<string, Counts>;

@@ -73,6 +73,17 @@ export async function auditOfRun(db: Queryable, runId: string): Promise<WrittenA
   return row;
 }
 
+const MAX_OPERATORS = 10_000;
+
+/** Operators who had a run. */
+export async function knownOperators(db: Queryable): Promise<string[]> {
+  const rows = await db.query<{ id: string }>(
+    `SELECT operator_user_id AS id FROM republish.runs
+      UNION SELECT operator_user_id FROM republish.audit_log LIMIT ${MAX_OPERATORS}`,
+  );
+  return rows.map(({ id }) => id);
+}
+
 /** Runs of an operator without an audit row, newest first: they go on, or somebody terminated them. */
 export function unauditedRuns(
   db: Queryable,

@@ -1,7 +1,13 @@
 import type { Failure } from '../contract/failures';
 import type { Outcome } from '../contract/progress';
 import type { RelayStanding } from '../contract/relay-standing';
-import { auditOfRun, auditsOfOperator, unauditedRuns, type WrittenAuditRow } from '../database/audit';
+import {
+  auditOfRun,
+  auditsOfOperator,
+  knownOperators,
+  unauditedRuns,
+  type WrittenAuditRow,
+} from '../database/audit';
 import type { Queryable } from '../database/connection';
 import { type DocumentRow, documentsOfRun } from '../database/ledger/documents';
 import { nevent, npub } from '../nostr/keys';
@@ -35,6 +41,8 @@ export interface AuditReport {
   audits: ToldAudit[];
   /** Runs of the operator that have no audit yet. */
   open: { runId: string; startedAt: string }[];
+  /** Operators whom the ledger knows; only where it knows nothing of who was asked for. */
+  known?: string[];
 }
 
 /** The audit of a run, or the newest ones of an operator, with every document of each. */
@@ -47,7 +55,9 @@ export async function auditReport(db: Queryable, subject: string, limit: number)
     const operatorNpub = row.operatorPubkey === null ? null : npub(row.operatorPubkey);
     audits.push({ ...row, operatorNpub, documents: documents.map(told) });
   }
-  return { audits, open: run ? [] : await unauditedRuns(db, subject) };
+  const open = run ? [] : await unauditedRuns(db, subject);
+  const known = audits.length + open.length > 0 ? {} : { known: await knownOperators(db) };
+  return { audits, open, ...known };
 }
 
 function told(row: DocumentRow): ToldDocument {

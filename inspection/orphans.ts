@@ -12,6 +12,7 @@ import type { RelayIdentity } from '../nostr/relays/identity';
 import { RelayPool } from '../nostr/relays/pool';
 import { readAll } from '../nostr/relays/read-all';
 import { isGateway, shownAmong } from '../nostr/relays/url';
+import { whereMachinesAre } from '../sources/source';
 import type { WorkerConfiguration } from '../worker/build-dependencies';
 import { asOperator, WANTS_TO_KNOW } from './asker';
 import { withWorkersEyes } from './open';
@@ -56,6 +57,8 @@ export interface OrphanReport {
   orphans: OldDocument[];
   covered: OldDocument[];
   fromMachines: MachineDocument[];
+  /** Where the machines were looked for; only where the operator has none. */
+  lookedIn?: string;
   relays: { relay: string; documents: number; forged: number; problem?: string }[];
   /** Relays that were not told who asks, and want to know. */
   unknownRelays: string[];
@@ -123,6 +126,9 @@ export function findOrphans(
         forged,
         ...problemOf(own.problem ?? toOldKey[index]?.problem),
       })),
+      ...(machines.size === 0
+        ? { lookedIn: whereMachinesAre(await deps.source.describe(), operatorUserId) }
+        : {}),
       unknownRelays,
       complete: [...found, ...toOldKey].every(({ problem }) => problem === undefined),
     };

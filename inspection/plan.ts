@@ -21,7 +21,7 @@ import { shownRelay } from '../nostr/relays/url';
 import type { LnbitsSigner } from '../nostr/signers/lnbits';
 import { askSigner } from '../pairing/current-signers';
 import { originOfKind, type SignerContext } from '../pairing/facts';
-import type { MachineRow, SourceDescription } from '../sources/source';
+import { type MachineRow, type SourceDescription, whereMachinesAre } from '../sources/source';
 import type { WorkerConfiguration } from '../worker/build-dependencies';
 import { estimateFor, type Estimate } from './estimate';
 import { asOperator } from './asker';
@@ -81,6 +81,8 @@ export interface RepublishPlan {
   counts: Record<ForeseenDocument['action'], number>;
   /** The database that is read, and whose tables it has. */
   source: SourceDescription;
+  /** Where the machines were looked for; only where the operator has none. */
+  lookedIn?: string;
   /** How many documents the signer would have to sign. */
   toSign: number;
   /** What the signer will take for them; null: nothing is known of its speed. */
@@ -187,13 +189,15 @@ export async function planWith(
       )
     : null;
   requireQuorum(relays, deps.publisher.required, problems);
+  const source = await deps.source.describe();
   return {
     operatorUserId,
     operatorPubkey,
     documentTypes,
     documents,
     counts: countsOf(documents),
-    source: await deps.source.describe(),
+    source,
+    ...(documents.length === 0 ? { lookedIn: whereMachinesAre(source, operatorUserId) } : {}),
     standAlready: documents.filter(({ standsAlready }) => standsAlready === true).length,
     toSign,
     estimate: signer === undefined ? null : await estimateFor(deps.database, operatorUserId, signer, toSign),

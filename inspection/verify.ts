@@ -5,7 +5,7 @@ import { readStates, requireType } from '../activities/steps/read-state';
 import { RepublishError, scopeOf } from '../contract/failures';
 import type { RepublishInput } from '../contract/input';
 import { standingDocuments, type StandingRow } from '../database/ledger/standing';
-import type { MachineRow } from '../sources/source';
+import { type MachineRow, whereMachinesAre } from '../sources/source';
 import { DOCUMENT_KIND, type DocumentType, dTag, tagsOf } from '../documents/document-type';
 import type { Address } from '../nostr/events';
 import { getPublicKey, parsePublicKey, publicKeyHex } from '../nostr/keys';
@@ -54,6 +54,8 @@ export interface Verification {
   quorum: number;
   documents: VerifiedDocument[];
   counts: Record<VerifiedDocument['verdict'], number>;
+  /** Where the machines were looked for; only where the operator has none. */
+  lookedIn?: string;
   /**
    * Types that runs have published under this key and that this process does not know: their documents were
    * not looked at.
@@ -124,6 +126,9 @@ export async function verifyWith(
       quorum: deps.publisher.required,
       documents,
       counts: countsOf(documents),
+      ...(documents.length === 0
+        ? { lookedIn: whereMachinesAre(await deps.source.describe(), operatorUserId) }
+        : {}),
       unknownTypes:
         request.documentTypes === undefined ? await unknownTypesInLedger(deps, operatorPubkey) : [],
       unknownRelays: unknownRelays(probed, documents),

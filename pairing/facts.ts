@@ -1,10 +1,12 @@
 import type { Configuration } from '../configuration/schema';
+import { RepublishError } from '../contract/failures';
 import type { Database } from '../database/connection';
 import type { SignerRow } from '../database/signers';
 import { parsePublicKey } from '../nostr/keys';
 import type { LnbitsSigner } from '../nostr/signers/lnbits';
 import type { SignerOrigin } from '../nostr/signers/operator-signers';
 import { openSource } from '../sources/open';
+import { didYouMeanOperator } from '../sources/similar-operator';
 import type { Source } from '../sources/source';
 
 export interface SignerContext {
@@ -12,6 +14,8 @@ export interface SignerContext {
   /** With a secrets key. */
   configuration: Configuration;
   operatorUserId: string;
+  /** An operator whom LNbits does not know yet is given a signer all the same. */
+  mayBeUnknown?: boolean;
   /** Where to tell a person what to do meanwhile. */
   say(text: string): void;
 }
@@ -58,6 +62,25 @@ export async function withAccounts<T>(
   } finally {
     await source.close();
   }
+}
+
+const NO_SUCH_ACCOUNT =
+  'Check the id (accounts.id in LNbits) and LNBITS_DATABASE_URL. If the account is made only later: the same command with --yes. No secret was used up.';
+
+/**
+ * Before a secret is read, or spent, which works once: that the operator is known, and that LNbits can be read.
+ *
+ * @throws RepublishError OperatorNotFound, SourceUnavailable, SourceMisconfigured
+ */
+export async function requireAccount(context: SignerContext): Promise<void> {
+  const { operatorUserId, mayBeUnknown = false } = context;
+  await withAccounts(context, async (accounts) => {
+    const isKnown = (await accounts.account(operatorUserId)) !== undefined;
+    if (isKnown || mayBeUnknown) return;
+    const meant = await didYouMeanOperator(accounts, operatorUserId);
+    const message = `LNbits has no account with id ${operatorUserId}${meant}`;
+    throw new RepublishError('OperatorNotFound', message, undefined, NO_SUCH_ACCOUNT);
+  });
 }
 
 /** The account's key, hex; null: it has none that is valid, or there is no such account. */

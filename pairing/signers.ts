@@ -17,11 +17,11 @@ import { pair, tagOfSecret } from './connect';
 import {
   CONNECT_TIMEOUT_MS,
   factsOf,
+  requireAccount,
   secretsKey,
   SecretRefused,
   type SignerContext,
   type SignerFacts,
-  withAccounts,
 } from './facts';
 
 const SWITCH_TIMEOUT_MS = 2_000;
@@ -35,7 +35,7 @@ export async function addLocalSigner(context: SignerContext, nsec: string): Prom
     throw new SecretRefused('that is neither an nsec nor 64 hex characters of a valid key');
   const pubkey = getPublicKey(secretKey);
   const { database, operatorUserId } = context;
-  await requireLnbits(context);
+  await requireAccount(context);
   const before = await findSigner(database, operatorUserId);
   await putSigner(database, {
     operatorUserId,
@@ -56,7 +56,7 @@ export async function addBunkerSigner(context: SignerContext, uri: string): Prom
   const { database, configuration, operatorUserId } = context;
   const addressRules = { allowPrivate: configuration.allowPrivateBunkerRelays };
   const { bunkerPubkey, relays, secret } = readUri(uri, addressRules);
-  await requireLnbits(context);
+  await requireAccount(context);
   const before = await findSigner(database, operatorUserId);
   const ncryptsec = await beginPairing(database, {
     operatorUserId,
@@ -67,6 +67,7 @@ export async function addBunkerSigner(context: SignerContext, uri: string): Prom
   const clientSecretKey = await unlockSecretKey(ncryptsec, secretsKey(context));
   const client = openClient(context, { bunkerPubkey, relays, clientSecretKey });
   try {
+    await client.untilReachable();
     const pubkey = await pair(client, secret, context.say);
     // Before it takes the place of the signer of now: one that cannot do it is no signer.
     await proveEncryption(client, pubkey);
@@ -106,7 +107,7 @@ export async function addNostrConnectSigner(
   const { database, configuration, operatorUserId } = context;
   const addressRules = { allowPrivate: configuration.allowPrivateBunkerRelays };
   requireRelaysForOffer(relays, addressRules);
-  await requireLnbits(context);
+  await requireAccount(context);
   const before = await findSigner(database, operatorUserId);
   const clientSecretKey = generateSecretKey();
   const offer = await offerConnection({
@@ -153,15 +154,6 @@ function requireRelaysForOffer(relays: string[], addressRules: AddressRules): vo
   } catch (error) {
     throw new SecretRefused(`${(error as Error).message}; ${remedy}`);
   }
-}
-
-/**
- * Before a secret is spent, which works once: what is told at the end has to be read of LNbits.
- *
- * @throws RepublishError SourceUnavailable, SourceMisconfigured
- */
-async function requireLnbits(context: SignerContext): Promise<void> {
-  await withAccounts(context, (accounts) => accounts.account(context.operatorUserId));
 }
 
 function openClient(

@@ -35,7 +35,9 @@ export function openPostgresSource(options: PostgresSourceOptions): Source {
 
   return {
     async describe() {
-      return { kind: 'postgres', where: options.where, preset: (await resolved()).preset ?? 'queries' };
+      const { preset = 'queries', statements } = await resolved();
+      const { machinesFrom } = statements;
+      return { kind: 'postgres', where: options.where, preset, machinesFrom };
     },
 
     async account(operatorUserId) {

@@ -32,6 +32,8 @@ export interface Statements {
   account: string;
   /** `id, name, machine_npub` */
   machines: string;
+  /** Where these are, in words that end with what the operator's id is compared with. */
+  machinesFrom: string;
   /** `id`, without `$1` */
   operators: string;
   /** `signer_type, signer_config, prvkey` */
@@ -72,14 +74,19 @@ export function statementsOf(queries: SourceQueries, schema: string | undefined)
     query !== undefined && 'sql' in query
       ? sqlOf(query, () => '')
       : `SELECT ${columns} FROM ${tableIn(query?.table ?? 'accounts', query?.schema)} WHERE id = $1`;
-  const machinesTable = { table: MACHINES_TABLE };
+  const machinesTable: ConfiguredQuery = { table: MACHINES_TABLE };
+  const machinesQuery = queries.machines ?? machinesTable;
 
   return {
     account: ofAccounts(queries.account, 'id, pubkey'),
     machines: sqlOf(
-      queries.machines ?? machinesTable,
+      machinesQuery,
       (table) => `SELECT id, name, machine_npub FROM ${table} WHERE operator_user_id = $1`,
     ),
+    machinesFrom:
+      'table' in machinesQuery
+        ? `table ${[machinesQuery.schema ?? schema ?? [], machinesQuery.table].flat().join('.')}, operator_user_id`
+        : 'the SQL of "queries.machines", $1',
     operators:
       queries.operators === undefined
         ? sqlOf(machinesTable, (table) => `SELECT operator_user_id AS id FROM ${table}`)

@@ -47,6 +47,17 @@ export interface SourceDescription {
   where: string;
   /** The preset in use; `queries` where the configuration replaces every query that would need one. */
   preset: PresetName | 'queries';
+  /** Where its machines are, in words that end with what the operator's id is compared with. */
+  machinesFrom: string;
+}
+
+/** Where the machines of an operator are looked for, for whoever finds none. */
+export function whereMachinesAre(
+  { kind, where, machinesFrom }: SourceDescription,
+  operatorUserId: string,
+): string {
+  const database = kind === 'postgres' ? where : `SQLite in ${where}`;
+  return `LNbits' database (${database}), ${machinesFrom} = '${operatorUserId}'`;
 }
 
 /**

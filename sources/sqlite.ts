@@ -58,7 +58,9 @@ class SqliteSource implements Source {
   }
 
   async describe(): Promise<SourceDescription> {
-    return { kind: 'sqlite', where: this.options.folder, preset: (await this.inUse()).preset };
+    const { preset, statements } = await this.inUse();
+    const { machinesFrom } = statements;
+    return { kind: 'sqlite', where: this.options.folder, preset, machinesFrom };
   }
 
   async account(operatorUserId: string): Promise<AccountRow | undefined> {

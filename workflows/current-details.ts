@@ -16,6 +16,7 @@ export function currentDetails(progress: Progress, operatorUserId: string): stri
   const { phase, failures } = progress;
   const paragraphs = [
     `**${phase}**${progress.cancelling ? ' (cancelled: what is signed is finished)' : ''}${howFar(progress)}`,
+    ...noMachines(progress),
     ...waitsForPeople(progress, operator),
     ...waitsForOthers(progress, operator),
     table(progress),
@@ -30,6 +31,13 @@ function howFar({ planned, skipped, failed, published, unchanged, superseded }: 
   const standing = published + unchanged + superseded;
   const share = planned > 0 ? ` (${Math.floor((standing / planned) * 100)} %)` : '';
   return `: ${standing} of ${planned} documents${share}${failed > 0 ? `, ${failed} failed` : ''}`;
+}
+
+/** A run that has nothing to do is complete, and most likely looked in the wrong place. */
+function noMachines({ lookedIn }: Progress): string[] {
+  return lookedIn === undefined
+    ? []
+    : [`**The operator has no machines.** They were looked for in ${plain(lookedIn)}.`];
 }
 
 /** What somebody has to do before the run goes on. */

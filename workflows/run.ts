@@ -52,6 +52,7 @@ export class Run {
   readonly pages: Pages;
   opened: OpenedRun | undefined;
   #machines: number;
+  #lookedIn: string | undefined;
   #planned: number;
   #shown: Shown;
   /** Steps in work, and by which scope each can be told to give way. */
@@ -169,6 +170,7 @@ export class Run {
     if (this.opened === undefined) this.onOpened(result.opened);
     this.opened = result.opened;
     this.#machines = result.machines;
+    this.#lookedIn = result.lookedIn;
     for (const [, counts] of result.pages) this.#planned += documentsOf(counts);
     this.#shown.loaded(result, (page) => contentOf(result.opened, page, result.machines).documentType);
     this.pages.loaded(result);
@@ -205,6 +207,7 @@ export class Run {
       ...(paused === undefined ? {} : { paused }),
       approvals: this.control.approvals,
       ...(blocked === undefined ? {} : { blocked }),
+      ...(this.#lookedIn === undefined ? {} : { lookedIn: this.#lookedIn }),
       ...(this.opened === undefined ? {} : { documentsPerPage: this.opened.limits.documentsPerPage }),
       ...this.#shown.progress,
     };

@@ -1,10 +1,11 @@
 import type { Context } from '@temporalio/activity';
-import { defaultPayloadConverter } from '@temporalio/common';
+import { decodeFromPayloadsAtIndex } from '@temporalio/common/lib/internal-non-workflow';
 import type { OperatorEnd } from '../../contract/fleet';
 import type { FollowRunInput, FollowRunResult } from '../../contract/fleet-activities';
-import { asksTheSame, type RepublishInput } from '../../contract/input';
 import { workflowIdFor } from '../../contract/names';
 import { endOfFailedRun } from '../../contract/run-end';
+import { differencesOf } from '../../contract/same-request';
+import type { ActivityCall } from '../dependencies';
 
 /**
  * Waits for the end of a run that is no child of this execution: somebody else started it, or an execution of the fleet
@@ -13,17 +14,22 @@ import { endOfFailedRun } from '../../contract/run-end';
 export async function followRun(
   client: Context['client'],
   { operatorUserId, runId, request }: FollowRunInput,
-  signal: AbortSignal,
+  { signal, show }: Pick<ActivityCall, 'signal' | 'show'>,
 ): Promise<FollowRunResult> {
   const workflowId = workflowIdFor(operatorUserId);
-  const { runId: current, raw } = await client.workflow.getHandle(workflowId, runId).describe();
+  const { runId: current, raw, startTime } = await client.workflow.getHandle(workflowId, runId).describe();
   const first = runId ?? raw.workflowExecutionInfo?.firstRunId ?? current;
   const end = (ended: Pick<OperatorEnd, 'outcome' | 'failure'>): OperatorEnd => ({
     operatorUserId,
     runId: first,
     ...ended,
   });
-  const same = await wasAsked(client, { workflowId, runId: current }, request);
+  const differs = differencesOf(await requestOf(client, { workflowId, runId: current }), request);
+  const same = differs.length === 0;
+  if (!same) {
+    const begunAt = startTime.toISOString();
+    show(() => ({ waitsFor: { operatorUserId, runId: first, begunAt, differs } }));
+  }
   try {
     await untilAborted(client.workflow.getHandle(workflowId, runId ?? current).result(), signal);
     return { same, end: end({ outcome: 'complete' }) };
@@ -33,20 +39,22 @@ export async function followRun(
   }
 }
 
-async function wasAsked(
+/** Undefined where this worker cannot read it. */
+async function requestOf(
   client: Context['client'],
   execution: { workflowId: string; runId: string },
-  request: RepublishInput,
-): Promise<boolean> {
+): Promise<unknown> {
   const { history } = await client.workflowService.getWorkflowExecutionHistory({
     namespace: client.options.namespace,
     execution,
     maximumPageSize: 1,
   });
-  const payload = history?.events?.[0]?.workflowExecutionStartedEventAttributes?.input?.payloads?.[0];
-  return (
-    payload != null && asksTheSame(defaultPayloadConverter.fromPayload<RepublishInput>(payload), request)
-  );
+  const payloads = history?.events?.[0]?.workflowExecutionStartedEventAttributes?.input?.payloads;
+  try {
+    return await decodeFromPayloadsAtIndex(client.options.loadedDataConverter, 0, payloads);
+  } catch {
+    return undefined;
+  }
 }
 
 /** The SDK's long poll cannot be aborted; whoever waits for it can. */

@@ -4,6 +4,7 @@ import { didYouMean } from '../../contract/suggest';
 import { publishedTypes } from '../../database/ledger/documents';
 import { openRun as openInLedger, runOf, type RunRow } from '../../database/ledger/runs';
 import { parsePublicKey } from '../../nostr/keys';
+import { didYouMeanOperator } from '../../sources/similar-operator';
 import type { ActivityDependencies } from '../dependencies';
 import { currentSigner } from './use-signer';
 
@@ -104,8 +105,10 @@ export async function accountPubkey(
   operatorUserId: string,
 ): Promise<string> {
   const account = await deps.source.account(operatorUserId);
-  if (account === undefined)
-    throw new RepublishError('OperatorNotFound', `no account with id ${operatorUserId}`);
+  if (account === undefined) {
+    const meant = await didYouMeanOperator(deps.source, operatorUserId);
+    throw new RepublishError('OperatorNotFound', `no account with id ${operatorUserId}${meant}`);
+  }
   const pubkey = parsePublicKey(account.pubkey ?? '');
   if (pubkey === undefined) {
     throw new RepublishError('OperatorNotFound', `account ${operatorUserId} has no valid public key`);

@@ -19,6 +19,7 @@ import { registerWorker } from './commands/worker';
 import { enterDataFolder, leaveDataFolder, takesData } from './data-folder';
 import { explain } from './fail';
 import { endWithNpx } from './npm-parent';
+import { requireIds } from './ids';
 import { chooseColour } from './output';
 import { nameOperator } from './run-view/commands';
 
@@ -45,6 +46,7 @@ export function buildProgram(): Command {
     .exitOverride()
     .hook('preAction', async (_, command) => {
       chooseColour(program.opts<{ color: ColourChoice }>().color);
+      requireIds(command);
       const operator = operatorOf(command);
       if (operator !== undefined) nameOperator(operator);
       await enterDataFolder(command);

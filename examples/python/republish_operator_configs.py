@@ -24,9 +24,10 @@ import logging
 import os
 import sys
 import time
+import unicodedata
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
@@ -38,6 +39,7 @@ __all__ = ["RepublishFailed", "TemporalUnavailable", "republish_operator_configs
 
 # Wire format, as in contract/names.ts.
 WORKFLOW_TYPE = "republishOperatorConfigs"
+WORKFLOW_ID_PREFIX = "republish-operator-configs/"
 DEFAULT_TASK_QUEUE = "republish-operator-configs"
 
 DEFAULT_ADDRESS = "localhost:7233"
@@ -57,7 +59,8 @@ class RepublishFailed(Exception):
     """A run that did not end well. Nothing that was published is lost: calling again does only what is missing.
 
     type: the failure type, such as ``RepublishIncomplete``, ``OperatorNotFound``, ``SignerPubkeyMismatch`` or
-        ``SignerTimeout`` (contract/failures.ts has them all); ``Cancelled`` or ``Terminated`` when somebody ended the run
+        ``SignerTimeout`` (docs/errors.md has them all); ``Cancelled`` or ``Terminated`` when somebody ended the run;
+        ``InvalidInput`` and ``AnotherRunGoesOn`` before anything was started
     message: what is wrong and what to do about it
     published: event ids by document type that stand although the run failed
     failures: the documents that could not be republished, at most 200, each
@@ -104,15 +107,18 @@ async def republish_operator_configs(
     force: bool = False,
     reset_counts: bool = False,
     reason: str | None = None,
+    other_request: Literal["wait", "refuse", "attach"] = "wait",
     client: Client | None = None,
     task_queue: str | None = None,
 ) -> dict[str, list[str]]:
     """Republish every configuration document of an operator under the operator's current key, and wait for the end.
 
-    May be called any number of times: while a run of the operator goes on it attaches to that one (which keeps the input
-    it was started with), and what is in place already is left alone and gives the same ids.
+    May be called any number of times: while a run of the same request goes on it attaches to that one, and what is in place
+    already is left alone and gives the same ids. The end of a run of another request is waited for, and this one follows:
+    the result of the other one could be less than what is asked for here, and look like success.
 
-    It waits for as long as the run takes. Cancelling the task, or ``asyncio.wait_for``, ends the waiting and not the run.
+    It waits for as long as the run takes. Cancelling the task, or ``asyncio.wait_for``, ends the waiting and not the run;
+    while it waits for the end of a run of another request, nothing is started then.
 
     Args:
         operator_user_id: ``accounts.id`` of the operator.
@@ -122,6 +128,8 @@ async def republish_operator_configs(
         force: Sign anew also what is published and unchanged, but for documents that set what a machine counts itself.
         reset_counts: With ``force``, sign anew those too: ``bitspire-cassettes`` sets the machine's counts.
         reason: Why, for the audit; at most 500 characters.
+        other_request: While a run of another request goes on: ``wait`` for its end, ``refuse`` (RepublishFailed of type
+            ``AnotherRunGoesOn``), or ``attach`` to it knowingly: the result is then that run's.
         client: A connected client. Default: one that connects as the environment says.
         task_queue: Default: REPUBLISH_TASK_QUEUE, else ``republish-operator-configs``.
 
@@ -132,7 +140,7 @@ async def republish_operator_configs(
 
     Raises:
         RepublishFailed: Documents could not be republished (type ``RepublishIncomplete``; ``published`` says which stand)
-            or the run could not begin.
+            or the run could not begin, or was not started.
         TemporalUnavailable: Temporal cannot be reached (known within 5 s), refuses the call, or was lost while waiting.
     """
     given: dict[str, Any] = {
@@ -145,31 +153,65 @@ async def republish_operator_configs(
         "reason": reason,
     }
     request = {key: value for key, value in given.items() if value is not None}
+    _require_ids(request)
     if client is None:
         client = await _connect()
-    address = client.service_client.config.target_host
     queue = task_queue or os.environ.get("REPUBLISH_TASK_QUEUE", "").strip() or DEFAULT_TASK_QUEUE
     while True:
         handle = await _start_or_attach(client, operator_user_id, request, queue)
-        logger.info("waiting for %s (run %s)", handle.id, handle.result_run_id)
-        try:
-            if await _asks_the_same(client, handle, request):
-                events: dict[str, list[str]] = await handle.result()
-                return events
-            # A run with another request goes on. Its result would say less than was asked for and look like success:
-            # it is waited for, and ours follows.
-            try:
-                await handle.result()
-            except WorkflowFailureError:
-                pass
-        except WorkflowFailureError as error:
-            raise _as_republish_failed(error.cause) from error
-        except RPCError as error:
-            raise TemporalUnavailable(
-                f"Temporal at {address} was lost while waiting for {handle.id} ({error.message}). "
-                "The run goes on; call again to wait for it",
-                started=True,
-            ) from error
+        differs, begun_at = await _compare(client, handle, request)
+        if not differs or other_request == "attach":
+            return await _result(client, handle, differs)
+        other = f"the run of another request ({'; '.join(differs)}), begun at {begun_at} (run {handle.result_run_id})"
+        if other_request == "refuse":
+            raise RepublishFailed(
+                "AnotherRunGoesOn",
+                f"{other} goes on; nothing was started. Wait for its end, attach to it, or end it with: "
+                f"republish cancel {operator_user_id}; then start again",
+            )
+        logger.info("waits for the end of %s", other)
+        await _until_ended(client, handle)
+
+
+async def _result(client: Client, handle: WorkflowHandle[Any, Any], differs: list[str]) -> dict[str, list[str]]:
+    """The result of the run, whether it was started here or attached to."""
+    another = f", of another request ({'; '.join(differs)})" if differs else ""
+    logger.info("waiting for %s (run %s)%s", handle.id, handle.result_run_id, another)
+    try:
+        events: dict[str, list[str]] = await handle.result()
+    except WorkflowFailureError as error:
+        raise _as_republish_failed(error.cause) from error
+    except RPCError as error:
+        raise _lost(client, f"waiting for {handle.id}", error, started=True) from error
+    except asyncio.CancelledError:
+        logger.info("detached; the run goes on. The same call waits for it again.")
+        raise
+    if not any(events.values()):
+        logger.warning(
+            "nothing is published: the operator has no machines, or they have nothing to publish. "
+            "To see where they are looked for: republish plan %s",
+            handle.id.removeprefix(WORKFLOW_ID_PREFIX),
+        )
+    return events
+
+
+async def _until_ended(client: Client, handle: WorkflowHandle[Any, Any]) -> None:
+    """Waits for the end of a run of somebody else, however that is."""
+    try:
+        await handle.result()
+    except WorkflowFailureError:
+        pass
+    except RPCError as error:
+        raise _lost(client, f"waiting for the end of {handle.id}", error, started=False) from error
+    except asyncio.CancelledError:
+        logger.info("no longer waiting: nothing was started, and the other run goes on.")
+        raise
+
+
+def _lost(client: Client, doing: str, error: RPCError, started: bool) -> TemporalUnavailable:
+    address = client.service_client.config.target_host
+    what = "The run goes on; call again to wait for it" if started else "Nothing was started; call again"
+    return TemporalUnavailable(f"Temporal at {address} was lost while {doing} ({error.message}). {what}", started)
 
 
 async def _start_or_attach(
@@ -179,7 +221,7 @@ async def _start_or_attach(
         return await client.start_workflow(
             WORKFLOW_TYPE,
             request,
-            id=f"republish-operator-configs/{operator_user_id}",
+            id=f"{WORKFLOW_ID_PREFIX}{operator_user_id}",
             task_queue=task_queue,
             # One run at a time for each operator; any earlier one may be followed by another.
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
@@ -194,22 +236,113 @@ async def _start_or_attach(
         ) from error
 
 
-async def _asks_the_same(client: Client, handle: WorkflowHandle[Any, Any], request: dict[str, Any]) -> bool:
-    """Whether the run was started with a request like ours; the reason and the order of lists do not matter."""
+async def _compare(
+    client: Client, handle: WorkflowHandle[Any, Any], request: dict[str, Any]
+) -> tuple[list[str], str]:
+    """In what the run was asked something else than ``request``, and when it began."""
     run = client.get_workflow_handle(handle.id, run_id=handle.result_run_id)
-    async for event in run.fetch_history_events(page_size=1):
-        payloads = event.workflow_execution_started_event_attributes.input.payloads
-        decoded = await client.data_converter.decode(payloads)
-        return len(decoded) > 0 and isinstance(decoded[0], dict) and _essence(decoded[0]) == _essence(request)
-    return False
+    try:
+        started = await run.fetch_history_events(page_size=1).__anext__()
+    except RPCError as error:
+        raise _lost(client, f"asking for {handle.id}", error, started=True) from error
+    try:
+        payloads = started.workflow_execution_started_event_attributes.input.payloads
+        theirs = (await client.data_converter.decode(payloads))[0]
+    except Exception:  # another client's codec
+        theirs = None
+    return _differences(theirs, request), started.event_time.ToJsonString()
+
+
+# How what is asked is told, by its key: where it is given, and where it is left out. As in contract/same-request.ts, and
+# held to the same examples (test/vectors/same-request.json).
+_WORDS = {
+    "operatorUserId": ("operator {}", "no operator"),
+    "operators": ("operators {}", "no operators by name"),
+    "all": ("all operators", "not all operators"),
+    "operatorsAtOnce": ("{} at once", "the default at once"),
+    "documentTypes": ("document types {}", "all document types"),
+    "machineIds": ("machines {}", "all machines"),
+    "expectedPubkey": ("expected key {}", "no expected key"),
+    "force": ("force", "no force"),
+    "resetCounts": ("counts are reset", "counts are not reset"),
+    "onFailure": ("it holds on failures", "failures are reported"),
+}
+_DEFAULTS = {"all": False, "force": False, "resetCounts": False, "onFailure": "report"}
+_MAX_NAMED, _MAX_SHOWN = 5, 40
+
+
+def _differences(theirs: Any, ours: dict[str, Any]) -> list[str]:
+    """In what the request of a run differs from ours, as it asks it; empty: it is the same request.
+
+    Neither the reason matters, nor the order of lists, nor whether a default is written out.
+    """
+    if not isinstance(theirs, dict):
+        return ["a request that cannot be read"]
+    one, other = _essence(theirs), _essence(ours)
+    return [_told(key, one.get(key)) for key in sorted({*one, *other}) if one.get(key) != other.get(key)]
 
 
 def _essence(request: dict[str, Any]) -> dict[str, Any]:
     return {
-        key: sorted(set(value)) if isinstance(value, list) else value
+        key: sorted(set(value)) if isinstance(value, list) and all(isinstance(each, str) for each in value) else value
         for key, value in request.items()
-        if value is not None and key != "reason"
+        if key != "reason" and value is not None and value != _DEFAULTS.get(key)
     }
+
+
+def _told(key: str, value: Any) -> str:
+    given, left_out = _WORDS.get(key, (f"{_text(key)} {{}}", f"no {_text(key)}"))
+    return left_out if value is None else given.format(_names(value))
+
+
+def _names(value: Any) -> str:
+    if not isinstance(value, list):
+        return _text(value)
+    more = f" and {len(value) - _MAX_NAMED} more" if len(value) > _MAX_NAMED else ""
+    return ", ".join(_text(entry) for entry in value[:_MAX_NAMED]) + more
+
+
+def _text(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    return f"{text[:_MAX_SHOWN]}…" if len(text) > _MAX_SHOWN else text
+
+
+def _require_ids(request: dict[str, Any]) -> None:
+    """The rule of contract/ids.ts, before anything is started: other ids are of nobody."""
+    ids = [("operatorUserId", request.get("operatorUserId"))]
+    ids += [(f"machineIds: entry {n}", machine) for n, machine in enumerate(request.get("machineIds", []), 1)]
+    for name, given in ids:
+        why = _why_no_id(given)
+        if why is not None:
+            raise RepublishFailed(
+                "InvalidInput",
+                f"{name} must be 1 to {_MAX_ID} characters without blanks or control characters: {_shown(given)} {why}. "
+                "Correct the input and start again; nothing was changed.",
+            )
+
+
+_MAX_ID = 200
+
+
+def _why_no_id(given: Any) -> str | None:
+    if not isinstance(given, str):
+        return "is no text"
+    if given == "":
+        return "is empty"
+    # As JavaScript counts them.
+    length = len(given.encode("utf-16-le", "surrogatepass")) // 2
+    if length > _MAX_ID:
+        return f"has {length} characters"
+    kinds = {unicodedata.category(character) for character in given}
+    if kinds & {"Zs", "Zl", "Zp"} or set(given) & set("\t\n\v\f\r\ufeff"):
+        return "has a blank"
+    return "has a control character" if kinds & {"Cc", "Cf", "Cs"} else None
+
+
+def _shown(given: Any) -> str:
+    if not isinstance(given, str):
+        return json.dumps(given)[:60]
+    return json.dumps(given[:60]) + ("…" if len(given) > 60 else "")
 
 
 async def _connect() -> Client:
@@ -276,7 +409,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The command: the map as JSON on stdout, messages on stderr. Returns the exit code."""
     parser = argparse.ArgumentParser(
         description="Republishes an operator's documents under the operator's current key and waits for the end.",
-        epilog="exit codes: 0 done, 1 failed, 2 usage, 3 partly done (stdout has what stands), 4 signer, "
+        epilog="exit codes: 0 done, 1 failed or refused, 2 usage, 3 partly done (stdout has what stands), 4 signer, "
         "5 could not begin: operator, machine, document type, input, database or Temporal",
     )
     parser.add_argument("operator", help="the operator's user id (accounts.id in LNbits)")
@@ -288,7 +421,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--reset-counts", action="store_true", help="with --force: also documents that set what a machine counts itself"
     )
+    other = parser.add_mutually_exclusive_group()
+    other.add_argument("--no-wait", action="store_true", help="refuse while a run of another request goes on")
+    other.add_argument("--attach", action="store_true", help="follow the run that goes on, whatever it was asked for")
     options = parser.parse_args(arguments)
+    other_request: Literal["wait", "refuse", "attach"] = (
+        "attach" if options.attach else "refuse" if options.no_wait else "wait"
+    )
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s")
     logger.setLevel(logging.INFO)
     try:
@@ -301,6 +440,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 force=options.force,
                 reset_counts=options.reset_counts,
                 reason=options.reason,
+                other_request=other_request,
             )
         )
     except RepublishFailed as error:
@@ -316,7 +456,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_FAILED if error.started else EXIT_PREFLIGHT
     except KeyboardInterrupt:
-        print("\ndetached; the run goes on. The same command waits for it again.", file=sys.stderr)
+        # What that means for the run was said where it was waited for.
         return EXIT_INTERRUPTED
     print(json.dumps(events, indent=2))
     return EXIT_OK

@@ -112,6 +112,11 @@ export class BunkerClient implements Signer {
     return !this.#closed && this.#open.areAwaited;
   }
 
+  /** Resolves when one of the bunker's relays can carry requests. @throws RepublishError SignerUnreachable as soon as none can */
+  untilReachable(): Promise<void> {
+    return this.#ways.untilReachable();
+  }
+
   /**
    * Pairs this client with the bunker. The secret works once; with a key that is paired already, leave it
    * out.
@@ -305,6 +310,7 @@ export class BunkerClient implements Signer {
       requestTimeoutMs,
       approvalTimeoutMs,
       refusalGraceMs: this.options.refusalGraceMs ?? requestTimeoutMs / 15,
+      endsWhenRefused: method === 'connect',
       staysOpen: mayComeAgain,
       pacer: this.#pacer,
       links: () => this.#ways.links,

@@ -19,6 +19,8 @@ export interface DeliveryOptions {
   links(): readonly BunkerLink[];
   /** The relays that had refused it for its rate let it through. */
   onLetThrough(): void;
+  /** A relay has refused it for good, by its own word. */
+  onRefused(): void;
 }
 
 /**
@@ -85,6 +87,16 @@ export class Delivery {
     );
   }
 
+  /** Every relay of the bunker refuses it for good, or cannot be reached. */
+  get isRefusedForGood(): boolean {
+    const isTried = (link: BunkerLink): boolean => this.#sentOver.has(link) || link.wasTried;
+    return (
+      this.#isRefusedByAll &&
+      this.options.links().every(isTried) &&
+      ![...this.#refusals.values()].some(mayPass)
+    );
+  }
+
   get #isRefusedByAll(): boolean {
     return this.isSent && this.#refusals.size === this.#sentOver.size;
   }
@@ -128,9 +140,7 @@ export class Delivery {
     }
     this.#refusals.set(link, message);
     this.#undisturbed = false;
-    // auth-required: the relay has sent a challenge, or is about to, and the link answers it.
-    const mayPass = meaningOfRefusal(message) === 'slow down' || /^(error|auth-required):/.test(message);
-    if (!mayPass) return;
+    if (!mayPass(message)) return this.options.onRefused();
     // The relay has not passed the request on: the same event is sent again after a pause, within the
     // deadline. One at a time: a relay may answer a single event with any number of refusals.
     if (this.#resending.has(link)) return;
@@ -201,6 +211,11 @@ export class Delivery {
     if (!this.#passed) this.options.pacer.passed();
     this.#passed = true;
   }
+}
+
+/** auth-required: the relay has sent a challenge, or is about to, and the link answers it. */
+function mayPass(refusal: string): boolean {
+  return meaningOfRefusal(refusal) === 'slow down' || /^(error|auth-required):/.test(refusal);
 }
 
 const ENDED = new Error('the request has ended');

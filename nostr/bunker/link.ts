@@ -57,10 +57,18 @@ export class BunkerLink {
   #trouble = 'still connecting';
   #unreadable = 0;
   #waiting = new Set<() => void>();
+  #resolveFirstTry: () => void = () => undefined;
+  #wasTried = false;
+  /** Resolves when it is ready for the first time, or has failed to be: one that refuses is known before any deadline. */
+  readonly firstTry: Promise<void> = new Promise((resolve) => (this.#resolveFirstTry = resolve));
 
   constructor(private readonly options: LinkOptions) {
     this.url = options.url;
     void this.#keepConnected();
+  }
+
+  get wasTried(): boolean {
+    return this.#wasTried;
   }
 
   get isReady(): boolean {
@@ -111,7 +119,13 @@ export class BunkerLink {
   close(): void {
     this.#closing.abort();
     this.#ready = false;
+    this.#tried();
     this.#connection?.close();
+  }
+
+  #tried(): void {
+    this.#wasTried = true;
+    this.#resolveFirstTry();
   }
 
   async #keepConnected(): Promise<void> {
@@ -125,6 +139,7 @@ export class BunkerLink {
         this.#trouble = plainText(plainNetworkError(thrown));
       }
       this.#ready = false;
+      this.#tried();
       // A link that held for a while starts over with short pauses.
       if (Date.now() - startedAt > 30_000) pauseMs = FIRST_RECONNECT_MS;
       await sleep(pauseMs * (0.75 + Math.random() / 2), undefined, { signal, ref: false }).catch(
@@ -191,6 +206,7 @@ export class BunkerLink {
       onHeard: () => {
         if (this.#ready || !connection.isOpen) return;
         this.#ready = true;
+        this.#tried();
         this.options.onReady(this);
         for (const go of [...this.#waiting]) go();
       },

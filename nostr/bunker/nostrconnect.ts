@@ -69,7 +69,11 @@ export async function offerConnection(options: OfferOptions): Promise<Offer> {
   );
   const close = (): void => links.forEach((link) => link.close());
   try {
-    await Promise.any(links.map((link) => link.untilReady(2 * connectTimeoutMs)));
+    await Promise.any(
+      links.map((link) =>
+        link.firstTry.then(() => (link.isReady ? undefined : Promise.reject(new Error(link.trouble)))),
+      ),
+    );
   } catch {
     close();
     const troubles = links.map((link) => `${link.url}: ${link.trouble}`).join('; ');

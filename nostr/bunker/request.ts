@@ -5,7 +5,7 @@ import type { Answer } from './kept-answers';
 import type { BunkerLink } from './link';
 import type { BunkerRefusal } from './messages';
 
-export interface RequestOptions extends Omit<DeliveryOptions, 'maxAgeMs' | 'onLetThrough'> {
+export interface RequestOptions extends Omit<DeliveryOptions, 'maxAgeMs' | 'onLetThrough' | 'onRefused'> {
   method: string;
   /** From sending it to its answer. */
   requestTimeoutMs: number;
@@ -15,6 +15,8 @@ export interface RequestOptions extends Omit<DeliveryOptions, 'maxAgeMs' | 'onLe
    * So long a good answer may come after a refusal: there may be two signers, and one of them knows nothing.
    */
   refusalGraceMs: number;
+  /** Somebody waits at a keyboard: where every relay refuses it for good, the deadline is not waited for. */
+  endsWhenRefused: boolean;
   /** It may be asked again, and is then the same: its answer counts also when nobody waits. */
   staysOpen: boolean;
   /** When the newest of the questions was sent that the bunker has answered. */
@@ -82,6 +84,7 @@ export class BunkerRequest {
       maxAgeMs: Math.min(requestTimeoutMs, MAX_EVENT_AGE_MS),
       // How long the relays made it wait is not the bunker's.
       onLetThrough: () => this.#startDeadline(),
+      onRefused: () => this.#noteRefused(),
     });
     this.#startDeadline();
     // A copy of the same event is no second question to anybody.
@@ -205,6 +208,15 @@ export class BunkerRequest {
       if (signal?.aborted) return abort();
       this.#listeners.add(go);
       signal?.addEventListener('abort', abort, { once: true });
+    });
+  }
+
+  /** Some relays refuse and forward all the same: the bunker is given a moment to answer. */
+  #noteRefused(): void {
+    const { endsWhenRefused, refusalGraceMs, requestTimeoutMs } = this.options;
+    if (!endsWhenRefused || this.#hasEnded || this.approvalUrl !== undefined) return;
+    this.#after(refusalGraceMs, () => {
+      if (this.#delivery.isRefusedForGood) this.fail(this.#whyNoAnswer(requestTimeoutMs));
     });
   }
 

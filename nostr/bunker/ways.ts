@@ -1,4 +1,6 @@
+import { RepublishError } from '../../contract/failures';
 import { type AddressRules, isAllowedUrl, rulesFor } from '../relays/address-rules';
+import { shownRelay } from '../relays/url';
 import { BunkerLink, type LinkOptions } from './link';
 
 export interface WaysOptions extends Omit<LinkOptions, 'url' | 'addressRules'> {
@@ -26,6 +28,21 @@ export class Ways {
 
   get links(): readonly BunkerLink[] {
     return this.#links;
+  }
+
+  /**
+   * Resolves when one relay can carry requests. Rejects as soon as each of them has failed to: a run goes on trying, but
+   * whoever pairs by hand wants to know.
+   *
+   * @throws RepublishError SignerUnreachable
+   */
+  async untilReachable(): Promise<void> {
+    const links = this.#links;
+    const ready = links.map((link) => link.firstTry.then(() => link.isReady || Promise.reject(NOT_READY)));
+    await Promise.any(ready).catch(() => {
+      const troubles = links.map(({ url, trouble }) => `${shownRelay(url)}: ${trouble}`).join('; ');
+      throw new RepublishError('SignerUnreachable', `no relay of the bunker can be reached (${troubles})`);
+    });
   }
 
   /** Whether a relay that the bunker names may be gone to. */
@@ -83,3 +100,5 @@ export class Ways {
     return rulesFor(url, this.options.namedRelays, this.options.addressRules);
   }
 }
+
+const NOT_READY = new Error('the relay cannot carry requests');

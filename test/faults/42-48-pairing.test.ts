@@ -1,6 +1,7 @@
 import { generateSecretKey } from '../../nostr/keys';
 import { type DevBunker, startBunker } from '../../dev/bunker';
 import type { FaultAction } from '../../dev/bunker-faults';
+import { freePort } from '../../embedded/free-port';
 import { seedOperator } from '../../dev/seed';
 import { checkCurrentSigner } from '../../pairing/current-signers';
 import { addBunkerSigner } from '../../pairing/signers';
@@ -61,6 +62,33 @@ describe('knowing a bunker', () => {
     expect(clientsOf(bunker).size).toBe(1);
     expect((await runUnderFault(saga, operator)).ids).toHaveLength(2);
   }, 30_000);
+
+  test('42: a URI whose relays all refuse: known as soon as they have, and not when a request has had its time', async () => {
+    const { bunker, id } = await unpaired('op-refused');
+    const refusing = await startBareRelay({
+      onRequest: (subscription, _, peer) => peer.send('CLOSED', subscription, 'blocked: members only'),
+    });
+    saga.onStop(() => refusing.stop());
+    const dead = `ws://127.0.0.1:${await freePort()}`;
+    const uri = (...relays: string[]): string =>
+      `bunker://${bunker.signerPubkey}?${relays.map((url) => `relay=${encodeURIComponent(url)}`).join('&')}`;
+    await expect(addBunkerSigner(context(id, 600_000), uri(dead, refusing.url))).rejects.toMatchObject({
+      type: 'SignerUnreachable',
+      message: expect.stringMatching(/ws:\/\/127.*: refused; ws:\/\/127.*: subscription refused: blocked/),
+    });
+    expect(refusing.countOf('EVENT')).toBe(0);
+
+    // One that takes the subscription and refuses the request. A moment is left for a bunker that has it all the same.
+    const mute = await startBareRelay({
+      onEvent: (event, peer) => peer.send('OK', event.id, false, 'blocked: not this kind'),
+    });
+    saga.onStop(() => mute.stop());
+    await expect(addBunkerSigner(context(id, 75_000), uri(dead, mute.url))).rejects.toMatchObject({
+      type: 'SignerUnreachable',
+      message: expect.stringContaining("the bunker's relays refused connect"),
+    });
+    await expect(addBunkerSigner(context(id), bunker.uri())).resolves.toMatchObject({ matchesAccount: true });
+  }, 60_000);
 
   test('42: a bunker that refuses a client for asking too much is asked for less', async () => {
     const { bunker, id } = await unpaired('op-permissions');

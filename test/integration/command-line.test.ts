@@ -122,6 +122,66 @@ describe('republish', () => {
         ),
       });
     });
+
+    test('an operator without machines is told where they were looked for', async () => {
+      const { id } = await saga.addOperator({ machines: 0 });
+      const where = `table spirekeeper.dca_machines, operator_user_id = '${id}'`;
+      for (const command of ['start', 'plan', 'verify']) {
+        const { code, stdout, stderr } = await republish([command, id], saga.env);
+        expect(code).toBe(0);
+        expect(stdout + stderr).toContain('warning: the operator has no machines: they were looked for in');
+        expect(stdout + stderr).toContain(where);
+      }
+      expect(await republish(['start', id, '--machine', 'm9'], saga.env)).toMatchObject({
+        code: 5,
+        stderr: expect.stringContaining(where),
+      });
+    });
+
+    test('an operator who is mistyped is named, with the one that was meant, whatever asks', async () => {
+      const { id } = await saga.addOperator({ machines: 1 });
+      await republish(['start', id], saga.env);
+      const typo = `${id}x`;
+      const oldPubkey = ['--old-pubkey', getPublicKey(generateSecretKey())];
+      for (const [args, type] of [
+        [['plan', typo], 'OperatorNotFound'],
+        [['verify', typo], 'OperatorNotFound'],
+        [['orphans', typo, ...oldPubkey], 'OperatorNotFound'],
+        [['signer', 'add', typo, '--local'], 'OperatorNotFound'],
+        [['audit', typo], 'AuditNotFound'],
+        [['status', typo], 'RunNotFound'],
+        [['cancel', typo], 'RunNotFound'],
+        // The last one, because whoever has had a run is known.
+        [['start', typo, '--machine', 'm1'], 'OperatorNotFound'],
+      ] as const) {
+        const { code, stdout, stderr } = await republish([...args], saga.env);
+        expect([args, code, stdout]).toEqual([args, 5, '']);
+        expect(stderr).toMatch(
+          new RegExp(`^(started .*\n)?(.*\n)*error: ${type}: .* \\(did you mean ${id}\\?\\)`),
+        );
+      }
+    });
+
+    test.each([
+      ['start', ''],
+      ['status', 'op 1'],
+      ['retry', 'op-1', '--machine', 'm\n1'],
+      ['plan', 'op-1', '--machine', 'm1', ' '],
+      ['audit', 'x'.repeat(201)],
+      ['signer', 'check', 'op\u00a01'],
+      ['doctor', '--operator', 'op\t1'],
+      ['fleet', 'start', 'op-1', 'op 2'],
+      ['fleet', 'audit', ''],
+    ])(
+      'an id that is none is refused with the id in quotes, before anything is opened: %j %j',
+      async (...args) => {
+        const { code, stdout, stderr } = await republish(args.filter((each) => each !== undefined));
+        expect([code, stdout]).toEqual([5, '']);
+        expect(stderr).toMatch(
+          /^error: InvalidInput: .* must be 1 to 200 characters without blanks or control characters: ".*"/,
+        );
+      },
+    );
   });
 
   describe('signer', () => {
@@ -186,6 +246,22 @@ describe('republish', () => {
       expect((await republish(['signer', 'check', 'other-key'], saga.env)).code).toBe(4);
     });
 
+    test('an operator whom LNbits does not know needs --yes', async () => {
+      const key = generateSecretKey();
+      const nsec = nip19.nsecEncode(key);
+      const add = ['signer', 'add', 'not-moved-in-yet', '--local'];
+      expect(await republish(add, saga.env, nsec)).toMatchObject({
+        code: 5,
+        stdout: '',
+        stderr: expect.stringMatching(/OperatorNotFound: .*not-moved-in-yet.*\nremedy: .*--yes/),
+      });
+      expect(await republish([...add, '--yes'], saga.env, nsec)).toMatchObject({
+        code: 0,
+        stdout: expect.stringContaining(getPublicKey(key)),
+        stderr: expect.stringContaining('there is no account not-moved-in-yet'),
+      });
+    });
+
     test('adds a local key', async () => {
       const key = generateSecretKey();
       const nsec = nip19.nsecEncode(key);
@@ -210,7 +286,7 @@ describe('republish', () => {
         'Set the bunker to public wss:// relays',
       ],
     ])('refuses %s with exit code 2 and without repeating it', async (_what, uri, problem) => {
-      const { code, stderr } = await republish(['signer', 'add', 'x', '--bunker'], saga.env, uri);
+      const { code, stderr } = await republish(['signer', 'add', 'x', '--bunker', '--yes'], saga.env, uri);
       expect(code).toBe(2);
       expect(stderr).toContain(problem);
       expect(stderr).not.toContain('canary-secret');

@@ -45,7 +45,10 @@ describe('a command that only looks', () => {
     expect(JSON.parse((await republish(['--data', folder, 'migrate', '--json'], env)).stdout)).toMatchObject({
       applied: [],
     });
-    expect((await run(['audit', 'operator-1'])).stdout).toContain('no audit for operator-1');
+    expect(await run(['audit', 'operator-1'])).toMatchObject({
+      code: 5,
+      stderr: expect.stringContaining('AuditNotFound: the ledger has no run of operator-1'),
+    });
     const doctor = await run(['doctor', '--json']);
     const findings = JSON.parse(doctor.stdout) as Record<'area' | 'subject' | 'status', string>[];
     expect(findings.filter(({ status }) => status === 'fail')).toEqual([]);
@@ -59,7 +62,11 @@ describe('a command that only looks', () => {
 
   test('shares the servers with another that begins at the same moment', async () => {
     const { run, folder } = migration;
-    const both = await Promise.all([run(['signer', 'list']), run(['signer', 'list']), run(['audit', 'x'])]);
+    const both = await Promise.all([
+      run(['signer', 'list']),
+      run(['signer', 'list']),
+      run(['fleet', 'audit']),
+    ]);
     expect(both.map(({ code, stderr }) => ({ code, stderr: code === 0 ? '' : stderr }))).toEqual(
       both.map(() => ({ code: 0, stderr: '' })),
     );

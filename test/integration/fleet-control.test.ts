@@ -1,4 +1,4 @@
-import { ControlRefused, RepublishFailed } from '../../client/errors';
+import { AnotherRunGoesOn, ControlRefused, RepublishFailed } from '../../client/errors';
 import type { FleetRun } from '../../client/fleet';
 import { findRepublish } from '../../client/start';
 import { auditOfFleet } from '../../database/fleets';
@@ -125,9 +125,9 @@ describe('a fleet that people speak to while it goes on', () => {
     expect((await saga.audits(id))[0]).toMatchObject({ outcome: 'cancelled' });
   }, 120_000);
 
-  test('the same request attaches to the fleet that goes on, another is refused, and each operator runs once', async () => {
+  test('the same request attaches to the fleet that goes on, one of another waits for its end, is refused or attached to, as it says', async () => {
     const [first = '', second = ''] = ids;
-    const before = (await saga.audits(first)).length;
+    const before = await saga.audits(first);
     const fleet = await startHeld({ operators: [first, second] });
     const same = {
       operators: [second, first],
@@ -137,11 +137,23 @@ describe('a fleet that people speak to while it goes on', () => {
       reason: 'asked twice',
     };
     expect(await startFleetOf(saga, same)).toMatchObject({ attached: true, runId: fleet.runId });
-    const refused = await fails(ControlRefused, startFleetOf(saga, { operators: [first] }));
-    expect(refused.message).toContain('another fleet goes on');
+    const another = { operators: [first] };
+    const refused = startFleetOf(saga, { ...another, otherRequest: 'refuse' });
+    expect(await fails(AnotherRunGoesOn, refused)).toMatchObject({
+      message: expect.stringMatching(/^the fleet of another request \(.*operators .*\), begun at .* goes on/),
+      remedy: expect.stringContaining('republish fleet cancel'),
+    });
+    const attached = await startFleetOf(saga, { ...another, otherRequest: 'attach' });
+    expect(attached).toMatchObject({ attached: true, runId: fleet.runId });
+    expect(attached.differs).toContain('force');
+    const told: string[] = [];
+    const own = startFleetOf(saga, { ...another, onWaiting: ({ message }) => void told.push(message) });
+    await until(() => told.length > 0, LONG_MS);
     gate.open();
     expect((await fleet.result()).operators.complete).toBe(2);
-    expect(await saga.audits(first)).toHaveLength(before + 1);
+    // One run of the fleet that was attached to, and one of the fleet that has waited.
+    expect(await (await own).result()).toMatchObject({ operators: { complete: 1 } });
+    expect((await saga.audits(first)).slice(2)).toEqual(before);
   }, 120_000);
 
   test('a run that goes on already is waited for: as ours if it was asked the same, before ours if not', async () => {
@@ -150,7 +162,15 @@ describe('a fleet that people speak to while it goes on', () => {
     const sameRun = await saga.start(same, { force: true, resetCounts: true });
     const otherRun = await saga.start(other, { force: true, documentTypes: ['bitspire-fees'] });
     const fleet = await startFleetOf(saga, { operators: [same, other], force: true, resetCounts: true });
-    await until(async () => (await fleet.progress()).running === 2, LONG_MS);
+    await until(async () => (await fleet.status()).waitsFor.length === 1, LONG_MS);
+    expect((await fleet.status()).waitsFor).toEqual([
+      {
+        operatorUserId: other,
+        runId: otherRun.runId,
+        begunAt: expect.any(String),
+        differs: ['document types bitspire-fees', 'counts are not reset'],
+      },
+    ]);
     gate.open();
     expect((await fleet.result()).operators).toMatchObject({ complete: 2, failed: 0, incomplete: 0 });
     expect((await saga.audits(same))[0]?.runId).toBe(sameRun.runId);

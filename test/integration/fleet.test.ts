@@ -1,4 +1,5 @@
 import { RepublishFailed } from '../../client/errors';
+import { FLEET_WORKFLOW_TYPE } from '../../contract/fleet';
 import { auditOfFleet } from '../../database/fleets';
 import { fails } from '../support/fails';
 import { addOperators, breakThree, startFleetOf, startPatientSaga } from '../support/fleet';
@@ -84,7 +85,15 @@ describe(`a fleet of ${OPERATORS} operators, three of them broken`, () => {
 
   test('an input that does not say whom it means is refused', async () => {
     const refusal = async (input: object): Promise<string> =>
-      (await fails(RepublishFailed, (await startFleetOf(saga, input)).result())).message;
+      (await fails(RepublishFailed, startFleetOf(saga, input))).message;
+    // The workflow too, for whoever starts it without this library.
+    const taskQueue = saga.env.REPUBLISH_TASK_QUEUE ?? '';
+    const wired = await saga.client.workflow.start(FLEET_WORKFLOW_TYPE, {
+      workflowId: `fleet-of-nobody-${taskQueue}`,
+      taskQueue,
+      args: [{}],
+    });
+    expect((await fails(Error, wired.result())).cause).toMatchObject({ type: 'InvalidInput' });
     expect(await refusal({})).toContain('give either operators or "all": true');
     expect(await refusal({ all: true, operators: ['x'] })).toContain('give either operators or "all": true');
     expect(await refusal({ operators: ['x'], operatorsAtOnce: 0 })).toContain('from 1 to 200');

@@ -131,6 +131,14 @@ describe('republish orphans', () => {
       relays: [{ documents: 3 }, { relay: 'ws://127.0.0.1:9', problem: expect.any(String) }],
     });
     expect(stderr).toContain('there may be more documents');
+    // For a person before any count.
+    const text = await orphans([], { REPUBLISH_RELAYS: [relays[1]?.url, 'ws://127.0.0.1:9'].join(',') });
+    const [warning = '', table = ''] = ['did not answer to the end', 'documents  forged'].map((said) =>
+      text.stdout.slice(0, text.stdout.indexOf(said)),
+    );
+    expect(text.stdout).toMatch(/^warning: 1 of 2 relays did not answer to the end/);
+    expect(warning.length).toBeLessThan(table.length);
+    expect(text.stdout).toMatch(/\nat least \d+ orphans?, /);
   }, 120_000);
 
   test('more of one second than a relay sends at a time cannot all be read, and that is said', async () => {

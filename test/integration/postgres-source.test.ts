@@ -21,6 +21,7 @@ describe('LNbits on Postgres', () => {
       kind: 'postgres',
       where: `Postgres ${host}${pathname}`,
       preset: 'spirekeeper',
+      machinesFrom: 'table spirekeeper.dca_machines, operator_user_id',
     });
   });
 

@@ -1,7 +1,14 @@
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { freePort } from '../../embedded/free-port';
+import { Gate } from '../support/gate';
 import { type Ended, preparePythonExample, type PythonExample } from '../support/python';
 import { type Saga, type SagaOperator, startSaga } from '../support/saga';
+import { until } from '../support/until';
+import ids from '../vectors/ids.json';
+import sameRequest from '../vectors/same-request.json';
 
 let saga: Saga;
 let operator: SagaOperator;
@@ -126,6 +133,80 @@ test('an operator that does not exist is exit code 5, another key than the expec
   expect(otherKey.stderr).toContain('SignerPubkeyMismatch');
 
   expect(await command([])).toMatchObject({ exitCode: 2, stdout: '' });
+});
+
+test('a run of another request is refused, or waited for and followed by one’s own; an id that is none starts nothing', async () => {
+  const gate = new Gate();
+  gate.close();
+  const { id, machines } = await saga.addOperator({ machines: 2, bunker: { onRequest: gate.onRequest } });
+  const [m1 = '', m2 = ''] = machines.map((machine) => machine.id);
+  const other = await saga.start(id, { machineIds: [m1] });
+  const refused = await command([id, '--machine', m2, '--no-wait']);
+  expect(refused).toMatchObject({ exitCode: 1, stdout: '' });
+  expect(refused.stderr).toContain(`AnotherRunGoesOn: the run of another request (machines ${m1}), begun at`);
+  expect(refused.stderr).toContain(other.runId);
+
+  // One waits, the other one attaches; when both have said so, the run of the other request may end.
+  const script = `
+import asyncio, json, logging, pathlib, sys
+from republish_operator_configs import republish_operator_configs
+
+operator_id, machine, file = sys.argv[1:]
+said = []
+
+class Listen(logging.Handler):
+    def emit(self, record):
+        said.append(record.getMessage())
+        if sum("of another request (machines" in text for text in said) == 2:
+            pathlib.Path(file).touch()
+
+logging.getLogger("republish_operator_configs").addHandler(Listen())
+logging.getLogger("republish_operator_configs").setLevel(logging.INFO)
+
+async def both():
+    call = lambda **how: republish_operator_configs(operator_id, machine_ids=[machine], **how)
+    return await asyncio.gather(call(), call(other_request="attach"))
+
+print(json.dumps([*asyncio.run(both()), said]))
+`;
+  const folder = mkdtempSync(path.join(tmpdir(), 'republish-python-'));
+  saga.onStop(() => rmSync(folder, { recursive: true }));
+  const file = path.join(folder, 'both-have-said-so');
+  const calls = python.run(['-c', script, id, m2, file], saga.env);
+  await until(() => existsSync(file), 45_000);
+  gate.open();
+  const [own, theirs, said] = JSON.parse((await calls).stdout) as [EventsByType, EventsByType, string[]];
+  expect(theirs).toEqual(await other.result());
+  expect(Object.values(own).flat()).toHaveLength(2);
+  expect(Object.values(theirs).flat()).not.toEqual(Object.values(own).flat());
+  expect(said).toContainEqual(
+    expect.stringMatching(/^waits for the end of the run of another request \(machines .*\), begun at 20/),
+  );
+
+  expect(await command(['op 1'])).toMatchObject({
+    exitCode: 5,
+    stdout: '',
+    stderr: expect.stringMatching(/InvalidInput: operatorUserId must be .*: "op 1" has a blank/),
+  });
+});
+
+test('its rules for requests and ids are those of contract/', async () => {
+  const vectors = (name: string): string => path.resolve(__dirname, '../vectors', name);
+  const script = `
+import json, sys
+from republish_operator_configs import _differences, _why_no_id
+
+requests, ids = (json.load(open(name, encoding="utf-8")) for name in sys.argv[1:])
+wrong = [each for each in requests if _differences(each["theirs"], each["ours"]) != each["differs"]]
+wrong += [each for each in ids if _why_no_id(each["id"]) != each["why"]]
+print(json.dumps([len(requests) + len(ids), wrong]))
+`;
+  const { stdout, stderr } = await python.run(
+    ['-c', script, vectors('same-request.json'), vectors('ids.json')],
+    {},
+  );
+  expect(stderr).toBe('');
+  expect(JSON.parse(stdout)).toEqual([sameRequest.length + ids.length, []]);
 });
 
 test('Temporal that is not there, or does not answer, is exit code 5 within seconds', async () => {

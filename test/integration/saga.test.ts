@@ -181,9 +181,14 @@ describe('the saga', () => {
     ]);
   });
 
-  test('an operator with no machines ends well, with empty lists and an audit row', async () => {
+  test('an operator with no machines ends well, with empty lists and an audit row, and it is said where they were looked for', async () => {
     const { id } = await saga.addOperator({ machines: 0 });
-    expect(await (await saga.start(id)).result()).toEqual({ 'bitspire-cassettes': [], 'bitspire-fees': [] });
+    const run = await saga.start(id);
+    expect(await run.result()).toEqual({ 'bitspire-cassettes': [], 'bitspire-fees': [] });
+    const { host, pathname } = new URL(saga.databaseUrl);
+    expect((await run.progress()).lookedIn).toBe(
+      `LNbits' database (Postgres ${host}${pathname}), table spirekeeper.dca_machines, operator_user_id = '${id}'`,
+    );
     expect(await saga.audits(id)).toMatchObject([
       { outcome: 'complete', events: { 'bitspire-cassettes': [], 'bitspire-fees': [] } },
     ]);

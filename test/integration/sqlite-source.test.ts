@@ -64,6 +64,7 @@ describe('LNbits on SQLite', () => {
       kind: 'sqlite',
       where: lnbits.folder,
       preset: 'spirekeeper',
+      machinesFrom: 'table spirekeeper.dca_machines, operator_user_id',
     });
   });
 

@@ -73,7 +73,7 @@ describe('problemsOfInput', () => {
     ['reason', { reason: 'half an emoji \ud83d' }],
   ])('says what is wrong with %s in %j', (key, fields) => {
     const problems = problemsOfInput({ operatorUserId: 'op', ...fields });
-    expect(problems).toEqual([expect.stringMatching(new RegExp(`^${key} must be `))]);
+    expect(problems).toEqual([expect.stringMatching(new RegExp(`^${key}(: entry \\d+)? must be `))]);
   });
 
   it.each([{}, { force: false }, { force: null }])(

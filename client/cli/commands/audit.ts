@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander';
 import { remedyFor } from '../../../contract/failures';
 import type { RelayStanding } from '../../../contract/relay-standing';
+import { didYouMean } from '../../../contract/suggest';
 import type { AuditReport, ToldAudit, ToldDocument } from '../../../inspection/audit';
 import { byMachine, withoutName } from '../by-machine';
 import { csv } from '../csv';
@@ -37,6 +38,7 @@ async function audit(subject: string, options: { limit: string; json?: true; csv
   if (!Number.isInteger(limit) || limit < 1) throw new UsageError('--limit must be a whole number from 1');
 
   const report = await withDatabase((database) => auditReport(database, subject, limit));
+  if (report.audits.length + report.open.length === 0) throw new AuditNotFound(subject, report.known);
   if (options.json) return printJson(report.audits);
   if (options.csv) {
     sayOpen(report, subject, say);
@@ -44,9 +46,16 @@ async function audit(subject: string, options: { limit: string; json?: true; csv
     return void process.stdout.write(csv([CSV_HEADER, ...report.audits.flatMap(csvRows)]));
   }
   sayOpen(report, subject, print);
-  if (report.audits.length === 0 && report.open.length === 0)
-    return print(`no audit for ${subject}: neither a run nor an operator that had one`);
   report.audits.forEach(showAudit);
+}
+
+/** Neither a run nor an operator that had one. */
+export class AuditNotFound extends Error {
+  readonly type = 'AuditNotFound';
+
+  constructor(subject: string, known: readonly string[] = []) {
+    super(`the ledger has no run of ${subject}, nor one with that id${didYouMean(subject, known)}`);
+  }
 }
 
 function sayOpen({ open }: AuditReport, subject: string, tell: (text: string) => void): void {
@@ -79,6 +88,7 @@ function showAudit(row: ToldAudit): void {
       `\n${wholeTable(['document type', 'published', 'unchanged', 'superseded', 'skipped', 'failed'], counts)}`,
     );
   if (row.documents.length > 0) showDocuments(row.documents);
+  else if (row.failure === null) print('no documents: the operator had no machines');
   const types = [
     ...new Set([...(row.failure ? [row.failure] : []), ...row.failures].map(({ type }) => type)),
   ];

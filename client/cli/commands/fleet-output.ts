@@ -1,3 +1,4 @@
+import type { WaitsFor } from '../../../contract/activities';
 import type { FleetProgress, FleetSummary, OperatorEnd } from '../../../contract/fleet';
 import type { WrittenFleetAuditRow } from '../../../database/fleets';
 import { print, say } from '../output';
@@ -12,6 +13,11 @@ export function fleetLine({ phase, paused, cancelling, planned, running, operato
   const { complete, incomplete, failed, cancelled } = operators;
   const state = cancelling ? ' (cancelled)' : paused ? ' (paused)' : '';
   return `${phase}${state}: ${complete + incomplete + failed + cancelled} of ${planned} operators (${complete} complete, ${incomplete} incomplete, ${failed} failed, ${cancelled} cancelled), ${running} in work`;
+}
+
+/** The run of another request for whose end an operator's own waits. */
+export function waitLine({ operatorUserId, runId, begunAt, differs }: WaitsFor): string {
+  return `waits: ${operatorUserId}, for the end of the run of another request (${differs.join('; ')}), begun at ${begunAt} (run ${runId})`;
 }
 
 export function showSummary({ operators, failures }: FleetSummary): void {

@@ -2,11 +2,14 @@ import type { Command } from 'commander';
 import type { FleetInput, FleetUpdateName } from '../../../contract/fleet';
 import type { FleetRun } from '../../fleet';
 import { EXIT, exitCodeFor } from '../exit-codes';
+import { requireOperatorIds } from '../ids';
 import { forcing, resetCountsOption } from '../options';
 import { print, printJson, say } from '../output';
+import { beginning, otherRequestOf } from '../waiting';
+import { AuditNotFound } from './audit';
 import { userName } from './control';
 import { registerFleetInspection } from './fleet-inspection';
-import { fleetLine, showFleetAudit, showSummary, unfinished } from './fleet-output';
+import { fleetLine, showFleetAudit, showSummary, unfinished, waitLine } from './fleet-output';
 
 interface StartOptions {
   all?: true;
@@ -18,6 +21,7 @@ interface StartOptions {
   resetCounts?: true;
   hold?: true;
   wait: boolean;
+  attach?: true;
   json?: true;
 }
 
@@ -41,7 +45,7 @@ export function registerFleet(program: Command): void {
     .command('start')
     .summary('start a fleet and wait for the end')
     .description(
-      'Starts a fleet and waits for its end. While a fleet of the same request goes on, it attaches to that one.\n--all means whom "queries.operators" names; without such a query all operators with a stored signer, or, with signers "lnbits", all who have a machine.',
+      'Starts a fleet and waits for its end. While a fleet of the same request goes on, it attaches to that one. One that was asked for something else is waited for, and this one follows: --no-wait refuses then (exit code 1), --attach follows the other one.\n--all means whom "queries.operators" names; without such a query all operators with a stored signer, or, with signers "lnbits", all who have a machine.',
     )
     .argument('[operators...]', "the operators' user ids")
     .option('--all', 'all operators')
@@ -55,7 +59,8 @@ export function registerFleet(program: Command): void {
       '--hold',
       'runs with failed documents wait until somebody retries or skips them, and keep their place',
     )
-    .option('--no-wait', 'start and return')
+    .option('--no-wait', 'start and return; refused while a fleet of another request goes on')
+    .option('--attach', 'follow the fleet that goes on, also if it was asked for something else')
     .option('--json', 'the summary as JSON on stdout, messages on stderr')
     .addHelpText('before', 'Example: republish fleet start 8f3c2b 11aa90 --reason "moved to bunkers"\n')
     .action(start);
@@ -100,18 +105,26 @@ async function start(named: string[], options: StartOptions): Promise<void> {
   const { connect, startFleet } = await import('../../index.js');
   const { client, close } = await connect();
   try {
-    const fleet = await startFleet(client, input);
-    say(
-      fleet.attached
-        ? `attached to the fleet of the same request that goes on already (run ${fleet.runId})`
-        : `started ${fleet.workflowId} (run ${fleet.runId})`,
+    const otherRequest = otherRequestOf(options);
+    const fleet = await beginning(
+      (waiting) => startFleet(client, { ...input, otherRequest, ...waiting }),
+      'To see it: republish fleet status; to end it: republish fleet cancel',
     );
+    if (fleet === undefined) return;
+    say(howItBegan(fleet));
     if (options.wait) return await waitForEnd(fleet, options.json === true);
-    const { workflowId, runId, attached } = fleet;
-    if (options.json) printJson({ workflowId, runId, attached });
+    const { workflowId, runId, attached, differs } = fleet;
+    if (options.json) printJson({ workflowId, runId, attached, differs });
   } finally {
     await close();
   }
+}
+
+function howItBegan({ workflowId, runId, attached, differs }: FleetRun): string {
+  if (!attached) return `started ${workflowId} (run ${runId})`;
+  return differs.length === 0
+    ? `attached to the fleet of the same request that goes on already (run ${runId})`
+    : `attached to the fleet of another request that goes on already (${differs.join('; ')}; run ${runId}): what follows is its summary`;
 }
 
 async function fleetInput(named: string[], options: StartOptions): Promise<FleetInput> {
@@ -141,6 +154,7 @@ export async function selectedOperators(
     ...named,
     ...(options.fromFile === undefined ? [] : await operatorsFrom(options.fromFile)),
   ];
+  requireOperatorIds(operators);
   if (options.all && operators.length > 0) throw new UsageError('give either operators or --all');
   if (options.all) return undefined;
   if (operators.length === 0) throw new UsageError('name operators, a file with --from-file, or --all');
@@ -190,16 +204,16 @@ async function waitForEnd(fleet: FleetRun, json: boolean): Promise<void> {
   }
 }
 
-/** A line whenever the counts have changed, at most one a second. */
+/** A line whenever the counts have changed, or who waits for somebody else's run; at most once a second. */
 function sayProgress(fleet: FleetRun): () => void {
-  let last = '';
+  let last: string[] = [];
   let stopped = false;
   const look = async (): Promise<void> => {
-    const progress = await fleet.progress().catch(() => undefined);
-    if (stopped || progress === undefined || progress.phase === 'done') return;
-    const line = fleetLine(progress);
-    if (line !== last) say(line);
-    last = line;
+    const { progress, waitsFor } = await fleet.status().catch(() => ({ progress: null, waitsFor: [] }));
+    if (stopped || progress === null || progress.phase === 'done') return;
+    const lines = [fleetLine(progress), ...waitsFor.map(waitLine)];
+    for (const line of lines) if (!last.includes(line)) say(line);
+    last = lines;
   };
   const timer = setInterval(() => void look(), 1_000);
   return () => {
@@ -224,6 +238,7 @@ async function status({ json }: { json?: true }): Promise<void> {
     const { atWork, failures } = facts.progress;
     print(fleetLine(facts.progress));
     if (atWork.length > 0) print(`in work: ${atWork.join(', ')}`);
+    for (const waits of facts.waitsFor) print(waitLine(waits));
     for (const { operatorUserId, outcome, failure } of failures)
       print(`${outcome}: ${operatorUserId}${failure ? `: ${failure.type}: ${failure.message}` : ''}`);
   } finally {
@@ -259,12 +274,10 @@ async function audit(run: string | undefined, options: { limit: string; json?: t
   const rows = await withDatabase(async (database) => {
     if (run === undefined) return fleetAudits(database, limit);
     const row = await auditOfFleet(database, run);
-    return row === undefined ? [] : [row];
+    if (row === undefined) throw new AuditNotFound(`fleet ${run}`);
+    return [row];
   });
   if (options.json) return printJson(rows);
-  if (rows.length === 0)
-    return print(
-      `no audit of ${run === undefined ? 'a fleet' : `fleet ${run}`}; see: republish fleet status`,
-    );
+  if (rows.length === 0) return print('no audit of a fleet; see: republish fleet status');
   for (const row of rows) showFleetAudit(row);
 }

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { OldDocument, OrphanReport } from '../../../inspection/orphans';
 import { EXIT } from '../exit-codes';
 import { print, printJson, say } from '../output';
+import { noMachines } from '../run-view/outcome';
 import { AUTH_HELP, sayWhoAsks } from '../who-asks';
 import { fittedTable, paragraph, short } from '../terminal/table';
 
@@ -42,11 +43,23 @@ async function orphans(
     ...(options.auth ? (['secretsKey'] as const) : []),
   ]);
   const report = await findOrphans(configuration, operator, oldPubkey, options.auth ? { auth: { say } } : {});
+  // Before any count: one that was made without a relay says nothing of what that relay has.
+  sayIncomplete(report, options.json ? say : print);
   if (options.json) printJson(report);
   else await show(report, options.auth === true);
-  for (const { relay, problem } of report.relays)
-    if (problem !== undefined) say(`warning: ${relay}: ${problem}; there may be more documents than these`);
   if (!report.complete) process.exitCode = EXIT.failed;
+}
+
+function sayIncomplete({ relays, complete }: OrphanReport, tell: (text: string) => void): void {
+  if (complete) return;
+  const silent = relays.filter(({ problem }) => problem !== undefined);
+  tell(
+    paragraph(
+      `warning: ${silent.length} of ${relays.length} relays did not answer to the end, so that there may be more documents than are counted here:`,
+    ),
+  );
+  for (const { relay, problem } of silent) tell(paragraph(`  ${relay}: ${problem}`));
+  tell('');
 }
 
 async function show(report: OrphanReport, wasTold: boolean): Promise<void> {
@@ -94,7 +107,8 @@ async function show(report: OrphanReport, wasTold: boolean): Promise<void> {
       ),
     );
   }
+  if (report.lookedIn !== undefined) print(paragraph(noMachines(report.lookedIn)));
   print(
-    `${report.orphans.length} orphan${report.orphans.length === 1 ? '' : 's'}, ${report.covered.length} covered by document types and state`,
+    `${report.complete ? '' : 'at least '}${report.orphans.length} orphan${report.orphans.length === 1 ? '' : 's'}, ${report.covered.length} covered by document types and state`,
   );
 }

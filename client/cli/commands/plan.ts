@@ -10,6 +10,7 @@ import { forcing, resetCountsOption } from '../options';
 import { print, printJson, say } from '../output';
 import { AUTH_HELP, sayWhoAsks } from '../who-asks';
 import { command, forOperator } from '../run-view/commands';
+import { noMachines } from '../run-view/outcome';
 import { expectedDuration } from '../run-view/rate';
 import { fittedTable, paragraph, sectionedTable, short } from '../terminal/table';
 import { harmlessJson, onOneLine } from '../terminal/text';
@@ -95,8 +96,7 @@ async function show(planned: RepublishPlan, wasTold: boolean): Promise<void> {
       ),
     );
   }
-  if (documents.length === 0)
-    print(`no machines of this operator in ${source.where}: are LNBITS_DATABASE_URL and "preset" right?`);
+  if (documents.length === 0) print(paragraph(noMachines(planned.lookedIn)));
   else showDocuments(documents);
   documents.forEach(showContent);
   print(

@@ -15,7 +15,7 @@ export function registerSigner(program: Command): void {
     .command('add')
     .summary("make a signer the operator's current one")
     .description(
-      "Makes a signer the operator's current one, in place of any other.\n--bunker reads a bunker:// URI from standard input or --uri-file and pairs with it; the URI's secret works once, so the client key made here is kept.\n--local reads an nsec (or 64 hex characters) the same way.\n--nostrconnect shows a nostrconnect:// URI (and a QR code of it on a terminal) and waits until a bunker has taken it.",
+      "Makes a signer the operator's current one, in place of any other.\n--bunker reads a bunker:// URI from standard input or --uri-file and pairs with it; the URI's secret works once, so the client key made here is kept.\n--local reads an nsec (or 64 hex characters) the same way.\n--nostrconnect shows a nostrconnect:// URI (and a QR code of it on a terminal) and waits until a bunker has taken it.\nAn operator whom LNbits does not know is refused, unless --yes says that the account is made later.",
     )
     .argument('<operator>', "the operator's user id")
     .option('--bunker', 'a NIP-46 remote signer')
@@ -24,6 +24,7 @@ export function registerSigner(program: Command): void {
     .option('--timeout <seconds>', 'with --nostrconnect: how long to wait', '300')
     .option('--local', 'a key held here, encrypted (NIP-49)')
     .option('--uri-file <file>', 'read the bunker URI (or the nsec) from a file in place of standard input')
+    .option('--yes', 'also for an operator whom LNbits does not know (yet)')
     .option('--json', 'as JSON on stdout')
     .addHelpText('before', 'Example: republish signer add 8f3c2b --bunker --uri-file ./bunker-uri.txt\n')
     .action(add);
@@ -67,6 +68,7 @@ interface AddOptions {
   relay?: string[];
   timeout: string;
   uriFile?: string;
+  yes?: true;
   json?: true;
 }
 
@@ -77,11 +79,14 @@ async function add(operator: string, options: AddOptions): Promise<void> {
   const { withDatabase } = await import('../database.js');
   const { addBunkerSigner, addLocalSigner, addNostrConnectSigner } =
     await import('../../../pairing/signers.js');
+  const { requireAccount } = await import('../../../pairing/facts.js');
   const { readSecret } = await import('../read-secret.js');
   const { migrate } = await import('../../../database/migrate.js');
   const added = await withDatabase(
     async (database, configuration) => {
-      const context = { database, configuration, operatorUserId: operator, say };
+      const mayBeUnknown = options.yes === true;
+      const context = { database, configuration, operatorUserId: operator, mayBeUnknown, say };
+      await requireAccount(context);
       if (options.nostrconnect) {
         const offer = await offerOptions(options, configuration.relays);
         await migrate(database);

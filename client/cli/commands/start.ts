@@ -4,6 +4,8 @@ import type { RepublishRun } from '../../run';
 import { exitCodeFor } from '../exit-codes';
 import { forcing, patienceOption, resetCountsOption } from '../options';
 import { print, printJson, say } from '../output';
+import { command } from '../run-view/commands';
+import { beginning, otherRequestOf } from '../waiting';
 
 interface StartOptions {
   documentType?: string[];
@@ -14,6 +16,7 @@ interface StartOptions {
   resetCounts?: true;
   hold?: true;
   wait: boolean;
+  attach?: true;
   patience: number;
   json?: true;
 }
@@ -23,7 +26,7 @@ export function registerStart(program: Command): void {
     .command('start')
     .summary("republish an operator's documents and wait for the end")
     .description(
-      "Republishes an operator's documents under the operator's current key and waits for the end.\nWhile a run of the operator goes on, it attaches to that one. Ctrl-C detaches; the run goes on. On a data folder without `republish up` it ends the servers too: the run rests until the next command.",
+      "Republishes an operator's documents under the operator's current key and waits for the end.\nWhile a run of the same request goes on, it attaches to that one. One that was asked for something else is waited for, and this one follows: --no-wait refuses then (exit code 1), --attach follows the other one.\nCtrl-C detaches; the run goes on. On a data folder without `republish up` it ends the servers too: the run rests until the next command.",
     )
     .argument('<operator>', "the operator's user id (accounts.id in LNbits)")
     .option('--document-type <type...>', 'only these document types')
@@ -33,7 +36,8 @@ export function registerStart(program: Command): void {
     .option('--force', 'sign anew also what is published and unchanged')
     .addOption(resetCountsOption())
     .option('--hold', 'when documents fail, wait until somebody retries or skips them')
-    .option('--no-wait', 'start and return')
+    .option('--no-wait', 'start and return; refused while a run of another request goes on')
+    .option('--attach', 'follow the run that goes on, also if it was asked for something else')
     .addOption(patienceOption())
     .option('--json', 'the result map as JSON on stdout, messages on stderr')
     .addHelpText('before', 'Example: republish start 8f3c2b --json\n')
@@ -45,27 +49,38 @@ async function start(operator: string, options: StartOptions): Promise<void> {
   const expectedPubkey = await expectedKey(options.expectedPubkey);
   const { client, close } = await connect();
   try {
-    const run = await startRepublish(client, operator, {
+    const request = {
       ...(options.documentType ? { documentTypes: options.documentType } : {}),
       ...(options.machine ? { machineIds: options.machine } : {}),
       ...(expectedPubkey ? { expectedPubkey } : {}),
       ...(options.reason ? { reason: options.reason } : {}),
       ...forcing(options),
-      ...(options.hold ? { onFailure: 'hold' } : {}),
-    });
-    say(
-      run.attached
-        ? `attached to the run of ${operator} that goes on already (${run.runId}); it keeps the input it was started with`
-        : `started ${run.workflowId} (run ${run.runId})`,
+      ...(options.hold ? { onFailure: 'hold' as const } : {}),
+      otherRequest: otherRequestOf(options),
+      patienceMs: options.patience * 1_000,
+    };
+    const run = await beginning(
+      (waiting) => startRepublish(client, operator, { ...request, ...waiting }),
+      `To see it: ${command('watch', operator)}; to end it: ${command('cancel', operator)}`,
     );
+    if (run === undefined) return;
+    say(howItBegan(run, operator));
     if (!options.wait) {
-      if (options.json) printJson({ workflowId: run.workflowId, runId: run.runId, attached: run.attached });
+      const { workflowId, runId, attached, differs } = run;
+      if (options.json) printJson({ workflowId, runId, attached, differs });
       return;
     }
     await waitForEnd(run, operator, options);
   } finally {
     await close();
   }
+}
+
+function howItBegan({ workflowId, runId, attached, differs }: RepublishRun, operator: string): string {
+  if (!attached) return `started ${workflowId} (run ${runId})`;
+  return differs.length === 0
+    ? `attached to the run of ${operator} that goes on already, of the same request (run ${runId})`
+    : `attached to the run of ${operator} that goes on already, of another request (${differs.join('; ')}; run ${runId}): what follows is its result`;
 }
 
 async function waitForEnd(run: RepublishRun, operator: string, options: StartOptions): Promise<void> {

@@ -5,6 +5,7 @@ import { byMachine } from '../by-machine';
 import { EXIT } from '../exit-codes';
 import { AUTH_HELP, sayWhoAsks } from '../who-asks';
 import { print, printJson, say } from '../output';
+import { noMachines } from '../run-view/outcome';
 import { paragraph, sectionedTable, short } from '../terminal/table';
 
 interface VerifyOptions {
@@ -94,7 +95,7 @@ async function show(verification: Verification, { auth, asMachine }: VerifyOptio
   const { npub } = await import('../../../nostr/keys.js');
   print(`operator ${operatorUserId}\nkey      ${npub(operatorPubkey)}\n`);
   const shown = documents.filter((document, index) => !isInOrder(document) || index < MAX_ROWS);
-  if (documents.length === 0) print('no machines; are LNBITS_DATABASE_URL and "preset" right?');
+  if (documents.length === 0) print(paragraph(noMachines(verification.lookedIn)));
   else {
     const sections = byMachine(shown, (document) => [
       document.documentType,

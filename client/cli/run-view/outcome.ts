@@ -4,14 +4,19 @@ import type { RepublishFailed } from '../../errors';
 import { withoutName } from '../by-machine';
 import { command, forOperator } from './commands';
 
+/** @param lookedIn where; undefined where that is not known any more */
+export function noMachines(lookedIn: string | undefined): string {
+  const where = lookedIn === undefined ? '' : `: they were looked for in ${lookedIn}`;
+  return `warning: the operator has no machines${where}. Are the operator, LNBITS_DATABASE_URL and "preset" right?`;
+}
+
 /** What became of a run that ended well, as sentences. */
 export function outcomeLines(progress: Progress | null, runId: string): string[] {
   // Needs a worker to answer; the result is there without.
   if (progress === null) return ['done'];
-  const { planned, published, unchanged, superseded, skipped } = progress;
+  const { planned, published, unchanged, superseded, skipped, lookedIn } = progress;
   const lines = [];
-  if (planned + skipped === 0)
-    lines.push('warning: the operator has no machines; is "queries.machines" right?');
+  if (planned + skipped === 0) lines.push(noMachines(lookedIn));
   if (skipped > 0) {
     lines.push(
       `warning: ${skipped} document${skipped === 1 ? ' was' : 's were'} skipped: not paired yet, without state, or given up; see: ${command('audit', runId)}`,
