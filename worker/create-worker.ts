@@ -18,7 +18,7 @@ import { migrate } from '../database/migrate';
 import type { DocumentType } from '../documents/document-type';
 import { documentTypes as shippedDocumentTypes } from '../documents/registry';
 import { loadSchnorr } from '../nostr/schnorr';
-import { buildDependencies, type WorkerConfiguration } from './build-dependencies';
+import { buildDependencies, type WorkerConfiguration } from '../assembly/build-dependencies';
 import { buildOf } from './build';
 import { namePageInLogs } from './log-attributes';
 import { readinessOf } from './telemetry/readiness';

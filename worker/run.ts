@@ -1,7 +1,7 @@
 import { Runtime } from '@temporalio/worker';
 import { loadConfiguration } from '../configuration/load';
 import { loadTemporalConfiguration } from '../configuration/temporal';
-import { documentTypesOf, workerConfiguration } from './build-dependencies';
+import { documentTypesOf, workerConfiguration } from '../assembly/build-dependencies';
 import { createRepublishWorker, type WorkerOptions } from './create-worker';
 import { type Build, buildOf } from './build';
 import { createLogger, installRuntime } from './logging';

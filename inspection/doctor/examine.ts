@@ -2,7 +2,7 @@ import { ConfigurationError } from '../../configuration/load';
 import type { Configuration } from '../../configuration/schema';
 import type { TemporalConfiguration } from '../../configuration/temporal';
 import type { DocumentType } from '../../documents/document-type';
-import { sourceOptions } from '../../worker/build-dependencies';
+import { sourceOptions } from '../../assembly/build-dependencies';
 import { openDatabase } from '../../database/connection';
 import { accountKey, withAccounts } from '../../pairing/facts';
 import { asOperator } from '../asker';

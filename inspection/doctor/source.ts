@@ -9,7 +9,7 @@ import { missingRelays } from '../../nostr/relays/missing-relays';
 import { shownRelay } from '../../nostr/relays/url';
 import { openSource } from '../../sources/open';
 import type { Source } from '../../sources/source';
-import { sourceOptions } from '../../worker/build-dependencies';
+import { sourceOptions } from '../../assembly/build-dependencies';
 import { check, type Finding, findingsOf } from './finding';
 
 const TIMEOUT_MS = 40_000;
