@@ -1,5 +1,12 @@
 export { connect, type OpenClient } from './connect';
-export { ControlRefused, RepublishFailed, RunNotFound, TemporalRefused, TemporalUnavailable } from './errors';
+export {
+  ControlRefused,
+  NamespaceNotFound,
+  RepublishFailed,
+  RunNotFound,
+  TemporalRefused,
+  TemporalUnavailable,
+} from './errors';
 export { findFleet, type FleetOptions, type FleetRun, type FleetStatus, startFleet } from './fleet';
 export { republishOperatorConfigs, type RepublishOptions } from './republish';
 export type { RepublishRun } from './run';

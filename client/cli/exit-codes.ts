@@ -24,6 +24,8 @@ const PREFLIGHT: ReadonlySet<string> = new Set<FailureType | CallerFailureType>(
   'RunNotFound',
   'TemporalUnavailable',
   'TemporalRefused',
+  'NamespaceNotFound',
+  'SearchAttributesWrong',
   'ConfigurationError',
   'DataFolderUnusable',
 ]);
