@@ -17,17 +17,8 @@ const arrows = {
   database: ['contract'],
   activities: ['contract', 'rules', 'documents', 'sources', 'nostr', 'database'],
   pairing: ['contract', 'rules', 'configuration', 'sources', 'nostr', 'database'],
-  worker: [
-    'contract',
-    'rules',
-    'configuration',
-    'documents',
-    'sources',
-    'nostr',
-    'database',
-    'activities',
-    'workflows',
-  ],
+  // Makes of a configuration what activities need, for those who act and those who only look.
+  assembly: ['contract', 'configuration', 'documents', 'sources', 'nostr', 'database', 'activities'],
   // Looks at what a run would meet and at what it left: signs nothing, writes nothing.
   inspection: [
     'contract',
@@ -39,7 +30,19 @@ const arrows = {
     'database',
     'pairing',
     'activities',
-    'worker',
+    'assembly',
+  ],
+  // It looks before it polls, by the same checks as `doctor`.
+  worker: [
+    'contract',
+    'configuration',
+    'documents',
+    'nostr',
+    'database',
+    'activities',
+    'workflows',
+    'assembly',
+    'inspection',
   ],
   client: ['contract', 'configuration'],
   // Servers that the program starts itself: those of a data folder, and those that are thrown away.
@@ -52,6 +55,7 @@ const arrows = {
     'nostr',
     'database',
     'pairing',
+    'assembly',
     'worker',
     'inspection',
     'client',

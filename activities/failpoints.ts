@@ -1,7 +1,7 @@
 /**
  * Places at which the fault tests end the worker's process, as a power cut would. Each names the race that
  * opens there: something has happened, and what says so is not written yet. In production they do nothing
- * (worker/build-dependencies.ts).
+ * (assembly/build-dependencies.ts).
  *
  * One more place, an EVENT that a relay has and whose OK is still under way, lies inside the publisher; the
  * tests kill the worker from the relay's side there.

@@ -71,9 +71,16 @@ export class TemporalUnavailable extends Error implements Explained {
   readonly remedy = CALLER_FAILURES.TemporalUnavailable.remedy;
 }
 
-/** Temporal does not let this caller do that: namespace, credentials or rights. */
+/** Temporal does not let this caller do that: credentials or rights. */
 export class TemporalRefused extends Error implements Explained {
   override readonly name = 'TemporalRefused';
   readonly type = 'TemporalRefused';
   readonly remedy = CALLER_FAILURES.TemporalRefused.remedy;
+}
+
+/** Temporal has no namespace of that name. */
+export class NamespaceNotFound extends Error implements Explained {
+  override readonly name = 'NamespaceNotFound';
+  readonly type = 'NamespaceNotFound';
+  readonly remedy = CALLER_FAILURES.NamespaceNotFound.remedy;
 }

@@ -3,6 +3,7 @@ export { connect, type OpenClient } from './connect';
 export {
   AnotherRunGoesOn,
   ControlRefused,
+  NamespaceNotFound,
   RepublishFailed,
   RunNotFound,
   TemporalRefused,

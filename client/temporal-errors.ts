@@ -18,7 +18,14 @@ import {
 import { type DocumentFailure, ensureError, isFailureType } from '../contract/failures';
 import type { RepublishResult } from '../contract/input';
 import type { UpdateName } from '../contract/control';
-import { ControlRefused, RepublishFailed, RunNotFound, TemporalRefused, TemporalUnavailable } from './errors';
+import {
+  ControlRefused,
+  NamespaceNotFound,
+  RepublishFailed,
+  RunNotFound,
+  TemporalRefused,
+  TemporalUnavailable,
+} from './errors';
 
 /** gRPC statuses (google.rpc.Code) that are an answer; every other one means that the answer did not come. */
 const ANSWERS = new Map([
@@ -38,6 +45,13 @@ export function isUnreachable(error: unknown): boolean {
   return status !== undefined && !ANSWERS.has(status.code);
 }
 
+/** What Temporal has answered in place of doing it, as gRPC names it; undefined: it is another error, or no answer came. */
+export function answerOf(error: unknown): string | undefined {
+  const status = statusOf(error);
+  const answer = status && ANSWERS.get(status.code);
+  return answer && `${answer}: ${status.details}`;
+}
+
 /** Does some work with Temporal and turns the SDK's errors into those of this library. */
 export async function explained<T>(client: Client, work: () => Promise<T>): Promise<T> {
   try {
@@ -51,7 +65,9 @@ export function asExplained(client: Client, error: unknown): unknown {
   if (error instanceof WorkflowNotFoundError)
     return new RunNotFound('there is no such run', { cause: error });
   if (error instanceof NamespaceNotFoundError)
-    return new TemporalRefused(`${addressOf(client)} has no namespace ${error.namespace}`, { cause: error });
+    return new NamespaceNotFound(`${addressOf(client)} has no namespace ${error.namespace}`, {
+      cause: error,
+    });
   const status = statusOf(error);
   if (status === undefined) return error;
   const answer = ANSWERS.get(status.code);

@@ -1,5 +1,6 @@
 import { type ClientConnectConfig, loadClientConnectConfig } from '@temporalio/envconfig';
 import { type EmbeddedServers, embeddedServers } from './embedded';
+import { ConfigurationError } from './load';
 
 /** How to reach Temporal, from TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TLS, API key and profiles (@temporalio/envconfig). */
 export interface TemporalConfiguration {
@@ -19,19 +20,31 @@ const DEFAULT_ADDRESS = 'localhost:7233';
 /**
  * Reads it from an environment; without one from the process's own, unless a data folder's servers are in use.
  *
- * @throws Error when a profile or certificate cannot be read, or when the data folder has only Postgres running
+ * @throws ConfigurationError when a profile or certificate cannot be read; Error when the data folder has only Postgres running
  */
 export function loadTemporalConfiguration(env?: NodeJS.ProcessEnv): TemporalConfiguration {
   const embedded = env === undefined ? embeddedServers() : undefined;
   if (embedded !== undefined) return ofEmbedded(embedded);
-  const { connectionOptions, namespace } = loadClientConnectConfig({
-    overrideEnvVars: definedOnly(env ?? process.env),
-  });
+  const { connectionOptions, namespace } = fromVariables(definedOnly(env ?? process.env));
   return {
     connection: connectionOptions,
     namespace: namespace ?? 'default',
     address: connectionOptions.address ?? DEFAULT_ADDRESS,
   };
+}
+
+function fromVariables(variables: Record<string, string>): ClientConnectConfig {
+  try {
+    return loadClientConnectConfig({ overrideEnvVars: variables });
+  } catch (thrown) {
+    const { code, path, message } = thrown as NodeJS.ErrnoException;
+    if (path === undefined)
+      throw new ConfigurationError([`how to reach Temporal cannot be read: ${message}`]);
+    const named = Object.keys(variables).find((name) => variables[name] === path);
+    throw new ConfigurationError([
+      `${named?.startsWith('TEMPORAL_') ? named : 'the Temporal profile'} names ${path}, which cannot be read (${code})`,
+    ]);
+  }
 }
 
 /** A namespace, TLS or a key in the environment is meant for a cluster, not for the server of a folder. */

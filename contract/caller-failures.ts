@@ -1,8 +1,12 @@
+import { type FailureType, isRetryable } from './failures';
+
 /**
  * Every way a command or a call of the library can fail beside the failures of a run (failures.ts), by the `type` of the
  * error.
  */
 interface CallerFailureKind {
+  /** True: it may pass by itself, so that a worker that starts waits for a while. */
+  passes?: true;
   meaning: string;
   remedy: string;
 }
@@ -43,6 +47,7 @@ export const CALLER_FAILURES = {
     remedy: 'See how the run stands with: republish status <operator>.',
   },
   TemporalUnavailable: {
+    passes: true,
     meaning:
       'Temporal does not answer. A run that goes on is not affected: it is kept by Temporal and done by the workers.',
     remedy: 'Start Temporal, or set TEMPORAL_ADDRESS (and TLS or API key) to where it is, and ask again.',
@@ -50,6 +55,16 @@ export const CALLER_FAILURES = {
   TemporalRefused: {
     meaning: 'Temporal answers, and does not let this caller do that.',
     remedy: 'Check TEMPORAL_NAMESPACE, the API key or client certificate, and what they are allowed to do.',
+  },
+  NamespaceNotFound: {
+    meaning: 'Temporal answers, and has no namespace of that name.',
+    remedy: 'Set TEMPORAL_NAMESPACE to the right one, or have it created.',
+  },
+  SearchAttributesWrong: {
+    meaning:
+      'A search attribute that runs set is of another type in the namespace: their workflow tasks would fail for ever, so that no worker starts.',
+    remedy:
+      'Remove it and register it anew with type Keyword, then restart the workers: republish doctor has the commands.',
   },
   ConfigurationError: {
     meaning: 'Settings are wrong or missing; the message names all of them at once, and no value.',
@@ -73,6 +88,13 @@ export const CALLER_FAILURES = {
 } as const satisfies Record<string, CallerFailureKind>;
 
 export type CallerFailureType = keyof typeof CALLER_FAILURES;
+
+/** Whether it may be otherwise in a moment, without anybody's doing. */
+export function mayPass(type: FailureType | CallerFailureType): boolean {
+  if (!isCallerFailureType(type)) return isRetryable(type);
+  const kind: CallerFailureKind = CALLER_FAILURES[type];
+  return kind.passes === true;
+}
 
 export function isCallerFailureType(type: unknown): type is CallerFailureType {
   return typeof type === 'string' && Object.hasOwn(CALLER_FAILURES, type);

@@ -1,6 +1,6 @@
 import pino from 'pino';
 import type { ActivityDependencies } from '../activities/dependencies';
-import { buildDependencies, documentTypesOf, type WorkerConfiguration } from '../worker/build-dependencies';
+import { buildDependencies, documentTypesOf, type WorkerConfiguration } from '../assembly/build-dependencies';
 
 /**
  * Lends what a worker works with, so that an inspection sees what a worker would see. Nothing of it may be used to write, and

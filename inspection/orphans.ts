@@ -13,7 +13,7 @@ import { RelayPool } from '../nostr/relays/pool';
 import { readAll } from '../nostr/relays/read-all';
 import { isGateway, shownAmong } from '../nostr/relays/url';
 import { whereMachinesAre } from '../sources/source';
-import type { WorkerConfiguration } from '../worker/build-dependencies';
+import type { WorkerConfiguration } from '../assembly/build-dependencies';
 import { asOperator, WANTS_TO_KNOW } from './asker';
 import { withWorkersEyes } from './open';
 import { probeRelays, type RelayFacts } from './relay-probe';

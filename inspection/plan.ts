@@ -22,7 +22,7 @@ import type { LnbitsSigner } from '../nostr/signers/lnbits';
 import { askSigner } from '../pairing/current-signers';
 import { originOfKind, type SignerContext } from '../pairing/facts';
 import { type MachineRow, type SourceDescription, whereMachinesAre } from '../sources/source';
-import type { WorkerConfiguration } from '../worker/build-dependencies';
+import type { WorkerConfiguration } from '../assembly/build-dependencies';
 import { estimateFor, type Estimate } from './estimate';
 import { asOperator } from './asker';
 import { withWorkersEyes } from './open';

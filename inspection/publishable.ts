@@ -1,6 +1,6 @@
 import { accountPubkey, resolveDocumentTypes } from '../activities/steps/open-run';
 import { planMachines } from '../activities/steps/plan-machines';
-import type { WorkerConfiguration } from '../worker/build-dependencies';
+import type { WorkerConfiguration } from '../assembly/build-dependencies';
 import { withWorkersEyes } from './open';
 
 /** The operator's documents that a run could publish, by the rows of today. */

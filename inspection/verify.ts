@@ -13,7 +13,7 @@ import type { RelayIdentity } from '../nostr/relays/identity';
 import { RelayPool } from '../nostr/relays/pool';
 import { RelayPublisher, type Seen } from '../nostr/relays/publisher';
 import { shownAmong } from '../nostr/relays/url';
-import type { WorkerConfiguration } from '../worker/build-dependencies';
+import type { WorkerConfiguration } from '../assembly/build-dependencies';
 import { asMachine, asOperator, WANTS_TO_KNOW } from './asker';
 import { withWorkersEyes } from './open';
 import { probeRelays, type RelayFacts } from './relay-probe';

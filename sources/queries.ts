@@ -48,7 +48,7 @@ export interface Statements {
 export function needsSchema(queries: SourceQueries): boolean {
   if (queries.schema !== undefined) return false;
   const inPreset = (query: ConfiguredQuery | undefined): boolean =>
-    query === undefined || ('table' in query ? query.schema === undefined : hasTable(query.sql));
+    query === undefined || tablesIn(query).some(({ schema }) => schema === undefined);
   return (
     inPreset(queries.machines) ||
     queries.documentTypes.some(({ type, source }) => inPreset(configured(queries, type) ?? source))
@@ -112,8 +112,11 @@ export function statementsOf(queries: SourceQueries, schema: string | undefined)
   };
 }
 
-function hasTable(sql: string): boolean {
-  return [...sql.matchAll(TEXT_OR_TABLE)].some(([, name]) => name !== undefined);
+/** The tables that a query names; without a schema they are the preset's. */
+export function tablesIn(query: ConfiguredQuery): { name: string; schema?: string }[] {
+  if ('table' in query)
+    return [{ name: query.table, ...(query.schema === undefined ? {} : { schema: query.schema }) }];
+  return [...query.sql.matchAll(TEXT_OR_TABLE)].flatMap(([, name]) => (name === undefined ? [] : [{ name }]));
 }
 
 function configured({ documents }: SourceQueries, type: string): ConfiguredQuery | undefined {

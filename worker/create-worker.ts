@@ -12,13 +12,14 @@ import { createActivities } from '../activities/create-activities';
 import type { Failpoint } from '../activities/failpoints';
 import type { TemporalConfiguration } from '../configuration/temporal';
 import { ensureError } from '../contract/failures';
-import { PACKAGE, SEARCH_ATTRIBUTES } from '../contract/names';
+import { PACKAGE } from '../contract/names';
 import type { Telemetry } from '../contract/telemetry';
 import { migrate } from '../database/migrate';
 import type { DocumentType } from '../documents/document-type';
 import { documentTypes as shippedDocumentTypes } from '../documents/registry';
+import { lookAtSearchAttributes } from '../inspection/doctor/temporal';
 import { loadSchnorr } from '../nostr/schnorr';
-import { buildDependencies, type WorkerConfiguration } from './build-dependencies';
+import { buildDependencies, type WorkerConfiguration } from '../assembly/build-dependencies';
 import { buildOf } from './build';
 import { namePageInLogs } from './log-attributes';
 import { readinessOf } from './telemetry/readiness';
@@ -154,21 +155,19 @@ async function connect({ connection, address }: TemporalConfiguration): Promise<
 }
 
 /**
- * Asked once: a workflow that sets an attribute that its namespace does not know can go neither forward nor
- * back.
+ * Asked once: a workflow that sets an attribute that its namespace does not know, or has of another type, can go
+ * neither forward nor back.
  */
 async function knowsSearchAttributes(
   connection: NativeConnection,
   namespace: string,
   logger: Logger,
 ): Promise<boolean> {
-  const names = Object.values(SEARCH_ATTRIBUTES);
   try {
-    const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace });
-    const missing = names.filter((name) => customAttributes?.[name] === undefined);
-    if (missing.length === 0) return true;
+    const { missing, mistyped } = await lookAtSearchAttributes(connection, namespace);
+    if (missing.length + mistyped.length === 0) return true;
     logger.info(
-      { missing },
+      { missing, mistyped },
       'runs are not searchable: the namespace lacks search attributes (republish doctor)',
     );
   } catch (thrown) {

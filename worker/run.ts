@@ -1,11 +1,13 @@
 import { Runtime } from '@temporalio/worker';
-import { loadConfiguration } from '../configuration/load';
+import { loadConfiguration, WORKER_NEEDS } from '../configuration/load';
 import { loadTemporalConfiguration } from '../configuration/temporal';
-import { documentTypesOf, workerConfiguration } from './build-dependencies';
+import { documentTypesOf, workerConfiguration } from '../assembly/build-dependencies';
 import { createRepublishWorker, type WorkerOptions } from './create-worker';
 import { type Build, buildOf } from './build';
 import { createLogger, installRuntime } from './logging';
 import { type Monitoring, startMonitoring } from './telemetry/monitoring';
+import type { Tracing } from './telemetry/tracing';
+import { untilReady } from './until-ready';
 
 /**
  * A process that was told to end is gone this long after its grace period, whatever hangs: whoever sends SIGKILL afterwards
@@ -13,27 +15,33 @@ import { type Monitoring, startMonitoring } from './telemetry/monitoring';
  */
 const GIVE_UP_AFTER_GRACE_MS = 20_000;
 
+export interface RunWorkerOptions extends Pick<WorkerOptions, 'documentTypes'> {
+  /** How long it waits at its start for Temporal and the databases. Default: 60,000. */
+  patienceMs?: number;
+}
+
 /**
  * Runs a worker with the process's configuration until SIGTERM or SIGINT; resolves when it has drained.
  *
- * @throws ConfigurationError, RepublishError (database) or Error (Temporal) when it cannot start
+ * Where it rejects, end the process: threads of the SDK may be left that would keep it alive.
+ *
+ * @throws ConfigurationError, or WorkerCannotStart (with `type` and `remedy`, as docs/errors.md has them) when it cannot start
  */
-export async function runWorker(options: Pick<WorkerOptions, 'documentTypes'> = {}): Promise<void> {
-  const configuration = workerConfiguration(
-    loadConfiguration({ needs: ['databaseUrl', 'lnbitsDatabaseUrl', 'relays', 'secretsKey'] }),
-  );
+export async function runWorker(options: RunWorkerOptions = {}): Promise<void> {
+  const configuration = workerConfiguration(loadConfiguration({ needs: WORKER_NEEDS }));
   const documentTypes = options.documentTypes ?? (await documentTypesOf(configuration));
   const temporal = loadTemporalConfiguration();
   const logger = createLogger(configuration.logLevel);
   const build = buildOf(configuration);
   const monitoring = await startMonitoring(configuration, build, logger);
-  installRuntime(logger, monitoring);
   const { tracesUrl } = configuration;
-  const tracing =
-    tracesUrl === undefined
-      ? undefined
-      : (await import('./telemetry/tracing.js')).startTracing(tracesUrl, build, logger);
+  let tracing: Tracing | undefined;
   try {
+    await untilReady({ configuration, temporal, logger, documentTypes }, options.patienceMs);
+    // Not before: a runtime that never had a worker would keep the process alive.
+    installRuntime(logger, monitoring);
+    if (tracesUrl !== undefined)
+      tracing = (await import('./telemetry/tracing.js')).startTracing(tracesUrl, build, logger);
     await runMonitored({ configuration, temporal, logger, tracing, documentTypes }, build, monitoring);
   } finally {
     await tracing?.close();

@@ -25,6 +25,8 @@ const PREFLIGHT: ReadonlySet<string> = new Set<FailureType | CallerFailureType>(
   'AuditNotFound',
   'TemporalUnavailable',
   'TemporalRefused',
+  'NamespaceNotFound',
+  'SearchAttributesWrong',
   'ConfigurationError',
   'DataFolderUnusable',
 ]);

@@ -99,8 +99,9 @@ async function main(): Promise<void> {
     if (error.code === 'EPIPE') process.exit(0);
     throw error;
   });
+  const program = buildProgram();
   try {
-    await buildProgram().parseAsync();
+    await program.parseAsync();
   } catch (error) {
     process.exitCode = explain(error);
   }
@@ -109,6 +110,8 @@ async function main(): Promise<void> {
   } catch (error) {
     process.exitCode = explain(error);
   }
+  // Threads of the SDK outlive a worker that could not be made, and nobody would start another one.
+  if (program.args[0] === 'worker' && process.exitCode) process.exit();
 }
 
 if (require.main === module) void main();

@@ -8,7 +8,7 @@ export function patienceOption(): Option {
     .default(120);
 }
 
-function seconds(text: string): number {
+export function seconds(text: string): number {
   const value = Number(text);
   if (!Number.isFinite(value) || value < 0)
     throw new InvalidArgumentError('must be a number of seconds from 0');

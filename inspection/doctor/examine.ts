@@ -2,8 +2,9 @@ import { ConfigurationError } from '../../configuration/load';
 import type { Configuration } from '../../configuration/schema';
 import type { TemporalConfiguration } from '../../configuration/temporal';
 import type { DocumentType } from '../../documents/document-type';
-import { sourceOptions } from '../../worker/build-dependencies';
+import { sourceOptions } from '../../assembly/build-dependencies';
 import { openDatabase } from '../../database/connection';
+import type { Role } from '../../database/rights-list';
 import { accountKey, withAccounts } from '../../pairing/facts';
 import { asOperator } from '../asker';
 import { probeRelays, type RelayFacts } from '../relay-probe';
@@ -26,6 +27,8 @@ export interface Patient {
   temporal: TemporalConfiguration | Error | undefined;
   /** Absent: the signers of all operators. */
   operatorUserId?: string;
+  /** Whose rights on the ledger are looked at. */
+  role: Role;
   /** Where a relay wants to know who asks, that operator's signer may be asked to sign it. */
   auth?: boolean;
   /** Told what a person has to do meanwhile. */
@@ -38,17 +41,21 @@ export interface Patient {
  * @returns the findings of each check, in the order in which they are best read
  */
 export function examine(patient: Patient): Promise<Finding[]>[] {
-  const { temporal, operatorUserId, documentTypes, say } = patient;
+  const { temporal, operatorUserId, documentTypes, role, say } = patient;
   const { configuration, problems } = withKnownTypes(patient);
   const { databaseUrl, lnbitsDatabaseUrl, secretsKey, relays } = configuration;
+  const database =
+    // What is not configured is told by the configuration's lines, and cannot be asked.
+    databaseUrl === undefined ? [] : [checkDatabase({ ...configuration, databaseUrl }, role)];
+  // Nothing else is needed to migrate.
+  if (role === 'migrator') return [Promise.resolve(configurationFindings(problems, undefined)), ...database];
   const probed = probe(patient, configuration);
   return [
     Promise.resolve(configurationFindings(problems, temporal)),
     ...(temporal === undefined || temporal instanceof Error
       ? []
       : [checkTemporal(temporal, configuration.taskQueue)]),
-    // What is not configured is told above, and cannot be asked.
-    ...(databaseUrl === undefined ? [] : [checkDatabase({ ...configuration, databaseUrl })]),
+    ...database,
     ...(lnbitsDatabaseUrl === undefined
       ? []
       : [checkSource({ ...configuration, lnbitsDatabaseUrl }, documentTypes, operatorUserId)]),
@@ -111,14 +118,11 @@ function withKnownTypes({
 
 function configurationFindings(problems: string[], temporal: Patient['temporal']): Finding[] {
   const { ok, fail } = findingsOf('configuration', '');
-  const found = problems.map((problem) => fail(problem, CORRECT_CONFIGURATION));
+  const found = problems.map((problem) => fail(problem, CORRECT_CONFIGURATION, 'ConfigurationError'));
   if (temporal instanceof Error) {
-    found.push(
-      fail(
-        `how to reach Temporal cannot be read: ${temporal.message}`,
-        'Check the TEMPORAL_* variables and the profile that they name.',
-      ),
-    );
+    const all = temporal instanceof ConfigurationError ? temporal.problems : [temporal.message];
+    const remedy = 'Check the TEMPORAL_* variables and the profile that they name.';
+    found.push(...all.map((problem) => fail(problem, remedy, 'ConfigurationError')));
   }
   return found.length > 0 ? found : [ok('every key is known and of the right form')];
 }

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ensureError, remedyFor, RepublishError } from '../../contract/failures';
+import type { CallerFailureType } from '../../contract/caller-failures';
+import { ensureError, type FailureType, remedyFor, RepublishError } from '../../contract/failures';
 
 export type Area =
   | 'configuration'
@@ -21,6 +22,8 @@ export interface Finding {
   message: string;
   /** What to do; with every `warn` and `fail`. */
   remedy?: string;
+  /** Of a `fail`, where it is known: the failure with which a command or a worker ends for it. */
+  type?: FailureType | CallerFailureType;
 }
 
 /** Makes the findings of one subject. */
@@ -28,12 +31,26 @@ export function findingsOf(area: Area, subject: string) {
   return {
     ok: (message: string): Finding => ({ area, subject, status: 'ok', message }),
     warn: (message: string, remedy: string): Finding => ({ area, subject, status: 'warn', message, remedy }),
-    fail: (message: string, remedy: string): Finding => ({ area, subject, status: 'fail', message, remedy }),
+    fail: (message: string, remedy: string, type?: Finding['type']): Finding => ({
+      area,
+      subject,
+      status: 'fail',
+      message,
+      remedy,
+      ...(type !== undefined && { type }),
+    }),
   };
 }
 
 export const CORRECT_CONFIGURATION =
   'Correct it in the environment, or in republish.config.json (or the file that REPUBLISH_CONFIG names).';
+
+/** What it comes to that something takes connections and does not answer. */
+const SILENT: Partial<Record<Area, Finding['type']>> = {
+  temporal: 'TemporalUnavailable',
+  database: 'DatabaseUnavailable',
+  lnbits: 'SourceUnavailable',
+};
 
 /**
  * One check, by itself: what it throws and what it takes too long for is a finding, so that it neither stops nor holds up
@@ -52,6 +69,7 @@ export async function check(
       fail(
         `no answer within ${timeoutMs / 1000} s`,
         'Something on the way takes connections and does not answer: check the address, the firewall and the service.',
+        SILENT[area],
       ),
     ],
     () => [],
@@ -59,8 +77,8 @@ export async function check(
   try {
     return await Promise.race([work(), late]);
   } catch (thrown) {
-    if (thrown instanceof RepublishError) return [fail(thrown.message, thrown.remedy)];
-    return [fail(ensureError(thrown).message, remedyFor('Unexpected'))];
+    if (thrown instanceof RepublishError) return [fail(thrown.message, thrown.remedy, thrown.type)];
+    return [fail(ensureError(thrown).message, remedyFor('Unexpected'), 'Unexpected')];
   } finally {
     ended.abort();
   }

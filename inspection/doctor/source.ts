@@ -9,8 +9,9 @@ import { missingRelays } from '../../nostr/relays/missing-relays';
 import { shownRelay } from '../../nostr/relays/url';
 import { openSource } from '../../sources/open';
 import type { Source } from '../../sources/source';
-import { sourceOptions } from '../../worker/build-dependencies';
+import { sourceOptions } from '../../assembly/build-dependencies';
 import { check, type Finding, findingsOf } from './finding';
+import { checkLnbitsRights } from './rights';
 
 const TIMEOUT_MS = 40_000;
 /** Where no operator is known: fits columns of text and of numbers, and is nobody's. */
@@ -31,6 +32,7 @@ export function checkSource(
       const tables = preset === 'queries' ? 'every query is configured' : `preset ${preset}`;
       return [
         ok(`${where}; ${tables}`),
+        ...(await checkLnbitsRights(configuration, documentTypes, preset)),
         ...ownTypes(documentTypes),
         ...(await checkQueries(source, configuration, documentTypes, operatorUserId)),
         ...(await checkNostrclient(source, configuration)),
@@ -166,8 +168,9 @@ async function run(
         `runs, and the state of one machine is not valid: ${message}`,
         remedyForFailure(thrown.type),
       );
-    if (thrown.type !== 'SourceMisconfigured') return fail(message, remedyForFailure(thrown.type));
-    return fail(message, remedyFor(query, message));
+    if (thrown.type !== 'SourceMisconfigured')
+      return fail(message, remedyForFailure(thrown.type), thrown.type);
+    return fail(message, remedyFor(query, message), thrown.type);
   }
 }
 

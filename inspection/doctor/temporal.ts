@@ -1,4 +1,4 @@
-import { Connection, isGrpcServiceError } from '@temporalio/client';
+import { Connection, type ConnectionLike, isGrpcServiceError } from '@temporalio/client';
 import { type TemporalConfiguration, WITHOUT_PROXY } from '../../configuration/temporal';
 import { ensureError } from '../../contract/failures';
 import { SEARCH_ATTRIBUTES } from '../../contract/names';
@@ -10,13 +10,21 @@ const ANSWER_TIMEOUT_MS = 5_000;
 const POLLER_SEEN_WITHIN_MS = 90_000;
 /** gRPC status codes. */
 const NOT_FOUND = 5;
-const DENIED: readonly number[] = [7, 16];
+const DENIALS: readonly number[] = [7, 16];
+const UNREACHABLE =
+  'Start it, or set TEMPORAL_ADDRESS (and TEMPORAL_TLS_*, TEMPORAL_API_KEY) to where it is.';
+const DENIED =
+  'Check TEMPORAL_API_KEY or the TLS certificate: they have to be let into this namespace, and to describe it.';
 /** `TaskQueueType` and `IndexedValueType` of Temporal's API. */
 const TASK_QUEUES = { workflow: 1, activity: 2 } as const;
 const KEYWORD = 2;
 
-/** Is Temporal there, with the namespace, the search attributes and a worker on the task queue? */
-export function checkTemporal(temporal: TemporalConfiguration, taskQueue: string): Promise<Finding[]> {
+/**
+ * Is Temporal there, with the namespace, the search attributes and a worker on the task queue?
+ *
+ * @param taskQueue absent: who asks is a worker that is about to poll it
+ */
+export function checkTemporal(temporal: TemporalConfiguration, taskQueue?: string): Promise<Finding[]> {
   const { address, namespace } = temporal;
   return check('temporal', address, 20_000, async () => {
     const { ok, fail } = findingsOf('temporal', address);
@@ -28,12 +36,10 @@ export function checkTemporal(temporal: TemporalConfiguration, taskQueue: string
         channelArgs: WITHOUT_PROXY,
       });
     } catch (thrown) {
-      return [
-        fail(
-          `cannot be reached (${ensureError(thrown).message})`,
-          'Start it, or set TEMPORAL_ADDRESS (and TEMPORAL_TLS_*, TEMPORAL_API_KEY) to where it is.',
-        ),
-      ];
+      const { message } = ensureError(thrown);
+      if (isDenied(thrown))
+        return [fail(`does not let this client in (${message})`, DENIED, 'TemporalRefused')];
+      return [fail(`cannot be reached (${message})`, UNREACHABLE, 'TemporalUnavailable')];
     }
     try {
       return await connection.withDeadline(Date.now() + ANSWER_TIMEOUT_MS, async () => {
@@ -41,12 +47,7 @@ export function checkTemporal(temporal: TemporalConfiguration, taskQueue: string
         if (problem !== undefined) return [ok('reachable'), problem];
         const rest = await Promise.all([
           checkSearchAttributes(connection, namespace),
-          checkPollers(connection, namespace, taskQueue).catch((thrown: unknown) =>
-            findingsOf('temporal', `task queue ${taskQueue}`).warn(
-              `does not say who polls it (${ensureError(thrown).message})`,
-              'Check that TEMPORAL_API_KEY or the certificate may describe task queues.',
-            ),
-          ),
+          ...(taskQueue === undefined ? [] : [pollersOrWhyNot(connection, namespace, taskQueue)]),
         ]);
         return [ok(`reachable, namespace ${namespace} is there`), ...rest];
       });
@@ -62,35 +63,53 @@ async function namespaceProblem(connection: Connection, namespace: string): Prom
     await connection.workflowService.describeNamespace({ namespace });
     return undefined;
   } catch (thrown) {
-    const code = isGrpcServiceError(thrown) ? thrown.code : undefined;
-    if (code === NOT_FOUND) {
+    const { message } = ensureError(thrown);
+    if (isGrpcServiceError(thrown) && thrown.code === NOT_FOUND) {
       return fail(
         'is not there',
         `Create it: temporal operator namespace create --namespace ${namespace}; or set TEMPORAL_NAMESPACE to the right one.`,
+        'NamespaceNotFound',
       );
     }
+    if (isDenied(thrown)) return fail(`may not be described (${message})`, DENIED, 'TemporalRefused');
     return fail(
-      `does not answer (${ensureError(thrown).message})`,
-      code !== undefined && DENIED.includes(code)
-        ? 'Check TEMPORAL_API_KEY or the TLS certificate: they are not let into this namespace.'
-        : 'Check that the Temporal server is healthy.',
+      `does not answer (${message})`,
+      'Check that the Temporal server is healthy.',
+      'TemporalUnavailable',
     );
   }
 }
 
+/** The SDK wraps what gRPC says. */
+function isDenied(thrown: unknown): boolean {
+  for (let link = thrown; link instanceof Error; link = link.cause)
+    if (isGrpcServiceError(link)) return DENIALS.includes(link.code);
+  return false;
+}
+
+/** Which of those that runs set the namespace does not have, or has of another type. @throws what gRPC says */
+export async function lookAtSearchAttributes(
+  { operatorService }: ConnectionLike,
+  namespace: string,
+): Promise<{ missing: string[]; mistyped: string[] }> {
+  const { customAttributes } = await operatorService.listSearchAttributes({ namespace });
+  const names = Object.values(SEARCH_ATTRIBUTES);
+  const missing = names.filter((name) => customAttributes?.[name] === undefined);
+  const mistyped = names.filter((name) => !missing.includes(name) && customAttributes?.[name] !== KEYWORD);
+  return { missing, mistyped };
+}
+
 async function checkSearchAttributes(connection: Connection, namespace: string): Promise<Finding> {
   const { ok, warn, fail } = findingsOf('temporal', 'search attributes');
-  const names = Object.values(SEARCH_ATTRIBUTES);
   const create = (missing: readonly string[]): string =>
     `temporal operator search-attribute create --namespace ${namespace} ${missing.map((name) => `--name ${name} --type Keyword`).join(' ')}`;
   try {
-    const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace });
-    const missing = names.filter((name) => customAttributes?.[name] === undefined);
-    const mistyped = names.filter((name) => !missing.includes(name) && customAttributes?.[name] !== KEYWORD);
+    const { missing, mistyped } = await lookAtSearchAttributes(connection, namespace);
     if (mistyped.length > 0) {
       return fail(
         `${mistyped.join(', ')} ${mistyped.length === 1 ? 'is' : 'are'} not of type Keyword: runs would hang`,
         `Remove and register them anew, then restart the workers: temporal operator search-attribute remove --namespace ${namespace} ${mistyped.map((name) => `--name ${name}`).join(' ')}; ${create(mistyped)}`,
+        'SearchAttributesWrong',
       );
     }
     if (missing.length === 0) return ok('runs are found by operator, key and outcome');
@@ -101,9 +120,18 @@ async function checkSearchAttributes(connection: Connection, namespace: string):
   } catch (thrown) {
     return warn(
       `the namespace does not say which it has (${ensureError(thrown).message})`,
-      `Where its own console does not show them: ${create(names)}`,
+      `Where its own console does not show them: ${create(Object.values(SEARCH_ATTRIBUTES))}`,
     );
   }
+}
+
+function pollersOrWhyNot(connection: Connection, namespace: string, taskQueue: string): Promise<Finding> {
+  return checkPollers(connection, namespace, taskQueue).catch((thrown: unknown) =>
+    findingsOf('temporal', `task queue ${taskQueue}`).warn(
+      `does not say who polls it (${ensureError(thrown).message})`,
+      'Check that TEMPORAL_API_KEY or the certificate may describe task queues.',
+    ),
+  );
 }
 
 async function checkPollers(connection: Connection, namespace: string, taskQueue: string): Promise<Finding> {

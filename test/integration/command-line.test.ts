@@ -335,16 +335,6 @@ describe('republish', () => {
     expect(JSON.parse(second.stdout)).toMatchObject({ applied: [] });
   });
 
-  test.each([
-    ['Postgres', { DATABASE_URL: 'postgres://user:canary@127.0.0.1:9/x' }, 'DatabaseUnavailable'],
-    ['Temporal', { TEMPORAL_ADDRESS: '127.0.0.1:9' }, '127.0.0.1:9'],
-  ])('a worker that cannot reach %s says so and ends with an exit code', async (_what, env, said) => {
-    const { code, stderr } = await republish(['worker'], { ...saga.env, ...env });
-    expect(code).not.toBe(0);
-    expect(stderr).toContain(said);
-    expect(stderr).not.toContain('canary');
-  });
-
   test('a query for a mistyped document type ends the worker before it publishes from the wrong table', async () => {
     const directory = mkdtempSync(path.join(tmpdir(), 'republish-config-'));
     saga.onStop(() => rmSync(directory, { recursive: true }));

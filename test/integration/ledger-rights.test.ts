@@ -27,9 +27,10 @@ import {
  */
 const id = randomBytes(6).toString('hex');
 const RIGHTS = readFileSync(path.resolve(__dirname, '../../database/rights.sql'), 'utf8').replaceAll(
-  /republish_(worker|pairing)/g,
+  /republish_(worker|pairing|inspector|migrator)/g,
   `$1_${id}`,
 );
+const ROLES = ['worker', 'pairing', 'inspector', 'migrator'].map((role) => `${role}_${id}`).join(', ');
 const LOGIN = `login_${id}`;
 
 let ledger: TestLedger;
@@ -47,8 +48,8 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await worker.close();
-  await ledger.database.query(`DROP OWNED BY worker_${id}, pairing_${id}`);
-  await ledger.database.query(`DROP ROLE ${LOGIN}, worker_${id}, pairing_${id}`);
+  await ledger.database.query(`DROP OWNED BY ${ROLES}`);
+  await ledger.database.query(`DROP ROLE ${LOGIN}, ${ROLES}`);
   await ledger.stop();
 });
 

@@ -8,7 +8,7 @@ import type { Activities, LoadMachinesResult } from '../../contract/activities';
 import type { RepublishInput } from '../../contract/input';
 import type { DocumentRow } from '../../database/ledger/documents';
 import { documentTypes } from '../../documents/registry';
-import { buildDependencies } from '../../worker/build-dependencies';
+import { buildDependencies } from '../../assembly/build-dependencies';
 import type { Saga, SagaOperator } from './saga';
 
 /** The activities of a worker on the parts of a saga, each called by itself in a mocked activity context. */

@@ -27,6 +27,8 @@ const FORBIDDEN = [
   ['nostr/x.ts', 'export const home = process.env.HOME;'],
   ['inspection/x.ts', "export * from '../client/republish';"],
   ['activities/x.ts', "export * from '../inspection/plan';"],
+  ['inspection/x.ts', "export * from '../worker/run';"],
+  ['assembly/x.ts', "export * from '../inspection/plan';"],
   ['workflows/x.ts', "export function f(): void { throw new Error('hangs the workflow'); }"],
 ] as const;
 
@@ -39,6 +41,7 @@ const ALLOWED = [
   ['activities/x.ts', "export * from '../database/audit';"],
   ['client/cli/x.ts', "export * from '../../database/audit';"],
   ['client/cli/x.ts', "export * from '../../embedded/postgres';"],
+  ['worker/x.ts', "export * from '../inspection/doctor/finding';"],
   ['dev/x.ts', "export * from '../embedded/postgres';"],
   ['embedded/x.ts', "export * from '../database/admin';"],
   ['nostr/relays/x.ts', "export { verifyEvent } from 'nostr-tools/pure';"],

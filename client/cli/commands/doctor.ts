@@ -1,4 +1,5 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
+import { ROLES, type Role } from '../../../database/rights-list';
 import type { DocumentType } from '../../../documents/document-type';
 import type { Finding } from '../../../inspection/doctor/finding';
 import { EXIT } from '../exit-codes';
@@ -16,22 +17,34 @@ export function registerDoctor(program: Command): void {
       'Looks at everything that a run needs: the configuration; Temporal with its namespace, search attributes and workers; Postgres with its schema, rights and the configured queries; every document relay; every stored signer and the secrets key; the clock of this host against those of Postgres and all relays. Each line says ok, warn or FAIL, with what to do. Changes nothing, and signs nothing unless --auth lets the signer tell a relay who asks (NIP-42).\nExit code 1 when a line says FAIL.',
     )
     .option('--operator <id>', 'only the signer of this operator')
+    .addOption(
+      new Option('--as <role>', 'whose rights on the ledger are looked for, as in database/rights.sql')
+        .choices(ROLES)
+        .default('worker'),
+    )
     .option('--auth', `with --operator: ${AUTH_HELP}`)
     .option('--json', 'as JSON on stdout: a list of findings')
     .addHelpText('before', 'Example: republish doctor\n')
     .action(doctor);
 }
 
-async function doctor(options: { operator?: string; auth?: true; json?: true }): Promise<void> {
+interface DoctorOptions {
+  operator?: string;
+  as: Role;
+  auth?: true;
+  json?: true;
+}
+
+async function doctor(options: DoctorOptions): Promise<void> {
   if (options.auth && options.operator === undefined)
     throw new UsageError(
       '--auth needs --operator',
       'Name the operator whose signer may be asked: --operator <id>.',
     );
-  const { readConfiguration } = await import('../../../configuration/load.js');
+  const { readConfiguration, WORKER_NEEDS } = await import('../../../configuration/load.js');
   const { examine } = await import('../../../inspection/doctor/examine.js');
   const { configuration, problems } = readConfiguration({
-    needs: ['databaseUrl', 'lnbitsDatabaseUrl', 'relays', 'secretsKey'],
+    needs: options.as === 'migrator' ? ['databaseUrl'] : WORKER_NEEDS,
   });
   const { documentTypes, problems: problemsOfTypes } = await typesOf(configuration.documentTypes);
   const checks = examine({
@@ -39,6 +52,7 @@ async function doctor(options: { operator?: string; auth?: true; json?: true }):
     problems: [...problems, ...problemsOfTypes],
     documentTypes,
     temporal: await temporalConfiguration(),
+    role: options.as,
     ...(options.operator === undefined ? {} : { operatorUserId: options.operator }),
     ...(options.auth ? { auth: true } : {}),
     say,

@@ -1,0 +1,102 @@
+import type { Configuration } from '../../configuration/schema';
+import type { Queryable } from '../../database/connection';
+import { openDatabase } from '../../database/connection';
+import { lookAtRights } from '../../database/rights';
+import { grantOf, nameOfRight, type Right, rightsOnLedger, type Role } from '../../database/rights-list';
+import type { DocumentType } from '../../documents/document-type';
+import { PRESETS, type PresetName } from '../../sources/presets';
+import { type Reader, rightsOnLnbits } from '../../sources/rights';
+import { parseLnbitsUrl } from '../../sources/url';
+import { type Finding, findingsOf } from './finding';
+
+/** Where more is missing it is a role that was not granted, and not a right that was forgotten. */
+const MAX_GRANTS = 4;
+
+/** Has this user what the role needs of the ledger, by the list? */
+export async function checkLedgerRights(database: Queryable, role: Role): Promise<Finding[]> {
+  const { ok, fail } = findingsOf('database', 'rights');
+  const rights = await lookAtRights(database, rightsOnLedger(role));
+  const found: Finding[] = [];
+  if (rights.readOnly && role !== 'inspector') {
+    found.push(
+      fail(
+        'Postgres takes no writes: it is a standby, or read-only for this user',
+        'Let DATABASE_URL lead to the primary, or lift default_transaction_read_only.',
+        'DatabaseUnavailable',
+      ),
+    );
+  }
+  if (rights.missing.length > 0) {
+    const role_ = { file: 'database/rights.sql', name: `republish_${role}` };
+    found.push(fail(lacks(rights), grants(rights, role_), 'DatabaseMisconfigured'));
+  }
+  return found.length > 0 ? found : [ok(`user ${rights.user} has those of the role ${role}`)];
+}
+
+/**
+ * Has the user of LNBITS_DATABASE_URL what reading LNbits needs, by the list? SQLite has no rights.
+ *
+ * @param preset as the source says, see `SourceDescription`
+ */
+export async function checkLnbitsRights(
+  configuration: Configuration & { lnbitsDatabaseUrl: string },
+  documentTypes: readonly DocumentType[],
+  preset: PresetName | 'queries',
+): Promise<Finding[]> {
+  const { queries, signers } = configuration;
+  const url = parseLnbitsUrl(configuration.lnbitsDatabaseUrl);
+  if (url.kind === 'sqlite') return [];
+  const schema = preset === 'queries' ? queries.schema : PRESETS[preset].schema;
+  const readers: Reader[] = ['lnbits_reader', ...(signers === 'lnbits' ? ['signer_reader' as const] : [])];
+  const database = openDatabase({ url: url.url, maxConnections: 1 });
+  try {
+    const { ok, warn, fail } = findingsOf('lnbits', 'rights');
+    const rights = await lookAtRights(
+      database,
+      rightsOnLnbits({ ...queries, documentTypes }, schema, readers),
+    );
+    const needed = { ...rights, missing: rights.missing.filter(({ optional }) => !optional) };
+    const useful = { ...rights, missing: rights.missing.filter(({ optional }) => optional) };
+    const role = { file: 'database/rights-lnbits.sql', name: 'republish_lnbits_reader' };
+    const found = [
+      ...(needed.missing.length > 0
+        ? [fail(lacks(needed), grants(needed, role), 'SourceMisconfigured')]
+        : []),
+      ...(useful.missing.length > 0
+        ? [
+            warn(
+              `${lacks(useful)}: REPUBLISH_RELAYS is not compared with LNbits' own relays`,
+              grants(useful, role),
+            ),
+          ]
+        : []),
+    ];
+    return found.length > 0
+      ? found
+      : [ok(`user ${rights.user} may read what is read, as far as it is known`)];
+  } finally {
+    await database.close();
+  }
+}
+
+interface Lacking {
+  user: string;
+  database: string;
+  missing: readonly Right[];
+}
+
+function lacks({ user, missing }: Lacking): string {
+  return `user ${user} lacks ${missing.map(nameOfRight).join(', ')}`;
+}
+
+/** The very statements, or where nearly all is missing the role that has them. */
+function grants({ user, database, missing }: Lacking, role: { file: string; name: string }): string {
+  const to = quoted(user);
+  if (missing.length > MAX_GRANTS)
+    return `As the owner: psql -f ${role.file}, then: GRANT ${role.name} TO ${to};`;
+  return `As the owner: ${missing.map((right) => `${grantOf(right, to, quoted(database))};`).join(' ')}`;
+}
+
+function quoted(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
+}

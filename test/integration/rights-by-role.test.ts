@@ -1,0 +1,259 @@
+import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { createDatabase, dropDatabase } from '../../database/admin';
+import { type Database, openDatabase } from '../../database/connection';
+import {
+  grantOf,
+  nameOfRight,
+  type Right,
+  rightsOnLedger,
+  type Role,
+  ROLES,
+} from '../../database/rights-list';
+import { documentTypes } from '../../documents/registry';
+import { auditReport } from '../../inspection/audit';
+import { checkDatabase } from '../../inspection/doctor/database';
+import type { Finding } from '../../inspection/doctor/finding';
+import { checkLedgerRights, checkLnbitsRights } from '../../inspection/doctor/rights';
+import { checkSource } from '../../inspection/doctor/source';
+import { planOperators, verifyOperators } from '../../inspection/fleet';
+import { findOrphans } from '../../inspection/orphans';
+import { planRepublish } from '../../inspection/plan';
+import { verifyDocuments } from '../../inspection/verify';
+import { rightsOnLnbits } from '../../sources/rights';
+import { republish } from '../support/command-line';
+import { ledgerText } from '../support/inspection';
+import { type Saga, type SagaOperator, startSaga } from '../support/saga';
+import { testServers } from '../support/servers';
+
+/** Roles are the cluster's, and other files make them too: here they have names of their own. */
+const suffix = randomBytes(6).toString('hex');
+const roleOf = (role: string): string => `${role}_${suffix}`;
+const sql = (file: string): string =>
+  readFileSync(path.resolve(__dirname, '../../database', file), 'utf8').replaceAll(
+    /republish_(worker|pairing|inspector|migrator|lnbits_reader|signer_reader)/g,
+    roleOf('$1'),
+  );
+const INSPECTS = ['worker', 'pairing', 'inspector'] as const;
+
+/** The database as a login sees it, whose password is its name. */
+function as(login: string, databaseUrl: string): string {
+  const url = new URL(databaseUrl);
+  url.username = login;
+  url.password = login;
+  return url.href;
+}
+
+let saga: Saga;
+let operator: SagaOperator;
+const urls = new Map<Role, string>();
+const loginOf = (role: Role): string => `login_${roleOf(role)}`;
+const configurationOf = (role: Role) => saga.configuration({ DATABASE_URL: urls.get(role) ?? '' });
+
+beforeAll(async () => {
+  saga = await startSaga({ relays: 1 });
+  operator = await saga.addOperator({ machines: 2 });
+  const worker = await saga.startWorker();
+  await (await saga.start(operator.id)).result();
+  await worker.stop();
+  // As on a cluster where nothing is open to everybody, neither functions.
+  await saga.database.query('REVOKE ALL ON SCHEMA public FROM PUBLIC');
+  await saga.database.query('REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA republish FROM PUBLIC');
+  await saga.database.query('CREATE SCHEMA nostrclient; CREATE TABLE nostrclient.relays (url text)');
+  const roles = [...ROLES, 'lnbits_reader', 'signer_reader'].map(roleOf).join(', ');
+  await saga.database.query(sql('rights.sql'));
+  await saga.database.query(sql('rights-lnbits.sql'));
+  saga.onStop(() => saga.database.query(`DROP OWNED BY ${roles}; DROP ROLE ${roles}`));
+  for (const role of ROLES) {
+    const login = loginOf(role);
+    await saga.database.query(`CREATE ROLE ${login} LOGIN PASSWORD '${login}' IN ROLE ${roleOf(role)}`);
+    saga.onStop(() => saga.database.query(`DROP OWNED BY ${login}; DROP ROLE ${login}`));
+    urls.set(role, as(login, saga.databaseUrl));
+  }
+});
+afterAll(() => saga.stop());
+
+const notOk = (findings: Finding[]): Finding[] => findings.filter(({ status }) => status !== 'ok');
+/** Each column by itself. */
+const oneByOne = (rights: Right[]): Right[] =>
+  rights.flatMap((right) => right.columns?.map((column) => ({ ...right, columns: [column] })) ?? [right]);
+
+test.each(ROLES)('doctor finds nothing to object to in the rights of the role %s', async (role) => {
+  const configuration = configurationOf(role);
+  const found = await checkDatabase(configuration, role);
+  expect(found.map(({ subject }) => subject)).toEqual(['Postgres', 'rights', 'schema republish']);
+  expect(notOk(found)).toEqual([]);
+  if (role !== 'migrator')
+    expect(notOk(await checkSource(configuration, documentTypes, operator.id))).toEqual([]);
+});
+
+/** Takes each right away once: it is named, and the statement that is told gives it back. */
+async function withoutEach(
+  { rights, role, login }: { rights: Right[]; role: string; login: string },
+  look: () => Promise<Finding[]>,
+): Promise<void> {
+  const database = new URL(saga.databaseUrl).pathname.slice(1);
+  for (const right of oneByOne(rights)) {
+    const grant = grantOf(right, role, '');
+    await saga.database.query(grant.replace('GRANT', 'REVOKE').replace(/ TO (?=\S+$)/, ' FROM '));
+    const [finding, ...others] = notOk(await look());
+    const statement = grantOf(right, `"${login}"`, `"${database}"`);
+    expect({ ...finding, others }).toMatchObject({
+      status: right.optional ? 'warn' : 'fail',
+      message: expect.stringMatching(
+        new RegExp(`^user ${login} lacks ${nameOfRight(right).replace(/[()]/g, '\\$&')}(:|$)`),
+      ),
+      remedy: `As the owner: ${statement};`,
+      others: [],
+    });
+    await saga.database.query(statement);
+    expect(notOk(await look())).toEqual([]);
+    await saga.database.query(statement.replace('GRANT', 'REVOKE').replace(' TO ', ' FROM '));
+    await saga.database.query(grant);
+  }
+}
+
+test.each(ROLES)('one right less for the role %s: that right by name, and its one GRANT', async (role) => {
+  const database = openDatabase({ url: urls.get(role) ?? '', maxConnections: 1 });
+  // The right to make the schema is needed only as long as there is none.
+  const rights = rightsOnLedger(role).filter(({ on }) => on !== 'DATABASE');
+  expect(rights.length).toBeGreaterThan(3);
+  try {
+    await withoutEach({ rights, role: roleOf(role), login: loginOf(role) }, () =>
+      checkLedgerRights(database, role),
+    );
+  } finally {
+    await database.close();
+  }
+});
+
+test.each(['lnbits_reader', 'signer_reader'] as const)(
+  'one right less for %s: that right by name, and its one GRANT',
+  async (reader) => {
+    // Both read the keys of the accounts, so that each must be the only one that may.
+    const role: Role = reader === 'lnbits_reader' ? 'inspector' : 'pairing';
+    const signers = reader === 'lnbits_reader' ? 'paired' : 'lnbits';
+    const configuration = { ...configurationOf(role), signers } as const;
+    const queries = { ...configuration.queries, documentTypes };
+    const both = rightsOnLnbits(queries, 'spirekeeper', ['lnbits_reader']);
+    const rights =
+      reader === 'lnbits_reader'
+        ? both
+        : rightsOnLnbits(queries, 'spirekeeper', ['signer_reader']).map((right) => ({
+            ...right,
+            ...(right.columns && {
+              columns: right.columns.filter((name) => !['id', 'pubkey'].includes(name)),
+            }),
+          }));
+    if (reader === 'signer_reader') await saga.database.query(`GRANT ${roleOf(reader)} TO ${loginOf(role)}`);
+    const needed = rights.filter(
+      ({ on, schema }) => reader === 'lnbits_reader' || on !== 'SCHEMA' || schema !== 'public',
+    );
+    await withoutEach({ rights: needed, role: roleOf(reader), login: loginOf(role) }, () =>
+      checkLnbitsRights(configuration, documentTypes, 'spirekeeper'),
+    );
+  },
+);
+
+test('a login of no role: the role in place of twenty statements', async () => {
+  const login = `login_${suffix}`;
+  await saga.database.query(`CREATE ROLE ${login} LOGIN PASSWORD '${login}'`);
+  const configuration = saga.configuration({ DATABASE_URL: as(login, saga.databaseUrl) });
+  expect(notOk(await checkDatabase(configuration, 'inspector'))).toEqual([
+    expect.objectContaining({
+      subject: 'rights',
+      message: expect.stringContaining('USAGE on schema republish, SELECT on republish.migrations'),
+      remedy: `As the owner: psql -f database/rights.sql, then: GRANT republish_inspector TO "${login}";`,
+    }),
+  ]);
+  await saga.database.query(`DROP ROLE ${login}`);
+});
+
+test('before there is a schema, a migrator needs the right to make it, and migrates with that alone', async () => {
+  const name = `migrator_${suffix}`;
+  const url = await createDatabase(testServers().postgresUrl, name);
+  const owner = openDatabase({ url, maxConnections: 1 });
+  const env = { DATABASE_URL: as(loginOf('migrator'), url) };
+  try {
+    const { stdout } = await republish(['doctor', '--as', 'migrator', '--json'], env);
+    const grant = `GRANT CREATE ON DATABASE "${name}" TO "${loginOf('migrator')}"`;
+    expect(JSON.parse(stdout)).toContainEqual(
+      expect.objectContaining({
+        message: `user ${loginOf('migrator')} lacks CREATE on this database`,
+        remedy: `As the owner: ${grant};`,
+      }),
+    );
+    await owner.query(grant);
+    expect((await republish(['migrate'], env)).code).toBe(0);
+    expect(await republish(['doctor', '--as', 'migrator'], env)).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('0 FAIL'),
+    });
+  } finally {
+    await owner.close();
+    await dropDatabase(testServers().postgresUrl, name);
+  }
+});
+
+describe('an inspector', () => {
+  test('plans, verifies, looks for orphans, reads audits and calls the doctor, and writes nothing', async () => {
+    const before = await ledgerText(saga);
+    const configuration = configurationOf('inspector');
+    const { id } = operator;
+    const say = (): void => undefined;
+    const plan = await planRepublish(configuration, { operatorUserId: id }, say);
+    expect(plan.documents.map(({ action }) => action)).toEqual(Array(4).fill('unchanged'));
+    expect(plan.problems).toEqual([]);
+    expect(await planOperators(configuration, { operators: [id] }, say)).toMatchObject([{ go: true }]);
+    const verified = { counts: { current: 4, missing: 0, unknown: 0 } };
+    expect(await verifyDocuments(configuration, { operatorUserId: id })).toMatchObject(verified);
+    expect(await verifyOperators(configuration, { operators: [id] })).toMatchObject([
+      { verification: verified },
+    ]);
+    expect(await findOrphans(configuration, id, '1'.repeat(64))).toMatchObject({ complete: true });
+    const database = openDatabase({ url: configuration.databaseUrl, maxConnections: 1 });
+    expect((await auditReport(database, id, 10)).audits).toHaveLength(1);
+    await database.close();
+    const { stdout } = await republish(['doctor', '--as', 'inspector', '--operator', id, '--json'], {
+      ...saga.env,
+      DATABASE_URL: configuration.databaseUrl,
+    });
+    // Whether a worker polls is another matter.
+    const found = (JSON.parse(stdout) as Finding[]).filter(({ area }) => area !== 'temporal');
+    expect(found.length).toBeGreaterThan(10);
+    expect(notOk(found)).toEqual([]);
+    expect(await ledgerText(saga)).toBe(before);
+  }, 60_000);
+
+  test('may change nothing at all', async () => {
+    const inspector: Database = openDatabase({ url: urls.get('inspector') ?? '', maxConnections: 1 });
+    const tables = await saga.database.query<{ name: string; key: string }>(
+      `SELECT relname::text AS name, attname::text AS key FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid AND attnum = 2
+        WHERE relnamespace = 'republish'::regnamespace AND relkind = 'r'`,
+    );
+    expect(tables.length).toBeGreaterThan(8);
+    const statements = tables.flatMap(({ name, key }) => [
+      `INSERT INTO republish.${name} DEFAULT VALUES`,
+      `UPDATE republish.${name} SET ${key} = ${key}`,
+      `DELETE FROM republish.${name}`,
+      `TRUNCATE republish.${name}`,
+    ]);
+    try {
+      for (const statement of [
+        ...statements,
+        "SELECT republish.seal_document('r', 't', 'm', '{}', 'f', NULL, NULL, NULL)",
+        "SELECT republish.sign_document('r', 't', 'm', 'e', 's')",
+        'SELECT * FROM republish.pairings',
+        'CREATE TABLE republish.mine (id int)',
+        'UPDATE public.accounts SET pubkey = NULL',
+        'SELECT prvkey FROM public.accounts',
+      ])
+        await expect(inspector.query(statement)).rejects.toMatchObject({
+          message: expect.stringContaining('42501'),
+        });
+    } finally {
+      await inspector.close();
+    }
+  });
+});

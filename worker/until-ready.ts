@@ -1,0 +1,122 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { WorkerClock } from '../activities/steps/clock';
+import { sourceOptions } from '../assembly/build-dependencies';
+import { mayPass } from '../contract/caller-failures';
+import { remedyFor } from '../contract/failures';
+import { type Database, openDatabase } from '../database/connection';
+import { migrate } from '../database/migrate';
+import { documentTypes as shippedDocumentTypes } from '../documents/registry';
+import { checkDatabase } from '../inspection/doctor/database';
+import { check, type Finding, findingsOf } from '../inspection/doctor/finding';
+import { checkSource } from '../inspection/doctor/source';
+import { checkTemporal } from '../inspection/doctor/temporal';
+import type { WorkerOptions } from './create-worker';
+
+/** How long a worker waits at its start for what may pass by itself: servers that are started at the same moment, a failover. */
+export const START_PATIENCE_MS = 60_000;
+const MAX_PAUSE_MS = 5_000;
+/** Longer than `migrate` waits for another worker that migrates. */
+const MIGRATE_TIMEOUT_MS = 16 * 60_000;
+const CLOCK_TIMEOUT_MS = 5_000;
+
+/** Why a worker does not start: the finding that `republish doctor` would show, with what it comes to. */
+export class WorkerCannotStart extends Error {
+  override readonly name = 'WorkerCannotStart';
+  readonly type: NonNullable<Finding['type']>;
+  readonly remedy: string;
+
+  constructor(finding: Finding) {
+    super(`${subjectOf(finding)}: ${finding.message}`);
+    this.type = typeOf(finding);
+    this.remedy = finding.remedy ?? remedyFor('Unexpected');
+  }
+}
+
+/**
+ * Looks by the checks of `republish doctor` whether this worker can do its work, and migrates the ledger. Relays and bunkers are
+ * not among them: they come and go, and runs wait for them.
+ *
+ * What may pass by itself is waited for, with a line of log for each look; what needs a person is not.
+ *
+ * @throws WorkerCannotStart; ConfigurationError for queries of a type that is not known
+ */
+export async function untilReady(options: WorkerOptions, patienceMs = START_PATIENCE_MS): Promise<void> {
+  const { configuration, documentTypes = shippedDocumentTypes, logger } = options;
+  // Its ConfigurationError is no finding: no look mends it.
+  sourceOptions(configuration, documentTypes);
+  let endsAtMs: number | undefined;
+  for (let pauseMs = 250; ; pauseMs = Math.min(pauseMs * 2, MAX_PAUSE_MS)) {
+    const findings = await look(options);
+    const failed = findings.filter(({ status }) => status === 'fail');
+    const [reason] = [...failed.filter((finding) => !mayPass(typeOf(finding))), ...failed];
+    if (reason === undefined) {
+      // Nothing of a run goes wrong for it, and `doctor` says it louder.
+      for (const warning of findings.filter(({ status }) => status === 'warn'))
+        logger.info(told(warning), 'not as it should be');
+      return;
+    }
+    // From the first look on, which may have taken long: it is waited at least once.
+    endsAtMs ??= performance.now() + patienceMs;
+    const leftMs = endsAtMs - performance.now();
+    if (!mayPass(typeOf(reason)) || leftMs <= 0) {
+      for (const finding of failed) logger.fatal(told(finding), 'the worker does not start');
+      throw new WorkerCannotStart(reason);
+    }
+    for (const finding of failed)
+      logger.warn({ ...told(finding), forMs: Math.round(leftMs) }, 'waiting, before it starts');
+    await sleep(Math.min(pauseMs, leftMs));
+  }
+}
+
+/** All at once, in the order in which they are best read. */
+async function look({ configuration, temporal, documentTypes, logger }: WorkerOptions): Promise<Finding[]> {
+  const database = openDatabase({ url: configuration.databaseUrl, maxConnections: 2 });
+  try {
+    const types = documentTypes ?? shippedDocumentTypes;
+    const found = await Promise.all([
+      ledgerFindings(database, { configuration, logger }),
+      checkTemporal(temporal),
+      checkSource(configuration, types, undefined),
+      check('clock', 'this host', CLOCK_TIMEOUT_MS, async () => {
+        const { relays, retryIntervalMs: askAgainMs } = configuration;
+        const clock = new WorkerClock({ database, relays, askAgainMs, onDoubt: () => undefined });
+        await clock.requireRight();
+        return [findingsOf('clock', 'this host').ok('nobody objects')];
+      }),
+    ]);
+    return found.flat();
+  } finally {
+    await database.close();
+  }
+}
+
+/** Why it could not be migrated is told better by a check, if there is one that fails. */
+async function ledgerFindings(
+  database: Database,
+  { configuration, logger }: Pick<WorkerOptions, 'configuration' | 'logger'>,
+): Promise<Finding[]> {
+  const migrated = await check('database', 'schema republish', MIGRATE_TIMEOUT_MS, async () => {
+    const { applied } = await migrate(database);
+    if (applied.length > 0) logger.info({ applied }, 'the database schema was brought up to date');
+    return [];
+  });
+  const found = await checkDatabase(configuration, 'worker');
+  return found.some(({ status }) => status === 'fail') ? found : [...found, ...migrated];
+}
+
+function typeOf({ type }: Finding): NonNullable<Finding['type']> {
+  return type ?? 'Unexpected';
+}
+
+function subjectOf({ area, subject }: Finding): string {
+  return subject === '' ? area : `${area} ${subject}`;
+}
+
+function told(finding: Finding): Record<string, unknown> {
+  return {
+    of: subjectOf(finding),
+    ...(finding.status === 'fail' && { type: typeOf(finding) }),
+    reason: finding.message,
+    remedy: finding.remedy,
+  };
+}
