@@ -4,7 +4,7 @@ import { loadTemporalConfiguration } from '../configuration/temporal';
 import { documentTypesOf, workerConfiguration } from './build-dependencies';
 import { createRepublishWorker, type WorkerOptions } from './create-worker';
 import { type Build, buildOf } from './build';
-import { createLogger, installRuntime } from './logging';
+import { createLogger, installRuntime, logWarnings } from './logging';
 import { type Monitoring, startMonitoring } from './telemetry/monitoring';
 
 /**
@@ -25,6 +25,7 @@ export async function runWorker(options: Pick<WorkerOptions, 'documentTypes'> = 
   const documentTypes = options.documentTypes ?? (await documentTypesOf(configuration));
   const temporal = loadTemporalConfiguration();
   const logger = createLogger(configuration.logLevel);
+  logWarnings(logger);
   const build = buildOf(configuration);
   const monitoring = await startMonitoring(configuration, build, logger);
   installRuntime(logger, monitoring);
