@@ -70,9 +70,7 @@ export async function schemaVersions(
   db: Queryable,
 ): Promise<{ database: number | undefined; release: number }> {
   const release = (await migrationFiles()).at(-1)?.version ?? 0;
-  const [table] = await db.query<{ exists: boolean }>(
-    `SELECT ${MIGRATIONS_TABLE_EXISTS} AS exists`,
-  );
+  const [table] = await db.query<{ exists: boolean }>(`SELECT ${MIGRATIONS_TABLE_EXISTS} AS exists`);
   if (!table?.exists) return { database: undefined, release };
   const [row] = await db.query<{ version: number | null }>(
     'SELECT max(version) AS version FROM republish.migrations',
@@ -111,7 +109,12 @@ function mayNotCreate({ schema, user, database }: Found): RepublishError {
     ? `As the owner of the schema: GRANT USAGE, CREATE ON SCHEMA republish TO ${user};`
     : `As an administrator: CREATE SCHEMA republish AUTHORIZATION ${user}; or run republish migrate as a role that may.`;
   const lacks = schema ? 'may create nothing in its schema republish' : 'may not create the schema republish';
-  return new RepublishError('DatabaseMisconfigured', `${user} ${lacks} in database ${database}`, undefined, remedy);
+  return new RepublishError(
+    'DatabaseMisconfigured',
+    `${user} ${lacks} in database ${database}`,
+    undefined,
+    remedy,
+  );
 }
 
 async function migrationFiles(): Promise<{ version: number; name: string; path: string }[]> {

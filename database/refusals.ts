@@ -37,7 +37,9 @@ export function asRepublishError(thrown: unknown, where: string): RepublishError
   if (thrown instanceof PostgresUrlFault) return urlFault(thrown);
   const state = sqlState(thrown);
   const error = ensureError(thrown);
-  return state === undefined ? unanswered(thrown, error, where) : refusal(thrown as Said, state, error.message);
+  return state === undefined
+    ? unanswered(thrown, error, where)
+    : refusal(thrown as Said, state, error.message);
 }
 
 /** Of DATABASE_URL or LNBITS_DATABASE_URL: whoever opened it knows which. */
@@ -109,7 +111,7 @@ const KNOWN: Partial<Record<string, (said: Said, message: string) => RepublishEr
       'DatabaseUnavailable',
       `Postgres gives no further connection (53300): ${message}`,
       undefined,
-      "Raise the limit that the message names (ALTER ROLE ... CONNECTION LIMIT, max_connections), end programs that hold connections (pg_stat_activity shows them), or put a pooler such as pgbouncer in between. One connection is enough for a command, two for a worker: it takes what it is given.",
+      'Raise the limit that the message names (ALTER ROLE ... CONNECTION LIMIT, max_connections), end programs that hold connections (pg_stat_activity shows them), or put a pooler such as pgbouncer in between. One connection is enough for a command, two for a worker: it takes what it is given.',
     ),
   '22P05': () =>
     misconfigured(

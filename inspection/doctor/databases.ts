@@ -1,0 +1,60 @@
+import type { Configuration } from '../../configuration/schema';
+import { type Database, openDatabase } from '../../database/connection';
+import type { DocumentType } from '../../documents/document-type';
+import { openSource } from '../../sources/open';
+import type { Source } from '../../sources/source';
+import { sourceOptions } from '../../worker/build-dependencies';
+
+/**
+ * What the doctor's checks look at, opened once for all of them, with one connection each: a role may have been given two, and a
+ * worker be using the other.
+ */
+export interface Databases {
+  /** @throws RepublishError DatabaseMisconfigured, Error: its URL cannot be used, or is not there */
+  ledger(): Database;
+  /** LNbits'; the same connection where it is the same database. @throws as `ledger` */
+  source(): Source;
+  close(): Promise<void>;
+}
+
+export function openDatabases(
+  configuration: Configuration,
+  documentTypes: readonly DocumentType[],
+): Databases {
+  const { databaseUrl, lnbitsDatabaseUrl } = configuration;
+  const ledger = once(() => {
+    if (databaseUrl === undefined) throw new Error('DATABASE_URL is not set');
+    return openDatabase({ url: databaseUrl, maxConnections: 1 });
+  });
+  const source = once(() => {
+    if (lnbitsDatabaseUrl === undefined) throw new Error('LNBITS_DATABASE_URL is not set');
+    const shared = databaseUrl === lnbitsDatabaseUrl ? ledger.get() : undefined;
+    return openSource({
+      ...sourceOptions({ ...configuration, lnbitsDatabaseUrl }, documentTypes),
+      maxConnections: 1,
+      ...(shared === undefined ? {} : { ledger: { url: lnbitsDatabaseUrl, database: shared } }),
+    });
+  });
+  return {
+    ledger: ledger.get,
+    source: source.get,
+    async close() {
+      await source.made()?.close();
+      await ledger.made()?.close();
+    },
+  };
+}
+
+function once<T>(make: () => T): { get(): T; made(): T | undefined } {
+  let made: T | undefined;
+  return { get: () => (made ??= make()), made: () => made };
+}
+
+/** What cannot be opened is told by its own check; others do without. */
+export function orNone<T>(open: () => T): T | undefined {
+  try {
+    return open();
+  } catch {
+    return undefined;
+  }
+}
