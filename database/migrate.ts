@@ -78,7 +78,9 @@ export async function schemaVersions(
   return { database: row?.version ?? undefined, release };
 }
 
-const MIGRATIONS_TABLE_EXISTS = "to_regclass('republish.migrations') IS NOT NULL";
+/** In the catalogue: asked by name, a schema that may not be used would be an error in place of an answer. */
+const MIGRATIONS_TABLE_EXISTS =
+  "EXISTS (SELECT FROM pg_class WHERE relname = 'migrations' AND relnamespace = to_regnamespace('republish'))";
 
 /** CREATE ... IF NOT EXISTS would demand the right to create even where an administrator has prepared everything. */
 async function createMigrationsTable(client: Queryable): Promise<void> {

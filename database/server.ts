@@ -54,8 +54,11 @@ export async function sequencesBehind(db: Queryable): Promise<Behind[]> {
        JOIN pg_class AS sequence ON sequence.oid = pg_depend.objid AND sequence.relkind = 'S'
        JOIN pg_class AS owner ON owner.oid = pg_depend.refobjid
        JOIN pg_attribute ON attrelid = owner.oid AND attnum = pg_depend.refobjsubid
-      WHERE owner.relnamespace = to_regnamespace('republish') AND pg_depend.deptype IN ('a', 'i')
-        AND has_sequence_privilege(sequence.oid, 'SELECT') AND has_table_privilege(owner.oid, 'SELECT')
+      WHERE classid = 'pg_class'::regclass AND refclassid = 'pg_class'::regclass
+        AND owner.relnamespace = to_regnamespace('republish') AND pg_depend.deptype IN ('a', 'i')
+        -- In the order that is written: what is no sequence would be an error.
+        AND CASE WHEN sequence.relkind = 'S' THEN has_sequence_privilege(sequence.oid, 'SELECT') END
+        AND has_table_privilege(owner.oid, 'SELECT')
       ORDER BY 1`,
   );
   const behind: Behind[] = [];

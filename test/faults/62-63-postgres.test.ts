@@ -9,6 +9,7 @@ import { addOperatorWithCanaries, runUnderFault } from '../support/fault-run';
 import { emptyAudit, plannedRun, sealedEvent } from '../support/ledger';
 import { ALL_RIGHTS, setUpDatabase, type SetUpDatabase } from '../support/roles';
 import { startSaga } from '../support/saga';
+import { testServers } from '../support/servers';
 
 const cleanUp: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
@@ -45,7 +46,10 @@ describe('the encoding of the ledger’s database', () => {
     const migrated = await republish(['migrate'], { DATABASE_URL: url });
     expect(migrated.code).toBe(5);
     expect(migrated.stderr).toContain('LATIN1');
-    const { stdout } = await republish(['doctor'], { DATABASE_URL: url });
+    const { stdout } = await republish(['doctor'], {
+      DATABASE_URL: url,
+      TEMPORAL_ADDRESS: testServers().temporalAddress,
+    });
     expect(stdout.replaceAll(/\s+/g, ' ')).toContain(
       `FAIL database Postgres: database ${name} has the encoding LATIN1`,
     );
@@ -138,10 +142,12 @@ describe('a role that an administrator has made', () => {
   });
 
   test('63: with two connections a run completes and the doctor looks at everything; with none left both say what is', async () => {
+    const two = await (await database()).role('CONNECTION LIMIT 2');
     const saga = await startSaga();
-    cleanUp.push(() => saga.stop());
-    const made = await database({ template: 'template_lnbits' });
-    const two = await made.role('CONNECTION LIMIT 2');
+    cleanUp.push(
+      () => saga.stop(),
+      () => saga.database.query(`DROP OWNED BY ${two.name}`),
+    );
     await saga.database.query(ALL_RIGHTS(two.name));
     await saga.database.query(
       `DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_isolation = ''repeatable read''', current_database()); END $$`,
@@ -171,10 +177,6 @@ describe('a role that an administrator has made', () => {
     expect(full.stdout.replaceAll(/\s+/g, ' ')).toMatch(
       /FAIL database Postgres: Postgres gives no further connection \(53300\).*ALTER ROLE ... CONNECTION LIMIT/,
     );
-    // Hogs end before the role goes.
-    for (const hog of hogs) await hog.end();
-    cleanUp.splice(-2);
-    await saga.database.query(`DROP OWNED BY ${two.name}`);
   }, 120_000);
 });
 
@@ -193,7 +195,10 @@ test('63: numbers that were left behind by a switch-over have a name of their ow
     message: expect.stringContaining('republish.audit_log') as string,
   });
   await admin.query('ALTER TABLE republish.audit_log ALTER id RESTART');
-  const before = await republish(['doctor'], { DATABASE_URL: url });
+  const before = await republish(['doctor'], {
+    DATABASE_URL: url,
+    TEMPORAL_ADDRESS: testServers().temporalAddress,
+  });
   expect(before.stdout.replaceAll(/\s+/g, ' ')).toContain(
     'FAIL database sequences: the next numbers of republish.audit_log are taken',
   );
