@@ -183,7 +183,7 @@ describe('a role that an administrator has made', () => {
 test('63: numbers that were left behind by a switch-over have a name of their own, and migrate sets them right', async () => {
   const { admin, url } = await database({ template: 'template_lnbits' });
   const append = async (runId: string): Promise<void> => {
-    const run = { runId, workflowId: 'w', operatorUserId: 'op', operatorPubkey: null };
+    const run = { runId, workflowId: 'w', operatorUserId: 'op' };
     await openRun(admin, { ...run, documentTypes: [], force: false, resetCounts: false });
     await appendAudit(admin, emptyAudit({ runId }));
   };

@@ -10,6 +10,8 @@ const pgbouncer = process.env.REPUBLISH_TEST_PGBOUNCER ?? 'pgbouncer';
 
 /** A way that each setting takes: refused at the start of a connection, or dropped without a word. */
 const DEFAULTS: string[] = [];
+/** So few that they change hands; in session mode whoever has one keeps it. */
+const FEW = { session: [], transaction: ['default_pool_size = 2'] };
 const IGNORING = ['ignore_startup_parameters = statement_timeout,options,extra_float_digits'];
 
 describe.each([
@@ -33,7 +35,7 @@ describe.each([
     });
     bouncer = await startPgbouncer(pgbouncer, made.url, {
       mode,
-      settings: [...settings, 'default_pool_size = 2'],
+      settings: [...settings, ...FEW[mode]],
     });
     through = openDatabase({ url: bouncer.url, maxConnections: 6 });
   });
