@@ -17,6 +17,8 @@ const THROW_AWAY = { fsync: 'off', full_page_writes: 'off', max_connections: '20
 export interface PostgresOptions {
   /** Every line of the server's log, which quotes statements that failed. Nothing is printed otherwise. */
   onLog?: (line: string) => void;
+  /** Of the server, beside those that all of ours have. */
+  settings?: Record<string, string>;
   /** Folder with `initdb` and `postgres`, in place of those that npm has brought. */
   binaries?: string;
 }
@@ -46,6 +48,7 @@ export interface RunningPostgres {
  */
 export async function startPostgres({
   binaries,
+  settings = {},
   ...options
 }: PostgresOptions = {}): Promise<RunningPostgres> {
   const user = await choosePostgresUser();
@@ -64,7 +67,15 @@ export async function startPostgres({
         : { initdb: path.join(binaries, 'initdb'), postgres: path.join(binaries, 'postgres') };
     await initialise({ initdb, dataDir, baseDir, password, user, noSync: true });
     const launch = (on: number): Promise<ProcessGroup> =>
-      startServer({ postgres, baseDir, dataDir, port: on, user, settings: THROW_AWAY, ...options });
+      startServer({
+        postgres,
+        baseDir,
+        dataDir,
+        port: on,
+        user,
+        settings: { ...THROW_AWAY, ...settings },
+        ...options,
+      });
     const started = await onFreePort(launch);
     const { port } = started;
     let { server } = started;

@@ -10,6 +10,8 @@ import { emptyAudit, plannedRun, sealedEvent } from '../support/ledger';
 import { ALL_RIGHTS, setUpDatabase, type SetUpDatabase } from '../support/roles';
 import { startSaga } from '../support/saga';
 import { testServers } from '../support/servers';
+import { openSource } from '../../sources/open';
+import type { ConfiguredQuery } from '../../sources/queries';
 
 const cleanUp: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
@@ -221,4 +223,68 @@ test('63: a URL without a database: migrate says where it wrote', async () => {
   } finally {
     await admin.query(`DROP DATABASE ${app.name} WITH (FORCE)`);
   }
+});
+
+describe('what a database is set to', () => {
+  const settings = [
+    "TimeZone = 'Asia/Tokyo'",
+    "DateStyle = 'SQL, DMY'",
+    "IntervalStyle = 'iso_8601'",
+    "bytea_output = 'escape'",
+    'extra_float_digits = 0',
+    "statement_timeout = '1h'",
+  ];
+  const sourceOf = (url: string, query: ConfiguredQuery) => {
+    const source = openSource({
+      url,
+      preset: 'auto',
+      // As any other than the shipped type: every query is configured.
+      queries: {
+        account: { table: 'accounts' },
+        machines: { table: 'machines' },
+        operators: { table: 'machines' },
+        documents: { t: query },
+        documentTypes: [],
+      },
+    });
+    cleanUp.push(() => source.close());
+    return source;
+  };
+
+  test('63: does not change the texts of a state, nor the bound of a statement', async () => {
+    const { url, admin, open } = await database({ settings });
+    await admin.query(
+      `CREATE TABLE times AS SELECT 'm'::text AS machine_id, timestamptz '2026-11-27 23:30:00+00' AS at,
+              interval '1 day 2 hours' AS gap, bytea '\\x00ff' AS bytes, 0.1::float8 + 0.2::float8 AS sum`,
+    );
+    const sql =
+      'SELECT at, at::text AS at_text, gap, gap::text AS gap_text, bytes, sum FROM times WHERE machine_id = $1';
+    const rows = (await sourceOf(url, { sql }).states('t', ['m'], 1_000)).get('m');
+    expect((rows as string[]).map((row) => JSON.parse(row) as unknown)).toEqual([
+      {
+        at: '2026-11-27T23:30:00+00:00',
+        at_text: '2026-11-27 23:30:00+00',
+        gap: '1 day 02:00:00',
+        gap_text: '1 day 02:00:00',
+        bytes: '\\x00ff',
+        sum: 0.30000000000000004,
+      },
+    ]);
+    const own = open(`${url}?options=${encodeURIComponent('-c search_path=a,b')}`, 1);
+    expect(
+      await own.query(
+        "SELECT current_setting('search_path') AS path, current_setting('statement_timeout') AS bound",
+      ),
+    ).toEqual([{ path: 'a,b', bound: '30s' }]);
+  });
+
+  test('62: bytes that are no text, in a database that does not look, are refused by the machine that has them', async () => {
+    const { url, admin } = await database({ encoding: 'SQL_ASCII' });
+    await admin.query(
+      `CREATE TABLE notes AS SELECT 'good'::text AS machine_id, 'é'::text AS note UNION ALL SELECT 'bad', E'\\xff'`,
+    );
+    const states = await sourceOf(url, { table: 'notes' }).states('t', ['good', 'bad'], 1_000);
+    expect(states.get('good')).toEqual(['{"machine_id":"good","note":"é"}']);
+    expect(states.get('bad')).toMatchObject({ type: 'SourceMisconfigured' });
+  });
 });

@@ -1,4 +1,5 @@
 import { readFile, writeFile } from 'node:fs/promises';
+import { networkInterfaces } from 'node:os';
 import path from 'node:path';
 import { openDatabase } from '../../database/connection';
 import { openSource } from '../../sources/open';
@@ -10,7 +11,8 @@ let hba: string;
 let originalHba: string;
 
 beforeAll(async () => {
-  postgres = await startTlsPostgres();
+  // A socket in the folder of the data, and IPv6 where this machine has it.
+  postgres = await startTlsPostgres({ unix_socket_directories: '.', listen_addresses: '127.0.0.1,::1' });
   hba = path.join(postgres.dataDir, 'pg_hba.conf');
   originalHba = await readFile(hba, 'utf8');
 });
@@ -76,6 +78,22 @@ test('63: another CA than that of the server is refused in every mode that is gi
     const query = `sslmode=${mode}&sslrootcert=${encodeURIComponent(other)}`;
     expect(await securedBy(urlOf('localhost', query))).toMatchObject({ type: 'DatabaseMisconfigured' });
   }
+});
+
+test.each(['', 'sslmode=require', 'sslmode=allow'])('63: a Unix socket needs no TLS, ?%s', async (query) => {
+  const { username, password, port } = new URL(postgres.url);
+  const folder = encodeURIComponent(postgres.dataDir);
+  const bySocket = `postgres://${username}:${password}@${folder}:${port}/postgres`;
+  expect(await securedBy(`${bySocket}?${query}`)).toBe(false);
+  const byParameter = `postgres://${username}:${password}@/postgres?host=${folder}&port=${port}`;
+  expect(await securedBy(`${byParameter}&${query}`)).toBe(false);
+});
+
+test('63: IPv6', async () => {
+  const has = Object.values(networkInterfaces()).some((all) => all?.some(({ address }) => address === '::1'));
+  expect(await securedBy(urlOf('[::1]', 'sslmode=require'))).toEqual(
+    has ? true : expect.objectContaining({ type: 'DatabaseUnavailable' }),
+  );
 });
 
 describe('what pg_hba.conf lets in', () => {

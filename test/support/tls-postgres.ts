@@ -8,8 +8,8 @@ const CERTIFICATES = path.join(__dirname, 'certificates');
 export const PRIVATE_CA = path.join(CERTIFICATES, 'ca.crt');
 
 /** A server of its own with TLS, whose certificate for `localhost` a private CA has signed. */
-export async function startTlsPostgres(): Promise<RunningPostgres> {
-  const postgres = await startPostgres();
+export async function startTlsPostgres(settings: Record<string, string> = {}): Promise<RunningPostgres> {
+  const postgres = await startPostgres({ settings });
   // The key has to be its user's own.
   const { uid, gid } = await stat(postgres.dataDir);
   for (const name of ['server.crt', 'server.key']) {
