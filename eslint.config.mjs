@@ -9,7 +9,7 @@ const arrows = {
   // Decisions without input or output.
   rules: ['contract'],
   workflows: ['contract', 'rules'],
-  configuration: ['contract', 'sources'],
+  configuration: ['contract', 'sources', 'database'],
   documents: ['contract'],
   // LNbits' database: read only. The ledger's is another one.
   sources: ['contract', 'documents', 'database'],

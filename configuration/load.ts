@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { type Configuration, configurationSchema, ENVIRONMENT, OTHER_VARIABLES } from './schema';
 import { suggest } from '../contract/suggest';
+import { withLibpqVariables } from '../database/postgres-url';
 import { embeddedServers } from './embedded';
 
 /** Parts of the configuration that a command cannot do without. */
@@ -111,6 +112,10 @@ export function gatherValues(
     const text = env[name];
     if (text === undefined || text.trim() === '') continue;
     values[key] = convert(text.trim(), kind);
+  }
+  for (const key of ['databaseUrl', 'lnbitsDatabaseUrl']) {
+    const url = values[key];
+    if (typeof url === 'string') values[key] = withLibpqVariables(url, env);
   }
   return values;
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { DEFAULT_TASK_QUEUE } from '../contract/names';
+import { parsePostgresUrl } from '../database/postgres-url';
 import { PRESET_NAMES } from '../sources/presets';
 import { parseLnbitsUrl } from '../sources/url';
 
@@ -48,14 +49,15 @@ function spelling(relay: string): string {
   return URL.canParse(websocket) ? new URL(websocket).href : relay;
 }
 
-/** Postgres or SQLite, as LNbits or people write it; the message says what is wrong and never quotes it. */
-const lnbitsDatabase = z.string().superRefine((text, context) => {
-  try {
-    parseLnbitsUrl(text);
-  } catch (thrown) {
-    context.addIssue({ code: 'custom', message: (thrown as Error).message });
-  }
-});
+/** Text that `parse` takes; the message says what is wrong and never quotes it, since it may hold a password. */
+const parsedBy = (parse: (text: string) => unknown): z.ZodString =>
+  z.string().superRefine((text, context) => {
+    try {
+      parse(text);
+    } catch (thrown) {
+      context.addIssue({ code: 'custom', message: (thrown as Error).message });
+    }
+  });
 
 const milliseconds = (least: number): z.ZodInt =>
   z
@@ -74,15 +76,15 @@ const listenAddress = z
 
 /** Everything that can be configured, with its default. The file republish.config.json has this shape. */
 export const configurationSchema = z.strictObject({
-  databaseUrl: z
-    .string()
-    .refine((text) => /^postgres(ql)?:\/\//.test(text), 'must begin with postgres:// or postgresql://')
-    .optional(),
+  databaseUrl: parsedBy((text) => {
+    if (!/^postgres(ql)?:\/\//.test(text)) throw new Error('must begin with postgres:// or postgresql://');
+    parsePostgresUrl(text);
+  }).optional(),
   /**
-   * LNbits' database: `postgres://...` or `sqlite://<data folder>`. Default: LNBITS_DATA_FOLDER, else
+   * LNbits' database, as LNbits or people write it: `postgres://...` or `sqlite://<data folder>`. Default: LNBITS_DATA_FOLDER, else
    * databaseUrl.
    */
-  lnbitsDatabaseUrl: lnbitsDatabase.optional(),
+  lnbitsDatabaseUrl: parsedBy(parseLnbitsUrl).optional(),
   /** Whose tables LNbits' database has. `auto`: the one that is there. */
   preset: z
     .enum(['auto', ...PRESET_NAMES], { error: `must be auto, ${PRESET_NAMES.join(' or ')}` })

@@ -304,6 +304,14 @@ export const FAILURES = {
       'The ledger has fewer documents of the run than were planned: the database was put back to an earlier state meanwhile, by a restore or by a failover to a standby that lagged.',
     remedy: 'Start again: the run plans anew and does what is missing.',
   },
+  SequenceBehind: {
+    retryable: true,
+    scope: 'database',
+    meaning:
+      'Postgres numbers the rows of a table, and the next number is taken already: sequences are not copied by logical replication, so after a switch-over they are behind.',
+    remedy:
+      'As the owner of the schema: republish migrate (it sets the sequences behind the rows). A run goes on by itself then.',
+  },
   Unexpected: {
     retryable: true,
     scope: 'document',

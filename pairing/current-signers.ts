@@ -125,7 +125,7 @@ const READ_AT_ONCE = 4;
  * @param only this operator
  */
 export function listCurrentSigners(
-  context: Pick<SignerContext, 'database' | 'configuration'>,
+  context: Pick<SignerContext, 'database' | 'configuration' | 'accounts'>,
   only?: string,
 ): Promise<CurrentSigner[]> {
   return withAccounts(context, (accounts) => listWith({ ...context, accounts }, only));

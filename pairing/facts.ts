@@ -16,6 +16,8 @@ export interface SignerContext {
   operatorUserId: string;
   /** An operator whom LNbits does not know yet is given a signer all the same. */
   mayBeUnknown?: boolean;
+  /** LNbits' accounts, where somebody has opened its database already. */
+  accounts?: Accounts;
   /** Where to tell a person what to do meanwhile. */
   say(text: string): void;
 }
@@ -47,9 +49,10 @@ export type Accounts = Pick<Source, 'account' | 'signer' | 'operators'>;
 
 /** Lends LNbits' database, as far as accounts go: no document type is read here. */
 export async function withAccounts<T>(
-  { database, configuration }: Pick<SignerContext, 'database' | 'configuration'>,
+  { database, configuration, accounts }: Pick<SignerContext, 'database' | 'configuration' | 'accounts'>,
   work: (accounts: Accounts) => Promise<T>,
 ): Promise<T> {
+  if (accounts !== undefined) return work(accounts);
   const { databaseUrl = '', lnbitsDatabaseUrl = databaseUrl, preset, queries } = configuration;
   const source = openSource({
     url: lnbitsDatabaseUrl,

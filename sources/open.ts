@@ -23,6 +23,9 @@ export function openSource({ url, ledger, onIdleError, ...options }: SourceOptio
   const isShared = ledger !== undefined && ledger.url === url;
   const database = isShared
     ? { ...ledger.database, close: async () => undefined }
-    : openDatabase({ url: parsed.url, ...(onIdleError === undefined ? {} : { onIdleError }) });
+    : openDatabase({
+        url: parsed.url,
+        ...(onIdleError === undefined ? {} : { onIdleError }),
+      });
   return openPostgresSource({ ...options, database, where: `Postgres ${placeOf(parsed.url)}` });
 }

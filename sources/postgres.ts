@@ -19,13 +19,9 @@ const ID = 'source.id::text COLLATE "C"';
  * Postgres says how each type looks in JSON: numeric keeps its digits, a json column stays as it is. A table has no order of its
  * own, and an update changes the one it shows: sorted by this, the same rows are the same document.
  */
-const AS_JSON = 'CASE WHEN digits.are_all THEN row_to_json(source)::text END';
-/**
- * Floating point with all its digits: a database may be set to show fewer, and servers before 12 do. For this statement alone, so
- * that nothing is left in a connection that a pooler lends to others. AS_JSON names it, so that it is set before a row is read.
- */
-const ALL_DIGITS =
-  "(SELECT set_config('extra_float_digits', '3', true) IS NOT NULL AS are_all OFFSET 0) AS digits";
+const AS_JSON = 'row_to_json(source)::text';
+/** In UTF-8, as it travels; a database that keeps whatever bytes it is given (SQL_ASCII) says here that some are none. */
+const BYTES = "octet_length(convert_to(row, 'UTF8'))";
 
 /** LNbits on Postgres: its own tables in one schema, each extension's in another. */
 export function openPostgresSource(options: PostgresSourceOptions): Source {
@@ -146,10 +142,10 @@ async function rowsOfMany(
 ): Promise<Map<string, StateRows>> {
   // The sum bounds what is fetched: hundreds of megabytes must not reach this process to be refused here.
   const rows = await db.query<RowText & { id: string }>(
-    `SELECT id, CASE WHEN sum(octet_length(row)) OVER (PARTITION BY id) <= $2 THEN row END AS row
+    `SELECT id, CASE WHEN sum(${BYTES}) OVER (PARTITION BY id) <= $2 THEN row END AS row
        FROM (SELECT source.machine_id::text AS id, ${AS_JSON} AS row,
                     row_number() OVER (PARTITION BY source.machine_id::text) AS n
-               FROM ${ALL_DIGITS}, (${sql}) AS source WHERE source.machine_id::text = ANY ($1::text[])) AS rows
+               FROM (${sql}) AS source WHERE source.machine_id::text = ANY ($1::text[])) AS rows
       WHERE n <= ${MAX_ROWS + 1} ORDER BY id, row COLLATE "C"`,
     [machineIds, maxBytes * 4],
   );
@@ -166,8 +162,8 @@ async function rowsOfOne(
   maxBytes: number,
 ): Promise<StateRows> {
   const rows = await db.query<RowText & Record<string, unknown>>(
-    `SELECT CASE WHEN sum(octet_length(row)) OVER () <= $2 THEN row END AS row
-       FROM (SELECT ${AS_JSON} AS row FROM ${ALL_DIGITS}, (${sql}) AS source LIMIT ${MAX_ROWS + 1}) AS rows`,
+    `SELECT CASE WHEN sum(${BYTES}) OVER () <= $2 THEN row END AS row
+       FROM (SELECT ${AS_JSON} AS row FROM (${sql}) AS source LIMIT ${MAX_ROWS + 1}) AS rows`,
     [machineId, maxBytes * 4],
   );
   return rowsOrTooLarge(rows, maxBytes);

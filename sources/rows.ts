@@ -1,4 +1,4 @@
-import { RepublishError } from '../contract/failures';
+import { type FailureType, remedyFor, RepublishError } from '../contract/failures';
 import type { StateRows } from './source';
 
 /** Rows of one machine's state; a query that forgot its condition would give the whole table. */
@@ -24,9 +24,15 @@ export async function namedQuery<T>(query: string, run: () => Promise<T>): Promi
     return await run();
   } catch (thrown) {
     if (!(thrown instanceof RepublishError)) throw thrown;
-    const message = `${query}: ${thrown.message}`;
-    if (thrown.type === 'DatabaseUnavailable') throw new RepublishError('SourceUnavailable', message);
-    if (thrown.type === 'DatabaseMisconfigured') throw new RepublishError('SourceMisconfigured', message);
-    throw thrown;
+    const type = OF_THE_SOURCE[thrown.type];
+    if (type === undefined) throw thrown;
+    // The catalogue's is for the ledger; one of its own fits both.
+    const own = thrown.remedy === remedyFor(thrown.type) ? undefined : thrown.remedy;
+    throw new RepublishError(type, `${query}: ${thrown.message}`, undefined, own);
   }
 }
+
+const OF_THE_SOURCE: Partial<Record<FailureType, FailureType>> = {
+  DatabaseUnavailable: 'SourceUnavailable',
+  DatabaseMisconfigured: 'SourceMisconfigured',
+};

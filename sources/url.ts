@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
+import { parsePostgresUrl } from '../database/postgres-url';
 
 /** LNbits' core database; the tables of each extension are in a file `ext_<schema>.sqlite3` beside it. */
 export const CORE_FILE = 'database.sqlite3';
@@ -28,8 +29,8 @@ export function parseLnbitsUrl(text: string, cwd = process.cwd()): LnbitsUrl {
   if (!rest.startsWith('//')) throw new Error(`has no // behind "${name}:": ${WRITE}`);
   if (name === 'postgres' || name === 'postgresql') {
     const url = `${name}:${rest}`;
-    if (URL.canParse(url)) return { kind: 'postgres', url };
-    throw new Error(`is no URL: write # / ? @ and % in the password as %23 %2F %3F %40 and %25`);
+    parsePostgresUrl(url);
+    return { kind: 'postgres', url };
   }
   if (name === 'sqlite') return { kind: 'sqlite', folder: folderOf(sqlitePaths(rest.slice(2)), cwd) };
   throw new Error(`begins with "${name}://": ${WRITE}`);

@@ -43,6 +43,12 @@ function describeError(value: unknown): unknown {
   return { type: type ?? name, message, stack };
 }
 
+/** Node's warnings, and those of libraries (pg has some), as lines like all others: by themselves they are plain text on stderr. */
+export function logWarnings(logger: Logger): void {
+  process.removeAllListeners('warning');
+  process.on('warning', ({ name, message }) => logger.warn({ warning: name }, message));
+}
+
 const LEVELS = { TRACE: 'trace', DEBUG: 'debug', INFO: 'info', WARN: 'warn', ERROR: 'error' } as const;
 
 /**

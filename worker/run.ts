@@ -4,7 +4,7 @@ import { loadTemporalConfiguration } from '../configuration/temporal';
 import { documentTypesOf, workerConfiguration } from '../assembly/build-dependencies';
 import { createRepublishWorker, type WorkerOptions } from './create-worker';
 import { type Build, buildOf } from './build';
-import { createLogger, installRuntime } from './logging';
+import { createLogger, installRuntime, logWarnings } from './logging';
 import { type Monitoring, startMonitoring } from './telemetry/monitoring';
 import type { Tracing } from './telemetry/tracing';
 import { untilReady } from './until-ready';
@@ -32,6 +32,7 @@ export async function runWorker(options: RunWorkerOptions = {}): Promise<void> {
   const documentTypes = options.documentTypes ?? (await documentTypesOf(configuration));
   const temporal = loadTemporalConfiguration();
   const logger = createLogger(configuration.logLevel);
+  logWarnings(logger);
   const build = buildOf(configuration);
   const monitoring = await startMonitoring(configuration, build, logger);
   const { tracesUrl } = configuration;

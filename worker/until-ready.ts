@@ -3,10 +3,10 @@ import { WorkerClock } from '../activities/steps/clock';
 import { sourceOptions } from '../assembly/build-dependencies';
 import { mayPass } from '../contract/caller-failures';
 import { remedyFor } from '../contract/failures';
-import { type Database, openDatabase } from '../database/connection';
 import { migrate } from '../database/migrate';
 import { documentTypes as shippedDocumentTypes } from '../documents/registry';
 import { checkDatabase } from '../inspection/doctor/database';
+import { type Databases, openDatabases, openLnbits } from '../inspection/doctor/databases';
 import { check, type Finding, findingsOf } from '../inspection/doctor/finding';
 import { checkSource } from '../inspection/doctor/source';
 import { checkTemporal } from '../inspection/doctor/temporal';
@@ -70,37 +70,44 @@ export async function untilReady(options: WorkerOptions, patienceMs = START_PATI
 
 /** All at once, in the order in which they are best read. */
 async function look({ configuration, temporal, documentTypes, logger }: WorkerOptions): Promise<Finding[]> {
-  const database = openDatabase({ url: configuration.databaseUrl, maxConnections: 2 });
+  const types = documentTypes ?? shippedDocumentTypes;
+  const databases = openDatabases(configuration, types);
   try {
-    const types = documentTypes ?? shippedDocumentTypes;
     const found = await Promise.all([
-      ledgerFindings(database, { configuration, logger }),
+      // One behind the other, over the one connection.
+      ledgerFindings(databases, logger).then(async (findings) => [
+        ...findings,
+        ...(await clockFindings(databases, configuration)),
+      ]),
       checkTemporal(temporal),
-      checkSource(configuration, types, undefined),
-      check('clock', 'this host', CLOCK_TIMEOUT_MS, async () => {
-        const { relays, retryIntervalMs: askAgainMs } = configuration;
-        const clock = new WorkerClock({ database, relays, askAgainMs, onDoubt: () => undefined });
-        await clock.requireRight();
-        return [findingsOf('clock', 'this host').ok('nobody objects')];
-      }),
+      checkSource(() => openLnbits(databases), configuration, types, undefined),
     ]);
     return found.flat();
   } finally {
-    await database.close();
+    await databases.close();
   }
 }
 
-/** Why it could not be migrated is told better by a check, if there is one that fails. */
-async function ledgerFindings(
-  database: Database,
-  { configuration, logger }: Pick<WorkerOptions, 'configuration' | 'logger'>,
+function clockFindings(
+  databases: Databases,
+  { relays, retryIntervalMs: askAgainMs }: WorkerOptions['configuration'],
 ): Promise<Finding[]> {
+  return check('clock', 'this host', CLOCK_TIMEOUT_MS, async () => {
+    const database = databases.ledger();
+    const clock = new WorkerClock({ database, relays, askAgainMs, onDoubt: () => undefined });
+    await clock.requireRight();
+    return [findingsOf('clock', 'this host').ok('nobody objects')];
+  });
+}
+
+/** Why it could not be migrated is told better by a check, if there is one that fails. */
+async function ledgerFindings(databases: Databases, logger: WorkerOptions['logger']): Promise<Finding[]> {
   const migrated = await check('database', 'schema republish', MIGRATE_TIMEOUT_MS, async () => {
-    const { applied } = await migrate(database);
+    const { applied } = await migrate(databases.ledger());
     if (applied.length > 0) logger.info({ applied }, 'the database schema was brought up to date');
     return [];
   });
-  const found = await checkDatabase(configuration, 'worker');
+  const found = await checkDatabase(databases.ledger, 'worker');
   return found.some(({ status }) => status === 'fail') ? found : [...found, ...migrated];
 }
 

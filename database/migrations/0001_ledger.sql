@@ -291,6 +291,10 @@ BEGIN
   IF NOT FOUND THEN
     RETURN;
   END IF;
+  -- Under a snapshot that is older than the lock, two would find nothing later and take the same second all the same.
+  IF current_setting('transaction_isolation') <> 'read committed' THEN
+    RAISE EXCEPTION 'a document is sealed in READ COMMITTED, not in %', current_setting('transaction_isolation');
+  END IF;
   -- One at a time for each address: two runs could otherwise both find nothing later and take the same second.
   PERFORM pg_advisory_xact_lock(
     hashtextextended(concat_ws(' ', document.operator_pubkey, document.document_type, document.atm_pubkey), 30078));

@@ -1,8 +1,9 @@
 import { postgresClock, relayClock, requireRight } from '../../activities/steps/clock';
 import type { Configuration } from '../../configuration/schema';
-import { type Database, openDatabase } from '../../database/connection';
+import type { Database } from '../../database/connection';
 import { shownRelay } from '../../nostr/relays/url';
 import { listCurrentSigners } from '../../pairing/current-signers';
+import type { Accounts } from '../../pairing/facts';
 import { apartFrom, type ClockWitness, judgeClock } from '../../rules/clock';
 import type { RelayFacts } from '../relay-probe';
 import { check, type Finding, findingsOf } from './finding';
@@ -20,9 +21,13 @@ const MAX_BUNKER_RELAYS = 50;
  *
  * @param facts what the document relays have said
  */
-export function checkClock(configuration: Configuration, facts: readonly RelayFacts[]): Promise<Finding[]> {
+export function checkClock(
+  configuration: Configuration,
+  facts: readonly RelayFacts[],
+  databases: { ledger?: Database; source?: Accounts },
+): Promise<Finding[]> {
   return check('clock', 'this host', TIMEOUT_MS, async () => {
-    const others = await otherClocks(configuration);
+    const others = await otherClocks(configuration, databases);
     const ofRelays = facts.flatMap(({ clock }) => clock ?? []);
     return clockFindings({ ...others, ofRelays });
   });
@@ -79,23 +84,23 @@ interface Witnesses {
 }
 
 /** Those that need the database; none where it cannot be asked, which other lines say. */
-async function otherClocks(configuration: Configuration): Promise<Omit<Witnesses, 'ofRelays'>> {
-  const { databaseUrl: url } = configuration;
-  if (url === undefined) return { ofPostgres: [], ofBunkerRelays: [] };
-  const database = openDatabase({ url, maxConnections: 2 });
-  try {
-    const [ofPostgres, ofBunkerRelays] = await Promise.all([
-      postgresClock(database),
-      bunkerRelayClocks(database, configuration).catch(() => []),
-    ]);
-    return { ofPostgres: ofPostgres === undefined ? [] : [ofPostgres], ofBunkerRelays };
-  } finally {
-    await database.close();
-  }
+async function otherClocks(
+  configuration: Configuration,
+  { ledger: database, source: accounts }: { ledger?: Database; source?: Accounts },
+): Promise<Omit<Witnesses, 'ofRelays'>> {
+  if (database === undefined) return { ofPostgres: [], ofBunkerRelays: [] };
+  const context = { database, configuration, ...(accounts === undefined ? {} : { accounts }) };
+  const [ofPostgres, ofBunkerRelays] = await Promise.all([
+    // Once it has a connection: what is waited for there is no time on the way.
+    database.transaction(postgresClock).catch(() => undefined),
+    bunkerRelayClocks(context).catch(() => []),
+  ]);
+  return { ofPostgres: ofPostgres === undefined ? [] : [ofPostgres], ofBunkerRelays };
 }
 
-async function bunkerRelayClocks(database: Database, configuration: Configuration): Promise<ClockWitness[]> {
-  const signers = await listCurrentSigners({ database, configuration });
+async function bunkerRelayClocks(context: Parameters<typeof listCurrentSigners>[0]): Promise<ClockWitness[]> {
+  const { configuration } = context;
+  const signers = await listCurrentSigners(context);
   const relays = signers.flatMap(({ signer }) =>
     'bunkerPubkey' in signer ? (signer.bunkerRelays ?? []) : [],
   );

@@ -1,38 +1,85 @@
-import type { Configuration } from '../../configuration/schema';
-import { type Database, openDatabase } from '../../database/connection';
+import { RepublishError } from '../../contract/failures';
+import type { Database } from '../../database/connection';
 import { schemaVersions } from '../../database/migrate';
 import type { Role } from '../../database/rights-list';
+import { cannotStoreAll, sequencesBehind, serverFacts, STORES_ALL } from '../../database/server';
 import { check, type Finding, findingsOf } from './finding';
 import { checkLedgerRights } from './rights';
 
 const TIMEOUT_MS = 20_000;
 
-/** Is Postgres there, is its schema this release's and has this user the rights of the role? */
-export async function checkDatabase(
-  configuration: Configuration & { databaseUrl: string },
-  role: Role,
-): Promise<Finding[]> {
-  const database = openDatabase({ url: configuration.databaseUrl, maxConnections: 4 });
-  try {
-    const reached = await check('database', 'Postgres', TIMEOUT_MS, async () => {
-      await database.query('SELECT 1');
-      return [findingsOf('database', 'Postgres').ok('reachable')];
-    });
-    // Everything else would only say the same again.
-    if (reached.some(({ status }) => status === 'fail')) return reached;
-    const rights = await check('database', 'rights', TIMEOUT_MS, () => checkLedgerRights(database, role));
-    // Who may not look at the version: that is told already, with the right that it needs.
-    const mayLook = rights.every(({ status }) => status !== 'fail');
-    const version = await check('database', 'schema republish', TIMEOUT_MS, () =>
-      checkVersion(database).catch((thrown: unknown) => {
-        if (mayLook) throw thrown;
-        return [];
-      }),
-    );
-    return [...reached, ...rights, ...version];
-  } finally {
-    await database.close();
+/**
+ * Is Postgres there, can it store a ledger, does a transaction run as it has to, has this user the rights of the role, and is the
+ * schema this release's?
+ */
+export async function checkDatabase(open: () => Database, role: Role): Promise<Finding[]> {
+  let database: Database | undefined;
+  const reached = await check('database', 'Postgres', TIMEOUT_MS, async () => {
+    database = open();
+    return checkServer(database);
+  });
+  // Everything else would only say the same again, or be about a ledger that cannot be there.
+  if (database === undefined || reached.some(({ status }) => status === 'fail')) return reached;
+  const ledger = database;
+  const rights = await check('database', 'rights', TIMEOUT_MS, () => checkLedgerRights(ledger, role));
+  // Who may not look at the version: that is told already, with the right that it needs.
+  const mayLook = rights.every(({ status }) => status !== 'fail');
+  const version = await check('database', 'schema republish', TIMEOUT_MS, () =>
+    checkVersion(ledger).catch((thrown: unknown) => {
+      if (mayLook) throw thrown;
+      return [];
+    }),
+  );
+  const sequences = await check('database', 'sequences', TIMEOUT_MS, () => checkSequences(ledger));
+  return [...reached, ...rights, ...version, ...sequences];
+}
+
+/** Who is asked as whom, and whether the database can store every text. @throws RepublishError: it cannot be asked */
+async function checkServer(database: Database): Promise<Finding[]> {
+  const { ok, fail } = findingsOf('database', 'Postgres');
+  const facts = await serverFacts(database);
+  if (!STORES_ALL.includes(facts.encoding)) {
+    const { message, remedy } = cannotStoreAll(facts);
+    return [fail(message, remedy, 'DatabaseMisconfigured')];
   }
+  const wrong = await settingsNotKept(database);
+  if (wrong.length > 0) {
+    return [
+      fail(
+        `transactions do not run with the settings that they begin with: ${wrong.join(', ')}`,
+        'What stands between here and Postgres changes them: let DATABASE_URL lead to the server itself, or to pgbouncer.',
+        'DatabaseMisconfigured',
+      ),
+    ];
+  }
+  const { version, database: name, user, encoding } = facts;
+  return [ok(`reachable: Postgres ${version}, database ${name} (${encoding}), user ${user}`)];
+}
+
+/** A seal relies on the isolation, and whatever waits on the bound. */
+async function settingsNotKept(database: Database): Promise<string[]> {
+  const [settings = {}] = await database.transaction((client) =>
+    client.query<Record<string, string>>(
+      `SELECT current_setting('transaction_isolation') AS transaction_isolation,
+              current_setting('statement_timeout') AS statement_timeout, current_setting('TimeZone') AS "TimeZone"`,
+    ),
+  );
+  const needed = { transaction_isolation: 'read committed', statement_timeout: '30s', TimeZone: 'UTC' };
+  return Object.entries(needed).flatMap(([name, value]) =>
+    settings[name] === value ? [] : [`${name} is ${settings[name]}, not ${value}`],
+  );
+}
+
+/** After a switch-over, say: rows were copied and sequences were not. Silent where all is well. */
+async function checkSequences(database: Database): Promise<Finding[]> {
+  const behind = await sequencesBehind(database);
+  if (behind.length === 0) return [];
+  const tables = behind.map(({ table }) => `republish.${table}`).join(', ');
+  const { message, remedy } = new RepublishError(
+    'SequenceBehind',
+    `the next numbers of ${tables} are taken already`,
+  );
+  return [findingsOf('database', 'sequences').fail(message, remedy, 'SequenceBehind')];
 }
 
 async function checkVersion(database: Database): Promise<Finding[]> {

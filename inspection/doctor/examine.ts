@@ -2,14 +2,14 @@ import { ConfigurationError } from '../../configuration/load';
 import type { Configuration } from '../../configuration/schema';
 import type { TemporalConfiguration } from '../../configuration/temporal';
 import type { DocumentType } from '../../documents/document-type';
-import { sourceOptions } from '../../assembly/build-dependencies';
-import { openDatabase } from '../../database/connection';
 import type { Role } from '../../database/rights-list';
-import { accountKey, withAccounts } from '../../pairing/facts';
+import { sourceOptions } from '../../assembly/build-dependencies';
+import { accountKey, type SignerContext, withAccounts } from '../../pairing/facts';
 import { asOperator } from '../asker';
 import { probeRelays, type RelayFacts } from '../relay-probe';
 import { checkClock } from './clock';
 import { checkDatabase } from './database';
+import { type Databases, openDatabases, openLnbits, orNone } from './databases';
 import { CORRECT_CONFIGURATION, type Finding, findingsOf } from './finding';
 import { checkRelays } from './relays';
 import { checkSigners } from './signers';
@@ -44,13 +44,21 @@ export function examine(patient: Patient): Promise<Finding[]>[] {
   const { temporal, operatorUserId, documentTypes, role, say } = patient;
   const { configuration, problems } = withKnownTypes(patient);
   const { databaseUrl, lnbitsDatabaseUrl, secretsKey, relays } = configuration;
-  const database =
-    // What is not configured is told by the configuration's lines, and cannot be asked.
-    databaseUrl === undefined ? [] : [checkDatabase({ ...configuration, databaseUrl }, role)];
+  const databases = openDatabases(configuration, documentTypes);
+  // What is not configured is told by the configuration's lines, and cannot be asked.
+  const database = databaseUrl === undefined ? [] : [checkDatabase(databases.ledger, role)];
   // Nothing else is needed to migrate.
-  if (role === 'migrator') return [Promise.resolve(configurationFindings(problems, undefined)), ...database];
-  const probed = probe(patient, configuration);
-  return [
+  if (role === 'migrator')
+    return closing(databases, [Promise.resolve(configurationFindings(problems, undefined)), ...database]);
+  const ledger = orNone(databases.ledger);
+  const source = orNone(databases.source);
+  const known = { ...(ledger === undefined ? {} : { ledger }), ...(source === undefined ? {} : { source }) };
+  const context =
+    ledger === undefined
+      ? undefined
+      : { database: ledger, configuration, say, ...(source === undefined ? {} : { accounts: source }) };
+  const probed = probe(patient, configuration, context);
+  return closing(databases, [
     Promise.resolve(configurationFindings(problems, temporal)),
     ...(temporal === undefined || temporal instanceof Error
       ? []
@@ -58,38 +66,49 @@ export function examine(patient: Patient): Promise<Finding[]>[] {
     ...database,
     ...(lnbitsDatabaseUrl === undefined
       ? []
-      : [checkSource({ ...configuration, lnbitsDatabaseUrl }, documentTypes, operatorUserId)]),
+      : [
+          checkSource(
+            () => ({ ...known, ...openLnbits(databases) }),
+            configuration,
+            documentTypes,
+            operatorUserId,
+          ),
+        ]),
     ...(relays.length === 0
       ? []
       : [probed.then((facts) => checkRelays(configuration, documentTypes, facts))]),
-    probed.then((facts) => checkClock(configuration, facts)),
-    ...(databaseUrl === undefined || secretsKey === undefined
-      ? []
-      : [checkSigners({ ...configuration, databaseUrl, secretsKey }, operatorUserId, say)]),
-  ];
+    probed.then((facts) => checkClock(configuration, facts, known)),
+    ...(context === undefined || secretsKey === undefined ? [] : [checkSigners(context, operatorUserId)]),
+  ]);
+}
+
+function closing(databases: Databases, checks: Promise<Finding[]>[]): Promise<Finding[]>[] {
+  void Promise.allSettled(checks)
+    .then(() => databases.close())
+    .catch(() => undefined);
+  return checks;
 }
 
 /** As nobody, or as the operator who has to be there for that. */
 async function probe(
   { auth, operatorUserId, say }: Patient,
   configuration: Configuration,
+  context: Omit<SignerContext, 'operatorUserId'> | undefined,
 ): Promise<RelayFacts[]> {
-  const { databaseUrl: url, secretsKey } = configuration;
-  if (!auth || operatorUserId === undefined || url === undefined || secretsKey === undefined)
+  if (
+    !auth ||
+    operatorUserId === undefined ||
+    context === undefined ||
+    configuration.secretsKey === undefined
+  )
     return probeRelays(configuration);
-  const database = openDatabase({ url, maxConnections: 2 });
-  try {
-    const context = { database, configuration, operatorUserId, say };
-    // Whose key is not known is told by the signer's line.
-    const operatorPubkey = await withAccounts(context, (accounts) =>
-      accountKey(accounts, operatorUserId),
-    ).catch(() => null);
-    if (operatorPubkey === null) return await probeRelays(configuration);
-    const identity = asOperator({ database, configuration }, { operatorUserId, operatorPubkey }, say);
-    return await probeRelays(configuration, { identity });
-  } finally {
-    await database.close();
-  }
+  // Whose key is not known is told by the signer's line.
+  const operatorPubkey = await withAccounts(context, (accounts) =>
+    accountKey(accounts, operatorUserId),
+  ).catch(() => null);
+  if (operatorPubkey === null) return probeRelays(configuration);
+  const identity = asOperator(context, { operatorUserId, operatorPubkey }, say);
+  return probeRelays(configuration, { identity });
 }
 
 /** A query for a type that is not known is no reason to leave the other queries untried. */

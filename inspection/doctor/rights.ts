@@ -1,12 +1,10 @@
 import type { Configuration } from '../../configuration/schema';
 import type { Queryable } from '../../database/connection';
-import { openDatabase } from '../../database/connection';
 import { lookAtRights } from '../../database/rights';
 import { grantOf, nameOfRight, type Right, rightsOnLedger, type Role } from '../../database/rights-list';
 import type { DocumentType } from '../../documents/document-type';
 import { PRESETS, type PresetName } from '../../sources/presets';
 import { type Reader, rightsOnLnbits } from '../../sources/rights';
-import { parseLnbitsUrl } from '../../sources/url';
 import { type Finding, findingsOf } from './finding';
 
 /** Where more is missing it is a role that was not granted, and not a right that was forgotten. */
@@ -34,49 +32,37 @@ export async function checkLedgerRights(database: Queryable, role: Role): Promis
 }
 
 /**
- * Has the user of LNBITS_DATABASE_URL what reading LNbits needs, by the list? SQLite has no rights.
+ * Has the user of LNBITS_DATABASE_URL what reading LNbits needs, by the list?
  *
+ * @param database LNbits' Postgres
  * @param preset as the source says, see `SourceDescription`
  */
 export async function checkLnbitsRights(
-  configuration: Configuration & { lnbitsDatabaseUrl: string },
+  database: Queryable,
+  configuration: Configuration,
   documentTypes: readonly DocumentType[],
   preset: PresetName | 'queries',
 ): Promise<Finding[]> {
   const { queries, signers } = configuration;
-  const url = parseLnbitsUrl(configuration.lnbitsDatabaseUrl);
-  if (url.kind === 'sqlite') return [];
   const schema = preset === 'queries' ? queries.schema : PRESETS[preset].schema;
   const readers: Reader[] = ['lnbits_reader', ...(signers === 'lnbits' ? ['signer_reader' as const] : [])];
-  const database = openDatabase({ url: url.url, maxConnections: 1 });
-  try {
-    const { ok, warn, fail } = findingsOf('lnbits', 'rights');
-    const rights = await lookAtRights(
-      database,
-      rightsOnLnbits({ ...queries, documentTypes }, schema, readers),
-    );
-    const needed = { ...rights, missing: rights.missing.filter(({ optional }) => !optional) };
-    const useful = { ...rights, missing: rights.missing.filter(({ optional }) => optional) };
-    const role = { file: 'database/rights-lnbits.sql', name: 'republish_lnbits_reader' };
-    const found = [
-      ...(needed.missing.length > 0
-        ? [fail(lacks(needed), grants(needed, role), 'SourceMisconfigured')]
-        : []),
-      ...(useful.missing.length > 0
-        ? [
-            warn(
-              `${lacks(useful)}: REPUBLISH_RELAYS is not compared with LNbits' own relays`,
-              grants(useful, role),
-            ),
-          ]
-        : []),
-    ];
-    return found.length > 0
-      ? found
-      : [ok(`user ${rights.user} may read what is read, as far as it is known`)];
-  } finally {
-    await database.close();
-  }
+  const { ok, warn, fail } = findingsOf('lnbits', 'rights');
+  const rights = await lookAtRights(database, rightsOnLnbits({ ...queries, documentTypes }, schema, readers));
+  const needed = { ...rights, missing: rights.missing.filter(({ optional }) => !optional) };
+  const useful = { ...rights, missing: rights.missing.filter(({ optional }) => optional) };
+  const role = { file: 'database/rights-lnbits.sql', name: 'republish_lnbits_reader' };
+  const found = [
+    ...(needed.missing.length > 0 ? [fail(lacks(needed), grants(needed, role), 'SourceMisconfigured')] : []),
+    ...(useful.missing.length > 0
+      ? [
+          warn(
+            `${lacks(useful)}: REPUBLISH_RELAYS is not compared with LNbits' own relays`,
+            grants(useful, role),
+          ),
+        ]
+      : []),
+  ];
+  return found.length > 0 ? found : [ok(`user ${rights.user} may read what is read, as far as it is known`)];
 }
 
 interface Lacking {

@@ -1,8 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { secretsKeySource } from '../../configuration/load';
-import type { Configuration } from '../../configuration/schema';
 import { remedyFor, RepublishError } from '../../contract/failures';
-import { type Database, openDatabase } from '../../database/connection';
 import { Limiter } from '../../nostr/bunker/limiter';
 import { askCurrentSigner, type CurrentSigner, listCurrentSigners } from '../../pairing/current-signers';
 import type { SignerContext } from '../../pairing/facts';
@@ -18,26 +16,20 @@ const ALL_MS = 60_000;
  * Does the secrets key open each stored signer, can the account's own be read, does the signer answer, and is
  * its key the account's? Nothing is signed or encrypted: a bunker may ask a person for that.
  *
- * @param say told where a person has to approve
+ * @param context with a secrets key; `say` is told where a person has to approve
  */
-export async function checkSigners(
-  configuration: Configuration & { databaseUrl: string; secretsKey: string },
+export function checkSigners(
+  context: Omit<SignerContext, 'operatorUserId'>,
   operatorUserId: string | undefined,
-  say: (text: string) => void,
 ): Promise<Finding[]> {
-  const database = openDatabase({ url: configuration.databaseUrl, maxConnections: 4 });
-  try {
-    return await check('signer', 'all', ALL_MS + 5_000, async () => {
-      const signers = await listCurrentSigners({ database, configuration }, operatorUserId);
-      if (signers.length === 0) return [noSigner(operatorUserId)];
-      const findings = await checkEach(database, configuration, signers, say);
-      const stored = signers.filter(({ signer }) => 'addedAt' in signer).length;
-      const source = secretsKeySource(configuration);
-      return [...(stored === 0 ? [] : secretsKeyFinding(findings, stored, source)), ...findings];
-    });
-  } finally {
-    await database.close();
-  }
+  return check('signer', 'all', ALL_MS + 5_000, async () => {
+    const signers = await listCurrentSigners(context, operatorUserId);
+    if (signers.length === 0) return [noSigner(operatorUserId)];
+    const findings = await checkEach(context, signers);
+    const stored = signers.filter(({ signer }) => 'addedAt' in signer).length;
+    const source = secretsKeySource(context.configuration);
+    return [...(stored === 0 ? [] : secretsKeyFinding(findings, stored, source)), ...findings];
+  });
 }
 
 function noSigner(operatorUserId: string | undefined): Finding {
@@ -54,11 +46,10 @@ function noSigner(operatorUserId: string | undefined): Finding {
 }
 
 async function checkEach(
-  database: Database,
-  configuration: Configuration,
+  context: Omit<SignerContext, 'operatorUserId'>,
   signers: CurrentSigner[],
-  say: (text: string) => void,
 ): Promise<Finding[]> {
+  const { configuration } = context;
   const limiter = new Limiter(AT_ONCE);
   const ended = new AbortController();
   const late = sleep(ALL_MS, undefined, { signal: ended.signal }).then(
@@ -74,7 +65,7 @@ async function checkEach(
     signers.map(async (signer): Promise<Finding> => {
       const { operatorUserId } = signer;
       const asked = limiter.run(
-        () => checkOne({ database, configuration: bounded, operatorUserId, say }),
+        () => checkOne({ ...context, configuration: bounded, operatorUserId }),
         ended.signal,
       );
       asked.catch(() => undefined);

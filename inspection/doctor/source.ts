@@ -1,15 +1,13 @@
 import type { Configuration } from '../../configuration/schema';
 import { remedyFor as remedyForFailure, RepublishError } from '../../contract/failures';
-import { type Database, openDatabase } from '../../database/connection';
+import type { Database } from '../../database/connection';
 import { listSigners } from '../../database/signers';
 import type { DocumentType } from '../../documents/document-type';
 import { documentTypes as shipped } from '../../documents/registry';
 import { serialiseState } from '../../documents/state';
 import { missingRelays } from '../../nostr/relays/missing-relays';
 import { shownRelay } from '../../nostr/relays/url';
-import { openSource } from '../../sources/open';
 import type { Source } from '../../sources/source';
-import { sourceOptions } from '../../assembly/build-dependencies';
 import { check, type Finding, findingsOf } from './finding';
 import { checkLnbitsRights } from './rights';
 
@@ -17,29 +15,34 @@ const TIMEOUT_MS = 40_000;
 /** Where no operator is known: fits columns of text and of numbers, and is nobody's. */
 const NOBODY = '0';
 
+/** LNbits as it is read, with its Postgres if it has one, and the ledger where that could be opened. */
+interface LookedAt {
+  source: Source;
+  lnbits?: Database | undefined;
+  ledger?: Database;
+}
+
 /** Is LNbits' database there, whose tables has it, and does each query run? With a real operator and machine where one is known. */
 export function checkSource(
-  configuration: Configuration & { lnbitsDatabaseUrl: string },
+  open: () => LookedAt,
+  configuration: Configuration,
   documentTypes: readonly DocumentType[],
   operatorUserId: string | undefined,
 ): Promise<Finding[]> {
   return check('lnbits', 'database', TIMEOUT_MS, async () => {
-    const source = openSource(sourceOptions(configuration, documentTypes));
-    try {
-      const { ok } = findingsOf('lnbits', 'database');
-      // What it throws is the finding: nothing below could be asked then.
-      const { where, preset } = await source.describe();
-      const tables = preset === 'queries' ? 'every query is configured' : `preset ${preset}`;
-      return [
-        ok(`${where}; ${tables}`),
-        ...(await checkLnbitsRights(configuration, documentTypes, preset)),
-        ...ownTypes(documentTypes),
-        ...(await checkQueries(source, configuration, documentTypes, operatorUserId)),
-        ...(await checkNostrclient(source, configuration)),
-      ];
-    } finally {
-      await source.close();
-    }
+    const { ok } = findingsOf('lnbits', 'database');
+    // What it throws is the finding: nothing below could be asked then.
+    const databases = open();
+    const { source, lnbits } = databases;
+    const { where, preset } = await source.describe();
+    const tables = preset === 'queries' ? 'every query is configured' : `preset ${preset}`;
+    return [
+      ok(`${where}; ${tables}`),
+      ...(lnbits === undefined ? [] : await checkLnbitsRights(lnbits, configuration, documentTypes, preset)),
+      ...ownTypes(documentTypes),
+      ...(await checkQueries(databases, configuration, documentTypes, operatorUserId)),
+      ...(await checkNostrclient(source, configuration)),
+    ];
   });
 }
 
@@ -69,12 +72,13 @@ async function checkNostrclient(source: Source, { relays }: Configuration): Prom
 }
 
 async function checkQueries(
-  source: Source,
+  databases: LookedAt,
   configuration: Configuration,
   documentTypes: readonly DocumentType[],
   operatorUserId: string | undefined,
 ): Promise<Finding[]> {
-  const operator = operatorUserId ?? (await someOperator(configuration, source));
+  const { source } = databases;
+  const operator = operatorUserId ?? (await someOperator(databases));
   const account = await run('queries.account', operator, async () =>
     (await source.account(operator ?? NOBODY)) === undefined && operator !== undefined
       ? `has no account ${operator}`
@@ -99,8 +103,8 @@ async function checkQueries(
 }
 
 /** One who has a signer here, or else anybody with a machine. */
-async function someOperator(configuration: Configuration, source: Source): Promise<string | undefined> {
-  const paired = await somePairedOperator(configuration);
+async function someOperator({ source, ledger }: LookedAt): Promise<string | undefined> {
+  const paired = ledger === undefined ? undefined : await somePairedOperator(ledger);
   if (paired !== undefined) return paired;
   try {
     return (await source.operators({ limit: 1 }))[0];
@@ -111,17 +115,13 @@ async function someOperator(configuration: Configuration, source: Source): Promi
   }
 }
 
-async function somePairedOperator({ databaseUrl }: Configuration): Promise<string | undefined> {
-  if (databaseUrl === undefined) return undefined;
-  const database: Database = openDatabase({ url: databaseUrl, maxConnections: 1 });
+async function somePairedOperator(ledger: Database): Promise<string | undefined> {
   try {
-    const [signer] = await listSigners(database);
+    const [signer] = await listSigners(ledger);
     return signer?.operatorUserId;
   } catch {
     // That there is no ledger, or no schema `republish` in it, is told elsewhere.
     return undefined;
-  } finally {
-    await database.close();
   }
 }
 

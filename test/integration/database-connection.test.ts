@@ -26,7 +26,7 @@ describe('a connection that is ended in the moment in which it is ready', () => 
     server = await startTcpServer((socket) =>
       socket.once('data', () => socket.end(Buffer.concat([LET_IN, READY, TERMINATED]))),
     );
-    database = openDatabase({ url: `postgres://user@127.0.0.1:${server.port}/lnbits` });
+    database = openDatabase({ url: `postgres://user@127.0.0.1:${server.port}/lnbits?sslmode=disable` });
   });
   afterAll(async () => {
     await database.close();

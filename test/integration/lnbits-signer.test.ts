@@ -390,7 +390,7 @@ describe('commands', () => {
     expect(remote.bunker.requests).toEqual([]);
     expect(await listCurrentSigners(context({ REPUBLISH_SIGNERS: 'paired' }))).toHaveLength(1);
 
-    const findings = await checkSigners(configured(), undefined, () => undefined);
+    const findings = await checkSigners(context(), undefined);
     expectNoSecret(JSON.stringify(findings));
     const statusOf = (subject: string) => findings.find((each) => each.subject === subject);
     expect(statusOf(remote.operatorUserId)).toMatchObject({
@@ -407,7 +407,7 @@ describe('commands', () => {
     expect(findings.find(({ area }) => area === 'secrets key')).toMatchObject({ status: 'ok' });
     expect(remote.bunker.requests.map(({ method }) => method)).toEqual(['get_public_key']);
 
-    const [one] = await checkSigners(configured(), remote.operatorUserId, () => undefined);
+    const [one] = await checkSigners(context(), remote.operatorUserId);
     expect(one).toMatchObject({ subject: remote.operatorUserId, status: 'ok' });
   });
 

@@ -14,6 +14,7 @@ import {
 import { documentTypes } from '../../documents/registry';
 import { auditReport } from '../../inspection/audit';
 import { checkDatabase } from '../../inspection/doctor/database';
+import { type Databases, openDatabases, openLnbits } from '../../inspection/doctor/databases';
 import type { Finding } from '../../inspection/doctor/finding';
 import { checkLedgerRights, checkLnbitsRights } from '../../inspection/doctor/rights';
 import { checkSource } from '../../inspection/doctor/source';
@@ -74,6 +75,19 @@ beforeAll(async () => {
 });
 afterAll(() => saga.stop());
 
+/** As doctor opens them. */
+async function opened<T>(
+  configuration: ReturnType<typeof configurationOf>,
+  look: (databases: Databases) => Promise<T>,
+): Promise<T> {
+  const databases = openDatabases(configuration, documentTypes);
+  try {
+    return await look(databases);
+  } finally {
+    await databases.close();
+  }
+}
+
 const notOk = (findings: Finding[]): Finding[] => findings.filter(({ status }) => status !== 'ok');
 /** Each column by itself. */
 const oneByOne = (rights: Right[]): Right[] =>
@@ -81,11 +95,17 @@ const oneByOne = (rights: Right[]): Right[] =>
 
 test.each(ROLES)('doctor finds nothing to object to in the rights of the role %s', async (role) => {
   const configuration = configurationOf(role);
-  const found = await checkDatabase(configuration, role);
+  const found = await opened(configuration, ({ ledger }) => checkDatabase(ledger, role));
   expect(found.map(({ subject }) => subject)).toEqual(['Postgres', 'rights', 'schema republish']);
   expect(notOk(found)).toEqual([]);
   if (role !== 'migrator')
-    expect(notOk(await checkSource(configuration, documentTypes, operator.id))).toEqual([]);
+    expect(
+      notOk(
+        await opened(configuration, (databases) =>
+          checkSource(() => openLnbits(databases), configuration, documentTypes, operator.id),
+        ),
+      ),
+    ).toEqual([]);
 });
 
 /** Takes each right away once: it is named, and the statement that is told gives it back. */
@@ -151,7 +171,9 @@ test.each(['lnbits_reader', 'signer_reader'] as const)(
       ({ on, schema }) => reader === 'lnbits_reader' || on !== 'SCHEMA' || schema !== 'public',
     );
     await withoutEach({ rights: needed, role: roleOf(reader), login: loginOf(role) }, () =>
-      checkLnbitsRights(configuration, documentTypes, 'spirekeeper'),
+      opened(configuration, ({ ledger }) =>
+        checkLnbitsRights(ledger(), configuration, documentTypes, 'spirekeeper'),
+      ),
     );
   },
 );
@@ -160,7 +182,8 @@ test('a login of no role: the role in place of twenty statements', async () => {
   const login = `login_${suffix}`;
   await saga.database.query(`CREATE ROLE ${login} LOGIN PASSWORD '${login}'`);
   const configuration = saga.configuration({ DATABASE_URL: as(login, saga.databaseUrl) });
-  expect(notOk(await checkDatabase(configuration, 'inspector'))).toEqual([
+  const found = await opened(configuration, ({ ledger }) => checkDatabase(ledger, 'inspector'));
+  expect(notOk(found)).toEqual([
     expect.objectContaining({
       subject: 'rights',
       message: expect.stringContaining('USAGE on schema republish, SELECT on republish.migrations'),

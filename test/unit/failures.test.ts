@@ -32,6 +32,7 @@ describe('the catalogue of failures', () => {
       'ClockWrong',
       'DatabaseUnavailable',
       'SourceUnavailable',
+      'SequenceBehind',
       'Unexpected',
     ]);
   });
