@@ -40,6 +40,12 @@ export const CALLER_FAILURES = {
     meaning: 'Temporal answers, and does not let this caller do that.',
     remedy: 'Check TEMPORAL_NAMESPACE, the API key or client certificate, and what they are allowed to do.',
   },
+  AuditChanged: {
+    meaning:
+      'The audit in the database is not what was written: a row, or what the ledger says of its documents, was changed, cut or put in since.',
+    remedy:
+      'Leave the database as it is and compare it with a backup. docs/operations.md says what the chain proves, under "Tampering".',
+  },
   ConfigurationError: {
     meaning: 'Settings are wrong or missing; the message names all of them at once, and no value.',
     remedy: 'Correct the variables or keys that the message names; the README lists all with their defaults.',
