@@ -147,7 +147,7 @@ export async function auditedOperators(db: Queryable): Promise<string[]> {
   return rows.map(({ operator }) => operator);
 }
 
-/** Runs of an operator that were closed, which their audit row does, and have none; the earliest first. */
+/** Runs of an operator that were closed, which their audit row does, and have none of that operator; the earliest first. */
 export function closedWithoutAudit(
   db: Queryable,
   operatorUserId: string,
@@ -155,7 +155,8 @@ export function closedWithoutAudit(
   return db.query(
     `SELECT run_id AS "runId", to_char(closed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS "closedAt"
        FROM republish.runs WHERE operator_user_id = $1 AND closed_at IS NOT NULL
-        AND NOT EXISTS (SELECT FROM republish.audit_log WHERE audit_log.run_id = runs.run_id)
+        AND NOT EXISTS (SELECT FROM republish.audit_log
+                         WHERE audit_log.run_id = runs.run_id AND audit_log.operator_user_id = runs.operator_user_id)
       ORDER BY closed_at`,
     [operatorUserId],
   );
