@@ -1,4 +1,4 @@
-export { connect, type OpenClient } from './connect';
+export { connect, type ConnectOptions, type OpenClient } from './connect';
 export { ControlRefused, RepublishFailed, RunNotFound, TemporalRefused, TemporalUnavailable } from './errors';
 export { findFleet, type FleetOptions, type FleetRun, type FleetStatus, startFleet } from './fleet';
 export { republishOperatorConfigs, type RepublishOptions } from './republish';

@@ -1,6 +1,6 @@
 import type { Client } from '@temporalio/client';
-import { defaultPayloadConverter } from '@temporalio/common';
 import { asksTheSame, type RepublishInput, type RepublishResult } from '../contract/input';
+import { firstValue } from '../contract/payloads';
 import { connect } from './connect';
 import type { RepublishRun } from './run';
 import { type StartOptions, startRepublish } from './start';
@@ -65,8 +65,7 @@ async function wasAskedTheSame(
     execution: { workflowId, runId },
     maximumPageSize: 1,
   });
-  const payload = history?.events?.[0]?.workflowExecutionStartedEventAttributes?.input?.payloads?.[0];
-  if (payload == null) return false;
-  const theirs = defaultPayloadConverter.fromPayload<RepublishInput>(payload);
-  return asksTheSame(theirs, ours);
+  const { input } = history?.events?.[0]?.workflowExecutionStartedEventAttributes ?? {};
+  const theirs = await firstValue<RepublishInput>(client, input?.payloads);
+  return theirs !== undefined && asksTheSame(theirs, ours);
 }

@@ -1,5 +1,6 @@
 import { Runtime } from '@temporalio/worker';
 import { loadConfiguration } from '../configuration/load';
+import { configuredDataConverter } from '../configuration/data-converter';
 import { loadTemporalConfiguration } from '../configuration/temporal';
 import { documentTypesOf, workerConfiguration } from './build-dependencies';
 import { createRepublishWorker, type WorkerOptions } from './create-worker';
@@ -18,11 +19,14 @@ const GIVE_UP_AFTER_GRACE_MS = 20_000;
  *
  * @throws ConfigurationError, RepublishError (database) or Error (Temporal) when it cannot start
  */
-export async function runWorker(options: Pick<WorkerOptions, 'documentTypes'> = {}): Promise<void> {
+export async function runWorker(
+  options: Pick<WorkerOptions, 'documentTypes' | 'dataConverter'> = {},
+): Promise<void> {
   const configuration = workerConfiguration(
     loadConfiguration({ needs: ['databaseUrl', 'lnbitsDatabaseUrl', 'relays', 'secretsKey'] }),
   );
   const documentTypes = options.documentTypes ?? (await documentTypesOf(configuration));
+  const dataConverter = options.dataConverter ?? (await configuredDataConverter());
   const temporal = loadTemporalConfiguration();
   const logger = createLogger(configuration.logLevel);
   const build = buildOf(configuration);
@@ -34,7 +38,11 @@ export async function runWorker(options: Pick<WorkerOptions, 'documentTypes'> = 
       ? undefined
       : (await import('./telemetry/tracing.js')).startTracing(tracesUrl, build, logger);
   try {
-    await runMonitored({ configuration, temporal, logger, tracing, documentTypes }, build, monitoring);
+    await runMonitored(
+      { configuration, temporal, logger, tracing, documentTypes, dataConverter },
+      build,
+      monitoring,
+    );
   } finally {
     await tracing?.close();
     await monitoring.close();

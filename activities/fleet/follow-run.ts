@@ -1,9 +1,9 @@
 import type { Context } from '@temporalio/activity';
-import { defaultPayloadConverter } from '@temporalio/common';
 import type { OperatorEnd } from '../../contract/fleet';
 import type { FollowRunInput, FollowRunResult } from '../../contract/fleet-activities';
 import { asksTheSame, type RepublishInput } from '../../contract/input';
 import { workflowIdFor } from '../../contract/names';
+import { firstValue } from '../../contract/payloads';
 import { endOfFailedRun } from '../../contract/run-end';
 
 /**
@@ -43,10 +43,9 @@ async function wasAsked(
     execution,
     maximumPageSize: 1,
   });
-  const payload = history?.events?.[0]?.workflowExecutionStartedEventAttributes?.input?.payloads?.[0];
-  return (
-    payload != null && asksTheSame(defaultPayloadConverter.fromPayload<RepublishInput>(payload), request)
-  );
+  const { input } = history?.events?.[0]?.workflowExecutionStartedEventAttributes ?? {};
+  const theirs = await firstValue<RepublishInput>(client, input?.payloads);
+  return theirs !== undefined && asksTheSame(theirs, request);
 }
 
 /** The SDK's long poll cannot be aborted; whoever waits for it can. */

@@ -33,8 +33,7 @@ export async function auditCheck(
   const wrong = chains.filter(({ misfit }) => misfit !== null);
   const kept = chains.find((chain) => chain.kept !== null);
   if (!json && kept !== undefined) print(paragraph(keptLine(kept)));
-  if (wrong.length > 0)
-    throw new AuditChanged(`${wrong.map(nameOf).join(', ')}: a row does not fit`);
+  if (wrong.length > 0) throw new AuditChanged(`${wrong.map(nameOf).join(', ')}: a row does not fit`);
   if (head !== undefined && kept === undefined)
     throw new AuditChanged(
       'no row has the head that was kept: it, or one before it, was changed or cut; or the head is of another database',

@@ -26,9 +26,10 @@ export function registerAudit(program: Command): void {
     .option('--json', 'as JSON on stdout: a list of audits, newest first')
     .addOption(new Option('--csv', 'as CSV on stdout (RFC 4180), a line for each document').conflicts('json'))
     .addOption(
-      new Option('--check', 'walk the chain of audit rows and name the first one that does not fit').conflicts(
-        'csv',
-      ),
+      new Option(
+        '--check',
+        'walk the chain of audit rows and name the first one that does not fit',
+      ).conflicts('csv'),
     )
     .addOption(
       new Option(
