@@ -36,7 +36,9 @@ function payloadsIn(value: unknown): Payload[] {
   if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return [];
   if (Array.isArray(value)) return value.flatMap(payloadsIn);
   if ('metadata' in value && 'data' in value) return [value as Payload];
-  return Object.entries(value).flatMap(([key, inner]) => (key === 'searchAttributes' ? [] : payloadsIn(inner)));
+  return Object.entries(value).flatMap(([key, inner]) =>
+    key === 'searchAttributes' ? [] : payloadsIn(inner),
+  );
 }
 
 const encodingOf = ({ metadata }: Payload): string => Buffer.from(metadata?.encoding ?? '').toString();
@@ -44,7 +46,8 @@ const encodingOf = ({ metadata }: Payload): string => Buffer.from(metadata?.enco
 /** Everything that is no payload. */
 function textOf(value: unknown): string {
   return JSON.stringify(value, (_, inner: unknown) =>
-    inner instanceof Uint8Array || (typeof inner === 'object' && inner !== null && 'data' in inner && 'metadata' in inner)
+    inner instanceof Uint8Array ||
+    (typeof inner === 'object' && inner !== null && 'data' in inner && 'metadata' in inner)
       ? undefined
       : inner,
   );
@@ -68,7 +71,7 @@ test('with a codec in worker, client and command line, Temporal keeps nothing of
   operator.bunker.setFaults(({ method }) => (method === 'sign_event' ? { error: 'denied' } : undefined));
 
   const reason = 'moved to a bunker';
-  const taskQueue = env.REPUBLISH_TASK_QUEUE;
+  const taskQueue = saga.env.REPUBLISH_TASK_QUEUE ?? '';
   const run = await startRepublish(client, operator.id, { taskQueue, reason, onFailure: 'hold' });
   // Attached to, since the request in its history can be read.
   const started = await republish(['start', operator.id, '--hold', '--no-wait', '--json'], env);
@@ -104,5 +107,8 @@ test('with a codec in worker, client and command line, Temporal keeps nothing of
 
   // Who has not the codec is told so, and a module that is not there is named.
   const away = await republish(['status', operator.id], { ...env, REPUBLISH_DATA_CONVERTER: './away.mjs' });
-  expect(away).toMatchObject({ code: 5, stderr: expect.stringContaining('"./away.mjs" is no file at') as string });
+  expect(away).toMatchObject({
+    code: 5,
+    stderr: expect.stringContaining('"./away.mjs" is no file at') as string,
+  });
 });

@@ -24,11 +24,14 @@ test.each([
   ['named.mjs', `export const payloadCodecs = [${CODEC}];`],
   ['default.mjs', `export default { payloadCodecs: [${CODEC}] };`],
   ['common.cjs', `module.exports = { payloadCodecs: [${CODEC}] };`],
-])('%s: codecs are found however they are exported, and failures are encoded with them', async (name, text) => {
-  const converter = await loadDataConverter(file(name, text));
-  expect(converter.payloadCodecs).toHaveLength(1);
-  expect(withEncodedFailures(converter)?.failureConverterPath).toMatch(/encoded-failures/);
-});
+])(
+  '%s: codecs are found however they are exported, and failures are encoded with them',
+  async (name, text) => {
+    const converter = await loadDataConverter(file(name, text));
+    expect(converter.payloadCodecs).toHaveLength(1);
+    expect(withEncodedFailures(converter)?.failureConverterPath).toMatch(/encoded-failures/);
+  },
+);
 
 test('converters are found by paths relative to the module, and a failure converter of its own stays', async () => {
   const failures = file('failures.cjs', 'exports.failureConverter = {};');
@@ -45,9 +48,17 @@ test('converters are found by paths relative to the module, and a failure conver
 });
 
 test.each([
-  ['throws.mjs', "throw new Error('CODEC_KEY must have 64 hex digits');", /CODEC_KEY must have 64 hex digits; correct/],
+  [
+    'throws.mjs',
+    "throw new Error('CODEC_KEY must have 64 hex digits');",
+    /CODEC_KEY must have 64 hex digits; correct/,
+  ],
   ['none.mjs', 'export const codecs = [];', /exports no data converter; export payloadCodecs/],
-  ['wrong.mjs', 'export const payloadCodecs = [{ encode() {} }];', /payloadCodecs that are none; export a list of/],
+  [
+    'wrong.mjs',
+    'export const payloadCodecs = [{ encode() {} }];',
+    /payloadCodecs that are none; export a list of/,
+  ],
   ['one.mjs', `export const payloadCodecs = ${CODEC};`, /payloadCodecs that are none/],
   [
     'path.mjs',
