@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { startRepublish } from '../../client';
 import { connect } from '../../client/connect';
@@ -61,10 +62,16 @@ test('with a codec in worker, client and command line, Temporal keeps nothing of
   };
   const worker = await startWorkerProcess(env);
   saga.onStop(() => worker.stop('SIGTERM', 35_000));
-  process.env.CODEC_KEY = env.CODEC_KEY;
+  // The environment of a test is a copy, which a module that Node itself loads does not see.
+  const ours = path.join(path.dirname(env.REPUBLISH_CONFIG), 'ours.mjs');
+  writeFileSync(
+    ours,
+    `process.env.CODEC_KEY = '${env.CODEC_KEY}';
+     export const { payloadCodecs } = await import('./aes-codec.mjs');`,
+  );
   const { client, close } = await connect({
     temporal: loadTemporalConfiguration(env),
-    dataConverter: await loadDataConverter(path.join(path.dirname(env.REPUBLISH_CONFIG), 'aes-codec.mjs')),
+    dataConverter: await loadDataConverter(ours),
   });
   saga.onStop(close);
   const operator = await saga.addOperator({ machines: 2 });
