@@ -14,7 +14,8 @@ const arrows = {
   // LNbits' database: read only. The ledger's is another one.
   sources: ['contract', 'documents', 'database'],
   nostr: ['contract', 'rules'],
-  database: ['contract'],
+  // The rule of the audit's chain: a row cannot be written but as a link of it.
+  database: ['contract', 'rules'],
   activities: ['contract', 'rules', 'documents', 'sources', 'nostr', 'database'],
   pairing: ['contract', 'rules', 'configuration', 'sources', 'nostr', 'database'],
   // Makes of a configuration what activities need, for those who act and those who only look.

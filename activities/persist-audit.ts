@@ -59,6 +59,7 @@ export async function persistAudit(
       .slice(0, MAX_REPORTED_FAILURES)
       .map((failure) => ({ ...failure, message: failure.message.slice(0, MAX_REPORTED_MESSAGE) })),
     failed: audit.failures.length,
+    auditHead: audit.hash,
   };
 }
 

@@ -3,7 +3,7 @@ import {
   WorkflowExecutionAlreadyStartedError,
   type WorkflowExecutionDescription,
 } from '@temporalio/client';
-import { decodeFromPayloadsAtIndex } from '@temporalio/common/lib/internal-non-workflow';
+import { firstValue } from '../contract/payloads';
 import { describeChain, newestChain } from './chain';
 import { AnotherRunGoesOn, RunNotFound, TemporalUnavailable } from './errors';
 import { explained } from './temporal-errors';
@@ -142,10 +142,6 @@ export async function requestOf(
     execution,
     maximumPageSize: 1,
   });
-  const payloads = history?.events?.[0]?.workflowExecutionStartedEventAttributes?.input?.payloads;
-  try {
-    return await decodeFromPayloadsAtIndex(client.options.loadedDataConverter, 0, payloads);
-  } catch {
-    return undefined;
-  }
+  const { input } = history?.events?.[0]?.workflowExecutionStartedEventAttributes ?? {};
+  return firstValue(client, input?.payloads).catch(() => undefined);
 }

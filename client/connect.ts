@@ -1,4 +1,6 @@
 import { Client, Connection } from '@temporalio/client';
+import type { DataConverter } from '@temporalio/common';
+import { configuredDataConverter, withEncodedFailures } from '../configuration/data-converter';
 import {
   loadTemporalConfiguration,
   type TemporalConfiguration,
@@ -16,22 +18,35 @@ export interface OpenClient {
   close(): Promise<void>;
 }
 
+export interface ConnectOptions {
+  /** Default: as TEMPORAL_ADDRESS and its companions say. */
+  temporal?: TemporalConfiguration;
+  /** As the workers have it. Default: that of the module that REPUBLISH_DATA_CONVERTER (or `dataConverter`) names. */
+  dataConverter?: DataConverter;
+}
+
 /**
- * Connects to Temporal as TEMPORAL_ADDRESS and its companions say.
+ * Connects to Temporal.
  *
  * @throws TemporalUnavailable within five seconds, naming the address and the remedy; TemporalRefused where it does not let
- * this client in; ConfigurationError where a certificate or profile cannot be read
+ * this client in; ConfigurationError where a certificate, a profile or the data converter cannot be loaded
  */
-export async function connect(
-  temporal: TemporalConfiguration = loadTemporalConfiguration(),
-): Promise<OpenClient> {
+export async function connect({
+  temporal = loadTemporalConfiguration(),
+  dataConverter: given,
+}: ConnectOptions = {}): Promise<OpenClient> {
+  const dataConverter = withEncodedFailures(given ?? (await configuredDataConverter()));
   try {
     const connection = await Connection.connect({
       ...temporal.connection,
       connectTimeout: CONNECT_TIMEOUT_MS,
       channelArgs: WITHOUT_PROXY,
     });
-    const client = new Client({ connection, namespace: temporal.namespace });
+    const client = new Client({
+      connection,
+      namespace: temporal.namespace,
+      ...(dataConverter === undefined ? {} : { dataConverter }),
+    });
     return { client, temporal, close: () => connection.close() };
   } catch (thrown) {
     const answer = answerOf(thrown);

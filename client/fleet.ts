@@ -18,7 +18,7 @@ import { differencesOf, requestText } from '../contract/same-request';
 import { begin, type BeginOptions, requestOf } from './begin';
 import { describeChain, newestChain } from './chain';
 import { RunNotFound } from './errors';
-import { valueOf } from './run-steps';
+import { heartbeatOf } from './run-steps';
 import { requireSound } from './start';
 import { asControlRefused, asRepublishFailed, explained } from './temporal-errors';
 
@@ -179,7 +179,7 @@ function fleetOf(client: Client, name: FleetName): FleetRun {
           closedAt: newest.closeTime?.toISOString() ?? null,
           taskQueue: newest.taskQueue,
           progress: await progressOf(newest.runId).catch(() => null),
-          waitsFor: waitsForOf(newest),
+          waitsFor: await waitsForOf(client, newest),
         };
       }),
     async result() {
@@ -196,10 +196,11 @@ function fleetOf(client: Client, name: FleetName): FleetRun {
 }
 
 /** As the workers of its turns have told. */
-function waitsForOf({ raw }: WorkflowExecutionDescription): WaitsFor[] {
-  return (raw.pendingActivities ?? []).flatMap(
-    ({ heartbeatDetails }) => valueOf<HeartbeatDetails>(heartbeatDetails?.payloads?.[0])?.waitsFor ?? [],
+async function waitsForOf(client: Client, { raw }: WorkflowExecutionDescription): Promise<WaitsFor[]> {
+  const told = await Promise.all(
+    (raw.pendingActivities ?? []).map((pending) => heartbeatOf<HeartbeatDetails>(client, pending)),
   );
+  return told.flatMap(({ waitsFor }) => waitsFor ?? []);
 }
 
 /** What the Temporal UI shows of a fleet that does not change. */

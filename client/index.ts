@@ -1,5 +1,5 @@
 export type { BeginOptions, OtherRun } from './begin';
-export { connect, type OpenClient } from './connect';
+export { connect, type ConnectOptions, type OpenClient } from './connect';
 export {
   AnotherRunGoesOn,
   ControlRefused,

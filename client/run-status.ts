@@ -41,7 +41,7 @@ const QUERY_TIMEOUT_MS = 3_000;
 export async function runStatus(client: Client, workflowId: string, runId: string): Promise<RunStatus> {
   const description = await describeChain(client, workflowId, runId);
   const told = await query(client, description, QUERY_TIMEOUT_MS).catch(() => null);
-  const { inWork, retrying, heartbeats } = openSteps(pendingOf(description), told);
+  const { inWork, retrying, heartbeats } = await openSteps(client, pendingOf(description), told);
   const live = liveValues(told, heartbeats);
   return {
     workflowId,
@@ -67,10 +67,11 @@ export async function runProgressNow(
 ): Promise<Progress> {
   const description = await describeChain(client, workflowId, runId);
   const told = await query(client, description, timeoutMs);
-  return { ...told, ...liveValues(told, openSteps(pendingOf(description), told).heartbeats) };
+  const { heartbeats } = await openSteps(client, pendingOf(description), told);
+  return { ...told, ...liveValues(told, heartbeats) };
 }
 
-type PendingActivities = Parameters<typeof openSteps>[0];
+type PendingActivities = Parameters<typeof openSteps>[1];
 
 function pendingOf({ raw }: WorkflowExecutionDescription): PendingActivities {
   return raw.pendingActivities ?? [];

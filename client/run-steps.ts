@@ -1,7 +1,7 @@
 import type { WorkflowExecutionDescription } from '@temporalio/client';
-import { defaultPayloadConverter, type Payload } from '@temporalio/common';
 import { optionalTsToDate } from '@temporalio/common/lib/time';
 import { contentOf, type HeartbeatDetails } from '../contract/activities';
+import { failureIn, firstValue, type Reader } from '../contract/payloads';
 import type { Progress, Stages } from '../contract/progress';
 
 /** A step that Temporal has open: in work, or waiting for a worker. */
@@ -44,20 +44,25 @@ export interface OpenSteps {
 
 type PendingActivity = NonNullable<WorkflowExecutionDescription['raw']['pendingActivities']>[number];
 
-export function openSteps(pending: PendingActivity[], progress: Progress | null): OpenSteps {
-  const steps = pending.map((activity) => {
-    const heartbeat = valueOf<HeartbeatDetails>(activity.heartbeatDetails?.payloads?.[0]) ?? {};
-    return { activity, heartbeat, step: stepOf(activity, heartbeat, progress) };
-  });
+export async function openSteps(
+  client: Reader,
+  pending: PendingActivity[],
+  progress: Progress | null,
+): Promise<OpenSteps> {
+  const steps = await Promise.all(
+    pending.map(async (activity) => {
+      const heartbeat = await heartbeatOf(client, activity);
+      return { activity, heartbeat, step: stepOf(activity, heartbeat, progress) };
+    }),
+  );
+  const failed = steps.filter(({ activity }) => activity.lastFailure != null);
+  const retrying = await Promise.all(failed.map(({ activity, step }) => retryOf(client, activity, step)));
   return {
     inWork: steps
       .filter(({ activity }) => activity.lastFailure == null)
       .map(({ step }) => step)
       .sort((a, b) => (a.startedAt ?? '9').localeCompare(b.startedAt ?? '9')),
-    retrying: steps
-      .filter(({ activity }) => activity.lastFailure != null)
-      .map(({ activity, step }) => retryOf(activity, step))
-      .sort((a, b) => (a.nextAttemptAt ?? '').localeCompare(b.nextAttemptAt ?? '')),
+    retrying: retrying.sort((a, b) => (a.nextAttemptAt ?? '').localeCompare(b.nextAttemptAt ?? '')),
     heartbeats: steps.map(({ heartbeat }) => heartbeat),
   };
 }
@@ -101,26 +106,26 @@ function machinesOf(
   return { from, to, of };
 }
 
-function retryOf(pending: PendingActivity, step: Step): Retry {
+async function retryOf(client: Reader, pending: PendingActivity, step: Step): Promise<Retry> {
   const { lastFailure, maximumAttempts, nextAttemptScheduleTime, scheduledTime, state } = pending;
-  const { type, details } = lastFailure?.applicationFailureInfo ?? {};
-  const reason = valueOf<string>(details?.payloads?.[0]);
+  const { type, message, reason } = await failureIn(client, lastFailure ?? {});
   const next = optionalTsToDate(nextAttemptScheduleTime) ?? optionalTsToDate(scheduledTime);
   return {
     ...step,
     maxAttempts: maximumAttempts ?? 0,
-    type: type ?? '',
-    message: typeof reason === 'string' ? reason : (lastFailure?.message ?? ''),
+    type,
+    message: typeof reason === 'string' ? reason : message,
     nextAttemptAt: state === SCHEDULED ? (next?.toISOString() ?? null) : null,
   };
 }
 
-/** What a payload says, if it can be read: another worker's codec is no reason to show nothing. */
-export function valueOf<T>(payload: Payload | null | undefined): T | undefined {
-  if (payload == null) return undefined;
-  try {
-    return defaultPayloadConverter.fromPayload<T | null>(payload) ?? undefined;
-  } catch {
-    return undefined;
-  }
+/** What its worker told last, if it can be read: another worker's codec is no reason to show nothing. */
+export function heartbeatOf<T extends object = HeartbeatDetails>(
+  client: Reader,
+  { heartbeatDetails }: PendingActivity,
+): Promise<Partial<T>> {
+  return firstValue<Partial<T>>(client, heartbeatDetails?.payloads).then(
+    (told) => told ?? {},
+    () => ({}),
+  );
 }

@@ -164,12 +164,14 @@ function readFile(env: NodeJS.ProcessEnv, directory: string, problems: string[])
 
 /** Modules are found from where the file is, whoever runs what from where. */
 function withAbsoluteModules(values: Record<string, unknown>, directory: string): Record<string, unknown> {
-  const { documentTypes } = values;
-  if (!Array.isArray(documentTypes)) return values;
-  const absolute = documentTypes.map((module: unknown) =>
-    typeof module === 'string' ? path.resolve(directory, module) : module,
-  );
-  return { ...values, documentTypes: absolute };
+  const absolute = (module: unknown): unknown =>
+    typeof module === 'string' && module !== '' ? path.resolve(directory, module) : module;
+  const { documentTypes, dataConverter } = values;
+  return {
+    ...values,
+    ...(Array.isArray(documentTypes) ? { documentTypes: documentTypes.map(absolute) } : {}),
+    ...(dataConverter === undefined ? {} : { dataConverter: absolute(dataConverter) }),
+  };
 }
 
 function isMissing(value: unknown): boolean {

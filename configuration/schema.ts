@@ -100,6 +100,11 @@ export const configurationSchema = z.strictObject({
     .default([]),
   /** Modules with document types of one's own; paths relative to the configuration file. */
   documentTypes: z.array(z.string().min(1)).max(100).default([]),
+  /**
+   * Module with the payload codecs of this Temporal site, the same for workers and whoever starts and looks at runs; its path is
+   * relative to the configuration file.
+   */
+  dataConverter: z.string().min(1).optional(),
   /** Folder of the embedded servers, in place of databaseUrl and TEMPORAL_ADDRESS. */
   data: z.string().min(1).optional(),
   taskQueue: z.string().min(1).max(200).default(DEFAULT_TASK_QUEUE),
@@ -196,6 +201,7 @@ export const ENVIRONMENT: Record<string, { key: keyof Configuration; kind: Kind 
   REPUBLISH_PRESET: { key: 'preset', kind: 'text' },
   REPUBLISH_SIGNERS: { key: 'signers', kind: 'text' },
   REPUBLISH_LNBITS_BUNKER_RELAYS: { key: 'lnbitsBunkerRelays', kind: 'list' },
+  REPUBLISH_DATA_CONVERTER: { key: 'dataConverter', kind: 'text' },
   REPUBLISH_DATA: { key: 'data', kind: 'text' },
   REPUBLISH_TASK_QUEUE: { key: 'taskQueue', kind: 'text' },
   REPUBLISH_RELAYS: { key: 'relays', kind: 'list' },

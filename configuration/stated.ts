@@ -1,3 +1,4 @@
+import path from 'node:path';
 import { parseLnbitsUrl } from '../sources/url';
 import { gatherValues, readConfiguration } from './load';
 import type { Configuration } from './schema';
@@ -9,16 +10,18 @@ export interface Settings {
   relays?: string;
   signers?: string;
   documentTypes?: string;
+  dataConverter?: string;
 }
 
 export function settingsOf(configuration: Configuration): Required<Settings> {
-  const { lnbitsDatabaseUrl, preset, relays, signers, documentTypes } = configuration;
+  const { lnbitsDatabaseUrl, preset, relays, signers, documentTypes, dataConverter = '' } = configuration;
   return {
     lnbits: lnbitsDatabaseUrl === undefined ? '' : placeOf(lnbitsDatabaseUrl),
     preset,
     relays: relays.map(spelling).sort().join('\n'),
     signers,
     documentTypes: [...documentTypes].sort().join('\n'),
+    dataConverter: dataConverter && path.resolve(dataConverter),
   };
 }
 

@@ -221,6 +221,8 @@ export interface PersistAuditResult {
   failed: number;
   /** What the audit itself has found, where nothing had ended the run before. */
   failure?: Failure;
+  /** Hash of the audit row, and so of all audit rows of the operator up to it. */
+  auditHead: string;
 }
 
 /**

@@ -66,6 +66,12 @@ export const CALLER_FAILURES = {
     remedy:
       'Remove it and register it anew with type Keyword, then restart the workers: republish doctor has the commands.',
   },
+  AuditChanged: {
+    meaning:
+      'The audit in the database is not what was written: a row, or what the ledger says of its documents, was changed, cut or put in since.',
+    remedy:
+      'Leave the database as it is and compare it with a backup. docs/operations.md says what the chain proves, under "Tampering".',
+  },
   ConfigurationError: {
     meaning: 'Settings are wrong or missing; the message names all of them at once, and no value.',
     remedy: 'Correct the variables or keys that the message names; the README lists all with their defaults.',

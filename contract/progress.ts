@@ -86,6 +86,11 @@ export interface Progress extends Counts {
   lookedIn?: string;
   /** As the run was opened with; with it `contentOf` says which machines a page has. */
   documentsPerPage?: number;
+  /**
+   * Hash (64 hex characters) of the audit row, once it is written: the head of the chain of the operator's audit rows. Kept
+   * elsewhere, it shows later that none of them was changed or cut: `republish audit --check <operator> --head <hash>`.
+   */
+  auditHead?: string;
   documentTypes: Record<string, Counts>;
 }
 

@@ -3,7 +3,9 @@ import type { DocumentFailure, Failure } from '../contract/failures';
 import type { Outcome, RunOutcome } from '../contract/progress';
 import type { RepublishResult } from '../contract/input';
 import type { RelayStanding } from '../contract/relay-standing';
-import type { Queryable } from './connection';
+import { type Link, nextLink, rowHash } from '../rules/audit-chain';
+import { documentsHash, lockChain, sha256 } from './audit-chain';
+import type { Queryable, Transaction } from './connection';
 
 /** One row of `republish.audit_log`: what a run published, and what it could not. */
 export interface AuditRow {
@@ -29,39 +31,62 @@ export interface AuditRow {
   interventions: Intervention[];
 }
 
-export interface WrittenAuditRow extends AuditRow {
-  /** ISO 8601. */
+/** As it is told, and as it is hashed (rules/audit-chain.ts): its hash holds all the rest. */
+export interface WrittenAuditRow extends AuditRow, Link {
+  /** ISO 8601, with milliseconds. */
   writtenAt: string;
 }
 
-const COLUMNS = `run_id AS "runId", workflow_id AS "workflowId", operator_user_id AS "operatorUserId",
+const HASHED = `run_id AS "runId", workflow_id AS "workflowId", operator_user_id AS "operatorUserId",
   operator_pubkey AS "operatorPubkey", outcome, events, counts, failures, skipped, superseded, laggards, failure, swept, reason, interventions,
-  to_char(written_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS "writtenAt"`;
+  to_char(written_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS "writtenAt",
+  position, members_hash AS "membersHash", previous_hash AS "previousHash"`;
+const COLUMNS = `${HASHED}, hash`;
 
-/** Appends the audit row of a run, unless it is there: exactly one row per run, whatever is retried. */
-export async function appendAudit(db: Queryable, row: AuditRow): Promise<void> {
-  await db.query(
+const ROW = `SELECT $1::text AS run_id, $2::text AS workflow_id, $3::text AS operator_user_id, $4::text AS operator_pubkey,
+  $5::text AS outcome, $6::json AS events, $7::json AS counts, $8::jsonb AS failures, $9::jsonb AS skipped,
+  $10::jsonb AS superseded, $11::jsonb AS laggards, $12::jsonb AS failure, $13::boolean AS swept, $14::text AS reason,
+  $15::jsonb AS interventions, date_trunc('milliseconds', now()) AS written_at,
+  $16::integer AS position, $17::text AS members_hash, $18::text AS previous_hash`;
+
+/**
+ * Appends the audit row of a run to the chain of its operator, unless it is there: exactly one row per run, whatever is
+ * retried. In the transaction that closes the run, so that its documents stay as they were hashed.
+ */
+export async function appendAudit(client: Transaction, row: AuditRow): Promise<void> {
+  const membersHash = await documentsHash(client, row.runId);
+  await lockChain(client, 'run', row.operatorUserId);
+  if ((await auditOfRun(client, row.runId)) !== undefined) return;
+  const [newest] = await auditsOfOperator(client, row.operatorUserId, 1);
+  const { position, previousHash } = nextLink(newest);
+  const values = [
+    row.runId,
+    row.workflowId,
+    row.operatorUserId,
+    row.operatorPubkey,
+    row.outcome,
+    JSON.stringify(row.events),
+    JSON.stringify(row.counts),
+    JSON.stringify(row.failures),
+    JSON.stringify(row.skipped),
+    JSON.stringify(row.superseded),
+    JSON.stringify(row.laggards),
+    row.failure === null ? null : JSON.stringify(row.failure),
+    row.swept,
+    row.reason,
+    JSON.stringify(row.interventions),
+    position,
+    membersHash,
+    previousHash,
+  ];
+  // Hashed as it will be read: what Postgres makes of a value is its own affair.
+  const [asRead] = await client.query(`SELECT ${HASHED} FROM (${ROW}) AS audit`, values);
+  await client.query(
     `INSERT INTO republish.audit_log (run_id, workflow_id, operator_user_id, operator_pubkey, outcome, events, counts,
-                                      failures, skipped, superseded, laggards, failure, swept, reason, interventions)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
-     ON CONFLICT (run_id) DO NOTHING`,
-    [
-      row.runId,
-      row.workflowId,
-      row.operatorUserId,
-      row.operatorPubkey,
-      row.outcome,
-      JSON.stringify(row.events),
-      JSON.stringify(row.counts),
-      JSON.stringify(row.failures),
-      JSON.stringify(row.skipped),
-      JSON.stringify(row.superseded),
-      JSON.stringify(row.laggards),
-      row.failure === null ? null : JSON.stringify(row.failure),
-      row.swept,
-      row.reason,
-      JSON.stringify(row.interventions),
-    ],
+                                      failures, skipped, superseded, laggards, failure, swept, reason, interventions,
+                                      written_at, position, members_hash, previous_hash, hash)
+     SELECT audit.*, $19::text FROM (${ROW}) AS audit`,
+    [...values, rowHash(sha256, 'run', asRead ?? {})],
   );
 }
 
@@ -106,7 +131,44 @@ export function auditsOfOperator(
   limit: number,
 ): Promise<WrittenAuditRow[]> {
   return db.query<WrittenAuditRow>(
-    `SELECT ${COLUMNS} FROM republish.audit_log WHERE operator_user_id = $1 ORDER BY id DESC LIMIT $2`,
+    `SELECT ${COLUMNS} FROM republish.audit_log WHERE operator_user_id = $1 ORDER BY position DESC LIMIT $2`,
     [operatorUserId, limit],
+  );
+}
+
+/** Some rows of an operator, in the order of the chain. */
+export function auditChain(
+  db: Queryable,
+  operatorUserId: string,
+  { offset, limit }: { offset: number; limit: number },
+): Promise<WrittenAuditRow[]> {
+  // Whoever tampers can drop the constraint by which a position is there once.
+  return db.query<WrittenAuditRow>(
+    `SELECT ${COLUMNS} FROM republish.audit_log WHERE operator_user_id = $1 ORDER BY position, id OFFSET $2 LIMIT $3`,
+    [operatorUserId, offset, limit],
+  );
+}
+
+/** Operators who have runs that were closed, and so should have audit rows. */
+export async function auditedOperators(db: Queryable): Promise<string[]> {
+  const rows = await db.query<{ operator: string }>(
+    `SELECT operator_user_id AS operator FROM republish.runs WHERE closed_at IS NOT NULL
+      UNION SELECT operator_user_id FROM republish.audit_log ORDER BY operator`,
+  );
+  return rows.map(({ operator }) => operator);
+}
+
+/** Runs of an operator that were closed, which their audit row does, and have none of that operator; the earliest first. */
+export function closedWithoutAudit(
+  db: Queryable,
+  operatorUserId: string,
+): Promise<{ runId: string; closedAt: string }[]> {
+  return db.query(
+    `SELECT run_id AS "runId", to_char(closed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS "closedAt"
+       FROM republish.runs WHERE operator_user_id = $1 AND closed_at IS NOT NULL
+        AND NOT EXISTS (SELECT FROM republish.audit_log
+                         WHERE audit_log.run_id = runs.run_id AND audit_log.operator_user_id = runs.operator_user_id)
+      ORDER BY closed_at`,
+    [operatorUserId],
   );
 }

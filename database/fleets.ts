@@ -2,7 +2,9 @@ import type { Intervention } from '../contract/control';
 import type { Failure } from '../contract/failures';
 import { type FleetInput, type FleetSummary, noOperators, type OperatorEnd } from '../contract/fleet';
 import type { RunOutcome } from '../contract/progress';
-import type { Queryable } from './connection';
+import { type Link, nextLink, rowHash } from '../rules/audit-chain';
+import { lockChain, operatorsHash, sha256 } from './audit-chain';
+import type { Queryable, Transaction } from './connection';
 
 /** Records that a fleet exists. The first writer wins, so that a retry changes nothing. */
 export async function recordFleet(
@@ -93,36 +95,54 @@ export interface FleetAuditRow extends FleetSummary {
   interventions: Intervention[];
 }
 
-export interface WrittenFleetAuditRow extends FleetAuditRow {
+/** As it is told, and as it is hashed (rules/audit-chain.ts): its hash holds all the rest. */
+export interface WrittenFleetAuditRow extends FleetAuditRow, Link {
   /** ISO 8601. */
   startedAt: string;
   writtenAt: string;
 }
 
-/** Appends the audit row of a fleet, unless it is there. */
-export async function appendFleetAudit(db: Queryable, row: FleetAuditRow): Promise<void> {
-  await db.query(
+const HASHED = `run_id AS "runId", workflow_id AS "workflowId", outcome, request, operators, failures, failure, reason,
+  interventions, to_char(started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS "startedAt",
+  to_char(written_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS "writtenAt",
+  position, members_hash AS "membersHash", previous_hash AS "previousHash"`;
+const COLUMNS = `${HASHED}, hash`;
+
+const ROW = `SELECT run_id, $2::text AS workflow_id, $3::text AS outcome, $4::json AS request, $5::json AS operators,
+  $6::jsonb AS failures, $7::jsonb AS failure, $8::text AS reason, $9::jsonb AS interventions, started_at,
+  date_trunc('milliseconds', now()) AS written_at,
+  $10::integer AS position, $11::text AS members_hash, $12::text AS previous_hash
+  FROM republish.fleets WHERE run_id = $1`;
+
+/** Appends the audit row of a fleet to the chain of all fleets, unless it is there. */
+export async function appendFleetAudit(client: Transaction, row: FleetAuditRow): Promise<void> {
+  const membersHash = await operatorsHash(client, row.runId);
+  await lockChain(client, 'fleet', '');
+  if ((await auditOfFleet(client, row.runId)) !== undefined) return;
+  const [newest] = await fleetAudits(client, 1);
+  const { position, previousHash } = nextLink(newest);
+  const values = [
+    row.runId,
+    row.workflowId,
+    row.outcome,
+    JSON.stringify(row.request),
+    JSON.stringify(row.operators),
+    JSON.stringify(row.failures),
+    row.failure === null ? null : JSON.stringify(row.failure),
+    row.reason,
+    JSON.stringify(row.interventions),
+    position,
+    membersHash,
+    previousHash,
+  ];
+  const [asRead] = await client.query(`SELECT ${HASHED} FROM (${ROW}) AS audit`, values);
+  await client.query(
     `INSERT INTO republish.fleet_audit_log (run_id, workflow_id, outcome, request, operators, failures, failure, reason,
-                                            interventions, started_at)
-     SELECT run_id, $2, $3, $4, $5, $6, $7, $8, $9, started_at FROM republish.fleets WHERE run_id = $1
-     ON CONFLICT (run_id) DO NOTHING`,
-    [
-      row.runId,
-      row.workflowId,
-      row.outcome,
-      JSON.stringify(row.request),
-      JSON.stringify(row.operators),
-      JSON.stringify(row.failures),
-      row.failure === null ? null : JSON.stringify(row.failure),
-      row.reason,
-      JSON.stringify(row.interventions),
-    ],
+                                            interventions, started_at, written_at, position, members_hash, previous_hash, hash)
+     SELECT audit.*, $13::text FROM (${ROW}) AS audit`,
+    [...values, rowHash(sha256, 'fleet', asRead ?? {})],
   );
 }
-
-const COLUMNS = `run_id AS "runId", workflow_id AS "workflowId", outcome, request, operators, failures, failure, reason,
-  interventions, to_char(started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS "startedAt",
-  to_char(written_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS "writtenAt"`;
 
 export async function auditOfFleet(db: Queryable, runId: string): Promise<WrittenFleetAuditRow | undefined> {
   const [row] = await db.query<WrittenFleetAuditRow>(
@@ -135,7 +155,18 @@ export async function auditOfFleet(db: Queryable, runId: string): Promise<Writte
 /** Newest first. */
 export function fleetAudits(db: Queryable, limit: number): Promise<WrittenFleetAuditRow[]> {
   return db.query<WrittenFleetAuditRow>(
-    `SELECT ${COLUMNS} FROM republish.fleet_audit_log ORDER BY id DESC LIMIT $1`,
+    `SELECT ${COLUMNS} FROM republish.fleet_audit_log ORDER BY position DESC LIMIT $1`,
     [limit],
+  );
+}
+
+/** Some rows of all fleets, in the order of the chain. */
+export function fleetAuditChain(
+  db: Queryable,
+  { offset, limit }: { offset: number; limit: number },
+): Promise<WrittenFleetAuditRow[]> {
+  return db.query<WrittenFleetAuditRow>(
+    `SELECT ${COLUMNS} FROM republish.fleet_audit_log ORDER BY position, id OFFSET $1 LIMIT $2`,
+    [offset, limit],
   );
 }

@@ -1,9 +1,7 @@
-import { stat } from 'node:fs/promises';
 import path from 'node:path';
-import { pathToFileURL } from 'node:url';
-import { constants, runInThisContext } from 'node:vm';
 import { z } from 'zod';
 import { ensureError, RepublishError } from '../contract/failures';
+import { codeOf, importFile, isFile } from '../contract/import-file';
 import { defineDocumentType, type DocumentType, isDocumentType } from './document-type';
 import { documentTypes } from './registry';
 
@@ -67,7 +65,7 @@ async function typesOf(file: string, module: string, problems: string[]): Promis
   }
   let found: Found;
   try {
-    found = await collect(await importFile(pathToFileURL(file).href));
+    found = await collect(await importFile(file));
   } catch (error) {
     // The lines behind the first are where require() has looked.
     const [reason] = ensureError(error).message.split('\n');
@@ -86,13 +84,6 @@ async function typesOf(file: string, module: string, problems: string[]): Promis
     );
   }
   return found.types;
-}
-
-async function isFile(file: string): Promise<boolean> {
-  return stat(file).then(
-    (entry) => entry.isFile(),
-    () => false,
-  );
 }
 
 function remedyOf(error: unknown): string {
@@ -148,24 +139,4 @@ function exportsOf(namespace: Record<string, unknown>): Map<string, unknown> {
 /** Told by its members, so that a type that nobody has checked is named and not passed over. */
 function looksLikeType(value: unknown): boolean {
   return typeof value === 'object' && value !== null && 'type' in value && 'assemble' in value;
-}
-
-type Namespace = Record<string, unknown>;
-
-/** `import()`, also where this file is compiled in a VM without a loader, as jest does it: then by the loader of Node itself. */
-async function importFile(url: string): Promise<Namespace> {
-  try {
-    return (await import(url)) as Namespace;
-  } catch (error) {
-    if (codeOf(error) !== 'ERR_VM_DYNAMIC_IMPORT_CALLBACK_MISSING_FLAG') throw error;
-    const load = runInThisContext('(url) => import(url)', {
-      importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
-    }) as (url: string) => Promise<Namespace>;
-    return load(url);
-  }
-}
-
-/** Of an error of another realm too, which ensureError would wrap. */
-function codeOf(error: unknown): unknown {
-  return typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
 }

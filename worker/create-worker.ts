@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { IllegalStateError } from '@temporalio/common';
+import { type DataConverter, IllegalStateError } from '@temporalio/common';
 import {
   NativeConnection,
   Worker,
@@ -10,6 +10,7 @@ import {
 import type { Logger } from 'pino';
 import { createActivities } from '../activities/create-activities';
 import type { Failpoint } from '../activities/failpoints';
+import { withEncodedFailures } from '../configuration/data-converter';
 import type { TemporalConfiguration } from '../configuration/temporal';
 import { ensureError } from '../contract/failures';
 import { PACKAGE } from '../contract/names';
@@ -31,7 +32,12 @@ export interface WorkerOptions {
   logger: Logger;
   /** Default: the registry in documents/. */
   documentTypes?: readonly DocumentType[];
-  /** Default: the bundle that `npm run build` made; without one the workflows are bundled at start. */
+  /** What encodes and converts all payloads, as whoever starts runs and looks at them has it. Default: the SDK's. */
+  dataConverter?: DataConverter | undefined;
+  /**
+   * Default: the bundle that `npm run build` made; without one, and with a data converter that has code of its own in the
+   * workflows, they are bundled at start, which takes seconds.
+   */
   workflowBundle?: WorkflowBundleOption;
   /** For the fault tests alone: ends the process at a place of their choice. No configuration leads here. */
   failpoint?: (name: Failpoint) => void;
@@ -60,6 +66,7 @@ const SHUTDOWN_NOTICE_MS = 10_000;
  */
 export async function createRepublishWorker(options: WorkerOptions): Promise<RepublishWorker> {
   const { configuration, temporal, logger, tracing } = options;
+  const dataConverter = withEncodedFailures(options.dataConverter);
   const { dependencies, close } = buildDependencies(
     configuration,
     options.documentTypes ?? shippedDocumentTypes,
@@ -83,7 +90,8 @@ export async function createRepublishWorker(options: WorkerOptions): Promise<Rep
       connection,
       namespace: temporal.namespace,
       taskQueue: configuration.taskQueue,
-      ...workflowCode(options.workflowBundle),
+      ...workflowCode(options.workflowBundle, dataConverter),
+      ...(dataConverter === undefined ? {} : { dataConverter }),
       activities: createActivities({
         ...dependencies,
         searchAttributes,
@@ -200,10 +208,13 @@ function versioning(configuration: WorkerConfiguration): Pick<SdkWorkerOptions, 
   };
 }
 
-function workflowCode(bundle: WorkflowBundleOption | undefined) {
+function workflowCode(bundle: WorkflowBundleOption | undefined, dataConverter: DataConverter | undefined) {
   if (bundle !== undefined) return { workflowBundle: bundle };
   const built = path.join(__dirname, 'workflow-bundle.js');
-  return existsSync(built)
+  // Converters, unlike codecs, run inside the workflows.
+  const { payloadConverterPath, failureConverterPath } = dataConverter ?? {};
+  const isOfItsOwn = payloadConverterPath !== undefined || failureConverterPath !== undefined;
+  return !isOfItsOwn && existsSync(built)
     ? { workflowBundle: { codePath: built } }
     : { workflowsPath: require.resolve('../workflows/index') };
 }

@@ -1,5 +1,6 @@
 import { Runtime } from '@temporalio/worker';
 import { loadConfiguration, WORKER_NEEDS } from '../configuration/load';
+import { configuredDataConverter } from '../configuration/data-converter';
 import { loadTemporalConfiguration } from '../configuration/temporal';
 import { documentTypesOf, workerConfiguration } from '../assembly/build-dependencies';
 import { createRepublishWorker, type WorkerOptions } from './create-worker';
@@ -15,7 +16,7 @@ import { untilReady } from './until-ready';
  */
 const GIVE_UP_AFTER_GRACE_MS = 20_000;
 
-export interface RunWorkerOptions extends Pick<WorkerOptions, 'documentTypes'> {
+export interface RunWorkerOptions extends Pick<WorkerOptions, 'documentTypes' | 'dataConverter'> {
   /** How long it waits at its start for Temporal and the databases. Default: 60,000. */
   patienceMs?: number;
 }
@@ -30,6 +31,7 @@ export interface RunWorkerOptions extends Pick<WorkerOptions, 'documentTypes'> {
 export async function runWorker(options: RunWorkerOptions = {}): Promise<void> {
   const configuration = workerConfiguration(loadConfiguration({ needs: WORKER_NEEDS }));
   const documentTypes = options.documentTypes ?? (await documentTypesOf(configuration));
+  const dataConverter = options.dataConverter ?? (await configuredDataConverter());
   const temporal = loadTemporalConfiguration();
   const logger = createLogger(configuration.logLevel);
   logWarnings(logger);
@@ -43,7 +45,11 @@ export async function runWorker(options: RunWorkerOptions = {}): Promise<void> {
     installRuntime(logger, monitoring);
     if (tracesUrl !== undefined)
       tracing = (await import('./telemetry/tracing.js')).startTracing(tracesUrl, build, logger);
-    await runMonitored({ configuration, temporal, logger, tracing, documentTypes }, build, monitoring);
+    await runMonitored(
+      { configuration, temporal, logger, tracing, documentTypes, dataConverter },
+      build,
+      monitoring,
+    );
   } finally {
     await tracing?.close();
     await monitoring.close();

@@ -19,6 +19,7 @@ export class Shown {
   readonly tally: Tally;
   #failures: OfPage<DocumentFailure>[] = [];
   #waiting: OfPage<WaitingDocument>[] = [];
+  #auditHead: string | undefined;
 
   constructor(counts?: Tally['byType']) {
     this.tally = new Tally(counts);
@@ -43,14 +44,16 @@ export class Shown {
     if (view.pages.length === 0) this.#waiting = [];
   }
 
-  audited({ counts, failures }: PersistAuditResult): void {
+  audited({ counts, failures, auditHead }: PersistAuditResult): void {
+    this.#auditHead = auditHead;
     this.tally.settle(counts);
     this.#failures = merged([], undefined, failures, MAX_FAILURES);
     this.#waiting = [];
   }
 
-  get progress(): Pick<Progress, 'failures' | 'waiting' | 'documentTypes'> & Tally['total'] {
+  get progress(): Pick<Progress, 'failures' | 'waiting' | 'documentTypes' | 'auditHead'> & Tally['total'] {
     return {
+      ...(this.#auditHead === undefined ? {} : { auditHead: this.#auditHead }),
       ...this.tally.total,
       failures: this.#failures.map(({ document }) => document),
       waiting: this.#waiting.map(({ document }) => document),

@@ -1,8 +1,8 @@
 import type { Context } from '@temporalio/activity';
-import { decodeFromPayloadsAtIndex } from '@temporalio/common/lib/internal-non-workflow';
 import type { OperatorEnd } from '../../contract/fleet';
 import type { FollowRunInput, FollowRunResult } from '../../contract/fleet-activities';
 import { workflowIdFor } from '../../contract/names';
+import { firstValue } from '../../contract/payloads';
 import { endOfFailedRun } from '../../contract/run-end';
 import { differencesOf } from '../../contract/same-request';
 import type { ActivityCall } from '../dependencies';
@@ -49,12 +49,8 @@ async function requestOf(
     execution,
     maximumPageSize: 1,
   });
-  const payloads = history?.events?.[0]?.workflowExecutionStartedEventAttributes?.input?.payloads;
-  try {
-    return await decodeFromPayloadsAtIndex(client.options.loadedDataConverter, 0, payloads);
-  } catch {
-    return undefined;
-  }
+  const { input } = history?.events?.[0]?.workflowExecutionStartedEventAttributes ?? {};
+  return firstValue(client, input?.payloads).catch(() => undefined);
 }
 
 /** The SDK's long poll cannot be aborted; whoever waits for it can. */

@@ -91,6 +91,7 @@ const SETTING_NAMES: Record<keyof WorkerSettings, string> = {
   relays: 'other relays',
   signers: 'other signers',
   documentTypes: 'other document types',
+  dataConverter: 'another data converter',
 };
 
 /** A run is done by the worker of `up`, whose shell says where LNbits and the relays are. */

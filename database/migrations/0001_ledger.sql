@@ -371,9 +371,20 @@ CREATE TABLE republish.audit_log (
   -- All documents were looked at once more at the end; not after a cancel.
   swept            boolean NOT NULL,
   reason           text,
-  written_at       timestamptz NOT NULL DEFAULT now()
+  -- Whole milliseconds, which is what is told of it and what its hash holds.
+  written_at       timestamptz NOT NULL,
+  -- The rows of an operator are a chain: 1, 2, 3, ... rules/audit-chain.ts says what is hashed, and how.
+  position         integer NOT NULL CHECK (position > 0),
+  -- Of what the ledger says of each document of the run.
+  members_hash     text NOT NULL CHECK (members_hash ~ '^[0-9a-f]{64}$'),
+  -- Hash of the operator's row before this one.
+  previous_hash    text CHECK (previous_hash ~ '^[0-9a-f]{64}$'),
+  -- Of everything above but the id.
+  hash             text NOT NULL CHECK (hash ~ '^[0-9a-f]{64}$'),
+  -- Two runs of an operator that are closed at the same moment cannot make a fork, whatever the code does.
+  UNIQUE (operator_user_id, position),
+  CHECK ((position = 1) = (previous_hash IS NULL))
 );
-CREATE INDEX audit_by_operator ON republish.audit_log (operator_user_id, id DESC);
 
 -- Fleets: which operators a fleet has, how each of them ended, and one audit row when all have.
 
@@ -415,7 +426,14 @@ CREATE TABLE republish.fleet_audit_log (
   reason        text,
   interventions jsonb NOT NULL,
   started_at    timestamptz NOT NULL,
-  written_at    timestamptz NOT NULL DEFAULT now()
+  written_at    timestamptz NOT NULL,
+  -- The rows of all fleets are one chain, as those of an operator in audit_log.
+  position      integer NOT NULL UNIQUE CHECK (position > 0),
+  -- Of what fleet_operators says of each operator who ended.
+  members_hash  text NOT NULL CHECK (members_hash ~ '^[0-9a-f]{64}$'),
+  previous_hash text CHECK (previous_hash ~ '^[0-9a-f]{64}$'),
+  hash          text NOT NULL CHECK (hash ~ '^[0-9a-f]{64}$'),
+  CHECK ((position = 1) = (previous_hash IS NULL))
 );
 
 CREATE FUNCTION republish.refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$

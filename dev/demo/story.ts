@@ -96,7 +96,7 @@ function signerContext(stack: DevStack) {
 }
 
 async function republish(stack: DevStack): Promise<RepublishResult> {
-  const { client, close } = await connect(loadTemporalConfiguration(stack.env));
+  const { client, close } = await connect({ temporal: loadTemporalConfiguration(stack.env) });
   try {
     const run = await startRepublish(client, OPERATOR, {
       reason: 'demo',

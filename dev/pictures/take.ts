@@ -31,7 +31,7 @@ export async function takePictures(directory: string, say: (text: string) => voi
     await stack.stop();
     throw error;
   });
-  const { client, close } = await connect(loadTemporalConfiguration(stack.env));
+  const { client, close } = await connect({ temporal: loadTemporalConfiguration(stack.env) });
   const camera = new Camera(stack, browser.page, directory, say);
   const start = (id: string, reason: string): Promise<RepublishRun> =>
     startRepublish(client, id, { reason, taskQueue: DEFAULT_TASK_QUEUE });

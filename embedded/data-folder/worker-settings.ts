@@ -7,6 +7,7 @@ export interface WorkerSettings {
   relays?: string;
   signers?: string;
   documentTypes?: string;
+  dataConverter?: string;
 }
 
 /** The same, so that it can be compared and not read: a URL may hold a password. */

@@ -23,7 +23,7 @@ test('10: Temporal unreachable when a caller starts: an error that names the add
 test('10: the library says the same as an error of its own type', async () => {
   const address = `127.0.0.1:${await freePort()}`;
   const temporal = { connection: { address }, namespace: 'default', address };
-  const error = await fails(TemporalUnavailable, connect(temporal));
+  const error = await fails(TemporalUnavailable, connect({ temporal }));
   expect(error.message).toContain(address);
   expect(error.message).toContain('TEMPORAL_ADDRESS');
 }, 30_000);

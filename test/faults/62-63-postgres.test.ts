@@ -32,7 +32,9 @@ async function auditWithEmoji(db: Database): Promise<unknown> {
   const run = { runId: 'r', workflowId: 'w', operatorUserId: 'op', operatorPubkey: 'a'.repeat(64) };
   await openRun(db, { ...run, documentTypes: [], force: false, resetCounts: false, reason: EMOJI });
   const laggard = { documentType: 't', machineId: 'm', relay: RELAY, state: 'unreachable' as const };
-  await appendAudit(db, emptyAudit({ runId: 'r', reason: EMOJI, laggards: [laggard] }));
+  await db.transaction((client) =>
+    appendAudit(client, emptyAudit({ runId: 'r', reason: EMOJI, laggards: [laggard] })),
+  );
   return (await db.query('SELECT reason, laggards FROM republish.audit_log'))[0];
 }
 
@@ -187,7 +189,7 @@ test('63: numbers that were left behind by a switch-over have a name of their ow
   const append = async (runId: string): Promise<void> => {
     const run = { runId, workflowId: 'w', operatorUserId: 'op' };
     await openRun(admin, { ...run, documentTypes: [], force: false, resetCounts: false });
-    await appendAudit(admin, emptyAudit({ runId }));
+    await admin.transaction((client) => appendAudit(client, emptyAudit({ runId })));
   };
   await append('one');
   // As a subscriber of logical replication has it: the rows, and the sequence as it was made.

@@ -92,6 +92,27 @@ describe('republish audit', () => {
       machine_name: AWKWARD_NAME,
     });
     expect(cells.find((row) => row.outcome === 'failed')).toMatchObject({ failure_type: 'StateInvalid' });
+
+    const head = audit?.hash ?? '';
+    expect((await run.progress()).auditHead).toBe(head);
+    expect(text.stdout).toContain(`row 1, head ${head}`);
+    const fits = await republish(['audit', id, '--check', '--head', head], saga.env);
+    expect(fits).toMatchObject({ code: 0, stderr: '' });
+    expect(fits.stdout).toContain(`operator ${id}: 1 row fits, head ${head}`);
+    expect(fits.stdout).toContain(`the head that was kept is row 1 of operator ${id}`);
+    const other = await republish(['audit', '--head', 'f'.repeat(64), '--json'], saga.env);
+    expect(other).toMatchObject({ code: 1, stderr: expect.stringContaining('AuditChanged') as string });
+    expect(JSON.parse(other.stdout)).toMatchObject([{ operatorUserId: id, head, misfit: null, kept: null }]);
+    await saga.database.transaction(async (owner) => {
+      await owner.query('SET LOCAL session_replication_role = replica');
+      await owner.query("UPDATE republish.audit_log SET reason = 'a better one' WHERE run_id = $1", [
+        run.runId,
+      ]);
+    });
+    const changed = await republish(['audit', '--check'], saga.env);
+    expect(changed.code).toBe(1);
+    expect(changed.stdout).toContain(`operator ${id}: row 1 does not fit (run ${run.runId}, `);
+    expect(changed.stderr).toMatch(/^error: AuditChanged: .*\nremedy: /);
   }, 180_000);
 
   test('a run that ended before its documents has a line too, and --csv with --json is refused', async () => {
@@ -101,6 +122,8 @@ describe('republish audit', () => {
     expect(rows).toHaveLength(1);
     expect(rows[0]?.[header.indexOf('failure_type')]).toBe('OperatorNotFound');
     expect(await republish(['audit', 'nobody', '--csv', '--json'], saga.env)).toMatchObject({ code: 2 });
+    expect(await republish(['audit', 'unheard-of', '--check'], saga.env)).toMatchObject({ code: 5 });
+    expect(await republish(['audit'], saga.env)).toMatchObject({ code: 2 });
   }, 120_000);
 });
 

@@ -31,8 +31,8 @@ test('an audit has one row for a run, the first one, with the document types in 
   const key = await plannedRun(db);
   expect((await unauditedRuns(db, 'op')).map(({ runId }) => runId)).toEqual([key.runId]);
   await close(db, key);
-  await appendAudit(db, row(key.runId));
-  await appendAudit(db, { ...row(key.runId), outcome: 'failed' });
+  await db.transaction((client) => appendAudit(client, row(key.runId)));
+  await db.transaction((client) => appendAudit(client, { ...row(key.runId), outcome: 'failed' }));
   expect(await auditsOfOperator(db, 'audited', 10)).toHaveLength(1);
   const audit = await auditOfRun(db, key.runId);
   expect(audit?.outcome).toBe('complete');
@@ -42,9 +42,9 @@ test('an audit has one row for a run, the first one, with the document types in 
 
 test.each(['audit_log', 'fleet_audit_log'])('republish.%s is only appended to', async (table) => {
   const { runId } = await plannedRun(db);
-  await appendAudit(db, row(runId));
+  await db.transaction((client) => appendAudit(client, row(runId)));
   await recordFleet(db, { runId, workflowId: 'w' });
-  await appendFleetAudit(db, {
+  await db.transaction((client) => appendFleetAudit(client, {
     runId,
     workflowId: 'w',
     outcome: 'complete',
@@ -54,7 +54,7 @@ test.each(['audit_log', 'fleet_audit_log'])('republish.%s is only appended to', 
     failure: null,
     reason: null,
     interventions: [],
-  });
+  }));
   for (const statement of [
     `UPDATE republish.${table} SET outcome = 'failed'`,
     `DELETE FROM republish.${table}`,

@@ -192,7 +192,7 @@ describe('a closed run', () => {
     await keepProof(ledger.database, key.runId, 'bunker x y');
     await close(ledger.database, key);
     // The audit row may be written with the close, or be there before.
-    await appendAudit(ledger.database, emptyAudit({ runId: key.runId }));
+    await ledger.database.transaction((client) => appendAudit(client, emptyAudit({ runId: key.runId })));
     ({ runId } = key);
   });
 

@@ -11,7 +11,7 @@ test('a proxy in the environment means nothing to Temporal’s address, for any 
   for (const name of VARIABLES) process.env[name] = 'http://127.0.0.1:1';
   try {
     const temporal = loadTemporalConfiguration({ TEMPORAL_ADDRESS: testServers().temporalAddress });
-    const { client, close } = await connect(temporal);
+    const { client, close } = await connect({ temporal });
     await client.workflowService.getSystemInfo({});
     await close();
     const findings = await checkTemporal(temporal, 'some-queue');

@@ -2,7 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import type { PageReference } from '../../contract/activities';
 import type { Failure } from '../../contract/failures';
 import { createDatabase, dropDatabase } from '../../database/admin';
-import type { AuditRow } from '../../database/audit';
+import { appendAudit, type AuditRow } from '../../database/audit';
 import { type Database, openDatabase, type Queryable } from '../../database/connection';
 import { type DocumentRow, documentsOfRun, type SealedEvent } from '../../database/ledger/documents';
 import { keepSignature, sealDocument, type Settlement } from '../../database/ledger/facts';
@@ -58,12 +58,13 @@ export async function plannedRun(
   db: Queryable,
   documents: Partial<PlannedDocument>[] = [{}],
   operatorPubkey = OPERATOR,
+  operatorUserId = 'op',
 ): Promise<{ runId: string; page: number; documentType: string; machineId: string }> {
   const runId = `run-${randomUUID()}`;
   await openRun(db, {
     runId,
     workflowId: 'w',
-    operatorUserId: 'op',
+    operatorUserId,
     operatorPubkey,
     documentTypes: [TYPE],
     force: false,
@@ -148,6 +149,20 @@ export async function close(
     await failUnsettledDocuments(client, runId, { messages: { Interrupted: 'i', NotAttempted: 'n' } });
     await closeRun(client, runId);
     await hooks.written?.();
+  });
+}
+
+/** The same with an audit row in the chain of the run's operator. */
+export async function closeWithAudit(
+  db: Database,
+  { runId }: { runId: string },
+  operatorUserId: string,
+): Promise<void> {
+  await db.transaction(async (client) => {
+    await lockRun(client, runId);
+    await failUnsettledDocuments(client, runId, { messages: { Interrupted: 'i', NotAttempted: 'n' } });
+    await appendAudit(client, emptyAudit({ runId, operatorUserId }));
+    await closeRun(client, runId);
   });
 }
 

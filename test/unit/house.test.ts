@@ -9,7 +9,7 @@ const FORBIDDEN = [
   ['contract/x.ts', "export * from '../nostr/keys';"],
   ['rules/x.ts', "export * from '../nostr/events';"],
   ['rules/x.ts', "export { setTimeout } from 'node:timers/promises';"],
-  ['database/x.ts', "export * from '../rules/quorum';"],
+  ['database/x.ts', "export * from '../nostr/keys';"],
   ['documents/x.ts', "export * from '../database/audit';"],
   ['nostr/relays/x.ts', "export * from '../../database/audit';"],
   ['database/ledger/x.ts', "export * from '../../activities/seal-document';"],

@@ -20,20 +20,43 @@ export function registerAudit(program: Command): void {
     .command('audit')
     .summary('show what was published and what was not')
     .description(
-      'Shows the audit of a run, or the newest audits of an operator: what became of each document, on which relays, who intervened and why, and what failed with its remedy.',
+      'Shows the audit of a run, or the newest audits of an operator: what became of each document, on which relays, who intervened and why, and what failed with its remedy.\nWith --check it says whether that is still what was written, of everybody where nobody is named.',
     )
-    .argument('<operator-or-run>', "an operator's user id, or a run id")
+    .argument('[operator-or-run]', "an operator's user id, or a run id; may be left out with --check")
     .option('--limit <n>', 'at most so many runs of an operator', '10')
     .option('--json', 'as JSON on stdout: a list of audits, newest first')
     .addOption(new Option('--csv', 'as CSV on stdout (RFC 4180), a line for each document').conflicts('json'))
+    .addOption(
+      new Option(
+        '--check',
+        'walk the chain of audit rows and name the first one that does not fit',
+      ).conflicts('csv'),
+    )
+    .addOption(
+      new Option(
+        '--head <hash>',
+        'with --check: an audit head that was kept elsewhere; is it still in the chain?',
+      ).implies({ check: true }),
+    )
     .addHelpText('before', 'Example: republish audit 8f3c2b\n')
     .action(audit);
 }
 
-async function audit(subject: string, options: { limit: string; json?: true; csv?: true }): Promise<void> {
+interface AuditOptions {
+  limit: string;
+  json?: true;
+  csv?: true;
+  check?: true;
+  head?: string;
+}
+
+async function audit(subject: string | undefined, options: AuditOptions): Promise<void> {
+  if (options.check) return (await import('./audit-check.js')).auditCheck(subject, options);
   const { withDatabase } = await import('../database.js');
   const { auditReport } = await import('../../../inspection/audit.js');
   const { UsageError } = await import('../fail.js');
+  if (subject === undefined)
+    throw new UsageError('name an operator or a run; only --check does without, and then checks everybody');
   const limit = Number(options.limit);
   if (!Number.isInteger(limit) || limit < 1) throw new UsageError('--limit must be a whole number from 1');
 
@@ -67,6 +90,7 @@ function sayOpen({ open }: AuditReport, subject: string, tell: (text: string) =>
 
 function showAudit(row: ToldAudit): void {
   print(`run ${row.runId}\n${row.outcome}, ${row.writtenAt}, operator ${row.operatorUserId}`);
+  print(`row ${row.position}, head ${row.hash}`);
   if (row.operatorNpub) print(row.operatorNpub);
   if (row.reason) print(`reason: ${row.reason}`);
   if (row.failure) print(paragraph(`failure: ${row.failure.type}: ${row.failure.message}`));

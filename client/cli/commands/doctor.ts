@@ -49,7 +49,7 @@ async function doctor(options: DoctorOptions): Promise<void> {
   const { documentTypes, problems: problemsOfTypes } = await typesOf(configuration.documentTypes);
   const checks = examine({
     configuration,
-    problems: [...problems, ...problemsOfTypes],
+    problems: [...problems, ...problemsOfTypes, ...(await problemsOfConverter(configuration.dataConverter))],
     documentTypes,
     temporal: await temporalConfiguration(),
     role: options.as,
@@ -94,6 +94,20 @@ function show({ area, subject, status, message, remedy }: Finding): void {
   const mark = { ok: 'ok', warn: 'warn', fail: 'FAIL' }[status].padEnd(INDENT.length);
   print(`${mark}${lines(`${about}: ${message}`)}`);
   if (remedy !== undefined) print(`${INDENT}${lines(forThisCall(`-> ${remedy}`))}`);
+}
+
+/** Who cannot encode what Temporal gets cannot do anything with it. */
+async function problemsOfConverter(module: string | undefined): Promise<string[]> {
+  if (module === undefined) return [];
+  const { loadDataConverter } = await import('../../../configuration/data-converter.js');
+  const { ConfigurationError } = await import('../../../configuration/load.js');
+  try {
+    await loadDataConverter(module);
+    return [];
+  } catch (thrown) {
+    if (!(thrown instanceof ConfigurationError)) throw thrown;
+    return thrown.problems;
+  }
 }
 
 /** Modules that do not load are told, and the types of this release looked at all the same. */

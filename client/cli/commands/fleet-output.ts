@@ -29,6 +29,7 @@ export function showSummary({ operators, failures }: FleetSummary): void {
 
 export function showFleetAudit(row: WrittenFleetAuditRow): void {
   print(`fleet ${row.runId}\n${row.outcome}, ${row.startedAt} to ${row.writtenAt}`);
+  print(`row ${row.position}, head ${row.hash}`);
   if (row.reason) print(`reason: ${row.reason}`);
   if (row.failure) print(`failure: ${row.failure.type}: ${row.failure.message}`);
   for (const { action, at, by, reason } of row.interventions)

@@ -86,7 +86,7 @@ function howItBegan({ workflowId, runId, attached, differs }: RepublishRun, oper
 async function waitForEnd(run: RepublishRun, operator: string, options: StartOptions): Promise<void> {
   const { RepublishFailed } = await import('../../index.js');
   const { follow } = await import('../run-view/follow.js');
-  const { failureLines, outcomeLines } = await import('../run-view/outcome.js');
+  const { failureLines, headLines, outcomeLines } = await import('../run-view/outcome.js');
   const json = options.json === true;
   const patienceMs = options.patience * 1_000;
   const last = await follow(run, { operator, stream: process.stderr, patienceMs });
@@ -100,6 +100,7 @@ async function waitForEnd(run: RepublishRun, operator: string, options: StartOpt
     for (const line of failureLines(error, run.runId, operator)) say(line);
     process.exitCode = exitCodeFor(error.type);
   }
+  for (const line of headLines(last.progress)) say(line);
 }
 
 function show(events: RepublishResult, json: boolean): void {

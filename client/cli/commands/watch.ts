@@ -28,7 +28,7 @@ export function registerWatch(program: Command): void {
 async function watch(operator: string, { patience, json }: WatchOptions): Promise<void> {
   const { connect, findRepublish, RepublishFailed } = await import('../../index.js');
   const { follow } = await import('../run-view/follow.js');
-  const { failureLines, outcomeLines } = await import('../run-view/outcome.js');
+  const { failureLines, headLines, outcomeLines } = await import('../run-view/outcome.js');
   const { client, close } = await connect();
   const patienceMs = patience * 1_000;
   try {
@@ -53,6 +53,7 @@ async function watch(operator: string, { patience, json }: WatchOptions): Promis
       else for (const line of failureLines(error, run.runId, operator)) say(line);
       process.exitCode = exitCodeFor(type);
     }
+    if (!json) for (const line of headLines(last.progress)) print(line);
   } finally {
     await close();
   }

@@ -28,6 +28,11 @@ export function outcomeLines(progress: Progress | null, runId: string): string[]
   return lines;
 }
 
+/** What to keep elsewhere of the audit, however the run ended. */
+export function headLines(progress: Progress | null): string[] {
+  return progress?.auditHead === undefined ? [] : [`audit head: ${progress.auditHead}`];
+}
+
 /** Why a run did not end well, and what to do. */
 export function failureLines(error: RepublishFailed, runId: string, operator: string): string[] {
   return linesOf(error, runId).map((text) => forOperator(text, operator));

@@ -1,0 +1,74 @@
+import type { CheckedChain, FirstMisfit } from '../../../inspection/audit-check';
+import { print, printJson } from '../output';
+import { paragraph } from '../terminal/table';
+
+/** What was written is not what is there. */
+class AuditChanged extends Error {
+  override readonly name = 'AuditChanged';
+}
+
+/** @throws AuditChanged; UsageError; OperatorNotFound where there is nothing to check of the subject */
+export async function auditCheck(
+  subject: string | undefined,
+  { head: given, json }: { head?: string; json?: true },
+): Promise<void> {
+  const { withDatabase } = await import('../database.js');
+  const { checkAudit } = await import('../../../inspection/audit-check.js');
+  const { RepublishError } = await import('../../../contract/failures.js');
+  const { UsageError } = await import('../fail.js');
+  const head = given?.trim().toLowerCase();
+  if (head !== undefined && !/^[0-9a-f]{64}$/.test(head))
+    throw new UsageError('--head takes the 64 hex characters that a run or `republish audit` has shown');
+
+  const chains = await withDatabase((database) => checkAudit(database, subject, head));
+  if (json) printJson(chains);
+  else for (const chain of chains) print(paragraph(line(chain)));
+  if (subject !== undefined && chains.length === 0)
+    throw new RepublishError(
+      'OperatorNotFound',
+      `there is no audit of "${subject}": neither a run nor an operator that had one`,
+    );
+  if (!json && chains.length === 0) print('no audit has been written yet');
+
+  const wrong = chains.filter(({ misfit }) => misfit !== null);
+  const kept = chains.find((chain) => chain.kept !== null);
+  if (!json && kept !== undefined) print(paragraph(keptLine(kept)));
+  if (wrong.length > 0) throw new AuditChanged(`${wrong.map(nameOf).join(', ')}: a row does not fit`);
+  if (head !== undefined && kept === undefined)
+    throw new AuditChanged(
+      'no row has the head that was kept: it, or one before it, was changed or cut; or the head is of another database',
+    );
+}
+
+function nameOf({ operatorUserId }: CheckedChain): string {
+  return operatorUserId === null ? 'fleets' : `operator ${operatorUserId}`;
+}
+
+function line(chain: CheckedChain): string {
+  const { rows, head, misfit } = chain;
+  const good = rows === 0 ? '' : `${rows} ${rows === 1 ? 'row fits' : 'rows fit'}, head ${head}`;
+  if (misfit === null) return `${nameOf(chain)}: ${good}`;
+  const { position, runId, writtenAt } = misfit;
+  const first =
+    position === null
+      ? `the audit row of run ${runId}, closed ${writtenAt}, is not there`
+      : `row ${position} does not fit (run ${runId}, ${writtenAt}): ${WHY[misfit.what]}`;
+  return `${nameOf(chain)}: ${first}${good === '' ? '' : `; before it ${good}`}`;
+}
+
+const WHY: Record<FirstMisfit['what'], string> = {
+  'row changed': 'the row is not what was written',
+  'order changed': 'it was written at another place of the chain',
+  'rows missing': 'rows that stood before it are gone',
+  'row before it replaced': 'it was written behind another row than the one before it, which was replaced',
+  'members changed': 'the ledger says something else of its documents than when it was written',
+  'row missing': 'the run was closed, and has no row',
+};
+
+function keptLine({ kept, rows, misfit, ...chain }: CheckedChain): string {
+  const { position = 0, writtenAt } = kept ?? {};
+  const since = rows - position;
+  const later = since === 0 ? 'none came later' : `${since} came later`;
+  const whose = chain.operatorUserId === null ? 'all fleets' : `operator ${chain.operatorUserId}`;
+  return `the head that was kept is row ${position} of ${whose}, ${writtenAt}: nothing up to it was changed or cut; ${later}${misfit === null ? '' : ' that fit'}`;
+}

@@ -1,0 +1,39 @@
+import {
+  ApplicationFailure,
+  type LoadedDataConverter,
+  type Payload,
+  type ProtoFailure,
+} from '@temporalio/common';
+import {
+  decodeFromPayloadsAtIndex,
+  decodeOptionalFailureToOptionalError,
+} from '@temporalio/common/lib/internal-non-workflow';
+
+/** Where a client has what it reads payloads with. */
+export interface Reader {
+  readonly options: { readonly loadedDataConverter: LoadedDataConverter };
+}
+
+/** What payloads that stand raw in an answer of Temporal say, by the codecs of the client that asked. */
+export async function firstValue<T>(
+  { options }: Reader,
+  payloads: Payload[] | null | undefined,
+): Promise<T | undefined> {
+  if (payloads == null || payloads.length === 0) return undefined;
+  return (await decodeFromPayloadsAtIndex<T | null>(options.loadedDataConverter, 0, payloads)) ?? undefined;
+}
+
+/** Type and message of a failure that stands raw in an answer of Temporal; where it cannot be read, what is in clear. */
+export async function failureIn(
+  { options }: Reader,
+  failure: ProtoFailure,
+): Promise<{ type: string; message: string; reason?: unknown }> {
+  const type = failure.applicationFailureInfo?.type ?? '';
+  try {
+    const error = await decodeOptionalFailureToOptionalError(options.loadedDataConverter, failure);
+    const reason = error instanceof ApplicationFailure ? error.details?.[0] : undefined;
+    return { type, message: error?.message ?? '', reason };
+  } catch {
+    return { type, message: failure.message ?? '' };
+  }
+}

@@ -1,0 +1,129 @@
+import {
+  auditChain,
+  auditedOperators,
+  auditOfRun,
+  closedWithoutAudit,
+  type WrittenAuditRow,
+} from '../database/audit';
+import { documentsHash, operatorsHash, sha256 } from '../database/audit-chain';
+import type { Queryable } from '../database/connection';
+import { fleetAuditChain, type WrittenFleetAuditRow } from '../database/fleets';
+import { type ChainKind, type Misfit, misfitOf, rowHash } from '../rules/audit-chain';
+
+/** The first row of a chain that does not fit. */
+export interface FirstMisfit {
+  /** `row missing`: the run is closed, which its audit row does, and it has none. */
+  what: Misfit | 'row missing';
+  /** Null where the row is not there. */
+  position: number | null;
+  runId: string;
+  /** ISO 8601: when the row was written, or the run closed. */
+  writtenAt: string;
+}
+
+/** How one chain stands. */
+export interface CheckedChain {
+  /** Null: the chain of all fleets. */
+  operatorUserId: string | null;
+  /** Rows that fit, from the first one on. */
+  rows: number;
+  /** Hash of the last of them; null where there is none. */
+  head: string | null;
+  /** What comes behind a row that does not fit was not looked at. */
+  misfit: FirstMisfit | null;
+  /** The row that has the hash that was looked for, if it is among those that fit. */
+  kept: { position: number; runId: string; writtenAt: string } | null;
+}
+
+type AuditLink = WrittenAuditRow | WrittenFleetAuditRow;
+
+interface Chain {
+  kind: ChainKind;
+  rows(offset: number, limit: number): Promise<AuditLink[]>;
+  membersOf(runId: string): Promise<string>;
+}
+
+/** A row of a run with many documents has a megabyte. */
+const AT_ONCE = 20;
+
+/**
+ * Walks the chain of an operator, or all of them and that of the fleets, up to the first row that does not fit. Takes hash
+ * by hash anew from what the database says now.
+ *
+ * @param subject an operator, or a run of one; absent: everybody
+ * @param head a hash that was kept elsewhere, to be looked for
+ * @returns nothing for a subject that has no audit and no closed run
+ */
+export async function checkAudit(db: Queryable, subject?: string, head?: string): Promise<CheckedChain[]> {
+  const checked: CheckedChain[] = [];
+  for (const operator of subject === undefined ? await auditedOperators(db) : [await operatorOf(db, subject)])
+    checked.push(await checkOperator(db, operator, head));
+  if (subject === undefined) checked.push(await checkFleets(db, head));
+  return checked.filter(({ rows, misfit }) => rows > 0 || misfit !== null);
+}
+
+async function operatorOf(db: Queryable, subject: string): Promise<string> {
+  return (await auditOfRun(db, subject))?.operatorUserId ?? subject;
+}
+
+async function checkOperator(
+  db: Queryable,
+  operatorUserId: string,
+  head: string | undefined,
+): Promise<CheckedChain> {
+  const walked = await walk(
+    {
+      kind: 'run',
+      rows: (offset, limit) => auditChain(db, operatorUserId, { offset, limit }),
+      membersOf: (runId) => documentsHash(db, runId),
+    },
+    head,
+  );
+  const [missing] = walked.misfit === null ? await closedWithoutAudit(db, operatorUserId) : [];
+  const misfit: FirstMisfit | null =
+    missing === undefined
+      ? walked.misfit
+      : { what: 'row missing', position: null, runId: missing.runId, writtenAt: missing.closedAt };
+  return { operatorUserId, ...walked, misfit };
+}
+
+async function checkFleets(db: Queryable, head: string | undefined): Promise<CheckedChain> {
+  const walked = await walk(
+    {
+      kind: 'fleet',
+      rows: (offset, limit) => fleetAuditChain(db, { offset, limit }),
+      membersOf: (runId) => operatorsHash(db, runId),
+    },
+    head,
+  );
+  return { operatorUserId: null, ...walked };
+}
+
+async function walk(chain: Chain, head: string | undefined): Promise<Omit<CheckedChain, 'operatorUserId'>> {
+  let previous: AuditLink | undefined;
+  let rows = 0;
+  let kept: CheckedChain['kept'] = null;
+  const end = (misfit: FirstMisfit | null) => ({ rows, head: previous?.hash ?? null, misfit, kept });
+  for (let page: AuditLink[]; (page = await chain.rows(rows, AT_ONCE)).length > 0;) {
+    for (const row of page) {
+      const { position, runId, writtenAt } = row;
+      const what = misfitOf(previous, row, await found(chain, row));
+      if (what !== undefined) return end({ what, position, runId, writtenAt });
+      previous = row;
+      rows += 1;
+      if (row.hash === head) kept = { position, runId, writtenAt };
+    }
+  }
+  return end(null);
+}
+
+/** A row that was moved is looked for at so many places. */
+const MAX_PLACES = 100;
+
+async function found(chain: Chain, { hash: _, ...row }: AuditLink) {
+  return {
+    hashAt: (position: number) => rowHash(sha256, chain.kind, { ...row, position }),
+    membersHash: await chain.membersOf(row.runId),
+    rows: MAX_PLACES,
+  };
+}
