@@ -67,7 +67,10 @@ export async function begin<Run>(
   for (;;) {
     signal?.throwIfAborted();
     const other = await explained(client, () => startOrFind(client, beginning));
-    if (other === undefined) continue;
+    if (other === undefined) {
+      await pause(AGAIN_MS, signal);
+      continue;
+    }
     if ('run' in other) return other.run;
     const { runId, startedAt, differs } = other;
     if (differs.length === 0 || otherRequest === 'attach') return beginning.attach(runId, differs);
@@ -84,6 +87,9 @@ export async function begin<Run>(
     await untilEnded(() => beginning.look(runId), { told, patience, signal });
   }
 }
+
+/** Between the end of a run and the next start, where the two have met. */
+const AGAIN_MS = 100;
 
 type Found<Run> = { run: Run } | { runId: string; startedAt: string; differs: string[] };
 
