@@ -32,7 +32,7 @@ export function checkSource(
       const tables = preset === 'queries' ? 'every query is configured' : `preset ${preset}`;
       return [
         ok(`${where}; ${tables}`),
-        ...(await checkLnbitsRights(configuration, documentTypes, preset)),
+        ...(await checkLnbitsRights(source, configuration)),
         ...ownTypes(documentTypes),
         ...(await checkQueries(source, configuration, documentTypes, operatorUserId)),
         ...(await checkNostrclient(source, configuration)),

@@ -21,6 +21,8 @@ import { planOperators, verifyOperators } from '../../inspection/fleet';
 import { findOrphans } from '../../inspection/orphans';
 import { planRepublish } from '../../inspection/plan';
 import { verifyDocuments } from '../../inspection/verify';
+import { sourceOptions } from '../../assembly/build-dependencies';
+import { openSource } from '../../sources/open';
 import { rightsOnLnbits } from '../../sources/rights';
 import { republish } from '../support/command-line';
 import { ledgerText } from '../support/inspection';
@@ -35,7 +37,8 @@ const sql = (file: string): string =>
     /republish_(worker|pairing|inspector|migrator|lnbits_reader|signer_reader)/g,
     roleOf('$1'),
   );
-const INSPECTS = ['worker', 'pairing', 'inspector'] as const;
+/** What the reader of signers has beside what every reader has. */
+const SIGNER_COLUMNS = ['signer_type', 'signer_config', 'prvkey'];
 
 /** The database as a login sees it, whose password is its name. */
 function as(login: string, databaseUrl: string): string {
@@ -135,24 +138,20 @@ test.each(['lnbits_reader', 'signer_reader'] as const)(
     const role: Role = reader === 'lnbits_reader' ? 'inspector' : 'pairing';
     const signers = reader === 'lnbits_reader' ? 'paired' : 'lnbits';
     const configuration = { ...configurationOf(role), signers } as const;
-    const queries = { ...configuration.queries, documentTypes };
-    const both = rightsOnLnbits(queries, 'spirekeeper', ['lnbits_reader']);
-    const rights =
+    const rights = rightsOnLnbits({ ...configuration.queries, documentTypes }, 'spirekeeper', [reader]);
+    const own =
       reader === 'lnbits_reader'
-        ? both
-        : rightsOnLnbits(queries, 'spirekeeper', ['signer_reader']).map((right) => ({
-            ...right,
-            ...(right.columns && {
-              columns: right.columns.filter((name) => !['id', 'pubkey'].includes(name)),
-            }),
-          }));
+        ? rights
+        : rights.filter(({ on }) => on === 'TABLE').map((right) => ({ ...right, columns: SIGNER_COLUMNS }));
     if (reader === 'signer_reader') await saga.database.query(`GRANT ${roleOf(reader)} TO ${loginOf(role)}`);
-    const needed = rights.filter(
-      ({ on, schema }) => reader === 'lnbits_reader' || on !== 'SCHEMA' || schema !== 'public',
-    );
-    await withoutEach({ rights: needed, role: roleOf(reader), login: loginOf(role) }, () =>
-      checkLnbitsRights(configuration, documentTypes, 'spirekeeper'),
-    );
+    const source = openSource(sourceOptions(configuration, documentTypes));
+    try {
+      await withoutEach({ rights: own, role: roleOf(reader), login: loginOf(role) }, () =>
+        checkLnbitsRights(source, configuration),
+      );
+    } finally {
+      await source.close();
+    }
   },
 );
 
