@@ -13,11 +13,13 @@ export interface SourceOptions {
   queries: SourceQueries;
   /** The ledger's database and its URL: where LNbits' is the same one, its connections are shared and stay open at the end. */
   ledger?: { url: string; database: Database };
+  /** At most, where it is not the ledger's. Default: 10. */
+  maxConnections?: number;
   onIdleError?: (error: Error) => void;
 }
 
 /** Opens no connection yet. @throws Error for a URL that is none */
-export function openSource({ url, ledger, onIdleError, ...options }: SourceOptions): Source {
+export function openSource({ url, ledger, onIdleError, maxConnections, ...options }: SourceOptions): Source {
   const parsed = parseLnbitsUrl(url);
   if (parsed.kind === 'sqlite') return openSqliteSource({ ...options, folder: parsed.folder });
   const isShared = ledger !== undefined && ledger.url === url;
@@ -25,6 +27,7 @@ export function openSource({ url, ledger, onIdleError, ...options }: SourceOptio
     ? { ...ledger.database, close: async () => undefined }
     : openDatabase({
         url: parsed.url,
+        ...(maxConnections === undefined ? {} : { maxConnections }),
         ...(onIdleError === undefined ? {} : { onIdleError }),
       });
   return openPostgresSource({ ...options, database, where: `Postgres ${placeOf(parsed.url)}` });

@@ -1,7 +1,9 @@
 import { RepublishError } from '../contract/failures';
 import type { Queryable } from '../database/connection';
+import { lookAtRights } from '../database/rights';
 import { choosePreset, MACHINES_TABLE, PRESET_NAMES, PRESETS, type PresetName } from './presets';
 import { needsSchema, type SourceQueries, type Statements, statementsOf } from './queries';
+import { rightsOnLnbits } from './rights';
 import { MAX_ROWS, namedQuery, rowsOrTooLarge, type RowText } from './rows';
 import type { AccountRow, AccountSignerRow, MachineRow, Source, StateRows } from './source';
 
@@ -127,6 +129,12 @@ export function openPostgresSource(options: PostgresSourceOptions): Source {
         if (isRefusal(thrown)) return undefined;
         throw thrown;
       }
+    },
+
+    async rights(readers) {
+      const { preset } = await resolved();
+      const schema = preset === undefined ? queries.schema : PRESETS[preset].schema;
+      return namedQuery('rights', () => lookAtRights(db, rightsOnLnbits(queries, schema, readers)));
     },
 
     close: () => db.close(),

@@ -1,5 +1,7 @@
 import type { RepublishError } from '../contract/failures';
+import type { Rights } from '../database/rights';
 import type { PresetName } from './presets';
+import type { Reader } from './rights';
 
 /** `accounts` of LNbits, as far as a run needs it. */
 export interface AccountRow {
@@ -89,5 +91,9 @@ export interface Source {
   signer(operatorUserId: string): Promise<AccountSignerRow | undefined>;
   /** Relays to which LNbits' nostrclient extension publishes; undefined where it is not installed or may not be read. */
   nostrclientRelays(): Promise<string[] | undefined>;
+  /**
+   * What its user has of the rights that these roles need with the configured queries; undefined: SQLite has no rights.
+   */
+  rights(readers: readonly Reader[]): Promise<Rights | undefined>;
   close(): Promise<void>;
 }

@@ -150,6 +150,10 @@ class SqliteSource implements Source {
     return row && { signerType: row[0] ?? null, signerConfig: row[1] ?? null, prvkey: row[2] ?? null };
   }
 
+  async rights(): Promise<undefined> {
+    return undefined;
+  }
+
   async nostrclientRelays(): Promise<string[] | undefined> {
     if (!hasExtension(this.options.folder, NOSTRCLIENT)) return undefined;
     try {

@@ -6,7 +6,7 @@ import { remedyFor } from '../contract/failures';
 import { migrate } from '../database/migrate';
 import { documentTypes as shippedDocumentTypes } from '../documents/registry';
 import { checkDatabase } from '../inspection/doctor/database';
-import { type Databases, openDatabases, openLnbits } from '../inspection/doctor/databases';
+import { type Databases, openDatabases } from '../inspection/doctor/databases';
 import { check, type Finding, findingsOf } from '../inspection/doctor/finding';
 import { checkSource } from '../inspection/doctor/source';
 import { checkTemporal } from '../inspection/doctor/temporal';
@@ -80,7 +80,7 @@ async function look({ configuration, temporal, documentTypes, logger }: WorkerOp
         ...(await clockFindings(databases, configuration)),
       ]),
       checkTemporal(temporal),
-      checkSource(() => openLnbits(databases), configuration, types, undefined),
+      checkSource(() => ({ source: databases.source() }), configuration, types, undefined),
     ]);
     return found.flat();
   } finally {

@@ -4,7 +4,6 @@ import { type Database, openDatabase } from '../../database/connection';
 import type { DocumentType } from '../../documents/document-type';
 import { openSource } from '../../sources/open';
 import type { Source } from '../../sources/source';
-import { parseLnbitsUrl } from '../../sources/url';
 
 /**
  * What the doctor's checks look at, opened once for all of them, with one connection each: a role may have been given two, and a
@@ -13,9 +12,7 @@ import { parseLnbitsUrl } from '../../sources/url';
 export interface Databases {
   /** @throws RepublishError DatabaseMisconfigured, Error: its URL cannot be used, or is not there */
   ledger(): Database;
-  /** LNbits' Postgres, the same connection where it is the same database; undefined: it is on SQLite. @throws as `ledger` */
-  lnbits(): Database | undefined;
-  /** What is read of it. @throws as `ledger` */
+  /** LNbits'; the same connection where it is the same database. @throws as `ledger` */
   source(): Source;
   close(): Promise<void>;
 }
@@ -29,40 +26,23 @@ export function openDatabases(
     if (databaseUrl === undefined) throw new Error('DATABASE_URL is not set');
     return openDatabase({ url: databaseUrl, maxConnections: 1 });
   });
-  const lnbits = once(() => {
-    const parsed = parseLnbitsUrl(requireLnbits(lnbitsDatabaseUrl));
-    if (parsed.kind === 'sqlite') return undefined;
-    if (databaseUrl === lnbitsDatabaseUrl) return ledger.get();
-    return openDatabase({ url: parsed.url, maxConnections: 1 });
-  });
   const source = once(() => {
-    const url = requireLnbits(lnbitsDatabaseUrl);
-    const database = lnbits.get();
+    if (lnbitsDatabaseUrl === undefined) throw new Error('LNBITS_DATABASE_URL is not set');
+    const shared = databaseUrl === lnbitsDatabaseUrl ? ledger.get() : undefined;
     return openSource({
-      ...sourceOptions({ ...configuration, lnbitsDatabaseUrl: url }, documentTypes),
-      ...(database === undefined ? {} : { ledger: { url, database } }),
+      ...sourceOptions({ ...configuration, lnbitsDatabaseUrl }, documentTypes),
+      maxConnections: 1,
+      ...(shared === undefined ? {} : { ledger: { url: lnbitsDatabaseUrl, database: shared } }),
     });
   });
   return {
     ledger: ledger.get,
-    lnbits: lnbits.get,
     source: source.get,
     async close() {
       await source.made()?.close();
-      await lnbits.made()?.close();
       await ledger.made()?.close();
     },
   };
-}
-
-function requireLnbits(url: string | undefined): string {
-  if (url === undefined) throw new Error('LNBITS_DATABASE_URL is not set');
-  return url;
-}
-
-/** For the checks of LNbits. @throws as `Databases` */
-export function openLnbits(databases: Databases): { source: Source; lnbits: Database | undefined } {
-  return { source: databases.source(), lnbits: databases.lnbits() };
 }
 
 function once<T>(make: () => T): { get(): T; made(): T | undefined } {

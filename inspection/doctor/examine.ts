@@ -9,7 +9,7 @@ import { asOperator } from '../asker';
 import { probeRelays, type RelayFacts } from '../relay-probe';
 import { checkClock } from './clock';
 import { checkDatabase } from './database';
-import { type Databases, openDatabases, openLnbits, orNone } from './databases';
+import { type Databases, openDatabases, orNone } from './databases';
 import { CORRECT_CONFIGURATION, type Finding, findingsOf } from './finding';
 import { checkRelays } from './relays';
 import { checkSigners } from './signers';
@@ -68,7 +68,7 @@ export function examine(patient: Patient): Promise<Finding[]>[] {
       ? []
       : [
           checkSource(
-            () => ({ ...known, ...openLnbits(databases) }),
+            () => ({ ...known, source: databases.source() }),
             configuration,
             documentTypes,
             operatorUserId,

@@ -2,13 +2,13 @@ import type { Configuration } from '../../configuration/schema';
 import type { Queryable } from '../../database/connection';
 import { lookAtRights } from '../../database/rights';
 import { grantOf, nameOfRight, type Right, rightsOnLedger, type Role } from '../../database/rights-list';
-import type { DocumentType } from '../../documents/document-type';
-import { PRESETS, type PresetName } from '../../sources/presets';
-import { type Reader, rightsOnLnbits } from '../../sources/rights';
+import type { Reader } from '../../sources/rights';
+import type { Source } from '../../sources/source';
 import { type Finding, findingsOf } from './finding';
 
 /** Where more is missing it is a role that was not granted, and not a right that was forgotten. */
 const MAX_GRANTS = 4;
+const OWN_SIGNERS: readonly Reader[] = ['signer_reader'];
 
 /** Has this user what the role needs of the ledger, by the list? */
 export async function checkLedgerRights(database: Queryable, role: Role): Promise<Finding[]> {
@@ -28,41 +28,27 @@ export async function checkLedgerRights(database: Queryable, role: Role): Promis
     const role_ = { file: 'database/rights.sql', name: `republish_${role}` };
     found.push(fail(lacks(rights), grants(rights, role_), 'DatabaseMisconfigured'));
   }
-  return found.length > 0 ? found : [ok(`user ${rights.user} has those of the role ${role}`)];
+  return found.length > 0 ? found : [ok(`user ${rights.user} lacks none of the role ${role}`)];
 }
 
-/**
- * Has the user of LNBITS_DATABASE_URL what reading LNbits needs, by the list?
- *
- * @param database LNbits' Postgres
- * @param preset as the source says, see `SourceDescription`
- */
+/** Has the user of LNBITS_DATABASE_URL what reading LNbits needs, by the list? SQLite has no rights. */
 export async function checkLnbitsRights(
-  database: Queryable,
-  configuration: Configuration,
-  documentTypes: readonly DocumentType[],
-  preset: PresetName | 'queries',
+  source: Source,
+  { signers }: Pick<Configuration, 'signers'>,
 ): Promise<Finding[]> {
-  const { queries, signers } = configuration;
-  const schema = preset === 'queries' ? queries.schema : PRESETS[preset].schema;
-  const readers: Reader[] = ['lnbits_reader', ...(signers === 'lnbits' ? ['signer_reader' as const] : [])];
+  const rights = await source.rights(['lnbits_reader', ...(signers === 'lnbits' ? OWN_SIGNERS : [])]);
+  if (rights === undefined) return [];
   const { ok, warn, fail } = findingsOf('lnbits', 'rights');
-  const rights = await lookAtRights(database, rightsOnLnbits({ ...queries, documentTypes }, schema, readers));
+  const role = { file: 'database/rights-lnbits.sql', name: 'republish_lnbits_reader' };
   const needed = { ...rights, missing: rights.missing.filter(({ optional }) => !optional) };
   const useful = { ...rights, missing: rights.missing.filter(({ optional }) => optional) };
-  const role = { file: 'database/rights-lnbits.sql', name: 'republish_lnbits_reader' };
-  const found = [
-    ...(needed.missing.length > 0 ? [fail(lacks(needed), grants(needed, role), 'SourceMisconfigured')] : []),
-    ...(useful.missing.length > 0
-      ? [
-          warn(
-            `${lacks(useful)}: REPUBLISH_RELAYS is not compared with LNbits' own relays`,
-            grants(useful, role),
-          ),
-        ]
-      : []),
-  ];
-  return found.length > 0 ? found : [ok(`user ${rights.user} may read what is read, as far as it is known`)];
+  const found: Finding[] = [];
+  if (needed.missing.length > 0) found.push(fail(lacks(needed), grants(needed, role), 'SourceMisconfigured'));
+  if (useful.missing.length > 0) {
+    const so = "REPUBLISH_RELAYS is not compared with LNbits' own relays";
+    found.push(warn(`${lacks(useful)}: ${so}`, grants(useful, role)));
+  }
+  return found.length > 0 ? found : [ok(`user ${rights.user} lacks none that is known to be needed`)];
 }
 
 interface Lacking {

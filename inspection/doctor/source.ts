@@ -15,10 +15,9 @@ const TIMEOUT_MS = 40_000;
 /** Where no operator is known: fits columns of text and of numbers, and is nobody's. */
 const NOBODY = '0';
 
-/** LNbits as it is read, with its Postgres if it has one, and the ledger where that could be opened. */
+/** LNbits as it is read, and the ledger where that could be opened. */
 interface LookedAt {
   source: Source;
-  lnbits?: Database | undefined;
   ledger?: Database;
 }
 
@@ -33,12 +32,12 @@ export function checkSource(
     const { ok } = findingsOf('lnbits', 'database');
     // What it throws is the finding: nothing below could be asked then.
     const databases = open();
-    const { source, lnbits } = databases;
+    const { source } = databases;
     const { where, preset } = await source.describe();
     const tables = preset === 'queries' ? 'every query is configured' : `preset ${preset}`;
     return [
       ok(`${where}; ${tables}`),
-      ...(lnbits === undefined ? [] : await checkLnbitsRights(lnbits, configuration, documentTypes, preset)),
+      ...(await checkLnbitsRights(source, configuration)),
       ...ownTypes(documentTypes),
       ...(await checkQueries(databases, configuration, documentTypes, operatorUserId)),
       ...(await checkNostrclient(source, configuration)),

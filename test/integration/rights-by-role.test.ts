@@ -14,7 +14,7 @@ import {
 import { documentTypes } from '../../documents/registry';
 import { auditReport } from '../../inspection/audit';
 import { checkDatabase } from '../../inspection/doctor/database';
-import { type Databases, openDatabases, openLnbits } from '../../inspection/doctor/databases';
+import { type Databases, openDatabases } from '../../inspection/doctor/databases';
 import type { Finding } from '../../inspection/doctor/finding';
 import { checkLedgerRights, checkLnbitsRights } from '../../inspection/doctor/rights';
 import { checkSource } from '../../inspection/doctor/source';
@@ -22,6 +22,8 @@ import { planOperators, verifyOperators } from '../../inspection/fleet';
 import { findOrphans } from '../../inspection/orphans';
 import { planRepublish } from '../../inspection/plan';
 import { verifyDocuments } from '../../inspection/verify';
+import { sourceOptions } from '../../assembly/build-dependencies';
+import { openSource } from '../../sources/open';
 import { rightsOnLnbits } from '../../sources/rights';
 import { republish } from '../support/command-line';
 import { ledgerText } from '../support/inspection';
@@ -36,7 +38,8 @@ const sql = (file: string): string =>
     /republish_(worker|pairing|inspector|migrator|lnbits_reader|signer_reader)/g,
     roleOf('$1'),
   );
-const INSPECTS = ['worker', 'pairing', 'inspector'] as const;
+/** What the reader of signers has beside what every reader has. */
+const SIGNER_COLUMNS = ['signer_type', 'signer_config', 'prvkey'];
 
 /** The database as a login sees it, whose password is its name. */
 function as(login: string, databaseUrl: string): string {
@@ -102,7 +105,7 @@ test.each(ROLES)('doctor finds nothing to object to in the rights of the role %s
     expect(
       notOk(
         await opened(configuration, (databases) =>
-          checkSource(() => openLnbits(databases), configuration, documentTypes, operator.id),
+          checkSource(() => ({ source: databases.source() }), configuration, documentTypes, operator.id),
         ),
       ),
     ).toEqual([]);
@@ -155,25 +158,14 @@ test.each(['lnbits_reader', 'signer_reader'] as const)(
     const role: Role = reader === 'lnbits_reader' ? 'inspector' : 'pairing';
     const signers = reader === 'lnbits_reader' ? 'paired' : 'lnbits';
     const configuration = { ...configurationOf(role), signers } as const;
-    const queries = { ...configuration.queries, documentTypes };
-    const both = rightsOnLnbits(queries, 'spirekeeper', ['lnbits_reader']);
-    const rights =
+    const rights = rightsOnLnbits({ ...configuration.queries, documentTypes }, 'spirekeeper', [reader]);
+    const own =
       reader === 'lnbits_reader'
-        ? both
-        : rightsOnLnbits(queries, 'spirekeeper', ['signer_reader']).map((right) => ({
-            ...right,
-            ...(right.columns && {
-              columns: right.columns.filter((name) => !['id', 'pubkey'].includes(name)),
-            }),
-          }));
+        ? rights
+        : rights.filter(({ on }) => on === 'TABLE').map((right) => ({ ...right, columns: SIGNER_COLUMNS }));
     if (reader === 'signer_reader') await saga.database.query(`GRANT ${roleOf(reader)} TO ${loginOf(role)}`);
-    const needed = rights.filter(
-      ({ on, schema }) => reader === 'lnbits_reader' || on !== 'SCHEMA' || schema !== 'public',
-    );
-    await withoutEach({ rights: needed, role: roleOf(reader), login: loginOf(role) }, () =>
-      opened(configuration, ({ ledger }) =>
-        checkLnbitsRights(ledger(), configuration, documentTypes, 'spirekeeper'),
-      ),
+    await withoutEach({ rights: own, role: roleOf(reader), login: loginOf(role) }, () =>
+      opened(configuration, ({ source }) => checkLnbitsRights(source(), configuration)),
     );
   },
 );
