@@ -66,8 +66,8 @@ test('one line in a migration script publishes everything, and a second call fin
 
 test('calls at the same time give the same ids', async () => {
   const busy = await saga.addOperator({ machines: 2 });
-  const all = await Promise.all([1, 2, 3].map(() => python.run(['-c', MIGRATION, busy.id], saga.env)));
-  expect(all.map(({ exitCode }) => exitCode)).toEqual([0, 0, 0]);
+  const all = await Promise.all([1, 2].map(() => python.run(['-c', MIGRATION, busy.id], saga.env)));
+  expect(all.map(({ exitCode }) => exitCode)).toEqual([0, 0]);
   expect(new Set(all.map(({ stdout }) => stdout)).size).toBe(1);
 });
 
@@ -124,13 +124,12 @@ test('an operator that does not exist is exit code 5, another key than the expec
   const otherKey = await command([operator.id, '--expected-pubkey', 'ab'.repeat(32)]);
   expect(otherKey).toMatchObject({ exitCode: 4, stdout: '' });
   expect(otherKey.stderr).toContain('SignerPubkeyMismatch');
-
-  expect(await command([])).toMatchObject({ exitCode: 2, stdout: '' });
 });
 
 test('Temporal that is not there, or does not answer, is exit code 5 within seconds', async () => {
   // How long Python takes to start is the machine's matter.
-  const { durationMs: startMs } = await command([]);
+  const { durationMs: startMs, ...nothing } = await command([]);
+  expect(nothing).toMatchObject({ exitCode: 2, stdout: '' });
   const closed = `127.0.0.1:${await freePort()}`;
   const silent = createServer((socket) => socket.on('error', () => undefined));
   const silentPort = await freePort();
