@@ -1,7 +1,7 @@
-import { createServer } from 'node:net';
 import { freePort } from '../../embedded/free-port';
 import { type Ended, preparePythonExample, type PythonExample } from '../support/python';
 import { type Saga, type SagaOperator, startSaga } from '../support/saga';
+import { startTcpServer } from '../support/tcp-server';
 
 let saga: Saga;
 let operator: SagaOperator;
@@ -131,11 +131,9 @@ test('Temporal that is not there, or does not answer, is exit code 5 within seco
   const { durationMs: startMs, ...nothing } = await command([]);
   expect(nothing).toMatchObject({ exitCode: 2, stdout: '' });
   const closed = `127.0.0.1:${await freePort()}`;
-  const silent = createServer((socket) => socket.on('error', () => undefined));
-  const silentPort = await freePort();
-  await new Promise<void>((resolve) => silent.listen(silentPort, '127.0.0.1', resolve));
+  const silent = await startTcpServer();
   try {
-    for (const address of [closed, `127.0.0.1:${silentPort}`]) {
+    for (const address of [closed, `127.0.0.1:${silent.port}`]) {
       const { exitCode, stdout, stderr, durationMs } = await command([operator.id], {
         TEMPORAL_ADDRESS: address,
       });
@@ -144,6 +142,6 @@ test('Temporal that is not there, or does not answer, is exit code 5 within seco
       expect(durationMs - startMs).toBeLessThan(6_500);
     }
   } finally {
-    silent.close();
+    await silent.stop();
   }
 });
