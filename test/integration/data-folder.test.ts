@@ -58,7 +58,7 @@ describe('a command that only looks', () => {
     const both = await Promise.all([
       run(['signer', 'list']),
       run(['signer', 'list']),
-      republish(['--data', folder, 'audit', 'x'], env),
+      republish(['--data', folder, 'signer', 'list'], env),
     ]);
     expect(both.map(({ code, stderr }) => ({ code, stderr: code === 0 ? '' : stderr }))).toEqual(
       both.map(() => ({ code: 0, stderr: '' })),
