@@ -19,12 +19,12 @@ test('10: Temporal unreachable when a caller starts: an error that names the add
 }, 30_000);
 
 test('10: the library says the same as an error of its own type, within its bound', async () => {
+  // Measured here, where no process has to start, which takes as long as the machine is busy.
+  const startedAtMs = Date.now();
   const address = `127.0.0.1:${await freePort()}`;
   const temporal = { connection: { address }, namespace: 'default', address };
-  // Here, where no process has to start, which takes as long as the machine is busy.
-  const startedAtMs = Date.now();
   const error = await fails(TemporalUnavailable, connect(temporal));
-  expect(Date.now() - startedAtMs).toBeLessThan(WITHIN_MS);
   expect(error.message).toContain(address);
   expect(error.message).toContain('TEMPORAL_ADDRESS');
+  expect(Date.now() - startedAtMs).toBeLessThan(WITHIN_MS);
 }, 30_000);
