@@ -2,12 +2,11 @@ const path = require('node:path');
 
 /** @type {import('jest').Config} */
 module.exports = {
-  testEnvironment: 'node',
+  testEnvironment: '<rootDir>/test/support/one-realm.cjs',
+  runtime: '<rootDir>/test/support/shared-packages.cjs',
   roots: ['<rootDir>/test'],
   testMatch: ['**/*.test.ts'],
-  transform: { '^.+\\.(t|j)sx?$': ['@swc/jest'] },
-  // nostr-tools requires these, which ship only ES modules: Node can require them, jest cannot as they are.
-  transformIgnorePatterns: ['/node_modules/(?!(.*/)?(@noble|@scure)/)'],
+  transform: { '^.+\\.ts$': ['@swc/jest'] },
   // Where Node has no node:sqlite, global-setup.ts installs better-sqlite3 there; child processes find it by NODE_PATH.
   modulePaths: [
     path.join(
@@ -23,5 +22,5 @@ module.exports = {
   testSequencer: '<rootDir>/test/support/longest-first.cjs',
   // Whatever the number of cores: a test file waits for more than half of its time, for bounds that must pass and for servers that
   // come back, while Temporal and Postgres, which all share, take what is left.
-  maxWorkers: 4,
+  maxWorkers: 6,
 };

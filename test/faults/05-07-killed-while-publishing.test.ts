@@ -1,8 +1,10 @@
 import { execFile } from 'node:child_process';
+import type { Failpoint } from '../../activities/failpoints';
+import type { Progress } from '../../contract/progress';
 import { startWorkerProcess } from '../../embedded/worker-process';
 import { startFaultProxy } from '../support/fault-proxy';
-import { addOperatorWithCanaries, runUnderFault } from '../support/fault-run';
-import { type Saga, startSaga } from '../support/saga';
+import { addOperatorWithCanaries, type EndedRun, runUnderFault } from '../support/fault-run';
+import { type Saga, type SagaOperator, startSaga } from '../support/saga';
 import { startWorkerChild } from '../support/worker-child';
 
 describe('kill -9 of the worker when relays have something', () => {
@@ -40,99 +42,113 @@ describe('kill -9 of the worker when relays have something', () => {
     expect([...new Set(proxy.events().map(({ id }) => id))].sort()).toEqual(ids.toSorted());
   }, 90_000);
 
-  test('6: after the quorum, before the ledger says so: it is found there and not published as another', async () => {
-    const operator = await addOperatorWithCanaries(saga, { machines: 2 });
-    const dying = await startWorkerChild(saga, { failpoint: 'after-quorum' });
-    let held: string[] = [];
-    let next: { stop(): Promise<void> } | undefined;
+  interface Scene {
+    operator: SagaOperator;
+    /** What is kept from the moment of the death for the end. */
+    kept: Partial<Record<'held' | 'asked' | 'swept' | 'audit', unknown>>;
+  }
+  interface Death {
+    what: string;
+    failpoint: Failpoint | `${Failpoint}:${number}`;
+    /** Held against the facts when the worker is dead, with the outcomes of the ledger. */
+    atDeath(scene: Scene, outcomes: unknown[]): Promise<void> | void;
+    atEnd(scene: Scene, ended: EndedRun, counts: Progress): void;
+  }
+  const standing = ({ operator }: Scene): string[] => storedIds(saga, operator.bunker.userPubkey).sort();
 
-    const { ids, failure } = await runUnderFault(saga, operator, {
-      during: async (run) => {
-        await dying.exited;
-        expect(dying.epitaph()).toMatch(/^signal SIGKILL/);
-        expect((await saga.ledger(run.runId)).map(({ outcome }) => outcome)).toEqual(Array(4).fill(null));
-        held = storedIds(saga, operator.bunker.userPubkey);
-        expect(held).not.toEqual([]);
-        next = await saga.startWorker();
+  const DEATHS: Death[] = [
+    {
+      what: '6: after the quorum, before the ledger says so: it is found there and not published as another',
+      failpoint: 'after-quorum',
+      atDeath(scene, outcomes) {
+        expect(outcomes).toEqual(Array(4).fill(null));
+        scene.kept.held = standing(scene);
+        expect(scene.kept.held).not.toEqual([]);
       },
-    });
-    await next?.stop();
-
-    expect(failure).toBeUndefined();
-    expect(ids).toEqual(expect.arrayContaining(held));
-    expect(storedIds(saga, operator.bunker.userPubkey).sort()).toEqual(ids.toSorted());
-  }, 90_000);
-
-  test('6: after a page is settled, before Temporal knows its counts: nothing is asked or sent again, and the counts are right', async () => {
-    const operator = await addOperatorWithCanaries(saga, { machines: 2 });
-    const dying = await startWorkerChild(saga, { failpoint: 'after-settle:2' });
-    let asked = 0;
-    let counts: unknown;
-    let next: { stop(): Promise<void> } | undefined;
-
-    const { ids, failure } = await runUnderFault(saga, operator, {
-      during: async (run) => {
-        await dying.exited;
-        expect(dying.epitaph()).toMatch(/^signal SIGKILL/);
-        const rows = await saga.ledger(run.runId);
-        expect(rows.map(({ outcome }) => outcome)).toEqual(Array(4).fill('published'));
-        asked = operator.bunker.requests.length;
-        next = await saga.startWorker();
-        await run.result();
-        counts = await run.progress();
+      atEnd(scene, { ids }) {
+        expect(ids).toEqual(expect.arrayContaining(scene.kept.held as string[]));
       },
-    });
-    await next?.stop();
-
-    expect(failure).toBeUndefined();
-    expect(ids).toHaveLength(4);
-    expect(operator.bunker.requests).toHaveLength(asked);
-    expect(counts).toMatchObject({ phase: 'done', planned: 4, published: 4, failed: 0, open: 0 });
-  }, 90_000);
-
-  test('6: after the sweep, before Temporal knows, and a document vanishes then: it is swept again and sent once more', async () => {
-    const operator = await addOperatorWithCanaries(saga, { machines: 2 });
-    const dying = await startWorkerChild(saga, { failpoint: 'after-sweep' });
-    let held: string[] = [];
-    let next: { stop(): Promise<void> } | undefined;
-
-    const { ids, failure } = await runUnderFault(saga, operator, {
-      during: async () => {
-        await dying.exited;
-        expect(dying.epitaph()).toMatch(/^signal SIGKILL/);
-        held = storedIds(saga, operator.bunker.userPubkey);
-        saga.relays[0]?.drop(held[0] ?? '');
-        expect(storedIds(saga, operator.bunker.userPubkey)).toHaveLength(3);
-        next = await saga.startWorker();
+    },
+    {
+      what: '6: after a page is settled, before Temporal knows its counts: nothing is asked or sent again, and the counts are right',
+      failpoint: 'after-settle:2',
+      atDeath({ operator, kept }, outcomes) {
+        expect(outcomes).toEqual(Array(4).fill('published'));
+        kept.asked = operator.bunker.requests.length;
       },
-    });
-    await next?.stop();
-
-    expect(failure).toBeUndefined();
-    expect(held).toHaveLength(4);
-    expect(ids.toSorted()).toEqual(held.toSorted());
-    expect(storedIds(saga, operator.bunker.userPubkey).sort()).toEqual(ids.toSorted());
-  }, 90_000);
-
-  test("7: after the audit is committed, before Temporal knows: the first one's row is the result", async () => {
-    const operator = await addOperatorWithCanaries(saga, { machines: 2 });
-    const dying = await startWorkerChild(saga, { failpoint: 'after-audit' });
-    let written: unknown;
-    let next: { stop(): Promise<void> } | undefined;
-
-    const { failure, audit } = await runUnderFault(saga, operator, {
-      during: async () => {
-        await dying.exited;
-        [written] = await saga.audits(operator.id);
-        expect(written).toBeDefined();
-        next = await saga.startWorker();
+      atEnd({ operator, kept }, _, counts) {
+        expect(operator.bunker.requests).toHaveLength(Number(kept.asked));
+        expect(counts).toMatchObject({ phase: 'done', planned: 4, published: 4, failed: 0, open: 0 });
       },
-    });
-    await next?.stop();
+    },
+    {
+      what: '6: after the sweep, before Temporal knows, and a document vanishes then: it is swept again and sent once more',
+      failpoint: 'after-sweep',
+      atDeath(scene) {
+        scene.kept.swept = standing(scene);
+        expect(scene.kept.swept).toHaveLength(4);
+        saga.relays[0]?.drop(standing(scene)[0] ?? '');
+        expect(standing(scene)).toHaveLength(3);
+      },
+      atEnd(scene, { ids }) {
+        expect(ids.toSorted()).toEqual(scene.kept.swept);
+      },
+    },
+    {
+      what: "7: after the audit is committed, before Temporal knows: the first one's row is the result",
+      failpoint: 'after-audit',
+      async atDeath({ operator, kept }) {
+        [kept.audit] = await saga.audits(operator.id);
+        expect(kept.audit).toBeDefined();
+      },
+      atEnd({ kept }, { audit }) {
+        expect(audit).toEqual(kept.audit);
+      },
+    },
+  ];
 
-    expect(failure).toBeUndefined();
-    expect(audit).toEqual(written);
-  }, 90_000);
+  /** `npm test` kills the workers of one run in all these places, one after the other. */
+  const RUNS: [name: string, deaths: Death[]][] = [
+    ...(process.env.REPUBLISH_TEST_EACH_ALONE === 'yes'
+      ? DEATHS.map((each): (typeof RUNS)[number] => [each.what, [each]])
+      : []),
+    ['6, 7: behind the quorum, a settled page, the sweep and the audit, one after the other', DEATHS],
+  ];
+
+  test.each(RUNS)(
+    '%s',
+    async (_name, deaths) => {
+      const scene: Scene = { operator: await addOperatorWithCanaries(saga, { machines: 2 }), kept: {} };
+      let dying = await startWorkerChild(saga, { failpoint: deaths[0]?.failpoint ?? 'after-quorum' });
+      let counts: Progress | undefined;
+      let next: { stop(): Promise<void> } | undefined;
+
+      const ended = await runUnderFault(saga, scene.operator, {
+        during: async (run) => {
+          for (const [index, { atDeath }] of deaths.entries()) {
+            await dying.exited;
+            expect(dying.epitaph()).toMatch(/^signal SIGKILL/);
+            await atDeath(
+              scene,
+              (await saga.ledger(run.runId)).map(({ outcome }) => outcome),
+            );
+            const failpoint = deaths[index + 1]?.failpoint;
+            if (failpoint !== undefined) dying = await startWorkerChild(saga, { failpoint });
+          }
+          next = await saga.startWorker();
+          await run.result();
+          counts = await run.progress();
+        },
+      });
+      await next?.stop();
+
+      expect(ended.failure).toBeUndefined();
+      expect(new Set(ended.ids).size).toBe(4);
+      expect(standing(scene)).toEqual(ended.ids.toSorted());
+      for (const { atEnd } of deaths) atEnd(scene, ended, counts as Progress);
+    },
+    240_000,
+  );
 
   test('1-7: production has no failpoints: with the variable set, `republish worker` does its work', async () => {
     const operator = await addOperatorWithCanaries(saga, { machines: 1 });

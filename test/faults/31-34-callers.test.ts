@@ -1,3 +1,4 @@
+import { WorkflowFailedError } from '@temporalio/client';
 import { WORKFLOW_TYPE } from '../../contract/names';
 import { startFaultProxy } from '../support/fault-proxy';
 import { addOperatorWithCanaries, runUnderFault } from '../support/fault-run';
@@ -51,20 +52,44 @@ describe('callers, and what a run leaves behind', () => {
     operator.bunker.setFaults(({ method }) =>
       method === 'sign_event' && (signatures += 1) > 5 ? { swallow: true } : undefined,
     );
-    const { ids, failure, audit } = await runUnderFault(saga, operator, {
-      during: async (run) => {
-        await until(async () => (await run.progress()).published >= 3);
-        await cancel(run);
+    const { ids, failure, audit, run } = await runUnderFault(saga, operator, {
+      during: async (going) => {
+        await until(async () => (await going.progress()).published >= 3);
+        await cancel(going);
       },
     });
     expect(failure?.type).toBe('Cancelled');
     expect(ids.length).toBeGreaterThanOrEqual(3);
     expect(ids.length).toBeLessThanOrEqual(5);
     expect(audit.failures).toHaveLength(16 - ids.length);
+    expect(audit.failures.map(({ type }) => type)).toContain('NotAttempted');
+    expect(await run.progress()).toMatchObject({ phase: 'done', cancelling: true });
     const stored =
       saga.relays[0]?.events().filter(({ pubkey }) => pubkey === operator.bunker.userPubkey) ?? [];
     expect(stored.map(({ id }) => id).sort()).toEqual(ids.toSorted());
   }, 60_000);
+
+  test('terminated, the ledger still tells what was done, and the next run goes on from there', async () => {
+    const { id, bunker } = await saga.addOperator({
+      machines: 6,
+      bunker: { answerDelayMs: 40, concurrency: 1 },
+    });
+    const run = await saga.start(id);
+    const handle = saga.client.workflow.getHandle(run.workflowId, run.runId);
+    const signed = async () => (await saga.ledger(run.runId)).filter(({ signature }) => signature !== null);
+    await until(async () => (await signed()).length >= 2);
+    await handle.terminate('test');
+    await expect(handle.result()).rejects.toThrow(WorkflowFailedError);
+    const finished = await signed();
+    expect(finished.length).toBeGreaterThanOrEqual(2);
+
+    const events = await (await saga.start(id)).result();
+    const ids = Object.values(events).flat();
+    expect(ids).toHaveLength(12);
+    for (const row of finished) expect(ids).toContain(row.event?.id);
+    const standing = saga.relays[0]?.events().filter(({ pubkey }) => pubkey === bunker.userPubkey) ?? [];
+    expect(standing.map((event) => event.id).sort()).toEqual(ids.sort());
+  });
 
   test('32: two starts for one operator: one run', async () => {
     const operator = await addOperatorWithCanaries(saga, { bunker: { answerDelayMs: 200 } });

@@ -161,10 +161,10 @@ describe('start', () => {
   test('in a terminal says that Ctrl-C lets the run rest, and a line from beside does not tear the view', async () => {
     await migration.make();
     const { addOperator, folder, env, relay } = migration;
-    await addOperator('operator-1', 200);
+    await addOperator('operator-1', 40);
     // A relay that answers late: with a key that is here the run would be over before anybody has looked.
     const slow = await startFaultProxy(relay.url, ({ type }) =>
-      type === 'REQ' ? { delayMs: 1_500 } : undefined,
+      type === 'REQ' ? { delayMs: 4_000 } : undefined,
     );
     const terminal = republishInTerminal(['start', 'operator-1', '--data', folder], {
       env: { ...env, ...nodePath(), REPUBLISH_RELAYS: slow.url },
@@ -173,7 +173,7 @@ describe('start', () => {
       rows: 45,
     });
     try {
-      await until(() => /█.* of 400/.test(terminal.screen()), 60_000);
+      await until(() => /█.* of 80/.test(terminal.screen()), 60_000);
       expect(terminal.screen()).toContain('Ctrl-C stops: documents in work are finished, and the run rests.');
       const listed = execFileSync('ps', ['-A', '-o', 'pid=,args='], { encoding: 'utf8' });
       const worker = new RegExp(`^\\s*(\\d+) \\S*node\\S* .*main.js worker --data ${folder}$`, 'm').exec(
@@ -182,7 +182,7 @@ describe('start', () => {
       process.kill(Number(worker?.[1] ?? NaN), 'SIGKILL');
       await until(() => /another one is started\n[^]*Ctrl-C stops/.test(terminal.screen()), 30_000);
       expect(terminal.screen().match(/Ctrl-C stops/g)).toHaveLength(1);
-      expect(terminal.screen().match(/ of 400/g)).toHaveLength(1);
+      expect(terminal.screen().match(/ of 80/g)).toHaveLength(1);
       terminal.type('\u0003');
       expect(await terminal.ended).toBe(130);
       expect(terminal.screen()).toContain('the run rests. Go on with: republish start operator-1');

@@ -64,7 +64,7 @@ describe('several workers on one task queue', () => {
     let most = 0;
     let arrived = 0;
     const operator = await saga.addOperator({
-      machines: 20,
+      machines: 12,
       bunker: {
         onRequest: async ({ method }) => {
           // Each worker also asks once for the bunker's relays, beside the requests that matter.
@@ -85,9 +85,9 @@ describe('several workers on one task queue', () => {
 
     most = 0;
     arrived = 0;
-    for (let worker = 0; worker < 4; worker += 1) await saga.startWorker({ env });
+    for (let worker = 0; worker < 3; worker += 1) await saga.startWorker({ env });
     await (await saga.start(operator.id, { force: true, resetCounts: true })).result();
-    expect(arrived).toBeGreaterThanOrEqual(80);
+    expect(arrived).toBeGreaterThanOrEqual(48);
     // So many pages of a run are in work at once, each in one worker.
     expect(most).toBeLessThanOrEqual(3 * CONCURRENCY);
   }, 180_000);

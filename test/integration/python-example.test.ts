@@ -73,8 +73,8 @@ test('one line in a migration script publishes everything, and a second call fin
 
 test('calls at the same time give the same ids', async () => {
   const busy = await saga.addOperator({ machines: 2 });
-  const all = await Promise.all([1, 2, 3].map(() => python.run(['-c', MIGRATION, busy.id], saga.env)));
-  expect(all.map(({ exitCode }) => exitCode)).toEqual([0, 0, 0]);
+  const all = await Promise.all([1, 2].map(() => python.run(['-c', MIGRATION, busy.id], saga.env)));
+  expect(all.map(({ exitCode }) => exitCode)).toEqual([0, 0]);
   expect(new Set(all.map(({ stdout }) => stdout)).size).toBe(1);
 });
 
@@ -213,7 +213,8 @@ test('Temporal that is not there, or does not answer, is exit code 5 within seco
   // How long Python takes to start is the machine's matter.
   const { durationMs: startMs } = await command([]);
   const closed = `127.0.0.1:${await freePort()}`;
-  const silent = createServer((socket) => socket.on('error', () => undefined));
+  // It reads, or it would not see that they have gone, and their sockets would keep this process alive.
+  const silent = createServer((socket) => socket.on('error', () => undefined).resume());
   const silentPort = await freePort();
   await new Promise<void>((resolve) => silent.listen(silentPort, '127.0.0.1', resolve));
   try {

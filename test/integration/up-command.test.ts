@@ -93,8 +93,8 @@ test('says so where a second one begins, where a shell says something else than 
   expect((await run(['signer', 'list'])).code).toBe(0);
 }, 180_000);
 
-test('stopped with a run in the middle, it goes on when it is started again', async () => {
-  const { addOperator, folder, relay } = migration;
+test('stopped with a run in the middle, it goes on when it is started again; killed, it leaves a folder that the next command takes up', async () => {
+  const { addOperator, folder, relay, run } = migration;
   await addOperator('operator-1', 40);
   const up = await startUp();
   const started = await republish(['start', 'operator-1', '--no-wait', '--json'], { REPUBLISH_DATA: folder });
@@ -104,7 +104,7 @@ test('stopped with a run in the middle, it goes on when it is started again', as
   expect(await up.ended).toBe(0);
   const before = relay.events().map(({ id }) => id);
 
-  await startUp();
+  const again = await startUp();
   const watched = await republish(['watch', 'operator-1'], { REPUBLISH_DATA: folder });
   expect({ code: watched.code, stderr: watched.code === 0 ? '' : watched.stderr }).toEqual({
     code: 0,
@@ -118,15 +118,10 @@ test('stopped with a run in the middle, it goes on when it is started again', as
   });
   const after = relay.events().map(({ id }) => id);
   expect(before.filter((id) => !after.includes(id))).toEqual([]);
-}, 180_000);
 
-test('killed, it leaves a folder that the next command takes up', async () => {
-  const { addOperator, folder, run } = migration;
-  await addOperator('operator-1', 1);
-  const up = await startUp();
   const servers = serversOf(folder);
-  up.child.kill('SIGKILL');
-  await up.ended;
+  again.child.kill('SIGKILL');
+  await again.ended;
   const listed = await run(['signer', 'list', '--json']);
   expect({ code: listed.code, stderr: listed.code === 0 ? '' : listed.stderr }).toEqual({
     code: 0,
@@ -135,7 +130,7 @@ test('killed, it leaves a folder that the next command takes up', async () => {
   expect(JSON.parse(listed.stdout)).toMatchObject([{ operatorUserId: 'operator-1' }]);
   expect(serversOf(folder)).toEqual([]);
   expect(servers.map(({ pid }) => pid).filter(isAlive)).toEqual([]);
-}, 120_000);
+}, 180_000);
 
 test('killed together with the guards of its servers, they are ended by the next command', async () => {
   const { folder, run } = migration;

@@ -218,7 +218,7 @@ async function checkIds(saga: Saga, run: RunToCheck, ledger: DocumentRow[]): Pro
 export function watchSeals(
   saga: Saga,
   runId: string,
-  everyMs = 25,
+  everyMs = 100,
 ): { end(): Promise<Map<string, Set<string>>> } {
   const seals = new Map<string, Set<string>>();
   let ended = false;

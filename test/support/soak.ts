@@ -46,7 +46,9 @@ async function startStage(): Promise<Stage> {
  * violation.
  */
 async function soak(rows: Rows, seeds: number): Promise<{ played: number; violations: string[] }> {
-  const stages = await Promise.all(Array.from({ length: STAGES[rows] }, startStage));
+  const stages = await Promise.all(
+    Array.from({ length: Math.min(STAGES[rows], Math.ceil(seeds / 2)) }, startStage),
+  );
   let next = FIRST_SEED;
   let played = 0;
   const violations: string[] = [];

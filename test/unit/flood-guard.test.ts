@@ -24,7 +24,8 @@ describe('FloodGuard', () => {
 
   test('without a rate only what is no Nostr message counts', () => {
     const guard = new FloodGuard();
-    for (let count = 0; count < 100_000; count += 1) expect(guard.note(1_000_000)).toBeUndefined();
+    const warnings = Array.from({ length: 100_000 }, () => guard.note(1_000_000));
+    expect(warnings.filter((warning) => warning !== undefined)).toEqual([]);
     const answers = Array.from({ length: 1_000 }, () => guard.noteMalformed());
     expect(answers.filter((answer) => answer !== undefined)).toHaveLength(1);
     expect(answers.at(-1)).toContain('no Nostr message');

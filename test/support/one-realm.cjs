@@ -1,0 +1,66 @@
+const vm = require('node:vm');
+const { ModernFakeTimers } = require('@jest/fake-timers');
+const { ModuleMocker } = require('jest-mock');
+
+/** Stands for the realm of this process where jest asks for a context. */
+const HERE = {};
+const { compileFunction } = vm;
+vm.compileFunction = (code, parameters, options) =>
+  compileFunction(
+    code,
+    parameters,
+    options?.parsingContext === HERE ? { ...options, parsingContext: undefined } : options,
+  );
+
+/** What jest replaces of the process, which otherwise gets a copy of it. */
+const REPLACED = ['exit', 'getBuiltinModule'];
+
+/**
+ * Runs tests as Node runs programs: in the realm of the process. jest's own environment makes a realm for each test file, whose
+ * global names are asked of a proxy each time, and into which every package is loaded anew: together half of the time of the tests.
+ * Here an error of Node or of a package is an `Error`, too, as in production. What a file leaves behind is taken away.
+ */
+module.exports = class OneRealm {
+  constructor({ projectConfig }) {
+    this.global = globalThis;
+    this.moduleMocker = new ModuleMocker(globalThis);
+    this.fakeTimers = null;
+    this.fakeTimersModern = new ModernFakeTimers({ config: projectConfig, global: globalThis });
+    this.found = {
+      globals: Object.getOwnPropertyDescriptors(globalThis),
+      process: REPLACED.map((name) => [name, process[name]]),
+      env: { ...process.env },
+    };
+  }
+
+  async setup() {}
+
+  async teardown() {
+    this.fakeTimersModern.dispose();
+    const { globals, process: replaced, env } = this.found;
+    // `expect` keeps one of its own, which it defines for good and finds again.
+    for (const key of Reflect.ownKeys(globalThis))
+      if (!Object.hasOwn(globals, key)) Reflect.deleteProperty(globalThis, key);
+    Object.defineProperties(globalThis, changed(globals));
+    Object.assign(process, Object.fromEntries(replaced));
+    for (const name of Object.keys(process.env)) if (!Object.hasOwn(env, name)) delete process.env[name];
+    Object.assign(process.env, env);
+  }
+
+  exportConditions() {
+    return ['node', 'node-addons'];
+  }
+
+  getVmContext() {
+    return HERE;
+  }
+};
+
+/** Node defines some of its globals when they are first asked for: those are no change. */
+function changed(globals) {
+  return Object.fromEntries(
+    Object.entries(globals).filter(
+      ([key, { value, configurable }]) => configurable && value !== undefined && globalThis[key] !== value,
+    ),
+  );
+}
