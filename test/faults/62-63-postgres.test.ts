@@ -240,11 +240,9 @@ describe('what a database is set to', () => {
     const source = openSource({
       url,
       preset: 'auto',
-      // As any other than the shipped type: every query is configured.
+      // Nothing is of a preset.
       queries: {
-        account: { table: 'accounts' },
-        machines: { table: 'machines' },
-        operators: { table: 'machines' },
+        schema: 'public',
         documents: { t: query },
         documentTypes: [],
       },
