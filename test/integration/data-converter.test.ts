@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { startRepublish } from '../../client';
+import { RepublishFailed, startRepublish } from '../../client';
 import { connect } from '../../client/connect';
 import { successorOf } from '../../client/chain';
 import type { RunStatus } from '../../client/run-status';
@@ -9,6 +9,7 @@ import { loadDataConverter } from '../../configuration/data-converter';
 import { loadTemporalConfiguration } from '../../configuration/temporal';
 import { startWorkerProcess } from '../../embedded/worker-process';
 import { republish } from '../support/command-line';
+import { fails } from '../support/fails';
 import { type ExampleProject, exampleProject } from '../support/example';
 import { type Saga, startSaga } from '../support/saga';
 import { until } from '../support/until';
@@ -98,7 +99,15 @@ test('with a codec in worker, client and command line, Temporal keeps nothing of
   expect(await republish(['cancel', operator.id], env)).toMatchObject({ code: 0 });
   await expect(second.result()).rejects.toMatchObject({ type: 'Cancelled' });
 
-  for (const { workflowId, runId } of [run, second]) {
+  // A failure of a step and of the run itself: their messages stand in history beside the payloads.
+  const expectedPubkey = operator.machines[0]?.atmPubkey ?? '';
+  const third = await startRepublish(client, operator.id, { taskQueue, expectedPubkey });
+  const failure = await fails(RepublishFailed, third.result());
+  expect(failure).toMatchObject({ type: 'SignerPubkeyMismatch' });
+  const [words = ''] = failure.message.split('. ');
+  expect(words).toContain(expectedPubkey);
+
+  for (const { workflowId, runId } of [run, second, third]) {
     expect(await successorOf(client, workflowId, runId)).toBeUndefined();
     const history = await client.workflow.getHandle(workflowId, runId).fetchHistory();
     const { raw } = await client.workflow.getHandle(workflowId, runId).describe();
@@ -107,7 +116,14 @@ test('with a codec in worker, client and command line, Temporal keeps nothing of
       expect(payloads.length).toBeGreaterThan(0);
       expect(new Set(payloads.map(encodingOf))).toEqual(new Set(['binary/encrypted']));
       const clear = textOf(answer);
-      for (const secret of [reason, 'ada lovelace', 'denied', ...operator.machines.map(({ id }) => id)])
+      for (const secret of [
+        reason,
+        'ada lovelace',
+        'denied',
+        words,
+        expectedPubkey,
+        ...operator.machines.map(({ id }) => id),
+      ])
         expect(clear).not.toContain(secret);
     }
   }
