@@ -41,6 +41,8 @@ const arrows = {
     'activities',
     'worker',
   ],
+  // Ends what nobody can speak to any more: a person writes what the workers cannot.
+  ending: ['contract', 'database', 'activities'],
   client: ['contract', 'configuration'],
   // Servers that the program starts itself: those of a data folder, and those that are thrown away.
   embedded: ['contract', 'configuration', 'database'],
@@ -54,6 +56,7 @@ const arrows = {
     'pairing',
     'worker',
     'inspection',
+    'ending',
     'client',
     'embedded',
     'dev',

@@ -34,7 +34,14 @@ export class RepublishFailed extends Error implements Explained {
 export class ControlRefused extends Error implements Explained {
   override readonly name = 'ControlRefused';
   readonly type = 'ControlRefused';
-  readonly remedy = CALLER_FAILURES.ControlRefused.remedy;
+
+  constructor(
+    message: string,
+    options?: ErrorOptions,
+    readonly remedy: string = CALLER_FAILURES.ControlRefused.remedy,
+  ) {
+    super(message, options);
+  }
 }
 
 /** Temporal knows no run of the operator, or no fleet. */

@@ -12,9 +12,12 @@ import {
   type FleetUpdateName,
 } from '../contract/fleet';
 import { PROGRESS_QUERY } from '../contract/names';
+import type { Obstacle } from '../contract/obstacle';
 import { describeChain, newestChain } from './chain';
+import { type Cancellation, Speaker } from './control';
 import { ControlRefused, RunNotFound } from './errors';
-import { asControlRefused, asRepublishFailed, explained } from './temporal-errors';
+import { whatItSays } from './run-status';
+import { asRepublishFailed, explained } from './temporal-errors';
 
 export interface FleetOptions extends FleetInput {
   /** Task queue the workers poll. Default: REPUBLISH_TASK_QUEUE, else `republish-operator-configs`. */
@@ -30,6 +33,8 @@ export interface FleetStatus {
   taskQueue: string;
   /** null when no worker answers. */
   progress: FleetProgress | null;
+  /** Why nobody works on it or nobody can; null: nothing of that kind. */
+  obstacle: Obstacle | null;
 }
 
 /** A fleet that was started, or found. Every method may throw TemporalUnavailable, TemporalRefused or RunNotFound. */
@@ -50,8 +55,8 @@ export interface FleetRun {
   pause(request?: ControlRequest): Promise<number>;
   /** @returns how many runs were resumed @throws ControlRefused when the fleet is not paused */
   resume(request?: ControlRequest): Promise<number>;
-  /** Cancels the fleet and the runs that go on. @returns how many runs were told @throws ControlRefused */
-  cancel(request?: ControlRequest): Promise<number>;
+  /** Cancels the fleet and the runs that go on. @returns also how many runs were told @throws ControlRefused */
+  cancel(request?: ControlRequest): Promise<Cancellation & { operators: number }>;
 }
 
 const NO_FLEET =
@@ -123,18 +128,9 @@ export async function findFleet(
 }
 
 function fleetOf(client: Client, workflowId: string, runId: string, attached: boolean): FleetRun {
-  // Whichever execution of this fleet goes on, and no other fleet that was started since.
-  const handle = client.workflow.getHandle(workflowId, undefined, { firstExecutionRunId: runId });
-  const update = async (name: FleetUpdateName, request: ControlRequest = {}): Promise<number> => {
-    try {
-      const { operators } = await client.withDeadline(Date.now() + UPDATE_TIMEOUT_MS, () =>
-        handle.executeUpdate<FleetControlResult, [ControlRequest]>(name, { args: [request] }),
-      );
-      return operators;
-    } catch (error) {
-      throw asControlRefused(client, name, error);
-    }
-  };
+  const speaker = new Speaker(client, { workflowId, runId }, UPDATE_TIMEOUT_MS);
+  const update = async (name: FleetUpdateName, request?: ControlRequest): Promise<number> =>
+    (await speaker.update<FleetControlResult>(name, request)).operators;
   const progressOf = (execution: string): Promise<FleetProgress> =>
     client.withDeadline(Date.now() + QUERY_TIMEOUT_MS, () =>
       client.workflow.getHandle(workflowId, execution).query<FleetProgress>(PROGRESS_QUERY),
@@ -148,11 +144,13 @@ function fleetOf(client: Client, workflowId: string, runId: string, attached: bo
     status: () =>
       explained(client, async () => {
         const newest = await describeChain(client, workflowId, runId);
+        const { told, obstacle } = await whatItSays(client, newest, () => progressOf(newest.runId));
         return {
           status: newest.status.name,
           closedAt: newest.closeTime?.toISOString() ?? null,
           taskQueue: newest.taskQueue,
-          progress: await progressOf(newest.runId).catch(() => null),
+          progress: told,
+          obstacle: obstacle ?? null,
         };
       }),
     async result() {
@@ -164,7 +162,10 @@ function fleetOf(client: Client, workflowId: string, runId: string, attached: bo
     },
     pause: (request) => update('pause', request),
     resume: (request) => update('resume', request),
-    cancel: (request) => update('cancel', request),
+    cancel: async (request) => {
+      const { answer, takenBy, obstacle } = await speaker.cancel<FleetControlResult>(request);
+      return { takenBy, obstacle, operators: answer?.operators ?? 0 };
+    },
   };
 }
 

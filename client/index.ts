@@ -1,4 +1,5 @@
 export { connect, type OpenClient } from './connect';
+export type { Cancellation } from './control';
 export { ControlRefused, RepublishFailed, RunNotFound, TemporalRefused, TemporalUnavailable } from './errors';
 export { findFleet, type FleetOptions, type FleetRun, type FleetStatus, startFleet } from './fleet';
 export { republishOperatorConfigs, type RepublishOptions } from './republish';
@@ -13,5 +14,6 @@ export type { ControlRequest, DocumentSelection, Intervention } from '../contrac
 export type { CallerFailureType } from '../contract/caller-failures';
 export type { FleetInput, FleetProgress, FleetSummary, OperatorEnd } from '../contract/fleet';
 export type { DocumentFailure, Failure, FailureType } from '../contract/failures';
+export type { Obstacle } from '../contract/obstacle';
 export type { RepublishInput, RepublishResult } from '../contract/input';
 export type { Counts, Phase, Progress, Stages, WaitingDocument } from '../contract/progress';

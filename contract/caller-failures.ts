@@ -15,7 +15,8 @@ export const CALLER_FAILURES = {
   Terminated: {
     meaning:
       'Somebody terminated the run in Temporal, so that it could not write its audit; the ledger has its documents.',
-    remedy: 'Start again: only what is missing is done.',
+    remedy:
+      'Start again: only what is missing is done. Where it was not ended by `republish end`, that writes the audit it lacks: republish end <operator>.',
   },
   TimedOut: {
     meaning: 'The run did not end within the time that whoever started it allowed.',
@@ -29,7 +30,8 @@ export const CALLER_FAILURES = {
   },
   ControlRefused: {
     meaning: 'A run did not take what was asked of it. Nothing was changed.',
-    remedy: 'See how the run stands with: republish status <operator>.',
+    remedy:
+      'See how the run stands with: republish status <operator>. One that comes to no end is ended by: republish end <operator>.',
   },
   TemporalUnavailable: {
     meaning:

@@ -1,3 +1,5 @@
+import { canBeStored } from './free-text';
+
 /**
  * How a run is spoken to while it goes on: workflow updates for people (CLI, Temporal UI, any client) and one
  * signal that its own activities send. Wire format, like the names in names.ts.
@@ -36,7 +38,8 @@ export interface ControlResult {
 
 /** What somebody did to a run, as the audit keeps it. */
 export interface Intervention extends DocumentSelection {
-  action: UpdateName;
+  /** `end`: past the run, which could not be spoken to (`republish end`). */
+  action: UpdateName | 'end';
   /** ISO 8601, the workflow's clock. */
   at: string;
 }
@@ -67,6 +70,8 @@ export function problemOfControl(name: UpdateName, argument: unknown): string | 
     const maxLength = MAX_LENGTHS[key as keyof typeof MAX_LENGTHS];
     if (typeof value !== 'string' || value === '' || value.length > maxLength)
       return `${key} must be a text of 1 to ${maxLength} characters`;
+    // The audit could not keep it.
+    if (!canBeStored(value)) return `${key} must be a text without NUL characters and halves of characters`;
   }
   return undefined;
 }

@@ -1,3 +1,5 @@
+import { canBeStored } from './free-text';
+
 /**
  * Input of the workflow `republishOperatorConfigs`, as plain JSON so that any Temporal client can send it.
  */
@@ -136,9 +138,4 @@ function essence(input: RepublishInput): string {
 
 export function isText(value: unknown, maxLength: number): value is string {
   return typeof value === 'string' && value.trim() !== '' && value.length <= maxLength && canBeStored(value);
-}
-
-/** Postgres takes no NUL, and half of a surrogate pair is no UTF-8: a message with it would not reach Temporal. */
-function canBeStored(text: string): boolean {
-  return !text.includes('\0') && !/\p{Surrogate}/u.test(text);
 }

@@ -4,6 +4,7 @@ import type { Outcome, RunOutcome } from '../contract/progress';
 import type { RepublishResult } from '../contract/input';
 import type { RelayStanding } from '../contract/relay-standing';
 import type { Queryable } from './connection';
+import { textWriterOf } from './free-text';
 
 /** One row of `republish.audit_log`: what a run published, and what it could not. */
 export interface AuditRow {
@@ -40,6 +41,7 @@ const COLUMNS = `run_id AS "runId", workflow_id AS "workflowId", operator_user_i
 
 /** Appends the audit row of a run, unless it is there: exactly one row per run, whatever is retried. */
 export async function appendAudit(db: Queryable, row: AuditRow): Promise<void> {
+  const write = await textWriterOf(db);
   await db.query(
     `INSERT INTO republish.audit_log (run_id, workflow_id, operator_user_id, operator_pubkey, outcome, events, counts,
                                       failures, skipped, superseded, laggards, failure, swept, reason, interventions)
@@ -51,16 +53,16 @@ export async function appendAudit(db: Queryable, row: AuditRow): Promise<void> {
       row.operatorUserId,
       row.operatorPubkey,
       row.outcome,
-      JSON.stringify(row.events),
-      JSON.stringify(row.counts),
-      JSON.stringify(row.failures),
-      JSON.stringify(row.skipped),
-      JSON.stringify(row.superseded),
-      JSON.stringify(row.laggards),
-      row.failure === null ? null : JSON.stringify(row.failure),
+      write.json(row.events),
+      write.json(row.counts),
+      write.json(row.failures),
+      write.json(row.skipped),
+      write.json(row.superseded),
+      write.json(row.laggards),
+      row.failure === null ? null : write.json(row.failure),
       row.swept,
-      row.reason,
-      JSON.stringify(row.interventions),
+      write.text(row.reason),
+      write.json(row.interventions),
     ],
   );
 }

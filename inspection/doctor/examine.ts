@@ -11,6 +11,7 @@ import { checkClock } from './clock';
 import { checkDatabase } from './database';
 import { CORRECT_CONFIGURATION, type Finding, findingsOf } from './finding';
 import { checkRelays } from './relays';
+import { checkRun, type SeenRun } from './run';
 import { checkSigners } from './signers';
 import { checkSource } from './source';
 import { checkTemporal } from './temporal';
@@ -26,6 +27,8 @@ export interface Patient {
   temporal: TemporalConfiguration | Error | undefined;
   /** Absent: the signers of all operators. */
   operatorUserId?: string;
+  /** With an operator: the newest run, as a client sees it; undefined where Temporal knows none. */
+  lookAtRun?: () => Promise<SeenRun | undefined>;
   /** Where a relay wants to know who asks, that operator's signer may be asked to sign it. */
   auth?: boolean;
   /** Told what a person has to do meanwhile. */
@@ -38,7 +41,7 @@ export interface Patient {
  * @returns the findings of each check, in the order in which they are best read
  */
 export function examine(patient: Patient): Promise<Finding[]>[] {
-  const { temporal, operatorUserId, documentTypes, say } = patient;
+  const { temporal, operatorUserId, documentTypes, say, lookAtRun } = patient;
   const { configuration, problems } = withKnownTypes(patient);
   const { databaseUrl, lnbitsDatabaseUrl, secretsKey, relays } = configuration;
   const probed = probe(patient, configuration);
@@ -47,6 +50,9 @@ export function examine(patient: Patient): Promise<Finding[]>[] {
     ...(temporal === undefined || temporal instanceof Error
       ? []
       : [checkTemporal(temporal, configuration.taskQueue)]),
+    ...(temporal === undefined || temporal instanceof Error || operatorUserId === undefined || !lookAtRun
+      ? []
+      : [checkRun(operatorUserId, lookAtRun, databaseUrl)]),
     // What is not configured is told above, and cannot be asked.
     ...(databaseUrl === undefined ? [] : [checkDatabase({ ...configuration, databaseUrl })]),
     ...(lnbitsDatabaseUrl === undefined

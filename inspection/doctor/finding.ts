@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ensureError, remedyFor, RepublishError } from '../../contract/failures';
+import { ensureError, remedyFor } from '../../contract/failures';
 
 export type Area =
   | 'configuration'
@@ -10,7 +10,8 @@ export type Area =
   | 'relay'
   | 'clock'
   | 'signer'
-  | 'signers';
+  | 'signers'
+  | 'run';
 
 /** One line of the doctor's. */
 export interface Finding {
@@ -59,8 +60,8 @@ export async function check(
   try {
     return await Promise.race([work(), late]);
   } catch (thrown) {
-    if (thrown instanceof RepublishError) return [fail(thrown.message, thrown.remedy)];
-    return [fail(ensureError(thrown).message, remedyFor('Unexpected'))];
+    const { message, remedy } = ensureError(thrown) as Error & { remedy?: unknown };
+    return [fail(message, typeof remedy === 'string' ? remedy : remedyFor('Unexpected'))];
   } finally {
     ended.abort();
   }

@@ -59,6 +59,7 @@ async function start(operator: string, options: StartOptions): Promise<void> {
         : `started ${run.workflowId} (run ${run.runId})`,
     );
     if (!options.wait) {
+      await sayObstacle(run, operator);
       if (options.json) printJson({ workflowId: run.workflowId, runId: run.runId, attached: run.attached });
       return;
     }
@@ -66,6 +67,16 @@ async function start(operator: string, options: StartOptions): Promise<void> {
   } finally {
     await close();
   }
+}
+
+/** Whoever does not wait would not see that nobody works on it. */
+async function sayObstacle(run: RepublishRun, operator: string): Promise<void> {
+  const { forOperator } = await import('../run-view/commands.js');
+  const { remedyFor } = await import('../../../contract/failures.js');
+  const obstacle = await run.obstacle();
+  if (obstacle === null) return;
+  const { type, message } = obstacle;
+  say(`warning: ${type}: ${message}\nremedy: ${forOperator(remedyFor(type), operator)}`);
 }
 
 async function waitForEnd(run: RepublishRun, operator: string, options: StartOptions): Promise<void> {
