@@ -1,9 +1,10 @@
 import type { Command } from 'commander';
-import type { ControlRequest } from '../../../contract/control';
+import { type ControlRequest, problemOfControl } from '../../../contract/control';
 import type { Obstacle } from '../../../contract/obstacle';
 import type { Database } from '../../../database/connection';
 import type { OpenClient } from '../../connect';
 import type { RepublishRun } from '../../run';
+import { UsageError } from '../fail';
 import { printJson, say } from '../output';
 import { command } from '../run-view/commands';
 import { userName } from './control';
@@ -59,9 +60,12 @@ async function end(operator: string, options: EndOptions): Promise<void> {
   });
 }
 
-/** Who asks and why, as the audit keeps it. @throws UsageError, by way of what is wrong with it */
+/** Who asks and why, as the audit keeps it. @throws UsageError */
 export function askedBy({ by, reason }: EndOptions): ControlRequest {
-  return { by: by ?? userName(), ...(reason ? { reason } : {}) };
+  const asked = { by: by ?? userName(), ...(reason ? { reason } : {}) };
+  const problem = problemOfControl('cancel', asked);
+  if (problem !== undefined) throw new UsageError(problem);
+  return asked;
 }
 
 /** The database first: without it nothing may be ended. */

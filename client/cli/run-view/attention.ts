@@ -25,7 +25,7 @@ export function trouble(
     ];
   }
   if (progress !== null || closedAt === null) return [];
-  const told = `No worker answers on task queue ${taskQueue}. The counts need one: is republish worker running, with the same REPUBLISH_TASK_QUEUE and Temporal namespace?`;
+  const told = `No worker on task queue ${taskQueue} tells its counts; ${command('audit', operator)} has them.`;
   return [line(), ...yellow(told, columns)];
 }
 
