@@ -38,7 +38,8 @@ export class Speaker {
   /** @throws ControlRefused, TemporalUnavailable, TemporalRefused */
   async update<Answer>(name: UpdateName, request: ControlRequest = {}): Promise<Answer> {
     const inTheWay = await explained(this.client, () => this.#obstacle());
-    if (inTheWay !== undefined) throw refusedFor(name, inTheWay);
+    // A worker that is not there may come in time; one that fails with the run goes on doing so.
+    if (inTheWay?.type === 'RunStuck') throw refusedFor(name, inTheWay);
     try {
       return await this.#send<Answer>(name, request);
     } catch (error) {

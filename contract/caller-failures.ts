@@ -30,8 +30,7 @@ export const CALLER_FAILURES = {
   },
   ControlRefused: {
     meaning: 'A run did not take what was asked of it. Nothing was changed.',
-    remedy:
-      'See how the run stands with: republish status <operator>. One that comes to no end is ended by: republish end <operator>.',
+    remedy: 'See how the run stands with: republish status <operator>.',
   },
   TemporalUnavailable: {
     meaning:

@@ -2,6 +2,7 @@ import { userInfo } from 'node:os';
 import type { Command } from 'commander';
 import type { UpdateName } from '../../../contract/control';
 import type { Cancellation } from '../../control';
+import type { RepublishRun } from '../../run';
 import { EXIT } from '../exit-codes';
 import { printJson, say } from '../output';
 import { command, forOperator } from '../run-view/commands';
@@ -63,14 +64,11 @@ function selecting(command: Command, byDefault: string): Command {
 async function control(name: UpdateName, operator: string, options: ControlOptions): Promise<void> {
   const { connect, findRepublish } = await import('../../index.js');
   const { client, close } = await connect();
-  // Only a worker can take it, and a command that says nothing for minutes looks broken.
-  const waiting = setTimeout(
-    () =>
-      say('no answer yet: a worker has to take it, and one polls the queue. Asking on (Ctrl-C ends this)'),
-    SILENT_MS,
-  );
+  let waiting: NodeJS.Timeout | undefined;
   try {
     const run = await findRepublish(client, operator);
+    // Only a worker can take it, and a command that says nothing for minutes looks broken.
+    waiting = setTimeout(() => void sayWhatItWaitsFor(run), SILENT_MS);
     const { workflowId, runId } = run;
     const answer = await run[name]({
       by: options.by ?? userName(),
@@ -88,6 +86,12 @@ async function control(name: UpdateName, operator: string, options: ControlOptio
     clearTimeout(waiting);
     await close();
   }
+}
+
+async function sayWhatItWaitsFor(run: RepublishRun): Promise<void> {
+  const obstacle = await run.obstacle().catch(() => null);
+  const why = obstacle === null ? 'a worker has to take it' : `${obstacle.type}: ${obstacle.message}`;
+  say(`no answer yet: ${why}. Asking on (Ctrl-C ends this)`);
 }
 
 /** A run that could not be asked is not ended yet, and somebody has to know. */
