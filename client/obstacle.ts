@@ -1,4 +1,5 @@
 import type { Obstacle, ObstacleType } from '../contract/obstacle';
+import { missingBuild, type TaskQueueWorkers } from '../contract/task-queue';
 
 /** What Temporal tells of the workflow task of a run, and of the workers of its task queue. */
 export interface ObstacleFacts {
@@ -22,14 +23,6 @@ export interface TaskFailure {
   message: string;
 }
 
-/** Who has polled a task queue lately, and who gets its tasks. */
-export interface TaskQueueWorkers {
-  /** For each worker its build, `<deployment>:<build id>`; null: it has no deployment. */
-  seen: (string | null)[];
-  /** Builds to which Temporal gives tasks; null: workers without a deployment. */
-  routesTo: (string | null)[];
-}
-
 /** Between starting and completing a task something new came: no fault of anybody. */
 const UNHANDLED_COMMAND = 1;
 /** Somebody made it start again from an earlier point, or ended it. */
@@ -51,9 +44,11 @@ export function obstacleOf(facts: ObstacleFacts): Obstacle | undefined {
   const { taskQueue, workers, answered } = facts;
   const failing = failureIn(facts);
   const before = failing === undefined ? '' : `; whoever had it last failed: ${failing}`;
-  if (workers?.seen.length === 0)
+  const isEmpty = workers?.seen.length === 0;
+  // Who was there before is gone by the clock of this host: an answer, or none, is the better proof.
+  if (isEmpty && (workers.gone === 0 || answered === false))
     return obstacle('NoWorker', `nobody polls task queue ${taskQueue}${before}`);
-  const missing = workers && missingBuild(workers, facts.pinnedTo);
+  const missing = isEmpty || workers === undefined ? undefined : missingBuild(workers, facts.pinnedTo);
   if (missing !== undefined)
     return obstacle('NoWorkerOfRelease', `on task queue ${taskQueue} ${missing}${before}`);
   if (failing !== undefined) return obstacle('RunStuck', failing);
@@ -76,14 +71,6 @@ function failureIn({ attempt, lastFailure }: ObstacleFacts): string | undefined 
       : `its workflow task is at attempt ${attempt}: workers take it, and die or hang`;
   const why = CAUSES[cause] ?? `cause ${cause} of Temporal's WorkflowTaskFailedCause`;
   return `its workflow task fails, attempt ${attempt} (${why}): ${harmless(message)}`;
-}
-
-function missingBuild({ seen, routesTo }: TaskQueueWorkers, pinnedTo?: string): string | undefined {
-  const wanted = pinnedTo === undefined ? routesTo : [pinnedTo];
-  if (wanted.some((build) => seen.includes(build))) return undefined;
-  const names = (builds: (string | null)[]): string =>
-    [...new Set(builds)].map((build) => build ?? 'workers without a deployment').join(', ');
-  return `the run is for ${names(wanted)}, and those that poll are ${names(seen)}`;
 }
 
 const MAX_MESSAGE_LENGTH = 300;

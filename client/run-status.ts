@@ -87,7 +87,7 @@ export async function whatItSays<Told>(
   return { told, obstacle: obstacleOf({ ...facts, answered: told !== null }) };
 }
 
-/** The same without asking the run: whether anybody can work on it. */
+/** The same without asking the run, unless only that can tell. */
 export async function runObstacle(
   client: Client,
   workflowId: string,
@@ -95,7 +95,11 @@ export async function runObstacle(
 ): Promise<Obstacle | undefined> {
   const description = await describeChain(client, workflowId, runId);
   if (description.closeTime !== undefined) return undefined;
-  return obstacleOf(await obstacleFacts(client, description));
+  const facts = await obstacleFacts(client, description);
+  const isDoubtful = facts.workers?.seen.length === 0 && facts.workers.gone > 0;
+  if (!isDoubtful) return obstacleOf(facts);
+  const told = await query(client, description, QUERY_TIMEOUT_MS).catch(() => null);
+  return obstacleOf({ ...facts, answered: told !== null });
 }
 
 /** Asks the run itself, and adds what its pages in work have told. @throws where no worker answers in time */

@@ -5,21 +5,29 @@ import { runFindings, type SeenRun } from '../../inspection/doctor/run';
 const facts = (some: Partial<ObstacleFacts> = {}): ObstacleFacts => ({
   taskQueue: 'q',
   attempt: 1,
-  workers: { seen: [null], routesTo: [null] },
+  workers: { seen: [null], gone: 0, routesTo: [null] },
   answered: true,
   ...some,
 });
+const GONE = { seen: [], gone: 1, routesTo: [null] };
 const failed = (message: string, cause = 14) => ({ attempt: 3, lastFailure: { cause, message } });
 
 test.each<[string, Partial<ObstacleFacts>, string | undefined]>([
   ['somebody answers', {}, undefined],
   ['nobody was asked', { attempt: 0 }, undefined],
-  ['nobody polls', { workers: { seen: [], routesTo: [null] } }, 'NoWorker'],
+  ['nobody polls', { workers: { seen: [], gone: 0, routesTo: [null] } }, 'NoWorker'],
   [
     'nobody polls any more, and the task had failed',
-    { ...failed('x'), workers: { seen: [], routesTo: [null] } },
+    { ...failed('x'), workers: { seen: [], gone: 0, routesTo: [null] } },
     'NoWorker',
   ],
+  ['the last one went by our clock, and somebody answers', { workers: GONE }, undefined],
+  [
+    'the last one went by our clock, and nobody was asked',
+    { workers: GONE, answered: undefined } as never,
+    undefined,
+  ],
+  ['the last one went, and nobody answers', { workers: GONE, answered: false }, 'NoWorker'],
   ['its task fails', failed('boom'), 'RunStuck'],
   [
     'its task fails, and Temporal does not say who polls',
@@ -31,22 +39,30 @@ test.each<[string, Partial<ObstacleFacts>, string | undefined]>([
   ['somebody has reset it', failed('', 20), undefined],
   ['one attempt was late', { attempt: 2, lastFailure: { cause: 'timeout', message: '' } }, undefined],
   ['each attempt is late', { attempt: 3, lastFailure: { cause: 'timeout', message: '' } }, 'RunStuck'],
-  ['only another build polls', { workers: { seen: ['r:2'], routesTo: ['r:1'] } }, 'NoWorkerOfRelease'],
-  ['no build is current', { workers: { seen: ['r:2'], routesTo: [null] } }, 'NoWorkerOfRelease'],
   [
-    'workers without a deployment beside a current build',
-    { workers: { seen: [null], routesTo: ['r:1'] } },
+    'only another build polls',
+    { workers: { seen: ['r:2'], gone: 0, routesTo: ['r:1'] } },
     'NoWorkerOfRelease',
   ],
-  ['the build that ramps up polls', { workers: { seen: ['r:2'], routesTo: ['r:1', 'r:2'] } }, undefined],
+  ['no build is current', { workers: { seen: ['r:2'], gone: 0, routesTo: [null] } }, 'NoWorkerOfRelease'],
+  [
+    'workers without a deployment beside a current build',
+    { workers: { seen: [null], gone: 0, routesTo: ['r:1'] } },
+    'NoWorkerOfRelease',
+  ],
+  [
+    'the build that ramps up polls',
+    { workers: { seen: ['r:2'], gone: 0, routesTo: ['r:1', 'r:2'] } },
+    undefined,
+  ],
   [
     'it is pinned to a build that is gone',
-    { pinnedTo: 'r:1', workers: { seen: ['r:2'], routesTo: ['r:2'] } },
+    { pinnedTo: 'r:1', workers: { seen: ['r:2'], gone: 0, routesTo: ['r:2'] } },
     'NoWorkerOfRelease',
   ],
   [
     'it is pinned to one that is there',
-    { pinnedTo: 'r:1', workers: { seen: ['r:1'], routesTo: ['r:2'] } },
+    { pinnedTo: 'r:1', workers: { seen: ['r:1'], gone: 0, routesTo: ['r:2'] } },
     undefined,
   ],
   ['somebody polls, and nobody answers', { answered: false }, 'WorkerSilent'],
