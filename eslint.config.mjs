@@ -45,6 +45,8 @@ const arrows = {
     'assembly',
     'inspection',
   ],
+  // Ends what nobody can speak to any more: a person writes what the workers cannot.
+  ending: ['contract', 'database', 'activities'],
   client: ['contract', 'configuration'],
   // Servers that the program starts itself: those of a data folder, and those that are thrown away.
   embedded: ['contract', 'configuration', 'database'],
@@ -59,6 +61,7 @@ const arrows = {
     'assembly',
     'worker',
     'inspection',
+    'ending',
     'client',
     'embedded',
     'dev',

@@ -10,7 +10,7 @@ import {
   outcomesOfRun,
 } from '../database/ledger/closing';
 import { openRun } from '../database/ledger/runs';
-import type { ActivityCall, ActivityDependencies } from './dependencies';
+import type { ActivityDependencies } from './dependencies';
 
 /** Failures that a workflow result and its failure details have room for; the audit row has all of them. */
 const MAX_REPORTED_FAILURES = 200;
@@ -29,9 +29,8 @@ const MESSAGES = {
  * ledger takes nothing for the run any more.
  */
 export async function persistAudit(
-  deps: ActivityDependencies,
+  deps: Pick<ActivityDependencies, 'database' | 'failpoint' | 'onRunEnded'>,
   input: PersistAuditInput,
-  _call: ActivityCall,
 ): Promise<PersistAuditResult> {
   const audit = await deps.database.transaction(async (client) => {
     const { runId, request, cause } = input;

@@ -1,4 +1,5 @@
 import type { Client, WorkflowExecutionDescription } from '@temporalio/client';
+import { tolerant } from './tolerant';
 
 /*
  * A run of many documents is a chain of executions under one workflow id. Its first execution names it, and whatever is
@@ -28,7 +29,7 @@ export async function describeChain(
 }
 
 function describe(client: Client, workflowId: string, runId?: string): Promise<WorkflowExecutionDescription> {
-  return inTime(client, () => client.workflow.getHandle(workflowId, runId).describe());
+  return inTime(client, () => tolerant(client).getHandle(workflowId, runId).describe());
 }
 
 /** A server that is too old to say has the first run id in each execution's first event. */

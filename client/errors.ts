@@ -34,7 +34,14 @@ export class RepublishFailed extends Error implements Explained {
 export class ControlRefused extends Error implements Explained {
   override readonly name = 'ControlRefused';
   readonly type = 'ControlRefused';
-  readonly remedy = CALLER_FAILURES.ControlRefused.remedy;
+
+  constructor(
+    message: string,
+    options?: ErrorOptions,
+    readonly remedy: string = CALLER_FAILURES.ControlRefused.remedy,
+  ) {
+    super(message, options);
+  }
 }
 
 /** A run, or a fleet, of another request goes on, and this call was told to refuse then. Nothing was started. */

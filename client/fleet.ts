@@ -14,13 +14,16 @@ import {
   problemsOfFleetInput,
 } from '../contract/fleet';
 import { PROGRESS_QUERY } from '../contract/names';
+import type { Obstacle } from '../contract/obstacle';
 import { differencesOf, requestText } from '../contract/same-request';
 import { begin, type BeginOptions, requestOf } from './begin';
 import { describeChain, newestChain } from './chain';
+import { type Cancellation, Speaker } from './control';
 import { RunNotFound } from './errors';
+import { whatItSays } from './run-status';
 import { heartbeatOf } from './run-steps';
 import { requireSound } from './start';
-import { asControlRefused, asRepublishFailed, explained } from './temporal-errors';
+import { asRepublishFailed, explained } from './temporal-errors';
 
 export interface FleetOptions extends FleetInput, BeginOptions {
   /** Task queue the workers poll. Default: REPUBLISH_TASK_QUEUE, else `republish-operator-configs`. */
@@ -38,6 +41,8 @@ export interface FleetStatus {
   progress: FleetProgress | null;
   /** Operators whose own run waits for the end of one of another request, and for which. */
   waitsFor: WaitsFor[];
+  /** Why nobody works on it or nobody can; null: nothing of that kind. */
+  obstacle: Obstacle | null;
 }
 
 /** A fleet that was started, or found. Every method may throw TemporalUnavailable, TemporalRefused or RunNotFound. */
@@ -60,8 +65,8 @@ export interface FleetRun {
   pause(request?: ControlRequest): Promise<number>;
   /** @returns how many runs were resumed @throws ControlRefused when the fleet is not paused */
   resume(request?: ControlRequest): Promise<number>;
-  /** Cancels the fleet and the runs that go on. @returns how many runs were told @throws ControlRefused */
-  cancel(request?: ControlRequest): Promise<number>;
+  /** Cancels the fleet and the runs that go on. @returns also how many runs were told @throws ControlRefused */
+  cancel(request?: ControlRequest): Promise<Cancellation & { operators: number }>;
 }
 
 const NO_FLEET =
@@ -151,18 +156,9 @@ type FleetName = Pick<FleetRun, 'workflowId' | 'runId' | 'attached' | 'differs'>
 
 function fleetOf(client: Client, name: FleetName): FleetRun {
   const { workflowId, runId } = name;
-  // Whichever execution of this fleet goes on, and no other fleet that was started since.
-  const handle = client.workflow.getHandle(workflowId, undefined, { firstExecutionRunId: runId });
-  const update = async (name: FleetUpdateName, request: ControlRequest = {}): Promise<number> => {
-    try {
-      const { operators } = await client.withDeadline(Date.now() + UPDATE_TIMEOUT_MS, () =>
-        handle.executeUpdate<FleetControlResult, [ControlRequest]>(name, { args: [request] }),
-      );
-      return operators;
-    } catch (error) {
-      throw asControlRefused(client, name, error);
-    }
-  };
+  const speaker = new Speaker(client, { workflowId, runId }, UPDATE_TIMEOUT_MS);
+  const update = async (name: FleetUpdateName, request?: ControlRequest): Promise<number> =>
+    (await speaker.update<FleetControlResult>(name, request)).operators;
   const progressOf = (execution: string): Promise<FleetProgress> =>
     client.withDeadline(Date.now() + QUERY_TIMEOUT_MS, () =>
       client.workflow.getHandle(workflowId, execution).query<FleetProgress>(PROGRESS_QUERY),
@@ -174,11 +170,13 @@ function fleetOf(client: Client, name: FleetName): FleetRun {
     status: () =>
       explained(client, async () => {
         const newest = await describeChain(client, workflowId, runId);
+        const { told, obstacle } = await whatItSays(client, newest, () => progressOf(newest.runId));
         return {
           status: newest.status.name,
           closedAt: newest.closeTime?.toISOString() ?? null,
           taskQueue: newest.taskQueue,
-          progress: await progressOf(newest.runId).catch(() => null),
+          progress: told,
+          obstacle: obstacle ?? null,
           waitsFor: await waitsForOf(client, newest),
         };
       }),
@@ -191,7 +189,10 @@ function fleetOf(client: Client, name: FleetName): FleetRun {
     },
     pause: (request) => update('pause', request),
     resume: (request) => update('resume', request),
-    cancel: (request) => update('cancel', request),
+    cancel: async (request) => {
+      const { answer, takenBy, obstacle } = await speaker.cancel<FleetControlResult>(request);
+      return { takenBy, obstacle, operators: answer?.operators ?? 0 };
+    },
   };
 }
 

@@ -1,5 +1,6 @@
 export type { BeginOptions, OtherRun } from './begin';
 export { connect, type ConnectOptions, type OpenClient } from './connect';
+export type { Cancellation } from './control';
 export {
   AnotherRunGoesOn,
   ControlRefused,
@@ -22,5 +23,6 @@ export type { ControlRequest, DocumentSelection, Intervention } from '../contrac
 export type { CallerFailureType } from '../contract/caller-failures';
 export type { FleetInput, FleetProgress, FleetSummary, OperatorEnd } from '../contract/fleet';
 export type { DocumentFailure, Failure, FailureType } from '../contract/failures';
+export type { Obstacle } from '../contract/obstacle';
 export type { RepublishInput, RepublishResult } from '../contract/input';
 export type { Counts, Phase, Progress, Stages, WaitingDocument } from '../contract/progress';

@@ -1,8 +1,11 @@
 import type { Client, WorkflowExecutionDescription } from '@temporalio/client';
 import { PROGRESS_QUERY } from '../contract/names';
+import type { Obstacle } from '../contract/obstacle';
 import type { Progress } from '../contract/progress';
 import { describeChain } from './chain';
 import { type LiveValues, liveValues } from './live-values';
+import { obstacleOf } from './obstacle';
+import { obstacleFacts } from './obstacle-facts';
 import { openSteps, type Retry, type Step } from './run-steps';
 
 /**
@@ -21,8 +24,14 @@ export interface RunStatus extends LiveValues {
   /** ISO 8601; null while the run goes on. */
   closedAt: string | null;
   taskQueue: string;
+  /** Why it was started, if whoever did has said so. */
+  reason?: string;
   /** Phase, counts by outcome as of the last results of the pages, failures; null while no worker answers. */
   progress: Progress | null;
+  /** Why it does not move, where nobody works on it or nobody can; null: nothing of that kind, or it has ended. */
+  obstacle: Obstacle | null;
+  /** Its cancellation was asked for; `progress.cancelling` says whether the run has taken it up. */
+  cancelRequested: boolean;
   /** What is in work and has not failed, longest first. */
   inWork: Step[];
   /** What is being retried, soonest first. */
@@ -40,9 +49,12 @@ const QUERY_TIMEOUT_MS = 3_000;
 /** Asks Temporal how the chain of executions that began as `runId` stands. */
 export async function runStatus(client: Client, workflowId: string, runId: string): Promise<RunStatus> {
   const description = await describeChain(client, workflowId, runId);
-  const told = await query(client, description, QUERY_TIMEOUT_MS).catch(() => null);
+  const { told, obstacle } = await whatItSays(client, description, () =>
+    query(client, description, QUERY_TIMEOUT_MS),
+  );
   const { inWork, retrying, heartbeats } = await openSteps(client, pendingOf(description), told);
   const live = liveValues(told, heartbeats);
+  const reason = description.memo?.reason;
   return {
     workflowId,
     runId,
@@ -50,12 +62,44 @@ export async function runStatus(client: Client, workflowId: string, runId: strin
     startedAt: description.startTime.toISOString(),
     closedAt: description.closeTime?.toISOString() ?? null,
     taskQueue: description.taskQueue,
+    ...(typeof reason === 'string' ? { reason } : {}),
     progress: told && { ...told, ...live },
     ...live,
+    obstacle: obstacle ?? null,
+    cancelRequested: description.raw.workflowExtendedInfo?.cancelRequested === true,
     inWork,
     retrying,
     unreachableSince: null,
   };
+}
+
+/** What a run or a fleet says of itself, and what keeps it from that: it is not asked where nobody can answer. */
+export async function whatItSays<Told>(
+  client: Client,
+  description: WorkflowExecutionDescription,
+  ask: () => Promise<Told>,
+): Promise<{ told: Told | null; obstacle?: Obstacle | undefined }> {
+  if (description.closeTime !== undefined) return { told: await ask().catch(() => null) };
+  const facts = await obstacleFacts(client, description);
+  const obstacle = obstacleOf(facts);
+  if (obstacle !== undefined) return { told: null, obstacle };
+  const told = await ask().catch(() => null);
+  return { told, obstacle: obstacleOf({ ...facts, answered: told !== null }) };
+}
+
+/** The same without asking the run, unless only that can tell. */
+export async function runObstacle(
+  client: Client,
+  workflowId: string,
+  runId: string,
+): Promise<Obstacle | undefined> {
+  const description = await describeChain(client, workflowId, runId);
+  if (description.closeTime !== undefined) return undefined;
+  const facts = await obstacleFacts(client, description);
+  const isDoubtful = facts.workers?.seen.length === 0 && facts.workers.gone > 0;
+  if (!isDoubtful) return obstacleOf(facts);
+  const told = await query(client, description, QUERY_TIMEOUT_MS).catch(() => null);
+  return obstacleOf({ ...facts, answered: told !== null });
 }
 
 /** Asks the run itself, and adds what its pages in work have told. @throws where no worker answers in time */

@@ -1,11 +1,13 @@
-import { type Client, WorkflowNotFoundError } from '@temporalio/client';
+import type { Client } from '@temporalio/client';
 import type { ControlRequest, ControlResult, DocumentSelection, UpdateName } from '../contract/control';
 import type { RepublishResult } from '../contract/input';
+import type { Obstacle } from '../contract/obstacle';
 import type { Progress } from '../contract/progress';
 import { describeChain } from './chain';
+import { type Cancellation, Speaker } from './control';
 import { type RunProgress, runProgress } from './run-progress';
-import { runProgressNow, type RunStatus, runStatus } from './run-status';
-import { asControlRefused, asRepublishFailed, explained, isUnreachable } from './temporal-errors';
+import { runObstacle, runProgressNow, type RunStatus, runStatus } from './run-status';
+import { asRepublishFailed, explained, isUnreachable } from './temporal-errors';
 import { DEFAULT_PATIENCE_MS, Patience, pause, type WatchOptions, watchRun } from './watch';
 
 /**
@@ -38,6 +40,8 @@ export interface RepublishRun {
   currentRunId(): Promise<string>;
   /** How the run stands as Temporal sees it: also without a worker, and with what is being retried. */
   status(): Promise<RunStatus>;
+  /** Why nobody works on the run or nobody can, as Temporal sees it; null: nothing of that kind is known. */
+  obstacle(): Promise<Obstacle | null>;
   /** The status whenever it changes, until the run has ended; also while Temporal is away for a while. */
   watch(options?: WatchOptions): AsyncGenerator<RunStatus, void, undefined>;
   /**
@@ -57,10 +61,10 @@ export interface RepublishRun {
   /** Gives documents up that are not published. @returns how many @throws ControlRefused */
   skip(selection?: DocumentSelection): Promise<number>;
   /**
-   * Cancels the run: what is signed is finished, the rest is left, the audit is written. @throws
-   * ControlRefused
+   * Cancels the run: what is signed is finished, the rest is left, the audit is written. Where the run cannot be asked, Temporal
+   * is. @throws ControlRefused
    */
-  cancel(request?: ControlRequest): Promise<void>;
+  cancel(request?: ControlRequest): Promise<Cancellation>;
 }
 
 type RunName = Pick<RepublishRun, 'workflowId' | 'runId' | 'attached'>;
@@ -77,27 +81,9 @@ export function runOf(
   const handle = client.workflow.getHandle(workflowId, undefined, { firstExecutionRunId: runId });
   const watch = (options?: WatchOptions) => watchRun(client, { workflowId, runId }, options);
 
-  const update = async (name: UpdateName, request: DocumentSelection = {}): Promise<number> => {
-    for (const deadlineMs = Date.now() + UPDATE_TIMEOUT_MS; ;) {
-      try {
-        const { documents } = await client.withDeadline(deadlineMs, () =>
-          handle.executeUpdate<ControlResult, [DocumentSelection]>(name, { args: [request] }),
-        );
-        return documents;
-      } catch (error) {
-        if (!(await hasOnlyMovedOn(error)) || Date.now() > deadlineMs)
-          throw asControlRefused(client, name, error);
-        await pause(200);
-      }
-    }
-  };
-
-  /** Between two executions of a run there is none to take an update; the next one does. */
-  const hasOnlyMovedOn = async (error: unknown): Promise<boolean> => {
-    if (!(error instanceof WorkflowNotFoundError)) return false;
-    const newest = await describeChain(client, workflowId, runId).catch(() => undefined);
-    return newest?.status.name === 'RUNNING';
-  };
+  const speaker = new Speaker(client, { workflowId, runId }, UPDATE_TIMEOUT_MS);
+  const update = async (name: UpdateName, request?: DocumentSelection): Promise<number> =>
+    (await speaker.update<ControlResult>(name, request)).documents;
 
   const ask = (): Promise<Progress> =>
     explained(client, () => runProgressNow(client, workflowId, runId, QUERY_TIMEOUT_MS));
@@ -144,6 +130,10 @@ export function runOf(
     resume: async (request) => void (await update('resume', request)),
     retry: (selection) => update('retry', selection),
     skip: (selection) => update('skip', selection),
-    cancel: async (request) => void (await update('cancel', request)),
+    obstacle: () => explained(client, async () => (await runObstacle(client, workflowId, runId)) ?? null),
+    cancel: async (request) => {
+      const { takenBy, obstacle } = await speaker.cancel(request);
+      return { takenBy, obstacle };
+    },
   };
 }

@@ -97,6 +97,11 @@ function statusOf(error: unknown): { code: number; details: string } | undefined
   return undefined;
 }
 
+/** Whether nobody could take an update: no worker is there, or none that can go on with the run. */
+export function isUnanswered(error: unknown): boolean {
+  return error instanceof WorkflowUpdateRPCTimeoutOrCancelledError || statusOf(error)?.code === 9; // FAILED_PRECONDITION
+}
+
 /** A run that refuses says why; one that has ended is not there to be asked. */
 export function asControlRefused(client: Client, name: UpdateName, error: unknown): unknown {
   if (error instanceof WorkflowUpdateFailedError)
@@ -130,7 +135,9 @@ export function asRepublishFailed(client: Client, error: unknown): unknown {
     return new RepublishFailed(type, cause.message, published, failures, failed);
   }
   if (cause instanceof CancelledFailure) return new RepublishFailed('Cancelled', 'the run was cancelled');
-  if (cause instanceof TerminatedFailure) return new RepublishFailed('Terminated', 'the run was terminated');
+  if (cause instanceof TerminatedFailure)
+    // Whoever terminated it may have said why.
+    return new RepublishFailed('Terminated', `the run was terminated: ${cause.message}`);
   if (cause instanceof TimeoutFailure)
     return new RepublishFailed('TimedOut', 'the run did not end within the time it was given');
   return new RepublishFailed('Unexpected', ensureError(cause ?? error).message);

@@ -19,7 +19,8 @@ export const CALLER_FAILURES = {
   Terminated: {
     meaning:
       'Somebody terminated the run in Temporal, so that it could not write its audit; the ledger has its documents.',
-    remedy: 'Start again: only what is missing is done.',
+    remedy:
+      'Start again: only what is missing is done. Where it was not ended by `republish end`, that writes the audit it lacks: republish end <operator>.',
   },
   TimedOut: {
     meaning: 'The run did not end within the time that whoever started it allowed.',

@@ -1,3 +1,4 @@
+import { canBeStored } from './free-text';
 import { problemOfId } from './ids';
 
 /**
@@ -38,7 +39,8 @@ export interface ControlResult {
 
 /** What somebody did to a run, as the audit keeps it. */
 export interface Intervention extends DocumentSelection {
-  action: UpdateName;
+  /** `end`: past the run, which could not be spoken to (`republish end`). */
+  action: UpdateName | 'end';
   /** ISO 8601, the workflow's clock. */
   at: string;
 }
@@ -74,6 +76,8 @@ export function problemOfControl(name: UpdateName, argument: unknown): string | 
     const maxLength = MAX_LENGTHS[key as keyof typeof MAX_LENGTHS];
     if (typeof value !== 'string' || value === '' || value.length > maxLength)
       return `${key} must be a text of 1 to ${maxLength} characters`;
+    // The audit could not keep it.
+    if (!canBeStored(value)) return `${key} must be a text without NUL characters and halves of characters`;
   }
   return undefined;
 }

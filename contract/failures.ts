@@ -1,3 +1,5 @@
+import { storable } from './free-text';
+
 /**
  * Every way a run or a document can fail, by `ApplicationFailure.type`. The catalogue is the single source of
  * whether Temporal retries a failure and of the sentence that tells a person what to do.
@@ -266,6 +268,44 @@ export const FAILURES = {
     meaning: 'The step did not end within its bound, without a reason of its own.',
     remedy: 'Check that workers are running on the task queue, then start again.',
   },
+  RunStuck: {
+    retryable: false,
+    scope: 'temporal',
+    meaning:
+      "Workers take the run's next step and fail with it each time (the workflow task of Temporal): nothing is decided, and nothing is lost, until that is mended.",
+    remedy:
+      'Mend what the message names: an unknown encoding needs the data converter of whoever started the run, in the workers too; for a search attribute of another type see republish doctor; after nondeterminism put the earlier build back (docs/operations.md). Then the run goes on by itself. To give it up as it is: republish end <operator>.',
+  },
+  NoWorker: {
+    retryable: false,
+    scope: 'temporal',
+    meaning: 'Nobody polls the task queue of the run, so that it waits.',
+    remedy:
+      'Start one: republish worker, with REPUBLISH_TASK_QUEUE, TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE as the run has them; it goes on by itself. Was it started on a wrong queue: republish end <operator>, then start again.',
+  },
+  NoWorkerOfRelease: {
+    retryable: false,
+    scope: 'temporal',
+    meaning:
+      'Workers poll the task queue of the run, and none is of the build to which Temporal gives it (Worker Versioning).',
+    remedy:
+      'Start a worker of the build that the message names, or make the build of those that are there the current one: temporal worker deployment set-current-version (docs/operations.md, "With Worker Versioning").',
+  },
+  WorkerSilent: {
+    retryable: false,
+    scope: 'temporal',
+    meaning: 'Workers poll the task queue of the run, or have done so a moment ago, and none has answered.',
+    remedy:
+      'Look again in a minute: a worker that has ended is counted for so long. If it stays so, see the log of the workers, and that they have the same TEMPORAL_NAMESPACE.',
+  },
+  RunEnded: {
+    retryable: false,
+    scope: 'caller',
+    meaning:
+      'Somebody ended the run by `republish end`: it was terminated in Temporal, and its audit was written from the ledger.',
+    remedy:
+      'Start again when what kept the run is mended: only what is missing is done. What was sent before may stand: republish verify <operator>.',
+  },
   NotAttempted: {
     retryable: false,
     scope: 'document',
@@ -391,18 +431,9 @@ export class RepublishError extends Error {
     /** Where the message is of something that the catalogue's sentence does not fit. */
     readonly remedy: string = FAILURES[type].remedy,
   ) {
-    super(storable(message));
+    // Cutting can leave half of a character.
+    super(storable(message.slice(0, MAX_MESSAGE_LENGTH)));
   }
-}
-
-/**
- * Text that Postgres' jsonb and Temporal take: no NUL, and no half of a character, which cutting can leave.
- */
-function storable(text: string): string {
-  return text
-    .slice(0, MAX_MESSAGE_LENGTH)
-    .replaceAll('\u0000', '')
-    .replace(/\p{Surrogate}/gu, '\ufffd');
 }
 
 /**

@@ -1,3 +1,4 @@
+import { canBeStored } from './free-text';
 import { problemOfId } from './ids';
 
 /**
@@ -136,9 +137,4 @@ export function normalisedInput(input: RepublishInput): RepublishInput {
 
 function isText(value: unknown, maxLength: number): value is string {
   return typeof value === 'string' && value.trim() !== '' && value.length <= maxLength && canBeStored(value);
-}
-
-/** Postgres takes no NUL, and half of a surrogate pair is no UTF-8: a message with it would not reach Temporal. */
-function canBeStored(text: string): boolean {
-  return !text.includes('\0') && !/\p{Surrogate}/u.test(text);
 }

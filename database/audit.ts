@@ -6,6 +6,7 @@ import type { RelayStanding } from '../contract/relay-standing';
 import { type Link, nextLink, rowHash } from '../rules/audit-chain';
 import { documentsHash, lockChain, sha256 } from './audit-chain';
 import type { Queryable, Transaction } from './connection';
+import { textWriterOf } from './free-text';
 
 /** One row of `republish.audit_log`: what a run published, and what it could not. */
 export interface AuditRow {
@@ -59,22 +60,23 @@ export async function appendAudit(client: Transaction, row: AuditRow): Promise<v
   if ((await auditOfRun(client, row.runId)) !== undefined) return;
   const [newest] = await auditsOfOperator(client, row.operatorUserId, 1);
   const { position, previousHash } = nextLink(newest);
+  const write = await textWriterOf(client);
   const values = [
     row.runId,
     row.workflowId,
     row.operatorUserId,
     row.operatorPubkey,
     row.outcome,
-    JSON.stringify(row.events),
-    JSON.stringify(row.counts),
-    JSON.stringify(row.failures),
-    JSON.stringify(row.skipped),
-    JSON.stringify(row.superseded),
-    JSON.stringify(row.laggards),
-    row.failure === null ? null : JSON.stringify(row.failure),
+    write.json(row.events),
+    write.json(row.counts),
+    write.json(row.failures),
+    write.json(row.skipped),
+    write.json(row.superseded),
+    write.json(row.laggards),
+    row.failure === null ? null : write.json(row.failure),
     row.swept,
-    row.reason,
-    JSON.stringify(row.interventions),
+    write.text(row.reason),
+    write.json(row.interventions),
     position,
     membersHash,
     previousHash,

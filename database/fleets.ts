@@ -5,6 +5,7 @@ import type { RunOutcome } from '../contract/progress';
 import { type Link, nextLink, rowHash } from '../rules/audit-chain';
 import { lockChain, operatorsHash, sha256 } from './audit-chain';
 import type { Queryable, Transaction } from './connection';
+import { textWriterOf } from './free-text';
 
 /** Records that a fleet exists. The first writer wins, so that a retry changes nothing. */
 export async function recordFleet(
@@ -13,7 +14,7 @@ export async function recordFleet(
 ): Promise<void> {
   await db.query(
     `INSERT INTO republish.fleets (run_id, workflow_id, reason) VALUES ($1, $2, $3) ON CONFLICT (run_id) DO NOTHING`,
-    [fleet.runId, fleet.workflowId, fleet.reason ?? null],
+    [fleet.runId, fleet.workflowId, (await textWriterOf(db)).text(fleet.reason)],
   );
 }
 
@@ -59,7 +60,23 @@ export async function recordFleetOperators(
             failure_type = ended.failure->>'type', failure_message = ended.failure->>'message', ended_at = now()
        FROM jsonb_to_recordset($2::jsonb) AS ended ("operatorUserId" text, "runId" text, outcome text, failure jsonb)
       WHERE run_id = $1 AND operator_user_id = ended."operatorUserId" AND fleet_operators.outcome IS NULL`,
-    [runId, JSON.stringify(ended)],
+    [runId, (await textWriterOf(db)).json(ended)],
+  );
+}
+
+/** Operators of whom the fleet could not write down how they ended: as the newest audit since its beginning says. */
+export async function recordFromAudits(db: Queryable, runId: string): Promise<void> {
+  await db.query(
+    `UPDATE republish.fleet_operators AS operator
+        SET operator_run_id = audit.run_id, outcome = audit.outcome, ended_at = audit.written_at,
+            failure_message = audit.failure ->> 'message',
+            failure_type = coalesce(audit.failure ->> 'type', CASE audit.outcome WHEN 'incomplete' THEN 'RepublishIncomplete'
+                                                                                 WHEN 'cancelled' THEN 'Cancelled' END)
+       FROM (SELECT DISTINCT ON (operator_user_id) audit_log.*
+               FROM republish.audit_log JOIN republish.fleets ON fleets.run_id = $1 AND written_at >= fleets.started_at
+              ORDER BY operator_user_id, id DESC) AS audit
+      WHERE operator.run_id = $1 AND operator.outcome IS NULL AND audit.operator_user_id = operator.operator_user_id`,
+    [runId],
   );
 }
 
@@ -121,16 +138,17 @@ export async function appendFleetAudit(client: Transaction, row: FleetAuditRow):
   if ((await auditOfFleet(client, row.runId)) !== undefined) return;
   const [newest] = await fleetAudits(client, 1);
   const { position, previousHash } = nextLink(newest);
+  const write = await textWriterOf(client);
   const values = [
     row.runId,
     row.workflowId,
     row.outcome,
-    JSON.stringify(row.request),
-    JSON.stringify(row.operators),
-    JSON.stringify(row.failures),
-    row.failure === null ? null : JSON.stringify(row.failure),
-    row.reason,
-    JSON.stringify(row.interventions),
+    write.json(row.request),
+    write.json(row.operators),
+    write.json(row.failures),
+    row.failure === null ? null : write.json(row.failure),
+    write.text(row.reason),
+    write.json(row.interventions),
     position,
     membersHash,
     previousHash,

@@ -19,9 +19,9 @@ const MAX_REPORTED_FAILURES = 100;
  * that a second call returns the first one's row.
  */
 export async function persistFleetAudit(
-  deps: ActivityDependencies,
+  deps: Pick<ActivityDependencies, 'database'>,
   input: PersistFleetAuditInput,
-  { workflowId }: ActivityCall,
+  { workflowId }: Pick<ActivityCall, 'workflowId'>,
 ): Promise<FleetSummary> {
   const { runId, request, ended, failure, interventions } = input;
   const reason = request.reason ?? null;

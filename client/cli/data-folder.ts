@@ -25,6 +25,8 @@ const SERVERS: Record<string, Servers> = {
   start: A_RUN,
   'fleet start': A_RUN,
   worker: { temporal: true, worker: 'no' },
+  end: { temporal: true, worker: 'no' },
+  'fleet end': { temporal: true, worker: 'no' },
   ...Object.fromEntries(
     ['watch', 'status', 'pause', 'resume', 'retry', 'skip', 'cancel'].map((name) => [name, OF_A_RUN]),
   ),

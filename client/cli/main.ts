@@ -7,6 +7,7 @@ import { registerAudit } from './commands/audit';
 import { registerCompletion } from './commands/completion';
 import { registerControl } from './commands/control';
 import { registerDev } from './commands/dev';
+import { registerEnd } from './commands/end';
 import { registerFleet } from './commands/fleet';
 import { registerInspection } from './commands/inspection';
 import { registerMigrate } from './commands/migrate';
@@ -56,6 +57,7 @@ export function buildProgram(): Command {
   registerWatch(program);
   registerStatus(program);
   registerControl(program);
+  registerEnd(program);
   registerFleet(program);
   registerAudit(program);
   registerInspection(program);

@@ -1,6 +1,7 @@
 import type { PageEntry } from '../../contract/activities';
 import type { DocumentFailure, FailureType } from '../../contract/failures';
 import type { Queryable } from '../connection';
+import { textWriterOf } from '../free-text';
 import { COUNTS, countsOf, type CountsRow, FAILURE_COLUMNS } from './counts';
 import { columnsOf, OPEN_RUN } from './documents';
 
@@ -22,6 +23,13 @@ export async function planDocuments(
   run: { runId: string; operatorPubkey: string },
   documents: readonly PlannedDocument[],
 ): Promise<void> {
+  // Names are whatever somebody has typed, and SQLite keeps what Postgres does not.
+  const write = await textWriterOf(db);
+  const written = documents.map((document) => ({
+    ...document,
+    machineName: write.text(document.machineName) ?? '',
+    failureMessage: write.text(document.failureMessage),
+  }));
   await db.query(
     `WITH ${OPEN_RUN},
        planned AS (
@@ -38,8 +46,8 @@ export async function planDocuments(
     [
       run.runId,
       run.operatorPubkey,
-      ...columnsOf(documents, 'page', 'documentType', 'machineId', 'machineName', 'atmPubkey'),
-      ...columnsOf(documents, 'outcome', 'failureType', 'failureMessage'),
+      ...columnsOf(written, 'page', 'documentType', 'machineId', 'machineName', 'atmPubkey'),
+      ...columnsOf(written, 'outcome', 'failureType', 'failureMessage'),
     ],
   );
 }

@@ -1,4 +1,5 @@
 import type { Queryable } from '../connection';
+import { textWriterOf } from '../free-text';
 
 export interface RunRow {
   runId: string;
@@ -42,7 +43,7 @@ export async function openRun(db: Queryable, run: OpeningRun): Promise<RunRow> {
       run.documentTypes,
       run.force,
       run.resetCounts,
-      run.reason ?? null,
+      run.reason === undefined ? null : (await textWriterOf(db)).text(run.reason),
     ],
   );
   const row = await runOf(db, run.runId);
@@ -55,4 +56,24 @@ export async function runOf(db: Queryable, runId: string): Promise<RunRow | unde
     runId,
   ]);
   return row;
+}
+
+/** Why a run was started; null: nobody has said. */
+export async function reasonOfRun(db: Queryable, runId: string): Promise<string | null> {
+  const [row] = await db.query<{ reason: string | null }>(
+    'SELECT reason FROM republish.runs WHERE run_id = $1',
+    [runId],
+  );
+  return row?.reason ?? null;
+}
+
+/** When a document of a run last came further, by the clock of Postgres (ISO 8601); null: none has yet. */
+export async function lastMoveOf(db: Queryable, runId: string): Promise<string | null> {
+  const [row] = await db.query<{ at: string | null }>(
+    `SELECT to_char(max(greatest(sealed_at, signed_at, sent_at, settled_at)) AT TIME ZONE 'UTC',
+                    'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS at
+       FROM republish.documents WHERE run_id = $1`,
+    [runId],
+  );
+  return row?.at ?? null;
 }

@@ -12,6 +12,7 @@ import { checkDatabase } from './database';
 import { type Databases, openDatabases, orNone } from './databases';
 import { CORRECT_CONFIGURATION, type Finding, findingsOf } from './finding';
 import { checkRelays } from './relays';
+import { checkRun, type SeenRun } from './run';
 import { checkSigners } from './signers';
 import { checkSource } from './source';
 import { checkTemporal } from './temporal';
@@ -29,6 +30,8 @@ export interface Patient {
   operatorUserId?: string;
   /** Whose rights on the ledger are looked at. */
   role: Role;
+  /** With an operator: the newest run, as a client sees it; undefined where Temporal knows none. */
+  lookAtRun?: () => Promise<SeenRun | undefined>;
   /** Where a relay wants to know who asks, that operator's signer may be asked to sign it. */
   auth?: boolean;
   /** Told what a person has to do meanwhile. */
@@ -41,7 +44,7 @@ export interface Patient {
  * @returns the findings of each check, in the order in which they are best read
  */
 export function examine(patient: Patient): Promise<Finding[]>[] {
-  const { temporal, operatorUserId, documentTypes, role, say } = patient;
+  const { temporal, operatorUserId, documentTypes, role, say, lookAtRun } = patient;
   const { configuration, problems } = withKnownTypes(patient);
   const { databaseUrl, lnbitsDatabaseUrl, secretsKey, relays } = configuration;
   const databases = openDatabases(configuration, documentTypes);
@@ -63,6 +66,9 @@ export function examine(patient: Patient): Promise<Finding[]>[] {
     ...(temporal === undefined || temporal instanceof Error
       ? []
       : [checkTemporal(temporal, configuration.taskQueue)]),
+    ...(temporal === undefined || temporal instanceof Error || operatorUserId === undefined || !lookAtRun
+      ? []
+      : [checkRun(operatorUserId, lookAtRun, databaseUrl)]),
     ...database,
     ...(lnbitsDatabaseUrl === undefined
       ? []

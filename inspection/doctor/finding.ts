@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { CallerFailureType } from '../../contract/caller-failures';
-import { ensureError, type FailureType, remedyFor, RepublishError } from '../../contract/failures';
+import { type CallerFailureType, isCallerFailureType } from '../../contract/caller-failures';
+import { ensureError, type FailureType, isFailureType, remedyFor } from '../../contract/failures';
 
 export type Area =
   | 'configuration'
@@ -11,7 +11,8 @@ export type Area =
   | 'relay'
   | 'clock'
   | 'signer'
-  | 'signers';
+  | 'signers'
+  | 'run';
 
 /** One line of the doctor's. */
 export interface Finding {
@@ -77,8 +78,14 @@ export async function check(
   try {
     return await Promise.race([work(), late]);
   } catch (thrown) {
-    if (thrown instanceof RepublishError) return [fail(thrown.message, thrown.remedy, thrown.type)];
-    return [fail(ensureError(thrown).message, remedyFor('Unexpected'), 'Unexpected')];
+    const { message, remedy, type } = ensureError(thrown) as Error & { remedy?: unknown; type?: unknown };
+    return [
+      fail(
+        message,
+        typeof remedy === 'string' ? remedy : remedyFor('Unexpected'),
+        isFailureType(type) || isCallerFailureType(type) ? type : 'Unexpected',
+      ),
+    ];
   } finally {
     ended.abort();
   }

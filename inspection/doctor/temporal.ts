@@ -1,13 +1,12 @@
 import { Connection, type ConnectionLike, isGrpcServiceError } from '@temporalio/client';
 import { type TemporalConfiguration, WITHOUT_PROXY } from '../../configuration/temporal';
-import { ensureError } from '../../contract/failures';
+import { ensureError, remedyFor } from '../../contract/failures';
 import { SEARCH_ATTRIBUTES } from '../../contract/names';
+import { missingBuild, workersOf } from '../../contract/task-queue';
 import { check, type Finding, findingsOf } from './finding';
 
 const CONNECT_TIMEOUT_MS = 4_000;
 const ANSWER_TIMEOUT_MS = 5_000;
-/** A worker that waits for work shows itself at least once a minute. */
-const POLLER_SEEN_WITHIN_MS = 90_000;
 /** gRPC status codes. */
 const NOT_FOUND = 5;
 const DENIALS: readonly number[] = [7, 16];
@@ -136,23 +135,19 @@ function pollersOrWhyNot(connection: Connection, namespace: string, taskQueue: s
 
 async function checkPollers(connection: Connection, namespace: string, taskQueue: string): Promise<Finding> {
   const { ok, fail } = findingsOf('temporal', `task queue ${taskQueue}`);
-  const alive = await Promise.all(
+  const ofEachType = await Promise.all(
     Object.values(TASK_QUEUES).map(async (taskQueueType) => {
-      const { pollers } = await connection.workflowService.describeTaskQueue({
-        namespace,
-        taskQueue: { name: taskQueue },
-        taskQueueType,
-      });
-      return (pollers ?? []).filter(
-        ({ lastAccessTime }) =>
-          Date.now() - Number(lastAccessTime?.seconds ?? 0) * 1000 < POLLER_SEEN_WITHIN_MS,
-      ).length;
+      const queue = { namespace, taskQueue: { name: taskQueue }, taskQueueType };
+      return workersOf(await connection.workflowService.describeTaskQueue(queue), Date.now());
     }),
   );
-  const workers = Math.min(...alive);
-  if (workers > 0) return ok(`${workers === 1 ? 'one worker polls' : `${workers} workers poll`} it`);
-  return fail(
-    'no worker polls it: runs wait, and nothing is lost',
-    `Start one: republish worker, with REPUBLISH_TASK_QUEUE=${taskQueue} and TEMPORAL_NAMESPACE=${namespace}.`,
-  );
+  const workers = Math.min(...ofEachType.map(({ seen }) => seen.length));
+  if (workers === 0)
+    return fail(
+      'no worker polls it: runs wait, and nothing is lost',
+      `Start one: republish worker, with REPUBLISH_TASK_QUEUE=${taskQueue} and TEMPORAL_NAMESPACE=${namespace}.`,
+    );
+  const missing = ofEachType.map((each) => missingBuild(each)).find((each) => each !== undefined);
+  if (missing !== undefined) return fail(missing, remedyFor('NoWorkerOfRelease'));
+  return ok(`${workers === 1 ? 'one worker polls' : `${workers} workers poll`} it`);
 }

@@ -62,9 +62,19 @@ describe('dashboard and alerts', () => {
       workflowId: `unknown-${id}`,
     });
     saga.onStop(() => unknown.terminate());
+    // Of a run that was terminated the next heartbeat is refused.
+    let isAsked = false;
+    const silence = new Promise<undefined>((resolve) => saga.onStop(() => resolve(undefined)));
+    bunker.setFaults(() => ((isAsked = true), silence));
+    const ended = await saga.start(id, { force: true, resetCounts: true });
+    await until(() => isAsked);
+    await saga.client.workflow.getHandle(ended.workflowId, ended.runId).terminate();
     await until(async () => {
       shown = namesOf(await worker.scrape());
-      return shown.has('temporal_workflow_task_execution_failed_total');
+      return (
+        shown.has('temporal_workflow_task_execution_failed_total') &&
+        shown.has('temporal_request_failure_total')
+      );
     }, 30_000);
   }, 120_000);
   afterAll(() => saga.stop());

@@ -28,7 +28,7 @@ test('Temporal that goes away while somebody waits: said, waited for within a bo
     });
     saga.onStop(() => Promise.all([patient.stop(), impatient.stop()]));
     for (const terminal of [patient, impatient])
-      await until(() => terminal.screen().includes('No worker answers on task queue'), 45_000);
+      await until(() => terminal.screen().includes('NoWorker: nobody polls'), 45_000);
 
     temporal.kill('SIGKILL');
     await temporal.exited;
@@ -42,7 +42,7 @@ test('Temporal that goes away while somebody waits: said, waited for within a bo
     await until(() => patient.screen().includes('Temporal has not answered since'), 45_000);
 
     temporal = await startTemporalServer({ ...options, port });
-    await until(() => patient.screen().includes('No worker answers on task queue'), 60_000);
+    await until(() => patient.screen().includes('NoWorker: nobody polls'), 60_000);
     expect(patient.screen()).not.toContain('Temporal has not answered');
     patient.type('\u0003');
     expect(await patient.ended).toBe(130);

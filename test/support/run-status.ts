@@ -12,6 +12,8 @@ export function statusOf({ progress = null, ...overrides }: Partial<RunStatus> =
     taskQueue: 'republish-operator-configs',
     progress,
     ...liveValues(progress, []),
+    obstacle: null,
+    cancelRequested: false,
     inWork: [],
     retrying: [],
     unreachableSince: null,

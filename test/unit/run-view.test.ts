@@ -76,9 +76,12 @@ test('what somebody has to mend is never cut off: the last relay of a reason, th
   expect(text).toContain('bitspire-fees, machines 101-200 of 10,000  attempt 3, in work');
   expect(text.replace(/\s+/g, ' ')).toContain('wss://two.example.com: blocked: not on the list');
 
-  const alone = shown({ progress: null });
+  const obstacle = { type: 'NoWorker' as const, message: 'nobody polls task queue q' };
+  const alone = shown({ progress: null, obstacle });
   expect(alone).not.toContain('…');
-  expect(alone.replace(/\s+/g, ' ')).toContain('is republish worker running,');
+  expect(alone.replace(/\s+/g, ' ')).toContain(
+    'NoWorker: nobody polls task queue q remedy: Start one: republish worker, with',
+  );
 });
 
 test('pages and documents that lack the same relay share the reason; a small screen has it on one line', () => {
@@ -175,6 +178,26 @@ test('in lines: each document once for each trouble, what blocks, and that it is
   expect(see({ stages }, 10)).toEqual([
     'publishing: 2 of 3 documents (1 published, 0 unchanged, 0 skipped, 0 failed); encrypted 3, signed 3, sent 2, standing 2',
   ]);
+});
+
+test('in lines: what is in the way is told once, whatever its number of attempts, and that it is over', () => {
+  const lines = new PlainLines('op');
+  const see = (overrides: Partial<RunStatus>): string[] =>
+    lines.see(statusOf({ progress: null, ...overrides }), Date.parse(NOW));
+  const stuck = (attempt: number) => ({ type: 'RunStuck' as const, message: `attempt ${attempt}` });
+  expect(see({ obstacle: stuck(2) })).toEqual([
+    expect.stringMatching(/^RunStuck: attempt 2\. Remedy: .*republish end op\.$/),
+  ]);
+  expect(see({ obstacle: stuck(3) })).toEqual([]);
+  expect(see({ obstacle: stuck(4), cancelRequested: true })).toEqual([
+    'it is to be cancelled, which waits for that too; end it as it is: republish end op',
+  ]);
+  const gone = { type: 'NoWorker' as const, message: 'nobody' };
+  expect(see({ obstacle: gone, cancelRequested: true })).toEqual([
+    expect.stringMatching(/^NoWorker: nobody\. /),
+  ]);
+  expect(see({})).toEqual(['a worker goes on with it']);
+  expect(see({ obstacle: stuck(2) })).toHaveLength(1);
 });
 
 test('a run that has ended waits for nothing', () => {

@@ -84,11 +84,11 @@ export class AuditNotFound extends Error {
 function sayOpen({ open }: AuditReport, subject: string, tell: (text: string) => void): void {
   for (const { runId, startedAt } of open)
     tell(
-      `run ${runId}\nno audit, started ${startedAt}: it goes on or was terminated; see: republish status ${subject}\n`,
+      `run ${runId}\nno audit, started ${startedAt}: it goes on or was terminated; see: republish status ${subject}\nThe audit of one that was terminated is written by: republish end <operator>\n`,
     );
 }
 
-function showAudit(row: ToldAudit): void {
+export function showAudit(row: ToldAudit): void {
   print(`run ${row.runId}\n${row.outcome}, ${row.writtenAt}, operator ${row.operatorUserId}`);
   print(`row ${row.position}, head ${row.hash}`);
   if (row.operatorNpub) print(row.operatorNpub);

@@ -1,7 +1,11 @@
 import { userInfo } from 'node:os';
 import type { Command } from 'commander';
 import type { UpdateName } from '../../../contract/control';
+import type { Cancellation } from '../../control';
+import type { RepublishRun } from '../../run';
+import { EXIT } from '../exit-codes';
 import { printJson, say } from '../output';
+import { command, forOperator } from '../run-view/commands';
 
 interface ControlOptions {
   documentType?: string;
@@ -60,29 +64,54 @@ function selecting(command: Command, byDefault: string): Command {
 async function control(name: UpdateName, operator: string, options: ControlOptions): Promise<void> {
   const { connect, findRepublish } = await import('../../index.js');
   const { client, close } = await connect();
-  // Only a worker can take it, and a command that says nothing for minutes looks broken.
-  const waiting = setTimeout(
-    () =>
-      say(
-        'no answer yet: a worker has to take it. Is republish worker running? Asking on (Ctrl-C ends this)',
-      ),
-    SILENT_MS,
-  );
+  let waiting: NodeJS.Timeout | undefined;
   try {
     const run = await findRepublish(client, operator);
-    const documents = await run[name]({
+    // Only a worker can take it, and a command that says nothing for minutes looks broken.
+    waiting = setTimeout(() => void sayWhatItWaitsFor(run), SILENT_MS);
+    const { workflowId, runId } = run;
+    const answer = await run[name]({
       by: options.by ?? userName(),
       ...(options.reason ? { reason: options.reason } : {}),
       ...(options.documentType ? { documentType: options.documentType } : {}),
       ...(options.machine ? { machineId: options.machine } : {}),
     });
-    if (options.json)
-      printJson({ workflowId: run.workflowId, runId: run.runId, documents: documents ?? null });
-    else say(DONE[name](documents ?? 0, operator));
+    if (typeof answer === 'object') {
+      if (options.json) printJson({ workflowId, runId, documents: null, ...answer });
+      return await tellCancelled(answer, operator, options);
+    }
+    if (options.json) printJson({ workflowId, runId, documents: answer ?? null });
+    else say(DONE[name](answer ?? 0, operator));
   } finally {
     clearTimeout(waiting);
     await close();
   }
+}
+
+async function sayWhatItWaitsFor(run: RepublishRun): Promise<void> {
+  const obstacle = await run.obstacle().catch(() => null);
+  const why = obstacle === null ? 'a worker has to take it' : `${obstacle.type}: ${obstacle.message}`;
+  say(`no answer yet: ${why}. Asking on (Ctrl-C ends this)`);
+}
+
+/** A run that could not be asked is not ended yet, and somebody has to know. */
+async function tellCancelled(
+  { takenBy, obstacle }: Cancellation,
+  operator: string,
+  { json }: ControlOptions,
+): Promise<void> {
+  if (takenBy === 'Temporal')
+    say('the run could not be asked; Temporal has its cancellation, without who asked and why');
+  if (obstacle === null) {
+    if (!json) say(DONE.cancel(0, operator));
+    return;
+  }
+  const { remedyFor } = await import('../../../contract/failures.js');
+  const { type, message } = obstacle;
+  say(
+    `not ended yet: ${type}: ${message}\nremedy: ${forOperator(remedyFor(type), operator)}\nThe run is cancelled as soon as a worker goes on with it. Only this ends it as it is: ${command('end', operator)}`,
+  );
+  process.exitCode = EXIT.failed;
 }
 
 /** Longer than a worker that is there takes to answer. */

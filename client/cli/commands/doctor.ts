@@ -2,6 +2,7 @@ import { type Command, Option } from 'commander';
 import { ROLES, type Role } from '../../../database/rights-list';
 import type { DocumentType } from '../../../documents/document-type';
 import type { Finding } from '../../../inspection/doctor/finding';
+import type { SeenRun } from '../../../inspection/doctor/run';
 import { EXIT } from '../exit-codes';
 import { UsageError } from '../fail';
 import { AUTH_HELP } from '../who-asks';
@@ -14,9 +15,9 @@ export function registerDoctor(program: Command): void {
     .command('doctor')
     .summary('say what is not as a run needs it')
     .description(
-      'Looks at everything that a run needs: the configuration; Temporal with its namespace, search attributes and workers; Postgres with its schema, rights and the configured queries; every document relay; every stored signer and the secrets key; the clock of this host against those of Postgres and all relays. Each line says ok, warn or FAIL, with what to do. Changes nothing, and signs nothing unless --auth lets the signer tell a relay who asks (NIP-42).\nExit code 1 when a line says FAIL.',
+      'Looks at everything that a run needs: the configuration; Temporal with its namespace, search attributes and workers; Postgres with its schema, rights and the configured queries; every document relay; every stored signer and the secrets key; the clock of this host against those of Postgres and all relays; with --operator also how the newest run stands. Each line says ok, warn or FAIL, with what to do. Changes nothing, and signs nothing unless --auth lets the signer tell a relay who asks (NIP-42).\nExit code 1 when a line says FAIL.',
     )
-    .option('--operator <id>', 'only the signer of this operator')
+    .option('--operator <id>', 'only the signer of this operator, and how the newest run stands')
     .addOption(
       new Option('--as <role>', 'whose rights on the ledger are looked for, as in database/rights.sql')
         .choices(ROLES)
@@ -47,13 +48,17 @@ async function doctor(options: DoctorOptions): Promise<void> {
     needs: options.as === 'migrator' ? ['databaseUrl'] : WORKER_NEEDS,
   });
   const { documentTypes, problems: problemsOfTypes } = await typesOf(configuration.documentTypes);
+  const { operator } = options;
+  const temporal = await temporalConfiguration();
   const checks = examine({
     configuration,
     problems: [...problems, ...problemsOfTypes, ...(await problemsOfConverter(configuration.dataConverter))],
     documentTypes,
-    temporal: await temporalConfiguration(),
+    temporal,
     role: options.as,
-    ...(options.operator === undefined ? {} : { operatorUserId: options.operator }),
+    ...(operator === undefined
+      ? {}
+      : { operatorUserId: operator, lookAtRun: () => newestRun(operator, temporal) }),
     ...(options.auth ? { auth: true } : {}),
     say,
   });
@@ -82,6 +87,26 @@ async function temporalConfiguration() {
     return loadTemporalConfiguration();
   } catch (thrown) {
     return ensureError(thrown);
+  }
+}
+
+async function newestRun(
+  operator: string,
+  temporal: Awaited<ReturnType<typeof temporalConfiguration>>,
+): Promise<SeenRun | undefined> {
+  if (temporal === undefined || temporal instanceof Error) return undefined;
+  const { connect, findRepublish, RunNotFound } = await import('../../index.js');
+  const { failureOf } = await import('./status.js');
+  const { client, close } = await connect({ temporal });
+  try {
+    const run = await findRepublish(client, operator);
+    const status = await run.status();
+    return { ...status, failure: status.closedAt === null ? null : await failureOf(run) };
+  } catch (error) {
+    if (error instanceof RunNotFound) return undefined;
+    throw error;
+  } finally {
+    await close();
   }
 }
 

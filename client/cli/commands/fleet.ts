@@ -1,5 +1,7 @@
 import type { Command } from 'commander';
 import type { FleetInput, FleetUpdateName } from '../../../contract/fleet';
+import { remedyFor } from '../../../contract/failures';
+import type { Obstacle } from '../../../contract/obstacle';
 import type { FleetRun } from '../../fleet';
 import { EXIT, exitCodeFor } from '../exit-codes';
 import { requireOperatorIds } from '../ids';
@@ -8,6 +10,7 @@ import { print, printJson, say } from '../output';
 import { beginning, otherRequestOf } from '../waiting';
 import { AuditNotFound } from './audit';
 import { userName } from './control';
+import { registerFleetEnd } from './fleet-end';
 import { registerFleetInspection } from './fleet-inspection';
 import { fleetLine, showFleetAudit, showSummary, unfinished, waitLine } from './fleet-output';
 
@@ -75,6 +78,7 @@ export function registerFleet(program: Command): void {
   registerControl(fleet, 'pause', 'begin no further operator, and pause the runs that go on');
   registerControl(fleet, 'resume', 'go on with a paused fleet');
   registerControl(fleet, 'cancel', 'end a fleet: cancel the runs that go on, begin no other');
+  registerFleetEnd(fleet);
   fleet
     .command('audit')
     .summary('show what fleets have done')
@@ -233,8 +237,10 @@ async function status({ json }: { json?: true }): Promise<void> {
     print(
       `${workflowId}\nrun ${runId}\n${facts.status}${facts.closedAt ? `, ended ${facts.closedAt}` : ''}\n`,
     );
-    if (facts.progress === null)
-      return say(`no worker answers on task queue ${facts.taskQueue}: is one running?`);
+    if (facts.obstacle !== null) sayObstacle(facts.obstacle);
+    else if (facts.progress === null)
+      say(`no worker answers on task queue ${facts.taskQueue}: the counts need one`);
+    if (facts.progress === null) return;
     const { atWork, failures } = facts.progress;
     print(fleetLine(facts.progress));
     if (atWork.length > 0) print(`in work: ${atWork.join(', ')}`);
@@ -254,15 +260,33 @@ async function control(
   const { client, close } = await connect();
   try {
     const fleet = await findFleet(client);
-    const operators = await fleet[name]({
+    const { workflowId, runId } = fleet;
+    const answer = await fleet[name]({
       by: options.by ?? userName(),
       ...(options.reason ? { reason: options.reason } : {}),
     });
-    if (options.json) printJson({ workflowId: fleet.workflowId, runId: fleet.runId, operators });
-    else say(DONE[name](`${operators} run${operators === 1 ? '' : 's'}`));
+    const told = typeof answer === 'number' ? { operators: answer } : answer;
+    const { operators } = told;
+    if (options.json) printJson({ workflowId, runId, ...told });
+    if (typeof answer === 'object' && answer.obstacle !== null) return sayNotEnded(answer.obstacle);
+    if (!options.json) say(DONE[name](`${operators} run${operators === 1 ? '' : 's'}`));
   } finally {
     await close();
   }
+}
+
+function sayObstacle({ type, message }: Obstacle): void {
+  const remedy = remedyFor(type).replaceAll('republish end <operator>', 'republish fleet end');
+  say(`${type}: ${message}\nremedy: ${remedy}`);
+}
+
+/** It could not be asked: Temporal has the cancellation. Its runs are not told, and each has a cancel of its own. */
+function sayNotEnded(obstacle: Obstacle): void {
+  sayObstacle(obstacle);
+  say(
+    'not ended yet: Temporal has the cancellation, and the fleet takes it as soon as a worker goes on with it. Only this ends it as it is: republish fleet end',
+  );
+  process.exitCode = EXIT.failed;
 }
 
 async function audit(run: string | undefined, options: { limit: string; json?: true }): Promise<void> {

@@ -66,6 +66,7 @@ async function start(operator: string, options: StartOptions): Promise<void> {
     if (run === undefined) return;
     say(howItBegan(run, operator));
     if (!options.wait) {
+      await sayObstacle(run, operator);
       const { workflowId, runId, attached, differs } = run;
       if (options.json) printJson({ workflowId, runId, attached, differs });
       return;
@@ -81,6 +82,16 @@ function howItBegan({ workflowId, runId, attached, differs }: RepublishRun, oper
   return differs.length === 0
     ? `attached to the run of ${operator} that goes on already, of the same request (run ${runId})`
     : `attached to the run of ${operator} that goes on already, of another request (${differs.join('; ')}; run ${runId}): what follows is its result`;
+}
+
+/** Whoever does not wait would not see that nobody works on it. */
+async function sayObstacle(run: RepublishRun, operator: string): Promise<void> {
+  const { forOperator } = await import('../run-view/commands.js');
+  const { remedyFor } = await import('../../../contract/failures.js');
+  const obstacle = await run.obstacle();
+  if (obstacle === null) return;
+  const { type, message } = obstacle;
+  say(`warning: ${type}: ${message}\nremedy: ${forOperator(remedyFor(type), operator)}`);
 }
 
 async function waitForEnd(run: RepublishRun, operator: string, options: StartOptions): Promise<void> {

@@ -52,7 +52,7 @@ async function status(operator: string, { json }: { json?: true }): Promise<void
   }
 }
 
-async function failureOf(
+export async function failureOf(
   run: RepublishRun,
 ): Promise<{ type: string; message: string; remedy: string } | null> {
   const { RepublishFailed } = await import('../../index.js');

@@ -1,23 +1,39 @@
-import { remedyFor } from '../../../contract/failures';
+import { type FailureType, remedyFor } from '../../../contract/failures';
 import type { Progress } from '../../../contract/progress';
 import type { RunStatus } from '../../run-status';
 import { type Line, line, whole } from '../terminal/paint';
 import { wrap } from '../terminal/text';
 import { command, forOperator } from './commands';
 
-/** Who is missing, so that nothing moves. */
+/** Who is missing, or what keeps whoever is there from going on, so that nothing moves. */
 export function trouble(
-  { progress, closedAt, taskQueue, unreachableSince }: RunStatus,
+  { progress, closedAt, taskQueue, unreachableSince, obstacle, cancelRequested }: RunStatus,
+  operator: string,
   columns: number,
 ): Line[] {
   if (unreachableSince !== null) {
     const told = `Temporal has not answered since ${clock(unreachableSince)}; asking on. The run is not affected.`;
     return [line(), ...yellow(told, columns)];
   }
-  if (progress !== null) return [];
-  const what = closedAt === null ? 'The run waits for one' : 'The counts need one';
-  const told = `No worker answers on task queue ${taskQueue}. ${what}: is republish worker running, with the same REPUBLISH_TASK_QUEUE and Temporal namespace?`;
+  if (obstacle !== null) {
+    const { type, message } = obstacle;
+    return [
+      line(),
+      ...yellow(`${type}: ${message}`, columns),
+      ...remedyLines(type, operator, columns),
+      ...(cancelRequested && !progress?.cancelling ? cancellationWaits(operator, columns) : []),
+    ];
+  }
+  if (progress !== null || closedAt === null) return [];
+  const told = `No worker on task queue ${taskQueue} tells its counts; ${command('audit', operator)} has them.`;
   return [line(), ...yellow(told, columns)];
+}
+
+function cancellationWaits(operator: string, columns: number): Line[] {
+  return [
+    ...yellow('It is to be cancelled, which waits for that too.', columns),
+    whole('  end it as it is: ', ['bold', command('end', operator)]),
+  ];
 }
 
 function clock(at: string): string {
@@ -73,12 +89,12 @@ export function onWhat({ failed, open }: Progress): string {
 function blocked({ blocked, planned }: Progress, operator: string, columns: number): Line[] {
   if (blocked === undefined) return [];
   const told = `${whatIsBlocked(planned)} ${blocked.type}: ${blocked.message.replace(/\s+/g, ' ')}`;
-  const remedy = forOperator(`remedy: ${remedyFor(blocked.type)}`, operator);
-  return [
-    line(),
-    ...yellow(told, columns),
-    ...wrap(remedy, columns - 3).map((text) => line(['bold', `  ${text}`])),
-  ];
+  return [line(), ...yellow(told, columns), ...remedyLines(blocked.type, operator, columns)];
+}
+
+function remedyLines(type: FailureType, operator: string, columns: number): Line[] {
+  const remedy = forOperator(`remedy: ${remedyFor(type)}`, operator);
+  return wrap(remedy, columns - 3).map((text) => line(['bold', `  ${text}`]));
 }
 
 export function whatIsBlocked(planned: number): string {

@@ -16,6 +16,8 @@ export class PlainLines {
   #counts = '';
   #phase = '';
   #countsAtMs = -Infinity;
+  /** Type of the obstacle that was told last. */
+  #inTheWay: string | undefined;
 
   constructor(private readonly operator: string) {}
 
@@ -49,22 +51,31 @@ export class PlainLines {
     ];
   }
 
-  #connection({ unreachableSince, progress, closedAt, taskQueue }: RunStatus): string[] {
+  #connection(status: RunStatus): string[] {
+    const { unreachableSince, closedAt } = status;
     const lines = this.#whileTrue(
       'unreachable',
       unreachableSince !== null,
       'Temporal does not answer; asking on. The run is not affected',
       'Temporal answers again',
     );
-    if (unreachableSince !== null || closedAt !== null) return lines;
-    return lines.concat(
-      this.#whileTrue(
-        'no worker',
-        progress === null,
-        `no worker answers on task queue ${taskQueue}; the run waits for one. Is republish worker running, with the same REPUBLISH_TASK_QUEUE and Temporal namespace?`,
-        'a worker answers',
-      ),
-    );
+    return unreachableSince !== null || closedAt !== null ? lines : lines.concat(this.#obstacle(status));
+  }
+
+  /** What its message says anew, such as the number of an attempt, is no news. */
+  #obstacle({ obstacle, cancelRequested, progress }: RunStatus): string[] {
+    const { operator } = this;
+    const lines: string[] = [];
+    if (this.#inTheWay !== obstacle?.type)
+      lines.push(
+        obstacle === null
+          ? 'a worker goes on with it'
+          : `${obstacle.type}: ${obstacle.message}. Remedy: ${forOperator(remedyFor(obstacle.type), operator)}`,
+      );
+    this.#inTheWay = obstacle?.type;
+    const waits = obstacle !== null && cancelRequested && !progress?.cancelling;
+    const told = `it is to be cancelled, which waits for that too; end it as it is: ${command('end', operator)}`;
+    return [...lines, ...(waits ? this.#once('cancellation waits', told) : [])];
   }
 
   #waits({ approvals, progress, closedAt }: RunStatus): string[] {

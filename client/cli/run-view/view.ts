@@ -19,7 +19,7 @@ export function runView(status: RunStatus, operator: string, options: ViewOption
     ...(progress === null ? [] : bar(progress, status, options)),
     ...stagesLine(status, options.columns),
     ...(progress === null ? [] : byType(progress, options.columns)),
-    ...trouble(status, options.columns),
+    ...trouble(status, operator, options.columns),
     ...waits(status, operator, options.columns),
     ...retries(status, options),
     ...waitingDocuments(status, options),

@@ -1,0 +1,135 @@
+import type { Command } from 'commander';
+import { type ControlRequest, problemOfControl } from '../../../contract/control';
+import type { Obstacle } from '../../../contract/obstacle';
+import type { Database } from '../../../database/connection';
+import type { OpenClient } from '../../connect';
+import type { RepublishRun } from '../../run';
+import { UsageError } from '../fail';
+import { printJson, say } from '../output';
+import { command } from '../run-view/commands';
+import { userName } from './control';
+
+export interface EndOptions {
+  reason?: string;
+  by?: string;
+  yes?: true;
+  json?: true;
+}
+
+export function registerEnd(program: Command): void {
+  endOptions(
+    program
+      .command('end')
+      .summary('end a run that nobody can cancel: terminate it, write its audit from the ledger')
+      .description(
+        'Ends a run that can neither go on nor be cancelled: its workflow task fails, or no worker will ever poll its queue. It is terminated in Temporal, then its audit is written from the ledger and shown. Needs no worker; needs the database, with the rights of a worker. May be repeated: what is missing is done, also for a run that was terminated elsewhere.\nA run that a worker goes on with is better cancelled: what is signed is finished then.',
+      )
+      .argument('<operator>', "the operator's user id")
+      .addHelpText('before', 'Example: republish end 8f3c2b --reason "the old queue is gone"\n'),
+  ).action(end);
+}
+
+export function endOptions(registered: Command): Command {
+  return registered
+    .option('--reason <text>', 'why, for the audit')
+    .option('--by <name>', 'who, for the audit (default: the user of this machine)')
+    .option('--yes', 'also what goes on and could be cancelled')
+    .option('--json', 'as JSON on stdout: as `republish audit --json` would');
+}
+
+async function end(operator: string, options: EndOptions): Promise<void> {
+  const { auditReport } = await import('../../../inspection/audit.js');
+  const { writeAuditOfEnded } = await import('../../../ending/end-run.js');
+  const { findRepublish } = await import('../../index.js');
+  const { showAudit } = await import('./audit.js');
+  const asked = askedBy(options);
+  await withBoth(async ({ client }, database) => {
+    const run = await findRepublish(client, operator);
+    const { workflowId, runId } = run;
+    const { obstacle, closedAt, reason } = await howItStands(run, options);
+    const hasEndedNow = await terminateNow({ client }, run, asked, obstacle);
+    const ended = { runId, workflowId, operatorUserId: operator, reason, obstacle };
+    const isWritten = await writeAuditOfEnded(database, ended, asked);
+    await writeEarlier(database, { client }, run, operator, asked);
+    if (hasEndedNow) say(`ended: run ${runId} is terminated, and its audit is written`);
+    else if (isWritten) say(`run ${runId} had ended (${closedAt}) without an audit, which is written now`);
+    else say(`run ${runId} has ended already, and its audit is there: nothing was changed`);
+    const { audits } = await auditReport(database, runId, 1);
+    if (options.json) printJson(audits);
+    else audits.forEach(showAudit);
+  });
+}
+
+/** Who asks and why, as the audit keeps it. @throws UsageError */
+export function askedBy({ by, reason }: EndOptions): ControlRequest {
+  const asked = { by: by ?? userName(), ...(reason ? { reason } : {}) };
+  const problem = problemOfControl('cancel', asked);
+  if (problem !== undefined) throw new UsageError(problem);
+  return asked;
+}
+
+/** The database first: without it nothing may be ended. */
+export async function withBoth(
+  work: (opened: OpenClient, database: Database) => Promise<void>,
+): Promise<void> {
+  const { withDatabase } = await import('../database.js');
+  const { requireRightToEnd } = await import('../../../ending/end-run.js');
+  const { connect } = await import('../../index.js');
+  await withDatabase(async (database) => {
+    await requireRightToEnd(database);
+    const opened = await connect();
+    try {
+      await work(opened, database);
+    } finally {
+      await opened.close();
+    }
+  });
+}
+
+/** @throws ControlRefused where somebody goes on with it */
+async function howItStands(run: RepublishRun, { yes }: EndOptions) {
+  const { ControlRefused } = await import('../../index.js');
+  const status = await run.status();
+  const { closedAt, obstacle, progress } = status;
+  if (closedAt === null && obstacle === null && !yes)
+    throw new ControlRefused(
+      `a worker goes on with the run (${progress?.phase ?? 'running'}): ended now, what is signed is not finished`,
+      {},
+      'Cancel it: republish cancel <operator>. To end it all the same: republish end <operator> --yes.',
+    );
+  return { obstacle, closedAt, reason: status.reason };
+}
+
+export async function terminateNow(
+  { client }: Pick<OpenClient, 'client'>,
+  chain: { workflowId: string; runId: string },
+  asked: ControlRequest,
+  obstacle: Obstacle | null,
+): Promise<boolean> {
+  const { terminate } = await import('../../end.js');
+  const { sentenceOf } = await import('../../../ending/end-run.js');
+  return terminate(client, chain, sentenceOf(asked, obstacle));
+}
+
+/** Runs of the operator that somebody terminated before, and that have no audit since. */
+async function writeEarlier(
+  database: Database,
+  { client }: Pick<OpenClient, 'client'>,
+  { runId: newest }: RepublishRun,
+  operator: string,
+  asked: ControlRequest,
+): Promise<void> {
+  const { unauditedRuns } = await import('../../../database/audit.js');
+  const { writeAuditOfEnded } = await import('../../../ending/end-run.js');
+  const { describeChain } = await import('../../chain.js');
+  for (const { runId, workflowId } of await unauditedRuns(database, operator)) {
+    if (runId === newest) continue;
+    const seen = await describeChain(client, workflowId, runId).catch(() => undefined);
+    if (seen === undefined) {
+      say(`run ${runId} has no audit, and Temporal does not know it any more: it is left as it is`);
+    } else if (seen.closeTime !== undefined) {
+      await writeAuditOfEnded(database, { runId, workflowId, operatorUserId: operator }, asked);
+      say(`run ${runId} had ended without an audit, which is written now; see: ${command('audit', runId)}`);
+    }
+  }
+}

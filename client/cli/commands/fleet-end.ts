@@ -1,0 +1,45 @@
+import type { Command } from 'commander';
+import { printJson, say } from '../output';
+import { askedBy, endOptions, type EndOptions, terminateNow, withBoth } from './end';
+import { showFleetAudit } from './fleet-output';
+
+export function registerFleetEnd(fleet: Command): void {
+  endOptions(
+    fleet
+      .command('end')
+      .summary('end a fleet that nobody can cancel: terminate it, write its audit')
+      .description(
+        'Ends a fleet that can neither go on nor be cancelled: it is terminated in Temporal, then its audit is written from the ledger and shown. Needs no worker. The runs of its operators are no part of it and go on: republish end <operator> ends one.',
+      )
+      .addHelpText('before', 'Example: republish fleet end --reason "the old queue is gone"\n'),
+  ).action(end);
+}
+
+async function end(options: EndOptions): Promise<void> {
+  const { writeAuditOfEndedFleet } = await import('../../../ending/end-fleet.js');
+  const { auditOfFleet } = await import('../../../database/fleets.js');
+  const { ControlRefused, findFleet } = await import('../../index.js');
+  const asked = askedBy(options);
+  await withBoth(async ({ client }, database) => {
+    const fleet = await findFleet(client);
+    const { workflowId, runId } = fleet;
+    const { closedAt, obstacle } = await fleet.status();
+    if (closedAt === null && obstacle === null && !options.yes)
+      throw new ControlRefused(
+        'a worker goes on with the fleet: ended now, its runs go on without it',
+        {},
+        'Cancel it: republish fleet cancel. To end it all the same: republish fleet end --yes.',
+      );
+    const hasEndedNow = await terminateNow({ client }, fleet, asked, obstacle);
+    const isWritten = await writeAuditOfEndedFleet(database, { runId, workflowId, obstacle }, asked);
+    if (hasEndedNow)
+      say(`ended: fleet ${runId} is terminated, and its audit is written; runs of its operators go on`);
+    else
+      say(
+        `fleet ${runId} has ended already${isWritten ? ', and its audit is written now' : ': nothing was changed'}`,
+      );
+    const row = await auditOfFleet(database, runId);
+    if (options.json) printJson(row === undefined ? [] : [row]);
+    else if (row !== undefined) showFleetAudit(row);
+  });
+}

@@ -1,0 +1,34 @@
+import { type Client, WorkflowNotFoundError } from '@temporalio/client';
+import { describeChain } from './chain';
+import { explained } from './temporal-errors';
+
+/**
+ * Terminates whatever execution of a run or fleet goes on. It does nothing any more from then on: its audit has to be written by
+ * somebody else.
+ *
+ * @returns false where it had ended already @throws TemporalUnavailable, TemporalRefused
+ */
+export async function terminate(
+  client: Client,
+  { workflowId, runId }: { workflowId: string; runId: string },
+  reason: string,
+): Promise<boolean> {
+  return explained(client, async () => {
+    if (!(await goesOn(client, workflowId, runId))) return false;
+    const handle = client.workflow.getHandle(workflowId, undefined, { firstExecutionRunId: runId });
+    try {
+      await handle.terminate(reason);
+      return true;
+    } catch (error) {
+      // It came to its end in this moment, or has just continued as new.
+      if (!(error instanceof WorkflowNotFoundError)) throw error;
+      return (await goesOn(client, workflowId, runId))
+        ? terminate(client, { workflowId, runId }, reason)
+        : false;
+    }
+  });
+}
+
+async function goesOn(client: Client, workflowId: string, runId: string): Promise<boolean> {
+  return (await describeChain(client, workflowId, runId)).closeTime === undefined;
+}

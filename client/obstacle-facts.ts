@@ -1,0 +1,69 @@
+import type { Client, WorkflowExecutionDescription } from '@temporalio/client';
+import { buildName, type TaskQueueWorkers, workersOf } from '../contract/task-queue';
+import type { ObstacleFacts, TaskFailure } from './obstacle';
+
+const ANSWER_TIMEOUT_MS = 5_000;
+/** Events behind a task that fails: what has come meanwhile. More would be a history of their own. */
+const EVENTS_LOOKED_AT = 100;
+/** `TaskQueueType` and `VersioningBehavior` of Temporal's API. */
+const WORKFLOW_TASKS = 1;
+const PINNED = 1;
+
+/** Asks Temporal what there is to know of a run that goes on; the run itself is not asked. */
+export async function obstacleFacts(
+  client: Client,
+  { workflowId, runId, taskQueue, raw }: WorkflowExecutionDescription,
+): Promise<ObstacleFacts> {
+  const attempt = raw.pendingWorkflowTask?.attempt ?? 0;
+  const [workers, lastFailure] = await client.withDeadline(Date.now() + ANSWER_TIMEOUT_MS, () =>
+    Promise.all([
+      // Who may not ask that sees the rest.
+      whoPolls(client, taskQueue).catch(() => undefined),
+      attempt > 1 ? lastFailureOf(client, workflowId, runId).catch(() => undefined) : undefined,
+    ]),
+  );
+  const pinnedTo = pinnedBuild(raw);
+  return {
+    taskQueue,
+    attempt,
+    ...(workers === undefined ? {} : { workers }),
+    ...(lastFailure === undefined ? {} : { lastFailure }),
+    ...(pinnedTo === undefined ? {} : { pinnedTo }),
+  };
+}
+
+async function whoPolls(client: Client, taskQueue: string): Promise<TaskQueueWorkers> {
+  const description = await client.workflowService.describeTaskQueue({
+    namespace: client.options.namespace,
+    taskQueue: { name: taskQueue },
+    taskQueueType: WORKFLOW_TASKS,
+  });
+  return workersOf(description, Date.now());
+}
+
+function pinnedBuild({ workflowExecutionInfo }: WorkflowExecutionDescription['raw']): string | undefined {
+  const { behavior, deploymentVersion, versioningOverride } = workflowExecutionInfo?.versioningInfo ?? {};
+  const pinned = versioningOverride?.pinned?.version;
+  if (versioningOverride != null) return buildName(pinned) ?? undefined;
+  return behavior === PINNED ? (buildName(deploymentVersion) ?? undefined) : undefined;
+}
+
+/** Only the first attempt that failed is an event; those behind it are not written down. */
+async function lastFailureOf(
+  client: Client,
+  workflowId: string,
+  runId: string,
+): Promise<TaskFailure | undefined> {
+  const { history } = await client.workflowService.getWorkflowExecutionHistoryReverse({
+    namespace: client.options.namespace,
+    execution: { workflowId, runId },
+    maximumPageSize: EVENTS_LOOKED_AT,
+  });
+  for (const event of history?.events ?? []) {
+    const { workflowTaskFailedEventAttributes: failed } = event;
+    if (failed) return { cause: failed.cause ?? 0, message: failed.failure?.message ?? '' };
+    if (event.workflowTaskTimedOutEventAttributes) return { cause: 'timeout', message: '' };
+    if (event.workflowTaskCompletedEventAttributes) return undefined;
+  }
+  return undefined;
+}

@@ -1,0 +1,14 @@
+import type { FailureType } from './failures';
+
+/** Why a run that goes on does not move, whatever its documents wait for: nobody works on it, or nobody can. */
+export type ObstacleType = Extract<
+  FailureType,
+  'RunStuck' | 'NoWorker' | 'NoWorkerOfRelease' | 'WorkerSilent'
+>;
+
+/** As Temporal itself tells it, so that it is known without a worker; its remedy is the catalogue's. */
+export interface Obstacle {
+  type: ObstacleType;
+  /** One line without secrets, such as `nobody polls task queue republish-operator-configs`. */
+  message: string;
+}

@@ -1,0 +1,81 @@
+import { persistAudit } from '../activities/persist-audit';
+import type { ControlRequest } from '../contract/control';
+import { RepublishError } from '../contract/failures';
+import type { Obstacle } from '../contract/obstacle';
+import { auditOfRun } from '../database/audit';
+import type { Database, Queryable } from '../database/connection';
+import { reasonOfRun, runOf } from '../database/ledger/runs';
+
+/** A run that Temporal has ended, so that nobody writes its audit any more. */
+export interface EndedRun {
+  /** First execution. */
+  runId: string;
+  workflowId: string;
+  operatorUserId: string;
+  /** Why it was started, where the ledger does not know the run yet. */
+  reason?: string | undefined;
+  /** What had kept it from coming to an end by itself. */
+  obstacle?: Obstacle | null;
+}
+
+/**
+ * Writes the audit of a run from what the ledger says, and closes it: what stands is named as published, what was in work as
+ * `Interrupted` or with the failure of its last try, the rest as `NotAttempted`. As a worker would, and so by the same function:
+ * one row for each run, whoever writes it and however often. A worker that comes back finds the run closed.
+ *
+ * @returns false where its audit was there already
+ */
+export async function writeAuditOfEnded(
+  database: Database,
+  { runId, workflowId, operatorUserId, ...ended }: EndedRun,
+  asked: ControlRequest,
+): Promise<boolean> {
+  if ((await auditOfRun(database, runId)) !== undefined) return false;
+  const run = await runOf(database, runId);
+  const reason = run === undefined ? ended.reason : await reasonOfRun(database, runId);
+  await persistAudit(
+    { database, failpoint: () => undefined, onRunEnded: () => undefined },
+    {
+      runId,
+      workflowId,
+      request: {
+        operatorUserId,
+        ...(run === undefined ? {} : { force: run.force, resetCounts: run.resetCounts }),
+        ...(reason ? { reason } : {}),
+      },
+      ...(run?.operatorPubkey ? { operatorPubkey: run.operatorPubkey } : {}),
+      documentTypes: run?.documentTypes ?? [],
+      cancelled: false,
+      failure: { type: 'RunEnded', message: sentenceOf(asked, ended.obstacle) },
+      interventions: [{ action: 'end', at: new Date().toISOString(), ...asked }],
+    },
+  );
+  return true;
+}
+
+/** Who has ended it and why, for Temporal and the audit. */
+export function sentenceOf({ by, reason }: ControlRequest, obstacle?: Obstacle | null): string {
+  const before = obstacle == null ? '' : `; before that: ${obstacle.type}: ${obstacle.message}`;
+  return `ended by ${by ?? 'somebody'} (republish end)${reason ? `: ${reason}` : ''}${before}`;
+}
+
+/**
+ * Before anything is ended: somebody who may not write the audit would leave a run without one.
+ *
+ * @throws RepublishError DatabaseMisconfigured
+ */
+export async function requireRightToEnd(db: Queryable): Promise<void> {
+  const [may] = await db.query<{ user: string; closes: boolean }>(
+    `SELECT current_user::text AS user,
+            has_table_privilege('republish.audit_log', 'INSERT') AND has_table_privilege('republish.fleet_audit_log', 'INSERT')
+              AND has_any_column_privilege('republish.documents', 'UPDATE')
+              AND has_column_privilege('republish.runs', 'closed_at', 'UPDATE') AS closes`,
+  );
+  if (may?.closes) return;
+  throw new RepublishError(
+    'DatabaseMisconfigured',
+    `the user ${may?.user ?? ''} of DATABASE_URL may not write audits; nothing was ended`,
+    undefined,
+    'Call it with the DATABASE_URL of the workers: it needs the rights of the role republish_worker.',
+  );
+}

@@ -1,0 +1,165 @@
+import { type Failure, remedyFor } from '../../contract/failures';
+import type { Obstacle, ObstacleType } from '../../contract/obstacle';
+import type { Progress } from '../../contract/progress';
+import { auditOfRun } from '../../database/audit';
+import { openDatabase } from '../../database/connection';
+import { lastMoveOf } from '../../database/ledger/runs';
+import { check, type Finding, findingsOf } from './finding';
+
+/** The newest run of an operator, as the client sees it. */
+export interface SeenRun {
+  runId: string;
+  /** As Temporal names it, such as RUNNING. */
+  status: string;
+  /** ISO 8601; null while it goes on. */
+  closedAt: string | null;
+  obstacle: Obstacle | null;
+  cancelRequested: boolean;
+  approvals: string[];
+  progress: Pick<Progress, 'phase' | 'paused' | 'blocked' | 'failed' | 'open' | 'planned'> | null;
+  /** Why it did not end well, with what to do. */
+  failure: { type: string; message: string; remedy: string } | null;
+}
+
+/** What the ledger says of it; undefined: there is none to ask. */
+interface KeptOfRun {
+  /** ISO 8601. */
+  lastMove: string | null;
+  isAudited: boolean;
+}
+
+/** Somebody who looks again should see another picture by then. */
+const MOVED_WITHIN_MS = 15 * 60_000;
+/** The others pass by themselves, or are nothing but a question of time. */
+const NOTHING_MOVES: readonly ObstacleType[] = ['RunStuck', 'NoWorker', 'NoWorkerOfRelease'];
+
+/** Does the operator's run go on, does it wait for somebody, how did it end? */
+export function checkRun(
+  operatorUserId: string,
+  look: () => Promise<SeenRun | undefined>,
+  databaseUrl: string | undefined,
+): Promise<Finding[]> {
+  return check('run', operatorUserId, 20_000, async () => {
+    const run = await look();
+    if (run === undefined)
+      return [findingsOf('run', operatorUserId).ok('Temporal knows no run of this operator')];
+    // A ledger that does not answer is told by its own line.
+    const kept =
+      databaseUrl === undefined ? undefined : await keptOf(databaseUrl, run.runId).catch(() => undefined);
+    return runFindings(operatorUserId, run, kept, Date.now());
+  });
+}
+
+async function keptOf(url: string, runId: string): Promise<KeptOfRun> {
+  const database = openDatabase({ url, maxConnections: 1 });
+  try {
+    const isAudited = (await auditOfRun(database, runId)) !== undefined;
+    return { lastMove: await lastMoveOf(database, runId), isAudited };
+  } finally {
+    await database.close();
+  }
+}
+
+export function runFindings(
+  operatorUserId: string,
+  run: SeenRun,
+  kept: KeptOfRun | undefined,
+  nowMs: number,
+): Finding[] {
+  return run.closedAt === null
+    ? openFindings(operatorUserId, run, kept, nowMs)
+    : endedFindings(operatorUserId, { ...run, closedAt: run.closedAt }, kept);
+}
+
+function endedFindings(
+  operatorUserId: string,
+  { closedAt, status, failure, runId }: SeenRun & { closedAt: string },
+  kept: KeptOfRun | undefined,
+): Finding[] {
+  const { ok, warn } = findingsOf('run', operatorUserId);
+  const how = status.toLowerCase().replace('_', ' ');
+  const lacksAudit =
+    kept !== undefined && !kept.isAudited && failure?.type !== 'InvalidInput'
+      ? [
+          warn(
+            `run ${runId} has ended (${how}) and has no audit`,
+            'Its audit is written from the ledger by: republish end <operator>.',
+          ),
+        ]
+      : [];
+  if (failure === null) return [ok(`the newest one has ended well, at ${closedAt}`), ...lacksAudit];
+  const told = `the newest one has ended at ${closedAt}: ${failure.type}: ${failure.message}`;
+  return [warn(told, failure.remedy), ...lacksAudit];
+}
+
+function openFindings(
+  operatorUserId: string,
+  run: SeenRun,
+  kept: KeptOfRun | undefined,
+  nowMs: number,
+): Finding[] {
+  const { ok, warn, fail } = findingsOf('run', operatorUserId);
+  const { obstacle, approvals, progress, cancelRequested } = run;
+  const found: Finding[] = [];
+  if (obstacle !== null) {
+    const finding = NOTHING_MOVES.includes(obstacle.type) ? fail : warn;
+    found.push(finding(`${obstacle.type}: ${obstacle.message}`, remedyFor(obstacle.type)));
+    if (cancelRequested && obstacle.type !== 'WorkerSilent')
+      found.push(
+        warn('it is to be cancelled, which waits for that too', 'End it as it is: republish end <operator>.'),
+      );
+  }
+  for (const url of approvals)
+    found.push(
+      warn('the bunker waits for a person, and its other requests wait too', `Approve here: ${url}`),
+    );
+  if (progress !== null) found.push(...waitFindings(operatorUserId, progress));
+  const moved = movedWords(kept?.lastMove ?? null, nowMs);
+  if (found.length > 0) return moved === undefined ? found : [...found, ok(`it last moved ${moved}`)];
+  const atMs = kept?.lastMove == null ? nowMs : Date.parse(kept.lastMove);
+  if (progress?.phase === 'publishing' && nowMs - atMs > MOVED_WITHIN_MS)
+    return [
+      warn(
+        `it goes on, and no document has come further since ${moved}`,
+        'See what they wait for: republish status <operator>.',
+      ),
+    ];
+  const phase = progress?.phase ?? 'running';
+  return [ok(`it goes on (${phase})${moved === undefined ? '' : `; it last moved ${moved}`}`)];
+}
+
+function waitFindings(
+  operatorUserId: string,
+  { paused, blocked, phase, failed, open }: NonNullable<SeenRun['progress']>,
+): Finding[] {
+  const { warn } = findingsOf('run', operatorUserId);
+  const found: Finding[] = [];
+  if (paused !== undefined)
+    found.push(
+      warn(
+        `paused by ${paused.by ?? 'somebody'} since ${paused.at}${paused.reason ? `: ${paused.reason}` : ''}`,
+        'Go on: republish resume <operator>.',
+      ),
+    );
+  if (blocked !== undefined) found.push(warn(nothingBegun(blocked), remedyFor(blocked.type)));
+  if (phase === 'holding')
+    found.push(
+      warn(
+        `it holds, and waits for a decision (${failed} failed, ${open} without outcome)`,
+        'Try again: republish retry <operator>; give up: republish skip <operator>; end: republish cancel <operator>.',
+      ),
+    );
+  return found;
+}
+
+function nothingBegun({ type, message }: Failure): string {
+  return `no further document is begun: ${type}: ${message}`;
+}
+
+/** `14 s ago (2026-11-27T14:03:10.000Z)`. */
+function movedWords(at: string | null, nowMs: number): string | undefined {
+  if (at === null) return undefined;
+  const seconds = Math.max(0, Math.round((nowMs - Date.parse(at)) / 1_000));
+  const ago = seconds < 120 ? `${seconds} s` : `${Math.round(seconds / 60)} min`;
+  return `${ago} ago (${at})`;
+}
