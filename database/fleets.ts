@@ -2,16 +2,18 @@ import type { Intervention } from '../contract/control';
 import type { Failure } from '../contract/failures';
 import { type FleetInput, type FleetSummary, noOperators, type OperatorEnd } from '../contract/fleet';
 import type { RunOutcome } from '../contract/progress';
+import { asciiJson } from './ascii-json';
 import type { Queryable } from './connection';
 
 /** Records that a fleet exists. The first writer wins, so that a retry changes nothing. */
 export async function recordFleet(
   db: Queryable,
-  fleet: { runId: string; workflowId: string; reason?: string | undefined },
+  { runId, workflowId, request }: { runId: string; workflowId: string; request: FleetInput },
 ): Promise<void> {
+  const { operators: _, ...ofEach } = request;
   await db.query(
-    `INSERT INTO republish.fleets (run_id, workflow_id, reason) VALUES ($1, $2, $3) ON CONFLICT (run_id) DO NOTHING`,
-    [fleet.runId, fleet.workflowId, fleet.reason ?? null],
+    `INSERT INTO republish.fleets (run_id, workflow_id, request) VALUES ($1, $2, $3) ON CONFLICT (run_id) DO NOTHING`,
+    [runId, workflowId, asciiJson(ofEach)],
   );
 }
 

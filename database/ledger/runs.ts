@@ -1,4 +1,6 @@
+import type { RepublishInput } from '../../contract/input';
 import type { Queryable } from '../connection';
+import { asciiJson } from '../ascii-json';
 
 export interface RunRow {
   runId: string;
@@ -13,9 +15,9 @@ export interface RunRow {
   closed: boolean;
 }
 
-export type OpeningRun = Omit<RunRow, 'operatorPubkey' | 'closed'> & {
+export type OpeningRun = Pick<RunRow, 'runId' | 'workflowId' | 'documentTypes'> & {
   operatorPubkey?: string | undefined;
-  reason?: string | undefined;
+  request: RepublishInput;
 };
 
 /** Of `republish.runs AS run`, as a RunRow has them. */
@@ -28,21 +30,22 @@ export const RUN_COLUMNS = `run.run_id AS "runId", run.workflow_id AS "workflowI
  * filled in. Returns what stands.
  */
 export async function openRun(db: Queryable, run: OpeningRun): Promise<RunRow> {
+  const { operatorUserId, force = false, resetCounts = false } = run.request;
   await db.query(
     `INSERT INTO republish.runs AS run
-            (run_id, workflow_id, operator_user_id, operator_pubkey, document_types, force, reset_counts, reason)
+            (run_id, workflow_id, operator_user_id, operator_pubkey, document_types, force, reset_counts, request)
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
      ON CONFLICT (run_id) DO UPDATE SET operator_pubkey = EXCLUDED.operator_pubkey
        WHERE run.operator_pubkey IS NULL AND EXCLUDED.operator_pubkey IS NOT NULL AND run.closed_at IS NULL`,
     [
       run.runId,
       run.workflowId,
-      run.operatorUserId,
+      operatorUserId,
       run.operatorPubkey ?? null,
       run.documentTypes,
-      run.force,
-      run.resetCounts,
-      run.reason ?? null,
+      force,
+      resetCounts,
+      asciiJson(run.request),
     ],
   );
   const row = await runOf(db, run.runId);

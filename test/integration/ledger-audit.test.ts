@@ -43,7 +43,7 @@ test('an audit has one row for a run, the first one, with the document types in 
 test.each(['audit_log', 'fleet_audit_log'])('republish.%s is only appended to', async (table) => {
   const { runId } = await plannedRun(db);
   await appendAudit(db, row(runId));
-  await recordFleet(db, { runId, workflowId: 'w' });
+  await recordFleet(db, { runId, workflowId: 'w', request: {} });
   await appendFleetAudit(db, {
     runId,
     workflowId: 'w',

@@ -63,11 +63,9 @@ export async function plannedRun(
   await openRun(db, {
     runId,
     workflowId: 'w',
-    operatorUserId: 'op',
     operatorPubkey,
     documentTypes: [TYPE],
-    force: false,
-    resetCounts: false,
+    request: { operatorUserId: 'op' },
   });
   await planDocuments(
     db,
