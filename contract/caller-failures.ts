@@ -27,6 +27,11 @@ export const CALLER_FAILURES = {
     remedy:
       'Check the operator user id and TEMPORAL_NAMESPACE; start a run with: republish start <operator>; see earlier ones with: republish audit <operator>.',
   },
+  AuditNotFound: {
+    meaning: 'The ledger has no run with that id, and none of an operator with that id.',
+    remedy:
+      'Check the id, and that DATABASE_URL or the data folder is the one with which the run was made; a first run begins with: republish start <operator>.',
+  },
   ControlRefused: {
     meaning: 'A run did not take what was asked of it. Nothing was changed.',
     remedy: 'See how the run stands with: republish status <operator>.',

@@ -37,7 +37,13 @@ export function howFar({ stages, phase, ...counts }: DocumentsSoFar): HowFar {
 }
 
 /** The same of a fleet: done are the operators whose documents all stand. */
-export function howFarOfFleet({ planned, operators }: { planned: number; operators: OperatorCounts }): HowFar {
+export function howFarOfFleet({
+  planned,
+  operators,
+}: {
+  planned: number;
+  operators: OperatorCounts;
+}): HowFar {
   return share(operators.complete, planned, planned);
 }
 

@@ -25,6 +25,7 @@ const SERVERS: Record<string, Servers> = {
   start: A_RUN,
   'fleet start': A_RUN,
   worker: { temporal: true, worker: 'no' },
+  report: { temporal: true, worker: 'no' },
   ...Object.fromEntries(
     ['watch', 'status', 'pause', 'resume', 'retry', 'skip', 'cancel'].map((name) => [name, OF_A_RUN]),
   ),

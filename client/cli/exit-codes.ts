@@ -22,6 +22,7 @@ const PREFLIGHT: ReadonlySet<string> = new Set<FailureType | CallerFailureType>(
   'SourceMisconfigured',
   'SourceUnavailable',
   'RunNotFound',
+  'AuditNotFound',
   'TemporalUnavailable',
   'TemporalRefused',
   'ConfigurationError',

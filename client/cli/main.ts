@@ -10,6 +10,7 @@ import { registerDev } from './commands/dev';
 import { registerFleet } from './commands/fleet';
 import { registerInspection } from './commands/inspection';
 import { registerMigrate } from './commands/migrate';
+import { registerReport } from './commands/report';
 import { registerSigner } from './commands/signer';
 import { registerStart } from './commands/start';
 import { registerStatus } from './commands/status';
@@ -55,6 +56,7 @@ export function buildProgram(): Command {
   registerControl(program);
   registerFleet(program);
   registerAudit(program);
+  registerReport(program);
   registerInspection(program);
   registerSigner(program);
   registerWorker(program);
