@@ -39,7 +39,7 @@ export interface ReportedOperator {
   operatorPubkey: string | null;
   /** Null: it goes on, or was not begun. */
   outcome: RunOutcome | null;
-  failure: OperatorEnd['failure'] | null;
+  failure: NonNullable<OperatorEnd['failure']> | null;
   endedAt: string | null;
   /** Documents by type, as the audit of the run has them; null: it has none. */
   counts: Record<string, Record<Outcome, number>> | null;

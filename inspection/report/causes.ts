@@ -25,11 +25,21 @@ export function suffering(
   document: NamedMachine & { documentType: string },
   { type, message, isOpen = false }: Omit<Sufferer, 'id' | 'name'>,
 ): Sufferer {
+  return {
+    type,
+    message: withoutName(message, document),
+    id: document.machineId,
+    name: documentOf(document),
+    isOpen,
+  };
+}
+
+/** A message where it is said beside it of which document it is. */
+export function withoutName(message: string, document: { documentType: string; machineId: string }): string {
   const { documentType, machineId } = document;
-  const text = message
+  return message
     .replace(`${documentType} of machine ${machineId}: `, '')
     .replace(` of machine ${machineId}`, '');
-  return { type, message: text, id: machineId, name: documentOf(document), isOpen };
 }
 
 /**

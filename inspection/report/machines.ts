@@ -1,5 +1,6 @@
 import { type Counts, isGood, noCounts, type WaitingDocument } from '../../contract/progress';
 import type { ReportedDocument } from '../../database/ledger/report';
+import { withoutName } from './causes';
 import type { Grade, MachineReport, RelayReport, RunReport } from './model';
 
 /** Documents of one machine, in the order of the document types; machines in the order of the documents. */
@@ -14,7 +15,9 @@ export function machinesOf(
     const machine = machines.get(machineId) ?? { machineId, machineName, grade: 'nothing', documents: [] };
     machines.set(machineId, machine);
     const waitsFor = document.outcome === null ? (why.get(keyOf({ machineId, ...document })) ?? null) : null;
-    machine.documents.push({ ...document, waitsFor });
+    const failureMessage =
+      document.failureMessage && withoutName(document.failureMessage, { machineId, ...document });
+    machine.documents.push({ ...document, failureMessage, waitsFor });
   }
   const order = new Map(documentTypes.map((type, index) => [type, index]));
   const placeOf = (type: string): number => order.get(type) ?? order.size;

@@ -1,241 +1,165 @@
-import type { Cause, FleetReport, OperatorReport } from '../../../inspection/report/model';
+import type { FleetReport, OperatorReport } from '../../../inspection/report/model';
 import { npub } from '../../../nostr/keys';
-import { foreign, html, type Html } from './markup';
-import {
-  bar,
-  causesSection,
-  facts,
-  grouped,
-  id,
-  interventionsSection,
-  page,
-  plural,
-  section,
-  type Share,
-  timesOf,
-  verdictSection,
-} from './page';
+import { causesSection, type Links, linksOf, rowMark, typeLink } from './causes';
+import { listed } from './groups';
+import { foreign, joined, markup, type Markup } from './markup';
+import { bar, facts, interventionsSection, page, section, timesOf, type Tone, verdictSection } from './page';
+import { grouped, id, plural } from './words';
 
-/** So many operators are laid out at once; the others wait in groups that are closed. */
-const GROUP = 200;
+/** Up to here a page shows all of it at once. */
 const MAX_OPEN_OPERATORS = 50;
-/** A page of twenty thousand operators has room for so many with their failed documents. */
+/** A page of twenty thousand operators has room for the failed documents of so many. */
 const MAX_WITH_DOCUMENTS = 1_000;
 const MAX_MESSAGE_LENGTH = 300;
 
 type State = OperatorReport['state'];
 
-/** How an operator's end is shown: colour, sign and word. */
+/** How an operator's end is shown: colour, sign and word. The most urgent first. */
 const STATES = {
-  failed: { sign: '✕', tone: 'bad' },
-  incomplete: { sign: '✕', tone: 'bad' },
-  cancelled: { sign: '!', tone: 'warning' },
-  'in work': { sign: '…', tone: 'calm' },
-  waiting: { sign: '·', tone: 'none' },
-  complete: { sign: '✓', tone: 'good' },
-} as const satisfies Record<State, { sign: string; tone: Share['tone'] }>;
+  failed: { sign: '✕', tone: 'bad', name: 'failed', title: 'whose run failed', isWrong: true },
+  incomplete: {
+    sign: '✕',
+    tone: 'bad',
+    name: 'incomplete',
+    title: 'with documents that do not stand',
+    isWrong: true,
+  },
+  cancelled: {
+    sign: '!',
+    tone: 'warning',
+    name: 'cancelled',
+    title: 'whose run was cancelled',
+    isWrong: true,
+  },
+  'in work': { sign: '…', tone: 'calm', name: 'in work', title: 'in work', isWrong: false },
+  waiting: { sign: '·', tone: 'none', name: 'not begun', title: 'not begun', isWrong: false },
+  complete: { sign: '✓', tone: 'good', name: 'complete', title: 'complete', isWrong: false },
+} as const satisfies Record<
+  State,
+  { sign: string; tone: Tone; name: string; title: string; isWrong: boolean }
+>;
 
-const TITLES: Record<State, string> = {
-  failed: 'whose run failed',
-  incomplete: 'with documents that do not stand',
-  cancelled: 'whose run was cancelled',
-  'in work': 'in work',
-  waiting: 'not begun',
-  complete: 'complete',
-};
+const ALL = Object.keys(STATES) as State[];
 
 /** The page of a fleet. */
 export function fleetPage(report: FleetReport): Generator<string> {
   return page(report, `Fleet: ${report.verdict.sentence}`, parts(report));
 }
 
-function* parts(report: FleetReport): Generator<Html> {
+function* parts(report: FleetReport): Generator<Markup> {
   const { counts, causes, interventions, operators, howFar } = report;
-  const shares: Share[] = [
-    { name: 'complete', count: counts.complete, tone: 'good' },
-    { name: 'incomplete', count: counts.incomplete, tone: 'bad' },
-    { name: 'failed', count: counts.failed, tone: 'bad' },
-    { name: 'cancelled', count: counts.cancelled, tone: 'warning' },
-    { name: 'in work', count: counts.inWork, tone: 'calm' },
-    { name: 'not begun', count: counts.waiting, tone: 'none' },
-  ];
+  const shares = ALL.toReversed().map((state) => ({
+    name: STATES[state].name,
+    count: counts[state === 'in work' ? 'inWork' : state],
+    tone: STATES[state].tone,
+  }));
+  const wrong = operators.filter(({ state }) => STATES[state].isWrong);
+  const links = linksOf(
+    wrong.map(({ operatorUserId }) => operatorUserId),
+    causes,
+  );
   yield verdictSection(
-    html`Fleet of <b>${plural(counts.planned, 'operator')}</b>`,
+    markup`Fleet of <b>${plural(counts.planned, 'operator')}</b>`,
     report,
     bar(shares, howFar),
   );
-  yield html`<div class="pair">
-    <div>${asked(report)}</div>
-    <div>${theFleet(report)}</div>
-  </div>`;
-  if (causes.length > 0) yield causesSection(causes, 'operator', rowsOf(operators));
+  yield markup`<div class="pair">${asked(report)}${theFleet(report)}</div>`;
+  if (causes.length > 0) yield causesSection(report, links);
   if (interventions.length > 0) yield interventionsSection(report);
-  if (operators.length > 0) yield* operatorsSection(report);
-  yield html`<footer>
-    <p>
-      From the ledger and the
-      audits${report.state === 'goes on' && ', and from Temporal, as it stood at the time above'}. Each
-      operator has a report of their own: republish report &lt;run&gt; --html FILE.
-    </p>
-    <p>
-      Workflow <bdi>${report.workflowId}</bdi>. The same for programs: republish fleet audit
-      <bdi>${report.runId}</bdi> --json. No secret and no state of a machine is in this page.
-    </p>
-  </footer>`;
+  if (operators.length > 0) yield* operatorsSection(operators, links);
+  yield footer(report);
 }
 
-function asked({ request, counts }: FleetReport): Html {
+function asked({ request, counts }: FleetReport): Markup {
+  if (request === undefined)
+    return section(
+      'What was asked',
+      facts([['', 'The ledger has nothing of this fleet yet: no worker has begun it.']]),
+    );
+  const { all, documentTypes, operatorsAtOnce, force, onFailure, reason } = request;
   return section(
     'What was asked',
     facts([
-      ['Operators', `${grouped(counts.planned)}${request?.all ? ' (all)' : ''}`],
-      [
-        'Document types',
-        request?.documentTypes
-          ? html`${request.documentTypes.map((type, index) => html`${index > 0 && ', '}${foreign(type)}`)}`
-          : 'all',
-      ],
-      ['Runs at once', request?.operatorsAtOnce === undefined ? null : grouped(request.operatorsAtOnce)],
-      ['What is unchanged', request?.force ? 'signed anew' : 'left alone'],
-      ['What fails', request?.onFailure === 'hold' ? 'waits for retry or skip' : 'is reported at the end'],
-      ['Reason', request?.reason ? foreign(request.reason) : null],
+      ['Operators', `${grouped(counts.planned)}${all ? ' (all)' : ''}`],
+      ['Document types', documentTypes ? joined(documentTypes.map(foreign)) : 'all'],
+      ['Runs at once', operatorsAtOnce === undefined ? null : grouped(operatorsAtOnce)],
+      ['Unchanged ones', force ? 'signed anew' : 'left alone'],
+      ['Failed ones', onFailure === 'hold' ? 'wait for retry or skip' : 'reported at the end'],
+      ['Reason', reason ? foreign(reason) : null],
     ]),
   );
 }
 
-function theFleet(report: FleetReport): Html {
+function theFleet(report: FleetReport): Markup {
   const { runId, documents } = report;
-  const standing = documents.published + documents.unchanged + documents.superseded;
   return section(
     'The fleet',
     facts([
       ['Fleet', id(runId)],
       ...timesOf(report),
-      [
-        'Documents',
-        `${grouped(standing)} of ${grouped(documents.planned)} stand, of the runs that have ended`,
-      ],
+      ['Documents', `${standing(documents)} stand, of runs that have ended`],
     ]),
   );
 }
 
-/** Who is not complete on top and open, whoever is complete in groups that are closed. */
-function* operatorsSection({ operators, causes }: FleetReport): Generator<Html> {
-  const rows = rowsOf(operators);
-  const numbers = new Map(causes.map(({ type }, index) => [type, index + 1]));
+function* operatorsSection(operators: readonly OperatorReport[], links: Links): Generator<Markup> {
   let told = 0;
-  yield html`<section id="operators"><h2>Operators</h2></section>`;
-  for (const state of Object.keys(STATES) as State[]) {
-    const ofState = operators.filter((operator) => operator.state === state);
-    if (ofState.length === 0) continue;
-    const isOpen = isWrong(state) || operators.length <= MAX_OPEN_OPERATORS;
-    yield html`<details${isOpen && html` open`}
-      ><summary>
-        ${plural(ofState.length, 'operator')} ${TITLES[state]}
-      </summary></details${isOpen && html` open`}
-    >`;
-    for (let begin = 0; begin < ofState.length; begin += GROUP) {
-      const group = ofState.slice(begin, begin + GROUP);
-      const isAlone = ofState.length <= GROUP;
-      if (!isAlone)
-        yield html`<details${isOpen && begin === 0 && html` open`}
-          ><summary>
-            ${grouped(begin + 1)} to ${grouped(begin + group.length)}
-            <small
-              >${foreign(group[0]?.operatorUserId ?? '')} to
-              ${foreign(group.at(-1)?.operatorUserId ?? '')}</small
-            >
-          </summary></details${isOpen && begin === 0 && html` open`}
-        >`;
-      yield html`<table class="grid">
-        <thead>
-          <tr>
-            <th scope="col">operator</th>
-            <th scope="col">outcome</th>
-            <th scope="col">documents</th>
-          </tr>
-        </thead>
-      </table>`;
-      for (const operator of group) {
-        told += 1;
-        yield row(operator, {
-          row: rows.get(operator.operatorUserId),
-          causes: numbers,
-          withDocuments: told <= MAX_WITH_DOCUMENTS,
-        });
-      }
-      yield html`</table>${!isAlone && html`</details>`}`;
-    }
-    yield html`</details>`;
+  yield markup`<section><h2>Operators</h2>`;
+  for (const state of ALL) {
+    const rows = operators.filter((operator) => operator.state === state);
+    yield* listed({
+      title: `${plural(rows.length, 'operator')} ${STATES[state].title}`,
+      rows,
+      isOpen: STATES[state].isWrong || operators.length <= MAX_OPEN_OPERATORS,
+      head: ['operator', 'outcome', 'documents'],
+      nameOf: ({ operatorUserId }) => foreign(operatorUserId),
+      row: (operator) => row(operator, links, (told += 1) <= MAX_WITH_DOCUMENTS),
+    });
   }
-  yield html`</section>`;
+  yield markup`</section>`;
 }
 
-/** Rows that are linked to, by operator. */
-function rowsOf(operators: readonly OperatorReport[]): Map<string, number> {
-  const wrong = operators.filter(({ state }) => isWrong(state));
-  return new Map(wrong.map(({ operatorUserId }, index) => [operatorUserId, index + 1]));
-}
-
-function isWrong(state: State): boolean {
-  return state === 'failed' || state === 'incomplete' || state === 'cancelled';
-}
-
-interface RowOptions {
-  row: number | undefined;
-  /** The number of each cause, to be linked to. */
-  causes: ReadonlyMap<Cause['type'], number>;
-  withDocuments: boolean;
-}
-
-function row(operator: OperatorReport, { row, causes, withDocuments }: RowOptions): Html {
+function row(operator: OperatorReport, links: Links, withDocuments: boolean): Markup {
   const { operatorUserId, operatorPubkey, runId, state, endedAt, failure, counts } = operator;
-  const { sign, tone } = STATES[state];
-  return html`<tr${row !== undefined && html` id="r${row}"`}
-    ><th scope="row">
-      <b>${foreign(operatorUserId)}</b>${
-        operatorPubkey !== null && html`<code class="id cut">${npub(operatorPubkey)}</code>`
-      }
-    </th>
-    <td>
-      <i>outcome</i><b class="${tone}">${sign} ${state}</b>${
-        endedAt !== null && html` <time>${endedAt.slice(11, 19)}</time>`
-      }${runId !== null && html`<p>run <code class="id">${runId}</code></p>`}${
-        failure !== null &&
-        failure.type !== 'RepublishIncomplete' &&
-        html`<p>${typeOf(failure.type, causes)}: ${foreign(failure.message.slice(0, MAX_MESSAGE_LENGTH))}</p>`
-      }
-    </td>
-    <td>
-      <i>documents</i>${counts !== null && countsOf(counts)}${withDocuments && documents(operator, causes)}
-    </td></tr${row !== undefined && html` id="r${row}"`}
-  > `;
+  const { sign, tone, name } = STATES[state];
+  return markup`<tr${rowMark(links, operatorUserId)}><th scope="row"><b>${foreign(operatorUserId)}</b>${
+    operatorPubkey !== null && markup`<code class="id cut">${npub(operatorPubkey)}</code>`
+  }<td><i>outcome</i><b class="${tone}">${sign} ${name}</b>${
+    endedAt !== null && markup` <time>${endedAt.slice(0, 10)} ${endedAt.slice(11, 19)}</time>`
+  }${
+    failure !== null &&
+    failure.type !== 'RepublishIncomplete' &&
+    markup`<p>${typeLink(links, failure.type)}: ${foreign(failure.message.slice(0, MAX_MESSAGE_LENGTH))}</p>`
+  }${runId !== null && markup`<p>run <code class="id">${runId}</code></p>`}<td><i>documents</i>${
+    counts === null ? markup`<span class="soft">none</span>` : `${standing(counts)} stand`
+  }${withDocuments && documents(operator, links)}`;
 }
 
-function countsOf(counts: NonNullable<OperatorReport['counts']>): Html {
-  const { published, unchanged, superseded, failed, skipped } = counts;
-  const standing = published + unchanged + superseded;
-  return html`${grouped(standing)} of ${grouped(standing + failed)}
-  stand${skipped > 0 && html` <small>${grouped(skipped)} skipped</small>`}`;
+function standing({
+  published,
+  unchanged,
+  superseded,
+  failed,
+}: NonNullable<OperatorReport['counts']>): string {
+  const stand = published + unchanged + superseded;
+  return `${grouped(stand)} of ${grouped(stand + failed)}`;
 }
 
-function typeOf(type: Cause['type'], causes: RowOptions['causes']): Html {
-  const number = causes.get(type);
-  return number === undefined ? html`${type}` : html`<a href="#c${number}">${type}</a>`;
-}
-
-function documents({ failures, failed }: OperatorReport, causes: RowOptions['causes']): Html | false {
+function documents({ failures, failed }: OperatorReport, links: Links): Markup | false {
   if (failures.length === 0) return false;
-  return html`<details class="more">
-    <summary>${plural(failed, 'document')} failed</summary>
-    <ul>
-      ${failures.map(
-        ({ documentType, machineId, type, message }) =>
-          html`<li>
-            <bdi>${documentType}</bdi>, machine <bdi>${machineId}</bdi>: ${typeOf(type, causes)}:
-            ${foreign(message.slice(0, MAX_MESSAGE_LENGTH))}
-          </li>`,
-      )}${failed > failures.length && html`<li>and ${grouped(failed - failures.length)} more</li>`}
-    </ul>
-  </details>`;
+  const more = failed - failures.length;
+  return markup`<details class="more"><summary>${plural(failed, 'document')} failed</summary>
+<ul>${failures.map(
+    ({ documentType, machineId, type, message }) =>
+      markup`<li>${foreign(documentType)} of machine ${foreign(machineId)}: ${typeLink(links, type)}: ${foreign(message.slice(0, MAX_MESSAGE_LENGTH))}</li>`,
+  )}${more > 0 && markup`<li>and ${grouped(more)} more</li>`}</ul></details>`;
+}
+
+function footer({ state, workflowId, runId }: FleetReport): Markup {
+  const from =
+    state === 'goes on'
+      ? 'The fleet goes on: this is how it stood at the time above, by the ledger and by Temporal.'
+      : 'By the ledger and the audits.';
+  return markup`<footer><p>${from} Each operator has a page too: <code>republish report &lt;run&gt; --html FILE</code>. Times are UTC.</p>
+<p>Workflow <bdi>${workflowId}</bdi>. For programs: <code>republish fleet audit ${runId} --json</code>. No secret and no state of a machine is in this page.</p></footer>`;
 }

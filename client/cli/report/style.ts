@@ -36,39 +36,39 @@ h3 small { font-weight: 400; }
 small, .soft { color: var(--soft); font-size: 0.8125rem; }
 a { color: inherit; text-decoration-color: var(--strong); text-underline-offset: 0.15em; }
 a:hover { text-decoration-color: currentColor; }
-code, .id { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace; font-size: 0.875em; }
-code.id { -webkit-user-select: all; user-select: all; overflow-wrap: anywhere; }
-.cut { display: inline-block; max-width: 11ch; overflow: hidden; text-overflow: ellipsis; white-space: nowrap;
+code { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace; font-size: 0.875em; }
+code.id, .e { -webkit-user-select: all; user-select: all; overflow-wrap: anywhere; }
+.cut, .e { display: inline-block; max-width: 11ch; overflow: hidden; text-overflow: ellipsis; white-space: nowrap;
   vertical-align: bottom; }
 .good { color: var(--good); } .bad { color: var(--bad); } .warning { color: var(--warning); }
 .calm { color: var(--calm); } .none { color: var(--none); }
 .bar { display: block; width: 100%; height: 0.5rem; margin-top: 1.25rem; }
-.bar rect { fill: currentColor; } .bar .rest { color: var(--line); }
+.bar { background: var(--line); } .bar rect { fill: currentColor; } .bar .calm { fill: none; } .bar .none { fill: var(--strong); }
 .counts { display: flex; flex-wrap: wrap; gap: 0.125rem 1.25rem; margin-top: 0.5rem; padding: 0; list-style: none; font-size: 0.875rem; }
 .todo { margin-top: 1.5rem; padding: 0.875rem 1.125rem; background: var(--wash); border-left: 3px solid currentColor; }
 .todo > * { color: var(--ink); }
 .todo h2 { border: 0; padding: 0 0 0.25rem; color: inherit; }
-.todo ol { padding-left: 1.25rem; } .todo li + li { margin-top: 0.375rem; }
+.todo ol { padding-left: 1.25rem; } .todo ul { padding: 0; list-style: none; } .todo li + li { margin-top: 0.375rem; }
 .remarks { margin-top: 1rem; padding-left: 1.125rem; color: var(--soft); }
 .pair { display: grid; grid-template-columns: 1fr 1fr; gap: 0 3rem; }
-.pair > div { min-width: 0; }
+.pair > section { min-width: 0; }
 dl { display: grid; grid-template-columns: 9.5rem minmax(0, 1fr); }
 dt, dd { padding: 0.4375rem 0; border-bottom: 1px solid var(--line); }
 dt { color: var(--soft); padding-right: 1rem; }
-table { width: 100%; border-collapse: collapse; font-size: 0.875rem; }
+table { width: 100%; overflow-wrap: break-word; border-collapse: collapse; font-size: 0.875rem; }
 th, td { text-align: left; vertical-align: top; padding: 0.4375rem 1rem 0.4375rem 0; border-bottom: 1px solid var(--line); font-weight: 400; }
 th:last-child, td:last-child { padding-right: 0; }
 thead th { color: var(--soft); font-size: 0.8125rem; }
 td.n, th.n { text-align: right; white-space: nowrap; }
 tfoot th, tfoot td { font-weight: 600; border-bottom: 0; }
-.scroll { overflow-x: auto; }
+.scroll { overflow-x: auto; } .scroll time, .scroll td:first-child { white-space: nowrap; }
 .cause { padding: 1rem 0; border-bottom: 1px solid var(--line); }
 .cause p { margin: 0.25rem 0 0; } .cause ul { margin-top: 0.5rem; padding-left: 1.125rem; }
 .cause li { margin-top: 0.25rem; }
-.grid { table-layout: fixed; } .grid b { font-weight: 600; } .grid th b { display: block; }
+.grid { table-layout: fixed; overflow-wrap: anywhere; } .grid b { font-weight: 600; } .grid th b { display: block; }
 .grid i { display: none; font-style: normal; color: var(--soft); }
 .grid p { margin: 0.125rem 0 0; color: var(--soft); font-size: 0.8125rem; }
-.grid time, .grid small { color: var(--soft); white-space: nowrap; }
+.grid time, .grid small, .e { color: var(--soft); white-space: nowrap; }
 summary { cursor: pointer; padding: 0.5rem 0; border-bottom: 1px solid var(--line); }
 summary:focus-visible, a:focus-visible { outline: 2px solid var(--calm); outline-offset: 2px; }
 details details { margin-left: 1.125rem; }
@@ -84,13 +84,14 @@ footer p { margin: 0.25rem 0 0; }
   body { padding: 1.25rem 1rem 3rem; font-size: 0.9375rem; }
   h1 { font-size: 1.3125rem; }
   section { margin-top: 2rem; }
-  .pair { grid-template-columns: 1fr; gap: 2rem; }
+  .pair { grid-template-columns: minmax(0, 1fr); gap: 0; }
   dl { grid-template-columns: 7rem minmax(0, 1fr); }
   .grid, .grid tbody, .grid tr, .grid th, .grid td { display: block; padding-right: 0; }
   .grid thead { display: none; } .grid i { display: block; font-size: 0.8125rem; }
   .grid tr { padding: 0.5rem 0; border-bottom: 1px solid var(--line); }
   .grid th, .grid td { border: 0; padding: 0.25rem 0; }
   details details { margin-left: 0.5rem; }
+  .scroll time, .scroll td:first-child { white-space: normal; }
 }
 @media print {
   :root { color-scheme: light; --paper: #fff; --wash: #fff; --ink: #000; --soft: #333; --line: #999; --strong: #333;
@@ -100,10 +101,11 @@ footer p { margin: 0.25rem 0 0; }
   section { margin-top: 1.5rem; }
   h2, h3, summary { break-after: avoid; } tr, dl > *, .cause, .todo { break-inside: avoid; }
   thead { display: table-header-group; }
-  .cut { display: inline; white-space: normal; overflow-wrap: anywhere; }
+  .cut, .e { display: inline; white-space: normal; overflow-wrap: anywhere; }
   .todo { border: 1px solid #000; border-left-width: 3px; }
-  .bar { border: 1px solid #000; } .bar rect.good { color: #000; } .bar rect.bad { color: #888; }
-  .bar rect.warning, .bar rect.calm, .bar rect.none { color: #ccc; } .bar .rest { color: #fff; }
-  details:not([open]) > summary::after { content: " (closed: not printed)"; color: #333; }
+  .bar { border: 1px solid #000; background: none; }
+  .bar .good { fill: #000; } .bar .bad, .bar .warning { fill: #999; } .bar .none { fill: #ddd; }
+  details.more summary { list-style: none; }
+  details:not(.more):not([open]) > summary::after { content: " (closed: not printed)"; color: #333; }
 }
 `;
