@@ -279,7 +279,14 @@ export function operatorOf(operatorUserId: string, other: Partial<ReportedOperat
 }
 
 /** A fleet of many, some of whom have failed in different ways. */
-export function fleetReportOf(operators = 40, audit: Partial<WrittenFleetAuditRow> | null = {}): FleetReport {
+export function fleetReportOf(
+  operators: number | ReportedOperator[] = 40,
+  audit: Partial<WrittenFleetAuditRow> | null = {},
+): FleetReport {
+  return fleetOf(typeof operators === 'number' ? manyOperators(operators) : operators, audit);
+}
+
+function manyOperators(operators: number): ReportedOperator[] {
   const none = { published: 0, unchanged: 0, superseded: 0, skipped: 0, failed: 0 };
   const lost = (machineId: string): DocumentFailure => ({
     documentType: 'bitspire-fees',
@@ -307,11 +314,15 @@ export function fleetReportOf(operators = 40, audit: Partial<WrittenFleetAuditRo
         failed: 2,
       });
   });
+  return all;
+}
+
+function fleetOf(operators: ReportedOperator[], audit: Partial<WrittenFleetAuditRow> | null): FleetReport {
   return assembledFleet(
     {
       ...FLEET,
       record: FLEET,
-      operators: all,
+      operators,
       live: null,
       temporalAway: null,
       audit:
