@@ -10,12 +10,15 @@ export interface FleetRecord {
   workflowId: string;
   request: Omit<FleetInput, 'operators'>;
   startedAt: string;
+  /** It has its audit row: nothing of it goes on. */
+  isAudited: boolean;
 }
 
 /** The fleet with this run id, or the newest one. */
 export async function recordOfFleet(db: Queryable, runId?: string): Promise<FleetRecord | undefined> {
   const [row] = await db.query<FleetRecord>(
-    `SELECT run_id AS "runId", workflow_id AS "workflowId", request, ${utc('started_at')} AS "startedAt"
+    `SELECT run_id AS "runId", workflow_id AS "workflowId", request, ${utc('started_at')} AS "startedAt",
+            EXISTS (SELECT FROM republish.fleet_audit_log AS audit WHERE audit.run_id = fleets.run_id) AS "isAudited"
        FROM republish.fleets WHERE $1::text IS NULL OR run_id = $1 ORDER BY started_at DESC, run_id LIMIT 1`,
     [runId ?? null],
   );

@@ -74,7 +74,8 @@ function isNewer({ startedAt }: { startedAt: string }, record: RunRecord | undef
 
 async function fleet({ db, temporal, now }: ReportSources, runId?: string): Promise<Report> {
   const record = await recordOfFleet(db, runId);
-  const asked = await orAway(() => temporal.fleet(runId));
+  const isOver = runId !== undefined && record?.isAudited === true;
+  const asked = isOver ? NOT_ASKED : await orAway(() => temporal.fleet(runId));
   const { live } = asked;
   const isOther = live !== null && live.runId !== record?.runId;
   if (isOther && (record === undefined || live.closedAt === null))

@@ -2,6 +2,7 @@ import { CALLER_FAILURES, isCallerFailureType } from '../../contract/caller-fail
 import { meaningOf, remedyFor } from '../../contract/failures';
 import { documentOf, type NamedMachine } from '../../contract/machine-name';
 import { forOperator } from '../../contract/shell';
+import { withoutName } from '../../rules/told-failures';
 import type { Cause } from './model';
 
 const MAX_REASONS = 20;
@@ -27,19 +28,11 @@ export function suffering(
 ): Sufferer {
   return {
     type,
-    message: withoutName(message, document),
+    message: withoutName({ ...document, message }),
     id: document.machineId,
     name: documentOf(document),
     isOpen,
   };
-}
-
-/** A message where it is said beside it of which document it is. */
-export function withoutName(message: string, document: { documentType: string; machineId: string }): string {
-  const { documentType, machineId } = document;
-  return message
-    .replace(`${documentType} of machine ${machineId}: `, '')
-    .replace(` of machine ${machineId}`, '');
 }
 
 /**

@@ -1,6 +1,6 @@
 import { type Counts, isGood, noCounts, type WaitingDocument } from '../../contract/progress';
 import type { ReportedDocument } from '../../database/ledger/report';
-import { withoutName } from './causes';
+import { withoutName } from '../../rules/told-failures';
 import type { Grade, MachineReport, RelayReport, RunReport } from './model';
 
 /** Documents of one machine, in the order of the document types; machines in the order of the documents. */
@@ -16,7 +16,7 @@ export function machinesOf(
     machines.set(machineId, machine);
     const waitsFor = document.outcome === null ? (why.get(keyOf({ machineId, ...document })) ?? null) : null;
     const failureMessage =
-      document.failureMessage && withoutName(document.failureMessage, { machineId, ...document });
+      document.failureMessage && withoutName({ ...document, machineId, message: document.failureMessage });
     machine.documents.push({ ...document, failureMessage, waitsFor });
   }
   const order = new Map(documentTypes.map((type, index) => [type, index]));

@@ -257,6 +257,7 @@ const FLEET: FleetRecord = {
   workflowId: 'republish-fleet',
   request: { all: true, operatorsAtOnce: 16, reason: 'moved to bunkers' },
   startedAt: at(-3_600),
+  isAudited: true,
 };
 
 export function operatorOf(operatorUserId: string, other: Partial<ReportedOperator> = {}): ReportedOperator {
