@@ -53,13 +53,17 @@ async function newestRun({ db, temporal, now }: ReportSources, operatorUserId: s
     orAway(() => temporal.newestRun(operatorUserId)),
   ]);
   const { live } = asked;
+  if (record === undefined && live?.closedAt != null) {
+    const told = `run ${live.runId} of operator ${JSON.stringify(operatorUserId)}, of which this ledger has nothing`;
+    throw new NothingToReport(`Temporal says ${live.status} of ${told}`);
+  }
   if (live !== null && live.runId !== record?.runId && isNewer(live, record)) {
     const { runId, workflowId } = live;
     return runReport(db, { operatorUserId, runId, workflowId, ...asked }, now());
   }
   if (record === undefined)
     throw new NothingToReport(
-      `no run, no fleet and no operator ${JSON.stringify(operatorUserId)} is known here${asked.temporalAway === null ? '' : ` (and Temporal could not be asked: ${asked.temporalAway})`}`,
+      `no run, no fleet and no operator ${JSON.stringify(operatorUserId)} is known here${unasked(asked)}`,
     );
   return runReport(
     db,
@@ -80,10 +84,7 @@ async function fleet({ db, temporal, now }: ReportSources, runId?: string): Prom
   const isOther = live !== null && live.runId !== record?.runId;
   if (isOther && (record === undefined || live.closedAt === null))
     return fleetReport(db, { ...asked, runId: live.runId, workflowId: live.workflowId }, now());
-  if (record === undefined)
-    throw new NothingToReport(
-      `no fleet is known here${asked.temporalAway === null ? '' : ` (and Temporal could not be asked: ${asked.temporalAway})`}`,
-    );
+  if (record === undefined) throw new NothingToReport(`no fleet is known here${unasked(asked)}`);
   return fleetReport(db, { ...record, record, ...asked, live: isOther ? null : live }, now());
 }
 
@@ -93,6 +94,10 @@ interface Asked<T> {
 }
 
 const NOT_ASKED = { live: null, temporalAway: null };
+
+function unasked({ temporalAway }: Asked<unknown>): string {
+  return temporalAway === null ? '' : ` (and Temporal could not be asked: ${temporalAway})`;
+}
 
 /** What the ledger has is worth telling without Temporal. */
 async function orAway<T>(ask: () => Promise<T | undefined>): Promise<Asked<T>> {

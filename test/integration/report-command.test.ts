@@ -1,6 +1,8 @@
+import { randomUUID } from 'node:crypto';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { startRepublish } from '../../client/start';
 import type { RunReport } from '../../inspection/report/model';
 import { republish } from '../support/command-line';
 import { addOperators, startPatientSaga } from '../support/fleet';
@@ -111,9 +113,26 @@ describe('republish report', () => {
       code: 5,
       stderr: expect.stringContaining('AuditNotFound: no fleet') as string,
     });
-    expect(await republish(['report', 'nobody'], saga.env)).toMatchObject({
+    const nobody = `nobody-${randomUUID()}`;
+    expect(await republish(['report', nobody], saga.env)).toMatchObject({
       code: 5,
-      stderr: expect.stringMatching(/AuditNotFound: .*"nobody"/) as string,
+      stderr: expect.stringContaining(
+        `AuditNotFound: no run, no fleet and no operator "${nobody}"`,
+      ) as string,
+    });
+
+    // Of a run that no worker has begun the ledger has nothing; of one that has ended so it never will.
+    const unpolled = await startRepublish(saga.client, nobody, { taskQueue: 'nobody-polls-this' });
+    const waiting = await republish(['report', nobody], saga.env);
+    expect(waiting).toMatchObject({ code: 0, stderr: '' });
+    expect(waiting.stdout).toContain('No worker answers on task queue nobody-polls-this');
+    await saga.client.workflow.getHandle(unpolled.workflowId).terminate();
+    const ended = await republish(['report', nobody], saga.env);
+    expect(ended).toMatchObject({
+      code: 5,
+      stderr: expect.stringMatching(
+        /AuditNotFound: Temporal says TERMINATED .* this ledger has nothing/,
+      ) as string,
     });
 
     const [good, refusing] = await addOperators(saga, 2);
