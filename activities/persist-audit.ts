@@ -33,9 +33,8 @@ export async function persistAudit(
   input: PersistAuditInput,
 ): Promise<PersistAuditResult> {
   const audit = await deps.database.transaction(async (client) => {
-    const { runId, request, cause } = input;
-    const { operatorUserId, force = false, resetCounts = false, reason } = request;
-    const { closed } = await openRun(client, { ...input, operatorUserId, force, resetCounts, reason });
+    const { runId, cause } = input;
+    const { closed } = await openRun(client, input);
     if (!closed) {
       await lockRun(client, runId);
       await failUnsettledDocuments(client, runId, { messages: MESSAGES, ...(cause ? { cause } : {}) });

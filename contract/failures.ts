@@ -389,6 +389,10 @@ function kindOf(type: FailureType): FailureKind {
   return FAILURES[isFailureType(type) ? type : 'Unexpected'];
 }
 
+export function meaningOf(type: FailureType): string {
+  return kindOf(type).meaning;
+}
+
 export function remedyFor(type: FailureType): string {
   return kindOf(type).remedy;
 }

@@ -10,11 +10,12 @@ import { textWriterOf } from './free-text';
 /** Records that a fleet exists. The first writer wins, so that a retry changes nothing. */
 export async function recordFleet(
   db: Queryable,
-  fleet: { runId: string; workflowId: string; reason?: string | undefined },
+  { runId, workflowId, request }: { runId: string; workflowId: string; request: FleetInput },
 ): Promise<void> {
+  const { operators: _, ...ofEach } = request;
   await db.query(
-    `INSERT INTO republish.fleets (run_id, workflow_id, reason) VALUES ($1, $2, $3) ON CONFLICT (run_id) DO NOTHING`,
-    [fleet.runId, fleet.workflowId, (await textWriterOf(db)).text(fleet.reason)],
+    `INSERT INTO republish.fleets (run_id, workflow_id, request) VALUES ($1, $2, $3) ON CONFLICT (run_id) DO NOTHING`,
+    [runId, workflowId, (await textWriterOf(db)).json(ofEach)],
   );
 }
 

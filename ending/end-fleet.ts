@@ -17,7 +17,7 @@ export async function writeAuditOfEndedFleet(
   asked: ControlRequest,
 ): Promise<boolean> {
   if ((await auditOfFleet(database, runId)) !== undefined) return false;
-  await recordFleet(database, { runId, workflowId });
+  await recordFleet(database, { runId, workflowId, request: {} });
   await recordFromAudits(database, runId);
   await persistFleetAudit(
     { database },

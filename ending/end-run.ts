@@ -4,7 +4,7 @@ import { RepublishError } from '../contract/failures';
 import type { Obstacle } from '../contract/obstacle';
 import { auditOfRun } from '../database/audit';
 import type { Database, Queryable } from '../database/connection';
-import { reasonOfRun, runOf } from '../database/ledger/runs';
+import { recordOfRun } from '../database/ledger/report';
 
 /** A run that Temporal has ended, so that nobody writes its audit any more. */
 export interface EndedRun {
@@ -31,18 +31,13 @@ export async function writeAuditOfEnded(
   asked: ControlRequest,
 ): Promise<boolean> {
   if ((await auditOfRun(database, runId)) !== undefined) return false;
-  const run = await runOf(database, runId);
-  const reason = run === undefined ? ended.reason : await reasonOfRun(database, runId);
+  const run = await recordOfRun(database, runId);
   await persistAudit(
     { database, failpoint: () => undefined, onRunEnded: () => undefined },
     {
       runId,
       workflowId,
-      request: {
-        operatorUserId,
-        ...(run === undefined ? {} : { force: run.force, resetCounts: run.resetCounts }),
-        ...(reason ? { reason } : {}),
-      },
+      request: run?.request ?? { operatorUserId, ...(ended.reason ? { reason: ended.reason } : {}) },
       ...(run?.operatorPubkey ? { operatorPubkey: run.operatorPubkey } : {}),
       documentTypes: run?.documentTypes ?? [],
       cancelled: false,

@@ -26,7 +26,7 @@ export async function persistFleetAudit(
   const { runId, request, ended, failure, interventions } = input;
   const reason = request.reason ?? null;
   const audit = await deps.database.transaction(async (client) => {
-    await recordFleet(client, { runId, workflowId, reason: reason ?? undefined });
+    await recordFleet(client, { runId, workflowId, request });
     await recordFleetOperators(client, runId, ended);
     const operators = await fleetCounts(client, runId);
     await appendFleetAudit(client, {

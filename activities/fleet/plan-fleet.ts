@@ -14,7 +14,7 @@ export async function planFleet(
   { runId, request }: PlanFleetInput,
   { workflowId, signal }: ActivityCall,
 ): Promise<PlanFleetResult> {
-  await recordFleet(deps.database, { runId, workflowId, reason: request.reason ?? undefined });
+  await recordFleet(deps.database, { runId, workflowId, request });
   for await (const operators of request.operators ? [request.operators] : allOperators(deps)) {
     signal.throwIfAborted();
     await addFleetOperators(deps.database, runId, operators);

@@ -17,20 +17,11 @@ export async function openRun(
   { runId, request }: LoadMachinesInput,
   workflowId: string,
 ): Promise<RunRow & { operatorPubkey: string }> {
-  const { operatorUserId, force = false, resetCounts = false, reason } = request;
+  const { operatorUserId } = request;
   const documentTypes = resolveDocumentTypes(deps, request.documentTypes);
   const operatorPubkey = await accountPubkey(deps, operatorUserId);
   if (request.documentTypes === undefined) await requireTypesOfLedger(deps, operatorPubkey);
-  const run = {
-    runId,
-    workflowId,
-    operatorUserId,
-    operatorPubkey,
-    documentTypes,
-    force,
-    resetCounts,
-    reason,
-  };
+  const run = { runId, workflowId, operatorPubkey, documentTypes, request };
   const opened = await openInLedger(deps.database, run);
   requireExpectedKey(operatorPubkey, request.expectedPubkey);
   await currentSigner(deps, { operatorUserId, operatorPubkey });

@@ -27,6 +27,7 @@ const SERVERS: Record<string, Servers> = {
   worker: { temporal: true, worker: 'no' },
   end: { temporal: true, worker: 'no' },
   'fleet end': { temporal: true, worker: 'no' },
+  report: { temporal: true, worker: 'no' },
   ...Object.fromEntries(
     ['watch', 'status', 'pause', 'resume', 'retry', 'skip', 'cancel'].map((name) => [name, OF_A_RUN]),
   ),

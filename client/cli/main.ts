@@ -11,6 +11,7 @@ import { registerEnd } from './commands/end';
 import { registerFleet } from './commands/fleet';
 import { registerInspection } from './commands/inspection';
 import { registerMigrate } from './commands/migrate';
+import { registerReport } from './commands/report';
 import { registerSigner } from './commands/signer';
 import { registerStart } from './commands/start';
 import { registerStatus } from './commands/status';
@@ -60,6 +61,7 @@ export function buildProgram(): Command {
   registerEnd(program);
   registerFleet(program);
   registerAudit(program);
+  registerReport(program);
   registerInspection(program);
   registerSigner(program);
   registerWorker(program);

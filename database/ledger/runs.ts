@@ -1,3 +1,4 @@
+import type { RepublishInput } from '../../contract/input';
 import type { Queryable } from '../connection';
 import { textWriterOf } from '../free-text';
 
@@ -14,9 +15,9 @@ export interface RunRow {
   closed: boolean;
 }
 
-export type OpeningRun = Omit<RunRow, 'operatorPubkey' | 'closed'> & {
+export type OpeningRun = Pick<RunRow, 'runId' | 'workflowId' | 'documentTypes'> & {
   operatorPubkey?: string | undefined;
-  reason?: string | undefined;
+  request: RepublishInput;
 };
 
 /** Of `republish.runs AS run`, as a RunRow has them. */
@@ -29,21 +30,22 @@ export const RUN_COLUMNS = `run.run_id AS "runId", run.workflow_id AS "workflowI
  * filled in. Returns what stands.
  */
 export async function openRun(db: Queryable, run: OpeningRun): Promise<RunRow> {
+  const { operatorUserId, force = false, resetCounts = false } = run.request;
   await db.query(
     `INSERT INTO republish.runs AS run
-            (run_id, workflow_id, operator_user_id, operator_pubkey, document_types, force, reset_counts, reason)
+            (run_id, workflow_id, operator_user_id, operator_pubkey, document_types, force, reset_counts, request)
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
      ON CONFLICT (run_id) DO UPDATE SET operator_pubkey = EXCLUDED.operator_pubkey
        WHERE run.operator_pubkey IS NULL AND EXCLUDED.operator_pubkey IS NOT NULL AND run.closed_at IS NULL`,
     [
       run.runId,
       run.workflowId,
-      run.operatorUserId,
+      operatorUserId,
       run.operatorPubkey ?? null,
       run.documentTypes,
-      run.force,
-      run.resetCounts,
-      run.reason === undefined ? null : (await textWriterOf(db)).text(run.reason),
+      force,
+      resetCounts,
+      (await textWriterOf(db)).json(run.request),
     ],
   );
   const row = await runOf(db, run.runId);
@@ -56,15 +58,6 @@ export async function runOf(db: Queryable, runId: string): Promise<RunRow | unde
     runId,
   ]);
   return row;
-}
-
-/** Why a run was started; null: nobody has said. */
-export async function reasonOfRun(db: Queryable, runId: string): Promise<string | null> {
-  const [row] = await db.query<{ reason: string | null }>(
-    'SELECT reason FROM republish.runs WHERE run_id = $1',
-    [runId],
-  );
-  return row?.reason ?? null;
 }
 
 /** When a document of a run last came further, by the clock of Postgres (ISO 8601); null: none has yet. */

@@ -52,7 +52,8 @@ CREATE TABLE republish.runs (
   -- Sign anew what stands unchanged; set counts that the machines keep themselves.
   force            boolean NOT NULL,
   reset_counts     boolean NOT NULL,
-  reason           text,
+  -- All that was asked, as it came to the workflow: which machines, which key was expected, why.
+  request          json NOT NULL,
   -- How many sweeps have begun. Only the newest may say that a document is lost.
   sweeps           integer NOT NULL DEFAULT 0,
   started_at       timestamptz NOT NULL DEFAULT now(),
@@ -392,7 +393,8 @@ CREATE TABLE republish.fleets (
   -- Temporal's firstExecutionRunId, which stays across continue-as-new.
   run_id      text PRIMARY KEY,
   workflow_id text NOT NULL,
-  reason      text,
+  -- What every operator's run is asked for, without the list of operators.
+  request     json NOT NULL,
   started_at  timestamptz NOT NULL DEFAULT now()
 );
 

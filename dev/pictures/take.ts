@@ -1,6 +1,7 @@
-import { mkdir, stat } from 'node:fs/promises';
+import { mkdir, rm, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import path from 'node:path';
+import { pathToFileURL } from 'node:url';
 import type { Page } from 'playwright-core';
 import { findRepublish, type RepublishRun, startRepublish } from '../../client';
 import { connect } from '../../client/connect';
@@ -16,7 +17,7 @@ import {
   startPicturedWorker,
 } from './scenes';
 import { openRun, type RunTab } from './temporal-ui';
-import { type Clip, recordTerminal, showTerminal, type TerminalView } from './terminal';
+import { type Clip, recordTerminal, showTerminal, type TerminalView, writeReport } from './terminal';
 
 /** Pictures are loaded by whoever reads a page of the documents. */
 const MAX_BYTES = 250_000;
@@ -56,6 +57,7 @@ export async function takePictures(directory: string, say: (text: string) => voi
     const failed = await findRepublish(client, failing.id);
     await camera.ui('ui-failed', failed, 'user-metadata', ['done: ', 'Remedy for StateInvalid'], 1240);
     await camera.terminal('terminal-audit', { args: ['audit', failing.id], columns: 126 });
+    await camera.report('report', failing.id);
 
     const unapproved = await addUnapprovedOperator(stack);
     const waiting = await start(unapproved.id, reason);
@@ -108,9 +110,20 @@ class Camera {
     });
   }
 
+  /** A report as a browser shows the file, from its top on. */
+  async report(name: string, subject: string, width = 1_000, height = 2_060): Promise<void> {
+    const file = await writeReport(subject, this.stack.env);
+    const viewport = this.page.viewportSize() ?? { width: 1280, height: 1250 };
+    await this.page.setViewportSize({ ...viewport, width });
+    await this.page.goto(pathToFileURL(file).href);
+    await this.#take(name, { x: 0, y: 0, width, height });
+    await this.page.setViewportSize(viewport);
+    await rm(path.dirname(file), { recursive: true });
+  }
+
   async #take(name: string, clip: Clip): Promise<void> {
     const file = path.join(this.directory, `${name}.png`);
-    await this.page.screenshot({ path: file, clip });
+    await this.page.screenshot({ path: file, clip, fullPage: true });
     const { size } = await stat(file);
     if (size > MAX_BYTES) throw new Error(`${name}.png has ${size} bytes, more than ${MAX_BYTES}`);
     this.say(`${name}.png: ${Math.round(size / 1000)} kB`);

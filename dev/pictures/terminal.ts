@@ -1,5 +1,7 @@
 import { spawn } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
+import { once } from 'node:events';
+import { mkdtemp, readFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Page } from 'playwright-core';
 
@@ -54,6 +56,18 @@ export async function recordTerminal(view: TerminalView, env: Record<string, str
   if (until !== undefined && !until.test(taken))
     throw new Error(`republish ${args.join(' ')} never wrote ${until}; it wrote: ${taken.slice(-1_000)}`);
   return taken;
+}
+
+/** Writes the report of a run or a fleet. @returns the file, in a folder of its own */
+export async function writeReport(subject: string, env: Record<string, string>): Promise<string> {
+  const file = path.join(await mkdtemp(path.join(tmpdir(), 'republish-report-')), 'report.html');
+  const child = spawn(process.execPath, [COMMAND_LINE, 'report', subject, '--html', file], {
+    env: { PATH: process.env.PATH ?? '', ...env },
+    stdio: 'inherit',
+  });
+  const [code] = (await once(child, 'close')) as [number | null];
+  if (code !== 0) throw new Error(`republish report ${subject} ended with ${code}`);
+  return file;
 }
 
 /** Shows what a terminal would show of it, on a page of its own. @returns where on the page it is, for a picture */

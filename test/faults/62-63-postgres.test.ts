@@ -29,8 +29,8 @@ const RELAY = 'wss://relay.example/…';
 
 /** What a run writes that may have any character: why it was asked for, and a relay whose path is not shown. */
 async function auditWithEmoji(db: Database): Promise<unknown> {
-  const run = { runId: 'r', workflowId: 'w', operatorUserId: 'op', operatorPubkey: 'a'.repeat(64) };
-  await openRun(db, { ...run, documentTypes: [], force: false, resetCounts: false, reason: EMOJI });
+  const run = { runId: 'r', workflowId: 'w', operatorPubkey: 'a'.repeat(64), documentTypes: [] };
+  await openRun(db, { ...run, request: { operatorUserId: 'op', reason: EMOJI } });
   const laggard = { documentType: 't', machineId: 'm', relay: RELAY, state: 'unreachable' as const };
   await db.transaction((client) =>
     appendAudit(client, emptyAudit({ runId: 'r', reason: EMOJI, laggards: [laggard] })),
@@ -187,8 +187,7 @@ describe('a role that an administrator has made', () => {
 test('63: numbers that were left behind by a switch-over have a name of their own, and migrate sets them right', async () => {
   const { admin, url } = await database({ template: 'template_lnbits' });
   const append = async (runId: string): Promise<void> => {
-    const run = { runId, workflowId: 'w', operatorUserId: 'op' };
-    await openRun(admin, { ...run, documentTypes: [], force: false, resetCounts: false });
+    await openRun(admin, { runId, workflowId: 'w', documentTypes: [], request: { operatorUserId: 'op' } });
     await admin.transaction((client) => appendAudit(client, emptyAudit({ runId })));
   };
   await append('one');

@@ -168,7 +168,7 @@ test('runs of one operator that are closed at the same moment make one chain', a
 test('fleets are a chain of their own, which holds what became of each operator', async () => {
   for (const runId of ['fleet-1', 'fleet-2'])
     await db.transaction(async (client) => {
-      await recordFleet(client, { runId, workflowId: 'w' });
+      await recordFleet(client, { runId, workflowId: 'w', request: {} });
       await addFleetOperators(client, runId, ['ann', 'bea']);
       await recordFleetOperators(client, runId, [{ operatorUserId: 'ann', runId: 'r', outcome: 'complete' }]);
       await appendFleetAudit(client, {

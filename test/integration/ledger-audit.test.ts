@@ -50,18 +50,20 @@ test('an audit has one row for a run, the first one, with the document types in 
 test.each(['audit_log', 'fleet_audit_log'])('republish.%s is only appended to', async (table) => {
   const { runId } = await plannedRun(db);
   await db.transaction((client) => appendAudit(client, row(runId)));
-  await recordFleet(db, { runId, workflowId: 'w' });
-  await db.transaction((client) => appendFleetAudit(client, {
-    runId,
-    workflowId: 'w',
-    outcome: 'complete',
-    request: {},
-    operators: { ...noOperators(), notBegun: 0 },
-    failures: [],
-    failure: null,
-    reason: null,
-    interventions: [],
-  }));
+  await recordFleet(db, { runId, workflowId: 'w', request: {} });
+  await db.transaction((client) =>
+    appendFleetAudit(client, {
+      runId,
+      workflowId: 'w',
+      outcome: 'complete',
+      request: {},
+      operators: { ...noOperators(), notBegun: 0 },
+      failures: [],
+      failure: null,
+      reason: null,
+      interventions: [],
+    }),
+  );
   for (const statement of [
     `UPDATE republish.${table} SET outcome = 'failed'`,
     `DELETE FROM republish.${table}`,

@@ -279,11 +279,9 @@ test('a run that is opened again is what it was, also when it is closed', async 
   const again = {
     runId: key.runId,
     workflowId: 'another',
-    operatorUserId: 'another',
     operatorPubkey: 'b'.repeat(64),
     documentTypes: [],
-    force: true,
-    resetCounts: true,
+    request: { operatorUserId: 'another', force: true, resetCounts: true },
   };
   const before = await runOf(database, key.runId);
   expect(await openRun(database, again)).toEqual(before);

@@ -91,8 +91,8 @@ test('a worker that lacks a type which the ledger has refuses a run of all types
   await (await saga.start(id)).result();
   // As if a worker with one more type had published it.
   await saga.database.query(
-    `WITH run AS (INSERT INTO republish.runs (run_id, workflow_id, operator_user_id, operator_pubkey, document_types, force, reset_counts)
-                  VALUES ('another', 'w', $1, $2, '{operator-hours}', false, false) RETURNING run_id),
+    `WITH run AS (INSERT INTO republish.runs (run_id, workflow_id, operator_user_id, operator_pubkey, document_types, force, reset_counts, request)
+                  VALUES ('another', 'w', $1, $2, '{operator-hours}', false, false, '{}') RETURNING run_id),
           page AS (INSERT INTO republish.pages (run_id, page, document_type) SELECT run_id, 0, 'operator-hours' FROM run RETURNING *)
      INSERT INTO republish.documents (run_id, page, document_type, machine_id, machine_name, operator_pubkey, event_id)
      SELECT run_id, page, document_type, 'm', 'm', $2, $3 FROM page`,

@@ -64,11 +64,9 @@ export async function plannedRun(
   await openRun(db, {
     runId,
     workflowId: 'w',
-    operatorUserId,
     operatorPubkey,
     documentTypes: [TYPE],
-    force: false,
-    resetCounts: false,
+    request: { operatorUserId },
   });
   await planDocuments(
     db,

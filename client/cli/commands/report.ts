@@ -1,0 +1,97 @@
+import type { Command } from 'commander';
+import type { AskTemporal, Report } from '../../../inspection/report/model';
+import { print, printJson, say } from '../output';
+
+export function registerReport(program: Command): void {
+  program
+    .command('report')
+    .summary('write a page about a run or a fleet, to look at and to send')
+    .description(
+      'Tells on one page what was asked, what became of each machine and document, who intervened, and what went wrong with its remedy. Of a run that goes on as it stands. The page is one file, without a script and without anything from elsewhere; it has no secret and no state of a machine.\nWithout --html it prints the sentence at the top of the page, what to do, and what went wrong.',
+    )
+    .argument(
+      '<operator-or-run>',
+      "an operator's user id (the newest run), the run id of a run or of a fleet, or `fleet` for the newest fleet",
+    )
+    .option('--html <file>', 'the page, into this file (- is stdout); an earlier report is written over')
+    .option('--json', 'as JSON on stdout')
+    .addHelpText('before', 'Example: republish report 8f3c2b --html report.html\n')
+    .action(report);
+}
+
+async function report(subject: string, options: { html?: string; json?: true }): Promise<void> {
+  const { withDatabase } = await import('../database.js');
+  const { report: reportOf } = await import('../../../inspection/report.js');
+  const { UsageError } = await import('../fail.js');
+  if (options.json && options.html !== undefined) throw new UsageError('give either --html or --json');
+  const { temporal, close } = temporalWhenAsked();
+  try {
+    const told = await withDatabase((db) => reportOf({ db, temporal, now: () => new Date() }, subject));
+    if (options.json) return printJson(told);
+    if (options.html !== undefined) return await writeHtml(told, options.html);
+    const { summaryOf } = await import('../report/summary.js');
+    print(summaryOf(told));
+  } finally {
+    await close();
+  }
+}
+
+async function writeHtml(told: Report, file: string): Promise<void> {
+  const { runPage } = await import('../report/run-page.js');
+  const { fleetPage } = await import('../report/fleet-page.js');
+  const page = told.kind === 'run' ? runPage(told) : fleetPage(told);
+  if (file === '-') {
+    const { Readable } = await import('node:stream');
+    const { pipeline } = await import('node:stream/promises');
+    return pipeline(Readable.from(page), process.stdout, { end: false });
+  }
+  const { writePage } = await import('../report/write.js');
+  await writePage(file, page);
+  say(`${told.verdict.sentence}\nwritten to ${file}`);
+}
+
+/** Temporal is reached when it is asked, and not before: a run that has its audit needs none. */
+function temporalWhenAsked(): { temporal: AskTemporal; close(): Promise<void> } {
+  let opened: ReturnType<typeof open> | undefined;
+  const open = async () => {
+    const { connect } = await import('../../connect.js');
+    return connect();
+  };
+  const client = async () => (await (opened ??= open())).client;
+  return {
+    temporal: {
+      newestRun: (operator) =>
+        unlessUnknown(async () => {
+          const { findRepublish } = await import('../../start.js');
+          return (await findRepublish(await client(), operator)).status();
+        }),
+      run: (workflowId, runId) =>
+        unlessUnknown(async () => {
+          const { runOf } = await import('../../run.js');
+          return runOf(await client(), { workflowId, runId, attached: true }).status();
+        }),
+      fleet: (runId) =>
+        unlessUnknown(async () => {
+          const { findFleet } = await import('../../fleet.js');
+          const found = await findFleet(await client());
+          if (runId !== undefined && runId !== found.runId) return undefined;
+          return { ...found, ...(await found.status()) };
+        }),
+    },
+    async close() {
+      const client = await opened?.catch(() => undefined);
+      await client?.close();
+    },
+  };
+}
+
+/** Temporal forgets what has ended long ago. */
+async function unlessUnknown<T>(ask: () => Promise<T | undefined>): Promise<T | undefined> {
+  const { RunNotFound } = await import('../../errors.js');
+  try {
+    return await ask();
+  } catch (thrown) {
+    if (thrown instanceof RunNotFound) return undefined;
+    throw thrown;
+  }
+}

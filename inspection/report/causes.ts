@@ -1,0 +1,97 @@
+import { CALLER_FAILURES, isCallerFailureType } from '../../contract/caller-failures';
+import { meaningOf, remedyFor } from '../../contract/failures';
+import { documentOf, type NamedMachine } from '../../contract/machine-name';
+import { forOperator } from '../../contract/shell';
+import { withoutName } from '../../rules/told-failures';
+import type { Cause } from './model';
+
+const MAX_REASONS = 20;
+const MAX_EXAMPLES = 3;
+
+/** Says nothing of its own: what ended the run, or what the others failed for, does. */
+const CONSEQUENCES: readonly string[] = ['NotAttempted', 'Interrupted'];
+
+/** Somebody, or something, that has met with a failure. */
+export interface Sufferer {
+  type: Cause['type'];
+  message: string;
+  /** Of the machine, or of the operator. */
+  id: string;
+  name: string;
+  isOpen?: boolean;
+}
+
+/** A document that has met with a failure; its message has no name any more that stands beside it. */
+export function suffering(
+  document: NamedMachine & { documentType: string },
+  { type, message, isOpen = false }: Omit<Sufferer, 'id' | 'name'>,
+): Sufferer {
+  return {
+    type,
+    message: withoutName({ ...document, message }),
+    id: document.machineId,
+    name: documentOf(document),
+    isOpen,
+  };
+}
+
+/**
+ * Failures by their cause: what ended the run first, then the most frequent ones, and last what is only their
+ * consequence.
+ *
+ * @param ofAll what ended the run, or keeps it from going on
+ * @param operatorUserId for whom the remedies name their commands; absent: for anybody
+ */
+export function causesOf(
+  sufferers: readonly Sufferer[],
+  ofAll: { type: Cause['type']; message: string } | null = null,
+  operatorUserId?: string,
+): Cause[] {
+  const groups = new Map<Cause['type'], Map<string, Sufferer[]>>();
+  if (ofAll !== null) groups.set(ofAll.type, new Map());
+  for (const sufferer of sufferers) {
+    const { type, message } = sufferer;
+    const reasons = groups.get(type) ?? new Map<string, Sufferer[]>();
+    groups.set(type, reasons);
+    const same = reasons.get(message);
+    if (same === undefined) reasons.set(message, [sufferer]);
+    else same.push(sufferer);
+  }
+  const causes = [...groups].map(([type, byMessage]): Cause => {
+    const { meaning, remedy } = told(type);
+    const all = [...byMessage.values()].flat();
+    const reasons = [...byMessage]
+      .map(([text, same]) => ({
+        text,
+        count: same.length,
+        examples: same.slice(0, MAX_EXAMPLES).map(({ id, name }) => ({ id, name })),
+      }))
+      .sort((a, b) => b.count - a.count);
+    const isOfAll = type === ofAll?.type;
+    const own = isOfAll && !byMessage.has(ofAll.message);
+    return {
+      type,
+      meaning,
+      remedy: operatorUserId === undefined ? remedy : forOperator(remedy, operatorUserId),
+      isOfAll,
+      failed: all.filter(({ isOpen }) => isOpen !== true).length,
+      open: all.filter(({ isOpen }) => isOpen === true).length,
+      reasons: [...(own ? [{ text: ofAll.message, count: 0, examples: [] }] : []), ...reasons].slice(
+        0,
+        MAX_REASONS,
+      ),
+      reasonsInAll: reasons.length + (own ? 1 : 0),
+    };
+  });
+  return causes.sort((a, b) => rank(a) - rank(b) || b.failed + b.open - a.failed - a.open);
+}
+
+function rank({ type, isOfAll }: Cause): number {
+  if (isOfAll) return 0;
+  return CONSEQUENCES.includes(type) ? 2 : 1;
+}
+
+function told(type: Cause['type']): { meaning: string; remedy: string } {
+  if (isCallerFailureType(type)) return CALLER_FAILURES[type];
+  return { meaning: meaningOf(type), remedy: remedyFor(type) };
+}

@@ -1,0 +1,110 @@
+import { CALLER_FAILURES } from '../../contract/caller-failures';
+import { type Failure, meaningOf, remedyFor } from '../../contract/failures';
+import type { FleetReport, LiveFleet, Verdict } from './model';
+import { byWhom, number, temporalsWord, withoutTemporal } from './verdict';
+
+const MAX_REMEDIES = 3;
+
+/** What became of a fleet, or how it stands, in one sentence, with what to do about it. */
+export function fleetVerdictOf(
+  fleet: Omit<FleetReport, 'verdict'>,
+  known: { failure: Failure | null; live: LiveFleet | null },
+): Verdict {
+  const verdict = judged(fleet, known);
+  return { ...verdict, remarks: [...verdict.remarks, ...withoutTemporal(fleet.temporalAway)] };
+}
+
+function judged(
+  fleet: Omit<FleetReport, 'verdict'>,
+  { failure, live }: { failure: Failure | null; live: LiveFleet | null },
+): Verdict {
+  const { counts, causes, interventions, state } = fleet;
+  const soFar = `${number(counts.complete)} of ${operators(counts.planned)} ${counts.planned === 1 ? 'is' : 'are'} complete`;
+  const remedies = [
+    ...causes.slice(0, MAX_REMEDIES).map(({ remedy }) => remedy),
+    ...(causes.length === 0
+      ? []
+      : ['Then start the fleet again: republish fleet start. Only what is missing is done.']),
+  ];
+  switch (state) {
+    case 'complete':
+      return {
+        tone: 'good',
+        sentence:
+          counts.planned === 0
+            ? 'Complete. The fleet had no operators.'
+            : `Complete. All documents of ${operators(counts.planned)} stand on the relays.`,
+        remedies: [],
+        remarks: counts.planned === 0 ? ['Has anybody a signer? Is "queries.operators" right?'] : [],
+      };
+    case 'incomplete':
+      return { tone: 'bad', sentence: `Incomplete. ${soFar}.`, remedies, remarks: notBegun(fleet) };
+    case 'failed':
+      return {
+        tone: 'bad',
+        sentence: failure === null ? `Failed. ${soFar}.` : `Failed. ${meaningOf(failure.type)}`,
+        remedies: failure === null ? remedies : [remedyFor(failure.type)],
+        remarks: [`${soFar}.`],
+      };
+    case 'cancelled': {
+      const cancel = interventions.findLast(({ action }) => action === 'cancel');
+      return {
+        tone: 'warning',
+        sentence: `Cancelled${byWhom(cancel)}. ${soFar}.`,
+        remedies: [CALLER_FAILURES.Cancelled.remedy],
+        remarks: notBegun(fleet),
+      };
+    }
+    case 'goes on':
+      return goesOn(live, soFar, remedies);
+    case 'ended without audit':
+      return {
+        tone: 'bad',
+        sentence: `Ended without an audit: ${temporalsWord(live)}. ${soFar}.`,
+        remedies: [CALLER_FAILURES.Terminated.remedy],
+        remarks: [],
+      };
+    case 'unknown':
+      return {
+        tone: 'warning',
+        sentence: `There is no audit: the fleet goes on, or somebody terminated it. ${soFar}.`,
+        remedies: ['See whether it goes on with: republish fleet status.'],
+        remarks: [],
+      };
+  }
+}
+
+function goesOn(live: LiveFleet | null, soFar: string, remedies: string[]): Verdict {
+  const progress = live?.progress ?? null;
+  if (progress === null)
+    return {
+      tone: 'warning',
+      sentence: `No worker answers on task queue ${live?.taskQueue ?? ''}: the fleet waits for one. ${soFar} so far.`,
+      remedies: ['Start republish worker with the same REPUBLISH_TASK_QUEUE and Temporal namespace.'],
+      remarks: [],
+    };
+  if (progress.paused !== undefined)
+    return {
+      tone: 'warning',
+      sentence: `Paused${byWhom(progress.paused)}. ${soFar} so far.`,
+      remedies: ['To go on: republish fleet resume.'],
+      remarks: [],
+    };
+  const what = progress.cancelling ? 'Is being cancelled' : `Goes on, ${progress.phase}`;
+  return {
+    tone: 'calm',
+    sentence: `${what}. ${soFar} so far, ${number(progress.running)} in work.`,
+    remedies: remedies.slice(0, -1),
+    remarks: [],
+  };
+}
+
+function notBegun({ counts }: Pick<FleetReport, 'counts'>): string[] {
+  return counts.waiting === 0
+    ? []
+    : [`${operators(counts.waiting)} ${counts.waiting === 1 ? 'was' : 'were'} not begun.`];
+}
+
+function operators(count: number): string {
+  return `${number(count)} operator${count === 1 ? '' : 's'}`;
+}

@@ -1,0 +1,110 @@
+import type { Intervention } from '../../contract/control';
+import { howFar } from '../../contract/how-far';
+import { auditOfRun, type WrittenAuditRow } from '../../database/audit';
+import type { Queryable } from '../../database/connection';
+import { fleetOfRun } from '../../database/fleet-report';
+import {
+  keyBefore,
+  type ReportedDocument,
+  reportedDocuments,
+  type RunRecord,
+} from '../../database/ledger/report';
+import { isGood } from '../../contract/progress';
+import { causesOf, suffering } from './causes';
+import { countsOf, machinesOf, relaysOf } from './machines';
+import type { LiveRun, ReportState, RunReport } from './model';
+import { verdictOf } from './verdict';
+
+/** What is known of a run, from wherever it is known. */
+export interface KnownRun {
+  operatorUserId: string;
+  runId: string;
+  workflowId: string;
+  /** Absent: the ledger has nothing of it yet. */
+  record?: RunRecord | undefined;
+  live: LiveRun | null;
+  temporalAway: string | null;
+}
+
+/** All that is told of one run. Reads only. */
+export async function runReport(db: Queryable, known: KnownRun, now: Date): Promise<RunReport> {
+  const { record } = known;
+  const [audit, documents, before, fleetRunId] = await Promise.all([
+    auditOfRun(db, known.runId),
+    reportedDocuments(db, known.runId),
+    record && keyBefore(db, record),
+    fleetOfRun(db, known.runId),
+  ]);
+  return assembled({ ...known, audit, documents, before, fleetRunId }, now);
+}
+
+/** A run with all that the ledger has of it. */
+interface ReadRun extends KnownRun {
+  audit: WrittenAuditRow | undefined;
+  documents: ReportedDocument[];
+  before: { pubkey: string; until: string } | undefined;
+  fleetRunId: string | undefined;
+}
+
+/** Pure: what is told of a run, by what was read of it. */
+export function assembled(run: ReadRun, now: Date): RunReport {
+  const { record, audit, live, documents } = run;
+  const state = stateOf(run);
+  const progress = live?.progress ?? null;
+  const documentTypes = record?.documentTypes ?? Object.keys(progress?.documentTypes ?? {});
+  const counted = countsOf(documents, documentTypes);
+  const { counts } = counted;
+  const failure = audit?.failure ?? null;
+  const report = {
+    kind: 'run',
+    asOf: now.toISOString(),
+    operatorUserId: run.operatorUserId,
+    runId: run.runId,
+    workflowId: run.workflowId,
+    ...(record === undefined ? {} : { request: record.request }),
+    documentTypes,
+    keys: { now: audit?.operatorPubkey ?? record?.operatorPubkey ?? null, before: run.before ?? null },
+    fleetRunId: run.fleetRunId ?? null,
+    startedAt: live?.startedAt ?? record?.startedAt ?? null,
+    endedAt: audit?.writtenAt ?? live?.closedAt ?? null,
+    state,
+    howFar: howFar({
+      ...counts,
+      ...(progress === null ? {} : { stages: progress.stages, phase: progress.phase }),
+    }),
+    ...counted,
+    swept: audit?.swept ?? null,
+    interventions: audit?.interventions ?? interventionsOf(progress),
+    causes: causesOf(
+      documents.flatMap((document) => {
+        const { failureType: type, failureMessage, outcome } = document;
+        if (type === null || isGood(outcome)) return [];
+        return [suffering(document, { type, message: failureMessage ?? '', isOpen: outcome === null })];
+      }),
+      failure ?? (state === 'goes on' ? (progress?.blocked ?? null) : null),
+      run.operatorUserId,
+    ),
+    relays: relaysOf(documents),
+    machines: machinesOf(documents, documentTypes, live?.waiting ?? []),
+    live: live === null || audit !== undefined ? null : told(live),
+    temporalAway: run.temporalAway,
+  } satisfies Omit<RunReport, 'verdict'>;
+  return { ...report, verdict: verdictOf({ ...report, failure }) };
+}
+
+function stateOf({ audit, live, temporalAway }: ReadRun): ReportState {
+  if (audit !== undefined) return audit.outcome;
+  if (live === null && temporalAway !== null) return 'unknown';
+  return live?.closedAt === null ? 'goes on' : 'ended without audit';
+}
+
+function told({ status, taskQueue, progress, approvals }: LiveRun): RunReport['live'] {
+  if (progress === null) return { status, taskQueue, progress, approvals: approvals.length };
+  const { approvals: _, ...rest } = progress;
+  return { status, taskQueue, progress: rest, approvals: approvals.length };
+}
+
+/** A run that goes on says only what it rests for; its audit has the rest. */
+function interventionsOf(progress: LiveRun['progress']): Intervention[] {
+  return progress?.paused === undefined ? [] : [progress.paused];
+}

@@ -1,0 +1,203 @@
+import { CALLER_FAILURES } from '../../contract/caller-failures';
+import type { Intervention } from '../../contract/control';
+import type { Failure } from '../../contract/failures';
+import { FAILURES, meaningOf, remedyFor } from '../../contract/failures';
+import { howFar } from '../../contract/how-far';
+import { forOperator } from '../../contract/shell';
+import type { RunReport, Verdict } from './model';
+
+/** All that the verdict is made of: the report without it. */
+export type JudgedRun = Omit<RunReport, 'verdict'> & {
+  /** What ended the run before its documents, as the audit has it. */
+  failure: Failure | null;
+};
+
+/** Remedies that are told at the top; the causes have all of them. */
+const MAX_REMEDIES = 3;
+
+/** What became of a run, or how it stands, in one sentence, with what to do about it. */
+export function verdictOf(run: JudgedRun): Verdict {
+  const { remedies, remarks, ...verdict } = judged(run);
+  return {
+    ...verdict,
+    remedies: remedies.map((text) => forOperator(text, run.operatorUserId)),
+    remarks: [...remarks, ...withoutTemporal(run.temporalAway)],
+  };
+}
+
+function judged(run: JudgedRun): Verdict {
+  switch (run.state) {
+    case 'complete':
+      return complete(run);
+    case 'incomplete':
+      return {
+        tone: 'bad',
+        sentence: `Incomplete. ${soFar(run)}, ${run.counts.failed} ${run.counts.failed === 1 ? 'does' : 'do'} not.`,
+        remedies: [...remediesOf(run), FAILURES.RepublishIncomplete.remedy],
+        remarks: remarksOf(run),
+      };
+    case 'failed':
+      return {
+        tone: 'bad',
+        sentence: run.failure === null ? 'Failed.' : `Failed. ${meaningOf(run.failure.type)}`,
+        remedies: run.failure === null ? remediesOf(run) : [remedyFor(run.failure.type)],
+        remarks: [...standing(run), ...remarksOf(run)],
+      };
+    case 'cancelled':
+      return {
+        tone: 'warning',
+        sentence: `Cancelled${byWhom(run.interventions.findLast(({ action }) => action === 'cancel'))}. ${soFar(run)}.`,
+        remedies: [CALLER_FAILURES.Cancelled.remedy],
+        remarks: remarksOf(run),
+      };
+    case 'goes on':
+      return goesOn(run);
+    case 'ended without audit':
+      return {
+        tone: 'bad',
+        sentence: `Ended without an audit: ${temporalsWord(run.live)}. ${soFar(run)}.`,
+        remedies: [CALLER_FAILURES.Terminated.remedy],
+        remarks: ['What is told here is from the ledger, which nobody has closed.'],
+      };
+    case 'unknown':
+      return {
+        tone: 'warning',
+        sentence: `There is no audit: the run goes on, or somebody terminated it. ${soFar(run)}.`,
+        remedies: ['See whether it goes on with: republish status <operator>.'],
+        remarks: [],
+      };
+  }
+}
+
+function complete(run: JudgedRun): Verdict {
+  const { of } = howFar(run.counts);
+  return {
+    tone: 'good',
+    sentence:
+      of === 0
+        ? 'Complete. There was nothing to publish.'
+        : of === 1
+          ? 'Complete. The one document stands on the relays.'
+          : `Complete. All ${number(of)} documents stand on the relays.`,
+    remedies: [],
+    remarks: remarksOf(run),
+  };
+}
+
+function goesOn(run: JudgedRun): Verdict {
+  const { live, counts } = run;
+  const verdict = (tone: Verdict['tone'], what: string, ...remedies: string[]): Verdict => ({
+    tone,
+    sentence: `${what} ${soFar(run)} so far.`,
+    remedies,
+    remarks: remarksOf(run),
+  });
+  if (live === null || live.progress === null) {
+    return verdict(
+      'warning',
+      `No worker answers on task queue ${live?.taskQueue ?? ''}: the run waits for one.`,
+      'Start republish worker with the same REPUBLISH_TASK_QUEUE and Temporal namespace; the run goes on by itself.',
+    );
+  }
+  const { phase, paused, blocked, cancelling } = live.progress;
+  if (cancelling) return verdict('calm', 'Is being cancelled: what is signed is finished, the rest is left.');
+  if (paused !== undefined)
+    return verdict('warning', `Paused${byWhom(paused)}.`, 'To go on: republish resume <operator>.');
+  if (phase === 'holding') {
+    const on = [
+      ...(counts.failed > 0 ? [`${number(counts.failed)} failed`] : []),
+      ...(counts.open > 0 ? [`${number(counts.open)} without outcome`] : []),
+    ].join(' and ');
+    return verdict(
+      'warning',
+      `Waits for a decision${on === '' ? '' : ` on ${on}`}.`,
+      ...(blocked === undefined ? remediesOf(run) : [remedyFor(blocked.type)]),
+      `Then try again: republish retry <operator>; give up: republish skip <operator>; end: republish cancel <operator>.`,
+    );
+  }
+  if (blocked !== undefined)
+    return verdict(
+      'bad',
+      `No further documents are begun. ${meaningOf(blocked.type)}`,
+      remedyFor(blocked.type),
+    );
+  if (live.approvals > 0)
+    return verdict(
+      'warning',
+      'The signer waits for a person to approve.',
+      'Approve in the bunker; republish status <operator> shows the page on which to do it.',
+    );
+  return verdict('calm', `Goes on, ${phase}.`, ...(counts.failed > 0 ? remediesOf(run) : []));
+}
+
+/** What Temporal says of something that has no audit and is over. */
+export function temporalsWord(live: { status: string } | null): string {
+  return live === null ? 'Temporal does not know it any more' : `Temporal says ${live.status}`;
+}
+
+export function withoutTemporal(temporalAway: string | null): string[] {
+  return temporalAway === null
+    ? []
+    : [`Temporal could not be asked what goes on; this is what the ledger says. (${temporalAway})`];
+}
+
+/** `22 of 24 documents stand`. */
+function soFar({ counts, live }: Pick<JudgedRun, 'counts' | 'live'>): string {
+  const { done, of } = howFar({ ...counts, ...(live?.progress ? { stages: live.progress.stages } : {}) });
+  if (of === 0) return 'No document was planned';
+  if (of === 1) return done === 1 ? 'The one document stands' : 'The one document does not stand';
+  return `${number(done)} of ${number(of)} documents stand`;
+}
+
+function standing(run: JudgedRun): string[] {
+  return howFar(run.counts).of === 0 ? [] : [`${soFar(run)}.`];
+}
+
+function remediesOf({ causes }: JudgedRun): string[] {
+  return causes
+    .filter(({ type }) => type !== 'NotAttempted' && type !== 'GivenUp')
+    .slice(0, MAX_REMEDIES)
+    .map(({ remedy }) => remedy);
+}
+
+function remarksOf({ state, counts, machines, relays, swept }: JudgedRun): string[] {
+  const given = machines
+    .flatMap(({ documents }) => documents)
+    .filter(({ outcome, failureType }) => outcome === 'skipped' && failureType === 'GivenUp').length;
+  const without = counts.skipped - given;
+  const behind = relays.filter(({ others }) => others.some((each) => each.state !== 'newer')).length;
+  return [
+    ...(counts.superseded > 0
+      ? [
+          `${documents(counts.superseded, 'was', 'were')} saved anew by somebody else meanwhile: the newer one stands, and machines take that.`,
+        ]
+      : []),
+    ...(given > 0 ? [`${documents(given, 'was', 'were')} given up by a person, and not published.`] : []),
+    ...(without > 0 ? [`${documents(without, 'had', 'had')} nothing to publish.`] : []),
+    ...(behind > 0
+      ? [
+          `${behind === 1 ? 'One relay lacks' : `${number(behind)} relays lack`} documents that enough others hold: see Relays.`,
+        ]
+      : []),
+    ...(swept === false && state !== 'failed'
+      ? [
+          'It was not looked at once more at the end: what stood when it was published may be gone since. republish verify asks the relays now.',
+        ]
+      : []),
+  ];
+}
+
+function documents(count: number, one: string, many: string): string {
+  return count === 1 ? `1 document ${one}` : `${number(count)} documents ${many}`;
+}
+
+export function byWhom(intervention: Intervention | undefined): string {
+  if (intervention === undefined) return '';
+  const { by, reason } = intervention;
+  return `${by ? ` by ${by}` : ''}${reason ? ` (${reason})` : ''}`;
+}
+
+/** `10,000`, in the same way wherever it runs. */
+export function number(count: number): string {
+  return String(count).replace(/\B(?=(\d{3})+$)/g, ',');
+}
