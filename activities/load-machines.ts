@@ -1,5 +1,6 @@
 import { type LoadMachinesInput, type LoadMachinesResult, pageOf } from '../contract/activities';
 import { RepublishError } from '../contract/failures';
+import { meantMachine } from '../contract/machine-name';
 import {
   failuresOf,
   newestFingerprints,
@@ -109,6 +110,9 @@ async function countToSign(
   return documents.filter(needsSignature).length;
 }
 
+/** Machines that are looked through for one that was meant. */
+const MAX_CANDIDATES = 1_000;
+
 /** @throws RepublishError MachineNotFound, naming those that the operator does not have */
 export async function requireMachines(
   deps: Pick<ActivityDependencies, 'source'>,
@@ -123,7 +127,12 @@ export async function requireMachines(
   const known = new Set(found.map(({ id }) => id));
   const missing = machineIds.filter((id) => !known.has(id));
   if (missing.length === 0) return;
+  const own = await deps.source.machines({ operatorUserId, limit: MAX_CANDIDATES });
+  const candidates = own.map(({ id, name }) => ({ machineId: id, machineName: name ?? id }));
   const named =
-    missing.slice(0, 10).join(', ') + (missing.length > 10 ? ` and ${missing.length - 10} more` : '');
+    missing
+      .slice(0, 10)
+      .map((id) => id + meantMachine(id, candidates))
+      .join(', ') + (missing.length > 10 ? ` and ${missing.length - 10} more` : '');
   throw new RepublishError('MachineNotFound', `operator ${operatorUserId} has no machine ${named}`);
 }

@@ -1,3 +1,5 @@
+import { suggest } from './suggest';
+
 /** What names a machine to a person: its name and its id, or the id alone where it has no name. */
 export interface NamedMachine {
   machineId: string;
@@ -45,4 +47,18 @@ export function byMachineAndType(types: readonly string[] = []) {
     compareIds(one.machineId, other.machineId) ||
     indexOf(one.documentType) - indexOf(other.documentType) ||
     compareIds(one.documentType, other.documentType);
+}
+
+/**
+ * ` (did you mean Front desk (m1)?)` behind an id that is not known, or nothing: by the ids that are, and by the
+ * names, which people read first.
+ */
+export function meantMachine(word: string, known: readonly NamedMachine[]): string {
+  const named = known.find(({ machineName }) => machineName?.toLowerCase() === word.toLowerCase());
+  const id = suggest(
+    word,
+    known.map(({ machineId }) => machineId),
+  );
+  const meant = named ?? known.find(({ machineId }) => machineId === id);
+  return meant === undefined ? '' : ` (did you mean ${machineOf(meant)}?)`;
 }

@@ -1,0 +1,63 @@
+import { type DocumentFailure, type Failure, scopeOf } from '../contract/failures';
+import { byMachineAndType } from '../contract/machine-name';
+
+/** Documents that failed for one reason. */
+export interface ToldReason extends Failure {
+  /** By machine and type. Their own names are not in the message. */
+  documents: DocumentFailure[];
+}
+
+/** Failed documents as a person reads them: what is to be mended, not line after line of what follows from it. */
+export interface ToldFailures {
+  /** What ended the run or keeps it from going on comes first, then what documents share, then what is their own. */
+  reasons: ToldReason[];
+  /** Documents that nobody began: they have no reason but what stands before them. */
+  notAttempted: number;
+  /** Failed documents that were not given by name. */
+  unnamed: number;
+}
+
+/**
+ * @param failures as many as are known of `failed`
+ * @param cause what ended the run, or why nothing further is begun
+ * @param documentTypes in the order of the run
+ */
+export function tellFailures(
+  { failures, failed }: { failures: readonly DocumentFailure[]; failed: number },
+  { cause, documentTypes = [] }: { cause?: Failure | undefined; documentTypes?: readonly string[] } = {},
+): ToldFailures {
+  const reasons = new Map<string, ToldReason>();
+  const attempted = failures.filter(({ type }) => type !== 'NotAttempted');
+  for (const failure of attempted.toSorted(byMachineAndType(documentTypes))) {
+    const { type } = failure;
+    const message = withoutName(failure);
+    const key = `${type}: ${message}`;
+    const reason = reasons.get(key) ?? { type, message, documents: [] };
+    reasons.set(key, reason);
+    reason.documents.push(failure);
+  }
+  const rank = ({ type, documents }: ToldReason): number =>
+    type === cause?.type ? 0 : scopeOf(type) !== 'document' || documents.length > 1 ? 1 : 2;
+  return {
+    // Sorting keeps the order of machines among those of one rank.
+    reasons: [...reasons.values()].sort((one, other) => rank(one) - rank(other)),
+    notAttempted: failures.length - attempted.length,
+    unnamed: Math.max(0, failed - failures.length),
+  };
+}
+
+/** `10 documents were not attempted`. */
+export function notAttemptedLine(documents: number): string {
+  return documents === 1 ? '1 document was not attempted' : `${documents} documents were not attempted`;
+}
+
+/** A failure's message where it is said beside it of which document it is. */
+export function withoutName({
+  message,
+  documentType,
+  machineId,
+}: Pick<DocumentFailure, 'message' | 'documentType' | 'machineId'>): string {
+  return message
+    .replace(`${documentType} of machine ${machineId}: `, '')
+    .replace(` of machine ${machineId}`, '');
+}
