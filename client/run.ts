@@ -2,7 +2,9 @@ import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 import type { ControlRequest, ControlResult, DocumentSelection, UpdateName } from '../contract/control';
 import type { RepublishResult } from '../contract/input';
 import type { Progress } from '../contract/progress';
+import { operatorOf } from '../contract/names';
 import { describeChain } from './chain';
+import { ofOperator } from './errors';
 import { type RunProgress, runProgress } from './run-progress';
 import { runProgressNow, type RunStatus, runStatus } from './run-status';
 import { asControlRefused, asRepublishFailed, explained, isUnreachable } from './temporal-errors';
@@ -65,6 +67,7 @@ const UPDATE_TIMEOUT_MS = 60_000;
 export function runOf(client: Client, workflowId: string, runId: string, attached: boolean): RepublishRun {
   // Without a run id of its own, so that it follows the run when that continues as new.
   const handle = client.workflow.getHandle(workflowId, undefined, { firstExecutionRunId: runId });
+  const operator = operatorOf(workflowId);
   const watch = (options?: WatchOptions) => watchRun(client, { workflowId, runId }, options);
 
   const update = async (name: UpdateName, request: DocumentSelection = {}): Promise<number> => {
@@ -76,7 +79,7 @@ export function runOf(client: Client, workflowId: string, runId: string, attache
         return documents;
       } catch (error) {
         if (!(await hasOnlyMovedOn(error)) || Date.now() > deadlineMs)
-          throw asControlRefused(client, name, error);
+          throw ofOperator(asControlRefused(client, name, error), operator);
         await pause(200);
       }
     }
@@ -107,7 +110,7 @@ export function runOf(client: Client, workflowId: string, runId: string, attache
       try {
         return (await handle.result()) as RepublishResult;
       } catch (error) {
-        if (!isUnreachable(error)) throw asRepublishFailed(client, error);
+        if (!isUnreachable(error)) throw ofOperator(asRepublishFailed(client, error), operator);
         patience.spend(error);
         await pause(1_000);
       }

@@ -3,7 +3,7 @@ import { loadConfiguration } from '../configuration/load';
 import type { RepublishInput } from '../contract/input';
 import { fairnessKeyOf, WORKFLOW_TYPE, workflowIdFor } from '../contract/names';
 import { newestChain } from './chain';
-import { RunNotFound } from './errors';
+import { ofOperator, RunNotFound } from './errors';
 import { type RepublishRun, runOf } from './run';
 import { explained } from './temporal-errors';
 
@@ -63,7 +63,8 @@ export async function findRepublish(client: Client, operatorUserId: string): Pro
     return await explained(client, () => newestRun(client, workflowIdFor(operatorUserId)));
   } catch (error) {
     if (!(error instanceof RunNotFound)) throw error;
-    throw new RunNotFound(`Temporal knows no run of operator ${operatorUserId}`, { cause: error });
+    const unknown = new RunNotFound(`Temporal knows no run of operator ${operatorUserId}`, { cause: error });
+    throw ofOperator(unknown, operatorUserId);
   }
 }
 

@@ -32,6 +32,10 @@ export function workflowIdFor(operatorUserId: string): string {
   return `republish-operator-configs/${operatorUserId}`;
 }
 
+export function operatorOf(workflowId: string): string {
+  return workflowId.slice(workflowIdFor('').length);
+}
+
 /** The server takes at most 64 bytes; one that is longer would let no workflow task of the run through. */
 const MAX_FAIRNESS_KEY_BYTES = 64;
 

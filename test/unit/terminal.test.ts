@@ -1,4 +1,4 @@
-import { doneNow, duration, Rate } from '../../client/cli/run-view/rate';
+import { duration, Rate } from '../../client/cli/run-view/rate';
 import { runView } from '../../client/cli/run-view/view';
 import { line, paint } from '../../client/cli/terminal/paint';
 import { cut, harmless, harmlessJson, padEnd, widthOf, wrap } from '../../client/cli/terminal/text';
@@ -68,8 +68,7 @@ const progress = (overrides: Partial<Progress>): Progress => progressOf({ planne
 test('the rate is that of the last half minute, and begins anew after a pause or a retry', () => {
   const rate = new Rate();
   const see = (published: number, second: number, overrides: Partial<Progress> = {}): void => {
-    const seen = progress({ published, ...overrides });
-    rate.see(seen, seen.stages, second * 1_000);
+    rate.see(progress({ published, ...overrides }), second * 1_000);
   };
   see(0, 0);
   expect(rate.perSecond(1_000)).toBeUndefined();
@@ -82,14 +81,6 @@ test('the rate is that of the last half minute, and begins anew after a pause or
   expect(rate.perSecond(54_000)).toBe(1);
   see(80, 55);
   expect(rate.perSecond(55_000)).toBeUndefined();
-});
-
-test('documents that stand on relays count before their page has its result, and no more of them than are planned', () => {
-  const known = progress({ published: 10, failed: 2 });
-  expect(doneNow(known, { ...known.stages, standing: 30 })).toBe(32);
-  expect(doneNow(known, known.stages)).toBe(12);
-  // A document was skipped, and stands after all.
-  expect(doneNow(known, { ...known.stages, standing: 101 })).toBe(100);
 });
 
 test.each([

@@ -1,7 +1,10 @@
 import { userInfo } from 'node:os';
 import type { Command } from 'commander';
 import type { UpdateName } from '../../../contract/control';
+import { machineOf } from '../../../contract/machine-name';
+import type { RepublishRun } from '../../run';
 import { printJson, say } from '../output';
+import { command } from '../run-view/commands';
 
 interface ControlOptions {
   documentType?: string;
@@ -11,17 +14,35 @@ interface ControlOptions {
   json?: true;
 }
 
+/** What was asked, and what became of it. */
+interface Taken {
+  operator: string;
+  documents: number;
+  /** ` of bitspire-fees of machine Front desk (m1)`, as it was selected; empty: all of it. */
+  of: string;
+}
+
 /** What each command says when the run has taken it. */
-const DONE: Record<UpdateName, (documents: number, operator: string) => string> = {
-  pause: (_, operator) => `paused: what is signed is finished. Go on with: republish resume ${operator}`,
+const DONE: Record<UpdateName, (taken: Taken) => string> = {
+  pause: ({ operator }) => `paused: what is signed is finished. Go on with: ${command('resume', operator)}`,
   resume: () => 'the run goes on',
-  retry: (documents, operator) =>
+  retry: ({ documents, of, operator }) => {
+    if (documents > 0)
+      return documents === 1
+        ? `1 document${of} is tried again`
+        : `${documents} documents${of} are tried again`;
+    return of === ''
+      ? `what stopped the run is tried again; see: ${command('status', operator)}`
+      : `no document${of} has failed or meets with trouble; see: ${command('status', operator)}`;
+  },
+  skip: ({ documents, of }) =>
     documents === 0
-      ? `what stopped the run is tried again; see: republish status ${operator}`
-      : `${documents} document${documents === 1 ? ' is' : 's are'} tried again`,
-  skip: (documents) => `${documents} document${documents === 1 ? ' was' : 's were'} given up`,
-  cancel: (_, operator) =>
-    `cancelled: what is signed is finished, then the audit is written; see: republish audit ${operator}`,
+      ? `no document${of} was given up: what is published stays`
+      : documents === 1
+        ? `1 document${of} was given up`
+        : `${documents} documents${of} were given up`,
+  cancel: ({ operator }) =>
+    `cancelled: what is signed is finished, then the audit is written; see: ${command('audit', operator)}`,
 };
 
 /** The commands that speak to a run that goes on. */
@@ -51,8 +72,8 @@ function register(program: Command, name: UpdateName, summary: string): Command 
     .action((operator: string, options: ControlOptions) => control(name, operator, options));
 }
 
-function selecting(command: Command, byDefault: string): Command {
-  return command
+function selecting(subcommand: Command, byDefault: string): Command {
+  return subcommand
     .option('--document-type <type>', `only this document type (${byDefault})`)
     .option('--machine <id>', 'only this machine');
 }
@@ -70,6 +91,7 @@ async function control(name: UpdateName, operator: string, options: ControlOptio
   );
   try {
     const run = await findRepublish(client, operator);
+    const of = await selectionOf(run, options);
     const documents = await run[name]({
       by: options.by ?? userName(),
       ...(options.reason ? { reason: options.reason } : {}),
@@ -78,11 +100,21 @@ async function control(name: UpdateName, operator: string, options: ControlOptio
     });
     if (options.json)
       printJson({ workflowId: run.workflowId, runId: run.runId, documents: documents ?? null });
-    else say(DONE[name](documents ?? 0, operator));
+    else say(DONE[name]({ documents: documents ?? 0, operator, of }));
   } finally {
     clearTimeout(waiting);
     await close();
   }
+}
+
+/** With the machine's name, as far as the run names it among what failed or waits: nothing else is retried. */
+async function selectionOf(run: RepublishRun, { documentType, machine }: ControlOptions): Promise<string> {
+  const ofType = documentType === undefined ? '' : ` of ${documentType}`;
+  if (machine === undefined) return ofType;
+  const progress = (await run.status().catch(() => undefined))?.progress;
+  const named = [...(progress?.failures ?? []), ...(progress?.waiting ?? [])];
+  const found = named.find(({ machineId }) => machineId === machine);
+  return `${ofType} of machine ${machineOf(found ?? { machineId: machine })}`;
 }
 
 /** Longer than a worker that is there takes to answer. */

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { OldDocument, OrphanReport } from '../../../inspection/orphans';
+import { machineOf } from '../../../contract/machine-name';
 import { EXIT } from '../exit-codes';
 import { print, printJson, say } from '../output';
 import { AUTH_HELP, sayWhoAsks } from '../who-asks';
@@ -85,7 +86,7 @@ async function show(report: OrphanReport, wasTold: boolean): Promise<void> {
     const rows = report.fromMachines.map(({ d, createdAt, machineName, machineId }) => [
       d,
       createdAt.slice(0, 10),
-      machineName === machineId ? machineId : `${machineName} (${machineId})`,
+      machineOf({ machineId, machineName }),
     ]);
     print(fittedTable(['published by a machine (d)', 'of', 'machine'], rows));
     print(

@@ -1,8 +1,8 @@
 import type { DeepCheck, Trial } from '../../../pairing/deep-check';
 import type { Publishable } from '../../../inspection/publishable';
+import { forOperator } from '../../../contract/shell';
 import { EXIT, exitCodeFor } from '../exit-codes';
 import { print, printJson, say } from '../output';
-import { forOperator } from '../run-view/commands';
 import { expectedDuration } from '../run-view/rate';
 import { fittedTable, paragraph } from '../terminal/table';
 

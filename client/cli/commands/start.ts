@@ -82,7 +82,8 @@ async function waitForEnd(run: RepublishRun, operator: string, options: StartOpt
   } catch (error) {
     if (!(error instanceof RepublishFailed)) throw error;
     if (error.type === 'RepublishIncomplete') show(error.published, json);
-    for (const line of failureLines(error, run.runId, operator)) say(line);
+    for (const line of failureLines(error, { runId: run.runId, operator, progress: last.progress }))
+      say(line);
     process.exitCode = exitCodeFor(error.type);
   }
 }

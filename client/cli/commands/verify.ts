@@ -4,7 +4,8 @@ import type { Verification, VerifiedDocument } from '../../../inspection/verify'
 import { byMachine } from '../by-machine';
 import { EXIT } from '../exit-codes';
 import { AUTH_HELP, sayWhoAsks } from '../who-asks';
-import { print, printJson, say } from '../output';
+import { cellStyles, print, printJson, printPainted, say } from '../output';
+import type { Style } from '../terminal/paint';
 import { paragraph, sectionedTable, short } from '../terminal/table';
 
 interface VerifyOptions {
@@ -88,6 +89,14 @@ export function exitCodeOf({ counts, unknownTypes, unknownRelays }: Verification
   return isKnown ? EXIT.ok : EXIT.failed;
 }
 
+const STYLES: Partial<Record<VerifiedDocument['verdict'], Style>> = {
+  current: 'green',
+  newer: 'green',
+  missing: 'red',
+  older: 'red',
+  unknown: 'yellow',
+};
+
 async function show(verification: Verification, { auth, asMachine }: VerifyOptions): Promise<void> {
   const { operatorUserId, operatorPubkey, quorum, documents, counts } = verification;
   const { unknownTypes, unknownRelays } = verification;
@@ -102,7 +111,10 @@ async function show(verification: Verification, { auth, asMachine }: VerifyOptio
       document.eventId === null ? '' : short(document.eventId),
       relaysOf(document),
     ]);
-    print(sectionedTable(['document type', 'verdict', 'event', 'relays'], sections));
+    const paint = cellStyles((column, row) =>
+      column === 1 ? STYLES[row[1] as VerifiedDocument['verdict']] : undefined,
+    );
+    printPainted(sectionedTable(['document type', 'verdict', 'event', 'relays'], sections, { paint }));
     if (shown.length < documents.length)
       print(`and ${documents.length - shown.length} more, all in order; all with --json`);
   }
