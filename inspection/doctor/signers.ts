@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { secretsKeySource } from '../../configuration/load';
 import type { Configuration } from '../../configuration/schema';
 import { remedyFor, RepublishError } from '../../contract/failures';
+import { forOperator } from '../../contract/shell';
 import { type Database, openDatabase } from '../../database/connection';
 import { Limiter } from '../../nostr/bunker/limiter';
 import { askCurrentSigner, type CurrentSigner, listCurrentSigners } from '../../pairing/current-signers';
@@ -33,7 +34,10 @@ export async function checkSigners(
       const findings = await checkEach(database, configuration, signers, say);
       const stored = signers.filter(({ signer }) => 'addedAt' in signer).length;
       const source = secretsKeySource(configuration);
-      return [...(stored === 0 ? [] : secretsKeyFinding(findings, stored, source)), ...findings];
+      if (stored === 0) return findings;
+      // Said once, and not beside each of them.
+      const opened = findings.filter((finding) => !isLocked(finding));
+      return [secretsKeyFinding(findings, stored, source), ...opened];
     });
   } finally {
     await database.close();
@@ -49,7 +53,7 @@ function noSigner(operatorUserId: string | undefined): Finding {
   }
   return findingsOf('signer', operatorUserId).fail(
     'has no signer',
-    remedyFor('SignerNotConfigured').replaceAll('<operator>', operatorUserId),
+    forOperator(remedyFor('SignerNotConfigured'), operatorUserId),
   );
 }
 
@@ -82,7 +86,7 @@ async function checkEach(
         (await Promise.race([asked, late])) ??
         findingsOf('signer', operatorUserId).warn(
           'was not asked: there was no time left',
-          `Ask it alone: republish doctor --operator ${operatorUserId}`,
+          forOperator('Ask it alone: republish doctor --operator <operator>', operatorUserId),
         )
       );
     }),
@@ -104,27 +108,41 @@ async function checkOne(context: SignerContext): Promise<Finding> {
     if (matchesAccount) return ok(`${named} answers, and its key is the account's${unproven}`);
     return fail(
       `${named} signs as ${pubkey}, ${accountPubkey === null ? 'LNbits has no such account with a public key: is LNBITS_DATABASE_URL right?' : `the account's public key is ${accountPubkey}`}`,
-      remedyFor('SignerPubkeyMismatch').replaceAll('<operator>', operatorUserId),
+      forOperator(remedyFor('SignerPubkeyMismatch'), operatorUserId),
     );
   } catch (thrown) {
     if (!(thrown instanceof RepublishError)) throw thrown;
     const message = thrown.type === 'SignerUnlockFailed' ? CANNOT_BE_OPENED : thrown.message;
-    return fail(message, thrown.remedy.replaceAll('<operator>', operatorUserId));
+    return fail(message, forOperator(thrown.remedy, operatorUserId));
   }
 }
 
+function isLocked({ message }: Finding): boolean {
+  return message === CANNOT_BE_OPENED;
+}
+
+/** Operators that are named where several signers do not open. */
+const MAX_NAMED = 5;
+
 /** One operator's key may be lost; that none opens is another secrets key. */
-function secretsKeyFinding(findings: Finding[], signers: number, source: string): Finding[] {
-  const locked = findings.filter(({ message }) => message === CANNOT_BE_OPENED).length;
+function secretsKeyFinding(findings: Finding[], signers: number, source: string): Finding {
+  const locked = findings.filter(isLocked).map(({ subject }) => subject);
   const { ok, fail } = findingsOf('secrets key', source);
-  if (locked === 0)
-    return [ok(`opens ${signers === 1 ? 'the stored signer' : `all ${signers} stored signers`}`)];
-  return [
-    fail(
-      locked === signers
-        ? `opens ${signers === 1 ? 'not the stored signer' : `none of the ${signers} stored signers`}: it is another key than the one they were added under`
-        : `opens ${signers - locked} of ${signers} stored signers`,
-      remedyFor('SignerUnlockFailed'),
-    ),
-  ];
+  const [only, ...others] = locked;
+  if (only === undefined)
+    return ok(`opens ${signers === 1 ? 'the stored signer' : `all ${signers} stored signers`}`);
+  const more = locked.length > MAX_NAMED ? ` and ${locked.length - MAX_NAMED} more` : '';
+  const whose = `that of ${locked.slice(0, MAX_NAMED).join(', ')}${more}`;
+  const isAnotherKey = locked.length === signers;
+  const opens =
+    signers === 1
+      ? `does not open the stored signer, ${whose}`
+      : isAnotherKey
+        ? `opens none of the ${signers} stored signers`
+        : `opens ${signers - locked.length} of ${signers} stored signers, and not ${whose}`;
+  const remedy = remedyFor('SignerUnlockFailed');
+  return fail(
+    isAnotherKey ? `${opens}: it is another key than the one they were added under` : opens,
+    others.length === 0 ? forOperator(remedy, only) : remedy,
+  );
 }

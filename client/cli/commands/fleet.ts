@@ -3,10 +3,12 @@ import type { FleetInput, FleetUpdateName } from '../../../contract/fleet';
 import type { FleetRun } from '../../fleet';
 import { EXIT, exitCodeFor } from '../exit-codes';
 import { forcing, resetCountsOption } from '../options';
+import { compareIds } from '../../../contract/machine-name';
 import { print, printJson, say } from '../output';
+import { paragraph } from '../terminal/table';
 import { userName } from './control';
 import { registerFleetInspection } from './fleet-inspection';
-import { fleetLine, showFleetAudit, showSummary, unfinished } from './fleet-output';
+import { fleetLine, inOrder, showFleetAudit, showSummary, unfinished } from './fleet-output';
 
 interface StartOptions {
   all?: true;
@@ -223,8 +225,8 @@ async function status({ json }: { json?: true }): Promise<void> {
       return say(`no worker answers on task queue ${facts.taskQueue}: is one running?`);
     const { atWork, failures } = facts.progress;
     print(fleetLine(facts.progress));
-    if (atWork.length > 0) print(`in work: ${atWork.join(', ')}`);
-    for (const { operatorUserId, outcome, failure } of failures)
+    if (atWork.length > 0) print(paragraph(`in work: ${atWork.toSorted(compareIds).join(', ')}`));
+    for (const { operatorUserId, outcome, failure } of inOrder(failures))
       print(`${outcome}: ${operatorUserId}${failure ? `: ${failure.type}: ${failure.message}` : ''}`);
   } finally {
     await close();

@@ -70,14 +70,15 @@ async function show(report: OrphanReport, wasTold: boolean): Promise<void> {
     wasTold,
   });
   if (report.orphans.length > 0) {
-    const rows = report.orphans.map(({ d, createdAt, eventId, relays, status }) => [
+    const rows = report.orphans.map(({ d, createdAt, eventId, relays, status, machineId, machineName }) => [
       d,
+      machineId === undefined ? '' : machineOf({ machineId, machineName }),
       createdAt.slice(0, 10),
       short(eventId),
       String(relays.length),
       status,
     ]);
-    print(fittedTable(['document (d)', 'of', 'event', 'relays', 'why'], rows));
+    print(fittedTable(['document (d)', 'machine', 'of', 'event', 'relays', 'why'], rows));
     print('');
     for (const status of new Set(report.orphans.map((orphan) => orphan.status)))
       print(`${status}: ${WHY[status]}`);

@@ -7,6 +7,7 @@ import type { Estimate } from '../../../inspection/estimate';
 import type { ForeseenDocument } from '../../../inspection/plan-document';
 import type { RelayFacts } from '../../../inspection/relay-probe';
 import { withoutName } from '../../../rules/told-failures';
+import { LEAST_SIGNATURES } from '../../../rules/signer-speed';
 import { byMachine } from '../by-machine';
 import { EXIT } from '../exit-codes';
 import { forcing, resetCountsOption } from '../options';
@@ -106,7 +107,8 @@ async function show(planned: RepublishPlan, wasTold: boolean): Promise<void> {
   print(
     `${toPublish(counts.publish, planned.toSign)}, ${counts.unchanged} unchanged, ${counts.skipped} skipped, ${counts.invalid} invalid`,
   );
-  if (planned.estimate !== null) print(estimateLine(planned.estimate));
+  if (planned.estimate !== null) print(paragraph(estimateLine(planned.estimate)));
+  else if (planned.toSign > 0 && planned.signer !== null) print(paragraph(noEstimate(operatorUserId)));
   if (planned.standAlready > 0) {
     print(
       paragraph(
@@ -130,6 +132,11 @@ function printError(text: string): void {
 function estimateLine({ from, measuredAt, ...expected }: Estimate): string {
   const source = from === 'run' ? 'the last run' : 'signer check --deep';
   return `the signer will take ${expectedDuration(expected)}, at the speed of ${source} on ${measuredAt.slice(0, 16).replace('T', ' ')} UTC`;
+}
+
+/** One that is paired anew is another signer, whatever is known of the one before. */
+function noEstimate(operatorUserId: string): string {
+  return `how long the signer will take is not known: since it was added, no run of at least ${LEAST_SIGNATURES} documents has used it, and it was not measured. To measure it: ${command('signer check', operatorUserId)} --deep`;
 }
 
 /** What an earlier run has signed is only sent. */
