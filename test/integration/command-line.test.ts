@@ -95,7 +95,9 @@ describe('republish', () => {
       expect(code).toBe(3);
       const map = JSON.parse(stdout) as Record<string, string[]>;
       expect([map['bitspire-cassettes']?.length, map['bitspire-fees']?.length]).toEqual([2, 1]);
-      expect(stderr).toContain(`bitspire-fees of machine ${machines[1]?.id}: StateInvalid`);
+      expect(stderr).toContain(
+        `bitspire-fees of machine ${machines[1]?.name} (${machines[1]?.id}): StateInvalid`,
+      );
       expect(stderr).toContain('remedy:');
     });
 

@@ -81,7 +81,7 @@ test('what could not be republished is exit code 3, and what stands is on stdout
 
   const { exitCode, stdout, stderr } = await command([broken.id]);
   expect(stderr).toContain('RepublishIncomplete');
-  expect(stderr).toContain(`bitspire-fees of machine ${machine?.id}: StateInvalid`);
+  expect(stderr).toContain(`bitspire-fees of machine ${machine?.name} (${machine?.id}): StateInvalid`);
   expect(exitCode).toBe(3);
   const published = JSON.parse(stdout) as EventsByType;
   expect(published['bitspire-fees']).toHaveLength(1);

@@ -1,4 +1,4 @@
-import { type Failure, remedyFor } from '../../../contract/failures';
+import { remedyFor } from '../../../contract/failures';
 import { howFar } from '../../../contract/how-far';
 import { documentOf } from '../../../contract/machine-name';
 import type { Progress } from '../../../contract/progress';
@@ -85,11 +85,12 @@ export function endedOn(
   failure: { type: string; message: string; remedy: string },
   { progress, operator }: Pick<EndedRun, 'progress' | 'operator'>,
 ): { type: string; message: string; remedy: string } {
-  const blocked: Failure | undefined = progress?.blocked;
-  if (failure.type !== 'RepublishIncomplete' || progress === null) return failure;
+  const remedy = forOperator(failure.remedy, operator);
+  if (failure.type !== 'RepublishIncomplete' || progress === null) return { ...failure, remedy };
+  const { blocked } = progress;
   if (blocked !== undefined) return { ...blocked, remedy: forOperator(remedyFor(blocked.type), operator) };
   // Its message names the documents, which stand below.
   const { failed } = progress;
   const message = `${failed} document${failed === 1 ? '' : 's'} could not be republished`;
-  return { ...failure, message };
+  return { ...failure, message, remedy };
 }

@@ -59,7 +59,7 @@ function statusWord(status: string): string {
   return status.toLowerCase().replace('_', ' ');
 }
 
-/** Green is what stands, red what failed. */
+/** Full cells are what stands. Those of what failed are others in any colour: they are not done. */
 function bar(progress: Progress, status: RunStatus, { columns, perSecond }: ViewOptions): Line[] {
   const { done, of, percent } = howFar(progress);
   const { failed } = progress;
@@ -73,7 +73,7 @@ function bar(progress: Progress, status: RunStatus, { columns, perSecond }: View
   return [
     line(
       ['green', '█'.repeat(green)],
-      ['red', '█'.repeat(red)],
+      ['red', '▒'.repeat(red)],
       ['dim', '░'.repeat(width - green - red)],
       text,
     ),
