@@ -7,9 +7,9 @@ export interface ToldReason extends Failure {
   documents: DocumentFailure[];
 }
 
-/** Failed documents as a person reads them: what is to be mended, not line after line of what follows from it. */
+/** Failed documents as a person reads them: what is to be mended, and not each thing that follows from it. */
 export interface ToldFailures {
-  /** What ended the run or keeps it from going on comes first, then what documents share, then what is their own. */
+  /** What ended the run or is in its way comes first, then what documents share, then what is their own. */
   reasons: ToldReason[];
   /** Documents that nobody began: they have no reason but what stands before them. */
   notAttempted: number;

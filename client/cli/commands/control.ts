@@ -107,7 +107,7 @@ async function control(name: UpdateName, operator: string, options: ControlOptio
   }
 }
 
-/** With the machine's name, as far as the run names it among what failed or waits: nothing else is retried. */
+/** With the machine's name, as far as the run has it among what failed or waits: nothing else is retried. */
 async function selectionOf(run: RepublishRun, { documentType, machine }: ControlOptions): Promise<string> {
   const ofType = documentType === undefined ? '' : ` of ${documentType}`;
   if (machine === undefined) return ofType;

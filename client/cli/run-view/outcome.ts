@@ -80,7 +80,7 @@ function reasonLines({ type, message, documents }: ToldReason): string[] {
   return [`  ${reason}`, ...shown, ...(more > 0 ? [`    and ${more} more`] : [])];
 }
 
-/** What a run ended on, of what is known of its end: what kept all of it from going on, or else its failure. */
+/** What a run ended on: what kept all of it from going on, or else its failure. */
 export function endedOn(
   failure: { type: string; message: string; remedy: string },
   { progress, operator }: Pick<EndedRun, 'progress' | 'operator'>,

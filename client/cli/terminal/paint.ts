@@ -31,8 +31,8 @@ export function whole(...spans: Span[]): Line {
 }
 
 /**
- * A line as one or more that have room in so many columns, broken between words; what goes on is indented. Only
- * a word that is longer than a line is broken itself.
+ * A line as one or more that have room in so many columns, broken between words; what goes on is indented.
+ * Only a word that is longer than a line is broken itself.
  */
 export function fitted(line: Line, columns: number): Line[] {
   if (line.isWhole || line.isBrief || lineWidth(line) <= columns) return [line];

@@ -22,9 +22,9 @@ export interface TableOptions {
 }
 
 /**
- * A table that fits the terminal. Cells are broken between words and nowhere else: an id, a date or a number is
- * whole, so that it can be read and copied. Where the columns have no room beside each other even so, each row
- * has its fields below each other.
+ * A table that fits the terminal. Cells are broken between words and nowhere else: an id, a date or a number
+ * is whole, so that it can be read and copied. Where the columns have no room beside each other even so, each
+ * row has its fields below each other.
  */
 export function fittedTable(header: string[], rows: string[][], options: TableOptions = {}): string {
   const { width = terminalWidth() } = options;
@@ -92,8 +92,8 @@ function same(text: string): string {
 }
 
 /**
- * What each column gets of the width: as much as it would like, or else its least, and of what is left then the
- * narrowest that wants more gets it first. Undefined: there is not enough.
+ * What each column gets of the width: as much as it would like, or else its least, and of what is left then
+ * the narrowest that wants more gets it first. Undefined: there is not enough.
  */
 function shared(natural: number[], least: number[], width: number): number[] | undefined {
   const sum = (sizes: number[]): number => sizes.reduce((total, size) => total + size, 0);
@@ -133,7 +133,7 @@ function beside(header: string[], widths: number[], paint: PaintCell): Layout {
   return { head: [...of(header, same), rule], of: (row) => of(row, paint) };
 }
 
-/** `name  value` for each field that has one, the first of a row without its name: it is what the row is about. */
+/** `name  value` for each field that has one, the first of a row alone: it is what the row is about. */
 function stacked(header: string[], width: number, paint: PaintCell): Layout {
   const names = Math.max(0, ...header.slice(1).map(widthOf));
   const room = Math.max(1, width - INDENT.length - names - GAP);
