@@ -67,7 +67,7 @@ export class TemporalRefused extends Error implements Explained {
 }
 
 /** The same error; the commands in its remedy are for this operator. */
-export function ofOperator(error: unknown, operatorUserId: string): unknown {
+export function ofOperator(error: unknown, operatorUserId: string | undefined): unknown {
   const { remedy } = (error ?? {}) as Partial<Explained>;
   return error instanceof Error && remedy !== undefined
     ? Object.assign(error, { remedy: forOperator(remedy, operatorUserId) })

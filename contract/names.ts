@@ -32,8 +32,10 @@ export function workflowIdFor(operatorUserId: string): string {
   return `republish-operator-configs/${operatorUserId}`;
 }
 
-export function operatorOf(workflowId: string): string {
-  return workflowId.slice(workflowIdFor('').length);
+/** Whose run a workflow is; undefined: it is no run of an operator. */
+export function operatorOf(workflowId: string): string | undefined {
+  const prefix = workflowIdFor('');
+  return workflowId.startsWith(prefix) ? workflowId.slice(prefix.length) : undefined;
 }
 
 /** The server takes at most 64 bytes; one that is longer would let no workflow task of the run through. */

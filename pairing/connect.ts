@@ -30,7 +30,7 @@ export async function pair(
     if (thrown.type !== 'SignerRefused') throw thrown;
     // A secret that was used up by this very client key is no obstacle: the bunker knows the key.
     return client.getPublicKey().catch(() => {
-      throw new SecretRefused(`the bunker does not take this connection: ${thrown.message}`, NEW_URI);
+      throw new SecretRefused(thrown.message, NEW_URI);
     });
   }
   return client.getPublicKey();

@@ -134,9 +134,8 @@ function withRemedy(
   details?: unknown,
 ): ApplicationFailure {
   const more = details === undefined ? [] : [details];
-  const remedy = remedyFor(type);
-  const told = request === undefined ? remedy : forOperator(remedy, request.operatorUserId);
-  return ApplicationFailure.nonRetryable(`${message}. ${told}`, type, ...more);
+  const remedy = forOperator(remedyFor(type), request?.operatorUserId);
+  return ApplicationFailure.nonRetryable(`${message}. ${remedy}`, type, ...more);
 }
 
 /** Only where the namespace knows the attributes; it was asked, and the answer is in the history. */

@@ -15,7 +15,7 @@ export function nameOperator(operator: string): void {
 
 /** The same as `forOperator`, where only the command line knows whether there is one. */
 export function forThisCall(text: string): string {
-  return calledFor === undefined ? text : forOperator(text, calledFor);
+  return forOperator(text, calledFor);
 }
 
 /** A command line as a person may paste it into a shell. */
