@@ -110,7 +110,13 @@ except RepublishFailed as error:
     message: expect.stringContaining('1 document could not be republished'),
     published: { 'bitspire-fees': [] },
     failures: [
-      { documentType: 'bitspire-fees', machineId, type: 'StateInvalid', message: expect.any(String) },
+      {
+        documentType: 'bitspire-fees',
+        machineId,
+        machineName: expect.stringContaining(' ATM ') as string,
+        type: 'StateInvalid',
+        message: expect.any(String),
+      },
     ],
     failed: 1,
   });
