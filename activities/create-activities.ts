@@ -3,6 +3,8 @@ import { Context } from '@temporalio/activity';
 import { ApplicationFailure, type ApplicationFailureOptions, CancelledFailure } from '@temporalio/common';
 import type { Activities } from '../contract/activities';
 import { ensureError, isRetryable, remedyFor, RepublishError } from '../contract/failures';
+import { operatorOf } from '../contract/names';
+import { forOperator } from '../contract/shell';
 import { ApprovalNotices } from './approval-notices';
 import type { ActivityCall, ActivityDependencies } from './dependencies';
 import { Display } from './display';
@@ -62,7 +64,8 @@ export function createActivities(dependencies: ActivityDependencies): Activities
         // A missing right or table is mended by a person; the audit waits for that, since nothing else keeps
         // the outcome.
         const always = name.startsWith('persist');
-        throw asFailure(ensureError(thrown), context.cancellationSignal, always, (error) =>
+        const call = { signal: context.cancellationSignal, operator: operatorOf(workflowId), always };
+        throw asFailure(ensureError(thrown), call, (error) =>
           dependencies.onUnexpected(name, error, { workflowId, runId, ...workInHand(context) }),
         );
       } finally {
@@ -113,8 +116,7 @@ function withoutStack(options: ApplicationFailureOptions): ApplicationFailure {
  */
 function asFailure(
   error: Error,
-  signal: AbortSignal,
-  alwaysRetry: boolean,
+  { signal, operator, always }: { signal: AbortSignal; operator: string | undefined; always: boolean },
   onUnexpected: (error: Error) => void,
 ): Error {
   if (error instanceof CancelledFailure) return error;
@@ -125,8 +127,8 @@ function asFailure(
   if (error instanceof RepublishError) {
     return withoutStack({
       type: error.type,
-      message: `${error.message}. ${remedyFor(error.type)}`,
-      nonRetryable: !alwaysRetry && !isRetryable(error.type),
+      message: `${error.message}. ${forOperator(remedyFor(error.type), operator)}`,
+      nonRetryable: !always && !isRetryable(error.type),
       ...(error.retryAfterMs === undefined ? {} : { nextRetryDelay: error.retryAfterMs }),
       details: [error.message],
     });

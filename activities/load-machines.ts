@@ -1,6 +1,6 @@
 import { type LoadMachinesInput, type LoadMachinesResult, pageOf } from '../contract/activities';
 import { RepublishError } from '../contract/failures';
-import { didYouMean } from '../contract/suggest';
+import { meantMachine } from '../contract/machine-name';
 import {
   failuresOf,
   newestFingerprints,
@@ -133,13 +133,15 @@ export async function requireMachines(
   if (missing.length === 0) return;
   await accountPubkey(deps, operatorUserId);
   const machines = await deps.source.machines({ operatorUserId, limit: MAX_CANDIDATES });
-  const ids = machines.map(({ id }) => id);
+  const candidates = machines.map(({ id, name }) => ({ machineId: id, machineName: name ?? id }));
   const named =
     missing
       .slice(0, 10)
-      .map((id) => id + didYouMean(id, ids))
+      .map((id) => id + meantMachine(id, candidates))
       .join(', ') + (missing.length > 10 ? ` and ${missing.length - 10} more` : '');
   const none =
-    ids.length > 0 ? '' : `, and no other: ${whereMachinesAre(await deps.source.describe(), operatorUserId)}`;
+    machines.length > 0
+      ? ''
+      : `, and no other: ${whereMachinesAre(await deps.source.describe(), operatorUserId)}`;
   throw new RepublishError('MachineNotFound', `operator ${operatorUserId} has no machine ${named}${none}`);
 }

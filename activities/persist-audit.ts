@@ -79,13 +79,14 @@ function auditRow(input: PersistAuditInput, documents: OutcomeRow[]): AuditRow {
   const skipped: AuditRow['skipped'] = [];
   const superseded: AuditRow['superseded'] = [];
   const laggards: AuditRow['laggards'] = [];
-  for (const { documentType, machineId, outcome, eventId, ...row } of documents) {
+  for (const { documentType, machineId, machineName, outcome, eventId, ...row } of documents) {
     if (outcome === null) continue;
     (counts[documentType] ??= noOutcomes())[outcome] += 1;
     if (outcome === 'failed' && row.failureType !== null) {
       failures.push({
         documentType,
         machineId,
+        machineName,
         type: row.failureType,
         message: row.failureMessage ?? remedyFor(row.failureType),
       });

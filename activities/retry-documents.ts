@@ -3,6 +3,7 @@ import {
   badRows,
   planBadRowsAgain,
   type PlanRow,
+  requireMachineOfRun,
   retryDocuments as retryInLedger,
 } from '../database/ledger/interventions';
 import { ledgerView } from '../database/ledger/view';
@@ -24,6 +25,7 @@ export async function retryDocuments(
   { runId, selection }: SelectDocumentsInput,
   { signal }: ActivityCall,
 ): Promise<ChangedDocuments> {
+  await requireMachineOfRun(deps.database, runId, selection);
   const { operatorUserId, operatorPubkey } = await openedRun(deps, runId);
   // These first: the ledger then opens what is sealed, and gives all of it its time.
   let documents = 0;

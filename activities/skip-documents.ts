@@ -1,5 +1,5 @@
 import type { ChangedDocuments, SkipDocumentsInput } from '../contract/activities';
-import { skipDocuments as skipInLedger } from '../database/ledger/interventions';
+import { requireMachineOfRun, skipDocuments as skipInLedger } from '../database/ledger/interventions';
 import { ledgerView } from '../database/ledger/view';
 import type { ActivityCall, ActivityDependencies } from './dependencies';
 
@@ -9,6 +9,7 @@ export async function skipDocuments(
   { runId, selection, by, reason }: SkipDocumentsInput,
   _call: ActivityCall,
 ): Promise<ChangedDocuments> {
+  await requireMachineOfRun(deps.database, runId, selection);
   const message = `given up${by === undefined ? '' : ` by ${by}`}${reason === undefined ? '' : `: ${reason}`}`;
   const documents = await skipInLedger(deps.database, runId, selection, message);
   return { documents, ...(await ledgerView(deps.database, runId)) };

@@ -1,6 +1,7 @@
 import { CALLER_FAILURES, type CallerFailureType, isCallerFailureType } from '../contract/caller-failures';
 import { type DocumentFailure, type FailureType, remedyFor } from '../contract/failures';
 import type { RepublishResult } from '../contract/input';
+import { forOperator } from '../contract/shell';
 
 /** What every error of this library has beside its message. */
 interface Explained {
@@ -90,4 +91,12 @@ export class NamespaceNotFound extends Error implements Explained {
   override readonly name = 'NamespaceNotFound';
   readonly type = 'NamespaceNotFound';
   readonly remedy = CALLER_FAILURES.NamespaceNotFound.remedy;
+}
+
+/** The same error; the commands in its remedy are for this operator. */
+export function ofOperator(error: unknown, operatorUserId: string | undefined): unknown {
+  const { remedy } = (error ?? {}) as Partial<Explained>;
+  return error instanceof Error && remedy !== undefined
+    ? Object.assign(error, { remedy: forOperator(remedy, operatorUserId) })
+    : error;
 }

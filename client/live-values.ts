@@ -1,4 +1,5 @@
 import type { HeartbeatDetails } from '../contract/activities';
+import { byMachineAndType } from '../contract/machine-name';
 import { noStages, type Progress, type Stages, type WaitingDocument } from '../contract/progress';
 
 export const MAX_WAITING = 20;
@@ -49,7 +50,8 @@ function waitingNow(progress: Progress | null, heartbeats: HeartbeatDetails[]): 
     const key = JSON.stringify([document.documentType, document.machineId]);
     waiting.set(key, { ...waiting.get(key), ...document });
   }
+  const inOrder = byMachineAndType(Object.keys(progress?.documentTypes ?? {}));
   return [...waiting.values()]
-    .sort((a, b) => (a.since ?? '9').localeCompare(b.since ?? '9'))
+    .sort((a, b) => (a.since ?? '9').localeCompare(b.since ?? '9') || inOrder(a, b))
     .slice(0, MAX_WAITING);
 }

@@ -3,8 +3,10 @@ import type { ControlRequest, ControlResult, DocumentSelection, UpdateName } fro
 import type { RepublishResult } from '../contract/input';
 import type { Obstacle } from '../contract/obstacle';
 import type { Progress } from '../contract/progress';
+import { operatorOf } from '../contract/names';
 import { describeChain } from './chain';
 import { type Cancellation, Speaker } from './control';
+import { ofOperator } from './errors';
 import { type RunProgress, runProgress } from './run-progress';
 import { runObstacle, runProgressNow, type RunStatus, runStatus } from './run-status';
 import { asRepublishFailed, explained, isUnreachable } from './temporal-errors';
@@ -79,11 +81,15 @@ export function runOf(
 ): RepublishRun {
   // Without a run id of its own, so that it follows the run when that continues as new.
   const handle = client.workflow.getHandle(workflowId, undefined, { firstExecutionRunId: runId });
+  const operator = operatorOf(workflowId);
   const watch = (options?: WatchOptions) => watchRun(client, { workflowId, runId }, options);
 
+  const rejectFor = (error: unknown): never => {
+    throw ofOperator(error, operator);
+  };
   const speaker = new Speaker(client, { workflowId, runId }, UPDATE_TIMEOUT_MS);
   const update = async (name: UpdateName, request?: DocumentSelection): Promise<number> =>
-    (await speaker.update<ControlResult>(name, request)).documents;
+    (await speaker.update<ControlResult>(name, request).catch(rejectFor)).documents;
 
   const ask = (): Promise<Progress> =>
     explained(client, () => runProgressNow(client, workflowId, runId, QUERY_TIMEOUT_MS));
@@ -103,7 +109,7 @@ export function runOf(
       try {
         return (await handle.result()) as RepublishResult;
       } catch (error) {
-        if (!isUnreachable(error)) throw asRepublishFailed(client, error);
+        if (!isUnreachable(error)) throw ofOperator(asRepublishFailed(client, error), operator);
         patience.spend(error);
         await pause(1_000);
       }
@@ -132,7 +138,7 @@ export function runOf(
     skip: (selection) => update('skip', selection),
     obstacle: () => explained(client, async () => (await runObstacle(client, workflowId, runId)) ?? null),
     cancel: async (request) => {
-      const { takenBy, obstacle } = await speaker.cancel(request);
+      const { takenBy, obstacle } = await speaker.cancel(request).catch(rejectFor);
       return { takenBy, obstacle };
     },
   };

@@ -7,7 +7,7 @@ import { differencesOf } from '../contract/same-request';
 import { didYouMean } from '../contract/suggest';
 import { begin, type BeginOptions, requestOf } from './begin';
 import { newestChain } from './chain';
-import { RepublishFailed, RunNotFound } from './errors';
+import { ofOperator, RepublishFailed, RunNotFound } from './errors';
 import { knownOperators } from './known-operators';
 import { type RepublishRun, runOf } from './run';
 import { explained } from './temporal-errors';
@@ -90,7 +90,10 @@ export async function findRepublish(client: Client, operatorUserId: string): Pro
   } catch (error) {
     if (!(error instanceof RunNotFound)) throw error;
     const meant = didYouMean(operatorUserId, await knownOperators(client));
-    throw new RunNotFound(`Temporal knows no run of operator ${operatorUserId}${meant}`, { cause: error });
+    const unknown = new RunNotFound(`Temporal knows no run of operator ${operatorUserId}${meant}`, {
+      cause: error,
+    });
+    throw ofOperator(unknown, operatorUserId);
   }
 }
 

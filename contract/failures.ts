@@ -375,6 +375,8 @@ export interface Failure {
 export interface DocumentFailure extends Failure {
   documentType: string;
   machineId: string;
+  /** As the operator calls it, at most 100 characters; its id, or absent: it has no name. */
+  machineName?: string;
 }
 
 export function isFailureType(type: unknown): type is FailureType {

@@ -22,7 +22,7 @@ export interface HowFar {
 type DocumentsSoFar = Omit<Counts, 'planned' | 'skipped'> & {
   /** As counted by the ledger; absent: the documents of all outcomes but `skipped`. */
   planned?: number;
-  /** What the pages in work have told as well: a document that stands has its outcome when its page is settled. */
+  /** With what pages in work have told: a document that stands has its outcome when its page is settled. */
   stages?: Pick<Stages, 'encrypted' | 'standing'>;
   phase?: Phase;
 };

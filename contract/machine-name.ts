@@ -20,8 +20,8 @@ export function documentOf({ documentType, ...machine }: NamedMachine & { docume
 }
 
 /**
- * The order of ids in every list: that of the ledger, by their bytes in UTF-8 (COLLATE "C"), which is the order
- * of code points. That of JavaScript is by halves of surrogate pairs, and puts an emoji before U+FB01.
+ * The order of ids in every list: that of the ledger, by their bytes in UTF-8 (COLLATE "C"), which is that of
+ * code points. That of JavaScript is by halves of surrogate pairs, and puts an emoji before U+FB01.
  */
 export function compareIds(one: string, other: string): number {
   const length = Math.min(one.length, other.length);
@@ -50,8 +50,8 @@ export function byMachineAndType(types: readonly string[] = []) {
 }
 
 /**
- * ` (did you mean Front desk (m1)?)` behind an id that is not known, or nothing: by the ids that are, and by the
- * names, which people read first.
+ * ` (did you mean Front desk (m1)?)` behind an id that is not known, or nothing: by the ids that are, and by
+ * the names, which people read first.
  */
 export function meantMachine(word: string, known: readonly NamedMachine[]): string {
   const named = known.find(({ machineName }) => machineName?.toLowerCase() === word.toLowerCase());

@@ -32,6 +32,12 @@ export function workflowIdFor(operatorUserId: string): string {
   return `republish-operator-configs/${operatorUserId}`;
 }
 
+/** Whose run a workflow is; undefined: it is no run of an operator. */
+export function operatorOf(workflowId: string): string | undefined {
+  const prefix = workflowIdFor('');
+  return workflowId.startsWith(prefix) ? workflowId.slice(prefix.length) : undefined;
+}
+
 /** The server takes at most 64 bytes; one that is longer would let no workflow task of the run through. */
 const MAX_FAIRNESS_KEY_BYTES = 64;
 

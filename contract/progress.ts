@@ -54,6 +54,8 @@ export interface Stages {
 export interface WaitingDocument {
   documentType: string;
   machineId: string;
+  /** As in a DocumentFailure. */
+  machineName?: string;
   /** Such as `signature` or the failure of its last try. No secret, no state. */
   why: string;
   /** ISO 8601: since when it meets with trouble; absent: it meets with none. */

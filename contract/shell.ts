@@ -3,7 +3,11 @@ export function shellWord(text: string): string {
   return /^[\w.@:/+-]+$/.test(text) && !text.startsWith('-') ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
-/** A remedy names commands for any operator (`republish retry <operator>`); here it is known which. */
-export function forOperator(text: string, operatorUserId: string): string {
-  return text.replaceAll('<operator>', () => shellWord(operatorUserId));
+/**
+ * A remedy names commands for any operator (`republish retry <operator>`); here it is known which.
+ *
+ * @param operatorUserId undefined: not even here
+ */
+export function forOperator(text: string, operatorUserId: string | undefined): string {
+  return operatorUserId === undefined ? text : text.replaceAll('<operator>', () => shellWord(operatorUserId));
 }

@@ -2,6 +2,7 @@ import { accountPubkey } from '../activities/steps/open-run';
 import type { ActivityDependencies } from '../activities/dependencies';
 import type { Configuration } from '../configuration/schema';
 import { ensureError, RepublishError } from '../contract/failures';
+import { compareIds } from '../contract/machine-name';
 import { DOCUMENT_KIND } from '../documents/document-type';
 import { isAuthentic, isNewer, type SignedEvent } from '../nostr/events';
 import { publicKeyHex } from '../nostr/keys';
@@ -112,14 +113,16 @@ export function findOrphans(
         questions.run(() => judge(deps, machines, event, relays)),
       ),
     );
-    documents.sort((a, b) => (a.d < b.d ? -1 : 1));
+    documents.sort(inOrder);
     return {
       operatorUserId,
       oldPubkey,
       operatorPubkey,
       orphans: documents.filter(({ status }) => status !== 'covered'),
       covered: documents.filter(({ status }) => status === 'covered'),
-      fromMachines: newestByAddress(toOldKey).flatMap((newest) => fromMachine(machines, newest)),
+      fromMachines: newestByAddress(toOldKey)
+        .flatMap((newest) => fromMachine(machines, newest))
+        .sort(inOrder),
       relays: found.map(({ relay, events, forged, ...own }, index) => ({
         relay,
         documents: newestByAddress([{ relay, events }]).length,
@@ -133,6 +136,12 @@ export function findOrphans(
       complete: [...found, ...toOldKey].every(({ problem }) => problem === undefined),
     };
   });
+}
+
+/** By machine, as every list; what is of none, or of one that nobody knows, is behind them by its address. */
+function inOrder(a: { d: string; machineId?: string }, b: { d: string; machineId?: string }): number {
+  if ((a.machineId === undefined) !== (b.machineId === undefined)) return a.machineId === undefined ? 1 : -1;
+  return compareIds(a.machineId ?? '', b.machineId ?? '') || compareIds(a.d, b.d);
 }
 
 function problemOf(problem: string | undefined): { problem?: string } {

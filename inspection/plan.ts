@@ -19,7 +19,8 @@ import { RelayPool } from '../nostr/relays/pool';
 import { RelayPublisher } from '../nostr/relays/publisher';
 import { shownRelay } from '../nostr/relays/url';
 import type { LnbitsSigner } from '../nostr/signers/lnbits';
-import { askSigner } from '../pairing/current-signers';
+import type { Owner } from '../nostr/signers/operator-signers';
+import { askSigner, requireOpens } from '../pairing/current-signers';
 import { originOfKind, type SignerContext } from '../pairing/facts';
 import { type MachineRow, type SourceDescription, whereMachinesAre } from '../sources/source';
 import type { WorkerConfiguration } from '../assembly/build-dependencies';
@@ -113,8 +114,8 @@ const TOGETHER = 100;
  * nothing and writes nothing; a bunker is asked for its public key and no more.
  *
  * @param say told what a person has to do meanwhile (a bunker that wants approval)
- * @throws RepublishError OperatorNotFound, MachineNotFound, UnknownDocumentType, DatabaseUnavailable,
- *   DatabaseMisconfigured
+ * @throws RepublishError OperatorNotFound, MachineNotFound, UnknownDocumentType, SignerUnlockFailed,
+ *   DatabaseUnavailable, DatabaseMisconfigured
  */
 export function planRepublish(
   configuration: WorkerConfiguration,
@@ -170,9 +171,12 @@ export async function planWith(
   const documentTypes = resolveDocumentTypes(deps, request.documentTypes);
   const operatorPubkey = await accountPubkey(deps, operatorUserId);
   if (machineIds !== undefined) await requireMachines(deps, operatorUserId, machineIds);
+  const paired = (await findSigner(deps.database, operatorUserId)) ?? null;
+  // With another secrets key all that is compared would differ, and each document would say so.
+  if (paired !== null) await requireOpens({ configuration }, paired);
   const problems: Failure[] = [];
   const [signer, documents, relays] = await Promise.all([
-    signerNow(deps, operatorUserId, operatorPubkey, expectedPubkey, problems),
+    signerNow(deps, { operatorUserId, operatorPubkey, paired }, expectedPubkey, problems),
     foreseeAll(deps, { ...request, documentTypes }, operatorPubkey),
     asked,
     noting(problems, () => deps.clock.requireRight()),
@@ -285,18 +289,16 @@ async function foreseeMachines(
  * well.
  */
 async function signerNow(
-  { database, operatorSigners }: ActivityDependencies,
-  operatorUserId: string,
-  operatorPubkey: string,
+  { operatorSigners }: ActivityDependencies,
+  { paired, ...owner }: Owner & { paired: SignerRow | null },
   expectedPubkey: string | undefined,
   problems: Failure[],
 ): Promise<SignerRow | LnbitsSigner | undefined> {
-  await noting(problems, () => requireExpectedKey(operatorPubkey, expectedPubkey));
-  const paired = (await findSigner(database, operatorUserId)) ?? null;
+  await noting(problems, () => requireExpectedKey(owner.operatorPubkey, expectedPubkey));
   // One that was paired here is shown also where it cannot be used.
   let signer: SignerRow | LnbitsSigner | undefined = paired ?? undefined;
   await noting(problems, async () => {
-    signer = await operatorSigners.current({ operatorUserId, operatorPubkey }, paired);
+    signer = await operatorSigners.current(owner, paired);
   });
   return signer;
 }

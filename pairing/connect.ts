@@ -6,6 +6,9 @@ import { SecretRefused } from './facts';
 const SAME_AGAIN =
   'Approve this client in the bunker, or unlock it, and then the same command again with the same URI: its secret is not used up, and this client keeps its key.';
 
+const NEW_URI =
+  'A bunker URI works once. Make a new connection in the bunker, and give its URI to the same command.';
+
 /**
  * Pairs a client with its bunker and asks which key it signs with.
  *
@@ -27,9 +30,7 @@ export async function pair(
     if (thrown.type !== 'SignerRefused') throw thrown;
     // A secret that was used up by this very client key is no obstacle: the bunker knows the key.
     return client.getPublicKey().catch(() => {
-      throw new SecretRefused(
-        `${thrown.message}. A bunker URI works once: make a new connection in the bunker and use its URI`,
-      );
+      throw new SecretRefused(thrown.message, NEW_URI);
     });
   }
   return client.getPublicKey();

@@ -1,6 +1,7 @@
 import { type Failure, RepublishError } from '../contract/failures';
 import { findSigner, listSigners, type SignerRow } from '../database/signers';
 import { Limiter } from '../nostr/bunker/limiter';
+import { unlockSecretKey } from '../nostr/keys';
 import { Keyring } from '../nostr/signers/keyring';
 import type { LnbitsSigner } from '../nostr/signers/lnbits';
 import { OperatorSigners, originOf } from '../nostr/signers/operator-signers';
@@ -56,6 +57,24 @@ export function checkCurrentSigner(context: SignerContext): Promise<SignerFacts>
       if (signer.kind !== 'lnbits-bunker') await proveSignature(open, pubkey);
     },
   });
+}
+
+/**
+ * Whether the secrets key opens what is stored of a signer. It is not asked, and its key is wiped.
+ *
+ * @throws RepublishError SignerUnlockFailed
+ */
+export async function requireOpens(
+  { configuration }: Pick<SignerContext, 'configuration'>,
+  { operatorUserId, ncryptsec }: SignerRow,
+): Promise<void> {
+  const key = await unlockSecretKey(ncryptsec, secretsKey({ configuration })).catch(() => {
+    throw new RepublishError(
+      'SignerUnlockFailed',
+      `REPUBLISH_SECRETS_KEY does not open the stored signer of operator ${operatorUserId}: it is another key than the one it was added under`,
+    );
+  });
+  key.fill(0);
 }
 
 /** Asks this signer which key it signs with. */

@@ -1,4 +1,5 @@
 import { type Failure, RepublishError, remedyFor } from '../contract/failures';
+import { forOperator } from '../contract/shell';
 import { keepSignerCheck } from '../database/signer-checks';
 import type { SignerRow } from '../database/signers';
 import { authEvent } from '../nostr/relays/identity';
@@ -61,7 +62,13 @@ export async function deepCheck(context: SignerContext, options: DeepCheckOption
   if (trying === undefined) throw new Error('a signer that has named its key is tried');
   const { speed, trials, signer } = trying;
   await keepSignerCheck(database, { operatorUserId, signer: nameOfSigner(signer), speed });
-  return { ...facts, trials: [keyTrial(facts), ...trials], speed };
+  const all = [keyTrial(facts), ...trials].map((trial) => ofOperator(trial, operatorUserId));
+  return { ...facts, trials: all, speed };
+}
+
+function ofOperator({ failure, ...trial }: Trial, operatorUserId: string): Trial {
+  if (failure === undefined) return trial;
+  return { ...trial, failure: { ...failure, remedy: forOperator(failure.remedy, operatorUserId) } };
 }
 
 function keyTrial({ accountPubkey, matchesAccount, pubkey }: SignerFacts): Trial {

@@ -40,6 +40,14 @@ export interface SignerFacts {
 /** What was given as a bunker URI or a key is none. The message never repeats it. */
 export class SecretRefused extends Error {
   override readonly name = 'SecretRefused';
+
+  constructor(
+    message: string,
+    /** Absent: the catalogue's. */
+    readonly remedy?: string,
+  ) {
+    super(message);
+  }
 }
 
 export const CONNECT_TIMEOUT_MS = 5_000;

@@ -1,4 +1,10 @@
-import { ApplicationFailure, defineSignal, defineUpdate, setHandler } from '@temporalio/workflow';
+import {
+  ApplicationFailure,
+  defineSignal,
+  defineUpdate,
+  isCancellation,
+  setHandler,
+} from '@temporalio/workflow';
 import {
   APPROVAL_SIGNAL,
   type ApprovalNotice,
@@ -11,6 +17,8 @@ import {
   UPDATES,
 } from '../contract/control';
 import { approvalPage } from '../rules/approval-page';
+import { scopeOf } from '../contract/failures';
+import { failureOf } from './failure-of';
 
 /** What the saga does when somebody speaks to it; each resolves with how many documents it concerned. */
 export interface ControlledRun extends Record<UpdateName, (asked: Intervention) => Promise<number>> {
@@ -81,9 +89,18 @@ export class Control {
     const handler = async (request: ControlRequest | undefined): Promise<ControlResult> => {
       const intervention = { action: name, at: new Date().toISOString(), ...present(request) };
       if (this.interventions.length < MAX_INTERVENTIONS) this.interventions.push(intervention);
-      const documents = await this.run[name](intervention);
-      this.onChange();
-      return { documents };
+      try {
+        return { documents: await this.run[name](intervention) };
+      } catch (error) {
+        if (isCancellation(error)) throw error;
+        const { type, message } = failureOf(error);
+        // It named what is not there: nothing was done that the audit would have to tell.
+        if (scopeOf(type) === 'caller' && this.interventions.includes(intervention))
+          this.interventions.splice(this.interventions.indexOf(intervention), 1);
+        throw ApplicationFailure.nonRetryable(message, type);
+      } finally {
+        this.onChange();
+      }
     };
     setHandler(update, handler, { validator, description: UPDATES[name] });
   }

@@ -1,5 +1,9 @@
 import { type FailureType, remedyFor } from '../contract/failures';
+import { howFar } from '../contract/how-far';
+import { machineOf, type NamedMachine } from '../contract/machine-name';
 import { type Counts, OUTCOMES, type Outcome, type Progress } from '../contract/progress';
+import { shellWord } from '../contract/shell';
+import { notAttemptedLine, tellFailures } from '../rules/told-failures';
 
 /** Failures that the display has room for. */
 const MAX_SHOWN = 10;
@@ -13,24 +17,25 @@ const GAP = '\u00a0\u00a0\u00a0';
  */
 export function currentDetails(progress: Progress, operatorUserId: string): string {
   const operator = quoted(operatorUserId);
-  const { phase, failures } = progress;
+  const { phase } = progress;
   const paragraphs = [
-    `**${phase}**${progress.cancelling ? ' (cancelled: what is signed is finished)' : ''}${howFar(progress)}`,
+    `**${phase}**${progress.cancelling ? ' (cancelled: what is signed is finished)' : ''}${share(progress)}`,
     ...noMachines(progress),
     ...waitsForPeople(progress, operator),
     ...waitsForOthers(progress, operator),
     table(progress),
-    ...(failures.length > 0 ? failureParagraphs(progress) : []),
+    ...failureParagraphs(progress, operator),
     commands(progress, operator),
   ];
   return paragraphs.join('\n\n');
 }
 
-function howFar({ planned, skipped, failed, published, unchanged, superseded }: Progress): string {
+function share(progress: Progress): string {
+  const { planned, skipped, failed } = progress;
   if (planned === 0 && skipped === 0) return '';
-  const standing = published + unchanged + superseded;
-  const share = planned > 0 ? ` (${Math.floor((standing / planned) * 100)} %)` : '';
-  return `: ${standing} of ${planned} documents${share}${failed > 0 ? `, ${failed} failed` : ''}`;
+  const { done, of, percent } = howFar(progress);
+  const told = percent === undefined ? '' : ` (${percent} %)`;
+  return `: ${done} of ${of} documents${told}${failed > 0 ? `, ${failed} failed` : ''}`;
 }
 
 /** A run that has nothing to do is complete, and most likely looked in the wrong place. */
@@ -60,7 +65,7 @@ function waitsForPeople(progress: Progress, operator: string): string[] {
         : 'No further documents are begun';
     lines.push(
       `**${what}, because of ${blocked.type}**: ${plain(blocked.message)}`,
-      remedyLine(blocked.type),
+      remedyLine(blocked.type, operator),
     );
   }
   if (phase === 'holding') {
@@ -86,9 +91,9 @@ function waitsForOthers({ phase, open, stages, waiting }: Progress, operator: st
     // A workflow is told of a page when it ends; the UI shows one that goes on one tab further.
     `Open: ${open}. So far ${encrypted} encrypted, ${signed} signed, ${sent} sent, ${standing} standing. What is in work at this moment: tab *Pending Activities*, or \`republish status ${operator}\`.`,
   ];
-  const shown = waiting.slice(0, MAX_SHOWN).map(({ documentType, machineId, why, since, tries }) => {
+  const shown = waiting.slice(0, MAX_SHOWN).map(({ why, since, tries, ...document }) => {
     const trouble = since === undefined ? '' : ` (${tries ?? 0} tries in vain since ${since})`;
-    return `- ${plain(documentType)} of machine ${plain(machineId)} waits: ${plain(why)}${trouble}`;
+    return `- ${nameOf(document)} waits: ${plain(why)}${trouble}`;
   });
   if (waiting.length > shown.length) shown.push(`- and ${waiting.length - shown.length} more`);
   return shown.length > 0 ? [...lines, shown.join('\n')] : lines;
@@ -110,15 +115,31 @@ function table({ documentTypes, ...total }: Progress): string {
   ].join('\n');
 }
 
-function failureParagraphs({ failures, failed }: Progress): string[] {
-  const shown = failures.slice(0, MAX_SHOWN);
+/** What is to be mended, with its remedy; what has the remedy above already, only by its documents. */
+function failureParagraphs(progress: Progress, operator: string): string[] {
+  const { failures, failed, blocked, documentTypes } = progress;
+  if (failures.length === 0) return [];
+  const types = Object.keys(documentTypes);
+  const { reasons, notAttempted, unnamed } = tellFailures(progress, { cause: blocked, documentTypes: types });
+  const documents = reasons.flatMap(({ documents }) => documents);
+  const shown = documents.slice(0, MAX_SHOWN);
   const lines = shown.map(
-    ({ documentType, machineId, type, message }) =>
-      `- ${plain(documentType)} of machine ${plain(machineId)}: **${type}**: ${plain(message)}`,
+    ({ type, message, ...document }) => `- ${nameOf(document)}: **${type}**: ${plain(message)}`,
   );
-  if (failed > shown.length) lines.push(`- and ${failed - shown.length} more`);
-  const types = [...new Set(shown.map(({ type }) => type))];
-  return [`**Failed: ${failed}**`, lines.join('\n'), ...types.map(remedyLine)];
+  if (documents.length > shown.length) lines.push(`- and ${documents.length - shown.length} more`);
+  if (notAttempted > 0) lines.push(`- ${notAttemptedLine(notAttempted)}`);
+  if (unnamed > 0) lines.push(`- and ${unnamed} more`);
+  const others = [...new Set(shown.map(({ type }) => type))].filter((type) => type !== blocked?.type);
+  return [
+    `**Failed: ${failed}**`,
+    lines.join('\n'),
+    ...others.map((type) => remedyLine(type, operator)),
+    ...(documents.length === 0 && blocked === undefined ? [remedyLine('NotAttempted', operator)] : []),
+  ];
+}
+
+function nameOf({ documentType, ...machine }: NamedMachine & { documentType: string }): string {
+  return `${plain(documentType)} of machine ${plain(machineOf(machine))}`;
 }
 
 function commands({ phase, failed, blocked }: Progress, operator: string): string {
@@ -131,8 +152,8 @@ function commands({ phase, failed, blocked }: Progress, operator: string): strin
     : `${audit} shows what it did.`;
 }
 
-function remedyLine(type: FailureType): string {
-  return `Remedy for ${type}: ${remedyFor(type)}`;
+function remedyLine(type: FailureType, operator: string): string {
+  return `Remedy for ${type}: ${remedyFor(type).replaceAll('<operator>', () => operator)}`;
 }
 
 /** Not seen, and no part of an address: an escape alone does not keep the UI from making a link of one. */
@@ -148,5 +169,5 @@ export function plain(text: string): string {
 
 /** An id as a shell takes it, in Markdown code. */
 function quoted(id: string): string {
-  return /^[\w.@:/-]+$/.test(id) ? id : `'${id.replaceAll('`', '').replaceAll("'", `'\\''`)}'`;
+  return shellWord(id.replaceAll('`', ''));
 }

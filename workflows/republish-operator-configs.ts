@@ -14,8 +14,11 @@ import {
   type RepublishInput,
   type RepublishResult,
 } from '../contract/input';
+import { documentOf } from '../contract/machine-name';
 import { SEARCH_ATTRIBUTES } from '../contract/names';
 import type { RunOutcome } from '../contract/progress';
+import { forOperator } from '../contract/shell';
+import { notAttemptedLine, tellFailures } from '../rules/told-failures';
 import { persistAudit, runId } from './activities';
 import type { CarriedOver } from './carried-over';
 import { unpackEvents } from './event-ids';
@@ -62,12 +65,15 @@ export async function republishOperatorConfigs(
 
   const events = unpackEvents(audit.packedEvents);
   const details = { published: events, failures: audit.failures, failed: audit.failed };
-  if (failure !== undefined) throw withRemedy(failure.type, failure.message, details);
+  if (failure !== undefined) throw withRemedy(failure, request, details);
   if (isCancelled) throw new CancelledFailure('the run was cancelled; the audit tells what was done');
-  if (audit.failed > 0) throw withRemedy('RepublishIncomplete', whatIsMissing(audit), details);
+  if (audit.failed > 0) {
+    const message = whatIsMissing(audit, run.pages.blocked);
+    throw withRemedy({ type: 'RepublishIncomplete', message }, request, details);
+  }
   if (audit.eventsLeftOut !== undefined) {
     const message = `${audit.eventsLeftOut} documents stand; their ids do not fit into a result`;
-    throw withRemedy('ResultTooLarge', message);
+    throw withRemedy({ type: 'ResultTooLarge', message }, request);
   }
   return events;
 }
@@ -75,7 +81,7 @@ export async function republishOperatorConfigs(
 /** No audit row: without a sound input there is no operator to write it for. */
 function requireSound(input: RepublishInput): void {
   const problems = problemsOfInput(input);
-  if (problems.length > 0) throw withRemedy('InvalidInput', problems.join('; '));
+  if (problems.length > 0) throw withRemedy({ type: 'InvalidInput', message: problems.join('; ') });
 }
 
 function writeAudit(run: Run, request: RepublishInput, cancelled: boolean): Promise<PersistAuditResult> {
@@ -100,24 +106,36 @@ function writeAudit(run: Run, request: RepublishInput, cancelled: boolean): Prom
     // What ended the run must not be lost over that.
     const audit = failureOf(error);
     const note = `the audit row could not be written (${audit.type}: ${audit.message}); the ledger has every document of the run`;
-    throw withRemedy((endedBy ?? audit).type, endedBy ? `${endedBy.message}; ${note}` : note);
+    const message = endedBy ? `${endedBy.message}; ${note}` : note;
+    throw withRemedy({ type: (endedBy ?? audit).type, message }, request);
   });
 }
 
-function whatIsMissing({ failures, failed }: PersistAuditResult): string {
-  const named = failures
+function whatIsMissing(audit: PersistAuditResult, cause: Failure | undefined): string {
+  const { failed } = audit;
+  const { reasons, notAttempted, unnamed } = tellFailures(audit, { cause });
+  const documents = reasons.flatMap(({ documents }) => documents);
+  const named = documents
     .slice(0, 5)
-    .map(
-      ({ documentType, machineId, type, message }) =>
-        `${documentType} of machine ${machineId}: ${type}: ${message}`,
-    );
-  const more = failed > named.length ? ` and ${failed - named.length} more` : '';
-  return `${failed} document${failed === 1 ? '' : 's'} could not be republished (${named.join('; ')}${more})`;
+    .map(({ type, message, ...document }) => `${documentOf(document)}: ${type}: ${message}`);
+  const more = documents.length - named.length + unnamed;
+  const told = [
+    ...named,
+    ...(notAttempted > 0 ? [notAttemptedLine(notAttempted)] : []),
+    ...(more > 0 ? [`and ${more} more`] : []),
+  ].join('; ');
+  return `${failed} document${failed === 1 ? '' : 's'} could not be republished (${told})`;
 }
 
-function withRemedy(type: Failure['type'], message: string, details?: unknown): ApplicationFailure {
+/** @param request absent: it is not sound, and its remedy is for no operator */
+function withRemedy(
+  { type, message }: Failure,
+  request?: RepublishInput,
+  details?: unknown,
+): ApplicationFailure {
   const more = details === undefined ? [] : [details];
-  return ApplicationFailure.nonRetryable(`${message}. ${remedyFor(type)}`, type, ...more);
+  const remedy = forOperator(remedyFor(type), request?.operatorUserId);
+  return ApplicationFailure.nonRetryable(`${message}. ${remedy}`, type, ...more);
 }
 
 /** Only where the namespace knows the attributes; it was asked, and the answer is in the history. */

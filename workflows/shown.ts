@@ -1,5 +1,6 @@
 import type { LedgerView, LoadMachinesResult, PageResult, PersistAuditResult } from '../contract/activities';
 import type { DocumentFailure } from '../contract/failures';
+import { byMachineAndType } from '../contract/machine-name';
 import type { Progress, WaitingDocument } from '../contract/progress';
 import { Tally } from '../rules/tally';
 
@@ -52,12 +53,15 @@ export class Shown {
   }
 
   get progress(): Pick<Progress, 'failures' | 'waiting' | 'documentTypes' | 'auditHead'> & Tally['total'] {
+    const { total, documentTypes } = this.tally;
+    // Not in the order in which pages happened to end.
+    const inOrder = byMachineAndType(Object.keys(documentTypes));
     return {
       ...(this.#auditHead === undefined ? {} : { auditHead: this.#auditHead }),
-      ...this.tally.total,
-      failures: this.#failures.map(({ document }) => document),
-      waiting: this.#waiting.map(({ document }) => document),
-      documentTypes: this.tally.documentTypes,
+      ...total,
+      failures: this.#failures.map(({ document }) => document).sort(inOrder),
+      waiting: this.#waiting.map(({ document }) => document).sort(inOrder),
+      documentTypes,
     };
   }
 }

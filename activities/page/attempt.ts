@@ -336,7 +336,8 @@ export class PageAttempt {
         const why = (waitsFor === 'relays' && slowly) || (waitsFor ?? (trouble && describe(trouble)));
         if (why === undefined || ended) return [];
         const since = row.troubleSince === null ? {} : { since: row.troubleSince, tries: row.tries };
-        return [{ documentType, machineId: row.machineId, why: why.slice(0, 300), ...since }];
+        const { machineId, machineName } = row;
+        return [{ documentType, machineId, machineName, why: why.slice(0, 300), ...since }];
       })
       .slice(0, MAX_SHOWN);
   }

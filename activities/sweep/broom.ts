@@ -125,8 +125,9 @@ export class Broom {
       // What has failed is not failed anew: it is sent where there is room.
       if (waitsFor === undefined || !isGood(document.outcome) || letsNothingThrough(this.deps, waitsFor))
         return sent;
-      const { documentType, machineId } = document;
-      call.show(() => ({ waiting: [{ documentType, machineId, why: waitingFor(waitsFor) }] }));
+      const { documentType, machineId, machineName } = document;
+      const why = waitingFor(waitsFor);
+      call.show(() => ({ waiting: [{ documentType, machineId, machineName, why }] }));
       await sleep(Math.max(1, waitsFor.untilMs - Date.now()), undefined, { signal: call.signal });
     }
   }

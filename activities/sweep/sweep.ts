@@ -119,5 +119,5 @@ function waitingFor(documents: readonly SweptDocument[], what: HeldbackBy | stri
       : { why: waitsForSlow(what) };
   return documents
     .slice(0, MAX_SHOWN)
-    .map(({ documentType, machineId }) => ({ documentType, machineId, ...reason }));
+    .map(({ documentType, machineId, machineName }) => ({ documentType, machineId, machineName, ...reason }));
 }

@@ -37,6 +37,7 @@ export function buildProgram(): Command {
         .choices(COLOUR_CHOICES)
         .default('auto'),
     )
+    .option('--no-color', 'the same as --color never')
     .option(
       '--data <dir>',
       'folder of embedded servers, in place of DATABASE_URL and TEMPORAL_ADDRESS (else: REPUBLISH_DATA)',
@@ -47,7 +48,7 @@ export function buildProgram(): Command {
     .showHelpAfterError('(see --help)')
     .exitOverride()
     .hook('preAction', async (_, command) => {
-      chooseColour(program.opts<{ color: ColourChoice }>().color);
+      chooseColour(program.opts<{ color: ColourChoice | false }>().color);
       requireIds(command);
       const operator = operatorOf(command);
       if (operator !== undefined) nameOperator(operator);

@@ -1,13 +1,14 @@
 import type { WriteStream } from 'node:tty';
 import { type ColourChoice, loadTerminalConfiguration } from '../../configuration/terminal';
 import { styled, type Style } from './terminal/paint';
+import type { PaintCell } from './terminal/table';
 import { harmless, harmlessJson } from './terminal/text';
 
 let colourChoice: ColourChoice | undefined;
 
-/** What `--color` says; without, the environment decides (NO_COLOR, FORCE_COLOR), and else whether it is a terminal. */
-export function chooseColour(choice: ColourChoice | undefined): void {
-  colourChoice = choice === 'auto' ? undefined : choice;
+/** What `--color` and `--no-color` say; without, the environment decides (NO_COLOR, FORCE_COLOR), and else whether it is a terminal. */
+export function chooseColour(choice: ColourChoice | false | undefined): void {
+  colourChoice = choice === false ? 'never' : choice === 'auto' ? undefined : choice;
 }
 
 /** Whether what is written to a stream is coloured. Data (JSON, CSV) never is. */
@@ -40,6 +41,22 @@ export function printJsonLine(value: unknown): void {
 /** Text for people, as the result of a command, on stdout. */
 export function print(text: string): void {
   process.stdout.write(`${harmless(text)}\n`);
+}
+
+/** The same, with styles in it: whatever strangers wrote there is harmless already. */
+export function printPainted(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+/** Styles of a table's cells on standard output, where that is coloured. */
+export function cellStyles(
+  styleOf: (column: number, row: readonly string[]) => Style | undefined,
+): PaintCell {
+  const isPlain = !inColour(process.stdout);
+  return (text, column, row) => {
+    const style = isPlain ? undefined : styleOf(column, row);
+    return style === undefined ? text : styled(style, text);
+  };
 }
 
 /** Whatever is said beside the result, on stderr: with --json stdout holds nothing but data. */

@@ -1,6 +1,7 @@
 import type { Failure } from '../../contract/failures';
 import type { Queryable } from '../connection';
 import { textWriterOf } from '../free-text';
+import { MACHINE_NAME } from './counts';
 import type { DocumentRow } from './documents';
 
 /**
@@ -60,12 +61,19 @@ export async function failUnsettledDocuments(
  */
 export type OutcomeRow = Pick<
   DocumentRow,
-  'documentType' | 'machineId' | 'outcome' | 'relays' | 'supersededBy' | 'failureType' | 'failureMessage'
+  | 'documentType'
+  | 'machineId'
+  | 'machineName'
+  | 'outcome'
+  | 'relays'
+  | 'supersededBy'
+  | 'failureType'
+  | 'failureMessage'
 > & { eventId: string | null };
 
 export function outcomesOfRun(db: Queryable, runId: string): Promise<OutcomeRow[]> {
   return db.query<OutcomeRow>(
-    `SELECT document_type AS "documentType", machine_id AS "machineId", outcome, event_id AS "eventId",
+    `SELECT document_type AS "documentType", machine_id AS "machineId", ${MACHINE_NAME}, outcome, event_id AS "eventId",
             COALESCE((SELECT jsonb_object_agg(relay, standing) FROM jsonb_each(relays) AS r (relay, standing)
                        WHERE standing ->> 'state' <> 'holds'), '{}') AS relays,
             superseded_by AS "supersededBy", failure_type AS "failureType", failure_message AS "failureMessage"

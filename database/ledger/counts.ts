@@ -30,6 +30,9 @@ export function addCounts(sum: PageCounts, counts: PageCounts): void {
   for (const name of NAMES) if (counts[name] !== undefined) sum[name] = (sum[name] ?? 0) + counts[name];
 }
 
+/** Names of machines go into histories, where anything is as long as somebody lets it be. */
+export const MACHINE_NAME = 'left(machine_name, 100) AS "machineName"';
+
 /** Of a failed document, as a DocumentFailure. */
-export const FAILURE_COLUMNS =
-  'document_type AS "documentType", machine_id AS "machineId", failure_type AS type, coalesce(failure_message, \'\') AS message';
+export const FAILURE_COLUMNS = `document_type AS "documentType", machine_id AS "machineId", ${MACHINE_NAME}, failure_type AS type,
+  coalesce(failure_message, '') AS message`;

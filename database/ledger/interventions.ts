@@ -1,5 +1,8 @@
 import type { DocumentSelection } from '../../contract/control';
+import { RepublishError } from '../../contract/failures';
+import { meantMachine, type NamedMachine } from '../../contract/machine-name';
 import type { Queryable } from '../connection';
+import { MACHINE_NAME } from './counts';
 import { columnsOf, type DocumentRow, NO_TROUBLE, OPEN_RUN } from './documents';
 import type { PlannedDocument } from './plan';
 
@@ -17,6 +20,32 @@ const SELECTED = `($2::text IS NULL OR document.document_type = $2) AND ($3::tex
 
 function parameters(runId: string, { documentType, machineId }: Selection): (string | null)[] {
   return [runId, documentType ?? null, machineId ?? null];
+}
+
+/** Machines of a run that are looked through for one that was meant. */
+const MAX_CANDIDATES = 1_000;
+
+/**
+ * @throws RepublishError MachineNotFound, where the run has no document of the machine that is selected: what
+ *   nobody selected has nothing to retry, and that would look as if all was well
+ */
+export async function requireMachineOfRun(
+  db: Queryable,
+  runId: string,
+  { machineId }: Selection,
+): Promise<void> {
+  if (machineId === undefined) return;
+  const of = 'FROM republish.documents WHERE run_id = $1';
+  const found = await db.query(`SELECT 1 ${of} AND machine_id = $2 LIMIT 1`, [runId, machineId]);
+  if (found.length > 0) return;
+  const known = await db.query<NamedMachine>(
+    `SELECT DISTINCT machine_id AS "machineId", ${MACHINE_NAME} ${of} ORDER BY 1 LIMIT ${MAX_CANDIDATES}`,
+    [runId],
+  );
+  throw new RepublishError(
+    'MachineNotFound',
+    `the run has no machine ${machineId}${meantMachine(machineId, known)}`,
+  );
 }
 
 /**

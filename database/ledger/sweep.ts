@@ -2,6 +2,7 @@ import type { RunReference } from '../../contract/activities';
 import { type FailureType, RepublishError } from '../../contract/failures';
 import type { GoodOutcome, Outcome } from '../../contract/progress';
 import type { Queryable } from '../connection';
+import { MACHINE_NAME } from './counts';
 import { columnsOf, type DocumentRow, GOOD, IS_ASKED, type Relays, type SealedEvent } from './documents';
 
 /** Begins a sweep; from now on earlier ones say of no document that it is lost. Returns its number. */
@@ -17,7 +18,14 @@ export async function beginSweep(db: Queryable, runId: string): Promise<number> 
 /** A signed document, whatever became of it. */
 export interface SweptDocument extends Pick<
   DocumentRow,
-  'page' | 'documentType' | 'machineId' | 'atmPubkey' | 'operatorPubkey' | 'outcome' | 'reused'
+  | 'page'
+  | 'documentType'
+  | 'machineId'
+  | 'machineName'
+  | 'atmPubkey'
+  | 'operatorPubkey'
+  | 'outcome'
+  | 'reused'
 > {
   stateFingerprint: string;
   event: SealedEvent;
@@ -41,7 +49,7 @@ export function signedDocuments(
   return db.query<SweptDocument>(
     `SELECT document.* FROM (SELECT page FROM republish.pages WHERE run_id = $1 AND page >= $2 ORDER BY page) AS of_run,
        LATERAL (
-         SELECT page, document_type AS "documentType", machine_id AS "machineId", atm_pubkey AS "atmPubkey",
+         SELECT page, document_type AS "documentType", machine_id AS "machineId", ${MACHINE_NAME}, atm_pubkey AS "atmPubkey",
                 operator_pubkey AS "operatorPubkey", state_fingerprint AS "stateFingerprint", unsigned_event AS event, signature,
                 outcome, reused, failure_type AS "failureType",
                 EXISTS (SELECT FROM jsonb_each(relays) AS of_relay (relay, standing) WHERE standing ->> 'state' <> 'holds') AS lagging

@@ -64,7 +64,7 @@ class RepublishFailed(Exception):
     message: what is wrong and what to do about it
     published: event ids by document type that stand although the run failed
     failures: the documents that could not be republished, at most 200, each
-        ``{"documentType": str, "machineId": str, "type": str, "message": str}``
+        ``{"documentType": str, "machineId": str, "machineName": str, "type": str, "message": str}``
     failed: how many documents failed, also those that ``failures`` has no room for
     """
 
@@ -447,7 +447,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if error.type == "RepublishIncomplete":
             print(json.dumps(error.published, indent=2))
         for failure in error.failures:
-            print("{documentType} of machine {machineId}: {type}: {message}".format(**failure), file=sys.stderr)
+            machine = "{machineName} ({machineId})" if failure.get("machineName") else "{machineId}"
+            text = "{documentType} of machine " + machine + ": {type}: {message}"
+            print(text.format(**failure), file=sys.stderr)
         if error.failed > len(error.failures):
             print(f"and {error.failed - len(error.failures)} more; see: republish audit", file=sys.stderr)
         print(f"error: {error}", file=sys.stderr)

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { secretsKeySource } from '../../configuration/load';
 import { remedyFor, RepublishError } from '../../contract/failures';
+import { forOperator } from '../../contract/shell';
 import { Limiter } from '../../nostr/bunker/limiter';
 import { askCurrentSigner, type CurrentSigner, listCurrentSigners } from '../../pairing/current-signers';
 import type { SignerContext } from '../../pairing/facts';
@@ -27,8 +28,11 @@ export function checkSigners(
     if (signers.length === 0) return [noSigner(operatorUserId)];
     const findings = await checkEach(context, signers);
     const stored = signers.filter(({ signer }) => 'addedAt' in signer).length;
+    if (stored === 0) return findings;
     const source = secretsKeySource(context.configuration);
-    return [...(stored === 0 ? [] : secretsKeyFinding(findings, stored, source)), ...findings];
+    // Said once, and not beside each of them.
+    const opened = findings.filter((finding) => !isLocked(finding));
+    return [secretsKeyFinding(findings, stored, source), ...opened];
   });
 }
 
@@ -41,7 +45,7 @@ function noSigner(operatorUserId: string | undefined): Finding {
   }
   return findingsOf('signer', operatorUserId).fail(
     'has no signer',
-    remedyFor('SignerNotConfigured').replaceAll('<operator>', operatorUserId),
+    forOperator(remedyFor('SignerNotConfigured'), operatorUserId),
   );
 }
 
@@ -73,7 +77,7 @@ async function checkEach(
         (await Promise.race([asked, late])) ??
         findingsOf('signer', operatorUserId).warn(
           'was not asked: there was no time left',
-          `Ask it alone: republish doctor --operator ${operatorUserId}`,
+          forOperator('Ask it alone: republish doctor --operator <operator>', operatorUserId),
         )
       );
     }),
@@ -95,27 +99,41 @@ async function checkOne(context: SignerContext): Promise<Finding> {
     if (matchesAccount) return ok(`${named} answers, and its key is the account's${unproven}`);
     return fail(
       `${named} signs as ${pubkey}, ${accountPubkey === null ? 'LNbits has no such account with a public key: is LNBITS_DATABASE_URL right?' : `the account's public key is ${accountPubkey}`}`,
-      remedyFor('SignerPubkeyMismatch').replaceAll('<operator>', operatorUserId),
+      forOperator(remedyFor('SignerPubkeyMismatch'), operatorUserId),
     );
   } catch (thrown) {
     if (!(thrown instanceof RepublishError)) throw thrown;
     const message = thrown.type === 'SignerUnlockFailed' ? CANNOT_BE_OPENED : thrown.message;
-    return fail(message, thrown.remedy.replaceAll('<operator>', operatorUserId));
+    return fail(message, forOperator(thrown.remedy, operatorUserId));
   }
 }
 
+function isLocked({ message }: Finding): boolean {
+  return message === CANNOT_BE_OPENED;
+}
+
+/** Operators that are named where several signers do not open. */
+const MAX_NAMED = 5;
+
 /** One operator's key may be lost; that none opens is another secrets key. */
-function secretsKeyFinding(findings: Finding[], signers: number, source: string): Finding[] {
-  const locked = findings.filter(({ message }) => message === CANNOT_BE_OPENED).length;
+function secretsKeyFinding(findings: Finding[], signers: number, source: string): Finding {
+  const locked = findings.filter(isLocked).map(({ subject }) => subject);
   const { ok, fail } = findingsOf('secrets key', source);
-  if (locked === 0)
-    return [ok(`opens ${signers === 1 ? 'the stored signer' : `all ${signers} stored signers`}`)];
-  return [
-    fail(
-      locked === signers
-        ? `opens ${signers === 1 ? 'not the stored signer' : `none of the ${signers} stored signers`}: it is another key than the one they were added under`
-        : `opens ${signers - locked} of ${signers} stored signers`,
-      remedyFor('SignerUnlockFailed'),
-    ),
-  ];
+  const [only, ...others] = locked;
+  if (only === undefined)
+    return ok(`opens ${signers === 1 ? 'the stored signer' : `all ${signers} stored signers`}`);
+  const more = locked.length > MAX_NAMED ? ` and ${locked.length - MAX_NAMED} more` : '';
+  const whose = `that of ${locked.slice(0, MAX_NAMED).join(', ')}${more}`;
+  const isAnotherKey = locked.length === signers;
+  const opens =
+    signers === 1
+      ? `does not open the stored signer, ${whose}`
+      : isAnotherKey
+        ? `opens none of the ${signers} stored signers`
+        : `opens ${signers - locked.length} of ${signers} stored signers, and not ${whose}`;
+  const remedy = remedyFor('SignerUnlockFailed');
+  return fail(
+    isAnotherKey ? `${opens}: it is another key than the one they were added under` : opens,
+    others.length === 0 ? forOperator(remedy, only) : remedy,
+  );
 }

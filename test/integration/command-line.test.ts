@@ -95,7 +95,9 @@ describe('republish', () => {
       expect(code).toBe(3);
       const map = JSON.parse(stdout) as Record<string, string[]>;
       expect([map['bitspire-cassettes']?.length, map['bitspire-fees']?.length]).toEqual([2, 1]);
-      expect(stderr).toContain(`bitspire-fees of machine ${machines[1]?.id}: StateInvalid`);
+      expect(stderr).toContain(
+        `bitspire-fees of machine ${machines[1]?.name} (${machines[1]?.id}): StateInvalid`,
+      );
       expect(stderr).toContain('remedy:');
     });
 
@@ -211,6 +213,18 @@ describe('republish', () => {
       );
       expect(again.code).toBe(0);
       expect(bunker.authorisedClients.size).toBe(1);
+
+      // For anybody else it is used up: one remedy, and not that of a secret that cannot be read.
+      await seedOperator(saga.database, { id: 'too-late', pubkey: bunker.userPubkey, machines: 1 });
+      const late = await republish(
+        ['signer', 'add', 'too-late', '--bunker', '--uri-file', path.join(directory, 'uri')],
+        saga.env,
+      );
+      expect(late.code).toBe(2);
+      expect(late.stderr.trimEnd().split('\n')).toEqual([
+        expect.stringMatching(/^error: SecretRefused: the bunker refused connect: .*used up/),
+        'remedy: A bunker URI works once. Make a new connection in the bunker, and give its URI to the same command.',
+      ]);
 
       const listed = await republish(['signer', 'list', '--json'], saga.env);
       expect(JSON.parse(listed.stdout)).toContainEqual(

@@ -197,6 +197,7 @@ describe('a run that people speak to while it goes on', () => {
 
   test('what makes no sense is refused with the reason, and is in no audit', async () => {
     const { id, machines, bunker } = await saga.addOperator({ machines: 1 });
+    const { id: machineId = '', name = '' } = machines[0] ?? {};
     deny(bunker, machines[0]?.atmPubkey);
     const run = await saga.start(id, { onFailure: 'hold' });
     await until(async () => (await run.progress()).phase === 'holding');
@@ -223,7 +224,20 @@ describe('a run that people speak to while it goes on', () => {
       stderr: `error: ControlRefused: resume was refused: the run is not paused\nremedy: See how the run stands with: republish status ${id}.\n`,
       code: 1,
     });
-    await run.skip();
+    // A machine that the run does not have is named: that nothing was done would look like good news.
+    for (const command of ['retry', 'skip']) {
+      const typo = await republish([command, id, '--machine', `${machineId}x`], saga.env);
+      expect(typo).toMatchObject({ code: 1, stdout: '' });
+      expect(typo.stderr).toContain(
+        `${command} was refused: the run has no machine ${machineId}x (did you mean ${name} (${machineId})?)`,
+      );
+    }
+    expect((await run.progress()).phase).toBe('holding');
+    const skipped = await republish(['skip', id, '--machine', machineId], saga.env);
+    expect(skipped).toMatchObject({
+      code: 0,
+      stderr: `2 documents of machine ${name} (${machineId}) were given up\n`,
+    });
     await run.result();
     expect((await saga.audits(id))[0]?.interventions).toHaveLength(1);
   });

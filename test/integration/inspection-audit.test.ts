@@ -19,6 +19,7 @@ describe('republish audit', () => {
   test('tells each document by relay, who intervened and why, failures with remedy; as table, JSON and CSV', async () => {
     const { id, machines, bunker } = await saga.addOperator({ machines: 3 });
     const [named, failing, skipped] = machines.map((machine) => machine.id);
+    const name = machines[2]?.name;
     await saga.database.query('UPDATE spirekeeper.dca_machines SET name = $1 WHERE id = $2', [
       AWKWARD_NAME,
       named,
@@ -66,7 +67,7 @@ describe('republish audit', () => {
     expect(text.code).toBe(0);
     for (const said of [
       nip19.npubEncode(bunker.userPubkey),
-      `skip (of machine ${skipped}) by ada: shop is closed`,
+      `skip (of machine ${name} (${skipped})) by ada: shop is closed`,
       'cancel by bob: enough',
       'on 2 of 3',
       `${AWAY}: unreachable`,

@@ -214,7 +214,7 @@ describe('republish plan', () => {
 
   test('takes the selection of start, and suggests what a misspelt document type was meant to be', async () => {
     const operator = await saga.addOperator({ machines: 2 });
-    const machine = operator.machines[1]?.id ?? '';
+    const { id: machine = '', name = '' } = operator.machines[1] ?? {};
     const { plan } = await planned([operator.id, '--document-type', 'bitspire-fees', '--machine', machine]);
     expect(plan.documents.map(({ documentType, machineId }) => [documentType, machineId])).toEqual([
       ['bitspire-fees', machine],
@@ -222,6 +222,8 @@ describe('republish plan', () => {
     for (const [args, said] of [
       [[operator.id, '--document-type', 'bitspire-fee'], 'did you mean bitspire-fees?'],
       [[operator.id, '--machine', 'nothing'], 'has no machine nothing'],
+      [[operator.id, '--machine', `${machine}x`], `machine ${machine}x (did you mean ${name} (${machine})?)`],
+      [[operator.id, '--machine', name], `(did you mean ${name} (${machine})?)`],
       [['nobody'], 'OperatorNotFound'],
     ] as const) {
       const result = await republish(['plan', ...args, '--json'], saga.env);
@@ -230,6 +232,30 @@ describe('republish plan', () => {
     expect(await republish(['plan', 'x', '--expected-pubkey', 'npub1x'], saga.env)).toMatchObject({
       code: 2,
     });
+  }, 180_000);
+
+  test('with another secrets key it says that, and nothing else', async () => {
+    const { id } = await saga.addOperator({ machines: 3 });
+    const env = { ...saga.env, REPUBLISH_SECRETS_KEY: 'another key than that of the signer' };
+    for (const more of [[], ['--json']]) {
+      const { code, stdout, stderr } = await republish(['plan', id, ...more], env);
+      expect({ code, stdout, lines: stderr.trimEnd().split('\n') }).toEqual({
+        code: 4,
+        stdout: '',
+        lines: [
+          expect.stringMatching(/^error: SignerUnlockFailed: REPUBLISH_SECRETS_KEY does not open the stored/),
+          expect.stringContaining(`republish signer remove ${id}`),
+        ],
+      });
+    }
+    const right = await republish(['plan', id, '--color', 'always'], saga.env);
+    expect(right.code).toBe(0);
+    // What a signer will take is not known of one that was just added: that is said, with what to do.
+    expect(right.stdout).toContain('how long the signer will take is not known');
+    expect(right.stdout).toContain(`republish signer check ${id} --deep`);
+    expect(right.stdout).toContain('\u001b[32mpublish\u001b[39m');
+    const plain = await republish(['plan', id, '--color', 'always', '--no-color'], saga.env);
+    expect(plain.stdout).not.toContain('\u001b');
   }, 180_000);
 
   test('shows for a person the relays with their limits, each document and each remedy', async () => {

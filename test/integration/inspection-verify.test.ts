@@ -110,6 +110,12 @@ describe('republish verify', () => {
       { state: 'unknown', detail: 'not seen through the gateway' },
     ]);
     expect(JSON.stringify(cannotSay)).not.toContain('canary-ws-id');
+    const { stdout } = await republish(['verify', operator.id, ...args], {
+      ...saga.env,
+      REPUBLISH_RELAYS: [third?.url, second?.url, gateway.url].join(','),
+    });
+    expect(stdout).toContain('current: at least 2 of 3 relays have what was published last');
+    expect(stdout).toMatch(/unknown is neither good nor bad: .* republish doctor\..*republish verify/s);
   }, 120_000);
 
   test('a newer document of somebody else stands, and machines without state or key are told apart', async () => {

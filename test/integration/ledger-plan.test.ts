@@ -73,7 +73,8 @@ describe('a plan', () => {
     const second = [1, { open: 1, skipped: 2 }];
     expect(await pagesFrom(db, runId, 0, 2)).toEqual([first, second]);
     expect(await pagesFrom(db, runId, 1, 5)).toEqual([second]);
-    const failure = { documentType: TYPE, machineId: 'm3', type: 'StateInvalid', message: 'bad row' };
+    const machine = { machineId: 'm3', machineName: 'M' };
+    const failure = { documentType: TYPE, ...machine, type: 'StateInvalid', message: 'bad row' };
     expect(await failuresOf(db, runId, { limit: 5 })).toEqual([failure]);
     expect(await failuresOf(db, runId, { firstPage: 1, pages: 1, limit: 5 })).toEqual([]);
     expect(await failuresOf(db, runId, { firstPage: 0, pages: 1, limit: 5 })).toEqual([failure]);

@@ -181,7 +181,7 @@ test('of many: each its own, and those that were tried the least come first in t
   expect((await pageState(db, key)).leastTries).toBe(1);
 
   function named(machineId: string) {
-    return { documentType: key.documentType, machineId };
+    return { documentType: key.documentType, machineId, machineName: 'M' };
   }
 });
 

@@ -118,7 +118,9 @@ describe('the live view', () => {
       expect(screen).toMatch(/bitspire-fees, 2 machines +attempt \d+, (in work|next in \d+ s|next now)/);
       expect(screen).toContain('waiting 1 of 1 without outcome');
       expect(screen).toMatch(
-        new RegExp(`bitspire-fees of machine ${stuck?.id} +for \\d+ s, tried (once|\\d times)`),
+        new RegExp(
+          `bitspire-fees of machine ${stuck?.name} \\(${stuck?.id}\\) +for \\d+ s, tried (once|\\d times)`,
+        ),
       );
       expect(screen).toContain('SignerTimeout: the bunker did not answer');
       const { stdout } = await republish(['status', id, '--json'], hurried.env);

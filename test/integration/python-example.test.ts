@@ -88,7 +88,7 @@ test('what could not be republished is exit code 3, and what stands is on stdout
 
   const { exitCode, stdout, stderr } = await command([broken.id]);
   expect(stderr).toContain('RepublishIncomplete');
-  expect(stderr).toContain(`bitspire-fees of machine ${machine?.id}: StateInvalid`);
+  expect(stderr).toContain(`bitspire-fees of machine ${machine?.name} (${machine?.id}): StateInvalid`);
   expect(exitCode).toBe(3);
   const published = JSON.parse(stdout) as EventsByType;
   expect(published['bitspire-fees']).toHaveLength(1);
@@ -117,7 +117,13 @@ except RepublishFailed as error:
     message: expect.stringContaining('1 document could not be republished'),
     published: { 'bitspire-fees': [] },
     failures: [
-      { documentType: 'bitspire-fees', machineId, type: 'StateInvalid', message: expect.any(String) },
+      {
+        documentType: 'bitspire-fees',
+        machineId,
+        machineName: expect.stringContaining(' ATM ') as string,
+        type: 'StateInvalid',
+        message: expect.any(String),
+      },
     ],
     failed: 1,
   });

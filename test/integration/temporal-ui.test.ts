@@ -49,7 +49,7 @@ describe('the Temporal UI', () => {
       'done: 3 of 4 documents (75 %), 1 failed',
       /bitspire-cassettes\s+2\s+2\s+0/,
       /bitspire-fees\s+2\s+1\s+1/,
-      `bitspire-fees of machine ${operator.machines[1]?.id}: StateInvalid: `,
+      `bitspire-fees of machine ${operator.machines[1]?.name} (${operator.machines[1]?.id}): StateInvalid: `,
       'Remedy for StateInvalid: Correct the row that the message names',
       `republish start ${operator.id}`,
     ]);

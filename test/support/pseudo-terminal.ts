@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import path from 'node:path';
 import { Terminal } from '@xterm/headless';
+import { programThatReadsTypeScript } from './child-program';
 
 const COMMAND_LINE = path.resolve(__dirname, '../../dist/client/cli/main.js');
 
@@ -75,6 +76,15 @@ export function republishInTerminal(
   { env = {}, columns = 80, rows = 24 }: PseudoTerminalOptions = {},
 ): PseudoTerminal {
   return inTerminal([process.execPath, COMMAND_LINE, ...args], { env, columns, rows });
+}
+
+/** Runs JavaScript there that may `require('./client/...')` of this project, from the sources. */
+export function programInTerminal(
+  source: string,
+  { env = {}, columns = 80, rows = 24 }: PseudoTerminalOptions = {},
+): PseudoTerminal {
+  const program = programThatReadsTypeScript(source);
+  return inTerminal([process.execPath, '-e', program], { env, columns, rows });
 }
 
 function inTerminal(

@@ -229,7 +229,7 @@ test('whoever started a run that is partly done reads what to do about each fail
     message: `bitspire-fees of machine m${index}: why`,
   }));
   const error = new RepublishFailed('RepublishIncomplete', '4 failed', {}, failures);
-  const text = failureLines(error, 'run', 'op').join('\n');
+  const text = failureLines(error, { runId: 'run', operator: 'op', progress: null }).join('\n');
   expect(text).toContain('  bitspire-fees of machine m0: StateInvalid: why');
   expect(text).toContain(
     '  RelayRefused: why\n    bitspire-fees of machine m2\n    bitspire-fees of machine m3\n',
@@ -240,7 +240,7 @@ test('whoever started a run that is partly done reads what to do about each fail
 
 test('a remedy names the operator that it is for', () => {
   const error = new RepublishFailed('SignerNotConfigured', 'operator op has no signer');
-  const text = failureLines(error, 'run', 'op').join('\n');
+  const text = failureLines(error, { runId: 'run', operator: 'op', progress: null }).join('\n');
   expect(text).toContain('republish signer add op --bunker');
   expect(text).not.toContain('<operator>');
 });

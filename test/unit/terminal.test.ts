@@ -1,4 +1,4 @@
-import { doneNow, duration, Rate } from '../../client/cli/run-view/rate';
+import { duration, Rate, secondsLeft } from '../../client/cli/run-view/rate';
 import { runView } from '../../client/cli/run-view/view';
 import { line, paint } from '../../client/cli/terminal/paint';
 import { cut, harmless, harmlessJson, padEnd, widthOf, wrap } from '../../client/cli/terminal/text';
@@ -68,8 +68,7 @@ const progress = (overrides: Partial<Progress>): Progress => progressOf({ planne
 test('the rate is that of the last half minute, and begins anew after a pause or a retry', () => {
   const rate = new Rate();
   const see = (published: number, second: number, overrides: Partial<Progress> = {}): void => {
-    const seen = progress({ published, ...overrides });
-    rate.see(seen, seen.stages, second * 1_000);
+    rate.see(progress({ published, ...overrides }), second * 1_000);
   };
   see(0, 0);
   expect(rate.perSecond(1_000)).toBeUndefined();
@@ -84,12 +83,27 @@ test('the rate is that of the last half minute, and begins anew after a pause or
   expect(rate.perSecond(55_000)).toBeUndefined();
 });
 
-test('documents that stand on relays count before their page has its result, and no more of them than are planned', () => {
-  const known = progress({ published: 10, failed: 2 });
-  expect(doneNow(known, { ...known.stages, standing: 30 })).toBe(32);
-  expect(doneNow(known, known.stages)).toBe(12);
-  // A document was skipped, and stands after all.
-  expect(doneNow(known, { ...known.stages, standing: 101 })).toBe(100);
+test('no rate where nothing can move: something is in the way, or nothing has come for half a minute', () => {
+  const rate = new Rate();
+  for (let second = 0; second <= 10; second += 1) rate.see(progress({ published: second }), second * 1_000);
+  expect(rate.perSecond(10_000)).toBeCloseTo(1);
+  expect(rate.perSecond(41_000)).toBeUndefined();
+  const blocked = { type: 'SignerRefused' as const, message: 'no' };
+  rate.see(progress({ published: 11, blocked }), 11_000);
+  expect(rate.perSecond(11_000)).toBeUndefined();
+});
+
+test('what is left is what neither stands nor has failed, and has no end while it waits for somebody', () => {
+  const known = progress({ published: 40, failed: 10 });
+  expect(secondsLeft(statusOf({ progress: known }), 2)).toBe(25);
+  const page = { activity: 'republishDocuments', attempt: 2, startedAt: null };
+  const retrying = [{ ...page, maxAttempts: 0, type: '', message: 'lost', nextAttemptAt: null }];
+  for (const waits of [
+    { approvals: ['https://bunker.example.com/approve'] },
+    { unreachableSince: '2026-01-01T00:00:00.000Z' },
+    { retrying },
+  ])
+    expect(secondsLeft(statusOf({ progress: known, ...waits }), 2)).toBeUndefined();
 });
 
 test.each([

@@ -1,4 +1,6 @@
 import type { FleetProgress } from '../../contract/fleet';
+import { howFarOfFleet } from '../../contract/how-far';
+import { compareIds } from '../../contract/machine-name';
 import { plain } from '../current-details';
 
 /** Operators that the display has room for. */
@@ -7,7 +9,10 @@ const MAX_SHOWN = 10;
 /** What a fleet shows of itself in the Temporal UI, as Markdown: how far it is, who failed, what to type. */
 export function fleetDetails(progress: FleetProgress): string {
   const { phase, paused, planned, waiting, running, operators, atWork } = progress;
-  const lines = [`**${phase}**${progress.cancelling ? ' (cancelled: what is in work is finished)' : ''}`, ''];
+  const { done, of, percent } = howFarOfFleet(progress);
+  const share = percent === undefined ? '' : `: ${done} of ${of} operators complete (${percent} %)`;
+  const cancelling = progress.cancelling ? ' (cancelled: what is in work is finished)' : '';
+  const lines = [`**${phase}**${cancelling}${share}`, ''];
   if (paused !== undefined) {
     lines.push(
       `**Paused**${paused.by ? ` by ${plain(paused.by)}` : ''}${paused.reason ? `: ${plain(paused.reason)}` : ''}. To go on: \`republish fleet resume\``,
@@ -30,7 +35,8 @@ export function fleetDetails(progress: FleetProgress): string {
 }
 
 function failureLines({ failures, operators }: FleetProgress): string[] {
-  const shown = failures.slice(0, MAX_SHOWN);
+  const sorted = failures.toSorted((a, b) => compareIds(a.operatorUserId, b.operatorUserId));
+  const shown = sorted.slice(0, MAX_SHOWN);
   const lines = shown.map(
     ({ operatorUserId, outcome, failure }) =>
       `- ${plain(operatorUserId)} is ${outcome}${failure ? `: **${failure.type}**: ${plain(failure.message)}` : ''}`,

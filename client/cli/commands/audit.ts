@@ -1,11 +1,13 @@
 import { type Command, Option } from 'commander';
 import { remedyFor } from '../../../contract/failures';
+import { compareIds, machineOf } from '../../../contract/machine-name';
 import type { RelayStanding } from '../../../contract/relay-standing';
+import { forOperator } from '../../../contract/shell';
 import { didYouMean } from '../../../contract/suggest';
 import type { AuditReport, ToldAudit, ToldDocument } from '../../../inspection/audit';
-import { byMachine, withoutName } from '../by-machine';
+import { withoutName } from '../../../rules/told-failures';
+import { byMachine } from '../by-machine';
 import { csv } from '../csv';
-import { forOperator } from '../run-view/commands';
 import { print, printJson, say } from '../output';
 import { paragraph, sectionedTable, short, wholeTable } from '../terminal/table';
 import { onOneLine } from '../terminal/text';
@@ -96,8 +98,12 @@ export function showAudit(row: ToldAudit): void {
   if (row.failure) print(paragraph(`failure: ${row.failure.type}: ${row.failure.message}`));
   if (!row.swept && row.documents.some(({ outcome }) => outcome === 'published' || outcome === 'unchanged'))
     print('It was not looked at once more at its end: what stood when it was published may be gone since.');
+  const named = new Map(row.documents.map((document) => [document.machineId, machineOf(document)]));
   for (const { action, at, by, reason, documentType, machineId } of row.interventions) {
-    const of = [documentType ?? [], machineId === undefined ? [] : `of machine ${machineId}`]
+    const of = [
+      documentType ?? [],
+      machineId === undefined ? [] : `of machine ${named.get(machineId) ?? machineId}`,
+    ]
       .flat()
       .join(' ');
     print(
@@ -125,7 +131,7 @@ export function showAudit(row: ToldAudit): void {
 
 function showDocuments(documents: ToldDocument[]): void {
   const shown = documents.filter((document, index) => !isGood(document) || index < MAX_ROWS);
-  const sections = byMachine(shown.toSorted(byName), (document) => [
+  const sections = byMachine(shown, (document) => [
     document.documentType,
     document.outcome ?? '',
     document.eventId === null ? '' : short(document.eventId),
@@ -136,11 +142,6 @@ function showDocuments(documents: ToldDocument[]): void {
     print(`and ${documents.length - shown.length} more that went well; all with --json or --csv`);
 }
 
-/** The ledger goes by document type, a person by machine. */
-function byName(a: ToldDocument, b: ToldDocument): number {
-  return a.machineId === b.machineId ? 0 : a.machineId < b.machineId ? -1 : 1;
-}
-
 function isGood({ outcome, relays }: ToldDocument): boolean {
   const complete = Object.values(relays).every(({ state }) => state === 'holds');
   return complete && (outcome === 'published' || outcome === 'unchanged');
@@ -149,7 +150,7 @@ function isGood({ outcome, relays }: ToldDocument): boolean {
 function notes(document: ToldDocument): string[] {
   const { outcome, supersededBy, failure, skippedBecause } = document;
   if (failure !== null && outcome === 'failed')
-    return [`${failure.type}: ${withoutName(failure.message, document)}`];
+    return [`${failure.type}: ${withoutName({ ...document, message: failure.message })}`];
   if (outcome === 'skipped') return [skippedBecause ?? 'has no state'];
   return supersededBy === null ? [] : [`the newer ${short(supersededBy)} stands`];
 }
@@ -176,8 +177,8 @@ function showEvents(documents: ToldDocument[]): void {
   if (events.length === 0) return;
   if (events.length > MAX_NEVENTS) return print('\nevent ids and nevents in full: --json or --csv');
   print('');
-  for (const { documentType, machineName, nevent } of events)
-    print(`${documentType}, ${onOneLine(machineName)}:\n${nevent}`);
+  for (const { nevent, ...document } of events.toSorted((a, b) => compareIds(a.machineId, b.machineId)))
+    print(`${document.documentType}, ${onOneLine(machineOf(document))}:\n${nevent}`);
 }
 
 const CSV_HEADER = [

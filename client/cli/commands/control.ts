@@ -1,11 +1,13 @@
 import { userInfo } from 'node:os';
 import type { Command } from 'commander';
 import type { UpdateName } from '../../../contract/control';
+import { machineOf } from '../../../contract/machine-name';
+import { forOperator } from '../../../contract/shell';
 import type { Cancellation } from '../../control';
 import type { RepublishRun } from '../../run';
 import { EXIT } from '../exit-codes';
 import { printJson, say } from '../output';
-import { command, forOperator } from '../run-view/commands';
+import { command } from '../run-view/commands';
 
 interface ControlOptions {
   documentType?: string;
@@ -15,17 +17,35 @@ interface ControlOptions {
   json?: true;
 }
 
+/** What was asked, and what became of it. */
+interface Taken {
+  operator: string;
+  documents: number;
+  /** ` of bitspire-fees of machine Front desk (m1)`, as it was selected; empty: all of it. */
+  of: string;
+}
+
 /** What each command says when the run has taken it. */
-const DONE: Record<UpdateName, (documents: number, operator: string) => string> = {
-  pause: (_, operator) => `paused: what is signed is finished. Go on with: republish resume ${operator}`,
+const DONE: Record<UpdateName, (taken: Taken) => string> = {
+  pause: ({ operator }) => `paused: what is signed is finished. Go on with: ${command('resume', operator)}`,
   resume: () => 'the run goes on',
-  retry: (documents, operator) =>
+  retry: ({ documents, of, operator }) => {
+    if (documents > 0)
+      return documents === 1
+        ? `1 document${of} is tried again`
+        : `${documents} documents${of} are tried again`;
+    return of === ''
+      ? `what stopped the run is tried again; see: ${command('status', operator)}`
+      : `no document${of} has failed or meets with trouble; see: ${command('status', operator)}`;
+  },
+  skip: ({ documents, of }) =>
     documents === 0
-      ? `what stopped the run is tried again; see: republish status ${operator}`
-      : `${documents} document${documents === 1 ? ' is' : 's are'} tried again`,
-  skip: (documents) => `${documents} document${documents === 1 ? ' was' : 's were'} given up`,
-  cancel: (_, operator) =>
-    `cancelled: what is signed is finished, then the audit is written; see: republish audit ${operator}`,
+      ? `no document${of} was given up: what is published stays`
+      : documents === 1
+        ? `1 document${of} was given up`
+        : `${documents} documents${of} were given up`,
+  cancel: ({ operator }) =>
+    `cancelled: what is signed is finished, then the audit is written; see: ${command('audit', operator)}`,
 };
 
 /** The commands that speak to a run that goes on. */
@@ -55,8 +75,8 @@ function register(program: Command, name: UpdateName, summary: string): Command 
     .action((operator: string, options: ControlOptions) => control(name, operator, options));
 }
 
-function selecting(command: Command, byDefault: string): Command {
-  return command
+function selecting(subcommand: Command, byDefault: string): Command {
+  return subcommand
     .option('--document-type <type>', `only this document type (${byDefault})`)
     .option('--machine <id>', 'only this machine');
 }
@@ -70,6 +90,7 @@ async function control(name: UpdateName, operator: string, options: ControlOptio
     // Only a worker can take it, and a command that says nothing for minutes looks broken.
     waiting = setTimeout(() => void sayWhatItWaitsFor(run), SILENT_MS);
     const { workflowId, runId } = run;
+    const of = await selectionOf(run, options);
     const answer = await run[name]({
       by: options.by ?? userName(),
       ...(options.reason ? { reason: options.reason } : {}),
@@ -81,7 +102,7 @@ async function control(name: UpdateName, operator: string, options: ControlOptio
       return await tellCancelled(answer, operator, options);
     }
     if (options.json) printJson({ workflowId, runId, documents: answer ?? null });
-    else say(DONE[name](answer ?? 0, operator));
+    else say(DONE[name]({ documents: answer ?? 0, operator, of }));
   } finally {
     clearTimeout(waiting);
     await close();
@@ -103,7 +124,7 @@ async function tellCancelled(
   if (takenBy === 'Temporal')
     say('the run could not be asked; Temporal has its cancellation, without who asked and why');
   if (obstacle === null) {
-    if (!json) say(DONE.cancel(0, operator));
+    if (!json) say(DONE.cancel({ documents: 0, operator, of: '' }));
     return;
   }
   const { remedyFor } = await import('../../../contract/failures.js');
@@ -112,6 +133,16 @@ async function tellCancelled(
     `not ended yet: ${type}: ${message}\nremedy: ${forOperator(remedyFor(type), operator)}\nThe run is cancelled as soon as a worker goes on with it. Only this ends it as it is: ${command('end', operator)}`,
   );
   process.exitCode = EXIT.failed;
+}
+
+/** With the machine's name, as far as the run has it among what failed or waits: nothing else is retried. */
+async function selectionOf(run: RepublishRun, { documentType, machine }: ControlOptions): Promise<string> {
+  const ofType = documentType === undefined ? '' : ` of ${documentType}`;
+  if (machine === undefined) return ofType;
+  const progress = (await run.status().catch(() => undefined))?.progress;
+  const named = [...(progress?.failures ?? []), ...(progress?.waiting ?? [])];
+  const found = named.find(({ machineId }) => machineId === machine);
+  return `${ofType} of machine ${machineOf(found ?? { machineId: machine })}`;
 }
 
 /** Longer than a worker that is there takes to answer. */

@@ -6,7 +6,9 @@ import type { SeenRun } from '../../../inspection/doctor/run';
 import { EXIT } from '../exit-codes';
 import { UsageError } from '../fail';
 import { AUTH_HELP } from '../who-asks';
-import { print, printJson, say } from '../output';
+import { paintedFor, print, printJson, printPainted, say } from '../output';
+import type { Style } from '../terminal/paint';
+import { harmless } from '../terminal/text';
 import { forThisCall } from '../run-view/commands';
 import { terminalWidth, wrapToWidth } from '../terminal/table';
 
@@ -112,12 +114,19 @@ async function newestRun(
 
 const INDENT = ' '.repeat(6);
 
+const MARKS: Record<Finding['status'], [mark: string, style: Style]> = {
+  ok: ['ok', 'green'],
+  warn: ['warn', 'yellow'],
+  fail: ['FAIL', 'red'],
+};
+
 function show({ area, subject, status, message, remedy }: Finding): void {
   const about = subject === '' ? area : `${area} ${subject}`;
   const lines = (text: string): string =>
     wrapToWidth(text, terminalWidth() - INDENT.length).join(`\n${INDENT}`);
-  const mark = { ok: 'ok', warn: 'warn', fail: 'FAIL' }[status].padEnd(INDENT.length);
-  print(`${mark}${lines(`${about}: ${message}`)}`);
+  const [mark, style] = MARKS[status];
+  const painted = paintedFor(process.stdout, style, mark) + ' '.repeat(INDENT.length - mark.length);
+  printPainted(`${painted}${harmless(lines(`${about}: ${message}`))}`);
   if (remedy !== undefined) print(`${INDENT}${lines(forThisCall(`-> ${remedy}`))}`);
 }
 

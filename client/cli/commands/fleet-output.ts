@@ -2,17 +2,22 @@ import type { WaitsFor } from '../../../contract/activities';
 import type { FleetProgress, FleetSummary, OperatorEnd } from '../../../contract/fleet';
 import type { WrittenFleetAuditRow } from '../../../database/fleets';
 import { print, say } from '../output';
-import { wholeTable } from '../terminal/table';
+import { howFarOfFleet } from '../../../contract/how-far';
+import { compareIds } from '../../../contract/machine-name';
+import { fittedTable, wholeTable } from '../terminal/table';
 
 /** Operators of a fleet that are not complete. */
 export function unfinished({ incomplete, failed, cancelled, notBegun }: FleetSummary['operators']): number {
   return incomplete + failed + cancelled + notBegun;
 }
 
-export function fleetLine({ phase, paused, cancelling, planned, running, operators }: FleetProgress): string {
-  const { complete, incomplete, failed, cancelled } = operators;
+export function fleetLine(progress: FleetProgress): string {
+  const { phase, paused, cancelling, waiting, running, operators } = progress;
+  const { incomplete, failed, cancelled } = operators;
+  const { done, of, percent } = howFarOfFleet(progress);
   const state = cancelling ? ' (cancelled)' : paused ? ' (paused)' : '';
-  return `${phase}${state}: ${complete + incomplete + failed + cancelled} of ${planned} operators (${complete} complete, ${incomplete} incomplete, ${failed} failed, ${cancelled} cancelled), ${running} in work`;
+  const share = percent === undefined ? '' : `, ${percent}%`;
+  return `${phase}${state}: ${done} of ${of} operators complete${share} (${incomplete} incomplete, ${failed} failed, ${cancelled} cancelled), ${running} in work, ${waiting} waiting`;
 }
 
 /** The run of another request for whose end an operator's own waits. */
@@ -39,6 +44,11 @@ export function showFleetAudit(row: WrittenFleetAuditRow): void {
   print('');
 }
 
+/** Not in the order in which their runs happened to end. */
+export function inOrder(failures: readonly OperatorEnd[]): OperatorEnd[] {
+  return failures.toSorted((a, b) => compareIds(a.operatorUserId, b.operatorUserId));
+}
+
 function countsTable(operators: FleetSummary['operators']): string {
   const rows = Object.entries(operators).map(([outcome, count]) => [
     outcome === 'notBegun' ? 'not begun' : outcome,
@@ -52,14 +62,14 @@ function showFailures(
   { incomplete, failed, cancelled }: FleetSummary['operators'],
 ): void {
   if (failures.length === 0) return;
-  const rows = failures.map(({ operatorUserId, outcome, failure, runId }) => [
+  const rows = inOrder(failures).map(({ operatorUserId, outcome, failure, runId }) => [
     operatorUserId,
     outcome,
     failure?.type ?? '',
     runId ?? '',
     failure?.message ?? '',
   ]);
-  print(`\n${wholeTable(['operator', 'outcome', 'failure', 'run', 'message'], rows)}`);
+  print(`\n${fittedTable(['operator', 'outcome', 'failure', 'run', 'message'], rows)}`);
   const more = incomplete + failed + cancelled - failures.length;
   if (more > 0) print(`and ${more} more; see: republish fleet audit`);
   print('Each operator: republish audit <operator>');

@@ -6,13 +6,15 @@ import type { FleetRun } from '../../fleet';
 import { EXIT, exitCodeFor } from '../exit-codes';
 import { requireOperatorIds } from '../ids';
 import { forcing, resetCountsOption } from '../options';
+import { compareIds } from '../../../contract/machine-name';
 import { print, printJson, say } from '../output';
+import { paragraph } from '../terminal/table';
 import { beginning, otherRequestOf } from '../waiting';
 import { AuditNotFound } from './audit';
 import { userName } from './control';
 import { registerFleetEnd } from './fleet-end';
 import { registerFleetInspection } from './fleet-inspection';
-import { fleetLine, showFleetAudit, showSummary, unfinished, waitLine } from './fleet-output';
+import { fleetLine, inOrder, showFleetAudit, showSummary, unfinished, waitLine } from './fleet-output';
 
 interface StartOptions {
   all?: true;
@@ -243,9 +245,9 @@ async function status({ json }: { json?: true }): Promise<void> {
     if (facts.progress === null) return;
     const { atWork, failures } = facts.progress;
     print(fleetLine(facts.progress));
-    if (atWork.length > 0) print(`in work: ${atWork.join(', ')}`);
+    if (atWork.length > 0) print(paragraph(`in work: ${atWork.toSorted(compareIds).join(', ')}`));
     for (const waits of facts.waitsFor) print(waitLine(waits));
-    for (const { operatorUserId, outcome, failure } of failures)
+    for (const { operatorUserId, outcome, failure } of inOrder(failures))
       print(`${outcome}: ${operatorUserId}${failure ? `: ${failure.type}: ${failure.message}` : ''}`);
   } finally {
     await close();

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { OldDocument, OrphanReport } from '../../../inspection/orphans';
+import { machineOf } from '../../../contract/machine-name';
 import { EXIT } from '../exit-codes';
 import { print, printJson, say } from '../output';
 import { noMachines } from '../run-view/outcome';
@@ -82,14 +83,15 @@ async function show(report: OrphanReport, wasTold: boolean): Promise<void> {
     wasTold,
   });
   if (report.orphans.length > 0) {
-    const rows = report.orphans.map(({ d, createdAt, eventId, relays, status }) => [
+    const rows = report.orphans.map(({ d, createdAt, eventId, relays, status, machineId, machineName }) => [
       d,
+      machineId === undefined ? '' : machineOf({ machineId, machineName }),
       createdAt.slice(0, 10),
       short(eventId),
       String(relays.length),
       status,
     ]);
-    print(fittedTable(['document (d)', 'of', 'event', 'relays', 'why'], rows));
+    print(fittedTable(['document (d)', 'machine', 'of', 'event', 'relays', 'why'], rows));
     print('');
     for (const status of new Set(report.orphans.map((orphan) => orphan.status)))
       print(`${status}: ${WHY[status]}`);
@@ -98,7 +100,7 @@ async function show(report: OrphanReport, wasTold: boolean): Promise<void> {
     const rows = report.fromMachines.map(({ d, createdAt, machineName, machineId }) => [
       d,
       createdAt.slice(0, 10),
-      machineName === machineId ? machineId : `${machineName} (${machineId})`,
+      machineOf({ machineId, machineName }),
     ]);
     print(fittedTable(['published by a machine (d)', 'of', 'machine'], rows));
     print(

@@ -1,19 +1,24 @@
 import type { Command } from 'commander';
 import { remedyFor } from '../../../contract/failures';
+import { compareIds, documentOf, machineOf } from '../../../contract/machine-name';
+import { forOperator } from '../../../contract/shell';
 import type { RepublishPlan } from '../../../inspection/plan';
 import type { Estimate } from '../../../inspection/estimate';
 import type { ForeseenDocument } from '../../../inspection/plan-document';
 import type { RelayFacts } from '../../../inspection/relay-probe';
-import { byMachine, withoutName } from '../by-machine';
+import { withoutName } from '../../../rules/told-failures';
+import { LEAST_SIGNATURES } from '../../../rules/signer-speed';
+import { byMachine } from '../by-machine';
 import { EXIT } from '../exit-codes';
 import { forcing, resetCountsOption } from '../options';
-import { print, printJson, say } from '../output';
+import { cellStyles, paintedFor, print, printJson, printPainted, say } from '../output';
+import type { Style } from '../terminal/paint';
 import { AUTH_HELP, sayWhoAsks } from '../who-asks';
-import { command, forOperator } from '../run-view/commands';
+import { command } from '../run-view/commands';
 import { noMachines } from '../run-view/outcome';
 import { expectedDuration } from '../run-view/rate';
-import { fittedTable, paragraph, sectionedTable, short } from '../terminal/table';
-import { harmlessJson, onOneLine } from '../terminal/text';
+import { fittedTable, paragraph, sectionedTable, short, terminalWidth, wrapToWidth } from '../terminal/table';
+import { harmless, harmlessJson, onOneLine } from '../terminal/text';
 
 interface PlanOptions {
   documentType?: string[];
@@ -102,7 +107,8 @@ async function show(planned: RepublishPlan, wasTold: boolean): Promise<void> {
   print(
     `${toPublish(counts.publish, planned.toSign)}, ${counts.unchanged} unchanged, ${counts.skipped} skipped, ${counts.invalid} invalid`,
   );
-  if (planned.estimate !== null) print(estimateLine(planned.estimate));
+  if (planned.estimate !== null) print(paragraph(estimateLine(planned.estimate)));
+  else if (planned.toSign > 0 && planned.signer !== null) print(paragraph(noEstimate(operatorUserId)));
   if (planned.standAlready > 0) {
     print(
       paragraph(
@@ -112,14 +118,25 @@ async function show(planned: RepublishPlan, wasTold: boolean): Promise<void> {
   }
   showWarnings(documents, operatorUserId);
   const types = new Set(documents.flatMap(({ failure }) => failure?.type ?? []));
-  for (const { type, message } of problems) print(paragraph(`error: ${type}: ${message}`));
+  for (const { type, message } of problems) printError(`${type}: ${message}`);
   for (const type of new Set([...problems.map((problem) => problem.type), ...types]))
     print(paragraph(forOperator(`remedy for ${type}: ${remedyFor(type)}`, operatorUserId)));
+}
+
+function printError(text: string): void {
+  const [first = '', ...others] = wrapToWidth(harmless(`error: ${text}`), terminalWidth());
+  const word = paintedFor(process.stdout, 'red', 'error:');
+  printPainted([word + first.slice('error:'.length), ...others].join('\n'));
 }
 
 function estimateLine({ from, measuredAt, ...expected }: Estimate): string {
   const source = from === 'run' ? 'the last run' : 'signer check --deep';
   return `the signer will take ${expectedDuration(expected)}, at the speed of ${source} on ${measuredAt.slice(0, 16).replace('T', ' ')} UTC`;
+}
+
+/** One that is paired anew is another signer, whatever is known of the one before. */
+function noEstimate(operatorUserId: string): string {
+  return `how long the signer will take is not known: since it was added, no run of at least ${LEAST_SIGNATURES} documents has used it, and it was not measured. To measure it: ${command('signer check', operatorUserId)} --deep`;
 }
 
 /** What an earlier run has signed is only sent. */
@@ -132,6 +149,15 @@ function toPublish(publish: number, toSign: number): string {
   return `${publish} to publish (${parts.join(', ')})`;
 }
 
+type Action = ForeseenDocument['action'];
+
+const STYLES: Record<Action, Style> = {
+  publish: 'green',
+  unchanged: 'dim',
+  skipped: 'yellow',
+  invalid: 'red',
+};
+
 function showDocuments(documents: ForeseenDocument[]): void {
   const shown = documents.filter(({ action }, index) => action === 'invalid' || index < MAX_ROWS);
   const sections = byMachine(shown, (document) => [
@@ -139,10 +165,13 @@ function showDocuments(documents: ForeseenDocument[]): void {
     document.action,
     sizeOf(document),
     document.failure
-      ? `${document.failure.type}: ${withoutName(document.because, document)}`
+      ? `${document.failure.type}: ${withoutName({ ...document, message: document.because })}`
       : document.because,
   ]);
-  print(sectionedTable(['document type', 'plan', 'bytes: state/event', 'because'], sections));
+  const paint = cellStyles((column, row) => (column === 1 ? STYLES[row[1] as Action] : undefined));
+  printPainted(
+    sectionedTable(['document type', 'plan', 'bytes: state/event', 'because'], sections, { paint }),
+  );
   if (shown.length < documents.length)
     print(`and ${documents.length - shown.length} more, none of them invalid; all with --json`);
   print('');
@@ -158,15 +187,15 @@ const MAX_WARNINGS = 20;
 function showWarnings(documents: ForeseenDocument[], operatorUserId: string): void {
   const warned = documents
     .filter(({ warning }) => warning !== undefined)
-    .toSorted((a, b) => a.documentType.localeCompare(b.documentType));
+    .toSorted((a, b) => compareIds(a.documentType, b.documentType) || compareIds(a.machineId, b.machineId));
   let told = '';
-  for (const { documentType, machineId, machineName, warning = '' } of warned.slice(0, MAX_WARNINGS)) {
+  for (const { warning = '', ...document } of warned.slice(0, MAX_WARNINGS)) {
     const [, sentence = warning, ofMachine = ''] = /^(.+?\.) (.+)$/s.exec(warning) ?? [];
-    const heading = `warning: ${documentType}: ${sentence}`;
+    const heading = `warning: ${document.documentType}: ${sentence}`;
     if (heading !== told) print(paragraph(onOneLine(heading)));
     told = heading;
-    const machine = machineName === machineId ? machineId : `${machineName} (${machineId})`;
-    print(onOneLine(`  ${[machine, ofMachine].filter((part) => part !== '').join(': ')}`));
+    const machine = [machineOf(document), ofMachine].filter((part) => part !== '').join(': ');
+    print(paragraph(onOneLine(`  ${machine}`)));
   }
   if (warned.length > MAX_WARNINGS)
     print(
@@ -177,9 +206,9 @@ function showWarnings(documents: ForeseenDocument[], operatorUserId: string): vo
 }
 
 /** What would be sent. */
-function showContent({ documentType, machineName, machineId, d, tags, json }: ForeseenDocument): void {
+function showContent({ d, tags, json, ...document }: ForeseenDocument): void {
   if (json === undefined) return;
-  print(onOneLine(`${documentType} of ${machineName} (${machineId})`));
+  print(onOneLine(documentOf(document)));
   // What would steer the terminal is escaped, which is the same to whoever reads the JSON.
   print(`  d     ${d}\n  tags  ${harmlessJson(JSON.stringify(tags))}\n  json  ${harmlessJson(json)}\n`);
 }

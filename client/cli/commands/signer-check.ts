@@ -2,7 +2,6 @@ import type { DeepCheck, Trial } from '../../../pairing/deep-check';
 import type { Publishable } from '../../../inspection/publishable';
 import { EXIT, exitCodeFor } from '../exit-codes';
 import { print, printJson, say } from '../output';
-import { forOperator } from '../run-view/commands';
 import { expectedDuration } from '../run-view/rate';
 import { fittedTable, paragraph } from '../terminal/table';
 
@@ -75,7 +74,7 @@ function show(checked: DeepCheck, { documents }: Publishable, tookMs: number | n
   for (const { failure } of trials) {
     if (failure === undefined) continue;
     print(paragraph(`error: ${failure.type}: ${failure.message}`));
-    print(paragraph(forOperator(`remedy for ${failure.type}: ${failure.remedy}`, operatorUserId)));
+    print(paragraph(`remedy for ${failure.type}: ${failure.remedy}`));
   }
 }
 

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { NostrConnectOptions } from '../../../pairing/signers';
 import { print, printJson, say } from '../output';
-import { fittedTable, terminalWidth } from '../terminal/table';
+import { fittedTable, short, terminalWidth } from '../terminal/table';
 import type { CurrentSigner } from '../../../pairing/current-signers';
 import { checkSigner, ORIGINS } from './signer-check';
 
@@ -146,6 +146,9 @@ async function offerOptions(
   };
 }
 
+/** Columns of a terminal. */
+const ROOM_FOR_KEYS = 160;
+
 async function list({ json }: { json?: true }): Promise<void> {
   const { withDatabase } = await import('../database.js');
   const { listCurrentSigners } = await import('../../../pairing/current-signers.js');
@@ -155,8 +158,8 @@ async function list({ json }: { json?: true }): Promise<void> {
   if (json) return printJson(signers);
   if (signers.length === 0)
     return print('no signers; add one with: republish signer add <operator> --bunker');
-  // A date that is cut in the middle says nothing: on a terminal the day is enough, and --json has the moment.
-  const length = terminalWidth() === Infinity ? undefined : '2026-11-27'.length;
+  // Where there is no room for keys and moments, their beginnings are enough, and --json has them whole.
+  const isNarrow = terminalWidth() < ROOM_FOR_KEYS;
   print(
     fittedTable(
       ['operator', 'from', 'kind', 'signs as', 'added', 'relays'],
@@ -167,8 +170,8 @@ async function list({ json }: { json?: true }): Promise<void> {
               signer.operatorUserId,
               ORIGINS[signer.from],
               signer.kind,
-              signer.pubkey,
-              signer.addedAt?.slice(0, length) ?? '',
+              isNarrow ? short(signer.pubkey) : signer.pubkey,
+              (isNarrow ? signer.addedAt?.slice(0, '2026-11-27'.length) : signer.addedAt) ?? '',
               signer.bunkerRelays?.join(' ') ?? '',
             ],
       ),

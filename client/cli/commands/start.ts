@@ -86,7 +86,7 @@ function howItBegan({ workflowId, runId, attached, differs }: RepublishRun, oper
 
 /** Whoever does not wait would not see that nobody works on it. */
 async function sayObstacle(run: RepublishRun, operator: string): Promise<void> {
-  const { forOperator } = await import('../run-view/commands.js');
+  const { forOperator } = await import('../../../contract/shell.js');
   const { remedyFor } = await import('../../../contract/failures.js');
   const obstacle = await run.obstacle();
   if (obstacle === null) return;
@@ -108,7 +108,8 @@ async function waitForEnd(run: RepublishRun, operator: string, options: StartOpt
   } catch (error) {
     if (!(error instanceof RepublishFailed)) throw error;
     if (error.type === 'RepublishIncomplete') show(error.published, json);
-    for (const line of failureLines(error, run.runId, operator)) say(line);
+    for (const line of failureLines(error, { runId: run.runId, operator, progress: last.progress }))
+      say(line);
     process.exitCode = exitCodeFor(error.type);
   }
   for (const line of headLines(last.progress)) say(line);

@@ -22,7 +22,8 @@ async function status(operator: string, { json }: { json?: true }): Promise<void
   const { connect, findRepublish } = await import('../../index.js');
   const { runView } = await import('../run-view/view.js');
   const { paint } = await import('../terminal/paint.js');
-  const { command, forOperator } = await import('../run-view/commands.js');
+  const { command } = await import('../run-view/commands.js');
+  const { endedOn } = await import('../run-view/outcome.js');
   const { client, close } = await connect();
   try {
     const run = await findRepublish(client, operator);
@@ -30,19 +31,12 @@ async function status(operator: string, { json }: { json?: true }): Promise<void
     const failure = seen.closedAt === null ? null : await failureOf(run);
     if (json) return printJson({ ...seen, failure });
     const { columns } = process.stdout;
-    const lines = runView(seen, operator, { columns: columns ?? NO_LIMIT, nowMs: Date.now(), maxListed: 20 });
+    const ended = failure === null ? undefined : endedOn(failure, { progress: seen.progress, operator });
+    const lines = runView(seen, operator, {
+      ...{ columns: columns ?? NO_LIMIT, nowMs: Date.now(), maxListed: 20, ended },
+    });
     for (const line of lines)
       process.stdout.write(`${paint(line, columns ?? NO_LIMIT, inColour(process.stdout))}\n`);
-    if (failure !== null) {
-      const { type, remedy } = failure;
-      // Its message names the documents, which stand above.
-      const isListed = type === 'RepublishIncomplete' && seen.progress !== null;
-      const message = isListed
-        ? `${seen.progress?.failed} documents could not be republished`
-        : failure.message;
-      const told = `\nfailure: ${type}: ${message}${message.includes(remedy) ? '' : `\nremedy: ${remedy}`}`;
-      print(forOperator(told, operator));
-    }
     print(
       `\nworkflow ${seen.workflowId}, started ${seen.startedAt}${seen.closedAt ? `, ended ${seen.closedAt}` : ''}`,
     );

@@ -4,7 +4,9 @@ import type { Verification, VerifiedDocument } from '../../../inspection/verify'
 import { byMachine } from '../by-machine';
 import { EXIT } from '../exit-codes';
 import { AUTH_HELP, sayWhoAsks } from '../who-asks';
-import { print, printJson, say } from '../output';
+import { cellStyles, print, printJson, printPainted, say } from '../output';
+import type { Style } from '../terminal/paint';
+import { command } from '../run-view/commands';
 import { noMachines } from '../run-view/outcome';
 import { paragraph, sectionedTable, short } from '../terminal/table';
 
@@ -24,7 +26,7 @@ export function registerVerify(program: Command): void {
     .command('verify')
     .summary('ask the relays as the machines would, and compare with the audit')
     .description(
-      'Asks every relay for every document as its machine would (author and kind, by #d and by #p) and compares with what the runs so far have published: current, missing, older or newer, by relay and by the quorum. Reads only, and signs nothing: a relay that wants to know who asks (NIP-42) is unknown, unless --auth or --as-machine names somebody.\nExit code 3 when documents are missing or older on the quorum; 1 when so few relays answer that it cannot be said, when a relay wants to know who asks, or when the ledger has a document type that is not known here.',
+      'Asks every relay for every document as its machine would (author and kind, by #d and by #p) and compares with what the runs so far have published: current, missing, older or newer, by relay and by the quorum. Reads only, and signs nothing: a relay that wants to know who asks (NIP-42) is unknown, unless --auth or --as-machine names somebody.\nExit code 3 when documents are missing or older on the quorum; 1 when so few relays answer that it cannot be said, when a relay wants to know who asks, or when the ledger has a document type that is not known here; 5 when it cannot begin: an operator, machine or document type that is not known, a database that cannot be read.',
     )
     .argument('<operator>', "the operator's user id (accounts.id in LNbits)")
     .option('--document-type <type...>', 'only these document types')
@@ -89,6 +91,14 @@ export function exitCodeOf({ counts, unknownTypes, unknownRelays }: Verification
   return isKnown ? EXIT.ok : EXIT.failed;
 }
 
+const STYLES: Partial<Record<VerifiedDocument['verdict'], Style>> = {
+  current: 'green',
+  newer: 'green',
+  missing: 'red',
+  older: 'red',
+  unknown: 'yellow',
+};
+
 async function show(verification: Verification, { auth, asMachine }: VerifyOptions): Promise<void> {
   const { operatorUserId, operatorPubkey, quorum, documents, counts } = verification;
   const { unknownTypes, unknownRelays } = verification;
@@ -103,7 +113,10 @@ async function show(verification: Verification, { auth, asMachine }: VerifyOptio
       document.eventId === null ? '' : short(document.eventId),
       relaysOf(document),
     ]);
-    print(sectionedTable(['document type', 'verdict', 'event', 'relays'], sections));
+    const paint = cellStyles((column, row) =>
+      column === 1 ? STYLES[row[1] as VerifiedDocument['verdict']] : undefined,
+    );
+    printPainted(sectionedTable(['document type', 'verdict', 'event', 'relays'], sections, { paint }));
     if (shown.length < documents.length)
       print(`and ${documents.length - shown.length} more, all in order; all with --json`);
   }
@@ -121,9 +134,15 @@ async function show(verification: Verification, { auth, asMachine }: VerifyOptio
       ),
     );
   const told = Object.entries(counts).filter(([verdict, count]) => count > 0 || verdict === 'current');
-  print(
-    `\n${told.map(([verdict, count]) => `${count} ${verdict}`).join(', ')} (on at least ${quorum} relay${quorum === 1 ? '' : 's'})`,
-  );
+  print(`\n${told.map(([verdict, count]) => `${count} ${verdict}`).join(', ')}`);
+  const asked = Math.max(0, ...documents.map(({ relays }) => Object.keys(relays).length));
+  if (asked > 0) print(paragraph(meaningOf(quorum, asked)));
+  if (counts.unknown > 0)
+    print(
+      paragraph(
+        `unknown is neither good nor bad: so few relays answered that it cannot be said. What is wrong with each: republish doctor. When they answer again: ${command('verify', operatorUserId)}`,
+      ),
+    );
   if (documents.some(({ relays }) => Object.values(relays).some(isFoundByOne)))
     print(
       paragraph(
@@ -132,8 +151,19 @@ async function show(verification: Verification, { auth, asMachine }: VerifyOptio
     );
   if (documents.some(isToPutBack))
     print(
-      `what is in the way: republish plan ${operatorUserId}\nput them back:       republish start ${operatorUserId}`,
+      `what is in the way: ${command('plan', operatorUserId)}\nput them back:       ${command('start', operatorUserId)}`,
     );
+}
+
+/** What the counts count: relays, of those that were asked. */
+function meaningOf(quorum: number, asked: number): string {
+  const enough =
+    quorum === asked
+      ? asked === 1
+        ? 'the one relay has'
+        : `all ${asked} relays have`
+      : `at least ${quorum} of ${asked} relays ${quorum === 1 ? 'has' : 'have'}`;
+  return `current: ${enough} what was published last`;
 }
 
 /** Not one that stands already, and is found by one filter alone: a run would find nothing to do. */

@@ -50,7 +50,9 @@ async function watch(operator: string, { patience, json }: WatchOptions): Promis
       const { type, message, remedy, published, failures, failed } = error;
       if (json)
         printJsonLine({ ...last, failure: { type, message, remedy, failures, failed }, events: published });
-      else for (const line of failureLines(error, run.runId, operator)) say(line);
+      else
+        for (const line of failureLines(error, { runId: run.runId, operator, progress: last.progress }))
+          say(line);
       process.exitCode = exitCodeFor(type);
     }
     if (!json) for (const line of headLines(last.progress)) print(line);

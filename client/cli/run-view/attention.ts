@@ -1,9 +1,10 @@
 import { type FailureType, remedyFor } from '../../../contract/failures';
 import type { Progress } from '../../../contract/progress';
+import { forOperator } from '../../../contract/shell';
 import type { RunStatus } from '../../run-status';
 import { type Line, line, whole } from '../terminal/paint';
 import { wrap } from '../terminal/text';
-import { command, forOperator } from './commands';
+import { command } from './commands';
 
 /** Who is missing, or what keeps whoever is there from going on, so that nothing moves. */
 export function trouble(
@@ -38,6 +39,24 @@ function cancellationWaits(operator: string, columns: number): Line[] {
 
 function clock(at: string): string {
   return new Date(at).toTimeString().slice(0, 8);
+}
+
+/** What a run ended on, with its remedy: before all that follows from it. */
+export interface Ended {
+  type: string;
+  message: string;
+  remedy: string;
+}
+
+export function ending(ended: Ended | undefined): Line[] {
+  if (ended === undefined) return [];
+  const { type, message, remedy } = ended;
+  return [
+    line(),
+    line(['red', `${type}: ${message.replace(/\s+/g, ' ')}`]),
+    ...(message.includes(remedy) ? [] : [line(['bold', `remedy: ${remedy}`])]),
+    line(),
+  ];
 }
 
 /** What waits for a person, and what that person can do. Never left out, however small the terminal is. */

@@ -1,9 +1,11 @@
+import { forOperator, shellWord } from '../../../contract/shell';
+
 let dataOption = '';
 let calledFor: string | undefined;
 
 /** Commands that are named from now on are for the same data folder. */
 export function nameDataFolder(directory: string): void {
-  dataOption = ` --data ${quoted(directory)}`;
+  dataOption = ` --data ${shellWord(directory)}`;
 }
 
 /** The operator that this command was called with: its errors name commands for that one. */
@@ -13,19 +15,10 @@ export function nameOperator(operator: string): void {
 
 /** The same as `forOperator`, where only the command line knows whether there is one. */
 export function forThisCall(text: string): string {
-  return calledFor === undefined ? text : forOperator(text, calledFor);
+  return forOperator(text, calledFor);
 }
 
 /** A command line as a person may paste it into a shell. */
 export function command(name: string, operator: string): string {
-  return `republish ${name} ${quoted(operator)}${dataOption}`;
-}
-
-/** A remedy names commands for any operator; here it is known which. */
-export function forOperator(text: string, operator: string): string {
-  return text.replaceAll('<operator>', () => quoted(operator));
-}
-
-function quoted(id: string): string {
-  return /^[\w.@:/+-]+$/.test(id) ? id : `'${id.replaceAll("'", `'\\''`)}'`;
+  return `republish ${name} ${shellWord(operator)}${dataOption}`;
 }

@@ -1,12 +1,15 @@
-import { remedyFor } from '../../../contract/failures';
+import { type FailureType, remedyFor } from '../../../contract/failures';
+import { documentOf } from '../../../contract/machine-name';
 import { pageName } from '../../../contract/page-name';
 import type { Stages, WaitingDocument } from '../../../contract/progress';
+import { forOperator } from '../../../contract/shell';
+import { notAttemptedLine, tellFailures } from '../../../rules/told-failures';
 import { MAX_WAITING } from '../../live-values';
 import type { RunStatus } from '../../run-status';
 import type { Retry, Step } from '../../run-steps';
 import { type Line, line, type Style } from '../terminal/paint';
-import { widthOf, wrap } from '../terminal/text';
-import { forOperator } from './commands';
+import { widthOf } from '../terminal/text';
+import type { Ended } from './attention';
 import { duration } from './rate';
 
 export interface ListOptions {
@@ -18,6 +21,8 @@ export interface ListOptions {
   isBrief?: boolean;
   /** Leaves out the failures of a run that has ended: somebody tells them after it, with the remedies. */
   withoutFailures?: boolean;
+  /** What the run ended on, where that is to be told with it. */
+  ended?: Ended | undefined;
 }
 
 export function retries({ retrying }: RunStatus, options: ListOptions): Line[] {
@@ -68,22 +73,32 @@ export function stepsInWork({ inWork }: RunStatus, options: ListOptions): Line[]
 
 /** Failures for good. Where the run has ended, whoever started it says them, with the remedy. */
 export function failures({ progress, closedAt }: RunStatus, operator: string, options: ListOptions): Line[] {
-  const { columns, maxListed, withoutFailures } = options;
+  const { columns, maxListed, withoutFailures, ended } = options;
   if (progress === null || progress.failed === 0 || withoutFailures) return [];
-  const shown = progress.failures.slice(0, maxListed);
-  // What blocks a run that goes on stands above with its remedy.
-  const above = closedAt === null ? progress.blocked?.type : undefined;
-  const types = new Set(shown.map(({ type }) => type).filter((type) => type !== above));
+  const { blocked } = progress;
+  const { reasons, notAttempted, unnamed } = tellFailures(progress, {
+    cause: blocked,
+    documentTypes: Object.keys(progress.documentTypes),
+  });
+  const lines: Line[] = [line(), line(['bold', `failed ${progress.failed}`])];
+  let room = maxListed;
+  const types = new Set<FailureType>();
+  for (const { type, message, documents } of reasons) {
+    const shown = documents.slice(0, room);
+    if (shown.length === 0) break;
+    room -= shown.length;
+    types.add(type);
+    lines.push(...shown.flatMap((document) => beside(['red', documentOf(document)], type, columns)));
+    lines.push(...dim(message.replace(/\s+/g, ' '), '    ', options));
+  }
+  if (notAttempted > 0) lines.push(line('  ', ['red', notAttemptedLine(notAttempted)]));
+  const named = reasons.reduce((sum, { documents }) => sum + documents.length, 0);
+  const more = maxListed > 0 ? named - (maxListed - room) + unnamed : 0;
+  if (more > 0) lines.push(line(['dim', `  and ${more} more`]));
+  // What blocks a run that goes on stands above with its remedy, and so does what it ended on.
+  types.delete((closedAt === null ? blocked?.type : ended?.type) as FailureType);
   return [
-    ...list(`failed ${progress.failed}`, progress.failed, options, [
-      ...shown.flatMap((failure, index) => [
-        ...beside(['red', documentOf(failure)], failure.type, columns),
-        ...detail(
-          shown.slice(index).map(({ message }) => message),
-          options,
-        ),
-      ]),
-    ]),
+    ...lines,
     ...[...types].flatMap((type) =>
       dim(forOperator(`remedy for ${type}: ${remedyFor(type)}`, operator), '  ', options),
     ),
@@ -116,13 +131,9 @@ function detail([text = '', next]: string[], options: ListOptions): Line[] {
   return text === next ? [] : dim(text.replace(/\s+/g, ' '), '    ', options);
 }
 
-function dim(text: string, indent: string, { columns, isBrief }: ListOptions): Line[] {
-  const lines = isBrief ? [text] : wrap(text, columns - 1 - indent.length);
-  return lines.map((part) => line(['dim', indent + part]));
-}
-
-export function documentOf({ documentType, machineId }: { documentType: string; machineId: string }): string {
-  return `${documentType} of machine ${machineId}`;
+function dim(text: string, indent: string, { isBrief }: ListOptions): Line[] {
+  const whole = line(['dim', indent + text]);
+  return [isBrief ? { ...whole, isBrief } : whole];
 }
 
 /**

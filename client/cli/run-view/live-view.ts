@@ -33,7 +33,7 @@ export class LiveView implements Shown {
 
   see(status: RunStatus): void {
     this.#status = status;
-    if (status.progress !== null) this.#rate.see(status.progress, status.stages, Date.now());
+    if (status.progress !== null) this.#rate.see(status.progress, Date.now());
     this.#draw(false);
   }
 

@@ -1,8 +1,11 @@
-import { type DocumentFailure, remedyFor } from '../../../contract/failures';
+import { remedyFor } from '../../../contract/failures';
+import { howFar } from '../../../contract/how-far';
+import { documentOf } from '../../../contract/machine-name';
 import type { Progress } from '../../../contract/progress';
+import { forOperator } from '../../../contract/shell';
+import { notAttemptedLine, tellFailures, type ToldReason } from '../../../rules/told-failures';
 import type { RepublishFailed } from '../../errors';
-import { withoutName } from '../by-machine';
-import { command, forOperator } from './commands';
+import { command } from './commands';
 
 /** @param lookedIn where; undefined where that is not known any more */
 export function noMachines(lookedIn: string | undefined): string {
@@ -33,39 +36,71 @@ export function headLines(progress: Progress | null): string[] {
   return progress?.auditHead === undefined ? [] : [`audit head: ${progress.auditHead}`];
 }
 
-/** Why a run did not end well, and what to do. */
-export function failureLines(error: RepublishFailed, runId: string, operator: string): string[] {
-  return linesOf(error, runId).map((text) => forOperator(text, operator));
+/** What else is known of a run that did not end well. */
+interface EndedRun {
+  runId: string;
+  operator: string;
+  /** As it was seen last; null: no worker answered. */
+  progress: Progress | null;
 }
 
-function linesOf({ type, message, remedy, failures, failed }: RepublishFailed, runId: string): string[] {
-  if (type !== 'RepublishIncomplete') {
-    return [`error: ${type}: ${message}`, ...(message.includes(remedy) ? [] : [`remedy: ${remedy}`])];
-  }
-  return [
-    `error: ${type}: ${failed} document${failed === 1 ? '' : 's'} could not be republished:`,
-    ...byReason(failures),
-    ...(failed > failures.length
-      ? [`  and ${failed - failures.length} more; see: ${command('audit', runId)}`]
-      : []),
-    ...[...new Set(failures.map((failure) => failure.type))].map(
-      (each) => `remedy for ${each}: ${remedyFor(each)}`,
-    ),
-    `remedy: ${remedy}`,
+/** Why a run did not end well and what to do, first; then what follows from it. */
+export function failureLines(error: RepublishFailed, { runId, operator, progress }: EndedRun): string[] {
+  const { type, message, remedy } = error;
+  // A cancellation carries no failures; whoever looked at the run has seen them.
+  const known = error.failed > 0 || progress === null ? error : progress;
+  const cause = progress?.blocked;
+  const { reasons, notAttempted, unnamed } = tellFailures(known, {
+    cause,
+    documentTypes: Object.keys(progress?.documentTypes ?? {}),
+  });
+  const isIncomplete = type === 'RepublishIncomplete';
+  const said = isIncomplete
+    ? `${known.failed} document${known.failed === 1 ? '' : 's'} could not be republished:`
+    : message;
+  const types = [...new Set(reasons.map((reason) => reason.type))].filter((each) => each !== type);
+  const lines = [
+    `error: ${type}: ${said}`,
+    ...(isIncomplete || message.includes(remedy) ? [] : [`remedy: ${remedy}`]),
+    ...reasons.flatMap(reasonLines),
+    ...(notAttempted > 0 ? [`${isIncomplete ? '  ' : ''}${notAttemptedLine(notAttempted)}`] : []),
+    ...(unnamed > 0 ? [`  and ${unnamed} more; see: ${command('audit', runId)}`] : []),
+    ...types.map((each) => `remedy for ${each}: ${remedyFor(each)}`),
+    ...(isIncomplete ? [`remedy: ${remedy}`] : []),
+    ...(progress === null || isIncomplete ? [] : standingLine(progress)),
   ];
+  return lines.map((text) => forOperator(text, operator));
 }
+
+function standingLine(progress: Progress): string[] {
+  const { done, of } = howFar(progress);
+  return of === 0 ? [] : [`${done} of ${of} documents stand`];
+}
+
+/** Names behind a reason that more documents share; all of them are in the audit. */
+const MAX_NAMED = 10;
 
 /** Forty documents that lack the same relay are one thing to mend. */
-function byReason(failures: DocumentFailure[]): string[] {
-  const groups = new Map<string, string[]>();
-  for (const failure of failures) {
-    const { documentType, machineId, type, message } = failure;
-    const reason = `${type}: ${withoutName(message, failure)}`;
-    groups.set(reason, [...(groups.get(reason) ?? []), `${documentType} of machine ${machineId}`]);
-  }
-  return [...groups].flatMap(([reason, [name, ...others]]) =>
-    others.length === 0
-      ? [`  ${name}: ${reason}`]
-      : [`  ${reason}`, ...[name, ...others].map((each) => `    ${each}`)],
-  );
+function reasonLines({ type, message, documents }: ToldReason): string[] {
+  const reason = `${type}: ${message}`;
+  const [only, ...others] = documents.map(documentOf);
+  if (others.length === 0) return [`  ${only}: ${reason}`];
+  const shown = [only, ...others].slice(0, MAX_NAMED).map((each) => `    ${each}`);
+  const more = documents.length - shown.length;
+  return [`  ${reason}`, ...shown, ...(more > 0 ? [`    and ${more} more`] : [])];
+}
+
+/** What a run ended on: what kept all of it from going on, or else its failure. */
+export function endedOn(
+  failure: { type: string; message: string; remedy: string },
+  { progress, operator }: Pick<EndedRun, 'progress' | 'operator'>,
+): { type: string; message: string; remedy: string } {
+  const remedy = forOperator(failure.remedy, operator);
+  if (failure.type !== 'RepublishIncomplete' || progress === null) return { ...failure, remedy };
+  const { blocked } = progress;
+  if (blocked !== undefined) return { ...blocked, remedy: forOperator(remedyFor(blocked.type), operator) };
+  // Its message names the documents, which stand below.
+  const { failed } = progress;
+  const message = `${failed} document${failed === 1 ? '' : 's'} could not be republished`;
+  return { ...failure, message, remedy };
 }

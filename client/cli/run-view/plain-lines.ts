@@ -1,9 +1,12 @@
 import { remedyFor } from '../../../contract/failures';
+import { howFar } from '../../../contract/how-far';
+import { documentOf } from '../../../contract/machine-name';
+import { forOperator } from '../../../contract/shell';
+import { notAttemptedLine, tellFailures } from '../../../rules/told-failures';
 import type { RunStatus } from '../../run-status';
 import { onWhat, whatIsBlocked } from './attention';
-import { command, forOperator } from './commands';
-import { attemptOf, documentOf, nameOf, reasonOf, stageWords, troubleOf } from './lists';
-import { doneNow } from './rate';
+import { command } from './commands';
+import { attemptOf, nameOf, reasonOf, stageWords, troubleOf } from './lists';
 
 /** More would drown the rest; the audit has all of them. */
 const MAX_AT_ONCE = 5;
@@ -41,12 +44,7 @@ export class PlainLines {
             `waiting: ${documentOf(document)}, ${troubleOf(document, nowMs)}: ${document.why}`,
           ]),
       ),
-      ...this.#limited(
-        (status.progress?.failures ?? []).map((failure) => {
-          const text = `failed: ${documentOf(failure)}: ${failure.type}: ${failure.message}`;
-          return [text, text];
-        }),
-      ),
+      ...this.#failures(status),
       ...this.#progress(status, nowMs),
     ];
   }
@@ -112,13 +110,29 @@ export class PlainLines {
     return lines;
   }
 
+  #failures({ progress }: RunStatus): string[] {
+    if (progress === null) return [];
+    const { reasons, notAttempted } = tellFailures(progress, { cause: progress.blocked });
+    const failed = reasons.flatMap(({ type, message, documents }) =>
+      documents.map((document) => {
+        const text = `failed: ${documentOf(document)}: ${type}: ${message}`;
+        return [text, text] as const;
+      }),
+    );
+    return [
+      ...this.#limited(failed),
+      ...(notAttempted === 0 ? [] : this.#once('not attempted', notAttemptedLine(notAttempted))),
+    ];
+  }
+
   #progress({ progress, stages, closedAt }: RunStatus, nowMs: number): string[] {
     if (progress === null || progress.phase === 'done' || closedAt !== null) return [];
-    const { phase, planned, published, unchanged, skipped, failed } = progress;
+    const { phase, published, unchanged, skipped, failed } = progress;
+    const { done, of } = howFar(progress);
     const counts =
-      planned === 0
+      of === 0
         ? phase
-        : `${phase}: ${doneNow(progress, stages)} of ${planned} documents (${published} published, ${unchanged} unchanged, ${skipped} skipped, ${failed} failed); ${stageWords(stages)}`;
+        : `${phase}: ${done} of ${of} documents (${published} published, ${unchanged} unchanged, ${skipped} skipped, ${failed} failed); ${stageWords(stages)}`;
     const isDue = phase !== this.#phase || nowMs - this.#countsAtMs >= COUNTS_EVERY_MS;
     if (counts === this.#counts || !isDue) return [];
     this.#counts = counts;

@@ -1,17 +1,6 @@
-import type { Counts, Progress, Stages } from '../../../contract/progress';
-
-/** Documents that have their outcome; skipped ones are not part of the plan. */
-export function doneOf({ published, unchanged, superseded, failed }: Counts): number {
-  return published + unchanged + superseded + failed;
-}
-
-/**
- * The same with what the pages in work have told: a document that stands has its outcome as soon as its page
- * is settled. Not of the plan are skipped ones, which may stand all the same.
- */
-export function doneNow(progress: Progress, { standing }: Stages): number {
-  return Math.min(progress.planned, Math.max(doneOf(progress), standing + progress.failed));
-}
+import { howFar } from '../../../contract/how-far';
+import type { Progress } from '../../../contract/progress';
+import type { RunStatus } from '../../run-status';
 
 const WINDOW_MS = 30_000;
 /** A rate from less would jump about. */
@@ -21,24 +10,39 @@ const LEAST_MS = 2_000;
 export class Rate {
   #seen: { atMs: number; done: number }[] = [];
 
-  see(progress: Progress, stages: Stages, atMs: number): void {
+  see(progress: Progress, atMs: number): void {
     // What stands still on purpose says nothing about how fast it goes afterwards; a retry takes documents
     // back.
-    const done = doneNow(progress, stages);
-    if (progress.phase !== 'publishing' || progress.paused || done < (this.#seen.at(-1)?.done ?? 0))
-      this.#seen = [];
-    if (progress.phase !== 'publishing' || progress.paused) return;
+    const { done } = howFar(progress);
+    const isAtWork = progress.phase === 'publishing' && !progress.paused && progress.blocked === undefined;
+    if (!isAtWork || done < (this.#seen.at(-1)?.done ?? 0)) this.#seen = [];
+    if (!isAtWork) return;
     this.#seen.push({ atMs, done });
     while ((this.#seen[1]?.atMs ?? Infinity) < atMs - WINDOW_MS) this.#seen.shift();
   }
 
-  /** Documents a second; undefined as long as too little was seen. */
+  /** Documents a second; undefined as long as too little was seen, and where nothing has come for long. */
   perSecond(nowMs: number): number | undefined {
     const first = this.#seen[0];
     const last = this.#seen.at(-1);
     if (first === undefined || last === undefined || nowMs - first.atMs < LEAST_MS) return undefined;
+    if (nowMs - last.atMs > WINDOW_MS) return undefined;
     return ((last.done - first.done) * 1_000) / (nowMs - first.atMs);
   }
+}
+
+/**
+ * Seconds that are left at this rate; undefined where nobody knows: what is left waits for somebody, or all of
+ * it meets with trouble.
+ */
+export function secondsLeft(status: RunStatus, perSecond: number): number | undefined {
+  const { progress, retrying, inWork, waiting, approvals, unreachableSince } = status;
+  if (progress === null || unreachableSince !== null || approvals.length > 0) return undefined;
+  if (progress.blocked !== undefined || (retrying.length > 0 && inWork.length === 0)) return undefined;
+  const { done, of } = howFar(progress);
+  const left = of - done - progress.failed;
+  const troubled = waiting.filter(({ since }) => since !== undefined).length;
+  return left > troubled ? left / perSecond : undefined;
 }
 
 /** `45 s`, `3 min`, `2 h 10 min`: as exact as an estimate deserves. */

@@ -1,10 +1,11 @@
+import { howFar } from '../../../contract/how-far';
 import { type Counts, OUTCOMES, type Progress } from '../../../contract/progress';
 import type { RunStatus } from '../../run-status';
-import { type Line, line, type Span, type Style } from '../terminal/paint';
-import { cut, padEnd, padStart, widthOf, wrap } from '../terminal/text';
-import { trouble, waits } from './attention';
+import { fitted, type Line, line, type Span, type Style } from '../terminal/paint';
+import { padEnd, padStart, widthOf } from '../terminal/text';
+import { ending, trouble, waits } from './attention';
 import { failures, type ListOptions, retries, stageWords, stepsInWork, waitingDocuments } from './lists';
-import { doneNow, doneOf, duration } from './rate';
+import { duration, secondsLeft } from './rate';
 
 export interface ViewOptions extends ListOptions {
   /** Documents a second, where it is known. */
@@ -14,10 +15,11 @@ export interface ViewOptions extends ListOptions {
 /** What a person sees of a run: `status` prints it once, `start` and `watch` keep it in place. */
 export function runView(status: RunStatus, operator: string, options: ViewOptions): Line[] {
   const { progress } = status;
-  return [
+  const lines = [
     headline(status, operator, options.nowMs),
+    ...ending(options.ended),
     ...(progress === null ? [] : bar(progress, status, options)),
-    ...stagesLine(status, options.columns),
+    ...stagesLine(status),
     ...(progress === null ? [] : byType(progress, options.columns)),
     ...trouble(status, operator, options.columns),
     ...waits(status, operator, options.columns),
@@ -26,6 +28,8 @@ export function runView(status: RunStatus, operator: string, options: ViewOption
     ...failures(status, operator, options),
     ...stepsInWork(status, options),
   ];
+  // A row that is full to its last column is broken by some terminals.
+  return lines.flatMap((each) => fitted(each, options.columns - 1));
 }
 
 function headline(
@@ -55,44 +59,41 @@ function statusWord(status: string): string {
   return status.toLowerCase().replace('_', ' ');
 }
 
+/** Full cells are what stands. Those of what failed are others in any colour: they are not done. */
 function bar(progress: Progress, status: RunStatus, { columns, perSecond }: ViewOptions): Line[] {
-  const done = doneNow(progress, status.stages);
-  const { planned, failed } = progress;
-  if (planned === 0) return [];
-  const percent = `${Math.floor((done * 100) / planned)}%`;
-  const left = planned - done;
-  const timing =
-    perSecond === undefined || perSecond < 0.05 || status.closedAt !== null
-      ? ''
-      : `  ${perSecond.toFixed(perSecond < 10 ? 1 : 0)}/s${isMoving(status, left) ? `  ${duration(left / perSecond)} left` : ''}`;
-  const text = `  ${percent}  ${done} of ${planned}${timing}`;
+  const { done, of, percent } = howFar(progress);
+  const { failed } = progress;
+  if (of === 0) return [];
+  if (percent === undefined) return [line(`${done} of ${of}`)];
+  const text = `  ${percent}%  ${done} of ${of}${timing(status, perSecond)}`;
   const width = Math.max(0, Math.min(40, columns - 1 - widthOf(text)));
-  const filled = Math.floor((done * width) / planned);
+  const green = Math.floor((done * width) / of);
   // Something failed: seen also where the bar has no cell for it.
-  const red = failed === 0 ? 0 : Math.min(filled, Math.max(1, Math.round((failed * width) / planned)));
+  const red = failed === 0 ? 0 : Math.min(width - green, Math.max(1, Math.round((failed * width) / of)));
   return [
     line(
-      ['green', '█'.repeat(filled - red)],
-      ['red', '█'.repeat(red)],
-      ['dim', '░'.repeat(width - filled)],
+      ['green', '█'.repeat(green)],
+      ['red', '▒'.repeat(red)],
+      ['dim', '░'.repeat(width - green - red)],
       text,
     ),
   ];
 }
 
-/** Where all that is left meets with trouble, nobody knows how long it takes. */
-function isMoving({ progress, retrying, inWork, waiting }: RunStatus, left: number): boolean {
-  if (progress?.blocked !== undefined || (retrying.length > 0 && inWork.length === 0)) return false;
-  return left > waiting.filter(({ since }) => since !== undefined).length;
+function timing(status: RunStatus, perSecond: number | undefined): string {
+  if (perSecond === undefined || perSecond < 0.05 || status.closedAt !== null) return '';
+  const seconds = secondsLeft(status, perSecond);
+  const left = seconds === undefined ? '' : `  ${duration(seconds)} left`;
+  return `  ${perSecond.toFixed(perSecond < 10 ? 1 : 0)}/s${left}`;
 }
 
 /**
  * Moves also while nothing has its outcome yet: documents at a slow bunker are encrypted one after the other.
  */
-function stagesLine({ progress, stages, closedAt }: RunStatus, columns: number): Line[] {
+function stagesLine({ progress, stages, closedAt }: RunStatus): Line[] {
   const isKnown = Object.values(stages).some((documents) => documents > 0);
   if (closedAt !== null || !(isKnown || (progress?.planned ?? 0) > 0)) return [];
-  return wrap(stageWords(stages), columns - 1).map((text) => line(['dim', text]));
+  return [line(['dim', stageWords(stages)])];
 }
 
 const STYLES: Partial<Record<keyof Counts, Style>> = { published: 'green', failed: 'red', skipped: 'yellow' };
@@ -125,11 +126,11 @@ function shortRow(type: string, counts: Counts, columns: number): Line[] {
   const outcomes = OUTCOMES.filter((outcome) => counts[outcome] > 0).map(
     (outcome) => `${counts[outcome]} ${outcome}`,
   );
-  const numbers = `${doneOf(counts)} of ${counts.planned}`;
-  const name = cut(type, Math.max(8, columns - 2 - numbers.length));
+  const { done, of } = howFar(counts);
+  const numbers = `${done} of ${of}`;
   const all = outcomes.join(', ');
-  if (all === '') return [line(['bold', name], ` ${numbers}`)];
-  if (widthOf(`${name} ${numbers}  ${all}`) < columns)
-    return [line(['bold', name], ` ${numbers}  `, ['dim', all])];
-  return [line(['bold', name], ` ${numbers}`), line(['dim', `  ${all}`])];
+  if (all === '') return [line(['bold', type], ` ${numbers}`)];
+  if (widthOf(`${type} ${numbers}  ${all}`) < columns)
+    return [line(['bold', type], ` ${numbers}  `, ['dim', all])];
+  return [line(['bold', type], ` ${numbers}`), line(['dim', `  ${all}`])];
 }

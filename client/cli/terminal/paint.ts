@@ -1,4 +1,4 @@
-import { cut, onOneLine, widthOf } from './text';
+import { cut, graphemes, onOneLine, widthOf } from './text';
 
 export type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan';
 
@@ -7,8 +7,10 @@ export type Span = string | readonly [Style, string];
 
 export interface Line {
   spans: Span[];
-  /** Never cut: an address to open, a command to type. It takes as many rows as it needs. */
+  /** Neither cut nor broken: an address to open, a command to type. It takes as many rows as it needs. */
   isWhole?: boolean;
+  /** One row, whatever is left out: where there is no room for more. */
+  isBrief?: boolean;
 }
 
 const CODES: Record<Style, [on: number, off: number]> = {
@@ -26,6 +28,54 @@ export function line(...spans: Span[]): Line {
 
 export function whole(...spans: Span[]): Line {
   return { spans, isWhole: true };
+}
+
+/**
+ * A line as one or more that have room in so many columns, broken between words; what goes on is indented.
+ * Only a word that is longer than a line is broken itself.
+ */
+export function fitted(line: Line, columns: number): Line[] {
+  if (line.isWhole || line.isBrief || lineWidth(line) <= columns) return [line];
+  const indent = Math.min(2 + (/^ */.exec(line.spans.map(textOf).join(''))?.[0].length ?? 0), columns >> 1);
+  const rows: Row[] = [{ spans: [], width: 0, begins: 0 }];
+  for (const span of line.spans)
+    for (const piece of textOf(span).split(/(?<= )(?! )/)) place(piece, span, { rows, indent, columns });
+  return rows.map(({ spans }) => ({ spans }));
+}
+
+interface Row {
+  spans: Span[];
+  width: number;
+  /** Columns before its first word. */
+  begins: number;
+}
+
+/** @param piece a word and the blanks behind it */
+function place(piece: string, span: Span, room: { rows: Row[]; indent: number; columns: number }): void {
+  const { rows, indent, columns } = room;
+  const word = piece.trimEnd();
+  let row = rows.at(-1) as Row;
+  if (word !== '' && row.width > row.begins && row.width + widthOf(word) > columns) {
+    row = { spans: [' '.repeat(indent)], width: indent, begins: indent };
+    rows.push(row);
+  }
+  const isTooLong = row.width + widthOf(word) > columns;
+  const taken = isTooLong ? beginning(word, columns - row.width) : piece;
+  const fits = row.width + widthOf(taken) <= columns ? taken : taken.trimEnd();
+  row.spans.push(typeof span === 'string' ? fits : ([span[0], fits] as const));
+  row.width += widthOf(fits);
+  if (isTooLong) place(piece.slice(taken.length), span, room);
+}
+
+/** As much of a word as has room, and at least a character. */
+function beginning(word: string, columns: number): string {
+  const [first = '', ...others] = graphemes(word);
+  let taken = first;
+  for (const character of others) {
+    if (widthOf(taken + character) > columns) break;
+    taken += character;
+  }
+  return taken;
 }
 
 function textOf(span: Span): string {

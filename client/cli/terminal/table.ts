@@ -1,10 +1,11 @@
-import { graphemes, padEnd, widthOf } from './text';
+import { graphemes, harmless, padEnd, widthOf } from './text';
 
 /** Columns between two cells. */
 const GAP = 2;
-/** A column is not cut below this: less says nothing. */
-const MIN_CUT = 10;
-const MIN_WRAPPED = 24;
+/** Before what stands below a heading, and before the fields of a row that has no room beside each other. */
+const INDENT = '  ';
+/** Sentences in less than this are a column of words. */
+const LEAST_PROSE = 20;
 
 /** Columns of the terminal; unbounded where the output goes to a file or another program, which can cut by itself. */
 export function terminalWidth(): number {
@@ -12,18 +13,27 @@ export function terminalWidth(): number {
   return process.stdout.isTTY ? process.stdout.columns || 80 : Infinity;
 }
 
+/** Paints a cell; its text is what it was, or a line of it. */
+export type PaintCell = (text: string, column: number, row: readonly string[]) => string;
+
+export interface TableOptions {
+  width?: number;
+  paint?: PaintCell;
+}
+
 /**
- * A table that fits the terminal: the last column is wrapped, the widest of the others are cut in the middle. Whatever is cut
- * stands in full in the command's `--json`.
+ * A table that fits the terminal. Cells are broken between words and nowhere else: an id, a date or a number
+ * is whole, so that it can be read and copied. Where the columns have no room beside each other even so, each
+ * row has its fields below each other.
  */
-export function fittedTable(header: string[], rows: string[][], width = terminalWidth()): string {
-  const lines = layout(header, rows, width);
-  return [...headOf(header, lines), ...rows.flatMap((row) => lines.of(row))].join('\n');
+export function fittedTable(header: string[], rows: string[][], options: TableOptions = {}): string {
+  const { width = terminalWidth() } = options;
+  return tableLines(header, rows, { ...options, width }).join('\n');
 }
 
 /** The same however wide it gets: ids that somebody copies must be whole. */
 export function wholeTable(header: string[], rows: string[][]): string {
-  return fittedTable(header, rows, Infinity);
+  return fittedTable(header, rows, { width: Infinity });
 }
 
 export interface Section {
@@ -32,66 +42,121 @@ export interface Section {
 }
 
 /** The same with a heading above each group of rows: a column that would say the same in each of them. */
-export function sectionedTable(header: string[], sections: Section[], width = terminalWidth()): string {
+export function sectionedTable(header: string[], sections: Section[], options: TableOptions = {}): string {
+  const { width = terminalWidth(), paint } = options;
   const rows = sections.flatMap((section) => section.rows);
-  const lines = layout(header, rows, width - SECTION_INDENT.length);
-  const indent = (line: string): string => SECTION_INDENT + line;
+  const layout = layoutOf(header, rows, width - INDENT.length, paint);
+  const indented = (line: string): string => INDENT + line;
   return [
-    ...headOf(header, lines).map(indent),
+    ...layout.head.map(indented),
     ...sections.flatMap((section) => [
-      ...wrapToWidth(section.heading.replace(/\s+/g, ' '), width),
-      ...section.rows.flatMap((row) => lines.of(row).map(indent)),
+      ...wrapToWidth(oneLine(section.heading), width),
+      ...section.rows.flatMap((row) => layout.of(row).map(indented)),
     ]),
   ].join('\n');
 }
 
-const SECTION_INDENT = '  ';
+function tableLines(
+  header: string[],
+  rows: string[][],
+  { width, paint }: TableOptions & { width: number },
+): string[] {
+  const layout = layoutOf(header, rows, width, paint);
+  return [...layout.head, ...rows.flatMap((row) => layout.of(row))];
+}
 
 interface Layout {
-  widths: number[];
-  of(cells: string[]): string[];
+  head: string[];
+  of(row: string[]): string[];
 }
 
-function layout(header: string[], rows: string[][], width: number): Layout {
-  const natural = header.map((_, column) =>
-    [header, ...rows].reduce((most, row) => Math.max(most, widthOf(row[column] ?? '')), 0),
+function layoutOf(header: string[], rows: string[][], width: number, paint: PaintCell = same): Layout {
+  const all = [header, ...rows].map((row) => header.map((_, column) => oneLine(row[column] ?? '')));
+  const most = (of: string[][], measure: (text: string) => number): number[] =>
+    header.map((_, column) => of.reduce((max, row) => Math.max(max, measure(row[column] ?? '')), 0));
+  const prose = most(all.slice(1), widthOf);
+  const least = most(all, widestWord).map((word, column) =>
+    Math.max(word, Math.min(LEAST_PROSE, prose[column] ?? 0)),
   );
-  const widths = fittedWidths(natural, width);
-  const last = header.length - 1;
-  return {
-    widths,
-    of(texts) {
-      // A line break in a machine's name would tear the table.
-      const cells = texts.map((text) => text.replace(/\s+/g, ' '));
-      const left = widths
-        .slice(0, last)
-        .map((size, column) => padEnd(cutInTheMiddle(cells[column] ?? '', size), size));
-      const blank = left.map((cell) => ' '.repeat(widthOf(cell)));
-      return wrapToWidth(cells[last] ?? '', widths[last] ?? 0).map((text, index) =>
-        [...(index === 0 ? left : blank), text].join(' '.repeat(GAP)).trimEnd(),
-      );
-    },
-  };
+  const widths = shared(most(all, widthOf), least, width - GAP * (header.length - 1));
+  return widths === undefined ? stacked(header, width, paint) : beside(header, widths, paint);
 }
 
-function headOf(header: string[], { widths, of }: Layout): string[] {
-  return [...of(header), widths.map((size) => '-'.repeat(size)).join(' '.repeat(GAP))];
+/** A line break in a machine's name would tear the table, and what steers a terminal would do worse. */
+function oneLine(text: string): string {
+  return harmless(text.replace(/\s+/g, ' ').trim());
 }
 
-function fittedWidths(natural: number[], width: number): number[] {
-  const widths = [...natural];
-  const last = widths.length - 1;
-  const total = (): number => widths.reduce((sum, size) => sum + size, GAP * last);
-  const wrapped = (): number => Math.min(natural[last] ?? 0, MIN_WRAPPED);
-  widths[last] = Math.max(wrapped(), Math.min(natural[last] ?? 0, width - (total() - (natural[last] ?? 0))));
-  while (total() > width) {
-    const widest = widths
-      .slice(0, last)
-      .reduce((best, size, column, all) => (size > (all[best] ?? 0) ? column : best), 0);
-    if ((widths[widest] ?? 0) <= MIN_CUT) break;
-    widths[widest] = (widths[widest] ?? 0) - 1;
+function same(text: string): string {
+  return text;
+}
+
+/**
+ * What each column gets of the width: as much as it would like, or else its least, and of what is left then
+ * the narrowest that wants more gets it first. Undefined: there is not enough.
+ */
+function shared(natural: number[], least: number[], width: number): number[] | undefined {
+  const sum = (sizes: number[]): number => sizes.reduce((total, size) => total + size, 0);
+  if (sum(natural) <= width) return natural;
+  const widths = [...least];
+  if (sum(widths) > width) return undefined;
+  for (let left = width - sum(widths); left > 0; left -= 1) {
+    const wanting = widths.flatMap((size, column) => (size < (natural[column] ?? 0) ? [column] : []));
+    const [next] = wanting.sort((a, b) => (widths[a] ?? 0) - (widths[b] ?? 0));
+    if (next === undefined) break;
+    widths[next] = (widths[next] ?? 0) + 1;
   }
   return widths;
+}
+
+function widestWord(text: string): number {
+  return text.split(' ').reduce((widest, word) => Math.max(widest, widthOf(word)), 0);
+}
+
+function beside(header: string[], widths: number[], paint: PaintCell): Layout {
+  const of = (row: string[], painted: PaintCell): string[] => {
+    const cells = widths.map((size, column) => wrapToWidth(oneLine(row[column] ?? ''), size));
+    const height = Math.max(...cells.map((lines) => lines.length));
+    return Array.from({ length: height }, (_, index) => {
+      const texts = cells.map((lines) => lines[index] ?? '');
+      const last = texts.findLastIndex((text) => text !== '');
+      return texts
+        .slice(0, last + 1)
+        .map((text, column) => {
+          const blank = column === last ? '' : ' '.repeat((widths[column] ?? 0) - widthOf(text));
+          return (text === '' ? '' : painted(text, column, row)) + blank;
+        })
+        .join(' '.repeat(GAP));
+    });
+  };
+  const rule = widths.map((size) => '-'.repeat(size)).join(' '.repeat(GAP));
+  return { head: [...of(header, same), rule], of: (row) => of(row, paint) };
+}
+
+/** `name  value` for each field that has one, the first of a row alone: it is what the row is about. */
+function stacked(header: string[], width: number, paint: PaintCell): Layout {
+  const names = Math.max(0, ...header.slice(1).map(widthOf));
+  const room = Math.max(1, width - INDENT.length - names - GAP);
+  return {
+    head: [],
+    of: (row) =>
+      header.flatMap((name, column) => {
+        const text = oneLine(row[column] ?? '');
+        const painted = (line: string): string => paint(line, column, row);
+        if (column === 0) return wrapToWidth(text, width).map(painted);
+        if (text === '') return [];
+        // An id below its name is whole where it would be broken beside it.
+        if (widestWord(text) > room)
+          return [
+            INDENT + name,
+            ...wrapToWidth(text, width - 2 * INDENT.length).map((line) => INDENT + INDENT + painted(line)),
+          ];
+        return wrapToWidth(text, room).map(
+          (line, index) =>
+            `${INDENT}${padEnd(index === 0 ? name : '', names)}${' '.repeat(GAP)}${painted(line)}`,
+        );
+      }),
+  };
 }
 
 /** A paragraph of the terminal's width. */
@@ -121,22 +186,6 @@ export function wrapToWidth(text: string, width: number): string[] {
     lines.push(...pieces);
   }
   return lines;
-}
-
-/** Long ids differ at their ends: what is cut is the middle. */
-function cutInTheMiddle(text: string, width: number): string {
-  if (widthOf(text) <= width) return text;
-  const segments = graphemes(text);
-  const tailWidth = Math.floor((width - 1) / 3);
-  const tail = fitting(segments.toReversed(), tailWidth).toReversed();
-  return `${fitting(segments, width - 1 - tailWidth).join('')}…${tail.join('')}`;
-}
-
-/** As many of the first as have room. */
-function fitting(segments: readonly string[], width: number): string[] {
-  let taken = 0;
-  const end = segments.findIndex((segment) => (taken += widthOf(segment)) > width);
-  return end === -1 ? [...segments] : segments.slice(0, end);
 }
 
 /** The first characters of an id of 64: enough to tell two apart on a screen. */

@@ -51,7 +51,7 @@ function widthOfGrapheme(grapheme: string): number {
   return WIDE.test(grapheme) || EMOJI.test(grapheme) ? 2 : 1;
 }
 
-/** The text if it has room in so many columns, else its beginning and an ellipsis. */
+/** The text if it has room in so many columns, else as many of its first words and an ellipsis. */
 export function cut(text: string, columns: number): string {
   if (widthOf(text) <= columns) return text;
   if (columns < 1) return '';
@@ -62,7 +62,9 @@ export function cut(text: string, columns: number): string {
     if (width > columns - 1) break;
     kept += segment;
   }
-  return `${kept}…`;
+  // Between words, where the first of them has room.
+  const words = text[kept.length] === ' ' ? kept : kept.slice(0, Math.max(0, kept.lastIndexOf(' ')));
+  return `${(words.trim() === '' ? kept : words).trimEnd()}…`;
 }
 
 export function padEnd(text: string, columns: number): string {
