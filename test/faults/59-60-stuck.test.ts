@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { Client, type DataConverter } from '@temporalio/client';
 import type { PayloadCodec } from '@temporalio/common';
-import { RepublishFailed } from '../../client/errors';
 import { terminate } from '../../client/end';
+import { RepublishFailed } from '../../client/errors';
+import { startFleet } from '../../client/fleet';
 import type { RepublishRun } from '../../client/run';
 import { findRepublish, startRepublish } from '../../client/start';
 import { SEARCH_ATTRIBUTES } from '../../contract/names';
@@ -163,6 +164,29 @@ describe('a run with which nobody can go on', () => {
     expect(await saga.audits(id)).toMatchObject([{ runId: run.runId, outcome: 'cancelled' }]);
     expect((await run.status()).obstacle).toBeNull();
   }, 120_000);
+
+  test('60: a fleet on a queue that nobody polls: named, cancelled by Temporal, ended with its audit', async () => {
+    const taskQueue = `${saga.env.REPUBLISH_TASK_QUEUE}-${randomUUID().slice(0, 8)}`;
+    const env = { ...saga.env, REPUBLISH_TASK_QUEUE: taskQueue };
+    const fleet = await startFleet(saga.client, { operators: ['one', 'two'], taskQueue });
+    expect(await fleet.status()).toMatchObject({ progress: null, obstacle: { type: 'NoWorker' } });
+    expect(await fleet.cancel()).toMatchObject({ takenBy: 'Temporal', obstacle: { type: 'NoWorker' } });
+    for (const isNew of [true, false]) {
+      const { code, stdout, stderr } = await republish(['fleet', 'end', '--by', 'ada', '--json'], env);
+      expect({ code, stderr }).toMatchObject({
+        code: 0,
+        stderr: expect.stringContaining(isNew ? 'ended: fleet' : 'nothing was changed') as string,
+      });
+      expect(JSON.parse(stdout)).toMatchObject([
+        {
+          runId: fleet.runId,
+          outcome: 'failed',
+          failure: { type: 'RunEnded' },
+          interventions: [{ by: 'ada' }],
+        },
+      ]);
+    }
+  }, 60_000);
 });
 
 test('59: a search attribute became one of type Int: named, ended with every document by name', async () => {

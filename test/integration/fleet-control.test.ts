@@ -94,7 +94,11 @@ describe('a fleet that people speak to while it goes on', () => {
   test('cancel reaches the runs that go on, and their audits say who and why; the rest is not begun', async () => {
     const runsOfThird = (await saga.audits(ids[2] ?? '')).length;
     const fleet = await startHeld({ operators: ids });
-    expect(await fleet.cancel({ by: 'ada', reason: 'wrong list' })).toBe(2);
+    expect(await fleet.cancel({ by: 'ada', reason: 'wrong list' })).toEqual({
+      takenBy: 'run',
+      obstacle: null,
+      operators: 2,
+    });
     gate.open();
     expect(await fails(RepublishFailed, fleet.result())).toMatchObject({ type: 'Cancelled' });
     expect(await auditOfFleet(saga.database, fleet.runId)).toMatchObject({
