@@ -5,6 +5,7 @@
 export const ROLES = ['worker', 'pairing', 'inspector', 'migrator'] as const;
 export type Role = (typeof ROLES)[number];
 
+/** For rights.sql. @public */
 export const ROLE_IS_FOR: Record<Role, string> = {
   worker:
     '`republish worker`, `republish end`: it deletes nothing, only appends to the audit, and changes of a signer where its bunker has moved to',
@@ -13,7 +14,7 @@ export const ROLE_IS_FOR: Record<Role, string> = {
   migrator: '`republish migrate`',
 };
 
-/** The schema of the ledger. */
+/** The schema of the ledger. @public */
 export const LEDGER = 'republish';
 
 export interface Right {
@@ -117,6 +118,6 @@ function objectOf({ on, schema, name = '' }: Right, database: string): string {
 }
 
 /** As SQL, quoted only where it has to be: it is read by people. */
-export function identifier(name: string): string {
+function identifier(name: string): string {
   return /^[a-z_][a-z0-9_]*$/.test(name) ? name : `"${name.replaceAll('"', '""')}"`;
 }

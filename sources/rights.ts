@@ -8,15 +8,21 @@ import { type ConfiguredQuery, type SourceQueries, tablesIn } from './queries';
  */
 export type Reader = 'lnbits_reader' | 'signer_reader';
 
-/** What each of them reads of `accounts`, which holds password hashes and in some installations private keys, and no more. */
+/**
+ * What each of them reads of `accounts`, which holds password hashes and in some installations private keys, and no more. This and
+ * what follows is read by scripts/docs-rights.mjs, too.
+ *
+ * @public
+ */
 export const ACCOUNT_COLUMNS: Record<Reader, readonly string[]> = {
   lnbits_reader: ['id', 'pubkey'],
   signer_reader: ['id', 'pubkey', 'signer_type', 'signer_config', 'prvkey'],
 };
-/** LNbits' own schema, where no search path says otherwise. */
+/** LNbits' own schema, where no search path says otherwise. @public */
 export const LNBITS_SCHEMA = 'public';
+/** @public */
 export const ACCOUNTS_TABLE = 'accounts';
-/** The relays to which LNbits publishes, for `plan` and `doctor` to compare. */
+/** The relays to which LNbits publishes, for `plan` and `doctor` to compare. @public */
 export const RELAYS_TABLE = { schema: 'nostrclient', name: 'relays' } as const;
 
 /**

@@ -13,14 +13,14 @@ import { checkTemporal } from '../inspection/doctor/temporal';
 import type { WorkerOptions } from './create-worker';
 
 /** How long a worker waits at its start for what may pass by itself: servers that are started at the same moment, a failover. */
-export const START_PATIENCE_MS = 60_000;
+const START_PATIENCE_MS = 60_000;
 const MAX_PAUSE_MS = 5_000;
 /** Longer than `migrate` waits for another worker that migrates. */
 const MIGRATE_TIMEOUT_MS = 16 * 60_000;
-const CLOCK_TIMEOUT_MS = 5_000;
+const CLOCK_TIMEOUT_MS = 20_000;
 
 /** Why a worker does not start: the finding that `republish doctor` would show, with what it comes to. */
-export class WorkerCannotStart extends Error {
+class WorkerCannotStart extends Error {
   override readonly name = 'WorkerCannotStart';
   readonly type: NonNullable<Finding['type']>;
   readonly remedy: string;
