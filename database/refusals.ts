@@ -43,7 +43,7 @@ export function asRepublishError(thrown: unknown, where: string): RepublishError
 }
 
 /** Of DATABASE_URL or LNBITS_DATABASE_URL: whoever opened it knows which. */
-export function urlFault({ what, remedy }: PostgresUrlFault): RepublishError {
+function urlFault({ what, remedy }: PostgresUrlFault): RepublishError {
   return misconfigured(`the URL of the Postgres database ${what}`, `In that URL: ${remedy}.`);
 }
 

@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import { chown, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import os from 'node:os';
@@ -12,11 +11,6 @@ export interface RunningPgbouncer {
   /** The same database and role, through it. */
   url: string;
   stop(): Promise<void>;
-}
-
-/** `PgBouncer 1.18.0`. */
-export function pgbouncerVersion(executable: string): string {
-  return execFileSync(executable, ['--version'], { encoding: 'utf8' }).split('\n')[0] ?? '';
 }
 
 /**
