@@ -22,8 +22,6 @@ import { planOperators, verifyOperators } from '../../inspection/fleet';
 import { findOrphans } from '../../inspection/orphans';
 import { planRepublish } from '../../inspection/plan';
 import { verifyDocuments } from '../../inspection/verify';
-import { sourceOptions } from '../../assembly/build-dependencies';
-import { openSource } from '../../sources/open';
 import { rightsOnLnbits } from '../../sources/rights';
 import { republish } from '../support/command-line';
 import { ledgerText } from '../support/inspection';
