@@ -251,7 +251,7 @@ describe('republish plan', () => {
     const right = await republish(['plan', id, '--color', 'always'], saga.env);
     expect(right.code).toBe(0);
     // What a signer will take is not known of one that was just added: that is said, with what to do.
-    expect(right.stdout).toContain('how long the signer will take is not known');
+    expect(right.stdout).toContain('no estimate: since this signer was added');
     expect(right.stdout).toContain(`republish signer check ${id} --deep`);
     expect(right.stdout).toContain('\u001b[32mpublish\u001b[39m');
     const plain = await republish(['plan', id, '--color', 'always', '--no-color'], saga.env);

@@ -136,7 +136,7 @@ function estimateLine({ from, measuredAt, ...expected }: Estimate): string {
 
 /** One that is paired anew is another signer, whatever is known of the one before. */
 function noEstimate(operatorUserId: string): string {
-  return `how long the signer will take is not known: since it was added, no run of at least ${LEAST_SIGNATURES} documents has used it, and it was not measured. To measure it: ${command('signer check', operatorUserId)} --deep`;
+  return `no estimate: since this signer was added, no run of at least ${LEAST_SIGNATURES} documents has used it, and it was not measured. To measure it: ${command('signer check', operatorUserId)} --deep`;
 }
 
 /** What an earlier run has signed is only sent. */
