@@ -18,7 +18,7 @@ export interface ReportSources {
 }
 
 /** Nobody knows a run, a fleet or an operator of that name. */
-export class NothingToReport extends Error {
+class NothingToReport extends Error {
   override readonly name = 'NothingToReport';
   readonly type = 'AuditNotFound';
   readonly remedy = CALLER_FAILURES.AuditNotFound.remedy;

@@ -11,11 +11,11 @@ import { assembled } from '../../inspection/report/run';
 
 /** Rows as the ledger has them, for reports that no run has to be made for. */
 
-export const TYPES = ['bitspire-cassettes', 'bitspire-fees'];
+const TYPES = ['bitspire-cassettes', 'bitspire-fees'];
 export const RELAYS = ['wss://relay.example.com', 'wss://relay2.example.com', 'wss://nostr.example.org'];
 export const OPERATOR_KEY = idOf('operator').replace(/^./, '7');
 const START_MS = Date.parse('2026-11-27T12:03:04.000Z');
-export const NOW = new Date(START_MS + 95_000);
+const NOW = new Date(START_MS + 95_000);
 
 export function idOf(name: string): string {
   return createHash('sha256').update(name).digest('hex');
@@ -60,7 +60,7 @@ export const UNBEGUN = {
   settledAt: null,
 } satisfies Partial<ReportedDocument>;
 
-export const RECORD: RunRecord = {
+const RECORD: RunRecord = {
   runId: '0b9d2f6e-5a31-4c1e-9d53-6f7f0a8f2c11',
   workflowId: 'republish-operator-configs/8f3c2b',
   operatorUserId: '8f3c2b',

@@ -98,7 +98,9 @@ describe('the canonical form', () => {
 
   test('is the documented one: this hash was made with another program', () => {
     // printf 'republish-operator-configs run row 1\n{"a":"ä","position":1}' | sha256sum
-    expect(rowHash(sha256, 'run', { position: 1, a: 'ä' })).toBe('53ff11711ef331e333794790196ba52150aa80f50373cd7f1912ea8c40270476');
+    expect(rowHash(sha256, 'run', { position: 1, a: 'ä' })).toBe(
+      '53ff11711ef331e333794790196ba52150aa80f50373cd7f1912ea8c40270476',
+    );
   });
 });
 
@@ -141,15 +143,20 @@ describe('a chain', () => {
 
   test('shows a member that was changed, dropped or put in', () => {
     fc.assert(
-      fc.property(chains(), content, fc.constantFrom('change', 'drop', 'put in'), ({ chain, at }, other, how) => {
-        const changed = clone(chain);
-        const all = changed[at]?.members ?? [];
-        if (how === 'put in') all.push(other);
-        else if (how === 'drop') all.pop();
-        else all[0] = other;
-        fc.pre(!sameValue(changed, chain));
-        expect(firstMisfit(changed)).toEqual({ index: at, what: 'members changed' });
-      }),
+      fc.property(
+        chains(),
+        content,
+        fc.constantFrom('change', 'drop', 'put in'),
+        ({ chain, at }, other, how) => {
+          const changed = clone(chain);
+          const all = changed[at]?.members ?? [];
+          if (how === 'put in') all.push(other);
+          else if (how === 'drop') all.pop();
+          else all[0] = other;
+          fc.pre(!sameValue(changed, chain));
+          expect(firstMisfit(changed)).toEqual({ index: at, what: 'members changed' });
+        },
+      ),
     );
   });
 
