@@ -39,14 +39,16 @@ export function endOptions(registered: Command): Command {
 
 async function end(operator: string, options: EndOptions): Promise<void> {
   const { auditReport } = await import('../../../inspection/audit.js');
-  const { writeAuditOfEnded } = await import('../../../ending/end-run.js');
+  const { requireItsLedger, writeAuditOfEnded } = await import('../../../ending/end-run.js');
   const { findRepublish } = await import('../../index.js');
   const { showAudit } = await import('./audit.js');
   const asked = askedBy(options);
   await withBoth(async ({ client }, database) => {
     const run = await findRepublish(client, operator);
     const { workflowId, runId } = run;
-    const { obstacle, closedAt, reason } = await howItStands(run, options);
+    const status = await howItStands(run, options);
+    const { obstacle, closedAt, reason } = status;
+    await requireItsLedger(database, status);
     const hasEndedNow = await terminateNow({ client }, run, asked, obstacle);
     const ended = { runId, workflowId, operatorUserId: operator, reason, obstacle };
     const isWritten = await writeAuditOfEnded(database, ended, asked);
@@ -97,7 +99,7 @@ async function howItStands(run: RepublishRun, { yes }: EndOptions) {
       {},
       'Cancel it: republish cancel <operator>. To end it all the same: republish end <operator> --yes.',
     );
-  return { obstacle, closedAt, reason: status.reason };
+  return status;
 }
 
 export async function terminateNow(
