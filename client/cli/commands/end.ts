@@ -124,9 +124,15 @@ async function writeEarlier(
   const { unauditedRuns } = await import('../../../database/audit.js');
   const { writeAuditOfEnded } = await import('../../../ending/end-run.js');
   const { describeChain } = await import('../../chain.js');
+  const { RunNotFound } = await import('../../index.js');
+  const { explained } = await import('../../temporal-errors.js');
+  const unlessForgotten = (error: unknown): undefined => {
+    if (!(error instanceof RunNotFound)) throw error;
+  };
   for (const { runId, workflowId } of await unauditedRuns(database, operator)) {
     if (runId === newest) continue;
-    const seen = await describeChain(client, workflowId, runId).catch(() => undefined);
+    const look = explained(client, () => describeChain(client, workflowId, runId));
+    const seen = await look.catch(unlessForgotten);
     if (seen === undefined) {
       say(`run ${runId} has no audit, and Temporal does not know it any more: it is left as it is`);
     } else if (seen.closeTime !== undefined) {
