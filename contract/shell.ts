@@ -3,6 +3,11 @@ export function shellWord(text: string): string {
   return /^[\w.@:/+-]+$/.test(text) && !text.startsWith('-') ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
+/** What a remedy says of a run, of a fleet. */
+export function forFleet(text: string): string {
+  return text.replaceAll('republish end <operator>', 'republish fleet end');
+}
+
 /**
  * A remedy names commands for any operator (`republish retry <operator>`); here it is known which.
  *

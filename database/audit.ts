@@ -6,7 +6,7 @@ import type { RelayStanding } from '../contract/relay-standing';
 import { type Link, nextLink, rowHash } from '../rules/audit-chain';
 import { documentsHash, lockChain, sha256 } from './audit-chain';
 import type { Queryable, Transaction } from './connection';
-import { textWriterOf } from './free-text';
+import { freeJson, freeText } from './free-text';
 
 /** One row of `republish.audit_log`: what a run published, and what it could not. */
 export interface AuditRow {
@@ -60,23 +60,22 @@ export async function appendAudit(client: Transaction, row: AuditRow): Promise<v
   if ((await auditOfRun(client, row.runId)) !== undefined) return;
   const [newest] = await auditsOfOperator(client, row.operatorUserId, 1);
   const { position, previousHash } = nextLink(newest);
-  const write = await textWriterOf(client);
   const values = [
     row.runId,
     row.workflowId,
     row.operatorUserId,
     row.operatorPubkey,
     row.outcome,
-    write.json(row.events),
-    write.json(row.counts),
-    write.json(row.failures),
-    write.json(row.skipped),
-    write.json(row.superseded),
-    write.json(row.laggards),
-    row.failure === null ? null : write.json(row.failure),
+    freeJson(row.events),
+    freeJson(row.counts),
+    freeJson(row.failures),
+    freeJson(row.skipped),
+    freeJson(row.superseded),
+    freeJson(row.laggards),
+    row.failure === null ? null : freeJson(row.failure),
     row.swept,
-    write.text(row.reason),
-    write.json(row.interventions),
+    freeText(row.reason),
+    freeJson(row.interventions),
     position,
     membersHash,
     previousHash,

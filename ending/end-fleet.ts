@@ -2,6 +2,7 @@ import { persistFleetAudit } from '../activities/fleet/persist-fleet-audit';
 import type { ControlRequest } from '../contract/control';
 import type { Obstacle } from '../contract/obstacle';
 import type { Database } from '../database/connection';
+import { recordOfFleet } from '../database/fleet-report';
 import { auditOfFleet, recordFleet, recordFromAudits } from '../database/fleets';
 import { sentenceOf } from './end-run';
 
@@ -17,13 +18,15 @@ export async function writeAuditOfEndedFleet(
   asked: ControlRequest,
 ): Promise<boolean> {
   if ((await auditOfFleet(database, runId)) !== undefined) return false;
-  await recordFleet(database, { runId, workflowId, request: {} });
+  // What was asked for is in the ledger, unless it was ended before a worker began it.
+  const request = (await recordOfFleet(database, runId))?.request ?? {};
+  await recordFleet(database, { runId, workflowId, request });
   await recordFromAudits(database, runId);
   await persistFleetAudit(
     { database },
     {
       runId,
-      request: {},
+      request,
       ended: [],
       cancelled: false,
       failure: { type: 'RunEnded', message: sentenceOf(asked, obstacle) },

@@ -2,7 +2,7 @@ import type { Context } from '@temporalio/activity';
 import type { OperatorEnd } from '../../contract/fleet';
 import type { FollowRunInput, FollowRunResult } from '../../contract/fleet-activities';
 import { workflowIdFor } from '../../contract/names';
-import { firstValue } from '../../contract/payloads';
+import { requestInHistory } from '../../contract/payloads';
 import { endOfFailedRun } from '../../contract/run-end';
 import { differencesOf } from '../../contract/same-request';
 import type { ActivityCall } from '../dependencies';
@@ -24,7 +24,7 @@ export async function followRun(
     runId: first,
     ...ended,
   });
-  const differs = differencesOf(await requestOf(client, { workflowId, runId: current }), request);
+  const differs = differencesOf(await requestInHistory(client, { workflowId, runId: current }), request);
   const same = differs.length === 0;
   if (!same) {
     const begunAt = startTime.toISOString();
@@ -37,20 +37,6 @@ export async function followRun(
     if (!(thrown instanceof Error) || thrown.name !== 'WorkflowFailedError') throw thrown;
     return { same, end: end(endOfFailedRun(thrown)) };
   }
-}
-
-/** Undefined where this worker cannot read it. */
-async function requestOf(
-  client: Context['client'],
-  execution: { workflowId: string; runId: string },
-): Promise<unknown> {
-  const { history } = await client.workflowService.getWorkflowExecutionHistory({
-    namespace: client.options.namespace,
-    execution,
-    maximumPageSize: 1,
-  });
-  const { input } = history?.events?.[0]?.workflowExecutionStartedEventAttributes ?? {};
-  return firstValue(client, input?.payloads).catch(() => undefined);
 }
 
 /** The SDK's long poll cannot be aborted; whoever waits for it can. */

@@ -1,6 +1,6 @@
 import type { Failure } from '../../contract/failures';
 import type { Queryable } from '../connection';
-import { textWriterOf } from '../free-text';
+import { freeText } from '../free-text';
 import { MACHINE_NAME } from './counts';
 import type { DocumentRow } from './documents';
 
@@ -47,7 +47,7 @@ export async function failUnsettledDocuments(
     [
       runId,
       cause?.type ?? null,
-      cause === undefined ? null : (await textWriterOf(client)).text(cause.message),
+      freeText(cause?.message),
       messages.Interrupted,
       messages.NotAttempted,
     ],

@@ -1,6 +1,6 @@
 import type { RepublishInput } from '../../contract/input';
 import type { Queryable } from '../connection';
-import { textWriterOf } from '../free-text';
+import { freeJson } from '../free-text';
 
 export interface RunRow {
   runId: string;
@@ -45,7 +45,7 @@ export async function openRun(db: Queryable, run: OpeningRun): Promise<RunRow> {
       run.documentTypes,
       force,
       resetCounts,
-      (await textWriterOf(db)).json(run.request),
+      freeJson(run.request),
     ],
   );
   const row = await runOf(db, run.runId);

@@ -1,7 +1,7 @@
 import { CALLER_FAILURES, isCallerFailureType } from '../../contract/caller-failures';
 import { meaningOf, remedyFor } from '../../contract/failures';
 import { documentOf, type NamedMachine } from '../../contract/machine-name';
-import { forOperator } from '../../contract/shell';
+import { forFleet, forOperator } from '../../contract/shell';
 import { withoutName } from '../../rules/told-failures';
 import type { Cause } from './model';
 
@@ -68,11 +68,12 @@ export function causesOf(
       }))
       .sort((a, b) => b.count - a.count);
     const isOfAll = type === ofAll?.type;
+    const ofThese = operatorUserId === undefined && isOfAll ? forFleet(remedy) : remedy;
     const own = isOfAll && !byMessage.has(ofAll.message);
     return {
       type,
       meaning,
-      remedy: operatorUserId === undefined ? remedy : forOperator(remedy, operatorUserId),
+      remedy: forOperator(ofThese, operatorUserId),
       isOfAll,
       failed: all.filter(({ isOpen }) => isOpen !== true).length,
       open: all.filter(({ isOpen }) => isOpen === true).length,

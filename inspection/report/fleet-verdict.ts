@@ -1,7 +1,8 @@
 import { CALLER_FAILURES } from '../../contract/caller-failures';
 import { type Failure, meaningOf, remedyFor } from '../../contract/failures';
+import { forFleet } from '../../contract/shell';
 import type { FleetReport, LiveFleet, Verdict } from './model';
-import { byWhom, number, temporalsWord, withoutTemporal } from './verdict';
+import { byWhom, number, temporalsWord, withoutTemporal, withoutWorker } from './verdict';
 
 const MAX_REMEDIES = 3;
 
@@ -43,7 +44,7 @@ function judged(
       return {
         tone: 'bad',
         sentence: failure === null ? `Failed. ${soFar}.` : `Failed. ${meaningOf(failure.type)}`,
-        remedies: failure === null ? remedies : [remedyFor(failure.type)],
+        remedies: failure === null ? remedies : [forFleet(remedyFor(failure.type))],
         remarks: [`${soFar}.`],
       };
     case 'cancelled': {
@@ -76,13 +77,10 @@ function judged(
 
 function goesOn(live: LiveFleet | null, soFar: string, remedies: string[]): Verdict {
   const progress = live?.progress ?? null;
-  if (progress === null)
-    return {
-      tone: 'warning',
-      sentence: `No worker answers on task queue ${live?.taskQueue ?? ''}: the fleet waits for one. ${soFar} so far.`,
-      remedies: ['Start republish worker with the same REPUBLISH_TASK_QUEUE and Temporal namespace.'],
-      remarks: [],
-    };
+  if (progress === null) {
+    const { tone, sentence, remedy } = withoutWorker(live?.obstacle ?? null);
+    return { tone, sentence: `${sentence} ${soFar} so far.`, remedies: [forFleet(remedy)], remarks: [] };
+  }
   if (progress.paused !== undefined)
     return {
       tone: 'warning',

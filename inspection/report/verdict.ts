@@ -3,6 +3,7 @@ import type { Intervention } from '../../contract/control';
 import type { Failure } from '../../contract/failures';
 import { FAILURES, meaningOf, remedyFor } from '../../contract/failures';
 import { howFar } from '../../contract/how-far';
+import type { Obstacle } from '../../contract/obstacle';
 import { forOperator } from '../../contract/shell';
 import type { RunReport, Verdict } from './model';
 
@@ -21,7 +22,10 @@ export function verdictOf(run: JudgedRun): Verdict {
   return {
     ...verdict,
     remedies: remedies.map((text) => forOperator(text, run.operatorUserId)),
-    remarks: [...remarks, ...withoutTemporal(run.temporalAway)],
+    remarks: [
+      ...remarks.map((text) => forOperator(text, run.operatorUserId)),
+      ...withoutTemporal(run.temporalAway),
+    ],
   };
 }
 
@@ -92,12 +96,10 @@ function goesOn(run: JudgedRun): Verdict {
     remedies,
     remarks: remarksOf(run),
   });
-  if (live === null || live.progress === null) {
-    return verdict(
-      'warning',
-      `No worker answers on task queue ${live?.taskQueue ?? ''}: the run waits for one.`,
-      'Start republish worker with the same REPUBLISH_TASK_QUEUE and Temporal namespace; the run goes on by itself.',
-    );
+  if (!live?.progress) {
+    const { tone, sentence, remedy } = withoutWorker(live?.obstacle ?? null);
+    const { remarks, ...stuck } = verdict(tone, sentence, remedy);
+    return { ...stuck, remarks: [...(live?.cancelRequested ? [CANCELLATION_WAITS] : []), ...remarks] };
   }
   const { phase, paused, blocked, cancelling } = live.progress;
   if (cancelling) return verdict('calm', 'Is being cancelled: what is signed is finished, the rest is left.');
@@ -128,6 +130,18 @@ function goesOn(run: JudgedRun): Verdict {
       'Approve in the bunker; republish status <operator> shows the page on which to do it.',
     );
   return verdict('calm', `Goes on, ${phase}.`, ...(counts.failed > 0 ? remediesOf(run) : []));
+}
+
+const CANCELLATION_WAITS =
+  'It is to be cancelled, which waits for that too. To end it as it is: republish end <operator>.';
+
+/** What keeps a run or a fleet from moving; the words of Temporal are with its cause. */
+export function withoutWorker(
+  obstacle: Obstacle | null,
+): Pick<Verdict, 'tone'> & { sentence: string; remedy: string } {
+  const type = obstacle?.type ?? 'WorkerSilent';
+  const tone = type === 'RunStuck' ? 'bad' : 'warning';
+  return { tone, sentence: meaningOf(type), remedy: remedyFor(type) };
 }
 
 /** What Temporal says of something that has no audit and is over. */

@@ -7,6 +7,7 @@ import { EXIT, exitCodeFor } from '../exit-codes';
 import { requireOperatorIds } from '../ids';
 import { forcing, resetCountsOption } from '../options';
 import { compareIds } from '../../../contract/machine-name';
+import { forFleet } from '../../../contract/shell';
 import { print, printJson, say } from '../output';
 import { paragraph } from '../terminal/table';
 import { beginning, otherRequestOf } from '../waiting';
@@ -278,8 +279,7 @@ async function control(
 }
 
 function sayObstacle({ type, message }: Obstacle): void {
-  const remedy = remedyFor(type).replaceAll('republish end <operator>', 'republish fleet end');
-  say(`${type}: ${message}\nremedy: ${remedy}`);
+  say(`${type}: ${message}\nremedy: ${forFleet(remedyFor(type))}`);
 }
 
 /** It could not be asked: Temporal has the cancellation. Its runs are not told, and each has a cancel of its own. */

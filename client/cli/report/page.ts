@@ -131,6 +131,14 @@ export function interventionsSection({ interventions }: Report): Markup {
   return section('Who intervened', table(['when', 'what', 'who', 'why'], rows));
 }
 
+/** By what the audit's chain can be held against later: whoever keeps the page has kept it. */
+export function auditFact({ auditRow }: Report): readonly [string, Markup | null] {
+  return [
+    'Audit',
+    auditRow && markup`row ${grouped(auditRow.position)}, head <code class="id">${auditRow.hash}</code>`,
+  ];
+}
+
 /** When it began and ended, and how long it took. */
 export function timesOf({
   startedAt,
