@@ -3,9 +3,11 @@ export function shellWord(text: string): string {
   return /^[\w.@:/+-]+$/.test(text) && !text.startsWith('-') ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
-/** What a remedy says of a run, of a fleet. */
+/** What the catalogue says of a run, of a fleet. */
 export function forFleet(text: string): string {
-  return text.replaceAll('republish end <operator>', 'republish fleet end');
+  return text
+    .replaceAll('republish end <operator>', 'republish fleet end')
+    .replace(/\bthe run\b/g, 'the fleet');
 }
 
 /**

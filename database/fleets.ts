@@ -6,6 +6,7 @@ import { type Link, nextLink, rowHash } from '../rules/audit-chain';
 import { lockChain, operatorsHash, sha256 } from './audit-chain';
 import type { Queryable, Transaction } from './connection';
 import { freeJson, freeText } from './free-text';
+import { utc } from './utc';
 
 /** Records that a fleet exists. The first writer wins, so that a retry changes nothing. */
 export async function recordFleet(
@@ -121,8 +122,8 @@ export interface WrittenFleetAuditRow extends FleetAuditRow, Link {
 }
 
 const HASHED = `run_id AS "runId", workflow_id AS "workflowId", outcome, request, operators, failures, failure, reason,
-  interventions, to_char(started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS "startedAt",
-  to_char(written_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS "writtenAt",
+  interventions, ${utc('started_at')} AS "startedAt",
+  ${utc('written_at')} AS "writtenAt",
   position, members_hash AS "membersHash", previous_hash AS "previousHash"`;
 const COLUMNS = `${HASHED}, hash`;
 

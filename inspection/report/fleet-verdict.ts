@@ -79,7 +79,12 @@ function goesOn(live: LiveFleet | null, soFar: string, remedies: string[]): Verd
   const progress = live?.progress ?? null;
   if (progress === null) {
     const { tone, sentence, remedy } = withoutWorker(live?.obstacle ?? null);
-    return { tone, sentence: `${sentence} ${soFar} so far.`, remedies: [forFleet(remedy)], remarks: [] };
+    return {
+      tone,
+      sentence: `${forFleet(sentence)} ${soFar} so far.`,
+      remedies: [forFleet(remedy)],
+      remarks: [],
+    };
   }
   if (progress.paused !== undefined)
     return {

@@ -11,6 +11,7 @@ import { type Database } from '../../database/connection';
 import { appendFleetAudit, auditOfFleet, recordFleet } from '../../database/fleets';
 import { persistAudit } from '../../activities/persist-audit';
 import { noOperators } from '../../contract/fleet';
+import { writeAuditOfEndedFleet } from '../../ending/end-fleet';
 import { close, emptyAudit, OPERATOR, plannedRun, startLedger, type TestLedger } from '../support/ledger';
 
 let ledger: TestLedger;
@@ -98,4 +99,12 @@ test('the audit of a run does not fail for its free text', async () => {
     }),
     { numRuns: 40 },
   );
+});
+
+test('a fleet that was ended keeps what was asked of it', async () => {
+  const [runId, workflowId] = [randomUUID(), 'w'];
+  const request = { all: true, force: true, reason: 'moved' };
+  await recordFleet(db, { runId, workflowId, request });
+  expect(await writeAuditOfEndedFleet(db, { runId, workflowId }, { by: 'ada' })).toBe(true);
+  expect(await auditOfFleet(db, runId)).toMatchObject({ request, reason: 'moved', outcome: 'failed' });
 });
