@@ -1,8 +1,9 @@
 import { CALLER_FAILURES } from '../../contract/caller-failures';
 import { type Failure, meaningOf, remedyFor } from '../../contract/failures';
+import { grouped } from '../../contract/page-name';
 import { forFleet } from '../../contract/shell';
 import type { FleetReport, LiveFleet, Verdict } from './model';
-import { byWhom, number, temporalsWord, withoutTemporal, withoutWorker } from './verdict';
+import { byWhom, temporalsWord, withoutTemporal, withoutWorker } from './verdict';
 
 const MAX_REMEDIES = 3;
 
@@ -20,7 +21,7 @@ function judged(
   { failure, live }: { failure: Failure | null; live: LiveFleet | null },
 ): Verdict {
   const { counts, causes, interventions, state } = fleet;
-  const soFar = `${number(counts.complete)} of ${operators(counts.planned)} ${counts.planned === 1 ? 'is' : 'are'} complete`;
+  const soFar = `${grouped(counts.complete)} of ${operators(counts.planned)} ${counts.planned === 1 ? 'is' : 'are'} complete`;
   const remedies = [
     ...causes.slice(0, MAX_REMEDIES).map(({ remedy }) => remedy),
     ...(causes.length === 0
@@ -96,7 +97,7 @@ function goesOn(live: LiveFleet | null, soFar: string, remedies: string[]): Verd
   const what = progress.cancelling ? 'Is being cancelled' : `Goes on, ${progress.phase}`;
   return {
     tone: 'calm',
-    sentence: `${what}. ${soFar} so far, ${number(progress.running)} in work.`,
+    sentence: `${what}. ${soFar} so far, ${grouped(progress.running)} in work.`,
     remedies: remedies.slice(0, -1),
     remarks: [],
   };
@@ -109,5 +110,5 @@ function notBegun({ counts }: Pick<FleetReport, 'counts'>): string[] {
 }
 
 function operators(count: number): string {
-  return `${number(count)} operator${count === 1 ? '' : 's'}`;
+  return `${grouped(count)} operator${count === 1 ? '' : 's'}`;
 }

@@ -1,7 +1,8 @@
+import { grouped } from '../../../contract/page-name';
 import type { Cause, Report } from '../../../inspection/report/model';
 import { foreign, joined, markup, type Markup, sentence } from './markup';
 import { section } from './page';
-import { grouped, plural } from './words';
+import { plural } from './words';
 
 /** Links between the causes and the rows of those whom they concern; all of them stay on the page. */
 export interface Links {

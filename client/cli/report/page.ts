@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import type { HowFar } from '../../../contract/how-far';
+import { grouped } from '../../../contract/page-name';
 import type { Report } from '../../../inspection/report/model';
 import { foreign, markup, type Markup, sentence } from './markup';
 import { STYLE } from './style';
-import { grouped, time, tookOf } from './words';
+import { time, tookOf } from './words';
 
 /** By this a file is known that a new report may take the place of. */
 export const MARK = '<meta name="generator" content="republish report">';

@@ -1,9 +1,10 @@
+import { grouped } from '../../../contract/page-name';
 import type { RelayReport, RunReport } from '../../../inspection/report/model';
 import { causesSection, linksOf } from './causes';
 import { machinesSection, OUTCOMES, TOLD, typesSection } from './machines';
 import { foreign, joined, markup, type Markup } from './markup';
 import { auditFact, bar, facts, interventionsSection, page, section, table, timesOf, verdictSection } from './page';
-import { grouped, id, key, time } from './words';
+import { id, key, time } from './words';
 
 /** Names that are told of what was asked for; more of them are counted. */
 const MAX_NAMED = 20;

@@ -1,7 +1,8 @@
+import { grouped } from '../../../contract/page-name';
 import type { Report } from '../../../inspection/report/model';
 import { paragraph } from '../terminal/table';
 import { countOf } from './causes';
-import { grouped, plainTime } from './words';
+import { plainTime } from './words';
 
 /** Reasons of one cause that a person reads here; the page has more. */
 const MAX_REASONS = 3;
