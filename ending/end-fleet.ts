@@ -18,10 +18,9 @@ export async function writeAuditOfEndedFleet(
   asked: ControlRequest,
 ): Promise<boolean> {
   if ((await auditOfFleet(database, runId)) !== undefined) return false;
-  // What was asked for is in the ledger, unless it was ended before a worker began it.
-  const request = (await recordOfFleet(database, runId))?.request ?? {};
-  await recordFleet(database, { runId, workflowId, request });
-  await recordFromAudits(database, runId);
+  await recordFleet(database, { runId, workflowId, request: {} });
+  const { request = {} } = (await recordOfFleet(database, runId)) ?? {};
+  await database.transaction((client) => recordFromAudits(client, runId));
   await persistFleetAudit(
     { database },
     {

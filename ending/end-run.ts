@@ -3,7 +3,7 @@ import type { ControlRequest } from '../contract/control';
 import { isFailureType, RepublishError } from '../contract/failures';
 import type { Obstacle } from '../contract/obstacle';
 import { auditOfRun } from '../database/audit';
-import type { Database } from '../database/connection';
+import type { Database, Queryable } from '../database/connection';
 import { recordOfRun } from '../database/ledger/report';
 import { checkDatabase } from '../inspection/doctor/database';
 
@@ -47,6 +47,26 @@ export async function writeAuditOfEnded(
     },
   );
   return true;
+}
+
+/**
+ * Before anything is ended: a run that has come to its end by itself, or has planned documents, is in the ledger of its workers.
+ * Where this one has nothing of it, its audit would be written into another.
+ *
+ * @throws RepublishError DatabaseMisconfigured
+ */
+export async function requireItsLedger(
+  db: Queryable,
+  { runId, status, progress }: { runId: string; status: string; progress: { planned: number } | null },
+): Promise<void> {
+  const isInSome = status === 'COMPLETED' || (progress?.planned ?? 0) > 0;
+  if (!isInSome || (await recordOfRun(db, runId)) !== undefined) return;
+  throw new RepublishError(
+    'DatabaseMisconfigured',
+    `this ledger has nothing of run ${runId}, which is in that of its workers; nothing was ended`,
+    undefined,
+    'Call it with the DATABASE_URL of the workers.',
+  );
 }
 
 /** Who has ended it and why, for Temporal and the audit. */

@@ -39,6 +39,9 @@ export function requireOperatorIds(ids: readonly string[]): void {
 function requireAll(what: string, ids: readonly unknown[]): void {
   for (const id of ids) {
     const problem = problemOfId(what, id);
-    if (problem !== undefined) throw new RepublishError('InvalidInput', problem);
+    if (problem === undefined) continue;
+    // Its name is what people read first.
+    const hint = what === NAMES.machine ? '; a name is no id: republish plan <operator> shows both' : '';
+    throw new RepublishError('InvalidInput', `${problem}${hint}`);
   }
 }
