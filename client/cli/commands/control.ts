@@ -2,12 +2,11 @@ import { userInfo } from 'node:os';
 import type { Command } from 'commander';
 import type { UpdateName } from '../../../contract/control';
 import { machineOf } from '../../../contract/machine-name';
-import { forOperator } from '../../../contract/shell';
 import type { Cancellation } from '../../control';
 import type { RepublishRun } from '../../run';
 import { EXIT } from '../exit-codes';
 import { printJson, say } from '../output';
-import { command } from '../run-view/commands';
+import { command, remedyAs } from '../run-view/commands';
 
 interface ControlOptions {
   documentType?: string;
@@ -130,7 +129,7 @@ async function tellCancelled(
   const { remedyFor } = await import('../../../contract/failures.js');
   const { type, message } = obstacle;
   say(
-    `not ended yet: ${type}: ${message}\nremedy: ${forOperator(remedyFor(type), operator)}\nThe run is cancelled as soon as a worker goes on with it. Only this ends it as it is: ${command('end', operator)}`,
+    `not ended yet: ${type}: ${message}\nremedy: ${remedyAs(remedyFor(type), operator)}\nThe run is cancelled as soon as a worker goes on with it. Only this ends it as it is: ${command('end', operator)}`,
   );
   process.exitCode = EXIT.failed;
 }

@@ -247,9 +247,9 @@ async function status({ json }: { json?: true }): Promise<void> {
     const { atWork, failures } = facts.progress;
     print(fleetLine(facts.progress));
     if (atWork.length > 0) print(paragraph(`in work: ${atWork.toSorted(compareIds).join(', ')}`));
-    for (const waits of facts.waitsFor) print(waitLine(waits));
+    for (const waits of facts.waitsFor) print(paragraph(waitLine(waits)));
     for (const { operatorUserId, outcome, failure } of inOrder(failures))
-      print(`${outcome}: ${operatorUserId}${failure ? `: ${failure.type}: ${failure.message}` : ''}`);
+      print(paragraph(`${outcome}: ${operatorUserId}${failure ? `: ${failure.type}: ${failure.message}` : ''}`));
   } finally {
     await close();
   }

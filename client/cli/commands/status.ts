@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { RepublishRun } from '../../run';
 import { inColour, print, printJson } from '../output';
+import { paragraph } from '../terminal/table';
 
 export function registerStatus(program: Command): void {
   program
@@ -37,9 +38,8 @@ async function status(operator: string, { json }: { json?: true }): Promise<void
     });
     for (const line of lines)
       process.stdout.write(`${paint(line, columns ?? NO_LIMIT, inColour(process.stdout))}\n`);
-    print(
-      `\nworkflow ${seen.workflowId}, started ${seen.startedAt}${seen.closedAt ? `, ended ${seen.closedAt}` : ''}`,
-    );
+    const when = `started ${seen.startedAt}${seen.closedAt ? `, ended ${seen.closedAt}` : ''}`;
+    print(`\n${paragraph(`workflow ${seen.workflowId}, ${when}`)}`);
     print(`see also: ${command(seen.closedAt === null ? 'watch' : 'audit', operator)}`);
   } finally {
     await close();

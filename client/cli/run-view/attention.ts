@@ -1,10 +1,9 @@
 import { type FailureType, remedyFor } from '../../../contract/failures';
 import type { Progress } from '../../../contract/progress';
-import { forOperator } from '../../../contract/shell';
 import type { RunStatus } from '../../run-status';
 import { type Line, line, whole } from '../terminal/paint';
 import { wrap } from '../terminal/text';
-import { command } from './commands';
+import { command, remedyAs } from './commands';
 
 /** Who is missing, or what keeps whoever is there from going on, so that nothing moves. */
 export function trouble(
@@ -112,7 +111,7 @@ function blocked({ blocked, planned }: Progress, operator: string, columns: numb
 }
 
 function remedyLines(type: FailureType, operator: string, columns: number): Line[] {
-  const remedy = forOperator(`remedy: ${remedyFor(type)}`, operator);
+  const remedy = remedyAs(`remedy: ${remedyFor(type)}`, operator);
   return wrap(remedy, columns - 3).map((text) => line(['bold', `  ${text}`]));
 }
 

@@ -2,7 +2,6 @@ import { type FailureType, remedyFor } from '../../../contract/failures';
 import { documentOf } from '../../../contract/machine-name';
 import { pageName } from '../../../contract/page-name';
 import type { Stages, WaitingDocument } from '../../../contract/progress';
-import { forOperator } from '../../../contract/shell';
 import { notAttemptedLine, tellFailures } from '../../../rules/told-failures';
 import { MAX_WAITING } from '../../live-values';
 import type { RunStatus } from '../../run-status';
@@ -10,6 +9,7 @@ import type { Retry, Step } from '../../run-steps';
 import { type Line, line, type Style } from '../terminal/paint';
 import { widthOf } from '../terminal/text';
 import type { Ended } from './attention';
+import { remedyAs } from './commands';
 import { duration } from './rate';
 
 export interface ListOptions {
@@ -100,7 +100,7 @@ export function failures({ progress, closedAt }: RunStatus, operator: string, op
   return [
     ...lines,
     ...[...types].flatMap((type) =>
-      dim(forOperator(`remedy for ${type}: ${remedyFor(type)}`, operator), '  ', options),
+      dim(remedyAs(`remedy for ${type}: ${remedyFor(type)}`, operator), '  ', options),
     ),
   ];
 }

@@ -2,10 +2,9 @@ import { remedyFor } from '../../../contract/failures';
 import { howFar } from '../../../contract/how-far';
 import { documentOf } from '../../../contract/machine-name';
 import type { Progress } from '../../../contract/progress';
-import { forOperator } from '../../../contract/shell';
 import { notAttemptedLine, tellFailures, type ToldReason } from '../../../rules/told-failures';
 import type { RepublishFailed } from '../../errors';
-import { command } from './commands';
+import { command, remedyAs } from './commands';
 
 /** @param lookedIn where; undefined where that is not known any more */
 export function noMachines(lookedIn: string | undefined): string {
@@ -69,7 +68,7 @@ export function failureLines(error: RepublishFailed, { runId, operator, progress
     ...(isIncomplete ? [`remedy: ${remedy}`] : []),
     ...(progress === null || isIncomplete ? [] : standingLine(progress)),
   ];
-  return lines.map((text) => forOperator(text, operator));
+  return lines.map((text) => remedyAs(text, operator));
 }
 
 function standingLine(progress: Progress): string[] {
@@ -95,10 +94,10 @@ export function endedOn(
   failure: { type: string; message: string; remedy: string },
   { progress, operator }: Pick<EndedRun, 'progress' | 'operator'>,
 ): { type: string; message: string; remedy: string } {
-  const remedy = forOperator(failure.remedy, operator);
+  const remedy = remedyAs(failure.remedy, operator);
   if (failure.type !== 'RepublishIncomplete' || progress === null) return { ...failure, remedy };
   const { blocked } = progress;
-  if (blocked !== undefined) return { ...blocked, remedy: forOperator(remedyFor(blocked.type), operator) };
+  if (blocked !== undefined) return { ...blocked, remedy: remedyAs(remedyFor(blocked.type), operator) };
   // Its message names the documents, which stand below.
   const { failed } = progress;
   const message = `${failed} document${failed === 1 ? '' : 's'} could not be republished`;
