@@ -123,7 +123,10 @@ export async function startFleet(client: Client, options: FleetOptions): Promise
       async differences({ memo }, runId) {
         if (memo?.[FINGERPRINT] === fingerprint) return [];
         // The first execution has the operators, as long as Temporal keeps it: the ledger has them for the others.
-        return differencesOf(await requestInHistory(client, { workflowId, runId }).catch(() => undefined), input);
+        return differencesOf(
+          await requestInHistory(client, { workflowId, runId }).catch(() => undefined),
+          input,
+        );
       },
       look: async (runId) => {
         const { closedAt, progress, obstacle } = await find(runId).status();

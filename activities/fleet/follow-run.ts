@@ -18,7 +18,10 @@ export async function followRun(
   { signal, show }: Pick<ActivityCall, 'signal' | 'show'>,
 ): Promise<FollowRunResult> {
   const workflowId = workflowIdFor(operatorUserId);
-  const { current, firstRunId, startedAt } = await describe(client, { workflowId, ...(runId ? { runId } : {}) });
+  const { current, firstRunId, startedAt } = await describe(client, {
+    workflowId,
+    ...(runId ? { runId } : {}),
+  });
   const first = runId ?? (firstRunId || current);
   const end = (ended: Pick<OperatorEnd, 'outcome' | 'failure'>): OperatorEnd => ({
     operatorUserId,

@@ -153,7 +153,8 @@ test('a fleet of failures is cut, and says by how much', () => {
 // The last one: the folder stays named.
 test('a remedy of a command on a data folder is for that folder, once', () => {
   nameDataFolder('/srv/my data');
-  const told = 'Is it there (republish signer check <operator>)? republish signer add <operator> --bunker; republish doctor.';
+  const told =
+    'Is it there (republish signer check <operator>)? republish signer add <operator> --bunker; republish doctor.';
   const named =
     "Is it there (republish signer check op --data '/srv/my data')? republish signer add op --data '/srv/my data' --bunker; republish doctor.";
   expect(remedyAs(told, 'op')).toBe(named);

@@ -4,7 +4,17 @@ import { npub } from '../../../nostr/keys';
 import { causesSection, type Links, linksOf, rowMark, typeLink } from './causes';
 import { listed } from './groups';
 import { foreign, joined, markup, type Markup } from './markup';
-import { auditFact, bar, facts, interventionsSection, page, section, timesOf, type Tone, verdictSection } from './page';
+import {
+  auditFact,
+  bar,
+  facts,
+  interventionsSection,
+  page,
+  section,
+  timesOf,
+  type Tone,
+  verdictSection,
+} from './page';
 import { id, plural } from './words';
 
 /** Up to here a page shows all of it at once. */

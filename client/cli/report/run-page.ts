@@ -3,7 +3,17 @@ import type { RelayReport, RunReport } from '../../../inspection/report/model';
 import { causesSection, linksOf } from './causes';
 import { machinesSection, OUTCOMES, TOLD, typesSection } from './machines';
 import { foreign, joined, markup, type Markup } from './markup';
-import { auditFact, bar, facts, interventionsSection, page, section, table, timesOf, verdictSection } from './page';
+import {
+  auditFact,
+  bar,
+  facts,
+  interventionsSection,
+  page,
+  section,
+  table,
+  timesOf,
+  verdictSection,
+} from './page';
 import { id, key, time } from './words';
 
 /** Names that are told of what was asked for; more of them are counted. */

@@ -20,7 +20,10 @@ export function summaryOf(report: Report): string {
   ];
   for (const cause of causes) {
     const { type, reasons, reasonsInAll } = cause;
-    lines.push('', `${type}: ${countOf(cause, report.kind === 'run' ? 'document' : 'operator', report.state === 'goes on')}`);
+    lines.push(
+      '',
+      `${type}: ${countOf(cause, report.kind === 'run' ? 'document' : 'operator', report.state === 'goes on')}`,
+    );
     for (const { text, examples, count } of reasons.slice(0, MAX_REASONS)) {
       const named = examples.map(({ name }) => name).join(', ');
       const more = count > examples.length ? ` and ${grouped(count - examples.length)} more` : '';
