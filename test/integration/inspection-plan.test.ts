@@ -226,7 +226,7 @@ describe('republish plan', () => {
       [[operator.id, '--machine', 'nothing'], 'has no machine nothing'],
       [[operator.id, '--machine', `${machine}x`], `machine ${machine}x (did you mean ${name} (${machine})?)`],
       [[operator.id, '--machine', name.toLowerCase()], `(did you mean ${name} (${machine})?)`],
-      [[operator.id, '--machine', 'Front desk'], 'has a blank; a name is no id'],
+      [[operator.id, '--machine', 'Front desk'], 'a name is no id: republish plan'],
       [['nobody'], 'OperatorNotFound'],
     ] as const) {
       const result = await republish(['plan', ...args, '--json'], saga.env);
