@@ -88,6 +88,12 @@ test('with a codec in worker, client and command line, Temporal keeps nothing of
   const status = await republish(['status', operator.id, '--json'], env);
   const { progress } = JSON.parse(status.stdout) as RunStatus;
   expect(progress?.failures.map(({ type }) => type)).toContain('SignerRefused');
+  // Without the codec nothing is read of it; it is not taken for one that nobody works on, which could be ended.
+  const blind = await republish(['status', operator.id], saga.env);
+  expect(blind.stdout).toContain('REPUBLISH_DATA_CONVERTER');
+  expect(blind.stdout).not.toContain('WorkerSilent');
+  const refused = await republish(['end', operator.id], saga.env);
+  expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining('ControlRefused') as string });
   operator.bunker.setFaults(() => undefined);
   expect(await republish(['retry', operator.id, '--by', 'ada lovelace'], env)).toMatchObject({ code: 0 });
   const watched = await republish(['watch', operator.id], env);
