@@ -57,7 +57,10 @@ export function failureLines(error: RepublishFailed, { runId, operator, progress
   const said = isIncomplete
     ? `${known.failed} document${known.failed === 1 ? '' : 's'} could not be republished:`
     : withoutRemedy(message, remedy);
-  const types = [...new Set(reasons.map((reason) => reason.type))].filter((each) => each !== type);
+  // What a cancellation has interrupted has the remedy of the cancellation.
+  const types = [...new Set(reasons.map((reason) => reason.type))].filter(
+    (each) => each !== type && !(type === 'Cancelled' && each === 'Interrupted'),
+  );
   const lines = [
     `error: ${type}: ${said}`,
     ...(isIncomplete || said.includes(remedy) ? [] : [`remedy: ${remedy}`]),

@@ -16,6 +16,9 @@ export interface ViewOptions extends ListOptions {
 /** What a person sees of a run: `status` prints it once, `start` and `watch` keep it in place. */
 export function runView(status: RunStatus, operator: string, options: ViewOptions): Line[] {
   const { progress } = status;
+  const failed = failures(status, operator, options);
+  // What is to be decided follows from them; what blocks all of it is said with its own reason.
+  const isToBeDecided = progress?.phase === 'holding' && progress.blocked === undefined;
   const lines = [
     headline(status, operator, options.nowMs),
     ...ending(options.ended),
@@ -23,10 +26,11 @@ export function runView(status: RunStatus, operator: string, options: ViewOption
     ...stagesLine(status),
     ...(progress === null ? [] : byType(progress, options.columns)),
     ...trouble(status, operator, options.columns),
+    ...(isToBeDecided ? failed : []),
     ...waits(status, operator, options.columns),
     ...retries(status, operator, options),
     ...waitingDocuments(status, operator, options),
-    ...failures(status, operator, options),
+    ...(isToBeDecided ? [] : failed),
     ...stepsInWork(status, options),
   ];
   // A row that is full to its last column is broken by some terminals.
