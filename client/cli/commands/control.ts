@@ -120,16 +120,17 @@ async function tellCancelled(
   operator: string,
   { json }: ControlOptions,
 ): Promise<void> {
-  if (takenBy === 'Temporal')
-    say('the run could not be asked; Temporal has its cancellation, without who asked and why');
+  const keeps = 'Temporal has its cancellation, without who asked and why';
   if (obstacle === null) {
+    if (takenBy === 'Temporal') say(`the run could not be asked; ${keeps}`);
     if (!json) say(DONE.cancel({ documents: 0, operator, of: '' }));
     return;
   }
   const { remedyFor } = await import('../../../contract/failures.js');
   const { type, message } = obstacle;
+  // What is in the way first, and then what follows from it.
   say(
-    `not ended yet: ${type}: ${message}\nremedy: ${remedyAs(remedyFor(type), operator)}\nThe run is cancelled as soon as a worker goes on with it. Only this ends it as it is: ${command('end', operator)}`,
+    `not ended yet: ${type}: ${message}\n${keeps}: the run is cancelled as soon as a worker goes on with it\nremedy: ${remedyAs(remedyFor(type), operator)}\nOnly this ends it as it is: ${command('end', operator)}`,
   );
   process.exitCode = EXIT.failed;
 }

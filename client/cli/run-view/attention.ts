@@ -111,7 +111,8 @@ export function onWhat({ failed, open }: Progress): string {
 
 function blocked({ blocked, planned }: Progress, operator: string, columns: number): Line[] {
   if (blocked === undefined) return [];
-  const told = `${whatIsBlocked(planned)} ${blocked.type}: ${blocked.message.replace(/\s+/g, ' ')}`;
+  const message = remedyAs(blocked.message.replace(/\s+/g, ' '), operator);
+  const told = `${whatIsBlocked(planned)} ${blocked.type}: ${message}`;
   return [line(), ...yellow(told, columns), ...remedyLines(blocked.type, operator, columns)];
 }
 

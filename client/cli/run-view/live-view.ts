@@ -77,7 +77,7 @@ export class LiveView implements Shown {
       });
     if (isOver) return view(0);
     // Below the last one stands how to come back.
-    const footer = isLast ? [] : [line(), line(['dim', whatCtrlCDoes()])];
+    const footer = isLast ? [] : [line(), line(['dim', whatCtrlCDoes(status)])];
     const room = isLast ? rows - 3 : rows;
     // The lists give way first: what waits for a person must be seen.
     for (const isBrief of [false, true]) {
@@ -90,8 +90,8 @@ export class LiveView implements Shown {
   }
 }
 
-function whatCtrlCDoes(): string {
+function whatCtrlCDoes({ obstacle }: RunStatus): string {
   return runRestsWithoutUs()
     ? 'Ctrl-C stops: documents in work are finished, and the run rests.'
-    : 'Ctrl-C detaches; the run goes on.';
+    : `Ctrl-C detaches; the run ${obstacle === null ? 'goes on' : 'stays as it is'}.`;
 }

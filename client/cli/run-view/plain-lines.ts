@@ -45,7 +45,7 @@ export class PlainLines {
       ),
       ...this.#failures(status),
       ...this.#progress(status, nowMs),
-    ];
+    ].map((text) => remedyAs(text, this.operator));
   }
 
   #connection(status: RunStatus): string[] {
@@ -67,7 +67,7 @@ export class PlainLines {
       lines.push(
         obstacle === null
           ? 'a worker goes on with it'
-          : `${obstacle.type}: ${obstacle.message}. Remedy: ${remedyAs(remedyFor(obstacle.type), operator)}`,
+          : `${obstacle.type}: ${obstacle.message}. Remedy: ${remedyFor(obstacle.type)}`,
       );
     this.#inTheWay = obstacle?.type;
     const waits = obstacle !== null && cancelRequested && !progress?.cancelling;
@@ -96,7 +96,7 @@ export class PlainLines {
         blocked !== undefined,
         blocked === undefined
           ? ''
-          : `${whatIsBlocked(planned)} ${blocked.type}: ${blocked.message}. Remedy: ${remedyAs(remedyFor(blocked.type), operator)}`,
+          : `${whatIsBlocked(planned)} ${blocked.type}: ${blocked.message}. Remedy: ${remedyFor(blocked.type)}`,
         'what was in the way is tried again',
       ),
       ...this.#whileTrue(
