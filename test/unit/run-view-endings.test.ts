@@ -73,7 +73,8 @@ test('status of a run that ended on its signer: that first, with its remedy, the
 });
 
 test('what to do has a line of its own, also where the failure of the run ends with it', () => {
-  const remedy = 'Check the operator user id (accounts.id in LNbits) and LNBITS_DATABASE_URL and "queries.account".';
+  const remedy =
+    'Check the operator user id (accounts.id in LNbits) and LNBITS_DATABASE_URL and "queries.account".';
   const error = new RepublishFailed('OperatorNotFound', `no account with id op. ${remedy}`);
   expect(failureLines(error, { runId: 'run', operator: 'op', progress: null })).toEqual([
     'error: OperatorNotFound: no account with id op',
@@ -162,7 +163,8 @@ test('a fleet of failures is cut, and says by how much', () => {
 // The last one: the folder stays named.
 test('a remedy of a command on a data folder is for that folder, once', () => {
   nameDataFolder('/srv/my data');
-  const told = 'Is it there (republish signer check <operator>)? republish signer add <operator> --bunker; republish doctor.';
+  const told =
+    'Is it there (republish signer check <operator>)? republish signer add <operator> --bunker; republish doctor.';
   const named =
     "Is it there (republish signer check op --data '/srv/my data')? republish signer add op --data '/srv/my data' --bunker; republish doctor.";
   expect(remedyAs(told, 'op')).toBe(named);

@@ -2,7 +2,15 @@ import { duration, Rate, secondsLeft } from '../../client/cli/run-view/rate';
 import { runView } from '../../client/cli/run-view/view';
 import { wrapToWidth } from '../../client/cli/terminal/table';
 import { fitted, line, paint } from '../../client/cli/terminal/paint';
-import { cut, harmless, harmlessJson, padEnd, widthOf, wrap, wrapLines } from '../../client/cli/terminal/text';
+import {
+  cut,
+  harmless,
+  harmlessJson,
+  padEnd,
+  widthOf,
+  wrap,
+  wrapLines,
+} from '../../client/cli/terminal/text';
 import { loadTerminalConfiguration } from '../../configuration/terminal';
 import { noCounts, type Progress } from '../../contract/progress';
 import { progressOf } from '../support/progress';
@@ -40,7 +48,8 @@ test('sentences are broken between words', () => {
 });
 
 test('a command is not broken, so that it can be pasted, as long as it has room on a line', () => {
-  const told = 'Is it online (republish signer check op-7)? Else: republish signer add op-7 --bunker. Then again.';
+  const told =
+    'Is it online (republish signer check op-7)? Else: republish signer add op-7 --bunker. Then again.';
   const lines = [
     'Is it online',
     '(republish signer check op-7)? Else:',
@@ -52,7 +61,10 @@ test('a command is not broken, so that it can be pasted, as long as it has room 
   const views = fitted(line(['bold', told]), 38).map((each) => paint(each, 38, false));
   expect(views.map((text) => text.trim())).toEqual(lines);
   // Where it has none, it is broken as any other words are.
-  expect(wrap('by republish skip op --machine m1, or', 20)).toEqual(['by republish skip op', '--machine m1, or']);
+  expect(wrap('by republish skip op --machine m1, or', 20)).toEqual([
+    'by republish skip op',
+    '--machine m1, or',
+  ]);
   expect(wrapLines('a line that is whole\n  an indented one that is not', 20)).toBe(
     'a line that is whole\n  an indented one\n    that is not',
   );

@@ -248,7 +248,9 @@ async function status({ json }: { json?: true }): Promise<void> {
     if (atWork.length > 0) print(paragraph(`in work: ${atWork.toSorted(compareIds).join(', ')}`));
     for (const waits of facts.waitsFor) print(paragraph(waitLine(waits)));
     for (const { operatorUserId, outcome, failure } of inOrder(failures))
-      print(paragraph(`${outcome}: ${operatorUserId}${failure ? `: ${failure.type}: ${failure.message}` : ''}`));
+      print(
+        paragraph(`${outcome}: ${operatorUserId}${failure ? `: ${failure.type}: ${failure.message}` : ''}`),
+      );
   } finally {
     await close();
   }

@@ -1,5 +1,6 @@
 import type { Report } from '../../../inspection/report/model';
-import { paragraph } from '../terminal/table';
+import { terminalWidth } from '../terminal/table';
+import { wrapLines } from '../terminal/text';
 import { countOf } from './causes';
 import { grouped, plainTime } from './words';
 
@@ -26,5 +27,5 @@ export function summaryOf(report: Report): string {
     }
     if (reasonsInAll > MAX_REASONS) lines.push(`  and ${grouped(reasonsInAll - MAX_REASONS)} more reasons`);
   }
-  return lines.map((line) => (line === '' ? '' : paragraph(line))).join('\n');
+  return wrapLines(lines.join('\n'), terminalWidth());
 }

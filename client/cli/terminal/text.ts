@@ -89,7 +89,7 @@ const ENDS = /[.,;:)`]$/;
 export function withWholeCommands(words: readonly string[], columns: number): string[] {
   const between = words.some((word) => word.endsWith(' ')) ? '' : ' ';
   const joined: string[] = [];
-  for (let index = 0; index < words.length; ) {
+  for (let index = 0; index < words.length;) {
     const end = endOfCommand(words, index);
     const command = words.slice(index, end).join(between);
     const isOne = end > index + 1 && widthOf(command.trimEnd()) <= columns;
