@@ -73,7 +73,8 @@ test('status of a run that ended on its signer: that first, with its remedy, the
 });
 
 test('what to do has a line of its own, also where the failure of the run ends with it', () => {
-  const remedy = 'Check the operator user id (accounts.id in LNbits) and LNBITS_DATABASE_URL and "queries.account".';
+  const remedy =
+    'Check the operator user id (accounts.id in LNbits) and LNBITS_DATABASE_URL and "queries.account".';
   const error = new RepublishFailed('OperatorNotFound', `no account with id op. ${remedy}`);
   expect(failureLines(error, { runId: 'run', operator: 'op', progress: null })).toEqual([
     'error: OperatorNotFound: no account with id op',

@@ -80,7 +80,9 @@ test('what somebody has to mend is never cut off: the last relay of a reason, th
   const alone = shown({ progress: null, obstacle });
   // Temporal calls it running; nobody works on it.
   expect(alone).toMatch(/^op {2}waits for a worker {2}run of /);
-  expect(shown({ progress: null, obstacle: { type: 'RunStuck', message: 'fails' } })).toMatch(/^op {2}stuck {2}/);
+  expect(shown({ progress: null, obstacle: { type: 'RunStuck', message: 'fails' } })).toMatch(
+    /^op {2}stuck {2}/,
+  );
   expect(alone).not.toContain('…');
   expect(alone.replace(/\s+/g, ' ')).toContain(
     'NoWorker: nobody polls task queue q remedy: Start one: republish worker, with',

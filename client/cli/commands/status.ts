@@ -38,13 +38,15 @@ async function status(operator: string, { json }: { json?: true }): Promise<void
     if (json) return printJson({ ...seen, failure });
     const { columns, rows } = process.stdout;
     const ended = failure === null ? undefined : endedOn(failure, { progress: seen.progress, operator });
-    const shownWith = (maxListed: number) =>
-      runView(seen, operator, { columns: columns ?? NO_LIMIT, nowMs: Date.now(), maxListed, ended });
+    const shownWith = (maxListed: number, withoutTypes = false) =>
+      runView(seen, operator, {
+        ...{ columns: columns ?? NO_LIMIT, nowMs: Date.now(), maxListed, ended, withoutTypes },
+      });
     // The first line says how it stands: on a screen that it would leave, lists are shorter.
     const room = (rows ?? NO_LIMIT) - LINES_BELOW;
     let maxListed = MAX_LISTED;
     while (maxListed > LEAST_LISTED && shownWith(maxListed).length > room) maxListed -= 1;
-    for (const line of shownWith(maxListed))
+    for (const line of shownWith(maxListed, shownWith(maxListed).length > room))
       process.stdout.write(`${paint(line, columns ?? NO_LIMIT, inColour(process.stdout))}\n`);
     const when = `started ${seen.startedAt}${seen.closedAt ? `, ended ${seen.closedAt}` : ''}`;
     print(`\n${paragraph(`workflow ${seen.workflowId}, ${when}`)}`);

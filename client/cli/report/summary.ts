@@ -1,6 +1,7 @@
 import { grouped } from '../../../contract/page-name';
 import type { Report } from '../../../inspection/report/model';
-import { paragraph } from '../terminal/table';
+import { terminalWidth } from '../terminal/table';
+import { wrapLines } from '../terminal/text';
 import { countOf } from './causes';
 import { plainTime } from './words';
 
@@ -31,5 +32,5 @@ export function summaryOf(report: Report): string {
     }
     if (reasonsInAll > MAX_REASONS) lines.push(`  and ${grouped(reasonsInAll - MAX_REASONS)} more reasons`);
   }
-  return lines.map((line) => (line === '' ? '' : paragraph(line))).join('\n');
+  return wrapLines(lines.join('\n'), terminalWidth());
 }

@@ -105,7 +105,11 @@ export function endedOn(
 ): { type: string; message: string; remedy: string } {
   const remedy = remedyAs(failure.remedy, operator);
   if (failure.type !== 'RepublishIncomplete' || progress === null)
-    return { ...failure, message: remedyAs(withoutRemedy(failure.message, failure.remedy), operator), remedy };
+    return {
+      ...failure,
+      message: remedyAs(withoutRemedy(failure.message, failure.remedy), operator),
+      remedy,
+    };
   const { blocked } = progress;
   if (blocked !== undefined)
     return {

@@ -11,6 +11,8 @@ import { duration, secondsLeft } from './rate';
 export interface ViewOptions extends ListOptions {
   /** Documents a second, where it is known. */
   perSecond?: number | undefined;
+  /** Where there is no room for both, a reason is worth more than the table of document types. */
+  withoutTypes?: boolean;
 }
 
 /** What a person sees of a run: `status` prints it once, `start` and `watch` keep it in place. */
@@ -24,7 +26,7 @@ export function runView(status: RunStatus, operator: string, options: ViewOption
     ...ending(options.ended),
     ...(progress === null ? [] : bar(progress, status, options)),
     ...stagesLine(status),
-    ...(progress === null ? [] : byType(progress, options.columns)),
+    ...(progress === null || options.withoutTypes ? [] : byType(progress, options.columns)),
     ...trouble(status, operator, options.columns),
     ...(isToBeDecided ? failed : []),
     ...waits(status, operator, options.columns),
