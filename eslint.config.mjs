@@ -45,8 +45,8 @@ const arrows = {
     'assembly',
     'inspection',
   ],
-  // Ends what nobody can speak to any more: a person writes what the workers cannot.
-  ending: ['contract', 'database', 'activities'],
+  // Ends what nobody can speak to any more: a person writes what the workers cannot, if the checks of `doctor` find no fault.
+  ending: ['contract', 'database', 'activities', 'inspection'],
   client: ['contract', 'configuration'],
   // Servers that the program starts itself: those of a data folder, and those that are thrown away.
   embedded: ['contract', 'configuration', 'database'],

@@ -3,7 +3,7 @@ import {
   WorkflowExecutionAlreadyStartedError,
   type WorkflowExecutionDescription,
 } from '@temporalio/client';
-import { firstValue } from '../contract/payloads';
+import type { Obstacle } from '../contract/obstacle';
 import { describeChain, newestChain } from './chain';
 import { AnotherRunGoesOn, RunNotFound, TemporalUnavailable } from './errors';
 import { explained } from './temporal-errors';
@@ -33,8 +33,14 @@ export interface OtherRun {
   differs: string[];
   /** Of its progress, or `paused`; null while no worker answers. */
   phase: string | null;
+  /** Why it does not move, where nobody works on it or nobody can. */
+  obstacle: Obstacle | null;
   /** All of that as a sentence. */
   message: string;
+}
+
+interface Look extends Pick<OtherRun, 'phase' | 'obstacle'> {
+  closedAt: string | null;
 }
 
 /** What a workflow id can be begun as, or found as. */
@@ -48,7 +54,7 @@ export interface Beginning<Run> {
   /** In what the one that goes on was asked something else. */
   differences(other: WorkflowExecutionDescription, runId: string): Promise<string[]>;
   /** How it stands. @throws TemporalUnavailable */
-  look(runId: string): Promise<{ closedAt: string | null; phase: string | null }>;
+  look(runId: string): Promise<Look>;
   /** What to do where it is refused; absent: the catalogue's. */
   remedy?: string;
 }
@@ -77,12 +83,17 @@ export async function begin<Run>(
     const name = `${beginning.what} of another request (${differs.join('; ')}), begun at ${startedAt}`;
     if (otherRequest === 'refuse')
       throw new AnotherRunGoesOn(`${name} goes on (run ${runId}); nothing was started`, beginning.remedy);
-    const told = (phase: string | null): void =>
+    const told = ({ phase, obstacle }: Look): void => {
+      const doing =
+        obstacle === null
+          ? `is ${phase ?? 'without a worker that answers'}`
+          : `does not move: ${obstacle.type}: ${obstacle.message}`;
       onWaiting?.({
         workflowId: beginning.workflowId,
-        ...{ runId, startedAt, differs, phase },
-        message: `waits for the end of ${name} (run ${runId}), which is ${phase ?? 'without a worker that answers'}`,
+        ...{ runId, startedAt, differs, phase, obstacle },
+        message: `waits for the end of ${name} (run ${runId}), which ${doing}`,
       });
+    };
     const patience = new Patience(client, patienceMs);
     await untilEnded(() => beginning.look(runId), { told, patience, signal });
   }
@@ -112,21 +123,20 @@ async function startOrFind<Run>(client: Client, beginning: Beginning<Run>): Prom
 const LOOK_EVERY_MS = 1_000;
 
 async function untilEnded(
-  look: () => Promise<{ closedAt: string | null; phase: string | null }>,
-  {
-    told,
-    patience,
-    signal,
-  }: { told(phase: string | null): void; patience: Patience; signal: AbortSignal | undefined },
+  look: () => Promise<Look>,
+  { told, patience, signal }: { told(seen: Look): void; patience: Patience; signal: AbortSignal | undefined },
 ): Promise<void> {
-  let last: string | null | undefined;
+  let last: string | undefined;
   for (;;) {
     try {
-      const { closedAt, phase } = await look();
+      const seen = await look();
       signal?.throwIfAborted();
       patience.answered();
-      if (closedAt !== null) return;
-      if (phase !== last) told((last = phase));
+      if (seen.closedAt !== null) return;
+      // The message of an obstacle counts attempts.
+      const now = `${seen.phase} ${seen.obstacle?.type}`;
+      if (now !== last) told(seen);
+      last = now;
     } catch (error) {
       // What Temporal has forgotten has ended.
       if (error instanceof RunNotFound) return;
@@ -136,18 +146,4 @@ async function untilEnded(
     await pause(LOOK_EVERY_MS, signal);
     signal?.throwIfAborted();
   }
-}
-
-/** What an execution was started with, as its history has it; undefined where this client cannot read that. */
-export async function requestOf(
-  client: Client,
-  execution: { workflowId: string; runId: string },
-): Promise<unknown> {
-  const { history } = await client.workflowService.getWorkflowExecutionHistory({
-    namespace: client.options.namespace,
-    execution,
-    maximumPageSize: 1,
-  });
-  const { input } = history?.events?.[0]?.workflowExecutionStartedEventAttributes ?? {};
-  return firstValue(client, input?.payloads).catch(() => undefined);
 }

@@ -15,8 +15,9 @@ import {
 } from '../contract/fleet';
 import { PROGRESS_QUERY } from '../contract/names';
 import type { Obstacle } from '../contract/obstacle';
+import { requestInHistory } from '../contract/payloads';
 import { differencesOf, requestText } from '../contract/same-request';
-import { begin, type BeginOptions, requestOf } from './begin';
+import { begin, type BeginOptions } from './begin';
 import { describeChain, newestChain } from './chain';
 import { type Cancellation, Speaker } from './control';
 import { RunNotFound } from './errors';
@@ -122,11 +123,14 @@ export async function startFleet(client: Client, options: FleetOptions): Promise
       async differences({ memo }, runId) {
         if (memo?.[FINGERPRINT] === fingerprint) return [];
         // The first execution has the operators, as long as Temporal keeps it: the ledger has them for the others.
-        return differencesOf(await requestOf(client, { workflowId, runId }).catch(() => undefined), input);
+        return differencesOf(
+          await requestInHistory(client, { workflowId, runId }).catch(() => undefined),
+          input,
+        );
       },
       look: async (runId) => {
-        const { closedAt, progress } = await find(runId).status();
-        return { closedAt, phase: progress?.paused ? 'paused' : (progress?.phase ?? null) };
+        const { closedAt, progress, obstacle } = await find(runId).status();
+        return { closedAt, phase: progress?.paused ? 'paused' : (progress?.phase ?? null), obstacle };
       },
     },
     { otherRequest, onWaiting, signal, patienceMs },

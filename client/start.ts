@@ -3,9 +3,10 @@ import { loadConfiguration } from '../configuration/load';
 import { problemOfId } from '../contract/ids';
 import { problemsOfInput, type RepublishInput } from '../contract/input';
 import { fairnessKeyOf, WORKFLOW_TYPE, workflowIdFor } from '../contract/names';
+import { requestInHistory } from '../contract/payloads';
 import { differencesOf } from '../contract/same-request';
 import { didYouMean } from '../contract/suggest';
-import { begin, type BeginOptions, requestOf } from './begin';
+import { begin, type BeginOptions } from './begin';
 import { newestChain } from './chain';
 import { ofOperator, RepublishFailed, RunNotFound } from './errors';
 import { knownOperators } from './known-operators';
@@ -58,11 +59,11 @@ export async function startRepublish(
         return runOf(client, { workflowId, runId: firstExecutionRunId, attached: false });
       },
       attach: (runId, differs) => runOf(client, { workflowId, runId, attached: true, differs }),
-      differences: async (other) => differencesOf(await requestOf(client, other), request),
+      differences: async (other) => differencesOf(await requestInHistory(client, other), request),
       look: async (runId) => {
         const run = runOf(client, { workflowId, runId, attached: true });
-        const { closedAt, progress } = await run.status();
-        return { closedAt, phase: progress?.paused ? 'paused' : (progress?.phase ?? null) };
+        const { closedAt, progress, obstacle } = await run.status();
+        return { closedAt, phase: progress?.paused ? 'paused' : (progress?.phase ?? null), obstacle };
       },
     },
     { otherRequest, onWaiting, signal, patienceMs },

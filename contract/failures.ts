@@ -68,7 +68,7 @@ export const FAILURES = {
     scope: 'signer',
     meaning: "The signer's public key is not the account's (or not the expected one).",
     remedy:
-      "Compare `republish signer check <operator>` with accounts.pubkey; pair the account's own bunker or correct the account, then start again. It was given no document.",
+      "Compare `republish signer check <operator>` with accounts.pubkey, and with --expected-pubkey where that was given; pair the account's own bunker or correct the account, then start again. It was given no document.",
   },
   SignerUnlockFailed: {
     retryable: false,

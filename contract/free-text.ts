@@ -7,8 +7,3 @@ export function canBeStored(text: string): boolean {
 export function storable(text: string): string {
   return text.replaceAll('\0', '\ufffd').replace(/\p{Surrogate}/gu, '\ufffd');
 }
-
-/** The text in ASCII, for a database of another encoding: `\u{1f600}` in place of what it may not have. */
-export function inAscii(text: string): string {
-  return text.replace(/[^\0-\x7f]/gu, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`);
-}

@@ -11,7 +11,7 @@ export function pageName({ documentType, from, to }: PageContent, machines: numb
   return `${documentType}, ${which} of ${grouped(machines)}`;
 }
 
-/** In the same way wherever it runs: Intl depends on the build of Node. */
-function grouped(count: number): string {
+/** `10,000`, in the same way wherever it runs: Intl depends on the build of Node. */
+export function grouped(count: number): string {
   return String(count).replace(/\B(?=(\d{3})+$)/g, ',');
 }

@@ -23,6 +23,42 @@ export async function firstValue<T>(
   return (await decodeFromPayloadsAtIndex<T | null>(options.loadedDataConverter, 0, payloads)) ?? undefined;
 }
 
+/** A client as far as it reads histories. */
+interface HistoryReader extends Reader {
+  readonly options: Reader['options'] & { readonly namespace: string };
+  readonly workflowService: {
+    getWorkflowExecutionHistory(request: {
+      namespace: string;
+      execution: { workflowId: string; runId: string };
+      maximumPageSize: number;
+    }): Promise<{
+      history?: {
+        events?:
+          | {
+              workflowExecutionStartedEventAttributes?: {
+                input?: { payloads?: Payload[] | null } | null;
+              } | null;
+            }[]
+          | null;
+      } | null;
+    }>;
+  };
+}
+
+/** What an execution was started with, as its history has it; undefined where this client cannot read that. */
+export async function requestInHistory(
+  client: HistoryReader,
+  execution: { workflowId: string; runId: string },
+): Promise<unknown> {
+  const { history } = await client.workflowService.getWorkflowExecutionHistory({
+    namespace: client.options.namespace,
+    execution,
+    maximumPageSize: 1,
+  });
+  const { input } = history?.events?.[0]?.workflowExecutionStartedEventAttributes ?? {};
+  return firstValue(client, input?.payloads).catch(() => undefined);
+}
+
 /** Type and message of a failure that stands raw in an answer of Temporal; where it cannot be read, what is in clear. */
 export async function failureIn(
   { options }: Reader,

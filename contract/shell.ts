@@ -3,6 +3,13 @@ export function shellWord(text: string): string {
   return /^[\w.@:/+-]+$/.test(text) && !text.startsWith('-') ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
+/** What the catalogue says of a run, of a fleet. */
+export function forFleet(text: string): string {
+  return text
+    .replaceAll('republish end <operator>', 'republish fleet end')
+    .replace(/\bthe run\b/g, 'the fleet');
+}
+
 /**
  * A remedy names commands for any operator (`republish retry <operator>`); here it is known which.
  *

@@ -14,7 +14,8 @@ export async function lockChain(client: Transaction, kind: ChainKind, owner: str
   ]);
 }
 
-const utc = (column: string): string =>
+/** With microseconds, as a row has it, under the name of its column. */
+const exactUtc = (column: string): string =>
   `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS ${column}`;
 
 /**
@@ -23,7 +24,7 @@ const utc = (column: string): string =>
  */
 const DOCUMENT = `run_id, document_type, machine_id, page, machine_name, atm_pubkey, operator_pubkey, state_fingerprint,
   event_id, created_at_s::text, signature, reused, resealed, relays, superseded_by, outcome, failure_type, failure_message,
-  tries, question, written_by, ${['trouble_since', 'sealed_at', 'signed_at', 'sent_at', 'settled_at'].map(utc).join(', ')}`;
+  tries, question, written_by, ${['trouble_since', 'sealed_at', 'signed_at', 'sent_at', 'settled_at'].map(exactUtc).join(', ')}`;
 
 /** Rows in memory at once: a run may have a hundred thousand documents. */
 const AT_ONCE = 1_000;
@@ -42,7 +43,7 @@ export async function documentsHash(db: Queryable, runId: string): Promise<strin
   );
 }
 
-const OPERATOR = `run_id, operator_user_id, operator_run_id, outcome, failure_type, failure_message, ${utc('ended_at')}`;
+const OPERATOR = `run_id, operator_user_id, operator_run_id, outcome, failure_type, failure_message, ${exactUtc('ended_at')}`;
 
 type OperatorPlace = { operator_user_id: string };
 

@@ -6,7 +6,8 @@ import type { RelayStanding } from '../contract/relay-standing';
 import { type Link, nextLink, rowHash } from '../rules/audit-chain';
 import { documentsHash, lockChain, sha256 } from './audit-chain';
 import type { Queryable, Transaction } from './connection';
-import { textWriterOf } from './free-text';
+import { freeJson, freeText } from './free-text';
+import { utc } from './utc';
 
 /** One row of `republish.audit_log`: what a run published, and what it could not. */
 export interface AuditRow {
@@ -40,7 +41,7 @@ export interface WrittenAuditRow extends AuditRow, Link {
 
 const HASHED = `run_id AS "runId", workflow_id AS "workflowId", operator_user_id AS "operatorUserId",
   operator_pubkey AS "operatorPubkey", outcome, events, counts, failures, skipped, superseded, laggards, failure, swept, reason, interventions,
-  to_char(written_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS "writtenAt",
+  ${utc('written_at')} AS "writtenAt",
   position, members_hash AS "membersHash", previous_hash AS "previousHash"`;
 const COLUMNS = `${HASHED}, hash`;
 
@@ -60,23 +61,22 @@ export async function appendAudit(client: Transaction, row: AuditRow): Promise<v
   if ((await auditOfRun(client, row.runId)) !== undefined) return;
   const [newest] = await auditsOfOperator(client, row.operatorUserId, 1);
   const { position, previousHash } = nextLink(newest);
-  const write = await textWriterOf(client);
   const values = [
     row.runId,
     row.workflowId,
     row.operatorUserId,
     row.operatorPubkey,
     row.outcome,
-    write.json(row.events),
-    write.json(row.counts),
-    write.json(row.failures),
-    write.json(row.skipped),
-    write.json(row.superseded),
-    write.json(row.laggards),
-    row.failure === null ? null : write.json(row.failure),
+    freeJson(row.events),
+    freeJson(row.counts),
+    freeJson(row.failures),
+    freeJson(row.skipped),
+    freeJson(row.superseded),
+    freeJson(row.laggards),
+    row.failure === null ? null : freeJson(row.failure),
     row.swept,
-    write.text(row.reason),
-    write.json(row.interventions),
+    freeText(row.reason),
+    freeJson(row.interventions),
     position,
     membersHash,
     previousHash,
@@ -166,7 +166,7 @@ export function closedWithoutAudit(
   operatorUserId: string,
 ): Promise<{ runId: string; closedAt: string }[]> {
   return db.query(
-    `SELECT run_id AS "runId", to_char(closed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS "closedAt"
+    `SELECT run_id AS "runId", ${utc('closed_at')} AS "closedAt"
        FROM republish.runs WHERE operator_user_id = $1 AND closed_at IS NOT NULL
         AND NOT EXISTS (SELECT FROM republish.audit_log
                          WHERE audit_log.run_id = runs.run_id AND audit_log.operator_user_id = runs.operator_user_id)

@@ -5,7 +5,8 @@ import type { RunOutcome } from '../contract/progress';
 import { type Link, nextLink, rowHash } from '../rules/audit-chain';
 import { lockChain, operatorsHash, sha256 } from './audit-chain';
 import type { Queryable, Transaction } from './connection';
-import { textWriterOf } from './free-text';
+import { freeJson, freeText } from './free-text';
+import { utc } from './utc';
 
 /** Records that a fleet exists. The first writer wins, so that a retry changes nothing. */
 export async function recordFleet(
@@ -15,7 +16,7 @@ export async function recordFleet(
   const { operators: _, ...ofEach } = request;
   await db.query(
     `INSERT INTO republish.fleets (run_id, workflow_id, request) VALUES ($1, $2, $3) ON CONFLICT (run_id) DO NOTHING`,
-    [runId, workflowId, (await textWriterOf(db)).json(ofEach)],
+    [runId, workflowId, freeJson(ofEach)],
   );
 }
 
@@ -76,7 +77,7 @@ export async function recordFleetOperators(
             failure_type = ended.failure->>'type', failure_message = ended.failure->>'message', ended_at = now()
        FROM jsonb_to_recordset($2::jsonb) AS ended ("operatorUserId" text, "runId" text, outcome text, failure jsonb)
       WHERE run_id = $1 AND operator_user_id = ended."operatorUserId" AND fleet_operators.outcome IS NULL`,
-    [runId, (await textWriterOf(client)).json(ended)],
+    [runId, freeJson(ended)],
   );
 }
 
@@ -137,8 +138,8 @@ export interface WrittenFleetAuditRow extends FleetAuditRow, Link {
 }
 
 const HASHED = `run_id AS "runId", workflow_id AS "workflowId", outcome, request, operators, failures, failure, reason,
-  interventions, to_char(started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS "startedAt",
-  to_char(written_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS "writtenAt",
+  interventions, ${utc('started_at')} AS "startedAt",
+  ${utc('written_at')} AS "writtenAt",
   position, members_hash AS "membersHash", previous_hash AS "previousHash"`;
 const COLUMNS = `${HASHED}, hash`;
 
@@ -155,17 +156,16 @@ export async function appendFleetAudit(client: Transaction, row: FleetAuditRow):
   if ((await auditOfFleet(client, row.runId)) !== undefined) return;
   const [newest] = await fleetAudits(client, 1);
   const { position, previousHash } = nextLink(newest);
-  const write = await textWriterOf(client);
   const values = [
     row.runId,
     row.workflowId,
     row.outcome,
-    write.json(row.request),
-    write.json(row.operators),
-    write.json(row.failures),
-    row.failure === null ? null : write.json(row.failure),
-    write.text(row.reason),
-    write.json(row.interventions),
+    freeJson(row.request),
+    freeJson(row.operators),
+    freeJson(row.failures),
+    row.failure === null ? null : freeJson(row.failure),
+    freeText(row.reason),
+    freeJson(row.interventions),
     position,
     membersHash,
     previousHash,

@@ -1,10 +1,11 @@
 import { persistAudit } from '../activities/persist-audit';
 import type { ControlRequest } from '../contract/control';
-import { RepublishError } from '../contract/failures';
+import { isFailureType, RepublishError } from '../contract/failures';
 import type { Obstacle } from '../contract/obstacle';
 import { auditOfRun } from '../database/audit';
 import type { Database, Queryable } from '../database/connection';
 import { recordOfRun } from '../database/ledger/report';
+import { checkDatabase } from '../inspection/doctor/database';
 
 /** A run that Temporal has ended, so that nobody writes its audit any more. */
 export interface EndedRun {
@@ -75,22 +76,19 @@ export function sentenceOf({ by, reason }: ControlRequest, obstacle?: Obstacle |
 }
 
 /**
- * Before anything is ended: somebody who may not write the audit would leave a run without one.
+ * Before anything is ended, by the checks of `republish doctor` for the role of a worker: whoever cannot write the
+ * audit would leave a run without one.
  *
- * @throws RepublishError DatabaseMisconfigured
+ * @throws RepublishError DatabaseMisconfigured, DatabaseUnavailable, SequenceBehind
  */
-export async function requireRightToEnd(db: Queryable): Promise<void> {
-  const [may] = await db.query<{ user: string; closes: boolean }>(
-    `SELECT current_user::text AS user,
-            has_table_privilege('republish.audit_log', 'INSERT') AND has_table_privilege('republish.fleet_audit_log', 'INSERT')
-              AND has_any_column_privilege('republish.documents', 'UPDATE')
-              AND has_column_privilege('republish.runs', 'closed_at', 'UPDATE') AS closes`,
-  );
-  if (may?.closes) return;
+export async function requireThatItCanBeWritten(database: Database): Promise<void> {
+  const failed = (await checkDatabase(() => database, 'worker')).find(({ status }) => status === 'fail');
+  if (failed === undefined) return;
+  const { subject, message, remedy, type } = failed;
   throw new RepublishError(
-    'DatabaseMisconfigured',
-    `the user ${may?.user ?? ''} of DATABASE_URL may not write audits; nothing was ended`,
+    isFailureType(type) ? type : 'DatabaseMisconfigured',
+    `nothing was ended: ${subject}: ${message}`,
     undefined,
-    'Call it with the DATABASE_URL of the workers: it needs the rights of the role republish_worker.',
+    `${remedy ?? ''} DATABASE_URL has to be that of the workers, or have the role republish_worker.`,
   );
 }

@@ -1,5 +1,7 @@
 import { CALLER_FAILURES } from '../contract/caller-failures';
 import { ensureError } from '../contract/failures';
+import { didYouMean } from '../contract/suggest';
+import { knownOperators } from '../database/audit';
 import type { Queryable } from '../database/connection';
 import { recordOfFleet } from '../database/fleet-report';
 import { newestRecord, recordOfRun, type RunRecord } from '../database/ledger/report';
@@ -63,7 +65,7 @@ async function newestRun({ db, temporal, now }: ReportSources, operatorUserId: s
   }
   if (record === undefined)
     throw new NothingToReport(
-      `no run, no fleet and no operator ${JSON.stringify(operatorUserId)} is known here${unasked(asked)}`,
+      `no run, no fleet and no operator ${JSON.stringify(operatorUserId)} is known here${didYouMean(operatorUserId, await knownOperators(db))}${unasked(asked)}`,
     );
   return runReport(
     db,

@@ -3,7 +3,7 @@ import { optionalTsToDate } from '@temporalio/common/lib/time';
 import type { OperatorEnd } from '../../contract/fleet';
 import type { FollowRunInput, FollowRunResult } from '../../contract/fleet-activities';
 import { workflowIdFor } from '../../contract/names';
-import { firstValue } from '../../contract/payloads';
+import { requestInHistory } from '../../contract/payloads';
 import { endOfFailedRun } from '../../contract/run-end';
 import { differencesOf } from '../../contract/same-request';
 import type { ActivityCall } from '../dependencies';
@@ -28,7 +28,7 @@ export async function followRun(
     runId: first,
     ...ended,
   });
-  const differs = differencesOf(await requestOf(client, { workflowId, runId: current }), request);
+  const differs = differencesOf(await requestInHistory(client, { workflowId, runId: current }), request);
   const same = differs.length === 0;
   if (!same) {
     show(() => ({ waitsFor: { operatorUserId, runId: first, begunAt: startedAt, differs } }));
@@ -68,20 +68,6 @@ async function describe(
     startedAt: (optionalTsToDate(info?.startTime) ?? new Date()).toISOString(),
     isClosed: !GOING_ON.includes(info?.status ?? 0),
   };
-}
-
-/** Undefined where this worker cannot read it. */
-async function requestOf(
-  client: Context['client'],
-  execution: { workflowId: string; runId: string },
-): Promise<unknown> {
-  const { history } = await client.workflowService.getWorkflowExecutionHistory({
-    namespace: client.options.namespace,
-    execution,
-    maximumPageSize: 1,
-  });
-  const { input } = history?.events?.[0]?.workflowExecutionStartedEventAttributes ?? {};
-  return firstValue(client, input?.payloads).catch(() => undefined);
 }
 
 /** The SDK's long poll cannot be aborted; whoever waits for it can. */

@@ -3,7 +3,8 @@ import { embeddedServers } from '../../configuration/embedded';
 import { CALLER_FAILURES, type CallerFailureType, isCallerFailureType } from '../../contract/caller-failures';
 import { ensureError, type FailureType, isFailureType, remedyFor } from '../../contract/failures';
 import { EXIT, exitCodeFor } from './exit-codes';
-import { paintedFor, say } from './output';
+import { fittedTo, paintedFor, say } from './output';
+import { harmless } from './terminal/text';
 import { forThisCall } from './run-view/commands';
 
 /** A mistake in how a command was called. */
@@ -26,8 +27,9 @@ export function explain(thrown: unknown): number {
   const error = ensureError(thrown);
   const type = typeOf(error);
   const remedy = remedyOf(error, type);
-  process.stderr.write(`${paintedFor(process.stderr, 'red', 'error:')} `);
-  say(forThisCall(`${type}: ${messageOf(error, type)}`));
+  const told = fittedTo(process.stderr, harmless(forThisCall(`error: ${type}: ${messageOf(error, type)}`)));
+  const mark = 'error:';
+  process.stderr.write(`${paintedFor(process.stderr, 'red', mark)}${told.slice(mark.length)}\n`);
   if (!error.message.includes(remedy)) say(forThisCall(`remedy: ${remedy}`));
   return exitCodeFor(type);
 }

@@ -2,7 +2,7 @@ import type { WriteStream } from 'node:tty';
 import { type ColourChoice, loadTerminalConfiguration } from '../../configuration/terminal';
 import { styled, type Style } from './terminal/paint';
 import type { PaintCell } from './terminal/table';
-import { harmless, harmlessJson } from './terminal/text';
+import { harmless, harmlessJson, wrapLines } from './terminal/text';
 
 let colourChoice: ColourChoice | undefined;
 
@@ -61,5 +61,11 @@ export function cellStyles(
 
 /** Whatever is said beside the result, on stderr: with --json stdout holds nothing but data. */
 export function say(text: string): void {
-  process.stderr.write(`${harmless(text)}\n`);
+  process.stderr.write(`${fittedTo(process.stderr, harmless(text))}\n`);
+}
+
+/** Text as it is for a file or another program; no word of it is broken by a terminal that has room for it. */
+export function fittedTo({ isTTY, columns }: WriteStream, text: string): string {
+  // A row that is full to its last column is broken by some terminals.
+  return isTTY ? wrapLines(text, (columns || 80) - 1) : text;
 }

@@ -1,6 +1,6 @@
 import type { Failure } from '../../contract/failures';
 import type { Queryable } from '../connection';
-import { textWriterOf } from '../free-text';
+import { freeText } from '../free-text';
 import { MACHINE_NAME } from './counts';
 import type { DocumentRow } from './documents';
 
@@ -44,13 +44,7 @@ export async function failUnsettledDocuments(
                                    ELSE coalesce($3, CASE WHEN ${begun} THEN $4 ELSE $5 END) END
        FROM republish.pages AS page
       WHERE document.run_id = $1 AND page.run_id = $1 AND page.page = document.page AND document.outcome IS NULL`,
-    [
-      runId,
-      cause?.type ?? null,
-      cause === undefined ? null : (await textWriterOf(client)).text(cause.message),
-      messages.Interrupted,
-      messages.NotAttempted,
-    ],
+    [runId, cause?.type ?? null, freeText(cause?.message), messages.Interrupted, messages.NotAttempted],
   );
 }
 

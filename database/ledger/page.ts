@@ -3,6 +3,7 @@ import type { DocumentFailure, Failure } from '../../contract/failures';
 import type { WaitingDocument } from '../../contract/progress';
 import type { Queryable } from '../connection';
 import { signerAsJson, type SignerRow } from '../signers';
+import { utc } from '../utc';
 import { COUNTS, countsOf, type CountsRow, FAILURE_COLUMNS, MACHINE_NAME } from './counts';
 import { type DocumentAddress, type DocumentRow, type EarlierSeal, OPEN_RUN } from './documents';
 import { RUN_COLUMNS, type RunRow } from './runs';
@@ -79,7 +80,7 @@ function openDocuments(db: Queryable, { runId, page }: PageReference): Promise<O
   return db.query<OpenDocument>(
     `SELECT machine_id AS "machineId", ${MACHINE_NAME}, atm_pubkey AS "atmPubkey", unsigned_event AS event,
             state_fingerprint AS "stateFingerprint", signature, reused, resealed, sent_at IS NOT NULL AS sent, tries, relays, question,
-            to_char(trouble_since AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS "troubleSince"
+            ${utc('trouble_since')} AS "troubleSince"
        FROM republish.documents WHERE run_id = $1 AND page = $2 AND outcome IS NULL ORDER BY tries, machine_id COLLATE "C"`,
     [runId, page],
   );
@@ -146,7 +147,7 @@ const FAILURES = `SELECT ${FAILURE_COLUMNS} ${OF_PAGE} AND outcome = 'failed' OR
 
 const WAITING = `SELECT document_type AS "documentType", machine_id AS "machineId", ${MACHINE_NAME}, tries,
     concat_ws(': ', failure_type, failure_message) AS why,
-    to_char(trouble_since AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS since
+    ${utc('trouble_since')} AS since
   ${OF_PAGE} AND outcome IS NULL AND trouble_since IS NOT NULL ORDER BY trouble_since, machine_id COLLATE "C" LIMIT 20`;
 
 export async function pageState(db: Queryable, { runId, page }: PageReference): Promise<PageState> {

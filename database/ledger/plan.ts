@@ -1,7 +1,7 @@
 import type { PageEntry } from '../../contract/activities';
 import type { DocumentFailure, FailureType } from '../../contract/failures';
 import type { Queryable } from '../connection';
-import { textWriterOf } from '../free-text';
+import { freeText } from '../free-text';
 import { COUNTS, countsOf, type CountsRow, FAILURE_COLUMNS } from './counts';
 import { columnsOf, OPEN_RUN } from './documents';
 
@@ -24,11 +24,10 @@ export async function planDocuments(
   documents: readonly PlannedDocument[],
 ): Promise<void> {
   // Names are whatever somebody has typed, and SQLite keeps what Postgres does not.
-  const write = await textWriterOf(db);
   const written = documents.map((document) => ({
     ...document,
-    machineName: write.text(document.machineName) ?? '',
-    failureMessage: write.text(document.failureMessage),
+    machineName: freeText(document.machineName),
+    failureMessage: freeText(document.failureMessage),
   }));
   await db.query(
     `WITH ${OPEN_RUN},

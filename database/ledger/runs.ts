@@ -1,6 +1,7 @@
 import type { RepublishInput } from '../../contract/input';
 import type { Queryable } from '../connection';
-import { textWriterOf } from '../free-text';
+import { freeJson } from '../free-text';
+import { utc } from '../utc';
 
 export interface RunRow {
   runId: string;
@@ -45,7 +46,7 @@ export async function openRun(db: Queryable, run: OpeningRun): Promise<RunRow> {
       run.documentTypes,
       force,
       resetCounts,
-      (await textWriterOf(db)).json(run.request),
+      freeJson(run.request),
     ],
   );
   const row = await runOf(db, run.runId);
@@ -63,8 +64,7 @@ export async function runOf(db: Queryable, runId: string): Promise<RunRow | unde
 /** When a document of a run last came further, by the clock of Postgres (ISO 8601); null: none has yet. */
 export async function lastMoveOf(db: Queryable, runId: string): Promise<string | null> {
   const [row] = await db.query<{ at: string | null }>(
-    `SELECT to_char(max(greatest(sealed_at, signed_at, sent_at, settled_at)) AT TIME ZONE 'UTC',
-                    'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS at
+    `SELECT ${utc('max(greatest(sealed_at, signed_at, sent_at, settled_at))')} AS at
        FROM republish.documents WHERE run_id = $1`,
     [runId],
   );

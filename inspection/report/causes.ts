@@ -1,7 +1,7 @@
 import { CALLER_FAILURES, isCallerFailureType } from '../../contract/caller-failures';
 import { meaningOf, remedyFor } from '../../contract/failures';
 import { documentOf, type NamedMachine } from '../../contract/machine-name';
-import { forOperator } from '../../contract/shell';
+import { forFleet, forOperator } from '../../contract/shell';
 import { withoutName } from '../../rules/told-failures';
 import type { Cause } from './model';
 
@@ -58,7 +58,8 @@ export function causesOf(
     else same.push(sufferer);
   }
   const causes = [...groups].map(([type, byMessage]): Cause => {
-    const { meaning, remedy } = told(type);
+    const isOfAll = type === ofAll?.type;
+    const { meaning, remedy } = toldOf(type, isOfAll && operatorUserId === undefined);
     const all = [...byMessage.values()].flat();
     const reasons = [...byMessage]
       .map(([text, same]) => ({
@@ -67,12 +68,11 @@ export function causesOf(
         examples: same.slice(0, MAX_EXAMPLES).map(({ id, name }) => ({ id, name })),
       }))
       .sort((a, b) => b.count - a.count);
-    const isOfAll = type === ofAll?.type;
     const own = isOfAll && !byMessage.has(ofAll.message);
     return {
       type,
       meaning,
-      remedy: operatorUserId === undefined ? remedy : forOperator(remedy, operatorUserId),
+      remedy: forOperator(remedy, operatorUserId),
       isOfAll,
       failed: all.filter(({ isOpen }) => isOpen !== true).length,
       open: all.filter(({ isOpen }) => isOpen === true).length,
@@ -91,7 +91,9 @@ function rank({ type, isOfAll }: Cause): number {
   return CONSEQUENCES.includes(type) ? 2 : 1;
 }
 
-function told(type: Cause['type']): { meaning: string; remedy: string } {
-  if (isCallerFailureType(type)) return CALLER_FAILURES[type];
-  return { meaning: meaningOf(type), remedy: remedyFor(type) };
+function toldOf(type: Cause['type'], isOfFleet: boolean): { meaning: string; remedy: string } {
+  const { meaning, remedy } = isCallerFailureType(type)
+    ? CALLER_FAILURES[type]
+    : { meaning: meaningOf(type), remedy: remedyFor(type) };
+  return isOfFleet ? { meaning: forFleet(meaning), remedy: forFleet(remedy) } : { meaning, remedy };
 }

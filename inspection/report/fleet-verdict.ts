@@ -1,7 +1,9 @@
 import { CALLER_FAILURES } from '../../contract/caller-failures';
 import { type Failure, meaningOf, remedyFor } from '../../contract/failures';
+import { grouped } from '../../contract/page-name';
+import { forFleet } from '../../contract/shell';
 import type { FleetReport, LiveFleet, Verdict } from './model';
-import { byWhom, number, temporalsWord, withoutTemporal } from './verdict';
+import { byWhom, temporalsWord, withoutTemporal, withoutWorker } from './verdict';
 
 const MAX_REMEDIES = 3;
 
@@ -19,7 +21,7 @@ function judged(
   { failure, live }: { failure: Failure | null; live: LiveFleet | null },
 ): Verdict {
   const { counts, causes, interventions, state } = fleet;
-  const soFar = `${number(counts.complete)} of ${operators(counts.planned)} ${counts.planned === 1 ? 'is' : 'are'} complete`;
+  const soFar = `${grouped(counts.complete)} of ${operators(counts.planned)} ${counts.planned === 1 ? 'is' : 'are'} complete`;
   const remedies = [
     ...causes.slice(0, MAX_REMEDIES).map(({ remedy }) => remedy),
     ...(causes.length === 0
@@ -43,7 +45,7 @@ function judged(
       return {
         tone: 'bad',
         sentence: failure === null ? `Failed. ${soFar}.` : `Failed. ${meaningOf(failure.type)}`,
-        remedies: failure === null ? remedies : [remedyFor(failure.type)],
+        remedies: failure === null ? remedies : [forFleet(remedyFor(failure.type))],
         remarks: [`${soFar}.`],
       };
     case 'cancelled': {
@@ -76,13 +78,15 @@ function judged(
 
 function goesOn(live: LiveFleet | null, soFar: string, remedies: string[]): Verdict {
   const progress = live?.progress ?? null;
-  if (progress === null)
+  if (progress === null) {
+    const { tone, sentence, remedy } = withoutWorker(live?.obstacle ?? null);
     return {
-      tone: 'warning',
-      sentence: `No worker answers on task queue ${live?.taskQueue ?? ''}: the fleet waits for one. ${soFar} so far.`,
-      remedies: ['Start republish worker with the same REPUBLISH_TASK_QUEUE and Temporal namespace.'],
+      tone,
+      sentence: `${forFleet(sentence)} ${soFar} so far.`,
+      remedies: [forFleet(remedy)],
       remarks: [],
     };
+  }
   if (progress.paused !== undefined)
     return {
       tone: 'warning',
@@ -93,7 +97,7 @@ function goesOn(live: LiveFleet | null, soFar: string, remedies: string[]): Verd
   const what = progress.cancelling ? 'Is being cancelled' : `Goes on, ${progress.phase}`;
   return {
     tone: 'calm',
-    sentence: `${what}. ${soFar} so far, ${number(progress.running)} in work.`,
+    sentence: `${what}. ${soFar} so far, ${grouped(progress.running)} in work.`,
     remedies: remedies.slice(0, -1),
     remarks: [],
   };
@@ -106,5 +110,5 @@ function notBegun({ counts }: Pick<FleetReport, 'counts'>): string[] {
 }
 
 function operators(count: number): string {
-  return `${number(count)} operator${count === 1 ? '' : 's'}`;
+  return `${grouped(count)} operator${count === 1 ? '' : 's'}`;
 }

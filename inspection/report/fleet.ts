@@ -7,6 +7,7 @@ import { auditOfFleet, type WrittenFleetAuditRow } from '../../database/fleets';
 import { causesOf, type Sufferer } from './causes';
 import { fleetVerdictOf } from './fleet-verdict';
 import type { FleetReport, LiveFleet, OperatorReport, ReportState } from './model';
+import { auditRowOf } from './run';
 
 /** Failed documents that are told of one operator; its own report has all. */
 const MAX_FAILURES = 10;
@@ -54,7 +55,11 @@ export function assembledFleet(fleet: ReadFleet, now: Date): FleetReport {
     howFar: howFarOfFleet({ planned: counts.planned, operators: counts }),
     documents: documentsOf(operators),
     interventions: audit?.interventions ?? (live?.progress?.paused ? [live.progress.paused] : []),
-    causes: causesOf(operators.flatMap(sufferersOf), audit?.failure ?? null),
+    causes: causesOf(
+      operators.flatMap(sufferersOf),
+      audit?.failure ?? (state === 'goes on' ? (live?.obstacle ?? null) : null),
+    ),
+    auditRow: auditRowOf(audit),
     operators,
     temporalAway: fleet.temporalAway,
   } satisfies Omit<FleetReport, 'verdict'>;

@@ -4,6 +4,7 @@ import type { FleetInput, FleetProgress, OperatorCounts } from '../../contract/f
 import type { HowFar } from '../../contract/how-far';
 import type { RepublishInput } from '../../contract/input';
 import type { Counts, Outcome, Progress, RunOutcome, WaitingDocument } from '../../contract/progress';
+import type { Obstacle } from '../../contract/obstacle';
 import type { RelayStanding } from '../../contract/relay-standing';
 import type { ReportedOperator } from '../../database/fleet-report';
 import type { ReportedDocument } from '../../database/ledger/report';
@@ -26,6 +27,8 @@ interface Told {
   /** What people asked of it; while it goes on only what it says itself. */
   interventions: Intervention[];
   causes: Cause[];
+  /** Its row in the chain of the audit, whose hash is the head if nothing came later. Null: it has no audit. */
+  auditRow: { position: number; hash: string } | null;
   /** Why Temporal could not be asked, where it should have been. */
   temporalAway: string | null;
 }
@@ -130,6 +133,10 @@ export interface LiveRun {
   startedAt: string;
   closedAt: string | null;
   taskQueue: string;
+  /** Why nobody works on it, or nobody can. */
+  obstacle: Obstacle | null;
+  /** Its cancellation was asked for, whether it knows that or not. */
+  cancelRequested: boolean;
   /** Null while no worker answers. */
   progress: Progress | null;
   waiting: WaitingDocument[];
@@ -138,7 +145,7 @@ export interface LiveRun {
 }
 
 /** Of the pages for approval only how many: a report is sent around, and whoever has such an address may approve. */
-export interface LiveReport extends Pick<LiveRun, 'status' | 'taskQueue'> {
+export interface LiveReport extends Pick<LiveRun, 'status' | 'taskQueue' | 'obstacle' | 'cancelRequested'> {
   progress: Omit<Progress, 'approvals'> | null;
   approvals: number;
 }
@@ -164,6 +171,7 @@ export interface LiveFleet {
   status: string;
   closedAt: string | null;
   taskQueue: string;
+  obstacle: Obstacle | null;
   progress: FleetProgress | null;
 }
 

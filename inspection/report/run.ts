@@ -10,6 +10,7 @@ import {
   type RunRecord,
 } from '../../database/ledger/report';
 import { isGood } from '../../contract/progress';
+import type { Link } from '../../rules/audit-chain';
 import { causesOf, suffering } from './causes';
 import { countsOf, machinesOf, relaysOf } from './machines';
 import type { LiveRun, ReportState, RunReport } from './model';
@@ -81,9 +82,10 @@ export function assembled(run: ReadRun, now: Date): RunReport {
         if (type === null || isGood(outcome)) return [];
         return [suffering(document, { type, message: failureMessage ?? '', isOpen: outcome === null })];
       }),
-      failure ?? (state === 'goes on' ? (progress?.blocked ?? null) : null),
+      failure ?? (state === 'goes on' ? (live?.obstacle ?? progress?.blocked ?? null) : null),
       run.operatorUserId,
     ),
+    auditRow: auditRowOf(audit),
     relays: relaysOf(documents),
     machines: machinesOf(documents, documentTypes, live?.waiting ?? []),
     live: live === null || audit !== undefined ? null : told(live),
@@ -98,10 +100,16 @@ function stateOf({ audit, live, temporalAway }: ReadRun): ReportState {
   return live?.closedAt === null ? 'goes on' : 'ended without audit';
 }
 
-function told({ status, taskQueue, progress, approvals }: LiveRun): RunReport['live'] {
-  if (progress === null) return { status, taskQueue, progress, approvals: approvals.length };
-  const { approvals: _, ...rest } = progress;
-  return { status, taskQueue, progress: rest, approvals: approvals.length };
+function told({ status, taskQueue, obstacle, cancelRequested, ...live }: LiveRun): RunReport['live'] {
+  const seen = { status, taskQueue, obstacle, cancelRequested, approvals: live.approvals.length };
+  if (live.progress === null) return { ...seen, progress: null };
+  const { approvals: _, ...progress } = live.progress;
+  return { ...seen, progress };
+}
+
+/** Of a run or of a fleet. */
+export function auditRowOf(audit: Link | undefined): RunReport['auditRow'] {
+  return audit === undefined ? null : { position: audit.position, hash: audit.hash };
 }
 
 /** A run that goes on says only what it rests for; its audit has the rest. */

@@ -3,6 +3,8 @@ import type { Intervention } from '../../contract/control';
 import type { Failure } from '../../contract/failures';
 import { FAILURES, meaningOf, remedyFor } from '../../contract/failures';
 import { howFar } from '../../contract/how-far';
+import type { Obstacle } from '../../contract/obstacle';
+import { grouped } from '../../contract/page-name';
 import { forOperator } from '../../contract/shell';
 import type { RunReport, Verdict } from './model';
 
@@ -21,7 +23,10 @@ export function verdictOf(run: JudgedRun): Verdict {
   return {
     ...verdict,
     remedies: remedies.map((text) => forOperator(text, run.operatorUserId)),
-    remarks: [...remarks, ...withoutTemporal(run.temporalAway)],
+    remarks: [
+      ...remarks.map((text) => forOperator(text, run.operatorUserId)),
+      ...withoutTemporal(run.temporalAway),
+    ],
   };
 }
 
@@ -78,7 +83,7 @@ function complete(run: JudgedRun): Verdict {
         ? 'Complete. There was nothing to publish.'
         : of === 1
           ? 'Complete. The one document stands on the relays.'
-          : `Complete. All ${number(of)} documents stand on the relays.`,
+          : `Complete. All ${grouped(of)} documents stand on the relays.`,
     remedies: [],
     remarks: remarksOf(run),
   };
@@ -92,12 +97,10 @@ function goesOn(run: JudgedRun): Verdict {
     remedies,
     remarks: remarksOf(run),
   });
-  if (live === null || live.progress === null) {
-    return verdict(
-      'warning',
-      `No worker answers on task queue ${live?.taskQueue ?? ''}: the run waits for one.`,
-      'Start republish worker with the same REPUBLISH_TASK_QUEUE and Temporal namespace; the run goes on by itself.',
-    );
+  if (!live?.progress) {
+    const { tone, sentence, remedy } = withoutWorker(live?.obstacle ?? null);
+    const { remarks, ...stuck } = verdict(tone, sentence, remedy);
+    return { ...stuck, remarks: [...(live?.cancelRequested ? [CANCELLATION_WAITS] : []), ...remarks] };
   }
   const { phase, paused, blocked, cancelling } = live.progress;
   if (cancelling) return verdict('calm', 'Is being cancelled: what is signed is finished, the rest is left.');
@@ -105,8 +108,8 @@ function goesOn(run: JudgedRun): Verdict {
     return verdict('warning', `Paused${byWhom(paused)}.`, 'To go on: republish resume <operator>.');
   if (phase === 'holding') {
     const on = [
-      ...(counts.failed > 0 ? [`${number(counts.failed)} failed`] : []),
-      ...(counts.open > 0 ? [`${number(counts.open)} without outcome`] : []),
+      ...(counts.failed > 0 ? [`${grouped(counts.failed)} failed`] : []),
+      ...(counts.open > 0 ? [`${grouped(counts.open)} without outcome`] : []),
     ].join(' and ');
     return verdict(
       'warning',
@@ -130,6 +133,18 @@ function goesOn(run: JudgedRun): Verdict {
   return verdict('calm', `Goes on, ${phase}.`, ...(counts.failed > 0 ? remediesOf(run) : []));
 }
 
+const CANCELLATION_WAITS =
+  'It is to be cancelled, which waits for that too. To end it as it is: republish end <operator>.';
+
+/** What keeps a run or a fleet from moving; the words of Temporal are with its cause. */
+export function withoutWorker(
+  obstacle: Obstacle | null,
+): Pick<Verdict, 'tone'> & { sentence: string; remedy: string } {
+  const type = obstacle?.type ?? 'WorkerSilent';
+  const tone = type === 'RunStuck' ? 'bad' : 'warning';
+  return { tone, sentence: meaningOf(type), remedy: remedyFor(type) };
+}
+
 /** What Temporal says of something that has no audit and is over. */
 export function temporalsWord(live: { status: string } | null): string {
   return live === null ? 'Temporal does not know it any more' : `Temporal says ${live.status}`;
@@ -146,7 +161,7 @@ function soFar({ counts, live }: Pick<JudgedRun, 'counts' | 'live'>): string {
   const { done, of } = howFar({ ...counts, ...(live?.progress ? { stages: live.progress.stages } : {}) });
   if (of === 0) return 'No document was planned';
   if (of === 1) return done === 1 ? 'The one document stands' : 'The one document does not stand';
-  return `${number(done)} of ${number(of)} documents stand`;
+  return `${grouped(done)} of ${grouped(of)} documents stand`;
 }
 
 function standing(run: JudgedRun): string[] {
@@ -176,7 +191,7 @@ function remarksOf({ state, counts, machines, relays, swept }: JudgedRun): strin
     ...(without > 0 ? [`${documents(without, 'had', 'had')} nothing to publish.`] : []),
     ...(behind > 0
       ? [
-          `${behind === 1 ? 'One relay lacks' : `${number(behind)} relays lack`} documents that enough others hold: see Relays.`,
+          `${behind === 1 ? 'One relay lacks' : `${grouped(behind)} relays lack`} documents that enough others hold: see Relays.`,
         ]
       : []),
     ...(swept === false && state !== 'failed'
@@ -188,16 +203,11 @@ function remarksOf({ state, counts, machines, relays, swept }: JudgedRun): strin
 }
 
 function documents(count: number, one: string, many: string): string {
-  return count === 1 ? `1 document ${one}` : `${number(count)} documents ${many}`;
+  return count === 1 ? `1 document ${one}` : `${grouped(count)} documents ${many}`;
 }
 
 export function byWhom(intervention: Intervention | undefined): string {
   if (intervention === undefined) return '';
   const { by, reason } = intervention;
   return `${by ? ` by ${by}` : ''}${reason ? ` (${reason})` : ''}`;
-}
-
-/** `10,000`, in the same way wherever it runs. */
-export function number(count: number): string {
-  return String(count).replace(/\B(?=(\d{3})+$)/g, ',');
 }

@@ -124,7 +124,12 @@ describe('a run with which nobody can go on', () => {
     const audit = await saga.audits(operator.id);
     expect(audit).toHaveLength(1);
     const ledger = await saga.ledger(run.runId);
-    expect(ledger.map(({ failureType }) => failureType)).toContain('Interrupted');
+    const unfinished = ledger.flatMap(({ outcome, failureType }) =>
+      outcome === 'failed' ? [failureType] : [],
+    );
+    expect(unfinished.length).toBeGreaterThanOrEqual(4);
+    // What had waited for the bunker too long by then, on a machine with much else to do, has its own reason.
+    for (const type of unfinished) expect(['Interrupted', 'NotAttempted', 'SignerTimeout']).toContain(type);
     expect(ledger.every(({ outcome }) => outcome !== null)).toBe(true);
     expect((await fails(RepublishFailed, run.result())).message).toContain('republish end');
 

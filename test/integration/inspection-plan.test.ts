@@ -214,7 +214,9 @@ describe('republish plan', () => {
 
   test('takes the selection of start, and suggests what a misspelt document type was meant to be', async () => {
     const operator = await saga.addOperator({ machines: 2 });
-    const { id: machine = '', name = '' } = operator.machines[1] ?? {};
+    const { id: machine = '' } = operator.machines[1] ?? {};
+    const name = 'Entrance';
+    await saga.database.query('UPDATE spirekeeper.dca_machines SET name = $1 WHERE id = $2', [name, machine]);
     const { plan } = await planned([operator.id, '--document-type', 'bitspire-fees', '--machine', machine]);
     expect(plan.documents.map(({ documentType, machineId }) => [documentType, machineId])).toEqual([
       ['bitspire-fees', machine],
@@ -223,7 +225,8 @@ describe('republish plan', () => {
       [[operator.id, '--document-type', 'bitspire-fee'], 'did you mean bitspire-fees?'],
       [[operator.id, '--machine', 'nothing'], 'has no machine nothing'],
       [[operator.id, '--machine', `${machine}x`], `machine ${machine}x (did you mean ${name} (${machine})?)`],
-      [[operator.id, '--machine', name], 'a name is no id: republish plan'],
+      [[operator.id, '--machine', name.toLowerCase()], `(did you mean ${name} (${machine})?)`],
+      [[operator.id, '--machine', 'Front desk'], 'a name is no id: republish plan'],
       [['nobody'], 'OperatorNotFound'],
     ] as const) {
       const result = await republish(['plan', ...args, '--json'], saga.env);

@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import * as fc from 'fast-check';
-import { Client } from 'pg';
 import {
   appendAudit,
   auditOfRun,
@@ -8,16 +7,13 @@ import {
   type AuditRow,
   unauditedRuns,
 } from '../../database/audit';
-import { dropDatabase } from '../../database/admin';
-import { type Database, openDatabase } from '../../database/connection';
+import { type Database } from '../../database/connection';
 import { appendFleetAudit, auditOfFleet, recordFleet } from '../../database/fleets';
-import { textWriterOf } from '../../database/free-text';
 import { persistAudit } from '../../activities/persist-audit';
 import { noOperators } from '../../contract/fleet';
 import { writeAuditOfEndedFleet } from '../../ending/end-fleet';
 import { requireItsLedger } from '../../ending/end-run';
 import { close, emptyAudit, OPERATOR, plannedRun, startLedger, type TestLedger } from '../support/ledger';
-import { testServers } from '../support/servers';
 
 let ledger: TestLedger;
 let db: Database;
@@ -104,37 +100,6 @@ test('the audit of a run does not fail for its free text', async () => {
     }),
     { numRuns: 40 },
   );
-});
-
-test('nor in a database of another encoding: what that does not have is written as its number', async () => {
-  const { postgresUrl } = testServers();
-  const name = `latin1_${randomUUID().replaceAll('-', '')}`;
-  const admin = new Client({ connectionString: postgresUrl });
-  await admin.connect();
-  await admin.query(
-    `CREATE DATABASE ${name} ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0`,
-  );
-  await admin.end();
-  const url = new URL(postgresUrl);
-  url.pathname = `/${name}`;
-  const latin1 = openDatabase({ url: url.href, maxConnections: 1 });
-  try {
-    await latin1.query('CREATE TABLE told (plain text, structured jsonb)');
-    const { text, json } = await textWriterOf(latin1);
-    const told = async (value: string): Promise<unknown> =>
-      (await latin1.query('INSERT INTO told VALUES ($1, $2) RETURNING *', [text(value), json({ value })]))[0];
-    expect(await told('no key \u{1f600}')).toEqual({
-      plain: 'no key \\u{1f600}',
-      structured: { value: 'no key \\u{1f600}' },
-    });
-    await fc.assert(
-      fc.asyncProperty(anyText, async (value) => void (await told(value))),
-      { numRuns: 40 },
-    );
-  } finally {
-    await latin1.close();
-    await dropDatabase(postgresUrl, name);
-  }
 });
 
 test('the audit of a fleet that was ended says what the fleet was asked', async () => {

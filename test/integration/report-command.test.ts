@@ -125,7 +125,8 @@ describe('republish report', () => {
     const unpolled = await startRepublish(saga.client, nobody, { taskQueue: 'nobody-polls-this' });
     const waiting = await republish(['report', nobody], saga.env);
     expect(waiting).toMatchObject({ code: 0, stderr: '' });
-    expect(waiting.stdout).toContain('No worker answers on task queue nobody-polls-this');
+    expect(waiting.stdout).toContain('NoWorker: holds up all of it');
+    expect(waiting.stdout).toContain('nobody polls task queue nobody-polls-this');
     await saga.client.workflow.getHandle(unpolled.workflowId).terminate();
     const ended = await republish(['report', nobody], saga.env);
     expect(ended).toMatchObject({

@@ -209,6 +209,36 @@ test('before there is a schema, a migrator needs the right to make it, and migra
   }
 });
 
+describe('whoever cannot write the audit ends nothing', () => {
+  test('an inspector is told which rights of a worker are missing', async () => {
+    const ended = await republish(['end', operator.id, '--yes'], {
+      ...saga.env,
+      DATABASE_URL: urls.get('inspector') ?? '',
+    });
+    expect(ended).toMatchObject({ code: 5, stdout: '' });
+    const said = ended.stderr.replace(/\s+/g, ' ');
+    for (const part of ['closed_at) on republish.runs', 'INSERT on republish.audit_log', 'nothing was ended'])
+      expect(said).toContain(part);
+  });
+
+  test('where no schema is, that is said', async () => {
+    const name = `empty_${suffix}`;
+    const url = await createDatabase(testServers().postgresUrl, name);
+    try {
+      const { code, stderr } = await republish(['end', operator.id, '--yes'], {
+        ...saga.env,
+        DATABASE_URL: url,
+      });
+      expect({ code, said: stderr.replace(/\s+/g, ' ') }).toMatchObject({
+        code: 5,
+        said: expect.stringContaining('nothing was ended: schema republish: is not there') as string,
+      });
+    } finally {
+      await dropDatabase(testServers().postgresUrl, name);
+    }
+  });
+});
+
 describe('an inspector', () => {
   test('plans, verifies, looks for orphans, reads audits and calls the doctor, and writes nothing', async () => {
     const before = await ledgerText(saga);

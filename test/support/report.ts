@@ -6,7 +6,7 @@ import type { FleetRecord, ReportedOperator } from '../../database/fleet-report'
 import type { WrittenFleetAuditRow } from '../../database/fleets';
 import type { ReportedDocument, RunRecord } from '../../database/ledger/report';
 import { assembledFleet } from '../../inspection/report/fleet';
-import type { FleetReport, LiveRun, RunReport } from '../../inspection/report/model';
+import type { FleetReport, LiveFleet, LiveRun, RunReport } from '../../inspection/report/model';
 import { assembled } from '../../inspection/report/run';
 
 /** Rows as the ledger has them, for reports that no run has to be made for. */
@@ -96,6 +96,8 @@ export function runReportOf(run: ReportedRun): RunReport {
           startedAt: record.startedAt,
           closedAt: null,
           taskQueue: 'republish-operator-configs',
+          obstacle: null,
+          cancelRequested: false,
           progress: progress as Progress | null,
           waiting: [],
           approvals: [],
@@ -287,8 +289,9 @@ export function operatorOf(operatorUserId: string, other: Partial<ReportedOperat
 export function fleetReportOf(
   operators: number | ReportedOperator[] = 40,
   audit: Partial<WrittenFleetAuditRow> | null = {},
+  live: LiveFleet | null = null,
 ): FleetReport {
-  return fleetOf(typeof operators === 'number' ? manyOperators(operators) : operators, audit);
+  return fleetOf(typeof operators === 'number' ? manyOperators(operators) : operators, audit, live);
 }
 
 function manyOperators(operators: number): ReportedOperator[] {
@@ -322,13 +325,17 @@ function manyOperators(operators: number): ReportedOperator[] {
   return all;
 }
 
-function fleetOf(operators: ReportedOperator[], audit: Partial<WrittenFleetAuditRow> | null): FleetReport {
+function fleetOf(
+  operators: ReportedOperator[],
+  audit: Partial<WrittenFleetAuditRow> | null,
+  live: LiveFleet | null,
+): FleetReport {
   return assembledFleet(
     {
       ...FLEET,
       record: FLEET,
       operators,
-      live: null,
+      live,
       temporalAway: null,
       audit:
         audit === null

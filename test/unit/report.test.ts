@@ -1,5 +1,7 @@
 import fc from 'fast-check';
 import { foreign, markup, sentence, shown } from '../../client/cli/report/markup';
+import { fleetPage } from '../../client/cli/report/fleet-page';
+import { runPage } from '../../client/cli/report/run-page';
 import { summaryOf } from '../../client/cli/report/summary';
 import { tookOf } from '../../client/cli/report/words';
 import { noStages } from '../../contract/progress';
@@ -119,10 +121,32 @@ describe('the sentence at the top says how it stands, and the remedy what to do'
     ],
     [
       'no worker',
+      {
+        documents: half,
+        progress: null,
+        live: { obstacle: { type: 'NoWorker', message: 'nobody polls task queue typo' } },
+      },
+      'warning',
+      /^Nobody polls the task queue of the run, so that it waits\. 1 of 2/,
+      [/republish worker.*republish end 8f3c2b/],
+    ],
+    [
+      'its workflow task fails',
+      {
+        documents: half,
+        progress: null,
+        live: { obstacle: { type: 'RunStuck', message: 'unknown encoding' }, cancelRequested: true },
+      },
+      'bad',
+      /^Workers take the run's next step and fail with it each time/,
+      [/republish end 8f3c2b/],
+    ],
+    [
+      'no worker answers, and Temporal does not say more',
       { documents: half, progress: null },
       'warning',
-      /^No worker answers on task queue /,
-      [/republish worker/],
+      /^Workers poll the task queue of the run, .*none has answered\. 1 of 2/,
+      [/^Look again in a minute/],
     ],
     [
       'terminated',
@@ -152,6 +176,31 @@ describe('the sentence at the top says how it stands, and the remedy what to do'
     expect(verdict).toMatchObject({ tone, sentence: expect.stringMatching(says) as string });
     expect(verdict.remedies).toHaveLength(remedies.length);
     remedies.forEach((remedy, index) => expect(verdict.remedies[index]).toMatch(remedy));
+  });
+
+  test('what keeps a run from moving is told with the words of Temporal, and that a cancellation waits for it', () => {
+    const live = { obstacle: { type: 'RunStuck', message: 'unknown encoding' } as const };
+    const report = runReportOf({ documents: half, progress: null, live: { ...live, cancelRequested: true } });
+    expect(report.causes).toMatchObject([{ type: 'RunStuck', reasons: [{ text: 'unknown encoding' }] }]);
+    expect(report.verdict.remarks.join()).toContain('to be cancelled, which waits');
+    expect(summaryOf(report)).toContain('RunStuck: holds up all of it\n  unknown encoding');
+    const fleet = fleetReportOf([], null, {
+      ...{ runId: 'f', workflowId: 'w', status: 'RUNNING', closedAt: null, taskQueue: 'q', progress: null },
+      obstacle: { type: 'NoWorker', message: 'nobody polls task queue q' },
+    });
+    expect(fleet).toMatchObject({
+      verdict: { remedies: [expect.stringContaining('republish fleet end')] },
+      causes: [{ type: 'NoWorker', remedy: expect.stringContaining('republish fleet end') as string }],
+    });
+  });
+
+  test('the head of the audit is on the page and in the summary', () => {
+    for (const report of [failedRun(), fleetReportOf(2)]) {
+      const { hash = '' } = report.auditRow ?? {};
+      expect(summaryOf(report)).toContain(`audit: row 1, head ${hash}`);
+      const page = report.kind === 'run' ? runPage(report) : fleetPage(report);
+      expect([...page].join('')).toContain(`<code class="id">${hash}</code>`);
+    }
   });
 
   test('100 % is only where all that was to stand stands', () => {

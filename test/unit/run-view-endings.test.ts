@@ -1,3 +1,4 @@
+import { nameDataFolder, remedyAs } from '../../client/cli/run-view/commands';
 import { endedOn, failureLines } from '../../client/cli/run-view/outcome';
 import { PlainLines } from '../../client/cli/run-view/plain-lines';
 import { runView } from '../../client/cli/run-view/view';
@@ -51,10 +52,10 @@ test('status of a run that ended on its signer: that first, with its remedy, the
     'op-7  failed  after 4 min  run run',
     '',
     'SignerTimeout: the bunker did not answer within 30 s',
-    'remedy: Check that the bunker is running and online (republish signer check',
-    '  op-7), and whether somebody has to approve in it; then start again. One that',
-    '  has forgotten this client has to be paired again, with a new URI: republish',
-    '  signer add op-7 --bunker.',
+    'remedy: Check that the bunker is running and online',
+    '  (republish signer check op-7), and whether somebody has to approve in it;',
+    '  then start again. One that has forgotten this client has to be paired again,',
+    '  with a new URI: republish signer add op-7 --bunker.',
     '',
     '0 of 10',
     '',
@@ -69,6 +70,16 @@ test('status of a run that ended on its signer: that first, with its remedy, the
   const wide = shown(onSigner, timeout, 200);
   expect(wide.filter((text) => text.startsWith('remedy: '))).toHaveLength(1);
   expect(wide.join('\n')).not.toContain('%');
+});
+
+test('what to do has a line of its own, also where the failure of the run ends with it', () => {
+  const remedy =
+    'Check the operator user id (accounts.id in LNbits) and LNBITS_DATABASE_URL and "queries.account".';
+  const error = new RepublishFailed('OperatorNotFound', `no account with id op. ${remedy}`);
+  expect(failureLines(error, { runId: 'run', operator: 'op', progress: null })).toEqual([
+    'error: OperatorNotFound: no account with id op',
+    `remedy: ${remedy}`,
+  ]);
 });
 
 test('start of such a run says it once, and names no document that nobody began', () => {
@@ -147,4 +158,20 @@ test('a fleet of failures is cut, and says by how much', () => {
   expect(lines[1]).toBe('  RelayRefused: wss://relay.example.com: blocked');
   expect(lines[12]).toBe('    and 30 more');
   expect(lines[13]).toBe('  and 50 more; see: republish audit run');
+});
+
+// The last one: the folder stays named.
+test('a remedy of a command on a data folder is for that folder, once', () => {
+  nameDataFolder('/srv/my data');
+  const told =
+    'Is it there (republish signer check <operator>)? republish signer add <operator> --bunker; republish doctor.';
+  const named =
+    "Is it there (republish signer check op --data '/srv/my data')? republish signer add op --data '/srv/my data' --bunker; republish doctor.";
+  expect(remedyAs(told, 'op')).toBe(named);
+  expect(remedyAs(named, 'op')).toBe(named);
+  expect(remedyAs(told, undefined)).toBe(told);
+  const error = new RepublishFailed('SignerNotConfigured', 'operator op has no signer');
+  expect(failureLines(error, { runId: 'run', operator: 'op', progress: null })[1]).toContain(
+    "republish signer add op --data '/srv/my data' --bunker",
+  );
 });

@@ -78,10 +78,28 @@ test('what somebody has to mend is never cut off: the last relay of a reason, th
 
   const obstacle = { type: 'NoWorker' as const, message: 'nobody polls task queue q' };
   const alone = shown({ progress: null, obstacle });
+  // Temporal calls it running; nobody works on it.
+  expect(alone).toMatch(/^op {2}waits for a worker {2}run of /);
+  expect(shown({ progress: null, obstacle: { type: 'RunStuck', message: 'fails' } })).toMatch(
+    /^op {2}stuck {2}/,
+  );
   expect(alone).not.toContain('…');
   expect(alone.replace(/\s+/g, ' ')).toContain(
     'NoWorker: nobody polls task queue q remedy: Start one: republish worker, with',
   );
+});
+
+test('a reason that names a command names it for this operator', () => {
+  const message = 'pair it again (republish signer add <operator> --bunker)';
+  for (const text of [
+    shown({ retrying: [retry({ type: 'SignerTimeout', message })] }),
+    shown({ waiting: [waits({ why: message })] }),
+    shown({ progress: progressOf({ planned: 3, blocked: { type: 'SignerTimeout', message } }) }),
+    new PlainLines('op').see(statusOf({ progress, waiting: [waits({ why: message })] }), 0).join(),
+  ]) {
+    expect(text).toContain('republish signer add op --bunker)');
+    expect(text).not.toContain('<operator>');
+  }
 });
 
 test('pages and documents that lack the same relay share the reason; a small screen has it on one line', () => {

@@ -65,3 +65,29 @@ test.each(SIZES)('a table on %i x %i has every name, id and moment in one piece'
     for (const word of name.split(' ')) expect(screen).toContain(word);
   }
 });
+
+const AWAY = `${PROGRAM}
+const why = 'RelayQuorumNotReached: 1 of the 2 required relays say what stands there; wss://relay-two.example.com: connect ECONNREFUSED 192.0.2.17:443';
+const [type, message] = why.split(/: (.*)/);
+const page = { activity: 'republishDocuments', documentType: 'bitspire-fees', attempt: 3, maxAttempts: 0, startedAt: null, nextAttemptAt: null };
+const retrying = [1, 2].map((number) => ({ ...page, page: number, machines: { from: 1, to: 3, of: 3 }, type, message: '3 documents, the first: ' + message }));
+const waiting = failures.map((failure) => ({ ...failure, why, since: new Date().toISOString(), tries: 2 }));
+const { LiveView } = require('./client/cli/run-view/live-view');
+const view = new LiveView(process.stdout, 'op-7', false);
+const documentTypes = { 'bitspire-cassettes': { ...counts, failed: 0 }, 'bitspire-fees': { ...counts, failed: 0 } };
+view.see(statusOf({ runId: '${ID}', progress: progressOf({ ...counts, failed: 0, documentTypes }), retrying, waiting }));
+view.close();
+`;
+
+test.each(SIZES)(
+  'which relay is away is on a screen of %i x %i, whatever else has to go',
+  async (columns, rows) => {
+    const terminal = programInTerminal(AWAY, { columns, rows });
+    expect(await terminal.ended).toBe(0);
+    const screen = terminal.screen();
+    expect(screen.split('\n')[0]).toMatch(/^op-7 {2}/);
+    expect(screen).not.toContain('…');
+    expect(screen).toContain('wss://relay-two.example.com: connect ECONNREFUSED');
+    expect(screen.includes('document type')).toBe(rows === 50);
+  },
+);

@@ -1,7 +1,16 @@
 import { duration, Rate, secondsLeft } from '../../client/cli/run-view/rate';
 import { runView } from '../../client/cli/run-view/view';
-import { line, paint } from '../../client/cli/terminal/paint';
-import { cut, harmless, harmlessJson, padEnd, widthOf, wrap } from '../../client/cli/terminal/text';
+import { wrapToWidth } from '../../client/cli/terminal/table';
+import { fitted, line, paint } from '../../client/cli/terminal/paint';
+import {
+  cut,
+  harmless,
+  harmlessJson,
+  padEnd,
+  widthOf,
+  wrap,
+  wrapLines,
+} from '../../client/cli/terminal/text';
 import { loadTerminalConfiguration } from '../../configuration/terminal';
 import { noCounts, type Progress } from '../../contract/progress';
 import { progressOf } from '../support/progress';
@@ -36,6 +45,29 @@ test('a text is cut between characters, and never wider than there is room', () 
 test('sentences are broken between words', () => {
   expect(wrap('one two three', 8)).toEqual(['one two', 'three']);
   expect(wrap('incomprehensibilities of it', 5)).toEqual(['incomprehensibilities', 'of it']);
+});
+
+test('a command is not broken, so that it can be pasted, as long as it has room on a line', () => {
+  const told =
+    'Is it online (republish signer check op-7)? Else: republish signer add op-7 --bunker. Then again.';
+  const lines = [
+    'Is it online',
+    '(republish signer check op-7)? Else:',
+    'republish signer add op-7 --bunker.',
+    'Then again.',
+  ];
+  expect(wrap(told, 36)).toEqual(lines);
+  expect(wrapToWidth(told, 36)).toEqual(lines);
+  const views = fitted(line(['bold', told]), 38).map((each) => paint(each, 38, false));
+  expect(views.map((text) => text.trim())).toEqual(lines);
+  // Where it has none, it is broken as any other words are.
+  expect(wrap('by republish skip op --machine m1, or', 20)).toEqual([
+    'by republish skip op',
+    '--machine m1, or',
+  ]);
+  expect(wrapLines('a line that is whole\n  an indented one that is not', 20)).toBe(
+    'a line that is whole\n  an indented one\n    that is not',
+  );
 });
 
 test('what strangers write cannot steer the terminal, nor turn a text round', () => {

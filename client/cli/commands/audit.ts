@@ -2,13 +2,13 @@ import { type Command, Option } from 'commander';
 import { remedyFor } from '../../../contract/failures';
 import { compareIds, machineOf } from '../../../contract/machine-name';
 import type { RelayStanding } from '../../../contract/relay-standing';
-import { forOperator } from '../../../contract/shell';
 import { didYouMean } from '../../../contract/suggest';
 import type { AuditReport, ToldAudit, ToldDocument } from '../../../inspection/audit';
 import { withoutName } from '../../../rules/told-failures';
 import { byMachine } from '../by-machine';
 import { csv } from '../csv';
-import { print, printJson, say } from '../output';
+import { fittedTo, print, printJson, say } from '../output';
+import { command, remedyAs } from '../run-view/commands';
 import { paragraph, sectionedTable, short, wholeTable } from '../terminal/table';
 import { onOneLine } from '../terminal/text';
 
@@ -70,7 +70,7 @@ async function audit(subject: string | undefined, options: AuditOptions): Promis
     // Not through print(): the line ends are part of the format.
     return void process.stdout.write(csv([CSV_HEADER, ...report.audits.flatMap(csvRows)]));
   }
-  sayOpen(report, subject, print);
+  sayOpen(report, subject, (text) => print(fittedTo(process.stdout, text)));
   report.audits.forEach(showAudit);
 }
 
@@ -86,7 +86,7 @@ export class AuditNotFound extends Error {
 function sayOpen({ open }: AuditReport, subject: string, tell: (text: string) => void): void {
   for (const { runId, startedAt } of open)
     tell(
-      `run ${runId}\nno audit, started ${startedAt}: it goes on or was terminated; see: republish status ${subject}\nThe audit of one that was terminated is written by: republish end <operator>\n`,
+      `run ${runId}\nno audit, started ${startedAt}: it goes on or was terminated; see: ${command('status', subject)}\nThe audit of one that was terminated is written by: ${command('end', subject)}\n`,
     );
 }
 
@@ -94,10 +94,14 @@ export function showAudit(row: ToldAudit): void {
   print(`run ${row.runId}\n${row.outcome}, ${row.writtenAt}, operator ${row.operatorUserId}`);
   print(`row ${row.position}, head ${row.hash}`);
   if (row.operatorNpub) print(row.operatorNpub);
-  if (row.reason) print(`reason: ${row.reason}`);
+  if (row.reason) print(paragraph(`reason: ${row.reason}`));
   if (row.failure) print(paragraph(`failure: ${row.failure.type}: ${row.failure.message}`));
   if (!row.swept && row.documents.some(({ outcome }) => outcome === 'published' || outcome === 'unchanged'))
-    print('It was not looked at once more at its end: what stood when it was published may be gone since.');
+    print(
+      paragraph(
+        'It was not looked at once more at its end: what stood when it was published may be gone since.',
+      ),
+    );
   const named = new Map(row.documents.map((document) => [document.machineId, machineOf(document)]));
   for (const { action, at, by, reason, documentType, machineId } of row.interventions) {
     const of = [
@@ -106,9 +110,8 @@ export function showAudit(row: ToldAudit): void {
     ]
       .flat()
       .join(' ');
-    print(
-      `${at} ${action}${of === '' ? '' : ` (${of})`} by ${by ?? 'somebody'}${reason ? `: ${reason}` : ''}`,
-    );
+    const why = reason ? `: ${reason}` : '';
+    print(paragraph(`${at} ${action}${of === '' ? '' : ` (${of})`} by ${by ?? 'somebody'}${why}`));
   }
   const counts = Object.entries(row.counts).map(([type, count]) =>
     [type, count.published, count.unchanged, count.superseded, count.skipped, count.failed].map(String),
@@ -124,7 +127,7 @@ export function showAudit(row: ToldAudit): void {
   ];
   if (types.length > 0) print('');
   for (const type of types)
-    print(paragraph(forOperator(`remedy for ${type}: ${remedyFor(type)}`, row.operatorUserId)));
+    print(paragraph(remedyAs(`remedy for ${type}: ${remedyFor(type)}`, row.operatorUserId)));
   showEvents(row.documents);
   print('');
 }

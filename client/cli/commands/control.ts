@@ -2,12 +2,11 @@ import { userInfo } from 'node:os';
 import type { Command } from 'commander';
 import type { UpdateName } from '../../../contract/control';
 import { machineOf } from '../../../contract/machine-name';
-import { forOperator } from '../../../contract/shell';
 import type { Cancellation } from '../../control';
 import type { RepublishRun } from '../../run';
 import { EXIT } from '../exit-codes';
 import { printJson, say } from '../output';
-import { command } from '../run-view/commands';
+import { command, remedyAs } from '../run-view/commands';
 
 interface ControlOptions {
   documentType?: string;
@@ -121,16 +120,17 @@ async function tellCancelled(
   operator: string,
   { json }: ControlOptions,
 ): Promise<void> {
-  if (takenBy === 'Temporal')
-    say('the run could not be asked; Temporal has its cancellation, without who asked and why');
+  const keeps = 'Temporal has its cancellation, without who asked and why';
   if (obstacle === null) {
+    if (takenBy === 'Temporal') say(`the run could not be asked; ${keeps}`);
     if (!json) say(DONE.cancel({ documents: 0, operator, of: '' }));
     return;
   }
   const { remedyFor } = await import('../../../contract/failures.js');
   const { type, message } = obstacle;
+  // What is in the way first, and then what follows from it.
   say(
-    `not ended yet: ${type}: ${message}\nremedy: ${forOperator(remedyFor(type), operator)}\nThe run is cancelled as soon as a worker goes on with it. Only this ends it as it is: ${command('end', operator)}`,
+    `not ended yet: ${type}: ${message}\n${keeps}: the run is cancelled as soon as a worker goes on with it\nremedy: ${remedyAs(remedyFor(type), operator)}\nOnly this ends it as it is: ${command('end', operator)}`,
   );
   process.exitCode = EXIT.failed;
 }

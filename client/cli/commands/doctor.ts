@@ -10,7 +10,7 @@ import { paintedFor, print, printJson, printPainted, say } from '../output';
 import type { Style } from '../terminal/paint';
 import { harmless } from '../terminal/text';
 import { forThisCall } from '../run-view/commands';
-import { terminalWidth, wrapToWidth } from '../terminal/table';
+import { paragraph, terminalWidth, wrapToWidth } from '../terminal/table';
 
 export function registerDoctor(program: Command): void {
   program
@@ -74,7 +74,12 @@ async function doctor(options: DoctorOptions): Promise<void> {
   if (options.json) printJson(findings);
   const count = (status: Finding['status']): number =>
     findings.filter((finding) => finding.status === status).length;
-  if (!options.json) print(`\n${count('ok')} ok, ${count('warn')} warn, ${count('fail')} FAIL`);
+  if (!options.json) {
+    // Their lines may have left the screen.
+    const failed = findings.filter(({ status }) => status === 'fail').map(aboutOf);
+    const which = failed.length === 0 ? '' : `: ${failed.join('; ')}`;
+    print(paragraph(`\n${count('ok')} ok, ${count('warn')} warn, ${count('fail')} FAIL${which}`));
+  }
   if (count('fail') > 0) process.exitCode = EXIT.failed;
 }
 
@@ -120,8 +125,13 @@ const MARKS: Record<Finding['status'], [mark: string, style: Style]> = {
   fail: ['FAIL', 'red'],
 };
 
-function show({ area, subject, status, message, remedy }: Finding): void {
-  const about = subject === '' ? area : `${area} ${subject}`;
+function aboutOf({ area, subject }: Finding): string {
+  return subject === '' ? area : `${area} ${subject}`;
+}
+
+function show(finding: Finding): void {
+  const { status, message, remedy } = finding;
+  const about = aboutOf(finding);
   const lines = (text: string): string =>
     wrapToWidth(text, terminalWidth() - INDENT.length).join(`\n${INDENT}`);
   const [mark, style] = MARKS[status];

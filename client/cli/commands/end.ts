@@ -75,10 +75,10 @@ export async function withBoth(
   work: (opened: OpenClient, database: Database) => Promise<void>,
 ): Promise<void> {
   const { withDatabase } = await import('../database.js');
-  const { requireRightToEnd } = await import('../../../ending/end-run.js');
+  const { requireThatItCanBeWritten } = await import('../../../ending/end-run.js');
   const { connect } = await import('../../index.js');
   await withDatabase(async (database) => {
-    await requireRightToEnd(database);
+    await requireThatItCanBeWritten(database);
     const opened = await connect();
     try {
       await work(opened, database);

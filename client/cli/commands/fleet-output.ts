@@ -4,7 +4,7 @@ import type { WrittenFleetAuditRow } from '../../../database/fleets';
 import { print, say } from '../output';
 import { howFarOfFleet } from '../../../contract/how-far';
 import { compareIds } from '../../../contract/machine-name';
-import { fittedTable, wholeTable } from '../terminal/table';
+import { fittedTable, paragraph, wholeTable } from '../terminal/table';
 
 /** Operators of a fleet that are not complete. */
 export function unfinished({ incomplete, failed, cancelled, notBegun }: FleetSummary['operators']): number {
@@ -35,10 +35,10 @@ export function showSummary({ operators, failures }: FleetSummary): void {
 export function showFleetAudit(row: WrittenFleetAuditRow): void {
   print(`fleet ${row.runId}\n${row.outcome}, ${row.startedAt} to ${row.writtenAt}`);
   print(`row ${row.position}, head ${row.hash}`);
-  if (row.reason) print(`reason: ${row.reason}`);
-  if (row.failure) print(`failure: ${row.failure.type}: ${row.failure.message}`);
+  if (row.reason) print(paragraph(`reason: ${row.reason}`));
+  if (row.failure) print(paragraph(`failure: ${row.failure.type}: ${row.failure.message}`));
   for (const { action, at, by, reason } of row.interventions)
-    print(`${action}, ${at}${by ? `, by ${by}` : ''}${reason ? `: ${reason}` : ''}`);
+    print(paragraph(`${action}, ${at}${by ? `, by ${by}` : ''}${reason ? `: ${reason}` : ''}`));
   print(`\n${countsTable(row.operators)}`);
   showFailures(row.failures, row.operators);
   print('');

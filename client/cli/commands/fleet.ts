@@ -7,6 +7,7 @@ import { EXIT, exitCodeFor } from '../exit-codes';
 import { requireOperatorIds } from '../ids';
 import { forcing, resetCountsOption } from '../options';
 import { compareIds } from '../../../contract/machine-name';
+import { forFleet } from '../../../contract/shell';
 import { print, printJson, say } from '../output';
 import { paragraph } from '../terminal/table';
 import { beginning, otherRequestOf } from '../waiting';
@@ -246,9 +247,11 @@ async function status({ json }: { json?: true }): Promise<void> {
     const { atWork, failures } = facts.progress;
     print(fleetLine(facts.progress));
     if (atWork.length > 0) print(paragraph(`in work: ${atWork.toSorted(compareIds).join(', ')}`));
-    for (const waits of facts.waitsFor) print(waitLine(waits));
+    for (const waits of facts.waitsFor) print(paragraph(waitLine(waits)));
     for (const { operatorUserId, outcome, failure } of inOrder(failures))
-      print(`${outcome}: ${operatorUserId}${failure ? `: ${failure.type}: ${failure.message}` : ''}`);
+      print(
+        paragraph(`${outcome}: ${operatorUserId}${failure ? `: ${failure.type}: ${failure.message}` : ''}`),
+      );
   } finally {
     await close();
   }
@@ -278,8 +281,7 @@ async function control(
 }
 
 function sayObstacle({ type, message }: Obstacle): void {
-  const remedy = remedyFor(type).replaceAll('republish end <operator>', 'republish fleet end');
-  say(`${type}: ${message}\nremedy: ${remedy}`);
+  say(`${type}: ${message}\nremedy: ${forFleet(remedyFor(type))}`);
 }
 
 /** It could not be asked: Temporal has the cancellation. Its runs are not told, and each has a cancel of its own. */

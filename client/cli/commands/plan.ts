@@ -1,7 +1,6 @@
 import type { Command } from 'commander';
 import { remedyFor } from '../../../contract/failures';
 import { compareIds, documentOf, machineOf } from '../../../contract/machine-name';
-import { forOperator } from '../../../contract/shell';
 import type { RepublishPlan } from '../../../inspection/plan';
 import type { Estimate } from '../../../inspection/estimate';
 import type { ForeseenDocument } from '../../../inspection/plan-document';
@@ -14,7 +13,7 @@ import { forcing, resetCountsOption } from '../options';
 import { cellStyles, paintedFor, print, printJson, printPainted, say } from '../output';
 import type { Style } from '../terminal/paint';
 import { AUTH_HELP, sayWhoAsks } from '../who-asks';
-import { command } from '../run-view/commands';
+import { command, remedyAs } from '../run-view/commands';
 import { noMachines } from '../run-view/outcome';
 import { expectedDuration } from '../run-view/rate';
 import { fittedTable, paragraph, sectionedTable, short, terminalWidth, wrapToWidth } from '../terminal/table';
@@ -120,7 +119,7 @@ async function show(planned: RepublishPlan, wasTold: boolean): Promise<void> {
   const types = new Set(documents.flatMap(({ failure }) => failure?.type ?? []));
   for (const { type, message } of problems) printError(`${type}: ${message}`);
   for (const type of new Set([...problems.map((problem) => problem.type), ...types]))
-    print(paragraph(forOperator(`remedy for ${type}: ${remedyFor(type)}`, operatorUserId)));
+    print(paragraph(remedyAs(`remedy for ${type}: ${remedyFor(type)}`, operatorUserId)));
 }
 
 function printError(text: string): void {

@@ -4,7 +4,7 @@ import type { RepublishRun } from '../../run';
 import { exitCodeFor } from '../exit-codes';
 import { forcing, patienceOption, resetCountsOption } from '../options';
 import { print, printJson, say } from '../output';
-import { command } from '../run-view/commands';
+import { command, remedyAs } from '../run-view/commands';
 import { beginning, otherRequestOf } from '../waiting';
 
 interface StartOptions {
@@ -86,12 +86,11 @@ function howItBegan({ workflowId, runId, attached, differs }: RepublishRun, oper
 
 /** Whoever does not wait would not see that nobody works on it. */
 async function sayObstacle(run: RepublishRun, operator: string): Promise<void> {
-  const { forOperator } = await import('../../../contract/shell.js');
   const { remedyFor } = await import('../../../contract/failures.js');
   const obstacle = await run.obstacle();
   if (obstacle === null) return;
   const { type, message } = obstacle;
-  say(`warning: ${type}: ${message}\nremedy: ${forOperator(remedyFor(type), operator)}`);
+  say(`warning: ${type}: ${message}\nremedy: ${remedyAs(remedyFor(type), operator)}`);
 }
 
 async function waitForEnd(run: RepublishRun, operator: string, options: StartOptions): Promise<void> {

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { RepublishRun } from '../../run';
 import { inColour, print, printJson } from '../output';
+import { paragraph } from '../terminal/table';
 
 export function registerStatus(program: Command): void {
   program
@@ -17,6 +18,11 @@ export function registerStatus(program: Command): void {
 
 /** Where it is not printed on a terminal, lines are as long as they are. */
 const NO_LIMIT = 10_000;
+const MAX_LISTED = 20;
+/** Entries of each list are told, however small the screen is. */
+const LEAST_LISTED = 2;
+/** When it was started, what else to look at, and the prompt. */
+const LINES_BELOW = 5;
 
 async function status(operator: string, { json }: { json?: true }): Promise<void> {
   const { connect, findRepublish } = await import('../../index.js');
@@ -30,16 +36,20 @@ async function status(operator: string, { json }: { json?: true }): Promise<void
     const seen = await run.status();
     const failure = seen.closedAt === null ? null : await failureOf(run);
     if (json) return printJson({ ...seen, failure });
-    const { columns } = process.stdout;
+    const { columns, rows } = process.stdout;
     const ended = failure === null ? undefined : endedOn(failure, { progress: seen.progress, operator });
-    const lines = runView(seen, operator, {
-      ...{ columns: columns ?? NO_LIMIT, nowMs: Date.now(), maxListed: 20, ended },
-    });
-    for (const line of lines)
+    const shownWith = (maxListed: number, withoutTypes = false) =>
+      runView(seen, operator, {
+        ...{ columns: columns ?? NO_LIMIT, nowMs: Date.now(), maxListed, ended, withoutTypes },
+      });
+    // The first line says how it stands: on a screen that it would leave, lists are shorter.
+    const room = (rows ?? NO_LIMIT) - LINES_BELOW;
+    let maxListed = MAX_LISTED;
+    while (maxListed > LEAST_LISTED && shownWith(maxListed).length > room) maxListed -= 1;
+    for (const line of shownWith(maxListed, shownWith(maxListed).length > room))
       process.stdout.write(`${paint(line, columns ?? NO_LIMIT, inColour(process.stdout))}\n`);
-    print(
-      `\nworkflow ${seen.workflowId}, started ${seen.startedAt}${seen.closedAt ? `, ended ${seen.closedAt}` : ''}`,
-    );
+    const when = `started ${seen.startedAt}${seen.closedAt ? `, ended ${seen.closedAt}` : ''}`;
+    print(`\n${paragraph(`workflow ${seen.workflowId}, ${when}`)}`);
     print(`see also: ${command(seen.closedAt === null ? 'watch' : 'audit', operator)}`);
   } finally {
     await close();

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { exitCodeFor } from '../exit-codes';
 import { patienceOption } from '../options';
 import { print, printJsonLine, say } from '../output';
+import { paragraph } from '../terminal/table';
 
 interface WatchOptions {
   patience: number;
@@ -44,7 +45,7 @@ async function watch(operator: string, { patience, json }: WatchOptions): Promis
     try {
       const events = await run.result({ patienceMs });
       if (json) printJsonLine({ ...last, failure: null, events });
-      else for (const line of outcomeLines(last.progress, run.runId)) print(line);
+      else for (const line of outcomeLines(last.progress, run.runId)) print(paragraph(line));
     } catch (error) {
       if (!(error instanceof RepublishFailed)) throw error;
       const { type, message, remedy, published, failures, failed } = error;

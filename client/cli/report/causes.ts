@@ -1,7 +1,8 @@
+import { grouped } from '../../../contract/page-name';
 import type { Cause, Report } from '../../../inspection/report/model';
 import { foreign, joined, markup, type Markup, sentence } from './markup';
 import { section } from './page';
-import { grouped, plural } from './words';
+import { plural } from './words';
 
 /** Links between the causes and the rows of those whom they concern; all of them stay on the page. */
 export interface Links {
@@ -36,18 +37,18 @@ export function causesSection({ causes, kind, state }: Report, links: Links): Ma
   const what = kind === 'run' ? 'document' : 'operator';
   return section(
     state === 'goes on' ? 'What is wrong' : 'What went wrong',
-    causes.map((cause) => article(cause, what, links)),
+    causes.map((cause) => article(cause, countOf(cause, what, state === 'goes on'), links)),
   );
 }
 
-function article(cause: Cause, what: 'document' | 'operator', links: Links): Markup {
+function article(cause: Cause, count: string, links: Links): Markup {
   const { type, meaning, remedy, reasons, reasonsInAll } = cause;
   const told = reasons
     .filter(({ text, examples }) => text !== '' || examples.length > 0)
     .map((reason) => markup`<li>${reasonOf(reason, links)}</li>`);
   const more = reasonsInAll - reasons.length;
   return markup`<article class="cause" id="c${links.causes.get(type)}">
-<h3>${type} <small>${countOf(cause, what)}</small></h3>
+<h3>${type} <small>${count}</small></h3>
 <p>${sentence(meaning)}</p>
 <p><b>Remedy.</b> ${sentence(remedy)}</p>
 ${told.length > 0 && markup`<ul>${told}${more > 0 && markup`<li class="soft">and ${plural(more, 'more reason')}</li>`}</ul>`}
@@ -55,9 +56,9 @@ ${told.length > 0 && markup`<ul>${told}${more > 0 && markup`<li class="soft">and
 }
 
 /** `3 documents failed, 1 document is tried again`. */
-export function countOf({ failed, open, isOfAll, type }: Cause, what: string): string {
+export function countOf({ failed, open, isOfAll, type }: Cause, what: string, goesOn: boolean): string {
   return [
-    ...(isOfAll && failed + open === 0 ? ['ended all of it'] : []),
+    ...(isOfAll && failed + open === 0 ? [goesOn ? 'holds up all of it' : 'ended all of it'] : []),
     ...(failed > 0 ? [`${plural(failed, what)} ${type === 'GivenUp' ? 'given up' : 'failed'}`] : []),
     ...(open > 0 ? [`${plural(open, what)} in trouble, tried again`] : []),
   ].join(', ');

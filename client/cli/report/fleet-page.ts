@@ -1,10 +1,21 @@
+import { grouped } from '../../../contract/page-name';
 import type { FleetReport, OperatorReport } from '../../../inspection/report/model';
 import { npub } from '../../../nostr/keys';
 import { causesSection, type Links, linksOf, rowMark, typeLink } from './causes';
 import { listed } from './groups';
 import { foreign, joined, markup, type Markup } from './markup';
-import { bar, facts, interventionsSection, page, section, timesOf, type Tone, verdictSection } from './page';
-import { grouped, id, plural } from './words';
+import {
+  auditFact,
+  bar,
+  facts,
+  interventionsSection,
+  page,
+  section,
+  timesOf,
+  type Tone,
+  verdictSection,
+} from './page';
+import { id, plural } from './words';
 
 /** Up to here a page shows all of it at once. */
 const MAX_OPEN_OPERATORS = 50;
@@ -98,6 +109,7 @@ function theFleet(report: FleetReport): Markup {
       ['Fleet', id(runId)],
       ...timesOf(report),
       ['Documents', `${standing(documents)} stand, of runs that have ended`],
+      auditFact(report),
     ]),
   );
 }

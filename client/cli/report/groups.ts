@@ -1,5 +1,5 @@
+import { grouped } from '../../../contract/page-name';
 import { markup, type Markup } from './markup';
-import { grouped } from './words';
 
 /** So many rows are laid out at once; the others wait in groups that are closed, and open at a click or when searched. */
 const GROUP = 200;

@@ -1,3 +1,4 @@
+import { grouped } from '../../../contract/page-name';
 import { isGood } from '../../../contract/progress';
 import {
   GRADES,
@@ -10,7 +11,7 @@ import { type Links, rowMark, typeLink } from './causes';
 import { listed } from './groups';
 import { foreign, markup, type Markup } from './markup';
 import { section, table, type Tone } from './page';
-import { grouped, id, plural, time } from './words';
+import { id, plural, time } from './words';
 
 /** Up to here a page shows all of it at once. */
 const MAX_OPEN_MACHINES = 50;

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import type { HowFar } from '../../../contract/how-far';
+import { grouped } from '../../../contract/page-name';
 import type { Report } from '../../../inspection/report/model';
 import { foreign, markup, type Markup, sentence } from './markup';
 import { STYLE } from './style';
-import { grouped, time, tookOf } from './words';
+import { time, tookOf } from './words';
 
 /** By this a file is known that a new report may take the place of. */
 export const MARK = '<meta name="generator" content="republish report">';
@@ -129,6 +130,14 @@ export function interventionsSection({ interventions }: Report): Markup {
     reason === undefined ? '' : foreign(reason),
   ]);
   return section('Who intervened', table(['when', 'what', 'who', 'why'], rows));
+}
+
+/** By what the audit's chain can be held against later: whoever keeps the page has kept it. */
+export function auditFact({ auditRow }: Report): readonly [string, Markup | null] {
+  return [
+    'Audit',
+    auditRow && markup`row ${grouped(auditRow.position)}, head <code class="id">${auditRow.hash}</code>`,
+  ];
 }
 
 /** When it began and ended, and how long it took. */

@@ -1,9 +1,20 @@
+import { grouped } from '../../../contract/page-name';
 import type { RelayReport, RunReport } from '../../../inspection/report/model';
 import { causesSection, linksOf } from './causes';
 import { machinesSection, OUTCOMES, TOLD, typesSection } from './machines';
 import { foreign, joined, markup, type Markup } from './markup';
-import { bar, facts, interventionsSection, page, section, table, timesOf, verdictSection } from './page';
-import { grouped, id, key, time } from './words';
+import {
+  auditFact,
+  bar,
+  facts,
+  interventionsSection,
+  page,
+  section,
+  table,
+  timesOf,
+  verdictSection,
+} from './page';
+import { id, key, time } from './words';
 
 /** Names that are told of what was asked for; more of them are counted. */
 const MAX_NAMED = 20;
@@ -80,6 +91,7 @@ function theRun(report: RunReport): Markup {
       ...timesOf(report),
       ['Phase', live?.progress?.phase ?? null],
       ['Last look', swept === null ? null : swept ? 'all was read back at the end' : 'none at the end'],
+      auditFact(report),
     ]),
   );
 }

@@ -1,24 +1,30 @@
+import { grouped } from '../../../contract/page-name';
 import type { Report } from '../../../inspection/report/model';
-import { paragraph } from '../terminal/table';
+import { terminalWidth } from '../terminal/table';
+import { wrapLines } from '../terminal/text';
 import { countOf } from './causes';
-import { grouped, plainTime } from './words';
+import { plainTime } from './words';
 
 /** Reasons of one cause that a person reads here; the page has more. */
 const MAX_REASONS = 3;
 
 /** What a terminal shows of a report: the sentence, what to do, and what went wrong. */
 export function summaryOf(report: Report): string {
-  const { verdict, causes, howFar, asOf, runId } = report;
+  const { verdict, causes, howFar, asOf, runId, auditRow } = report;
   const who = report.kind === 'run' ? `operator ${report.operatorUserId}` : 'fleet';
   const lines = [
     `${who}, run ${runId}, as of ${plainTime(asOf)}`,
     `${verdict.sentence}${howFar.percent === undefined ? '' : ` (${howFar.percent} %)`}`,
     ...verdict.remedies.map((text) => `do: ${text}`),
     ...verdict.remarks,
+    ...(auditRow === null ? [] : [`audit: row ${auditRow.position}, head ${auditRow.hash}`]),
   ];
   for (const cause of causes) {
     const { type, reasons, reasonsInAll } = cause;
-    lines.push('', `${type}: ${countOf(cause, report.kind === 'run' ? 'document' : 'operator')}`);
+    lines.push(
+      '',
+      `${type}: ${countOf(cause, report.kind === 'run' ? 'document' : 'operator', report.state === 'goes on')}`,
+    );
     for (const { text, examples, count } of reasons.slice(0, MAX_REASONS)) {
       const named = examples.map(({ name }) => name).join(', ');
       const more = count > examples.length ? ` and ${grouped(count - examples.length)} more` : '';
@@ -26,5 +32,5 @@ export function summaryOf(report: Report): string {
     }
     if (reasonsInAll > MAX_REASONS) lines.push(`  and ${grouped(reasonsInAll - MAX_REASONS)} more reasons`);
   }
-  return lines.map((line) => (line === '' ? '' : paragraph(line))).join('\n');
+  return wrapLines(lines.join('\n'), terminalWidth());
 }

@@ -1,10 +1,6 @@
+import { grouped } from '../../../contract/page-name';
 import { npub } from '../../../nostr/keys';
 import { markup, type Markup } from './markup';
-
-/** `10,000`, the same wherever it runs. */
-export function grouped(count: number): string {
-  return String(count).replace(/\B(?=(\d{3})+$)/g, ',');
-}
 
 export function plural(count: number, what: string): string {
   return `${grouped(count)} ${what}${count === 1 ? '' : 's'}`;

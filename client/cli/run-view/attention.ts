@@ -1,10 +1,9 @@
 import { type FailureType, remedyFor } from '../../../contract/failures';
 import type { Progress } from '../../../contract/progress';
-import { forOperator } from '../../../contract/shell';
 import type { RunStatus } from '../../run-status';
 import { type Line, line, whole } from '../terminal/paint';
 import { wrap } from '../terminal/text';
-import { command } from './commands';
+import { command, remedyAs } from './commands';
 
 const UNREADABLE =
   'A worker answers, and what it says cannot be read here: call this with the data converter of the workers (REPUBLISH_DATA_CONVERTER).';
@@ -112,12 +111,13 @@ export function onWhat({ failed, open }: Progress): string {
 
 function blocked({ blocked, planned }: Progress, operator: string, columns: number): Line[] {
   if (blocked === undefined) return [];
-  const told = `${whatIsBlocked(planned)} ${blocked.type}: ${blocked.message.replace(/\s+/g, ' ')}`;
+  const message = remedyAs(blocked.message.replace(/\s+/g, ' '), operator);
+  const told = `${whatIsBlocked(planned)} ${blocked.type}: ${message}`;
   return [line(), ...yellow(told, columns), ...remedyLines(blocked.type, operator, columns)];
 }
 
 function remedyLines(type: FailureType, operator: string, columns: number): Line[] {
-  const remedy = forOperator(`remedy: ${remedyFor(type)}`, operator);
+  const remedy = remedyAs(`remedy: ${remedyFor(type)}`, operator);
   return wrap(remedy, columns - 3).map((text) => line(['bold', `  ${text}`]));
 }
 

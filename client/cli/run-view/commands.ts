@@ -13,9 +13,24 @@ export function nameOperator(operator: string): void {
   calledFor = operator;
 }
 
-/** The same as `forOperator`, where only the command line knows whether there is one. */
+/** `forOperator`, and for the same data folder: pasted without it, a command would look for other servers. */
+export function remedyAs(text: string, operator: string | undefined): string {
+  const named = forOperator(text, operator);
+  if (dataOption === '' || operator === undefined) return named;
+  const word = shellWord(operator);
+  return named
+    .split(/(?=\brepublish )/)
+    .map((part) => {
+      const [, begin = '', rest = ''] = /^(republish (?:(?:signer|fleet) )?[a-z]+ )(.*)$/s.exec(part) ?? [];
+      const isOurs = rest.startsWith(word) && !rest.startsWith(`${word}${dataOption}`);
+      return isOurs ? `${begin}${word}${dataOption}${rest.slice(word.length)}` : part;
+    })
+    .join('');
+}
+
+/** The same, where only the command line knows whether there is an operator. */
 export function forThisCall(text: string): string {
-  return forOperator(text, calledFor);
+  return remedyAs(text, calledFor);
 }
 
 /** A command line as a person may paste it into a shell. */

@@ -51,10 +51,13 @@ export async function follow(
     }
   }
   if (!detached.signal.aborted) return last;
+  // Of a run with which nobody goes on, a cancellation would wait too.
+  const [stays, end] =
+    last === undefined || last.obstacle === null ? ['goes on', 'cancel'] : ['stays as it is', 'end'];
   say(
     runRestsWithoutUs()
       ? `stopping: documents in work are finished, and the run rests. Go on with: ${command('start', operator)}`
-      : `detached; the run goes on. Come back with: ${command('watch', operator)}\nor end it with: ${command('cancel', operator)}`,
+      : `detached; the run ${stays}. Come back with: ${command('watch', operator)}\nor end it with: ${command(end, operator)}`,
   );
   process.exitCode = EXIT.detached;
   return undefined;

@@ -2,7 +2,6 @@ import { type FailureType, remedyFor } from '../../../contract/failures';
 import { documentOf } from '../../../contract/machine-name';
 import { pageName } from '../../../contract/page-name';
 import type { Stages, WaitingDocument } from '../../../contract/progress';
-import { forOperator } from '../../../contract/shell';
 import { notAttemptedLine, tellFailures } from '../../../rules/told-failures';
 import { MAX_WAITING } from '../../live-values';
 import type { RunStatus } from '../../run-status';
@@ -10,6 +9,7 @@ import type { Retry, Step } from '../../run-steps';
 import { type Line, line, type Style } from '../terminal/paint';
 import { widthOf } from '../terminal/text';
 import type { Ended } from './attention';
+import { remedyAs } from './commands';
 import { duration } from './rate';
 
 export interface ListOptions {
@@ -25,7 +25,7 @@ export interface ListOptions {
   ended?: Ended | undefined;
 }
 
-export function retries({ retrying }: RunStatus, options: ListOptions): Line[] {
+export function retries({ retrying }: RunStatus, operator: string, options: ListOptions): Line[] {
   const shown = retrying.slice(0, options.maxListed);
   return list(`retrying ${retrying.length}`, retrying.length, options, [
     ...shown.flatMap((retry, index) => [
@@ -34,7 +34,7 @@ export function retries({ retrying }: RunStatus, options: ListOptions): Line[] {
         `${attemptOf(retry)}, ${whenOf(retry, options.nowMs)}`,
         options.columns,
       ),
-      ...detail(shown.slice(index).map(reasonOf), options),
+      ...detail(shown.slice(index).map(reasonOf), operator, options),
     ]),
   ]);
 }
@@ -43,7 +43,11 @@ export function retries({ retrying }: RunStatus, options: ListOptions): Line[] {
  * Documents that have no outcome yet, and why. Those that meet with no trouble have it on their line: it is a
  * word or two.
  */
-export function waitingDocuments({ waiting, progress, closedAt }: RunStatus, options: ListOptions): Line[] {
+export function waitingDocuments(
+  { waiting, progress, closedAt }: RunStatus,
+  operator: string,
+  options: ListOptions,
+): Line[] {
   const { columns, nowMs, maxListed } = options;
   if (closedAt !== null) return [];
   const shown = waiting.slice(0, maxListed);
@@ -57,6 +61,7 @@ export function waitingDocuments({ waiting, progress, closedAt }: RunStatus, opt
             ...beside(['yellow', documentOf(document)], troubleOf(document, nowMs), columns),
             ...detail(
               shown.slice(index).map((other) => (other.since === undefined ? '' : other.why)),
+              operator,
               options,
             ),
           ],
@@ -89,7 +94,7 @@ export function failures({ progress, closedAt }: RunStatus, operator: string, op
     room -= shown.length;
     types.add(type);
     lines.push(...shown.flatMap((document) => beside(['red', documentOf(document)], type, columns)));
-    lines.push(...dim(message.replace(/\s+/g, ' '), '    ', options));
+    lines.push(...dim(remedyAs(message.replace(/\s+/g, ' '), operator), '    ', options));
   }
   if (notAttempted > 0) lines.push(line('  ', ['red', notAttemptedLine(notAttempted)]));
   const named = reasons.reduce((sum, { documents }) => sum + documents.length, 0);
@@ -100,7 +105,7 @@ export function failures({ progress, closedAt }: RunStatus, operator: string, op
   return [
     ...lines,
     ...[...types].flatMap((type) =>
-      dim(forOperator(`remedy for ${type}: ${remedyFor(type)}`, operator), '  ', options),
+      dim(remedyAs(`remedy for ${type}: ${remedyFor(type)}`, operator), '  ', options),
     ),
   ];
 }
@@ -127,8 +132,8 @@ function beside(name: readonly [Style, string], text: string, columns: number): 
  * In full: a relay's reason stands at the end of a long message, and is what somebody has to mend. Entries
  * that follow each other and have the same one share it.
  */
-function detail([text = '', next]: string[], options: ListOptions): Line[] {
-  return text === next ? [] : dim(text.replace(/\s+/g, ' '), '    ', options);
+function detail([text = '', next]: string[], operator: string, options: ListOptions): Line[] {
+  return text === next ? [] : dim(remedyAs(text.replace(/\s+/g, ' '), operator), '    ', options);
 }
 
 function dim(text: string, indent: string, { isBrief }: ListOptions): Line[] {

@@ -70,28 +70,28 @@ export class LiveView implements Shown {
     const nowMs = Date.now();
     const perSecond = this.#rate.perSecond(nowMs);
     const isOver = status.closedAt !== null;
-    const view = (maxListed: number, isBrief = false): Line[] =>
+    const view = (maxListed: number, less: { withoutTypes?: true; isBrief?: true } = {}): Line[] =>
       runView(status, this.operator, {
-        ...{ columns, nowMs, perSecond, maxListed, isBrief },
+        ...{ columns, nowMs, perSecond, maxListed, ...less },
         withoutFailures: isOver,
       });
     if (isOver) return view(0);
     // Below the last one stands how to come back.
-    const footer = isLast ? [] : [line(), line(['dim', whatCtrlCDoes()])];
+    const footer = isLast ? [] : [line(), line(['dim', whatCtrlCDoes(status)])];
     const room = isLast ? rows - 3 : rows;
     // The lists give way first: what waits for a person must be seen.
-    for (const isBrief of [false, true]) {
+    for (const less of [{}, { withoutTypes: true }, { withoutTypes: true, isBrief: true }] as const) {
       for (let maxListed = 8; maxListed > 0; maxListed -= 1) {
-        const lines = [...view(maxListed, isBrief), ...footer];
+        const lines = [...view(maxListed, less), ...footer];
         if (lines.length <= room) return lines;
       }
     }
-    return [...view(0), ...footer];
+    return [...view(0, { withoutTypes: true }), ...footer];
   }
 }
 
-function whatCtrlCDoes(): string {
+function whatCtrlCDoes({ obstacle }: RunStatus): string {
   return runRestsWithoutUs()
     ? 'Ctrl-C stops: documents in work are finished, and the run rests.'
-    : 'Ctrl-C detaches; the run goes on.';
+    : `Ctrl-C detaches; the run ${obstacle === null ? 'goes on' : 'stays as it is'}.`;
 }

@@ -2,10 +2,9 @@ import { remedyFor } from '../../../contract/failures';
 import { howFar } from '../../../contract/how-far';
 import { documentOf } from '../../../contract/machine-name';
 import type { Progress } from '../../../contract/progress';
-import { forOperator } from '../../../contract/shell';
 import { notAttemptedLine, tellFailures, type ToldReason } from '../../../rules/told-failures';
 import type { RepublishFailed } from '../../errors';
-import { command } from './commands';
+import { command, remedyAs } from './commands';
 
 /** @param lookedIn where; undefined where that is not known any more */
 export function noMachines(lookedIn: string | undefined): string {
@@ -57,11 +56,14 @@ export function failureLines(error: RepublishFailed, { runId, operator, progress
   const isIncomplete = type === 'RepublishIncomplete';
   const said = isIncomplete
     ? `${known.failed} document${known.failed === 1 ? '' : 's'} could not be republished:`
-    : message;
-  const types = [...new Set(reasons.map((reason) => reason.type))].filter((each) => each !== type);
+    : withoutRemedy(message, remedy);
+  // What a cancellation has interrupted has the remedy of the cancellation.
+  const types = [...new Set(reasons.map((reason) => reason.type))].filter(
+    (each) => each !== type && !(type === 'Cancelled' && each === 'Interrupted'),
+  );
   const lines = [
     `error: ${type}: ${said}`,
-    ...(isIncomplete || message.includes(remedy) ? [] : [`remedy: ${remedy}`]),
+    ...(isIncomplete || said.includes(remedy) ? [] : [`remedy: ${remedy}`]),
     ...reasons.flatMap(reasonLines),
     ...(notAttempted > 0 ? [`${isIncomplete ? '  ' : ''}${notAttemptedLine(notAttempted)}`] : []),
     ...(unnamed > 0 ? [`  and ${unnamed} more; see: ${command('audit', runId)}`] : []),
@@ -69,7 +71,13 @@ export function failureLines(error: RepublishFailed, { runId, operator, progress
     ...(isIncomplete ? [`remedy: ${remedy}`] : []),
     ...(progress === null || isIncomplete ? [] : standingLine(progress)),
   ];
-  return lines.map((text) => forOperator(text, operator));
+  return lines.map((text) => remedyAs(text, operator));
+}
+
+/** The message of a run that failed ends with what to do, for Temporal's UI; here that has a line of its own. */
+function withoutRemedy(message: string, remedy: string): string {
+  const end = `. ${remedy}`;
+  return message.endsWith(end) ? message.slice(0, -end.length) : message;
 }
 
 function standingLine(progress: Progress): string[] {
@@ -95,10 +103,20 @@ export function endedOn(
   failure: { type: string; message: string; remedy: string },
   { progress, operator }: Pick<EndedRun, 'progress' | 'operator'>,
 ): { type: string; message: string; remedy: string } {
-  const remedy = forOperator(failure.remedy, operator);
-  if (failure.type !== 'RepublishIncomplete' || progress === null) return { ...failure, remedy };
+  const remedy = remedyAs(failure.remedy, operator);
+  if (failure.type !== 'RepublishIncomplete' || progress === null)
+    return {
+      ...failure,
+      message: remedyAs(withoutRemedy(failure.message, failure.remedy), operator),
+      remedy,
+    };
   const { blocked } = progress;
-  if (blocked !== undefined) return { ...blocked, remedy: forOperator(remedyFor(blocked.type), operator) };
+  if (blocked !== undefined)
+    return {
+      type: blocked.type,
+      message: remedyAs(blocked.message, operator),
+      remedy: remedyAs(remedyFor(blocked.type), operator),
+    };
   // Its message names the documents, which stand below.
   const { failed } = progress;
   const message = `${failed} document${failed === 1 ? '' : 's'} could not be republished`;

@@ -1,11 +1,10 @@
 import { remedyFor } from '../../../contract/failures';
 import { howFar } from '../../../contract/how-far';
 import { documentOf } from '../../../contract/machine-name';
-import { forOperator } from '../../../contract/shell';
 import { notAttemptedLine, tellFailures } from '../../../rules/told-failures';
 import type { RunStatus } from '../../run-status';
 import { onWhat, whatIsBlocked } from './attention';
-import { command } from './commands';
+import { command, remedyAs } from './commands';
 import { attemptOf, nameOf, reasonOf, stageWords, troubleOf } from './lists';
 
 /** More would drown the rest; the audit has all of them. */
@@ -46,7 +45,7 @@ export class PlainLines {
       ),
       ...this.#failures(status),
       ...this.#progress(status, nowMs),
-    ];
+    ].map((text) => remedyAs(text, this.operator));
   }
 
   #connection(status: RunStatus): string[] {
@@ -68,7 +67,7 @@ export class PlainLines {
       lines.push(
         obstacle === null
           ? 'a worker goes on with it'
-          : `${obstacle.type}: ${obstacle.message}. Remedy: ${forOperator(remedyFor(obstacle.type), operator)}`,
+          : `${obstacle.type}: ${obstacle.message}. Remedy: ${remedyFor(obstacle.type)}`,
       );
     this.#inTheWay = obstacle?.type;
     const waits = obstacle !== null && cancelRequested && !progress?.cancelling;
@@ -97,7 +96,7 @@ export class PlainLines {
         blocked !== undefined,
         blocked === undefined
           ? ''
-          : `${whatIsBlocked(planned)} ${blocked.type}: ${blocked.message}. Remedy: ${forOperator(remedyFor(blocked.type), operator)}`,
+          : `${whatIsBlocked(planned)} ${blocked.type}: ${blocked.message}. Remedy: ${remedyFor(blocked.type)}`,
         'what was in the way is tried again',
       ),
       ...this.#whileTrue(

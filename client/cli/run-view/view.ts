@@ -1,5 +1,6 @@
 import { howFar } from '../../../contract/how-far';
 import { type Counts, OUTCOMES, type Progress } from '../../../contract/progress';
+import type { ObstacleType } from '../../../contract/obstacle';
 import type { RunStatus } from '../../run-status';
 import { fitted, type Line, line, type Span, type Style } from '../terminal/paint';
 import { padEnd, padStart, widthOf } from '../terminal/text';
@@ -10,36 +11,51 @@ import { duration, secondsLeft } from './rate';
 export interface ViewOptions extends ListOptions {
   /** Documents a second, where it is known. */
   perSecond?: number | undefined;
+  /** Where there is no room for both, a reason is worth more than the table of document types. */
+  withoutTypes?: boolean;
 }
 
 /** What a person sees of a run: `status` prints it once, `start` and `watch` keep it in place. */
 export function runView(status: RunStatus, operator: string, options: ViewOptions): Line[] {
   const { progress } = status;
+  const failed = failures(status, operator, options);
+  // What is to be decided follows from them; what blocks all of it is said with its own reason.
+  const isToBeDecided = progress?.phase === 'holding' && progress.blocked === undefined;
   const lines = [
     headline(status, operator, options.nowMs),
     ...ending(options.ended),
     ...(progress === null ? [] : bar(progress, status, options)),
     ...stagesLine(status),
-    ...(progress === null ? [] : byType(progress, options.columns)),
+    ...(progress === null || options.withoutTypes ? [] : byType(progress, options.columns)),
     ...trouble(status, operator, options.columns),
+    ...(isToBeDecided ? failed : []),
     ...waits(status, operator, options.columns),
-    ...retries(status, options),
-    ...waitingDocuments(status, options),
-    ...failures(status, operator, options),
+    ...retries(status, operator, options),
+    ...waitingDocuments(status, operator, options),
+    ...(isToBeDecided ? [] : failed),
     ...stepsInWork(status, options),
   ];
   // A row that is full to its last column is broken by some terminals.
   return lines.flatMap((each) => fitted(each, options.columns - 1));
 }
 
+const NOT_MOVING: Partial<Record<ObstacleType, string>> = {
+  NoWorker: 'waits for a worker',
+  NoWorkerOfRelease: 'waits for a worker',
+  RunStuck: 'stuck',
+};
+
 function headline(
-  { status, startedAt, closedAt, runId, progress }: RunStatus,
+  { status, startedAt, closedAt, runId, progress, obstacle }: RunStatus,
   operator: string,
   nowMs: number,
 ): Line {
   const seconds = ((closedAt === null ? nowMs : Date.parse(closedAt)) - Date.parse(startedAt)) / 1_000;
-  const phase = closedAt === null ? (progress?.phase ?? 'running') : statusWord(status);
+  // Temporal calls it running although nobody works on it.
+  const still = obstacle === null ? undefined : NOT_MOVING[obstacle.type];
+  const phase = closedAt === null ? (still ?? progress?.phase ?? 'running') : statusWord(status);
   const styles: Record<string, Style> = { completed: 'green', failed: 'red', holding: 'yellow' };
+  if (still !== undefined) styles[still] = 'yellow';
   return line(
     ['bold', operator],
     '  ',
@@ -101,7 +117,8 @@ const STYLES: Partial<Record<keyof Counts, Style>> = { published: 'green', faile
 /** A table where it has room, else each document type with the counts that are not zero. */
 function byType({ documentTypes, ...total }: Progress, columns: number): Line[] {
   const rows = Object.entries({ ...documentTypes, total });
-  if (rows.length === 1) return [];
+  const isEmpty = ['planned' as const, ...OUTCOMES].every((key) => total[key] === 0);
+  if (rows.length === 1 || isEmpty) return [];
   const keys = ['planned', ...OUTCOMES] as const;
   const first = Math.max('document type'.length, ...rows.map(([type]) => widthOf(type)));
   const width = first + keys.reduce((sum, key) => sum + 2 + key.length, 0);

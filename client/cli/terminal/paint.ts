@@ -1,4 +1,4 @@
-import { cut, graphemes, onOneLine, widthOf } from './text';
+import { cut, graphemes, onOneLine, widthOf, withWholeCommands } from './text';
 
 export type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan';
 
@@ -39,7 +39,8 @@ export function fitted(line: Line, columns: number): Line[] {
   const indent = Math.min(2 + (/^ */.exec(line.spans.map(textOf).join(''))?.[0].length ?? 0), columns >> 1);
   const rows: Row[] = [{ spans: [], width: 0, begins: 0 }];
   for (const span of line.spans)
-    for (const piece of textOf(span).split(/(?<= )(?! )/)) place(piece, span, { rows, indent, columns });
+    for (const piece of withWholeCommands(textOf(span).split(/(?<= )(?! )/), columns - indent))
+      place(piece, span, { rows, indent, columns });
   return rows.map(({ spans }) => ({ spans }));
 }
 

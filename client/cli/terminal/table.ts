@@ -1,4 +1,4 @@
-import { graphemes, harmless, padEnd, widthOf } from './text';
+import { graphemes, harmless, padEnd, widthOf, withWholeCommands } from './text';
 
 /** Columns between two cells. */
 const GAP = 2;
@@ -168,7 +168,7 @@ export function paragraph(text: string): string {
 export function wrapToWidth(text: string, width: number): string[] {
   if (widthOf(text) <= width) return [text];
   const lines: string[] = [''];
-  for (const word of text.split(' ')) {
+  for (const word of withWholeCommands(text.split(' '), width)) {
     const current = lines.at(-1) ?? '';
     const joined = current === '' ? word : `${current} ${word}`;
     if (widthOf(joined) <= width) {

@@ -75,11 +75,52 @@ export function padStart(text: string, columns: number): string {
   return ' '.repeat(Math.max(0, columns - widthOf(text))) + text;
 }
 
+/** Behind these stands a value. */
+const VALUED = /^--(data|machine|operator|document-type|old-pubkey|head)$/;
+/** The sentence goes on behind it. */
+const ENDS = /[.,;:)`]$/;
+
+/**
+ * Words of a text, where a command that somebody may paste is one word as long as it has room on a line: a line break in it
+ * would be pasted too.
+ *
+ * @param words each with the blanks behind it, or none with any
+ */
+export function withWholeCommands(words: readonly string[], columns: number): string[] {
+  const between = words.some((word) => word.endsWith(' ')) ? '' : ' ';
+  const joined: string[] = [];
+  for (let index = 0; index < words.length;) {
+    const end = endOfCommand(words, index);
+    const command = words.slice(index, end).join(between);
+    const isOne = end > index + 1 && widthOf(command.trimEnd()) <= columns;
+    joined.push(isOne ? command : (words[index] ?? ''));
+    index = isOne ? end : index + 1;
+  }
+  return joined;
+}
+
+/** @returns behind the last word of the command that begins here; that of the word itself where none does */
+function endOfCommand(words: readonly string[], begin: number): number {
+  const at = (index: number): string => words[index]?.trimEnd() ?? '';
+  let end = begin + 1;
+  const goesOn = (pattern: RegExp): boolean => !ENDS.test(at(end - 1)) && pattern.test(at(end));
+  if (!/^[(`]?republish$/.test(at(begin)) || !goesOn(/^[a-z]/)) return end;
+  end += 1;
+  if (/^(signer|fleet)$/.test(at(end - 1)) && goesOn(/^[a-z]/)) end += 1;
+  // Whom it is for; a word of the sentence does no harm.
+  if (goesOn(/^[^-(]/)) end += 1;
+  while (goesOn(/^--/)) {
+    end += 1;
+    if (VALUED.test(at(end - 1)) && goesOn(/./)) end += 1;
+  }
+  return end;
+}
+
 /** A sentence on as many lines as it needs; a word that is longer than a line stays whole (`wrapToWidth` breaks it). */
 export function wrap(text: string, columns: number): string[] {
   const lines: string[] = [];
   let current = '';
-  for (const word of text.split(' ')) {
+  for (const word of withWholeCommands(text.split(' '), columns)) {
     if (current === '') current = word;
     else if (widthOf(current) + 1 + widthOf(word) <= columns) current += ` ${word}`;
     else {
@@ -88,4 +129,15 @@ export function wrap(text: string, columns: number): string[] {
     }
   }
   return [...lines, current];
+}
+
+/** The same for each line of a text; what goes on is indented. */
+export function wrapLines(text: string, columns: number): string {
+  const indented = (line: string): string[] => {
+    const indent = /^ */.exec(line)?.[0] ?? '';
+    if (widthOf(line) <= columns) return [line];
+    const [first = '', ...others] = wrap(line.trimStart(), Math.max(1, columns - indent.length - 2));
+    return [indent + first, ...others.map((other) => `${indent}  ${other}`)];
+  };
+  return text.split('\n').flatMap(indented).join('\n');
 }
