@@ -50,7 +50,7 @@ describe('the live view', () => {
     // Drawn many times, and there once; what was to type while it went on is gone.
     expect(terminal.written().split('document type ').length).toBeGreaterThan(4);
     const [frame = '', ids = ''] = terminal.screen().split('done: 48 published');
-    expect(ids).toBe(', 0 unchanged, 0 superseded, 0 skipped');
+    expect(ids).toMatch(/^, 0 unchanged, 0 superseded, 0 skipped\naudit head: [0-9a-f]{64}$/);
     expect(frame).not.toContain('Ctrl-C');
     expect(terminal.written()).toMatch(/\u001b\[\?25h(?![\s\S]*\u001b\[\?25l)/);
   });
