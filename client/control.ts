@@ -58,10 +58,12 @@ export class Speaker {
         if (!isUnanswered(error)) throw asControlRefused(this.client, 'cancel', error);
       }
     }
-    return explained(this.client, async () => {
+    try {
       await this.#handle.cancel();
       return { takenBy: 'Temporal', obstacle: (await this.#keepsItFromEnding()) ?? null };
-    });
+    } catch (error) {
+      throw asControlRefused(this.client, 'cancel', error);
+    }
   }
 
   /** Without a run id of its own, so that it follows the chain when that continues as new. */

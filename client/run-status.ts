@@ -6,6 +6,7 @@ import { describeChain } from './chain';
 import { type LiveValues, liveValues } from './live-values';
 import { obstacleOf } from './obstacle';
 import { obstacleFacts } from './obstacle-facts';
+import { isUnreadable } from './temporal-errors';
 import { openSteps, type Retry, type Step } from './run-steps';
 
 /**
@@ -83,8 +84,12 @@ export async function whatItSays<Told>(
   const facts = await obstacleFacts(client, description);
   const obstacle = obstacleOf(facts);
   if (obstacle !== undefined) return { told: null, obstacle };
-  const told = await ask().catch(() => null);
-  return { told, obstacle: obstacleOf({ ...facts, answered: told !== null }) };
+  let answered = true;
+  const told = await ask().catch((error: unknown) => {
+    answered = isUnreadable(error);
+    return null;
+  });
+  return { told, obstacle: obstacleOf({ ...facts, answered }) };
 }
 
 /** The same without asking the run, unless only that can tell. */
@@ -98,8 +103,8 @@ export async function runObstacle(
   const facts = await obstacleFacts(client, description);
   const isDoubtful = facts.workers?.seen.length === 0 && facts.workers.gone > 0;
   if (!isDoubtful) return obstacleOf(facts);
-  const told = await query(client, description, QUERY_TIMEOUT_MS).catch(() => null);
-  return obstacleOf({ ...facts, answered: told !== null });
+  const answered = await query(client, description, QUERY_TIMEOUT_MS).then(() => true, isUnreadable);
+  return obstacleOf({ ...facts, answered });
 }
 
 /** Asks the run itself, and adds what its pages in work have told. @throws where no worker answers in time */

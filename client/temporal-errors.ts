@@ -3,6 +3,8 @@ import {
   Connection,
   isGrpcServiceError,
   NamespaceNotFoundError,
+  QueryNotRegisteredError,
+  QueryRejectedError,
   WorkflowFailedError,
   WorkflowNotFoundError,
   WorkflowUpdateFailedError,
@@ -95,6 +97,18 @@ function statusOf(error: unknown): { code: number; details: string } | undefined
     if (isGrpcServiceError(link)) return { code: link.code, details: link.details };
   }
   return undefined;
+}
+
+/**
+ * Whether a query was answered, and this client cannot read the answer: it was written through a data converter that this one does
+ * not have. So a worker is there.
+ */
+export function isUnreadable(error: unknown): boolean {
+  return (
+    statusOf(error) === undefined &&
+    !(error instanceof QueryNotRegisteredError) &&
+    !(error instanceof QueryRejectedError)
+  );
 }
 
 /** Whether nobody could take an update: no worker is there, or none that can go on with the run. */

@@ -107,8 +107,9 @@ async function lent<T>(connections: Connections, work: (connection: Lent) => Pro
 }
 
 async function inTransaction<T>({ client, isSet }: Lent, work: () => Promise<T>): Promise<T> {
-  await client.query(isSet ? BEGIN : BEGIN_WITH_SETTINGS);
   try {
+    // Within: of several statements the first may have begun a transaction, and a later one have been refused.
+    await client.query(isSet ? BEGIN : BEGIN_WITH_SETTINGS);
     const result = await work();
     await client.query('COMMIT');
     return result;

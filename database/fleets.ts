@@ -50,24 +50,40 @@ export async function fleetOperatorsAfter(
   return rows.map(({ operator }) => operator);
 }
 
-/** Writes down how operators ended; what is written already stays. */
+/**
+ * Until the end of the transaction nobody else writes how operators of the fleet ended, or its audit.
+ *
+ * @returns whether it has its audit: that holds the hash of how they ended, so that nothing is written any more. Asked behind the
+ *   lock, by a statement of its own, which sees what was committed while it was waited for
+ */
+async function isAuditedBehindLock(client: Transaction, runId: string): Promise<boolean> {
+  await client.query('SELECT FROM republish.fleets WHERE run_id = $1 FOR NO KEY UPDATE', [runId]);
+  return (await client.query('SELECT FROM republish.fleet_audit_log WHERE run_id = $1', [runId])).length > 0;
+}
+
+/**
+ * Writes down how operators ended; what is written already stays. Nothing, when the fleet has its audit: a worker may come back to
+ * one that somebody has ended.
+ */
 export async function recordFleetOperators(
-  db: Queryable,
+  client: Transaction,
   runId: string,
   ended: OperatorEnd[],
 ): Promise<void> {
-  await db.query(
+  if (await isAuditedBehindLock(client, runId)) return;
+  await client.query(
     `UPDATE republish.fleet_operators SET operator_run_id = ended."runId", outcome = ended.outcome,
             failure_type = ended.failure->>'type', failure_message = ended.failure->>'message', ended_at = now()
        FROM jsonb_to_recordset($2::jsonb) AS ended ("operatorUserId" text, "runId" text, outcome text, failure jsonb)
       WHERE run_id = $1 AND operator_user_id = ended."operatorUserId" AND fleet_operators.outcome IS NULL`,
-    [runId, (await textWriterOf(db)).json(ended)],
+    [runId, (await textWriterOf(client)).json(ended)],
   );
 }
 
 /** Operators of whom the fleet could not write down how they ended: as the newest audit since its beginning says. */
-export async function recordFromAudits(db: Queryable, runId: string): Promise<void> {
-  await db.query(
+export async function recordFromAudits(client: Transaction, runId: string): Promise<void> {
+  if (await isAuditedBehindLock(client, runId)) return;
+  await client.query(
     `UPDATE republish.fleet_operators AS operator
         SET operator_run_id = audit.run_id, outcome = audit.outcome, ended_at = audit.written_at,
             failure_message = audit.failure ->> 'message',

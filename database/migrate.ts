@@ -87,7 +87,7 @@ async function createMigrationsTable(client: Queryable): Promise<void> {
   const [found] = await client.query<Found>(
     `SELECT ${MIGRATIONS_TABLE_EXISTS} AS table, to_regnamespace('republish') IS NOT NULL AS schema,
             CASE WHEN to_regnamespace('republish') IS NULL THEN has_database_privilege(current_database(), 'CREATE')
-                 ELSE has_schema_privilege('republish', 'USAGE, CREATE') END AS "mayCreate",
+                 ELSE has_schema_privilege('republish', 'USAGE') AND has_schema_privilege('republish', 'CREATE') END AS "mayCreate",
             quote_ident(current_user) AS "user", quote_ident(current_database()) AS database`,
   );
   if (found === undefined || found.table) return;

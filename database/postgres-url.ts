@@ -79,13 +79,14 @@ function refuseWhatIsNoUrl(text: string): void {
   if (text.includes('#')) throw new PostgresUrlFault('holds a #', 'write # as %23');
   if (/%(?![0-9A-Fa-f]{2})/.test(text))
     throw new PostgresUrlFault('has a % that begins no percent-encoded character', 'write % as %25');
-  const [front = ''] = split(text, '?');
+  const [front = '', query = ''] = split(text, '?');
   const authority = /^[a-z]+:\/\/([^/]*)/i.exec(front)?.[1] ?? '';
   const host = authority.slice(authority.lastIndexOf('@') + 1);
   if (host.includes(',')) throw severalHosts();
   // Without a host, as `postgres://user@/database`, it is no URL to Node.js, and one to libpq and pg.
   const isUrl = URL.canParse(host === '' ? front.replace('@/', '@localhost/') : front);
-  const endsTooEarly = !authority.includes('@') && /@/.test(front);
+  // A password with a / or a ? in it, whose beginning would be taken for a port, and be told as one.
+  const endsTooEarly = !authority.includes('@') && (/@/.test(front) || /^[^=&]*@/.test(query));
   if (!isUrl || endsTooEarly) throw new PostgresUrlFault('is no URL', ESCAPE);
   try {
     decodeURIComponent(front);

@@ -26,9 +26,10 @@ export function tlsOptions({ mode, rootCert, cert, key, passphrase }: TlsDemand)
       'check the files that sslcert, sslkey and sslrootcert name: PEM, and key and certificate of one pair',
     );
   }
-  if (mode === 'verify-full') return options;
-  if (ca === undefined) return { ...options, rejectUnauthorized: false };
-  return { ...options, checkServerIdentity: () => undefined };
+  if (mode !== 'verify-full' && ca === undefined) return { ...options, rejectUnauthorized: false };
+  // Said, since NODE_TLS_REJECT_UNAUTHORIZED=0, which is set for something else, would undo what this URL demands.
+  const verified = { ...options, rejectUnauthorized: true };
+  return mode === 'verify-full' ? verified : { ...verified, checkServerIdentity: () => undefined };
 }
 
 function read(parameter: string, file: string): string {

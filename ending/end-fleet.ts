@@ -2,6 +2,7 @@ import { persistFleetAudit } from '../activities/fleet/persist-fleet-audit';
 import type { ControlRequest } from '../contract/control';
 import type { Obstacle } from '../contract/obstacle';
 import type { Database } from '../database/connection';
+import { recordOfFleet } from '../database/fleet-report';
 import { auditOfFleet, recordFleet, recordFromAudits } from '../database/fleets';
 import { sentenceOf } from './end-run';
 
@@ -18,12 +19,13 @@ export async function writeAuditOfEndedFleet(
 ): Promise<boolean> {
   if ((await auditOfFleet(database, runId)) !== undefined) return false;
   await recordFleet(database, { runId, workflowId, request: {} });
-  await recordFromAudits(database, runId);
+  const { request = {} } = (await recordOfFleet(database, runId)) ?? {};
+  await database.transaction((client) => recordFromAudits(client, runId));
   await persistFleetAudit(
     { database },
     {
       runId,
-      request: {},
+      request,
       ended: [],
       cancelled: false,
       failure: { type: 'RunEnded', message: sentenceOf(asked, obstacle) },

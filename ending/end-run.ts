@@ -48,6 +48,26 @@ export async function writeAuditOfEnded(
   return true;
 }
 
+/**
+ * Before anything is ended: a run that has come to its end by itself, or has planned documents, is in the ledger of its workers.
+ * Where this one has nothing of it, its audit would be written into another.
+ *
+ * @throws RepublishError DatabaseMisconfigured
+ */
+export async function requireItsLedger(
+  db: Queryable,
+  { runId, status, progress }: { runId: string; status: string; progress: { planned: number } | null },
+): Promise<void> {
+  const isInSome = status === 'COMPLETED' || (progress?.planned ?? 0) > 0;
+  if (!isInSome || (await recordOfRun(db, runId)) !== undefined) return;
+  throw new RepublishError(
+    'DatabaseMisconfigured',
+    `this ledger has nothing of run ${runId}, which is in that of its workers; nothing was ended`,
+    undefined,
+    'Call it with the DATABASE_URL of the workers.',
+  );
+}
+
 /** Who has ended it and why, for Temporal and the audit. */
 export function sentenceOf({ by, reason }: ControlRequest, obstacle?: Obstacle | null): string {
   const before = obstacle == null ? '' : `; before that: ${obstacle.type}: ${obstacle.message}`;

@@ -1,4 +1,5 @@
 import type { Context } from '@temporalio/activity';
+import { optionalTsToDate } from '@temporalio/common/lib/time';
 import type { OperatorEnd } from '../../contract/fleet';
 import type { FollowRunInput, FollowRunResult } from '../../contract/fleet-activities';
 import { workflowIdFor } from '../../contract/names';
@@ -17,8 +18,11 @@ export async function followRun(
   { signal, show }: Pick<ActivityCall, 'signal' | 'show'>,
 ): Promise<FollowRunResult> {
   const workflowId = workflowIdFor(operatorUserId);
-  const { runId: current, raw, startTime } = await client.workflow.getHandle(workflowId, runId).describe();
-  const first = runId ?? raw.workflowExecutionInfo?.firstRunId ?? current;
+  const { current, firstRunId, startedAt } = await describe(client, {
+    workflowId,
+    ...(runId ? { runId } : {}),
+  });
+  const first = runId ?? (firstRunId || current);
   const end = (ended: Pick<OperatorEnd, 'outcome' | 'failure'>): OperatorEnd => ({
     operatorUserId,
     runId: first,
@@ -27,16 +31,43 @@ export async function followRun(
   const differs = differencesOf(await requestOf(client, { workflowId, runId: current }), request);
   const same = differs.length === 0;
   if (!same) {
-    const begunAt = startTime.toISOString();
-    show(() => ({ waitsFor: { operatorUserId, runId: first, begunAt, differs } }));
+    show(() => ({ waitsFor: { operatorUserId, runId: first, begunAt: startedAt, differs } }));
   }
   try {
     await untilAborted(client.workflow.getHandle(workflowId, runId ?? current).result(), signal);
     return { same, end: end({ outcome: 'complete' }) };
   } catch (thrown) {
-    if (!(thrown instanceof Error) || thrown.name !== 'WorkflowFailedError') throw thrown;
-    return { same, end: end(endOfFailedRun(thrown)) };
+    if (thrown instanceof Error && thrown.name === 'WorkflowFailedError')
+      return { same, end: end(endOfFailedRun(thrown)) };
+    // Of another request only that it is over matters, and its end may be written in a way that this worker cannot read.
+    if (same || signal.aborted || !(await describe(client, { workflowId })).isClosed) throw thrown;
+    const message = 'how it ended cannot be read here';
+    return { same, end: end({ outcome: 'failed', failure: { type: 'Unexpected', message } }) };
   }
+}
+
+/** `WorkflowExecutionStatus` of Temporal's API: unknown, running, continued as new, paused. */
+const GOING_ON: readonly number[] = [0, 1, 6, 8];
+
+/**
+ * As the server says it, and not by the SDK, which reads the memo too: that of a run that was started through another data converter
+ * would keep the fleet from its operator for ever.
+ */
+async function describe(
+  client: Context['client'],
+  execution: { workflowId: string; runId?: string },
+): Promise<{ current: string; firstRunId: string; startedAt: string; isClosed: boolean }> {
+  const { namespace } = client.options;
+  const { workflowExecutionInfo: info } = await client.workflowService.describeWorkflowExecution({
+    namespace,
+    execution,
+  });
+  return {
+    current: info?.execution?.runId ?? '',
+    firstRunId: info?.firstRunId ?? '',
+    startedAt: (optionalTsToDate(info?.startTime) ?? new Date()).toISOString(),
+    isClosed: !GOING_ON.includes(info?.status ?? 0),
+  };
 }
 
 /** Undefined where this worker cannot read it. */

@@ -8,5 +8,5 @@ export async function recordOperators(
   { runId, ended }: RecordOperatorsInput,
   _call: ActivityCall,
 ): Promise<void> {
-  await recordFleetOperators(deps.database, runId, ended);
+  await deps.database.transaction((client) => recordFleetOperators(client, runId, ended));
 }

@@ -11,6 +11,9 @@ const NAMES: Record<string, string> = {
   machine: "a machine's id",
 };
 
+/** Names are what people see first, and nearly all of them have a blank. */
+const NAMES_ARE_NO_IDS = '; a name is no id: republish plan <operator> shows the id behind each name';
+
 /**
  * Holds every id that a command was called with to the one rule for ids, before anything is opened or started.
  *
@@ -37,8 +40,9 @@ export function requireOperatorIds(ids: readonly string[]): void {
 }
 
 function requireAll(what: string, ids: readonly unknown[]): void {
+  const hint = what === NAMES.machine ? NAMES_ARE_NO_IDS : '';
   for (const id of ids) {
     const problem = problemOfId(what, id);
-    if (problem !== undefined) throw new RepublishError('InvalidInput', problem);
+    if (problem !== undefined) throw new RepublishError('InvalidInput', `${problem}${hint}`);
   }
 }

@@ -21,7 +21,8 @@ function open(payload) {
   // What was written before there was a codec.
   if (String(Buffer.from(payload.metadata?.encoding ?? '')) !== 'binary/encrypted') return payload;
   const data = Buffer.from(payload.data);
-  const decipher = createDecipheriv('aes-256-gcm', key, data.subarray(0, NONCE));
+  // A tag that was cut would be easier to guess.
+  const decipher = createDecipheriv('aes-256-gcm', key, data.subarray(0, NONCE), { authTagLength: TAG });
   decipher.setAuthTag(data.subarray(-TAG));
   return fromProtobuf(Buffer.concat([decipher.update(data.subarray(NONCE, -TAG)), decipher.final()]));
 }

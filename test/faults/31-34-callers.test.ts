@@ -62,7 +62,9 @@ describe('callers, and what a run leaves behind', () => {
     expect(ids.length).toBeGreaterThanOrEqual(3);
     expect(ids.length).toBeLessThanOrEqual(5);
     expect(audit.failures).toHaveLength(16 - ids.length);
-    expect(audit.failures.map(({ type }) => type)).toContain('NotAttempted');
+    // On a slow machine the bunker has been asked for every one of them by then.
+    const notDone = ['NotAttempted', 'Interrupted', 'SignerTimeout'];
+    expect(audit.failures.filter(({ type }) => !notDone.includes(type))).toEqual([]);
     expect(await run.progress()).toMatchObject({ phase: 'done', cancelling: true });
     const stored =
       saga.relays[0]?.events().filter(({ pubkey }) => pubkey === operator.bunker.userPubkey) ?? [];

@@ -90,6 +90,20 @@ describe('a run with which nobody can go on', () => {
     expect(await saga.audits(id)).toEqual([audit]);
   }, 120_000);
 
+  test('59: a fleet that meets such a run says for whom it waits, and does its own as soon as that was ended', async () => {
+    const { id } = await saga.addOperator({ machines: 1 });
+    const { connection, options } = saga.client;
+    const client = new Client({ connection, namespace: options.namespace, dataConverter });
+    const taskQueue = saga.env.REPUBLISH_TASK_QUEUE ?? '';
+    const { runId } = await startRepublish(client, id, { taskQueue, reason: 'nightly' });
+    const fleet = await startFleet(saga.client, { operators: [id], taskQueue });
+    await until(async () => (await fleet.status()).waitsFor.length > 0, 30_000);
+    expect((await fleet.status()).waitsFor).toMatchObject([{ operatorUserId: id, runId }]);
+    await untilObstacle(await findRepublish(saga.client, id), 'RunStuck');
+    expect((await republish(['end', id], saga.env)).code).toBe(0);
+    expect(await fleet.result()).toMatchObject({ operators: { complete: 1 } });
+  }, 120_000);
+
   test('59: ended while a worker is at it: what comes late changes nothing, the next run does what is missing', async () => {
     const operator = await addOperatorWithCanaries(saga, { machines: 3 });
     let signed = 0;

@@ -3,9 +3,11 @@ import { documentsHash } from '../../database/audit-chain';
 import type { Database, Queryable, Transaction } from '../../database/connection';
 import {
   addFleetOperators,
+  fleetCounts,
   appendFleetAudit,
   recordFleet,
   recordFleetOperators,
+  recordFromAudits,
 } from '../../database/fleets';
 import { settleGood } from '../../database/ledger/facts';
 import { noOperators } from '../../contract/fleet';
@@ -188,6 +190,14 @@ test('fleets are a chain of their own, which holds what became of each operator'
   expect(await fleets()).toMatchObject({ rows: 2, misfit: null });
   // An operator whose turn never came says nothing of the fleet; a late attempt may still add one.
   await addFleetOperators(db, 'fleet-1', ['cyd']);
+  expect(await fleets()).toMatchObject({ rows: 2, misfit: null });
+  // A worker comes back to a fleet that somebody has ended: what it writes late would look like tampering.
+  const late = [{ operatorUserId: 'bea', runId: 'late', outcome: 'complete' as const }];
+  await db.transaction((client) => recordFleetOperators(client, 'fleet-1', late));
+  const bea = await plannedRun(db, [{}], OPERATOR, 'bea');
+  await closeWithAudit(db, bea, 'bea');
+  await db.transaction((client) => recordFromAudits(client, 'fleet-1'));
+  expect(await fleetCounts(db, 'fleet-1')).toMatchObject({ complete: 1, notBegun: 2 });
   expect(await fleets()).toMatchObject({ rows: 2, misfit: null });
   const seen = await tampered(
     "UPDATE republish.fleet_operators SET outcome = 'failed' WHERE run_id = $1 AND outcome IS NOT NULL",

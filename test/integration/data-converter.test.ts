@@ -88,6 +88,12 @@ test('with a codec in worker, client and command line, Temporal keeps nothing of
   const status = await republish(['status', operator.id, '--json'], env);
   const { progress } = JSON.parse(status.stdout) as RunStatus;
   expect(progress?.failures.map(({ type }) => type)).toContain('SignerRefused');
+  // Without the codec nothing is read of it; it is not taken for one that nobody works on, which could be ended.
+  const blind = await republish(['status', operator.id], saga.env);
+  expect(blind.stdout).toContain('REPUBLISH_DATA_CONVERTER');
+  expect(blind.stdout).not.toContain('WorkerSilent');
+  const refused = await republish(['end', operator.id], saga.env);
+  expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining('ControlRefused') as string });
   operator.bunker.setFaults(() => undefined);
   expect(await republish(['retry', operator.id, '--by', 'ada lovelace'], env)).toMatchObject({ code: 0 });
   const watched = await republish(['watch', operator.id], env);
@@ -107,7 +113,13 @@ test('with a codec in worker, client and command line, Temporal keeps nothing of
   const [words = ''] = failure.message.split('. ');
   expect(words).toContain(expectedPubkey);
 
-  for (const { workflowId, runId } of [run, second, third]) {
+  // Why somebody ended a run that nobody works on is an argument of Temporal's own, which no codec sees.
+  const alone = await saga.addOperator({ machines: 1 });
+  const fourth = await startRepublish(client, alone.id, { taskQueue: `${taskQueue}-unpolled`, reason });
+  const ended = await republish(['end', alone.id, '--by', 'ada lovelace', '--reason', reason], env);
+  expect(ended).toMatchObject({ code: 0, stdout: expect.stringContaining('ada lovelace') as string });
+
+  for (const { workflowId, runId } of [run, second, third, fourth]) {
     expect(await successorOf(client, workflowId, runId)).toBeUndefined();
     const history = await client.workflow.getHandle(workflowId, runId).fetchHistory();
     const { raw } = await client.workflow.getHandle(workflowId, runId).describe();

@@ -17,6 +17,40 @@ const TERMINATED = message(
   Buffer.from('SFATAL\0VFATAL\0C57P01\0Mterminating connection due to administrator command\0\0'),
 );
 
+/** Of an answer to one statement: no column of a row is needed, since what is asked for is then not so. */
+const DONE = message('C', Buffer.from('OK\0'));
+const IN_ABORTED_TRANSACTION = message('Z', Buffer.from('E'));
+const CANCELLED = message(
+  'E',
+  Buffer.from('SERROR\0VERROR\0C57014\0Mcanceling statement due to user request\0\0'),
+);
+
+test('a transaction that has begun, and whose settings were refused, is rolled back', async () => {
+  const asked: string[] = [];
+  const server = await startTcpServer((socket) =>
+    socket.once('data', () => {
+      socket.write(Buffer.concat([LET_IN, READY]));
+      socket.on('data', (data) => {
+        if (data.toString('latin1', 0, 1) !== 'Q') return;
+        const text = data.toString('utf8', 5, data.length - 1);
+        asked.push(text);
+        const begins = text.startsWith('BEGIN');
+        socket.write(Buffer.concat(begins ? [DONE, CANCELLED, IN_ABORTED_TRANSACTION] : [DONE, READY]));
+      });
+    }),
+  );
+  const database = openDatabase({ url: `postgres://user@127.0.0.1:${server.port}/lnbits?sslmode=disable` });
+  try {
+    expect(await fails(RepublishError, database.query('SELECT 1'))).toMatchObject({
+      type: 'DatabaseUnavailable',
+    });
+    expect(asked.at(-1)).toBe('ROLLBACK');
+  } finally {
+    await database.close();
+    await server.stop();
+  }
+});
+
 describe('a connection that is ended in the moment in which it is ready', () => {
   let server: TcpServer;
   let database: Database;

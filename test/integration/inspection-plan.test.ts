@@ -223,7 +223,7 @@ describe('republish plan', () => {
       [[operator.id, '--document-type', 'bitspire-fee'], 'did you mean bitspire-fees?'],
       [[operator.id, '--machine', 'nothing'], 'has no machine nothing'],
       [[operator.id, '--machine', `${machine}x`], `machine ${machine}x (did you mean ${name} (${machine})?)`],
-      [[operator.id, '--machine', name], `(did you mean ${name} (${machine})?)`],
+      [[operator.id, '--machine', name], 'a name is no id: republish plan'],
       [['nobody'], 'OperatorNotFound'],
     ] as const) {
       const result = await republish(['plan', ...args, '--json'], saga.env);

@@ -14,6 +14,8 @@ import { appendFleetAudit, auditOfFleet, recordFleet } from '../../database/flee
 import { textWriterOf } from '../../database/free-text';
 import { persistAudit } from '../../activities/persist-audit';
 import { noOperators } from '../../contract/fleet';
+import { writeAuditOfEndedFleet } from '../../ending/end-fleet';
+import { requireItsLedger } from '../../ending/end-run';
 import { close, emptyAudit, OPERATOR, plannedRun, startLedger, type TestLedger } from '../support/ledger';
 import { testServers } from '../support/servers';
 
@@ -133,4 +135,25 @@ test('nor in a database of another encoding: what that does not have is written 
     await latin1.close();
     await dropDatabase(postgresUrl, name);
   }
+});
+
+test('the audit of a fleet that was ended says what the fleet was asked', async () => {
+  const request = { all: true, documentTypes: ['bitspire-fees'], reason: 'moved' };
+  const runId = randomUUID();
+  await recordFleet(db, { runId, workflowId: 'w', request });
+  expect(await writeAuditOfEndedFleet(db, { runId, workflowId: 'w' }, { by: 'ada' })).toBe(true);
+  expect(await auditOfFleet(db, runId)).toMatchObject({ outcome: 'failed', request, reason: 'moved' });
+});
+
+test('a run of which this ledger has nothing, although its workers have, is not ended here', async () => {
+  const { runId } = await plannedRun(db);
+  const ended = { runId, status: 'COMPLETED', progress: null };
+  await requireItsLedger(db, ended);
+  // Nobody has begun it, so that no ledger has it.
+  await requireItsLedger(db, { runId: 'elsewhere', status: 'RUNNING', progress: null });
+  const misled = { type: 'DatabaseMisconfigured' };
+  await expect(requireItsLedger(db, { ...ended, runId: 'elsewhere' })).rejects.toMatchObject(misled);
+  await expect(
+    requireItsLedger(db, { runId: 'elsewhere', status: 'RUNNING', progress: { planned: 1 } }),
+  ).rejects.toMatchObject(misled);
 });

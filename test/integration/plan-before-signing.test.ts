@@ -68,9 +68,9 @@ test('another secrets key is no changed state, and a key that is given twice is 
   const { id, machines } = await saga.addOperator({ machines: 2 });
   await (await saga.start(id)).result();
   const env = { ...saga.env, REPUBLISH_SECRETS_KEY: 'f'.repeat(64) };
-  const { stdout } = await republish(['plan', id, '--json'], env);
-  for (const { because } of (JSON.parse(stdout) as RepublishPlan).documents)
-    expect(because).toContain('the secrets key is another than when it was published');
+  const { code, stdout, stderr } = await republish(['plan', id, '--json'], env);
+  expect({ code, stdout }).toEqual({ code: 4, stdout: '' });
+  expect(stderr).toContain('REPUBLISH_SECRETS_KEY');
 
   const [one, other] = machines;
   await saga.database.query('UPDATE spirekeeper.dca_machines SET machine_npub = $1 WHERE id = $2', [

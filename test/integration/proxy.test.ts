@@ -14,7 +14,7 @@ test('a proxy in the environment means nothing to Temporal’s address, for any 
     const { client, close } = await connect({ temporal });
     await client.workflowService.getSystemInfo({});
     await close();
-    const findings = await checkTemporal(temporal, 'some-queue');
+    const findings = await checkTemporal(temporal);
     expect(findings.filter(({ status }) => status === 'fail')).toEqual([]);
   } finally {
     process.env = before;

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { loadConfiguration } from '../../configuration/load';
 import { parsePostgresUrl, PostgresUrlFault, withLibpqVariables } from '../../database/postgres-url';
 import { openDatabase } from '../../database/connection';
+import { tlsOptions } from '../../database/tls';
 
 const faultOf = (url: string): PostgresUrlFault => {
   try {
@@ -28,6 +29,7 @@ describe('a URL of Postgres', () => {
     ['postgres://h/db?sslmode=verify-ca&sslrootcert=/ca.crt', 'verify-ca'],
     ['postgres://h/db?sslmode=verify-full', 'verify-full'],
     ['postgres://h/db?sslrootcert=system', 'verify-full'],
+    ['postgres://h/db?user=u@h&password=p', 'prefer'],
     ['postgres://h/db?ssl=true', 'verify-full'],
     ['postgres://h/db?ssl=require', 'require'],
     ['postgres://h/db?ssl=0', 'disable'],
@@ -41,6 +43,7 @@ describe('a URL of Postgres', () => {
     ['postgres://u:ge/heim@h/db', 'is no URL', '%2F'],
     ['postgres://u:12/geheim@h/db', 'is no URL', '%2F'],
     ['postgres://u:ge?heim@h/db', 'is no URL', '%3F'],
+    ['postgres://u:12?geheim@h/db', 'is no URL', '%3F'],
     ['postgres://u:100%geheim@h/db', 'has a %', '%25'],
     ['postgres://u:%FFgeheim@h/db', 'no UTF-8', '%25'],
     ['postgres://u:geheim@h1:5432,h2:5432/db', 'several hosts', 'pooler'],
@@ -104,4 +107,11 @@ test('what libpq reads from the environment holds where the URL does not say it'
   expect(
     loadConfiguration({ env: { ...env, DATABASE_URL: 'postgres://u@h/db' }, directory: '/' }).databaseUrl,
   ).toBe('postgres://u@h/db?sslmode=verify-full&sslrootcert=%2Fca.crt&options=-c%20search_path%3Dx');
+});
+
+test('what sslmode=verify-full demands is not undone by NODE_TLS_REJECT_UNAUTHORIZED', () => {
+  const options = tlsOptions({ mode: 'verify-full' });
+  expect(options.rejectUnauthorized).toBe(true);
+  expect(options).not.toHaveProperty('checkServerIdentity');
+  expect(tlsOptions({ mode: 'require' }).rejectUnauthorized).toBe(false);
 });

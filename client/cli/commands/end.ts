@@ -39,14 +39,16 @@ export function endOptions(registered: Command): Command {
 
 async function end(operator: string, options: EndOptions): Promise<void> {
   const { auditReport } = await import('../../../inspection/audit.js');
-  const { writeAuditOfEnded } = await import('../../../ending/end-run.js');
+  const { requireItsLedger, writeAuditOfEnded } = await import('../../../ending/end-run.js');
   const { findRepublish } = await import('../../index.js');
   const { showAudit } = await import('./audit.js');
   const asked = askedBy(options);
   await withBoth(async ({ client }, database) => {
     const run = await findRepublish(client, operator);
     const { workflowId, runId } = run;
-    const { obstacle, closedAt, reason } = await howItStands(run, options);
+    const status = await howItStands(run, options);
+    const { obstacle, closedAt, reason } = status;
+    await requireItsLedger(database, status);
     const hasEndedNow = await terminateNow({ client }, run, asked, obstacle);
     const ended = { runId, workflowId, operatorUserId: operator, reason, obstacle };
     const isWritten = await writeAuditOfEnded(database, ended, asked);
@@ -97,7 +99,7 @@ async function howItStands(run: RepublishRun, { yes }: EndOptions) {
       {},
       'Cancel it: republish cancel <operator>. To end it all the same: republish end <operator> --yes.',
     );
-  return { obstacle, closedAt, reason: status.reason };
+  return status;
 }
 
 export async function terminateNow(
@@ -122,9 +124,15 @@ async function writeEarlier(
   const { unauditedRuns } = await import('../../../database/audit.js');
   const { writeAuditOfEnded } = await import('../../../ending/end-run.js');
   const { describeChain } = await import('../../chain.js');
+  const { RunNotFound } = await import('../../index.js');
+  const { explained } = await import('../../temporal-errors.js');
+  const unlessForgotten = (error: unknown): undefined => {
+    if (!(error instanceof RunNotFound)) throw error;
+  };
   for (const { runId, workflowId } of await unauditedRuns(database, operator)) {
     if (runId === newest) continue;
-    const seen = await describeChain(client, workflowId, runId).catch(() => undefined);
+    const look = explained(client, () => describeChain(client, workflowId, runId));
+    const seen = await look.catch(unlessForgotten);
     if (seen === undefined) {
       say(`run ${runId} has no audit, and Temporal does not know it any more: it is left as it is`);
     } else if (seen.closeTime !== undefined) {

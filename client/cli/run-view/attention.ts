@@ -5,6 +5,9 @@ import { type Line, line, whole } from '../terminal/paint';
 import { wrap } from '../terminal/text';
 import { command, remedyAs } from './commands';
 
+const UNREADABLE =
+  'A worker answers, and what it says cannot be read here: call this with the data converter of the workers (REPUBLISH_DATA_CONVERTER).';
+
 /** Who is missing, or what keeps whoever is there from going on, so that nothing moves. */
 export function trouble(
   { progress, closedAt, taskQueue, unreachableSince, obstacle, cancelRequested }: RunStatus,
@@ -24,7 +27,9 @@ export function trouble(
       ...(cancelRequested && !progress?.cancelling ? cancellationWaits(operator, columns) : []),
     ];
   }
-  if (progress !== null || closedAt === null) return [];
+  if (progress !== null) return [];
+  // Otherwise something would be in the way.
+  if (closedAt === null) return [line(), ...yellow(UNREADABLE, columns)];
   const told = `No worker on task queue ${taskQueue} tells its counts; ${command('audit', operator)} has them.`;
   return [line(), ...yellow(told, columns)];
 }
