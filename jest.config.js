@@ -22,5 +22,5 @@ module.exports = {
   testSequencer: '<rootDir>/test/support/longest-first.cjs',
   // Whatever the number of cores: a test file waits for more than half of its time, for bounds that must pass and for servers that
   // come back, while Temporal and Postgres, which all share, take what is left.
-  maxWorkers: 6,
+  maxWorkers: 5,
 };

@@ -11,6 +11,7 @@ import { Gate } from '../support/gate';
 import { type Saga, startSaga } from '../support/saga';
 import { republishInTerminal } from '../support/pseudo-terminal';
 import { testServers } from '../support/servers';
+import { until } from '../support/until';
 
 describe('republish', () => {
   let saga: Saga;
@@ -156,11 +157,14 @@ describe('republish', () => {
         // The last one, because whoever has had a run is known.
         [['start', typo, '--machine', 'm1'], 'OperatorNotFound'],
       ] as const) {
-        const { code, stdout, stderr } = await republish([...args], saga.env);
-        expect([args, code, stdout]).toEqual([args, 5, '']);
-        expect(stderr).toMatch(
-          new RegExp(`^(started .*\n)?(.*\n)*error: ${type}: .* \\(did you mean ${id}\\?\\)`),
-        );
+        const meant = new RegExp(`^(started .*\n)?(.*\n)*error: ${type}: .* \\(did you mean ${id}\\?\\)`);
+        // Temporal may take a while to list a run, and a busy one longer than is waited for a suggestion.
+        await until(async () => {
+          const { code, stdout, stderr } = await republish([...args], saga.env);
+          expect([args, code, stdout]).toEqual([args, 5, '']);
+          expect(stderr).toContain(`error: ${type}: `);
+          return meant.test(stderr);
+        });
       }
     });
 

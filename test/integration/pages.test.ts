@@ -3,6 +3,7 @@ import { generateSecretKey, getPublicKey } from '../../nostr/keys';
 import { type ActivityBench, activityEnvironment, startActivities } from '../support/activities';
 import { fails } from '../support/fails';
 import { type Saga, type SagaOperator, startSaga } from '../support/saga';
+import { until } from '../support/until';
 
 const FEES = 'bitspire-fees';
 const CASSETTES = 'bitspire-cassettes';
@@ -301,7 +302,11 @@ describe('a page', () => {
       if (method !== 'sign_event') return undefined;
       signatures += 1;
       if (signatures <= 2) return undefined;
-      if (signatures === 3) environment.cancel();
+      // Not before the first two have come here: what the bunker has only sent is not signed yet.
+      if (signatures === 3)
+        void until(
+          async () => (await saga.ledger(runId)).filter(({ signature }) => signature !== null).length >= 2,
+        ).then(() => environment.cancel());
       return { swallow: true };
     });
     const startedAtMs = Date.now();

@@ -240,7 +240,7 @@ describe('whoever cannot write the audit ends nothing', () => {
 });
 
 describe('an inspector', () => {
-  test('plans, verifies, looks for orphans, reads audits and calls the doctor, and writes nothing', async () => {
+  test('plans, verifies, looks for orphans, reads and checks audits, makes reports, calls the doctor, and writes nothing', async () => {
     const before = await ledgerText(saga);
     const configuration = configurationOf('inspector');
     const { id } = operator;
@@ -258,10 +258,13 @@ describe('an inspector', () => {
     const database = openDatabase({ url: configuration.databaseUrl, maxConnections: 1 });
     expect((await auditReport(database, id, 10)).audits).toHaveLength(1);
     await database.close();
-    const { stdout } = await republish(['doctor', '--as', 'inspector', '--operator', id, '--json'], {
-      ...saga.env,
-      DATABASE_URL: configuration.databaseUrl,
+    const env = { ...saga.env, DATABASE_URL: configuration.databaseUrl };
+    expect(await republish(['report', id, '--html', '-'], env)).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('4 of 4') as string,
     });
+    expect(await republish(['audit', '--check', id], env)).toMatchObject({ code: 0 });
+    const { stdout } = await republish(['doctor', '--as', 'inspector', '--operator', id, '--json'], env);
     // Whether a worker polls is another matter.
     const found = (JSON.parse(stdout) as Finding[]).filter(({ area }) => area !== 'temporal');
     expect(found.length).toBeGreaterThan(10);
