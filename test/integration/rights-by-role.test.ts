@@ -261,7 +261,7 @@ describe('an inspector', () => {
     const env = { ...saga.env, DATABASE_URL: configuration.databaseUrl };
     expect(await republish(['report', id, '--html', '-'], env)).toMatchObject({
       code: 0,
-      stdout: expect.stringContaining('4 of 4') as string,
+      stdout: expect.stringContaining('All 4 documents stand') as string,
     });
     expect(await republish(['audit', '--check', id], env)).toMatchObject({ code: 0 });
     const { stdout } = await republish(['doctor', '--as', 'inspector', '--operator', id, '--json'], env);
