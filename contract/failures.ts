@@ -1,10 +1,18 @@
 import { storable } from './free-text';
 
 /**
+ * How a command ends: something has to be put right before a run can begin, some documents stand and some do not, or it was
+ * called wrongly. The numbers are the command line's (client/cli/exit-codes.ts).
+ */
+export type Exit = 'preflight' | 'partlyDone' | 'signer' | 'usage' | 'failed';
+
+/**
  * Every way a run or a document can fail, by `ApplicationFailure.type`. The catalogue is the single source of
  * whether Temporal retries a failure and of the sentence that tells a person what to do.
  */
 interface FailureKind {
+  /** How `republish` ends for it. Absent: `signer` where a signer is at fault, else `failed`. */
+  exit?: Exit;
   /** True: the same attempt may succeed later, so Temporal retries it within the activity's bound. */
   retryable: boolean;
   /**
@@ -26,12 +34,14 @@ export const FAILURES = {
   InvalidInput: {
     retryable: false,
     scope: 'caller',
+    exit: 'preflight',
     meaning: 'The workflow was started with an input it cannot accept.',
     remedy: 'Correct the input as the message says and start again; nothing was changed.',
   },
   OperatorNotFound: {
     retryable: false,
     scope: 'caller',
+    exit: 'preflight',
     meaning: 'No account with that id, or the account has no valid public key.',
     remedy:
       'Check the operator user id (accounts.id in LNbits) and LNBITS_DATABASE_URL and "queries.account".',
@@ -39,6 +49,7 @@ export const FAILURES = {
   MachineNotFound: {
     retryable: false,
     scope: 'caller',
+    exit: 'preflight',
     meaning: 'A machine was asked for that the operator does not have.',
     remedy:
       'Check the machine ids against dca_machines for this operator, or leave them out (--machine, machineIds) for all.',
@@ -46,6 +57,7 @@ export const FAILURES = {
   UnknownDocumentType: {
     retryable: false,
     scope: 'caller',
+    exit: 'preflight',
     meaning: 'A document type was asked for that no worker knows.',
     remedy:
       'Use one of the types named in the message, or name the module that defines the type in "documentTypes" of the configuration, for the workers and for this command alike.',
@@ -229,12 +241,14 @@ export const FAILURES = {
   DatabaseUnavailable: {
     retryable: true,
     scope: 'database',
+    exit: 'preflight',
     meaning: 'Postgres could not be reached or could not take the statement now.',
     remedy: 'Check DATABASE_URL, and that Postgres is up, writable and not out of connections or disk.',
   },
   DatabaseMisconfigured: {
     retryable: false,
     scope: 'database',
+    exit: 'preflight',
     meaning: 'Postgres refused a statement for good: a table, column or right is missing.',
     remedy:
       'Check DATABASE_URL (database, user), "queries" in REPUBLISH_CONFIG against the tables, and the rights of the user; for the schema `republish` itself: republish migrate.',
@@ -242,6 +256,7 @@ export const FAILURES = {
   SourceUnavailable: {
     retryable: true,
     scope: 'database',
+    exit: 'preflight',
     meaning: "LNbits' database could not be reached, or could not be read now.",
     remedy:
       'Check LNBITS_DATABASE_URL (default: DATABASE_URL): that Postgres is up, or that the folder with database.sqlite3 is there and readable.',
@@ -249,6 +264,7 @@ export const FAILURES = {
   SourceMisconfigured: {
     retryable: false,
     scope: 'database',
+    exit: 'preflight',
     meaning:
       "LNbits' database is not as the configuration says: a table, column, right or the extension itself is missing.",
     remedy:
@@ -334,12 +350,14 @@ export const FAILURES = {
   RepublishIncomplete: {
     retryable: false,
     scope: 'document',
+    exit: 'partlyDone',
     meaning: 'Some documents could not be republished; the others stand.',
     remedy: 'Mend what the failures name, then start again: only what is missing is done.',
   },
   LedgerIncomplete: {
     retryable: false,
     scope: 'database',
+    exit: 'partlyDone',
     meaning:
       'The ledger has fewer documents of the run than were planned: the database was put back to an earlier state meanwhile, by a restore or by a failover to a standby that lagged.',
     remedy: 'Start again: the run plans anew and does what is missing.',
@@ -401,6 +419,11 @@ export function remedyFor(type: FailureType): string {
 
 export function scopeOf(type: FailureType): FailureKind['scope'] {
   return kindOf(type).scope;
+}
+
+export function exitOf(type: FailureType): Exit {
+  const { exit, scope } = kindOf(type);
+  return exit ?? (scope === 'signer' ? 'signer' : 'failed');
 }
 
 /**

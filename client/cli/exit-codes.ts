@@ -1,5 +1,4 @@
-import type { CallerFailureType } from '../../contract/caller-failures';
-import type { FailureType } from '../../contract/failures';
+import { exitForType } from '../../contract/caller-failures';
 
 /** Exit codes of `republish`; scripts rely on them. */
 export const EXIT = {
@@ -12,31 +11,7 @@ export const EXIT = {
   detached: 130,
 } as const;
 
-const PREFLIGHT: ReadonlySet<string> = new Set<FailureType | CallerFailureType>([
-  'InvalidInput',
-  'OperatorNotFound',
-  'MachineNotFound',
-  'UnknownDocumentType',
-  'DatabaseMisconfigured',
-  'DatabaseUnavailable',
-  'SourceMisconfigured',
-  'SourceUnavailable',
-  'RunNotFound',
-  'AuditNotFound',
-  'TemporalUnavailable',
-  'TemporalRefused',
-  'NamespaceNotFound',
-  'SearchAttributesWrong',
-  'ConfigurationError',
-  'DataFolderUnusable',
-]);
-
-const USAGE: ReadonlySet<string> = new Set<CallerFailureType>(['UsageError', 'SecretRefused']);
-
-/** The exit code for a failure type. */
+/** The exit code for a failure type of either catalogue. */
 export function exitCodeFor(type: string): number {
-  if (USAGE.has(type)) return EXIT.usage;
-  if (type === 'RepublishIncomplete' || type === 'LedgerIncomplete') return EXIT.partlyDone;
-  if (type.startsWith('Signer')) return EXIT.signer;
-  return PREFLIGHT.has(type) ? EXIT.preflight : EXIT.failed;
+  return EXIT[exitForType(type)];
 }
