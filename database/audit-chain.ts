@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { type ChainKind, memberHash, membersHash, type Sha256 } from '../rules/audit-chain';
+import { type ChainKind, memberHash, membersHash, rowHash, type Sha256 } from '../rules/audit-chain';
 import type { Queryable, Transaction } from './connection';
 
 export const sha256: Sha256 = (text) => createHash('sha256').update(text).digest('hex');
@@ -12,6 +12,28 @@ export async function lockChain(client: Transaction, kind: ChainKind, owner: str
   await client.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 30078))', [
     `audit chain ${kind} ${owner}`,
   ]);
+}
+
+/** How a log of audits has its rows. */
+interface AuditLog {
+  kind: ChainKind;
+  table: 'audit_log' | 'fleet_audit_log';
+  /** The columns of a row but its hash, as a statement that makes one of parameters. */
+  row: string;
+  /** Their names, in that order. */
+  columns: string;
+  /** What is hashed of them, by the names that they are told by. */
+  hashed: string;
+}
+
+/** Appends a row with its hash, which is of the row as it will be read: what Postgres makes of a value is its own affair. */
+export async function appendHashed(client: Transaction, log: AuditLog, values: unknown[]): Promise<void> {
+  const [asRead] = await client.query(`SELECT ${log.hashed} FROM (${log.row}) AS audit`, values);
+  await client.query(
+    `INSERT INTO republish.${log.table} (${log.columns}, hash)
+     SELECT audit.*, $${values.length + 1}::text FROM (${log.row}) AS audit`,
+    [...values, rowHash(sha256, log.kind, asRead ?? {})],
+  );
 }
 
 /** With microseconds, as a row has it, under the name of its column. */

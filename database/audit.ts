@@ -3,8 +3,8 @@ import type { DocumentFailure, Failure } from '../contract/failures';
 import type { Outcome, RunOutcome } from '../contract/progress';
 import type { RepublishResult } from '../contract/input';
 import type { RelayStanding } from '../contract/relay-standing';
-import { type Link, nextLink, rowHash } from '../rules/audit-chain';
-import { documentsHash, lockChain, sha256 } from './audit-chain';
+import { type Link, nextLink } from '../rules/audit-chain';
+import { appendHashed, documentsHash, lockChain } from './audit-chain';
 import type { Queryable, Transaction } from './connection';
 import { freeJson, freeText } from './free-text';
 import { utc } from './utc';
@@ -51,6 +51,15 @@ const ROW = `SELECT $1::text AS run_id, $2::text AS workflow_id, $3::text AS ope
   $15::jsonb AS interventions, date_trunc('milliseconds', now()) AS written_at,
   $16::integer AS position, $17::text AS members_hash, $18::text AS previous_hash`;
 
+const LOG = {
+  kind: 'run',
+  table: 'audit_log',
+  row: ROW,
+  columns: `run_id, workflow_id, operator_user_id, operator_pubkey, outcome, events, counts, failures, skipped, superseded,
+    laggards, failure, swept, reason, interventions, written_at, position, members_hash, previous_hash`,
+  hashed: HASHED,
+} as const;
+
 /**
  * Appends the audit row of a run to the chain of its operator, unless it is there: exactly one row per run, whatever is
  * retried. In the transaction that closes the run, so that its documents stay as they were hashed.
@@ -61,7 +70,7 @@ export async function appendAudit(client: Transaction, row: AuditRow): Promise<v
   if ((await auditOfRun(client, row.runId)) !== undefined) return;
   const [newest] = await auditsOfOperator(client, row.operatorUserId, 1);
   const { position, previousHash } = nextLink(newest);
-  const values = [
+  await appendHashed(client, LOG, [
     row.runId,
     row.workflowId,
     row.operatorUserId,
@@ -80,16 +89,7 @@ export async function appendAudit(client: Transaction, row: AuditRow): Promise<v
     position,
     membersHash,
     previousHash,
-  ];
-  // Hashed as it will be read: what Postgres makes of a value is its own affair.
-  const [asRead] = await client.query(`SELECT ${HASHED} FROM (${ROW}) AS audit`, values);
-  await client.query(
-    `INSERT INTO republish.audit_log (run_id, workflow_id, operator_user_id, operator_pubkey, outcome, events, counts,
-                                      failures, skipped, superseded, laggards, failure, swept, reason, interventions,
-                                      written_at, position, members_hash, previous_hash, hash)
-     SELECT audit.*, $19::text FROM (${ROW}) AS audit`,
-    [...values, rowHash(sha256, 'run', asRead ?? {})],
-  );
+  ]);
 }
 
 export async function auditOfRun(db: Queryable, runId: string): Promise<WrittenAuditRow | undefined> {

@@ -2,8 +2,8 @@ import type { Intervention } from '../contract/control';
 import type { Failure } from '../contract/failures';
 import { type FleetInput, type FleetSummary, noOperators, type OperatorEnd } from '../contract/fleet';
 import type { RunOutcome } from '../contract/progress';
-import { type Link, nextLink, rowHash } from '../rules/audit-chain';
-import { lockChain, operatorsHash, sha256 } from './audit-chain';
+import { type Link, nextLink } from '../rules/audit-chain';
+import { appendHashed, lockChain, operatorsHash } from './audit-chain';
 import type { Queryable, Transaction } from './connection';
 import { freeJson, freeText } from './free-text';
 import { utc } from './utc';
@@ -149,6 +149,15 @@ const ROW = `SELECT run_id, $2::text AS workflow_id, $3::text AS outcome, $4::js
   $10::integer AS position, $11::text AS members_hash, $12::text AS previous_hash
   FROM republish.fleets WHERE run_id = $1`;
 
+const LOG = {
+  kind: 'fleet',
+  table: 'fleet_audit_log',
+  row: ROW,
+  columns: `run_id, workflow_id, outcome, request, operators, failures, failure, reason, interventions, started_at,
+    written_at, position, members_hash, previous_hash`,
+  hashed: HASHED,
+} as const;
+
 /** Appends the audit row of a fleet to the chain of all fleets, unless it is there. */
 export async function appendFleetAudit(client: Transaction, row: FleetAuditRow): Promise<void> {
   const membersHash = await operatorsHash(client, row.runId);
@@ -156,7 +165,7 @@ export async function appendFleetAudit(client: Transaction, row: FleetAuditRow):
   if ((await auditOfFleet(client, row.runId)) !== undefined) return;
   const [newest] = await fleetAudits(client, 1);
   const { position, previousHash } = nextLink(newest);
-  const values = [
+  await appendHashed(client, LOG, [
     row.runId,
     row.workflowId,
     row.outcome,
@@ -169,14 +178,7 @@ export async function appendFleetAudit(client: Transaction, row: FleetAuditRow):
     position,
     membersHash,
     previousHash,
-  ];
-  const [asRead] = await client.query(`SELECT ${HASHED} FROM (${ROW}) AS audit`, values);
-  await client.query(
-    `INSERT INTO republish.fleet_audit_log (run_id, workflow_id, outcome, request, operators, failures, failure, reason,
-                                            interventions, started_at, written_at, position, members_hash, previous_hash, hash)
-     SELECT audit.*, $13::text FROM (${ROW}) AS audit`,
-    [...values, rowHash(sha256, 'fleet', asRead ?? {})],
-  );
+  ]);
 }
 
 export async function auditOfFleet(db: Queryable, runId: string): Promise<WrittenFleetAuditRow | undefined> {
