@@ -15,7 +15,6 @@ import type { TemporalConfiguration } from '../configuration/temporal';
 import { ensureError } from '../contract/failures';
 import { PACKAGE } from '../contract/names';
 import type { Telemetry } from '../contract/telemetry';
-import { migrate } from '../database/migrate';
 import type { DocumentType } from '../documents/document-type';
 import { documentTypes as shippedDocumentTypes } from '../documents/registry';
 import { lookAtSearchAttributes } from '../inspection/doctor/temporal';
@@ -60,9 +59,9 @@ export interface RepublishWorker {
 const SHUTDOWN_NOTICE_MS = 10_000;
 
 /**
- * Migrates the database, connects to Temporal and makes a worker that is ready to run.
+ * Connects to Temporal and makes a worker that is ready to run, on a ledger that has been migrated (`untilReady` does).
  *
- * @throws Error naming the address, when Temporal cannot be reached; RepublishError for the database
+ * @throws Error naming the address, when Temporal cannot be reached
  */
 export async function createRepublishWorker(options: WorkerOptions): Promise<RepublishWorker> {
   const { configuration, temporal, logger, tracing } = options;
@@ -78,8 +77,6 @@ export async function createRepublishWorker(options: WorkerOptions): Promise<Rep
   connecting.catch(() => undefined); // told below
   const schnorr = loadSchnorr();
   try {
-    const { applied } = await migrate(dependencies.database);
-    if (applied.length > 0) logger.info({ applied }, 'the database schema was brought up to date');
     const connection = await connecting;
     if (schnorr === 'javascript')
       logger.warn(
