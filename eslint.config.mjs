@@ -1,8 +1,9 @@
 import tseslint from 'typescript-eslint';
 
 /**
- * The arrows of the house: which rooms each room may import. Everything not listed is refused, so a new room has to be
- * drawn here before anything can lean on it. `client/cli` is the one composition root besides `worker`.
+ * The arrows of the house: which rooms each room may import. Everything not listed is refused, so a new room
+ * has to be drawn here before anything can lean on it. `client/cli` is the one composition root besides
+ * `worker`.
  */
 const arrows = {
   contract: [],
@@ -45,7 +46,8 @@ const arrows = {
     'assembly',
     'inspection',
   ],
-  // Ends what nobody can speak to any more: a person writes what the workers cannot, if the checks of `doctor` find no fault.
+  // Ends what nobody can speak to any more: a person writes what the workers cannot, if the checks of
+  // `doctor` find no fault.
   ending: ['contract', 'database', 'activities', 'inspection'],
   client: ['contract', 'configuration'],
   // Servers that the program starts itself: those of a data folder, and those that are thrown away.
@@ -160,7 +162,8 @@ export default tseslint.config(
     rules: { 'no-restricted-imports': restrictedImports(room) },
   })),
   {
-    // One place reads the environment, so that one list says what can be configured. Who starts processes hands it on.
+    // One place reads the environment, so that one list says what can be configured. Who starts processes
+    // hands it on.
     files: topRooms
       .filter((room) => !['configuration', 'embedded', 'dev'].includes(room))
       .map((room) => `${room}/**/*.ts`),
@@ -172,7 +175,8 @@ export default tseslint.config(
     },
   },
   {
-    // A plain Error hangs a workflow (it fails the task, not the run), and a subclass loses its type over the wire.
+    // A plain Error hangs a workflow (it fails the task, not the run), and a subclass loses its type over the
+    // wire.
     files: ['workflows/**/*.ts'],
     rules: {
       'no-restricted-syntax': [

@@ -1,8 +1,8 @@
 import type { ApprovalNotice } from '../contract/control';
 
 /**
- * Tells a run that its signer waits for a person. Many documents of a run wait for the same page: the first of them tells,
- * and the others would only fill the history.
+ * Tells a run that its signer waits for a person. Many documents of a run wait for the same page: the first
+ * of them tells, and the others would only fill the history.
  */
 export class ApprovalNotices {
   /** Who has told about a page, by run and page. */

@@ -116,7 +116,8 @@ async function countToSign(
 const MAX_CANDIDATES = 1_000;
 
 /**
- * @throws RepublishError MachineNotFound, naming those that the operator does not have; OperatorNotFound, where that is why
+ * @throws RepublishError MachineNotFound, naming those that the operator does not have; OperatorNotFound,
+ * where that is why
  */
 export async function requireMachines(
   deps: Pick<ActivityDependencies, 'source'>,

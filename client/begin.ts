@@ -11,8 +11,8 @@ import { DEFAULT_PATIENCE_MS, Patience, pause } from './watch';
 
 export interface BeginOptions {
   /**
-   * While a run of another request goes on: `wait` for its end, then start one's own (default); `refuse`; or `attach`, to
-   * follow that one knowingly: its result may be less than what is asked for here.
+   * While a run of another request goes on: `wait` for its end, then start one's own (default); `refuse`; or
+   * `attach`, to follow that one knowingly: its result may be less than what is asked for here.
    */
   otherRequest?: 'wait' | 'refuse' | 'attach' | undefined;
   /** Told what is waited for, when the wait begins and whenever that changes. */
@@ -60,8 +60,8 @@ export interface Beginning<Run> {
 }
 
 /**
- * Starts a run, or attaches to one of the same request that goes on: the one way in, so that nobody is given the result of
- * another request for that of one's own.
+ * Starts a run, or attaches to one of the same request that goes on: the one way in, so that nobody is given
+ * the result of another request for that of one's own.
  *
  * @throws AnotherRunGoesOn; the reason of the signal
  */

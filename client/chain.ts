@@ -2,8 +2,8 @@ import type { Client, WorkflowExecutionDescription } from '@temporalio/client';
 import { tolerant } from './tolerant';
 
 /*
- * A run of many documents is a chain of executions under one workflow id. Its first execution names it, and whatever is
- * asked of the run is for the newest one.
+ * A run of many documents is a chain of executions under one workflow id. Its first execution names it, and
+ * whatever is asked of the run is for the newest one.
  */
 
 const DESCRIBE_TIMEOUT_MS = 5_000;

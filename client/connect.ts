@@ -21,15 +21,19 @@ export interface OpenClient {
 export interface ConnectOptions {
   /** Default: as TEMPORAL_ADDRESS and its companions say. */
   temporal?: TemporalConfiguration;
-  /** As the workers have it. Default: that of the module that REPUBLISH_DATA_CONVERTER (or `dataConverter`) names. */
+  /**
+   * As the workers have it. Default: that of the module that REPUBLISH_DATA_CONVERTER (or `dataConverter`)
+   * names.
+   */
   dataConverter?: DataConverter;
 }
 
 /**
  * Connects to Temporal.
  *
- * @throws TemporalUnavailable within five seconds, naming the address and the remedy; TemporalRefused where it does not let
- * this client in; ConfigurationError where a certificate, a profile or the data converter cannot be loaded
+ * @throws TemporalUnavailable within five seconds, naming the address and the remedy; TemporalRefused where
+ * it does not let this client in; ConfigurationError where a certificate, a profile or the data converter
+ * cannot be loaded
  */
 export async function connect({
   temporal = loadTemporalConfiguration(),

@@ -14,11 +14,15 @@ import { pause } from './watch';
 /** What became of a cancellation that was asked for. */
 export interface Cancellation {
   /**
-   * `run`: the run has taken it, finishes what is signed and writes its audit. `Temporal`: the run could not be asked, and learns
-   * of it as soon as a worker goes on with it; who asked and why is not in its audit then.
+   * `run`: the run has taken it, finishes what is signed and writes its audit. `Temporal`: the run could not
+   * be asked, and learns of it as soon as a worker goes on with it; who asked and why is not in its audit
+   * then.
    */
   takenBy: 'run' | 'Temporal';
-  /** What keeps the run from learning of it; null: nothing does. Only `republish end` ends such a run as it is. */
+  /**
+   * What keeps the run from learning of it; null: nothing does. Only `republish end` ends such a run as it
+   * is.
+   */
   obstacle: Obstacle | null;
 }
 
@@ -48,7 +52,10 @@ export class Speaker {
     }
   }
 
-  /** By update, else by Temporal's own cancellation. @throws ControlRefused, TemporalUnavailable, TemporalRefused */
+  /**
+   * By update, else by Temporal's own cancellation. @throws ControlRefused, TemporalUnavailable,
+   * TemporalRefused
+   */
   async cancel<Answer>(request: ControlRequest = {}): Promise<Cancellation & { answer?: Answer }> {
     const inTheWay = await explained(this.client, () => this.#obstacle());
     if (inTheWay === undefined) {

@@ -5,8 +5,8 @@ import { explained } from './temporal-errors';
 const IN_CLEAR = 'republish end: its audit says who ended it and why';
 
 /**
- * Terminates whatever execution of a run or fleet goes on. It does nothing any more from then on: its audit has to be written by
- * somebody else.
+ * Terminates whatever execution of a run or fleet goes on. It does nothing any more from then on: its audit
+ * has to be written by somebody else.
  *
  * @returns false where it had ended already @throws TemporalUnavailable, TemporalRefused
  */

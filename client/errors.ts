@@ -45,7 +45,9 @@ export class ControlRefused extends Error implements Explained {
   }
 }
 
-/** A run, or a fleet, of another request goes on, and this call was told to refuse then. Nothing was started. */
+/**
+ * A run, or a fleet, of another request goes on, and this call was told to refuse then. Nothing was started.
+ */
 export class AnotherRunGoesOn extends Error implements Explained {
   override readonly name = 'AnotherRunGoesOn';
   readonly type = 'AnotherRunGoesOn';

@@ -46,7 +46,10 @@ export interface FleetStatus {
   obstacle: Obstacle | null;
 }
 
-/** A fleet that was started, or found. Every method may throw TemporalUnavailable, TemporalRefused or RunNotFound. */
+/**
+ * A fleet that was started, or found. Every method may throw TemporalUnavailable, TemporalRefused or
+ * RunNotFound.
+ */
 export interface FleetRun {
   workflowId: string;
   /** First execution of the fleet, which stays across continue-as-new: the key of its audit row. */
@@ -62,11 +65,16 @@ export interface FleetRun {
    * @throws RepublishFailed when the fleet could not begin, or was cancelled or terminated
    */
   result(): Promise<FleetSummary>;
-  /** Begins no further operator and pauses the runs that go on. @returns how many were paused @throws ControlRefused */
+  /**
+   * Begins no further operator and pauses the runs that go on. @returns how many were paused @throws
+   * ControlRefused
+   */
   pause(request?: ControlRequest): Promise<number>;
   /** @returns how many runs were resumed @throws ControlRefused when the fleet is not paused */
   resume(request?: ControlRequest): Promise<number>;
-  /** Cancels the fleet and the runs that go on. @returns also how many runs were told @throws ControlRefused */
+  /**
+   * Cancels the fleet and the runs that go on. @returns also how many runs were told @throws ControlRefused
+   */
   cancel(request?: ControlRequest): Promise<Cancellation & { operators: number }>;
 }
 
@@ -77,20 +85,24 @@ const QUERY_TIMEOUT_MS = 5_000;
 /** The runs that go on are told before it answers. */
 const UPDATE_TIMEOUT_MS = 120_000;
 
-/** Temporal shows it, and it stays across continue-as-new: whether a fleet that goes on was asked the same. */
+/**
+ * Temporal shows it, and it stays across continue-as-new: whether a fleet that goes on was asked the same.
+ */
 const FINGERPRINT = 'request';
 
 const OF_ANOTHER_FLEET =
   'Leave --no-wait out to wait for its end, follow it with --attach, or end it with: republish fleet cancel; then start again.';
 
 /**
- * Starts a fleet: a run for each operator, so many at once, as `startRepublish` would start it. Attaches to the fleet that
- * goes on if that was asked the same; one of another request is waited for first, unless `otherRequest` says otherwise.
+ * Starts a fleet: a run for each operator, so many at once, as `startRepublish` would start it. Attaches to
+ * the fleet that goes on if that was asked the same; one of another request is waited for first, unless
+ * `otherRequest` says otherwise.
  *
  *     const fleet = await startFleet(client, { operators: ['8f3c2b', '11aa90'] });
  *     const { operators, failures } = await fleet.result();
  *
- * @throws RepublishFailed of type InvalidInput, before anything is started; AnotherRunGoesOn; TemporalUnavailable,
+ * @throws RepublishFailed of type InvalidInput, before anything is started; AnotherRunGoesOn;
+ * TemporalUnavailable,
  *   TemporalRefused; ConfigurationError
  */
 export async function startFleet(client: Client, options: FleetOptions): Promise<FleetRun> {
@@ -122,7 +134,8 @@ export async function startFleet(client: Client, options: FleetOptions): Promise
       attach: find,
       async differences({ memo }, runId) {
         if (memo?.[FINGERPRINT] === fingerprint) return [];
-        // The first execution has the operators, as long as Temporal keeps it: the ledger has them for the others.
+        // The first execution has the operators, as long as Temporal keeps it: the ledger has them for the
+        // others.
         return differencesOf(
           await requestInHistory(client, { workflowId, runId }).catch(() => undefined),
           input,

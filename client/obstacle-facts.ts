@@ -48,7 +48,10 @@ function pinnedBuild({ workflowExecutionInfo }: WorkflowExecutionDescription['ra
   return behavior === PINNED ? (buildName(deploymentVersion) ?? undefined) : undefined;
 }
 
-/** Only the first attempt that failed is an event; those behind it are not written down. */
+/**
+ * Of the workflow task that fails now. Temporal writes an event for its first failed attempt only, and none
+ * for later ones.
+ */
 async function lastFailureOf(
   client: Client,
   workflowId: string,

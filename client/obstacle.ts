@@ -82,8 +82,8 @@ const SECRETS: [what: RegExp, instead: string][] = [
 ];
 
 /**
- * What a worker or Temporal has said of a task that failed. Our workflow holds neither secret nor state; a data converter of
- * somebody else's might quote what it was given.
+ * What a worker or Temporal has said of a task that failed. Our workflow holds neither secret nor state; a
+ * data converter of somebody else's might quote what it was given.
  */
 function harmless(message: string): string {
   const shown = SECRETS.reduce((text, [what, instead]) => text.replace(what, instead), message);

@@ -13,12 +13,14 @@ export interface RepublishOptions extends StartOptions {
  *
  *     const events = await republishOperatorConfigs(operator.id);
  *
- * May be called any number of times: while a run of the same request goes on it attaches to that one, and what is in place
- * already is left alone. The end of a run of another request is waited for, and one's own follows: its result could be less
- * than what is asked for here, and look like success. `otherRequest` refuses instead, or attaches knowingly.
+ * May be called any number of times: while a run of the same request goes on it attaches to that one, and
+ * what is in place already is left alone. The end of a run of another request is waited for, and one's own
+ * follows: its result could be less than what is asked for here, and look like success. `otherRequest`
+ * refuses instead, or attaches knowingly.
  *
  * @returns event ids (64 hex characters) by document type
- * @throws RepublishFailed when documents could not be republished (type `RepublishIncomplete`; `published` says which
+ * @throws RepublishFailed when documents could not be republished (type `RepublishIncomplete`; `published`
+ * says which
  *   stand) or the run could not begin; AnotherRunGoesOn with `otherRequest: 'refuse'`; TemporalUnavailable when Temporal
  *   cannot be reached; ConfigurationError when a REPUBLISH_* variable is wrong
  */

@@ -1,8 +1,8 @@
 import type { Progress } from '../contract/progress';
 
 /**
- * What `run.progress()` gives: `await` it for the progress as it is now, or go through it with `for await` for each change
- * until the run has ended.
+ * What `run.progress()` gives: `await` it for the progress as it is now, or go through it with `for await`
+ * for each change until the run has ended.
  */
 export interface RunProgress extends PromiseLike<Progress>, AsyncIterable<Progress> {
   catch<T>(onRejected: (reason: unknown) => T | PromiseLike<T>): Promise<Progress | T>;

@@ -29,7 +29,10 @@ export interface RunStatus extends LiveValues {
   reason?: string;
   /** Phase, counts by outcome as of the last results of the pages, failures; null while no worker answers. */
   progress: Progress | null;
-  /** Why it does not move, where nobody works on it or nobody can; null: nothing of that kind, or it has ended. */
+  /**
+   * Why it does not move, where nobody works on it or nobody can; null: nothing of that kind, or it has
+   * ended.
+   */
   obstacle: Obstacle | null;
   /** Its cancellation was asked for; `progress.cancelling` says whether the run has taken it up. */
   cancelRequested: boolean;
@@ -74,7 +77,9 @@ export async function runStatus(client: Client, workflowId: string, runId: strin
   };
 }
 
-/** What a run or a fleet says of itself, and what keeps it from that: it is not asked where nobody can answer. */
+/**
+ * What a run or a fleet says of itself, and what keeps it from that: it is not asked where nobody can answer.
+ */
 export async function whatItSays<Told>(
   client: Client,
   description: WorkflowExecutionDescription,

@@ -29,8 +29,9 @@ export interface RepublishRun {
    */
   differs: string[];
   /**
-   * Counts of documents, phase and failures, from the run itself, so that a worker must be there. Counts by outcome move page by page;
-   * `stages`, `waiting` and `approvals` also tell what its pages in work have told meanwhile.
+   * Counts of documents, phase and failures, from the run itself, so that a worker must be there. Counts by
+   * outcome move page by page; `stages`, `waiting` and `approvals` also tell what its pages in work have told
+   * meanwhile.
    *
    *     const { published, planned } = await run.progress();
    *     for await (const { stages, planned } of run.progress()) console.log(`${stages.standing} of ${planned}`);
@@ -63,8 +64,8 @@ export interface RepublishRun {
   /** Gives documents up that are not published. @returns how many @throws ControlRefused */
   skip(selection?: DocumentSelection): Promise<number>;
   /**
-   * Cancels the run: what is signed is finished, the rest is left, the audit is written. Where the run cannot be asked, Temporal
-   * is. @throws ControlRefused
+   * Cancels the run: what is signed is finished, the rest is left, the audit is written. Where the run cannot
+   * be asked, Temporal is. @throws ControlRefused
    */
   cancel(request?: ControlRequest): Promise<Cancellation>;
 }

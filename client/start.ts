@@ -22,11 +22,12 @@ export interface StartOptions extends Omit<RepublishInput, 'operatorUserId'>, Be
 const START_TIMEOUT_MS = 30_000;
 
 /**
- * Starts a run for an operator, or attaches to the one that goes on if it was asked the same, and does not wait for its end.
- * A run of another request is waited for first, unless `otherRequest` says otherwise.
+ * Starts a run for an operator, or attaches to the one that goes on if it was asked the same, and does not
+ * wait for its end. A run of another request is waited for first, unless `otherRequest` says otherwise.
  *
  * @param client Temporal's own, such as that of `connect()`
- * @throws RepublishFailed of type InvalidInput, before anything is started; AnotherRunGoesOn; TemporalUnavailable,
+ * @throws RepublishFailed of type InvalidInput, before anything is started; AnotherRunGoesOn;
+ * TemporalUnavailable,
  *   TemporalRefused; ConfigurationError when a REPUBLISH_* variable is wrong
  */
 export async function startRepublish(
@@ -78,7 +79,8 @@ export function requireSound(problems: readonly string[]): void {
 /**
  * The newest run of an operator, whether it goes on or has ended.
  *
- * @throws RunNotFound when there is none that Temporal still knows; RepublishFailed of type InvalidInput; TemporalUnavailable,
+ * @throws RunNotFound when there is none that Temporal still knows; RepublishFailed of type InvalidInput;
+ * TemporalUnavailable,
  *   TemporalRefused
  */
 export async function findRepublish(client: Client, operatorUserId: string): Promise<RepublishRun> {

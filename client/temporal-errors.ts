@@ -47,7 +47,10 @@ export function isUnreachable(error: unknown): boolean {
   return status !== undefined && !ANSWERS.has(status.code);
 }
 
-/** What Temporal has answered in place of doing it, as gRPC names it; undefined: it is another error, or no answer came. */
+/**
+ * What Temporal has answered in place of doing it, as gRPC names it; undefined: it is another error, or no
+ * answer came.
+ */
 export function answerOf(error: unknown): string | undefined {
   const status = statusOf(error);
   const answer = status && ANSWERS.get(status.code);
@@ -100,8 +103,8 @@ function statusOf(error: unknown): { code: number; details: string } | undefined
 }
 
 /**
- * Whether a query was answered, and this client cannot read the answer: it was written through a data converter that this one does
- * not have. So a worker is there.
+ * Whether a query was answered, and this client cannot read the answer: it was written through a data
+ * converter that this one does not have. So a worker is there.
  */
 export function isUnreadable(error: unknown): boolean {
   return (

@@ -16,11 +16,14 @@ export interface WatchOptions {
 export const DEFAULT_PATIENCE_MS = 120_000;
 
 /**
- * Looks at a run until it has ended; yields its status whenever that has changed, and the last one when it is closed.
+ * Looks at a run until it has ended; yields its status whenever that has changed, and the last one when it is
+ * closed.
  *
- * A worker that is not there, and a Temporal server that is away for less than `patienceMs`, are part of the status.
+ * A worker that is not there, and a Temporal server that is away for less than `patienceMs`, are part of the
+ * status.
  *
- * @throws TemporalUnavailable after `patienceMs` without an answer; RunNotFound when Temporal has forgotten the run
+ * @throws TemporalUnavailable after `patienceMs` without an answer; RunNotFound when Temporal has forgotten
+ * the run
  */
 export async function* watchRun(
   client: Client,

@@ -9,21 +9,23 @@ const REMEDY =
   'export payloadCodecs, payloadConverterPath or failureConverterPath, as in examples/payload-codec';
 
 /**
- * The data converter of the module that this process is configured with, if it is; for workers, the library and the command line
- * alike. Other settings may be wrong meanwhile: who needs them says so.
+ * The data converter of the module that this process is configured with, if it is; for workers, the library
+ * and the command line alike. Other settings may be wrong meanwhile: who needs them says so.
  *
  * @throws ConfigurationError
  */
 export async function configuredDataConverter(): Promise<DataConverter | undefined> {
   const problems: string[] = [];
   const { dataConverter: module } = gatherValues(process.env, process.cwd(), problems);
-  // A file that cannot be read may name one: without it, what is encoded could not be read, and what is sent would not be encoded.
+  // A file that cannot be read may name one: without it, what is encoded could not be read, and what is sent
+  // would not be encoded.
   if (problems.length > 0) throw new ConfigurationError(problems);
   return typeof module === 'string' && module !== '' ? loadDataConverter(module) : undefined;
 }
 
 /**
- * @param module path of an ESM or CommonJS module, relative to the working directory, that exports `payloadCodecs`,
+ * @param module path of an ESM or CommonJS module, relative to the working directory, that exports
+ * `payloadCodecs`,
  *   `payloadConverterPath` or `failureConverterPath` (by name, or in its default export), each as in the SDK's
  *   DataConverter. Paths are relative to the module
  * @throws ConfigurationError with file, cause and remedy
@@ -71,8 +73,8 @@ export async function loadDataConverter(module: string): Promise<DataConverter> 
 }
 
 /**
- * With a codec failures are encoded too, unless a failure converter is given: what is secret in an input is so in a message. Every
- * client and worker completes what it was given by this.
+ * With a codec failures are encoded too, unless a failure converter is given: what is secret in an input is
+ * so in a message. Every client and worker completes what it was given by this.
  */
 export function withEncodedFailures(converter: DataConverter | undefined): DataConverter | undefined {
   if (converter?.payloadCodecs === undefined || converter.failureConverterPath !== undefined)

@@ -18,8 +18,8 @@ export interface DataOptions {
 }
 
 /**
- * The data folder of this process: an option of the command line, else REPUBLISH_DATA, else the key `data` of the file.
- * Undefined when there is none.
+ * The data folder of this process: an option of the command line, else REPUBLISH_DATA, else the key `data` of
+ * the file. Undefined when there is none.
  */
 export function dataSettings(
   option: string | undefined,

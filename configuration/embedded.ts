@@ -1,4 +1,7 @@
-/** Servers that this program runs itself (a data folder), in place of those that the environment and the file name. */
+/**
+ * Servers that this program runs itself (a data folder), in place of those that the environment and the file
+ * name.
+ */
 export interface EmbeddedServers {
   /** Postgres, for the ledger. */
   databaseUrl: string;

@@ -41,7 +41,8 @@ export interface LoadOptions {
 }
 
 /**
- * Reads the environment over the file named by REPUBLISH_CONFIG (default: republish.config.json, if there is one).
+ * Reads the environment over the file named by REPUBLISH_CONFIG (default: republish.config.json, if there is
+ * one).
  *
  * @throws ConfigurationError with every problem of both.
  */
@@ -52,8 +53,8 @@ export function loadConfiguration(options: LoadOptions = {}): Configuration {
 }
 
 /**
- * The same without an end at the first problem, for who wants to look at the rest all the same: what is wrong is as if it
- * were not set.
+ * The same without an end at the first problem, for who wants to look at the rest all the same: what is wrong
+ * is as if it were not set.
  */
 export function readConfiguration(options: LoadOptions = {}): {
   configuration: Configuration;
@@ -121,8 +122,8 @@ export function gatherValues(
 }
 
 /**
- * The servers of a data folder take the place of those that are configured. After the default for LNbits' database: its tables are
- * never in the folder.
+ * The servers of a data folder take the place of those that are configured. After the default for LNbits'
+ * database: its tables are never in the folder.
  */
 function embed(values: Record<string, unknown>, problems: string[]): void {
   const servers = embeddedServers();
@@ -197,7 +198,9 @@ function convert(text: string, kind: (typeof ENVIRONMENT)[string]['kind']): unkn
   }
 }
 
-/** A variable that is almost one of ours is a mistake that would otherwise show as a default in production. */
+/**
+ * A variable that is almost one of ours is a mistake that would otherwise show as a default in production.
+ */
 function mistypedVariables(env: NodeJS.ProcessEnv): string[] {
   const known = [...Object.keys(ENVIRONMENT), ...OTHER_VARIABLES];
   return Object.keys(env)
@@ -232,7 +235,10 @@ function readSecretsKeyFile(values: Record<string, unknown>, problems: string[])
   }
 }
 
-/** As LNbits finds its own: by URL, else in its data folder. Where neither is said, it is the database of the ledger. */
+/**
+ * As LNbits finds its own: by URL, else in its data folder. Where neither is said, it is the database of the
+ * ledger.
+ */
 function defaultLnbitsDatabase(env: NodeJS.ProcessEnv, values: Record<string, unknown>): void {
   if (!isMissing(values.lnbitsDatabaseUrl)) return;
   values.lnbitsDatabaseUrl = env.LNBITS_DATA_FOLDER?.trim() || values.databaseUrl;

@@ -49,7 +49,9 @@ function spelling(relay: string): string {
   return URL.canParse(websocket) ? new URL(websocket).href : relay;
 }
 
-/** Text that `parse` takes; the message says what is wrong and never quotes it, since it may hold a password. */
+/**
+ * Text that `parse` takes; the message says what is wrong and never quotes it, since it may hold a password.
+ */
 const parsedBy = (parse: (text: string) => unknown): z.ZodString =>
   z.string().superRefine((text, context) => {
     try {
@@ -81,8 +83,8 @@ export const configurationSchema = z.strictObject({
     parsePostgresUrl(text);
   }).optional(),
   /**
-   * LNbits' database, as LNbits or people write it: `postgres://...` or `sqlite://<data folder>`. Default: LNBITS_DATA_FOLDER, else
-   * databaseUrl.
+   * LNbits' database, as LNbits or people write it: `postgres://...` or `sqlite://<data folder>`. Default:
+   * LNBITS_DATA_FOLDER, else databaseUrl.
    */
   lnbitsDatabaseUrl: parsedBy(parseLnbitsUrl).optional(),
   /** Whose tables LNbits' database has. `auto`: the one that is there. */
@@ -101,8 +103,8 @@ export const configurationSchema = z.strictObject({
   /** Modules with document types of one's own; paths relative to the configuration file. */
   documentTypes: z.array(z.string().min(1)).max(100).default([]),
   /**
-   * Module with the payload codecs of this Temporal site, the same for workers and whoever starts and looks at runs; its path is
-   * relative to the configuration file.
+   * Module with the payload codecs of this Temporal site, the same for workers and whoever starts and looks
+   * at runs; its path is relative to the configuration file.
    */
   dataConverter: z.string().min(1).optional(),
   /** Folder of the embedded servers, in place of databaseUrl and TEMPORAL_ADDRESS. */

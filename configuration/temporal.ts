@@ -2,7 +2,10 @@ import { type ClientConnectConfig, loadClientConnectConfig } from '@temporalio/e
 import { type EmbeddedServers, embeddedServers } from './embedded';
 import { ConfigurationError } from './load';
 
-/** How to reach Temporal, from TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TLS, API key and profiles (@temporalio/envconfig). */
+/**
+ * How to reach Temporal, from TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TLS, API key and profiles
+ * (@temporalio/envconfig).
+ */
 export interface TemporalConfiguration {
   connection: ClientConnectConfig['connectionOptions'];
   namespace: string;
@@ -10,17 +13,20 @@ export interface TemporalConfiguration {
 }
 
 /**
- * gRPC in Node takes `https_proxy` and its companions from the environment, but only in lower case, and the worker's connection
- * (Temporal's Rust core) takes none of them: `start` would fail where the worker runs. Nothing here goes through a proxy, so every `Connection` has this.
+ * gRPC in Node takes `https_proxy` and its companions from the environment, but only in lower case, and the
+ * worker's connection (Temporal's Rust core) takes none of them: `start` would fail where the worker runs.
+ * Nothing here goes through a proxy, so every `Connection` has this.
  */
 export const WITHOUT_PROXY = { 'grpc.enable_http_proxy': 0 };
 
 const DEFAULT_ADDRESS = 'localhost:7233';
 
 /**
- * Reads it from an environment; without one from the process's own, unless a data folder's servers are in use.
+ * Reads it from an environment; without one from the process's own, unless a data folder's servers are in
+ * use.
  *
- * @throws ConfigurationError when a profile or certificate cannot be read; Error when the data folder has only Postgres running
+ * @throws ConfigurationError when a profile or certificate cannot be read; Error when the data folder has
+ * only Postgres running
  */
 export function loadTemporalConfiguration(env?: NodeJS.ProcessEnv): TemporalConfiguration {
   const embedded = env === undefined ? embeddedServers() : undefined;

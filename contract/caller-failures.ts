@@ -1,8 +1,8 @@
 import { type Exit, type FailureType, exitOf, isFailureType, isRetryable } from './failures';
 
 /**
- * Every way a command or a call of the library can fail beside the failures of a run (failures.ts), by the `type` of the
- * error.
+ * Every way a command or a call of the library can fail beside the failures of a run (failures.ts), by the
+ * `type` of the error.
  */
 interface CallerFailureKind {
   /** How `republish` ends for it. Absent: `failed`. */

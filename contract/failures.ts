@@ -1,8 +1,8 @@
 import { storable } from './free-text';
 
 /**
- * How a command ends: something has to be put right before a run can begin, some documents stand and some do not, or it was
- * called wrongly. The numbers are the command line's (client/cli/exit-codes.ts).
+ * How a command ends: something has to be put right before a run can begin, some documents stand and some do
+ * not, or it was called wrongly. The numbers are the command line's (client/cli/exit-codes.ts).
  */
 export type Exit = 'preflight' | 'partlyDone' | 'signer' | 'usage' | 'failed';
 

@@ -3,7 +3,10 @@ import type { ControlRequest, Intervention } from './control';
 import type { Failure } from './failures';
 import type { RepublishInput } from './input';
 
-/** The activities of the fleet's workflow. Operators are listed in the database, and cross here a page at a time. */
+/**
+ * The activities of the fleet's workflow. Operators are listed in the database, and cross here a page at a
+ * time.
+ */
 export interface FleetActivities {
   planFleet(input: PlanFleetInput): Promise<PlanFleetResult>;
   loadOperators(input: LoadOperatorsInput): Promise<LoadOperatorsResult>;

@@ -14,8 +14,8 @@ export function fleetWorkflowIdFor(taskQueue: string = DEFAULT_TASK_QUEUE): stri
 }
 
 /**
- * Input of the workflow `republishFleet`, as plain JSON so that any Temporal client can send it. Either `operators` or
- * `all`: a key that was forgotten or mistyped must not mean everybody.
+ * Input of the workflow `republishFleet`, as plain JSON so that any Temporal client can send it. Either
+ * `operators` or `all`: a key that was forgotten or mistyped must not mean everybody.
  */
 export interface FleetInput extends Pick<
   RepublishInput,
@@ -23,7 +23,10 @@ export interface FleetInput extends Pick<
 > {
   /** `accounts.id` of each operator, at most 20,000. */
   operators?: string[];
-  /** Every operator that the query `queries.operators` names; without such a query every operator with a stored signer. */
+  /**
+   * Every operator that the query `queries.operators` names; without such a query every operator with a
+   * stored signer.
+   */
   all?: boolean;
   /** Operators whose runs go on at once, 1 to 200. Default: 16. */
   operatorsAtOnce?: number;
@@ -42,7 +45,9 @@ export interface OperatorEnd {
   failure?: { type: FailureType | 'Cancelled' | 'Terminated'; message: string };
 }
 
-/** Result of the workflow, also where operators failed: one who fails does not stop the others, nor the fleet. */
+/**
+ * Result of the workflow, also where operators failed: one who fails does not stop the others, nor the fleet.
+ */
 export interface FleetSummary {
   operators: OperatorCounts & { notBegun: number };
   /** Operators that are not complete, at most 100; the audit has all of them. */
@@ -54,7 +59,9 @@ export type FleetPhase = 'planning' | 'running' | 'writing audit' | 'done';
 /** Answer of the query `progress` of a fleet. */
 export interface FleetProgress {
   phase: FleetPhase;
-  /** True once a cancellation was asked for: runs in work are cancelled and waited for, no new one is begun. */
+  /**
+   * True once a cancellation was asked for: runs in work are cancelled and waited for, no new one is begun.
+   */
   cancelling: boolean;
   /** Who paused the fleet and why, while it is paused. */
   paused?: Intervention;

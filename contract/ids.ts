@@ -4,13 +4,16 @@ const MAX_LENGTH = 200;
 const MAX_SHOWN = 60;
 
 const BLANK = /[\s\p{Z}]/u;
-/** Also marks that nobody sees, of direction or of no width, and half of a surrogate pair, which is no UTF-8. */
+/**
+ * Also marks that nobody sees, of direction or of no width, and half of a surrogate pair, which is no UTF-8.
+ */
 const CONTROL = /[\p{Cc}\p{Cf}\p{Cs}]/u;
 const UNSEEN = /\p{C}|(?! )\p{Z}/gu;
 
 /**
- * What is wrong with the id of an operator, a machine or a run, as a sentence with the id in quotes; undefined when
- * nothing is. The one rule for every entry: with a blank in it, an id was most likely pasted wrongly, and is of nobody.
+ * What is wrong with the id of an operator, a machine or a run, as a sentence with the id in quotes;
+ * undefined when nothing is. The one rule for every entry: with a blank in it, an id was most likely pasted
+ * wrongly, and is of nobody.
  *
  * @param name of the id in that sentence, such as `operatorUserId`
  */

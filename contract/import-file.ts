@@ -13,7 +13,10 @@ export async function isFile(file: string): Promise<boolean> {
   );
 }
 
-/** `import()`, also where this file is compiled in a VM without a loader, as jest does it: then by the loader of Node itself. */
+/**
+ * `import()`, also where this file is compiled in a VM without a loader, as jest does it: then by the loader
+ * of Node itself.
+ */
 export async function importFile(file: string): Promise<Namespace> {
   const url = pathToFileURL(file).href;
   try {

@@ -11,25 +11,31 @@ export interface RepublishInput {
   documentTypes?: string[];
   /** `dca_machines.id` of the machines to republish. Default: every machine of the operator. */
   machineIds?: string[];
-  /** Public key (64 lower-case hex) the operator is expected to have now; the run ends before signing if it differs. */
+  /**
+   * Public key (64 lower-case hex) the operator is expected to have now; the run ends before signing if it
+   * differs.
+   */
   expectedPubkey?: string;
   /** Sign anew even where the current document is already published and unchanged. Default: false. */
   force?: boolean;
   /**
-   * With `force`: sign anew also document types that set what their machine counts itself, such as `bitspire-cassettes`.
-   * Default: false.
+   * With `force`: sign anew also document types that set what their machine counts itself, such as
+   * `bitspire-cassettes`. Default: false.
    */
   resetCounts?: boolean;
   /**
-   * `report` (default): a run with failed documents ends as RepublishIncomplete. `hold`: it stays open, with all other
-   * documents done, until somebody retries or skips what failed, or cancels.
+   * `report` (default): a run with failed documents ends as RepublishIncomplete. `hold`: it stays open, with
+   * all other documents done, until somebody retries or skips what failed, or cancels.
    */
   onFailure?: 'report' | 'hold';
   /** Why the run was started; free text for the audit, at most 500 characters. */
   reason?: string;
 }
 
-/** Result of the workflow: for each requested document type the ids of the events that stand for it, in machine order. */
+/**
+ * Result of the workflow: for each requested document type the ids of the events that stand for it, in
+ * machine order.
+ */
 export type RepublishResult = Record<string, string[]>;
 
 const MAX_PROBLEMS = 10;
@@ -48,8 +54,8 @@ const KNOWN_KEYS: ReadonlySet<string> = new Set<keyof RepublishInput>([
 ]);
 
 /**
- * What is wrong with an input that came over the wire, as sentences; empty when it is sound. Hand-written because it
- * runs inside the workflow, where no validation library belongs.
+ * What is wrong with an input that came over the wire, as sentences; empty when it is sound. Hand-written
+ * because it runs inside the workflow, where no validation library belongs.
  *
  * Unknown keys are refused: `documentType` for `documentTypes` would otherwise republish everything.
  */

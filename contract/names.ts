@@ -1,6 +1,6 @@
 /**
- * The names a Temporal client in any language needs. They are wire format: changing one breaks running workflows and
- * callers that are not in this repository.
+ * The names a Temporal client in any language needs. They are wire format: changing one breaks running
+ * workflows and callers that are not in this repository.
  */
 
 /** Who this is, to bunkers, relays, Postgres, Temporal and whoever reads traces. */
@@ -16,7 +16,8 @@ export const DEFAULT_TASK_QUEUE = 'republish-operator-configs';
 export const PROGRESS_QUERY = 'progress';
 
 /**
- * Search attributes of a run, all of type Keyword. A namespace that does not know them does without: see `republish doctor`.
+ * Search attributes of a run, all of type Keyword. A namespace that does not know them does without: see
+ * `republish doctor`.
  */
 export const SEARCH_ATTRIBUTES = {
   /** `accounts.id` of the operator. */
@@ -42,8 +43,8 @@ export function operatorOf(workflowId: string): string | undefined {
 const MAX_FAIRNESS_KEY_BYTES = 64;
 
 /**
- * By which Temporal takes turns between operators where tasks wait for a worker. Two long ids that begin alike share a
- * turn, which does no harm.
+ * By which Temporal takes turns between operators where tasks wait for a worker. Two long ids that begin
+ * alike share a turn, which does no harm.
  */
 export function fairnessKeyOf(operatorUserId: string): string {
   // Each byte of UTF-8 is at least one character of the escaped text.

@@ -1,6 +1,8 @@
 import type { FailureType } from './failures';
 
-/** Why a run that goes on does not move, whatever its documents wait for: nobody works on it, or nobody can. */
+/**
+ * Why a run that goes on does not move, whatever its documents wait for: nobody works on it, or nobody can.
+ */
 export type ObstacleType = Extract<
   FailureType,
   'RunStuck' | 'NoWorker' | 'NoWorkerOfRelease' | 'WorkerSilent'

@@ -45,7 +45,9 @@ interface HistoryReader extends Reader {
   };
 }
 
-/** What an execution was started with, as its history has it; undefined where this client cannot read that. */
+/**
+ * What an execution was started with, as its history has it; undefined where this client cannot read that.
+ */
 export async function requestInHistory(
   client: HistoryReader,
   execution: { workflowId: string; runId: string },
@@ -59,7 +61,10 @@ export async function requestInHistory(
   return firstValue(client, input?.payloads).catch(() => undefined);
 }
 
-/** Type and message of a failure that stands raw in an answer of Temporal; where it cannot be read, what is in clear. */
+/**
+ * Type and message of a failure that stands raw in an answer of Temporal; where it cannot be read, what is in
+ * clear.
+ */
 export async function failureIn(
   { options }: Reader,
   failure: ProtoFailure,

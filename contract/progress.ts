@@ -84,13 +84,17 @@ export interface Progress extends Counts {
   failures: DocumentFailure[];
   /** Why no further page is begun, or what a run that holds has met before its documents. */
   blocked?: Failure;
-  /** Where the operator's machines were looked for; only where there is none, so that the run has nothing to do. */
+  /**
+   * Where the operator's machines were looked for; only where there is none, so that the run has nothing to
+   * do.
+   */
   lookedIn?: string;
   /** As the run was opened with; with it `contentOf` says which machines a page has. */
   documentsPerPage?: number;
   /**
-   * Hash (64 hex characters) of the audit row, once it is written: the head of the chain of the operator's audit rows. Kept
-   * elsewhere, it shows later that none of them was changed or cut: `republish audit --check <operator> --head <hash>`.
+   * Hash (64 hex characters) of the audit row, once it is written: the head of the chain of the operator's
+   * audit rows. Kept elsewhere, it shows later that none of them was changed or cut: `republish audit --check
+   * <operator> --head <hash>`.
    */
   auditHead?: string;
   documentTypes: Record<string, Counts>;

@@ -31,12 +31,12 @@ const DEFAULTS: Partial<Record<Key, unknown>> = {
 };
 
 /**
- * In what the request of a run differs from ours, as it asks it, such as `machines m1` or `no expected key`. Empty: it is
- * the same request, so that its result is as good as that of a run of ours. Neither the reason matters, nor the order of
- * lists, nor whether a default is written out.
+ * In what the request of a run differs from ours, as it asks it, such as `machines m1` or `no expected key`.
+ * Empty: it is the same request, so that its result is as good as that of a run of ours. Neither the reason
+ * matters, nor the order of lists, nor whether a default is written out.
  *
- * This is the one rule by which a run that goes on is ours or another's; `examples/python` has it too, and both are held to
- * `test/vectors/same-request.json`.
+ * This is the one rule by which a run that goes on is ours or another's; `examples/python` has it too, and
+ * both are held to `test/vectors/same-request.json`.
  *
  * @param theirs as it was read of a history: anything, from any client
  */

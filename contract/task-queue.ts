@@ -59,8 +59,8 @@ export function buildName(build: BuildName | null | undefined): string | null {
 }
 
 /**
- * Which build has no worker although tasks are for it, as the end of a sentence about the task queue; undefined where one is
- * there.
+ * Which build has no worker although tasks are for it, as the end of a sentence about the task queue;
+ * undefined where one is there.
  *
  * @param pinnedTo of a run that goes on with one build alone: that one
  */

@@ -27,9 +27,9 @@ export interface SignerLoad {
 }
 
 /**
- * What the rooms tell about their work while they do it. Called on hot paths: an implementation neither throws nor waits.
- * Nothing that is told names an operator, a machine, a key or a page: what is counted by them grows without bound, and
- * some of it is secret.
+ * What the rooms tell about their work while they do it. Called on hot paths: an implementation neither
+ * throws nor waits. Nothing that is told names an operator, a machine, a key or a page: what is counted by
+ * them grows without bound, and some of it is secret.
  */
 export interface Telemetry {
   /** Documents of a type have come to their outcome. */

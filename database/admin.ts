@@ -2,7 +2,8 @@ import { Client, escapeIdentifier } from 'pg';
 import { ensureError } from '../contract/failures';
 
 /**
- * Makes a database, as a copy of `template` when one is given (which nobody may be connected to at that moment).
+ * Makes a database, as a copy of `template` when one is given (which nobody may be connected to at that
+ * moment).
  *
  * @param adminUrl `postgres://...` of any database of the server, with a role that may create databases.
  * @returns the new database's URL, with the same role.

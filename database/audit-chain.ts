@@ -5,8 +5,8 @@ import type { Queryable, Transaction } from './connection';
 export const sha256: Sha256 = (text) => createHash('sha256').update(text).digest('hex');
 
 /**
- * Until the end of the transaction nobody else appends to this chain: two runs of an operator may be closed at the same
- * moment. No lock of the session, since behind a pooler a session is not one's own.
+ * Until the end of the transaction nobody else appends to this chain: two runs of an operator may be closed
+ * at the same moment. No lock of the session, since behind a pooler a session is not one's own.
  */
 export async function lockChain(client: Transaction, kind: ChainKind, owner: string): Promise<void> {
   await client.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 30078))', [
@@ -26,7 +26,10 @@ interface AuditLog {
   hashed: string;
 }
 
-/** Appends a row with its hash, which is of the row as it will be read: what Postgres makes of a value is its own affair. */
+/**
+ * Appends a row with its hash, which is of the row as it will be read: what Postgres makes of a value is its
+ * own affair.
+ */
 export async function appendHashed(client: Transaction, log: AuditLog, values: unknown[]): Promise<void> {
   const [asRead] = await client.query(`SELECT ${log.hashed} FROM (${log.row}) AS audit`, values);
   await client.query(
@@ -41,8 +44,9 @@ const exactUtc = (column: string): string =>
   `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS ${column}`;
 
 /**
- * What is hashed of a document: every column but `unsigned_event`, of which `event_id` is the hash (NIP-01) already.
- * A column that is added later belongs to another version of the form: what is hashed already stays as it is.
+ * What is hashed of a document: every column but `unsigned_event`, of which `event_id` is the hash (NIP-01)
+ * already. A column that is added later belongs to another version of the form: what is hashed already stays
+ * as it is.
  */
 const DOCUMENT = `run_id, document_type, machine_id, page, machine_name, atm_pubkey, operator_pubkey, state_fingerprint,
   event_id, created_at_s::text, signature, reused, resealed, relays, superseded_by, outcome, failure_type, failure_message,

@@ -61,8 +61,9 @@ const LOG = {
 } as const;
 
 /**
- * Appends the audit row of a run to the chain of its operator, unless it is there: exactly one row per run, whatever is
- * retried. In the transaction that closes the run, so that its documents stay as they were hashed.
+ * Appends the audit row of a run to the chain of its operator, unless it is there: exactly one row per run,
+ * whatever is retried. In the transaction that closes the run, so that its documents stay as they were
+ * hashed.
  */
 export async function appendAudit(client: Transaction, row: AuditRow): Promise<void> {
   const membersHash = await documentsHash(client, row.runId);
@@ -160,7 +161,10 @@ export async function auditedOperators(db: Queryable): Promise<string[]> {
   return rows.map(({ operator }) => operator);
 }
 
-/** Runs of an operator that were closed, which their audit row does, and have none of that operator; the earliest first. */
+/**
+ * Runs of an operator that were closed, which their audit row does, and have none of that operator; the
+ * earliest first.
+ */
 export function closedWithoutAudit(
   db: Queryable,
   operatorUserId: string,

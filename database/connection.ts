@@ -41,10 +41,11 @@ const TRANSACTION_ATTEMPTS = 5;
 
 /**
  * Opens a pool; connects to nothing yet. Errors come out as RepublishError: DatabaseUnavailable (retried) or
- * DatabaseMisconfigured (not), with the SQLSTATE and Postgres' own message but never its `detail`, which can quote row values.
+ * DatabaseMisconfigured (not), with the SQLSTATE and Postgres' own message but never its `detail`, which can
+ * quote row values.
  *
- * Every statement runs with the same settings (database/session.ts), whatever the server's, the database's and the role's are, also
- * through a pooler in transaction mode: no state of a session is relied on there.
+ * Every statement runs with the same settings (database/session.ts), whatever the server's, the database's
+ * and the role's are, also through a pooler in transaction mode: no state of a session is relied on there.
  *
  * @throws RepublishError DatabaseMisconfigured: the URL is none, or names a file that cannot be used
  */
@@ -108,7 +109,8 @@ async function lent<T>(connections: Connections, work: (connection: Lent) => Pro
 
 async function inTransaction<T>({ client, isSet }: Lent, work: () => Promise<T>): Promise<T> {
   try {
-    // Within: of several statements the first may have begun a transaction, and a later one have been refused.
+    // Within: of several statements the first may have begun a transaction, and a later one have been
+    // refused.
     await client.query(isSet ? BEGIN : BEGIN_WITH_SETTINGS);
     const result = await work();
     await client.query('COMMIT');

@@ -29,7 +29,9 @@ interface Way {
 
 export interface Lent {
   client: PoolClient;
-  /** Its session has the settings that statements here rely on; otherwise each transaction brings them along. */
+  /**
+   * Its session has the settings that statements here rely on; otherwise each transaction brings them along.
+   */
   isSet: boolean;
 }
 
@@ -39,8 +41,9 @@ export interface ConnectionsOptions {
 }
 
 /**
- * A pool that connects as libpq would (`prefer` goes on without TLS, `allow` with it), through a pooler that takes no settings, and
- * to a server that gives fewer connections than wanted: then what needs one waits for one of ours.
+ * A pool that connects as libpq would (`prefer` goes on without TLS, `allow` with it), through a pooler that
+ * takes no settings, and to a server that gives fewer connections than wanted: then what needs one waits for
+ * one of ours.
  *
  * @throws PostgresUrlFault a file that the URL names cannot be used
  */
@@ -73,9 +76,9 @@ export class Connections {
         }
       },
     });
-    // Without a listener a connection that breaks would end the process: while it is idle, and, since the pool
-    // does not listen then, from the moment in which it is handed out, which may be that of the message that
-    // ends it.
+    // Without a listener a connection that breaks would end the process: while it is idle, and, since the
+    // pool does not listen then, from the moment in which it is handed out, which may be that of the message
+    // that ends it.
     this.#pool.on('error', (error) => onIdleError?.(error));
     this.#pool.on('connect', (client) => client.on('error', () => undefined));
   }

@@ -54,7 +54,8 @@ export async function fleetOperatorsAfter(
 /**
  * Until the end of the transaction nobody else writes how operators of the fleet ended, or its audit.
  *
- * @returns whether it has its audit: that holds the hash of how they ended, so that nothing is written any more. Asked behind the
+ * @returns whether it has its audit: that holds the hash of how they ended, so that nothing is written any
+ * more. Asked behind the
  *   lock, by a statement of its own, which sees what was committed while it was waited for
  */
 async function isAuditedBehindLock(client: Transaction, runId: string): Promise<boolean> {
@@ -63,8 +64,8 @@ async function isAuditedBehindLock(client: Transaction, runId: string): Promise<
 }
 
 /**
- * Writes down how operators ended; what is written already stays. Nothing, when the fleet has its audit: a worker may come back to
- * one that somebody has ended.
+ * Writes down how operators ended; what is written already stays. Nothing, when the fleet has its audit: a
+ * worker may come back to one that somebody has ended.
  */
 export async function recordFleetOperators(
   client: Transaction,
@@ -81,7 +82,10 @@ export async function recordFleetOperators(
   );
 }
 
-/** Operators of whom the fleet could not write down how they ended: as the newest audit since its beginning says. */
+/**
+ * Operators of whom the fleet could not write down how they ended: as the newest audit since its beginning
+ * says.
+ */
 export async function recordFromAudits(client: Transaction, runId: string): Promise<void> {
   if (await isAuditedBehindLock(client, runId)) return;
   await client.query(

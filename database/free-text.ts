@@ -1,8 +1,9 @@
 import { storable } from '../contract/free-text';
 
 /*
- * Free text (reasons, names, messages) as Postgres takes it, whatever it says: a row that a run must leave cannot fail for a
- * character. That its database takes every character is looked at before anything is written there (server.ts).
+ * Free text (reasons, names, messages) as Postgres takes it, whatever it says: a row that a run must leave
+ * cannot fail for a character. That its database takes every character is looked at before anything is
+ * written there (server.ts).
  */
 
 export function freeText(text: string): string;

@@ -23,12 +23,15 @@ export interface MigrationReport {
 }
 
 /**
- * Brings the schema `republish` up to this release. Safe to call from many workers at once: one applies, the others wait
- * on an advisory lock and find nothing left to do. All of it is one transaction, so a failure leaves what was there.
+ * Brings the schema `republish` up to this release. Safe to call from many workers at once: one applies, the
+ * others wait on an advisory lock and find nothing left to do. All of it is one transaction, so a failure
+ * leaves what was there.
  *
- * @param lockTimeoutMs how long to wait for another worker's migration; for a table that somebody holds three seconds at most
- * @throws RepublishError DatabaseMisconfigured when the schema is newer than this release, when the database cannot store what is
- * written there, or when there is no schema and no right to create it; DatabaseUnavailable when that time has passed.
+ * @param lockTimeoutMs how long to wait for another worker's migration; for a table that somebody holds three
+ * seconds at most
+ * @throws RepublishError DatabaseMisconfigured when the schema is newer than this release, when the database
+ * cannot store what is written there, or when there is no schema and no right to create it;
+ * DatabaseUnavailable when that time has passed.
  */
 export async function migrate(database: Database, lockTimeoutMs = 25_000): Promise<MigrationReport> {
   const files = await migrationFiles();
@@ -82,7 +85,10 @@ export async function schemaVersions(
 const MIGRATIONS_TABLE_EXISTS =
   "EXISTS (SELECT FROM pg_class WHERE relname = 'migrations' AND relnamespace = to_regnamespace('republish'))";
 
-/** CREATE ... IF NOT EXISTS would demand the right to create even where an administrator has prepared everything. */
+/**
+ * CREATE ... IF NOT EXISTS would demand the right to create even where an administrator has prepared
+ * everything.
+ */
 async function createMigrationsTable(client: Queryable): Promise<void> {
   const [found] = await client.query<Found>(
     `SELECT ${MIGRATIONS_TABLE_EXISTS} AS table, to_regnamespace('republish') IS NOT NULL AS schema,

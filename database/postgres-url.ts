@@ -22,7 +22,10 @@ export interface PostgresUrl {
   options?: string | undefined;
 }
 
-/** What is wrong with a URL of Postgres, as a sentence without its subject, and what to do. Quotes nothing of it. */
+/**
+ * What is wrong with a URL of Postgres, as a sentence without its subject, and what to do. Quotes nothing of
+ * it.
+ */
 export class PostgresUrlFault extends Error {
   constructor(
     readonly what: string,
@@ -47,8 +50,9 @@ const OURS = [
 ];
 
 /**
- * Reads `postgres://user:password@host:port/database?...`, as libpq writes it: an IPv6 address in brackets, a folder with a
- * Unix socket as `%2Fvar%2Frun` or `?host=/var/run`. TLS is read as libpq does, which pg does not.
+ * Reads `postgres://user:password@host:port/database?...`, as libpq writes it: an IPv6 address in brackets, a
+ * folder with a Unix socket as `%2Fvar%2Frun` or `?host=/var/run`. TLS is read as libpq does, which pg does
+ * not.
  *
  * @throws PostgresUrlFault
  */
@@ -149,7 +153,9 @@ const OF_LIBPQ = {
   PGOPTIONS: 'options',
 };
 
-/** The URL with what libpq's variables add to it. pg reads user, password, host, port and database by itself. */
+/**
+ * The URL with what libpq's variables add to it. pg reads user, password, host, port and database by itself.
+ */
 export function withLibpqVariables(url: string, env: Readonly<Record<string, string | undefined>>): string {
   if (!/^postgres(ql)?(\+\w+)?:\/\//.test(url)) return url;
   const [front, query] = split(url, '?');

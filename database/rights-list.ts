@@ -1,6 +1,6 @@
 /**
- * The one list of what each role needs of the ledger. `npm run docs:rights` makes database/rights.sql and the table in
- * docs/operations.md of it, and `republish doctor` and a worker at its start look for it.
+ * The one list of what each role needs of the ledger. `npm run docs:rights` makes database/rights.sql and the
+ * table in docs/operations.md of it, and `republish doctor` and a worker at its start look for it.
  */
 export const ROLES = ['worker', 'pairing', 'inspector', 'migrator'] as const;
 export type Role = (typeof ROLES)[number];
@@ -37,7 +37,10 @@ const APPEND: OnTable[] = ['SELECT', 'INSERT'];
 const WRITE: OnTable[] = ['SELECT', 'INSERT', 'UPDATE'];
 const ALL: OnTable[] = ['SELECT', 'INSERT', 'UPDATE', 'DELETE'];
 
-/** What each role does with each table; `test/unit/rights-files.test.ts` holds it to the tables of the migration. */
+/**
+ * What each role does with each table; `test/unit/rights-files.test.ts` holds it to the tables of the
+ * migration.
+ */
 const TABLES: Record<string, Partial<Record<Role, readonly OnTable[]>>> = {
   migrations: { worker: READ, pairing: READ, inspector: READ, migrator: APPEND },
   signers: { worker: ['SELECT', { UPDATE: ['bunker_relays'] }], pairing: ALL, inspector: READ },

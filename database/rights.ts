@@ -13,8 +13,8 @@ export interface Rights {
 }
 
 /**
- * Looks in the catalogue, and so without writing, which of these rights this user lacks. By oid: asked by name,
- * a schema that may not be used would be an error in place of an answer.
+ * Looks in the catalogue, and so without writing, which of these rights this user lacks. By oid: asked by
+ * name, a schema that may not be used would be an error in place of an answer.
  */
 export async function lookAtRights(db: Queryable, needed: readonly Right[]): Promise<Rights> {
   const [who] = await db.query<Omit<Rights, 'missing'>>(

@@ -22,8 +22,8 @@ export async function serverFacts(db: Queryable): Promise<ServerFacts> {
 }
 
 /**
- * Encodings of a database that take every text: reasons, names of machines and the words of bunkers and relays may have any
- * character. SQL_ASCII keeps the bytes that it is given.
+ * Encodings of a database that take every text: reasons, names of machines and the words of bunkers and
+ * relays may have any character. SQL_ASCII keeps the bytes that it is given.
  */
 export const STORES_ALL: readonly string[] = ['UTF8', 'SQL_ASCII'];
 
@@ -44,8 +44,8 @@ interface Behind {
 }
 
 /**
- * Tables of the schema `republish` whose next number is taken already. Logical replication, and some restores, copy rows and no
- * sequences. Only those whose sequence this role may see.
+ * Tables of the schema `republish` whose next number is taken already. Logical replication, and some
+ * restores, copy rows and no sequences. Only those whose sequence this role may see.
  */
 export async function sequencesBehind(db: Queryable): Promise<Behind[]> {
   const numbered = await db.query<{ table: string; column: string; sequence: string }>(

@@ -3,8 +3,10 @@ export const STATEMENT_TIMEOUT_MS = 30_000;
 /**
  * What statements here rely on, and what a database, a role or a server may have set otherwise.
  *
- * - A statement that waits behind a lock sees what was committed meanwhile: the seal and the migrations need that.
- * - The text of a time, of an interval, of bytes and of a floating point number is the same whatever the server's settings are: the
+ * - A statement that waits behind a lock sees what was committed meanwhile: the seal and the migrations need
+ * that.
+ * - The text of a time, of an interval, of bytes and of a floating point number is the same whatever the
+ * server's settings are: the
  *   state of a machine is made of such texts, and another text is another document, which would be signed anew.
  */
 const SETTINGS = {
@@ -33,8 +35,8 @@ export const IS_TAKEN = `SELECT coalesce(current_setting('${MARK}', true), '') =
 export const BEGIN = 'BEGIN ISOLATION LEVEL READ COMMITTED';
 
 /**
- * The same for one transaction. Behind a pooler a session is lent to others between two transactions, so nothing may be left in it,
- * and nothing be expected there. One message, no parameters.
+ * The same for one transaction. Behind a pooler a session is lent to others between two transactions, so
+ * nothing may be left in it, and nothing be expected there. One message, no parameters.
  */
 export const BEGIN_WITH_SETTINGS = [
   BEGIN,

@@ -1,6 +1,9 @@
 import type { Queryable } from './connection';
 
-/** An operator's current signer. `ncryptsec` (NIP-49) is the operator's key (local) or the client key (bunker). */
+/**
+ * An operator's current signer. `ncryptsec` (NIP-49) is the operator's key (local) or the client key
+ * (bunker).
+ */
 export type SignerRow = {
   operatorUserId: string;
   /** Public key that signs documents, hex. */

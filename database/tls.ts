@@ -4,8 +4,9 @@ import { ensureError } from '../contract/failures';
 import { PostgresUrlFault, type TlsDemand } from './postgres-url';
 
 /**
- * What TLS a URL asks for, as libpq has it: without a CA nothing but the line is secured; with one the server has to be signed
- * by it, whatever the mode; only `verify-full` looks at the name of the host. Reads the files.
+ * What TLS a URL asks for, as libpq has it: without a CA nothing but the line is secured; with one the server
+ * has to be signed by it, whatever the mode; only `verify-full` looks at the name of the host. Reads the
+ * files.
  *
  * @throws PostgresUrlFault naming the parameter and the file
  */
@@ -27,7 +28,8 @@ export function tlsOptions({ mode, rootCert, cert, key, passphrase }: TlsDemand)
     );
   }
   if (mode !== 'verify-full' && ca === undefined) return { ...options, rejectUnauthorized: false };
-  // Said, since NODE_TLS_REJECT_UNAUTHORIZED=0, which is set for something else, would undo what this URL demands.
+  // Said, since NODE_TLS_REJECT_UNAUTHORIZED=0, which is set for something else, would undo what this URL
+  // demands.
   const verified = { ...options, rejectUnauthorized: true };
   return mode === 'verify-full' ? verified : { ...verified, checkServerIdentity: () => undefined };
 }

@@ -39,14 +39,17 @@ export interface DevMachine {
   refused(): ReadonlyArray<{ eventId: string; reason: string }>;
   /** @throws Error when one of the types has no document within timeoutMs; it names the missing ones */
   waitFor(documentTypes: string[], timeoutMs: number): Promise<void>;
-  /** Forgets every document and reads those of another operator; resolves when the relays have sent what they store. */
+  /**
+   * Forgets every document and reads those of another operator; resolves when the relays have sent what they
+   * store.
+   */
   setOperator(operatorPubkey: string): Promise<void>;
   stop(): Promise<void>;
 }
 
 /**
- * Starts a simulated ATM: it holds a live subscription to its documents (kind 30078, d = `<type>:<its public key>`) on
- * every relay and decrypts them with NIP-44. Resolves when it has tried every relay once.
+ * Starts a simulated ATM: it holds a live subscription to its documents (kind 30078, d = `<type>:<its public
+ * key>`) on every relay and decrypts them with NIP-44. Resolves when it has tried every relay once.
  */
 export async function startMachine(options: MachineOptions): Promise<DevMachine> {
   const machine = new Machine(options);
@@ -129,7 +132,8 @@ class Machine implements DevMachine {
 
   private receive(event: Event): void {
     const documentType = this.typesByD.get(event.tags.find((tag) => tag[0] === 'd')?.[1] ?? '');
-    // A relay may send what was not asked for, and a machine that believed it could be given another's configuration.
+    // A relay may send what was not asked for, and a machine that believed it could be given another's
+    // configuration.
     if (documentType === undefined || event.kind !== documentKind || event.pubkey !== this.operatorPubkey)
       return;
     const current = this.newest.get(documentType);

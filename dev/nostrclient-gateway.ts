@@ -35,21 +35,25 @@ export interface NostrclientGateway {
 }
 
 /**
- * Stands in for the nostrclient extension of LNbits: forwards REQ, CLOSE and EVENT to every relay, and gives back EVENT
- * and EOSE. Held against the extension's main branch of 2025-09-10 (commit 02af516), read, and run in LNbits 1.6.2:
+ * Stands in for the nostrclient extension of LNbits: forwards REQ, CLOSE and EVENT to every relay, and gives
+ * back EVENT and EOSE. Held against the extension's main branch of 2025-09-10 (commit 02af516), read, and run
+ * in LNbits 1.6.2:
  *
- * - A relay that was lost, in good order or not, is connected again after 60 s times its errors, an hour at most; this is
+ * - A relay that was lost, in good order or not, is connected again after 60 s times its errors, an hour at
+ * most; this is
  *   looked at every 20 s. Each loss and each vain attempt is an error; the count is not reset by a connection.
- * - An EVENT goes into a queue for each relay. It waits while the connection is being opened, and is lost with the queue
+ * - An EVENT goes into a queue for each relay. It waits while the connection is being opened, and is lost
+ * with the queue
  *   while the relay counts as lost. Subscriptions are kept, and asked anew when the relay is back.
- * - Each relay's EOSE is given back, also that of a relay that is asked anew; those between two looks become one.
+ * - Each relay's EOSE is given back, also that of a relay that is asked anew; those between two looks become
+ * one.
  * - An event is given back once for each subscription, whichever relay sends it, and remembered for ever.
  * - OK, NOTICE, CLOSED and AUTH of relays reach no client.
  * - A ws_id that is wrong or switched off is HTTP 403 at the handshake.
  *
- * Assumed, or left out: a lost relay is joined by threads, which can hold up LNbits for seconds; pings; what a message that is no
- * JSON does to a relay's connection; the page that has to be opened once before any ws_id is taken; HTTP 404 for an
- * extension that is switched off.
+ * Assumed, or left out: a lost relay is joined by threads, which can hold up LNbits for seconds; pings; what
+ * a message that is no JSON does to a relay's connection; the page that has to be opened once before any
+ * ws_id is taken; HTTP 404 for an extension that is switched off.
  */
 export async function startNostrclientGateway(
   options: NostrclientGatewayOptions,

@@ -3,11 +3,15 @@ import { parseFrame } from './relay-link';
 
 /** The extension's own times, in milliseconds. */
 const REAL_MS = {
-  /** A connection that is being opened is looked at that often for what waits for it (relay.py, queue_worker). */
+  /**
+   * A connection that is being opened is looked at that often for what waits for it (relay.py, queue_worker).
+   */
   queueLook: 1_000,
   /** How often lost relays are looked at (tasks.py, check_relays). */
   restartLook: 20_000,
-  /** A relay with errors is left alone for that long times their number (relay_manager.py, _restart_relay). */
+  /**
+   * A relay with errors is left alone for that long times their number (relay_manager.py, _restart_relay).
+   */
   restartPerError: 60_000,
   restartAtMost: 3_600_000,
   /** How often what relays have sent is given out to the subscriptions (client.py, subscribe). */

@@ -14,14 +14,19 @@ export interface DevOperator {
   userSecretKey: Uint8Array;
 }
 
-/** Starts another bunker of the operator's key, so that pairing can be rehearsed: a bunker's URI works once. */
+/**
+ * Starts another bunker of the operator's key, so that pairing can be rehearsed: a bunker's URI works once.
+ */
 export async function startSpareBunker(stack: DevStack, { userSecretKey }: DevOperator): Promise<DevBunker> {
   const bunker = await startBunker({ relays: [stack.relay.url], userSecretKey });
   stack.onStop(() => bunker.stop());
   return bunker;
 }
 
-/** Seeds an operator whose account is the bunker's user key already, and pairs the bunker as the operator's signer. */
+/**
+ * Seeds an operator whose account is the bunker's user key already, and pairs the bunker as the operator's
+ * signer.
+ */
 export async function startOperator(stack: DevStack, id: string, machines: number): Promise<DevOperator> {
   const userSecretKey = generateSecretKey();
   const bunker = await startBunker({ relays: [stack.relay.url], userSecretKey });

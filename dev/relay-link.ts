@@ -7,12 +7,14 @@ import WebSocket from 'ws';
 const eoseTimeoutMs = 5_000;
 
 /**
- * What the bunker and the machines hold: one subscription on one relay for as long as they live. A lost connection or a
- * CLOSED is answered with a new connection and the same subscription; events in between are lost unless the relay
- * stored them.
+ * What the bunker and the machines hold: one subscription on one relay for as long as they live. A lost
+ * connection or a CLOSED is answered with a new connection and the same subscription; events in between are
+ * lost unless the relay stored them.
  */
 export class RelayLink {
-  /** Settles when the first attempt has ended, well or badly: a relay that is down must not hold up a start. */
+  /**
+   * Settles when the first attempt has ended, well or badly: a relay that is down must not hold up a start.
+   */
   readonly attempted: Promise<void>;
   /** Settles with the first EOSE: from then on live events arrive. */
   readonly ready: Promise<void>;
@@ -81,7 +83,8 @@ export class RelayLink {
   }
 
   private subscribe(): boolean {
-    // A new id each time, so that a late EOSE or event of the subscription before is not taken for one of this.
+    // A new id each time, so that a late EOSE or event of the subscription before is not taken for one of
+    // this.
     this.serial++;
     return this.send(['REQ', this.subscriptionId(), this.filter]);
   }

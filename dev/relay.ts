@@ -20,7 +20,8 @@ const DELETED = {
 
 const maxFrameBytes = 1024 * 1024;
 
-// The package's own check costs 3 ms for each event, a request to a bunker too: most of what a document would cost here.
+// The package's own check costs 3 ms for each event, a request to a bunker too: most of what a document would
+// cost here.
 EventUtils.isSigValid = (event) => isSigned(event);
 
 export interface DevRelayOptions {

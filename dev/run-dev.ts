@@ -12,7 +12,9 @@ export interface DevOptions {
   json: boolean;
 }
 
-/** Each simulated machine holds a connection of its own; beyond this the machines stay rows in the database. */
+/**
+ * Each simulated machine holds a connection of its own; beyond this the machines stay rows in the database.
+ */
 const MAX_SIMULATED_MACHINES = 100;
 
 /** Runs the whole stack until SIGINT or SIGTERM, and stops it. What is happening goes to stderr. */

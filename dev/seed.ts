@@ -14,7 +14,10 @@ export interface SeededMachine {
 
 const PLACES = ['Lobby', 'Station', 'Market', 'Harbour', 'Airport', 'Arcade', 'Library', 'Garden'];
 
-/** LNbits' tables and the extension's, as statements for Postgres and SQLite; `spirekeeper` is a schema or an attached file. */
+/**
+ * LNbits' tables and the extension's, as statements for Postgres and SQLite; `spirekeeper` is a schema or an
+ * attached file.
+ */
 export function lnbitsTables(): Promise<string> {
   return readFile(path.join(__dirname, 'lnbits-tables.sql'), 'utf8');
 }
@@ -29,8 +32,8 @@ export async function createLnbitsTables(database: Database): Promise<void> {
 }
 
 /**
- * Inserts an operator's account and machines, each with cassettes and fees of its own. The keys of the machines are written as they
- * are found in the field: hex, and every third an npub.
+ * Inserts an operator's account and machines, each with cassettes and fees of its own. The keys of the
+ * machines are written as they are found in the field: hex, and every third an npub.
  */
 export async function seedOperator(
   database: Database,

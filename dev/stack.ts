@@ -33,7 +33,9 @@ export interface StackOptions {
   onStep?: (message: string) => void;
 }
 
-/** Starts Temporal, Postgres and a relay on free ports. When one of them does not start, none is left running. */
+/**
+ * Starts Temporal, Postgres and a relay on free ports. When one of them does not start, none is left running.
+ */
 export async function startStack({ onStep = () => undefined }: StackOptions = {}): Promise<DevStack> {
   const stops: (() => unknown)[] = [];
   const stop = async (): Promise<void> => {

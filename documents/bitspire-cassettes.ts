@@ -15,13 +15,16 @@ const slots = z
 
 /**
  * What each cassette of a machine holds, format v1.1 of the extension, by position in ascending order:
- * `{"positions":{"1":{"denomination":20,"count":100}}}`. `denomination` is in whole units of the machine's currency, `count` in notes.
+ * `{"positions":{"1":{"denomination":20,"count":100}}}`. `denomination` is in whole units of the machine's
+ * currency, `count` in notes.
  *
- * From the table `cassette_configs`, one row for each position. Rows are made only from what the machine reports at its first boot;
- * later edits change denomination and count. `state_count` is the value of that first boot, so it proves nothing about today.
+ * From the table `cassette_configs`, one row for each position. Rows are made only from what the machine
+ * reports at its first boot; later edits change denomination and count. `state_count` is the value of that
+ * first boot, so it proves nothing about today.
  *
- * Assumed, because the extension's own checks are not public: a position or a count of 0 is valid (an empty cassette is real, and
- * rows with position 0 can only come from a machine that counts from 0); `updated_at` is the time of the last edit.
+ * Assumed, because the extension's own checks are not public: a position or a count of 0 is valid (an empty
+ * cassette is real, and rows with position 0 can only come from a machine that counts from 0); `updated_at`
+ * is the time of the last edit.
  */
 export const bitspireCassettes = defineDocumentType({
   type: 'bitspire-cassettes',

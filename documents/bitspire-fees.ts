@@ -25,8 +25,8 @@ const components = z.looseObject({
  * `{"schema_version":1,"cash_in_fee_fraction":0.0633,"cash_out_fee_fraction":0.1077,"components":{"super_cash_in":0.03,
  * "super_cash_out":0.03,"operator_cash_in":0.0333,"operator_cash_out":0.0777}}`.
  *
- * From `dca_machines` and the one row of `super_config`. The sums are exact decimals: the extension's 0.1 + 0.05, which comes out of
- * floats as 0.15000000000000002 and so above the cap, is 0.15 here.
+ * From `dca_machines` and the one row of `super_config`. The sums are exact decimals: the extension's 0.1 +
+ * 0.05, which comes out of floats as 0.15000000000000002 and so above the cap, is 0.15 here.
  */
 export const bitspireFees = defineDocumentType({
   type: 'bitspire-fees',
@@ -95,7 +95,10 @@ function feesOf(row: StateRow): unknown {
   };
 }
 
-/** A fee column. SQLite may give a NUMERIC as text; a number has the digits of its shortest text, which are those of the database. */
+/**
+ * A fee column. SQLite may give a NUMERIC as text; a number has the digits of its shortest text, which are
+ * those of the database.
+ */
 function fraction(row: StateRow, column: string): Big {
   const value = row[column];
   const text = typeof value === 'number' ? String(value) : value;

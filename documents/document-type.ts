@@ -36,7 +36,8 @@ export interface DocumentType {
   readonly schema: z.ZodType;
   /**
    * Makes the state, a plain JSON value, from the machine's rows (at least one). null: there is no state.
-   * undefined is refused, since a forgotten `return` gives it. Rows with one column `state` are the document already and do not come here.
+   * undefined is refused, since a forgotten `return` gives it. Rows with one column `state` are the document
+   * already and do not come here.
    *
    * The same rows have to give the same state: it is made again before the seal and at the end of the run,
    * and one that differs fails as StateChanged. Leave out what changes by itself (times, counters).
@@ -50,8 +51,8 @@ export interface DocumentType {
   readonly withoutState?: string;
   /**
    * The document sets something that the machine counts itself, so a person has to know before it is signed,
-   * and `--force` leaves it alone without `--reset-counts`. Given the rows, says what is set to what: first one
-   * sentence that is true of every machine, which `plan` prints once, then what is so of this machine.
+   * and `--force` leaves it alone without `--reset-counts`. Given the rows, says what is set to what: first
+   * one sentence that is true of every machine, which `plan` prints once, then what is so of this machine.
    */
   readonly resetsMachineState?: (rows: StateRow[]) => string;
 }

@@ -17,8 +17,9 @@ export interface ExactJson {
 }
 
 /**
- * Reads strict JSON, and refuses what a reader would silently change: numbers that a double does not carry exactly, an object with
- * the same key twice, half of a character. Messages name paths and rules, never values. Takes time linear in the text.
+ * Reads strict JSON, and refuses what a reader would silently change: numbers that a double does not carry
+ * exactly, an object with the same key twice, half of a character. Messages name paths and rules, never
+ * values. Takes time linear in the text.
  *
  * @param path of the value, for messages
  * @param maxDepth levels of objects and arrays
@@ -60,7 +61,10 @@ interface Level {
   atKey: boolean;
 }
 
-/** Takes the tokens of a text that is known to be valid. It has a stack of its own: recursion would end at deep nesting. */
+/**
+ * Takes the tokens of a text that is known to be valid. It has a stack of its own: recursion would end at
+ * deep nesting.
+ */
 class Reader {
   readonly tokens: string[] = [];
   readonly members = new Map<string, string>();

@@ -1,4 +1,7 @@
-/** A decimal number in one form only: `0.10`, `1e-1` and `0.1` are all `{ negative: false, digits: '1', exponent: -1 }`. */
+/**
+ * A decimal number in one form only: `0.10`, `1e-1` and `0.1` are all `{ negative: false, digits: '1',
+ * exponent: -1 }`.
+ */
 interface Decimal {
   negative: boolean;
   /** Without zeros at either end; empty for zero. */
@@ -8,8 +11,9 @@ interface Decimal {
 }
 
 /**
- * Whether a double, which is what a machine reads a JSON number into, has the decimal value of this text. The value of a double is
- * that of the shortest text that JavaScript writes for it: so 0.1 is exact, and 0.1000000000000000055 is not.
+ * Whether a double, which is what a machine reads a JSON number into, has the decimal value of this text. The
+ * value of a double is that of the shortest text that JavaScript writes for it: so 0.1 is exact, and
+ * 0.1000000000000000055 is not.
  *
  * @param text a number as JSON spells it
  */
@@ -27,8 +31,9 @@ export function carriesExactly(text: string): boolean {
 }
 
 /**
- * The exponent is compared as a number and no zeros are written out, so that 1e999999999 costs nothing. Digits are cut off in a loop:
- * a regular expression for zeros at the end takes quadratic time where many zeros stand in the middle.
+ * The exponent is compared as a number and no zeros are written out, so that 1e999999999 costs nothing.
+ * Digits are cut off in a loop: a regular expression for zeros at the end takes quadratic time where many
+ * zeros stand in the middle.
  */
 function decimalOf(text: string): Decimal {
   const negative = text.startsWith('-');

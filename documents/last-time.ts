@@ -4,8 +4,9 @@ import type { StateRow } from './document-type';
 export type LastTime = Date | 'never' | 'unknown';
 
 /**
- * The newest time in a column. LNbits keeps times as timestamps (Postgres) or as Unix seconds, numbers or text (SQLite); one without
- * a zone is taken for UTC (assumed: a timestamp in Postgres has the zone of the server's session).
+ * The newest time in a column. LNbits keeps times as timestamps (Postgres) or as Unix seconds, numbers or
+ * text (SQLite); one without a zone is taken for UTC (assumed: a timestamp in Postgres has the zone of the
+ * server's session).
  */
 export function lastTime(rows: readonly StateRow[], column: string): LastTime {
   if (!rows.some((row) => Object.hasOwn(row, column))) return 'unknown';

@@ -17,8 +17,9 @@ export class DocumentTypesError extends Error {
 /**
  * The shipped document types and those of the modules. A type with the name of a shipped one takes its place.
  *
- * A module (ESM or CommonJS) exports types made by defineDocumentType: by default, by name, or in arrays. A default export that is a
- * function is called with `{ defineDocumentType, z, RepublishError }`, for modules in a place from where this package cannot be imported.
+ * A module (ESM or CommonJS) exports types made by defineDocumentType: by default, by name, or in arrays. A
+ * default export that is a function is called with `{ defineDocumentType, z, RepublishError }`, for modules
+ * in a place from where this package cannot be imported.
  *
  * @param modules paths, relative to `directory` (default: the working directory)
  * @throws DocumentTypesError with every problem of all modules
@@ -123,7 +124,9 @@ async function collect(namespace: Record<string, unknown>): Promise<Found> {
   return { types: [...types], foreign: [...new Set(foreign)] };
 }
 
-/** The exports, with those of a CommonJS module, which import() gives as its default and only partly by name. */
+/**
+ * The exports, with those of a CommonJS module, which import() gives as its default and only partly by name.
+ */
 function exportsOf(namespace: Record<string, unknown>): Map<string, unknown> {
   const all = new Map(Object.entries(namespace));
   // Another name of the default, in newer versions of Node.

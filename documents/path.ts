@@ -2,8 +2,8 @@
 const MAX_PATH_LENGTH = 200;
 
 /**
- * Where in a state something is, as one would write it in JavaScript: `state.fees[2].max`; `row` for a whole row. Keys are shown, values
- * never.
+ * Where in a state something is, as one would write it in JavaScript: `state.fees[2].max`; `row` for a whole
+ * row. Keys are shown, values never.
  */
 export function pathText(path: readonly PropertyKey[]): string {
   if (path.length === 0) return 'row';

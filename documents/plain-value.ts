@@ -4,10 +4,11 @@ import { MAX_DEPTH } from './exact-json';
 import { pathText } from './path';
 
 /**
- * The JSON text of what a type has assembled. JSON.stringify alone turns NaN into null, a Date into text and leaves functions out:
- * whatever it would change is refused by path. Members that are undefined are left out.
+ * The JSON text of what a type has assembled. JSON.stringify alone turns NaN into null, a Date into text and
+ * leaves functions out: whatever it would change is refused by path. Members that are undefined are left out.
  *
- * @param maxBytes ends the walk through a value that is far too large, or that meets the same object again and again
+ * @param maxBytes ends the walk through a value that is far too large, or that meets the same object again
+ * and again
  * @throws RepublishError StateInvalid, StateTooLarge
  */
 export function plainText(value: unknown, maxBytes: number): string {

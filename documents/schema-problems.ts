@@ -13,8 +13,9 @@ interface Issue {
 const standardText = z.locales.en().localeError;
 
 /**
- * At most five of the problems, as `state.positions["1"].count: <rule>`. A message that a schema writes itself may quote what it
- * refuses (`error: ({ input }) => ...`): one that holds a value of the state is replaced by zod's own text for the rule.
+ * At most five of the problems, as `state.positions["1"].count: <rule>`. A message that a schema writes
+ * itself may quote what it refuses (`error: ({ input }) => ...`): one that holds a value of the state is
+ * replaced by zod's own text for the rule.
  */
 export function problemsText(issues: readonly Issue[], state: unknown): string {
   const shown = issues.slice(0, MAX_PROBLEMS);

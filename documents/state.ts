@@ -17,9 +17,10 @@ export interface SerialisedState {
 /**
  * The plaintext of a machine's document, or undefined where the database has no state for it.
  *
- * Rows with one column `state` (beside `machine_id`) give the document as it is, json or JSON text: it is published as the database
- * spells it, only without insignificant white space. Any other rows are assembled by the type. Either way a number that would not
- * reach the machine with the same value is refused. Messages name paths and rules, never values: the state is a secret of the machine.
+ * Rows with one column `state` (beside `machine_id`) give the document as it is, json or JSON text: it is
+ * published as the database spells it, only without insignificant white space. Any other rows are assembled
+ * by the type. Either way a number that would not reach the machine with the same value is refused. Messages
+ * name paths and rules, never values: the state is a secret of the machine.
  *
  * @param rows JSON texts of objects with the column names as keys
  * @param maxBytes ceiling of the UTF-8 plaintext

@@ -14,7 +14,9 @@ import type { ProcessGroup } from './process-group';
 import { writePrivateFile } from './private-file';
 import { run } from './run';
 
-/** A server that was killed leaves children, which end a moment later; Postgres refuses to start beside them. */
+/**
+ * A server that was killed leaves children, which end a moment later; Postgres refuses to start beside them.
+ */
 const LEFTOVERS = /pre-existing shared memory block|lock file "postmaster.pid" already exists/;
 const LEFTOVERS_TIMEOUT_MS = 15_000;
 const RETRY_MS = 250;
@@ -37,8 +39,9 @@ export interface DurablePostgresOptions {
 }
 
 /**
- * Starts a Postgres on data that stays, with the settings that survive a power cut; makes the data where there is none.
- * It listens on a free port of 127.0.0.1 only, and is gone with this process, however this process ends.
+ * Starts a Postgres on data that stays, with the settings that survive a power cut; makes the data where
+ * there is none. It listens on a free port of 127.0.0.1 only, and is gone with this process, however this
+ * process ends.
  */
 export async function startDurablePostgres(options: DurablePostgresOptions): Promise<DurablePostgres> {
   const { nativeDir } = await findPostgresBinaries();
@@ -73,7 +76,10 @@ interface Place extends DurablePostgresOptions {
   user: PostgresUser;
 }
 
-/** Made beside its place and put there when it is whole: a process that is killed meanwhile leaves nothing half-made. */
+/**
+ * Made beside its place and put there when it is whole: a process that is killed meanwhile leaves nothing
+ * half-made.
+ */
 async function makeData({ dataDir, passwordFile, baseDir, binaries, user }: Place): Promise<void> {
   const unfinished = `${dataDir}.unfinished`;
   await rm(unfinished, { recursive: true, force: true });
@@ -115,9 +121,9 @@ async function startBesideNoLeftovers({
 }
 
 /**
- * Says how a server that runs as `user` reaches a directory of ours. Another user may not pass through the private folders
- * above it (the data folder itself, /root, a temporary directory), but may use a directory that was opened for it: Linux
- * gives an inherited file descriptor a name.
+ * Says how a server that runs as `user` reaches a directory of ours. Another user may not pass through the
+ * private folders above it (the data folder itself, /root, a temporary directory), but may use a directory
+ * that was opened for it: Linux gives an inherited file descriptor a name.
  */
 async function withDirectory<T>(
   dir: string,
@@ -139,8 +145,8 @@ async function withDirectory<T>(
 }
 
 /**
- * Root's Postgres runs as whoever owns the data; data that belongs to root (copied by root, from a backup) is given to the
- * user that would be chosen for new data.
+ * Root's Postgres runs as whoever owns the data; data that belongs to root (copied by root, from a backup) is
+ * given to the user that would be chosen for new data.
  */
 async function userFor(dataDir: string): Promise<PostgresUser> {
   const chosen = await choosePostgresUser();

@@ -2,9 +2,10 @@ import { randomInt } from 'node:crypto';
 import { createServer, type Server } from 'node:net';
 
 /**
- * Below the ports the kernel hands to outgoing connections (Linux from 32768, macOS from 49152). A server that is stopped
- * and started again on its port must find it free, and a client that keeps dialling a stopped port inside that range can be
- * given that very port as its own source: it then connects to itself and holds the port.
+ * Below the ports the kernel hands to outgoing connections (Linux from 32768, macOS from 49152). A server
+ * that is stopped and started again on its port must find it free, and a client that keeps dialling a stopped
+ * port inside that range can be given that very port as its own source: it then connects to itself and holds
+ * the port.
  */
 const FIRST_PORT = 15_000;
 const LAST_PORT = 32_000;
@@ -20,8 +21,9 @@ export async function freePort(): Promise<number> {
 }
 
 /**
- * `count` different free TCP ports on 127.0.0.1. All are held open until the last one is found, so no two are the same.
- * Another process can still take one before it is used: whoever starts a server on it should be ready to ask again.
+ * `count` different free TCP ports on 127.0.0.1. All are held open until the last one is found, so no two are
+ * the same. Another process can still take one before it is used: whoever starts a server on it should be
+ * ready to ask again.
  */
 export async function freePorts(count: number): Promise<number[]> {
   const held: Server[] = [];

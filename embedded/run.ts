@@ -5,7 +5,10 @@ export interface RunResult {
   /** Exit code 0. */
   ok: boolean;
   stdout: string;
-  /** Why it failed, in one line: the end of its standard error, the signal, the timeout, or why it could not start. */
+  /**
+   * Why it failed, in one line: the end of its standard error, the signal, the timeout, or why it could not
+   * start.
+   */
   reason: string;
 }
 
@@ -24,8 +27,8 @@ const MAX_OUTPUT_CHARS = 20_000;
 const OUTPUT_GRACE_MS = 300;
 
 /**
- * Runs a command to its end, bounded by `timeoutMs`; never rejects. Unlike execFile it does not wait for grandchildren that
- * keep the output open after the command was killed, which would defeat the bound.
+ * Runs a command to its end, bounded by `timeoutMs`; never rejects. Unlike execFile it does not wait for
+ * grandchildren that keep the output open after the command was killed, which would defeat the bound.
  */
 export function run(command: string, args: string[], options: RunOptions): Promise<RunResult> {
   return new Promise((resolve) => {

@@ -6,8 +6,8 @@ export function runningWords(): string {
 }
 
 /**
- * Listens for the signals by which a person or a supervisor ends a program. Until `forget()` they end nothing by
- * themselves: a second, impatient Ctrl-C must not leave servers behind.
+ * Listens for the signals by which a person or a supervisor ends a program. Until `forget()` they end nothing
+ * by themselves: a second, impatient Ctrl-C must not leave servers behind.
  */
 export function untilToldToStop(): { signal: Promise<NodeJS.Signals>; forget(): void } {
   let tell: (signal: NodeJS.Signals) => void = () => undefined;

@@ -15,12 +15,16 @@ export function startWorkerProcess(
   env: Record<string, string>,
   onLine?: (line: string) => void,
 ): Promise<ProcessGroup> {
-  // What this shell says of a data folder or of a real LNbits would be in the way of the servers that are named.
+  // What this shell says of a data folder or of a real LNbits would be in the way of the servers that are
+  // named.
   const { REPUBLISH_DATA: _, LNBITS_DATABASE_URL: __, LNBITS_DATA_FOLDER: ___, ...inherited } = process.env;
   return startWorker([], { ...inherited, ...env }, onLine);
 }
 
-/** Runs `republish worker` on the servers of a data folder, with what else this process is configured; see `startWorker`. */
+/**
+ * Runs `republish worker` on the servers of a data folder, with what else this process is configured; see
+ * `startWorker`.
+ */
 export function startFolderWorker(folder: string, onLine?: (line: string) => void): Promise<ProcessGroup> {
   return startWorker(['--data', folder], process.env, onLine);
 }

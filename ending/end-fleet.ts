@@ -7,8 +7,8 @@ import { auditOfFleet, recordFleet, recordFromAudits } from '../database/fleets'
 import { sentenceOf } from './end-run';
 
 /**
- * Writes the audit of a fleet that Temporal has ended. The runs of its operators go on, since they are no part of it: who has an
- * audit since the fleet began is told by that, the others as not begun.
+ * Writes the audit of a fleet that Temporal has ended. The runs of its operators go on, since they are no
+ * part of it: who has an audit since the fleet began is told by that, the others as not begun.
  *
  * @returns false where its audit was there already
  */

@@ -20,9 +20,10 @@ export interface EndedRun {
 }
 
 /**
- * Writes the audit of a run from what the ledger says, and closes it: what stands is named as published, what was in work as
- * `Interrupted` or with the failure of its last try, the rest as `NotAttempted`. As a worker would, and so by the same function:
- * one row for each run, whoever writes it and however often. A worker that comes back finds the run closed.
+ * Writes the audit of a run from what the ledger says, and closes it: what stands is named as published, what
+ * was in work as `Interrupted` or with the failure of its last try, the rest as `NotAttempted`. As a worker
+ * would, and so by the same function: one row for each run, whoever writes it and however often. A worker
+ * that comes back finds the run closed.
  *
  * @returns false where its audit was there already
  */
@@ -50,8 +51,8 @@ export async function writeAuditOfEnded(
 }
 
 /**
- * Before anything is ended: a run that has come to its end by itself, or has planned documents, is in the ledger of its workers.
- * Where this one has nothing of it, its audit would be written into another.
+ * Before anything is ended: a run that has come to its end by itself, or has planned documents, is in the
+ * ledger of its workers. Where this one has nothing of it, its audit would be written into another.
  *
  * @throws RepublishError DatabaseMisconfigured
  */
@@ -76,8 +77,8 @@ export function sentenceOf({ by, reason }: ControlRequest, obstacle?: Obstacle |
 }
 
 /**
- * Before anything is ended, by the checks of `republish doctor` for the role of a worker: whoever cannot write the
- * audit would leave a run without one.
+ * Before anything is ended, by the checks of `republish doctor` for the role of a worker: whoever cannot
+ * write the audit would leave a run without one.
  *
  * @throws RepublishError DatabaseMisconfigured, DatabaseUnavailable, SequenceBehind
  */

@@ -1,10 +1,11 @@
 /**
- * The end of a migration script: the operators' accounts have moved to their bunkers, and their machines' documents follow.
+ * The end of a migration script: the operators' accounts have moved to their bunkers, and their machines'
+ * documents follow.
  *
  *     node migration.js 8f3c2b 91aa07
  *
- * TEMPORAL_ADDRESS and its companions say where Temporal is. It may be run again at any time: what is in place is left
- * alone, and a run that goes on is attached to.
+ * TEMPORAL_ADDRESS and its companions say where Temporal is. It may be run again at any time: what is in
+ * place is left alone, and a run that goes on is attached to.
  */
 import { republishOperatorConfigs, RepublishFailed } from 'republish-operator-configs';
 

@@ -47,8 +47,8 @@ interface Chain {
 const AT_ONCE = 20;
 
 /**
- * Walks the chain of an operator, or all of them and that of the fleets, up to the first row that does not fit. Takes hash
- * by hash anew from what the database says now.
+ * Walks the chain of an operator, or all of them and that of the fleets, up to the first row that does not
+ * fit. Takes hash by hash anew from what the database says now.
  *
  * @param subject an operator, or a run of one; absent: everybody
  * @param head a hash that was kept elsewhere, to be looked for

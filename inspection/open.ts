@@ -3,8 +3,9 @@ import type { ActivityDependencies } from '../activities/dependencies';
 import { buildDependencies, documentTypesOf, type WorkerConfiguration } from '../assembly/build-dependencies';
 
 /**
- * Lends what a worker works with, so that an inspection sees what a worker would see. Nothing of it may be used to write, and
- * its keyring not at all: even a question to a bunker can end in a row that says where the bunker has moved.
+ * Lends what a worker works with, so that an inspection sees what a worker would see. Nothing of it may be
+ * used to write, and its keyring not at all: even a question to a bunker can end in a row that says where the
+ * bunker has moved.
  */
 export async function withWorkersEyes<T>(
   configuration: WorkerConfiguration,

@@ -27,10 +27,11 @@ class NothingToReport extends Error {
 }
 
 /**
- * What became of a run or of a fleet, or how it stands now: from the ledger and the audit, and where it has no audit
- * yet also from Temporal.
+ * What became of a run or of a fleet, or how it stands now: from the ledger and the audit, and where it has
+ * no audit yet also from Temporal.
  *
- * @param subject a run id, of a run or of a fleet; `fleet` for the newest one; else an operator, whose newest run it is
+ * @param subject a run id, of a run or of a fleet; `fleet` for the newest one; else an operator, whose newest
+ * run it is
  * @throws NothingToReport; RepublishError where the database cannot be asked
  */
 export async function report(sources: ReportSources, subject: string): Promise<Report> {

@@ -61,8 +61,9 @@ function isFound({ state }: RelayVerdict): boolean {
 }
 
 /**
- * What the relays say together. `newer` wins over `current`: machines take the newest they are shown. Below the quorum it is
- * `unknown` where the relays that did not answer could make it up, and bad news only where they could not.
+ * What the relays say together. `newer` wins over `current`: machines take the newest they are shown. Below
+ * the quorum it is `unknown` where the relays that did not answer could make it up, and bad news only where
+ * they could not.
  */
 export function quorumVerdict(relays: readonly RelayVerdict[], required: number): RelayVerdict['state'] {
   const count = (state: RelayVerdict['state']): number =>

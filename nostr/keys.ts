@@ -7,8 +7,8 @@ import { decryptSecretKey, encryptSecretKey } from './nip49';
 export { generateSecretKey, getPublicKey };
 
 /**
- * A public key as 64 lower-case hex characters, from hex of any case or npub (NIP-19); undefined when it is neither or
- * not a point of the curve, to which nobody could encrypt.
+ * A public key as 64 lower-case hex characters, from hex of any case or npub (NIP-19); undefined when it is
+ * neither or not a point of the curve, to which nobody could encrypt.
  */
 export function parsePublicKey(text: string): string | undefined {
   const hex = publicKeyHex(text);
@@ -23,8 +23,8 @@ export function parsePublicKey(text: string): string | undefined {
 
 /** The same without asking whether the key is on the curve: for comparing keys. */
 export function publicKeyHex(text: string): string | undefined {
-  // Blanks of ASCII alone, as every database takes them away too: a key with another blank before it would be one key here and
-  // another there.
+  // Blanks of ASCII alone, as every database takes them away too: a key with another blank before it would be
+  // one key here and another there.
   const trimmed = text.replace(/^[ \t\n\v\f\r]+|[ \t\n\v\f\r]+$/g, '');
   if (/^[0-9a-fA-F]{64}$/.test(trimmed)) return trimmed.toLowerCase();
   // Bech32 is upper or lower case, never mixed; machines are paired with either.
@@ -40,7 +40,8 @@ export function publicKeyHex(text: string): string | undefined {
 }
 
 /**
- * A secret key from nsec (NIP-19) or 64 hex characters; undefined when it is neither. The caller keeps it out of messages.
+ * A secret key from nsec (NIP-19) or 64 hex characters; undefined when it is neither. The caller keeps it out
+ * of messages.
  */
 export function parseSecretKey(text: string): Uint8Array | undefined {
   const trimmed = text.trim();

@@ -38,7 +38,10 @@ const VERSION = 2;
 const NONCE_BYTES = 32;
 const MAC_BYTES = 32;
 
-/** NIP-44: plaintexts are padded to a power-of-two scheme, so that the length of a ciphertext follows from theirs. */
+/**
+ * NIP-44: plaintexts are padded to a power-of-two scheme, so that the length of a ciphertext follows from
+ * theirs.
+ */
 function paddedLength(bytes: number): number {
   if (bytes <= 32) return 32;
   const nextPower = 2 ** (Math.floor(Math.log2(bytes - 1)) + 1);
@@ -58,9 +61,9 @@ function payloadBytes(plaintextBytes: number): number {
 }
 
 /**
- * Whether an answer can be the NIP-44 v2 ciphertext of a plaintext of so many UTF-8 bytes: base64, version 2, and the one
- * length that such a ciphertext has. Whoever encrypts cannot be checked further without the key; but the plaintext sent
- * back, an error text or a NIP-04 ciphertext is told apart for certain.
+ * Whether an answer can be the NIP-44 v2 ciphertext of a plaintext of so many UTF-8 bytes: base64, version 2,
+ * and the one length that such a ciphertext has. Whoever encrypts cannot be checked further without the key;
+ * but the plaintext sent back, an error text or a NIP-04 ciphertext is told apart for certain.
  */
 export function looksLikeNip44(payload: string, plaintextBytes: number): boolean {
   if (!/^[A-Za-z0-9+/]+={0,2}$/.test(payload)) return false;

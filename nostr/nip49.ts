@@ -3,7 +3,9 @@ import { promisify } from 'node:util';
 import { xchacha20poly1305 } from '@noble/ciphers/chacha.js';
 import { bech32 } from '@scure/base';
 
-/** NIP-49, version 2: `version | log_n | salt (16) | nonce (24) | key security byte | ciphertext (32 + 16)`. */
+/**
+ * NIP-49, version 2: `version | log_n | salt (16) | nonce (24) | key security byte | ciphertext (32 + 16)`.
+ */
 const VERSION = 2;
 const SALT_END = 2 + 16;
 const NONCE_END = SALT_END + 24;
@@ -13,11 +15,14 @@ const KEY_SECURITY = 2;
 const PREFIX = 'ncryptsec';
 const BECH32_LIMIT = 5_000;
 
-/** 2^16 rounds of scrypt (64 MiB, about 0.15 s) for each guess at a password that a person may have thought of. */
+/**
+ * 2^16 rounds of scrypt (64 MiB, about 0.15 s) for each guess at a password that a person may have thought
+ * of.
+ */
 const LOG_N_PASSWORD = 16;
 /**
- * For 32 random bytes, as `openssl rand -hex 32` makes them, which nobody guesses at any price: with them the rounds protect
- * nothing, and only hold up the first document of every run.
+ * For 32 random bytes, as `openssl rand -hex 32` makes them, which nobody guesses at any price: with them the
+ * rounds protect nothing, and only hold up the first document of every run.
  */
 const LOG_N_RANDOM = 10;
 const RANDOM = /^[0-9a-f]{64}$/i;
@@ -25,8 +30,9 @@ const RANDOM = /^[0-9a-f]{64}$/i;
 const MAX_LOG_N = 20;
 
 /**
- * Encrypts a secret key with a password (NIP-49). nostr-tools has this too, but in JavaScript and synchronous: a fleet of
- * signers would hold up the event loop, and with it the heartbeats, for a fifth of a second each.
+ * Encrypts a secret key with a password (NIP-49). nostr-tools has this too, but in JavaScript and
+ * synchronous: a fleet of signers would hold up the event loop, and with it the heartbeats, for a fifth of a
+ * second each.
  *
  * @returns `ncryptsec1...`
  */

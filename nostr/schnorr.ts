@@ -4,7 +4,10 @@ import { finalizeEvent, verifyEvent } from 'nostr-tools/pure';
 import { eventId } from './event-id';
 import type { SignedEvent } from './events';
 
-/** What signs and verifies (BIP-340): libsecp256k1 as WebAssembly, or the same in JavaScript, at six to ten times the cost. */
+/**
+ * What signs and verifies (BIP-340): libsecp256k1 as WebAssembly, or the same in JavaScript, at six to ten
+ * times the cost.
+ */
 export type SchnorrEngine = 'webassembly' | 'javascript';
 
 type Secp256k1 = Pick<
@@ -22,8 +25,8 @@ let lastPoint = '';
 const pubkeys = new WeakMap<Uint8Array, string>();
 
 /**
- * Makes signing and verifying cheap from here on. Where WebAssembly cannot be used (`--jitless`, a locked-down host) all
- * goes on in JavaScript.
+ * Makes signing and verifying cheap from here on. Where WebAssembly cannot be used (`--jitless`, a
+ * locked-down host) all goes on in JavaScript.
  */
 export function loadSchnorr(): SchnorrEngine {
   engine ??= load();
@@ -114,13 +117,17 @@ export function isSigned(event: SignedEvent): boolean {
 
 function isSignedBy(secp256k1: Secp256k1, { id, pubkey, sig }: SignedEvent): boolean {
   const key = bytesOf(pubkey);
-  // It refuses a key that is no point from within, which leaves its stack as it is then: some thousand of those would fill it.
+  // It refuses a key that is no point from within, which leaves its stack as it is then: some thousand of
+  // those would fill it.
   if (pubkey !== lastPoint && !secp256k1.isXOnlyPoint(key)) return false;
   lastPoint = pubkey;
   return secp256k1.verifySchnorr(bytesOf(id), key, bytesOf(sig));
 }
 
-/** It refuses keys and signatures that cannot be with a TypeError, and JavaScript judges them too. Anything else is its own end. */
+/**
+ * It refuses keys and signatures that cannot be with a TypeError, and JavaScript judges them too. Anything
+ * else is its own end.
+ */
 function giveUpUnlessRefused(thrown: unknown): void {
   if ((thrown as Error).name === 'TypeError') return;
   wasm = undefined;

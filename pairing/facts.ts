@@ -79,7 +79,8 @@ const NO_SUCH_ACCOUNT =
   'Check the id (accounts.id in LNbits) and LNBITS_DATABASE_URL. If the account is made only later: the same command with --yes. No secret was used up.';
 
 /**
- * Before a secret is read, or spent, which works once: that the operator is known, and that LNbits can be read.
+ * Before a secret is read, or spent, which works once: that the operator is known, and that LNbits can be
+ * read.
  *
  * @throws RepublishError OperatorNotFound, SourceUnavailable, SourceMisconfigured
  */

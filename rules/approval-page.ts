@@ -2,9 +2,10 @@
 const MAX_LENGTH = 2_000;
 
 /**
- * The page on which a person approves (NIP-46 `auth_url`), in a spelling that steers no terminal and shows the host that a
- * browser opens: without a user name, which would stand in front of it as if it were the host, and with a foreign alphabet
- * spelled out (IDNA). Undefined when it is no address that a person could open.
+ * The page on which a person approves (NIP-46 `auth_url`), in a spelling that steers no terminal and shows
+ * the host that a browser opens: without a user name, which would stand in front of it as if it were the
+ * host, and with a foreign alphabet spelled out (IDNA). Undefined when it is no address that a person could
+ * open.
  */
 export function approvalPage(text: string): string | undefined {
   if (text.length > MAX_LENGTH || !URL.canParse(text)) return undefined;

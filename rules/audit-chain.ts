@@ -1,11 +1,12 @@
 /*
- * The chain of the audit: each row holds the hash of what the ledger says of its members (the documents of a run, the
- * operators of a fleet) and the hash of the row before it. Whoever writes a row and whoever checks it use what is here.
+ * The chain of the audit: each row holds the hash of what the ledger says of its members (the documents of a
+ * run, the operators of a fleet) and the hash of the row before it. Whoever writes a row and whoever checks
+ * it use what is here.
  *
- * A hash is SHA-256, in hex, of UTF-8 text: a line that says what is hashed, a line feed, and one JSON value in its
- * canonical form (RFC 8785): no spaces, keys sorted, every control character escaped. So no two values have one text, and
- * nothing depends on a locale, a time zone or the encoding of the database. Whoever wants to check a chain without this
- * program finds the form in docs/operations.md.
+ * A hash is SHA-256, in hex, of UTF-8 text: a line that says what is hashed, a line feed, and one JSON value
+ * in its canonical form (RFC 8785): no spaces, keys sorted, every control character escaped. So no two values
+ * have one text, and nothing depends on a locale, a time zone or the encoding of the database. Whoever wants
+ * to check a chain without this program finds the form in docs/operations.md.
  */
 
 /** SHA-256 of the UTF-8 bytes of a text, in hex. Given, since rules/ has nothing of Node. */
@@ -25,7 +26,10 @@ export interface Link {
   hash: string;
 }
 
-/** Canonical JSON. What JSON has no word for does not come from a database; it is written so that it equals nothing. */
+/**
+ * Canonical JSON. What JSON has no word for does not come from a database; it is written so that it equals
+ * nothing.
+ */
 export function canonical(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`;
   if (typeof value === 'object' && value !== null) {
@@ -47,7 +51,10 @@ export function memberHash(sha256: Sha256, kind: ChainKind, member: object): str
   return hashOf(sha256, `${kind} member`, member);
 }
 
-/** Of all members by their hashes, in whatever order they were read: each is there once, and none is without its key. */
+/**
+ * Of all members by their hashes, in whatever order they were read: each is there once, and none is without
+ * its key.
+ */
 export function membersHash(sha256: Sha256, kind: ChainKind, hashes: readonly string[]): string {
   return hashOf(sha256, `${kind} members`, hashes.toSorted());
 }

@@ -4,8 +4,8 @@
  * waits: it is neither idle nor drowned. One that does many at once is asked for more until its answers take
  * longer.
  *
- * One request until the bunker has encrypted and signed once: it may be away, or ask a person. A state machine
- * without I/O; latencies in milliseconds.
+ * One request until the bunker has encrypted and signed once: it may be away, or ask a person. A state
+ * machine without I/O; latencies in milliseconds.
  */
 export class RequestWindow {
   #limit = 1;

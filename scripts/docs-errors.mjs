@@ -1,5 +1,5 @@
-// Writes docs/errors.md from the catalogues in contract/failures.ts and contract/caller-failures.ts (npm run docs:errors). With --check it only says
-// whether the page is what the code says.
+// Writes docs/errors.md from the catalogues in contract/failures.ts and contract/caller-failures.ts (npm run
+// docs:errors). With --check it only says whether the page is what the code says.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';

@@ -1,4 +1,5 @@
-// npm run test:faults: every row of docs/reliability.md, with more scenarios, documents and garbage than in `npm test`.
+// npm run test:faults: every row of docs/reliability.md, with more scenarios, documents and garbage than in
+// `npm test`.
 import { runJest } from './run-jest.mjs';
 
 runJest(['test/faults', 'test/replay', ...process.argv.slice(2)], {

@@ -1,5 +1,5 @@
-// npm run test:lnbits: a migration beside a running LNbits, on SQLite and on Postgres. Installs LNbits from PyPI into a cache folder.
-// Where that cannot be done it says that nothing was tested, and exits with 1.
+// npm run test:lnbits: a migration beside a running LNbits, on SQLite and on Postgres. Installs LNbits from
+// PyPI into a cache folder. Where that cannot be done it says that nothing was tested, and exits with 1.
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';

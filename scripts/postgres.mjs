@@ -1,4 +1,5 @@
-// npm run test:postgres: Postgres as people have it. What npm does not bring is looked for, and what is not found is said:
+// npm run test:postgres: Postgres as people have it. What npm does not bring is looked for, and what is not
+// found is said:
 //   pgbouncer             REPUBLISH_TEST_PGBOUNCER, else on PATH and where distributions put it
 //   other Postgres        REPUBLISH_TEST_POSTGRES (folders with initdb and postgres, separated as in PATH), else /usr/lib/postgresql
 // Exit code 1 when a test fails, 3 when all passed that could be run and something was not there.

@@ -1,4 +1,5 @@
-// node scripts/run-typescript.cjs FILE.ts [ARGUMENTS]: runs TypeScript of this project as it is, for programs that are not built.
+// node scripts/run-typescript.cjs FILE.ts [ARGUMENTS]: runs TypeScript of this project as it is, for programs
+// that are not built.
 const path = require('node:path');
 const { requireTypeScript } = require('./require-typescript.cjs');
 

@@ -11,7 +11,10 @@ export interface SourceOptions {
   url: string;
   preset: PresetName | 'auto';
   queries: SourceQueries;
-  /** The ledger's database and its URL: where LNbits' is the same one, its connections are shared and stay open at the end. */
+  /**
+   * The ledger's database and its URL: where LNbits' is the same one, its connections are shared and stay
+   * open at the end.
+   */
   ledger?: { url: string; database: Database };
   /** At most, where it is not the ledger's. Default: 10. */
   maxConnections?: number;

@@ -15,14 +15,21 @@ export interface PostgresSourceOptions {
   preset: PresetName | 'auto';
 }
 
-/** Text compared and sorted by its bytes: the order, and with it the cursor, must not depend on the locale of the server. */
+/**
+ * Text compared and sorted by its bytes: the order, and with it the cursor, must not depend on the locale of
+ * the server.
+ */
 const ID = 'source.id::text COLLATE "C"';
 /**
- * Postgres says how each type looks in JSON: numeric keeps its digits, a json column stays as it is. A table has no order of its
- * own, and an update changes the one it shows: sorted by this, the same rows are the same document.
+ * Postgres says how each type looks in JSON: numeric keeps its digits, a json column stays as it is. A table
+ * has no order of its own, and an update changes the one it shows: sorted by this, the same rows are the same
+ * document.
  */
 const AS_JSON = 'row_to_json(source)::text';
-/** In UTF-8, as it travels; a database that keeps whatever bytes it is given (SQL_ASCII) says here that some are none. */
+/**
+ * In UTF-8, as it travels; a database that keeps whatever bytes it is given (SQL_ASCII) says here that some
+ * are none.
+ */
 const BYTES = "octet_length(convert_to(row, 'UTF8'))";
 
 /** LNbits on Postgres: its own tables in one schema, each extension's in another. */
@@ -98,7 +105,8 @@ export function openPostgresSource(options: PostgresSourceOptions): Source {
       try {
         return await namedQuery(name, () => rowsOfMany(db, state.many, machineIds, maxBytes));
       } catch (thrown) {
-        // One machine's row may be what Postgres cannot read; each by itself says which, and the others are read.
+        // One machine's row may be what Postgres cannot read; each by itself says which, and the others are
+        // read.
         if (!isRefusal(thrown) || machineIds.length === 1) throw thrown;
         const sql = `SELECT * FROM (${state.many}) AS source WHERE source.machine_id::text = $1 ORDER BY row_to_json(source)::text COLLATE "C"`;
         return eachByItself(machineIds, (id) => one(id, sql));

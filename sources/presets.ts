@@ -1,8 +1,8 @@
 import { RepublishError } from '../contract/failures';
 
 /**
- * Installations whose tables are known. LNbits gives each extension a schema (Postgres) or a file `ext_<schema>.sqlite3` (SQLite),
- * so that one name says where its tables are in both.
+ * Installations whose tables are known. LNbits gives each extension a schema (Postgres) or a file
+ * `ext_<schema>.sqlite3` (SQLite), so that one name says where its tables are in both.
  */
 export const PRESETS = {
   /** The extension today. */

@@ -3,8 +3,8 @@ import type { StateSource } from '../documents/document-type';
 import { MACHINES_TABLE } from './presets';
 
 /**
- * Where one kind of row comes from, as the configuration says it: a table, in the preset's schema unless it names another, or SQL
- * with `$1`. `{name}` in SQL stands for a table of the preset's schema.
+ * Where one kind of row comes from, as the configuration says it: a table, in the preset's schema unless it
+ * names another, or SQL with `$1`. `{name}` in SQL stands for a table of the preset's schema.
  */
 export type ConfiguredQuery = { table: string; schema?: string | undefined } | { sql: string };
 
@@ -21,8 +21,8 @@ export interface SourceQueries {
 }
 
 /**
- * How the state of a type is read. `many`: SQL without parameters that gives the rows of all machines with their `machine_id`.
- * `one`: SQL whose `$1` is the machine's id.
+ * How the state of a type is read. `many`: SQL without parameters that gives the rows of all machines with
+ * their `machine_id`. `one`: SQL whose `$1` is the machine's id.
  */
 export type StateQuery = { many: string } | { one: string };
 

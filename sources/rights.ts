@@ -3,14 +3,14 @@ import { MACHINES_TABLE } from './presets';
 import { type ConfiguredQuery, type SourceQueries, tablesIn } from './queries';
 
 /**
- * The roles of database/rights-lnbits.sql. All that reads LNbits needs the first; whoever has the second can sign as every
- * operator of the installation.
+ * The roles of database/rights-lnbits.sql. All that reads LNbits needs the first; whoever has the second can
+ * sign as every operator of the installation.
  */
 export type Reader = 'lnbits_reader' | 'signer_reader';
 
 /**
- * What each of them reads of `accounts`, which holds password hashes and in some installations private keys, and no more. This and
- * what follows is read by scripts/docs-rights.mjs, too.
+ * What each of them reads of `accounts`, which holds password hashes and in some installations private keys,
+ * and no more. This and what follows is read by scripts/docs-rights.mjs, too.
  *
  * @public
  */
@@ -26,8 +26,8 @@ export const ACCOUNTS_TABLE = 'accounts';
 export const RELAYS_TABLE = { schema: 'nostrclient', name: 'relays' } as const;
 
 /**
- * What reading LNbits' Postgres needs with these queries. What SQL of one's own reads is not known, but for the tables that it
- * names in braces.
+ * What reading LNbits' Postgres needs with these queries. What SQL of one's own reads is not known, but for
+ * the tables that it names in braces.
  *
  * @param extensionSchema undefined where no query needs one
  * @param readers which of the roles

@@ -7,8 +7,8 @@ const PAGE = 1_000;
 const MAX_OPERATORS = 10_000;
 
 /**
- * ` (did you mean X?)` behind an operator whom LNbits does not know, by those whom it does; nothing where none is near, or
- * where LNbits does not tell.
+ * ` (did you mean X?)` behind an operator whom LNbits does not know, by those whom it does; nothing where
+ * none is near, or where LNbits does not tell.
  */
 export async function didYouMeanOperator(source: Pick<Source, 'operators'>, id: string): Promise<string> {
   const known: string[] = [];

@@ -29,8 +29,9 @@ export interface AccountSignerRow {
 }
 
 /**
- * The rows of one machine's state, each as the JSON text of an object with the column names as keys. As text, because a number
- * loses its digits as soon as JavaScript has read it. Or why they cannot be read: the failure of this machine's document only.
+ * The rows of one machine's state, each as the JSON text of an object with the column names as keys. As text,
+ * because a number loses its digits as soon as JavaScript has read it. Or why they cannot be read: the
+ * failure of this machine's document only.
  */
 export type StateRows = readonly string[] | RepublishError;
 
@@ -65,17 +66,23 @@ export function whereMachinesAre(
 /**
  * LNbits' database. It is only ever read.
  *
- * Every method throws RepublishError SourceUnavailable (try again) or SourceMisconfigured (a table, column, right or preset is
- * not as the configuration says).
+ * Every method throws RepublishError SourceUnavailable (try again) or SourceMisconfigured (a table, column,
+ * right or preset is not as the configuration says).
  */
 export interface Source {
   describe(): Promise<SourceDescription>;
   account(operatorUserId: string): Promise<AccountRow | undefined>;
-  /** A page of the operator's machines in the order of their ids. Inactive machines are among them: they may come back. */
+  /**
+   * A page of the operator's machines in the order of their ids. Inactive machines are among them: they may
+   * come back.
+   */
   machines(page: MachinePage): Promise<MachineRow[]>;
   /** The ids of all who have a machine, or whom `queries.operators` names, in the order of the ids. */
   operators(page: { after?: string | undefined; limit: number }): Promise<string[]>;
-  /** Of the operator's machines the keys that are written like one of `spellings`, but for case and blanks; one for each machine. */
+  /**
+   * Of the operator's machines the keys that are written like one of `spellings`, but for case and blanks;
+   * one for each machine.
+   */
   machineKeys(operatorUserId: string, spellings: readonly string[]): Promise<string[]>;
   /**
    * The states of many machines, one entry for each that was asked for; no rows: no state.
@@ -89,10 +96,14 @@ export interface Source {
   ): Promise<Map<string, StateRows>>;
   /** The account's own signer, by `queries.signer`. Needs more rights than everything else. */
   signer(operatorUserId: string): Promise<AccountSignerRow | undefined>;
-  /** Relays to which LNbits' nostrclient extension publishes; undefined where it is not installed or may not be read. */
+  /**
+   * Relays to which LNbits' nostrclient extension publishes; undefined where it is not installed or may not
+   * be read.
+   */
   nostrclientRelays(): Promise<string[] | undefined>;
   /**
-   * What its user has of the rights that these roles need with the configured queries; undefined: SQLite has no rights.
+   * What its user has of the rights that these roles need with the configured queries; undefined: SQLite has
+   * no rights.
    */
   rights(readers: readonly Reader[]): Promise<Rights | undefined>;
   close(): Promise<void>;

@@ -65,7 +65,9 @@ export function findSqliteDriver(only?: SqliteDriverName): SqliteDriver {
   );
 }
 
-/** The message says what to do too: a run tells it with the catalogue's remedy, which is of tables and rights. */
+/**
+ * The message says what to do too: a run tells it with the catalogue's remedy, which is of tables and rights.
+ */
 function noDriver(message: string): RepublishError {
   const remedy = `Install the driver with this Node (${INSTALL}), or use Node 22.13 or later.`;
   return new RepublishError('SourceMisconfigured', message, undefined, remedy);

@@ -8,10 +8,12 @@ const HEADER_BYTES = 100;
 const WAL = 2;
 
 /**
- * Refuses what must not be opened, in words: a file that is missing, may not be read or is no database; and one in journal
- * mode WAL that nobody has open, because even a reader would make two files beside it and leave them there.
+ * Refuses what must not be opened, in words: a file that is missing, may not be read or is no database; and
+ * one in journal mode WAL that nobody has open, because even a reader would make two files beside it and
+ * leave them there.
  *
- * Synchronous, as the reading is: closing a file drops every lock that this process has on it, also those of SQLite.
+ * Synchronous, as the reading is: closing a file drops every lock that this process has on it, also those of
+ * SQLite.
  *
  * @throws RepublishError SourceMisconfigured, SourceUnavailable
  */
@@ -94,7 +96,10 @@ export function hasExtension(folder: string, schema: string): boolean {
 /** SQLite's own schemas: a file that is called like one can be no extension. */
 const RESERVED = ['main', 'temp'];
 
-/** Those of the schemas of which the SQL reads a table: before a dot, where a table may stand. An alias of a table is none. */
+/**
+ * Those of the schemas of which the SQL reads a table: before a dot, where a table may stand. An alias of a
+ * table is none.
+ */
 export function schemasIn(sql: string, schemas: readonly string[]): string[] {
   return schemas.filter((schema) => {
     if (RESERVED.includes(schema.toLowerCase())) return false;

@@ -22,9 +22,10 @@ export interface ReaderOptions {
 /**
  * Asks LNbits' database, with the files of the extensions that the SQL names attached under their schema.
  *
- * Opened for every question and closed behind it: a file that was replaced (a restored backup, an extension installed anew) is
- * seen at once, no lock outlives a question, and LNbits is never kept waiting. Opening costs less than a millisecond. The drivers block,
- * so they never wait for a lock: this does, and the event loop turns meanwhile.
+ * Opened for every question and closed behind it: a file that was replaced (a restored backup, an extension
+ * installed anew) is seen at once, no lock outlives a question, and LNbits is never kept waiting. Opening
+ * costs less than a millisecond. The drivers block, so they never wait for a lock: this does, and the event
+ * loop turns meanwhile.
  *
  * @param sql what is going to be asked
  * @param ask is called again after a lock, so it must only read
@@ -132,7 +133,8 @@ function failureOf(thrown: unknown, folder: string): { error: RepublishError; ma
         `the database in ${folder} is locked by another process and stayed locked: see what writes to it that long`,
       );
     case 'SQLITE_READONLY':
-      // A hot journal: a process died while it wrote. Whoever may write undoes it when it looks at the file next.
+      // A hot journal: a process died while it wrote. Whoever may write undoes it when it looks at the file
+      // next.
       return unavailable(
         `the database in ${folder} was left in the middle of a change by a process that died: start LNbits once, which undoes it`,
       );

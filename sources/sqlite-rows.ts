@@ -14,7 +14,10 @@ export function columnsOf(connection: SqliteConnection, sql: string, parameters:
   return columns;
 }
 
-/** SQL for the bytes of a row, about as JSON. Looks at lengths only, so that a huge row is refused before it is read. */
+/**
+ * SQL for the bytes of a row, about as JSON. Looks at lengths only, so that a huge row is refused before it
+ * is read.
+ */
 export function sizeOf(columns: readonly string[]): string {
   const sizes = columns.map(
     (column) => `ifnull(length(CAST(${from(column)} AS BLOB)), 4) + ${Buffer.byteLength(column) + 4}`,
@@ -23,8 +26,8 @@ export function sizeOf(columns: readonly string[]): string {
 }
 
 /**
- * SQL for the values of a row: two columns for each, its type and the value. Text comes as bytes, because the drivers make
- * something of text that is no UTF-8, or end it at a NUL, and say nothing.
+ * SQL for the values of a row: two columns for each, its type and the value. Text comes as bytes, because the
+ * drivers make something of text that is no UTF-8, or end it at a NUL, and say nothing.
  */
 export function valuesOf(columns: readonly string[]): string {
   return columns

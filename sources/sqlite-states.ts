@@ -5,8 +5,8 @@ import type { SqliteConnection, SqliteParameters, SqliteValue } from './sqlite-d
 import { columnsOf, jsonOf, sizeOf, valuesOf } from './sqlite-rows';
 
 /**
- * The state of one machine by SQL with `$1`. The rows keep the order that the SQL gives them: nothing around it sorts, joins
- * or groups, and SQLite then leaves an inner ORDER BY alone.
+ * The state of one machine by SQL with `$1`. The rows keep the order that the SQL gives them: nothing around
+ * it sorts, joins or groups, and SQLite then leaves an inner ORDER BY alone.
  */
 export function stateOfOne(
   connection: SqliteConnection,
@@ -27,7 +27,10 @@ export function stateOfOne(
   );
 }
 
-/** The states of many machines by SQL that gives the rows of all; in an order of their own, so that the same rows are the same document. */
+/**
+ * The states of many machines by SQL that gives the rows of all; in an order of their own, so that the same
+ * rows are the same document.
+ */
 export function statesOfMany(
   connection: SqliteConnection,
   sql: string,

@@ -38,7 +38,9 @@ const NOSTRCLIENT = 'nostrclient';
 /** Longest name or key that is taken over, in characters. */
 const MAX_TEXT = 200;
 
-/** LNbits on SQLite, its default, read beside a running LNbits. Nothing is opened before the first question. */
+/**
+ * LNbits on SQLite, its default, read beside a running LNbits. Nothing is opened before the first question.
+ */
 export function openSqliteSource(options: SqliteSourceOptions): Source {
   return new SqliteSource(options);
 }

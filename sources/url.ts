@@ -8,9 +8,10 @@ export const CORE_FILE = 'database.sqlite3';
 export type LnbitsUrl = { kind: 'postgres'; url: string } | { kind: 'sqlite'; folder: string };
 
 /**
- * Where LNbits' tables are, from LNBITS_DATABASE_URL (`postgres://...`, or `sqlite://` and the data folder) or from
- * LNBITS_DATA_FOLDER (a plain path). Accepts what people write, among it what SQLAlchemy prints: `postgresql+asyncpg://`,
- * `sqlite+aiosqlite:///./data/database.sqlite3`. Does not look whether the folder is complete: the source says that.
+ * Where LNbits' tables are, from LNBITS_DATABASE_URL (`postgres://...`, or `sqlite://` and the data folder)
+ * or from LNBITS_DATA_FOLDER (a plain path). Accepts what people write, among it what SQLAlchemy prints:
+ * `postgresql+asyncpg://`, `sqlite+aiosqlite:///./data/database.sqlite3`. Does not look whether the folder is
+ * complete: the source says that.
  *
  * @param cwd where relative paths begin
  * @throws Error with cause and remedy; it never quotes the text, which may hold a password

@@ -31,11 +31,14 @@ export interface WorkerOptions {
   logger: Logger;
   /** Default: the registry in documents/. */
   documentTypes?: readonly DocumentType[];
-  /** What encodes and converts all payloads, as whoever starts runs and looks at them has it. Default: the SDK's. */
+  /**
+   * What encodes and converts all payloads, as whoever starts runs and looks at them has it. Default: the
+   * SDK's.
+   */
   dataConverter?: DataConverter | undefined;
   /**
-   * Default: the bundle that `npm run build` made; without one, and with a data converter that has code of its own in the
-   * workflows, they are bundled at start, which takes seconds.
+   * Default: the bundle that `npm run build` made; without one, and with a data converter that has code of
+   * its own in the workflows, they are bundled at start, which takes seconds.
    */
   workflowBundle?: WorkflowBundleOption;
   /** For the fault tests alone: ends the process at a place of their choice. No configuration leads here. */
@@ -59,7 +62,8 @@ export interface RepublishWorker {
 const SHUTDOWN_NOTICE_MS = 10_000;
 
 /**
- * Connects to Temporal and makes a worker that is ready to run, on a ledger that has been migrated (`untilReady` does).
+ * Connects to Temporal and makes a worker that is ready to run, on a ledger that has been migrated
+ * (`untilReady` does).
  *
  * @throws Error naming the address, when Temporal cannot be reached
  */
@@ -160,8 +164,8 @@ async function connect({ connection, address }: TemporalConfiguration): Promise<
 }
 
 /**
- * Asked once: a workflow that sets an attribute that its namespace does not know, or has of another type, can go
- * neither forward nor back.
+ * Asked once: a workflow that sets an attribute that its namespace does not know, or has of another type, can
+ * go neither forward nor back.
  */
 async function knowsSearchAttributes(
   connection: NativeConnection,

@@ -29,8 +29,9 @@ export function createLogger(level: string): Logger {
         ],
         censor: '[redacted]',
       },
-      // Errors of libraries carry fields (queries, parameters, payloads) that no log may hold: type, message and stack do.
-      // The SDK says `error`, and its workflow side hands over errors of another realm, which are no instances of Error.
+      // Errors of libraries carry fields (queries, parameters, payloads) that no log may hold: type, message
+      // and stack do. The SDK says `error`, and its workflow side hands over errors of another realm, which
+      // are no instances of Error.
       serializers: { err: describeError, error: describeError },
     },
     pino.destination(2),
@@ -43,7 +44,10 @@ function describeError(value: unknown): unknown {
   return { type: type ?? name, message, stack };
 }
 
-/** Node's warnings, and those of libraries (pg has some), as lines like all others: by themselves they are plain text on stderr. */
+/**
+ * Node's warnings, and those of libraries (pg has some), as lines like all others: by themselves they are
+ * plain text on stderr.
+ */
 export function logWarnings(logger: Logger): void {
   process.removeAllListeners('warning');
   process.on('warning', ({ name, message }) => logger.warn({ warning: name }, message));
@@ -52,13 +56,14 @@ export function logWarnings(logger: Logger): void {
 const LEVELS = { TRACE: 'trace', DEBUG: 'debug', INFO: 'info', WARN: 'warn', ERROR: 'error' } as const;
 
 /**
- * Sends the Temporal SDK's own lines through pino, and its metrics to a port of the loopback interface, if one is given.
- * Once per process, before anything else of the SDK is used.
+ * Sends the Temporal SDK's own lines through pino, and its metrics to a port of the loopback interface, if
+ * one is given. Once per process, before anything else of the SDK is used.
  */
 export function installRuntime(logger: Logger, options: { sdkMetricsPort?: number | undefined } = {}): void {
   const { sdkMetricsPort } = options;
   Runtime.install({
-    // Argument order differs: the SDK says (message, meta), pino (meta, message). Its lines for each activity are at DEBUG.
+    // Argument order differs: the SDK says (message, meta), pino (meta, message). Its lines for each activity
+    // are at DEBUG.
     logger: new DefaultLogger(logger.isLevelEnabled('debug') ? 'DEBUG' : 'INFO', ({ level, message, meta }) =>
       logger[LEVELS[level]](namedAsOurs(meta), message),
     ),
@@ -70,7 +75,9 @@ export function installRuntime(logger: Logger, options: { sdkMetricsPort?: numbe
   });
 }
 
-/** The SDK calls the run `workflowRunId` in some lines and `runId` in others; whoever searches needs one name. */
+/**
+ * The SDK calls the run `workflowRunId` in some lines and `runId` in others; whoever searches needs one name.
+ */
 function namedAsOurs(meta: Record<string | symbol, unknown> = {}): Record<string, unknown> {
   const { workflowRunId, ...rest } = meta;
   return workflowRunId === undefined ? rest : { ...rest, runId: workflowRunId };

@@ -11,8 +11,8 @@ import type { Tracing } from './telemetry/tracing';
 import { untilReady } from './until-ready';
 
 /**
- * A process that was told to end is gone this long after its grace period, whatever hangs: whoever sends SIGKILL afterwards
- * can rely on it.
+ * A process that was told to end is gone this long after its grace period, whatever hangs: whoever sends
+ * SIGKILL afterwards can rely on it.
  */
 const GIVE_UP_AFTER_GRACE_MS = 20_000;
 
@@ -26,7 +26,8 @@ export interface RunWorkerOptions extends Pick<WorkerOptions, 'documentTypes' | 
  *
  * Where it rejects, end the process: threads of the SDK may be left that would keep it alive.
  *
- * @throws ConfigurationError, or WorkerCannotStart (with `type` and `remedy`, as docs/errors.md has them) when it cannot start
+ * @throws ConfigurationError, or WorkerCannotStart (with `type` and `remedy`, as docs/errors.md has them)
+ * when it cannot start
  */
 export async function runWorker(options: RunWorkerOptions = {}): Promise<void> {
   const configuration = workerConfiguration(loadConfiguration({ needs: WORKER_NEEDS }));
@@ -60,7 +61,8 @@ async function runMonitored(options: WorkerOptions, build: Build, monitoring: Mo
   const { configuration, temporal, logger } = options;
   const worker = await createRepublishWorker({ ...options, telemetry: monitoring.telemetry }).catch(
     async (error: unknown) => {
-      // A runtime that never had a worker is not shut down by itself, and would keep the process alive for ever.
+      // A runtime that never had a worker is not shut down by itself, and would keep the process alive for
+      // ever.
       await Runtime.instance().shutdown();
       throw error;
     },

@@ -12,14 +12,19 @@ import { checkSource } from '../inspection/doctor/source';
 import { checkTemporal } from '../inspection/doctor/temporal';
 import type { WorkerOptions } from './create-worker';
 
-/** How long a worker waits at its start for what may pass by itself: servers that are started at the same moment, a failover. */
+/**
+ * How long a worker waits at its start for what may pass by itself: servers that are started at the same
+ * moment, a failover.
+ */
 const START_PATIENCE_MS = 60_000;
 const MAX_PAUSE_MS = 5_000;
 /** Longer than `migrate` waits for another worker that migrates. */
 const MIGRATE_TIMEOUT_MS = 16 * 60_000;
 const CLOCK_TIMEOUT_MS = 20_000;
 
-/** Why a worker does not start: the finding that `republish doctor` would show, with what it comes to. */
+/**
+ * Why a worker does not start: the same finding that `republish doctor` shows, with the type of its failure.
+ */
 class WorkerCannotStart extends Error {
   override readonly name = 'WorkerCannotStart';
   readonly type: NonNullable<Finding['type']>;
@@ -33,8 +38,8 @@ class WorkerCannotStart extends Error {
 }
 
 /**
- * Looks by the checks of `republish doctor` whether this worker can do its work, and migrates the ledger. Relays and bunkers are
- * not among them: they come and go, and runs wait for them.
+ * Looks by the checks of `republish doctor` whether this worker can do its work, and migrates the ledger.
+ * Relays and bunkers are not among them: they come and go, and runs wait for them.
  *
  * What may pass by itself is waited for, with a line of log for each look; what needs a person is not.
  *

@@ -16,8 +16,8 @@ import { persistFleetAudit, planFleet } from './fleet/activities';
 import { Fleet, fleetId, type FleetState } from './fleet/fleet';
 
 /**
- * The saga for many operators: a run for each of them, so many at once, and one summary. An operator who fails is named, and
- * stops neither the others nor the fleet.
+ * The saga for many operators: a run for each of them, so many at once, and one summary. An operator who
+ * fails is named, and stops neither the others nor the fleet.
  *
  * @param carried what an earlier execution of the same fleet has handed over; callers leave it out
  * @throws ApplicationFailure InvalidInput, or the failure type of the step that ended the fleet
@@ -43,7 +43,8 @@ export async function republishFleet(input: FleetInput, carried?: FleetState): P
   if (next !== undefined) return continueAsNew<typeof republishFleet>(request, next);
 
   const summary = await CancellationScope.nonCancellable(async () => {
-    // What people have asked for belongs into the audit, and a cancel that is in work decides how the fleet ends.
+    // What people have asked for belongs into the audit, and a cancel that is in work decides how the fleet
+    // ends.
     await fleet.control.untilIdle();
     cancelled ||= scope.consideredCancelled;
     fleet.enter('writing audit');

@@ -46,7 +46,8 @@ export class Statements implements ControlledRun {
     if (name === 'skip' && documentType == null && machineId == null && !isHolding)
       return 'name documentType or machineId: without, skip is only for a run that holds';
     const hasTrouble = pages.blocked !== undefined || pages.inWork > 0 || this.run.progress().failed > 0;
-    // Of a machine the ledger says whether it is one of the run's: a typing mistake must not look like good news.
+    // Of a machine the ledger says whether it is one of the run's: a typing mistake must not look like good
+    // news.
     if (name === 'retry' && !hasTrouble && machineId == null)
       return 'nothing has failed; what is being retried goes on by itself';
     return undefined;

@@ -9,8 +9,8 @@ import { differencesOf } from '../../contract/same-request';
 import type { ActivityCall } from '../dependencies';
 
 /**
- * Waits for the end of a run that is no child of this execution: somebody else started it, or an execution of the fleet
- * that has continued as new since. Of its result, which may be large, only the outcome is told.
+ * Waits for the end of a run that is no child of this execution: somebody else started it, or an execution of
+ * the fleet that has continued as new since. Of its result, which may be large, only the outcome is told.
  */
 export async function followRun(
   client: Context['client'],
@@ -39,7 +39,8 @@ export async function followRun(
   } catch (thrown) {
     if (thrown instanceof Error && thrown.name === 'WorkflowFailedError')
       return { same, end: end(endOfFailedRun(thrown)) };
-    // Of another request only that it is over matters, and its end may be written in a way that this worker cannot read.
+    // Of another request only that it is over matters, and its end may be written in a way that this worker
+    // cannot read.
     if (same || signal.aborted || !(await describe(client, { workflowId })).isClosed) throw thrown;
     const message = 'how it ended cannot be read here';
     return { same, end: end({ outcome: 'failed', failure: { type: 'Unexpected', message } }) };
@@ -50,8 +51,8 @@ export async function followRun(
 const GOING_ON: readonly number[] = [0, 1, 6, 8];
 
 /**
- * As the server says it, and not by the SDK, which reads the memo too: that of a run that was started through another data converter
- * would keep the fleet from its operator for ever.
+ * As the server says it, and not by the SDK, which reads the memo too: that of a run that was started through
+ * another data converter would keep the fleet from its operator for ever.
  */
 async function describe(
   client: Context['client'],

@@ -15,8 +15,8 @@ import type { ActivityCall, ActivityDependencies } from '../dependencies';
 const MAX_REPORTED_FAILURES = 100;
 
 /**
- * Closes the fleet: one audit row with what the ledger says of its operators, in one transaction and keyed by the fleet, so
- * that a second call returns the first one's row.
+ * Closes the fleet: one audit row with what the ledger says of its operators, in one transaction and keyed by
+ * the fleet, so that a second call returns the first one's row.
  */
 export async function persistFleetAudit(
   deps: Pick<ActivityDependencies, 'database'>,

@@ -6,8 +6,9 @@ import type { ActivityCall, ActivityDependencies } from '../dependencies';
 const PAGE = 1_000;
 
 /**
- * Writes down who belongs to the fleet: those who were named, or everybody whom the query names now. From here on the list
- * is read from the ledger, a page at a time, so that no execution of the fleet has to carry it.
+ * Writes down who belongs to the fleet: those who were named, or everybody whom the query names now. From
+ * here on the list is read from the ledger, a page at a time, so that no execution of the fleet has to carry
+ * it.
  */
 export async function planFleet(
   deps: ActivityDependencies,
@@ -35,7 +36,10 @@ export async function* allOperators(deps: ActivityDependencies): AsyncGenerator<
   } while (after !== undefined);
 }
 
-/** Those whom `queries.operators` names or, where LNbits' own signers sign, all with a machine; else those with a signer here. */
+/**
+ * Those whom `queries.operators` names or, where LNbits' own signers sign, all with a machine; else those
+ * with a signer here.
+ */
 function operatorsOf(
   { source, database, operatorsFrom }: ActivityDependencies,
   page: { after: string | undefined; limit: number },

@@ -7,8 +7,8 @@ import { workflowIdFor } from '../../contract/names';
 const AT_ONCE = 10;
 
 /**
- * Pauses, resumes or cancels runs of a fleet, by the same updates as a person would. A workflow cannot send updates. A run
- * that refuses (it is ending, or in that state already) or has ended is left alone.
+ * Pauses, resumes or cancels runs of a fleet, by the same updates as a person would. A workflow cannot send
+ * updates. A run that refuses (it is ending, or in that state already) or has ended is left alone.
  */
 export async function speakToRuns(
   client: Context['client'],

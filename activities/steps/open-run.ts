@@ -9,8 +9,9 @@ import type { ActivityDependencies } from '../dependencies';
 import { currentSigner } from './use-signer';
 
 /**
- * Opens the run in the ledger and checks, from what is stored here or in LNbits, that the operator has a signer and that it holds
- * the account's current key. Asks no bunker: a run that finds nothing to sign must not need one.
+ * Opens the run in the ledger and checks, from what is stored here or in LNbits, that the operator has a
+ * signer and that it holds the account's current key. Asks no bunker: a run that finds nothing to sign must
+ * not need one.
  */
 export async function openRun(
   deps: ActivityDependencies,
@@ -48,7 +49,9 @@ function requireSameAccount(run: RunRow, operatorPubkey: string): RunRow & { ope
   );
 }
 
-/** @throws RepublishError SignerPubkeyMismatch when the account's key is not the one that the caller expects */
+/**
+ * @throws RepublishError SignerPubkeyMismatch when the account's key is not the one that the caller expects
+ */
 export function requireExpectedKey(operatorPubkey: string, expectedPubkey: string | undefined): void {
   if (expectedPubkey !== undefined && expectedPubkey !== operatorPubkey) {
     throw new RepublishError(

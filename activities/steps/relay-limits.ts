@@ -5,7 +5,10 @@ import type { RelayLimits, Seen } from '../../nostr/relays/publisher';
 import type { CurrentSigner } from '../../nostr/signers/keyring';
 import type { ActivityDependencies } from '../dependencies';
 
-/** Why too few relays would take the document for its size (NIP-11), before anything is encrypted; undefined when enough do. */
+/**
+ * Why too few relays would take the document for its size (NIP-11), before anything is encrypted; undefined
+ * when enough do.
+ */
 export function tooLargeForRelays(
   deps: ActivityDependencies,
   tags: string[][],
@@ -60,7 +63,10 @@ export function tooOldForRelays(
   );
 }
 
-/** What a document will weigh once it is encrypted and signed: NIP-44 pads, so it follows from the plaintext's length alone. */
+/**
+ * What a document will weigh once it is encrypted and signed: NIP-44 pads, so it follows from the plaintext's
+ * length alone.
+ */
 export function sizeOfDocument(tags: string[][], plaintextBytes: number): MessageSize {
   return messageSize(DOCUMENT_KIND, tags, nip44PayloadLength(plaintextBytes));
 }

@@ -20,7 +20,10 @@ export class UsageError extends Error {
   }
 }
 
-/** Says what went wrong, of which type it is and what to do, and returns the exit code. Every error of a command ends here. */
+/**
+ * Says what went wrong, of which type it is and what to do, and returns the exit code. Every error of a
+ * command ends here.
+ */
 export function explain(thrown: unknown): number {
   // Commander has said it already, with the right word for a mistyped one.
   if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? EXIT.ok : EXIT.usage;
@@ -49,7 +52,9 @@ function remedyOf(error: Error, type: FailureType | CallerFailureType): string {
     : told;
 }
 
-/** By name, so that this file loads neither the Temporal client nor the configuration for a spelling mistake. */
+/**
+ * By name, so that this file loads neither the Temporal client nor the configuration for a spelling mistake.
+ */
 function typeOf(error: Error): FailureType | CallerFailureType {
   const { type } = error as { type?: unknown };
   if (isFailureType(type) || isCallerFailureType(type)) return type;

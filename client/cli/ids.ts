@@ -15,7 +15,8 @@ const NAMES: Record<string, string> = {
 const NAMES_ARE_NO_IDS = '; a name is no id: republish plan <operator> shows the id behind each name';
 
 /**
- * Holds every id that a command was called with to the one rule for ids, before anything is opened or started.
+ * Holds every id that a command was called with to the one rule for ids, before anything is opened or
+ * started.
  *
  * @throws RepublishError InvalidInput, with the id in quotes
  */

@@ -25,7 +25,10 @@ import { requireIds } from './ids';
 import { chooseColour } from './output';
 import { nameOperator } from './run-view/commands';
 
-/** The whole command line. Commands load what they need when they run, so that --help and a spelling mistake answer at once. */
+/**
+ * The whole command line. Commands load what they need when they run, so that --help and a spelling mistake
+ * answer at once.
+ */
 export function buildProgram(): Command {
   const program = new Command('republish')
     .description(

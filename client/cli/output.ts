@@ -6,7 +6,10 @@ import { harmless, harmlessJson, wrapLines } from './terminal/text';
 
 let colourChoice: ColourChoice | undefined;
 
-/** What `--color` and `--no-color` say; without, the environment decides (NO_COLOR, FORCE_COLOR), and else whether it is a terminal. */
+/**
+ * What `--color` and `--no-color` say; without, the environment decides (NO_COLOR, FORCE_COLOR), and else
+ * whether it is a terminal.
+ */
 export function chooseColour(choice: ColourChoice | false | undefined): void {
   colourChoice = choice === false ? 'never' : choice === 'auto' ? undefined : choice;
 }
@@ -18,7 +21,10 @@ export function inColour(stream: WriteStream): boolean {
   return choice === 'auto' ? stream.isTTY === true && !isDumb : choice === 'always';
 }
 
-/** Whether something can be kept in place on a stream: not in a file or a pipe, nor where the cursor cannot be moved. */
+/**
+ * Whether something can be kept in place on a stream: not in a file or a pipe, nor where the cursor cannot be
+ * moved.
+ */
 export function canRedraw(stream: WriteStream): boolean {
   return stream.isTTY === true && !loadTerminalConfiguration().isDumb;
 }
@@ -64,7 +70,9 @@ export function say(text: string): void {
   process.stderr.write(`${fittedTo(process.stderr, harmless(text))}\n`);
 }
 
-/** Text as it is for a file or another program; no word of it is broken by a terminal that has room for it. */
+/**
+ * Text as it is for a file or another program; no word of it is broken by a terminal that has room for it.
+ */
 export function fittedTo({ isTTY, columns }: WriteStream, text: string): string {
   // A row that is full to its last column is broken by some terminals.
   return isTTY ? wrapLines(text, (columns || 80) - 1) : text;

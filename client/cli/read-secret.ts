@@ -3,8 +3,8 @@ import { createInterface } from 'node:readline';
 import { UsageError } from './fail';
 
 /**
- * Reads a secret from a file or standard input. Never from the command line, where every user of the host could read it
- * in the process list and the shell would keep it. On a terminal it is asked for and not shown.
+ * Reads a secret from a file or standard input. Never from the command line, where every user of the host
+ * could read it in the process list and the shell would keep it. On a terminal it is asked for and not shown.
  */
 export async function readSecret(what: string, file: string | undefined): Promise<string> {
   const text =

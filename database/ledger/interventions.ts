@@ -63,11 +63,10 @@ async function raiseHolders(db: Queryable, runId: string, selection: Selection):
 }
 
 /**
- * Opens again what has failed after its seal, and gives open documents that meet with trouble their time
- * anew; the signer is then asked anew, too. Returns how many it concerned. What failed without an event
- * stays: only a new plan opens it, since its row may be what is wrong. So does what was sealed by a signer
- * that then signed something else: it may have encrypted with the wrong key, too, and another run seals it
- * anew.
+ * Opens documents again that failed after they were sealed, and starts the time of open documents in trouble
+ * from zero. The signer is then asked a new question. Returns the number of these documents. Two kinds stay
+ * failed, and need a new run: those without an event, because their row in LNbits may be wrong, and those
+ * whose signer signed another event than it was given, because it may also have encrypted with the wrong key.
  */
 export async function retryDocuments(db: Queryable, runId: string, selection: Selection): Promise<number> {
   await raiseHolders(db, runId, selection);

@@ -36,7 +36,9 @@ export async function newestRecord(db: Queryable, operatorUserId: string): Promi
   return row;
 }
 
-/** The key that an operator had before, as far as earlier runs tell; `until`: when the last of those began. */
+/**
+ * The key that an operator had before, as far as earlier runs tell; `until`: when the last of those began.
+ */
 export async function keyBefore(
   db: Queryable,
   { operatorUserId, operatorPubkey, startedAt }: RunRecord,

@@ -129,7 +129,9 @@ async function allRead(machines: DevMachine[], key: string): Promise<unknown[]> 
   return machines.map((machine) => TYPES.map((type) => machine.documents().get(type)?.state));
 }
 
-/** Swallows the first request to sign; at the third, kills the worker. Returns a check that both came to pass. */
+/**
+ * Swallows the first request to sign; at the third, kills the worker. Returns a check that both came to pass.
+ */
 function makeTrouble(bunker: DevBunker, killWorker: () => Promise<void>): () => Promise<void> {
   let signatures = 0;
   let killing: Promise<void> | undefined;

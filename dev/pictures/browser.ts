@@ -5,7 +5,9 @@ import { chromium, type Page } from 'playwright-core';
 import { ensureError } from '../../contract/failures';
 import { BROWSER_REMEDY, browserCandidates, type FoundBrowser } from './find-browser';
 
-/** No sandbox: it needs rights that neither root nor a container has, and the only pages are our own servers'. */
+/**
+ * No sandbox: it needs rights that neither root nor a container has, and the only pages are our own servers'.
+ */
 const FLAGS = [
   '--headless',
   '--no-sandbox',

@@ -13,8 +13,8 @@ const VARIABLE = 'REPUBLISH_CHROMIUM';
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable', 'chrome'];
 
 /**
- * Browsers in the order in which they are tried: the one that REPUBLISH_CHROMIUM names and no other, or those on PATH and
- * then the one that comes with the npm package @sparticuz/chromium.
+ * Browsers in the order in which they are tried: the one that REPUBLISH_CHROMIUM names and no other, or those
+ * on PATH and then the one that comes with the npm package @sparticuz/chromium.
  */
 export function browserCandidates(): (() => Promise<FoundBrowser>)[] {
   const named = process.env[VARIABLE];

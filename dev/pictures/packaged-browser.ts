@@ -8,8 +8,9 @@ import { createBrotliDecompress } from 'node:zlib';
 import type { FoundBrowser } from './find-browser';
 
 /**
- * The Chromium inside the npm package @sparticuz/chromium, unpacked once into node_modules/.cache. It brings the libraries
- * that a bare Debian lacks (NSS, expat); what it lacks is a font, without which its pages crash.
+ * The Chromium inside the npm package @sparticuz/chromium, unpacked once into node_modules/.cache. It brings
+ * the libraries that a bare Debian lacks (NSS, expat); what it lacks is a font, without which its pages
+ * crash.
  *
  * 143 is its last release whose engines include Node 20.
  *
@@ -55,7 +56,10 @@ async function unpack(packed: string, cache: string, directory: string): Promise
   }
 }
 
-/** From a file and not from a pipe: tar stops reading at the archive's end mark, which may be before the pipe's end. */
+/**
+ * From a file and not from a pipe: tar stops reading at the archive's end mark, which may be before the
+ * pipe's end.
+ */
 async function untar(archive: string, directory: string): Promise<void> {
   const file = path.join(directory, `${path.basename(archive)}.tar`);
   await pipeline(createReadStream(archive), createBrotliDecompress(), createWriteStream(file));

@@ -10,7 +10,10 @@ export interface ShownRun {
   runId: string;
 }
 
-/** Opens a tab of a run and waits until all of `texts` can be read there. @throws Error with what could be read instead */
+/**
+ * Opens a tab of a run and waits until all of `texts` can be read there. @throws Error with what could be
+ * read instead
+ */
 export async function openRun(
   page: Page,
   { uiUrl, workflowId, runId }: ShownRun,
@@ -22,7 +25,10 @@ export async function openRun(
   return untilReadable(page, texts, timeoutMs);
 }
 
-/** Waits until all of `texts` can be read on the page, in whichever of its frames: the UI shows Markdown in one of its own. */
+/**
+ * Waits until all of `texts` can be read on the page, in whichever of its frames: the UI shows Markdown in
+ * one of its own.
+ */
 async function untilReadable(page: Page, texts: (string | RegExp)[], timeoutMs = 30_000): Promise<string> {
   const isIn = (whole: string, text: string | RegExp): boolean =>
     typeof text === 'string' ? whole.includes(text) : text.test(whole);

@@ -31,7 +31,8 @@ const WITHIN_MS = 60_000;
 export async function recordTerminal(view: TerminalView, env: Record<string, string>): Promise<string> {
   const { args, until, thenMs = 0, columns = 110 } = view;
   const quoted = [process.execPath, COMMAND_LINE, ...args].map((word) => `'${word}'`).join(' ');
-  // `script` (util-linux) is on every Linux, and a real pseudo-terminal; it ends its program when it is ended.
+  // `script` (util-linux) is on every Linux, and a real pseudo-terminal; it ends its program when it is
+  // ended.
   const child = spawn(
     'script',
     ['-qfec', `stty cols ${columns} rows ${ROWS} -echo; exec ${quoted}`, '/dev/null'],
@@ -70,7 +71,10 @@ export async function writeReport(subject: string, env: Record<string, string>):
   return file;
 }
 
-/** Shows what a terminal would show of it, on a page of its own. @returns where on the page it is, for a picture */
+/**
+ * Shows what a terminal would show of it, on a page of its own. @returns where on the page it is, for a
+ * picture
+ */
 export async function showTerminal(
   page: Page,
   command: string,

@@ -39,7 +39,8 @@ const NOT_OURS_BUT_HARMLESS = ['lost+found'];
 /**
  * Opens a data folder, and makes it where there is none yet: 0700, with a file that says what it is.
  *
- * @throws DataFolderUnusable when it cannot be made, holds something else, or is another user's or a newer release's
+ * @throws DataFolderUnusable when it cannot be made, holds something else, or is another user's or a newer
+ * release's
  */
 export async function openDataFolder(directory: string): Promise<DataFolder> {
   const root = path.resolve(directory);
@@ -70,8 +71,8 @@ export async function ensureSecretsKey({ secretsKeyFile }: DataFolder): Promise<
 }
 
 /**
- * Makes a folder and those above it, one by one: where the system answers ENOENT for a folder that is there (/proc), mkdir's own
- * `recursive` never ends, and on a read-only file system it says ENOENT.
+ * Makes a folder and those above it, one by one: where the system answers ENOENT for a folder that is there
+ * (/proc), mkdir's own `recursive` never ends, and on a read-only file system it says ENOENT.
  */
 async function make(directory: string): Promise<void> {
   const missing: string[] = [];

@@ -25,9 +25,14 @@ export interface JoinedFolder extends Granted {
   runBy: 'this process' | Owner['role'];
   /** Which settings of this shell are not those of the worker of `republish up`. */
   differing: (keyof WorkerSettings)[];
-  /** Resolves when another process that ran them has ended, or when a server of this process has ended by itself. */
+  /**
+   * Resolves when another process that ran them has ended, or when a server of this process has ended by
+   * itself.
+   */
   lost: Promise<void>;
-  /** Gives them back; stops them when this process runs them, after other commands that use them have ended. */
+  /**
+   * Gives them back; stops them when this process runs them, after other commands that use them have ended.
+   */
   leave(how?: { atOnce: boolean }): Promise<void>;
 }
 

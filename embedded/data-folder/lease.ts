@@ -31,7 +31,8 @@ export interface Lease {
 }
 
 /**
- * Asks the owner of a folder for its servers: they stay at least until the lease is given back, or this process ends.
+ * Asks the owner of a folder for its servers: they stay at least until the lease is given back, or this
+ * process ends.
  *
  * @returns undefined when the owner is just ending, or gone
  * @throws Error with the owner's reason when it cannot start them

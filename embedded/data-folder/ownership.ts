@@ -21,16 +21,20 @@ export interface Ownership {
 }
 
 const NAME = /^owner\.(\d+)$/;
-/** Processes of another host (a container that shares the folder) are not seen; that they live, the file's time says. */
+/**
+ * Processes of another host (a container that shares the folder) are not seen; that they live, the file's
+ * time says.
+ */
 const SIGN_OF_LIFE_MS = 5_000;
 const DEAD_AFTER_MS = 30_000;
 
 /**
  * Makes this process the owner of a folder, unless another one is.
  *
- * A file `owner.<n>` says who owns the folder: the one with the highest number. A file is never taken over: whoever finds that
- * its process has ended or released it makes the next number, which only one can. A lock file that is removed when it is
- * found stale would let a second finder remove the lock that the first has just made.
+ * A file `owner.<n>` says who owns the folder: the one with the highest number. A file is never taken over:
+ * whoever finds that its process has ended or released it makes the next number, which only one can. A lock
+ * file that is removed when it is found stale would let a second finder remove the lock that the first has
+ * just made.
  *
  * @returns undefined when another process owns it
  */

@@ -10,8 +10,8 @@ export interface ProcessIdentity {
 }
 
 /**
- * Where process numbers mean what they mean here: this host, and on Linux this PID namespace. Two containers may have one host
- * name and not see each other's processes.
+ * Where process numbers mean what they mean here: this host, and on Linux this PID namespace. Two containers
+ * may have one host name and not see each other's processes.
  */
 export function placeOfProcesses(): string {
   if (process.platform !== 'linux') return hostname();
@@ -35,7 +35,8 @@ export function isRunning({ pid, startedAt }: ProcessIdentity): boolean {
 function startOnLinux(pid: number): string | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    // The name, in parentheses, may hold anything; the fields after it are the state and then numbers (proc_pid_stat(5)).
+    // The name, in parentheses, may hold anything; the fields after it are the state and then numbers
+    // (proc_pid_stat(5)).
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     if (fields[0] === 'Z' || fields[0] === 'X') return undefined;
     // Clock ticks since the boot: the same number may come again after the next one.

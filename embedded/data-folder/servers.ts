@@ -130,8 +130,9 @@ export class FolderServers {
 }
 
 /**
- * Waits for the servers of a process that was killed. Those that outlive it all the same, because their guard was killed with
- * it, are ended: the folder says which they are, and when they began, so that no other process is meant.
+ * Waits for the servers of a process that was killed. Those that outlive it all the same, because their guard
+ * was killed with it, are ended: the folder says which they are, and when they began, so that no other
+ * process is meant.
  */
 async function endOrphans(folder: DataFolder, say: (text: string) => void): Promise<void> {
   const left = (await recordedIn(folder)).filter(isRunning);

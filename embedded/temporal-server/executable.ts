@@ -29,7 +29,9 @@ export function isExecutableFile(file: string): boolean {
   }
 }
 
-/** Asks a file whether it is the Temporal CLI: many other programs also accept `--version` and exit with 0. */
+/**
+ * Asks a file whether it is the Temporal CLI: many other programs also accept `--version` and exit with 0.
+ */
 export async function checkTemporalCli(
   file: string,
   env: NodeJS.ProcessEnv,
@@ -44,8 +46,8 @@ export async function checkTemporalCli(
 }
 
 /**
- * Whether this file and its folder are ours (or root's) and closed to everybody else. The cache may lie in a temporary directory that
- * everybody writes to, and what is in it gets executed.
+ * Whether this file and its folder are ours (or root's) and closed to everybody else. The cache may lie in a
+ * temporary directory that everybody writes to, and what is in it gets executed.
  */
 export async function isOnlyOurs(file: string): Promise<boolean> {
   const uid = process.getuid?.();

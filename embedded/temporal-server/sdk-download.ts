@@ -12,9 +12,9 @@ const VERSION_TIMEOUT_MS = 15_000;
 const DOWNLOAD_HOST = 'temporal.download';
 
 /**
- * The SDK downloads only in order to start a server, so one is started and stopped. In a process of its own: the SDK's
- * runtime is one per process, and the first to use it fixes its logging and metrics for the worker that comes later; and a
- * process can be killed when it takes too long.
+ * The SDK downloads only in order to start a server, so one is started and stopped. In a process of its own:
+ * the SDK's runtime is one per process, and the first to use it fixes its logging and metrics for the worker
+ * that comes later; and a process can be killed when it takes too long.
  */
 const DOWNLOAD_PROGRAM = `
   const [testing, downloadDir, version] = process.argv.slice(1);
@@ -55,7 +55,10 @@ export async function downloadThroughSdk(target: string, env: NodeJS.ProcessEnv)
   }
 }
 
-/** Why the download cannot work, found out quickly; undefined when a connection (to the proxy, if there is one) stands. */
+/**
+ * Why the download cannot work, found out quickly; undefined when a connection (to the proxy, if there is
+ * one) stands.
+ */
 async function probe(env: NodeJS.ProcessEnv): Promise<string | undefined> {
   const proxy = env['HTTPS_PROXY'] ?? env['https_proxy'] ?? env['ALL_PROXY'] ?? env['all_proxy'];
   let host = DOWNLOAD_HOST;

@@ -51,10 +51,11 @@ export interface TemporalServer {
 }
 
 /**
- * Starts the Temporal dev server on 127.0.0.1 and waits until its frontend serves the namespace. It prints nothing, and is
- * gone with this process, however this process ends.
+ * Starts the Temporal dev server on 127.0.0.1 and waits until its frontend serves the namespace. It prints
+ * nothing, and is gone with this process, however this process ends.
  *
- * @throws Error with the last lines of its standard error when it ends while starting or is not ready within 20 s.
+ * @throws Error with the last lines of its standard error when it ends while starting or is not ready within
+ * 20 s.
  */
 export async function startTemporalServer(options: StartOptions): Promise<TemporalServer> {
   for (let attempt = 1; ; attempt += 1) {
@@ -111,9 +112,10 @@ function commandLine(ports: Ports, options: StartOptions): string[] {
   args.push(...(options.headless === true ? ['--headless'] : ['--ui-port', String(ports.uiPort)]));
   if (options.dbFilename !== undefined) {
     args.push('--db-filename', path.resolve(options.dbFilename));
-    // Both survive a server that is killed. With `normal` a power cut can cost the last moments, which is no matter for a server
-    // that is thrown away; `full` waits for the disk in each transaction, and for less of it with a write-ahead log (measured:
-    // a run of 200 documents takes 12 to 19 s with `normal`, 13 to 15 s with `full` and the log, 19 to 21 s without the log).
+    // Both survive a server that is killed. With `normal` a power cut can cost the last moments, which is no
+    // matter for a server that is thrown away; `full` waits for the disk in each transaction, and for less of
+    // it with a write-ahead log (measured: a run of 200 documents takes 12 to 19 s with `normal`, 13 to 15 s
+    // with `full` and the log, 19 to 21 s without the log).
     const pragmas =
       options.durable === true ? ['journal_mode=wal', 'synchronous=full'] : ['synchronous=normal'];
     for (const pragma of pragmas) args.push('--sqlite-pragma', pragma);
@@ -128,7 +130,10 @@ function commandLine(ports: Ports, options: StartOptions): string[] {
   return args;
 }
 
-/** The CLI reads TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_TLS...: meant for a production cluster, not for this one. */
+/**
+ * The CLI reads TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_TLS...: meant for a production cluster, not
+ * for this one.
+ */
 function withoutClientSettings(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('TEMPORAL_')));
 }

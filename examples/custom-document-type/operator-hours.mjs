@@ -1,13 +1,14 @@
 /**
- * A document type of one's own beside the ones that the package knows. `republish.config.json` names this file; the worker and
- * every command load it.
+ * A document type of one's own beside the ones that the package knows. `republish.config.json` names this
+ * file; the worker and every command load it.
  */
 import { defineDocumentType, z } from 'republish-operator-configs/documents';
 
 export default defineDocumentType({
   // The d tag is operator-hours:<machine's public key>.
   type: 'operator-hours',
-  // A table of the extension with a column `machine_id`, unless "queries.documents.operator-hours" says otherwise.
+  // A table of the extension with a column `machine_id`, unless "queries.documents.operator-hours" says
+  // otherwise.
   source: { table: 'operator_hours' },
   // Judges only: what it does not name is published all the same.
   schema: z.looseObject({

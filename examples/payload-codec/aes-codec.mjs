@@ -1,6 +1,7 @@
-// Encrypts everything that Temporal keeps of a run (AES-256-GCM), in the format of Temporal's own encryption samples: nonce,
-// ciphertext and tag of the payload as protobuf. For workers, for whoever starts runs and for every command alike: `dataConverter`
-// in republish.config.json, or REPUBLISH_DATA_CONVERTER. CODEC_KEY has 64 hex digits: openssl rand -hex 32
+// Encrypts everything that Temporal keeps of a run (AES-256-GCM), in the format of Temporal's own encryption
+// samples: nonce, ciphertext and tag of the payload as protobuf. For workers, for whoever starts runs and for
+// every command alike: `dataConverter` in republish.config.json, or REPUBLISH_DATA_CONVERTER. CODEC_KEY has
+// 64 hex digits: openssl rand -hex 32
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 
 const KEY_ID = 'republish';

@@ -9,8 +9,8 @@ import { checkLedgerRights } from './rights';
 const TIMEOUT_MS = 20_000;
 
 /**
- * Is Postgres there, can it store a ledger, does a transaction run as it has to, has this user the rights of the role, and is the
- * schema this release's?
+ * Checks that Postgres answers, can store every text, runs transactions with our settings, gives this user
+ * the rights of the role, and has the schema of this release.
  */
 export async function checkDatabase(open: () => Database, role: Role): Promise<Finding[]> {
   let database: Database | undefined;
@@ -34,7 +34,10 @@ export async function checkDatabase(open: () => Database, role: Role): Promise<F
   return [...reached, ...rights, ...version, ...sequences];
 }
 
-/** Who is asked as whom, and whether the database can store every text. @throws RepublishError: it cannot be asked */
+/**
+ * Who is asked as whom, and whether the database can store every text. @throws RepublishError: it cannot be
+ * asked
+ */
 async function checkServer(database: Database): Promise<Finding[]> {
   const { ok, fail } = findingsOf('database', 'Postgres');
   const facts = await serverFacts(database);

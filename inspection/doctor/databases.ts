@@ -6,8 +6,8 @@ import { openSource } from '../../sources/open';
 import type { Source } from '../../sources/source';
 
 /**
- * What the doctor's checks look at, opened once for all of them, with one connection each: a role may have been given two, and a
- * worker be using the other.
+ * What the doctor's checks look at, opened once for all of them, with one connection each: a role may have
+ * been given two, and a worker be using the other.
  */
 export interface Databases {
   /** @throws RepublishError DatabaseMisconfigured, Error: its URL cannot be used, or is not there */

@@ -39,7 +39,8 @@ export interface Patient {
 }
 
 /**
- * Looks at everything that a run needs, all at once; each check ends by itself and stops no other. Changes nothing.
+ * Looks at everything that a run needs, all at once; each check ends by itself and stops no other. Changes
+ * nothing.
  *
  * @returns the findings of each check, in the order in which they are best read
  */

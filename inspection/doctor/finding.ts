@@ -54,8 +54,8 @@ const SILENT: Partial<Record<Area, Finding['type']>> = {
 };
 
 /**
- * One check, by itself: what it throws and what it takes too long for is a finding, so that it neither stops nor holds up
- * the others.
+ * One check, by itself: what it throws and what it takes too long for is a finding, so that it neither stops
+ * nor holds up the others.
  */
 export async function check(
   area: Area,

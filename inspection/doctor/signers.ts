@@ -112,7 +112,7 @@ function isLocked({ message }: Finding): boolean {
   return message === CANNOT_BE_OPENED;
 }
 
-/** Operators that are named where several signers do not open. */
+/** Where several stored keys cannot be opened, so many of their operators are named. */
 const MAX_NAMED = 5;
 
 /** One operator's key may be lost; that none opens is another secrets key. */

@@ -21,7 +21,10 @@ interface LookedAt {
   ledger?: Database;
 }
 
-/** Is LNbits' database there, whose tables has it, and does each query run? With a real operator and machine where one is known. */
+/**
+ * Is LNbits' database there, whose tables has it, and does each query run? With a real operator and machine
+ * where one is known.
+ */
 export function checkSource(
   open: () => LookedAt,
   configuration: Configuration,
@@ -45,7 +48,10 @@ export function checkSource(
   });
 }
 
-/** Which document types are of a module of the operator's own, and which of them takes the place of a shipped one? */
+/**
+ * Which document types are of a module of the operator's own, and which of them takes the place of a shipped
+ * one?
+ */
 function ownTypes(documentTypes: readonly DocumentType[]): Finding[] {
   const own = documentTypes.filter((type) => !shipped.includes(type)).map(({ type }) => type);
   if (own.length === 0) return [];

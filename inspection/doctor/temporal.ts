@@ -86,7 +86,9 @@ function isDenied(thrown: unknown): boolean {
   return false;
 }
 
-/** Which of those that runs set the namespace does not have, or has of another type. @throws what gRPC says */
+/**
+ * Which of those that runs set the namespace does not have, or has of another type. @throws what gRPC says
+ */
 export async function lookAtSearchAttributes(
   { operatorService }: ConnectionLike,
   namespace: string,

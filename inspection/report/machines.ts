@@ -71,7 +71,8 @@ export function relaysOf(documents: readonly ReportedDocument[]): RelayReport[] 
       relays.set(relay, told);
       if (state === 'holds') told.holds += 1;
       else {
-        // The detail of a newer event is its id, another one for each document.
+        // For a newer event the detail is its id. Each document has another id, so it cannot be counted by
+        // that.
         const words = /^[0-9a-f]{64}$/.test(detail) ? '' : detail;
         const same = told.others.get(`${state} ${words}`) ?? { state, detail: words, count: 0 };
         told.others.set(`${state} ${words}`, same);

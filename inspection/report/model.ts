@@ -9,7 +9,9 @@ import type { RelayStanding } from '../../contract/relay-standing';
 import type { ReportedOperator } from '../../database/fleet-report';
 import type { ReportedDocument } from '../../database/ledger/report';
 
-/** What is told of a run or of a fleet on one page. Times are ISO 8601, keys and ids hex. No secret, no state. */
+/**
+ * What is told of a run or of a fleet on one page. Times are ISO 8601, keys and ids hex. No secret, no state.
+ */
 export type Report = RunReport | FleetReport;
 
 interface Told {
@@ -27,15 +29,17 @@ interface Told {
   /** What people asked of it; while it goes on only what it says itself. */
   interventions: Intervention[];
   causes: Cause[];
-  /** Its row in the chain of the audit, whose hash is the head if nothing came later. Null: it has no audit. */
+  /**
+   * Its row in the chain of the audit, whose hash is the head if nothing came later. Null: it has no audit.
+   */
   auditRow: { position: number; hash: string } | null;
   /** Why Temporal could not be asked, where it should have been. */
   temporalAway: string | null;
 }
 
 /**
- * As the audit has it; without an audit: `goes on`, `ended without audit` as Temporal says, or `unknown` where
- * Temporal could not be asked.
+ * As the audit has it; without an audit: `goes on`, `ended without audit` as Temporal says, or `unknown`
+ * where Temporal could not be asked.
  */
 export type ReportState = RunOutcome | 'goes on' | 'ended without audit' | 'unknown';
 
@@ -107,8 +111,8 @@ export interface RelayReport {
 export const GRADES = ['wrong', 'open', 'good', 'nothing'] as const;
 
 /**
- * `wrong`: something failed, meets with trouble or was given up; `open`: something is not done yet; `good`: all that
- * was to stand stands; `nothing`: there was nothing to publish.
+ * `wrong`: something failed, meets with trouble or was given up; `open`: something is not done yet; `good`:
+ * all that was to stand stands; `nothing`: there was nothing to publish.
  */
 export type Grade = (typeof GRADES)[number];
 
@@ -144,7 +148,10 @@ export interface LiveRun {
   approvals: string[];
 }
 
-/** Of the pages for approval only how many: a report is sent around, and whoever has such an address may approve. */
+/**
+ * Of the pages for approval only how many: a report is sent around, and whoever has such an address may
+ * approve.
+ */
 export interface LiveReport extends Pick<LiveRun, 'status' | 'taskQueue' | 'obstacle' | 'cancelRequested'> {
   progress: Omit<Progress, 'approvals'> | null;
   approvals: number;
@@ -160,7 +167,7 @@ export interface FleetReport extends Told {
 }
 
 export interface OperatorReport extends Omit<ReportedOperator, 'counts'> {
-  /** `waiting`: its turn has not come, or never came. */
+  /** `waiting`: the run of this operator was not started, or not yet. */
   state: RunOutcome | 'in work' | 'waiting';
   counts: Record<Outcome, number> | null;
 }

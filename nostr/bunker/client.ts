@@ -112,7 +112,10 @@ export class BunkerClient implements Signer {
     return !this.#closed && this.#open.areAwaited;
   }
 
-  /** Resolves when one of the bunker's relays can carry requests. @throws RepublishError SignerUnreachable as soon as none can */
+  /**
+   * Resolves when one of the bunker's relays can carry requests. @throws RepublishError SignerUnreachable as
+   * soon as none can
+   */
   untilReachable(): Promise<void> {
     return this.#ways.untilReachable();
   }

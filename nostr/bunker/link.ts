@@ -20,7 +20,9 @@ export interface LinkOptions {
   onAnswer(event: SignedEvent, link: BunkerLink): void;
   /** The link can carry requests (again): whatever waits may be sent now. */
   onReady(link: BunkerLink): void;
-  /** The relay's OK to a request. Only a hint: some send none for ephemeral events, some refuse and forward. */
+  /**
+   * The relay's OK to a request. Only a hint: some send none for ephemeral events, some refuse and forward.
+   */
   onOk(link: BunkerLink, eventId: string, accepted: boolean, message: string): void;
   /** The relay asks for patience without saying for which request (NOTICE, CLOSED). */
   onThrottled(link: BunkerLink): void;
@@ -34,19 +36,22 @@ const FIRST_RECONNECT_MS = 250;
 const MAX_RECONNECT_MS = 10_000;
 /** The largest answer is a signed document of the largest state, encrypted: well under this. */
 const MAX_MESSAGE_BYTES = 256 * 1024;
-/** Several times what a bunker at full speed causes: two messages for each request, and the same for another worker. */
+/**
+ * Several times what a bunker at full speed causes: two messages for each request, and the same for another
+ * worker.
+ */
 const MAX_RATE = { messagesPerS: 4_000, charsPerS: 16 * 1024 * 1024 };
 /**
- * Answers that were given while the link was down, where a relay keeps ephemeral events for a while. A number and no date:
- * the clock of a bunker may be minutes off, and its answers must not be filtered out for that.
+ * Answers that were given while the link was down, where a relay keeps ephemeral events for a while. A number
+ * and no date: the clock of a bunker may be minutes off, and its answers must not be filtered out for that.
  */
 const OVERLAP_EVENTS = 100;
 /** A relay that passes on more in the bunker's name than it can have said is left for a while. */
 const MAX_UNREADABLE = 100;
 
 /**
- * The way to the bunker over one of its relays: connects, subscribes to the bunker's answers, reports ready, and does so
- * again whenever the connection is lost, until it is closed.
+ * The way to the bunker over one of its relays: connects, subscribes to the bunker's answers, reports ready,
+ * and does so again whenever the connection is lost, until it is closed.
  */
 export class BunkerLink {
   readonly url: string;
@@ -59,7 +64,10 @@ export class BunkerLink {
   #waiting = new Set<() => void>();
   #resolveFirstTry: () => void = () => undefined;
   #wasTried = false;
-  /** Resolves when it is ready for the first time, or has failed to be: one that refuses is known before any deadline. */
+  /**
+   * Resolves when it is ready for the first time, or has failed to be: one that refuses is known before any
+   * deadline.
+   */
   readonly firstTry: Promise<void> = new Promise((resolve) => (this.#resolveFirstTry = resolve));
 
   constructor(private readonly options: LinkOptions) {

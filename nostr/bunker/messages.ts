@@ -146,8 +146,8 @@ export function refusalOf(error: string): BunkerRefusal {
 }
 
 /**
- * Why a bunker's relay refused: the word that the protocol has for it. The rest is not repeated either. Whoever runs the
- * bunker may run its relay as well, and what one of them was told the other can say.
+ * Why a bunker's relay refused: the word that the protocol has for it. The rest is not repeated either.
+ * Whoever runs the bunker may run its relay as well, and what one of them was told the other can say.
  */
 export function presentableRefusal(message: string): string {
   return protocolWordIn(message) ?? 'for a reason of its own';

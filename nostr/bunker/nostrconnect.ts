@@ -37,8 +37,8 @@ const MAX_TRIES_PER_S = 50;
 const MAX_CONTENT_CHARS = 4_096;
 
 /**
- * Offers a connection to whichever bunker is shown the URI (NIP-46, connection initiated by the client). It listens before
- * the URI is given out: the bunker's word is ephemeral.
+ * Offers a connection to whichever bunker is shown the URI (NIP-46, connection initiated by the client). It
+ * listens before the URI is given out: the bunker's word is ephemeral.
  *
  * @throws Error when no relay can be listened on
  */

@@ -77,7 +77,10 @@ export class Pacer {
     });
   }
 
-  /** Lets those who wait go one by one. Looks at the rate anew for each: it may have changed while they waited. */
+  /**
+   * Lets those who wait go one by one. Looks at the rate anew for each: it may have changed while they
+   * waited.
+   */
   async #letThrough(): Promise<void> {
     if (this.#lettingThrough) return;
     this.#lettingThrough = true;

@@ -27,8 +27,8 @@ export class Places {
   }
 
   /**
-   * Sends a request when it has a place, and keeps the place until the bunker has answered or is too late,
-   * also where the caller waits no longer.
+   * Waits for a free place, then sends the request. The place is free again when the bunker has answered, or
+   * when its time for that is over, even if the caller has stopped waiting before.
    *
    * @param ask given what to call when a person is asked
    * @returns what `ask` returned

@@ -45,8 +45,8 @@ export function parseBunkerUri(text: string): BunkerAddress {
 }
 
 /**
- * Reads a bunker's answer to `switch_relays` (NIP-46): a JSON list of relay URLs, or null when nothing changes. Undefined
- * when there is nothing to follow; relays that may not be reached are as if not named.
+ * Reads a bunker's answer to `switch_relays` (NIP-46): a JSON list of relay URLs, or null when nothing
+ * changes. Undefined when there is nothing to follow; relays that may not be reached are as if not named.
  */
 export function parseRelayList(answer: string, isAllowed: (url: string) => boolean): string[] | undefined {
   let list: unknown;

@@ -31,8 +31,8 @@ export class Ways {
   }
 
   /**
-   * Resolves when one relay can carry requests. Rejects as soon as each of them has failed to: a run goes on trying, but
-   * whoever pairs by hand wants to know.
+   * Resolves when one relay can carry requests. Rejects as soon as each of them has failed to: a run goes on
+   * trying, but whoever pairs by hand wants to know.
    *
    * @throws RepublishError SignerUnreachable
    */

@@ -8,8 +8,8 @@ export interface ResolvedAddress {
 }
 
 /**
- * Where a relay that a stranger named may be. This process stands in somebody's network, and what it can reach there a
- * stranger must not reach through it.
+ * Where a relay that a stranger named may be. This process stands in somebody's network, and what it can
+ * reach there a stranger must not reach through it.
  */
 export interface AddressRules {
   /** Addresses that are not of the public internet are allowed as well, and `ws://` to them. */
@@ -29,7 +29,10 @@ export function rulesFor(url: string, namedRelays: readonly string[], rules: Add
   return isNamedHere ? rules : { ...rules, allowPrivate: false, allowLoopback: false };
 }
 
-/** The rules forbid a relay. The message is fit for everybody: it holds the host that was named, and no address behind it. */
+/**
+ * The rules forbid a relay. The message is fit for everybody: it holds the host that was named, and no
+ * address behind it.
+ */
 export class AddressRefused extends Error {
   override readonly name = 'AddressRefused';
 }
@@ -55,7 +58,9 @@ const PRIVATE_IPV4 = blockList('ipv4', [
   '240.0.0.0/4', // reserved, and broadcast
 ]);
 
-/** All that has been given out as public so far; what lies outside (fc00::/7, fe80::/10, ff00::/8, …) is not. */
+/**
+ * All that has been given out as public so far; what lies outside (fc00::/7, fe80::/10, ff00::/8, …) is not.
+ */
 const GLOBAL_IPV6 = blockList('ipv6', ['2000::/3']);
 const PRIVATE_IPV6 = blockList('ipv6', [
   '2001::/23', // protocol assignments, among them Teredo, which holds an IPv4 address
@@ -63,7 +68,10 @@ const PRIVATE_IPV6 = blockList('ipv6', [
   '3fff::/20', // documentation
 ]);
 
-/** IPv6 addresses that lead to an IPv4 address: how many leading groups mark them, and in which group it begins. */
+/**
+ * IPv6 addresses that lead to an IPv4 address: how many leading groups mark them, and in which group it
+ * begins.
+ */
 const IPV4_MAPPED = [0, 0, 0, 0, 0, 0xffff];
 const NAT64 = [0x64, 0xff9b, 0, 0, 0, 0];
 const SIX_TO_FOUR = [0x2002];
@@ -77,7 +85,10 @@ function blockList(family: 'ipv4' | 'ipv6', ranges: readonly string[]): BlockLis
   return list;
 }
 
-/** What an IP address is, in any spelling that sockets take. What is no address is nothing to connect to: private. */
+/**
+ * What an IP address is, in any spelling that sockets take. What is no address is nothing to connect to:
+ * private.
+ */
 export function kindOfAddress(spelled: string): AddressKind {
   // The zone (fe80::1%eth0) says through which interface, not whereto.
   const address = spelled.split('%')[0] ?? '';
@@ -106,7 +117,8 @@ function kindOfIpv6(address: string): AddressKind {
   if (begins([0, 0, 0, 0, 0, 0, 0, 1])) return 'loopback';
   // The system connects this to the IPv4 address itself, so that loopback is loopback here too.
   if (begins(IPV4_MAPPED)) return kindOfIpv4(ipv4At(6));
-  // A gateway elsewhere translates these. On a host that has only IPv6, NAT64 is how it reaches every IPv4 relay.
+  // A gateway elsewhere translates these. On a host that has only IPv6, NAT64 is how it reaches every IPv4
+  // relay.
   if (begins(NAT64)) return PRIVATE_IPV4.check(ipv4At(6), 'ipv4') ? 'private' : 'public';
   if (begins(SIX_TO_FOUR)) return PRIVATE_IPV4.check(ipv4At(1), 'ipv4') ? 'private' : 'public';
   return GLOBAL_IPV6.check(address, 'ipv6') && !PRIVATE_IPV6.check(address, 'ipv6') ? 'public' : 'private';
@@ -124,8 +136,8 @@ function groupsOf(address: string): number[] {
 }
 
 /**
- * Refuses a relay for what its URL itself shows: an address in it, or `ws://` to a name that is not this machine's own.
- * Sockets do not resolve addresses, so that this is the only check of those.
+ * Refuses a relay for what its URL itself shows: an address in it, or `ws://` to a name that is not this
+ * machine's own. Sockets do not resolve addresses, so that this is the only check of those.
  *
  * @throws AddressRefused
  */
@@ -170,9 +182,9 @@ function isLocalhost(host: string): boolean {
 }
 
 /**
- * A `lookup` for the sockets to a relay: resolves its name and hands on only the addresses that the rules allow. The
- * socket connects to these and nothing else, so that no second answer of a name server (DNS rebinding) comes between the
- * check and the connection.
+ * A `lookup` for the sockets to a relay: resolves its name and hands on only the addresses that the rules
+ * allow. The socket connects to these and nothing else, so that no second answer of a name server (DNS
+ * rebinding) comes between the check and the connection.
  */
 export function lookupWithin(rules: AddressRules, url: string): LookupFunction {
   const { protocol } = new URL(url);

@@ -1,6 +1,9 @@
 import { HandshakeRefused } from './handshake';
 
-/** What is wrong with a gateway, and what a person has to do in LNbits. Neither holds its URL: the ws_id is a secret. */
+/**
+ * What is wrong with a gateway, and what a person has to do in LNbits. Neither holds its URL: the ws_id is a
+ * secret.
+ */
 export class GatewayProblem extends Error {
   override readonly name = 'GatewayProblem';
 

@@ -13,8 +13,8 @@ export interface RelayIdentity {
 }
 
 /**
- * What came of an answer to a challenge. `failed`: it could not be given now, and may be later. `withheld`: the signer that there
- * is is never asked for one, which for the document is the same as a refusal.
+ * What came of an answer to a challenge. `failed`: it could not be given now, and may be later. `withheld`:
+ * the signer that there is is never asked for one, which for the document is the same as a refusal.
  */
 export type AuthReply = { kind: 'accepted' } | { kind: 'refused' | 'failed' | 'withheld'; reason: string };
 

@@ -1,7 +1,9 @@
 import { AddressRefused } from './address-rules';
 import { HandshakeRefused } from './handshake';
 
-/** How a connection failed, by the code of the error or else its text, in the order in which they are tried. */
+/**
+ * How a connection failed, by the code of the error or else its text, in the order in which they are tried.
+ */
 const WORDS: readonly (readonly [RegExp, string])[] = [
   [/^ECONNREFUSED$/, 'refused'],
   [/^(ENOTFOUND|ENODATA|EAI_[A-Z]+)$/, 'name not found'],
@@ -15,8 +17,9 @@ const WORDS: readonly (readonly [RegExp, string])[] = [
 const REFUSALS = [401, 402, 403, 429, 503];
 
 /**
- * Why a stranger's relay cannot be reached, in one of a few phrases. The network's own text would tell the stranger about
- * this host's network: addresses, ports, status codes and certificates of whatever answers there.
+ * Why a stranger's relay cannot be reached, in one of a few phrases. The network's own text would tell the
+ * stranger about this host's network: addresses, ports, status codes and certificates of whatever answers
+ * there.
  */
 export function plainNetworkError(error: unknown): string {
   const causes = [...chainOf(error)];
@@ -30,7 +33,9 @@ export function plainNetworkError(error: unknown): string {
   return 'not reachable';
 }
 
-/** The error and what is inside it: Node puts the failures of several addresses into one error without a text. */
+/**
+ * The error and what is inside it: Node puts the failures of several addresses into one error without a text.
+ */
 function* chainOf(error: unknown, depth = 0): Generator<unknown> {
   if (typeof error !== 'object' || error === null || depth > 3) return;
   yield error;

@@ -1,5 +1,6 @@
 /**
- * A relay URL in one spelling (lower-case host, no trailing slash on a bare host), or undefined when it is not ws:// or wss://.
+ * A relay URL in one spelling (lower-case host, no trailing slash on a bare host), or undefined when it is
+ * not ws:// or wss://.
  */
 export function parseRelayUrl(text: string): string | undefined {
   let url: URL;
@@ -14,12 +15,15 @@ export function parseRelayUrl(text: string): string | undefined {
   return url.pathname === '/' && url.search === '' ? `${url.protocol}//${url.host}` : url.toString();
 }
 
-/** What stands before the websocket's URL when it leads to LNbits' nostrclient: nostrclient+wss://host/nostrclient/api/v1/<ws_id> */
+/**
+ * What stands before the websocket's URL when it leads to LNbits' nostrclient:
+ * nostrclient+wss://host/nostrclient/api/v1/<ws_id>
+ */
 const GATEWAY_PREFIX = 'nostrclient+';
 
 /**
- * True for a gateway, to which documents are published. It is not among what `parseRelayUrl` takes: a bunker cannot be
- * talked to through one, and a bunker URI comes from a user.
+ * True for a gateway, to which documents are published. It is not among what `parseRelayUrl` takes: a bunker
+ * cannot be talked to through one, and a bunker URI comes from a user.
  */
 export function isGateway(url: string): boolean {
   return url.startsWith(GATEWAY_PREFIX);
@@ -31,8 +35,8 @@ export function websocketUrl(url: string): string {
 }
 
 /**
- * A relay as it may be shown and stored: without its path and query, which are a bearer secret with gateways such as
- * nostrclient.
+ * A relay as it may be shown and stored: without its path and query, which are a bearer secret with gateways
+ * such as nostrclient.
  */
 export function shownRelay(url: string): string {
   const websocket = websocketUrl(url);

@@ -3,7 +3,10 @@ import type { BunkerClient } from '../bunker/client';
 import { AUTH_KIND, AuthWithheld } from '../relays/identity';
 import type { Signer } from './signer';
 
-/** Places at a bunker that is asked with LNbits' own client key: LNbits lives on that key, and its requests come first. */
+/**
+ * Places at a bunker that is asked with LNbits' own client key: LNbits lives on that key, and its requests
+ * come first.
+ */
 export const LNBITS_CONCURRENCY = 2;
 
 /** What is down is silent, and nsecbunkerd refuses most things without a word. */
@@ -14,9 +17,10 @@ export const LNBITS_SILENCE =
 const GRANTED_KIND = 30078;
 
 /**
- * A bunker that is asked with LNbits' own client key, and so for nothing but get_public_key, nip44_encrypt and sign_event of
- * documents. `connect` and `switch_relays` could change what LNbits relies on, and what was never granted nsecbunkerd answers with
- * silence: an answer to a relay's challenge (kind 22242) would cost its time-out for each relay.
+ * A bunker that is asked with LNbits' own client key, and so for nothing but get_public_key, nip44_encrypt
+ * and sign_event of documents. `connect` and `switch_relays` could change what LNbits relies on, and what was
+ * never granted nsecbunkerd answers with silence: an answer to a relay's challenge (kind 22242) would cost
+ * its time-out for each relay.
  */
 export function lnbitsClient(client: BunkerClient): Signer {
   return {

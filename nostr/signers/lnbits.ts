@@ -13,8 +13,8 @@ interface Owned {
   /** The account's key, hex: what it signs as. */
   pubkey: string;
   /**
-   * A copy of the account's key (local), or of the key by which the bunker knows LNbits. A function, so that no log and no JSON
-   * has it by accident; whoever asks wipes the copy.
+   * A copy of the account's key (local), or of the key by which the bunker knows LNbits. A function, so that
+   * no log and no JSON has it by accident; whoever asks wipes the copy.
    */
   secretKey(): Uint8Array;
 }
@@ -24,8 +24,8 @@ export type LnbitsSigner = Owned &
   ({ kind: 'lnbits-local' } | { kind: 'lnbits-bunker'; bunkerPubkey: string; bunkerRelays: string[] });
 
 /**
- * Reads the account's own signer. What is no key that can be read is refused and never guessed at: these columns may be
- * encrypted, and another signer type may hold its key elsewhere. No message holds a value.
+ * Reads the account's own signer. What is no key that can be read is refused and never guessed at: these
+ * columns may be encrypted, and another signer type may hold its key elsewhere. No message holds a value.
  *
  * @param accountPubkey hex; also the key of the bunker, since nsecbunkerd answers with the user's own
  * @param relays over which LNbits' bunker is reached
@@ -116,7 +116,10 @@ function readKey(text: string | null, where: string): { secretKey: () => Uint8Ar
   return { secretKey: () => Uint8Array.from(key), publicKey: getPublicKey(key) };
 }
 
-/** The type is LNbits' own word. Whatever else a query of one's own puts there is not repeated: it may be a key. */
+/**
+ * The type is LNbits' own word. Whatever else a query of one's own puts there is not repeated: it may be a
+ * key.
+ */
 function shownType(signerType: string | null): string {
   if (signerType === null || signerType.trim() === '') return 'empty';
   return /^[A-Za-z][A-Za-z0-9_]{0,39}$/.test(signerType)

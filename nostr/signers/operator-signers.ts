@@ -15,7 +15,10 @@ export interface AccountReader {
 }
 
 export interface OperatorSignersOptions {
-  /** `paired`: only signers that were paired here. `lnbits`: where none of them holds the account's key, the account's own. */
+  /**
+   * `paired`: only signers that were paired here. `lnbits`: where none of them holds the account's key, the
+   * account's own.
+   */
   signers: 'paired' | 'lnbits';
   /** Over which LNbits reaches its bunker. */
   bunkerRelays: readonly string[];
@@ -26,8 +29,8 @@ export interface OperatorSignersOptions {
 export type SignerOrigin = 'paired' | 'lnbits';
 
 /**
- * Whose turn it is. A signer that was paired here goes first where it holds the account's current key: somebody gave it for this
- * very purpose, and it spends nothing of what LNbits lives on.
+ * Whose turn it is. A signer that was paired here goes first where it holds the account's current key:
+ * somebody gave it for this very purpose, and it spends nothing of what LNbits lives on.
  */
 export function originOf(
   signers: OperatorSignersOptions['signers'],
@@ -38,9 +41,9 @@ export function originOf(
 }
 
 /**
- * How long what was read is used again. All documents in work need the signer at about the same moments, twice each: without
- * this, each of them would be two statements on `accounts`. Short, because an account whose signer is changed in LNbits is to
- * be noticed in the middle of a run.
+ * How long what was read is used again. All documents in work need the signer at about the same moments,
+ * twice each: without this, each of them would be two statements on `accounts`. Short, because an account
+ * whose signer is changed in LNbits is to be noticed in the middle of a run.
  */
 const KEPT_MS = 5_000;
 
@@ -54,7 +57,8 @@ export class OperatorSigners {
    * The signer that a question for this operator goes to.
    *
    * @param paired the signer that was paired here; null: none
-   * @throws RepublishError SignerNotConfigured, SignerPubkeyMismatch, SignerUnreadable, SourceUnavailable, SourceMisconfigured
+   * @throws RepublishError SignerNotConfigured, SignerPubkeyMismatch, SignerUnreadable, SourceUnavailable,
+   * SourceMisconfigured
    */
   async current<Paired extends { pubkey: string; kind: string }>(
     owner: Owner,
@@ -93,7 +97,8 @@ async function readAccount(
   { accounts, bunkerRelays }: OperatorSignersOptions,
   { operatorUserId, operatorPubkey }: Owner,
 ): Promise<LnbitsSigner> {
-  // The key before the signer: a signer that is newer than the key is refused below or by its own answer, never used for the old one.
+  // The key before the signer: a signer that is newer than the key is refused below or by its own answer,
+  // never used for the old one.
   const account = await accounts.account(operatorUserId);
   const pubkey = publicKeyHex(account?.pubkey ?? '');
   if (pubkey !== operatorPubkey) {

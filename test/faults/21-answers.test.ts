@@ -92,7 +92,8 @@ test('21: whatever the order and whatever comes between, each of two workers on 
         for (const { what, of, at } of extras) {
           frames.splice(at % (frames.length + 1), 0, noise[what]!(requests[of] as Request));
         }
-        // To both workers, each of which hears the other's answers too; an honest relay would filter some of the noise.
+        // To both workers, each of which hears the other's answers too; an honest relay would filter some of
+        // the noise.
         for (const frame of frames) relay.push(frame);
         const key = getConversationKey(machineKey, operator);
         expect((await Promise.all(results)).map((result) => decrypt(result, key))).toEqual(texts);

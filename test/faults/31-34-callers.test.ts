@@ -47,7 +47,8 @@ describe('callers, and what a run leaves behind', () => {
 
   test('31: cancelled after the first publication: what is signed is finished, the audit tells done and not done', async () => {
     const operator = await addOperatorWithCanaries(saga, { machines: 8 });
-    // The bunker signs five and is silent then: however slow the machine is, the run cannot be over before its cancellation.
+    // The bunker signs five and is silent then: however slow the machine is, the run cannot be over before
+    // its cancellation.
     let signatures = 0;
     operator.bunker.setFaults(({ method }) =>
       method === 'sign_event' && (signatures += 1) > 5 ? { swallow: true } : undefined,
@@ -125,7 +126,8 @@ describe('callers, and what a run leaves behind', () => {
     await saga.startWorker({ env: { REPUBLISH_RELAYS: `${proxy.url}/${relayPath}` } });
     const operator = await addOperatorWithCanaries(saga, { machines: 3, bunker: { secret } });
     const uri = operator.bunker.uri();
-    // One state is invalid by a value that would be telling; the bunker repeats what it is asked, and its own address.
+    // One state is invalid by a value that would be telling; the bunker repeats what it is asked, and its own
+    // address.
     await saga.database.query(
       'UPDATE spirekeeper.dca_machines SET operator_cash_in_fee_fraction = 0.918273645 WHERE id = $1',
       [operator.machines[1]?.id],

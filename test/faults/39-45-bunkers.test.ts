@@ -4,7 +4,10 @@ import { signedObject } from '../support/levers';
 import { type Saga, type SagaOperator, startSaga } from '../support/saga';
 import { until } from '../support/until';
 
-/** Slow, throttled and deviating bunkers, with nothing set for them. Times are scaled: `npm test` has no minutes. */
+/**
+ * Slow, throttled and deviating bunkers, with nothing set for them. Times are scaled: `npm test` has no
+ * minutes.
+ */
 describe('bunkers as they are', () => {
   let saga: Saga;
 

@@ -78,7 +78,8 @@ describe('knowing a bunker', () => {
     });
     expect(refusing.countOf('EVENT')).toBe(0);
 
-    // One that takes the subscription and refuses the request. A moment is left for a bunker that has it all the same.
+    // One that takes the subscription and refuses the request. A moment is left for a bunker that has it all
+    // the same.
     const mute = await startBareRelay({
       onEvent: (event, peer) => peer.send('OK', event.id, false, 'blocked: not this kind'),
     });

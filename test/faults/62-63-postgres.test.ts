@@ -27,7 +27,9 @@ async function database(options: Parameters<typeof setUpDatabase>[0] = {}): Prom
 const EMOJI = 'moved to the bunker 🚀 — “done”';
 const RELAY = 'wss://relay.example/…';
 
-/** What a run writes that may have any character: why it was asked for, and a relay whose path is not shown. */
+/**
+ * What a run writes that may have any character: why it was asked for, and a relay whose path is not shown.
+ */
 async function auditWithEmoji(db: Database): Promise<unknown> {
   const run = { runId: 'r', workflowId: 'w', operatorPubkey: 'a'.repeat(64), documentTypes: [] };
   await openRun(db, { ...run, request: { operatorUserId: 'op', reason: EMOJI } });

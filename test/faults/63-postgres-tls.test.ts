@@ -110,7 +110,8 @@ describe('what pg_hba.conf lets in', () => {
     ['hostnossl', 'sslmode=require', fault('no pg_hba.conf entry', '')],
   ])('63: %s alone: ?%s', async (only, query, secured) => {
     const { username } = new URL(postgres.url);
-    // The first line that fits decides: one for the tests' own way in, which is without TLS and to another database.
+    // The first line that fits decides: one for the tests' own way in, which is without TLS and to another
+    // database.
     await writeFile(
       hba,
       `host postgres ${username} samehost scram-sha-256\n${only} other all samehost scram-sha-256\n`,

@@ -16,8 +16,8 @@ import { until } from '../support/until';
 import { startTcpServer } from '../support/tcp-server';
 
 /**
- * A forbidden address at which this machine's own servers can be reached all the same: where a protection is missing,
- * the connection is made, and counted.
+ * A forbidden address at which this machine's own servers can be reached all the same: where a protection is
+ * missing, the connection is made, and counted.
  */
 const FORBIDDEN = '0.0.0.0';
 
@@ -203,7 +203,8 @@ describe('a relay of a bunker', () => {
     expect(await whyUnreachable('ws://relay.example', rules)).toMatch(/^relay\.example is not this machine/);
     expect(asked()).toBe(0);
     expect(await whyUnreachable('ws://relay.localhost', rules)).toMatch(/over wss:\/\/ only$/);
-    // An address of the public internet that was given to nobody: the rule lets it pass, the network does not.
+    // An address of the public internet that was given to nobody: the rule lets it pass, the network does
+    // not.
     expect(await whyUnreachable('wss://relay.example', rules, 300)).toMatch(/^(not reachable|timed out)$/);
   });
 

@@ -4,7 +4,10 @@ import { BunkerClient } from '../../nostr/bunker/client';
 import { Limiter } from '../../nostr/bunker/limiter';
 import { startBareRelay } from '../support/bare-relay';
 
-/** A token bucket for the notes of each sender, as relays have it, but faster than theirs: the test is no shorter for it. */
+/**
+ * A token bucket for the notes of each sender, as relays have it, but faster than theirs: the test is no
+ * shorter for it.
+ */
 function rateLimited(perSecond: number, capacity: number) {
   const buckets = new Map<string, { tokens: number; atMs: number }>();
   return (pubkey: string): boolean => {

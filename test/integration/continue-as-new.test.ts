@@ -140,8 +140,8 @@ test('failures of earlier executions are held, tried again and given up in a lat
 
 test('documents that are put back or given up while others wait are neither lost nor done twice', async () => {
   const operator = await saga.addOperator({ machines: 14 });
-  // No page is refused as a whole, which would end the run; the last one waits for its answers, so that the run
-  // cannot end before it is told what to do.
+  // No page is refused as a whole, which would end the run; the last one waits for its answers, so that the
+  // run cannot end before it is told what to do.
   const [denied, unheard] = [pubkeys(operator, 0, 4, 8), pubkeys(operator, 12, 13)];
   operator.bunker.setFaults(({ method, params }) => {
     if (method !== 'sign_event') return undefined;

@@ -33,7 +33,9 @@ interface Payload {
   data?: Uint8Array;
 }
 
-/** All payloads of an answer of Temporal, but the values of search attributes, by which a server has to find. */
+/**
+ * All payloads of an answer of Temporal, but the values of search attributes, by which a server has to find.
+ */
 function payloadsIn(value: unknown): Payload[] {
   if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return [];
   if (Array.isArray(value)) return value.flatMap(payloadsIn);
@@ -88,7 +90,8 @@ test('with a codec in worker, client and command line, Temporal keeps nothing of
   const status = await republish(['status', operator.id, '--json'], env);
   const { progress } = JSON.parse(status.stdout) as RunStatus;
   expect(progress?.failures.map(({ type }) => type)).toContain('SignerRefused');
-  // Without the codec nothing is read of it; it is not taken for one that nobody works on, which could be ended.
+  // Without the codec nothing is read of it; it is not taken for one that nobody works on, which could be
+  // ended.
   const blind = await republish(['status', operator.id], saga.env);
   expect(blind.stdout).toContain('REPUBLISH_DATA_CONVERTER');
   expect(blind.stdout).not.toContain('WorkerSilent');

@@ -133,7 +133,8 @@ test('makes the library links that an install without scripts leaves out', async
     cpSync(nativeDir, path.join(copy, 'native'), { recursive: true, verbatimSymlinks: true });
     for (const link of links) rmSync(path.join(copy, link), { force: true });
     const binary = path.join(copy, 'native', 'bin', 'postgres');
-    // Proves that the links are needed at all; a platform without such links (links is empty) has nothing to prove.
+    // Proves that the links are needed at all; a platform without such links (links is empty) has nothing to
+    // prove.
     if (links.length > 0)
       expect(() => execFileSync(binary, ['--version'], { stdio: 'pipe' })).toThrow(/libr|lib/);
     await hydrateSymlinks(copy);

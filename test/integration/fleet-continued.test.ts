@@ -10,7 +10,10 @@ import { until } from '../support/until';
 
 const LONG_MS = 60_000;
 
-/** The server asks for continue-as-new after so many events as a handful of operators makes; usually it is four thousand. */
+/**
+ * The server asks for continue-as-new after so many events as a handful of operators makes; usually it is
+ * four thousand.
+ */
 describe('a fleet whose history grows too long', () => {
   let saga: Saga;
   let operators: SagaOperator[];
@@ -43,7 +46,10 @@ describe('a fleet whose history grows too long', () => {
     return statuses;
   };
 
-  /** Starts a fleet and waits until it goes on in another execution, with the held operator's run still in work. */
+  /**
+   * Starts a fleet and waits until it goes on in another execution, with the held operator's run still in
+   * work.
+   */
   async function startContinued() {
     gate.close();
     const before = (await saga.audits(ids[1] ?? '')).length;

@@ -111,7 +111,8 @@ describe('the package as it is published', () => {
         run(process.execPath, ['-e', `console.log(JSON.stringify(Object.keys(require('${name}'))))`]),
       ) as string[];
       expect(exported.length).toBeGreaterThan(0);
-      // Node reads the names of a CommonJS module without running it: what it cannot see there is missing in `import { }`.
+      // Node reads the names of a CommonJS module without running it: what it cannot see there is missing in
+      // `import { }`.
       const source = `import { ${exported.join(', ')} } from '${name}'; console.log([${exported.join(', ')}].every((each) => each !== undefined))`;
       expect(run(process.execPath, ['--input-type=module', '-e', source]).trim()).toBe('true');
     },

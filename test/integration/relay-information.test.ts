@@ -18,7 +18,8 @@ describe('a relay that is asked for its information and', () => {
   });
   afterAll(() => server.stop());
 
-  // Node may collect a timeout that only a combined signal knows, and the question then lasts for five minutes.
+  // Node may collect a timeout that only a combined signal knows, and the question then lasts for five
+  // minutes.
   test.each([
     ['says nothing', ''],
     ['begins to answer and then says nothing', 'HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{'],

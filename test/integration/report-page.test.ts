@@ -101,7 +101,10 @@ interface Contrasts {
   paper: string;
 }
 
-/** WCAG 2: the contrast of each visible text to what is behind it. Runs in the page, which the compiler knows nothing of. */
+/**
+ * WCAG 2: the contrast of each visible text to what is behind it. Runs in the page, which the compiler knows
+ * nothing of.
+ */
 const CONTRASTS = `() => {
   const numbers = (color) => color.match(/[\\d.]+/g).map(Number);
   const luminance = (color) => {

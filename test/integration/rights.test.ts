@@ -124,7 +124,10 @@ describe('a worker with the rights of database/rights.sql and no others', () => 
   });
 });
 
-/** In this file, since roles are the cluster's: two files that make them at the same time would be in each other's way. */
+/**
+ * In this file, since roles are the cluster's: two files that make them at the same time would be in each
+ * other's way.
+ */
 describe('reading LNbits, in a database of its own', () => {
   const name = `rights_${randomBytes(6).toString('hex')}`;
   const logins: string[] = [];

@@ -9,7 +9,10 @@ const QUERIES = {
   documentTypes: [{ type: 'all', source: { sql: 'SELECT * FROM {everything}' } }],
 };
 
-/** Asks everything, and prints the driver that answered. Errors of single machines are printed as their message. */
+/**
+ * Asks everything, and prints the driver that answered. Errors of single machines are printed as their
+ * message.
+ */
 const PROGRAM = (only: string, folder: string): string => `
   const { findSqliteDriver } = require('./sources/sqlite-driver.ts');
   const { openSqliteSource } = require('./sources/sqlite.ts');

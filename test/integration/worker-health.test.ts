@@ -76,7 +76,8 @@ describe('health of `republish worker`', () => {
     expect(await stuck.get('/readyz')).toEqual({ status: 503, body: 'the worker is draining\n' });
     expect((await stuck.get('/livez')).status).toBe(200);
     await stuck.process.exited;
-    // The grace period, ten seconds for cancelled documents to notice, ten more until the process gives itself up.
+    // The grace period, ten seconds for cancelled documents to notice, ten more until the process gives
+    // itself up.
     expect(Date.now() - toldAtMs).toBeLessThan(3_000 + 20_000 + 5_000);
     expect(stuck.process.epitaph()).toMatch(/^exit code 0/);
 

@@ -9,7 +9,10 @@ export interface TestMachine {
   atmPubkey: string;
 }
 
-/** The extension's tables in their real shape; LNbits has made its own. `spirekeeper` is a schema, or a file that is attached. */
+/**
+ * The extension's tables in their real shape; LNbits has made its own. `spirekeeper` is a schema, or a file
+ * that is attached.
+ */
 export async function extensionTables(): Promise<string> {
   const withoutAccounts = (await lnbitsTables()).replace(/CREATE TABLE accounts \([^;]*\);/, '');
   return `${withoutAccounts}
@@ -32,7 +35,10 @@ export const FEES = {
   },
 };
 
-/** A machine with its key in hex, an inactive one with an npub, one that has not reported and one that is not paired yet. */
+/**
+ * A machine with its key in hex, an inactive one with an npub, one that has not reported and one that is not
+ * paired yet.
+ */
 export function machinesOf(operatorUserId: string): {
   paired: TestMachine[];
   silent: TestMachine;

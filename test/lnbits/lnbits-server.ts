@@ -17,7 +17,10 @@ export interface LnbitsServer {
   stop(): Promise<void>;
 }
 
-/** Starts a real LNbits with an administrator. @param databaseUrl `postgres://`; undefined: SQLite, its default */
+/**
+ * Starts a real LNbits with an administrator. @param databaseUrl `postgres://`; undefined: SQLite, its
+ * default
+ */
 export async function startLnbits(databaseUrl: string | undefined): Promise<LnbitsServer> {
   const executable = process.env.REPUBLISH_TEST_LNBITS;
   if (executable === undefined) throw new Error('LNbits is not installed: run npm run test:lnbits');

@@ -17,7 +17,9 @@ export interface BarePeer {
   close(code: number, reason: string): void;
 }
 
-/** What the relay does in place of what a relay does. A script that leaves something out gets a plain relay. */
+/**
+ * What the relay does in place of what a relay does. A script that leaves something out gets a plain relay.
+ */
 export interface BareScript {
   /** The HTTP answer in place of a websocket. Absent or undefined: there is one. */
   onUpgrade?(): { status: number; headers?: Record<string, string> } | undefined;

@@ -23,8 +23,8 @@ export interface ChildProgram {
 }
 
 /**
- * Runs JavaScript that may `require('./dev/...')` of this project in a process of its own, until its first line of output.
- * Rejects when it ends without one.
+ * Runs JavaScript that may `require('./dev/...')` of this project in a process of its own, until its first
+ * line of output. Rejects when it ends without one.
  */
 export function startChildProgram(source: string): Promise<ChildProgram> {
   const program = programThatReadsTypeScript(source);

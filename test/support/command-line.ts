@@ -15,7 +15,8 @@ export function nodePath(): Record<string, string> {
 }
 
 /**
- * Runs `republish` as a user does: the built command line, in a process of its own, with this environment and no other.
+ * Runs `republish` as a user does: the built command line, in a process of its own, with this environment and
+ * no other.
  *
  * @param onOutput told of all it has written so far, on either stream, whenever there is more
  */

@@ -19,11 +19,16 @@ export interface ClientFrame {
 
 /** What happens to a frame in place of being passed on, and to its answer in place of being passed back. */
 export interface ProxyAction {
-  /** Cuts the connection: before the frame is passed on, or once it has been and before its answer comes back. */
+  /**
+   * Cuts the connection: before the frame is passed on, or once it has been and before its answer comes back.
+   */
   drop?: 'before' | 'after';
   /** The frame is passed on, and nothing about it comes back. */
   swallowAnswer?: boolean;
-  /** The frame is answered in the relay's name and not passed on: `['OK', id, ...]` or `['CLOSED', subscription, ...]`. */
+  /**
+   * The frame is answered in the relay's name and not passed on: `['OK', id, ...]` or `['CLOSED',
+   * subscription, ...]`.
+   */
   answer?: { ok: boolean; message: string } | { closed: string };
   /** Frames that the client gets in the relay's name. The frame is not passed on. */
   reply?: unknown[][];
@@ -47,8 +52,8 @@ export interface FaultProxy {
   events(): SignedEvent[];
   setFault(fault: ProxyFault | undefined): void;
   /**
-   * Demands NIP-42 of the connections that are made from now on: nothing is passed on before a key that `admits` says yes
-   * to has signed the challenge. Undefined: no more.
+   * Demands NIP-42 of the connections that are made from now on: nothing is passed on before a key that
+   * `admits` says yes to has signed the challenge. Undefined: no more.
    */
   demandAuthentication(admits: ((pubkey: string) => boolean) | undefined): void;
   /** Answers whoever would connect from now on with this HTTP status. Undefined: no more. */
@@ -60,7 +65,10 @@ export interface FaultProxy {
   stop(): Promise<void>;
 }
 
-/** Stands in front of a real relay, which it gives the manners of a bad one. Without a fault it changes nothing. */
+/**
+ * Stands in front of a real relay, which it gives the manners of a bad one. Without a fault it changes
+ * nothing.
+ */
 export async function startFaultProxy(relayUrl: string, initialFault?: ProxyFault): Promise<FaultProxy> {
   let fault = initialFault;
   let admits: ((pubkey: string) => boolean) | undefined;
@@ -180,7 +188,8 @@ export async function startFaultProxy(relayUrl: string, initialFault?: ProxyFaul
     await closed;
   };
 
-  // Not one that the kernel gives to whoever asks: while this one is down, another test's relay would stand in its place.
+  // Not one that the kernel gives to whoever asks: while this one is down, another test's relay would stand
+  // in its place.
   const port = await freePort();
   await listen(port);
   return {

@@ -2,8 +2,8 @@ import { type FleetOptions, type FleetRun, startFleet } from '../../client/fleet
 import { type Saga, type SagaOperator, type SagaOptions, startSaga } from './saga';
 
 /**
- * A saga of many operators, whose bunkers and relays are given time: on a machine that runs other tests meanwhile, who fails
- * here must fail for good.
+ * A saga of many operators, whose bunkers and relays are given time: on a machine that runs other tests
+ * meanwhile, who fails here must fail for good.
  */
 export async function startPatientSaga(options: SagaOptions = {}): Promise<Saga> {
   const saga = await startSaga(options);
@@ -27,7 +27,9 @@ export async function addOperators(
   return operators.sort((a, b) => (a.id < b.id ? -1 : 1));
 }
 
-/** Breaks one operator in each of three ways: no signer, a bunker that says no, a machine's row that is wrong. */
+/**
+ * Breaks one operator in each of three ways: no signer, a bunker that says no, a machine's row that is wrong.
+ */
 export async function breakThree(saga: Saga, operators: SagaOperator[]): Promise<Record<string, string>> {
   const [unsigned, denied, invalid] = operators;
   if (unsigned === undefined || denied === undefined || invalid === undefined)

@@ -12,7 +12,10 @@ function longestBoundMs(text) {
   return Math.max(0, ...bounds);
 }
 
-/** By how long their tests take, about: on a fresh machine jest knows no times yet, and a long file at the end would run alone. */
+/**
+ * By how long their tests take, about: on a fresh machine jest knows no times yet, and a long file at the end
+ * would run alone.
+ */
 module.exports = class LongestFirst extends Sequencer {
   sort(tests) {
     const known = new Map(

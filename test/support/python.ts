@@ -21,13 +21,16 @@ export interface Ended {
 }
 
 export interface PythonExample {
-  /** Runs python3 in examples/python with the packages of requirements.txt; `env` is added to this process's own. */
+  /**
+   * Runs python3 in examples/python with the packages of requirements.txt; `env` is added to this process's
+   * own.
+   */
   run(args: string[], env: Record<string, string>): Promise<Ended>;
 }
 
 /**
- * Makes ready what the Python example needs. The first call installs its packages, which takes a download; they are kept
- * under node_modules/.cache until requirements.txt or the Python changes.
+ * Makes ready what the Python example needs. The first call installs its packages, which takes a download;
+ * they are kept under node_modules/.cache until requirements.txt or the Python changes.
  *
  * @throws Error that says what to install when python3 >= 3.10 or pip is missing
  */
@@ -67,7 +70,10 @@ async function findPython(): Promise<{ command: string; fingerprint: string }> {
   );
 }
 
-/** @returns the directory that holds the packages. Test processes may race: each builds its own, and the first one stays. */
+/**
+ * @returns the directory that holds the packages. Test processes may race: each builds its own, and the first
+ * one stays.
+ */
 async function installPackages(command: string, fingerprint: string): Promise<string> {
   const requirements = path.join(EXAMPLE_DIR, 'requirements.txt');
   const hash = createHash('sha256')

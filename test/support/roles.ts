@@ -18,7 +18,8 @@ export interface SetUpDatabase {
 }
 
 /**
- * @param options `template` as createDatabase has it; `encoding` of an empty database; `settings` of the database, as SQL behind
+ * @param options `template` as createDatabase has it; `encoding` of an empty database; `settings` of the
+ * database, as SQL behind
  *   `SET`
  */
 export async function setUpDatabase(

@@ -5,7 +5,10 @@ export interface Sample {
   value: number;
 }
 
-/** Reads Prometheus' text format. Throws at a line that is none, so that a test sees what a scraper would refuse. */
+/**
+ * Reads Prometheus' text format. Throws at a line that is none, so that a test sees what a scraper would
+ * refuse.
+ */
 export function parseMetrics(text: string): Sample[] {
   return text
     .split('\n')

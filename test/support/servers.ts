@@ -31,7 +31,10 @@ export function testServers(): ServerDescription {
   return JSON.parse(text) as ServerDescription;
 }
 
-/** Bundles workflows: once for all test files those of the sources, or those of another release; returns the file. */
+/**
+ * Bundles workflows: once for all test files those of the sources, or those of another release; returns the
+ * file.
+ */
 export async function bundleWorkflows(workflowsPath = '../../workflows/index.ts'): Promise<string> {
   const directory = path.resolve(__dirname, '../../node_modules/.cache/republish-tests');
   const silent = (): void => undefined;

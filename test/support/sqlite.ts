@@ -29,7 +29,10 @@ export interface SqliteWriter {
   close(): unknown;
 }
 
-/** JavaScript for a child program: defines `openToWrite(file)`. NODE_PATH must lead to a driver where Node has none. */
+/**
+ * JavaScript for a child program: defines `openToWrite(file)`. NODE_PATH must lead to a driver where Node has
+ * none.
+ */
 export const OPEN_TO_WRITE = `
   const openToWrite = (file) => {
     const { emitWarning } = process;

@@ -7,8 +7,8 @@ import { testServers } from './servers';
 const READY_WITHIN_MS = 30_000;
 
 /**
- * Runs a worker of the sources in a process of its own, which dies of SIGKILL at the failpoint, if one is given. What it logs
- * joins the saga's logs. Resolves when it polls.
+ * Runs a worker of the sources in a process of its own, which dies of SIGKILL at the failpoint, if one is
+ * given. What it logs joins the saga's logs. Resolves when it polls.
  */
 export async function startWorkerChild(
   saga: Saga,

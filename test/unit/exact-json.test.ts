@@ -13,7 +13,10 @@ function refusal(text: string): string {
   throw new Error('the text was accepted');
 }
 
-/** The value of a decimal text as an integer times a power of ten, computed another way than by the code under test. */
+/**
+ * The value of a decimal text as an integer times a power of ten, computed another way than by the code under
+ * test.
+ */
 function rational(text: string): { coefficient: bigint; power: number } {
   const [, sign = '', whole = '', fraction = '', power = '0'] =
     /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/.exec(text) ?? [];
@@ -118,7 +121,10 @@ const { json } = fc.letrec<{ json: Written; list: Written; object: Written }>((t
     }),
 }));
 
-/** The keys of all objects in a text, in the order in which they are written, and whether an object has one of them twice. */
+/**
+ * The keys of all objects in a text, in the order in which they are written, and whether an object has one of
+ * them twice.
+ */
 function keysOf(tokens: string[]): { keys: string[]; twice: boolean } {
   const keys: string[] = [];
   const open: Set<string>[] = [];

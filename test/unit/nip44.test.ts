@@ -92,7 +92,8 @@ describe('looksLikeNip44', () => {
     expect(payload).toMatch(/=$/);
     expect(looksLikeNip44(unpadded, 33)).toBe(false);
     expect(looksLikeNip44(`_${urlSafe.slice(1)}`, 33)).toBe(false);
-    // The last character of an odd length has spare bits: two spellings of the same bytes, of which one is the real one.
+    // The last character of an odd length has spare bits: two spellings of the same bytes, of which one is
+    // the real one.
     const sloppy = payload.replace(/(.)(=+)$/, (_, last: string, pad: string) => nextBase64(last) + pad);
     expect(Buffer.from(sloppy, 'base64').equals(Buffer.from(payload, 'base64'))).toBe(true);
     expect(looksLikeNip44(sloppy, 33)).toBe(false);

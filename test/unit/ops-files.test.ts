@@ -3,7 +3,10 @@ import path from 'node:path';
 import { parse } from 'yaml';
 import { configurationSchema } from '../../configuration/schema';
 
-/** There is no container engine and no systemd in most places where tests run: what can be known without is held here. */
+/**
+ * There is no container engine and no systemd in most places where tests run: what can be known without is
+ * held here.
+ */
 const root = path.resolve(__dirname, '../..');
 const read = (file: string): string => readFileSync(path.join(root, file), 'utf8');
 

@@ -29,7 +29,10 @@ class VirtualClock implements Clock {
 
 type Relay = (nowMs: number) => boolean;
 
-/** rust-nostr's LocalRelay: whole seconds since the last look make tokens, so that looking too often makes none. */
+/**
+ * rust-nostr's LocalRelay: whole seconds since the last look make tokens, so that looking too often makes
+ * none.
+ */
 function wholeSecondBucket(perMinute: number): Relay {
   let tokens = perMinute;
   let lastMs: number | undefined;

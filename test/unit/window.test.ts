@@ -1,7 +1,10 @@
 import fc from 'fast-check';
 import { RequestWindow } from '../../rules/window';
 
-/** A bunker in virtual time: how long a request takes from the moment in which it is begun, and how many are in work at once. */
+/**
+ * A bunker in virtual time: how long a request takes from the moment in which it is begun, and how many are
+ * in work at once.
+ */
 interface SimulatedBunker {
   workMs: number;
   atOnce: number;

@@ -19,8 +19,8 @@ export interface Listener {
 const PROMETHEUS_TEXT = 'text/plain; version=0.0.4; charset=utf-8';
 
 /**
- * Serves `/metrics`, `/livez` and `/readyz`. It knows no secret and takes no input, but it is for the inside of a network:
- * the metrics name the relays.
+ * Serves `/metrics`, `/livez` and `/readyz`. It knows no secret and takes no input, but it is for the inside
+ * of a network: the metrics name the relays.
  *
  * @throws Error naming the address, when it cannot be bound
  */

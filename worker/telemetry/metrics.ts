@@ -7,8 +7,8 @@ const LATENCY_BUCKETS_S = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
 const NO_LOAD: SignerLoad = { inFlight: 0, waiting: 0, pacedBunkers: 0, slowestRatePerS: Infinity };
 
 /**
- * The worker's own metrics. Every label has a bounded set of values: document types, outcomes, failure types, methods, the
- * configured relays as they may be shown. What each of them means stands in docs/operations.md.
+ * The worker's own metrics. Every label has a bounded set of values: document types, outcomes, failure types,
+ * methods, the configured relays as they may be shown. What each of them means stands in docs/operations.md.
  */
 export class Metrics implements Telemetry {
   readonly #registry = new Registry();

@@ -3,8 +3,8 @@ import { createServer, type AddressInfo } from 'node:net';
 const READ_TIMEOUT_MS = 2_000;
 
 /**
- * A free port on the loopback interface. The SDK serves its metrics on a port of its own and says nowhere which one it was
- * given, so it cannot be asked to take any.
+ * A free port on the loopback interface. The SDK serves its metrics on a port of its own and says nowhere
+ * which one it was given, so it cannot be asked to take any.
  */
 export function freeLoopbackPort(): Promise<number> {
   return new Promise((resolve, reject) => {
@@ -17,7 +17,10 @@ export function freeLoopbackPort(): Promise<number> {
   });
 }
 
-/** What the SDK serves there; a comment in its place when it does not answer, so that the worker's own metrics still come. */
+/**
+ * What the SDK serves there; a comment in its place when it does not answer, so that the worker's own metrics
+ * still come.
+ */
 export async function readSdkMetrics(port: number): Promise<string> {
   try {
     const response = await fetch(`http://127.0.0.1:${port}/metrics`, {

@@ -40,8 +40,8 @@ export class FleetControl {
   }
 
   /**
-   * To be called when the fleet is whole: an update that came with the first task of an execution is dealt with at once, within
-   * this call.
+   * To be called when the fleet is whole: an update that came with the first task of an execution is dealt
+   * with at once, within this call.
    */
   listen(): void {
     this.#handle('pause', (intervention) => {

@@ -109,8 +109,9 @@ export class Fleet implements ControlledFleet {
   }
 
   /**
-   * Gives every operator a turn, so many at once. Resolves when all have ended, or with what the next execution has to know
-   * when the history has grown enough. Rejects when the fleet is cancelled, after the runs that were in work have ended.
+   * Gives every operator a turn, so many at once. Resolves when all have ended, or with what the next
+   * execution has to know when the history has grown enough. Rejects when the fleet is cancelled, after the
+   * runs that were in work have ended.
    */
   async work(plan: PlanFleetResult): Promise<FleetState | undefined> {
     this.#planned = plan.planned;
@@ -189,7 +190,10 @@ export class Fleet implements ControlledFleet {
     );
   }
 
-  /** Waits for an operator's turn and counts how it ended. Never rejects: what breaks here breaks the fleet, in `work`. */
+  /**
+   * Waits for an operator's turn and counts how it ended. Never rejects: what breaks here breaks the fleet,
+   * in `work`.
+   */
   async #take(
     operatorUserId: string,
     inWork: InWork,

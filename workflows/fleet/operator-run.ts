@@ -34,8 +34,8 @@ export async function republishOperator(
     try {
       const child = await start(fleet, operatorUserId, listener);
       if (child !== undefined) return await endOf(child, operatorUserId, listener);
-      // Somebody else's run: it is neither paused nor cancelled with the fleet. If it was asked the same, it is as good as
-      // ours; if not, ours comes after it.
+      // Somebody else's run: it is neither paused nor cancelled with the fleet. If it was asked the same, it
+      // is as good as ours; if not, ours comes after it.
       const { same, end } = await followRun({ operatorUserId, request });
       if (same) return end;
     } catch (error) {
@@ -45,7 +45,9 @@ export async function republishOperator(
   }
 }
 
-/** Waits for a run that an earlier execution began; also when the fleet is cancelled, as it would for a child. */
+/**
+ * Waits for a run that an earlier execution began; also when the fleet is cancelled, as it would for a child.
+ */
 export async function endOfAdopted(fleet: FleetInput, run: OperatorRun): Promise<OperatorEnd> {
   const request = requestOf(fleet, run.operatorUserId);
   const { end } = await CancellationScope.nonCancellable(() => followRun({ ...run, request }));
@@ -78,8 +80,8 @@ async function start(
       workflowId: workflowIdFor(operatorUserId),
       args: [requestOf(fleet, operatorUserId)],
       workflowIdReusePolicy: 'ALLOW_DUPLICATE',
-      // A fleet that is terminated, or continues as new, leaves its runs what they are: sagas that finish by themselves and
-      // write their audits. The next execution, or another fleet, follows them.
+      // A fleet that is terminated, or continues as new, leaves its runs what they are: sagas that finish by
+      // themselves and write their audits. The next execution, or another fleet, follows them.
       parentClosePolicy: ParentClosePolicy.ABANDON,
       priority: { fairnessKey: fairnessKeyOf(operatorUserId) },
       staticSummary: `Republish the configuration documents of operator ${operatorUserId} (fleet)`,

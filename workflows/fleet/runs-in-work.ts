@@ -48,7 +48,8 @@ export class RunsInWork {
   }
 
   /**
-   * Tells the runs that `selects` chooses at the time when it is their turn: a resume must not overtake the pause before it.
+   * Tells the runs that `selects` chooses at the time when it is their turn: a resume must not overtake the
+   * pause before it.
    *
    * @returns how many have taken it
    */

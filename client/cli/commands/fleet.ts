@@ -284,7 +284,10 @@ function sayObstacle({ type, message }: Obstacle): void {
   say(`${type}: ${message}\nremedy: ${forFleet(remedyFor(type))}`);
 }
 
-/** It could not be asked: Temporal has the cancellation. Its runs are not told, and each has a cancel of its own. */
+/**
+ * It could not be asked: Temporal has the cancellation. Its runs are not told, and each has a cancel of its
+ * own.
+ */
 function sayNotEnded(obstacle: Obstacle): void {
   sayObstacle(obstacle);
   say(

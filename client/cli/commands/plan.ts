@@ -180,8 +180,8 @@ function showDocuments(documents: ForeseenDocument[]): void {
 const MAX_WARNINGS = 20;
 
 /**
- * Always told: nothing that a machine counts may be set without anybody knowing. The sentence that all machines
- * share once for each document type, then a line for each machine.
+ * Always told: nothing that a machine counts may be set without anybody knowing. The sentence that all
+ * machines share once for each document type, then a line for each machine.
  */
 function showWarnings(documents: ForeseenDocument[], operatorUserId: string): void {
   const warned = documents

@@ -38,7 +38,10 @@ complete -o default -F _republish republish
 `;
 }
 
-/** In bash and zsh: adds a word to the path of the command when that has such a command, so that an operator is none. */
+/**
+ * In bash and zsh: adds a word to the path of the command when that has such a command, so that an operator
+ * is none.
+ */
 function pathWalk(words: Words[], variable: string): string {
   const patterns = words.flatMap(({ path, commands }) =>
     commands.map(({ word }) => quoted(`${path}:${word}`)),

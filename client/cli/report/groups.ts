@@ -1,7 +1,10 @@
 import { grouped } from '../../../contract/page-name';
 import { markup, type Markup } from './markup';
 
-/** So many rows are laid out at once; the others wait in groups that are closed, and open at a click or when searched. */
+/**
+ * So many rows are laid out at once; the others wait in groups that are closed, and open at a click or when
+ * searched.
+ */
 const GROUP = 200;
 
 export interface Listed<T> {

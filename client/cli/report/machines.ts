@@ -15,7 +15,10 @@ import { id, plural, time } from './words';
 
 /** Up to here a page shows all of it at once. */
 const MAX_OPEN_MACHINES = 50;
-/** Up to here each document has its times, its nevent and each relay's words; with more the page would be too large. */
+/**
+ * Up to here each document has its times, its nevent and each relay's words; with more the page would be too
+ * large.
+ */
 const MAX_DETAILED_DOCUMENTS = 500;
 /** So many messages stand beside their documents; after that their cause has them. */
 const MAX_MESSAGES = 500;
@@ -41,7 +44,10 @@ const TITLES: Record<MachineReport['grade'], string> = {
   nothing: 'with nothing to publish',
 };
 
-/** Machines by document types: what is wrong on top and open, what is in order behind it and, where it is much, closed. */
+/**
+ * Machines by document types: what is wrong on top and open, what is in order behind it and, where it is
+ * much, closed.
+ */
 export function* machinesSection(report: RunReport, links: Links): Generator<Markup> {
   const { machines, documentTypes, counts } = report;
   const cells = new Cells(report, links);

@@ -1,6 +1,9 @@
 import { onOneLine } from '../terminal/text';
 
-/** Markup that may stand in a page as it is. Only `markup` makes it, so that what came from a row is always escaped. */
+/**
+ * Markup that may stand in a page as it is. Only `markup` makes it, so that what came from a row is always
+ * escaped.
+ */
 export class Markup {
   constructor(readonly source: string) {}
 }
@@ -8,8 +11,8 @@ export class Markup {
 type Part = Markup | string | number | false | null | undefined | readonly Part[];
 
 /**
- * A template of a page: everything that is put into it is text, unless it is made by `markup` itself. It has this
- * name because formatters take one that is called `html` for a page, and close its elements.
+ * A template of a page: everything that is put into it is text, unless it is made by `markup` itself. It has
+ * this name because formatters take one that is called `html` for a page, and close its elements.
  */
 export function markup(strings: TemplateStringsArray, ...parts: Part[]): Markup {
   let source = strings[0] ?? '';
@@ -24,7 +27,10 @@ function sourceOf(part: Part): string {
   return escaped(shown(String(part)));
 }
 
-/** What a reader sees of a text from elsewhere: on one line, with a mark in place of what would steer the page. */
+/**
+ * What a reader sees of a text from elsewhere: on one line, with a mark in place of what would steer the
+ * page.
+ */
 export function shown(text: string): string {
   return onOneLine(text).replace(/\p{Surrogate}/gu, '\ufffd');
 }
@@ -41,7 +47,10 @@ function escaped(text: string): string {
   return text.replace(/[&<>"']/g, (character) => ENTITIES[character] ?? '');
 }
 
-/** A name, an id or words from elsewhere: in whatever direction they are written, what stands beside them stays in place. */
+/**
+ * A name, an id or words from elsewhere: in whatever direction they are written, what stands beside them
+ * stays in place.
+ */
 export function foreign(text: string): Markup {
   return markup`<bdi>${text}</bdi>`;
 }

@@ -100,7 +100,9 @@ export function facts(rows: readonly (readonly [name: string, value: Markup | st
   return markup`<dl>${rows.map(([name, value]) => value !== null && markup`<dt>${name}</dt><dd>${value}</dd>\n`)}</dl>`;
 }
 
-/** A table that scrolls by itself where the screen is narrow. Columns with `#` before their names are numbers. */
+/**
+ * A table that scrolls by itself where the screen is narrow. Columns with `#` before their names are numbers.
+ */
 export function table(
   head: readonly string[],
   rows: readonly (Markup | string)[][],

@@ -22,7 +22,8 @@ export interface Follow {
 const CLOSE_TIMEOUT_MS = 2_000;
 
 /**
- * Shows a run until it has ended. Ctrl-C detaches, and says how to come back; a second one ends the process at once.
+ * Shows a run until it has ended. Ctrl-C detaches, and says how to come back; a second one ends the process
+ * at once.
  *
  * @returns the last status, or undefined when somebody detached
  */

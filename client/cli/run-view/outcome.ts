@@ -74,7 +74,9 @@ export function failureLines(error: RepublishFailed, { runId, operator, progress
   return lines.map((text) => remedyAs(text, operator));
 }
 
-/** The message of a run that failed ends with what to do, for Temporal's UI; here that has a line of its own. */
+/**
+ * The message of a run that failed ends with what to do, for Temporal's UI; here that has a line of its own.
+ */
 function withoutRemedy(message: string, remedy: string): string {
   const end = `. ${remedy}`;
   return message.endsWith(end) ? message.slice(0, -end.length) : message;

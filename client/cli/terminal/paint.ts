@@ -93,7 +93,9 @@ export function rowsOf(line: Line, columns: number): number {
   return line.isWhole ? Math.max(1, Math.ceil(lineWidth(line) / columns)) : 1;
 }
 
-/** A line as it is written, in at most so many columns; what strangers wrote in it cannot steer the terminal. */
+/**
+ * A line as it is written, in at most so many columns; what strangers wrote in it cannot steer the terminal.
+ */
 export function paint({ spans, isWhole }: Line, columns: number, inColour: boolean): string {
   let left = isWhole ? Infinity : columns;
   let painted = '';

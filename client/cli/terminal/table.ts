@@ -7,7 +7,10 @@ const INDENT = '  ';
 /** Sentences in less than this are a column of words. */
 const LEAST_PROSE = 20;
 
-/** Columns of the terminal; unbounded where the output goes to a file or another program, which can cut by itself. */
+/**
+ * Columns of the terminal; unbounded where the output goes to a file or another program, which can cut by
+ * itself.
+ */
 export function terminalWidth(): number {
   // A pseudo-terminal that nobody has given a size says 0.
   return process.stdout.isTTY ? process.stdout.columns || 80 : Infinity;

@@ -6,7 +6,10 @@ export function harmless(text: string): string {
   return text.replace(STEERING, '\ufffd');
 }
 
-/** JSON that says the same to a program. It writes only some of the characters that steer a terminal by their number. */
+/**
+ * JSON that says the same to a program. It writes only some of the characters that steer a terminal by their
+ * number.
+ */
 export function harmlessJson(json: string): string {
   return json.replace(
     /[\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g,
@@ -23,7 +26,10 @@ const PLAIN = /^[\u0020-\u007e]*$/;
 
 let segmenter: Intl.Segmenter | undefined;
 
-/** What is seen as one character, each. The segmenter is made when it is needed: it takes longer than the rest of `--help`. */
+/**
+ * What is seen as one character, each. The segmenter is made when it is needed: it takes longer than the rest
+ * of `--help`.
+ */
 export function graphemes(text: string): string[] {
   // Nearly every text is plain, and a table has thousands of cells.
   if (PLAIN.test(text)) return text.split('');
@@ -81,8 +87,8 @@ const VALUED = /^--(data|machine|operator|document-type|old-pubkey|head)$/;
 const ENDS = /[.,;:)`]$/;
 
 /**
- * Words of a text, where a command that somebody may paste is one word as long as it has room on a line: a line break in it
- * would be pasted too.
+ * Words of a text, where a command that somebody may paste is one word as long as it has room on a line: a
+ * line break in it would be pasted too.
  *
  * @param words each with the blanks behind it, or none with any
  */
@@ -116,7 +122,10 @@ function endOfCommand(words: readonly string[], begin: number): number {
   return end;
 }
 
-/** A sentence on as many lines as it needs; a word that is longer than a line stays whole (`wrapToWidth` breaks it). */
+/**
+ * A sentence on as many lines as it needs; a word that is longer than a line stays whole (`wrapToWidth`
+ * breaks it).
+ */
 export function wrap(text: string, columns: number): string[] {
   const lines: string[] = [];
   let current = '';
