@@ -81,19 +81,21 @@ describe('the saga', () => {
 
   test('a ledger that has lost documents meanwhile, as after a failover, is not taken for complete', async () => {
     const { id, machines, bunker } = await saga.addOperator({ machines: 4 });
-    // It cannot be over before the documents are lost, however seldom it is looked at.
+    // It cannot be over before the documents are lost: the bunker signs two of them and waits.
     let signatures = 0;
-    let areLost = false;
-    bunker.setFaults(({ method }) =>
-      method === 'sign_event' && (signatures += 1) > 2 && !areLost ? { delayMs: 3_000 } : undefined,
-    );
+    let lost: () => void = () => undefined;
+    const areLost = new Promise<void>((resolve) => (lost = resolve));
+    bunker.setFaults(async ({ method }) => {
+      if (method === 'sign_event' && (signatures += 1) > 2) await areLost;
+      return undefined;
+    });
     const run = await saga.start(id);
     await until(async () => (await run.progress()).published >= 1);
     await saga.database.query('DELETE FROM republish.documents WHERE run_id = $1 AND machine_id = $2', [
       run.runId,
       machines[3]?.id,
     ]);
-    areLost = true;
+    lost();
 
     const failed = await fails(RepublishFailed, run.result());
     expect(failed.type).toBe('LedgerIncomplete');
