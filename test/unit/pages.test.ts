@@ -6,7 +6,7 @@ const GENERATED = 'docs/errors.md';
 const DOCS = readdirSync(path.join(ROOT, 'docs'))
   .filter((file) => file.endsWith('.md'))
   .map((file) => `docs/${file}`);
-const PAGES = ['README.md', ...DOCS];
+const PAGES = ['README.md', 'CHANGELOG.md', ...DOCS];
 
 const read = (page: string): string => readFileSync(path.join(ROOT, page), 'utf8');
 const withoutCode = (text: string): string => text.replaceAll(/```[^]*?```/g, '');
