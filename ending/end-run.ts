@@ -1,6 +1,6 @@
 import { persistAudit } from '../activities/persist-audit';
 import type { ControlRequest } from '../contract/control';
-import { isFailureType, RepublishError } from '../contract/failures';
+import { RepublishError } from '../contract/failures';
 import type { Obstacle } from '../contract/obstacle';
 import { auditOfRun } from '../database/audit';
 import type { Database, Queryable } from '../database/connection';

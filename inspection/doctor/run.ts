@@ -1,5 +1,5 @@
 import { type Failure, remedyFor, traitsOf } from '../../contract/failures';
-import type { Obstacle, ObstacleType } from '../../contract/obstacle';
+import type { Obstacle } from '../../contract/obstacle';
 import type { Progress } from '../../contract/progress';
 import { auditOfRun } from '../../database/audit';
 import { openDatabase } from '../../database/connection';
