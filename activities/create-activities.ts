@@ -2,7 +2,7 @@ import { setMaxListeners } from 'node:events';
 import { Context } from '@temporalio/activity';
 import { ApplicationFailure, type ApplicationFailureOptions, CancelledFailure } from '@temporalio/common';
 import type { Activities } from '../contract/activities';
-import { ensureError, isRetryable, remedyFor, RepublishError } from '../contract/failures';
+import { ensureError, isRetryable, type ReasonDetail, remedyFor, RepublishError } from '../contract/failures';
 import { operatorOf } from '../contract/names';
 import { forOperator } from '../contract/shell';
 import { ApprovalNotices } from './approval-notices';
@@ -110,8 +110,8 @@ function withoutStack(options: ApplicationFailureOptions): ApplicationFailure {
 }
 
 /**
- * What Temporal is told. The message is for people and ends with the remedy; `details` holds the bare reason,
- * for whoever looks at what is being retried. The original error is not attached: its fields and its stack
+ * What Temporal is told. The message is for people and ends with the remedy; `details` holds the bare reason
+ * (ReasonDetail), for programs. The original error is not attached: its fields and its stack
  * may hold what must not enter history.
  */
 function asFailure(
@@ -127,10 +127,10 @@ function asFailure(
   if (error instanceof RepublishError) {
     return withoutStack({
       type: error.type,
-      message: `${error.message}. ${forOperator(remedyFor(error.type), operator)}`,
+      message: `${error.message}. ${forOperator(error.remedy, operator)}`,
       nonRetryable: !always && !isRetryable(error.type),
       ...(error.retryAfterMs === undefined ? {} : { nextRetryDelay: error.retryAfterMs }),
-      details: [error.message],
+      details: [{ reason: error.message } satisfies ReasonDetail],
     });
   }
   onUnexpected(error);
@@ -138,6 +138,6 @@ function asFailure(
   return withoutStack({
     type: 'Unexpected',
     message: `${reason}. ${remedyFor('Unexpected')}`,
-    details: [reason],
+    details: [{ reason } satisfies ReasonDetail],
   });
 }

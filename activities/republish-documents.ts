@@ -62,7 +62,7 @@ async function resultOf(
     throw new RepublishError(
       first.type,
       passing.length === 1 ? first.message : `${passing.length} documents, the first: ${first.message}`,
-      pauseMs(deps.patience, leastTries, estimateMs),
+      { retryAfterMs: pauseMs(deps.patience, leastTries, estimateMs) },
     );
   }
   const cause = sharedCause(end);

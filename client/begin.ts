@@ -82,7 +82,9 @@ export async function begin<Run>(
     if (differs.length === 0 || otherRequest === 'attach') return beginning.attach(runId, differs);
     const name = `${beginning.what} of another request (${differs.join('; ')}), begun at ${startedAt}`;
     if (otherRequest === 'refuse')
-      throw new AnotherRunGoesOn(`${name} goes on (run ${runId}); nothing was started`, beginning.remedy);
+      throw new AnotherRunGoesOn(`${name} goes on (run ${runId}); nothing was started`, {
+        remedy: beginning.remedy,
+      });
     const told = ({ phase, obstacle }: Look): void => {
       const doing =
         obstacle === null

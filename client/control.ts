@@ -127,9 +127,7 @@ export class Speaker {
 }
 
 function refusedFor(name: UpdateName, { type, message }: Obstacle): ControlRefused {
-  return new ControlRefused(
-    `${name} needs a worker that can go on with the run: ${type}: ${message}`,
-    {},
-    remedyFor(type),
-  );
+  return new ControlRefused(`${name} needs a worker that can go on with the run: ${type}: ${message}`, {
+    remedy: remedyFor(type),
+  });
 }

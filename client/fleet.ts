@@ -165,7 +165,10 @@ export async function findFleet(
     return fleetOf(client, { workflowId, runId, attached: true, differs: [] });
   } catch (error) {
     if (!(error instanceof RunNotFound)) throw error;
-    throw new RunNotFound(`Temporal knows no fleet ${workflowId}`, { cause: error }, NO_FLEET);
+    throw new RunNotFound(`Temporal knows no fleet ${workflowId}`, {
+      cause: error,
+      remedy: NO_FLEET,
+    });
   }
 }
 

@@ -20,7 +20,6 @@ export { findRepublish, startRepublish, type StartOptions } from './start';
 export type { WatchOptions } from './watch';
 export { ConfigurationError } from '../configuration/load';
 export type { ControlRequest, DocumentSelection, Intervention } from '../contract/control';
-export type { CallerFailureType } from '../contract/caller-failures';
 export type { FleetInput, FleetProgress, FleetSummary, OperatorEnd } from '../contract/fleet';
 export type { DocumentFailure, Failure, FailureType } from '../contract/failures';
 export type { Obstacle } from '../contract/obstacle';

@@ -22,6 +22,7 @@ const NEEDS: Record<Need, string> = {
 /** Everything that is wrong with the configuration, at once. The message never holds a value. */
 export class ConfigurationError extends Error {
   override readonly name = 'ConfigurationError';
+  readonly type = 'ConfigurationError';
 
   constructor(readonly problems: string[]) {
     super(

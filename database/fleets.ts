@@ -1,5 +1,5 @@
 import type { Intervention } from '../contract/control';
-import type { Failure } from '../contract/failures';
+import { type Failure, traitsOf, typesWith } from '../contract/failures';
 import { type FleetInput, type FleetSummary, noOperators, type OperatorEnd } from '../contract/fleet';
 import type { RunOutcome } from '../contract/progress';
 import { type Link, nextLink } from '../rules/audit-chain';
@@ -82,6 +82,10 @@ export async function recordFleetOperators(
   );
 }
 
+const TYPE_OF_OUTCOME = Object.fromEntries(
+  typesWith('runOutcome').map((type) => [traitsOf(type).runOutcome, type]),
+);
+
 /**
  * Operators of whom the fleet could not write down how they ended: as the newest audit since its beginning
  * says.
@@ -92,13 +96,12 @@ export async function recordFromAudits(client: Transaction, runId: string): Prom
     `UPDATE republish.fleet_operators AS operator
         SET operator_run_id = audit.run_id, outcome = audit.outcome, ended_at = audit.written_at,
             failure_message = audit.failure ->> 'message',
-            failure_type = coalesce(audit.failure ->> 'type', CASE audit.outcome WHEN 'incomplete' THEN 'RepublishIncomplete'
-                                                                                 WHEN 'cancelled' THEN 'Cancelled' END)
+            failure_type = coalesce(audit.failure ->> 'type', $2::jsonb ->> audit.outcome)
        FROM (SELECT DISTINCT ON (operator_user_id) audit_log.*
                FROM republish.audit_log JOIN republish.fleets ON fleets.run_id = $1 AND written_at >= fleets.started_at
               ORDER BY operator_user_id, id DESC) AS audit
       WHERE operator.run_id = $1 AND operator.outcome IS NULL AND audit.operator_user_id = operator.operator_user_id`,
-    [runId],
+    [runId, JSON.stringify(TYPE_OF_OUTCOME)],
   );
 }
 

@@ -117,12 +117,7 @@ function mayNotCreate({ schema, user, database }: Found): RepublishError {
     ? `As the owner of the schema: GRANT USAGE, CREATE ON SCHEMA republish TO ${user};`
     : `As an administrator: CREATE SCHEMA republish AUTHORIZATION ${user}; or run republish migrate as a role that may.`;
   const lacks = schema ? 'may create nothing in its schema republish' : 'may not create the schema republish';
-  return new RepublishError(
-    'DatabaseMisconfigured',
-    `${user} ${lacks} in database ${database}`,
-    undefined,
-    remedy,
-  );
+  return new RepublishError('DatabaseMisconfigured', `${user} ${lacks} in database ${database}`, { remedy });
 }
 
 async function migrationFiles(): Promise<{ version: number; name: string; path: string }[]> {

@@ -31,8 +31,7 @@ export function cannotStoreAll({ database, encoding }: ServerFacts): RepublishEr
   return new RepublishError(
     'DatabaseMisconfigured',
     `database ${database} has the encoding ${encoding}, and cannot store every character that a ledger is given`,
-    undefined,
-    NEEDS_UTF8,
+    { remedy: NEEDS_UTF8 },
   );
 }
 

@@ -8,7 +8,7 @@ import type { ActivityDependencies } from '../activities/dependencies';
 import { requireMachines } from '../activities/load-machines';
 import { isForced } from '../activities/steps/force';
 import { type JudgedDocument, planMachines } from '../activities/steps/plan-machines';
-import { type Failure, RepublishError } from '../contract/failures';
+import { type Failure, RepublishError, scopeOf } from '../contract/failures';
 import type { RepublishInput } from '../contract/input';
 import { newestSeals } from '../database/ledger/page';
 import { findSigner, type SignerRow } from '../database/signers';
@@ -324,7 +324,7 @@ async function noting(problems: Failure[], work: () => unknown): Promise<boolean
     await work();
     return true;
   } catch (thrown) {
-    if (!(thrown instanceof RepublishError) || /^(Database|Source)/.test(thrown.type)) throw thrown;
+    if (!(thrown instanceof RepublishError) || scopeOf(thrown.type) === 'database') throw thrown;
     problems.push({ type: thrown.type, message: thrown.message });
     return false;
   }

@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto';
-import { RepublishError } from '../contract/failures';
+import { RepublishError, traitsOf } from '../contract/failures';
 import { type BunkerClient, PERMISSIONS, PERMISSIONS_WITHOUT_AUTH } from '../nostr/bunker/client';
 import { SecretRefused } from './facts';
 
@@ -14,7 +14,7 @@ const NEW_URI =
  *
  * @param say told where the bunker grants less than was asked for
  * @returns that key, hex
- * @throws RepublishError SignerPending where a person has to come first: then the same again. SecretRefused
+ * @throws RepublishError SignerPending or SignerApprovalPending where a person has to come first: then the same again. SecretRefused
  */
 export async function pair(
   client: BunkerClient,
@@ -25,8 +25,11 @@ export async function pair(
     await connect(client, secret, say);
   } catch (thrown) {
     if (!(thrown instanceof RepublishError)) throw thrown;
-    if (thrown.type === 'SignerPending')
-      throw new RepublishError(thrown.type, thrown.message, thrown.retryAfterMs, SAME_AGAIN);
+    if (traitsOf(thrown.type).needsPerson)
+      throw new RepublishError(thrown.type, thrown.message, {
+        retryAfterMs: thrown.retryAfterMs,
+        remedy: SAME_AGAIN,
+      });
     if (thrown.type !== 'SignerRefused') throw thrown;
     // A secret that was used up by this very client key is no obstacle: the bunker knows the key.
     return client.getPublicKey().catch(() => {

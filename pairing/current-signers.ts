@@ -1,4 +1,4 @@
-import { type Failure, RepublishError } from '../contract/failures';
+import { type Failure, RepublishError, scopeOf } from '../contract/failures';
 import { findSigner, listSigners, type SignerRow } from '../database/signers';
 import { Limiter } from '../nostr/bunker/limiter';
 import { unlockSecretKey } from '../nostr/keys';
@@ -181,7 +181,7 @@ async function* allOperators({ accounts }: Context): AsyncGenerator<string> {
  * What is wrong with one operator's signer is told beside the others; what is wrong with a database is not.
  */
 function failureOf(thrown: unknown): Failure {
-  if (thrown instanceof RepublishError && !/^(Database|Source)/.test(thrown.type))
+  if (thrown instanceof RepublishError && scopeOf(thrown.type) !== 'database')
     return { type: thrown.type, message: thrown.message };
   throw thrown;
 }

@@ -227,8 +227,10 @@ class Trying {
       new RepublishError(
         'StateTooLarge',
         `${refused}, nor do the ${largestBytes} bytes of the largest document of today`,
-        undefined,
-        'Give the bunker a relay that takes larger messages (its max_message_length, NIP-11), and pair it again with its new URI.',
+        {
+          remedy:
+            'Give the bunker a relay that takes larger messages (its max_message_length, NIP-11), and pair it again with its new URI.',
+        },
       ),
     );
   }

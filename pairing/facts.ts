@@ -40,6 +40,7 @@ export interface SignerFacts {
 /** What was given as a bunker URI or a key is none. The message never repeats it. */
 export class SecretRefused extends Error {
   override readonly name = 'SecretRefused';
+  readonly type = 'SecretRefused';
 
   constructor(
     message: string,
@@ -91,7 +92,7 @@ export async function requireAccount(context: SignerContext): Promise<void> {
     if (isKnown || mayBeUnknown) return;
     const meant = await didYouMeanOperator(accounts, operatorUserId);
     const message = `LNbits has no account with id ${operatorUserId}${meant}`;
-    throw new RepublishError('OperatorNotFound', message, undefined, NO_SUCH_ACCOUNT);
+    throw new RepublishError('OperatorNotFound', message, { remedy: NO_SUCH_ACCOUNT });
   });
 }
 

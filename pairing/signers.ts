@@ -120,7 +120,7 @@ export async function addNostrConnectSigner(
   try {
     show(offer.uri);
     const bunkerPubkey = await offer.taken(timeoutMs).catch((error: Error) => {
-      throw new RepublishError('SignerTimeout', error.message, undefined, ANOTHER_OFFER);
+      throw new RepublishError('SignerTimeout', error.message, { remedy: ANOTHER_OFFER });
     });
     client = openClient(context, { bunkerPubkey, relays, clientSecretKey });
     const pubkey = await client.getPublicKey();

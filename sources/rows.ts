@@ -1,4 +1,4 @@
-import { type FailureType, remedyFor, RepublishError } from '../contract/failures';
+import { remedyFor, RepublishError, traitsOf } from '../contract/failures';
 import type { StateRows } from './source';
 
 /** Rows of one machine's state; a query that forgot its condition would give the whole table. */
@@ -24,15 +24,15 @@ export async function namedQuery<T>(query: string, run: () => Promise<T>): Promi
     return await run();
   } catch (thrown) {
     if (!(thrown instanceof RepublishError)) throw thrown;
-    const type = OF_THE_SOURCE[thrown.type];
-    if (type === undefined) throw thrown;
-    // The catalogue's is for the ledger; one of its own fits both.
-    const own = thrown.remedy === remedyFor(thrown.type) ? undefined : thrown.remedy;
-    throw new RepublishError(type, `${query}: ${thrown.message}`, undefined, own);
+    const { ofLnbits: type } = traitsOf(thrown.type);
+    throw type === undefined ? thrown : ofQuery(query, thrown, type);
   }
 }
 
-const OF_THE_SOURCE: Partial<Record<FailureType, FailureType>> = {
-  DatabaseUnavailable: 'SourceUnavailable',
-  DatabaseMisconfigured: 'SourceMisconfigured',
-};
+/** The failure of a query of LNbits' database; the failure without the query's name is its `cause`. */
+export function ofQuery(query: string, cause: RepublishError, type = cause.type): RepublishError {
+  // The remedy of the catalogue is for the type; one of its own fits both types.
+  const remedy = cause.remedy === remedyFor(cause.type) ? undefined : cause.remedy;
+  const { sqlState } = cause;
+  return new RepublishError(type, `${query}: ${cause.message}`, { remedy, sqlState, cause });
+}

@@ -70,7 +70,7 @@ export function findSqliteDriver(only?: SqliteDriverName): SqliteDriver {
  */
 function noDriver(message: string): RepublishError {
   const remedy = `Install the driver with this Node (${INSTALL}), or use Node 22.13 or later.`;
-  return new RepublishError('SourceMisconfigured', message, undefined, remedy);
+  return new RepublishError('SourceMisconfigured', message, { remedy });
 }
 
 /** `node:sqlite` as far as it is used; the types of Node 20 do not have it. */

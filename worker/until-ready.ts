@@ -1,8 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { WorkerClock } from '../activities/steps/clock';
 import { sourceOptions } from '../assembly/build-dependencies';
-import { mayPass } from '../contract/caller-failures';
-import { remedyFor } from '../contract/failures';
+import { isRetryable, remedyFor } from '../contract/failures';
 import { migrate } from '../database/migrate';
 import { documentTypes as shippedDocumentTypes } from '../documents/registry';
 import { checkDatabase } from '../inspection/doctor/database';
@@ -53,7 +52,7 @@ export async function untilReady(options: WorkerOptions, patienceMs = START_PATI
   for (let pauseMs = 250; ; pauseMs = Math.min(pauseMs * 2, MAX_PAUSE_MS)) {
     const findings = await look(options);
     const failed = findings.filter(({ status }) => status === 'fail');
-    const [reason] = [...failed.filter((finding) => !mayPass(typeOf(finding))), ...failed];
+    const [reason] = [...failed.filter((finding) => !isRetryable(typeOf(finding))), ...failed];
     if (reason === undefined) {
       // Nothing of a run goes wrong for it, and `doctor` says it louder.
       for (const warning of findings.filter(({ status }) => status === 'warn'))
@@ -63,7 +62,7 @@ export async function untilReady(options: WorkerOptions, patienceMs = START_PATI
     // From the first look on, which may have taken long: it is waited at least once.
     endsAtMs ??= performance.now() + patienceMs;
     const leftMs = endsAtMs - performance.now();
-    if (!mayPass(typeOf(reason)) || leftMs <= 0) {
+    if (!isRetryable(typeOf(reason)) || leftMs <= 0) {
       for (const finding of failed) logger.fatal(told(finding), 'the worker does not start');
       throw new WorkerCannotStart(reason);
     }
@@ -97,7 +96,7 @@ function clockFindings(
   databases: Databases,
   { relays, retryIntervalMs: askAgainMs }: WorkerOptions['configuration'],
 ): Promise<Finding[]> {
-  return check('clock', 'this host', CLOCK_TIMEOUT_MS, async () => {
+  return check({ area: 'clock', subject: 'this host', timeoutMs: CLOCK_TIMEOUT_MS }, async () => {
     const database = databases.ledger();
     const clock = new WorkerClock({ database, relays, askAgainMs, onDoubt: () => undefined });
     await clock.requireRight();
@@ -107,11 +106,19 @@ function clockFindings(
 
 /** Why it could not be migrated is told better by a check, if there is one that fails. */
 async function ledgerFindings(databases: Databases, logger: WorkerOptions['logger']): Promise<Finding[]> {
-  const migrated = await check('database', 'schema republish', MIGRATE_TIMEOUT_MS, async () => {
-    const { applied } = await migrate(databases.ledger());
-    if (applied.length > 0) logger.info({ applied }, 'the database schema was brought up to date');
-    return [];
-  });
+  const migrated = await check(
+    {
+      area: 'database',
+      subject: 'schema republish',
+      timeoutMs: MIGRATE_TIMEOUT_MS,
+      silence: 'DatabaseUnavailable',
+    },
+    async () => {
+      const { applied } = await migrate(databases.ledger());
+      if (applied.length > 0) logger.info({ applied }, 'the database schema was brought up to date');
+      return [];
+    },
+  );
   const found = await checkDatabase(databases.ledger, 'worker');
   return found.some(({ status }) => status === 'fail') ? found : [...found, ...migrated];
 }

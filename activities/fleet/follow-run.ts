@@ -4,7 +4,7 @@ import type { OperatorEnd } from '../../contract/fleet';
 import type { FollowRunInput, FollowRunResult } from '../../contract/fleet-activities';
 import { workflowIdFor } from '../../contract/names';
 import { requestInHistory } from '../../contract/payloads';
-import { endOfFailedRun } from '../../contract/run-end';
+import { endOfFailedRun } from '../../rules/run-end';
 import { differencesOf } from '../../contract/same-request';
 import type { ActivityCall } from '../dependencies';
 

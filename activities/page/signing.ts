@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events';
-import { affectsAll, needsPerson, RepublishError, scopeOf } from '../../contract/failures';
+import { RepublishError, scopeOf, traitsOf } from '../../contract/failures';
 import { keepSignature, sealDocument } from '../../database/ledger/facts';
 import type { DocumentKey, SealedEvent } from '../../database/ledger/documents';
 import { isProved } from '../../database/ledger/proofs';
@@ -104,13 +104,14 @@ export class Signing {
    */
   #judge(document: PageDocument, trouble: RepublishError): void {
     // A signer that has signed as it should does not change everything.
-    const isOfAll = affectsAll(trouble.type) && !this.#answered;
+    const isOfAll = traitsOf(trouble.type).affectsAll && !this.#answered;
     if (document.trouble?.final === true && !isOfAll) return;
     const othersMetIt = this.page.documents.some(
       (other) => other !== document && (other.trouble !== undefined || other.row.tries > 0),
     );
     // A person is not asked once for each document.
-    if (isOfAll || needsPerson(trouble.type) || (!this.#answered && othersMetIt)) this.#trouble = trouble;
+    if (isOfAll || traitsOf(trouble.type).needsPerson || (!this.#answered && othersMetIt))
+      this.#trouble = trouble;
     // One that is asked for too much is not asked for the next one at once.
     if (this.#trouble !== undefined || trouble.type === 'SignerBusy') this.#turn.abort(YIELD);
   }

@@ -135,13 +135,13 @@ function keyOf(machine: MachineRow, shared: Set<string>): MachineKey {
     return {
       atmPubkey,
       isPaired: true,
-      problem: `machine_npub of machine ${machine.id} is not a public key (64 hex characters or npub)`,
+      problem: `machine_npub is not a public key (64 hex characters or npub)`,
     };
   if (shared.has(atmPubkey))
     return {
       atmPubkey,
       isPaired: true,
-      problem: `machine_npub of machine ${machine.id} is also another machine's: they would overwrite each other's documents`,
+      problem: `machine_npub is also another machine's: they would overwrite each other's documents`,
     };
   return { atmPubkey, isPaired: true };
 }
@@ -184,21 +184,20 @@ async function planDocument(
   if (key.problem !== undefined) return failed('MachineKeyInvalid', key.problem);
   const type = requireType(deps, documentType);
   if (state === undefined) return skipped(type.withoutState ?? NO_STATE);
-  const ofDocument = `${documentType} of machine ${machine.id}: `;
-  if (state instanceof RepublishError) return failed(state.type, ofDocument + state.message);
+  if (state instanceof RepublishError) return failed(state.type, state.message);
   let tags: string[][];
   try {
     tags = tagsOf(type, key.atmPubkey ?? '');
   } catch (thrown) {
     if (!(thrown instanceof RepublishError)) throw thrown;
-    return failed(thrown.type, ofDocument + thrown.message);
+    return failed(thrown.type, thrown.message);
   }
   const plaintextBytes = Buffer.byteLength(state.plaintext, 'utf8');
   noted.largestStateBytes = Math.max(noted.largestStateBytes, plaintextBytes);
   const tooLarge =
     (await tooLargeForRelays(deps, tags, state.plaintext)) ??
     (await tooLargeForBunker(deps, signer, { tags, plaintext: state.plaintext }));
-  if (tooLarge !== undefined) return failed('StateTooLarge', ofDocument + tooLarge);
+  if (tooLarge !== undefined) return failed('StateTooLarge', tooLarge);
   noted.states.set(dTag(documentType, key.atmPubkey ?? ''), {
     ...state,
     tags,

@@ -22,7 +22,9 @@ export async function closeRun(client: Queryable, runId: string): Promise<void> 
 export interface Reasons {
   /** Why no further page was begun. */
   cause?: Failure | undefined;
-  messages: { Interrupted: string; NotAttempted: string };
+  /** Of a document that was sealed, and of one that was not. */
+  begun: Failure;
+  notBegun: Failure;
 }
 
 /**
@@ -33,18 +35,26 @@ export interface Reasons {
 export async function failUnsettledDocuments(
   client: Queryable,
   runId: string,
-  { cause, messages }: Reasons,
+  { cause, begun, notBegun }: Reasons,
 ): Promise<void> {
-  const begun = 'document.event_id IS NOT NULL';
+  const isBegun = 'document.event_id IS NOT NULL';
   await client.query(
     `UPDATE republish.documents AS document
         SET outcome = 'failed', settled_at = now(), written_by = page.holder,
-            failure_type = coalesce(failure_type, $2, CASE WHEN ${begun} THEN 'Interrupted' ELSE 'NotAttempted' END),
+            failure_type = coalesce(failure_type, $2, CASE WHEN ${isBegun} THEN $4 ELSE $5 END),
             failure_message = CASE WHEN failure_type IS NOT NULL THEN failure_message
-                                   ELSE coalesce($3, CASE WHEN ${begun} THEN $4 ELSE $5 END) END
+                                   ELSE coalesce($3, CASE WHEN ${isBegun} THEN $6 ELSE $7 END) END
        FROM republish.pages AS page
       WHERE document.run_id = $1 AND page.run_id = $1 AND page.page = document.page AND document.outcome IS NULL`,
-    [runId, cause?.type ?? null, freeText(cause?.message), messages.Interrupted, messages.NotAttempted],
+    [
+      runId,
+      cause?.type ?? null,
+      freeText(cause?.message),
+      begun.type,
+      notBegun.type,
+      begun.message,
+      notBegun.message,
+    ],
   );
 }
 

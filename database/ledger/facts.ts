@@ -1,4 +1,4 @@
-import { RepublishError } from '../../contract/failures';
+import { RepublishError, typesWith } from '../../contract/failures';
 import type { GoodOutcome, Outcome } from '../../contract/progress';
 import type { Queryable } from '../connection';
 import {
@@ -220,13 +220,14 @@ export async function settleGood(
         AND event_id IS NOT DISTINCT FROM asked.event
         -- What a sweep has said, after all pages, is undone by a sweep or a person alone.
         AND (document.outcome IS NULL
-             OR document.outcome = 'failed' AND document.failure_type NOT IN ('DocumentLost', 'PlanOutdated', 'StateChanged'))
+             OR document.outcome = 'failed' AND document.failure_type <> ALL ($8::text[]))
      RETURNING machine_id AS "machineId", document.outcome`,
     [
       runId,
       documentType,
       ...columnsOf(settlements, 'machineId', 'eventId', 'outcome', 'supersededBy'),
       relays,
+      typesWith('sweep'),
     ],
   );
   const outcomes = new Map<string, Outcome | null>(written.map((row) => [row.machineId, row.outcome]));

@@ -14,23 +14,34 @@ const TIMEOUT_MS = 20_000;
  */
 export async function checkDatabase(open: () => Database, role: Role): Promise<Finding[]> {
   let database: Database | undefined;
-  const reached = await check('database', 'Postgres', TIMEOUT_MS, async () => {
-    database = open();
-    return checkServer(database);
-  });
+  const reached = await check(
+    { area: 'database', subject: 'Postgres', timeoutMs: TIMEOUT_MS, silence: 'DatabaseUnavailable' },
+    async () => {
+      database = open();
+      return checkServer(database);
+    },
+  );
   // Everything else would only say the same again, or be about a ledger that cannot be there.
   if (database === undefined || reached.some(({ status }) => status === 'fail')) return reached;
   const ledger = database;
-  const rights = await check('database', 'rights', TIMEOUT_MS, () => checkLedgerRights(ledger, role));
+  const rights = await check(
+    { area: 'database', subject: 'rights', timeoutMs: TIMEOUT_MS, silence: 'DatabaseUnavailable' },
+    () => checkLedgerRights(ledger, role),
+  );
   // Who may not look at the version: that is told already, with the right that it needs.
   const mayLook = rights.every(({ status }) => status !== 'fail');
-  const version = await check('database', 'schema republish', TIMEOUT_MS, () =>
-    checkVersion(ledger).catch((thrown: unknown) => {
-      if (mayLook) throw thrown;
-      return [];
-    }),
+  const version = await check(
+    { area: 'database', subject: 'schema republish', timeoutMs: TIMEOUT_MS, silence: 'DatabaseUnavailable' },
+    () =>
+      checkVersion(ledger).catch((thrown: unknown) => {
+        if (mayLook) throw thrown;
+        return [];
+      }),
   );
-  const sequences = await check('database', 'sequences', TIMEOUT_MS, () => checkSequences(ledger));
+  const sequences = await check(
+    { area: 'database', subject: 'sequences', timeoutMs: TIMEOUT_MS, silence: 'DatabaseUnavailable' },
+    () => checkSequences(ledger),
+  );
   return [...reached, ...rights, ...version, ...sequences];
 }
 

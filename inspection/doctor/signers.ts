@@ -23,7 +23,7 @@ export function checkSigners(
   context: Omit<SignerContext, 'operatorUserId'>,
   operatorUserId: string | undefined,
 ): Promise<Finding[]> {
-  return check('signer', 'all', ALL_MS + 5_000, async () => {
+  return check({ area: 'signer', subject: 'all', timeoutMs: ALL_MS + 5_000 }, async () => {
     const signers = await listCurrentSigners(context, operatorUserId);
     if (signers.length === 0) return [noSigner(operatorUserId)];
     const findings = await checkEach(context, signers);

@@ -382,7 +382,7 @@ export class BunkerClient implements Signer {
     if (error !== '') {
       const { reason, meaning } = refusalOf(error);
       const { type, retryAfterMs } = REFUSED[meaning];
-      const refusal = new RepublishError(type, `the bunker refused ${method}: ${reason}`, retryAfterMs);
+      const refusal = new RepublishError(type, `the bunker refused ${method}: ${reason}`, { retryAfterMs });
       return request.refused(refusal, meaning);
     }
     if (result !== '') return request.answered(result);

@@ -1,6 +1,6 @@
 import { RepublishError } from '../../contract/failures';
 import type { SignedEvent } from '../events';
-import { meaningOfRefusal } from '../relays/refusals';
+import { meaningOfRefusal, protocolWordIn } from '../relays/refusals';
 import { shownRelay } from '../relays/url';
 import type { BunkerLink } from './link';
 import { presentableRefusal } from './messages';
@@ -213,9 +213,10 @@ export class Delivery {
   }
 }
 
-/** auth-required: the relay has sent a challenge, or is about to, and the link answers it. */
+/** A relay that wants a login has sent a challenge, or is about to, and the link answers it. */
 function mayPass(refusal: string): boolean {
-  return meaningOfRefusal(refusal) === 'slow down' || /^(error|auth-required):/.test(refusal);
+  const meaning = meaningOfRefusal(refusal);
+  return meaning === 'slow down' || meaning === 'authenticate' || protocolWordIn(refusal) === 'error';
 }
 
 const ENDED = new Error('the request has ended');

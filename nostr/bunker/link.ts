@@ -174,8 +174,10 @@ export class BunkerLink {
         onNotice: (text) => {
           if (saysTooMuch(text)) this.options.onThrottled(this);
         },
-        onOk: (id, accepted, message) =>
-          this.options.onOk(this, id, accepted, this.#listening?.noteOk(accepted, message) ?? message),
+        onOk: (id, accepted, message) => {
+          this.#listening?.noteOk(accepted, message);
+          this.options.onOk(this, id, accepted, message);
+        },
         onMalformed: () => this.options.onMalformed?.(),
         onChallenge: () => void this.#listening?.answerChallenges(),
       },

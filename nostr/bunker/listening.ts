@@ -74,13 +74,12 @@ export class Listening {
     this.#isAnswering = false;
   }
 
-  /** What the relay says to a request. @returns the same, in the words of NIP-42 where it asks for a login */
-  noteOk(accepted: boolean, message: string): string {
+  /** What the relay says to a request. */
+  noteOk(accepted: boolean, message: string): void {
     if (accepted) this.#demands = 0;
-    if (accepted || meaningOfRefusal(message) !== 'authenticate') return message;
+    if (accepted || meaningOfRefusal(message) !== 'authenticate') return;
     if (Date.now() - this.#loggedInAtMs > LOGINS_APART_MS)
       void this.#meetDemand(this.#standing(), 'requests refused: auth-required');
-    return message.startsWith('auth-required:') ? message : 'auth-required: in words of its own';
   }
 
   #subscribe(): void {

@@ -1,4 +1,4 @@
-import type { RepublishError } from '../../contract/failures';
+import { type RepublishError, traitsOf } from '../../contract/failures';
 import { protocolWordIn, saysTooMuch } from '../relays/refusals';
 
 /** Answer of a bunker (NIP-46). */
@@ -118,7 +118,7 @@ export const REFUSED = {
  * same.
  */
 export function isUselessAnswer(error: RepublishError): boolean {
-  return isRefusal(error) || error.type === 'SignerReturnedWrongEvent';
+  return traitsOf(error.type).bunkerResult === 'refused';
 }
 
 /** Whether the bunker has answered, and with a no. */

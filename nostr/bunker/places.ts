@@ -1,4 +1,4 @@
-import { RepublishError } from '../../contract/failures';
+import { RepublishError, traitsOf } from '../../contract/failures';
 import type { Question, RequestWindow } from '../../rules/window';
 import type { Limiter } from './limiter';
 import type { Pacer } from './pacer';
@@ -67,7 +67,7 @@ export class Places {
         this.#setWindow((window) => window.answered(work, latencyMs, inFlight));
     } catch (thrown) {
       if (work === undefined || !(thrown instanceof RepublishError)) return;
-      if (thrown.type === 'SignerTimeout' || thrown.type === 'SignerBusy')
+      if (traitsOf(thrown.type).slowsDown)
         this.#setWindow((window) => window.lost(sentAtMs, performance.now()));
     }
   }

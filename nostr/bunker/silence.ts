@@ -1,7 +1,7 @@
 import { RepublishError } from '../../contract/failures';
 import type { Signer, SignerCall } from '../signers/signer';
 import type { BunkerClient } from './client';
-import { isRefusal } from './messages';
+import { isRefusal, isUselessAnswer } from './messages';
 
 /** A ping needs no person and no key. */
 const PING_MS = 3_000;
@@ -85,9 +85,7 @@ class Silence {
       return true;
     } catch (thrown) {
       // Whatever it says, it has said something.
-      return (
-        thrown instanceof RepublishError && (isRefusal(thrown) || thrown.type === 'SignerReturnedWrongEvent')
-      );
+      return thrown instanceof RepublishError && isUselessAnswer(thrown);
     }
   }
 }

@@ -169,7 +169,7 @@ export function failedRun(machines = 12): RunReport {
     outcome: 'failed',
     failureType: 'StateInvalid',
     failureMessage:
-      'bitspire-fees of machine m01: operator_cash_in_fee_fraction: must be at most 0.15 (the cap of the extension)',
+      'operator_cash_in_fee_fraction: must be at most 0.15 (the cap of the extension)',
     ...UNBEGUN,
     settledAt: at(1),
   });

@@ -92,8 +92,8 @@ describe('every error that reaches a person', () => {
   test('an error that knows better than the catalogue has a remedy of its own, which alone is told', () => {
     for (const error of [
       new UsageError('why', 'Do this.'),
-      new RepublishError('SourceMisconfigured', 'why', undefined, 'Do this.'),
-      new RunNotFound('why', undefined, 'Do this.'),
+      new RepublishError('SourceMisconfigured', 'why', { remedy: 'Do this.' }),
+      new RunNotFound('why', { remedy: 'Do this.' }),
       new DataFolderUnusable('why', undefined, 'Do this.'),
     ])
       expect(explained(error).said).toMatch(/^error: \w+: why\nremedy: Do this\.\n$/);

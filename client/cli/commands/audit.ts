@@ -4,7 +4,6 @@ import { compareIds, machineOf } from '../../../contract/machine-name';
 import type { RelayStanding } from '../../../contract/relay-standing';
 import { didYouMean } from '../../../contract/suggest';
 import type { AuditReport, ToldAudit, ToldDocument } from '../../../inspection/audit';
-import { withoutName } from '../../../rules/told-failures';
 import { byMachine } from '../by-machine';
 import { csv } from '../csv';
 import { fittedTo, print, printJson, say } from '../output';
@@ -152,8 +151,7 @@ function isGood({ outcome, relays }: ToldDocument): boolean {
 
 function notes(document: ToldDocument): string[] {
   const { outcome, supersededBy, failure, skippedBecause } = document;
-  if (failure !== null && outcome === 'failed')
-    return [`${failure.type}: ${withoutName({ ...document, message: failure.message })}`];
+  if (failure !== null && outcome === 'failed') return [`${failure.type}: ${failure.message}`];
   if (outcome === 'skipped') return [skippedBecause ?? 'has no state'];
   return supersededBy === null ? [] : [`the newer ${short(supersededBy)} stands`];
 }
@@ -171,7 +169,7 @@ function relaysOf({ relays }: ToldDocument): string[] {
 
 function told({ state, detail }: RelayStanding): string {
   // The detail of a newer event is its id.
-  return detail ? `${state} (${/^[0-9a-f]{64}$/.test(detail) ? short(detail) : detail})` : state;
+  return detail ? `${state} (${state === 'newer' ? short(detail) : detail})` : state;
 }
 
 function showEvents(documents: ToldDocument[]): void {

@@ -96,8 +96,10 @@ async function howItStands(run: RepublishRun, { yes }: EndOptions) {
   if (closedAt === null && obstacle === null && !yes)
     throw new ControlRefused(
       `a worker goes on with the run (${progress?.phase ?? 'running'}): ended now, what is signed is not finished`,
-      {},
-      'Cancel it: republish cancel <operator>. To end it all the same: republish end <operator> --yes.',
+      {
+        remedy:
+          'Cancel it: republish cancel <operator>. To end it all the same: republish end <operator> --yes.',
+      },
     );
   return status;
 }

@@ -5,7 +5,6 @@ import type { RepublishPlan } from '../../../inspection/plan';
 import type { Estimate } from '../../../inspection/estimate';
 import type { ForeseenDocument } from '../../../inspection/plan-document';
 import type { RelayFacts } from '../../../inspection/relay-probe';
-import { withoutName } from '../../../rules/told-failures';
 import { LEAST_SIGNATURES } from '../../../rules/signer-speed';
 import { byMachine } from '../by-machine';
 import { EXIT } from '../exit-codes';
@@ -163,9 +162,7 @@ function showDocuments(documents: ForeseenDocument[]): void {
     document.documentType,
     document.action,
     sizeOf(document),
-    document.failure
-      ? `${document.failure.type}: ${withoutName({ ...document, message: document.because })}`
-      : document.because,
+    document.failure ? `${document.failure.type}: ${document.because}` : document.because,
   ]);
   const paint = cellStyles((column, row) => (column === 1 ? STYLES[row[1] as Action] : undefined));
   printPainted(

@@ -58,7 +58,7 @@ export function ending(ended: Ended | undefined): Line[] {
   return [
     line(),
     line(['red', `${type}: ${message.replace(/\s+/g, ' ')}`]),
-    ...(message.includes(remedy) ? [] : [line(['bold', `remedy: ${remedy}`])]),
+    line(['bold', `remedy: ${remedy}`]),
     line(),
   ];
 }

@@ -1,4 +1,4 @@
-import { remedyFor } from '../../../contract/failures';
+import { remedyFor, traitsOf } from '../../../contract/failures';
 import { howFar } from '../../../contract/how-far';
 import { documentOf } from '../../../contract/machine-name';
 import type { Progress } from '../../../contract/progress';
@@ -56,14 +56,14 @@ export function failureLines(error: RepublishFailed, { runId, operator, progress
   const isIncomplete = type === 'RepublishIncomplete';
   const said = isIncomplete
     ? `${known.failed} document${known.failed === 1 ? '' : 's'} could not be republished:`
-    : withoutRemedy(message, remedy);
+    : message;
   // What a cancellation has interrupted has the remedy of the cancellation.
   const types = [...new Set(reasons.map((reason) => reason.type))].filter(
-    (each) => each !== type && !(type === 'Cancelled' && each === 'Interrupted'),
+    (each) => each !== type && !(type === 'Cancelled' && traitsOf(each).decidedBy === 'run'),
   );
   const lines = [
     `error: ${type}: ${said}`,
-    ...(isIncomplete || said.includes(remedy) ? [] : [`remedy: ${remedy}`]),
+    ...(isIncomplete ? [] : [`remedy: ${remedy}`]),
     ...reasons.flatMap(reasonLines),
     ...(notAttempted > 0 ? [`${isIncomplete ? '  ' : ''}${notAttemptedLine(notAttempted)}`] : []),
     ...(unnamed > 0 ? [`  and ${unnamed} more; see: ${command('audit', runId)}`] : []),
@@ -72,14 +72,6 @@ export function failureLines(error: RepublishFailed, { runId, operator, progress
     ...(progress === null || isIncomplete ? [] : standingLine(progress)),
   ];
   return lines.map((text) => remedyAs(text, operator));
-}
-
-/**
- * The message of a run that failed ends with what to do, for Temporal's UI; here that has a line of its own.
- */
-function withoutRemedy(message: string, remedy: string): string {
-  const end = `. ${remedy}`;
-  return message.endsWith(end) ? message.slice(0, -end.length) : message;
 }
 
 function standingLine(progress: Progress): string[] {
@@ -107,11 +99,7 @@ export function endedOn(
 ): { type: string; message: string; remedy: string } {
   const remedy = remedyAs(failure.remedy, operator);
   if (failure.type !== 'RepublishIncomplete' || progress === null)
-    return {
-      ...failure,
-      message: remedyAs(withoutRemedy(failure.message, failure.remedy), operator),
-      remedy,
-    };
+    return { ...failure, message: remedyAs(failure.message, operator), remedy };
   const { blocked } = progress;
   if (blocked !== undefined)
     return {
