@@ -1,5 +1,4 @@
-import { setMaxListeners } from 'node:events';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { onAbort, sleep } from '../../async/wait';
 import type { HeartbeatDetails, PageCounts, PageReference } from '../../contract/activities';
 import { ensureError, RepublishError, scopeOf } from '../../contract/failures';
 import { stagesOf, type WaitingDocument } from '../../contract/progress';
@@ -60,8 +59,6 @@ export class PageAttempt {
   ) {
     const { run, documentType } = begun;
     const operatorPubkey = run.operatorPubkey ?? '';
-    // Each document in work listens.
-    setMaxListeners(0, this.turn);
     this.documents = begun.documents.map((row) => pageDocument(row, operatorPubkey, documentType));
     const owner = { operatorUserId: run.operatorUserId, operatorPubkey };
     this.facts = {
@@ -85,9 +82,7 @@ export class PageAttempt {
   async run(counts: PageCounts): Promise<void> {
     this.#counts = counts;
     this.call.show(() => this.#details());
-    const yieldNow = (): void => this.#turn.abort(YIELD);
-    this.call.signal.addEventListener('abort', yieldNow, { once: true });
-    if (this.call.signal.aborted) yieldNow();
+    const stop = onAbort(this.call.signal, () => this.#turn.abort(YIELD));
     try {
       await this.#rounds();
     } catch (thrown) {
@@ -96,7 +91,7 @@ export class PageAttempt {
       throw thrown;
     } finally {
       clearTimeout(this.#timer);
-      this.call.signal.removeEventListener('abort', yieldNow);
+      stop();
     }
     await this.#writeTroubles();
   }
@@ -115,9 +110,8 @@ export class PageAttempt {
       const later = await this.#round(documents);
       documents = [...later.keys()];
       if (this.turn.aborted || later.size === 0) break;
-      await sleep(Math.max(0, Math.max(...later.values()) - Date.now()), undefined, {
-        signal: this.turn,
-      }).catch(() => undefined);
+      const waitMs = Math.max(...later.values()) - Date.now();
+      await sleep(Math.max(0, waitMs), this.turn).catch(() => undefined);
     }
     for (const document of documents) this.#noteLeftOver(document);
   }

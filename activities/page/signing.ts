@@ -1,4 +1,4 @@
-import { setMaxListeners } from 'node:events';
+import { onAbort } from '../../async/wait';
 import { affectsAll, needsPerson, RepublishError, scopeOf } from '../../contract/failures';
 import { keepSignature, sealDocument } from '../../database/ledger/facts';
 import type { DocumentKey, SealedEvent } from '../../database/ledger/documents';
@@ -39,10 +39,7 @@ export class Signing {
   async run(toSign: [PageDocument, ToSign][]): Promise<void> {
     if (toSign.length === 0 || !(await this.#haveSigner(toSign))) return;
     const { deps, turn } = this.page;
-    const yieldTurn = (): void => this.#turn.abort(turn.reason);
-    setMaxListeners(0, this.#turn.signal);
-    turn.addEventListener('abort', yieldTurn, { once: true });
-    if (turn.aborted) yieldTurn();
+    const stop = onAbort(turn, () => this.#turn.abort(turn.reason));
     const queue = this.#inTurn(toSign).values();
     const lane = async (): Promise<void> => {
       for (const [document, prepared] of queue) {
@@ -53,7 +50,7 @@ export class Signing {
     try {
       await Promise.all(Array.from({ length: Math.min(deps.documentsAtOnce, toSign.length) }, lane));
     } finally {
-      turn.removeEventListener('abort', yieldTurn);
+      stop();
     }
     this.#shareTrouble(toSign);
   }

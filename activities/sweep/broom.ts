@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { sleep } from '../../async/wait';
 import { isGood } from '../../contract/progress';
 import type { RelayStanding } from '../../contract/relay-standing';
 import {
@@ -128,7 +128,7 @@ export class Broom {
       const { documentType, machineId, machineName } = document;
       const why = waitingFor(waitsFor);
       call.show(() => ({ waiting: [{ documentType, machineId, machineName, why }] }));
-      await sleep(Math.max(1, waitsFor.untilMs - Date.now()), undefined, { signal: call.signal });
+      await sleep(Math.max(1, waitsFor.untilMs - Date.now()), call.signal);
     }
   }
 

@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { within } from '../../async/wait';
 import { type CallerFailureType, isCallerFailureType } from '../../contract/caller-failures';
 import { ensureError, type FailureType, isFailureType, remedyFor } from '../../contract/failures';
 
@@ -64,19 +64,16 @@ export async function check(
   work: () => Promise<Finding[]>,
 ): Promise<Finding[]> {
   const { fail } = findingsOf(area, subject);
-  const ended = new AbortController();
-  const late = sleep(timeoutMs, undefined, { signal: ended.signal }).then(
-    () => [
+  try {
+    const found = await within(work(), timeoutMs);
+    if (found !== undefined) return found;
+    return [
       fail(
         `no answer within ${timeoutMs / 1000} s`,
         'Something on the way takes connections and does not answer: check the address, the firewall and the service.',
         SILENT[area],
       ),
-    ],
-    () => [],
-  );
-  try {
-    return await Promise.race([work(), late]);
+    ];
   } catch (thrown) {
     const { message, remedy, type } = ensureError(thrown) as Error & { remedy?: unknown; type?: unknown };
     return [
@@ -86,7 +83,5 @@ export async function check(
         isFailureType(type) || isCallerFailureType(type) ? type : 'Unexpected',
       ),
     ];
-  } finally {
-    ended.abort();
   }
 }

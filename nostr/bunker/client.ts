@@ -13,7 +13,7 @@ import { shownRelay } from '../relays/url';
 import { signWith } from '../schnorr';
 import type { Signer, SignerCall } from '../signers/signer';
 import { requireSameEvent } from './same-event';
-import type { Limiter } from './limiter';
+import type { Limiter } from '../../async/limiter';
 import { BUNKER_KIND, type BunkerLink } from './link';
 import { type BunkerAnswer, isForNobody, parseAnswer, refusalOf, REFUSED } from './messages';
 import { OpenRequests } from './open-requests';

@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { sleep } from '../../async/wait';
 import type { SignedEvent } from '../events';
 import type { Filter, RelayConnection } from '../relays/connection';
 import type { AuthReply, RelayIdentity } from '../relays/identity';

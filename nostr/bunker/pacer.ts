@@ -1,17 +1,12 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { sleep, untilCalled } from '../../async/wait';
 
 /** Time, for tests that cannot wait for minutes. */
 export interface Clock {
   nowMs(): number;
-  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+  sleep(ms: number): Promise<void>;
 }
 
-const REAL_CLOCK: Clock = {
-  nowMs: () => Date.now(),
-  sleep: async (ms, signal) => {
-    await sleep(ms, undefined, signal ? { signal } : {}).catch(() => signal?.throwIfAborted());
-  },
-};
+const REAL_CLOCK: Clock = { nowMs: () => Date.now(), sleep };
 
 const DECREASE = 0.8;
 const FAST_INCREASE = 1.25;
@@ -61,20 +56,14 @@ export class Pacer {
   async take(signal?: AbortSignal, again = false): Promise<void> {
     signal?.throwIfAborted();
     if (this.#ratePerS === Infinity) return;
-    await new Promise<void>((resolve, reject) => {
-      const leave = (): void => {
-        this.#waiting = this.#waiting.filter((other) => other !== go);
-        reject(signal?.reason as Error);
-      };
-      const go = (): void => {
-        signal?.removeEventListener('abort', leave);
-        resolve();
-      };
+    await untilCalled((go) => {
       if (again) this.#waiting.unshift(go);
       else this.#waiting.push(go);
-      signal?.addEventListener('abort', leave, { once: true });
       void this.#letThrough();
-    });
+      return () => {
+        this.#waiting = this.#waiting.filter((other) => other !== go);
+      };
+    }, signal);
   }
 
   /**

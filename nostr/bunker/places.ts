@@ -1,6 +1,6 @@
 import { RepublishError } from '../../contract/failures';
 import type { Question, RequestWindow } from '../../rules/window';
-import type { Limiter } from './limiter';
+import type { Limiter } from '../../async/limiter';
 import type { Pacer } from './pacer';
 import type { BunkerRequest } from './request';
 

@@ -1,3 +1,4 @@
+import { untilCalled } from '../../async/wait';
 import { RepublishError } from '../../contract/failures';
 import type { SignerCall } from '../signers/signer';
 import { Delivery, type DeliveryOptions } from './delivery';
@@ -33,8 +34,7 @@ interface Waiter {
   call: SignerCall;
   /** Takes silence for a person who is asked. */
   isPatient: boolean;
-  settle(answer: Answer): void;
-  give(reason: unknown): void;
+  settle(end: Answer | { failure: unknown }): void;
 }
 
 /** Relays refuse ephemeral events that are older than a minute (strfry), and clocks differ. */
@@ -110,36 +110,28 @@ export class BunkerRequest {
   wait(call: SignerCall, isPatient = false): Promise<string> {
     call.signal?.throwIfAborted();
     if (this.#isOverdue) this.#startDeadline();
-    const answer = new Promise<string>((resolve, reject) => {
-      const leave = (): void => {
-        call.signal?.removeEventListener('abort', abort);
-        if (this.approvalUrl !== undefined) call.onApproval?.(undefined);
-      };
-      const abort = (): void => {
-        this.#waiters.delete(waiter);
-        waiter.give(call.signal?.reason);
-        this.#noteLeft();
-      };
-      const waiter: Waiter = {
-        call,
-        isPatient,
-        settle: (given) => {
-          leave();
-          if ('result' in given) resolve(given.result);
-          else reject(given.refusal);
-        },
-        give: (reason) => {
-          leave();
-          reject(reason as Error);
-        },
-      };
-      this.#waiters.add(waiter);
-      call.signal?.addEventListener('abort', abort, { once: true });
-    });
+    const answer = this.#settled(call, isPatient);
     call.onAsked?.(performance.now() - this.#askedAtMs);
     if (this.approvalUrl !== undefined) call.onApproval?.(this.approvalUrl);
     if (this.#isDue || this.#isOvertaken()) this.#sendAgain(true);
     return answer;
+  }
+
+  async #settled(call: SignerCall, isPatient: boolean): Promise<string> {
+    try {
+      const end = await untilCalled<Parameters<Waiter['settle']>[0]>((settle) => {
+        const waiter = { call, isPatient, settle };
+        this.#waiters.add(waiter);
+        return () => {
+          this.#waiters.delete(waiter);
+          this.#noteLeft();
+        };
+      }, call.signal);
+      if ('result' in end) return end.result;
+      throw 'refusal' in end ? end.refusal : end.failure;
+    } finally {
+      if (this.approvalUrl !== undefined) call.onApproval?.(undefined);
+    }
   }
 
   /** @param createdAtS of the event in which the bunker has said something about it */
@@ -187,7 +179,7 @@ export class BunkerRequest {
   /** Ends it without an answer. */
   fail(reason: unknown): void {
     this.#rejectInTime(reason);
-    for (const waiter of this.#waiters) waiter.give(reason);
+    for (const waiter of this.#waiters) waiter.settle({ failure: reason });
     this.#waiters.clear();
     this.#end(undefined);
   }
@@ -195,20 +187,10 @@ export class BunkerRequest {
   /** Resolves when nobody waits for it any more. Rejects with the signal's reason. */
   async untilLeft(signal?: AbortSignal): Promise<void> {
     if (!this.isWaitedFor) return;
-    await new Promise<void>((resolve, reject) => {
-      const abort = (): void => {
-        this.#listeners.delete(go);
-        reject(signal?.reason as Error);
-      };
-      const go = (): void => {
-        signal?.removeEventListener('abort', abort);
-        this.#listeners.delete(go);
-        resolve();
-      };
-      if (signal?.aborted) return abort();
-      this.#listeners.add(go);
-      signal?.addEventListener('abort', abort, { once: true });
-    });
+    await untilCalled((left) => {
+      this.#listeners.add(left);
+      return () => this.#listeners.delete(left);
+    }, signal);
   }
 
   /** Some relays refuse and forward all the same: the bunker is given a moment to answer. */
@@ -224,7 +206,7 @@ export class BunkerRequest {
     if (this.isWaitedFor) return;
     // Nobody will ask for it again, or nobody has heard of it yet.
     if (!this.options.staysOpen || !this.#delivery.isSent) this.fail(LEFT);
-    for (const go of [...this.#listeners]) go();
+    this.#tellLeft();
   }
 
   #end(answer: Answer | undefined): void {
@@ -235,7 +217,12 @@ export class BunkerRequest {
     this.options.onEnd(answer, this.isWaitedFor);
     if (answer !== undefined) for (const waiter of this.#waiters) waiter.settle(answer);
     this.#waiters.clear();
-    for (const go of [...this.#listeners]) go();
+    this.#tellLeft();
+  }
+
+  #tellLeft(): void {
+    for (const left of this.#listeners) left();
+    this.#listeners.clear();
   }
 
   #startDeadline(): void {
@@ -261,7 +248,7 @@ export class BunkerRequest {
     this.#rejectInTime(reason);
     for (const waiter of leaving) {
       this.#waiters.delete(waiter);
-      waiter.give(reason);
+      waiter.settle({ failure: reason });
     }
     if (!this.#isOverdue) this.#stayOpen();
     this.#isOverdue = true;

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import WebSocket from 'ws';
+import { onAbort, within } from '../../async/wait';
 import { ensureError } from '../../contract/failures';
 import { withLastWords } from '../../rules/last-words';
 import { hasEventShape, type SignedEvent } from '../events';
@@ -146,8 +147,7 @@ export class RelayConnection {
     });
     // handshakeTimeout begins with the request; a name server that does not answer comes before it.
     const timer = setTimeout(() => socket.terminate(), options.connectTimeoutMs + 500);
-    const abort = (): void => socket.terminate();
-    signal?.addEventListener('abort', abort, { once: true });
+    const stop = onAbort(signal, () => socket.terminate());
     try {
       return await new Promise<RelayConnection>((resolve, reject) => {
         // Listening within the event itself: a relay's first message (its challenge) can come with the
@@ -164,7 +164,7 @@ export class RelayConnection {
       throw error;
     } finally {
       clearTimeout(timer);
-      signal?.removeEventListener('abort', abort);
+      stop();
     }
   }
 
@@ -190,26 +190,20 @@ export class RelayConnection {
     return this.#sendForOk('EVENT', event, timeoutMs);
   }
 
-  #sendForOk(verb: 'EVENT' | 'AUTH', event: SignedEvent, timeoutMs: number): Promise<PublishReply> {
-    return new Promise((resolve) => {
-      const settle = (reply: PublishReply): void => {
-        clearTimeout(timer);
-        this.#waitingForLoss.delete(lost);
-        const waiting = this.#waitingForOk.get(event.id);
-        waiting?.delete(settle);
-        if (waiting?.size === 0) this.#waitingForOk.delete(event.id);
-        resolve(reply);
-      };
-      const lost = (reason: string): void => settle({ kind: 'lost', reason });
-      const timer = setTimeout(() => {
-        const words = this.#lastWords;
-        settle({ kind: 'silent', ...(words === undefined ? {} : { words }) });
-      }, timeoutMs);
-      const waiting = this.#waitingForOk.get(event.id) ?? new Set();
-      this.#waitingForOk.set(event.id, waiting.add(settle));
-      this.#waitingForLoss.add(lost);
-      if (!this.#sendFrame([verb, event])) lost(this.#whyLost());
-    });
+  async #sendForOk(verb: 'EVENT' | 'AUTH', event: SignedEvent, timeoutMs: number): Promise<PublishReply> {
+    let settle: (reply: PublishReply) => void = () => undefined;
+    const answered = new Promise<PublishReply>((resolve) => (settle = resolve));
+    const lost = (reason: string): void => settle({ kind: 'lost', reason });
+    const waiting = this.#waitingForOk.get(event.id) ?? new Set();
+    this.#waitingForOk.set(event.id, waiting.add(settle));
+    this.#waitingForLoss.add(lost);
+    if (!this.#sendFrame([verb, event])) lost(this.#whyLost());
+    const reply = await within(answered, timeoutMs);
+    waiting.delete(settle);
+    if (waiting.size === 0) this.#waitingForOk.delete(event.id);
+    this.#waitingForLoss.delete(lost);
+    const words = this.#lastWords;
+    return reply ?? { kind: 'silent', ...(words === undefined ? {} : { words }) };
   }
 
   /** Opens a live subscription. It ends with `close()`, with `onClosed`, or with the connection. */

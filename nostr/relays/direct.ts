@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { sleep, within } from '../../async/wait';
 import { withLastWords } from '../../rules/last-words';
 import { decidedBy, type Heldback } from '../../rules/quorum';
 import type { SignedEvent } from '../events';
@@ -24,7 +24,6 @@ import type { RelayPool } from './pool';
 import { Questions } from './questions';
 import { type ReadOptions, type ReadReply, readStored } from './read';
 import { meaningOfRefusal, saysTooMuch } from './refusals';
-import { within } from './within';
 
 /** An OK is waited for that long before the event is looked for without it. */
 const OK_MS = 1_000;

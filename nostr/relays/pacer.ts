@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { sleep } from '../../async/wait';
 import type { Heldback } from '../../rules/quorum';
 import { Throttle } from '../../rules/throttle';
 

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { SignerLoad, Telemetry } from '../../contract/telemetry';
 import { BunkerClient } from '../bunker/client';
 import { RequestWindow } from '../../rules/window';
-import { Limiter } from '../bunker/limiter';
+import { Limiter } from '../../async/limiter';
 import { Pacer } from '../bunker/pacer';
 import { addressRulesOf } from '../bunker/relay-limits';
 import { tellingSilence } from '../bunker/silence';

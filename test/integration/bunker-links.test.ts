@@ -5,7 +5,7 @@ import { generateSecretKey } from 'nostr-tools/pure';
 import { type DevBunker, startBunker } from '../../dev/bunker';
 import { type DevRelay, startRelay } from '../../dev/relay';
 import { BunkerClient, type BunkerClientOptions } from '../../nostr/bunker/client';
-import { Limiter } from '../../nostr/bunker/limiter';
+import { Limiter } from '../../async/limiter';
 import { Pacer } from '../../nostr/bunker/pacer';
 import type { SignedEvent } from '../../nostr/events';
 import { type BarePeer, type BareRelay, type BareScript, startBareRelay } from '../support/bare-relay';
