@@ -3,7 +3,7 @@ import { RepublishError } from '../contract/failures';
 import { stagesOf } from '../contract/progress';
 import { beginPage, pageState } from '../database/ledger/page';
 import { endOfPage, sharedCause } from '../rules/page-end';
-import { pauseMs } from '../rules/pacing';
+import { pauseMs } from '../rules/patience';
 import type { ActivityCall, ActivityDependencies } from './dependencies';
 import { MAX_SHOWN } from './display';
 import { PageAttempt } from './page/attempt';

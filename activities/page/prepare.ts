@@ -3,7 +3,7 @@ import { newestSeals } from '../../database/ledger/page';
 import type { RelayIdentity } from '../../nostr/relays/identity';
 import { eventsIn, type Seen } from '../../nostr/relays/publisher';
 import { newestOf } from '../../rules/newest';
-import { RETURNS_LATER_MS } from '../../rules/pacing';
+import { RETURNS_LATER_MS } from '../../rules/patience';
 import { isOutOfDate } from '../../rules/seal';
 import type { ActivityDependencies } from '../dependencies';
 import { judgeSealFor } from '../steps/judge-seal';

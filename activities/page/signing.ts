@@ -8,7 +8,7 @@ import { eventId } from '../../nostr/events';
 import { isUselessAnswer } from '../../nostr/bunker/messages';
 import { type CurrentSigner, nameOfSigner } from '../../nostr/signers/keyring';
 import type { Signer, SignerCall } from '../../nostr/signers/signer';
-import { tooLargeForBunker } from '../steps/relay-limits';
+import { tooLargeForBunker } from '../steps/relay-objections';
 import type { PageAttempt } from './attempt';
 import { isSigned, type PageDocument, YIELD } from './document';
 import { prepare, type Prepared } from './prepare';

@@ -3,7 +3,7 @@ import type { Dated } from '../../rules/newest';
 import { judgeSeal, type KnownOfAddress, type SealVerdict } from '../../rules/seal';
 import type { ActivityDependencies } from '../dependencies';
 import type { Seen } from '../../nostr/relays/publisher';
-import { tooFarAheadForRelays, tooOldForRelays } from './relay-limits';
+import { tooFarAheadForRelays, tooOldForRelays } from './relay-objections';
 
 /** A verdict that relays can be expected to take. */
 export type PossibleVerdict<Event extends Dated> = Exclude<SealVerdict<Event>, { kind: 'too far ahead' }>;

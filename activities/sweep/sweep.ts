@@ -4,7 +4,7 @@ import type { SweepInput, SweepResult } from '../../contract/activities';
 import type { WaitingDocument } from '../../contract/progress';
 import { beginSweep, signedDocuments, type SweptDocument } from '../../database/ledger/sweep';
 import { ledgerView } from '../../database/ledger/view';
-import { pauseMs } from '../../rules/pacing';
+import { pauseMs } from '../../rules/patience';
 import type { HeldbackBy } from '../../rules/quorum';
 import type { ActivityCall, ActivityDependencies } from '../dependencies';
 import { MAX_SHOWN } from '../display';

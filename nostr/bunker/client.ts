@@ -17,7 +17,7 @@ import type { Limiter } from '../../async/limiter';
 import { BUNKER_KIND, type BunkerLink } from './link';
 import { type BunkerAnswer, isForNobody, parseAnswer, refusalOf, REFUSED } from './messages';
 import { OpenRequests } from './open-requests';
-import { Pacer } from './pacer';
+import { RequestPacer } from './request-pacer';
 import { Places } from './places';
 import { QuestionIds } from './question-id';
 import { BunkerRequest } from './request';
@@ -49,7 +49,7 @@ export interface BunkerClientOptions {
   /** Likewise: how many requests the limiter lets through. Absent: as many as it was made with. */
   window?: RequestWindow | undefined;
   /** Likewise: finds the rate at which the bunker's relays pass requests on. Absent: one of its own. */
-  pacer?: Pacer;
+  pacer?: RequestPacer;
   /** What silence may mean with this bunker, for the message of a request that had no answer. */
   silenceMayMean?: string | undefined;
   /** The page on which a person approves a request. It is a secret of the operator's: never log it. */
@@ -80,7 +80,7 @@ interface PreparedRequest {
  */
 export class BunkerClient implements Signer {
   readonly clientPubkey: string;
-  #pacer: Pacer;
+  #pacer: RequestPacer;
   #places: Places;
   #conversationKey: Uint8Array;
   #clientSecretKey: Uint8Array;
@@ -100,7 +100,7 @@ export class BunkerClient implements Signer {
   constructor(private readonly options: BunkerClientOptions) {
     this.#clientSecretKey = Uint8Array.from(options.clientSecretKey);
     this.clientPubkey = getPublicKey(this.#clientSecretKey);
-    this.#pacer = options.pacer ?? new Pacer();
+    this.#pacer = options.pacer ?? new RequestPacer();
     this.#places = new Places(options.limiter, this.#pacer, options.window);
     this.#conversationKey = getConversationKey(this.#clientSecretKey, options.bunkerPubkey);
     this.#ids = new QuestionIds(this.#clientSecretKey);

@@ -4,7 +4,7 @@ import { meaningOfRefusal } from '../relays/refusals';
 import { shownRelay } from '../relays/url';
 import type { BunkerLink } from './link';
 import { presentableRefusal } from './messages';
-import type { Pacer } from './pacer';
+import type { RequestPacer } from './request-pacer';
 
 export interface DeliveryOptions {
   /** The encrypted request, and when it was made. */
@@ -14,7 +14,7 @@ export interface DeliveryOptions {
   renew(event: SignedEvent): SignedEvent;
   /** From this age on an event is not sent again: relays refuse old ones. */
   maxAgeMs: number;
-  pacer: Pacer;
+  pacer: RequestPacer;
   /** The ways to the bunker, as they are when it is sent. */
   links(): readonly BunkerLink[];
   /** The relays that had refused it for its rate let it through. */

@@ -22,7 +22,7 @@ import { Door, type NotAuthenticated } from './door';
 import { plainText } from './plain-text';
 import type { RelayPool } from './pool';
 import { Questions } from './questions';
-import { type ReadOptions, type ReadReply, readStored } from './read';
+import { type ReadOptions, type ReadReply, readStored, wantsIdentity } from './read';
 import { meaningOfRefusal, saysTooMuch } from './refusals';
 
 /** An OK is waited for that long before the event is looked for without it. */
@@ -256,7 +256,7 @@ export class DirectRelay implements DocumentRelay {
     const asked = await this.#door.ask(
       identity,
       (connection) => readStored(connection, filters, options),
-      (reply) => reply.kind === 'closed' && meaningOfRefusal(reply.reason) === 'authenticate',
+      wantsIdentity,
     );
     if ('refused' in asked) {
       const outside = unauthenticated(asked.refused);
@@ -327,7 +327,11 @@ function takesFewerFilters(reply: ReadReply): boolean {
 function unknownBy(reply: Exclude<ReadReply, { kind: 'eose' }>): Extract<Sighting, { kind: 'unknown' }> {
   switch (reply.kind) {
     case 'closed':
-      return { kind: 'unknown', reason: `read refused: ${reply.reason}` };
+      return {
+        kind: 'unknown',
+        reason: `read refused: ${reply.reason}`,
+        ...(wantsIdentity(reply) ? { wantsIdentity: true } : {}),
+      };
     case 'timeout': {
       const silence = reply.events.length > 0 ? 'a read was not answered to its end' : 'no answer to a read';
       return { kind: 'unknown', reason: withLastWords(silence, reply.words), isSilent: true };

@@ -18,7 +18,7 @@ import { DirectRelay } from './direct';
 import type { DocumentRelay, LookedAt, SendReply, Sighting } from './document-relay';
 import type { RelayIdentity } from './identity';
 import { NostrclientRelay } from './nostrclient';
-import { RelayPacer } from './pacer';
+import { RelayPacer } from './relay-pacer';
 import { plainText } from './plain-text';
 import type { RelayPool } from './pool';
 import { RelayInformation, type RelayLimits } from './relay-information';
