@@ -8,7 +8,7 @@ import { isAuthentic, isNewer, type SignedEvent } from '../nostr/events';
 import { publicKeyHex } from '../nostr/keys';
 import { Limiter } from '../async/limiter';
 import { plainText } from '../nostr/relays/plain-text';
-import type { Filter } from '../nostr/relays/connection';
+import type { Filter } from '../nostr/relays/frames';
 import type { RelayIdentity } from '../nostr/relays/identity';
 import { RelayPool } from '../nostr/relays/pool';
 import { readAll } from '../nostr/relays/read-all';

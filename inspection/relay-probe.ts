@@ -9,7 +9,7 @@ import { RelayPool } from '../nostr/relays/pool';
 import type { AuthReply, RelayIdentity } from '../nostr/relays/identity';
 import { type ReadReply, readStored, wantsIdentity } from '../nostr/relays/read';
 import { fetchRelayInformation, limitsIn } from '../nostr/relays/relay-information';
-import type { RelayLimits } from '../nostr/relays/publisher';
+import type { RelayLimits } from '../nostr/relays/relay-information';
 import { isGateway, shownAmong } from '../nostr/relays/url';
 import { withLastWords } from '../rules/last-words';
 import type { ClockWitness } from '../rules/clock';

@@ -1,6 +1,6 @@
 import { WANTS_TO_KNOW } from './asker';
 import { isNewer } from '../nostr/events';
-import type { Sighting } from '../nostr/relays/publisher';
+import type { Sighting } from '../nostr/relays/document-relay';
 import { decidedBy } from '../rules/quorum';
 
 /** What one relay has of a document, held against the event that should stand. */

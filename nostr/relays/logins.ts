@@ -1,7 +1,7 @@
 import { ensureError } from '../../contract/failures';
 import { withLastWords } from '../../rules/last-words';
 import type { SignedEvent } from '../events';
-import type { PublishReply } from './connection';
+import type { PublishReply } from './frames';
 import { type AuthReply, authEvent, AuthWithheld, type RelayIdentity } from './identity';
 import { within } from '../../async/wait';
 

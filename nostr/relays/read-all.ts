@@ -1,7 +1,8 @@
 import { sleep, within } from '../../async/wait';
 import { withLastWords } from '../../rules/last-words';
 import type { SignedEvent } from '../events';
-import type { Filter, RelayConnection } from './connection';
+import type { RelayConnection } from './connection';
+import type { Filter } from './frames';
 
 /** How much one relay is listened to: it may send without end. */
 const MAX_PAGES = 200;

@@ -1,5 +1,6 @@
 import type { SignedEvent } from '../events';
-import type { Filter, RelayConnection } from './connection';
+import type { RelayConnection } from './connection';
+import type { Filter } from './frames';
 import { meaningOfRefusal } from './refusals';
 
 /** How the answer to a read ended, and what came until then. Only `eose` says that there is nothing else. */
