@@ -325,7 +325,7 @@ describe('what counts is what can be read back', () => {
     const relays = [closes, neverEnds];
     const publisher = publisherOf(relays, { replyTimeoutMs: 250 });
     expect([...(await look(publisher)).values()]).toEqual([
-      { kind: 'unknown', reason: 'read refused: auth-required: members' },
+      { kind: 'unknown', reason: 'read refused: auth-required: members', wantsIdentity: true },
       { kind: 'unknown', reason: 'no answer to a read', isSilent: true },
     ]);
     const placement = await place(publisher, make());
