@@ -1,4 +1,3 @@
-import { setMaxListeners } from 'node:events';
 import { Context } from '@temporalio/activity';
 import { ApplicationFailure, type ApplicationFailureOptions, CancelledFailure } from '@temporalio/common';
 import type { Activities } from '../contract/activities';
@@ -42,8 +41,6 @@ export function createActivities(dependencies: ActivityDependencies): Activities
     async (input: Input): Promise<Result> => {
       const context = Context.current();
       takeInHand(context, input);
-      // Each document in work listens, and each question to a relay or a signer.
-      setMaxListeners(0, context.cancellationSignal);
       const display = new Display(context, notices);
       const { heartbeatTimeoutMs } = dependencies.limits;
       const beat = setInterval(

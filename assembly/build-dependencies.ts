@@ -14,7 +14,7 @@ import { keepBunkerRelays } from '../database/signers';
 import type { DocumentType } from '../documents/document-type';
 import { DocumentTypesError, loadDocumentTypes } from '../documents/load';
 import { openSource, type SourceOptions } from '../sources/open';
-import { BunkerRelayLimits } from '../nostr/bunker/relay-limits';
+import { BunkerRelayLimits } from '../nostr/bunker/bunker-relay-limits';
 import { RelayPool } from '../nostr/relays/pool';
 import { RelayPublisher } from '../nostr/relays/publisher';
 import { shownRelay } from '../nostr/relays/url';

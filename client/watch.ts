@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Client } from '@temporalio/client';
+import { sleep } from '../async/wait';
 import { RunNotFound, TemporalUnavailable } from './errors';
 import { addressOf, asExplained, isUnreachable } from './temporal-errors';
 import { type RunStatus, runStatus } from './run-status';
@@ -90,15 +91,7 @@ export class Patience {
   }
 }
 
-export function pause(durationMs: number, signal?: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer);
-      signal?.removeEventListener('abort', done);
-      resolve();
-    };
-    const timer = setTimeout(done, durationMs);
-    signal?.addEventListener('abort', done);
-    if (signal?.aborted) done();
-  });
+/** Waits; an abort ends it early. */
+export async function pause(durationMs: number, signal?: AbortSignal): Promise<void> {
+  await sleep(durationMs, signal).catch(() => undefined);
 }

@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { rmSync } from 'node:fs';
 import { createInterface } from 'node:readline';
+import { within } from '../async/wait';
 
 export interface ProcessGroupOptions {
   /** What it is called in error messages. */
@@ -87,9 +88,9 @@ export async function startProcessGroup(options: ProcessGroupOptions): Promise<P
     async stop(signal, killAfterMs) {
       kill(signal);
       kill('SIGCONT'); // a process that a test has frozen would not see the signal
-      const timer = setTimeout(() => kill('SIGKILL'), killAfterMs);
+      const isOver = exited.then(() => true);
+      if (!(await within(isOver, killAfterMs))) kill('SIGKILL');
       await exited;
-      clearTimeout(timer);
     },
   };
 }

@@ -11,11 +11,6 @@ import { askCurrentSigner } from '../pairing/current-signers';
 /** What a relay says of itself that shows nothing to somebody it does not know (NIP-42). */
 export const WANTS_TO_KNOW = 'wants to know who asks';
 
-/** Whether a relay has refused because it does not know who asks: the prefix of NIP-01 in its words. */
-export function wantsToKnow(words: string): boolean {
-  return /(^|\s)auth-required:/.test(words);
-}
-
 /** Asks as long as nobody is named: it answers no challenge. */
 export const NOBODY: RelayIdentity = {
   pubkey: '0'.repeat(64),

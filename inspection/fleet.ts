@@ -1,7 +1,7 @@
 import { allOperators } from '../activities/fleet/plan-fleet';
 import type { ActivityDependencies } from '../activities/dependencies';
 import { type Failure, isRetryable, RepublishError, scopeOf } from '../contract/failures';
-import { Limiter } from '../nostr/bunker/limiter';
+import { Limiter } from '../async/limiter';
 import type { WorkerConfiguration } from '../assembly/build-dependencies';
 import { withWorkersEyes } from './open';
 import { hasObstacles, type PlanRequest, planWith, type RepublishPlan } from './plan';

@@ -22,6 +22,7 @@ import type { LnbitsSigner } from '../nostr/signers/lnbits';
 import type { Owner } from '../nostr/signers/operator-signers';
 import { askSigner, requireOpens } from '../pairing/current-signers';
 import { originOfKind, type SignerContext } from '../pairing/facts';
+import { machinePages } from '../sources/machine-pages';
 import { type MachineRow, type SourceDescription, whereMachinesAre } from '../sources/source';
 import type { WorkerConfiguration } from '../assembly/build-dependencies';
 import { estimateFor, type Estimate } from './estimate';
@@ -231,14 +232,10 @@ async function foreseeAll(
   request: PlanRequest & { documentTypes: string[] },
   operatorPubkey: string,
 ): Promise<ForeseenDocument[]> {
-  const { operatorUserId, machineIds } = request;
   const foreseen: ForeseenDocument[] = [];
-  for (let after: string | undefined; ;) {
-    const machines = await deps.source.machines({ operatorUserId, after, machineIds, limit: TOGETHER });
+  for await (const machines of machinePages(deps.source, request, TOGETHER))
     foreseen.push(...(await foreseeMachines(deps, request, operatorPubkey, machines)));
-    if (machines.length < TOGETHER) return foreseen;
-    after = machines.at(-1)?.id;
-  }
+  return foreseen;
 }
 
 async function foreseeMachines(

@@ -1,6 +1,7 @@
 import { type Failure, RepublishError, scopeOf } from '../contract/failures';
+import { pagesOf } from '../async/pages';
 import { findSigner, listSigners, type SignerRow } from '../database/signers';
-import { Limiter } from '../nostr/bunker/limiter';
+import { Limiter } from '../async/limiter';
 import { unlockSecretKey } from '../nostr/keys';
 import { Keyring } from '../nostr/signers/keyring';
 import type { LnbitsSigner } from '../nostr/signers/lnbits';
@@ -163,18 +164,10 @@ async function listWith(context: Context, only: string | undefined): Promise<Cur
   }
   if (only !== undefined) return [await ofOne(only)];
   const ids = new Set(paired.map(({ operatorUserId }) => operatorUserId));
-  for await (const id of allOperators(context)) ids.add(id);
+  const pages = pagesOf<string>(PAGE, (after, limit) => context.accounts.operators({ after, limit }));
+  for await (const page of pages) for (const id of page) ids.add(id);
   const limiter = new Limiter(READ_AT_ONCE);
   return Promise.all([...ids].sort().map((id) => limiter.run(() => ofOne(id))));
-}
-
-async function* allOperators({ accounts }: Context): AsyncGenerator<string> {
-  for (let after: string | undefined; ;) {
-    const page = await accounts.operators({ after, limit: PAGE });
-    yield* page;
-    if (page.length < PAGE) return;
-    after = page.at(-1);
-  }
 }
 
 /**

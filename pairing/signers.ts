@@ -1,7 +1,7 @@
 import { RepublishError } from '../contract/failures';
 import { beginPairing, findSigner, putSigner, type SignerRow } from '../database/signers';
 import { BunkerClient } from '../nostr/bunker/client';
-import { Limiter } from '../nostr/bunker/limiter';
+import { Limiter } from '../async/limiter';
 import { offerConnection } from '../nostr/bunker/nostrconnect';
 import { MAX_RELAYS, parseBunkerUri } from '../nostr/bunker/uri';
 import {

@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { sleep } from '../async/wait';
 import { RepublishError } from '../contract/failures';
 import { type SqliteConnection, type SqliteDriver, SqliteFailure } from './sqlite-driver';
 import { extensionFile, extensionSchemas, requireReadable, schemasIn } from './sqlite-files';
@@ -75,7 +75,7 @@ async function askFiles<T>(
       const failure = failureOf(thrown, options.folder);
       if (failure === undefined) throw thrown;
       if (performance.now() + waitMs > deadlineMs || !failure.mayPass) throw failure.error;
-      await sleep(waitMs, undefined, { signal: options.signal }).catch(() => {
+      await sleep(waitMs, options.signal).catch(() => {
         throw failure.error;
       });
     }

@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { sleep } from '../async/wait';
 import { WorkerClock } from '../activities/steps/clock';
 import { sourceOptions } from '../assembly/build-dependencies';
 import { isRetryable, remedyFor } from '../contract/failures';

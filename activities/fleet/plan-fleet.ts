@@ -1,3 +1,4 @@
+import { pagesOf } from '../../async/pages';
 import type { PlanFleetInput, PlanFleetResult } from '../../contract/fleet-activities';
 import { addFleetOperators, countFleetOperators, recordFleet } from '../../database/fleets';
 import { listSignerOwners } from '../../database/signers';
@@ -27,13 +28,8 @@ export async function planFleet(
 }
 
 /** Everybody who belongs to a fleet of all, a page at a time. */
-export async function* allOperators(deps: ActivityDependencies): AsyncGenerator<string[]> {
-  let after: string | undefined;
-  do {
-    const operators = await operatorsOf(deps, { after, limit: PAGE });
-    yield operators;
-    after = operators.length === PAGE ? operators.at(-1) : undefined;
-  } while (after !== undefined);
+export function allOperators(deps: ActivityDependencies): AsyncGenerator<string[]> {
+  return pagesOf(PAGE, (after, limit) => operatorsOf(deps, { after, limit }));
 }
 
 /**

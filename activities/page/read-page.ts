@@ -7,7 +7,7 @@ import type { ActivityDependencies } from '../dependencies';
 import { accountPubkey } from '../steps/open-run';
 import { fingerprintOf } from '../steps/fingerprint';
 import { readStates, requireType } from '../steps/read-state';
-import { tooLargeForRelays } from '../steps/relay-limits';
+import { tooLargeForRelays } from '../steps/relay-objections';
 import { type Trouble, troubleOf } from './document';
 
 /** What is to be published for a machine, as its rows say at a moment. */

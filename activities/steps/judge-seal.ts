@@ -2,8 +2,8 @@ import { RepublishError } from '../../contract/failures';
 import type { Dated } from '../../rules/newest';
 import { judgeSeal, type KnownOfAddress, type SealVerdict } from '../../rules/seal';
 import type { ActivityDependencies } from '../dependencies';
-import type { Seen } from '../../nostr/relays/publisher';
-import { tooFarAheadForRelays, tooOldForRelays } from './relay-limits';
+import type { Seen } from '../../nostr/relays/seen';
+import { tooFarAheadForRelays, tooOldForRelays } from './relay-objections';
 
 /** A verdict that relays can be expected to take. */
 export type PossibleVerdict<Event extends Dated> = Exclude<SealVerdict<Event>, { kind: 'too far ahead' }>;

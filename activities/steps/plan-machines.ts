@@ -9,7 +9,7 @@ import type { MachineRow } from '../../sources/source';
 import type { ActivityDependencies } from '../dependencies';
 import { fingerprintOf } from './fingerprint';
 import { readStates, requireType } from './read-state';
-import { tooLargeForBunker, tooLargeForRelays } from './relay-limits';
+import { tooLargeForBunker, tooLargeForRelays } from './relay-objections';
 import { currentSignerIfAny } from './use-signer';
 
 /** Machines whose states are read with one statement, at most, and what all of them may come to. */

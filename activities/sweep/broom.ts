@@ -1,5 +1,5 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { type Failure, traitsOf } from '../../contract/failures';
+import { sleep } from '../../async/wait';
 import { isGood } from '../../contract/progress';
 import type { RelayStanding } from '../../contract/relay-standing';
 import {
@@ -12,7 +12,8 @@ import type { RunRow } from '../../database/ledger/runs';
 import { DOCUMENT_KIND, dTag } from '../../documents/document-type';
 import { isAuthentic, type SignedEvent, trust } from '../../nostr/events';
 import type { RelayIdentity } from '../../nostr/relays/identity';
-import type { Seen, SendReply, Sent } from '../../nostr/relays/publisher';
+import type { SendReply } from '../../nostr/relays/document-relay';
+import type { Seen, Sent } from '../../nostr/relays/seen';
 import { type HeldbackBy, thoseWithout, verdictOn } from '../../rules/quorum';
 import { isOutOfDate } from '../../rules/seal';
 import { type SweptVerdict, sweptVerdict } from '../../rules/sweep';
@@ -123,7 +124,7 @@ export class Broom {
       const { documentType, machineId, machineName } = document;
       const why = waitingFor(waitsFor);
       call.show(() => ({ waiting: [{ documentType, machineId, machineName, why }] }));
-      await sleep(Math.max(1, waitsFor.untilMs - Date.now()), undefined, { signal: call.signal });
+      await sleep(Math.max(1, waitsFor.untilMs - Date.now()), call.signal);
     }
   }
 

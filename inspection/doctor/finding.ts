@@ -1,5 +1,5 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { ensureError, type FailureType, failureTypeOf, remedyFor } from '../../contract/failures';
+import { within } from '../../async/wait';
 
 export type Area =
   | 'configuration'
@@ -63,24 +63,19 @@ export async function check(
   work: () => Promise<Finding[]>,
 ): Promise<Finding[]> {
   const { fail } = findingsOf(area, subject);
-  const ended = new AbortController();
-  const late = sleep(timeoutMs, undefined, { signal: ended.signal }).then(
-    () => [
+  try {
+    const found = await within(work(), timeoutMs);
+    if (found !== undefined) return found;
+    return [
       fail(
         `no answer within ${timeoutMs / 1000} s`,
         'Something on the way takes connections and does not answer: check the address, the firewall and the service.',
         silence,
       ),
-    ],
-    () => [],
-  );
-  try {
-    return await Promise.race([work(), late]);
+    ];
   } catch (thrown) {
     const { message, remedy } = ensureError(thrown) as Error & { remedy?: unknown };
     const type = failureTypeOf(thrown);
     return [fail(message, typeof remedy === 'string' ? remedy : remedyFor(type), type)];
-  } finally {
-    ended.abort();
   }
 }

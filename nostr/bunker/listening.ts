@@ -1,6 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { sleep } from '../../async/wait';
 import type { SignedEvent } from '../events';
-import type { Filter, RelayConnection } from '../relays/connection';
+import type { RelayConnection } from '../relays/connection';
+import type { Filter } from '../relays/frames';
 import type { AuthReply, RelayIdentity } from '../relays/identity';
 import { meaningOfRefusal, saysTooMuch } from '../relays/refusals';
 import { presentableRefusal } from './messages';

@@ -1,7 +1,7 @@
 import { RepublishError, traitsOf } from '../../contract/failures';
 import type { Question, RequestWindow } from '../../rules/window';
-import type { Limiter } from './limiter';
-import type { Pacer } from './pacer';
+import type { Limiter } from '../../async/limiter';
+import type { RequestPacer } from './request-pacer';
 import type { BunkerRequest } from './request';
 
 interface Turn {
@@ -17,7 +17,7 @@ interface Turn {
 export class Places {
   constructor(
     private readonly limiter: Limiter,
-    private readonly pacer: Pacer,
+    private readonly pacer: RequestPacer,
     private readonly window: RequestWindow | undefined,
   ) {}
 

@@ -1,3 +1,4 @@
+import { unlessAborted } from '../../async/wait';
 import { RepublishError } from '../../contract/failures';
 import type { Signer, SignerCall } from '../signers/signer';
 import type { BunkerClient } from './client';
@@ -65,7 +66,7 @@ class Silence {
   async #meaning(askedAtMs: number, signal: AbortSignal | undefined): Promise<string | undefined> {
     if (this.#answeredAtMs > Math.max(askedAtMs, performance.now() - this.requestTimeoutMs))
       return `it answers other requests: ${ALIVE}`;
-    const isAnswered = await unlessAborted(this.#ping(), signal);
+    const isAnswered = await unlessAborted(this.#ping(), signal).catch(() => undefined);
     if (isAnswered === undefined) return undefined;
     return isAnswered ? `it answers a ping: ${ALIVE}` : `nor does it answer a ping: ${FORGOTTEN}`;
   }
@@ -87,20 +88,5 @@ class Silence {
       // Whatever it says, it has said something.
       return thrown instanceof RepublishError && isUselessAnswer(thrown);
     }
-  }
-}
-
-async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T | undefined> {
-  if (signal === undefined) return work;
-  let stop: () => void = () => undefined;
-  const ended = new Promise<undefined>((resolve) => {
-    stop = () => resolve(undefined);
-    signal.addEventListener('abort', stop, { once: true });
-    if (signal.aborted) stop();
-  });
-  try {
-    return await Promise.race([work, ended]);
-  } finally {
-    signal.removeEventListener('abort', stop);
   }
 }

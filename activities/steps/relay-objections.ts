@@ -1,7 +1,8 @@
 import { DOCUMENT_KIND } from '../../documents/document-type';
 import { excessOf, type MessageSize, messageSize } from '../../nostr/message-size';
 import { nip44PayloadLength } from '../../nostr/nip44';
-import type { RelayLimits, Seen } from '../../nostr/relays/publisher';
+import type { RelayLimits } from '../../nostr/relays/relay-information';
+import type { Seen } from '../../nostr/relays/seen';
 import type { CurrentSigner } from '../../nostr/signers/keyring';
 import type { ActivityDependencies } from '../dependencies';
 

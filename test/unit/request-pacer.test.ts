@@ -1,4 +1,4 @@
-import { type Clock, Pacer } from '../../nostr/bunker/pacer';
+import { type Clock, RequestPacer } from '../../nostr/bunker/request-pacer';
 
 /** Virtual time: sleepers wake in order, and nothing waits for real. */
 class VirtualClock implements Clock {
@@ -72,7 +72,7 @@ function fixedWindow(perMinute: number): Relay {
 /** How long `requests` take, in virtual milliseconds, with so many in flight and 100 ms for each answer. */
 async function duration(relay: Relay, requests: number, inFlight = 8): Promise<number> {
   const clock = new VirtualClock();
-  const pacer = new Pacer(clock);
+  const pacer = new RequestPacer(clock);
   const startedAtMs = clock.nowMs();
   let left = requests;
   let done = 0;
@@ -118,7 +118,7 @@ test('without refusals nothing waits', async () => {
 
 test('refusals of what was sent before it slowed down do not slow it further', () => {
   const clock = new VirtualClock();
-  const pacer = new Pacer(clock);
+  const pacer = new RequestPacer(clock);
   for (let n = 0; n < 20; n += 1) pacer.passed();
   const sentAtMs = clock.nowMs();
   pacer.refused(sentAtMs);
@@ -128,13 +128,13 @@ test('refusals of what was sent before it slowed down do not slow it further', (
 });
 
 test('a relay that refuses everything is still asked now and then', () => {
-  const pacer = new Pacer(new VirtualClock());
+  const pacer = new RequestPacer(new VirtualClock());
   for (let n = 1; n < 100; n += 1) pacer.refused(1_000_000 + n);
   expect(pacer.ratePerS).toBeGreaterThanOrEqual(0.2);
 });
 
 test('waiting for a place ends with the signal', async () => {
-  const pacer = new Pacer();
+  const pacer = new RequestPacer();
   pacer.refused(Date.now());
   const controller = new AbortController();
   const waiting = pacer.take(controller.signal).then(() => pacer.take(controller.signal));
@@ -145,7 +145,7 @@ test('waiting for a place ends with the signal', async () => {
 /** Each was sent a second after the one before. */
 function ratesAfter(outcomes: readonly ('refused' | 'answered')[]): number[] {
   let nowMs = 1_000_000;
-  const pacer = new Pacer({ nowMs: () => nowMs, sleep: () => Promise.resolve() });
+  const pacer = new RequestPacer({ nowMs: () => nowMs, sleep: () => Promise.resolve() });
   for (let n = 0; n < 20; n += 1) pacer.passed();
   return outcomes.map((outcome) => {
     nowMs += 1_000;
@@ -169,7 +169,7 @@ test('what a relay has passed on and the bunker refuses slows down all the same,
 });
 
 test('an answer to what was sent before it slowed down does not speed it up', () => {
-  const pacer = new Pacer(new VirtualClock());
+  const pacer = new RequestPacer(new VirtualClock());
   pacer.refused(1_000_000);
   const slow = pacer.ratePerS;
   pacer.answered(999_000);
