@@ -93,13 +93,10 @@ export function handleOf<Progress, Own, Result>(
 ): { handle: Common<Progress, Own, Result>; control: ChainControl } {
   const { workflowId, runId } = name;
   const chain = { workflowId, runId };
-  const asking = async <T>(ask: () => Promise<T>): Promise<T> => {
-    try {
-      return await explained(client, ask);
-    } catch (error) {
-      throw kind.withRemedy(error);
-    }
+  const reject = (error: unknown): never => {
+    throw kind.withRemedy(error);
   };
+  const asking = <T>(ask: () => Promise<T>): Promise<T> => explained(client, ask).catch(reject);
   const look = () => chainStatus(client, chain, kind);
 
   const progress = async (): Promise<Progress> => {
@@ -136,7 +133,7 @@ export function handleOf<Progress, Own, Result>(
       status: () => asking(look),
       obstacle: () => asking(async () => (await chainObstacle(client, chain)) ?? null),
       watch: (options) => watchChain(client, { look, withRemedy: kind.withRemedy }, options),
-      result: (options) => asking(() => result(options)),
+      result: (options) => result(options).catch(reject),
     },
     control: new ChainControl(client, chain, kind),
   };
