@@ -1,4 +1,5 @@
 export type { BeginOptions, OtherRun } from './begin';
+export type { ChainStatus } from './chain-status';
 export { connect, type ConnectOptions, type OpenClient } from './connect';
 export type { Cancellation } from './control';
 export {
@@ -11,9 +12,9 @@ export {
   TemporalUnavailable,
 } from './errors';
 export { findFleet, type FleetOptions, type FleetRun, type FleetStatus, startFleet } from './fleet';
+export type { Handle } from './handle';
 export { republishOperatorConfigs, type RepublishOptions } from './republish';
 export type { RepublishRun } from './run';
-export type { RunProgress } from './run-progress';
 export type { Retry, Step } from './run-steps';
 export type { RunStatus } from './run-status';
 export { findRepublish, startRepublish, type StartOptions } from './start';

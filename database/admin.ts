@@ -1,5 +1,6 @@
-import { Client, escapeIdentifier } from 'pg';
+import { Client } from 'pg';
 import { ensureError } from '../contract/failures';
+import { sqlIdentifier } from './identifier';
 
 /**
  * Makes a database, as a copy of `template` when one is given (which nobody may be connected to at that
@@ -9,8 +10,8 @@ import { ensureError } from '../contract/failures';
  * @returns the new database's URL, with the same role.
  */
 export async function createDatabase(adminUrl: string, name: string, template?: string): Promise<string> {
-  const from = template === undefined ? '' : ` TEMPLATE ${escapeIdentifier(template)}`;
-  await runAlone(adminUrl, `CREATE DATABASE ${escapeIdentifier(name)}${from}`, `create database "${name}"`);
+  const from = template === undefined ? '' : ` TEMPLATE ${sqlIdentifier(template)}`;
+  await runAlone(adminUrl, `CREATE DATABASE ${sqlIdentifier(name)}${from}`, `create database "${name}"`);
   const url = new URL(adminUrl);
   // Not encodeURIComponent: pg decodes with decodeURI, which leaves %2F and the like as they are.
   url.pathname = `/${encodeURI(name)}`;
@@ -21,7 +22,7 @@ export async function createDatabase(adminUrl: string, name: string, template?: 
 export async function dropDatabase(adminUrl: string, name: string): Promise<void> {
   await runAlone(
     adminUrl,
-    `DROP DATABASE IF EXISTS ${escapeIdentifier(name)} WITH (FORCE)`,
+    `DROP DATABASE IF EXISTS ${sqlIdentifier(name)} WITH (FORCE)`,
     `drop database "${name}"`,
   );
 }

@@ -4,7 +4,7 @@ import { ensureError, type FailureType, failureTypeOf, remedyFor } from '../../c
 import { EXIT, exitCodeFor } from './exit-codes';
 import { fittedTo, paintedFor, say } from './output';
 import { harmless } from './terminal/text';
-import { forThisCall } from './run-view/commands';
+import { forThisCall } from './command-lines';
 
 /** A mistake in how a command was called. */
 export class UsageError extends Error {

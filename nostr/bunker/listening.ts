@@ -67,7 +67,7 @@ export class Listening {
     this.#isAnswering = true;
     while (connection.isOpen && connection.logins.challenge !== this.#answered) {
       this.#answered = connection.logins.challenge;
-      const reply = await this.#logIn(this.#standing());
+      const reply = await this.#logIn(this.#currentLogin());
       // LNbits' relay asks in place of an answer to a subscription.
       if (reply.kind === 'accepted' && !this.#isConfirmed) this.#subscribe();
       await sleep(LOGINS_APART_MS, undefined, { ref: false });
@@ -80,7 +80,7 @@ export class Listening {
     if (accepted) this.#demands = 0;
     if (accepted || meaningOfRefusal(message) !== 'authenticate') return;
     if (Date.now() - this.#loggedInAtMs > LOGINS_APART_MS)
-      void this.#meetDemand(this.#standing(), 'requests refused: auth-required');
+      void this.#meetDemand(this.#currentLogin(), 'requests refused: auth-required');
   }
 
   #subscribe(): void {
@@ -88,7 +88,7 @@ export class Listening {
     this.#timer = setTimeout(() => this.options.onHeard(), SUBSCRIBED_AFTER_MS);
     const { connection, filter, onEvent } = this.options;
     const before = this.#subscription;
-    const login = this.#standing();
+    const login = this.#currentLogin();
     this.#isConfirmed = false;
     const subscription = connection.subscribe([filter], {
       onEvent,
@@ -141,7 +141,7 @@ export class Listening {
     return reply.kind === 'accepted';
   }
 
-  #standing(): AuthReply | undefined {
+  #currentLogin(): AuthReply | undefined {
     return this.options.connection.logins.loginOf(this.options.identity.pubkey);
   }
 

@@ -8,7 +8,7 @@ import { buildProgram } from '../../client/cli/main';
 import { completionScript } from '../../client/cli/completion/scripts';
 import { completionWords } from '../../client/cli/completion/words';
 import { readSecret } from '../../client/cli/read-secret';
-import { nameOperator } from '../../client/cli/run-view/commands';
+import { setOperator } from '../../client/cli/command-lines';
 import { ControlRefused, RunNotFound, TemporalRefused, TemporalUnavailable } from '../../client/errors';
 import { ConfigurationError } from '../../configuration/load';
 import { FAILURES, type FailureType, RepublishError } from '../../contract/failures';
@@ -125,7 +125,7 @@ describe('every error that reaches a person', () => {
 
   test('a remedy names the operator that the command was called for', () => {
     expect(explained(new RunNotFound('why')).said).toContain('republish start <operator>');
-    nameOperator('8f3c2b');
+    setOperator('8f3c2b');
     expect(explained(new RunNotFound('why')).said).toContain('republish start 8f3c2b; see earlier ones');
   });
 });

@@ -1,4 +1,4 @@
-import { nameDataFolder, remedyAs } from '../../client/cli/run-view/commands';
+import { setDataFolder, completeCommands } from '../../client/cli/command-lines';
 import { endedOn, failureLines } from '../../client/cli/run-view/outcome';
 import { PlainLines } from '../../client/cli/run-view/plain-lines';
 import { runView } from '../../client/cli/run-view/view';
@@ -162,14 +162,14 @@ test('a fleet of failures is cut, and says by how much', () => {
 
 // The last one: the folder stays named.
 test('a remedy of a command on a data folder is for that folder, once', () => {
-  nameDataFolder('/srv/my data');
+  setDataFolder('/srv/my data');
   const told =
     'Is it there (republish signer check <operator>)? republish signer add <operator> --bunker; republish doctor.';
   const named =
     "Is it there (republish signer check op --data '/srv/my data')? republish signer add op --data '/srv/my data' --bunker; republish doctor.";
-  expect(remedyAs(told, 'op')).toBe(named);
-  expect(remedyAs(named, 'op')).toBe(named);
-  expect(remedyAs(told, undefined)).toBe(told);
+  expect(completeCommands(told, 'op')).toBe(named);
+  expect(completeCommands(named, 'op')).toBe(named);
+  expect(completeCommands(told, undefined)).toBe(told);
   const error = new RepublishFailed('SignerNotConfigured', 'operator op has no signer');
   expect(failureLines(error, { runId: 'run', operator: 'op', progress: null })[1]).toContain(
     "republish signer add op --data '/srv/my data' --bunker",

@@ -7,7 +7,7 @@ import type { AuditReport, ToldAudit, ToldDocument } from '../../../inspection/a
 import { byMachine } from '../by-machine';
 import { csv } from '../csv';
 import { fittedTo, print, printJson, say } from '../output';
-import { command, remedyAs } from '../run-view/commands';
+import { commandLine, completeCommands } from '../command-lines';
 import { paragraph, sectionedTable, short, wholeTable } from '../terminal/table';
 import { onOneLine } from '../terminal/text';
 
@@ -85,7 +85,7 @@ export class AuditNotFound extends Error {
 function sayOpen({ open }: AuditReport, subject: string, tell: (text: string) => void): void {
   for (const { runId, startedAt } of open)
     tell(
-      `run ${runId}\nno audit, started ${startedAt}: it goes on or was terminated; see: ${command('status', subject)}\nThe audit of one that was terminated is written by: ${command('end', subject)}\n`,
+      `run ${runId}\nno audit, started ${startedAt}: it goes on or was terminated; see: ${commandLine('status', subject)}\nThe audit of one that was terminated is written by: ${commandLine('end', subject)}\n`,
     );
 }
 
@@ -126,7 +126,7 @@ export function showAudit(row: ToldAudit): void {
   ];
   if (types.length > 0) print('');
   for (const type of types)
-    print(paragraph(remedyAs(`remedy for ${type}: ${remedyFor(type)}`, row.operatorUserId)));
+    print(paragraph(completeCommands(`remedy for ${type}: ${remedyFor(type)}`, row.operatorUserId)));
   showEvents(row.documents);
   print('');
 }

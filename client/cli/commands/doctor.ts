@@ -5,11 +5,11 @@ import type { Finding } from '../../../inspection/doctor/finding';
 import type { SeenRun } from '../../../inspection/doctor/run';
 import { EXIT } from '../exit-codes';
 import { UsageError } from '../fail';
-import { AUTH_HELP } from '../who-asks';
+import { AUTH_HELP } from '../relay-auth';
 import { paintedFor, print, printJson, printPainted, say } from '../output';
 import type { Style } from '../terminal/paint';
 import { harmless } from '../terminal/text';
-import { forThisCall } from '../run-view/commands';
+import { forThisCall } from '../command-lines';
 import { paragraph, terminalWidth, wrapToWidth } from '../terminal/table';
 
 export function registerDoctor(program: Command): void {

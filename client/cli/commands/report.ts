@@ -68,7 +68,7 @@ function temporalWhenAsked(): { temporal: AskTemporal; close(): Promise<void> } 
       run: (workflowId, runId) =>
         unlessUnknown(async () => {
           const { runOf } = await import('../../run.js');
-          return runOf(await client(), { workflowId, runId, attached: true }).status();
+          return runOf(await client(), { workflowId, runId, attached: true, differs: [] }).status();
         }),
       fleet: (runId) =>
         unlessUnknown(async () => {

@@ -17,7 +17,7 @@ export function otherRequestOf(options: {
  * @param how to see what is waited for, and what else there is
  * @returns undefined when somebody ended the waiting
  */
-export async function beginning<Run>(
+export async function beginOrStopWaiting<Run>(
   begin: (options: Pick<BeginOptions, 'onWaiting' | 'signal'>) => Promise<Run>,
   how: string,
 ): Promise<Run | undefined> {
