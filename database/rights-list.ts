@@ -1,3 +1,5 @@
+import { quoteIdentifier } from './identifiers';
+
 /**
  * The one list of what each role needs of the ledger. `npm run docs:rights` makes database/rights.sql and the
  * table in docs/operations.md of it, and `republish doctor` and a worker at its start look for it.
@@ -120,7 +122,7 @@ function objectOf({ on, schema, name = '' }: Right, database: string): string {
   return on === 'FUNCTION' ? `FUNCTION ${qualified}` : qualified;
 }
 
-/** As SQL, quoted only where it has to be: it is read by people. */
+/** Quoted only where SQL needs it, because people read these statements. */
 function identifier(name: string): string {
-  return /^[a-z_][a-z0-9_]*$/.test(name) ? name : `"${name.replaceAll('"', '""')}"`;
+  return /^[a-z_][a-z0-9_]*$/.test(name) ? name : quoteIdentifier(name);
 }

@@ -1,4 +1,5 @@
 import { RepublishError } from '../contract/failures';
+import { quoteIdentifier } from '../database/identifiers';
 import type { StateSource } from '../documents/document-type';
 import { MACHINES_TABLE } from './presets';
 
@@ -58,7 +59,7 @@ export function needsSchema(queries: SourceQueries): boolean {
 /** @param schema of the extension; undefined where no query needs one */
 export function statementsOf(queries: SourceQueries, schema: string | undefined): Statements {
   const tableIn = (name: string, inSchema: string | undefined): string =>
-    inSchema === undefined ? quote(name) : `${quote(inSchema)}.${quote(name)}`;
+    inSchema === undefined ? quoteIdentifier(name) : `${quoteIdentifier(inSchema)}.${quoteIdentifier(name)}`;
   const sqlOf = (query: ConfiguredQuery, select: (table: string) => string): string =>
     'table' in query
       ? select(tableIn(query.table, query.schema ?? schema))
@@ -126,7 +127,3 @@ function configured({ documents }: SourceQueries, type: string): ConfiguredQuery
 const TABLE = /\{([A-Za-z_][A-Za-z0-9_$]*)\}/;
 /** A text of SQL, in which braces are braces, or a table. */
 const TEXT_OR_TABLE = new RegExp(`'(?:[^']|'')*'|${TABLE.source}`, 'g');
-
-function quote(identifier: string): string {
-  return `"${identifier.replaceAll('"', '""')}"`;
-}

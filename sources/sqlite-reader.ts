@@ -1,6 +1,7 @@
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RepublishError } from '../contract/failures';
+import { quoteIdentifier } from '../database/identifiers';
 import { type SqliteConnection, type SqliteDriver, SqliteFailure } from './sqlite-driver';
 import { extensionFile, extensionSchemas, requireReadable, schemasIn } from './sqlite-files';
 import { CORE_FILE } from './url';
@@ -95,7 +96,7 @@ function askOnce<T>(
     for (const schema of attached) {
       const file = path.join(folder, extensionFile(schema));
       requireReadable(file);
-      connection.run(`ATTACH '${file.replaceAll("'", "''")}' AS "${schema.replaceAll('"', '""')}"`);
+      connection.run(`ATTACH '${file.replaceAll("'", "''")}' AS ${quoteIdentifier(schema)}`);
     }
     // One transaction: what several statements say is of one moment.
     connection.run('BEGIN');

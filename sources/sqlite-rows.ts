@@ -1,4 +1,5 @@
 import { RepublishError } from '../contract/failures';
+import { quoteIdentifier } from '../database/identifiers';
 import type { SqliteConnection, SqliteParameters, SqliteValue } from './sqlite-driver';
 
 /** @returns none also where there is no row */
@@ -77,5 +78,5 @@ function place(column: string, at: number, rows: number): string {
 }
 
 function from(column: string): string {
-  return `source."${column.replaceAll('"', '""')}"`;
+  return `source.${quoteIdentifier(column)}`;
 }
