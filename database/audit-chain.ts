@@ -29,8 +29,8 @@ interface AuditLog {
 }
 
 /**
- * Appends a row and its hash. Postgres first returns the row as it will be read later, and that is hashed: the
- * types of the columns may change a value.
+ * Appends a row and its hash. Postgres first returns the row as it will be read later, and that is hashed:
+ * the types of the columns may change a value.
  */
 export async function appendHashed(client: Transaction, log: AuditLog, values: unknown[]): Promise<void> {
   const [asRead] = await client.query(`SELECT ${log.hashed} FROM (${log.row}) AS audit`, values);
@@ -49,12 +49,13 @@ const DOCUMENT_TIMES = ['trouble_since', 'sealed_at', 'signed_at', 'sent_at', 's
 
 /**
  * The columns of `republish.documents` that the hash covers: all except `unsigned_event`, because `event_id`
- * is already its hash (NIP-01). A new column needs a new version of the hashed form: the hashes of earlier rows
- * do not cover it.
+ * is already its hash (NIP-01). A new column needs a new version of the hashed form: the hashes of earlier
+ * rows do not cover it.
  */
 const DOCUMENT = `run_id, document_type, machine_id, page, machine_name, atm_pubkey, operator_pubkey,
-  state_fingerprint, event_id, created_at_s::text, signature, reused, resealed, relays, superseded_by, outcome,
-  failure_type, failure_message, tries, question, written_by, ${DOCUMENT_TIMES.map(exactUtc).join(', ')}`;
+  state_fingerprint, event_id, created_at_s::text, signature, reused, resealed, relays, superseded_by,
+  outcome, failure_type, failure_message, tries, question, written_by,
+  ${DOCUMENT_TIMES.map(exactUtc).join(', ')}`;
 
 /** Rows in memory at the same time: a run may have a hundred thousand documents. */
 const ROWS_PER_READ = 1_000;

@@ -44,8 +44,8 @@ export interface WrittenAuditRow extends AuditRow, Link {
 
 /** The columns of `republish.audit_log` as a WrittenAuditRow, without `hash`. */
 const HASHED = `run_id AS "runId", workflow_id AS "workflowId", operator_user_id AS "operatorUserId",
-  operator_pubkey AS "operatorPubkey", outcome, events, counts, failures, skipped, superseded, laggards, failure,
-  swept, reason, interventions, ${utc('written_at')} AS "writtenAt",
+  operator_pubkey AS "operatorPubkey", outcome, events, counts, failures, skipped, superseded, laggards,
+  failure, swept, reason, interventions, ${utc('written_at')} AS "writtenAt",
   position, members_hash AS "membersHash", previous_hash AS "previousHash"`;
 const COLUMNS = `${HASHED}, hash`;
 
@@ -60,14 +60,15 @@ const LOG = {
   kind: 'run',
   table: 'audit_log',
   row: ROW,
-  columns: `run_id, workflow_id, operator_user_id, operator_pubkey, outcome, events, counts, failures, skipped,
-    superseded, laggards, failure, swept, reason, interventions, written_at, position, members_hash, previous_hash`,
+  columns: `run_id, workflow_id, operator_user_id, operator_pubkey, outcome, events, counts, failures,
+    skipped, superseded, laggards, failure, swept, reason, interventions, written_at, position, members_hash,
+    previous_hash`,
   hashed: HASHED,
 } as const;
 
 /**
- * Appends the audit row of a run to the chain of its operator. Does nothing when the run has its row: a retried
- * activity calls this again.
+ * Appends the audit row of a run to the chain of its operator. Does nothing when the run has its row: a
+ * retried activity calls this again.
  *
  * The caller closes the run in the same transaction. Otherwise its documents could change after they were
  * hashed.

@@ -43,8 +43,8 @@ const TRANSACTION_ATTEMPTS = 5;
  * Makes a pool of connections. The first statement opens the first connection.
  *
  * Every error of a statement is a RepublishError: DatabaseUnavailable (retried) or DatabaseMisconfigured (not
- * retried). Its message has the SQLSTATE and Postgres' message, never Postgres' `detail`, which can contain row
- * values.
+ * retried). Its message has the SQLSTATE and Postgres' message, never Postgres' `detail`, which can contain
+ * row values.
  *
  * Every statement runs with the settings of database/session.ts, whatever the settings of the server, the
  * database and the role are. This also holds behind a pooler in transaction mode.
@@ -106,7 +106,8 @@ async function withConnection<T>(
   try {
     return await work(connection);
   } catch (thrown) {
-    // Without an SQLSTATE the error is not the server's, and the connection may be in any state: it is closed.
+    // Without an SQLSTATE the error is not the server's, and the connection may be in any state: it is
+    // closed.
     if (sqlState(thrown) === undefined && !(thrown instanceof RepublishError)) broken = ensureError(thrown);
     throw thrown;
   } finally {
@@ -116,7 +117,8 @@ async function withConnection<T>(
 
 async function inTransaction<T>({ client, hasSettings }: LentConnection, work: () => Promise<T>): Promise<T> {
   try {
-    // Inside the try: BEGIN_WITH_SETTINGS is several statements. A refused SET leaves a transaction to roll back.
+    // Inside the try: BEGIN_WITH_SETTINGS is several statements. A refused SET leaves a transaction to roll
+    // back.
     await client.query(hasSettings ? BEGIN : BEGIN_WITH_SETTINGS);
     const result = await work();
     await client.query('COMMIT');

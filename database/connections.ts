@@ -78,8 +78,9 @@ export class Connections {
         }
       },
     });
-    // Without a listener, a connection that breaks ends the process. The pool listens to idle connections only,
-    // so each client needs a listener of its own: it may break in the moment in which the pool hands it out.
+    // Without a listener, a connection that breaks ends the process. The pool listens to idle connections
+    // only, so each client needs a listener of its own: it may break in the moment in which the pool hands it
+    // out.
     this.#pool.on('error', (error) => onIdleError?.(error));
     this.#pool.on('connect', (client) => client.on('error', () => undefined));
   }
@@ -137,8 +138,8 @@ export class Connections {
     const hasNoTls = thrown instanceof Error && thrown.message === NO_TLS_OFFERED;
     if (mode === 'prefer' && failed.tls && (hasNoTls || code === NO_PG_HBA_ENTRY))
       return { ...failed, tls: false };
-    // Also under `prefer`, after a connection without TLS: the server may have TLS by now, or the name may lead
-    // to two servers.
+    // Also under `prefer`, after a connection without TLS: the server may have TLS by now, or the name may
+    // lead to two servers.
     const mayUseTls = !this.#isSocket && (mode === 'prefer' || mode === 'allow');
     if (mayUseTls && !failed.tls && code === NO_PG_HBA_ENTRY) return { ...failed, tls: true };
     return mode === 'allow' && failed.tls && hasNoTls ? { ...failed, tls: false } : undefined;
@@ -168,8 +169,8 @@ export class Connections {
   }
 
   /**
-   * Reads the certificates for each connection, because they are replaced while the process runs. While a file
-   * is being replaced it may be unreadable, and the earlier certificates are used.
+   * Reads the certificates for each connection, because they are replaced while the process runs. While a
+   * file is being replaced it may be unreadable, and the earlier certificates are used.
    */
   #readTls(): ReturnType<typeof tlsOptions> {
     try {

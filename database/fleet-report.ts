@@ -18,7 +18,8 @@ export interface FleetRecord {
 export async function recordOfFleet(db: Queryable, runId?: string): Promise<FleetRecord | undefined> {
   const [row] = await db.query<FleetRecord>(
     `SELECT run_id AS "runId", workflow_id AS "workflowId", request, ${utc('started_at')} AS "startedAt",
-            EXISTS (SELECT FROM republish.fleet_audit_log AS audit WHERE audit.run_id = fleets.run_id) AS "isAudited"
+            EXISTS (SELECT FROM republish.fleet_audit_log AS audit
+                     WHERE audit.run_id = fleets.run_id) AS "isAudited"
        FROM republish.fleets WHERE $1::text IS NULL OR run_id = $1 ORDER BY started_at DESC, run_id LIMIT 1`,
     [runId ?? null],
   );
@@ -53,8 +54,8 @@ export interface ReportedOperator {
 }
 
 /**
- * Every operator of a fleet in the order of the ids. The run of an operator without an outcome is found by its
- * start: the newest open run since the fleet began.
+ * Every operator of a fleet in the order of the ids. The run of an operator without an outcome is found by
+ * its start: the newest open run since the fleet began.
  */
 export function reportedOperators(
   db: Queryable,
@@ -65,7 +66,8 @@ export function reportedOperators(
             coalesce(operator.operator_run_id, run.run_id) AS "runId",
             operator.outcome, audit.counts, ${utc('ended_at')} AS "endedAt",
             CASE WHEN failure_type IS NOT NULL
-                 THEN json_build_object('type', failure_type, 'message', coalesce(failure_message, '')) END AS failure,
+                 THEN json_build_object('type', failure_type, 'message', coalesce(failure_message, ''))
+                 END AS failure,
             coalesce(jsonb_array_length(audit.failures), 0) AS failed,
             coalesce((SELECT jsonb_agg(entry ORDER BY number)
                         FROM jsonb_array_elements(audit.failures) WITH ORDINALITY AS listed (entry, number)

@@ -58,8 +58,9 @@ export async function fleetOperatorsAfter(
 /**
  * Locks a fleet until the end of the transaction: nobody else writes its operators or its audit row.
  *
- * @returns whether the fleet has its audit row. That row has the hash of the operators, so they must not change
- *   any more. The second statement asks for it: it sees what was committed while the first waited for the lock
+ * @returns whether the fleet has its audit row. That row has the hash of the operators, so they must not
+ *   change any more. The second statement asks for it: it sees what was committed while the first waited for
+ *   the lock
  */
 async function lockFleet(client: Transaction, runId: string): Promise<boolean> {
   await client.query('SELECT FROM republish.fleets WHERE run_id = $1 FOR NO KEY UPDATE', [runId]);
@@ -80,7 +81,8 @@ export async function recordFleetOperators(
     `UPDATE republish.fleet_operators
         SET operator_run_id = ended."runId", outcome = ended.outcome, failure_type = ended.failure ->> 'type',
             failure_message = ended.failure ->> 'message', ended_at = now()
-       FROM jsonb_to_recordset($2::jsonb) AS ended ("operatorUserId" text, "runId" text, outcome text, failure jsonb)
+       FROM jsonb_to_recordset($2::jsonb)
+              AS ended ("operatorUserId" text, "runId" text, outcome text, failure jsonb)
       WHERE run_id = $1 AND operator_user_id = ended."operatorUserId" AND fleet_operators.outcome IS NULL`,
     [runId, freeJson(ended)],
   );
@@ -152,9 +154,8 @@ export interface WrittenFleetAuditRow extends FleetAuditRow, Link {
 }
 
 /** The columns of `republish.fleet_audit_log` as a WrittenFleetAuditRow, without `hash`. */
-const HASHED = `run_id AS "runId", workflow_id AS "workflowId", outcome, request, operators, failures, failure, reason,
-  interventions, ${utc('started_at')} AS "startedAt",
-  ${utc('written_at')} AS "writtenAt",
+const HASHED = `run_id AS "runId", workflow_id AS "workflowId", outcome, request, operators, failures,
+  failure, reason, interventions, ${utc('started_at')} AS "startedAt", ${utc('written_at')} AS "writtenAt",
   position, members_hash AS "membersHash", previous_hash AS "previousHash"`;
 const COLUMNS = `${HASHED}, hash`;
 
@@ -168,8 +169,8 @@ const LOG = {
   kind: 'fleet',
   table: 'fleet_audit_log',
   row: ROW,
-  columns: `run_id, workflow_id, outcome, request, operators, failures, failure, reason, interventions, started_at,
-    written_at, position, members_hash, previous_hash`,
+  columns: `run_id, workflow_id, outcome, request, operators, failures, failure, reason, interventions,
+    started_at, written_at, position, members_hash, previous_hash`,
   hashed: HASHED,
 } as const;
 

@@ -23,9 +23,9 @@ export interface MigrationReport {
 }
 
 /**
- * Brings the schema `republish` up to this release. Many workers may call it at the same time: one applies the
- * migrations, the others wait for an advisory lock and then find nothing to do. It is one transaction: after a
- * failure the schema is as it was.
+ * Brings the schema `republish` up to this release. Many workers may call it at the same time: one applies
+ * the migrations, the others wait for an advisory lock and then find nothing to do. It is one transaction:
+ * after a failure the schema is as it was.
  *
  * @param lockTimeoutMs how long to wait for another worker's migration. The wait for the lock of a table is
  *   three seconds at most
@@ -84,12 +84,12 @@ export async function schemaVersions(
 }
 
 /** Asks the catalogue. `to_regclass` fails when the role has no right to use the schema. */
-const MIGRATIONS_TABLE_EXISTS =
-  "EXISTS (SELECT FROM pg_class WHERE relname = 'migrations' AND relnamespace = to_regnamespace('republish'))";
+const MIGRATIONS_TABLE_EXISTS = `EXISTS (SELECT FROM pg_class
+   WHERE relname = 'migrations' AND relnamespace = to_regnamespace('republish'))`;
 
 /**
- * Creates the schema and the table `migrations` where they are missing. It asks first: CREATE ... IF NOT EXISTS
- * needs the right to create also where the table exists.
+ * Creates the schema and the table `migrations` where they are missing. It asks first: CREATE ... IF NOT
+ * EXISTS needs the right to create also where the table exists.
  */
 async function createMigrationsTable(client: Queryable): Promise<void> {
   const found = await schemaFacts(client);
@@ -119,8 +119,8 @@ async function schemaFacts(client: Queryable): Promise<SchemaFacts | undefined> 
     `SELECT ${MIGRATIONS_TABLE_EXISTS} AS table, to_regnamespace('republish') IS NOT NULL AS schema,
             CASE WHEN to_regnamespace('republish') IS NULL
                  THEN has_database_privilege(current_database(), 'CREATE')
-                 ELSE has_schema_privilege('republish', 'USAGE') AND has_schema_privilege('republish', 'CREATE')
-                 END AS "mayCreate",
+                 ELSE has_schema_privilege('republish', 'USAGE')
+                      AND has_schema_privilege('republish', 'CREATE') END AS "mayCreate",
             quote_ident(current_user) AS "user", quote_ident(current_database()) AS database`,
   );
   return facts;

@@ -1,9 +1,9 @@
 import { quoteIdentifier } from './identifiers';
 
 /**
- * The roles, and the rights on the ledger that each of them needs. There is no other list: `npm run docs:rights`
- * writes database/rights.sql and the table in docs/operations.md from it, and `republish doctor` and each
- * worker check it.
+ * The roles, and the rights on the ledger that each of them needs. There is no other list: `npm run
+ * docs:rights` writes database/rights.sql and the table in docs/operations.md from it, and `republish doctor`
+ * and each worker check it.
  */
 export const ROLES = ['worker', 'pairing', 'inspector', 'migrator'] as const;
 export type Role = (typeof ROLES)[number];
@@ -11,7 +11,8 @@ export type Role = (typeof ROLES)[number];
 /** The comment of each role in rights.sql. @public */
 export const ROLE_IS_FOR: Record<Role, string> = {
   worker:
-    '`republish worker`, `republish end`: deletes nothing, only appends to the audit logs, and changes only the bunker relays of a signer',
+    '`republish worker`, `republish end`: deletes nothing, only appends to the audit logs, ' +
+    'and changes only the bunker relays of a signer',
   pairing: '`republish signer ...`: also reads runs, fleets and audits',
   inspector: '`republish plan`, `verify`, `orphans`, `audit`, `report`, `doctor`: writes nothing',
   migrator: '`republish migrate`',
@@ -99,7 +100,8 @@ function onTable(granted: OnTable): Pick<Right, 'privilege' | 'on' | 'columns'> 
 
 /** For messages, such as `UPDATE (closed_at) on republish.runs`. */
 export function nameOfRight(right: Right): string {
-  return `${privilegeOf(right)} on ${objectOf(right, 'this database').replace(/^[A-Z]+/, (kind) => kind.toLowerCase())}`;
+  const object = objectOf(right, 'this database').replace(/^[A-Z]+/, (kind) => kind.toLowerCase());
+  return `${privilegeOf(right)} on ${object}`;
 }
 
 /**

@@ -42,7 +42,8 @@ async function missingRights(db: Queryable, needed: readonly Right[]): Promise<R
                 AS right_ (n int, privilege text, "on" text, schema text, name text, columns text[])
          LEFT JOIN pg_namespace AS namespace ON namespace.nspname = right_.schema
          LEFT JOIN pg_class AS class
-                ON class.relnamespace = namespace.oid AND class.relname = right_.name AND right_."on" = 'TABLE'
+                ON class.relnamespace = namespace.oid AND class.relname = right_.name
+               AND right_."on" = 'TABLE'
          LEFT JOIN pg_proc AS function
                 ON function.pronamespace = namespace.oid AND function.proname = right_.name
                AND right_."on" = 'FUNCTION')

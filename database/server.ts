@@ -23,8 +23,8 @@ export async function serverFacts(db: Queryable): Promise<ServerFacts> {
 }
 
 /**
- * Encodings of a database that can store every text. Reasons, names of machines and the messages of bunkers and
- * relays may contain any character. SQL_ASCII stores bytes without looking at them.
+ * Encodings of a database that can store every text. Reasons, names of machines and the messages of bunkers
+ * and relays may contain any character. SQL_ASCII stores bytes without looking at them.
  */
 export const STORES_ALL: readonly string[] = ['UTF8', 'SQL_ASCII'];
 
@@ -48,8 +48,8 @@ interface SequenceBehind {
 
 /**
  * Tables of the schema `republish` whose sequence would next return a number that a row has already. Logical
- * replication and some restores copy the rows without the sequences. Sequences that this role may not read are
- * left out.
+ * replication and some restores copy the rows without the sequences. Sequences that this role may not read
+ * are left out.
  */
 export async function sequencesBehind(db: Queryable): Promise<SequenceBehind[]> {
   const behind: SequenceBehind[] = [];

@@ -12,7 +12,8 @@ export interface SignerCheckRow {
 /**
  * Stores the speed of an operator's signer in `republish.signer_checks`, or deletes it.
  *
- * @param check `signer` is the name of the signer as in `signer_proofs`. `speed` null: it could not be measured
+ * @param check `signer` is the name of the signer as in `signer_proofs`. `speed` null: it could not be
+ *   measured
  */
 export async function keepSignerCheck(
   db: Queryable,

@@ -11,8 +11,8 @@ export type SignerRow = {
   addedAt: string;
 } & ({ kind: 'local' } | ({ kind: 'bunker' } & BunkerColumns));
 
-const COLUMNS = `operator_user_id AS "operatorUserId", kind, pubkey, ncryptsec, bunker_pubkey AS "bunkerPubkey",
-  bunker_relays AS "bunkerRelays", named_relays AS "namedRelays",
+const COLUMNS = `operator_user_id AS "operatorUserId", kind, pubkey, ncryptsec,
+  bunker_pubkey AS "bunkerPubkey", bunker_relays AS "bunkerRelays", named_relays AS "namedRelays",
   to_char(added_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS "addedAt"`;
 
 /**
@@ -86,8 +86,8 @@ interface BunkerColumns {
 }
 
 /**
- * Stores the relays to which a bunker has moved. Does nothing when the stored signer is no longer the one that
- * was asked: a person may pair another one at the same time.
+ * Stores the relays to which a bunker has moved. Does nothing when the stored signer is no longer the one
+ * that was asked: a person may pair another one at the same time.
  */
 export async function keepBunkerRelays(
   db: Queryable,
@@ -115,9 +115,9 @@ export async function deleteSigner(db: Queryable, operatorUserId: string): Promi
 }
 
 /**
- * Stores the client key of a pairing in `republish.pairings`, unless an earlier pairing with the same bunker URI
- * has stored one. The caller does this before `connect`: the secret of the URI works once, so the client key
- * must survive a crash.
+ * Stores the client key of a pairing in `republish.pairings`, unless an earlier pairing with the same bunker
+ * URI has stored one. The caller does this before `connect`: the secret of the URI works once, so the client
+ * key must survive a crash.
  *
  * @param pairing `secretTag` tells the URIs of one bunker apart
  * @returns the client key to use (NIP-49)

@@ -4,8 +4,8 @@ import { ensureError } from '../contract/failures';
 import { PostgresUrlFault, type TlsDemand } from './postgres-url';
 
 /**
- * The TLS options for a URL, with the meaning of libpq. Without a CA the connection is encrypted and the server
- * is not verified. With a CA it must have signed the server's certificate, whatever the mode is. Only
+ * The TLS options for a URL, with the meaning of libpq. Without a CA the connection is encrypted and the
+ * server is not verified. With a CA it must have signed the server's certificate, whatever the mode is. Only
  * `verify-full` compares the name of the host. This function reads the files.
  *
  * @throws PostgresUrlFault naming the parameter and the file
