@@ -3,7 +3,7 @@ import path from 'node:path';
 import { within } from '../async/wait';
 import { type ProcessGroup, startProcessGroup } from './process-group';
 
-/** The built command line: beside this file in dist/, and in dist/ when this file runs from its source. */
+/** The built command line, from this file in dist/ or from its source. */
 const COMMAND_LINE = [
   path.join(__dirname, '../client/cli/main.js'),
   path.join(__dirname, '../dist/client/cli/main.js'),
@@ -11,29 +11,25 @@ const COMMAND_LINE = [
 
 const READY_WITHIN_MS = 30_000;
 
-/** Runs `republish worker` on servers that an environment names; see `startWorker`. */
+/** Runs `republish worker` on the servers that `env` names; see `startWorker`. */
 export function startWorkerProcess(
   env: Record<string, string>,
   onLine?: (line: string) => void,
 ): Promise<ProcessGroup> {
-  // What this shell says of a data folder or of a real LNbits would be in the way of the servers that are
-  // named.
+  // A data folder or a real LNbits in the environment of this shell would replace the servers of `env`.
   const { REPUBLISH_DATA: _, LNBITS_DATABASE_URL: __, LNBITS_DATA_FOLDER: ___, ...inherited } = process.env;
   return startWorker([], { ...inherited, ...env }, onLine);
 }
 
-/**
- * Runs `republish worker` on the servers of a data folder, with what else this process is configured; see
- * `startWorker`.
- */
+/** Runs `republish worker` on a data folder, with the environment of this process; see `startWorker`. */
 export function startFolderWorker(folder: string, onLine?: (line: string) => void): Promise<ProcessGroup> {
   return startWorker(['--data', folder], process.env, onLine);
 }
 
 /**
- * Runs a worker in a process of its own, so that it can be killed as a real one dies. Resolves when it polls.
+ * Runs a worker in a process of its own, so that it can be killed. Resolves when it polls.
  *
- * @throws Error with its last lines when it ends before
+ * @throws Error with the worker's last lines: it ended before, or does not poll within 30 s
  */
 async function startWorker(
   options: string[],

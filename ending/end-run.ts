@@ -7,25 +7,24 @@ import type { Database, Queryable } from '../database/connection';
 import { recordOfRun } from '../database/ledger/report';
 import { checkDatabase } from '../inspection/doctor/database';
 
-/** A run that Temporal has ended, so that nobody writes its audit any more. */
+/** A run that Temporal has terminated: no workflow writes its audit row any more. */
 export interface EndedRun {
-  /** First execution. */
+  /** firstExecutionRunId. */
   runId: string;
   workflowId: string;
   operatorUserId: string;
-  /** Why it was started, where the ledger does not know the run yet. */
+  /** Why the run was started. Used if the ledger does not have the run yet. */
   reason?: string | undefined;
-  /** What had kept it from coming to an end by itself. */
+  /** Why the run did not end. */
   obstacle?: Obstacle | null;
 }
 
 /**
- * Writes the audit of a run from what the ledger says, and closes it: what stands is named as published, what
- * was in work as `Interrupted` or with the failure of its last try, the rest as `NotAttempted`. As a worker
- * would, and so by the same function: one row for each run, whoever writes it and however often. A worker
- * that comes back finds the run closed.
+ * Writes the audit row of a run from the ledger and closes the run, by the same function as a worker. A
+ * document that stands keeps its outcome. An open document fails with its last failure, as `Interrupted` or
+ * as `NotAttempted`. A worker that still works for the run finds it closed, and a second call writes nothing.
  *
- * @returns false where its audit was there already
+ * @returns false: the run had its audit row already
  */
 export async function writeAuditOfEnded(
   database: Database,
@@ -51,8 +50,8 @@ export async function writeAuditOfEnded(
 }
 
 /**
- * Before anything is ended: a run that has come to its end by itself, or has planned documents, is in the
- * ledger of its workers. Where this one has nothing of it, its audit would be written into another.
+ * Checks, before the run is terminated, that this is the ledger of its workers: a run that has completed or
+ * has planned documents must be in it. Otherwise the audit row would be written into another ledger.
  *
  * @throws RepublishError DatabaseMisconfigured
  */
@@ -69,15 +68,15 @@ export async function requireItsLedger(
   );
 }
 
-/** Who has ended it and why, for Temporal and the audit. */
+/** Who ended the run and why, for Temporal and the audit row. */
 export function sentenceOf({ by, reason }: ControlRequest, obstacle?: Obstacle | null): string {
   const before = obstacle == null ? '' : `; before that: ${obstacle.type}: ${obstacle.message}`;
   return `ended by ${by ?? 'somebody'} (republish end)${reason ? `: ${reason}` : ''}${before}`;
 }
 
 /**
- * Before anything is ended, by the checks of `republish doctor` for the role of a worker: whoever cannot
- * write the audit would leave a run without one.
+ * Checks, before the run is terminated, that the audit row can be written, with the checks of `republish
+ * doctor` for the role `worker`. Otherwise the run would stay without its audit row.
  *
  * @throws RepublishError DatabaseMisconfigured, DatabaseUnavailable, SequenceBehind
  */

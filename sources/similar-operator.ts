@@ -4,12 +4,12 @@ import { didYouMean } from '../contract/suggest';
 import type { Source } from './source';
 
 const PAGE = 1_000;
-/** Beyond these it takes longer than a mistyped word is worth. */
+/** A limit for the time that a suggestion may take. */
 const MAX_OPERATORS = 10_000;
 
 /**
- * ` (did you mean X?)` behind an operator whom LNbits does not know, by those whom it does; nothing where
- * none is near, or where LNbits does not tell.
+ * ` (did you mean X?)` for an operator id that LNbits does not know, with a similar id that it knows. Empty:
+ * there is none, or LNbits' database cannot be read.
  */
 export async function didYouMeanOperator(source: Pick<Source, 'operators'>, id: string): Promise<string> {
   const known: string[] = [];
