@@ -3,23 +3,38 @@ import { ensureError, RepublishError } from '../contract/failures';
 import { Connections, type Lent, LONGER_THAN_THE_SERVER_MS } from './connections';
 import { parsePostgresUrl } from './postgres-url';
 import { asRepublishError, sqlState } from './refusals';
-import { BEGIN, BEGIN_WITH_SETTINGS, STATEMENT_TIMEOUT_MS } from './session';
+import { beginOf, STATEMENT_TIMEOUT_MS } from './session';
 
-/** Anything a statement can run on: the pool, or one client inside a transaction. */
+/** What a statement that only reads runs on: the pool, or one client inside a transaction. */
 export interface Queryable {
   query<Row extends object>(text: string, values?: unknown[]): Promise<Row[]>;
 }
 
-export interface Database extends Queryable {
+/**
+ * What a statement that writes or locks runs on. A function that writes asks for this, so that it cannot be
+ * given a `ReadOnlyDatabase`.
+ */
+export interface Writable extends Queryable {
+  readonly mayWrite: true;
+}
+
+/** Every statement runs in a READ ONLY transaction: Postgres refuses what would write (SQLSTATE 25006). */
+export interface ReadOnlyDatabase extends Queryable {
   /**
    * Runs `work` in one transaction (READ COMMITTED), again from the start when Postgres asks for that
    * (serialization, deadlock).
    */
+  transaction<T>(work: (client: Queryable) => Promise<T>): Promise<T>;
+  close(): Promise<void>;
+}
+
+export interface Database extends Writable {
+  /** As of a `ReadOnlyDatabase`, and `work` may write. */
   transaction<T>(work: (client: Transaction) => Promise<T>): Promise<T>;
   close(): Promise<void>;
 }
 
-export interface Transaction extends Queryable {
+export interface Transaction extends Writable {
   /** Runs statements without parameters that may take longer than others. */
   run(statements: string, timeoutMs: number): Promise<void>;
 }
@@ -50,8 +65,19 @@ const TRANSACTION_ATTEMPTS = 5;
  * @throws RepublishError DatabaseMisconfigured: the URL is none, or names a file that cannot be used
  */
 export function openDatabase(options: DatabaseOptions): Database {
+  return { mayWrite: true, ...open(options, { readOnly: false }) };
+}
+
+/** As `openDatabase`, for whoever only looks. */
+export function openReadOnlyDatabase(options: DatabaseOptions): ReadOnlyDatabase {
+  return open(options, { readOnly: true });
+}
+
+function open(options: DatabaseOptions, { readOnly }: { readOnly: boolean }): Omit<Database, 'mayWrite'> {
   const where = placeOf(options.url);
   const connections = openConnections(options, where);
+  const inTransaction = <T>(lent: Lent, work: () => Promise<T>): Promise<T> =>
+    between(lent.client, beginOf({ isSet: lent.isSet, readOnly }), work);
 
   const untilItRuns = async <T>(run: () => Promise<T>): Promise<T> => {
     for (let attempt = 1; ; attempt += 1) {
@@ -68,10 +94,10 @@ export function openDatabase(options: DatabaseOptions): Database {
   return {
     query: <Row extends object>(text: string, values?: unknown[]) =>
       untilItRuns(() =>
-        lent(connections, async ({ client, isSet }) => {
-          const query = async () => (await client.query(text, values)).rows as Row[];
+        lent(connections, async (connection) => {
+          const query = async () => (await connection.client.query(text, values)).rows as Row[];
           // A statement of its own is a transaction of its own.
-          return isSet ? await query() : await inTransaction({ client, isSet }, query);
+          return connection.isSet && !readOnly ? await query() : await inTransaction(connection, query);
         }),
       ),
     transaction: (work) =>
@@ -107,11 +133,11 @@ async function lent<T>(connections: Connections, work: (connection: Lent) => Pro
   }
 }
 
-async function inTransaction<T>({ client, isSet }: Lent, work: () => Promise<T>): Promise<T> {
+async function between<T>(client: PoolClient, begin: string, work: () => Promise<T>): Promise<T> {
   try {
     // Within: of several statements the first may have begun a transaction, and a later one have been
     // refused.
-    await client.query(isSet ? BEGIN : BEGIN_WITH_SETTINGS);
+    await client.query(begin);
     const result = await work();
     await client.query('COMMIT');
     return result;
@@ -129,6 +155,7 @@ async function rollback(client: PoolClient): Promise<void> {
 
 function onClient(client: PoolClient): Transaction {
   return {
+    mayWrite: true,
     query: async <Row extends object>(text: string, values?: unknown[]) =>
       (await client.query(text, values)).rows as Row[],
     run: async (text, timeoutMs) => {

@@ -4,13 +4,13 @@ import { type FleetInput, type FleetSummary, noOperators, type OperatorEnd } fro
 import type { RunOutcome } from '../contract/progress';
 import { type Link, nextLink } from '../rules/audit-chain';
 import { appendHashed, lockChain, operatorsHash } from './audit-chain';
-import type { Queryable, Transaction } from './connection';
+import type { Queryable, Transaction, Writable } from './connection';
 import { freeJson, freeText } from './free-text';
 import { utc } from './utc';
 
 /** Records that a fleet exists. The first writer wins, so that a retry changes nothing. */
 export async function recordFleet(
-  db: Queryable,
+  db: Writable,
   { runId, workflowId, request }: { runId: string; workflowId: string; request: FleetInput },
 ): Promise<void> {
   const { operators: _, ...ofEach } = request;
@@ -21,7 +21,7 @@ export async function recordFleet(
 }
 
 /** Adds operators to a fleet; those that it has already stay as they are. */
-export async function addFleetOperators(db: Queryable, runId: string, operators: string[]): Promise<void> {
+export async function addFleetOperators(db: Writable, runId: string, operators: string[]): Promise<void> {
   await db.query(
     `INSERT INTO republish.fleet_operators (run_id, operator_user_id) SELECT $1, unnest($2::text[])
      ON CONFLICT (run_id, operator_user_id) DO NOTHING`,

@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { RepublishError } from '../contract/failures';
-import type { Database, Queryable } from './connection';
+import type { Database, Queryable, Writable } from './connection';
 import { cannotStoreAll, renumber, serverFacts, STORES_ALL } from './server';
 
 /** Any constant does, as long as it stays: all workers of all releases must ask for the same lock. */
@@ -89,7 +89,7 @@ const MIGRATIONS_TABLE_EXISTS =
  * CREATE ... IF NOT EXISTS would demand the right to create even where an administrator has prepared
  * everything.
  */
-async function createMigrationsTable(client: Queryable): Promise<void> {
+async function createMigrationsTable(client: Writable): Promise<void> {
   const [found] = await client.query<Found>(
     `SELECT ${MIGRATIONS_TABLE_EXISTS} AS table, to_regnamespace('republish') IS NOT NULL AS schema,
             CASE WHEN to_regnamespace('republish') IS NULL THEN has_database_privilege(current_database(), 'CREATE')

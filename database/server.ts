@@ -1,5 +1,5 @@
 import { RepublishError } from '../contract/failures';
-import type { Queryable } from './connection';
+import type { Queryable, Writable } from './connection';
 import { NEEDS_UTF8 } from './refusals';
 
 /** What a server says of itself, as far as it matters here. */
@@ -73,7 +73,7 @@ export async function sequencesBehind(db: Queryable): Promise<Behind[]> {
 }
 
 /** Sets the sequences behind their rows, where this role may. Returns the tables. */
-export async function renumber(client: Queryable): Promise<string[]> {
+export async function renumber(client: Writable): Promise<string[]> {
   const behind = await sequencesBehind(client);
   const done: string[] = [];
   for (const { table, sequence, newest } of behind) {

@@ -32,13 +32,17 @@ export function sessionOptions(others: string | undefined): string {
 
 export const IS_TAKEN = `SELECT coalesce(current_setting('${MARK}', true), '') = 'taken' AS taken`;
 
-export const BEGIN = 'BEGIN ISOLATION LEVEL READ COMMITTED';
+const BEGIN = 'BEGIN ISOLATION LEVEL READ COMMITTED';
+const SET_ALL = Object.entries(SETTINGS).map(([name, value]) => `SET LOCAL ${name} = '${value}'`);
 
 /**
- * The same for one transaction. Behind a pooler a session is lent to others between two transactions, so
- * nothing may be left in it, and nothing be expected there. One message, no parameters.
+ * What begins a transaction. Behind a pooler a session is lent to others between two transactions, so nothing
+ * may be left in it, and nothing be expected there: then the transaction brings its settings along. One
+ * message, no parameters.
+ *
+ * @param isSet the session has the settings already
  */
-export const BEGIN_WITH_SETTINGS = [
-  BEGIN,
-  ...Object.entries(SETTINGS).map(([name, value]) => `SET LOCAL ${name} = '${value}'`),
-].join('; ');
+export function beginOf({ isSet, readOnly }: { isSet: boolean; readOnly: boolean }): string {
+  const begin = readOnly ? `${BEGIN} READ ONLY` : BEGIN;
+  return isSet ? begin : [begin, ...SET_ALL].join('; ');
+}

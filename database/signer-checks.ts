@@ -1,4 +1,4 @@
-import type { Queryable } from './connection';
+import type { Queryable, Writable } from './connection';
 
 /** How quick a signer was when it was tried. */
 export interface SignerCheckRow {
@@ -10,7 +10,7 @@ export interface SignerCheckRow {
 
 /** @param check `signer` as in signer_proofs; `speed` null: that is not known (any more) */
 export async function keepSignerCheck(
-  db: Queryable,
+  db: Writable,
   check: {
     operatorUserId: string;
     signer: string;

@@ -1,4 +1,4 @@
-import type { Queryable } from './connection';
+import type { Queryable, Writable } from './connection';
 
 /**
  * An operator's current signer. `ncryptsec` (NIP-49) is the operator's key (local) or the client key
@@ -48,7 +48,7 @@ export async function listSignerOwners(
 
 /** Makes this the operator's current signer, in place of any other. */
 export async function putSigner(
-  db: Queryable,
+  db: Writable,
   signer: Omit<SignerRow, 'addedAt'> & Partial<BunkerColumns>,
 ): Promise<void> {
   await db.query(
@@ -80,7 +80,7 @@ interface BunkerColumns {
 
 /** A bunker has moved: the signer is reached over other relays, unless it was stored anew meanwhile. */
 export async function keepBunkerRelays(
-  db: Queryable,
+  db: Writable,
   stored: { ncryptsec: string; bunkerRelays: string[] },
   relays: string[],
 ): Promise<void> {
@@ -94,7 +94,7 @@ export async function keepBunkerRelays(
  * Deletes the operator's signer, what is known of it, and the client keys of all its pairings. Returns
  * whether there was one.
  */
-export async function deleteSigner(db: Queryable, operatorUserId: string): Promise<boolean> {
+export async function deleteSigner(db: Writable, operatorUserId: string): Promise<boolean> {
   await db.query('DELETE FROM republish.pairings WHERE operator_user_id = $1', [operatorUserId]);
   await db.query('DELETE FROM republish.signer_checks WHERE operator_user_id = $1', [operatorUserId]);
   const rows = await db.query('DELETE FROM republish.signers WHERE operator_user_id = $1 RETURNING 1', [
@@ -110,7 +110,7 @@ export async function deleteSigner(db: Queryable, operatorUserId: string): Promi
  * @param pairing `secretTag` tells the URIs of a bunker apart
  */
 export async function beginPairing(
-  db: Queryable,
+  db: Writable,
   pairing: { operatorUserId: string; bunkerPubkey: string; secretTag: string; ncryptsec: string },
 ): Promise<string> {
   const [row] = await db.query<{ ncryptsec: string }>(

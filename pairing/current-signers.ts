@@ -3,8 +3,7 @@ import { findSigner, listSigners, type SignerRow } from '../database/signers';
 import { Limiter } from '../nostr/bunker/limiter';
 import { unlockSecretKey } from '../nostr/keys';
 import { Keyring } from '../nostr/signers/keyring';
-import type { LnbitsSigner } from '../nostr/signers/lnbits';
-import { OperatorSigners, originOf } from '../nostr/signers/operator-signers';
+import { OperatorSigners, type UnstoredSigner } from '../nostr/signers/operator-signers';
 import { proveEncryption, proveSignature } from '../nostr/signers/prove';
 import type { Signer } from '../nostr/signers/signer';
 import {
@@ -24,7 +23,7 @@ export interface AlsoAsk {
   ask(
     open: Signer,
     pubkey: string,
-    asked: { signer: SignerRow | LnbitsSigner; tookMs: number },
+    asked: { signer: SignerRow | UnstoredSigner; tookMs: number },
   ): Promise<void>;
   /** Requests that may be with it at once. Default: one. */
   atOnce?: number;
@@ -80,7 +79,7 @@ export async function requireOpens(
 /** Asks this signer which key it signs with. */
 export async function askSigner(
   context: SignerContext,
-  signer: SignerRow | LnbitsSigner,
+  signer: SignerRow | UnstoredSigner,
   also?: AlsoAsk,
 ): Promise<SignerFacts> {
   const { configuration } = context;
@@ -107,31 +106,30 @@ export async function askSigner(
   }
 }
 
-type Context = Pick<SignerContext, 'database' | 'configuration'> & { accounts: Accounts };
+type Context = Pick<SignerContext, 'database' | 'configuration' | 'custom'> & { accounts: Accounts };
 
 /** One that was paired here is given also where it is another key's, so that it can be said which. */
-async function currentSigner(context: Context, operatorUserId: string): Promise<SignerRow | LnbitsSigner> {
-  const { signers } = context.configuration;
+async function currentSigner(context: Context, operatorUserId: string): Promise<SignerRow | UnstoredSigner> {
+  const signers = operatorSigners(context);
   const paired = (await findSigner(context.database, operatorUserId)) ?? null;
-  const operatorPubkey = signers === 'paired' ? null : await accountKey(context.accounts, operatorUserId);
-  if (operatorPubkey === null || originOf(signers, paired, operatorPubkey) === 'paired') {
-    if (paired !== null) return paired;
-    throw signers === 'lnbits'
-      ? new RepublishError('OperatorNotFound', `no account with id ${operatorUserId} and a valid public key`)
-      : new RepublishError('SignerNotConfigured', `operator ${operatorUserId} has no signer`);
-  }
-  return operatorSigners(context).current({ operatorUserId, operatorPubkey }, paired);
+  const operatorPubkey = signers.areAllPaired ? '' : await accountKey(context.accounts, operatorUserId);
+  const signer =
+    operatorPubkey === null ? paired : await signers.whoever({ operatorUserId, operatorPubkey }, paired);
+  if (signer !== null) return signer;
+  throw operatorPubkey === null
+    ? new RepublishError('OperatorNotFound', `no account with id ${operatorUserId} and a valid public key`)
+    : new RepublishError('SignerNotConfigured', `operator ${operatorUserId} has no signer`);
 }
 
-function operatorSigners(context: Context): OperatorSigners {
-  const { signers, lnbitsBunkerRelays } = context.configuration;
-  return new OperatorSigners({ signers, bunkerRelays: lnbitsBunkerRelays, accounts: context.accounts });
+function operatorSigners({ configuration, accounts, custom }: Context): OperatorSigners {
+  const { signers, lnbitsBunkerRelays } = configuration;
+  return new OperatorSigners({ signers, bunkerRelays: lnbitsBunkerRelays, accounts, custom });
 }
 
 /** An operator and the signer that is theirs now, or why there is none. */
 export interface CurrentSigner {
   operatorUserId: string;
-  signer: SignerRow | LnbitsSigner | Failure;
+  signer: SignerRow | UnstoredSigner | Failure;
 }
 
 const PAGE = 500;
@@ -144,7 +142,7 @@ const READ_AT_ONCE = 4;
  * @param only this operator
  */
 export function listCurrentSigners(
-  context: Pick<SignerContext, 'database' | 'configuration' | 'accounts'>,
+  context: Pick<SignerContext, 'database' | 'configuration' | 'accounts' | 'custom'>,
   only?: string,
 ): Promise<CurrentSigner[]> {
   return withAccounts(context, (accounts) => listWith({ ...context, accounts }, only));
@@ -156,7 +154,7 @@ async function listWith(context: Context, only: string | undefined): Promise<Cur
     signer: await currentSigner(context, operatorUserId).catch(failureOf),
   });
   const paired = await listSigners(context.database);
-  if (context.configuration.signers === 'paired') {
+  if (operatorSigners(context).areAllPaired) {
     return paired
       .filter(({ operatorUserId }) => only === undefined || only === operatorUserId)
       .map((signer) => ({ operatorUserId: signer.operatorUserId, signer }));

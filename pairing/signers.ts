@@ -18,9 +18,9 @@ import {
   CONNECT_TIMEOUT_MS,
   factsOf,
   requireAccount,
+  type PairingContext,
   secretsKey,
   SecretRefused,
-  type SignerContext,
   type SignerFacts,
 } from './facts';
 
@@ -29,7 +29,7 @@ const SWITCH_TIMEOUT_MS = 2_000;
 const ANOTHER_OFFER = 'Make a new offer with the same command; --timeout <seconds> gives it longer.';
 
 /** Keeps an nsec as the operator's current signer, encrypted (NIP-49). */
-export async function addLocalSigner(context: SignerContext, nsec: string): Promise<SignerFacts> {
+export async function addLocalSigner(context: PairingContext, nsec: string): Promise<SignerFacts> {
   const secretKey = parseSecretKey(nsec);
   if (secretKey === undefined)
     throw new SecretRefused('that is neither an nsec nor 64 hex characters of a valid key');
@@ -52,7 +52,7 @@ export async function addLocalSigner(context: SignerContext, nsec: string): Prom
  * the secret is used, so that after a crash, or when somebody has approved it, the same command goes on with
  * the same key. Another URI of the same bunker has a key of its own.
  */
-export async function addBunkerSigner(context: SignerContext, uri: string): Promise<SignerFacts> {
+export async function addBunkerSigner(context: PairingContext, uri: string): Promise<SignerFacts> {
   const { database, configuration, operatorUserId } = context;
   const addressRules = { allowPrivate: configuration.allowPrivateBunkerRelays };
   const { bunkerPubkey, relays, secret } = readUri(uri, addressRules);
@@ -101,7 +101,7 @@ export interface NostrConnectOptions {
  * key and a secret of its own.
  */
 export async function addNostrConnectSigner(
-  context: SignerContext,
+  context: PairingContext,
   { relays, timeoutMs, show }: NostrConnectOptions,
 ): Promise<SignerFacts> {
   const { database, configuration, operatorUserId } = context;
@@ -157,7 +157,7 @@ function requireRelaysForOffer(relays: string[], addressRules: AddressRules): vo
 }
 
 function openClient(
-  { configuration, say }: SignerContext,
+  { configuration, say }: PairingContext,
   bunker: { bunkerPubkey: string; relays: string[]; clientSecretKey: Uint8Array },
 ): BunkerClient {
   return new BunkerClient({

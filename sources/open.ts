@@ -1,4 +1,4 @@
-import { type Database, openDatabase, placeOf } from '../database/connection';
+import { openDatabase, placeOf, type ReadOnlyDatabase } from '../database/connection';
 import { openPostgresSource } from './postgres';
 import type { PresetName } from './presets';
 import type { SourceQueries } from './queries';
@@ -15,7 +15,7 @@ export interface SourceOptions {
    * The ledger's database and its URL: where LNbits' is the same one, its connections are shared and stay
    * open at the end.
    */
-  ledger?: { url: string; database: Database };
+  ledger?: { url: string; database: ReadOnlyDatabase };
   /** At most, where it is not the ledger's. Default: 10. */
   maxConnections?: number;
   onIdleError?: (error: Error) => void;

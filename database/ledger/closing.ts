@@ -1,5 +1,5 @@
 import type { Failure } from '../../contract/failures';
-import type { Queryable } from '../connection';
+import type { Queryable, Writable } from '../connection';
 import { freeText } from '../free-text';
 import { MACHINE_NAME } from './counts';
 import type { DocumentRow } from './documents';
@@ -8,12 +8,12 @@ import type { DocumentRow } from './documents';
  * Locks a run for its close: whoever writes to it is waited for, and whoever comes later waits. Before
  * anything is read: what was read before could have changed.
  */
-export async function lockRun(client: Queryable, runId: string): Promise<void> {
+export async function lockRun(client: Writable, runId: string): Promise<void> {
   await client.query('SELECT FROM republish.runs WHERE run_id = $1 FOR UPDATE', [runId]);
 }
 
 /** From the end of this transaction on nothing that belongs to the run changes. */
-export async function closeRun(client: Queryable, runId: string): Promise<void> {
+export async function closeRun(client: Writable, runId: string): Promise<void> {
   await client.query('UPDATE republish.runs SET closed_at = now() WHERE run_id = $1 AND closed_at IS NULL', [
     runId,
   ]);
@@ -31,7 +31,7 @@ export interface Reasons {
  * name of whoever holds their pages.
  */
 export async function failUnsettledDocuments(
-  client: Queryable,
+  client: Writable,
   runId: string,
   { cause, messages }: Reasons,
 ): Promise<void> {

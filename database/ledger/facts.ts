@@ -1,6 +1,6 @@
 import { RepublishError } from '../../contract/failures';
 import type { GoodOutcome, Outcome } from '../../contract/progress';
-import type { Queryable } from '../connection';
+import type { Writable } from '../connection';
 import {
   columnsOf,
   type DocumentKey,
@@ -61,7 +61,7 @@ const sealColumns = (handedOver: string): string => `machine_id AS "machineId", 
  * @throws RepublishError LedgerIncomplete: the ledger has no such document
  */
 export async function sealDocument(
-  db: Queryable,
+  db: Writable,
   key: DocumentKey,
   { event, stateFingerprint, signature, replaces, atmPubkey }: Seal,
 ): Promise<StandingSeal | undefined> {
@@ -97,7 +97,7 @@ export type ReusedSeal = {
  * one order.
  */
 export async function sealReused(
-  db: Queryable,
+  db: Writable,
   { runId, documentType }: TypeOfRun,
   seals: readonly ReusedSeal[],
 ): Promise<Map<string, StandingSeal>> {
@@ -162,7 +162,7 @@ export interface Kept {
  * not sealed with this event, or not any more.
  */
 export async function keepSignature(
-  db: Queryable,
+  db: Writable,
   { runId, documentType, machineId }: DocumentKey,
   eventId: string,
   signature: string,
@@ -176,7 +176,7 @@ export async function keepSignature(
 
 /** Notes that documents have been sent to the relays, or were found there. */
 export async function noteSent(
-  db: Queryable,
+  db: Writable,
   { runId, documentType }: TypeOfRun,
   machineIds: readonly string[],
 ): Promise<void> {
@@ -203,7 +203,7 @@ export interface Settlement {
  * stands. Returns what each has now; null: it is open, since its seal is another one.
  */
 export async function settleGood(
-  db: Queryable,
+  db: Writable,
   { runId, documentType }: TypeOfRun,
   settlements: readonly Settlement[],
 ): Promise<Map<string, Outcome | null>> {

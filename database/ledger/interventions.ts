@@ -1,7 +1,7 @@
 import type { DocumentSelection } from '../../contract/control';
 import { RepublishError } from '../../contract/failures';
 import { meantMachine, type NamedMachine } from '../../contract/machine-name';
-import type { Queryable } from '../connection';
+import type { Queryable, Writable } from '../connection';
 import { MACHINE_NAME } from './counts';
 import { columnsOf, type DocumentRow, NO_TROUBLE, OPEN_RUN } from './documents';
 import type { PlannedDocument } from './plan';
@@ -52,7 +52,7 @@ export async function requireMachineOfRun(
  * From now on no attempt that is on its way fails a document of these pages. Before the documents are
  * changed, and committed.
  */
-async function raiseHolders(db: Queryable, runId: string, selection: Selection): Promise<void> {
+async function raiseHolders(db: Writable, runId: string, selection: Selection): Promise<void> {
   await db.query(
     `WITH ${OPEN_RUN}
      UPDATE republish.pages AS page SET holder = holder + 1
@@ -68,7 +68,7 @@ async function raiseHolders(db: Queryable, runId: string, selection: Selection):
  * failed, and need a new run: those without an event, because their row in LNbits may be wrong, and those
  * whose signer signed another event than it was given, because it may also have encrypted with the wrong key.
  */
-export async function retryDocuments(db: Queryable, runId: string, selection: Selection): Promise<number> {
+export async function retryDocuments(db: Writable, runId: string, selection: Selection): Promise<number> {
   await raiseHolders(db, runId, selection);
   const rows = await db.query(
     `WITH ${OPEN_RUN}
@@ -87,7 +87,7 @@ export async function retryDocuments(db: Queryable, runId: string, selection: Se
  * published for them after this, also not by an attempt that is still on its way. Returns how many.
  */
 export async function skipDocuments(
-  db: Queryable,
+  db: Writable,
   runId: string,
   selection: Selection,
   message: string,
@@ -131,7 +131,7 @@ export function badRows(
  * as they are.
  */
 export async function planBadRowsAgain(
-  db: Queryable,
+  db: Writable,
   runId: string,
   documents: readonly Omit<PlannedDocument, 'page'>[],
 ): Promise<void> {

@@ -1,6 +1,6 @@
 import type { PageEntry } from '../../contract/activities';
 import type { DocumentFailure, FailureType } from '../../contract/failures';
-import type { Queryable } from '../connection';
+import type { Queryable, Writable } from '../connection';
 import { freeText } from '../free-text';
 import { COUNTS, countsOf, type CountsRow, FAILURE_COLUMNS } from './counts';
 import { columnsOf, OPEN_RUN } from './documents';
@@ -19,7 +19,7 @@ export interface PlannedDocument {
 
 /** Writes a part of the plan, with its pages. What is there already stays: the plan of a run is made once. */
 export async function planDocuments(
-  db: Queryable,
+  db: Writable,
   run: { runId: string; operatorPubkey: string },
   documents: readonly PlannedDocument[],
 ): Promise<void> {

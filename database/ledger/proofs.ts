@@ -1,4 +1,4 @@
-import type { Queryable } from '../connection';
+import type { Queryable, Writable } from '../connection';
 import { OPEN_RUN } from './documents';
 
 /** @param signer `<kind> <bunker key or pubkey> <client pubkey or nothing>` */
@@ -11,7 +11,7 @@ export async function isProved(db: Queryable, runId: string, signer: string): Pr
 }
 
 /** Notes that a signer has shown to a run which key it has, and that a machine can read what it encrypts. */
-export async function keepProof(db: Queryable, runId: string, signer: string): Promise<void> {
+export async function keepProof(db: Writable, runId: string, signer: string): Promise<void> {
   await db.query(
     `WITH ${OPEN_RUN}
      INSERT INTO republish.signer_proofs (run_id, signer) SELECT run_id, $2 FROM run ON CONFLICT (run_id, signer) DO NOTHING`,

@@ -1,12 +1,12 @@
 import type { RunReference } from '../../contract/activities';
 import { type FailureType, RepublishError } from '../../contract/failures';
 import type { GoodOutcome, Outcome } from '../../contract/progress';
-import type { Queryable } from '../connection';
+import type { Queryable, Writable } from '../connection';
 import { MACHINE_NAME } from './counts';
 import { columnsOf, type DocumentRow, GOOD, IS_ASKED, type Relays, type SealedEvent } from './documents';
 
 /** Begins a sweep; from now on earlier ones say of no document that it is lost. Returns its number. */
-export async function beginSweep(db: Queryable, runId: string): Promise<number> {
+export async function beginSweep(db: Writable, runId: string): Promise<number> {
   const [row] = await db.query<{ sweep: number }>(
     `UPDATE republish.runs SET sweeps = sweeps + 1 WHERE run_id = $1 AND closed_at IS NULL RETURNING sweeps AS sweep`,
     [runId],
@@ -98,7 +98,7 @@ const MAY_BECOME = `CASE asked.outcome
  * of the relays.
  */
 export async function settleSwept(
-  db: Queryable,
+  db: Writable,
   { runId, sweep }: Sweep,
   found: readonly Swept[],
 ): Promise<void> {
@@ -137,7 +137,7 @@ export async function settleSwept(
 
 /** Says of documents that somebody gave up that they stand on relays after all. */
 export async function noteStandingSkipped(
-  db: Queryable,
+  db: Writable,
   { runId, sweep }: Sweep,
   found: readonly { documentType: string; machineId: string; message: string }[],
 ): Promise<void> {

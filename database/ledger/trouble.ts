@@ -1,6 +1,6 @@
 import type { PageReference } from '../../contract/activities';
 import type { FailureType } from '../../contract/failures';
-import type { Queryable } from '../connection';
+import type { Writable } from '../connection';
 import { columnsOf, OPEN_RUN, type Relays } from './documents';
 
 /** A document is not given up before it was tried this often, however long that takes. */
@@ -35,7 +35,7 @@ export interface Trouble {
  * document is over by the clock of the database.
  */
 export async function noteTrouble(
-  db: Queryable,
+  db: Writable,
   { runId, page, documentType, holder, documentTimeoutMs }: Holder,
   troubles: readonly Trouble[],
 ): Promise<void> {
