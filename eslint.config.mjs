@@ -133,6 +133,18 @@ function restrictedImports(room, further = []) {
       regex: `^(\\.\\./)+${other}(/|$)`,
       message: `${room}/ may not import ${other}/: see the arrows in eslint.config.mjs`,
     }));
+  if (room === 'inspection') {
+    // It is given what only looks (assembly/looking.ts), and opens nothing else.
+    patterns.push(
+      {
+        regex: '/database/connection$',
+        importNames: ['openDatabase', 'Database', 'Writable', 'Transaction'],
+        message: 'inspection/ only looks: openReadOnlyDatabase',
+      },
+      { regex: '/nostr/signers/keyring$', importNames: ['Keyring'], message: 'inspection/ opens no signer' },
+      { regex: '/assembly/build-dependencies$', message: 'inspection/ only looks: assembly/looking' },
+    );
+  }
   if (room === 'client') {
     patterns.push({ regex: '^\\./cli(/|$)', message: 'the client library may not lean on its command line' });
   }

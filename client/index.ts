@@ -1,3 +1,4 @@
+export { askTemporal } from './ask-temporal';
 export type { BeginOptions, OtherRun } from './begin';
 export type { ChainStatus } from './chain-status';
 export { connect, type ConnectOptions, type OpenClient } from './connect';
@@ -22,7 +23,7 @@ export type { WatchOptions } from './watch';
 export { ConfigurationError } from '../configuration/load';
 export type { ControlRequest, DocumentSelection, Intervention } from '../contract/control';
 export type { FleetInput, FleetProgress, FleetSummary, OperatorEnd } from '../contract/fleet';
-export type { DocumentFailure, Failure, FailureType } from '../contract/failures';
+export { type DocumentFailure, type Failure, type FailureType, RepublishError } from '../contract/failures';
 export type { Obstacle } from '../contract/obstacle';
 export type { RepublishInput, RepublishResult } from '../contract/input';
 export type { Counts, Phase, Progress, Stages, WaitingDocument } from '../contract/progress';

@@ -4,7 +4,7 @@ import { type FleetInput, type FleetSummary, noOperators, type OperatorEnd } fro
 import type { RunOutcome } from '../contract/progress';
 import { type Link, nextLink } from '../rules/audit-chain';
 import { appendHashed, lockChain, operatorsHash } from './audit-chain';
-import type { Queryable, Transaction } from './connection';
+import type { Queryable, Transaction, Writable } from './connection';
 import { freeJson, freeText } from './free-text';
 import { utc } from './utc';
 
@@ -13,7 +13,7 @@ import { utc } from './utc';
  * operators of the request are rows of `republish.fleet_operators` instead.
  */
 export async function recordFleet(
-  db: Queryable,
+  db: Writable,
   { runId, workflowId, request }: { runId: string; workflowId: string; request: FleetInput },
 ): Promise<void> {
   const { operators: _, ...withoutOperators } = request;
@@ -25,7 +25,7 @@ export async function recordFleet(
 }
 
 /** Adds operators to a fleet. Operators that the fleet has already do not change. */
-export async function addFleetOperators(db: Queryable, runId: string, operators: string[]): Promise<void> {
+export async function addFleetOperators(db: Writable, runId: string, operators: string[]): Promise<void> {
   await db.query(
     `INSERT INTO republish.fleet_operators (run_id, operator_user_id) SELECT $1, unnest($2::text[])
      ON CONFLICT (run_id, operator_user_id) DO NOTHING`,

@@ -1,5 +1,5 @@
 import { RepublishError } from '../contract/failures';
-import type { Queryable } from './connection';
+import type { Queryable, Writable } from './connection';
 import { NEEDS_UTF8 } from './refusals';
 
 /** What this program needs to know about the server and the database. */
@@ -86,7 +86,7 @@ function numberedColumns(db: Queryable): Promise<{ table: string; column: string
  *
  * @returns the names of the tables
  */
-export async function renumber(client: Queryable): Promise<string[]> {
+export async function renumber(client: Writable): Promise<string[]> {
   const behind = await sequencesBehind(client);
   const done: string[] = [];
   for (const { table, sequence, newest } of behind) {

@@ -1,8 +1,8 @@
 import { accountPubkey, resolveDocumentTypes } from '../activities/steps/open-run';
 import { planMachines } from '../activities/steps/plan-machines';
-import type { WorkerConfiguration } from '../assembly/build-dependencies';
+import type { WorkerConfiguration } from '../assembly/worker-configuration';
 import { machinePages } from '../sources/machine-pages';
-import { withWorkersEyes } from './open';
+import { withEyes } from './open';
 
 /** The operator's documents that a run could publish, by the rows of today. */
 export interface Publishable {
@@ -18,7 +18,7 @@ export function countPublishable(
   configuration: WorkerConfiguration,
   operatorUserId: string,
 ): Promise<Publishable> {
-  return withWorkersEyes(configuration, async (deps) => {
+  return withEyes(configuration, {}, async (deps) => {
     const operatorPubkey = await accountPubkey(deps, operatorUserId);
     const documentTypes = resolveDocumentTypes(deps, undefined);
     const { signal } = new AbortController();

@@ -1,5 +1,5 @@
 import { accountPubkey, resolveDocumentTypes, unknownTypesInLedger } from '../activities/steps/open-run';
-import type { ActivityDependencies } from '../activities/dependencies';
+import type { LookingDependencies } from '../activities/dependencies';
 import { requireMachines } from '../activities/load-machines';
 import { readStates, requireType } from '../activities/steps/read-state';
 import { RepublishError, scopeOf } from '../contract/failures';
@@ -15,9 +15,10 @@ import { RelayPool } from '../nostr/relays/pool';
 import { RelayPublisher } from '../nostr/relays/publisher';
 import type { Seen } from '../nostr/relays/seen';
 import { shownAmong } from '../nostr/relays/url';
-import type { WorkerConfiguration } from '../assembly/build-dependencies';
+import type { GivenParts } from '../assembly/parts';
+import type { WorkerConfiguration } from '../assembly/worker-configuration';
 import { asMachine, asOperator, WANTS_TO_KNOW } from './asker';
-import { withWorkersEyes } from './open';
+import { type Eyes, signerContext, withEyes } from './open';
 import { probeRelays, type RelayFacts } from './relay-probe';
 import { quorumVerdict, type RelayVerdict, relayVerdictByBoth } from './verdict';
 
@@ -86,12 +87,13 @@ const TOGETHER = 100;
 export function verifyDocuments(
   configuration: WorkerConfiguration,
   request: VerifyRequest,
+  given: GivenParts = {},
 ): Promise<Verification> {
-  return withWorkersEyes(configuration, (deps) => verifyWith({ deps, configuration }, request));
+  return withEyes(configuration, given, (deps) => verifyWith({ deps, configuration }, request));
 }
 
 export interface Verifying {
-  deps: ActivityDependencies;
+  deps: Eyes;
   configuration: WorkerConfiguration;
   /** Asked once for all operators that are verified together, by nobody. */
   relays?: Promise<RelayFacts[]>;
@@ -107,7 +109,7 @@ export async function verifyWith(
   const operatorPubkey = await accountPubkey(deps, operatorUserId);
   if (request.machineIds !== undefined) await requireMachines(deps, operatorUserId, request.machineIds);
   const machineIds = await machinesAsked(deps, request);
-  const identity = identityOf({ deps, configuration }, { operatorUserId, operatorPubkey }, request.asking);
+  const identity = identityOf(deps, { operatorUserId, operatorPubkey }, request.asking);
   const pool = new RelayPool({ connectTimeoutMs: CONNECT_TIMEOUT_MS });
   const reader = new RelayPublisher({
     pool,
@@ -142,7 +144,7 @@ export async function verifyWith(
 }
 
 function identityOf(
-  { deps, configuration }: { deps: ActivityDependencies; configuration: WorkerConfiguration },
+  eyes: Eyes,
   owner: { operatorUserId: string; operatorPubkey: string },
   asking: AskAs | undefined,
 ): RelayIdentity | undefined {
@@ -152,13 +154,13 @@ function identityOf(
     case 'machine':
       return asMachine(asking.secretKey);
     case 'operator':
-      return asOperator({ database: deps.database, configuration }, owner, (text) => asking.say(text));
+      return asOperator(signerContext(eyes), owner, (text) => asking.say(text));
   }
 }
 
 /** A relay that shows each key its own would hide the others from this machine. */
 async function machinesAsked(
-  deps: ActivityDependencies,
+  deps: LookingDependencies,
   request: VerifyRequest,
 ): Promise<string[] | undefined> {
   const { asking, machineIds } = request;
@@ -182,7 +184,7 @@ function unknownRelays(probed: readonly RelayFacts[], documents: readonly Verifi
 }
 
 interface Asking {
-  deps: ActivityDependencies;
+  deps: LookingDependencies;
   reader: RelayPublisher;
   configuration: WorkerConfiguration;
   operatorPubkey: string;
@@ -306,7 +308,7 @@ function namesMachine(type: DocumentType, atmPubkey: string): boolean {
 
 /** State that is not valid is state all the same: a machine waits for it. */
 export async function hasState(
-  deps: ActivityDependencies,
+  deps: LookingDependencies,
   documentType: string,
   machineId: string,
 ): Promise<boolean> {

@@ -2,7 +2,7 @@ import { pagesOf } from '../../async/pages';
 import type { PlanFleetInput, PlanFleetResult } from '../../contract/fleet-activities';
 import { addFleetOperators, countFleetOperators, recordFleet } from '../../database/fleets';
 import { listSignerOwners } from '../../database/signers';
-import type { ActivityCall, ActivityDependencies } from '../dependencies';
+import type { ActivityCall, ActivityDependencies, LookingDependencies } from '../dependencies';
 
 const PAGE = 1_000;
 
@@ -28,7 +28,7 @@ export async function planFleet(
 }
 
 /** Everybody who belongs to a fleet of all, a page at a time. */
-export function allOperators(deps: ActivityDependencies): AsyncGenerator<string[]> {
+export function allOperators(deps: LookingDependencies): AsyncGenerator<string[]> {
   return pagesOf(PAGE, (after, limit) => operatorsOf(deps, { after, limit }));
 }
 
@@ -37,7 +37,7 @@ export function allOperators(deps: ActivityDependencies): AsyncGenerator<string[
  * with a signer here.
  */
 function operatorsOf(
-  { source, database, operatorsFrom }: ActivityDependencies,
+  { source, database, operatorsFrom }: LookingDependencies,
   page: { after: string | undefined; limit: number },
 ): Promise<string[]> {
   return operatorsFrom === 'source' ? source.operators(page) : listSignerOwners(database, page);

@@ -3,15 +3,15 @@ import { excessOf, type MessageSize, messageSize } from '../../nostr/message-siz
 import { nip44PayloadLength } from '../../nostr/nip44';
 import type { RelayLimits } from '../../nostr/relays/relay-information';
 import type { Seen } from '../../nostr/relays/seen';
-import type { CurrentSigner } from '../../nostr/signers/keyring';
-import type { ActivityDependencies } from '../dependencies';
+import { type CurrentSigner, isOfBunker } from '../../nostr/signers/keyring';
+import type { LookingDependencies } from '../dependencies';
 
 /**
  * Why too few relays would take the document for its size (NIP-11), before anything is encrypted; undefined
  * when enough do.
  */
 export function tooLargeForRelays(
-  deps: ActivityDependencies,
+  deps: LookingDependencies,
   tags: string[][],
   plaintext: string,
 ): Promise<string | undefined> {
@@ -27,20 +27,16 @@ export function tooLargeForRelays(
 
 /** The same for the way to the operator's bunker; undefined also where no signer of theirs asks one. */
 export async function tooLargeForBunker(
-  deps: Pick<ActivityDependencies, 'bunkerRelays'>,
+  deps: Pick<LookingDependencies, 'bunkerRelays'>,
   signer: CurrentSigner | undefined,
   { tags, plaintext }: { tags: string[][]; plaintext: string },
 ): Promise<string | undefined> {
-  // By its kind: the row of a key that is held here has these columns too, without values.
-  if (signer?.kind !== 'bunker' && signer?.kind !== 'lnbits-bunker') return undefined;
+  if (signer === undefined || !isOfBunker(signer)) return undefined;
   return deps.bunkerRelays.tooLarge(signer, tags, plaintext);
 }
 
 /** Why too few relays would take a document of this date (NIP-11 `created_at_upper_limit`). */
-export function tooFarAheadForRelays(
-  deps: ActivityDependencies,
-  aheadS: number,
-): Promise<string | undefined> {
+export function tooFarAheadForRelays(deps: LookingDependencies, aheadS: number): Promise<string | undefined> {
   return deps.publisher.impossibleBecause(({ maxAheadS }: RelayLimits) =>
     maxAheadS !== undefined && aheadS > maxAheadS
       ? `takes events dated up to ${maxAheadS} s ahead, this one has to be dated ${aheadS} s ahead`
@@ -50,7 +46,7 @@ export function tooFarAheadForRelays(
 
 /** Why too few relays have or would take an event of this date (NIP-11 `created_at_lower_limit`). */
 export function tooOldForRelays(
-  deps: ActivityDependencies,
+  deps: LookingDependencies,
   { id: eventId, created_at }: { id: string; created_at: number },
   { seen, nowS }: { seen: Seen; nowS: number },
 ): Promise<string | undefined> {

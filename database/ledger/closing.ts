@@ -1,5 +1,5 @@
 import type { Failure } from '../../contract/failures';
-import type { Queryable } from '../connection';
+import type { Queryable, Writable } from '../connection';
 import { freeText } from '../free-text';
 import { MACHINE_NAME } from './counts';
 import type { DocumentRow } from './documents';
@@ -9,12 +9,12 @@ import type { DocumentRow } from './documents';
  * writers wait for the close. The caller does this before it reads: a fact that was read earlier may have
  * changed.
  */
-export async function lockRun(client: Queryable, runId: string): Promise<void> {
+export async function lockRun(client: Writable, runId: string): Promise<void> {
   await client.query('SELECT FROM republish.runs WHERE run_id = $1 FOR UPDATE', [runId]);
 }
 
 /** Sets `closed_at`. After the commit the triggers refuse every change to the rows of the run. */
-export async function closeRun(client: Queryable, runId: string): Promise<void> {
+export async function closeRun(client: Writable, runId: string): Promise<void> {
   await client.query('UPDATE republish.runs SET closed_at = now() WHERE run_id = $1 AND closed_at IS NULL', [
     runId,
   ]);
@@ -35,7 +35,7 @@ export interface Reasons {
  * of its page, because the trigger `keep_rules` accepts a failure from nobody else.
  */
 export async function failUnsettledDocuments(
-  client: Queryable,
+  client: Writable,
   runId: string,
   { cause, begun, notBegun }: Reasons,
 ): Promise<void> {

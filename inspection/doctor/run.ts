@@ -2,7 +2,7 @@ import { type Failure, remedyFor, traitsOf } from '../../contract/failures';
 import type { Obstacle } from '../../contract/obstacle';
 import type { Progress } from '../../contract/progress';
 import { auditOfRun } from '../../database/audit';
-import { openDatabase } from '../../database/connection';
+import { openReadOnlyDatabase } from '../../database/connection';
 import { lastMoveOf } from '../../database/ledger/runs';
 import { check, type Finding, findingsOf } from './finding';
 
@@ -49,7 +49,7 @@ export function checkRun(
 }
 
 async function keptOf(url: string, runId: string): Promise<KeptOfRun> {
-  const database = openDatabase({ url, maxConnections: 1 });
+  const database = openReadOnlyDatabase({ url, maxConnections: 1 });
   try {
     const isAudited = (await auditOfRun(database, runId)) !== undefined;
     return { lastMove: await lastMoveOf(database, runId), isAudited };

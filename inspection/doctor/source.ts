@@ -1,13 +1,13 @@
 import type { Configuration } from '../../configuration/schema';
 import { RepublishError, scopeOf } from '../../contract/failures';
-import type { Database } from '../../database/connection';
+import type { Queryable } from '../../database/connection';
 import { listSigners } from '../../database/signers';
 import type { DocumentType } from '../../documents/document-type';
 import { documentTypes as shipped } from '../../documents/registry';
 import { serialiseState } from '../../documents/state';
 import { missingRelays } from '../../nostr/relays/missing-relays';
 import { shownRelay } from '../../nostr/relays/url';
-import type { Source } from '../../sources/source';
+import type { Source, SourceDescription } from '../../sources/source';
 import { check, type Finding, findingsOf } from './finding';
 import { checkLnbitsRights } from './rights';
 
@@ -18,7 +18,7 @@ const NOBODY = '0';
 /** LNbits as it is read, and the ledger where that could be opened. */
 interface LookedAt {
   source: Source;
-  ledger?: Database;
+  ledger?: Queryable;
 }
 
 /**
@@ -39,7 +39,7 @@ export function checkSource(
       const databases = open();
       const { source } = databases;
       const { where, preset } = await source.describe();
-      const tables = preset === 'queries' ? 'every query is configured' : `preset ${preset}`;
+      const tables = tablesOf(preset);
       return [
         ok(`${where}; ${tables}`),
         ...(await checkLnbitsRights(source, configuration)),
@@ -49,6 +49,12 @@ export function checkSource(
       ];
     },
   );
+}
+
+/** Whose tables are read, for a person. */
+function tablesOf(preset: SourceDescription['preset']): string {
+  if (preset === null) return 'a custom source, in place of its database';
+  return preset === 'queries' ? 'every query is configured' : `preset ${preset}`;
 }
 
 /**
@@ -123,7 +129,7 @@ async function someOperator({ source, ledger }: LookedAt): Promise<string | unde
   }
 }
 
-async function somePairedOperator(ledger: Database): Promise<string | undefined> {
+async function somePairedOperator(ledger: Queryable): Promise<string | undefined> {
   try {
     const [signer] = await listSigners(ledger);
     return signer?.operatorUserId;

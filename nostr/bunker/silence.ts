@@ -1,6 +1,6 @@
 import { unlessAborted } from '../../async/wait';
 import { RepublishError } from '../../contract/failures';
-import type { Signer, SignerCall } from '../signers/signer';
+import type { OpenedSigner, SignerCall } from '../signers/signer';
 import type { BunkerClient } from './client';
 import { isRefusal, isUselessAnswer } from './messages';
 
@@ -23,7 +23,7 @@ const FORGOTTEN =
  *
  * @param requestTimeoutMs after which the client gives a request up
  */
-export function tellingSilence(client: BunkerClient, requestTimeoutMs: number): Signer {
+export function tellingSilence(client: BunkerClient, requestTimeoutMs: number): OpenedSigner {
   const silence = new Silence(client, requestTimeoutMs);
   return {
     getPublicKey: (call) => silence.told(call, client.getPublicKey(call)),

@@ -1,4 +1,4 @@
-import type { Database, Queryable } from '../../database/connection';
+import type { Database, Writable } from '../../database/connection';
 import { documentsOfRun } from '../../database/ledger/documents';
 import {
   failUnsettledDocuments,
@@ -75,7 +75,7 @@ async function aRun(): Promise<Known> {
 }
 
 /** Everything that a worker writes of a run. */
-const WRITES: [string, (db: Queryable, known: Known) => Promise<unknown>][] = [
+const WRITES: [string, (db: Writable, known: Known) => Promise<unknown>][] = [
   [
     'a seal',
     (db, { key, event }) =>
@@ -183,7 +183,7 @@ describe.each(WRITES)('%s', (_, write) => {
 
 /** No statement of ours, which would look at the run first; on a document that the close does not touch. */
 describe('SQL of somebody’s own', () => {
-  const write = (db: Queryable, { key: { runId } }: Known) =>
+  const write = (db: Writable, { key: { runId } }: Known) =>
     db.query(
       `UPDATE republish.documents SET relays = '{"ws://late": {"state": "absent"}}' WHERE run_id = $1 AND machine_id = 'm3'`,
       [runId],

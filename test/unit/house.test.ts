@@ -36,6 +36,9 @@ const FORBIDDEN = [
   ['inspection/x.ts', "export * from '../client/republish';"],
   ['activities/x.ts', "export * from '../inspection/plan';"],
   ['inspection/x.ts', "export * from '../worker/run';"],
+  ['inspection/x.ts', "export { openDatabase } from '../database/connection';"],
+  ['inspection/doctor/x.ts', "export { Keyring } from '../../nostr/signers/keyring';"],
+  ['inspection/x.ts', "export { buildDependencies } from '../assembly/build-dependencies';"],
   ['assembly/x.ts', "export * from '../inspection/plan';"],
   ['workflows/x.ts', "export function f(): void { throw new Error('hangs the workflow'); }"],
 ] as const;
@@ -53,6 +56,7 @@ const ALLOWED = [
   ['client/cli/x.ts', "export * from '../../database/audit';"],
   ['client/cli/x.ts', "export * from '../../embedded/postgres';"],
   ['worker/x.ts', "export * from '../inspection/doctor/finding';"],
+  ['inspection/x.ts', "export { openReadOnlyDatabase } from '../database/connection';"],
   ['dev/x.ts', "export * from '../embedded/postgres';"],
   ['embedded/x.ts', "export * from '../database/admin';"],
   ['nostr/relays/x.ts', "export { verifyEvent } from 'nostr-tools/pure';"],

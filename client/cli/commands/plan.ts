@@ -210,6 +210,7 @@ function showContent({ d, tags, json, ...document }: ForeseenDocument): void {
 }
 
 function sourceLine({ where, preset }: RepublishPlan['source']): string {
+  if (preset === null) return `${where}, in place of its database`;
   return `${where}; ${preset === 'queries' ? 'every query is configured' : `preset ${preset}`}`;
 }
 
