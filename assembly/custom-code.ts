@@ -66,12 +66,10 @@ export function namedFailure(
   const { name, type, message, retryAfterMs, remedy } = fieldsOf(thrown);
   if (name === 'RepublishError' && isFailureType(type) && scopes.includes(scopeOf(type))) {
     if (thrown instanceof RepublishError) return thrown;
-    return new RepublishError(
-      type,
-      String(message),
-      typeof retryAfterMs === 'number' ? retryAfterMs : undefined,
-      typeof remedy === 'string' ? remedy : undefined,
-    );
+    return new RepublishError(type, String(message), {
+      retryAfterMs: typeof retryAfterMs === 'number' ? retryAfterMs : undefined,
+      remedy: typeof remedy === 'string' ? remedy : undefined,
+    });
   }
   const code = codeOf(thrown) ?? codeOf((thrown as { cause?: unknown } | null)?.cause);
   const named = typeof name === 'string' ? name : typeof thrown;

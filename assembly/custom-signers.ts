@@ -1,7 +1,7 @@
 import type { Configuration } from '../configuration/schema';
 import { RepublishError } from '../contract/failures';
 import { requireSameEvent } from '../nostr/bunker/same-event';
-import { Limiter } from '../nostr/bunker/limiter';
+import { Limiter } from '../async/limiter';
 import { looksLikeNip44 } from '../nostr/nip44';
 import { publicKeyHex } from '../nostr/keys';
 import type { CustomSigner, CustomSignerFinder, SignerProvider } from '../nostr/signers/custom';
@@ -71,8 +71,9 @@ function finderOf(provider: SignerProvider, timeouts: Timeouts): CustomSignerFin
         throw new RepublishError(
           'SignerNotConfigured',
           `the ${kind} provider gives a signer without ${missing.join(', ')}`,
-          undefined,
-          `Correct the provider "${kind}": its signers need getPublicKey, nip44Encrypt and signEvent.`,
+          {
+            remedy: `Correct the provider "${kind}": its signers need getPublicKey, nip44Encrypt and signEvent.`,
+          },
         );
       return {
         kind,

@@ -97,7 +97,7 @@ async function hashOfAll<Row extends object>(
   read: (last: Row | undefined) => Promise<Row[]>,
 ): Promise<string> {
   const hashes: string[] = [];
-  for await (const rows of pagesOf(AT_ONCE, read))
+  for await (const rows of pagesOf(ROWS_PER_READ, read))
     for (const row of rows) hashes.push(memberHash(sha256, kind, row));
   return membersHash(sha256, kind, hashes);
 }

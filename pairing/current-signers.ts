@@ -168,7 +168,9 @@ async function listWith(context: Context, only: string | undefined): Promise<Cur
   }
   if (only !== undefined) return [await ofOne(only)];
   const ids = new Set(paired.map(({ operatorUserId }) => operatorUserId));
-  const pages = pagesOf<string>(OPERATORS_PER_READ, (after, limit) => context.accounts.operators({ after, limit }));
+  const pages = pagesOf<string>(OPERATORS_PER_READ, (after, limit) =>
+    context.accounts.operators({ after, limit }),
+  );
   for await (const page of pages) for (const id of page) ids.add(id);
   const limiter = new Limiter(READS_AT_A_TIME);
   return Promise.all([...ids].sort().map((id) => limiter.run(() => ofOne(id))));

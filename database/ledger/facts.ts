@@ -1,6 +1,6 @@
 import { RepublishError, typesWith } from '../../contract/failures';
 import type { GoodOutcome, Outcome } from '../../contract/progress';
-import type { Writable } from '../connection';
+import type { Queryable, Writable } from '../connection';
 import {
   columnsOf,
   type DocumentKey,

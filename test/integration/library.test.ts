@@ -66,7 +66,8 @@ describe('republish-operator-configs/client', () => {
     const { id } = await saga.addOperator({ machines: 3, bunker: { answerDelayMs: 100, concurrency: 1 } });
     const run = await saga.start(id);
     const seen: Progress[] = [];
-    for await (const { progress } of run.watch({ intervalMs: 100 })) if (progress !== null) seen.push(progress);
+    for await (const { progress } of run.watch({ intervalMs: 100 }))
+      if (progress !== null) seen.push(progress);
     expect(seen.length).toBeGreaterThan(2);
     expect(seen.at(-1)).toMatchObject({ phase: 'done', planned: 6, published: 6 });
     const counts = seen.map(({ published }) => published);

@@ -90,7 +90,11 @@ test('what is no ciphertext and no key is refused', async () => {
 
 describe('failures', () => {
   test.each([
-    ['its own word', () => new RepublishError('SignerBusy', 'slow down', 5_000), 'SignerBusy'],
+    [
+      'its own word',
+      () => new RepublishError('SignerBusy', 'slow down', { retryAfterMs: 5_000 }),
+      'SignerBusy',
+    ],
     [
       'that of another copy of this package',
       () => Object.assign(new Error('no'), { name: 'RepublishError', type: 'SignerRefused' }),

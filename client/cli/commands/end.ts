@@ -139,7 +139,9 @@ async function writeEarlier(
       say(`run ${runId} has no audit, and Temporal does not know it any more: it is left as it is`);
     } else if (seen.closeTime !== undefined) {
       await writeAuditOfEnded(database, { runId, workflowId, operatorUserId: operator }, asked);
-      say(`run ${runId} had ended without an audit, which is written now; see: ${commandLine('audit', runId)}`);
+      say(
+        `run ${runId} had ended without an audit, which is written now; see: ${commandLine('audit', runId)}`,
+      );
     }
   }
 }
