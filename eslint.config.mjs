@@ -6,6 +6,8 @@ import tseslint from 'typescript-eslint';
  * `worker`.
  */
 const arrows = {
+  // Waits that end with a signal, a limit of what runs at the same time, pages of a list: any room may need them.
+  async: [],
   contract: [],
   // Decisions without input or output.
   rules: ['contract'],
@@ -13,16 +15,17 @@ const arrows = {
   configuration: ['contract', 'sources', 'database'],
   documents: ['contract'],
   // LNbits' database: read only. The ledger's is another one.
-  sources: ['contract', 'documents', 'database'],
-  nostr: ['contract', 'rules'],
+  sources: ['async', 'contract', 'documents', 'database'],
+  nostr: ['async', 'contract', 'rules'],
   // The rule of the audit's chain: a row cannot be written but as a link of it.
-  database: ['contract', 'rules'],
-  activities: ['contract', 'rules', 'documents', 'sources', 'nostr', 'database'],
-  pairing: ['contract', 'rules', 'configuration', 'sources', 'nostr', 'database'],
+  database: ['async', 'contract', 'rules'],
+  activities: ['async', 'contract', 'rules', 'documents', 'sources', 'nostr', 'database'],
+  pairing: ['async', 'contract', 'rules', 'configuration', 'sources', 'nostr', 'database'],
   // Makes of a configuration what activities need, for those who act and those who only look.
   assembly: ['contract', 'configuration', 'documents', 'sources', 'nostr', 'database', 'activities'],
   // Looks at what a run would meet and at what it left: signs nothing, writes nothing.
   inspection: [
+    'async',
     'contract',
     'rules',
     'configuration',
@@ -36,6 +39,7 @@ const arrows = {
   ],
   // It looks before it polls, by the same checks as `doctor`.
   worker: [
+    'async',
     'contract',
     'configuration',
     'documents',
@@ -49,10 +53,11 @@ const arrows = {
   // Ends what nobody can speak to any more: a person writes what the workers cannot, if the checks of
   // `doctor` find no fault.
   ending: ['contract', 'database', 'activities', 'inspection'],
-  client: ['contract', 'configuration'],
+  client: ['async', 'contract', 'configuration'],
   // Servers that the program starts itself: those of a data folder, and those that are thrown away.
-  embedded: ['contract', 'configuration', 'database'],
+  embedded: ['async', 'contract', 'configuration', 'database'],
   'client/cli': [
+    'async',
     'contract',
     'rules',
     'configuration',
@@ -69,6 +74,7 @@ const arrows = {
     'dev',
   ],
   dev: [
+    'async',
     'contract',
     'configuration',
     'documents',
@@ -80,7 +86,7 @@ const arrows = {
     'embedded',
   ],
   // Measures what is built, beside what people write without it.
-  bench: ['contract', 'configuration', 'nostr', 'database', 'pairing', 'client', 'embedded', 'dev'],
+  bench: ['async', 'contract', 'configuration', 'nostr', 'database', 'pairing', 'client', 'embedded', 'dev'],
 };
 
 /** Packages that only one room may touch. */
@@ -104,10 +110,22 @@ const packageOwners = {
   '@opentelemetry': ['worker'],
 };
 
+/** Within nostr/: what speaks to relays knows nothing of bunkers, and a bunker's client nothing of the other signers. */
+const nostrArrows = {
+  'nostr/relays': {
+    regex: '^\\.\\./(bunker|signers)(/|$)',
+    message: 'nostr/relays/ imports neither bunker/ nor signers/',
+  },
+  'nostr/bunker': {
+    regex: '^\\.\\./signers/(?!signer$)',
+    message: 'nostr/bunker/ is a Signer (signers/signer.ts) and knows no other',
+  },
+};
+
 const rooms = Object.keys(arrows);
 const topRooms = rooms.filter((room) => !room.includes('/'));
 
-function restrictedImports(room) {
+function restrictedImports(room, further = []) {
   const top = room.split('/')[0];
   const patterns = topRooms
     .filter((other) => other !== top && !arrows[room].includes(other))
@@ -115,6 +133,18 @@ function restrictedImports(room) {
       regex: `^(\\.\\./)+${other}(/|$)`,
       message: `${room}/ may not import ${other}/: see the arrows in eslint.config.mjs`,
     }));
+  if (room === 'inspection') {
+    // It is given what only looks (assembly/looking.ts), and opens nothing else.
+    patterns.push(
+      {
+        regex: '/database/connection$',
+        importNames: ['openDatabase', 'Database', 'Writable', 'Transaction'],
+        message: 'inspection/ only looks: openReadOnlyDatabase',
+      },
+      { regex: '/nostr/signers/keyring$', importNames: ['Keyring'], message: 'inspection/ opens no signer' },
+      { regex: '/assembly/build-dependencies$', message: 'inspection/ only looks: assembly/looking' },
+    );
+  }
   if (room === 'client') {
     patterns.push({ regex: '^\\./cli(/|$)', message: 'the client library may not lean on its command line' });
   }
@@ -133,7 +163,7 @@ function restrictedImports(room) {
     if (owners.includes(room) || owners.includes(top)) continue;
     patterns.push({ regex: `^${name}(/|$)`, message: `only ${owners.join(', ')} may import ${name}` });
   }
-  return ['error', { patterns }];
+  return ['error', { patterns: [...patterns, ...further] }];
 }
 
 export default tseslint.config(
@@ -161,6 +191,10 @@ export default tseslint.config(
     ...(room === 'client' ? { ignores: ['client/cli/**'] } : {}),
     rules: { 'no-restricted-imports': restrictedImports(room) },
   })),
+  ...Object.entries(nostrArrows).map(([folder, pattern]) => ({
+    files: [`${folder}/**/*.ts`],
+    rules: { 'no-restricted-imports': restrictedImports('nostr', [pattern]) },
+  })),
   {
     // One place reads the environment, so that one list says what can be configured. Who starts processes
     // hands it on.
@@ -171,6 +205,26 @@ export default tseslint.config(
       'no-restricted-properties': [
         'error',
         { object: 'process', property: 'env', message: 'only configuration/ reads the environment' },
+      ],
+    },
+  },
+  {
+    // One place waits: what listens for an abort by hand sooner or later leaves a listener, a timer or a turn.
+    files: topRooms
+      .filter((room) => !['async', 'workflows', 'bench'].includes(room))
+      .map((room) => `${room}/**/*.ts`),
+    rules: {
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector: "CallExpression[callee.property.name='addEventListener'][arguments.0.value='abort']",
+          message: 'wait by async/wait.ts',
+        },
+        {
+          selector:
+            "ImportDeclaration[source.value='node:timers/promises'] ImportSpecifier[imported.name='setTimeout']",
+          message: 'sleep by async/wait.ts',
+        },
       ],
     },
   },

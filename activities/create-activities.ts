@@ -1,8 +1,7 @@
-import { setMaxListeners } from 'node:events';
 import { Context } from '@temporalio/activity';
 import { ApplicationFailure, type ApplicationFailureOptions, CancelledFailure } from '@temporalio/common';
 import type { Activities } from '../contract/activities';
-import { ensureError, isRetryable, remedyFor, RepublishError } from '../contract/failures';
+import { ensureError, isRetryable, type ReasonDetail, remedyFor, RepublishError } from '../contract/failures';
 import { operatorOf } from '../contract/names';
 import { forOperator } from '../contract/shell';
 import { ApprovalNotices } from './approval-notices';
@@ -42,8 +41,6 @@ export function createActivities(dependencies: ActivityDependencies): Activities
     async (input: Input): Promise<Result> => {
       const context = Context.current();
       takeInHand(context, input);
-      // Each document in work listens, and each question to a relay or a signer.
-      setMaxListeners(0, context.cancellationSignal);
       const display = new Display(context, notices);
       const { heartbeatTimeoutMs } = dependencies.limits;
       const beat = setInterval(
@@ -110,8 +107,8 @@ function withoutStack(options: ApplicationFailureOptions): ApplicationFailure {
 }
 
 /**
- * What Temporal is told. The message is for people and ends with the remedy; `details` holds the bare reason,
- * for whoever looks at what is being retried. The original error is not attached: its fields and its stack
+ * What Temporal is told. The message is for people and ends with the remedy; `details` holds the bare reason
+ * (ReasonDetail), for programs. The original error is not attached: its fields and its stack
  * may hold what must not enter history.
  */
 function asFailure(
@@ -127,10 +124,10 @@ function asFailure(
   if (error instanceof RepublishError) {
     return withoutStack({
       type: error.type,
-      message: `${error.message}. ${forOperator(remedyFor(error.type), operator)}`,
+      message: `${error.message}. ${forOperator(error.remedy, operator)}`,
       nonRetryable: !always && !isRetryable(error.type),
       ...(error.retryAfterMs === undefined ? {} : { nextRetryDelay: error.retryAfterMs }),
-      details: [error.message],
+      details: [{ reason: error.message } satisfies ReasonDetail],
     });
   }
   onUnexpected(error);
@@ -138,6 +135,6 @@ function asFailure(
   return withoutStack({
     type: 'Unexpected',
     message: `${reason}. ${remedyFor('Unexpected')}`,
-    details: [reason],
+    details: [{ reason } satisfies ReasonDetail],
   });
 }

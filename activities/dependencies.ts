@@ -1,30 +1,32 @@
 import type { HeartbeatDetails, RunLimits } from '../contract/activities';
 import type { Telemetry } from '../contract/telemetry';
 import type { AuditRow } from '../database/audit';
-import type { Database } from '../database/connection';
+import type { Database, ReadOnlyDatabase } from '../database/connection';
 import type { DocumentType } from '../documents/document-type';
-import type { BunkerRelayLimits } from '../nostr/bunker/relay-limits';
+import type { BunkerRelayLimits } from '../nostr/bunker/bunker-relay-limits';
 import type { RelayPublisher } from '../nostr/relays/publisher';
 import type { Keyring } from '../nostr/signers/keyring';
 import type { OperatorSigners } from '../nostr/signers/operator-signers';
-import type { Patience } from '../rules/pacing';
+import type { Patience } from '../rules/patience';
 import type { Source } from '../sources/source';
 import type { Failpoint } from './failpoints';
 import type { WorkerClock } from './steps/clock';
 
-/** Everything the activities touch; built once by the worker. */
-export interface ActivityDependencies {
+/**
+ * What the steps need that only look: what a plan, a verification and the like are made with. Nothing of it
+ * writes, sends or opens a signer.
+ */
+export interface LookingDependencies {
   /** The ledger's. */
-  database: Database;
+  database: ReadOnlyDatabase;
   /** LNbits' database. */
   source: Source;
   /** Who belongs to a fleet of all operators: LNbits says, or who has a signer in the ledger. */
   operatorsFrom: 'source' | 'ledger';
   documentTypes: readonly DocumentType[];
-  keyring: Keyring;
   /** Says which signer is an operator's now. */
   operatorSigners: OperatorSigners;
-  publisher: RelayPublisher;
+  publisher: Pick<RelayPublisher, 'look' | 'required' | 'impossibleBecause'>;
   /** What the relays of the operators' bunkers take. */
   bunkerRelays: BunkerRelayLimits;
   clock: WorkerClock;
@@ -32,6 +34,13 @@ export interface ActivityDependencies {
   fingerprintKey: Uint8Array;
   /** Ceiling of a document's plaintext, UTF-8 bytes. */
   maxStateBytes: number;
+}
+
+/** Everything the activities touch; built once by the worker. */
+export interface ActivityDependencies extends LookingDependencies {
+  database: Database;
+  keyring: Keyring;
+  publisher: RelayPublisher;
   limits: RunLimits;
   patience: Patience;
   /** Documents of a page that are on their way to the signer or back at a time. */
@@ -44,16 +53,17 @@ export interface ActivityDependencies {
    */
   onUnexpected(activity: string, error: Error, work: Record<string, unknown>): void;
   /** Told of each run that is closed, for the log. */
-  onRunEnded(
-    audit: Pick<
-      AuditRow,
-      'runId' | 'workflowId' | 'operatorUserId' | 'outcome' | 'counts' | 'failure' | 'failures'
-    >,
-  ): void;
+  onRunEnded(run: EndedRun): void;
   telemetry?: Telemetry | undefined;
   /** Passed at each place where a crash leaves the most behind. Does nothing, except in the fault tests. */
   failpoint(name: Failpoint): void;
 }
+
+/** What is told of a run that is closed: a part of its audit. */
+export type EndedRun = Pick<
+  AuditRow,
+  'runId' | 'workflowId' | 'operatorUserId' | 'outcome' | 'counts' | 'failure' | 'failures'
+>;
 
 /** What an activity is given beside its input. */
 export interface ActivityCall {

@@ -18,10 +18,8 @@ const MAX_REPORTED_MESSAGE = 400;
 /** 67 bytes each in the result of the run: with the failures they stay below the 2 MB of a payload. */
 const MAX_REPORTED_EVENTS = 25_000;
 
-const MESSAGES = {
-  Interrupted: 'the run ended while the document was in work',
-  NotAttempted: 'the run ended before the document was begun',
-};
+const BEGUN: Failure = { type: 'Interrupted', message: 'the run ended while the document was in work' };
+const NOT_BEGUN: Failure = { type: 'NotAttempted', message: 'the run ended before the document was begun' };
 
 /**
  * Closes the run: every document gets an outcome, and one audit row is appended with what the ledger says. In
@@ -37,7 +35,7 @@ export async function persistAudit(
     const { closed } = await openRun(client, input);
     if (!closed) {
       await lockRun(client, runId);
-      await failUnsettledDocuments(client, runId, { messages: MESSAGES, ...(cause ? { cause } : {}) });
+      await failUnsettledDocuments(client, runId, { cause, begun: BEGUN, notBegun: NOT_BEGUN });
       await appendAudit(client, auditRow(input, await outcomesOfRun(client, runId)));
       await closeRun(client, runId);
     }

@@ -3,10 +3,11 @@ import { RepublishError } from '../contract/failures';
 import { stagesOf } from '../contract/progress';
 import { beginPage, pageState } from '../database/ledger/page';
 import { endOfPage, sharedCause } from '../rules/page-end';
-import { pauseMs } from '../rules/pacing';
+import { pauseMs } from '../rules/patience';
 import type { ActivityCall, ActivityDependencies } from './dependencies';
 import { MAX_SHOWN } from './display';
 import { PageAttempt } from './page/attempt';
+import { waitingOf } from './page/shown';
 
 /**
  * Brings the open documents of a page to their outcomes: look, read, judge, seal, sign, send, confirm,
@@ -42,7 +43,7 @@ async function resultOf(
   const { documents, advanced, unproven, facts } = attempt;
   const { documentType } = facts;
   const { counts, failures, waiting: troubled, leastTries } = await pageState(deps.database, reference);
-  const waiting = [...troubled, ...attempt.waiting('without trouble')].slice(0, MAX_SHOWN);
+  const waiting = [...troubled, ...waitingOf(attempt, 'without trouble')].slice(0, MAX_SHOWN);
   const troubles = documents.flatMap(({ trouble, ended }) => (trouble && !ended ? [trouble] : []));
   const end = {
     begun: documents.length,
@@ -62,7 +63,7 @@ async function resultOf(
     throw new RepublishError(
       first.type,
       passing.length === 1 ? first.message : `${passing.length} documents, the first: ${first.message}`,
-      pauseMs(deps.patience, leastTries, estimateMs),
+      { retryAfterMs: pauseMs(deps.patience, leastTries, estimateMs) },
     );
   }
   const cause = sharedCause(end);

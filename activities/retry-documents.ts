@@ -1,3 +1,4 @@
+import { pagesOf } from '../async/pages';
 import type { ChangedDocuments, SelectDocumentsInput } from '../contract/activities';
 import {
   badRows,
@@ -29,12 +30,11 @@ export async function retryDocuments(
   const { operatorUserId, operatorPubkey } = await openedRun(deps, runId);
   // These first: the ledger then opens what is sealed, and gives all of it its time.
   let documents = 0;
-  let after: PlanRow | undefined;
-  do {
-    const bad = await badRows(deps.database, runId, selection, { limit: TOGETHER, after });
+  const pages = pagesOf<PlanRow>(TOGETHER, (after, limit) =>
+    badRows(deps.database, runId, selection, { limit, after }),
+  );
+  for await (const bad of pages)
     documents += await planAgain(deps, { runId, operatorUserId, operatorPubkey, bad }, signal);
-    after = bad.length === TOGETHER ? bad.at(-1) : undefined;
-  } while (after !== undefined);
   documents += await retryInLedger(deps.database, runId, selection);
   return { documents, ...(await ledgerView(deps.database, runId)) };
 }
@@ -45,7 +45,6 @@ async function planAgain(
   { runId, bad, ...owner }: Owner & { runId: string; bad: PlanRow[] },
   signal: AbortSignal,
 ): Promise<number> {
-  if (bad.length === 0) return 0;
   const machineIds = [...new Set(bad.map(({ machineId }) => machineId))];
   const documentTypes = [...new Set(bad.map(({ documentType }) => documentType))];
   const machines = await deps.source.machines({

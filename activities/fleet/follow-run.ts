@@ -1,10 +1,11 @@
 import type { Context } from '@temporalio/activity';
 import { optionalTsToDate } from '@temporalio/common/lib/time';
+import { unlessAborted } from '../../async/wait';
 import type { OperatorEnd } from '../../contract/fleet';
 import type { FollowRunInput, FollowRunResult } from '../../contract/fleet-activities';
 import { workflowIdFor } from '../../contract/names';
 import { requestInHistory } from '../../contract/payloads';
-import { endOfFailedRun } from '../../contract/run-end';
+import { endOfFailedRun } from '../../rules/run-end';
 import { differencesOf } from '../../contract/same-request';
 import type { ActivityCall } from '../dependencies';
 
@@ -34,7 +35,8 @@ export async function followRun(
     show(() => ({ waitsFor: { operatorUserId, runId: first, begunAt: startedAt, differs } }));
   }
   try {
-    await untilAborted(client.workflow.getHandle(workflowId, runId ?? current).result(), signal);
+    // The SDK's long poll cannot be aborted; whoever waits for it can leave.
+    await unlessAborted(client.workflow.getHandle(workflowId, runId ?? current).result(), signal);
     return { same, end: end({ outcome: 'complete' }) };
   } catch (thrown) {
     if (thrown instanceof Error && thrown.name === 'WorkflowFailedError')
@@ -69,14 +71,4 @@ async function describe(
     startedAt: (optionalTsToDate(info?.startTime) ?? new Date()).toISOString(),
     isClosed: !GOING_ON.includes(info?.status ?? 0),
   };
-}
-
-/** The SDK's long poll cannot be aborted; whoever waits for it can. */
-function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const leave = (): void => reject(signal.reason as Error);
-    if (signal.aborted) leave();
-    signal.addEventListener('abort', leave, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', leave));
-  });
 }

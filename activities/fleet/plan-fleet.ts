@@ -1,7 +1,8 @@
+import { pagesOf } from '../../async/pages';
 import type { PlanFleetInput, PlanFleetResult } from '../../contract/fleet-activities';
 import { addFleetOperators, countFleetOperators, recordFleet } from '../../database/fleets';
 import { listSignerOwners } from '../../database/signers';
-import type { ActivityCall, ActivityDependencies } from '../dependencies';
+import type { ActivityCall, ActivityDependencies, LookingDependencies } from '../dependencies';
 
 const PAGE = 1_000;
 
@@ -27,13 +28,8 @@ export async function planFleet(
 }
 
 /** Everybody who belongs to a fleet of all, a page at a time. */
-export async function* allOperators(deps: ActivityDependencies): AsyncGenerator<string[]> {
-  let after: string | undefined;
-  do {
-    const operators = await operatorsOf(deps, { after, limit: PAGE });
-    yield operators;
-    after = operators.length === PAGE ? operators.at(-1) : undefined;
-  } while (after !== undefined);
+export function allOperators(deps: LookingDependencies): AsyncGenerator<string[]> {
+  return pagesOf(PAGE, (after, limit) => operatorsOf(deps, { after, limit }));
 }
 
 /**
@@ -41,7 +37,7 @@ export async function* allOperators(deps: ActivityDependencies): AsyncGenerator<
  * with a signer here.
  */
 function operatorsOf(
-  { source, database, operatorsFrom }: ActivityDependencies,
+  { source, database, operatorsFrom }: LookingDependencies,
   page: { after: string | undefined; limit: number },
 ): Promise<string[]> {
   return operatorsFrom === 'source' ? source.operators(page) : listSignerOwners(database, page);

@@ -1,15 +1,10 @@
-import { setMaxListeners } from 'node:events';
-import { setTimeout as sleep } from 'node:timers/promises';
-import type { HeartbeatDetails, PageCounts, PageReference } from '../../contract/activities';
+import { onAbort, sleep } from '../../async/wait';
+import type { PageCounts, PageReference } from '../../contract/activities';
 import { ensureError, RepublishError, scopeOf } from '../../contract/failures';
-import { stagesOf, type WaitingDocument } from '../../contract/progress';
 import type { BegunPage } from '../../database/ledger/page';
 import { sealReused } from '../../database/ledger/facts';
 import { noteTrouble } from '../../database/ledger/trouble';
-import { isAuthentic } from '../../nostr/events';
-import { shownBy } from '../../rules/quorum';
 import type { ActivityCall, ActivityDependencies } from '../dependencies';
-import { MAX_SHOWN } from '../display';
 import { isForced } from '../steps/force';
 import { relayIdentity } from '../steps/relay-identity';
 import {
@@ -22,10 +17,11 @@ import {
   YIELD,
 } from './document';
 import { place } from './place';
-import { readPage } from './read-page';
-import { look, type PageFacts, prepare, type Prepared, withoutQuorum } from './prepare';
+import { look, type PageFacts, prepare, type Prepared } from './prepare';
+import { shownOf } from './shown';
+import { authentic, stillRight } from './signed-before';
 import { Signing } from './signing';
-import { byTurn, noteSpared, waitingFor } from './slow-relays';
+import { byTurn, noteSpared } from './slow-relays';
 
 /** A document that is put off (for a date, for another run's seal) comes back so often in one attempt. */
 const MAX_ROUNDS = 5;
@@ -50,7 +46,6 @@ export class PageAttempt {
    */
   readonly #turn = new AbortController();
   #timer: NodeJS.Timeout | undefined;
-  #counts: PageCounts = {};
 
   constructor(
     readonly deps: ActivityDependencies,
@@ -60,8 +55,6 @@ export class PageAttempt {
   ) {
     const { run, documentType } = begun;
     const operatorPubkey = run.operatorPubkey ?? '';
-    // Each document in work listens.
-    setMaxListeners(0, this.turn);
     this.documents = begun.documents.map((row) => pageDocument(row, operatorPubkey, documentType));
     const owner = { operatorUserId: run.operatorUserId, operatorPubkey };
     this.facts = {
@@ -77,17 +70,18 @@ export class PageAttempt {
     return this.#turn.signal;
   }
 
+  get page(): number {
+    return this.reference.page;
+  }
+
   get signer(): BegunPage['signer'] {
     return this.begun.signer;
   }
 
   /** @param counts of the page as it was before, for what is shown */
   async run(counts: PageCounts): Promise<void> {
-    this.#counts = counts;
-    this.call.show(() => this.#details());
-    const yieldNow = (): void => this.#turn.abort(YIELD);
-    this.call.signal.addEventListener('abort', yieldNow, { once: true });
-    if (this.call.signal.aborted) yieldNow();
+    this.call.show(() => shownOf(this, counts));
+    const stop = onAbort(this.call.signal, () => this.#turn.abort(YIELD));
     try {
       await this.#rounds();
     } catch (thrown) {
@@ -96,7 +90,7 @@ export class PageAttempt {
       throw thrown;
     } finally {
       clearTimeout(this.#timer);
-      this.call.signal.removeEventListener('abort', yieldNow);
+      stop();
     }
     await this.#writeTroubles();
   }
@@ -106,7 +100,7 @@ export class PageAttempt {
     const signed = this.documents.filter(({ signature }) => signature !== null);
     if (signed.length === 0) return;
     await look(this.deps, this.facts, signed);
-    await place(this, this.#authentic(signed));
+    await place(this, authentic(this, signed));
   }
 
   async #rounds(): Promise<void> {
@@ -115,9 +109,8 @@ export class PageAttempt {
       const later = await this.#round(documents);
       documents = [...later.keys()];
       if (this.turn.aborted || later.size === 0) break;
-      await sleep(Math.max(0, Math.max(...later.values()) - Date.now()), undefined, {
-        signal: this.turn,
-      }).catch(() => undefined);
+      const waitMs = Math.max(...later.values()) - Date.now();
+      await sleep(Math.max(0, waitMs), this.turn).catch(() => undefined);
     }
     for (const document of documents) this.#noteLeftOver(document);
   }
@@ -154,7 +147,7 @@ export class PageAttempt {
     }
     const unsigned = documents.filter((document) => !isSigned(document));
     const { inTurn, spared } = byTurn(this.deps, signed);
-    const [prepared, ready] = await Promise.all([this.#prepare(unsigned), this.#stillRight(inTurn)]);
+    const [prepared, ready] = await Promise.all([this.#prepare(unsigned), stillRight(this, inTurn)]);
     // From here on: an attempt that had no time left after its looks would come no further, however often it
     // is made.
     this.#timer ??= setTimeout(() => this.#turn.abort(YIELD), this.deps.patience.yieldAfterMs);
@@ -169,7 +162,7 @@ export class PageAttempt {
     await this.#reuse(toReuse, later);
     const reused = toReuse.map(([document]) => document).filter(isSigned);
     // What is signed already does not wait for the signer.
-    const placed = place(this, [...ready, ...this.#authentic(reused)]);
+    const placed = place(this, [...ready, ...authentic(this, reused)]);
     // Heard below, when the signer is through.
     placed.catch(() => undefined);
     const signing = new Signing(this, later);
@@ -197,41 +190,6 @@ export class PageAttempt {
     }
   }
 
-  /**
-   * Of documents that an earlier attempt has had signed, those that may go out: they stand already, or are
-   * still what the plan says. They may have waited for days.
-   */
-  async #stillRight(signed: PageDocument[]): Promise<PageDocument[]> {
-    if (signed.length === 0) return [];
-    await look(this.deps, this.facts, signed);
-    const authentic = this.#authentic(signed.filter((document) => !this.#isUnseen(document)));
-    const absent = authentic.filter(({ event, seen }) => event !== null && !isSeenSomewhere(event.id, seen));
-    if (absent.length === 0) return authentic;
-    const machines = absent.map(({ row }) => row);
-    const read = await readPage(this.deps, { ...this.facts, machines }).catch((thrown: unknown) => {
-      if (thrown instanceof RepublishError) return undefined;
-      throw thrown;
-    });
-    // LNbits cannot be read: what is signed is finished, and the sweep asks once more.
-    if (read === undefined) return authentic;
-    for (const document of absent) {
-      const trouble = read.outdated ?? read.documents.get(document.row.machineId);
-      if (trouble !== undefined && 'type' in trouble && trouble.type === 'PlanOutdated')
-        this.note(document, { type: 'PlanOutdated', message: trouble.message, final: true });
-    }
-    return authentic.filter(({ trouble }) => trouble === undefined);
-  }
-
-  /**
-   * Relays that take questions slowly have not said yet what stands there: perhaps the document itself does.
-   */
-  #isUnseen(document: PageDocument): boolean {
-    const unanswered = withoutQuorum(this.deps, document.seen);
-    if (unanswered?.type !== 'RelayThrottled') return false;
-    this.note(document, unanswered);
-    return true;
-  }
-
   /** Takes the events of earlier runs, all in one statement. */
   async #reuse(
     toReuse: [PageDocument, Prepared & { kind: 'reuse' }][],
@@ -254,20 +212,6 @@ export class PageAttempt {
       else document.ended = 'otherwise';
     }
     this.advanced ||= standing.size > 0;
-  }
-
-  /**
-   * Those whose signature in the ledger is good; relays would refuse the others without a word that helps.
-   */
-  #authentic(documents: PageDocument[]): PageDocument[] {
-    return documents.filter((document) => {
-      const { event, signature } = document;
-      if (event === null || signature === null) return false;
-      if (isAuthentic({ ...event, sig: signature })) return true;
-      const message = 'the signature in the ledger does not fit the sealed event';
-      this.note(document, { type: 'SignerReturnedWrongEvent', message, final: true });
-      return false;
-    });
   }
 
   /** A document cannot be brought further in this attempt. */
@@ -311,42 +255,4 @@ export class PageAttempt {
       troubled,
     );
   }
-
-  #details(): HeartbeatDetails {
-    const stages = stagesOf(this.#counts);
-    for (const { row, event, signature, sent, ended } of this.documents) {
-      if (event !== null && row.event === null) stages.encrypted += 1;
-      if (signature !== null && row.signature === null) stages.signed += 1;
-      if (sent !== undefined && !row.sent) stages.sent += 1;
-      if (ended === 'well') stages.standing += 1;
-    }
-    const { page } = this.reference;
-    const { documentType } = this.facts;
-    return { page: { page, documentType }, stages, waiting: this.waiting() };
-  }
-
-  /** @param those `without trouble`: when the attempt is over, troubles are read from the ledger */
-  waiting(those: 'all' | 'without trouble' = 'all'): WaitingDocument[] {
-    const { documentType } = this.facts;
-    const { waitsFor: slow } = this.deps.publisher.roomForEvents();
-    const slowly = slow && waitingFor(slow);
-    return this.documents
-      .flatMap(({ row, trouble, waitsFor, ended }): WaitingDocument[] => {
-        if (those === 'without trouble' && !trouble?.isWait) return [];
-        const why = (waitsFor === 'relays' && slowly) || (waitsFor ?? (trouble && describe(trouble)));
-        if (why === undefined || ended) return [];
-        const since = row.troubleSince === null ? {} : { since: row.troubleSince, tries: row.tries };
-        const { machineId, machineName } = row;
-        return [{ documentType, machineId, machineName, why: why.slice(0, 300), ...since }];
-      })
-      .slice(0, MAX_SHOWN);
-  }
-}
-
-function describe({ type, message, isWait }: Trouble): string {
-  return isWait ? message : `${type}: ${message}`;
-}
-
-function isSeenSomewhere(eventId: string, seen: PageDocument['seen']): boolean {
-  return [...(seen?.values() ?? [])].some((sighting) => shownBy(sighting)?.id === eventId);
 }

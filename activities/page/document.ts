@@ -4,7 +4,7 @@ import type { OpenDocument } from '../../database/ledger/page';
 import type { SealedEvent } from '../../database/ledger/documents';
 import { DOCUMENT_KIND, dTag } from '../../documents/document-type';
 import type { Address } from '../../nostr/events';
-import type { Seen, Sent } from '../../nostr/relays/publisher';
+import type { Seen, Sent } from '../../nostr/relays/seen';
 
 /**
  * A document of a page while an attempt works on it. What counts is in the ledger; this is what the attempt

@@ -1,8 +1,8 @@
 import type { GoodOutcome } from '../../contract/progress';
 import { noteSent, settleGood, type Settlement } from '../../database/ledger/facts';
 import type { SignedEvent } from '../../nostr/events';
-import type { Placement, Sent } from '../../nostr/relays/publisher';
-import { RETURNS_LATER_MS } from '../../rules/pacing';
+import type { Placement, Sent } from '../../nostr/relays/seen';
+import { RETURNS_LATER_MS } from '../../rules/patience';
 import { thoseWithout } from '../../rules/quorum';
 import type { PageAttempt } from './attempt';
 import type { PageDocument, Trouble } from './document';

@@ -1,9 +1,9 @@
 import type { EarlierSeal, SealedEvent } from '../../database/ledger/documents';
 import { newestSeals } from '../../database/ledger/page';
 import type { RelayIdentity } from '../../nostr/relays/identity';
-import { eventsIn, type Seen } from '../../nostr/relays/publisher';
+import { eventsIn, type Seen } from '../../nostr/relays/seen';
 import { newestOf } from '../../rules/newest';
-import { RETURNS_LATER_MS } from '../../rules/pacing';
+import { RETURNS_LATER_MS } from '../../rules/patience';
 import { isOutOfDate } from '../../rules/seal';
 import type { ActivityDependencies } from '../dependencies';
 import { judgeSealFor } from '../steps/judge-seal';

@@ -7,7 +7,7 @@ import type { ActivityDependencies } from '../dependencies';
 import { accountPubkey } from '../steps/open-run';
 import { fingerprintOf } from '../steps/fingerprint';
 import { readStates, requireType } from '../steps/read-state';
-import { tooLargeForRelays } from '../steps/relay-limits';
+import { tooLargeForRelays } from '../steps/relay-objections';
 import { type Trouble, troubleOf } from './document';
 
 /** What is to be published for a machine, as its rows say at a moment. */
@@ -53,13 +53,12 @@ export async function readPage(deps: ActivityDependencies, asked: Asked): Promis
   const byId = new Map(machines.map((machine) => [machine.id, machine]));
   const documents = new Map<string, ReadDocument | Trouble>();
   for (const { machineId, atmPubkey } of asked.machines) {
-    const named = `${documentType} of machine ${machineId}`;
     const outdatedMachine = outdatedBy(byId.get(machineId), atmPubkey);
     documents.set(
       machineId,
       outdatedMachine === undefined
-        ? await readDocument(deps, { named, documentType, atmPubkey, state: states.get(machineId), readAtMs })
-        : { type: 'PlanOutdated', message: `${named}: ${outdatedMachine}`, final: true },
+        ? await readDocument(deps, { documentType, atmPubkey, state: states.get(machineId), readAtMs })
+        : { type: 'PlanOutdated', message: outdatedMachine, final: true },
     );
   }
   return { documents };
@@ -91,7 +90,6 @@ function outdatedBy(machine: MachineRow | undefined, atmPubkey: string | null): 
 }
 
 interface Row {
-  named: string;
   documentType: string;
   atmPubkey: string | null;
   state: SerialisedState | RepublishError | undefined;
@@ -100,7 +98,7 @@ interface Row {
 
 async function readDocument(
   deps: ActivityDependencies,
-  { named, documentType, atmPubkey, state, readAtMs }: Row,
+  { documentType, atmPubkey, state, readAtMs }: Row,
 ): Promise<ReadDocument | Trouble> {
   try {
     if (atmPubkey === null) throw new RepublishError('MachineKeyInvalid', 'the machine has no usable key');
@@ -113,6 +111,6 @@ async function readDocument(
     return { plaintext, tags, fingerprint: fingerprintOf(deps.fingerprintKey, plaintext), readAtMs };
   } catch (thrown) {
     if (!(thrown instanceof RepublishError)) throw thrown;
-    return { ...troubleOf(thrown), message: `${named}: ${thrown.message}` };
+    return troubleOf(thrown);
   }
 }

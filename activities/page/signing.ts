@@ -1,5 +1,5 @@
-import { setMaxListeners } from 'node:events';
-import { affectsAll, needsPerson, RepublishError, scopeOf } from '../../contract/failures';
+import { RepublishError, scopeOf, traitsOf } from '../../contract/failures';
+import { onAbort } from '../../async/wait';
 import { keepSignature, sealDocument } from '../../database/ledger/facts';
 import type { DocumentKey, SealedEvent } from '../../database/ledger/documents';
 import { isProved } from '../../database/ledger/proofs';
@@ -8,7 +8,7 @@ import { eventId } from '../../nostr/events';
 import { isUselessAnswer } from '../../nostr/bunker/messages';
 import { type CurrentSigner, nameOfSigner } from '../../nostr/signers/keyring';
 import type { Signer, SignerCall } from '../../nostr/signers/signer';
-import { tooLargeForBunker } from '../steps/relay-limits';
+import { tooLargeForBunker } from '../steps/relay-objections';
 import type { PageAttempt } from './attempt';
 import { isSigned, type PageDocument, YIELD } from './document';
 import { prepare, type Prepared } from './prepare';
@@ -39,10 +39,7 @@ export class Signing {
   async run(toSign: [PageDocument, ToSign][]): Promise<void> {
     if (toSign.length === 0 || !(await this.#haveSigner(toSign))) return;
     const { deps, turn } = this.page;
-    const yieldTurn = (): void => this.#turn.abort(turn.reason);
-    setMaxListeners(0, this.#turn.signal);
-    turn.addEventListener('abort', yieldTurn, { once: true });
-    if (turn.aborted) yieldTurn();
+    const stop = onAbort(turn, () => this.#turn.abort(turn.reason));
     const queue = this.#inTurn(toSign).values();
     const lane = async (): Promise<void> => {
       for (const [document, prepared] of queue) {
@@ -53,7 +50,7 @@ export class Signing {
     try {
       await Promise.all(Array.from({ length: Math.min(deps.documentsAtOnce, toSign.length) }, lane));
     } finally {
-      turn.removeEventListener('abort', yieldTurn);
+      stop();
     }
     this.#shareTrouble(toSign);
   }
@@ -104,13 +101,14 @@ export class Signing {
    */
   #judge(document: PageDocument, trouble: RepublishError): void {
     // A signer that has signed as it should does not change everything.
-    const isOfAll = affectsAll(trouble.type) && !this.#answered;
+    const isOfAll = traitsOf(trouble.type).affectsAll && !this.#answered;
     if (document.trouble?.final === true && !isOfAll) return;
     const othersMetIt = this.page.documents.some(
       (other) => other !== document && (other.trouble !== undefined || other.row.tries > 0),
     );
     // A person is not asked once for each document.
-    if (isOfAll || needsPerson(trouble.type) || (!this.#answered && othersMetIt)) this.#trouble = trouble;
+    if (isOfAll || traitsOf(trouble.type).needsPerson || (!this.#answered && othersMetIt))
+      this.#trouble = trouble;
     // One that is asked for too much is not asked for the next one at once.
     if (this.#trouble !== undefined || trouble.type === 'SignerBusy') this.#turn.abort(YIELD);
   }

@@ -6,10 +6,10 @@ import { npub, parsePublicKey, publicKeyHex } from '../../nostr/keys';
 import type { CurrentSigner } from '../../nostr/signers/keyring';
 import type { Owner } from '../../nostr/signers/operator-signers';
 import type { MachineRow } from '../../sources/source';
-import type { ActivityDependencies } from '../dependencies';
+import type { LookingDependencies } from '../dependencies';
 import { fingerprintOf } from './fingerprint';
 import { readStates, requireType } from './read-state';
-import { tooLargeForBunker, tooLargeForRelays } from './relay-limits';
+import { tooLargeForBunker, tooLargeForRelays } from './relay-objections';
 import { currentSignerIfAny } from './use-signer';
 
 /** Machines whose states are read with one statement, at most, and what all of them may come to. */
@@ -43,7 +43,7 @@ const NO_STATE = 'has no state';
  * bad.
  */
 export async function planMachines(
-  deps: ActivityDependencies,
+  deps: LookingDependencies,
   { documentTypes, ...owner }: Owner & { documentTypes: string[] },
   machines: MachineRow[],
   signal: AbortSignal,
@@ -74,7 +74,7 @@ type State = SerialisedState | RepublishError | undefined;
 
 /** Of one type; where its query as a whole is refused, that is the failure of each of its documents. */
 async function statesOf(
-  deps: ActivityDependencies,
+  deps: LookingDependencies,
   documentType: string,
   machineIds: string[],
 ): Promise<Map<string, State>> {
@@ -94,7 +94,7 @@ function machinesPerRead(maxStateBytes: number): number {
 
 /** Keys (hex) of these machines that another machine of the operator has too, however they are written. */
 async function sharedAtmPubkeys(
-  deps: ActivityDependencies,
+  deps: LookingDependencies,
   operatorUserId: string,
   machines: MachineRow[],
 ): Promise<Set<string>> {
@@ -135,20 +135,20 @@ function keyOf(machine: MachineRow, shared: Set<string>): MachineKey {
     return {
       atmPubkey,
       isPaired: true,
-      problem: `machine_npub of machine ${machine.id} is not a public key (64 hex characters or npub)`,
+      problem: `machine_npub is not a public key (64 hex characters or npub)`,
     };
   if (shared.has(atmPubkey))
     return {
       atmPubkey,
       isPaired: true,
-      problem: `machine_npub of machine ${machine.id} is also another machine's: they would overwrite each other's documents`,
+      problem: `machine_npub is also another machine's: they would overwrite each other's documents`,
     };
   return { atmPubkey, isPaired: true };
 }
 
 /** Judges one document. Notes fingerprint and size of a publishable state, by its d tag. */
 async function planDocument(
-  deps: ActivityDependencies,
+  deps: LookingDependencies,
   {
     machine,
     documentType,
@@ -184,21 +184,20 @@ async function planDocument(
   if (key.problem !== undefined) return failed('MachineKeyInvalid', key.problem);
   const type = requireType(deps, documentType);
   if (state === undefined) return skipped(type.withoutState ?? NO_STATE);
-  const ofDocument = `${documentType} of machine ${machine.id}: `;
-  if (state instanceof RepublishError) return failed(state.type, ofDocument + state.message);
+  if (state instanceof RepublishError) return failed(state.type, state.message);
   let tags: string[][];
   try {
     tags = tagsOf(type, key.atmPubkey ?? '');
   } catch (thrown) {
     if (!(thrown instanceof RepublishError)) throw thrown;
-    return failed(thrown.type, ofDocument + thrown.message);
+    return failed(thrown.type, thrown.message);
   }
   const plaintextBytes = Buffer.byteLength(state.plaintext, 'utf8');
   noted.largestStateBytes = Math.max(noted.largestStateBytes, plaintextBytes);
   const tooLarge =
     (await tooLargeForRelays(deps, tags, state.plaintext)) ??
     (await tooLargeForBunker(deps, signer, { tags, plaintext: state.plaintext }));
-  if (tooLarge !== undefined) return failed('StateTooLarge', ofDocument + tooLarge);
+  if (tooLarge !== undefined) return failed('StateTooLarge', tooLarge);
   noted.states.set(dTag(documentType, key.atmPubkey ?? ''), {
     ...state,
     tags,

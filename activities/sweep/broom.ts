@@ -1,4 +1,5 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { type Failure, traitsOf } from '../../contract/failures';
+import { sleep } from '../../async/wait';
 import { isGood } from '../../contract/progress';
 import type { RelayStanding } from '../../contract/relay-standing';
 import {
@@ -11,7 +12,8 @@ import type { RunRow } from '../../database/ledger/runs';
 import { DOCUMENT_KIND, dTag } from '../../documents/document-type';
 import { isAuthentic, type SignedEvent, trust } from '../../nostr/events';
 import type { RelayIdentity } from '../../nostr/relays/identity';
-import type { Seen, SendReply, Sent } from '../../nostr/relays/publisher';
+import type { SendReply } from '../../nostr/relays/document-relay';
+import type { Seen, Sent } from '../../nostr/relays/seen';
 import { type HeldbackBy, thoseWithout, verdictOn } from '../../rules/quorum';
 import { isOutOfDate } from '../../rules/seal';
 import { type SweptVerdict, sweptVerdict } from '../../rules/sweep';
@@ -28,12 +30,6 @@ export interface Sweeping {
   holder: number;
   identity: RelayIdentity;
   call: Pick<ActivityCall, 'signal' | 'show'>;
-}
-
-/** Why a document that stands is not what should. */
-interface Outdated {
-  type: 'PlanOutdated' | 'StateChanged';
-  message: string;
 }
 
 const STATE_CHANGED = 'its state was changed after it was read, and no newer document stands';
@@ -128,7 +124,7 @@ export class Broom {
       const { documentType, machineId, machineName } = document;
       const why = waitingFor(waitsFor);
       call.show(() => ({ waiting: [{ documentType, machineId, machineName, why }] }));
-      await sleep(Math.max(1, waitsFor.untilMs - Date.now()), undefined, { signal: call.signal });
+      await sleep(Math.max(1, waitsFor.untilMs - Date.now()), call.signal);
     }
   }
 
@@ -160,7 +156,7 @@ export class Broom {
   }
 
   /** What is to be written of a document; nothing where the ledger says so already. */
-  #settlement({ document, event, seen, verdict }: Looked, outdated: Outdated | undefined): Swept[] {
+  #settlement({ document, event, seen, verdict }: Looked, outdated: Failure | undefined): Swept[] {
     const { documentType, machineId, outcome, lagging } = document;
     const relays = this.#relays(event, seen);
     const row = { documentType, machineId, eventId: event.id, relays };
@@ -188,8 +184,8 @@ export class Broom {
    * whose state has changed with nothing newer on the relays. A save may be on its way there: those are
    * looked at once more.
    */
-  async #compared(looked: Looked[]): Promise<{ outdated: Map<SweptDocument, Outdated>; looked: Looked[] }> {
-    const outdated = new Map<SweptDocument, Outdated>();
+  async #compared(looked: Looked[]): Promise<{ outdated: Map<SweptDocument, Failure>; looked: Looked[] }> {
+    const outdated = new Map<SweptDocument, Failure>();
     const changed = new Set<SweptDocument>();
     const standing = looked
       .filter(({ verdict }) => verdict.kind === 'stands')
@@ -236,7 +232,8 @@ function signed({ event, signature }: SweptDocument): SignedEvent {
 
 /** Not what somebody gave up, nor what is of another day's plan or state. */
 function mayBeSent({ outcome, failureType }: SweptDocument): boolean {
-  return outcome !== 'skipped' && failureType !== 'PlanOutdated' && failureType !== 'StateChanged';
+  const isOutdated = failureType !== null && traitsOf(failureType).sweep === 'outdated';
+  return outcome !== 'skipped' && !isOutdated;
 }
 
 /**

@@ -1,9 +1,10 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { pagesOf } from '../../async/pages';
+import { sleep } from '../../async/wait';
 import type { SweepInput, SweepResult } from '../../contract/activities';
 import type { WaitingDocument } from '../../contract/progress';
 import { beginSweep, signedDocuments, type SweptDocument } from '../../database/ledger/sweep';
 import { ledgerView } from '../../database/ledger/view';
-import { pauseMs } from '../../rules/pacing';
+import { pauseMs } from '../../rules/patience';
 import type { HeldbackBy } from '../../rules/quorum';
 import type { ActivityCall, ActivityDependencies } from '../dependencies';
 import { MAX_SHOWN } from '../display';
@@ -57,7 +58,9 @@ async function pass(
 ): Promise<void> {
   broom.unanswered = [];
   broom.waitsFor = undefined;
-  const batches = batchesOf(deps, runId);
+  const batches = pagesOf<SweptDocument>(TOGETHER, (after, limit) =>
+    signedDocuments(deps.database, runId, after, limit),
+  );
   const lane = async (): Promise<void> => {
     for await (const documents of batches) {
       signal.throwIfAborted();
@@ -65,20 +68,6 @@ async function pass(
     }
   };
   await Promise.all(Array.from({ length: BATCHES_AT_ONCE }, lane));
-}
-
-async function* batchesOf(
-  { database }: ActivityDependencies,
-  runId: string,
-): AsyncGenerator<SweptDocument[]> {
-  let after: { page: number; machineId: string } | undefined;
-  for (;;) {
-    const documents = await signedDocuments(database, runId, after, TOGETHER);
-    if (documents.length > 0) yield documents;
-    const last = documents.at(-1);
-    if (last === undefined || documents.length < TOGETHER) return;
-    after = { page: last.page, machineId: last.machineId };
-  }
 }
 
 /**
@@ -98,7 +87,7 @@ async function tryOn({ patience }: ActivityDependencies, call: ActivityCall, bro
     if (waitsFor !== undefined) {
       const waitMs = Math.max(1, waitsFor.untilMs - Date.now());
       untilMs += waitMs;
-      await sleep(waitMs, undefined, { signal });
+      await sleep(waitMs, signal);
     }
     for (let begin = 0; begin < documents.length; begin += TOGETHER) {
       signal.throwIfAborted();
@@ -107,7 +96,7 @@ async function tryOn({ patience }: ActivityDependencies, call: ActivityCall, bro
     if (broom.unanswered.length === 0) return;
     if (broom.waitsFor !== undefined) continue;
     const pause = Math.min(pauseMs(patience, attempt), Math.max(1, untilMs - Date.now()));
-    await sleep(pause, undefined, { signal });
+    await sleep(pause, signal);
   }
 }
 

@@ -1,10 +1,11 @@
 import { RepublishError } from '../../contract/failures';
 import type { SignedEvent } from '../events';
-import { meaningOfRefusal } from '../relays/refusals';
+import { meaningOfRefusal, protocolWordIn } from '../relays/refusals';
 import { shownRelay } from '../relays/url';
 import type { BunkerLink } from './link';
 import { presentableRefusal } from './messages';
-import type { Pacer } from './pacer';
+import type { RequestPacer } from './request-pacer';
+import { Timers } from './timers';
 
 export interface DeliveryOptions {
   /** The encrypted request, and when it was made. */
@@ -14,7 +15,7 @@ export interface DeliveryOptions {
   renew(event: SignedEvent): SignedEvent;
   /** From this age on an event is not sent again: relays refuse old ones. */
   maxAgeMs: number;
-  pacer: Pacer;
+  pacer: RequestPacer;
   /** The ways to the bunker, as they are when it is sent. */
   links(): readonly BunkerLink[];
   /** The relays that had refused it for its rate let it through. */
@@ -46,7 +47,7 @@ export class Delivery {
   /** Relays over which it is about to be sent again. */
   #resending = new Set<BunkerLink>();
   #resends = 0;
-  #timers = new Set<NodeJS.Timeout>();
+  readonly #timers = new Timers();
   #sentAtMs = 0;
   /** A relay has passed it on, by its OK or by the answer. */
   #passed = false;
@@ -157,11 +158,7 @@ export class Delivery {
     const pauseMs =
       Math.min(FIRST_RESEND_MS * 2 ** this.#resends, MAX_RESEND_MS) * (0.75 + Math.random() / 2);
     this.#resends += 1;
-    const timer = setTimeout(() => {
-      this.#timers.delete(timer);
-      again();
-    }, pauseMs);
-    this.#timers.add(timer);
+    this.#timers.after(pauseMs, again);
   }
 
   /** The bunker has it, and did what it was asked, or will. */
@@ -197,8 +194,7 @@ export class Delivery {
   end(): void {
     // A reason of its own: without, an exception with its stack would be made for each request.
     this.#ended.abort(ENDED);
-    for (const timer of this.#timers) clearTimeout(timer);
-    this.#timers.clear();
+    this.#timers.clearAll();
   }
 
   #renew(): void {
@@ -213,9 +209,10 @@ export class Delivery {
   }
 }
 
-/** auth-required: the relay has sent a challenge, or is about to, and the link answers it. */
+/** A relay that wants a login has sent a challenge, or is about to, and the link answers it. */
 function mayPass(refusal: string): boolean {
-  return meaningOfRefusal(refusal) === 'slow down' || /^(error|auth-required):/.test(refusal);
+  const meaning = meaningOfRefusal(refusal);
+  return meaning === 'slow down' || meaning === 'authenticate' || protocolWordIn(refusal) === 'error';
 }
 
 const ENDED = new Error('the request has ended');

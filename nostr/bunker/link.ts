@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { sleep, within } from '../../async/wait';
 import type { SignedEvent } from '../events';
 import type { AddressRules } from '../relays/address-rules';
 import { RelayConnection } from '../relays/connection';
@@ -61,7 +61,7 @@ export class BunkerLink {
   #closing = new AbortController();
   #trouble = 'still connecting';
   #unreadable = 0;
-  #waiting = new Set<() => void>();
+  #waiting: (() => void)[] = [];
   #resolveFirstTry: () => void = () => undefined;
   #wasTried = false;
   /**
@@ -96,21 +96,9 @@ export class BunkerLink {
   /** Resolves when the link is ready. Rejects when it is not within `timeoutMs`, or is closed before. */
   async untilReady(timeoutMs: number): Promise<void> {
     if (this.#ready) return;
-    const { signal } = this.#closing;
-    await new Promise<void>((resolve, reject) => {
-      const end = (settle: () => void) => (): void => {
-        clearTimeout(timer);
-        this.#waiting.delete(ready);
-        signal.removeEventListener('abort', give);
-        settle();
-      };
-      const give = end(() => reject(new Error(this.#trouble)));
-      const ready = end(resolve);
-      const timer = setTimeout(give, timeoutMs);
-      this.#waiting.add(ready);
-      signal.addEventListener('abort', give, { once: true });
-      if (signal.aborted) give();
-    });
+    const ready = new Promise<void>((resolve) => this.#waiting.push(resolve));
+    await within(ready, timeoutMs, this.#closing.signal).catch(() => undefined);
+    if (!this.#ready) throw new Error(this.#trouble);
   }
 
   /** A message came in the bunker's name that the bunker cannot have written. */
@@ -150,9 +138,7 @@ export class BunkerLink {
       this.#tried();
       // A link that held for a while starts over with short pauses.
       if (Date.now() - startedAt > 30_000) pauseMs = FIRST_RECONNECT_MS;
-      await sleep(pauseMs * (0.75 + Math.random() / 2), undefined, { signal, ref: false }).catch(
-        () => undefined,
-      );
+      await sleep(pauseMs * (0.75 + Math.random() / 2), signal, { ref: false }).catch(() => undefined);
       pauseMs = Math.min(pauseMs * 2, MAX_RECONNECT_MS);
     }
   }
@@ -174,8 +160,10 @@ export class BunkerLink {
         onNotice: (text) => {
           if (saysTooMuch(text)) this.options.onThrottled(this);
         },
-        onOk: (id, accepted, message) =>
-          this.options.onOk(this, id, accepted, this.#listening?.noteOk(accepted, message) ?? message),
+        onOk: (id, accepted, message) => {
+          this.#listening?.noteOk(accepted, message);
+          this.options.onOk(this, id, accepted, message);
+        },
         onMalformed: () => this.options.onMalformed?.(),
         onChallenge: () => void this.#listening?.answerChallenges(),
       },
@@ -216,7 +204,7 @@ export class BunkerLink {
         this.#ready = true;
         this.#tried();
         this.options.onReady(this);
-        for (const go of [...this.#waiting]) go();
+        for (const go of this.#waiting.splice(0)) go();
       },
       onUnheard: (trouble) => {
         this.#trouble = trouble;

@@ -1,6 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { sleep } from '../../async/wait';
 import type { SignedEvent } from '../events';
-import type { Filter, RelayConnection } from '../relays/connection';
+import type { RelayConnection } from '../relays/connection';
+import type { Filter } from '../relays/frames';
 import type { AuthReply, RelayIdentity } from '../relays/identity';
 import { meaningOfRefusal, saysTooMuch } from '../relays/refusals';
 import { presentableRefusal } from './messages';
@@ -66,7 +67,7 @@ export class Listening {
     this.#isAnswering = true;
     while (connection.isOpen && connection.logins.challenge !== this.#answered) {
       this.#answered = connection.logins.challenge;
-      const reply = await this.#logIn(this.#standing());
+      const reply = await this.#logIn(this.#currentLogin());
       // LNbits' relay asks in place of an answer to a subscription.
       if (reply.kind === 'accepted' && !this.#isConfirmed) this.#subscribe();
       await sleep(LOGINS_APART_MS, undefined, { ref: false });
@@ -74,13 +75,12 @@ export class Listening {
     this.#isAnswering = false;
   }
 
-  /** What the relay says to a request. @returns the same, in the words of NIP-42 where it asks for a login */
-  noteOk(accepted: boolean, message: string): string {
+  /** What the relay says to a request. */
+  noteOk(accepted: boolean, message: string): void {
     if (accepted) this.#demands = 0;
-    if (accepted || meaningOfRefusal(message) !== 'authenticate') return message;
+    if (accepted || meaningOfRefusal(message) !== 'authenticate') return;
     if (Date.now() - this.#loggedInAtMs > LOGINS_APART_MS)
-      void this.#meetDemand(this.#standing(), 'requests refused: auth-required');
-    return message.startsWith('auth-required:') ? message : 'auth-required: in words of its own';
+      void this.#meetDemand(this.#currentLogin(), 'requests refused: auth-required');
   }
 
   #subscribe(): void {
@@ -88,7 +88,7 @@ export class Listening {
     this.#timer = setTimeout(() => this.options.onHeard(), SUBSCRIBED_AFTER_MS);
     const { connection, filter, onEvent } = this.options;
     const before = this.#subscription;
-    const login = this.#standing();
+    const login = this.#currentLogin();
     this.#isConfirmed = false;
     const subscription = connection.subscribe([filter], {
       onEvent,
@@ -141,7 +141,7 @@ export class Listening {
     return reply.kind === 'accepted';
   }
 
-  #standing(): AuthReply | undefined {
+  #currentLogin(): AuthReply | undefined {
     return this.options.connection.logins.loginOf(this.options.identity.pubkey);
   }
 

@@ -1,4 +1,5 @@
-import type { RepublishError } from '../../contract/failures';
+import { RepublishError, traitsOf } from '../../contract/failures';
+import { approvalPage } from '../../rules/approval-page';
 import { protocolWordIn, saysTooMuch } from '../relays/refusals';
 
 /** Answer of a bunker (NIP-46). */
@@ -118,12 +119,41 @@ export const REFUSED = {
  * same.
  */
 export function isUselessAnswer(error: RepublishError): boolean {
-  return isRefusal(error) || error.type === 'SignerReturnedWrongEvent';
+  return traitsOf(error.type).bunkerResult === 'refused';
 }
 
 /** Whether the bunker has answered, and with a no. */
 export function isRefusal({ type }: RepublishError): boolean {
   return Object.values(REFUSED).some((refused) => refused.type === type);
+}
+
+/** What an answer to a request comes to. */
+export type AnswerMeaning =
+  | { kind: 'result'; result: string }
+  | { kind: 'refusal'; refusal: RepublishError; meaning: BunkerRefusal['meaning'] }
+  /** A person has to approve on this page. */
+  | { kind: 'approval'; page: string }
+  | { kind: 'nothing' };
+
+export function meaningOfAnswer(method: string, { result, error }: BunkerAnswer): AnswerMeaning {
+  if (result === 'auth_url') {
+    // Nobody needs that answer so much that a person has to come for it.
+    const page = method === 'switch_relays' || method === 'ping' ? undefined : approvalPage(error);
+    return page === undefined ? { kind: 'nothing' } : { kind: 'approval', page };
+  }
+  if (error !== '') {
+    const { reason, meaning } = refusalOf(error);
+    const { type, retryAfterMs } = REFUSED[meaning];
+    const refusal = new RepublishError(type, `the bunker refused ${method}: ${reason}`, { retryAfterMs });
+    return { kind: 'refusal', refusal, meaning };
+  }
+  if (result !== '') return { kind: 'result', result };
+  const message = `the bunker gave an empty answer to ${method}`;
+  return {
+    kind: 'refusal',
+    refusal: new RepublishError('SignerReturnedWrongEvent', message),
+    meaning: 'final',
+  };
 }
 
 /** The rest of a long text says nothing more, and is not worth the time. */

@@ -1,5 +1,6 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto';
 import { finalizeEvent, getPublicKey } from 'nostr-tools/pure';
+import { within } from '../../async/wait';
 import { PACKAGE } from '../../contract/names';
 import type { SignedEvent } from '../events';
 import { decrypt, getConversationKey } from '../nip44';
@@ -81,7 +82,11 @@ export async function offerConnection(options: OfferOptions): Promise<Offer> {
   }
   return {
     uri: offerUri(clientPubkey, relays, secret),
-    taken: (timeoutMs, signal) => within(untilTaken, timeoutMs, signal),
+    taken: async (timeoutMs, signal) => {
+      const bunkerPubkey = await within(untilTaken, timeoutMs, signal);
+      if (bunkerPubkey !== undefined) return bunkerPubkey;
+      throw new Error(`no bunker took the offer within ${Math.round(timeoutMs / 1000)} s`);
+    },
     close,
   };
 }
@@ -116,23 +121,4 @@ function judgeOf(clientSecretKey: Uint8Array, secret: string): (event: SignedEve
       return false;
     }
   };
-}
-
-async function within<T>(promise: Promise<T>, timeoutMs: number, signal?: AbortSignal): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  let abort: () => void = () => undefined;
-  const end = new Promise<never>((_, reject) => {
-    timer = setTimeout(
-      () => reject(new Error(`no bunker took the offer within ${Math.round(timeoutMs / 1000)} s`)),
-      timeoutMs,
-    );
-    abort = () => reject(signal?.reason as Error);
-    signal?.addEventListener('abort', abort, { once: true });
-  });
-  try {
-    return await Promise.race([promise, end]);
-  } finally {
-    clearTimeout(timer);
-    signal?.removeEventListener('abort', abort);
-  }
 }

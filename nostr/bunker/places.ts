@@ -1,7 +1,7 @@
-import { RepublishError } from '../../contract/failures';
+import { RepublishError, traitsOf } from '../../contract/failures';
 import type { Question, RequestWindow } from '../../rules/window';
-import type { Limiter } from './limiter';
-import type { Pacer } from './pacer';
+import type { Limiter } from '../../async/limiter';
+import type { RequestPacer } from './request-pacer';
 import type { BunkerRequest } from './request';
 
 interface Turn {
@@ -17,7 +17,7 @@ interface Turn {
 export class Places {
   constructor(
     private readonly limiter: Limiter,
-    private readonly pacer: Pacer,
+    private readonly pacer: RequestPacer,
     private readonly window: RequestWindow | undefined,
   ) {}
 
@@ -67,7 +67,7 @@ export class Places {
         this.#setWindow((window) => window.answered(work, latencyMs, inFlight));
     } catch (thrown) {
       if (work === undefined || !(thrown instanceof RepublishError)) return;
-      if (thrown.type === 'SignerTimeout' || thrown.type === 'SignerBusy')
+      if (traitsOf(thrown.type).slowsDown)
         this.#setWindow((window) => window.lost(sentAtMs, performance.now()));
     }
   }

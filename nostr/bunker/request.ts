@@ -4,6 +4,8 @@ import { Delivery, type DeliveryOptions } from './delivery';
 import type { Answer } from './kept-answers';
 import type { BunkerLink } from './link';
 import type { BunkerRefusal } from './messages';
+import { Timers } from './timers';
+import { Waiters } from './waiters';
 
 export interface RequestOptions extends Omit<DeliveryOptions, 'maxAgeMs' | 'onLetThrough' | 'onRefused'> {
   method: string;
@@ -29,14 +31,6 @@ export interface RequestOptions extends Omit<DeliveryOptions, 'maxAgeMs' | 'onLe
   onEnd(answer: Answer | undefined, isTaken: boolean): void;
 }
 
-interface Waiter {
-  call: SignerCall;
-  /** Takes silence for a person who is asked. */
-  isPatient: boolean;
-  settle(answer: Answer): void;
-  give(reason: unknown): void;
-}
-
 /** Relays refuse ephemeral events that are older than a minute (strfry), and clocks differ. */
 const MAX_EVENT_AGE_MS = 30_000;
 /**
@@ -58,8 +52,8 @@ export class BunkerRequest {
   approvalUrl: string | undefined;
   readonly #delivery: Delivery;
   readonly #askedAtMs = performance.now();
-  #waiters = new Set<Waiter>();
-  #timers = new Set<NodeJS.Timeout>();
+  readonly #waiters = new Waiters();
+  readonly #timers = new Timers();
   #deadline: NodeJS.Timeout | undefined;
   #isOverdue = false;
   /** It was to be sent again while nobody waited for it. */
@@ -67,7 +61,6 @@ export class BunkerRequest {
   #wasOvertaken = false;
   #refusal: RepublishError | undefined;
   #hasEnded = false;
-  #listeners = new Set<() => void>();
   #resolveInTime: () => void = () => undefined;
   #rejectInTime: (error: unknown) => void = () => undefined;
 
@@ -88,7 +81,7 @@ export class BunkerRequest {
     });
     this.#startDeadline();
     // A copy of the same event is no second question to anybody.
-    this.#after(requestTimeoutMs / 2, () => {
+    this.#timers.after(requestTimeoutMs / 2, () => {
       if (this.#delivery.mayNotHaveArrived) this.#sendAgain(false);
     });
   }
@@ -110,32 +103,11 @@ export class BunkerRequest {
   wait(call: SignerCall, isPatient = false): Promise<string> {
     call.signal?.throwIfAborted();
     if (this.#isOverdue) this.#startDeadline();
-    const answer = new Promise<string>((resolve, reject) => {
-      const leave = (): void => {
-        call.signal?.removeEventListener('abort', abort);
+    const answer = this.#waiters
+      .wait(call, isPatient, () => this.#noteLeft())
+      .finally(() => {
         if (this.approvalUrl !== undefined) call.onApproval?.(undefined);
-      };
-      const abort = (): void => {
-        this.#waiters.delete(waiter);
-        waiter.give(call.signal?.reason);
-        this.#noteLeft();
-      };
-      const waiter: Waiter = {
-        call,
-        isPatient,
-        settle: (given) => {
-          leave();
-          if ('result' in given) resolve(given.result);
-          else reject(given.refusal);
-        },
-        give: (reason) => {
-          leave();
-          reject(reason as Error);
-        },
-      };
-      this.#waiters.add(waiter);
-      call.signal?.addEventListener('abort', abort, { once: true });
-    });
+      });
     call.onAsked?.(performance.now() - this.#askedAtMs);
     if (this.approvalUrl !== undefined) call.onApproval?.(this.approvalUrl);
     if (this.#isDue || this.#isOvertaken()) this.#sendAgain(true);
@@ -144,7 +116,7 @@ export class BunkerRequest {
 
   /** @param createdAtS of the event in which the bunker has said something about it */
   noteAnswer(createdAtS: number): void {
-    for (const { call } of this.#waiters) call.onAnswer?.(createdAtS);
+    for (const call of this.#waiters.calls()) call.onAnswer?.(createdAtS);
   }
 
   /** What lies between a link's loss and its return may be lost with it. */
@@ -166,8 +138,8 @@ export class BunkerRequest {
     else this.#delivery.noteAnswered();
     this.#refusal = refusal;
     this.#rejectInTime(refusal);
-    this.#clearTimers();
-    if (meaning === 'final') this.#after(this.options.refusalGraceMs, () => this.#end({ refusal }));
+    this.#timers.clearAll();
+    if (meaning === 'final') this.#timers.after(this.options.refusalGraceMs, () => this.#end({ refusal }));
     else this.#end({ refusal });
   }
 
@@ -176,10 +148,10 @@ export class BunkerRequest {
     this.#delivery.noteAnswered();
     if (this.approvalUrl !== undefined || this.#refusal !== undefined) return false;
     this.approvalUrl = page;
-    this.#clearTimers();
+    this.#timers.clearAll();
     const { approvalTimeoutMs } = this.options;
-    this.#after(approvalTimeoutMs, () => this.fail(this.#whyNoAnswer(approvalTimeoutMs)));
-    for (const { call } of this.#waiters) call.onApproval?.(page);
+    this.#timers.after(approvalTimeoutMs, () => this.fail(this.#whyNoAnswer(approvalTimeoutMs)));
+    for (const call of this.#waiters.calls()) call.onApproval?.(page);
     this.options.onApprovalAsked();
     return true;
   }
@@ -187,35 +159,20 @@ export class BunkerRequest {
   /** Ends it without an answer. */
   fail(reason: unknown): void {
     this.#rejectInTime(reason);
-    for (const waiter of this.#waiters) waiter.give(reason);
-    this.#waiters.clear();
+    this.#waiters.settle({ failure: reason });
     this.#end(undefined);
   }
 
   /** Resolves when nobody waits for it any more. Rejects with the signal's reason. */
-  async untilLeft(signal?: AbortSignal): Promise<void> {
-    if (!this.isWaitedFor) return;
-    await new Promise<void>((resolve, reject) => {
-      const abort = (): void => {
-        this.#listeners.delete(go);
-        reject(signal?.reason as Error);
-      };
-      const go = (): void => {
-        signal?.removeEventListener('abort', abort);
-        this.#listeners.delete(go);
-        resolve();
-      };
-      if (signal?.aborted) return abort();
-      this.#listeners.add(go);
-      signal?.addEventListener('abort', abort, { once: true });
-    });
+  untilLeft(signal?: AbortSignal): Promise<void> {
+    return this.#waiters.untilLeft(signal);
   }
 
   /** Some relays refuse and forward all the same: the bunker is given a moment to answer. */
   #noteRefused(): void {
     const { endsWhenRefused, refusalGraceMs, requestTimeoutMs } = this.options;
     if (!endsWhenRefused || this.#hasEnded || this.approvalUrl !== undefined) return;
-    this.#after(refusalGraceMs, () => {
+    this.#timers.after(refusalGraceMs, () => {
       if (this.#delivery.isRefusedForGood) this.fail(this.#whyNoAnswer(requestTimeoutMs));
     });
   }
@@ -224,26 +181,25 @@ export class BunkerRequest {
     if (this.isWaitedFor) return;
     // Nobody will ask for it again, or nobody has heard of it yet.
     if (!this.options.staysOpen || !this.#delivery.isSent) this.fail(LEFT);
-    for (const go of [...this.#listeners]) go();
+    this.#waiters.tellLeft();
   }
 
   #end(answer: Answer | undefined): void {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
-    this.#clearTimers();
+    this.#timers.clearAll();
     this.#delivery.end();
     this.options.onEnd(answer, this.isWaitedFor);
-    if (answer !== undefined) for (const waiter of this.#waiters) waiter.settle(answer);
-    this.#waiters.clear();
-    for (const go of [...this.#listeners]) go();
+    if (answer !== undefined) this.#waiters.settle(answer);
+    this.#waiters.tellLeft();
   }
 
   #startDeadline(): void {
     // Somebody else is waited for than the bunker, or nobody any more.
     if (this.approvalUrl !== undefined || this.#refusal !== undefined || this.#hasEnded) return;
     const { requestTimeoutMs, pacer } = this.options;
-    this.#clear(this.#deadline);
-    this.#deadline = this.#after(requestTimeoutMs, () => {
+    this.#timers.clear(this.#deadline);
+    this.#deadline = this.#timers.after(requestTimeoutMs, () => {
       // While the relay lets others of this bunker through, this one's turn comes too.
       const isItsTurn = this.#delivery.isHeldUp && pacer.idleMs < requestTimeoutMs;
       if (isItsTurn) this.#startDeadline();
@@ -256,13 +212,9 @@ export class BunkerRequest {
     const reason = this.#whyNoAnswer(requestTimeoutMs);
     // A person may be asked without a word: then the answer comes whenever that person has the time.
     const mayBeApproved = reason.type === 'SignerTimeout' && requestTimeoutMs < approvalTimeoutMs;
-    const leaving = [...this.#waiters].filter(({ isPatient }) => !isPatient || !mayBeApproved);
-    if (!mayBeApproved || (!staysOpen && leaving.length === this.#waiters.size)) return this.fail(reason);
+    if (!mayBeApproved || !(staysOpen || this.#waiters.arePatient)) return this.fail(reason);
     this.#rejectInTime(reason);
-    for (const waiter of leaving) {
-      this.#waiters.delete(waiter);
-      waiter.give(reason);
-    }
+    this.#waiters.giveUp(reason);
     if (!this.#isOverdue) this.#stayOpen();
     this.#isOverdue = true;
   }
@@ -279,9 +231,11 @@ export class BunkerRequest {
 
   #stayOpen(): void {
     const { requestTimeoutMs, approvalTimeoutMs } = this.options;
-    this.#after(approvalTimeoutMs - requestTimeoutMs, () => this.fail(this.#whyNoAnswer(approvalTimeoutMs)));
+    this.#timers.after(approvalTimeoutMs - requestTimeoutMs, () =>
+      this.fail(this.#whyNoAnswer(approvalTimeoutMs)),
+    );
     for (const deadlines of SENT_AGAIN_AFTER)
-      this.#after((deadlines - 1) * requestTimeoutMs, () => this.#sendAgain(true));
+      this.#timers.after((deadlines - 1) * requestTimeoutMs, () => this.#sendAgain(true));
   }
 
   /** While nobody waits it is put off: nobody may want it any more. */
@@ -305,26 +259,6 @@ export class BunkerRequest {
       'SignerTimeout',
       `the bunker did not answer ${method} within ${withinMs} ms${perhaps}${hint()}`,
     );
-  }
-
-  #after(ms: number, act: () => void): NodeJS.Timeout {
-    const timer = setTimeout(() => {
-      this.#timers.delete(timer);
-      act();
-    }, ms);
-    this.#timers.add(timer);
-    return timer;
-  }
-
-  #clear(timer: NodeJS.Timeout | undefined): void {
-    if (timer === undefined) return;
-    clearTimeout(timer);
-    this.#timers.delete(timer);
-  }
-
-  #clearTimers(): void {
-    for (const timer of this.#timers) clearTimeout(timer);
-    this.#timers.clear();
   }
 }
 

@@ -1,7 +1,8 @@
+import { unlessAborted } from '../../async/wait';
 import { RepublishError } from '../../contract/failures';
-import type { Signer, SignerCall } from '../signers/signer';
+import type { OpenedSigner, SignerCall } from '../signers/signer';
 import type { BunkerClient } from './client';
-import { isRefusal } from './messages';
+import { isRefusal, isUselessAnswer } from './messages';
 
 /** A ping needs no person and no key. */
 const PING_MS = 3_000;
@@ -22,7 +23,7 @@ const FORGOTTEN =
  *
  * @param requestTimeoutMs after which the client gives a request up
  */
-export function tellingSilence(client: BunkerClient, requestTimeoutMs: number): Signer {
+export function tellingSilence(client: BunkerClient, requestTimeoutMs: number): OpenedSigner {
   const silence = new Silence(client, requestTimeoutMs);
   return {
     getPublicKey: (call) => silence.told(call, client.getPublicKey(call)),
@@ -65,7 +66,7 @@ class Silence {
   async #meaning(askedAtMs: number, signal: AbortSignal | undefined): Promise<string | undefined> {
     if (this.#answeredAtMs > Math.max(askedAtMs, performance.now() - this.requestTimeoutMs))
       return `it answers other requests: ${ALIVE}`;
-    const isAnswered = await unlessAborted(this.#ping(), signal);
+    const isAnswered = await unlessAborted(this.#ping(), signal).catch(() => undefined);
     if (isAnswered === undefined) return undefined;
     return isAnswered ? `it answers a ping: ${ALIVE}` : `nor does it answer a ping: ${FORGOTTEN}`;
   }
@@ -85,24 +86,7 @@ class Silence {
       return true;
     } catch (thrown) {
       // Whatever it says, it has said something.
-      return (
-        thrown instanceof RepublishError && (isRefusal(thrown) || thrown.type === 'SignerReturnedWrongEvent')
-      );
+      return thrown instanceof RepublishError && isUselessAnswer(thrown);
     }
-  }
-}
-
-async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T | undefined> {
-  if (signal === undefined) return work;
-  let stop: () => void = () => undefined;
-  const ended = new Promise<undefined>((resolve) => {
-    stop = () => resolve(undefined);
-    signal.addEventListener('abort', stop, { once: true });
-    if (signal.aborted) stop();
-  });
-  try {
-    return await Promise.race([work, ended]);
-  } finally {
-    signal.removeEventListener('abort', stop);
   }
 }

@@ -1,4 +1,4 @@
-import type { Filter } from './connection';
+import type { Filter } from './frames';
 import type { Sighting, Wanted } from './document-relay';
 import { type Questions, silenceOf } from './questions';
 

@@ -1,33 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import WebSocket from 'ws';
-import { ensureError } from '../../contract/failures';
+import { within } from '../../async/wait';
 import { withLastWords } from '../../rules/last-words';
-import { hasEventShape, type SignedEvent } from '../events';
+import type { SignedEvent } from '../events';
 import { FloodGuard, type MessageRate } from './flood-guard';
-import { handshakeRefused } from './handshake';
+import { type Filter, parseFrame, type PublishReply } from './frames';
 import { Logins } from './logins';
-import { type AddressRules, lookupWithin, requireAllowedUrl } from './address-rules';
+import { openSocket, type SocketOptions } from './open-socket';
 import { plainTextWithout } from './plain-text';
 import { secretsIn } from './url';
-
-/** Filter of NIP-01, as far as it is used here. */
-export interface Filter {
-  ids?: string[];
-  authors?: string[];
-  kinds?: number[];
-  since?: number;
-  until?: number;
-  limit?: number;
-  '#d'?: string[];
-  '#p'?: string[];
-}
-
-/** How a relay answered EVENT. `silent`: no OK came in time, so the event may or may not be stored. */
-export type PublishReply =
-  | { kind: 'ok'; accepted: boolean; message: string }
-  /** `words`: what the relay has said last, to whatever. */
-  | { kind: 'silent'; words?: string }
-  | { kind: 'lost'; reason: string };
 
 export interface SubscriptionHandlers {
   onEvent(event: SignedEvent): void;
@@ -42,13 +23,7 @@ export interface SubscriptionHandlers {
   onLost?(reason: string): void;
 }
 
-export interface RelayConnectionOptions {
-  url: string;
-  connectTimeoutMs: number;
-  /** For a relay that a stranger named. Absent: the relay may be anywhere. */
-  addressRules?: AddressRules;
-  /** Larger messages end the connection: nothing that is read here comes near. */
-  maxMessageBytes?: number;
+export interface RelayConnectionOptions extends SocketOptions {
   /** More than that, on average, ends the connection. Absent: as much as the relay sends. */
   maxRate?: MessageRate;
   /** Its words are not for repeating: they might hold a secret. */
@@ -66,7 +41,6 @@ export interface RelayConnectionOptions {
   onLost?(reason: string, closeCode?: number): void;
 }
 
-const DEFAULT_MAX_MESSAGE_BYTES = 1024 * 1024;
 /**
  * A relay that stops reading must not make us keep everything for it. Several pages of the largest documents
  * at once are less.
@@ -131,41 +105,9 @@ export class RelayConnection {
    * Opens a connection. Rejects with an Error whose message names the network's reason, never the path of the
    * URL.
    */
-  static async open(options: RelayConnectionOptions, signal?: AbortSignal): Promise<RelayConnection> {
-    signal?.throwIfAborted();
-    // ws would repeat the URL in its own message, and the path may hold a token.
-    if (!URL.canParse(options.url)) throw new Error('the relay URL is not valid');
-    const { addressRules } = options;
-    if (addressRules) requireAllowedUrl(options.url, addressRules);
-    const socket = new WebSocket(options.url, {
-      handshakeTimeout: options.connectTimeoutMs,
-      maxPayload: options.maxMessageBytes ?? DEFAULT_MAX_MESSAGE_BYTES,
-      perMessageDeflate: false,
-      followRedirects: false,
-      ...(addressRules && { lookup: lookupWithin(addressRules, options.url) }),
-    });
-    // handshakeTimeout begins with the request; a name server that does not answer comes before it.
-    const timer = setTimeout(() => socket.terminate(), options.connectTimeoutMs + 500);
-    const abort = (): void => socket.terminate();
-    signal?.addEventListener('abort', abort, { once: true });
-    try {
-      return await new Promise<RelayConnection>((resolve, reject) => {
-        // Listening within the event itself: a relay's first message (its challenge) can come with the
-        // handshake.
-        socket.once('open', () => resolve(new RelayConnection(socket, options)));
-        socket.once('error', (error) => reject(ensureError(error)));
-        socket.once('unexpected-response', (_, response) => reject(handshakeRefused(response)));
-        socket.once('close', () => reject(new Error('connection closed before it was open')));
-      });
-    } catch (error) {
-      // Terminating a socket that is still connecting raises one more error.
-      socket.on('error', () => undefined);
-      socket.terminate();
-      throw error;
-    } finally {
-      clearTimeout(timer);
-      signal?.removeEventListener('abort', abort);
-    }
+  static open(options: RelayConnectionOptions, signal?: AbortSignal): Promise<RelayConnection> {
+    // Within the event itself: a relay's first message (its challenge) can come with the handshake.
+    return openSocket(options, (socket) => new RelayConnection(socket, options), signal);
   }
 
   /**
@@ -190,26 +132,20 @@ export class RelayConnection {
     return this.#sendForOk('EVENT', event, timeoutMs);
   }
 
-  #sendForOk(verb: 'EVENT' | 'AUTH', event: SignedEvent, timeoutMs: number): Promise<PublishReply> {
-    return new Promise((resolve) => {
-      const settle = (reply: PublishReply): void => {
-        clearTimeout(timer);
-        this.#waitingForLoss.delete(lost);
-        const waiting = this.#waitingForOk.get(event.id);
-        waiting?.delete(settle);
-        if (waiting?.size === 0) this.#waitingForOk.delete(event.id);
-        resolve(reply);
-      };
-      const lost = (reason: string): void => settle({ kind: 'lost', reason });
-      const timer = setTimeout(() => {
-        const words = this.#lastWords;
-        settle({ kind: 'silent', ...(words === undefined ? {} : { words }) });
-      }, timeoutMs);
-      const waiting = this.#waitingForOk.get(event.id) ?? new Set();
-      this.#waitingForOk.set(event.id, waiting.add(settle));
-      this.#waitingForLoss.add(lost);
-      if (!this.#sendFrame([verb, event])) lost(this.#whyLost());
-    });
+  async #sendForOk(verb: 'EVENT' | 'AUTH', event: SignedEvent, timeoutMs: number): Promise<PublishReply> {
+    let settle: (reply: PublishReply) => void = () => undefined;
+    const answered = new Promise<PublishReply>((resolve) => (settle = resolve));
+    const lost = (reason: string): void => settle({ kind: 'lost', reason });
+    const waiting = this.#waitingForOk.get(event.id) ?? new Set();
+    this.#waitingForOk.set(event.id, waiting.add(settle));
+    this.#waitingForLoss.add(lost);
+    if (!this.#sendFrame([verb, event])) lost(this.#whyLost());
+    const reply = await within(answered, timeoutMs);
+    waiting.delete(settle);
+    if (waiting.size === 0) this.#waitingForOk.delete(event.id);
+    this.#waitingForLoss.delete(lost);
+    const words = this.#lastWords;
+    return reply ?? { kind: 'silent', ...(words === undefined ? {} : { words }) };
   }
 
   /** Opens a live subscription. It ends with `close()`, with `onClosed`, or with the connection. */
@@ -242,49 +178,36 @@ export class RelayConnection {
   }
 
   #receive(text: string): void {
-    let frame: unknown;
-    try {
-      frame = JSON.parse(text);
-    } catch {
-      return this.#dropMalformed();
-    }
-    if (!Array.isArray(frame)) return this.#dropMalformed();
-    const [type, first, second, third] = frame as unknown[];
-    // Never String(): {"toString":1} throws there, and what is thrown in a socket's listener ends the
-    // process.
-    if (typeof first !== 'string') return this.#dropMalformed();
-    switch (type) {
+    const frame = parseFrame(text);
+    switch (frame?.type) {
+      case undefined:
+        return this.#dropMalformed();
       case 'EVENT':
-        if (!hasEventShape(second)) return this.#dropMalformed();
-        this.#subscriptions.get(first)?.onEvent(second);
-        return;
+        return this.#subscriptions.get(frame.subscription)?.onEvent(frame.event);
       case 'EOSE':
-        this.#subscriptions.get(first)?.onEose?.();
-        return;
+        return this.#subscriptions.get(frame.subscription)?.onEose?.();
       case 'CLOSED': {
-        const reason = this.#words(second);
+        const reason = this.#words(frame.reason);
         this.#noteWords(reason);
-        this.#endSubscription(first)?.onClosed?.(reason);
-        return;
+        return this.#endSubscription(frame.subscription)?.onClosed?.(reason);
       }
-      case 'OK': {
-        const message = this.#words(third);
-        if (second !== true) this.#noteWords(message);
-        this.options.onOk?.(first, second === true, message);
-        for (const settle of [...(this.#waitingForOk.get(first) ?? [])]) {
-          settle({ kind: 'ok', accepted: second === true, message });
-        }
-        return;
-      }
+      case 'OK':
+        return this.#receiveOk(frame.eventId, frame.accepted, this.#words(frame.message));
       case 'AUTH':
-        this.logins.receive(first);
+        this.logins.receive(frame.challenge);
         this.options.onChallenge?.();
         for (const handlers of [...this.#subscriptions.values()]) handlers.onChallenge?.();
         return;
       case 'NOTICE':
-        this.#receiveNotice(this.#words(first));
-        return;
+        return this.#receiveNotice(this.#words(frame.text));
     }
+  }
+
+  #receiveOk(eventId: string, accepted: boolean, message: string): void {
+    if (!accepted) this.#noteWords(message);
+    this.options.onOk?.(eventId, accepted, message);
+    for (const settle of [...(this.#waitingForOk.get(eventId) ?? [])])
+      settle({ kind: 'ok', accepted, message });
   }
 
   #endSubscription(id: string): SubscriptionHandlers | undefined {

@@ -1,15 +1,24 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import { withLastWords } from '../../rules/last-words';
-import { decidedBy, type Heldback } from '../../rules/quorum';
+import { sleep, within } from '../../async/wait';
+import { decidedBy } from '../../rules/quorum';
 import type { SignedEvent } from '../events';
 import { AddressReader, type Answer, complainsOfFilters, filterOf, inParts } from './address-reader';
-import type { PublishReply } from './connection';
+import type { PublishReply } from './frames';
+import {
+  answerOf,
+  demandsIdentity,
+  heldbackAnswer,
+  isExpected,
+  isShown,
+  notAuthenticated,
+  replyOf,
+  silenceOn,
+  unauthenticated,
+} from './direct-answers';
 import {
   type Asking,
   type DocumentRelay,
   type DocumentRelayOptions,
   type LookedAt,
-  newestAt,
   type SendReply,
   type SentEvent,
   type Sighting,
@@ -18,13 +27,11 @@ import {
   wantedAt,
   wantedOf,
 } from './document-relay';
-import { Door, type NotAuthenticated } from './door';
-import { plainText } from './plain-text';
+import { Door } from './door';
 import type { RelayPool } from './pool';
 import { Questions } from './questions';
-import { type ReadOptions, type ReadReply, readStored } from './read';
+import { type ReadOptions, readStored, wantsIdentity } from './read';
 import { meaningOfRefusal, saysTooMuch } from './refusals';
-import { within } from './within';
 
 /** An OK is waited for that long before the event is looked for without it. */
 const OK_MS = 1_000;
@@ -257,7 +264,7 @@ export class DirectRelay implements DocumentRelay {
     const asked = await this.#door.ask(
       identity,
       (connection) => readStored(connection, filters, options),
-      (reply) => reply.kind === 'closed' && meaningOfRefusal(reply.reason) === 'authenticate',
+      wantsIdentity,
     );
     if ('refused' in asked) {
       const outside = unauthenticated(asked.refused);
@@ -270,107 +277,6 @@ export class DirectRelay implements DocumentRelay {
   }
 }
 
-/** Whether the relay can be expected to show the event in a moment. */
-function isExpected(reply: SendReply | undefined): boolean {
-  return reply?.kind === 'ok' || reply?.kind === 'silent';
-}
-
-function isShown({ event }: Wanted, events: readonly SignedEvent[]): boolean {
-  return event === undefined || events.some(({ id }) => id === event.id);
-}
-
-/** What came proves what it shows. Absence, and what is the newest, only EOSE proves. */
-function answerOf(wanted: readonly Wanted[], reply: ReadReply): Answer {
-  const sightings = wanted.map((each): Sighting => {
-    const sighting = newestAt(each, reply.events);
-    if (reply.kind === 'eose' || sighting.kind === 'unknown') return sighting;
-    const unknown = unknownBy(reply);
-    if (sighting.kind !== 'event') return unknown;
-    const { isSilent: _, ...answering } = unknown;
-    return { ...answering, event: sighting.event };
-  });
-  if (wanted.length > 1 && takesFewerFilters(reply)) return { sightings, tooManyFilters: true };
-  const words = reply.kind === 'closed' ? reply.reason : reply.kind === 'timeout' ? reply.words : undefined;
-  return { sightings, tooMuch: words !== undefined && saysTooMuch(words) ? words : undefined };
-}
-
 function delivered(reply: SendReply): Delivery {
   return { soon: reply, reply: Promise.resolve(reply) };
-}
-
-/** What came in spite of it is as good as ever. */
-function heldbackAnswer(wanted: readonly Wanted[], heldback: Heldback, last: Answer | undefined): Answer {
-  const reason = `takes questions slowly${heldback.words === '' ? '' : ` (${heldback.words})`}`;
-  const unknown: Sighting = { kind: 'unknown', reason, heldback };
-  return {
-    sightings: wanted.map((_, index) => {
-      const sighting = last?.sightings[index];
-      return sighting && 'event' in sighting ? { ...unknown, event: sighting.event } : unknown;
-    }),
-  };
-}
-
-function takesFewerFilters(reply: ReadReply): boolean {
-  switch (reply.kind) {
-    case 'eose':
-      // Which of the filters were answered nobody knows.
-      return reply.isRepeated === true;
-    case 'closed':
-      return complainsOfFilters(reply.reason);
-    case 'timeout':
-      return complainsOfFilters(reply.words ?? '');
-    case 'lost':
-      return false;
-  }
-}
-
-/** Why more is not known. */
-function unknownBy(reply: Exclude<ReadReply, { kind: 'eose' }>): Extract<Sighting, { kind: 'unknown' }> {
-  switch (reply.kind) {
-    case 'closed':
-      return { kind: 'unknown', reason: `read refused: ${reply.reason}` };
-    case 'timeout': {
-      const silence = reply.events.length > 0 ? 'a read was not answered to its end' : 'no answer to a read';
-      return { kind: 'unknown', reason: withLastWords(silence, reply.words), isSilent: true };
-    }
-    case 'lost':
-      return { kind: 'unknown', reason: plainText(reply.reason) };
-  }
-}
-
-function silenceOn({ lastWords: words }: { lastWords: string | undefined }): PublishReply {
-  return { kind: 'silent', ...(words === undefined ? {} : { words }) };
-}
-
-function demandsIdentity(reply: PublishReply): boolean {
-  return reply.kind === 'ok' && !reply.accepted && meaningOfRefusal(reply.message) === 'authenticate';
-}
-
-function replyOf(reply: PublishReply): SendReply {
-  if (reply.kind === 'silent') return reply;
-  if (reply.kind === 'lost') return { kind: 'lost', reason: plainText(reply.reason) };
-  const { accepted, message } = reply;
-  const meaning = accepted ? 'look' : meaningOfRefusal(message);
-  if (meaning === 'look') return { kind: 'ok', message };
-  if (meaning === 'another') return { kind: 'refused', message, isFinal: true, isForItself: true };
-  return { kind: 'refused', message, isFinal: meaning === 'final' };
-}
-
-/**
- * A relay that does not take the operator's key will not take it later either; a signer that is silent may
- * answer later.
- */
-function notAuthenticated(reply: NotAuthenticated): SendReply {
-  return reply.kind === 'failed'
-    ? { kind: 'lost', reason: why(reply) }
-    : { kind: 'refused', message: why(reply), isFinal: true };
-}
-
-/** The same for a question. */
-function unauthenticated(reply: NotAuthenticated): Sighting {
-  return { kind: 'unknown', reason: why(reply), ...(reply.kind === 'failed' ? {} : { isFinal: true }) };
-}
-
-function why({ kind, reason }: NotAuthenticated): string {
-  return plainText(`authentication ${kind}: ${reason}`);
 }

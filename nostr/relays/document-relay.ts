@@ -9,7 +9,7 @@ import {
   type SignedEvent,
 } from '../events';
 import type { RelayIdentity } from './identity';
-import type { RelayPacer } from './pacer';
+import type { RelayPacer } from './relay-pacer';
 
 export type { SendReply };
 export type Sighting = SightingOf<SignedEvent>;

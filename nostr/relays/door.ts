@@ -1,7 +1,7 @@
 import type { RelayConnection } from './connection';
 import type { AuthReply, RelayIdentity } from './identity';
 import type { RelayPool } from './pool';
-import { within } from './within';
+import { within } from '../../async/wait';
 
 /**
  * A relay that wants to know who comes has so long to send its challenge unasked: some do it with the refusal

@@ -1,9 +1,9 @@
 import { ensureError } from '../../contract/failures';
 import { withLastWords } from '../../rules/last-words';
 import type { SignedEvent } from '../events';
-import type { PublishReply } from './connection';
+import type { PublishReply } from './frames';
 import { type AuthReply, authEvent, AuthWithheld, type RelayIdentity } from './identity';
-import { within } from './within';
+import { within } from '../../async/wait';
 
 const MAX_CHALLENGE_LENGTH = 500;
 /** The challenge usually comes first, but may come with the refusal. */

@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { sleep } from '../../async/wait';
 import { decidedBy } from '../../rules/quorum';
 import { isAt, isAuthentic, isSameEvent, type SignedEvent } from '../events';
 import { AddressReader, filterOf, inParts } from './address-reader';

@@ -6,27 +6,24 @@ import {
   decidedBy,
   haveAnswered,
   type HeldbackBy,
-  type PlacementOf,
   placementOf,
   type Quorum,
   quorumSize,
-  shownBy,
   waitedFor,
 } from '../../rules/quorum';
+import { isRefusedForGood, needsReadBack } from '../../rules/read-back';
 import type { SignedEvent } from '../events';
 import { DirectRelay } from './direct';
 import type { DocumentRelay, LookedAt, SendReply, Sighting } from './document-relay';
 import type { RelayIdentity } from './identity';
 import { NostrclientRelay } from './nostrclient';
-import { RelayPacer } from './pacer';
+import { RelayPacer } from './relay-pacer';
 import { plainText } from './plain-text';
 import type { RelayPool } from './pool';
 import { RelayInformation, type RelayLimits } from './relay-information';
 import { Laggards, Round } from './round';
+import type { Placement, Seen, Sent, SentDocument } from './seen';
 import { isGateway, shownAmong } from './url';
-
-export type { SendReply, Sighting } from './document-relay';
-export type { RelayLimits } from './relay-information';
 
 export interface PublisherOptions {
   pool: RelayPool;
@@ -37,27 +34,6 @@ export interface PublisherOptions {
   replyTimeoutMs: number;
   /** Told of each relay, by its name as it may be shown, where a document stands on it. */
   onStanding?(relay: string, state: RelayStanding['state']): void;
-}
-
-/** Where an event stands on all relays. */
-export type Placement = PlacementOf<SignedEvent>;
-/** What each relay has at an address, by its URL. */
-export type Seen = ReadonlyMap<string, Sighting>;
-
-/** The events that relays have shown. */
-export function eventsIn(seen: Seen): SignedEvent[] {
-  return [...seen.values()].flatMap((sighting) => shownBy(sighting) ?? []);
-}
-
-/** How each relay has answered an EVENT, by its URL. An answer that comes late is still noted here. */
-export type Sent = ReadonlyMap<string, SendReply>;
-
-/** What is to be read back. */
-export interface SentDocument {
-  event: SignedEvent;
-  /** What the relays had before: one that had the event is not asked again. */
-  seen?: Seen | undefined;
-  sent?: Sent | undefined;
 }
 
 const GRACE = { ms: 1_000, forLaggardsMs: 250 };
@@ -249,24 +225,18 @@ export class RelayPublisher {
   async confirm(sent: readonly SentDocument[], identity?: RelayIdentity): Promise<Placement[]> {
     const confirmed = sent.map(() => new Map<string, Sighting>());
     const round = new Round(this.#relays.keys(), sent.length, this.required, this.#laggards);
-    const isSettled = ({ event, seen, sent: replies }: SentDocument, url: string): boolean => {
-      const reply = replies?.get(url);
-      return (
-        decidedBy(seen?.get(url), event) !== undefined ||
-        // It does not have the event, and questions may be dear.
-        reply?.kind === 'heldback' ||
-        (reply?.kind === 'refused' && reply.isFinal)
-      );
-    };
-    const hopeless = new Set(sent.filter(({ sent: replies }) => this.#isRefusedForGood(replies)));
+    const size = { relays: this.options.relays.length, required: this.required };
     for (const [index, each] of sent.entries()) {
       for (const sighting of each.seen?.values() ?? [])
         if (decidedBy(sighting, each.event)) round.answered(index);
       // Whatever the others say, no quorum comes of it: they have a moment, and are not waited for.
-      if (hopeless.has(each)) for (let good = 0; good < this.required; good += 1) round.answered(index);
+      if (isRefusedForGood(each.sent?.values() ?? [], size))
+        for (let good = 0; good < this.required; good += 1) round.answered(index);
     }
     await round.ask(async (url) => {
-      const open = [...sent.entries()].filter(([, each]) => !isSettled(each, url));
+      const open = [...sent.entries()].filter(([, { event, seen, sent: replies }]) =>
+        needsReadBack(event, { seen: seen?.get(url), sent: replies?.get(url) }),
+      );
       await this.#relay(url).confirm(
         open.map(([, each]) => ({ event: each.event, reply: () => each.sent?.get(url) })),
         { identity },
@@ -282,13 +252,6 @@ export class RelayPublisher {
       );
     }, GRACE);
     return sent.map((each, index) => this.#placement(each, confirmed[index] ?? new Map()));
-  }
-
-  #isRefusedForGood(replies: Sent | undefined): boolean {
-    const refusals = [...(replies?.values() ?? [])].filter(
-      (reply) => reply.kind === 'refused' && reply.isFinal,
-    );
-    return this.options.relays.length - refusals.length < this.required;
   }
 
   #placement({ event, seen, sent }: SentDocument, confirmed: Seen): Placement {

@@ -1,5 +1,5 @@
 import { ensureError } from '../../contract/failures';
-import { Limiter } from '../bunker/limiter';
+import { Limiter } from '../../async/limiter';
 import type { Sighting } from './document-relay';
 import { plainText } from './plain-text';
 

@@ -1,7 +1,8 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { sleep, within } from '../../async/wait';
 import { withLastWords } from '../../rules/last-words';
 import type { SignedEvent } from '../events';
-import type { Filter, RelayConnection } from './connection';
+import type { RelayConnection } from './connection';
+import type { Filter } from './frames';
 
 /** How much one relay is listened to: it may send without end. */
 const MAX_PAGES = 200;
@@ -79,40 +80,34 @@ export async function readAll(
   return result(`more than ${MAX_PAGES} pages`);
 }
 
-function readPage(
+async function readPage(
   connection: RelayConnection,
   filter: Filter,
   { replyTimeoutMs, afterEoseMs }: ReadAllOptions,
   room: Room,
 ): Promise<{ received: SignedEvent[]; problem?: string }> {
-  return new Promise((resolve) => {
-    const received: SignedEvent[] = [];
-    let answered = false;
-    const end = (problem?: string): void => {
-      clearTimeout(timer);
-      subscription.close();
-      resolve({ received, ...(problem === undefined ? {} : { problem }) });
-    };
-    const subscription = connection.subscribe([filter], {
-      onEvent(event) {
-        if (received.length >= 2 * PAGE_SIZE || !room.isAsked(event)) return;
-        room.charsLeft -= charsOf(event);
-        if (room.charsLeft < 0) end('it sends more than can be kept');
-        else received.push(event);
-      },
-      onEose: () => {
-        if (answered) return;
-        answered = true;
-        void sleep(afterEoseMs).then(() => end());
-      },
-      onClosed: (reason) => end(`read refused: ${reason}`),
-      onLost: end,
-    });
-    const timer = setTimeout(
-      () => end(withLastWords('no answer to a read', connection.lastWords)),
-      replyTimeoutMs,
-    );
+  const received: SignedEvent[] = [];
+  let answered = false;
+  let end: (how: { problem?: string }) => void = () => undefined;
+  const ended = new Promise<{ problem?: string }>((resolve) => (end = resolve));
+  const subscription = connection.subscribe([filter], {
+    onEvent(event) {
+      if (received.length >= 2 * PAGE_SIZE || !room.isAsked(event)) return;
+      room.charsLeft -= charsOf(event);
+      if (room.charsLeft < 0) end({ problem: 'it sends more than can be kept' });
+      else received.push(event);
+    },
+    onEose: () => {
+      if (answered) return;
+      answered = true;
+      void sleep(afterEoseMs).then(() => end({}));
+    },
+    onClosed: (reason) => end({ problem: `read refused: ${reason}` }),
+    onLost: (problem) => end({ problem }),
   });
+  const how = await within(ended, replyTimeoutMs);
+  subscription.close();
+  return { received, ...(how ?? { problem: withLastWords('no answer to a read', connection.lastWords) }) };
 }
 
 function charsOf({ tags, content }: SignedEvent): number {

@@ -1,5 +1,7 @@
 import type { SignedEvent } from '../events';
-import type { Filter, RelayConnection } from './connection';
+import type { RelayConnection } from './connection';
+import type { Filter } from './frames';
+import { meaningOfRefusal } from './refusals';
 
 /** How the answer to a read ended, and what came until then. Only `eose` says that there is nothing else. */
 export type ReadReply = { events: SignedEvent[] } &
@@ -11,6 +13,11 @@ export type ReadReply = { events: SignedEvent[] } &
     | { kind: 'timeout'; words?: string }
     | { kind: 'lost'; reason: string }
   );
+
+/** The relay shows nothing to somebody it does not know (NIP-42). */
+export function wantsIdentity(reply: ReadReply): boolean {
+  return reply.kind === 'closed' && meaningOfRefusal(reply.reason) === 'authenticate';
+}
 
 export interface ReadOptions {
   timeoutMs: number;

@@ -27,11 +27,12 @@ const MEANINGS: Record<string, RefusalMeaning> = {
 };
 
 /**
- * The protocol's word with which a relay's message begins (NIP-01, NIP-42); undefined: it has none for it.
+ * The protocol's word for what a relay's message says (NIP-01, NIP-42); undefined: it has none for it.
  */
 export function protocolWordIn(message: string): string | undefined {
   const word = prefixOf(message);
-  return Object.hasOwn(MEANINGS, word) || word === 'unsupported' ? word : undefined;
+  if (Object.hasOwn(MEANINGS, word) || word === 'unsupported') return word;
+  return DEMANDS_LOGIN.test(message) ? 'auth-required' : undefined;
 }
 
 function prefixOf(message: string): string {

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import http, { type IncomingMessage } from 'node:http';
 import https from 'node:https';
+import { within } from '../../async/wait';
 import { PACKAGE } from '../../contract/names';
 import { type AddressRules, lookupWithin, requireAllowedUrl } from './address-rules';
 import { isGateway, shownRelay } from './url';
@@ -147,20 +148,15 @@ async function askOverHttp<T>(
   // Whoever waits is told below; without a listener an error in the middle of an answer would end the
   // process.
   request.on('error', () => undefined);
-  // A timer of our own, and no event of the request: after some answers (101) the request tells nothing more.
-  let end: () => void = () => undefined;
-  const ended = new Promise<never>((_, reject) => {
-    end = (): void => reject(new Error(`${shownRelay(url)} does not say what it is`));
-  });
-  const timer = setTimeout(end, FETCH_TIMEOUT_MS);
-  signal?.addEventListener('abort', end, { once: true });
-  if (signal?.aborted) end();
   try {
-    const answered = once(request, 'response').then(([response]) => read(response as IncomingMessage));
-    return await Promise.race([answered, ended]);
+    // Not the request's own timeout: after some answers (101) the request tells nothing more.
+    const answered = once(request, 'response').then(async ([response]) => ({
+      answer: await read(response as IncomingMessage),
+    }));
+    const inTime = await within(answered, FETCH_TIMEOUT_MS, signal);
+    if (inTime === undefined) throw new Error(`${shownRelay(url)} does not say what it is`);
+    return inTime.answer;
   } finally {
-    clearTimeout(timer);
-    signal?.removeEventListener('abort', end);
     request.destroy();
   }
 }

@@ -1,4 +1,4 @@
-import { within } from './within';
+import { within } from '../../async/wait';
 
 /** How long the others are waited for when a quorum has answered. */
 export interface Grace {

@@ -52,7 +52,7 @@ describe('the package as it is published', () => {
     run('tar', ['xzf', tarball, '-C', ours, '--strip-components', '1']);
     writeFileSync(
       path.join(project, 'migration.ts'),
-      ['', '/client', '/worker', '/documents', '/contract']
+      ['', '/client', '/worker', '/documents', '/inspection', '/contract']
         .map((entry) => `export * from 'republish-operator-configs${entry}';`)
         .join('\n'),
     );
@@ -121,7 +121,7 @@ describe('the package as it is published', () => {
     ).toEqual([]);
   });
 
-  test.each(['client', 'contract', 'worker'])(
+  test.each(['client', 'contract', 'documents', 'inspection', 'worker'])(
     'every export of /%s is imported by name, from both module systems',
     (entry) => {
       const name = `republish-operator-configs/${entry}`;

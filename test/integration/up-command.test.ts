@@ -29,7 +29,7 @@ test('keeps the servers for every command, follows a worker that is killed by an
   const { addOperator, folder, env, relay, run } = migration;
   await addOperator('operator-1', 2);
   const up = await startUp();
-  expect(up.written()).toContain(`export REPUBLISH_DATA='${folder}'`);
+  expect(up.written()).toContain(`export REPUBLISH_DATA=${folder}`);
   expect(up.written()).not.toMatch(/postgres:\/\/|LNBITS|[0-9a-f]{64}/);
   const [ui = ''] = /http:\/\/127\.0\.0\.1:\d+/.exec(up.written()) ?? [];
   expect((await fetch(ui)).status).toBe(200);
