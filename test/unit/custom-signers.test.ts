@@ -206,7 +206,7 @@ describe('time', () => {
       await Promise.race(
         signed.map(async (each) => {
           await each;
-          signed.splice(signed.indexOf(each), 1);
+          void signed.splice(signed.indexOf(each), 1);
         }),
       );
     }
