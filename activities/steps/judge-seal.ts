@@ -1,9 +1,8 @@
 import { RepublishError } from '../../contract/failures';
 import type { Dated } from '../../rules/newest';
 import { judgeSeal, type KnownOfAddress, type SealVerdict } from '../../rules/seal';
-import type { ActivityDependencies } from '../dependencies';
 import type { Seen } from '../../nostr/relays/seen';
-import { tooFarAheadForRelays, tooOldForRelays } from './relay-objections';
+import { type RelayLimitsKnown, tooFarAheadForRelays, tooOldForRelays } from './relay-objections';
 
 /** A verdict that relays can be expected to take. */
 export type PossibleVerdict<Event extends Dated> = Exclude<SealVerdict<Event>, { kind: 'too far ahead' }>;
@@ -17,7 +16,7 @@ export type PossibleVerdict<Event extends Dated> = Exclude<SealVerdict<Event>, {
  * @throws RepublishError NewerDocumentExists: no relay would take an event dated late enough
  */
 export async function judgeSealFor<Event extends Dated>(
-  deps: ActivityDependencies,
+  deps: RelayLimitsKnown,
   { d, seen }: { d: string; seen: Seen },
   known: Omit<KnownOfAddress<Event>, 'isTooOld'>,
 ): Promise<PossibleVerdict<Event>> {

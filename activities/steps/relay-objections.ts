@@ -1,17 +1,23 @@
 import { DOCUMENT_KIND } from '../../documents/document-type';
 import { excessOf, type MessageSize, messageSize } from '../../nostr/message-size';
 import { nip44PayloadLength } from '../../nostr/nip44';
+import type { RelayPublisher } from '../../nostr/relays/publisher';
 import type { RelayLimits } from '../../nostr/relays/relay-information';
 import type { Seen } from '../../nostr/relays/seen';
 import type { CurrentSigner } from '../../nostr/signers/keyring';
 import type { ActivityDependencies } from '../dependencies';
+
+/** What says whether enough relays would take something. */
+export interface RelayLimitsKnown {
+  publisher: Pick<RelayPublisher, 'impossibleBecause'>;
+}
 
 /**
  * Why too few relays would take the document for its size (NIP-11), before anything is encrypted; undefined
  * when enough do.
  */
 export function tooLargeForRelays(
-  deps: ActivityDependencies,
+  deps: RelayLimitsKnown,
   tags: string[][],
   plaintext: string,
 ): Promise<string | undefined> {
@@ -37,10 +43,7 @@ export async function tooLargeForBunker(
 }
 
 /** Why too few relays would take a document of this date (NIP-11 `created_at_upper_limit`). */
-export function tooFarAheadForRelays(
-  deps: ActivityDependencies,
-  aheadS: number,
-): Promise<string | undefined> {
+export function tooFarAheadForRelays(deps: RelayLimitsKnown, aheadS: number): Promise<string | undefined> {
   return deps.publisher.impossibleBecause(({ maxAheadS }: RelayLimits) =>
     maxAheadS !== undefined && aheadS > maxAheadS
       ? `takes events dated up to ${maxAheadS} s ahead, this one has to be dated ${aheadS} s ahead`
@@ -50,7 +53,7 @@ export function tooFarAheadForRelays(
 
 /** Why too few relays have or would take an event of this date (NIP-11 `created_at_lower_limit`). */
 export function tooOldForRelays(
-  deps: ActivityDependencies,
+  deps: RelayLimitsKnown,
   { id: eventId, created_at }: { id: string; created_at: number },
   { seen, nowS }: { seen: Seen; nowS: number },
 ): Promise<string | undefined> {
