@@ -12,7 +12,7 @@ import { outdatedAccount } from '../page/read-page';
 import { waitingFor as waitsForSlow } from '../page/slow-relays';
 import { openedRun } from '../steps/open-run';
 import { relayIdentity } from '../steps/relay-identity';
-import { Broom } from './broom';
+import { Sweeper } from './sweeper';
 
 /** Documents that are looked at together. */
 const TOGETHER = 100;
@@ -36,10 +36,10 @@ export async function sweep(
   if (before.pages.length > 0 && !blocked) return { ...before, swept: false };
   const run = await openedRun(deps, runId);
   const holder = await beginSweep(deps.database, runId);
-  const broom = new Broom(deps, { run, holder, identity: relayIdentity(deps, run, call), call });
-  await pass(deps, runId, call, broom, 'send what is missing');
-  if (broom.sent > 0) await pass(deps, runId, call, broom, 'decide');
-  await tryOn(deps, call, broom);
+  const sweeper = new Sweeper(deps, { run, holder, identity: relayIdentity(deps, run, call), call });
+  await pass(deps, runId, call, sweeper, 'send what is missing');
+  if (sweeper.sent > 0) await pass(deps, runId, call, sweeper, 'decide');
+  await tryOn(deps, call, sweeper);
   deps.failpoint('after-sweep');
   const outdated = await outdatedAccount(deps, run.operatorUserId, run.operatorPubkey);
   return {
@@ -53,18 +53,18 @@ async function pass(
   deps: ActivityDependencies,
   runId: string,
   { signal }: ActivityCall,
-  broom: Broom,
+  sweeper: Sweeper,
   purpose: 'send what is missing' | 'decide',
 ): Promise<void> {
-  broom.unanswered = [];
-  broom.waitsFor = undefined;
+  sweeper.unanswered = [];
+  sweeper.waitsFor = undefined;
   const batches = pagesOf<SweptDocument>(TOGETHER, (after, limit) =>
     signedDocuments(deps.database, runId, after, limit),
   );
   const lane = async (): Promise<void> => {
     for await (const documents of batches) {
       signal.throwIfAborted();
-      await broom.sweep(documents, purpose);
+      await sweeper.sweep(documents, purpose);
     }
   };
   await Promise.all(Array.from({ length: BATCHES_AT_ONCE }, lane));
@@ -74,15 +74,15 @@ async function pass(
  * A relay that does not answer proves nothing; it is asked for as long as a document may wait. Time in which
  * one takes questions slowly does not count.
  */
-async function tryOn({ patience }: ActivityDependencies, call: ActivityCall, broom: Broom): Promise<void> {
+async function tryOn({ patience }: ActivityDependencies, call: ActivityCall, sweeper: Sweeper): Promise<void> {
   const { signal } = call;
   const since = new Date().toISOString();
   let untilMs = Date.now() + patience.documentTimeoutMs;
-  for (let attempt = 1; broom.unanswered.length > 0; attempt += 1) {
-    const documents = broom.unanswered.splice(0);
+  for (let attempt = 1; sweeper.unanswered.length > 0; attempt += 1) {
+    const documents = sweeper.unanswered.splice(0);
     const isLast = Date.now() >= untilMs;
-    const { waitsFor } = broom;
-    broom.waitsFor = undefined;
+    const { waitsFor } = sweeper;
+    sweeper.waitsFor = undefined;
     call.show(() => ({ waiting: waitingFor(documents, waitsFor ?? since) }));
     if (waitsFor !== undefined) {
       const waitMs = Math.max(1, waitsFor.untilMs - Date.now());
@@ -91,10 +91,10 @@ async function tryOn({ patience }: ActivityDependencies, call: ActivityCall, bro
     }
     for (let begin = 0; begin < documents.length; begin += TOGETHER) {
       signal.throwIfAborted();
-      await broom.sweep(documents.slice(begin, begin + TOGETHER), isLast ? 'give up' : 'try on');
+      await sweeper.sweep(documents.slice(begin, begin + TOGETHER), isLast ? 'give up' : 'try on');
     }
-    if (broom.unanswered.length === 0) return;
-    if (broom.waitsFor !== undefined) continue;
+    if (sweeper.unanswered.length === 0) return;
+    if (sweeper.waitsFor !== undefined) continue;
     const pause = Math.min(pauseMs(patience, attempt), Math.max(1, untilMs - Date.now()));
     await sleep(pause, signal);
   }

@@ -47,7 +47,7 @@ interface Looked {
 }
 
 /** Looks at documents, sends what is missing, and writes down what has become of them. */
-export class Broom {
+export class Sweeper {
   /** Documents that were sent, and that a relay has not refused. */
   sent = 0;
   /** Documents of which too few relays have said anything. */
