@@ -3,7 +3,7 @@ import { requireMachineOfRun, skipDocuments as skipInLedger } from '../database/
 import { ledgerView } from '../database/ledger/view';
 import type { ActivityCall, ActivityDependencies } from './dependencies';
 
-/** Gives up documents of a run that are not published, because a person said so. */
+/** Skips documents of a run that are not published, because a person asked for it. */
 export async function skipDocuments(
   deps: ActivityDependencies,
   { runId, selection, by, reason }: SkipDocumentsInput,

@@ -5,11 +5,11 @@ import type { PageAttempt } from './attempt';
 import type { PageDocument, Trouble } from './document';
 
 /**
- * A document whose quorum waits for a relay that takes events or questions slowly. That is a wait and no
- * trouble, as long as the relay lets something through now and then. One that has refused everything for as
- * long as a document may wait ends it, directly after a try.
+ * The trouble of a document whose quorum needs a relay that takes events or questions slowly. It only waits,
+ * as long as the relay lets something through now and then. If the relay has refused everything for as long
+ * as a document may wait, the document fails, directly after a try.
  *
- * @param shortfall what the relays have come to
+ * @param shortfall what the relays hold so far
  */
 export function slowRelay(
   { patience }: Pick<ActivityDependencies, 'patience'>,
@@ -37,7 +37,7 @@ export function slowRelay(
   };
 }
 
-/** Whether it has refused everything for as long as a document may wait. */
+/** The relay has refused everything for as long as a document may wait. */
 export function letsNothingThrough(
   { patience }: Pick<ActivityDependencies, 'patience'>,
   { deniedForMs }: HeldbackBy,
@@ -54,8 +54,8 @@ export function waitingFor({ relay, traffic, words, untilMs }: HeldbackBy): stri
 }
 
 /**
- * Of signed documents that were sent to no relay yet, as many as the relays have room for now. The others are
- * not even looked at: relays that take events slowly count questions too.
+ * Of signed documents that no relay got yet, as many as the relays have room for now. The others are not
+ * looked at: relays that take events slowly count questions too.
  */
 export function byTurn(
   { publisher }: Pick<ActivityDependencies, 'publisher'>,
@@ -66,7 +66,7 @@ export function byTurn(
   return { inTurn: signed.filter((document) => !spared.includes(document)), spared };
 }
 
-/** What becomes of those that were not looked at: they wait, fail with the relay, or have their turn now. */
+/** Notes for the documents that were not looked at: they wait, fail with the relay, or come back now. */
 export function noteSpared(
   page: PageAttempt,
   spared: readonly PageDocument[],

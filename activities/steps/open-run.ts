@@ -9,9 +9,8 @@ import type { ActivityDependencies } from '../dependencies';
 import { currentSigner } from './use-signer';
 
 /**
- * Opens the run in the ledger and checks, from what is stored here or in LNbits, that the operator has a
- * signer and that it holds the account's current key. Asks no bunker: a run that finds nothing to sign must
- * not need one.
+ * Opens the run in the ledger. Checks, from the ledger and LNbits, that the operator has a signer and that it
+ * holds the account's current key. It asks no bunker: a run that finds nothing to sign must not need one.
  */
 export async function openRun(
   deps: ActivityDependencies,
@@ -29,7 +28,9 @@ export async function openRun(
   return requireSameAccount(opened, operatorPubkey);
 }
 
-/** A run that was opened before, with the key of that time. @throws RepublishError LedgerIncomplete */
+/**
+ * A run that is open already, with the account's key of that time. @throws RepublishError LedgerIncomplete
+ */
 export async function openedRun(
   deps: Pick<ActivityDependencies, 'database'>,
   runId: string,
@@ -40,7 +41,7 @@ export async function openedRun(
   return { ...run, operatorPubkey: run.operatorPubkey };
 }
 
-/** A run that holds at its beginning may do so for weeks. @throws RepublishError PlanOutdated */
+/** A run may hold at its beginning for weeks. @throws RepublishError PlanOutdated */
 function requireSameAccount(run: RunRow, operatorPubkey: string): RunRow & { operatorPubkey: string } {
   if (run.operatorPubkey === operatorPubkey) return { ...run, operatorPubkey };
   throw new RepublishError(
@@ -49,9 +50,7 @@ function requireSameAccount(run: RunRow, operatorPubkey: string): RunRow & { ope
   );
 }
 
-/**
- * @throws RepublishError SignerPubkeyMismatch when the account's key is not the one that the caller expects
- */
+/** @throws RepublishError SignerPubkeyMismatch when the account's key is not the expected one */
 export function requireExpectedKey(operatorPubkey: string, expectedPubkey: string | undefined): void {
   if (expectedPubkey !== undefined && expectedPubkey !== operatorPubkey) {
     throw new RepublishError(
@@ -61,7 +60,7 @@ export function requireExpectedKey(operatorPubkey: string, expectedPubkey: strin
   }
 }
 
-/** Types of which the ledger has documents under a key, and which this process does not know. */
+/** Types that the ledger has documents of under this key, and that this process does not know. */
 export async function unknownTypesInLedger(
   deps: Pick<ActivityDependencies, 'database' | 'documentTypes'>,
   operatorPubkey: string,
@@ -70,7 +69,9 @@ export async function unknownTypesInLedger(
   return (await publishedTypes(deps.database, operatorPubkey)).filter((type) => !known.has(type));
 }
 
-/** A run of "all" that leaves a type out would end as complete. @throws RepublishError UnknownDocumentType */
+/**
+ * A run of all types that leaves one out would end as complete. @throws RepublishError UnknownDocumentType
+ */
 async function requireTypesOfLedger(deps: ActivityDependencies, operatorPubkey: string): Promise<void> {
   const unknown = await unknownTypesInLedger(deps, operatorPubkey);
   if (unknown.length === 0) return;

@@ -7,14 +7,14 @@ import type { Seen } from '../../nostr/relays/seen';
 import type { CurrentSigner } from '../../nostr/signers/keyring';
 import type { ActivityDependencies } from '../dependencies';
 
-/** What says whether enough relays would take something. */
+/** Says whether enough relays would take something. */
 export interface RelayLimitsKnown {
   publisher: Pick<RelayPublisher, 'impossibleBecause'>;
 }
 
 /**
- * Why too few relays would take the document for its size (NIP-11), before anything is encrypted; undefined
- * when enough do.
+ * Why too few relays would take the document for its size (NIP-11), before it is encrypted. Undefined: enough
+ * do.
  */
 export function tooLargeForRelays(
   deps: RelayLimitsKnown,
@@ -31,13 +31,13 @@ export function tooLargeForRelays(
   });
 }
 
-/** The same for the way to the operator's bunker; undefined also where no signer of theirs asks one. */
+/** The same for the relays of the operator's bunker. Undefined also where the signer is no bunker. */
 export async function tooLargeForBunker(
   deps: Pick<ActivityDependencies, 'bunkerRelays'>,
   signer: CurrentSigner | undefined,
   { tags, plaintext }: { tags: string[][]; plaintext: string },
 ): Promise<string | undefined> {
-  // By its kind: the row of a key that is held here has these columns too, without values.
+  // By kind: the row of a local key has these columns too, without values.
   if (signer?.kind !== 'bunker' && signer?.kind !== 'lnbits-bunker') return undefined;
   return deps.bunkerRelays.tooLarge(signer, tags, plaintext);
 }
@@ -68,8 +68,7 @@ export function tooOldForRelays(
 }
 
 /**
- * What a document will weigh once it is encrypted and signed: NIP-44 pads, so it follows from the plaintext's
- * length alone.
+ * The size of a document after encryption and signature. NIP-44 pads, so the plaintext's length decides it.
  */
 export function sizeOfDocument(tags: string[][], plaintextBytes: number): MessageSize {
   return messageSize(DOCUMENT_KIND, tags, nip44PayloadLength(plaintextBytes));

@@ -14,18 +14,17 @@ import { openedRun } from '../steps/open-run';
 import { relayIdentity } from '../steps/relay-identity';
 import { Sweeper } from './sweeper';
 
-/** Documents that are looked at together. */
+/** Documents of one batch. */
 const TOGETHER = 100;
-/** One is asked for at the relays while another is compared with LNbits. */
+/** While the relays are asked about one batch, another is compared with LNbits. */
 const BATCHES_AT_ONCE = 3;
 
 /**
- * Looks at every signed document of a run once more, after all pages: an OK of an hour ago, and a read-back
- * of a minute ago, prove nothing about now. What is missing is sent once more; if anything was, all of it is
- * looked at again, since a relay may drop one document for another, and only that decides.
+ * Looks at every signed document of a run once more, after all pages: an OK of an hour ago and a read-back of
+ * a minute ago prove nothing about now. The first pass sends what is missing. If it sent anything, a second
+ * pass looks at all documents again, and only that one decides: a relay may drop one document for another.
  *
- * Where pages have open documents nothing is looked at, and they are named; unless no further page is to be
- * begun.
+ * Where pages have open documents, it names these pages and looks at nothing, unless the run is blocked.
  */
 export async function sweep(
   deps: ActivityDependencies,
@@ -71,8 +70,8 @@ async function pass(
 }
 
 /**
- * A relay that does not answer proves nothing; it is asked for as long as a document may wait. Time in which
- * one takes questions slowly does not count.
+ * A relay that does not answer proves nothing. It is asked again for as long as a document may wait. Time for
+ * which a relay takes questions slowly does not count.
  */
 async function tryOn({ patience }: ActivityDependencies, call: ActivityCall, sweeper: Sweeper): Promise<void> {
   const { signal } = call;
@@ -100,7 +99,7 @@ async function tryOn({ patience }: ActivityDependencies, call: ActivityCall, swe
   }
 }
 
-/** @param what the slow relay that is waited for, or since when too few say anything */
+/** @param what the slow relay; or the time since when too few relays answer */
 function waitingFor(documents: readonly SweptDocument[], what: HeldbackBy | string): WaitingDocument[] {
   const reason =
     typeof what === 'string'
