@@ -73,7 +73,11 @@ async function pass(
  * A relay that does not answer proves nothing. It is asked again for as long as a document may wait. Time for
  * which a relay takes questions slowly does not count.
  */
-async function tryOn({ patience }: ActivityDependencies, call: ActivityCall, sweeper: Sweeper): Promise<void> {
+async function tryOn(
+  { patience }: ActivityDependencies,
+  call: ActivityCall,
+  sweeper: Sweeper,
+): Promise<void> {
   const { signal } = call;
   const since = new Date().toISOString();
   let untilMs = Date.now() + patience.documentTimeoutMs;

@@ -5,14 +5,14 @@ const RESULTS: Record<string, BunkerResult> = {
   SignerRefused: 'refused',
   SignerBusy: 'refused',
   SignerPending: 'refused',
-  // An empty answer.
+  // The answer was empty.
   SignerReturnedWrongEvent: 'refused',
   SignerTimeout: 'timeout',
   SignerUnreachable: 'unreachable',
   SignerApprovalPending: 'approval_pending',
 };
 
-/** Tells how a request that is being sent now ends, and after how long. */
+/** Reports to the telemetry how a request ends, and after how long. */
 export function tellEnd(method: string, answer: Promise<unknown>, telemetry: Telemetry | undefined): void {
   if (telemetry === undefined) return;
   const startedAtMs = performance.now();
