@@ -30,7 +30,8 @@ const AUTH_TIMEOUT_MS = 5_000;
 const FIRST_RESUBSCRIBE_MS = 500;
 const MAX_RESUBSCRIPTIONS = 5;
 /**
- * Demands for a login in a row. After one more the relay had forgotten the login; one that goes on is left.
+ * Most demands for a login in a row. A second one means that the relay forgot the login; a relay that goes on
+ * is left.
  */
 const MAX_DEMANDS = 2;
 
