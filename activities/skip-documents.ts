@@ -10,7 +10,8 @@ export async function skipDocuments(
   _call: ActivityCall,
 ): Promise<ChangedDocuments> {
   await requireMachineOfRun(deps.database, runId, selection);
-  const message = `given up${by === undefined ? '' : ` by ${by}`}${reason === undefined ? '' : `: ${reason}`}`;
+  const who = by === undefined ? '' : ` by ${by}`;
+  const message = `given up${who}${reason === undefined ? '' : `: ${reason}`}`;
   const documents = await skipInLedger(deps.database, runId, selection, message);
   return { documents, ...(await ledgerView(deps.database, runId)) };
 }

@@ -96,7 +96,8 @@ export function withoutQuorum(
     sighting.kind === 'unknown' ? [`${publisher.nameOf(url)}: ${sighting.reason}`] : [],
   );
   const answered = seen.size - reasons.length;
-  const message = `${answered} of the ${publisher.required} required relays say what stands there; ${reasons.join('; ')}`;
+  const shortfall = `${answered} of the ${publisher.required} required relays say what stands there`;
+  const message = [shortfall, ...reasons].join('; ');
   const waitsFor = publisher.waitsFor(seen, answered);
   if (waitsFor !== undefined) return slowRelay({ patience }, waitsFor, { message });
   const returning = [...seen.values()].filter(

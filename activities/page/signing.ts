@@ -258,7 +258,9 @@ export class Signing {
       onApproval: call.approvalListener(),
       onAsked: (agoMs) => {
         if (agoMs >= LONG_MS)
-          document.waitsFor = `${what}, asked ${Math.round(agoMs / 1_000)} s before: perhaps a person has to approve it in the bunker`;
+          document.waitsFor =
+            `${what}, asked ${Math.round(agoMs / 1_000)} s before: ` +
+            'perhaps a person has to approve it in the bunker';
       },
     };
     return deps.keyring.use(this.#signer as CurrentSigner, (signer) => ask(signer, asking));

@@ -28,7 +28,8 @@ export function slowRelay(
     };
   }
   const { relay, traffic, deniedForMs } = heldback;
-  const nothingFor = `${relay} has let none of the ${traffic} through for ${Math.round(deniedForMs / 1_000)} s`;
+  const deniedForS = Math.round(deniedForMs / 1_000);
+  const nothingFor = `${relay} has let none of the ${traffic} through for ${deniedForS} s`;
   return {
     type: 'RelayThrottled',
     message: `${nothingFor}; ${message}`,
@@ -50,7 +51,8 @@ export function letsNothingThrough(
  */
 export function waitingFor({ relay, traffic, words, untilMs }: HeldbackBy): string {
   const until = new Date(untilMs).toISOString().slice(11, 19);
-  return `waits for ${relay}, which takes ${traffic} slowly: until ${until} UTC${words === '' ? '' : ` (${words})`}`;
+  const said = words === '' ? '' : ` (${words})`;
+  return `waits for ${relay}, which takes ${traffic} slowly: until ${until} UTC${said}`;
 }
 
 /**

@@ -46,7 +46,8 @@ function requireSameAccount(run: RunRow, operatorPubkey: string): RunRow & { ope
   if (run.operatorPubkey === operatorPubkey) return { ...run, operatorPubkey };
   throw new RepublishError(
     'PlanOutdated',
-    `the account's public key is ${operatorPubkey} now, the run was opened for ${run.operatorPubkey ?? 'none'}`,
+    `the account's public key is ${operatorPubkey} now, ` +
+      `the run was opened for ${run.operatorPubkey ?? 'none'}`,
   );
 }
 
@@ -77,7 +78,8 @@ async function requireTypesOfLedger(deps: ActivityDependencies, operatorPubkey: 
   if (unknown.length === 0) return;
   throw new RepublishError(
     'UnknownDocumentType',
-    `the ledger has documents of ${unknown.join(', ')}, which this worker does not know: name their modules in "documentTypes" of its configuration, or name the types that the run is for`,
+    `the ledger has documents of ${unknown.join(', ')}, which this worker does not know: ` +
+      'name their modules in "documentTypes" of its configuration, or name the types that the run is for',
   );
 }
 
@@ -86,9 +88,10 @@ export function resolveDocumentTypes(deps: ActivityDependencies, requested: stri
   const known = deps.documentTypes.map(({ type }) => type);
   const unknown = (requested ?? []).filter((type) => !known.includes(type));
   if (unknown.length > 0) {
+    const named = unknown.map((type) => `"${type}"${didYouMean(type, known)}`);
     throw new RepublishError(
       'UnknownDocumentType',
-      `unknown document type ${unknown.map((type) => `"${type}"${didYouMean(type, known)}`).join(', ')}; known are ${known.join(', ')}`,
+      `unknown document type ${named.join(', ')}; known are ${known.join(', ')}`,
     );
   }
   return known.filter((type) => requested === undefined || requested.includes(type));

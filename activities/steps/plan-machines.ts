@@ -138,7 +138,9 @@ function keyOf(machine: MachineRow, shared: Set<string>): MachineKey {
     return {
       atmPubkey,
       isPaired: true,
-      problem: `machine_npub of machine ${machine.id} is also another machine's: they would overwrite each other's documents`,
+      problem:
+        `machine_npub of machine ${machine.id} is also another machine's: ` +
+        "they would overwrite each other's documents",
     };
   return { atmPubkey, isPaired: true };
 }

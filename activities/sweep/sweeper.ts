@@ -226,7 +226,11 @@ export class Sweeper {
   }
 
   #describe({ holding }: SweptVerdict, relays: Record<string, RelayStanding>): string {
-    return `when all was done ${holding} of the ${this.deps.publisher.required} required relays had the document; ${thoseWithout(relays)}`;
+    const { required } = this.deps.publisher;
+    return (
+      `when all was done ${holding} of the ${required} required relays had the document; ` +
+      thoseWithout(relays)
+    );
   }
 }
 

@@ -155,7 +155,8 @@ export class Delivery {
     };
     if (this.isHeldUp) {
       this.options.pacer.refused(this.#sentAtMs);
-      this.options.pacer.take(this.#ended.signal, true).then(again, () => undefined); // it has ended meanwhile
+      // Rejected: the request has ended meanwhile.
+      this.options.pacer.take(this.#ended.signal, true).then(again, () => undefined);
       return;
     }
     const pauseMs =

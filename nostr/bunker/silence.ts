@@ -11,7 +11,8 @@ const PINGED_MS = 60_000;
 
 const ALIVE = 'it may never have been granted this, wait for a person, or be slow';
 const FORGOTTEN =
-  'it is away, or has forgotten this client, as some do at a restart: then pair it again with a new URI (republish signer add <operator> --bunker)';
+  'it is away, or has forgotten this client, as some do at a restart: ' +
+  'then pair it again with a new URI (republish signer add <operator> --bunker)';
 
 /**
  * Wraps a bunker's client so that its time-outs say what the silence may mean. A bunker that answers other

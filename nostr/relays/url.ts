@@ -41,7 +41,9 @@ export function shownRelay(url: string): string {
   const websocket = websocketUrl(url);
   if (!URL.canParse(websocket)) return 'a relay whose URL is not valid';
   const { protocol, host, pathname, search } = new URL(websocket);
-  return `${isGateway(url) ? GATEWAY_PREFIX : ''}${protocol}//${host}${pathname === '/' && search === '' ? '' : '/…'}`;
+  const prefix = isGateway(url) ? GATEWAY_PREFIX : '';
+  const hidden = pathname === '/' && search === '' ? '' : '/…';
+  return `${prefix}${protocol}//${host}${hidden}`;
 }
 
 /** The same for a relay in a list: two relays with the same shown name get a number. */
