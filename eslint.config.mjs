@@ -22,7 +22,7 @@ const arrows = {
   activities: ['async', 'contract', 'rules', 'documents', 'sources', 'nostr', 'database'],
   pairing: ['async', 'contract', 'rules', 'configuration', 'sources', 'nostr', 'database'],
   // Makes of a configuration what activities need, for those who act and those who only look.
-  assembly: ['contract', 'configuration', 'documents', 'sources', 'nostr', 'database', 'activities'],
+  assembly: ['contract', 'async', 'configuration', 'documents', 'sources', 'nostr', 'database', 'activities'],
   // Looks at what a run would meet and at what it left: signs nothing, writes nothing.
   inspection: [
     'async',

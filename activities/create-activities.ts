@@ -24,12 +24,12 @@ import { skipDocuments } from './skip-documents';
 import { sweep } from './sweep/sweep';
 import { takeInHand, workInHand } from './work-in-hand';
 
-/** What the workflow demands of the activities whose bound is not configured. */
+/** The heartbeat timeout of the activities whose timeout is not configured (workflows/activities.ts). */
 const FIXED_HEARTBEAT_TIMEOUT_MS = 15_000;
 
 /**
- * The activities of a worker. Each is a function of its dependencies, its input and its call; this adds what
- * Temporal needs.
+ * The activities of a worker. Each is a function of its dependencies, its input and its call. This adds what
+ * Temporal needs: heartbeats, cancellation, failures.
  */
 export function createActivities(dependencies: ActivityDependencies): Activities {
   const notices = new ApprovalNotices();
@@ -58,8 +58,8 @@ export function createActivities(dependencies: ActivityDependencies): Activities
           show: (details) => display.showAlso(details),
         });
       } catch (thrown) {
-        // A missing right or table is mended by a person; the audit waits for that, since nothing else keeps
-        // the outcome.
+        // A person mends a missing right or table. The audit waits for that, since nothing else keeps the
+        // outcome.
         const always = name.startsWith('persist');
         const call = { signal: context.cancellationSignal, operator: operatorOf(workflowId), always };
         throw asFailure(ensureError(thrown), call, (error) =>
@@ -89,7 +89,7 @@ export function createActivities(dependencies: ActivityDependencies): Activities
     speakToRuns: asActivity('speakToRuns', (_, input, { signal }) =>
       speakToRuns(Context.current().client, input, signal),
     ),
-    // Not a matter of the house: a workflow cannot cancel itself, so it has itself cancelled from outside.
+    // A workflow cannot cancel itself, so it asks this activity to cancel it from outside.
     requestCancellation: async () => {
       const { workflowExecution } = Context.current().info;
       if (workflowExecution === undefined) return;
@@ -99,7 +99,7 @@ export function createActivities(dependencies: ActivityDependencies): Activities
   };
 }
 
-/** The stack would only ever name this file, and put the host's paths into every history. */
+/** The stack would only name this file, and would put paths of the host into every history. */
 function withoutStack(options: ApplicationFailureOptions): ApplicationFailure {
   const failure = ApplicationFailure.create(options);
   failure.stack = `${failure.name}: ${failure.message}`;
@@ -107,9 +107,9 @@ function withoutStack(options: ApplicationFailureOptions): ApplicationFailure {
 }
 
 /**
- * What Temporal is told. The message is for people and ends with the remedy; `details` holds the bare reason
- * (ReasonDetail), for programs. The original error is not attached: its fields and its stack
- * may hold what must not enter history.
+ * Makes the failure that Temporal gets. The message is for people and ends with the remedy. `details` holds
+ * the reason without the remedy (ReasonDetail), for programs. The original error is not attached: its fields
+ * and its stack may hold what must not enter history.
  */
 function asFailure(
   error: Error,
@@ -117,7 +117,7 @@ function asFailure(
   onUnexpected: (error: Error) => void,
 ): Error {
   if (error instanceof CancelledFailure) return error;
-  // A signal that aborts rejects whatever waited on it with its own reason.
+  // Whatever waits for a signal that aborts is rejected with the reason of that signal.
   if (signal.aborted && (error === signal.reason || error.name === 'AbortError')) {
     return signal.reason instanceof Error ? signal.reason : new CancelledFailure('cancelled');
   }

@@ -11,14 +11,14 @@ import { waitingOf } from './page/shown';
 
 /**
  * Brings the open documents of a page to their outcomes: look, read, judge, seal, sign, send, confirm,
- * settle. Each step is a fact of the ledger before the next begins, so that every attempt ends in the same
- * events, whatever happened to the one before.
+ * settle. Each step is a fact of the ledger before the next one begins. So every attempt ends with the same
+ * events, whatever happened to the attempt before.
  *
- * After a while it begins nothing more and returns how the page stands, to be given out again. It throws only
- * where nothing but passing trouble is left, and a pause may help. A cancellation means: end now; what is
- * signed is finished.
+ * After a while it begins no further document and returns how the page stands; the workflow gives the page
+ * out again. It throws only where nothing but passing trouble is left and a pause may help. A cancellation
+ * means: yield now. Signed documents are finished.
  *
- * @throws RepublishError of the documents' trouble, with the pause after which another attempt may go better
+ * @throws RepublishError with the trouble of the documents, and the pause before the next attempt
  */
 export async function republishDocuments(
   deps: ActivityDependencies,
@@ -52,11 +52,11 @@ async function resultOf(
     untried: documents.filter(({ trouble, ended }) => !trouble && !ended).length,
     failures: troubles,
   };
-  // What was final has ended its document: it is no reason to try the others again, and none not to.
+  // A final failure has ended its document. It is neither a reason to try the others again, nor one not to.
   const passing = troubles.filter(({ final }) => !final);
   const [first] = passing;
   if (first !== undefined && endOfPage(end) === 'again' && !call.signal.aborted) {
-    // What the last heartbeat says is all that is seen until the next attempt.
+    // Until the next attempt, people see only the last heartbeat.
     call.show(() => ({ page: { page: reference.page, documentType }, stages: stagesOf(counts), waiting }));
     const estimates = passing.flatMap(({ retryAfterMs }) => retryAfterMs ?? []);
     const estimateMs = estimates.length === passing.length ? Math.min(...estimates) : undefined;

@@ -13,13 +13,13 @@ import type { ActivityCall, ActivityDependencies } from './dependencies';
 import { openedRun } from './steps/open-run';
 import { planMachines } from './steps/plan-machines';
 
-/** Bad rows that are planned anew with one statement. */
+/** Bad rows that one statement plans anew. */
 const TOGETHER = 500;
 
 /**
- * Opens failed documents again, because a person said so, and gives those that meet with trouble their full
- * time. What failed before anything was sealed is planned anew: somebody may have corrected the row, or the
- * machine's key. A row that is still bad stays failed, with the reason of today.
+ * Opens failed documents again, because a person asked for it, and gives documents in trouble their full
+ * time. A document that failed before its seal is planned anew: somebody may have corrected the row or the
+ * machine's key. If the row is still bad, it stays failed, with today's reason.
  */
 export async function retryDocuments(
   deps: ActivityDependencies,
@@ -28,7 +28,7 @@ export async function retryDocuments(
 ): Promise<ChangedDocuments> {
   await requireMachineOfRun(deps.database, runId, selection);
   const { operatorUserId, operatorPubkey } = await openedRun(deps, runId);
-  // These first: the ledger then opens what is sealed, and gives all of it its time.
+  // Bad rows first. Then one statement opens the sealed documents and restarts the time of all.
   let documents = 0;
   const pages = pagesOf<PlanRow>(TOGETHER, (after, limit) =>
     badRows(deps.database, runId, selection, { limit, after }),

@@ -1,10 +1,11 @@
+import { unlessAborted } from '../async/wait';
 import { type FailureType, isFailureType, RepublishError, scopeOf } from '../contract/failures';
 import { codeOf } from '../contract/import-file';
 
 /* What keeps the rest of the program safe from code that others have written. */
 
 /** Thrown where a call has not ended in time. */
-class TooLate extends Error {
+export class TooLate extends Error {
   override readonly name = 'TooLate';
 }
 
@@ -32,18 +33,14 @@ export async function withDeadline<T>(
   const ended = AbortSignal.any([late.signal, ...(signal === undefined ? [] : [signal])]);
   try {
     ended.throwIfAborted();
-    return await Promise.race([
-      work({
-        signal: ended,
-        extendTo(ms) {
-          clearTimeout(timer);
-          timer = startIn(ms);
-        },
-      }),
-      new Promise<never>((_, reject) =>
-        ended.addEventListener('abort', () => reject(ended.reason as Error), { once: true }),
-      ),
-    ]);
+    const deadline: Deadline = {
+      signal: ended,
+      extendTo(ms) {
+        clearTimeout(timer);
+        timer = startIn(ms);
+      },
+    };
+    return await unlessAborted(work(deadline), ended);
   } finally {
     clearTimeout(timer);
   }
@@ -54,15 +51,15 @@ export async function withDeadline<T>(
  * one that another copy of this package has made. Of any other the name and code are told, and not the
  * message, which may quote a secret.
  *
+ * @param otherwise the type of any other error
  * @param what happened, in a few words
  */
 export function namedFailure(
   thrown: unknown,
   scopes: readonly ReturnType<typeof scopeOf>[],
-  types: { late: FailureType; unnamed: FailureType },
+  otherwise: FailureType,
   what: string,
 ): RepublishError {
-  if (thrown instanceof TooLate) return new RepublishError(types.late, `${what}: ${thrown.message}`);
   const { name, type, message, retryAfterMs, remedy } = fieldsOf(thrown);
   if (name === 'RepublishError' && isFailureType(type) && scopes.includes(scopeOf(type))) {
     if (thrown instanceof RepublishError) return thrown;
@@ -74,7 +71,7 @@ export function namedFailure(
   const code = codeOf(thrown) ?? codeOf((thrown as { cause?: unknown } | null)?.cause);
   const named = typeof name === 'string' ? name : typeof thrown;
   return new RepublishError(
-    types.unnamed,
+    otherwise,
     `${what}: ${named}${typeof code === 'string' ? ` (${code})` : ''}, whose message is not repeated here`,
   );
 }

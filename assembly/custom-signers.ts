@@ -6,7 +6,7 @@ import { looksLikeNip44 } from '../nostr/nip44';
 import { publicKeyHex } from '../nostr/keys';
 import type { CustomSigner, CustomSignerFinder, SignerProvider } from '../nostr/signers/custom';
 import type { Signer, SignerCall } from '../nostr/signers/signer';
-import { namedFailure, withDeadline } from './custom-code';
+import { namedFailure, TooLate, withDeadline } from './custom-code';
 
 const DEFAULT_CONCURRENCY = 4;
 const MAX_KIND_LENGTH = 32;
@@ -161,5 +161,6 @@ class CheckedSigner implements Signer {
 
 /** A failure of the catalogue is its own; anything else may pass, and its text may quote what nobody may see. */
 function failureOf(thrown: unknown, what: string): RepublishError {
-  return namedFailure(thrown, ['signer'], { late: 'SignerTimeout', unnamed: 'SignerUnreachable' }, what);
+  if (thrown instanceof TooLate) return new RepublishError('SignerTimeout', `${what}: ${thrown.message}`);
+  return namedFailure(thrown, ['signer'], 'SignerUnreachable', what);
 }

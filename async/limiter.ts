@@ -6,8 +6,8 @@ interface Waiting {
 }
 
 /**
- * Lets at most `limit` pieces of work run at the same time. Of those that wait, the one with the lowest rank is
- * next; equal ranks go in the order in which they came.
+ * Lets at most `limit` pieces of work run at the same time. Of those that wait, the one with the lowest rank
+ * is next; equal ranks go in the order in which they came.
  */
 export class Limiter {
   #running = 0;

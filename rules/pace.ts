@@ -16,7 +16,7 @@ export interface PaceSettings {
   margin: number;
   /** The interval after something went through, where trouble may begin again. */
   carefully(intervalMs: number): number;
-  /** Somebody who refuses everything is still asked so often: it may count by the minute or by the hour. */
+  /** The longest interval: somebody who refuses everything may count by the minute or by the hour. */
   maxIntervalMs: number;
   /** A shorter interval is no limit worth keeping. */
   minIntervalMs: number;
@@ -51,7 +51,7 @@ export class Pace {
     return this.#intervalMs;
   }
 
-  /** Changes with each refusal that slows down. A place that was taken before that does not count any more. */
+  /** Changes with each refusal that slows down. A place that was taken before that no longer counts. */
   get slowedAtMs(): number {
     return this.#slowedAtMs;
   }

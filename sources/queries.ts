@@ -110,10 +110,6 @@ export function statementsOf(queries: SourceQueries, schema: string | undefined)
   };
 }
 
-function tableIn(name: string, schema: string | undefined): string {
-  return schema === undefined ? sqlIdentifier(name) : `${sqlIdentifier(schema)}.${sqlIdentifier(name)}`;
-}
-
 /** SQL for use as a subquery: without the semicolon that people paste, and with tables for `{name}`. */
 function subquery(sql: string, tableOf: (name: string) => string): string {
   return sql

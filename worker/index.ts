@@ -23,4 +23,4 @@ export type {
   MachinePage,
   MachineRow,
   StateRows,
-} from '../sources/source';
+} from '../assembly/parts';

@@ -23,7 +23,7 @@ import { authentic, stillRight } from './signed-before';
 import { Signing } from './signing';
 import { byTurn, noteSpared } from './slow-relays';
 
-/** A document that is put off (for a date, for another run's seal) comes back so often in one attempt. */
+/** How often one attempt puts a document off (for a date, or for another run's seal). */
 const MAX_ROUNDS = 5;
 
 /**
@@ -33,17 +33,14 @@ const MAX_ROUNDS = 5;
  */
 export class PageAttempt {
   readonly documents: PageDocument[];
-  /** By this process's clock, from its start. */
+  /** `performance.now()` at the beginning. */
   readonly beganAtMs = performance.now();
-  /** A document has come further: a seal, a signature, an outcome. */
+  /** A document got a seal, a signature or an outcome. */
   advanced = false;
-  /** Documents need a signer that this run has not proved. */
+  /** Documents need a signer, and this run has not proved it. */
   unproven = false;
   readonly facts: PageFacts;
-  /**
-   * Aborts when no further document is to be begun, and none is to wait for its turn: the time is over, or
-   * somebody says so.
-   */
+  /** Aborts when the page yields: no further document is begun, and none waits for its turn any longer. */
   readonly #turn = new AbortController();
   #timer: NodeJS.Timeout | undefined;
 
@@ -78,14 +75,14 @@ export class PageAttempt {
     return this.begun.signer;
   }
 
-  /** @param counts of the page as it was before, for what is shown */
+  /** @param counts of the page before this attempt, for the heartbeats */
   async run(counts: PageCounts): Promise<void> {
     this.call.show(() => shownOf(this, counts));
     const stop = onAbort(this.call.signal, () => this.#turn.abort(YIELD));
     try {
       await this.#rounds();
     } catch (thrown) {
-      // What is known of single documents is written down all the same, if the ledger is there.
+      // The failures of single documents are written all the same, if the ledger answers.
       await this.#writeTroubles().catch(() => undefined);
       throw thrown;
     } finally {
@@ -95,7 +92,7 @@ export class PageAttempt {
     await this.#writeTroubles();
   }
 
-  /** Reads back what is signed, and settles what stands. Nothing is sealed, signed or given up. */
+  /** Reads back what is signed, and settles what stands. It seals, signs and fails nothing. */
   async confirmSigned(): Promise<void> {
     const signed = this.documents.filter(({ signature }) => signature !== null);
     if (signed.length === 0) return;
@@ -116,8 +113,8 @@ export class PageAttempt {
   }
 
   /**
-   * One that is put off again and again has had its try, or nothing would ever bound it. A date is waited for
-   * without.
+   * A document that was put off again and again counts as tried; otherwise nothing would bound it. Waiting
+   * for a date does not count.
    */
   #noteLeftOver(document: PageDocument): void {
     const { replaces, encryptions = 0, trouble, ended } = document;
@@ -136,20 +133,20 @@ export class PageAttempt {
       });
   }
 
-  /** @returns the documents that are to come back, each with the time from which it is worth it */
+  /** @returns the documents of the next round, each with the time from which it is worth it */
   async #round(documents: PageDocument[]): Promise<Map<PageDocument, number>> {
     const signed = documents.filter((document) => isSigned(document));
     const later = new Map<PageDocument, number>();
     if (this.turn.aborted) {
-      // Somebody wants it to end: what is signed is finished, and nothing else is looked at.
+      // The page yields: signed documents are finished, and nothing else is looked at.
       await this.confirmSigned();
       return later;
     }
     const unsigned = documents.filter((document) => !isSigned(document));
     const { inTurn, spared } = byTurn(this.deps, signed);
     const [prepared, ready] = await Promise.all([this.#prepare(unsigned), stillRight(this, inTurn)]);
-    // From here on: an attempt that had no time left after its looks would come no further, however often it
-    // is made.
+    // The time starts here, and not at the beginning: if the looks used it up, no attempt would ever come
+    // further.
     this.#timer ??= setTimeout(() => this.#turn.abort(YIELD), this.deps.patience.yieldAfterMs);
     const toSign: [PageDocument, Prepared & { kind: 'sign' }][] = [];
     const toReuse: [PageDocument, Prepared & { kind: 'reuse' }][] = [];
@@ -161,9 +158,9 @@ export class PageAttempt {
     }
     await this.#reuse(toReuse, later);
     const reused = toReuse.map(([document]) => document).filter(isSigned);
-    // What is signed already does not wait for the signer.
+    // Documents with a signature do not wait for the signer.
     const placed = place(this, [...ready, ...authentic(this, reused)]);
-    // Heard below, when the signer is through.
+    // Promise.all below hears the rejection, after the signer.
     placed.catch(() => undefined);
     const signing = new Signing(this, later);
     await signing.run(toSign);
@@ -174,13 +171,13 @@ export class PageAttempt {
         toSign.map(([document]) => document).filter((document) => isSigned(document)),
       ),
     ]);
-    // Refused for itself: it may be sealed anew, once.
+    // Relays refuse the reused event for itself: it may be sealed anew, once.
     for (const document of placements.flat()) later.set(document, Date.now());
     noteSpared(this, spared, later);
     return later;
   }
 
-  /** LNbits that cannot be read is the trouble of each document that has to be read for; the others go on. */
+  /** When LNbits cannot be read, each document that has to be read fails with that. The others go on. */
   async #prepare(unsigned: PageDocument[]): Promise<Map<PageDocument, Prepared>> {
     try {
       return await prepare(this.deps, this.facts, unsigned);
@@ -190,7 +187,7 @@ export class PageAttempt {
     }
   }
 
-  /** Takes the events of earlier runs, all in one statement. */
+  /** Takes the events of earlier runs, in one statement. */
   async #reuse(
     toReuse: [PageDocument, Prepared & { kind: 'reuse' }][],
     later: Map<PageDocument, number>,
@@ -205,16 +202,16 @@ export class PageAttempt {
     const standing = await sealReused(this.deps.database, this.facts, seals);
     for (const [document] of toReuse) {
       const seal = standing.get(document.row.machineId);
-      // Another run has sealed it at a later date meanwhile.
+      // Another run has sealed the address with a later date meanwhile.
       if (seal === undefined) later.set(document, Date.now());
       else if (seal.outcome === null) Object.assign(document, seal);
-      // Given up by somebody, or brought to its end by another attempt.
+      // A person skipped it, or another attempt ended it.
       else document.ended = 'otherwise';
     }
     this.advanced ||= standing.size > 0;
   }
 
-  /** A document cannot be brought further in this attempt. */
+  /** Notes why a document cannot go on in this attempt. */
   note(document: PageDocument, trouble: Trouble): void {
     document.trouble = trouble;
     delete document.waitsFor;
@@ -222,13 +219,13 @@ export class PageAttempt {
   }
 
   /**
-   * The same for whatever was thrown over it.
+   * The same for anything that was thrown.
    *
    * @returns whether the signer is at fault
    */
   noteThrown(document: PageDocument, thrown: unknown): boolean {
     delete document.waitsFor;
-    // Given up because somebody wants it to end: no trouble of the document.
+    // The page yields: that is no trouble of the document.
     if (thrown === YIELD || (this.call.signal.aborted && thrown === this.call.signal.reason)) return false;
     if (thrown instanceof RepublishError) {
       this.note(document, troubleOf(thrown));

@@ -5,7 +5,7 @@ import type { PageAttempt } from './attempt';
 import type { Trouble } from './document';
 import { waitingFor } from './slow-relays';
 
-/** What the heartbeats of an attempt show. @param counts of the page as they were when the attempt began */
+/** What the heartbeats of an attempt show. @param counts of the page before the attempt */
 export function shownOf(attempt: PageAttempt, counts: PageCounts): HeartbeatDetails {
   const stages = stagesOf(counts);
   for (const { row, event, signature, sent, ended } of attempt.documents) {
@@ -18,7 +18,7 @@ export function shownOf(attempt: PageAttempt, counts: PageCounts): HeartbeatDeta
   return { page: { page: attempt.page, documentType }, stages, waiting: waitingOf(attempt) };
 }
 
-/** @param those `without trouble`: when the attempt is over, troubles are read from the ledger */
+/** @param those `without trouble`: after the attempt the troubles are read from the ledger */
 export function waitingOf(
   { deps, facts, documents }: PageAttempt,
   those: 'all' | 'without trouble' = 'all',

@@ -7,8 +7,8 @@ import { look, withoutQuorum } from './prepare';
 import { readPage } from './read-page';
 
 /**
- * Of documents that an earlier attempt had signed, those that may be sent: they stand already, or are still
- * what the plan says. They may have waited for days.
+ * Of documents that an earlier attempt had signed, those that may be sent: they stand already, or the plan is
+ * still right for them. They may have waited for days.
  */
 export async function stillRight(page: PageAttempt, signed: PageDocument[]): Promise<PageDocument[]> {
   if (signed.length === 0) return [];
@@ -25,7 +25,7 @@ export async function stillRight(page: PageAttempt, signed: PageDocument[]): Pro
     if (thrown instanceof RepublishError) return undefined;
     throw thrown;
   });
-  // LNbits cannot be read: what is signed is finished, and the sweep asks once more.
+  // LNbits cannot be read: signed documents are finished, and the sweep compares them again.
   if (read === undefined) return good;
   for (const document of absent) {
     const trouble = read.outdated ?? read.documents.get(document.row.machineId);
@@ -35,7 +35,7 @@ export async function stillRight(page: PageAttempt, signed: PageDocument[]): Pro
   return good.filter(({ trouble }) => trouble === undefined);
 }
 
-/** Those whose signature in the ledger is good; relays would refuse the others without a word that helps. */
+/** Those with a valid signature in the ledger. Relays would refuse the others without a useful word. */
 export function authentic(page: PageAttempt, documents: PageDocument[]): PageDocument[] {
   return documents.filter((document) => {
     const { event, signature } = document;
@@ -47,9 +47,7 @@ export function authentic(page: PageAttempt, documents: PageDocument[]): PageDoc
   });
 }
 
-/**
- * Relays that take questions slowly have not said yet what stands there: perhaps the document itself does.
- */
+/** Relays that take questions slowly have not said yet what stands there. It may be this document. */
 function isUnseen(page: PageAttempt, document: PageDocument): boolean {
   const unanswered = withoutQuorum(page.deps, document.seen);
   if (unanswered?.type !== 'RelayThrottled') return false;

@@ -1,17 +1,23 @@
 import { DOCUMENT_KIND } from '../../documents/document-type';
 import { excessOf, type MessageSize, messageSize } from '../../nostr/message-size';
 import { nip44PayloadLength } from '../../nostr/nip44';
+import type { RelayPublisher } from '../../nostr/relays/publisher';
 import type { RelayLimits } from '../../nostr/relays/relay-information';
 import type { Seen } from '../../nostr/relays/seen';
 import { type CurrentSigner, isOfBunker } from '../../nostr/signers/keyring';
 import type { LookingDependencies } from '../dependencies';
 
+/** Says whether enough relays would take something. */
+export interface RelayLimitsKnown {
+  publisher: Pick<RelayPublisher, 'impossibleBecause'>;
+}
+
 /**
- * Why too few relays would take the document for its size (NIP-11), before anything is encrypted; undefined
- * when enough do.
+ * Why too few relays would take the document for its size (NIP-11), before it is encrypted. Undefined: enough
+ * do.
  */
 export function tooLargeForRelays(
-  deps: LookingDependencies,
+  deps: RelayLimitsKnown,
   tags: string[][],
   plaintext: string,
 ): Promise<string | undefined> {
@@ -25,7 +31,7 @@ export function tooLargeForRelays(
   });
 }
 
-/** The same for the way to the operator's bunker; undefined also where no signer of theirs asks one. */
+/** The same for the relays of the operator's bunker. Undefined also where the signer is no bunker. */
 export async function tooLargeForBunker(
   deps: Pick<LookingDependencies, 'bunkerRelays'>,
   signer: CurrentSigner | undefined,
@@ -36,7 +42,7 @@ export async function tooLargeForBunker(
 }
 
 /** Why too few relays would take a document of this date (NIP-11 `created_at_upper_limit`). */
-export function tooFarAheadForRelays(deps: LookingDependencies, aheadS: number): Promise<string | undefined> {
+export function tooFarAheadForRelays(deps: RelayLimitsKnown, aheadS: number): Promise<string | undefined> {
   return deps.publisher.impossibleBecause(({ maxAheadS }: RelayLimits) =>
     maxAheadS !== undefined && aheadS > maxAheadS
       ? `takes events dated up to ${maxAheadS} s ahead, this one has to be dated ${aheadS} s ahead`
@@ -46,7 +52,7 @@ export function tooFarAheadForRelays(deps: LookingDependencies, aheadS: number):
 
 /** Why too few relays have or would take an event of this date (NIP-11 `created_at_lower_limit`). */
 export function tooOldForRelays(
-  deps: LookingDependencies,
+  deps: RelayLimitsKnown,
   { id: eventId, created_at }: { id: string; created_at: number },
   { seen, nowS }: { seen: Seen; nowS: number },
 ): Promise<string | undefined> {
@@ -61,8 +67,7 @@ export function tooOldForRelays(
 }
 
 /**
- * What a document will weigh once it is encrypted and signed: NIP-44 pads, so it follows from the plaintext's
- * length alone.
+ * The size of a document after encryption and signature. NIP-44 pads, so the plaintext's length decides it.
  */
 export function sizeOfDocument(tags: string[][], plaintextBytes: number): MessageSize {
   return messageSize(DOCUMENT_KIND, tags, nip44PayloadLength(plaintextBytes));

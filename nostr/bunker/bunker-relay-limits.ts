@@ -4,7 +4,7 @@ import { shownRelay } from '../relays/url';
 import { excessOf } from '../message-size';
 import { largestBunkerMessage } from './message-size';
 
-/** A signer that is reached over relays. */
+/** The relays of a signer that is a bunker. */
 export interface ReachedOver {
   kind: 'bunker' | 'lnbits-bunker';
   bunkerRelays: readonly string[];
@@ -12,20 +12,20 @@ export interface ReachedOver {
 }
 
 /**
- * Where a bunker's relays may be. Those of LNbits' bunker are named by whoever runs this, and not by a
- * stranger's URI.
+ * Where a bunker's relays may be. The administrator of this installation names the relays of LNbits' bunker,
+ * so they are trusted; a paired bunker's relays come from a stranger's URI.
  */
 export function addressRulesOf({ kind }: Pick<ReachedOver, 'kind'>, allowPrivate: boolean): AddressRules {
   return { allowPrivate: kind === 'lnbits-bunker' || allowPrivate };
 }
 
-/** What the relays of bunkers say of their limits (NIP-11). A bunker is not asked for anything. */
+/** The limits of bunkers' relays (NIP-11). The bunkers are not asked. */
 export class BunkerRelayLimits {
   #information = new RelayInformation();
 
   constructor(private readonly allowPrivateBunkerRelays: boolean) {}
 
-  /** Why no relay of the bunker lets a document through for its size; undefined where one does. */
+  /** Why every relay of the bunker would refuse a document for its size; undefined where one takes it. */
   async tooLarge(signer: ReachedOver, tags: string[][], plaintext: string): Promise<string | undefined> {
     const limits = await this.#limitsOf(signer);
     if (limits.length === 0 || limits.some(([, known]) => isUnlimited(known))) return undefined;

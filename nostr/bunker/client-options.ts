@@ -7,31 +7,34 @@ import type { RequestPacer } from './request-pacer';
 export interface BunkerClientOptions {
   bunkerPubkey: string;
   relays: readonly string[];
-  /** Those that somebody here has named, where the bunker has moved to others since. Absent: `relays`. */
+  /** The relays that the pairing named, where the bunker has moved to others since. Default: `relays`. */
   namedRelays?: readonly string[];
-  /** Key by which the bunker knows this client; copied, and wiped on close. */
+  /** The client key. It is copied, and wiped on close. */
   clientSecretKey: Uint8Array;
   /** From sending a request to its answer. */
   requestTimeoutMs: number;
   /**
-   * The same, once the bunker has asked for a person's approval (`auth_url`); and so long a question that may
-   * be asked again stays open, as a person may be asked without a word.
+   * From sending a request to its answer, after the bunker asked for a person's approval (`auth_url`). A
+   * question that may be asked again also stays open so long: a bunker may ask a person without telling us.
    */
   approvalTimeoutMs: number;
-  /** So long a good answer may come after a refusal. Absent: a fifteenth of a request's time. */
+  /** How long a good answer may come after a refusal. Default: a fifteenth of `requestTimeoutMs`. */
   refusalGraceMs?: number;
   connectTimeoutMs: number;
-  /** Where the bunker's relays may be. Absent: on this machine and on the public internet. */
+  /** Where the bunker's relays may be. Default: on this machine and on the public internet. */
   addressRules?: AddressRules;
   /** Shared by all clients of this bunker in the process. */
   limiter: Limiter;
-  /** Likewise: how many requests the limiter lets through. Absent: as many as it was made with. */
+  /** Shared too: how many requests the limiter lets through. Default: the limiter's own limit. */
   window?: RequestWindow | undefined;
-  /** Likewise: finds the rate at which the bunker's relays pass requests on. Absent: one of its own. */
+  /** Shared too: the pace at which the bunker and its relays take requests. Default: one of its own. */
   pacer?: RequestPacer;
-  /** What silence may mean with this bunker, for the message of a request that had no answer. */
+  /** What silence may mean with this bunker: part of the message of a request without an answer. */
   silenceMayMean?: string | undefined;
-  /** The page on which a person approves a request. It is a secret of the operator's: never log it. */
+  /**
+   * Called with the page on which a person approves a request. The URL is a secret of the operator: never log
+   * it.
+   */
   onApprovalNeeded?(url: string): void;
   telemetry?: Telemetry | undefined;
 }

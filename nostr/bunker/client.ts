@@ -11,12 +11,12 @@ import { requireSameEvent } from './same-event';
 
 export type { BunkerClientOptions };
 
-/** What is asked for at pairing (NIP-46 permissions). */
+/** The permissions that a pairing asks for (NIP-46). */
 export const PERMISSIONS = 'nip44_encrypt,sign_event:30078,sign_event:22242';
-/** All that documents need, as long as no relay demands to know who publishes. */
+/** All that documents need, unless a relay demands a login (NIP-42). */
 export const PERMISSIONS_WITHOUT_AUTH = 'nip44_encrypt,sign_event:30078';
 
-/** NIP-46 client: the questions that a bunker is asked, and what is taken for an answer to each. */
+/** NIP-46 client: the requests that a bunker gets, and the checks of each answer. */
 export class BunkerClient implements Signer {
   readonly clientPubkey: string;
   readonly #exchange: Exchange;
@@ -26,7 +26,7 @@ export class BunkerClient implements Signer {
     this.clientPubkey = this.#exchange.clientPubkey;
   }
 
-  /** Answers may still come that count, or have come and nobody has them yet. */
+  /** An answer that counts may still come, or has come and nobody has taken it yet. */
   get isAwaited(): boolean {
     return this.#exchange.isAwaited;
   }
@@ -38,18 +38,18 @@ export class BunkerClient implements Signer {
 
   /**
    * Resolves when one of the bunker's relays can carry requests. @throws RepublishError SignerUnreachable as
-   * soon as none can
+   * soon as all of them have failed
    */
   untilReachable(): Promise<void> {
     return this.#exchange.untilReachable();
   }
 
   /**
-   * Pairs this client with the bunker. The secret works once; with a key that is paired already, leave it
-   * out.
+   * Pairs this client with the bunker. The secret works once; leave it out for a client key that is paired
+   * already.
    */
   async connect(secret: string | undefined, permissions = PERMISSIONS, call?: SignerCall): Promise<void> {
-    // How the bunker may call this client in its list.
+    // The name that the bunker may show for this client.
     const metadata = JSON.stringify({ name: PACKAGE });
     const params = [this.options.bunkerPubkey, secret ?? '', permissions, metadata];
     const result = await this.#exchange.request('connect', params, call);
@@ -85,19 +85,18 @@ export class BunkerClient implements Signer {
 
   async signEvent(event: UnsignedEvent, call?: SignerCall): Promise<SignedEvent> {
     const { kind, created_at, tags, content, pubkey } = event;
-    // NIP-46's template has no pubkey, but some bunkers ignore a request without it in silence.
+    // The template of NIP-46 has no pubkey, but some bunkers ignore a request without it, in silence.
     const template = JSON.stringify({ kind, created_at, tags, content, pubkey });
-    // A relay's demand to know who comes is another question: a bunker may have another answer to it.
+    // A login event (NIP-42) tells nothing about the speed of documents: a bunker may treat it differently.
     const work: Question | undefined = kind === AUTH_KIND ? undefined : 'signature';
     return requireSameEvent(event, await this.#exchange.request('sign_event', [template], call, work));
   }
 
   /**
-   * Asks the bunker over which relays it wants to be reached (NIP-46 `switch_relays`) and moves there. To be
-   * asked once in the life of a client, beside the requests that matter: a bunker that does not know the
-   * question costs them nothing.
+   * Asks the bunker for its relays (NIP-46 `switch_relays`) and moves there. Call it once for each client,
+   * beside other requests: a bunker that does not know the method must not hold them up.
    *
-   * @returns the relays, where they are others than before: the next client should begin there
+   * @returns the new relays, where they differ: the next client should begin there
    */
   async switchRelays(call: SignerCall = {}): Promise<string[] | undefined> {
     const answer = await this.#exchange.askAtOnce('switch_relays', call).catch(() => 'null');
@@ -105,8 +104,8 @@ export class BunkerClient implements Signer {
   }
 
   /**
-   * Rejects unless the bunker answers. It waits for no place and no rate: whoever asks wants to know whether
-   * anybody is there.
+   * Rejects unless the bunker answers. It waits for no place and no pace: the caller wants to know whether
+   * the bunker is there.
    */
   async ping(call: SignerCall): Promise<void> {
     await this.#exchange.askAtOnce('ping', call);

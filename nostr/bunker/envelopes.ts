@@ -5,12 +5,12 @@ import { signWith } from '../schnorr';
 import { BUNKER_KIND } from './link';
 import { type BunkerAnswer, parseAnswer } from './messages';
 
-/** The encrypted messages between one client key and one bunker. Holds the key, and wipes it. */
+/** The encrypted messages between one client key and one bunker. It holds the key, and wipes it. */
 export class Envelopes {
   readonly clientPubkey: string;
   readonly #clientSecretKey: Uint8Array;
   readonly #conversationKey: Uint8Array;
-  /** Messages in the bunker's name that no bunker of this protocol would send. */
+  /** Messages in the bunker's name that no NIP-46 bunker would send. */
   #unreadable = 0;
   #nip04 = false;
 
@@ -27,7 +27,7 @@ export class Envelopes {
     return this.#unreadable;
   }
 
-  /** Why its answers may not be heard, as far as what came tells. */
+  /** Why the bunker's answers may be lost on us, by the messages that came. */
   get trouble(): string | undefined {
     if (this.#nip04) return 'it answers with NIP-04, which is no longer allowed: update the bunker';
     if (this.#unreadable > 0) return `${this.#unreadable} unreadable messages came in its name`;
@@ -42,7 +42,7 @@ export class Envelopes {
     return this.#wrap(encrypt(text, this.#conversationKey), nowS());
   }
 
-  /** The same request in another event, of now. Not in the same second: it would be the same event. */
+  /** The same request in another event, dated now. Not in the same second: that would be the same event. */
   again({ content, created_at }: SignedEvent): SignedEvent {
     return this.#wrap(content, Math.max(nowS(), created_at + 1));
   }
@@ -51,11 +51,11 @@ export class Envelopes {
     return kind === BUNKER_KIND && pubkey === this.bunkerPubkey;
   }
 
-  /** Undefined, and counted, where it cannot be read. */
+  /** Reads a message. Undefined where it cannot be read; that is counted. */
   open({ content }: SignedEvent): BunkerAnswer | undefined {
     let answer: BunkerAnswer | undefined;
     try {
-      // The MAC proves that the bunker wrote this, so the signature around it need not be checked.
+      // The MAC proves that the bunker wrote this, so the signature around it is not checked.
       answer = parseAnswer(decrypt(content, this.#conversationKey));
     } catch {
       this.#nip04 ||= content.includes('?iv=');

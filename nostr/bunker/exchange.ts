@@ -28,10 +28,10 @@ interface PreparedRequest {
 }
 
 /**
- * What is asked of one bunker, and what it answers. A request is judged by its answer and nothing else: it is
- * sent over every relay of the bunker, and matched by its id. Who waits for it does so until its deadline; a
- * question of a run stays open for longer, and its answer counts whenever it comes (`BunkerRequest`). Whatever
- * else arrives is dropped and counted.
+ * The requests to one bunker and its answers. Only the answer decides about a request: it is sent over every
+ * relay of the bunker, and matched by its id. A caller waits until its deadline. A question of a run stays
+ * open longer, and its answer counts whenever it comes (`BunkerRequest`). Everything else that arrives is
+ * dropped and counted.
  */
 export class Exchange {
   readonly #envelopes: Envelopes;
@@ -41,9 +41,9 @@ export class Exchange {
   readonly #ways: Ways;
   readonly #open = new OpenRequests();
   #answeredAtMs = -Infinity;
-  /** When the newest of the questions was sent that the bunker has answered. */
+  /** Of the questions that the bunker has answered: when the newest was sent. */
   #answeredSentAtMs = -Infinity;
-  /** A person was waited for in vain, and is not again. */
+  /** A caller waited for a person in vain. The next one does not wait. */
   #waitedInVain = false;
   #closed = false;
 
@@ -59,7 +59,7 @@ export class Exchange {
     return this.#envelopes.clientPubkey;
   }
 
-  /** Answers may still come that count, or have come and nobody has them yet. */
+  /** An answer that counts may still come, or has come and nobody has taken it yet. */
   get isAwaited(): boolean {
     return !this.#closed && this.#open.areAwaited;
   }
@@ -84,14 +84,15 @@ export class Exchange {
   }
 
   /**
-   * Asks when it is its turn, and waits for the answer. What was asked before is not asked again.
+   * Asks when it is its turn, and waits for the answer. A question with a known or expected answer is not
+   * sent again.
    *
-   * @param work what it is to the window; absent: nothing
+   * @param work what the request is to the window; absent: nothing
    */
   async request(method: string, params: string[], call: SignerCall = {}, work?: Question): Promise<string> {
     if (this.#closed) throw closedError();
     const { question, turn = call.signal } = call;
-    // Random, because another worker may use the same client key at the same time.
+    // A random id, because another worker may use the same client key at the same time.
     const id = question === undefined ? randomUUID() : this.#ids.of(question, method, params);
     for (;;) {
       const known = this.#open.join(id, call);
@@ -103,14 +104,14 @@ export class Exchange {
     }
   }
 
-  /** @returns undefined where a person was asked meanwhile, or somebody else has asked the same */
+  /** @returns undefined where a person was asked meanwhile, or somebody else has sent the same question */
   #askInTurn(
     prepare: () => PreparedRequest,
     call: SignerCall,
     work: Question | undefined,
   ): Promise<BunkerRequest | undefined> {
     const { turn = call.signal, rank } = call;
-    // Before its turn where that is near: the places at the bunker are for the bunker's time, not for ours.
+    // Made before its turn, if that is near: a place at the bunker is for the bunker's time, not for ours.
     let prepared = this.#places.isNear ? prepare() : undefined;
     const ask = (onApprovalAsked: () => void): BunkerRequest | undefined => {
       if (prepared === undefined || performance.now() - prepared.madeAtMs > MAX_PREPARED_MS)
@@ -121,12 +122,12 @@ export class Exchange {
     return this.#places.ask(ask, { signal: turn, rank, work });
   }
 
-  /** Asks at once, out of turn: what nobody has to wait behind. */
+  /** Asks at once, and holds no place: other requests do not wait for it. */
   async askAtOnce(method: string, call: SignerCall): Promise<string> {
     return this.#ask(this.#prepare(randomUUID(), method, []), call, () => undefined).wait(call);
   }
 
-  /** Moves to the relays that a bunker has named. @returns them, where they are others than before */
+  /** Moves to the relays in a bunker's answer. @returns the new relays, where they differ */
   async moveTo(answer: string): Promise<string[] | undefined> {
     const relays = this.#closed ? undefined : parseRelayList(answer, (url) => this.#ways.isAllowed(url));
     return relays !== undefined && (await this.#ways.switchTo(relays)) ? relays : undefined;
@@ -140,7 +141,7 @@ export class Exchange {
       addressRules,
       connectTimeoutMs: this.options.connectTimeoutMs,
       bunkerPubkey: this.options.bunkerPubkey,
-      // NIP-42: the client key is who this connection is.
+      // NIP-42: a relay knows this connection by the client key.
       identity: {
         pubkey: this.clientPubkey,
         sign: (event) => Promise.resolve(this.#envelopes.sign(event)),
@@ -155,9 +156,9 @@ export class Exchange {
     });
   }
 
-  /** A bunker that has answered a moment ago is there: its silence is a person's, as far as one can know. */
+  /** A bunker that answered a moment ago is there. Its silence may mean that a person has to approve. */
   async #waitFor(request: BunkerRequest, call: SignerCall): Promise<string> {
-    // Between its sending and this: nobody would ever be told.
+    // The client was closed after the request was sent. Nobody would end this wait.
     if (this.#closed) throw closedError();
     const isThere = performance.now() - this.#answeredAtMs < this.options.requestTimeoutMs;
     if (call.patient !== true || !isThere || this.#waitedInVain) return request.wait(call);
@@ -169,7 +170,9 @@ export class Exchange {
     }
   }
 
-  /** While a person is asked for one request, the others wait: each would only ask the same person again. */
+  /**
+   * While a person is asked to approve one request, the others wait: each would ask the same person again.
+   */
   async #whileApprovalIsOpen({ onApproval }: SignerCall, signal: AbortSignal | undefined): Promise<void> {
     for (;;) {
       const open = this.#open.approval();
@@ -226,14 +229,14 @@ export class Exchange {
     return request;
   }
 
-  /** After a (re)connect: sends what waits. */
+  /** After a (re)connect: sends the open requests. */
   #sendWaiting(link: BunkerLink): void {
     if (!this.#ways.links.includes(link)) return;
     for (const request of this.#open.all()) request.sendOver(link);
   }
 
   #receive(event: SignedEvent, link: BunkerLink): void {
-    // Nobody waits: what a relay has kept from earlier is not worth decrypting.
+    // Nobody waits: old messages that a relay kept are not worth decrypting.
     if (this.#open.size === 0 || !this.#envelopes.isFromBunker(event)) return;
     const answer = this.#envelopes.open(event);
     if (answer === undefined) {
@@ -245,7 +248,7 @@ export class Exchange {
       request.noteAnswer(event.created_at);
       return this.#take(answer, request);
     }
-    // Which of them it does not say; that one is asked again like any that has no answer.
+    // It does not say which request it is about. That request is sent again like any other without an answer.
     if (isForNobody(answer) && refusalOf(answer.error).meaning === 'slower') this.#pacer.refused(Date.now());
   }
 

@@ -1,7 +1,7 @@
 import { sleep, untilCalled } from '../../async/wait';
 import { Pace, type PaceSettings } from '../../rules/pace';
 
-/** Time, for tests that cannot wait for minutes. */
+/** Replaces the clock in tests, which cannot wait for minutes. */
 export interface Clock {
   nowMs(): number;
   sleep(ms: number): Promise<void>;
@@ -10,21 +10,21 @@ export interface Clock {
 const REAL_CLOCK: Clock = { nowMs: () => Date.now(), sleep };
 
 /**
- * Gentler than with the relays of documents: every request of a run goes this way, and a limit is to be used
- * up to nine tenths. A relay that counts by the minute lets nothing through for a while and then everything.
+ * Gentler than for the relays of documents: every request of a run goes this way, so 90% of a limit has to be
+ * used. A relay that counts by the minute refuses everything for a while, and then takes everything.
  */
 const PACE: PaceSettings = {
   refused: 1.25,
   passed: 0.8,
   margin: 1.25,
-  // 0.02 requests a second more.
+  // Adds 0.02 requests per second.
   carefully: (intervalMs) => 1_000 / (1_000 / intervalMs + 0.02),
   maxIntervalMs: 5_000,
   minIntervalMs: 0,
 };
-/** What a relay that refused for the first time had let through shortly before says most about its limit. */
+/** What went through shortly before the first refusal tells most about the limit. */
 const LOOK_BACK_MS = 5_000;
-/** Of that rate so much is let through. */
+/** The part of that rate to begin with. */
 const OF_RECENT_RATE = 0.8;
 const MAX_PASSES = 1_000;
 
@@ -37,7 +37,7 @@ export class RequestPacer {
   #waiting: (() => void)[] = [];
   #isLettingThrough = false;
   #lastPassMs = -Infinity;
-  /** When requests were passed on, as long as no limit is known. */
+  /** When requests were passed on, while no limit is known. */
   #passes: number[] = [];
 
   constructor(private readonly clock: Clock = REAL_CLOCK) {}
@@ -47,7 +47,7 @@ export class RequestPacer {
     return this.#pace.isLimited ? 1_000 / this.#pace.intervalMs : Infinity;
   }
 
-  /** How many wait for their turn. */
+  /** How many callers wait for their turn. */
   get waiting(): number {
     return this.#waiting.length;
   }
@@ -57,7 +57,7 @@ export class RequestPacer {
     return this.clock.nowMs() - this.#lastPassMs;
   }
 
-  /** Waits for a place in the rate; `again` goes before the others. Rejects with the signal's reason. */
+  /** Waits for a turn; `again` goes before the others. Rejects with the signal's reason. */
   async take(signal?: AbortSignal, again = false): Promise<void> {
     signal?.throwIfAborted();
     if (!this.#pace.isLimited) return;
@@ -71,7 +71,7 @@ export class RequestPacer {
     }, signal);
   }
 
-  /** One by one, with a look at the pace for each: it may have changed while they waited. */
+  /** Lets callers through one by one. It looks at the pace for each: the pace may have changed meanwhile. */
   async #letThrough(): Promise<void> {
     if (this.#isLettingThrough) return;
     this.#isLettingThrough = true;
@@ -83,7 +83,7 @@ export class RequestPacer {
     this.#isLettingThrough = false;
   }
 
-  /** A relay has passed a request on. That is no answer yet: the bunker may find it too much all the same. */
+  /** A relay has passed a request on. The bunker may still refuse it for its rate. */
   passed(): void {
     const nowMs = this.clock.nowMs();
     this.#lastPassMs = nowMs;
@@ -92,7 +92,9 @@ export class RequestPacer {
     if (this.#passes.length > MAX_PASSES) this.#passes.shift();
   }
 
-  /** A request was answered. What was sent before the last slowing down says nothing about the pace since. */
+  /**
+   * A request was answered. A request from before the last slowing down tells nothing about the pace since.
+   */
   answered(sentAtMs: number): void {
     if (sentAtMs > this.#pace.slowedAtMs) this.#pace.passed(this.clock.nowMs());
   }

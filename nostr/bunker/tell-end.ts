@@ -1,7 +1,7 @@
 import { RepublishError, traitsOf } from '../../contract/failures';
 import type { BunkerResult, Telemetry } from '../../contract/telemetry';
 
-/** Tells how a request that is being sent now ends, and after how long. */
+/** Reports to the telemetry how a request ends, and after how long. */
 export function tellEnd(method: string, answer: Promise<unknown>, telemetry: Telemetry | undefined): void {
   if (telemetry === undefined) return;
   const startedAtMs = performance.now();

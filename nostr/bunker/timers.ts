@@ -1,4 +1,4 @@
-/** Timers that end together. */
+/** Timers that can be cleared together. */
 export class Timers {
   readonly #running = new Set<NodeJS.Timeout>();
 

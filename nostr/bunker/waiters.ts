@@ -4,12 +4,12 @@ import type { Answer } from './kept-answers';
 
 interface Waiter {
   call: SignerCall;
-  /** Takes silence for a person who is asked. */
+  /** Accepts that silence may mean a person is being asked. */
   isPatient: boolean;
   settle(end: Answer | { failure: unknown }): void;
 }
 
-/** Those who wait for the answer to one request. */
+/** The callers who wait for the answer to one request. */
 export class Waiters {
   readonly #waiting = new Set<Waiter>();
   readonly #listeners = new Set<() => void>();
@@ -23,9 +23,10 @@ export class Waiters {
   }
 
   /**
-   * Waits for the answer. Rejects with the reason of the call's signal, or with the refusal or the failure.
+   * Waits for the answer. Rejects with the reason of the call's signal, with the refusal, or with the
+   * failure.
    *
-   * @param onLeft told in the very moment in which the caller gives up
+   * @param onLeft called at the moment in which the caller leaves
    */
   async wait(call: SignerCall, isPatient: boolean, onLeft: () => void): Promise<string> {
     const end = await untilCalled<Parameters<Waiter['settle']>[0]>((settle) => {
@@ -45,12 +46,12 @@ export class Waiters {
     this.#waiting.clear();
   }
 
-  /** Somebody takes silence for a person who is asked. */
+  /** At least one caller accepts that silence may mean a person is being asked. */
   get arePatient(): boolean {
     return [...this.#waiting].some(({ isPatient }) => isPatient);
   }
 
-  /** Ends the wait of all others. */
+  /** Ends the wait of the impatient callers. */
   giveUp(reason: unknown): void {
     for (const waiter of this.#waiting) {
       if (waiter.isPatient) continue;
@@ -68,7 +69,7 @@ export class Waiters {
     }, signal);
   }
 
-  /** To be told as soon as nobody waits any more. */
+  /** Call it after the last caller has left. */
   tellLeft(): void {
     for (const left of this.#listeners) left();
     this.#listeners.clear();

@@ -13,45 +13,41 @@ import { secretsIn } from './url';
 export interface SubscriptionHandlers {
   onEvent(event: SignedEvent): void;
   onEose?(): void;
-  /** The relay ended the subscription; the text is its own. */
+  /** The relay ended the subscription, for the reason in its own words. */
   onClosed?(reason: string): void;
-  /** A NOTICE came, which does not say for whom. */
+  /** A NOTICE came. It may be about another request. */
   onNotice?(text: string): void;
-  /** The relay asks who we are (NIP-42), which does not say for which question. */
+  /** The relay sent a challenge (NIP-42). It may be about another request. */
   onChallenge?(): void;
   /** The connection is gone, and the subscription with it. */
   onLost?(reason: string): void;
 }
 
 export interface RelayConnectionOptions extends SocketOptions {
-  /** More than that, on average, ends the connection. Absent: as much as the relay sends. */
+  /** A higher average rate ends the connection. Absent: no limit. */
   maxRate?: MessageRate;
-  /** Its words are not for repeating: they might hold a secret. */
+  /** Do not repeat the relay's words: they might hold a secret. */
   withholdsWords?: boolean;
   onNotice?(text: string): void;
   onMalformed?(): void;
-  /** Told of each challenge (NIP-42); it is answered by `logins.authenticate()`. */
+  /** Called for each challenge (NIP-42). `logins.authenticate()` answers it. */
   onChallenge?(): void;
-  /** Told the answer to each EVENT, also to those sent without waiting for it. */
+  /** Called with the OK to each EVENT, also for those of `send`. */
   onOk?(eventId: string, accepted: boolean, message: string): void;
-  /**
-   * Called once, when the connection is gone for whatever reason; with the code that the relay closed it
-   * with.
-   */
+  /** Called once, when the connection is gone for any reason, with the close code of the relay. */
   onLost?(reason: string, closeCode?: number): void;
 }
 
 /**
- * A relay that stops reading must not make us keep everything for it. Several pages of the largest documents
- * at once are less.
+ * Most bytes that wait to be sent: a relay that stops reading must not fill our memory. Several pages of the
+ * largest documents are less.
  */
 const MAX_UNSENT_BYTES = 32 * 1024 * 1024;
 const PING_INTERVAL_MS = 20_000;
 
 /**
- * One websocket to one relay, speaking NIP-01. It lives once: when the socket is gone every waiting call is
- * told `lost` and the connection is not used again. Nothing here retries; that is the business of whoever
- * holds it.
+ * One websocket to one relay (NIP-01). When the socket is gone, every waiting call gets `lost`, and the
+ * connection is not used again. It never retries: its owner does.
  */
 export class RelayConnection {
   readonly url: string;
@@ -59,13 +55,13 @@ export class RelayConnection {
   readonly logins: Logins;
   #socket: WebSocket;
   #subscriptions = new Map<string, SubscriptionHandlers>();
-  /** Several calls may wait for the OK of one event id; each is told. */
+  /** Several calls may wait for the OK of one event id. */
   #waitingForOk = new Map<string, Set<(reply: PublishReply) => void>>();
   #waitingForLoss = new Set<(reason: string) => void>();
   #lost: string | undefined;
   #lastWords: string | undefined;
   #guard: FloodGuard;
-  /** Of its own URL: it knows them, and its words are for everybody. */
+  /** The secrets in its own URL. The relay knows them, and everybody may see its words. */
   readonly #secrets: readonly string[];
   #pinger: NodeJS.Timeout | undefined;
   #answeredPing = true;
@@ -106,13 +102,14 @@ export class RelayConnection {
    * URL.
    */
   static open(options: RelayConnectionOptions, signal?: AbortSignal): Promise<RelayConnection> {
-    // Within the event itself: a relay's first message (its challenge) can come with the handshake.
+    // Constructed within the `open` event: the relay's first message (its challenge) can come with the
+    // handshake.
     return openSocket(options, (socket) => new RelayConnection(socket, options), signal);
   }
 
   /**
-   * What the relay has said last that was no plain answer: a NOTICE, or why it refused something. Where an
-   * answer does not come, that is the diagnosis.
+   * The relay's last words that were no plain answer: a NOTICE, or a reason. Where an answer is missing, they
+   * are the diagnosis.
    */
   get lastWords(): string | undefined {
     return this.#lastWords;
@@ -122,7 +119,7 @@ export class RelayConnection {
     return this.#lost === undefined && this.#socket.readyState === WebSocket.OPEN;
   }
 
-  /** Sends an event at once and without waiting for its OK; `false` when the connection is gone. */
+  /** Sends an event and does not wait for its OK. `false`: the connection is gone. */
   send(event: SignedEvent): boolean {
     return this.#sendFrame(['EVENT', event]);
   }
@@ -153,7 +150,7 @@ export class RelayConnection {
     const id = randomUUID().slice(0, 13);
     const isSent = this.#sendFrame(['REQ', id, ...filters]);
     this.#subscriptions.set(id, handlers);
-    // Not before the caller has the subscription.
+    // After this call has returned the subscription.
     if (!isSent) queueMicrotask(() => this.#endSubscription(id)?.onLost?.(this.#whyLost()));
     return {
       close: () => {
@@ -220,12 +217,12 @@ export class RelayConnection {
     return this.#lost ?? 'connection is not open';
   }
 
-  /** What the relay said last to nobody in particular, and when. */
+  /** The relay's last NOTICE, and when it came. */
   get lastNotice(): { text: string; atMs: number } | undefined {
     return this.#lastNotice;
   }
 
-  /** What the relay says, as it may be repeated. */
+  /** The relay's words without the secrets of its URL. */
   #words(value: unknown): string {
     return plainTextWithout(this.#secrets, value);
   }
@@ -248,7 +245,7 @@ export class RelayConnection {
   }
 
   #ping(): void {
-    // A peer that vanished without a word keeps the socket "open" for many minutes.
+    // When a peer vanishes without a word, the socket stays "open" for many minutes.
     if (!this.#answeredPing) return this.#lose('no answer to a ping');
     this.#answeredPing = false;
     if (this.#socket.readyState === WebSocket.OPEN) this.#socket.ping();
@@ -262,7 +259,7 @@ export class RelayConnection {
     clearInterval(this.#pinger);
     this.#socket.removeAllListeners();
     this.#socket.on('error', () => undefined);
-    // A polite close would wait for the peer; what is lost here has no more to say.
+    // A polite close would wait for a peer that may be gone.
     if (isOurs) this.#socket.close();
     const killer = setTimeout(() => this.#socket.terminate(), 1_000);
     killer.unref();

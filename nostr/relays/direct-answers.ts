@@ -9,9 +9,9 @@ import { plainText } from './plain-text';
 import { type ReadReply, wantsIdentity } from './read';
 import { meaningOfRefusal, saysTooMuch } from './refusals';
 
-/** What a relay's answers mean for a document. Nothing is asked here. */
+/** What a relay's answers mean for a document. Pure functions. */
 
-/** Whether the relay can be expected to show the event in a moment. */
+/** Whether the relay should show the event in a moment. */
 export function isExpected(reply: SendReply | undefined): boolean {
   return reply?.kind === 'ok' || reply?.kind === 'silent';
 }
@@ -20,7 +20,10 @@ export function isShown({ event }: Wanted, events: readonly SignedEvent[]): bool
   return event === undefined || events.some(({ id }) => id === event.id);
 }
 
-/** What came proves what it shows. Absence, and what is the newest, only EOSE proves. */
+/**
+ * An event in an answer proves that the relay holds it. Only EOSE proves what is absent, and what is the
+ * newest.
+ */
 export function answerOf(wanted: readonly Wanted[], reply: ReadReply): Answer {
   const sightings = wanted.map((each): Sighting => {
     const sighting = newestAt(each, reply.events);
@@ -35,7 +38,7 @@ export function answerOf(wanted: readonly Wanted[], reply: ReadReply): Answer {
   return { sightings, tooMuch: words !== undefined && saysTooMuch(words) ? words : undefined };
 }
 
-/** What came in spite of it is as good as ever. */
+/** An event of the last answer counts all the same. */
 export function heldbackAnswer(
   wanted: readonly Wanted[],
   heldback: Heldback,
@@ -54,7 +57,7 @@ export function heldbackAnswer(
 function takesFewerFilters(reply: ReadReply): boolean {
   switch (reply.kind) {
     case 'eose':
-      // Which of the filters were answered nobody knows.
+      // Nobody knows which of the filters were answered.
       return reply.isRepeated === true;
     case 'closed':
       return complainsOfFilters(reply.reason);
@@ -65,7 +68,7 @@ function takesFewerFilters(reply: ReadReply): boolean {
   }
 }
 
-/** Why more is not known. */
+/** Why the answer is not complete. */
 function unknownBy(reply: Exclude<ReadReply, { kind: 'eose' }>): Extract<Sighting, { kind: 'unknown' }> {
   switch (reply.kind) {
     case 'closed':
@@ -102,8 +105,7 @@ export function replyOf(reply: PublishReply): SendReply {
 }
 
 /**
- * A relay that does not take the operator's key will not take it later either; a signer that is silent may
- * answer later.
+ * A relay that refuses the operator's key will refuse it later too. A signer that is silent may answer later.
  */
 export function notAuthenticated(reply: NotAuthenticated): SendReply {
   return reply.kind === 'failed'

@@ -1,6 +1,6 @@
 import { hasEventShape, type SignedEvent } from '../events';
 
-/** Filter of NIP-01, as far as it is used here. */
+/** A filter of NIP-01, as far as it is used here. */
 export interface Filter {
   ids?: string[];
   authors?: string[];
@@ -12,14 +12,14 @@ export interface Filter {
   '#p'?: string[];
 }
 
-/** How a relay answered EVENT. `silent`: no OK came in time, so the event may or may not be stored. */
+/** A relay's reply to EVENT. `silent`: no OK came in time, so the event may be stored or not. */
 export type PublishReply =
   | { kind: 'ok'; accepted: boolean; message: string }
-  /** `words`: what the relay has said last, to whatever. */
+  /** `words`: the relay's last words, about anything. */
   | { kind: 'silent'; words?: string }
   | { kind: 'lost'; reason: string };
 
-/** What a relay sends, read as far as it is used. The words in it are as the relay has them. */
+/** A message from a relay (NIP-01), as far as it is used here. Words are as the relay sent them. */
 export type Frame =
   | { type: 'EVENT'; subscription: string; event: SignedEvent }
   | { type: 'EOSE'; subscription: string }
@@ -27,7 +27,7 @@ export type Frame =
   | { type: 'OK'; eventId: string; accepted: boolean; message: unknown }
   | { type: 'AUTH'; challenge: string }
   | { type: 'NOTICE'; text: string }
-  /** Of a type that nobody here knows: it is as if it had not come. */
+  /** A type that this program does not know. It is ignored. */
   | { type: 'other' };
 
 /** Reads a message of NIP-01; undefined where it is none. */
@@ -40,7 +40,7 @@ export function parseFrame(text: string): Frame | undefined {
   }
   if (!Array.isArray(frame)) return undefined;
   const [type, first, second, third] = frame as unknown[];
-  // Never String(): {"toString":1} throws there, and what is thrown in a socket's listener ends the process.
+  // Never String(): it throws for {"toString":1}, and an exception in a socket's listener ends the process.
   if (typeof first !== 'string') return undefined;
   switch (type) {
     case 'EVENT':

@@ -9,17 +9,16 @@ export interface SocketOptions {
   connectTimeoutMs: number;
   /** For a relay that a stranger named. Absent: the relay may be anywhere. */
   addressRules?: AddressRules;
-  /** Larger messages end the connection: nothing that is read here comes near. Default: 1 MiB. */
+  /** A larger message ends the connection. Default: 1 MiB. */
   maxMessageBytes?: number;
 }
 
 const DEFAULT_MAX_MESSAGE_BYTES = 1024 * 1024;
 
 /**
- * Opens a websocket to a relay. Rejects with an Error whose message names the network's reason, never the path
- * of the URL.
+ * Opens a websocket to a relay. Rejects with the network's reason; the message never holds the URL's path.
  *
- * @param onOpen called within the `open` event: the first message can come in the same moment
+ * @param onOpen called within the `open` event: the first message can come at the same moment
  */
 export async function openSocket<T>(
   { url, connectTimeoutMs, addressRules, maxMessageBytes }: SocketOptions,
@@ -27,7 +26,7 @@ export async function openSocket<T>(
   signal: AbortSignal | undefined,
 ): Promise<T> {
   signal?.throwIfAborted();
-  // ws would repeat the URL in its own message, and the path may hold a token.
+  // ws would repeat the URL in its message, and the path may hold a token.
   if (!URL.canParse(url)) throw new Error('the relay URL is not valid');
   if (addressRules) requireAllowedUrl(url, addressRules);
   const socket = new WebSocket(url, {
@@ -37,7 +36,7 @@ export async function openSocket<T>(
     followRedirects: false,
     ...(addressRules && { lookup: lookupWithin(addressRules, url) }),
   });
-  // handshakeTimeout begins with the request; a name server that does not answer comes before it.
+  // handshakeTimeout begins with the request. A name server that does not answer comes before that.
   const timer = setTimeout(() => socket.terminate(), connectTimeoutMs + 500);
   const stop = onAbort(signal, () => socket.terminate());
   try {
@@ -48,7 +47,7 @@ export async function openSocket<T>(
       socket.once('close', () => reject(new Error('connection closed before it was open')));
     });
   } catch (error) {
-    // Terminating a socket that is still connecting raises one more error.
+    // Terminating a socket that is still connecting emits one more error.
     socket.on('error', () => undefined);
     socket.terminate();
     throw error;

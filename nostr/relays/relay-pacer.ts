@@ -2,17 +2,15 @@ import { sleep } from '../../async/wait';
 import type { Heldback } from '../../rules/quorum';
 import { Pace, type PaceSettings } from '../../rules/pace';
 
-/** What a relay may take slowly; each has a pace of its own. */
+/** What a relay may take slowly. Each has a pace of its own. */
 type Traffic = Heldback['traffic'];
 
-/** A turn that comes no later than this is waited for; for another one somebody has to come back. */
+/** A turn within this time is waited for. For a later one the caller has to come back. */
 const WORTH_WAITING_MS = 3_000;
-/**
- * A refusal that is no older than this counts for the other documents too: it would have met them as well.
- */
+/** A refusal that is younger than this counts as a try for the other documents too. */
 const JUST_NOW_MS = 5_000;
 
-/** What was refused for the first time is tried again after this. */
+/** The pause after the first refusal. */
 const FIRST_INTERVAL_MS = 1_000;
 const PACE: PaceSettings = {
   refused: 2,
@@ -27,19 +25,19 @@ const PACE: PaceSettings = {
 /** The pace at which one relay takes events and questions, whoever sends them. */
 export class RelayPacer {
   readonly #paces: Record<Traffic, Pace> = { events: new Pace(PACE), questions: new Pace(PACE) };
-  /** What the relay said when it refused last. */
+  /** The relay's words at its last refusal. */
   readonly #words: Partial<Record<Traffic, string>> = {};
 
   isLimited(traffic: Traffic): boolean {
     return this.#paces[traffic].isLimited;
   }
 
-  /** How many may be sent now, or soon enough to wait for it. */
+  /** How many may be sent now, or soon enough to wait. */
   room(traffic: Traffic): number {
     return this.#paces[traffic].room(Date.now(), WORTH_WAITING_MS);
   }
 
-  /** Waits for a turn. @returns undefined: it is there; else when to come back, since it is too far away */
+  /** Waits for a turn. @returns undefined: it is there; otherwise when to come back */
   async turn(traffic: Traffic): Promise<Heldback | undefined> {
     const pace = this.#paces[traffic];
     for (;;) {
@@ -47,7 +45,7 @@ export class RelayPacer {
       if (atMs === undefined) return this.heldback(traffic);
       const { slowedAtMs } = pace;
       await sleepUntil(atMs);
-      // Refused meanwhile: the turns that were given before are none any more.
+      // After a refusal meanwhile the turns that were given before do not count.
       if (pace.slowedAtMs === slowedAtMs) return undefined;
     }
   }
@@ -59,7 +57,7 @@ export class RelayPacer {
     return { traffic, words: this.#words[traffic] ?? '', wasTried, ...pace.now(nowMs) };
   }
 
-  /** The relay has answered, and not that it is too much. */
+  /** The relay has answered, and did not say that it is too much. */
   passed(traffic: Traffic): void {
     this.#paces[traffic].passed(Date.now());
   }

@@ -4,21 +4,21 @@ import type { SendReply, Sighting } from './document-relay';
 
 /** Where an event stands on all relays. */
 export type Placement = PlacementOf<SignedEvent>;
-/** What each relay has at an address, by its URL. */
+/** What each relay has at an address, by URL. */
 export type Seen = ReadonlyMap<string, Sighting>;
 
-/** The events that relays have shown. */
+/** The events that relays showed. */
 export function eventsIn(seen: Seen): SignedEvent[] {
   return [...seen.values()].flatMap((sighting) => shownBy(sighting) ?? []);
 }
 
-/** How each relay has answered an EVENT, by its URL. An answer that comes late is still noted here. */
+/** The reply of each relay to an EVENT, by URL. Late replies are added. */
 export type Sent = ReadonlyMap<string, SendReply>;
 
-/** What is to be read back. */
+/** A document to read back. */
 export interface SentDocument {
   event: SignedEvent;
-  /** What the relays had before: one that had the event is not asked again. */
+  /** What the relays had before. One that had the event is not asked again. */
   seen?: Seen | undefined;
   sent?: Sent | undefined;
 }

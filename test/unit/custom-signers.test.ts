@@ -203,7 +203,12 @@ describe('time', () => {
     while (signed.length > 0) {
       await new Promise(setImmediate);
       ends.dispatchEvent(new Event('end'));
-      await Promise.race(signed.map((each) => each.then(() => signed.splice(signed.indexOf(each), 1))));
+      await Promise.race(
+        signed.map(async (each) => {
+          await each;
+          void signed.splice(signed.indexOf(each), 1);
+        }),
+      );
     }
     expect(most).toBe(2);
   });

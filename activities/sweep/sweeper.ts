@@ -26,7 +26,7 @@ const SAVE_REACHES_RELAYS_MS = 2_000;
 
 export interface Sweeping {
   run: RunRow & { operatorPubkey: string };
-  /** Number of this sweep: the ledger takes failures from the newest alone. */
+  /** Number of this sweep. The ledger takes failures from the newest sweep only. */
   holder: number;
   identity: RelayIdentity;
   call: Pick<ActivityCall, 'signal' | 'show'>;
@@ -41,13 +41,13 @@ interface Looked {
   verdict: SweptVerdict;
 }
 
-/** Looks at documents, sends what is missing, and writes down what has become of them. */
-export class Broom {
-  /** Documents that were sent, and that a relay has not refused. */
+/** Looks at documents, sends what is missing, and writes their outcomes. */
+export class Sweeper {
+  /** Documents that were sent, and that at least one relay did not refuse. */
   sent = 0;
-  /** Documents of which too few relays have said anything. */
+  /** Documents for which too few relays have answered. */
   unanswered: SweptDocument[] = [];
-  /** The relay, slow to take questions, that some of them wait for. */
+  /** A relay that takes questions slowly, and that some of them wait for. */
   waitsFor: HeldbackBy | undefined;
 
   constructor(
@@ -56,8 +56,8 @@ export class Broom {
   ) {}
 
   /**
-   * `decide`: nothing is sent any more. `try on`: the slowest relay is waited for. `give up`: what too few
-   * relays say anything of has failed, but for what waits for one that takes questions slowly.
+   * `decide`: nothing is sent any more. `try on`: waits for the slowest relay. `give up`: a document without
+   * enough answers fails, unless it waits for a relay that takes questions slowly.
    */
   async sweep(
     documents: SweptDocument[],
@@ -70,7 +70,7 @@ export class Broom {
     if (purpose === 'send what is missing') {
       const sent = await this.#send(looked);
       this.sent += sent;
-      // They will be looked at once more, as all others will.
+      // The next pass looks at all of them again.
       if (sent > 0) return;
     }
     await this.#decide(looked, purpose === 'give up');
@@ -79,7 +79,7 @@ export class Broom {
   async #look(all: SweptDocument[], until: 'quorum' | 'all'): Promise<Looked[]> {
     const { publisher } = this.deps;
     const documents = all.filter((document) => {
-      // The signature of what stands was checked when it came from the signer.
+      // The signature of a good outcome was checked when the signer gave it.
       if (isGood(document.outcome)) trust(signed(document));
       return isAuthentic(signed(document));
     });
@@ -110,7 +110,7 @@ export class Broom {
     return replies.filter((sent) => [...sent.values()].some(mayBeTaken)).length;
   }
 
-  /** Where its quorum needs a relay that takes events slowly, that is waited for. */
+  /** Sends one document. Where its quorum needs a relay that takes events slowly, it waits for that relay. */
   async #sendInTurn({ document, event, seen, verdict }: Looked): Promise<Sent> {
     const { publisher } = this.deps;
     const { call, identity } = this.sweeping;
@@ -118,7 +118,7 @@ export class Broom {
       const sent = await publisher.send(event, { seen, identity });
       const taken = [...sent.values()].filter(mayBeTaken).length;
       const waitsFor = publisher.waitsFor(sent, verdict.holding + taken);
-      // What has failed is not failed anew: it is sent where there is room.
+      // A failed document is not failed again: it is sent where there is room, and nobody waits.
       if (waitsFor === undefined || !isGood(document.outcome) || letsNothingThrough(this.deps, waitsFor))
         return sent;
       const { documentType, machineId, machineName } = document;
@@ -155,7 +155,7 @@ export class Broom {
     return waitsFor === undefined || letsNothingThrough(this.deps, waitsFor) ? undefined : waitsFor;
   }
 
-  /** What is to be written of a document; nothing where the ledger says so already. */
+  /** What to write for a document. Empty: the ledger says so already. */
   #settlement({ document, event, seen, verdict }: Looked, outdated: Failure | undefined): Swept[] {
     const { documentType, machineId, outcome, lagging } = document;
     const relays = this.#relays(event, seen);
@@ -180,9 +180,8 @@ export class Broom {
   }
 
   /**
-   * Holds documents that stand against what LNbits says now: whose machine has another key or owner, and
-   * whose state has changed with nothing newer on the relays. A save may be on its way there: those are
-   * looked at once more.
+   * Compares standing documents with LNbits: a machine may have another key or owner, and a state may have
+   * changed while no newer event stands. A save may be on its way, so those are looked at once more.
    */
   async #compared(looked: Looked[]): Promise<{ outdated: Map<SweptDocument, Failure>; looked: Looked[] }> {
     const outdated = new Map<SweptDocument, Failure>();
@@ -192,7 +191,7 @@ export class Broom {
       .map(({ document }) => document);
     for (const [documentType, machines] of groupBy(standing, (document) => document.documentType)) {
       const page = await readPage(this.deps, { ...this.sweeping.run, documentType, machines });
-      // The account's key is a matter of the whole run, and told as such.
+      // A new account key concerns the whole run, and is reported for it.
       if (page.outdated !== undefined) return { outdated, looked };
       for (const document of machines) {
         const read = page.documents.get(document.machineId);
@@ -222,7 +221,11 @@ export class Broom {
   }
 
   #describe({ holding }: SweptVerdict, relays: Record<string, RelayStanding>): string {
-    return `when all was done ${holding} of the ${this.deps.publisher.required} required relays had the document; ${thoseWithout(relays)}`;
+    const { required } = this.deps.publisher;
+    return (
+      `when all was done ${holding} of the ${required} required relays had the document; ` +
+      thoseWithout(relays)
+    );
   }
 }
 
@@ -230,15 +233,14 @@ function signed({ event, signature }: SweptDocument): SignedEvent {
   return { ...event, sig: signature };
 }
 
-/** Not what somebody gave up, nor what is of another day's plan or state. */
+/** Not what a person skipped, nor a document of an outdated plan or state. */
 function mayBeSent({ outcome, failureType }: SweptDocument): boolean {
   const isOutdated = failureType !== null && traitsOf(failureType).sweep === 'outdated';
   return outcome !== 'skipped' && !isOutdated;
 }
 
 /**
- * Somebody answers, and does not have it. What does not answer is not sent anything: it would only be waited
- * for.
+ * A relay answers, and does not have it. Relays that do not answer get nothing: it would only be waited for.
  */
 function isMissingSomewhere({ event }: SweptDocument, seen: Seen): boolean {
   return [...seen.values()].some(
