@@ -23,4 +23,8 @@ module.exports = {
   // Whatever the number of cores: a test file waits for more than half of its time, for bounds that must pass and for servers that
   // come back, while Temporal and Postgres, which all share, take what is left.
   maxWorkers: 5,
+  // `npm run coverage` prints it: of the rooms that decide and read, by the tests that need no server. What the
+  // others run is for a large part in processes of its own, where nothing is counted.
+  collectCoverageFrom: ['{contract,rules,documents,nostr}/**/*.ts'],
+  coverageReporters: ['text-summary'],
 };

@@ -53,6 +53,8 @@ export interface FaultAction {
   then?: 'answer' | 'nothing';
   /** Milliseconds between authUrl or refusedBefore and the answer. */
   afterMs?: number;
+  /** As `afterMs`, for a test that says when: the answer waits for it. */
+  after?: Promise<unknown>;
   /** Refused with this at once, as by a second signer on the same key; then answered. */
   refusedBefore?: string;
   /** The answer is sent this many times more, each time in an event of its own. */

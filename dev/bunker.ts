@@ -253,6 +253,7 @@ class Bunker implements DevBunker {
     if (action.authUrl !== undefined && action.then === 'nothing') return;
     if (action.refusedBefore !== undefined) this.answer(request, { error: action.refusedBefore }, {});
     if (action.afterMs) await sleep(action.afterMs, life);
+    await action.after;
     const outcome = action.error === undefined ? this.perform(request, action) : { error: action.error };
     if (outcome === undefined || life.aborted) return;
     if (this.options.remembersIds) this.remembered.set(`${request.clientPubkey} ${request.id}`, outcome);
