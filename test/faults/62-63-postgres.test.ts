@@ -120,7 +120,7 @@ describe('63: default_transaction_isolation = repeatable read', () => {
   });
 });
 
-/** Everybody waits until so many are there. */
+/** Each caller waits until this number of callers have come. */
 function meeting(size: number): () => Promise<void> {
   let arrived = 0;
   let open: () => void = () => undefined;

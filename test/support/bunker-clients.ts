@@ -10,7 +10,7 @@ import { fails } from './fails';
 
 /** Long enough for a busy machine; whatever ends sooner ends for another reason. */
 export const PATIENCE_MS = 8_000;
-/** Deadline where the deadline is what is tested. */
+/** For tests of the deadline itself. */
 export const SHORT_MS = 400;
 
 export const PLAINTEXT = '{"fixed_fee":1.5,"pin":"canary-4711"}';
@@ -37,14 +37,14 @@ export async function until(condition: () => boolean, what: string): Promise<voi
   }
 }
 
-/** Every failure of a signer: typed, and without a word of what was asked. */
+/** The failure of a signer. It must have a type, and must not quote the request. */
 export async function refusal(promise: Promise<unknown>): Promise<RepublishError> {
   const error = await fails(RepublishError, promise);
   expect(error.message).not.toMatch(/canary|fixed_fee/);
   return error;
 }
 
-/** Timers of this duration that are set and not cleared; the duration is one that nothing else uses. */
+/** Counts timers of this duration that are set and not cleared. Choose a duration that nothing else uses. */
 export function watchTimers(delayMs: number): () => number {
   const set = jest.spyOn(globalThis, 'setTimeout');
   const clear = jest.spyOn(globalThis, 'clearTimeout');
@@ -82,7 +82,7 @@ export function open(
   return client;
 }
 
-/** A bunker of one's own, and a client that it knows. */
+/** A bunker for one test, and a client that is paired with it. */
 export async function pair(
   relays: string[],
   options: Partial<BunkerOptions> = {},

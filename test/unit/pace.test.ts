@@ -14,7 +14,7 @@ const newPace = (): Pace =>
     minIntervalMs: 100,
   });
 
-/** khatru: whoever has used up the burst gets so many more at each tick, and a refusal costs nothing. */
+/** khatru: after the burst each tick adds tokens, and a refusal costs nothing. */
 class Ticking {
   #used = 0;
   #ticks = 0;
