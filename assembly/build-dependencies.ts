@@ -4,7 +4,7 @@ import type { ActivityDependencies } from '../activities/dependencies';
 import { WorkerClock } from '../activities/steps/clock';
 import { ConfigurationError } from '../configuration/load';
 import type { Configuration } from '../configuration/schema';
-import { suggest } from '../contract/suggest';
+import { suggest } from '../rules/suggest';
 import type { RunLimits } from '../contract/activities';
 import type { RunOutcome } from '../contract/progress';
 import type { Telemetry } from '../contract/telemetry';

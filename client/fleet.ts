@@ -11,12 +11,12 @@ import {
   type FleetProgress,
   type FleetSummary,
   type FleetUpdateName,
-  problemsOfFleetInput,
 } from '../contract/fleet';
+import { problemsOfFleetInput } from '../rules/fleet-input';
 import { PROGRESS_QUERY } from '../contract/names';
 import type { Obstacle } from '../contract/obstacle';
-import { requestInHistory } from '../contract/payloads';
-import { differencesOf, requestText } from '../contract/same-request';
+import { requestInHistory } from '../temporal/payloads';
+import { differencesOf, requestText } from '../rules/same-request';
 import { begin, type BeginOptions } from './begin';
 import { describeChain, newestChain } from './chain';
 import { type Cancellation, Speaker } from './control';

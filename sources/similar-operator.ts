@@ -1,5 +1,5 @@
 import { RepublishError } from '../contract/failures';
-import { didYouMean } from '../contract/suggest';
+import { didYouMean } from '../rules/suggest';
 import type { Source } from './source';
 
 const PAGE = 1_000;

@@ -12,10 +12,10 @@ import {
   type ControlResult,
   type DocumentSelection,
   type Intervention,
-  problemOfControl,
   type UpdateName,
   UPDATES,
 } from '../contract/control';
+import { problemOfControl } from '../rules/control';
 import { approvalPage } from '../rules/approval-page';
 import { scopeOf } from '../contract/failures';
 import { failureOf } from './failure-of';

@@ -6,7 +6,8 @@ import {
   defineUpdate,
   setHandler,
 } from '@temporalio/workflow';
-import { type ControlRequest, type Intervention, problemOfControl } from '../../contract/control';
+import type { ControlRequest, Intervention } from '../../contract/control';
+import { problemOfControl } from '../../rules/control';
 import { FLEET_UPDATES, type FleetControlResult, type FleetUpdateName } from '../../contract/fleet';
 import { present } from '../control';
 import { requestCancellation } from './activities';

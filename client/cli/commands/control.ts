@@ -1,7 +1,7 @@
 import { userInfo } from 'node:os';
 import type { Command } from 'commander';
 import type { UpdateName } from '../../../contract/control';
-import { machineOf } from '../../../contract/machine-name';
+import { machineOf } from '../../../rules/machine-name';
 import type { Cancellation } from '../../control';
 import type { RepublishRun } from '../../run';
 import { EXIT } from '../exit-codes';

@@ -1,4 +1,4 @@
-import { forOperator, shellWord } from '../../../contract/shell';
+import { forOperator, shellWord } from '../../../rules/shell';
 
 let dataOption = '';
 let calledFor: string | undefined;
