@@ -1,4 +1,3 @@
-import { RepublishError } from '../../contract/failures';
 import type { Database } from '../../database/connection';
 import { schemaVersions } from '../../database/migrate';
 import type { Role } from '../../database/rights-list';

@@ -1,6 +1,6 @@
 import { Connection, type ConnectionLike, isGrpcServiceError } from '@temporalio/client';
 import { type TemporalConfiguration, WITHOUT_PROXY } from '../../configuration/temporal';
-import { ensureError, remedyFor } from '../../contract/failures';
+import { ensureError } from '../../contract/failures';
 import { SEARCH_ATTRIBUTES } from '../../contract/names';
 import { missingBuild, workersOf } from '../../rules/task-queue';
 import { check, type Finding, findingsOf } from './finding';
