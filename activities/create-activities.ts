@@ -3,7 +3,7 @@ import { ApplicationFailure, type ApplicationFailureOptions, CancelledFailure } 
 import type { Activities } from '../contract/activities';
 import { ensureError, isRetryable, type ReasonDetail, remedyFor, RepublishError } from '../contract/failures';
 import { operatorOf } from '../contract/names';
-import { forOperator } from '../contract/shell';
+import { forOperator } from '../rules/shell';
 import { ApprovalNotices } from './approval-notices';
 import type { ActivityCall, ActivityDependencies } from './dependencies';
 import { Display } from './display';

@@ -1,6 +1,7 @@
-import { type LoadMachinesInput, type LoadMachinesResult, pageOf } from '../contract/activities';
+import type { LoadMachinesInput, LoadMachinesResult } from '../contract/activities';
+import { pageOf } from '../rules/page-numbers';
 import { RepublishError } from '../contract/failures';
-import { meantMachine } from '../contract/machine-name';
+import { meantMachine } from '../rules/machine-name';
 import {
   failuresOf,
   newestFingerprints,

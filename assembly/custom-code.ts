@@ -1,6 +1,6 @@
 import { unlessAborted } from '../async/wait';
 import { type FailureType, isFailureType, RepublishError, scopeOf } from '../contract/failures';
-import { codeOf } from '../contract/import-file';
+import { codeOf } from '../documents/import-file';
 
 /* What keeps the rest of the program safe from code that others have written. */
 

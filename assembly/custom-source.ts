@@ -1,5 +1,5 @@
 import { RepublishError } from '../contract/failures';
-import { compareIds } from '../contract/machine-name';
+import { compareIds } from '../rules/machine-name';
 import { publicKeyHex } from '../nostr/keys';
 import type { CustomSource, MachineRow, Source, StateRows } from '../sources/source';
 import { namedFailure, TooLate, withDeadline } from './custom-code';

@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { ensureError, RepublishError } from '../contract/failures';
-import { importFile, isFile } from '../contract/import-file';
+import { importFile, isFile } from '../documents/import-file';
 
 /**
  * What a module that the configuration names exports by default: the thing itself, or a function of

@@ -1,6 +1,6 @@
 import { type DocumentFailure, type FailureType, remedyFor } from '../contract/failures';
 import type { RepublishResult } from '../contract/input';
-import { forOperator } from '../contract/shell';
+import { forOperator } from '../rules/shell';
 
 interface MoreOfError {
   cause?: unknown;

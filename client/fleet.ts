@@ -11,11 +11,11 @@ import {
   type FleetProgress,
   type FleetSummary,
   type FleetUpdateName,
-  problemsOfFleetInput,
 } from '../contract/fleet';
-import { requestInHistory } from '../contract/payloads';
-import { differencesOf, requestText } from '../contract/same-request';
-import { forFleet } from '../contract/shell';
+import { problemsOfFleetInput } from '../rules/fleet-input';
+import { requestInHistory } from '../temporal/payloads';
+import { differencesOf, requestText } from '../rules/same-request';
+import { forFleet } from '../rules/shell';
 import { begin, type BeginOptions } from './begin';
 import { newestChain } from './chain';
 import type { ChainStatus } from './chain-status';

@@ -1,5 +1,5 @@
 import type { HeartbeatDetails } from '../contract/activities';
-import { byMachineAndType } from '../contract/machine-name';
+import { byMachineAndType } from '../rules/machine-name';
 import { noStages, type Progress, type Stages, type WaitingDocument } from '../contract/progress';
 
 export const MAX_WAITING = 20;

@@ -1,5 +1,5 @@
 import type { Client, WorkflowExecutionDescription } from '@temporalio/client';
-import { buildName, type TaskQueueWorkers, workersOf } from '../contract/task-queue';
+import { buildName, type TaskQueueWorkers, workersOf } from '../rules/task-queue';
 import type { ObstacleFacts, TaskFailure } from './obstacle';
 
 const ANSWER_TIMEOUT_MS = 5_000;

@@ -1,5 +1,5 @@
 import type { Obstacle, ObstacleType } from '../contract/obstacle';
-import { missingBuild, type TaskQueueWorkers } from '../contract/task-queue';
+import { missingBuild, type TaskQueueWorkers } from '../rules/task-queue';
 
 /** What Temporal tells of the workflow task of a run, and of the workers of its task queue. */
 export interface ObstacleFacts {

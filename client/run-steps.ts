@@ -1,7 +1,8 @@
 import type { WorkflowExecutionDescription } from '@temporalio/client';
 import { optionalTsToDate } from '@temporalio/common/lib/time';
-import { contentOf, type HeartbeatDetails } from '../contract/activities';
-import { failureIn, firstValue, type Reader } from '../contract/payloads';
+import type { HeartbeatDetails } from '../contract/activities';
+import { contentOf } from '../rules/page-numbers';
+import { failureIn, firstValue, type Reader } from '../temporal/payloads';
 import type { Progress, Stages } from '../contract/progress';
 
 /** A step that Temporal has open: in work, or waiting for a worker. */

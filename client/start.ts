@@ -1,12 +1,13 @@
 import { type Client, WorkflowIdReusePolicy } from '@temporalio/client';
 import { loadConfiguration } from '../configuration/load';
-import { problemOfId } from '../contract/ids';
-import { problemsOfInput, type RepublishInput } from '../contract/input';
+import { problemOfId } from '../rules/ids';
+import type { RepublishInput } from '../contract/input';
+import { problemsOfInput } from '../rules/input';
 import { fairnessKeyOf, WORKFLOW_TYPE, workflowIdFor } from '../contract/names';
-import { requestInHistory } from '../contract/payloads';
 import type { Progress } from '../contract/progress';
-import { differencesOf } from '../contract/same-request';
-import { didYouMean } from '../contract/suggest';
+import { requestInHistory } from '../temporal/payloads';
+import { differencesOf } from '../rules/same-request';
+import { didYouMean } from '../rules/suggest';
 import { begin, type BeginOptions } from './begin';
 import { newestChain } from './chain';
 import { ofOperator, RepublishFailed, RunNotFound } from './errors';

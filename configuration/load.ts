@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { type Configuration, configurationSchema, ENVIRONMENT, OTHER_VARIABLES } from './schema';
-import { suggest } from '../contract/suggest';
+import { suggest } from '../rules/suggest';
 import { withLibpqVariables } from '../database/postgres-url';
 import { embeddedServers } from './embedded';
 

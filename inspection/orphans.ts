@@ -2,7 +2,7 @@ import { accountPubkey } from '../activities/steps/open-run';
 import type { LookingDependencies } from '../activities/dependencies';
 import type { Configuration } from '../configuration/schema';
 import { ensureError, RepublishError } from '../contract/failures';
-import { compareIds } from '../contract/machine-name';
+import { compareIds } from '../rules/machine-name';
 import { DOCUMENT_KIND } from '../documents/document-type';
 import { isAuthentic, isNewer, type SignedEvent } from '../nostr/events';
 import { publicKeyHex } from '../nostr/keys';

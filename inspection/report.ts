@@ -1,5 +1,5 @@
 import { ensureError, remedyFor } from '../contract/failures';
-import { didYouMean } from '../contract/suggest';
+import { didYouMean } from '../rules/suggest';
 import { knownOperators } from '../database/audit';
 import type { Queryable } from '../database/connection';
 import { recordOfFleet } from '../database/fleet-report';

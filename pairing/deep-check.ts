@@ -1,5 +1,5 @@
 import { type Failure, RepublishError, remedyFor } from '../contract/failures';
-import { forOperator } from '../contract/shell';
+import { forOperator } from '../rules/shell';
 import { keepSignerCheck } from '../database/signer-checks';
 import type { SignerRow } from '../database/signers';
 import { authEvent } from '../nostr/relays/identity';

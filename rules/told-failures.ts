@@ -1,5 +1,5 @@
 import { type DocumentFailure, type Failure, scopeOf } from '../contract/failures';
-import { byMachineAndType } from '../contract/machine-name';
+import { byMachineAndType } from './machine-name';
 
 /** Documents that failed for one reason. */
 export interface ToldReason extends Failure {

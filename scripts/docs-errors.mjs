@@ -9,7 +9,7 @@ import { format } from 'prettier';
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
 const require = createRequire(import.meta.url);
 const { typesWith, traitsOf } = require(path.join(root, 'dist/contract/failures.js'));
-const { exitCodeFor } = require(path.join(root, 'dist/client/cli/exit-codes.js'));
+const { EXIT, exitCodeFor } = require(path.join(root, 'dist/client/cli/exit-codes.js'));
 
 /** The parts of the page, by what is at fault. */
 const PARTS = [
@@ -22,11 +22,15 @@ const PARTS = [
 ];
 
 function section(type) {
-  const { meaning, remedy, retryable } = traitsOf(type);
+  const { meaning, remedy, retryable, bunkerResult } = traitsOf(type);
   const retried = retryable
     ? 'Retried: the step is tried again within its bound before it fails for good.'
     : 'Not retried: trying again without a change would end the same way.';
-  return `### ${type}\n\n${meaning}\n\n- ${retried}\n- Remedy: ${remedy}\n- Exit code of \`republish\`: ${exitCodeFor(type)}\n`;
+  const counted =
+    bunkerResult === undefined
+      ? ''
+      : `- \`result\` in \`republish_bunker_requests_total\`: \`${bunkerResult}\`\n`;
+  return `### ${type}\n\n${meaning}\n\n- ${retried}\n- Remedy: ${remedy}\n- Exit code: ${exitCodeFor(type)}\n${counted}`;
 }
 
 const parts = PARTS.map(
@@ -36,6 +40,18 @@ const parts = PARTS.map(
       .map(section)
       .join('\n')}`,
 );
+/** What each exit code of `republish` says; those of no failure have no type. */
+const EXITS = {
+  ok: 'all is well',
+  failed: 'it failed',
+  usage: 'the command was called wrongly',
+  partlyDone: 'some documents stand, and some do not',
+  signer: 'the signer is at fault',
+  preflight: 'something has to be put right before a run can begin',
+  detached: 'Ctrl-C: the command has let go of the run, which goes on',
+};
+const exits = Object.entries(EXIT).map(([name, code]) => `| ${code} | ${EXITS[name]} |`);
+
 const page = path.join(root, 'docs/errors.md');
 const text = await format(
   `<!-- Made from contract/failures.ts by \`npm run docs:errors\`; change it there. -->
@@ -45,6 +61,12 @@ const text = await format(
 Every way a document, a run, a command or a call of the library can fail, by the \`type\` that Temporal, the audit,
 \`republish status\` and the library show. A document's failure stands in the audit and does not stop the others; the run then
 ends as \`RepublishIncomplete\` (or holds, with \`onFailure: 'hold'\`).
+
+## Exit codes
+
+| exit code of \`republish\` | what it says |
+| --- | --- |
+${exits.join('\n')}
 
 ${parts.join('\n')}`,
   { parser: 'markdown', printWidth: 110 },

@@ -1,6 +1,6 @@
 import { pagesOf } from '../async/pages';
 import { RepublishError } from '../contract/failures';
-import { didYouMean } from '../contract/suggest';
+import { didYouMean } from '../rules/suggest';
 import type { Source } from './source';
 
 const PAGE = 1_000;

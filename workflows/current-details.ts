@@ -1,8 +1,8 @@
 import { type FailureType, remedyFor } from '../contract/failures';
-import { howFar } from '../contract/how-far';
-import { machineOf, type NamedMachine } from '../contract/machine-name';
+import { howFar } from '../rules/how-far';
+import { machineOf, type NamedMachine } from '../rules/machine-name';
 import { type Counts, OUTCOMES, type Outcome, type Progress } from '../contract/progress';
-import { shellWord } from '../contract/shell';
+import { shellWord } from '../rules/shell';
 import { notAttemptedLine, tellFailures } from '../rules/told-failures';
 
 /** Failures that the display has room for. */

@@ -1,6 +1,6 @@
 import { ActivityFailure, ApplicationFailure, TimeoutFailure } from '@temporalio/workflow';
 import { type Failure, isFailureType, reasonIn, remedyFor } from '../contract/failures';
-import { forOperator } from '../contract/shell';
+import { forOperator } from '../rules/shell';
 
 /** What failed, as data, from whatever an activity call threw. */
 export function failureOf(error: unknown): Failure {

@@ -6,7 +6,8 @@ import {
   upsertSearchAttributes,
 } from '@temporalio/workflow';
 import type { Failure } from '../contract/failures';
-import { type FleetInput, type FleetSummary, problemsOfFleetInput } from '../contract/fleet';
+import type { FleetInput, FleetSummary } from '../contract/fleet';
+import { problemsOfFleetInput } from '../rules/fleet-input';
 import type { PlanFleetResult } from '../contract/fleet-activities';
 import { SEARCH_ATTRIBUTES } from '../contract/names';
 import type { RunOutcome } from '../contract/progress';

@@ -7,13 +7,9 @@ import {
 } from '@temporalio/workflow';
 import type { OpenedRun, PersistAuditResult } from '../contract/activities';
 import type { Failure } from '../contract/failures';
-import {
-  normalisedInput,
-  problemsOfInput,
-  type RepublishInput,
-  type RepublishResult,
-} from '../contract/input';
-import { documentOf } from '../contract/machine-name';
+import type { RepublishInput, RepublishResult } from '../contract/input';
+import { normalisedInput, problemsOfInput } from '../rules/input';
+import { documentOf } from '../rules/machine-name';
 import { SEARCH_ATTRIBUTES } from '../contract/names';
 import type { RunOutcome } from '../contract/progress';
 import { notAttemptedLine, tellFailures } from '../rules/told-failures';

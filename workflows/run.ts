@@ -8,13 +8,8 @@ import {
   setHandler,
   workflowInfo,
 } from '@temporalio/workflow';
-import {
-  contentOf,
-  type LedgerView,
-  type OpenedRun,
-  type PageResult,
-  type PersistAuditResult,
-} from '../contract/activities';
+import type { LedgerView, OpenedRun, PageResult, PersistAuditResult } from '../contract/activities';
+import { contentOf } from '../rules/page-numbers';
 import type { Failure } from '../contract/failures';
 import type { RepublishInput } from '../contract/input';
 import { PROGRESS_QUERY } from '../contract/names';

@@ -1,6 +1,6 @@
 import type { LedgerView, LoadMachinesResult, PageResult, PersistAuditResult } from '../contract/activities';
 import type { DocumentFailure } from '../contract/failures';
-import { byMachineAndType } from '../contract/machine-name';
+import { byMachineAndType } from '../rules/machine-name';
 import type { Progress, WaitingDocument } from '../contract/progress';
 import { Tally } from '../rules/tally';
 

@@ -1,7 +1,7 @@
 import { CancellationScope, condition } from '@temporalio/workflow';
 import type { ChangedDocuments, LedgerView } from '../contract/activities';
 import type { DocumentSelection, Intervention, UpdateName } from '../contract/control';
-import { didYouMean } from '../contract/suggest';
+import { didYouMean } from '../rules/suggest';
 import { readLedger, requestCancellation, retryDocuments, runId, skipDocuments } from './activities';
 import type { ControlledRun } from './control';
 import type { Run } from './run';

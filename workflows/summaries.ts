@@ -1,6 +1,7 @@
-import { contentOf, type MachineCursor, type OpenedRun } from '../contract/activities';
+import type { MachineCursor, OpenedRun } from '../contract/activities';
+import { contentOf } from '../rules/page-numbers';
 import type { DocumentSelection } from '../contract/control';
-import { pageName } from '../contract/page-name';
+import { pageName } from '../rules/page-name';
 
 /**
  * What the Temporal UI calls each activity: the line beside its bar in the timeline. History holds it once

@@ -1,12 +1,7 @@
 import { ApplicationFailure, defineUpdate, isCancellation, setHandler } from '@temporalio/workflow';
-import {
-  type ControlRequest,
-  type DocumentSelection,
-  type Intervention,
-  problemOfControl,
-  type UpdateName,
-} from '../contract/control';
+import type { ControlRequest, DocumentSelection, Intervention, UpdateName } from '../contract/control';
 import { scopeOf } from '../contract/failures';
+import { problemOfControl } from '../rules/control';
 import { failureOf } from './failure-of';
 
 /**

@@ -4,9 +4,9 @@ import { unlessAborted } from '../../async/wait';
 import type { OperatorEnd } from '../../contract/fleet';
 import type { FollowRunInput, FollowRunResult } from '../../contract/fleet-activities';
 import { workflowIdFor } from '../../contract/names';
-import { requestInHistory } from '../../contract/payloads';
+import { requestInHistory } from '../../temporal/payloads';
 import { endOfFailedRun } from '../../rules/run-end';
-import { differencesOf } from '../../contract/same-request';
+import { differencesOf } from '../../rules/same-request';
 import type { ActivityCall } from '../dependencies';
 
 /**

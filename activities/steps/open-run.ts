@@ -1,6 +1,6 @@
 import type { LoadMachinesInput } from '../../contract/activities';
 import { RepublishError } from '../../contract/failures';
-import { didYouMean } from '../../contract/suggest';
+import { didYouMean } from '../../rules/suggest';
 import { publishedTypes } from '../../database/ledger/documents';
 import { openRun as openInLedger, runOf, type RunRow } from '../../database/ledger/runs';
 import { parsePublicKey } from '../../nostr/keys';

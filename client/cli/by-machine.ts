@@ -1,4 +1,4 @@
-import { compareIds, machineOf } from '../../contract/machine-name';
+import { compareIds, machineOf } from '../../rules/machine-name';
 import type { Section } from './terminal/table';
 
 interface OfMachine {

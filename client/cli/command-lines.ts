@@ -1,4 +1,4 @@
-import { forOperator, shellWord } from '../../contract/shell';
+import { forOperator, shellWord } from '../../rules/shell';
 
 /*
  * Commands that messages show, as a person can paste them into a shell.

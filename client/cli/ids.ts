@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { RepublishError } from '../../contract/failures';
-import { problemOfId } from '../../contract/ids';
+import { problemOfId } from '../../rules/ids';
 
 /** Arguments and options that are ids, and what their ids are called. */
 const NAMES: Record<string, string> = {

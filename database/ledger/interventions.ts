@@ -1,6 +1,6 @@
 import type { DocumentSelection } from '../../contract/control';
 import { RepublishError } from '../../contract/failures';
-import { meantMachine, type NamedMachine } from '../../contract/machine-name';
+import { meantMachine, type NamedMachine } from '../../rules/machine-name';
 import type { Queryable, Writable } from '../connection';
 import { MACHINE_NAME } from './counts';
 import { columnsOf, type DocumentRow, NO_TROUBLE, OPEN_RUN } from './documents';

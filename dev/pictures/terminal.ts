@@ -4,7 +4,7 @@ import { mkdtemp, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Page } from 'playwright-core';
-import { shellWord } from '../../contract/shell';
+import { shellWord } from '../../rules/shell';
 
 export interface TerminalView {
   /** Arguments of `republish`. */

@@ -253,7 +253,7 @@ async def _compare(
     return _differences(theirs, request), started.event_time.ToJsonString()
 
 
-# How what is asked is told, by its key: where it is given, and where it is left out. As in contract/same-request.ts, and
+# How what is asked is told, by its key: where it is given, and where it is left out. As in rules/same-request.ts, and
 # held to the same examples (test/vectors/same-request.json).
 _WORDS = {
     "operatorUserId": ("operator {}", "no operator"),
@@ -308,7 +308,7 @@ def _text(value: Any) -> str:
 
 
 def _require_ids(request: dict[str, Any]) -> None:
-    """The rule of contract/ids.ts, before anything is started: other ids are of nobody."""
+    """The rule of rules/ids.ts, before anything is started: other ids are of nobody."""
     ids = [("operatorUserId", request.get("operatorUserId"))]
     ids += [(f"machineIds: entry {n}", machine) for n, machine in enumerate(request.get("machineIds", []), 1)]
     for name, given in ids:

@@ -1,4 +1,3 @@
-import { RepublishError } from '../../contract/failures';
 import type { ReadOnlyDatabase } from '../../database/connection';
 import { schemaVersions } from '../../database/migrate';
 import type { Role } from '../../database/rights-list';
@@ -54,16 +53,16 @@ async function checkServer(database: ReadOnlyDatabase): Promise<Finding[]> {
   const facts = await serverFacts(database);
   if (!STORES_ALL.includes(facts.encoding)) {
     const { message, remedy } = cannotStoreAll(facts);
-    return [fail(message, remedy, 'DatabaseMisconfigured')];
+    return [fail(message, { type: 'DatabaseMisconfigured', remedy })];
   }
   const wrong = await settingsNotKept(database);
   if (wrong.length > 0) {
     return [
-      fail(
-        `transactions do not run with the settings that they begin with: ${wrong.join(', ')}`,
-        'What stands between here and Postgres changes them: let DATABASE_URL lead to the server itself, or to pgbouncer.',
-        'DatabaseMisconfigured',
-      ),
+      fail(`transactions do not run with the settings that they begin with: ${wrong.join(', ')}`, {
+        type: 'DatabaseMisconfigured',
+        remedy:
+          'What stands between here and Postgres changes them: let DATABASE_URL lead to the server itself, or to pgbouncer.',
+      }),
     ];
   }
   const { version, database: name, user, encoding } = facts;
@@ -89,11 +88,8 @@ async function checkSequences(database: ReadOnlyDatabase): Promise<Finding[]> {
   const behind = await sequencesBehind(database);
   if (behind.length === 0) return [];
   const tables = behind.map(({ table }) => `republish.${table}`).join(', ');
-  const { message, remedy } = new RepublishError(
-    'SequenceBehind',
-    `the next numbers of ${tables} are taken already`,
-  );
-  return [findingsOf('database', 'sequences').fail(message, remedy, 'SequenceBehind')];
+  const { fail } = findingsOf('database', 'sequences');
+  return [fail(`the next numbers of ${tables} are taken already`, 'SequenceBehind')];
 }
 
 async function checkVersion(database: ReadOnlyDatabase): Promise<Finding[]> {
@@ -101,28 +97,25 @@ async function checkVersion(database: ReadOnlyDatabase): Promise<Finding[]> {
   const versions = await schemaVersions(database);
   if (versions.database === undefined)
     return [
-      fail(
-        'is not there',
-        'Create it: republish migrate (workers do it too, when they start).',
-        'DatabaseMisconfigured',
-      ),
+      fail('is not there', {
+        type: 'DatabaseMisconfigured',
+        remedy: 'Create it: republish migrate (workers do it too, when they start).',
+      }),
     ];
   if (versions.database < versions.release) {
     return [
-      fail(
-        `is at version ${versions.database}, this release needs ${versions.release}`,
-        'Bring it up to date: republish migrate (workers do it too, when they start).',
-        'DatabaseMisconfigured',
-      ),
+      fail(`is at version ${versions.database}, this release needs ${versions.release}`, {
+        type: 'DatabaseMisconfigured',
+        remedy: 'Bring it up to date: republish migrate (workers do it too, when they start).',
+      }),
     ];
   }
   if (versions.database > versions.release) {
     return [
-      fail(
-        `is at version ${versions.database}, this release knows ${versions.release}`,
-        'Run a newer release of republish-operator-configs: a newer one has been here already.',
-        'DatabaseMisconfigured',
-      ),
+      fail(`is at version ${versions.database}, this release knows ${versions.release}`, {
+        type: 'DatabaseMisconfigured',
+        remedy: 'Run a newer release of republish-operator-configs: a newer one has been here already.',
+      }),
     ];
   }
   return [ok(`is at version ${versions.database}, as this release needs it`)];

@@ -31,13 +31,10 @@ export function findingsOf(area: Area, subject: string) {
   return {
     ok: (message: string): Finding => ({ area, subject, status: 'ok', message }),
     warn: (message: string, remedy: string): Finding => ({ area, subject, status: 'warn', message, remedy }),
-    fail: (message: string, remedy: string, type?: Finding['type']): Finding => ({
-      area,
-      subject,
-      status: 'fail',
-      message,
-      remedy,
-      ...(type !== undefined && { type }),
+    /** @param why a failure type, with the remedy of the catalogue; or a remedy that knows better */
+    fail: (message: string, why: FailureType | { remedy: string; type?: FailureType }): Finding => ({
+      ...{ area, subject, status: 'fail', message },
+      ...(typeof why === 'string' ? { type: why, remedy: remedyFor(why) } : why),
     }),
   };
 }
@@ -67,15 +64,15 @@ export async function check(
     const found = await within(work(), timeoutMs);
     if (found !== undefined) return found;
     return [
-      fail(
-        `no answer within ${timeoutMs / 1000} s`,
-        'Something on the way takes connections and does not answer: check the address, the firewall and the service.',
-        silence,
-      ),
+      fail(`no answer within ${timeoutMs / 1000} s`, {
+        remedy:
+          'Something on the way takes connections and does not answer: check the address, the firewall and the service.',
+        ...(silence !== undefined && { type: silence }),
+      }),
     ];
   } catch (thrown) {
     const { message, remedy } = ensureError(thrown) as Error & { remedy?: unknown };
     const type = failureTypeOf(thrown);
-    return [fail(message, typeof remedy === 'string' ? remedy : remedyFor(type), type)];
+    return [fail(message, typeof remedy === 'string' ? { type, remedy } : type)];
   }
 }

@@ -32,13 +32,16 @@ function quorumFinding(facts: readonly RelayFacts[], required: number): Finding 
   const unknown = facts.filter((relay) => relay.isUnknown).length;
   const needed = `${required} of ${facts.length} must hold a document`;
   if (reachable < required) {
-    return fail(
-      `${needed}, ${reachable} ${reachable === 1 ? 'is' : 'are'} reachable: no run can end well`,
-      'Mend the relays above, name others in REPUBLISH_RELAYS, or lower REPUBLISH_QUORUM; then restart the workers.',
-    );
+    return fail(`${needed}, ${reachable} ${reachable === 1 ? 'is' : 'are'} reachable: no run can end well`, {
+      type: 'RelayQuorumNotReached',
+      remedy:
+        'Mend the relays above, name others in REPUBLISH_RELAYS, or lower REPUBLISH_QUORUM; then restart the workers.',
+    });
   }
   if (reachable - unknown < required)
-    return fail(`${needed}, and of ${unknown} it is unknown whether they let anybody in`, TELL_WHO_ASKS);
+    return fail(`${needed}, and of ${unknown} it is unknown whether they let anybody in`, {
+      remedy: TELL_WHO_ASKS,
+    });
   return ok(`${needed}, ${reachable} are reachable`);
 }
 
@@ -53,11 +56,11 @@ function findingsOfRelay(
   const { ok, warn, fail } = findingsOf('relay', facts.relay);
   if (!facts.reachable) {
     return [
-      fail(
-        `cannot be reached: ${facts.problem}`,
-        facts.remedy ??
+      fail(`cannot be reached: ${facts.problem}`, {
+        remedy:
+          facts.remedy ??
           'Check its URL in REPUBLISH_RELAYS, and from this host its name, port and certificate.',
-      ),
+      }),
     ];
   }
   const found: Finding[] = [];
@@ -83,10 +86,9 @@ function findingsOfRelay(
   if (facts.isUnknown) found.push(warn(`unknown: ${facts.problem}`, TELL_WHO_ASKS));
   else if (facts.problem !== undefined) {
     found.push(
-      fail(
-        `takes connections, and ${facts.problem}`,
-        'A document is proved by reading it back: use a relay that may be read.',
-      ),
+      fail(`takes connections, and ${facts.problem}`, {
+        remedy: 'A document is proved by reading it back: use a relay that may be read.',
+      }),
     );
   }
   return found.length > 0 ? found : [ok(summary(facts))];
@@ -104,7 +106,7 @@ function clockFinding({ relay, clock, limits }: RelayFacts): Finding | undefined
   return behindMs > 0 && seconds >= takesAheadS
     ? fail(
         `its clock is ${seconds} s behind this host's: it takes documents of today for documents of the future, and refuses them`,
-        remedy,
+        { remedy },
       )
     : warn(`its clock is ${seconds} s ${direction} this host's`, remedy);
 }

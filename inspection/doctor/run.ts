@@ -100,9 +100,10 @@ function openFindings(
   const { obstacle, approvals, progress, cancelRequested } = run;
   const found: Finding[] = [];
   if (obstacle !== null) {
-    const passes = traitsOf(obstacle.type).obstacle === 'passing';
-    const finding = passes ? warn : fail;
-    found.push(finding(`${obstacle.type}: ${obstacle.message}`, remedyFor(obstacle.type)));
+    const { type } = obstacle;
+    const passes = traitsOf(type).obstacle === 'passing';
+    const told = `${type}: ${obstacle.message}`;
+    found.push(passes ? warn(told, remedyFor(type)) : fail(told, type));
     if (cancelRequested && !passes)
       found.push(
         warn('it is to be cancelled, which waits for that too', 'End it as it is: republish end <operator>.'),

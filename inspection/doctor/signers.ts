@@ -1,7 +1,7 @@
 import { within } from '../../async/wait';
 import { secretsKeySource } from '../../configuration/load';
-import { remedyFor, RepublishError } from '../../contract/failures';
-import { forOperator } from '../../contract/shell';
+import { type FailureType, remedyFor, RepublishError } from '../../contract/failures';
+import { forOperator } from '../../rules/shell';
 import { Limiter } from '../../async/limiter';
 import { askCurrentSigner, type CurrentSigner, listCurrentSigners } from '../../pairing/current-signers';
 import type { SignerContext } from '../../pairing/facts';
@@ -45,7 +45,7 @@ function noSigner(operatorUserId: string | undefined): Finding {
   }
   return findingsOf('signer', operatorUserId).fail(
     'has no signer',
-    forOperator(remedyFor('SignerNotConfigured'), operatorUserId),
+    whyFor('SignerNotConfigured', operatorUserId),
   );
 }
 
@@ -95,17 +95,23 @@ async function checkOne(context: SignerContext): Promise<Finding> {
     if (matchesAccount) return ok(`${named} answers, and its key is the account's${unproven}`);
     return fail(
       `${named} signs as ${pubkey}, ${accountPubkey === null ? 'LNbits has no such account with a public key: is LNBITS_DATABASE_URL right?' : `the account's public key is ${accountPubkey}`}`,
-      forOperator(remedyFor('SignerPubkeyMismatch'), operatorUserId),
+      whyFor('SignerPubkeyMismatch', operatorUserId),
     );
   } catch (thrown) {
     if (!(thrown instanceof RepublishError)) throw thrown;
-    const message = thrown.type === 'SignerUnlockFailed' ? CANNOT_BE_OPENED : thrown.message;
-    return fail(message, forOperator(thrown.remedy, operatorUserId));
+    const { type, remedy } = thrown;
+    const message = type === 'SignerUnlockFailed' ? CANNOT_BE_OPENED : thrown.message;
+    return fail(message, whyFor(type, operatorUserId, remedy));
   }
 }
 
-function isLocked({ message }: Finding): boolean {
-  return message === CANNOT_BE_OPENED;
+function isLocked({ type }: Finding): boolean {
+  return type === 'SignerUnlockFailed';
+}
+
+/** A failure whose remedy names the commands for this operator. */
+function whyFor(type: FailureType, operatorUserId: string | undefined, remedy = remedyFor(type)) {
+  return { type, remedy: forOperator(remedy, operatorUserId) };
 }
 
 /** Where several stored keys cannot be opened, so many of their operators are named. */
@@ -127,9 +133,8 @@ function secretsKeyFinding(findings: Finding[], signers: number, source: string)
       : isAnotherKey
         ? `opens none of the ${signers} stored signers`
         : `opens ${signers - locked.length} of ${signers} stored signers, and not ${whose}`;
-  const remedy = remedyFor('SignerUnlockFailed');
   return fail(
     isAnotherKey ? `${opens}: it is another key than the one they were added under` : opens,
-    others.length === 0 ? forOperator(remedy, only) : remedy,
+    whyFor('SignerUnlockFailed', others.length === 0 ? only : undefined),
   );
 }

@@ -179,7 +179,8 @@ async function run(
     }
     if (scopeOf(thrown.type) === 'document') return stateFinding(query, thrown);
     const isOfQuery = thrown.type === 'SourceMisconfigured';
-    return fail(message, isOfQuery ? remedyOfQuery(query, sqlState) : thrown.remedy, thrown.type);
+    const remedy = isOfQuery ? remedyOfQuery(query, sqlState) : thrown.remedy;
+    return fail(message, { type: thrown.type, remedy });
   }
 }
 

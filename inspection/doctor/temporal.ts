@@ -1,8 +1,8 @@
 import { Connection, type ConnectionLike, isGrpcServiceError } from '@temporalio/client';
 import { type TemporalConfiguration, WITHOUT_PROXY } from '../../configuration/temporal';
-import { ensureError, remedyFor } from '../../contract/failures';
+import { ensureError } from '../../contract/failures';
 import { SEARCH_ATTRIBUTES } from '../../contract/names';
-import { missingBuild, workersOf } from '../../contract/task-queue';
+import { missingBuild, workersOf } from '../../rules/task-queue';
 import { check, type Finding, findingsOf } from './finding';
 
 const CONNECT_TIMEOUT_MS = 4_000;
@@ -10,10 +10,6 @@ const ANSWER_TIMEOUT_MS = 5_000;
 /** gRPC status codes. */
 const NOT_FOUND = 5;
 const DENIALS: readonly number[] = [7, 16];
-const UNREACHABLE =
-  'Start it, or set TEMPORAL_ADDRESS (and TEMPORAL_TLS_*, TEMPORAL_API_KEY) to where it is.';
-const DENIED =
-  'Check TEMPORAL_API_KEY or the TLS certificate: they have to be let into this namespace, and to describe it.';
 /** `TaskQueueType` and `IndexedValueType` of Temporal's API. */
 const TASK_QUEUES = { workflow: 1, activity: 2 } as const;
 const KEYWORD = 2;
@@ -38,9 +34,8 @@ export function checkTemporal(temporal: TemporalConfiguration, taskQueue?: strin
         });
       } catch (thrown) {
         const { message } = ensureError(thrown);
-        if (isDenied(thrown))
-          return [fail(`does not let this client in (${message})`, DENIED, 'TemporalRefused')];
-        return [fail(`cannot be reached (${message})`, UNREACHABLE, 'TemporalUnavailable')];
+        if (isDenied(thrown)) return [fail(`does not let this client in (${message})`, 'TemporalRefused')];
+        return [fail(`cannot be reached (${message})`, 'TemporalUnavailable')];
       }
       try {
         return await connection.withDeadline(Date.now() + ANSWER_TIMEOUT_MS, async () => {
@@ -67,18 +62,13 @@ async function namespaceProblem(connection: Connection, namespace: string): Prom
   } catch (thrown) {
     const { message } = ensureError(thrown);
     if (isGrpcServiceError(thrown) && thrown.code === NOT_FOUND) {
-      return fail(
-        'is not there',
-        `Create it: temporal operator namespace create --namespace ${namespace}; or set TEMPORAL_NAMESPACE to the right one.`,
-        'NamespaceNotFound',
-      );
+      return fail('is not there', {
+        type: 'NamespaceNotFound',
+        remedy: `Create it: temporal operator namespace create --namespace ${namespace}; or set TEMPORAL_NAMESPACE to the right one.`,
+      });
     }
-    if (isDenied(thrown)) return fail(`may not be described (${message})`, DENIED, 'TemporalRefused');
-    return fail(
-      `does not answer (${message})`,
-      'Check that the Temporal server is healthy.',
-      'TemporalUnavailable',
-    );
+    if (isDenied(thrown)) return fail(`may not be described (${message})`, 'TemporalRefused');
+    return fail(`does not answer (${message})`, 'TemporalUnavailable');
   }
 }
 
@@ -112,8 +102,10 @@ async function checkSearchAttributes(connection: Connection, namespace: string):
     if (mistyped.length > 0) {
       return fail(
         `${mistyped.join(', ')} ${mistyped.length === 1 ? 'is' : 'are'} not of type Keyword: runs would hang`,
-        `Remove and register them anew, then restart the workers: temporal operator search-attribute remove --namespace ${namespace} ${mistyped.map((name) => `--name ${name}`).join(' ')}; ${create(mistyped)}`,
-        'SearchAttributesWrong',
+        {
+          type: 'SearchAttributesWrong',
+          remedy: `Remove and register them anew, then restart the workers: temporal operator search-attribute remove --namespace ${namespace} ${mistyped.map((name) => `--name ${name}`).join(' ')}; ${create(mistyped)}`,
+        },
       );
     }
     if (missing.length === 0) return ok('runs are found by operator, key and outcome');
@@ -148,11 +140,11 @@ async function checkPollers(connection: Connection, namespace: string, taskQueue
   );
   const workers = Math.min(...ofEachType.map(({ seen }) => seen.length));
   if (workers === 0)
-    return fail(
-      'no worker polls it: runs wait, and nothing is lost',
-      `Start one: republish worker, with REPUBLISH_TASK_QUEUE=${taskQueue} and TEMPORAL_NAMESPACE=${namespace}.`,
-    );
+    return fail('no worker polls it: runs wait, and nothing is lost', {
+      type: 'NoWorker',
+      remedy: `Start one: republish worker, with REPUBLISH_TASK_QUEUE=${taskQueue} and TEMPORAL_NAMESPACE=${namespace}.`,
+    });
   const missing = ofEachType.map((each) => missingBuild(each)).find((each) => each !== undefined);
-  if (missing !== undefined) return fail(missing, remedyFor('NoWorkerOfRelease'));
+  if (missing !== undefined) return fail(missing, 'NoWorkerOfRelease');
   return ok(`${workers === 1 ? 'one worker polls' : `${workers} workers poll`} it`);
 }

@@ -1,6 +1,6 @@
 import { traitsOf } from '../../contract/failures';
-import { documentOf, type NamedMachine } from '../../contract/machine-name';
-import { forFleet, forOperator } from '../../contract/shell';
+import { documentOf, type NamedMachine } from '../../rules/machine-name';
+import { forFleet, forOperator } from '../../rules/shell';
 import type { Cause } from './model';
 
 const MAX_REASONS = 20;

@@ -1,6 +1,6 @@
 import { type Failure, meaningOf, remedyFor } from '../../contract/failures';
-import { grouped } from '../../contract/page-name';
-import { forFleet } from '../../contract/shell';
+import { grouped } from '../../rules/page-name';
+import { forFleet } from '../../rules/shell';
 import type { FleetReport, LiveFleet, Verdict } from './model';
 import { byWhom, temporalsWord, withoutTemporal, withoutWorker } from './verdict';
 

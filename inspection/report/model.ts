@@ -1,7 +1,7 @@
 import type { Intervention } from '../../contract/control';
 import type { FailureType } from '../../contract/failures';
 import type { FleetInput, FleetProgress, OperatorCounts } from '../../contract/fleet';
-import type { HowFar } from '../../contract/how-far';
+import type { HowFar } from '../../rules/how-far';
 import type { RepublishInput } from '../../contract/input';
 import type { Counts, Outcome, Progress, RunOutcome, WaitingDocument } from '../../contract/progress';
 import type { Obstacle } from '../../contract/obstacle';

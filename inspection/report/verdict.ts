@@ -1,9 +1,9 @@
 import type { Intervention } from '../../contract/control';
 import { type Failure, meaningOf, remedyFor, traitsOf } from '../../contract/failures';
-import { howFar } from '../../contract/how-far';
+import { howFar } from '../../rules/how-far';
 import type { Obstacle } from '../../contract/obstacle';
-import { grouped } from '../../contract/page-name';
-import { forOperator } from '../../contract/shell';
+import { grouped } from '../../rules/page-name';
+import { forOperator } from '../../rules/shell';
 import type { RunReport, Verdict } from './model';
 
 /** All that the verdict is made of: the report without it. */

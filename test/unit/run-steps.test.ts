@@ -10,7 +10,7 @@ import { encodeFailure } from '@temporalio/common/lib/internal-non-workflow';
 import { msToTs } from '@temporalio/common/lib/time';
 import { openSteps as openStepsBy } from '../../client/run-steps';
 import type { HeartbeatDetails } from '../../contract/activities';
-import { failureConverter } from '../../contract/encoded-failures';
+import { failureConverter } from '../../configuration/encoded-failures';
 import { noCounts } from '../../contract/progress';
 import { progressOf } from '../support/progress';
 

@@ -1,6 +1,6 @@
 import type { FleetProgress } from '../../contract/fleet';
-import { howFarOfFleet } from '../../contract/how-far';
-import { compareIds } from '../../contract/machine-name';
+import { howFarOfFleet } from '../../rules/how-far';
+import { compareIds } from '../../rules/machine-name';
 import { plain } from '../current-details';
 
 /** Operators that the display has room for. */

@@ -5,7 +5,8 @@ import {
   ParentClosePolicy,
   startChild,
 } from '@temporalio/workflow';
-import { type FleetInput, type OperatorEnd, requestOf } from '../../contract/fleet';
+import type { FleetInput, OperatorEnd } from '../../contract/fleet';
+import { requestOf } from '../../rules/fleet-input';
 import type { OperatorRun } from '../../contract/fleet-activities';
 import { fairnessKeyOf, WORKFLOW_TYPE, workflowIdFor } from '../../contract/names';
 import { endOfFailedRun } from '../../rules/run-end';

@@ -1,8 +1,8 @@
 import { type Command, Option } from 'commander';
 import { remedyFor } from '../../../contract/failures';
-import { compareIds, machineOf } from '../../../contract/machine-name';
+import { compareIds, machineOf } from '../../../rules/machine-name';
 import type { RelayStanding } from '../../../contract/relay-standing';
-import { didYouMean } from '../../../contract/suggest';
+import { didYouMean } from '../../../rules/suggest';
 import type { AuditReport, ToldAudit, ToldDocument } from '../../../inspection/audit';
 import { byMachine } from '../by-machine';
 import { csv } from '../csv';

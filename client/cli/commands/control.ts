@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { UpdateName } from '../../../contract/control';
-import { machineOf } from '../../../contract/machine-name';
+import { machineOf } from '../../../rules/machine-name';
 import type { RepublishRun } from '../../run';
 import { commandLine, completeCommands } from '../command-lines';
 import { controlCommand, type ControlOptions, sendControl } from '../send-control';

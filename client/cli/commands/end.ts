@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
-import { type ControlRequest, problemOfControl } from '../../../contract/control';
+import type { ControlRequest } from '../../../contract/control';
+import { problemOfControl } from '../../../rules/control';
 import type { Obstacle } from '../../../contract/obstacle';
 import type { Database } from '../../../database/connection';
 import type { OpenClient } from '../../connect';

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { FleetUpdateName } from '../../../contract/fleet';
-import { forFleet } from '../../../contract/shell';
+import { forFleet } from '../../../rules/shell';
 import { controlCommand, type ControlOptions, sendControl } from '../send-control';
 
 /** What each command says when the fleet has taken it. */

@@ -2,8 +2,8 @@ import type { WaitsFor } from '../../../contract/activities';
 import type { FleetProgress, FleetSummary, OperatorEnd } from '../../../contract/fleet';
 import type { WrittenFleetAuditRow } from '../../../database/fleets';
 import { print, say } from '../output';
-import { howFarOfFleet } from '../../../contract/how-far';
-import { compareIds } from '../../../contract/machine-name';
+import { howFarOfFleet } from '../../../rules/how-far';
+import { compareIds } from '../../../rules/machine-name';
 import { fittedTable, paragraph, wholeTable } from '../terminal/table';
 
 /** Operators of a fleet that are not complete. */

@@ -6,8 +6,8 @@ import type { FleetRun, FleetStatus } from '../../fleet';
 import { EXIT, exitCodeFor } from '../exit-codes';
 import { requireOperatorIds } from '../ids';
 import { forcing, resetCountsOption } from '../options';
-import { compareIds } from '../../../contract/machine-name';
-import { forFleet } from '../../../contract/shell';
+import { compareIds } from '../../../rules/machine-name';
+import { forFleet } from '../../../rules/shell';
 import { print, printJson, say } from '../output';
 import { paragraph } from '../terminal/table';
 import { beginOrStopWaiting, otherRequestOf } from '../other-request';
@@ -112,7 +112,7 @@ function howItBegan({ workflowId, runId, attached, differs }: FleetRun): string 
 
 async function fleetInput(named: string[], options: StartOptions): Promise<FleetInput> {
   const { UsageError } = await import('../fail.js');
-  const { problemsOfFleetInput } = await import('../../../contract/fleet.js');
+  const { problemsOfFleetInput } = await import('../../../rules/fleet-input.js');
   const operators = await selectedOperators(named, options);
   const input: FleetInput = {
     ...(operators === undefined ? { all: true } : { operators }),

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { OldDocument, OrphanReport } from '../../../inspection/orphans';
-import { machineOf } from '../../../contract/machine-name';
+import { machineOf } from '../../../rules/machine-name';
 import { EXIT } from '../exit-codes';
 import { print, printJson, say } from '../output';
 import { noMachines } from '../run-view/outcome';

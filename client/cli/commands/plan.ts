@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { remedyFor } from '../../../contract/failures';
-import { compareIds, documentOf, machineOf } from '../../../contract/machine-name';
+import { compareIds, documentOf, machineOf } from '../../../rules/machine-name';
 import type { RepublishPlan } from '../../../inspection/plan';
 import type { Estimate } from '../../../inspection/estimate';
 import type { ForeseenDocument } from '../../../inspection/plan-document';

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { shellWord } from '../../../contract/shell';
+import { shellWord } from '../../../rules/shell';
 import type { JoinedFolder } from '../../../embedded/data-folder/join';
 import type { WorkerSettings } from '../../../embedded/data-folder/worker-settings';
 import { runningWords } from '../../../embedded/told-to-stop';

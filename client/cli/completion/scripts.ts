@@ -1,4 +1,4 @@
-import { shellWord } from '../../../contract/shell';
+import { shellWord } from '../../../rules/shell';
 import type { Described, Words } from './words';
 
 type Shell = 'bash' | 'zsh' | 'fish';

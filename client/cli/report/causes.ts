@@ -1,4 +1,4 @@
-import { grouped } from '../../../contract/page-name';
+import { grouped } from '../../../rules/page-name';
 import type { Cause, Report } from '../../../inspection/report/model';
 import { foreign, joined, markup, type Markup, sentence } from './markup';
 import { section } from './page';

@@ -1,4 +1,4 @@
-import { grouped } from '../../../contract/page-name';
+import { grouped } from '../../../rules/page-name';
 import type { FleetReport, OperatorReport } from '../../../inspection/report/model';
 import { npub } from '../../../nostr/keys';
 import { causesSection, type Links, linksOf, rowMark, typeLink } from './causes';

@@ -1,4 +1,4 @@
-import { grouped } from '../../../contract/page-name';
+import { grouped } from '../../../rules/page-name';
 import { markup, type Markup } from './markup';
 
 /**

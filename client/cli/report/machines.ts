@@ -1,4 +1,4 @@
-import { grouped } from '../../../contract/page-name';
+import { grouped } from '../../../rules/page-name';
 import { isGood } from '../../../contract/progress';
 import {
   GRADES,

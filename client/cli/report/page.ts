@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import type { HowFar } from '../../../contract/how-far';
-import { grouped } from '../../../contract/page-name';
+import type { HowFar } from '../../../rules/how-far';
+import { grouped } from '../../../rules/page-name';
 import type { Report } from '../../../inspection/report/model';
 import { foreign, markup, type Markup, sentence } from './markup';
 import { STYLE } from './style';

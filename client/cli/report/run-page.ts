@@ -1,4 +1,4 @@
-import { grouped } from '../../../contract/page-name';
+import { grouped } from '../../../rules/page-name';
 import type { RelayReport, RunReport } from '../../../inspection/report/model';
 import { causesSection, linksOf } from './causes';
 import { machinesSection, OUTCOMES, TOLD, typesSection } from './machines';

@@ -1,4 +1,4 @@
-import { grouped } from '../../../contract/page-name';
+import { grouped } from '../../../rules/page-name';
 import type { Report } from '../../../inspection/report/model';
 import { terminalWidth } from '../terminal/table';
 import { wrapLines } from '../terminal/text';

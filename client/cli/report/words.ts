@@ -1,4 +1,4 @@
-import { grouped } from '../../../contract/page-name';
+import { grouped } from '../../../rules/page-name';
 import { npub } from '../../../nostr/keys';
 import { markup, type Markup } from './markup';
 

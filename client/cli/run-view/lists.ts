@@ -1,6 +1,6 @@
 import { type FailureType, remedyFor } from '../../../contract/failures';
-import { documentOf } from '../../../contract/machine-name';
-import { pageName } from '../../../contract/page-name';
+import { documentOf } from '../../../rules/machine-name';
+import { pageName } from '../../../rules/page-name';
 import type { Stages, WaitingDocument } from '../../../contract/progress';
 import { notAttemptedLine, tellFailures } from '../../../rules/told-failures';
 import { MAX_WAITING } from '../../live-values';

@@ -1,6 +1,6 @@
 import { remedyFor, traitsOf } from '../../../contract/failures';
-import { howFar } from '../../../contract/how-far';
-import { documentOf } from '../../../contract/machine-name';
+import { howFar } from '../../../rules/how-far';
+import { documentOf } from '../../../rules/machine-name';
 import type { Progress } from '../../../contract/progress';
 import { notAttemptedLine, tellFailures, type ToldReason } from '../../../rules/told-failures';
 import type { RepublishFailed } from '../../errors';

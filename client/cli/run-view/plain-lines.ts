@@ -1,6 +1,6 @@
 import { remedyFor } from '../../../contract/failures';
-import { howFar } from '../../../contract/how-far';
-import { documentOf } from '../../../contract/machine-name';
+import { howFar } from '../../../rules/how-far';
+import { documentOf } from '../../../rules/machine-name';
 import { notAttemptedLine, tellFailures } from '../../../rules/told-failures';
 import type { RunStatus } from '../../run-status';
 import { onWhat, whatIsBlocked } from './attention';

@@ -1,4 +1,4 @@
-import { howFar } from '../../../contract/how-far';
+import { howFar } from '../../../rules/how-far';
 import type { Progress } from '../../../contract/progress';
 import type { RunStatus } from '../../run-status';
 

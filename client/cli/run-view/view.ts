@@ -1,4 +1,4 @@
-import { howFar } from '../../../contract/how-far';
+import { howFar } from '../../../rules/how-far';
 import { type Counts, OUTCOMES, type Progress } from '../../../contract/progress';
 import { traitsOf } from '../../../contract/failures';
 import type { RunStatus } from '../../run-status';

@@ -1,4 +1,4 @@
-import type { PageContent } from './activities';
+import type { PageContent } from './page-numbers';
 
 /**
  * What a page is called wherever a person reads of it: `bitspire-fees, 3 machines` where it holds all of

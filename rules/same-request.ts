@@ -1,5 +1,5 @@
-import type { FleetInput } from './fleet';
-import type { RepublishInput } from './input';
+import type { FleetInput } from '../contract/fleet';
+import type { RepublishInput } from '../contract/input';
 
 type Key = keyof RepublishInput | keyof FleetInput;
 

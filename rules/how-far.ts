@@ -1,5 +1,5 @@
-import type { OperatorCounts } from './fleet';
-import { type Counts, GOOD_OUTCOMES, type Phase, type Stages } from './progress';
+import type { OperatorCounts } from '../contract/fleet';
+import { type Counts, GOOD_OUTCOMES, type Phase, type Stages } from '../contract/progress';
 
 /**
  * How far something is, the same wherever it is shown: on the command line, in the Temporal UI, in a report.

@@ -8,7 +8,7 @@ import {
   decodeFromPayloadsAtIndex,
   decodeOptionalFailureToOptionalError,
 } from '@temporalio/common/lib/internal-non-workflow';
-import { reasonIn } from './failures';
+import { reasonIn } from '../contract/failures';
 
 /** Where a client has what it reads payloads with. */
 export interface Reader {
