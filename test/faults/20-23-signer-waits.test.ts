@@ -62,7 +62,7 @@ describe('the signer makes wait', () => {
       });
       expect(failure).toBeUndefined();
       expect(ids).toHaveLength(6);
-      // Those that were asked before the page came go on; nothing new is asked while it is open.
+      // Requests from before the page go on; nothing new is asked while the page is open.
       expect(askedMeanwhile).toBeLessThan(isAskedFor === isEncryptionFor ? 6 : 1);
       // One request for each document, and one for the proof: the person's patience is another than the
       // bunker's.
