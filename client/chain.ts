@@ -1,5 +1,5 @@
 import type { Client, WorkflowExecutionDescription } from '@temporalio/client';
-import { tolerant } from './tolerant';
+import { unreadableAsNull } from './unreadable-as-null';
 
 /*
  * A run of many documents is a chain of executions under one workflow id. Its first execution names it, and
@@ -36,7 +36,7 @@ export async function describeChain(
 }
 
 function describe(client: Client, workflowId: string, runId?: string): Promise<WorkflowExecutionDescription> {
-  return inTime(client, () => tolerant(client).getHandle(workflowId, runId).describe());
+  return withTimeout(client, () => unreadableAsNull(client).getHandle(workflowId, runId).describe());
 }
 
 /** A server that is too old to say has the first run id in each execution's first event. */
@@ -46,7 +46,7 @@ async function firstRunIdOf(
 ): Promise<string> {
   const told = raw.workflowExecutionInfo?.firstRunId;
   if (told) return told;
-  const { history } = await inTime(client, () =>
+  const { history } = await withTimeout(client, () =>
     client.workflowService.getWorkflowExecutionHistory({
       namespace: client.options.namespace,
       execution: { workflowId, runId },
@@ -62,7 +62,7 @@ export async function successorOf(
   workflowId: string,
   runId: string,
 ): Promise<string | undefined> {
-  const { history } = await inTime(client, () =>
+  const { history } = await withTimeout(client, () =>
     client.workflowService.getWorkflowExecutionHistory({
       namespace: client.options.namespace,
       execution: { workflowId, runId },
@@ -73,6 +73,6 @@ export async function successorOf(
   return closed?.newExecutionRunId || undefined;
 }
 
-function inTime<T>(client: Client, ask: () => Promise<T>): Promise<T> {
+function withTimeout<T>(client: Client, ask: () => Promise<T>): Promise<T> {
   return client.withDeadline(Date.now() + DESCRIBE_TIMEOUT_MS, ask);
 }

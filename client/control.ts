@@ -129,11 +129,9 @@ export class ChainControl {
       const facts = await obstacleFacts(this.client, newest);
       const obstacle = obstacleOf(facts);
       if (obstacle !== undefined) return obstacle;
-      const told = await queryProgress<{ cancelling: boolean }>(
-        this.client,
-        newest,
-        QUERY_TIMEOUT_MS,
-      ).catch(() => undefined);
+      const told = await queryProgress<{ cancelling: boolean }>(this.client, newest, QUERY_TIMEOUT_MS).catch(
+        () => undefined,
+      );
       if (told?.cancelling) return undefined;
       if (Date.now() > deadlineMs) return obstacleOf({ ...facts, answered: told !== undefined });
       await pause(200);

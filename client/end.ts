@@ -2,7 +2,7 @@ import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 import { describeChain } from './chain';
 import { explained } from './temporal-errors';
 
-const IN_CLEAR = 'republish end: its audit says who ended it and why';
+const REASON_IN_CLEAR = 'republish end: its audit says who ended it and why';
 
 /**
  * Terminates whatever execution of a run or fleet goes on. It does nothing any more from then on: its audit
@@ -21,7 +21,7 @@ export async function terminate(
     if (!(await goesOn(client, workflowId, runId))) return false;
     const handle = client.workflow.getHandle(workflowId, undefined, { firstExecutionRunId: runId });
     try {
-      await handle.terminate(isEncoded ? IN_CLEAR : reason);
+      await handle.terminate(isEncoded ? REASON_IN_CLEAR : reason);
       return true;
     } catch (error) {
       // It came to its end in this moment, or has just continued as new.

@@ -23,7 +23,7 @@ import type { Cancellation } from './control';
 import { RunNotFound } from './errors';
 import { type Handle, type HandleName, handleOf } from './handle';
 import { heartbeatOf } from './run-steps';
-import { requireSound } from './start';
+import { requireValid } from './start';
 import { explained } from './temporal-errors';
 
 export interface FleetOptions extends FleetInput, BeginOptions {
@@ -96,7 +96,7 @@ const OF_ANOTHER_FLEET =
 export async function startFleet(client: Client, options: FleetOptions): Promise<FleetRun> {
   const { taskQueue = loadConfiguration().taskQueue, ...others } = options;
   const { otherRequest, onWaiting, signal, patienceMs, ...input } = others;
-  requireSound(problemsOfFleetInput(input));
+  requireValid(problemsOfFleetInput(input));
   const workflowId = fleetWorkflowIdFor(taskQueue);
   const fingerprint = createHash('sha256').update(requestText(input)).digest('hex').slice(0, 32);
   const start = () =>

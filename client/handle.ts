@@ -2,13 +2,7 @@ import type { Client } from '@temporalio/client';
 import type { ControlRequest } from '../contract/control';
 import type { Obstacle } from '../contract/obstacle';
 import { describeChain } from './chain';
-import {
-  type ChainStatus,
-  chainObstacle,
-  chainStatus,
-  queryProgress,
-  type StatusKind,
-} from './chain-status';
+import { type ChainStatus, chainObstacle, chainStatus, queryProgress, type StatusKind } from './chain-status';
 import { type Cancellation, ChainControl } from './control';
 import { Outage, pause } from './outage';
 import { asRepublishFailed, explained, isUnreachable } from './temporal-errors';

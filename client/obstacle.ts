@@ -70,7 +70,7 @@ function failureIn({ attempt, lastFailure }: ObstacleFacts): string | undefined 
       ? undefined
       : `its workflow task is at attempt ${attempt}: workers take it, and die or hang`;
   const why = CAUSES[cause] ?? `cause ${cause} of Temporal's WorkflowTaskFailedCause`;
-  return `its workflow task fails, attempt ${attempt} (${why}): ${harmless(message)}`;
+  return `its workflow task fails, attempt ${attempt} (${why}): ${withoutSecrets(message)}`;
 }
 
 const MAX_MESSAGE_LENGTH = 300;
@@ -85,7 +85,7 @@ const SECRETS: [what: RegExp, instead: string][] = [
  * What a worker or Temporal has said of a task that failed. Our workflow holds neither secret nor state; a
  * data converter of somebody else's might quote what it was given.
  */
-function harmless(message: string): string {
+function withoutSecrets(message: string): string {
   const shown = SECRETS.reduce((text, [what, instead]) => text.replace(what, instead), message);
   const line = shown.replace(/[\u0000-\u0020\u007f-\u009f\u2028\u2029]+/g, ' ').trim();
   const cut = line.length > MAX_MESSAGE_LENGTH ? `${line.slice(0, MAX_MESSAGE_LENGTH)}…` : line;

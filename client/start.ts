@@ -38,7 +38,7 @@ export async function startRepublish(
 ): Promise<RepublishRun> {
   const workflowId = workflowIdFor(operatorUserId);
   const request: RepublishInput = { operatorUserId, ...input };
-  requireSound(problemsOfInput(request));
+  requireValid(problemsOfInput(request));
   const start = () =>
     client.workflow.start(WORKFLOW_TYPE, {
       workflowId,
@@ -66,7 +66,7 @@ export async function startRepublish(
 }
 
 /** @throws RepublishFailed of type InvalidInput, as the run itself would end */
-export function requireSound(problems: readonly string[]): void {
+export function requireValid(problems: readonly string[]): void {
   if (problems.length > 0) throw new RepublishFailed('InvalidInput', problems.join('; '));
 }
 
@@ -79,7 +79,7 @@ export function requireSound(problems: readonly string[]): void {
  */
 export async function findRepublish(client: Client, operatorUserId: string): Promise<RepublishRun> {
   const problem = problemOfId('operatorUserId', operatorUserId);
-  requireSound(problem === undefined ? [] : [problem]);
+  requireValid(problem === undefined ? [] : [problem]);
   const workflowId = workflowIdFor(operatorUserId);
   try {
     const runId = await explained(client, () => newestChain(client, workflowId));

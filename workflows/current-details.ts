@@ -1,3 +1,4 @@
+import type { Intervention } from '../contract/control';
 import { type FailureType, remedyFor } from '../contract/failures';
 import { howFar } from '../contract/how-far';
 import { machineOf, type NamedMachine } from '../contract/machine-name';
@@ -16,7 +17,7 @@ const GAP = '\u00a0\u00a0\u00a0';
  * what to type.
  */
 export function currentDetails(progress: Progress, operatorUserId: string): string {
-  const operator = quoted(operatorUserId);
+  const operator = shellWordInCode(operatorUserId);
   const { phase } = progress;
   const paragraphs = [
     `**${phase}**${progress.cancelling ? ' (cancelled: what is signed is finished)' : ''}${share(progress)}`,
@@ -42,7 +43,7 @@ function share(progress: Progress): string {
 function noMachines({ lookedIn }: Progress): string[] {
   return lookedIn === undefined
     ? []
-    : [`**The operator has no machines.** They were looked for in ${plain(lookedIn)}.`];
+    : [`**The operator has no machines.** They were looked for in ${escapeMarkdown(lookedIn)}.`];
 }
 
 /** What somebody has to do before the run goes on. */
@@ -53,9 +54,7 @@ function waitsForPeople(progress: Progress, operator: string): string[] {
     (url) => `**The signer waits for a person.** Approve here: <${url.replace(/[<>\s]/g, '')}>`,
   );
   if (paused !== undefined && !isOver && !cancelling) {
-    lines.push(
-      `**Paused**${paused.by ? ` by ${plain(paused.by)}` : ''}${paused.reason ? `: ${plain(paused.reason)}` : ''}. To go on: \`republish resume ${operator}\``,
-    );
+    lines.push(pausedLine(paused, `republish resume ${operator}`));
   }
   if (blocked !== undefined) {
     const what = isOver
@@ -64,7 +63,7 @@ function waitsForPeople(progress: Progress, operator: string): string[] {
         ? 'The run does not go on'
         : 'No further documents are begun';
     lines.push(
-      `**${what}, because of ${blocked.type}**: ${plain(blocked.message)}`,
+      `**${what}, because of ${blocked.type}**: ${escapeMarkdown(blocked.message)}`,
       remedyLine(blocked.type, operator),
     );
   }
@@ -77,6 +76,13 @@ function waitsForPeople(progress: Progress, operator: string): string[] {
     );
   }
   return lines;
+}
+
+/** Who paused a run or a fleet and why, and the command that continues it. */
+export function pausedLine({ by, reason }: Intervention, resume: string): string {
+  const who = by ? ` by ${escapeMarkdown(by)}` : '';
+  const why = reason ? `: ${escapeMarkdown(reason)}` : '';
+  return `**Paused**${who}${why}. To go on: \`${resume}\``;
 }
 
 /** What is under way, and what keeps it. */
@@ -93,7 +99,7 @@ function waitsForOthers({ phase, open, stages, waiting }: Progress, operator: st
   ];
   const shown = waiting.slice(0, MAX_SHOWN).map(({ why, since, tries, ...document }) => {
     const trouble = since === undefined ? '' : ` (${tries ?? 0} tries in vain since ${since})`;
-    return `- ${nameOf(document)} waits: ${plain(why)}${trouble}`;
+    return `- ${nameOf(document)} waits: ${escapeMarkdown(why)}${trouble}`;
   });
   if (waiting.length > shown.length) shown.push(`- and ${waiting.length - shown.length} more`);
   return shown.length > 0 ? [...lines, shown.join('\n')] : lines;
@@ -124,7 +130,7 @@ function failureParagraphs(progress: Progress, operator: string): string[] {
   const documents = reasons.flatMap(({ documents }) => documents);
   const shown = documents.slice(0, MAX_SHOWN);
   const lines = shown.map(
-    ({ type, message, ...document }) => `- ${nameOf(document)}: **${type}**: ${plain(message)}`,
+    ({ type, message, ...document }) => `- ${nameOf(document)}: **${type}**: ${escapeMarkdown(message)}`,
   );
   if (documents.length > shown.length) lines.push(`- and ${documents.length - shown.length} more`);
   if (notAttempted > 0) lines.push(`- ${notAttemptedLine(notAttempted)}`);
@@ -139,7 +145,7 @@ function failureParagraphs(progress: Progress, operator: string): string[] {
 }
 
 function nameOf({ documentType, ...machine }: NamedMachine & { documentType: string }): string {
-  return `${plain(documentType)} of machine ${plain(machineOf(machine))}`;
+  return `${escapeMarkdown(documentType)} of machine ${escapeMarkdown(machineOf(machine))}`;
 }
 
 function commands({ phase, failed, blocked }: Progress, operator: string): string {
@@ -160,7 +166,7 @@ function remedyLine(type: FailureType, operator: string): string {
 const NO_LINK = '\u2060';
 
 /** Strangers' words in Markdown: no link, no image, no table cell, no code. */
-export function plain(text: string): string {
+export function escapeMarkdown(text: string): string {
   return text
     .replace(/[\\`*_{}[\]<>|#~!&]/g, '\\$&')
     .replace(/\s+/g, ' ')
@@ -168,6 +174,6 @@ export function plain(text: string): string {
 }
 
 /** An id as a shell takes it, in Markdown code. */
-function quoted(id: string): string {
+function shellWordInCode(id: string): string {
   return shellWord(id.replaceAll('`', ''));
 }

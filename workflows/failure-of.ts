@@ -1,5 +1,5 @@
 import { ActivityFailure, ApplicationFailure, TimeoutFailure } from '@temporalio/workflow';
-import { type Failure, isFailureType } from '../contract/failures';
+import { type Failure, isFailureType, remedyFor } from '../contract/failures';
 
 /** What failed, as data, from whatever an activity call threw. */
 export function failureOf(error: unknown): Failure {
@@ -18,4 +18,13 @@ export function failureOf(error: unknown): Failure {
   const activity = chain.find((link) => link instanceof ActivityFailure);
   const what = activity instanceof ActivityFailure ? ` in ${activity.activityType}` : '';
   return { type: 'Unexpected', message: `an unexpected failure${what}` };
+}
+
+/** @throws ApplicationFailure InvalidInput where an input has problems: such a run has no audit row */
+export function requireValid(problems: string[]): void {
+  if (problems.length === 0) return;
+  throw ApplicationFailure.nonRetryable(
+    `${problems.join('; ')}. ${remedyFor('InvalidInput')}`,
+    'InvalidInput',
+  );
 }

@@ -11,9 +11,10 @@ import { type FleetInput, type FleetSummary, problemsOfFleetInput } from '../con
 import type { PlanFleetResult } from '../contract/fleet-activities';
 import { SEARCH_ATTRIBUTES } from '../contract/names';
 import type { RunOutcome } from '../contract/progress';
-import { failureOf } from './failure-of';
-import { persistFleetAudit, planFleet } from './fleet/activities';
-import { Fleet, fleetId, type FleetState } from './fleet/fleet';
+import { failureOf, requireValid } from './failure-of';
+import { runId } from './activity-calls';
+import { persistFleetAudit, planFleet } from './fleet/activity-calls';
+import { Fleet, type FleetState } from './fleet/fleet';
 
 /**
  * The saga for many operators: a run for each of them, so many at once, and one summary. An operator who
@@ -23,7 +24,7 @@ import { Fleet, fleetId, type FleetState } from './fleet/fleet';
  * @throws ApplicationFailure InvalidInput, or the failure type of the step that ended the fleet
  */
 export async function republishFleet(input: FleetInput, carried?: FleetState): Promise<FleetSummary> {
-  if (carried === undefined) requireSound(input);
+  if (carried === undefined) requireValid(problemsOfFleetInput(input));
   const scope = CancellationScope.current();
   // The ledger has the operators; the next execution need not carry them.
   const { operators: _, ...request } = input;
@@ -34,7 +35,7 @@ export async function republishFleet(input: FleetInput, carried?: FleetState): P
   let failure: Failure | undefined;
   let cancelled = false;
   try {
-    plan ??= await planFleet({ runId: fleetId(), request: input });
+    plan ??= await planFleet({ runId: runId(), request: input });
     next = await fleet.work(plan);
   } catch (error) {
     if (isCancellation(error)) cancelled = true;
@@ -50,7 +51,7 @@ export async function republishFleet(input: FleetInput, carried?: FleetState): P
     fleet.enter('writing audit');
     const { interventions } = fleet.control;
     return persistFleetAudit({
-      runId: fleetId(),
+      runId: runId(),
       request,
       ended: fleet.unrecorded,
       cancelled,
@@ -77,15 +78,6 @@ export async function republishFleet(input: FleetInput, carried?: FleetState): P
   }
   if (cancelled) throw new CancelledFailure('the fleet was cancelled; the audit tells what was done');
   return summary;
-}
-
-function requireSound(input: FleetInput): void {
-  const problems = problemsOfFleetInput(input);
-  if (problems.length === 0) return;
-  throw ApplicationFailure.nonRetryable(
-    `${problems.join('; ')}. ${remedyFor('InvalidInput')}`,
-    'InvalidInput',
-  );
 }
 
 function outcomeOf(

@@ -19,10 +19,10 @@ import { SEARCH_ATTRIBUTES } from '../contract/names';
 import type { RunOutcome } from '../contract/progress';
 import { forOperator } from '../contract/shell';
 import { notAttemptedLine, tellFailures } from '../rules/told-failures';
-import { persistAudit, runId } from './activities';
+import { persistAudit, runId } from './activity-calls';
 import type { CarriedOver } from './carried-over';
 import { unpackEvents } from './event-ids';
-import { failureOf } from './failure-of';
+import { failureOf, requireValid } from './failure-of';
 import { Run } from './run';
 
 /**
@@ -45,7 +45,7 @@ export async function republishOperatorConfigs(
   input: RepublishInput,
   handedOver?: CarriedOver,
 ): Promise<RepublishResult> {
-  requireSound(input);
+  requireValid(problemsOfInput(input));
   const request = normalisedInput(input);
   // Whatever a caller may send besides the input: only an execution of this run can have handed anything
   // over.
@@ -76,12 +76,6 @@ export async function republishOperatorConfigs(
     throw withRemedy({ type: 'ResultTooLarge', message }, request);
   }
   return events;
-}
-
-/** No audit row: without a sound input there is no operator to write it for. */
-function requireSound(input: RepublishInput): void {
-  const problems = problemsOfInput(input);
-  if (problems.length > 0) throw withRemedy({ type: 'InvalidInput', message: problems.join('; ') });
 }
 
 function writeAudit(run: Run, request: RepublishInput, cancelled: boolean): Promise<PersistAuditResult> {
@@ -127,14 +121,13 @@ function whatIsMissing(audit: PersistAuditResult, cause: Failure | undefined): s
   return `${failed} document${failed === 1 ? '' : 's'} could not be republished (${told})`;
 }
 
-/** @param request absent: it is not sound, and its remedy is for no operator */
 function withRemedy(
   { type, message }: Failure,
-  request?: RepublishInput,
+  { operatorUserId }: RepublishInput,
   details?: unknown,
 ): ApplicationFailure {
   const more = details === undefined ? [] : [details];
-  const remedy = forOperator(remedyFor(type), request?.operatorUserId);
+  const remedy = forOperator(remedyFor(type), operatorUserId);
   return ApplicationFailure.nonRetryable(`${message}. ${remedy}`, type, ...more);
 }
 

@@ -29,13 +29,13 @@ import {
   runId,
   settlePage,
   sweep,
-} from './activities';
+} from './activity-calls';
 import type { CarriedOver } from './carried-over';
 import { Control } from './control';
 import { currentDetails } from './current-details';
 import { failureOf } from './failure-of';
 import { Shown } from './shown';
-import { Statements } from './statements';
+import { ControlActions } from './control-actions';
 import { loadSummary, pageSummary } from './summaries';
 
 /** Longer than the work after which a page yields: what is still out then waits for its next attempt. */
@@ -57,7 +57,7 @@ export class Run {
   #shown: Shown;
   /** Steps in work, and by which scope each can be told to give way. */
   #inWork = new Map<Step, CancellationScope>();
-  #statements: Statements;
+  #actions: ControlActions;
   #ending: Extract<Phase, 'writing audit' | 'done'> | undefined;
   #isShowing = false;
   /** What the audit itself has found. */
@@ -76,8 +76,8 @@ export class Run {
     this.#planned = carried?.planned ?? 0;
     this.#shown = new Shown(carried?.counts);
     this.pages = new Pages(request.onFailure === 'hold', carried?.opened);
-    this.#statements = new Statements(this, carried?.paused);
-    this.control = new Control(this.#statements, () => this.onChange(), carried?.interventions);
+    this.#actions = new ControlActions(this, carried?.paused);
+    this.control = new Control(this.#actions, () => this.onChange(), carried?.interventions);
     setHandler(progressQuery, () => this.progress(), {
       description:
         'Phase, what the run waits for, failures, and how many documents are planned, published, unchanged, superseded, skipped and failed',
@@ -118,7 +118,7 @@ export class Run {
   #next(): Next {
     return this.pages.next({
       cancelled: this.isCancelled,
-      stopped: this.#statements.stop,
+      stopped: this.#actions.stop,
       isHistoryLong: workflowInfo().continueAsNewSuggested,
     });
   }
@@ -199,7 +199,7 @@ export class Run {
   }
 
   progress(): Progress {
-    const { paused } = this.#statements;
+    const { paused } = this.#actions;
     const blocked = this.pages.blocked ?? this.pages.endedBy ?? this.#auditFailure;
     return {
       phase: this.#ending ?? this.pages.phase,
@@ -225,7 +225,7 @@ export class Run {
 
   get carriedOver(): CarriedOver | undefined {
     if (this.opened === undefined) return undefined;
-    const { paused } = this.#statements;
+    const { paused } = this.#actions;
     return {
       opened: this.opened,
       machines: this.#machines,

@@ -24,7 +24,7 @@ export function resetCountsOption(): Option {
 }
 
 /** The options `--force` and `--reset-counts` as a request has them. @throws UsageError */
-export function forcing(options: { force?: true; resetCounts?: true }): {
+export function forceOptions(options: { force?: true; resetCounts?: true }): {
   force?: true;
   resetCounts?: true;
 } {

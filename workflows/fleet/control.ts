@@ -1,15 +1,15 @@
 import { allHandlersFinished, CancellationScope, condition } from '@temporalio/workflow';
 import type { ControlRequest, Intervention } from '../../contract/control';
 import { FLEET_UPDATES, type FleetControlResult, type FleetUpdateName } from '../../contract/fleet';
+import { requestCancellation } from '../activity-calls';
 import { handleUpdates } from '../updates';
-import { requestCancellation } from './activities';
 
 /** What a fleet does when somebody speaks to it. */
 export interface ControlledFleet {
   /** A sentence that says why nothing can be done any more or yet; undefined while it can. */
   refusal(name: FleetUpdateName): string | undefined;
   /** Tells the runs that go on; resolves with how many have taken it. */
-  tell(name: FleetUpdateName, request: ControlRequest): Promise<number>;
+  controlRuns(name: FleetUpdateName, request: ControlRequest): Promise<number>;
   /** Something that is shown has changed. */
   onChange(): void;
 }
@@ -52,7 +52,7 @@ export class FleetControl {
     this.fleet.onChange();
     try {
       // The runs are told before they are cancelled: so their own audits contain who asked, and why.
-      return { operators: await this.fleet.tell(name, asked) };
+      return { operators: await this.fleet.controlRuns(name, asked) };
     } finally {
       if (name === 'cancel') await CancellationScope.nonCancellable(() => requestCancellation());
     }

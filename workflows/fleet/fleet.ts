@@ -20,7 +20,8 @@ import {
 } from '../../contract/fleet';
 import type { OperatorRun, PlanFleetResult } from '../../contract/fleet-activities';
 import { PROGRESS_QUERY } from '../../contract/names';
-import { loadOperators, recordOperators } from './activities';
+import { runId } from '../activity-calls';
+import { loadOperators, recordOperators } from './activity-calls';
 import { FleetControl, type ControlledFleet } from './control';
 import { fleetDetails } from './details';
 import { endOfAdopted, republishOperator } from './operator-run';
@@ -118,9 +119,9 @@ export class Fleet implements ControlledFleet {
     this.enter('running');
     for (const { paused, ...run } of this.carried?.running ?? []) {
       const adopted = { run, paused, adopted: true } as const;
-      void this.#take(run.operatorUserId, adopted, () => endOfAdopted(this.request, run));
+      void this.#follow(run.operatorUserId, adopted, () => endOfAdopted(this.request, run));
     }
-    for (const operator of this.carried?.again ?? []) this.#giveTurn(operator);
+    for (const operator of this.carried?.again ?? []) this.#beginOperator(operator);
     try {
       await this.#beginAll();
       await condition(() => this.#inWork.size === 0 || this.#mustContinue());
@@ -140,7 +141,7 @@ export class Fleet implements ControlledFleet {
   async #untilEnded(cancelled: boolean): Promise<void> {
     // Children are cancelled with their parent; those of an earlier execution have none.
     if (cancelled)
-      await this.#inWork.tell('cancel', {}, ({ adopted }) => adopted === true).catch(() => undefined);
+      await this.#inWork.control('cancel', {}, ({ adopted }) => adopted === true).catch(() => undefined);
     await condition(() => this.#inWork.size === 0);
   }
 
@@ -155,7 +156,7 @@ export class Fleet implements ControlledFleet {
       const operator = this.#page.shift();
       if (operator !== undefined) {
         this.#after = operator;
-        this.#giveTurn(operator);
+        this.#beginOperator(operator);
       } else if (this.#allLoaded) return;
       // It takes its time, and somebody may have paused meanwhile: begin is asked for anew.
       else await this.#loadPage();
@@ -164,7 +165,7 @@ export class Fleet implements ControlledFleet {
 
   async #loadPage(): Promise<void> {
     const page = await loadOperators({
-      runId: fleetId(),
+      runId: runId(),
       ...(this.#after === undefined ? {} : { after: this.#after }),
       limit: OPERATORS_PER_PAGE,
     });
@@ -172,9 +173,9 @@ export class Fleet implements ControlledFleet {
     this.#allLoaded = page.next === undefined;
   }
 
-  #giveTurn(operator: string): void {
+  #beginOperator(operator: string): void {
     const inWork: InWork = { paused: false };
-    void this.#take(operator, inWork, () =>
+    void this.#follow(operator, inWork, () =>
       republishOperator(this.request, operator, {
         onStarting: (starting) => (inWork.starting = starting),
         onBegun: (run) => {
@@ -184,7 +185,7 @@ export class Fleet implements ControlledFleet {
           // It began while the others were being paused.
           const isStillPaused = (each: InWork): boolean =>
             each === inWork && this.control.paused !== undefined;
-          this.#inWork.tell('pause', paused, isStillPaused).catch(() => undefined);
+          this.#inWork.control('pause', paused, isStillPaused).catch(() => undefined);
         },
       }),
     );
@@ -194,7 +195,7 @@ export class Fleet implements ControlledFleet {
    * Waits for an operator's turn and counts how it ended. Never rejects: what breaks here breaks the fleet,
    * in `work`.
    */
-  async #take(
+  async #follow(
     operatorUserId: string,
     inWork: InWork,
     work: () => Promise<OperatorEnd | undefined>,
@@ -223,11 +224,11 @@ export class Fleet implements ControlledFleet {
   async #record(): Promise<void> {
     if (this.unrecorded.length < RECORD_TOGETHER) return;
     const ended = this.unrecorded.splice(0);
-    await CancellationScope.nonCancellable(() => recordOperators({ runId: fleetId(), ended }));
+    await CancellationScope.nonCancellable(() => recordOperators({ runId: runId(), ended }));
   }
 
-  tell(action: FleetUpdateName, request: ControlRequest): Promise<number> {
-    return this.#inWork.tell(action, request, ({ paused }) => action !== 'resume' || paused);
+  controlRuns(action: FleetUpdateName, request: ControlRequest): Promise<number> {
+    return this.#inWork.control(action, request, ({ paused }) => action !== 'resume' || paused);
   }
 
   refusal(name: FleetUpdateName): string | undefined {
@@ -258,9 +259,4 @@ export class Fleet implements ControlledFleet {
       interventions,
     };
   }
-}
-
-/** The ledger key of the fleet: it stays across continue-as-new. */
-export function fleetId(): string {
-  return workflowInfo().firstExecutionRunId;
 }

@@ -10,10 +10,10 @@ import type { OperatorRun } from '../../contract/fleet-activities';
 import { fairnessKeyOf, WORKFLOW_TYPE, workflowIdFor } from '../../contract/names';
 import { endOfFailedRun } from '../../contract/run-end';
 import type { republishOperatorConfigs } from '../republish-operator-configs';
-import { followRun } from './activities';
+import { followRun } from './activity-calls';
 
 /** Told where an operator's turn is. */
-export interface TurnListener {
+export interface OperatorRunListener {
   /** A run is being started: until it has begun, or has not, nobody knows which. */
   onStarting(starting: boolean): void;
   onBegun(run: OperatorRun): void;
@@ -27,7 +27,7 @@ export interface TurnListener {
 export async function republishOperator(
   fleet: FleetInput,
   operatorUserId: string,
-  listener: TurnListener,
+  listener: OperatorRunListener,
 ): Promise<OperatorEnd | undefined> {
   const request = requestOf(fleet, operatorUserId);
   for (;;) {
@@ -56,7 +56,11 @@ export async function endOfAdopted(fleet: FleetInput, run: OperatorRun): Promise
 
 type Child = ChildWorkflowHandle<typeof republishOperatorConfigs>;
 
-async function endOf(child: Child, operatorUserId: string, { onBegun }: TurnListener): Promise<OperatorEnd> {
+async function endOf(
+  child: Child,
+  operatorUserId: string,
+  { onBegun }: OperatorRunListener,
+): Promise<OperatorEnd> {
   const run = { operatorUserId, runId: child.firstExecutionRunId };
   onBegun(run);
   try {
@@ -71,7 +75,7 @@ async function endOf(child: Child, operatorUserId: string, { onBegun }: TurnList
 async function start(
   fleet: FleetInput,
   operatorUserId: string,
-  { onStarting }: TurnListener,
+  { onStarting }: OperatorRunListener,
 ): Promise<Child | undefined> {
   onStarting(true);
   try {

@@ -2,7 +2,7 @@ import { CancellationScope } from '@temporalio/workflow';
 import type { ControlRequest } from '../../contract/control';
 import type { FleetUpdateName } from '../../contract/fleet';
 import type { OperatorRun } from '../../contract/fleet-activities';
-import { speakToRuns } from './activities';
+import { speakToRuns } from './activity-calls';
 
 export interface InWork {
   /** Absent until it has begun, and where it is somebody else's run that is waited for. */
@@ -53,7 +53,7 @@ export class RunsInWork {
    *
    * @returns how many have taken it
    */
-  tell(
+  control(
     action: FleetUpdateName,
     { by, reason }: ControlRequest,
     selects: (inWork: InWork) => boolean = () => true,

@@ -19,7 +19,8 @@ interface Done {
 
 /** What each command says when the run has taken it. */
 const DONE: Record<UpdateName, (done: Done) => string> = {
-  pause: ({ operator }) => `paused: what is signed is finished. Go on with: ${commandLine('resume', operator)}`,
+  pause: ({ operator }) =>
+    `paused: what is signed is finished. Go on with: ${commandLine('resume', operator)}`,
   resume: () => 'the run goes on',
   retry: ({ documents, of, operator }) => {
     if (documents > 0)

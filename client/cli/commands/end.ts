@@ -7,7 +7,7 @@ import type { RepublishRun } from '../../run';
 import { UsageError } from '../fail';
 import { printJson, say } from '../output';
 import { commandLine } from '../command-lines';
-import { whoAsks } from '../send-control';
+import { controlRequest } from '../send-control';
 
 export interface EndOptions {
   reason?: string;
@@ -42,17 +42,17 @@ async function end(operator: string, options: EndOptions): Promise<void> {
   const { requireItsLedger, writeAuditOfEnded } = await import('../../../ending/end-run.js');
   const { findRepublish } = await import('../../index.js');
   const { showAudit } = await import('./audit.js');
-  const asked = askedBy(options);
-  await withBoth(async ({ client }, database) => {
+  const asked = validControlRequest(options);
+  await withTemporalAndDatabase(async ({ client }, database) => {
     const run = await findRepublish(client, operator);
     const { workflowId, runId } = run;
-    const status = await howItStands(run, options);
+    const status = await statusToEnd(run, options);
     const { obstacle, closedAt, reason } = status;
     await requireItsLedger(database, status);
     const hasEndedNow = await terminateNow({ client }, run, asked, obstacle);
     const ended = { runId, workflowId, operatorUserId: operator, reason, obstacle };
     const isWritten = await writeAuditOfEnded(database, ended, asked);
-    await writeEarlier(database, { client }, run, operator, asked);
+    await writeMissingAudits(database, { client }, run, operator, asked);
     if (hasEndedNow) say(`ended: run ${runId} is terminated, and its audit is written`);
     else if (isWritten) say(`run ${runId} had ended (${closedAt}) without an audit, which is written now`);
     else say(`run ${runId} has ended already, and its audit is there: nothing was changed`);
@@ -63,15 +63,15 @@ async function end(operator: string, options: EndOptions): Promise<void> {
 }
 
 /** Who asks and why, as the audit keeps it. @throws UsageError */
-export function askedBy(options: EndOptions): ControlRequest {
-  const asked = whoAsks(options);
+export function validControlRequest(options: EndOptions): ControlRequest {
+  const asked = controlRequest(options);
   const problem = problemOfControl('cancel', asked);
   if (problem !== undefined) throw new UsageError(problem);
   return asked;
 }
 
 /** The database first: without it nothing may be ended. */
-export async function withBoth(
+export async function withTemporalAndDatabase(
   work: (opened: OpenClient, database: Database) => Promise<void>,
 ): Promise<void> {
   const { withDatabase } = await import('../database.js');
@@ -89,7 +89,7 @@ export async function withBoth(
 }
 
 /** @throws ControlRefused where somebody goes on with it */
-async function howItStands(run: RepublishRun, { yes }: EndOptions) {
+async function statusToEnd(run: RepublishRun, { yes }: EndOptions) {
   const { ControlRefused } = await import('../../index.js');
   const status = await run.status();
   const { closedAt, obstacle, progress } = status;
@@ -114,7 +114,7 @@ export async function terminateNow(
 }
 
 /** Runs of the operator that somebody terminated before, and that have no audit since. */
-async function writeEarlier(
+async function writeMissingAudits(
   database: Database,
   { client }: Pick<OpenClient, 'client'>,
   { runId: newest }: RepublishRun,
@@ -137,7 +137,9 @@ async function writeEarlier(
       say(`run ${runId} has no audit, and Temporal does not know it any more: it is left as it is`);
     } else if (seen.closeTime !== undefined) {
       await writeAuditOfEnded(database, { runId, workflowId, operatorUserId: operator }, asked);
-      say(`run ${runId} had ended without an audit, which is written now; see: ${commandLine('audit', runId)}`);
+      say(
+        `run ${runId} had ended without an audit, which is written now; see: ${commandLine('audit', runId)}`,
+      );
     }
   }
 }

@@ -7,7 +7,12 @@ import { compareIds } from '../../../contract/machine-name';
 import { fittedTable, paragraph, wholeTable } from '../terminal/table';
 
 /** Operators of a fleet that are not complete. */
-export function unfinished({ incomplete, failed, cancelled, notBegun }: FleetSummary['operators']): number {
+export function countIncomplete({
+  incomplete,
+  failed,
+  cancelled,
+  notBegun,
+}: FleetSummary['operators']): number {
   return incomplete + failed + cancelled + notBegun;
 }
 
@@ -45,7 +50,7 @@ export function showFleetAudit(row: WrittenFleetAuditRow): void {
 }
 
 /** Not in the order in which their runs happened to end. */
-export function inOrder(failures: readonly OperatorEnd[]): OperatorEnd[] {
+export function sortedByOperator(failures: readonly OperatorEnd[]): OperatorEnd[] {
   return failures.toSorted((a, b) => compareIds(a.operatorUserId, b.operatorUserId));
 }
 
@@ -62,7 +67,7 @@ function showFailures(
   { incomplete, failed, cancelled }: FleetSummary['operators'],
 ): void {
   if (failures.length === 0) return;
-  const rows = inOrder(failures).map(({ operatorUserId, outcome, failure, runId }) => [
+  const rows = sortedByOperator(failures).map(({ operatorUserId, outcome, failure, runId }) => [
     operatorUserId,
     outcome,
     failure?.type ?? '',

@@ -5,7 +5,7 @@ import type { Obstacle } from '../../../contract/obstacle';
 import type { FleetRun, FleetStatus } from '../../fleet';
 import { EXIT, exitCodeFor } from '../exit-codes';
 import { requireOperatorIds } from '../ids';
-import { forcing, resetCountsOption } from '../options';
+import { forceOptions, resetCountsOption } from '../options';
 import { compareIds } from '../../../contract/machine-name';
 import { forFleet } from '../../../contract/shell';
 import { print, printJson, say } from '../output';
@@ -15,7 +15,14 @@ import { AuditNotFound } from './audit';
 import { registerFleetControl } from './fleet-control';
 import { registerFleetEnd } from './fleet-end';
 import { registerFleetInspection } from './fleet-inspection';
-import { fleetLine, inOrder, showFleetAudit, showSummary, unfinished, waitLine } from './fleet-output';
+import {
+  fleetLine,
+  sortedByOperator,
+  showFleetAudit,
+  showSummary,
+  countIncomplete,
+  waitLine,
+} from './fleet-output';
 
 interface StartOptions {
   all?: true;
@@ -119,7 +126,7 @@ async function fleetInput(named: string[], options: StartOptions): Promise<Fleet
     ...(options.atOnce === undefined ? {} : { operatorsAtOnce: Number(options.atOnce) }),
     ...(options.documentType ? { documentTypes: options.documentType } : {}),
     ...(options.reason ? { reason: options.reason } : {}),
-    ...forcing(options),
+    ...forceOptions(options),
     ...(options.hold ? { onFailure: 'hold' } : {}),
   };
   const problems = problemsOfFleetInput(input);
@@ -181,7 +188,7 @@ async function waitForEnd(fleet: FleetRun, json: boolean): Promise<void> {
     const summary = await fleet.result();
     if (json) printJson(summary);
     else showSummary(summary);
-    process.exitCode = unfinished(summary.operators) === 0 ? EXIT.ok : EXIT.partlyDone;
+    process.exitCode = countIncomplete(summary.operators) === 0 ? EXIT.ok : EXIT.partlyDone;
   } catch (error) {
     if (!(error instanceof RepublishFailed)) throw error;
     say(`error: ${error.type}: ${error.message}; see: republish fleet audit ${fleet.runId}`);
@@ -229,7 +236,7 @@ async function status({ json }: { json?: true }): Promise<void> {
     print(fleetLine(facts.progress));
     if (atWork.length > 0) print(paragraph(`in work: ${atWork.toSorted(compareIds).join(', ')}`));
     for (const waits of facts.waitsFor) print(paragraph(waitLine(waits)));
-    for (const { operatorUserId, outcome, failure } of inOrder(failures))
+    for (const { operatorUserId, outcome, failure } of sortedByOperator(failures))
       print(
         paragraph(`${outcome}: ${operatorUserId}${failure ? `: ${failure.type}: ${failure.message}` : ''}`),
       );

@@ -9,7 +9,7 @@ import { withoutName } from '../../../rules/told-failures';
 import { LEAST_SIGNATURES } from '../../../rules/signer-speed';
 import { byMachine } from '../by-machine';
 import { EXIT } from '../exit-codes';
-import { forcing, resetCountsOption } from '../options';
+import { forceOptions, resetCountsOption } from '../options';
 import { cellStyles, paintedFor, print, printJson, printPainted, say } from '../output';
 import type { Style } from '../terminal/paint';
 import { AUTH_HELP, sayRelaysWantAuth } from '../relay-auth';
@@ -68,7 +68,7 @@ async function plan(operator: string, options: PlanOptions): Promise<void> {
       ...(options.documentType ? { documentTypes: [...new Set(options.documentType)] } : {}),
       ...(options.machine ? { machineIds: [...new Set(options.machine)] } : {}),
       ...(expectedPubkey ? { expectedPubkey } : {}),
-      ...forcing(options),
+      ...forceOptions(options),
       ...(options.show ? { show: true } : {}),
       ...(options.auth ? { auth: true } : {}),
     },

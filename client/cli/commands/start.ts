@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import type { RepublishResult } from '../../../contract/input';
 import type { RepublishRun } from '../../run';
 import { exitCodeFor } from '../exit-codes';
-import { forcing, patienceOption, resetCountsOption } from '../options';
+import { forceOptions, patienceOption, resetCountsOption } from '../options';
 import { print, printJson, say } from '../output';
 import { commandLine, completeCommands } from '../command-lines';
 import { beginOrStopWaiting, otherRequestOf } from '../other-request';
@@ -54,7 +54,7 @@ async function start(operator: string, options: StartOptions): Promise<void> {
       ...(options.machine ? { machineIds: options.machine } : {}),
       ...(expectedPubkey ? { expectedPubkey } : {}),
       ...(options.reason ? { reason: options.reason } : {}),
-      ...forcing(options),
+      ...forceOptions(options),
       ...(options.hold ? { onFailure: 'hold' as const } : {}),
       otherRequest: otherRequestOf(options),
       patienceMs: options.patience * 1_000,

@@ -9,7 +9,7 @@ const UNREADABLE =
   'A worker answers, and what it says cannot be read here: call this with the data converter of the workers (REPUBLISH_DATA_CONVERTER).';
 
 /** Who is missing, or what keeps whoever is there from going on, so that nothing moves. */
-export function trouble(
+export function troubleLines(
   { progress, closedAt, taskQueue, unreachableSince, obstacle, cancelRequested }: RunStatus,
   operator: string,
   columns: number,
@@ -52,7 +52,7 @@ export interface Ended {
   remedy: string;
 }
 
-export function ending(ended: Ended | undefined): Line[] {
+export function endingLines(ended: Ended | undefined): Line[] {
   if (ended === undefined) return [];
   const { type, message, remedy } = ended;
   return [
@@ -64,7 +64,7 @@ export function ending(ended: Ended | undefined): Line[] {
 }
 
 /** What waits for a person, and what that person can do. Never left out, however small the terminal is. */
-export function waits(
+export function personLines(
   { approvals, progress, closedAt }: RunStatus,
   operator: string,
   columns: number,
@@ -89,7 +89,7 @@ export function waits(
   if (progress.phase === 'holding') {
     lines.push(
       line(),
-      line(['yellow', `Waits for a decision${onWhat(progress)}`]),
+      line(['yellow', `Waits for a decision${undecidedCounts(progress)}`]),
       whole('  try again: ', ['bold', commandLine('retry', operator)]),
       whole('  give up:   ', ['bold', commandLine('skip', operator)]),
       whole('  end:       ', ['bold', commandLine('cancel', operator)]),
@@ -101,7 +101,7 @@ export function waits(
 /**
  * What a run that holds waits for: ` on 2 failed and 5 without outcome`. Before its documents it has neither.
  */
-export function onWhat({ failed, open }: Progress): string {
+export function undecidedCounts({ failed, open }: Progress): string {
   const parts = [
     ...(failed > 0 ? [`${failed} failed`] : []),
     ...(open > 0 ? [`${open} without outcome`] : []),
@@ -112,7 +112,7 @@ export function onWhat({ failed, open }: Progress): string {
 function blocked({ blocked, planned }: Progress, operator: string, columns: number): Line[] {
   if (blocked === undefined) return [];
   const message = completeCommands(blocked.message.replace(/\s+/g, ' '), operator);
-  const told = `${whatIsBlocked(planned)} ${blocked.type}: ${message}`;
+  const told = `${blockedSentence(planned)} ${blocked.type}: ${message}`;
   return [line(), ...yellow(told, columns), ...remedyLines(blocked.type, operator, columns)];
 }
 
@@ -121,7 +121,7 @@ function remedyLines(type: FailureType, operator: string, columns: number): Line
   return wrap(remedy, columns - 3).map((text) => line(['bold', `  ${text}`]));
 }
 
-export function whatIsBlocked(planned: number): string {
+export function blockedSentence(planned: number): string {
   return planned > 0 ? 'No further documents are begun.' : 'The documents cannot be begun.';
 }
 

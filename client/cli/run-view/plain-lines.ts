@@ -3,7 +3,7 @@ import { howFar } from '../../../contract/how-far';
 import { documentOf } from '../../../contract/machine-name';
 import { notAttemptedLine, tellFailures } from '../../../rules/told-failures';
 import type { RunStatus } from '../../run-status';
-import { onWhat, whatIsBlocked } from './attention';
+import { undecidedCounts, blockedSentence } from './attention';
 import { commandLine, completeCommands } from '../command-lines';
 import { attemptOf, nameOf, reasonOf, stageWords, troubleOf } from './lists';
 
@@ -96,13 +96,13 @@ export class PlainLines {
         blocked !== undefined,
         blocked === undefined
           ? ''
-          : `${whatIsBlocked(planned)} ${blocked.type}: ${blocked.message}. Remedy: ${remedyFor(blocked.type)}`,
+          : `${blockedSentence(planned)} ${blocked.type}: ${blocked.message}. Remedy: ${remedyFor(blocked.type)}`,
         'what was in the way is tried again',
       ),
       ...this.#whileTrue(
         'holding',
         phase === 'holding',
-        `holding: waits for a decision${onWhat(progress)}. Try again: ${commandLine('retry', operator)}; give up: ${commandLine('skip', operator)}; end: ${commandLine('cancel', operator)}`,
+        `holding: waits for a decision${undecidedCounts(progress)}. Try again: ${commandLine('retry', operator)}; give up: ${commandLine('skip', operator)}; end: ${commandLine('cancel', operator)}`,
         'going on',
       ),
     );

@@ -4,7 +4,7 @@ import type { ObstacleType } from '../../../contract/obstacle';
 import type { RunStatus } from '../../run-status';
 import { fitted, type Line, line, type Span, type Style } from '../terminal/paint';
 import { padEnd, padStart, widthOf } from '../terminal/text';
-import { ending, trouble, waits } from './attention';
+import { endingLines, troubleLines, personLines } from './attention';
 import { failures, type ListOptions, retries, stageWords, stepsInWork, waitingDocuments } from './lists';
 import { duration, secondsLeft } from './rate';
 
@@ -23,13 +23,13 @@ export function runView(status: RunStatus, operator: string, options: ViewOption
   const isToBeDecided = progress?.phase === 'holding' && progress.blocked === undefined;
   const lines = [
     headline(status, operator, options.nowMs),
-    ...ending(options.ended),
+    ...endingLines(options.ended),
     ...(progress === null ? [] : bar(progress, status, options)),
     ...stagesLine(status),
     ...(progress === null || options.withoutTypes ? [] : byType(progress, options.columns)),
-    ...trouble(status, operator, options.columns),
+    ...troubleLines(status, operator, options.columns),
     ...(isToBeDecided ? failed : []),
-    ...waits(status, operator, options.columns),
+    ...personLines(status, operator, options.columns),
     ...retries(status, operator, options),
     ...waitingDocuments(status, operator, options),
     ...(isToBeDecided ? [] : failed),

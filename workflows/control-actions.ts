@@ -2,7 +2,7 @@ import { CancellationScope, condition } from '@temporalio/workflow';
 import type { ChangedDocuments, LedgerView } from '../contract/activities';
 import type { DocumentSelection, Intervention, UpdateName } from '../contract/control';
 import { didYouMean } from '../contract/suggest';
-import { readLedger, requestCancellation, retryDocuments, runId, skipDocuments } from './activities';
+import { readLedger, requestCancellation, retryDocuments, runId, skipDocuments } from './activity-calls';
 import type { ControlledRun } from './control';
 import type { Run } from './run';
 import { selectionSummary } from './summaries';
@@ -12,7 +12,7 @@ import { withoutNulls } from './updates';
  * What people can ask of a run: nearly all of it is a statement on the ledger, which says what is open from
  * then on.
  */
-export class Statements implements ControlledRun {
+export class ControlActions implements ControlledRun {
   #turn: Promise<unknown> = Promise.resolve();
   #inWork = 0;
 

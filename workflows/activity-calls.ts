@@ -8,9 +8,13 @@ import type { Activities, RunLimits } from '../contract/activities';
 
 type Calls = ActivityInterfaceFor<Activities>;
 
-const RETRY = { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '15 seconds' } as const;
+export const RETRY = {
+  initialInterval: '1 second',
+  backoffCoefficient: 2,
+  maximumInterval: '15 seconds',
+} as const;
 /** A worker that died is noticed within this time; the activities beat at a quarter of it at the latest. */
-const HEARTBEAT = '15 seconds';
+export const HEARTBEAT = '15 seconds';
 
 /**
  * Plans, reads and settles. A failover of the database takes minutes, and a run that gave up before would
@@ -77,7 +81,7 @@ export function republishWithin(limits: RunLimits): Calls['republishDocuments'] 
   }).republishDocuments;
 }
 
-/** The ledger key of the run, which most activities are told: it stays across continue-as-new. */
+/** The ledger key of a run or a fleet. It stays the same across continue-as-new. */
 export function runId(): string {
   return workflowInfo().firstExecutionRunId;
 }

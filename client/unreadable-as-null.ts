@@ -7,7 +7,7 @@ const known = new WeakMap<Client, WorkflowClient>();
  * The same client for looking: what it cannot read, since another data converter has written it, is null.
  * Otherwise a memo that is unreadable here would keep everything else of a run from whoever asks for it.
  */
-export function tolerant(client: Client): WorkflowClient {
+export function unreadableAsNull(client: Client): WorkflowClient {
   const made = known.get(client);
   if (made !== undefined) return made;
   const { namespace, identity, loadedDataConverter } = client.options;
