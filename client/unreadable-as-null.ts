@@ -4,8 +4,8 @@ import { defaultPayloadConverter, type Payload } from '@temporalio/common';
 const known = new WeakMap<Client, WorkflowClient>();
 
 /**
- * The same client for looking: what it cannot read, since another data converter has written it, is null.
- * Otherwise a memo that is unreadable here would keep everything else of a run from whoever asks for it.
+ * The same client, for reading only. A payload that another data converter wrote is null. Otherwise one
+ * unreadable memo would make `describe` fail for the whole run.
  */
 export function unreadableAsNull(client: Client): WorkflowClient {
   const made = known.get(client);

@@ -6,16 +6,13 @@ import { type Counts, OUTCOMES, type Outcome, type Progress } from '../contract/
 import { shellWord } from '../contract/shell';
 import { notAttemptedLine, tellFailures } from '../rules/told-failures';
 
-/** Failures that the display has room for. */
+/** The display has room for so many failures. */
 const MAX_SHOWN = 10;
 
-/** The UI's tables have no gap between columns, and Markdown takes away every space but these. */
+/** The UI's tables have no gap between columns, and Markdown removes ordinary spaces. */
 const GAP = '\u00a0\u00a0\u00a0';
 
-/**
- * What a run shows of itself in the Temporal UI, as Markdown: how far it is, what it waits for, what failed,
- * what to type.
- */
+/** The details of a run in the Temporal UI, as Markdown: progress, what it waits for, failures, commands. */
 export function currentDetails(progress: Progress, operatorUserId: string): string {
   const operator = shellWordInCode(operatorUserId);
   const { phase } = progress;
@@ -39,14 +36,14 @@ function share(progress: Progress): string {
   return `: ${done} of ${of} documents${told}${failed > 0 ? `, ${failed} failed` : ''}`;
 }
 
-/** A run that has nothing to do is complete, and most likely looked in the wrong place. */
+/** A run without machines is complete. Most likely it looked in the wrong place. */
 function noMachines({ lookedIn }: Progress): string[] {
   return lookedIn === undefined
     ? []
     : [`**The operator has no machines.** They were looked for in ${escapeMarkdown(lookedIn)}.`];
 }
 
-/** What somebody has to do before the run goes on. */
+/** What a person must do before the run continues. */
 function waitsForPeople(progress: Progress, operator: string): string[] {
   const { phase, paused, approvals, blocked, failed, open, planned, cancelling } = progress;
   const isOver = phase === 'done';
@@ -85,7 +82,7 @@ export function pausedLine({ by, reason }: Intervention, resume: string): string
   return `**Paused**${who}${why}. To go on: \`${resume}\``;
 }
 
-/** What is under way, and what keeps it. */
+/** What is in work, and what it waits for. */
 function waitsForOthers({ phase, open, stages, waiting }: Progress, operator: string): string[] {
   const more = `Why it takes its time, if it does: tab *Pending Activities*, or \`republish status ${operator}\`.`;
   if (phase === 'loading machines') return [`Loads the machines. ${more}`];
@@ -94,7 +91,7 @@ function waitsForOthers({ phase, open, stages, waiting }: Progress, operator: st
   if (phase !== 'publishing' || open === 0) return [];
   const { encrypted, signed, sent, standing } = stages;
   const lines = [
-    // A workflow is told of a page when it ends; the UI shows one that goes on one tab further.
+    // A workflow learns of a page when it ends. The UI shows pages in work on another tab.
     `Open: ${open}. So far ${encrypted} encrypted, ${signed} signed, ${sent} sent, ${standing} standing. What is in work at this moment: tab *Pending Activities*, or \`republish status ${operator}\`.`,
   ];
   const shown = waiting.slice(0, MAX_SHOWN).map(({ why, since, tries, ...document }) => {
@@ -105,7 +102,7 @@ function waitsForOthers({ phase, open, stages, waiting }: Progress, operator: st
   return shown.length > 0 ? [...lines, shown.join('\n')] : lines;
 }
 
-/** A row for each document type, with the columns that say something: the panel of the UI is narrow. */
+/** A row for each document type, without columns that are zero: the panel of the UI is narrow. */
 function table({ documentTypes, ...total }: Progress): string {
   const columns: ('planned' | Outcome)[] = [
     'planned',
@@ -121,7 +118,7 @@ function table({ documentTypes, ...total }: Progress): string {
   ].join('\n');
 }
 
-/** What is to be mended, with its remedy; what has the remedy above already, only by its documents. */
+/** The failures with their remedies. A remedy that is shown above is not repeated. */
 function failureParagraphs(progress: Progress, operator: string): string[] {
   const { failures, failed, blocked, documentTypes } = progress;
   if (failures.length === 0) return [];
@@ -165,7 +162,7 @@ function remedyLine(type: FailureType, operator: string): string {
 /** Not seen, and no part of an address: an escape alone does not keep the UI from making a link of one. */
 const NO_LINK = '\u2060';
 
-/** Strangers' words in Markdown: no link, no image, no table cell, no code. */
+/** Text from outside, in Markdown: it cannot become a link, an image, a table cell or code. */
 export function escapeMarkdown(text: string): string {
   return text
     .replace(/[\\`*_{}[\]<>|#~!&]/g, '\\$&')
@@ -173,7 +170,7 @@ export function escapeMarkdown(text: string): string {
     .replace(/:(?=\/)|www(?=\.)|@/gi, `$&${NO_LINK}`);
 }
 
-/** An id as a shell takes it, in Markdown code. */
+/** An id as a shell word within Markdown code. */
 function shellWordInCode(id: string): string {
   return shellWord(id.replaceAll('`', ''));
 }

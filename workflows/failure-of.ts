@@ -1,9 +1,9 @@
 import { ActivityFailure, ApplicationFailure, TimeoutFailure } from '@temporalio/workflow';
 import { type Failure, isFailureType, remedyFor } from '../contract/failures';
 
-/** What failed, as data, from whatever an activity call threw. */
+/** The failure behind an error that an activity call threw. */
 export function failureOf(error: unknown): Failure {
-  // A timeout carries the last attempt's failure as its cause: that one says what was wrong.
+  // The cause of a timeout is the failure of the last attempt, which tells more than the timeout.
   const chain: unknown[] = [];
   for (let link = error; link instanceof Error && chain.length < 10; link = link.cause) chain.push(link);
   const named = chain.find((link) => link instanceof ApplicationFailure && isFailureType(link.type));

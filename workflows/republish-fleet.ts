@@ -17,16 +17,16 @@ import { persistFleetAudit, planFleet } from './fleet/activity-calls';
 import { Fleet, type FleetState } from './fleet/fleet';
 
 /**
- * The saga for many operators: a run for each of them, so many at once, and one summary. An operator who
- * fails is named, and stops neither the others nor the fleet.
+ * The workflow for many operators: one run for each, a limited number at a time, and one summary. An operator
+ * who fails is in the summary, and stops neither the others nor the fleet.
  *
- * @param carried what an earlier execution of the same fleet has handed over; callers leave it out
- * @throws ApplicationFailure InvalidInput, or the failure type of the step that ended the fleet
+ * @param carried from the previous execution of the same fleet; callers leave it out
+ * @throws ApplicationFailure InvalidInput, or the failure type of the activity that ended the fleet
  */
 export async function republishFleet(input: FleetInput, carried?: FleetState): Promise<FleetSummary> {
   if (carried === undefined) requireValid(problemsOfFleetInput(input));
   const scope = CancellationScope.current();
-  // The ledger has the operators; the next execution need not carry them.
+  // The ledger has the operators, so the next execution does not need them in its input.
   const { operators: _, ...request } = input;
   const fleet = new Fleet(request, carried);
 
@@ -44,8 +44,7 @@ export async function republishFleet(input: FleetInput, carried?: FleetState): P
   if (next !== undefined) return continueAsNew<typeof republishFleet>(request, next);
 
   const summary = await CancellationScope.nonCancellable(async () => {
-    // What people have asked for belongs into the audit, and a cancel that is in work decides how the fleet
-    // ends.
+    // An update in work belongs into the audit, and a cancel in work decides how the fleet ends.
     await fleet.control.untilIdle();
     cancelled ||= scope.consideredCancelled;
     fleet.enter('writing audit');

@@ -26,17 +26,16 @@ import { failureOf, requireValid } from './failure-of';
 import { Run } from './run';
 
 /**
- * The saga for one operator: load the machines, prove the signer, republish the documents page by page, read
- * all of them back, write the audit. What comes next at any time is said by rules/pages.ts.
+ * The workflow for one operator: load the machines, prove the signer, republish the documents page by page,
+ * read all of them back, write the audit. `rules/pages.ts` decides what comes next.
  *
- * Forward only: a published event cannot be taken back and the old documents still stand under the old key,
- * so what can be finished is finished, and the rest is named in the audit and in the failure. A second run
- * does only what is missing.
+ * It has no compensation: a published event cannot be taken back, and the old documents still stand under the
+ * old key. So it finishes what it can, and names the rest in the audit and in the failure. A second run does
+ * only what is missing.
  *
- * A run with many documents is a chain of executions, each of which hands over to the next before its history
- * grows large.
+ * A run with many documents is a chain of executions: each continues as new before its history grows large.
  *
- * @param handedOver by the execution before this one; not for callers
+ * @param handedOver from the previous execution; callers leave it out
  * @returns event ids by document type, one key for each requested type
  * @throws ApplicationFailure RepublishIncomplete (details: `{ published, failures, failed }`), or the failure
  *   type of the step that ended the run before its documents
@@ -47,8 +46,7 @@ export async function republishOperatorConfigs(
 ): Promise<RepublishResult> {
   requireValid(problemsOfInput(input));
   const request = normalisedInput(input);
-  // Whatever a caller may send besides the input: only an execution of this run can have handed anything
-  // over.
+  // A caller cannot pass `handedOver`: only a continued execution has one.
   const carried = workflowInfo().continuedFromExecutionRunId === undefined ? undefined : handedOver;
   const onOpened = (opened: OpenedRun): void =>
     makeSearchable(opened, { operator: request.operatorUserId, pubkey: opened.operatorPubkey });
@@ -97,7 +95,7 @@ function writeAudit(run: Run, request: RepublishInput, cancelled: boolean): Prom
       ...(isSwept && !cancelled ? { swept: true as const } : {}),
     }),
   ).catch((error: unknown) => {
-    // What ended the run must not be lost over that.
+    // The failure that ended the run must stay visible.
     const audit = failureOf(error);
     const note = `the audit row could not be written (${audit.type}: ${audit.message}); the ledger has every document of the run`;
     const message = endedBy ? `${endedBy.message}; ${note}` : note;
@@ -131,7 +129,10 @@ function withRemedy(
   return ApplicationFailure.nonRetryable(`${message}. ${remedy}`, type, ...more);
 }
 
-/** Only where the namespace knows the attributes; it was asked, and the answer is in the history. */
+/**
+ * `opened.searchAttributes`: an activity asked whether the namespace knows them. Without, the task would
+ * fail.
+ */
 function makeSearchable(
   opened: OpenedRun | undefined,
   values: Partial<Record<keyof typeof SEARCH_ATTRIBUTES, string>>,

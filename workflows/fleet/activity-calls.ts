@@ -2,7 +2,7 @@ import { ActivityCancellationType, type ActivityInterfaceFor, proxyActivities } 
 import type { Activities } from '../../contract/activities';
 import { HEARTBEAT, RETRY } from '../activity-calls';
 
-/** Reads and plans. A failover of the database takes minutes. */
+/** The bounds cover a failover of the database, which takes minutes. */
 export const { planFleet, loadOperators } = proxyActivities<ActivityInterfaceFor<Activities>>({
   startToCloseTimeout: '5 minutes',
   scheduleToCloseTimeout: '30 minutes',
@@ -11,7 +11,7 @@ export const { planFleet, loadOperators } = proxyActivities<ActivityInterfaceFor
   cancellationType: ActivityCancellationType.TRY_CANCEL,
 });
 
-/** What is left of a fleet: tried for a day, through a failover or a full disk. */
+/** As for the audit of a run: tried for a day, through a failover or a full disk. */
 export const { recordOperators, persistFleetAudit } = proxyActivities<ActivityInterfaceFor<Activities>>({
   startToCloseTimeout: '2 minutes',
   heartbeatTimeout: HEARTBEAT,
@@ -19,7 +19,7 @@ export const { recordOperators, persistFleetAudit } = proxyActivities<ActivityIn
   retry: { ...RETRY, maximumInterval: '30 seconds' },
 });
 
-/** As long as a run takes, and one that holds waits for a person. */
+/** It takes as long as the run that it follows. A run that is holding waits for a person. */
 export const { followRun } = proxyActivities<ActivityInterfaceFor<Activities>>({
   startToCloseTimeout: '30 days',
   heartbeatTimeout: HEARTBEAT,
@@ -27,7 +27,7 @@ export const { followRun } = proxyActivities<ActivityInterfaceFor<Activities>>({
   cancellationType: ActivityCancellationType.TRY_CANCEL,
 });
 
-/** Answers to what somebody asked of a fleet; short, since that person waits. */
+/** The controls of a fleet. The bounds are short, because a person waits for the answer. */
 export const { speakToRuns } = proxyActivities<ActivityInterfaceFor<Activities>>({
   startToCloseTimeout: '5 minutes',
   scheduleToCloseTimeout: '10 minutes',

@@ -3,10 +3,10 @@ import { howFarOfFleet } from '../../contract/how-far';
 import { compareIds } from '../../contract/machine-name';
 import { escapeMarkdown, pausedLine } from '../current-details';
 
-/** Operators that the display has room for. */
+/** The display has room for so many operators. */
 const MAX_SHOWN = 10;
 
-/** What a fleet shows of itself in the Temporal UI, as Markdown: how far it is, who failed, what to type. */
+/** The details of a fleet in the Temporal UI, as Markdown: progress, failures, commands. */
 export function fleetDetails(progress: FleetProgress): string {
   const { phase, paused, planned, waiting, running, operators, atWork } = progress;
   const { done, of, percent } = howFarOfFleet(progress);

@@ -28,22 +28,22 @@ import { endOfAdopted, republishOperator } from './operator-run';
 import { type InWork, RunsInWork } from './runs-in-work';
 
 const OPERATORS_PER_PAGE = 500;
-/** Ends that wait to be written together: an activity for each would double the fleet's history. */
+/** Ended operators are recorded in batches: an activity for each would double the history of the fleet. */
 const RECORD_TOGETHER = 50;
 const MAX_SHOWN_FAILURES = 50;
 const MAX_SHOWN_AT_WORK = 20;
 
-/** What one execution of a fleet hands to the next. */
+/** What one execution of a fleet passes to the next (continue-as-new). */
 export interface FleetState extends PlanFleetResult {
   counts: OperatorCounts;
   failures: OperatorEnd[];
-  /** The last operator whose turn has come. */
+  /** The last operator who was begun. */
   after?: string;
-  /** Runs that go on. The next execution cannot be their parent; it follows them. */
+  /** Runs in work. The next execution cannot be their parent, so it follows them. */
   running: (OperatorRun & { paused: boolean })[];
-  /** Operators whose own run waits for the end of one that somebody else had started. */
+  /** Operators whose own run waits for the end of another run. The next execution begins them again. */
   again: string[];
-  /** Operators who ended and are not written down yet. */
+  /** Operators who ended and are not recorded in the ledger yet. */
   unrecorded: OperatorEnd[];
   paused?: Intervention;
   interventions: Intervention[];
@@ -51,7 +51,7 @@ export interface FleetState extends PlanFleetResult {
 
 const progressQuery = defineQuery<FleetProgress>(PROGRESS_QUERY);
 
-/** One execution of a fleet: whose turn it is, how each turn ended, and what is shown of that. */
+/** One execution of a fleet: begins the operators, counts how they end, shows the progress. */
 export class Fleet implements ControlledFleet {
   readonly control: FleetControl;
   phase: FleetPhase = 'planning';
@@ -110,9 +110,9 @@ export class Fleet implements ControlledFleet {
   }
 
   /**
-   * Gives every operator a turn, so many at once. Resolves when all have ended, or with what the next
-   * execution has to know when the history has grown enough. Rejects when the fleet is cancelled, after the
-   * runs that were in work have ended.
+   * Begins every operator, a limited number at a time. Resolves when all have ended, or with the state for
+   * the next execution when the history is long. Rejects when the fleet is cancelled, after the runs in work
+   * have ended.
    */
   async work(plan: PlanFleetResult): Promise<FleetState | undefined> {
     this.#planned = plan.planned;
@@ -139,7 +139,7 @@ export class Fleet implements ControlledFleet {
   }
 
   async #untilEnded(cancelled: boolean): Promise<void> {
-    // Children are cancelled with their parent; those of an earlier execution have none.
+    // Temporal cancels children with their parent. Runs of an earlier execution have no parent.
     if (cancelled)
       await this.#inWork.control('cancel', {}, ({ adopted }) => adopted === true).catch(() => undefined);
     await condition(() => this.#inWork.size === 0);
@@ -158,7 +158,7 @@ export class Fleet implements ControlledFleet {
         this.#after = operator;
         this.#beginOperator(operator);
       } else if (this.#allLoaded) return;
-      // It takes its time, and somebody may have paused meanwhile: begin is asked for anew.
+      // A pause may come while the page loads, so the loop checks again.
       else await this.#loadPage();
     }
   }
@@ -182,7 +182,7 @@ export class Fleet implements ControlledFleet {
           inWork.run = run;
           const { paused } = this.control;
           if (paused === undefined) return;
-          // It began while the others were being paused.
+          // It began while the fleet was pausing the others.
           const isStillPaused = (each: InWork): boolean =>
             each === inWork && this.control.paused !== undefined;
           this.#inWork.control('pause', paused, isStillPaused).catch(() => undefined);
@@ -192,8 +192,7 @@ export class Fleet implements ControlledFleet {
   }
 
   /**
-   * Waits for an operator's turn and counts how it ended. Never rejects: what breaks here breaks the fleet,
-   * in `work`.
+   * Waits for the end of an operator and counts it. It never rejects: an error here ends the fleet in `work`.
    */
   async #follow(
     operatorUserId: string,
