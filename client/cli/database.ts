@@ -2,7 +2,7 @@ import { loadConfiguration, type Need } from '../../configuration/load';
 import type { Configuration } from '../../configuration/schema';
 import { type Database, openDatabase } from '../../database/connection';
 
-/** Lends a connection to the configured database, for as long as a command needs it. */
+/** Opens the configured database for the time of one call. */
 export async function withDatabase<T>(
   work: (database: Database, configuration: Configuration) => Promise<T>,
   needs: Need[] = [],

@@ -62,7 +62,7 @@ async function end(operator: string, options: EndOptions): Promise<void> {
   });
 }
 
-/** Who asks and why, as the audit keeps it. @throws UsageError */
+/** Who asks and why, checked as the audit requires it. @throws UsageError */
 export function validControlRequest(options: EndOptions): ControlRequest {
   const asked = controlRequest(options);
   const problem = problemOfControl('cancel', asked);
@@ -70,7 +70,7 @@ export function validControlRequest(options: EndOptions): ControlRequest {
   return asked;
 }
 
-/** The database first: without it nothing may be ended. */
+/** The database first: without it no audit can be written, so nothing may be terminated. */
 export async function withTemporalAndDatabase(
   work: (opened: OpenClient, database: Database) => Promise<void>,
 ): Promise<void> {
@@ -88,7 +88,7 @@ export async function withTemporalAndDatabase(
   });
 }
 
-/** @throws ControlRefused where somebody goes on with it */
+/** The status. @throws ControlRefused where a worker makes progress and `--yes` is missing */
 async function statusToEnd(run: RepublishRun, { yes }: EndOptions) {
   const { ControlRefused } = await import('../../index.js');
   const status = await run.status();
@@ -113,7 +113,7 @@ export async function terminateNow(
   return terminate(client, chain, sentenceOf(asked, obstacle));
 }
 
-/** Runs of the operator that somebody terminated before, and that have no audit since. */
+/** Writes the audits of earlier runs of the operator that were terminated. */
 async function writeMissingAudits(
   database: Database,
   { client }: Pick<OpenClient, 'client'>,

@@ -6,7 +6,7 @@ import { howFarOfFleet } from '../../../contract/how-far';
 import { compareIds } from '../../../contract/machine-name';
 import { fittedTable, paragraph, wholeTable } from '../terminal/table';
 
-/** Operators of a fleet that are not complete. */
+/** The number of operators that are not complete. */
 export function countIncomplete({
   incomplete,
   failed,
@@ -25,7 +25,7 @@ export function fleetLine(progress: FleetProgress): string {
   return `${phase}${state}: ${done} of ${of} operators complete${share} (${incomplete} incomplete, ${failed} failed, ${cancelled} cancelled), ${running} in work, ${waiting} waiting`;
 }
 
-/** The run of another request for whose end an operator's own waits. */
+/** The run of another request for which an operator waits. */
 export function waitLine({ operatorUserId, runId, begunAt, differs }: WaitsFor): string {
   return `waits: ${operatorUserId}, for the end of the run of another request (${differs.join('; ')}), begun at ${begunAt} (run ${runId})`;
 }
@@ -49,7 +49,7 @@ export function showFleetAudit(row: WrittenFleetAuditRow): void {
   print('');
 }
 
-/** Not in the order in which their runs happened to end. */
+/** The order in which runs end is random. */
 export function sortedByOperator(failures: readonly OperatorEnd[]): OperatorEnd[] {
   return failures.toSorted((a, b) => compareIds(a.operatorUserId, b.operatorUserId));
 }

@@ -134,7 +134,7 @@ async function fleetInput(named: string[], options: StartOptions): Promise<Fleet
   return input;
 }
 
-/** Those who are named, on the command line or in a file; undefined: all. @throws UsageError */
+/** The operators of the command line and of the file; undefined: all. @throws UsageError */
 export async function selectedOperators(
   named: string[],
   options: { all?: true; fromFile?: string },
@@ -151,7 +151,7 @@ export async function selectedOperators(
   return operators;
 }
 
-/** One a line; what follows a # is a remark. */
+/** One operator in each line. A comment begins with #. */
 async function operatorsFrom(file: string): Promise<string[]> {
   const { readFile } = await import('node:fs/promises');
   const { UsageError } = await import('../fail.js');

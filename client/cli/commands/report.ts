@@ -50,7 +50,7 @@ async function writeHtml(told: Report, file: string): Promise<void> {
   say(`${told.verdict.sentence}\nwritten to ${file}`);
 }
 
-/** Temporal is reached when it is asked, and not before: a run that has its audit needs none. */
+/** Connects to Temporal with the first question: a run that has its audit needs no Temporal. */
 function temporalWhenAsked(): { temporal: AskTemporal; close(): Promise<void> } {
   let opened: ReturnType<typeof open> | undefined;
   const open = async () => {
@@ -85,7 +85,7 @@ function temporalWhenAsked(): { temporal: AskTemporal; close(): Promise<void> } 
   };
 }
 
-/** Temporal forgets what has ended long ago. */
+/** Temporal forgets ended runs after its retention time. */
 async function unlessUnknown<T>(ask: () => Promise<T | undefined>): Promise<T | undefined> {
   const { RunNotFound } = await import('../../errors.js');
   try {

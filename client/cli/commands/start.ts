@@ -84,7 +84,7 @@ function howItBegan({ workflowId, runId, attached, differs }: RepublishRun, oper
     : `attached to the run of ${operator} that goes on already, of another request (${differs.join('; ')}; run ${runId}): what follows is its result`;
 }
 
-/** Whoever does not wait would not see that nobody works on it. */
+/** With --no-wait a person would not see that no worker is there. */
 async function sayObstacle(run: RepublishRun, operator: string): Promise<void> {
   const { remedyFor } = await import('../../../contract/failures.js');
   const obstacle = await run.obstacle();

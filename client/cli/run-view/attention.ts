@@ -8,7 +8,7 @@ import { commandLine, completeCommands } from '../command-lines';
 const UNREADABLE =
   'A worker answers, and what it says cannot be read here: call this with the data converter of the workers (REPUBLISH_DATA_CONVERTER).';
 
-/** Who is missing, or what keeps whoever is there from going on, so that nothing moves. */
+/** Why nothing moves: Temporal does not answer, no worker is there, or no worker can make progress. */
 export function troubleLines(
   { progress, closedAt, taskQueue, unreachableSince, obstacle, cancelRequested }: RunStatus,
   operator: string,
@@ -28,7 +28,7 @@ export function troubleLines(
     ];
   }
   if (progress !== null) return [];
-  // Otherwise something would be in the way.
+  // A worker answered, otherwise there would be an obstacle.
   if (closedAt === null) return [line(), ...yellow(UNREADABLE, columns)];
   const told = `No worker on task queue ${taskQueue} tells its counts; ${commandLine('audit', operator)} has them.`;
   return [line(), ...yellow(told, columns)];
@@ -45,7 +45,7 @@ function clock(at: string): string {
   return new Date(at).toTimeString().slice(0, 8);
 }
 
-/** What a run ended on, with its remedy: before all that follows from it. */
+/** The cause of the end of a run, with its remedy. */
 export interface Ended {
   type: string;
   message: string;
@@ -63,7 +63,7 @@ export function endingLines(ended: Ended | undefined): Line[] {
   ];
 }
 
-/** What waits for a person, and what that person can do. Never left out, however small the terminal is. */
+/** What waits for a person, and what the person can do. It is shown on any terminal, however small. */
 export function personLines(
   { approvals, progress, closedAt }: RunStatus,
   operator: string,
@@ -98,9 +98,7 @@ export function personLines(
   return lines;
 }
 
-/**
- * What a run that holds waits for: ` on 2 failed and 5 without outcome`. Before its documents it has neither.
- */
+/** What a holding run waits for, such as ` on 2 failed and 5 without outcome`; empty before its documents. */
 export function undecidedCounts({ failed, open }: Progress): string {
   const parts = [
     ...(failed > 0 ? [`${failed} failed`] : []),

@@ -9,13 +9,13 @@ import { failures, type ListOptions, retries, stageWords, stepsInWork, waitingDo
 import { duration, secondsLeft } from './rate';
 
 export interface ViewOptions extends ListOptions {
-  /** Documents a second, where it is known. */
+  /** Documents per second, where it is known. */
   perSecond?: number | undefined;
-  /** Where there is no room for both, a reason is worth more than the table of document types. */
+  /** Leaves out the table of document types: reasons are more useful where there is no room for both. */
   withoutTypes?: boolean;
 }
 
-/** What a person sees of a run: `status` prints it once, `start` and `watch` keep it in place. */
+/** The view of a run for people: `status` prints it once, `start` and `watch` redraw it in place. */
 export function runView(status: RunStatus, operator: string, options: ViewOptions): Line[] {
   const { progress } = status;
   const failed = failures(status, operator, options);
@@ -51,7 +51,7 @@ function headline(
   nowMs: number,
 ): Line {
   const seconds = ((closedAt === null ? nowMs : Date.parse(closedAt)) - Date.parse(startedAt)) / 1_000;
-  // Temporal calls it running although nobody works on it.
+  // Temporal's status is RUNNING although no worker is there.
   const still = obstacle === null ? undefined : NOT_MOVING[obstacle.type];
   const phase = closedAt === null ? (still ?? progress?.phase ?? 'running') : statusWord(status);
   const styles: Record<string, Style> = { completed: 'green', failed: 'red', holding: 'yellow' };
@@ -75,7 +75,7 @@ function statusWord(status: string): string {
   return status.toLowerCase().replace('_', ' ');
 }
 
-/** Full cells are what stands. Those of what failed are others in any colour: they are not done. */
+/** Full cells are standing documents. Failed ones have another character, also without colour. */
 function bar(progress: Progress, status: RunStatus, { columns, perSecond }: ViewOptions): Line[] {
   const { done, of, percent } = howFar(progress);
   const { failed } = progress;
@@ -84,7 +84,7 @@ function bar(progress: Progress, status: RunStatus, { columns, perSecond }: View
   const text = `  ${percent}%  ${done} of ${of}${timing(status, perSecond)}`;
   const width = Math.max(0, Math.min(40, columns - 1 - widthOf(text)));
   const green = Math.floor((done * width) / of);
-  // Something failed: seen also where the bar has no cell for it.
+  // At least one cell for failures, so that they are visible.
   const red = failed === 0 ? 0 : Math.min(width - green, Math.max(1, Math.round((failed * width) / of)));
   return [
     line(
@@ -103,9 +103,7 @@ function timing(status: RunStatus, perSecond: number | undefined): string {
   return `  ${perSecond.toFixed(perSecond < 10 ? 1 : 0)}/s${left}`;
 }
 
-/**
- * Moves also while nothing has its outcome yet: documents at a slow bunker are encrypted one after the other.
- */
+/** The stages change before any outcome does: a slow bunker encrypts one document after the other. */
 function stagesLine({ progress, stages, closedAt }: RunStatus): Line[] {
   const isKnown = Object.values(stages).some((documents) => documents > 0);
   if (closedAt !== null || !(isKnown || (progress?.planned ?? 0) > 0)) return [];
@@ -114,7 +112,7 @@ function stagesLine({ progress, stages, closedAt }: RunStatus): Line[] {
 
 const STYLES: Partial<Record<keyof Counts, Style>> = { published: 'green', failed: 'red', skipped: 'yellow' };
 
-/** A table where it has room, else each document type with the counts that are not zero. */
+/** A table where it has room, else a line for each document type without zeros. */
 function byType({ documentTypes, ...total }: Progress, columns: number): Line[] {
   const rows = Object.entries({ ...documentTypes, total });
   const isEmpty = ['planned' as const, ...OUTCOMES].every((key) => total[key] === 0);
