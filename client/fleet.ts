@@ -194,7 +194,7 @@ function staticDetails({ operators, operatorsAtOnce, documentTypes, force, onFai
     `- operators: ${named ?? 'all that queries.operators names (default: all with a stored signer)'}${(operators?.length ?? 0) > 20 ? ', …' : ''}`,
     `- at once: ${operatorsAtOnce ?? 'the default'}`,
     `- document types: ${documentTypes?.join(', ') ?? 'all'}`,
-    `- unchanged documents: ${force ? 'signed anew' : 'left alone'}`,
+    `- unchanged documents: ${force ? 'signed again' : 'left alone'}`,
     `- failed documents: ${onFailure === 'hold' ? 'wait for retry or skip' : 'reported at the end'}`,
   ].join('\n');
 }

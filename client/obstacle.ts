@@ -43,7 +43,7 @@ const TIMEOUTS_UNTIL_STUCK = 3;
 export function obstacleOf(facts: ObstacleFacts): Obstacle | undefined {
   const { taskQueue, workers, answered } = facts;
   const failing = failureIn(facts);
-  const before = failing === undefined ? '' : `; whoever had it last failed: ${failing}`;
+  const before = failing === undefined ? '' : `; the last worker failed: ${failing}`;
   const isEmpty = workers?.seen.length === 0;
   // `gone` compares Temporal's times with the clock of this host. An answer of a worker is the better proof.
   if (isEmpty && (workers.gone === 0 || answered === false))

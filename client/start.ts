@@ -107,7 +107,7 @@ function staticDetails({ documentTypes, machineIds, force, onFailure }: Republis
     'Puts the configuration documents of the machines back under the operator’s current key: sealed, signed, published, read back, audited.',
     `- document types: ${documentTypes?.join(', ') ?? 'all'}`,
     `- machines: ${machineIds?.slice(0, 20).join(', ') ?? 'all'}${(machineIds?.length ?? 0) > 20 ? ', …' : ''}`,
-    `- unchanged documents: ${force ? 'signed anew' : 'left alone'}`,
+    `- unchanged documents: ${force ? 'signed again' : 'left alone'}`,
     `- failed documents: ${onFailure === 'hold' ? 'wait for retry or skip' : 'reported at the end'}`,
   ].join('\n');
 }

@@ -95,7 +95,7 @@ function waitsForOthers({ phase, open, stages, waiting }: Progress, operator: st
     `Open: ${open}. So far ${encrypted} encrypted, ${signed} signed, ${sent} sent, ${standing} standing. What is in work at this moment: tab *Pending Activities*, or \`republish status ${operator}\`.`,
   ];
   const shown = waiting.slice(0, MAX_SHOWN).map(({ why, since, tries, ...document }) => {
-    const trouble = since === undefined ? '' : ` (${tries ?? 0} tries in vain since ${since})`;
+    const trouble = since === undefined ? '' : ` (${tries ?? 0} failed tries since ${since})`;
     return `- ${nameOf(document)} waits: ${escapeMarkdown(why)}${trouble}`;
   });
   if (waiting.length > shown.length) shown.push(`- and ${waiting.length - shown.length} more`);

@@ -27,7 +27,7 @@ export function registerFleetInspection(fleet: Command): void {
     .description(
       'Plans a run for each operator, as `republish plan` does, and tells in one table who is ready (go) and who is not (no-go) and why. Signs nothing and writes nothing.\nExit code 5 when one of them is not ready.',
     )
-    .option('--force', 'as with `fleet start --force`: what is unchanged would be signed anew')
+    .option('--force', 'as with `fleet start --force`: unchanged documents would be signed again')
     .addOption(resetCountsOption())
     .option('--show', "with --json: what would be sent for each document. It is the machines' secret")
     .addHelpText('before', 'Example: republish fleet plan --all\n')

@@ -43,7 +43,7 @@ export function registerFleet(program: Command): void {
     .command('fleet')
     .summary('republish the documents of many operators')
     .description(
-      'Republishes the documents of many operators: a run for each, so many at once. Operators who fail do not stop the others.\nExit codes of start: 0 all complete, 3 some are not, 1 the fleet itself failed or was cancelled.',
+      'Republishes the documents of many operators: one run for each, a limited number at a time. Operators who fail do not stop the others.\nExit codes of start: 0 all complete, 3 some are not, 1 the fleet itself failed or was cancelled.',
     )
     .addHelpText('before', 'Example: republish fleet start 8f3c2b 11aa90\n');
   fleet
@@ -55,10 +55,10 @@ export function registerFleet(program: Command): void {
     .argument('[operators...]', "the operators' user ids")
     .option('--all', 'all operators')
     .option('--from-file <path>', 'operators from a file, one a line (- reads standard input)')
-    .option('--at-once <n>', 'runs that go on at once, 1 to 200 (default: 16)')
+    .option('--at-once <n>', 'number of runs at a time, 1 to 200 (default: 16)')
     .option('--document-type <type...>', 'only these document types')
     .option('--reason <text>', 'why, for the audits')
-    .option('--force', 'sign anew also what is published and unchanged')
+    .option('--force', 'also sign documents that are published and unchanged')
     .addOption(resetCountsOption())
     .option(
       '--hold',

@@ -105,7 +105,7 @@ async function show(report: OrphanReport, hasAuthenticated: boolean): Promise<vo
     print(fittedTable(['published by a machine (d)', 'of', 'machine'], rows));
     print(
       paragraph(
-        '\nThese are encrypted to the old key. The machines publish them anew when they have been told the new operator key; until then only the old key can read them.\n',
+        '\nThese are encrypted to the old key. The machines publish them again when they know the new operator key; until then only the old key can read them.\n',
       ),
     );
   }

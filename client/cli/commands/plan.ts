@@ -44,7 +44,7 @@ export function registerPlan(program: Command): void {
     .option('--document-type <type...>', 'only these document types')
     .option('--machine <id...>', 'only these machines')
     .option('--expected-pubkey <key>', 'the key that the operator should have now (hex or npub)')
-    .option('--force', 'as with `start --force`: what is unchanged would be signed anew')
+    .option('--force', 'as with `start --force`: unchanged documents would be signed again')
     .addOption(resetCountsOption())
     .option('--show', "print what would be sent: d tag, tags and the JSON. It is the machines' secret")
     .option('--auth', AUTH_HELP)
@@ -238,7 +238,7 @@ function signerLine({ signer, toSign }: RepublishPlan): string {
   return [origin, key, answer, ...usesOf(signer)].join('; ');
 }
 
-/** What a run would use of the limits of the signer. A bunker whose limit is used up does not answer. */
+/** What a run would use of the limits of LNbits' own client. A bunker is silent when a limit is used up. */
 function usesOf({ uses }: NonNullable<RepublishPlan['signer']>): string[] {
   if (uses === null) return [];
   return [

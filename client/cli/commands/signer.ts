@@ -53,7 +53,7 @@ export function registerSigner(program: Command): void {
   signer
     .command('remove')
     .description(
-      "Deletes the operator's signer and its client key. A bunker has to be paired anew afterwards, with a new URI.",
+      "Deletes the operator's signer and its client key. After that a bunker must be paired again, with a new URI.",
     )
     .argument('<operator>', "the operator's user id")
     .option('--json', 'as JSON on stdout')

@@ -33,7 +33,7 @@ export function registerStart(program: Command): void {
     .option('--machine <id...>', 'only these machines')
     .option('--expected-pubkey <key>', 'end before signing unless this is the current key (hex or npub)')
     .option('--reason <text>', 'why, for the audit')
-    .option('--force', 'sign anew also what is published and unchanged')
+    .option('--force', 'also sign documents that are published and unchanged')
     .addOption(resetCountsOption())
     .option('--hold', 'when documents fail, wait until somebody retries or skips them')
     .option('--no-wait', 'start and return; refused while a run of another request goes on')
