@@ -1,27 +1,26 @@
 import tseslint from 'typescript-eslint';
 
 /**
- * The arrows of the house: which rooms each room may import. Everything not listed is refused, so a new room
- * has to be drawn here before anything can lean on it. `client/cli` is the one composition root besides
- * `worker`.
+ * The rooms (top folders) and the rooms that each of them may import. Every other import is refused, so a new
+ * room must be added here first. `client/cli` and `worker` put the parts of the program together.
  */
 const arrows = {
   contract: [],
-  // Decisions without input or output.
+  // Decisions without I/O.
   rules: ['contract'],
   workflows: ['contract', 'rules'],
   configuration: ['contract', 'sources', 'database'],
   documents: ['contract'],
-  // LNbits' database: read only. The ledger's is another one.
+  // Reads LNbits' database. It imports `database` for the connection, not for the ledger.
   sources: ['contract', 'documents', 'database'],
   nostr: ['contract', 'rules'],
-  // The rule of the audit's chain: a row cannot be written but as a link of it.
+  // `rules` has the audit chain: `database` writes each audit row as a link of it.
   database: ['contract', 'rules'],
   activities: ['contract', 'rules', 'documents', 'sources', 'nostr', 'database'],
   pairing: ['contract', 'rules', 'configuration', 'sources', 'nostr', 'database'],
-  // Makes of a configuration what activities need, for those who act and those who only look.
+  // Builds the dependencies of activities from a configuration, for `worker` and for `inspection`.
   assembly: ['contract', 'configuration', 'documents', 'sources', 'nostr', 'database', 'activities'],
-  // Looks at what a run would meet and at what it left: signs nothing, writes nothing.
+  // Only looks, before and after a run. It signs and writes nothing.
   inspection: [
     'contract',
     'rules',
@@ -34,7 +33,7 @@ const arrows = {
     'activities',
     'assembly',
   ],
-  // It looks before it polls, by the same checks as `doctor`.
+  // `inspection`: a worker makes the checks of `doctor` before it polls.
   worker: [
     'contract',
     'configuration',
@@ -46,11 +45,11 @@ const arrows = {
     'assembly',
     'inspection',
   ],
-  // Ends what nobody can speak to any more: a person writes what the workers cannot, if the checks of
-  // `doctor` find no fault.
+  // Writes the audit row of a run that answers no control. `inspection`: it makes the checks of `doctor`
+  // first.
   ending: ['contract', 'database', 'activities', 'inspection'],
   client: ['contract', 'configuration'],
-  // Servers that the program starts itself: those of a data folder, and those that are thrown away.
+  // Servers that the program starts: those of a data folder, and temporary ones for dev and tests.
   embedded: ['contract', 'configuration', 'database'],
   'client/cli': [
     'contract',
@@ -79,11 +78,11 @@ const arrows = {
     'client',
     'embedded',
   ],
-  // Measures what is built, beside what people write without it.
+  // Measures this program, and a loop that people write without it.
   bench: ['contract', 'configuration', 'nostr', 'database', 'pairing', 'client', 'embedded', 'dev'],
 };
 
-/** Packages that only one room may touch. */
+/** The rooms that may import a package. A package that is not here is free. */
 const packageOwners = {
   pg: ['database'],
   'better-sqlite3': ['sources'],
@@ -116,17 +115,17 @@ function restrictedImports(room) {
       message: `${room}/ may not import ${other}/: see the arrows in eslint.config.mjs`,
     }));
   if (room === 'client') {
-    patterns.push({ regex: '^\\./cli(/|$)', message: 'the client library may not lean on its command line' });
+    patterns.push({ regex: '^\\./cli(/|$)', message: 'the client library may not import the command line' });
   }
   if (room === 'workflows') {
-    // Workflow code must be deterministic: no package but the SDK, and nothing of Node.
+    // Workflow code must be deterministic: it imports no package except the SDK, and nothing of Node.
     patterns.push({
       regex: '^(?!\\.|@temporalio/workflow$)',
       message: 'workflows/ imports only @temporalio/workflow, contract/ and rules/',
     });
   }
   if (room === 'rules') {
-    // The workflow imports them too, and they are tested without anything around them.
+    // Workflow code imports rules/ too, so they have the same limits.
     patterns.push({ regex: '^(?!\\.)', message: 'rules/ imports only contract/' });
   }
   for (const [name, owners] of Object.entries(packageOwners)) {
@@ -162,8 +161,8 @@ export default tseslint.config(
     rules: { 'no-restricted-imports': restrictedImports(room) },
   })),
   {
-    // One place reads the environment, so that one list says what can be configured. Who starts processes
-    // hands it on.
+    // Only configuration/ reads the environment, so one list has every setting. Rooms that start processes
+    // pass the environment on.
     files: topRooms
       .filter((room) => !['configuration', 'embedded', 'dev'].includes(room))
       .map((room) => `${room}/**/*.ts`),
@@ -175,8 +174,8 @@ export default tseslint.config(
     },
   },
   {
-    // A plain Error hangs a workflow (it fails the task, not the run), and a subclass loses its type over the
-    // wire.
+    // An Error fails the workflow task, not the run, so the workflow hangs. A subclass of it loses its type
+    // on its way.
     files: ['workflows/**/*.ts'],
     rules: {
       'no-restricted-syntax': [
