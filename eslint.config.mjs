@@ -5,6 +5,8 @@ import tseslint from 'typescript-eslint';
  * room must be added here first. `client/cli` and `worker` put the parts of the program together.
  */
 const arrows = {
+  // Waits that end with a signal, a limit of concurrent work, pages of a list: every room may import it.
+  async: [],
   contract: [],
   // Decisions without I/O.
   rules: ['contract'],
@@ -12,16 +14,17 @@ const arrows = {
   configuration: ['contract', 'sources', 'database'],
   documents: ['contract'],
   // Reads LNbits' database. It imports `database` for the connection, not for the ledger.
-  sources: ['contract', 'documents', 'database'],
-  nostr: ['contract', 'rules'],
+  sources: ['async', 'contract', 'documents', 'database'],
+  nostr: ['async', 'contract', 'rules'],
   // `rules` has the audit chain: `database` writes each audit row as a link of it.
-  database: ['contract', 'rules'],
-  activities: ['contract', 'rules', 'documents', 'sources', 'nostr', 'database'],
-  pairing: ['contract', 'rules', 'configuration', 'sources', 'nostr', 'database'],
+  database: ['async', 'contract', 'rules'],
+  activities: ['async', 'contract', 'rules', 'documents', 'sources', 'nostr', 'database'],
+  pairing: ['async', 'contract', 'rules', 'configuration', 'sources', 'nostr', 'database'],
   // Builds the dependencies of activities from a configuration, for `worker` and for `inspection`.
-  assembly: ['contract', 'configuration', 'documents', 'sources', 'nostr', 'database', 'activities'],
+  assembly: ['contract', 'async', 'configuration', 'documents', 'sources', 'nostr', 'database', 'activities'],
   // Only looks, before and after a run. It signs and writes nothing.
   inspection: [
+    'async',
     'contract',
     'rules',
     'configuration',
@@ -35,6 +38,7 @@ const arrows = {
   ],
   // `inspection`: a worker makes the checks of `doctor` before it polls.
   worker: [
+    'async',
     'contract',
     'configuration',
     'documents',
@@ -48,10 +52,11 @@ const arrows = {
   // Writes the audit row of a run that answers no control. `inspection`: it makes the checks of `doctor`
   // first.
   ending: ['contract', 'database', 'activities', 'inspection'],
-  client: ['contract', 'configuration'],
+  client: ['async', 'contract', 'configuration'],
   // Servers that the program starts: those of a data folder, and temporary ones for dev and tests.
-  embedded: ['contract', 'configuration', 'database'],
+  embedded: ['async', 'contract', 'configuration', 'database'],
   'client/cli': [
+    'async',
     'contract',
     'rules',
     'configuration',
@@ -68,6 +73,7 @@ const arrows = {
     'dev',
   ],
   dev: [
+    'async',
     'contract',
     'configuration',
     'documents',
@@ -79,7 +85,7 @@ const arrows = {
     'embedded',
   ],
   // Measures this program, and a loop that people write without it.
-  bench: ['contract', 'configuration', 'nostr', 'database', 'pairing', 'client', 'embedded', 'dev'],
+  bench: ['async', 'contract', 'configuration', 'nostr', 'database', 'pairing', 'client', 'embedded', 'dev'],
 };
 
 /** The rooms that may import a package. A package that is not here is free. */
@@ -103,10 +109,22 @@ const packageOwners = {
   '@opentelemetry': ['worker'],
 };
 
+/** Within nostr/: what speaks to relays knows nothing of bunkers, and a bunker's client nothing of the other signers. */
+const nostrArrows = {
+  'nostr/relays': {
+    regex: '^\\.\\./(bunker|signers)(/|$)',
+    message: 'nostr/relays/ imports neither bunker/ nor signers/',
+  },
+  'nostr/bunker': {
+    regex: '^\\.\\./signers/(?!signer$)',
+    message: 'nostr/bunker/ is a Signer (signers/signer.ts) and knows no other',
+  },
+};
+
 const rooms = Object.keys(arrows);
 const topRooms = rooms.filter((room) => !room.includes('/'));
 
-function restrictedImports(room) {
+function restrictedImports(room, further = []) {
   const top = room.split('/')[0];
   const patterns = topRooms
     .filter((other) => other !== top && !arrows[room].includes(other))
@@ -114,6 +132,18 @@ function restrictedImports(room) {
       regex: `^(\\.\\./)+${other}(/|$)`,
       message: `${room}/ may not import ${other}/: see the arrows in eslint.config.mjs`,
     }));
+  if (room === 'inspection') {
+    // It is given what only looks (assembly/looking.ts), and opens nothing else.
+    patterns.push(
+      {
+        regex: '/database/connection$',
+        importNames: ['openDatabase', 'Database', 'Writable', 'Transaction'],
+        message: 'inspection/ only looks: openReadOnlyDatabase',
+      },
+      { regex: '/nostr/signers/keyring$', importNames: ['Keyring'], message: 'inspection/ opens no signer' },
+      { regex: '/assembly/build-dependencies$', message: 'inspection/ only looks: assembly/looking' },
+    );
+  }
   if (room === 'client') {
     patterns.push({ regex: '^\\./cli(/|$)', message: 'the client library may not import the command line' });
   }
@@ -132,7 +162,7 @@ function restrictedImports(room) {
     if (owners.includes(room) || owners.includes(top)) continue;
     patterns.push({ regex: `^${name}(/|$)`, message: `only ${owners.join(', ')} may import ${name}` });
   }
-  return ['error', { patterns }];
+  return ['error', { patterns: [...patterns, ...further] }];
 }
 
 export default tseslint.config(
@@ -160,6 +190,10 @@ export default tseslint.config(
     ...(room === 'client' ? { ignores: ['client/cli/**'] } : {}),
     rules: { 'no-restricted-imports': restrictedImports(room) },
   })),
+  ...Object.entries(nostrArrows).map(([folder, pattern]) => ({
+    files: [`${folder}/**/*.ts`],
+    rules: { 'no-restricted-imports': restrictedImports('nostr', [pattern]) },
+  })),
   {
     // Only configuration/ reads the environment, so one list has every setting. Rooms that start processes
     // pass the environment on.
@@ -170,6 +204,26 @@ export default tseslint.config(
       'no-restricted-properties': [
         'error',
         { object: 'process', property: 'env', message: 'only configuration/ reads the environment' },
+      ],
+    },
+  },
+  {
+    // Only async/ waits: other code for an abort has left a listener, a timer or a queue place behind before.
+    files: topRooms
+      .filter((room) => !['async', 'workflows', 'bench'].includes(room))
+      .map((room) => `${room}/**/*.ts`),
+    rules: {
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector: "CallExpression[callee.property.name='addEventListener'][arguments.0.value='abort']",
+          message: 'wait by async/wait.ts',
+        },
+        {
+          selector:
+            "ImportDeclaration[source.value='node:timers/promises'] ImportSpecifier[imported.name='setTimeout']",
+          message: 'sleep by async/wait.ts',
+        },
       ],
     },
   },

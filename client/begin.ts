@@ -5,9 +5,11 @@ import {
 } from '@temporalio/client';
 import type { Obstacle } from '../contract/obstacle';
 import { describeChain, newestChain } from './chain';
+import type { ChainStatus } from './chain-status';
 import { AnotherRunGoesOn, RunNotFound, TemporalUnavailable } from './errors';
+import type { Handle } from './handle';
+import { Outage, pause } from './outage';
 import { explained } from './temporal-errors';
-import { DEFAULT_PATIENCE_MS, Patience, pause } from './watch';
 
 export interface BeginOptions {
   /**
@@ -39,23 +41,23 @@ export interface OtherRun {
   message: string;
 }
 
-interface Look extends Pick<OtherRun, 'phase' | 'obstacle'> {
-  closedAt: string | null;
+/** The part of a progress that the wait for another run shows. */
+interface Phased {
+  phase: string;
+  paused?: unknown;
 }
 
-/** What a workflow id can be begun as, or found as. */
-export interface Beginning<Run> {
+/** What is begun under a workflow id: a run or a fleet. */
+export interface Beginning<Begun> {
   workflowId: string;
-  /** What goes on, in messages: `the run` or `the fleet`. */
+  /** In messages: `the run` or `the fleet`. */
   what: string;
-  start(): Promise<Run>;
-  /** The one that goes on, to be followed. */
-  attach(runId: string, differs: string[]): Run;
-  /** In what the one that goes on was asked something else. */
+  /** Starts it. @returns its run id */
+  start(): Promise<string>;
+  handle(name: { runId: string; attached: boolean; differs: string[] }): Begun;
+  /** How the request of the one that is running differs from ours. */
   differences(other: WorkflowExecutionDescription, runId: string): Promise<string[]>;
-  /** How it stands. @throws TemporalUnavailable */
-  look(runId: string): Promise<Look>;
-  /** What to do where it is refused; absent: the catalogue's. */
+  /** What to do when `otherRequest: 'refuse'` refuses; absent: the catalogue's remedy. */
   remedy?: string;
 }
 
@@ -65,83 +67,100 @@ export interface Beginning<Run> {
  *
  * @throws AnotherRunGoesOn; the reason of the signal
  */
-export async function begin<Run>(
+export async function begin<
+  Progress extends Phased,
+  Begun extends Handle<Progress, ChainStatus<Progress>, unknown>,
+>(
   client: Client,
-  beginning: Beginning<Run>,
-  { otherRequest = 'wait', onWaiting, signal, patienceMs = DEFAULT_PATIENCE_MS }: BeginOptions,
-): Promise<Run> {
+  beginning: Beginning<Begun>,
+  { otherRequest = 'wait', onWaiting, signal, patienceMs }: BeginOptions,
+): Promise<Begun> {
   for (;;) {
     signal?.throwIfAborted();
-    const other = await explained(client, () => startOrFind(client, beginning));
-    if (other === undefined) {
+    const found = await explained(client, () => startOrFind(client, beginning));
+    if (found === undefined) {
       await pause(AGAIN_MS, signal);
       continue;
     }
-    if ('run' in other) return other.run;
-    const { runId, startedAt, differs } = other;
-    if (differs.length === 0 || otherRequest === 'attach') return beginning.attach(runId, differs);
+    if (found.startedAt === undefined) return found.begun;
+    const { begun: other, startedAt } = found;
+    const { workflowId, runId, differs } = other;
+    if (differs.length === 0 || otherRequest === 'attach') return other;
     const name = `${beginning.what} of another request (${differs.join('; ')}), begun at ${startedAt}`;
     if (otherRequest === 'refuse')
-      throw new AnotherRunGoesOn(`${name} goes on (run ${runId}); nothing was started`, beginning.remedy);
-    const told = ({ phase, obstacle }: Look): void => {
+      throw new AnotherRunGoesOn(`${name} goes on (run ${runId}); nothing was started`, {
+        remedy: beginning.remedy,
+      });
+    const onChange = ({ phase, obstacle }: Pick<OtherRun, 'phase' | 'obstacle'>): void => {
       const doing =
         obstacle === null
           ? `is ${phase ?? 'without a worker that answers'}`
           : `does not move: ${obstacle.type}: ${obstacle.message}`;
-      onWaiting?.({
-        workflowId: beginning.workflowId,
-        ...{ runId, startedAt, differs, phase, obstacle },
-        message: `waits for the end of ${name} (run ${runId}), which ${doing}`,
-      });
+      const message = `waits for the end of ${name} (run ${runId}), which ${doing}`;
+      onWaiting?.({ workflowId, runId, startedAt, differs, phase, obstacle, message });
     };
-    const patience = new Patience(client, patienceMs);
-    await untilEnded(() => beginning.look(runId), { told, patience, signal });
+    await untilEnded(other, { onChange, outage: new Outage(client, patienceMs), signal });
   }
 }
 
-/** Between the end of a run and the next start, where the two have met. */
+/** The one that was running ended between our start and our look: then start again after this time. */
 const AGAIN_MS = 100;
 
-type Found<Run> = { run: Run } | { runId: string; startedAt: string; differs: string[] };
+/** `startedAt` (ISO 8601) is of one that was running already; absent: this call started it. */
+type Found<Begun> = { begun: Begun; startedAt?: string };
 
-/** @returns undefined where the one that went on has ended meanwhile */
-async function startOrFind<Run>(client: Client, beginning: Beginning<Run>): Promise<Found<Run> | undefined> {
+/** @returns undefined where the one that was running has ended meanwhile */
+async function startOrFind<Begun>(
+  client: Client,
+  beginning: Beginning<Begun>,
+): Promise<Found<Begun> | undefined> {
   const { workflowId } = beginning;
   try {
-    return { run: await beginning.start() };
+    const runId = await beginning.start();
+    return { begun: beginning.handle({ runId, attached: false, differs: [] }) };
   } catch (error) {
-    // The server's own USE_EXISTING would attach to whatever goes on.
+    // The server's own USE_EXISTING would attach to a run of any request.
     if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
     const runId = await newestChain(client, workflowId);
     const found = await describeChain(client, workflowId, runId);
     if (found.closeTime !== undefined) return undefined;
     const differs = await beginning.differences(found, runId);
-    return { runId, startedAt: found.startTime.toISOString(), differs };
+    return {
+      begun: beginning.handle({ runId, attached: true, differs }),
+      startedAt: found.startTime.toISOString(),
+    };
   }
 }
 
 const LOOK_EVERY_MS = 1_000;
 
-async function untilEnded(
-  look: () => Promise<Look>,
-  { told, patience, signal }: { told(seen: Look): void; patience: Patience; signal: AbortSignal | undefined },
+interface Wait {
+  onChange(seen: Pick<OtherRun, 'phase' | 'obstacle'>): void;
+  outage: Outage;
+  signal: AbortSignal | undefined;
+}
+
+async function untilEnded<Progress extends Phased>(
+  other: Pick<Handle<Progress, ChainStatus<Progress>, unknown>, 'status'>,
+  { onChange, outage, signal }: Wait,
 ): Promise<void> {
   let last: string | undefined;
   for (;;) {
     try {
-      const seen = await look();
+      const { closedAt, progress, obstacle } = await other.status();
       signal?.throwIfAborted();
-      patience.answered();
-      if (seen.closedAt !== null) return;
-      // The message of an obstacle counts attempts.
-      const now = `${seen.phase} ${seen.obstacle?.type}`;
-      if (now !== last) told(seen);
+      outage.over();
+      if (closedAt !== null) return;
+      const phase = progress?.paused ? 'paused' : (progress?.phase ?? null);
+      // Without the message of the obstacle, which counts attempts.
+      const now = `${phase} ${obstacle?.type}`;
+      if (now !== last) onChange({ phase, obstacle });
       last = now;
     } catch (error) {
-      // What Temporal has forgotten has ended.
+      // A run that Temporal has forgotten has ended.
       if (error instanceof RunNotFound) return;
       if (!(error instanceof TemporalUnavailable)) throw error;
-      patience.spend(error);
+      outage.note(error);
     }
     await pause(LOOK_EVERY_MS, signal);
     signal?.throwIfAborted();

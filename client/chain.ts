@@ -6,6 +6,13 @@ import { tolerant } from './tolerant';
  * whatever is asked of the run is for the newest one.
  */
 
+/** Names a chain, also when another one has the same workflow id meanwhile. */
+export interface Chain {
+  workflowId: string;
+  /** Of its first execution. */
+  runId: string;
+}
+
 const DESCRIBE_TIMEOUT_MS = 5_000;
 
 /** The first run id of the chain that a workflow id stands for now. @throws WorkflowNotFoundError */

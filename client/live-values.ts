@@ -6,8 +6,11 @@ export const MAX_WAITING = 20;
 
 /** What is known of a run at this moment, from the run itself and from the pages that are in work. */
 export interface LiveValues {
+  /** How many documents are encrypted, signed, sent and standing. */
   stages: Stages;
+  /** Open documents that wait, and why; at most 20, the longest trouble first. */
   waiting: WaitingDocument[];
+  /** Pages on which a person must approve before the signer answers (NIP-46 `auth_url`). */
   approvals: string[];
 }
 

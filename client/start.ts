@@ -4,6 +4,7 @@ import { problemOfId } from '../contract/ids';
 import { problemsOfInput, type RepublishInput } from '../contract/input';
 import { fairnessKeyOf, WORKFLOW_TYPE, workflowIdFor } from '../contract/names';
 import { requestInHistory } from '../contract/payloads';
+import type { Progress } from '../contract/progress';
 import { differencesOf } from '../contract/same-request';
 import { didYouMean } from '../contract/suggest';
 import { begin, type BeginOptions } from './begin';
@@ -43,29 +44,22 @@ export async function startRepublish(
       workflowId,
       taskQueue: taskQueue ?? loadConfiguration().taskQueue,
       args: [request],
-      // Any earlier run may be followed by another: it does only what is missing.
+      // A run may follow any earlier run: it does only what is missing.
       workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
       staticSummary: `Republish the configuration documents of operator ${operatorUserId}`,
       staticDetails: staticDetails(request),
       priority: { fairnessKey: fairnessKeyOf(operatorUserId) },
       ...(input.reason ? { memo: { reason: input.reason } } : {}),
     });
-  return begin(
+  return begin<Progress, RepublishRun>(
     client,
     {
       workflowId,
       what: 'the run',
-      async start() {
-        const { firstExecutionRunId } = await client.withDeadline(Date.now() + START_TIMEOUT_MS, start);
-        return runOf(client, { workflowId, runId: firstExecutionRunId, attached: false });
-      },
-      attach: (runId, differs) => runOf(client, { workflowId, runId, attached: true, differs }),
+      start: async () =>
+        (await client.withDeadline(Date.now() + START_TIMEOUT_MS, start)).firstExecutionRunId,
+      handle: (name) => runOf(client, { workflowId, ...name }),
       differences: async (other) => differencesOf(await requestInHistory(client, other), request),
-      look: async (runId) => {
-        const run = runOf(client, { workflowId, runId, attached: true });
-        const { closedAt, progress, obstacle } = await run.status();
-        return { closedAt, phase: progress?.paused ? 'paused' : (progress?.phase ?? null), obstacle };
-      },
     },
     { otherRequest, onWaiting, signal, patienceMs },
   );
@@ -89,7 +83,7 @@ export async function findRepublish(client: Client, operatorUserId: string): Pro
   const workflowId = workflowIdFor(operatorUserId);
   try {
     const runId = await explained(client, () => newestChain(client, workflowId));
-    return runOf(client, { workflowId, runId, attached: true });
+    return runOf(client, { workflowId, runId, attached: true, differs: [] });
   } catch (error) {
     if (!(error instanceof RunNotFound)) throw error;
     const meant = didYouMean(operatorUserId, await knownOperators(client));

@@ -22,6 +22,7 @@ const NEEDS: Record<Need, string> = {
 /** Everything that is wrong with the configuration, at once. The message never holds a value. */
 export class ConfigurationError extends Error {
   override readonly name = 'ConfigurationError';
+  readonly type = 'ConfigurationError';
 
   constructor(readonly problems: string[]) {
     super(
@@ -167,11 +168,17 @@ function readFile(env: NodeJS.ProcessEnv, directory: string, problems: string[])
 function withAbsoluteModules(values: Record<string, unknown>, directory: string): Record<string, unknown> {
   const absolute = (module: unknown): unknown =>
     typeof module === 'string' && module !== '' ? path.resolve(directory, module) : module;
-  const { documentTypes, dataConverter } = values;
+  const inPlace = (key: string): Record<string, unknown> => {
+    const named = values[key];
+    if (named === undefined) return {};
+    return { [key]: Array.isArray(named) ? named.map(absolute) : absolute(named) };
+  };
   return {
     ...values,
-    ...(Array.isArray(documentTypes) ? { documentTypes: documentTypes.map(absolute) } : {}),
-    ...(dataConverter === undefined ? {} : { dataConverter: absolute(dataConverter) }),
+    ...inPlace('documentTypes'),
+    ...inPlace('signerProviders'),
+    ...inPlace('source'),
+    ...inPlace('dataConverter'),
   };
 }
 

@@ -102,6 +102,10 @@ export const configurationSchema = z.strictObject({
     .default([]),
   /** Modules with document types of one's own; paths relative to the configuration file. */
   documentTypes: z.array(z.string().min(1)).max(100).default([]),
+  /** Modules with providers of signers (a KMS, say); paths relative to the configuration file. */
+  signerProviders: z.array(z.string().min(1)).max(10).default([]),
+  /** Module with a source in place of LNbits' database; its path is relative to the configuration file. */
+  source: z.string().min(1).optional(),
   /**
    * Module with the payload codecs of this Temporal site, the same for workers and whoever starts and looks
    * at runs; its path is relative to the configuration file.

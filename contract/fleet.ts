@@ -1,5 +1,5 @@
 import type { Intervention } from './control';
-import type { FailureType } from './failures';
+import type { Failure } from './failures';
 import { problemOfId } from './ids';
 import { problemsOfInput, type RepublishInput } from './input';
 import { DEFAULT_TASK_QUEUE } from './names';
@@ -42,7 +42,7 @@ export interface OperatorEnd {
   runId?: string;
   outcome: RunOutcome;
   /** Why it is not complete, at most 300 characters. */
-  failure?: { type: FailureType | 'Cancelled' | 'Terminated'; message: string };
+  failure?: Failure;
 }
 
 /**

@@ -8,6 +8,7 @@ import {
   decodeFromPayloadsAtIndex,
   decodeOptionalFailureToOptionalError,
 } from '@temporalio/common/lib/internal-non-workflow';
+import { reasonIn } from './failures';
 
 /** Where a client has what it reads payloads with. */
 export interface Reader {
@@ -68,11 +69,11 @@ export async function requestInHistory(
 export async function failureIn(
   { options }: Reader,
   failure: ProtoFailure,
-): Promise<{ type: string; message: string; reason?: unknown }> {
+): Promise<{ type: string; message: string; reason?: string | undefined }> {
   const type = failure.applicationFailureInfo?.type ?? '';
   try {
     const error = await decodeOptionalFailureToOptionalError(options.loadedDataConverter, failure);
-    const reason = error instanceof ApplicationFailure ? error.details?.[0] : undefined;
+    const reason = error instanceof ApplicationFailure ? reasonIn(error.details) : undefined;
     return { type, message: error?.message ?? '', reason };
   } catch {
     return { type, message: failure.message ?? '' };

@@ -3,11 +3,11 @@ export function shellWord(text: string): string {
   return /^[\w.@:/+-]+$/.test(text) && !text.startsWith('-') ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
-/** What the catalogue says of a run, of a fleet. */
+/** A text of the catalogue about a run, as it is for a fleet. */
 export function forFleet(text: string): string {
   return text
-    .replaceAll('republish end <operator>', 'republish fleet end')
-    .replace(/\bthe run\b/g, 'the fleet');
+    .replace(/\brepublish (start|status|pause|resume|cancel|end|audit) <operator>/g, 'republish fleet $1')
+    .replace(/\b([Tt])he run\b/g, '$1he fleet');
 }
 
 /**

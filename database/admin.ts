@@ -1,6 +1,6 @@
 import { Client } from 'pg';
 import { ensureError } from '../contract/failures';
-import { quoteIdentifier } from './identifiers';
+import { sqlIdentifier } from './identifier';
 
 /**
  * Creates a database on the server.
@@ -10,8 +10,8 @@ import { quoteIdentifier } from './identifiers';
  * @returns the URL of the new database, with the same role
  */
 export async function createDatabase(adminUrl: string, name: string, template?: string): Promise<string> {
-  const from = template === undefined ? '' : ` TEMPLATE ${quoteIdentifier(template)}`;
-  await runAlone(adminUrl, `CREATE DATABASE ${quoteIdentifier(name)}${from}`, `create database "${name}"`);
+  const from = template === undefined ? '' : ` TEMPLATE ${sqlIdentifier(template)}`;
+  await runAlone(adminUrl, `CREATE DATABASE ${sqlIdentifier(name)}${from}`, `create database "${name}"`);
   const url = new URL(adminUrl);
   // Not encodeURIComponent: pg decodes with decodeURI, which does not decode %2F.
   url.pathname = `/${encodeURI(name)}`;
@@ -22,7 +22,7 @@ export async function createDatabase(adminUrl: string, name: string, template?: 
 export async function dropDatabase(adminUrl: string, name: string): Promise<void> {
   await runAlone(
     adminUrl,
-    `DROP DATABASE IF EXISTS ${quoteIdentifier(name)} WITH (FORCE)`,
+    `DROP DATABASE IF EXISTS ${sqlIdentifier(name)} WITH (FORCE)`,
     `drop database "${name}"`,
   );
 }

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { pagesOf } from '../async/pages';
 import { type ChainKind, memberHash, membersHash, rowHash, type Sha256 } from '../rules/audit-chain';
 import type { Queryable, Transaction } from './connection';
 
@@ -64,7 +65,7 @@ type DocumentPlace = { document_type: string; machine_id: string };
 
 /** Hash of all rows of a run in `republish.documents`. */
 export async function documentsHash(db: Queryable, runId: string): Promise<string> {
-  return hashOfAll('run', (last: DocumentPlace | undefined) =>
+  return hashOfAll<DocumentPlace>('run', (last) =>
     db.query<DocumentPlace>(
       `SELECT ${DOCUMENT} FROM republish.documents
         WHERE run_id = $1 AND ($2::text IS NULL OR (document_type, machine_id) > ($2::text, $3::text))
@@ -81,7 +82,7 @@ type OperatorPlace = { operator_user_id: string };
 
 /** Hash of the rows of a fleet in `republish.fleet_operators` whose operator has an outcome. */
 export async function operatorsHash(db: Queryable, runId: string): Promise<string> {
-  return hashOfAll('fleet', (last: OperatorPlace | undefined) =>
+  return hashOfAll<OperatorPlace>('fleet', (last) =>
     db.query<OperatorPlace>(
       `SELECT ${OPERATOR} FROM republish.fleet_operators
         WHERE run_id = $1 AND outcome IS NOT NULL AND ($2::text IS NULL OR operator_user_id > $2::text)
@@ -96,10 +97,7 @@ async function hashOfAll<Row extends object>(
   read: (last: Row | undefined) => Promise<Row[]>,
 ): Promise<string> {
   const hashes: string[] = [];
-  for (let last: Row | undefined; ;) {
-    const rows = await read(last);
+  for await (const rows of pagesOf(ROWS_PER_READ, read))
     for (const row of rows) hashes.push(memberHash(sha256, kind, row));
-    last = rows.at(-1);
-    if (rows.length < ROWS_PER_READ) return membersHash(sha256, kind, hashes);
-  }
+  return membersHash(sha256, kind, hashes);
 }

@@ -3,23 +3,38 @@ import { ensureError, RepublishError } from '../contract/failures';
 import { Connections, type LentConnection, LONGER_THAN_THE_SERVER_MS } from './connections';
 import { parsePostgresUrl } from './postgres-url';
 import { asRepublishError, sqlState } from './refusals';
-import { BEGIN, BEGIN_WITH_SETTINGS, STATEMENT_TIMEOUT_MS } from './session';
+import { beginOf, STATEMENT_TIMEOUT_MS } from './session';
 
-/** What a statement can run on: the pool, or one client inside a transaction. */
+/** What a statement that only reads runs on: the pool, or one client inside a transaction. */
 export interface Queryable {
   query<Row extends object>(text: string, values?: unknown[]): Promise<Row[]>;
 }
 
-export interface Database extends Queryable {
+/**
+ * What a statement that writes or locks runs on. A function that writes asks for this, so that it cannot be
+ * given a `ReadOnlyDatabase`.
+ */
+export interface Writable extends Queryable {
+  readonly mayWrite: true;
+}
+
+/** Every statement runs in a READ ONLY transaction: Postgres refuses what would write (SQLSTATE 25006). */
+export interface ReadOnlyDatabase extends Queryable {
   /**
    * Runs `work` in one READ COMMITTED transaction. It runs again from the start when Postgres reports a
    * serialization failure or a deadlock, at most five times.
    */
+  transaction<T>(work: (client: Queryable) => Promise<T>): Promise<T>;
+  close(): Promise<void>;
+}
+
+export interface Database extends Writable {
+  /** As of a `ReadOnlyDatabase`, and `work` may write. */
   transaction<T>(work: (client: Transaction) => Promise<T>): Promise<T>;
   close(): Promise<void>;
 }
 
-export interface Transaction extends Queryable {
+export interface Transaction extends Writable {
   /** Runs statements without parameters under a statement timeout of their own. */
   run(statements: string, timeoutMs: number): Promise<void>;
 }
@@ -52,8 +67,19 @@ const TRANSACTION_ATTEMPTS = 5;
  * @throws RepublishError DatabaseMisconfigured: the URL is invalid, or it names a file that cannot be used
  */
 export function openDatabase(options: DatabaseOptions): Database {
+  return { mayWrite: true, ...open(options, { readOnly: false }) };
+}
+
+/** As `openDatabase`, for a caller that only reads. */
+export function openReadOnlyDatabase(options: DatabaseOptions): ReadOnlyDatabase {
+  return open(options, { readOnly: true });
+}
+
+function open(options: DatabaseOptions, { readOnly }: { readOnly: boolean }): Omit<Database, 'mayWrite'> {
   const where = placeOf(options.url);
   const connections = openConnections(options, where);
+  const inTransaction = <T>({ client, hasSettings }: LentConnection, work: () => Promise<T>): Promise<T> =>
+    between(client, beginOf({ hasSettings, readOnly }), work);
 
   const withRepeats = async <T>(run: () => Promise<T>): Promise<T> => {
     for (let attempt = 1; ; attempt += 1) {
@@ -73,7 +99,8 @@ export function openDatabase(options: DatabaseOptions): Database {
         withConnection(connections, async (connection) => {
           const { client, hasSettings } = connection;
           const query = async () => (await client.query(text, values)).rows as Row[];
-          return hasSettings ? await query() : await inTransaction(connection, query);
+          // A statement alone is a transaction of its own.
+          return hasSettings && !readOnly ? await query() : await inTransaction(connection, query);
         }),
       ),
     transaction: (work) =>
@@ -115,11 +142,10 @@ async function withConnection<T>(
   }
 }
 
-async function inTransaction<T>({ client, hasSettings }: LentConnection, work: () => Promise<T>): Promise<T> {
+async function between<T>(client: PoolClient, begin: string, work: () => Promise<T>): Promise<T> {
   try {
-    // Inside the try: BEGIN_WITH_SETTINGS is several statements. A refused SET leaves a transaction to roll
-    // back.
-    await client.query(hasSettings ? BEGIN : BEGIN_WITH_SETTINGS);
+    // Inside the try: `begin` may be several statements. A refused SET leaves a transaction to roll back.
+    await client.query(begin);
     const result = await work();
     await client.query('COMMIT');
     return result;
@@ -137,6 +163,7 @@ async function rollback(client: PoolClient): Promise<void> {
 
 function onClient(client: PoolClient): Transaction {
   return {
+    mayWrite: true,
     query: async <Row extends object>(text: string, values?: unknown[]) =>
       (await client.query(text, values)).rows as Row[],
     run: async (text, timeoutMs) => {

@@ -1,10 +1,10 @@
 import type { Intervention } from '../contract/control';
-import type { Failure } from '../contract/failures';
+import { type Failure, traitsOf, typesWith } from '../contract/failures';
 import { type FleetInput, type FleetSummary, noOperators, type OperatorEnd } from '../contract/fleet';
 import type { RunOutcome } from '../contract/progress';
 import { type Link, nextLink } from '../rules/audit-chain';
 import { appendHashed, lockChain, operatorsHash } from './audit-chain';
-import type { Queryable, Transaction } from './connection';
+import type { Queryable, Transaction, Writable } from './connection';
 import { freeJson, freeText } from './free-text';
 import { utc } from './utc';
 
@@ -13,7 +13,7 @@ import { utc } from './utc';
  * operators of the request are rows of `republish.fleet_operators` instead.
  */
 export async function recordFleet(
-  db: Queryable,
+  db: Writable,
   { runId, workflowId, request }: { runId: string; workflowId: string; request: FleetInput },
 ): Promise<void> {
   const { operators: _, ...withoutOperators } = request;
@@ -25,7 +25,7 @@ export async function recordFleet(
 }
 
 /** Adds operators to a fleet. Operators that the fleet has already do not change. */
-export async function addFleetOperators(db: Queryable, runId: string, operators: string[]): Promise<void> {
+export async function addFleetOperators(db: Writable, runId: string, operators: string[]): Promise<void> {
   await db.query(
     `INSERT INTO republish.fleet_operators (run_id, operator_user_id) SELECT $1, unnest($2::text[])
      ON CONFLICT (run_id, operator_user_id) DO NOTHING`,
@@ -88,6 +88,10 @@ export async function recordFleetOperators(
   );
 }
 
+const TYPE_OF_OUTCOME = Object.fromEntries(
+  typesWith('runOutcome').map((type) => [traitsOf(type).runOutcome, type]),
+);
+
 /**
  * Writes how the remaining operators ended, for a fleet that could not write it. Each gets the outcome of the
  * operator's newest row in `republish.audit_log` since the fleet began.
@@ -98,16 +102,14 @@ export async function recordFromAudits(client: Transaction, runId: string): Prom
     `UPDATE republish.fleet_operators AS operator
         SET operator_run_id = audit.run_id, outcome = audit.outcome, ended_at = audit.written_at,
             failure_message = audit.failure ->> 'message',
-            failure_type = coalesce(audit.failure ->> 'type',
-                                    CASE audit.outcome WHEN 'incomplete' THEN 'RepublishIncomplete'
-                                                       WHEN 'cancelled' THEN 'Cancelled' END)
+            failure_type = coalesce(audit.failure ->> 'type', $2::jsonb ->> audit.outcome)
        FROM (SELECT DISTINCT ON (operator_user_id) audit_log.*
                FROM republish.audit_log
                JOIN republish.fleets ON fleets.run_id = $1 AND written_at >= fleets.started_at
               ORDER BY operator_user_id, id DESC) AS audit
       WHERE operator.run_id = $1 AND operator.outcome IS NULL
         AND audit.operator_user_id = operator.operator_user_id`,
-    [runId],
+    [runId, JSON.stringify(TYPE_OF_OUTCOME)],
   );
 }
 

@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { RepublishError } from '../contract/failures';
-import type { Database, Queryable, Transaction } from './connection';
+import type { Database, Queryable, Transaction, Writable } from './connection';
 import { cannotStoreAll, renumber, serverFacts, STORES_ALL } from './server';
 
 /** Any number, but never another one: all workers of all releases must ask for the same lock. */
@@ -91,7 +91,7 @@ const MIGRATIONS_TABLE_EXISTS = `EXISTS (SELECT FROM pg_class
  * Creates the schema and the table `migrations` where they are missing. It asks first: CREATE ... IF NOT
  * EXISTS needs the right to create also where the table exists.
  */
-async function createMigrationsTable(client: Queryable): Promise<void> {
+async function createMigrationsTable(client: Writable): Promise<void> {
   const found = await schemaFacts(client);
   if (found === undefined || found.table) return;
   if (!found.mayCreate) throw mayNotCreate(found);
@@ -132,12 +132,7 @@ function mayNotCreate({ schema, user, database }: SchemaFacts): RepublishError {
     : `As an administrator: CREATE SCHEMA republish AUTHORIZATION ${user}; ` +
       'or run republish migrate as a role that may.';
   const lacks = schema ? 'may create nothing in its schema republish' : 'may not create the schema republish';
-  return new RepublishError(
-    'DatabaseMisconfigured',
-    `${user} ${lacks} in database ${database}`,
-    undefined,
-    remedy,
-  );
+  return new RepublishError('DatabaseMisconfigured', `${user} ${lacks} in database ${database}`, { remedy });
 }
 
 interface MigrationFile {

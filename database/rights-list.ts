@@ -1,4 +1,4 @@
-import { quoteIdentifier } from './identifiers';
+import { sqlIdentifier } from './identifier';
 
 /**
  * The roles, and the rights on the ledger that each of them needs. There is no other list: `npm run
@@ -127,5 +127,5 @@ function objectOf({ on, schema, name = '' }: Right, database: string): string {
 
 /** Quoted only where SQL needs it, because people read these statements. */
 function identifier(name: string): string {
-  return /^[a-z_][a-z0-9_]*$/.test(name) ? name : quoteIdentifier(name);
+  return /^[a-z_][a-z0-9_]*$/.test(name) ? name : sqlIdentifier(name);
 }

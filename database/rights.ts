@@ -20,7 +20,7 @@ export interface Rights {
 export async function lookAtRights(db: Queryable, needed: readonly Right[]): Promise<Rights> {
   const [who] = await db.query<Omit<Rights, 'missing'>>(
     `SELECT current_user::text AS user, current_database()::text AS database,
-            pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on' AS "readOnly"`,
+            pg_is_in_recovery() OR current_setting('default_transaction_read_only') = 'on' AS "readOnly"`,
   );
   return {
     user: who?.user ?? '',

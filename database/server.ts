@@ -1,5 +1,5 @@
 import { RepublishError } from '../contract/failures';
-import type { Queryable } from './connection';
+import type { Queryable, Writable } from './connection';
 import { NEEDS_UTF8 } from './refusals';
 
 /** What this program needs to know about the server and the database. */
@@ -32,8 +32,7 @@ export function cannotStoreAll({ database, encoding }: ServerFacts): RepublishEr
   return new RepublishError(
     'DatabaseMisconfigured',
     `database ${database} has the encoding ${encoding}, which cannot store every character of the ledger`,
-    undefined,
-    NEEDS_UTF8,
+    { remedy: NEEDS_UTF8 },
   );
 }
 
@@ -87,7 +86,7 @@ function numberedColumns(db: Queryable): Promise<{ table: string; column: string
  *
  * @returns the names of the tables
  */
-export async function renumber(client: Queryable): Promise<string[]> {
+export async function renumber(client: Writable): Promise<string[]> {
   const behind = await sequencesBehind(client);
   const done: string[] = [];
   for (const { table, sequence, newest } of behind) {

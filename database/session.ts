@@ -32,13 +32,16 @@ export function sessionOptions(others: string | undefined): string {
 
 export const ASK_FOR_SETTINGS = `SELECT coalesce(current_setting('${MARK}', true), '') = 'taken' AS taken`;
 
-export const BEGIN = 'BEGIN ISOLATION LEVEL READ COMMITTED';
+const BEGIN = 'BEGIN ISOLATION LEVEL READ COMMITTED';
+const SET_ALL = Object.entries(SETTINGS).map(([name, value]) => `SET LOCAL ${name} = '${value}'`);
 
 /**
  * Begins a transaction with the settings. Behind a pooler another client may get the session after the
  * transaction, so SET LOCAL must not leave anything in it. One message without parameters.
+ *
+ * @param hasSettings the session has the settings already
  */
-export const BEGIN_WITH_SETTINGS = [
-  BEGIN,
-  ...Object.entries(SETTINGS).map(([name, value]) => `SET LOCAL ${name} = '${value}'`),
-].join('; ');
+export function beginOf({ hasSettings, readOnly }: { hasSettings: boolean; readOnly: boolean }): string {
+  const begin = readOnly ? `${BEGIN} READ ONLY` : BEGIN;
+  return hasSettings ? begin : [begin, ...SET_ALL].join('; ');
+}

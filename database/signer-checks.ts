@@ -1,4 +1,4 @@
-import type { Queryable } from './connection';
+import type { Queryable, Writable } from './connection';
 
 /** The speed of a signer, measured by `republish signer check --deep`. */
 export interface SignerCheckRow {
@@ -16,7 +16,7 @@ export interface SignerCheckRow {
  *   measured
  */
 export async function keepSignerCheck(
-  db: Queryable,
+  db: Writable,
   check: {
     operatorUserId: string;
     signer: string;

@@ -1,4 +1,4 @@
-import type { Queryable } from './connection';
+import type { Queryable, Writable } from './connection';
 
 /** A row of `republish.signers`: the current signer of an operator. */
 export type SignerRow = {
@@ -53,7 +53,7 @@ export async function listSignerOwners(
 
 /** Stores the operator's current signer in `republish.signers`. It replaces the earlier one. */
 export async function putSigner(
-  db: Queryable,
+  db: Writable,
   signer: Omit<SignerRow, 'addedAt'> & Partial<BunkerColumns>,
 ): Promise<void> {
   await db.query(
@@ -90,7 +90,7 @@ interface BunkerColumns {
  * that was asked: a person may pair another one at the same time.
  */
 export async function keepBunkerRelays(
-  db: Queryable,
+  db: Writable,
   stored: { ncryptsec: string; bunkerRelays: string[] },
   relays: string[],
 ): Promise<void> {
@@ -105,7 +105,7 @@ export async function keepBunkerRelays(
  *
  * @returns whether the operator had a signer
  */
-export async function deleteSigner(db: Queryable, operatorUserId: string): Promise<boolean> {
+export async function deleteSigner(db: Writable, operatorUserId: string): Promise<boolean> {
   await db.query('DELETE FROM republish.pairings WHERE operator_user_id = $1', [operatorUserId]);
   await db.query('DELETE FROM republish.signer_checks WHERE operator_user_id = $1', [operatorUserId]);
   const rows = await db.query('DELETE FROM republish.signers WHERE operator_user_id = $1 RETURNING 1', [
@@ -123,7 +123,7 @@ export async function deleteSigner(db: Queryable, operatorUserId: string): Promi
  * @returns the client key to use (NIP-49)
  */
 export async function beginPairing(
-  db: Queryable,
+  db: Writable,
   pairing: { operatorUserId: string; bunkerPubkey: string; secretTag: string; ncryptsec: string },
 ): Promise<string> {
   const [row] = await db.query<{ ncryptsec: string }>(

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { sleep } from '../async/wait';
 import type { Event, EventTemplate } from 'nostr-tools/core';
 import type { Filter } from 'nostr-tools/filter';
 import { decrypt } from 'nostr-tools/nip44';
@@ -251,14 +251,14 @@ class Bunker implements DevBunker {
     await this.options.onRequest?.(request);
     if (action.swallow) return;
     const delayMs = (this.options.answerDelayMs ?? 0) + (action.delayMs ?? 0);
-    if (delayMs > 0) await sleep(delayMs, undefined, { signal: life });
+    if (delayMs > 0) await sleep(delayMs, life);
     if (life.aborted) return;
     for (const url of action.authUrl === undefined ? [] : [action.authUrl].flat()) {
       this.answer(request, { result: 'auth_url', error: url }, {});
     }
     if (action.authUrl !== undefined && action.then === 'nothing') return;
     if (action.refusedBefore !== undefined) this.answer(request, { error: action.refusedBefore }, {});
-    if (action.afterMs) await sleep(action.afterMs, undefined, { signal: life });
+    if (action.afterMs) await sleep(action.afterMs, life);
     const outcome =
       action.error === undefined ? this.methods.perform(request, action) : { error: action.error };
     if (outcome === undefined || life.aborted) return;

@@ -1,5 +1,5 @@
 import { types } from 'node:util';
-import { RepublishError, type FailureType } from '../contract/failures';
+import { isFailureType, RepublishError, traitsOf } from '../contract/failures';
 import type { DocumentType, StateRow } from './document-type';
 import { MAX_DEPTH, readExactJson } from './exact-json';
 import { plainText } from './plain-value';
@@ -112,9 +112,6 @@ function requireSchema(type: DocumentType, state: unknown): void {
   if (problems !== undefined) throw new RepublishError('StateInvalid', problems);
 }
 
-/** What code of a type may say of a state. Any other type would be told with a remedy for something else. */
-const OF_A_STATE: readonly FailureType[] = ['StateInvalid', 'StateTooLarge', 'SuperConfigMissing'];
-
 /**
  * Runs code of a type. What it throws may quote the state: only a RepublishError keeps its message, and of a
  * type that is not shipped only one in which no value of the state is found.
@@ -126,7 +123,8 @@ function guarded<T>(type: DocumentType, part: string, state: unknown, run: () =>
     return run();
   } catch (error) {
     if (!isRepublishError(error)) throw new RepublishError('StateInvalid', notShown(part, error));
-    if (!isOneOf(OF_A_STATE, error.type))
+    // Any other type would be told with a remedy for something else.
+    if (!isFailureType(error.type) || !traitsOf(error.type).ofState)
       throw new RepublishError(
         'StateInvalid',
         `${part} of the document type threw a RepublishError of a type that is none of a state: throw new RepublishError('StateInvalid', '<path>: <rule>')`,
@@ -154,8 +152,4 @@ function isRepublishError(error: unknown): error is { type: unknown; message: st
   if (typeof error !== 'object' || error === null) return false;
   const { name, message } = error as { name?: unknown; message?: unknown };
   return name === 'RepublishError' && typeof message === 'string';
-}
-
-function isOneOf<T>(list: readonly T[], value: unknown): value is T {
-  return list.includes(value as T);
 }

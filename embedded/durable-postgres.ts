@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { chown, lchown, mkdir, mkdtemp, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
+import { sleep } from '../async/wait';
 import {
   choosePostgresUser,
   findPostgresBinaries,
@@ -114,7 +115,7 @@ async function startAfterLeftovers({
       );
     } catch (error) {
       if (!LEFTOVERS.test(String(error)) || Date.now() > deadlineMs) throw error;
-      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+      await sleep(RETRY_MS);
     }
   }
 }

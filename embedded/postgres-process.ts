@@ -1,5 +1,6 @@
 import { chown, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { within } from '../async/wait';
 import { freePort } from './free-port';
 import type { PostgresUser } from './postgres-binaries';
 import { startProcessGroup, type ProcessGroup } from './process-group';
@@ -122,12 +123,8 @@ export async function startServer(options: ServerOptions): Promise<ProcessGroup>
     // SIGQUIT is Postgres' immediate shutdown. It also ends the children, which are in sessions of their own.
     orphan: { signal: 'SIGQUIT', removeDir: options.baseDir },
   });
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<'late'>(
-    (resolve) => (timer = setTimeout(() => resolve('late'), START_TIMEOUT_MS)),
-  );
-  const outcome = await Promise.race([ready, late, server.exited]);
-  clearTimeout(timer);
+  const ended = server.exited.then(() => 'ended' as const);
+  const outcome = (await within(Promise.race([ready, ended]), START_TIMEOUT_MS)) ?? 'late';
   if (outcome === 'ready') return server;
   if (outcome === 'late') await server.stop('SIGQUIT', KILL_AFTER_MS);
   const what =

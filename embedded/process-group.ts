@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { rmSync } from 'node:fs';
 import { createInterface } from 'node:readline';
+import { within } from '../async/wait';
 
 export interface ProcessGroupOptions {
   /** The name in error messages. */
@@ -88,10 +89,10 @@ export async function startProcessGroup(options: ProcessGroupOptions): Promise<P
     kill,
     async stop(signal, killAfterMs) {
       kill(signal);
-      kill('SIGCONT'); // a stopped process (SIGSTOP) does not handle signals
-      const timer = setTimeout(() => kill('SIGKILL'), killAfterMs);
+      kill('SIGCONT'); // a process that a test has frozen would not see the signal
+      const isOver = exited.then(() => true);
+      if (!(await within(isOver, killAfterMs))) kill('SIGKILL');
       await exited;
-      clearTimeout(timer);
     },
   };
 }

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
+import { within } from '../async/wait';
 import { type ProcessGroup, startProcessGroup } from './process-group';
 
 /** The built command line, from this file in dist/ or from its source. */
@@ -50,11 +51,8 @@ async function startWorker(
     },
     orphan: { signal: 'SIGTERM' },
   });
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<'late'>((resolve) => (timer = setTimeout(() => resolve('late'), READY_WITHIN_MS)));
-  const outcome = await Promise.race([ready, worker.exited.then(() => 'exited' as const), late]);
-  clearTimeout(timer);
-  if (outcome !== undefined) {
+  const isReady = Promise.race([ready.then(() => true), worker.exited.then(() => false)]);
+  if (!(await within(isReady, READY_WITHIN_MS))) {
     await worker.stop('SIGKILL', 1_000);
     throw new Error(`the worker did not start polling: ${worker.epitaph()}`);
   }

@@ -1,6 +1,6 @@
 import { persistAudit } from '../activities/persist-audit';
 import type { ControlRequest } from '../contract/control';
-import { isFailureType, RepublishError } from '../contract/failures';
+import { RepublishError } from '../contract/failures';
 import type { Obstacle } from '../contract/obstacle';
 import { auditOfRun } from '../database/audit';
 import type { Database, Queryable } from '../database/connection';
@@ -64,8 +64,7 @@ export async function requireItsLedger(
   throw new RepublishError(
     'DatabaseMisconfigured',
     `this ledger has nothing of run ${runId}, which is in that of its workers; nothing was ended`,
-    undefined,
-    'Call it with the DATABASE_URL of the workers.',
+    { remedy: 'Call it with the DATABASE_URL of the workers.' },
   );
 }
 
@@ -85,10 +84,7 @@ export async function requireThatItCanBeWritten(database: Database): Promise<voi
   const failed = (await checkDatabase(() => database, 'worker')).find(({ status }) => status === 'fail');
   if (failed === undefined) return;
   const { subject, message, remedy, type } = failed;
-  throw new RepublishError(
-    isFailureType(type) ? type : 'DatabaseMisconfigured',
-    `nothing was ended: ${subject}: ${message}`,
-    undefined,
-    `${remedy ?? ''} DATABASE_URL has to be that of the workers, or have the role republish_worker.`,
-  );
+  throw new RepublishError(type ?? 'DatabaseMisconfigured', `nothing was ended: ${subject}: ${message}`, {
+    remedy: `${remedy ?? ''} DATABASE_URL has to be that of the workers, or have the role republish_worker.`,
+  });
 }

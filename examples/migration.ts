@@ -17,7 +17,7 @@ async function main(operators: string[]): Promise<void> {
     } catch (error) {
       // One operator's bunker must not keep the others from their documents. Everything else ends the script.
       if (!(error instanceof RepublishFailed)) throw error;
-      console.error(`${operator}: ${error.type}: ${error.message}`);
+      console.error(`${operator}: ${error.type}: ${error.message}. ${error.remedy}`);
       process.exitCode = 3;
     }
   }

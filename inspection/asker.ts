@@ -1,20 +1,14 @@
-import type { Configuration } from '../configuration/schema';
 import { RepublishError } from '../contract/failures';
-import type { Database } from '../database/connection';
 import { getPublicKey } from '../nostr/keys';
 import { AuthWithheld, type RelayIdentity } from '../nostr/relays/identity';
 import type { SignedEvent } from '../nostr/events';
 import { shownRelay } from '../nostr/relays/url';
 import { createLocalSigner } from '../nostr/signers/local';
 import { askCurrentSigner } from '../pairing/current-signers';
+import type { SignerContext } from '../pairing/facts';
 
 /** What a relay says of itself that shows nothing to somebody it does not know (NIP-42). */
 export const WANTS_TO_KNOW = 'wants to know who asks';
-
-/** Whether a relay has refused because it does not know who asks: the prefix of NIP-01 in its words. */
-export function wantsToKnow(words: string): boolean {
-  return /(^|\s)auth-required:/.test(words);
-}
 
 /** Asks as long as nobody is named: it answers no challenge. */
 export const NOBODY: RelayIdentity = {
@@ -34,7 +28,7 @@ export function asMachine(secretKey: Uint8Array): RelayIdentity {
  * @param say told before it is asked, and what a person has to do meanwhile
  */
 export function asOperator(
-  { database, configuration }: { database: Database; configuration: Configuration },
+  signers: Omit<SignerContext, 'operatorUserId' | 'say'>,
   { operatorUserId, operatorPubkey }: { operatorUserId: string; operatorPubkey: string },
   say: (text: string) => void,
 ): RelayIdentity {
@@ -46,7 +40,7 @@ export function asOperator(
         `${shownRelay(relay)} ${WANTS_TO_KNOW}: the signer is asked to sign that (kind 22242), and may ask a person`,
       );
       let signed: SignedEvent | undefined;
-      const context = { database, configuration, operatorUserId, say };
+      const context = { ...signers, operatorUserId, say };
       const { pubkey } = await askCurrentSigner(context, {
         async ask(open, named) {
           if (named === operatorPubkey) signed = await open.signEvent(event);

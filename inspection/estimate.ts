@@ -2,7 +2,7 @@ import type { Queryable } from '../database/connection';
 import { lastSignatures } from '../database/ledger/speed';
 import { findSignerCheck } from '../database/signer-checks';
 import type { SignerRow } from '../database/signers';
-import type { LnbitsSigner } from '../nostr/signers/lnbits';
+import type { UnstoredSigner } from '../nostr/signers/operator-signers';
 import { nameOfSigner } from '../nostr/signers/keyring';
 import { expectedMs, LEAST_SIGNATURES, msBetweenSignatures } from '../rules/signer-speed';
 
@@ -25,7 +25,7 @@ export interface Estimate {
 export async function estimateFor(
   db: Queryable,
   operatorUserId: string,
-  signer: SignerRow | LnbitsSigner,
+  signer: SignerRow | UnstoredSigner,
   documents: number,
 ): Promise<Estimate | null> {
   if (documents === 0) return null;

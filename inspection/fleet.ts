@@ -1,9 +1,9 @@
 import { allOperators } from '../activities/fleet/plan-fleet';
-import type { ActivityDependencies } from '../activities/dependencies';
-import { type Failure, RepublishError } from '../contract/failures';
-import { Limiter } from '../nostr/bunker/limiter';
-import type { WorkerConfiguration } from '../assembly/build-dependencies';
-import { withWorkersEyes } from './open';
+import type { LookingDependencies } from '../activities/dependencies';
+import { type Failure, isRetryable, RepublishError, scopeOf } from '../contract/failures';
+import { Limiter } from '../async/limiter';
+import type { WorkerConfiguration } from '../assembly/worker-configuration';
+import { withEyes } from './open';
 import { hasObstacles, type PlanRequest, planWith, type RepublishPlan } from './plan';
 import { probeRelays } from './relay-probe';
 import { type Verification, verifyWith } from './verify';
@@ -34,7 +34,7 @@ export function planOperators(
   say: (text: string) => void,
 ): Promise<OperatorPlan[]> {
   const { operators, ...request } = selection;
-  return withWorkersEyes(configuration, async (deps) => {
+  return withEyes(configuration, {}, async (deps) => {
     const planning = { deps, configuration, relays: probeRelays(configuration) };
     return forEach(deps, operators, async (operatorUserId): Promise<OperatorPlan> => {
       const told = (text: string): void => say(`${operatorUserId}: ${text}`);
@@ -52,7 +52,7 @@ export function verifyOperators(
   configuration: WorkerConfiguration,
   { operators, ...request }: FleetSelection,
 ): Promise<OperatorVerification[]> {
-  return withWorkersEyes(configuration, (deps) => {
+  return withEyes(configuration, {}, (deps) => {
     const verifying = { deps, configuration, relays: probeRelays(configuration) };
     return forEach(deps, operators, async (operatorUserId): Promise<OperatorVerification> => {
       const verified = await orFailure(() => verifyWith(verifying, { ...request, operatorUserId }));
@@ -64,7 +64,7 @@ export function verifyOperators(
 }
 
 async function forEach<T>(
-  deps: ActivityDependencies,
+  deps: LookingDependencies,
   named: readonly string[] | undefined,
   look: (operatorUserId: string) => Promise<T>,
 ): Promise<T[]> {
@@ -81,7 +81,9 @@ async function orFailure<T>(work: () => Promise<T>): Promise<{ value: T } | { fa
   try {
     return { value: await work() };
   } catch (thrown) {
-    if (!(thrown instanceof RepublishError) || thrown.type.endsWith('Unavailable')) throw thrown;
-    return { failure: { type: thrown.type, message: thrown.message } };
+    if (!(thrown instanceof RepublishError)) throw thrown;
+    const { type, message } = thrown;
+    if (scopeOf(type) === 'database' && isRetryable(type)) throw thrown;
+    return { failure: { type, message } };
   }
 }

@@ -1,22 +1,23 @@
 import { accountPubkey } from '../activities/steps/open-run';
-import type { ActivityDependencies } from '../activities/dependencies';
+import type { LookingDependencies } from '../activities/dependencies';
 import type { Configuration } from '../configuration/schema';
 import { ensureError, RepublishError } from '../contract/failures';
 import { compareIds } from '../contract/machine-name';
 import { DOCUMENT_KIND } from '../documents/document-type';
 import { isAuthentic, isNewer, type SignedEvent } from '../nostr/events';
 import { publicKeyHex } from '../nostr/keys';
-import { Limiter } from '../nostr/bunker/limiter';
+import { Limiter } from '../async/limiter';
 import { plainText } from '../nostr/relays/plain-text';
-import type { Filter } from '../nostr/relays/connection';
+import type { Filter } from '../nostr/relays/frames';
 import type { RelayIdentity } from '../nostr/relays/identity';
 import { RelayPool } from '../nostr/relays/pool';
 import { readAll } from '../nostr/relays/read-all';
 import { isGateway, shownAmong } from '../nostr/relays/url';
+import { machinePages } from '../sources/machine-pages';
 import { whereMachinesAre } from '../sources/source';
-import type { WorkerConfiguration } from '../assembly/build-dependencies';
+import type { WorkerConfiguration } from '../assembly/worker-configuration';
 import { asOperator, WANTS_TO_KNOW } from './asker';
-import { withWorkersEyes } from './open';
+import { signerContext, withEyes } from './open';
 import { probeRelays, type RelayFacts } from './relay-probe';
 import { hasState } from './verify';
 
@@ -91,13 +92,13 @@ export function findOrphans(
   oldPubkey: string,
   { auth }: { auth?: { say(text: string): void } | undefined } = {},
 ): Promise<OrphanReport> {
-  return withWorkersEyes(configuration, async (deps) => {
+  return withEyes(configuration, {}, async (deps) => {
     const operatorPubkey = await accountPubkey(deps, operatorUserId);
     if (operatorPubkey === oldPubkey)
       throw new RepublishError('InvalidInput', `${oldPubkey} is the operator's current key, not an old one`);
     const machines = await machinesByKey(deps, operatorUserId);
     const owner = { operatorUserId, operatorPubkey };
-    const identity = auth && asOperator({ database: deps.database, configuration }, owner, auth.say);
+    const identity = auth && asOperator(signerContext(deps), owner, auth.say);
     const { found, toOldKey, unknownRelays } = await readBoth(
       configuration,
       { identity, author: oldPubkey },
@@ -261,22 +262,18 @@ function told(event: SignedEvent): Pick<OldDocument, 'd' | 'eventId' | 'createdA
 
 type Machines = ReadonlyMap<string, { id: string; name: string }>;
 
-async function machinesByKey(deps: ActivityDependencies, operatorUserId: string): Promise<Machines> {
+async function machinesByKey(deps: LookingDependencies, operatorUserId: string): Promise<Machines> {
   const machines = new Map<string, { id: string; name: string }>();
-  const limit = MACHINES_PER_PAGE;
-  for (let after: string | undefined; ;) {
-    const page = await deps.source.machines({ operatorUserId, after, limit });
+  for await (const page of machinePages(deps.source, { operatorUserId }, MACHINES_PER_PAGE))
     for (const { id, name, machineNpub } of page) {
       const key = publicKeyHex(machineNpub ?? '');
       if (key !== undefined) machines.set(key, { id, name: name ?? id });
     }
-    if (page.length < limit) return machines;
-    after = page.at(-1)?.id;
-  }
+  return machines;
 }
 
 async function judge(
-  deps: ActivityDependencies,
+  deps: LookingDependencies,
   machines: Machines,
   event: SignedEvent,
   relays: string[],

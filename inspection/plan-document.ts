@@ -1,11 +1,11 @@
-import type { ActivityDependencies } from '../activities/dependencies';
+import type { LookingDependencies } from '../activities/dependencies';
 import { judgeSealFor } from '../activities/steps/judge-seal';
 import type { JudgedDocument, PlannedState } from '../activities/steps/plan-machines';
-import { sizeOfDocument } from '../activities/steps/relay-limits';
+import { sizeOfDocument } from '../activities/steps/relay-objections';
 import { type Failure, RepublishError } from '../contract/failures';
 import { type DocumentAddress, type EarlierSeal, sealedAmong } from '../database/ledger/documents';
 import { dTag } from '../documents/document-type';
-import { eventsIn, type Seen } from '../nostr/relays/publisher';
+import { eventsIn, type Seen } from '../nostr/relays/seen';
 import { newestOf } from '../rules/newest';
 import { shownBy } from '../rules/quorum';
 
@@ -71,7 +71,7 @@ const BECAUSE = {
 };
 
 /** Judges one document of a plan by the ledger and by what the relays hold, by the rule of its seal. */
-export async function foresee(deps: ActivityDependencies, known: KnownOfDocument): Promise<ForeseenDocument> {
+export async function foresee(deps: LookingDependencies, known: KnownOfDocument): Promise<ForeseenDocument> {
   const { document, state, operatorPubkey, seen, earlier, force } = known;
   const { documentType, machineId, machineName, atmPubkey, outcome, failureType, failureMessage } = document;
   const named = {
@@ -119,7 +119,7 @@ function newerDocument(thrown: unknown): RepublishError {
 }
 
 function signedAlready(
-  { publisher }: ActivityDependencies,
+  { publisher }: LookingDependencies,
   named: Omit<ForeseenDocument, 'action' | 'because'>,
   seen: Seen,
   eventId: string,
@@ -149,7 +149,7 @@ function factsOf(
 
 /** Somebody else has published there already: the extension does, under the new key, as soon as it has it. */
 async function hasForeign(
-  deps: ActivityDependencies,
+  deps: LookingDependencies,
   address: DocumentAddress,
   events: { id: string }[],
 ): Promise<boolean> {

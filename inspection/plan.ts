@@ -4,11 +4,11 @@ import {
   resolveDocumentTypes,
   unknownTypesInLedger,
 } from '../activities/steps/open-run';
-import type { ActivityDependencies } from '../activities/dependencies';
+import type { LookingDependencies } from '../activities/dependencies';
 import { requireMachines } from '../activities/load-machines';
 import { isForced } from '../activities/steps/force';
 import { type JudgedDocument, planMachines } from '../activities/steps/plan-machines';
-import { type Failure, RepublishError } from '../contract/failures';
+import { type Failure, RepublishError, scopeOf } from '../contract/failures';
 import type { RepublishInput } from '../contract/input';
 import { newestSeals } from '../database/ledger/page';
 import { findSigner, type SignerRow } from '../database/signers';
@@ -18,15 +18,17 @@ import type { RelayIdentity } from '../nostr/relays/identity';
 import { RelayPool } from '../nostr/relays/pool';
 import { RelayPublisher } from '../nostr/relays/publisher';
 import { shownRelay } from '../nostr/relays/url';
-import type { LnbitsSigner } from '../nostr/signers/lnbits';
-import type { Owner } from '../nostr/signers/operator-signers';
+import type { Owner, SignerOrigin, UnstoredSigner } from '../nostr/signers/operator-signers';
 import { askSigner, requireOpens } from '../pairing/current-signers';
 import { originOfKind, type SignerContext } from '../pairing/facts';
+import { machinePages } from '../sources/machine-pages';
 import { type MachineRow, type SourceDescription, whereMachinesAre } from '../sources/source';
-import type { WorkerConfiguration } from '../assembly/build-dependencies';
+import { onlyLooking } from '../assembly/looking';
+import type { GivenParts } from '../assembly/parts';
+import type { WorkerConfiguration } from '../assembly/worker-configuration';
 import { estimateFor, type Estimate } from './estimate';
 import { asOperator } from './asker';
-import { withWorkersEyes } from './open';
+import { type Eyes, signerContext, withEyes } from './open';
 import { foresee, type ForeseenDocument } from './plan-document';
 import { probeRelays, type RelayFacts } from './relay-probe';
 
@@ -41,9 +43,9 @@ export type PlanRequest = Pick<
 };
 
 export interface SignerFacts {
-  kind: (SignerRow | LnbitsSigner)['kind'];
-  /** Whether it was paired here, or is the account's own as LNbits keeps it. */
-  from: 'paired' | 'lnbits';
+  kind: (SignerRow | UnstoredSigner)['kind'];
+  /** Whether it was paired here, was found by a provider, or is the account's own as LNbits keeps it. */
+  from: SignerOrigin;
   /** The key it was stored with, hex; of the account's own the account's. */
   pubkey: string;
   matchesAccount: boolean;
@@ -114,6 +116,7 @@ const TOGETHER = 100;
  * nothing and writes nothing; a bunker is asked for its public key and no more.
  *
  * @param say told what a person has to do meanwhile (a bunker that wants approval)
+ * @param given in place of what the configuration names
  * @throws RepublishError OperatorNotFound, MachineNotFound, UnknownDocumentType, SignerUnlockFailed,
  *   DatabaseUnavailable, DatabaseMisconfigured
  */
@@ -121,17 +124,14 @@ export function planRepublish(
   configuration: WorkerConfiguration,
   request: PlanRequest,
   say: (text: string) => void,
+  given: GivenParts = {},
 ): Promise<RepublishPlan> {
-  return withWorkersEyes(configuration, async (deps) => {
+  return withEyes(configuration, given, async (deps) => {
     if (request.auth !== true)
       return planWith({ deps, configuration, relays: probeRelays(configuration), say }, request);
     const { operatorUserId } = request;
     const operatorPubkey = await accountPubkey(deps, operatorUserId);
-    const identity = asOperator(
-      { database: deps.database, configuration },
-      { operatorUserId, operatorPubkey },
-      say,
-    );
+    const identity = asOperator(signerContext(deps), { operatorUserId, operatorPubkey }, say);
     return planIntroduced({ deps, configuration, say, identity }, request);
   });
 }
@@ -146,7 +146,7 @@ async function planIntroduced(
   const publisher = new RelayPublisher({ pool, relays, quorum, replyTimeoutMs });
   try {
     const probed = await probeRelays(configuration, { pool, identity, author: identity.pubkey });
-    const introduced = { ...deps, publisher };
+    const introduced = { ...deps, publisher: onlyLooking(publisher) };
     return await planWith({ deps: introduced, configuration, relays: Promise.resolve(probed), say }, request);
   } finally {
     publisher.close();
@@ -155,7 +155,7 @@ async function planIntroduced(
 }
 
 export interface Planning {
-  deps: ActivityDependencies;
+  deps: Eyes;
   configuration: WorkerConfiguration;
   /** Asked once for all operators that are planned together. */
   relays: Promise<RelayFacts[]>;
@@ -186,11 +186,7 @@ export async function planWith(
   const toSign = documents.filter(({ needsSignature }) => needsSignature).length;
   const isAsked = signer !== undefined && problems.length === 0 && toSign > 0;
   const answers = isAsked
-    ? await answersAsItShould(
-        { database: deps.database, configuration, operatorUserId, say },
-        signer,
-        problems,
-      )
+    ? await answersAsItShould({ ...signerContext(deps), operatorUserId, say }, signer, problems)
     : null;
   requireQuorum(relays, deps.publisher.required, problems);
   const source = await deps.source.describe();
@@ -227,22 +223,18 @@ export function hasObstacles({ problems, counts }: RepublishPlan): boolean {
 }
 
 async function foreseeAll(
-  deps: ActivityDependencies,
+  deps: LookingDependencies,
   request: PlanRequest & { documentTypes: string[] },
   operatorPubkey: string,
 ): Promise<ForeseenDocument[]> {
-  const { operatorUserId, machineIds } = request;
   const foreseen: ForeseenDocument[] = [];
-  for (let after: string | undefined; ;) {
-    const machines = await deps.source.machines({ operatorUserId, after, machineIds, limit: TOGETHER });
+  for await (const machines of machinePages(deps.source, request, TOGETHER))
     foreseen.push(...(await foreseeMachines(deps, request, operatorPubkey, machines)));
-    if (machines.length < TOGETHER) return foreseen;
-    after = machines.at(-1)?.id;
-  }
+  return foreseen;
 }
 
 async function foreseeMachines(
-  deps: ActivityDependencies,
+  deps: LookingDependencies,
   request: PlanRequest & { documentTypes: string[] },
   operatorPubkey: string,
   machines: MachineRow[],
@@ -289,14 +281,14 @@ async function foreseeMachines(
  * well.
  */
 async function signerNow(
-  { operatorSigners }: ActivityDependencies,
+  { operatorSigners }: LookingDependencies,
   { paired, ...owner }: Owner & { paired: SignerRow | null },
   expectedPubkey: string | undefined,
   problems: Failure[],
-): Promise<SignerRow | LnbitsSigner | undefined> {
+): Promise<SignerRow | UnstoredSigner | undefined> {
   await noting(problems, () => requireExpectedKey(owner.operatorPubkey, expectedPubkey));
   // One that was paired here is shown also where it cannot be used.
-  let signer: SignerRow | LnbitsSigner | undefined = paired ?? undefined;
+  let signer: SignerRow | UnstoredSigner | undefined = paired ?? undefined;
   await noting(problems, async () => {
     signer = await operatorSigners.current(owner, paired);
   });
@@ -305,7 +297,7 @@ async function signerNow(
 
 async function answersAsItShould(
   context: SignerContext,
-  signer: SignerRow | LnbitsSigner,
+  signer: SignerRow | UnstoredSigner,
   problems: Failure[],
 ): Promise<boolean> {
   return noting(problems, async () => {
@@ -324,7 +316,7 @@ async function noting(problems: Failure[], work: () => unknown): Promise<boolean
     await work();
     return true;
   } catch (thrown) {
-    if (!(thrown instanceof RepublishError) || /^(Database|Source)/.test(thrown.type)) throw thrown;
+    if (!(thrown instanceof RepublishError) || scopeOf(thrown.type) === 'database') throw thrown;
     problems.push({ type: thrown.type, message: thrown.message });
     return false;
   }
@@ -342,7 +334,7 @@ function requireQuorum(relays: RelayFacts[], required: number, problems: Failure
 
 /** @param toSign documents that would have to be signed */
 export function factsOf(
-  signer: SignerRow | LnbitsSigner,
+  signer: SignerRow | UnstoredSigner,
   operatorPubkey: string,
   toSign: number,
 ): Omit<SignerFacts, 'answers'> {

@@ -1,21 +1,24 @@
 import { accountPubkey, resolveDocumentTypes, unknownTypesInLedger } from '../activities/steps/open-run';
-import type { ActivityDependencies } from '../activities/dependencies';
+import type { LookingDependencies } from '../activities/dependencies';
 import { requireMachines } from '../activities/load-machines';
 import { readStates, requireType } from '../activities/steps/read-state';
 import { RepublishError, scopeOf } from '../contract/failures';
 import type { RepublishInput } from '../contract/input';
 import { standingDocuments, type StandingRow } from '../database/ledger/standing';
+import { machinePages } from '../sources/machine-pages';
 import { type MachineRow, whereMachinesAre } from '../sources/source';
 import { DOCUMENT_KIND, type DocumentType, dTag, tagsOf } from '../documents/document-type';
 import type { Address } from '../nostr/events';
 import { getPublicKey, parsePublicKey, publicKeyHex } from '../nostr/keys';
 import type { RelayIdentity } from '../nostr/relays/identity';
 import { RelayPool } from '../nostr/relays/pool';
-import { RelayPublisher, type Seen } from '../nostr/relays/publisher';
+import { RelayPublisher } from '../nostr/relays/publisher';
+import type { Seen } from '../nostr/relays/seen';
 import { shownAmong } from '../nostr/relays/url';
-import type { WorkerConfiguration } from '../assembly/build-dependencies';
+import type { GivenParts } from '../assembly/parts';
+import type { WorkerConfiguration } from '../assembly/worker-configuration';
 import { asMachine, asOperator, WANTS_TO_KNOW } from './asker';
-import { withWorkersEyes } from './open';
+import { type Eyes, signerContext, withEyes } from './open';
 import { probeRelays, type RelayFacts } from './relay-probe';
 import { quorumVerdict, type RelayVerdict, relayVerdictByBoth } from './verdict';
 
@@ -84,12 +87,13 @@ const TOGETHER = 100;
 export function verifyDocuments(
   configuration: WorkerConfiguration,
   request: VerifyRequest,
+  given: GivenParts = {},
 ): Promise<Verification> {
-  return withWorkersEyes(configuration, (deps) => verifyWith({ deps, configuration }, request));
+  return withEyes(configuration, given, (deps) => verifyWith({ deps, configuration }, request));
 }
 
 export interface Verifying {
-  deps: ActivityDependencies;
+  deps: Eyes;
   configuration: WorkerConfiguration;
   /** Asked once for all operators that are verified together, by nobody. */
   relays?: Promise<RelayFacts[]>;
@@ -105,7 +109,7 @@ export async function verifyWith(
   const operatorPubkey = await accountPubkey(deps, operatorUserId);
   if (request.machineIds !== undefined) await requireMachines(deps, operatorUserId, request.machineIds);
   const machineIds = await machinesAsked(deps, request);
-  const identity = identityOf({ deps, configuration }, { operatorUserId, operatorPubkey }, request.asking);
+  const identity = identityOf(deps, { operatorUserId, operatorPubkey }, request.asking);
   const pool = new RelayPool({ connectTimeoutMs: CONNECT_TIMEOUT_MS });
   const reader = new RelayPublisher({
     pool,
@@ -140,7 +144,7 @@ export async function verifyWith(
 }
 
 function identityOf(
-  { deps, configuration }: { deps: ActivityDependencies; configuration: WorkerConfiguration },
+  eyes: Eyes,
   owner: { operatorUserId: string; operatorPubkey: string },
   asking: AskAs | undefined,
 ): RelayIdentity | undefined {
@@ -150,23 +154,21 @@ function identityOf(
     case 'machine':
       return asMachine(asking.secretKey);
     case 'operator':
-      return asOperator({ database: deps.database, configuration }, owner, (text) => asking.say(text));
+      return asOperator(signerContext(eyes), owner, (text) => asking.say(text));
   }
 }
 
 /** A relay that shows each key its own would hide the others from this machine. */
 async function machinesAsked(
-  deps: ActivityDependencies,
-  { operatorUserId, machineIds, asking }: VerifyRequest,
+  deps: LookingDependencies,
+  request: VerifyRequest,
 ): Promise<string[] | undefined> {
+  const { asking, machineIds } = request;
   if (asking?.as !== 'machine') return machineIds;
   const pubkey = getPublicKey(asking.secretKey);
-  for (let after: string | undefined; ;) {
-    const machines = await deps.source.machines({ operatorUserId, after, machineIds, limit: TOGETHER });
+  for await (const machines of machinePages(deps.source, request, TOGETHER)) {
     const own = machines.filter(({ machineNpub }) => publicKeyHex(machineNpub ?? '') === pubkey);
     if (own.length > 0) return own.map(({ id }) => id);
-    if (machines.length < TOGETHER) break;
-    after = machines.at(-1)?.id;
   }
   throw new RepublishError(
     'MachineNotFound',
@@ -182,7 +184,7 @@ function unknownRelays(probed: readonly RelayFacts[], documents: readonly Verifi
 }
 
 interface Asking {
-  deps: ActivityDependencies;
+  deps: LookingDependencies;
   reader: RelayPublisher;
   configuration: WorkerConfiguration;
   operatorPubkey: string;
@@ -192,16 +194,13 @@ interface Asking {
 
 async function verifyAll(asking: Asking, request: VerifyRequest): Promise<VerifiedDocument[]> {
   const { deps, operatorPubkey, documentTypes } = asking;
-  const { operatorUserId, machineIds } = request;
   const verified: VerifiedDocument[] = [];
-  for (let after: string | undefined; ;) {
-    const machines = await deps.source.machines({ operatorUserId, after, machineIds, limit: TOGETHER });
+  for await (const machines of machinePages(deps.source, request, TOGETHER)) {
     const keys = machines.flatMap((machine) => parsePublicKey(machine.machineNpub ?? '') ?? []);
     const rows = await standingDocuments(deps.database, operatorPubkey, documentTypes, keys);
     verified.push(...(await verifyMachines(asking, machines, rows)));
-    if (machines.length < TOGETHER) return verified;
-    after = machines.at(-1)?.id;
   }
+  return verified;
 }
 
 async function verifyMachines(
@@ -309,7 +308,7 @@ function namesMachine(type: DocumentType, atmPubkey: string): boolean {
 
 /** State that is not valid is state all the same: a machine waits for it. */
 export async function hasState(
-  deps: ActivityDependencies,
+  deps: LookingDependencies,
   documentType: string,
   machineId: string,
 ): Promise<boolean> {

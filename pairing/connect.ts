@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto';
-import { RepublishError } from '../contract/failures';
+import { RepublishError, traitsOf } from '../contract/failures';
 import { type BunkerClient, PERMISSIONS, PERMISSIONS_WITHOUT_AUTH } from '../nostr/bunker/client';
 import { SecretRefused } from './facts';
 
@@ -27,8 +27,11 @@ export async function pair(
     await connect(client, secret, say);
   } catch (thrown) {
     if (!(thrown instanceof RepublishError)) throw thrown;
-    if (thrown.type === 'SignerPending')
-      throw new RepublishError(thrown.type, thrown.message, thrown.retryAfterMs, SAME_AGAIN);
+    if (traitsOf(thrown.type).needsPerson)
+      throw new RepublishError(thrown.type, thrown.message, {
+        retryAfterMs: thrown.retryAfterMs,
+        remedy: SAME_AGAIN,
+      });
     if (thrown.type !== 'SignerRefused') throw thrown;
     // If this client key has used the secret up already, the bunker knows the key and answers this.
     return client.getPublicKey().catch(() => {

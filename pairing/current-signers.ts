@@ -1,10 +1,10 @@
-import { type Failure, RepublishError } from '../contract/failures';
+import { type Failure, RepublishError, scopeOf } from '../contract/failures';
+import { pagesOf } from '../async/pages';
 import { findSigner, listSigners, type SignerRow } from '../database/signers';
-import { Limiter } from '../nostr/bunker/limiter';
+import { Limiter } from '../async/limiter';
 import { unlockSecretKey } from '../nostr/keys';
 import { Keyring } from '../nostr/signers/keyring';
-import type { LnbitsSigner } from '../nostr/signers/lnbits';
-import { OperatorSigners, originOf } from '../nostr/signers/operator-signers';
+import { OperatorSigners, type UnstoredSigner } from '../nostr/signers/operator-signers';
 import { proveEncryption, proveSignature } from '../nostr/signers/prove';
 import type { Signer } from '../nostr/signers/signer';
 import {
@@ -24,7 +24,7 @@ export interface AlsoAsk {
   ask(
     open: Signer,
     pubkey: string,
-    asked: { signer: SignerRow | LnbitsSigner; tookMs: number },
+    asked: { signer: SignerRow | UnstoredSigner; tookMs: number },
   ): Promise<void>;
   /** How many requests may be in flight. Default: 1. */
   window?: number;
@@ -83,7 +83,7 @@ export async function requireOpens(
 /** Asks this signer for the public key that it signs with. */
 export async function askSigner(
   context: SignerContext,
-  signer: SignerRow | LnbitsSigner,
+  signer: SignerRow | UnstoredSigner,
   also?: AlsoAsk,
 ): Promise<SignerFacts> {
   const { configuration } = context;
@@ -110,34 +110,33 @@ export async function askSigner(
   }
 }
 
-type Context = Pick<SignerContext, 'database' | 'configuration'> & { accounts: Accounts };
+type Context = Pick<SignerContext, 'database' | 'configuration' | 'custom'> & { accounts: Accounts };
 
 /**
  * A paired signer is returned also if it has another key than the account, so that a command can show that
  * key.
  */
-async function currentSigner(context: Context, operatorUserId: string): Promise<SignerRow | LnbitsSigner> {
-  const { signers } = context.configuration;
+async function currentSigner(context: Context, operatorUserId: string): Promise<SignerRow | UnstoredSigner> {
+  const signers = operatorSigners(context);
   const paired = (await findSigner(context.database, operatorUserId)) ?? null;
-  const operatorPubkey = signers === 'paired' ? null : await accountKey(context.accounts, operatorUserId);
-  if (operatorPubkey === null || originOf(signers, paired, operatorPubkey) === 'paired') {
-    if (paired !== null) return paired;
-    throw signers === 'lnbits'
-      ? new RepublishError('OperatorNotFound', `no account with id ${operatorUserId} and a valid public key`)
-      : new RepublishError('SignerNotConfigured', `operator ${operatorUserId} has no signer`);
-  }
-  return operatorSigners(context).current({ operatorUserId, operatorPubkey }, paired);
+  const operatorPubkey = signers.areAllPaired ? '' : await accountKey(context.accounts, operatorUserId);
+  const signer =
+    operatorPubkey === null ? paired : await signers.whoever({ operatorUserId, operatorPubkey }, paired);
+  if (signer !== null) return signer;
+  throw operatorPubkey === null
+    ? new RepublishError('OperatorNotFound', `no account with id ${operatorUserId} and a valid public key`)
+    : new RepublishError('SignerNotConfigured', `operator ${operatorUserId} has no signer`);
 }
 
-function operatorSigners(context: Context): OperatorSigners {
-  const { signers, lnbitsBunkerRelays } = context.configuration;
-  return new OperatorSigners({ signers, bunkerRelays: lnbitsBunkerRelays, accounts: context.accounts });
+function operatorSigners({ configuration, accounts, custom }: Context): OperatorSigners {
+  const { signers, lnbitsBunkerRelays } = configuration;
+  return new OperatorSigners({ signers, bunkerRelays: lnbitsBunkerRelays, accounts, custom });
 }
 
 /** An operator and the current signer, or the reason why there is none. */
 export interface CurrentSigner {
   operatorUserId: string;
-  signer: SignerRow | LnbitsSigner | Failure;
+  signer: SignerRow | UnstoredSigner | Failure;
 }
 
 const OPERATORS_PER_READ = 500;
@@ -150,7 +149,7 @@ const READS_AT_A_TIME = 4;
  * @param only the id of one operator. Default: all
  */
 export function listCurrentSigners(
-  context: Pick<SignerContext, 'database' | 'configuration' | 'accounts'>,
+  context: Pick<SignerContext, 'database' | 'configuration' | 'accounts' | 'custom'>,
   only?: string,
 ): Promise<CurrentSigner[]> {
   return withAccounts(context, (accounts) => listWith({ ...context, accounts }, only));
@@ -162,30 +161,24 @@ async function listWith(context: Context, only: string | undefined): Promise<Cur
     signer: await currentSigner(context, operatorUserId).catch(failureOf),
   });
   const paired = await listSigners(context.database);
-  if (context.configuration.signers === 'paired') {
+  if (operatorSigners(context).areAllPaired) {
     return paired
       .filter(({ operatorUserId }) => only === undefined || only === operatorUserId)
       .map((signer) => ({ operatorUserId: signer.operatorUserId, signer }));
   }
   if (only !== undefined) return [await ofOne(only)];
   const ids = new Set(paired.map(({ operatorUserId }) => operatorUserId));
-  for await (const id of allOperators(context)) ids.add(id);
+  const pages = pagesOf<string>(OPERATORS_PER_READ, (after, limit) =>
+    context.accounts.operators({ after, limit }),
+  );
+  for await (const page of pages) for (const id of page) ids.add(id);
   const limiter = new Limiter(READS_AT_A_TIME);
   return Promise.all([...ids].sort().map((id) => limiter.run(() => ofOne(id))));
 }
 
-async function* allOperators({ accounts }: Context): AsyncGenerator<string> {
-  for (let after: string | undefined; ;) {
-    const ids = await accounts.operators({ after, limit: OPERATORS_PER_READ });
-    yield* ids;
-    if (ids.length < OPERATORS_PER_READ) return;
-    after = ids.at(-1);
-  }
-}
-
 /** The failure of one operator's signer, for the list. A failure of a database ends the whole list. */
 function failureOf(thrown: unknown): Failure {
-  if (thrown instanceof RepublishError && !/^(Database|Source)/.test(thrown.type))
+  if (thrown instanceof RepublishError && scopeOf(thrown.type) !== 'database')
     return { type: thrown.type, message: thrown.message };
   throw thrown;
 }

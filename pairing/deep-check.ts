@@ -4,12 +4,12 @@ import { keepSignerCheck } from '../database/signer-checks';
 import type { SignerRow } from '../database/signers';
 import { authEvent } from '../nostr/relays/identity';
 import { nameOfSigner } from '../nostr/signers/keyring';
-import type { LnbitsSigner } from '../nostr/signers/lnbits';
+import type { UnstoredSigner } from '../nostr/signers/operator-signers';
 import { proveEncryption, proveSignature } from '../nostr/signers/prove';
 import type { Signer, SignerCall } from '../nostr/signers/signer';
 import { looksApproved, type SignerSpeed, speedOfTrial, type TrialTimes } from '../rules/signer-speed';
 import { askCurrentSigner } from './current-signers';
-import type { SignerContext, SignerFacts } from './facts';
+import type { PairingContext, SignerFacts } from './facts';
 
 /** The most NIP-46 requests of a deep check, with `switch_relays` and a ping after a time-out. */
 export const MOST_REQUESTS = 12;
@@ -49,7 +49,7 @@ export interface DeepCheckOptions {
  *
  * @throws RepublishError those of `askCurrentSigner`: the signer does not even name its key
  */
-export async function deepCheck(context: SignerContext, options: DeepCheckOptions): Promise<DeepCheck> {
+export async function deepCheck(context: PairingContext, options: DeepCheckOptions): Promise<DeepCheck> {
   const { database, operatorUserId } = context;
   let trials: Trials | undefined;
   const facts = await askCurrentSigner(context, {
@@ -108,7 +108,7 @@ class Trials {
   constructor(
     private readonly open: Signer,
     private readonly pubkey: string,
-    readonly signer: SignerRow | LnbitsSigner,
+    readonly signer: SignerRow | UnstoredSigner,
     keyTookMs: number,
   ) {
     this.#tookMs.set('key', keyTookMs);
@@ -227,9 +227,10 @@ class Trials {
       new RepublishError(
         'StateTooLarge',
         `${refused}, nor do the ${largestBytes} bytes of the largest document of today`,
-        undefined,
-        'Give the bunker a relay that takes larger messages (its max_message_length, NIP-11), ' +
-          'and pair it again with its new URI.',
+        {
+          remedy:
+            'Give the bunker a relay that takes larger messages (its max_message_length, NIP-11), and pair it again with its new URI.',
+        },
       ),
     );
   }

@@ -1,16 +1,17 @@
 import type { Configuration } from '../configuration/schema';
 import { RepublishError } from '../contract/failures';
-import type { Database } from '../database/connection';
+import type { Database, ReadOnlyDatabase } from '../database/connection';
 import type { SignerRow } from '../database/signers';
 import { parsePublicKey } from '../nostr/keys';
-import type { LnbitsSigner } from '../nostr/signers/lnbits';
-import type { SignerOrigin } from '../nostr/signers/operator-signers';
+import type { CustomSignerFinder } from '../nostr/signers/custom';
+import type { SignerOrigin, UnstoredSigner } from '../nostr/signers/operator-signers';
 import { openSource } from '../sources/open';
 import { didYouMeanOperator } from '../sources/similar-operator';
 import type { Source } from '../sources/source';
 
+/** What a signer is looked at with. */
 export interface SignerContext {
-  database: Database;
+  database: ReadOnlyDatabase;
   /** With a secrets key. */
   configuration: Configuration;
   operatorUserId: string;
@@ -18,17 +19,24 @@ export interface SignerContext {
   mayBeUnknown?: boolean;
   /** LNbits' accounts. Default: opened from the configuration for each use. */
   accounts?: Accounts;
+  /** Providers of signers, beside those that were paired here. Default: none. */
+  custom?: readonly CustomSignerFinder[] | undefined;
   /** Shows a person what to do, while the call waits. */
   say(text: string): void;
 }
 
-export type SignerKind = (SignerRow | LnbitsSigner)['kind'];
+/** What a signer is stored with. */
+export interface PairingContext extends SignerContext {
+  database: Database;
+}
+
+export type SignerKind = (SignerRow | UnstoredSigner)['kind'];
 
 /** A signer as the commands show it. Keys are hex. */
 export interface SignerFacts {
   operatorUserId: string;
   kind: SignerKind;
-  /** `paired`: with `republish signer add`. `lnbits`: the account's own signer in LNbits. */
+  /** Whether it was paired here, was found by a provider, or is the account's own as LNbits keeps it. */
   from: SignerOrigin;
   pubkey: string;
   /** Null: the account has no valid key, or there is no such account. */
@@ -41,6 +49,7 @@ export interface SignerFacts {
 /** A bunker URI, a key or another secret is not usable. The message never contains it. */
 export class SecretRefused extends Error {
   override readonly name = 'SecretRefused';
+  readonly type = 'SecretRefused';
 
   constructor(
     message: string,
@@ -93,7 +102,7 @@ export async function requireAccount(context: SignerContext): Promise<void> {
     if (isKnown || mayBeUnknown) return;
     const meant = await didYouMeanOperator(accounts, operatorUserId);
     const message = `LNbits has no account with id ${operatorUserId}${meant}`;
-    throw new RepublishError('OperatorNotFound', message, undefined, NO_SUCH_ACCOUNT);
+    throw new RepublishError('OperatorNotFound', message, { remedy: NO_SUCH_ACCOUNT });
   });
 }
 
@@ -115,8 +124,10 @@ export async function factsOf(
   return { operatorUserId, kind, from, pubkey, accountPubkey, matchesAccount: accountPubkey === pubkey };
 }
 
+/** By the kinds that no provider may take. */
 export function originOfKind(kind: SignerKind): SignerOrigin {
-  return kind.startsWith('lnbits-') ? 'lnbits' : 'paired';
+  if (kind === 'local' || kind === 'bunker') return 'paired';
+  return kind.startsWith('lnbits-') ? 'lnbits' : 'custom';
 }
 
 /** @throws SecretRefused */

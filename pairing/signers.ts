@@ -1,7 +1,7 @@
 import { RepublishError } from '../contract/failures';
 import { beginPairing, findSigner, putSigner, type SignerRow } from '../database/signers';
 import { BunkerClient } from '../nostr/bunker/client';
-import { Limiter } from '../nostr/bunker/limiter';
+import { Limiter } from '../async/limiter';
 import { offerConnection } from '../nostr/bunker/nostrconnect';
 import { MAX_RELAYS, parseBunkerUri } from '../nostr/bunker/uri';
 import {
@@ -18,9 +18,9 @@ import {
   CONNECT_TIMEOUT_MS,
   factsOf,
   requireAccount,
+  type PairingContext,
   secretsKey,
   SecretRefused,
-  type SignerContext,
   type SignerFacts,
 } from './facts';
 
@@ -35,7 +35,7 @@ const ANOTHER_OFFER = 'Make a new offer with the same command; --timeout <second
  * @throws SecretRefused it is not a valid key
  * @throws RepublishError those of `requireAccount`
  */
-export async function addLocalSigner(context: SignerContext, nsec: string): Promise<SignerFacts> {
+export async function addLocalSigner(context: PairingContext, nsec: string): Promise<SignerFacts> {
   const secretKey = parseSecretKey(nsec);
   if (secretKey === undefined)
     throw new SecretRefused('that is neither an nsec nor 64 hex characters of a valid key');
@@ -61,7 +61,7 @@ export async function addLocalSigner(context: SignerContext, nsec: string): Prom
  * @param uri `bunker://<bunker key>?relay=...&secret=...`
  * @throws SecretRefused, and RepublishError of any type with the scope `signer`
  */
-export async function addBunkerSigner(context: SignerContext, uri: string): Promise<SignerFacts> {
+export async function addBunkerSigner(context: PairingContext, uri: string): Promise<SignerFacts> {
   const { database, configuration, operatorUserId } = context;
   const addressRules = { allowPrivate: configuration.allowPrivateBunkerRelays };
   const { bunkerPubkey, relays, secret } = readUri(uri, addressRules);
@@ -112,7 +112,7 @@ export interface NostrConnectOptions {
  * @throws RepublishError SignerTimeout: no bunker accepted the offer in time
  */
 export async function addNostrConnectSigner(
-  context: SignerContext,
+  context: PairingContext,
   { relays, timeoutMs, show }: NostrConnectOptions,
 ): Promise<SignerFacts> {
   const { database, configuration, operatorUserId } = context;
@@ -131,7 +131,7 @@ export async function addNostrConnectSigner(
   try {
     show(offer.uri);
     const bunkerPubkey = await offer.taken(timeoutMs).catch((error: Error) => {
-      throw new RepublishError('SignerTimeout', error.message, undefined, ANOTHER_OFFER);
+      throw new RepublishError('SignerTimeout', error.message, { remedy: ANOTHER_OFFER });
     });
     client = openClient(context, { bunkerPubkey, relays, clientSecretKey });
     const pubkey = await client.getPublicKey();
@@ -168,7 +168,7 @@ function requireRelaysForOffer(relays: string[], addressRules: AddressRules): vo
 }
 
 function openClient(
-  { configuration, say }: SignerContext,
+  { configuration, say }: PairingContext,
   bunker: { bunkerPubkey: string; relays: string[]; clientSecretKey: Uint8Array },
 ): BunkerClient {
   return new BunkerClient({

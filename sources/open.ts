@@ -1,4 +1,4 @@
-import { type Database, openDatabase, placeOf } from '../database/connection';
+import { openDatabase, placeOf, type ReadOnlyDatabase } from '../database/connection';
 import { openPostgresSource } from './postgres';
 import type { PresetName } from './presets';
 import type { SourceQueries } from './queries';
@@ -15,7 +15,7 @@ export interface SourceOptions {
    * The database of the ledger. If LNbits has the same URL, the source uses its connections, and `close`
    * leaves them open.
    */
-  ledger?: { url: string; database: Database };
+  ledger?: { url: string; database: ReadOnlyDatabase };
   /** Not for the connections of the ledger. Default: 10. */
   maxConnections?: number;
   /** Called when an idle connection breaks. */

@@ -1,4 +1,4 @@
-import { RepublishError } from '../contract/failures';
+import { isRetryable, RepublishError, scopeOf } from '../contract/failures';
 import type { Queryable } from '../database/connection';
 import { lookAtRights } from '../database/rights';
 import { choosePreset, MACHINES_TABLE, PRESET_NAMES, PRESETS, type PresetName } from './presets';
@@ -208,10 +208,7 @@ async function oneByOne(
 
 /** Postgres has refused this statement, and will refuse it again. */
 function isRefusal(thrown: unknown): thrown is RepublishError {
-  return (
-    thrown instanceof RepublishError &&
-    (thrown.type === 'DatabaseMisconfigured' || thrown.type === 'SourceMisconfigured')
-  );
+  return thrown instanceof RepublishError && scopeOf(thrown.type) === 'database' && !isRetryable(thrown.type);
 }
 
 interface Resolved {

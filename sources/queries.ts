@@ -1,5 +1,5 @@
 import { RepublishError } from '../contract/failures';
-import { quoteIdentifier } from '../database/identifiers';
+import { sqlIdentifier } from '../database/identifier';
 import type { StateSource } from '../documents/document-type';
 import { MACHINES_TABLE } from './presets';
 
@@ -58,6 +58,8 @@ export function needsSchema(queries: SourceQueries): boolean {
 
 /** @param schema the schema of the extension. Undefined: no query needs one */
 export function statementsOf(queries: SourceQueries, schema: string | undefined): Statements {
+  const tableIn = (name: string, inSchema: string | undefined): string =>
+    [...(inSchema === undefined ? [] : [inSchema]), name].map(sqlIdentifier).join('.');
   const sqlOf = (query: ConfiguredQuery, select: (table: string) => string): string =>
     'table' in query
       ? select(tableIn(query.table, query.schema ?? schema))
@@ -106,10 +108,6 @@ export function statementsOf(queries: SourceQueries, schema: string | undefined)
       return 'sql' in source && source.sql.includes('$1') ? { one: sql } : { many: sql };
     },
   };
-}
-
-function tableIn(name: string, schema: string | undefined): string {
-  return schema === undefined ? quoteIdentifier(name) : `${quoteIdentifier(schema)}.${quoteIdentifier(name)}`;
 }
 
 /** SQL for use as a subquery: without the semicolon that people paste, and with tables for `{name}`. */

@@ -1,4 +1,4 @@
-import { type FailureType, remedyFor, RepublishError } from '../contract/failures';
+import { remedyFor, RepublishError, traitsOf } from '../contract/failures';
 import type { StateRows } from './source';
 
 /** The most rows of one machine's state. A query without its condition would return the whole table. */
@@ -32,15 +32,15 @@ export async function namedQuery<T>(query: string, run: () => Promise<T>): Promi
     return await run();
   } catch (thrown) {
     if (!(thrown instanceof RepublishError)) throw thrown;
-    const type = OF_THE_SOURCE[thrown.type];
-    if (type === undefined) throw thrown;
-    // The remedy of the catalogue is about the ledger. A remedy of this very failure fits the source too.
-    const own = thrown.remedy === remedyFor(thrown.type) ? undefined : thrown.remedy;
-    throw new RepublishError(type, `${query}: ${thrown.message}`, undefined, own);
+    const { ofLnbits: type } = traitsOf(thrown.type);
+    throw type === undefined ? thrown : ofQuery(query, thrown, type);
   }
 }
 
-const OF_THE_SOURCE: Partial<Record<FailureType, FailureType>> = {
-  DatabaseUnavailable: 'SourceUnavailable',
-  DatabaseMisconfigured: 'SourceMisconfigured',
-};
+/** The failure of a query of LNbits' database; the failure without the query's name is its `cause`. */
+export function ofQuery(query: string, cause: RepublishError, type = cause.type): RepublishError {
+  // The remedy of the catalogue is for the type; one of its own fits both types.
+  const remedy = cause.remedy === remedyFor(cause.type) ? undefined : cause.remedy;
+  const { sqlState } = cause;
+  return new RepublishError(type, `${query}: ${cause.message}`, { remedy, sqlState, cause });
+}

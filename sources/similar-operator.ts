@@ -1,3 +1,4 @@
+import { pagesOf } from '../async/pages';
 import { RepublishError } from '../contract/failures';
 import { didYouMean } from '../contract/suggest';
 import type { Source } from './source';
@@ -13,11 +14,9 @@ const MAX_OPERATORS = 10_000;
 export async function didYouMeanOperator(source: Pick<Source, 'operators'>, id: string): Promise<string> {
   const known: string[] = [];
   try {
-    for (let after: string | undefined; known.length < MAX_OPERATORS;) {
-      const page = await source.operators({ after, limit: PAGE });
+    for await (const page of pagesOf<string>(PAGE, (after, limit) => source.operators({ after, limit }))) {
       known.push(...page);
-      if (page.length < PAGE) break;
-      after = page.at(-1);
+      if (known.length >= MAX_OPERATORS) break;
     }
   } catch (thrown) {
     if (!(thrown instanceof RepublishError)) throw thrown;

@@ -45,11 +45,14 @@ export interface MachinePage {
 
 /** Which tables are read, for a person. */
 export interface SourceDescription {
-  kind: 'postgres' | 'sqlite';
-  /** Host, port and database, or the folder. No user, no password. */
+  kind: 'postgres' | 'sqlite' | 'custom';
+  /** Host, port and database, or the folder, or what a custom source is called. No user, no password. */
   where: string;
-  /** The preset in use; `queries` where the configuration replaces every query that would need one. */
-  preset: PresetName | 'queries';
+  /**
+   * The preset in use; `queries` where the configuration replaces every query that would need one; null: a
+   * custom source has no tables.
+   */
+  preset: PresetName | 'queries' | null;
   /** Where its machines are, in words that end with what the operator's id is compared with. */
   machinesFrom: string;
 }
@@ -59,6 +62,7 @@ export function whereMachinesAre(
   { kind, where, machinesFrom }: SourceDescription,
   operatorUserId: string,
 ): string {
+  if (kind === 'custom') return `${where}, ${machinesFrom} '${operatorUserId}'`;
   const database = kind === 'postgres' ? where : `SQLite in ${where}`;
   return `LNbits' database (${database}), ${machinesFrom} = '${operatorUserId}'`;
 }
@@ -107,4 +111,47 @@ export interface Source {
    */
   rights(readers: readonly Reader[]): Promise<Rights | undefined>;
   close(): Promise<void>;
+}
+
+/**
+ * What takes the place of LNbits' database: an API, a file, another database. `runWorker({ source })` takes it,
+ * and a module that `source` in the configuration names. It is only read, by workers and by every command.
+ *
+ * A page of up to 100 documents is read at once, and everything is read again shortly before it is signed and
+ * at the end of a run: the same data have to give the same answer. A call that has no answer after 30 seconds
+ * is given up.
+ *
+ * Every method may throw RepublishError `SourceUnavailable` (it is tried again) or `SourceMisconfigured` (it is
+ * not). Any other error is `SourceUnavailable`; its message is not shown, since it may quote a secret.
+ */
+export interface CustomSource {
+  /** What it is called, for a person, such as `the fleet API at api.example.com`. No password. */
+  readonly name: string;
+  /** The account and its current public key (hex or npub); undefined: there is no such account. */
+  account(operatorUserId: string): Promise<AccountRow | undefined>;
+  /**
+   * At most `limit` machines of the operator with an id after `after`, in the order of the ids' UTF-8 bytes;
+   * with `machineIds` only those. Fewer than `limit` say that there are no more.
+   */
+  machines(page: MachinePage): Promise<MachineRow[]>;
+  /**
+   * The rows of the state of each of these machines, each row as the JSON text of an object: what the document
+   * type makes its document of (docs/developing.md). A row with the one key `state` is the document as it is.
+   * No entry, or no rows: the machine has no state. As text, because a number loses its digits as soon as
+   * JavaScript has read it.
+   *
+   * An entry may be a RepublishError `StateInvalid`, where the state of one machine cannot be read.
+   */
+  states(documentType: string, machineIds: readonly string[]): Promise<ReadonlyMap<string, StateRows>>;
+  /**
+   * At most `limit` ids of operators after `after`, in the order of their UTF-8 bytes: for fleets of all
+   * operators and for `doctor`. Absent: those with a signer in the ledger.
+   */
+  operators?(page: { after?: string | undefined; limit: number }): Promise<string[]>;
+  /**
+   * The account's own signer, for `signers: "lnbits"` in the configuration. Absent: there is none to be read.
+   */
+  signer?(operatorUserId: string): Promise<AccountSignerRow | undefined>;
+  /** Called once, when the worker or the command ends. */
+  close?(): void | Promise<void>;
 }

@@ -70,7 +70,7 @@ export function findSqliteDriver(only?: SqliteDriverName): SqliteDriver {
  */
 function noDriver(message: string): RepublishError {
   const remedy = `Install the driver with this Node (${INSTALL}), or use Node 22.13 or later.`;
-  return new RepublishError('SourceMisconfigured', message, undefined, remedy);
+  return new RepublishError('SourceMisconfigured', message, { remedy });
 }
 
 /** The part of `node:sqlite` that is used. The types of Node 20 do not have it. */

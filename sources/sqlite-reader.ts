@@ -1,7 +1,7 @@
 import path from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { sleep } from '../async/wait';
 import { RepublishError } from '../contract/failures';
-import { quoteIdentifier } from '../database/identifiers';
+import { sqlIdentifier } from '../database/identifier';
 import { type SqliteConnection, type SqliteDriver, SqliteFailure } from './sqlite-driver';
 import { extensionFile, extensionSchemas, requireReadable, schemasIn } from './sqlite-files';
 import { CORE_FILE } from './url';
@@ -76,7 +76,7 @@ async function askFiles<T>(
       const failure = failureOf(thrown, options.folder);
       if (failure === undefined) throw thrown;
       if (performance.now() + waitMs > deadlineMs || !failure.mayPass) throw failure.error;
-      await sleep(waitMs, undefined, { signal: options.signal }).catch(() => {
+      await sleep(waitMs, options.signal).catch(() => {
         throw failure.error;
       });
     }
@@ -96,7 +96,7 @@ function askOnce<T>(
     for (const schema of attached) {
       const file = path.join(folder, extensionFile(schema));
       requireReadable(file);
-      connection.run(`ATTACH '${file.replaceAll("'", "''")}' AS ${quoteIdentifier(schema)}`);
+      connection.run(`ATTACH '${file.replaceAll("'", "''")}' AS ${sqlIdentifier(schema)}`);
     }
     // One transaction: all statements of a question see the same data.
     connection.run('BEGIN');

@@ -1,5 +1,5 @@
 import { RepublishError } from '../contract/failures';
-import { quoteIdentifier } from '../database/identifiers';
+import { sqlIdentifier } from '../database/identifier';
 import type { SqliteConnection, SqliteParameters, SqliteValue } from './sqlite-driver';
 
 /** The column names of a query. Empty also if the query returns no row. */
@@ -80,5 +80,5 @@ function place(column: string, at: number, rows: number): string {
 }
 
 function from(column: string): string {
-  return `source.${quoteIdentifier(column)}`;
+  return `source.${sqlIdentifier(column)}`;
 }

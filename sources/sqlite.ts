@@ -2,6 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { RepublishError } from '../contract/failures';
 import { choosePreset, MACHINES_TABLE, PRESET_NAMES, PRESETS, type PresetName } from './presets';
 import { needsSchema, type SourceQueries, type Statements, statementsOf } from './queries';
+import { ofQuery } from './rows';
 import type {
   AccountRow,
   AccountSignerRow,
@@ -207,11 +208,9 @@ class SqliteSource implements Source {
     try {
       return await askLnbits(this.reader(), sql, ask);
     } catch (thrown) {
-      if (thrown instanceof SqliteFailure) {
-        throw new RepublishError('SourceMisconfigured', `${name}: ${this.explained(thrown.message)}`);
-      }
-      if (!(thrown instanceof RepublishError)) throw thrown;
-      throw new RepublishError(thrown.type, `${name}: ${thrown.message}`);
+      if (thrown instanceof SqliteFailure)
+        throw ofQuery(name, new RepublishError('SourceMisconfigured', this.explained(thrown.message)));
+      throw thrown instanceof RepublishError ? ofQuery(name, thrown) : thrown;
     }
   }
 

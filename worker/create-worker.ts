@@ -9,28 +9,31 @@ import {
 } from '@temporalio/worker';
 import type { Logger } from 'pino';
 import { createActivities } from '../activities/create-activities';
+import type { EndedRun } from '../activities/dependencies';
 import type { Failpoint } from '../activities/failpoints';
 import { withEncodedFailures } from '../configuration/data-converter';
 import type { TemporalConfiguration } from '../configuration/temporal';
 import { ensureError } from '../contract/failures';
 import { PACKAGE } from '../contract/names';
 import type { Telemetry } from '../contract/telemetry';
-import type { DocumentType } from '../documents/document-type';
 import { documentTypes as shippedDocumentTypes } from '../documents/registry';
 import { lookAtSearchAttributes } from '../inspection/doctor/temporal';
 import { loadSchnorr } from '../nostr/schnorr';
-import { buildDependencies, type WorkerConfiguration } from '../assembly/build-dependencies';
+import { buildDependencies } from '../assembly/build-dependencies';
+import type { Parts } from '../assembly/parts';
+import type { WorkerConfiguration } from '../assembly/worker-configuration';
 import { buildOf } from './build';
 import { namePageInLogs } from './log-attributes';
 import { readinessOf } from './telemetry/readiness';
 import type { Tracing } from './telemetry/tracing';
 
-export interface WorkerOptions {
+/** Document types: default is the registry in documents/. */
+export interface WorkerOptions extends Partial<Parts> {
   configuration: WorkerConfiguration;
   temporal: TemporalConfiguration;
   logger: Logger;
-  /** Default: the registry in documents/. */
-  documentTypes?: readonly DocumentType[];
+  /** Told of each run whose audit this worker writes. */
+  onRunEnded?: ((run: EndedRun) => unknown) | undefined;
   /**
    * What encodes and converts all payloads, as whoever starts runs and looks at them has it. Default: the
    * SDK's.
@@ -70,12 +73,7 @@ const SHUTDOWN_NOTICE_MS = 10_000;
 export async function createRepublishWorker(options: WorkerOptions): Promise<RepublishWorker> {
   const { configuration, temporal, logger, tracing } = options;
   const dataConverter = withEncodedFailures(options.dataConverter);
-  const { dependencies, close } = buildDependencies(
-    configuration,
-    options.documentTypes ?? shippedDocumentTypes,
-    logger,
-    options.telemetry,
-  );
+  const { dependencies, close } = buildDependencies(configuration, partsOf(options), options);
   // Begun here, beside what follows: a worker that is started anew should be polling as soon as it can.
   const connecting = connect(temporal);
   connecting.catch(() => undefined); // told below
@@ -140,6 +138,10 @@ export async function createRepublishWorker(options: WorkerOptions): Promise<Rep
     await close();
     throw error;
   }
+}
+
+export function partsOf({ documentTypes = shippedDocumentTypes, custom, source }: Partial<Parts>): Parts {
+  return { documentTypes, custom, source };
 }
 
 /**

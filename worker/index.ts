@@ -1,3 +1,26 @@
-export { type DocumentType, defineDocumentType, type StateRow } from '../documents/document-type';
+/**
+ * Runs a worker, and says what it can be given: document types, providers of signers, a source.
+ */
+export { runWorker, type RunWorkerOptions } from './run';
+export type { EndedRun } from '../activities/dependencies';
+export { ConfigurationError } from '../configuration/load';
+export { type Failure, type FailureType, RepublishError } from '../contract/failures';
+export {
+  type DocumentType,
+  defineDocumentType,
+  type StateRow,
+  type StateSource,
+} from '../documents/document-type';
 export { documentTypes } from '../documents/registry';
-export { runWorker } from './run';
+export type { SignedEvent, UnsignedEvent } from '../nostr/events';
+export type { SignerProvider } from '../nostr/signers/custom';
+export type { Owner } from '../nostr/signers/operator-signers';
+export type { Signer, SignerCall } from '../nostr/signers/signer';
+export type {
+  AccountRow,
+  AccountSignerRow,
+  CustomSource as Source,
+  MachinePage,
+  MachineRow,
+  StateRows,
+} from '../assembly/parts';

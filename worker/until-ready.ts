@@ -1,16 +1,15 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { sleep } from '../async/wait';
 import { WorkerClock } from '../activities/steps/clock';
-import { sourceOptions } from '../assembly/build-dependencies';
-import { mayPass } from '../contract/caller-failures';
-import { remedyFor } from '../contract/failures';
+import { requireTypesOfQueries } from '../assembly/known-types';
+import { isRetryable, remedyFor } from '../contract/failures';
+import { openDatabase } from '../database/connection';
 import { migrate } from '../database/migrate';
-import { documentTypes as shippedDocumentTypes } from '../documents/registry';
 import { checkDatabase } from '../inspection/doctor/database';
 import { type Databases, openDatabases } from '../inspection/doctor/databases';
 import { check, type Finding, findingsOf } from '../inspection/doctor/finding';
 import { checkSource } from '../inspection/doctor/source';
 import { checkTemporal } from '../inspection/doctor/temporal';
-import type { WorkerOptions } from './create-worker';
+import { partsOf, type WorkerOptions } from './create-worker';
 
 /**
  * How long a worker waits at its start for what may pass by itself: servers that are started at the same
@@ -46,14 +45,14 @@ class WorkerCannotStart extends Error {
  * @throws WorkerCannotStart; ConfigurationError for queries of a type that is not known
  */
 export async function untilReady(options: WorkerOptions, patienceMs = START_PATIENCE_MS): Promise<void> {
-  const { configuration, documentTypes = shippedDocumentTypes, logger } = options;
+  const { configuration, logger } = options;
   // Its ConfigurationError is no finding: no look mends it.
-  sourceOptions(configuration, documentTypes);
+  requireTypesOfQueries(Object.keys(configuration.queries.documents), partsOf(options).documentTypes);
   let endsAtMs: number | undefined;
   for (let pauseMs = 250; ; pauseMs = Math.min(pauseMs * 2, MAX_PAUSE_MS)) {
     const findings = await look(options);
     const failed = findings.filter(({ status }) => status === 'fail');
-    const [reason] = [...failed.filter((finding) => !mayPass(typeOf(finding))), ...failed];
+    const [reason] = [...failed.filter((finding) => !isRetryable(typeOf(finding))), ...failed];
     if (reason === undefined) {
       // Nothing of a run goes wrong for it, and `doctor` says it louder.
       for (const warning of findings.filter(({ status }) => status === 'warn'))
@@ -63,7 +62,7 @@ export async function untilReady(options: WorkerOptions, patienceMs = START_PATI
     // From the first look on, which may have taken long: it is waited at least once.
     endsAtMs ??= performance.now() + patienceMs;
     const leftMs = endsAtMs - performance.now();
-    if (!mayPass(typeOf(reason)) || leftMs <= 0) {
+    if (!isRetryable(typeOf(reason)) || leftMs <= 0) {
       for (const finding of failed) logger.fatal(told(finding), 'the worker does not start');
       throw new WorkerCannotStart(reason);
     }
@@ -74,18 +73,19 @@ export async function untilReady(options: WorkerOptions, patienceMs = START_PATI
 }
 
 /** All at once, in the order in which they are best read. */
-async function look({ configuration, temporal, documentTypes, logger }: WorkerOptions): Promise<Finding[]> {
-  const types = documentTypes ?? shippedDocumentTypes;
-  const databases = openDatabases(configuration, types);
+async function look(options: WorkerOptions): Promise<Finding[]> {
+  const { configuration, temporal, logger } = options;
+  const parts = partsOf(options);
+  const databases = openDatabases(configuration, parts);
   try {
     const found = await Promise.all([
       // One behind the other, over the one connection.
-      ledgerFindings(databases, logger).then(async (findings) => [
+      ledgerFindings(databases, configuration, logger).then(async (findings) => [
         ...findings,
         ...(await clockFindings(databases, configuration)),
       ]),
       checkTemporal(temporal),
-      checkSource(() => ({ source: databases.source() }), configuration, types, undefined),
+      checkSource(() => ({ source: databases.source() }), configuration, parts.documentTypes, undefined),
     ]);
     return found.flat();
   } finally {
@@ -97,7 +97,7 @@ function clockFindings(
   databases: Databases,
   { relays, retryIntervalMs: askAgainMs }: WorkerOptions['configuration'],
 ): Promise<Finding[]> {
-  return check('clock', 'this host', CLOCK_TIMEOUT_MS, async () => {
+  return check({ area: 'clock', subject: 'this host', timeoutMs: CLOCK_TIMEOUT_MS }, async () => {
     const database = databases.ledger();
     const clock = new WorkerClock({ database, relays, askAgainMs, onDoubt: () => undefined });
     await clock.requireRight();
@@ -106,10 +106,26 @@ function clockFindings(
 }
 
 /** Why it could not be migrated is told better by a check, if there is one that fails. */
-async function ledgerFindings(databases: Databases, logger: WorkerOptions['logger']): Promise<Finding[]> {
-  const migrated = await check('database', 'schema republish', MIGRATE_TIMEOUT_MS, async () => {
-    const { applied } = await migrate(databases.ledger());
-    if (applied.length > 0) logger.info({ applied }, 'the database schema was brought up to date');
+async function ledgerFindings(
+  databases: Databases,
+  { databaseUrl: url }: WorkerOptions['configuration'],
+  logger: WorkerOptions['logger'],
+): Promise<Finding[]> {
+  const checked = {
+    area: 'database',
+    subject: 'schema republish',
+    timeoutMs: MIGRATE_TIMEOUT_MS,
+    silence: 'DatabaseUnavailable',
+  } as const;
+  const migrated = await check(checked, async () => {
+    // The checks look through a connection that cannot write. Closed before them: a role may have two.
+    const database = openDatabase({ url, maxConnections: 1 });
+    try {
+      const { applied } = await migrate(database);
+      if (applied.length > 0) logger.info({ applied }, 'the database schema was brought up to date');
+    } finally {
+      await database.close();
+    }
     return [];
   });
   const found = await checkDatabase(databases.ledger, 'worker');

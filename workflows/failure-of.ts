@@ -1,5 +1,6 @@
 import { ActivityFailure, ApplicationFailure, TimeoutFailure } from '@temporalio/workflow';
-import { type Failure, isFailureType } from '../contract/failures';
+import { type Failure, isFailureType, reasonIn, remedyFor } from '../contract/failures';
+import { forOperator } from '../contract/shell';
 
 /** What failed, as data, from whatever an activity call threw. */
 export function failureOf(error: unknown): Failure {
@@ -8,8 +9,7 @@ export function failureOf(error: unknown): Failure {
   for (let link = error; link instanceof Error && chain.length < 10; link = link.cause) chain.push(link);
   const named = chain.find((link) => link instanceof ApplicationFailure && isFailureType(link.type));
   if (named instanceof ApplicationFailure && isFailureType(named.type)) {
-    const [reason] = (named.details ?? []) as unknown[];
-    return { type: named.type, message: typeof reason === 'string' ? reason : named.message };
+    return { type: named.type, message: reasonIn(named.details) ?? named.message };
   }
   const timeout = chain.find((link) => link instanceof TimeoutFailure);
   if (timeout instanceof TimeoutFailure) {
@@ -18,4 +18,18 @@ export function failureOf(error: unknown): Failure {
   const activity = chain.find((link) => link instanceof ActivityFailure);
   const what = activity instanceof ActivityFailure ? ` in ${activity.activityType}` : '';
   return { type: 'Unexpected', message: `an unexpected failure${what}` };
+}
+
+/**
+ * The failure with which a workflow ends. The message ends with the remedy, for people who read Temporal's
+ * UI; the details hold the bare reason (ReasonDetail) and whatever else programs need.
+ *
+ * @param operatorUserId for whom the remedy names its commands; absent: for anybody
+ */
+export function asEnd(
+  { type, message: reason }: Failure,
+  { operatorUserId, details }: { operatorUserId?: string; details?: object } = {},
+): ApplicationFailure {
+  const remedy = forOperator(remedyFor(type), operatorUserId);
+  return ApplicationFailure.nonRetryable(`${reason}. ${remedy}`, type, { ...details, reason });
 }

@@ -1,17 +1,16 @@
 import {
-  ApplicationFailure,
   CancellationScope,
   CancelledFailure,
   continueAsNew,
   isCancellation,
   upsertSearchAttributes,
 } from '@temporalio/workflow';
-import { type Failure, remedyFor } from '../contract/failures';
+import type { Failure } from '../contract/failures';
 import { type FleetInput, type FleetSummary, problemsOfFleetInput } from '../contract/fleet';
 import type { PlanFleetResult } from '../contract/fleet-activities';
 import { SEARCH_ATTRIBUTES } from '../contract/names';
 import type { RunOutcome } from '../contract/progress';
-import { failureOf } from './failure-of';
+import { asEnd, failureOf } from './failure-of';
 import { persistFleetAudit, planFleet } from './fleet/activities';
 import { Fleet, fleetId, type FleetState } from './fleet/fleet';
 
@@ -59,22 +58,13 @@ export async function republishFleet(input: FleetInput, carried?: FleetState): P
     });
   }).catch((error: unknown) => {
     const { type, message } = failure ?? failureOf(error);
-    throw ApplicationFailure.nonRetryable(
-      `${message}; the audit row of the fleet could not be written. ${remedyFor(type)}`,
-      type,
-    );
+    throw asEnd({ type, message: `${message}; the audit row of the fleet could not be written` });
   });
   fleet.enter('done');
   const outcome = outcomeOf(summary, failure, cancelled);
   if (plan?.searchAttributes)
     upsertSearchAttributes([{ key: { name: SEARCH_ATTRIBUTES.outcome, type: 'KEYWORD' }, value: outcome }]);
-  if (failure !== undefined) {
-    throw ApplicationFailure.nonRetryable(
-      `${failure.message}. ${remedyFor(failure.type)}`,
-      failure.type,
-      summary,
-    );
-  }
+  if (failure !== undefined) throw asEnd(failure, { details: summary });
   if (cancelled) throw new CancelledFailure('the fleet was cancelled; the audit tells what was done');
   return summary;
 }
@@ -82,10 +72,7 @@ export async function republishFleet(input: FleetInput, carried?: FleetState): P
 function requireSound(input: FleetInput): void {
   const problems = problemsOfFleetInput(input);
   if (problems.length === 0) return;
-  throw ApplicationFailure.nonRetryable(
-    `${problems.join('; ')}. ${remedyFor('InvalidInput')}`,
-    'InvalidInput',
-  );
+  throw asEnd({ type: 'InvalidInput', message: problems.join('; ') });
 }
 
 function outcomeOf(

@@ -1,5 +1,4 @@
 import {
-  ApplicationFailure,
   CancellationScope,
   CancelledFailure,
   continueAsNew,
@@ -7,7 +6,7 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import type { OpenedRun, PersistAuditResult } from '../contract/activities';
-import { type Failure, remedyFor } from '../contract/failures';
+import type { Failure } from '../contract/failures';
 import {
   normalisedInput,
   problemsOfInput,
@@ -17,12 +16,11 @@ import {
 import { documentOf } from '../contract/machine-name';
 import { SEARCH_ATTRIBUTES } from '../contract/names';
 import type { RunOutcome } from '../contract/progress';
-import { forOperator } from '../contract/shell';
 import { notAttemptedLine, tellFailures } from '../rules/told-failures';
 import { persistAudit, runId } from './activities';
 import type { CarriedOver } from './carried-over';
 import { unpackEvents } from './event-ids';
-import { failureOf } from './failure-of';
+import { asEnd, failureOf } from './failure-of';
 import { Run } from './run';
 
 /**
@@ -47,11 +45,12 @@ export async function republishOperatorConfigs(
 ): Promise<RepublishResult> {
   requireSound(input);
   const request = normalisedInput(input);
+  const { operatorUserId } = request;
   // Whatever a caller may send besides the input: only an execution of this run can have handed anything
   // over.
   const carried = workflowInfo().continuedFromExecutionRunId === undefined ? undefined : handedOver;
   const onOpened = (opened: OpenedRun): void =>
-    makeSearchable(opened, { operator: request.operatorUserId, pubkey: opened.operatorPubkey });
+    makeSearchable(opened, { operator: operatorUserId, pubkey: opened.operatorPubkey });
   const run = new Run(request, onOpened, carried);
 
   const how = await run.work();
@@ -65,15 +64,15 @@ export async function republishOperatorConfigs(
 
   const events = unpackEvents(audit.packedEvents);
   const details = { published: events, failures: audit.failures, failed: audit.failed };
-  if (failure !== undefined) throw withRemedy(failure, request, details);
+  if (failure !== undefined) throw asEnd(failure, { operatorUserId, details });
   if (isCancelled) throw new CancelledFailure('the run was cancelled; the audit tells what was done');
   if (audit.failed > 0) {
     const message = whatIsMissing(audit, run.pages.blocked);
-    throw withRemedy({ type: 'RepublishIncomplete', message }, request, details);
+    throw asEnd({ type: 'RepublishIncomplete', message }, { operatorUserId, details });
   }
   if (audit.eventsLeftOut !== undefined) {
     const message = `${audit.eventsLeftOut} documents stand; their ids do not fit into a result`;
-    throw withRemedy({ type: 'ResultTooLarge', message }, request);
+    throw asEnd({ type: 'ResultTooLarge', message }, { operatorUserId });
   }
   return events;
 }
@@ -81,7 +80,7 @@ export async function republishOperatorConfigs(
 /** No audit row: without a sound input there is no operator to write it for. */
 function requireSound(input: RepublishInput): void {
   const problems = problemsOfInput(input);
-  if (problems.length > 0) throw withRemedy({ type: 'InvalidInput', message: problems.join('; ') });
+  if (problems.length > 0) throw asEnd({ type: 'InvalidInput', message: problems.join('; ') });
 }
 
 function writeAudit(run: Run, request: RepublishInput, cancelled: boolean): Promise<PersistAuditResult> {
@@ -107,7 +106,7 @@ function writeAudit(run: Run, request: RepublishInput, cancelled: boolean): Prom
     const audit = failureOf(error);
     const note = `the audit row could not be written (${audit.type}: ${audit.message}); the ledger has every document of the run`;
     const message = endedBy ? `${endedBy.message}; ${note}` : note;
-    throw withRemedy({ type: (endedBy ?? audit).type, message }, request);
+    throw asEnd({ type: (endedBy ?? audit).type, message }, request);
   });
 }
 
@@ -125,17 +124,6 @@ function whatIsMissing(audit: PersistAuditResult, cause: Failure | undefined): s
     ...(more > 0 ? [`and ${more} more`] : []),
   ].join('; ');
   return `${failed} document${failed === 1 ? '' : 's'} could not be republished (${told})`;
-}
-
-/** @param request absent: it is not sound, and its remedy is for no operator */
-function withRemedy(
-  { type, message }: Failure,
-  request?: RepublishInput,
-  details?: unknown,
-): ApplicationFailure {
-  const more = details === undefined ? [] : [details];
-  const remedy = forOperator(remedyFor(type), request?.operatorUserId);
-  return ApplicationFailure.nonRetryable(`${message}. ${remedy}`, type, ...more);
 }
 
 /** Only where the namespace knows the attributes; it was asked, and the answer is in the history. */

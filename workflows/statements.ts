@@ -3,9 +3,10 @@ import type { ChangedDocuments, LedgerView } from '../contract/activities';
 import type { DocumentSelection, Intervention, UpdateName } from '../contract/control';
 import { didYouMean } from '../contract/suggest';
 import { readLedger, requestCancellation, retryDocuments, runId, skipDocuments } from './activities';
-import { type ControlledRun, present } from './control';
+import type { ControlledRun } from './control';
 import type { Run } from './run';
 import { selectionSummary } from './summaries';
+import { withoutNulls } from './updates';
 
 /**
  * What people can ask of a run: nearly all of it is a statement on the ledger, which says what is open from
@@ -78,7 +79,7 @@ export class Statements implements ControlledRun {
       this.run.pages.unblock();
       return 0;
     }
-    const selection = present({ documentType, machineId });
+    const selection = withoutNulls({ documentType, machineId });
     const { documents } = await this.#exclusively(async () => {
       const summary = selectionSummary('try again', selection);
       const changed = await retryDocuments.executeWithOptions({ summary }, [{ runId: runId(), selection }]);
@@ -91,13 +92,13 @@ export class Statements implements ControlledRun {
   }
 
   async skip({ documentType, machineId, by, reason }: DocumentSelection): Promise<number> {
-    const selection = present({ documentType, machineId });
+    const selection = withoutNulls({ documentType, machineId });
     const { documents } = await this.#exclusively<ChangedDocuments>(async () => {
       // What is signed is finished first, and so is not given up.
       this.run.giveWay('republish', 'sweep');
       await condition(() => this.run.pages.isStill);
       const summary = selectionSummary('give up', selection);
-      const who = present({ by, reason });
+      const who = withoutNulls({ by, reason });
       return skipDocuments.executeWithOptions({ summary }, [{ runId: runId(), selection, ...who }]);
     });
     return documents;

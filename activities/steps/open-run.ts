@@ -5,13 +5,12 @@ import { publishedTypes } from '../../database/ledger/documents';
 import { openRun as openInLedger, runOf, type RunRow } from '../../database/ledger/runs';
 import { parsePublicKey } from '../../nostr/keys';
 import { didYouMeanOperator } from '../../sources/similar-operator';
-import type { ActivityDependencies } from '../dependencies';
+import type { ActivityDependencies, LookingDependencies } from '../dependencies';
 import { currentSigner } from './use-signer';
 
 /**
- * Opens the run in the ledger and checks, from what is stored here or in LNbits, that the operator has a
- * signer and that it holds the account's current key. Asks no bunker: a run that finds nothing to sign must
- * not need one.
+ * Opens the run in the ledger. Checks, from the ledger and LNbits, that the operator has a signer and that it
+ * holds the account's current key. It asks no bunker: a run that finds nothing to sign must not need one.
  */
 export async function openRun(
   deps: ActivityDependencies,
@@ -29,9 +28,11 @@ export async function openRun(
   return requireSameAccount(opened, operatorPubkey);
 }
 
-/** A run that was opened before, with the key of that time. @throws RepublishError LedgerIncomplete */
+/**
+ * A run that is open already, with the account's key of that time. @throws RepublishError LedgerIncomplete
+ */
 export async function openedRun(
-  deps: Pick<ActivityDependencies, 'database'>,
+  deps: Pick<LookingDependencies, 'database'>,
   runId: string,
 ): Promise<RunRow & { operatorPubkey: string }> {
   const run = await runOf(deps.database, runId);
@@ -40,18 +41,17 @@ export async function openedRun(
   return { ...run, operatorPubkey: run.operatorPubkey };
 }
 
-/** A run that holds at its beginning may do so for weeks. @throws RepublishError PlanOutdated */
+/** A run may hold at its beginning for weeks. @throws RepublishError PlanOutdated */
 function requireSameAccount(run: RunRow, operatorPubkey: string): RunRow & { operatorPubkey: string } {
   if (run.operatorPubkey === operatorPubkey) return { ...run, operatorPubkey };
   throw new RepublishError(
     'PlanOutdated',
-    `the account's public key is ${operatorPubkey} now, the run was opened for ${run.operatorPubkey ?? 'none'}`,
+    `the account's public key is ${operatorPubkey} now, ` +
+      `the run was opened for ${run.operatorPubkey ?? 'none'}`,
   );
 }
 
-/**
- * @throws RepublishError SignerPubkeyMismatch when the account's key is not the one that the caller expects
- */
+/** @throws RepublishError SignerPubkeyMismatch when the account's key is not the expected one */
 export function requireExpectedKey(operatorPubkey: string, expectedPubkey: string | undefined): void {
   if (expectedPubkey !== undefined && expectedPubkey !== operatorPubkey) {
     throw new RepublishError(
@@ -61,33 +61,37 @@ export function requireExpectedKey(operatorPubkey: string, expectedPubkey: strin
   }
 }
 
-/** Types of which the ledger has documents under a key, and which this process does not know. */
+/** Types that the ledger has documents of under this key, and that this process does not know. */
 export async function unknownTypesInLedger(
-  deps: Pick<ActivityDependencies, 'database' | 'documentTypes'>,
+  deps: Pick<LookingDependencies, 'database' | 'documentTypes'>,
   operatorPubkey: string,
 ): Promise<string[]> {
   const known = new Set(deps.documentTypes.map(({ type }) => type));
   return (await publishedTypes(deps.database, operatorPubkey)).filter((type) => !known.has(type));
 }
 
-/** A run of "all" that leaves a type out would end as complete. @throws RepublishError UnknownDocumentType */
-async function requireTypesOfLedger(deps: ActivityDependencies, operatorPubkey: string): Promise<void> {
+/**
+ * A run of all types that leaves one out would end as complete. @throws RepublishError UnknownDocumentType
+ */
+async function requireTypesOfLedger(deps: LookingDependencies, operatorPubkey: string): Promise<void> {
   const unknown = await unknownTypesInLedger(deps, operatorPubkey);
   if (unknown.length === 0) return;
   throw new RepublishError(
     'UnknownDocumentType',
-    `the ledger has documents of ${unknown.join(', ')}, which this worker does not know: name their modules in "documentTypes" of its configuration, or name the types that the run is for`,
+    `the ledger has documents of ${unknown.join(', ')}, which this worker does not know: ` +
+      'name their modules in "documentTypes" of its configuration, or name the types that the run is for',
   );
 }
 
 /** The types of a run, in registry order. @throws RepublishError UnknownDocumentType */
-export function resolveDocumentTypes(deps: ActivityDependencies, requested: string[] | undefined): string[] {
+export function resolveDocumentTypes(deps: LookingDependencies, requested: string[] | undefined): string[] {
   const known = deps.documentTypes.map(({ type }) => type);
   const unknown = (requested ?? []).filter((type) => !known.includes(type));
   if (unknown.length > 0) {
+    const named = unknown.map((type) => `"${type}"${didYouMean(type, known)}`);
     throw new RepublishError(
       'UnknownDocumentType',
-      `unknown document type ${unknown.map((type) => `"${type}"${didYouMean(type, known)}`).join(', ')}; known are ${known.join(', ')}`,
+      `unknown document type ${named.join(', ')}; known are ${known.join(', ')}`,
     );
   }
   return known.filter((type) => requested === undefined || requested.includes(type));
@@ -95,7 +99,7 @@ export function resolveDocumentTypes(deps: ActivityDependencies, requested: stri
 
 /** The account's current key, hex. @throws RepublishError OperatorNotFound */
 export async function accountPubkey(
-  deps: Pick<ActivityDependencies, 'source'>,
+  deps: Pick<LookingDependencies, 'source'>,
   operatorUserId: string,
 ): Promise<string> {
   const account = await deps.source.account(operatorUserId);

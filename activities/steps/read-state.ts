@@ -2,11 +2,11 @@ import { RepublishError } from '../../contract/failures';
 import type { DocumentType } from '../../documents/document-type';
 import { serialiseState, type SerialisedState } from '../../documents/state';
 import type { StateRows } from '../../sources/source';
-import type { ActivityDependencies } from '../dependencies';
+import type { LookingDependencies } from '../dependencies';
 
-type StateDependencies = Pick<ActivityDependencies, 'source' | 'documentTypes' | 'maxStateBytes'>;
+type StateDependencies = Pick<LookingDependencies, 'source' | 'documentTypes' | 'maxStateBytes'>;
 
-/** The state of each of these machines, or why it cannot be published; undefined: it has none. */
+/** The state of each machine, or why it cannot be published. Undefined: it has none. */
 export async function readStates(
   deps: StateDependencies,
   documentType: string,

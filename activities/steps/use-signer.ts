@@ -1,26 +1,25 @@
 import { RepublishError, scopeOf } from '../../contract/failures';
 import { findSigner, type SignerRow } from '../../database/signers';
-import type { LnbitsSigner } from '../../nostr/signers/lnbits';
-import type { Owner } from '../../nostr/signers/operator-signers';
-import type { ActivityDependencies } from '../dependencies';
+import type { Owner, UnstoredSigner } from '../../nostr/signers/operator-signers';
+import type { LookingDependencies } from '../dependencies';
 
 /**
- * Which signer is the operator's now: the one that was paired here, or the account's own. It is not asked.
+ * The operator's current signer: the paired one, or the account's own. The signer itself is not asked.
  *
  * @throws RepublishError SignerNotConfigured, SignerPubkeyMismatch, SignerUnreadable
  */
 export async function currentSigner(
-  { database, operatorSigners }: Pick<ActivityDependencies, 'database' | 'operatorSigners'>,
+  { database, operatorSigners }: Pick<LookingDependencies, 'database' | 'operatorSigners'>,
   owner: Owner,
-): Promise<SignerRow | LnbitsSigner> {
+): Promise<SignerRow | UnstoredSigner> {
   return operatorSigners.current(owner, (await findSigner(database, owner.operatorUserId)) ?? null);
 }
 
-/** The same where it only matters if there is one: that there is none is told elsewhere. */
+/** The same, or undefined where there is none: another check reports that. */
 export async function currentSignerIfAny(
-  deps: Pick<ActivityDependencies, 'database' | 'operatorSigners'>,
+  deps: Pick<LookingDependencies, 'database' | 'operatorSigners'>,
   owner: Owner,
-): Promise<SignerRow | LnbitsSigner | undefined> {
+): Promise<SignerRow | UnstoredSigner | undefined> {
   try {
     return await currentSigner(deps, owner);
   } catch (thrown) {

@@ -1,5 +1,5 @@
 import type { Need } from '../../configuration/load';
-import type { WorkerConfiguration } from '../../assembly/build-dependencies';
+import type { WorkerConfiguration } from '../../assembly/worker-configuration';
 
 /**
  * The configuration of a worker, for commands that look with a worker's eyes.
@@ -9,6 +9,6 @@ import type { WorkerConfiguration } from '../../assembly/build-dependencies';
  */
 export async function loadWorkerConfiguration(needs: readonly Need[]): Promise<WorkerConfiguration> {
   const { loadConfiguration } = await import('../../configuration/load.js');
-  const { workerConfiguration } = await import('../../assembly/build-dependencies.js');
+  const { workerConfiguration } = await import('../../assembly/worker-configuration.js');
   return workerConfiguration(loadConfiguration({ needs }));
 }

@@ -6,8 +6,8 @@ import type { KeptWorker } from '../../embedded/keep-worker';
 import { EXIT } from './exit-codes';
 import { explain, UsageError } from './fail';
 import { say } from './output';
-import { closeShown, sayAside } from './run-view/aside';
-import { nameDataFolder } from './run-view/commands';
+import { closeLiveRegion, sayAbove } from './terminal/live-region';
+import { setDataFolder } from './command-lines';
 
 /** Which servers a command needs beside Postgres. */
 interface Servers {
@@ -61,14 +61,14 @@ export async function enterDataFolder(command: Command): Promise<void> {
   const settings = await dataSettingsOf(data);
   // `up` is the one that keeps the servers.
   if (settings === undefined || name === 'up') return;
-  if (data !== undefined) nameDataFolder(data);
+  if (data !== undefined) setDataFolder(data);
   const needed = SERVERS[name] ?? ONLY_POSTGRES;
   endInOrderOnSignals();
   const { joinDataFolder } = await import('../../embedded/data-folder/join.js');
   const joined = await joinDataFolder(settings.directory, {
     role: 'command',
     temporal: needed.temporal,
-    say: sayAside,
+    say: sayAbove,
     settings: await workerSettings(),
   });
   await useJoined(joined, settings);
@@ -157,7 +157,7 @@ async function startOwnWorker({ folder }: JoinedFolder, isNeeded: boolean): Prom
     return say('no worker answers: one would need LNBITS_DATABASE_URL and REPUBLISH_RELAYS');
   }
   const { keepFolderWorker } = await import('../../embedded/keep-worker.js');
-  const worker = await keepFolderWorker(folder.path, sayAside);
+  const worker = await keepFolderWorker(folder.path, sayAbove);
   if (inUse === undefined) return worker.stop();
   inUse.worker = worker;
   void worker.failed.catch(end);
@@ -175,7 +175,7 @@ class Lost extends Error {
 
 /** Ends this process for a reason that its command does not see. */
 async function end(reason: Error): Promise<void> {
-  closeShown();
+  closeLiveRegion();
   const code = explain(reason);
   await leaveDataFolder().catch(() => undefined);
   process.exit(code);
@@ -192,7 +192,7 @@ function endInOrderOnSignals(): void {
       if (isEnding) process.exit(EXIT.detached);
       if (process.listenerCount(signal) > 1) return;
       isEnding = true;
-      closeShown();
+      closeLiveRegion();
       say('stopping');
       void leaveDataFolder().finally(() => process.exit(EXIT.detached));
     };

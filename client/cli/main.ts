@@ -23,7 +23,7 @@ import { explain } from './fail';
 import { endWithNpx } from './npm-parent';
 import { requireIds } from './ids';
 import { chooseColour } from './output';
-import { nameOperator } from './run-view/commands';
+import { setOperator } from './command-lines';
 
 /**
  * The whole command line. Commands load what they need when they run, so that --help and a spelling mistake
@@ -54,7 +54,7 @@ export function buildProgram(): Command {
       chooseColour(program.opts<{ color: ColourChoice | false }>().color);
       requireIds(command);
       const operator = operatorOf(command);
-      if (operator !== undefined) nameOperator(operator);
+      if (operator !== undefined) setOperator(operator);
       await enterDataFolder(command);
     });
 

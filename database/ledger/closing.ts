@@ -1,5 +1,5 @@
 import type { Failure } from '../../contract/failures';
-import type { Queryable } from '../connection';
+import type { Queryable, Writable } from '../connection';
 import { freeText } from '../free-text';
 import { MACHINE_NAME } from './counts';
 import type { DocumentRow } from './documents';
@@ -9,12 +9,12 @@ import type { DocumentRow } from './documents';
  * writers wait for the close. The caller does this before it reads: a fact that was read earlier may have
  * changed.
  */
-export async function lockRun(client: Queryable, runId: string): Promise<void> {
+export async function lockRun(client: Writable, runId: string): Promise<void> {
   await client.query('SELECT FROM republish.runs WHERE run_id = $1 FOR UPDATE', [runId]);
 }
 
 /** Sets `closed_at`. After the commit the triggers refuse every change to the rows of the run. */
-export async function closeRun(client: Queryable, runId: string): Promise<void> {
+export async function closeRun(client: Writable, runId: string): Promise<void> {
   await client.query('UPDATE republish.runs SET closed_at = now() WHERE run_id = $1 AND closed_at IS NULL', [
     runId,
   ]);
@@ -24,7 +24,9 @@ export async function closeRun(client: Queryable, runId: string): Promise<void> 
 export interface Reasons {
   /** The shared cause, because of which the run began no further page. */
   cause?: Failure | undefined;
-  messages: { Interrupted: string; NotAttempted: string };
+  /** Of a document that was sealed, and of one that was not. */
+  begun: Failure;
+  notBegun: Failure;
 }
 
 /**
@@ -33,22 +35,29 @@ export interface Reasons {
  * of its page, because the trigger `keep_rules` accepts a failure from nobody else.
  */
 export async function failUnsettledDocuments(
-  client: Queryable,
+  client: Writable,
   runId: string,
-  { cause, messages }: Reasons,
+  { cause, begun, notBegun }: Reasons,
 ): Promise<void> {
   const isSealed = 'document.event_id IS NOT NULL';
   await client.query(
     `UPDATE republish.documents AS document
         SET outcome = 'failed', settled_at = now(), written_by = page.holder,
-            failure_type = coalesce(failure_type, $2,
-                                    CASE WHEN ${isSealed} THEN 'Interrupted' ELSE 'NotAttempted' END),
+            failure_type = coalesce(failure_type, $2, CASE WHEN ${isSealed} THEN $4 ELSE $5 END),
             failure_message = CASE WHEN failure_type IS NOT NULL THEN failure_message
-                                   ELSE coalesce($3, CASE WHEN ${isSealed} THEN $4 ELSE $5 END) END
+                                   ELSE coalesce($3, CASE WHEN ${isSealed} THEN $6 ELSE $7 END) END
        FROM republish.pages AS page
       WHERE document.run_id = $1 AND page.run_id = $1 AND page.page = document.page
         AND document.outcome IS NULL`,
-    [runId, cause?.type ?? null, freeText(cause?.message), messages.Interrupted, messages.NotAttempted],
+    [
+      runId,
+      cause?.type ?? null,
+      freeText(cause?.message),
+      begun.type,
+      notBegun.type,
+      begun.message,
+      notBegun.message,
+    ],
   );
 }
 

@@ -1,6 +1,6 @@
-import { RepublishError } from '../../contract/failures';
+import { RepublishError, typesWith } from '../../contract/failures';
 import type { GoodOutcome, Outcome } from '../../contract/progress';
-import type { Queryable } from '../connection';
+import type { Queryable, Writable } from '../connection';
 import {
   columnsOf,
   type DocumentKey,
@@ -62,7 +62,7 @@ const sealColumns = (callersId: string): string => `machine_id AS "machineId", e
  * @throws RepublishError LedgerIncomplete: the ledger has no such document
  */
 export async function sealDocument(
-  db: Queryable,
+  db: Writable,
   key: DocumentKey,
   { event, stateFingerprint, signature, replaces, atmPubkey }: Seal,
 ): Promise<KeptSeal | undefined> {
@@ -100,7 +100,7 @@ export type ReusedSeal = {
  * @returns the seals by machine id, without the documents that another run has sealed with a later date
  */
 export async function sealReused(
-  db: Queryable,
+  db: Writable,
   { runId, documentType }: TypeOfRun,
   seals: readonly ReusedSeal[],
 ): Promise<Map<string, KeptSeal>> {
@@ -167,7 +167,7 @@ export interface KeptSignature {
  * @returns what the ledger has now. Undefined: the document is not, or no longer, sealed with this event
  */
 export async function keepSignature(
-  db: Queryable,
+  db: Writable,
   { runId, documentType, machineId }: DocumentKey,
   eventId: string,
   signature: string,
@@ -181,7 +181,7 @@ export async function keepSignature(
 
 /** Sets `sent_at` of documents that were sent to the relays, or were found there. */
 export async function noteSent(
-  db: Queryable,
+  db: Writable,
   { runId, documentType }: TypeOfRun,
   machineIds: readonly string[],
 ): Promise<void> {
@@ -211,7 +211,7 @@ export interface Settlement {
  *   another event
  */
 export async function settleGood(
-  db: Queryable,
+  db: Writable,
   { runId, documentType }: TypeOfRun,
   settlements: readonly Settlement[],
 ): Promise<Map<string, Outcome | null>> {
@@ -229,14 +229,14 @@ export async function settleGood(
         AND event_id IS NOT DISTINCT FROM asked.event
         -- The sweep writes these failures after all pages. Only a sweep or a person may change them.
         AND (document.outcome IS NULL
-             OR document.outcome = 'failed'
-                AND document.failure_type NOT IN ('DocumentLost', 'PlanOutdated', 'StateChanged'))
+             OR document.outcome = 'failed' AND document.failure_type <> ALL ($8::text[]))
      RETURNING machine_id AS "machineId", document.outcome`,
     [
       runId,
       documentType,
       ...columnsOf(settlements, 'machineId', 'eventId', 'outcome', 'supersededBy'),
       relays,
+      typesWith('sweep'),
     ],
   );
   const outcomes = new Map<string, Outcome | null>(written.map((row) => [row.machineId, row.outcome]));

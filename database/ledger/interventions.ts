@@ -1,7 +1,7 @@
 import type { DocumentSelection } from '../../contract/control';
 import { RepublishError } from '../../contract/failures';
 import { meantMachine, type NamedMachine } from '../../contract/machine-name';
-import type { Queryable } from '../connection';
+import type { Queryable, Writable } from '../connection';
 import { MACHINE_NAME } from './counts';
 import { columnsOf, type DocumentRow, NO_TROUBLE, OPEN_RUN } from './documents';
 import type { PlannedDocument } from './plan';
@@ -59,7 +59,7 @@ export async function requireMachineOfRun(
  * fail one of its documents. It is a transaction of its own, committed before the documents change: an
  * attempt could otherwise fail a document that a person has just opened again.
  */
-async function raiseHolders(db: Queryable, runId: string, selection: Selection): Promise<void> {
+async function raiseHolders(db: Writable, runId: string, selection: Selection): Promise<void> {
   await db.query(
     `WITH ${OPEN_RUN}
      UPDATE republish.pages AS page SET holder = holder + 1
@@ -79,7 +79,7 @@ async function raiseHolders(db: Queryable, runId: string, selection: Selection):
  *
  * @returns how many documents changed
  */
-export async function retryDocuments(db: Queryable, runId: string, selection: Selection): Promise<number> {
+export async function retryDocuments(db: Writable, runId: string, selection: Selection): Promise<number> {
   await raiseHolders(db, runId, selection);
   const rows = await db.query(
     `WITH ${OPEN_RUN}
@@ -102,7 +102,7 @@ export async function retryDocuments(db: Queryable, runId: string, selection: Se
  * @returns how many documents changed
  */
 export async function skipDocuments(
-  db: Queryable,
+  db: Writable,
   runId: string,
   selection: Selection,
   message: string,
@@ -148,7 +148,7 @@ export function badRows(
  * because the trigger `keep_rules` accepts a failure from nobody else. Any other document does not change.
  */
 export async function planBadRowsAgain(
-  db: Queryable,
+  db: Writable,
   runId: string,
   documents: readonly Omit<PlannedDocument, 'page'>[],
 ): Promise<void> {

@@ -1,7 +1,7 @@
 import type { PageCounts, PageReference } from '../../contract/activities';
 import type { DocumentFailure, Failure } from '../../contract/failures';
 import type { WaitingDocument } from '../../contract/progress';
-import type { Queryable } from '../connection';
+import type { Queryable, Writable } from '../connection';
 import { signerAsJson, type SignerRow } from '../signers';
 import { utc } from '../utc';
 import { COUNTS, countsOf, type CountsRow, FAILURE_COLUMNS, MACHINE_NAME } from './counts';
@@ -52,7 +52,7 @@ const HEAD = `${RUN_COLUMNS}, page.document_type AS "documentType", page.holder,
  *
  * @returns undefined: the run has no such page
  */
-export async function beginPage(db: Queryable, key: PageReference): Promise<BegunPage | undefined> {
+export async function beginPage(db: Writable, key: PageReference): Promise<BegunPage | undefined> {
   const head = (await raiseHolder(db, key)) ?? (await headOf(db, key));
   if (head === undefined) return undefined;
   const { documentType, holder, signer, ...run } = head;
@@ -62,7 +62,7 @@ export async function beginPage(db: Queryable, key: PageReference): Promise<Begu
 /**
  * Locks the run first, as OPEN_RUN does, and returns nothing if it is closed. RUN_COLUMNS needs all columns.
  */
-async function raiseHolder(db: Queryable, { runId, page }: PageReference): Promise<PageHead | undefined> {
+async function raiseHolder(db: Writable, { runId, page }: PageReference): Promise<PageHead | undefined> {
   const [head] = await db.query<PageHead>(
     `WITH run AS (SELECT * FROM republish.runs WHERE run_id = $1 AND closed_at IS NULL FOR KEY SHARE)
      UPDATE republish.pages AS page SET holder = holder + 1
@@ -125,7 +125,7 @@ export async function newestSeals(
  * newer attempt has begun, or a person has opened its documents again.
  */
 export async function settlePage(
-  db: Queryable,
+  db: Writable,
   { runId, page, holder }: PageReference & { holder: number },
   failure: Failure,
 ): Promise<void> {

@@ -1,6 +1,6 @@
 import type { PageEntry } from '../../contract/activities';
 import type { DocumentFailure, FailureType } from '../../contract/failures';
-import type { Queryable } from '../connection';
+import type { Queryable, Writable } from '../connection';
 import { freeText } from '../free-text';
 import { COUNTS, countsOf, type CountsRow, FAILURE_COLUMNS } from './counts';
 import { columnsOf, OPEN_RUN } from './documents';
@@ -23,7 +23,7 @@ export interface PlannedDocument {
  * change, so a retry writes nothing twice.
  */
 export async function planDocuments(
-  db: Queryable,
+  db: Writable,
   run: { runId: string; operatorPubkey: string },
   documents: readonly PlannedDocument[],
 ): Promise<void> {

@@ -1,4 +1,4 @@
-import type { Queryable } from '../connection';
+import type { Queryable, Writable } from '../connection';
 import { OPEN_RUN } from './documents';
 
 /**
@@ -15,7 +15,7 @@ export async function isProved(db: Queryable, runId: string, signer: string): Pr
 }
 
 /** Writes the signer proof: the signer has named its key, and a machine can decrypt what it encrypts. */
-export async function keepProof(db: Queryable, runId: string, signer: string): Promise<void> {
+export async function keepProof(db: Writable, runId: string, signer: string): Promise<void> {
   await db.query(
     `WITH ${OPEN_RUN}
      INSERT INTO republish.signer_proofs (run_id, signer) SELECT run_id, $2 FROM run

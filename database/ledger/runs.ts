@@ -1,5 +1,5 @@
 import type { RepublishInput } from '../../contract/input';
-import type { Queryable } from '../connection';
+import type { Queryable, Writable } from '../connection';
 import { freeJson } from '../free-text';
 import { utc } from '../utc';
 
@@ -36,7 +36,7 @@ export const RUN_COLUMNS = `run.run_id AS "runId", run.workflow_id AS "workflowI
  *
  * @returns the row that the ledger has now
  */
-export async function openRun(db: Queryable, run: OpeningRun): Promise<RunRow> {
+export async function openRun(db: Writable, run: OpeningRun): Promise<RunRow> {
   const { operatorUserId, force = false, resetCounts = false } = run.request;
   await db.query(
     `INSERT INTO republish.runs AS run

@@ -1,7 +1,7 @@
 import type { RunReference } from '../../contract/activities';
 import { type FailureType, RepublishError } from '../../contract/failures';
 import type { GoodOutcome, Outcome } from '../../contract/progress';
-import type { Queryable } from '../connection';
+import type { Queryable, Writable } from '../connection';
 import { MACHINE_NAME } from './counts';
 import { columnsOf, type DocumentRow, GOOD, IS_ASKED, type Relays, type SealedEvent } from './documents';
 
@@ -12,7 +12,7 @@ import { columnsOf, type DocumentRow, GOOD, IS_ASKED, type Relays, type SealedEv
  * @returns the number of the sweep
  * @throws RepublishError NotAttempted: the run is closed
  */
-export async function beginSweep(db: Queryable, runId: string): Promise<number> {
+export async function beginSweep(db: Writable, runId: string): Promise<number> {
   const [row] = await db.query<{ sweep: number }>(
     `UPDATE republish.runs SET sweeps = sweeps + 1
       WHERE run_id = $1 AND closed_at IS NULL RETURNING sweeps AS sweep`,
@@ -116,7 +116,7 @@ const MAY_BECOME = `CASE asked.outcome
  * outcome and gets the newest answers of the relays.
  */
 export async function settleSwept(
-  db: Queryable,
+  db: Writable,
   { runId, sweep }: Sweep,
   found: readonly Swept[],
 ): Promise<void> {
@@ -156,7 +156,7 @@ export async function settleSwept(
 
 /** Adds to the message of skipped documents that they stand on relays after all. */
 export async function noteStandingSkipped(
-  db: Queryable,
+  db: Writable,
   { runId, sweep }: Sweep,
   found: readonly { documentType: string; machineId: string; message: string }[],
 ): Promise<void> {

@@ -1,6 +1,6 @@
 import type { PageReference } from '../../contract/activities';
 import type { FailureType } from '../../contract/failures';
-import type { Queryable } from '../connection';
+import type { Writable } from '../connection';
 import { columnsOf, OPEN_RUN, type Relays } from './documents';
 
 /** A document has at least this many failed tries before it fails, also when its time is over. */
@@ -39,7 +39,7 @@ export interface Trouble {
  * fail directly after a failed try.
  */
 export async function noteTrouble(
-  db: Queryable,
+  db: Writable,
   { runId, page, documentType, holder, documentTimeoutMs }: Holder,
   troubles: readonly Trouble[],
 ): Promise<void> {

@@ -1,5 +1,5 @@
 import type { LedgerView, PageCounts, PageEntry } from '../../contract/activities';
-import type { Queryable } from '../connection';
+import type { Queryable, Writable } from '../connection';
 import { addCounts, COUNTS, countsOf, type CountsRow } from './counts';
 import { NO_TROUBLE, OPEN_RUN } from './documents';
 import { failuresOf } from './plan';
@@ -24,7 +24,7 @@ export async function ledgerView(db: Queryable, runId: string): Promise<LedgerVi
 }
 
 /** Clears the trouble of open documents after a pause: no page could try them meanwhile. */
-export async function clearTrouble(db: Queryable, runId: string): Promise<void> {
+export async function clearTrouble(db: Writable, runId: string): Promise<void> {
   await db.query(
     `WITH ${OPEN_RUN}
      UPDATE republish.documents AS document SET ${NO_TROUBLE}

@@ -4,6 +4,7 @@ import { mkdtemp, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Page } from 'playwright-core';
+import { shellWord } from '../../contract/shell';
 
 export interface TerminalView {
   /** Arguments of `republish`. */
@@ -30,11 +31,11 @@ const WITHIN_MS = 60_000;
 /** Runs `republish` in a pseudo-terminal. @returns its output, with the escape sequences */
 export async function recordTerminal(view: TerminalView, env: Record<string, string>): Promise<string> {
   const { args, until, thenMs = 0, columns = 110 } = view;
-  const quoted = [process.execPath, COMMAND_LINE, ...args].map((word) => `'${word}'`).join(' ');
+  const words = [process.execPath, COMMAND_LINE, ...args].map(shellWord).join(' ');
   // `script` (util-linux) is on every Linux. It makes a real pseudo-terminal, and its command ends with it.
   const child = spawn(
     'script',
-    ['-qfec', `stty cols ${columns} rows ${ROWS} -echo; exec ${quoted}`, '/dev/null'],
+    ['-qfec', `stty cols ${columns} rows ${ROWS} -echo; exec ${words}`, '/dev/null'],
     { env: { PATH: process.env.PATH ?? '', TERM: 'xterm-256color', LANG: 'C.UTF-8', ...env } },
   );
   child.stdin.on('error', () => undefined);

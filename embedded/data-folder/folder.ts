@@ -7,6 +7,7 @@ import { createPrivateFile } from '../private-file';
 /** A data folder cannot be used. The message says why and what to do. */
 export class DataFolderUnusable extends Error {
   override readonly name = 'DataFolderUnusable';
+  readonly type = 'DataFolderUnusable';
 
   constructor(
     message: string,

@@ -1,3 +1,4 @@
+import { sleep } from '../../async/wait';
 import { ensureError } from '../../contract/failures';
 import { type DataFolder, DataFolderUnusable, openDataFolder } from './folder';
 import { FolderOwner } from './folder-owner';
@@ -48,7 +49,7 @@ const QUIET_MS = 2_000;
 export async function joinDataFolder(directory: string, options: JoinOptions): Promise<JoinedFolder> {
   const folder = await openDataFolder(directory);
   const waiting = sayOnce(options.say);
-  for (const beganMs = Date.now(); ; await new Promise((resolve) => setTimeout(resolve, POLL_MS))) {
+  for (const beganMs = Date.now(); ; await sleep(POLL_MS)) {
     options.signal?.throwIfAborted();
     const owner = await ownerOf(folder.path);
     try {

@@ -1,4 +1,5 @@
 import { chmod, readFile } from 'node:fs/promises';
+import { sleep } from '../../async/wait';
 import { createDatabase } from '../../database/admin';
 import { openDatabase } from '../../database/connection';
 import { migrate } from '../../database/migrate';
@@ -162,7 +163,7 @@ async function recordedIn({ serversFile }: DataFolder): Promise<Recorded[]> {
 async function haveEnded(processes: ProcessIdentity[]): Promise<boolean> {
   for (const deadlineMs = Date.now() + ORPHANS_TIMEOUT_MS; Date.now() < deadlineMs;) {
     if (!processes.some(isRunning)) return true;
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    await sleep(POLL_MS);
   }
   return false;
 }

@@ -1,6 +1,7 @@
 import { connect } from 'node:net';
 import path from 'node:path';
 import { Connection } from '@temporalio/client';
+import { sleep } from '../../async/wait';
 import { WITHOUT_PROXY } from '../../configuration/temporal';
 import { SEARCH_ATTRIBUTES } from '../../contract/names';
 import { freePorts } from '../free-port';
@@ -164,7 +165,7 @@ async function waitUntilReady(server: ProcessGroup, address: string, namespace: 
     } catch (error) {
       why = (error as Error).message;
     }
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    await sleep(POLL_MS);
   }
   throw new Error(
     `The Temporal dev server was not ready after ${READY_TIMEOUT_MS / 1000} s (${why}): ${server.epitaph()}`,

@@ -1,9 +1,9 @@
 import { postgresClock, relayClock, requireRight } from '../../activities/steps/clock';
 import type { Configuration } from '../../configuration/schema';
-import type { Database } from '../../database/connection';
+import type { ReadOnlyDatabase } from '../../database/connection';
 import { shownRelay } from '../../nostr/relays/url';
 import { listCurrentSigners } from '../../pairing/current-signers';
-import type { Accounts } from '../../pairing/facts';
+import type { Accounts, SignerContext } from '../../pairing/facts';
 import { apartFrom, type ClockWitness, judgeClock } from '../../rules/clock';
 import type { RelayFacts } from '../relay-probe';
 import { check, type Finding, findingsOf } from './finding';
@@ -24,9 +24,9 @@ const MAX_BUNKER_RELAYS = 50;
 export function checkClock(
   configuration: Configuration,
   facts: readonly RelayFacts[],
-  databases: { ledger?: Database; source?: Accounts },
+  databases: Seen,
 ): Promise<Finding[]> {
-  return check('clock', 'this host', TIMEOUT_MS, async () => {
+  return check({ area: 'clock', subject: 'this host', timeoutMs: TIMEOUT_MS }, async () => {
     const others = await otherClocks(configuration, databases);
     const ofRelays = facts.flatMap(({ clock }) => clock ?? []);
     return clockFindings({ ...others, ofRelays });
@@ -83,13 +83,20 @@ interface Witnesses {
   ofBunkerRelays: ClockWitness[];
 }
 
+/** What the signers of operators are looked for in. */
+interface Seen {
+  ledger?: ReadOnlyDatabase;
+  source?: Accounts;
+  custom?: SignerContext['custom'];
+}
+
 /** Those that need the database; none where it cannot be asked, which other lines say. */
 async function otherClocks(
   configuration: Configuration,
-  { ledger: database, source: accounts }: { ledger?: Database; source?: Accounts },
+  { ledger: database, source: accounts, custom }: Seen,
 ): Promise<Omit<Witnesses, 'ofRelays'>> {
   if (database === undefined) return { ofPostgres: [], ofBunkerRelays: [] };
-  const context = { database, configuration, ...(accounts === undefined ? {} : { accounts }) };
+  const context = { database, configuration, custom, ...(accounts === undefined ? {} : { accounts }) };
   const [ofPostgres, ofBunkerRelays] = await Promise.all([
     // Once it has a connection: what is waited for there is no time on the way.
     database.transaction(postgresClock).catch(() => undefined),

@@ -1,5 +1,5 @@
 import { RepublishError } from '../../contract/failures';
-import type { Database } from '../../database/connection';
+import type { ReadOnlyDatabase } from '../../database/connection';
 import { schemaVersions } from '../../database/migrate';
 import type { Role } from '../../database/rights-list';
 import { cannotStoreAll, sequencesBehind, serverFacts, STORES_ALL } from '../../database/server';
@@ -12,25 +12,36 @@ const TIMEOUT_MS = 20_000;
  * Checks that Postgres answers, can store every text, runs transactions with our settings, gives this user
  * the rights of the role, and has the schema of this release.
  */
-export async function checkDatabase(open: () => Database, role: Role): Promise<Finding[]> {
-  let database: Database | undefined;
-  const reached = await check('database', 'Postgres', TIMEOUT_MS, async () => {
-    database = open();
-    return checkServer(database);
-  });
+export async function checkDatabase(open: () => ReadOnlyDatabase, role: Role): Promise<Finding[]> {
+  let database: ReadOnlyDatabase | undefined;
+  const reached = await check(
+    { area: 'database', subject: 'Postgres', timeoutMs: TIMEOUT_MS, silence: 'DatabaseUnavailable' },
+    async () => {
+      database = open();
+      return checkServer(database);
+    },
+  );
   // Everything else would only say the same again, or be about a ledger that cannot be there.
   if (database === undefined || reached.some(({ status }) => status === 'fail')) return reached;
   const ledger = database;
-  const rights = await check('database', 'rights', TIMEOUT_MS, () => checkLedgerRights(ledger, role));
+  const rights = await check(
+    { area: 'database', subject: 'rights', timeoutMs: TIMEOUT_MS, silence: 'DatabaseUnavailable' },
+    () => checkLedgerRights(ledger, role),
+  );
   // Who may not look at the version: that is told already, with the right that it needs.
   const mayLook = rights.every(({ status }) => status !== 'fail');
-  const version = await check('database', 'schema republish', TIMEOUT_MS, () =>
-    checkVersion(ledger).catch((thrown: unknown) => {
-      if (mayLook) throw thrown;
-      return [];
-    }),
+  const version = await check(
+    { area: 'database', subject: 'schema republish', timeoutMs: TIMEOUT_MS, silence: 'DatabaseUnavailable' },
+    () =>
+      checkVersion(ledger).catch((thrown: unknown) => {
+        if (mayLook) throw thrown;
+        return [];
+      }),
   );
-  const sequences = await check('database', 'sequences', TIMEOUT_MS, () => checkSequences(ledger));
+  const sequences = await check(
+    { area: 'database', subject: 'sequences', timeoutMs: TIMEOUT_MS, silence: 'DatabaseUnavailable' },
+    () => checkSequences(ledger),
+  );
   return [...reached, ...rights, ...version, ...sequences];
 }
 
@@ -38,7 +49,7 @@ export async function checkDatabase(open: () => Database, role: Role): Promise<F
  * Who is asked as whom, and whether the database can store every text. @throws RepublishError: it cannot be
  * asked
  */
-async function checkServer(database: Database): Promise<Finding[]> {
+async function checkServer(database: ReadOnlyDatabase): Promise<Finding[]> {
   const { ok, fail } = findingsOf('database', 'Postgres');
   const facts = await serverFacts(database);
   if (!STORES_ALL.includes(facts.encoding)) {
@@ -60,7 +71,7 @@ async function checkServer(database: Database): Promise<Finding[]> {
 }
 
 /** A seal relies on the isolation, and whatever waits on the bound. */
-async function settingsNotKept(database: Database): Promise<string[]> {
+async function settingsNotKept(database: ReadOnlyDatabase): Promise<string[]> {
   const [settings = {}] = await database.transaction((client) =>
     client.query<Record<string, string>>(
       `SELECT current_setting('transaction_isolation') AS transaction_isolation,
@@ -74,7 +85,7 @@ async function settingsNotKept(database: Database): Promise<string[]> {
 }
 
 /** After a switch-over, say: rows were copied and sequences were not. Silent where all is well. */
-async function checkSequences(database: Database): Promise<Finding[]> {
+async function checkSequences(database: ReadOnlyDatabase): Promise<Finding[]> {
   const behind = await sequencesBehind(database);
   if (behind.length === 0) return [];
   const tables = behind.map(({ table }) => `republish.${table}`).join(', ');
@@ -85,7 +96,7 @@ async function checkSequences(database: Database): Promise<Finding[]> {
   return [findingsOf('database', 'sequences').fail(message, remedy, 'SequenceBehind')];
 }
 
-async function checkVersion(database: Database): Promise<Finding[]> {
+async function checkVersion(database: ReadOnlyDatabase): Promise<Finding[]> {
   const { ok, fail } = findingsOf('database', 'schema republish');
   const versions = await schemaVersions(database);
   if (versions.database === undefined)

@@ -1,8 +1,6 @@
 import type { Configuration } from '../../configuration/schema';
-import { sourceOptions } from '../../assembly/build-dependencies';
-import { type Database, openDatabase } from '../../database/connection';
-import type { DocumentType } from '../../documents/document-type';
-import { openSource } from '../../sources/open';
+import { type Parts, sourceFor } from '../../assembly/parts';
+import { openReadOnlyDatabase, type ReadOnlyDatabase } from '../../database/connection';
 import type { Source } from '../../sources/source';
 
 /**
@@ -11,26 +9,22 @@ import type { Source } from '../../sources/source';
  */
 export interface Databases {
   /** @throws RepublishError DatabaseMisconfigured, Error: its URL cannot be used, or is not there */
-  ledger(): Database;
+  ledger(): ReadOnlyDatabase;
   /** LNbits'; the same connection where it is the same database. @throws as `ledger` */
   source(): Source;
   close(): Promise<void>;
 }
 
-export function openDatabases(
-  configuration: Configuration,
-  documentTypes: readonly DocumentType[],
-): Databases {
+export function openDatabases(configuration: Configuration, parts: Parts): Databases {
   const { databaseUrl, lnbitsDatabaseUrl } = configuration;
   const ledger = once(() => {
     if (databaseUrl === undefined) throw new Error('DATABASE_URL is not set');
-    return openDatabase({ url: databaseUrl, maxConnections: 1 });
+    return openReadOnlyDatabase({ url: databaseUrl, maxConnections: 1 });
   });
   const source = once(() => {
     if (lnbitsDatabaseUrl === undefined) throw new Error('LNBITS_DATABASE_URL is not set');
     const shared = databaseUrl === lnbitsDatabaseUrl ? ledger.get() : undefined;
-    return openSource({
-      ...sourceOptions({ ...configuration, lnbitsDatabaseUrl }, documentTypes),
+    return sourceFor({ ...configuration, lnbitsDatabaseUrl }, parts, {
       maxConnections: 1,
       ...(shared === undefined ? {} : { ledger: { url: lnbitsDatabaseUrl, database: shared } }),
     });

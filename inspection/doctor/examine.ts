@@ -1,9 +1,9 @@
 import { ConfigurationError } from '../../configuration/load';
 import type { Configuration } from '../../configuration/schema';
 import type { TemporalConfiguration } from '../../configuration/temporal';
-import type { DocumentType } from '../../documents/document-type';
 import type { Role } from '../../database/rights-list';
-import { sourceOptions } from '../../assembly/build-dependencies';
+import type { Parts } from '../../assembly/parts';
+import { requireTypesOfQueries } from '../../assembly/known-types';
 import { accountKey, type SignerContext, withAccounts } from '../../pairing/facts';
 import { asOperator } from '../asker';
 import { probeRelays, type RelayFacts } from '../relay-probe';
@@ -22,8 +22,8 @@ export interface Patient {
   configuration: Configuration;
   /** What is wrong with it, naming each key. */
   problems: string[];
-  /** Those of this release and those of the configuration. */
-  documentTypes: readonly DocumentType[];
+  /** Document types, providers of signers and source, as the configuration names them. */
+  parts: Parts;
   /** How to reach Temporal, or why that cannot be read; undefined: there is none to look at now. */
   temporal: TemporalConfiguration | Error | undefined;
   /** Absent: the signers of all operators. */
@@ -45,10 +45,11 @@ export interface Patient {
  * @returns the findings of each check, in the order in which they are best read
  */
 export function examine(patient: Patient): Promise<Finding[]>[] {
-  const { temporal, operatorUserId, documentTypes, role, say, lookAtRun } = patient;
+  const { temporal, operatorUserId, parts, role, say, lookAtRun } = patient;
+  const { documentTypes, custom } = parts;
   const { configuration, problems } = withKnownTypes(patient);
   const { databaseUrl, lnbitsDatabaseUrl, secretsKey, relays } = configuration;
-  const databases = openDatabases(configuration, documentTypes);
+  const databases = openDatabases(configuration, parts);
   // What is not configured is told by the configuration's lines, and cannot be asked.
   const database = databaseUrl === undefined ? [] : [checkDatabase(databases.ledger, role)];
   // Nothing else is needed to migrate.
@@ -56,11 +57,21 @@ export function examine(patient: Patient): Promise<Finding[]>[] {
     return closing(databases, [Promise.resolve(configurationFindings(problems, undefined)), ...database]);
   const ledger = orNone(databases.ledger);
   const source = orNone(databases.source);
-  const known = { ...(ledger === undefined ? {} : { ledger }), ...(source === undefined ? {} : { source }) };
+  const known = {
+    custom,
+    ...(ledger === undefined ? {} : { ledger }),
+    ...(source === undefined ? {} : { source }),
+  };
   const context =
     ledger === undefined
       ? undefined
-      : { database: ledger, configuration, say, ...(source === undefined ? {} : { accounts: source }) };
+      : {
+          database: ledger,
+          configuration,
+          custom,
+          say,
+          ...(source === undefined ? {} : { accounts: source }),
+        };
   const probed = probe(patient, configuration, context);
   return closing(databases, [
     Promise.resolve(configurationFindings(problems, temporal)),
@@ -121,11 +132,11 @@ async function probe(
 /** A query for a type that is not known is no reason to leave the other queries untried. */
 function withKnownTypes({
   configuration,
-  documentTypes,
+  parts: { documentTypes },
   problems,
 }: Patient): Pick<Patient, 'configuration' | 'problems'> {
   try {
-    sourceOptions({ ...configuration, lnbitsDatabaseUrl: '' }, documentTypes);
+    requireTypesOfQueries(Object.keys(configuration.queries.documents), documentTypes);
     return { configuration, problems };
   } catch (thrown) {
     if (!(thrown instanceof ConfigurationError)) throw thrown;

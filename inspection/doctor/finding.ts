@@ -1,6 +1,5 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import { type CallerFailureType, isCallerFailureType } from '../../contract/caller-failures';
-import { ensureError, type FailureType, isFailureType, remedyFor } from '../../contract/failures';
+import { ensureError, type FailureType, failureTypeOf, remedyFor } from '../../contract/failures';
+import { within } from '../../async/wait';
 
 export type Area =
   | 'configuration'
@@ -24,7 +23,7 @@ export interface Finding {
   /** What to do; with every `warn` and `fail`. */
   remedy?: string;
   /** Of a `fail`, where it is known: the failure with which a command or a worker ends for it. */
-  type?: FailureType | CallerFailureType;
+  type?: FailureType;
 }
 
 /** Makes the findings of one subject. */
@@ -46,47 +45,37 @@ export function findingsOf(area: Area, subject: string) {
 export const CORRECT_CONFIGURATION =
   'Correct it in the environment, or in republish.config.json (or the file that REPUBLISH_CONFIG names).';
 
-/** What it comes to that something takes connections and does not answer. */
-const SILENT: Partial<Record<Area, Finding['type']>> = {
-  temporal: 'TemporalUnavailable',
-  database: 'DatabaseUnavailable',
-  lnbits: 'SourceUnavailable',
-};
+/** What is looked at. */
+interface Checked {
+  area: Area;
+  subject: string;
+  timeoutMs: number;
+  /** What it comes to that something takes connections and does not answer, where that is known. */
+  silence?: FailureType;
+}
 
 /**
  * One check, by itself: what it throws and what it takes too long for is a finding, so that it neither stops
  * nor holds up the others.
  */
 export async function check(
-  area: Area,
-  subject: string,
-  timeoutMs: number,
+  { area, subject, timeoutMs, silence }: Checked,
   work: () => Promise<Finding[]>,
 ): Promise<Finding[]> {
   const { fail } = findingsOf(area, subject);
-  const ended = new AbortController();
-  const late = sleep(timeoutMs, undefined, { signal: ended.signal }).then(
-    () => [
+  try {
+    const found = await within(work(), timeoutMs);
+    if (found !== undefined) return found;
+    return [
       fail(
         `no answer within ${timeoutMs / 1000} s`,
         'Something on the way takes connections and does not answer: check the address, the firewall and the service.',
-        SILENT[area],
-      ),
-    ],
-    () => [],
-  );
-  try {
-    return await Promise.race([work(), late]);
-  } catch (thrown) {
-    const { message, remedy, type } = ensureError(thrown) as Error & { remedy?: unknown; type?: unknown };
-    return [
-      fail(
-        message,
-        typeof remedy === 'string' ? remedy : remedyFor('Unexpected'),
-        isFailureType(type) || isCallerFailureType(type) ? type : 'Unexpected',
+        silence,
       ),
     ];
-  } finally {
-    ended.abort();
+  } catch (thrown) {
+    const { message, remedy } = ensureError(thrown) as Error & { remedy?: unknown };
+    const type = failureTypeOf(thrown);
+    return [fail(message, typeof remedy === 'string' ? remedy : remedyFor(type), type)];
   }
 }

@@ -1,4 +1,4 @@
-import { sizeOfDocument } from '../../activities/steps/relay-limits';
+import { sizeOfDocument } from '../../activities/steps/relay-objections';
 import type { Configuration } from '../../configuration/schema';
 import { type DocumentType, tagsOf } from '../../documents/document-type';
 import { quorumSize } from '../../rules/quorum';

@@ -1,6 +1,6 @@
 import type { Configuration } from '../../configuration/schema';
 import type { Queryable } from '../../database/connection';
-import { quoteIdentifier } from '../../database/identifiers';
+import { sqlIdentifier } from '../../database/identifier';
 import { lookAtRights } from '../../database/rights';
 import { grantOf, nameOfRight, type Right, rightsOnLedger, type Role } from '../../database/rights-list';
 import type { Reader } from '../../sources/rights';
@@ -64,8 +64,8 @@ function lacks({ user, missing }: Lacking): string {
 
 /** The very statements, or where nearly all is missing the role that has them. */
 function grants({ user, database, missing }: Lacking, role: { file: string; name: string }): string {
-  const to = quoteIdentifier(user);
+  const to = sqlIdentifier(user);
   if (missing.length > MAX_GRANTS)
     return `As the owner: psql -f ${role.file}, then: GRANT ${role.name} TO ${to};`;
-  return `As the owner: ${missing.map((right) => `${grantOf(right, to, quoteIdentifier(database))};`).join(' ')}`;
+  return `As the owner: ${missing.map((right) => `${grantOf(right, to, sqlIdentifier(database))};`).join(' ')}`;
 }

@@ -1,8 +1,8 @@
-import { type Failure, remedyFor } from '../../contract/failures';
-import type { Obstacle, ObstacleType } from '../../contract/obstacle';
+import { type Failure, remedyFor, traitsOf } from '../../contract/failures';
+import type { Obstacle } from '../../contract/obstacle';
 import type { Progress } from '../../contract/progress';
 import { auditOfRun } from '../../database/audit';
-import { openDatabase } from '../../database/connection';
+import { openReadOnlyDatabase } from '../../database/connection';
 import { lastMoveOf } from '../../database/ledger/runs';
 import { check, type Finding, findingsOf } from './finding';
 
@@ -30,8 +30,6 @@ interface KeptOfRun {
 
 /** Somebody who looks again should see another picture by then. */
 const MOVED_WITHIN_MS = 15 * 60_000;
-/** The others pass by themselves, or are nothing but a question of time. */
-const NOTHING_MOVES: readonly ObstacleType[] = ['RunStuck', 'NoWorker', 'NoWorkerOfRelease'];
 
 /** Does the operator's run go on, does it wait for somebody, how did it end? */
 export function checkRun(
@@ -39,7 +37,7 @@ export function checkRun(
   look: () => Promise<SeenRun | undefined>,
   databaseUrl: string | undefined,
 ): Promise<Finding[]> {
-  return check('run', operatorUserId, 20_000, async () => {
+  return check({ area: 'run', subject: operatorUserId, timeoutMs: 20_000 }, async () => {
     const run = await look();
     if (run === undefined)
       return [findingsOf('run', operatorUserId).ok('Temporal knows no run of this operator')];
@@ -51,7 +49,7 @@ export function checkRun(
 }
 
 async function keptOf(url: string, runId: string): Promise<KeptOfRun> {
-  const database = openDatabase({ url, maxConnections: 1 });
+  const database = openReadOnlyDatabase({ url, maxConnections: 1 });
   try {
     const isAudited = (await auditOfRun(database, runId)) !== undefined;
     return { lastMove: await lastMoveOf(database, runId), isAudited };
@@ -102,9 +100,10 @@ function openFindings(
   const { obstacle, approvals, progress, cancelRequested } = run;
   const found: Finding[] = [];
   if (obstacle !== null) {
-    const finding = NOTHING_MOVES.includes(obstacle.type) ? fail : warn;
+    const passes = traitsOf(obstacle.type).obstacle === 'passing';
+    const finding = passes ? warn : fail;
     found.push(finding(`${obstacle.type}: ${obstacle.message}`, remedyFor(obstacle.type)));
-    if (cancelRequested && obstacle.type !== 'WorkerSilent')
+    if (cancelRequested && !passes)
       found.push(
         warn('it is to be cancelled, which waits for that too', 'End it as it is: republish end <operator>.'),
       );

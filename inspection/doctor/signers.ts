@@ -1,8 +1,8 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { within } from '../../async/wait';
 import { secretsKeySource } from '../../configuration/load';
 import { remedyFor, RepublishError } from '../../contract/failures';
 import { forOperator } from '../../contract/shell';
-import { Limiter } from '../../nostr/bunker/limiter';
+import { Limiter } from '../../async/limiter';
 import { askCurrentSigner, type CurrentSigner, listCurrentSigners } from '../../pairing/current-signers';
 import type { SignerContext } from '../../pairing/facts';
 import { check, type Finding, findingsOf } from './finding';
@@ -23,7 +23,7 @@ export function checkSigners(
   context: Omit<SignerContext, 'operatorUserId'>,
   operatorUserId: string | undefined,
 ): Promise<Finding[]> {
-  return check('signer', 'all', ALL_MS + 5_000, async () => {
+  return check({ area: 'signer', subject: 'all', timeoutMs: ALL_MS + 5_000 }, async () => {
     const signers = await listCurrentSigners(context, operatorUserId);
     if (signers.length === 0) return [noSigner(operatorUserId)];
     const findings = await checkEach(context, signers);
@@ -56,10 +56,6 @@ async function checkEach(
   const { configuration } = context;
   const limiter = new Limiter(AT_ONCE);
   const ended = new AbortController();
-  const late = sleep(ALL_MS, undefined, { signal: ended.signal }).then(
-    () => undefined,
-    () => undefined,
-  );
   const bounded = {
     ...configuration,
     bunkerTimeoutMs: Math.min(configuration.bunkerTimeoutMs, MAX_ANSWER_MS),
@@ -74,7 +70,7 @@ async function checkEach(
       );
       asked.catch(() => undefined);
       return (
-        (await Promise.race([asked, late])) ??
+        (await within(asked, ALL_MS)) ??
         findingsOf('signer', operatorUserId).warn(
           'was not asked: there was no time left',
           forOperator('Ask it alone: republish doctor --operator <operator>', operatorUserId),

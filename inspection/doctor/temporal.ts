@@ -25,35 +25,38 @@ const KEYWORD = 2;
  */
 export function checkTemporal(temporal: TemporalConfiguration, taskQueue?: string): Promise<Finding[]> {
   const { address, namespace } = temporal;
-  return check('temporal', address, 20_000, async () => {
-    const { ok, fail } = findingsOf('temporal', address);
-    let connection: Connection;
-    try {
-      connection = await Connection.connect({
-        ...temporal.connection,
-        connectTimeout: CONNECT_TIMEOUT_MS,
-        channelArgs: WITHOUT_PROXY,
-      });
-    } catch (thrown) {
-      const { message } = ensureError(thrown);
-      if (isDenied(thrown))
-        return [fail(`does not let this client in (${message})`, DENIED, 'TemporalRefused')];
-      return [fail(`cannot be reached (${message})`, UNREACHABLE, 'TemporalUnavailable')];
-    }
-    try {
-      return await connection.withDeadline(Date.now() + ANSWER_TIMEOUT_MS, async () => {
-        const problem = await namespaceProblem(connection, namespace);
-        if (problem !== undefined) return [ok('reachable'), problem];
-        const rest = await Promise.all([
-          checkSearchAttributes(connection, namespace),
-          ...(taskQueue === undefined ? [] : [pollersOrWhyNot(connection, namespace, taskQueue)]),
-        ]);
-        return [ok(`reachable, namespace ${namespace} is there`), ...rest];
-      });
-    } finally {
-      await connection.close();
-    }
-  });
+  return check(
+    { area: 'temporal', subject: address, timeoutMs: 20_000, silence: 'TemporalUnavailable' },
+    async () => {
+      const { ok, fail } = findingsOf('temporal', address);
+      let connection: Connection;
+      try {
+        connection = await Connection.connect({
+          ...temporal.connection,
+          connectTimeout: CONNECT_TIMEOUT_MS,
+          channelArgs: WITHOUT_PROXY,
+        });
+      } catch (thrown) {
+        const { message } = ensureError(thrown);
+        if (isDenied(thrown))
+          return [fail(`does not let this client in (${message})`, DENIED, 'TemporalRefused')];
+        return [fail(`cannot be reached (${message})`, UNREACHABLE, 'TemporalUnavailable')];
+      }
+      try {
+        return await connection.withDeadline(Date.now() + ANSWER_TIMEOUT_MS, async () => {
+          const problem = await namespaceProblem(connection, namespace);
+          if (problem !== undefined) return [ok('reachable'), problem];
+          const rest = await Promise.all([
+            checkSearchAttributes(connection, namespace),
+            ...(taskQueue === undefined ? [] : [pollersOrWhyNot(connection, namespace, taskQueue)]),
+          ]);
+          return [ok(`reachable, namespace ${namespace} is there`), ...rest];
+        });
+      } finally {
+        await connection.close();
+      }
+    },
+  );
 }
 
 async function namespaceProblem(connection: Connection, namespace: string): Promise<Finding | undefined> {

@@ -1,4 +1,3 @@
-import { CALLER_FAILURES } from '../../contract/caller-failures';
 import { type Failure, meaningOf, remedyFor } from '../../contract/failures';
 import { grouped } from '../../contract/page-name';
 import { forFleet } from '../../contract/shell';
@@ -53,7 +52,7 @@ function judged(
       return {
         tone: 'warning',
         sentence: `Cancelled${byWhom(cancel)}. ${soFar}.`,
-        remedies: [CALLER_FAILURES.Cancelled.remedy],
+        remedies: [remedyFor('Cancelled')],
         remarks: notBegun(fleet),
       };
     }
@@ -63,7 +62,7 @@ function judged(
       return {
         tone: 'bad',
         sentence: `Ended without an audit: ${temporalsWord(live)}. ${soFar}.`,
-        remedies: [CALLER_FAILURES.Terminated.remedy],
+        remedies: [remedyFor('Terminated')],
         remarks: [],
       };
     case 'unknown':

@@ -56,7 +56,7 @@ export interface Verdict {
 
 /** Documents, or operators, that failed for one reason or meet with it now. */
 export interface Cause {
-  type: FailureType | 'Cancelled' | 'Terminated';
+  type: FailureType;
   meaning: string;
   remedy: string;
   /** It ended the run, or keeps it from going on. */

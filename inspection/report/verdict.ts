@@ -1,7 +1,5 @@
-import { CALLER_FAILURES } from '../../contract/caller-failures';
 import type { Intervention } from '../../contract/control';
-import type { Failure } from '../../contract/failures';
-import { FAILURES, meaningOf, remedyFor } from '../../contract/failures';
+import { type Failure, meaningOf, remedyFor, traitsOf } from '../../contract/failures';
 import { howFar } from '../../contract/how-far';
 import type { Obstacle } from '../../contract/obstacle';
 import { grouped } from '../../contract/page-name';
@@ -38,7 +36,7 @@ function judged(run: JudgedRun): Verdict {
       return {
         tone: 'bad',
         sentence: `Incomplete. ${soFar(run)}, ${run.counts.failed} ${run.counts.failed === 1 ? 'does' : 'do'} not.`,
-        remedies: [...remediesOf(run), FAILURES.RepublishIncomplete.remedy],
+        remedies: [...remediesOf(run), remedyFor('RepublishIncomplete')],
         remarks: remarksOf(run),
       };
     case 'failed':
@@ -52,7 +50,7 @@ function judged(run: JudgedRun): Verdict {
       return {
         tone: 'warning',
         sentence: `Cancelled${byWhom(run.interventions.findLast(({ action }) => action === 'cancel'))}. ${soFar(run)}.`,
-        remedies: [CALLER_FAILURES.Cancelled.remedy],
+        remedies: [remedyFor('Cancelled')],
         remarks: remarksOf(run),
       };
     case 'goes on':
@@ -61,7 +59,7 @@ function judged(run: JudgedRun): Verdict {
       return {
         tone: 'bad',
         sentence: `Ended without an audit: ${temporalsWord(run.live)}. ${soFar(run)}.`,
-        remedies: [CALLER_FAILURES.Terminated.remedy],
+        remedies: [remedyFor('Terminated')],
         remarks: ['What is told here is from the ledger, which nobody has closed.'],
       };
     case 'unknown':
@@ -170,7 +168,7 @@ function standing(run: JudgedRun): string[] {
 
 function remediesOf({ causes }: JudgedRun): string[] {
   return causes
-    .filter(({ type }) => type !== 'NotAttempted' && type !== 'GivenUp')
+    .filter(({ type }) => traitsOf(type).decidedBy === undefined)
     .slice(0, MAX_REMEDIES)
     .map(({ remedy }) => remedy);
 }

@@ -2,14 +2,16 @@ import { RepublishError } from '../../contract/failures';
 import { eventId, hasEventShape, isAuthentic, type SignedEvent, type UnsignedEvent } from '../events';
 
 /**
- * The signed event in a bunker's answer, when it is the very event that was asked for.
+ * The signed event in a signer's answer, when it is exactly the event that was to be signed.
  *
- * @throws RepublishError SignerChangesEvents: it is well signed with the right key, and another event.
- *   SignerReturnedWrongEvent: it is none of all that
+ * @param answer JSON
+ * @param who the signer, in a message
+ * @throws RepublishError SignerChangesEvents: the right key signed another event. SignerReturnedWrongEvent:
+ *   anything else
  */
-export function requireSameEvent(asked: UnsignedEvent, answer: string): SignedEvent {
+export function requireSameEvent(asked: UnsignedEvent, answer: string, who = 'the bunker'): SignedEvent {
   const wrong = (what: string): RepublishError =>
-    new RepublishError('SignerReturnedWrongEvent', `the bunker's answer to sign_event ${what}`);
+    new RepublishError('SignerReturnedWrongEvent', `${who}'s answer to sign_event ${what}`);
   let event: unknown;
   try {
     event = JSON.parse(answer);
@@ -19,7 +21,7 @@ export function requireSameEvent(asked: UnsignedEvent, answer: string): SignedEv
   if (!hasEventShape(event)) throw wrong('is not a signed event');
   if (event.pubkey !== asked.pubkey) throw wrong('has another pubkey');
   const change = changeOf(asked, event);
-  if (change !== undefined) throw isAuthentic(event) ? changed(change) : wrong(change);
+  if (change !== undefined) throw isAuthentic(event) ? changed(change, who) : wrong(change);
   if (event.id !== eventId(asked)) throw wrong('has another id');
   if (!isAuthentic(event)) throw wrong('has an invalid signature');
   const { id, pubkey, sig, kind, created_at, tags, content } = event;
@@ -32,10 +34,10 @@ function changeOf(asked: UnsignedEvent, event: SignedEvent): string | undefined 
   return JSON.stringify(event.tags) === JSON.stringify(asked.tags) ? undefined : 'has other tags';
 }
 
-/** Its date would not be the ledger's, nor its id: what stands could never be told from what was meant. */
-function changed(what: string): RepublishError {
+/** Its date and id would differ from the ledger, so nobody could tell whether it is ours. */
+function changed(what: string, who: string): RepublishError {
   return new RepublishError(
     'SignerChangesEvents',
-    `the event that the bunker has signed with the right key ${what} than it was given`,
+    `the event that ${who} has signed with the right key ${what} than it was given`,
   );
 }

@@ -2,16 +2,17 @@ import { createHash } from 'node:crypto';
 import type { SignerLoad, Telemetry } from '../../contract/telemetry';
 import { BunkerClient } from '../bunker/client';
 import { RequestWindow } from '../../rules/window';
-import { Limiter } from '../bunker/limiter';
-import { Pacer } from '../bunker/pacer';
-import { addressRulesOf } from '../bunker/relay-limits';
+import { Limiter } from '../../async/limiter';
+import { RequestPacer } from '../bunker/request-pacer';
+import { addressRulesOf } from '../bunker/bunker-relay-limits';
 import { tellingSilence } from '../bunker/silence';
 import { MAX_RELAYS } from '../bunker/uri';
 import { unlockSecretKey } from '../keys';
+import type { CustomSigner } from './custom';
 import type { LnbitsSigner } from './lnbits';
 import { LNBITS_CONCURRENCY, LNBITS_SILENCE, lnbitsClient } from './lnbits-client';
 import { createLocalSigner } from './local';
-import type { Signer } from './signer';
+import type { OpenedSigner, Signer } from './signer';
 
 /** A signer as it is stored: everything but the secrets key. */
 export type StoredSigner = { ncryptsec: string } & (
@@ -41,24 +42,36 @@ export interface KeyringOptions {
   telemetry?: Telemetry;
 }
 
-/** A signer that can be opened: one that was paired here, or the account's own. */
-export type CurrentSigner = StoredSigner | LnbitsSigner;
+/** A signer that the keyring opens with a key: one that was paired here, or the account's own. */
+type KeyedSigner = StoredSigner | LnbitsSigner;
+
+/** An operator's signer: one of those, or one that a provider has found. */
+export type CurrentSigner = KeyedSigner | CustomSigner;
 
 /** A signer that asks a bunker. */
-type OfBunker = Extract<CurrentSigner, { bunkerPubkey: string }>;
+export type OfBunker = Extract<KeyedSigner, { bunkerPubkey: string }>;
+
+export function isCustom(signer: CurrentSigner): signer is CustomSigner {
+  return 'open' in signer;
+}
+
+/** Whether a bunker has its key. By its kind: the row of a key that is held here has the columns, too. */
+export function isOfBunker(signer: CurrentSigner): signer is OfBunker {
+  return !isCustom(signer) && (signer.kind === 'bunker' || signer.kind === 'lnbits-bunker');
+}
 
 /** What all clients of a bunker share. */
 interface Shared {
   limiter: Limiter;
   window: RequestWindow | undefined;
-  pacer: Pacer;
+  pacer: RequestPacer;
 }
 
 /** How long an unused signer keeps its connection and its key in memory. */
 const IDLE_MS = 60_000;
 
 interface Entry {
-  signer: Promise<Signer>;
+  signer: Promise<OpenedSigner>;
   users: number;
   askedForRelays?: boolean;
   idleTimer?: NodeJS.Timeout;
@@ -79,8 +92,9 @@ export class Keyring {
 
   constructor(private readonly options: KeyringOptions) {}
 
-  /** Lends the signer to `work`. */
+  /** Lends the signer to `work`. One that a provider has found is the provider's to keep and to close. */
   async use<T>(stored: CurrentSigner, work: (signer: Signer) => Promise<T>): Promise<T> {
+    if (isCustom(stored)) return work(stored.open());
     const entry = this.#entryOf(stored);
     clearTimeout(entry.idleTimer);
     entry.users += 1;
@@ -112,7 +126,7 @@ export class Keyring {
     return load;
   }
 
-  #entryOf(stored: CurrentSigner): Entry {
+  #entryOf(stored: KeyedSigner): Entry {
     const identity = identityOf(stored);
     let entry = this.#entries.get(identity);
     if (entry === undefined) {
@@ -124,7 +138,7 @@ export class Keyring {
     return entry;
   }
 
-  async #open(stored: CurrentSigner): Promise<Signer> {
+  async #open(stored: KeyedSigner): Promise<OpenedSigner> {
     switch (stored.kind) {
       case 'local':
         return createLocalSigner(await unlockSecretKey(stored.ncryptsec, this.options.secretsKey));
@@ -170,9 +184,9 @@ export class Keyring {
   #newShared(isLnbits: boolean): Shared {
     const { bunkerConcurrency, bunkerTimeoutMs, measures = false } = this.options;
     const ceiling = isLnbits ? Math.min(LNBITS_CONCURRENCY, bunkerConcurrency) : bunkerConcurrency;
-    if (measures) return { window: undefined, limiter: new Limiter(ceiling), pacer: new Pacer() };
+    if (measures) return { window: undefined, limiter: new Limiter(ceiling), pacer: new RequestPacer() };
     const window = new RequestWindow(ceiling, bunkerTimeoutMs);
-    return { window, limiter: new Limiter(window.limit), pacer: new Pacer() };
+    return { window, limiter: new Limiter(window.limit), pacer: new RequestPacer() };
   }
 
   /**
@@ -182,7 +196,7 @@ export class Keyring {
    */
   async #followRelays(
     stored: StoredSigner & { kind: 'bunker' },
-    signer: Signer,
+    signer: OpenedSigner,
     entry: Entry,
   ): Promise<void> {
     if (entry.askedForRelays) return;
@@ -221,7 +235,7 @@ export class Keyring {
 /**
  * A signer that is stored anew is another signer, also for the same operator. So is one whose key is another.
  */
-function identityOf(signer: CurrentSigner): string {
+function identityOf(signer: KeyedSigner): string {
   switch (signer.kind) {
     case 'local':
       return signer.ncryptsec;
@@ -239,6 +253,7 @@ function identityOf(signer: CurrentSigner): string {
  * is paired anew is another one; one that has moved to other relays is the same.
  */
 export function nameOfSigner(signer: CurrentSigner & { pubkey: string }): string {
+  if (isCustom(signer)) return `${signer.kind} ${signer.pubkey}`;
   const asked = 'bunkerPubkey' in signer ? signer.bunkerPubkey : signer.pubkey;
   const key =
     'ncryptsec' in signer ? createHash('sha256').update(signer.ncryptsec).digest('hex') : hashOf(signer);

@@ -1,7 +1,7 @@
 import { RepublishError } from '../../contract/failures';
 import type { BunkerClient } from '../bunker/client';
 import { AUTH_KIND, AuthWithheld } from '../relays/identity';
-import type { Signer } from './signer';
+import type { OpenedSigner } from './signer';
 
 /**
  * Places at a bunker that is asked with LNbits' own client key: LNbits lives on that key, and its requests
@@ -22,7 +22,7 @@ const GRANTED_KIND = 30078;
  * never granted nsecbunkerd answers with silence: an answer to a relay's challenge (kind 22242) would cost
  * its time-out for each relay.
  */
-export function lnbitsClient(client: BunkerClient): Signer {
+export function lnbitsClient(client: BunkerClient): OpenedSigner {
   return {
     getPublicKey: (call) => client.getPublicKey(call),
     nip44Encrypt: (peer, plaintext, call) => client.nip44Encrypt(peer, plaintext, call),

@@ -2,13 +2,13 @@ import { getPublicKey } from 'nostr-tools/pure';
 import { RepublishError } from '../../contract/failures';
 import { encrypt, getConversationKey } from '../nip44';
 import { signWith } from '../schnorr';
-import type { Signer } from './signer';
+import type { OpenedSigner } from './signer';
 
 /** Each machine has several documents, which come one soon after the other. */
 const MAX_KEPT_KEYS = 100;
 
 /** A signer whose key is in this process. The key is wiped when it is closed. */
-export function createLocalSigner(secretKey: Uint8Array): Signer {
+export function createLocalSigner(secretKey: Uint8Array): OpenedSigner {
   const conversationKeys = new Map<string, Uint8Array>();
   const conversationKeyWith = (peer: string): Uint8Array => {
     const key = conversationKeys.get(peer) ?? getConversationKey(secretKey, peer);

@@ -1,5 +1,6 @@
 import { RepublishError } from '../../contract/failures';
 import { publicKeyHex } from '../keys';
+import type { CustomSigner, CustomSignerFinder } from './custom';
 import { type AccountSigner, type LnbitsSigner, readLnbitsSigner } from './lnbits';
 
 /** Whose signer it is, and the key that it has to sign as, hex. */
@@ -23,74 +24,99 @@ export interface OperatorSignersOptions {
   /** Over which LNbits reaches its bunker. */
   bunkerRelays: readonly string[];
   accounts: AccountReader;
+  /** Asked in this order. Default: none. */
+  custom?: readonly CustomSignerFinder[] | undefined;
 }
 
 /** Where an operator's signer comes from. */
-export type SignerOrigin = 'paired' | 'lnbits';
+export type SignerOrigin = 'paired' | 'custom' | 'lnbits';
+
+/** A signer that is not stored here. */
+export type UnstoredSigner = CustomSigner | LnbitsSigner;
 
 /**
- * Whose turn it is. A signer that was paired here goes first where it holds the account's current key:
- * somebody gave it for this very purpose, and it spends nothing of what LNbits lives on.
- */
-export function originOf(
-  signers: OperatorSignersOptions['signers'],
-  paired: { pubkey: string } | null,
-  operatorPubkey: string,
-): SignerOrigin {
-  return signers === 'paired' || paired?.pubkey === operatorPubkey ? 'paired' : 'lnbits';
-}
-
-/**
- * How long what was read is used again. All documents in work need the signer at about the same moments,
+ * How long what was found is used again. All documents in work need the signer at about the same moments,
  * twice each: without this, each of them would be two statements on `accounts`. Short, because an account
- * whose signer is changed in LNbits is to be noticed in the middle of a run.
+ * whose signer is changed is to be noticed in the middle of a run.
  */
 const KEPT_MS = 5_000;
 
-/** The operators' current signers. Those of LNbits are kept in memory for a moment, and nowhere else. */
+/**
+ * The operators' current signers. One that was paired here goes first where it holds the account's current
+ * key: somebody gave it for this very purpose, and it spends nothing of what LNbits lives on. Then the
+ * providers are asked, in their order, and then LNbits. What they give is kept in memory for a moment, and
+ * nowhere else.
+ */
 export class OperatorSigners {
-  #read = new Map<string, Promise<LnbitsSigner>>();
+  #found = new Map<string, Promise<UnstoredSigner | undefined>>();
 
   constructor(private readonly options: OperatorSignersOptions) {}
+
+  /** Only signers that were paired here are ever used. */
+  get areAllPaired(): boolean {
+    const { signers, custom = [] } = this.options;
+    return signers === 'paired' && custom.length === 0;
+  }
 
   /**
    * The signer that a question for this operator goes to.
    *
    * @param paired the signer that was paired here; null: none
    * @throws RepublishError SignerNotConfigured, SignerPubkeyMismatch, SignerUnreadable, SourceUnavailable,
-   * SourceMisconfigured
+   * SourceMisconfigured, and what a provider throws
    */
   async current<Paired extends { pubkey: string; kind: string }>(
     owner: Owner,
     paired: Paired | null,
-  ): Promise<Paired | LnbitsSigner> {
+  ): Promise<Paired | UnstoredSigner> {
     const { operatorUserId, operatorPubkey } = owner;
-    if (originOf(this.options.signers, paired, operatorPubkey) === 'lnbits') return this.#ofAccount(owner);
-    if (paired === null) {
+    const signer = await this.whoever(owner, paired);
+    if (signer === null) {
       throw new RepublishError('SignerNotConfigured', `operator ${operatorUserId} has no signer`);
     }
-    if (paired.pubkey !== operatorPubkey) {
+    if (signer.pubkey !== operatorPubkey) {
       throw new RepublishError(
         'SignerPubkeyMismatch',
-        `the ${paired.kind} signer signs as ${paired.pubkey}, the account's public key is ${operatorPubkey}`,
+        `the ${signer.kind} signer signs as ${signer.pubkey}, the account's public key is ${operatorPubkey}`,
       );
     }
-    return paired;
+    return signer;
   }
 
-  #ofAccount(owner: Owner): Promise<LnbitsSigner> {
-    const name = `${owner.operatorPubkey} ${owner.operatorUserId}`;
-    const known = this.#read.get(name);
-    if (known !== undefined) return known;
-    const reading = readAccount(this.options, owner);
-    const forget = (): void => {
-      if (this.#read.get(name) === reading) this.#read.delete(name);
-    };
-    this.#read.set(name, reading);
-    // A failure is told to all who wait for it, and the next one reads anew.
-    reading.then(() => setTimeout(forget, KEPT_MS).unref(), forget);
-    return reading;
+  /**
+   * The same; one that was paired here and holds another key is given where there is no other.
+   *
+   * @throws RepublishError as `current`
+   */
+  async whoever<Paired extends { pubkey: string }>(
+    owner: Owner,
+    paired: Paired | null,
+  ): Promise<Paired | UnstoredSigner | null> {
+    if (this.areAllPaired || paired?.pubkey === owner.operatorPubkey) return paired;
+    return (await this.#unstored(owner)) ?? paired;
   }
+
+  #unstored(owner: Owner): Promise<UnstoredSigner | undefined> {
+    const name = `${owner.operatorPubkey} ${owner.operatorUserId}`;
+    const known = this.#found.get(name);
+    if (known !== undefined) return known;
+    const finding = find(this.options, owner);
+    const forget = (): void => {
+      if (this.#found.get(name) === finding) this.#found.delete(name);
+    };
+    this.#found.set(name, finding);
+    // A failure is told to all who wait for it, and the next one looks anew.
+    finding.then(() => setTimeout(forget, KEPT_MS).unref(), forget);
+    return finding;
+  }
+}
+
+async function find(options: OperatorSignersOptions, owner: Owner): Promise<UnstoredSigner | undefined> {
+  for (const provider of options.custom ?? []) {
+    const found = await provider.find(owner);
+    if (found !== undefined) return found;
+  }
+  return options.signers === 'lnbits' ? readAccount(options, owner) : undefined;
 }
 
 async function readAccount(

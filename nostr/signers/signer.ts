@@ -33,16 +33,35 @@ export interface SignerCall {
 }
 
 /**
- * Whoever holds an operator's key: this process, or a bunker somewhere else. Failures are RepublishErrors
- * `Signer*`.
+ * Whoever holds an operator's key: this process, a bunker, or a signer of somebody else (`SignerProvider`).
+ *
+ * Failures are RepublishErrors of the scope `signer`. Those that are retried: `SignerUnreachable`,
+ * `SignerTimeout`, `SignerBusy`, `SignerPending` (a person has to come first). Those that are final for the
+ * document: `SignerRefused`, `SignerReturnedWrongEvent`.
  */
 export interface Signer {
-  /** Asks the signer which key it signs with (never from a cache). */
+  /**
+   * The key that it signs with, hex. Asked of whoever has the key, never of a cache: it is compared with the
+   * account's.
+   */
   getPublicKey(call?: SignerCall): Promise<string>;
-  /** Encrypts to `peer` (NIP-44 v2) and checks that the answer can be such a ciphertext. */
+  /**
+   * Encrypts a text (NIP-44 version 2) with the conversation key of its own key and `peer`.
+   *
+   * @param peer hex: the public key of the machine
+   * @param plaintext up to `maxStateBytes` of UTF-8; not a byte of it may change
+   * @returns the payload in base64, as NIP-44 has it
+   */
   nip44Encrypt(peer: string, plaintext: string, call?: SignerCall): Promise<string>;
-  /** Signs exactly this event; anything else that comes back is refused. */
+  /**
+   * Signs exactly this event (NIP-01): the same pubkey, kind, created_at, tags and content. Documents have
+   * kind 30078. Kind 22242 is the answer to a relay that demands authentication (NIP-42).
+   */
   signEvent(event: UnsignedEvent, call?: SignerCall): Promise<SignedEvent>;
+}
+
+/** A signer that the keyring has opened, and closes. */
+export interface OpenedSigner extends Signer {
   /**
    * Bunkers only: asks over which relays to go on, and moves there. @returns them, where they are others than
    * before

@@ -1,6 +1,6 @@
 import { Client } from 'pg';
 import { appendAudit } from '../../database/audit';
-import { type Database } from '../../database/connection';
+import type { Database, Writable } from '../../database/connection';
 import { sealDocument } from '../../database/ledger/facts';
 import { openRun } from '../../database/ledger/runs';
 import { migrate } from '../../database/migrate';
@@ -105,9 +105,13 @@ describe('63: default_transaction_isolation = repeatable read', () => {
     const client = new Client({ connectionString: url });
     await client.connect();
     cleanUp.push(() => client.end());
-    const run = await plannedRun({ query: async (text, values) => (await client.query(text, values)).rows });
+    const writable: Writable = {
+      mayWrite: true,
+      query: async (text, values) => (await client.query(text, values)).rows,
+    };
+    const run = await plannedRun(writable);
     await expect(
-      sealDocument({ query: async (text, values) => (await client.query(text, values)).rows }, run, {
+      sealDocument(writable, run, {
         event: sealedEvent(),
         stateFingerprint: 'f',
         signature: null,

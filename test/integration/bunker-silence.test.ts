@@ -1,18 +1,18 @@
 import { type BunkerOptions, type DevBunker, startBunker } from '../../dev/bunker';
 import { type DevRelay, startRelay } from '../../dev/relay';
 import { BunkerClient } from '../../nostr/bunker/client';
-import { Limiter } from '../../nostr/bunker/limiter';
+import { Limiter } from '../../async/limiter';
 import { tellingSilence } from '../../nostr/bunker/silence';
 import { generateSecretKey, getPublicKey } from '../../nostr/keys';
 import { probeDocument } from '../../nostr/signers/prove';
-import type { Signer } from '../../nostr/signers/signer';
+import type { OpenedSigner } from '../../nostr/signers/signer';
 import { until } from '../support/until';
 
 const TIMEOUT_MS = 500;
 
 describe('a bunker that is silent', () => {
   let relay: DevRelay;
-  const opened: { signer: Signer; bunker: DevBunker }[] = [];
+  const opened: { signer: OpenedSigner; bunker: DevBunker }[] = [];
 
   beforeAll(async () => {
     relay = await startRelay();

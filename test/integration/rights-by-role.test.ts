@@ -81,7 +81,7 @@ async function opened<T>(
   configuration: ReturnType<typeof configurationOf>,
   look: (databases: Databases) => Promise<T>,
 ): Promise<T> {
-  const databases = openDatabases(configuration, documentTypes);
+  const databases = openDatabases(configuration, { documentTypes });
   try {
     return await look(databases);
   } finally {

@@ -43,8 +43,8 @@ export function startActivities(
 ): ActivityBench {
   const built = buildDependencies(
     saga.configuration(overrides.env),
-    documentTypes,
-    pino({ level: 'silent' }),
+    { documentTypes },
+    { logger: pino({ level: 'silent' }) },
   );
   saga.onStop(() => built.close());
   const dependencies = {

@@ -3,12 +3,12 @@ import type { PageReference } from '../../contract/activities';
 import type { Failure } from '../../contract/failures';
 import { createDatabase, dropDatabase } from '../../database/admin';
 import { appendAudit, type AuditRow } from '../../database/audit';
-import { type Database, openDatabase, type Queryable } from '../../database/connection';
+import { type Database, openDatabase, type Writable } from '../../database/connection';
 import { type DocumentRow, documentsOfRun, type SealedEvent } from '../../database/ledger/documents';
 import { keepSignature, sealDocument, type Settlement } from '../../database/ledger/facts';
 import { beginPage, settlePage } from '../../database/ledger/page';
 import { planDocuments, type PlannedDocument } from '../../database/ledger/plan';
-import { closeRun, failUnsettledDocuments, lockRun } from '../../database/ledger/closing';
+import { closeRun, failUnsettledDocuments, lockRun, type Reasons } from '../../database/ledger/closing';
 import { openRun } from '../../database/ledger/runs';
 import { testServers } from './servers';
 import { until } from './until';
@@ -55,7 +55,7 @@ export const TYPE = 'bitspire-fees';
  * A run of one page, with machines m1, m2, ... that have a key each, unless something else is said of one.
  */
 export async function plannedRun(
-  db: Queryable,
+  db: Writable,
   documents: Partial<PlannedDocument>[] = [{}],
   operatorPubkey = OPERATOR,
   operatorUserId = 'op',
@@ -104,14 +104,14 @@ export interface Key {
 }
 
 /** Seals a document with a new event, or a given one, and signs it; the event. */
-export async function signed(db: Queryable, key: Key, event = sealedEvent()): Promise<SealedEvent> {
+export async function signed(db: Writable, key: Key, event = sealedEvent()): Promise<SealedEvent> {
   await sealDocument(db, key, { event, stateFingerprint: 'f', signature: null });
   await keepSignature(db, key, event.id, 'sig');
   return event;
 }
 
 /** Seals a document with an event that an earlier run has signed. */
-export async function reused(db: Queryable, key: Key, event = sealedEvent()): Promise<SealedEvent> {
+export async function reused(db: Writable, key: Key, event = sealedEvent()): Promise<SealedEvent> {
   await sealDocument(db, key, { event, stateFingerprint: 'f', signature: 'earlier sig' });
   return event;
 }
@@ -125,7 +125,7 @@ export function good(
 }
 
 /** Begins an attempt at the page: what it needs to write failures. */
-export async function attempt(db: Queryable, key: Key, documentTimeoutMs = 60_000) {
+export async function attempt(db: Writable, key: Key, documentTimeoutMs = 60_000) {
   const begun = await beginPage(db, key);
   if (begun === undefined) throw new Error('the page is not there');
   const { runId, page, documentType } = key;
@@ -144,11 +144,16 @@ export async function close(
   await db.transaction(async (client) => {
     await lockRun(client, runId);
     await hooks.locked?.();
-    await failUnsettledDocuments(client, runId, { messages: { Interrupted: 'i', NotAttempted: 'n' } });
+    await failUnsettledDocuments(client, runId, REASONS);
     await closeRun(client, runId);
     await hooks.written?.();
   });
 }
+
+const REASONS: Reasons = {
+  begun: { type: 'Interrupted', message: 'i' },
+  notBegun: { type: 'NotAttempted', message: 'n' },
+};
 
 /** The same with an audit row in the chain of the run's operator. */
 export async function closeWithAudit(
@@ -158,20 +163,20 @@ export async function closeWithAudit(
 ): Promise<void> {
   await db.transaction(async (client) => {
     await lockRun(client, runId);
-    await failUnsettledDocuments(client, runId, { messages: { Interrupted: 'i', NotAttempted: 'n' } });
+    await failUnsettledDocuments(client, runId, REASONS);
     await appendAudit(client, emptyAudit({ runId, operatorUserId }));
     await closeRun(client, runId);
   });
 }
 
-export async function rowOf(db: Queryable, key: Key): Promise<DocumentRow> {
+export async function rowOf(db: Writable, key: Key): Promise<DocumentRow> {
   const row = (await documentsOfRun(db, key.runId)).find(({ machineId }) => machineId === key.machineId);
   if (row === undefined) throw new Error('the document is not there');
   return row;
 }
 
 /** Settles a page in the name of whoever holds it now. */
-export async function endPage(db: Queryable, key: PageReference, failure: Failure): Promise<void> {
+export async function endPage(db: Writable, key: PageReference, failure: Failure): Promise<void> {
   const [row] = await db.query<{ holder: number }>(
     'SELECT holder FROM republish.pages WHERE run_id = $1 AND page = $2',
     [key.runId, key.page],

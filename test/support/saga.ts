@@ -18,9 +18,12 @@ import type { SignedEvent } from '../../nostr/events';
 import { RelayConnection } from '../../nostr/relays/connection';
 import { createRepublishWorker, type RepublishWorker } from '../../worker/create-worker';
 import { installRuntime } from '../../worker/logging';
-import { type WorkerConfiguration, workerConfiguration } from '../../assembly/build-dependencies';
+import { type WorkerConfiguration, workerConfiguration } from '../../assembly/worker-configuration';
 import { REAL } from './real-timings';
 import { testServers } from './servers';
+import { runWorkflowsInThisThread } from './workflow-threads';
+
+runWorkflowsInThisThread();
 
 /** A database, relays and a task queue of a test file's own, on the shared servers. */
 export interface Saga {

@@ -1,7 +1,7 @@
 import type { Failpoint } from '../../activities/failpoints';
 import { loadConfiguration } from '../../configuration/load';
 import { loadTemporalConfiguration } from '../../configuration/temporal';
-import { workerConfiguration } from '../../assembly/build-dependencies';
+import { workerConfiguration } from '../../assembly/worker-configuration';
 import { createRepublishWorker } from '../../worker/create-worker';
 import { createLogger, installRuntime } from '../../worker/logging';
 

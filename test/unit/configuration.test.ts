@@ -74,6 +74,7 @@ describe('loadConfiguration', () => {
     expect(load()).toEqual({
       preset: 'auto',
       signers: 'paired',
+      signerProviders: [],
       lnbitsBunkerRelays: [],
       documentTypes: [],
       taskQueue: DEFAULT_TASK_QUEUE,

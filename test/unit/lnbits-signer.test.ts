@@ -4,7 +4,9 @@ import { generateSecretKey, getPublicKey } from 'nostr-tools/pure';
 import { RepublishError } from '../../contract/failures';
 import { factsOf } from '../../inspection/plan';
 import { type AccountSigner, readLnbitsSigner } from '../../nostr/signers/lnbits';
-import { type AccountReader, OperatorSigners, originOf } from '../../nostr/signers/operator-signers';
+import type { CustomSigner, CustomSignerFinder } from '../../nostr/signers/custom';
+import { type AccountReader, OperatorSigners } from '../../nostr/signers/operator-signers';
+import type { Signer } from '../../nostr/signers/signer';
 import { fails } from '../support/fails';
 
 const hexOf = (key: Uint8Array): string => Buffer.from(key).toString('hex');
@@ -164,17 +166,6 @@ describe('reading the account’s own signer', () => {
 });
 
 describe('whose turn it is', () => {
-  test.each([
-    ['paired', null, 'paired'],
-    ['paired', account, 'paired'],
-    ['paired', 'another', 'paired'],
-    ['lnbits', null, 'lnbits'],
-    ['lnbits', account, 'paired'],
-    ['lnbits', 'another', 'lnbits'],
-  ] as const)('signers: %s, paired here %s: %s', (signers, pubkey, origin) => {
-    expect(originOf(signers, pubkey === null ? null : { pubkey }, account)).toBe(origin);
-  });
-
   const owner = { operatorUserId: 'op', operatorPubkey: account };
   const paired = { kind: 'bunker', pubkey: account };
 
@@ -197,6 +188,37 @@ describe('whose turn it is', () => {
     new OperatorSigners({ signers, bunkerRelays: relays, accounts });
 
   afterEach(() => jest.useRealTimers());
+
+  test.each([
+    ['paired', null, undefined],
+    ['paired', account, 'bunker'],
+    ['paired', 'another', 'bunker'],
+    ['lnbits', null, 'lnbits-local'],
+    ['lnbits', account, 'bunker'],
+    ['lnbits', 'another', 'lnbits-local'],
+  ] as const)('signers: %s, paired here %s: %s', async (signers, pubkey, kind) => {
+    const { accounts } = accountsWith(local(hexOf(accountKey)));
+    const here = pubkey === null ? null : { kind: 'bunker', pubkey };
+    expect((await signersOver(accounts, signers).whoever(owner, here))?.kind).toBe(kind);
+  });
+
+  test('a provider is asked behind a paired signer with the key, and before LNbits', async () => {
+    const { read, accounts } = accountsWith(local(hexOf(accountKey)));
+    const found = { kind: 'kms', pubkey: account, open: () => Object.create(null) as Signer };
+    const asked: string[] = [];
+    const finder = (kind: string, gives: CustomSigner | undefined): CustomSignerFinder => ({
+      kind,
+      find: async () => (asked.push(kind), gives),
+    });
+    const custom = [finder('none', undefined), finder('kms', found), finder('never', found)];
+    const signers = new OperatorSigners({ signers: 'lnbits', bunkerRelays: relays, accounts, custom });
+    expect(await signers.current(owner, paired)).toBe(paired);
+    expect(asked).toEqual([]);
+    expect(await signers.current(owner, null)).toBe(found);
+    expect(await signers.current(owner, { kind: 'bunker', pubkey: 'b'.repeat(64) })).toBe(found);
+    expect(asked).toEqual(['none', 'kms']);
+    expect(read).toEqual({ account: 0, signer: 0 });
+  });
 
   test('paired: LNbits is not read, whatever is stored', async () => {
     const { read, accounts } = accountsWith(local(hexOf(accountKey)));

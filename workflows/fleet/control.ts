@@ -1,14 +1,7 @@
-import {
-  allHandlersFinished,
-  ApplicationFailure,
-  CancellationScope,
-  condition,
-  defineUpdate,
-  setHandler,
-} from '@temporalio/workflow';
-import { type ControlRequest, type Intervention, problemOfControl } from '../../contract/control';
+import { allHandlersFinished, CancellationScope, condition } from '@temporalio/workflow';
+import type { ControlRequest, Intervention } from '../../contract/control';
 import { FLEET_UPDATES, type FleetControlResult, type FleetUpdateName } from '../../contract/fleet';
-import { present } from '../control';
+import { handleUpdates } from '../updates';
 import { requestCancellation } from './activities';
 
 /** What a fleet does when somebody speaks to it. */
@@ -20,9 +13,6 @@ export interface ControlledFleet {
   /** Something that is shown has changed. */
   onChange(): void;
 }
-
-/** More than these are counted and not kept: they travel in each continue-as-new. */
-const MAX_INTERVENTIONS = 100;
 
 /** The updates of a fleet, and what people have asked of it. */
 export class FleetControl {
@@ -39,19 +29,14 @@ export class FleetControl {
     this.interventions = [...carried.interventions];
   }
 
-  /**
-   * To be called when the fleet is whole: an update that came with the first task of an execution is dealt
-   * with at once, within this call.
-   */
+  /** Call it when the fleet is complete: see `handleUpdates`. */
   listen(): void {
-    this.#handle('pause', (intervention) => {
-      this.paused ??= intervention;
-    });
-    this.#handle('resume', () => {
-      this.paused = undefined;
-    });
-    this.#handle('cancel', () => {
-      this.cancelAsked = true;
+    handleUpdates({
+      descriptions: FLEET_UPDATES,
+      refusal: (name) => this.fleet.refusal(name),
+      perform: (name, asked) => this.#perform(name, asked),
+      onChange: () => this.fleet.onChange(),
+      interventions: this.interventions,
     });
   }
 
@@ -60,26 +45,16 @@ export class FleetControl {
     if (!allHandlersFinished()) await condition(allHandlersFinished);
   }
 
-  #handle(name: FleetUpdateName, act: (intervention: Intervention) => void): void {
-    const update = defineUpdate<FleetControlResult, [ControlRequest | undefined]>(name);
-    const validator = (request: ControlRequest | undefined): void => {
-      const problem = problemOfControl(name, request) ?? this.fleet.refusal(name);
-      if (problem !== undefined) throw ApplicationFailure.nonRetryable(problem, 'InvalidInput');
-    };
-    const handler = async (request: ControlRequest | undefined): Promise<FleetControlResult> => {
-      const said = present(request);
-      const intervention = { action: name, at: new Date().toISOString(), ...said };
-      if (this.interventions.length < MAX_INTERVENTIONS) this.interventions.push(intervention);
-      act(intervention);
-      this.fleet.onChange();
-      // The runs are told before they are cancelled: so their own audits say who asked, and why.
-      try {
-        return { operators: await this.fleet.tell(name, said) };
-      } finally {
-        if (name === 'cancel') await CancellationScope.nonCancellable(() => requestCancellation());
-        this.fleet.onChange();
-      }
-    };
-    setHandler(update, handler, { validator, description: FLEET_UPDATES[name] });
+  async #perform(name: FleetUpdateName, asked: Intervention): Promise<FleetControlResult> {
+    if (name === 'pause') this.paused ??= asked;
+    else if (name === 'resume') this.paused = undefined;
+    else this.cancelAsked = true;
+    this.fleet.onChange();
+    try {
+      // The runs are told before they are cancelled: so their own audits contain who asked, and why.
+      return { operators: await this.fleet.tell(name, asked) };
+    } finally {
+      if (name === 'cancel') await CancellationScope.nonCancellable(() => requestCancellation());
+    }
   }
 }

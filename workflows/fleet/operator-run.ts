@@ -8,7 +8,7 @@ import {
 import { type FleetInput, type OperatorEnd, requestOf } from '../../contract/fleet';
 import type { OperatorRun } from '../../contract/fleet-activities';
 import { fairnessKeyOf, WORKFLOW_TYPE, workflowIdFor } from '../../contract/names';
-import { endOfFailedRun } from '../../contract/run-end';
+import { endOfFailedRun } from '../../rules/run-end';
 import type { republishOperatorConfigs } from '../republish-operator-configs';
 import { followRun } from './activities';
 

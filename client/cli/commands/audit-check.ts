@@ -5,6 +5,7 @@ import { paragraph } from '../terminal/table';
 /** What was written is not what is there. */
 class AuditChanged extends Error {
   override readonly name = 'AuditChanged';
+  readonly type = 'AuditChanged';
 }
 
 /** @throws AuditChanged; UsageError; OperatorNotFound where there is nothing to check of the subject */

@@ -4,11 +4,10 @@ import { compareIds, machineOf } from '../../../contract/machine-name';
 import type { RelayStanding } from '../../../contract/relay-standing';
 import { didYouMean } from '../../../contract/suggest';
 import type { AuditReport, ToldAudit, ToldDocument } from '../../../inspection/audit';
-import { withoutName } from '../../../rules/told-failures';
 import { byMachine } from '../by-machine';
 import { csv } from '../csv';
 import { fittedTo, print, printJson, say } from '../output';
-import { command, remedyAs } from '../run-view/commands';
+import { commandLine, completeCommands } from '../command-lines';
 import { paragraph, sectionedTable, short, wholeTable } from '../terminal/table';
 import { onOneLine } from '../terminal/text';
 
@@ -86,7 +85,7 @@ export class AuditNotFound extends Error {
 function sayOpen({ open }: AuditReport, subject: string, tell: (text: string) => void): void {
   for (const { runId, startedAt } of open)
     tell(
-      `run ${runId}\nno audit, started ${startedAt}: it goes on or was terminated; see: ${command('status', subject)}\nThe audit of one that was terminated is written by: ${command('end', subject)}\n`,
+      `run ${runId}\nno audit, started ${startedAt}: it goes on or was terminated; see: ${commandLine('status', subject)}\nThe audit of one that was terminated is written by: ${commandLine('end', subject)}\n`,
     );
 }
 
@@ -127,7 +126,7 @@ export function showAudit(row: ToldAudit): void {
   ];
   if (types.length > 0) print('');
   for (const type of types)
-    print(paragraph(remedyAs(`remedy for ${type}: ${remedyFor(type)}`, row.operatorUserId)));
+    print(paragraph(completeCommands(`remedy for ${type}: ${remedyFor(type)}`, row.operatorUserId)));
   showEvents(row.documents);
   print('');
 }
@@ -152,8 +151,7 @@ function isGood({ outcome, relays }: ToldDocument): boolean {
 
 function notes(document: ToldDocument): string[] {
   const { outcome, supersededBy, failure, skippedBecause } = document;
-  if (failure !== null && outcome === 'failed')
-    return [`${failure.type}: ${withoutName({ ...document, message: failure.message })}`];
+  if (failure !== null && outcome === 'failed') return [`${failure.type}: ${failure.message}`];
   if (outcome === 'skipped') return [skippedBecause ?? 'has no state'];
   return supersededBy === null ? [] : [`the newer ${short(supersededBy)} stands`];
 }
@@ -171,7 +169,7 @@ function relaysOf({ relays }: ToldDocument): string[] {
 
 function told({ state, detail }: RelayStanding): string {
   // The detail of a newer event is its id.
-  return detail ? `${state} (${/^[0-9a-f]{64}$/.test(detail) ? short(detail) : detail})` : state;
+  return detail ? `${state} (${state === 'newer' ? short(detail) : detail})` : state;
 }
 
 function showEvents(documents: ToldDocument[]): void {

@@ -1,15 +1,14 @@
 import { type Command, Option } from 'commander';
 import { ROLES, type Role } from '../../../database/rights-list';
-import type { DocumentType } from '../../../documents/document-type';
 import type { Finding } from '../../../inspection/doctor/finding';
 import type { SeenRun } from '../../../inspection/doctor/run';
 import { EXIT } from '../exit-codes';
 import { UsageError } from '../fail';
-import { AUTH_HELP } from '../who-asks';
+import { AUTH_HELP } from '../relay-auth';
 import { paintedFor, print, printJson, printPainted, say } from '../output';
 import type { Style } from '../terminal/paint';
 import { harmless } from '../terminal/text';
-import { forThisCall } from '../run-view/commands';
+import { forThisCall } from '../command-lines';
 import { paragraph, terminalWidth, wrapToWidth } from '../terminal/table';
 
 export function registerDoctor(program: Command): void {
@@ -49,13 +48,14 @@ async function doctor(options: DoctorOptions): Promise<void> {
   const { configuration, problems } = readConfiguration({
     needs: options.as === 'migrator' ? ['databaseUrl'] : WORKER_NEEDS,
   });
-  const { documentTypes, problems: problemsOfTypes } = await typesOf(configuration.documentTypes);
+  const { readParts } = await import('../../../assembly/parts.js');
+  const { parts, problems: problemsOfParts } = await readParts(configuration);
   const { operator } = options;
   const temporal = await temporalConfiguration();
   const checks = examine({
     configuration,
-    problems: [...problems, ...problemsOfTypes, ...(await problemsOfConverter(configuration.dataConverter))],
-    documentTypes,
+    problems: [...problems, ...problemsOfParts, ...(await problemsOfConverter(configuration.dataConverter))],
+    parts,
     temporal,
     role: options.as,
     ...(operator === undefined
@@ -71,6 +71,7 @@ async function doctor(options: DoctorOptions): Promise<void> {
     findings.push(...found);
     if (!options.json) found.forEach(show);
   }
+  await parts.close();
   if (options.json) printJson(findings);
   const count = (status: Finding['status']): number =>
     findings.filter((finding) => finding.status === status).length;
@@ -151,18 +152,5 @@ async function problemsOfConverter(module: string | undefined): Promise<string[]
   } catch (thrown) {
     if (!(thrown instanceof ConfigurationError)) throw thrown;
     return thrown.problems;
-  }
-}
-
-/** Modules that do not load are told, and the types of this release looked at all the same. */
-async function typesOf(
-  modules: readonly string[],
-): Promise<{ documentTypes: readonly DocumentType[]; problems: string[] }> {
-  const { loadDocumentTypes, DocumentTypesError } = await import('../../../documents/load.js');
-  try {
-    return { documentTypes: await loadDocumentTypes(modules), problems: [] };
-  } catch (thrown) {
-    if (!(thrown instanceof DocumentTypesError)) throw thrown;
-    return { documentTypes: await loadDocumentTypes([]), problems: thrown.problems };
   }
 }

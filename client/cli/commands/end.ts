@@ -6,8 +6,8 @@ import type { OpenClient } from '../../connect';
 import type { RepublishRun } from '../../run';
 import { UsageError } from '../fail';
 import { printJson, say } from '../output';
-import { command } from '../run-view/commands';
-import { userName } from './control';
+import { commandLine } from '../command-lines';
+import { whoAsks } from '../send-control';
 
 export interface EndOptions {
   reason?: string;
@@ -63,8 +63,8 @@ async function end(operator: string, options: EndOptions): Promise<void> {
 }
 
 /** Who asks and why, as the audit keeps it. @throws UsageError */
-export function askedBy({ by, reason }: EndOptions): ControlRequest {
-  const asked = { by: by ?? userName(), ...(reason ? { reason } : {}) };
+export function askedBy(options: EndOptions): ControlRequest {
+  const asked = whoAsks(options);
   const problem = problemOfControl('cancel', asked);
   if (problem !== undefined) throw new UsageError(problem);
   return asked;
@@ -96,8 +96,10 @@ async function howItStands(run: RepublishRun, { yes }: EndOptions) {
   if (closedAt === null && obstacle === null && !yes)
     throw new ControlRefused(
       `a worker goes on with the run (${progress?.phase ?? 'running'}): ended now, what is signed is not finished`,
-      {},
-      'Cancel it: republish cancel <operator>. To end it all the same: republish end <operator> --yes.',
+      {
+        remedy:
+          'Cancel it: republish cancel <operator>. To end it all the same: republish end <operator> --yes.',
+      },
     );
   return status;
 }
@@ -137,7 +139,9 @@ async function writeEarlier(
       say(`run ${runId} has no audit, and Temporal does not know it any more: it is left as it is`);
     } else if (seen.closeTime !== undefined) {
       await writeAuditOfEnded(database, { runId, workflowId, operatorUserId: operator }, asked);
-      say(`run ${runId} had ended without an audit, which is written now; see: ${command('audit', runId)}`);
+      say(
+        `run ${runId} had ended without an audit, which is written now; see: ${commandLine('audit', runId)}`,
+      );
     }
   }
 }

@@ -25,11 +25,9 @@ async function end(options: EndOptions): Promise<void> {
     const { workflowId, runId } = fleet;
     const { closedAt, obstacle } = await fleet.status();
     if (closedAt === null && obstacle === null && !options.yes)
-      throw new ControlRefused(
-        'a worker goes on with the fleet: ended now, its runs go on without it',
-        {},
-        'Cancel it: republish fleet cancel. To end it all the same: republish fleet end --yes.',
-      );
+      throw new ControlRefused('a worker goes on with the fleet: ended now, its runs go on without it', {
+        remedy: 'Cancel it: republish fleet cancel. To end it all the same: republish fleet end --yes.',
+      });
     const hasEndedNow = await terminateNow({ client }, fleet, asked, obstacle);
     const isWritten = await writeAuditOfEndedFleet(database, { runId, workflowId, obstacle }, asked);
     if (hasEndedNow)

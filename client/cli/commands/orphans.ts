@@ -4,7 +4,7 @@ import { machineOf } from '../../../contract/machine-name';
 import { EXIT } from '../exit-codes';
 import { print, printJson, say } from '../output';
 import { noMachines } from '../run-view/outcome';
-import { AUTH_HELP, sayWhoAsks } from '../who-asks';
+import { AUTH_HELP, sayRelaysWantAuth } from '../relay-auth';
 import { fittedTable, paragraph, short } from '../terminal/table';
 
 const WHY: Record<OldDocument['status'], string> = {
@@ -63,7 +63,7 @@ function sayIncomplete({ relays, complete }: OrphanReport, tell: (text: string) 
   tell('');
 }
 
-async function show(report: OrphanReport, wasTold: boolean): Promise<void> {
+async function show(report: OrphanReport, hasAuthenticated: boolean): Promise<void> {
   const { npub } = await import('../../../nostr/keys.js');
   print(`operator ${report.operatorUserId}\nold key  ${npub(report.oldPubkey)}\n`);
   print(
@@ -77,10 +77,10 @@ async function show(report: OrphanReport, wasTold: boolean): Promise<void> {
     ),
   );
   print('');
-  sayWhoAsks(report.unknownRelays, {
+  sayRelaysWantAuth(report.unknownRelays, {
     subcommand: `orphans --old-pubkey ${report.oldPubkey}`,
     operatorUserId: report.operatorUserId,
-    wasTold,
+    hasAuthenticated,
   });
   if (report.orphans.length > 0) {
     const rows = report.orphans.map(({ d, createdAt, eventId, relays, status, machineId, machineName }) => [

@@ -5,15 +5,14 @@ import type { RepublishPlan } from '../../../inspection/plan';
 import type { Estimate } from '../../../inspection/estimate';
 import type { ForeseenDocument } from '../../../inspection/plan-document';
 import type { RelayFacts } from '../../../inspection/relay-probe';
-import { withoutName } from '../../../rules/told-failures';
 import { LEAST_SIGNATURES } from '../../../rules/signer-speed';
 import { byMachine } from '../by-machine';
 import { EXIT } from '../exit-codes';
 import { forcing, resetCountsOption } from '../options';
 import { cellStyles, paintedFor, print, printJson, printPainted, say } from '../output';
 import type { Style } from '../terminal/paint';
-import { AUTH_HELP, sayWhoAsks } from '../who-asks';
-import { command, remedyAs } from '../run-view/commands';
+import { AUTH_HELP, sayRelaysWantAuth } from '../relay-auth';
+import { commandLine, completeCommands } from '../command-lines';
 import { noMachines } from '../run-view/outcome';
 import { expectedDuration } from '../run-view/rate';
 import { fittedTable, paragraph, sectionedTable, short, terminalWidth, wrapToWidth } from '../terminal/table';
@@ -80,7 +79,7 @@ async function plan(operator: string, options: PlanOptions): Promise<void> {
   else if (planned.relays.some(({ isUnknown }) => isUnknown)) process.exitCode = EXIT.failed;
 }
 
-async function show(planned: RepublishPlan, wasTold: boolean): Promise<void> {
+async function show(planned: RepublishPlan, hasAuthenticated: boolean): Promise<void> {
   const { npub } = await import('../../../nostr/keys.js');
   const { operatorUserId, operatorPubkey, documents, counts, source, problems } = planned;
   const { relays, missingRelays, quorum } = planned;
@@ -89,9 +88,9 @@ async function show(planned: RepublishPlan, wasTold: boolean): Promise<void> {
   print(`signer   ${signerLine(planned)}\n`);
   print(fittedTable(['relay', 'state and limits'], relays.map(relayRow)));
   print(`${quorum} of ${relays.length} must hold a document\n`);
-  sayWhoAsks(
+  sayRelaysWantAuth(
     relays.flatMap(({ relay, isUnknown }) => (isUnknown ? relay : [])),
-    { subcommand: 'plan', operatorUserId, wasTold },
+    { subcommand: 'plan', operatorUserId, hasAuthenticated },
   );
   if (missingRelays.length > 0) {
     print(
@@ -119,7 +118,7 @@ async function show(planned: RepublishPlan, wasTold: boolean): Promise<void> {
   const types = new Set(documents.flatMap(({ failure }) => failure?.type ?? []));
   for (const { type, message } of problems) printError(`${type}: ${message}`);
   for (const type of new Set([...problems.map((problem) => problem.type), ...types]))
-    print(paragraph(remedyAs(`remedy for ${type}: ${remedyFor(type)}`, operatorUserId)));
+    print(paragraph(completeCommands(`remedy for ${type}: ${remedyFor(type)}`, operatorUserId)));
 }
 
 function printError(text: string): void {
@@ -135,7 +134,7 @@ function estimateLine({ from, measuredAt, ...expected }: Estimate): string {
 
 /** One that is paired anew is another signer, whatever is known of the one before. */
 function noEstimate(operatorUserId: string): string {
-  return `no estimate: since this signer was added, no run of at least ${LEAST_SIGNATURES} documents has used it, and it was not measured. To measure it: ${command('signer check', operatorUserId)} --deep`;
+  return `no estimate: since this signer was added, no run of at least ${LEAST_SIGNATURES} documents has used it, and it was not measured. To measure it: ${commandLine('signer check', operatorUserId)} --deep`;
 }
 
 /** What an earlier run has signed is only sent. */
@@ -163,9 +162,7 @@ function showDocuments(documents: ForeseenDocument[]): void {
     document.documentType,
     document.action,
     sizeOf(document),
-    document.failure
-      ? `${document.failure.type}: ${withoutName({ ...document, message: document.because })}`
-      : document.because,
+    document.failure ? `${document.failure.type}: ${document.because}` : document.because,
   ]);
   const paint = cellStyles((column, row) => (column === 1 ? STYLES[row[1] as Action] : undefined));
   printPainted(
@@ -199,7 +196,7 @@ function showWarnings(documents: ForeseenDocument[], operatorUserId: string): vo
   if (warned.length > MAX_WARNINGS)
     print(
       paragraph(
-        `warning: the same for ${warned.length - MAX_WARNINGS} more machines; all with: ${command('plan', operatorUserId)} --json`,
+        `warning: the same for ${warned.length - MAX_WARNINGS} more machines; all with: ${commandLine('plan', operatorUserId)} --json`,
       ),
     );
 }
@@ -213,6 +210,7 @@ function showContent({ d, tags, json, ...document }: ForeseenDocument): void {
 }
 
 function sourceLine({ where, preset }: RepublishPlan['source']): string {
+  if (preset === null) return `${where}, in place of its database`;
   return `${where}; ${preset === 'queries' ? 'every query is configured' : `preset ${preset}`}`;
 }
 

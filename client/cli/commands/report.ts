@@ -24,7 +24,7 @@ async function report(subject: string, options: { html?: string; json?: true }):
   const { report: reportOf } = await import('../../../inspection/report.js');
   const { UsageError } = await import('../fail.js');
   if (options.json && options.html !== undefined) throw new UsageError('give either --html or --json');
-  const { temporal, close } = temporalWhenAsked();
+  const { temporal, close } = await temporalWhenAsked();
   try {
     const told = await withDatabase((db) => reportOf({ db, temporal, now: () => new Date() }, subject));
     if (options.json) return printJson(told);
@@ -51,47 +51,18 @@ async function writeHtml(told: Report, file: string): Promise<void> {
 }
 
 /** Temporal is reached when it is asked, and not before: a run that has its audit needs none. */
-function temporalWhenAsked(): { temporal: AskTemporal; close(): Promise<void> } {
+async function temporalWhenAsked(): Promise<{ temporal: AskTemporal; close(): Promise<void> }> {
+  const { askTemporal } = await import('../../ask-temporal.js');
   let opened: ReturnType<typeof open> | undefined;
   const open = async () => {
     const { connect } = await import('../../connect.js');
     return connect();
   };
-  const client = async () => (await (opened ??= open())).client;
   return {
-    temporal: {
-      newestRun: (operator) =>
-        unlessUnknown(async () => {
-          const { findRepublish } = await import('../../start.js');
-          return (await findRepublish(await client(), operator)).status();
-        }),
-      run: (workflowId, runId) =>
-        unlessUnknown(async () => {
-          const { runOf } = await import('../../run.js');
-          return runOf(await client(), { workflowId, runId, attached: true }).status();
-        }),
-      fleet: (runId) =>
-        unlessUnknown(async () => {
-          const { findFleet } = await import('../../fleet.js');
-          const found = await findFleet(await client());
-          if (runId !== undefined && runId !== found.runId) return undefined;
-          return { ...found, ...(await found.status()) };
-        }),
-    },
+    temporal: askTemporal(async () => (await (opened ??= open())).client),
     async close() {
       const client = await opened?.catch(() => undefined);
       await client?.close();
     },
   };
-}
-
-/** Temporal forgets what has ended long ago. */
-async function unlessUnknown<T>(ask: () => Promise<T | undefined>): Promise<T | undefined> {
-  const { RunNotFound } = await import('../../errors.js');
-  try {
-    return await ask();
-  } catch (thrown) {
-    if (thrown instanceof RunNotFound) return undefined;
-    throw thrown;
-  }
 }

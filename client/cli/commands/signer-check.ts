@@ -15,14 +15,17 @@ export function checkSigner(operator: string, { deep, json }: CheckOptions): Pro
 }
 
 /** Where a signer comes from, for a person. */
-export const ORIGINS = { paired: 'paired here', lnbits: "LNbits' own" } as const;
+export const ORIGINS = {
+  paired: 'paired here',
+  custom: 'found by a provider',
+  lnbits: "LNbits' own",
+} as const;
 
 async function checkShortly(operator: string, json: boolean): Promise<void> {
-  const { withDatabase } = await import('../database.js');
+  const { withSigners } = await import('../database.js');
   const { checkCurrentSigner } = await import('../../../pairing/current-signers.js');
-  const checked = await withDatabase(
-    (database, configuration) =>
-      checkCurrentSigner({ database, configuration, operatorUserId: operator, say }),
+  const checked = await withSigners(
+    (context) => checkCurrentSigner({ ...context, operatorUserId: operator, say }),
     ['lnbitsDatabaseUrl', 'secretsKey'],
   );
   if (json) printJson(checked);
@@ -43,7 +46,7 @@ async function checkShortly(operator: string, json: boolean): Promise<void> {
 }
 
 async function checkDeeply(operator: string, json: boolean): Promise<void> {
-  const { withDatabase } = await import('../database.js');
+  const { withSigners } = await import('../database.js');
   const { deepCheck, MOST_REQUESTS } = await import('../../../pairing/deep-check.js');
   const { expectedMs } = await import('../../../rules/signer-speed.js');
   const { countPublishable } = await import('../../../inspection/publishable.js');
@@ -53,9 +56,8 @@ async function checkDeeply(operator: string, json: boolean): Promise<void> {
   say(
     `gives the signer up to ${MOST_REQUESTS} requests; a bunker may ask a person to approve them. Nothing is published`,
   );
-  const checked = await withDatabase(
-    (database, configuration) =>
-      deepCheck({ database, configuration, operatorUserId: operator, say }, publishable),
+  const checked = await withSigners(
+    (context) => deepCheck({ ...context, operatorUserId: operator, say }, publishable),
     [...needs],
   );
   const tookMs = checked.speed === null ? null : Math.round(expectedMs(publishable.documents, checked.speed));

@@ -3,6 +3,7 @@ import type { NostrConnectOptions } from '../../../pairing/signers';
 import { print, printJson, say } from '../output';
 import { fittedTable, short, terminalWidth } from '../terminal/table';
 import type { CurrentSigner } from '../../../pairing/current-signers';
+import type { SignerFacts, SignerKind } from '../../../pairing/facts';
 import { checkSigner, ORIGINS } from './signer-check';
 
 export function registerSigner(program: Command): void {
@@ -76,16 +77,17 @@ async function add(operator: string, options: AddOptions): Promise<void> {
   const { UsageError } = await import('../fail.js');
   if ([options.bunker, options.local, options.nostrconnect].filter(Boolean).length !== 1)
     throw new UsageError('give one of --bunker, --nostrconnect and --local');
-  const { withDatabase } = await import('../database.js');
+  const { withSigners } = await import('../database.js');
   const { addBunkerSigner, addLocalSigner, addNostrConnectSigner } =
     await import('../../../pairing/signers.js');
   const { requireAccount } = await import('../../../pairing/facts.js');
   const { readSecret } = await import('../read-secret.js');
   const { migrate } = await import('../../../database/migrate.js');
-  const added = await withDatabase(
-    async (database, configuration) => {
+  const added = await withSigners(
+    async (signers) => {
+      const { database, configuration } = signers;
       const mayBeUnknown = options.yes === true;
-      const context = { database, configuration, operatorUserId: operator, mayBeUnknown, say };
+      const context = { ...signers, operatorUserId: operator, mayBeUnknown, say };
       await requireAccount(context);
       if (options.nostrconnect) {
         const offer = await offerOptions(options, configuration.relays);
@@ -150,10 +152,11 @@ async function offerOptions(
 const ROOM_FOR_KEYS = 160;
 
 async function list({ json }: { json?: true }): Promise<void> {
-  const { withDatabase } = await import('../database.js');
+  const { withSigners } = await import('../database.js');
   const { listCurrentSigners } = await import('../../../pairing/current-signers.js');
-  const signers = await withDatabase(async (database, configuration) =>
-    (await listCurrentSigners({ database, configuration })).map(shown),
+  const { originOfKind } = await import('../../../pairing/facts.js');
+  const signers = await withSigners(async (context) =>
+    (await listCurrentSigners(context)).map((current) => shown(current, originOfKind)),
   );
   if (json) return printJson(signers);
   if (signers.length === 0)
@@ -180,12 +183,15 @@ async function list({ json }: { json?: true }): Promise<void> {
 }
 
 /** What is shown of a signer. No key of it, also not encrypted: that is only as strong as the secrets key. */
-function shown({ operatorUserId, signer }: CurrentSigner) {
+function shown(
+  { operatorUserId, signer }: CurrentSigner,
+  originOf: (kind: SignerKind) => SignerFacts['from'],
+) {
   if ('message' in signer) return { operatorUserId, problem: signer };
   const { kind, pubkey } = signer;
   return {
     operatorUserId,
-    from: 'addedAt' in signer ? ('paired' as const) : ('lnbits' as const),
+    from: originOf(kind),
     kind,
     pubkey,
     ...('addedAt' in signer ? { addedAt: signer.addedAt } : {}),

@@ -4,8 +4,8 @@ import type { RepublishRun } from '../../run';
 import { exitCodeFor } from '../exit-codes';
 import { forcing, patienceOption, resetCountsOption } from '../options';
 import { print, printJson, say } from '../output';
-import { command, remedyAs } from '../run-view/commands';
-import { beginning, otherRequestOf } from '../waiting';
+import { commandLine, completeCommands } from '../command-lines';
+import { beginOrStopWaiting, otherRequestOf } from '../other-request';
 
 interface StartOptions {
   documentType?: string[];
@@ -59,9 +59,9 @@ async function start(operator: string, options: StartOptions): Promise<void> {
       otherRequest: otherRequestOf(options),
       patienceMs: options.patience * 1_000,
     };
-    const run = await beginning(
+    const run = await beginOrStopWaiting(
       (waiting) => startRepublish(client, operator, { ...request, ...waiting }),
-      `To see it: ${command('watch', operator)}; to end it: ${command('cancel', operator)}`,
+      `To see it: ${commandLine('watch', operator)}; to end it: ${commandLine('cancel', operator)}`,
     );
     if (run === undefined) return;
     say(howItBegan(run, operator));
@@ -90,7 +90,7 @@ async function sayObstacle(run: RepublishRun, operator: string): Promise<void> {
   const obstacle = await run.obstacle();
   if (obstacle === null) return;
   const { type, message } = obstacle;
-  say(`warning: ${type}: ${message}\nremedy: ${remedyAs(remedyFor(type), operator)}`);
+  say(`warning: ${type}: ${message}\nremedy: ${completeCommands(remedyFor(type), operator)}`);
 }
 
 async function waitForEnd(run: RepublishRun, operator: string, options: StartOptions): Promise<void> {

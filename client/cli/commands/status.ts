@@ -28,7 +28,7 @@ async function status(operator: string, { json }: { json?: true }): Promise<void
   const { connect, findRepublish } = await import('../../index.js');
   const { runView } = await import('../run-view/view.js');
   const { paint } = await import('../terminal/paint.js');
-  const { command } = await import('../run-view/commands.js');
+  const { commandLine } = await import('../command-lines.js');
   const { endedOn } = await import('../run-view/outcome.js');
   const { client, close } = await connect();
   try {
@@ -50,7 +50,7 @@ async function status(operator: string, { json }: { json?: true }): Promise<void
       process.stdout.write(`${paint(line, columns ?? NO_LIMIT, inColour(process.stdout))}\n`);
     const when = `started ${seen.startedAt}${seen.closedAt ? `, ended ${seen.closedAt}` : ''}`;
     print(`\n${paragraph(`workflow ${seen.workflowId}, ${when}`)}`);
-    print(`see also: ${command(seen.closedAt === null ? 'watch' : 'audit', operator)}`);
+    print(`see also: ${commandLine(seen.closedAt === null ? 'watch' : 'audit', operator)}`);
   } finally {
     await close();
   }

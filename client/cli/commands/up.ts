@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { shellWord } from '../../../contract/shell';
 import type { JoinedFolder } from '../../../embedded/data-folder/join';
 import type { WorkerSettings } from '../../../embedded/data-folder/worker-settings';
 import { runningWords } from '../../../embedded/told-to-stop';
@@ -74,7 +75,7 @@ function tell({ folder, temporalUi, temporalAddress }: JoinedFolder, json: boole
   if (json) return printJson({ env, temporalUi, temporalAddress, secretsKeyFile: folder.secretsKeyFile });
   print(`# Temporal UI: ${temporalUi}`);
   print('# In another shell, beside what says where LNbits and the relays are:');
-  print(`export REPUBLISH_DATA='${folder.path.replaceAll("'", `'\\''`)}'`);
+  print(`export REPUBLISH_DATA=${shellWord(folder.path)}`);
   print('# then: republish start <operator>');
   say(`\n${runningWords()}`);
 }

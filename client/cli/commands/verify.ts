@@ -3,10 +3,10 @@ import type { RelayVerdict } from '../../../inspection/verdict';
 import type { Verification, VerifiedDocument } from '../../../inspection/verify';
 import { byMachine } from '../by-machine';
 import { EXIT } from '../exit-codes';
-import { AUTH_HELP, sayWhoAsks } from '../who-asks';
+import { AUTH_HELP, sayRelaysWantAuth } from '../relay-auth';
 import { cellStyles, print, printJson, printPainted, say } from '../output';
 import type { Style } from '../terminal/paint';
-import { command } from '../run-view/commands';
+import { commandLine } from '../command-lines';
 import { noMachines } from '../run-view/outcome';
 import { paragraph, sectionedTable, short } from '../terminal/table';
 
@@ -121,10 +121,10 @@ async function show(verification: Verification, { auth, asMachine }: VerifyOptio
       print(`and ${documents.length - shown.length} more, all in order; all with --json`);
   }
   sayUnknown(documents);
-  sayWhoAsks(unknownRelays, {
+  sayRelaysWantAuth(unknownRelays, {
     subcommand: 'verify',
     operatorUserId,
-    wasTold: auth === true || asMachine !== undefined,
+    hasAuthenticated: auth === true || asMachine !== undefined,
     otherwise: ', or --as-machine <keyfile> as a machine',
   });
   if (unknownTypes.length > 0)
@@ -140,7 +140,7 @@ async function show(verification: Verification, { auth, asMachine }: VerifyOptio
   if (counts.unknown > 0)
     print(
       paragraph(
-        `unknown is neither good nor bad: so few relays answered that it cannot be said. What is wrong with each: republish doctor. When they answer again: ${command('verify', operatorUserId)}`,
+        `unknown is neither good nor bad: so few relays answered that it cannot be said. What is wrong with each: republish doctor. When they answer again: ${commandLine('verify', operatorUserId)}`,
       ),
     );
   if (documents.some(({ relays }) => Object.values(relays).some(isFoundByOne)))
@@ -151,7 +151,7 @@ async function show(verification: Verification, { auth, asMachine }: VerifyOptio
     );
   if (documents.some(isToPutBack))
     print(
-      `what is in the way: ${command('plan', operatorUserId)}\nput them back:       ${command('start', operatorUserId)}`,
+      `what is in the way: ${commandLine('plan', operatorUserId)}\nput them back:       ${commandLine('start', operatorUserId)}`,
     );
 }
 

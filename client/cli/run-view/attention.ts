@@ -3,7 +3,7 @@ import type { Progress } from '../../../contract/progress';
 import type { RunStatus } from '../../run-status';
 import { type Line, line, whole } from '../terminal/paint';
 import { wrap } from '../terminal/text';
-import { command, remedyAs } from './commands';
+import { commandLine, completeCommands } from '../command-lines';
 
 const UNREADABLE =
   'A worker answers, and what it says cannot be read here: call this with the data converter of the workers (REPUBLISH_DATA_CONVERTER).';
@@ -30,14 +30,14 @@ export function trouble(
   if (progress !== null) return [];
   // Otherwise something would be in the way.
   if (closedAt === null) return [line(), ...yellow(UNREADABLE, columns)];
-  const told = `No worker on task queue ${taskQueue} tells its counts; ${command('audit', operator)} has them.`;
+  const told = `No worker on task queue ${taskQueue} tells its counts; ${commandLine('audit', operator)} has them.`;
   return [line(), ...yellow(told, columns)];
 }
 
 function cancellationWaits(operator: string, columns: number): Line[] {
   return [
     ...yellow('It is to be cancelled, which waits for that too.', columns),
-    whole('  end it as it is: ', ['bold', command('end', operator)]),
+    whole('  end it as it is: ', ['bold', commandLine('end', operator)]),
   ];
 }
 
@@ -58,7 +58,7 @@ export function ending(ended: Ended | undefined): Line[] {
   return [
     line(),
     line(['red', `${type}: ${message.replace(/\s+/g, ' ')}`]),
-    ...(message.includes(remedy) ? [] : [line(['bold', `remedy: ${remedy}`])]),
+    line(['bold', `remedy: ${remedy}`]),
     line(),
   ];
 }
@@ -82,7 +82,7 @@ export function waits(
     lines.push(
       line(),
       line(['yellow', `Paused${by}${paused.reason ? `: ${paused.reason}` : ''}`]),
-      whole('  go on:     ', ['bold', command('resume', operator)]),
+      whole('  go on:     ', ['bold', commandLine('resume', operator)]),
     );
   }
   lines.push(...blocked(progress, operator, columns));
@@ -90,9 +90,9 @@ export function waits(
     lines.push(
       line(),
       line(['yellow', `Waits for a decision${onWhat(progress)}`]),
-      whole('  try again: ', ['bold', command('retry', operator)]),
-      whole('  give up:   ', ['bold', command('skip', operator)]),
-      whole('  end:       ', ['bold', command('cancel', operator)]),
+      whole('  try again: ', ['bold', commandLine('retry', operator)]),
+      whole('  give up:   ', ['bold', commandLine('skip', operator)]),
+      whole('  end:       ', ['bold', commandLine('cancel', operator)]),
     );
   }
   return lines;
@@ -111,13 +111,13 @@ export function onWhat({ failed, open }: Progress): string {
 
 function blocked({ blocked, planned }: Progress, operator: string, columns: number): Line[] {
   if (blocked === undefined) return [];
-  const message = remedyAs(blocked.message.replace(/\s+/g, ' '), operator);
+  const message = completeCommands(blocked.message.replace(/\s+/g, ' '), operator);
   const told = `${whatIsBlocked(planned)} ${blocked.type}: ${message}`;
   return [line(), ...yellow(told, columns), ...remedyLines(blocked.type, operator, columns)];
 }
 
 function remedyLines(type: FailureType, operator: string, columns: number): Line[] {
-  const remedy = remedyAs(`remedy: ${remedyFor(type)}`, operator);
+  const remedy = completeCommands(`remedy: ${remedyFor(type)}`, operator);
   return wrap(remedy, columns - 3).map((text) => line(['bold', `  ${text}`]));
 }
 

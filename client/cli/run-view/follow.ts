@@ -5,7 +5,7 @@ import { runRestsWithoutUs } from '../data-folder';
 import { EXIT } from '../exit-codes';
 import { canRedraw, inColour, say } from '../output';
 import { onOneLine } from '../terminal/text';
-import { command } from './commands';
+import { commandLine } from '../command-lines';
 import { LiveView } from './live-view';
 import { PlainLines } from './plain-lines';
 
@@ -57,8 +57,8 @@ export async function follow(
     last === undefined || last.obstacle === null ? ['goes on', 'cancel'] : ['stays as it is', 'end'];
   say(
     runRestsWithoutUs()
-      ? `stopping: documents in work are finished, and the run rests. Go on with: ${command('start', operator)}`
-      : `detached; the run ${stays}. Come back with: ${command('watch', operator)}\nor end it with: ${command(end, operator)}`,
+      ? `stopping: documents in work are finished, and the run rests. Go on with: ${commandLine('start', operator)}`
+      : `detached; the run ${stays}. Come back with: ${commandLine('watch', operator)}\nor end it with: ${commandLine(end, operator)}`,
   );
   process.exitCode = EXIT.detached;
   return undefined;

@@ -9,7 +9,7 @@ import type { Retry, Step } from '../../run-steps';
 import { type Line, line, type Style } from '../terminal/paint';
 import { widthOf } from '../terminal/text';
 import type { Ended } from './attention';
-import { remedyAs } from './commands';
+import { completeCommands } from '../command-lines';
 import { duration } from './rate';
 
 export interface ListOptions {
@@ -94,7 +94,7 @@ export function failures({ progress, closedAt }: RunStatus, operator: string, op
     room -= shown.length;
     types.add(type);
     lines.push(...shown.flatMap((document) => beside(['red', documentOf(document)], type, columns)));
-    lines.push(...dim(remedyAs(message.replace(/\s+/g, ' '), operator), '    ', options));
+    lines.push(...dim(completeCommands(message.replace(/\s+/g, ' '), operator), '    ', options));
   }
   if (notAttempted > 0) lines.push(line('  ', ['red', notAttemptedLine(notAttempted)]));
   const named = reasons.reduce((sum, { documents }) => sum + documents.length, 0);
@@ -105,7 +105,7 @@ export function failures({ progress, closedAt }: RunStatus, operator: string, op
   return [
     ...lines,
     ...[...types].flatMap((type) =>
-      dim(remedyAs(`remedy for ${type}: ${remedyFor(type)}`, operator), '  ', options),
+      dim(completeCommands(`remedy for ${type}: ${remedyFor(type)}`, operator), '  ', options),
     ),
   ];
 }
@@ -133,7 +133,7 @@ function beside(name: readonly [Style, string], text: string, columns: number): 
  * that follow each other and have the same one share it.
  */
 function detail([text = '', next]: string[], operator: string, options: ListOptions): Line[] {
-  return text === next ? [] : dim(remedyAs(text.replace(/\s+/g, ' '), operator), '    ', options);
+  return text === next ? [] : dim(completeCommands(text.replace(/\s+/g, ' '), operator), '    ', options);
 }
 
 function dim(text: string, indent: string, { isBrief }: ListOptions): Line[] {

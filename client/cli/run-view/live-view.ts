@@ -3,7 +3,7 @@ import type { RunStatus } from '../../run-status';
 import { runRestsWithoutUs } from '../data-folder';
 import { type Line, line } from '../terminal/paint';
 import { Screen } from '../terminal/screen';
-import { nowShown, type Shown } from './aside';
+import { type LiveRegion, setLiveRegion } from '../terminal/live-region';
 import { Rate } from './rate';
 import { runView } from './view';
 
@@ -11,7 +11,7 @@ import { runView } from './view';
 const REDRAW_EVERY_MS = 1_000;
 
 /** A run, kept in place on a terminal. */
-export class LiveView implements Shown {
+export class LiveView implements LiveRegion {
   #screen: Screen;
   #rate = new Rate();
   #status: RunStatus | undefined;
@@ -28,7 +28,7 @@ export class LiveView implements Shown {
     this.#screen = new Screen(stream, inColour);
     this.#timer = setInterval(() => this.#draw(false), REDRAW_EVERY_MS);
     this.stream.on('resize', this.#redraw);
-    nowShown(this);
+    setLiveRegion(this);
   }
 
   see(status: RunStatus): void {
@@ -37,7 +37,7 @@ export class LiveView implements Shown {
     this.#draw(false);
   }
 
-  beneath(write: () => void): void {
+  writeAbove(write: () => void): void {
     if (this.#drawn !== '') this.#screen.draw([]);
     write();
     if (this.#drawn !== '') this.#draw(true);
@@ -47,7 +47,7 @@ export class LiveView implements Shown {
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    nowShown(undefined);
+    setLiveRegion(undefined);
     clearInterval(this.#timer);
     this.stream.off('resize', this.#redraw);
     this.#draw(false, true);

@@ -1,10 +1,10 @@
-import { remedyFor } from '../../../contract/failures';
+import { remedyFor, traitsOf } from '../../../contract/failures';
 import { howFar } from '../../../contract/how-far';
 import { documentOf } from '../../../contract/machine-name';
 import type { Progress } from '../../../contract/progress';
 import { notAttemptedLine, tellFailures, type ToldReason } from '../../../rules/told-failures';
 import type { RepublishFailed } from '../../errors';
-import { command, remedyAs } from './commands';
+import { commandLine, completeCommands } from '../command-lines';
 
 /** @param lookedIn where; undefined where that is not known any more */
 export function noMachines(lookedIn: string | undefined): string {
@@ -21,7 +21,7 @@ export function outcomeLines(progress: Progress | null, runId: string): string[]
   if (planned + skipped === 0) lines.push(noMachines(lookedIn));
   if (skipped > 0) {
     lines.push(
-      `warning: ${skipped} document${skipped === 1 ? ' was' : 's were'} skipped: not paired yet, without state, or given up; see: ${command('audit', runId)}`,
+      `warning: ${skipped} document${skipped === 1 ? ' was' : 's were'} skipped: not paired yet, without state, or given up; see: ${commandLine('audit', runId)}`,
     );
   }
   lines.push(
@@ -56,30 +56,22 @@ export function failureLines(error: RepublishFailed, { runId, operator, progress
   const isIncomplete = type === 'RepublishIncomplete';
   const said = isIncomplete
     ? `${known.failed} document${known.failed === 1 ? '' : 's'} could not be republished:`
-    : withoutRemedy(message, remedy);
+    : message;
   // What a cancellation has interrupted has the remedy of the cancellation.
   const types = [...new Set(reasons.map((reason) => reason.type))].filter(
-    (each) => each !== type && !(type === 'Cancelled' && each === 'Interrupted'),
+    (each) => each !== type && !(type === 'Cancelled' && traitsOf(each).decidedBy === 'run'),
   );
   const lines = [
     `error: ${type}: ${said}`,
-    ...(isIncomplete || said.includes(remedy) ? [] : [`remedy: ${remedy}`]),
+    ...(isIncomplete ? [] : [`remedy: ${remedy}`]),
     ...reasons.flatMap(reasonLines),
     ...(notAttempted > 0 ? [`${isIncomplete ? '  ' : ''}${notAttemptedLine(notAttempted)}`] : []),
-    ...(unnamed > 0 ? [`  and ${unnamed} more; see: ${command('audit', runId)}`] : []),
+    ...(unnamed > 0 ? [`  and ${unnamed} more; see: ${commandLine('audit', runId)}`] : []),
     ...types.map((each) => `remedy for ${each}: ${remedyFor(each)}`),
     ...(isIncomplete ? [`remedy: ${remedy}`] : []),
     ...(progress === null || isIncomplete ? [] : standingLine(progress)),
   ];
-  return lines.map((text) => remedyAs(text, operator));
-}
-
-/**
- * The message of a run that failed ends with what to do, for Temporal's UI; here that has a line of its own.
- */
-function withoutRemedy(message: string, remedy: string): string {
-  const end = `. ${remedy}`;
-  return message.endsWith(end) ? message.slice(0, -end.length) : message;
+  return lines.map((text) => completeCommands(text, operator));
 }
 
 function standingLine(progress: Progress): string[] {
@@ -105,19 +97,15 @@ export function endedOn(
   failure: { type: string; message: string; remedy: string },
   { progress, operator }: Pick<EndedRun, 'progress' | 'operator'>,
 ): { type: string; message: string; remedy: string } {
-  const remedy = remedyAs(failure.remedy, operator);
+  const remedy = completeCommands(failure.remedy, operator);
   if (failure.type !== 'RepublishIncomplete' || progress === null)
-    return {
-      ...failure,
-      message: remedyAs(withoutRemedy(failure.message, failure.remedy), operator),
-      remedy,
-    };
+    return { ...failure, message: completeCommands(failure.message, operator), remedy };
   const { blocked } = progress;
   if (blocked !== undefined)
     return {
       type: blocked.type,
-      message: remedyAs(blocked.message, operator),
-      remedy: remedyAs(remedyFor(blocked.type), operator),
+      message: completeCommands(blocked.message, operator),
+      remedy: completeCommands(remedyFor(blocked.type), operator),
     };
   // Its message names the documents, which stand below.
   const { failed } = progress;

@@ -4,7 +4,7 @@ import { documentOf } from '../../../contract/machine-name';
 import { notAttemptedLine, tellFailures } from '../../../rules/told-failures';
 import type { RunStatus } from '../../run-status';
 import { onWhat, whatIsBlocked } from './attention';
-import { command, remedyAs } from './commands';
+import { commandLine, completeCommands } from '../command-lines';
 import { attemptOf, nameOf, reasonOf, stageWords, troubleOf } from './lists';
 
 /** More would drown the rest; the audit has all of them. */
@@ -45,7 +45,7 @@ export class PlainLines {
       ),
       ...this.#failures(status),
       ...this.#progress(status, nowMs),
-    ].map((text) => remedyAs(text, this.operator));
+    ].map((text) => completeCommands(text, this.operator));
   }
 
   #connection(status: RunStatus): string[] {
@@ -71,7 +71,7 @@ export class PlainLines {
       );
     this.#inTheWay = obstacle?.type;
     const waits = obstacle !== null && cancelRequested && !progress?.cancelling;
-    const told = `it is to be cancelled, which waits for that too; end it as it is: ${command('end', operator)}`;
+    const told = `it is to be cancelled, which waits for that too; end it as it is: ${commandLine('end', operator)}`;
     return [...lines, ...(waits ? this.#once('cancellation waits', told) : [])];
   }
 
@@ -88,7 +88,7 @@ export class PlainLines {
       ...this.#whileTrue(
         'paused',
         paused !== undefined,
-        `paused${words}; go on with: ${command('resume', operator)}`,
+        `paused${words}; go on with: ${commandLine('resume', operator)}`,
         'resumed',
       ),
       ...this.#whileTrue(
@@ -102,7 +102,7 @@ export class PlainLines {
       ...this.#whileTrue(
         'holding',
         phase === 'holding',
-        `holding: waits for a decision${onWhat(progress)}. Try again: ${command('retry', operator)}; give up: ${command('skip', operator)}; end: ${command('cancel', operator)}`,
+        `holding: waits for a decision${onWhat(progress)}. Try again: ${commandLine('retry', operator)}; give up: ${commandLine('skip', operator)}; end: ${commandLine('cancel', operator)}`,
         'going on',
       ),
     );

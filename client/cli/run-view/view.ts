@@ -1,6 +1,6 @@
 import { howFar } from '../../../contract/how-far';
 import { type Counts, OUTCOMES, type Progress } from '../../../contract/progress';
-import type { ObstacleType } from '../../../contract/obstacle';
+import { traitsOf } from '../../../contract/failures';
 import type { RunStatus } from '../../run-status';
 import { fitted, type Line, line, type Span, type Style } from '../terminal/paint';
 import { padEnd, padStart, widthOf } from '../terminal/text';
@@ -39,12 +39,6 @@ export function runView(status: RunStatus, operator: string, options: ViewOption
   return lines.flatMap((each) => fitted(each, options.columns - 1));
 }
 
-const NOT_MOVING: Partial<Record<ObstacleType, string>> = {
-  NoWorker: 'waits for a worker',
-  NoWorkerOfRelease: 'waits for a worker',
-  RunStuck: 'stuck',
-};
-
 function headline(
   { status, startedAt, closedAt, runId, progress, obstacle }: RunStatus,
   operator: string,
@@ -52,7 +46,8 @@ function headline(
 ): Line {
   const seconds = ((closedAt === null ? nowMs : Date.parse(closedAt)) - Date.parse(startedAt)) / 1_000;
   // Temporal calls it running although nobody works on it.
-  const still = obstacle === null ? undefined : NOT_MOVING[obstacle.type];
+  const state = obstacle === null ? undefined : traitsOf(obstacle.type).obstacle;
+  const still = state === 'passing' ? undefined : state;
   const phase = closedAt === null ? (still ?? progress?.phase ?? 'running') : statusWord(status);
   const styles: Record<string, Style> = { completed: 'green', failed: 'red', holding: 'yellow' };
   if (still !== undefined) styles[still] = 'yellow';

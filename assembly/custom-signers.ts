@@ -1,0 +1,166 @@
+import type { Configuration } from '../configuration/schema';
+import { RepublishError } from '../contract/failures';
+import { requireSameEvent } from '../nostr/bunker/same-event';
+import { Limiter } from '../async/limiter';
+import { looksLikeNip44 } from '../nostr/nip44';
+import { publicKeyHex } from '../nostr/keys';
+import type { CustomSigner, CustomSignerFinder, SignerProvider } from '../nostr/signers/custom';
+import type { Signer, SignerCall } from '../nostr/signers/signer';
+import { namedFailure, TooLate, withDeadline } from './custom-code';
+
+const DEFAULT_CONCURRENCY = 4;
+const MAX_KIND_LENGTH = 32;
+
+type Timeouts = Pick<Configuration, 'bunkerTimeoutMs' | 'approvalTimeoutMs'>;
+
+/**
+ * Makes of what others have written what a run can rely on: every call ends in time, every failure has a type
+ * of the catalogue, and every answer is checked.
+ *
+ * @param problems told what is wrong with a provider, which is left out then
+ */
+export function findersOf(
+  providers: readonly SignerProvider[],
+  timeouts: Timeouts,
+  problems: string[],
+): CustomSignerFinder[] {
+  const kinds = new Set<string>();
+  return providers.flatMap((provider, index) => {
+    const problem = problemOf(provider, kinds);
+    if (problem !== undefined) {
+      problems.push(`signers[${index}]: ${problem}`);
+      return [];
+    }
+    kinds.add(provider.kind);
+    return [finderOf(provider, timeouts)];
+  });
+}
+
+function problemOf(
+  { kind, find, concurrency = 1 }: SignerProvider,
+  taken: ReadonlySet<string>,
+): string | undefined {
+  const isWord = typeof kind === 'string' && /^[a-z0-9]+(-[a-z0-9]+)*$/.test(kind);
+  if (!isWord || kind.length > MAX_KIND_LENGTH)
+    return `"kind" must be lower-case words joined by hyphens, at most ${MAX_KIND_LENGTH} characters, such as "aws-kms"`;
+  if (kind === 'local' || kind === 'bunker' || kind.startsWith('lnbits-'))
+    return `"kind" may not be "${kind}", which is one of this package; give it another name`;
+  if (taken.has(kind)) return `two providers have the kind "${kind}"; give one of them another name`;
+  if (typeof find !== 'function') return `the provider "${kind}" has no function "find"`;
+  if (!Number.isInteger(concurrency) || concurrency < 1)
+    return `"concurrency" of the provider "${kind}" must be a whole number from 1`;
+  return undefined;
+}
+
+function finderOf(provider: SignerProvider, timeouts: Timeouts): CustomSignerFinder {
+  const { kind, concurrency = DEFAULT_CONCURRENCY } = provider;
+  const limiter = new Limiter(concurrency);
+  return {
+    kind,
+    async find(owner): Promise<CustomSigner | undefined> {
+      const signer = await withDeadline(timeouts.bunkerTimeoutMs, async () => provider.find(owner)).catch(
+        (thrown: unknown) => {
+          throw failureOf(thrown, `the ${kind} provider could not look for a signer`);
+        },
+      );
+      if (signer === undefined || signer === null) return undefined;
+      const missing = (['getPublicKey', 'nip44Encrypt', 'signEvent'] as const).filter(
+        (name) => typeof signer[name] !== 'function',
+      );
+      if (missing.length > 0)
+        throw new RepublishError(
+          'SignerNotConfigured',
+          `the ${kind} provider gives a signer without ${missing.join(', ')}`,
+          {
+            remedy: `Correct the provider "${kind}": its signers need getPublicKey, nip44Encrypt and signEvent.`,
+          },
+        );
+      return {
+        kind,
+        pubkey: owner.operatorPubkey,
+        open: () => new CheckedSigner(kind, signer, limiter, timeouts),
+      };
+    },
+  };
+}
+
+/** A signer of somebody else. */
+class CheckedSigner implements Signer {
+  constructor(
+    private readonly kind: string,
+    private readonly signer: Signer,
+    private readonly limiter: Limiter,
+    private readonly timeouts: Timeouts,
+  ) {}
+
+  async getPublicKey(call?: SignerCall): Promise<string> {
+    const answer: unknown = await this.#ask('getPublicKey', call, (its) => this.signer.getPublicKey(its));
+    const pubkey = typeof answer === 'string' ? publicKeyHex(answer) : undefined;
+    if (pubkey === undefined) throw this.#wrong('getPublicKey', 'is no public key');
+    return pubkey;
+  }
+
+  async nip44Encrypt(peer: string, plaintext: string, call?: SignerCall): Promise<string> {
+    const answer: unknown = await this.#ask('nip44Encrypt', call, (its) =>
+      this.signer.nip44Encrypt(peer, plaintext, its),
+    );
+    if (typeof answer !== 'string' || !looksLikeNip44(answer, Buffer.byteLength(plaintext, 'utf8')))
+      throw this.#wrong('nip44Encrypt', 'is no NIP-44 ciphertext of the text');
+    return answer;
+  }
+
+  async signEvent(event: Parameters<Signer['signEvent']>[0], call?: SignerCall) {
+    const answer: unknown = await this.#ask('signEvent', call, (its) =>
+      // A copy: what it does to its argument is not done to ours.
+      this.signer.signEvent(structuredClone(event), its),
+    );
+    return requireSameEvent(event, JSON.stringify(answer) ?? 'null', `the ${this.kind} signer`);
+  }
+
+  /** Waits for a place and then, at most so long as a bunker may take, for the answer. */
+  async #ask<T>(
+    what: string,
+    { signal, turn = signal, rank, onApproval, onAsked }: SignerCall = {},
+    ask: (call: SignerCall) => Promise<T>,
+  ): Promise<T> {
+    return this.limiter.run(
+      async () => {
+        onAsked?.(0);
+        try {
+          return await withDeadline(
+            this.timeouts.bunkerTimeoutMs,
+            (deadline) =>
+              ask({
+                signal: deadline.signal,
+                onApproval: (url) => {
+                  if (url !== undefined) deadline.extendTo(this.timeouts.approvalTimeoutMs);
+                  onApproval?.(url);
+                },
+              }),
+            signal,
+          );
+        } catch (thrown) {
+          signal?.throwIfAborted();
+          throw failureOf(thrown, `the ${this.kind} signer failed in ${what}`);
+        } finally {
+          onApproval?.(undefined);
+        }
+      },
+      turn,
+      rank,
+    );
+  }
+
+  #wrong(what: string, is: string): RepublishError {
+    return new RepublishError(
+      'SignerReturnedWrongEvent',
+      `the ${this.kind} signer's answer to ${what} ${is}`,
+    );
+  }
+}
+
+/** A failure of the catalogue is its own; anything else may pass, and its text may quote what nobody may see. */
+function failureOf(thrown: unknown, what: string): RepublishError {
+  if (thrown instanceof TooLate) return new RepublishError('SignerTimeout', `${what}: ${thrown.message}`);
+  return namedFailure(thrown, ['signer'], 'SignerUnreachable', what);
+}

@@ -1,0 +1,44 @@
+import path from 'node:path';
+import { ensureError, RepublishError } from '../contract/failures';
+import { importFile, isFile } from '../contract/import-file';
+
+/**
+ * What a module that the configuration names exports by default: the thing itself, or a function of
+ * `{ RepublishError }` that gives it or promises it, for a module in a place from where this package cannot be
+ * imported.
+ *
+ * @param key of the configuration
+ * @param module path, relative to the working directory
+ * @throws Error with file, cause and remedy
+ */
+export async function loadGiven<T>(key: 'signerProviders' | 'source', module: string): Promise<T> {
+  const file = path.resolve(module);
+  const wrong = (cause: string, remedy: string): Error =>
+    new Error(`${key}: "${module}" ${cause}; ${remedy}`);
+  if (!(await isFile(file)))
+    throw wrong(
+      `is no file at ${file}`,
+      'correct the path, which is relative to the folder of the configuration file',
+    );
+  let given: unknown;
+  try {
+    const exported = defaultOf(await importFile(file));
+    given = typeof exported === 'function' ? await exported({ RepublishError }) : exported;
+  } catch (thrown) {
+    // The lines behind the first are where require() has looked.
+    const [reason] = ensureError(thrown).message.split('\n');
+    throw wrong(`cannot be loaded: ${reason}`, 'correct the module: node can try it alone, node <file>');
+  }
+  if (typeof given !== 'object' || given === null)
+    throw wrong(
+      'has no object as its default export',
+      `export it by default, as in examples/custom-${key === 'source' ? 'source' : 'signer'}`,
+    );
+  return given as T;
+}
+
+/** import() gives what a CommonJS module exports as its default, and a transpiled default inside of that. */
+function defaultOf({ default: exported }: Record<string, unknown>): unknown {
+  const isWrapped = typeof exported === 'object' && exported !== null && '__esModule' in exported;
+  return isWrapped ? (exported as { default?: unknown }).default : exported;
+}

@@ -1,0 +1,31 @@
+import type { LookingDependencies } from '../activities/dependencies';
+import { openReadOnlyDatabase } from '../database/connection';
+import type { RelayPublisher } from '../nostr/relays/publisher';
+import type { Parts } from './parts';
+import { buildShared } from './shared';
+import type { WorkerConfiguration } from './worker-configuration';
+
+/** What an inspection looks with. Opens no connection yet. */
+export function buildLooking(
+  configuration: WorkerConfiguration,
+  parts: Parts,
+): { dependencies: LookingDependencies; close(): Promise<void> } {
+  const database = openReadOnlyDatabase({ url: configuration.databaseUrl });
+  const { shared, close } = buildShared(configuration, parts, database);
+  return {
+    dependencies: { ...shared, database, publisher: onlyLooking(shared.publisher) },
+    close: async () => {
+      await close();
+      await database.close();
+    },
+  };
+}
+
+/** Without what sends: also code that is not held to types finds nothing there. */
+export function onlyLooking(publisher: RelayPublisher): LookingDependencies['publisher'] {
+  return {
+    required: publisher.required,
+    look: (...asked) => publisher.look(...asked),
+    impossibleBecause: (...asked) => publisher.impossibleBecause(...asked),
+  };
+}

@@ -1,0 +1,82 @@
+import type { LookingDependencies } from '../activities/dependencies';
+import { WorkerClock } from '../activities/steps/clock';
+import type { ReadOnlyDatabase } from '../database/connection';
+import { BunkerRelayLimits } from '../nostr/bunker/bunker-relay-limits';
+import { RelayPool } from '../nostr/relays/pool';
+import { RelayPublisher, type PublisherOptions } from '../nostr/relays/publisher';
+import { OperatorSigners } from '../nostr/signers/operator-signers';
+import { fingerprintKeyOf, RELAY_CONNECT_TIMEOUT_MS } from './limits';
+import { type Parts, sourceFor } from './parts';
+import type { WorkerConfiguration } from './worker-configuration';
+
+/** What is told while they work. */
+export interface Listeners {
+  onNotice?: (url: string, notice: string) => void;
+  onMalformed?: () => void;
+  onStanding?: NonNullable<PublisherOptions['onStanding']>;
+  onClockDoubt?: (names: string) => void;
+  onIdleError?: (error: Error) => void;
+}
+
+/**
+ * What those who act and those who only look have alike. Opens no connection yet.
+ *
+ * @param database the ledger's; LNbits' is read over it where both are one
+ */
+export function buildShared(
+  configuration: WorkerConfiguration,
+  parts: Parts,
+  database: ReadOnlyDatabase,
+  listeners: Listeners = {},
+): { shared: Omit<LookingDependencies, 'database'> & { publisher: RelayPublisher }; close(): Promise<void> } {
+  const { onNotice, onMalformed, onStanding, onClockDoubt = () => undefined, onIdleError } = listeners;
+  const { relays, quorum, signers, queries } = configuration;
+  const pool = new RelayPool({
+    connectTimeoutMs: RELAY_CONNECT_TIMEOUT_MS,
+    ...(onNotice === undefined ? {} : { onNotice }),
+    ...(onMalformed === undefined ? {} : { onMalformed }),
+  });
+  const publisher = new RelayPublisher({
+    pool,
+    relays,
+    quorum,
+    replyTimeoutMs: configuration.relayTimeoutMs,
+    ...(onStanding === undefined ? {} : { onStanding }),
+  });
+  const bunkerRelays = new BunkerRelayLimits(configuration.allowPrivateBunkerRelays);
+  const source = sourceFor(configuration, parts, {
+    ledger: { url: configuration.databaseUrl, database },
+    ...(onIdleError === undefined ? {} : { onIdleError }),
+  });
+  const { custom = [], documentTypes } = parts;
+  const isByOperators = queries.operators !== undefined || signers === 'lnbits' || custom.length > 0;
+  return {
+    shared: {
+      source,
+      operatorsFrom: isByOperators ? 'source' : 'ledger',
+      documentTypes,
+      operatorSigners: new OperatorSigners({
+        signers,
+        bunkerRelays: configuration.lnbitsBunkerRelays,
+        accounts: source,
+        custom,
+      }),
+      publisher,
+      bunkerRelays,
+      clock: new WorkerClock({
+        database,
+        relays,
+        askAgainMs: configuration.retryIntervalMs,
+        onDoubt: onClockDoubt,
+      }),
+      fingerprintKey: fingerprintKeyOf(configuration.secretsKey),
+      maxStateBytes: configuration.maxStateBytes,
+    },
+    close: async () => {
+      publisher.close();
+      bunkerRelays.close();
+      pool.close();
+      await source.close();
+    },
+  };
+}

@@ -1,0 +1,66 @@
+import type { LookingDependencies } from '../../activities/dependencies';
+import { buildLooking } from '../../assembly/looking';
+import { RepublishError } from '../../contract/failures';
+import type { ReadOnlyDatabase } from '../../database/connection';
+import { keepProof } from '../../database/ledger/proofs';
+import { findSigner, putSigner } from '../../database/signers';
+import { documentTypes } from '../../documents/registry';
+import { withEyes } from '../../inspection/open';
+import { fails } from '../support/fails';
+import { type Saga, startSaga } from '../support/saga';
+
+let saga: Saga;
+beforeAll(async () => {
+  saga = await startSaga();
+});
+afterAll(() => saga.stop());
+
+/** Never called: what is written here has to be refused by the compiler (`npm run types`). */
+export function refusedByTypes(looking: LookingDependencies, database: ReadOnlyDatabase): unknown[] {
+  return [
+    // @ts-expect-error it sends nothing
+    () => looking.publisher.send,
+    // @ts-expect-error it has no keyring, and so no signer that is open
+    () => looking.keyring,
+    // @ts-expect-error a function that writes does not take what only reads
+    () => keepProof(looking.database, 'run', 'signer'),
+    // @ts-expect-error nor in a transaction
+    () => looking.database.transaction((client) => keepProof(client, 'run', 'signer')),
+    // @ts-expect-error signers are stored by pairing
+    () => putSigner(database, { operatorUserId: 'op', kind: 'local', pubkey: '', ncryptsec: '' }),
+    // What reads takes it.
+    () => findSigner(looking.database, 'op'),
+  ];
+}
+
+const INSERT = "INSERT INTO republish.pairings VALUES ('op', repeat('a', 64), 'tag', 'key')";
+const REFUSED = { message: expect.stringContaining('read-only transaction') };
+
+describe('what an inspection looks with', () => {
+  test('Postgres refuses a write, alone and in a transaction', async () => {
+    await withEyes(saga.configuration(), {}, async ({ database, source }) => {
+      expect(await fails(RepublishError, database.query(INSERT))).toMatchObject(REFUSED);
+      expect(
+        await fails(
+          RepublishError,
+          database.transaction((client) => client.query(INSERT)),
+        ),
+      ).toMatchObject(REFUSED);
+      expect(await database.query('SELECT 1 AS one')).toEqual([{ one: 1 }]);
+      // LNbits' tables are in the same database here, and are read over the same connections.
+      expect(await source.account('nobody')).toBeUndefined();
+    });
+    expect(await saga.database.query('SELECT * FROM republish.pairings')).toEqual([]);
+  });
+
+  test('it has no function that sends or signs, whatever its type says', async () => {
+    const { dependencies, close } = buildLooking(saga.configuration(), { documentTypes });
+    try {
+      expect(Object.keys(dependencies.publisher).sort()).toEqual(['impossibleBecause', 'look', 'required']);
+      expect(dependencies).not.toHaveProperty('keyring');
+      expect(dependencies.database).not.toHaveProperty('mayWrite');
+    } finally {
+      await close();
+    }
+  });
+});
