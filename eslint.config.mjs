@@ -1,29 +1,28 @@
 import tseslint from 'typescript-eslint';
 
 /**
- * The arrows of the house: which rooms each room may import. Everything not listed is refused, so a new room
- * has to be drawn here before anything can lean on it. `client/cli` is the one composition root besides
- * `worker`.
+ * The rooms (top folders) and the rooms that each of them may import. Every other import is refused, so a new
+ * room must be added here first. `client/cli` and `worker` put the parts of the program together.
  */
 const arrows = {
-  // Waits that end with a signal, a limit of what runs at the same time, pages of a list: any room may need them.
+  // Waits that end with a signal, a limit of concurrent work, pages of a list: every room may import it.
   async: [],
   contract: [],
-  // Decisions without input or output.
+  // Decisions without I/O.
   rules: ['contract'],
   workflows: ['contract', 'rules'],
-  // Reads what Temporal's API answers, for whoever asks it.
+  // Reads the answers of Temporal's API, for `client` and `activities`.
   temporal: ['contract'],
   configuration: ['contract', 'rules', 'documents', 'sources', 'database'],
   documents: ['contract', 'rules'],
-  // LNbits' database: read only. The ledger's is another one.
+  // Reads LNbits' database. It imports `database` for the connection, not for the ledger.
   sources: ['async', 'contract', 'rules', 'documents', 'database'],
   nostr: ['async', 'contract', 'rules'],
-  // The rule of the audit's chain: a row cannot be written but as a link of it.
+  // `rules` has the audit chain: `database` writes each audit row as a link of it.
   database: ['async', 'contract', 'rules'],
   activities: ['async', 'contract', 'rules', 'temporal', 'documents', 'sources', 'nostr', 'database'],
   pairing: ['async', 'contract', 'rules', 'configuration', 'sources', 'nostr', 'database'],
-  // Makes of a configuration what activities need, for those who act and those who only look.
+  // Builds the dependencies of activities from a configuration, for `worker` and for `inspection`.
   assembly: [
     'async',
     'contract',
@@ -35,7 +34,7 @@ const arrows = {
     'database',
     'activities',
   ],
-  // Looks at what a run would meet and at what it left: signs nothing, writes nothing.
+  // Only looks, before and after a run. It signs and writes nothing.
   inspection: [
     'async',
     'contract',
@@ -49,7 +48,7 @@ const arrows = {
     'activities',
     'assembly',
   ],
-  // It looks before it polls, by the same checks as `doctor`.
+  // `inspection`: a worker makes the checks of `doctor` before it polls.
   worker: [
     'async',
     'contract',
@@ -62,11 +61,11 @@ const arrows = {
     'assembly',
     'inspection',
   ],
-  // Ends what nobody can speak to any more: a person writes what the workers cannot, if the checks of
-  // `doctor` find no fault.
+  // Writes the audit row of a run that answers no control. `inspection`: it makes the checks of `doctor`
+  // first.
   ending: ['contract', 'database', 'activities', 'inspection'],
   client: ['async', 'contract', 'rules', 'temporal', 'configuration'],
-  // Servers that the program starts itself: those of a data folder, and those that are thrown away.
+  // Servers that the program starts: those of a data folder, and temporary ones for dev and tests.
   embedded: ['async', 'contract', 'configuration', 'database'],
   'client/cli': [
     'async',
@@ -98,11 +97,11 @@ const arrows = {
     'client',
     'embedded',
   ],
-  // Measures what is built, beside what people write without it.
+  // Measures this program, and a loop that people write without it.
   bench: ['async', 'contract', 'configuration', 'nostr', 'database', 'pairing', 'client', 'embedded', 'dev'],
 };
 
-/** Packages that only one room may touch. */
+/** The rooms that may import a package. A package that is not here is free. */
 const packageOwners = {
   pg: ['database'],
   'better-sqlite3': ['sources'],
@@ -159,10 +158,10 @@ function restrictedImports(room, further = []) {
     );
   }
   if (room === 'client') {
-    patterns.push({ regex: '^\\./cli(/|$)', message: 'the client library may not lean on its command line' });
+    patterns.push({ regex: '^\\./cli(/|$)', message: 'the client library may not import the command line' });
   }
   if (room === 'workflows') {
-    // Workflow code must be deterministic: no package but the SDK, and nothing of Node.
+    // Workflow code must be deterministic: it imports no package except the SDK, and nothing of Node.
     patterns.push({
       regex: '^(?!\\.|@temporalio/workflow$)',
       message: 'workflows/ imports only @temporalio/workflow, contract/ and rules/',
@@ -173,7 +172,7 @@ function restrictedImports(room, further = []) {
     patterns.push({ regex: '^(?!\\.)', message: 'contract/ imports no package and nothing of Node' });
   }
   if (room === 'rules') {
-    // The workflow imports them too, and they are tested without anything around them.
+    // Workflow code imports rules/ too, so they have the same limits.
     patterns.push({ regex: '^(?!\\.)', message: 'rules/ imports only contract/' });
   }
   for (const [name, owners] of Object.entries(packageOwners)) {
@@ -215,8 +214,8 @@ export default tseslint.config(
     rules: { 'no-restricted-imports': restrictedImports('nostr', [pattern]) },
   })),
   {
-    // One place reads the environment, so that one list says what can be configured. Who starts processes
-    // hands it on.
+    // Only configuration/ reads the environment, so one list has every setting. Rooms that start processes
+    // pass the environment on.
     files: topRooms
       .filter((room) => !['configuration', 'embedded', 'dev'].includes(room))
       .map((room) => `${room}/**/*.ts`),
@@ -228,7 +227,7 @@ export default tseslint.config(
     },
   },
   {
-    // One place waits: what listens for an abort by hand sooner or later leaves a listener, a timer or a turn.
+    // Only async/ waits: other code for an abort has left a listener, a timer or a queue place behind before.
     files: topRooms
       .filter((room) => !['async', 'workflows', 'bench'].includes(room))
       .map((room) => `${room}/**/*.ts`),
@@ -248,8 +247,8 @@ export default tseslint.config(
     },
   },
   {
-    // A plain Error hangs a workflow (it fails the task, not the run), and a subclass loses its type over the
-    // wire.
+    // An Error fails the workflow task, not the run, so the workflow hangs. A subclass of it loses its type
+    // on its way.
     files: ['workflows/**/*.ts'],
     rules: {
       'no-restricted-syntax': [

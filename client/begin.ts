@@ -11,33 +11,36 @@ import type { Handle } from './handle';
 import { Outage, pause } from './outage';
 import { explained } from './temporal-errors';
 
+/** What to do while a run (or fleet) of another request is running. */
 export interface BeginOptions {
   /**
-   * While a run of another request goes on: `wait` for its end, then start one's own (default); `refuse`; or
-   * `attach`, to follow that one knowingly: its result may be less than what is asked for here.
+   * `wait` (default): wait for the end of the other run, then start this one. `refuse`: reject with
+   * AnotherRunGoesOn. `attach`: follow the other run; its result may contain fewer documents than this
+   * request asks for. A run of the same request is always attached to.
    */
   otherRequest?: 'wait' | 'refuse' | 'attach' | undefined;
-  /** Told what is waited for, when the wait begins and whenever that changes. */
+  /** Called when the wait for another run begins, and when its phase or obstacle changes. Default: none. */
   onWaiting?: ((other: OtherRun) => void) | undefined;
-  /** Ends the wait: the call rejects with the signal's reason, and nothing is started. */
+  /** Ends the wait: the call rejects with the reason of the signal, and nothing is started. Default: none. */
   signal?: AbortSignal | undefined;
-  /** How long Temporal may be away meanwhile, in milliseconds. Default: 120000. */
+  /** How long Temporal may be away during the wait, in milliseconds. Default: 120000. */
   patienceMs?: number | undefined;
 }
 
-/** A run of another request, for whose end one's own waits. */
+/** A run (or fleet) of another request, while a call waits for its end. */
 export interface OtherRun {
   workflowId: string;
+  /** Temporal's `firstExecutionRunId`. */
   runId: string;
-  /** ISO 8601. */
+  /** Start of its newest execution, ISO 8601. */
   startedAt: string;
-  /** In what it was asked something else, as it was asked: such as `machines m1`, `no expected key`. */
+  /** How its request differs from that of the call, such as `machines m1` or `no expected key`. */
   differs: string[];
-  /** Of its progress, or `paused`; null while no worker answers. */
+  /** The phase of its progress, or `paused`; null while no worker answers. */
   phase: string | null;
-  /** Why it does not move, where nobody works on it or nobody can. */
+  /** Why no worker can make progress with it; null: no such reason is known. */
   obstacle: Obstacle | null;
-  /** All of that as a sentence. */
+  /** The same as a sentence. */
   message: string;
 }
 
@@ -62,10 +65,10 @@ export interface Beginning<Begun> {
 }
 
 /**
- * Starts a run, or attaches to one of the same request that goes on: the one way in, so that nobody is given
- * the result of another request for that of one's own.
+ * Starts a run or a fleet, or attaches to one of the same request. Every entry of the library uses this
+ * function, so that no caller takes the result of another request for its own.
  *
- * @throws AnotherRunGoesOn; the reason of the signal
+ * @throws AnotherRunGoesOn; the reason of the signal; TemporalUnavailable after `patienceMs`
  */
 export async function begin<
   Progress extends Phased,

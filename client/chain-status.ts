@@ -8,7 +8,9 @@ import { isUnreadable } from './temporal-errors';
 
 /** What can be seen of a run or a fleet from outside, also while no worker answers. */
 export interface ChainStatus<Progress> {
-  /** `republish-operator-configs/<operator>` for a run; `republish-fleet` or `republish-fleet/<task queue>`. */
+  /**
+   * `republish-operator-configs/<operator>` for a run; `republish-fleet` or `republish-fleet/<task queue>`.
+   */
   workflowId: string;
   /** Temporal's `firstExecutionRunId`: the key in the ledger and the audit. It survives continue-as-new. */
   runId: string;

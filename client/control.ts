@@ -13,14 +13,14 @@ import { asControlRefused, explained, isUnanswered } from './temporal-errors';
 /** What happened to a cancellation that somebody asked for. */
 export interface Cancellation {
   /**
-   * `run`: the workflow of the run or fleet took the update `cancel`. It finishes what is signed and writes its
-   * audit. `Temporal`: no worker took the update, so Temporal keeps the cancellation for the next worker. The
-   * audit then does not tell who asked and why.
+   * `run`: the workflow of the run or fleet took the update `cancel`. It finishes what is signed and writes
+   * its audit. `Temporal`: no worker took the update, so Temporal keeps the cancellation for the next worker.
+   * The audit then does not tell who asked and why.
    */
   takenBy: 'run' | 'Temporal';
   /**
-   * Why no worker can take the cancellation from Temporal; null: nothing prevents it. Only `republish end` ends
-   * such a run.
+   * Why no worker can take the cancellation from Temporal; null: nothing prevents it. Only `republish end`
+   * ends such a run.
    */
   obstacle: Obstacle | null;
 }
@@ -29,7 +29,7 @@ export interface Cancellation {
 const NOTICED_WITHIN_MS = 5_000;
 const QUERY_TIMEOUT_MS = 2_000;
 
-/** What the control of a run and of a fleet differs in. */
+/** How the control of a run differs from that of a fleet. */
 interface ControlKind {
   /** How long a worker may take to answer an update. */
   updateTimeoutMs: number;
@@ -112,7 +112,7 @@ export class ChainControl {
     }
   }
 
-  /** Between two executions no one can take an update. The next execution can. */
+  /** Between two executions nobody can take an update. The next execution can. */
   async #hasOnlyMovedOn(error: unknown): Promise<boolean> {
     if (!(error instanceof WorkflowNotFoundError)) return false;
     const { workflowId, runId } = this.chain;

@@ -23,11 +23,12 @@ import type { Cancellation } from './control';
 import { RunNotFound } from './errors';
 import { type Handle, type HandleName, handleOf } from './handle';
 import { heartbeatOf } from './run-steps';
-import { requireSound } from './start';
+import { requireValid } from './start';
 import { explained } from './temporal-errors';
 
+/** Options of a fleet: its request, and what to do while another fleet is running. */
 export interface FleetOptions extends FleetInput, BeginOptions {
-  /** Task queue the workers poll. Default: REPUBLISH_TASK_QUEUE, else `republish-operator-configs`. */
+  /** Task queue of the workers. Default: REPUBLISH_TASK_QUEUE, else `republish-operator-configs`. */
   taskQueue?: string;
 }
 
@@ -40,8 +41,8 @@ interface FleetDetails {
 }
 
 /**
- * A fleet, started by this call or found. `result()` resolves with the summary: operators who failed are in it
- * and cause no error. It rejects with RepublishFailed when the fleet could not begin, or was cancelled or
+ * A fleet, started by this call or found. `result()` resolves with the summary: operators who failed are in
+ * it and cause no error. It rejects with RepublishFailed when the fleet could not begin, or was cancelled or
  * terminated.
  *
  * A fleet has no `retry` and no `skip`: they are of one run (`findRepublish(client, operatorUserId)`). Start
@@ -61,8 +62,8 @@ export interface FleetRun extends Handle<FleetProgress, FleetStatus, FleetSummar
    */
   resume(request?: ControlRequest): Promise<number>;
   /**
-   * Cancels the fleet and its runs in work; the audits are written. `operators` is the number of runs that were
-   * told. @throws ControlRefused
+   * Cancels the fleet and its runs in work; the audits are written. `operators` is the number of runs that
+   * were told. @throws ControlRefused
    */
   cancel(request?: ControlRequest): Promise<Cancellation & { operators: number }>;
 }
@@ -70,33 +71,35 @@ export interface FleetRun extends Handle<FleetProgress, FleetStatus, FleetSummar
 const NO_FLEET =
   'Start one with: republish fleet start <operator>... (or --all); see earlier ones with: republish fleet audit.';
 
-/** The runs in work are told before the fleet answers. */
+/** The fleet answers after it has controlled its runs in work. */
 const UPDATE_TIMEOUT_MS = 120_000;
 
-/**
- * Temporal shows it, and it stays across continue-as-new: whether a fleet that goes on was asked the same.
- */
+/** Memo key of the hash of the request. A memo survives continue-as-new, so the requests can be compared. */
 const FINGERPRINT = 'request';
 
 const OF_ANOTHER_FLEET =
   'Leave --no-wait out to wait for its end, follow it with --attach, or end it with: republish fleet cancel; then start again.';
 
 /**
- * Starts a fleet: a run for each operator, so many at once, as `startRepublish` would start it. Attaches to
- * the fleet that goes on if that was asked the same; one of another request is waited for first, unless
- * `otherRequest` says otherwise.
+ * Starts a fleet: one run for each operator, a limited number at a time (`operatorsAtOnce`, default: 16). It
+ * attaches to the running fleet of the task queue if its request is the same. While a fleet of another
+ * request is running, it does what `otherRequest` selects (default: it waits for the end of that fleet
+ * first).
  *
  *     const fleet = await startFleet(client, { operators: ['8f3c2b', '11aa90'] });
  *     const { operators, failures } = await fleet.result();
+ *     // { complete: 1, incomplete: 1, failed: 0, cancelled: 0, notBegun: 0 }, [{ operatorUserId: '11aa90', … }]
  *
- * @throws RepublishFailed of type InvalidInput, before anything is started; AnotherRunGoesOn;
- * TemporalUnavailable,
- *   TemporalRefused; ConfigurationError
+ * @param client a client of Temporal's SDK, such as that of `connect()`
+ * @throws RepublishFailed of type InvalidInput, before anything is started
+ * @throws AnotherRunGoesOn with `otherRequest: 'refuse'`
+ * @throws TemporalUnavailable, TemporalRefused, NamespaceNotFound when Temporal cannot be asked
+ * @throws ConfigurationError when a REPUBLISH_* variable is wrong
  */
 export async function startFleet(client: Client, options: FleetOptions): Promise<FleetRun> {
   const { taskQueue = loadConfiguration().taskQueue, ...others } = options;
   const { otherRequest, onWaiting, signal, patienceMs, ...input } = others;
-  requireSound(problemsOfFleetInput(input));
+  requireValid(problemsOfFleetInput(input));
   const workflowId = fleetWorkflowIdFor(taskQueue);
   const fingerprint = createHash('sha256').update(requestText(input)).digest('hex').slice(0, 32);
   const start = () =>
@@ -119,7 +122,8 @@ export async function startFleet(client: Client, options: FleetOptions): Promise
       handle: (name) => fleetOf(client, { workflowId, ...name }),
       async differences({ memo }, runId) {
         if (memo?.[FINGERPRINT] === fingerprint) return [];
-        // Only the input of the first execution has the operators; later executions read them from the ledger.
+        // Only the input of the first execution has the operators; later executions read them from the
+        // ledger.
         const theirs = requestInHistory(client, { workflowId, runId }).catch(() => undefined);
         return differencesOf(await theirs, input);
       },
@@ -129,9 +133,13 @@ export async function startFleet(client: Client, options: FleetOptions): Promise
 }
 
 /**
- * The newest fleet of a task queue, whether it goes on or has ended.
+ * Finds the newest fleet of a task queue, running or ended.
  *
- * @throws RunNotFound when there is none that Temporal still knows; TemporalUnavailable, TemporalRefused
+ * @param client a client of Temporal's SDK, such as that of `connect()`
+ * @param taskQueue Default: REPUBLISH_TASK_QUEUE, else `republish-operator-configs`.
+ * @throws RunNotFound when Temporal knows no fleet; it forgets ended fleets after its retention time
+ * @throws TemporalUnavailable, TemporalRefused, NamespaceNotFound when Temporal cannot be asked
+ * @throws ConfigurationError when a REPUBLISH_* variable is wrong
  */
 export async function findFleet(
   client: Client,
@@ -181,7 +189,7 @@ function ofFleet(error: unknown): unknown {
   return Object.assign(error, { message: forFleet(error.message), remedy: forFleet(remedy) });
 }
 
-/** What the Temporal UI shows of a fleet that does not change. */
+/** The part of a fleet that does not change, for the Temporal UI. */
 function staticDetails({ operators, operatorsAtOnce, documentTypes, force, onFailure }: FleetInput): string {
   const named = operators?.slice(0, 20).join(', ');
   return [
@@ -189,7 +197,7 @@ function staticDetails({ operators, operatorsAtOnce, documentTypes, force, onFai
     `- operators: ${named ?? 'all that queries.operators names (default: all with a stored signer)'}${(operators?.length ?? 0) > 20 ? ', …' : ''}`,
     `- at once: ${operatorsAtOnce ?? 'the default'}`,
     `- document types: ${documentTypes?.join(', ') ?? 'all'}`,
-    `- unchanged documents: ${force ? 'signed anew' : 'left alone'}`,
+    `- unchanged documents: ${force ? 'signed again' : 'left alone'}`,
     `- failed documents: ${onFailure === 'hold' ? 'wait for retry or skip' : 'reported at the end'}`,
   ].join('\n');
 }

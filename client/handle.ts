@@ -11,11 +11,13 @@ import { watchChain, type WatchOptions } from './watch';
 /**
  * What a run and a fleet can be asked. `RepublishRun` and `FleetRun` extend it.
  *
- * Every method may throw TemporalUnavailable, TemporalRefused, NamespaceNotFound or RunNotFound. Each of these
- * errors has a `type` and a `remedy`.
+ * Every method may throw TemporalUnavailable, TemporalRefused, NamespaceNotFound or RunNotFound. Each of
+ * these errors has a `type` and a `remedy`.
  */
 export interface Handle<Progress, Status extends ChainStatus<Progress>, Result> {
-  /** `republish-operator-configs/<operator>` for a run; `republish-fleet` or `republish-fleet/<task queue>`. */
+  /**
+   * `republish-operator-configs/<operator>` for a run; `republish-fleet` or `republish-fleet/<task queue>`.
+   */
   workflowId: string;
   /** Temporal's `firstExecutionRunId`: the key in the ledger and the audit. It survives continue-as-new. */
   runId: string;

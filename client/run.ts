@@ -8,12 +8,12 @@ import { type Handle, type HandleName, handleOf } from './handle';
 import { type RunDetails, type RunStatus, runStatusKind } from './run-status';
 
 /**
- * A run of one operator, started by this call or found. `result()` resolves with event ids (64 hex characters)
- * by document type; it rejects with RepublishFailed when documents failed, and `published` of that error tells
- * which documents stand.
+ * A run of one operator, started by this call or found. `result()` resolves with event ids (64 hex
+ * characters) by document type; it rejects with RepublishFailed when documents failed, and `published` of
+ * that error tells which documents stand.
  *
- * `progress()` counts documents. Counts by outcome change when a page ends; `stages`, `waiting` and `approvals`
- * also contain what the pages in work reported.
+ * `progress()` counts documents. Counts by outcome change when a page ends; `stages`, `waiting` and
+ * `approvals` also contain what the pages in work reported.
  */
 export interface RepublishRun extends Handle<Progress, RunStatus, RepublishResult> {
   /** Begins no further document until `resume`. What is signed is finished. @throws ControlRefused */
@@ -27,8 +27,8 @@ export interface RepublishRun extends Handle<Progress, RunStatus, RepublishResul
    */
   retry(selection?: DocumentSelection): Promise<number>;
   /**
-   * Gives up documents that are not published: those of `documentType` and of `machineId`. Both may be left out
-   * only while the run is holding.
+   * Gives up documents that are not published: those of `documentType` and of `machineId`. Both may be left
+   * out only while the run is holding.
    *
    * @returns the number of documents @throws ControlRefused
    */

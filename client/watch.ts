@@ -5,6 +5,7 @@ import { RunNotFound } from './errors';
 import { Outage, pause } from './outage';
 import { asExplained, isUnreachable } from './temporal-errors';
 
+/** Options of `watch()`. */
 export interface WatchOptions {
   /** Pause between two looks, in milliseconds. Default: 1000; at least 100. */
   intervalMs?: number;

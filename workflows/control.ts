@@ -16,13 +16,10 @@ export interface ControlledRun extends Record<UpdateName, (asked: Intervention) 
   refusal(name: UpdateName, selection: DocumentSelection): string | undefined;
 }
 
-/**
- * A bunker has at most some requests open; a page that is told again replaces the last one of the same
- * activity.
- */
+/** A bunker has only a few requests open. A second notice of an activity replaces its first. */
 const MAX_APPROVALS = 50;
 
-/** The updates of a run, and what people have asked of it. */
+/** Receives the updates of a run, and the notices of signers that wait for a person. */
 export class Control {
   #approvals = new Map<string, string>();
 
@@ -47,20 +44,18 @@ export class Control {
     });
   }
 
-  /** Pages on which a person has to approve before the signer answers. */
+  /** Pages on which a person must approve before the signer answers. */
   get approvals(): string[] {
     return [...new Set(this.#approvals.values())];
   }
 
-  /**
-   * The activity has ended, and with it whatever its signer waited for: the notice of that may never come.
-   */
+  /** The activity has ended, so its signer waits no longer. The notice of that may never come. */
   forgetApproval(of: string): void {
     this.#approvals.delete(of);
   }
 
   #noteApproval(notice: ApprovalNotice): void {
-    // Anybody who may signal the workflow may send this; it is only shown.
+    // Everybody who may signal the workflow can send this. It is only shown.
     if (typeof notice?.of !== 'string') return;
     const page = typeof notice.approvalUrl === 'string' ? approvalPage(notice.approvalUrl) : undefined;
     if (page === undefined) this.#approvals.delete(notice.of);

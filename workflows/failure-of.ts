@@ -2,9 +2,9 @@ import { ActivityFailure, ApplicationFailure, TimeoutFailure } from '@temporalio
 import { type Failure, isFailureType, reasonIn, remedyFor } from '../contract/failures';
 import { forOperator } from '../rules/shell';
 
-/** What failed, as data, from whatever an activity call threw. */
+/** The failure behind an error that an activity call threw. */
 export function failureOf(error: unknown): Failure {
-  // A timeout carries the last attempt's failure as its cause: that one says what was wrong.
+  // The cause of a timeout is the failure of the last attempt, which tells more than the timeout.
   const chain: unknown[] = [];
   for (let link = error; link instanceof Error && chain.length < 10; link = link.cause) chain.push(link);
   const named = chain.find((link) => link instanceof ApplicationFailure && isFailureType(link.type));
@@ -32,4 +32,9 @@ export function asEnd(
 ): ApplicationFailure {
   const remedy = forOperator(remedyFor(type), operatorUserId);
   return ApplicationFailure.nonRetryable(`${reason}. ${remedy}`, type, { ...details, reason });
+}
+
+/** @throws ApplicationFailure InvalidInput where an input has problems: such a run has no audit row */
+export function requireValid(problems: string[]): void {
+  if (problems.length > 0) throw asEnd({ type: 'InvalidInput', message: problems.join('; ') });
 }

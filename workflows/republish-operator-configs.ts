@@ -13,24 +13,23 @@ import { documentOf } from '../rules/machine-name';
 import { SEARCH_ATTRIBUTES } from '../contract/names';
 import type { RunOutcome } from '../contract/progress';
 import { notAttemptedLine, tellFailures } from '../rules/told-failures';
-import { persistAudit, runId } from './activities';
+import { persistAudit, runId } from './activity-calls';
 import type { CarriedOver } from './carried-over';
 import { unpackEvents } from './event-ids';
-import { asEnd, failureOf } from './failure-of';
+import { asEnd, failureOf, requireValid } from './failure-of';
 import { Run } from './run';
 
 /**
- * The saga for one operator: load the machines, prove the signer, republish the documents page by page, read
- * all of them back, write the audit. What comes next at any time is said by rules/pages.ts.
+ * The workflow for one operator: load the machines, prove the signer, republish the documents page by page,
+ * read all of them back, write the audit. `rules/pages.ts` decides what comes next.
  *
- * Forward only: a published event cannot be taken back and the old documents still stand under the old key,
- * so what can be finished is finished, and the rest is named in the audit and in the failure. A second run
- * does only what is missing.
+ * It has no compensation: a published event cannot be taken back, and the old documents still stand under the
+ * old key. So it finishes what it can, and names the rest in the audit and in the failure. A second run does
+ * only what is missing.
  *
- * A run with many documents is a chain of executions, each of which hands over to the next before its history
- * grows large.
+ * A run with many documents is a chain of executions: each continues as new before its history grows large.
  *
- * @param handedOver by the execution before this one; not for callers
+ * @param handedOver from the previous execution; callers leave it out
  * @returns event ids by document type, one key for each requested type
  * @throws ApplicationFailure RepublishIncomplete (details: `{ published, failures, failed }`), or the failure
  *   type of the step that ended the run before its documents
@@ -39,11 +38,10 @@ export async function republishOperatorConfigs(
   input: RepublishInput,
   handedOver?: CarriedOver,
 ): Promise<RepublishResult> {
-  requireSound(input);
+  requireValid(problemsOfInput(input));
   const request = normalisedInput(input);
   const { operatorUserId } = request;
-  // Whatever a caller may send besides the input: only an execution of this run can have handed anything
-  // over.
+  // A caller cannot pass `handedOver`: only a continued execution has one.
   const carried = workflowInfo().continuedFromExecutionRunId === undefined ? undefined : handedOver;
   const onOpened = (opened: OpenedRun): void =>
     makeSearchable(opened, { operator: operatorUserId, pubkey: opened.operatorPubkey });
@@ -73,12 +71,6 @@ export async function republishOperatorConfigs(
   return events;
 }
 
-/** No audit row: without a sound input there is no operator to write it for. */
-function requireSound(input: RepublishInput): void {
-  const problems = problemsOfInput(input);
-  if (problems.length > 0) throw asEnd({ type: 'InvalidInput', message: problems.join('; ') });
-}
-
 function writeAudit(run: Run, request: RepublishInput, cancelled: boolean): Promise<PersistAuditResult> {
   const { opened, planned } = run;
   const { endedBy, blocked, isSwept } = run.pages;
@@ -98,7 +90,7 @@ function writeAudit(run: Run, request: RepublishInput, cancelled: boolean): Prom
       ...(isSwept && !cancelled ? { swept: true as const } : {}),
     }),
   ).catch((error: unknown) => {
-    // What ended the run must not be lost over that.
+    // The failure that ended the run must stay visible.
     const audit = failureOf(error);
     const note = `the audit row could not be written (${audit.type}: ${audit.message}); the ledger has every document of the run`;
     const message = endedBy ? `${endedBy.message}; ${note}` : note;
@@ -122,7 +114,10 @@ function whatIsMissing(audit: PersistAuditResult, cause: Failure | undefined): s
   return `${failed} document${failed === 1 ? '' : 's'} could not be republished (${told})`;
 }
 
-/** Only where the namespace knows the attributes; it was asked, and the answer is in the history. */
+/**
+ * `opened.searchAttributes`: an activity asked whether the namespace knows them. Without, the task would
+ * fail.
+ */
 function makeSearchable(
   opened: OpenedRun | undefined,
   values: Partial<Record<keyof typeof SEARCH_ATTRIBUTES, string>>,

@@ -2,7 +2,7 @@ import type { BeginOptions } from '../begin';
 import { EXIT } from './exit-codes';
 import { say } from './output';
 
-/** The options of `start` that say what to do while a run of another request goes on. */
+/** `--no-wait` and `--attach` of `start`: what to do while a run of another request is running. */
 export function otherRequestOf(options: {
   wait: boolean;
   attach?: true;
@@ -12,10 +12,11 @@ export function otherRequestOf(options: {
 }
 
 /**
- * Begins something, and says for what that waits. Ctrl-C then ends the waiting, and nothing is started.
+ * Begins a run or a fleet, and shows for which other one it waits. Ctrl-C ends the wait, and nothing is
+ * started.
  *
- * @param how to see what is waited for, and what else there is
- * @returns undefined when somebody ended the waiting
+ * @param how text that tells how to see and how to end the other one
+ * @returns undefined when Ctrl-C ended the wait
  */
 export async function beginOrStopWaiting<Run>(
   begin: (options: Pick<BeginOptions, 'onWaiting' | 'signal'>) => Promise<Run>,

@@ -61,7 +61,7 @@ export async function sendControl(
     const control = await prepare(client);
     // Only a worker can take an update. A command that shows nothing for a minute looks broken.
     silence = setTimeout(() => void sayWhyItWaits(control), SILENT_MS);
-    const answer = (await control.send(whoAsks(options))) ?? null;
+    const answer = (await control.send(controlRequest(options))) ?? null;
     const { workflowId, runId } = control.handle;
     if (typeof answer !== 'object' || answer === null) {
       if (options.json) printJson({ workflowId, runId, [control.counted]: answer });
@@ -77,7 +77,7 @@ export async function sendControl(
 }
 
 /** Who asks and why, as the audit keeps it. */
-export function whoAsks({ by, reason }: Pick<ControlOptions, 'by' | 'reason'>): ControlRequest {
+export function controlRequest({ by, reason }: Pick<ControlOptions, 'by' | 'reason'>): ControlRequest {
   return { by: by ?? userName(), ...(reason ? { reason } : {}) };
 }
 

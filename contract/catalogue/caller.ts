@@ -97,7 +97,8 @@ export const CALLER = {
     scope: 'caller',
     exit: 'preflight',
     meaning: 'Settings are wrong or missing; the message names all of them at once, and no value.',
-    remedy: 'Correct the variables or keys that the message names; the README lists all with their defaults.',
+    remedy:
+      'Correct the variables or keys that the message names; docs/configuration.md lists all with their defaults.',
   },
   DataFolderUnusable: {
     scope: 'caller',

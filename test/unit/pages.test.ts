@@ -42,6 +42,15 @@ describe('README.md and docs/', () => {
     expect(toHeadings.filter(({ file, anchor = '' }) => !anchorsOf(file).includes(anchor))).toEqual([]);
   });
 
+  test('name files and folders of the source that are there', () => {
+    const named = DOCS.filter((page) => page !== GENERATED).flatMap((page) =>
+      [...withoutCode(read(page)).matchAll(/`([a-z]+\/[\w./-]*)`/g)].map(([, file = '']) => ({ page, file })),
+    );
+    const ofSource = named.filter(({ file }) => existsSync(path.join(ROOT, file.split('/')[0] ?? '')));
+    expect(ofSource.length).toBeGreaterThan(100);
+    expect(ofSource.filter(({ file }) => !existsSync(path.join(ROOT, file)))).toEqual([]);
+  });
+
   test('name every page in the README', () => {
     const named = linksOf('README.md').map(({ file }) => file);
     expect(DOCS.filter((page) => !named.includes(page))).toEqual([]);

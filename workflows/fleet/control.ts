@@ -1,23 +1,23 @@
 import { allHandlersFinished, CancellationScope, condition } from '@temporalio/workflow';
 import type { ControlRequest, Intervention } from '../../contract/control';
 import { FLEET_UPDATES, type FleetControlResult, type FleetUpdateName } from '../../contract/fleet';
+import { requestCancellation } from '../activity-calls';
 import { handleUpdates } from '../updates';
-import { requestCancellation } from './activities';
 
-/** What a fleet does when somebody speaks to it. */
+/** What a fleet does for its updates. */
 export interface ControlledFleet {
-  /** A sentence that says why nothing can be done any more or yet; undefined while it can. */
+  /** Why the update is not possible now, as a sentence; undefined: it is possible. */
   refusal(name: FleetUpdateName): string | undefined;
-  /** Tells the runs that go on; resolves with how many have taken it. */
-  tell(name: FleetUpdateName, request: ControlRequest): Promise<number>;
+  /** Controls the runs in work. Resolves with the number of runs that took it. */
+  controlRuns(name: FleetUpdateName, request: ControlRequest): Promise<number>;
   /** Something that is shown has changed. */
   onChange(): void;
 }
 
-/** The updates of a fleet, and what people have asked of it. */
+/** Receives the updates of a fleet, and keeps what follows from them. */
 export class FleetControl {
   paused: Intervention | undefined;
-  /** From here on no operator is begun. */
+  /** True: no further operator begins. */
   cancelAsked = false;
   readonly interventions: Intervention[];
 
@@ -40,7 +40,7 @@ export class FleetControl {
     });
   }
 
-  /** Resolves when no update is in work any more. */
+  /** Resolves when no update is in work. */
   async untilIdle(): Promise<void> {
     if (!allHandlersFinished()) await condition(allHandlersFinished);
   }
@@ -51,8 +51,9 @@ export class FleetControl {
     else this.cancelAsked = true;
     this.fleet.onChange();
     try {
-      // The runs are told before they are cancelled: so their own audits contain who asked, and why.
-      return { operators: await this.fleet.tell(name, asked) };
+      // First the updates to the runs, then the cancellation: so the audits of the runs have who asked, and
+      // why.
+      return { operators: await this.fleet.controlRuns(name, asked) };
     } finally {
       if (name === 'cancel') await CancellationScope.nonCancellable(() => requestCancellation());
     }

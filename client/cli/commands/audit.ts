@@ -11,7 +11,7 @@ import { commandLine, completeCommands } from '../command-lines';
 import { paragraph, sectionedTable, short, wholeTable } from '../terminal/table';
 import { onOneLine } from '../terminal/text';
 
-/** Rows that a person reads; what did not go well is always shown. */
+/** A person reads at most so many rows. Rows with trouble are always shown. */
 const MAX_ROWS = 100;
 /** A nevent takes two lines of a terminal. */
 const MAX_NEVENTS = 20;
@@ -73,7 +73,7 @@ async function audit(subject: string | undefined, options: AuditOptions): Promis
   report.audits.forEach(showAudit);
 }
 
-/** Neither a run nor an operator that had one. */
+/** The id names no run, and no operator with a run. */
 export class AuditNotFound extends Error {
   readonly type = 'AuditNotFound';
 
@@ -173,7 +173,7 @@ function told({ state, detail }: RelayStanding): string {
 }
 
 function showEvents(documents: ToldDocument[]): void {
-  // What has failed may have an event, and does not stand.
+  // A failed document may have an event that does not stand.
   const events = documents.filter(({ nevent, outcome }) => nevent !== null && outcome !== 'failed');
   if (events.length === 0) return;
   if (events.length > MAX_NEVENTS) return print('\nevent ids and nevents in full: --json or --csv');
@@ -203,7 +203,7 @@ const CSV_HEADER = [
 ];
 
 /**
- * A line for each document; a run that ended before it had any has one line of its own, with what ended it.
+ * A line for each document. A run that ended before its documents has one line, with its failure.
  */
 function csvRows(audit: ToldAudit): string[][] {
   const run = [

@@ -91,7 +91,7 @@ async function control(name: UpdateName, operator: string, options: RunControlOp
   }, options);
 }
 
-/** With the machine's name, where the run has it among documents that failed or wait: others cannot be retried. */
+/** With the name of the machine, which the progress has for documents that failed or wait. */
 async function selectionOf(run: RepublishRun, { documentType, machine }: RunControlOptions): Promise<string> {
   const ofType = documentType === undefined ? '' : ` of ${documentType}`;
   if (machine === undefined) return ofType;

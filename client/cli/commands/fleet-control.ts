@@ -13,9 +13,9 @@ const DONE: Record<FleetUpdateName, (runs: string) => string> = {
 
 /** The commands that control a fleet. */
 export function registerFleetControl(fleet: Command): void {
-  register(fleet, 'pause', 'begin no further operator, and pause the runs that go on');
+  register(fleet, 'pause', 'begin no further operator, and pause the runs in work');
   register(fleet, 'resume', 'go on with a paused fleet');
-  register(fleet, 'cancel', 'end a fleet: cancel the runs that go on, begin no other');
+  register(fleet, 'cancel', 'end a fleet: cancel the runs in work, begin no other');
 }
 
 function register(fleet: Command, name: FleetUpdateName, summary: string): void {

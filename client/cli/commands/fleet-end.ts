@@ -1,6 +1,12 @@
 import type { Command } from 'commander';
 import { printJson, say } from '../output';
-import { askedBy, endOptions, type EndOptions, terminateNow, withBoth } from './end';
+import {
+  validControlRequest,
+  endOptions,
+  type EndOptions,
+  terminateNow,
+  withTemporalAndDatabase,
+} from './end';
 import { showFleetAudit } from './fleet-output';
 
 export function registerFleetEnd(fleet: Command): void {
@@ -19,8 +25,8 @@ async function end(options: EndOptions): Promise<void> {
   const { writeAuditOfEndedFleet } = await import('../../../ending/end-fleet.js');
   const { auditOfFleet } = await import('../../../database/fleets.js');
   const { ControlRefused, findFleet } = await import('../../index.js');
-  const asked = askedBy(options);
-  await withBoth(async ({ client }, database) => {
+  const asked = validControlRequest(options);
+  await withTemporalAndDatabase(async ({ client }, database) => {
     const fleet = await findFleet(client);
     const { workflowId, runId } = fleet;
     const { closedAt, obstacle } = await fleet.status();

@@ -5,7 +5,7 @@ import type { Obstacle } from '../../../contract/obstacle';
 import type { FleetRun, FleetStatus } from '../../fleet';
 import { EXIT, exitCodeFor } from '../exit-codes';
 import { requireOperatorIds } from '../ids';
-import { forcing, resetCountsOption } from '../options';
+import { forceOptions, resetCountsOption } from '../options';
 import { compareIds } from '../../../rules/machine-name';
 import { forFleet } from '../../../rules/shell';
 import { print, printJson, say } from '../output';
@@ -15,7 +15,14 @@ import { AuditNotFound } from './audit';
 import { registerFleetControl } from './fleet-control';
 import { registerFleetEnd } from './fleet-end';
 import { registerFleetInspection } from './fleet-inspection';
-import { fleetLine, inOrder, showFleetAudit, showSummary, unfinished, waitLine } from './fleet-output';
+import {
+  fleetLine,
+  sortedByOperator,
+  showFleetAudit,
+  showSummary,
+  countIncomplete,
+  waitLine,
+} from './fleet-output';
 
 interface StartOptions {
   all?: true;
@@ -36,7 +43,7 @@ export function registerFleet(program: Command): void {
     .command('fleet')
     .summary('republish the documents of many operators')
     .description(
-      'Republishes the documents of many operators: a run for each, so many at once. Operators who fail do not stop the others.\nExit codes of start: 0 all complete, 3 some are not, 1 the fleet itself failed or was cancelled.',
+      'Republishes the documents of many operators: one run for each, a limited number at a time. Operators who fail do not stop the others.\nExit codes of start: 0 all complete, 3 some are not, 1 the fleet itself failed or was cancelled.',
     )
     .addHelpText('before', 'Example: republish fleet start 8f3c2b 11aa90\n');
   fleet
@@ -48,10 +55,10 @@ export function registerFleet(program: Command): void {
     .argument('[operators...]', "the operators' user ids")
     .option('--all', 'all operators')
     .option('--from-file <path>', 'operators from a file, one a line (- reads standard input)')
-    .option('--at-once <n>', 'runs that go on at once, 1 to 200 (default: 16)')
+    .option('--at-once <n>', 'number of runs at a time, 1 to 200 (default: 16)')
     .option('--document-type <type...>', 'only these document types')
     .option('--reason <text>', 'why, for the audits')
-    .option('--force', 'sign anew also what is published and unchanged')
+    .option('--force', 'also sign documents that are published and unchanged')
     .addOption(resetCountsOption())
     .option(
       '--hold',
@@ -119,7 +126,7 @@ async function fleetInput(named: string[], options: StartOptions): Promise<Fleet
     ...(options.atOnce === undefined ? {} : { operatorsAtOnce: Number(options.atOnce) }),
     ...(options.documentType ? { documentTypes: options.documentType } : {}),
     ...(options.reason ? { reason: options.reason } : {}),
-    ...forcing(options),
+    ...forceOptions(options),
     ...(options.hold ? { onFailure: 'hold' } : {}),
   };
   const problems = problemsOfFleetInput(input);
@@ -127,7 +134,7 @@ async function fleetInput(named: string[], options: StartOptions): Promise<Fleet
   return input;
 }
 
-/** Those who are named, on the command line or in a file; undefined: all. @throws UsageError */
+/** The operators of the command line and of the file; undefined: all. @throws UsageError */
 export async function selectedOperators(
   named: string[],
   options: { all?: true; fromFile?: string },
@@ -144,7 +151,7 @@ export async function selectedOperators(
   return operators;
 }
 
-/** One a line; what follows a # is a remark. */
+/** One operator in each line. A comment begins with #. */
 async function operatorsFrom(file: string): Promise<string[]> {
   const { readFile } = await import('node:fs/promises');
   const { UsageError } = await import('../fail.js');
@@ -181,7 +188,7 @@ async function waitForEnd(fleet: FleetRun, json: boolean): Promise<void> {
     const summary = await fleet.result();
     if (json) printJson(summary);
     else showSummary(summary);
-    process.exitCode = unfinished(summary.operators) === 0 ? EXIT.ok : EXIT.partlyDone;
+    process.exitCode = countIncomplete(summary.operators) === 0 ? EXIT.ok : EXIT.partlyDone;
   } catch (error) {
     if (!(error instanceof RepublishFailed)) throw error;
     say(`error: ${error.type}: ${error.message}; see: republish fleet audit ${fleet.runId}`);
@@ -229,7 +236,7 @@ async function status({ json }: { json?: true }): Promise<void> {
     print(fleetLine(facts.progress));
     if (atWork.length > 0) print(paragraph(`in work: ${atWork.toSorted(compareIds).join(', ')}`));
     for (const waits of facts.waitsFor) print(paragraph(waitLine(waits)));
-    for (const { operatorUserId, outcome, failure } of inOrder(failures))
+    for (const { operatorUserId, outcome, failure } of sortedByOperator(failures))
       print(
         paragraph(`${outcome}: ${operatorUserId}${failure ? `: ${failure.type}: ${failure.message}` : ''}`),
       );

@@ -44,7 +44,7 @@ async function orphans(
     ...(options.auth ? (['secretsKey'] as const) : []),
   ]);
   const report = await findOrphans(configuration, operator, oldPubkey, options.auth ? { auth: { say } } : {});
-  // Before any count: one that was made without a relay says nothing of what that relay has.
+  // Before any count: a count without a relay tells nothing about that relay.
   sayIncomplete(report, options.json ? say : print);
   if (options.json) printJson(report);
   else await show(report, options.auth === true);
@@ -70,7 +70,7 @@ async function show(report: OrphanReport, hasAuthenticated: boolean): Promise<vo
     fittedTable(
       ['relay', 'documents', 'forged'],
       report.relays.map(({ relay, documents, forged, problem }) => {
-        // None is not what a relay has that was not heard.
+        // "None" would be wrong for a relay that did not answer.
         const seen = problem === undefined || documents > 0 ? String(documents) : '?';
         return [relay, seen, String(forged)];
       }),
@@ -105,7 +105,7 @@ async function show(report: OrphanReport, hasAuthenticated: boolean): Promise<vo
     print(fittedTable(['published by a machine (d)', 'of', 'machine'], rows));
     print(
       paragraph(
-        '\nThese are encrypted to the old key. The machines publish them anew when they have been told the new operator key; until then only the old key can read them.\n',
+        '\nThese are encrypted to the old key. The machines publish them again when they know the new operator key; until then only the old key can read them.\n',
       ),
     );
   }

@@ -8,7 +8,7 @@ import type { RelayFacts } from '../../../inspection/relay-probe';
 import { LEAST_SIGNATURES } from '../../../rules/signer-speed';
 import { byMachine } from '../by-machine';
 import { EXIT } from '../exit-codes';
-import { forcing, resetCountsOption } from '../options';
+import { forceOptions, resetCountsOption } from '../options';
 import { cellStyles, paintedFor, print, printJson, printPainted, say } from '../output';
 import type { Style } from '../terminal/paint';
 import { AUTH_HELP, sayRelaysWantAuth } from '../relay-auth';
@@ -29,7 +29,7 @@ interface PlanOptions {
   json?: true;
 }
 
-/** Rows that a person reads; those that have to be put right are always shown. */
+/** A person reads at most so many rows. Rows with trouble are always shown. */
 const MAX_ROWS = 100;
 
 export function registerPlan(program: Command): void {
@@ -43,7 +43,7 @@ export function registerPlan(program: Command): void {
     .option('--document-type <type...>', 'only these document types')
     .option('--machine <id...>', 'only these machines')
     .option('--expected-pubkey <key>', 'the key that the operator should have now (hex or npub)')
-    .option('--force', 'as with `start --force`: what is unchanged would be signed anew')
+    .option('--force', 'as with `start --force`: unchanged documents would be signed again')
     .addOption(resetCountsOption())
     .option('--show', "print what would be sent: d tag, tags and the JSON. It is the machines' secret")
     .option('--auth', AUTH_HELP)
@@ -67,7 +67,7 @@ async function plan(operator: string, options: PlanOptions): Promise<void> {
       ...(options.documentType ? { documentTypes: [...new Set(options.documentType)] } : {}),
       ...(options.machine ? { machineIds: [...new Set(options.machine)] } : {}),
       ...(expectedPubkey ? { expectedPubkey } : {}),
-      ...forcing(options),
+      ...forceOptions(options),
       ...(options.show ? { show: true } : {}),
       ...(options.auth ? { auth: true } : {}),
     },
@@ -132,12 +132,12 @@ function estimateLine({ from, measuredAt, ...expected }: Estimate): string {
   return `the signer will take ${expectedDuration(expected)}, at the speed of ${source} on ${measuredAt.slice(0, 16).replace('T', ' ')} UTC`;
 }
 
-/** One that is paired anew is another signer, whatever is known of the one before. */
+/** A signer that was paired again counts as another signer: its duration is unknown. */
 function noEstimate(operatorUserId: string): string {
   return `no estimate: since this signer was added, no run of at least ${LEAST_SIGNATURES} documents has used it, and it was not measured. To measure it: ${commandLine('signer check', operatorUserId)} --deep`;
 }
 
-/** What an earlier run has signed is only sent. */
+/** Documents that an earlier run signed are only sent. */
 function toPublish(publish: number, toSign: number): string {
   if (publish === 0) return 'nothing to publish';
   const parts = [
@@ -173,12 +173,12 @@ function showDocuments(documents: ForeseenDocument[]): void {
   print('');
 }
 
-/** Warnings that a person reads one by one. */
+/** A person reads at most so many warnings. */
 const MAX_WARNINGS = 20;
 
 /**
- * Always told: nothing that a machine counts may be set without anybody knowing. The sentence that all
- * machines share once for each document type, then a line for each machine.
+ * Always shown: a person must know before a count of a machine is set. One sentence for each document type,
+ * then a line for each machine.
  */
 function showWarnings(documents: ForeseenDocument[], operatorUserId: string): void {
   const warned = documents
@@ -205,7 +205,7 @@ function showWarnings(documents: ForeseenDocument[], operatorUserId: string): vo
 function showContent({ d, tags, json, ...document }: ForeseenDocument): void {
   if (json === undefined) return;
   print(onOneLine(documentOf(document)));
-  // What would steer the terminal is escaped, which is the same to whoever reads the JSON.
+  // Control characters are escaped. A JSON parser reads the same text.
   print(`  d     ${d}\n  tags  ${harmlessJson(JSON.stringify(tags))}\n  json  ${harmlessJson(json)}\n`);
 }
 
@@ -214,7 +214,7 @@ function sourceLine({ where, preset }: RepublishPlan['source']): string {
   return `${where}; ${preset === 'queries' ? 'every query is configured' : `preset ${preset}`}`;
 }
 
-/** Of the state, and of the message in which it travels. */
+/** The size of the state, and of the message that contains it. */
 function sizeOf({ plaintextBytes, eventBytes }: ForeseenDocument): string {
   return plaintextBytes === undefined ? '' : `${plaintextBytes}/${eventBytes}`;
 }
@@ -236,7 +236,7 @@ function signerLine({ signer, toSign }: RepublishPlan): string {
   return [origin, key, answer, ...usesOf(signer)].join('; ');
 }
 
-/** What a run would spend of what LNbits lives on; a cap that is used up is silence. */
+/** What a run would use of the limits of LNbits' own client. A bunker is silent when a limit is used up. */
 function usesOf({ uses }: NonNullable<RepublishPlan['signer']>): string[] {
   if (uses === null) return [];
   return [

@@ -16,12 +16,12 @@ export function registerStatus(program: Command): void {
     .action(status);
 }
 
-/** Where it is not printed on a terminal, lines are as long as they are. */
+/** Lines are not cut where the output is no terminal. */
 const NO_LIMIT = 10_000;
 const MAX_LISTED = 20;
-/** Entries of each list are told, however small the screen is. */
+/** Each list has at least so many entries, on any screen. */
 const LEAST_LISTED = 2;
-/** When it was started, what else to look at, and the prompt. */
+/** The start time, the other commands, and the prompt. */
 const LINES_BELOW = 5;
 
 async function status(operator: string, { json }: { json?: true }): Promise<void> {
@@ -42,7 +42,7 @@ async function status(operator: string, { json }: { json?: true }): Promise<void
       runView(seen, operator, {
         ...{ columns: columns ?? NO_LIMIT, nowMs: Date.now(), maxListed, ended, withoutTypes },
       });
-    // The first line says how it stands: on a screen that it would leave, lists are shorter.
+    // The first line has the state of the run: lists get shorter so that it stays on the screen.
     const room = (rows ?? NO_LIMIT) - LINES_BELOW;
     let maxListed = MAX_LISTED;
     while (maxListed > LEAST_LISTED && shownWith(maxListed).length > room) maxListed -= 1;

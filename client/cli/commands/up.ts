@@ -45,7 +45,7 @@ async function up(data: string | undefined, json: boolean): Promise<void> {
   }
 }
 
-/** Before a server is started: a worker that lacks something would end them all again. */
+/** Checked before a server starts: a worker without its settings would end all servers again. */
 async function requireWorkerParts(): Promise<WorkerSettings> {
   const { loadConfiguration, WORKER_NEEDS } = await import('../../../configuration/load.js');
   const needs = WORKER_NEEDS.filter((need) => need !== 'databaseUrl' && need !== 'secretsKey');

@@ -40,8 +40,8 @@ complete -o default -F _republish republish
 }
 
 /**
- * In bash and zsh: adds a word to the path of the command when that has such a command, so that an operator
- * is none.
+ * In bash and zsh: adds a word to the path of the command if the path has such a subcommand. An operator is
+ * none.
  */
 function pathWalk(words: Words[], variable: string): string {
   const patterns = words.flatMap(({ path, commands }) =>

@@ -8,8 +8,8 @@ import { commandLine, completeCommands } from '../command-lines';
 const UNREADABLE =
   'A worker answers, and what it says cannot be read here: call this with the data converter of the workers (REPUBLISH_DATA_CONVERTER).';
 
-/** Who is missing, or what keeps whoever is there from going on, so that nothing moves. */
-export function trouble(
+/** Why nothing moves: Temporal does not answer, no worker is there, or no worker can make progress. */
+export function troubleLines(
   { progress, closedAt, taskQueue, unreachableSince, obstacle, cancelRequested }: RunStatus,
   operator: string,
   columns: number,
@@ -28,7 +28,7 @@ export function trouble(
     ];
   }
   if (progress !== null) return [];
-  // Otherwise something would be in the way.
+  // A worker answered, otherwise there would be an obstacle.
   if (closedAt === null) return [line(), ...yellow(UNREADABLE, columns)];
   const told = `No worker on task queue ${taskQueue} tells its counts; ${commandLine('audit', operator)} has them.`;
   return [line(), ...yellow(told, columns)];
@@ -45,14 +45,14 @@ function clock(at: string): string {
   return new Date(at).toTimeString().slice(0, 8);
 }
 
-/** What a run ended on, with its remedy: before all that follows from it. */
+/** The cause of the end of a run, with its remedy. */
 export interface Ended {
   type: string;
   message: string;
   remedy: string;
 }
 
-export function ending(ended: Ended | undefined): Line[] {
+export function endingLines(ended: Ended | undefined): Line[] {
   if (ended === undefined) return [];
   const { type, message, remedy } = ended;
   return [
@@ -63,8 +63,8 @@ export function ending(ended: Ended | undefined): Line[] {
   ];
 }
 
-/** What waits for a person, and what that person can do. Never left out, however small the terminal is. */
-export function waits(
+/** What waits for a person, and what the person can do. It is shown on any terminal, however small. */
+export function personLines(
   { approvals, progress, closedAt }: RunStatus,
   operator: string,
   columns: number,
@@ -89,7 +89,7 @@ export function waits(
   if (progress.phase === 'holding') {
     lines.push(
       line(),
-      line(['yellow', `Waits for a decision${onWhat(progress)}`]),
+      line(['yellow', `Waits for a decision${undecidedCounts(progress)}`]),
       whole('  try again: ', ['bold', commandLine('retry', operator)]),
       whole('  give up:   ', ['bold', commandLine('skip', operator)]),
       whole('  end:       ', ['bold', commandLine('cancel', operator)]),
@@ -98,10 +98,8 @@ export function waits(
   return lines;
 }
 
-/**
- * What a run that holds waits for: ` on 2 failed and 5 without outcome`. Before its documents it has neither.
- */
-export function onWhat({ failed, open }: Progress): string {
+/** What a holding run waits for, such as ` on 2 failed and 5 without outcome`; empty before its documents. */
+export function undecidedCounts({ failed, open }: Progress): string {
   const parts = [
     ...(failed > 0 ? [`${failed} failed`] : []),
     ...(open > 0 ? [`${open} without outcome`] : []),
@@ -112,7 +110,7 @@ export function onWhat({ failed, open }: Progress): string {
 function blocked({ blocked, planned }: Progress, operator: string, columns: number): Line[] {
   if (blocked === undefined) return [];
   const message = completeCommands(blocked.message.replace(/\s+/g, ' '), operator);
-  const told = `${whatIsBlocked(planned)} ${blocked.type}: ${message}`;
+  const told = `${blockedSentence(planned)} ${blocked.type}: ${message}`;
   return [line(), ...yellow(told, columns), ...remedyLines(blocked.type, operator, columns)];
 }
 
@@ -121,7 +119,7 @@ function remedyLines(type: FailureType, operator: string, columns: number): Line
   return wrap(remedy, columns - 3).map((text) => line(['bold', `  ${text}`]));
 }
 
-export function whatIsBlocked(planned: number): string {
+export function blockedSentence(planned: number): string {
   return planned > 0 ? 'No further documents are begun.' : 'The documents cannot be begun.';
 }
 

@@ -7,10 +7,10 @@ import { type LiveRegion, setLiveRegion } from '../terminal/live-region';
 import { Rate } from './rate';
 import { runView } from './view';
 
-/** Times to the next attempt are counted down. */
+/** The view counts down to the next attempts. */
 const REDRAW_EVERY_MS = 1_000;
 
-/** A run, kept in place on a terminal. */
+/** Shows a run in place on a terminal. */
 export class LiveView implements LiveRegion {
   #screen: Screen;
   #rate = new Rate();
@@ -57,8 +57,8 @@ export class LiveView implements LiveRegion {
   #draw(isResized: boolean, isLast = false): void {
     if (this.#status === undefined) return;
     const lines = this.#frame(this.#status, isLast);
-    // A frame that is there already is not drawn again: it would take the selection from somebody who copies
-    // a line.
+    // An unchanged frame is not drawn again: a redraw would clear the selection of a person who copies a
+    // line.
     const text = JSON.stringify(lines);
     if (text === this.#drawn && !isResized) return;
     this.#drawn = text;
@@ -76,10 +76,10 @@ export class LiveView implements LiveRegion {
         withoutFailures: isOver,
       });
     if (isOver) return view(0);
-    // Below the last one stands how to come back.
+    // Below the last frame the command prints how to come back.
     const footer = isLast ? [] : [line(), line(['dim', whatCtrlCDoes(status)])];
     const room = isLast ? rows - 3 : rows;
-    // The lists give way first: what waits for a person must be seen.
+    // The lists get shorter first: what waits for a person must be visible.
     for (const less of [{}, { withoutTypes: true }, { withoutTypes: true, isBrief: true }] as const) {
       for (let maxListed = 8; maxListed > 0; maxListed -= 1) {
         const lines = [...view(maxListed, less), ...footer];

@@ -2,17 +2,14 @@ import { CancellationScope, condition } from '@temporalio/workflow';
 import type { ChangedDocuments, LedgerView } from '../contract/activities';
 import type { DocumentSelection, Intervention, UpdateName } from '../contract/control';
 import { didYouMean } from '../rules/suggest';
-import { readLedger, requestCancellation, retryDocuments, runId, skipDocuments } from './activities';
+import { readLedger, requestCancellation, retryDocuments, runId, skipDocuments } from './activity-calls';
 import type { ControlledRun } from './control';
 import type { Run } from './run';
 import { selectionSummary } from './summaries';
 import { withoutNulls } from './updates';
 
-/**
- * What people can ask of a run: nearly all of it is a statement on the ledger, which says what is open from
- * then on.
- */
-export class Statements implements ControlledRun {
+/** What a run does for each update. `retry` and `skip` change the ledger, which then tells what is open. */
+export class ControlActions implements ControlledRun {
   #turn: Promise<unknown> = Promise.resolve();
   #inWork = 0;
 
@@ -21,7 +18,7 @@ export class Statements implements ControlledRun {
     public paused: Intervention | undefined,
   ) {}
 
-  /** Nothing is to be begun. */
+  /** True: no step may begin. */
   get stop(): boolean {
     return this.paused !== undefined || this.#inWork > 0;
   }
@@ -35,7 +32,7 @@ export class Statements implements ControlledRun {
     if (name !== 'retry' && name !== 'skip') return undefined;
     if (isCancelled) return 'the run is cancelled';
     const isHolding = pages.phase === 'holding';
-    // A run that could not load its machines tries that again.
+    // A run that could not load its machines loads them again.
     if (!pages.isLoaded && name === 'retry' && isHolding) return undefined;
     if (!pages.isLoaded)
       return isHolding
@@ -47,8 +44,7 @@ export class Statements implements ControlledRun {
     if (name === 'skip' && documentType == null && machineId == null && !isHolding)
       return 'name documentType or machineId: without, skip is only for a run that holds';
     const hasTrouble = pages.blocked !== undefined || pages.inWork > 0 || this.run.progress().failed > 0;
-    // Of a machine the ledger says whether it is one of the run's: a typing mistake must not look like good
-    // news.
+    // With a machine the ledger is asked: a mistyped id must not look like "nothing has failed".
     if (name === 'retry' && !hasTrouble && machineId == null)
       return 'nothing has failed; what is being retried goes on by itself';
     return undefined;
@@ -60,12 +56,12 @@ export class Statements implements ControlledRun {
     return Promise.resolve(0);
   }
 
-  /** The time for which documents may meet with trouble begins anew. */
+  /** The time that documents may have trouble starts again: the ledger is told. */
   async resume(): Promise<number> {
     this.paused = undefined;
     if (!this.run.pages.isLoaded) return 0;
     await this.#exclusively(async () => {
-      // It begins again behind this, and so shows the newest.
+      // The sweep starts again after this, so it reads the newest ledger.
       this.run.giveWay('sweep');
       await condition(() => this.run.pages.isStill);
       const summary = 'read ledger, after a pause';
@@ -84,7 +80,7 @@ export class Statements implements ControlledRun {
       const summary = selectionSummary('try again', selection);
       const changed = await retryDocuments.executeWithOptions({ summary }, [{ runId: runId(), selection }]);
       this.run.pages.unblock();
-      // Also what waits for its next attempt goes out again at once.
+      // A page that waits for its next attempt must go out again at once.
       this.run.giveWay('republish', 'sweep');
       return changed;
     });
@@ -94,7 +90,7 @@ export class Statements implements ControlledRun {
   async skip({ documentType, machineId, by, reason }: DocumentSelection): Promise<number> {
     const selection = withoutNulls({ documentType, machineId });
     const { documents } = await this.#exclusively<ChangedDocuments>(async () => {
-      // What is signed is finished first, and so is not given up.
+      // Pages in work finish what is signed first, so that no signed document is given up.
       this.run.giveWay('republish', 'sweep');
       await condition(() => this.run.pages.isStill);
       const summary = selectionSummary('give up', selection);
@@ -104,7 +100,7 @@ export class Statements implements ControlledRun {
     return documents;
   }
 
-  /** By Temporal itself, which a workflow cannot ask: the run is then cancelled as by any other client. */
+  /** A workflow cannot cancel itself: an activity asks Temporal, as any other client would. */
   async cancel(): Promise<number> {
     await CancellationScope.nonCancellable(() =>
       requestCancellation.executeWithOptions({ summary: 'cancel this run' }, []),
@@ -112,7 +108,7 @@ export class Statements implements ControlledRun {
     return 0;
   }
 
-  /** One statement after the other, and meanwhile nothing is begun. */
+  /** One control at a time. No step begins meanwhile. */
   async #exclusively<View extends LedgerView>(statement: () => Promise<View>): Promise<View> {
     this.#inWork += 1;
     const turn = this.#turn.then(statement);

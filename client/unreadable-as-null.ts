@@ -4,10 +4,10 @@ import { defaultPayloadConverter, type Payload } from '@temporalio/common';
 const known = new WeakMap<Client, WorkflowClient>();
 
 /**
- * The same client for looking: what it cannot read, since another data converter has written it, is null.
- * Otherwise a memo that is unreadable here would keep everything else of a run from whoever asks for it.
+ * The same client, for reading only. A payload that another data converter wrote is null. Otherwise one
+ * unreadable memo would make `describe` fail for the whole run.
  */
-export function tolerant(client: Client): WorkflowClient {
+export function unreadableAsNull(client: Client): WorkflowClient {
   const made = known.get(client);
   if (made !== undefined) return made;
   const { namespace, identity, loadedDataConverter } = client.options;

@@ -8,13 +8,19 @@ import type { Activities, RunLimits } from '../contract/activities';
 
 type Calls = ActivityInterfaceFor<Activities>;
 
-const RETRY = { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '15 seconds' } as const;
-/** A worker that died is noticed within this time; the activities beat at a quarter of it at the latest. */
-const HEARTBEAT = '15 seconds';
+export const RETRY = {
+  initialInterval: '1 second',
+  backoffCoefficient: 2,
+  maximumInterval: '15 seconds',
+} as const;
+/**
+ * Temporal notices a dead worker within this time. The activities send heartbeats at least four times as
+ * often.
+ */
+export const HEARTBEAT = '15 seconds';
 
 /**
- * Plans, reads and settles. A failover of the database takes minutes, and a run that gave up before would
- * have to be started by hand.
+ * The bounds cover a failover of the database, which takes minutes: a person must not have to start again.
  */
 export const { loadMachines, readLedger, settlePage } = proxyActivities<Calls>({
   startToCloseTimeout: '5 minutes',
@@ -24,17 +30,17 @@ export const { loadMachines, readLedger, settlePage } = proxyActivities<Calls>({
   cancellationType: ActivityCancellationType.TRY_CANCEL,
 });
 
-/** A few tries tell whether the signer is up. */
+/** Six attempts are enough to know whether the signer is up. */
 export const { proveSigner } = proxyActivities<Calls>({
   summary: 'prove the signer',
-  // Covers a bunker that waits for a person's approval.
+  // A bunker may wait for a person who approves.
   startToCloseTimeout: '30 minutes',
   heartbeatTimeout: HEARTBEAT,
   retry: { ...RETRY, maximumAttempts: 6 },
   cancellationType: ActivityCancellationType.TRY_CANCEL,
 });
 
-/** Every document of the run is looked at, twice where one had vanished. */
+/** It reads back every document of the run, and all of them a second time where one was missing. */
 export const { sweep } = proxyActivities<Calls>({
   summary: 'sweep',
   startToCloseTimeout: '6 hours',
@@ -44,7 +50,9 @@ export const { sweep } = proxyActivities<Calls>({
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
 });
 
-/** The audit is what is left of a run: it is tried for a day, through a failover or a full disk. */
+/**
+ * Without the audit nobody knows what a run did: it is tried for a day, through a failover or a full disk.
+ */
 export const { persistAudit } = proxyActivities<Calls>({
   summary: 'write the audit',
   startToCloseTimeout: '2 minutes',
@@ -53,7 +61,7 @@ export const { persistAudit } = proxyActivities<Calls>({
   retry: { ...RETRY, maximumInterval: '30 seconds' },
 });
 
-/** Answers to what somebody asked of a run; short, since that person waits. */
+/** The controls of a run. The bounds are short, because a person waits for the answer. */
 export const { retryDocuments, skipDocuments, requestCancellation } = proxyActivities<Calls>({
   startToCloseTimeout: '5 minutes',
   scheduleToCloseTimeout: '10 minutes',
@@ -62,10 +70,10 @@ export const { retryDocuments, skipDocuments, requestCancellation } = proxyActiv
 });
 
 /**
- * A page throws only where nothing but passing trouble is left, and says itself when it is worth another try.
- * How long trouble may last is the documents' own bound: the day is for a page that no worker takes.
+ * A page throws only where nothing but passing trouble is left, and sets the delay of the next attempt
+ * itself. The trouble of each document has its own bound. The day is for a page that no worker takes.
  *
- * Cancelled means "yield now": what is signed is finished, and the workflow waits for that.
+ * A cancelled page yields now: it finishes what is signed, and the workflow waits for that.
  */
 export function republishWithin(limits: RunLimits): Calls['republishDocuments'] {
   return proxyActivities<Calls>({
@@ -77,7 +85,7 @@ export function republishWithin(limits: RunLimits): Calls['republishDocuments'] 
   }).republishDocuments;
 }
 
-/** The ledger key of the run, which most activities are told: it stays across continue-as-new. */
+/** The ledger key of a run or a fleet. It stays the same across continue-as-new. */
 export function runId(): string {
   return workflowInfo().firstExecutionRunId;
 }

@@ -1,38 +1,36 @@
 import { ActivityCancellationType, type ActivityInterfaceFor, proxyActivities } from '@temporalio/workflow';
 import type { Activities } from '../../contract/activities';
+import { HEARTBEAT, RETRY } from '../activity-calls';
 
-const RETRY = { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '15 seconds' } as const;
-
-/** Reads and plans. A failover of the database takes minutes. */
+/** The bounds cover a failover of the database, which takes minutes. */
 export const { planFleet, loadOperators } = proxyActivities<ActivityInterfaceFor<Activities>>({
   startToCloseTimeout: '5 minutes',
   scheduleToCloseTimeout: '30 minutes',
-  // A worker that died is noticed within this time; the activities beat at a quarter of it at the latest.
-  heartbeatTimeout: '15 seconds',
+  heartbeatTimeout: HEARTBEAT,
   retry: RETRY,
   cancellationType: ActivityCancellationType.TRY_CANCEL,
 });
 
-/** What is left of a fleet: tried for a day, through a failover or a full disk. */
+/** As for the audit of a run: tried for a day, through a failover or a full disk. */
 export const { recordOperators, persistFleetAudit } = proxyActivities<ActivityInterfaceFor<Activities>>({
   startToCloseTimeout: '2 minutes',
-  heartbeatTimeout: '15 seconds',
+  heartbeatTimeout: HEARTBEAT,
   scheduleToCloseTimeout: '24 hours',
   retry: { ...RETRY, maximumInterval: '30 seconds' },
 });
 
-/** As long as a run takes, and one that holds waits for a person. */
+/** It takes as long as the run that it follows. A run that is holding waits for a person. */
 export const { followRun } = proxyActivities<ActivityInterfaceFor<Activities>>({
   startToCloseTimeout: '30 days',
-  heartbeatTimeout: '15 seconds',
+  heartbeatTimeout: HEARTBEAT,
   retry: RETRY,
   cancellationType: ActivityCancellationType.TRY_CANCEL,
 });
 
-/** Answers to what somebody asked of a fleet; short, since that person waits. */
-export const { speakToRuns, requestCancellation } = proxyActivities<ActivityInterfaceFor<Activities>>({
+/** The controls of a fleet. The bounds are short, because a person waits for the answer. */
+export const { speakToRuns } = proxyActivities<ActivityInterfaceFor<Activities>>({
   startToCloseTimeout: '5 minutes',
   scheduleToCloseTimeout: '10 minutes',
-  heartbeatTimeout: '15 seconds',
+  heartbeatTimeout: HEARTBEAT,
   retry: RETRY,
 });
