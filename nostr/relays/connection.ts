@@ -6,7 +6,8 @@ import type { SignedEvent } from '../events';
 import { FloodGuard, type MessageRate } from './flood-guard';
 import { type Filter, parseFrame, type PublishReply } from './frames';
 import { Logins } from './logins';
-import { openSocket, type SocketOptions } from './open-socket';
+import { openSocket } from './open-socket';
+import type { SocketOptions } from './socket-options';
 import { plainTextWithout } from './plain-text';
 import { secretsIn } from './url';
 
