@@ -2,7 +2,7 @@
  * Runs a worker, and says what it can be given: document types, providers of signers, a source.
  */
 export { runWorker, type RunWorkerOptions } from './run';
-export type { EndedRun } from '../activities/ended-run';
+export type { EndedRun } from '../activities/dependencies';
 export { ConfigurationError } from '../configuration/load';
 export { type Failure, type FailureType, RepublishError } from '../contract/failures';
 export {
