@@ -39,6 +39,7 @@ const arrows = {
     'contract',
     'configuration',
     'documents',
+    'sources',
     'nostr',
     'database',
     'activities',

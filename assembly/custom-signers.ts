@@ -1,5 +1,6 @@
 import type { Configuration } from '../configuration/schema';
 import { RepublishError } from '../contract/failures';
+import type { Telemetry } from '../contract/telemetry';
 import { requireSameEvent } from '../nostr/bunker/same-event';
 import { Limiter } from '../nostr/bunker/limiter';
 import { looksLikeNip44 } from '../nostr/nip44';
@@ -77,7 +78,7 @@ function finderOf(provider: SignerProvider, timeouts: Timeouts): CustomSignerFin
       return {
         kind,
         pubkey: owner.operatorPubkey,
-        open: () => new CheckedSigner(kind, signer, limiter, timeouts),
+        open: (telemetry) => new CheckedSigner(kind, signer, limiter, timeouts, telemetry),
       };
     },
   };
@@ -90,26 +91,27 @@ class CheckedSigner implements Signer {
     private readonly signer: Signer,
     private readonly limiter: Limiter,
     private readonly timeouts: Timeouts,
+    private readonly telemetry: Telemetry | undefined,
   ) {}
 
   async getPublicKey(call?: SignerCall): Promise<string> {
-    const answer: unknown = await this.#ask('getPublicKey', call, (its) => this.signer.getPublicKey(its));
+    const answer: unknown = await this.#ask('get_public_key', call, (its) => this.signer.getPublicKey(its));
     const pubkey = typeof answer === 'string' ? publicKeyHex(answer) : undefined;
-    if (pubkey === undefined) throw this.#wrong('getPublicKey', 'is no public key');
+    if (pubkey === undefined) throw this.#wrong('get_public_key', 'is no public key');
     return pubkey;
   }
 
   async nip44Encrypt(peer: string, plaintext: string, call?: SignerCall): Promise<string> {
-    const answer: unknown = await this.#ask('nip44Encrypt', call, (its) =>
+    const answer: unknown = await this.#ask('nip44_encrypt', call, (its) =>
       this.signer.nip44Encrypt(peer, plaintext, its),
     );
     if (typeof answer !== 'string' || !looksLikeNip44(answer, Buffer.byteLength(plaintext, 'utf8')))
-      throw this.#wrong('nip44Encrypt', 'is no NIP-44 ciphertext of the text');
+      throw this.#wrong('nip44_encrypt', 'is no NIP-44 ciphertext of the text');
     return answer;
   }
 
   async signEvent(event: Parameters<Signer['signEvent']>[0], call?: SignerCall) {
-    const answer: unknown = await this.#ask('signEvent', call, (its) =>
+    const answer: unknown = await this.#ask('sign_event', call, (its) =>
       // A copy: what it does to its argument is not done to ours.
       this.signer.signEvent(structuredClone(event), its),
     );
@@ -126,7 +128,7 @@ class CheckedSigner implements Signer {
       async () => {
         onAsked?.(0);
         try {
-          return await withDeadline(
+          const answer = await withDeadline(
             this.timeouts.bunkerTimeoutMs,
             (deadline) =>
               ask({
@@ -138,7 +140,10 @@ class CheckedSigner implements Signer {
               }),
             signal,
           );
+          this.telemetry?.customSignerAsked(this.kind, what, true);
+          return answer;
         } catch (thrown) {
+          this.telemetry?.customSignerAsked(this.kind, what, false);
           signal?.throwIfAborted();
           throw failureOf(thrown, `the ${this.kind} signer failed in ${what}`);
         } finally {

@@ -1,3 +1,4 @@
+import type { Telemetry } from '../../contract/telemetry';
 import type { Owner } from './operator-signers';
 import type { Signer } from './signer';
 
@@ -34,7 +35,8 @@ export interface CustomSigner {
   kind: string;
   /** What it has to sign as, hex: the account's key. Whether it does is proved before it gets a document. */
   pubkey: string;
-  open(): Signer;
+  /** @param telemetry told of each request */
+  open(telemetry?: Telemetry): Signer;
 }
 
 /** Looks for an operator's signer at one provider. */

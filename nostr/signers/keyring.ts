@@ -51,7 +51,7 @@ export type CurrentSigner = KeyedSigner | CustomSigner;
 /** A signer that asks a bunker. */
 export type OfBunker = Extract<KeyedSigner, { bunkerPubkey: string }>;
 
-export function isCustom(signer: CurrentSigner): signer is CustomSigner {
+function isCustom(signer: CurrentSigner): signer is CustomSigner {
   return 'open' in signer;
 }
 
@@ -94,7 +94,7 @@ export class Keyring {
 
   /** Lends the signer to `work`. One that a provider has found is the provider's to keep and to close. */
   async use<T>(stored: CurrentSigner, work: (signer: Signer) => Promise<T>): Promise<T> {
-    if (isCustom(stored)) return work(stored.open());
+    if (isCustom(stored)) return work(stored.open(this.options.telemetry));
     const entry = this.#entryOf(stored);
     clearTimeout(entry.idleTimer);
     entry.users += 1;

@@ -45,6 +45,12 @@ export class Metrics implements Telemetry {
     buckets: LATENCY_BUCKETS_S,
     registers: [this.#registry],
   });
+  readonly #customSigners = new Counter({
+    name: 'republish_custom_signer_requests_total',
+    help: 'Requests to the signers of providers, by kind, method and whether they were answered.',
+    labelNames: ['kind', 'method', 'result'] as const,
+    registers: [this.#registry],
+  });
   readonly #relayStandings = new Counter({
     name: 'republish_relay_placements_total',
     help: 'Documents brought to a relay, by relay and by where they stood on it afterwards.',
@@ -117,6 +123,10 @@ export class Metrics implements Telemetry {
   bunkerRequestEnded(method: string, result: string, seconds: number): void {
     this.#bunkerRequests.inc({ method, result });
     if (result === 'answered') this.#bunkerLatency.observe({ method }, seconds);
+  }
+
+  customSignerAsked(kind: string, method: string, isAnswered: boolean): void {
+    this.#customSigners.inc({ kind, method, result: isAnswered ? 'answered' : 'failed' });
   }
 
   relayAnswered(relay: string, state: string): void {
