@@ -16,7 +16,7 @@ import type { WorkerClock } from './steps/clock';
  * What the steps need that only look: what a plan, a verification and the like are made with. Nothing of it
  * writes, sends or opens a signer.
  */
-export interface LookingDependencies {
+export interface ReadOnlyDependencies {
   /** The ledger's. */
   database: ReadOnlyDatabase;
   /** LNbits' database. */
@@ -37,7 +37,7 @@ export interface LookingDependencies {
 }
 
 /** Everything the activities touch; built once by the worker. */
-export interface ActivityDependencies extends LookingDependencies {
+export interface ActivityDependencies extends ReadOnlyDependencies {
   database: Database;
   keyring: Keyring;
   publisher: RelayPublisher;

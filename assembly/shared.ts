@@ -1,4 +1,4 @@
-import type { LookingDependencies } from '../activities/dependencies';
+import type { ReadOnlyDependencies } from '../activities/dependencies';
 import { WorkerClock } from '../activities/steps/clock';
 import type { ReadOnlyDatabase } from '../database/connection';
 import { BunkerRelayLimits } from '../nostr/bunker/relay-limits';
@@ -28,7 +28,10 @@ export function buildShared(
   parts: Parts,
   database: ReadOnlyDatabase,
   listeners: Listeners = {},
-): { shared: Omit<LookingDependencies, 'database'> & { publisher: RelayPublisher }; close(): Promise<void> } {
+): {
+  shared: Omit<ReadOnlyDependencies, 'database'> & { publisher: RelayPublisher };
+  close(): Promise<void>;
+} {
   const { onNotice, onMalformed, onStanding, onClockDoubt = () => undefined, onIdleError } = listeners;
   const { relays, quorum, signers, queries } = configuration;
   const pool = new RelayPool({

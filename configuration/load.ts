@@ -5,7 +5,7 @@ import { suggest } from '../contract/suggest';
 import { withLibpqVariables } from '../database/postgres-url';
 import { embeddedServers } from './embedded';
 
-/** Parts of the configuration that a command cannot do without. */
+/** Keys that a command needs. */
 export type Need = 'databaseUrl' | 'lnbitsDatabaseUrl' | 'relays' | 'secretsKey';
 
 const NEEDS: Record<Need, string> = {
@@ -19,7 +19,7 @@ const NEEDS: Record<Need, string> = {
     'REPUBLISH_SECRETS_KEY (or REPUBLISH_SECRETS_KEY_FILE) is not set: it encrypts the signers at rest; make one with: openssl rand -hex 32',
 };
 
-/** Everything that is wrong with the configuration, at once. The message never holds a value. */
+/** All problems of the configuration. The message never contains a value. */
 export class ConfigurationError extends Error {
   override readonly name = 'ConfigurationError';
 
@@ -30,7 +30,7 @@ export class ConfigurationError extends Error {
   }
 }
 
-/** What a worker cannot do without. */
+/** Keys that a worker needs. */
 export const WORKER_NEEDS: readonly Need[] = ['databaseUrl', 'lnbitsDatabaseUrl', 'relays', 'secretsKey'];
 
 export interface LoadOptions {
@@ -41,10 +41,10 @@ export interface LoadOptions {
 }
 
 /**
- * Reads the environment over the file named by REPUBLISH_CONFIG (default: republish.config.json, if there is
- * one).
+ * Reads the file that REPUBLISH_CONFIG names (default: republish.config.json, if it exists), and the
+ * environment, which wins.
  *
- * @throws ConfigurationError with every problem of both.
+ * @throws ConfigurationError with every problem of both
  */
 export function loadConfiguration(options: LoadOptions = {}): Configuration {
   const { configuration, problems } = readConfiguration(options);
@@ -52,10 +52,7 @@ export function loadConfiguration(options: LoadOptions = {}): Configuration {
   return configuration;
 }
 
-/**
- * The same without an end at the first problem, for who wants to look at the rest all the same: what is wrong
- * is as if it were not set.
- */
+/** The same for a caller that can use an incomplete configuration: a wrong key counts as not set. */
 export function readConfiguration(options: LoadOptions = {}): {
   configuration: Configuration;
   problems: string[];
@@ -70,16 +67,16 @@ export function readConfiguration(options: LoadOptions = {}): {
 
   const isNeeded = (need: Need): boolean => options.needs?.includes(need) === true;
   for (const need of options.needs ?? []) {
-    // A key file that cannot be read is a problem of its own already.
+    // An unreadable key file is reported already.
     if (need === 'secretsKey' && values.secretsKeyFile !== undefined) continue;
-    // It defaults to the other, which is named already.
+    // It defaults to `databaseUrl`, which is reported already.
     if (need === 'lnbitsDatabaseUrl' && isNeeded('databaseUrl') && isMissing(values.databaseUrl)) continue;
     if (isMissing(values[need])) problems.push(NEEDS[need]);
   }
 
   const parsed = configurationSchema.safeParse(values);
   for (const issue of parsed.error?.issues ?? []) {
-    // It defaults to the other, of which the same is told.
+    // It defaults to `databaseUrl`, which has the same problem.
     if (issue.path[0] === 'lnbitsDatabaseUrl' && values.lnbitsDatabaseUrl === values.databaseUrl) continue;
     problems.push(...describe(issue));
   }
@@ -96,14 +93,14 @@ export function readConfiguration(options: LoadOptions = {}): {
   return { configuration: Object.freeze(configuration), problems };
 }
 
-/** The values of the file with those of the environment over them, as they are written. */
+/** The values of the file, with those of the environment on top, not yet validated. */
 export function gatherValues(
   env: NodeJS.ProcessEnv,
   directory: string,
   problems: string[],
 ): Record<string, unknown> {
   const values: Record<string, unknown> = readFile(env, directory, problems);
-  // A path in the file is relative to the file, wherever a command is called.
+  // A path in the file is relative to the file, whatever the working directory is.
   const { data } = values;
   if (typeof data === 'string' && data !== '')
     values.data = path.resolve(directory, path.dirname(env.REPUBLISH_CONFIG?.trim() || '.'), data);
@@ -122,8 +119,8 @@ export function gatherValues(
 }
 
 /**
- * The servers of a data folder take the place of those that are configured. After the default for LNbits'
- * database: its tables are never in the folder.
+ * Replaces the configured servers by those of the data folder. Called after LNbits' database has its default:
+ * its tables are never in the folder.
  */
 function embed(values: Record<string, unknown>, problems: string[]): void {
   const servers = embeddedServers();
@@ -163,7 +160,7 @@ function readFile(env: NodeJS.ProcessEnv, directory: string, problems: string[])
   return {};
 }
 
-/** Modules are found from where the file is, whoever runs what from where. */
+/** Module paths in the file are relative to the file. */
 function withAbsoluteModules(values: Record<string, unknown>, directory: string): Record<string, unknown> {
   const absolute = (module: unknown): unknown =>
     typeof module === 'string' && module !== '' ? path.resolve(directory, module) : module;
@@ -192,7 +189,7 @@ function convert(text: string, kind: (typeof ENVIRONMENT)[string]['kind']): unkn
     case 'number':
       return /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : text;
     case 'boolean':
-      // What is neither stays text, which the schema refuses: a guess would open the gate or shut it unseen.
+      // Other text stays text, and the schema refuses it. A guess could allow or forbid something unseen.
       return /^(true|1)$/i.test(text) ? true : /^(false|0)$/i.test(text) ? false : text;
     case 'quorum':
       return /^\d+$/.test(text) ? Number(text) : text;
@@ -205,7 +202,8 @@ function convert(text: string, kind: (typeof ENVIRONMENT)[string]['kind']): unkn
 }
 
 /**
- * A variable that is almost one of ours is a mistake that would otherwise show as a default in production.
+ * Variables that look like a mistyped one of ours. Unreported, a typo would mean the default value in
+ * production.
  */
 function mistypedVariables(env: NodeJS.ProcessEnv): string[] {
   const known = [...Object.keys(ENVIRONMENT), ...OTHER_VARIABLES];
@@ -217,9 +215,7 @@ function mistypedVariables(env: NodeJS.ProcessEnv): string[] {
     });
 }
 
-/**
- * Where the secrets key is from, for a person: the name of the setting, or the file of a data folder.
- */
+/** Where the secrets key comes from, for a person: the name of the setting, or the file of a data folder. */
 export function secretsKeySource(
   { secretsKeyFile }: Pick<Configuration, 'secretsKeyFile'>,
   env: NodeJS.ProcessEnv = process.env,
@@ -241,10 +237,7 @@ function readSecretsKeyFile(values: Record<string, unknown>, problems: string[])
   }
 }
 
-/**
- * As LNbits finds its own: by URL, else in its data folder. Where neither is said, it is the database of the
- * ledger.
- */
+/** As LNbits finds it: by its URL, else in its data folder. Without either it is the ledger's database. */
 function defaultLnbitsDatabase(env: NodeJS.ProcessEnv, values: Record<string, unknown>): void {
   if (!isMissing(values.lnbitsDatabaseUrl)) return;
   values.lnbitsDatabaseUrl = env.LNBITS_DATA_FOLDER?.trim() || values.databaseUrl;

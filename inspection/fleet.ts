@@ -1,9 +1,9 @@
 import { allOperators } from '../activities/fleet/plan-fleet';
-import type { LookingDependencies } from '../activities/dependencies';
+import type { ReadOnlyDependencies } from '../activities/dependencies';
 import { type Failure, RepublishError } from '../contract/failures';
 import { Limiter } from '../nostr/bunker/limiter';
 import type { WorkerConfiguration } from '../assembly/worker-configuration';
-import { withEyes } from './open';
+import { withInspection } from './open';
 import { hasObstacles, type PlanRequest, planWith, type RepublishPlan } from './plan';
 import { probeRelays } from './relay-probe';
 import { type Verification, verifyWith } from './verify';
@@ -34,7 +34,7 @@ export function planOperators(
   say: (text: string) => void,
 ): Promise<OperatorPlan[]> {
   const { operators, ...request } = selection;
-  return withEyes(configuration, {}, async (deps) => {
+  return withInspection(configuration, {}, async (deps) => {
     const planning = { deps, configuration, relays: probeRelays(configuration) };
     return forEach(deps, operators, async (operatorUserId): Promise<OperatorPlan> => {
       const told = (text: string): void => say(`${operatorUserId}: ${text}`);
@@ -52,7 +52,7 @@ export function verifyOperators(
   configuration: WorkerConfiguration,
   { operators, ...request }: FleetSelection,
 ): Promise<OperatorVerification[]> {
-  return withEyes(configuration, {}, (deps) => {
+  return withInspection(configuration, {}, (deps) => {
     const verifying = { deps, configuration, relays: probeRelays(configuration) };
     return forEach(deps, operators, async (operatorUserId): Promise<OperatorVerification> => {
       const verified = await orFailure(() => verifyWith(verifying, { ...request, operatorUserId }));
@@ -64,7 +64,7 @@ export function verifyOperators(
 }
 
 async function forEach<T>(
-  deps: LookingDependencies,
+  deps: ReadOnlyDependencies,
   named: readonly string[] | undefined,
   look: (operatorUserId: string) => Promise<T>,
 ): Promise<T[]> {

@@ -1,11 +1,11 @@
-import type { LookingDependencies } from '../activities/dependencies';
-import { buildLooking } from '../assembly/looking';
+import type { ReadOnlyDependencies } from '../activities/dependencies';
+import { buildReadOnly } from '../assembly/read-only';
 import { type GivenParts, type Parts, withParts } from '../assembly/parts';
 import type { SignerContext } from '../pairing/facts';
 import type { WorkerConfiguration } from '../assembly/worker-configuration';
 
 /** What an inspection looks with. It cannot write, send or sign: it has nothing to do that with. */
-export interface Eyes extends LookingDependencies {
+export interface InspectionDependencies extends ReadOnlyDependencies {
   configuration: WorkerConfiguration;
   /** For whoever asks a signer which key it has. */
   parts: Parts;
@@ -16,13 +16,13 @@ export interface Eyes extends LookingDependencies {
  *
  * @param given in place of what the configuration names
  */
-export function withEyes<T>(
+export function withInspection<T>(
   configuration: WorkerConfiguration,
   given: GivenParts,
-  look: (eyes: Eyes) => Promise<T>,
+  look: (deps: InspectionDependencies) => Promise<T>,
 ): Promise<T> {
   return withParts(configuration, given, async (parts) => {
-    const { dependencies, close } = buildLooking(configuration, parts);
+    const { dependencies, close } = buildReadOnly(configuration, parts);
     try {
       return await look({ ...dependencies, configuration, parts });
     } finally {
@@ -37,6 +37,6 @@ export function signerContext({
   configuration,
   source,
   parts,
-}: Eyes): Omit<SignerContext, 'operatorUserId' | 'say'> {
+}: InspectionDependencies): Omit<SignerContext, 'operatorUserId' | 'say'> {
   return { database, configuration, accounts: source, custom: parts.custom };
 }

@@ -1,5 +1,5 @@
 import { accountPubkey } from '../activities/steps/open-run';
-import type { LookingDependencies } from '../activities/dependencies';
+import type { ReadOnlyDependencies } from '../activities/dependencies';
 import type { Configuration } from '../configuration/schema';
 import { ensureError, RepublishError } from '../contract/failures';
 import { compareIds } from '../contract/machine-name';
@@ -16,7 +16,7 @@ import { isGateway, shownAmong } from '../nostr/relays/url';
 import { whereMachinesAre } from '../sources/source';
 import type { WorkerConfiguration } from '../assembly/worker-configuration';
 import { asOperator, WANTS_TO_KNOW } from './asker';
-import { signerContext, withEyes } from './open';
+import { signerContext, withInspection } from './open';
 import { probeRelays, type RelayFacts } from './relay-probe';
 import { hasState } from './verify';
 
@@ -91,7 +91,7 @@ export function findOrphans(
   oldPubkey: string,
   { auth }: { auth?: { say(text: string): void } | undefined } = {},
 ): Promise<OrphanReport> {
-  return withEyes(configuration, {}, async (deps) => {
+  return withInspection(configuration, {}, async (deps) => {
     const operatorPubkey = await accountPubkey(deps, operatorUserId);
     if (operatorPubkey === oldPubkey)
       throw new RepublishError('InvalidInput', `${oldPubkey} is the operator's current key, not an old one`);
@@ -261,7 +261,7 @@ function told(event: SignedEvent): Pick<OldDocument, 'd' | 'eventId' | 'createdA
 
 type Machines = ReadonlyMap<string, { id: string; name: string }>;
 
-async function machinesByKey(deps: LookingDependencies, operatorUserId: string): Promise<Machines> {
+async function machinesByKey(deps: ReadOnlyDependencies, operatorUserId: string): Promise<Machines> {
   const machines = new Map<string, { id: string; name: string }>();
   const limit = MACHINES_PER_PAGE;
   for (let after: string | undefined; ;) {
@@ -276,7 +276,7 @@ async function machinesByKey(deps: LookingDependencies, operatorUserId: string):
 }
 
 async function judge(
-  deps: LookingDependencies,
+  deps: ReadOnlyDependencies,
   machines: Machines,
   event: SignedEvent,
   relays: string[],

@@ -1,4 +1,4 @@
-import type { LookingDependencies } from '../activities/dependencies';
+import type { ReadOnlyDependencies } from '../activities/dependencies';
 import { judgeSealFor } from '../activities/steps/judge-seal';
 import type { JudgedDocument, PlannedState } from '../activities/steps/plan-machines';
 import { sizeOfDocument } from '../activities/steps/relay-limits';
@@ -71,7 +71,7 @@ const BECAUSE = {
 };
 
 /** Judges one document of a plan by the ledger and by what the relays hold, by the rule of its seal. */
-export async function foresee(deps: LookingDependencies, known: KnownOfDocument): Promise<ForeseenDocument> {
+export async function foresee(deps: ReadOnlyDependencies, known: KnownOfDocument): Promise<ForeseenDocument> {
   const { document, state, operatorPubkey, seen, earlier, force } = known;
   const { documentType, machineId, machineName, atmPubkey, outcome, failureType, failureMessage } = document;
   const named = {
@@ -119,7 +119,7 @@ function newerDocument(thrown: unknown): RepublishError {
 }
 
 function signedAlready(
-  { publisher }: LookingDependencies,
+  { publisher }: ReadOnlyDependencies,
   named: Omit<ForeseenDocument, 'action' | 'because'>,
   seen: Seen,
   eventId: string,
@@ -149,7 +149,7 @@ function factsOf(
 
 /** Somebody else has published there already: the extension does, under the new key, as soon as it has it. */
 async function hasForeign(
-  deps: LookingDependencies,
+  deps: ReadOnlyDependencies,
   address: DocumentAddress,
   events: { id: string }[],
 ): Promise<boolean> {

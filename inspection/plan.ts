@@ -4,7 +4,7 @@ import {
   resolveDocumentTypes,
   unknownTypesInLedger,
 } from '../activities/steps/open-run';
-import type { LookingDependencies } from '../activities/dependencies';
+import type { ReadOnlyDependencies } from '../activities/dependencies';
 import { requireMachines } from '../activities/load-machines';
 import { isForced } from '../activities/steps/force';
 import { type JudgedDocument, planMachines } from '../activities/steps/plan-machines';
@@ -22,12 +22,12 @@ import type { Owner, SignerOrigin, UnstoredSigner } from '../nostr/signers/opera
 import { askSigner, requireOpens } from '../pairing/current-signers';
 import { originOfKind, type SignerContext } from '../pairing/facts';
 import { type MachineRow, type SourceDescription, whereMachinesAre } from '../sources/source';
-import { onlyLooking } from '../assembly/looking';
+import { readOnlyPublisher } from '../assembly/read-only';
 import type { GivenParts } from '../assembly/parts';
 import type { WorkerConfiguration } from '../assembly/worker-configuration';
 import { estimateFor, type Estimate } from './estimate';
 import { asOperator } from './asker';
-import { type Eyes, signerContext, withEyes } from './open';
+import { type InspectionDependencies, signerContext, withInspection } from './open';
 import { foresee, type ForeseenDocument } from './plan-document';
 import { probeRelays, type RelayFacts } from './relay-probe';
 
@@ -125,7 +125,7 @@ export function planRepublish(
   say: (text: string) => void,
   given: GivenParts = {},
 ): Promise<RepublishPlan> {
-  return withEyes(configuration, given, async (deps) => {
+  return withInspection(configuration, given, async (deps) => {
     if (request.auth !== true)
       return planWith({ deps, configuration, relays: probeRelays(configuration), say }, request);
     const { operatorUserId } = request;
@@ -145,7 +145,7 @@ async function planIntroduced(
   const publisher = new RelayPublisher({ pool, relays, quorum, replyTimeoutMs });
   try {
     const probed = await probeRelays(configuration, { pool, identity, author: identity.pubkey });
-    const introduced = { ...deps, publisher: onlyLooking(publisher) };
+    const introduced = { ...deps, publisher: readOnlyPublisher(publisher) };
     return await planWith({ deps: introduced, configuration, relays: Promise.resolve(probed), say }, request);
   } finally {
     publisher.close();
@@ -154,7 +154,7 @@ async function planIntroduced(
 }
 
 export interface Planning {
-  deps: Eyes;
+  deps: InspectionDependencies;
   configuration: WorkerConfiguration;
   /** Asked once for all operators that are planned together. */
   relays: Promise<RelayFacts[]>;
@@ -222,7 +222,7 @@ export function hasObstacles({ problems, counts }: RepublishPlan): boolean {
 }
 
 async function foreseeAll(
-  deps: LookingDependencies,
+  deps: ReadOnlyDependencies,
   request: PlanRequest & { documentTypes: string[] },
   operatorPubkey: string,
 ): Promise<ForeseenDocument[]> {
@@ -237,7 +237,7 @@ async function foreseeAll(
 }
 
 async function foreseeMachines(
-  deps: LookingDependencies,
+  deps: ReadOnlyDependencies,
   request: PlanRequest & { documentTypes: string[] },
   operatorPubkey: string,
   machines: MachineRow[],
@@ -284,7 +284,7 @@ async function foreseeMachines(
  * well.
  */
 async function signerNow(
-  { operatorSigners }: LookingDependencies,
+  { operatorSigners }: ReadOnlyDependencies,
   { paired, ...owner }: Owner & { paired: SignerRow | null },
   expectedPubkey: string | undefined,
   problems: Failure[],

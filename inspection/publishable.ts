@@ -1,7 +1,7 @@
 import { accountPubkey, resolveDocumentTypes } from '../activities/steps/open-run';
 import { planMachines } from '../activities/steps/plan-machines';
 import type { WorkerConfiguration } from '../assembly/worker-configuration';
-import { withEyes } from './open';
+import { withInspection } from './open';
 
 /** The operator's documents that a run could publish, by the rows of today. */
 export interface Publishable {
@@ -17,7 +17,7 @@ export function countPublishable(
   configuration: WorkerConfiguration,
   operatorUserId: string,
 ): Promise<Publishable> {
-  return withEyes(configuration, {}, async (deps) => {
+  return withInspection(configuration, {}, async (deps) => {
     const operatorPubkey = await accountPubkey(deps, operatorUserId);
     const documentTypes = resolveDocumentTypes(deps, undefined);
     const { signal } = new AbortController();

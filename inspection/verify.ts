@@ -1,5 +1,5 @@
 import { accountPubkey, resolveDocumentTypes, unknownTypesInLedger } from '../activities/steps/open-run';
-import type { LookingDependencies } from '../activities/dependencies';
+import type { ReadOnlyDependencies } from '../activities/dependencies';
 import { requireMachines } from '../activities/load-machines';
 import { readStates, requireType } from '../activities/steps/read-state';
 import { RepublishError, scopeOf } from '../contract/failures';
@@ -16,7 +16,7 @@ import { shownAmong } from '../nostr/relays/url';
 import type { GivenParts } from '../assembly/parts';
 import type { WorkerConfiguration } from '../assembly/worker-configuration';
 import { asMachine, asOperator, WANTS_TO_KNOW } from './asker';
-import { type Eyes, signerContext, withEyes } from './open';
+import { type InspectionDependencies, signerContext, withInspection } from './open';
 import { probeRelays, type RelayFacts } from './relay-probe';
 import { quorumVerdict, type RelayVerdict, relayVerdictByBoth } from './verdict';
 
@@ -87,11 +87,11 @@ export function verifyDocuments(
   request: VerifyRequest,
   given: GivenParts = {},
 ): Promise<Verification> {
-  return withEyes(configuration, given, (deps) => verifyWith({ deps, configuration }, request));
+  return withInspection(configuration, given, (deps) => verifyWith({ deps, configuration }, request));
 }
 
 export interface Verifying {
-  deps: Eyes;
+  deps: InspectionDependencies;
   configuration: WorkerConfiguration;
   /** Asked once for all operators that are verified together, by nobody. */
   relays?: Promise<RelayFacts[]>;
@@ -142,7 +142,7 @@ export async function verifyWith(
 }
 
 function identityOf(
-  eyes: Eyes,
+  deps: InspectionDependencies,
   owner: { operatorUserId: string; operatorPubkey: string },
   asking: AskAs | undefined,
 ): RelayIdentity | undefined {
@@ -152,13 +152,13 @@ function identityOf(
     case 'machine':
       return asMachine(asking.secretKey);
     case 'operator':
-      return asOperator(signerContext(eyes), owner, (text) => asking.say(text));
+      return asOperator(signerContext(deps), owner, (text) => asking.say(text));
   }
 }
 
 /** A relay that shows each key its own would hide the others from this machine. */
 async function machinesAsked(
-  deps: LookingDependencies,
+  deps: ReadOnlyDependencies,
   { operatorUserId, machineIds, asking }: VerifyRequest,
 ): Promise<string[] | undefined> {
   if (asking?.as !== 'machine') return machineIds;
@@ -184,7 +184,7 @@ function unknownRelays(probed: readonly RelayFacts[], documents: readonly Verifi
 }
 
 interface Asking {
-  deps: LookingDependencies;
+  deps: ReadOnlyDependencies;
   reader: RelayPublisher;
   configuration: WorkerConfiguration;
   operatorPubkey: string;
@@ -311,7 +311,7 @@ function namesMachine(type: DocumentType, atmPubkey: string): boolean {
 
 /** State that is not valid is state all the same: a machine waits for it. */
 export async function hasState(
-  deps: LookingDependencies,
+  deps: ReadOnlyDependencies,
   documentType: string,
   machineId: string,
 ): Promise<boolean> {

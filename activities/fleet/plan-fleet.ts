@@ -1,7 +1,7 @@
 import type { PlanFleetInput, PlanFleetResult } from '../../contract/fleet-activities';
 import { addFleetOperators, countFleetOperators, recordFleet } from '../../database/fleets';
 import { listSignerOwners } from '../../database/signers';
-import type { ActivityCall, ActivityDependencies, LookingDependencies } from '../dependencies';
+import type { ActivityCall, ActivityDependencies, ReadOnlyDependencies } from '../dependencies';
 
 const PAGE = 1_000;
 
@@ -27,7 +27,7 @@ export async function planFleet(
 }
 
 /** Everybody who belongs to a fleet of all, a page at a time. */
-export async function* allOperators(deps: LookingDependencies): AsyncGenerator<string[]> {
+export async function* allOperators(deps: ReadOnlyDependencies): AsyncGenerator<string[]> {
   let after: string | undefined;
   do {
     const operators = await operatorsOf(deps, { after, limit: PAGE });
@@ -41,7 +41,7 @@ export async function* allOperators(deps: LookingDependencies): AsyncGenerator<s
  * with a signer here.
  */
 function operatorsOf(
-  { source, database, operatorsFrom }: LookingDependencies,
+  { source, database, operatorsFrom }: ReadOnlyDependencies,
   page: { after: string | undefined; limit: number },
 ): Promise<string[]> {
   return operatorsFrom === 'source' ? source.operators(page) : listSignerOwners(database, page);

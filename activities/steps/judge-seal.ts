@@ -1,7 +1,7 @@
 import { RepublishError } from '../../contract/failures';
 import type { Dated } from '../../rules/newest';
 import { judgeSeal, type KnownOfAddress, type SealVerdict } from '../../rules/seal';
-import type { LookingDependencies } from '../dependencies';
+import type { ReadOnlyDependencies } from '../dependencies';
 import type { Seen } from '../../nostr/relays/publisher';
 import { tooFarAheadForRelays, tooOldForRelays } from './relay-limits';
 
@@ -17,7 +17,7 @@ export type PossibleVerdict<Event extends Dated> = Exclude<SealVerdict<Event>, {
  * @throws RepublishError NewerDocumentExists: no relay would take an event dated late enough
  */
 export async function judgeSealFor<Event extends Dated>(
-  deps: LookingDependencies,
+  deps: ReadOnlyDependencies,
   { d, seen }: { d: string; seen: Seen },
   known: Omit<KnownOfAddress<Event>, 'isTooOld'>,
 ): Promise<PossibleVerdict<Event>> {

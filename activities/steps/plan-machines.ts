@@ -6,7 +6,7 @@ import { npub, parsePublicKey, publicKeyHex } from '../../nostr/keys';
 import type { CurrentSigner } from '../../nostr/signers/keyring';
 import type { Owner } from '../../nostr/signers/operator-signers';
 import type { MachineRow } from '../../sources/source';
-import type { LookingDependencies } from '../dependencies';
+import type { ReadOnlyDependencies } from '../dependencies';
 import { fingerprintOf } from './fingerprint';
 import { readStates, requireType } from './read-state';
 import { tooLargeForBunker, tooLargeForRelays } from './relay-limits';
@@ -43,7 +43,7 @@ const NO_STATE = 'has no state';
  * bad.
  */
 export async function planMachines(
-  deps: LookingDependencies,
+  deps: ReadOnlyDependencies,
   { documentTypes, ...owner }: Owner & { documentTypes: string[] },
   machines: MachineRow[],
   signal: AbortSignal,
@@ -74,7 +74,7 @@ type State = SerialisedState | RepublishError | undefined;
 
 /** Of one type; where its query as a whole is refused, that is the failure of each of its documents. */
 async function statesOf(
-  deps: LookingDependencies,
+  deps: ReadOnlyDependencies,
   documentType: string,
   machineIds: string[],
 ): Promise<Map<string, State>> {
@@ -94,7 +94,7 @@ function machinesPerRead(maxStateBytes: number): number {
 
 /** Keys (hex) of these machines that another machine of the operator has too, however they are written. */
 async function sharedAtmPubkeys(
-  deps: LookingDependencies,
+  deps: ReadOnlyDependencies,
   operatorUserId: string,
   machines: MachineRow[],
 ): Promise<Set<string>> {
@@ -148,7 +148,7 @@ function keyOf(machine: MachineRow, shared: Set<string>): MachineKey {
 
 /** Judges one document. Notes fingerprint and size of a publishable state, by its d tag. */
 async function planDocument(
-  deps: LookingDependencies,
+  deps: ReadOnlyDependencies,
   {
     machine,
     documentType,

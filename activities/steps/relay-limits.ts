@@ -3,14 +3,14 @@ import { excessOf, type MessageSize, messageSize } from '../../nostr/message-siz
 import { nip44PayloadLength } from '../../nostr/nip44';
 import type { RelayLimits, Seen } from '../../nostr/relays/publisher';
 import { type CurrentSigner, isOfBunker } from '../../nostr/signers/keyring';
-import type { LookingDependencies } from '../dependencies';
+import type { ReadOnlyDependencies } from '../dependencies';
 
 /**
  * Why too few relays would take the document for its size (NIP-11), before anything is encrypted; undefined
  * when enough do.
  */
 export function tooLargeForRelays(
-  deps: LookingDependencies,
+  deps: ReadOnlyDependencies,
   tags: string[][],
   plaintext: string,
 ): Promise<string | undefined> {
@@ -26,7 +26,7 @@ export function tooLargeForRelays(
 
 /** The same for the way to the operator's bunker; undefined also where no signer of theirs asks one. */
 export async function tooLargeForBunker(
-  deps: Pick<LookingDependencies, 'bunkerRelays'>,
+  deps: Pick<ReadOnlyDependencies, 'bunkerRelays'>,
   signer: CurrentSigner | undefined,
   { tags, plaintext }: { tags: string[][]; plaintext: string },
 ): Promise<string | undefined> {
@@ -35,7 +35,10 @@ export async function tooLargeForBunker(
 }
 
 /** Why too few relays would take a document of this date (NIP-11 `created_at_upper_limit`). */
-export function tooFarAheadForRelays(deps: LookingDependencies, aheadS: number): Promise<string | undefined> {
+export function tooFarAheadForRelays(
+  deps: ReadOnlyDependencies,
+  aheadS: number,
+): Promise<string | undefined> {
   return deps.publisher.impossibleBecause(({ maxAheadS }: RelayLimits) =>
     maxAheadS !== undefined && aheadS > maxAheadS
       ? `takes events dated up to ${maxAheadS} s ahead, this one has to be dated ${aheadS} s ahead`
@@ -45,7 +48,7 @@ export function tooFarAheadForRelays(deps: LookingDependencies, aheadS: number):
 
 /** Why too few relays have or would take an event of this date (NIP-11 `created_at_lower_limit`). */
 export function tooOldForRelays(
-  deps: LookingDependencies,
+  deps: ReadOnlyDependencies,
   { id: eventId, created_at }: { id: string; created_at: number },
   { seen, nowS }: { seen: Seen; nowS: number },
 ): Promise<string | undefined> {

@@ -2,7 +2,7 @@ import type { Need } from '../../configuration/load';
 import type { WorkerConfiguration } from '../../assembly/worker-configuration';
 
 /**
- * The configuration of a worker, for commands that look with a worker's eyes.
+ * The configuration of a worker, for commands that read what a worker would read.
  *
  * @param needs what the command cannot do without; what it needs not may be empty
  * @throws ConfigurationError

@@ -1,4 +1,4 @@
-import type { LookingDependencies } from '../activities/dependencies';
+import type { ReadOnlyDependencies } from '../activities/dependencies';
 import { openReadOnlyDatabase } from '../database/connection';
 import type { RelayPublisher } from '../nostr/relays/publisher';
 import type { Parts } from './parts';
@@ -6,14 +6,14 @@ import { buildShared } from './shared';
 import type { WorkerConfiguration } from './worker-configuration';
 
 /** What an inspection looks with. Opens no connection yet. */
-export function buildLooking(
+export function buildReadOnly(
   configuration: WorkerConfiguration,
   parts: Parts,
-): { dependencies: LookingDependencies; close(): Promise<void> } {
+): { dependencies: ReadOnlyDependencies; close(): Promise<void> } {
   const database = openReadOnlyDatabase({ url: configuration.databaseUrl });
   const { shared, close } = buildShared(configuration, parts, database);
   return {
-    dependencies: { ...shared, database, publisher: onlyLooking(shared.publisher) },
+    dependencies: { ...shared, database, publisher: readOnlyPublisher(shared.publisher) },
     close: async () => {
       await close();
       await database.close();
@@ -22,7 +22,7 @@ export function buildLooking(
 }
 
 /** Without what sends: also code that is not held to types finds nothing there. */
-export function onlyLooking(publisher: RelayPublisher): LookingDependencies['publisher'] {
+export function readOnlyPublisher(publisher: RelayPublisher): ReadOnlyDependencies['publisher'] {
   return {
     required: publisher.required,
     look: (...asked) => publisher.look(...asked),
