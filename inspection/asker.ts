@@ -7,30 +7,30 @@ import { createLocalSigner } from '../nostr/signers/local';
 import { askCurrentSigner } from '../pairing/current-signers';
 import type { SignerContext } from '../pairing/facts';
 
-/** What a relay says of itself that shows nothing to somebody it does not know (NIP-42). */
+/** How a relay is described that answers only clients that it knows (NIP-42). */
 export const WANTS_TO_KNOW = 'wants to know who asks';
 
-/** Whether a relay has refused because it does not know who asks: the prefix of NIP-01 in its words. */
+/** Whether a relay refuses because the client has not authenticated: its text has the prefix of NIP-01. */
 export function wantsToKnow(words: string): boolean {
   return /(^|\s)auth-required:/.test(words);
 }
 
-/** Asks as long as nobody is named: it answers no challenge. */
+/** An identity that answers no challenge: nobody. */
 export const NOBODY: RelayIdentity = {
   pubkey: '0'.repeat(64),
   sign: () => Promise.reject(new AuthWithheld('an inspection signs nothing')),
 };
 
-/** A machine that asks for its own documents. The caller wipes the key. */
+/** A machine that reads its own documents. The caller wipes the key. */
 export function asMachine(secretKey: Uint8Array): RelayIdentity {
   const signer = createLocalSigner(secretKey);
   return { pubkey: getPublicKey(secretKey), sign: (event) => signer.signEvent(event) };
 }
 
 /**
- * The operator, whose signer is asked for the answer to each challenge, and who has said so.
+ * The operator, whose signer signs the answer to each challenge. The caller asked for that (`--auth`).
  *
- * @param say told before it is asked, and what a person has to do meanwhile
+ * @param say is called before the signer is asked, and with what a person must do meanwhile
  */
 export function asOperator(
   signers: Omit<SignerContext, 'operatorUserId' | 'say'>,

@@ -8,26 +8,26 @@ import { hasObstacles, type PlanRequest, planWith, type RepublishPlan } from './
 import { probeRelays } from './relay-probe';
 import { type Verification, verifyWith } from './verify';
 
-/** Operators who are looked at together, or all of them. */
+/** The operators to look at. Absent: all. */
 export interface FleetSelection {
   operators?: readonly string[];
   documentTypes?: string[];
 }
 
-/** What a run of one operator would do, or why that cannot be said. */
+/** What a run of one operator would do, or why that is not known. */
 export type OperatorPlan = { operatorUserId: string; go: boolean } & (
   { plan: RepublishPlan } | { failure: Failure }
 );
 
-/** How one operator's documents stand, or why that cannot be said. */
+/** How the documents of one operator stand, or why that is not known. */
 export type OperatorVerification = { operatorUserId: string } & (
   { verification: Verification } | { failure: Failure }
 );
 
-/** Each asks the relays eight questions at a time. */
+/** Each of them has up to eight questions with the relays at a time. */
 const OPERATORS_AT_ONCE = 4;
 
-/** Plans a run for each operator; one who cannot be planned does not stop the others. */
+/** Plans a run for each operator. A failure of one does not stop the others. */
 export function planOperators(
   configuration: WorkerConfiguration,
   selection: FleetSelection & Pick<PlanRequest, 'force' | 'resetCounts' | 'show'>,
@@ -47,7 +47,7 @@ export function planOperators(
   });
 }
 
-/** Verifies each operator's documents; one who cannot be looked at does not stop the others. */
+/** Verifies the documents of each operator. A failure of one does not stop the others. */
 export function verifyOperators(
   configuration: WorkerConfiguration,
   { operators, ...request }: FleetSelection,
@@ -76,7 +76,10 @@ async function forEach<T>(
   return Promise.all(looks);
 }
 
-/** What concerns one operator; where a database is away, everybody's look would only say the same. */
+/**
+ * Keeps a failure of one operator. A database that is away would fail for all of them, so that error is
+ * thrown.
+ */
 async function orFailure<T>(work: () => Promise<T>): Promise<{ value: T } | { failure: Failure }> {
   try {
     return { value: await work() };

@@ -4,17 +4,17 @@ import { type GivenParts, type Parts, withParts } from '../assembly/parts';
 import type { SignerContext } from '../pairing/facts';
 import type { WorkerConfiguration } from '../assembly/worker-configuration';
 
-/** What an inspection looks with. It cannot write, send or sign: it has nothing to do that with. */
+/** The dependencies of an inspection. It cannot write, send or sign: nothing in here does that. */
 export interface InspectionDependencies extends ReadOnlyDependencies {
   configuration: WorkerConfiguration;
-  /** For whoever asks a signer which key it has. */
+  /** Needed to ask a signer for its key. */
   parts: Parts;
 }
 
 /**
- * Lends what a worker would see: the same configuration, document types, providers of signers and source.
+ * Lends what a worker would use: the same configuration, document types, signer providers and source.
  *
- * @param given in place of what the configuration names
+ * @param given replaces what the configuration names
  */
 export function withInspection<T>(
   configuration: WorkerConfiguration,
@@ -31,7 +31,7 @@ export function withInspection<T>(
   });
 }
 
-/** What an operator's signer is looked for and asked with. */
+/** What is needed to find an operator's signer and to ask it. */
 export function signerContext({
   database,
   configuration,
