@@ -18,11 +18,11 @@ export async function checkDatabase(open: () => ReadOnlyDatabase, role: Role): P
     database = open();
     return checkServer(database);
   });
-  // Everything else would only say the same again, or be about a ledger that cannot be there.
+  // The other checks would report the same again, or check a ledger that cannot exist.
   if (database === undefined || reached.some(({ status }) => status === 'fail')) return reached;
   const ledger = database;
   const rights = await check('database', 'rights', TIMEOUT_MS, () => checkLedgerRights(ledger, role));
-  // Who may not look at the version: that is told already, with the right that it needs.
+  // Without the right to read the version, the missing right is already reported.
   const mayLook = rights.every(({ status }) => status !== 'fail');
   const version = await check('database', 'schema republish', TIMEOUT_MS, () =>
     checkVersion(ledger).catch((thrown: unknown) => {
@@ -35,8 +35,9 @@ export async function checkDatabase(open: () => ReadOnlyDatabase, role: Role): P
 }
 
 /**
- * Who is asked as whom, and whether the database can store every text. @throws RepublishError: it cannot be
- * asked
+ * Reports server, database and user, and whether the database can store every text.
+ *
+ * @throws RepublishError when it cannot be asked
  */
 async function checkServer(database: ReadOnlyDatabase): Promise<Finding[]> {
   const { ok, fail } = findingsOf('database', 'Postgres');
@@ -59,7 +60,7 @@ async function checkServer(database: ReadOnlyDatabase): Promise<Finding[]> {
   return [ok(`reachable: Postgres ${version}, database ${name} (${encoding}), user ${user}`)];
 }
 
-/** A seal relies on the isolation, and whatever waits on the bound. */
+/** The seal depends on the isolation level, and every statement on the timeout. */
 async function settingsNotKept(database: ReadOnlyDatabase): Promise<string[]> {
   const [settings = {}] = await database.transaction((client) =>
     client.query<Record<string, string>>(
@@ -73,7 +74,10 @@ async function settingsNotKept(database: ReadOnlyDatabase): Promise<string[]> {
   );
 }
 
-/** After a switch-over, say: rows were copied and sequences were not. Silent where all is well. */
+/**
+ * Sequences can be behind the rows, for example after a switch-over to a logical replica. Reports nothing
+ * when they are right.
+ */
 async function checkSequences(database: ReadOnlyDatabase): Promise<Finding[]> {
   const behind = await sequencesBehind(database);
   if (behind.length === 0) return [];

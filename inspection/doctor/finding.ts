@@ -14,16 +14,16 @@ export type Area =
   | 'signers'
   | 'run';
 
-/** One line of the doctor's. */
+/** One line of `doctor`. */
 export interface Finding {
   area: Area;
-  /** Which of them: a relay, an operator, a query. */
+  /** Which relay, operator, query and so on. */
   subject: string;
   status: 'ok' | 'warn' | 'fail';
   message: string;
   /** What to do; with every `warn` and `fail`. */
   remedy?: string;
-  /** Of a `fail`, where it is known: the failure with which a command or a worker ends for it. */
+  /** Of a `fail`: the failure with which a command or worker ends for this reason, if known. */
   type?: FailureType | CallerFailureType;
 }
 
@@ -46,7 +46,7 @@ export function findingsOf(area: Area, subject: string) {
 export const CORRECT_CONFIGURATION =
   'Correct it in the environment, or in republish.config.json (or the file that REPUBLISH_CONFIG names).';
 
-/** What it comes to that something takes connections and does not answer. */
+/** The failure type of an endpoint that accepts connections and does not answer. */
 const SILENT: Partial<Record<Area, Finding['type']>> = {
   temporal: 'TemporalUnavailable',
   database: 'DatabaseUnavailable',
@@ -54,8 +54,7 @@ const SILENT: Partial<Record<Area, Finding['type']>> = {
 };
 
 /**
- * One check, by itself: what it throws and what it takes too long for is a finding, so that it neither stops
- * nor holds up the others.
+ * Runs one check. An error or a timeout becomes a finding, so that it neither stops nor delays the others.
  */
 export async function check(
   area: Area,

@@ -5,15 +5,15 @@ import { quorumSize } from '../../rules/quorum';
 import type { RelayFacts } from '../relay-probe';
 import { type Finding, findingsOf } from './finding';
 
-/** Up to here a clock is as good as any. */
+/** A smaller difference counts as right. */
 const CLOCK_WARN_MS = 30_000;
-/** What relays take at most of a date ahead of theirs, where they do not say (strfry's default). */
+/** How far ahead of its clock a relay accepts a date, if it does not say so itself (strfry's default). */
 const DEFAULT_MAX_AHEAD_S = 900;
 
 /**
- * Is each document relay there, what does it limit, and does its clock agree with this host's?
+ * Checks each document relay: can it be reached, what are its limits, does its clock agree with this host's?
  *
- * @param facts what they have said
+ * @param facts what is known of them
  */
 export function checkRelays(
   configuration: Configuration,
@@ -109,7 +109,7 @@ function clockFinding({ relay, clock, limits }: RelayFacts): Finding | undefined
     : warn(`its clock is ${seconds} s ${direction} this host's`, remedy);
 }
 
-/** A public key like any other (the point G of the curve), for tags that are made of one. */
+/** Any valid public key (the point G of the curve), to measure tags that contain one. */
 const ANY_KEY = '79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798';
 
 function smallerThanState(

@@ -19,9 +19,9 @@ const TASK_QUEUES = { workflow: 1, activity: 2 } as const;
 const KEYWORD = 2;
 
 /**
- * Is Temporal there, with the namespace, the search attributes and a worker on the task queue?
+ * Checks Temporal: the namespace, the search attributes, and whether a worker polls the task queue.
  *
- * @param taskQueue absent: who asks is a worker that is about to poll it
+ * @param taskQueue absent: the caller is a worker that is about to poll it
  */
 export function checkTemporal(temporal: TemporalConfiguration, taskQueue?: string): Promise<Finding[]> {
   const { address, namespace } = temporal;
@@ -79,7 +79,7 @@ async function namespaceProblem(connection: Connection, namespace: string): Prom
   }
 }
 
-/** The SDK wraps what gRPC says. */
+/** The SDK wraps the gRPC error. */
 function isDenied(thrown: unknown): boolean {
   for (let link = thrown; link instanceof Error; link = link.cause)
     if (isGrpcServiceError(link)) return DENIALS.includes(link.code);
@@ -87,7 +87,8 @@ function isDenied(thrown: unknown): boolean {
 }
 
 /**
- * Which of those that runs set the namespace does not have, or has of another type. @throws what gRPC says
+ * The search attributes of runs that the namespace does not have, or has with another type. @throws gRPC
+ * errors
  */
 export async function lookAtSearchAttributes(
   { operatorService }: ConnectionLike,

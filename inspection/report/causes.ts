@@ -8,10 +8,10 @@ import type { Cause } from './model';
 const MAX_REASONS = 20;
 const MAX_EXAMPLES = 3;
 
-/** Says nothing of its own: what ended the run, or what the others failed for, does. */
+/** Failures that only follow from another one, which is shown itself. */
 const CONSEQUENCES: readonly string[] = ['NotAttempted', 'Interrupted'];
 
-/** Somebody, or something, that has met with a failure. */
+/** A document or operator that has a failure. */
 export interface Sufferer {
   type: Cause['type'];
   message: string;
@@ -21,7 +21,7 @@ export interface Sufferer {
   isOpen?: boolean;
 }
 
-/** A document that has met with a failure; its message has no name any more that stands beside it. */
+/** A document with a failure. Its message no longer contains the names that are shown next to it. */
 export function suffering(
   document: NamedMachine & { documentType: string },
   { type, message, isOpen = false }: Omit<Sufferer, 'id' | 'name'>,
@@ -36,11 +36,11 @@ export function suffering(
 }
 
 /**
- * Failures by their cause: what ended the run first, then the most frequent ones, and last what is only their
- * consequence.
+ * Groups failures by their cause: first what ended the run, then by frequency, and last the failures that
+ * only follow from another.
  *
- * @param ofAll what ended the run, or keeps it from going on
- * @param operatorUserId for whom the remedies name their commands; absent: for anybody
+ * @param ofAll what ended or blocks the run
+ * @param operatorUserId goes into the commands of the remedies. Absent: a placeholder
  */
 export function causesOf(
   sufferers: readonly Sufferer[],

@@ -7,7 +7,7 @@ import { byWhom, temporalsWord, withoutTemporal, withoutWorker } from './verdict
 
 const MAX_REMEDIES = 3;
 
-/** What became of a fleet, or how it stands, in one sentence, with what to do about it. */
+/** How a fleet ended or stands, in one sentence, with what to do. */
 export function fleetVerdictOf(
   fleet: Omit<FleetReport, 'verdict'>,
   known: { failure: Failure | null; live: LiveFleet | null },
