@@ -15,10 +15,10 @@ const MAX_KIND_LENGTH = 32;
 type Timeouts = Pick<Configuration, 'bunkerTimeoutMs' | 'approvalTimeoutMs'>;
 
 /**
- * Makes of what others have written what a run can rely on: every call ends in time, every failure has a type
- * of the catalogue, and every answer is checked.
+ * Makes foreign signers safe for a run: every call ends in time, every failure has a type of the catalogue,
+ * and every answer is checked.
  *
- * @param problems told what is wrong with a provider, which is left out then
+ * @param problems gets what is wrong with a provider, which is then left out
  */
 export function findersOf(
   providers: readonly SignerProvider[],
@@ -84,7 +84,7 @@ function finderOf(provider: SignerProvider, timeouts: Timeouts): CustomSignerFin
   };
 }
 
-/** A signer of somebody else. */
+/** A provider's signer, with its answers checked. */
 class CheckedSigner implements Signer {
   constructor(
     private readonly kind: string,
@@ -112,13 +112,13 @@ class CheckedSigner implements Signer {
 
   async signEvent(event: Parameters<Signer['signEvent']>[0], call?: SignerCall) {
     const answer: unknown = await this.#ask('sign_event', call, (its) =>
-      // A copy: what it does to its argument is not done to ours.
+      // A copy: the signer may change its argument.
       this.signer.signEvent(structuredClone(event), its),
     );
     return requireSameEvent(event, JSON.stringify(answer) ?? 'null', `the ${this.kind} signer`);
   }
 
-  /** Waits for a place and then, at most so long as a bunker may take, for the answer. */
+  /** Waits for a free place, and then for the answer, as long as a bunker may take. */
   async #ask<T>(
     what: string,
     { signal, turn = signal, rank, onApproval, onAsked }: SignerCall = {},
@@ -163,7 +163,7 @@ class CheckedSigner implements Signer {
   }
 }
 
-/** A failure of the catalogue is its own; anything else may pass, and its text may quote what nobody may see. */
+/** An unknown error counts as passing. */
 function failureOf(thrown: unknown, what: string): RepublishError {
   return namedFailure(thrown, ['signer'], { late: 'SignerTimeout', unnamed: 'SignerUnreachable' }, what);
 }

@@ -5,7 +5,7 @@ import type { Parts } from './parts';
 import { buildShared } from './shared';
 import type { WorkerConfiguration } from './worker-configuration';
 
-/** What an inspection looks with. Opens no connection yet. */
+/** Builds the dependencies of an inspection. Opens no connection yet. */
 export function buildReadOnly(
   configuration: WorkerConfiguration,
   parts: Parts,
@@ -21,7 +21,7 @@ export function buildReadOnly(
   };
 }
 
-/** Without what sends: also code that is not held to types finds nothing there. */
+/** A publisher without the functions that send, also for code that the compiler does not check. */
 export function readOnlyPublisher(publisher: RelayPublisher): ReadOnlyDependencies['publisher'] {
   return {
     required: publisher.required,

@@ -9,7 +9,7 @@ import { fingerprintKeyOf, RELAY_CONNECT_TIMEOUT_MS } from './limits';
 import { type Parts, sourceFor } from './parts';
 import type { WorkerConfiguration } from './worker-configuration';
 
-/** What is told while they work. */
+/** Called while they work. */
 export interface Listeners {
   onNotice?: (url: string, notice: string) => void;
   onMalformed?: () => void;
@@ -19,9 +19,10 @@ export interface Listeners {
 }
 
 /**
- * What those who act and those who only look have alike. Opens no connection yet.
+ * Builds what workers and inspections have in common. Opens no connection yet.
  *
- * @param database the ledger's; LNbits' is read over it where both are one
+ * @param database the ledger's. If LNbits' tables are in the same database, they are read over its
+ *   connections
  */
 export function buildShared(
   configuration: WorkerConfiguration,
@@ -56,7 +57,7 @@ export function buildShared(
   return {
     shared: {
       source,
-      operatorsFrom: isByOperators ? 'source' : 'ledger',
+      operatorsFrom: parts.operatorsFrom ?? (isByOperators ? 'source' : 'ledger'),
       documentTypes,
       operatorSigners: new OperatorSigners({
         signers,

@@ -137,8 +137,9 @@ export async function createRepublishWorker(options: WorkerOptions): Promise<Rep
   }
 }
 
-export function partsOf({ documentTypes = shippedDocumentTypes, custom, source }: Partial<Parts>): Parts {
-  return { documentTypes, custom, source };
+export function partsOf({ documentTypes = shippedDocumentTypes, ...parts }: Partial<Parts>): Parts {
+  const { custom, source, operatorsFrom } = parts;
+  return { documentTypes, custom, source, operatorsFrom };
 }
 
 /**

@@ -25,7 +25,7 @@ const questions = {
   'public-key': (key) => getPublicKey(key),
   'nip44-encrypt': (key, { peer, plaintext }) =>
     nip44.encrypt(plaintext, nip44.getConversationKey(key, peer)),
-  // Only what machines read. A relay's challenge (kind 22242) would have to be allowed here, too.
+  // Only documents. To answer a relay that requires authentication, kind 22242 must be allowed, too.
   'sign-event': (key, { kind, created_at, tags, content }) =>
     kind === 30078 ? finalizeEvent({ kind, created_at, tags, content }, key) : undefined,
 };
