@@ -43,7 +43,10 @@ function problemOf(
 ): string | undefined {
   const isWord = typeof kind === 'string' && /^[a-z0-9]+(-[a-z0-9]+)*$/.test(kind);
   if (!isWord || kind.length > MAX_KIND_LENGTH)
-    return `"kind" must be lower-case words joined by hyphens, at most ${MAX_KIND_LENGTH} characters, such as "aws-kms"`;
+    return (
+      `"kind" must be lower-case words joined by hyphens, at most ${MAX_KIND_LENGTH} characters, ` +
+      `such as "aws-kms"`
+    );
   if (kind === 'local' || kind === 'bunker' || kind.startsWith('lnbits-'))
     return `"kind" may not be "${kind}", which is one of this package; give it another name`;
   if (taken.has(kind)) return `two providers have the kind "${kind}"; give one of them another name`;

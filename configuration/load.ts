@@ -10,13 +10,17 @@ export type Need = 'databaseUrl' | 'lnbitsDatabaseUrl' | 'relays' | 'secretsKey'
 
 const NEEDS: Record<Need, string> = {
   databaseUrl:
-    'DATABASE_URL is not set: give the Postgres URL of the database that keeps the ledger, postgres://user:password@host/name; or keep it in a folder, without any server: --data <dir>',
+    'DATABASE_URL is not set: give the Postgres URL of the database that keeps the ledger, ' +
+    'postgres://user:password@host/name; or keep it in a folder, without any server: --data <dir>',
   lnbitsDatabaseUrl:
-    "LNBITS_DATABASE_URL is not set: give LNbits' database, postgres://user:password@host/name or sqlite:///path/to/lnbits/data",
+    "LNBITS_DATABASE_URL is not set: give LNbits' database, postgres://user:password@host/name or " +
+    'sqlite:///path/to/lnbits/data',
   relays:
-    'REPUBLISH_RELAYS is not set: name at least one relay, for example wss://relay.example.com (comma-separated)',
+    'REPUBLISH_RELAYS is not set: name at least one relay, for example wss://relay.example.com ' +
+    '(comma-separated)',
   secretsKey:
-    'REPUBLISH_SECRETS_KEY (or REPUBLISH_SECRETS_KEY_FILE) is not set: it encrypts the signers at rest; make one with: openssl rand -hex 32',
+    'REPUBLISH_SECRETS_KEY (or REPUBLISH_SECRETS_KEY_FILE) is not set: it encrypts the signers at rest; ' +
+    'make one with: openssl rand -hex 32',
 };
 
 /** All problems of the configuration. The message never contains a value. */
@@ -24,9 +28,8 @@ export class ConfigurationError extends Error {
   override readonly name = 'ConfigurationError';
 
   constructor(readonly problems: string[]) {
-    super(
-      `the configuration has ${problems.length === 1 ? 'a problem' : `${problems.length} problems`}:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`,
-    );
+    const howMany = problems.length === 1 ? 'a problem' : `${problems.length} problems`;
+    super(`the configuration has ${howMany}:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`);
   }
 }
 
@@ -87,7 +90,8 @@ export function readConfiguration(options: LoadOptions = {}): {
     configuration.quorum > configuration.relays.length
   ) {
     problems.push(
-      `REPUBLISH_QUORUM (quorum) is ${configuration.quorum}, but there are only ${configuration.relays.length} relays`,
+      `REPUBLISH_QUORUM (quorum) is ${configuration.quorum}, but there are only ` +
+        `${configuration.relays.length} relays`,
     );
   }
   return { configuration: Object.freeze(configuration), problems };

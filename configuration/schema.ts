@@ -158,8 +158,8 @@ export const configurationSchema = z.strictObject({
    */
   tracesUrl: httpUrl.optional(),
   /**
-   * REPUBLISH_DEPLOYMENT. Name of the Worker Deployment. Default: none, and the worker takes every task of its
-   * queue (no Worker Versioning).
+   * REPUBLISH_DEPLOYMENT. Name of the Worker Deployment. Default: none, and the worker takes every task of
+   * its queue (no Worker Versioning).
    */
   deployment: z
     .string()
@@ -167,8 +167,8 @@ export const configurationSchema = z.strictObject({
     .regex(/^[A-Za-z0-9_-]+$/, 'must consist of letters, digits, - and _')
     .optional(),
   /**
-   * REPUBLISH_BUILD_ID. Names this build of the deployment, in histories and to Temporal. Default: the version
-   * of the package.
+   * REPUBLISH_BUILD_ID. Names this build of the deployment, in histories and to Temporal. Default: the
+   * version of the package.
    */
   buildId: z
     .string()
@@ -188,7 +188,7 @@ export const configurationSchema = z.strictObject({
       account: querySource.optional(),
       /** Rows with `id, name, machine_npub`. Default: the preset's table `dca_machines`. */
       machines: querySource.optional(),
-      /** Everybody in a fleet of all operators: rows with `id`. Default: the operators with a stored signer. */
+      /** Operators of a fleet of all: rows with `id`. Default: the operators with a stored signer. */
       operators: listSource.optional(),
       /**
        * The account's own signer: rows with `signer_type, signer_config, prvkey`. Default: LNbits' table
@@ -243,7 +243,5 @@ export const ENVIRONMENT: Record<string, { key: keyof Configuration; kind: Kind 
   REPUBLISH_LOG_LEVEL: { key: 'logLevel', kind: 'text' },
 };
 
-/**
- * Variables of ours that are not keys: the configuration file, and the programs that the tests and the docs start.
- */
+/** Our variables that are not keys: the configuration file, and the programs that tests and docs start. */
 export const OTHER_VARIABLES = ['REPUBLISH_CONFIG', 'REPUBLISH_TEMPORAL_CLI', 'REPUBLISH_CHROMIUM'] as const;

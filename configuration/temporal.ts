@@ -47,7 +47,8 @@ function fromVariables(variables: Record<string, string>): ClientConnectConfig {
       throw new ConfigurationError([`how to reach Temporal cannot be read: ${message}`]);
     const named = Object.keys(variables).find((name) => variables[name] === path);
     throw new ConfigurationError([
-      `${named?.startsWith('TEMPORAL_') ? named : 'the Temporal profile'} names ${path}, which cannot be read (${code})`,
+      `${named?.startsWith('TEMPORAL_') ? named : 'the Temporal profile'} names ${path}, which cannot be ` +
+        `read (${code})`,
     ]);
   }
 }

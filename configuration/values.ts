@@ -48,7 +48,7 @@ export const bunkerRelayUrl = relayUrl.refine(
   'must be a relay, not a nostrclient gateway',
 );
 
-/** wss://Relay.example/ and wss://relay.example are the same relay and must not count twice for the quorum. */
+/** wss://Relay.example/ and wss://relay.example are the same relay, which must not count twice. */
 export function spelling(relay: string): string {
   const websocket = websocketOf(relay);
   return URL.canParse(websocket) ? new URL(websocket).href : relay;

@@ -22,9 +22,9 @@ const components = z.looseObject({
 
 /**
  * The fees of a machine, schema version 1 of the extension (locked 2026-06-01), as fractions of the
- * principal:
- * `{"schema_version":1,"cash_in_fee_fraction":0.0633,"cash_out_fee_fraction":0.1077,"components":{"super_cash_in":0.03,
- * "super_cash_out":0.03,"operator_cash_in":0.0333,"operator_cash_out":0.0777}}`.
+ * principal. Shown here on two lines:
+ * `{"schema_version":1,"cash_in_fee_fraction":0.0633,"cash_out_fee_fraction":0.1077,"components":{`
+ * `"super_cash_in":0.03,"super_cash_out":0.03,"operator_cash_in":0.0333,"operator_cash_out":0.0777}}`.
  *
  * From `dca_machines` and the one row of `super_config`. The sums are exact decimals: with floats, 0.1 + 0.05
  * would be 0.15000000000000002, which is above the cap; here it is 0.15.
@@ -115,7 +115,10 @@ function fraction(row: StateRow, column: string): Big {
 function requireInRange(totals: Record<Direction, Big>): void {
   const problems = DIRECTIONS.flatMap((direction) => {
     if (totals[direction].gt(MAX_FEE_FRACTION)) {
-      return `${direction}: super and operator fee together are above the cap of ${MAX_FEE_FRACTION.toFixed()}, so the machine would reject the document`;
+      return (
+        `${direction}: super and operator fee together are above the cap of ` +
+        `${MAX_FEE_FRACTION.toFixed()}, so the machine would reject the document`
+      );
     }
     return totals[direction].lt(0) ? `${direction}: super and operator fee together are below 0` : [];
   });

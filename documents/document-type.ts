@@ -99,7 +99,10 @@ function problemOf(definition: unknown): string | undefined {
     type in {}
   ) {
     const shown = typeof type === 'string' ? `"${type.slice(0, 80)}"` : 'without a "type"';
-    return `document type ${shown} must be lower-case words joined by hyphens, at most ${MAX_TYPE_LENGTH} characters, such as "bitspire-fees"`;
+    return (
+      `document type ${shown} must be lower-case words joined by hyphens, at most ` +
+      `${MAX_TYPE_LENGTH} characters, such as "bitspire-fees"`
+    );
   }
   const wrong = (rule: string): string => `document type "${type}": ${rule}`;
   // A mistyped member would count as left out, and its check would be missing.

@@ -140,7 +140,8 @@ class Reader {
   #requireExact(token: string): void {
     if (carriesExactly(token)) return;
     this.#refuse(
-      'a JSON number does not carry this value exactly (too many digits, too large or too small): round it, or keep it as text',
+      'a JSON number does not carry this value exactly (too many digits, too large or too small): round ' +
+        'it, or keep it as text',
     );
   }
 

@@ -82,7 +82,8 @@ async function typesOf(file: string, module: string, problems: string[]): Promis
   if (found.types.length === 0) {
     return report(
       'exports no document type',
-      'export what defineDocumentType of republish-operator-configs/documents gives, or a default function ({ defineDocumentType, z }) => type',
+      'export what defineDocumentType of republish-operator-configs/documents gives, or a default ' +
+        'function ({ defineDocumentType, z }) => type',
     );
   }
   return found.types;
@@ -91,7 +92,8 @@ async function typesOf(file: string, module: string, problems: string[]): Promis
 function remedyOf(error: unknown): string {
   const code = codeOf(error);
   return code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND'
-    ? 'install what it imports beside it, or export a default function ({ defineDocumentType, z }) => type, which needs no import'
+    ? 'install what it imports beside it, or export a default function ({ defineDocumentType, z }) => ' +
+        'type, which needs no import'
     : 'correct the module: node can try it alone, node <file>';
 }
 

@@ -162,7 +162,8 @@ interface Wanted {
 
 /** Some relays show documents only to their author, and this client has another key. */
 const HIDES_OLD =
-  'a relay that shows documents only to their author cannot show those of the old key to the new one: ask whoever runs it';
+  'a relay that shows documents only to their author cannot show those of the old key to the new one: ' +
+  'ask whoever runs it';
 
 async function readBoth(
   configuration: Pick<Configuration, 'relays' | 'relayTimeoutMs'>,

@@ -65,10 +65,12 @@ const BECAUSE = {
   unsigned: 'an earlier run has not come as far as the signature',
   changed: 'its state has changed since it was published',
   'other key':
-    'the secrets key is another than when it was published, so it cannot be told whether its state has changed',
+    'the secrets key is another than when it was published, so it cannot be told whether its ' +
+    'state has changed',
   'newer stands': 'a newer document of somebody else stands there, and is replaced by the state of today',
   'too old':
-    'the event of an earlier run is older than the relays take (created_at_lower_limit), and does not stand there',
+    'the event of an earlier run is older than the relays take (created_at_lower_limit), and does ' +
+    'not stand there',
   forced: 'unchanged, and signed anew with --force',
 };
 
@@ -133,7 +135,11 @@ function signedAlready(
   return {
     ...named,
     action: stands ? 'unchanged' : 'publish',
-    because: `signed already; ${holding} of ${seen.size} relays have it${stands ? '' : `, ${publisher.required} must`}${silent > 0 ? `; ${silent} could not be looked at` : ''}`,
+    because: [
+      `signed already; ${holding} of ${seen.size} relays have it`,
+      stands ? '' : `, ${publisher.required} must`,
+      silent > 0 ? `; ${silent} could not be looked at` : '',
+    ].join(''),
     holding,
   };
 }

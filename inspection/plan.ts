@@ -214,7 +214,9 @@ export async function planWith(
 
 function unknownTypes(types: string[], known: string[]): Failure[] {
   if (types.length === 0) return [];
-  const message = `the ledger has documents of ${types.join(', ')}, which this process does not know (known are ${known.join(', ')}): a worker that is configured as this process refuses the run`;
+  const message =
+    `the ledger has documents of ${types.join(', ')}, which this process does not know ` +
+    `(known are ${known.join(', ')}): a worker that is configured as this process refuses the run`;
   return [{ type: 'UnknownDocumentType', message }];
 }
 
@@ -333,7 +335,9 @@ function requireQuorum(relays: RelayFacts[], required: number, problems: Failure
   const why = away.map(({ relay, problem }) => `${relay}: ${problem ?? 'not reachable'}`).join('; ');
   problems.push({
     type: 'RelayQuorumNotReached',
-    message: `${relays.length - away.length} of ${relays.length} relays are reachable, ${required} are required; ${why}`,
+    message:
+      `${relays.length - away.length} of ${relays.length} relays are reachable, ${required} are ` +
+      `required; ${why}`,
   });
 }
 

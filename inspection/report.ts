@@ -57,7 +57,9 @@ async function newestRun({ db, temporal, now }: ReportSources, operatorUserId: s
   ]);
   const { live } = asked;
   if (record === undefined && live?.closedAt != null) {
-    const told = `run ${live.runId} of operator ${JSON.stringify(operatorUserId)}, of which this ledger has nothing`;
+    const told =
+      `run ${live.runId} of operator ${JSON.stringify(operatorUserId)}, of which this ` +
+      `ledger has nothing`;
     throw new NothingToReport(`Temporal says ${live.status} of ${told}`);
   }
   if (live !== null && live.runId !== record?.runId && isNewer(live, record)) {
@@ -66,7 +68,8 @@ async function newestRun({ db, temporal, now }: ReportSources, operatorUserId: s
   }
   if (record === undefined)
     throw new NothingToReport(
-      `no run, no fleet and no operator ${JSON.stringify(operatorUserId)} is known here${didYouMean(operatorUserId, await knownOperators(db))}${unasked(asked)}`,
+      `no run, no fleet and no operator ${JSON.stringify(operatorUserId)} is known ` +
+        `here${didYouMean(operatorUserId, await knownOperators(db))}${unasked(asked)}`,
     );
   return runReport(
     db,

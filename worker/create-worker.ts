@@ -27,12 +27,12 @@ import { namePageInLogs } from './log-attributes';
 import { readinessOf } from './telemetry/readiness';
 import type { Tracing } from './telemetry/tracing';
 
-/** Document types: default is the registry in documents/. */
+/** Default document types: the registry in documents/. */
 export interface WorkerOptions extends Partial<Parts> {
   configuration: WorkerConfiguration;
   temporal: TemporalConfiguration;
   logger: Logger;
-  /** Told of each run whose audit this worker writes. */
+  /** Called for each run whose audit this worker writes. */
   onRunEnded?: ((run: EndedRun) => unknown) | undefined;
   /** Encodes and converts all payloads. It must be the one that callers use. Default: the SDK's. */
   dataConverter?: DataConverter | undefined;
@@ -79,7 +79,8 @@ export async function createRepublishWorker(options: WorkerOptions): Promise<Rep
     const connection = await connecting;
     if (schnorr === 'javascript')
       logger.warn(
-        'signatures are made in JavaScript: WebAssembly cannot be used here, and each costs six to ten times as much',
+        'signatures are made in JavaScript: WebAssembly cannot be used here, and each costs six to ten ' +
+          'times as much',
       );
     const searchAttributes = await knowsSearchAttributes(connection, temporal.namespace, logger);
     const worker = await Worker.create({
@@ -157,7 +158,8 @@ async function connect({ connection, address }: TemporalConfiguration): Promise<
     return await NativeConnection.connect(connection);
   } catch (thrown) {
     throw new Error(
-      `Temporal cannot be reached at ${address}: start it, or set TEMPORAL_ADDRESS (${ensureError(thrown).message})`,
+      `Temporal cannot be reached at ${address}: start it, or set TEMPORAL_ADDRESS ` +
+        `(${ensureError(thrown).message})`,
       { cause: thrown },
     );
   }

@@ -1,11 +1,11 @@
 /**
  * Stands for a KMS or an HSM: the only process that has the operators' keys. It answers three questions over
- * HTTP, for whoever has the token, and never gives a key away.
+ * HTTP for clients with the token, and never gives a key away.
  *
  *     SIGNING_KEYS=./keys.json SIGNING_TOKEN=... node signing-service.mjs
  *
- * `keys.json` has the secret key of each operator: { "<operator user id>": "<64 hex characters>" }. A real one
- * keeps them in hardware, logs who asked for what, and holds each caller to a policy.
+ * `keys.json` has the secret key of each operator: { "<operator user id>": "<64 hex characters>" }. A real
+ * service keeps the keys in hardware, logs every request, and has a policy for each client.
  */
 import { timingSafeEqual } from 'node:crypto';
 import { readFileSync } from 'node:fs';

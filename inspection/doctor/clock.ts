@@ -49,7 +49,8 @@ function hostFinding(witnesses: readonly ClockWitness[]): Finding {
   const { agreeing } = verdict;
   if (verdict.kind === 'doubted' && agreeing.length === 0) {
     return warn(
-      `may be wrong: ${verdict.objecting.join(', ')} ${verdict.objecting.length === 1 ? 'says' : 'say'} so, and nobody says that it is right`,
+      `may be wrong: ${verdict.objecting.join(', ')} ${verdict.objecting.length === 1 ? 'says' : 'say'} ` +
+        `so, and nobody says that it is right`,
       'Compare it with a clock that you trust, and set this host and the others by NTP.',
     );
   }
@@ -72,7 +73,8 @@ function bunkerRelayFinding(witness: ClockWitness): Finding[] {
   const { warn } = findingsOf('clock', name);
   return [
     warn(
-      `this host's clock is ${apartFrom(aheadMs, ['that of this relay of a bunker'])}: it may drop the requests to the bunker`,
+      `this host's clock is ${apartFrom(aheadMs, ['that of this relay of a bunker'])}: it may drop the ` +
+        `requests to the bunker`,
       'Set both clocks by NTP, or pair the bunker over another relay.',
     ),
   ];

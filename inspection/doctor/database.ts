@@ -51,7 +51,8 @@ async function checkServer(database: ReadOnlyDatabase): Promise<Finding[]> {
     return [
       fail(
         `transactions do not run with the settings that they begin with: ${wrong.join(', ')}`,
-        'What stands between here and Postgres changes them: let DATABASE_URL lead to the server itself, or to pgbouncer.',
+        'What stands between here and Postgres changes them: let DATABASE_URL lead to the server itself, ' +
+          'or to pgbouncer.',
         'DatabaseMisconfigured',
       ),
     ];

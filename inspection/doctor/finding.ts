@@ -68,7 +68,8 @@ export async function check(
     () => [
       fail(
         `no answer within ${timeoutMs / 1000} s`,
-        'Something on the way takes connections and does not answer: check the address, the firewall and the service.',
+        'Something on the way takes connections and does not answer: check the address, the firewall and ' +
+          'the service.',
         SILENT[area],
       ),
     ],

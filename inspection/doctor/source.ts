@@ -184,6 +184,11 @@ async function run(
 
 function remedyFor(query: string, message: string): string {
   if (message.includes('(42501)'))
-    return 'Let the user of LNBITS_DATABASE_URL read it: GRANT SELECT ON the table (and USAGE on its schema).';
-  return `Point "${query}" in republish.config.json (or the file that REPUBLISH_CONFIG names) at the right table, or give it as SQL; "preset" says whose tables the others are.`;
+    return (
+      'Let the user of LNBITS_DATABASE_URL read it: ' + 'GRANT SELECT ON the table (and USAGE on its schema).'
+    );
+  return (
+    `Point "${query}" in republish.config.json (or the file that REPUBLISH_CONFIG names) at the ` +
+    `right table, or give it as SQL; "preset" says whose tables the others are.`
+  );
 }

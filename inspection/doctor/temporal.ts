@@ -13,7 +13,8 @@ const DENIALS: readonly number[] = [7, 16];
 const UNREACHABLE =
   'Start it, or set TEMPORAL_ADDRESS (and TEMPORAL_TLS_*, TEMPORAL_API_KEY) to where it is.';
 const DENIED =
-  'Check TEMPORAL_API_KEY or the TLS certificate: they have to be let into this namespace, and to describe it.';
+  'Check TEMPORAL_API_KEY or the TLS certificate: they have to be let into this namespace, and to ' +
+  'describe it.';
 /** `TaskQueueType` and `IndexedValueType` of Temporal's API. */
 const TASK_QUEUES = { workflow: 1, activity: 2 } as const;
 const KEYWORD = 2;
@@ -66,7 +67,8 @@ async function namespaceProblem(connection: Connection, namespace: string): Prom
     if (isGrpcServiceError(thrown) && thrown.code === NOT_FOUND) {
       return fail(
         'is not there',
-        `Create it: temporal operator namespace create --namespace ${namespace}; or set TEMPORAL_NAMESPACE to the right one.`,
+        `Create it: temporal operator namespace create --namespace ${namespace}; or set ` +
+          `TEMPORAL_NAMESPACE to the right one.`,
         'NamespaceNotFound',
       );
     }
@@ -104,19 +106,23 @@ export async function lookAtSearchAttributes(
 async function checkSearchAttributes(connection: Connection, namespace: string): Promise<Finding> {
   const { ok, warn, fail } = findingsOf('temporal', 'search attributes');
   const create = (missing: readonly string[]): string =>
-    `temporal operator search-attribute create --namespace ${namespace} ${missing.map((name) => `--name ${name} --type Keyword`).join(' ')}`;
+    `temporal operator search-attribute create --namespace ${namespace} ` +
+    `${missing.map((name) => `--name ${name} --type Keyword`).join(' ')}`;
   try {
     const { missing, mistyped } = await lookAtSearchAttributes(connection, namespace);
     if (mistyped.length > 0) {
       return fail(
         `${mistyped.join(', ')} ${mistyped.length === 1 ? 'is' : 'are'} not of type Keyword: runs would hang`,
-        `Remove and register them anew, then restart the workers: temporal operator search-attribute remove --namespace ${namespace} ${mistyped.map((name) => `--name ${name}`).join(' ')}; ${create(mistyped)}`,
+        `Remove and register them anew, then restart the workers: temporal operator search-attribute ` +
+          `remove --namespace ${namespace} ${mistyped.map((name) => `--name ${name}`).join(' ')}; ` +
+          `${create(mistyped)}`,
         'SearchAttributesWrong',
       );
     }
     if (missing.length === 0) return ok('runs are found by operator, key and outcome');
     return warn(
-      `${missing.join(', ')} ${missing.length === 1 ? 'is' : 'are'} not registered: runs are found by their id only`,
+      `${missing.join(', ')} ${missing.length === 1 ? 'is' : 'are'} not registered: runs are found by ` +
+        `their id only`,
       `Register them once, then restart the workers: ${create(missing)}`,
     );
   } catch (thrown) {
@@ -148,7 +154,8 @@ async function checkPollers(connection: Connection, namespace: string, taskQueue
   if (workers === 0)
     return fail(
       'no worker polls it: runs wait, and nothing is lost',
-      `Start one: republish worker, with REPUBLISH_TASK_QUEUE=${taskQueue} and TEMPORAL_NAMESPACE=${namespace}.`,
+      `Start one: republish worker, with REPUBLISH_TASK_QUEUE=${taskQueue} and ` +
+        `TEMPORAL_NAMESPACE=${namespace}.`,
     );
   const missing = ofEachType.map((each) => missingBuild(each)).find((each) => each !== undefined);
   if (missing !== undefined) return fail(missing, remedyFor('NoWorkerOfRelease'));

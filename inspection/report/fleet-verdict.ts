@@ -21,7 +21,9 @@ function judged(
   { failure, live }: { failure: Failure | null; live: LiveFleet | null },
 ): Verdict {
   const { counts, causes, interventions, state } = fleet;
-  const soFar = `${grouped(counts.complete)} of ${operators(counts.planned)} ${counts.planned === 1 ? 'is' : 'are'} complete`;
+  const soFar =
+    `${grouped(counts.complete)} of ${operators(counts.planned)} ` +
+    `${counts.planned === 1 ? 'is' : 'are'} complete`;
   const remedies = [
     ...causes.slice(0, MAX_REMEDIES).map(({ remedy }) => remedy),
     ...(causes.length === 0

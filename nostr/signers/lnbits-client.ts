@@ -11,7 +11,9 @@ export const LNBITS_CONCURRENCY = 2;
 
 /** A bunker that is down does not answer, and nsecbunkerd refuses most requests without an answer. */
 export const LNBITS_SILENCE =
-  'it is down, or not on the relays of REPUBLISH_LNBITS_BUNKER_RELAYS; nsecbunkerd is silent, too, where the client of LNbits was not granted nip44_encrypt and sign_event:30078, its use is capped and used up, or the key is locked';
+  'it is down, or not on the relays of REPUBLISH_LNBITS_BUNKER_RELAYS; nsecbunkerd is silent, too, where ' +
+  'the client of LNbits was not granted nip44_encrypt and sign_event:30078, its use is capped and used ' +
+  'up, or the key is locked';
 
 /** Kind of documents: what LNbits' client is allowed to sign, as far as that is documented. */
 const GRANTED_KIND = 30078;
@@ -29,7 +31,8 @@ export function lnbitsClient(client: BunkerClient): OpenedSigner {
       if (event.kind === GRANTED_KIND) return client.signEvent(event, call);
       if (event.kind === AUTH_KIND) {
         throw new AuthWithheld(
-          "LNbits' own bunker client is not asked to authenticate to relays (NIP-42); pair a bunker for that: republish signer add",
+          "LNbits' own bunker client is not asked to authenticate to relays (NIP-42); pair a bunker for " +
+            'that: republish signer add',
         );
       }
       throw new RepublishError(

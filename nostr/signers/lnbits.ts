@@ -40,7 +40,8 @@ export function readLnbitsSigner(
   if (signerType === 'RemoteBunkerSigner') return bunkerSigner(signerConfig, accountPubkey, relays);
   throw new RepublishError(
     'SignerUnreadable',
-    `signer_type of the account is ${shownType(signerType)}: only RemoteBunkerSigner and LocalSigner can be read`,
+    `signer_type of the account is ${shownType(signerType)}: only RemoteBunkerSigner and ` +
+      `LocalSigner can be read`,
   );
 }
 
@@ -49,7 +50,8 @@ function localSigner(prvkey: string | null, accountPubkey: string): LnbitsSigner
   if (publicKey !== accountPubkey) {
     throw new RepublishError(
       'SignerPubkeyMismatch',
-      `prvkey of the account (LocalSigner) is the key of ${publicKey}, the account's public key is ${accountPubkey}`,
+      `prvkey of the account (LocalSigner) is the key of ${publicKey}, the account's public key is ` +
+        `${accountPubkey}`,
     );
   }
   return { kind: 'lnbits-local', pubkey: accountPubkey, secretKey };
@@ -71,7 +73,8 @@ function bunkerSigner(
   if (relays.length === 0) {
     throw new RepublishError(
       'SignerNotConfigured',
-      "the account's own signer is a bunker, and nothing says over which relays LNbits reaches it: set REPUBLISH_LNBITS_BUNKER_RELAYS",
+      "the account's own signer is a bunker, and nothing says over which relays LNbits reaches it: set " +
+        'REPUBLISH_LNBITS_BUNKER_RELAYS',
     );
   }
   return {

@@ -130,14 +130,16 @@ async function readAccount(
   if (pubkey !== operatorPubkey) {
     throw new RepublishError(
       'SignerPubkeyMismatch',
-      `the account's public key is ${pubkey ?? 'not set'} now; its own signer is not asked to sign as ${operatorPubkey}`,
+      `the account's public key is ${pubkey ?? 'not set'} now; its own signer is not asked to sign as ` +
+        `${operatorPubkey}`,
     );
   }
   const row = await accounts.signer(operatorUserId);
   if (row === undefined) {
     throw new RepublishError(
       'SignerNotConfigured',
-      `"queries.signer" gives no row for operator ${operatorUserId}, and no signer of the account's key was paired here`,
+      `"queries.signer" gives no row for operator ${operatorUserId}, and no signer of the account's key ` +
+        `was paired here`,
     );
   }
   return readLnbitsSigner(row, operatorPubkey, bunkerRelays);

@@ -102,7 +102,8 @@ function readWith(machineKey: Uint8Array, signerPubkey: string, ciphertext: stri
     return decrypt(ciphertext, conversationKey);
   } catch (thrown) {
     throw cannotEncrypt(
-      `what it encrypts cannot be read with the key ${signerPubkey} (${ensureError(thrown).message}): it may encrypt with a key of its own`,
+      `what it encrypts cannot be read with the key ${signerPubkey} (${ensureError(thrown).message}): it ` +
+        `may encrypt with a key of its own`,
     );
   } finally {
     conversationKey.fill(0);

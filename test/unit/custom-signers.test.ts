@@ -190,7 +190,7 @@ describe('time', () => {
     await expect(signed).rejects.toThrow('cancelled');
   });
 
-  test('no more requests than `concurrency` are with a provider at once; the others wait for their turn', async () => {
+  test('at most `concurrency` requests are in flight; the others wait for their turn', async () => {
     let running = 0;
     let most = 0;
     const held: (() => void)[] = [];

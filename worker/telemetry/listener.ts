@@ -36,7 +36,8 @@ export async function listen(address: string, shown: Shown): Promise<Listener> {
     server.once('error', (error: NodeJS.ErrnoException) =>
       reject(
         new Error(
-          `metrics cannot be served at ${address} (${error.code ?? error.message}): free it, or change REPUBLISH_METRICS_ADDRESS`,
+          `metrics cannot be served at ${address} (${error.code ?? error.message}): free it, or change ` +
+            `REPUBLISH_METRICS_ADDRESS`,
         ),
       ),
     );
