@@ -54,6 +54,7 @@ const arrows = {
     'contract',
     'configuration',
     'documents',
+    'sources',
     'nostr',
     'database',
     'activities',
@@ -146,7 +147,7 @@ function restrictedImports(room, further = []) {
       message: `${room}/ may not import ${other}/: see the arrows in eslint.config.mjs`,
     }));
   if (room === 'inspection') {
-    // It is given what only looks (assembly/looking.ts), and opens nothing else.
+    // It is given what only looks (assembly/read-only.ts), and opens nothing else.
     patterns.push(
       {
         regex: '/database/connection$',
@@ -154,7 +155,7 @@ function restrictedImports(room, further = []) {
         message: 'inspection/ only looks: openReadOnlyDatabase',
       },
       { regex: '/nostr/signers/keyring$', importNames: ['Keyring'], message: 'inspection/ opens no signer' },
-      { regex: '/assembly/build-dependencies$', message: 'inspection/ only looks: assembly/looking' },
+      { regex: '/assembly/build-dependencies$', message: 'inspection/ only looks: assembly/read-only' },
     );
   }
   if (room === 'client') {
