@@ -43,7 +43,9 @@ export function isFailureType(type: unknown): type is FailureType {
   return typeof type === 'string' && Object.hasOwn(FAILURES, type);
 }
 
-/** The type of whatever was thrown, or stands in a history or a row; `Unexpected` where it has none of ours. */
+/**
+ * The type of whatever was thrown, or stands in a history or a row; `Unexpected` where it has none of ours.
+ */
 export function failureTypeOf(of: unknown): FailureType {
   const { type } = (of ?? {}) as { type?: unknown };
   return isFailureType(type) ? type : 'Unexpected';

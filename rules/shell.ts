@@ -1,9 +1,9 @@
-/** A word as a person may paste it into a shell: ids come from strangers. */
+/** A word that is safe to paste into a shell: ids come from strangers. */
 export function shellWord(text: string): string {
   return /^[\w.@:/+-]+$/.test(text) && !text.startsWith('-') ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
-/** What the catalogue says of a run, of a fleet. */
+/** The catalogue's sentence about a run, as a sentence about a fleet. */
 export function forFleet(text: string): string {
   return text
     .replaceAll('republish end <operator>', 'republish fleet end')
@@ -11,9 +11,10 @@ export function forFleet(text: string): string {
 }
 
 /**
- * A remedy names commands for any operator (`republish retry <operator>`); here it is known which.
+ * A remedy of the catalogue names commands for any operator (`republish retry <operator>`). This puts in the
+ * operator.
  *
- * @param operatorUserId undefined: not even here
+ * @param operatorUserId undefined: the operator is not known
  */
 export function forOperator(text: string, operatorUserId: string | undefined): string {
   return operatorUserId === undefined ? text : text.replaceAll('<operator>', () => shellWord(operatorUserId));

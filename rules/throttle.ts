@@ -1,4 +1,4 @@
-/** What is known of somebody who takes only so much, and has no more room now. */
+/** What is known of a relay or bunker that has reached its rate limit. */
 export interface Throttling {
   /** When the next may be let through: an estimate. */
   untilMs: number;
@@ -6,23 +6,23 @@ export interface Throttling {
   deniedForMs: number;
 }
 
-/** What was refused for the first time is tried again after this. */
+/** After the first refusal we try again after this time. */
 const FIRST_INTERVAL_MS = 1_000;
-/** Somebody who refuses everything is still asked now and then: it may count by the hour. */
+/** A relay that refuses everything is still tried at this interval: its limit may be for an hour. */
 const MAX_INTERVAL_MS = 120_000;
-/** So quick a pace is no limit worth keeping. */
+/** An interval this short is no limit. */
 const NO_INTERVAL_MS = 100;
 const REFUSED = 2;
 const PASSED_FAST = 0.6;
 const PASSED_SLOWLY = 0.85;
 
 /**
- * Finds how often somebody takes something, from the refusals alone: relays name no limit that could be
- * relied on. The interval doubles with a refusal and shrinks with whatever goes through: fast down to the
- * interval at which trouble last began, carefully below it. A limit that is gone is forgotten by itself.
+ * Finds the rate limit of a relay or bunker from its refusals: relays do not name a limit that is reliable.
+ * Each refusal doubles the interval, and each success shortens it: quickly down to the interval at which the
+ * refusals began, slowly below it. So a limit that no longer exists is forgotten.
  *
- * A state machine without I/O; times in milliseconds. Whoever sends takes a place before (`reserve`), and
- * tells what came of it.
+ * A state machine without I/O; times in milliseconds. The sender reserves a time (`reserve`), and then
+ * reports the result (`passed` or `refused`).
  */
 export class Throttle {
   /** 0: no limit is known. */
@@ -30,7 +30,7 @@ export class Throttle {
   #carefulBelowMs = FIRST_INTERVAL_MS;
   #nextAtMs = -Infinity;
   #slowedAtMs = -Infinity;
-  /** When the row of refusals began that nothing has ended yet. */
+  /** When the current row of refusals began. */
   #deniedSinceMs: number | undefined;
   #deniedForMs = 0;
 
@@ -38,12 +38,12 @@ export class Throttle {
     return this.#intervalMs > 0;
   }
 
-  /** Changes with each refusal that slows down: a place that was taken before it is none any more. */
+  /** Changes with each refusal that slows down. A time that was reserved before is then invalid. */
   get slowedAtMs(): number {
     return this.#slowedAtMs;
   }
 
-  /** How many may go within so long from now. */
+  /** How many may be sent in the next `withinMs`. */
   room(nowMs: number, withinMs: number): number {
     if (!this.isLimited) return Infinity;
     const leftMs = nowMs + withinMs - this.#nextAtMs;
@@ -55,8 +55,7 @@ export class Throttle {
   }
 
   /**
-   * Takes the next place, where that is no later than so long from now. @returns when it is; undefined: too
-   * late
+   * Reserves the next time, if it is within `withinMs`. @returns that time; undefined: it is later
    */
   reserve(nowMs: number, withinMs: number): number | undefined {
     if (!this.isLimited) return nowMs;
