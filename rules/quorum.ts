@@ -31,11 +31,11 @@ export type SightingOf<E extends Dated> =
       returnsLater?: true;
       /** It does not let us in, and will not do so later. */
       isFinal?: true;
-      /** It was not asked, or did not answer, because it limits the rate of requests. */
+      /** It was not asked, or did not answer, because it takes questions slowly. */
       heldback?: Heldback;
     };
 
-/** A relay that limits the rate of events or requests, so that we wait for it. */
+/** A relay that takes events or questions slowly, and has to be waited for. */
 export interface Heldback extends Throttling {
   traffic: 'events' | 'questions';
   /** Its reason for the last refusal. */

@@ -1,9 +1,9 @@
-/** A word that is safe to paste into a shell: ids come from strangers. */
+/** A word as a person may paste it into a shell: ids come from strangers. */
 export function shellWord(text: string): string {
   return /^[\w.@:/+-]+$/.test(text) && !text.startsWith('-') ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
-/** The catalogue's sentence about a run, as a sentence about a fleet. */
+/** What the catalogue says of a run, of a fleet. */
 export function forFleet(text: string): string {
   return text
     .replaceAll('republish end <operator>', 'republish fleet end')
@@ -11,10 +11,9 @@ export function forFleet(text: string): string {
 }
 
 /**
- * A remedy of the catalogue names commands for any operator (`republish retry <operator>`). This puts in the
- * operator.
+ * A remedy names commands for any operator (`republish retry <operator>`); here it is known which.
  *
- * @param operatorUserId undefined: the operator is not known
+ * @param operatorUserId undefined: not even here
  */
 export function forOperator(text: string, operatorUserId: string | undefined): string {
   return operatorUserId === undefined ? text : text.replaceAll('<operator>', () => shellWord(operatorUserId));

@@ -1,4 +1,4 @@
-/** What is known of a relay or bunker that has reached its rate limit. */
+/** What is known of somebody who takes only so much, and has no more room now. */
 export interface Throttling {
   /** When the next may be let through: an estimate. */
   untilMs: number;
@@ -6,23 +6,23 @@ export interface Throttling {
   deniedForMs: number;
 }
 
-/** After the first refusal we try again after this time. */
+/** What was refused for the first time is tried again after this. */
 const FIRST_INTERVAL_MS = 1_000;
-/** A relay that refuses everything is still tried at this interval: its limit may be for an hour. */
+/** Somebody who refuses everything is still asked now and then: it may count by the hour. */
 const MAX_INTERVAL_MS = 120_000;
-/** An interval this short is no limit. */
+/** So quick a pace is no limit worth keeping. */
 const NO_INTERVAL_MS = 100;
 const REFUSED = 2;
 const PASSED_FAST = 0.6;
 const PASSED_SLOWLY = 0.85;
 
 /**
- * Finds the rate limit of a relay or bunker from its refusals: relays do not name a limit that is reliable.
- * Each refusal doubles the interval, and each success shortens it: quickly down to the interval at which the
- * refusals began, slowly below it. So a limit that no longer exists is forgotten.
+ * Finds how often somebody takes something, from the refusals alone: relays name no limit that could be
+ * relied on. The interval doubles with a refusal and shrinks with whatever goes through: fast down to the
+ * interval at which trouble last began, carefully below it. A limit that is gone is forgotten by itself.
  *
- * A state machine without I/O; times in milliseconds. The sender reserves a time (`reserve`), and then
- * reports the result (`passed` or `refused`).
+ * A state machine without I/O; times in milliseconds. Whoever sends takes a place before (`reserve`), and
+ * tells what came of it.
  */
 export class Throttle {
   /** 0: no limit is known. */
@@ -30,7 +30,7 @@ export class Throttle {
   #carefulBelowMs = FIRST_INTERVAL_MS;
   #nextAtMs = -Infinity;
   #slowedAtMs = -Infinity;
-  /** When the current row of refusals began. */
+  /** When the row of refusals began that nothing has ended yet. */
   #deniedSinceMs: number | undefined;
   #deniedForMs = 0;
 
@@ -38,12 +38,12 @@ export class Throttle {
     return this.#intervalMs > 0;
   }
 
-  /** Changes with each refusal that slows down. A time that was reserved before is then invalid. */
+  /** Changes with each refusal that slows down: a place that was taken before it is none any more. */
   get slowedAtMs(): number {
     return this.#slowedAtMs;
   }
 
-  /** How many may be sent in the next `withinMs`. */
+  /** How many may go within so long from now. */
   room(nowMs: number, withinMs: number): number {
     if (!this.isLimited) return Infinity;
     const leftMs = nowMs + withinMs - this.#nextAtMs;
@@ -55,7 +55,8 @@ export class Throttle {
   }
 
   /**
-   * Reserves the next time, if it is within `withinMs`. @returns that time; undefined: it is later
+   * Takes the next place, where that is no later than so long from now. @returns when it is; undefined: too
+   * late
    */
   reserve(nowMs: number, withinMs: number): number | undefined {
     if (!this.isLimited) return nowMs;

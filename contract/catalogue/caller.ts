@@ -98,7 +98,7 @@ export const CALLER = {
     exit: 'preflight',
     meaning: 'Settings are wrong or missing. The message names all of them, and no value.',
     remedy:
-      'Correct the variables or keys that the message names. The README lists all of them with their defaults.',
+      'Correct the variables or keys that the message names; docs/configuration.md lists all with their defaults.',
   },
   DataFolderUnusable: {
     scope: 'caller',

@@ -1,6 +1,4 @@
 /**
- * This file is the only place that reads the words of relays.
- *
  * What to do about an `OK false`, by the machine-readable prefix of its message (NIP-01, NIP-42).
  *
  * - `retry`: a later attempt may be taken.
@@ -43,12 +41,12 @@ function prefixOf(message: string): string {
 
 /** khatru says `blocked: this event has been deleted`, where NIP-01 has the word for people. */
 const OF_THE_EVENT = /\bdelet|\bremoved\b|\btoo old\b/i;
-/** LNbits' relay asks for AUTH in its own words. */
+/** LNbits' relay asks for it in words of its own. */
 const DEMANDS_LOGIN = /requires? authentication/i;
 
 /**
- * Unknown and missing prefixes are retried: the time is bounded, and a wrong "final" would leave a machine
- * without its document.
+ * Unknown and missing prefixes are retried: the attempts are bounded, and a wrong "final" would leave a
+ * machine dark.
  */
 export function meaningOfRefusal(message: string): RefusalMeaning {
   const prefix = prefixOf(message);
@@ -60,13 +58,13 @@ export function meaningOfRefusal(message: string): RefusalMeaning {
 }
 
 /**
- * Texts of relays without a prefix of NIP-01, such as a NOTICE: nostream `rate limited`, LNbits `Exceeded max
- * events per hour limit`.
+ * How relays say it where NIP-01 has no word for it, in a NOTICE, or in words of their own: nostream `rate
+ * limited`, LNbits `Exceeded max events per hour limit`.
  */
 const TOO_MUCH =
   /rate.?limit|slow down|too (fast|quick|much)\b|too many (concurrent )?(events|req|messages|notes|subscriptions)|exceeded .*\b(limit|rate)|throttl/i;
 
-/** Whether the text says that the rate is too high. A single request that is too large is something else. */
+/** Whether a relay's words say that it is sent or asked too much; not that one question is too large. */
 export function saysTooMuch(words: string): boolean {
   return TOO_MUCH.test(words);
 }
