@@ -96,7 +96,7 @@ export const CALLER = {
   ConfigurationError: {
     scope: 'caller',
     exit: 'preflight',
-    meaning: 'Settings are wrong or missing. The message names all of them, and no value.',
+    meaning: 'Settings are wrong or missing; the message names all of them at once, and no value.',
     remedy:
       'Correct the variables or keys that the message names; docs/configuration.md lists all with their defaults.',
   },
