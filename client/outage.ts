@@ -2,7 +2,7 @@ import type { Client } from '@temporalio/client';
 import { TemporalUnavailable } from './errors';
 import { addressOf } from './temporal-errors';
 
-export const DEFAULT_PATIENCE_MS = 120_000;
+const DEFAULT_PATIENCE_MS = 120_000;
 
 /** Measures for how long Temporal has not answered, and ends the wait after `patienceMs`. */
 export class Outage {
