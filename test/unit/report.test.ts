@@ -146,7 +146,7 @@ describe('the sentence at the top says how it stands, and the remedy what to do'
       { documents: half, progress: null },
       'warning',
       /^Workers poll the task queue of the run, .*none answers\. 1 of 2/,
-      [/^Look again in a minute/],
+      [/^Look again in two minutes/],
     ],
     [
       'terminated',
