@@ -1,28 +1,42 @@
 import tseslint from 'typescript-eslint';
 
 /**
- * The arrows of the house: which rooms each room may import. Everything not listed is refused, so a new room
- * has to be drawn here before anything can lean on it. `client/cli` is the one composition root besides
- * `worker`.
+ * The rooms (top folders) and the rooms that each of them may import. Every other import is refused, so a new
+ * room must be added here first. `client/cli` and `worker` put the parts of the program together.
  */
 const arrows = {
+  // Waits that end with a signal, a limit of concurrent work, pages of a list: every room may import it.
+  async: [],
   contract: [],
-  // Decisions without input or output.
+  // Decisions without I/O.
   rules: ['contract'],
   workflows: ['contract', 'rules'],
-  configuration: ['contract', 'sources', 'database'],
-  documents: ['contract'],
-  // LNbits' database: read only. The ledger's is another one.
-  sources: ['contract', 'documents', 'database'],
-  nostr: ['contract', 'rules'],
-  // The rule of the audit's chain: a row cannot be written but as a link of it.
-  database: ['contract', 'rules'],
-  activities: ['contract', 'rules', 'documents', 'sources', 'nostr', 'database'],
-  pairing: ['contract', 'rules', 'configuration', 'sources', 'nostr', 'database'],
-  // Makes of a configuration what activities need, for those who act and those who only look.
-  assembly: ['contract', 'configuration', 'documents', 'sources', 'nostr', 'database', 'activities'],
-  // Looks at what a run would meet and at what it left: signs nothing, writes nothing.
+  // Reads the answers of Temporal's API, for `client` and `activities`.
+  temporal: ['contract'],
+  configuration: ['contract', 'rules', 'documents', 'sources', 'database'],
+  documents: ['contract', 'rules'],
+  // Reads LNbits' database. It imports `database` for the connection, not for the ledger.
+  sources: ['async', 'contract', 'rules', 'documents', 'database'],
+  nostr: ['async', 'contract', 'rules'],
+  // `rules` has the audit chain: `database` writes each audit row as a link of it.
+  database: ['async', 'contract', 'rules'],
+  activities: ['async', 'contract', 'rules', 'temporal', 'documents', 'sources', 'nostr', 'database'],
+  pairing: ['async', 'contract', 'rules', 'configuration', 'sources', 'nostr', 'database'],
+  // Builds the dependencies of activities from a configuration, for `worker` and for `inspection`.
+  assembly: [
+    'async',
+    'contract',
+    'rules',
+    'configuration',
+    'documents',
+    'sources',
+    'nostr',
+    'database',
+    'activities',
+  ],
+  // Only looks, before and after a run. It signs and writes nothing.
   inspection: [
+    'async',
     'contract',
     'rules',
     'configuration',
@@ -34,8 +48,9 @@ const arrows = {
     'activities',
     'assembly',
   ],
-  // It looks before it polls, by the same checks as `doctor`.
+  // `inspection`: a worker makes the checks of `doctor` before it polls.
   worker: [
+    'async',
     'contract',
     'configuration',
     'documents',
@@ -47,13 +62,14 @@ const arrows = {
     'assembly',
     'inspection',
   ],
-  // Ends what nobody can speak to any more: a person writes what the workers cannot, if the checks of
-  // `doctor` find no fault.
+  // Writes the audit row of a run that answers no control. `inspection`: it makes the checks of `doctor`
+  // first.
   ending: ['contract', 'database', 'activities', 'inspection'],
-  client: ['contract', 'configuration'],
-  // Servers that the program starts itself: those of a data folder, and those that are thrown away.
-  embedded: ['contract', 'configuration', 'database'],
+  client: ['async', 'contract', 'rules', 'temporal', 'configuration'],
+  // Servers that the program starts: those of a data folder, and temporary ones for dev and tests.
+  embedded: ['async', 'contract', 'configuration', 'database'],
   'client/cli': [
+    'async',
     'contract',
     'rules',
     'configuration',
@@ -70,7 +86,9 @@ const arrows = {
     'dev',
   ],
   dev: [
+    'async',
     'contract',
+    'rules',
     'configuration',
     'documents',
     'nostr',
@@ -80,11 +98,11 @@ const arrows = {
     'client',
     'embedded',
   ],
-  // Measures what is built, beside what people write without it.
-  bench: ['contract', 'configuration', 'nostr', 'database', 'pairing', 'client', 'embedded', 'dev'],
+  // Measures this program, and a loop that people write without it.
+  bench: ['async', 'contract', 'configuration', 'nostr', 'database', 'pairing', 'client', 'embedded', 'dev'],
 };
 
-/** Packages that only one room may touch. */
+/** The rooms that may import a package. A package that is not here is free. */
 const packageOwners = {
   pg: ['database'],
   'better-sqlite3': ['sources'],
@@ -105,10 +123,22 @@ const packageOwners = {
   '@opentelemetry': ['worker'],
 };
 
+/** Within nostr/: what speaks to relays knows nothing of bunkers, and a bunker's client nothing of the other signers. */
+const nostrArrows = {
+  'nostr/relays': {
+    regex: '^\\.\\./(bunker|signers)(/|$)',
+    message: 'nostr/relays/ imports neither bunker/ nor signers/',
+  },
+  'nostr/bunker': {
+    regex: '^\\.\\./signers/(?!signer$)',
+    message: 'nostr/bunker/ is a Signer (signers/signer.ts) and knows no other',
+  },
+};
+
 const rooms = Object.keys(arrows);
 const topRooms = rooms.filter((room) => !room.includes('/'));
 
-function restrictedImports(room) {
+function restrictedImports(room, further = []) {
   const top = room.split('/')[0];
   const patterns = topRooms
     .filter((other) => other !== top && !arrows[room].includes(other))
@@ -129,24 +159,28 @@ function restrictedImports(room) {
     );
   }
   if (room === 'client') {
-    patterns.push({ regex: '^\\./cli(/|$)', message: 'the client library may not lean on its command line' });
+    patterns.push({ regex: '^\\./cli(/|$)', message: 'the client library may not import the command line' });
   }
   if (room === 'workflows') {
-    // Workflow code must be deterministic: no package but the SDK, and nothing of Node.
+    // Workflow code must be deterministic: it imports no package except the SDK, and nothing of Node.
     patterns.push({
       regex: '^(?!\\.|@temporalio/workflow$)',
       message: 'workflows/ imports only @temporalio/workflow, contract/ and rules/',
     });
   }
+  if (room === 'contract') {
+    // Words: types, names and catalogues. What works with them is in rules/, or in the room that does it.
+    patterns.push({ regex: '^(?!\\.)', message: 'contract/ imports no package and nothing of Node' });
+  }
   if (room === 'rules') {
-    // The workflow imports them too, and they are tested without anything around them.
+    // Workflow code imports rules/ too, so they have the same limits.
     patterns.push({ regex: '^(?!\\.)', message: 'rules/ imports only contract/' });
   }
   for (const [name, owners] of Object.entries(packageOwners)) {
     if (owners.includes(room) || owners.includes(top)) continue;
     patterns.push({ regex: `^${name}(/|$)`, message: `only ${owners.join(', ')} may import ${name}` });
   }
-  return ['error', { patterns }];
+  return ['error', { patterns: [...patterns, ...further] }];
 }
 
 export default tseslint.config(
@@ -172,11 +206,17 @@ export default tseslint.config(
   ...rooms.map((room) => ({
     files: [`${room}/**/*.ts`],
     ...(room === 'client' ? { ignores: ['client/cli/**'] } : {}),
+    // The entry of the package also exports how far a run is, for callers that show it.
+    ...(room === 'contract' ? { ignores: ['contract/index.ts'] } : {}),
     rules: { 'no-restricted-imports': restrictedImports(room) },
   })),
+  ...Object.entries(nostrArrows).map(([folder, pattern]) => ({
+    files: [`${folder}/**/*.ts`],
+    rules: { 'no-restricted-imports': restrictedImports('nostr', [pattern]) },
+  })),
   {
-    // One place reads the environment, so that one list says what can be configured. Who starts processes
-    // hands it on.
+    // Only configuration/ reads the environment, so one list has every setting. Rooms that start processes
+    // pass the environment on.
     files: topRooms
       .filter((room) => !['configuration', 'embedded', 'dev'].includes(room))
       .map((room) => `${room}/**/*.ts`),
@@ -188,8 +228,28 @@ export default tseslint.config(
     },
   },
   {
-    // A plain Error hangs a workflow (it fails the task, not the run), and a subclass loses its type over the
-    // wire.
+    // Only async/ waits: other code for an abort has left a listener, a timer or a queue place behind before.
+    files: topRooms
+      .filter((room) => !['async', 'workflows', 'bench'].includes(room))
+      .map((room) => `${room}/**/*.ts`),
+    rules: {
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector: "CallExpression[callee.property.name='addEventListener'][arguments.0.value='abort']",
+          message: 'wait by async/wait.ts',
+        },
+        {
+          selector:
+            "ImportDeclaration[source.value='node:timers/promises'] ImportSpecifier[imported.name='setTimeout']",
+          message: 'sleep by async/wait.ts',
+        },
+      ],
+    },
+  },
+  {
+    // An Error fails the workflow task, not the run, so the workflow hangs. A subclass of it loses its type
+    // on its way.
     files: ['workflows/**/*.ts'],
     rules: {
       'no-restricted-syntax': [

@@ -1,14 +1,14 @@
 import type { ApprovalNotice } from '../contract/control';
 
 /**
- * Tells a run that its signer waits for a person. Many documents of a run wait for the same page: the first
- * of them tells, and the others would only fill the history.
+ * Tells a run that its signer waits for a person. Many documents of a run wait for the same approval page.
+ * Only the first of them tells the run: more signals would only fill the history.
  */
 export class ApprovalNotices {
-  /** Who has told about a page, by run and page. */
+  /** By run and page: which activity has told the run. */
   #told = new Map<string, string>();
 
-  /** @returns what the run is to be told, if anything. */
+  /** @returns the signal for the run; undefined: the run knows already */
   opened(runId: string, of: string, approvalUrl: string): ApprovalNotice | undefined {
     const key = `${runId} ${approvalUrl}`;
     if (this.#told.has(key)) return undefined;
@@ -16,7 +16,7 @@ export class ApprovalNotices {
     return { of, approvalUrl };
   }
 
-  /** The wait of `of` for its page is over, or its attempt has ended. */
+  /** The activity `of` no longer waits for its page, or its attempt is over. */
   closed(runId: string, of: string, approvalUrl: string): ApprovalNotice | undefined {
     const key = `${runId} ${approvalUrl}`;
     if (this.#told.get(key) !== of) return undefined;

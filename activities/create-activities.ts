@@ -1,10 +1,9 @@
-import { setMaxListeners } from 'node:events';
 import { Context } from '@temporalio/activity';
 import { ApplicationFailure, type ApplicationFailureOptions, CancelledFailure } from '@temporalio/common';
 import type { Activities } from '../contract/activities';
-import { ensureError, isRetryable, remedyFor, RepublishError } from '../contract/failures';
+import { ensureError, isRetryable, type ReasonDetail, remedyFor, RepublishError } from '../contract/failures';
 import { operatorOf } from '../contract/names';
-import { forOperator } from '../contract/shell';
+import { forOperator } from '../rules/shell';
 import { ApprovalNotices } from './approval-notices';
 import type { ActivityCall, ActivityDependencies } from './dependencies';
 import { Display } from './display';
@@ -25,12 +24,12 @@ import { skipDocuments } from './skip-documents';
 import { sweep } from './sweep/sweep';
 import { takeInHand, workInHand } from './work-in-hand';
 
-/** What the workflow demands of the activities whose bound is not configured. */
+/** The heartbeat timeout of the activities whose timeout is not configured (workflows/activities.ts). */
 const FIXED_HEARTBEAT_TIMEOUT_MS = 15_000;
 
 /**
- * The activities of a worker. Each is a function of its dependencies, its input and its call; this adds what
- * Temporal needs.
+ * The activities of a worker. Each is a function of its dependencies, its input and its call. This adds what
+ * Temporal needs: heartbeats, cancellation, failures.
  */
 export function createActivities(dependencies: ActivityDependencies): Activities {
   const notices = new ApprovalNotices();
@@ -42,8 +41,6 @@ export function createActivities(dependencies: ActivityDependencies): Activities
     async (input: Input): Promise<Result> => {
       const context = Context.current();
       takeInHand(context, input);
-      // Each document in work listens, and each question to a relay or a signer.
-      setMaxListeners(0, context.cancellationSignal);
       const display = new Display(context, notices);
       const { heartbeatTimeoutMs } = dependencies.limits;
       const beat = setInterval(
@@ -61,8 +58,8 @@ export function createActivities(dependencies: ActivityDependencies): Activities
           show: (details) => display.showAlso(details),
         });
       } catch (thrown) {
-        // A missing right or table is mended by a person; the audit waits for that, since nothing else keeps
-        // the outcome.
+        // A person mends a missing right or table. The audit waits for that, since nothing else keeps the
+        // outcome.
         const always = name.startsWith('persist');
         const call = { signal: context.cancellationSignal, operator: operatorOf(workflowId), always };
         throw asFailure(ensureError(thrown), call, (error) =>
@@ -92,7 +89,7 @@ export function createActivities(dependencies: ActivityDependencies): Activities
     speakToRuns: asActivity('speakToRuns', (_, input, { signal }) =>
       speakToRuns(Context.current().client, input, signal),
     ),
-    // Not a matter of the house: a workflow cannot cancel itself, so it has itself cancelled from outside.
+    // A workflow cannot cancel itself, so it asks this activity to cancel it from outside.
     requestCancellation: async () => {
       const { workflowExecution } = Context.current().info;
       if (workflowExecution === undefined) return;
@@ -102,7 +99,7 @@ export function createActivities(dependencies: ActivityDependencies): Activities
   };
 }
 
-/** The stack would only ever name this file, and put the host's paths into every history. */
+/** The stack would only name this file, and would put paths of the host into every history. */
 function withoutStack(options: ApplicationFailureOptions): ApplicationFailure {
   const failure = ApplicationFailure.create(options);
   failure.stack = `${failure.name}: ${failure.message}`;
@@ -110,9 +107,9 @@ function withoutStack(options: ApplicationFailureOptions): ApplicationFailure {
 }
 
 /**
- * What Temporal is told. The message is for people and ends with the remedy; `details` holds the bare reason,
- * for whoever looks at what is being retried. The original error is not attached: its fields and its stack
- * may hold what must not enter history.
+ * Makes the failure that Temporal gets. The message is for people and ends with the remedy. `details` holds
+ * the reason without the remedy (ReasonDetail), for programs. The original error is not attached: its fields
+ * and its stack may hold what must not enter history.
  */
 function asFailure(
   error: Error,
@@ -120,17 +117,17 @@ function asFailure(
   onUnexpected: (error: Error) => void,
 ): Error {
   if (error instanceof CancelledFailure) return error;
-  // A signal that aborts rejects whatever waited on it with its own reason.
+  // Whatever waits for a signal that aborts is rejected with the reason of that signal.
   if (signal.aborted && (error === signal.reason || error.name === 'AbortError')) {
     return signal.reason instanceof Error ? signal.reason : new CancelledFailure('cancelled');
   }
   if (error instanceof RepublishError) {
     return withoutStack({
       type: error.type,
-      message: `${error.message}. ${forOperator(remedyFor(error.type), operator)}`,
+      message: `${error.message}. ${forOperator(error.remedy, operator)}`,
       nonRetryable: !always && !isRetryable(error.type),
       ...(error.retryAfterMs === undefined ? {} : { nextRetryDelay: error.retryAfterMs }),
-      details: [error.message],
+      details: [{ reason: error.message } satisfies ReasonDetail],
     });
   }
   onUnexpected(error);
@@ -138,6 +135,6 @@ function asFailure(
   return withoutStack({
     type: 'Unexpected',
     message: `${reason}. ${remedyFor('Unexpected')}`,
-    details: [reason],
+    details: [{ reason } satisfies ReasonDetail],
   });
 }

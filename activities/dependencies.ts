@@ -3,36 +3,35 @@ import type { Telemetry } from '../contract/telemetry';
 import type { AuditRow } from '../database/audit';
 import type { Database, ReadOnlyDatabase } from '../database/connection';
 import type { DocumentType } from '../documents/document-type';
-import type { BunkerRelayLimits } from '../nostr/bunker/relay-limits';
+import type { BunkerRelayLimits } from '../nostr/bunker/bunker-relay-limits';
 import type { RelayPublisher } from '../nostr/relays/publisher';
 import type { Keyring } from '../nostr/signers/keyring';
 import type { OperatorSigners } from '../nostr/signers/operator-signers';
-import type { Patience } from '../rules/pacing';
+import type { Patience } from '../rules/patience';
 import type { Source } from '../sources/source';
 import type { Failpoint } from './failpoints';
 import type { WorkerClock } from './steps/clock';
 
-/**
- * What the steps need that only look: what a plan, a verification and the like are made with. Nothing of it
- * writes, sends or opens a signer.
- */
+/** What the steps that only look use, also those of an inspection. None of it writes, sends or signs. */
 export interface ReadOnlyDependencies {
-  /** The ledger's. */
+  /** The ledger. */
   database: ReadOnlyDatabase;
-  /** LNbits' database. */
+  /** The reader of LNbits' database. */
   source: Source;
-  /** Who belongs to a fleet of all operators: LNbits says, or who has a signer in the ledger. */
+  /**
+   * Who belongs to a fleet of all operators: those whom LNbits names, or those with a signer in the ledger.
+   */
   operatorsFrom: 'source' | 'ledger';
   documentTypes: readonly DocumentType[];
-  /** Says which signer is an operator's now. */
+  /** Finds an operator's current signer. */
   operatorSigners: OperatorSigners;
   publisher: Pick<RelayPublisher, 'look' | 'required' | 'impossibleBecause'>;
-  /** What the relays of the operators' bunkers take. */
+  /** The limits of the relays of the operators' bunkers. */
   bunkerRelays: BunkerRelayLimits;
   clock: WorkerClock;
   /** Key of the state fingerprints (HMAC-SHA-256). */
   fingerprintKey: Uint8Array;
-  /** Ceiling of a document's plaintext, UTF-8 bytes. */
+  /** Most bytes (UTF-8) of a document's plaintext. */
   maxStateBytes: number;
 }
 
@@ -43,43 +42,44 @@ export interface ActivityDependencies extends ReadOnlyDependencies {
   publisher: RelayPublisher;
   limits: RunLimits;
   patience: Patience;
-  /** Documents of a page that are on their way to the signer or back at a time. */
+  /** How many documents of a page may be sealed and signed at the same time. */
   documentsAtOnce: number;
-  /** The namespace knows the search attributes of contract/names.ts: a run that sets others would hang. */
+  /**
+   * The namespace knows the search attributes of contract/names.ts. Otherwise a run that sets them would
+   * hang.
+   */
   searchAttributes: boolean;
   /**
-   * Told of errors that have no name of their own; the message is left out, since it may quote what nobody
-   * may see.
+   * Called with errors that have no failure type. Do not log the message: it may quote a secret or a state.
    */
   onUnexpected(activity: string, error: Error, work: Record<string, unknown>): void;
-  /** Told of each run that is closed, for the log. */
+  /** Called after each closed run, for the log. */
   onRunEnded(run: EndedRun): void;
   telemetry?: Telemetry | undefined;
-  /** Passed at each place where a crash leaves the most behind. Does nothing, except in the fault tests. */
+  /** Called at each place where a crash leaves the most behind. Does nothing, except in the fault tests. */
   failpoint(name: Failpoint): void;
 }
 
-/** What is told of a run that is closed: a part of its audit. */
+/** A closed run: a part of its audit row. */
 export type EndedRun = Pick<
   AuditRow,
   'runId' | 'workflowId' | 'operatorUserId' | 'outcome' | 'counts' | 'failure' | 'failures'
 >;
 
-/** What an activity is given beside its input. */
+/** What an activity gets beside its input. */
 export interface ActivityCall {
   workflowId: string;
   /**
-   * Aborts when the workflow cancels the activity or the worker shuts down: end soon, and leave nothing half
-   * told.
+   * Aborts when the workflow cancels the activity or the worker shuts down: end soon, and finish each write.
    */
   signal: AbortSignal;
   /**
-   * One for each question to a signer: told the page on which a person has to approve (NIP-46 `auth_url`),
-   * and undefined when that is over.
+   * Makes a listener for one request to a signer. The listener is called with the page on which a person has
+   * to approve (NIP-46 `auth_url`), and with undefined when the wait for it is over.
    */
   approvalListener(): (url: string | undefined) => void;
-  /** Notes what the attempt is about, where only the ledger could tell. */
+  /** Adds to the log fields of the attempt what only the ledger knows. */
   takeInHand(named: { documentType: string }): void;
-  /** What the next heartbeats show, asked for with each. */
+  /** Sets what the heartbeats show. It is called for each heartbeat. */
   show(details: () => HeartbeatDetails): void;
 }

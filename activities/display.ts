@@ -3,16 +3,15 @@ import type { HeartbeatDetails } from '../contract/activities';
 import { APPROVAL_SIGNAL, type ApprovalNotice } from '../contract/control';
 import type { ApprovalNotices } from './approval-notices';
 
-/** So many documents are named at most, where it is shown what waits. */
+/** Most documents that a list of waiting documents names. */
 export const MAX_SHOWN = 20;
 
 /**
- * What an activity shows of itself while it goes on: with each heartbeat, and to its run where a person has
- * to approve.
+ * Shows what an activity does: in each heartbeat, and in a signal to its run when a person has to approve.
  */
 export class Display {
   #details: () => HeartbeatDetails = () => ({});
-  /** Pages on which a person has to approve, with how many questions of this activity wait for each. */
+  /** Approval pages, with how many requests of this activity wait for each. */
   #approvals = new Map<string, number>();
 
   constructor(
@@ -28,11 +27,13 @@ export class Display {
 
   showAlso(details: () => HeartbeatDetails): void {
     this.#details = details;
-    // An attempt may end before the first beat: what it was about is to be seen all the same.
+    // An attempt may end before the first heartbeat. Its page is shown all the same.
     this.show();
   }
 
-  /** For one question: told the page that it waits for, and undefined when that is over. */
+  /**
+   * Makes a listener for one request: called with the page that it waits for, and with undefined after that.
+   */
   approvalListener(): (url: string | undefined) => void {
     let waitsAt: string | undefined;
     return (url) => {
@@ -75,7 +76,7 @@ export class Display {
   }
 
   /**
-   * For the workflow's current details. Only a display: a signal that does not arrive must not hold up the
+   * For the workflow's current details. It is only for display: a signal that fails must not hold up the
    * documents, and the heartbeat shows the page too.
    */
   #tellRun(notice: ApprovalNotice | undefined): void {

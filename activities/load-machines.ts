@@ -1,6 +1,7 @@
-import { type LoadMachinesInput, type LoadMachinesResult, pageOf } from '../contract/activities';
+import type { LoadMachinesInput, LoadMachinesResult } from '../contract/activities';
+import { pageOf } from '../rules/page-numbers';
 import { RepublishError } from '../contract/failures';
-import { meantMachine } from '../contract/machine-name';
+import { meantMachine } from '../rules/machine-name';
 import {
   failuresOf,
   newestFingerprints,
@@ -18,18 +19,18 @@ import { accountPubkey, openedRun, openRun } from './steps/open-run';
 import { type JudgedDocument, planMachines } from './steps/plan-machines';
 
 /**
- * Blocks of machines that one call plans: as many as keep its result, and the time until the next one shows,
- * small.
+ * Blocks of machines that one call plans: few enough to keep its result, and the time until the next one
+ * shows, small.
  */
 const BLOCKS_PER_CALL = 10;
-/** Bad rows that a call names in history; the ledger and the audit have all of them. */
+/** Most bad rows that one call names in history. The ledger and the audit have all of them. */
 const MAX_NAMED_FAILURES = 50;
 
 /**
- * Plans the operator's machines, some blocks of them at a time: one row in the ledger for each machine and
- * document type, settled at once where there is nothing to publish (skipped) or nothing publishable (failed).
- * State is read and judged here, and read again at the seal; it never leaves the worker. The first call opens
- * the run.
+ * Plans the operator's machines, some blocks at a time. Each machine and document type gets one row in the
+ * ledger. The row is settled at once where there is nothing to publish (skipped) or the state is bad
+ * (failed). The state is read and judged here, and read again at the seal; it never leaves the worker. The
+ * first call opens the run.
  */
 export async function loadMachines(
   deps: ActivityDependencies,
@@ -61,7 +62,7 @@ export async function loadMachines(
   await planDocuments(deps.database, run, planned);
   deps.failpoint('after-load');
 
-  // The ledger decides, not what was just read: an earlier attempt may have planned and done part of it.
+  // The ledger decides, and not what was just read: an earlier attempt may have planned a part already.
   const range = { firstPage: pageOf(opened, before, 0), pages: BLOCKS_PER_CALL * run.documentTypes.length };
   const fingerprints = new Map([...states].map(([d, { fingerprint }]) => [d, fingerprint]));
   const [pages, failures, toSign] = await Promise.all([
@@ -83,7 +84,7 @@ export async function loadMachines(
 }
 
 /**
- * How many of these documents the signer will be asked for, as far as the ledger knows; relays may ask for
+ * Counts the documents that the signer will be asked for, as far as the ledger knows. Relays may make it
  * more.
  */
 async function countToSign(
@@ -112,12 +113,12 @@ async function countToSign(
   return documents.filter(needsSignature).length;
 }
 
-/** Of an operator's machines those that are read to find the one that was meant. */
+/** Most machines that are read to suggest the machine that was meant. */
 const MAX_CANDIDATES = 1_000;
 
 /**
- * @throws RepublishError MachineNotFound, naming those that the operator does not have; OperatorNotFound,
- * where that is why
+ * @throws RepublishError MachineNotFound with the ids that the operator does not have; OperatorNotFound
+ *   where that is the reason
  */
 export async function requireMachines(
   deps: Pick<ActivityDependencies, 'source'>,

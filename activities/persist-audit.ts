@@ -12,21 +12,19 @@ import {
 import { openRun } from '../database/ledger/runs';
 import type { ActivityDependencies } from './dependencies';
 
-/** Failures that a workflow result and its failure details have room for; the audit row has all of them. */
+/** Most failures in a workflow result and in its failure details. The audit row has all of them. */
 const MAX_REPORTED_FAILURES = 200;
 const MAX_REPORTED_MESSAGE = 400;
-/** 67 bytes each in the result of the run: with the failures they stay below the 2 MB of a payload. */
+/** 67 bytes for each in the run's result: together with the failures that is below the 2 MB of a payload. */
 const MAX_REPORTED_EVENTS = 25_000;
 
-const MESSAGES = {
-  Interrupted: 'the run ended while the document was in work',
-  NotAttempted: 'the run ended before the document was begun',
-};
+const BEGUN: Failure = { type: 'Interrupted', message: 'the run ended while the document was in work' };
+const NOT_BEGUN: Failure = { type: 'NotAttempted', message: 'the run ended before the document was begun' };
 
 /**
- * Closes the run: every document gets an outcome, and one audit row is appended with what the ledger says. In
- * one transaction and keyed by the run, so that a second call returns the first one's row. From then on the
- * ledger takes nothing for the run any more.
+ * Closes the run: every document gets an outcome, and one audit row is appended with what the ledger says, in
+ * one transaction. The row is keyed by the run, so a second call returns the first row. After that the ledger
+ * takes no change of the run.
  */
 export async function persistAudit(
   deps: Pick<ActivityDependencies, 'database' | 'failpoint' | 'onRunEnded'>,
@@ -37,7 +35,7 @@ export async function persistAudit(
     const { closed } = await openRun(client, input);
     if (!closed) {
       await lockRun(client, runId);
-      await failUnsettledDocuments(client, runId, { messages: MESSAGES, ...(cause ? { cause } : {}) });
+      await failUnsettledDocuments(client, runId, { cause, begun: BEGUN, notBegun: NOT_BEGUN });
       await appendAudit(client, auditRow(input, await outcomesOfRun(client, runId)));
       await closeRun(client, runId);
     }
@@ -61,7 +59,7 @@ export async function persistAudit(
   };
 }
 
-/** In two thirds of the text: history has them a second time, in the result of the run. */
+/** base64url takes two thirds of hex. History holds the ids a second time, in the run's result. */
 function packed(eventIds: string[]): string {
   return Buffer.from(eventIds.join(''), 'hex').toString('base64url');
 }
@@ -126,7 +124,7 @@ function auditRow(input: PersistAuditInput, documents: OutcomeRow[]): AuditRow {
   };
 }
 
-/** A document whose row is gone would be missed by everything else that is counted here. */
+/** Only this check notices a document whose row is gone: all other counts are of rows. */
 function lostDocuments({ planned = 0, cancelled }: PersistAuditInput, rows: number): Failure | undefined {
   if (cancelled || rows >= planned) return undefined;
   return {

@@ -8,9 +8,8 @@ import { openedRun } from './steps/open-run';
 import { currentSigner } from './steps/use-signer';
 
 /**
- * Proves the signer that the operator has now, before a document of the run is given to it. The proof is a
- * fact of the ledger, for this run and this very signer: one that is paired in the middle of the run is
- * proved anew.
+ * Proves the operator's current signer before a document of the run uses it. The proof is a fact of the
+ * ledger, for this run and this signer. A signer that is paired during the run is proved anew.
  */
 export async function proveSigner(
   deps: ActivityDependencies,
@@ -19,12 +18,12 @@ export async function proveSigner(
 ): Promise<void> {
   const { operatorUserId, operatorPubkey } = await openedRun(deps, runId);
   const signer = await currentSigner(deps, { operatorUserId, operatorPubkey });
-  // A person may be asked for the probe, too.
+  // The probe may ask a person too.
   const call = { signal, onApproval: approvalListener(), patient: true };
   try {
     await deps.keyring.use(signer, (open) => prove(open, operatorPubkey, call));
   } catch (thrown) {
-    // Requests that are dated wrongly are dropped on the way without a word: then that is the reason.
+    // A bunker or relay drops requests with a wrong date without a word. Then the clock is the reason.
     if (thrown instanceof RepublishError && isRetryable(thrown.type)) await deps.clock.requireRight();
     throw thrown;
   }

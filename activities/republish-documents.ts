@@ -3,21 +3,22 @@ import { RepublishError } from '../contract/failures';
 import { stagesOf } from '../contract/progress';
 import { beginPage, pageState } from '../database/ledger/page';
 import { endOfPage, sharedCause } from '../rules/page-end';
-import { pauseMs } from '../rules/pacing';
+import { pauseMs } from '../rules/patience';
 import type { ActivityCall, ActivityDependencies } from './dependencies';
 import { MAX_SHOWN } from './display';
 import { PageAttempt } from './page/attempt';
+import { waitingOf } from './page/shown';
 
 /**
  * Brings the open documents of a page to their outcomes: look, read, judge, seal, sign, send, confirm,
- * settle. Each step is a fact of the ledger before the next begins, so that every attempt ends in the same
- * events, whatever happened to the one before.
+ * settle. Each step is a fact of the ledger before the next one begins. So every attempt ends with the same
+ * events, whatever happened to the attempt before.
  *
- * After a while it begins nothing more and returns how the page stands, to be given out again. It throws only
- * where nothing but passing trouble is left, and a pause may help. A cancellation means: end now; what is
- * signed is finished.
+ * After a while it begins no further document and returns how the page stands; the workflow gives the page
+ * out again. It throws only where nothing but passing trouble is left and a pause may help. A cancellation
+ * means: yield now. Signed documents are finished.
  *
- * @throws RepublishError of the documents' trouble, with the pause after which another attempt may go better
+ * @throws RepublishError with the trouble of the documents, and the pause before the next attempt
  */
 export async function republishDocuments(
   deps: ActivityDependencies,
@@ -42,7 +43,7 @@ async function resultOf(
   const { documents, advanced, unproven, facts } = attempt;
   const { documentType } = facts;
   const { counts, failures, waiting: troubled, leastTries } = await pageState(deps.database, reference);
-  const waiting = [...troubled, ...attempt.waiting('without trouble')].slice(0, MAX_SHOWN);
+  const waiting = [...troubled, ...waitingOf(attempt, 'without trouble')].slice(0, MAX_SHOWN);
   const troubles = documents.flatMap(({ trouble, ended }) => (trouble && !ended ? [trouble] : []));
   const end = {
     begun: documents.length,
@@ -51,18 +52,18 @@ async function resultOf(
     untried: documents.filter(({ trouble, ended }) => !trouble && !ended).length,
     failures: troubles,
   };
-  // What was final has ended its document: it is no reason to try the others again, and none not to.
+  // A final failure has ended its document. It is neither a reason to try the others again, nor one not to.
   const passing = troubles.filter(({ final }) => !final);
   const [first] = passing;
   if (first !== undefined && endOfPage(end) === 'again' && !call.signal.aborted) {
-    // What the last heartbeat says is all that is seen until the next attempt.
+    // Until the next attempt, people see only the last heartbeat.
     call.show(() => ({ page: { page: reference.page, documentType }, stages: stagesOf(counts), waiting }));
     const estimates = passing.flatMap(({ retryAfterMs }) => retryAfterMs ?? []);
     const estimateMs = estimates.length === passing.length ? Math.min(...estimates) : undefined;
     throw new RepublishError(
       first.type,
       passing.length === 1 ? first.message : `${passing.length} documents, the first: ${first.message}`,
-      pauseMs(deps.patience, leastTries, estimateMs),
+      { retryAfterMs: pauseMs(deps.patience, leastTries, estimateMs) },
     );
   }
   const cause = sharedCause(end);

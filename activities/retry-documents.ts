@@ -1,3 +1,4 @@
+import { pagesOf } from '../async/pages';
 import type { ChangedDocuments, SelectDocumentsInput } from '../contract/activities';
 import {
   badRows,
@@ -12,13 +13,13 @@ import type { ActivityCall, ActivityDependencies } from './dependencies';
 import { openedRun } from './steps/open-run';
 import { planMachines } from './steps/plan-machines';
 
-/** Bad rows that are planned anew with one statement. */
+/** Bad rows that one statement plans anew. */
 const TOGETHER = 500;
 
 /**
- * Opens failed documents again, because a person said so, and gives those that meet with trouble their full
- * time. What failed before anything was sealed is planned anew: somebody may have corrected the row, or the
- * machine's key. A row that is still bad stays failed, with the reason of today.
+ * Opens failed documents again, because a person asked for it, and gives documents in trouble their full
+ * time. A document that failed before its seal is planned anew: somebody may have corrected the row or the
+ * machine's key. If the row is still bad, it stays failed, with today's reason.
  */
 export async function retryDocuments(
   deps: ActivityDependencies,
@@ -27,14 +28,13 @@ export async function retryDocuments(
 ): Promise<ChangedDocuments> {
   await requireMachineOfRun(deps.database, runId, selection);
   const { operatorUserId, operatorPubkey } = await openedRun(deps, runId);
-  // These first: the ledger then opens what is sealed, and gives all of it its time.
+  // Bad rows first. Then one statement opens the sealed documents and restarts the time of all.
   let documents = 0;
-  let after: PlanRow | undefined;
-  do {
-    const bad = await badRows(deps.database, runId, selection, { limit: TOGETHER, after });
+  const pages = pagesOf<PlanRow>(TOGETHER, (after, limit) =>
+    badRows(deps.database, runId, selection, { limit, after }),
+  );
+  for await (const bad of pages)
     documents += await planAgain(deps, { runId, operatorUserId, operatorPubkey, bad }, signal);
-    after = bad.length === TOGETHER ? bad.at(-1) : undefined;
-  } while (after !== undefined);
   documents += await retryInLedger(deps.database, runId, selection);
   return { documents, ...(await ledgerView(deps.database, runId)) };
 }
@@ -45,7 +45,6 @@ async function planAgain(
   { runId, bad, ...owner }: Owner & { runId: string; bad: PlanRow[] },
   signal: AbortSignal,
 ): Promise<number> {
-  if (bad.length === 0) return 0;
   const machineIds = [...new Set(bad.map(({ machineId }) => machineId))];
   const documentTypes = [...new Set(bad.map(({ documentType }) => documentType))];
   const machines = await deps.source.machines({

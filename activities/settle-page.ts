@@ -4,8 +4,8 @@ import type { ActivityCall, ActivityDependencies } from './dependencies';
 import { PageAttempt } from './page/attempt';
 
 /**
- * Ends the open documents of a page that no attempt could bring to an outcome. An attempt may live on
- * somewhere: what it has signed and sent is looked at first, and from here on its failures count no more.
+ * Ends the open documents of a page that no attempt could end. An attempt may still live somewhere: first it
+ * looks at what that attempt has signed and sent. From then on the ledger takes no failure from that attempt.
  */
 export async function settlePage(
   deps: ActivityDependencies,

@@ -3,14 +3,15 @@ import { requireMachineOfRun, skipDocuments as skipInLedger } from '../database/
 import { ledgerView } from '../database/ledger/view';
 import type { ActivityCall, ActivityDependencies } from './dependencies';
 
-/** Gives up documents of a run that are not published, because a person said so. */
+/** Skips documents of a run that are not published, because a person asked for it. */
 export async function skipDocuments(
   deps: ActivityDependencies,
   { runId, selection, by, reason }: SkipDocumentsInput,
   _call: ActivityCall,
 ): Promise<ChangedDocuments> {
   await requireMachineOfRun(deps.database, runId, selection);
-  const message = `given up${by === undefined ? '' : ` by ${by}`}${reason === undefined ? '' : `: ${reason}`}`;
+  const who = by === undefined ? '' : ` by ${by}`;
+  const message = `given up${who}${reason === undefined ? '' : `: ${reason}`}`;
   const documents = await skipInLedger(deps.database, runId, selection, message);
   return { documents, ...(await ledgerView(deps.database, runId)) };
 }

@@ -1,13 +1,13 @@
 import type { Context } from '@temporalio/activity';
 
 /**
- * What an attempt of an activity is about, as far as it is known: for logs, traces, heartbeats and failures.
+ * What an attempt of an activity works on, as far as it is known: for logs, traces, heartbeats and failures.
  */
 export interface WorkInHand {
-  /** Ledger key of the run. */
+  /** The run's key in the ledger. */
   runId?: string;
   page?: number;
-  /** Of the page; known once its row has been read. */
+  /** Of the page. It is known once the page's row was read. */
   documentType?: string;
 }
 
@@ -17,7 +17,9 @@ export function workInHand(context: Context): WorkInHand {
   return inHand.get(context) ?? {};
 }
 
-/** Notes what a value (an activity's input, a row of the ledger) names of these, and nothing else of it. */
+/**
+ * Takes the run, page and document type out of a value (an activity's input, a ledger row), and nothing else.
+ */
 export function takeInHand(context: Context, named: unknown): void {
   if (typeof named !== 'object' || named === null) return;
   const { runId, page, documentType } = named as Record<string, unknown>;

@@ -1,10 +1,11 @@
+import { unlessAborted } from '../async/wait';
 import { type FailureType, isFailureType, RepublishError, scopeOf } from '../contract/failures';
-import { codeOf } from '../contract/import-file';
+import { codeOf } from '../documents/import-file';
 
 /** Protects the rest of the program from code that others wrote. */
 
 /** A call did not end in time. */
-class TooLate extends Error {
+export class TooLate extends Error {
   override readonly name = 'TooLate';
 }
 
@@ -32,18 +33,14 @@ export async function withDeadline<T>(
   const ended = AbortSignal.any([late.signal, ...(signal === undefined ? [] : [signal])]);
   try {
     ended.throwIfAborted();
-    return await Promise.race([
-      work({
-        signal: ended,
-        extendTo(ms) {
-          clearTimeout(timer);
-          timer = startIn(ms);
-        },
-      }),
-      new Promise<never>((_, reject) =>
-        ended.addEventListener('abort', () => reject(ended.reason as Error), { once: true }),
-      ),
-    ]);
+    const deadline: Deadline = {
+      signal: ended,
+      extendTo(ms) {
+        clearTimeout(timer);
+        timer = startIn(ms);
+      },
+    };
+    return await unlessAborted(work(deadline), ended);
   } finally {
     clearTimeout(timer);
   }
@@ -59,24 +56,21 @@ export async function withDeadline<T>(
 export function namedFailure(
   thrown: unknown,
   scopes: readonly ReturnType<typeof scopeOf>[],
-  types: { late: FailureType; unnamed: FailureType },
+  otherwise: FailureType,
   what: string,
 ): RepublishError {
-  if (thrown instanceof TooLate) return new RepublishError(types.late, `${what}: ${thrown.message}`);
   const { name, type, message, retryAfterMs, remedy } = fieldsOf(thrown);
   if (name === 'RepublishError' && isFailureType(type) && scopes.includes(scopeOf(type))) {
     if (thrown instanceof RepublishError) return thrown;
-    return new RepublishError(
-      type,
-      String(message),
-      typeof retryAfterMs === 'number' ? retryAfterMs : undefined,
-      typeof remedy === 'string' ? remedy : undefined,
-    );
+    return new RepublishError(type, String(message), {
+      retryAfterMs: typeof retryAfterMs === 'number' ? retryAfterMs : undefined,
+      remedy: typeof remedy === 'string' ? remedy : undefined,
+    });
   }
   const code = codeOf(thrown) ?? codeOf((thrown as { cause?: unknown } | null)?.cause);
   const named = typeof name === 'string' ? name : typeof thrown;
   return new RepublishError(
-    types.unnamed,
+    otherwise,
     `${what}: ${named}${typeof code === 'string' ? ` (${code})` : ''}, whose message is not repeated here`,
   );
 }

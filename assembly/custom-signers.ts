@@ -2,12 +2,12 @@ import type { Configuration } from '../configuration/schema';
 import { RepublishError } from '../contract/failures';
 import type { Telemetry } from '../contract/telemetry';
 import { requireSameEvent } from '../nostr/bunker/same-event';
-import { Limiter } from '../nostr/bunker/limiter';
+import { Limiter } from '../async/limiter';
 import { looksLikeNip44 } from '../nostr/nip44';
 import { publicKeyHex } from '../nostr/keys';
 import type { CustomSigner, CustomSignerFinder, SignerProvider } from '../nostr/signers/custom';
 import type { Signer, SignerCall } from '../nostr/signers/signer';
-import { namedFailure, withDeadline } from './custom-code';
+import { namedFailure, TooLate, withDeadline } from './custom-code';
 
 const DEFAULT_CONCURRENCY = 4;
 const MAX_KIND_LENGTH = 32;
@@ -75,8 +75,9 @@ function finderOf(provider: SignerProvider, timeouts: Timeouts): CustomSignerFin
         throw new RepublishError(
           'SignerNotConfigured',
           `the ${kind} provider gives a signer without ${missing.join(', ')}`,
-          undefined,
-          `Correct the provider "${kind}": its signers need getPublicKey, nip44Encrypt and signEvent.`,
+          {
+            remedy: `Correct the provider "${kind}": its signers need getPublicKey, nip44Encrypt and signEvent.`,
+          },
         );
       return {
         kind,
@@ -168,5 +169,6 @@ class CheckedSigner implements Signer {
 
 /** An unknown error counts as passing. */
 function failureOf(thrown: unknown, what: string): RepublishError {
-  return namedFailure(thrown, ['signer'], { late: 'SignerTimeout', unnamed: 'SignerUnreachable' }, what);
+  if (thrown instanceof TooLate) return new RepublishError('SignerTimeout', `${what}: ${thrown.message}`);
+  return namedFailure(thrown, ['signer'], 'SignerUnreachable', what);
 }

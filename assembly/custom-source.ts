@@ -1,8 +1,8 @@
 import { RepublishError } from '../contract/failures';
-import { compareIds } from '../contract/machine-name';
+import { compareIds } from '../rules/machine-name';
 import { publicKeyHex } from '../nostr/keys';
 import type { CustomSource, MachineRow, Source, StateRows } from '../sources/source';
-import { namedFailure, withDeadline } from './custom-code';
+import { namedFailure, TooLate, withDeadline } from './custom-code';
 
 const TIMEOUT_MS = 30_000;
 const MACHINES_PER_PAGE = 500;
@@ -58,8 +58,10 @@ class Checked {
     try {
       return await withDeadline(TIMEOUT_MS, async () => call());
     } catch (thrown) {
-      const types = { late: 'SourceUnavailable', unnamed: 'SourceUnavailable' } as const;
-      throw namedFailure(thrown, ['database'], types, `${this.source.name}: ${method}`);
+      const what = `${this.source.name}: ${method}`;
+      throw thrown instanceof TooLate
+        ? new RepublishError('SourceUnavailable', `${what}: ${thrown.message}`)
+        : namedFailure(thrown, ['database'], 'SourceUnavailable', what);
     }
   }
 
@@ -122,8 +124,7 @@ class Checked {
   #rowsOf(given: unknown, maxBytes: number): StateRows {
     if (given === undefined) return [];
     if (given instanceof Error) {
-      const types = { late: 'SourceUnavailable', unnamed: 'StateInvalid' } as const;
-      return namedFailure(given, ['document', 'database'], types, `${this.source.name}: states`);
+      return namedFailure(given, ['document', 'database'], 'StateInvalid', `${this.source.name}: states`);
     }
     if (!Array.isArray(given) || !given.every((row) => typeof row === 'string'))
       throw this.#misconfigured('states', 'the rows of a machine are no list of JSON texts');

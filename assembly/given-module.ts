@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { ensureError, RepublishError } from '../contract/failures';
-import { importFile, isFile } from '../contract/import-file';
+import { importFile, isFile } from '../documents/import-file';
 
 /**
  * Loads the default export of a module that the configuration names: an object, or a function of `{

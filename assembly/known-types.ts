@@ -1,5 +1,5 @@
 import { ConfigurationError } from '../configuration/load';
-import { suggest } from '../contract/suggest';
+import { suggest } from '../rules/suggest';
 import type { DocumentType } from '../documents/document-type';
 
 /**

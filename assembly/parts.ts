@@ -11,6 +11,15 @@ import { findersOf } from './custom-signers';
 import { loadGiven } from './given-module';
 import { requireTypesOfQueries } from './known-types';
 
+export type {
+  AccountRow,
+  AccountSignerRow,
+  CustomSource,
+  MachinePage,
+  MachineRow,
+  StateRows,
+} from '../sources/source';
+
 /** Values that replace what the configuration names. */
 export interface GivenParts {
   /**

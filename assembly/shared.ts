@@ -1,7 +1,7 @@
 import type { ReadOnlyDependencies } from '../activities/dependencies';
 import { WorkerClock } from '../activities/steps/clock';
 import type { ReadOnlyDatabase } from '../database/connection';
-import { BunkerRelayLimits } from '../nostr/bunker/relay-limits';
+import { BunkerRelayLimits } from '../nostr/bunker/bunker-relay-limits';
 import { RelayPool } from '../nostr/relays/pool';
 import { RelayPublisher, type PublisherOptions } from '../nostr/relays/publisher';
 import { OperatorSigners } from '../nostr/signers/operator-signers';

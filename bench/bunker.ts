@@ -6,9 +6,9 @@ import { loadSchnorr, signWith } from '../nostr/schnorr';
 import { childArguments, countedBy, tellReady } from './child';
 
 /**
- * A bunker whose answers leave the same time after their requests have come, however many it has: it does its
- * work within that time, so that what limits the bench is the latency, and not this process. Any client is
- * let in, since each operator of the bench is one.
+ * A bunker with a fixed latency: each answer leaves that time after its request, however many requests there
+ * are. So the latency limits the bench, not this process. It accepts any client, because each operator of the
+ * bench is one.
  */
 export interface BunkerArguments {
   relay: string;
@@ -17,11 +17,11 @@ export interface BunkerArguments {
   signerSecretKey: string;
 }
 
-/** What it was asked since it began. */
+/** The requests since the start. */
 export interface BunkerCounts {
   /** Requests by method. */
   requests: Record<string, number>;
-  /** While at least one request had no answer: the least that whoever asked it so has waited. */
+  /** The time in which at least one request had no answer: the client has waited at least so long. */
   busyMs: number;
 }
 

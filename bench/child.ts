@@ -2,25 +2,28 @@ import path from 'node:path';
 import { type ProcessGroup, startProcessGroup } from '../embedded/process-group';
 
 /**
- * Programs of the bench that run beside it, so that what they cost is theirs. They say on standard error that
- * they are ready.
+ * Child processes of the bench: their CPU is counted separately. Each writes a line on standard error when it
+ * is ready.
  */
 const READY = 'ready ';
 const READY_WITHIN_MS = 120_000;
 
-/** What a child has counted it says at this signal: it costs nothing while nobody asks. */
+/** A child writes its counts after this signal. Without the signal, counting costs nothing. */
 const ASKED = 'SIGUSR2';
 const COUNTED = 'counted ';
 const COUNTED_WITHIN_MS = 30_000;
 
 export interface Child<Facts> extends ProcessGroup {
-  /** What it said when it was ready. */
+  /** The data of its ready line. */
   facts: Facts;
-  /** What it has counted so far; see `countedBy`. One question at a time. */
+  /** The counts so far, see `countedBy`. Only one call at a time. */
   counted<Counts>(): Promise<Counts>;
 }
 
-/** @param readyWithinMs for a program that is ready only when it is done, longer than all it does may take */
+/**
+ * @param readyWithinMs the timeout. Some programs are ready only at their end: for them it is the time of all
+ *   work
+ */
 export async function startChild<Facts>(
   program: string,
   argument: unknown = {},
@@ -69,7 +72,7 @@ async function within<T>(ms: number, work: Promise<T>, complaint: string): Promi
   return Promise.race([work, late]).finally(() => clearTimeout(timer));
 }
 
-/** In the child: what it was started with. */
+/** In the child: the options that it was started with. */
 export function childArguments<T>(): T {
   return JSON.parse(process.argv[2] ?? '{}') as T;
 }
@@ -79,7 +82,7 @@ export function tellReady(facts: unknown): void {
   console.error(`${READY}${JSON.stringify(facts)}`);
 }
 
-/** In the child, before it is ready: what it has counted whenever its parent asks. */
+/** In the child, before it is ready: registers the function that returns its counts. */
 export function countedBy(counts: () => unknown): void {
   process.on(ASKED, () => console.error(`${COUNTED}${JSON.stringify(counts())}`));
 }

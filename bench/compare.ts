@@ -5,51 +5,50 @@ import type { Batch, LoopArguments, LoopFacts } from './loop';
 import { cpuBetween, cpuMsOfParts, processFacts } from './process-facts';
 import type { BunkerKeys, World } from './world';
 
-/** What one way of doing it came to. */
+/** The result of one measurement. */
 export interface Measured {
   documents: number;
   ms: number;
   perSecond: number;
-  /** CPU of the process that does the work, without bunker, relay, Postgres and Temporal. */
+  /** CPU of the loop or the worker, without bunker, relay, Postgres and Temporal. */
   cpuMsPerDocument: number;
 }
 
-/** One latency of the bunker and one number of requests in flight. */
+/** The results for one latency of the bunker and one number of requests in flight. */
 export interface Shape {
   latencyMs: number;
   inFlight: number;
 }
 
 export interface Comparison extends Shape {
-  /** One document after the other over BunkerSigner. */
+  /** A loop with BunkerSigner, one document after the other. */
   sequential: Measured;
-  /** The same loop with as many documents at once as there may be requests in flight. */
+  /** The same loop with as many documents at the same time as requests may be in flight. */
   loop: Measured;
-  /** A run of this program, from its start to its result: plan, proof, sweep and audit in it. */
+  /** A run of this program from its start to its result, with plan, proof, sweep and audit row. */
   ours: Measured & {
-    /** CPU for a document of all that takes part, by process; absent elsewhere than on Linux. */
+    /** CPU for each document, by process. Only on Linux. */
     cpuMsByPart?: Record<string, number>;
     history: HistoryFacts;
   };
-  /** Documents x 2 x latency / in flight: nobody can do it faster. Absent without latency. */
+  /** Documents x 2 x latency / in flight: the limit for every program. Absent: the latency is 0. */
   idealPerSecond?: number;
 }
 
 export interface CompareOptions {
   shapes: Shape[];
-  /** How long one measurement is to take, about. */
+  /** The approximate duration of one measurement. */
   seconds: number;
 }
 
 /**
- * About what the loop does on two cores, whatever the bunker could: this and the ideal set how many documents
- * a measurement takes.
+ * The approximate speed of the loop on two cores. With the ideal it gives the number of documents to measure.
  */
 const ASSUMED_PER_SECOND = 100;
 
 /**
- * Done before each measurement, by the loop as by the worker, at a bunker that answers at once: JavaScript is
- * slow until it is compiled, and what a document costs is asked of a worker that runs for weeks.
+ * Documents before each measurement, for the loop and for the worker, with latency 0. JavaScript is slow
+ * until it is compiled, and the bench measures a worker that has run for a while.
  */
 const WARM_UP_DOCUMENTS = 2_000;
 
@@ -67,13 +66,14 @@ export async function compare(
     const sequential = await measureLoop(world, documentsFor(latencyMs, 1, seconds / 2), 1);
     say(`${latencyMs} ms, one after the other: ${sequential.perSecond.toFixed(1)} documents/s`);
     for (const { inFlight } of shapes.filter((shape) => shape.latencyMs === latencyMs)) {
-      // Side by side: the two that are compared run within the same minute.
+      // Directly after each other: the load of the machine should be the same for both.
       const documents = documentsFor(latencyMs, inFlight, seconds);
       const loop = await measureLoop(world, documents, inFlight, await warmUpFor(world, documents, quick));
       const ours = await measureOurs(world, documents, inFlight, await warmUpFor(world, documents, quick));
       const ideal = idealPerSecond(latencyMs, inFlight);
       say(
-        `${latencyMs} ms, ${inFlight} in flight: loop ${loop.perSecond.toFixed(1)}, ours ${ours.perSecond.toFixed(1)}, ideal ${ideal?.toFixed(1) ?? '-'} documents/s`,
+        `${latencyMs} ms, ${inFlight} in flight: loop ${loop.perSecond.toFixed(1)}, ` +
+          `ours ${ours.perSecond.toFixed(1)}, ideal ${ideal?.toFixed(1) ?? '-'} documents/s`,
       );
       comparisons.push({
         latencyMs,
@@ -92,19 +92,19 @@ function idealPerSecond(latencyMs: number, inFlight: number): number | undefined
   return latencyMs === 0 ? undefined : (inFlight * 1000) / (2 * latencyMs);
 }
 
-/** Even: each machine has two. */
+/** An even number: each machine has two documents. */
 function documentsFor(latencyMs: number, inFlight: number, seconds: number): number {
   const perSecond = Math.min(idealPerSecond(latencyMs, inFlight) ?? Infinity, ASSUMED_PER_SECOND);
   return Math.max(4, 2 * Math.ceil((perSecond * seconds) / 2));
 }
 
-/** Of an operator of its own, and not more than what is measured. */
+/** For another operator, and not more documents than the measurement has. */
 export async function warmUpFor(world: World, measured: number, bunker: BunkerKeys): Promise<Batch> {
   const documents = Math.min(WARM_UP_DOCUMENTS, measured);
   return { operatorUserId: await world.addOperator(documents / 2, bunker), documents, ...bunker };
 }
 
-/** @param warmUp none for one after the other: what that costs is not told */
+/** @param warmUp 0 for one document after the other, because its CPU is not reported */
 async function measureLoop(
   world: World,
   documents: number,
@@ -115,7 +115,7 @@ async function measureLoop(
   return measured(documents, ms, cpuMs);
 }
 
-/** Runs the loop to its end, on an operator of its own where none is named. */
+/** Runs the loop to its end. Default operator: a new one. */
 export async function runLoop(
   world: World,
   inFlight: number,
@@ -136,7 +136,7 @@ export async function runLoop(
   return loop.facts;
 }
 
-/** @param inFlight undefined: nothing is set, the worker finds out how many the bunker takes */
+/** @param inFlight undefined: REPUBLISH_BUNKER_CONCURRENCY is not set, and the worker finds its window */
 export async function measureOurs(
   world: World,
   documents: number,

@@ -5,36 +5,31 @@ import { measureOurs, runLoop, warmUpFor } from './compare';
 import { median, repeat } from './repeat';
 import type { World } from './world';
 
-/** What is paid once, whatever the number of documents. Milliseconds, each the median of several. */
+/** The fixed costs of a run, in milliseconds. Each is a median. */
 export interface FixedCosts {
   latencyMs: number;
   small: SmallRun;
-  /** Of a worker without REPUBLISH_BUNKER_CONCURRENCY: it finds out how many requests the bunker takes. */
+  /** With a worker without REPUBLISH_BUNKER_CONCURRENCY, which finds its window. */
   unset: { latencyMs: number; perSecond: number };
-  /** From starting the process `republish worker` to its first workflow task. */
+  /** From the start of the process `republish worker` to its first workflow task. */
   workerStartMs: number;
   helpMs: number;
 }
 
 /** One operator with one machine. */
 export interface SmallRun {
-  /**
-   * From the start of the run to its result, and how long the bunker was at work on what it asked meanwhile.
-   */
+  /** From the start of the run to its result, and the time in which the bunker worked on its requests. */
   runMs: number;
   runBusyMs: number;
-  /**
-   * The same calls and nothing else: key, probe, then both documents at once, by the loop over BunkerSigner.
-   */
+  /** Only the same calls, by the loop with BunkerSigner: key, probe, then both documents at the same time. */
   loopMs: number;
   loopBusyMs: number;
   /**
-   * What the run takes beyond the bunker's time, less what the loop takes beyond it: a run that asks for its
-   * first document alone waits longer for the bunker, which is the price of going easy on it and no cost of
-   * ours.
+   * The time of the run without the bunker's time, minus the same for the loop. The bunker's time is
+   * subtracted because a run sends its first document alone, to spare the bunker, and so waits longer for it.
    */
   aboveCallsMs: number;
-  /** What the bunker was asked in one run, by method. */
+  /** The requests to the bunker in one run, by method. */
   bunkerRequests: Record<string, number>;
   relay: { documents: number; reads: number; filters: number };
 }
@@ -42,8 +37,8 @@ export interface SmallRun {
 const COMMAND_LINE = path.join(__dirname, '../dist/client/cli/main.js');
 
 /**
- * @param unset the run of a worker without REPUBLISH_BUNKER_CONCURRENCY; `documents` has to be even, as each
- *   machine has two
+ * @param unset the run of a worker without REPUBLISH_BUNKER_CONCURRENCY. `documents` must be even, because
+ *   each machine has two
  */
 export async function fixedCosts(
   world: World,
@@ -80,7 +75,7 @@ async function smallRun(world: World, latencyMs: number, times: number): Promise
       });
       const operatorOfLoop = { operatorUserId: await world.addOperator(1), askFirst: true };
       const loop = await asked(world, async () => (await runLoop(world, 2, 2, operatorOfLoop)).ms);
-      // The loop has connected before it looks at the clock.
+      // The loop connects before its measurement begins.
       const loopBusyMs = loop.busyMs - (loop.bunkerRequests.connect ?? 0) * latencyMs;
       rounds.push({
         runMs: run.ms,
@@ -113,7 +108,7 @@ interface Asked extends Pick<SmallRun, 'bunkerRequests' | 'relay'> {
   busyMs: number;
 }
 
-/** What bunker and relay were asked meanwhile. */
+/** The requests to the bunker and the relay during `work`. */
 async function asked(world: World, work: () => Promise<number>): Promise<Asked> {
   const [bunkerBefore, relayBefore] = [await world.askedOfBunker(), await world.askedOfRelay()];
   const ms = await work();

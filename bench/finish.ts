@@ -2,10 +2,10 @@ import { RepublishFailed, type RepublishRun } from '../client';
 import type { World } from './world';
 
 /**
- * Waits for the end of a run of which every document is to be published. One that has more ids than a result
- * carries ends as ResultTooLarge by design: it is complete, and the ledger has the ids.
+ * Waits for the end of a run. A run with more event ids than a result can have ends as ResultTooLarge: it is
+ * complete, and the ledger has the ids.
  *
- * @throws what ended the run otherwise
+ * @throws any other failure of the run
  */
 export async function finish(run: RepublishRun): Promise<void> {
   try {
@@ -15,7 +15,7 @@ export async function finish(run: RepublishRun): Promise<void> {
   }
 }
 
-/** @throws Error where a run did not publish exactly so many documents, and no other */
+/** @throws Error the run has not published exactly so many documents, or has other outcomes */
 export async function requirePublished(world: World, run: RepublishRun, documents: number): Promise<void> {
   const [row] = await world.database.query<{ planned: number; published: number }>(
     `SELECT count(*)::int AS planned, (count(*) FILTER (WHERE outcome = 'published'))::int AS published

@@ -5,29 +5,29 @@ import { cpuBetween, cpuMsOfParts } from './process-facts';
 import { median, repeat } from './repeat';
 import type { World } from './world';
 
-/** Many operators at once, and a small one beside a huge one. */
+/** A fleet with many operators, and a small operator at the same time as a huge one. */
 export interface FleetFacts {
   operators: number;
   operatorsAtOnce: number;
-  /** Of them, as the fleet's own summary has it. */
+  /** From the summary of the fleet. */
   complete: number;
-  /** Who was not complete, with the type of the failure. */
+  /** Operators that are not complete, with the failure type. */
   named: { operatorUserId: string; failure: string }[];
   ms: number;
   documents: number;
   perSecond: number;
-  /** CPU for a document of all that takes part, by process; absent elsewhere than on Linux. */
+  /** CPU for each document, by process. Only on Linux. */
   cpuMsByPart?: Record<string, number>;
   beside: {
     smallMachines: number;
     hugeMachines: number;
     /**
-     * A small operator's run with nobody else there, and while the huge one's goes on; the median of several.
-     * Each has a bunker of its own.
+     * Duration of a small operator's run: alone, and during the huge run. Medians. Each operator has a
+     * bunker.
      */
     aloneMs: number;
     besideMs: number;
-    /** Documents of the huge one that were signed during the small ones' runs: it was not merely stopped. */
+    /** Documents of the huge run that were signed meanwhile. They show that it was not just blocked. */
     hugeMeanwhile: number;
     hugeLeft: number;
   };
@@ -43,10 +43,10 @@ export interface FleetBenchOptions {
   latencyMs: number;
 }
 
-/** Runs of the small operator of which the median is taken. */
+/** How many runs of the small operator the median has. */
 const TIMES = 3;
 const BEGINS_WITHIN_MS = 120_000;
-/** Three that are broken, and one beside them. */
+/** Three operators that cannot succeed, and one more. */
 const MIN_OPERATORS = 4;
 
 export async function fleet(
@@ -68,7 +68,7 @@ export async function fleet(
       operators.push(await world.addOperator(machinesEach));
       if (operators.length % 50 === 0) say(`${operators.length} operators are set up`);
     }
-    // Three that cannot be done: one that nobody knows, one without a signer, one with a row that is wrong.
+    // Three operators that cannot succeed: an unknown one, one without a signer, one with an invalid row.
     operators.push('nobody');
     const [unsigned = '', wrong = ''] = operators;
     await world.database.query('DELETE FROM republish.signers WHERE operator_user_id = $1', [unsigned]);
@@ -126,7 +126,7 @@ async function smallBesideHuge(
   const aloneMs = median(await repeat(TIMES, timed));
 
   const huge = await world.start(await world.addOperator(hugeMachines));
-  // Not how many have an outcome: those of a page get theirs together.
+  // Signatures, not outcomes: the documents of a page get their outcomes in one statement.
   const signed = async (): Promise<number> => {
     const [row] = await world.database.query<{ signed: number }>(
       'SELECT count(*)::int AS signed FROM republish.documents WHERE run_id = $1 AND signature IS NOT NULL',

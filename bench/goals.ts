@@ -4,17 +4,17 @@ import type { FleetFacts } from './fleet';
 import type { HistoryFacts } from './history';
 import type { ScaleFacts } from './scale';
 
-/** What a measurement is to come to, and whether it did. */
+/** A goal of the bench, and whether the measurement meets it. */
 export interface Goal {
   what: string;
-  /** The figures, in words. */
+  /** The measured values, as text. */
   here: string;
-  /** The bound, in words. */
+  /** The limit, as text. */
   goal: string;
   met: boolean;
 }
 
-/** Which way a figure is good, and how it is written. */
+/** The direction of a goal, and the format of its values. */
 interface Bound {
   atLeast?: number;
   atMost?: number;
@@ -22,12 +22,12 @@ interface Bound {
 }
 
 const times = (figure: number): string => figure.toFixed(2);
-/** With a tenth: 89.6% is not 90%. */
+/** With one decimal: 89.6% must not be shown as 90%. */
 const percent = (part: number): string => `${(part * 100).toFixed(1)}%`;
 const milliseconds = (ms: number): string => `${ms.toFixed(ms < 100 ? 2 : 0)} ms`;
 const whole = (figure: number): string => figure.toFixed(0);
 
-/** @returns none where nothing of it was measured; met only where every figure is */
+/** @returns empty: nothing was measured. The goal is met if every value meets it */
 export function goal(what: string, figures: readonly (number | undefined)[], bound: Bound): Goal[] {
   const measured = figures.filter((figure) => figure !== undefined);
   if (measured.length === 0) return [];
@@ -42,10 +42,10 @@ export function goal(what: string, figures: readonly (number | undefined)[], bou
   ];
 }
 
-/** What a run of fewer documents pays once is no small part of what it leaves for each. */
+/** With fewer documents, the fixed cost of a run is too large a part of the cost for each document. */
 const MANY_DOCUMENTS = 1_000;
 
-/** Below, no number of requests in flight makes up for what a document costs. */
+/** Below this latency the CPU for a document is the limit, not the number of requests in flight. */
 const UNSET_FROM_MS = 100;
 const CPU_OF_LOOP = 0.25;
 const CPU_OF_ALL_MS = 6;
@@ -154,7 +154,7 @@ function historyGoals(runs: { documents: number; history: HistoryFacts }[]): Goa
   ];
 }
 
-/** How much of a run goes by before its first document can be begun. */
+/** The part of a run before its first document begins. */
 export function planningShare({ activities, ms }: HistoryFacts): number {
   return (activities.loadMachines?.ms ?? NaN) / ms;
 }

@@ -2,7 +2,7 @@ import type { Client } from '@temporalio/client';
 import { successorOf } from '../client/chain';
 import type { RepublishRun } from '../client';
 
-/** What a run has left in Temporal. */
+/** The workflow history of a run in Temporal. */
 export interface HistoryFacts {
   executions: number;
   events: number;
@@ -16,9 +16,9 @@ export interface HistoryFacts {
 
 /** The activities of one type. */
 export interface ActivityFacts {
-  /** How many were given out; an attempt that Temporal repeats is none of its own. */
+  /** How many were scheduled. A retry of an attempt is not counted. */
   times: number;
-  /** How long at least one of them was not done, whether it waited for a worker or was in work. */
+  /** The time in which at least one of them waited for a worker or was running. */
   ms: number;
 }
 
@@ -73,7 +73,7 @@ function noteActivities(spans: Map<string, Span[]>, events: HistoryEvents): void
   }
 }
 
-/** The time that is in at least one of the spans. */
+/** The total time that at least one span covers. */
 function covered(spans: Span[]): number {
   let totalMs = 0;
   let untilMs = -Infinity;

@@ -7,26 +7,23 @@ import { generateSecretKey, getPublicKey } from '../nostr/keys';
 import { childArguments, tellReady } from './child';
 
 /**
- * What people write without this program: a loop over the machines that encrypts, signs and publishes, with
- * so many documents at a time, over nostr-tools' BunkerSigner and SimplePool. Nothing is remembered, nothing
- * is read back, and what fails ends it.
+ * The program that people write without this one: a loop over the machines that encrypts, signs and
+ * publishes, with nostr-tools' BunkerSigner and SimplePool and a limited number of documents at a time. It
+ * stores nothing, reads nothing back, and ends at the first failure.
  */
 export interface LoopArguments extends Batch {
   databaseUrl: string;
   relay: string;
   inFlight: number;
-  /**
-   * As a run does: before the first document the bunker is asked for its key and for a text that can be read
-   * back.
-   */
+  /** First ask the bunker for its key and prove its encryption, as a run does. */
   askFirst?: boolean;
-  /** Done before the measurement begins. */
+  /** Documents before the measurement begins. */
   warmUp?: Batch | undefined;
 }
 
 export interface Batch {
   operatorUserId: string;
-  /** Documents to do; both types of so many machines as that takes. */
+  /** Number of documents: both types of half as many machines. */
   documents: number;
   /** Of the operator's bunker. */
   signerPubkey: string;
@@ -72,7 +69,7 @@ interface Tools {
   signer: BunkerSigner;
 }
 
-/** @returns how many documents it was */
+/** @returns the number of documents */
 async function republish(
   { database, pool, signer }: Tools,
   { relay, inFlight }: Pick<LoopArguments, 'relay' | 'inFlight'>,
@@ -115,7 +112,7 @@ async function republish(
   return documents.length;
 }
 
-/** LNbits has keys as hex and as npub. */
+/** LNbits has machine keys as hex and as npub. */
 function hexOf(key: string): string {
   const text = key.toLowerCase();
   return text.startsWith('npub1') ? decode(text as `npub1${string}`).data : text;

@@ -23,9 +23,9 @@ import {
 import { scale } from './scale';
 import { startWorld, type World } from './world';
 
-const USAGE = `npm run bench [-- options]          a table, bench/results/bench.json, plots, docs/performance.md
+const USAGE = `npm run bench [-- options]          table, bench/results/bench.json, plots, docs/performance.md
 npm run bench:scale [-- options]    100,000 documents of one operator
-npm run bench:fleet [-- options]    200 operators, three of them broken; a small one beside a huge one
+npm run bench:fleet [-- options]    200 operators, three of them broken; a small one next to a huge one
 
   --quick                fewer and shorter measurements; writes only what --out names
   --latencies 0,100      of the bunker, in ms; with --in-flight: each with each
@@ -71,20 +71,18 @@ function numbers(text: string | undefined, fallback: number[]): number[] {
   return given.every((value) => value >= 0) ? given : refuse(`${text} is no list of numbers`);
 }
 
-/** Where a bench takes one, the first that was named. */
+/** The first of the given values, for a bench that uses only one. */
 function number(text: string | undefined, fallback: number): number {
   return numbers(text, [fallback])[0] ?? fallback;
 }
 
-/** Called when the measuring begins; what it returns is called when that has ended. */
+/** Called when the measurement begins. The function that it returns is called at the end. */
 function recording(): () => Recorded {
   const machine = machineFacts();
   return () => ({ measuredAt: new Date().toISOString(), machine: { ...machine, loadAfter: loadNow() } });
 }
 
-/**
- * What is compared when nothing else is asked for: latency of the bunker, then the requests in flight at it.
- */
+/** The default comparison: latencies of the bunker, and for each the numbers of requests in flight. */
 const SHAPES: [latencyMs: number, inFlight: number][] = [
   [0, 8],
   [0, 16],
@@ -109,13 +107,13 @@ function shapes(): Shape[] {
 }
 
 /**
- * Quick is long enough for its goals: what a run pays once, such as the proof of the signer, is part of the
- * 3% that it may lose.
+ * A quick run is long enough for its goals: the fixed costs, such as the signer proof, are within the 3% of
+ * the goal.
  */
 const SECONDS = 40;
 const QUICK_SECONDS = 15;
 
-/** The bunker of the run for which nothing is set, and how many documents it is to take a second, about. */
+/** The bunker of the run without settings, and the approximate documents for each second. */
 const UNSET_LATENCY_MS = 100;
 const UNSET_PER_SECOND = 160;
 
@@ -177,8 +175,8 @@ async function benchFleet(world: World): Promise<void> {
 const BENCHES: Record<string, (world: World) => Promise<void>> = { scale: benchScale, fleet: benchFleet };
 
 /**
- * Prints the tables and writes what belongs to them. A quick run is too short to be quoted: it replaces
- * nothing.
+ * Prints the tables and writes the results, the plots and docs/performance.md. A quick run is too short for
+ * that.
  */
 async function keep(
   name: 'bench' | 'scale' | 'fleet',
@@ -203,10 +201,12 @@ async function keep(
 }
 
 function measuredOn({ measuredAt, machine }: Recorded): string {
-  return `Measured ${measuredAt.slice(0, 10)} on ${machine.cores} cores (${machine.cpu}), ${machine.memoryGiB} GiB, ${machine.platform}, Node ${machine.node}; load ${machine.loadBefore} before, ${machine.loadAfter ?? '-'} after.`;
+  const { cores, cpu, memoryGiB, platform, node, loadBefore, loadAfter = '-' } = machine;
+  const on = `${cores} cores (${cpu}), ${memoryGiB} GiB, ${platform}, Node ${node}`;
+  return `Measured ${measuredAt.slice(0, 10)} on ${on}; load ${loadBefore} before, ${loadAfter} after.`;
 }
 
-/** Between the marks of a bench in docs/performance.md. */
+/** Writes the text between the marks of a bench in docs/performance.md. */
 async function writeIntoPage(name: string, parts: string[]): Promise<void> {
   const page = await readFile(PAGE, 'utf8');
   const marked = new RegExp(`(<!-- ${name} -->)[^]*?(<!-- /${name} -->)`);
@@ -221,7 +221,7 @@ async function writeIntoPage(name: string, parts: string[]): Promise<void> {
 async function main(): Promise<void> {
   if (values.help) return console.log(USAGE);
   const [name] = positionals;
-  // Before anything is started that an exit would leave running.
+  // Before the servers are started: an exit here leaves nothing running.
   for (const key of ['latencies', 'in-flight', 'seconds', 'machines', 'operators'] as const)
     numbers(values[key], []);
   const measure = name === undefined ? bench : (BENCHES[name] ?? refuse(`there is no bench ${name}`));

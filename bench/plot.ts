@@ -1,4 +1,4 @@
-/** Line and bar charts as SVG: what docs/performance.md shows. */
+/** Line and bar charts as SVG, for docs/performance.md. */
 export interface Series {
   name: string;
   points: [x: number, y: number][];
@@ -63,7 +63,9 @@ export function barChart({ title, yLabel, groups }: Bars): string {
     const rects = group.values.map(({ name, value }) => {
       const place = names.indexOf(name);
       const height = HEIGHT - BOTTOM - y(value);
-      return `<rect x="${round(left + place * barWidth)}" y="${round(y(value))}" width="${round(barWidth * 0.9)}" height="${round(height)}" fill="${colourOf(place)}"/>`;
+      const at = `x="${round(left + place * barWidth)}" y="${round(y(value))}"`;
+      const size = `width="${round(barWidth * 0.9)}" height="${round(height)}"`;
+      return `<rect ${at} ${size} fill="${colourOf(place)}"/>`;
     });
     return rects.join('') + text(left + groupWidth * 0.4, HEIGHT - BOTTOM + 18, group.name, 'middle');
   });
@@ -76,20 +78,24 @@ export function barChart({ title, yLabel, groups }: Bars): string {
 }
 
 function svg(title: string, parts: string[]): string {
-  const head = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" font-family="sans-serif" font-size="12" role="img">`;
+  const head =
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" ` +
+    'font-family="sans-serif" font-size="12" role="img">';
   const name = `<title>${escaped(title)}</title><rect width="${WIDTH}" height="${HEIGHT}" fill="#fff"/>`;
   return `${head}${name}${text(LEFT, 18, title, 'start', 'bold')}${parts.join('\n')}</svg>\n`;
 }
 
 function gridLine(at: number, value: number): string {
-  const line = `<line x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${round(at)}" y2="${round(at)}" stroke="#d8dee4"/>`;
+  const ends = `x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${round(at)}" y2="${round(at)}"`;
+  const line = `<line ${ends} stroke="#d8dee4"/>`;
   return line + text(LEFT - 8, at + 4, shown(value), 'end');
 }
 
 function legend(name: string, index: number): string {
   const at = TOP + 10 + index * 20;
   const left = WIDTH - RIGHT + 15;
-  return `<rect x="${left}" y="${at - 9}" width="12" height="12" fill="${colourOf(index)}"/>${text(left + 18, at + 1, name, 'start')}`;
+  const box = `<rect x="${left}" y="${at - 9}" width="12" height="12" fill="${colourOf(index)}"/>`;
+  return box + text(left + 18, at + 1, name, 'start');
 }
 
 function dot(cx: number, cy: number, colour: string): string {
@@ -97,7 +103,8 @@ function dot(cx: number, cy: number, colour: string): string {
 }
 
 function text(x: number, y: number, content: string, anchor: string, weight = 'normal'): string {
-  return `<text x="${round(x)}" y="${round(y)}" text-anchor="${anchor}" font-weight="${weight}" fill="#24292f">${escaped(content)}</text>`;
+  const how = `text-anchor="${anchor}" font-weight="${weight}" fill="#24292f"`;
+  return `<text x="${round(x)}" y="${round(y)}" ${how}>${escaped(content)}</text>`;
 }
 
 function colourOf(index: number): string {

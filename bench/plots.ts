@@ -13,7 +13,7 @@ export function comparisonPlots(comparisons: Comparison[]): Plot[] {
   const widths = [...new Set(comparisons.map(({ inFlight }) => inFlight))];
   const throughput = widths.flatMap((width): Plot[] => {
     const own = comparisons.filter(({ inFlight }) => inFlight === width);
-    // One point is no line.
+    // A line needs two points.
     return own.length < 2 ? [] : [throughputPlot(width, own)];
   });
   const title = 'CPU per document in the process that does the work';
@@ -52,7 +52,7 @@ function throughputPlot(width: number, own: Comparison[]): Plot {
   return { file: `throughput-${width}.svg`, title, svg };
 }
 
-/** A rate is taken over so many samples of a long run that a page more or less is no spike. */
+/** The number of samples for a rate. With fewer, each page of documents would be a spike. */
 const SAMPLES_OF_A_RATE = 20;
 
 export function scalePlots({ samples }: ScaleFacts): Plot[] {

@@ -3,13 +3,13 @@ import { readdir, readFile } from 'node:fs/promises';
 import os from 'node:os';
 import { promisify } from 'node:util';
 
-/** What a process has cost so far. */
+/** CPU and memory of a process so far. */
 export interface ProcessFacts {
   cpuMs: number;
   rssBytes: number;
 }
 
-/** Clock ticks of /proc: a constant of Linux' interface, whatever the kernel's own. */
+/** Clock ticks of /proc for each second. It is the same for every Linux kernel. */
 const TICKS_PER_S = 100;
 
 export async function processFacts(pid: number): Promise<ProcessFacts> {
@@ -22,27 +22,27 @@ export async function processFacts(pid: number): Promise<ProcessFacts> {
 interface Stat {
   parent: number;
   ownMs: number;
-  /** Of its children that have ended, and of theirs. */
+  /** CPU of its children that have ended, with their own children. */
   endedMs: number;
 }
 
 async function statOf(pid: string): Promise<Stat> {
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
-  // The second field is the name, which may hold blanks and parentheses.
+  // The second field is the name. It may contain spaces and parentheses.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   const ms = (first: number): number =>
     ((Number(fields[first]) + Number(fields[first + 1])) * 1000) / TICKS_PER_S;
   return { parent: Number(fields[1]), ownMs: ms(11), endedMs: ms(13) };
 }
 
-/** The processes that take part in a measurement, by what they are called in a table. */
+/** The processes of a measurement, by their name in the tables. */
 export type Parts = Record<string, readonly number[]>;
 
 /**
- * What each part has cost so far, its processes and all that these have started: Postgres has a process for
- * each connection, and one that has ended is counted with its parent.
+ * CPU and memory of each part so far, with all child processes. Postgres has a process for each connection.
+ * The CPU of an ended process is in the counts of its parent.
  *
- * @returns undefined elsewhere than on Linux
+ * @returns undefined: this is not Linux
  */
 export async function cpuMsOfParts(parts: Parts): Promise<Record<string, number> | undefined> {
   if (process.platform !== 'linux') return undefined;
@@ -63,7 +63,7 @@ export async function cpuMsOfParts(parts: Parts): Promise<Record<string, number>
   );
 }
 
-/** From one look at the parts to the next, for each document. */
+/** The difference between two calls of `costsOf`, for each document. */
 export function cpuBetween(
   before: Record<string, number> | undefined,
   after: Record<string, number> | undefined,
@@ -88,12 +88,12 @@ export interface MachineFacts {
   memoryGiB: number;
   platform: string;
   node: string;
-  /** Processes that wanted to run when the bench began and ended, averaged over a minute. */
+  /** Load average (1 minute) at the beginning and at the end of the bench. */
   loadBefore: number;
   loadAfter?: number;
 }
 
-/** What the figures depend on, and nothing that names the machine. */
+/** The machine, without anything that identifies it. */
 export function machineFacts(): MachineFacts {
   return {
     cores: os.availableParallelism(),

@@ -3,16 +3,15 @@ import type { SignedEvent } from '../nostr/events';
 import { countedBy, tellReady } from './child';
 
 /**
- * A relay that does what the protocol needs and nothing else, so that the bench measures those who use it: it
- * believes every signature, keeps the newest document at each address, and passes ephemeral events to whoever
- * they are for.
+ * A minimal relay, so that the bench measures its clients. It verifies no signature, keeps the newest
+ * document at each address, and forwards ephemeral events to the subscriptions for their p tag.
  */
 export interface RelayCounts {
-  /** Documents that were sent here, each time. */
+  /** How many documents were sent to it, repeated ones included. */
   documents: number;
-  /** Addresses that hold a document. */
+  /** How many addresses have a document. */
   addresses: number;
-  /** REQ, and the filters in them. */
+  /** How many REQ messages, and how many filters in them. */
   reads: number;
   filters: number;
 }
@@ -27,7 +26,7 @@ interface Filter {
 const documents = new Map<string, SignedEvent>();
 const counts = { documents: 0, reads: 0, filters: 0 };
 countedBy((): RelayCounts => ({ ...counts, addresses: documents.size }));
-/** Live subscriptions by the key that they listen for. */
+/** Live subscriptions by the key in their `#p` filter. */
 const listeners = new Map<string, Map<string, { socket: WebSocket; id: string }>>();
 
 const server = new WebSocketServer({ port: 0, host: '127.0.0.1', perMessageDeflate: false }, () => {
@@ -58,7 +57,7 @@ server.on('connection', (socket) => {
     if (verb !== 'REQ') return;
     counts.reads += 1;
     counts.filters += filters.length;
-    // An event that two of the filters want is sent once.
+    // An event that matches two filters is sent once.
     for (const event of new Set(filters.flatMap(stored))) send(['EVENT', id, event]);
     send(['EOSE', id]);
     const keys = [...new Set(filters.flatMap((filter) => filter['#p'] ?? []))];

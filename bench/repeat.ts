@@ -1,4 +1,4 @@
-/** One after the other: what is measured has the machine for itself. */
+/** Runs the measurements one after the other, so that each has the machine for itself. */
 export async function repeat(times: number, measure: () => Promise<number>): Promise<number[]> {
   const results: number[] = [];
   for (let time = 0; time < times; time += 1) results.push(await measure());

@@ -6,24 +6,24 @@ import type { HistoryFacts } from './history';
 import type { MachineFacts } from './process-facts';
 import type { ScaleFacts } from './scale';
 
-/** What every bench records: when, and on what machine. */
+/** The part of every record: when and on which machine it was measured. */
 export interface Recorded {
   measuredAt: string;
   machine: MachineFacts;
 }
 
-/** What `npm run bench` records. */
+/** The record of `npm run bench`. */
 export interface BenchResults extends Recorded {
   comparisons: Comparison[];
   costs: FixedCosts;
 }
 
-/** What `npm run bench:scale` records. */
+/** The record of `npm run bench:scale`. */
 export interface ScaleResults extends Recorded {
   scale: ScaleFacts;
 }
 
-/** What `npm run bench:fleet` records. */
+/** The record of `npm run bench:fleet`. */
 export interface FleetResults extends Recorded {
   fleet: FleetFacts;
 }
@@ -40,7 +40,7 @@ const percent = (part: number): string => `${(part * 100).toFixed(0)}%`;
 const rate = (value: number): string => value.toFixed(1);
 const ms = (value: number): string => `${value.toFixed(0)} ms`;
 const mebibytes = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(0)} MiB`;
-/** Where a figure was not measured. */
+/** Shown for a value that was not measured. */
 const orDash = (value: number | undefined, write: (value: number) => string): string =>
   value === undefined ? '-' : write(value);
 const cpu = (value: number | undefined): string => orDash(value, (known) => known.toFixed(2));
@@ -92,7 +92,7 @@ export function comparisonTable(comparisons: Comparison[]): string {
   );
 }
 
-/** What a run is made of, by the name that a table has for it. */
+/** The activities of a run, with their names in a table. */
 const STEPS = {
   plan: 'loadMachines',
   proof: 'proveSigner',
@@ -103,7 +103,7 @@ const STEPS = {
 
 const PARTS = ['worker', 'Temporal', 'Postgres', 'relay', 'bunker'];
 
-/** Where the time of c and the CPU of the machine go. */
+/** How the time of `c` and the CPU of the machine are used. */
 export function stepsTable(comparisons: Comparison[]): string {
   const steps = Object.keys(STEPS);
   return table(

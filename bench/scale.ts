@@ -4,9 +4,9 @@ import { cpuBetween, cpuMsOfParts, processFacts } from './process-facts';
 import type { World } from './world';
 
 export interface Sample {
-  /** Since the run was started. */
+  /** Since the start of the run. */
   ms: number;
-  /** That have come to the relay. */
+  /** Documents that the relay has received. */
   documents: number;
   rssBytes: number;
 }
@@ -21,14 +21,14 @@ export interface ScaleFacts {
   /** Documents per second in each quarter of the documents. */
   quartersPerSecond: number[];
   /**
-   * Memory of the worker, averaged over the second and over the last tenth of the documents, the sweep behind
-   * them included: it rises and falls with each execution, so that one sample would say where in it that was.
+   * Memory of the worker: an average over the second tenth of the documents, and one over the last tenth and
+   * the sweep. Averages, because the memory rises and falls with each execution.
    */
   rssBytesSecondTenth: number;
   rssBytesLastTenth: number;
   rssBytesPeak: number;
   cpuMsPerDocument: number;
-  /** CPU for a document of all that takes part, by process; absent elsewhere than on Linux. */
+  /** CPU for each document, by process. Only on Linux. */
   cpuMsByPart?: Record<string, number>;
   history: HistoryFacts;
   samples: Sample[];
@@ -41,7 +41,7 @@ export interface ScaleOptions {
 }
 
 /**
- * Often enough that the edges of a quarter are sharp: a process file is read, and the relay says a number.
+ * Short, so that the quarters are exact. A sample is cheap: one file of /proc, and one number of the relay.
  */
 const SAMPLE_EVERY_MS = 500;
 const SAY_EVERY_MS = 30_000;
@@ -94,10 +94,10 @@ export async function scale(
 }
 
 /**
- * How many documents have come to the relay, which counts them anyway: to ask Postgres would cost the more
- * the further the run is, and be part of what is measured.
+ * Samples how many documents the relay has received. Postgres is not asked: that would be a part of the
+ * measurement, and slower the longer the run is.
  *
- * @returns ends it, with one sample of the end
+ * @returns a function that ends it, with one last sample
  */
 async function sampling(
   world: World,
@@ -135,7 +135,7 @@ function averageRss(samples: Sample[], from: number, to: number): number {
   return within.reduce((sum, { rssBytes }) => sum + rssBytes, 0) / within.length;
 }
 
-/** From the first document on: planning them all comes before, and is no part of a rate. */
+/** Samples from the first document on: the time of the plan is not a part of the rate. */
 function quarters(samples: Sample[], documents: number): number[] {
   const at = (count: number): number => {
     const index = samples.findIndex((one) => one.documents >= count);

@@ -20,14 +20,14 @@ import { type Child, startChild } from './child';
 import type { Parts } from './process-facts';
 import type { RelayCounts } from './relay';
 
-/** A bunker, as its users know it. */
+/** The bunker as its clients need it. */
 export interface BunkerKeys {
   signerPubkey: string;
   userPubkey: string;
 }
 
 /**
- * One bunker, one relay, one Postgres and one Temporal, each a process of its own, for all that is compared.
+ * One bunker, one relay, one Postgres and one Temporal for all measurements. Each is a process of its own.
  */
 export interface World {
   database: Database;
@@ -35,21 +35,21 @@ export interface World {
   client: Client;
   relayUrl: string;
   bunker: BunkerKeys;
-  /** The bunker answers after this time from here on. */
+  /** Sets the latency of the bunker. */
   setLatency(latencyMs: number): Promise<void>;
-  /** One more bunker beside the one of the bench. */
+  /** Starts another bunker. */
   addBunker(latencyMs: number): Promise<BunkerKeys>;
-  /** @param bunker another than the one of the bench */
+  /** @param bunker default: the bunker of the bench */
   addOperator(machines: number, bunker?: BunkerKeys): Promise<string>;
-  /** @param inFlight undefined: as a worker is of itself */
+  /** @param inFlight undefined: REPUBLISH_BUNKER_CONCURRENCY is not set */
   startWorker(inFlight: number | undefined, env?: Record<string, string>): Promise<ProcessGroup>;
   start(operatorUserId: string): Promise<RepublishRun>;
   /**
-   * All processes as they are now: what a document costs the whole machine is theirs. The bench's own only
-   * waits.
+   * All current processes except the bench itself, which only waits. Together they are the cost of a
+   * document.
    */
   parts(): Parts;
-  /** What the bunker of the bench was asked since its latency was set. */
+  /** The requests to the bunker of the bench since its latency was set. */
   askedOfBunker(): Promise<BunkerCounts>;
   askedOfRelay(): Promise<RelayCounts>;
   stop(): Promise<void>;
@@ -84,7 +84,7 @@ async function build(stops: (() => unknown)[], stop: () => Promise<void>): Promi
     dbFilename: path.join(directory, 'temporal.db'),
     searchAttributes: searchAttributeTypes(),
     headless: true,
-    // Who is fair to whom is part of what is measured; see docs/fleet.md.
+    // The bench also measures the fairness between operators (docs/fleet.md).
     dynamicConfig: { 'matching.enableFairness': 'true' },
   });
   stops.push(() => temporal.stop());

@@ -5,143 +5,165 @@ import {
 } from '@temporalio/client';
 import type { Obstacle } from '../contract/obstacle';
 import { describeChain, newestChain } from './chain';
+import type { ChainStatus } from './chain-status';
 import { AnotherRunGoesOn, RunNotFound, TemporalUnavailable } from './errors';
+import type { Handle } from './handle';
+import { Outage, pause } from './outage';
 import { explained } from './temporal-errors';
-import { DEFAULT_PATIENCE_MS, Patience, pause } from './watch';
 
+/** What to do while a run (or fleet) of another request is running. */
 export interface BeginOptions {
   /**
-   * While a run of another request goes on: `wait` for its end, then start one's own (default); `refuse`; or
-   * `attach`, to follow that one knowingly: its result may be less than what is asked for here.
+   * `wait` (default): wait for the end of the other run, then start this one. `refuse`: reject with
+   * AnotherRunGoesOn. `attach`: follow the other run; its result may contain fewer documents than this
+   * request asks for. A run of the same request is always attached to.
    */
   otherRequest?: 'wait' | 'refuse' | 'attach' | undefined;
-  /** Told what is waited for, when the wait begins and whenever that changes. */
+  /** Called when the wait for another run begins, and when its phase or obstacle changes. Default: none. */
   onWaiting?: ((other: OtherRun) => void) | undefined;
-  /** Ends the wait: the call rejects with the signal's reason, and nothing is started. */
+  /** Ends the wait: the call rejects with the reason of the signal, and nothing is started. Default: none. */
   signal?: AbortSignal | undefined;
-  /** How long Temporal may be away meanwhile, in milliseconds. Default: 120000. */
+  /** How long Temporal may be away during the wait, in milliseconds. Default: 120000. */
   patienceMs?: number | undefined;
 }
 
-/** A run of another request, for whose end one's own waits. */
+/** A run (or fleet) of another request, while a call waits for its end. */
 export interface OtherRun {
   workflowId: string;
+  /** Temporal's `firstExecutionRunId`. */
   runId: string;
-  /** ISO 8601. */
+  /** Start of its newest execution, ISO 8601. */
   startedAt: string;
-  /** In what it was asked something else, as it was asked: such as `machines m1`, `no expected key`. */
+  /** How its request differs from that of the call, such as `machines m1` or `no expected key`. */
   differs: string[];
-  /** Of its progress, or `paused`; null while no worker answers. */
+  /** The phase of its progress, or `paused`; null while no worker answers. */
   phase: string | null;
-  /** Why it does not move, where nobody works on it or nobody can. */
+  /** Why no worker can make progress with it; null: no such reason is known. */
   obstacle: Obstacle | null;
-  /** All of that as a sentence. */
+  /** The same as a sentence. */
   message: string;
 }
 
-interface Look extends Pick<OtherRun, 'phase' | 'obstacle'> {
-  closedAt: string | null;
+/** The part of a progress that the wait for another run shows. */
+interface Phased {
+  phase: string;
+  paused?: unknown;
 }
 
-/** What a workflow id can be begun as, or found as. */
-export interface Beginning<Run> {
+/** What is begun under a workflow id: a run or a fleet. */
+export interface Beginning<Begun> {
   workflowId: string;
-  /** What goes on, in messages: `the run` or `the fleet`. */
+  /** In messages: `the run` or `the fleet`. */
   what: string;
-  start(): Promise<Run>;
-  /** The one that goes on, to be followed. */
-  attach(runId: string, differs: string[]): Run;
-  /** In what the one that goes on was asked something else. */
+  /** Starts it. @returns its run id */
+  start(): Promise<string>;
+  handle(name: { runId: string; attached: boolean; differs: string[] }): Begun;
+  /** How the request of the one that is running differs from ours. */
   differences(other: WorkflowExecutionDescription, runId: string): Promise<string[]>;
-  /** How it stands. @throws TemporalUnavailable */
-  look(runId: string): Promise<Look>;
-  /** What to do where it is refused; absent: the catalogue's. */
+  /** What to do when `otherRequest: 'refuse'` refuses; absent: the catalogue's remedy. */
   remedy?: string;
 }
 
 /**
- * Starts a run, or attaches to one of the same request that goes on: the one way in, so that nobody is given
- * the result of another request for that of one's own.
+ * Starts a run or a fleet, or attaches to one of the same request. Every entry of the library uses this
+ * function, so that no caller takes the result of another request for its own.
  *
- * @throws AnotherRunGoesOn; the reason of the signal
+ * @throws AnotherRunGoesOn; the reason of the signal; TemporalUnavailable after `patienceMs`
  */
-export async function begin<Run>(
+export async function begin<
+  Progress extends Phased,
+  Begun extends Handle<Progress, ChainStatus<Progress>, unknown>,
+>(
   client: Client,
-  beginning: Beginning<Run>,
-  { otherRequest = 'wait', onWaiting, signal, patienceMs = DEFAULT_PATIENCE_MS }: BeginOptions,
-): Promise<Run> {
+  beginning: Beginning<Begun>,
+  { otherRequest = 'wait', onWaiting, signal, patienceMs }: BeginOptions,
+): Promise<Begun> {
   for (;;) {
     signal?.throwIfAborted();
-    const other = await explained(client, () => startOrFind(client, beginning));
-    if (other === undefined) {
+    const found = await explained(client, () => startOrFind(client, beginning));
+    if (found === undefined) {
       await pause(AGAIN_MS, signal);
       continue;
     }
-    if ('run' in other) return other.run;
-    const { runId, startedAt, differs } = other;
-    if (differs.length === 0 || otherRequest === 'attach') return beginning.attach(runId, differs);
+    if (found.startedAt === undefined) return found.begun;
+    const { begun: other, startedAt } = found;
+    const { workflowId, runId, differs } = other;
+    if (differs.length === 0 || otherRequest === 'attach') return other;
     const name = `${beginning.what} of another request (${differs.join('; ')}), begun at ${startedAt}`;
     if (otherRequest === 'refuse')
-      throw new AnotherRunGoesOn(`${name} goes on (run ${runId}); nothing was started`, beginning.remedy);
-    const told = ({ phase, obstacle }: Look): void => {
+      throw new AnotherRunGoesOn(`${name} goes on (run ${runId}); nothing was started`, {
+        remedy: beginning.remedy,
+      });
+    const onChange = ({ phase, obstacle }: Pick<OtherRun, 'phase' | 'obstacle'>): void => {
       const doing =
         obstacle === null
           ? `is ${phase ?? 'without a worker that answers'}`
           : `does not move: ${obstacle.type}: ${obstacle.message}`;
-      onWaiting?.({
-        workflowId: beginning.workflowId,
-        ...{ runId, startedAt, differs, phase, obstacle },
-        message: `waits for the end of ${name} (run ${runId}), which ${doing}`,
-      });
+      const message = `waits for the end of ${name} (run ${runId}), which ${doing}`;
+      onWaiting?.({ workflowId, runId, startedAt, differs, phase, obstacle, message });
     };
-    const patience = new Patience(client, patienceMs);
-    await untilEnded(() => beginning.look(runId), { told, patience, signal });
+    await untilEnded(other, { onChange, outage: new Outage(client, patienceMs), signal });
   }
 }
 
-/** Between the end of a run and the next start, where the two have met. */
+/** The one that was running ended between our start and our look: then start again after this time. */
 const AGAIN_MS = 100;
 
-type Found<Run> = { run: Run } | { runId: string; startedAt: string; differs: string[] };
+/** `startedAt` (ISO 8601) is of one that was running already; absent: this call started it. */
+type Found<Begun> = { begun: Begun; startedAt?: string };
 
-/** @returns undefined where the one that went on has ended meanwhile */
-async function startOrFind<Run>(client: Client, beginning: Beginning<Run>): Promise<Found<Run> | undefined> {
+/** @returns undefined where the one that was running has ended meanwhile */
+async function startOrFind<Begun>(
+  client: Client,
+  beginning: Beginning<Begun>,
+): Promise<Found<Begun> | undefined> {
   const { workflowId } = beginning;
   try {
-    return { run: await beginning.start() };
+    const runId = await beginning.start();
+    return { begun: beginning.handle({ runId, attached: false, differs: [] }) };
   } catch (error) {
-    // The server's own USE_EXISTING would attach to whatever goes on.
+    // The server's own USE_EXISTING would attach to a run of any request.
     if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
     const runId = await newestChain(client, workflowId);
     const found = await describeChain(client, workflowId, runId);
     if (found.closeTime !== undefined) return undefined;
     const differs = await beginning.differences(found, runId);
-    return { runId, startedAt: found.startTime.toISOString(), differs };
+    return {
+      begun: beginning.handle({ runId, attached: true, differs }),
+      startedAt: found.startTime.toISOString(),
+    };
   }
 }
 
 const LOOK_EVERY_MS = 1_000;
 
-async function untilEnded(
-  look: () => Promise<Look>,
-  { told, patience, signal }: { told(seen: Look): void; patience: Patience; signal: AbortSignal | undefined },
+interface Wait {
+  onChange(seen: Pick<OtherRun, 'phase' | 'obstacle'>): void;
+  outage: Outage;
+  signal: AbortSignal | undefined;
+}
+
+async function untilEnded<Progress extends Phased>(
+  other: Pick<Handle<Progress, ChainStatus<Progress>, unknown>, 'status'>,
+  { onChange, outage, signal }: Wait,
 ): Promise<void> {
   let last: string | undefined;
   for (;;) {
     try {
-      const seen = await look();
+      const { closedAt, progress, obstacle } = await other.status();
       signal?.throwIfAborted();
-      patience.answered();
-      if (seen.closedAt !== null) return;
-      // The message of an obstacle counts attempts.
-      const now = `${seen.phase} ${seen.obstacle?.type}`;
-      if (now !== last) told(seen);
+      outage.over();
+      if (closedAt !== null) return;
+      const phase = progress?.paused ? 'paused' : (progress?.phase ?? null);
+      // Without the message of the obstacle, which counts attempts.
+      const now = `${phase} ${obstacle?.type}`;
+      if (now !== last) onChange({ phase, obstacle });
       last = now;
     } catch (error) {
-      // What Temporal has forgotten has ended.
+      // A run that Temporal has forgotten has ended.
       if (error instanceof RunNotFound) return;
       if (!(error instanceof TemporalUnavailable)) throw error;
-      patience.spend(error);
+      outage.note(error);
     }
     await pause(LOOK_EVERY_MS, signal);
     signal?.throwIfAborted();

@@ -1,19 +1,26 @@
 import type { Client, WorkflowExecutionDescription } from '@temporalio/client';
-import { tolerant } from './tolerant';
+import { unreadableAsNull } from './unreadable-as-null';
 
 /*
- * A run of many documents is a chain of executions under one workflow id. Its first execution names it, and
- * whatever is asked of the run is for the newest one.
+ * A run or a fleet is a chain of executions under one workflow id, because it continues as new. The run id of
+ * its first execution names it. Queries and updates go to its newest execution.
  */
+
+/** Names a chain, also after a later chain has taken the same workflow id. */
+export interface Chain {
+  workflowId: string;
+  /** Of its first execution. */
+  runId: string;
+}
 
 const DESCRIBE_TIMEOUT_MS = 5_000;
 
-/** The first run id of the chain that a workflow id stands for now. @throws WorkflowNotFoundError */
+/** The run id of the newest chain of a workflow id. @throws WorkflowNotFoundError */
 export async function newestChain(client: Client, workflowId: string): Promise<string> {
   return firstRunIdOf(client, await describe(client, workflowId));
 }
 
-/** The newest execution of a chain, also when the workflow id stands for another one meanwhile. */
+/** The newest execution of a chain, also after a later chain has taken the same workflow id. */
 export async function describeChain(
   client: Client,
   workflowId: string,
@@ -29,17 +36,17 @@ export async function describeChain(
 }
 
 function describe(client: Client, workflowId: string, runId?: string): Promise<WorkflowExecutionDescription> {
-  return inTime(client, () => tolerant(client).getHandle(workflowId, runId).describe());
+  return withTimeout(client, () => unreadableAsNull(client).getHandle(workflowId, runId).describe());
 }
 
-/** A server that is too old to say has the first run id in each execution's first event. */
+/** Older servers do not return the first run id. Then it is in the first event of each execution. */
 async function firstRunIdOf(
   client: Client,
   { workflowId, runId, raw }: WorkflowExecutionDescription,
 ): Promise<string> {
   const told = raw.workflowExecutionInfo?.firstRunId;
   if (told) return told;
-  const { history } = await inTime(client, () =>
+  const { history } = await withTimeout(client, () =>
     client.workflowService.getWorkflowExecutionHistory({
       namespace: client.options.namespace,
       execution: { workflowId, runId },
@@ -49,13 +56,13 @@ async function firstRunIdOf(
   return history?.events?.[0]?.workflowExecutionStartedEventAttributes?.firstExecutionRunId || runId;
 }
 
-/** The execution that took over from one that has ended. */
+/** The next execution of a chain; undefined where there is none. */
 export async function successorOf(
   client: Client,
   workflowId: string,
   runId: string,
 ): Promise<string | undefined> {
-  const { history } = await inTime(client, () =>
+  const { history } = await withTimeout(client, () =>
     client.workflowService.getWorkflowExecutionHistory({
       namespace: client.options.namespace,
       execution: { workflowId, runId },
@@ -66,6 +73,6 @@ export async function successorOf(
   return closed?.newExecutionRunId || undefined;
 }
 
-function inTime<T>(client: Client, ask: () => Promise<T>): Promise<T> {
+function withTimeout<T>(client: Client, ask: () => Promise<T>): Promise<T> {
   return client.withDeadline(Date.now() + DESCRIBE_TIMEOUT_MS, ask);
 }

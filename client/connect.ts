@@ -12,28 +12,34 @@ import { answerOf } from './temporal-errors';
 
 const CONNECT_TIMEOUT_MS = 4_000;
 
+/** An open connection to Temporal. Close it, or the process does not end. */
 export interface OpenClient {
+  /** For `startRepublish`, `findRepublish`, `startFleet` and `findFleet`. */
   client: Client;
+  /** The address and namespace in use. */
   temporal: TemporalConfiguration;
   close(): Promise<void>;
 }
 
 export interface ConnectOptions {
-  /** Default: as TEMPORAL_ADDRESS and its companions say. */
+  /**
+   * Address, namespace, TLS and API key. Default: TEMPORAL_ADDRESS (`localhost:7233`), TEMPORAL_NAMESPACE
+   * (`default`), TEMPORAL_API_KEY, TEMPORAL_TLS* or a profile (TEMPORAL_PROFILE, TEMPORAL_CONFIG_FILE).
+   */
   temporal?: TemporalConfiguration;
   /**
-   * As the workers have it. Default: that of the module that REPUBLISH_DATA_CONVERTER (or `dataConverter`)
-   * names.
+   * The data converter of the workers. Default: the module that REPUBLISH_DATA_CONVERTER (or the key
+   * `dataConverter` of the configuration) names, else Temporal's own.
    */
   dataConverter?: DataConverter;
 }
 
 /**
- * Connects to Temporal.
+ * Connects to Temporal. It waits at most 4 s.
  *
- * @throws TemporalUnavailable within five seconds, naming the address and the remedy; TemporalRefused where
- * it does not let this client in; ConfigurationError where a certificate, a profile or the data converter
- * cannot be loaded
+ * @throws TemporalUnavailable when the address does not answer
+ * @throws TemporalRefused when Temporal does not let this client in
+ * @throws ConfigurationError when a certificate, a profile or the data converter cannot be loaded
  */
 export async function connect({
   temporal = loadTemporalConfiguration(),

@@ -1,90 +1,106 @@
 import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 import type { ControlRequest, UpdateName } from '../contract/control';
 import { remedyFor } from '../contract/failures';
-import { PROGRESS_QUERY } from '../contract/names';
 import type { Obstacle } from '../contract/obstacle';
-import { describeChain } from './chain';
+import { type Chain, describeChain } from './chain';
+import { chainObstacle, queryProgress } from './chain-status';
 import { ControlRefused } from './errors';
 import { obstacleOf } from './obstacle';
 import { obstacleFacts } from './obstacle-facts';
-import { runObstacle } from './run-status';
+import { pause } from './outage';
 import { asControlRefused, explained, isUnanswered } from './temporal-errors';
-import { pause } from './watch';
 
-/** What became of a cancellation that was asked for. */
+/** What happened to a cancellation that somebody asked for. */
 export interface Cancellation {
   /**
-   * `run`: the run has taken it, finishes what is signed and writes its audit. `Temporal`: the run could not
-   * be asked, and learns of it as soon as a worker goes on with it; who asked and why is not in its audit
-   * then.
+   * `run`: the workflow of the run or fleet took the update `cancel`. It finishes what is signed and writes
+   * its audit. `Temporal`: no worker took the update, so Temporal keeps the cancellation for the next worker.
+   * The audit then does not tell who asked and why.
    */
   takenBy: 'run' | 'Temporal';
   /**
-   * What keeps the run from learning of it; null: nothing does. Only `republish end` ends such a run as it
-   * is.
+   * Why no worker can take the cancellation from Temporal; null: nothing prevents it. Only `republish end`
+   * ends such a run.
    */
   obstacle: Obstacle | null;
 }
 
-/** How long a run that Temporal has told of its cancellation may take to say so. */
-const TAKEN_UP_WITHIN_MS = 5_000;
+/** How long a workflow may take to notice a cancellation that Temporal keeps. */
+const NOTICED_WITHIN_MS = 5_000;
 const QUERY_TIMEOUT_MS = 2_000;
 
-/** How a chain of executions is spoken to: by updates, which only a worker can take. */
-export class Speaker {
+/** How the control of a run differs from that of a fleet. */
+interface ControlKind {
+  /** How long a worker may take to answer an update. */
+  updateTimeoutMs: number;
+  /** The same error, with the commands in its remedy for this run or fleet. */
+  withRemedy(error: unknown): unknown;
+}
+
+/** Sends updates to the newest execution of a chain. Only a worker can take them. */
+export class ChainControl {
   constructor(
     private readonly client: Client,
-    private readonly chain: { workflowId: string; runId: string },
-    /** How long a worker may take to answer. */
-    private readonly timeoutMs: number,
+    private readonly chain: Chain,
+    private readonly kind: ControlKind,
   ) {}
 
   /** @throws ControlRefused, TemporalUnavailable, TemporalRefused */
   async update<Answer>(name: UpdateName, request: ControlRequest = {}): Promise<Answer> {
-    const inTheWay = await explained(this.client, () => this.#obstacle());
-    // A worker that is not there may come in time; one that fails with the run goes on doing so.
-    if (inTheWay?.type === 'RunStuck') throw refusedFor(name, inTheWay);
     try {
-      return await this.#send<Answer>(name, request);
+      const obstacle = await explained(this.client, () => chainObstacle(this.client, this.chain));
+      // A missing worker may come in time. A worker that fails with the run will fail again.
+      if (obstacle?.type === 'RunStuck') throw refusedFor(name, obstacle);
+      return await this.#send<Answer>(name, request).catch(async (error: unknown) => {
+        const found = isUnanswered(error)
+          ? await chainObstacle(this.client, this.chain).catch(() => undefined)
+          : undefined;
+        throw found === undefined ? asControlRefused(this.client, name, error) : refusedFor(name, found);
+      });
     } catch (error) {
-      const found = isUnanswered(error) ? await this.#obstacle().catch(() => undefined) : undefined;
-      throw found === undefined ? asControlRefused(this.client, name, error) : refusedFor(name, found);
+      throw this.kind.withRemedy(error);
     }
   }
 
   /**
-   * By update, else by Temporal's own cancellation. @throws ControlRefused, TemporalUnavailable,
-   * TemporalRefused
+   * By update, else by Temporal's own cancellation.
+   *
+   * @returns also the answer of the update, if the workflow took it
+   * @throws ControlRefused, TemporalUnavailable, TemporalRefused
    */
   async cancel<Answer>(request: ControlRequest = {}): Promise<Cancellation & { answer?: Answer }> {
-    const inTheWay = await explained(this.client, () => this.#obstacle());
-    if (inTheWay === undefined) {
-      try {
-        return { takenBy: 'run', obstacle: null, answer: await this.#send<Answer>('cancel', request) };
-      } catch (error) {
-        if (!isUnanswered(error)) throw asControlRefused(this.client, 'cancel', error);
-      }
-    }
     try {
-      await this.#handle.cancel();
-      return { takenBy: 'Temporal', obstacle: (await this.#keepsItFromEnding()) ?? null };
+      const obstacle = await explained(this.client, () => chainObstacle(this.client, this.chain));
+      const answer = obstacle === undefined ? await this.#cancelByUpdate<Answer>(request) : undefined;
+      if (answer !== undefined) return { takenBy: 'run', obstacle: null, answer };
+      await this.#handle.cancel().catch((error: unknown) => {
+        throw asControlRefused(this.client, 'cancel', error);
+      });
+      const found = await explained(this.client, () => this.#obstacleAfterCancel());
+      return { takenBy: 'Temporal', obstacle: found ?? null };
     } catch (error) {
+      throw this.kind.withRemedy(error);
+    }
+  }
+
+  /** @returns undefined where no worker took the update */
+  async #cancelByUpdate<Answer>(request: ControlRequest): Promise<Answer | undefined> {
+    try {
+      return await this.#send<Answer>('cancel', request);
+    } catch (error) {
+      if (isUnanswered(error)) return undefined;
       throw asControlRefused(this.client, 'cancel', error);
     }
   }
 
-  /** Without a run id of its own, so that it follows the chain when that continues as new. */
+  /** Without a run id, so that it follows the chain when it continues as new. */
   get #handle() {
     const { workflowId, runId } = this.chain;
     return this.client.workflow.getHandle(workflowId, undefined, { firstExecutionRunId: runId });
   }
 
-  #obstacle(): Promise<Obstacle | undefined> {
-    return runObstacle(this.client, this.chain.workflowId, this.chain.runId);
-  }
-
   async #send<Answer>(name: UpdateName, request: ControlRequest): Promise<Answer> {
-    for (const deadlineMs = Date.now() + this.timeoutMs; ;) {
+    for (const deadlineMs = Date.now() + this.kind.updateTimeoutMs; ;) {
       try {
         return await this.client.withDeadline(deadlineMs, () =>
           this.#handle.executeUpdate<Answer, [ControlRequest]>(name, { args: [request] }),
@@ -96,7 +112,7 @@ export class Speaker {
     }
   }
 
-  /** Between two executions there is none to take an update; the next one does. */
+  /** Between two executions nobody can take an update. The next execution can. */
   async #hasOnlyMovedOn(error: unknown): Promise<boolean> {
     if (!(error instanceof WorkflowNotFoundError)) return false;
     const { workflowId, runId } = this.chain;
@@ -104,21 +120,18 @@ export class Speaker {
     return newest?.status.name === 'RUNNING';
   }
 
-  async #keepsItFromEnding(): Promise<Obstacle | undefined> {
+  /** Why no worker can take a cancellation from Temporal; undefined: the workflow took it, or has ended. */
+  async #obstacleAfterCancel(): Promise<Obstacle | undefined> {
     const { workflowId, runId } = this.chain;
-    for (const deadlineMs = Date.now() + TAKEN_UP_WITHIN_MS; ;) {
+    for (const deadlineMs = Date.now() + NOTICED_WITHIN_MS; ;) {
       const newest = await describeChain(this.client, workflowId, runId);
       if (newest.closeTime !== undefined) return undefined;
       const facts = await obstacleFacts(this.client, newest);
       const obstacle = obstacleOf(facts);
       if (obstacle !== undefined) return obstacle;
-      const told = await this.client
-        .withDeadline(Date.now() + QUERY_TIMEOUT_MS, () =>
-          this.client.workflow
-            .getHandle(workflowId, newest.runId)
-            .query<{ cancelling: boolean }>(PROGRESS_QUERY),
-        )
-        .catch(() => undefined);
+      const told = await queryProgress<{ cancelling: boolean }>(this.client, newest, QUERY_TIMEOUT_MS).catch(
+        () => undefined,
+      );
       if (told?.cancelling) return undefined;
       if (Date.now() > deadlineMs) return obstacleOf({ ...facts, answered: told !== undefined });
       await pause(200);
@@ -127,9 +140,7 @@ export class Speaker {
 }
 
 function refusedFor(name: UpdateName, { type, message }: Obstacle): ControlRefused {
-  return new ControlRefused(
-    `${name} needs a worker that can go on with the run: ${type}: ${message}`,
-    {},
-    remedyFor(type),
-  );
+  return new ControlRefused(`${name} needs a worker that can go on with the run: ${type}: ${message}`, {
+    remedy: remedyFor(type),
+  });
 }

@@ -2,11 +2,11 @@ import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 import { describeChain } from './chain';
 import { explained } from './temporal-errors';
 
-const IN_CLEAR = 'republish end: its audit says who ended it and why';
+const REASON_IN_CLEAR = 'republish end: its audit says who ended it and why';
 
 /**
- * Terminates whatever execution of a run or fleet goes on. It does nothing any more from then on: its audit
- * has to be written by somebody else.
+ * Terminates the newest execution of a run or fleet. A terminated workflow cannot write its audit: the caller
+ * writes it.
  *
  * @returns false where it had ended already @throws TemporalUnavailable, TemporalRefused
  */
@@ -15,16 +15,16 @@ export async function terminate(
   { workflowId, runId }: { workflowId: string; runId: string },
   reason: string,
 ): Promise<boolean> {
-  // Temporal keeps it as text: where a codec encodes what people write, only the audit says who and why.
+  // Temporal keeps this reason as plain text. Where a codec encodes what people write, only the audit has it.
   const isEncoded = client.options.loadedDataConverter.payloadCodecs.length > 0;
   return explained(client, async () => {
     if (!(await goesOn(client, workflowId, runId))) return false;
     const handle = client.workflow.getHandle(workflowId, undefined, { firstExecutionRunId: runId });
     try {
-      await handle.terminate(isEncoded ? IN_CLEAR : reason);
+      await handle.terminate(isEncoded ? REASON_IN_CLEAR : reason);
       return true;
     } catch (error) {
-      // It came to its end in this moment, or has just continued as new.
+      // It ended in this moment, or has just continued as new.
       if (!(error instanceof WorkflowNotFoundError)) throw error;
       return (await goesOn(client, workflowId, runId))
         ? terminate(client, { workflowId, runId }, reason)

@@ -1,24 +1,35 @@
-import { CALLER_FAILURES, type CallerFailureType, isCallerFailureType } from '../contract/caller-failures';
 import { type DocumentFailure, type FailureType, remedyFor } from '../contract/failures';
 import type { RepublishResult } from '../contract/input';
-import { forOperator } from '../contract/shell';
+import { forOperator } from '../rules/shell';
 
-/** What every error of this library has beside its message. */
-interface Explained {
-  /** As in docs/errors.md. */
-  readonly type: FailureType | CallerFailureType;
-  /** What to do about it, as a sentence. */
-  readonly remedy: string;
+interface MoreOfError {
+  cause?: unknown;
+  /** Where the sentence of the catalogue does not fit. */
+  remedy?: string | undefined;
 }
 
-/** A run that did not end well. Nothing that was published is lost: `published` says what stands. */
-export class RepublishFailed extends Error implements Explained {
-  override readonly name = 'RepublishFailed';
+/** What every error of this library has beside its message. */
+abstract class ExplainedError extends Error {
+  /** What to do about it, as a sentence. It is not in the message. */
   readonly remedy: string;
 
   constructor(
-    /** Failure type; `Cancelled`, `Terminated` and `TimedOut` when the run was ended from outside. */
-    readonly type: FailureType | 'Cancelled' | 'Terminated' | 'TimedOut',
+    /** As in docs/errors.md. */
+    readonly type: FailureType,
+    message: string,
+    { cause, remedy = remedyFor(type) }: MoreOfError = {},
+  ) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.name = type;
+    this.remedy = remedy;
+  }
+}
+
+/** A run that did not end well. Nothing that was published is lost: `published` says what stands. */
+export class RepublishFailed extends ExplainedError {
+  constructor(
+    /** `Cancelled`, `Terminated` and `TimedOut` when the run was ended from outside. */
+    type: FailureType,
     message: string,
     /** Event ids (64 hex characters) by document type that stand although the run failed. */
     readonly published: RepublishResult = {},
@@ -26,79 +37,59 @@ export class RepublishFailed extends Error implements Explained {
     readonly failures: DocumentFailure[] = [],
     readonly failed: number = failures.length,
   ) {
-    super(message);
-    this.remedy = isCallerFailureType(type) ? CALLER_FAILURES[type].remedy : remedyFor(type);
+    super(type, message);
+    this.name = 'RepublishFailed';
   }
 }
 
 /** A run did not take what was asked of it; the message says why. Nothing was changed. */
-export class ControlRefused extends Error implements Explained {
-  override readonly name = 'ControlRefused';
-  readonly type = 'ControlRefused';
-
-  constructor(
-    message: string,
-    options?: ErrorOptions,
-    readonly remedy: string = CALLER_FAILURES.ControlRefused.remedy,
-  ) {
-    super(message, options);
+export class ControlRefused extends ExplainedError {
+  constructor(message: string, more?: MoreOfError) {
+    super('ControlRefused', message, more);
   }
 }
 
 /**
  * A run, or a fleet, of another request goes on, and this call was told to refuse then. Nothing was started.
  */
-export class AnotherRunGoesOn extends Error implements Explained {
-  override readonly name = 'AnotherRunGoesOn';
-  readonly type = 'AnotherRunGoesOn';
-
-  constructor(
-    message: string,
-    readonly remedy: string = CALLER_FAILURES.AnotherRunGoesOn.remedy,
-  ) {
-    super(message);
+export class AnotherRunGoesOn extends ExplainedError {
+  constructor(message: string, more?: MoreOfError) {
+    super('AnotherRunGoesOn', message, more);
   }
 }
 
 /** Temporal knows no run of the operator, or no fleet. */
-export class RunNotFound extends Error implements Explained {
-  override readonly name = 'RunNotFound';
-  readonly type = 'RunNotFound';
-
-  constructor(
-    message: string,
-    options?: ErrorOptions,
-    readonly remedy: string = CALLER_FAILURES.RunNotFound.remedy,
-  ) {
-    super(message, options);
+export class RunNotFound extends ExplainedError {
+  constructor(message: string, more?: MoreOfError) {
+    super('RunNotFound', message, more);
   }
 }
 
 /** Temporal could not be asked. Runs are not affected. */
-export class TemporalUnavailable extends Error implements Explained {
-  override readonly name = 'TemporalUnavailable';
-  readonly type = 'TemporalUnavailable';
-  readonly remedy = CALLER_FAILURES.TemporalUnavailable.remedy;
+export class TemporalUnavailable extends ExplainedError {
+  constructor(message: string, more?: MoreOfError) {
+    super('TemporalUnavailable', message, more);
+  }
 }
 
 /** Temporal does not let this caller do that: credentials or rights. */
-export class TemporalRefused extends Error implements Explained {
-  override readonly name = 'TemporalRefused';
-  readonly type = 'TemporalRefused';
-  readonly remedy = CALLER_FAILURES.TemporalRefused.remedy;
+export class TemporalRefused extends ExplainedError {
+  constructor(message: string, more?: MoreOfError) {
+    super('TemporalRefused', message, more);
+  }
 }
 
 /** Temporal has no namespace of that name. */
-export class NamespaceNotFound extends Error implements Explained {
-  override readonly name = 'NamespaceNotFound';
-  readonly type = 'NamespaceNotFound';
-  readonly remedy = CALLER_FAILURES.NamespaceNotFound.remedy;
+export class NamespaceNotFound extends ExplainedError {
+  constructor(message: string, more?: MoreOfError) {
+    super('NamespaceNotFound', message, more);
+  }
 }
 
 /** The same error; the commands in its remedy are for this operator. */
 export function ofOperator(error: unknown, operatorUserId: string | undefined): unknown {
-  const { remedy } = (error ?? {}) as Partial<Explained>;
-  return error instanceof Error && remedy !== undefined
+  const { remedy } = (error ?? {}) as { remedy?: unknown };
+  return error instanceof Error && typeof remedy === 'string'
     ? Object.assign(error, { remedy: forOperator(remedy, operatorUserId) })
     : error;
 }

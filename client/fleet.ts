@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { type Client, type WorkflowExecutionDescription, WorkflowIdReusePolicy } from '@temporalio/client';
+import { type Client, WorkflowIdReusePolicy } from '@temporalio/client';
 import { loadConfiguration } from '../configuration/load';
 import type { HeartbeatDetails, WaitsFor } from '../contract/activities';
 import type { ControlRequest } from '../contract/control';
@@ -11,69 +11,59 @@ import {
   type FleetProgress,
   type FleetSummary,
   type FleetUpdateName,
-  problemsOfFleetInput,
 } from '../contract/fleet';
-import { PROGRESS_QUERY } from '../contract/names';
-import type { Obstacle } from '../contract/obstacle';
-import { requestInHistory } from '../contract/payloads';
-import { differencesOf, requestText } from '../contract/same-request';
+import { problemsOfFleetInput } from '../rules/fleet-input';
+import { requestInHistory } from '../temporal/payloads';
+import { differencesOf, requestText } from '../rules/same-request';
+import { forFleet } from '../rules/shell';
 import { begin, type BeginOptions } from './begin';
-import { describeChain, newestChain } from './chain';
-import { type Cancellation, Speaker } from './control';
+import { newestChain } from './chain';
+import type { ChainStatus } from './chain-status';
+import type { Cancellation } from './control';
 import { RunNotFound } from './errors';
-import { whatItSays } from './run-status';
+import { type Handle, type HandleName, handleOf } from './handle';
 import { heartbeatOf } from './run-steps';
-import { requireSound } from './start';
-import { asRepublishFailed, explained } from './temporal-errors';
+import { requireValid } from './start';
+import { explained } from './temporal-errors';
 
+/** Options of a fleet: its request, and what to do while another fleet is running. */
 export interface FleetOptions extends FleetInput, BeginOptions {
-  /** Task queue the workers poll. Default: REPUBLISH_TASK_QUEUE, else `republish-operator-configs`. */
+  /** Task queue of the workers. Default: REPUBLISH_TASK_QUEUE, else `republish-operator-configs`. */
   taskQueue?: string;
 }
 
-/** How a fleet stands as Temporal sees it: also without a worker. */
-export interface FleetStatus {
-  /** Temporal's word: RUNNING, COMPLETED, CANCELLED, FAILED, TERMINATED. */
-  status: string;
-  /** ISO 8601; null while it goes on. */
-  closedAt: string | null;
-  taskQueue: string;
-  /** null when no worker answers. */
-  progress: FleetProgress | null;
-  /** Operators whose own run waits for the end of one of another request, and for which. */
+/** What can be seen of a fleet from outside, also while no worker answers. */
+export interface FleetStatus extends ChainStatus<FleetProgress>, FleetDetails {}
+
+interface FleetDetails {
+  /** Operators whose own run waits for the end of a run of another request. */
   waitsFor: WaitsFor[];
-  /** Why nobody works on it or nobody can; null: nothing of that kind. */
-  obstacle: Obstacle | null;
 }
 
 /**
- * A fleet that was started, or found. Every method may throw TemporalUnavailable, TemporalRefused or
- * RunNotFound.
+ * A fleet, started by this call or found. `result()` resolves with the summary: operators who failed are in
+ * it and cause no error. It rejects with RepublishFailed when the fleet could not begin, or was cancelled or
+ * terminated.
+ *
+ * A fleet has no `retry` and no `skip`: they are of one run (`findRepublish(client, operatorUserId)`). Start
+ * the fleet again to try all operators who are not complete: the others have nothing left to do.
  */
-export interface FleetRun {
-  workflowId: string;
-  /** First execution of the fleet, which stays across continue-as-new: the key of its audit row. */
-  runId: string;
-  /** False when this call started the fleet; true when it found it. */
-  attached: boolean;
-  /** As of a run. */
-  differs: string[];
-  progress(): Promise<FleetProgress>;
-  status(): Promise<FleetStatus>;
+export interface FleetRun extends Handle<FleetProgress, FleetStatus, FleetSummary> {
   /**
-   * Waits for the end. Operators who failed are in the summary; they make no error.
-   * @throws RepublishFailed when the fleet could not begin, or was cancelled or terminated
-   */
-  result(): Promise<FleetSummary>;
-  /**
-   * Begins no further operator and pauses the runs that go on. @returns how many were paused @throws
-   * ControlRefused
+   * Begins no further operator until `resume`, and pauses the runs in work.
+   *
+   * @returns the number of runs that were paused @throws ControlRefused
    */
   pause(request?: ControlRequest): Promise<number>;
-  /** @returns how many runs were resumed @throws ControlRefused when the fleet is not paused */
+  /**
+   * Continues after `pause`, with the runs that the fleet paused.
+   *
+   * @returns the number of runs that were resumed @throws ControlRefused when the fleet is not paused
+   */
   resume(request?: ControlRequest): Promise<number>;
   /**
-   * Cancels the fleet and the runs that go on. @returns also how many runs were told @throws ControlRefused
+   * Cancels the fleet and its runs in work; the audits are written. `operators` is the number of runs that
+   * were told. @throws ControlRefused
    */
   cancel(request?: ControlRequest): Promise<Cancellation & { operators: number }>;
 }
@@ -81,69 +71,61 @@ export interface FleetRun {
 const NO_FLEET =
   'Start one with: republish fleet start <operator>... (or --all); see earlier ones with: republish fleet audit.';
 
-const QUERY_TIMEOUT_MS = 5_000;
-/** The runs that go on are told before it answers. */
+/** The fleet answers after it has controlled its runs in work. */
 const UPDATE_TIMEOUT_MS = 120_000;
 
-/**
- * Temporal shows it, and it stays across continue-as-new: whether a fleet that goes on was asked the same.
- */
+/** Memo key of the hash of the request. A memo survives continue-as-new, so the requests can be compared. */
 const FINGERPRINT = 'request';
 
 const OF_ANOTHER_FLEET =
   'Leave --no-wait out to wait for its end, follow it with --attach, or end it with: republish fleet cancel; then start again.';
 
 /**
- * Starts a fleet: a run for each operator, so many at once, as `startRepublish` would start it. Attaches to
- * the fleet that goes on if that was asked the same; one of another request is waited for first, unless
- * `otherRequest` says otherwise.
+ * Starts a fleet: one run for each operator, a limited number at a time (`operatorsAtOnce`, default: 16). It
+ * attaches to the running fleet of the task queue if its request is the same. While a fleet of another
+ * request is running, it does what `otherRequest` selects (default: it waits for the end of that fleet
+ * first).
  *
  *     const fleet = await startFleet(client, { operators: ['8f3c2b', '11aa90'] });
  *     const { operators, failures } = await fleet.result();
+ *     // { complete: 1, incomplete: 1, failed: 0, cancelled: 0, notBegun: 0 }, [{ operatorUserId: '11aa90', … }]
  *
- * @throws RepublishFailed of type InvalidInput, before anything is started; AnotherRunGoesOn;
- * TemporalUnavailable,
- *   TemporalRefused; ConfigurationError
+ * @param client a client of Temporal's SDK, such as that of `connect()`
+ * @throws RepublishFailed of type InvalidInput, before anything is started
+ * @throws AnotherRunGoesOn with `otherRequest: 'refuse'`
+ * @throws TemporalUnavailable, TemporalRefused, NamespaceNotFound when Temporal cannot be asked
+ * @throws ConfigurationError when a REPUBLISH_* variable is wrong
  */
 export async function startFleet(client: Client, options: FleetOptions): Promise<FleetRun> {
   const { taskQueue = loadConfiguration().taskQueue, ...others } = options;
   const { otherRequest, onWaiting, signal, patienceMs, ...input } = others;
-  requireSound(problemsOfFleetInput(input));
+  requireValid(problemsOfFleetInput(input));
   const workflowId = fleetWorkflowIdFor(taskQueue);
   const fingerprint = createHash('sha256').update(requestText(input)).digest('hex').slice(0, 32);
-  const find = (runId: string, differs: string[] = []): FleetRun =>
-    fleetOf(client, { workflowId, runId, attached: true, differs });
-  return begin(
+  const start = () =>
+    client.workflow.start(FLEET_WORKFLOW_TYPE, {
+      workflowId,
+      taskQueue,
+      args: [input],
+      workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
+      memo: { [FINGERPRINT]: fingerprint, ...(input.reason ? { reason: input.reason } : {}) },
+      staticSummary: `Republish the configuration documents of ${input.operators ? `${input.operators.length} operators` : 'all operators'}`,
+      staticDetails: staticDetails(input),
+    });
+  return begin<FleetProgress, FleetRun>(
     client,
     {
       workflowId,
       what: 'the fleet',
       remedy: OF_ANOTHER_FLEET,
-      async start() {
-        const { firstExecutionRunId: runId } = await client.workflow.start(FLEET_WORKFLOW_TYPE, {
-          workflowId,
-          taskQueue,
-          args: [input],
-          workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
-          memo: { [FINGERPRINT]: fingerprint, ...(input.reason ? { reason: input.reason } : {}) },
-          staticSummary: `Republish the configuration documents of ${input.operators ? `${input.operators.length} operators` : 'all operators'}`,
-          staticDetails: staticDetails(input),
-        });
-        return fleetOf(client, { workflowId, runId, attached: false, differs: [] });
-      },
-      attach: find,
+      start: async () => (await start()).firstExecutionRunId,
+      handle: (name) => fleetOf(client, { workflowId, ...name }),
       async differences({ memo }, runId) {
         if (memo?.[FINGERPRINT] === fingerprint) return [];
-        // The first execution has the operators, as long as Temporal keeps it: the ledger has them for the
-        // others.
-        return differencesOf(
-          await requestInHistory(client, { workflowId, runId }).catch(() => undefined),
-          input,
-        );
-      },
-      look: async (runId) => {
-        const { closedAt, progress, obstacle } = await find(runId).status();
-        return { closedAt, phase: progress?.paused ? 'paused' : (progress?.phase ?? null), obstacle };
+        // Only the input of the first execution has the operators; later executions read them from the
+        // ledger.
+        const theirs = requestInHistory(client, { workflowId, runId }).catch(() => undefined);
+        return differencesOf(await theirs, input);
       },
     },
     { otherRequest, onWaiting, signal, patienceMs },
@@ -151,9 +133,13 @@ export async function startFleet(client: Client, options: FleetOptions): Promise
 }
 
 /**
- * The newest fleet of a task queue, whether it goes on or has ended.
+ * Finds the newest fleet of a task queue, running or ended.
  *
- * @throws RunNotFound when there is none that Temporal still knows; TemporalUnavailable, TemporalRefused
+ * @param client a client of Temporal's SDK, such as that of `connect()`
+ * @param taskQueue Default: REPUBLISH_TASK_QUEUE, else `republish-operator-configs`.
+ * @throws RunNotFound when Temporal knows no fleet; it forgets ended fleets after its retention time
+ * @throws TemporalUnavailable, TemporalRefused, NamespaceNotFound when Temporal cannot be asked
+ * @throws ConfigurationError when a REPUBLISH_* variable is wrong
  */
 export async function findFleet(
   client: Client,
@@ -165,63 +151,45 @@ export async function findFleet(
     return fleetOf(client, { workflowId, runId, attached: true, differs: [] });
   } catch (error) {
     if (!(error instanceof RunNotFound)) throw error;
-    throw new RunNotFound(`Temporal knows no fleet ${workflowId}`, { cause: error }, NO_FLEET);
+    throw new RunNotFound(`Temporal knows no fleet ${workflowId}`, {
+      cause: error,
+      remedy: NO_FLEET,
+    });
   }
 }
 
-type FleetName = Pick<FleetRun, 'workflowId' | 'runId' | 'attached' | 'differs'>;
-
-function fleetOf(client: Client, name: FleetName): FleetRun {
-  const { workflowId, runId } = name;
-  const speaker = new Speaker(client, { workflowId, runId }, UPDATE_TIMEOUT_MS);
-  const update = async (name: FleetUpdateName, request?: ControlRequest): Promise<number> =>
-    (await speaker.update<FleetControlResult>(name, request)).operators;
-  const progressOf = (execution: string): Promise<FleetProgress> =>
-    client.withDeadline(Date.now() + QUERY_TIMEOUT_MS, () =>
-      client.workflow.getHandle(workflowId, execution).query<FleetProgress>(PROGRESS_QUERY),
-    );
-  return {
-    ...name,
-    progress: () =>
-      explained(client, async () => progressOf((await describeChain(client, workflowId, runId)).runId)),
-    status: () =>
-      explained(client, async () => {
-        const newest = await describeChain(client, workflowId, runId);
-        const { told, obstacle } = await whatItSays(client, newest, () => progressOf(newest.runId));
-        return {
-          status: newest.status.name,
-          closedAt: newest.closeTime?.toISOString() ?? null,
-          taskQueue: newest.taskQueue,
-          progress: told,
-          obstacle: obstacle ?? null,
-          waitsFor: await waitsForOf(client, newest),
-        };
-      }),
-    async result() {
-      try {
-        return (await client.workflow.getHandle(workflowId, runId).result()) as FleetSummary;
-      } catch (error) {
-        throw asRepublishFailed(client, error);
-      }
+function fleetOf(client: Client, name: HandleName): FleetRun {
+  const { handle, control } = handleOf<FleetProgress, FleetDetails, FleetSummary>(client, name, {
+    updateTimeoutMs: UPDATE_TIMEOUT_MS,
+    withRemedy: ofFleet,
+    async ownStatus({ raw }, told) {
+      const heartbeats = await Promise.all(
+        (raw.pendingActivities ?? []).map((pending) => heartbeatOf<HeartbeatDetails>(client, pending)),
+      );
+      return { progress: told, waitsFor: heartbeats.flatMap(({ waitsFor }) => waitsFor ?? []) };
     },
+  });
+  const update = async (update: FleetUpdateName, request?: ControlRequest): Promise<number> =>
+    (await control.update<FleetControlResult>(update, request)).operators;
+  return {
+    ...handle,
     pause: (request) => update('pause', request),
     resume: (request) => update('resume', request),
-    cancel: async (request) => {
-      const { answer, takenBy, obstacle } = await speaker.cancel<FleetControlResult>(request);
+    async cancel(request) {
+      const { answer, takenBy, obstacle } = await control.cancel<FleetControlResult>(request);
       return { takenBy, obstacle, operators: answer?.operators ?? 0 };
     },
   };
 }
 
-/** As the workers of its turns have told. */
-async function waitsForOf(client: Client, { raw }: WorkflowExecutionDescription): Promise<WaitsFor[]> {
-  const told = await Promise.all(
-    (raw.pendingActivities ?? []).map((pending) => heartbeatOf<HeartbeatDetails>(client, pending)),
-  );
-  return told.flatMap(({ waitsFor }) => waitsFor ?? []);
+/** The same error; its message and the commands in its remedy are for the fleet. */
+function ofFleet(error: unknown): unknown {
+  const { remedy } = (error ?? {}) as { remedy?: unknown };
+  if (!(error instanceof Error) || typeof remedy !== 'string') return error;
+  return Object.assign(error, { message: forFleet(error.message), remedy: forFleet(remedy) });
 }
 
-/** What the Temporal UI shows of a fleet that does not change. */
+/** The part of a fleet that does not change, for the Temporal UI. */
 function staticDetails({ operators, operatorsAtOnce, documentTypes, force, onFailure }: FleetInput): string {
   const named = operators?.slice(0, 20).join(', ');
   return [
@@ -229,7 +197,7 @@ function staticDetails({ operators, operatorsAtOnce, documentTypes, force, onFai
     `- operators: ${named ?? 'all that queries.operators names (default: all with a stored signer)'}${(operators?.length ?? 0) > 20 ? ', …' : ''}`,
     `- at once: ${operatorsAtOnce ?? 'the default'}`,
     `- document types: ${documentTypes?.join(', ') ?? 'all'}`,
-    `- unchanged documents: ${force ? 'signed anew' : 'left alone'}`,
+    `- unchanged documents: ${force ? 'signed again' : 'left alone'}`,
     `- failed documents: ${onFailure === 'hold' ? 'wait for retry or skip' : 'reported at the end'}`,
   ].join('\n');
 }

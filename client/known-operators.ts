@@ -5,8 +5,8 @@ const MAX_RUNS = 1_000;
 const TIMEOUT_MS = 3_000;
 
 /**
- * Operators of whom Temporal knows runs, the newest thousand runs: for a word that was mistyped, so that
- * whatever keeps Temporal from telling is no failure.
+ * The operators of the newest 1,000 runs that Temporal knows. They are only for "did you mean", so a failure
+ * here returns what is known so far.
  */
 export async function knownOperators(client: Client): Promise<string[]> {
   const prefix = workflowIdFor('');

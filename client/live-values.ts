@@ -1,13 +1,16 @@
 import type { HeartbeatDetails } from '../contract/activities';
-import { byMachineAndType } from '../contract/machine-name';
+import { byMachineAndType } from '../rules/machine-name';
 import { noStages, type Progress, type Stages, type WaitingDocument } from '../contract/progress';
 
 export const MAX_WAITING = 20;
 
 /** What is known of a run at this moment, from the run itself and from the pages that are in work. */
 export interface LiveValues {
+  /** How many documents are encrypted, signed, sent and standing. */
   stages: Stages;
+  /** Open documents that wait, and why; at most 20, the longest trouble first. */
   waiting: WaitingDocument[];
+  /** Pages on which a person must approve before the signer answers (NIP-46 `auth_url`). */
   approvals: string[];
 }
 
@@ -22,11 +25,9 @@ export function liveValues(progress: Progress | null, heartbeats: HeartbeatDetai
 }
 
 /**
- * The larger of two counts, each of which is true: `progress.stages` is the sum over all pages as of their
- * last results; a heartbeat's are all documents of its page, those of earlier attempts among them. They
- * cannot be added, since a page that is given out again is in both. So what is shown has been reached, and
- * lags behind at most by what the pages in work have done since they were given out: they yield after some
- * seconds.
+ * The larger of two counts. `progress.stages` is the sum over all pages as of their last results. A heartbeat
+ * counts all documents of its page. The two cannot be added: a page that is in work again is in both. So the
+ * result is never too high. It is too low at most by the work of one turn, because pages yield after 10 s.
  */
 function stagesNow(progress: Progress | null, heartbeats: HeartbeatDetails[]): Stages {
   const stages = noStages();
@@ -38,8 +39,8 @@ function stagesNow(progress: Progress | null, heartbeats: HeartbeatDetails[]): S
 }
 
 /**
- * A page in work knows better than its last result what a document waits for; since when it meets with
- * trouble, whichever of them has told. What has met with trouble comes first, the longest before all.
+ * A heartbeat replaces what the last result of the page tells of a document, but `since` and `tries` stay
+ * where the heartbeat has none. Documents with trouble come first, the longest trouble before all.
  */
 function waitingNow(progress: Progress | null, heartbeats: HeartbeatDetails[]): WaitingDocument[] {
   const waiting = new Map<string, WaitingDocument>();

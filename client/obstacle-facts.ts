@@ -1,15 +1,15 @@
 import type { Client, WorkflowExecutionDescription } from '@temporalio/client';
-import { buildName, type TaskQueueWorkers, workersOf } from '../contract/task-queue';
+import { buildName, type TaskQueueWorkers, workersOf } from '../rules/task-queue';
 import type { ObstacleFacts, TaskFailure } from './obstacle';
 
 const ANSWER_TIMEOUT_MS = 5_000;
-/** Events behind a task that fails: what has come meanwhile. More would be a history of their own. */
+/** The failed task is among the last events of the history. More events than these are not read. */
 const EVENTS_LOOKED_AT = 100;
 /** `TaskQueueType` and `VersioningBehavior` of Temporal's API. */
 const WORKFLOW_TASKS = 1;
 const PINNED = 1;
 
-/** Asks Temporal what there is to know of a run that goes on; the run itself is not asked. */
+/** Asks Temporal about the workflow task and the pollers of a running execution. It asks no worker. */
 export async function obstacleFacts(
   client: Client,
   { workflowId, runId, taskQueue, raw }: WorkflowExecutionDescription,
@@ -17,7 +17,7 @@ export async function obstacleFacts(
   const attempt = raw.pendingWorkflowTask?.attempt ?? 0;
   const [workers, lastFailure] = await client.withDeadline(Date.now() + ANSWER_TIMEOUT_MS, () =>
     Promise.all([
-      // Who may not ask that sees the rest.
+      // A caller without the right to ask this sees the rest.
       whoPolls(client, taskQueue).catch(() => undefined),
       attempt > 1 ? lastFailureOf(client, workflowId, runId).catch(() => undefined) : undefined,
     ]),
@@ -48,10 +48,7 @@ function pinnedBuild({ workflowExecutionInfo }: WorkflowExecutionDescription['ra
   return behavior === PINNED ? (buildName(deploymentVersion) ?? undefined) : undefined;
 }
 
-/**
- * Of the workflow task that fails now. Temporal writes an event for its first failed attempt only, and none
- * for later ones.
- */
+/** Temporal writes an event for the first failed attempt of a workflow task only, and none for later ones. */
 async function lastFailureOf(
   client: Client,
   workflowId: string,

@@ -1,16 +1,16 @@
 import type { Obstacle, ObstacleType } from '../contract/obstacle';
-import { missingBuild, type TaskQueueWorkers } from '../contract/task-queue';
+import { missingBuild, type TaskQueueWorkers } from '../rules/task-queue';
 
-/** What Temporal tells of the workflow task of a run, and of the workers of its task queue. */
+/** What Temporal knows about the workflow task of a run, and about the workers of its task queue. */
 export interface ObstacleFacts {
   taskQueue: string;
-  /** Of the task that is open: which attempt it is at; 0: none is open. */
+  /** Number of the attempt of the open workflow task; 0: no task is open. */
   attempt: number;
-  /** How an earlier attempt of that task ended. */
+  /** How the last failed attempt of that task ended. */
   lastFailure?: TaskFailure;
-  /** Absent where Temporal does not say who polls. */
+  /** Absent where Temporal does not tell who polls. */
   workers?: TaskQueueWorkers;
-  /** Of a run that is pinned to a build: that one. */
+  /** The build that the run is pinned to (worker versioning); absent: it is not pinned. */
   pinnedTo?: string;
   /** Whether a worker has answered; absent where none was asked. */
   answered?: boolean;
@@ -23,29 +23,29 @@ export interface TaskFailure {
   message: string;
 }
 
-/** Between starting and completing a task something new came: no fault of anybody. */
+/** A new event came while the task was in work. Nothing is wrong. */
 const UNHANDLED_COMMAND = 1;
-/** Somebody made it start again from an earlier point, or ended it. */
+/** A person reset the run to an earlier point, or ended it. */
 const DONE_BY_SOMEBODY: readonly number[] = [17, 18, 20];
 const CAUSES: Partial<Record<number, string>> = {
   14: 'the worker met an error',
   23: 'a search attribute was refused',
   24: 'nondeterminism: another build began it',
 };
-/** One that was late once has met a busy machine, or died in the middle. */
+/** One timeout can be a busy machine, or a worker that died. */
 const TIMEOUTS_UNTIL_STUCK = 3;
 
 /**
- * What keeps a run from moving, as far as that can be told from outside; undefined: nothing that is known.
+ * Why no worker can make progress with a run; undefined: no such reason is known.
  *
- * Where nobody polls, nothing fails any more, so that comes first.
+ * A missing worker comes first: while nobody polls, nothing fails.
  */
 export function obstacleOf(facts: ObstacleFacts): Obstacle | undefined {
   const { taskQueue, workers, answered } = facts;
   const failing = failureIn(facts);
-  const before = failing === undefined ? '' : `; whoever had it last failed: ${failing}`;
+  const before = failing === undefined ? '' : `; the last worker failed: ${failing}`;
   const isEmpty = workers?.seen.length === 0;
-  // Who was there before is gone by the clock of this host: an answer, or none, is the better proof.
+  // `gone` compares Temporal's times with the clock of this host. An answer of a worker is the better proof.
   if (isEmpty && (workers.gone === 0 || answered === false))
     return obstacle('NoWorker', `nobody polls task queue ${taskQueue}${before}`);
   const missing = isEmpty || workers === undefined ? undefined : missingBuild(workers, facts.pinnedTo);
@@ -70,7 +70,7 @@ function failureIn({ attempt, lastFailure }: ObstacleFacts): string | undefined 
       ? undefined
       : `its workflow task is at attempt ${attempt}: workers take it, and die or hang`;
   const why = CAUSES[cause] ?? `cause ${cause} of Temporal's WorkflowTaskFailedCause`;
-  return `its workflow task fails, attempt ${attempt} (${why}): ${harmless(message)}`;
+  return `its workflow task fails, attempt ${attempt} (${why}): ${withoutSecrets(message)}`;
 }
 
 const MAX_MESSAGE_LENGTH = 300;
@@ -82,10 +82,10 @@ const SECRETS: [what: RegExp, instead: string][] = [
 ];
 
 /**
- * What a worker or Temporal has said of a task that failed. Our workflow holds neither secret nor state; a
- * data converter of somebody else's might quote what it was given.
+ * The message of a failed workflow task on one line. Our workflow has no secret and no state, but a data
+ * converter from outside may quote its input.
  */
-function harmless(message: string): string {
+function withoutSecrets(message: string): string {
   const shown = SECRETS.reduce((text, [what, instead]) => text.replace(what, instead), message);
   const line = shown.replace(/[\u0000-\u0020\u007f-\u009f\u2028\u2029]+/g, ' ').trim();
   const cut = line.length > MAX_MESSAGE_LENGTH ? `${line.slice(0, MAX_MESSAGE_LENGTH)}…` : line;

@@ -3,26 +3,31 @@ import type { RepublishResult } from '../contract/input';
 import { connect } from './connect';
 import { type StartOptions, startRepublish } from './start';
 
+/** Options of `republishOperatorConfigs`: those of a run, and the connection. All have a default. */
 export interface RepublishOptions extends StartOptions {
-  /** A client of one's own. Default: one that connects as TEMPORAL_ADDRESS and its companions say. */
+  /** A client of Temporal's SDK. It stays open. Default: a new one from `connect()`, closed at the end. */
   client?: Client;
 }
 
 /**
- * Republishes every configuration document of an operator under the operator's current key, and waits for it.
+ * Republishes every configuration document of an operator under the operator's current key, and waits for the
+ * end of the run.
  *
  *     const events = await republishOperatorConfigs(operator.id);
+ *     // { 'bitspire-cassettes': ['c1d5…', …], 'bitspire-fees': ['1d80…', …] }
  *
- * May be called any number of times: while a run of the same request goes on it attaches to that one, and
- * what is in place already is left alone. The end of a run of another request is waited for, and one's own
- * follows: its result could be less than what is asked for here, and look like success. `otherRequest`
- * refuses instead, or attaches knowingly.
+ * Call it as often as you like. While a run of the same request is running, the call attaches to it. A new
+ * run leaves alone what is already published and unchanged. If a run of another request is running, the call
+ * waits for its end and then starts its own run: the result of the other run could contain fewer documents
+ * and look like success. `otherRequest` selects another behaviour.
  *
- * @returns event ids (64 hex characters) by document type
- * @throws RepublishFailed when documents could not be republished (type `RepublishIncomplete`; `published`
- * says which
- *   stand) or the run could not begin; AnotherRunGoesOn with `otherRequest: 'refuse'`; TemporalUnavailable when Temporal
- *   cannot be reached; ConfigurationError when a REPUBLISH_* variable is wrong
+ * @param operatorUserId `accounts.id` in LNbits
+ * @returns event ids (64 lower-case hex characters) by document type, in the order of the machines
+ * @throws RepublishFailed when documents failed (type `RepublishIncomplete`; `published` of the error has the
+ *   events that stand), when the run could not begin, or when it was cancelled or terminated
+ * @throws AnotherRunGoesOn with `otherRequest: 'refuse'`
+ * @throws TemporalUnavailable, TemporalRefused, NamespaceNotFound when Temporal cannot be asked
+ * @throws ConfigurationError when a TEMPORAL_* or REPUBLISH_* variable is wrong
  */
 export async function republishOperatorConfigs(
   operatorUserId: string,

@@ -1,44 +1,49 @@
 import type { WorkflowExecutionDescription } from '@temporalio/client';
 import { optionalTsToDate } from '@temporalio/common/lib/time';
-import { contentOf, type HeartbeatDetails } from '../contract/activities';
-import { failureIn, firstValue, type Reader } from '../contract/payloads';
+import type { HeartbeatDetails } from '../contract/activities';
+import { contentOf } from '../rules/page-numbers';
+import { failureIn, firstValue, type Reader } from '../temporal/payloads';
 import type { Progress, Stages } from '../contract/progress';
 
-/** A step that Temporal has open: in work, or waiting for a worker. */
+/** A pending activity of a run: in work, or waiting for a worker. From Temporal's `pendingActivities`. */
 export interface Step {
   /** Name of the activity, such as `republishDocuments`. */
   activity: string;
-  /** Which page of the run, by its number in the ledger, if it is one and its worker could say so. */
+  /** Number of the page in the ledger; absent for other activities, and before the first heartbeat. */
   page?: number;
+  /** Document type of the page. */
   documentType?: string;
   /** The machines of that page, counted from 1; absent while no worker answers. */
   machines?: { from: number; to: number; of: number };
-  /** How far the documents of the page were when its worker last said so. */
+  /** Documents of the page by stage, as of the last heartbeat. */
   stages?: Stages;
-  /** Number of the attempt that is in work, or that comes next; the first one is 1. */
+  /** Number of the attempt that is in work or comes next. The first is 1. */
   attempt: number;
-  /** Since when it is in work, ISO 8601; null while it waits. */
+  /** Start of the attempt in work, ISO 8601; null while it waits for a worker. */
   startedAt: string | null;
 }
 
-/** A step that failed and is tried again. */
+/** A pending activity of which an attempt has failed. */
 export interface Retry extends Step {
-  /** After this many it fails for good; 0: not limited by number. */
+  /** After this many attempts it fails; 0: attempts are unlimited. */
   maxAttempts: number;
-  /** Why the last attempt failed: a type of docs/errors.md, or empty when it did not live to say. */
+  /**
+   * Failure type of the last attempt (docs/errors.md); empty when the attempt timed out or its worker died.
+   */
   type: string;
+  /** Message of that failure. */
   message: string;
-  /** When the next attempt begins, ISO 8601; null while one is in work. */
+  /** Start of the next attempt, ISO 8601; null while one is in work. */
   nextAttemptAt: string | null;
 }
 
-/** What Temporal itself knows of the steps that are open, also while no worker answers. */
+/** The pending activities as Temporal knows them, also while no worker answers. */
 export interface OpenSteps {
-  /** Steps of which no attempt has failed, longest in work first. */
+  /** Activities of which no attempt has failed, the longest in work first. */
   inWork: Step[];
-  /** Soonest first. */
+  /** The next attempt first. */
   retrying: Retry[];
-  /** What their workers told last. */
+  /** The last heartbeat of each. */
   heartbeats: HeartbeatDetails[];
 }
 
@@ -67,7 +72,7 @@ export async function openSteps(
   };
 }
 
-/** PENDING_ACTIVITY_STATE_SCHEDULED: waits for its turn, or for the end of its back-off. */
+/** PENDING_ACTIVITY_STATE_SCHEDULED: it waits for a worker, or for the end of its back-off. */
 const SCHEDULED = 1;
 
 function stepOf(
@@ -87,7 +92,7 @@ function stepOf(
   };
 }
 
-/** Pages are begun when all machines are loaded: each of them has a document of the page's type. */
+/** Pages begin after all machines are loaded. Each machine has one document of the page's type. */
 function machinesOf(
   { page, documentType }: NonNullable<HeartbeatDetails['page']>,
   progress: Progress | null,
@@ -119,7 +124,7 @@ async function retryOf(client: Reader, pending: PendingActivity, step: Step): Pr
   };
 }
 
-/** What its worker told last, if it can be read: another worker's codec is no reason to show nothing. */
+/** The last heartbeat; empty where it cannot be read, because another data converter wrote it. */
 export function heartbeatOf<T extends object = HeartbeatDetails>(
   client: Reader,
   { heartbeatDetails }: PendingActivity,

@@ -1,11 +1,13 @@
 import { type Client, WorkflowIdReusePolicy } from '@temporalio/client';
 import { loadConfiguration } from '../configuration/load';
-import { problemOfId } from '../contract/ids';
-import { problemsOfInput, type RepublishInput } from '../contract/input';
+import { problemOfId } from '../rules/ids';
+import type { RepublishInput } from '../contract/input';
+import { problemsOfInput } from '../rules/input';
 import { fairnessKeyOf, WORKFLOW_TYPE, workflowIdFor } from '../contract/names';
-import { requestInHistory } from '../contract/payloads';
-import { differencesOf } from '../contract/same-request';
-import { didYouMean } from '../contract/suggest';
+import type { Progress } from '../contract/progress';
+import { requestInHistory } from '../temporal/payloads';
+import { differencesOf } from '../rules/same-request';
+import { didYouMean } from '../rules/suggest';
 import { begin, type BeginOptions } from './begin';
 import { newestChain } from './chain';
 import { ofOperator, RepublishFailed, RunNotFound } from './errors';
@@ -13,22 +15,26 @@ import { knownOperators } from './known-operators';
 import { type RepublishRun, runOf } from './run';
 import { explained } from './temporal-errors';
 
+/** Options of a run: the request without the operator, and what to do while another run is running. */
 export interface StartOptions extends Omit<RepublishInput, 'operatorUserId'>, BeginOptions {
-  /** Task queue the workers poll. Default: REPUBLISH_TASK_QUEUE, else `republish-operator-configs`. */
+  /** Task queue of the workers. Default: REPUBLISH_TASK_QUEUE, else `republish-operator-configs`. */
   taskQueue?: string;
 }
 
-/** How long Temporal may take to say that it has a run; it is asked again meanwhile. */
+/** How long Temporal may take to start a run. The SDK asks again until then. */
 const START_TIMEOUT_MS = 30_000;
 
 /**
- * Starts a run for an operator, or attaches to the one that goes on if it was asked the same, and does not
- * wait for its end. A run of another request is waited for first, unless `otherRequest` says otherwise.
+ * Starts a run of an operator, or attaches to the running one if its request is the same. It does not wait
+ * for the end: `result()` of the handle does. While a run of another request is running, it does what
+ * `otherRequest` selects (default: it waits for the end of that run first).
  *
- * @param client Temporal's own, such as that of `connect()`
- * @throws RepublishFailed of type InvalidInput, before anything is started; AnotherRunGoesOn;
- * TemporalUnavailable,
- *   TemporalRefused; ConfigurationError when a REPUBLISH_* variable is wrong
+ * @param client a client of Temporal's SDK, such as that of `connect()`
+ * @param operatorUserId `accounts.id` in LNbits
+ * @throws RepublishFailed of type InvalidInput, before anything is started
+ * @throws AnotherRunGoesOn with `otherRequest: 'refuse'`
+ * @throws TemporalUnavailable, TemporalRefused, NamespaceNotFound when Temporal cannot be asked
+ * @throws ConfigurationError when a REPUBLISH_* variable is wrong
  */
 export async function startRepublish(
   client: Client,
@@ -37,59 +43,55 @@ export async function startRepublish(
 ): Promise<RepublishRun> {
   const workflowId = workflowIdFor(operatorUserId);
   const request: RepublishInput = { operatorUserId, ...input };
-  requireSound(problemsOfInput(request));
+  requireValid(problemsOfInput(request));
   const start = () =>
     client.workflow.start(WORKFLOW_TYPE, {
       workflowId,
       taskQueue: taskQueue ?? loadConfiguration().taskQueue,
       args: [request],
-      // Any earlier run may be followed by another: it does only what is missing.
+      // A run may follow any earlier run: it does only what is missing.
       workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
       staticSummary: `Republish the configuration documents of operator ${operatorUserId}`,
       staticDetails: staticDetails(request),
       priority: { fairnessKey: fairnessKeyOf(operatorUserId) },
       ...(input.reason ? { memo: { reason: input.reason } } : {}),
     });
-  return begin(
+  return begin<Progress, RepublishRun>(
     client,
     {
       workflowId,
       what: 'the run',
-      async start() {
-        const { firstExecutionRunId } = await client.withDeadline(Date.now() + START_TIMEOUT_MS, start);
-        return runOf(client, { workflowId, runId: firstExecutionRunId, attached: false });
-      },
-      attach: (runId, differs) => runOf(client, { workflowId, runId, attached: true, differs }),
+      start: async () =>
+        (await client.withDeadline(Date.now() + START_TIMEOUT_MS, start)).firstExecutionRunId,
+      handle: (name) => runOf(client, { workflowId, ...name }),
       differences: async (other) => differencesOf(await requestInHistory(client, other), request),
-      look: async (runId) => {
-        const run = runOf(client, { workflowId, runId, attached: true });
-        const { closedAt, progress, obstacle } = await run.status();
-        return { closedAt, phase: progress?.paused ? 'paused' : (progress?.phase ?? null), obstacle };
-      },
     },
     { otherRequest, onWaiting, signal, patienceMs },
   );
 }
 
-/** @throws RepublishFailed of type InvalidInput, as the run itself would end */
-export function requireSound(problems: readonly string[]): void {
+/** @throws RepublishFailed of type InvalidInput where there are problems, as the run itself would end */
+export function requireValid(problems: readonly string[]): void {
   if (problems.length > 0) throw new RepublishFailed('InvalidInput', problems.join('; '));
 }
 
 /**
- * The newest run of an operator, whether it goes on or has ended.
+ * Finds the newest run of an operator, running or ended.
  *
- * @throws RunNotFound when there is none that Temporal still knows; RepublishFailed of type InvalidInput;
- * TemporalUnavailable,
- *   TemporalRefused
+ * @param client a client of Temporal's SDK, such as that of `connect()`
+ * @param operatorUserId `accounts.id` in LNbits
+ * @throws RunNotFound when Temporal knows no run of the operator; it forgets ended runs after its retention
+ *   time
+ * @throws RepublishFailed of type InvalidInput when the id cannot be one
+ * @throws TemporalUnavailable, TemporalRefused, NamespaceNotFound when Temporal cannot be asked
  */
 export async function findRepublish(client: Client, operatorUserId: string): Promise<RepublishRun> {
   const problem = problemOfId('operatorUserId', operatorUserId);
-  requireSound(problem === undefined ? [] : [problem]);
+  requireValid(problem === undefined ? [] : [problem]);
   const workflowId = workflowIdFor(operatorUserId);
   try {
     const runId = await explained(client, () => newestChain(client, workflowId));
-    return runOf(client, { workflowId, runId, attached: true });
+    return runOf(client, { workflowId, runId, attached: true, differs: [] });
   } catch (error) {
     if (!(error instanceof RunNotFound)) throw error;
     const meant = didYouMean(operatorUserId, await knownOperators(client));
@@ -100,13 +102,13 @@ export async function findRepublish(client: Client, operatorUserId: string): Pro
   }
 }
 
-/** What the Temporal UI shows of a run that does not change. */
+/** The part of a run that does not change, for the Temporal UI. */
 function staticDetails({ documentTypes, machineIds, force, onFailure }: RepublishInput): string {
   return [
     'Puts the configuration documents of the machines back under the operator’s current key: sealed, signed, published, read back, audited.',
     `- document types: ${documentTypes?.join(', ') ?? 'all'}`,
     `- machines: ${machineIds?.slice(0, 20).join(', ') ?? 'all'}${(machineIds?.length ?? 0) > 20 ? ', …' : ''}`,
-    `- unchanged documents: ${force ? 'signed anew' : 'left alone'}`,
+    `- unchanged documents: ${force ? 'signed again' : 'left alone'}`,
     `- failed documents: ${onFailure === 'hold' ? 'wait for retry or skip' : 'reported at the end'}`,
   ].join('\n');
 }

@@ -17,7 +17,7 @@ import {
   TerminatedFailure,
   TimeoutFailure,
 } from '@temporalio/common';
-import { type DocumentFailure, ensureError, isFailureType } from '../contract/failures';
+import { type DocumentFailure, ensureError, failureTypeOf, reasonIn } from '../contract/failures';
 import type { RepublishResult } from '../contract/input';
 import type { UpdateName } from '../contract/control';
 import {
@@ -135,7 +135,8 @@ export function asControlRefused(client: Client, name: UpdateName, error: unknow
   return asExplained(client, error);
 }
 
-interface FailureDetails {
+/** What the workflows of this package add to their failure. */
+interface MoreOfFailure {
   published?: RepublishResult;
   failures?: DocumentFailure[];
   failed?: number;
@@ -147,9 +148,9 @@ export function asRepublishFailed(client: Client, error: unknown): unknown {
   // An activity's failure stands behind the wrapper that says which activity it was.
   while (cause instanceof ActivityFailure && cause.cause !== undefined) cause = cause.cause;
   if (cause instanceof ApplicationFailure) {
-    const { published, failures, failed } = ((cause.details ?? [])[0] ?? {}) as FailureDetails;
-    const type = isFailureType(cause.type) ? cause.type : 'Unexpected';
-    return new RepublishFailed(type, cause.message, published, failures, failed);
+    const { published, failures, failed } = ((cause.details ?? [])[0] ?? {}) as MoreOfFailure;
+    const message = reasonIn(cause.details) ?? cause.message;
+    return new RepublishFailed(failureTypeOf(cause), message, published, failures, failed);
   }
   if (cause instanceof CancelledFailure) return new RepublishFailed('Cancelled', 'the run was cancelled');
   if (cause instanceof TerminatedFailure)

@@ -2,7 +2,7 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import type { DataConverter, PayloadCodec } from '@temporalio/common';
 import { ensureError } from '../contract/failures';
-import { importFile, isFile } from '../contract/import-file';
+import { importFile, isFile } from '../documents/import-file';
 import { ConfigurationError, gatherValues } from './load';
 
 const REMEDY =
@@ -80,7 +80,7 @@ export async function loadDataConverter(module: string): Promise<DataConverter> 
 export function withEncodedFailures(converter: DataConverter | undefined): DataConverter | undefined {
   if (converter?.payloadCodecs === undefined || converter.failureConverterPath !== undefined)
     return converter;
-  return { ...converter, failureConverterPath: require.resolve('../contract/encoded-failures') };
+  return { ...converter, failureConverterPath: require.resolve('./encoded-failures') };
 }
 
 /**

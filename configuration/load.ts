@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { type Configuration, configurationSchema, ENVIRONMENT, OTHER_VARIABLES } from './schema';
-import { suggest } from '../contract/suggest';
+import { suggest } from '../rules/suggest';
 import { withLibpqVariables } from '../database/postgres-url';
 import { embeddedServers } from './embedded';
 
@@ -26,6 +26,7 @@ const NEEDS: Record<Need, string> = {
 /** All problems of the configuration. The message never contains a value. */
 export class ConfigurationError extends Error {
   override readonly name = 'ConfigurationError';
+  readonly type = 'ConfigurationError';
 
   constructor(readonly problems: string[]) {
     const howMany = problems.length === 1 ? 'a problem' : `${problems.length} problems`;

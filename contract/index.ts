@@ -8,7 +8,7 @@ export {
   type FleetSummary,
   type OperatorEnd,
 } from './fleet';
-export { howFar, type HowFar, howFarOfFleet } from './how-far';
+export { howFar, type HowFar, howFarOfFleet } from '../rules/how-far';
 export type { RepublishInput, RepublishResult } from './input';
 export { DEFAULT_TASK_QUEUE, PROGRESS_QUERY, WORKFLOW_TYPE, workflowIdFor } from './names';
 export {

@@ -1,12 +1,9 @@
-import type { FailureType } from './failures';
+import type { FailureTypeWith } from './failures';
 
 /**
  * Why a run that goes on does not move, whatever its documents wait for: nobody works on it, or nobody can.
  */
-export type ObstacleType = Extract<
-  FailureType,
-  'RunStuck' | 'NoWorker' | 'NoWorkerOfRelease' | 'WorkerSilent'
->;
+export type ObstacleType = FailureTypeWith<'obstacle'>;
 
 /** As Temporal itself tells it, so that it is known without a worker; its remedy is the catalogue's. */
 export interface Obstacle {

@@ -3,6 +3,6 @@
  */
 export interface RelayStanding {
   state: 'holds' | 'refused' | 'unreachable' | 'older' | 'newer' | 'absent';
-  /** The relay's own words, or the network's. */
+  /** The relay's own words, or the network's; of `newer` the id of the event that stands there. */
   detail?: string;
 }

@@ -1,35 +1,36 @@
-import { Client, escapeIdentifier } from 'pg';
+import { Client } from 'pg';
 import { ensureError } from '../contract/failures';
+import { sqlIdentifier } from './identifier';
 
 /**
- * Makes a database, as a copy of `template` when one is given (which nobody may be connected to at that
- * moment).
+ * Creates a database on the server.
  *
- * @param adminUrl `postgres://...` of any database of the server, with a role that may create databases.
- * @returns the new database's URL, with the same role.
+ * @param adminUrl `postgres://...` of any database of that server, with a role that may create databases
+ * @param template the database to copy; Postgres refuses while anybody is connected to it
+ * @returns the URL of the new database, with the same role
  */
 export async function createDatabase(adminUrl: string, name: string, template?: string): Promise<string> {
-  const from = template === undefined ? '' : ` TEMPLATE ${escapeIdentifier(template)}`;
-  await runAlone(adminUrl, `CREATE DATABASE ${escapeIdentifier(name)}${from}`, `create database "${name}"`);
+  const from = template === undefined ? '' : ` TEMPLATE ${sqlIdentifier(template)}`;
+  await runAlone(adminUrl, `CREATE DATABASE ${sqlIdentifier(name)}${from}`, `create database "${name}"`);
   const url = new URL(adminUrl);
-  // Not encodeURIComponent: pg decodes with decodeURI, which leaves %2F and the like as they are.
+  // Not encodeURIComponent: pg decodes with decodeURI, which does not decode %2F.
   url.pathname = `/${encodeURI(name)}`;
   return url.toString();
 }
 
-/** Removes a database, ending the connections to it; one that does not exist is no error. */
+/** Drops a database and ends the connections to it. Does nothing when there is no such database. */
 export async function dropDatabase(adminUrl: string, name: string): Promise<void> {
   await runAlone(
     adminUrl,
-    `DROP DATABASE IF EXISTS ${escapeIdentifier(name)} WITH (FORCE)`,
+    `DROP DATABASE IF EXISTS ${sqlIdentifier(name)} WITH (FORCE)`,
     `drop database "${name}"`,
   );
 }
 
-/** CREATE and DROP DATABASE run in no transaction, and only once: a connection of their own, no pool. */
+/** CREATE and DROP DATABASE cannot run inside a transaction, so they get a connection of their own. */
 async function runAlone(adminUrl: string, statement: string, doing: string): Promise<void> {
   const client = new Client({ connectionString: adminUrl, connectionTimeoutMillis: 5_000 });
-  // Without a listener a connection that breaks between two calls would end the process.
+  // Without a listener, a connection that breaks between two calls ends the process.
   client.on('error', () => undefined);
   try {
     await client.connect();

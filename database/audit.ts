@@ -9,60 +9,68 @@ import type { Queryable, Transaction } from './connection';
 import { freeJson, freeText } from './free-text';
 import { utc } from './utc';
 
-/** One row of `republish.audit_log`: what a run published, and what it could not. */
+/** One row of `republish.audit_log`: how a run and each of its documents ended. */
 export interface AuditRow {
   runId: string;
   workflowId: string;
   operatorUserId: string;
+  /** Hex. Null: the run ended before it read the account. */
   operatorPubkey: string | null;
   outcome: RunOutcome;
+  /** Event ids (hex) by document type, in the order of the machine ids. */
   events: RepublishResult;
+  /** Documents by document type and outcome. */
   counts: Record<string, Record<Outcome, number>>;
   failures: DocumentFailure[];
-  /** Machines that have no state of a type; with a reason: documents that somebody gave up. */
+  /** Without a reason: the machine has no state of that type. With one: a person skipped the document. */
   skipped: { documentType: string; machineId: string; reason?: string }[];
   superseded: { documentType: string; machineId: string; eventId: string; supersededBy: string }[];
   laggards: ({ documentType: string; machineId: string; relay: string } & RelayStanding)[];
+  /** What ended the run before its documents were settled. */
   failure: Failure | null;
-  /**
-   * All documents were looked at once more at the end: what is said to stand stood then. Not after a cancel.
-   */
+  /** The sweep looked at every signed document before this row was written. False after a cancel. */
   swept: boolean;
+  /** Why the run was started, in the words of the person. */
   reason: string | null;
-  /** What people asked of the run while it went on, in that order. */
+  /** The controls that people used while the run was running, oldest first. */
   interventions: Intervention[];
 }
 
-/** As it is told, and as it is hashed (rules/audit-chain.ts): its hash holds all the rest. */
+/** An audit row as it is read. `hash` covers every other field (rules/audit-chain.ts). */
 export interface WrittenAuditRow extends AuditRow, Link {
   /** ISO 8601, with milliseconds. */
   writtenAt: string;
 }
 
+/** The columns of `republish.audit_log` as a WrittenAuditRow, without `hash`. */
 const HASHED = `run_id AS "runId", workflow_id AS "workflowId", operator_user_id AS "operatorUserId",
-  operator_pubkey AS "operatorPubkey", outcome, events, counts, failures, skipped, superseded, laggards, failure, swept, reason, interventions,
-  ${utc('written_at')} AS "writtenAt",
+  operator_pubkey AS "operatorPubkey", outcome, events, counts, failures, skipped, superseded, laggards,
+  failure, swept, reason, interventions, ${utc('written_at')} AS "writtenAt",
   position, members_hash AS "membersHash", previous_hash AS "previousHash"`;
 const COLUMNS = `${HASHED}, hash`;
 
-const ROW = `SELECT $1::text AS run_id, $2::text AS workflow_id, $3::text AS operator_user_id, $4::text AS operator_pubkey,
-  $5::text AS outcome, $6::json AS events, $7::json AS counts, $8::jsonb AS failures, $9::jsonb AS skipped,
-  $10::jsonb AS superseded, $11::jsonb AS laggards, $12::jsonb AS failure, $13::boolean AS swept, $14::text AS reason,
-  $15::jsonb AS interventions, date_trunc('milliseconds', now()) AS written_at,
+const ROW = `SELECT $1::text AS run_id, $2::text AS workflow_id, $3::text AS operator_user_id,
+  $4::text AS operator_pubkey, $5::text AS outcome, $6::json AS events, $7::json AS counts,
+  $8::jsonb AS failures, $9::jsonb AS skipped, $10::jsonb AS superseded, $11::jsonb AS laggards,
+  $12::jsonb AS failure, $13::boolean AS swept, $14::text AS reason, $15::jsonb AS interventions,
+  date_trunc('milliseconds', now()) AS written_at,
   $16::integer AS position, $17::text AS members_hash, $18::text AS previous_hash`;
 
 const LOG = {
   kind: 'run',
   table: 'audit_log',
   row: ROW,
-  columns: `run_id, workflow_id, operator_user_id, operator_pubkey, outcome, events, counts, failures, skipped, superseded,
-    laggards, failure, swept, reason, interventions, written_at, position, members_hash, previous_hash`,
+  columns: `run_id, workflow_id, operator_user_id, operator_pubkey, outcome, events, counts, failures,
+    skipped, superseded, laggards, failure, swept, reason, interventions, written_at, position, members_hash,
+    previous_hash`,
   hashed: HASHED,
 } as const;
 
 /**
- * Appends the audit row of a run to the chain of its operator, unless it is there: exactly one row per run,
- * whatever is retried. In the transaction that closes the run, so that its documents stay as they were
+ * Appends the audit row of a run to the chain of its operator. Does nothing when the run has its row: a
+ * retried activity calls this again.
+ *
+ * The caller closes the run in the same transaction. Otherwise its documents could change after they were
  * hashed.
  */
 export async function appendAudit(client: Transaction, row: AuditRow): Promise<void> {
@@ -93,6 +101,7 @@ export async function appendAudit(client: Transaction, row: AuditRow): Promise<v
   ]);
 }
 
+/** The audit row of a run in `republish.audit_log`. Undefined: the run has none yet. */
 export async function auditOfRun(db: Queryable, runId: string): Promise<WrittenAuditRow | undefined> {
   const [row] = await db.query<WrittenAuditRow>(
     `SELECT ${COLUMNS} FROM republish.audit_log WHERE run_id = $1`,
@@ -103,7 +112,7 @@ export async function auditOfRun(db: Queryable, runId: string): Promise<WrittenA
 
 const MAX_OPERATORS = 10_000;
 
-/** Operators who had a run. */
+/** Ids of operators who had a run, at most 10,000 of them, in no order. */
 export async function knownOperators(db: Queryable): Promise<string[]> {
   const rows = await db.query<{ id: string }>(
     `SELECT operator_user_id AS id FROM republish.runs
@@ -112,7 +121,10 @@ export async function knownOperators(db: Queryable): Promise<string[]> {
   return rows.map(({ id }) => id);
 }
 
-/** Runs of an operator without an audit row, newest first: they go on, or somebody terminated them. */
+/**
+ * The five newest runs of an operator without an audit row, newest first. Such a run is running, or somebody
+ * terminated it.
+ */
 export function unauditedRuns(
   db: Queryable,
   operatorUserId: string,
@@ -127,7 +139,7 @@ export function unauditedRuns(
   );
 }
 
-/** Newest first. */
+/** Audit rows of an operator in `republish.audit_log`, newest first. */
 export function auditsOfOperator(
   db: Queryable,
   operatorUserId: string,
@@ -139,20 +151,21 @@ export function auditsOfOperator(
   );
 }
 
-/** Some rows of an operator, in the order of the chain. */
+/** A batch of the audit chain of an operator in `republish.audit_log`, first position first. */
 export function auditChain(
   db: Queryable,
   operatorUserId: string,
   { offset, limit }: { offset: number; limit: number },
 ): Promise<WrittenAuditRow[]> {
-  // Whoever tampers can drop the constraint by which a position is there once.
+  // By id too: a person who tampers can drop the unique constraint on the position.
   return db.query<WrittenAuditRow>(
-    `SELECT ${COLUMNS} FROM republish.audit_log WHERE operator_user_id = $1 ORDER BY position, id OFFSET $2 LIMIT $3`,
+    `SELECT ${COLUMNS} FROM republish.audit_log
+      WHERE operator_user_id = $1 ORDER BY position, id OFFSET $2 LIMIT $3`,
     [operatorUserId, offset, limit],
   );
 }
 
-/** Operators who have runs that were closed, and so should have audit rows. */
+/** Ids of operators who have closed runs or audit rows, in order. A closed run must have an audit row. */
 export async function auditedOperators(db: Queryable): Promise<string[]> {
   const rows = await db.query<{ operator: string }>(
     `SELECT operator_user_id AS operator FROM republish.runs WHERE closed_at IS NOT NULL
@@ -161,10 +174,7 @@ export async function auditedOperators(db: Queryable): Promise<string[]> {
   return rows.map(({ operator }) => operator);
 }
 
-/**
- * Runs of an operator that were closed, which their audit row does, and have none of that operator; the
- * earliest first.
- */
+/** Closed runs of an operator that have no audit row of that operator, the earliest first. */
 export function closedWithoutAudit(
   db: Queryable,
   operatorUserId: string,
@@ -173,7 +183,8 @@ export function closedWithoutAudit(
     `SELECT run_id AS "runId", ${utc('closed_at')} AS "closedAt"
        FROM republish.runs WHERE operator_user_id = $1 AND closed_at IS NOT NULL
         AND NOT EXISTS (SELECT FROM republish.audit_log
-                         WHERE audit_log.run_id = runs.run_id AND audit_log.operator_user_id = runs.operator_user_id)
+                         WHERE audit_log.run_id = runs.run_id
+                           AND audit_log.operator_user_id = runs.operator_user_id)
       ORDER BY closed_at`,
     [operatorUserId],
   );

@@ -1,6 +1,6 @@
 import type { PoolClient } from 'pg';
 import { ensureError, RepublishError } from '../contract/failures';
-import { Connections, type Lent, LONGER_THAN_THE_SERVER_MS } from './connections';
+import { Connections, type LentConnection, LONGER_THAN_THE_SERVER_MS } from './connections';
 import { parsePostgresUrl } from './postgres-url';
 import { asRepublishError, sqlState } from './refusals';
 import { beginOf, STATEMENT_TIMEOUT_MS } from './session';
@@ -21,8 +21,8 @@ export interface Writable extends Queryable {
 /** Every statement runs in a READ ONLY transaction: Postgres refuses what would write (SQLSTATE 25006). */
 export interface ReadOnlyDatabase extends Queryable {
   /**
-   * Runs `work` in one transaction (READ COMMITTED), again from the start when Postgres asks for that
-   * (serialization, deadlock).
+   * Runs `work` in one READ COMMITTED transaction. It runs again from the start when Postgres reports a
+   * serialization failure or a deadlock, at most five times.
    */
   transaction<T>(work: (client: Queryable) => Promise<T>): Promise<T>;
   close(): Promise<void>;
@@ -35,40 +35,42 @@ export interface Database extends Writable {
 }
 
 export interface Transaction extends Writable {
-  /** Runs statements without parameters that may take longer than others. */
+  /** Runs statements without parameters under a statement timeout of their own. */
   run(statements: string, timeoutMs: number): Promise<void>;
 }
 
 export interface DatabaseOptions {
   /** `postgres://...`; never logged. */
   url: string;
-  /** At most; a server that gives fewer is content with that. Default: 10. */
+  /** The most connections that are open. Fewer are used when the server refuses more. Default: 10. */
   maxConnections?: number;
-  /** Told of connections that broke while idle; the pool replaces them by itself. */
+  /** Called when an idle connection breaks. The pool replaces it. */
   onIdleError?: (error: Error) => void;
-  /** Told whenever Postgres asks for a transaction to be run again. */
+  /** Called each time a transaction runs again. */
   onRepeat?: () => void;
 }
 
-/** SQLSTATEs after which the same transaction may simply be run again. */
-const RUN_AGAIN = new Set(['40001', '40P01']);
+/** SQLSTATEs after which the same transaction can run again: serialization_failure, deadlock_detected. */
+const REPEATABLE = new Set(['40001', '40P01']);
 const TRANSACTION_ATTEMPTS = 5;
 
 /**
- * Opens a pool; connects to nothing yet. Errors come out as RepublishError: DatabaseUnavailable (retried) or
- * DatabaseMisconfigured (not), with the SQLSTATE and Postgres' own message but never its `detail`, which can
- * quote row values.
+ * Makes a pool of connections. The first statement opens the first connection.
  *
- * Every statement runs with the same settings (database/session.ts), whatever the server's, the database's
- * and the role's are, also through a pooler in transaction mode: no state of a session is relied on there.
+ * Every error of a statement is a RepublishError: DatabaseUnavailable (retried) or DatabaseMisconfigured (not
+ * retried). Its message has the SQLSTATE and Postgres' message, never Postgres' `detail`, which can contain
+ * row values.
  *
- * @throws RepublishError DatabaseMisconfigured: the URL is none, or names a file that cannot be used
+ * Every statement runs with the settings of database/session.ts, whatever the settings of the server, the
+ * database and the role are. This also holds behind a pooler in transaction mode.
+ *
+ * @throws RepublishError DatabaseMisconfigured: the URL is invalid, or it names a file that cannot be used
  */
 export function openDatabase(options: DatabaseOptions): Database {
   return { mayWrite: true, ...open(options, { readOnly: false }) };
 }
 
-/** As `openDatabase`, for whoever only looks. */
+/** As `openDatabase`, for a caller that only reads. */
 export function openReadOnlyDatabase(options: DatabaseOptions): ReadOnlyDatabase {
   return open(options, { readOnly: true });
 }
@@ -76,15 +78,15 @@ export function openReadOnlyDatabase(options: DatabaseOptions): ReadOnlyDatabase
 function open(options: DatabaseOptions, { readOnly }: { readOnly: boolean }): Omit<Database, 'mayWrite'> {
   const where = placeOf(options.url);
   const connections = openConnections(options, where);
-  const inTransaction = <T>(lent: Lent, work: () => Promise<T>): Promise<T> =>
-    between(lent.client, beginOf({ isSet: lent.isSet, readOnly }), work);
+  const inTransaction = <T>({ client, hasSettings }: LentConnection, work: () => Promise<T>): Promise<T> =>
+    between(client, beginOf({ hasSettings, readOnly }), work);
 
-  const untilItRuns = async <T>(run: () => Promise<T>): Promise<T> => {
+  const withRepeats = async <T>(run: () => Promise<T>): Promise<T> => {
     for (let attempt = 1; ; attempt += 1) {
       try {
         return await run();
       } catch (thrown) {
-        if (attempt === TRANSACTION_ATTEMPTS || !RUN_AGAIN.has(sqlState(thrown) ?? ''))
+        if (attempt === TRANSACTION_ATTEMPTS || !REPEATABLE.has(sqlState(thrown) ?? ''))
           throw asRepublishError(thrown, where);
         options.onRepeat?.();
       }
@@ -93,16 +95,19 @@ function open(options: DatabaseOptions, { readOnly }: { readOnly: boolean }): Om
 
   return {
     query: <Row extends object>(text: string, values?: unknown[]) =>
-      untilItRuns(() =>
-        lent(connections, async (connection) => {
-          const query = async () => (await connection.client.query(text, values)).rows as Row[];
-          // A statement of its own is a transaction of its own.
-          return connection.isSet && !readOnly ? await query() : await inTransaction(connection, query);
+      withRepeats(() =>
+        withConnection(connections, async (connection) => {
+          const { client, hasSettings } = connection;
+          const query = async () => (await client.query(text, values)).rows as Row[];
+          // A statement alone is a transaction of its own.
+          return hasSettings && !readOnly ? await query() : await inTransaction(connection, query);
         }),
       ),
     transaction: (work) =>
-      untilItRuns(() =>
-        lent(connections, (connection) => inTransaction(connection, () => work(onClient(connection.client)))),
+      withRepeats(() =>
+        withConnection(connections, (connection) =>
+          inTransaction(connection, () => work(onClient(connection.client))),
+        ),
       ),
     close: () => connections.close(),
   };
@@ -119,13 +124,17 @@ function openConnections(
   }
 }
 
-async function lent<T>(connections: Connections, work: (connection: Lent) => Promise<T>): Promise<T> {
+async function withConnection<T>(
+  connections: Connections,
+  work: (connection: LentConnection) => Promise<T>,
+): Promise<T> {
   const connection = await connections.lend();
   let broken: Error | undefined;
   try {
     return await work(connection);
   } catch (thrown) {
-    // Whatever the server has not said itself leaves it open what the connection still does.
+    // Without an SQLSTATE the error is not the server's, and the connection may be in any state: it is
+    // closed.
     if (sqlState(thrown) === undefined && !(thrown instanceof RepublishError)) broken = ensureError(thrown);
     throw thrown;
   } finally {
@@ -135,8 +144,7 @@ async function lent<T>(connections: Connections, work: (connection: Lent) => Pro
 
 async function between<T>(client: PoolClient, begin: string, work: () => Promise<T>): Promise<T> {
   try {
-    // Within: of several statements the first may have begun a transaction, and a later one have been
-    // refused.
+    // Inside the try: `begin` may be several statements. A refused SET leaves a transaction to roll back.
     await client.query(begin);
     const result = await work();
     await client.query('COMMIT');
@@ -148,7 +156,7 @@ async function between<T>(client: PoolClient, begin: string, work: () => Promise
   }
 }
 
-/** What cannot be rolled back ends with its connection. */
+/** Closes the connection when it cannot roll back: Postgres then drops the transaction. */
 async function rollback(client: PoolClient): Promise<void> {
   await client.query('ROLLBACK').catch(() => client.end().catch(() => undefined));
 }
@@ -167,7 +175,7 @@ function onClient(client: PoolClient): Transaction {
   };
 }
 
-/** Host, port and database of a URL: never the user or the password. */
+/** Host, port and database of a URL, for messages. Never the user or the password. */
 export function placeOf(url: string): string {
   const parsed = URL.canParse(url) ? new URL(url) : undefined;
   return parsed ? `${parsed.host}${parsed.pathname}` : 'the address in its URL';

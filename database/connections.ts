@@ -1,38 +1,39 @@
 import { Client, type ClientConfig, Pool, type PoolClient } from 'pg';
 import { PACKAGE } from '../contract/names';
 import type { PostgresUrl } from './postgres-url';
-import { IS_TAKEN, sessionOptions, STATEMENT_TIMEOUT_MS } from './session';
+import { ASK_FOR_SETTINGS, sessionOptions, STATEMENT_TIMEOUT_MS } from './session';
 import { tlsOptions } from './tls';
 
-/** A server that vanished without a FIN would otherwise hold a query, and with it a document, for ever. */
+/**
+ * How much later than the server the client gives a statement up. A server that vanishes without a FIN would
+ * otherwise keep a statement, and with it a document, waiting for ever.
+ */
 export const LONGER_THAN_THE_SERVER_MS = 5_000;
 const CONNECT_TIMEOUT_MS = 5_000;
 
-/** What pg says where the server answers that it has no TLS; it gives no code. */
+/** The message of pg when the server has no TLS. pg gives this error no code. */
 export const NO_TLS_OFFERED = 'The server does not support SSL connections';
 const TOO_MANY_CONNECTIONS = '53300';
-/** pg_hba.conf has no line for such a connection: it may have one for a connection with TLS, or without. */
-const NOT_LET_IN = '28000';
-/** How poolers refuse a setting that they do not pass on: pgbouncer, and those of some providers. */
+/** No line of pg_hba.conf matches this connection. Another line may match one with TLS, or without. */
+const NO_PG_HBA_ENTRY = '28000';
+/** How poolers refuse a setting at the start of a connection: pgbouncer, and poolers of some providers. */
 const SETTING_REFUSED = ['08P01', '0A000'];
 
-/** For how long no more connections are tried than the server has given. */
-const NARROW_MS = 60_000;
+/** How long the pool stays as small as the server made it, before it tries to grow again. */
+const SMALL_POOL_MS = 60_000;
 const MOST_TRIES = 10;
 
-/** How the next connection is made. What the server takes is known when it has been tried, and may change. */
-interface Way {
+/** How the next connection is made. Only trying tells what the server accepts, and that may change. */
+interface ConnectMethod {
   tls: boolean;
-  /** With the settings of the session at its start. */
+  /** With the settings of the session as a parameter at the start of the connection. */
   settings: boolean;
 }
 
-export interface Lent {
+export interface LentConnection {
   client: PoolClient;
-  /**
-   * Its session has the settings that statements here rely on; otherwise each transaction brings them along.
-   */
-  isSet: boolean;
+  /** The session has the settings of database/session.ts. Without them each transaction sets them. */
+  hasSettings: boolean;
 }
 
 export interface ConnectionsOptions {
@@ -41,9 +42,10 @@ export interface ConnectionsOptions {
 }
 
 /**
- * A pool that connects as libpq would (`prefer` goes on without TLS, `allow` with it), through a pooler that
- * takes no settings, and to a server that gives fewer connections than wanted: then what needs one waits for
- * one of ours.
+ * A pool of connections that adapts to the server:
+ * - TLS as libpq does it: `prefer` continues without TLS, `allow` continues with it.
+ * - Settings: a pooler that refuses them at the start of a connection gets them in each transaction.
+ * - Size: when the server refuses further connections, callers wait for one that is open.
  *
  * @throws PostgresUrlFault a file that the URL names cannot be used
  */
@@ -51,18 +53,18 @@ export class Connections {
   readonly #pool: Pool;
   readonly #url: PostgresUrl;
   readonly #maxConnections: number;
-  readonly #sessions = new WeakMap<PoolClient, boolean>();
+  readonly #hasSettings = new WeakMap<PoolClient, boolean>();
   readonly #isSocket: boolean;
   #tls: ReturnType<typeof tlsOptions>;
-  #way: Way;
-  #narrowUntilMs = 0;
+  #method: ConnectMethod;
+  #smallUntilMs = 0;
 
   constructor(url: PostgresUrl, { maxConnections, onIdleError }: ConnectionsOptions) {
     this.#url = url;
     this.#maxConnections = maxConnections;
     this.#tls = tlsOptions(url.tls);
     this.#isSocket = new Client({ connectionString: url.rest }).host?.startsWith('/') === true;
-    this.#way = { tls: !this.#isSocket && !['disable', 'allow'].includes(url.tls.mode), settings: true };
+    this.#method = { tls: !this.#isSocket && !['disable', 'allow'].includes(url.tls.mode), settings: true };
     const nextSettings = (): ClientConfig => this.#settings();
     this.#pool = new Pool({
       connectionString: url.rest,
@@ -76,19 +78,19 @@ export class Connections {
         }
       },
     });
-    // Without a listener a connection that breaks would end the process: while it is idle, and, since the
-    // pool does not listen then, from the moment in which it is handed out, which may be that of the message
-    // that ends it.
+    // Without a listener, a connection that breaks ends the process. The pool listens to idle connections
+    // only, so each client needs a listener of its own: it may break in the moment in which the pool hands it
+    // out.
     this.#pool.on('error', (error) => onIdleError?.(error));
     this.#pool.on('connect', (client) => client.on('error', () => undefined));
   }
 
-  /** To be released by whoever has it; with an error where the connection is not to be used again. */
-  async lend(): Promise<Lent> {
-    if (Date.now() > this.#narrowUntilMs) this.#allow(this.#maxConnections);
+  /** The caller releases the client, with an error if the connection must not be used again. */
+  async lend(): Promise<LentConnection> {
+    if (Date.now() > this.#smallUntilMs) this.#resize(this.#maxConnections);
     const client = await this.#connect();
     try {
-      return { client, isSet: await this.#isSet(client) };
+      return { client, hasSettings: await this.#askForSettings(client) };
     } catch (thrown) {
       client.release(true);
       throw thrown;
@@ -102,53 +104,60 @@ export class Connections {
   async #connect(): Promise<PoolClient> {
     const tried = new Set<string>();
     for (let tries = 1; ; tries += 1) {
-      const way = this.#way;
-      tried.add(JSON.stringify(way));
+      const method = this.#method;
+      tried.add(JSON.stringify(method));
       try {
         return await this.#pool.connect();
       } catch (thrown) {
-        if (tries === MOST_TRIES || !this.#hasHope(thrown, way, tried)) throw thrown;
+        if (tries === MOST_TRIES || !this.#adapt(thrown, method, tried)) throw thrown;
       }
     }
   }
 
-  /** @param way that which has failed */
-  #hasHope(thrown: unknown, way: Way, tried: ReadonlySet<string>): boolean {
+  /**
+   * Changes the pool or the method after a failure.
+   *
+   * @param failed the method that was used
+   * @returns whether another try has a chance
+   */
+  #adapt(thrown: unknown, failed: ConnectMethod, tried: ReadonlySet<string>): boolean {
     if (codeOf(thrown) === TOO_MANY_CONNECTIONS && this.#pool.totalCount > 0) {
-      this.#narrowUntilMs = Date.now() + NARROW_MS;
-      this.#allow(this.#pool.totalCount);
+      this.#smallUntilMs = Date.now() + SMALL_POOL_MS;
+      this.#resize(this.#pool.totalCount);
       return true;
     }
-    // Another caller has failed in the same way, and found it.
-    if (this.#way === way) this.#way = this.#another(thrown, way) ?? way;
-    return !tried.has(JSON.stringify(this.#way));
+    // When the method is another one already, a second caller failed in the same way and has changed it.
+    if (this.#method === failed) this.#method = this.#otherMethod(thrown, failed) ?? failed;
+    return !tried.has(JSON.stringify(this.#method));
   }
 
-  #another(thrown: unknown, way: Way): Way | undefined {
+  #otherMethod(thrown: unknown, failed: ConnectMethod): ConnectMethod | undefined {
     const { mode } = this.#url.tls;
     const code = codeOf(thrown);
-    if (SETTING_REFUSED.includes(code ?? '') && way.settings) return { ...way, settings: false };
-    const isWithout = thrown instanceof Error && thrown.message === NO_TLS_OFFERED;
-    if (mode === 'prefer' && way.tls && (isWithout || code === NOT_LET_IN)) return { ...way, tls: false };
-    // Preferred still: the server may have got TLS meanwhile, or this is the other of two.
-    const mayBeSecured = !this.#isSocket && (mode === 'prefer' || mode === 'allow');
-    if (mayBeSecured && !way.tls && code === NOT_LET_IN) return { ...way, tls: true };
-    return mode === 'allow' && way.tls && isWithout ? { ...way, tls: false } : undefined;
+    if (SETTING_REFUSED.includes(code ?? '') && failed.settings) return { ...failed, settings: false };
+    const hasNoTls = thrown instanceof Error && thrown.message === NO_TLS_OFFERED;
+    if (mode === 'prefer' && failed.tls && (hasNoTls || code === NO_PG_HBA_ENTRY))
+      return { ...failed, tls: false };
+    // Also under `prefer`, after a connection without TLS: the server may have TLS by now, or the name may
+    // lead to two servers.
+    const mayUseTls = !this.#isSocket && (mode === 'prefer' || mode === 'allow');
+    if (mayUseTls && !failed.tls && code === NO_PG_HBA_ENTRY) return { ...failed, tls: true };
+    return mode === 'allow' && failed.tls && hasNoTls ? { ...failed, tls: false } : undefined;
   }
 
-  /** Asked of each connection once: some poolers take the settings, and drop them. */
-  async #isSet(client: PoolClient): Promise<boolean> {
-    const known = this.#sessions.get(client);
+  /** Asks once for each connection: some poolers accept the settings and drop them silently. */
+  async #askForSettings(client: PoolClient): Promise<boolean> {
+    const known = this.#hasSettings.get(client);
     if (known !== undefined) return known;
-    const { rows } = await client.query<{ taken: boolean }>(IS_TAKEN);
-    const isSet = rows[0]?.taken === true;
-    this.#sessions.set(client, isSet);
-    return isSet;
+    const { rows } = await client.query<{ taken: boolean }>(ASK_FOR_SETTINGS);
+    const hasSettings = rows[0]?.taken === true;
+    this.#hasSettings.set(client, hasSettings);
+    return hasSettings;
   }
 
   #settings(): ClientConfig {
     const { tls: demand, options } = this.#url;
-    const { tls, settings } = this.#way;
+    const { tls, settings } = this.#method;
     const direct = demand.negotiation === undefined ? {} : { sslnegotiation: demand.negotiation };
     const asked = settings ? sessionOptions(options) : options;
     return {
@@ -159,18 +168,21 @@ export class Connections {
     };
   }
 
-  /** Certificates are replaced in running systems; in the moment in which they are, the former ones do. */
+  /**
+   * Reads the certificates for each connection, because they are replaced while the process runs. While a
+   * file is being replaced it may be unreadable, and the earlier certificates are used.
+   */
   #readTls(): ReturnType<typeof tlsOptions> {
     try {
       this.#tls = tlsOptions(this.#url.tls);
     } catch {
-      // They were readable once.
+      // The constructor could read them.
     }
     return this.#tls;
   }
 
-  /** pg takes it into account whenever it is about to make a connection. */
-  #allow(connections: number): void {
+  /** pg reads `options.max` each time before it opens a connection. */
+  #resize(connections: number): void {
     (this.#pool as Pool & { options: { max: number } }).options.max = connections;
   }
 }

@@ -1,5 +1,5 @@
 import type { Intervention } from '../contract/control';
-import type { Failure } from '../contract/failures';
+import { type Failure, traitsOf, typesWith } from '../contract/failures';
 import { type FleetInput, type FleetSummary, noOperators, type OperatorEnd } from '../contract/fleet';
 import type { RunOutcome } from '../contract/progress';
 import { type Link, nextLink } from '../rules/audit-chain';
@@ -8,19 +8,23 @@ import type { Queryable, Transaction, Writable } from './connection';
 import { freeJson, freeText } from './free-text';
 import { utc } from './utc';
 
-/** Records that a fleet exists. The first writer wins, so that a retry changes nothing. */
+/**
+ * Writes the row of a fleet in `republish.fleets`. The first writer wins, so a retry changes nothing. The
+ * operators of the request are rows of `republish.fleet_operators` instead.
+ */
 export async function recordFleet(
   db: Writable,
   { runId, workflowId, request }: { runId: string; workflowId: string; request: FleetInput },
 ): Promise<void> {
-  const { operators: _, ...ofEach } = request;
+  const { operators: _, ...withoutOperators } = request;
   await db.query(
-    `INSERT INTO republish.fleets (run_id, workflow_id, request) VALUES ($1, $2, $3) ON CONFLICT (run_id) DO NOTHING`,
-    [runId, workflowId, freeJson(ofEach)],
+    `INSERT INTO republish.fleets (run_id, workflow_id, request) VALUES ($1, $2, $3)
+     ON CONFLICT (run_id) DO NOTHING`,
+    [runId, workflowId, freeJson(withoutOperators)],
   );
 }
 
-/** Adds operators to a fleet; those that it has already stay as they are. */
+/** Adds operators to a fleet. Operators that the fleet has already do not change. */
 export async function addFleetOperators(db: Writable, runId: string, operators: string[]): Promise<void> {
   await db.query(
     `INSERT INTO republish.fleet_operators (run_id, operator_user_id) SELECT $1, unnest($2::text[])
@@ -37,7 +41,7 @@ export async function countFleetOperators(db: Queryable, runId: string): Promise
   return row?.operators ?? 0;
 }
 
-/** A page of the operators of a fleet, in their order. */
+/** The next ids of a fleet's operators after `after`, in their order. */
 export async function fleetOperatorsAfter(
   db: Queryable,
   { runId, after, limit }: { runId: string; after?: string | undefined; limit: number },
@@ -52,60 +56,68 @@ export async function fleetOperatorsAfter(
 }
 
 /**
- * Until the end of the transaction nobody else writes how operators of the fleet ended, or its audit.
+ * Locks a fleet until the end of the transaction: nobody else writes its operators or its audit row.
  *
- * @returns whether it has its audit: that holds the hash of how they ended, so that nothing is written any
- * more. Asked behind the
- *   lock, by a statement of its own, which sees what was committed while it was waited for
+ * @returns whether the fleet has its audit row. That row has the hash of the operators, so they must not
+ *   change any more. The second statement asks for it: it sees what was committed while the first waited for
+ *   the lock
  */
-async function isAuditedBehindLock(client: Transaction, runId: string): Promise<boolean> {
+async function lockFleet(client: Transaction, runId: string): Promise<boolean> {
   await client.query('SELECT FROM republish.fleets WHERE run_id = $1 FOR NO KEY UPDATE', [runId]);
   return (await client.query('SELECT FROM republish.fleet_audit_log WHERE run_id = $1', [runId])).length > 0;
 }
 
 /**
- * Writes down how operators ended; what is written already stays. Nothing, when the fleet has its audit: a
- * worker may come back to one that somebody has ended.
+ * Writes how operators ended. An operator that has an outcome keeps it. Does nothing when the fleet has its
+ * audit row: a worker may continue a fleet that a person has ended.
  */
 export async function recordFleetOperators(
   client: Transaction,
   runId: string,
   ended: OperatorEnd[],
 ): Promise<void> {
-  if (await isAuditedBehindLock(client, runId)) return;
+  if (await lockFleet(client, runId)) return;
   await client.query(
-    `UPDATE republish.fleet_operators SET operator_run_id = ended."runId", outcome = ended.outcome,
-            failure_type = ended.failure->>'type', failure_message = ended.failure->>'message', ended_at = now()
-       FROM jsonb_to_recordset($2::jsonb) AS ended ("operatorUserId" text, "runId" text, outcome text, failure jsonb)
+    `UPDATE republish.fleet_operators
+        SET operator_run_id = ended."runId", outcome = ended.outcome, failure_type = ended.failure ->> 'type',
+            failure_message = ended.failure ->> 'message', ended_at = now()
+       FROM jsonb_to_recordset($2::jsonb)
+              AS ended ("operatorUserId" text, "runId" text, outcome text, failure jsonb)
       WHERE run_id = $1 AND operator_user_id = ended."operatorUserId" AND fleet_operators.outcome IS NULL`,
     [runId, freeJson(ended)],
   );
 }
 
+const TYPE_OF_OUTCOME = Object.fromEntries(
+  typesWith('runOutcome').map((type) => [traitsOf(type).runOutcome, type]),
+);
+
 /**
- * Operators of whom the fleet could not write down how they ended: as the newest audit since its beginning
- * says.
+ * Writes how the remaining operators ended, for a fleet that could not write it. Each gets the outcome of the
+ * operator's newest row in `republish.audit_log` since the fleet began.
  */
 export async function recordFromAudits(client: Transaction, runId: string): Promise<void> {
-  if (await isAuditedBehindLock(client, runId)) return;
+  if (await lockFleet(client, runId)) return;
   await client.query(
     `UPDATE republish.fleet_operators AS operator
         SET operator_run_id = audit.run_id, outcome = audit.outcome, ended_at = audit.written_at,
             failure_message = audit.failure ->> 'message',
-            failure_type = coalesce(audit.failure ->> 'type', CASE audit.outcome WHEN 'incomplete' THEN 'RepublishIncomplete'
-                                                                                 WHEN 'cancelled' THEN 'Cancelled' END)
+            failure_type = coalesce(audit.failure ->> 'type', $2::jsonb ->> audit.outcome)
        FROM (SELECT DISTINCT ON (operator_user_id) audit_log.*
-               FROM republish.audit_log JOIN republish.fleets ON fleets.run_id = $1 AND written_at >= fleets.started_at
+               FROM republish.audit_log
+               JOIN republish.fleets ON fleets.run_id = $1 AND written_at >= fleets.started_at
               ORDER BY operator_user_id, id DESC) AS audit
-      WHERE operator.run_id = $1 AND operator.outcome IS NULL AND audit.operator_user_id = operator.operator_user_id`,
-    [runId],
+      WHERE operator.run_id = $1 AND operator.outcome IS NULL
+        AND audit.operator_user_id = operator.operator_user_id`,
+    [runId, JSON.stringify(TYPE_OF_OUTCOME)],
   );
 }
 
-/** Operators of a fleet by outcome; those without one were not begun. */
+/** How many operators of a fleet have each outcome. `notBegun`: they have none, their run was not started. */
 export async function fleetCounts(db: Queryable, runId: string): Promise<FleetSummary['operators']> {
   const rows = await db.query<{ outcome: RunOutcome | null; operators: number }>(
-    `SELECT outcome, count(*)::integer AS operators FROM republish.fleet_operators WHERE run_id = $1 GROUP BY outcome`,
+    `SELECT outcome, count(*)::integer AS operators FROM republish.fleet_operators
+      WHERE run_id = $1 GROUP BY outcome`,
     [runId],
   );
   const counts = { ...noOperators(), notBegun: 0 };
@@ -113,43 +125,45 @@ export async function fleetCounts(db: Queryable, runId: string): Promise<FleetSu
   return counts;
 }
 
-/** All operators of a fleet that were begun and are not complete, in their order. */
+/** All operators of a fleet whose outcome is not `complete`, in the order of their ids. */
 export function fleetFailures(db: Queryable, runId: string): Promise<OperatorEnd[]> {
   return db.query<OperatorEnd>(
     `SELECT operator_user_id AS "operatorUserId", operator_run_id AS "runId", outcome,
             json_build_object('type', failure_type, 'message', failure_message) AS failure
-       FROM republish.fleet_operators WHERE run_id = $1 AND outcome <> 'complete' ORDER BY operator_user_id`,
+       FROM republish.fleet_operators
+      WHERE run_id = $1 AND outcome <> 'complete' ORDER BY operator_user_id`,
     [runId],
   );
 }
 
-/** One row of `republish.fleet_audit_log`. */
+/** One row of `republish.fleet_audit_log`: how a fleet and each of its operators ended. */
 export interface FleetAuditRow extends FleetSummary {
   runId: string;
   workflowId: string;
   outcome: RunOutcome;
+  /** Without its operators. */
   request: FleetInput;
+  /** What ended the fleet before its operators. */
   failure: Failure | null;
   reason: string | null;
   interventions: Intervention[];
 }
 
-/** As it is told, and as it is hashed (rules/audit-chain.ts): its hash holds all the rest. */
+/** An audit row as it is read. `hash` covers every other field (rules/audit-chain.ts). Times: ISO 8601. */
 export interface WrittenFleetAuditRow extends FleetAuditRow, Link {
-  /** ISO 8601. */
   startedAt: string;
   writtenAt: string;
 }
 
-const HASHED = `run_id AS "runId", workflow_id AS "workflowId", outcome, request, operators, failures, failure, reason,
-  interventions, ${utc('started_at')} AS "startedAt",
-  ${utc('written_at')} AS "writtenAt",
+/** The columns of `republish.fleet_audit_log` as a WrittenFleetAuditRow, without `hash`. */
+const HASHED = `run_id AS "runId", workflow_id AS "workflowId", outcome, request, operators, failures,
+  failure, reason, interventions, ${utc('started_at')} AS "startedAt", ${utc('written_at')} AS "writtenAt",
   position, members_hash AS "membersHash", previous_hash AS "previousHash"`;
 const COLUMNS = `${HASHED}, hash`;
 
-const ROW = `SELECT run_id, $2::text AS workflow_id, $3::text AS outcome, $4::json AS request, $5::json AS operators,
-  $6::jsonb AS failures, $7::jsonb AS failure, $8::text AS reason, $9::jsonb AS interventions, started_at,
-  date_trunc('milliseconds', now()) AS written_at,
+const ROW = `SELECT run_id, $2::text AS workflow_id, $3::text AS outcome, $4::json AS request,
+  $5::json AS operators, $6::jsonb AS failures, $7::jsonb AS failure, $8::text AS reason,
+  $9::jsonb AS interventions, started_at, date_trunc('milliseconds', now()) AS written_at,
   $10::integer AS position, $11::text AS members_hash, $12::text AS previous_hash
   FROM republish.fleets WHERE run_id = $1`;
 
@@ -157,12 +171,12 @@ const LOG = {
   kind: 'fleet',
   table: 'fleet_audit_log',
   row: ROW,
-  columns: `run_id, workflow_id, outcome, request, operators, failures, failure, reason, interventions, started_at,
-    written_at, position, members_hash, previous_hash`,
+  columns: `run_id, workflow_id, outcome, request, operators, failures, failure, reason, interventions,
+    started_at, written_at, position, members_hash, previous_hash`,
   hashed: HASHED,
 } as const;
 
-/** Appends the audit row of a fleet to the chain of all fleets, unless it is there. */
+/** Appends the audit row of a fleet to the chain of all fleets. Does nothing when the fleet has its row. */
 export async function appendFleetAudit(client: Transaction, row: FleetAuditRow): Promise<void> {
   const membersHash = await operatorsHash(client, row.runId);
   await lockChain(client, 'fleet', '');
@@ -185,6 +199,7 @@ export async function appendFleetAudit(client: Transaction, row: FleetAuditRow):
   ]);
 }
 
+/** The audit row of a fleet in `republish.fleet_audit_log`. Undefined: the fleet has none yet. */
 export async function auditOfFleet(db: Queryable, runId: string): Promise<WrittenFleetAuditRow | undefined> {
   const [row] = await db.query<WrittenFleetAuditRow>(
     `SELECT ${COLUMNS} FROM republish.fleet_audit_log WHERE run_id = $1`,
@@ -193,7 +208,7 @@ export async function auditOfFleet(db: Queryable, runId: string): Promise<Writte
   return row;
 }
 
-/** Newest first. */
+/** Audit rows of all fleets in `republish.fleet_audit_log`, newest first. */
 export function fleetAudits(db: Queryable, limit: number): Promise<WrittenFleetAuditRow[]> {
   return db.query<WrittenFleetAuditRow>(
     `SELECT ${COLUMNS} FROM republish.fleet_audit_log ORDER BY position DESC LIMIT $1`,
@@ -201,7 +216,7 @@ export function fleetAudits(db: Queryable, limit: number): Promise<WrittenFleetA
   );
 }
 
-/** Some rows of all fleets, in the order of the chain. */
+/** A batch of the audit chain of all fleets in `republish.fleet_audit_log`, first position first. */
 export function fleetAuditChain(
   db: Queryable,
   { offset, limit }: { offset: number; limit: number },

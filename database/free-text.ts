@@ -1,9 +1,9 @@
 import { storable } from '../contract/free-text';
 
 /*
- * Free text (reasons, names, messages) as Postgres takes it, whatever it says: a row that a run must leave
- * cannot fail for a character. That its database takes every character is looked at before anything is
- * written there (server.ts).
+ * Free text (reasons, names, messages) in a form that Postgres can store. A row that a run must write cannot
+ * fail because of one character in it. The encoding of the database is checked before the first row
+ * (server.ts).
  */
 
 export function freeText(text: string): string;
@@ -12,7 +12,7 @@ export function freeText(text: string | null | undefined): string | null {
   return text == null ? null : storable(text);
 }
 
-/** JSON with every text in it as it can be stored. */
+/** A value as JSON in which Postgres can store every text. */
 export function freeJson(value: unknown): string {
   return JSON.stringify(value, (_, part: unknown) => (typeof part === 'string' ? storable(part) : part));
 }

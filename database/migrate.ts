@@ -1,37 +1,37 @@
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { RepublishError } from '../contract/failures';
-import type { Database, Queryable, Writable } from './connection';
+import type { Database, Queryable, Transaction, Writable } from './connection';
 import { cannotStoreAll, renumber, serverFacts, STORES_ALL } from './server';
 
-/** Any constant does, as long as it stays: all workers of all releases must ask for the same lock. */
+/** Any number, but never another one: all workers of all releases must ask for the same lock. */
 const MIGRATION_LOCK = 46_30078;
-/** A migration may write a large table anew. */
+/** A migration may rewrite a large table. */
 const MIGRATION_TIMEOUT_MS = 15 * 60_000;
-/** Everybody else waits behind who waits for a table. */
+/** Short: every other statement on a table waits while a migration waits for the table's lock. */
 const TABLE_LOCK_TIMEOUT_MS = 3_000;
 
 export interface MigrationReport {
-  /** File names applied by this call, in order. */
+  /** Names of the files that this call applied, in order. */
   applied: string[];
-  /** Number of the newest migration the database has now. */
+  /** Number of the newest migration that the database has now. */
   version: number;
-  /** Name of the database: a URL need not say it, and then it is that of the user. */
+  /** Name of the database. A URL without a name leads to the database with the user's name. */
   database: string;
-  /** Tables whose sequence was behind their rows, and is not any more. */
+  /** Tables whose sequence was behind their rows. This call has corrected them. */
   renumbered: string[];
 }
 
 /**
- * Brings the schema `republish` up to this release. Safe to call from many workers at once: one applies, the
- * others wait on an advisory lock and find nothing left to do. All of it is one transaction, so a failure
- * leaves what was there.
+ * Brings the schema `republish` up to this release. Many workers may call it at the same time: one applies
+ * the migrations, the others wait for an advisory lock and then find nothing to do. It is one transaction:
+ * after a failure the schema is as it was.
  *
- * @param lockTimeoutMs how long to wait for another worker's migration; for a table that somebody holds three
- * seconds at most
- * @throws RepublishError DatabaseMisconfigured when the schema is newer than this release, when the database
- * cannot store what is written there, or when there is no schema and no right to create it;
- * DatabaseUnavailable when that time has passed.
+ * @param lockTimeoutMs how long to wait for another worker's migration. The wait for the lock of a table is
+ *   three seconds at most
+ * @throws RepublishError DatabaseMisconfigured: the schema is newer than this release, the encoding of the
+ *   database cannot store every character, or there is no schema and no right to create it
+ * @throws RepublishError DatabaseUnavailable: the lock was not free in time
  */
 export async function migrate(database: Database, lockTimeoutMs = 25_000): Promise<MigrationReport> {
   const files = await migrationFiles();
@@ -49,23 +49,25 @@ export async function migrate(database: Database, lockTimeoutMs = 25_000): Promi
     if (newest > known) {
       throw new RepublishError(
         'DatabaseMisconfigured',
-        `the database schema is at version ${newest}, this release knows ${known}: run a newer release of republish-operator-configs`,
+        `the database schema is at version ${newest}, this release knows ${known}: ` +
+          'run a newer release of republish-operator-configs',
       );
     }
-    const applied: string[] = [];
-    const toApply = files.filter(({ version }) => version > newest);
-    if (toApply.length > 0)
+    const missing = files.filter(({ version }) => version > newest);
+    if (missing.length > 0)
       await client.query(`SET LOCAL lock_timeout = ${Math.min(lockTimeoutMs, TABLE_LOCK_TIMEOUT_MS)}`);
-    for (const file of toApply) {
-      await client.run(await readFile(file.path, 'utf8'), MIGRATION_TIMEOUT_MS);
-      await client.query('INSERT INTO republish.migrations (version, name) VALUES ($1, $2)', [
-        file.version,
-        file.name,
-      ]);
-      applied.push(file.name);
-    }
+    for (const file of missing) await apply(client, file);
+    const applied = missing.map(({ name }) => name);
     return { applied, version: known, database: server.database, renumbered: await renumber(client) };
   });
+}
+
+async function apply(client: Transaction, file: MigrationFile): Promise<void> {
+  await client.run(await readFile(file.path, 'utf8'), MIGRATION_TIMEOUT_MS);
+  await client.query('INSERT INTO republish.migrations (version, name) VALUES ($1, $2)', [
+    file.version,
+    file.name,
+  ]);
 }
 
 /** The newest migration of the database (undefined: it has none) and of this release. Changes nothing. */
@@ -81,51 +83,65 @@ export async function schemaVersions(
   return { database: row?.version ?? undefined, release };
 }
 
-/** In the catalogue: asked by name, a schema that may not be used would be an error in place of an answer. */
-const MIGRATIONS_TABLE_EXISTS =
-  "EXISTS (SELECT FROM pg_class WHERE relname = 'migrations' AND relnamespace = to_regnamespace('republish'))";
+/** Asks the catalogue. `to_regclass` fails when the role has no right to use the schema. */
+const MIGRATIONS_TABLE_EXISTS = `EXISTS (SELECT FROM pg_class
+   WHERE relname = 'migrations' AND relnamespace = to_regnamespace('republish'))`;
 
 /**
- * CREATE ... IF NOT EXISTS would demand the right to create even where an administrator has prepared
- * everything.
+ * Creates the schema and the table `migrations` where they are missing. It asks first: CREATE ... IF NOT
+ * EXISTS needs the right to create also where the table exists.
  */
 async function createMigrationsTable(client: Writable): Promise<void> {
-  const [found] = await client.query<Found>(
-    `SELECT ${MIGRATIONS_TABLE_EXISTS} AS table, to_regnamespace('republish') IS NOT NULL AS schema,
-            CASE WHEN to_regnamespace('republish') IS NULL THEN has_database_privilege(current_database(), 'CREATE')
-                 ELSE has_schema_privilege('republish', 'USAGE') AND has_schema_privilege('republish', 'CREATE') END AS "mayCreate",
-            quote_ident(current_user) AS "user", quote_ident(current_database()) AS database`,
-  );
+  const found = await schemaFacts(client);
   if (found === undefined || found.table) return;
   if (!found.mayCreate) throw mayNotCreate(found);
   if (!found.schema) await client.query('CREATE SCHEMA republish');
   await client.query(
-    'CREATE TABLE republish.migrations (version integer PRIMARY KEY, name text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())',
+    `CREATE TABLE republish.migrations
+       (version integer PRIMARY KEY, name text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())`,
   );
 }
 
-interface Found {
+/** What is there, and what this role may create. */
+interface SchemaFacts {
+  /** The table `republish.migrations` exists. */
   table: boolean;
+  /** The schema `republish` exists. */
   schema: boolean;
   mayCreate: boolean;
+  /** Quoted, for a statement that a person can copy. */
   user: string;
   database: string;
 }
 
-function mayNotCreate({ schema, user, database }: Found): RepublishError {
-  const remedy = schema
-    ? `As the owner of the schema: GRANT USAGE, CREATE ON SCHEMA republish TO ${user};`
-    : `As an administrator: CREATE SCHEMA republish AUTHORIZATION ${user}; or run republish migrate as a role that may.`;
-  const lacks = schema ? 'may create nothing in its schema republish' : 'may not create the schema republish';
-  return new RepublishError(
-    'DatabaseMisconfigured',
-    `${user} ${lacks} in database ${database}`,
-    undefined,
-    remedy,
+async function schemaFacts(client: Queryable): Promise<SchemaFacts | undefined> {
+  const [facts] = await client.query<SchemaFacts>(
+    `SELECT ${MIGRATIONS_TABLE_EXISTS} AS table, to_regnamespace('republish') IS NOT NULL AS schema,
+            CASE WHEN to_regnamespace('republish') IS NULL
+                 THEN has_database_privilege(current_database(), 'CREATE')
+                 ELSE has_schema_privilege('republish', 'USAGE')
+                      AND has_schema_privilege('republish', 'CREATE') END AS "mayCreate",
+            quote_ident(current_user) AS "user", quote_ident(current_database()) AS database`,
   );
+  return facts;
 }
 
-async function migrationFiles(): Promise<{ version: number; name: string; path: string }[]> {
+function mayNotCreate({ schema, user, database }: SchemaFacts): RepublishError {
+  const remedy = schema
+    ? `As the owner of the schema: GRANT USAGE, CREATE ON SCHEMA republish TO ${user};`
+    : `As an administrator: CREATE SCHEMA republish AUTHORIZATION ${user}; ` +
+      'or run republish migrate as a role that may.';
+  const lacks = schema ? 'may create nothing in its schema republish' : 'may not create the schema republish';
+  return new RepublishError('DatabaseMisconfigured', `${user} ${lacks} in database ${database}`, { remedy });
+}
+
+interface MigrationFile {
+  version: number;
+  name: string;
+  path: string;
+}
+
+async function migrationFiles(): Promise<MigrationFile[]> {
   const directory = path.join(__dirname, 'migrations');
   const names = (await readdir(directory)).filter((name) => /^\d{4}_.+\.sql$/.test(name)).sort();
   return names.map((name) => ({ version: Number(name.slice(0, 4)), name, path: path.join(directory, name) }));

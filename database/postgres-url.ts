@@ -1,13 +1,15 @@
-/** How a connection is secured. The words of libpq's `sslmode`. */
+/** The TLS that a URL asks for, in the terms of libpq. */
 export interface TlsDemand {
   mode: SslMode;
-  /** A file with the CAs to trust, or `system`: those that Node.js knows. */
+  /** A file with the CAs to trust, or `system`: the CAs of Node.js. */
   rootCert?: string | undefined;
-  /** Files of the certificate that this side shows. */
+  /** File of the client certificate. */
   cert?: string | undefined;
+  /** File of the client certificate's private key. */
   key?: string | undefined;
+  /** Of that private key. */
   passphrase?: string | undefined;
-  /** `direct`: TLS from the first byte. */
+  /** `direct`: TLS from the first byte, without Postgres' SSLRequest. */
   negotiation?: 'direct' | undefined;
 }
 
@@ -15,7 +17,7 @@ export const SSL_MODES = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 
 export type SslMode = (typeof SSL_MODES)[number];
 
 export interface PostgresUrl {
-  /** The URL without what is below: what `pg` reads by itself. */
+  /** The URL without `tls` and `options`, for `pg` to read. */
   rest: string;
   tls: TlsDemand;
   /** Settings of the session that the URL asks for: `-c search_path=...`. */
@@ -23,8 +25,8 @@ export interface PostgresUrl {
 }
 
 /**
- * What is wrong with a URL of Postgres, as a sentence without its subject, and what to do. Quotes nothing of
- * it.
+ * What is wrong with a Postgres URL: a sentence without its subject, such as `holds a #`, and what to do. It
+ * never contains a part of the URL, which may have a password.
  */
 export class PostgresUrlFault extends Error {
   constructor(
@@ -44,42 +46,42 @@ const OURS = [
   'sslkey',
   'sslpassword',
   'sslnegotiation',
-  // What pg has for the meaning of libpq, which is the only one here.
+  // With this, pg reads sslmode as libpq does. Here that is always so.
   'uselibpqcompat',
   'options',
 ];
 
 /**
- * Reads `postgres://user:password@host:port/database?...`, as libpq writes it: an IPv6 address in brackets, a
- * folder with a Unix socket as `%2Fvar%2Frun` or `?host=/var/run`. TLS is read as libpq does, which pg does
- * not.
+ * Parses `postgres://user:password@host:port/database?...` as libpq does: an IPv6 address is in brackets, the
+ * folder of a Unix socket is `%2Fvar%2Frun` or `?host=/var/run`. The TLS parameters mean what they mean to
+ * libpq. To pg some of them mean something else.
  *
  * @throws PostgresUrlFault
  */
 export function parsePostgresUrl(text: string): PostgresUrl {
-  refuseWhatIsNoUrl(text);
+  requireUrl(text);
   const [front = '', query = ''] = split(text, '?');
   const parameters = new URLSearchParams(query);
-  const of = (name: string): string | undefined => parameters.get(name) ?? undefined;
-  if (of('host')?.includes(',')) throw severalHosts();
-  const rootCert = of('sslrootcert');
+  const parameter = (name: string): string | undefined => parameters.get(name) ?? undefined;
+  if (parameter('host')?.includes(',')) throw severalHosts();
+  const rootCert = parameter('sslrootcert');
   const tls: TlsDemand = {
-    mode: modeOf(of('sslmode') ?? sslModeOf(of('ssl')), rootCert),
+    mode: modeOf(parameter('sslmode') ?? sslModeOf(parameter('ssl')), rootCert),
     rootCert,
-    cert: of('sslcert'),
-    key: of('sslkey'),
-    passphrase: of('sslpassword'),
-    negotiation: negotiationOf(of('sslnegotiation')),
+    cert: parameter('sslcert'),
+    key: parameter('sslkey'),
+    passphrase: parameter('sslpassword'),
+    negotiation: negotiationOf(parameter('sslnegotiation')),
   };
-  const options = of('options');
+  const options = parameter('options');
   for (const name of OURS) parameters.delete(name);
   const left = parameters.toString();
-  // A blank would have pg encode all of the URL once more.
+  // pg encodes a URL with a space in it a second time.
   const rest = front.replaceAll(' ', '%20') + (left === '' ? '' : `?${left}`);
   return { rest, tls, options };
 }
 
-function refuseWhatIsNoUrl(text: string): void {
+function requireUrl(text: string): void {
   if (text.includes('#')) throw new PostgresUrlFault('holds a #', 'write # as %23');
   if (/%(?![0-9A-Fa-f]{2})/.test(text))
     throw new PostgresUrlFault('has a % that begins no percent-encoded character', 'write % as %25');
@@ -87,9 +89,9 @@ function refuseWhatIsNoUrl(text: string): void {
   const authority = /^[a-z]+:\/\/([^/]*)/i.exec(front)?.[1] ?? '';
   const host = authority.slice(authority.lastIndexOf('@') + 1);
   if (host.includes(',')) throw severalHosts();
-  // Without a host, as `postgres://user@/database`, it is no URL to Node.js, and one to libpq and pg.
+  // `postgres://user@/database` has no host. Node.js does not accept it, libpq and pg do.
   const isUrl = URL.canParse(host === '' ? front.replace('@/', '@localhost/') : front);
-  // A password with a / or a ? in it, whose beginning would be taken for a port, and be told as one.
+  // A password with an unescaped / or ?: its first part would be read as a port and shown in a message.
   const endsTooEarly = !authority.includes('@') && (/@/.test(front) || /^[^=&]*@/.test(query));
   if (!isUrl || endsTooEarly) throw new PostgresUrlFault('is no URL', ESCAPE);
   try {
@@ -111,7 +113,7 @@ function split(text: string, at: string): [string, string] {
   return index < 0 ? [text, ''] : [text.slice(0, index), text.slice(index + 1)];
 }
 
-/** `ssl` is what pg (`true`) and asyncpg (a mode) call it. */
+/** `ssl` has `true` or `false` in URLs for pg, and an sslmode in URLs for asyncpg. */
 function sslModeOf(ssl: string | undefined): string | undefined {
   if (ssl === 'true' || ssl === '1') return 'verify-full';
   if (ssl === 'false' || ssl === '0') return 'disable';
@@ -120,7 +122,7 @@ function sslModeOf(ssl: string | undefined): string | undefined {
 
 function modeOf(written: string | undefined, rootCert: string | undefined): SslMode {
   const fallback = rootCert === 'system' ? 'verify-full' : 'prefer';
-  // pg's own name for what libpq calls `require`.
+  // pg's `no-verify` is libpq's `require`.
   const mode = written === 'no-verify' ? 'require' : (written ?? fallback);
   if (!isSslMode(mode))
     throw new PostgresUrlFault('has an sslmode that is not known', `write one of ${SSL_MODES.join(', ')}`);
@@ -144,8 +146,8 @@ function isSslMode(mode: string): mode is SslMode {
   return (SSL_MODES as readonly string[]).includes(mode);
 }
 
-/** What the environment says to every program that uses libpq, where the URL does not say it. */
-const OF_LIBPQ = {
+/** Environment variables of libpq, and the parameter of the URL that each of them is the default of. */
+const LIBPQ_DEFAULTS = {
   PGSSLMODE: 'sslmode',
   PGSSLROOTCERT: 'sslrootcert',
   PGSSLCERT: 'sslcert',
@@ -154,16 +156,17 @@ const OF_LIBPQ = {
 };
 
 /**
- * The URL with what libpq's variables add to it. pg reads user, password, host, port and database by itself.
+ * The URL with the parameters that libpq's environment variables add to it. pg itself reads the variables for
+ * user, password, host, port and database.
  */
 export function withLibpqVariables(url: string, env: Readonly<Record<string, string | undefined>>): string {
   if (!/^postgres(ql)?(\+\w+)?:\/\//.test(url)) return url;
   const [front, query] = split(url, '?');
   const named = new URLSearchParams(query);
-  const added = Object.entries(OF_LIBPQ).flatMap(([variable, name]) => {
+  const added = Object.entries(LIBPQ_DEFAULTS).flatMap(([variable, name]) => {
     const value = env[variable]?.trim();
-    const isSaid = named.has(name) || (name === 'sslmode' && named.has('ssl'));
-    return value === undefined || value === '' || isSaid ? [] : [`${name}=${encodeURIComponent(value)}`];
+    const isInUrl = named.has(name) || (name === 'sslmode' && named.has('ssl'));
+    return value === undefined || value === '' || isInUrl ? [] : [`${name}=${encodeURIComponent(value)}`];
   });
   if (added.length === 0) return url;
   return `${front}?${[...(query === '' ? [] : [query]), ...added].join('&')}`;

@@ -39,7 +39,11 @@ export function asRepublishError(thrown: unknown, where: string): RepublishError
   const error = ensureError(thrown);
   return state === undefined
     ? unanswered(thrown, error, where)
-    : refusal(thrown as Said, state, error.message);
+    : withSqlState(refusal(thrown as Said, state, error.message), state);
+}
+
+function withSqlState({ type, message, remedy }: RepublishError, sqlState: string): RepublishError {
+  return new RepublishError(type, message, { remedy, sqlState });
 }
 
 /** Of DATABASE_URL or LNBITS_DATABASE_URL: whoever opened it knows which. */
@@ -48,7 +52,7 @@ function urlFault({ what, remedy }: PostgresUrlFault): RepublishError {
 }
 
 function misconfigured(message: string, remedy?: string): RepublishError {
-  return new RepublishError('DatabaseMisconfigured', message, undefined, remedy);
+  return new RepublishError('DatabaseMisconfigured', message, { remedy });
 }
 
 function unanswered(thrown: unknown, { message }: Error, where: string): RepublishError {
@@ -107,12 +111,10 @@ const KNOWN: Partial<Record<string, (said: Said, message: string) => RepublishEr
       'another transaction holds what this needs (55P03; pg_stat_activity shows which), such as a worker that migrates the schema: try again when it has ended',
     ),
   '53300': (_, message) =>
-    new RepublishError(
-      'DatabaseUnavailable',
-      `Postgres gives no further connection (53300): ${message}`,
-      undefined,
-      'Raise the limit that the message names (ALTER ROLE ... CONNECTION LIMIT, max_connections), end programs that hold connections (pg_stat_activity shows them), or put a pooler such as pgbouncer in between. One connection is enough for a command, two for a worker: it takes what it is given.',
-    ),
+    new RepublishError('DatabaseUnavailable', `Postgres gives no further connection (53300): ${message}`, {
+      remedy:
+        'Raise the limit that the message names (ALTER ROLE ... CONNECTION LIMIT, max_connections), end programs that hold connections (pg_stat_activity shows them), or put a pooler such as pgbouncer in between. One connection is enough for a command, two for a worker: it takes what it is given.',
+    }),
   '22P05': () =>
     misconfigured(
       'the database cannot store a character that it was given (22P05): its encoding is not UTF8',

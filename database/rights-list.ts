@@ -1,16 +1,20 @@
+import { sqlIdentifier } from './identifier';
+
 /**
- * The one list of what each role needs of the ledger. `npm run docs:rights` makes database/rights.sql and the
- * table in docs/operations.md of it, and `republish doctor` and a worker at its start look for it.
+ * The roles, and the rights on the ledger that each of them needs. There is no other list: `npm run
+ * docs:rights` writes database/rights.sql and the table in docs/operations.md from it, and `republish doctor`
+ * and each worker check it.
  */
 export const ROLES = ['worker', 'pairing', 'inspector', 'migrator'] as const;
 export type Role = (typeof ROLES)[number];
 
-/** For rights.sql. @public */
+/** The comment of each role in rights.sql. @public */
 export const ROLE_IS_FOR: Record<Role, string> = {
   worker:
-    '`republish worker`, `republish end`: it deletes nothing, only appends to the audit, and changes of a signer where its bunker has moved to',
-  pairing: '`republish signer ...`; it also reads runs, fleets and audits',
-  inspector: '`republish plan`, `verify`, `orphans`, `audit`, `report`, `doctor`: it writes nothing',
+    '`republish worker`, `republish end`: deletes nothing, only appends to the audit logs, ' +
+    'and changes only the bunker relays of a signer',
+  pairing: '`republish signer ...`: also reads runs, fleets and audits',
+  inspector: '`republish plan`, `verify`, `orphans`, `audit`, `report`, `doctor`: writes nothing',
   migrator: '`republish migrate`',
 };
 
@@ -19,14 +23,14 @@ export const LEDGER = 'republish';
 
 export interface Right {
   privilege: 'SELECT' | 'INSERT' | 'UPDATE' | 'DELETE' | 'USAGE' | 'CREATE' | 'EXECUTE';
-  /** DATABASE: to make the schema there, and so only as long as it is not. */
+  /** DATABASE: to create the schema, so it is needed only while the schema does not exist. */
   on: 'TABLE' | 'FUNCTION' | 'SCHEMA' | 'DATABASE';
   schema: string;
-  /** Of the table or function. */
+  /** Name of the table or function. */
   name?: string;
-  /** Absent: all that a table has. */
+  /** Default: all columns of the table. */
   columns?: readonly string[];
-  /** Nothing of a run goes wrong without it. */
+  /** A run succeeds without it. */
   optional?: true;
 }
 
@@ -38,14 +42,14 @@ const WRITE: OnTable[] = ['SELECT', 'INSERT', 'UPDATE'];
 const ALL: OnTable[] = ['SELECT', 'INSERT', 'UPDATE', 'DELETE'];
 
 /**
- * What each role does with each table; `test/unit/rights-files.test.ts` holds it to the tables of the
+ * What each role does with each table. `test/unit/rights-files.test.ts` compares it with the tables of the
  * migration.
  */
 const TABLES: Record<string, Partial<Record<Role, readonly OnTable[]>>> = {
   migrations: { worker: READ, pairing: READ, inspector: READ, migrator: APPEND },
   signers: { worker: ['SELECT', { UPDATE: ['bunker_relays'] }], pairing: ALL, inspector: READ },
   pairings: { pairing: ALL },
-  // `republish plan` says by it what a run is expected to take.
+  // `republish plan` estimates the duration of a run with it.
   signer_checks: { worker: READ, pairing: ALL, inspector: READ },
   runs: {
     worker: ['SELECT', 'INSERT', { UPDATE: ['operator_pubkey', 'sweeps', 'closed_at'] }],
@@ -55,20 +59,20 @@ const TABLES: Record<string, Partial<Record<Role, readonly OnTable[]>>> = {
   pages: { worker: ['SELECT', 'INSERT', { UPDATE: ['holder'] }] },
   documents: { worker: WRITE, pairing: READ, inspector: READ },
   signer_proofs: { worker: APPEND, inspector: READ },
-  // The ids of audit rows are of an identity column, for which nobody needs a right on its sequence.
+  // The id of an audit row is an identity column: nobody needs a right on its sequence.
   audit_log: { worker: APPEND, pairing: READ, inspector: READ },
   fleets: { worker: WRITE, pairing: READ, inspector: READ },
   fleet_operators: { worker: WRITE, pairing: READ, inspector: READ },
   fleet_audit_log: { worker: APPEND, pairing: READ, inspector: READ },
 };
 
-/** Everybody may execute them, unless an administrator has taken that from PUBLIC. */
+/** Every role may execute them, unless an administrator has revoked that right from PUBLIC. */
 const FUNCTIONS: Record<string, readonly Role[]> = {
   seal_document: ['worker'],
   sign_document: ['worker'],
 };
 
-/** What a role needs of the ledger, in the order in which it is best granted. */
+/** The rights on the ledger that a role needs, in the order in which to grant them. */
 export function rightsOnLedger(role: Role): Right[] {
   const tables = Object.entries(TABLES).flatMap(([name, roles]) =>
     (roles[role] ?? []).map((granted): Right => ({ ...onTable(granted), schema: LEDGER, name })),
@@ -94,16 +98,17 @@ function onTable(granted: OnTable): Pick<Right, 'privilege' | 'on' | 'columns'> 
     : { privilege: 'UPDATE', on: 'TABLE', columns: granted.UPDATE };
 }
 
-/** `UPDATE (closed_at) on republish.runs` */
+/** For messages, such as `UPDATE (closed_at) on republish.runs`. */
 export function nameOfRight(right: Right): string {
-  return `${privilegeOf(right)} on ${objectOf(right, 'this database').replace(/^[A-Z]+/, (kind) => kind.toLowerCase())}`;
+  const object = objectOf(right, 'this database').replace(/^[A-Z]+/, (kind) => kind.toLowerCase());
+  return `${privilegeOf(right)} on ${object}`;
 }
 
 /**
- * The statement that gives it, and nothing else.
+ * The GRANT statement for one right.
  *
- * @param to a role, as SQL
- * @param database as SQL
+ * @param to the role, quoted for SQL
+ * @param database the database, quoted for SQL
  */
 export function grantOf(right: Right, to: string, database: string): string {
   return `GRANT ${privilegeOf(right)} ON ${objectOf(right, `DATABASE ${database}`)} TO ${to}`;
@@ -120,7 +125,7 @@ function objectOf({ on, schema, name = '' }: Right, database: string): string {
   return on === 'FUNCTION' ? `FUNCTION ${qualified}` : qualified;
 }
 
-/** As SQL, quoted only where it has to be: it is read by people. */
+/** Quoted only where SQL needs it, because people read these statements. */
 function identifier(name: string): string {
-  return /^[a-z_][a-z0-9_]*$/.test(name) ? name : `"${name.replaceAll('"', '""')}"`;
+  return /^[a-z_][a-z0-9_]*$/.test(name) ? name : sqlIdentifier(name);
 }

@@ -1,13 +1,13 @@
 export const STATEMENT_TIMEOUT_MS = 30_000;
 
 /**
- * What statements here rely on, and what a database, a role or a server may have set otherwise.
+ * The settings that every statement needs. A server, a database or a role may have others.
  *
- * - A statement that waits behind a lock sees what was committed meanwhile: the seal and the migrations need
- * that.
- * - The text of a time, of an interval, of bytes and of a floating point number is the same whatever the
- * server's settings are: the
- *   state of a machine is made of such texts, and another text is another document, which would be signed anew.
+ * - READ COMMITTED: a statement that waited for a lock sees what was committed meanwhile. The seal and the
+ *   migrations need that.
+ * - Formats: a time, an interval, bytes and a floating point number have the same text on every server. The
+ *   state of a machine contains such texts, and another text is another document, which would be signed
+ *   again.
  */
 const SETTINGS = {
   statement_timeout: String(STATEMENT_TIMEOUT_MS),
@@ -19,10 +19,10 @@ const SETTINGS = {
   extra_float_digits: '3',
 };
 
-/** Tells whether the settings were taken: some poolers drop what they do not know, and say nothing. */
+/** A setting that only this program makes. Where it is missing, a pooler has dropped all of them. */
 const MARK = 'republish.session';
 
-/** The settings as a parameter at the start of a connection, behind those that the URL asks for. */
+/** The `options` parameter at the start of a connection: the settings of the URL, then these. */
 export function sessionOptions(others: string | undefined): string {
   const ours = Object.entries({ ...SETTINGS, [MARK]: 'taken' }).map(
     ([name, value]) => `-c ${name}=${value.replaceAll(' ', '\\ ')}`,
@@ -30,19 +30,18 @@ export function sessionOptions(others: string | undefined): string {
   return [...(others === undefined ? [] : [others]), ...ours].join(' ');
 }
 
-export const IS_TAKEN = `SELECT coalesce(current_setting('${MARK}', true), '') = 'taken' AS taken`;
+export const ASK_FOR_SETTINGS = `SELECT coalesce(current_setting('${MARK}', true), '') = 'taken' AS taken`;
 
 const BEGIN = 'BEGIN ISOLATION LEVEL READ COMMITTED';
 const SET_ALL = Object.entries(SETTINGS).map(([name, value]) => `SET LOCAL ${name} = '${value}'`);
 
 /**
- * What begins a transaction. Behind a pooler a session is lent to others between two transactions, so nothing
- * may be left in it, and nothing be expected there: then the transaction brings its settings along. One
- * message, no parameters.
+ * Begins a transaction with the settings. Behind a pooler another client may get the session after the
+ * transaction, so SET LOCAL must not leave anything in it. One message without parameters.
  *
- * @param isSet the session has the settings already
+ * @param hasSettings the session has the settings already
  */
-export function beginOf({ isSet, readOnly }: { isSet: boolean; readOnly: boolean }): string {
+export function beginOf({ hasSettings, readOnly }: { hasSettings: boolean; readOnly: boolean }): string {
   const begin = readOnly ? `${BEGIN} READ ONLY` : BEGIN;
-  return isSet ? begin : [begin, ...SET_ALL].join('; ');
+  return hasSettings ? begin : [begin, ...SET_ALL].join('; ');
 }

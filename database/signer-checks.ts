@@ -1,14 +1,20 @@
 import type { Queryable, Writable } from './connection';
 
-/** How quick a signer was when it was tried. */
+/** The speed of a signer, measured by `republish signer check --deep`. */
 export interface SignerCheckRow {
   msPerDocument: number;
+  /** A document takes at most this long: the signer answered all requests of the check at the same time. */
   atMost: boolean;
-  /** Milliseconds since the epoch. */
+  /** Since the epoch, by the clock of Postgres. */
   checkedAtMs: number;
 }
 
-/** @param check `signer` as in signer_proofs; `speed` null: that is not known (any more) */
+/**
+ * Stores the speed of an operator's signer in `republish.signer_checks`, or deletes it.
+ *
+ * @param check `signer` is the name of the signer as in `signer_proofs`. `speed` null: it could not be
+ *   measured
+ */
 export async function keepSignerCheck(
   db: Writable,
   check: {
@@ -23,7 +29,8 @@ export async function keepSignerCheck(
     return;
   }
   await db.query(
-    `INSERT INTO republish.signer_checks (operator_user_id, signer, ms_per_document, at_most) VALUES ($1, $2, $3, $4)
+    `INSERT INTO republish.signer_checks (operator_user_id, signer, ms_per_document, at_most)
+     VALUES ($1, $2, $3, $4)
      ON CONFLICT (operator_user_id) DO UPDATE
        SET signer = EXCLUDED.signer, ms_per_document = EXCLUDED.ms_per_document, at_most = EXCLUDED.at_most,
            checked_at = now()`,
@@ -31,6 +38,7 @@ export async function keepSignerCheck(
   );
 }
 
+/** The stored speed, if it is of this signer. A signer that was paired again has another name. */
 export async function findSignerCheck(
   db: Queryable,
   operatorUserId: string,

@@ -4,9 +4,9 @@ import { ensureError } from '../contract/failures';
 import { PostgresUrlFault, type TlsDemand } from './postgres-url';
 
 /**
- * What TLS a URL asks for, as libpq has it: without a CA nothing but the line is secured; with one the server
- * has to be signed by it, whatever the mode; only `verify-full` looks at the name of the host. Reads the
- * files.
+ * The TLS options for a URL, with the meaning of libpq. Without a CA the connection is encrypted and the
+ * server is not verified. With a CA it must have signed the server's certificate, whatever the mode is. Only
+ * `verify-full` compares the name of the host. This function reads the files.
  *
  * @throws PostgresUrlFault naming the parameter and the file
  */
@@ -28,8 +28,7 @@ export function tlsOptions({ mode, rootCert, cert, key, passphrase }: TlsDemand)
     );
   }
   if (mode !== 'verify-full' && ca === undefined) return { ...options, rejectUnauthorized: false };
-  // Said, since NODE_TLS_REJECT_UNAUTHORIZED=0, which is set for something else, would undo what this URL
-  // demands.
+  // Explicit: a NODE_TLS_REJECT_UNAUTHORIZED=0 that is meant for other connections must not turn this off.
   const verified = { ...options, rejectUnauthorized: true };
   return mode === 'verify-full' ? verified : { ...verified, checkServerIdentity: () => undefined };
 }

@@ -2,79 +2,78 @@ import type { Event } from 'nostr-tools/core';
 import { encrypt as nip04Encrypt } from 'nostr-tools/nip04';
 import { encrypt as nip44Encrypt, getConversationKey } from 'nostr-tools/nip44';
 
-/** A request as the bunker decrypted it (NIP-46). */
+/** A NIP-46 request after its decryption. */
 export interface BunkerRequest {
-  /** The client's request id, unique only for that client. */
+  /** The request id of the client. Another client may use the same id. */
   readonly id: string;
   readonly method: string;
   readonly params: readonly string[];
   readonly clientPubkey: string;
-  /** Of the kind-24133 event it came in. */
+  /** Id of its kind-24133 event. */
   readonly eventId: string;
   /** Milliseconds since the epoch. */
   readonly atMs: number;
 }
 
-/** The answer inside the kind-24133 event (NIP-46). */
+/** The content of an answer's kind-24133 event (NIP-46). */
 export interface BunkerAnswer {
   id: string;
   result: string;
   error?: string;
 }
 
-/**
- * What goes wrong with one request. Fields combine where that makes sense: `{ delayMs, error }`, `{
- * duplicate, result }`.
- */
+/** The fault of one request. Fields can be combined: `{ delayMs, error }`, `{ duplicate, result }`. */
 export interface FaultAction {
-  /** The request is heard and never answered; it has no effect either. */
+  /** The request gets no answer and has no effect. */
   swallow?: boolean;
-  /** Added to the bunker's own answerDelayMs. */
+  /** Added to the bunker's answerDelayMs. */
   delayMs?: number;
-  /** Answered with this error; the request has no effect. */
+  /** The answer is this error. The request has no effect. */
   error?: string;
   /** The content of the answer's event, in place of the ciphertext. */
   rawPayload?: string;
-  /** Encrypted in place of the JSON answer. */
+  /** The plaintext of the answer, in place of its JSON. */
   rawJson?: string;
-  /** The result of an otherwise proper answer. */
+  /** The result of the answer. */
   result?: string;
   /** sign_event: changes the event after it was signed. */
   mutateEvent?: (signed: Event) => Event;
-  /** sign_event: signs with this secret key, so that the event names and proves another author. */
+  /** sign_event: signs with this secret key, so the event has another author. */
   signWith?: Uint8Array;
-  /** nip44_encrypt: encrypts with this secret key, as a bunker does that has only its own. */
+  /** nip44_encrypt: encrypts with this secret key, as a bunker does that only has its bunker key. */
   encryptWith?: Uint8Array;
-  /** nip44_encrypt: encrypts this in place of what it was given. */
+  /** nip44_encrypt: encrypts this text in place of the given one. */
   encryptText?: string;
-  /** Asks for approval at this URL first; several URLs ask several times under the same request id. */
+  /**
+   * Asks for approval at this URL first. With several URLs it asks several times, with the same request id.
+   */
   authUrl?: string | readonly string[];
-  /** After authUrl: the answer (the default), or nothing, as when nobody approves. */
+  /** After authUrl: the answer, or nothing, as when nobody approves. Default: the answer. */
   then?: 'answer' | 'nothing';
   /** Milliseconds between authUrl or refusedBefore and the answer. */
   afterMs?: number;
-  /** Refused with this at once, as by a second signer on the same key; then answered. */
+  /** First an answer with this error, as from a second bunker with the same key, then the real answer. */
   refusedBefore?: string;
-  /** The answer is sent this many times more, each time in an event of its own. */
+  /** The answer is sent again so many times, each time in another event. */
   duplicate?: number;
   /** The answer is encrypted with NIP-04, as older bunkers did. */
   nip04?: boolean;
-  /** get_public_key: reports this key (hex). */
+  /** get_public_key: the answer is this key (hex). */
   reportPubkey?: string;
 }
 
 /**
- * Asked once for every request, in the order they arrive.
+ * Called once for each request, in the order in which they arrive.
  *
- * @param index 0 for the first request the bunker heard since it started
- * @returns what goes wrong, or undefined for a proper answer
+ * @param index 0 for the first request since the bunker started
+ * @returns undefined: a proper answer
  */
 export type BunkerFault = (
   request: BunkerRequest,
   index: number,
 ) => FaultAction | undefined | Promise<FaultAction | undefined>;
 
-/** Turns an answer into the contents of the kind-24133 events to send: one, or more with `duplicate`. */
+/** The contents of the kind-24133 events for an answer: one, or more with `duplicate`. */
 export function answerContents(
   answer: BunkerAnswer,
   action: FaultAction,
@@ -98,7 +97,8 @@ function withResult(answer: BunkerAnswer, result: string): BunkerAnswer {
 const conversationKeys = new WeakMap<Uint8Array, Map<string, Uint8Array>>();
 
 /**
- * NIP-44's shared key, kept: computing it costs more than the encryption, and every request needs it twice.
+ * The conversation key (NIP-44), cached: it takes longer than the encryption, and each request needs it
+ * twice.
  */
 export function conversationKeyOf(secretKey: Uint8Array, otherPubkey: string): Uint8Array {
   const known = conversationKeys.get(secretKey) ?? new Map<string, Uint8Array>();

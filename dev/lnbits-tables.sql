@@ -1,6 +1,7 @@
--- LNbits' tables as far as this program reads them, and those of its extension spirekeeper, in their real shape: names, keys and
--- what may be NULL are upstream's. Good for Postgres, where the extension has a schema, and for SQLite, where it has a file.
--- The types of the fee columns are upstream's plan; the names of created_at and updated_at are assumed.
+-- The tables of LNbits and of its extension spirekeeper that this program reads. Names, keys and NOT NULL are
+-- those of the real tables. The types of the fee columns are from the extension's plan. The names created_at
+-- and updated_at are assumed. The statements work in Postgres, where the extension has a schema, and in
+-- SQLite, where it has a file.
 
 CREATE TABLE accounts (
   id            TEXT PRIMARY KEY,

@@ -6,7 +6,7 @@ import { RelayLink } from './relay-link';
 
 const documentKind = 30078;
 
-/** One configuration document as the machine has taken it over. */
+/** A document that the machine uses. */
 export interface MachineDocument {
   atmPubkey: string;
   documentType: string;
@@ -26,7 +26,7 @@ export interface MachineOptions {
   /** Only documents of this author are read. */
   operatorPubkey: string;
   documentTypes: string[];
-  /** Called for every document that is newer than the one before it. */
+  /** Called for each document that is newer than the earlier one of its type. */
   onDocument?: (document: MachineDocument) => void;
 }
 
@@ -35,21 +35,18 @@ export interface DevMachine {
   readonly name: string;
   /** The newest document of each type. */
   documents(): Map<string, MachineDocument>;
-  /** Events at this machine's addresses that it could not take over, with the reason. */
+  /** Events at this machine's addresses that it could not verify or decrypt, with the reason. */
   refused(): ReadonlyArray<{ eventId: string; reason: string }>;
-  /** @throws Error when one of the types has no document within timeoutMs; it names the missing ones */
+  /** @throws Error a type has no document within timeoutMs. The message names the missing types */
   waitFor(documentTypes: string[], timeoutMs: number): Promise<void>;
-  /**
-   * Forgets every document and reads those of another operator; resolves when the relays have sent what they
-   * store.
-   */
+  /** Forgets all documents and reads those of another operator. Resolves with the EOSE of each relay. */
   setOperator(operatorPubkey: string): Promise<void>;
   stop(): Promise<void>;
 }
 
 /**
- * Starts a simulated ATM: it holds a live subscription to its documents (kind 30078, d = `<type>:<its public
- * key>`) on every relay and decrypts them with NIP-44. Resolves when it has tried every relay once.
+ * Starts a simulated machine. It has a live subscription to its documents on each relay (kind 30078, d tag
+ * `<type>:<machine key>`) and decrypts them with NIP-44. Resolves when it has tried each relay once.
  */
 export async function startMachine(options: MachineOptions): Promise<DevMachine> {
   const machine = new Machine(options);
@@ -103,7 +100,8 @@ class Machine implements DevMachine {
         reject(
           new Error(
             `Machine ${this.name} has no ${missed.join(', ')} of operator ${this.operatorPubkey} ${when} ` +
-              `(${this.refusals.size} events refused): see refused(), and what the relays store at its addresses.`,
+              `(${this.refusals.size} events refused): ` +
+              'see refused(), and what the relays store at its addresses.',
           ),
         );
       };
@@ -132,8 +130,8 @@ class Machine implements DevMachine {
 
   private receive(event: Event): void {
     const documentType = this.typesByD.get(event.tags.find((tag) => tag[0] === 'd')?.[1] ?? '');
-    // A relay may send what was not asked for, and a machine that believed it could be given another's
-    // configuration.
+    // A relay may send events outside the filter, and the machine must not use the configuration of another
+    // one.
     if (documentType === undefined || event.kind !== documentKind || event.pubkey !== this.operatorPubkey)
       return;
     const current = this.newest.get(documentType);
@@ -169,7 +167,7 @@ class Machine implements DevMachine {
   }
 }
 
-/** NIP-01: the later second wins, and within one second the lower id. */
+/** NIP-01: the later date wins. With the same date the lower id wins. */
 function replaces(event: Event, current: MachineDocument): boolean {
   if (event.created_at !== current.createdAtS) return event.created_at > current.createdAtS;
   return event.id < current.eventId;

@@ -6,16 +6,16 @@ import WebSocket, { WebSocketServer } from 'ws';
 import { type GatewayRelayFacts, GatewayRelays } from './nostrclient-relays';
 import { parseFrame } from './relay-link';
 
-/** How often the extension looks for answers to a client's subscriptions (router.py, _nostr_to_client). */
+/** How often the extension polls the answers to a client's subscriptions (router.py, _nostr_to_client). */
 const CLIENT_LOOK_MS = 100;
 const PATH = '/nostrclient/api/v1/';
 
 export interface NostrclientGatewayOptions {
-  /** The relays behind it, which may be down. */
+  /** The relays behind the gateway. They may be down. */
   relays: string[];
-  /** The private ws_id; absent: a random one. */
+  /** The private ws_id. Default: a random one. */
   wsId?: string;
-  /** All of the extension's times are multiplied by it. Absent: 1, as they are in the field. */
+  /** A factor for all times of the extension. Default: 1, the real times. */
   timeScale?: number;
 }
 
@@ -24,36 +24,36 @@ export interface NostrclientGateway {
   readonly url: string;
   /** The same with the public ws_id. */
   readonly publicUrl: string;
-  /** The extension's settings, by their names there. A change holds for whoever connects after it. */
+  /** The settings of the extension, with its names. A change applies to later connections. */
   readonly settings: { private_ws: boolean; public_ws: boolean };
-  /** Every frame that clients have sent, oldest first. */
+  /** All frames of the clients, oldest first. */
   readonly received: unknown[][];
   relays(): GatewayRelayFacts[];
-  /** Cuts the clients without a closing handshake; the gateway goes on listening. */
+  /** Cuts the clients without a closing handshake. The gateway continues to listen. */
   dropConnections(): void;
   stop(): Promise<void>;
 }
 
 /**
- * Stands in for the nostrclient extension of LNbits: forwards REQ, CLOSE and EVENT to every relay, and gives
- * back EVENT and EOSE. Held against the extension's main branch of 2025-09-10 (commit 02af516), read, and run
- * in LNbits 1.6.2:
+ * A stand-in for LNbits' nostrclient extension. It forwards REQ, CLOSE and EVENT to each relay, and returns
+ * EVENT and EOSE. It was compared with the extension's main branch of 2025-09-10 (commit 02af516), by reading
+ * it and by running it in LNbits 1.6.2:
  *
- * - A relay that was lost, in good order or not, is connected again after 60 s times its errors, an hour at
- * most; this is
- *   looked at every 20 s. Each loss and each vain attempt is an error; the count is not reset by a connection.
- * - An EVENT goes into a queue for each relay. It waits while the connection is being opened, and is lost
- * with the queue
- *   while the relay counts as lost. Subscriptions are kept, and asked anew when the relay is back.
- * - Each relay's EOSE is given back, also that of a relay that is asked anew; those between two looks become
- * one.
- * - An event is given back once for each subscription, whichever relay sends it, and remembered for ever.
+ * - A lost relay is connected again after 60 s times its number of errors, an hour at most. The extension
+ *   checks this every 20 s. Each lost connection and each failed attempt is an error. A connection does not
+ *   reset the number.
+ * - Each relay has a queue for frames. A frame waits there while the connection is being opened. It is lost
+ *   with the queue when the relay is lost. Subscriptions are sent again when the relay is connected again.
+ * - Each EOSE of a relay is returned, also after a subscription was sent again. Several EOSE between two
+ *   polls become one.
+ * - An event is returned once for each subscription, from whichever relay it comes. The extension never
+ *   forgets it.
  * - OK, NOTICE, CLOSED and AUTH of relays reach no client.
- * - A ws_id that is wrong or switched off is HTTP 403 at the handshake.
+ * - The answer to a wrong or disabled ws_id is HTTP 403 at the handshake.
  *
- * Assumed, or left out: a lost relay is joined by threads, which can hold up LNbits for seconds; pings; what
- * a message that is no JSON does to a relay's connection; the page that has to be opened once before any
- * ws_id is taken; HTTP 404 for an extension that is switched off.
+ * Not simulated: joining the thread of a lost relay, which can block LNbits for seconds; pings; the effect of
+ * a message that is not JSON; the page that somebody must open once before a ws_id works; HTTP 404 for a
+ * disabled extension.
  */
 export async function startNostrclientGateway(
   options: NostrclientGatewayOptions,
@@ -100,9 +100,9 @@ export async function startNostrclientGateway(
   };
 }
 
-/** One client (router.py): its subscriptions have other ids at the relays. */
+/** One client (router.py). Its subscriptions have other ids at the relays. */
 function serve(client: WebSocket, relays: GatewayRelays, received: unknown[][], lookMs: number): void {
-  /** The client's ids by those at the relays. */
+  /** The client's subscription ids, by the ids at the relays. */
   const subscriptions = new Map<string, string>();
   const close = (id: string): void => {
     subscriptions.delete(id);

@@ -1,27 +1,23 @@
 import WebSocket from 'ws';
 import { parseFrame } from './relay-link';
 
-/** The extension's own times, in milliseconds. */
+/** The times of the extension, in milliseconds. */
 const REAL_MS = {
-  /**
-   * A connection that is being opened is looked at that often for what waits for it (relay.py, queue_worker).
-   */
+  /** How often a connection that is being opened is checked, to send its queue (relay.py, queue_worker). */
   queueLook: 1_000,
-  /** How often lost relays are looked at (tasks.py, check_relays). */
+  /** How often lost relays are checked (tasks.py, check_relays). */
   restartLook: 20_000,
-  /**
-   * A relay with errors is left alone for that long times their number (relay_manager.py, _restart_relay).
-   */
+  /** How long to wait before a restart, for each error of the relay (relay_manager.py, _restart_relay). */
   restartPerError: 60_000,
   restartAtMost: 3_600_000,
-  /** How often what relays have sent is given out to the subscriptions (client.py, subscribe). */
+  /** How often messages of the relays are given to the subscriptions (client.py, subscribe). */
   answerLook: 200,
 };
 
-/** What has come for one subscription and was not yet fetched by its client. */
+/** Answers to one subscription that its client has not fetched yet. */
 interface Answers {
   events: unknown[];
-  /** Several that come between two looks are one. */
+  /** Several EOSE between two polls become one. */
   eose: boolean;
 }
 
@@ -32,14 +28,14 @@ export interface GatewayRelayFacts {
   errorCount: number;
 }
 
-/** The extension's relay_manager.py, message_pool.py and tasks.py: what all clients of a gateway share. */
+/** The part of the extension that all clients share: relay_manager.py, message_pool.py and tasks.py. */
 export class GatewayRelays {
   readonly #relays = new Map<string, GatewayRelay>();
-  /** REQ frames of all clients; a relay that is connected again is asked them anew. */
+  /** REQ frames of all clients. They are sent again to a relay that is connected again. */
   readonly #subscriptions = new Map<string, string>();
-  /** By subscription and event, for ever. */
+  /** Subscription and event id of each event that was returned. Nothing is ever removed. */
   readonly #known = new Set<string>();
-  /** What relays have sent since the last look. */
+  /** Messages of the relays since the last poll. */
   #arrived: { subscription: string; event?: unknown }[] = [];
   readonly #answers = new Map<string, Answers>();
   readonly #timers: NodeJS.Timeout[];
@@ -70,7 +66,7 @@ export class GatewayRelays {
     this.publish(JSON.stringify(['CLOSE', id]));
   }
 
-  /** What has come for a subscription; it is given out once. */
+  /** Returns and removes the answers to a subscription. */
   take(id: string): Answers | undefined {
     const answers = this.#answers.get(id);
     this.#answers.delete(id);
@@ -95,7 +91,7 @@ export class GatewayRelays {
   #restartLost(): void {
     for (const [url, { shutdown, errorCount, lastErrorMs }] of this.#relays) {
       const waitMs = Math.min(REAL_MS.restartPerError * errorCount, REAL_MS.restartAtMost) * this.timeScale;
-      // The count goes over to the new connection. What was queued for the old one does not, and is lost.
+      // The new connection keeps the number of errors. The queue of the lost one is lost.
       if (shutdown && Date.now() - lastErrorMs >= waitMs) this.#connect(url, errorCount);
     }
   }
@@ -122,10 +118,10 @@ export class GatewayRelays {
   }
 }
 
-/** One connection to a relay (relay.py). It lives once: when it is lost, another one takes its place. */
+/** One connection to a relay (relay.py). When it is lost, a new object replaces it. */
 class GatewayRelay {
   connected = false;
-  /** It is lost, and waits to be replaced. */
+  /** The connection is lost. */
   shutdown = false;
   lastErrorMs = 0;
   readonly #socket: WebSocket;
@@ -142,7 +138,7 @@ class GatewayRelay {
     this.#socket = new WebSocket(url, { perMessageDeflate: false });
     this.#socket.on('open', () => (this.connected = true));
     this.#socket.on('message', (data) => onMessage(data.toString()));
-    // Every error is followed by 'close'.
+    // 'close' follows each error.
     this.#socket.on('error', () => {});
     this.#socket.on('close', () => this.#lose());
     this.#queueLook = setInterval(() => this.#lookAtQueue(), REAL_MS.queueLook * timeScale);
@@ -160,7 +156,7 @@ class GatewayRelay {
     this.#socket.terminate();
   }
 
-  /** What is sent into a connection that has just gone is lost without a word. */
+  /** A frame that is sent into a connection which has just closed is lost silently. */
   #lookAtQueue(): void {
     if (!this.connected) return;
     this.#worksQueue = true;
@@ -169,7 +165,7 @@ class GatewayRelay {
     }
   }
 
-  /** Closing in good order is an error as well (websocket-client 1.9: the close frame goes to on_error). */
+  /** A normal close counts as an error too: websocket-client 1.9 calls on_error with the close frame. */
   #lose(): void {
     if (this.shutdown) return;
     this.errorCount += 1;

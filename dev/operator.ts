@@ -14,19 +14,14 @@ export interface DevOperator {
   userSecretKey: Uint8Array;
 }
 
-/**
- * Starts another bunker of the operator's key, so that pairing can be rehearsed: a bunker's URI works once.
- */
+/** Starts a second bunker with the operator's key, to rehearse a pairing: a bunker URI works once. */
 export async function startSpareBunker(stack: DevStack, { userSecretKey }: DevOperator): Promise<DevBunker> {
   const bunker = await startBunker({ relays: [stack.relay.url], userSecretKey });
   stack.onStop(() => bunker.stop());
   return bunker;
 }
 
-/**
- * Seeds an operator whose account is the bunker's user key already, and pairs the bunker as the operator's
- * signer.
- */
+/** Seeds an operator whose account has the public key of a new bunker, and pairs that bunker. */
 export async function startOperator(stack: DevStack, id: string, machines: number): Promise<DevOperator> {
   const userSecretKey = generateSecretKey();
   const bunker = await startBunker({ relays: [stack.relay.url], userSecretKey });
@@ -36,7 +31,7 @@ export async function startOperator(stack: DevStack, id: string, machines: numbe
   return { id, bunker, machines: seeded, userSecretKey };
 }
 
-/** Makes the bunker the operator's signer, as `republish signer add --bunker` does. */
+/** Pairs the bunker with the operator, as `republish signer add --bunker` does. */
 export async function pairBunker(stack: DevStack, operatorUserId: string, bunker: DevBunker): Promise<void> {
   const configuration = loadConfiguration({ env: stack.env, needs: ['secretsKey'] });
   await addBunkerSigner(
@@ -45,7 +40,7 @@ export async function pairBunker(stack: DevStack, operatorUserId: string, bunker
   );
 }
 
-/** Switches machines on: they follow their documents of this operator and report each one they take over. */
+/** Starts machines. They read the documents of this operator and report each new one. */
 export async function startMachines(
   stack: DevStack,
   machines: SeededMachine[],

@@ -3,20 +3,18 @@ import type { Filter } from 'nostr-tools/filter';
 import { validateEvent } from 'nostr-tools/pure';
 import WebSocket from 'ws';
 
-/** A relay that takes a subscription and says nothing holds nobody up for longer. */
+/** How long to wait for the EOSE of a relay that does not answer. */
 const eoseTimeoutMs = 5_000;
 
 /**
- * What the bunker and the machines hold: one subscription on one relay for as long as they live. A lost
- * connection or a CLOSED is answered with a new connection and the same subscription; events in between are
- * lost unless the relay stored them.
+ * One subscription of a bunker or a machine on one relay, until `close`. After a lost connection or a CLOSED
+ * it connects again with the same subscription. Events between the two are lost, unless the relay has stored
+ * them.
  */
 export class RelayLink {
-  /**
-   * Settles when the first attempt has ended, well or badly: a relay that is down must not hold up a start.
-   */
+  /** Resolves when the first attempt has succeeded or failed: a relay that is down must not block a start. */
   readonly attempted: Promise<void>;
-  /** Settles with the first EOSE: from then on live events arrive. */
+  /** Resolves with the first EOSE. After that live events arrive. */
   readonly ready: Promise<void>;
   private socket: WebSocket | undefined;
   private timer: NodeJS.Timeout | undefined;
@@ -36,14 +34,14 @@ export class RelayLink {
     this.connect();
   }
 
-  /** Replaces the subscription. Resolves with its EOSE, or at once while the relay is away. */
+  /** Replaces the subscription. Resolves with its EOSE, or at once while there is no connection. */
   async resubscribe(filter: Filter): Promise<void> {
     this.send(['CLOSE', this.subscriptionId()]);
     this.filter = filter;
     if (this.subscribe()) await this.nextEose();
   }
 
-  /** @returns false when the relay is away and the frame is lost */
+  /** @returns false: there is no connection, and the frame is lost */
   send(frame: readonly unknown[]): boolean {
     if (this.socket?.readyState !== WebSocket.OPEN) return false;
     this.socket.send(JSON.stringify(frame));
@@ -83,8 +81,7 @@ export class RelayLink {
   }
 
   private subscribe(): boolean {
-    // A new id each time, so that a late EOSE or event of the subscription before is not taken for one of
-    // this.
+    // A new id each time: a late EOSE or EVENT of the earlier subscription must not count for this one.
     this.serial++;
     return this.send(['REQ', this.subscriptionId(), this.filter]);
   }
@@ -94,7 +91,7 @@ export class RelayLink {
     this.socket = socket;
     socket.on('open', () => this.subscribe());
     socket.on('message', (data) => this.receive(parseFrame(data.toString()) ?? []));
-    // Every error is followed by 'close', which is where the next attempt begins.
+    // 'close' follows each error and starts the next attempt.
     socket.on('error', () => {});
     socket.on('close', () => {
       this.settleWaiting();
@@ -113,7 +110,7 @@ export class RelayLink {
   }
 }
 
-/** A frame of NIP-01, or undefined for anything else. */
+/** A frame of NIP-01. Undefined: the text is not a JSON array. */
 export function parseFrame(text: string): unknown[] | undefined {
   try {
     const value: unknown = JSON.parse(text);

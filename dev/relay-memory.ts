@@ -5,7 +5,7 @@ import type { Filter } from 'nostr-tools/filter';
 import { isAddressableKind, isReplaceableKind } from 'nostr-tools/kinds';
 import type { Event } from 'nostr-tools/core';
 
-/** The address of a replaceable or addressable event (NIP-01), undefined for a regular event. */
+/** The address of a replaceable or addressable event (NIP-01). Undefined: a regular event. */
 function addressOf(event: Event): string | undefined {
   if (isReplaceableKind(event.kind)) return `${event.kind}:${event.pubkey}:`;
   if (!isAddressableKind(event.kind)) return undefined;
@@ -13,16 +13,15 @@ function addressOf(event: Event): string | undefined {
   return `${event.kind}:${event.pubkey}:${d}`;
 }
 
-/** NIP-01's order: newest first, and of the same second the lowest id first. */
+/** The order of NIP-01: newest first. With the same date the lowest id comes first. */
 function compareNewestFirst(a: Event, b: Event): number {
   if (a.created_at !== b.created_at) return b.created_at - a.created_at;
   return a.id < b.id ? -1 : a.id > b.id ? 1 : 0;
 }
 
 /**
- * The events of the embedded relay, in memory. Of replaceable and addressable events it keeps the newest
- * (NIP-01: highest created_at, ties to the lowest id). Ephemeral events never arrive here, and deletion
- * requests (NIP-09) are accepted without effect.
+ * The events of the dev relay, in memory. At an address it keeps only the newest event (NIP-01). Ephemeral
+ * events do not arrive here. A deletion request (NIP-09) is stored and has no effect; see `Deletions`.
  */
 export class MemoryEventRepository extends EventRepository {
   private readonly eventsById = new Map<string, Event>();
@@ -36,9 +35,7 @@ export class MemoryEventRepository extends EventRepository {
     return false;
   }
 
-  /**
-   * Stores the event. `isDuplicate` says that it is known or superseded, and then it is not broadcast either.
-   */
+  /** Stores the event. `isDuplicate`: it is known or superseded, so the relay does not broadcast it. */
   upsert(event: Event): EventRepositoryUpsertResult {
     if (this.eventsById.has(event.id)) return { isDuplicate: true };
     const address = addressOf(event);
@@ -56,7 +53,7 @@ export class MemoryEventRepository extends EventRepository {
     return { isDuplicate: false };
   }
 
-  /** In the order in which they came. */
+  /** Drops the events of an author that arrived first, above `keepPerAuthor`. */
   private dropOldest(author: string): void {
     if (this.keepPerAuthor === Infinity) return;
     const own = [...this.eventsById.values()].filter(({ pubkey }) => pubkey === author);
@@ -66,7 +63,7 @@ export class MemoryEventRepository extends EventRepository {
 
   find(relayFilter: RelayFilter): Event[] {
     const filter = relayFilter as Filter;
-    // The relay asks for the id of every event that arrives: a scan there would make publishing quadratic.
+    // By id: the relay calls this for each event that arrives, and a scan would make publishing quadratic.
     const candidates = filter.ids?.flatMap((id) => this.eventsById.get(id) ?? []) ?? [
       ...this.eventsById.values(),
     ];
@@ -83,13 +80,13 @@ export class MemoryEventRepository extends EventRepository {
     this.eventsById.delete(eventId);
   }
 
-  /** Everything stored, newest first. */
+  /** All stored events, newest first. */
   all(): Event[] {
     return [...this.eventsById.values()].sort(compareNewestFirst);
   }
 }
 
-/** Deletion requests (NIP-09): by id, and by address for what is not younger than the request. */
+/** Deletion requests (NIP-09): by event id, and by address for events that are not newer than the request. */
 export class Deletions {
   private readonly ids = new Map<string, string>();
   private readonly untilS = new Map<string, number>();

@@ -20,28 +20,29 @@ const DELETED = {
 
 const maxFrameBytes = 1024 * 1024;
 
-// The package's own check costs 3 ms for each event, a request to a bunker too: most of what a document would
-// cost here.
+// The package's own check takes 3 ms for each event, also for NIP-46 requests: most of the time of a document
+// here.
 EventUtils.isSigValid = (event) => isSigned(event);
 
 export interface DevRelayOptions {
-  /** TCP port; 0 or absent takes a free one. */
+  /** TCP port. Default (also 0): a free one. */
   port?: number;
+  /** Default: 127.0.0.1. */
   host?: string;
   /**
-   * Keeps the newest so many events of each author, and drops what came before, as relays do that allot
-   * space.
+   * How many events of an author the relay stores. It drops the earliest, as relays with quotas do. Default:
+   * all.
    */
   keepPerAuthor?: number;
   /**
-   * Heeds deletion requests (NIP-09), and answers as some relays do to what was deleted and is sent again:
-   * strfry (`deleted`), khatru (`blocked`), nostr-rs-relay (`duplicate`). Absent: they are kept without
-   * effect.
+   * Applies deletion requests (NIP-09). The value is the answer to a deleted event that is sent again:
+   * strfry's (`deleted`), khatru's (`blocked`) or nostr-rs-relay's (`duplicate`). Default: deletion requests
+   * have no effect.
    */
   deletions?: keyof typeof DELETED;
-  /** By how much the time that it tells (`Date`) is ahead of this machine's. */
+  /** How much the relay's `Date` header is ahead of this host's clock. Default: 0. */
   clockAheadMs?: () => number;
-  /** Sees every well-formed frame in the order it is received or sent, refused ones included. */
+  /** Called with each well-formed frame, in the order in which frames are received and sent. */
   onMessage?: (direction: 'in' | 'out', socketId: number, frame: unknown[]) => void;
 }
 
@@ -51,24 +52,23 @@ export interface DevRelay {
   readonly port: number;
   /** The stored events, newest first. */
   events(): Event[];
-  /** Drops a stored event, as a relay does that runs out of space. */
+  /** Drops a stored event, as a relay without space does. */
   drop(eventId: string): void;
-  /** The same, and refuses it from now on, as a relay does after a deletion request (NIP-09). */
+  /** Drops a stored event and refuses it from now on, as a relay does after a deletion request (NIP-09). */
   forget(eventId: string): void;
-  /** Sockets that are open now. */
+  /** How many sockets are open. */
   connections(): number;
-  /** Cuts every socket without a closing handshake; the relay goes on listening. */
+  /** Cuts all sockets without a closing handshake. The relay continues to listen. */
   dropConnections(): void;
-  /** Ends sockets and server and forgets the events. */
+  /** Closes the sockets and the server, and forgets the events. */
   stop(): Promise<void>;
 }
 
 /**
- * Starts a real relay (NIP-01, NIP-11) in this process, with its events in memory.
+ * Starts a real relay (NIP-01, NIP-11) in this process, with its events in memory. Its answer to a superseded
+ * event is that of @nostr-relay: `OK true "duplicate: ..."`.
  *
- * A superseded event is answered the way @nostr-relay does it: `OK true "duplicate: ..."`.
- *
- * @throws Error when the port cannot be taken
+ * @throws Error the port is not free
  */
 export async function startRelay(options: DevRelayOptions = {}): Promise<DevRelay> {
   loadSchnorr();
@@ -76,9 +76,9 @@ export async function startRelay(options: DevRelayOptions = {}): Promise<DevRela
   const repository = new MemoryEventRepository(options.keepPerAuthor);
   const relay = new NostrRelay(repository, {
     logLevel: LogLevel.ERROR,
-    // Above this the package silently forgets the oldest subscription of the socket.
+    // Above this limit the package silently drops the oldest subscription of the socket.
     maxSubscriptionsPerClient: 10_000,
-    // Both caches answer from the past: the first hides an event published a moment ago, the second repeats a
+    // No caches: the first one hides an event that was published a moment ago, the second one repeats a
     // refusal.
     filterResultCacheTtl: 0,
     eventHandlingResultCacheTtl: 0,
@@ -90,16 +90,15 @@ export async function startRelay(options: DevRelayOptions = {}): Promise<DevRela
     answerHttp(request, response);
   });
   const sockets = new WebSocketServer({ server, maxPayload: maxFrameBytes });
-  // The listening error reaches the caller through listen(); without this second listener it would also be
-  // thrown.
+  // `listen` reports this error to the caller. Without a listener here it would also be thrown.
   sockets.on('error', () => {});
   const port = await listen(server, options.port ?? 0, host);
 
   const refused = new Set<string>();
   const deletions = new Deletions(repository);
   let nextSocketId = 1;
-  // One frame at a time: the package reads the stored events and registers the live subscription in separate
-  // steps, and an event that is handled between the two would reach neither.
+  // One frame at a time: the package reads the stored events first and registers the subscription after that.
+  // An event between the two steps would be lost.
   let queue = Promise.resolve();
 
   sockets.on('connection', (socket) => {
@@ -116,8 +115,7 @@ export async function startRelay(options: DevRelayOptions = {}): Promise<DevRela
       },
       send(text) {
         const frame = JSON.parse(text) as unknown[];
-        // Live broadcasts of the package ignore tag filters (#d, #p), and what nobody asked for must not
-        // arrive.
+        // Live broadcasts of the package ignore tag filters (#d, #p), so the filter is applied here.
         if (frame[0] === 'EVENT' && !matchFilters(filtersById.get(String(frame[1])) ?? [], frame[2] as Event))
           return;
         deliver(frame, text);
@@ -148,9 +146,9 @@ export async function startRelay(options: DevRelayOptions = {}): Promise<DevRela
       options.onMessage?.('in', socketId, frame);
       queue = queue.then(() => handle(frame));
     });
-    // Oversized and malformed frames: ws closes the socket, and the relay lives on.
+    // After an oversized or malformed frame ws closes the socket.
     socket.on('error', () => {});
-    // Behind the frames that still wait, or the package would make a new record for a socket that is gone.
+    // After the waiting frames: the package would otherwise create a record for a closed socket.
     socket.on('close', () => {
       queue = queue.then(() => relay.handleDisconnect(client));
     });
@@ -181,7 +179,7 @@ export async function startRelay(options: DevRelayOptions = {}): Promise<DevRela
 }
 
 /**
- * Names the refused event or subscription, so that its sender does not wait for an answer that never comes.
+ * The answer to a refused frame. It names the event or subscription, so that the sender does not wait for it.
  */
 function refusal(frame: unknown[], reason: string): unknown[] {
   const [type, subject] = frame;
@@ -194,7 +192,7 @@ function refusal(frame: unknown[], reason: string): unknown[] {
   return ['NOTICE', message];
 }
 
-/** NIP-11 for those who ask for it, a hint for everybody else. */
+/** Relay information (NIP-11) for requests that accept it, else a hint. */
 function answerHttp(request: IncomingMessage, response: ServerResponse): void {
   if (request.method !== 'GET' || !request.headers.accept?.includes('application/nostr+json')) {
     response.writeHead(426, { 'content-type': 'text/plain', upgrade: 'websocket' });

@@ -8,16 +8,14 @@ import { startWorkerProcess } from '../embedded/worker-process';
 export interface DevOptions {
   operators: number;
   machines: number;
-  /** One JSON object on stdout in place of the lines for a shell. */
+  /** Print one JSON object on stdout instead of lines for a shell. */
   json: boolean;
 }
 
-/**
- * Each simulated machine holds a connection of its own; beyond this the machines stay rows in the database.
- */
+/** Each simulated machine has a connection. Further machines are only rows in the database. */
 const MAX_SIMULATED_MACHINES = 100;
 
-/** Runs the whole stack until SIGINT or SIGTERM, and stops it. What is happening goes to stderr. */
+/** Runs the dev stack until SIGINT or SIGTERM, then stops it. Messages go to stderr. */
 export async function runDev(options: DevOptions): Promise<void> {
   const say = (text: string): void => void process.stderr.write(`${text}\n`);
   const ended = untilToldToStop();
@@ -59,7 +57,8 @@ async function simulateMachines(
     simulated += some.length;
     await startMachines(stack, some, bunker.userPubkey, (machine, { documentType, eventId, state }) =>
       say(
-        `${machine.id} (${machine.name}) reads ${documentType} ${eventId.slice(0, 8)}: ${JSON.stringify(state)}`,
+        `${machine.id} (${machine.name}) reads ${documentType} ${eventId.slice(0, 8)}: ` +
+          JSON.stringify(state),
       ),
     );
   }
@@ -82,7 +81,8 @@ function printForShell(stack: DevStack, operators: DevOperator[], spare: DevBunk
     ...(operators[0] ? [`# then: republish start ${operators[0].id} --json`] : []),
     ...(operators[0] && spare
       ? [
-          `# pair again with this, once: echo '${spare.uri()}' | republish signer add ${operators[0].id} --bunker`,
+          '# pair again with this, once: ' +
+            `echo '${spare.uri()}' | republish signer add ${operators[0].id} --bunker`,
         ]
       : []),
   ];

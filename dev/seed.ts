@@ -4,7 +4,7 @@ import { npubEncode } from 'nostr-tools/nip19';
 import { generateSecretKey, getPublicKey } from 'nostr-tools/pure';
 import type { Database } from '../database/connection';
 
-/** A machine of a seeded operator; the key is the machine's own. */
+/** A machine of a seeded operator, with its own key. */
 export interface SeededMachine {
   id: string;
   name: string;
@@ -15,25 +15,28 @@ export interface SeededMachine {
 const PLACES = ['Lobby', 'Station', 'Market', 'Harbour', 'Airport', 'Arcade', 'Library', 'Garden'];
 
 /**
- * LNbits' tables and the extension's, as statements for Postgres and SQLite; `spirekeeper` is a schema or an
- * attached file.
+ * Statements that create LNbits' tables and those of spirekeeper, a schema (Postgres) or an attached file
+ * (SQLite).
  */
 export function lnbitsTables(): Promise<string> {
   return readFile(path.join(__dirname, 'lnbits-tables.sql'), 'utf8');
 }
 
-/** Makes LNbits' tables and the extension's in a Postgres database, with the fees of the super user. */
+/**
+ * Creates LNbits' tables and those of spirekeeper in a Postgres database, with the fees of the super user.
+ */
 export async function createLnbitsTables(database: Database): Promise<void> {
   await database.query('CREATE SCHEMA spirekeeper');
   await database.query(await lnbitsTables());
   await database.query(
-    `INSERT INTO spirekeeper.super_config (super_cash_in_fee_fraction, super_cash_out_fee_fraction) VALUES (0.03, 0.03)`,
+    `INSERT INTO spirekeeper.super_config (super_cash_in_fee_fraction, super_cash_out_fee_fraction)
+     VALUES (0.03, 0.03)`,
   );
 }
 
 /**
- * Inserts an operator's account and machines, each with cassettes and fees of its own. The keys of the
- * machines are written as they are found in the field: hex, and every third an npub.
+ * Inserts an operator's account and machines, each with cassettes and fees. Two of three machine keys are hex
+ * and one is an npub: installations have both.
  */
 export async function seedOperator(
   database: Database,
@@ -50,8 +53,10 @@ export async function seedOperator(
   await database.query(
     `INSERT INTO spirekeeper.dca_machines (id, operator_user_id, wallet_id, name, machine_npub, paired_at,
                                            operator_cash_in_fee_fraction, operator_cash_out_fee_fraction)
-     SELECT id, $1, id || '-wallet', name, machine_npub, now(), 0.0333 + number % 5 * 0.01, 0.0777 + number % 3 * 0.01
-       FROM unnest($2::text[], $3::text[], $4::text[]) WITH ORDINALITY AS machine (id, name, machine_npub, number)`,
+     SELECT id, $1, id || '-wallet', name, machine_npub, now(),
+            0.0333 + number % 5 * 0.01, 0.0777 + number % 3 * 0.01
+       FROM unnest($2::text[], $3::text[], $4::text[]) WITH ORDINALITY
+              AS machine (id, name, machine_npub, number)`,
     [
       operator.id,
       ids,
@@ -60,8 +65,10 @@ export async function seedOperator(
     ],
   );
   await database.query(
-    `INSERT INTO spirekeeper.cassette_configs (machine_id, position, denomination, count, state_denomination, state_count, state_at)
-     SELECT id, position, (ARRAY[20, 50, 100])[position], 100 + number::int * position % 400, (ARRAY[20, 50, 100])[position], 500, now()
+    `INSERT INTO spirekeeper.cassette_configs
+            (machine_id, position, denomination, count, state_denomination, state_count, state_at)
+     SELECT id, position, (ARRAY[20, 50, 100])[position], 100 + number::int * position % 400,
+            (ARRAY[20, 50, 100])[position], 500, now()
        FROM unnest($1::text[]) WITH ORDINALITY AS machine (id, number), generate_series(1, 3) AS position`,
     [ids],
   );

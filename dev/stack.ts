@@ -19,28 +19,28 @@ export interface DevStack {
   temporal: TemporalServer;
   postgres: RunningPostgres;
   relay: DevRelay;
-  /** With the reference schema and the schema `republish`. */
+  /** With LNbits' tables and the ledger. */
   database: Database;
-  /** What a worker, a client or a shell needs to use the stack. */
+  /** Environment variables for a worker, a client or a shell. */
   env: Record<string, string>;
-  /** Registers something to be stopped before the servers, in reverse order. */
+  /** `stop` calls it before it stops the servers. The last one that was registered is called first. */
   onStop(stop: () => unknown): void;
   stop(): Promise<void>;
 }
 
 export interface StackOptions {
-  /** Told each step that takes a moment. */
+  /** Called with a message for each step that takes a while. */
   onStep?: (message: string) => void;
 }
 
 /**
- * Starts Temporal, Postgres and a relay on free ports. When one of them does not start, none is left running.
+ * Starts Temporal, Postgres and a relay on free ports. If one of them does not start, it stops the others.
  */
 export async function startStack({ onStep = () => undefined }: StackOptions = {}): Promise<DevStack> {
   const stops: (() => unknown)[] = [];
   const stop = async (): Promise<void> => {
     for (const next of stops.splice(0).reverse()) {
-      // One that cannot be stopped must not keep the others running.
+      // After a failure the others must be stopped too.
       await Promise.resolve()
         .then(next)
         .catch((error: unknown) => onStep(`could not stop cleanly: ${String(error)}`));
@@ -60,7 +60,7 @@ export async function startStack({ onStep = () => undefined }: StackOptions = {}
     const env = {
       TEMPORAL_ADDRESS: temporal.address,
       DATABASE_URL: databaseUrl,
-      // Or whoever has a real LNbits in the shell would read that one.
+      // Without this, the value of the person's shell would apply, which may be a real LNbits.
       LNBITS_DATABASE_URL: databaseUrl,
       REPUBLISH_RELAYS: relay.url,
       REPUBLISH_SECRETS_KEY: randomBytes(32).toString('hex'),
@@ -82,17 +82,18 @@ async function startTemporal(
   stops.push(() => rm(directory, { recursive: true, force: true }));
   const server = await startTemporalServer({
     executable: found.path,
-    // On disk, so that it can be killed and started again with everything it knew.
+    // On disk: tests kill the server and start it again with its data.
     dbFilename: path.join(directory, 'temporal.db'),
     searchAttributes: searchAttributeTypes(),
-    // Operators take turns at a busy worker (docs/fleet.md); this server does not by itself.
+    // Operators of a fleet take turns at a busy worker (docs/fleet.md). The dev server needs this setting for
+    // it.
     dynamicConfig: { 'matching.enableFairness': 'true' },
   });
   stops.push(() => server.stop());
   return server;
 }
 
-/** Waits for all, also when one fails: what has started by then is in `stops` and can be stopped. */
+/** Waits for all, also when one fails: only then is every started server in `stops`. */
 async function allOrNothing<T extends unknown[]>(starting: { [K in keyof T]: Promise<T[K]> }): Promise<T> {
   const settled = await Promise.allSettled(starting);
   const failed = settled.find((result) => result.status === 'rejected');

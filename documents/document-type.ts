@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import { RepublishError } from '../contract/failures';
-import { didYouMean } from '../contract/suggest';
+import { didYouMean } from '../rules/suggest';
 
 /** NIP-78 application data: the kind of every configuration document. */
 export const DOCUMENT_KIND = 30078;

@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { z } from 'zod';
 import { ensureError, RepublishError } from '../contract/failures';
-import { codeOf, importFile, isFile } from '../contract/import-file';
+import { codeOf, importFile, isFile } from './import-file';
 import { defineDocumentType, type DocumentType, isDocumentType } from './document-type';
 import { documentTypes } from './registry';
 

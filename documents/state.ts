@@ -1,5 +1,5 @@
 import { types } from 'node:util';
-import { RepublishError, type FailureType } from '../contract/failures';
+import { isFailureType, RepublishError, traitsOf } from '../contract/failures';
 import type { DocumentType, StateRow } from './document-type';
 import { MAX_DEPTH, readExactJson } from './exact-json';
 import { plainText } from './plain-value';
@@ -89,8 +89,7 @@ function documentOf(type: DocumentType, columns: readonly Columns[], maxBytes: n
   if (assembled === undefined)
     throw new RepublishError(
       'StateInvalid',
-      'assemble of the document type gave undefined: is a "return" missing? null means that ' +
-        'there is no state',
+      'assemble of the document type gave undefined: is a "return" missing? null means that there is no state',
     );
   if (types.isPromise(assembled))
     throw new RepublishError('StateInvalid', 'assemble of the document type must not be async');
@@ -113,9 +112,6 @@ function requireSchema(type: DocumentType, state: unknown): void {
   if (problems !== undefined) throw new RepublishError('StateInvalid', problems);
 }
 
-/** The failures that code of a type may throw. Any other would show a remedy that does not fit. */
-const OF_A_STATE: readonly FailureType[] = ['StateInvalid', 'StateTooLarge', 'SuperConfigMissing'];
-
 /**
  * Runs code of a type. Its errors may quote the state. So only a RepublishError keeps its message, and for a
  * type that is not shipped only if the message contains no value of the state.
@@ -127,17 +123,16 @@ function guarded<T>(type: DocumentType, part: string, state: unknown, run: () =>
     return run();
   } catch (error) {
     if (!isRepublishError(error)) throw new RepublishError('StateInvalid', notShown(part, error));
-    if (!isOneOf(OF_A_STATE, error.type))
+    // Any other type would be told with a remedy for something else.
+    if (!isFailureType(error.type) || !traitsOf(error.type).ofState)
       throw new RepublishError(
         'StateInvalid',
-        `${part} of the document type threw a RepublishError of a type that is none of a state: throw ` +
-          `new RepublishError('StateInvalid', '<path>: <rule>')`,
+        `${part} of the document type threw a RepublishError of a type that is none of a state: throw new RepublishError('StateInvalid', '<path>: <rule>')`,
       );
     if (!documentTypes.includes(type) && quotesAnyOf(state, error.message))
       throw new RepublishError(
         error.type,
-        `${part} of the document type refused this state; its message is not shown, because it quotes ` +
-          `the state: name paths and rules, never values`,
+        `${part} of the document type refused this state; its message is not shown, because it quotes the state: name paths and rules, never values`,
       );
     throw new RepublishError(error.type, error.message);
   }
@@ -146,10 +141,7 @@ function guarded<T>(type: DocumentType, part: string, state: unknown, run: () =>
 function notShown(part: string, error: unknown): string {
   // Only names of standard errors are shown: the state cannot have made them.
   const kind = STANDARD_ERRORS.find((standard) => error instanceof standard)?.name ?? 'something';
-  return (
-    `${part} of the document type threw ${kind} on this state; its message is not shown, because it ` +
-    `may quote the state. To have one shown: throw new RepublishError('StateInvalid', '<path>: <rule>')`
-  );
+  return `${part} of the document type threw ${kind} on this state; its message is not shown, because it may quote the state. To have one shown: throw new RepublishError('StateInvalid', '<path>: <rule>')`;
 }
 
 const STANDARD_ERRORS = [TypeError, RangeError, SyntaxError, ReferenceError, Error];
@@ -160,8 +152,4 @@ function isRepublishError(error: unknown): error is { type: unknown; message: st
   if (typeof error !== 'object' || error === null) return false;
   const { name, message } = error as { name?: unknown; message?: unknown };
   return name === 'RepublishError' && typeof message === 'string';
-}
-
-function isOneOf<T>(list: readonly T[], value: unknown): value is T {
-  return list.includes(value as T);
 }

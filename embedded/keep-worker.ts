@@ -1,19 +1,17 @@
 import { startFolderWorker } from './worker-process';
 import type { ProcessGroup } from './process-group';
 
-/** A worker has its grace period (20 s) and as much again before it gives up by itself. */
+/** Longer than a worker needs: its grace period is 20 s, and it gives up 20 s later. */
 const STOP_TIMEOUT_MS = 45_000;
 
 export interface KeptWorker {
-  /** Rejects when a worker ends by itself, which another one would do too; never resolves. */
+  /** Rejects when a worker exits without a signal: another worker would do the same. It never resolves. */
   failed: Promise<never>;
-  /** SIGTERM, then waits until what is in work has been finished. May be called again. */
+  /** Sends SIGTERM and waits until the worker has finished its work. May be called again. */
   stop(): Promise<void>;
 }
 
-/**
- * Runs a worker, and another one when it is killed: a run survives that. Resolves when the first one polls.
- */
+/** Runs a worker, and starts another one when it is killed. Resolves when the first worker polls. */
 export async function keepWorker(
   start: () => Promise<ProcessGroup>,
   say: (text: string) => void,
@@ -23,7 +21,7 @@ export async function keepWorker(
   const failed = (async (): Promise<never> => {
     for (;;) {
       await worker.exited;
-      // Stopped by us: whoever waits for the servers has its own reason to go on.
+      // We have stopped it: that is no failure.
       if (stopping) return new Promise<never>(() => undefined);
       if (!worker.epitaph().startsWith('signal')) {
         throw new Error(`the worker ended by itself: ${worker.epitaph()}`);
@@ -33,7 +31,7 @@ export async function keepWorker(
       if (stopping) await worker.stop('SIGTERM', STOP_TIMEOUT_MS);
     }
   })();
-  failed.catch(() => undefined); // seen by whoever waits for it
+  failed.catch(() => undefined); // the caller handles it, maybe later than this rejection
   return {
     failed,
     stop() {
@@ -43,8 +41,10 @@ export async function keepWorker(
   };
 }
 
-/** What the SDK says of each attempt and run that failed: the run itself tells it, with what to do. */
-const TOLD_BY_THE_RUN = ['Activity failed', 'Workflow failed'];
+/**
+ * Messages of the SDK for each failed attempt and run. The status of the run shows these failures already.
+ */
+const SHOWN_BY_THE_RUN = ['Activity failed', 'Workflow failed'];
 
 interface LogLine {
   msg?: unknown;
@@ -57,7 +57,7 @@ interface LoggedError {
   message?: unknown;
 }
 
-/** What a person should see of a line of a worker's log, on one line; undefined when it is nothing. */
+/** The text that a person should see for a line of a worker's log, on one line. Undefined: nothing. */
 export function troubleIn(line: string): string | undefined {
   if (!isTrouble(line)) return undefined;
   let logged: LogLine;
@@ -67,7 +67,7 @@ export function troubleIn(line: string): string | undefined {
     return line;
   }
   const { msg, reason, err, error } = logged;
-  if (TOLD_BY_THE_RUN.includes(String(msg))) return undefined;
+  if (SHOWN_BY_THE_RUN.includes(String(msg))) return undefined;
   const parts = [msg, err?.type ?? error?.type, err?.message ?? error?.message, reason];
   return parts
     .filter((part) => typeof part === 'string')
@@ -75,12 +75,12 @@ export function troubleIn(line: string): string | undefined {
     .replace(/\s+/g, ' ');
 }
 
-/** Whether a line of a worker's log (pino's JSON) is one that a person should see. */
+/** Whether a line of a worker's log (pino's JSON) is a warning or worse. */
 export function isTrouble(line: string): boolean {
   return /"level":"(warn|error|fatal)"/.test(line);
 }
 
-/** Keeps a worker on a data folder, and says what is wrong with it. */
+/** Keeps a worker on a data folder, and shows the warnings and errors of its log. */
 export function keepFolderWorker(folder: string, say: (text: string) => void): Promise<KeptWorker> {
   const start = (): Promise<ProcessGroup> =>
     startFolderWorker(folder, (line) => {

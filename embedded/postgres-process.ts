@@ -1,5 +1,6 @@
 import { chown, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { within } from '../async/wait';
 import { freePort } from './free-port';
 import type { PostgresUser } from './postgres-binaries';
 import { startProcessGroup, type ProcessGroup } from './process-group';
@@ -10,20 +11,20 @@ const INITDB_TIMEOUT_MS = 60_000;
 export const KILL_AFTER_MS = 10_000;
 const START_ATTEMPTS = 3;
 
-/** Nothing of ours may leak in (PGPORT, PGOPTIONS), and the log must be in the language `isReady` reads. */
+/** Without our variables (PGPORT, PGOPTIONS). With LC_ALL=C the log is in English, which `isReady` reads. */
 const CLEAN_ENV = { PATH: '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' };
 
-/** What every server of ours has in common. */
+/** Settings of every server that this program starts. */
 const LOCAL = {
   shared_buffers: '64MB',
   listen_addresses: '127.0.0.1',
   unix_socket_directories: '',
-  // The default, /dev/shm, is 64 MB in a container and keeps what a killed server leaves behind.
+  // The default, /dev/shm, has 64 MB in a container, and a killed server leaves its segments there.
   dynamic_shared_memory_type: 'mmap',
 };
 
 /**
- * Calls `start` with a port that is free now, and again with another when somebody else took it in between.
+ * Calls `start` with a free port. It tries another port when another process takes the first one meanwhile.
  */
 export async function onFreePort(start: (port: number) => Promise<ProcessGroup>): Promise<{
   port: number;
@@ -41,22 +42,22 @@ export async function onFreePort(start: (port: number) => Promise<ProcessGroup>)
 
 export interface InitialiseOptions {
   initdb: string;
-  /** As the server's user sees it. */
+  /** The path under which the server's user reaches the directory. */
   dataDir: string;
-  /** Where that user may read a file: the password waits there for a moment. */
+  /** A directory that this user may read. The password is in a file there while initdb runs. */
   baseDir: string;
   password: string;
   user: PostgresUser;
-  /** For data that is thrown away: nothing is synced. */
+  /** Do not sync to disk, for data that is thrown away. Default: false. */
   noSync?: boolean;
-  /** Open directory that the programs get as file descriptor 3. */
+  /** An open directory. The programs get it as file descriptor 3. */
   directoryFd?: number;
 }
 
-/** Makes a data directory, with the superuser `postgres`. */
+/** Creates a data directory with the superuser `postgres`. */
 export async function initialise({ user, ...options }: InitialiseOptions): Promise<void> {
   const passwordFile = path.join(options.baseDir, 'password');
-  // In a file, because a command line can be read by every user of the machine.
+  // In a file: every user of the machine can read a command line.
   await writeFile(passwordFile, options.password, { mode: 0o600 });
   if (user.uid !== undefined) await chown(passwordFile, user.uid, user.gid ?? user.uid);
   const args = [
@@ -85,19 +86,21 @@ export async function initialise({ user, ...options }: InitialiseOptions): Promi
 
 export interface ServerOptions {
   postgres: string;
-  /** Removed when this process ends without having stopped the server. */
+  /** Removed when this process ends without stopping the server. */
   baseDir: string;
   dataDir: string;
   port: number;
   user: PostgresUser;
   settings: Record<string, string>;
-  /** Every line of the server's log, which quotes statements that failed. Nothing is printed otherwise. */
+  /** Called with each line of the server's log. A line may contain a failed statement. Default: not shown. */
   onLog?: (line: string) => void;
-  /** Open directory that the server gets as file descriptor 3. */
+  /** An open directory. The server gets it as file descriptor 3. */
   directoryFd?: number;
 }
 
-/** Starts a server on an initialised data directory, and waits until it takes connections. */
+/**
+ * Starts a server on an initialised data directory, and waits until it accepts connections (30 s at most).
+ */
 export async function startServer(options: ServerOptions): Promise<ProcessGroup> {
   let markReady: () => void = () => undefined;
   const ready = new Promise<'ready'>((resolve) => (markReady = () => resolve('ready')));
@@ -117,20 +120,16 @@ export async function startServer(options: ServerOptions): Promise<ProcessGroup>
       if (isReady(line)) markReady();
       options.onLog?.(line);
     },
-    // Immediate shutdown: it takes its own children with it, who are in sessions of their own.
+    // SIGQUIT is Postgres' immediate shutdown. It also ends the children, which are in sessions of their own.
     orphan: { signal: 'SIGQUIT', removeDir: options.baseDir },
   });
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<'late'>(
-    (resolve) => (timer = setTimeout(() => resolve('late'), START_TIMEOUT_MS)),
-  );
-  const outcome = await Promise.race([ready, late, server.exited]);
-  clearTimeout(timer);
+  const ended = server.exited.then(() => 'ended' as const);
+  const outcome = (await within(Promise.race([ready, ended]), START_TIMEOUT_MS)) ?? 'late';
   if (outcome === 'ready') return server;
   if (outcome === 'late') await server.stop('SIGQUIT', KILL_AFTER_MS);
-  throw new Error(
-    `Postgres ${outcome === 'late' ? `was not ready after ${START_TIMEOUT_MS / 1000} s` : 'ended while starting'}: ${server.epitaph()}`,
-  );
+  const what =
+    outcome === 'late' ? `was not ready after ${START_TIMEOUT_MS / 1000} s` : 'ended while starting';
+  throw new Error(`Postgres ${what}: ${server.epitaph()}`);
 }
 
 function isReady(line: string): boolean {

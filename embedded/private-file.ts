@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { link, open, rename, rm } from 'node:fs/promises';
 
-/** Writes a file that only we may read, whole or not at all, in place of what was there. */
+/** Writes a file that only this user may read. It replaces the file atomically. */
 export async function writePrivateFile(file: string, text: string): Promise<void> {
   await withTemporary(file, text, (temporary) => rename(temporary, file));
 }
 
-/** The same where nothing is there yet. @returns false when there was something already */
+/** Creates a file that only this user may read, atomically. @returns false: the file exists already */
 export async function createPrivateFile(file: string, text: string): Promise<boolean> {
   return withTemporary(file, text, async (temporary) => {
     try {

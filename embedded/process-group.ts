@@ -2,36 +2,37 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { rmSync } from 'node:fs';
 import { createInterface } from 'node:readline';
+import { within } from '../async/wait';
 
 export interface ProcessGroupOptions {
-  /** What it is called in error messages. */
+  /** The name in error messages. */
   name: string;
   command: string;
   args: string[];
-  /** The whole environment: nothing is inherited. */
+  /** All variables of the process: it inherits none. */
   env: NodeJS.ProcessEnv;
   cwd: string;
   uid?: number;
   gid?: number;
-  /** A file descriptor of ours that it gets as its number 3. */
+  /** A file descriptor of this process. The new process gets it as descriptor 3. */
   inherit?: number;
-  /** Every line of its standard error. Its standard output is discarded. */
+  /** Called with each line of standard error. Standard output is discarded. */
   onLine?: (line: string) => void;
   /**
-   * If this process ends without having stopped it: the signal that ends it, and a directory to remove
-   * afterwards.
+   * When this process ends without stopping the group: the signal to send, and a directory to remove after
+   * it.
    */
   orphan: { signal: NodeJS.Signals; removeDir?: string };
 }
 
 export interface ProcessGroup {
   readonly pid: number;
-  /** Resolves when the process has ended and been reaped; never rejects. */
+  /** Resolves when the process has ended and its output is read. It never rejects. */
   readonly exited: Promise<void>;
   hasExited(): boolean;
-  /** How it ended and its last lines of standard error, for an error message. */
+  /** How the process ended, and its last lines of standard error, for an error message. */
   epitaph(): string;
-  /** Signals the whole group; nothing happens when it has ended. */
+  /** Sends a signal to the whole group. Does nothing when the process has ended. */
   kill(signal: NodeJS.Signals): void;
   /** Sends `signal`, then SIGKILL after `killAfterMs`, and waits for the end. */
   stop(signal: NodeJS.Signals, killAfterMs: number): Promise<void>;
@@ -40,8 +41,10 @@ export interface ProcessGroup {
 const LAST_LINES = 15;
 
 /**
- * Starts a process in a group of its own, so that Ctrl-C in the terminal reaches only this program, which
- * then stops its servers in order. Throws when the command cannot be run (missing, or not executable).
+ * Starts a process in a group of its own. So Ctrl-C in the terminal reaches only this program, which then
+ * stops its servers in order.
+ *
+ * @throws Error the command is missing or not executable
  */
 export async function startProcessGroup(options: ProcessGroupOptions): Promise<ProcessGroup> {
   const child = spawn(options.command, options.args, {
@@ -87,9 +90,9 @@ export async function startProcessGroup(options: ProcessGroupOptions): Promise<P
     async stop(signal, killAfterMs) {
       kill(signal);
       kill('SIGCONT'); // a process that a test has frozen would not see the signal
-      const timer = setTimeout(() => kill('SIGKILL'), killAfterMs);
+      const isOver = exited.then(() => true);
+      if (!(await within(isOver, killAfterMs))) kill('SIGKILL');
       await exited;
-      clearTimeout(timer);
     },
   };
 }
@@ -98,17 +101,17 @@ function signalGroup(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(-pid, signal);
   } catch {
-    // Gone already.
+    // The group has ended already.
   }
 }
 
 /**
- * Ends the group when this process ends without having done so. Two ways, because neither is enough: the
- * 'exit' handler acts before the process is gone but does not run on SIGKILL, on a signal without handler (a
- * Ctrl-C that nobody listens for) or inside jest, whose `process` is a copy; the shell that reads from a pipe
- * sees its end whatever happened.
+ * Ends the group when this process ends without stopping it. There are two guards, because each has a gap:
+ * - The `exit` handler acts before the process is gone. It does not run after SIGKILL, after a signal without
+ *   a handler, or inside jest, where `process` is a copy.
+ * - A shell reads from a pipe of this process. It sees the end of the pipe in every case, but a moment later.
  *
- * @returns to be called when the group has ended by itself or was stopped.
+ * @returns a function that removes both guards. Call it when the group has ended
  */
 function guard(pid: number, orphan: ProcessGroupOptions['orphan']): () => void {
   const onExit = (): void => {
@@ -117,7 +120,7 @@ function guard(pid: number, orphan: ProcessGroupOptions['orphan']): () => void {
     try {
       rmSync(orphan.removeDir, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 });
     } catch {
-      // The shell below removes what is left.
+      // The shell removes the rest.
     }
   };
   process.on('exit', onExit);
@@ -135,7 +138,7 @@ function guard(pid: number, orphan: ProcessGroupOptions['orphan']): () => void {
     cwd: '/',
     stdio: ['pipe', 'ignore', 'ignore'],
   });
-  shell.on('error', () => undefined); // no /bin/sh (Windows): the 'exit' handler alone has to do
+  shell.on('error', () => undefined); // without /bin/sh (Windows) there is only the `exit` handler
   shell.stdin?.on('error', () => undefined);
   // Neither the shell nor its pipe may keep this process alive.
   shell.unref();

@@ -6,7 +6,7 @@ export interface RunResult {
   ok: boolean;
   stdout: string;
   /**
-   * Why it failed, in one line: the end of its standard error, the signal, the timeout, or why it could not
+   * Why the command failed, in one line: its last error line, the signal, the timeout, or why it did not
    * start.
    */
   reason: string;
@@ -18,17 +18,17 @@ export interface RunOptions {
   cwd?: string;
   uid?: number;
   gid?: number;
-  /** A file descriptor of ours that it gets as its number 3. */
+  /** A file descriptor of this process. The command gets it as descriptor 3. */
   inherit?: number;
 }
 
 const MAX_OUTPUT_CHARS = 20_000;
-/** How long after the end of the process its output may still arrive. */
+/** How long to wait for output after the command has ended. */
 const OUTPUT_GRACE_MS = 300;
 
 /**
- * Runs a command to its end, bounded by `timeoutMs`; never rejects. Unlike execFile it does not wait for
- * grandchildren that keep the output open after the command was killed, which would defeat the bound.
+ * Runs a command, for `timeoutMs` at most. It never rejects. execFile would wait for grandchildren that keep
+ * the output open after the command was killed, so its timeout is no limit.
  */
 export function run(command: string, args: string[], options: RunOptions): Promise<RunResult> {
   return new Promise((resolve) => {
@@ -73,7 +73,7 @@ export function run(command: string, args: string[], options: RunOptions): Promi
   });
 }
 
-/** The line that says what went wrong: the last that calls itself an error, else the last. */
+/** The last line that is marked as an error, else the last line. */
 function lastLine(text: string): string | undefined {
   const lines = text
     .split('\n')

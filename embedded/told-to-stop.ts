@@ -1,13 +1,15 @@
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
-/** What a program that stays says when it is ready. With the pid: in the background there is no Ctrl-C. */
+/**
+ * The message of a long-running command when it is ready. With the pid: in the background there is no Ctrl-C.
+ */
 export function runningWords(): string {
   return `running (pid ${process.pid}); Ctrl-C or kill ${process.pid} stops everything`;
 }
 
 /**
- * Listens for the signals by which a person or a supervisor ends a program. Until `forget()` they end nothing
- * by themselves: a second, impatient Ctrl-C must not leave servers behind.
+ * Listens for the signals of a person or a supervisor. Until `forget()` no signal ends the process: a second
+ * Ctrl-C must not leave servers behind.
  */
 export function untilToldToStop(): { signal: Promise<NodeJS.Signals>; forget(): void } {
   let tell: (signal: NodeJS.Signals) => void = () => undefined;

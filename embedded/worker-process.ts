@@ -1,8 +1,9 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
+import { within } from '../async/wait';
 import { type ProcessGroup, startProcessGroup } from './process-group';
 
-/** The built command line: beside this file in dist/, and in dist/ when this file runs from its source. */
+/** The built command line, from this file in dist/ or from its source. */
 const COMMAND_LINE = [
   path.join(__dirname, '../client/cli/main.js'),
   path.join(__dirname, '../dist/client/cli/main.js'),
@@ -10,29 +11,25 @@ const COMMAND_LINE = [
 
 const READY_WITHIN_MS = 30_000;
 
-/** Runs `republish worker` on servers that an environment names; see `startWorker`. */
+/** Runs `republish worker` on the servers that `env` names; see `startWorker`. */
 export function startWorkerProcess(
   env: Record<string, string>,
   onLine?: (line: string) => void,
 ): Promise<ProcessGroup> {
-  // What this shell says of a data folder or of a real LNbits would be in the way of the servers that are
-  // named.
+  // A data folder or a real LNbits in the environment of this shell would replace the servers of `env`.
   const { REPUBLISH_DATA: _, LNBITS_DATABASE_URL: __, LNBITS_DATA_FOLDER: ___, ...inherited } = process.env;
   return startWorker([], { ...inherited, ...env }, onLine);
 }
 
-/**
- * Runs `republish worker` on the servers of a data folder, with what else this process is configured; see
- * `startWorker`.
- */
+/** Runs `republish worker` on a data folder, with the environment of this process; see `startWorker`. */
 export function startFolderWorker(folder: string, onLine?: (line: string) => void): Promise<ProcessGroup> {
   return startWorker(['--data', folder], process.env, onLine);
 }
 
 /**
- * Runs a worker in a process of its own, so that it can be killed as a real one dies. Resolves when it polls.
+ * Runs a worker in a process of its own, so that it can be killed. Resolves when it polls.
  *
- * @throws Error with its last lines when it ends before
+ * @throws Error with the worker's last lines: it ended before, or does not poll within 30 s
  */
 async function startWorker(
   options: string[],
@@ -54,11 +51,8 @@ async function startWorker(
     },
     orphan: { signal: 'SIGTERM' },
   });
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<'late'>((resolve) => (timer = setTimeout(() => resolve('late'), READY_WITHIN_MS)));
-  const outcome = await Promise.race([ready, worker.exited.then(() => 'exited' as const), late]);
-  clearTimeout(timer);
-  if (outcome !== undefined) {
+  const isReady = Promise.race([ready.then(() => true), worker.exited.then(() => false)]);
+  if (!(await within(isReady, READY_WITHIN_MS))) {
     await worker.stop('SIGKILL', 1_000);
     throw new Error(`the worker did not start polling: ${worker.epitaph()}`);
   }

@@ -7,10 +7,11 @@ import { auditOfFleet, recordFleet, recordFromAudits } from '../database/fleets'
 import { sentenceOf } from './end-run';
 
 /**
- * Writes the audit of a fleet that Temporal has ended. The runs of its operators go on, since they are no
- * part of it: who has an audit since the fleet began is told by that, the others as not begun.
+ * Writes the audit row of a fleet that Temporal has terminated. The runs of its operators are workflows of
+ * their own and continue. An operator with an audit row since the fleet began gets the outcome of that row.
+ * The others count as not begun.
  *
- * @returns false where its audit was there already
+ * @returns false: the fleet had its audit row already
  */
 export async function writeAuditOfEndedFleet(
   database: Database,

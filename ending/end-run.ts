@@ -1,31 +1,30 @@
 import { persistAudit } from '../activities/persist-audit';
 import type { ControlRequest } from '../contract/control';
-import { isFailureType, RepublishError } from '../contract/failures';
+import { RepublishError } from '../contract/failures';
 import type { Obstacle } from '../contract/obstacle';
 import { auditOfRun } from '../database/audit';
 import type { Database, Queryable } from '../database/connection';
 import { recordOfRun } from '../database/ledger/report';
 import { checkDatabase } from '../inspection/doctor/database';
 
-/** A run that Temporal has ended, so that nobody writes its audit any more. */
+/** A run that Temporal has terminated: no workflow writes its audit row any more. */
 export interface EndedRun {
-  /** First execution. */
+  /** firstExecutionRunId. */
   runId: string;
   workflowId: string;
   operatorUserId: string;
-  /** Why it was started, where the ledger does not know the run yet. */
+  /** Why the run was started. Used if the ledger does not have the run yet. */
   reason?: string | undefined;
-  /** What had kept it from coming to an end by itself. */
+  /** Why the run did not end. */
   obstacle?: Obstacle | null;
 }
 
 /**
- * Writes the audit of a run from what the ledger says, and closes it: what stands is named as published, what
- * was in work as `Interrupted` or with the failure of its last try, the rest as `NotAttempted`. As a worker
- * would, and so by the same function: one row for each run, whoever writes it and however often. A worker
- * that comes back finds the run closed.
+ * Writes the audit row of a run from the ledger and closes the run, by the same function as a worker. A
+ * document that stands keeps its outcome. An open document fails with its last failure, as `Interrupted` or
+ * as `NotAttempted`. A worker that still works for the run finds it closed, and a second call writes nothing.
  *
- * @returns false where its audit was there already
+ * @returns false: the run had its audit row already
  */
 export async function writeAuditOfEnded(
   database: Database,
@@ -51,8 +50,8 @@ export async function writeAuditOfEnded(
 }
 
 /**
- * Before anything is ended: a run that has come to its end by itself, or has planned documents, is in the
- * ledger of its workers. Where this one has nothing of it, its audit would be written into another.
+ * Checks, before the run is terminated, that this is the ledger of its workers: a run that has completed or
+ * has planned documents must be in it. Otherwise the audit row would be written into another ledger.
  *
  * @throws RepublishError DatabaseMisconfigured
  */
@@ -65,20 +64,19 @@ export async function requireItsLedger(
   throw new RepublishError(
     'DatabaseMisconfigured',
     `this ledger has nothing of run ${runId}, which is in that of its workers; nothing was ended`,
-    undefined,
-    'Call it with the DATABASE_URL of the workers.',
+    { remedy: 'Call it with the DATABASE_URL of the workers.' },
   );
 }
 
-/** Who has ended it and why, for Temporal and the audit. */
+/** Who ended the run and why, for Temporal and the audit row. */
 export function sentenceOf({ by, reason }: ControlRequest, obstacle?: Obstacle | null): string {
   const before = obstacle == null ? '' : `; before that: ${obstacle.type}: ${obstacle.message}`;
   return `ended by ${by ?? 'somebody'} (republish end)${reason ? `: ${reason}` : ''}${before}`;
 }
 
 /**
- * Before anything is ended, by the checks of `republish doctor` for the role of a worker: whoever cannot
- * write the audit would leave a run without one.
+ * Checks, before the run is terminated, that the audit row can be written, with the checks of `republish
+ * doctor` for the role `worker`. Otherwise the run would stay without its audit row.
  *
  * @throws RepublishError DatabaseMisconfigured, DatabaseUnavailable, SequenceBehind
  */
@@ -86,10 +84,7 @@ export async function requireThatItCanBeWritten(database: Database): Promise<voi
   const failed = (await checkDatabase(() => database, 'worker')).find(({ status }) => status === 'fail');
   if (failed === undefined) return;
   const { subject, message, remedy, type } = failed;
-  throw new RepublishError(
-    isFailureType(type) ? type : 'DatabaseMisconfigured',
-    `nothing was ended: ${subject}: ${message}`,
-    undefined,
-    `${remedy ?? ''} DATABASE_URL has to be that of the workers, or have the role republish_worker.`,
-  );
+  throw new RepublishError(type ?? 'DatabaseMisconfigured', `nothing was ended: ${subject}: ${message}`, {
+    remedy: `${remedy ?? ''} DATABASE_URL has to be that of the workers, or have the role republish_worker.`,
+  });
 }

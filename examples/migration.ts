@@ -17,7 +17,7 @@ async function main(operators: string[]): Promise<void> {
     } catch (error) {
       // A failure of one operator's bunker must not stop the others. Any other error ends the script.
       if (!(error instanceof RepublishFailed)) throw error;
-      console.error(`${operator}: ${error.type}: ${error.message}`);
+      console.error(`${operator}: ${error.type}: ${error.message}. ${error.remedy}`);
       process.exitCode = 3;
     }
   }

@@ -10,11 +10,6 @@ import type { SignerContext } from '../pairing/facts';
 /** How a relay is described that answers only clients that it knows (NIP-42). */
 export const WANTS_TO_KNOW = 'wants to know who asks';
 
-/** Whether a relay refuses because the client has not authenticated: its text has the prefix of NIP-01. */
-export function wantsToKnow(words: string): boolean {
-  return /(^|\s)auth-required:/.test(words);
-}
-
 /** An identity that answers no challenge: nobody. */
 export const NOBODY: RelayIdentity = {
   pubkey: '0'.repeat(64),
@@ -42,8 +37,7 @@ export function asOperator(
     sign: async (event) => {
       const relay = event.tags.find(([name]) => name === 'relay')?.[1] ?? '';
       say(
-        `${shownRelay(relay)} ${WANTS_TO_KNOW}: the signer is asked to sign that (kind 22242), and may ` +
-          `ask a person`,
+        `${shownRelay(relay)} ${WANTS_TO_KNOW}: the signer is asked to sign that (kind 22242), and may ask a person`,
       );
       let signed: SignedEvent | undefined;
       const context = { ...signers, operatorUserId, say };

@@ -1,7 +1,7 @@
 import { allOperators } from '../activities/fleet/plan-fleet';
 import type { ReadOnlyDependencies } from '../activities/dependencies';
-import { type Failure, RepublishError } from '../contract/failures';
-import { Limiter } from '../nostr/bunker/limiter';
+import { type Failure, isRetryable, RepublishError, scopeOf } from '../contract/failures';
+import { Limiter } from '../async/limiter';
 import type { WorkerConfiguration } from '../assembly/worker-configuration';
 import { withInspection } from './open';
 import { hasObstacles, type PlanRequest, planWith, type RepublishPlan } from './plan';
@@ -84,7 +84,9 @@ async function orFailure<T>(work: () => Promise<T>): Promise<{ value: T } | { fa
   try {
     return { value: await work() };
   } catch (thrown) {
-    if (!(thrown instanceof RepublishError) || thrown.type.endsWith('Unavailable')) throw thrown;
-    return { failure: { type: thrown.type, message: thrown.message } };
+    if (!(thrown instanceof RepublishError)) throw thrown;
+    const { type, message } = thrown;
+    if (scopeOf(type) === 'database' && isRetryable(type)) throw thrown;
+    return { failure: { type, message } };
   }
 }

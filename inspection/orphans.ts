@@ -2,17 +2,18 @@ import { accountPubkey } from '../activities/steps/open-run';
 import type { ReadOnlyDependencies } from '../activities/dependencies';
 import type { Configuration } from '../configuration/schema';
 import { ensureError, RepublishError } from '../contract/failures';
-import { compareIds } from '../contract/machine-name';
+import { compareIds } from '../rules/machine-name';
 import { DOCUMENT_KIND } from '../documents/document-type';
 import { isAuthentic, isNewer, type SignedEvent } from '../nostr/events';
 import { publicKeyHex } from '../nostr/keys';
-import { Limiter } from '../nostr/bunker/limiter';
+import { Limiter } from '../async/limiter';
 import { plainText } from '../nostr/relays/plain-text';
-import type { Filter } from '../nostr/relays/connection';
+import type { Filter } from '../nostr/relays/frames';
 import type { RelayIdentity } from '../nostr/relays/identity';
 import { RelayPool } from '../nostr/relays/pool';
 import { readAll } from '../nostr/relays/read-all';
 import { isGateway, shownAmong } from '../nostr/relays/url';
+import { machinePages } from '../sources/machine-pages';
 import { whereMachinesAre } from '../sources/source';
 import type { WorkerConfiguration } from '../assembly/worker-configuration';
 import { asOperator, WANTS_TO_KNOW } from './asker';
@@ -264,16 +265,12 @@ type Machines = ReadonlyMap<string, { id: string; name: string }>;
 
 async function machinesByKey(deps: ReadOnlyDependencies, operatorUserId: string): Promise<Machines> {
   const machines = new Map<string, { id: string; name: string }>();
-  const limit = MACHINES_PER_PAGE;
-  for (let after: string | undefined; ;) {
-    const page = await deps.source.machines({ operatorUserId, after, limit });
+  for await (const page of machinePages(deps.source, { operatorUserId }, MACHINES_PER_PAGE))
     for (const { id, name, machineNpub } of page) {
       const key = publicKeyHex(machineNpub ?? '');
       if (key !== undefined) machines.set(key, { id, name: name ?? id });
     }
-    if (page.length < limit) return machines;
-    after = page.at(-1)?.id;
-  }
+  return machines;
 }
 
 async function judge(

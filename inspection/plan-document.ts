@@ -1,11 +1,11 @@
 import type { ReadOnlyDependencies } from '../activities/dependencies';
 import { judgeSealFor } from '../activities/steps/judge-seal';
 import type { JudgedDocument, PlannedState } from '../activities/steps/plan-machines';
-import { sizeOfDocument } from '../activities/steps/relay-limits';
+import { sizeOfDocument } from '../activities/steps/relay-objections';
 import { type Failure, RepublishError } from '../contract/failures';
 import { type DocumentAddress, type EarlierSeal, sealedAmong } from '../database/ledger/documents';
 import { dTag } from '../documents/document-type';
-import { eventsIn, type Seen } from '../nostr/relays/publisher';
+import { eventsIn, type Seen } from '../nostr/relays/seen';
 import { newestOf } from '../rules/newest';
 import { shownBy } from '../rules/quorum';
 

@@ -8,7 +8,7 @@ import type { ReadOnlyDependencies } from '../activities/dependencies';
 import { requireMachines } from '../activities/load-machines';
 import { isForced } from '../activities/steps/force';
 import { type JudgedDocument, planMachines } from '../activities/steps/plan-machines';
-import { type Failure, RepublishError } from '../contract/failures';
+import { type Failure, RepublishError, scopeOf } from '../contract/failures';
 import type { RepublishInput } from '../contract/input';
 import { newestSeals } from '../database/ledger/page';
 import { findSigner, type SignerRow } from '../database/signers';
@@ -21,6 +21,7 @@ import { shownRelay } from '../nostr/relays/url';
 import type { Owner, SignerOrigin, UnstoredSigner } from '../nostr/signers/operator-signers';
 import { askSigner, requireOpens } from '../pairing/current-signers';
 import { originOfKind, type SignerContext } from '../pairing/facts';
+import { machinePages } from '../sources/machine-pages';
 import { type MachineRow, type SourceDescription, whereMachinesAre } from '../sources/source';
 import { readOnlyPublisher } from '../assembly/read-only';
 import type { GivenParts } from '../assembly/parts';
@@ -230,14 +231,10 @@ async function foreseeAll(
   request: PlanRequest & { documentTypes: string[] },
   operatorPubkey: string,
 ): Promise<ForeseenDocument[]> {
-  const { operatorUserId, machineIds } = request;
   const foreseen: ForeseenDocument[] = [];
-  for (let after: string | undefined; ;) {
-    const machines = await deps.source.machines({ operatorUserId, after, machineIds, limit: TOGETHER });
+  for await (const machines of machinePages(deps.source, request, TOGETHER))
     foreseen.push(...(await foreseeMachines(deps, request, operatorPubkey, machines)));
-    if (machines.length < TOGETHER) return foreseen;
-    after = machines.at(-1)?.id;
-  }
+  return foreseen;
 }
 
 async function foreseeMachines(
@@ -323,7 +320,7 @@ async function noting(problems: Failure[], work: () => unknown): Promise<boolean
     await work();
     return true;
   } catch (thrown) {
-    if (!(thrown instanceof RepublishError) || /^(Database|Source)/.test(thrown.type)) throw thrown;
+    if (!(thrown instanceof RepublishError) || scopeOf(thrown.type) === 'database') throw thrown;
     problems.push({ type: thrown.type, message: thrown.message });
     return false;
   }

@@ -1,6 +1,7 @@
 import { accountPubkey, resolveDocumentTypes } from '../activities/steps/open-run';
 import { planMachines } from '../activities/steps/plan-machines';
 import type { WorkerConfiguration } from '../assembly/worker-configuration';
+import { machinePages } from '../sources/machine-pages';
 import { withInspection } from './open';
 
 /** The documents that a run could publish, by today's rows. */
@@ -22,14 +23,12 @@ export function countPublishable(
     const documentTypes = resolveDocumentTypes(deps, undefined);
     const { signal } = new AbortController();
     const counted: Publishable = { documents: 0, largestStateBytes: 0 };
-    for (let after: string | undefined; ;) {
-      const machines = await deps.source.machines({ operatorUserId, after, limit: TOGETHER });
-      const owner = { operatorUserId, operatorPubkey, documentTypes };
+    const owner = { operatorUserId, operatorPubkey, documentTypes };
+    for await (const machines of machinePages(deps.source, { operatorUserId }, TOGETHER)) {
       const { documents, largestStateBytes } = await planMachines(deps, owner, machines, signal);
       counted.documents += documents.filter(({ outcome }) => outcome === null).length;
       counted.largestStateBytes = Math.max(counted.largestStateBytes, largestStateBytes);
-      if (machines.length < TOGETHER) return counted;
-      after = machines.at(-1)?.id;
     }
+    return counted;
   });
 }

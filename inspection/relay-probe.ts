@@ -7,13 +7,13 @@ import { GatewayProblem, silentGateway } from '../nostr/relays/gateway-problems'
 import { plainText } from '../nostr/relays/plain-text';
 import { RelayPool } from '../nostr/relays/pool';
 import type { AuthReply, RelayIdentity } from '../nostr/relays/identity';
-import { type ReadReply, readStored } from '../nostr/relays/read';
+import { type ReadReply, readStored, wantsIdentity } from '../nostr/relays/read';
 import { fetchRelayInformation, limitsIn } from '../nostr/relays/relay-information';
-import type { RelayLimits } from '../nostr/relays/publisher';
+import type { RelayLimits } from '../nostr/relays/relay-information';
 import { isGateway, shownAmong } from '../nostr/relays/url';
 import { withLastWords } from '../rules/last-words';
 import type { ClockWitness } from '../rules/clock';
-import { NOBODY, WANTS_TO_KNOW, wantsToKnow } from './asker';
+import { NOBODY, WANTS_TO_KNOW } from './asker';
 
 /** What is known of one document relay. */
 export interface RelayFacts {
@@ -104,7 +104,8 @@ async function ask(
     if (introduction?.kind === 'accepted') reply = await read();
     else if (introduction !== undefined)
       return unknownTo(identity === undefined ? undefined : introduction.reason);
-    if (introduction !== undefined && isDemand(reply)) return unknownTo('it asks again after the answer');
+    if (introduction !== undefined && wantsIdentity(reply))
+      return unknownTo('it asks again after the answer');
     const readsNeedAuthentication = introduction !== undefined;
     switch (reply.kind) {
       case 'eose':
@@ -133,10 +134,6 @@ function unknownTo(reason: string | undefined): Answer {
   return { reachable: true, problem, readsNeedAuthentication: true, isUnknown: true };
 }
 
-function isDemand(reply: ReadReply): boolean {
-  return reply.kind === 'closed' && wantsToKnow(reply.reason);
-}
-
 /**
  * The result of the authentication. Undefined: the relay does not require it. Some relays send a challenge
  * and then nothing.
@@ -147,7 +144,7 @@ async function introduce(
   timeoutMs: number,
   identity: RelayIdentity | undefined,
 ): Promise<AuthReply | undefined> {
-  const isRefused = isDemand(reply);
+  const isRefused = wantsIdentity(reply);
   if (!isRefused && reply.kind !== 'timeout') return undefined;
   const waitMs = isRefused || identity !== undefined ? timeoutMs : 1;
   const answer = await connection.logins.authenticate(identity ?? NOBODY, waitMs);

@@ -1,6 +1,5 @@
-import { CALLER_FAILURES } from '../contract/caller-failures';
-import { ensureError } from '../contract/failures';
-import { didYouMean } from '../contract/suggest';
+import { ensureError, remedyFor } from '../contract/failures';
+import { didYouMean } from '../rules/suggest';
 import { knownOperators } from '../database/audit';
 import type { Queryable } from '../database/connection';
 import { recordOfFleet } from '../database/fleet-report';
@@ -23,7 +22,7 @@ export interface ReportSources {
 class NothingToReport extends Error {
   override readonly name = 'NothingToReport';
   readonly type = 'AuditNotFound';
-  readonly remedy = CALLER_FAILURES.AuditNotFound.remedy;
+  readonly remedy = remedyFor('AuditNotFound');
 }
 
 /**

@@ -1,6 +1,6 @@
-import { WANTS_TO_KNOW, wantsToKnow } from './asker';
+import { WANTS_TO_KNOW } from './asker';
 import { isNewer } from '../nostr/events';
-import type { Sighting } from '../nostr/relays/publisher';
+import type { Sighting } from '../nostr/relays/document-relay';
 import { decidedBy } from '../rules/quorum';
 
 /** What one relay has of a document, compared with the event that should stand. */
@@ -29,7 +29,7 @@ export function relayVerdict(
       return { state: 'unknown', detail: 'not seen through the gateway' };
     case 'unknown':
       if (expected !== undefined && decidedBy(sighting, expected) === 'holds') return { state: 'current' };
-      return { state: 'unknown', detail: wantsToKnow(sighting.reason) ? WANTS_TO_KNOW : sighting.reason };
+      return { state: 'unknown', detail: sighting.wantsIdentity ? WANTS_TO_KNOW : sighting.reason };
   }
 }
 

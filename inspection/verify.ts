@@ -5,13 +5,15 @@ import { readStates, requireType } from '../activities/steps/read-state';
 import { RepublishError, scopeOf } from '../contract/failures';
 import type { RepublishInput } from '../contract/input';
 import { standingDocuments, type StandingRow } from '../database/ledger/standing';
+import { machinePages } from '../sources/machine-pages';
 import { type MachineRow, whereMachinesAre } from '../sources/source';
 import { DOCUMENT_KIND, type DocumentType, dTag, tagsOf } from '../documents/document-type';
 import type { Address } from '../nostr/events';
 import { getPublicKey, parsePublicKey, publicKeyHex } from '../nostr/keys';
 import type { RelayIdentity } from '../nostr/relays/identity';
 import { RelayPool } from '../nostr/relays/pool';
-import { RelayPublisher, type Seen } from '../nostr/relays/publisher';
+import { RelayPublisher } from '../nostr/relays/publisher';
+import type { Seen } from '../nostr/relays/seen';
 import { shownAmong } from '../nostr/relays/url';
 import type { GivenParts } from '../assembly/parts';
 import type { WorkerConfiguration } from '../assembly/worker-configuration';
@@ -155,16 +157,14 @@ function identityOf(
 /** With a machine's key, only that machine is checked: a relay can hide the documents of others from it. */
 async function machinesAsked(
   deps: ReadOnlyDependencies,
-  { operatorUserId, machineIds, asking }: VerifyRequest,
+  request: VerifyRequest,
 ): Promise<string[] | undefined> {
+  const { asking, machineIds } = request;
   if (asking?.as !== 'machine') return machineIds;
   const pubkey = getPublicKey(asking.secretKey);
-  for (let after: string | undefined; ;) {
-    const machines = await deps.source.machines({ operatorUserId, after, machineIds, limit: TOGETHER });
+  for await (const machines of machinePages(deps.source, request, TOGETHER)) {
     const own = machines.filter(({ machineNpub }) => publicKeyHex(machineNpub ?? '') === pubkey);
     if (own.length > 0) return own.map(({ id }) => id);
-    if (machines.length < TOGETHER) break;
-    after = machines.at(-1)?.id;
   }
   throw new RepublishError(
     'MachineNotFound',
@@ -190,16 +190,13 @@ interface Asking {
 
 async function verifyAll(asking: Asking, request: VerifyRequest): Promise<VerifiedDocument[]> {
   const { deps, operatorPubkey, documentTypes } = asking;
-  const { operatorUserId, machineIds } = request;
   const verified: VerifiedDocument[] = [];
-  for (let after: string | undefined; ;) {
-    const machines = await deps.source.machines({ operatorUserId, after, machineIds, limit: TOGETHER });
+  for await (const machines of machinePages(deps.source, request, TOGETHER)) {
     const keys = machines.flatMap((machine) => parsePublicKey(machine.machineNpub ?? '') ?? []);
     const rows = await standingDocuments(deps.database, operatorPubkey, documentTypes, keys);
     verified.push(...(await verifyMachines(asking, machines, rows)));
-    if (machines.length < TOGETHER) return verified;
-    after = machines.at(-1)?.id;
   }
+  return verified;
 }
 
 async function verifyMachines(

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { serializeEvent } from 'nostr-tools/pure';
 
-/** Event before its signature (NIP-01); `created_at` in seconds. */
+/** An event before its signature (NIP-01). `created_at` is in seconds. */
 export interface UnsignedEvent {
   pubkey: string;
   kind: number;
@@ -10,7 +10,7 @@ export interface UnsignedEvent {
   content: string;
 }
 
-/** The id an event will have, whoever signs it and whenever (NIP-01). */
+/** The id of an event (NIP-01). It does not depend on who signs the event, nor on when. */
 export function eventId(event: UnsignedEvent): string {
   return createHash('sha256').update(serializeEvent(event), 'utf8').digest('hex');
 }

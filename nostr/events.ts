@@ -9,7 +9,7 @@ export interface SignedEvent extends UnsignedEvent {
   sig: string;
 }
 
-/** True when something from the wire has the fields of a NIP-01 event; says nothing about its signature. */
+/** Whether a value from the wire has the fields of a NIP-01 event. It says nothing about the signature. */
 export function hasEventShape(value: unknown): value is SignedEvent {
   if (typeof value !== 'object' || value === null) return false;
   const event = value as Record<string, unknown>;
@@ -25,16 +25,13 @@ export function hasEventShape(value: unknown): value is SignedEvent {
   );
 }
 
-/**
- * A document's signature is looked at when the signer gives it, before it is published, and when it is read
- * back.
- */
+/** A signature is checked when the signer gives it, before the event is sent, and when it is read back. */
 const MAX_REMEMBERED = 2_000;
 const authentic = new Set<string>();
 
 /**
- * Checks id and signature. The id is always computed from the fields; a signature that was found good for an
- * id is remembered for a while, since checking it costs a hundred times as much.
+ * Checks id and signature. The id is always computed from the fields. A signature that was found valid for an
+ * id is remembered for a while: checking it costs a hundred times as much.
  */
 export function isAuthentic(event: SignedEvent): boolean {
   try {
@@ -49,7 +46,7 @@ export function isAuthentic(event: SignedEvent): boolean {
 }
 
 /**
- * Notes that an event is authentic, so that its signature is not checked once more. Only for events whose
+ * Notes that an event is authentic, so that its signature is not checked again. Only for events whose
  * signature was checked before, such as those of the ledger.
  */
 export function trust(event: SignedEvent): void {
@@ -61,12 +58,12 @@ function keyOf({ id, pubkey, sig }: SignedEvent): string {
   return `${id} ${pubkey} ${sig}`;
 }
 
-/** Address of a replaceable document (NIP-01): relays keep one event for each. */
+/** Address of a replaceable document (NIP-01): a relay keeps one event for each. */
 export interface Address {
   kind: number;
   pubkey: string;
   d: string;
-  /** Hex: it is asked for by the machine that its tag `p` names, in place of `d`, as machines do also. */
+  /** Hex. Ask by the tag `p` with this machine's key, and not by `d`: machines ask in both ways. */
   byP?: string;
 }
 
@@ -83,7 +80,7 @@ export function addressOf({ kind, pubkey, tags }: UnsignedEvent): Address {
   return { kind, pubkey, d: tags.find(([name]) => name === 'd')?.[1] ?? '' };
 }
 
-/** The same bytes, so that what is known of the one is true of the other. */
+/** Whether both have the same bytes, so that a check of one holds for the other. */
 export function isSameEvent(one: SignedEvent, other: SignedEvent): boolean {
   return (
     one.id === other.id &&

@@ -7,8 +7,8 @@ import { decryptSecretKey, encryptSecretKey } from './nip49';
 export { generateSecretKey, getPublicKey };
 
 /**
- * A public key as 64 lower-case hex characters, from hex of any case or npub (NIP-19); undefined when it is
- * neither or not a point of the curve, to which nobody could encrypt.
+ * A public key as 64 lower-case hex characters, from hex of any case or npub (NIP-19). Undefined when it is
+ * neither, or no point of the curve: nobody could encrypt to it.
  */
 export function parsePublicKey(text: string): string | undefined {
   const hex = publicKeyHex(text);
@@ -21,13 +21,13 @@ export function parsePublicKey(text: string): string | undefined {
   }
 }
 
-/** The same without asking whether the key is on the curve: for comparing keys. */
+/** The same without the check of the curve: for comparing keys. */
 export function publicKeyHex(text: string): string | undefined {
-  // Blanks of ASCII alone, as every database takes them away too: a key with another blank before it would be
-  // one key here and another there.
+  // ASCII blanks only, as every database removes them. With other blanks a key would be equal here and
+  // different there.
   const trimmed = text.replace(/^[ \t\n\v\f\r]+|[ \t\n\v\f\r]+$/g, '');
   if (/^[0-9a-fA-F]{64}$/.test(trimmed)) return trimmed.toLowerCase();
-  // Bech32 is upper or lower case, never mixed; machines are paired with either.
+  // Bech32 is upper or lower case, never mixed. Machines are paired with either.
   const isUpperCase = trimmed === trimmed.toUpperCase();
   const spelled = isUpperCase ? trimmed.toLowerCase() : trimmed;
   if (!spelled.startsWith('npub1')) return undefined;
@@ -40,8 +40,8 @@ export function publicKeyHex(text: string): string | undefined {
 }
 
 /**
- * A secret key from nsec (NIP-19) or 64 hex characters; undefined when it is neither. The caller keeps it out
- * of messages.
+ * A secret key from nsec (NIP-19) or 64 hex characters; undefined when it is neither. Keep it out of
+ * messages.
  */
 export function parseSecretKey(text: string): Uint8Array | undefined {
   const trimmed = text.trim();
@@ -53,7 +53,7 @@ export function parseSecretKey(text: string): Uint8Array | undefined {
     }
     const decoded = decode(trimmed);
     if (decoded.type !== 'nsec') return undefined;
-    // An nsec can spell a number that is no key.
+    // An nsec can hold a number that is no key.
     getPublicKey(decoded.data);
     return decoded.data;
   } catch {
@@ -77,7 +77,7 @@ export function lockSecretKey(secretKey: Uint8Array, secretsKey: string): Promis
 /**
  * Decrypts a stored secret key (NIP-49).
  *
- * @throws RepublishError SignerUnlockFailed when it lies under another secrets key.
+ * @throws RepublishError SignerUnlockFailed when it was encrypted with another secrets key.
  */
 export async function unlockSecretKey(ncryptsec: string, secretsKey: string): Promise<Uint8Array> {
   try {

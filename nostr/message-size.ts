@@ -1,6 +1,6 @@
 import type { RelayLimits } from './relays/relay-information';
 
-/** What relays limit of an event (NIP-11). */
+/** The size of an event, by what relays limit (NIP-11). */
 export interface MessageSize {
   /** Characters of its content. */
   contentChars: number;
@@ -10,22 +10,20 @@ export interface MessageSize {
 
 const HEX_32 = '0'.repeat(64);
 const HEX_64 = '0'.repeat(128);
-/** All dates of these centuries have as many digits. */
+/** All dates of these centuries have the same number of digits. */
 const DATE_S = 1_800_000_000;
 
-/** A signed event of the size that one has whose content is appended to it. */
+/** An event with the size of a signed one, but for the content. */
 export function emptyEvent(kind: number, tags: string[][]): Record<string, unknown> {
   return { id: HEX_32, pubkey: HEX_32, created_at: DATE_S, kind, tags, content: '', sig: HEX_64 };
 }
 
-/**
- * Of an event whose content is base64, of which nothing is escaped, so that its length is all that counts.
- */
+/** For an event with base64 content: nothing in it is escaped, so only its length counts. */
 export function messageSize(kind: number, tags: string[][], contentChars: number): MessageSize {
   return { contentChars, messageBytes: jsonBytes(['EVENT', emptyEvent(kind, tags)]) + contentChars };
 }
 
-/** The limit of a relay that a message is beyond, as a part of a sentence, and what it has. */
+/** A limit that a message exceeds: as a part of a sentence, and the message's own size. */
 export interface Excess {
   limit: 'content' | 'message';
   /** `takes messages of 1000 bytes`. */
@@ -33,7 +31,7 @@ export interface Excess {
   size: number;
 }
 
-/** Undefined where the relay takes the message, as far as its limits (NIP-11) say. */
+/** Undefined where the relay's limits (NIP-11) allow the message. */
 export function excessOf(
   { contentChars, messageBytes }: MessageSize,
   { maxContentChars, maxMessageBytes }: Pick<RelayLimits, 'maxContentChars' | 'maxMessageBytes'>,

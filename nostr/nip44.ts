@@ -17,7 +17,7 @@ import {
 const HAS_SECP256K1 = getCurves().includes('secp256k1');
 
 /**
- * NIP-44 v2: what two keys have in common, by OpenSSL where it can.
+ * The conversation key of two keys (NIP-44 v2). By OpenSSL where it can.
  *
  * @param pubkey x-only, 32 bytes as hex
  * @throws Error when it is no point of the curve
@@ -26,22 +26,19 @@ export function getConversationKey(secretKey: Uint8Array, pubkey: string): Uint8
   if (!HAS_SECP256K1 || !/^[0-9a-f]{64}$/i.test(pubkey)) return getConversationKeyInJs(secretKey, pubkey);
   const ecdh = createECDH('secp256k1');
   ecdh.setPrivateKey(secretKey);
-  // Either point with this x will do: both give the same x of the product, and nothing else of it is used.
+  // Either point with this x gives the same x of the product, and only that is used.
   const shared = ecdh.computeSecret(Buffer.from(`02${pubkey}`, 'hex'));
   const key = createHmac('sha256', 'nip44-v2').update(shared).digest();
   shared.fill(0);
   return key;
 }
 
-/** Version byte and lengths of a NIP-44 v2 payload. */
+/** Version byte, and lengths of the parts, of a NIP-44 v2 payload. */
 const VERSION = 2;
 const NONCE_BYTES = 32;
 const MAC_BYTES = 32;
 
-/**
- * NIP-44: plaintexts are padded to a power-of-two scheme, so that the length of a ciphertext follows from
- * theirs.
- */
+/** NIP-44 pads plaintexts by a power-of-two scheme, so a ciphertext's length follows from the plaintext's. */
 function paddedLength(bytes: number): number {
   if (bytes <= 32) return 32;
   const nextPower = 2 ** (Math.floor(Math.log2(bytes - 1)) + 1);
@@ -49,7 +46,7 @@ function paddedLength(bytes: number): number {
   return chunk * (Math.floor((bytes - 1) / chunk) + 1);
 }
 
-/** Characters of the base64 payload that NIP-44 v2 makes of so many UTF-8 bytes. */
+/** Characters of the base64 payload (NIP-44 v2) of a plaintext of so many UTF-8 bytes. */
 export function nip44PayloadLength(plaintextBytes: number): number {
   return Math.ceil(payloadBytes(plaintextBytes) / 3) * 4;
 }
@@ -62,8 +59,8 @@ function payloadBytes(plaintextBytes: number): number {
 
 /**
  * Whether an answer can be the NIP-44 v2 ciphertext of a plaintext of so many UTF-8 bytes: base64, version 2,
- * and the one length that such a ciphertext has. Whoever encrypts cannot be checked further without the key;
- * but the plaintext sent back, an error text or a NIP-04 ciphertext is told apart for certain.
+ * and the one length that such a ciphertext has. More cannot be checked without the key. But it recognises
+ * the plaintext sent back, an error text and a NIP-04 ciphertext.
  */
 export function looksLikeNip44(payload: string, plaintextBytes: number): boolean {
   if (!/^[A-Za-z0-9+/]+={0,2}$/.test(payload)) return false;
@@ -75,14 +72,14 @@ export function looksLikeNip44(payload: string, plaintextBytes: number): boolean
   );
 }
 
-/** Longer ones have another prefix and are rare: they are left to nostr-tools. */
+/** Longer plaintexts have another prefix and are rare: nostr-tools encrypts them. */
 const MAX_SHORT_BYTES = 65_535;
 const MAX_SHORT_PAYLOAD = 87_472;
 const MIN_PAYLOAD = 132;
 /** Not in every build of OpenSSL. */
 const HAS_CHACHA20 = getCiphers().includes('chacha20');
 
-/** NIP-44 v2, by OpenSSL where it can: ten times cheaper than in JavaScript, and byte for byte the same. */
+/** NIP-44 v2. By OpenSSL where it can: ten times cheaper than JavaScript, and byte for byte the same. */
 export function encrypt(plaintext: string, conversationKey: Uint8Array): string {
   const bytes = Buffer.from(plaintext, 'utf8');
   if (!HAS_CHACHA20 || bytes.length < 1 || bytes.length > MAX_SHORT_BYTES)
@@ -97,7 +94,7 @@ export function encrypt(plaintext: string, conversationKey: Uint8Array): string 
   return Buffer.concat([Buffer.of(VERSION), nonce, ciphertext, mac]).toString('base64');
 }
 
-/** @throws Error when it was not made with this key, or is no such payload */
+/** @throws Error when it was made with another key, or is no NIP-44 v2 payload */
 export function decrypt(payload: string, conversationKey: Uint8Array): string {
   const bytes = Buffer.from(payload, 'base64');
   const isOrdinary =
@@ -124,7 +121,7 @@ interface MessageKeys {
   macKey: Buffer;
 }
 
-/** HKDF-expand (RFC 5869): node's own would extract once more. */
+/** HKDF-expand (RFC 5869): node's own function would extract once more. */
 function messageKeys(conversationKey: Uint8Array, nonce: Buffer): MessageKeys {
   const blocks: Buffer[] = [];
   for (let number = 1; number <= 3; number += 1) {

@@ -10,28 +10,25 @@ const VERSION = 2;
 const SALT_END = 2 + 16;
 const NONCE_END = SALT_END + 24;
 const PAYLOAD_BYTES = NONCE_END + 1 + 32 + 16;
-/** "The client does not track" whether the key was ever handled carelessly. */
+/** "The client does not track" whether the key was ever handled carelessly (NIP-49). */
 const KEY_SECURITY = 2;
 const PREFIX = 'ncryptsec';
 const BECH32_LIMIT = 5_000;
 
-/**
- * 2^16 rounds of scrypt (64 MiB, about 0.15 s) for each guess at a password that a person may have thought
- * of.
- */
+/** 2^16 rounds of scrypt (64 MiB, about 0.15 s) for each guess at a password that a person made up. */
 const LOG_N_PASSWORD = 16;
 /**
- * For 32 random bytes, as `openssl rand -hex 32` makes them, which nobody guesses at any price: with them the
- * rounds protect nothing, and only hold up the first document of every run.
+ * For a key of 32 random bytes (`openssl rand -hex 32`): nobody can guess it, so rounds protect nothing, and
+ * would only delay the first document of every run.
  */
 const LOG_N_RANDOM = 10;
 const RANDOM = /^[0-9a-f]{64}$/i;
-/** A stored key may not make this process spend more than that many rounds. */
+/** A stored key must not make this process spend more rounds than this. */
 const MAX_LOG_N = 20;
 
 /**
- * Encrypts a secret key with a password (NIP-49). nostr-tools has this too, but in JavaScript and
- * synchronous: a fleet of signers would hold up the event loop, and with it the heartbeats, for a fifth of a
+ * Encrypts a secret key with a password (NIP-49). nostr-tools has this too, but synchronous and in
+ * JavaScript: for many signers it would block the event loop, and with it the heartbeats, for a fifth of a
  * second each.
  *
  * @returns `ncryptsec1...`
@@ -47,7 +44,7 @@ export async function encryptSecretKey(secretKey: Uint8Array, password: string):
   return bech32.encode(PREFIX, bech32.toWords(payload), BECH32_LIMIT);
 }
 
-/** Decrypts `ncryptsec1...`. Rejects when it is none or the password is another one. */
+/** Decrypts `ncryptsec1...`. Rejects when it is none, or the password is wrong. */
 export async function decryptSecretKey(ncryptsec: string, password: string): Promise<Uint8Array> {
   const { prefix, words } = bech32.decode(ncryptsec as `${string}1${string}`, BECH32_LIMIT);
   const payload = bech32.fromWords(words);

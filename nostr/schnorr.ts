@@ -5,8 +5,8 @@ import { eventId } from './event-id';
 import type { SignedEvent } from './events';
 
 /**
- * What signs and verifies (BIP-340): libsecp256k1 as WebAssembly, or the same in JavaScript, at six to ten
- * times the cost.
+ * The implementation that signs and verifies (BIP-340): libsecp256k1 as WebAssembly, or JavaScript, which
+ * costs six to ten times as much.
  */
 export type SchnorrEngine = 'webassembly' | 'javascript';
 
@@ -18,15 +18,15 @@ type Secp256k1 = Pick<
 let wasm: Secp256k1 | undefined;
 let engine: SchnorrEngine | undefined;
 
-/** The last public key that was found to be a point of the curve: one run has one author. */
+/** The last public key that was found to be a point of the curve: a run has one author. */
 let lastPoint = '';
 
-/** Public keys of the secret keys that have signed: to compute one costs half of what a signature costs. */
+/** Public keys of the secret keys that have signed: computing one costs half of a signature. */
 const pubkeys = new WeakMap<Uint8Array, string>();
 
 /**
  * Makes signing and verifying cheap from here on. Where WebAssembly cannot be used (`--jitless`, a
- * locked-down host) all goes on in JavaScript.
+ * locked-down host), JavaScript does all of it.
  */
 export function loadSchnorr(): SchnorrEngine {
   engine ??= load();
@@ -35,7 +35,7 @@ export function loadSchnorr(): SchnorrEngine {
 
 function load(): SchnorrEngine {
   try {
-    // Not an import: without WebAssembly it ends in an error as soon as it is loaded.
+    // Not a static import: without WebAssembly, loading it throws.
     const candidate = createRequire(__filename)('tiny-secp256k1') as Secp256k1;
     requireSound(candidate);
     wasm = candidate;
@@ -46,8 +46,8 @@ function load(): SchnorrEngine {
 }
 
 /**
- * Made by the JavaScript (@noble/curves) from `PROBE_KEY` and `PROBE_ENTROPY`: to make it at each start would
- * cost a tenth of a second.
+ * Made by the JavaScript implementation (@noble/curves) from `PROBE_KEY` and `PROBE_ENTROPY`. Making it at
+ * each start would cost a tenth of a second.
  */
 const PROBE: SignedEvent = {
   kind: 1,
@@ -61,7 +61,7 @@ const PROBE: SignedEvent = {
 const PROBE_KEY = new Uint8Array(32).fill(7);
 const PROBE_ENTROPY = new Uint8Array(32).fill(9);
 
-/** It must sign and verify as the JavaScript does, and must say no, before anything is left to it. */
+/** WebAssembly is used only if it signs and verifies as JavaScript does, and refuses a forged signature. */
 function requireSound(candidate: Secp256k1): void {
   const { id, pubkey, sig } = signedBy(candidate, PROBE_KEY, PROBE, PROBE_ENTROPY);
   if (id !== PROBE.id || pubkey !== PROBE.pubkey || sig !== PROBE.sig)
@@ -101,7 +101,7 @@ function signedBy(
   return { ...event, id, sig };
 }
 
-/** Whether the signature of an event, whose id is known to be right, is its author's. */
+/** Whether an event's signature is its author's. The caller has checked the id. */
 export function isSigned(event: SignedEvent): boolean {
   if (wasm !== undefined) {
     try {
@@ -111,22 +111,22 @@ export function isSigned(event: SignedEvent): boolean {
     }
   }
   const { id, pubkey, sig, kind, created_at, tags, content } = event;
-  // On a copy: nostr-tools keeps its verdict on the object, which may be changed afterwards.
+  // On a copy: nostr-tools caches its verdict in the object, which may change afterwards.
   return verifyEvent({ id, pubkey, sig, kind, created_at, tags, content });
 }
 
 function isSignedBy(secp256k1: Secp256k1, { id, pubkey, sig }: SignedEvent): boolean {
   const key = bytesOf(pubkey);
-  // It refuses a key that is no point from within, which leaves its stack as it is then: some thousand of
-  // those would fill it.
+  // It throws from inside WebAssembly for a key that is no point, and leaves its stack as it is then. Some
+  // thousand such calls would fill the stack.
   if (pubkey !== lastPoint && !secp256k1.isXOnlyPoint(key)) return false;
   lastPoint = pubkey;
   return secp256k1.verifySchnorr(bytesOf(id), key, bytesOf(sig));
 }
 
 /**
- * It refuses keys and signatures that cannot be with a TypeError, and JavaScript judges them too. Anything
- * else is its own end.
+ * It refuses impossible keys and signatures with a TypeError, and JavaScript judges these too. Any other
+ * error means that WebAssembly itself is broken.
  */
 function giveUpUnlessRefused(thrown: unknown): void {
   if ((thrown as Error).name === 'TypeError') return;

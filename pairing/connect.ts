@@ -1,20 +1,22 @@
 import { createHmac } from 'node:crypto';
-import { RepublishError } from '../contract/failures';
+import { RepublishError, traitsOf } from '../contract/failures';
 import { type BunkerClient, PERMISSIONS, PERMISSIONS_WITHOUT_AUTH } from '../nostr/bunker/client';
 import { SecretRefused } from './facts';
 
 const SAME_AGAIN =
-  'Approve this client in the bunker, or unlock it, and then the same command again with the same URI: its secret is not used up, and this client keeps its key.';
+  'Approve this client in the bunker, or unlock the bunker. Then run the same command with the same URI: ' +
+  'its secret is not used up, and this client keeps its key.';
 
 const NEW_URI =
   'A bunker URI works once. Make a new connection in the bunker, and give its URI to the same command.';
 
 /**
- * Pairs a client with its bunker and asks which key it signs with.
+ * Pairs a client with its bunker (NIP-46 `connect`) and asks for the public key that it signs with.
  *
- * @param say told where the bunker grants less than was asked for
+ * @param say called with a note for the person if the bunker grants less than it was asked for
  * @returns that key, hex
- * @throws RepublishError SignerPending where a person has to come first: then the same again. SecretRefused
+ * @throws RepublishError SignerPending: a person must act at the bunker first. Then the same call succeeds
+ * @throws SecretRefused the bunker does not accept the secret
  */
 export async function pair(
   client: BunkerClient,
@@ -25,10 +27,13 @@ export async function pair(
     await connect(client, secret, say);
   } catch (thrown) {
     if (!(thrown instanceof RepublishError)) throw thrown;
-    if (thrown.type === 'SignerPending')
-      throw new RepublishError(thrown.type, thrown.message, thrown.retryAfterMs, SAME_AGAIN);
+    if (traitsOf(thrown.type).needsPerson)
+      throw new RepublishError(thrown.type, thrown.message, {
+        retryAfterMs: thrown.retryAfterMs,
+        remedy: SAME_AGAIN,
+      });
     if (thrown.type !== 'SignerRefused') throw thrown;
-    // A secret that was used up by this very client key is no obstacle: the bunker knows the key.
+    // If this client key has used the secret up already, the bunker knows the key and answers this.
     return client.getPublicKey().catch(() => {
       throw new SecretRefused(thrown.message, NEW_URI);
     });
@@ -37,8 +42,9 @@ export async function pair(
 }
 
 /**
- * Some bunkers refuse a client that asks for more than they would ever grant, and no word of theirs tells
- * that from another refusal. Documents need no signature of kind 22242, so it is asked once more without.
+ * Some bunkers refuse a client that asks for a permission which they never grant, and their message does not
+ * say so. Documents do not need signatures of kind 22242, so after a refusal it asks once more without that
+ * one.
  */
 async function connect(
   client: BunkerClient,
@@ -53,14 +59,15 @@ async function connect(
       throw refusal;
     });
     say(
-      'note: the bunker pairs only without sign_event:22242, so relays that demand authentication (NIP-42) cannot be used with it',
+      'note: the bunker pairs only without sign_event:22242, ' +
+        'so relays that demand authentication (NIP-42) cannot be used with it',
     );
   }
 }
 
 /**
- * Tells the URIs of one bunker apart, without keeping their secrets. A second one is for another client: the
- * bunker may have forgotten the first, or bound the first one's key to a connection that was deleted.
+ * A tag that tells the URIs of one bunker apart without their secrets. Another URI needs another client key:
+ * the bunker may have forgotten the first one, or may have bound it to a connection that was deleted.
  */
 export function tagOfSecret(secret: string | undefined, secretsKey: string): string {
   return createHmac('sha256', secretsKey)

@@ -1,6 +1,7 @@
-import { type Failure, RepublishError } from '../contract/failures';
+import { type Failure, RepublishError, scopeOf } from '../contract/failures';
+import { pagesOf } from '../async/pages';
 import { findSigner, listSigners, type SignerRow } from '../database/signers';
-import { Limiter } from '../nostr/bunker/limiter';
+import { Limiter } from '../async/limiter';
 import { unlockSecretKey } from '../nostr/keys';
 import { Keyring } from '../nostr/signers/keyring';
 import { OperatorSigners, type UnstoredSigner } from '../nostr/signers/operator-signers';
@@ -17,23 +18,25 @@ import {
   withAccounts,
 } from './facts';
 
-/** What else a signer is asked, when it has named its key. */
+/** Further questions to a signer, after it has named its key. */
 export interface AlsoAsk {
-  /** @param tookMs from opening it to its key */
+  /** @param tookMs from opening the signer to its answer with the key */
   ask(
     open: Signer,
     pubkey: string,
     asked: { signer: SignerRow | UnstoredSigner; tookMs: number },
   ): Promise<void>;
-  /** Requests that may be with it at once. Default: one. */
-  atOnce?: number;
+  /** How many requests may be in flight. Default: 1. */
+  window?: number;
 }
 
 /**
- * Asks the operator's current signer which key it signs with, and nothing else.
+ * Asks the operator's current signer for the public key that it signs with.
  *
- * @throws RepublishError SignerNotConfigured, SignerUnlockFailed, SignerUnreadable, SignerPubkeyMismatch (the
- *   account's own signer is another key's), OperatorNotFound, SignerTimeout, SignerUnreachable, SignerRefused
+ * @param also further questions. Default: none
+ * @throws RepublishError SignerNotConfigured, SignerUnlockFailed, SignerUnreadable, OperatorNotFound,
+ *   SignerTimeout, SignerUnreachable, SignerRefused
+ * @throws RepublishError SignerPubkeyMismatch: the account's own signer has another key than the account
  */
 export async function askCurrentSigner(context: SignerContext, also?: AlsoAsk): Promise<SignerFacts> {
   const signer = await withAccounts(context, (accounts) =>
@@ -43,11 +46,11 @@ export async function askCurrentSigner(context: SignerContext, also?: AlsoAsk): 
 }
 
 /**
- * The same, and has it encrypt a text that is read back, as a run does before its first document. Then it
- * signs an event that is thrown away; LNbits' own bunker client does not, since its signatures may be
- * counted.
+ * As `askCurrentSigner`, and proves the encryption as a run does before its first page. Then the signer signs
+ * an event that is not published. LNbits' own bunker client is not asked for that: LNbits may count its
+ * signatures.
  *
- * @throws RepublishError SignerCannotEncrypt, SignerChangesEvents, and as `askCurrentSigner`
+ * @throws RepublishError SignerCannotEncrypt, SignerChangesEvents, and those of `askCurrentSigner`
  */
 export function checkCurrentSigner(context: SignerContext): Promise<SignerFacts> {
   return askCurrentSigner(context, {
@@ -59,7 +62,7 @@ export function checkCurrentSigner(context: SignerContext): Promise<SignerFacts>
 }
 
 /**
- * Whether the secrets key opens what is stored of a signer. It is not asked, and its key is wiped.
+ * Checks that REPUBLISH_SECRETS_KEY decrypts the stored key of a signer (NIP-49). It does not ask the signer.
  *
  * @throws RepublishError SignerUnlockFailed
  */
@@ -70,13 +73,14 @@ export async function requireOpens(
   const key = await unlockSecretKey(ncryptsec, secretsKey({ configuration })).catch(() => {
     throw new RepublishError(
       'SignerUnlockFailed',
-      `REPUBLISH_SECRETS_KEY does not open the stored signer of operator ${operatorUserId}: it is another key than the one it was added under`,
+      `REPUBLISH_SECRETS_KEY does not open the stored signer of operator ${operatorUserId}: ` +
+        'it is another key than the one it was added under',
     );
   });
   key.fill(0);
 }
 
-/** Asks this signer which key it signs with. */
+/** Asks this signer for the public key that it signs with. */
 export async function askSigner(
   context: SignerContext,
   signer: SignerRow | UnstoredSigner,
@@ -85,7 +89,7 @@ export async function askSigner(
   const { configuration } = context;
   const keyring = new Keyring({
     secretsKey: secretsKey(context),
-    bunkerConcurrency: also?.atOnce ?? 1,
+    bunkerConcurrency: also?.window ?? 1,
     measures: true,
     bunkerTimeoutMs: configuration.bunkerTimeoutMs,
     approvalTimeoutMs: configuration.approvalTimeoutMs,
@@ -108,7 +112,10 @@ export async function askSigner(
 
 type Context = Pick<SignerContext, 'database' | 'configuration' | 'custom'> & { accounts: Accounts };
 
-/** One that was paired here is given also where it is another key's, so that it can be said which. */
+/**
+ * A paired signer is returned also if it has another key than the account, so that a command can show that
+ * key.
+ */
 async function currentSigner(context: Context, operatorUserId: string): Promise<SignerRow | UnstoredSigner> {
   const signers = operatorSigners(context);
   const paired = (await findSigner(context.database, operatorUserId)) ?? null;
@@ -126,20 +133,20 @@ function operatorSigners({ configuration, accounts, custom }: Context): Operator
   return new OperatorSigners({ signers, bunkerRelays: lnbitsBunkerRelays, accounts, custom });
 }
 
-/** An operator and the signer that is theirs now, or why there is none. */
+/** An operator and the current signer, or the reason why there is none. */
 export interface CurrentSigner {
   operatorUserId: string;
   signer: SignerRow | UnstoredSigner | Failure;
 }
 
-const PAGE = 500;
-const READ_AT_ONCE = 4;
+const OPERATORS_PER_READ = 500;
+const READS_AT_A_TIME = 4;
 
 /**
- * The current signers of all operators, in the order of their ids: those that were paired here and, where the
- * configuration says so, those of all other operators of the installation. No bunker is asked.
+ * The current signers of all operators, in the order of their ids: the paired signers and, with `signers`
+ * other than `paired`, those of all other operators of the installation. It asks no bunker.
  *
- * @param only this operator
+ * @param only the id of one operator. Default: all
  */
 export function listCurrentSigners(
   context: Pick<SignerContext, 'database' | 'configuration' | 'accounts' | 'custom'>,
@@ -161,25 +168,17 @@ async function listWith(context: Context, only: string | undefined): Promise<Cur
   }
   if (only !== undefined) return [await ofOne(only)];
   const ids = new Set(paired.map(({ operatorUserId }) => operatorUserId));
-  for await (const id of allOperators(context)) ids.add(id);
-  const limiter = new Limiter(READ_AT_ONCE);
+  const pages = pagesOf<string>(OPERATORS_PER_READ, (after, limit) =>
+    context.accounts.operators({ after, limit }),
+  );
+  for await (const page of pages) for (const id of page) ids.add(id);
+  const limiter = new Limiter(READS_AT_A_TIME);
   return Promise.all([...ids].sort().map((id) => limiter.run(() => ofOne(id))));
 }
 
-async function* allOperators({ accounts }: Context): AsyncGenerator<string> {
-  for (let after: string | undefined; ;) {
-    const page = await accounts.operators({ after, limit: PAGE });
-    yield* page;
-    if (page.length < PAGE) return;
-    after = page.at(-1);
-  }
-}
-
-/**
- * What is wrong with one operator's signer is told beside the others; what is wrong with a database is not.
- */
+/** The failure of one operator's signer, for the list. A failure of a database ends the whole list. */
 function failureOf(thrown: unknown): Failure {
-  if (thrown instanceof RepublishError && !/^(Database|Source)/.test(thrown.type))
+  if (thrown instanceof RepublishError && scopeOf(thrown.type) !== 'database')
     return { type: thrown.type, message: thrown.message };
   throw thrown;
 }

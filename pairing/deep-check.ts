@@ -1,5 +1,5 @@
 import { type Failure, RepublishError, remedyFor } from '../contract/failures';
-import { forOperator } from '../contract/shell';
+import { forOperator } from '../rules/shell';
 import { keepSignerCheck } from '../database/signer-checks';
 import type { SignerRow } from '../database/signers';
 import { authEvent } from '../nostr/relays/identity';
@@ -11,10 +11,10 @@ import { looksApproved, type SignerSpeed, speedOfTrial, type TrialTimes } from '
 import { askCurrentSigner } from './current-signers';
 import type { PairingContext, SignerFacts } from './facts';
 
-/** What the signer is asked at most, `switch_relays` and a ping after a time-out among it. */
+/** The most NIP-46 requests of a deep check, with `switch_relays` and a ping after a time-out. */
 export const MOST_REQUESTS = 12;
 
-/** What was tried of a signer, and what came of it. */
+/** One trial of a deep check. */
 export interface Trial {
   what:
     | 'key'
@@ -28,45 +28,46 @@ export interface Trial {
   result: 'ok' | 'warning' | 'failed' | 'not tried';
   /** One sentence for a person. */
   detail: string;
-  /** What a run would fail with. */
+  /** The failure that a run would have. */
   failure?: Failure & { remedy: string };
 }
 
 export interface DeepCheck extends SignerFacts {
   trials: Trial[];
-  /** Null where it could not be measured. */
+  /** Null: it could not be measured. */
   speed: SignerSpeed | null;
 }
 
 export interface DeepCheckOptions {
-  /** The largest state of the operator's documents, UTF-8 bytes; 0: there is none. */
+  /** UTF-8 bytes of the largest state of the operator's documents. 0: there is none. */
   largestStateBytes: number;
 }
 
 /**
- * Tries all that a run would ask of the operator's current signer, and how quick it is, with at most
- * `MOST_REQUESTS` requests. Nothing of it is published. The speed is kept for `plan`.
+ * Tries every request of a run with the operator's current signer, and measures its speed, in at most
+ * `MOST_REQUESTS` requests. It publishes nothing. The speed is stored for `republish plan`.
  *
- * @throws RepublishError as askCurrentSigner does, where it does not even name its key
+ * @throws RepublishError those of `askCurrentSigner`: the signer does not even name its key
  */
 export async function deepCheck(context: PairingContext, options: DeepCheckOptions): Promise<DeepCheck> {
   const { database, operatorUserId } = context;
-  let trying: Trying | undefined;
+  let trials: Trials | undefined;
   const facts = await askCurrentSigner(context, {
-    atOnce: TOGETHER,
+    window: WINDOW,
     async ask(open, pubkey, { signer, tookMs }) {
-      trying = new Trying(open, pubkey, signer, tookMs);
-      await trying.all(context.configuration.maxStateBytes, options.largestStateBytes);
+      trials = new Trials(open, pubkey, signer, tookMs);
+      await trials.all(context.configuration.maxStateBytes, options.largestStateBytes);
     },
   });
-  if (trying === undefined) throw new Error('a signer that has named its key is tried');
-  const { speed, trials, signer } = trying;
+  if (trials === undefined) throw new Error('the signer has named its key, and nothing was tried');
+  const { speed, signer, list } = trials;
   await keepSignerCheck(database, { operatorUserId, signer: nameOfSigner(signer), speed });
-  const all = [keyTrial(facts), ...trials].map((trial) => ofOperator(trial, operatorUserId));
+  const all = [keyTrial(facts), ...list].map((trial) => withOperator(trial, operatorUserId));
   return { ...facts, trials: all, speed };
 }
 
-function ofOperator({ failure, ...trial }: Trial, operatorUserId: string): Trial {
+/** Puts the operator's id into the commands of the remedy. */
+function withOperator({ failure, ...trial }: Trial, operatorUserId: string): Trial {
   if (failure === undefined) return trial;
   return { ...trial, failure: { ...failure, remedy: forOperator(failure.remedy, operatorUserId) } };
 }
@@ -82,24 +83,25 @@ function keyTrial({ accountPubkey, matchesAccount, pubkey }: SignerFacts): Trial
   return { what: 'key', result: 'failed', detail: message, failure };
 }
 
-/** Requests side by side; half of them encrypt, half sign. */
-const TOGETHER = 4;
-/** As long as three requests may take, or more at once would not be a kindness. */
+/** Requests in flight in the trial `side by side`. Half of them encrypt, half sign. */
+const WINDOW = 4;
+/** A signer that takes longer for three single requests is not tried with several: it would be overloaded. */
 const QUICK_MS = 2_000;
-const CLOCK_MS = 60_000;
-/** No relay has this name, so that nobody could log in with it. */
+const CLOCK_TOLERANCE_MS = 60_000;
+/** No relay can have this name, so nobody can use the signed event to log in. */
 const NO_RELAY = 'wss://relay.invalid/';
 
-class Trying {
-  readonly trials: Trial[] = [];
+class Trials {
+  readonly list: Trial[] = [];
   speed: SignerSpeed | null = null;
-  /** By the trial, how long a request took alone. */
+  /** How long each trial took. */
   readonly #tookMs = new Map<Trial['what'], number>();
+  /** The bunker has sent an `auth_url`. */
   #sawPage = false;
   #clockAheadMs: number | undefined;
   readonly #call: SignerCall = {
     onApproval: () => (this.#sawPage = true),
-    // Cut to the second: half of one more is nearer to the truth.
+    // `created_at` is cut to whole seconds, so on average the clock is half a second later.
     onAnswer: (createdAtS) => (this.#clockAheadMs = createdAtS * 1_000 + 500 - Date.now()),
   };
 
@@ -133,15 +135,15 @@ class Trying {
       });
   }
 
-  /** @returns whether it went well */
-  async #try(what: Trial['what'], well: string, ask: () => Promise<unknown>): Promise<boolean> {
+  /** @returns whether the trial succeeded */
+  async #try(what: Trial['what'], success: string, ask: () => Promise<unknown>): Promise<boolean> {
     const thrown = await this.#timed(what, ask);
-    if (thrown === undefined) this.#note(what, 'ok', `${well}; ${this.#shown(what)}`);
+    if (thrown === undefined) this.#note(what, 'ok', `${success}; ${this.#shown(what)}`);
     else this.#fail(what, thrown);
     return thrown === undefined;
   }
 
-  /** @returns what was thrown, if it has a name */
+  /** @returns the failure of the request, if it has one. Other errors are thrown */
   async #timed(what: Trial['what'], ask: () => Promise<unknown>): Promise<RepublishError | undefined> {
     const beganMs = performance.now();
     try {
@@ -154,7 +156,7 @@ class Trying {
     }
   }
 
-  /** Documents do not need it; relays that demand to know who publishes do. */
+  /** A failure is only a warning: documents do not need this signature, relays with NIP-42 do. */
   async #authentication(): Promise<void> {
     const what = 'signature for a relay';
     if (this.signer.kind === 'lnbits-bunker')
@@ -187,7 +189,7 @@ class Trying {
     }
     const thrown = await this.#timed(what, () =>
       Promise.all(
-        Array.from({ length: TOGETHER }, (_, index) =>
+        Array.from({ length: WINDOW }, (_, index) =>
           index % 2 === 0
             ? proveEncryption(this.open, this.pubkey, this.#call)
             : proveSignature(this.open, this.pubkey, this.#call),
@@ -195,16 +197,14 @@ class Trying {
       ),
     );
     if (thrown !== undefined) {
-      this.#note(what, 'warning', `${TOGETHER} at once: ${thrown.message}; a run finds out what it takes`);
+      this.#note(what, 'warning', `${WINDOW} at once: ${thrown.message}; a run finds out what it takes`);
       return undefined;
     }
-    this.#note(what, 'ok', `${TOGETHER} at once; ${this.#shown(what)}`);
-    return { requests: TOGETHER, tookMs: this.#tookMs.get(what) ?? 0 };
+    this.#note(what, 'ok', `${WINDOW} at once; ${this.#shown(what)}`);
+    return { requests: WINDOW, tookMs: this.#tookMs.get(what) ?? 0 };
   }
 
-  /**
-   * A state of the largest size that is allowed; where that does not get through, one as large as there is.
-   */
+  /** Encrypts a state of the allowed size, and after a failure a state of the largest size that exists. */
   async #largest(maxBytes: number, largestBytes: number): Promise<void> {
     const what = 'largest state';
     const ask = (bytes: number) => (): Promise<void> =>
@@ -227,8 +227,10 @@ class Trying {
       new RepublishError(
         'StateTooLarge',
         `${refused}, nor do the ${largestBytes} bytes of the largest document of today`,
-        undefined,
-        'Give the bunker a relay that takes larger messages (its max_message_length, NIP-11), and pair it again with its new URI.',
+        {
+          remedy:
+            'Give the bunker a relay that takes larger messages (its max_message_length, NIP-11), and pair it again with its new URI.',
+        },
       ),
     );
   }
@@ -237,11 +239,13 @@ class Trying {
     const aheadMs = this.#clockAheadMs;
     if (aheadMs === undefined) return this.#note('clock', 'not tried', 'it has no clock of its own');
     const aheadS = Math.round(Math.abs(aheadMs) / 1_000);
-    if (Math.abs(aheadMs) <= CLOCK_MS) return this.#note('clock', 'ok', `${aheadS} s from this host's`);
+    if (Math.abs(aheadMs) <= CLOCK_TOLERANCE_MS)
+      return this.#note('clock', 'ok', `${aheadS} s from this host's`);
     this.#note(
       'clock',
       'warning',
-      `it is ${aheadS} s ${aheadMs > 0 ? 'ahead of' : 'behind'} this host's: relays may drop its answers, so set the one that is wrong`,
+      `it is ${aheadS} s ${aheadMs > 0 ? 'ahead of' : 'behind'} this host's: ` +
+        'relays may drop its answers, so set the one that is wrong',
     );
   }
 
@@ -252,17 +256,18 @@ class Trying {
       this.#note(
         'prompting',
         'warning',
-        'perhaps a person has approved there: one answer took much longer than others. A run asks twice for each document',
+        'perhaps a person has approved there: one answer took much longer than others. ' +
+          'A run asks twice for each document',
       );
     else this.#note('prompting', 'ok', 'nobody was asked');
   }
 
   #fail(what: Trial['what'], { type, message, remedy }: RepublishError): void {
-    this.trials.push({ what, result: 'failed', detail: message, failure: { type, message, remedy } });
+    this.list.push({ what, result: 'failed', detail: message, failure: { type, message, remedy } });
   }
 
   #note(what: Trial['what'], result: Trial['result'], detail: string): void {
-    this.trials.push({ what, result, detail });
+    this.list.push({ what, result, detail });
   }
 
   #shown(what: Trial['what']): string {
@@ -270,10 +275,10 @@ class Trying {
   }
 }
 
-/** What the first trial has shown to get through. */
+/** The size that the trial `encryption` has already proved. */
 const SMALL_BYTES = 1_024;
 
-/** JSON as documents have it: each quote is escaped on its way. */
+/** JSON with as many quotes as a document has: each of them is escaped in the NIP-46 request. */
 function jsonOf(bytes: number): string {
   const row = '{"denomination":20,"position":1,"count":100},';
   return row.repeat(Math.ceil(bytes / row.length)).slice(0, bytes);

@@ -15,13 +15,13 @@ export interface SignerContext {
   /** With a secrets key. */
   configuration: Configuration;
   operatorUserId: string;
-  /** An operator whom LNbits does not know yet is given a signer all the same. */
+  /** Also accept an operator that LNbits does not know yet. Default: false. */
   mayBeUnknown?: boolean;
-  /** LNbits' accounts, where somebody has opened its database already. */
+  /** LNbits' accounts. Default: opened from the configuration for each use. */
   accounts?: Accounts;
   /** Providers of signers, beside those that were paired here. Default: none. */
   custom?: readonly CustomSignerFinder[] | undefined;
-  /** Where to tell a person what to do meanwhile. */
+  /** Shows a person what to do, while the call waits. */
   say(text: string): void;
 }
 
@@ -32,26 +32,28 @@ export interface PairingContext extends SignerContext {
 
 export type SignerKind = (SignerRow | UnstoredSigner)['kind'];
 
-/** A signer as commands show it; keys in hex. */
+/** A signer as the commands show it. Keys are hex. */
 export interface SignerFacts {
   operatorUserId: string;
   kind: SignerKind;
   /** Whether it was paired here, was found by a provider, or is the account's own as LNbits keeps it. */
   from: SignerOrigin;
   pubkey: string;
+  /** Null: the account has no valid key, or there is no such account. */
   accountPubkey: string | null;
   matchesAccount: boolean;
-  /** The signer that was the operator's until now, if this one took its place. */
+  /** The signer with another key that this one has replaced. */
   replaced?: { kind: SignerKind; pubkey: string };
 }
 
-/** What was given as a bunker URI or a key is none. The message never repeats it. */
+/** A bunker URI, a key or another secret is not usable. The message never contains it. */
 export class SecretRefused extends Error {
   override readonly name = 'SecretRefused';
+  readonly type = 'SecretRefused';
 
   constructor(
     message: string,
-    /** Absent: the catalogue's. */
+    /** Default: the remedy of the catalogue. */
     readonly remedy?: string,
   ) {
     super(message);
@@ -60,10 +62,10 @@ export class SecretRefused extends Error {
 
 export const CONNECT_TIMEOUT_MS = 5_000;
 
-/** What signers need of LNbits. */
+/** The part of the source that signers need. */
 export type Accounts = Pick<Source, 'account' | 'signer' | 'operators'>;
 
-/** Lends LNbits' database, as far as accounts go: no document type is read here. */
+/** Calls `work` with LNbits' accounts, and closes the source after it if this function has opened it. */
 export async function withAccounts<T>(
   { database, configuration, accounts }: Pick<SignerContext, 'database' | 'configuration' | 'accounts'>,
   work: (accounts: Accounts) => Promise<T>,
@@ -84,11 +86,12 @@ export async function withAccounts<T>(
 }
 
 const NO_SUCH_ACCOUNT =
-  'Check the id (accounts.id in LNbits) and LNBITS_DATABASE_URL. If the account is made only later: the same command with --yes. No secret was used up.';
+  'Check the id (accounts.id in LNbits) and LNBITS_DATABASE_URL. If the account is made only later: ' +
+  'the same command with --yes. No secret was used up.';
 
 /**
- * Before a secret is read, or spent, which works once: that the operator is known, and that LNbits can be
- * read.
+ * Checks that LNbits can be read and knows the operator. Commands call it before they read a secret or use
+ * it: the secret of a bunker URI works once.
  *
  * @throws RepublishError OperatorNotFound, SourceUnavailable, SourceMisconfigured
  */
@@ -99,17 +102,17 @@ export async function requireAccount(context: SignerContext): Promise<void> {
     if (isKnown || mayBeUnknown) return;
     const meant = await didYouMeanOperator(accounts, operatorUserId);
     const message = `LNbits has no account with id ${operatorUserId}${meant}`;
-    throw new RepublishError('OperatorNotFound', message, undefined, NO_SUCH_ACCOUNT);
+    throw new RepublishError('OperatorNotFound', message, { remedy: NO_SUCH_ACCOUNT });
   });
 }
 
-/** The account's key, hex; null: it has none that is valid, or there is no such account. */
+/** The account's public key, hex. Null: the account has no valid key, or there is no such account. */
 export async function accountKey(accounts: Accounts, operatorUserId: string): Promise<string | null> {
   const row = await accounts.account(operatorUserId);
   return parsePublicKey(row?.pubkey ?? '') ?? null;
 }
 
-/** @param pubkey that the signer has just named */
+/** @param pubkey the key that the signer has just named */
 export async function factsOf(
   context: SignerContext,
   kind: SignerKind,

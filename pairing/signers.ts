@@ -1,7 +1,7 @@
 import { RepublishError } from '../contract/failures';
 import { beginPairing, findSigner, putSigner, type SignerRow } from '../database/signers';
 import { BunkerClient } from '../nostr/bunker/client';
-import { Limiter } from '../nostr/bunker/limiter';
+import { Limiter } from '../async/limiter';
 import { offerConnection } from '../nostr/bunker/nostrconnect';
 import { MAX_RELAYS, parseBunkerUri } from '../nostr/bunker/uri';
 import {
@@ -28,7 +28,13 @@ const SWITCH_TIMEOUT_MS = 2_000;
 
 const ANOTHER_OFFER = 'Make a new offer with the same command; --timeout <seconds> gives it longer.';
 
-/** Keeps an nsec as the operator's current signer, encrypted (NIP-49). */
+/**
+ * Stores an nsec as the operator's current signer, encrypted (NIP-49).
+ *
+ * @param nsec an nsec (NIP-19) or 64 hex characters
+ * @throws SecretRefused it is not a valid key
+ * @throws RepublishError those of `requireAccount`
+ */
 export async function addLocalSigner(context: PairingContext, nsec: string): Promise<SignerFacts> {
   const secretKey = parseSecretKey(nsec);
   if (secretKey === undefined)
@@ -49,8 +55,11 @@ export async function addLocalSigner(context: PairingContext, nsec: string): Pro
 
 /**
  * Pairs with a bunker (NIP-46) and makes it the operator's current signer. The client key is stored before
- * the secret is used, so that after a crash, or when somebody has approved it, the same command goes on with
- * the same key. Another URI of the same bunker has a key of its own.
+ * the secret is used. So after a crash, or after an approval, the same command continues with the same client
+ * key. Another URI of the same bunker gets another client key.
+ *
+ * @param uri `bunker://<bunker key>?relay=...&secret=...`
+ * @throws SecretRefused, and RepublishError of any type with the scope `signer`
  */
 export async function addBunkerSigner(context: PairingContext, uri: string): Promise<SignerFacts> {
   const { database, configuration, operatorUserId } = context;
@@ -69,7 +78,7 @@ export async function addBunkerSigner(context: PairingContext, uri: string): Pro
   try {
     await client.untilReachable();
     const pubkey = await pair(client, secret, context.say);
-    // Before it takes the place of the signer of now: one that cannot do it is no signer.
+    // First the proof: a bunker that cannot encrypt must not replace a signer that can.
     await proveEncryption(client, pubkey);
     await putSigner(database, {
       operatorUserId,
@@ -87,18 +96,20 @@ export async function addBunkerSigner(context: PairingContext, uri: string): Pro
 }
 
 export interface NostrConnectOptions {
-  /** Where the bunker is waited for. */
+  /** The relays on which to wait for the bunker. */
   relays: string[];
-  /** How long it is waited for. */
+  /** How long to wait for the bunker. */
   timeoutMs: number;
-  /** Shows the offer to the person at the bunker; it holds a secret. */
+  /** Shows the `nostrconnect://` URI to the person at the bunker. It contains a secret. */
   show(uri: string): void;
 }
 
 /**
- * Offers a connection (NIP-46 `nostrconnect://`) and makes the bunker that takes it the operator's current
- * signer. Nothing is stored before that: an offer that nobody takes is worth nothing, and the next one has a
- * key and a secret of its own.
+ * Offers a connection (NIP-46 `nostrconnect://`) and makes the bunker that accepts it the operator's current
+ * signer. It stores nothing before that: the next offer has another client key and another secret.
+ *
+ * @throws SecretRefused a relay is not allowed
+ * @throws RepublishError SignerTimeout: no bunker accepted the offer in time
  */
 export async function addNostrConnectSigner(
   context: PairingContext,
@@ -120,7 +131,7 @@ export async function addNostrConnectSigner(
   try {
     show(offer.uri);
     const bunkerPubkey = await offer.taken(timeoutMs).catch((error: Error) => {
-      throw new RepublishError('SignerTimeout', error.message, undefined, ANOTHER_OFFER);
+      throw new RepublishError('SignerTimeout', error.message, { remedy: ANOTHER_OFFER });
     });
     client = openClient(context, { bunkerPubkey, relays, clientSecretKey });
     const pubkey = await client.getPublicKey();
@@ -171,7 +182,7 @@ function openClient(
   });
 }
 
-/** Where the bunker would rather be reached; one that does not know the question is not waited for. */
+/** The relays to which the bunker wants to move. Undefined: it does not answer `switch_relays` in time. */
 function movedTo(client: BunkerClient): Promise<string[] | undefined> {
   return client.switchRelays({ signal: AbortSignal.timeout(SWITCH_TIMEOUT_MS) });
 }
@@ -191,7 +202,8 @@ function readUri(uri: string, addressRules: AddressRules): ReturnType<typeof par
     const { message } = error as Error;
     throw new SecretRefused(
       error instanceof AddressRefused
-        ? `the bunker URI names a relay that is not allowed: ${message}. Set the bunker to public wss:// relays and use its new URI`
+        ? `the bunker URI names a relay that is not allowed: ${message}. ` +
+            'Set the bunker to public wss:// relays and use its new URI'
         : message,
     );
   }

@@ -1,4 +1,4 @@
-import { affectsAll, type Failure, isRetryable, needsPerson, scopeOf } from '../contract/failures';
+import { type Failure, isRetryable, scopeOf, traitsOf } from '../contract/failures';
 
 /** What an attempt at a page has come to. */
 export interface PageEnd {
@@ -19,7 +19,7 @@ export interface PageEnd {
  * Where a person has to come there is a pause also after something has come further.
  */
 export function endOfPage({ open, advanced, untried, failures }: PageEnd): 'again' | 'return' {
-  const goesOn = advanced && !failures.some(({ type }) => needsPerson(type));
+  const goesOn = advanced && !failures.some(({ type }) => traitsOf(type).needsPerson);
   return open > 0 && !goesOn && untried === 0 ? 'again' : 'return';
 }
 
@@ -32,7 +32,7 @@ export function sharedCause({ begun, open, failures }: PageEnd): Failure | undef
   if (first === undefined || open > 0 || failures.length < begun) return undefined;
   // A no to a single document may well be about that one, where a signer or relay that was away for its whole
   // time is so for all.
-  if (begun === 1 && !isRetryable(first.type) && !affectsAll(first.type)) return undefined;
+  if (begun === 1 && !isRetryable(first.type) && !traitsOf(first.type).affectsAll) return undefined;
   const isShared = failures.every(
     ({ type }) => scopeOf(type) === scopeOf(first.type) && SHARED.has(scopeOf(type)),
   );

@@ -1,7 +1,7 @@
 import type { RelayStanding } from '../contract/relay-standing';
 import { withLastWords } from './last-words';
 import { type Dated, isNewer } from './newest';
-import type { Throttling } from './throttle';
+import type { PaceNow } from './pace';
 
 /** How many relays must hold a document: more than half, all, or a number. */
 export type Quorum = 'majority' | 'all' | number;
@@ -31,12 +31,14 @@ export type SightingOf<E extends Dated> =
       returnsLater?: true;
       /** It does not let us in, and will not do so later. */
       isFinal?: true;
+      /** It shows nothing to somebody it does not know (NIP-42). */
+      wantsIdentity?: true;
       /** It was not asked, or did not answer, because it takes questions slowly. */
       heldback?: Heldback;
     };
 
 /** A relay that takes events or questions slowly, and has to be waited for. */
-export interface Heldback extends Throttling {
+export interface Heldback extends PaceNow {
   traffic: 'events' | 'questions';
   /** What it said when it refused last. */
   words: string;

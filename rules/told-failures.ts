@@ -1,9 +1,9 @@
 import { type DocumentFailure, type Failure, scopeOf } from '../contract/failures';
-import { byMachineAndType } from '../contract/machine-name';
+import { byMachineAndType } from './machine-name';
 
 /** Documents that failed for one reason. */
 export interface ToldReason extends Failure {
-  /** By machine and type. Their own names are not in the message. */
+  /** By machine and type. */
   documents: DocumentFailure[];
 }
 
@@ -29,8 +29,7 @@ export function tellFailures(
   const reasons = new Map<string, ToldReason>();
   const attempted = failures.filter(({ type }) => type !== 'NotAttempted');
   for (const failure of attempted.toSorted(byMachineAndType(documentTypes))) {
-    const { type } = failure;
-    const message = withoutName(failure);
+    const { type, message } = failure;
     const key = `${type}: ${message}`;
     const reason = reasons.get(key) ?? { type, message, documents: [] };
     reasons.set(key, reason);
@@ -49,15 +48,4 @@ export function tellFailures(
 /** `10 documents were not attempted`. */
 export function notAttemptedLine(documents: number): string {
   return documents === 1 ? '1 document was not attempted' : `${documents} documents were not attempted`;
-}
-
-/** A failure's message where it is said beside it of which document it is. */
-export function withoutName({
-  message,
-  documentType,
-  machineId,
-}: Pick<DocumentFailure, 'message' | 'documentType' | 'machineId'>): string {
-  return message
-    .replace(`${documentType} of machine ${machineId}: `, '')
-    .replace(` of machine ${machineId}`, '');
 }

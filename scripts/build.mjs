@@ -1,5 +1,5 @@
-// Builds dist/: TypeScript, the SQL files beside the code that reads them, and the workflow bundle, which is
-// made ahead of time so that a worker is polling a second after it starts instead of bundling first.
+// Builds dist/: TypeScript, the SQL files next to the code that reads them, and the workflow bundle. With a
+// bundle from here a worker polls a second after its start. Without one it has to make it first.
 import { spawnSync } from 'node:child_process';
 import { chmodSync, cpSync, existsSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -11,8 +11,7 @@ const require = createRequire(import.meta.url);
 const { withEmptySourceMap } = require('./empty-source-map.cjs');
 process.chdir(root);
 
-// Built beside the old one and put in its place at the end: whatever runs from dist/ meanwhile keeps its
-// files.
+// Built in another folder and renamed at the end: a program that runs from dist/ meanwhile keeps its files.
 const next = `dist.${process.pid}`;
 process.on('exit', () => rmSync(next, { recursive: true, force: true }));
 const compiler = require.resolve('typescript/bin/tsc');

@@ -1,5 +1,5 @@
-// Takes the pictures in docs/images/ from real runs: npm run docs:screenshots. Needs a Chromium, which `npm
-// ci` brings on Linux x64.
+// npm run docs:screenshots: takes the pictures in docs/images/ from real runs. It needs a Chromium, which
+// `npm ci` installs on Linux x64.
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';

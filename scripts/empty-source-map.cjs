@@ -1,7 +1,7 @@
 /**
- * The SDK wants a source map and looks up every frame of every promise of a workflow in it: most of what a
- * workflow costs, and half a second at start. The bundle is readable as it is, so that a stack trace names
- * its functions and lines without one.
+ * Replaces the source map of the workflow bundle by an empty one. The SDK needs a source map and looks up
+ * every frame of every promise in it: that is most of the CPU of a workflow, and half a second at the start.
+ * Stack traces are readable without it, because the bundle keeps functions and lines.
  *
  * @param {string} code a bundle of workflows
  * @returns {string}

@@ -1,5 +1,5 @@
-// npm run test:faults: every row of docs/reliability.md, with more scenarios, documents and garbage than in
-// `npm test`.
+// npm run test:faults: every row of docs/reliability.md, with more scenarios, documents and malformed input
+// than `npm test` has.
 import { runJest } from './run-jest.mjs';
 
 runJest(['test/faults', 'test/replay', ...process.argv.slice(2)], {

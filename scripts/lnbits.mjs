@@ -1,5 +1,5 @@
-// npm run test:lnbits: a migration beside a running LNbits, on SQLite and on Postgres. Installs LNbits from
-// PyPI into a cache folder. Where that cannot be done it says that nothing was tested, and exits with 1.
+// npm run test:lnbits: a migration next to a running LNbits, on SQLite and on Postgres. It installs LNbits
+// from PyPI into a cache folder. If that fails, it prints that nothing was tested and exits with 1.
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -35,7 +35,7 @@ function installed() {
   mkdirSync(path.dirname(folder), { recursive: true });
   console.error(`installing LNbits ${LNBITS} with ${python}: this takes a minute or two`);
   run(python, ['-m', 'venv', folder]);
-  // bitstring 5 has removed what LNbits 1.6.2 imports.
+  // LNbits 1.6.2 imports names that bitstring 5 does not have.
   run(path.join(folder, 'bin/pip'), ['install', '--quiet', `lnbits==${LNBITS}`, 'bitstring<5']);
   writeFileSync(finished, '');
   return executable;

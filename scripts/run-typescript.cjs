@@ -1,5 +1,5 @@
-// node scripts/run-typescript.cjs FILE.ts [ARGUMENTS]: runs TypeScript of this project as it is, for programs
-// that are not built.
+// node scripts/run-typescript.cjs FILE.ts [ARGUMENTS]: runs a TypeScript program of this project that is not
+// in dist/.
 const path = require('node:path');
 const { requireTypeScript } = require('./require-typescript.cjs');
 

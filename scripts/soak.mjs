@@ -1,5 +1,5 @@
 // npm run test:soak -- [--rows 35|38-57] [--minutes N | --seeds N] [--seed S]: random scenarios of these rows
-// of docs/reliability.md (both, one behind the other, where none is named), one line for each; ends at the
+// of docs/reliability.md (default: both, one after the other). It prints one line for each, and ends at the
 // first violation with its seed.
 import { parseArgs } from 'node:util';
 import { runJest } from './run-jest.mjs';

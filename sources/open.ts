@@ -12,16 +12,21 @@ export interface SourceOptions {
   preset: PresetName | 'auto';
   queries: SourceQueries;
   /**
-   * The ledger's database and its URL: where LNbits' is the same one, its connections are shared and stay
-   * open at the end.
+   * The database of the ledger. If LNbits has the same URL, the source uses its connections, and `close`
+   * leaves them open.
    */
   ledger?: { url: string; database: ReadOnlyDatabase };
-  /** At most, where it is not the ledger's. Default: 10. */
+  /** Not for the connections of the ledger. Default: 10. */
   maxConnections?: number;
+  /** Called when an idle connection breaks. */
   onIdleError?: (error: Error) => void;
 }
 
-/** Opens no connection yet. @throws Error for a URL that is none */
+/**
+ * The source for the URL of LNbits' database. The first question opens the first connection.
+ *
+ * @throws Error, PostgresUrlFault: the URL is invalid
+ */
 export function openSource({ url, ledger, onIdleError, maxConnections, ...options }: SourceOptions): Source {
   const parsed = parseLnbitsUrl(url);
   if (parsed.kind === 'sqlite') return openSqliteSource({ ...options, folder: parsed.folder });

@@ -1,4 +1,4 @@
-import { RepublishError } from '../contract/failures';
+import { isRetryable, RepublishError, scopeOf } from '../contract/failures';
 import type { Queryable } from '../database/connection';
 import { lookAtRights } from '../database/rights';
 import { choosePreset, MACHINES_TABLE, PRESET_NAMES, PRESETS, type PresetName } from './presets';
@@ -15,24 +15,18 @@ export interface PostgresSourceOptions {
   preset: PresetName | 'auto';
 }
 
-/**
- * Text compared and sorted by its bytes: the order, and with it the cursor, must not depend on the locale of
- * the server.
- */
+/** COLLATE "C" sorts by bytes: the order of the cursor must not depend on the locale of the server. */
 const ID = 'source.id::text COLLATE "C"';
 /**
- * Postgres says how each type looks in JSON: numeric keeps its digits, a json column stays as it is. A table
- * has no order of its own, and an update changes the one it shows: sorted by this, the same rows are the same
- * document.
+ * A row as JSON text. Postgres keeps the digits of a numeric and the text of a json column. Rows are also
+ * sorted by this text: a table has no order, so the same rows could otherwise become another document after
+ * an update.
  */
 const AS_JSON = 'row_to_json(source)::text';
-/**
- * In UTF-8, as it travels; a database that keeps whatever bytes it is given (SQL_ASCII) says here that some
- * are none.
- */
+/** The size in UTF-8. In a database with SQL_ASCII this fails for bytes that are not UTF-8. */
 const BYTES = "octet_length(convert_to(row, 'UTF8'))";
 
-/** LNbits on Postgres: its own tables in one schema, each extension's in another. */
+/** LNbits on Postgres. LNbits has its tables in one schema, and each extension has another schema. */
 export function openPostgresSource(options: PostgresSourceOptions): Source {
   const { database: db, queries } = options;
   const resolved = onceItSucceeds(() => resolve(options));
@@ -63,7 +57,8 @@ export function openPostgresSource(options: PostgresSourceOptions): Source {
           `SELECT source.id::text AS id, left(source.name::text, 200) AS name,
                   left(source.machine_npub::text, 200) AS "machineNpub"
              FROM (${machines}) AS source
-            WHERE ($2::text IS NULL OR ${ID} > $2::text) AND ($3::text[] IS NULL OR source.id::text = ANY ($3::text[]))
+            WHERE ($2::text IS NULL OR ${ID} > $2::text)
+              AND ($3::text[] IS NULL OR source.id::text = ANY ($3::text[]))
             ORDER BY ${ID} LIMIT $4`,
           [operatorUserId, after ?? null, machineIds ?? null, limit],
         ),
@@ -100,16 +95,17 @@ export function openPostgresSource(options: PostgresSourceOptions): Source {
       const name = nameOfState(documentType);
       const one = (id: string, sql: string): Promise<StateRows> =>
         namedQuery(name, () => rowsOfOne(db, sql, id, maxBytes));
-      // SQL of one's own keeps its ORDER BY.
-      if ('one' in state) return eachByItself(machineIds, (id) => one(id, state.one));
+      // SQL with $1 keeps its own ORDER BY.
+      if ('one' in state) return oneByOne(machineIds, (id) => one(id, state.one));
       try {
         return await namedQuery(name, () => rowsOfMany(db, state.many, machineIds, maxBytes));
       } catch (thrown) {
-        // One machine's row may be what Postgres cannot read; each by itself says which, and the others are
-        // read.
+        // Postgres may be unable to read a row of one machine. One statement for each machine finds it and
+        // reads the others.
         if (!isRefusal(thrown) || machineIds.length === 1) throw thrown;
-        const sql = `SELECT * FROM (${state.many}) AS source WHERE source.machine_id::text = $1 ORDER BY row_to_json(source)::text COLLATE "C"`;
-        return eachByItself(machineIds, (id) => one(id, sql));
+        const sql = `SELECT * FROM (${state.many}) AS source
+          WHERE source.machine_id::text = $1 ORDER BY ${AS_JSON} COLLATE "C"`;
+        return oneByOne(machineIds, (id) => one(id, sql));
       }
     },
 
@@ -127,13 +123,13 @@ export function openPostgresSource(options: PostgresSourceOptions): Source {
 
     async nostrclientRelays() {
       try {
-        // The extension publishes to every row that has a url; it does not look at `active`.
+        // The extension publishes to every row with a url. It ignores the column `active`.
         const rows = await db.query<{ url: string }>(
           `SELECT DISTINCT url::text AS url FROM nostrclient.relays WHERE url <> '' ORDER BY 1`,
         );
         return rows.map(({ url }) => url);
       } catch (thrown) {
-        // Not installed, or not for this user to read: both only mean that nothing can be compared.
+        // The extension is not installed, or this user may not read its table: there is nothing to compare.
         if (isRefusal(thrown)) return undefined;
         throw thrown;
       }
@@ -149,14 +145,14 @@ export function openPostgresSource(options: PostgresSourceOptions): Source {
   };
 }
 
-/** With one statement for all of them. */
+/** The states of many machines, in one statement. */
 async function rowsOfMany(
   db: Queryable,
   sql: string,
   machineIds: readonly string[],
   maxBytes: number,
 ): Promise<Map<string, StateRows>> {
-  // The sum bounds what is fetched: hundreds of megabytes must not reach this process to be refused here.
+  // Postgres compares the sizes, so that a state of hundreds of megabytes does not reach this process.
   const rows = await db.query<RowText & { id: string }>(
     `SELECT id, CASE WHEN sum(${BYTES}) OVER (PARTITION BY id) <= $2 THEN row END AS row
        FROM (SELECT source.machine_id::text AS id, ${AS_JSON} AS row,
@@ -170,7 +166,7 @@ async function rowsOfMany(
   return new Map([...byMachine].map(([id, texts]) => [id, rowsOrTooLarge(texts, maxBytes)]));
 }
 
-/** Of one machine, whose id is `$1`. */
+/** The state of one machine. Its id is `$1`. */
 async function rowsOfOne(
   db: Queryable,
   sql: string,
@@ -185,16 +181,17 @@ async function rowsOfOne(
   return rowsOrTooLarge(rows, maxBytes);
 }
 
-/** Other pages and documents need connections too. */
-const AT_ONCE = 4;
+/** Other pages need connections of the same pool. */
+const STATEMENTS_AT_A_TIME = 4;
 
-async function eachByItself(
+/** One statement for each machine. A refusal of Postgres becomes the result of that machine. */
+async function oneByOne(
   machineIds: readonly string[],
   read: (machineId: string) => Promise<StateRows>,
 ): Promise<Map<string, StateRows>> {
   const states = new Map<string, StateRows>();
   const left = machineIds.values();
-  const lane = async (): Promise<void> => {
+  const takeFromLeft = async (): Promise<void> => {
     for (const id of left) {
       states.set(
         id,
@@ -205,16 +202,13 @@ async function eachByItself(
       );
     }
   };
-  await Promise.all(Array.from({ length: AT_ONCE }, lane));
+  await Promise.all(Array.from({ length: STATEMENTS_AT_A_TIME }, takeFromLeft));
   return states;
 }
 
-/** Postgres has said no for good: about this statement, and not about the connection. */
+/** Postgres has refused this statement, and will refuse it again. */
 function isRefusal(thrown: unknown): thrown is RepublishError {
-  return (
-    thrown instanceof RepublishError &&
-    (thrown.type === 'DatabaseMisconfigured' || thrown.type === 'SourceMisconfigured')
-  );
+  return thrown instanceof RepublishError && scopeOf(thrown.type) === 'database' && !isRetryable(thrown.type);
 }
 
 interface Resolved {
@@ -226,7 +220,8 @@ async function resolve({ database, queries, preset, where }: PostgresSourceOptio
   if (!needsSchema(queries)) return { preset: undefined, statements: statementsOf(queries, queries.schema) };
   const present = await namedQuery('preset', () =>
     database.query<{ schema: string }>(
-      `SELECT n.nspname::text AS schema FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+      `SELECT n.nspname::text AS schema
+         FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
         WHERE c.relname = $1 AND n.nspname = ANY ($2::text[])`,
       [MACHINES_TABLE, PRESET_NAMES.map((name) => PRESETS[name].schema)],
     ),
@@ -240,7 +235,7 @@ async function resolve({ database, queries, preset, where }: PostgresSourceOptio
   return { preset: chosen, statements: statementsOf(queries, PRESETS[chosen].schema) };
 }
 
-/** A failure is not kept: the next caller tries again. */
+/** Calls `make` once and keeps its result. After a failure the next caller tries again. */
 function onceItSucceeds<T>(make: () => Promise<T>): () => Promise<T> {
   let made: Promise<T> | undefined;
   return () => {

@@ -1,13 +1,13 @@
 import { RepublishError } from '../contract/failures';
 
 /**
- * Installations whose tables are known. LNbits gives each extension a schema (Postgres) or a file
- * `ext_<schema>.sqlite3` (SQLite), so that one name says where its tables are in both.
+ * The known table names of the extensions. LNbits gives each extension a schema in Postgres, or a file
+ * `ext_<schema>.sqlite3` in SQLite. So one name is enough for both.
  */
 export const PRESETS = {
-  /** The extension today. */
+  /** The current extension. */
   spirekeeper: { schema: 'spirekeeper' },
-  /** Its predecessor: the same tables under an older name. */
+  /** Its predecessor. It has the same tables in another schema. */
   satmachineadmin: { schema: 'satoshimachine' },
 } as const satisfies Record<string, { schema: string }>;
 
@@ -15,12 +15,15 @@ export type PresetName = keyof typeof PRESETS;
 
 export const PRESET_NAMES = Object.keys(PRESETS) as PresetName[];
 
-/** By which a preset's schema is recognised. */
+/** The table of the machines. A schema with this table is the schema of a preset. */
 export const MACHINES_TABLE = 'dca_machines';
 
 /**
- * @param present presets whose tables are there
- * @throws RepublishError SourceMisconfigured
+ * The preset to use.
+ *
+ * @param present the presets whose tables exist
+ * @param where the database, for the message
+ * @throws RepublishError SourceMisconfigured: no preset fits, or several do
  */
 export function choosePreset(
   wanted: PresetName | 'auto',
@@ -40,7 +43,8 @@ export function choosePreset(
   }
   if (others.length > 0) {
     throw misconfigured(
-      `${where} has the tables of ${present.join(' and of ')}: say which one is in use with "preset" (REPUBLISH_PRESET)`,
+      `${where} has the tables of ${present.join(' and of ')}: ` +
+        'say which one is in use with "preset" (REPUBLISH_PRESET)',
     );
   }
   return only;

@@ -1,50 +1,51 @@
 import { RepublishError } from '../contract/failures';
+import { sqlIdentifier } from '../database/identifier';
 import type { StateSource } from '../documents/document-type';
 import { MACHINES_TABLE } from './presets';
 
 /**
- * Where one kind of row comes from, as the configuration says it: a table, in the preset's schema unless it
- * names another, or SQL with `$1`. `{name}` in SQL stands for a table of the preset's schema.
+ * Where the rows of one query come from: a table, or SQL with `$1`. The default schema of the table is the
+ * preset's. `{name}` in SQL is replaced by the table of that name in the preset's schema.
  */
 export type ConfiguredQuery = { table: string; schema?: string | undefined } | { sql: string };
 
-/** `queries` of the configuration, and the types that are read. */
+/** `queries` of the configuration, and the document types that the source reads. */
 export interface SourceQueries {
   schema?: string | undefined;
   account?: ConfiguredQuery | undefined;
   machines?: ConfiguredQuery | undefined;
   operators?: ConfiguredQuery | undefined;
   signer?: ConfiguredQuery | undefined;
-  /** By document type, in place of the type's own source. */
+  /** By document type. A query here replaces the `source` of that type. */
   documents: Readonly<Record<string, ConfiguredQuery>>;
   documentTypes: readonly { type: string; source: StateSource }[];
 }
 
 /**
- * How the state of a type is read. `many`: SQL without parameters that gives the rows of all machines with
- * their `machine_id`. `one`: SQL whose `$1` is the machine's id.
+ * SQL that reads the state of a document type. `many` returns the rows of all machines, with a column
+ * `machine_id`, and has no parameters. `one` returns the rows of the machine whose id is `$1`.
  */
 export type StateQuery = { many: string } | { one: string };
 
-/** The queries as SQL that is good for Postgres and SQLite. `$1` is the operator's id. */
+/** The queries as SQL for Postgres and SQLite. `$1` is the operator's id. Comments name the columns. */
 export interface Statements {
   /** `id, pubkey` */
   account: string;
   /** `id, name, machine_npub` */
   machines: string;
-  /** Where these are, in words that end with what the operator's id is compared with. */
+  /** Where the machines come from, for messages: the table and the column that has the operator's id. */
   machinesFrom: string;
-  /** `id`, without `$1` */
+  /** `id`. It has no `$1`. */
   operators: string;
   /** `signer_type, signer_config, prvkey` */
   signer: string;
-  /** How the query of a type is called in messages: by its key in the configuration, or as the type's own. */
+  /** The name of a document type's query in messages: its key in the configuration, or `source of <type>`. */
   nameOfState(documentType: string): string;
   /** @throws RepublishError SourceMisconfigured for a type without a source */
   state(documentType: string): StateQuery;
 }
 
-/** Whether a query is left that needs to know the extension's schema. */
+/** Whether a query needs the schema of the extension, so that a preset must be found. */
 export function needsSchema(queries: SourceQueries): boolean {
   if (queries.schema !== undefined) return false;
   const inPreset = (query: ConfiguredQuery | undefined): boolean =>
@@ -55,25 +56,21 @@ export function needsSchema(queries: SourceQueries): boolean {
   );
 }
 
-/** @param schema of the extension; undefined where no query needs one */
+/** @param schema the schema of the extension. Undefined: no query needs one */
 export function statementsOf(queries: SourceQueries, schema: string | undefined): Statements {
   const tableIn = (name: string, inSchema: string | undefined): string =>
-    inSchema === undefined ? quote(name) : `${quote(inSchema)}.${quote(name)}`;
+    [...(inSchema === undefined ? [] : [inSchema]), name].map(sqlIdentifier).join('.');
   const sqlOf = (query: ConfiguredQuery, select: (table: string) => string): string =>
     'table' in query
       ? select(tableIn(query.table, query.schema ?? schema))
-      : // A trailing semicolon is how people paste SQL; inside a subquery it is a syntax error.
-        query.sql
-          .trim()
-          .replace(/;$/, '')
-          .replaceAll(TEXT_OR_TABLE, (text: string, name: string | undefined) =>
-            name === undefined ? text : tableIn(name, schema),
-          );
-  // LNbits keeps its accounts in its own schema, the extension its tables in another.
+      : subquery(query.sql, (name) => tableIn(name, schema));
+  // Accounts are in LNbits' own schema, so the default is no schema.
   const ofAccounts = (query: ConfiguredQuery | undefined, columns: string): string =>
     query !== undefined && 'sql' in query
       ? sqlOf(query, () => '')
       : `SELECT ${columns} FROM ${tableIn(query?.table ?? 'accounts', query?.schema)} WHERE id = $1`;
+  const nameOf = (query: { table: string; schema?: string | undefined }): string =>
+    [query.schema ?? schema ?? [], query.table].flat().join('.');
   const machinesTable: ConfiguredQuery = { table: MACHINES_TABLE };
   const machinesQuery = queries.machines ?? machinesTable;
 
@@ -85,7 +82,7 @@ export function statementsOf(queries: SourceQueries, schema: string | undefined)
     ),
     machinesFrom:
       'table' in machinesQuery
-        ? `table ${[machinesQuery.schema ?? schema ?? [], machinesQuery.table].flat().join('.')}, operator_user_id`
+        ? `table ${nameOf(machinesQuery)}, operator_user_id`
         : 'the SQL of "queries.machines", $1',
     operators:
       queries.operators === undefined
@@ -103,7 +100,8 @@ export function statementsOf(queries: SourceQueries, schema: string | undefined)
       if (source === undefined) {
         throw new RepublishError(
           'SourceMisconfigured',
-          `no query is configured for the state of ${documentType}: add "queries.documents.${documentType}" to the configuration`,
+          `no query is configured for the state of ${documentType}: ` +
+            `add "queries.documents.${documentType}" to the configuration`,
         );
       }
       const sql = sqlOf(source, (table) => `SELECT * FROM ${table}`);
@@ -112,7 +110,17 @@ export function statementsOf(queries: SourceQueries, schema: string | undefined)
   };
 }
 
-/** The tables that a query names; without a schema they are the preset's. */
+/** SQL for use as a subquery: without the semicolon that people paste, and with tables for `{name}`. */
+function subquery(sql: string, tableOf: (name: string) => string): string {
+  return sql
+    .trim()
+    .replace(/;$/, '')
+    .replaceAll(TEXT_OR_TABLE, (text: string, name: string | undefined) =>
+      name === undefined ? text : tableOf(name),
+    );
+}
+
+/** The tables that a query names. A table without a schema is in the preset's schema. */
 export function tablesIn(query: ConfiguredQuery): { name: string; schema?: string }[] {
   if ('table' in query)
     return [{ name: query.table, ...(query.schema === undefined ? {} : { schema: query.schema }) }];
@@ -124,9 +132,5 @@ function configured({ documents }: SourceQueries, type: string): ConfiguredQuery
 }
 
 const TABLE = /\{([A-Za-z_][A-Za-z0-9_$]*)\}/;
-/** A text of SQL, in which braces are braces, or a table. */
+/** A string literal of SQL, in which braces have no meaning, or `{name}`. */
 const TEXT_OR_TABLE = new RegExp(`'(?:[^']|'')*'|${TABLE.source}`, 'g');
-
-function quote(identifier: string): string {
-  return `"${identifier.replaceAll('"', '""')}"`;
-}

@@ -3,14 +3,14 @@ import { MACHINES_TABLE } from './presets';
 import { type ConfiguredQuery, type SourceQueries, tablesIn } from './queries';
 
 /**
- * The roles of database/rights-lnbits.sql. All that reads LNbits needs the first; whoever has the second can
- * sign as every operator of the installation.
+ * The roles of database/rights-lnbits.sql. Every reader of LNbits needs `lnbits_reader`. A login with
+ * `signer_reader` can sign as every operator of the installation.
  */
 export type Reader = 'lnbits_reader' | 'signer_reader';
 
 /**
- * What each of them reads of `accounts`, which holds password hashes and in some installations private keys,
- * and no more. This and what follows is read by scripts/docs-rights.mjs, too.
+ * The columns of `accounts` that each role reads, and no others: the table has password hashes, and in some
+ * installations private keys. scripts/docs-rights.mjs reads this constant and those below.
  *
  * @public
  */
@@ -18,19 +18,19 @@ export const ACCOUNT_COLUMNS: Record<Reader, readonly string[]> = {
   lnbits_reader: ['id', 'pubkey'],
   signer_reader: ['id', 'pubkey', 'signer_type', 'signer_config', 'prvkey'],
 };
-/** LNbits' own schema, where no search path says otherwise. @public */
+/** LNbits' own schema, without another search path. @public */
 export const LNBITS_SCHEMA = 'public';
 /** @public */
 export const ACCOUNTS_TABLE = 'accounts';
-/** The relays to which LNbits publishes, for `plan` and `doctor` to compare. @public */
+/** The relays of LNbits. `plan` and `doctor` compare them with REPUBLISH_RELAYS. @public */
 export const RELAYS_TABLE = { schema: 'nostrclient', name: 'relays' } as const;
 
 /**
- * What reading LNbits' Postgres needs with these queries. What SQL of one's own reads is not known, but for
- * the tables that it names in braces.
+ * The rights that these queries need on LNbits' Postgres. Of configured SQL only the tables in braces are
+ * known.
  *
- * @param extensionSchema undefined where no query needs one
- * @param readers which of the roles
+ * @param extensionSchema the schema of the extension. Undefined: no query needs one
+ * @param readers the roles whose rights are listed
  */
 export function rightsOnLnbits(
   queries: SourceQueries,
@@ -77,7 +77,7 @@ function withSchemas(tables: readonly Right[]): Right[] {
   return [...once(schemas), ...tables];
 }
 
-/** Two document types may read the same table. */
+/** Without duplicates: two document types may read the same table. */
 function once(rights: readonly Right[]): Right[] {
   return [...new Map(rights.map((right) => [JSON.stringify(right), right])).values()];
 }

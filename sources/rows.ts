@@ -1,15 +1,20 @@
-import { type FailureType, remedyFor, RepublishError } from '../contract/failures';
+import { remedyFor, RepublishError, traitsOf } from '../contract/failures';
 import type { StateRows } from './source';
 
-/** Rows of one machine's state; a query that forgot its condition would give the whole table. */
+/** The most rows of one machine's state. A query without its condition would return the whole table. */
 export const MAX_ROWS = 1_000;
 
-/** A row as JSON text; null: the rows of its machine are too many bytes. */
+/** A row as JSON text. Null: the rows of its machine together have too many bytes. */
 export interface RowText {
   row: string | null;
 }
 
-/** @param rows at most MAX_ROWS + 1 of one machine */
+/**
+ * The rows of one machine, or StateTooLarge.
+ *
+ * @param rows at most MAX_ROWS + 1
+ * @param maxBytes the limit of the state. Its rows may have four times as many
+ */
 export function rowsOrTooLarge(rows: readonly RowText[], maxBytes: number): StateRows {
   if (rows.length > MAX_ROWS)
     return new RepublishError('StateTooLarge', `the state has more than ${MAX_ROWS} rows`);
@@ -18,21 +23,24 @@ export function rowsOrTooLarge(rows: readonly RowText[], maxBytes: number): Stat
   return new RepublishError('StateTooLarge', `the rows of the state have more than ${maxBytes * 4} bytes`);
 }
 
-/** Says which query failed, and that it is LNbits' database that did not answer, not the ledger's. */
+/**
+ * Adds the name of the query to a failure, and changes its type: the ledger and the source use the same
+ * database code, and `DatabaseUnavailable` would point to the ledger.
+ */
 export async function namedQuery<T>(query: string, run: () => Promise<T>): Promise<T> {
   try {
     return await run();
   } catch (thrown) {
     if (!(thrown instanceof RepublishError)) throw thrown;
-    const type = OF_THE_SOURCE[thrown.type];
-    if (type === undefined) throw thrown;
-    // The catalogue's is for the ledger; one of its own fits both.
-    const own = thrown.remedy === remedyFor(thrown.type) ? undefined : thrown.remedy;
-    throw new RepublishError(type, `${query}: ${thrown.message}`, undefined, own);
+    const { ofLnbits: type } = traitsOf(thrown.type);
+    throw type === undefined ? thrown : ofQuery(query, thrown, type);
   }
 }
 
-const OF_THE_SOURCE: Partial<Record<FailureType, FailureType>> = {
-  DatabaseUnavailable: 'SourceUnavailable',
-  DatabaseMisconfigured: 'SourceMisconfigured',
-};
+/** The failure of a query of LNbits' database; the failure without the query's name is its `cause`. */
+export function ofQuery(query: string, cause: RepublishError, type = cause.type): RepublishError {
+  // The remedy of the catalogue is for the type; one of its own fits both types.
+  const remedy = cause.remedy === remedyFor(cause.type) ? undefined : cause.remedy;
+  const { sqlState } = cause;
+  return new RepublishError(type, `${query}: ${cause.message}`, { remedy, sqlState, cause });
+}

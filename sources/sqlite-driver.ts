@@ -2,30 +2,28 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import { RepublishError } from '../contract/failures';
 
-/** As SQLite has it: INTEGER is a bigint and REAL a number, so that no digit is lost. */
+/** A value of SQLite. INTEGER is a bigint and REAL is a number, so no digit is lost. */
 export type SqliteValue = bigint | number | string | Uint8Array | null;
 
 export type SqliteParameters = Record<string, string | number | null>;
 
 export interface SqliteRows {
-  /** Empty where there is no row. */
+  /** Empty: there is no row. */
   columns: string[];
   rows: SqliteValue[][];
 }
 
-/**
- * One database that is open for reading only. Every call blocks, so a handle lives as long as one question.
- */
+/** A database that is open for reading only. Every call blocks the event loop. */
 export interface SqliteConnection {
   run(sql: string): void;
-  /** @param parameters by name, without `$`; those that the SQL does not use are left out */
+  /** @param parameters by name, without `$`. The SQL need not use all of them */
   all(sql: string, parameters?: SqliteParameters): SqliteRows;
   close(): void;
 }
 
 /**
- * An optional peer without an entry in `peerDependencies`: with one, npm 11 takes this command for done
- * inside a clone and installs nothing.
+ * better-sqlite3 is not in `peerDependencies`, although it is an optional peer: with an entry there, this
+ * command installs nothing inside a clone (npm 11).
  */
 const INSTALL = 'npm i better-sqlite3@12';
 
@@ -33,11 +31,11 @@ export type SqliteDriverName = 'node:sqlite' | 'better-sqlite3';
 
 export interface SqliteDriver {
   readonly name: SqliteDriverName;
-  /** Opens a file that exists; never makes one, and does not wait for locks. */
+  /** Opens an existing file. It never creates one, and it does not wait for locks. */
   open(file: string): SqliteConnection;
 }
 
-/** What SQLite said, by the name of its primary result code, such as SQLITE_BUSY. */
+/** An error of SQLite. `code` is the name of its primary result code, such as SQLITE_BUSY. */
 export class SqliteFailure extends Error {
   override readonly name = 'SqliteFailure';
   constructor(
@@ -49,11 +47,11 @@ export class SqliteFailure extends Error {
 }
 
 /**
- * The driver that this process has: Node's own, else better-sqlite3. That one is found where the user has
- * installed it: next to this package, or in the working directory.
+ * The driver of this process: Node's own, else better-sqlite3. The user may have installed better-sqlite3
+ * next to this package or in the working directory.
  *
  * @param only for tests
- * @throws RepublishError SourceMisconfigured when there is none
+ * @throws RepublishError SourceMisconfigured: there is no driver
  */
 export function findSqliteDriver(only?: SqliteDriverName): SqliteDriver {
   const driver =
@@ -61,19 +59,21 @@ export function findSqliteDriver(only?: SqliteDriverName): SqliteDriver {
     (only === 'node:sqlite' ? undefined : betterSqlite3Driver());
   if (driver !== undefined) return driver;
   throw noDriver(
-    `this Node (${process.version}) cannot read SQLite: run it with Node 22.13 or later, which has node:sqlite, or install a driver: ${INSTALL}`,
+    `this Node (${process.version}) cannot read SQLite: ` +
+      `run it with Node 22.13 or later, which has node:sqlite, or install a driver: ${INSTALL}`,
   );
 }
 
 /**
- * The message says what to do too: a run tells it with the catalogue's remedy, which is of tables and rights.
+ * The message says what to do too: a run shows the message with the catalogue's remedy, which is about tables
+ * and rights.
  */
 function noDriver(message: string): RepublishError {
   const remedy = `Install the driver with this Node (${INSTALL}), or use Node 22.13 or later.`;
-  return new RepublishError('SourceMisconfigured', message, undefined, remedy);
+  return new RepublishError('SourceMisconfigured', message, { remedy });
 }
 
-/** `node:sqlite` as far as it is used; the types of Node 20 do not have it. */
+/** The part of `node:sqlite` that is used. The types of Node 20 do not have it. */
 interface NodeSqlite {
   DatabaseSync: new (
     file: string,
@@ -105,8 +105,8 @@ function nodeDriver(): SqliteDriver | undefined {
             const statement = database.prepare(sql);
             statement.setReadBigInts(true);
             const found = statement.all(used(sql, parameters));
-            // Objects without a prototype; their keys have the order of the columns, but for names that are
-            // numbers.
+            // The keys have the order of the columns, except names that are numbers. Before Node 22.16 there
+            // is no better order.
             const keys = Object.keys(found[0] ?? {});
             const columns = keys.length === 0 ? [] : (statement.columns?.().map(({ name }) => name) ?? keys);
             return { columns, rows: found.map((row) => columns.map((column) => row[column] ?? null)) };
@@ -117,7 +117,7 @@ function nodeDriver(): SqliteDriver | undefined {
   };
 }
 
-/** The warning is for those who write programs, not for those who run this one. */
+/** Loads `node:sqlite` without its warning, which is for developers and not for users of this program. */
 function withoutExperimentalWarning<T>(load: () => T): T {
   const { emitWarning } = process;
   process.emitWarning = (...args: unknown[]): void => {
@@ -130,7 +130,7 @@ function withoutExperimentalWarning<T>(load: () => T): T {
   }
 }
 
-/** `better-sqlite3` 12 as far as it is used. */
+/** The part of `better-sqlite3` 12 that is used. */
 type BetterSqlite3 = new (
   file: string,
   options: { readonly: boolean; fileMustExist: boolean; timeout: number },
@@ -179,25 +179,26 @@ function loadBetterSqlite3(): BetterSqlite3 | undefined {
     }
     try {
       const loaded = load('better-sqlite3') as BetterSqlite3;
-      // Only now it loads what was compiled.
+      // The compiled part is loaded by the first connection, not by the import.
       new loaded(':memory:', { readonly: false, fileMustExist: false, timeout: 0 }).close();
       return loaded;
     } catch (thrown) {
       const [line] = String((thrown as Error).message).split('\n');
       throw noDriver(
-        `better-sqlite3 is installed but does not load (${line}): install it again with this Node (${process.version}): ${INSTALL}`,
+        `better-sqlite3 is installed but does not load (${line}): ` +
+          `install it again with this Node (${process.version}): ${INSTALL}`,
       );
     }
   }
   return undefined;
 }
 
-/** Both drivers refuse some parameters that the statement does not have. */
+/** The parameters that the statement has. Both drivers refuse others. */
 function used(sql: string, parameters: SqliteParameters): SqliteParameters {
   return Object.fromEntries(Object.entries(parameters).filter(([name]) => sql.includes(`$${name}`)));
 }
 
-/** Primary result codes, which Node gives as numbers. */
+/** Names of the primary result codes. `node:sqlite` has only their numbers. */
 const CODES: Record<number, string> = {
   3: 'SQLITE_PERM',
   5: 'SQLITE_BUSY',
@@ -220,7 +221,7 @@ function translated<T>(call: () => T): T {
     const { code, errcode, message } = thrown as { code?: unknown; errcode?: unknown; message: string };
     if (typeof errcode === 'number')
       throw new SqliteFailure(CODES[errcode & 0xff] ?? 'SQLITE_ERROR', message);
-    // Extended codes: SQLITE_BUSY_SNAPSHOT, SQLITE_READONLY_ROLLBACK.
+    // Without the suffix of extended codes, such as SQLITE_BUSY_SNAPSHOT.
     const name = typeof code === 'string' ? /^SQLITE_[A-Z]+/.exec(code)?.[0] : undefined;
     throw new SqliteFailure(name ?? 'SQLITE_ERROR', message);
   }

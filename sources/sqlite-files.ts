@@ -8,18 +8,18 @@ const HEADER_BYTES = 100;
 const WAL = 2;
 
 /**
- * Refuses what must not be opened, in words: a file that is missing, may not be read or is no database; and
- * one in journal mode WAL that nobody has open, because even a reader would make two files beside it and
- * leave them there.
+ * Refuses a file that must not be opened: it is missing, it may not be read, it is no database, or it is in
+ * journal mode WAL and no process has it open. SQLite would then create two files next to it and leave them
+ * there, also for a reader.
  *
- * Synchronous, as the reading is: closing a file drops every lock that this process has on it, also those of
- * SQLite.
+ * It is synchronous, like the drivers: closing a file drops every lock of this process on it, and so a lock
+ * of SQLite if a question was running meanwhile.
  *
  * @throws RepublishError SourceMisconfigured, SourceUnavailable
  */
 export function requireReadable(file: string): void {
   const header = headerOf(file);
-  // LNbits makes the file before it makes the tables.
+  // An empty file is fine: LNbits creates the file before the tables.
   if (header.length === 0) return;
   if (header.toString('latin1', 0, MAGIC.length) !== MAGIC) {
     throw new RepublishError('SourceMisconfigured', `${file} is not an SQLite database`);
@@ -28,8 +28,9 @@ export function requireReadable(file: string): void {
   if (isWal && !(existsSync(`${file}-wal`) && existsSync(`${file}-shm`))) {
     throw new RepublishError(
       'SourceUnavailable',
-      `${file} is in journal mode WAL and no process has it open, so that reading it would leave files beside it: ` +
-        'start LNbits, or set PRAGMA journal_mode = delete, which is how LNbits makes it',
+      `${file} is in journal mode WAL and no process has it open, ` +
+        'so reading it would leave files next to it: ' +
+        "start LNbits, or set LNbits' default: PRAGMA journal_mode = delete",
     );
   }
 }
@@ -53,18 +54,21 @@ function unreadable(file: string, code: string): RepublishError {
     case 'ENOTDIR':
       return new RepublishError(
         'SourceMisconfigured',
-        `${path.dirname(file)} is a file: LNBITS_DATABASE_URL must name the data folder of LNbits, where ${CORE_FILE} is`,
+        `${path.dirname(file)} is a file: ` +
+          `LNBITS_DATABASE_URL must name the data folder of LNbits, where ${CORE_FILE} is`,
       );
     case 'ENOENT':
       return new RepublishError(
         'SourceMisconfigured',
-        `${file} is missing: LNBITS_DATABASE_URL must name the data folder of LNbits (LNBITS_DATA_FOLDER), where ${CORE_FILE} is`,
+        `${file} is missing: LNBITS_DATABASE_URL must name the data folder of LNbits ` +
+          `(LNBITS_DATA_FOLDER), where ${CORE_FILE} is`,
       );
     case 'EACCES':
     case 'EPERM':
       return new RepublishError(
         'SourceMisconfigured',
-        `${file} may not be read (${code}): run as the user of LNbits, or give this user the right to read it and to enter its folder`,
+        `${file} may not be read (${code}): ` +
+          'run as the user of LNbits, or give this user the right to read it and to enter its folder',
       );
     case 'EISDIR':
       return new RepublishError('SourceMisconfigured', `${file} is a folder and no database`);
@@ -73,7 +77,7 @@ function unreadable(file: string, code: string): RepublishError {
   }
 }
 
-/** The schemas of the extensions that have a file in the folder. */
+/** The schemas of the extensions that have a file in LNbits' data folder, in order. */
 export function extensionSchemas(folder: string): string[] {
   let names: string[];
   try {
@@ -84,7 +88,7 @@ export function extensionSchemas(folder: string): string[] {
   return names.flatMap((name) => /^ext_(.+)\.sqlite3$/.exec(name)?.[1] ?? []).sort();
 }
 
-/** Where LNbits on SQLite keeps the tables of an extension. */
+/** The name of the file with the tables of an extension. */
 export function extensionFile(schema: string): string {
   return `ext_${schema}.sqlite3`;
 }
@@ -93,12 +97,12 @@ export function hasExtension(folder: string, schema: string): boolean {
   return existsSync(path.join(folder, extensionFile(schema)));
 }
 
-/** SQLite's own schemas: a file that is called like one can be no extension. */
+/** Schemas of SQLite itself. An extension cannot have such a name. */
 const RESERVED = ['main', 'temp'];
 
 /**
- * Those of the schemas of which the SQL reads a table: before a dot, where a table may stand. An alias of a
- * table is none.
+ * The schemas whose tables the SQL reads: names before a dot, after FROM, JOIN or a comma. The alias of a
+ * table is not a schema.
  */
 export function schemasIn(sql: string, schemas: readonly string[]): string[] {
   return schemas.filter((schema) => {

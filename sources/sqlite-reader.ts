@@ -1,11 +1,12 @@
 import path from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { sleep } from '../async/wait';
 import { RepublishError } from '../contract/failures';
+import { sqlIdentifier } from '../database/identifier';
 import { type SqliteConnection, type SqliteDriver, SqliteFailure } from './sqlite-driver';
 import { extensionFile, extensionSchemas, requireReadable, schemasIn } from './sqlite-files';
 import { CORE_FILE } from './url';
 
-/** SQLite attaches ten and no more. */
+/** A limit of SQLite. */
 const MAX_ATTACHED = 10;
 const FIRST_WAIT_MS = 5;
 const LONGEST_WAIT_MS = 250;
@@ -13,23 +14,23 @@ const LONGEST_WAIT_MS = 250;
 export interface ReaderOptions {
   folder: string;
   driver: SqliteDriver;
-  /** How long a locked database is waited for. */
+  /** How long to wait for a locked database. */
   lockTimeoutMs: number;
-  /** Ends waiting. */
+  /** Ends that wait. */
   signal: AbortSignal;
 }
 
 /**
- * Asks LNbits' database, with the files of the extensions that the SQL names attached under their schema.
+ * Reads LNbits' database. The files of the extensions that the SQL names are attached under their schemas.
  *
- * Opened for every question and closed behind it: a file that was replaced (a restored backup, an extension
- * installed anew) is seen at once, no lock outlives a question, and LNbits is never kept waiting. Opening
- * costs less than a millisecond. The drivers block, so they never wait for a lock: this does, and the event
- * loop turns meanwhile.
+ * It opens the files for each question and closes them after it. So a replaced file (a restored backup, an
+ * extension that was installed again) is seen at once, and no lock keeps LNbits waiting. Opening takes less
+ * than a millisecond. The drivers block the event loop, so they do not wait for locks: this function waits.
  *
- * @param sql what is going to be asked
- * @param ask is called again after a lock, so it must only read
- * @throws RepublishError SourceUnavailable, SourceMisconfigured; SqliteFailure for what is wrong with the SQL
+ * @param sql the SQL of the question. It is only searched for schemas
+ * @param ask may be called several times, because of locks, so it must only read
+ * @throws RepublishError SourceUnavailable, SourceMisconfigured
+ * @throws SqliteFailure the SQL is wrong
  */
 export async function askLnbits<T>(
   options: ReaderOptions,
@@ -43,7 +44,7 @@ export async function askLnbits<T>(
       if (attached.length > MAX_ATTACHED) {
         throw new RepublishError(
           'SourceMisconfigured',
-          `the query names ${attached.length} extensions, and SQLite opens ${MAX_ATTACHED} at once`,
+          `the query names ${attached.length} extensions, and SQLite can attach at most ${MAX_ATTACHED}`,
         );
       }
       return { main: CORE_FILE, attached };
@@ -52,7 +53,7 @@ export async function askLnbits<T>(
   );
 }
 
-/** Asks the file of one extension alone. */
+/** Reads the file of one extension, without LNbits' core database. */
 export async function askExtension<T>(
   options: ReaderOptions,
   schema: string,
@@ -75,7 +76,7 @@ async function askFiles<T>(
       const failure = failureOf(thrown, options.folder);
       if (failure === undefined) throw thrown;
       if (performance.now() + waitMs > deadlineMs || !failure.mayPass) throw failure.error;
-      await sleep(waitMs, undefined, { signal: options.signal }).catch(() => {
+      await sleep(waitMs, options.signal).catch(() => {
         throw failure.error;
       });
     }
@@ -95,9 +96,9 @@ function askOnce<T>(
     for (const schema of attached) {
       const file = path.join(folder, extensionFile(schema));
       requireReadable(file);
-      connection.run(`ATTACH '${file.replaceAll("'", "''")}' AS "${schema.replaceAll('"', '""')}"`);
+      connection.run(`ATTACH '${file.replaceAll("'", "''")}' AS ${sqlIdentifier(schema)}`);
     }
-    // One transaction: what several statements say is of one moment.
+    // One transaction: all statements of a question see the same data.
     connection.run('BEGIN');
     requireUtf8(connection, folder);
     const answer = ask(connection);
@@ -108,7 +109,7 @@ function askOnce<T>(
   }
 }
 
-/** Text is read as bytes; LNbits never makes anything else. */
+/** Text is read as bytes, so the encoding must be known. LNbits always creates UTF-8. */
 function requireUtf8(connection: SqliteConnection, folder: string): void {
   const encoding = connection.all('PRAGMA encoding').rows[0]?.[0];
   if (encoding !== 'UTF-8') {
@@ -119,7 +120,7 @@ function requireUtf8(connection: SqliteConnection, folder: string): void {
   }
 }
 
-/** What is the matter with the files; undefined: it is the SQL. */
+/** The failure of an error that is about the files. Undefined: it is about the SQL. */
 function failureOf(thrown: unknown, folder: string): { error: RepublishError; mayPass: boolean } | undefined {
   if (!(thrown instanceof SqliteFailure)) return undefined;
   const unavailable = (message: string) => ({
@@ -130,13 +131,14 @@ function failureOf(thrown: unknown, folder: string): { error: RepublishError; ma
     case 'SQLITE_BUSY':
     case 'SQLITE_LOCKED':
       return unavailable(
-        `the database in ${folder} is locked by another process and stayed locked: see what writes to it that long`,
+        `the database in ${folder} is locked by another process and stayed locked: ` +
+          'see what writes to it that long',
       );
     case 'SQLITE_READONLY':
-      // A hot journal: a process died while it wrote. Whoever may write undoes it when it looks at the file
-      // next.
+      // A hot journal: a process died while it wrote. The next process that may write rolls it back.
       return unavailable(
-        `the database in ${folder} was left in the middle of a change by a process that died: start LNbits once, which undoes it`,
+        `the database in ${folder} was left in the middle of a change by a process that died: ` +
+          'start LNbits once, which undoes it',
       );
     case 'SQLITE_CANTOPEN':
     case 'SQLITE_IOERR':
@@ -150,7 +152,8 @@ function failureOf(thrown: unknown, folder: string): { error: RepublishError; ma
       return {
         error: new RepublishError(
           'SourceMisconfigured',
-          `the database in ${folder} is damaged (${thrown.message}): check it with PRAGMA integrity_check, or restore a backup`,
+          `the database in ${folder} is damaged (${thrown.message}): ` +
+            'check it with PRAGMA integrity_check, or restore a backup',
         ),
         mayPass: false,
       };

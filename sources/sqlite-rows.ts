@@ -1,11 +1,12 @@
 import { RepublishError } from '../contract/failures';
+import { sqlIdentifier } from '../database/identifier';
 import type { SqliteConnection, SqliteParameters, SqliteValue } from './sqlite-driver';
 
-/** @returns none also where there is no row */
+/** The column names of a query. Empty also if the query returns no row. */
 export function columnsOf(connection: SqliteConnection, sql: string, parameters: SqliteParameters): string[] {
   const { columns } = connection.all(`SELECT * FROM (${sql}\n) AS source LIMIT 1`, parameters);
   for (const column of columns) {
-    // SQLite numbers the second of two columns of one name.
+    // SQLite renames the second of two columns with one name, to `name:1`.
     const name = /^(.*):\d+$/s.exec(column)?.[1]?.toLowerCase();
     if (columns.some((other) => other.toLowerCase() === name)) {
       throw new RepublishError('SourceMisconfigured', `two columns are named "${name}"`);
@@ -15,8 +16,8 @@ export function columnsOf(connection: SqliteConnection, sql: string, parameters:
 }
 
 /**
- * SQL for the bytes of a row, about as JSON. Looks at lengths only, so that a huge row is refused before it
- * is read.
+ * SQL for the approximate bytes of a row as JSON. It only uses lengths, so a huge row is refused before it is
+ * read.
  */
 export function sizeOf(columns: readonly string[]): string {
   const sizes = columns.map(
@@ -26,23 +27,25 @@ export function sizeOf(columns: readonly string[]): string {
 }
 
 /**
- * SQL for the values of a row: two columns for each, its type and the value. Text comes as bytes, because the
- * drivers make something of text that is no UTF-8, or end it at a NUL, and say nothing.
+ * SQL for the values of a row: two columns for each, the type and the value. Text is returned as bytes: the
+ * drivers silently change text that is not UTF-8, or cut it at a NUL.
  */
 export function valuesOf(columns: readonly string[]): string {
   return columns
     .map((column, index) => {
       const source = from(column);
-      return `typeof(${source}) AS t${index}, CASE typeof(${source}) WHEN 'text' THEN CAST(${source} AS BLOB) ELSE ${source} END AS v${index}`;
+      const value = `CASE typeof(${source}) WHEN 'text' THEN CAST(${source} AS BLOB) ELSE ${source} END`;
+      return `typeof(${source}) AS t${index}, ${value} AS v${index}`;
     })
     .join(', ');
 }
 
 /**
- * Rows as JSON text, each number with the digits that the database has.
+ * Rows as JSON text. Each number keeps the digits that the database has.
  *
- * @param rows of `valuesOf(columns)`
- * @throws RepublishError StateInvalid for what JSON cannot carry; it names the place and not the value
+ * @param rows the result of `valuesOf(columns)`
+ * @throws RepublishError StateInvalid: a value that JSON cannot represent. The message names its column,
+ *   never the value
  */
 export function jsonOf(columns: readonly string[], rows: readonly SqliteValue[][]): string[] {
   return rows.map((row, at) => {
@@ -77,5 +80,5 @@ function place(column: string, at: number, rows: number): string {
 }
 
 function from(column: string): string {
-  return `source."${column.replaceAll('"', '""')}"`;
+  return `source.${sqlIdentifier(column)}`;
 }

@@ -5,8 +5,8 @@ import type { SqliteConnection, SqliteParameters, SqliteValue } from './sqlite-d
 import { columnsOf, jsonOf, sizeOf, valuesOf } from './sqlite-rows';
 
 /**
- * The state of one machine by SQL with `$1`. The rows keep the order that the SQL gives them: nothing around
- * it sorts, joins or groups, and SQLite then leaves an inner ORDER BY alone.
+ * The state of one machine, by SQL with `$1`. The rows keep the order of that SQL: the outer statement does
+ * not sort, join or group, so SQLite keeps an inner ORDER BY.
  */
 export function stateOfOne(
   connection: SqliteConnection,
@@ -18,7 +18,8 @@ export function stateOfOne(
   const columns = columnsOf(connection, sql, parameters);
   if (columns.length === 0) return [];
   const [size = []] = connection.all(
-    `SELECT count(*), sum(size) FROM (SELECT ${sizeOf(columns)} AS size FROM (${sql}\n) AS source LIMIT ${MAX_ROWS + 1})`,
+    `SELECT count(*), sum(size)
+       FROM (SELECT ${sizeOf(columns)} AS size FROM (${sql}\n) AS source LIMIT ${MAX_ROWS + 1})`,
     parameters,
   ).rows;
   return (
@@ -28,8 +29,8 @@ export function stateOfOne(
 }
 
 /**
- * The states of many machines by SQL that gives the rows of all; in an order of their own, so that the same
- * rows are the same document.
+ * The states of many machines, by SQL that returns the rows of all. The rows of a machine are sorted: SQLite
+ * returns them in any order, and the same rows must be the same document.
  */
 export function statesOfMany(
   connection: SqliteConnection,
@@ -38,7 +39,7 @@ export function statesOfMany(
   maxBytes: number,
 ): Map<string, StateRows> {
   const states = new Map<string, StateRows>(machineIds.map((id) => [id, []]));
-  // Also an empty table must have the column.
+  // `columnsOf` returns nothing for an empty table. This fails if the column is missing there too.
   connection.all(`SELECT source.machine_id FROM (${sql}\n) AS source LIMIT 0`);
   const columns = columnsOf(connection, sql, {});
   if (columns.length === 0) return states;
@@ -62,7 +63,7 @@ export function statesOfMany(
     if (rows === undefined) found.set(String(id), [values]);
     else rows.push(values);
   }
-  for (const [id, rows] of found) states.set(id, inOrder(stateOf(columns, rows)));
+  for (const [id, rows] of found) states.set(id, sorted(stateOf(columns, rows)));
   return states;
 }
 
@@ -75,7 +76,7 @@ function stateOf(columns: readonly string[], rows: readonly SqliteValue[][]): St
   }
 }
 
-/** @param size count of the rows, and their bytes */
+/** @param size the number of rows, and their bytes */
 function tooLarge([rows, bytes]: SqliteValue[], maxBytes: number): RepublishError | undefined {
   if (Number(rows) > MAX_ROWS)
     return new RepublishError('StateTooLarge', `the state has more than ${MAX_ROWS} rows`);
@@ -85,7 +86,7 @@ function tooLarge([rows, bytes]: SqliteValue[], maxBytes: number): RepublishErro
   return undefined;
 }
 
-function inOrder(rows: StateRows): StateRows {
+function sorted(rows: StateRows): StateRows {
   return rows instanceof RepublishError
     ? rows
     : rows.toSorted((one, other) => Buffer.compare(Buffer.from(one), Buffer.from(other)));

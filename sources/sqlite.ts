@@ -2,6 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { RepublishError } from '../contract/failures';
 import { choosePreset, MACHINES_TABLE, PRESET_NAMES, PRESETS, type PresetName } from './presets';
 import { needsSchema, type SourceQueries, type Statements, statementsOf } from './queries';
+import { ofQuery } from './rows';
 import type {
   AccountRow,
   AccountSignerRow,
@@ -27,20 +28,18 @@ export interface SqliteSourceOptions {
   folder: string;
   preset: PresetName | 'auto';
   queries: SourceQueries;
-  /** Default: the one that this process has. */
+  /** Default: the driver of this process, see `findSqliteDriver`. */
   driver?: SqliteDriver | undefined;
-  /** How long a locked database is waited for. Default: half a minute. */
+  /** How long to wait for a locked database. Default: 30 s. */
   lockTimeoutMs?: number | undefined;
 }
 
 const LOCK_TIMEOUT_MS = 30_000;
 const NOSTRCLIENT = 'nostrclient';
-/** Longest name or key that is taken over, in characters. */
+/** Names and keys are cut to this many characters. */
 const MAX_TEXT = 200;
 
-/**
- * LNbits on SQLite, its default, read beside a running LNbits. Nothing is opened before the first question.
- */
+/** LNbits on SQLite, its default database. LNbits may be running. The first question opens the first file. */
 export function openSqliteSource(options: SqliteSourceOptions): Source {
   return new SqliteSource(options);
 }
@@ -75,7 +74,7 @@ class SqliteSource implements Source {
 
   async machines({ operatorUserId, after, machineIds, limit }: MachinePage): Promise<MachineRow[]> {
     const { machines } = (await this.inUse()).statements;
-    // BINARY is the order of the UTF-8 bytes.
+    // BINARY sorts by the bytes of UTF-8, as COLLATE "C" in Postgres.
     const page = `WHERE ($after IS NULL OR CAST(source.id AS TEXT) COLLATE BINARY > $after)
         AND ($ids IS NULL OR CAST(source.id AS TEXT) IN (SELECT value FROM json_each($ids)))
       ORDER BY CAST(source.id AS TEXT) COLLATE BINARY LIMIT $limit`;
@@ -94,8 +93,9 @@ class SqliteSource implements Source {
 
   async operators({ after, limit }: { after?: string | undefined; limit: number }): Promise<string[]> {
     const { operators } = (await this.inUse()).statements;
-    const page = `WHERE source.id IS NOT NULL AND ($after IS NULL OR CAST(source.id AS TEXT) COLLATE BINARY > $after)
-      GROUP BY CAST(source.id AS TEXT) COLLATE BINARY ORDER BY CAST(source.id AS TEXT) COLLATE BINARY LIMIT $limit`;
+    const id = 'CAST(source.id AS TEXT) COLLATE BINARY';
+    const page = `WHERE source.id IS NOT NULL AND ($after IS NULL OR ${id} > $after)
+      GROUP BY ${id} ORDER BY ${id} LIMIT $limit`;
     const rows = await this.texts('queries.operators', operators, ['id'], page, {
       after: after ?? null,
       limit,
@@ -132,7 +132,7 @@ class SqliteSource implements Source {
     const states = new Map<string, StateRows>();
     for (const id of machineIds) {
       states.set(id, await this.ask(name, one, (connection) => stateOfOne(connection, one, id, maxBytes)));
-      // What reads blocks; whatever else this process does has a turn between two machines.
+      // A read blocks the event loop. Other work of the process runs between two machines.
       await nextTurn();
     }
     return states;
@@ -159,12 +159,12 @@ class SqliteSource implements Source {
   async nostrclientRelays(): Promise<string[] | undefined> {
     if (!hasExtension(this.options.folder, NOSTRCLIENT)) return undefined;
     try {
-      // The extension publishes to every row that has a url; it does not look at `active`.
+      // The extension publishes to every row with a url. It ignores the column `active`.
       const sql = "SELECT DISTINCT url FROM relays WHERE url <> '' ORDER BY url";
       const found = await askExtension(this.reader(), NOSTRCLIENT, (connection) => connection.all(sql));
       return found.rows.map(([url]) => String(url));
     } catch (thrown) {
-      // Without the table the extension is not installed, whatever the file says.
+      // The file without the table: the extension is not installed.
       if (thrown instanceof SqliteFailure) return undefined;
       if (thrown instanceof RepublishError && thrown.type === 'SourceMisconfigured') return undefined;
       throw thrown;
@@ -175,7 +175,13 @@ class SqliteSource implements Source {
     this.closing.abort();
   }
 
-  /** The first columns of the rows as text, cut to `length` characters. */
+  /**
+   * These columns of a query, as text.
+   *
+   * @param name see `ask`
+   * @param rest of the statement: WHERE, ORDER BY, LIMIT
+   * @param length the most characters of a value. An id is never cut: a part of an id is another id
+   */
   private texts(
     name: string,
     sql: string,
@@ -184,7 +190,6 @@ class SqliteSource implements Source {
     parameters: SqliteParameters,
     length = MAX_TEXT,
   ): Promise<(string | null)[][]> {
-    // Ids are not cut: half an id is another id.
     const selected = columns.map((column) =>
       column === 'id'
         ? 'CAST(source.id AS TEXT) AS id'
@@ -198,20 +203,18 @@ class SqliteSource implements Source {
     );
   }
 
-  /** @param name of the query in the configuration, for whoever has to correct it */
+  /** @param name the name of the query in the configuration, for messages */
   private async ask<T>(name: string, sql: string, ask: (connection: SqliteConnection) => T): Promise<T> {
     try {
       return await askLnbits(this.reader(), sql, ask);
     } catch (thrown) {
-      if (thrown instanceof SqliteFailure) {
-        throw new RepublishError('SourceMisconfigured', `${name}: ${this.explained(thrown.message)}`);
-      }
-      if (!(thrown instanceof RepublishError)) throw thrown;
-      throw new RepublishError(thrown.type, `${name}: ${thrown.message}`);
+      if (thrown instanceof SqliteFailure)
+        throw ofQuery(name, new RepublishError('SourceMisconfigured', this.explained(thrown.message)));
+      throw thrown instanceof RepublishError ? ofQuery(name, thrown) : thrown;
     }
   }
 
-  /** A schema is a file: the table is not missing, the extension is. */
+  /** Adds that the file of the extension is missing, where SQLite only reports a missing table. */
   private explained(message: string): string {
     const schema = /^no such table: ([^.]+)\./.exec(message)?.[1];
     return schema === undefined || hasExtension(this.options.folder, schema)
@@ -225,12 +228,12 @@ class SqliteSource implements Source {
     return { folder, driver: this.driver, lockTimeoutMs, signal: this.closing.signal };
   }
 
-  /** The preset says nothing about LNbits' own tables. */
+  /** Without a preset: it only concerns the tables of the extension. */
   private ofAccounts(): Statements {
     return statementsOf(this.options.queries, this.options.queries.schema);
   }
 
-  /** Looked at once. What failed is looked at again: the extension may be installed meanwhile. */
+  /** Found once. After a failure the next question looks again: the extension may be installed meanwhile. */
   private async inUse(): Promise<Use> {
     const { queries } = this.options;
     if (this.use === undefined) {
@@ -252,7 +255,8 @@ class SqliteSource implements Source {
       if (await this.hasMachines(PRESETS[name].schema)) present.push(name);
     }
     if (present.length === 0) {
-      // A wrong folder has no extension either, and its name is the better word.
+      // A wrong folder has no extension either. This throws a message about the folder, which is the better
+      // one.
       await askLnbits(this.reader(), '', () => undefined);
     }
     const files = PRESET_NAMES.map((name) => extensionFile(PRESETS[name].schema)).join(', ');
@@ -261,7 +265,8 @@ class SqliteSource implements Source {
 
   private async hasMachines(schema: string): Promise<boolean> {
     if (!hasExtension(this.options.folder, schema)) return false;
-    const sql = `SELECT 1 FROM sqlite_master WHERE type IN ('table', 'view') AND name = '${MACHINES_TABLE}' COLLATE NOCASE`;
+    const sql = `SELECT 1 FROM sqlite_master
+      WHERE type IN ('table', 'view') AND name = '${MACHINES_TABLE}' COLLATE NOCASE`;
     const { rows } = await askExtension(this.reader(), schema, (connection) => connection.all(sql));
     return rows.length > 0;
   }

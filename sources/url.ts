@@ -2,25 +2,27 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { parsePostgresUrl } from '../database/postgres-url';
 
-/** LNbits' core database; the tables of each extension are in a file `ext_<schema>.sqlite3` beside it. */
+/**
+ * The file of LNbits' core database. The tables of each extension are in `ext_<schema>.sqlite3` next to it.
+ */
 export const CORE_FILE = 'database.sqlite3';
 
 export type LnbitsUrl = { kind: 'postgres'; url: string } | { kind: 'sqlite'; folder: string };
 
 /**
  * Where LNbits' tables are, from LNBITS_DATABASE_URL (`postgres://...`, or `sqlite://` and the data folder)
- * or from LNBITS_DATA_FOLDER (a plain path). Accepts what people write, among it what SQLAlchemy prints:
- * `postgresql+asyncpg://`, `sqlite+aiosqlite:///./data/database.sqlite3`. Does not look whether the folder is
- * complete: the source says that.
+ * or from LNBITS_DATA_FOLDER (a plain path). It also accepts the URLs that SQLAlchemy prints:
+ * `postgresql+asyncpg://`, `sqlite+aiosqlite:///./data/database.sqlite3`. It does not check that the folder
+ * is complete: the source does.
  *
- * @param cwd where relative paths begin
- * @throws Error with cause and remedy; it never quotes the text, which may hold a password
+ * @param cwd the folder that relative paths start from
+ * @throws Error with cause and remedy. It never contains the text, which may have a password
  */
 export function parseLnbitsUrl(text: string, cwd = process.cwd()): LnbitsUrl {
   const written = text.trim();
   if (written === '') throw new Error(`is empty: ${WRITE}`);
   const scheme = /^([A-Za-z][A-Za-z0-9.-]*)(\+[A-Za-z0-9_]+)?:/.exec(written);
-  // A single letter is a drive of Windows.
+  // One letter is a drive of Windows.
   if (scheme === null || scheme[1]?.length === 1) return { kind: 'sqlite', folder: folderOf([written], cwd) };
   const name = (scheme[1] ?? '').toLowerCase();
   const rest = written.slice(scheme[0].length);
@@ -38,9 +40,10 @@ export function parseLnbitsUrl(text: string, cwd = process.cwd()): LnbitsUrl {
 }
 
 const WRITE =
-  'write postgres://user:password@host/database, or sqlite:///path/to/lnbits/data (the folder with database.sqlite3)';
+  'write postgres://user:password@host/database, ' +
+  'or sqlite:///path/to/lnbits/data (the folder with database.sqlite3)';
 
-/** What the text behind `sqlite://` can mean, the likeliest first. */
+/** The paths that the text after `sqlite://` can mean, the likeliest first. */
 function sqlitePaths(rest: string): string[] {
   if (rest === '' || rest === '/') throw new Error(`names no folder: ${WRITE}`);
   if (/^\/?:memory:/.test(rest)) throw new Error(`is a database in memory: ${WRITE}`);
@@ -49,10 +52,10 @@ function sqlitePaths(rest: string): string[] {
   const spellings = [...new Set([decoded(rest), rest])];
   return spellings.flatMap((spelling) => {
     const beneath = spelling.replace(/^\/+/, '');
-    // Two slashes and a name, or three and a dot: nothing absolute begins like that.
+    // `sqlite://name` and `sqlite:///./name` are relative.
     if (!spelling.startsWith('/') || /^\/\.{1,2}(\/|$)/.test(spelling)) return [beneath];
     if (spelling.startsWith('//')) return [`/${beneath}`];
-    // Three slashes are an absolute path in every URL but SQLAlchemy's, where they begin a relative one.
+    // `sqlite:///name` is absolute in most URLs, and relative in those of SQLAlchemy.
     return [spelling, beneath];
   });
 }
@@ -65,7 +68,7 @@ function decoded(text: string): string {
   }
 }
 
-/** The first of the paths where LNbits' core database is, else the first. */
+/** The first folder that has LNbits' core database, else the first folder. */
 function folderOf(paths: readonly string[], cwd: string): string {
   const folders = paths.map((one) => {
     const absolute = path.resolve(cwd, one);

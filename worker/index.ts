@@ -21,4 +21,4 @@ export type {
   MachinePage,
   MachineRow,
   StateRows,
-} from '../sources/source';
+} from '../assembly/parts';

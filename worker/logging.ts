@@ -34,7 +34,9 @@ export function createLogger(level: string): Logger {
       // another realm, which are not instances of Error.
       serializers: { err: describeError, error: describeError },
     },
-    pino.destination(2),
+    // Written at once. Pino's default hands a line to another thread: the last lines of a worker that ends
+    // come out of order, and those of one that is killed are lost.
+    pino.destination({ dest: 2, sync: true }),
   );
 }
 

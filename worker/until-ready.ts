@@ -1,8 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { sleep } from '../async/wait';
 import { WorkerClock } from '../activities/steps/clock';
 import { requireTypesOfQueries } from '../assembly/known-types';
-import { mayPass } from '../contract/caller-failures';
-import { remedyFor } from '../contract/failures';
+import { isRetryable, remedyFor } from '../contract/failures';
 import { openDatabase } from '../database/connection';
 import { migrate } from '../database/migrate';
 import { checkDatabase } from '../inspection/doctor/database';
@@ -51,7 +50,7 @@ export async function untilReady(options: WorkerOptions, patienceMs = START_PATI
   for (let pauseMs = 250; ; pauseMs = Math.min(pauseMs * 2, MAX_PAUSE_MS)) {
     const findings = await look(options);
     const failed = findings.filter(({ status }) => status === 'fail');
-    const [reason] = [...failed.filter((finding) => !mayPass(typeOf(finding))), ...failed];
+    const [reason] = [...failed.filter((finding) => !isRetryable(typeOf(finding))), ...failed];
     if (reason === undefined) {
       // A warning makes no run fail, and `doctor` shows it more clearly.
       for (const warning of findings.filter(({ status }) => status === 'warn'))
@@ -61,7 +60,7 @@ export async function untilReady(options: WorkerOptions, patienceMs = START_PATI
     // Counted from the first look, which can take long: the worker waits at least once.
     endsAtMs ??= performance.now() + patienceMs;
     const leftMs = endsAtMs - performance.now();
-    if (!mayPass(typeOf(reason)) || leftMs <= 0) {
+    if (!isRetryable(typeOf(reason)) || leftMs <= 0) {
       for (const finding of failed) logger.fatal(told(finding), 'the worker does not start');
       throw new WorkerCannotStart(reason);
     }
@@ -96,7 +95,7 @@ function clockFindings(
   databases: Databases,
   { relays, retryIntervalMs: askAgainMs }: WorkerOptions['configuration'],
 ): Promise<Finding[]> {
-  return check('clock', 'this host', CLOCK_TIMEOUT_MS, async () => {
+  return check({ area: 'clock', subject: 'this host', timeoutMs: CLOCK_TIMEOUT_MS }, async () => {
     const database = databases.ledger();
     const clock = new WorkerClock({ database, relays, askAgainMs, onDoubt: () => undefined });
     await clock.requireRight();
@@ -110,7 +109,13 @@ async function ledgerFindings(
   { databaseUrl: url }: WorkerOptions['configuration'],
   logger: WorkerOptions['logger'],
 ): Promise<Finding[]> {
-  const migrated = await check('database', 'schema republish', MIGRATE_TIMEOUT_MS, async () => {
+  const checked = {
+    area: 'database',
+    subject: 'schema republish',
+    timeoutMs: MIGRATE_TIMEOUT_MS,
+    silence: 'DatabaseUnavailable',
+  } as const;
+  const migrated = await check(checked, async () => {
     // The checks use a read-only connection. This one closes before they begin: a role may have only two.
     const database = openDatabase({ url, maxConnections: 1 });
     try {

@@ -1,22 +1,20 @@
+import type { Intervention } from '../contract/control';
 import { type FailureType, remedyFor } from '../contract/failures';
-import { howFar } from '../contract/how-far';
-import { machineOf, type NamedMachine } from '../contract/machine-name';
+import { howFar } from '../rules/how-far';
+import { machineOf, type NamedMachine } from '../rules/machine-name';
 import { type Counts, OUTCOMES, type Outcome, type Progress } from '../contract/progress';
-import { shellWord } from '../contract/shell';
+import { shellWord } from '../rules/shell';
 import { notAttemptedLine, tellFailures } from '../rules/told-failures';
 
-/** Failures that the display has room for. */
+/** The display has room for so many failures. */
 const MAX_SHOWN = 10;
 
-/** The UI's tables have no gap between columns, and Markdown takes away every space but these. */
+/** The UI's tables have no gap between columns, and Markdown removes ordinary spaces. */
 const GAP = '\u00a0\u00a0\u00a0';
 
-/**
- * What a run shows of itself in the Temporal UI, as Markdown: how far it is, what it waits for, what failed,
- * what to type.
- */
+/** The details of a run in the Temporal UI, as Markdown: progress, what it waits for, failures, commands. */
 export function currentDetails(progress: Progress, operatorUserId: string): string {
-  const operator = quoted(operatorUserId);
+  const operator = shellWordInCode(operatorUserId);
   const { phase } = progress;
   const paragraphs = [
     `**${phase}**${progress.cancelling ? ' (cancelled: what is signed is finished)' : ''}${share(progress)}`,
@@ -38,14 +36,14 @@ function share(progress: Progress): string {
   return `: ${done} of ${of} documents${told}${failed > 0 ? `, ${failed} failed` : ''}`;
 }
 
-/** A run that has nothing to do is complete, and most likely looked in the wrong place. */
+/** A run without machines is complete. Most likely it looked in the wrong place. */
 function noMachines({ lookedIn }: Progress): string[] {
   return lookedIn === undefined
     ? []
-    : [`**The operator has no machines.** They were looked for in ${plain(lookedIn)}.`];
+    : [`**The operator has no machines.** They were looked for in ${escapeMarkdown(lookedIn)}.`];
 }
 
-/** What somebody has to do before the run goes on. */
+/** What a person must do before the run continues. */
 function waitsForPeople(progress: Progress, operator: string): string[] {
   const { phase, paused, approvals, blocked, failed, open, planned, cancelling } = progress;
   const isOver = phase === 'done';
@@ -53,9 +51,7 @@ function waitsForPeople(progress: Progress, operator: string): string[] {
     (url) => `**The signer waits for a person.** Approve here: <${url.replace(/[<>\s]/g, '')}>`,
   );
   if (paused !== undefined && !isOver && !cancelling) {
-    lines.push(
-      `**Paused**${paused.by ? ` by ${plain(paused.by)}` : ''}${paused.reason ? `: ${plain(paused.reason)}` : ''}. To go on: \`republish resume ${operator}\``,
-    );
+    lines.push(pausedLine(paused, `republish resume ${operator}`));
   }
   if (blocked !== undefined) {
     const what = isOver
@@ -64,7 +60,7 @@ function waitsForPeople(progress: Progress, operator: string): string[] {
         ? 'The run does not go on'
         : 'No further documents are begun';
     lines.push(
-      `**${what}, because of ${blocked.type}**: ${plain(blocked.message)}`,
+      `**${what}, because of ${blocked.type}**: ${escapeMarkdown(blocked.message)}`,
       remedyLine(blocked.type, operator),
     );
   }
@@ -79,7 +75,14 @@ function waitsForPeople(progress: Progress, operator: string): string[] {
   return lines;
 }
 
-/** What is under way, and what keeps it. */
+/** Who paused a run or a fleet and why, and the command that continues it. */
+export function pausedLine({ by, reason }: Intervention, resume: string): string {
+  const who = by ? ` by ${escapeMarkdown(by)}` : '';
+  const why = reason ? `: ${escapeMarkdown(reason)}` : '';
+  return `**Paused**${who}${why}. To go on: \`${resume}\``;
+}
+
+/** What is in work, and what it waits for. */
 function waitsForOthers({ phase, open, stages, waiting }: Progress, operator: string): string[] {
   const more = `Why it takes its time, if it does: tab *Pending Activities*, or \`republish status ${operator}\`.`;
   if (phase === 'loading machines') return [`Loads the machines. ${more}`];
@@ -88,18 +91,18 @@ function waitsForOthers({ phase, open, stages, waiting }: Progress, operator: st
   if (phase !== 'publishing' || open === 0) return [];
   const { encrypted, signed, sent, standing } = stages;
   const lines = [
-    // A workflow is told of a page when it ends; the UI shows one that goes on one tab further.
+    // A workflow learns of a page when it ends. The UI shows pages in work on another tab.
     `Open: ${open}. So far ${encrypted} encrypted, ${signed} signed, ${sent} sent, ${standing} standing. What is in work at this moment: tab *Pending Activities*, or \`republish status ${operator}\`.`,
   ];
   const shown = waiting.slice(0, MAX_SHOWN).map(({ why, since, tries, ...document }) => {
-    const trouble = since === undefined ? '' : ` (${tries ?? 0} tries in vain since ${since})`;
-    return `- ${nameOf(document)} waits: ${plain(why)}${trouble}`;
+    const trouble = since === undefined ? '' : ` (${tries ?? 0} failed tries since ${since})`;
+    return `- ${nameOf(document)} waits: ${escapeMarkdown(why)}${trouble}`;
   });
   if (waiting.length > shown.length) shown.push(`- and ${waiting.length - shown.length} more`);
   return shown.length > 0 ? [...lines, shown.join('\n')] : lines;
 }
 
-/** A row for each document type, with the columns that say something: the panel of the UI is narrow. */
+/** A row for each document type, without columns that are zero: the panel of the UI is narrow. */
 function table({ documentTypes, ...total }: Progress): string {
   const columns: ('planned' | Outcome)[] = [
     'planned',
@@ -115,7 +118,7 @@ function table({ documentTypes, ...total }: Progress): string {
   ].join('\n');
 }
 
-/** What is to be mended, with its remedy; what has the remedy above already, only by its documents. */
+/** The failures with their remedies. A remedy that is shown above is not repeated. */
 function failureParagraphs(progress: Progress, operator: string): string[] {
   const { failures, failed, blocked, documentTypes } = progress;
   if (failures.length === 0) return [];
@@ -124,7 +127,7 @@ function failureParagraphs(progress: Progress, operator: string): string[] {
   const documents = reasons.flatMap(({ documents }) => documents);
   const shown = documents.slice(0, MAX_SHOWN);
   const lines = shown.map(
-    ({ type, message, ...document }) => `- ${nameOf(document)}: **${type}**: ${plain(message)}`,
+    ({ type, message, ...document }) => `- ${nameOf(document)}: **${type}**: ${escapeMarkdown(message)}`,
   );
   if (documents.length > shown.length) lines.push(`- and ${documents.length - shown.length} more`);
   if (notAttempted > 0) lines.push(`- ${notAttemptedLine(notAttempted)}`);
@@ -139,7 +142,7 @@ function failureParagraphs(progress: Progress, operator: string): string[] {
 }
 
 function nameOf({ documentType, ...machine }: NamedMachine & { documentType: string }): string {
-  return `${plain(documentType)} of machine ${plain(machineOf(machine))}`;
+  return `${escapeMarkdown(documentType)} of machine ${escapeMarkdown(machineOf(machine))}`;
 }
 
 function commands({ phase, failed, blocked }: Progress, operator: string): string {
@@ -159,15 +162,15 @@ function remedyLine(type: FailureType, operator: string): string {
 /** Not seen, and no part of an address: an escape alone does not keep the UI from making a link of one. */
 const NO_LINK = '\u2060';
 
-/** Strangers' words in Markdown: no link, no image, no table cell, no code. */
-export function plain(text: string): string {
+/** Text from outside, in Markdown: it cannot become a link, an image, a table cell or code. */
+export function escapeMarkdown(text: string): string {
   return text
     .replace(/[\\`*_{}[\]<>|#~!&]/g, '\\$&')
     .replace(/\s+/g, ' ')
     .replace(/:(?=\/)|www(?=\.)|@/gi, `$&${NO_LINK}`);
 }
 
-/** An id as a shell takes it, in Markdown code. */
-function quoted(id: string): string {
+/** An id as a shell word within Markdown code. */
+function shellWordInCode(id: string): string {
   return shellWord(id.replaceAll('`', ''));
 }

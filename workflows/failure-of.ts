@@ -1,15 +1,15 @@
 import { ActivityFailure, ApplicationFailure, TimeoutFailure } from '@temporalio/workflow';
-import { type Failure, isFailureType } from '../contract/failures';
+import { type Failure, isFailureType, reasonIn, remedyFor } from '../contract/failures';
+import { forOperator } from '../rules/shell';
 
-/** What failed, as data, from whatever an activity call threw. */
+/** The failure behind an error that an activity call threw. */
 export function failureOf(error: unknown): Failure {
-  // A timeout carries the last attempt's failure as its cause: that one says what was wrong.
+  // The cause of a timeout is the failure of the last attempt, which tells more than the timeout.
   const chain: unknown[] = [];
   for (let link = error; link instanceof Error && chain.length < 10; link = link.cause) chain.push(link);
   const named = chain.find((link) => link instanceof ApplicationFailure && isFailureType(link.type));
   if (named instanceof ApplicationFailure && isFailureType(named.type)) {
-    const [reason] = (named.details ?? []) as unknown[];
-    return { type: named.type, message: typeof reason === 'string' ? reason : named.message };
+    return { type: named.type, message: reasonIn(named.details) ?? named.message };
   }
   const timeout = chain.find((link) => link instanceof TimeoutFailure);
   if (timeout instanceof TimeoutFailure) {
@@ -18,4 +18,23 @@ export function failureOf(error: unknown): Failure {
   const activity = chain.find((link) => link instanceof ActivityFailure);
   const what = activity instanceof ActivityFailure ? ` in ${activity.activityType}` : '';
   return { type: 'Unexpected', message: `an unexpected failure${what}` };
+}
+
+/**
+ * The failure with which a workflow ends. The message ends with the remedy, for people who read Temporal's
+ * UI; the details hold the bare reason (ReasonDetail) and whatever else programs need.
+ *
+ * @param operatorUserId for whom the remedy names its commands; absent: for anybody
+ */
+export function asEnd(
+  { type, message: reason }: Failure,
+  { operatorUserId, details }: { operatorUserId?: string; details?: object } = {},
+): ApplicationFailure {
+  const remedy = forOperator(remedyFor(type), operatorUserId);
+  return ApplicationFailure.nonRetryable(`${reason}. ${remedy}`, type, { ...details, reason });
+}
+
+/** @throws ApplicationFailure InvalidInput where an input has problems: such a run has no audit row */
+export function requireValid(problems: string[]): void {
+  if (problems.length > 0) throw asEnd({ type: 'InvalidInput', message: problems.join('; ') });
 }

@@ -1,31 +1,32 @@
 import {
-  ApplicationFailure,
   CancellationScope,
   CancelledFailure,
   continueAsNew,
   isCancellation,
   upsertSearchAttributes,
 } from '@temporalio/workflow';
-import { type Failure, remedyFor } from '../contract/failures';
-import { type FleetInput, type FleetSummary, problemsOfFleetInput } from '../contract/fleet';
+import type { Failure } from '../contract/failures';
+import type { FleetInput, FleetSummary } from '../contract/fleet';
+import { problemsOfFleetInput } from '../rules/fleet-input';
 import type { PlanFleetResult } from '../contract/fleet-activities';
 import { SEARCH_ATTRIBUTES } from '../contract/names';
 import type { RunOutcome } from '../contract/progress';
-import { failureOf } from './failure-of';
-import { persistFleetAudit, planFleet } from './fleet/activities';
-import { Fleet, fleetId, type FleetState } from './fleet/fleet';
+import { asEnd, failureOf, requireValid } from './failure-of';
+import { runId } from './activity-calls';
+import { persistFleetAudit, planFleet } from './fleet/activity-calls';
+import { Fleet, type FleetState } from './fleet/fleet';
 
 /**
- * The saga for many operators: a run for each of them, so many at once, and one summary. An operator who
- * fails is named, and stops neither the others nor the fleet.
+ * The workflow for many operators: one run for each, a limited number at a time, and one summary. An operator
+ * who fails is in the summary, and stops neither the others nor the fleet.
  *
- * @param carried what an earlier execution of the same fleet has handed over; callers leave it out
- * @throws ApplicationFailure InvalidInput, or the failure type of the step that ended the fleet
+ * @param carried from the previous execution of the same fleet; callers leave it out
+ * @throws ApplicationFailure InvalidInput, or the failure type of the activity that ended the fleet
  */
 export async function republishFleet(input: FleetInput, carried?: FleetState): Promise<FleetSummary> {
-  if (carried === undefined) requireSound(input);
+  if (carried === undefined) requireValid(problemsOfFleetInput(input));
   const scope = CancellationScope.current();
-  // The ledger has the operators; the next execution need not carry them.
+  // The ledger has the operators, so the next execution does not need them in its input.
   const { operators: _, ...request } = input;
   const fleet = new Fleet(request, carried);
 
@@ -34,7 +35,7 @@ export async function republishFleet(input: FleetInput, carried?: FleetState): P
   let failure: Failure | undefined;
   let cancelled = false;
   try {
-    plan ??= await planFleet({ runId: fleetId(), request: input });
+    plan ??= await planFleet({ runId: runId(), request: input });
     next = await fleet.work(plan);
   } catch (error) {
     if (isCancellation(error)) cancelled = true;
@@ -43,14 +44,13 @@ export async function republishFleet(input: FleetInput, carried?: FleetState): P
   if (next !== undefined) return continueAsNew<typeof republishFleet>(request, next);
 
   const summary = await CancellationScope.nonCancellable(async () => {
-    // What people have asked for belongs into the audit, and a cancel that is in work decides how the fleet
-    // ends.
+    // An update in work belongs into the audit, and a cancel in work decides how the fleet ends.
     await fleet.control.untilIdle();
     cancelled ||= scope.consideredCancelled;
     fleet.enter('writing audit');
     const { interventions } = fleet.control;
     return persistFleetAudit({
-      runId: fleetId(),
+      runId: runId(),
       request,
       ended: fleet.unrecorded,
       cancelled,
@@ -59,33 +59,15 @@ export async function republishFleet(input: FleetInput, carried?: FleetState): P
     });
   }).catch((error: unknown) => {
     const { type, message } = failure ?? failureOf(error);
-    throw ApplicationFailure.nonRetryable(
-      `${message}; the audit row of the fleet could not be written. ${remedyFor(type)}`,
-      type,
-    );
+    throw asEnd({ type, message: `${message}; the audit row of the fleet could not be written` });
   });
   fleet.enter('done');
   const outcome = outcomeOf(summary, failure, cancelled);
   if (plan?.searchAttributes)
     upsertSearchAttributes([{ key: { name: SEARCH_ATTRIBUTES.outcome, type: 'KEYWORD' }, value: outcome }]);
-  if (failure !== undefined) {
-    throw ApplicationFailure.nonRetryable(
-      `${failure.message}. ${remedyFor(failure.type)}`,
-      failure.type,
-      summary,
-    );
-  }
+  if (failure !== undefined) throw asEnd(failure, { details: summary });
   if (cancelled) throw new CancelledFailure('the fleet was cancelled; the audit tells what was done');
   return summary;
-}
-
-function requireSound(input: FleetInput): void {
-  const problems = problemsOfFleetInput(input);
-  if (problems.length === 0) return;
-  throw ApplicationFailure.nonRetryable(
-    `${problems.join('; ')}. ${remedyFor('InvalidInput')}`,
-    'InvalidInput',
-  );
 }
 
 function outcomeOf(

@@ -1,5 +1,4 @@
 import {
-  ApplicationFailure,
   CancellationScope,
   CancelledFailure,
   continueAsNew,
@@ -7,36 +6,30 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import type { OpenedRun, PersistAuditResult } from '../contract/activities';
-import { type Failure, remedyFor } from '../contract/failures';
-import {
-  normalisedInput,
-  problemsOfInput,
-  type RepublishInput,
-  type RepublishResult,
-} from '../contract/input';
-import { documentOf } from '../contract/machine-name';
+import type { Failure } from '../contract/failures';
+import type { RepublishInput, RepublishResult } from '../contract/input';
+import { normalisedInput, problemsOfInput } from '../rules/input';
+import { documentOf } from '../rules/machine-name';
 import { SEARCH_ATTRIBUTES } from '../contract/names';
 import type { RunOutcome } from '../contract/progress';
-import { forOperator } from '../contract/shell';
 import { notAttemptedLine, tellFailures } from '../rules/told-failures';
-import { persistAudit, runId } from './activities';
+import { persistAudit, runId } from './activity-calls';
 import type { CarriedOver } from './carried-over';
 import { unpackEvents } from './event-ids';
-import { failureOf } from './failure-of';
+import { asEnd, failureOf, requireValid } from './failure-of';
 import { Run } from './run';
 
 /**
- * The saga for one operator: load the machines, prove the signer, republish the documents page by page, read
- * all of them back, write the audit. What comes next at any time is said by rules/pages.ts.
+ * The workflow for one operator: load the machines, prove the signer, republish the documents page by page,
+ * read all of them back, write the audit. `rules/pages.ts` decides what comes next.
  *
- * Forward only: a published event cannot be taken back and the old documents still stand under the old key,
- * so what can be finished is finished, and the rest is named in the audit and in the failure. A second run
- * does only what is missing.
+ * It has no compensation: a published event cannot be taken back, and the old documents still stand under the
+ * old key. So it finishes what it can, and names the rest in the audit and in the failure. A second run does
+ * only what is missing.
  *
- * A run with many documents is a chain of executions, each of which hands over to the next before its history
- * grows large.
+ * A run with many documents is a chain of executions: each continues as new before its history grows large.
  *
- * @param handedOver by the execution before this one; not for callers
+ * @param handedOver from the previous execution; callers leave it out
  * @returns event ids by document type, one key for each requested type
  * @throws ApplicationFailure RepublishIncomplete (details: `{ published, failures, failed }`), or the failure
  *   type of the step that ended the run before its documents
@@ -45,13 +38,13 @@ export async function republishOperatorConfigs(
   input: RepublishInput,
   handedOver?: CarriedOver,
 ): Promise<RepublishResult> {
-  requireSound(input);
+  requireValid(problemsOfInput(input));
   const request = normalisedInput(input);
-  // Whatever a caller may send besides the input: only an execution of this run can have handed anything
-  // over.
+  const { operatorUserId } = request;
+  // A caller cannot pass `handedOver`: only a continued execution has one.
   const carried = workflowInfo().continuedFromExecutionRunId === undefined ? undefined : handedOver;
   const onOpened = (opened: OpenedRun): void =>
-    makeSearchable(opened, { operator: request.operatorUserId, pubkey: opened.operatorPubkey });
+    makeSearchable(opened, { operator: operatorUserId, pubkey: opened.operatorPubkey });
   const run = new Run(request, onOpened, carried);
 
   const how = await run.work();
@@ -65,23 +58,17 @@ export async function republishOperatorConfigs(
 
   const events = unpackEvents(audit.packedEvents);
   const details = { published: events, failures: audit.failures, failed: audit.failed };
-  if (failure !== undefined) throw withRemedy(failure, request, details);
+  if (failure !== undefined) throw asEnd(failure, { operatorUserId, details });
   if (isCancelled) throw new CancelledFailure('the run was cancelled; the audit tells what was done');
   if (audit.failed > 0) {
     const message = whatIsMissing(audit, run.pages.blocked);
-    throw withRemedy({ type: 'RepublishIncomplete', message }, request, details);
+    throw asEnd({ type: 'RepublishIncomplete', message }, { operatorUserId, details });
   }
   if (audit.eventsLeftOut !== undefined) {
     const message = `${audit.eventsLeftOut} documents stand; their ids do not fit into a result`;
-    throw withRemedy({ type: 'ResultTooLarge', message }, request);
+    throw asEnd({ type: 'ResultTooLarge', message }, { operatorUserId });
   }
   return events;
-}
-
-/** No audit row: without a sound input there is no operator to write it for. */
-function requireSound(input: RepublishInput): void {
-  const problems = problemsOfInput(input);
-  if (problems.length > 0) throw withRemedy({ type: 'InvalidInput', message: problems.join('; ') });
 }
 
 function writeAudit(run: Run, request: RepublishInput, cancelled: boolean): Promise<PersistAuditResult> {
@@ -103,11 +90,11 @@ function writeAudit(run: Run, request: RepublishInput, cancelled: boolean): Prom
       ...(isSwept && !cancelled ? { swept: true as const } : {}),
     }),
   ).catch((error: unknown) => {
-    // What ended the run must not be lost over that.
+    // The failure that ended the run must stay visible.
     const audit = failureOf(error);
     const note = `the audit row could not be written (${audit.type}: ${audit.message}); the ledger has every document of the run`;
     const message = endedBy ? `${endedBy.message}; ${note}` : note;
-    throw withRemedy({ type: (endedBy ?? audit).type, message }, request);
+    throw asEnd({ type: (endedBy ?? audit).type, message }, request);
   });
 }
 
@@ -127,18 +114,10 @@ function whatIsMissing(audit: PersistAuditResult, cause: Failure | undefined): s
   return `${failed} document${failed === 1 ? '' : 's'} could not be republished (${told})`;
 }
 
-/** @param request absent: it is not sound, and its remedy is for no operator */
-function withRemedy(
-  { type, message }: Failure,
-  request?: RepublishInput,
-  details?: unknown,
-): ApplicationFailure {
-  const more = details === undefined ? [] : [details];
-  const remedy = forOperator(remedyFor(type), request?.operatorUserId);
-  return ApplicationFailure.nonRetryable(`${message}. ${remedy}`, type, ...more);
-}
-
-/** Only where the namespace knows the attributes; it was asked, and the answer is in the history. */
+/**
+ * `opened.searchAttributes`: an activity asked whether the namespace knows them. Without, the task would
+ * fail.
+ */
 function makeSearchable(
   opened: OpenedRun | undefined,
   values: Partial<Record<keyof typeof SEARCH_ATTRIBUTES, string>>,

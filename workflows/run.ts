@@ -8,13 +8,8 @@ import {
   setHandler,
   workflowInfo,
 } from '@temporalio/workflow';
-import {
-  contentOf,
-  type LedgerView,
-  type OpenedRun,
-  type PageResult,
-  type PersistAuditResult,
-} from '../contract/activities';
+import type { LedgerView, OpenedRun, PageResult, PersistAuditResult } from '../contract/activities';
+import { contentOf } from '../rules/page-numbers';
 import type { Failure } from '../contract/failures';
 import type { RepublishInput } from '../contract/input';
 import { PROGRESS_QUERY } from '../contract/names';
@@ -29,23 +24,22 @@ import {
   runId,
   settlePage,
   sweep,
-} from './activities';
+} from './activity-calls';
 import type { CarriedOver } from './carried-over';
 import { Control } from './control';
 import { currentDetails } from './current-details';
 import { failureOf } from './failure-of';
 import { Shown } from './shown';
-import { Statements } from './statements';
+import { ControlActions } from './control-actions';
 import { loadSummary, pageSummary } from './summaries';
 
-/** Longer than the work after which a page yields: what is still out then waits for its next attempt. */
+/** Longer than a turn. A page that is still out then waits for its next attempt, and is cancelled. */
 const DRAIN = '15 seconds';
 
 const progressQuery = defineQuery<Progress>(PROGRESS_QUERY);
 
 /**
- * One execution of a run: does what `Pages` says is next, shows how far it is, and does what people ask of
- * it.
+ * One execution of a run: performs the steps that `Pages` decides on, shows the progress, takes the controls.
  */
 export class Run {
   readonly control: Control;
@@ -55,19 +49,19 @@ export class Run {
   #lookedIn: string | undefined;
   #planned: number;
   #shown: Shown;
-  /** Steps in work, and by which scope each can be told to give way. */
+  /** Steps in work, with the scope that cancels each. */
   #inWork = new Map<Step, CancellationScope>();
-  #statements: Statements;
+  #actions: ControlActions;
   #ending: Extract<Phase, 'writing audit' | 'done'> | undefined;
   #isShowing = false;
-  /** What the audit itself has found. */
+  /** A failure that the audit found. */
   #auditFailure: Failure | undefined;
   /** The scope of the workflow itself: queries and updates run outside of it. */
   #scope = CancellationScope.current();
 
   constructor(
     private readonly request: RepublishInput,
-    /** Told once, when it is known what the run works with. */
+    /** Called once, when the run is opened in the ledger. */
     private readonly onOpened: (opened: OpenedRun) => void,
     carried?: CarriedOver,
   ) {
@@ -76,8 +70,8 @@ export class Run {
     this.#planned = carried?.planned ?? 0;
     this.#shown = new Shown(carried?.counts);
     this.pages = new Pages(request.onFailure === 'hold', carried?.opened);
-    this.#statements = new Statements(this, carried?.paused);
-    this.control = new Control(this.#statements, () => this.onChange(), carried?.interventions);
+    this.#actions = new ControlActions(this, carried?.paused);
+    this.control = new Control(this.#actions, () => this.onChange(), carried?.interventions);
     setHandler(progressQuery, () => this.progress(), {
       description:
         'Phase, what the run waits for, failures, and how many documents are planned, published, unchanged, superseded, skipped and failed',
@@ -87,8 +81,8 @@ export class Run {
   }
 
   /**
-   * Resolves when nothing is left to do, or when another execution is to go on; also after a cancellation,
-   * when all that was in work has given way.
+   * Resolves when nothing is left to do, or when the next execution has to continue. After a cancellation it
+   * resolves when all steps in work have ended.
    */
   async work(): Promise<'end' | 'hand over'> {
     this.#scope.cancelRequested.catch(() => this.giveWay());
@@ -98,7 +92,7 @@ export class Run {
         switch (next.do) {
           case 'end':
           case 'hand over':
-            // What people have asked for belongs into the audit, or to what the next execution takes over.
+            // An update in work belongs into the audit, or into what the next execution takes over.
             if (allHandlersFinished()) return next.do;
             await condition(allHandlersFinished);
             break;
@@ -118,7 +112,7 @@ export class Run {
   #next(): Next {
     return this.pages.next({
       cancelled: this.isCancelled,
-      stopped: this.#statements.stop,
+      stopped: this.#actions.stop,
       isHistoryLong: workflowInfo().continueAsNewSuggested,
     });
   }
@@ -187,7 +181,7 @@ export class Run {
       result = await republishWithin(opened.limits).executeWithOptions(options, [{ runId: runId(), page }]);
     } catch (error) {
       if (isCancellation(error)) throw error;
-      // Cancelled: the audit settles it. Opened again: another attempt is as good as the first.
+      // Cancelled: the audit settles the page. Opened again: another attempt comes anyway.
       if (this.isCancelled || this.pages.isOpenedAgain(page)) return this.pages.gaveWay(step);
       const failure = failureOf(error);
       result = await settlePage.executeWithOptions({ summary: `settle ${summary}` }, [
@@ -199,7 +193,7 @@ export class Run {
   }
 
   progress(): Progress {
-    const { paused } = this.#statements;
+    const { paused } = this.#actions;
     const blocked = this.pages.blocked ?? this.pages.endedBy ?? this.#auditFailure;
     return {
       phase: this.#ending ?? this.pages.phase,
@@ -213,7 +207,7 @@ export class Run {
     };
   }
 
-  /** Many pages may end in one workflow task: what is shown is written once, after all of them. */
+  /** Many pages may end in one workflow task: the details are written once, after all of them. */
   onChange(): void {
     if (this.#isShowing) return;
     this.#isShowing = true;
@@ -225,7 +219,7 @@ export class Run {
 
   get carriedOver(): CarriedOver | undefined {
     if (this.opened === undefined) return undefined;
-    const { paused } = this.#statements;
+    const { paused } = this.#actions;
     return {
       opened: this.opened,
       machines: this.#machines,
@@ -249,7 +243,7 @@ export class Run {
     return this.#ending !== undefined;
   }
 
-  /** From here on nothing can be asked of it. */
+  /** From here on the run refuses controls. */
   beginAudit(): void {
     this.#ending = 'writing audit';
     this.onChange();
@@ -262,20 +256,20 @@ export class Run {
     this.onChange();
   }
 
-  /** What is in work finishes what is signed, and ends; all of it, or only steps of a kind. */
+  /** Cancels steps in work, of these kinds or all: they finish what is signed, and end. */
   giveWay(...kinds: Step['do'][]): void {
     for (const [step, scope] of this.#inWork)
       if (kinds.length === 0 || kinds.includes(step.do)) scope.cancel();
   }
 
-  /** What the ledger says after a statement. */
+  /** Takes over what the ledger contains after a control. */
   adopt(view: LedgerView): void {
     this.pages.changed(view);
     this.#shown.viewed(view);
   }
 }
 
-/** By which an activity tells that its signer waits for a person. */
+/** An activity names itself by this id in its approval notices. */
 function activityIdOf(step: Step): string {
   return step.do === 'republish' ? `page ${step.page}` : step.do;
 }

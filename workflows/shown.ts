@@ -1,21 +1,18 @@
 import type { LedgerView, LoadMachinesResult, PageResult, PersistAuditResult } from '../contract/activities';
 import type { DocumentFailure } from '../contract/failures';
-import { byMachineAndType } from '../contract/machine-name';
+import { byMachineAndType } from '../rules/machine-name';
 import type { Progress, WaitingDocument } from '../contract/progress';
 import { Tally } from '../rules/tally';
 
-/** What the query has room for; the ledger has all of them. */
+/** The query has room for so many. The ledger has all of them. */
 const MAX_FAILURES = 50;
 const MAX_WAITING = 20;
 
 type Document = Pick<DocumentFailure, 'documentType' | 'machineId'>;
-/** `page` is absent where the ledger has named them. */
+/** `page` is absent for documents that came from the ledger. */
 type OfPage<T> = { page?: number; document: T };
 
-/**
- * What is shown of the documents of a run: counts, some that failed and some that wait. Nothing is decided by
- * it.
- */
+/** What a run shows of its documents: counts, failures and waiting documents. It decides nothing. */
 export class Shown {
   readonly tally: Tally;
   #failures: OfPage<DocumentFailure>[] = [];
@@ -32,7 +29,7 @@ export class Shown {
     this.#failures = merged(this.#failures, undefined, failures, MAX_FAILURES);
   }
 
-  /** @returns whether documents have come to a good outcome */
+  /** @returns whether more documents have a good outcome */
   returned(page: number, documentType: string, result: PageResult): boolean {
     this.#failures = merged(this.#failures, page, result.failures ?? [], MAX_FAILURES);
     this.#waiting = merged(this.#waiting, page, result.waiting ?? [], MAX_WAITING);
@@ -54,7 +51,7 @@ export class Shown {
 
   get progress(): Pick<Progress, 'failures' | 'waiting' | 'documentTypes' | 'auditHead'> & Tally['total'] {
     const { total, documentTypes } = this.tally;
-    // Not in the order in which pages happened to end.
+    // The order in which pages end is random.
     const inOrder = byMachineAndType(Object.keys(documentTypes));
     return {
       ...(this.#auditHead === undefined ? {} : { auditHead: this.#auditHead }),
@@ -66,7 +63,7 @@ export class Shown {
   }
 }
 
-/** What a page tells replaces what it has told before, and what others have told of the same documents. */
+/** Replaces the earlier documents of the page, and the same documents of other pages. */
 function merged<T extends Document>(
   known: OfPage<T>[],
   page: number | undefined,

@@ -1,10 +1,10 @@
-import { contentOf, type MachineCursor, type OpenedRun } from '../contract/activities';
+import type { MachineCursor, OpenedRun } from '../contract/activities';
+import { contentOf } from '../rules/page-numbers';
 import type { DocumentSelection } from '../contract/control';
-import { pageName } from '../contract/page-name';
+import { pageName } from '../rules/page-name';
 
 /**
- * What the Temporal UI calls each activity: the line beside its bar in the timeline. History holds it once
- * for each call.
+ * The label of an activity in the timeline of the Temporal UI. The history contains it once for each call.
  */
 export function pageSummary(opened: OpenedRun, page: number, machines: number): string {
   return pageName(contentOf(opened, page, machines), machines);
@@ -19,7 +19,7 @@ export function selectionSummary(what: string, { documentType, machineId }: Docu
   return `${what}: ${documentType ?? 'all types'} of ${machine}`;
 }
 
-/** Enough of an id to find it by: many begin alike (`operator-1-machine-…`), so its end is kept too. */
+/** Start and end of an id: many ids begin alike (`operator-1-machine-…`). */
 function shortId(id: string): string {
   return id.length <= 10 ? id : `${id.slice(0, 4)}…${id.slice(-4)}`;
 }

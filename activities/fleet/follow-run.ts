@@ -1,16 +1,17 @@
 import type { Context } from '@temporalio/activity';
 import { optionalTsToDate } from '@temporalio/common/lib/time';
+import { unlessAborted } from '../../async/wait';
 import type { OperatorEnd } from '../../contract/fleet';
 import type { FollowRunInput, FollowRunResult } from '../../contract/fleet-activities';
 import { workflowIdFor } from '../../contract/names';
-import { requestInHistory } from '../../contract/payloads';
-import { endOfFailedRun } from '../../contract/run-end';
-import { differencesOf } from '../../contract/same-request';
+import { requestInHistory } from '../../temporal/payloads';
+import { endOfFailedRun } from '../../rules/run-end';
+import { differencesOf } from '../../rules/same-request';
 import type { ActivityCall } from '../dependencies';
 
 /**
- * Waits for the end of a run that is no child of this execution: somebody else started it, or an execution of
- * the fleet that has continued as new since. Of its result, which may be large, only the outcome is told.
+ * Waits for the end of a run that is no child of this execution: somebody else started it, or an earlier
+ * execution of the fleet did. It returns only the outcome: the result may be large.
  */
 export async function followRun(
   client: Context['client'],
@@ -34,25 +35,25 @@ export async function followRun(
     show(() => ({ waitsFor: { operatorUserId, runId: first, begunAt: startedAt, differs } }));
   }
   try {
-    await untilAborted(client.workflow.getHandle(workflowId, runId ?? current).result(), signal);
+    // The SDK's long poll cannot be aborted, but this wait can.
+    await unlessAborted(client.workflow.getHandle(workflowId, runId ?? current).result(), signal);
     return { same, end: end({ outcome: 'complete' }) };
   } catch (thrown) {
     if (thrown instanceof Error && thrown.name === 'WorkflowFailedError')
       return { same, end: end(endOfFailedRun(thrown)) };
-    // Of another request only that it is over matters, and its end may be written in a way that this worker
-    // cannot read.
+    // For a run of another request only its end matters. This worker may not be able to read how it ended.
     if (same || signal.aborted || !(await describe(client, { workflowId })).isClosed) throw thrown;
     const message = 'how it ended cannot be read here';
     return { same, end: end({ outcome: 'failed', failure: { type: 'Unexpected', message } }) };
   }
 }
 
-/** `WorkflowExecutionStatus` of Temporal's API: unknown, running, continued as new, paused. */
+/** `WorkflowExecutionStatus` in Temporal's API: unknown, running, continued as new, paused. */
 const GOING_ON: readonly number[] = [0, 1, 6, 8];
 
 /**
- * As the server says it, and not by the SDK, which reads the memo too: that of a run that was started through
- * another data converter would keep the fleet from its operator for ever.
+ * Asks the server directly, and not through the SDK. The SDK also decodes the memo, and would fail for ever
+ * on a run that was started with another data converter.
  */
 async function describe(
   client: Context['client'],
@@ -69,14 +70,4 @@ async function describe(
     startedAt: (optionalTsToDate(info?.startTime) ?? new Date()).toISOString(),
     isClosed: !GOING_ON.includes(info?.status ?? 0),
   };
-}
-
-/** The SDK's long poll cannot be aborted; whoever waits for it can. */
-function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const leave = (): void => reject(signal.reason as Error);
-    if (signal.aborted) leave();
-    signal.addEventListener('abort', leave, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', leave));
-  });
 }

@@ -2,7 +2,7 @@ import type { LoadOperatorsInput, LoadOperatorsResult } from '../../contract/fle
 import { fleetOperatorsAfter } from '../../database/fleets';
 import type { ActivityCall, ActivityDependencies } from '../dependencies';
 
-/** A page of the operators of a fleet. */
+/** Reads one page of a fleet's operators. */
 export async function loadOperators(
   deps: ActivityDependencies,
   page: LoadOperatorsInput,

@@ -11,12 +11,12 @@ import {
 } from '../../database/fleets';
 import type { ActivityCall, ActivityDependencies } from '../dependencies';
 
-/** Failures that a workflow result has room for; the audit row has all of them. */
+/** Most failures in a workflow result. The audit row has all of them. */
 const MAX_REPORTED_FAILURES = 100;
 
 /**
- * Closes the fleet: one audit row with what the ledger says of its operators, in one transaction and keyed by
- * the fleet, so that a second call returns the first one's row.
+ * Closes the fleet: appends one audit row with what the ledger says of its operators, in one transaction. The
+ * row is keyed by the fleet, so a second call returns the first row.
  */
 export async function persistFleetAudit(
   deps: Pick<ActivityDependencies, 'database'>,

@@ -1,3 +1,4 @@
+import { pagesOf } from '../../async/pages';
 import type { PlanFleetInput, PlanFleetResult } from '../../contract/fleet-activities';
 import { addFleetOperators, countFleetOperators, recordFleet } from '../../database/fleets';
 import { listSignerOwners } from '../../database/signers';
@@ -6,9 +7,8 @@ import type { ActivityCall, ActivityDependencies, ReadOnlyDependencies } from '.
 const PAGE = 1_000;
 
 /**
- * Writes down who belongs to the fleet: those who were named, or everybody whom the query names now. From
- * here on the list is read from the ledger, a page at a time, so that no execution of the fleet has to carry
- * it.
+ * Writes the fleet's operators to the ledger: those in the request, or all that the query gives now. From
+ * here on the list is read from the ledger, page by page, so no execution of the fleet has to carry it.
  */
 export async function planFleet(
   deps: ActivityDependencies,
@@ -26,19 +26,14 @@ export async function planFleet(
   };
 }
 
-/** Everybody who belongs to a fleet of all, a page at a time. */
-export async function* allOperators(deps: ReadOnlyDependencies): AsyncGenerator<string[]> {
-  let after: string | undefined;
-  do {
-    const operators = await operatorsOf(deps, { after, limit: PAGE });
-    yield operators;
-    after = operators.length === PAGE ? operators.at(-1) : undefined;
-  } while (after !== undefined);
+/** All operators of a fleet of all, page by page. */
+export function allOperators(deps: ReadOnlyDependencies): AsyncGenerator<string[]> {
+  return pagesOf(PAGE, (after, limit) => operatorsOf(deps, { after, limit }));
 }
 
 /**
- * Those whom `queries.operators` names or, where LNbits' own signers sign, all with a machine; else those
- * with a signer here.
+ * With LNbits' own signers: those whom `queries.operators` names, or all with a machine. Otherwise: those
+ * with a signer in the ledger.
  */
 function operatorsOf(
   { source, database, operatorsFrom }: ReadOnlyDependencies,

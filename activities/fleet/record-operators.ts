@@ -2,7 +2,7 @@ import type { RecordOperatorsInput } from '../../contract/fleet-activities';
 import { recordFleetOperators } from '../../database/fleets';
 import type { ActivityCall, ActivityDependencies } from '../dependencies';
 
-/** Writes down how operators of a fleet ended. */
+/** Writes to the ledger how operators of a fleet ended. */
 export async function recordOperators(
   deps: ActivityDependencies,
   { runId, ended }: RecordOperatorsInput,

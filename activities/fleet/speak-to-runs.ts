@@ -3,11 +3,13 @@ import type { ControlRequest, ControlResult } from '../../contract/control';
 import type { OperatorRun, SpeakToRunsInput, SpeakToRunsResult } from '../../contract/fleet-activities';
 import { workflowIdFor } from '../../contract/names';
 
-/** Updates under way at once: a fleet may have two hundred runs, and each answer takes a workflow task. */
+/**
+ * Most updates at the same time: a fleet may have two hundred runs, and each answer takes a workflow task.
+ */
 const AT_ONCE = 10;
 
 /**
- * Pauses, resumes or cancels runs of a fleet, by the same updates as a person would. A workflow cannot send
+ * Pauses, resumes or cancels runs of a fleet by the same updates that a person uses. A workflow cannot send
  * updates. A run that refuses (it is ending, or in that state already) or has ended is left alone.
  */
 export async function speakToRuns(
@@ -37,7 +39,7 @@ async function speakTo(
   action: SpeakToRunsInput['action'],
   request: ControlRequest,
 ): Promise<boolean> {
-  // Whichever execution of that run goes on, and no other run that somebody has started since.
+  // The current execution of that run, and not another run that somebody started since.
   const handle = client.workflow.getHandle(workflowIdFor(operatorUserId), undefined, {
     firstExecutionRunId: runId,
   });

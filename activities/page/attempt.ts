@@ -1,15 +1,10 @@
-import { setMaxListeners } from 'node:events';
-import { setTimeout as sleep } from 'node:timers/promises';
-import type { HeartbeatDetails, PageCounts, PageReference } from '../../contract/activities';
+import { onAbort, sleep } from '../../async/wait';
+import type { PageCounts, PageReference } from '../../contract/activities';
 import { ensureError, RepublishError, scopeOf } from '../../contract/failures';
-import { stagesOf, type WaitingDocument } from '../../contract/progress';
 import type { BegunPage } from '../../database/ledger/page';
 import { sealReused } from '../../database/ledger/facts';
 import { noteTrouble } from '../../database/ledger/trouble';
-import { isAuthentic } from '../../nostr/events';
-import { shownBy } from '../../rules/quorum';
 import type { ActivityCall, ActivityDependencies } from '../dependencies';
-import { MAX_SHOWN } from '../display';
 import { isForced } from '../steps/force';
 import { relayIdentity } from '../steps/relay-identity';
 import {
@@ -22,12 +17,13 @@ import {
   YIELD,
 } from './document';
 import { place } from './place';
-import { readPage } from './read-page';
-import { look, type PageFacts, prepare, type Prepared, withoutQuorum } from './prepare';
+import { look, type PageFacts, prepare, type Prepared } from './prepare';
+import { shownOf } from './shown';
+import { authentic, stillRight } from './signed-before';
 import { Signing } from './signing';
-import { byTurn, noteSpared, waitingFor } from './slow-relays';
+import { byTurn, noteSpared } from './slow-relays';
 
-/** A document that is put off (for a date, for another run's seal) comes back so often in one attempt. */
+/** How often one attempt puts a document off (for a date, or for another run's seal). */
 const MAX_ROUNDS = 5;
 
 /**
@@ -37,20 +33,16 @@ const MAX_ROUNDS = 5;
  */
 export class PageAttempt {
   readonly documents: PageDocument[];
-  /** By this process's clock, from its start. */
+  /** `performance.now()` at the beginning. */
   readonly beganAtMs = performance.now();
-  /** A document has come further: a seal, a signature, an outcome. */
+  /** A document got a seal, a signature or an outcome. */
   advanced = false;
-  /** Documents need a signer that this run has not proved. */
+  /** Documents need a signer, and this run has not proved it. */
   unproven = false;
   readonly facts: PageFacts;
-  /**
-   * Aborts when no further document is to be begun, and none is to wait for its turn: the time is over, or
-   * somebody says so.
-   */
+  /** Aborts when the page yields: no further document is begun, and none waits for its turn any longer. */
   readonly #turn = new AbortController();
   #timer: NodeJS.Timeout | undefined;
-  #counts: PageCounts = {};
 
   constructor(
     readonly deps: ActivityDependencies,
@@ -60,8 +52,6 @@ export class PageAttempt {
   ) {
     const { run, documentType } = begun;
     const operatorPubkey = run.operatorPubkey ?? '';
-    // Each document in work listens.
-    setMaxListeners(0, this.turn);
     this.documents = begun.documents.map((row) => pageDocument(row, operatorPubkey, documentType));
     const owner = { operatorUserId: run.operatorUserId, operatorPubkey };
     this.facts = {
@@ -77,36 +67,37 @@ export class PageAttempt {
     return this.#turn.signal;
   }
 
+  get page(): number {
+    return this.reference.page;
+  }
+
   get signer(): BegunPage['signer'] {
     return this.begun.signer;
   }
 
-  /** @param counts of the page as it was before, for what is shown */
+  /** @param counts of the page before this attempt, for the heartbeats */
   async run(counts: PageCounts): Promise<void> {
-    this.#counts = counts;
-    this.call.show(() => this.#details());
-    const yieldNow = (): void => this.#turn.abort(YIELD);
-    this.call.signal.addEventListener('abort', yieldNow, { once: true });
-    if (this.call.signal.aborted) yieldNow();
+    this.call.show(() => shownOf(this, counts));
+    const stop = onAbort(this.call.signal, () => this.#turn.abort(YIELD));
     try {
       await this.#rounds();
     } catch (thrown) {
-      // What is known of single documents is written down all the same, if the ledger is there.
+      // The failures of single documents are written all the same, if the ledger answers.
       await this.#writeTroubles().catch(() => undefined);
       throw thrown;
     } finally {
       clearTimeout(this.#timer);
-      this.call.signal.removeEventListener('abort', yieldNow);
+      stop();
     }
     await this.#writeTroubles();
   }
 
-  /** Reads back what is signed, and settles what stands. Nothing is sealed, signed or given up. */
+  /** Reads back what is signed, and settles what stands. It seals, signs and fails nothing. */
   async confirmSigned(): Promise<void> {
     const signed = this.documents.filter(({ signature }) => signature !== null);
     if (signed.length === 0) return;
     await look(this.deps, this.facts, signed);
-    await place(this, this.#authentic(signed));
+    await place(this, authentic(this, signed));
   }
 
   async #rounds(): Promise<void> {
@@ -115,16 +106,15 @@ export class PageAttempt {
       const later = await this.#round(documents);
       documents = [...later.keys()];
       if (this.turn.aborted || later.size === 0) break;
-      await sleep(Math.max(0, Math.max(...later.values()) - Date.now()), undefined, {
-        signal: this.turn,
-      }).catch(() => undefined);
+      const waitMs = Math.max(...later.values()) - Date.now();
+      await sleep(Math.max(0, waitMs), this.turn).catch(() => undefined);
     }
     for (const document of documents) this.#noteLeftOver(document);
   }
 
   /**
-   * One that is put off again and again has had its try, or nothing would ever bound it. A date is waited for
-   * without.
+   * A document that was put off again and again counts as tried; otherwise nothing would bound it. Waiting
+   * for a date does not count.
    */
   #noteLeftOver(document: PageDocument): void {
     const { replaces, encryptions = 0, trouble, ended } = document;
@@ -143,20 +133,20 @@ export class PageAttempt {
       });
   }
 
-  /** @returns the documents that are to come back, each with the time from which it is worth it */
+  /** @returns the documents of the next round, each with the time from which it is worth it */
   async #round(documents: PageDocument[]): Promise<Map<PageDocument, number>> {
     const signed = documents.filter((document) => isSigned(document));
     const later = new Map<PageDocument, number>();
     if (this.turn.aborted) {
-      // Somebody wants it to end: what is signed is finished, and nothing else is looked at.
+      // The page yields: signed documents are finished, and nothing else is looked at.
       await this.confirmSigned();
       return later;
     }
     const unsigned = documents.filter((document) => !isSigned(document));
     const { inTurn, spared } = byTurn(this.deps, signed);
-    const [prepared, ready] = await Promise.all([this.#prepare(unsigned), this.#stillRight(inTurn)]);
-    // From here on: an attempt that had no time left after its looks would come no further, however often it
-    // is made.
+    const [prepared, ready] = await Promise.all([this.#prepare(unsigned), stillRight(this, inTurn)]);
+    // The time starts here, and not at the beginning: if the looks used it up, no attempt would ever come
+    // further.
     this.#timer ??= setTimeout(() => this.#turn.abort(YIELD), this.deps.patience.yieldAfterMs);
     const toSign: [PageDocument, Prepared & { kind: 'sign' }][] = [];
     const toReuse: [PageDocument, Prepared & { kind: 'reuse' }][] = [];
@@ -168,9 +158,9 @@ export class PageAttempt {
     }
     await this.#reuse(toReuse, later);
     const reused = toReuse.map(([document]) => document).filter(isSigned);
-    // What is signed already does not wait for the signer.
-    const placed = place(this, [...ready, ...this.#authentic(reused)]);
-    // Heard below, when the signer is through.
+    // Documents with a signature do not wait for the signer.
+    const placed = place(this, [...ready, ...authentic(this, reused)]);
+    // Promise.all below hears the rejection, after the signer.
     placed.catch(() => undefined);
     const signing = new Signing(this, later);
     await signing.run(toSign);
@@ -181,13 +171,13 @@ export class PageAttempt {
         toSign.map(([document]) => document).filter((document) => isSigned(document)),
       ),
     ]);
-    // Refused for itself: it may be sealed anew, once.
+    // Relays refuse the reused event for itself: it may be sealed anew, once.
     for (const document of placements.flat()) later.set(document, Date.now());
     noteSpared(this, spared, later);
     return later;
   }
 
-  /** LNbits that cannot be read is the trouble of each document that has to be read for; the others go on. */
+  /** When LNbits cannot be read, each document that has to be read fails with that. The others go on. */
   async #prepare(unsigned: PageDocument[]): Promise<Map<PageDocument, Prepared>> {
     try {
       return await prepare(this.deps, this.facts, unsigned);
@@ -197,42 +187,7 @@ export class PageAttempt {
     }
   }
 
-  /**
-   * Of documents that an earlier attempt has had signed, those that may go out: they stand already, or are
-   * still what the plan says. They may have waited for days.
-   */
-  async #stillRight(signed: PageDocument[]): Promise<PageDocument[]> {
-    if (signed.length === 0) return [];
-    await look(this.deps, this.facts, signed);
-    const authentic = this.#authentic(signed.filter((document) => !this.#isUnseen(document)));
-    const absent = authentic.filter(({ event, seen }) => event !== null && !isSeenSomewhere(event.id, seen));
-    if (absent.length === 0) return authentic;
-    const machines = absent.map(({ row }) => row);
-    const read = await readPage(this.deps, { ...this.facts, machines }).catch((thrown: unknown) => {
-      if (thrown instanceof RepublishError) return undefined;
-      throw thrown;
-    });
-    // LNbits cannot be read: what is signed is finished, and the sweep asks once more.
-    if (read === undefined) return authentic;
-    for (const document of absent) {
-      const trouble = read.outdated ?? read.documents.get(document.row.machineId);
-      if (trouble !== undefined && 'type' in trouble && trouble.type === 'PlanOutdated')
-        this.note(document, { type: 'PlanOutdated', message: trouble.message, final: true });
-    }
-    return authentic.filter(({ trouble }) => trouble === undefined);
-  }
-
-  /**
-   * Relays that take questions slowly have not said yet what stands there: perhaps the document itself does.
-   */
-  #isUnseen(document: PageDocument): boolean {
-    const unanswered = withoutQuorum(this.deps, document.seen);
-    if (unanswered?.type !== 'RelayThrottled') return false;
-    this.note(document, unanswered);
-    return true;
-  }
-
-  /** Takes the events of earlier runs, all in one statement. */
+  /** Takes the events of earlier runs, in one statement. */
   async #reuse(
     toReuse: [PageDocument, Prepared & { kind: 'reuse' }][],
     later: Map<PageDocument, number>,
@@ -247,30 +202,16 @@ export class PageAttempt {
     const standing = await sealReused(this.deps.database, this.facts, seals);
     for (const [document] of toReuse) {
       const seal = standing.get(document.row.machineId);
-      // Another run has sealed it at a later date meanwhile.
+      // Another run has sealed the address with a later date meanwhile.
       if (seal === undefined) later.set(document, Date.now());
       else if (seal.outcome === null) Object.assign(document, seal);
-      // Given up by somebody, or brought to its end by another attempt.
+      // A person skipped it, or another attempt ended it.
       else document.ended = 'otherwise';
     }
     this.advanced ||= standing.size > 0;
   }
 
-  /**
-   * Those whose signature in the ledger is good; relays would refuse the others without a word that helps.
-   */
-  #authentic(documents: PageDocument[]): PageDocument[] {
-    return documents.filter((document) => {
-      const { event, signature } = document;
-      if (event === null || signature === null) return false;
-      if (isAuthentic({ ...event, sig: signature })) return true;
-      const message = 'the signature in the ledger does not fit the sealed event';
-      this.note(document, { type: 'SignerReturnedWrongEvent', message, final: true });
-      return false;
-    });
-  }
-
-  /** A document cannot be brought further in this attempt. */
+  /** Notes why a document cannot go on in this attempt. */
   note(document: PageDocument, trouble: Trouble): void {
     document.trouble = trouble;
     delete document.waitsFor;
@@ -278,13 +219,13 @@ export class PageAttempt {
   }
 
   /**
-   * The same for whatever was thrown over it.
+   * The same for anything that was thrown.
    *
    * @returns whether the signer is at fault
    */
   noteThrown(document: PageDocument, thrown: unknown): boolean {
     delete document.waitsFor;
-    // Given up because somebody wants it to end: no trouble of the document.
+    // The page yields: that is no trouble of the document.
     if (thrown === YIELD || (this.call.signal.aborted && thrown === this.call.signal.reason)) return false;
     if (thrown instanceof RepublishError) {
       this.note(document, troubleOf(thrown));
@@ -311,42 +252,4 @@ export class PageAttempt {
       troubled,
     );
   }
-
-  #details(): HeartbeatDetails {
-    const stages = stagesOf(this.#counts);
-    for (const { row, event, signature, sent, ended } of this.documents) {
-      if (event !== null && row.event === null) stages.encrypted += 1;
-      if (signature !== null && row.signature === null) stages.signed += 1;
-      if (sent !== undefined && !row.sent) stages.sent += 1;
-      if (ended === 'well') stages.standing += 1;
-    }
-    const { page } = this.reference;
-    const { documentType } = this.facts;
-    return { page: { page, documentType }, stages, waiting: this.waiting() };
-  }
-
-  /** @param those `without trouble`: when the attempt is over, troubles are read from the ledger */
-  waiting(those: 'all' | 'without trouble' = 'all'): WaitingDocument[] {
-    const { documentType } = this.facts;
-    const { waitsFor: slow } = this.deps.publisher.roomForEvents();
-    const slowly = slow && waitingFor(slow);
-    return this.documents
-      .flatMap(({ row, trouble, waitsFor, ended }): WaitingDocument[] => {
-        if (those === 'without trouble' && !trouble?.isWait) return [];
-        const why = (waitsFor === 'relays' && slowly) || (waitsFor ?? (trouble && describe(trouble)));
-        if (why === undefined || ended) return [];
-        const since = row.troubleSince === null ? {} : { since: row.troubleSince, tries: row.tries };
-        const { machineId, machineName } = row;
-        return [{ documentType, machineId, machineName, why: why.slice(0, 300), ...since }];
-      })
-      .slice(0, MAX_SHOWN);
-  }
-}
-
-function describe({ type, message, isWait }: Trouble): string {
-  return isWait ? message : `${type}: ${message}`;
-}
-
-function isSeenSomewhere(eventId: string, seen: PageDocument['seen']): boolean {
-  return [...(seen?.values() ?? [])].some((sighting) => shownBy(sighting)?.id === eventId);
 }

@@ -4,54 +4,52 @@ import type { OpenDocument } from '../../database/ledger/page';
 import type { SealedEvent } from '../../database/ledger/documents';
 import { DOCUMENT_KIND, dTag } from '../../documents/document-type';
 import type { Address } from '../../nostr/events';
-import type { Seen, Sent } from '../../nostr/relays/publisher';
+import type { Seen, Sent } from '../../nostr/relays/seen';
 
 /**
- * A document of a page while an attempt works on it. What counts is in the ledger; this is what the attempt
- * knows beside.
+ * A document of a page while an attempt works on it. The ledger decides; this is what the attempt knows in
+ * addition.
  */
 export interface PageDocument {
   readonly row: OpenDocument;
   readonly address: Address;
-  /** What the relays had there when they were asked last. */
+  /** What the relays had at the address at the last look. */
   seen?: Seen;
-  /** The event of the ledger. */
+  /** The sealed event, as the ledger has it. */
   event: SealedEvent | null;
   signature: string | null;
-  /** The event was signed by an earlier run. */
+  /** An earlier run signed the event. */
   reused: boolean;
-  /** It has the one exception to a seal behind it, or is about to: relays refuse its reused event. */
+  /**
+   * Its seal was replaced, or is about to be, since relays refuse its reused event. That happens once at
+   * most.
+   */
   resealed: boolean;
-  /** The refused event that the next seal takes the place of. */
+  /** The id of the refused event that the next seal replaces. */
   replaces?: string;
-  /** What each relay answered to the event; absent: it was not sent in this attempt. */
+  /** What each relay answered to the event. Absent: this attempt has not sent it. */
   sent?: Promise<Sent>;
-  /** How often it was encrypted in this attempt. */
+  /** How often this attempt encrypted it. */
   encryptions?: number;
   /** Why this attempt could not bring it to its end. */
   trouble?: Trouble;
-  /**
-   * It has an outcome: the document stands (`well`), or another attempt or a person has decided otherwise.
-   */
+  /** It has an outcome: it stands (`well`), or another attempt or a person decided otherwise. */
   ended?: 'well' | 'otherwise';
-  /** What it waits for at this moment; shown and nothing else. */
+  /** What it waits for now. Only for display. */
   waitsFor?: string;
 }
 
-/** Why an attempt could not bring a document to its end. */
+/** Why an attempt could not end a document. */
 export interface Trouble {
   type: FailureType;
   message: string;
-  /** No further attempt can mend it. */
+  /** No further attempt can help. */
   final: boolean;
-  /** When another attempt may go better, where somebody knows. */
+  /** When another attempt may succeed, where that is known. */
   retryAfterMs?: number | undefined;
-  /**
-   * It only has to wait: it is shown as waiting, and the time for which a document may be in trouble does not
-   * run.
-   */
+  /** The document only has to wait. It is shown as waiting, and its time in trouble does not run. */
   isWait?: true;
-  /** The signer has answered this document's question, with what cannot be used. */
+  /** The signer answered this document's question, and the answer cannot be used. */
   isAnswered?: boolean;
   relays?: Record<string, RelayStanding>;
 }
@@ -59,7 +57,7 @@ export interface Trouble {
 export function pageDocument(row: OpenDocument, operatorPubkey: string, documentType: string): PageDocument {
   return {
     row,
-    // A document without a key is never open for long: it fails before it is looked for.
+    // A document without a key is never open for long: it fails before the look.
     address: { kind: DOCUMENT_KIND, pubkey: operatorPubkey, d: dTag(documentType, row.atmPubkey ?? '') },
     event: row.event,
     signature: row.signature,
@@ -68,21 +66,21 @@ export function pageDocument(row: OpenDocument, operatorPubkey: string, document
   };
 }
 
-/** It has its signature, and is neither at its end nor to be sealed anew. */
+/** It is signed, has no outcome, and is not to be sealed anew. */
 export function isSigned({ signature, replaces, ended }: PageDocument): boolean {
   return signature !== null && replaces === undefined && !ended;
 }
 
-/** What a failure comes to for one document. */
+/** The trouble of one document, from a failure. */
 export function troubleOf({ type, message, retryAfterMs }: RepublishError): Trouble {
   return { type, message, final: !isRetryable(type), retryAfterMs };
 }
 
-/** The same for whatever was thrown. @throws it again, where it is no RepublishError */
+/** The same for anything that was thrown. @throws it again, where it is no RepublishError */
 export function asTrouble(thrown: unknown): Trouble {
   if (!(thrown instanceof RepublishError)) throw thrown;
   return troubleOf(thrown);
 }
 
-/** The reason of a turn that is given up: no trouble of the document that waited for it. */
+/** The abort reason when a page yields. It is no trouble of the documents that waited. */
 export const YIELD = new Error('the page yields');

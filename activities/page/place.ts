@@ -1,18 +1,18 @@
 import type { GoodOutcome } from '../../contract/progress';
 import { noteSent, settleGood, type Settlement } from '../../database/ledger/facts';
 import type { SignedEvent } from '../../nostr/events';
-import type { Placement, Sent } from '../../nostr/relays/publisher';
-import { RETURNS_LATER_MS } from '../../rules/pacing';
+import type { Placement, Sent } from '../../nostr/relays/seen';
+import { RETURNS_LATER_MS } from '../../rules/patience';
 import { thoseWithout } from '../../rules/quorum';
 import type { PageAttempt } from './attempt';
 import type { PageDocument, Trouble } from './document';
 import { slowRelay } from './slow-relays';
 
 /**
- * Brings signed documents to the relays that do not have them, reads all of them back, and settles those that
+ * Sends signed documents to the relays that do not have them, reads all of them back, and settles those that
  * stand.
  *
- * @returns documents whose reused event relays refuse for itself or do not keep: they are to be sealed anew
+ * @returns documents whose reused event relays refuse for itself or do not keep; they are sealed anew
  */
 export async function place(page: PageAttempt, documents: readonly PageDocument[]): Promise<PageDocument[]> {
   if (documents.length === 0) return [];
@@ -54,7 +54,7 @@ export async function place(page: PageAttempt, documents: readonly PageDocument[
   return anew;
 }
 
-/** How far they are is to be seen also where nothing stands yet. */
+/** The stage of a document is shown also before anything stands. */
 async function tellSent({ deps, facts }: PageAttempt, documents: readonly PageDocument[]): Promise<void> {
   const machineIds = documents.flatMap(({ row, sent }) =>
     row.sent || sent === undefined ? [] : [row.machineId],
@@ -62,7 +62,7 @@ async function tellSent({ deps, facts }: PageAttempt, documents: readonly PageDo
   if (machineIds.length > 0) await noteSent(deps.database, facts, machineIds);
 }
 
-/** To a relay, or found on all of them. */
+/** A relay got the event, or all of them have it already. */
 function wasSent(replies: Sent = new Map()): boolean {
   return replies.size === 0 || [...replies.values()].some(({ kind }) => kind !== 'heldback');
 }
@@ -75,7 +75,7 @@ function outcomeOf(
   { newer, holding, required, stoodAlready }: Placement,
   { reused }: PageDocument,
 ): { outcome: GoodOutcome; supersededBy?: string } | undefined {
-  // The operator saved a change meanwhile: theirs stands, an older state must not come back.
+  // The operator saved a change meanwhile. That event stands; an older state must not replace it.
   if (newer !== undefined) return { outcome: 'superseded', supersededBy: newer.id };
   if (holding < required) return undefined;
   return { outcome: reused && stoodAlready ? 'unchanged' : 'published' };
@@ -94,7 +94,7 @@ async function settle(
   const ended: Partial<Record<GoodOutcome, number>> = {};
   const byMachine = new Map(documents.map((document) => [document.row.machineId, document]));
   for (const { machineId, outcome } of settled) {
-    // Otherwise it was closed or given up before, and is counted as that.
+    // Otherwise it was closed or skipped before, and is counted as that.
     const isOurs = standing.get(machineId) === outcome;
     if (isOurs) ended[outcome] = (ended[outcome] ?? 0) + 1;
     const document = byMachine.get(machineId);

@@ -1,9 +1,9 @@
 import type { EarlierSeal, SealedEvent } from '../../database/ledger/documents';
 import { newestSeals } from '../../database/ledger/page';
 import type { RelayIdentity } from '../../nostr/relays/identity';
-import { eventsIn, type Seen } from '../../nostr/relays/publisher';
+import { eventsIn, type Seen } from '../../nostr/relays/seen';
 import { newestOf } from '../../rules/newest';
-import { RETURNS_LATER_MS } from '../../rules/pacing';
+import { RETURNS_LATER_MS } from '../../rules/patience';
 import { isOutOfDate } from '../../rules/seal';
 import type { ActivityDependencies } from '../dependencies';
 import { judgeSealFor } from '../steps/judge-seal';
@@ -11,7 +11,7 @@ import { asTrouble, type PageDocument, type Trouble } from './document';
 import { readPage, type ReadDocument } from './read-page';
 import { slowRelay } from './slow-relays';
 
-/** What is to be done with a document that has no signature yet. */
+/** What happens next with a document that has no signature yet. */
 export type Prepared =
   | { kind: 'sign'; read: ReadDocument; /** Of an event that is still to be sealed. */ createdAtS: number }
   | { kind: 'reuse'; event: SealedEvent; signature: string; fingerprint: string }
@@ -23,14 +23,14 @@ export interface PageFacts {
   operatorUserId: string;
   operatorPubkey: string;
   documentType: string;
-  /** Sign anew what stands unchanged. */
+  /** Sign again even where the state is unchanged and the document stands. */
   force: boolean;
   identity: RelayIdentity;
 }
 
 /**
- * Looks at the relays, then reads, then judges; in that order. A save of the operator's is in LNbits before
- * it is on a relay: what is read after the relays is at least as new as any event seen there.
+ * Looks at the relays, then reads, then judges, in that order. A save of the operator is in LNbits before it
+ * is on a relay. So what is read after the look is at least as new as any event that was seen.
  */
 export async function prepare(
   deps: ActivityDependencies,
@@ -70,7 +70,7 @@ export async function prepare(
   return prepared;
 }
 
-/** Asks the relays what they have at the addresses, and keeps it beside each document. */
+/** Asks the relays what they have at the addresses, and keeps the answers with the documents. */
 export async function look(
   { publisher }: Pick<ActivityDependencies, 'publisher'>,
   { identity }: Pick<PageFacts, 'identity'>,
@@ -83,7 +83,10 @@ export async function look(
   for (const [index, document] of documents.entries()) document.seen = seen[index] ?? new Map();
 }
 
-/** Nothing is sealed before a quorum has said what stands there: the date depends on it. */
+/**
+ * The trouble of a document for which no quorum has answered. Nothing is sealed without a quorum: the date
+ * depends on what stands.
+ */
 export function withoutQuorum(
   { publisher, patience }: Pick<ActivityDependencies, 'publisher' | 'patience'>,
   seen: Seen = new Map(),
@@ -93,7 +96,8 @@ export function withoutQuorum(
     sighting.kind === 'unknown' ? [`${publisher.nameOf(url)}: ${sighting.reason}`] : [],
   );
   const answered = seen.size - reasons.length;
-  const message = `${answered} of the ${publisher.required} required relays say what stands there; ${reasons.join('; ')}`;
+  const shortfall = `${answered} of the ${publisher.required} required relays say what stands there`;
+  const message = [shortfall, ...reasons].join('; ');
   const waitsFor = publisher.waitsFor(seen, answered);
   if (waitsFor !== undefined) return slowRelay({ patience }, waitsFor, { message });
   const returning = [...seen.values()].filter(
@@ -112,7 +116,7 @@ interface Judged {
   document: PageDocument;
   read: ReadDocument;
   earlier: EarlierSeal | undefined;
-  /** Nothing can be dated, and no date be judged. */
+  /** The clock is wrong, so no date can be set or judged. */
   clockWrong: Trouble | undefined;
 }
 
@@ -121,8 +125,7 @@ async function judge(
   { force }: PageFacts,
   { document, read, earlier, clockWrong }: Judged,
 ): Promise<Prepared> {
-  // What is sealed already is not signed either: a bunker or its relay would drop what is dated by this
-  // clock.
+  // A sealed event is not signed either: a bunker or its relay would drop a request that this clock dated.
   if (clockWrong !== undefined) return { kind: 'trouble', trouble: clockWrong };
   const replaces = document.replaces !== undefined;
   if (document.event !== null && !replaces) {

@@ -7,22 +7,22 @@ import type { ActivityDependencies } from '../dependencies';
 import { accountPubkey } from '../steps/open-run';
 import { fingerprintOf } from '../steps/fingerprint';
 import { readStates, requireType } from '../steps/read-state';
-import { tooLargeForRelays } from '../steps/relay-limits';
+import { tooLargeForRelays } from '../steps/relay-objections';
 import { type Trouble, troubleOf } from './document';
 
-/** What is to be published for a machine, as its rows say at a moment. */
+/** What is to be published for a machine, by its rows at one moment. */
 export interface ReadDocument {
   plaintext: string;
   tags: string[][];
   fingerprint: string;
-  /** The moment before it was read, by this worker's clock. */
+  /** Just before the read, by this worker's clock. */
   readAtMs: number;
 }
 
 export interface ReadPage {
   /** By machine id. */
   documents: Map<string, ReadDocument | Trouble>;
-  /** The account has another key by now: nothing of this run is right any more. */
+  /** The account has another key now. Nothing of this run is right any more. */
   outdated?: RepublishError;
 }
 
@@ -34,16 +34,16 @@ interface Asked {
 }
 
 /**
- * Reads the account's key, and key, owner and state of these machines, in a few statements. A row that no
- * longer says what the plan said ends its document by name: the old owner's machine must not be sent the new
- * one's settings.
+ * Reads the account's key, and the key, owner and state of these machines, in a few statements. A row that
+ * differs from the plan ends its document as PlanOutdated: the old owner's run must not send the new owner's
+ * settings.
  */
 export async function readPage(deps: ActivityDependencies, asked: Asked): Promise<ReadPage> {
   const { operatorUserId, operatorPubkey, documentType } = asked;
   const machineIds = asked.machines.map(({ machineId }) => machineId);
   const readAtMs = Date.now();
-  // The states first, then the owners. The other way round, a machine that is sold between the two reads
-  // would be published by its old owner with the state of the new one.
+  // States first, then owners. In the other order, a machine that is sold between the two reads would be
+  // published by its old owner with the new owner's state.
   const states = await readStates(deps, documentType, machineIds);
   const [outdated, machines] = await Promise.all([
     outdatedAccount(deps, operatorUserId, operatorPubkey),
@@ -53,19 +53,18 @@ export async function readPage(deps: ActivityDependencies, asked: Asked): Promis
   const byId = new Map(machines.map((machine) => [machine.id, machine]));
   const documents = new Map<string, ReadDocument | Trouble>();
   for (const { machineId, atmPubkey } of asked.machines) {
-    const named = `${documentType} of machine ${machineId}`;
     const outdatedMachine = outdatedBy(byId.get(machineId), atmPubkey);
     documents.set(
       machineId,
       outdatedMachine === undefined
-        ? await readDocument(deps, { named, documentType, atmPubkey, state: states.get(machineId), readAtMs })
-        : { type: 'PlanOutdated', message: `${named}: ${outdatedMachine}`, final: true },
+        ? await readDocument(deps, { documentType, atmPubkey, state: states.get(machineId), readAtMs })
+        : { type: 'PlanOutdated', message: outdatedMachine, final: true },
     );
   }
   return { documents };
 }
 
-/** Whether the account has another key than the run was opened for. */
+/** Why the run's account key is no longer the account's; undefined where it is. */
 export async function outdatedAccount(
   deps: Pick<ActivityDependencies, 'source'>,
   operatorUserId: string,
@@ -82,7 +81,7 @@ export async function outdatedAccount(
   );
 }
 
-/** Why the plan is not right any more for a machine; undefined while it is. */
+/** Why the plan of a machine is no longer right; undefined where it is. */
 function outdatedBy(machine: MachineRow | undefined, atmPubkey: string | null): string | undefined {
   if (machine === undefined) return 'the machine is no longer one of the operator';
   const now = publicKeyHex(machine.machineNpub ?? '');
@@ -91,7 +90,6 @@ function outdatedBy(machine: MachineRow | undefined, atmPubkey: string | null): 
 }
 
 interface Row {
-  named: string;
   documentType: string;
   atmPubkey: string | null;
   state: SerialisedState | RepublishError | undefined;
@@ -100,7 +98,7 @@ interface Row {
 
 async function readDocument(
   deps: ActivityDependencies,
-  { named, documentType, atmPubkey, state, readAtMs }: Row,
+  { documentType, atmPubkey, state, readAtMs }: Row,
 ): Promise<ReadDocument | Trouble> {
   try {
     if (atmPubkey === null) throw new RepublishError('MachineKeyInvalid', 'the machine has no usable key');
@@ -113,6 +111,6 @@ async function readDocument(
     return { plaintext, tags, fingerprint: fingerprintOf(deps.fingerprintKey, plaintext), readAtMs };
   } catch (thrown) {
     if (!(thrown instanceof RepublishError)) throw thrown;
-    return { ...troubleOf(thrown), message: `${named}: ${thrown.message}` };
+    return troubleOf(thrown);
   }
 }

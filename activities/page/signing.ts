@@ -1,5 +1,5 @@
-import { setMaxListeners } from 'node:events';
-import { affectsAll, needsPerson, RepublishError, scopeOf } from '../../contract/failures';
+import { RepublishError, scopeOf, traitsOf } from '../../contract/failures';
+import { onAbort } from '../../async/wait';
 import { keepSignature, sealDocument } from '../../database/ledger/facts';
 import type { DocumentKey, SealedEvent } from '../../database/ledger/documents';
 import { isProved } from '../../database/ledger/proofs';
@@ -8,7 +8,7 @@ import { eventId } from '../../nostr/events';
 import { isUselessAnswer } from '../../nostr/bunker/messages';
 import { type CurrentSigner, nameOfSigner } from '../../nostr/signers/keyring';
 import type { Signer, SignerCall } from '../../nostr/signers/signer';
-import { tooLargeForBunker } from '../steps/relay-limits';
+import { tooLargeForBunker } from '../steps/relay-objections';
 import type { PageAttempt } from './attempt';
 import { isSigned, type PageDocument, YIELD } from './document';
 import { prepare, type Prepared } from './prepare';
@@ -16,12 +16,13 @@ import type { ReadDocument } from './read-page';
 
 type ToSign = Prepared & { kind: 'sign' };
 
-/** States may change so often while the signer encrypts. */
+/** Most encryptions of one document in an attempt: its state may change while the signer encrypts. */
 const MAX_ENCRYPTIONS = 5;
 
 /**
- * Has documents sealed and signed, some side by side, each step a fact in the ledger before the next: the
- * event id is known before the signer is asked for a signature, and what is signed is what the ledger holds.
+ * Seals and signs documents, some at the same time. Each step is a fact in the ledger before the next one. So
+ * the event id is known before the signer is asked for a signature, and the signer signs what the ledger
+ * holds.
  */
 export class Signing {
   #signer: CurrentSigner | undefined;
@@ -32,17 +33,14 @@ export class Signing {
 
   constructor(
     private readonly page: PageAttempt,
-    /** Where documents go that have to be looked at once more. */
+    /** Documents that have to be looked at once more, with the time. */
     private readonly later: Map<PageDocument, number>,
   ) {}
 
   async run(toSign: [PageDocument, ToSign][]): Promise<void> {
     if (toSign.length === 0 || !(await this.#haveSigner(toSign))) return;
     const { deps, turn } = this.page;
-    const yieldTurn = (): void => this.#turn.abort(turn.reason);
-    setMaxListeners(0, this.#turn.signal);
-    turn.addEventListener('abort', yieldTurn, { once: true });
-    if (turn.aborted) yieldTurn();
+    const stop = onAbort(turn, () => this.#turn.abort(turn.reason));
     const queue = this.#inTurn(toSign).values();
     const lane = async (): Promise<void> => {
       for (const [document, prepared] of queue) {
@@ -53,12 +51,12 @@ export class Signing {
     try {
       await Promise.all(Array.from({ length: Math.min(deps.documentsAtOnce, toSign.length) }, lane));
     } finally {
-      turn.removeEventListener('abort', yieldTurn);
+      stop();
     }
     this.#shareTrouble(toSign);
   }
 
-  /** An unproven signer is asked for nothing; the signer's own absence is the trouble of all. */
+  /** An unproven signer is asked for nothing. Where there is no usable signer, that is the trouble of all. */
   async #haveSigner(toSign: [PageDocument, ToSign][]): Promise<boolean> {
     const { deps, facts, signer } = this.page;
     try {
@@ -76,8 +74,8 @@ export class Signing {
   }
 
   /**
-   * Each attempt begins with another document. Until the signer has answered it is asked for one at a time,
-   * and one that is never answered must not keep the others from being asked for.
+   * Each attempt begins with another document. Until the signer has answered once, it is asked for one
+   * document at a time. One that never gets an answer must not keep the others from being asked for.
    */
   #inTurn(toSign: [PageDocument, ToSign][]): [PageDocument, ToSign][] {
     const first = Math.min(...toSign.map(([{ row }]) => row.tries)) % toSign.length;
@@ -98,24 +96,27 @@ export class Signing {
   }
 
   /**
-   * Where the trouble is one that all documents will meet, no other is asked for any more. A final failure is
-   * taken for one of its document alone, unless it is known to be of all; and so is any that only one
-   * document has met, as long as no other was asked for.
+   * Stops asking where all documents would meet the same trouble. A final failure belongs to its document
+   * alone, unless its type affects all. So does any failure that only one document has met, while no other
+   * was asked for.
    */
   #judge(document: PageDocument, trouble: RepublishError): void {
-    // A signer that has signed as it should does not change everything.
-    const isOfAll = affectsAll(trouble.type) && !this.#answered;
+    // A signer that has signed in this attempt does not change all events.
+    const isOfAll = traitsOf(trouble.type).affectsAll && !this.#answered;
     if (document.trouble?.final === true && !isOfAll) return;
     const othersMetIt = this.page.documents.some(
       (other) => other !== document && (other.trouble !== undefined || other.row.tries > 0),
     );
     // A person is not asked once for each document.
-    if (isOfAll || needsPerson(trouble.type) || (!this.#answered && othersMetIt)) this.#trouble = trouble;
-    // One that is asked for too much is not asked for the next one at once.
+    if (isOfAll || traitsOf(trouble.type).needsPerson || (!this.#answered && othersMetIt))
+      this.#trouble = trouble;
+    // A busy signer is not asked for the next document at once.
     if (this.#trouble !== undefined || trouble.type === 'SignerBusy') this.#turn.abort(YIELD);
   }
 
-  /** Whom the trouble would have met too had their try. Waiting for a bunker's rate is none. */
+  /**
+   * Gives the trouble to the documents that would have met it too. Waiting for a bunker's rate is no trouble.
+   */
   #shareTrouble(toSign: [PageDocument, ToSign][]): void {
     const trouble = this.#trouble;
     if (trouble === undefined || scopeOf(trouble.type) !== 'signer') return;
@@ -123,17 +124,17 @@ export class Signing {
       if (!isSigned(document) && document.trouble === undefined) this.page.noteThrown(document, trouble);
   }
 
-  /** @returns whether the document is signed; if not, another attempt or round has it */
+  /** @returns whether the document is signed; otherwise another attempt or round takes it */
   async #sealAndSign(document: PageDocument, prepared: ToSign): Promise<boolean> {
     const { deps } = this.page;
     const event = await this.#sealed(document, prepared);
     if (event === undefined) return false;
-    // Signed by another attempt meanwhile, or taken from an earlier run.
+    // Another attempt signed it meanwhile, or the event is an earlier run's.
     if (document.signature !== null) return true;
     const { sig } = await this.#ask(document, 'signature', (signer, call) => signer.signEvent(event, call));
     deps.failpoint('after-sign');
     const kept = await keepSignature(deps.database, this.#keyOf(document), event.id, sig);
-    // Another attempt has brought it to its end, or the run was closed: the ledger says how it stands.
+    // Another attempt ended it, or the run was closed. The ledger says how it stands.
     if (kept === undefined || kept.signature === null || kept.outcome !== null) {
       document.ended = 'otherwise';
       return true;
@@ -150,10 +151,7 @@ export class Signing {
     document.sent = deps.publisher.send({ ...event, sig }, { seen: document.seen, identity: facts.identity });
   }
 
-  /**
-   * The event that the ledger holds, sealed now if it has none; undefined where it has to be looked at once
-   * more.
-   */
+  /** The event in the ledger, sealed now if there was none. Undefined: it has to be looked at once more. */
   async #sealed(
     document: PageDocument,
     { read: first, createdAtS: date }: ToSign,
@@ -168,13 +166,14 @@ export class Signing {
       if (tooLarge !== undefined) throw new RepublishError('StateTooLarge', tooLarge);
       const atmPubkey = document.row.atmPubkey ?? '';
       const content = await this.#ask(document, 'encryption', (signer, call) =>
-        // Behind all signatures, so that what is begun ends first; and behind the pages that were begun
-        // before: pages then end one by one, and others keep the bunker busy while one of them is read back.
+        // All signatures go first, so that documents end before others begin. Then the pages in the order in
+        // which they began: pages end one after the other, and other pages keep the bunker busy during the
+        // read-back.
         signer.nip44Encrypt(atmPubkey, plaintext, { ...call, rank: this.page.beganAtMs }),
       );
       document.encryptions = (document.encryptions ?? 0) + 1;
       deps.failpoint('after-encrypt');
-      // Either way: the clock may have been set meanwhile.
+      // In both directions: somebody may have set the clock meanwhile.
       if (Math.abs(Date.now() - read.readAtMs) > deps.patience.freshMs) {
         const again = await this.#readAgain(document);
         if (again === undefined) return undefined;
@@ -194,7 +193,7 @@ export class Signing {
     return undefined;
   }
 
-  /** What was read long ago is no ground for a date. */
+  /** Looks and reads again: an old read is no ground for a date. */
   async #readAgain(document: PageDocument): Promise<ToSign | undefined> {
     const { deps, facts } = this.page;
     const again = (await prepare(deps, facts, [document])).get(document);
@@ -219,7 +218,7 @@ export class Signing {
       ...(replaces === undefined ? {} : { replaces }),
     };
     const standing = await sealDocument(deps.database, this.#keyOf(document), seal);
-    // Another run has sealed the address at a later date meanwhile: ours must not be dated before it.
+    // Another run has sealed the address with a later date meanwhile. Ours must not be dated before it.
     if (standing === undefined) {
       this.later.set(document, Date.now());
       return undefined;
@@ -243,7 +242,9 @@ export class Signing {
     return { runId, documentType, machineId: row.machineId };
   }
 
-  /** Asked again, it is the same question: what the signer has given is taken, whoever waited for it. */
+  /**
+   * Asks the signer. A repeated question has the same id, so an answer that was given before is used again.
+   */
   #ask<T>(
     document: PageDocument,
     what: 'encryption' | 'signature',
@@ -258,12 +259,14 @@ export class Signing {
       onApproval: call.approvalListener(),
       onAsked: (agoMs) => {
         if (agoMs >= LONG_MS)
-          document.waitsFor = `${what}, asked ${Math.round(agoMs / 1_000)} s before: perhaps a person has to approve it in the bunker`;
+          document.waitsFor =
+            `${what}, asked ${Math.round(agoMs / 1_000)} s before: ` +
+            'perhaps a person has to approve it in the bunker';
       },
     };
     return deps.keyring.use(this.#signer as CurrentSigner, (signer) => ask(signer, asking));
   }
 }
 
-/** A question that is asked already for so long is one that was given up before. */
+/** A request that was sent longer ago than this was given up by an earlier caller. */
 const LONG_MS = 1_000;

@@ -5,11 +5,11 @@ import type { PageAttempt } from './attempt';
 import type { PageDocument, Trouble } from './document';
 
 /**
- * A document whose quorum waits for a relay that takes events or questions slowly. That is a wait and no
- * trouble, as long as the relay lets something through now and then. One that has refused everything for as
- * long as a document may wait ends it, directly after a try.
+ * The trouble of a document whose quorum needs a relay that takes events or questions slowly. It only waits,
+ * as long as the relay lets something through now and then. If the relay has refused everything for as long
+ * as a document may wait, the document fails, directly after a try.
  *
- * @param shortfall what the relays have come to
+ * @param shortfall what the relays hold so far
  */
 export function slowRelay(
   { patience }: Pick<ActivityDependencies, 'patience'>,
@@ -28,7 +28,8 @@ export function slowRelay(
     };
   }
   const { relay, traffic, deniedForMs } = heldback;
-  const nothingFor = `${relay} has let none of the ${traffic} through for ${Math.round(deniedForMs / 1_000)} s`;
+  const deniedForS = Math.round(deniedForMs / 1_000);
+  const nothingFor = `${relay} has let none of the ${traffic} through for ${deniedForS} s`;
   return {
     type: 'RelayThrottled',
     message: `${nothingFor}; ${message}`,
@@ -37,7 +38,7 @@ export function slowRelay(
   };
 }
 
-/** Whether it has refused everything for as long as a document may wait. */
+/** The relay has refused everything for as long as a document may wait. */
 export function letsNothingThrough(
   { patience }: Pick<ActivityDependencies, 'patience'>,
   { deniedForMs }: HeldbackBy,
@@ -50,12 +51,13 @@ export function letsNothingThrough(
  */
 export function waitingFor({ relay, traffic, words, untilMs }: HeldbackBy): string {
   const until = new Date(untilMs).toISOString().slice(11, 19);
-  return `waits for ${relay}, which takes ${traffic} slowly: until ${until} UTC${words === '' ? '' : ` (${words})`}`;
+  const said = words === '' ? '' : ` (${words})`;
+  return `waits for ${relay}, which takes ${traffic} slowly: until ${until} UTC${said}`;
 }
 
 /**
- * Of signed documents that were sent to no relay yet, as many as the relays have room for now. The others are
- * not even looked at: relays that take events slowly count questions too.
+ * Of signed documents that no relay got yet, as many as the relays have room for now. The others are not
+ * looked at: relays that take events slowly count questions too.
  */
 export function byTurn(
   { publisher }: Pick<ActivityDependencies, 'publisher'>,
@@ -66,7 +68,7 @@ export function byTurn(
   return { inTurn: signed.filter((document) => !spared.includes(document)), spared };
 }
 
-/** What becomes of those that were not looked at: they wait, fail with the relay, or have their turn now. */
+/** Notes for the documents that were not looked at: they wait, fail with the relay, or come back now. */
 export function noteSpared(
   page: PageAttempt,
   spared: readonly PageDocument[],

@@ -7,24 +7,24 @@ import { apartFrom, type ClockVerdict, type ClockWitness, judgeClock } from '../
 
 export interface ClockOptions {
   database: Queryable;
-  /** The configured ones. */
+  /** The configured relays. */
   relays: readonly string[];
-  /** After so long a clock that was wrong is looked at again. */
+  /** After this time a wrong clock is checked again. */
   askAgainMs: number;
-  /** Told in one sentence of a witness that too few agree with. */
+  /** Called with one sentence about a witness that too few others agree with. */
   onDoubt(text: string): void;
 }
 
-/** Clocks drift slowly, and a relay need not be asked for every page. */
+/** Clocks drift slowly: relays are not asked for every page. */
 const FRESH_MS = 5 * 60_000;
-/** Where no relay has said a time: they may be back in a moment. */
+/** No relay told its time: one may be back in a moment. */
 const UNHEARD_MS = 30_000;
-/** A clock that was set meanwhile has to be looked at again. */
+/** After a step of more than this somebody has set the clock, and it is checked again. */
 const MAX_STEP_MS = 5_000;
 
 /**
- * The clock of this process, compared with others before a document is dated by it. A document with a date in
- * the future shuts its machine out until then: whatever the operator saves meanwhile is the older one.
+ * The clock of this process, compared with others before it dates a document. A document with a date in the
+ * future locks its machine out until then: every save of the operator before that date is the older event.
  */
 export class WorkerClock {
   #asked:
@@ -45,7 +45,7 @@ export class WorkerClock {
 
   #verdict(): Promise<ClockVerdict> {
     const nowMs = performance.now();
-    // When this process began, by the clock of now: another moment, if the clock was set since.
+    // When this process began, by the present clock. It moves when somebody sets the clock.
     const startMs = Date.now() - nowMs;
     const last = this.#asked;
     const isFresh =
@@ -82,13 +82,13 @@ export function requireRight(verdict: ClockVerdict): void {
   );
 }
 
-/** What the configured relays say; gateways are not asked. */
+/** The times that the configured relays tell. Gateways are not asked. */
 function relayClocks(relays: readonly string[]): Promise<ClockWitness | undefined>[] {
   return relays.filter((url) => !isGateway(url)).map((url) => relayClock(url, shownAmong(url, relays)));
 }
 
 /**
- * What a relay says that is no gateway; undefined: nothing. Never rejects.
+ * The time that a relay tells (not a gateway); undefined: none. Never rejects.
  *
  * @param name as it may be shown
  * @param addressRules for a relay that a stranger named
@@ -109,9 +109,9 @@ function isLoopback(url: string): boolean {
 }
 
 /**
- * The time that Postgres says; undefined where it cannot be asked. A server that sees this client come from
- * its own address, or over a Unix socket, runs on this machine and has the same clock. The embedded one
- * always does.
+ * The time that Postgres tells; undefined where it cannot be asked. `isOwn`: the server runs on this machine
+ * and has the same clock. That is so where it sees this client come from its own address or over a Unix
+ * socket, as the embedded one does.
  */
 export async function postgresClock(database: Queryable): Promise<ClockWitness | undefined> {
   const sentAtMs = Date.now();

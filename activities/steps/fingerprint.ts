@@ -1,11 +1,11 @@
 import { createHmac } from 'node:crypto';
 
 /**
- * Keyed hash by which two plaintexts are told apart without keeping either. Keyed, because fees are so few
- * and so round that a bare hash could be guessed. It begins with what tells the key from others, since hashes
- * of two keys cannot be compared.
+ * A keyed hash of a plaintext: it tells whether two plaintexts differ, without keeping either. It needs a
+ * key, since fees are few and round numbers and a plain hash could be guessed. It begins with a mark of the
+ * key: hashes of two keys cannot be compared.
  *
- * @returns 8 hex characters, a colon and 64 hex characters
+ * @returns 8 hex characters of the key's mark, a colon and 64 hex characters
  */
 export function fingerprintOf(key: Uint8Array, plaintext: string): string {
   return `${hmac(key, '').slice(0, 8)}:${hmac(key, plaintext)}`;

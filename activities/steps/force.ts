@@ -1,14 +1,14 @@
 import { requireType } from './read-state';
 import type { ReadOnlyDependencies } from '../dependencies';
 
-/** What a run is asked to sign anew although it stands unchanged. */
+/** What a run is to sign again although the document stands unchanged. */
 export interface Forced {
   force?: boolean | undefined;
-  /** Types that set what their machine counts itself are only forced with this, too. */
+  /** Types that reset counts of their machine are forced only with this, too. */
   resetCounts?: boolean | undefined;
 }
 
-/** Whether a document of a type is signed anew even where it stands unchanged. */
+/** Whether a document of this type is signed again although it stands unchanged. */
 export function isForced(
   deps: Pick<ReadOnlyDependencies, 'documentTypes'>,
   documentType: string,

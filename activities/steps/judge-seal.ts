@@ -1,23 +1,22 @@
 import { RepublishError } from '../../contract/failures';
 import type { Dated } from '../../rules/newest';
 import { judgeSeal, type KnownOfAddress, type SealVerdict } from '../../rules/seal';
-import type { ReadOnlyDependencies } from '../dependencies';
-import type { Seen } from '../../nostr/relays/publisher';
-import { tooFarAheadForRelays, tooOldForRelays } from './relay-limits';
+import type { Seen } from '../../nostr/relays/seen';
+import { type RelayLimitsKnown, tooFarAheadForRelays, tooOldForRelays } from './relay-objections';
 
-/** A verdict that relays can be expected to take. */
+/** A verdict that the relays' limits allow. */
 export type PossibleVerdict<Event extends Dated> = Exclude<SealVerdict<Event>, { kind: 'too far ahead' }>;
 
 /**
- * The verdict on a document, held against what the relays say of dates. The seal acts by it, and `republish
- * plan` says what a run would do.
+ * Judges a document, and checks the date against the limits of the relays. The seal and `republish plan` both
+ * use it.
  *
  * @param d of the document's address
  * @param seen what each relay has there
- * @throws RepublishError NewerDocumentExists: no relay would take an event dated late enough
+ * @throws RepublishError NewerDocumentExists: no relay would take an event with a date late enough
  */
 export async function judgeSealFor<Event extends Dated>(
-  deps: ReadOnlyDependencies,
+  deps: RelayLimitsKnown,
   { d, seen }: { d: string; seen: Seen },
   known: Omit<KnownOfAddress<Event>, 'isTooOld'>,
 ): Promise<PossibleVerdict<Event>> {
@@ -41,7 +40,7 @@ function newerExists(d: string, createdAtS: number, why: string): RepublishError
   );
 }
 
-/** ISO 8601; a date that no calendar holds is given in seconds. */
+/** ISO 8601, or seconds where no calendar has the date. */
 function dateOf(seconds: number): string {
   const date = new Date(seconds * 1000);
   return Number.isNaN(date.getTime()) ? `${seconds} s after 1970` : date.toISOString();

@@ -1,6 +1,6 @@
 import type { LoadMachinesInput } from '../../contract/activities';
 import { RepublishError } from '../../contract/failures';
-import { didYouMean } from '../../contract/suggest';
+import { didYouMean } from '../../rules/suggest';
 import { publishedTypes } from '../../database/ledger/documents';
 import { openRun as openInLedger, runOf, type RunRow } from '../../database/ledger/runs';
 import { parsePublicKey } from '../../nostr/keys';
@@ -9,9 +9,8 @@ import type { ActivityDependencies, ReadOnlyDependencies } from '../dependencies
 import { currentSigner } from './use-signer';
 
 /**
- * Opens the run in the ledger and checks, from what is stored here or in LNbits, that the operator has a
- * signer and that it holds the account's current key. Asks no bunker: a run that finds nothing to sign must
- * not need one.
+ * Opens the run in the ledger. Checks, from the ledger and LNbits, that the operator has a signer and that it
+ * holds the account's current key. It asks no bunker: a run that finds nothing to sign must not need one.
  */
 export async function openRun(
   deps: ActivityDependencies,
@@ -29,7 +28,9 @@ export async function openRun(
   return requireSameAccount(opened, operatorPubkey);
 }
 
-/** A run that was opened before, with the key of that time. @throws RepublishError LedgerIncomplete */
+/**
+ * A run that is open already, with the account's key of that time. @throws RepublishError LedgerIncomplete
+ */
 export async function openedRun(
   deps: Pick<ReadOnlyDependencies, 'database'>,
   runId: string,
@@ -40,18 +41,17 @@ export async function openedRun(
   return { ...run, operatorPubkey: run.operatorPubkey };
 }
 
-/** A run that holds at its beginning may do so for weeks. @throws RepublishError PlanOutdated */
+/** A run may hold at its beginning for weeks. @throws RepublishError PlanOutdated */
 function requireSameAccount(run: RunRow, operatorPubkey: string): RunRow & { operatorPubkey: string } {
   if (run.operatorPubkey === operatorPubkey) return { ...run, operatorPubkey };
   throw new RepublishError(
     'PlanOutdated',
-    `the account's public key is ${operatorPubkey} now, the run was opened for ${run.operatorPubkey ?? 'none'}`,
+    `the account's public key is ${operatorPubkey} now, ` +
+      `the run was opened for ${run.operatorPubkey ?? 'none'}`,
   );
 }
 
-/**
- * @throws RepublishError SignerPubkeyMismatch when the account's key is not the one that the caller expects
- */
+/** @throws RepublishError SignerPubkeyMismatch when the account's key is not the expected one */
 export function requireExpectedKey(operatorPubkey: string, expectedPubkey: string | undefined): void {
   if (expectedPubkey !== undefined && expectedPubkey !== operatorPubkey) {
     throw new RepublishError(
@@ -61,7 +61,7 @@ export function requireExpectedKey(operatorPubkey: string, expectedPubkey: strin
   }
 }
 
-/** Types of which the ledger has documents under a key, and which this process does not know. */
+/** Types that the ledger has documents of under this key, and that this process does not know. */
 export async function unknownTypesInLedger(
   deps: Pick<ReadOnlyDependencies, 'database' | 'documentTypes'>,
   operatorPubkey: string,
@@ -70,13 +70,16 @@ export async function unknownTypesInLedger(
   return (await publishedTypes(deps.database, operatorPubkey)).filter((type) => !known.has(type));
 }
 
-/** A run of "all" that leaves a type out would end as complete. @throws RepublishError UnknownDocumentType */
+/**
+ * A run of all types that leaves one out would end as complete. @throws RepublishError UnknownDocumentType
+ */
 async function requireTypesOfLedger(deps: ReadOnlyDependencies, operatorPubkey: string): Promise<void> {
   const unknown = await unknownTypesInLedger(deps, operatorPubkey);
   if (unknown.length === 0) return;
   throw new RepublishError(
     'UnknownDocumentType',
-    `the ledger has documents of ${unknown.join(', ')}, which this worker does not know: name their modules in "documentTypes" of its configuration, or name the types that the run is for`,
+    `the ledger has documents of ${unknown.join(', ')}, which this worker does not know: ` +
+      'name their modules in "documentTypes" of its configuration, or name the types that the run is for',
   );
 }
 
@@ -85,9 +88,10 @@ export function resolveDocumentTypes(deps: ReadOnlyDependencies, requested: stri
   const known = deps.documentTypes.map(({ type }) => type);
   const unknown = (requested ?? []).filter((type) => !known.includes(type));
   if (unknown.length > 0) {
+    const named = unknown.map((type) => `"${type}"${didYouMean(type, known)}`);
     throw new RepublishError(
       'UnknownDocumentType',
-      `unknown document type ${unknown.map((type) => `"${type}"${didYouMean(type, known)}`).join(', ')}; known are ${known.join(', ')}`,
+      `unknown document type ${named.join(', ')}; known are ${known.join(', ')}`,
     );
   }
   return known.filter((type) => requested === undefined || requested.includes(type));

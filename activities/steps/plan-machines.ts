@@ -9,21 +9,21 @@ import type { MachineRow } from '../../sources/source';
 import type { ReadOnlyDependencies } from '../dependencies';
 import { fingerprintOf } from './fingerprint';
 import { readStates, requireType } from './read-state';
-import { tooLargeForBunker, tooLargeForRelays } from './relay-limits';
+import { tooLargeForBunker, tooLargeForRelays } from './relay-objections';
 import { currentSignerIfAny } from './use-signer';
 
-/** Machines whose states are read with one statement, at most, and what all of them may come to. */
+/** Most machines, and most bytes, of one statement that reads states. */
 const MAX_MACHINES_PER_READ = 100;
 const MAX_BYTES_PER_READ = 16_000_000;
 
-/** A document as its rows say, before it has a page. */
+/** A planned document before it gets its page. */
 export type JudgedDocument = Omit<PlannedDocument, 'page'>;
 
 interface Plan {
   documents: JudgedDocument[];
-  /** What would be published, by d tag. Holds plaintext: it never leaves the process but by `plan --show`. */
+  /** What would be published, by d tag. It holds plaintext: only `plan --show` may show it. */
   states: Map<string, PlannedState>;
-  /** Of all states that were read, UTF-8, also of those that are too large for a relay; 0: there are none. */
+  /** Of all states that were read, also those too large for a relay. UTF-8. 0: there are none. */
   largestStateBytes: number;
 }
 
@@ -38,10 +38,7 @@ export interface PlannedState extends SerialisedState {
 const NOT_PAIRED = 'not paired yet';
 const NO_STATE = 'has no state';
 
-/**
- * What is to become of each document of some machines, judged by today's rows: publishable, without state, or
- * bad.
- */
+/** Plans each document of some machines by today's rows: publishable, without state, or bad. */
 export async function planMachines(
   deps: ReadOnlyDependencies,
   { documentTypes, ...owner }: Owner & { documentTypes: string[] },
@@ -72,7 +69,7 @@ export async function planMachines(
 
 type State = SerialisedState | RepublishError | undefined;
 
-/** Of one type; where its query as a whole is refused, that is the failure of each of its documents. */
+/** The states of one type. Where its whole query is refused, that is the failure of each document. */
 async function statesOf(
   deps: ReadOnlyDependencies,
   documentType: string,
@@ -86,13 +83,13 @@ async function statesOf(
   }
 }
 
-/** Rows may have four times the bytes of the state that is made of them. */
+/** The rows of a state may have four times its bytes. */
 function machinesPerRead(maxStateBytes: number): number {
   const fitting = Math.floor(MAX_BYTES_PER_READ / (4 * maxStateBytes));
   return Math.min(Math.max(fitting, 1), MAX_MACHINES_PER_READ);
 }
 
-/** Keys (hex) of these machines that another machine of the operator has too, however they are written. */
+/** Keys (hex) of these machines that another machine of the operator has too, in whatever spelling. */
 async function sharedAtmPubkeys(
   deps: ReadOnlyDependencies,
   operatorUserId: string,
@@ -111,18 +108,18 @@ function repeated(values: readonly string[]): Set<string> {
   return new Set(values.filter((value) => once.size === once.add(value).size));
 }
 
-/** Of two rows with one id, one would be lost in the ledger. @throws RepublishError SourceMisconfigured */
+/** Two rows with one id: the ledger would lose one of them. @throws RepublishError SourceMisconfigured */
 function requireEachOnce(machines: MachineRow[]): void {
   const [twice] = repeated(machines.map(({ id }) => id));
   if (twice === undefined) return;
   throw new RepublishError('SourceMisconfigured', `queries.machines: gives machine ${twice} more than once`);
 }
 
-/** What a document is addressed and encrypted to, and what is wrong with it. */
+/** The key that a document is addressed and encrypted to, and what is wrong with it. */
 interface MachineKey {
   /** Hex. */
   atmPubkey: string | null;
-  /** Not even a key to judge: nothing is to be published for the machine yet. */
+  /** There is a key, valid or not. Without one nothing is published for the machine yet. */
   isPaired: boolean;
   problem?: string;
 }
@@ -135,18 +132,18 @@ function keyOf(machine: MachineRow, shared: Set<string>): MachineKey {
     return {
       atmPubkey,
       isPaired: true,
-      problem: `machine_npub of machine ${machine.id} is not a public key (64 hex characters or npub)`,
+      problem: `machine_npub is not a public key (64 hex characters or npub)`,
     };
   if (shared.has(atmPubkey))
     return {
       atmPubkey,
       isPaired: true,
-      problem: `machine_npub of machine ${machine.id} is also another machine's: they would overwrite each other's documents`,
+      problem: `machine_npub is also another machine's: they would overwrite each other's documents`,
     };
   return { atmPubkey, isPaired: true };
 }
 
-/** Judges one document. Notes fingerprint and size of a publishable state, by its d tag. */
+/** Judges one document. Notes the fingerprint and the size of a publishable state, by d tag. */
 async function planDocument(
   deps: ReadOnlyDependencies,
   {
@@ -184,21 +181,20 @@ async function planDocument(
   if (key.problem !== undefined) return failed('MachineKeyInvalid', key.problem);
   const type = requireType(deps, documentType);
   if (state === undefined) return skipped(type.withoutState ?? NO_STATE);
-  const ofDocument = `${documentType} of machine ${machine.id}: `;
-  if (state instanceof RepublishError) return failed(state.type, ofDocument + state.message);
+  if (state instanceof RepublishError) return failed(state.type, state.message);
   let tags: string[][];
   try {
     tags = tagsOf(type, key.atmPubkey ?? '');
   } catch (thrown) {
     if (!(thrown instanceof RepublishError)) throw thrown;
-    return failed(thrown.type, ofDocument + thrown.message);
+    return failed(thrown.type, thrown.message);
   }
   const plaintextBytes = Buffer.byteLength(state.plaintext, 'utf8');
   noted.largestStateBytes = Math.max(noted.largestStateBytes, plaintextBytes);
   const tooLarge =
     (await tooLargeForRelays(deps, tags, state.plaintext)) ??
     (await tooLargeForBunker(deps, signer, { tags, plaintext: state.plaintext }));
-  if (tooLarge !== undefined) return failed('StateTooLarge', ofDocument + tooLarge);
+  if (tooLarge !== undefined) return failed('StateTooLarge', tooLarge);
   noted.states.set(dTag(documentType, key.atmPubkey ?? ''), {
     ...state,
     tags,

@@ -6,7 +6,7 @@ import type { ReadOnlyDependencies } from '../dependencies';
 
 type StateDependencies = Pick<ReadOnlyDependencies, 'source' | 'documentTypes' | 'maxStateBytes'>;
 
-/** The state of each of these machines, or why it cannot be published; undefined: it has none. */
+/** The state of each machine, or why it cannot be published. Undefined: it has none. */
 export async function readStates(
   deps: StateDependencies,
   documentType: string,

@@ -4,8 +4,8 @@ import type { ActivityCall, ActivityDependencies } from '../dependencies';
 import { currentSigner } from './use-signer';
 
 /**
- * The operator, for relays that demand to know who comes (NIP-42). Asks the signer when a relay asks. Not
- * bound to the page that happens to be first: others wait for the same answer.
+ * The operator, for relays that demand a login (NIP-42). The signer is asked when a relay demands it. The
+ * request does not end with the page that came first: other pages wait for the same answer.
  */
 export function relayIdentity(
   deps: ActivityDependencies,

@@ -4,7 +4,7 @@ import type { Owner, UnstoredSigner } from '../../nostr/signers/operator-signers
 import type { ReadOnlyDependencies } from '../dependencies';
 
 /**
- * Which signer is the operator's now: the one that was paired here, or the account's own. It is not asked.
+ * The operator's current signer: the paired one, or the account's own. The signer itself is not asked.
  *
  * @throws RepublishError SignerNotConfigured, SignerPubkeyMismatch, SignerUnreadable
  */
@@ -15,7 +15,7 @@ export async function currentSigner(
   return operatorSigners.current(owner, (await findSigner(database, owner.operatorUserId)) ?? null);
 }
 
-/** The same where it only matters if there is one: that there is none is told elsewhere. */
+/** The same, or undefined where there is none: another check reports that. */
 export async function currentSignerIfAny(
   deps: Pick<ReadOnlyDependencies, 'database' | 'operatorSigners'>,
   owner: Owner,

@@ -1,9 +1,10 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { pagesOf } from '../../async/pages';
+import { sleep } from '../../async/wait';
 import type { SweepInput, SweepResult } from '../../contract/activities';
 import type { WaitingDocument } from '../../contract/progress';
 import { beginSweep, signedDocuments, type SweptDocument } from '../../database/ledger/sweep';
 import { ledgerView } from '../../database/ledger/view';
-import { pauseMs } from '../../rules/pacing';
+import { pauseMs } from '../../rules/patience';
 import type { HeldbackBy } from '../../rules/quorum';
 import type { ActivityCall, ActivityDependencies } from '../dependencies';
 import { MAX_SHOWN } from '../display';
@@ -11,20 +12,19 @@ import { outdatedAccount } from '../page/read-page';
 import { waitingFor as waitsForSlow } from '../page/slow-relays';
 import { openedRun } from '../steps/open-run';
 import { relayIdentity } from '../steps/relay-identity';
-import { Broom } from './broom';
+import { Sweeper } from './sweeper';
 
-/** Documents that are looked at together. */
+/** Documents of one batch. */
 const TOGETHER = 100;
-/** One is asked for at the relays while another is compared with LNbits. */
+/** While the relays are asked about one batch, another is compared with LNbits. */
 const BATCHES_AT_ONCE = 3;
 
 /**
- * Looks at every signed document of a run once more, after all pages: an OK of an hour ago, and a read-back
- * of a minute ago, prove nothing about now. What is missing is sent once more; if anything was, all of it is
- * looked at again, since a relay may drop one document for another, and only that decides.
+ * Looks at every signed document of a run once more, after all pages: an OK of an hour ago and a read-back of
+ * a minute ago prove nothing about now. The first pass sends what is missing. If it sent anything, a second
+ * pass looks at all documents again, and only that one decides: a relay may drop one document for another.
  *
- * Where pages have open documents nothing is looked at, and they are named; unless no further page is to be
- * begun.
+ * Where pages have open documents, it names these pages and looks at nothing, unless the run is blocked.
  */
 export async function sweep(
   deps: ActivityDependencies,
@@ -35,10 +35,10 @@ export async function sweep(
   if (before.pages.length > 0 && !blocked) return { ...before, swept: false };
   const run = await openedRun(deps, runId);
   const holder = await beginSweep(deps.database, runId);
-  const broom = new Broom(deps, { run, holder, identity: relayIdentity(deps, run, call), call });
-  await pass(deps, runId, call, broom, 'send what is missing');
-  if (broom.sent > 0) await pass(deps, runId, call, broom, 'decide');
-  await tryOn(deps, call, broom);
+  const sweeper = new Sweeper(deps, { run, holder, identity: relayIdentity(deps, run, call), call });
+  await pass(deps, runId, call, sweeper, 'send what is missing');
+  if (sweeper.sent > 0) await pass(deps, runId, call, sweeper, 'decide');
+  await tryOn(deps, call, sweeper);
   deps.failpoint('after-sweep');
   const outdated = await outdatedAccount(deps, run.operatorUserId, run.operatorPubkey);
   return {
@@ -52,66 +52,58 @@ async function pass(
   deps: ActivityDependencies,
   runId: string,
   { signal }: ActivityCall,
-  broom: Broom,
+  sweeper: Sweeper,
   purpose: 'send what is missing' | 'decide',
 ): Promise<void> {
-  broom.unanswered = [];
-  broom.waitsFor = undefined;
-  const batches = batchesOf(deps, runId);
+  sweeper.unanswered = [];
+  sweeper.waitsFor = undefined;
+  const batches = pagesOf<SweptDocument>(TOGETHER, (after, limit) =>
+    signedDocuments(deps.database, runId, after, limit),
+  );
   const lane = async (): Promise<void> => {
     for await (const documents of batches) {
       signal.throwIfAborted();
-      await broom.sweep(documents, purpose);
+      await sweeper.sweep(documents, purpose);
     }
   };
   await Promise.all(Array.from({ length: BATCHES_AT_ONCE }, lane));
 }
 
-async function* batchesOf(
-  { database }: ActivityDependencies,
-  runId: string,
-): AsyncGenerator<SweptDocument[]> {
-  let after: { page: number; machineId: string } | undefined;
-  for (;;) {
-    const documents = await signedDocuments(database, runId, after, TOGETHER);
-    if (documents.length > 0) yield documents;
-    const last = documents.at(-1);
-    if (last === undefined || documents.length < TOGETHER) return;
-    after = { page: last.page, machineId: last.machineId };
-  }
-}
-
 /**
- * A relay that does not answer proves nothing; it is asked for as long as a document may wait. Time in which
- * one takes questions slowly does not count.
+ * A relay that does not answer proves nothing. It is asked again for as long as a document may wait. Time for
+ * which a relay takes questions slowly does not count.
  */
-async function tryOn({ patience }: ActivityDependencies, call: ActivityCall, broom: Broom): Promise<void> {
+async function tryOn(
+  { patience }: ActivityDependencies,
+  call: ActivityCall,
+  sweeper: Sweeper,
+): Promise<void> {
   const { signal } = call;
   const since = new Date().toISOString();
   let untilMs = Date.now() + patience.documentTimeoutMs;
-  for (let attempt = 1; broom.unanswered.length > 0; attempt += 1) {
-    const documents = broom.unanswered.splice(0);
+  for (let attempt = 1; sweeper.unanswered.length > 0; attempt += 1) {
+    const documents = sweeper.unanswered.splice(0);
     const isLast = Date.now() >= untilMs;
-    const { waitsFor } = broom;
-    broom.waitsFor = undefined;
+    const { waitsFor } = sweeper;
+    sweeper.waitsFor = undefined;
     call.show(() => ({ waiting: waitingFor(documents, waitsFor ?? since) }));
     if (waitsFor !== undefined) {
       const waitMs = Math.max(1, waitsFor.untilMs - Date.now());
       untilMs += waitMs;
-      await sleep(waitMs, undefined, { signal });
+      await sleep(waitMs, signal);
     }
     for (let begin = 0; begin < documents.length; begin += TOGETHER) {
       signal.throwIfAborted();
-      await broom.sweep(documents.slice(begin, begin + TOGETHER), isLast ? 'give up' : 'try on');
+      await sweeper.sweep(documents.slice(begin, begin + TOGETHER), isLast ? 'give up' : 'try on');
     }
-    if (broom.unanswered.length === 0) return;
-    if (broom.waitsFor !== undefined) continue;
+    if (sweeper.unanswered.length === 0) return;
+    if (sweeper.waitsFor !== undefined) continue;
     const pause = Math.min(pauseMs(patience, attempt), Math.max(1, untilMs - Date.now()));
-    await sleep(pause, undefined, { signal });
+    await sleep(pause, signal);
   }
 }
 
-/** @param what the slow relay that is waited for, or since when too few say anything */
+/** @param what the slow relay; or the time since when too few relays answer */
 function waitingFor(documents: readonly SweptDocument[], what: HeldbackBy | string): WaitingDocument[] {
   const reason =
     typeof what === 'string'

@@ -1,4 +1,4 @@
-import { compareIds, machineOf } from '../../contract/machine-name';
+import { compareIds, machineOf } from '../../rules/machine-name';
 import type { Section } from './terminal/table';
 
 interface OfMachine {
@@ -6,7 +6,7 @@ interface OfMachine {
   documentType: string;
 }
 
-/** Documents as sections of a table, one for each machine, in the order of the ids of machines. */
+/** Sections of a table: one for each machine, sorted by the id of the machine. */
 export function byMachine<T extends OfMachine & { machineName: string }>(
   documents: readonly T[],
   row: (document: T) => string[],

@@ -2,9 +2,9 @@ import type { Need } from '../../configuration/load';
 import type { WorkerConfiguration } from '../../assembly/worker-configuration';
 
 /**
- * The configuration of a worker, for commands that read what a worker would read.
+ * The configuration of a worker, for commands that inspect what a worker would see.
  *
- * @param needs what the command cannot do without; what it needs not may be empty
+ * @param needs settings that the command requires; the others may be empty
  * @throws ConfigurationError
  */
 export async function loadWorkerConfiguration(needs: readonly Need[]): Promise<WorkerConfiguration> {

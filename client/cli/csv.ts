@@ -1,10 +1,10 @@
 import { harmless } from './terminal/text';
 
 /**
- * Lines of RFC 4180: CRLF, and quotes around what holds a comma, a semicolon, a quote or a line break. What
- * strangers wrote neither steers a terminal nor is a formula to a spreadsheet: before what would be one
- * stands an apostrophe. Where the list separator is `;` (most of Europe), a spreadsheet ends a cell at every
- * `;` and every line end, whatever the quotes say, so what follows one of those counts as a cell too.
+ * Lines as in RFC 4180: CRLF, and quotes around a cell with a comma, a semicolon, a quote or a line break.
+ * Text from outside cannot control a terminal. It is also no formula in a spreadsheet: an apostrophe stands
+ * before it. Where the list separator is `;` (most of Europe), a spreadsheet begins a new cell after every
+ * `;` and every line end, even within quotes, so a formula after one of those gets an apostrophe too.
  */
 export function csv(rows: readonly (readonly string[])[]): string {
   return rows.map((row) => `${row.map(field).join(',')}\r\n`).join('');

@@ -6,19 +6,19 @@ import type { KeptWorker } from '../../embedded/keep-worker';
 import { EXIT } from './exit-codes';
 import { explain, UsageError } from './fail';
 import { say } from './output';
-import { closeShown, sayAside } from './run-view/aside';
-import { nameDataFolder } from './run-view/commands';
+import { closeLiveRegion, sayAbove } from './terminal/live-region';
+import { setDataFolder } from './command-lines';
 
-/** Which servers a command needs beside Postgres. */
+/** The servers that a command needs in addition to Postgres. */
 interface Servers {
   temporal: boolean;
-  /** `helps`: it says less without one. */
+  /** `helps`: the command shows less without one. */
   worker: 'needed' | 'helps' | 'no';
 }
 
 const ONLY_POSTGRES: Servers = { temporal: false, worker: 'no' };
 const A_RUN: Servers = { temporal: true, worker: 'needed' };
-/** A worker answers what these ask of a run. */
+/** These send queries and updates, which a worker answers. */
 const OF_A_RUN: Servers = { temporal: true, worker: 'helps' };
 
 const SERVERS: Record<string, Servers> = {
@@ -34,7 +34,7 @@ const SERVERS: Record<string, Servers> = {
   ...Object.fromEntries(['status', 'pause', 'resume', 'cancel'].map((name) => [`fleet ${name}`, OF_A_RUN])),
 };
 
-/** These have servers of their own, or none. */
+/** These commands have their own servers, or need none. */
 const WITHOUT_DATA = ['dev', 'demo', 'completion'];
 
 export function takesData(command: Command): boolean {
@@ -43,14 +43,14 @@ export function takesData(command: Command): boolean {
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
-/** What this process has of a data folder. */
+/** The part of a data folder that this process runs. */
 interface InUse {
   joined: JoinedFolder;
   worker?: KeptWorker;
 }
 let inUse: InUse | undefined;
 
-/** Brings up what a command needs, where it is called with a data folder, and makes it the configuration. */
+/** Starts the servers that a command needs, when it is called with a data folder, and configures them. */
 export async function enterDataFolder(command: Command): Promise<void> {
   const name = pathOf(command);
   const { data } = command.optsWithGlobals<{ data?: string }>();
@@ -59,16 +59,16 @@ export async function enterDataFolder(command: Command): Promise<void> {
     return;
   }
   const settings = await dataSettingsOf(data);
-  // `up` is the one that keeps the servers.
+  // `up` starts the servers itself.
   if (settings === undefined || name === 'up') return;
-  if (data !== undefined) nameDataFolder(data);
+  if (data !== undefined) setDataFolder(data);
   const needed = SERVERS[name] ?? ONLY_POSTGRES;
   endInOrderOnSignals();
   const { joinDataFolder } = await import('../../embedded/data-folder/join.js');
   const joined = await joinDataFolder(settings.directory, {
     role: 'command',
     temporal: needed.temporal,
-    say: sayAside,
+    say: sayAbove,
     settings: await workerSettings(),
   });
   await useJoined(joined, settings);
@@ -82,7 +82,7 @@ export async function enterDataFolder(command: Command): Promise<void> {
   await startOwnWorker(joined, needed.worker === 'needed');
 }
 
-/** What this shell says of what a worker works with, as far as it says it. */
+/** The settings of a worker that the environment of this shell contains. */
 async function workerSettings(): Promise<WorkerSettings> {
   const { statedSettings } = await import('../../configuration/stated.js');
   return statedSettings();
@@ -97,7 +97,7 @@ const SETTING_NAMES: Record<keyof WorkerSettings, string> = {
   dataConverter: 'another data converter',
 };
 
-/** A run is done by the worker of `up`, whose shell says where LNbits and the relays are. */
+/** The worker of `up` executes the runs, with the settings of the shell in which `up` was started. */
 function sayOtherWorker(differing: (keyof WorkerSettings)[]): void {
   const names = differing.map((name) => SETTING_NAMES[name]).join(', ');
   say(
@@ -105,10 +105,7 @@ function sayOtherWorker(differing: (keyof WorkerSettings)[]): void {
   );
 }
 
-/**
- * The folder of this process, if it has one. @throws UsageError when servers of somebody else are named
- * beside it
- */
+/** The data folder of this call, if it has one. @throws UsageError when other servers are also configured */
 export async function dataSettingsOf(option: string | undefined): Promise<DataSettings | undefined> {
   const { dataSettings } = await import('../../configuration/data.js');
   const settings = dataSettings(option);
@@ -122,7 +119,7 @@ export async function dataSettingsOf(option: string | undefined): Promise<DataSe
   );
 }
 
-/** From now on the configuration means the servers of this folder. */
+/** From now on the configuration names the servers of this folder. */
 export async function useJoined(joined: JoinedFolder, settings: DataSettings): Promise<void> {
   inUse = { joined };
   void joined.lost.then(() => end(new Lost(joined.folder.path)));
@@ -136,7 +133,7 @@ export async function useJoined(joined: JoinedFolder, settings: DataSettings): P
   });
 }
 
-/** Stops what this process runs of a data folder: its worker first, so that what is in work is finished. */
+/** Stops the servers that this process runs: the worker first, so that documents in work are finished. */
 export async function leaveDataFolder(): Promise<void> {
   const leaving = inUse;
   inUse = undefined;
@@ -144,12 +141,12 @@ export async function leaveDataFolder(): Promise<void> {
   await leaving?.joined.leave();
 }
 
-/** Whether a run rests as soon as this process ends, because the servers that do it end too. */
+/** True: runs rest when this process ends, because their servers end with it. */
 export function runRestsWithoutUs(): boolean {
   return inUse?.joined.runBy === 'this process';
 }
 
-/** A worker in a process of its own, for as long as the command takes. */
+/** A worker in a separate process, until the command ends. */
 async function startOwnWorker({ folder }: JoinedFolder, isNeeded: boolean): Promise<void> {
   const { loadConfiguration, readConfiguration, WORKER_NEEDS } = await import('../../configuration/load.js');
   if (isNeeded) loadConfiguration({ needs: WORKER_NEEDS });
@@ -157,7 +154,7 @@ async function startOwnWorker({ folder }: JoinedFolder, isNeeded: boolean): Prom
     return say('no worker answers: one would need LNBITS_DATABASE_URL and REPUBLISH_RELAYS');
   }
   const { keepFolderWorker } = await import('../../embedded/keep-worker.js');
-  const worker = await keepFolderWorker(folder.path, sayAside);
+  const worker = await keepFolderWorker(folder.path, sayAbove);
   if (inUse === undefined) return worker.stop();
   inUse.worker = worker;
   void worker.failed.catch(end);
@@ -173,17 +170,17 @@ class Lost extends Error {
   }
 }
 
-/** Ends this process for a reason that its command does not see. */
+/** Ends this process for an error that its command cannot see. */
 async function end(reason: Error): Promise<void> {
-  closeShown();
+  closeLiveRegion();
   const code = explain(reason);
   await leaveDataFolder().catch(() => undefined);
   process.exit(code);
 }
 
 /**
- * Without a listener a signal would end this process at once, and its servers by their guard. A command that
- * listens itself comes to its end by itself.
+ * Without a listener, a signal would end this process at once, and the guard would kill its servers. A
+ * command with its own listener ends in order itself.
  */
 function endInOrderOnSignals(): void {
   let isEnding = false;
@@ -192,7 +189,7 @@ function endInOrderOnSignals(): void {
       if (isEnding) process.exit(EXIT.detached);
       if (process.listenerCount(signal) > 1) return;
       isEnding = true;
-      closeShown();
+      closeLiveRegion();
       say('stopping');
       void leaveDataFolder().finally(() => process.exit(EXIT.detached));
     };

@@ -18,7 +18,7 @@ export async function withSigners<T>(
   );
 }
 
-/** Lends a connection to the configured database, for as long as a command needs it. */
+/** Opens the configured database for the time of one call. */
 export async function withDatabase<T>(
   work: (database: Database, configuration: Configuration) => Promise<T>,
   needs: Need[] = [],

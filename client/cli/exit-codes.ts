@@ -1,4 +1,4 @@
-import { exitForType } from '../../contract/caller-failures';
+import { exitOf, type FailureType } from '../../contract/failures';
 
 /** Exit codes of `republish`; scripts rely on them. */
 export const EXIT = {
@@ -11,7 +11,7 @@ export const EXIT = {
   detached: 130,
 } as const;
 
-/** The exit code for a failure type of either catalogue. */
-export function exitCodeFor(type: string): number {
-  return EXIT[exitForType(type)];
+/** The exit code for a failure type. */
+export function exitCodeFor(type: FailureType): number {
+  return EXIT[exitOf(type)];
 }

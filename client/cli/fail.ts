@@ -1,15 +1,15 @@
 import { CommanderError } from 'commander';
 import { embeddedServers } from '../../configuration/embedded';
-import { CALLER_FAILURES, type CallerFailureType, isCallerFailureType } from '../../contract/caller-failures';
-import { ensureError, type FailureType, isFailureType, remedyFor } from '../../contract/failures';
+import { ensureError, type FailureType, failureTypeOf, remedyFor } from '../../contract/failures';
 import { EXIT, exitCodeFor } from './exit-codes';
 import { fittedTo, paintedFor, say } from './output';
 import { harmless } from './terminal/text';
-import { forThisCall } from './run-view/commands';
+import { forThisCall } from './command-lines';
 
 /** A mistake in how a command was called. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
+  readonly type = 'UsageError';
 
   constructor(
     message: string,
@@ -28,42 +28,26 @@ export function explain(thrown: unknown): number {
   // Commander has said it already, with the right word for a mistyped one.
   if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? EXIT.ok : EXIT.usage;
   const error = ensureError(thrown);
-  const type = typeOf(error);
-  const remedy = remedyOf(error, type);
+  const type = failureTypeOf(error);
   const told = fittedTo(process.stderr, harmless(forThisCall(`error: ${type}: ${messageOf(error, type)}`)));
   const mark = 'error:';
   process.stderr.write(`${paintedFor(process.stderr, 'red', mark)}${told.slice(mark.length)}\n`);
-  if (!error.message.includes(remedy)) say(forThisCall(`remedy: ${remedy}`));
+  say(forThisCall(`remedy: ${remedyOf(error, type)}`));
   return exitCodeFor(type);
 }
 
 /** The error's own where it knows better than the catalogue. */
-function remedyOf(error: Error, type: FailureType | CallerFailureType): string {
+function remedyOf(error: Error, type: FailureType): string {
   const { remedy } = error as { remedy?: unknown };
-  const told =
-    typeof remedy === 'string'
-      ? remedy
-      : isCallerFailureType(type)
-        ? CALLER_FAILURES[type].remedy
-        : remedyFor(type);
+  const told = typeof remedy === 'string' ? remedy : remedyFor(type);
   // The library has no such folder, so the catalogue does not name it.
   return type === 'TemporalUnavailable' && embeddedServers() === undefined
     ? `${told} Or, without any server: --data <dir>.`
     : told;
 }
 
-/**
- * By name, so that this file loads neither the Temporal client nor the configuration for a spelling mistake.
- */
-function typeOf(error: Error): FailureType | CallerFailureType {
-  const { type } = error as { type?: unknown };
-  if (isFailureType(type) || isCallerFailureType(type)) return type;
-  if (isCallerFailureType(error.name)) return error.name;
-  return 'Unexpected';
-}
-
 /** An error of no name of ours says at least which it is: its message alone is often a riddle. */
-function messageOf(error: Error, type: string): string {
+function messageOf(error: Error, type: FailureType): string {
   if (type !== 'Unexpected' || error.name === 'Error' || error.name === 'RepublishError')
     return error.message;
   return `${error.name}: ${error.message}`;

@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
 import { RepublishError } from '../../contract/failures';
-import { problemOfId } from '../../contract/ids';
+import { problemOfId } from '../../rules/ids';
 
-/** Arguments and options that are ids, and what their ids are called. */
+/** Arguments and options that contain ids, and the name of the id in messages. */
 const NAMES: Record<string, string> = {
   operator: "the operator's id",
   operators: "an operator's id",
@@ -11,12 +11,11 @@ const NAMES: Record<string, string> = {
   machine: "a machine's id",
 };
 
-/** Names are what people see first, and nearly all of them have a blank. */
+/** People see names first and type them by mistake. Nearly all names have a blank. */
 const NAMES_ARE_NO_IDS = '; a name is no id: republish plan <operator> shows the id behind each name';
 
 /**
- * Holds every id that a command was called with to the one rule for ids, before anything is opened or
- * started.
+ * Checks every id of a call, before anything is opened or started.
  *
  * @throws RepublishError InvalidInput, with the id in quotes
  */

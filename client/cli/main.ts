@@ -23,11 +23,11 @@ import { explain } from './fail';
 import { endWithNpx } from './npm-parent';
 import { requireIds } from './ids';
 import { chooseColour } from './output';
-import { nameOperator } from './run-view/commands';
+import { setOperator } from './command-lines';
 
 /**
- * The whole command line. Commands load what they need when they run, so that --help and a spelling mistake
- * answer at once.
+ * All commands. A command imports its modules when it runs, so that --help and a spelling mistake answer at
+ * once.
  */
 export function buildProgram(): Command {
   const program = new Command('republish')
@@ -54,7 +54,7 @@ export function buildProgram(): Command {
       chooseColour(program.opts<{ color: ColourChoice | false }>().color);
       requireIds(command);
       const operator = operatorOf(command);
-      if (operator !== undefined) nameOperator(operator);
+      if (operator !== undefined) setOperator(operator);
       await enterDataFolder(command);
     });
 
@@ -76,19 +76,19 @@ export function buildProgram(): Command {
   return program;
 }
 
-/** Without --data where it is of no use. */
+/** The help of a command without data folder does not show --data. */
 function globalOptionsOf(this: Help, command: Command): Option[] {
   const options = Help.prototype.visibleGlobalOptions.call(this, command);
   return takesData(command) ? options : options.filter(({ long }) => long !== '--data');
 }
 
-/** Whom a command was called for: its argument, or the option of `doctor`. */
+/** The operator of a call: the argument, or the option of `doctor`. */
 function operatorOf(command: Command): string | undefined {
   if (command.registeredArguments[0]?.name() === 'operator') return command.args[0];
   return command.opts<{ operator?: string }>().operator;
 }
 
-/** The package's own, from wherever this file runs: built in dist/, or as it is in the sources. */
+/** The version of the package, both from dist/ and from the sources. */
 function version(): string {
   for (let directory = __dirname; ; directory = path.dirname(directory)) {
     try {
@@ -102,7 +102,7 @@ function version(): string {
 
 async function main(): Promise<void> {
   endWithNpx();
-  // `republish audit ... | head` closes the pipe before all is written: no error of ours.
+  // `republish audit ... | head` closes the pipe before all is written. That is no error.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit(0);
     throw error;
@@ -118,7 +118,8 @@ async function main(): Promise<void> {
   } catch (error) {
     process.exitCode = explain(error);
   }
-  // Threads of the SDK outlive a worker that could not be made, and nobody would start another one.
+  // Threads of the SDK keep this process alive after a worker failed to start. Then no supervisor restarts
+  // it.
   if (program.args[0] === 'worker' && process.exitCode) process.exit();
 }
 

@@ -3,9 +3,9 @@ import { isBehindNpx } from '../../configuration/terminal';
 const LOOKED_MS = 250;
 
 /**
- * `npx republish worker` is a child of a shell that is a child of npm: a SIGTERM for npm ends that shell,
- * which passes nothing on [npm 11]. So the end of the shell counts as the signal. Not for `npm run`: a script
- * may leave something running.
+ * `npx republish worker` is a child of a shell that is a child of npm. A SIGTERM to npm ends the shell, which
+ * does not pass the signal on [npm 11]. So the end of the shell counts as the signal. Not under `npm run`: a
+ * script may start a process and leave it running.
  */
 export function endWithNpx(): void {
   if (!isBehindNpx() || process.platform === 'win32') return;

@@ -1,7 +1,7 @@
 import { InvalidArgumentError, Option } from 'commander';
 import { UsageError } from './fail';
 
-/** How long `start` and `watch` go on asking a Temporal server that does not answer. */
+/** How long `start` and `watch` wait for a Temporal server that does not answer. */
 export function patienceOption(): Option {
   return new Option('--patience <seconds>', 'how long to go on asking a Temporal server that is away')
     .argParser(seconds)
@@ -15,7 +15,7 @@ export function seconds(text: string): number {
   return value;
 }
 
-/** Documents that set what a machine counts itself are only signed anew with this. */
+/** Only with this option are documents signed again that set the counts of a machine. */
 export function resetCountsOption(): Option {
   return new Option(
     '--reset-counts',
@@ -23,8 +23,8 @@ export function resetCountsOption(): Option {
   );
 }
 
-/** The options `--force` and `--reset-counts` as a request has them. @throws UsageError */
-export function forcing(options: { force?: true; resetCounts?: true }): {
+/** The options `--force` and `--reset-counts` as keys of a request. @throws UsageError */
+export function forceOptions(options: { force?: true; resetCounts?: true }): {
   force?: true;
   resetCounts?: true;
 } {

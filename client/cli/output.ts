@@ -7,8 +7,8 @@ import { harmless, harmlessJson, wrapLines } from './terminal/text';
 let colourChoice: ColourChoice | undefined;
 
 /**
- * What `--color` and `--no-color` say; without, the environment decides (NO_COLOR, FORCE_COLOR), and else
- * whether it is a terminal.
+ * Sets `--color` or `--no-color`. Without them the environment decides (NO_COLOR, FORCE_COLOR), else whether
+ * the stream is a terminal.
  */
 export function chooseColour(choice: ColourChoice | false | undefined): void {
   colourChoice = choice === false ? 'never' : choice === 'auto' ? undefined : choice;
@@ -21,15 +21,12 @@ export function inColour(stream: WriteStream): boolean {
   return choice === 'auto' ? stream.isTTY === true && !isDumb : choice === 'always';
 }
 
-/**
- * Whether something can be kept in place on a stream: not in a file or a pipe, nor where the cursor cannot be
- * moved.
- */
+/** Whether lines of a stream can be redrawn: not in a file or a pipe, nor where the cursor cannot move. */
 export function canRedraw(stream: WriteStream): boolean {
   return stream.isTTY === true && !loadTerminalConfiguration().isDumb;
 }
 
-/** Text in a style, where standard output (or another stream) is coloured. */
+/** Text in a style, if the stream is coloured. */
 export function paintedFor(stream: WriteStream, style: Style, text: string): string {
   return inColour(stream) ? styled(style, harmless(text)) : harmless(text);
 }
@@ -49,12 +46,12 @@ export function print(text: string): void {
   process.stdout.write(`${harmless(text)}\n`);
 }
 
-/** The same, with styles in it: whatever strangers wrote there is harmless already. */
+/** As `print`, for text that has styles. The caller has already made text from outside harmless. */
 export function printPainted(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
-/** Styles of a table's cells on standard output, where that is coloured. */
+/** Styles of the cells of a table, if standard output is coloured. */
 export function cellStyles(
   styleOf: (column: number, row: readonly string[]) => Style | undefined,
 ): PaintCell {
@@ -65,15 +62,13 @@ export function cellStyles(
   };
 }
 
-/** Whatever is said beside the result, on stderr: with --json stdout holds nothing but data. */
+/** Text for people that is not the result, on stderr. With --json, stdout contains only data. */
 export function say(text: string): void {
   process.stderr.write(`${fittedTo(process.stderr, harmless(text))}\n`);
 }
 
-/**
- * Text as it is for a file or another program; no word of it is broken by a terminal that has room for it.
- */
+/** Wraps text between words for a terminal. For a file or another program the text stays as it is. */
 export function fittedTo({ isTTY, columns }: WriteStream, text: string): string {
-  // A row that is full to its last column is broken by some terminals.
+  // Some terminals break a row that is full to its last column.
   return isTTY ? wrapLines(text, (columns || 80) - 1) : text;
 }

@@ -3,8 +3,8 @@ import { createInterface } from 'node:readline';
 import { UsageError } from './fail';
 
 /**
- * Reads a secret from a file or standard input. Never from the command line, where every user of the host
- * could read it in the process list and the shell would keep it. On a terminal it is asked for and not shown.
+ * Reads a secret from a file or standard input. Never from an argument: every user of the host could read it
+ * in the process list, and the shell history would keep it. On a terminal it prompts, and does not echo.
  */
 export async function readSecret(what: string, file: string | undefined): Promise<string> {
   const text =
@@ -34,7 +34,7 @@ export async function readSecretFile(what: string, file: string, option: string)
   }
 }
 
-/** It must not be repeated as a file that is not there. */
+/** A secret that was given in place of a file name must not appear in the message "no such file". */
 function isSecret(name: string): boolean {
   return /^(nsec1|ncryptsec1|bunker:|nostrconnect:)/i.test(name) || /^[0-9a-f]{64}$/i.test(name);
 }

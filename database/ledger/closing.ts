@@ -5,53 +5,66 @@ import { MACHINE_NAME } from './counts';
 import type { DocumentRow } from './documents';
 
 /**
- * Locks a run for its close: whoever writes to it is waited for, and whoever comes later waits. Before
- * anything is read: what was read before could have changed.
+ * Locks the row of a run for its close. It waits for writers, which lock the row FOR KEY SHARE, and later
+ * writers wait for the close. The caller does this before it reads: a fact that was read earlier may have
+ * changed.
  */
 export async function lockRun(client: Writable, runId: string): Promise<void> {
   await client.query('SELECT FROM republish.runs WHERE run_id = $1 FOR UPDATE', [runId]);
 }
 
-/** From the end of this transaction on nothing that belongs to the run changes. */
+/** Sets `closed_at`. After the commit the triggers refuse every change to the rows of the run. */
 export async function closeRun(client: Writable, runId: string): Promise<void> {
   await client.query('UPDATE republish.runs SET closed_at = now() WHERE run_id = $1 AND closed_at IS NULL', [
     runId,
   ]);
 }
 
+/** The failures of documents that are still open when a run ends. */
 export interface Reasons {
-  /** Why no further page was begun. */
+  /** The shared cause, because of which the run began no further page. */
   cause?: Failure | undefined;
-  messages: { Interrupted: string; NotAttempted: string };
+  /** Of a document that was sealed, and of one that was not. */
+  begun: Failure;
+  notBegun: Failure;
 }
 
 /**
- * Ends the documents that nobody brought to an outcome: with the reason of their last try; else with what
- * kept the run from them; else as Interrupted when they were sealed, and as NotAttempted when not. In the
- * name of whoever holds their pages.
+ * Settles every open document of a run as failed, with the first of these that there is: the failure of its
+ * last try; the shared cause; `Interrupted` if it was sealed, else `NotAttempted`. `written_by` is the holder
+ * of its page, because the trigger `keep_rules` accepts a failure from nobody else.
  */
 export async function failUnsettledDocuments(
   client: Writable,
   runId: string,
-  { cause, messages }: Reasons,
+  { cause, begun, notBegun }: Reasons,
 ): Promise<void> {
-  const begun = 'document.event_id IS NOT NULL';
+  const isSealed = 'document.event_id IS NOT NULL';
   await client.query(
     `UPDATE republish.documents AS document
         SET outcome = 'failed', settled_at = now(), written_by = page.holder,
-            failure_type = coalesce(failure_type, $2, CASE WHEN ${begun} THEN 'Interrupted' ELSE 'NotAttempted' END),
+            failure_type = coalesce(failure_type, $2, CASE WHEN ${isSealed} THEN $4 ELSE $5 END),
             failure_message = CASE WHEN failure_type IS NOT NULL THEN failure_message
-                                   ELSE coalesce($3, CASE WHEN ${begun} THEN $4 ELSE $5 END) END
+                                   ELSE coalesce($3, CASE WHEN ${isSealed} THEN $6 ELSE $7 END) END
        FROM republish.pages AS page
-      WHERE document.run_id = $1 AND page.run_id = $1 AND page.page = document.page AND document.outcome IS NULL`,
-    [runId, cause?.type ?? null, freeText(cause?.message), messages.Interrupted, messages.NotAttempted],
+      WHERE document.run_id = $1 AND page.run_id = $1 AND page.page = document.page
+        AND document.outcome IS NULL`,
+    [
+      runId,
+      cause?.type ?? null,
+      freeText(cause?.message),
+      begun.type,
+      notBegun.type,
+      begun.message,
+      notBegun.message,
+    ],
   );
 }
 
 /**
- * What the audit needs of every document of a run, in the order of document type and machine: no event, only
- * its id, and of its relays only those that do not hold it. A run may have tens of thousands, and all of them
- * are here at once.
+ * What the audit row needs of a document. All documents of a run, maybe tens of thousands, are in memory at
+ * the same time. So it has the event id instead of the event, and only the relays that do not hold the
+ * document.
  */
 export type OutcomeRow = Pick<
   DocumentRow,
@@ -65,12 +78,15 @@ export type OutcomeRow = Pick<
   | 'failureMessage'
 > & { eventId: string | null };
 
+/** Every document of a run, in the order of document type and machine id. */
 export function outcomesOfRun(db: Queryable, runId: string): Promise<OutcomeRow[]> {
   return db.query<OutcomeRow>(
-    `SELECT document_type AS "documentType", machine_id AS "machineId", ${MACHINE_NAME}, outcome, event_id AS "eventId",
-            COALESCE((SELECT jsonb_object_agg(relay, standing) FROM jsonb_each(relays) AS r (relay, standing)
+    `SELECT document_type AS "documentType", machine_id AS "machineId", ${MACHINE_NAME}, outcome,
+            event_id AS "eventId",
+            coalesce((SELECT jsonb_object_agg(relay, standing) FROM jsonb_each(relays) AS r (relay, standing)
                        WHERE standing ->> 'state' <> 'holds'), '{}') AS relays,
-            superseded_by AS "supersededBy", failure_type AS "failureType", failure_message AS "failureMessage"
+            superseded_by AS "supersededBy", failure_type AS "failureType",
+            failure_message AS "failureMessage"
        FROM republish.documents WHERE run_id = $1 ORDER BY document_type, machine_id COLLATE "C"`,
     [runId],
   );

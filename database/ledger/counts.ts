@@ -7,8 +7,8 @@ const outcomes = OUTCOMES.map(
 );
 
 /**
- * Documents of a group by outcome and by how far they are. Each stage has those of the next: a document that
- * was found superseded was perhaps never signed, and has come through all the same.
+ * The documents of a group, counted by outcome and by stage. A stage includes every document of the next
+ * stage. So a superseded document counts as signed, although it may have no signature.
  */
 export const COUNTS = `(count(*) FILTER (WHERE outcome IS NULL))::int AS open, ${outcomes.join(', ')},
   (count(*) FILTER (WHERE event_id IS NOT NULL))::int AS encrypted,
@@ -20,19 +20,19 @@ export type CountsRow = Record<keyof PageCounts, number>;
 
 const NAMES = ['open', ...OUTCOMES, 'encrypted', 'signed', 'sent', 'standing'] as const;
 
-/** As they travel: what is 0 is left out. */
+/** The counts as a page returns them, without the zeros. */
 export function countsOf(row: CountsRow): PageCounts {
   return Object.fromEntries(NAMES.flatMap((name) => (row[name] > 0 ? [[name, row[name]]] : [])));
 }
 
-/** Adds the counts of one page to those of others. */
+/** Adds `counts` to `sum`. */
 export function addCounts(sum: PageCounts, counts: PageCounts): void {
   for (const name of NAMES) if (counts[name] !== undefined) sum[name] = (sum[name] ?? 0) + counts[name];
 }
 
-/** Names of machines go into histories, where anything is as long as somebody lets it be. */
+/** At most 100 characters: the name of a machine goes into workflow history and may have any length. */
 export const MACHINE_NAME = 'left(machine_name, 100) AS "machineName"';
 
-/** Of a failed document, as a DocumentFailure. */
-export const FAILURE_COLUMNS = `document_type AS "documentType", machine_id AS "machineId", ${MACHINE_NAME}, failure_type AS type,
-  coalesce(failure_message, '') AS message`;
+/** The columns of a failed document as a DocumentFailure. */
+export const FAILURE_COLUMNS = `document_type AS "documentType", machine_id AS "machineId", ${MACHINE_NAME},
+  failure_type AS type, coalesce(failure_message, '') AS message`;

@@ -1,6 +1,6 @@
-import { RepublishError } from '../../contract/failures';
+import { RepublishError, typesWith } from '../../contract/failures';
 import type { GoodOutcome, Outcome } from '../../contract/progress';
-import type { Writable } from '../connection';
+import type { Queryable, Writable } from '../connection';
 import {
   columnsOf,
   type DocumentKey,
@@ -18,21 +18,21 @@ export type TypeOfRun = Pick<DocumentKey, 'runId' | 'documentType'>;
 export interface Seal {
   event: SealedEvent;
   stateFingerprint: string;
-  /** Of an event that an earlier run has signed: the seal is then a reused one. */
+  /** The signature of an earlier run: the seal is then a reused one. Null: the event is not signed yet. */
   signature: string | null;
-  /** Id of the reused event that relays refuse: the one that may be sealed over, once. */
+  /** Id of a reused event that relays refuse. It is the only seal that may be replaced, and only once. */
   replaces?: string | undefined;
   /**
-   * The machine's key that it was encrypted for: a plan that has another one by now does not take the seal.
+   * The machine key that the content is encrypted to. The seal is not taken if the row has another key now.
    */
   atmPubkey?: string | undefined;
 }
 
 /**
- * The seal that stands; it is another attempt's where that one was first. A document that has ended before
- * may have none.
+ * The seal that the ledger has. It is the seal of another attempt if that attempt wrote first. A document
+ * that has an outcome may have no seal.
  */
-export type StandingSeal = { signature: string | null; reused: boolean } & (
+export type KeptSeal = { signature: string | null; reused: boolean } & (
   | { outcome: null; event: SealedEvent; stateFingerprint: string }
   | { outcome: Outcome; event: SealedEvent | null; stateFingerprint: string | null }
 );
@@ -40,7 +40,7 @@ export type StandingSeal = { signature: string | null; reused: boolean } & (
 interface SealRow {
   machineId: string;
   eventId: string | null;
-  /** Null where it is the one that was handed over, which need not come back. */
+  /** Null also if it is the event of the caller, who has it already. */
   event: SealedEvent | null;
   stateFingerprint: string | null;
   signature: string | null;
@@ -49,22 +49,23 @@ interface SealRow {
   outcome: Outcome | null;
 }
 
-/** @param handedOver SQL: the id of the event that was handed over */
-const sealColumns = (handedOver: string): string => `machine_id AS "machineId", event_id AS "eventId",
-  CASE WHEN event_id = ${handedOver} THEN NULL ELSE unsigned_event END AS event, state_fingerprint AS "stateFingerprint", signature,
-  reused, resealed, outcome`;
+/** @param callersId an SQL expression: the id of the caller's event */
+const sealColumns = (callersId: string): string => `machine_id AS "machineId", event_id AS "eventId",
+  CASE WHEN event_id = ${callersId} THEN NULL ELSE unsigned_event END AS event,
+  state_fingerprint AS "stateFingerprint", signature, reused, resealed, outcome`;
 
 /**
- * Seals a document: first writer wins. Undefined: another run has sealed the address at the same or a later
- * date, so that this event would not be the newest.
+ * Seals a document by `republish.seal_document`. The first writer wins.
  *
+ * @returns the seal that the ledger has now. Undefined: another run has sealed the address with the same or a
+ *   later date, so this event would not be the newest
  * @throws RepublishError LedgerIncomplete: the ledger has no such document
  */
 export async function sealDocument(
   db: Writable,
   key: DocumentKey,
   { event, stateFingerprint, signature, replaces, atmPubkey }: Seal,
-): Promise<StandingSeal | undefined> {
+): Promise<KeptSeal | undefined> {
   const [row] = await db.query<SealRow>(
     `SELECT ${sealColumns('$8')} FROM republish.seal_document($1, $2, $3, $4, $5, $6, $7, $9)`,
     [
@@ -80,10 +81,10 @@ export async function sealDocument(
     ],
   );
   if (row === undefined) throw notInLedger(key);
-  return standingSeal(row, event, replaces);
+  return keptSeal(row, event, replaces);
 }
 
-/** A signed event of an earlier run, for a document of this one. */
+/** A signed event of an earlier run that a document of this run reuses. */
 export type ReusedSeal = {
   machineId: string;
   event: SealedEvent;
@@ -92,15 +93,17 @@ export type ReusedSeal = {
 };
 
 /**
- * Seals many documents with events that earlier runs have signed: see `sealDocument`. What another run has
- * sealed later is missing in the answer. Their addresses stay locked until all are sealed, and are locked in
- * one order.
+ * Seals a batch of documents with events that earlier runs have signed, as `sealDocument` does. The statement
+ * keeps the lock of each address until its end. It takes them in the order of the keys, so that two such
+ * statements cannot wait for each other.
+ *
+ * @returns the seals by machine id, without the documents that another run has sealed with a later date
  */
 export async function sealReused(
   db: Writable,
   { runId, documentType }: TypeOfRun,
   seals: readonly ReusedSeal[],
-): Promise<Map<string, StandingSeal>> {
+): Promise<Map<string, KeptSeal>> {
   const rows = await db.query<SealRow>(
     `SELECT ${sealColumns('asked.id')}
        FROM (SELECT asked.*
@@ -108,7 +111,8 @@ export async function sealReused(
                       AS asked (run, type, machine, fingerprint, of_signature, id, of_event)
                LEFT JOIN republish.documents AS document ON ${IS_ASKED}
               ORDER BY atm_pubkey COLLATE "C", asked.machine COLLATE "C") AS asked,
-            republish.seal_document($1, $2, asked.machine, asked.of_event::jsonb, asked.fingerprint, asked.of_signature, NULL, NULL)`,
+            republish.seal_document($1, $2, asked.machine, asked.of_event::jsonb, asked.fingerprint,
+                                    asked.of_signature, NULL, NULL)`,
     [
       runId,
       documentType,
@@ -122,22 +126,22 @@ export async function sealReused(
     seals.flatMap(({ machineId, event }) => {
       const row = byMachine.get(machineId);
       if (row === undefined) throw notInLedger({ runId, documentType, machineId });
-      const seal = standingSeal(row, event);
+      const seal = keptSeal(row, event);
       return seal === undefined ? [] : [[machineId, seal] as const];
     }),
   );
 }
 
-function standingSeal(
-  { eventId, event: another, resealed, ...row }: SealRow,
-  handedOver: SealedEvent,
+function keptSeal(
+  { eventId, event: otherEvent, resealed, ...row }: SealRow,
+  callersEvent: SealedEvent,
   replaces?: string,
-): StandingSeal | undefined {
+): KeptSeal | undefined {
   const { signature, reused, stateFingerprint, outcome } = row;
-  const event = eventId === handedOver.id ? handedOver : another;
+  const event = eventId === callersEvent.id ? callersEvent : otherEvent;
   if (outcome !== null) return { event, stateFingerprint, signature, reused, outcome };
-  // Nothing but a later seal of another run keeps an open document from its seal, or from the one exchange of
-  // it.
+  // An open document was not sealed, or its refused seal was not replaced: only a later seal of another run
+  // prevents that.
   if (event === null) return undefined;
   if (eventId === replaces && reused && !resealed) return undefined;
   return { event, stateFingerprint: stateFingerprint ?? '', signature, reused, outcome };
@@ -146,35 +150,36 @@ function standingSeal(
 function notInLedger({ documentType, machineId, runId }: DocumentKey): RepublishError {
   return new RepublishError(
     'LedgerIncomplete',
-    `the ledger has no ${documentType} of machine ${machineId} in the run ${runId}: was the database put back to an earlier state?`,
+    `the ledger has no ${documentType} of machine ${machineId} in the run ${runId}: ` +
+      'was the database put back to an earlier state?',
   );
 }
 
-/** What stands of a document. */
-export interface Kept {
+export interface KeptSignature {
   signature: string | null;
   outcome: Outcome | null;
 }
 
 /**
- * Keeps the signature of a sealed event. First writer wins: both are valid, and relays must see the same
- * bytes. A document that has its outcome keeps what it has. Returns what stands; undefined: the document is
- * not sealed with this event, or not any more.
+ * Stores the signature of a sealed event by `republish.sign_document`. The first writer wins: two signatures
+ * may both be valid, but all relays must get the same bytes. A document with an outcome does not change.
+ *
+ * @returns what the ledger has now. Undefined: the document is not, or no longer, sealed with this event
  */
 export async function keepSignature(
   db: Writable,
   { runId, documentType, machineId }: DocumentKey,
   eventId: string,
   signature: string,
-): Promise<Kept | undefined> {
-  const [standing] = await db.query<Kept>(
+): Promise<KeptSignature | undefined> {
+  const [kept] = await db.query<KeptSignature>(
     'SELECT signature, outcome FROM republish.sign_document($1, $2, $3, $4, $5)',
     [runId, documentType, machineId, eventId, signature],
   );
-  return standing;
+  return kept;
 }
 
-/** Notes that documents have been sent to the relays, or were found there. */
+/** Sets `sent_at` of documents that were sent to the relays, or were found there. */
 export async function noteSent(
   db: Writable,
   { runId, documentType }: TypeOfRun,
@@ -191,7 +196,7 @@ export async function noteSent(
 
 export interface Settlement {
   machineId: string;
-  /** What was seen to stand, or to be superseded. */
+  /** The document's event, which stands or is superseded. */
   eventId: string;
   outcome: GoodOutcome;
   relays: Relays;
@@ -199,8 +204,11 @@ export interface Settlement {
 }
 
 /**
- * Brings documents to a good outcome, whoever has seen it, also those that have failed before: what stands,
- * stands. Returns what each has now; null: it is open, since its seal is another one.
+ * Settles documents with a good outcome. It is a fact, so any attempt may write it, and it also replaces
+ * `failed`.
+ *
+ * @returns the outcome that each document has now, by machine id. Null: it is open, because its seal is
+ *   another event
  */
 export async function settleGood(
   db: Writable,
@@ -211,34 +219,46 @@ export async function settleGood(
   const written = await db.query<{ machineId: string; outcome: Outcome }>(
     `WITH ${OPEN_RUN}
      UPDATE republish.documents AS document
-        SET outcome = asked.outcome, relays = document.relays || asked.relays::jsonb, superseded_by = asked.superseded_by,
-            sent_at = coalesce(sent_at, now()), settled_at = now(), ${NO_TROUBLE}
+        SET outcome = asked.outcome, relays = document.relays || asked.relays::jsonb,
+            superseded_by = asked.superseded_by, sent_at = coalesce(sent_at, now()), settled_at = now(),
+            ${NO_TROUBLE}
        FROM run, unnest(${keysOf('$3::text[]')}, $4::text[], $5::text[], $6::text[], $7::text[])
                    AS asked (run, type, machine, event, outcome, superseded_by, relays)
       WHERE ${IS_ASKED}
-        -- Not "=", which the index of what is sealed would fit: it would be read for the whole type.
+        -- Not "=": with it Postgres may choose the index documents_by_address and read it for the whole type.
         AND event_id IS NOT DISTINCT FROM asked.event
-        -- What a sweep has said, after all pages, is undone by a sweep or a person alone.
+        -- The sweep writes these failures after all pages. Only a sweep or a person may change them.
         AND (document.outcome IS NULL
-             OR document.outcome = 'failed' AND document.failure_type NOT IN ('DocumentLost', 'PlanOutdated', 'StateChanged'))
+             OR document.outcome = 'failed' AND document.failure_type <> ALL ($8::text[]))
      RETURNING machine_id AS "machineId", document.outcome`,
     [
       runId,
       documentType,
       ...columnsOf(settlements, 'machineId', 'eventId', 'outcome', 'supersededBy'),
       relays,
+      typesWith('sweep'),
     ],
   );
   const outcomes = new Map<string, Outcome | null>(written.map((row) => [row.machineId, row.outcome]));
   const others = settlements.map(({ machineId }) => machineId).filter((id) => !outcomes.has(id));
   if (others.length === 0) return outcomes;
-  // In a statement of its own: what another has settled while this one waited for it is to be seen.
-  const standing = await db.query<{ machineId: string; outcome: Outcome | null }>(
+  return new Map([...outcomes, ...(await outcomesOf(db, { runId, documentType }, others))]);
+}
+
+/**
+ * A statement of its own, after the update: it sees what another attempt has settled while the update waited
+ * for its locks.
+ */
+async function outcomesOf(
+  db: Queryable,
+  { runId, documentType }: TypeOfRun,
+  machineIds: readonly string[],
+): Promise<Map<string, Outcome | null>> {
+  const rows = await db.query<{ machineId: string; outcome: Outcome | null }>(
     `SELECT machine_id AS "machineId", outcome
        FROM republish.documents AS document JOIN unnest(${keysOf('$3::text[]')}) AS asked (run, type, machine)
          ON ${IS_ASKED}`,
-    [runId, documentType, others],
+    [runId, documentType, machineIds],
   );
-  for (const { machineId, outcome } of standing) outcomes.set(machineId, outcome);
-  return outcomes;
+  return new Map(rows.map((row) => [row.machineId, row.outcome]));
 }

@@ -8,7 +8,7 @@ import { COUNTS, countsOf, type CountsRow, FAILURE_COLUMNS, MACHINE_NAME } from 
 import { type DocumentAddress, type DocumentRow, type EarlierSeal, OPEN_RUN } from './documents';
 import { RUN_COLUMNS, type RunRow } from './runs';
 
-/** A document of a page that has no outcome. */
+/** An open document of a page. */
 export type OpenDocument = Pick<
   DocumentRow,
   | 'machineId'
@@ -23,31 +23,34 @@ export type OpenDocument = Pick<
   | 'relays'
 > & {
   sent: boolean;
-  /** How often its signer's questions were put anew. */
+  /** The number in the ids of its NIP-46 requests. It rises when the signer must get a new question. */
   question: number;
-  /** ISO 8601; null: it meets with no trouble. */
+  /** ISO 8601. Null: the document has no trouble. */
   troubleSince: string | null;
 };
 
-/** What an attempt at a page begins with. */
+/** What an attempt reads when it begins a page. */
 export interface BegunPage {
   run: RunRow;
   documentType: string;
-  /** Its number: failures are taken from it until somebody has a higher one. */
+  /** The number of this attempt. It may write failures until another one raises the number of the page. */
   holder: number;
-  /** The operator's current signer; null when there is none. */
+  /** The operator's current signer. Null: there is none. */
   signer: SignerRow | null;
-  /** Without an outcome, those that were tried the least first. */
+  /** The open documents. Those with the fewest failed tries come first. */
   documents: OpenDocument[];
 }
 
 type PageHead = RunRow & Pick<BegunPage, 'documentType' | 'holder' | 'signer'>;
 
-const HEAD = `${RUN_COLUMNS}, page.document_type AS "documentType", page.holder, ${signerAsJson('run.operator_user_id')} AS signer`;
+const HEAD = `${RUN_COLUMNS}, page.document_type AS "documentType", page.holder,
+  ${signerAsJson('run.operator_user_id')} AS signer`;
 
 /**
- * Begins an attempt: from now on failures of earlier attempts are not taken. Undefined: the run has no such
- * page. The page of a closed run has no open documents.
+ * Begins an attempt at a page: raises its holder, so that earlier attempts cannot write failures any more.
+ * The page of a closed run has no open documents, and its holder does not change.
+ *
+ * @returns undefined: the run has no such page
  */
 export async function beginPage(db: Writable, key: PageReference): Promise<BegunPage | undefined> {
   const head = (await raiseHolder(db, key)) ?? (await headOf(db, key));
@@ -56,11 +59,14 @@ export async function beginPage(db: Writable, key: PageReference): Promise<Begun
   return { run, documentType, holder, signer, documents: await openDocuments(db, key) };
 }
 
-/** The run is locked first, see OPEN_RUN; nothing where it is closed. */
+/**
+ * Locks the run first, as OPEN_RUN does, and returns nothing if it is closed. RUN_COLUMNS needs all columns.
+ */
 async function raiseHolder(db: Writable, { runId, page }: PageReference): Promise<PageHead | undefined> {
   const [head] = await db.query<PageHead>(
     `WITH run AS (SELECT * FROM republish.runs WHERE run_id = $1 AND closed_at IS NULL FOR KEY SHARE)
-     UPDATE republish.pages AS page SET holder = holder + 1 FROM run WHERE page.run_id = run.run_id AND page.page = $2
+     UPDATE republish.pages AS page SET holder = holder + 1
+       FROM run WHERE page.run_id = run.run_id AND page.page = $2
      RETURNING ${HEAD}`,
     [runId, page],
   );
@@ -69,26 +75,28 @@ async function raiseHolder(db: Writable, { runId, page }: PageReference): Promis
 
 async function headOf(db: Queryable, { runId, page }: PageReference): Promise<PageHead | undefined> {
   const [head] = await db.query<PageHead>(
-    `SELECT ${HEAD} FROM republish.pages AS page JOIN republish.runs AS run USING (run_id) WHERE run_id = $1 AND page.page = $2`,
+    `SELECT ${HEAD} FROM republish.pages AS page JOIN republish.runs AS run USING (run_id)
+      WHERE run_id = $1 AND page.page = $2`,
     [runId, page],
   );
   return head;
 }
 
-/** In a statement of its own: what the last attempt wrote before it lost the page must be seen. */
+/** A statement of its own, after the holder is raised: it sees what the earlier attempt has just written. */
 function openDocuments(db: Queryable, { runId, page }: PageReference): Promise<OpenDocument[]> {
   return db.query<OpenDocument>(
     `SELECT machine_id AS "machineId", ${MACHINE_NAME}, atm_pubkey AS "atmPubkey", unsigned_event AS event,
-            state_fingerprint AS "stateFingerprint", signature, reused, resealed, sent_at IS NOT NULL AS sent, tries, relays, question,
-            ${utc('trouble_since')} AS "troubleSince"
-       FROM republish.documents WHERE run_id = $1 AND page = $2 AND outcome IS NULL ORDER BY tries, machine_id COLLATE "C"`,
+            state_fingerprint AS "stateFingerprint", signature, reused, resealed, sent_at IS NOT NULL AS sent,
+            tries, relays, question, ${utc('trouble_since')} AS "troubleSince"
+       FROM republish.documents
+      WHERE run_id = $1 AND page = $2 AND outcome IS NULL ORDER BY tries, machine_id COLLATE "C"`,
     [runId, page],
   );
 }
 
 /**
- * The newest seal of each of these addresses by any other run, by the machine's key. Signed or not: an
- * unsigned seal may have become an event at the bunker, so nothing may be dated before it.
+ * The newest seal of any other run at each address, by the machine key. It may be unsigned: the bunker may
+ * have signed that event without our knowledge, so a new event needs a later date than every seal.
  */
 export async function newestSeals(
   db: Queryable,
@@ -99,9 +107,11 @@ export async function newestSeals(
   const rows = await db.query<EarlierSeal & { atmPubkey: string }>(
     `SELECT asked.atm_pubkey AS "atmPubkey", earlier.*
        FROM unnest($3::text[]) AS asked (atm_pubkey),
-            LATERAL (SELECT unsigned_event AS event, signature, state_fingerprint AS "stateFingerprint", outcome
+            LATERAL (SELECT unsigned_event AS event, signature, state_fingerprint AS "stateFingerprint",
+                            outcome
                        FROM republish.documents AS seal
-                      WHERE seal.operator_pubkey = $1 AND seal.document_type = $2 AND seal.atm_pubkey = asked.atm_pubkey
+                      WHERE seal.operator_pubkey = $1 AND seal.document_type = $2
+                        AND seal.atm_pubkey = asked.atm_pubkey
                         AND seal.event_id IS NOT NULL AND seal.run_id <> $4
                       ORDER BY seal.created_at_s DESC, seal.event_id ASC LIMIT 1) AS earlier`,
     [operatorPubkey, documentType, atmPubkeys, exceptRunId],
@@ -110,8 +120,9 @@ export async function newestSeals(
 }
 
 /**
- * Raises the holder of a page, so that no attempt fails a document any more, and fails what is open itself.
- * Nothing, where somebody else has the page by now, or a person has opened its documents again.
+ * Settles every open document of a page as failed, after its activity has failed. It raises the holder, so
+ * that no attempt that is still running can write a failure. Does nothing if the page has another holder: a
+ * newer attempt has begun, or a person has opened its documents again.
  */
 export async function settlePage(
   db: Writable,
@@ -124,31 +135,34 @@ export async function settlePage(
                  WHERE page.run_id = run.run_id AND page.page = $2 AND page.holder = $5
                 RETURNING page.run_id, page.page, page.holder)
      UPDATE republish.documents AS document
-        SET outcome = 'failed', failure_type = $3, failure_message = $4, written_by = held.holder, settled_at = now()
-       FROM held WHERE document.run_id = held.run_id AND document.page = held.page AND document.outcome IS NULL`,
+        SET outcome = 'failed', failure_type = $3, failure_message = $4, written_by = held.holder,
+            settled_at = now()
+       FROM held
+      WHERE document.run_id = held.run_id AND document.page = held.page AND document.outcome IS NULL`,
     [runId, page, failure.type, failure.message, holder],
   );
 }
 
-/** How a page stands. */
+/** What a page returns and shows. */
 export interface PageState {
   counts: PageCounts;
   /** Failed documents, at most 10. */
   failures: DocumentFailure[];
-  /** Open documents that meet with trouble, at most 20, those that have met it the longest first. */
+  /** Open documents in trouble, at most 20. The longest trouble comes first. */
   waiting: WaitingDocument[];
-  /** The least tries in vain that an open document has; 0 where none is open. */
+  /** The smallest number of failed tries of an open document. 0: no document is open. */
   leastTries: number;
 }
 
 const OF_PAGE = 'FROM republish.documents WHERE run_id = $1 AND page = $2';
 
-const FAILURES = `SELECT ${FAILURE_COLUMNS} ${OF_PAGE} AND outcome = 'failed' ORDER BY machine_id COLLATE "C" LIMIT 10`;
+const FAILURES = `SELECT ${FAILURE_COLUMNS} ${OF_PAGE} AND outcome = 'failed'
+   ORDER BY machine_id COLLATE "C" LIMIT 10`;
 
 const WAITING = `SELECT document_type AS "documentType", machine_id AS "machineId", ${MACHINE_NAME}, tries,
-    concat_ws(': ', failure_type, failure_message) AS why,
-    ${utc('trouble_since')} AS since
-  ${OF_PAGE} AND outcome IS NULL AND trouble_since IS NOT NULL ORDER BY trouble_since, machine_id COLLATE "C" LIMIT 20`;
+    concat_ws(': ', failure_type, failure_message) AS why, ${utc('trouble_since')} AS since
+  ${OF_PAGE} AND outcome IS NULL AND trouble_since IS NOT NULL
+   ORDER BY trouble_since, machine_id COLLATE "C" LIMIT 20`;
 
 export async function pageState(db: Queryable, { runId, page }: PageReference): Promise<PageState> {
   const [row] = await db.query<CountsRow & Omit<PageState, 'counts'>>(
@@ -158,7 +172,7 @@ export async function pageState(db: Queryable, { runId, page }: PageReference): 
        ${OF_PAGE}`,
     [runId, page],
   );
-  if (row === undefined) throw new Error('an aggregate without a row');
+  if (row === undefined) throw new Error('an aggregate has returned no row');
   const { failures, waiting, leastTries } = row;
   return { counts: countsOf(row), failures, waiting, leastTries };
 }

@@ -1,7 +1,11 @@
 import type { Queryable, Writable } from '../connection';
 import { OPEN_RUN } from './documents';
 
-/** @param signer `<kind> <bunker key or pubkey> <client pubkey or nothing>` */
+/**
+ * Whether a signer passed `proveSigner` in this run.
+ *
+ * @param signer `<kind> <bunker key or pubkey> <client pubkey or nothing>`
+ */
 export async function isProved(db: Queryable, runId: string, signer: string): Promise<boolean> {
   const rows = await db.query('SELECT 1 FROM republish.signer_proofs WHERE run_id = $1 AND signer = $2', [
     runId,
@@ -10,11 +14,12 @@ export async function isProved(db: Queryable, runId: string, signer: string): Pr
   return rows.length > 0;
 }
 
-/** Notes that a signer has shown to a run which key it has, and that a machine can read what it encrypts. */
+/** Writes the signer proof: the signer has named its key, and a machine can decrypt what it encrypts. */
 export async function keepProof(db: Writable, runId: string, signer: string): Promise<void> {
   await db.query(
     `WITH ${OPEN_RUN}
-     INSERT INTO republish.signer_proofs (run_id, signer) SELECT run_id, $2 FROM run ON CONFLICT (run_id, signer) DO NOTHING`,
+     INSERT INTO republish.signer_proofs (run_id, signer) SELECT run_id, $2 FROM run
+     ON CONFLICT (run_id, signer) DO NOTHING`,
     [runId, signer],
   );
 }

@@ -1,13 +1,12 @@
 import type { Queryable } from '../connection';
 
-/** More say no more. */
+/** Enough for an estimate of the speed. */
 const MAX_SIGNATURES = 200;
 
 /**
- * When the newest documents were signed, in the operator's last run in which this very signer was asked for
- * enough of them. Milliseconds since the epoch; none: there was no such run.
+ * The times of the newest signatures in the operator's newest run in which this signer made at least `least`.
  *
- * @param least signatures of a run
+ * @returns milliseconds since the epoch, newest first. Empty: there is no such run
  */
 export async function lastSignatures(
   db: Queryable,
@@ -20,7 +19,8 @@ export async function lastSignatures(
           JOIN republish.signer_proofs AS proof ON proof.run_id = run.run_id AND proof.signer = $2
          WHERE run.operator_user_id = $1
            AND EXISTS (SELECT FROM republish.documents AS signed
-                        WHERE signed.run_id = run.run_id AND signed.signature IS NOT NULL AND NOT signed.reused
+                        WHERE signed.run_id = run.run_id
+                          AND signed.signature IS NOT NULL AND NOT signed.reused
                        OFFSET $3 - 1)
          ORDER BY run.started_at DESC LIMIT 1)
       ORDER BY signed_at DESC LIMIT ${MAX_SIGNATURES}`,

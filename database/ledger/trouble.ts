@@ -3,36 +3,40 @@ import type { FailureType } from '../../contract/failures';
 import type { Writable } from '../connection';
 import { columnsOf, OPEN_RUN, type Relays } from './documents';
 
-/** A document is not given up before it was tried this often, however long that takes. */
+/** A document has at least this many failed tries before it fails, also when its time is over. */
 const LEAST_TRIES = 3;
 
+/** SQL: this failure ends the document. */
 const ENDS = `asked.final
   OR (tries + 1 >= ${LEAST_TRIES} AND now() - trouble_since >= make_interval(secs => $5::float8 / 1000))`;
 
-/** Who writes failures: the attempt that holds a page. */
+/** The attempt that writes failures. */
 export interface Holder extends PageReference {
   documentType: string;
   holder: number;
-  /** For how long a document may meet with passing trouble. */
+  /** How long a document may have trouble before it fails. */
   documentTimeoutMs: number;
 }
 
+/** The failure of one try. */
 export interface Trouble {
   machineId: string;
   type: FailureType;
   message: string;
-  /** No later try will go better. */
+  /** The document fails at once. */
   final: boolean;
+  /** The event was sent to relays. Default: false. */
   sent?: boolean;
-  /** The signer has answered, with what cannot be used: it has to be asked another question. */
+  /** The signer gave an answer that cannot be used: the next try asks a new question. Default: false. */
   isAnswered?: boolean | undefined;
   relays?: Relays | undefined;
 }
 
 /**
- * Notes failures of an attempt, while it holds the page; later they change nothing. A final one ends its
- * document; a passing one does so after a try, not between two: when there were three, and the time of the
- * document is over by the clock of the database.
+ * Writes the failures of an attempt while it is the holder of the page. From an earlier attempt nothing is
+ * written. A final failure ends its document. A passing failure ends it when the document has at least three
+ * failed tries and more than `documentTimeoutMs` of trouble, by the clock of Postgres. So a document can only
+ * fail directly after a failed try.
  */
 export async function noteTrouble(
   db: Writable,
@@ -45,10 +49,12 @@ export async function noteTrouble(
                  WHERE page.page = $2 AND page.holder = $4 FOR SHARE OF page)
      UPDATE republish.documents AS document
         SET tries = tries + 1, trouble_since = coalesce(trouble_since, now()), failure_type = asked.type,
-            failure_message = asked.message, written_by = $4, question = question + asked.is_answered::int, relays = document.relays || asked.relays::jsonb,
+            failure_message = asked.message, written_by = $4, question = question + asked.is_answered::int,
+            relays = document.relays || asked.relays::jsonb,
             sent_at = CASE WHEN asked.is_sent THEN coalesce(sent_at, now()) ELSE sent_at END,
             outcome = CASE WHEN ${ENDS} THEN 'failed' END, settled_at = CASE WHEN ${ENDS} THEN now() END
-       FROM held, unnest($6::text[], $7::text[], $8::text[], $9::bool[], $10::bool[], $11::text[], $12::bool[])
+       FROM held, unnest($6::text[], $7::text[], $8::text[], $9::bool[], $10::bool[], $11::text[],
+                         $12::bool[])
                     AS asked (machine, type, message, final, is_sent, relays, is_answered)
       WHERE document.run_id = held.run_id AND document.page = held.page AND document_type = $3
         AND machine_id = asked.machine AND outcome IS NULL`,

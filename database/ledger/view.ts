@@ -6,7 +6,7 @@ import { failuresOf } from './plan';
 
 const MAX_FAILURES = 50;
 
-/** What the ledger says of a whole run: pages with open documents, counts by document type, failures. */
+/** A run in the ledger: pages with open documents, counts by document type, and at most 50 failures. */
 export async function ledgerView(db: Queryable, runId: string): Promise<LedgerView> {
   const rows = await db.query<CountsRow & { page: number; documentType: string }>(
     `SELECT page, document_type AS "documentType", ${COUNTS} FROM republish.documents WHERE run_id = $1
@@ -23,7 +23,7 @@ export async function ledgerView(db: Queryable, runId: string): Promise<LedgerVi
   return { pages, counts, failures: await failuresOf(db, runId, { limit: MAX_FAILURES }) };
 }
 
-/** After a pause the time of trouble begins anew: nobody could try meanwhile. */
+/** Clears the trouble of open documents after a pause: no page could try them meanwhile. */
 export async function clearTrouble(db: Writable, runId: string): Promise<void> {
   await db.query(
     `WITH ${OPEN_RUN}

@@ -1,4 +1,4 @@
-/** The story goes to stderr, and only the result and the audit row to stdout. */
+/** The story goes to stderr. Only the result and the audit row go to stdout. */
 function line(text: string): void {
   process.stderr.write(`${text}\n`);
 }
@@ -7,17 +7,17 @@ export function chapter(title: string): void {
   line(`\n${title}`);
 }
 
-/** Something that helps to look around. */
+/** Prints an address or a setting that helps to look around. */
 export function note(text: string): void {
   line(`    ${text}`);
 }
 
-/** Something that took place. */
+/** Prints an event of the story. */
 export function happened(text: string): void {
   line(`  * ${text}`);
 }
 
-/** Something that must be so: says it, or ends the story. */
+/** Prints a result that must hold. Throws if it does not. */
 export function demand(condition: boolean, text: string): void {
   if (!condition) throw new Error(`not as it should be: ${text}`);
   happened(text);

@@ -19,14 +19,14 @@ import { chapter, demand, happened, note } from './narrator';
 const OPERATOR = 'demo-operator';
 const TYPES = documentTypes.map(({ type }) => type);
 
-/** Short bounds: the demo waits for a bunker that does not answer and for a worker that is dead. */
+/** Short timeouts: the demo waits for a bunker that does not answer and for a worker that is dead. */
 const IMPATIENT = {
   REPUBLISH_BUNKER_TIMEOUT_MS: '2000',
   REPUBLISH_HEARTBEAT_TIMEOUT_MS: '3000',
   REPUBLISH_BUNKER_CONCURRENCY: '2',
 };
 
-/** Plays a migration on real components. Throws at the first thing that is not as it should be. */
+/** Plays a migration on real components. Throws at the first result that is wrong. */
 export async function runDemo({ keep }: { keep: boolean }): Promise<void> {
   const told = untilToldToStop();
   const stack = await startStack({ onStep: note });
@@ -48,7 +48,7 @@ export async function runDemo({ keep }: { keep: boolean }): Promise<void> {
     await stack.stop();
     told.forget();
   }
-  // Whoever reads the end may still click on an address above.
+  // The person may still try the addresses above.
   if (!keep) chapter('All of it is stopped again. To keep it and look around: npm run demo -- --keep');
 }
 
@@ -102,9 +102,8 @@ async function republish(stack: DevStack): Promise<RepublishResult> {
       reason: 'demo',
       taskQueue: stack.env.REPUBLISH_TASK_QUEUE ?? '',
     });
-    note(
-      `Temporal UI: ${stack.temporal.uiUrl}/namespaces/default/workflows/${encodeURIComponent(run.workflowId)}/${run.runId}`,
-    );
+    const workflow = `${encodeURIComponent(run.workflowId)}/${run.runId}`;
+    note(`Temporal UI: ${stack.temporal.uiUrl}/namespaces/default/workflows/${workflow}`);
     const startedAtMs = Date.now();
     const events = await run.result();
     const ids = Object.values(events).flat();
@@ -118,7 +117,7 @@ async function republish(stack: DevStack): Promise<RepublishResult> {
   }
 }
 
-/** The decrypted state of every machine by document type, once all have both. */
+/** Waits until each machine has a document of each type, and returns the decrypted states. */
 async function allRead(machines: DevMachine[], key: string): Promise<unknown[]> {
   await Promise.all(machines.map((machine) => machine.waitFor(TYPES, 5_000)));
   for (const machine of machines) {
@@ -130,7 +129,9 @@ async function allRead(machines: DevMachine[], key: string): Promise<unknown[]> 
 }
 
 /**
- * Swallows the first request to sign; at the third, kills the worker. Returns a check that both came to pass.
+ * The bunker does not answer the first `sign_event`, and the third one kills the worker.
+ *
+ * @returns a check that both have happened
  */
 function makeTrouble(bunker: DevBunker, killWorker: () => Promise<void>): () => Promise<void> {
   let signatures = 0;

@@ -6,7 +6,8 @@ import { ensureError } from '../../contract/failures';
 import { BROWSER_REMEDY, browserCandidates, type FoundBrowser } from './find-browser';
 
 /**
- * No sandbox: it needs rights that neither root nor a container has, and the only pages are our own servers'.
+ * No sandbox: as root or in a container it does not work, and the browser only shows pages of our own
+ * servers.
  */
 const FLAGS = [
   '--headless',
@@ -23,7 +24,7 @@ const LAUNCH_TIMEOUT_MS = 30_000;
 
 export interface OpenBrowser {
   page: Page;
-  /** Closes it and removes its profile. */
+  /** Closes the browser and removes its profile. */
   close(): Promise<void>;
 }
 
@@ -35,7 +36,7 @@ export interface BrowserOptions {
 /**
  * Opens a page in a headless Chromium with a profile of its own.
  *
- * @throws Error that names every browser that was tried and what to do
+ * @throws Error no browser starts. The message names each browser that was tried, and the remedy
  */
 export async function openBrowser(options: BrowserOptions): Promise<OpenBrowser> {
   const problems: string[] = [];

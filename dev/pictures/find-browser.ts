@@ -5,7 +5,7 @@ import { packagedBrowser } from './packaged-browser';
 export interface FoundBrowser {
   /** The binary. */
   path: string;
-  /** What it needs beside the environment of this process. */
+  /** Further environment variables for the browser. */
   env: Record<string, string>;
 }
 
@@ -13,8 +13,8 @@ const VARIABLE = 'REPUBLISH_CHROMIUM';
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable', 'chrome'];
 
 /**
- * Browsers in the order in which they are tried: the one that REPUBLISH_CHROMIUM names and no other, or those
- * on PATH and then the one that comes with the npm package @sparticuz/chromium.
+ * Browsers in the order in which they are tried: only the one of REPUBLISH_CHROMIUM, or those on PATH and
+ * then the one of the npm package @sparticuz/chromium.
  */
 export function browserCandidates(): (() => Promise<FoundBrowser>)[] {
   const named = process.env[VARIABLE];
@@ -25,8 +25,10 @@ export function browserCandidates(): (() => Promise<FoundBrowser>)[] {
   return [...onPath.map((file) => () => Promise.resolve({ path: file, env: {} })), packagedBrowser];
 }
 
-/** What somebody without a browser can do. */
-export const BROWSER_REMEDY = `install Chromium (Debian: apt-get install chromium), name one in ${VARIABLE}, or on Linux x64 let npm ci install the development packages, one of which brings it`;
+/** The remedy when there is no browser. */
+export const BROWSER_REMEDY =
+  `install Chromium (Debian: apt-get install chromium), name one in ${VARIABLE}, ` +
+  'or on Linux x64 let npm ci install the development packages, one of which brings it';
 
 function isExecutable(file: string): boolean {
   try {

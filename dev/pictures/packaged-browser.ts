@@ -8,24 +8,24 @@ import { createBrotliDecompress } from 'node:zlib';
 import type { FoundBrowser } from './find-browser';
 
 /**
- * The Chromium inside the npm package @sparticuz/chromium, unpacked once into node_modules/.cache. It brings
- * the libraries that a bare Debian lacks (NSS, expat); what it lacks is a font, without which its pages
+ * The Chromium of the npm package @sparticuz/chromium, unpacked once into node_modules/.cache. The package
+ * has the libraries that a minimal Debian lacks (NSS, expat). It has no font, and without a font its pages
  * crash.
  *
- * 143 is its last release whose engines include Node 20.
+ * Release 143 is the last one for Node 20.
  *
- * @throws Error when this is not Linux on x64, or the package is not installed
+ * @throws Error this is not Linux on x64, or the package is not installed
  */
 export async function packagedBrowser(): Promise<FoundBrowser> {
   if (process.platform !== 'linux' || process.arch !== 'x64')
     throw new Error('the npm package @sparticuz/chromium holds a browser for Linux on x64 only');
-  // Its package.json is not exported; the entry is two folders below the root.
+  // Its package.json is not exported. The entry is two folders below the root.
   const root = path.resolve(path.dirname(require.resolve('@sparticuz/chromium')), '../..');
   const fonts = path.join(path.dirname(require.resolve('dejavu-fonts-ttf/package.json')), 'ttf');
   const cache = path.resolve(root, '../../.cache');
   const directory = path.join(cache, 'republish-chromium-143');
   if (!existsSync(path.join(directory, 'chromium'))) await unpack(path.join(root, 'bin'), cache, directory);
-  // Every time: the cache may have moved with its project.
+  // Each time: the project, and the cache with it, may have moved.
   await writeFile(path.join(directory, 'fonts.conf'), fontsConf(directory, fonts));
   return {
     path: path.join(directory, 'chromium'),
@@ -33,7 +33,7 @@ export async function packagedBrowser(): Promise<FoundBrowser> {
   };
 }
 
-/** Unpacked beside its place and then moved there, since another process may want it at the same moment. */
+/** Unpacks into another folder and renames it: another process may unpack at the same moment. */
 async function unpack(packed: string, cache: string, directory: string): Promise<void> {
   await mkdir(cache, { recursive: true });
   const next = await mkdtemp(`${directory}.`);
@@ -56,10 +56,7 @@ async function unpack(packed: string, cache: string, directory: string): Promise
   }
 }
 
-/**
- * From a file and not from a pipe: tar stops reading at the archive's end mark, which may be before the
- * pipe's end.
- */
+/** Through a file: tar stops at the end mark of the archive, and a pipe with data after it would break. */
 async function untar(archive: string, directory: string): Promise<void> {
   const file = path.join(directory, `${path.basename(archive)}.tar`);
   await pipeline(createReadStream(archive), createBrotliDecompress(), createWriteStream(file));

@@ -4,7 +4,7 @@ import { seedOperator, type SeededMachine } from '../seed';
 import type { DevStack } from '../stack';
 import { startWorkerProcess } from '../../embedded/worker-process';
 
-/** A stack whose bunkers time out within seconds, so that a picture need not wait for half a minute. */
+/** Starts a worker with a short bunker timeout, so that a picture need not wait for 30 s. */
 export async function startPicturedWorker(stack: DevStack): Promise<void> {
   const worker = await startWorkerProcess({
     ...stack.env,
@@ -33,12 +33,12 @@ async function addOperator(
   return { id, bunker, machines: seeded };
 }
 
-/** A bunker on a slow phone: the run goes on for long enough to be looked at. */
+/** An operator with a slow bunker: the run is running while the pictures are taken. */
 export function addSlowOperator(stack: DevStack): Promise<PicturedOperator> {
   return addOperator(stack, 'alice', 60, { answerDelayMs: 700, concurrency: 8 });
 }
 
-/** A bunker that asks for approval, and nobody approves. */
+/** An operator whose bunker asks for approval, and nobody approves. */
 export async function addUnapprovedOperator(stack: DevStack): Promise<PicturedOperator> {
   const operator = await addOperator(stack, 'bob', 3);
   operator.bunker.setFaults(({ method }) =>
@@ -49,7 +49,7 @@ export async function addUnapprovedOperator(stack: DevStack): Promise<PicturedOp
   return operator;
 }
 
-/** A bunker that falls silent in the middle. */
+/** An operator whose bunker answers no more after three signatures. */
 export async function addSilentOperator(stack: DevStack): Promise<PicturedOperator> {
   const operator = await addOperator(stack, 'carol', 4);
   let signed = 0;
@@ -60,7 +60,7 @@ export async function addSilentOperator(stack: DevStack): Promise<PicturedOperat
   return operator;
 }
 
-/** A row that no machine would take, and a document that the bunker refuses to sign. */
+/** An operator with an invalid row, and with a document that the bunker refuses to sign. */
 export async function addFailingOperator(stack: DevStack): Promise<PicturedOperator> {
   const operator = await addOperator(stack, 'dave', 4);
   await stack.database.query(

@@ -19,9 +19,9 @@ import {
 import { openRun, type RunTab } from './temporal-ui';
 import { type Clip, recordTerminal, showTerminal, type TerminalView, writeReport } from './terminal';
 
-/** Pictures are loaded by whoever reads a page of the documents. */
+/** Each reader of a page loads its pictures. */
 const MAX_BYTES = 250_000;
-/** The part of the Temporal UI that is the same on every page. */
+/** Width of the Temporal UI's navigation, which is not in the pictures. */
 const NAVIGATION_WIDTH = 257;
 
 /** Takes the pictures of the documents from real runs, into `directory`. */
@@ -84,7 +84,7 @@ class Camera {
     private readonly say: (text: string) => void,
   ) {}
 
-  /** A command line as a person types it. One that `republish` does not have is left out. */
+  /** A command in a terminal. A command that `republish` does not have is left out. */
   async terminal(name: string, view: TerminalView): Promise<void> {
     this.#commands ??= await recordTerminal({ args: ['--help'] }, {});
     const [command = ''] = view.args;
@@ -97,7 +97,7 @@ class Camera {
     await this.#take(name, clip);
   }
 
-  /** A tab of a run in the Temporal UI, without the navigation beside it. */
+  /** A tab of a run in the Temporal UI, without the navigation. */
   async ui(name: string, run: RepublishRun, tab: RunTab, texts: string[], height = 900): Promise<void> {
     const shown = { uiUrl: this.stack.temporal.uiUrl, workflowId: run.workflowId, runId: run.runId };
     await openRun(this.page, shown, tab, texts);
@@ -110,7 +110,7 @@ class Camera {
     });
   }
 
-  /** A report as a browser shows the file, from its top on. */
+  /** The top of a report in a browser. */
   async report(name: string, subject: string, width = 1_000, height = 2_060): Promise<void> {
     const file = await writeReport(subject, this.stack.env);
     const viewport = this.page.viewportSize() ?? { width: 1280, height: 1250 };
@@ -129,7 +129,7 @@ class Camera {
     this.say(`${name}.png: ${Math.round(size / 1000)} kB`);
   }
 
-  /** Workers are named after their machine, which is nobody's business. */
+  /** The name of a worker contains the host name, which must not be in a public picture. */
   async #hideMachine(): Promise<void> {
     await this.page.evaluate(`(() => {
       const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);

@@ -1,6 +1,6 @@
 import type { Page } from 'playwright-core';
 
-/** Tabs of a run in the Temporal UI, by the last part of their address. */
+/** Tabs of a run in the Temporal UI: the last part of their URL. */
 export type RunTab =
   'timeline' | 'history' | 'pending-activities' | 'user-metadata' | 'search-attributes' | 'memo' | 'queries';
 
@@ -11,8 +11,9 @@ export interface ShownRun {
 }
 
 /**
- * Opens a tab of a run and waits until all of `texts` can be read there. @throws Error with what could be
- * read instead
+ * Opens a tab of a run and waits until the page has all of `texts`.
+ *
+ * @throws Error a text is missing. The message has the text of the page
  */
 export async function openRun(
   page: Page,
@@ -26,8 +27,8 @@ export async function openRun(
 }
 
 /**
- * Waits until all of `texts` can be read on the page, in whichever of its frames: the UI shows Markdown in
- * one of its own.
+ * Waits until the frames of the page together have all of `texts`: the UI shows Markdown in a frame of its
+ * own.
  */
 async function untilReadable(page: Page, texts: (string | RegExp)[], timeoutMs = 30_000): Promise<string> {
   const isIn = (whole: string, text: string | RegExp): boolean =>
@@ -42,20 +43,20 @@ async function untilReadable(page: Page, texts: (string | RegExp)[], timeoutMs =
         `${missing.join(', ')} cannot be read after ${timeoutMs} ms at ${page.url()}:\n${whole}`,
       );
     await page.waitForTimeout(500);
-    // What the workflow says of itself is fetched once, and again when a person presses this.
+    // The UI fetches the details of a workflow once. The key r fetches them again.
     if (Date.now() - askedAtMs > 3_000) {
       askedAtMs = Date.now();
-      // A busy server refuses the page as a whole, and that one does not ask again.
+      // A busy server refuses the page, and that error page has no key r.
       if (whole.includes('Too Many Requests')) await page.reload();
       else await page.keyboard.press('r');
     }
   }
 }
 
-/** Spaces as a reader sees them, without those that only keep the columns apart. */
+/** The text of all frames, with ordinary spaces. */
 async function readable(page: Page): Promise<string> {
   const texts = await Promise.all(
-    // A frame may go away while it is read.
+    // A frame may be removed while it is read.
     page.frames().map((frame) =>
       frame
         .locator('body')

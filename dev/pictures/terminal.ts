@@ -4,13 +4,14 @@ import { mkdtemp, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Page } from 'playwright-core';
+import { shellWord } from '../../rules/shell';
 
 export interface TerminalView {
   /** Arguments of `republish`. */
   args: string[];
-  /** Taken when this was written, or a while after; default: when the command has ended. */
+  /** Take the picture when the command has written this. Default: when the command has ended. */
   until?: RegExp;
-  /** How long after `until`. */
+  /** How long to wait after `until`. Default: 0. */
   thenMs?: number;
   columns?: number;
 }
@@ -27,15 +28,14 @@ const COMMAND_LINE = path.join(__dirname, '../../client/cli/main.js');
 const ROWS = 60;
 const WITHIN_MS = 60_000;
 
-/** Runs `republish` in a pseudo-terminal. Returns what it has written, escape sequences included. */
+/** Runs `republish` in a pseudo-terminal. @returns its output, with the escape sequences */
 export async function recordTerminal(view: TerminalView, env: Record<string, string>): Promise<string> {
   const { args, until, thenMs = 0, columns = 110 } = view;
-  const quoted = [process.execPath, COMMAND_LINE, ...args].map((word) => `'${word}'`).join(' ');
-  // `script` (util-linux) is on every Linux, and a real pseudo-terminal; it ends its program when it is
-  // ended.
+  const words = [process.execPath, COMMAND_LINE, ...args].map(shellWord).join(' ');
+  // `script` (util-linux) is on every Linux. It makes a real pseudo-terminal, and its command ends with it.
   const child = spawn(
     'script',
-    ['-qfec', `stty cols ${columns} rows ${ROWS} -echo; exec ${quoted}`, '/dev/null'],
+    ['-qfec', `stty cols ${columns} rows ${ROWS} -echo; exec ${words}`, '/dev/null'],
     { env: { PATH: process.env.PATH ?? '', TERM: 'xterm-256color', LANG: 'C.UTF-8', ...env } },
   );
   child.stdin.on('error', () => undefined);
@@ -59,7 +59,7 @@ export async function recordTerminal(view: TerminalView, env: Record<string, str
   return taken;
 }
 
-/** Writes the report of a run or a fleet. @returns the file, in a folder of its own */
+/** Writes the report of a run or a fleet into a new folder. @returns the path of the file */
 export async function writeReport(subject: string, env: Record<string, string>): Promise<string> {
   const file = path.join(await mkdtemp(path.join(tmpdir(), 'republish-report-')), 'report.html');
   const child = spawn(process.execPath, [COMMAND_LINE, 'report', subject, '--html', file], {
@@ -72,8 +72,9 @@ export async function writeReport(subject: string, env: Record<string, string>):
 }
 
 /**
- * Shows what a terminal would show of it, on a page of its own. @returns where on the page it is, for a
- * picture
+ * Shows the output of a command in a terminal on the page.
+ *
+ * @returns the part of the page with the terminal
  */
 export async function showTerminal(
   page: Page,
@@ -90,7 +91,7 @@ export async function showTerminal(
   await page.addStyleTag({ path: path.join(xterm, 'css/xterm.css') });
   await page.addScriptTag({ path: path.join(xterm, 'lib/xterm.js') });
   const text = `\x1b[1m$ ${command}\x1b[0m\r\n${written}`;
-  // As text: these lines run in the page, which the compiler knows nothing of.
+  // As text: these lines run in the browser, so the compiler cannot check them.
   const rows = await page.evaluate(`(async () => {
     await document.fonts.load('15px terminal');
     const terminal = new Terminal({ cols: ${columns}, rows: ${ROWS}, fontFamily: 'terminal', fontSize: 15,

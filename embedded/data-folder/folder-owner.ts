@@ -8,10 +8,10 @@ import { type Owner, type Ownership, takeOwnership } from './ownership';
 import { FolderServers } from './servers';
 import { digestsOf, type SettingDigests, type WorkerSettings } from './worker-settings';
 
-/** A request is one short line. */
+/** A request is one short line. A longer one is not from this program. */
 const MAX_REQUEST_CHARS = 1_000;
 
-/** This process as the owner of a data folder: it runs the servers, and lends them to other commands. */
+/** This process owns a data folder: it runs the servers and lends them to other commands. */
 export class FolderOwner {
   private readonly borrowers = new Set<Socket>();
   private onFewerBorrowers: () => void = () => undefined;
@@ -25,9 +25,9 @@ export class FolderOwner {
   ) {}
 
   /**
-   * Takes the folder and starts its servers.
+   * Takes the ownership of the folder and starts its servers.
    *
-   * @returns undefined when another process owns the folder
+   * @returns undefined: another process owns the folder
    */
   static async open(
     folder: DataFolder,
@@ -37,7 +37,7 @@ export class FolderOwner {
   ): Promise<FolderOwner | undefined> {
     const token = randomBytes(32).toString('hex');
     let answer: (socket: Socket) => void = (socket) => socket.destroy();
-    // Before the folder is taken: whoever reads who owns it can ask at once.
+    // It listens before it takes the folder: another command can connect as soon as it reads the owner file.
     const listener = createServer((socket) => answer(socket));
     const port = await listen(listener);
     const ownership = await takeOwnership(folder.path, { role, port, token });
@@ -57,7 +57,7 @@ export class FolderOwner {
     }
   }
 
-  /** The servers, with Temporal if it is asked for. */
+  /** The addresses of the servers. Starts Temporal if `temporal` is true and it is not running. */
   async grant(temporal: boolean): Promise<Granted> {
     const servers = await this.servers;
     const running = await (temporal ? servers.startTemporal() : servers.runningTemporal());
@@ -68,7 +68,7 @@ export class FolderOwner {
     };
   }
 
-  /** Resolves when one of the servers has ended and nobody has asked for that. */
+  /** Resolves when a server has ended without `end`. */
   get lost(): Promise<void> {
     return this.servers.then(
       (servers) => servers.lost,
@@ -76,6 +76,7 @@ export class FolderOwner {
     );
   }
 
+  /** How many other commands use the servers. */
   get borrowed(): number {
     return this.borrowers.size;
   }
@@ -85,7 +86,7 @@ export class FolderOwner {
     while (this.borrowers.size > 0) await new Promise<void>((resolve) => (this.onFewerBorrowers = resolve));
   }
 
-  /** Stops the servers in order and leaves the folder to the next. May be called again. */
+  /** Stops the servers in order and releases the folder. May be called again. */
   async end(): Promise<void> {
     if (this.isEnding) return;
     this.isEnding = true;

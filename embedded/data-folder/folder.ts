@@ -4,53 +4,56 @@ import path from 'node:path';
 import { ensureError } from '../../contract/failures';
 import { createPrivateFile } from '../private-file';
 
-/** A data folder cannot be used: what is in the way, and what to do. */
+/** A data folder cannot be used. The message says why and what to do. */
 export class DataFolderUnusable extends Error {
   override readonly name = 'DataFolderUnusable';
+  readonly type = 'DataFolderUnusable';
 
   constructor(
     message: string,
     options?: ErrorOptions,
-    /** Absent: the catalogue's. */
+    /** Default: the remedy of the catalogue. */
     readonly remedy?: string,
   ) {
     super(message, options);
   }
 }
 
+/** The paths of a data folder. All are absolute. */
 export interface DataFolder {
-  /** Absolute. */
   path: string;
   postgresDir: string;
   postgresPasswordFile: string;
-  /** SQLite: the workflows. */
+  /** SQLite database of the Temporal server. */
   temporalFile: string;
+  /** REPUBLISH_SECRETS_KEY of this folder. */
   secretsKeyFile: string;
-  /** Which servers were started on it last. */
+  /** The processes of the servers that were started last. */
   serversFile: string;
 }
 
 const MARKER = 'republish-data.json';
-/** Rises when a release lays the folder out in another way. */
+/** Rises when a release changes the layout of the folder. */
 const FORMAT = 1;
-/** What the root of a file system of its own may hold. */
-const NOT_OURS_BUT_HARMLESS = ['lost+found'];
+/** Entries that an empty file system may have at its root. */
+const ALLOWED_IN_EMPTY = ['lost+found'];
 
 /**
- * Opens a data folder, and makes it where there is none yet: 0700, with a file that says what it is.
+ * Opens a data folder. Creates it, with mode 0700 and a marker file, if it does not exist.
  *
- * @throws DataFolderUnusable when it cannot be made, holds something else, or is another user's or a newer
- * release's
+ * @throws DataFolderUnusable it cannot be created, contains other files, belongs to another user, or is of a
+ *   newer release
  */
 export async function openDataFolder(directory: string): Promise<DataFolder> {
   const root = path.resolve(directory);
   try {
-    await make(root);
-    await takeUp(root);
+    await makeFolders(root);
+    await requireDataFolder(root);
   } catch (thrown) {
     if (thrown instanceof DataFolderUnusable) throw thrown;
     throw new DataFolderUnusable(
-      `the data folder ${root} cannot be used (${ensureError(thrown).message}): name one that this user may write to`,
+      `the data folder ${root} cannot be used (${ensureError(thrown).message}): ` +
+        'name one that this user may write to',
       { cause: thrown },
     );
   }
@@ -64,17 +67,17 @@ export async function openDataFolder(directory: string): Promise<DataFolder> {
   };
 }
 
-/** The key that encrypts the signers of this folder, made where there is none. @returns its file */
+/** Creates the secrets key of the folder if there is none. @returns the path of its file */
 export async function ensureSecretsKey({ secretsKeyFile }: DataFolder): Promise<string> {
   await createPrivateFile(secretsKeyFile, `${randomBytes(32).toString('hex')}\n`);
   return secretsKeyFile;
 }
 
 /**
- * Makes a folder and those above it, one by one: where the system answers ENOENT for a folder that is there
- * (/proc), mkdir's own `recursive` never ends, and on a read-only file system it says ENOENT.
+ * Creates a folder and the missing folders above it, one by one. mkdir's `recursive` is not used: below /proc
+ * it never ends, and on a read-only file system it reports ENOENT.
  */
-async function make(directory: string): Promise<void> {
+async function makeFolders(directory: string): Promise<void> {
   const missing: string[] = [];
   let existing = directory;
   while ((await kindOf(existing)) === undefined && existing !== path.dirname(existing)) {
@@ -85,7 +88,7 @@ async function make(directory: string): Promise<void> {
   await requireWritable(existing);
   for (const each of missing) {
     await mkdir(each, { mode: 0o700 }).catch((error: NodeJS.ErrnoException) => {
-      // Another process may be making it at this very moment.
+      // Another process may create it at the same moment.
       if (error.code === 'EEXIST') return;
       throw new Error(`no folder can be made in ${path.dirname(each)}, ${error.code}`, { cause: error });
     });
@@ -110,7 +113,8 @@ async function requireWritable(directory: string): Promise<void> {
   }
 }
 
-async function takeUp(root: string): Promise<void> {
+/** Marks an empty folder as a data folder, or checks the marker of an existing one. */
+async function requireDataFolder(root: string): Promise<void> {
   const marker = path.join(root, MARKER);
   const text = await readFile(marker, 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined;
@@ -125,25 +129,28 @@ async function takeUp(root: string): Promise<void> {
   await createPrivateFile(marker, `${JSON.stringify({ format: FORMAT })}\n`);
 }
 
-/** A folder of other files, such as LNbits' own, must not become one of ours by a slip. */
+/** Refuses a folder with other files, such as LNbits' own: a person may have named it by mistake. */
 async function requireEmpty(root: string): Promise<void> {
   const others = (await readdir(root)).filter(
-    // Another process may be making the folder at this very moment.
-    (name) => !name.startsWith(MARKER) && !NOT_OURS_BUT_HARMLESS.includes(name),
+    // Another process may write the marker, or its temporary file, at the same moment.
+    (name) => !name.startsWith(MARKER) && !ALLOWED_IN_EMPTY.includes(name),
   );
   if (others.length === 0 || (await stat(path.join(root, MARKER)).catch(() => undefined))) return;
+  const shown = `${others.slice(0, 3).join(', ')}${others.length > 3 ? ', ...' : ''}`;
   throw new DataFolderUnusable(
-    `${root} is no data folder of republish and holds other files (${others.slice(0, 3).join(', ')}${others.length > 3 ? ', ...' : ''}): name an empty folder, or one that does not exist yet`,
+    `${root} is no data folder of republish and holds other files (${shown}): ` +
+      'name an empty folder, or one that does not exist yet',
   );
 }
 
-/** Files that root makes in somebody's folder would be closed to that user from then on. */
+/** Refuses the folder of another user. Root may write there, but that user could not read root's files. */
 async function requireOurs(root: string, marker: string): Promise<void> {
   const uid = process.getuid?.();
   const { uid: owner } = await stat(marker);
   if (uid === undefined || owner === uid) return;
   throw new DataFolderUnusable(
-    `the data folder ${root} belongs to another user (uid ${owner}, this is ${uid}): run republish as that user, or give this user all files in it except those below postgres/`,
+    `the data folder ${root} belongs to another user (uid ${owner}, this is ${uid}): run republish as that ` +
+      'user, or give this user all files in it except those below postgres/',
   );
 }
 
@@ -152,12 +159,13 @@ function requireKnownFormat(root: string, text: string): void {
   try {
     ({ format } = JSON.parse(text) as { format?: unknown });
   } catch {
-    // Told below: a file that is not JSON has no format.
+    // A file that is not JSON has no format.
   }
   if (format === FORMAT) return;
   throw new DataFolderUnusable(
     typeof format === 'number'
-      ? `the data folder ${root} has format ${format}, this release knows ${FORMAT}: use the release that made it, or a newer one`
+      ? `the data folder ${root} has format ${format}, this release knows ${FORMAT}: ` +
+          'use the release that made it, or a newer one'
       : `${path.join(root, MARKER)} does not say which format the folder has: take the file from a backup`,
   );
 }

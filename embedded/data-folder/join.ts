@@ -1,3 +1,4 @@
+import { sleep } from '../../async/wait';
 import { ensureError } from '../../contract/failures';
 import { type DataFolder, DataFolderUnusable, openDataFolder } from './folder';
 import { FolderOwner } from './folder-owner';
@@ -8,11 +9,11 @@ import { differing, type WorkerSettings } from './worker-settings';
 
 export interface JoinOptions {
   role: Owner['role'];
-  /** Whether Temporal is needed beside Postgres. */
+  /** Temporal is needed too, not only Postgres. */
   temporal: boolean;
-  /** What this shell sets of what a worker works with; of `up`, what its worker does. */
+  /** The worker settings of this shell. With the role `up`: those of its worker. */
   settings?: WorkerSettings;
-  /** Told what takes a while. */
+  /** Called with a message for each step that takes a while. */
   say(text: string): void;
   /** Ends the wait for another process. */
   signal?: AbortSignal;
@@ -21,34 +22,34 @@ export interface JoinOptions {
 /** The servers of a data folder, for as long as this process uses them. */
 export interface JoinedFolder extends Granted {
   folder: DataFolder;
-  /** Who runs them: this process, another command, or `republish up`, which has a worker too. */
+  /** Who runs the servers: this process, another command, or `republish up`, which has a worker too. */
   runBy: 'this process' | Owner['role'];
-  /** Which settings of this shell are not those of the worker of `republish up`. */
+  /** The settings of this shell that differ from those of the worker of `republish up`. */
   differing: (keyof WorkerSettings)[];
   /**
-   * Resolves when another process that ran them has ended, or when a server of this process has ended by
-   * itself.
+   * Resolves when the other process that runs the servers has ended, or when a server of this process has.
    */
   lost: Promise<void>;
   /**
-   * Gives them back; stops them when this process runs them, after other commands that use them have ended.
+   * Gives the servers back. If this process runs them, it stops them, after the other commands that use them
+   * have ended. With `atOnce` (the default of the role `up`) it does not wait for those commands.
    */
   leave(how?: { atOnce: boolean }): Promise<void>;
 }
 
 const POLL_MS = 200;
-/** A process that owns the folder and does not answer yet is just starting, or just ending. */
+/** An owner that does not answer is starting or ending. After this time the person gets a message. */
 const QUIET_MS = 2_000;
 
 /**
- * Uses the servers of a data folder: those of the process that runs them already, else its own.
+ * Uses the servers of a data folder: those of the process that runs them, or its own if no process does.
  *
- * @throws DataFolderUnusable; what `signal` was aborted with
+ * @throws DataFolderUnusable, or the reason of `signal`
  */
 export async function joinDataFolder(directory: string, options: JoinOptions): Promise<JoinedFolder> {
   const folder = await openDataFolder(directory);
   const waiting = sayOnce(options.say);
-  for (const beganMs = Date.now(); ; await new Promise((resolve) => setTimeout(resolve, POLL_MS))) {
+  for (const beganMs = Date.now(); ; await sleep(POLL_MS)) {
     options.signal?.throwIfAborted();
     const owner = await ownerOf(folder.path);
     try {
@@ -88,9 +89,11 @@ async function own(
     lost: owner.lost,
     async leave({ atOnce } = { atOnce: role === 'up' }) {
       if (!atOnce && owner.borrowed > 0) {
-        say(
-          `the servers stay until ${owner.borrowed === 1 ? 'another command that uses them has' : `${owner.borrowed} other commands that use them have`} ended`,
-        );
+        const others =
+          owner.borrowed === 1
+            ? 'another command that uses them has'
+            : `${owner.borrowed} other commands that use them have`;
+        say(`the servers stay until ${others} ended`);
         await owner.untilAllGivenBack();
       }
       await owner.end();
@@ -106,7 +109,8 @@ async function borrow(
 ): Promise<JoinedFolder | undefined> {
   if (owner.host !== placeOfProcesses())
     throw new DataFolderUnusable(
-      `the data folder ${folder.path} is in use on another host or in another container, ${owner.host} (pid ${owner.pid}): use it there, or end that first`,
+      `the data folder ${folder.path} is in use on another host or in another container, ` +
+        `${owner.host} (pid ${owner.pid}): use it there, or end that first`,
     );
   if (role === 'up') {
     if (owner.role === 'up')

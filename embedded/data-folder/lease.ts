@@ -3,39 +3,40 @@ import { createInterface } from 'node:readline';
 import type { Owner } from './ownership';
 import type { SettingDigests } from './worker-settings';
 
-/** What an asker says first. */
+/** The first line from a command to the owner. */
 export interface Request {
   token: string;
-  /** Whether Temporal is needed beside Postgres. */
+  /** Temporal is needed too, not only Postgres. */
   temporal: boolean;
 }
 
-/** The servers of a folder, as a command uses them. */
+/** The addresses of the servers of a folder. */
 export interface Granted {
+  /** `postgres://...`, with a password. */
   databaseUrl: string;
-  /** host:port; absent while only Postgres runs. */
+  /** host:port. Absent: only Postgres is running. */
   temporalAddress?: string;
+  /** Address of the web UI. */
   temporalUi?: string;
-  /** What the worker of `republish up` was set to. */
+  /** The settings of the worker of `republish up`. Absent: there is no such worker. */
   worker?: SettingDigests;
 }
 
-/** A line from the owner: what is being done meanwhile, and one of the others at the end. */
+/** A line from the owner. `step` is a message for the person. Each of the others is the last line. */
 export type Answer = { step: string } | { granted: Granted } | { refused: string } | { ending: true };
 
 export interface Lease {
   granted: Granted;
-  /** Resolves when the owner has ended before we gave it back. */
+  /** Resolves when the owner has ended before `giveBack`. */
   lost: Promise<void>;
   giveBack(): void;
 }
 
 /**
- * Asks the owner of a folder for its servers: they stay at least until the lease is given back, or this
- * process ends.
+ * Asks the owner of a folder for its servers. They run at least until `giveBack`, or until this process ends.
  *
- * @returns undefined when the owner is just ending, or gone
- * @throws Error with the owner's reason when it cannot start them
+ * @returns undefined: the owner is ending or has ended
+ * @throws Error the owner cannot start the servers; the message is the owner's reason
  */
 export async function askOwner(
   owner: Owner,
@@ -46,7 +47,7 @@ export async function askOwner(
   const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
   socket.on('error', () => undefined); // 'close' follows
   send(socket, { token: owner.token, temporal } satisfies Request);
-  // What is written after the end of the other side would otherwise keep the line reader waiting.
+  // If the owner has closed the connection already, no line arrives: `closed` ends the wait.
   const answer = await Promise.race([
     lastAnswer(socket, say),
     closed.then(() => ({ ending: true }) as const),

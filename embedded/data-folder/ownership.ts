@@ -4,39 +4,39 @@ import path from 'node:path';
 import { createPrivateFile, writePrivateFile } from '../private-file';
 import { identityOf, isRunning, placeOfProcesses, type ProcessIdentity } from './process-identity';
 
-/** The process that runs the servers of a data folder, and how others ask it for them. */
+/** The process that runs the servers of a data folder. It is the content of a file `owner.<n>`. */
 export interface Owner extends ProcessIdentity {
-  /** As `placeOfProcesses` says it. */
+  /** See `placeOfProcesses`. */
   host: string;
-  /** `up` stays until it is told to stop; a command only as long as it takes. */
+  /** `up` runs until a person stops it. `command` runs as long as its work takes. */
   role: 'up' | 'command';
-  /** Where it answers on 127.0.0.1, and the word that shows that the asker may read this folder. */
+  /** Its port on 127.0.0.1. */
   port: number;
+  /** A request must contain it. It proves that the sender may read this folder. */
   token: string;
 }
 
 export interface Ownership {
-  /** The folder is the next one's. */
+  /** Lets another process take the folder. */
   release(): Promise<void>;
 }
 
 const NAME = /^owner\.(\d+)$/;
 /**
- * Processes of another host (a container that shares the folder) are not seen; that they live, the file's
- * time says.
+ * The owner sets the time of its file. For a process on another host, or in another container, that time is
+ * the only sign of life.
  */
 const SIGN_OF_LIFE_MS = 5_000;
 const DEAD_AFTER_MS = 30_000;
 
 /**
- * Makes this process the owner of a folder, unless another one is.
+ * Makes this process the owner of a folder, unless another process is.
  *
- * A file `owner.<n>` says who owns the folder: the one with the highest number. A file is never taken over:
- * whoever finds that its process has ended or released it makes the next number, which only one can. A lock
- * file that is removed when it is found stale would let a second finder remove the lock that the first has
- * just made.
+ * The owner is in the file `owner.<n>` with the highest number. When that process has ended or has released
+ * the folder, the next owner creates the file with the next number: only one process can create it. With a
+ * lock file that is deleted when it is stale, a second process could delete the new lock of the first one.
  *
- * @returns undefined when another process owns it
+ * @returns undefined: another process owns the folder
  */
 export async function takeOwnership(
   folder: string,
@@ -50,7 +50,7 @@ export async function takeOwnership(
   const file = path.join(folder, `owner.${mine}`);
   const owner: Owner = { ...identity, host: placeOfProcesses(), ...as };
   if (!(await createPrivateFile(file, JSON.stringify(owner)))) return undefined;
-  // Others may have come and gone since we looked: then ours is an old number.
+  // Other processes may have owned the folder since `newestNumber`: then our number is not the highest.
   if (newestNumber(folder) > mine) {
     await rm(file, { force: true });
     return undefined;
@@ -64,13 +64,13 @@ export async function takeOwnership(
   return {
     async release() {
       clearInterval(signOfLife);
-      // It stays, as the highest number.
+      // The empty file stays: it keeps the highest number.
       await writePrivateFile(file, '{}');
     },
   };
 }
 
-/** Who owns a folder now. */
+/** The current owner of a folder. */
 export function ownerOf(folder: string): Promise<Owner | undefined> {
   return ownerAt(folder, newestNumber(folder));
 }
@@ -86,7 +86,7 @@ async function ownerAt(folder: string, number: number): Promise<Owner | undefine
         : Date.now() - (await stat(file)).mtimeMs < DEAD_AFTER_MS;
     return isAlive ? (owner as Owner) : undefined;
   } catch (error) {
-    // None yet, or a newer one has removed it.
+    // There is no owner file yet, or a newer owner has removed this one.
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;
   }

@@ -2,16 +2,16 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
 
-/** A process, and not another that has got its number since. */
+/** Identifies a process. The pid alone does not: another process may get it later. */
 export interface ProcessIdentity {
   pid: number;
-  /** When it began, in the words of this system. */
+  /** The start of the process, in a format of this system. */
   startedAt: string;
 }
 
 /**
- * Where process numbers mean what they mean here: this host, and on Linux this PID namespace. Two containers
- * may have one host name and not see each other's processes.
+ * Where a pid is valid: this host, and on Linux this PID namespace. Two containers may have the same host
+ * name and not see each other's processes.
  */
 export function placeOfProcesses(): string {
   if (process.platform !== 'linux') return hostname();
@@ -22,7 +22,7 @@ export function placeOfProcesses(): string {
   }
 }
 
-/** Undefined when there is no such process, or only what is left of one that has ended. */
+/** Undefined: there is no such process, or it is a zombie. */
 export function identityOf(pid: number): ProcessIdentity | undefined {
   const startedAt = process.platform === 'linux' ? startOnLinux(pid) : startBy(pid);
   return startedAt === undefined ? undefined : { pid, startedAt };
@@ -35,11 +35,10 @@ export function isRunning({ pid, startedAt }: ProcessIdentity): boolean {
 function startOnLinux(pid: number): string | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    // The name, in parentheses, may hold anything; the fields after it are the state and then numbers
-    // (proc_pid_stat(5)).
+    // proc_pid_stat(5): the name, in parentheses, may contain anything. After it come the state and numbers.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     if (fields[0] === 'Z' || fields[0] === 'X') return undefined;
-    // Clock ticks since the boot: the same number may come again after the next one.
+    // Clock ticks since the boot. The id of the boot makes them unique.
     return `${readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()} ${fields[19] ?? ''}`;
   } catch {
     return undefined;

@@ -1,4 +1,5 @@
 import { chmod, readFile } from 'node:fs/promises';
+import { sleep } from '../../async/wait';
 import { createDatabase } from '../../database/admin';
 import { openDatabase } from '../../database/connection';
 import { migrate } from '../../database/migrate';
@@ -10,7 +11,7 @@ import { type DataFolder, DataFolderUnusable } from './folder';
 import { identityOf, isRunning, type ProcessIdentity } from './process-identity';
 
 const LEDGER = 'republish';
-/** The guard of a process that was killed ends its servers within a moment, with SIGKILL after 5 s. */
+/** Longer than the guard of a killed process needs to end its servers: it sends SIGKILL after 5 s. */
 const ORPHANS_TIMEOUT_MS = 12_000;
 const POLL_MS = 100;
 
@@ -25,7 +26,7 @@ export class FolderServers {
   private recorded: Recorded[] = [];
   private isStopping = false;
   private onLost: () => void = () => undefined;
-  /** Resolves when one of them has ended by itself. */
+  /** Resolves when a server has ended without `stop`. */
   readonly lost = new Promise<void>((resolve) => (this.onLost = resolve));
 
   private constructor(
@@ -33,7 +34,7 @@ export class FolderServers {
     private readonly say: (text: string) => void,
   ) {}
 
-  /** Starts Postgres, with the ledger as this release needs it. */
+  /** Starts Postgres and migrates the ledger. */
   static async start(folder: DataFolder, say: (text: string) => void): Promise<FolderServers> {
     const servers = new FolderServers(folder, say);
     await endOrphans(folder, say);
@@ -52,12 +53,12 @@ export class FolderServers {
     return url.toString();
   }
 
-  /** Temporal, if it has been started. */
+  /** Undefined: Temporal has not been started. */
   runningTemporal(): Promise<TemporalServer> | undefined {
     return this.temporal;
   }
 
-  /** Starts Temporal, unless it runs already. */
+  /** Starts Temporal, unless it is running. */
   async startTemporal(): Promise<TemporalServer> {
     this.temporal ??= this.launchTemporal();
     try {
@@ -68,7 +69,7 @@ export class FolderServers {
     }
   }
 
-  /** Temporal first: it needs nothing of Postgres, and whoever asks it must not start what cannot be done. */
+  /** Stops Temporal first: otherwise workers would start work that needs the stopped Postgres. */
   async stop(): Promise<void> {
     this.isStopping = true;
     const temporal = await this.temporal?.catch(() => undefined);
@@ -94,7 +95,7 @@ export class FolderServers {
 
   private async launchTemporal(): Promise<TemporalServer> {
     const found = await findTemporalServer({
-      // What takes no time is not told.
+      // Only a download takes long enough for a message.
       onStep: (step) => step.startsWith('Downloading') && this.say(step),
     });
     const server = await startTemporalServer({
@@ -102,12 +103,13 @@ export class FolderServers {
       dbFilename: this.folder.temporalFile,
       durable: true,
       searchAttributes: searchAttributeTypes(),
-      // Operators take turns at a busy worker (docs/fleet.md); this server does not by itself.
+      // Operators of a fleet take turns at a busy worker (docs/fleet.md). The dev server needs this setting
+      // for it.
       dynamicConfig: { 'matching.enableFairness': 'true' },
     });
     this.watch('Temporal', server.exited);
     await this.record('temporal', server.pid);
-    // It makes its file readable for others, and the log beside it like the file.
+    // The server creates its file, and SQLite's files next to it, readable for other users.
     for (const file of ['', '-wal', '-shm'].map((suffix) => this.folder.temporalFile + suffix))
       await chmod(file, 0o600).catch(() => undefined);
     return server;
@@ -130,9 +132,8 @@ export class FolderServers {
 }
 
 /**
- * Waits for the servers of a process that was killed. Those that outlive it all the same, because their guard
- * was killed with it, are ended: the folder says which they are, and when they began, so that no other
- * process is meant.
+ * Waits until the servers of a killed process have ended. If the guard was killed too, they continue, and
+ * this function ends them. `serversFile` has their pids and start times, so no other process can be meant.
  */
 async function endOrphans(folder: DataFolder, say: (text: string) => void): Promise<void> {
   const left = (await recordedIn(folder)).filter(isRunning);
@@ -162,7 +163,7 @@ async function recordedIn({ serversFile }: DataFolder): Promise<Recorded[]> {
 async function haveEnded(processes: ProcessIdentity[]): Promise<boolean> {
   for (const deadlineMs = Date.now() + ORPHANS_TIMEOUT_MS; Date.now() < deadlineMs;) {
     if (!processes.some(isRunning)) return true;
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    await sleep(POLL_MS);
   }
   return false;
 }

@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto';
 
-/** What a worker works with, each in one spelling; what is not stated is absent. */
+/** Settings of a worker, each in a canonical spelling. Absent: the setting has its default. */
 export interface WorkerSettings {
   lnbits?: string;
   preset?: string;
@@ -10,10 +10,10 @@ export interface WorkerSettings {
   dataConverter?: string;
 }
 
-/** The same, so that it can be compared and not read: a URL may hold a password. */
+/** The settings as keyed hashes: they can be compared but not read, because a URL may have a password. */
 export type SettingDigests = WorkerSettings;
 
-/** @param key the token of the owner: without it nobody can try guesses against a digest */
+/** @param key the token of the owner. Without it nobody can test guesses against a digest */
 export function digestsOf(settings: WorkerSettings, key: string): SettingDigests {
   return Object.fromEntries(
     Object.entries(settings).map(([name, value]: [string, string]) => [
@@ -23,7 +23,7 @@ export function digestsOf(settings: WorkerSettings, key: string): SettingDigests
   );
 }
 
-/** Which of ours are stated by both and are not the same. */
+/** The settings that both sides have and that differ. */
 export function differing(
   ours: WorkerSettings,
   theirs: SettingDigests,

@@ -3,13 +3,13 @@ import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { run } from '../run';
 
-/** The version that is fetched; one found on PATH may be any. */
+/** The version that is downloaded. A Temporal CLI on PATH may have any version. */
 export const TEMPORAL_CLI_VERSION = '1.9.1';
 
-/** What came of one way to find the Temporal CLI: a path, or why there is none. */
+/** The path of the Temporal CLI, or why it was not found. */
 export type Found = { path: string } | { why: string };
 
-/** All files of that name on PATH that can be executed, in order. */
+/** All executable files with this name on PATH, in order. */
 export function onPath(name: string, env: NodeJS.ProcessEnv): string[] {
   const fileName = process.platform === 'win32' ? `${name}.exe` : name;
   return (env['PATH'] ?? '')
@@ -19,7 +19,7 @@ export function onPath(name: string, env: NodeJS.ProcessEnv): string[] {
     .filter(isExecutableFile);
 }
 
-/** Whether the file is there, is a file, and may be executed by us. */
+/** Whether this is a file that this user may execute. */
 export function isExecutableFile(file: string): boolean {
   try {
     accessSync(file, constants.X_OK);
@@ -29,9 +29,7 @@ export function isExecutableFile(file: string): boolean {
   }
 }
 
-/**
- * Asks a file whether it is the Temporal CLI: many other programs also accept `--version` and exit with 0.
- */
+/** Runs `--version` and checks its output: many other programs also accept it and exit with 0. */
 export async function checkTemporalCli(
   file: string,
   env: NodeJS.ProcessEnv,
@@ -46,8 +44,8 @@ export async function checkTemporalCli(
 }
 
 /**
- * Whether this file and its folder are ours (or root's) and closed to everybody else. The cache may lie in a
- * temporary directory that everybody writes to, and what is in it gets executed.
+ * Whether only this user and root may write the file and its folder. The cache may be in a temporary
+ * directory where every user may write, and its content is executed.
  */
 export async function isOnlyOurs(file: string): Promise<boolean> {
   const uid = process.getuid?.();

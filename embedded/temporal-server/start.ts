@@ -1,6 +1,7 @@
 import { connect } from 'node:net';
 import path from 'node:path';
 import { Connection } from '@temporalio/client';
+import { sleep } from '../../async/wait';
 import { WITHOUT_PROXY } from '../../configuration/temporal';
 import { SEARCH_ATTRIBUTES } from '../../contract/names';
 import { freePorts } from '../free-port';
@@ -12,26 +13,26 @@ const KILL_AFTER_MS = 5_000;
 const START_ATTEMPTS = 3;
 
 export interface StartOptions {
-  /** The Temporal CLI, as `findTemporalServer` finds it. */
+  /** Path of the Temporal CLI, see `findTemporalServer`. */
   executable: string;
-  /** Give ports (and `dbFilename`) to start a stopped server again in the same place; free ones otherwise. */
+  /** Default: a free port. To start a stopped server again, give its ports and its `dbFilename`. */
   port?: number;
   uiPort?: number;
-  /** SQLite file that keeps the workflows; without it they end with the server. */
+  /** SQLite file with the workflows. Default: they are in memory and end with the server. */
   dbFilename?: string;
-  /** True: what is in that file survives a power cut too, not only a server that is killed. */
+  /** The file survives a power cut too, not only a killed server. Default: false. */
   durable?: boolean;
-  /** True: no web UI. */
+  /** Without the web UI. Default: false. */
   headless?: boolean;
   /** Search attributes to register: name to type (`Keyword`, `Text`, `Int`, `Datetime`, ...). */
   searchAttributes?: Record<string, string>;
-  /** Settings of the server by name, such as `matching.enableFairness`, as JSON values. */
+  /** Dynamic configuration of the server: name, such as `matching.enableFairness`, to a JSON value. */
   dynamicConfig?: Record<string, string>;
-  /** A namespace to make besides `default`. */
+  /** A namespace to create. `default` always exists. */
   namespace?: string;
 }
 
-/** What a run is found by, for `searchAttributes`. */
+/** The search attributes of runs, for `searchAttributes`. */
 export function searchAttributeTypes(): Record<string, string> {
   return Object.fromEntries(Object.values(SEARCH_ATTRIBUTES).map((name) => [name, 'Keyword']));
 }
@@ -42,20 +43,19 @@ export interface TemporalServer {
   /** Address of the web UI; empty when headless. */
   uiUrl: string;
   pid: number;
-  /** SIGTERM, then SIGKILL after 5 s; resolves when it has ended. May be called again. */
+  /** Sends SIGTERM, and SIGKILL after 5 s. Resolves when the server has ended. May be called again. */
   stop(): Promise<void>;
-  /** Signals the server, for fault tests (SIGKILL, SIGSTOP, SIGCONT). */
+  /** Sends a signal to the server, for fault tests (SIGKILL, SIGSTOP, SIGCONT). */
   kill(signal: NodeJS.Signals): void;
-  /** Resolves when it has ended, for whatever reason. */
+  /** Resolves when the server has ended for any reason. */
   exited: Promise<void>;
 }
 
 /**
- * Starts the Temporal dev server on 127.0.0.1 and waits until its frontend serves the namespace. It prints
- * nothing, and is gone with this process, however this process ends.
+ * Starts the Temporal dev server on 127.0.0.1 and waits until its frontend serves the namespace. The server
+ * ends with this process, also when this process is killed.
  *
- * @throws Error with the last lines of its standard error when it ends while starting or is not ready within
- * 20 s.
+ * @throws Error with the server's last lines: it ended while starting, or it is not ready within 20 s
  */
 export async function startTemporalServer(options: StartOptions): Promise<TemporalServer> {
   for (let attempt = 1; ; attempt += 1) {
@@ -112,10 +112,10 @@ function commandLine(ports: Ports, options: StartOptions): string[] {
   args.push(...(options.headless === true ? ['--headless'] : ['--ui-port', String(ports.uiPort)]));
   if (options.dbFilename !== undefined) {
     args.push('--db-filename', path.resolve(options.dbFilename));
-    // Both survive a server that is killed. With `normal` a power cut can cost the last moments, which is no
-    // matter for a server that is thrown away; `full` waits for the disk in each transaction, and for less of
-    // it with a write-ahead log (measured: a run of 200 documents takes 12 to 19 s with `normal`, 13 to 15 s
-    // with `full` and the log, 19 to 21 s without the log).
+    // A killed server loses nothing with either. With `normal` a power cut can lose the last transactions.
+    // `full` waits for the disk in each transaction, and the write-ahead log makes that wait shorter.
+    // Measured with a run of 200 documents: 12 to 19 s with `normal`, 13 to 15 s with `full` and the log, 19
+    // to 21 s without the log.
     const pragmas =
       options.durable === true ? ['journal_mode=wal', 'synchronous=full'] : ['synchronous=normal'];
     for (const pragma of pragmas) args.push('--sqlite-pragma', pragma);
@@ -131,8 +131,8 @@ function commandLine(ports: Ports, options: StartOptions): string[] {
 }
 
 /**
- * The CLI reads TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_TLS...: meant for a production cluster, not
- * for this one.
+ * Without TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE and so on: the CLI reads them, and they are for another
+ * server.
  */
 function withoutClientSettings(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('TEMPORAL_')));
@@ -154,7 +154,7 @@ async function waitUntilReady(server: ProcessGroup, address: string, namespace: 
         channelArgs: WITHOUT_PROXY,
       });
       try {
-        // The frontend answers a little before it knows its namespaces.
+        // The frontend accepts connections a moment before it knows its namespaces.
         await connection.withDeadline(Date.now() + 2_000, () =>
           connection.workflowService.describeNamespace({ namespace }),
         );
@@ -165,14 +165,16 @@ async function waitUntilReady(server: ProcessGroup, address: string, namespace: 
     } catch (error) {
       why = (error as Error).message;
     }
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    await sleep(POLL_MS);
   }
   throw new Error(
     `The Temporal dev server was not ready after ${READY_TIMEOUT_MS / 1000} s (${why}): ${server.epitaph()}`,
   );
 }
 
-/** A bare TCP connection first: a gRPC client that is refused once waits a second before it tries again. */
+/**
+ * Tries a TCP connection first: after a refused connection a gRPC client waits a second before the next one.
+ */
 function dial(address: string): Promise<void> {
   const { hostname, port } = new URL(`tcp://${address}`);
   return new Promise((resolve, reject) => {

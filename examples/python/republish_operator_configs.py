@@ -125,8 +125,8 @@ async def republish_operator_configs(
         document_types: Only these, such as ``["bitspire-fees"]``. Default: all.
         machine_ids: Only these ``dca_machines.id``. Default: all of the operator's.
         expected_pubkey: 64 lower-case hex characters. Unless this is the operator's current key, nothing is signed.
-        force: Sign anew also what is published and unchanged, but for documents that set what a machine counts itself.
-        reset_counts: With ``force``, sign anew those too: ``bitspire-cassettes`` sets the machine's counts.
+        force: Also sign documents that are published and unchanged, except those that set the counts of a machine.
+        reset_counts: With ``force``, sign those too: ``bitspire-cassettes`` sets the counts of a machine.
         reason: Why, for the audit; at most 500 characters.
         other_request: While a run of another request goes on: ``wait`` for its end, ``refuse`` (RepublishFailed of type
             ``AnotherRunGoesOn``), or ``attach`` to it knowingly: the result is then that run's.
@@ -253,7 +253,7 @@ async def _compare(
     return _differences(theirs, request), started.event_time.ToJsonString()
 
 
-# How what is asked is told, by its key: where it is given, and where it is left out. As in contract/same-request.ts, and
+# How what is asked is told, by its key: where it is given, and where it is left out. As in rules/same-request.ts, and
 # held to the same examples (test/vectors/same-request.json).
 _WORDS = {
     "operatorUserId": ("operator {}", "no operator"),
@@ -308,7 +308,7 @@ def _text(value: Any) -> str:
 
 
 def _require_ids(request: dict[str, Any]) -> None:
-    """The rule of contract/ids.ts, before anything is started: other ids are of nobody."""
+    """The rule of rules/ids.ts, before anything is started: other ids are of nobody."""
     ids = [("operatorUserId", request.get("operatorUserId"))]
     ids += [(f"machineIds: entry {n}", machine) for n, machine in enumerate(request.get("machineIds", []), 1)]
     for name, given in ids:
@@ -417,7 +417,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--machine", nargs="+", action="extend", help="only these machines")
     parser.add_argument("--expected-pubkey", help="end before signing unless this is the current key (hex)")
     parser.add_argument("--reason", help="why, for the audit")
-    parser.add_argument("--force", action="store_true", help="sign anew also what is published and unchanged")
+    parser.add_argument("--force", action="store_true", help="also sign documents that are published and unchanged")
     parser.add_argument(
         "--reset-counts", action="store_true", help="with --force: also documents that set what a machine counts itself"
     )

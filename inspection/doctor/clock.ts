@@ -27,7 +27,7 @@ export function checkClock(
   facts: readonly RelayFacts[],
   databases: Seen,
 ): Promise<Finding[]> {
-  return check('clock', 'this host', TIMEOUT_MS, async () => {
+  return check({ area: 'clock', subject: 'this host', timeoutMs: TIMEOUT_MS }, async () => {
     const others = await otherClocks(configuration, databases);
     const ofRelays = facts.flatMap(({ clock }) => clock ?? []);
     return clockFindings({ ...others, ofRelays });

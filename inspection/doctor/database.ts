@@ -1,4 +1,3 @@
-import { RepublishError } from '../../contract/failures';
 import type { ReadOnlyDatabase } from '../../database/connection';
 import { schemaVersions } from '../../database/migrate';
 import type { Role } from '../../database/rights-list';
@@ -14,23 +13,34 @@ const TIMEOUT_MS = 20_000;
  */
 export async function checkDatabase(open: () => ReadOnlyDatabase, role: Role): Promise<Finding[]> {
   let database: ReadOnlyDatabase | undefined;
-  const reached = await check('database', 'Postgres', TIMEOUT_MS, async () => {
-    database = open();
-    return checkServer(database);
-  });
+  const reached = await check(
+    { area: 'database', subject: 'Postgres', timeoutMs: TIMEOUT_MS, silence: 'DatabaseUnavailable' },
+    async () => {
+      database = open();
+      return checkServer(database);
+    },
+  );
   // The other checks would report the same again, or check a ledger that cannot exist.
   if (database === undefined || reached.some(({ status }) => status === 'fail')) return reached;
   const ledger = database;
-  const rights = await check('database', 'rights', TIMEOUT_MS, () => checkLedgerRights(ledger, role));
+  const rights = await check(
+    { area: 'database', subject: 'rights', timeoutMs: TIMEOUT_MS, silence: 'DatabaseUnavailable' },
+    () => checkLedgerRights(ledger, role),
+  );
   // Without the right to read the version, the missing right is already reported.
   const mayLook = rights.every(({ status }) => status !== 'fail');
-  const version = await check('database', 'schema republish', TIMEOUT_MS, () =>
-    checkVersion(ledger).catch((thrown: unknown) => {
-      if (mayLook) throw thrown;
-      return [];
-    }),
+  const version = await check(
+    { area: 'database', subject: 'schema republish', timeoutMs: TIMEOUT_MS, silence: 'DatabaseUnavailable' },
+    () =>
+      checkVersion(ledger).catch((thrown: unknown) => {
+        if (mayLook) throw thrown;
+        return [];
+      }),
   );
-  const sequences = await check('database', 'sequences', TIMEOUT_MS, () => checkSequences(ledger));
+  const sequences = await check(
+    { area: 'database', subject: 'sequences', timeoutMs: TIMEOUT_MS, silence: 'DatabaseUnavailable' },
+    () => checkSequences(ledger),
+  );
   return [...reached, ...rights, ...version, ...sequences];
 }
 
@@ -44,17 +54,16 @@ async function checkServer(database: ReadOnlyDatabase): Promise<Finding[]> {
   const facts = await serverFacts(database);
   if (!STORES_ALL.includes(facts.encoding)) {
     const { message, remedy } = cannotStoreAll(facts);
-    return [fail(message, remedy, 'DatabaseMisconfigured')];
+    return [fail(message, { type: 'DatabaseMisconfigured', remedy })];
   }
   const wrong = await settingsNotKept(database);
   if (wrong.length > 0) {
     return [
-      fail(
-        `transactions do not run with the settings that they begin with: ${wrong.join(', ')}`,
-        'What stands between here and Postgres changes them: let DATABASE_URL lead to the server itself, ' +
-          'or to pgbouncer.',
-        'DatabaseMisconfigured',
-      ),
+      fail(`transactions do not run with the settings that they begin with: ${wrong.join(', ')}`, {
+        type: 'DatabaseMisconfigured',
+        remedy:
+          'What stands between here and Postgres changes them: let DATABASE_URL lead to the server itself, or to pgbouncer.',
+      }),
     ];
   }
   const { version, database: name, user, encoding } = facts;
@@ -83,11 +92,8 @@ async function checkSequences(database: ReadOnlyDatabase): Promise<Finding[]> {
   const behind = await sequencesBehind(database);
   if (behind.length === 0) return [];
   const tables = behind.map(({ table }) => `republish.${table}`).join(', ');
-  const { message, remedy } = new RepublishError(
-    'SequenceBehind',
-    `the next numbers of ${tables} are taken already`,
-  );
-  return [findingsOf('database', 'sequences').fail(message, remedy, 'SequenceBehind')];
+  const { fail } = findingsOf('database', 'sequences');
+  return [fail(`the next numbers of ${tables} are taken already`, 'SequenceBehind')];
 }
 
 async function checkVersion(database: ReadOnlyDatabase): Promise<Finding[]> {
@@ -95,28 +101,25 @@ async function checkVersion(database: ReadOnlyDatabase): Promise<Finding[]> {
   const versions = await schemaVersions(database);
   if (versions.database === undefined)
     return [
-      fail(
-        'is not there',
-        'Create it: republish migrate (workers do it too, when they start).',
-        'DatabaseMisconfigured',
-      ),
+      fail('is not there', {
+        type: 'DatabaseMisconfigured',
+        remedy: 'Create it: republish migrate (workers do it too, when they start).',
+      }),
     ];
   if (versions.database < versions.release) {
     return [
-      fail(
-        `is at version ${versions.database}, this release needs ${versions.release}`,
-        'Bring it up to date: republish migrate (workers do it too, when they start).',
-        'DatabaseMisconfigured',
-      ),
+      fail(`is at version ${versions.database}, this release needs ${versions.release}`, {
+        type: 'DatabaseMisconfigured',
+        remedy: 'Bring it up to date: republish migrate (workers do it too, when they start).',
+      }),
     ];
   }
   if (versions.database > versions.release) {
     return [
-      fail(
-        `is at version ${versions.database}, this release knows ${versions.release}`,
-        'Run a newer release of republish-operator-configs: a newer one has been here already.',
-        'DatabaseMisconfigured',
-      ),
+      fail(`is at version ${versions.database}, this release knows ${versions.release}`, {
+        type: 'DatabaseMisconfigured',
+        remedy: 'Run a newer release of republish-operator-configs: a newer one has been here already.',
+      }),
     ];
   }
   return [ok(`is at version ${versions.database}, as this release needs it`)];

@@ -154,11 +154,13 @@ function withKnownTypes({
 
 function configurationFindings(problems: string[], temporal: Patient['temporal']): Finding[] {
   const { ok, fail } = findingsOf('configuration', '');
-  const found = problems.map((problem) => fail(problem, CORRECT_CONFIGURATION, 'ConfigurationError'));
+  const found = problems.map((problem) =>
+    fail(problem, { type: 'ConfigurationError', remedy: CORRECT_CONFIGURATION }),
+  );
   if (temporal instanceof Error) {
     const all = temporal instanceof ConfigurationError ? temporal.problems : [temporal.message];
     const remedy = 'Check the TEMPORAL_* variables and the profile that they name.';
-    found.push(...all.map((problem) => fail(problem, remedy, 'ConfigurationError')));
+    found.push(...all.map((problem) => fail(problem, { type: 'ConfigurationError', remedy })));
   }
   return found.length > 0 ? found : [ok('every key is known and of the right form')];
 }

@@ -1,6 +1,5 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import { type CallerFailureType, isCallerFailureType } from '../../contract/caller-failures';
-import { ensureError, type FailureType, isFailureType, remedyFor } from '../../contract/failures';
+import { ensureError, type FailureType, failureTypeOf, remedyFor } from '../../contract/failures';
+import { within } from '../../async/wait';
 
 export type Area =
   | 'configuration'
@@ -24,7 +23,7 @@ export interface Finding {
   /** What to do; with every `warn` and `fail`. */
   remedy?: string;
   /** Of a `fail`: the failure with which a command or worker ends for this reason, if known. */
-  type?: FailureType | CallerFailureType;
+  type?: FailureType;
 }
 
 /** Makes the findings of one subject. */
@@ -32,13 +31,10 @@ export function findingsOf(area: Area, subject: string) {
   return {
     ok: (message: string): Finding => ({ area, subject, status: 'ok', message }),
     warn: (message: string, remedy: string): Finding => ({ area, subject, status: 'warn', message, remedy }),
-    fail: (message: string, remedy: string, type?: Finding['type']): Finding => ({
-      area,
-      subject,
-      status: 'fail',
-      message,
-      remedy,
-      ...(type !== undefined && { type }),
+    /** @param why a failure type, with the remedy of the catalogue; or a remedy that knows better */
+    fail: (message: string, why: FailureType | { remedy: string; type?: FailureType }): Finding => ({
+      ...{ area, subject, status: 'fail', message },
+      ...(typeof why === 'string' ? { type: why, remedy: remedyFor(why) } : why),
     }),
   };
 }
@@ -46,47 +42,36 @@ export function findingsOf(area: Area, subject: string) {
 export const CORRECT_CONFIGURATION =
   'Correct it in the environment, or in republish.config.json (or the file that REPUBLISH_CONFIG names).';
 
-/** The failure type of an endpoint that accepts connections and does not answer. */
-const SILENT: Partial<Record<Area, Finding['type']>> = {
-  temporal: 'TemporalUnavailable',
-  database: 'DatabaseUnavailable',
-  lnbits: 'SourceUnavailable',
-};
+/** What is looked at. */
+interface Checked {
+  area: Area;
+  subject: string;
+  timeoutMs: number;
+  /** The failure type of an endpoint that accepts connections and does not answer. */
+  silence?: FailureType;
+}
 
 /**
  * Runs one check. An error or a timeout becomes a finding, so that it neither stops nor delays the others.
  */
 export async function check(
-  area: Area,
-  subject: string,
-  timeoutMs: number,
+  { area, subject, timeoutMs, silence }: Checked,
   work: () => Promise<Finding[]>,
 ): Promise<Finding[]> {
   const { fail } = findingsOf(area, subject);
-  const ended = new AbortController();
-  const late = sleep(timeoutMs, undefined, { signal: ended.signal }).then(
-    () => [
-      fail(
-        `no answer within ${timeoutMs / 1000} s`,
-        'Something on the way takes connections and does not answer: check the address, the firewall and ' +
-          'the service.',
-        SILENT[area],
-      ),
-    ],
-    () => [],
-  );
   try {
-    return await Promise.race([work(), late]);
-  } catch (thrown) {
-    const { message, remedy, type } = ensureError(thrown) as Error & { remedy?: unknown; type?: unknown };
+    const found = await within(work(), timeoutMs);
+    if (found !== undefined) return found;
     return [
-      fail(
-        message,
-        typeof remedy === 'string' ? remedy : remedyFor('Unexpected'),
-        isFailureType(type) || isCallerFailureType(type) ? type : 'Unexpected',
-      ),
+      fail(`no answer within ${timeoutMs / 1000} s`, {
+        remedy:
+          'Something on the way takes connections and does not answer: check the address, the firewall and the service.',
+        ...(silence !== undefined && { type: silence }),
+      }),
     ];
-  } finally {
-    ended.abort();
+  } catch (thrown) {
+    const { message, remedy } = ensureError(thrown) as Error & { remedy?: unknown };
+    const type = failureTypeOf(thrown);
+    return [fail(message, typeof remedy === 'string' ? { type, remedy } : type)];
   }
 }

@@ -1,4 +1,4 @@
-import { sizeOfDocument } from '../../activities/steps/relay-limits';
+import { sizeOfDocument } from '../../activities/steps/relay-objections';
 import type { Configuration } from '../../configuration/schema';
 import { type DocumentType, tagsOf } from '../../documents/document-type';
 import { quorumSize } from '../../rules/quorum';
@@ -32,20 +32,21 @@ function quorumFinding(facts: readonly RelayFacts[], required: number): Finding 
   const unknown = facts.filter((relay) => relay.isUnknown).length;
   const needed = `${required} of ${facts.length} must hold a document`;
   if (reachable < required) {
-    return fail(
-      `${needed}, ${reachable} ${reachable === 1 ? 'is' : 'are'} reachable: no run can end well`,
-      'Mend the relays above, name others in REPUBLISH_RELAYS, or lower REPUBLISH_QUORUM; then restart ' +
-        'the workers.',
-    );
+    return fail(`${needed}, ${reachable} ${reachable === 1 ? 'is' : 'are'} reachable: no run can end well`, {
+      type: 'RelayQuorumNotReached',
+      remedy:
+        'Mend the relays above, name others in REPUBLISH_RELAYS, or lower REPUBLISH_QUORUM; then restart the workers.',
+    });
   }
   if (reachable - unknown < required)
-    return fail(`${needed}, and of ${unknown} it is unknown whether they let anybody in`, TELL_WHO_ASKS);
+    return fail(`${needed}, and of ${unknown} it is unknown whether they let anybody in`, {
+      remedy: TELL_WHO_ASKS,
+    });
   return ok(`${needed}, ${reachable} are reachable`);
 }
 
 const TELL_WHO_ASKS =
-  "To tell it who asks: republish doctor --operator <operator> --auth. The operator's signer is asked to " +
-  'sign that (kind 22242), and may ask a person.';
+  "To tell it who asks: republish doctor --operator <operator> --auth. The operator's signer is asked to sign that (kind 22242), and may ask a person.";
 
 function findingsOfRelay(
   facts: RelayFacts,
@@ -55,11 +56,11 @@ function findingsOfRelay(
   const { ok, warn, fail } = findingsOf('relay', facts.relay);
   if (!facts.reachable) {
     return [
-      fail(
-        `cannot be reached: ${facts.problem}`,
-        facts.remedy ??
+      fail(`cannot be reached: ${facts.problem}`, {
+        remedy:
+          facts.remedy ??
           'Check its URL in REPUBLISH_RELAYS, and from this host its name, port and certificate.',
-      ),
+      }),
     ];
   }
   const found: Finding[] = [];
@@ -70,8 +71,7 @@ function findingsOfRelay(
     found.push(
       warn(
         tooSmall,
-        'Documents above that fail on it: raise its limit, or lower REPUBLISH_MAX_STATE_BYTES so that ' +
-          'they are named before a run.',
+        'Documents above that fail on it: raise its limit, or lower REPUBLISH_MAX_STATE_BYTES so that they are named before a run.',
       ),
     );
   }
@@ -86,10 +86,9 @@ function findingsOfRelay(
   if (facts.isUnknown) found.push(warn(`unknown: ${facts.problem}`, TELL_WHO_ASKS));
   else if (facts.problem !== undefined) {
     found.push(
-      fail(
-        `takes connections, and ${facts.problem}`,
-        'A document is proved by reading it back: use a relay that may be read.',
-      ),
+      fail(`takes connections, and ${facts.problem}`, {
+        remedy: 'A document is proved by reading it back: use a relay that may be read.',
+      }),
     );
   }
   return found.length > 0 ? found : [ok(summary(facts))];
@@ -102,14 +101,12 @@ function clockFinding({ relay, clock, limits }: RelayFacts): Finding | undefined
   const seconds = Math.round(Math.abs(behindMs) / 1000);
   const direction = behindMs > 0 ? 'behind' : 'ahead of';
   const remedy =
-    'Set its clock by NTP, or tell whoever runs it. Where others differ as it does (the line "clock"), ' +
-    'set that of this host.';
+    'Set its clock by NTP, or tell whoever runs it. Where others differ as it does (the line "clock"), set that of this host.';
   const takesAheadS = limits?.maxAheadS ?? DEFAULT_MAX_AHEAD_S;
   return behindMs > 0 && seconds >= takesAheadS
     ? fail(
-        `its clock is ${seconds} s behind this host's: it takes documents of today for documents of the ` +
-          `future, and refuses them`,
-        remedy,
+        `its clock is ${seconds} s behind this host's: it takes documents of today for documents of the future, and refuses them`,
+        { remedy },
       )
     : warn(`its clock is ${seconds} s ${direction} this host's`, remedy);
 }
@@ -126,15 +123,9 @@ function smallerThanState(
   const contentChars = Math.max(...sizes.map((size) => size.contentChars));
   const messageBytes = Math.max(...sizes.map((size) => size.messageBytes));
   if (limits?.maxMessageBytes !== undefined && limits.maxMessageBytes < messageBytes)
-    return (
-      `takes messages of ${limits.maxMessageBytes} bytes, a state of REPUBLISH_MAX_STATE_BYTES ` +
-      `(${maxStateBytes}) makes one of ${messageBytes}`
-    );
+    return `takes messages of ${limits.maxMessageBytes} bytes, a state of REPUBLISH_MAX_STATE_BYTES (${maxStateBytes}) makes one of ${messageBytes}`;
   if (limits?.maxContentChars !== undefined && limits.maxContentChars < contentChars)
-    return (
-      `takes ${limits.maxContentChars} characters of content, a state of REPUBLISH_MAX_STATE_BYTES ` +
-      `(${maxStateBytes}) makes ${contentChars}`
-    );
+    return `takes ${limits.maxContentChars} characters of content, a state of REPUBLISH_MAX_STATE_BYTES (${maxStateBytes}) makes ${contentChars}`;
   return undefined;
 }
 

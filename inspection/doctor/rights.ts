@@ -1,5 +1,6 @@
 import type { Configuration } from '../../configuration/schema';
 import type { Queryable } from '../../database/connection';
+import { sqlIdentifier } from '../../database/identifier';
 import { lookAtRights } from '../../database/rights';
 import { grantOf, nameOfRight, type Right, rightsOnLedger, type Role } from '../../database/rights-list';
 import type { Reader } from '../../sources/rights';
@@ -17,16 +18,15 @@ export async function checkLedgerRights(database: Queryable, role: Role): Promis
   const found: Finding[] = [];
   if (rights.readOnly && role !== 'inspector') {
     found.push(
-      fail(
-        'Postgres takes no writes: it is a standby, or read-only for this user',
-        'Let DATABASE_URL lead to the primary, or lift default_transaction_read_only.',
-        'DatabaseUnavailable',
-      ),
+      fail('Postgres takes no writes: it is a standby, or read-only for this user', {
+        type: 'DatabaseUnavailable',
+        remedy: 'Let DATABASE_URL lead to the primary, or lift default_transaction_read_only.',
+      }),
     );
   }
   if (rights.missing.length > 0) {
     const role_ = { file: 'database/rights.sql', name: `republish_${role}` };
-    found.push(fail(lacks(rights), grants(rights, role_), 'DatabaseMisconfigured'));
+    found.push(fail(lacks(rights), { type: 'DatabaseMisconfigured', remedy: grants(rights, role_) }));
   }
   return found.length > 0 ? found : [ok(`user ${rights.user} lacks none of the role ${role}`)];
 }
@@ -46,7 +46,8 @@ export async function checkLnbitsRights(
   const needed = { ...rights, missing: rights.missing.filter(({ optional }) => !optional) };
   const useful = { ...rights, missing: rights.missing.filter(({ optional }) => optional) };
   const found: Finding[] = [];
-  if (needed.missing.length > 0) found.push(fail(lacks(needed), grants(needed, role), 'SourceMisconfigured'));
+  if (needed.missing.length > 0)
+    found.push(fail(lacks(needed), { type: 'SourceMisconfigured', remedy: grants(needed, role) }));
   if (useful.missing.length > 0) {
     const so = "REPUBLISH_RELAYS is not compared with LNbits' own relays";
     found.push(warn(`${lacks(useful)}: ${so}`, grants(useful, role)));
@@ -66,12 +67,8 @@ function lacks({ user, missing }: Lacking): string {
 
 /** The GRANT statements, or the role if nearly everything is missing. */
 function grants({ user, database, missing }: Lacking, role: { file: string; name: string }): string {
-  const to = quoted(user);
+  const to = sqlIdentifier(user);
   if (missing.length > MAX_GRANTS)
     return `As the owner: psql -f ${role.file}, then: GRANT ${role.name} TO ${to};`;
-  return `As the owner: ${missing.map((right) => `${grantOf(right, to, quoted(database))};`).join(' ')}`;
-}
-
-function quoted(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`;
+  return `As the owner: ${missing.map((right) => `${grantOf(right, to, sqlIdentifier(database))};`).join(' ')}`;
 }

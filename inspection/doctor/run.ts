@@ -1,5 +1,5 @@
-import { type Failure, remedyFor } from '../../contract/failures';
-import type { Obstacle, ObstacleType } from '../../contract/obstacle';
+import { type Failure, remedyFor, traitsOf } from '../../contract/failures';
+import type { Obstacle } from '../../contract/obstacle';
 import type { Progress } from '../../contract/progress';
 import { auditOfRun } from '../../database/audit';
 import { openReadOnlyDatabase } from '../../database/connection';
@@ -30,8 +30,6 @@ interface KeptOfRun {
 
 /** A run that works moves within this time. */
 const MOVED_WITHIN_MS = 15 * 60_000;
-/** With these obstacles no run moves. The others pass without a person. */
-const NOTHING_MOVES: readonly ObstacleType[] = ['RunStuck', 'NoWorker', 'NoWorkerOfRelease'];
 
 /** Reports whether the operator's run is running, what it waits for, or how it ended. */
 export function checkRun(
@@ -39,7 +37,7 @@ export function checkRun(
   look: () => Promise<SeenRun | undefined>,
   databaseUrl: string | undefined,
 ): Promise<Finding[]> {
-  return check('run', operatorUserId, 20_000, async () => {
+  return check({ area: 'run', subject: operatorUserId, timeoutMs: 20_000 }, async () => {
     const run = await look();
     if (run === undefined)
       return [findingsOf('run', operatorUserId).ok('Temporal knows no run of this operator')];
@@ -102,9 +100,11 @@ function openFindings(
   const { obstacle, approvals, progress, cancelRequested } = run;
   const found: Finding[] = [];
   if (obstacle !== null) {
-    const finding = NOTHING_MOVES.includes(obstacle.type) ? fail : warn;
-    found.push(finding(`${obstacle.type}: ${obstacle.message}`, remedyFor(obstacle.type)));
-    if (cancelRequested && obstacle.type !== 'WorkerSilent')
+    const { type } = obstacle;
+    const passes = traitsOf(type).obstacle === 'passing';
+    const told = `${type}: ${obstacle.message}`;
+    found.push(passes ? warn(told, remedyFor(type)) : fail(told, type));
+    if (cancelRequested && !passes)
       found.push(
         warn('it is to be cancelled, which waits for that too', 'End it as it is: republish end <operator>.'),
       );
@@ -146,8 +146,7 @@ function waitFindings(
     found.push(
       warn(
         `it holds, and waits for a decision (${failed} failed, ${open} without outcome)`,
-        'Try again: republish retry <operator>; give up: republish skip <operator>; end: republish ' +
-          'cancel <operator>.',
+        'Try again: republish retry <operator>; give up: republish skip <operator>; end: republish cancel <operator>.',
       ),
     );
   return found;

@@ -1,8 +1,8 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { within } from '../../async/wait';
 import { secretsKeySource } from '../../configuration/load';
-import { remedyFor, RepublishError } from '../../contract/failures';
-import { forOperator } from '../../contract/shell';
-import { Limiter } from '../../nostr/bunker/limiter';
+import { type FailureType, remedyFor, RepublishError } from '../../contract/failures';
+import { forOperator } from '../../rules/shell';
+import { Limiter } from '../../async/limiter';
 import { askCurrentSigner, type CurrentSigner, listCurrentSigners } from '../../pairing/current-signers';
 import type { SignerContext } from '../../pairing/facts';
 import { check, type Finding, findingsOf } from './finding';
@@ -23,7 +23,7 @@ export function checkSigners(
   context: Omit<SignerContext, 'operatorUserId'>,
   operatorUserId: string | undefined,
 ): Promise<Finding[]> {
-  return check('signer', 'all', ALL_MS + 5_000, async () => {
+  return check({ area: 'signer', subject: 'all', timeoutMs: ALL_MS + 5_000 }, async () => {
     const signers = await listCurrentSigners(context, operatorUserId);
     if (signers.length === 0) return [noSigner(operatorUserId)];
     const findings = await checkEach(context, signers);
@@ -45,7 +45,7 @@ function noSigner(operatorUserId: string | undefined): Finding {
   }
   return findingsOf('signer', operatorUserId).fail(
     'has no signer',
-    forOperator(remedyFor('SignerNotConfigured'), operatorUserId),
+    whyFor('SignerNotConfigured', operatorUserId),
   );
 }
 
@@ -56,10 +56,6 @@ async function checkEach(
   const { configuration } = context;
   const limiter = new Limiter(AT_ONCE);
   const ended = new AbortController();
-  const late = sleep(ALL_MS, undefined, { signal: ended.signal }).then(
-    () => undefined,
-    () => undefined,
-  );
   const bounded = {
     ...configuration,
     bunkerTimeoutMs: Math.min(configuration.bunkerTimeoutMs, MAX_ANSWER_MS),
@@ -74,7 +70,7 @@ async function checkEach(
       );
       asked.catch(() => undefined);
       return (
-        (await Promise.race([asked, late])) ??
+        (await within(asked, ALL_MS)) ??
         findingsOf('signer', operatorUserId).warn(
           'was not asked: there was no time left',
           forOperator('Ask it alone: republish doctor --operator <operator>', operatorUserId),
@@ -97,23 +93,25 @@ async function checkOne(context: SignerContext): Promise<Finding> {
     // nsecbunkerd answers every client with its key. More requests would use up what LNbits needs.
     const unproven = kind === 'lnbits-bunker' ? '; whether it may encrypt and sign was not asked' : '';
     if (matchesAccount) return ok(`${named} answers, and its key is the account's${unproven}`);
-    const account =
-      accountPubkey === null
-        ? 'LNbits has no such account with a public key: is LNBITS_DATABASE_URL right?'
-        : `the account's public key is ${accountPubkey}`;
     return fail(
-      `${named} signs as ${pubkey}, ${account}`,
-      forOperator(remedyFor('SignerPubkeyMismatch'), operatorUserId),
+      `${named} signs as ${pubkey}, ${accountPubkey === null ? 'LNbits has no such account with a public key: is LNBITS_DATABASE_URL right?' : `the account's public key is ${accountPubkey}`}`,
+      whyFor('SignerPubkeyMismatch', operatorUserId),
     );
   } catch (thrown) {
     if (!(thrown instanceof RepublishError)) throw thrown;
-    const message = thrown.type === 'SignerUnlockFailed' ? CANNOT_BE_OPENED : thrown.message;
-    return fail(message, forOperator(thrown.remedy, operatorUserId));
+    const { type, remedy } = thrown;
+    const message = type === 'SignerUnlockFailed' ? CANNOT_BE_OPENED : thrown.message;
+    return fail(message, whyFor(type, operatorUserId, remedy));
   }
 }
 
-function isLocked({ message }: Finding): boolean {
-  return message === CANNOT_BE_OPENED;
+function isLocked({ type }: Finding): boolean {
+  return type === 'SignerUnlockFailed';
+}
+
+/** A failure whose remedy names the commands for this operator. */
+function whyFor(type: FailureType, operatorUserId: string | undefined, remedy = remedyFor(type)) {
+  return { type, remedy: forOperator(remedy, operatorUserId) };
 }
 
 /** How many operators with a locked key are named. */
@@ -135,9 +133,8 @@ function secretsKeyFinding(findings: Finding[], signers: number, source: string)
       : isAnotherKey
         ? `opens none of the ${signers} stored signers`
         : `opens ${signers - locked.length} of ${signers} stored signers, and not ${whose}`;
-  const remedy = remedyFor('SignerUnlockFailed');
   return fail(
     isAnotherKey ? `${opens}: it is another key than the one they were added under` : opens,
-    others.length === 0 ? forOperator(remedy, only) : remedy,
+    whyFor('SignerUnlockFailed', others.length === 0 ? only : undefined),
   );
 }

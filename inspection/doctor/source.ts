@@ -1,5 +1,5 @@
 import type { Configuration } from '../../configuration/schema';
-import { remedyFor as remedyForFailure, RepublishError } from '../../contract/failures';
+import { RepublishError, scopeOf } from '../../contract/failures';
 import type { Queryable } from '../../database/connection';
 import { listSigners } from '../../database/signers';
 import type { DocumentType } from '../../documents/document-type';
@@ -31,21 +31,24 @@ export function checkSource(
   documentTypes: readonly DocumentType[],
   operatorUserId: string | undefined,
 ): Promise<Finding[]> {
-  return check('lnbits', 'database', TIMEOUT_MS, async () => {
-    const { ok } = findingsOf('lnbits', 'database');
-    // An error here is the finding: nothing below could be asked.
-    const databases = open();
-    const { source } = databases;
-    const { where, preset } = await source.describe();
-    const tables = tablesOf(preset);
-    return [
-      ok(`${where}; ${tables}`),
-      ...(await checkLnbitsRights(source, configuration)),
-      ...ownTypes(documentTypes),
-      ...(await checkQueries(databases, configuration, documentTypes, operatorUserId)),
-      ...(await checkNostrclient(source, configuration)),
-    ];
-  });
+  return check(
+    { area: 'lnbits', subject: 'database', timeoutMs: TIMEOUT_MS, silence: 'SourceUnavailable' },
+    async () => {
+      const { ok } = findingsOf('lnbits', 'database');
+      // An error here is the finding: nothing below could be asked.
+      const databases = open();
+      const { source } = databases;
+      const { where, preset } = await source.describe();
+      const tables = tablesOf(preset);
+      return [
+        ok(`${where}; ${tables}`),
+        ...(await checkLnbitsRights(source, configuration)),
+        ...ownTypes(documentTypes),
+        ...(await checkQueries(databases, configuration, documentTypes, operatorUserId)),
+        ...(await checkNostrclient(source, configuration)),
+      ];
+    },
+  );
 }
 
 /** The tables that are read, for a person. */
@@ -162,33 +165,35 @@ async function run(
     );
   } catch (thrown) {
     if (!(thrown instanceof RepublishError)) throw thrown;
-    const message = thrown.message.replace(`${query}: `, '');
-    // SQLSTATE class 22: the id for "nobody" is not a value of that column, for example a uuid.
-    if (id === undefined && /\(22/.test(message)) {
+    // The finding names the query already.
+    const { message, sqlState } = thrown.cause instanceof RepublishError ? thrown.cause : thrown;
+    // The id that stands for nobody is no value of the column, such as a uuid.
+    if (id === undefined && sqlState?.startsWith(DATA_EXCEPTION)) {
       return warn(
         'could not be tried: no operator with a machine is known yet',
         'Name one with --operator <id>, or add a signer first.',
       );
     }
-    if (thrown.type === 'StateTooLarge') return ok('runs');
-    if (thrown.type === 'StateInvalid')
-      return warn(
-        `runs, and the state of one machine is not valid: ${message}`,
-        remedyForFailure(thrown.type),
-      );
-    if (thrown.type !== 'SourceMisconfigured')
-      return fail(message, remedyForFailure(thrown.type), thrown.type);
-    return fail(message, remedyFor(query, message), thrown.type);
+    if (scopeOf(thrown.type) === 'document') return stateFinding(query, thrown);
+    const isOfQuery = thrown.type === 'SourceMisconfigured';
+    const remedy = isOfQuery ? remedyOfQuery(query, sqlState) : thrown.remedy;
+    return fail(message, { type: thrown.type, remedy });
   }
 }
 
-function remedyFor(query: string, message: string): string {
-  if (message.includes('(42501)'))
-    return (
-      'Let the user of LNBITS_DATABASE_URL read it: ' + 'GRANT SELECT ON the table (and USAGE on its schema).'
-    );
-  return (
-    `Point "${query}" in republish.config.json (or the file that REPUBLISH_CONFIG names) at the ` +
-    `right table, or give it as SQL; "preset" says whose tables the others are.`
-  );
+/** The query runs; what it gives for the one machine that was looked at is another matter. */
+function stateFinding(query: string, { type, message, remedy }: RepublishError): Finding {
+  const { ok, warn } = findingsOf('lnbits', query);
+  if (type === 'StateTooLarge') return ok('runs');
+  return warn(`runs, and the state of one machine is not valid: ${message}`, remedy);
+}
+
+/** Class and code of SQLSTATE. */
+const DATA_EXCEPTION = '22';
+const INSUFFICIENT_PRIVILEGE = '42501';
+
+function remedyOfQuery(query: string, sqlState: string | undefined): string {
+  if (sqlState === INSUFFICIENT_PRIVILEGE)
+    return 'Let the user of LNBITS_DATABASE_URL read it: GRANT SELECT ON the table (and USAGE on its schema).';
+  return `Point "${query}" in republish.config.json (or the file that REPUBLISH_CONFIG names) at the right table, or give it as SQL; "preset" says whose tables the others are.`;
 }

@@ -1,8 +1,8 @@
 import { Connection, type ConnectionLike, isGrpcServiceError } from '@temporalio/client';
 import { type TemporalConfiguration, WITHOUT_PROXY } from '../../configuration/temporal';
-import { ensureError, remedyFor } from '../../contract/failures';
+import { ensureError } from '../../contract/failures';
 import { SEARCH_ATTRIBUTES } from '../../contract/names';
-import { missingBuild, workersOf } from '../../contract/task-queue';
+import { missingBuild, workersOf } from '../../rules/task-queue';
 import { check, type Finding, findingsOf } from './finding';
 
 const CONNECT_TIMEOUT_MS = 4_000;
@@ -10,11 +10,6 @@ const ANSWER_TIMEOUT_MS = 5_000;
 /** gRPC status codes. */
 const NOT_FOUND = 5;
 const DENIALS: readonly number[] = [7, 16];
-const UNREACHABLE =
-  'Start it, or set TEMPORAL_ADDRESS (and TEMPORAL_TLS_*, TEMPORAL_API_KEY) to where it is.';
-const DENIED =
-  'Check TEMPORAL_API_KEY or the TLS certificate: they have to be let into this namespace, and to ' +
-  'describe it.';
 /** `TaskQueueType` and `IndexedValueType` of Temporal's API. */
 const TASK_QUEUES = { workflow: 1, activity: 2 } as const;
 const KEYWORD = 2;
@@ -26,35 +21,37 @@ const KEYWORD = 2;
  */
 export function checkTemporal(temporal: TemporalConfiguration, taskQueue?: string): Promise<Finding[]> {
   const { address, namespace } = temporal;
-  return check('temporal', address, 20_000, async () => {
-    const { ok, fail } = findingsOf('temporal', address);
-    let connection: Connection;
-    try {
-      connection = await Connection.connect({
-        ...temporal.connection,
-        connectTimeout: CONNECT_TIMEOUT_MS,
-        channelArgs: WITHOUT_PROXY,
-      });
-    } catch (thrown) {
-      const { message } = ensureError(thrown);
-      if (isDenied(thrown))
-        return [fail(`does not let this client in (${message})`, DENIED, 'TemporalRefused')];
-      return [fail(`cannot be reached (${message})`, UNREACHABLE, 'TemporalUnavailable')];
-    }
-    try {
-      return await connection.withDeadline(Date.now() + ANSWER_TIMEOUT_MS, async () => {
-        const problem = await namespaceProblem(connection, namespace);
-        if (problem !== undefined) return [ok('reachable'), problem];
-        const rest = await Promise.all([
-          checkSearchAttributes(connection, namespace),
-          ...(taskQueue === undefined ? [] : [pollersOrWhyNot(connection, namespace, taskQueue)]),
-        ]);
-        return [ok(`reachable, namespace ${namespace} is there`), ...rest];
-      });
-    } finally {
-      await connection.close();
-    }
-  });
+  return check(
+    { area: 'temporal', subject: address, timeoutMs: 20_000, silence: 'TemporalUnavailable' },
+    async () => {
+      const { ok, fail } = findingsOf('temporal', address);
+      let connection: Connection;
+      try {
+        connection = await Connection.connect({
+          ...temporal.connection,
+          connectTimeout: CONNECT_TIMEOUT_MS,
+          channelArgs: WITHOUT_PROXY,
+        });
+      } catch (thrown) {
+        const { message } = ensureError(thrown);
+        if (isDenied(thrown)) return [fail(`does not let this client in (${message})`, 'TemporalRefused')];
+        return [fail(`cannot be reached (${message})`, 'TemporalUnavailable')];
+      }
+      try {
+        return await connection.withDeadline(Date.now() + ANSWER_TIMEOUT_MS, async () => {
+          const problem = await namespaceProblem(connection, namespace);
+          if (problem !== undefined) return [ok('reachable'), problem];
+          const rest = await Promise.all([
+            checkSearchAttributes(connection, namespace),
+            ...(taskQueue === undefined ? [] : [pollersOrWhyNot(connection, namespace, taskQueue)]),
+          ]);
+          return [ok(`reachable, namespace ${namespace} is there`), ...rest];
+        });
+      } finally {
+        await connection.close();
+      }
+    },
+  );
 }
 
 async function namespaceProblem(connection: Connection, namespace: string): Promise<Finding | undefined> {
@@ -65,19 +62,13 @@ async function namespaceProblem(connection: Connection, namespace: string): Prom
   } catch (thrown) {
     const { message } = ensureError(thrown);
     if (isGrpcServiceError(thrown) && thrown.code === NOT_FOUND) {
-      return fail(
-        'is not there',
-        `Create it: temporal operator namespace create --namespace ${namespace}; or set ` +
-          `TEMPORAL_NAMESPACE to the right one.`,
-        'NamespaceNotFound',
-      );
+      return fail('is not there', {
+        type: 'NamespaceNotFound',
+        remedy: `Create it: temporal operator namespace create --namespace ${namespace}; or set TEMPORAL_NAMESPACE to the right one.`,
+      });
     }
-    if (isDenied(thrown)) return fail(`may not be described (${message})`, DENIED, 'TemporalRefused');
-    return fail(
-      `does not answer (${message})`,
-      'Check that the Temporal server is healthy.',
-      'TemporalUnavailable',
-    );
+    if (isDenied(thrown)) return fail(`may not be described (${message})`, 'TemporalRefused');
+    return fail(`does not answer (${message})`, 'TemporalUnavailable');
   }
 }
 
@@ -106,23 +97,21 @@ export async function lookAtSearchAttributes(
 async function checkSearchAttributes(connection: Connection, namespace: string): Promise<Finding> {
   const { ok, warn, fail } = findingsOf('temporal', 'search attributes');
   const create = (missing: readonly string[]): string =>
-    `temporal operator search-attribute create --namespace ${namespace} ` +
-    `${missing.map((name) => `--name ${name} --type Keyword`).join(' ')}`;
+    `temporal operator search-attribute create --namespace ${namespace} ${missing.map((name) => `--name ${name} --type Keyword`).join(' ')}`;
   try {
     const { missing, mistyped } = await lookAtSearchAttributes(connection, namespace);
     if (mistyped.length > 0) {
       return fail(
         `${mistyped.join(', ')} ${mistyped.length === 1 ? 'is' : 'are'} not of type Keyword: runs would hang`,
-        `Remove and register them anew, then restart the workers: temporal operator search-attribute ` +
-          `remove --namespace ${namespace} ${mistyped.map((name) => `--name ${name}`).join(' ')}; ` +
-          `${create(mistyped)}`,
-        'SearchAttributesWrong',
+        {
+          type: 'SearchAttributesWrong',
+          remedy: `Remove and register them anew, then restart the workers: temporal operator search-attribute remove --namespace ${namespace} ${mistyped.map((name) => `--name ${name}`).join(' ')}; ${create(mistyped)}`,
+        },
       );
     }
     if (missing.length === 0) return ok('runs are found by operator, key and outcome');
     return warn(
-      `${missing.join(', ')} ${missing.length === 1 ? 'is' : 'are'} not registered: runs are found by ` +
-        `their id only`,
+      `${missing.join(', ')} ${missing.length === 1 ? 'is' : 'are'} not registered: runs are found by their id only`,
       `Register them once, then restart the workers: ${create(missing)}`,
     );
   } catch (thrown) {
@@ -152,12 +141,11 @@ async function checkPollers(connection: Connection, namespace: string, taskQueue
   );
   const workers = Math.min(...ofEachType.map(({ seen }) => seen.length));
   if (workers === 0)
-    return fail(
-      'no worker polls it: runs wait, and nothing is lost',
-      `Start one: republish worker, with REPUBLISH_TASK_QUEUE=${taskQueue} and ` +
-        `TEMPORAL_NAMESPACE=${namespace}.`,
-    );
+    return fail('no worker polls it: runs wait, and nothing is lost', {
+      type: 'NoWorker',
+      remedy: `Start one: republish worker, with REPUBLISH_TASK_QUEUE=${taskQueue} and TEMPORAL_NAMESPACE=${namespace}.`,
+    });
   const missing = ofEachType.map((each) => missingBuild(each)).find((each) => each !== undefined);
-  if (missing !== undefined) return fail(missing, remedyFor('NoWorkerOfRelease'));
+  if (missing !== undefined) return fail(missing, 'NoWorkerOfRelease');
   return ok(`${workers === 1 ? 'one worker polls' : `${workers} workers poll`} it`);
 }

@@ -1,15 +1,10 @@
-import { CALLER_FAILURES, isCallerFailureType } from '../../contract/caller-failures';
-import { meaningOf, remedyFor } from '../../contract/failures';
-import { documentOf, type NamedMachine } from '../../contract/machine-name';
-import { forFleet, forOperator } from '../../contract/shell';
-import { withoutName } from '../../rules/told-failures';
+import { traitsOf } from '../../contract/failures';
+import { documentOf, type NamedMachine } from '../../rules/machine-name';
+import { forFleet, forOperator } from '../../rules/shell';
 import type { Cause } from './model';
 
 const MAX_REASONS = 20;
 const MAX_EXAMPLES = 3;
-
-/** Failures that only follow from another one, which is shown itself. */
-const CONSEQUENCES: readonly string[] = ['NotAttempted', 'Interrupted'];
 
 /** A document or operator that has a failure. */
 export interface Sufferer {
@@ -21,14 +16,14 @@ export interface Sufferer {
   isOpen?: boolean;
 }
 
-/** A document with a failure. Its message no longer contains the names that are shown next to it. */
+/** A document that has met with a failure. */
 export function suffering(
   document: NamedMachine & { documentType: string },
   { type, message, isOpen = false }: Omit<Sufferer, 'id' | 'name'>,
 ): Sufferer {
   return {
     type,
-    message: withoutName({ ...document, message }),
+    message,
     id: document.machineId,
     name: documentOf(document),
     isOpen,
@@ -88,12 +83,10 @@ export function causesOf(
 
 function rank({ type, isOfAll }: Cause): number {
   if (isOfAll) return 0;
-  return CONSEQUENCES.includes(type) ? 2 : 1;
+  return traitsOf(type).decidedBy === 'run' ? 2 : 1;
 }
 
 function toldOf(type: Cause['type'], isOfFleet: boolean): { meaning: string; remedy: string } {
-  const { meaning, remedy } = isCallerFailureType(type)
-    ? CALLER_FAILURES[type]
-    : { meaning: meaningOf(type), remedy: remedyFor(type) };
+  const { meaning, remedy } = traitsOf(type);
   return isOfFleet ? { meaning: forFleet(meaning), remedy: forFleet(remedy) } : { meaning, remedy };
 }

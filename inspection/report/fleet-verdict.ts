@@ -1,7 +1,6 @@
-import { CALLER_FAILURES } from '../../contract/caller-failures';
 import { type Failure, meaningOf, remedyFor } from '../../contract/failures';
-import { grouped } from '../../contract/page-name';
-import { forFleet } from '../../contract/shell';
+import { grouped } from '../../rules/page-name';
+import { forFleet } from '../../rules/shell';
 import type { FleetReport, LiveFleet, Verdict } from './model';
 import { byWhom, temporalsWord, withoutTemporal, withoutWorker } from './verdict';
 
@@ -55,7 +54,7 @@ function judged(
       return {
         tone: 'warning',
         sentence: `Cancelled${byWhom(cancel)}. ${soFar}.`,
-        remedies: [CALLER_FAILURES.Cancelled.remedy],
+        remedies: [remedyFor('Cancelled')],
         remarks: notBegun(fleet),
       };
     }
@@ -65,7 +64,7 @@ function judged(
       return {
         tone: 'bad',
         sentence: `Ended without an audit: ${temporalsWord(live)}. ${soFar}.`,
-        remedies: [CALLER_FAILURES.Terminated.remedy],
+        remedies: [remedyFor('Terminated')],
         remarks: [],
       };
     case 'unknown':

@@ -1,6 +1,6 @@
 import { noOperators } from '../../contract/fleet';
 import { type Counts, noCounts, OUTCOMES } from '../../contract/progress';
-import { howFarOfFleet } from '../../contract/how-far';
+import { howFarOfFleet } from '../../rules/how-far';
 import type { Queryable } from '../../database/connection';
 import { type FleetRecord, type ReportedOperator, reportedOperators } from '../../database/fleet-report';
 import { auditOfFleet, type WrittenFleetAuditRow } from '../../database/fleets';

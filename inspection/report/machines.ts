@@ -1,6 +1,5 @@
 import { type Counts, isGood, noCounts, type WaitingDocument } from '../../contract/progress';
 import type { ReportedDocument } from '../../database/ledger/report';
-import { withoutName } from '../../rules/told-failures';
 import type { Grade, MachineReport, RelayReport, RunReport } from './model';
 
 /** Documents of one machine, in the order of the document types; machines in the order of the documents. */
@@ -15,9 +14,7 @@ export function machinesOf(
     const machine = machines.get(machineId) ?? { machineId, machineName, grade: 'nothing', documents: [] };
     machines.set(machineId, machine);
     const waitsFor = document.outcome === null ? (why.get(keyOf({ machineId, ...document })) ?? null) : null;
-    const failureMessage =
-      document.failureMessage && withoutName({ ...document, machineId, message: document.failureMessage });
-    machine.documents.push({ ...document, failureMessage, waitsFor });
+    machine.documents.push({ ...document, waitsFor });
   }
   const order = new Map(documentTypes.map((type, index) => [type, index]));
   const placeOf = (type: string): number => order.get(type) ?? order.size;
@@ -73,7 +70,7 @@ export function relaysOf(documents: readonly ReportedDocument[]): RelayReport[] 
       else {
         // For a newer event the detail is an event id, which differs for every document and cannot be
         // counted.
-        const words = /^[0-9a-f]{64}$/.test(detail) ? '' : detail;
+        const words = state === 'newer' ? '' : detail;
         const same = told.others.get(`${state} ${words}`) ?? { state, detail: words, count: 0 };
         told.others.set(`${state} ${words}`, same);
         same.count += 1;

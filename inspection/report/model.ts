@@ -1,7 +1,7 @@
 import type { Intervention } from '../../contract/control';
 import type { FailureType } from '../../contract/failures';
 import type { FleetInput, FleetProgress, OperatorCounts } from '../../contract/fleet';
-import type { HowFar } from '../../contract/how-far';
+import type { HowFar } from '../../rules/how-far';
 import type { RepublishInput } from '../../contract/input';
 import type { Counts, Outcome, Progress, RunOutcome, WaitingDocument } from '../../contract/progress';
 import type { Obstacle } from '../../contract/obstacle';
@@ -55,7 +55,7 @@ export interface Verdict {
 
 /** Documents or operators with the same failure, final or not. */
 export interface Cause {
-  type: FailureType | 'Cancelled' | 'Terminated';
+  type: FailureType;
   meaning: string;
   remedy: string;
   /** It ended or blocks the run. */

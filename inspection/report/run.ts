@@ -1,5 +1,5 @@
 import type { Intervention } from '../../contract/control';
-import { howFar } from '../../contract/how-far';
+import { howFar } from '../../rules/how-far';
 import { auditOfRun, type WrittenAuditRow } from '../../database/audit';
 import type { Queryable } from '../../database/connection';
 import { fleetOfRun } from '../../database/fleet-report';

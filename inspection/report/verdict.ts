@@ -1,11 +1,9 @@
-import { CALLER_FAILURES } from '../../contract/caller-failures';
 import type { Intervention } from '../../contract/control';
-import type { Failure } from '../../contract/failures';
-import { FAILURES, meaningOf, remedyFor } from '../../contract/failures';
-import { howFar } from '../../contract/how-far';
+import { type Failure, meaningOf, remedyFor, traitsOf } from '../../contract/failures';
+import { howFar } from '../../rules/how-far';
 import type { Obstacle } from '../../contract/obstacle';
-import { grouped } from '../../contract/page-name';
-import { forOperator } from '../../contract/shell';
+import { grouped } from '../../rules/page-name';
+import { forOperator } from '../../rules/shell';
 import type { RunReport, Verdict } from './model';
 
 /** Everything that the verdict depends on: the report without it. */
@@ -37,10 +35,8 @@ function judged(run: JudgedRun): Verdict {
     case 'incomplete':
       return {
         tone: 'bad',
-        sentence:
-          `Incomplete. ${soFar(run)}, ${run.counts.failed} ` +
-          `${run.counts.failed === 1 ? 'does' : 'do'} not.`,
-        remedies: [...remediesOf(run), FAILURES.RepublishIncomplete.remedy],
+        sentence: `Incomplete. ${soFar(run)}, ${run.counts.failed} ${run.counts.failed === 1 ? 'does' : 'do'} not.`,
+        remedies: [...remediesOf(run), remedyFor('RepublishIncomplete')],
         remarks: remarksOf(run),
       };
     case 'failed':
@@ -53,10 +49,8 @@ function judged(run: JudgedRun): Verdict {
     case 'cancelled':
       return {
         tone: 'warning',
-        sentence:
-          `Cancelled${byWhom(run.interventions.findLast(({ action }) => action === 'cancel'))}. ` +
-          `${soFar(run)}.`,
-        remedies: [CALLER_FAILURES.Cancelled.remedy],
+        sentence: `Cancelled${byWhom(run.interventions.findLast(({ action }) => action === 'cancel'))}. ${soFar(run)}.`,
+        remedies: [remedyFor('Cancelled')],
         remarks: remarksOf(run),
       };
     case 'goes on':
@@ -65,7 +59,7 @@ function judged(run: JudgedRun): Verdict {
       return {
         tone: 'bad',
         sentence: `Ended without an audit: ${temporalsWord(run.live)}. ${soFar(run)}.`,
-        remedies: [CALLER_FAILURES.Terminated.remedy],
+        remedies: [remedyFor('Terminated')],
         remarks: ['What is told here is from the ledger, which nobody has closed.'],
       };
     case 'unknown':
@@ -119,8 +113,7 @@ function goesOn(run: JudgedRun): Verdict {
       'warning',
       `Waits for a decision${on === '' ? '' : ` on ${on}`}.`,
       ...(blocked === undefined ? remediesOf(run) : [remedyFor(blocked.type)]),
-      `Then try again: republish retry <operator>; give up: republish skip <operator>; end: republish ` +
-        `cancel <operator>.`,
+      `Then try again: republish retry <operator>; give up: republish skip <operator>; end: republish cancel <operator>.`,
     );
   }
   if (blocked !== undefined)
@@ -175,7 +168,7 @@ function standing(run: JudgedRun): string[] {
 
 function remediesOf({ causes }: JudgedRun): string[] {
   return causes
-    .filter(({ type }) => type !== 'NotAttempted' && type !== 'GivenUp')
+    .filter(({ type }) => traitsOf(type).decidedBy === undefined)
     .slice(0, MAX_REMEDIES)
     .map(({ remedy }) => remedy);
 }
@@ -189,22 +182,19 @@ function remarksOf({ state, counts, machines, relays, swept }: JudgedRun): strin
   return [
     ...(counts.superseded > 0
       ? [
-          `${documents(counts.superseded, 'was', 'were')} saved anew by somebody else meanwhile: the ` +
-            `newer one stands, and machines take that.`,
+          `${documents(counts.superseded, 'was', 'were')} saved anew by somebody else meanwhile: the newer one stands, and machines take that.`,
         ]
       : []),
     ...(given > 0 ? [`${documents(given, 'was', 'were')} given up by a person, and not published.`] : []),
     ...(without > 0 ? [`${documents(without, 'had', 'had')} nothing to publish.`] : []),
     ...(behind > 0
       ? [
-          `${behind === 1 ? 'One relay lacks' : `${grouped(behind)} relays lack`} documents that enough ` +
-            `others hold: see Relays.`,
+          `${behind === 1 ? 'One relay lacks' : `${grouped(behind)} relays lack`} documents that enough others hold: see Relays.`,
         ]
       : []),
     ...(swept === false && state !== 'failed'
       ? [
-          'It was not looked at once more at the end: what stood when it was published may be gone ' +
-            'since. republish verify asks the relays now.',
+          'It was not looked at once more at the end: what stood when it was published may be gone since. republish verify asks the relays now.',
         ]
       : []),
   ];

@@ -1,57 +1,58 @@
 import { RepublishError } from '../../contract/failures';
 import type { SignedEvent } from '../events';
-import { meaningOfRefusal } from '../relays/refusals';
+import { meaningOfRefusal, protocolWordIn } from '../relays/refusals';
 import { shownRelay } from '../relays/url';
 import type { BunkerLink } from './link';
 import { presentableRefusal } from './messages';
-import type { Pacer } from './pacer';
+import type { RequestPacer } from './request-pacer';
+import { Timers } from './timers';
 
 export interface DeliveryOptions {
   /** The encrypted request, and when it was made. */
   event: SignedEvent;
   madeAtMs: number;
-  /** The same request in another event, of now. */
+  /** Makes another event with the same request, dated now. */
   renew(event: SignedEvent): SignedEvent;
-  /** From this age on an event is not sent again: relays refuse old ones. */
+  /** An event of this age is not sent again: relays refuse old ones. */
   maxAgeMs: number;
-  pacer: Pacer;
-  /** The ways to the bunker, as they are when it is sent. */
+  pacer: RequestPacer;
+  /** The links to the bunker at the moment of sending. */
   links(): readonly BunkerLink[];
-  /** The relays that had refused it for its rate let it through. */
+  /** Called when relays let the request through that had refused it for its rate. */
   onLetThrough(): void;
-  /** A relay has refused it for good, by its own word. */
+  /** Called when a relay has refused it finally. */
   onRefused(): void;
 }
 
 /**
- * First pause after a relay has asked for patience; doubles, or a queue of requests would keep the limit
- * exhausted.
+ * First pause after a relay asked us to slow down. It doubles, or a queue of requests would keep the limit
+ * used up.
  */
 const FIRST_RESEND_MS = 500;
 const MAX_RESEND_MS = 8_000;
 
 /**
- * Brings a request to the bunker's relays, again and again where that is needed. While its event is young it
- * is the same one, so that relays and bunkers that have it can tell. Then it is another one with the same
- * request id: relays pass no event on twice, and some (strfry) refuse ephemeral ones that are older than a
- * minute, so that a bunker which was away would never see it.
+ * Brings a request to the bunker's relays, again and again where that is needed. While the event is young,
+ * the same event is sent, so that relays and bunkers recognise it. Later another event with the same request
+ * id is sent: relays pass no event on twice, and some (strfry) refuse ephemeral events that are older than a
+ * minute. Without it a bunker that was away would never see the request.
  */
 export class Delivery {
   #event: SignedEvent;
   readonly #eventIds: string[];
   #madeAtMs: number;
   #sentOver = new Set<BunkerLink>();
-  /** The last refusal of each relay. The bunker may answer all the same: the relay does not speak for it. */
+  /** The last refusal of each relay. The bunker may answer all the same: its relay does not speak for it. */
   #refusals = new Map<BunkerLink, string>();
-  /** Relays over which it is about to be sent again. */
+  /** Links over which it is about to be sent again. */
   #resending = new Set<BunkerLink>();
   #resends = 0;
-  #timers = new Set<NodeJS.Timeout>();
+  readonly #timers = new Timers();
   #sentAtMs = 0;
-  /** A relay has passed it on, by its OK or by the answer. */
+  /** A relay has passed it on: it said OK, or the bunker answered. */
   #passed = false;
   #undisturbed = true;
-  /** It was sent over a link that was lost since: the bunker may have been away at the same time. */
+  /** It was sent over a link that was lost since. The bunker may have been away at the same time. */
   #mayBeLost = false;
   #ended = new AbortController();
 
@@ -61,7 +62,7 @@ export class Delivery {
     this.#madeAtMs = options.madeAtMs;
   }
 
-  /** Of all events in which it was sent. */
+  /** The ids of all events in which it was sent. */
   get eventIds(): readonly string[] {
     return this.#eventIds;
   }
@@ -74,7 +75,7 @@ export class Delivery {
     return this.#sentOver.size > 0;
   }
 
-  /** No relay has held it up. */
+  /** No relay has delayed it. */
   get isUndisturbed(): boolean {
     return this.#undisturbed;
   }
@@ -87,7 +88,7 @@ export class Delivery {
     );
   }
 
-  /** Every relay of the bunker refuses it for good, or cannot be reached. */
+  /** Every relay of the bunker refuses it finally, or cannot be reached. */
   get isRefusedForGood(): boolean {
     const isTried = (link: BunkerLink): boolean => this.#sentOver.has(link) || link.wasTried;
     return (
@@ -101,7 +102,7 @@ export class Delivery {
     return this.isSent && this.#refusals.size === this.#sentOver.size;
   }
 
-  /** Requests are ephemeral: one that came while the bunker reconnected is gone, or a relay dropped it. */
+  /** Requests are ephemeral: the bunker may have been away, or a relay may have dropped the event. */
   get mayNotHaveArrived(): boolean {
     return !this.#passed || this.#mayBeLost;
   }
@@ -110,14 +111,14 @@ export class Delivery {
     for (const link of this.options.links()) this.sendOver(link);
   }
 
-  /** Where all relays refuse it for now, it is sent again anyway. */
+  /** Where all relays refuse it for now, it is sent again by itself. */
   sendAgain(isAnew: boolean): void {
     if (this.#isRefusedByAll) return;
     if (isAnew) this.#renew();
     this.send();
   }
 
-  /** Over a link that can carry requests (again). */
+  /** Sends it over a link that can carry requests (again). */
   sendOver(link: BunkerLink): void {
     if (performance.now() - this.#madeAtMs >= this.options.maxAgeMs) this.#renew();
     if (!link.send(this.#event)) return;
@@ -130,7 +131,10 @@ export class Delivery {
     return this.#sentOver.has(link);
   }
 
-  /** The relay's OK. Only a hint: some send none for ephemeral events, some refuse and forward. */
+  /**
+   * Takes the relay's OK. It is only a hint: some relays send none for ephemeral events, and some refuse and
+   * forward.
+   */
   noteOk(link: BunkerLink, accepted: boolean, message: string): void {
     if (accepted) {
       if (this.isHeldUp) this.options.onLetThrough();
@@ -142,7 +146,7 @@ export class Delivery {
     this.#undisturbed = false;
     if (!mayPass(message)) return this.options.onRefused();
     // The relay has not passed the request on: the same event is sent again after a pause, within the
-    // deadline. One at a time: a relay may answer a single event with any number of refusals.
+    // deadline. One resend at a time: a relay may answer one event with any number of refusals.
     if (this.#resending.has(link)) return;
     this.#resending.add(link);
     const again = (): void => {
@@ -151,31 +155,28 @@ export class Delivery {
     };
     if (this.isHeldUp) {
       this.options.pacer.refused(this.#sentAtMs);
-      this.options.pacer.take(this.#ended.signal, true).then(again, () => undefined); // it has ended meanwhile
+      // Rejected: the request has ended meanwhile.
+      this.options.pacer.take(this.#ended.signal, true).then(again, () => undefined);
       return;
     }
     const pauseMs =
       Math.min(FIRST_RESEND_MS * 2 ** this.#resends, MAX_RESEND_MS) * (0.75 + Math.random() / 2);
     this.#resends += 1;
-    const timer = setTimeout(() => {
-      this.#timers.delete(timer);
-      again();
-    }, pauseMs);
-    this.#timers.add(timer);
+    this.#timers.after(pauseMs, again);
   }
 
-  /** The bunker has it, and did what it was asked, or will. */
+  /** The bunker has the request. */
   noteAnswered(): void {
     this.#notePassed();
     this.options.pacer.answered(this.#sentAtMs);
   }
 
-  /** The bunker itself asks for patience: the next requests to it wait for longer. */
+  /** The bunker itself asks us to slow down: the next requests to it wait longer. */
   slowDown(): void {
     this.options.pacer.refused(this.#sentAtMs);
   }
 
-  /** Why it cannot have come to the bunker, as far as relays tell. */
+  /** Why the request cannot have reached the bunker, as far as its relays tell. */
   trouble(method: string): RepublishError | undefined {
     if (!this.isSent) {
       const troubles = this.options.links().map((link) => `${shownRelay(link.url)}: ${link.trouble}`);
@@ -195,10 +196,9 @@ export class Delivery {
   }
 
   end(): void {
-    // A reason of its own: without, an exception with its stack would be made for each request.
+    // A constant reason: otherwise each request would make an exception with its stack.
     this.#ended.abort(ENDED);
-    for (const timer of this.#timers) clearTimeout(timer);
-    this.#timers.clear();
+    this.#timers.clearAll();
   }
 
   #renew(): void {
@@ -213,9 +213,10 @@ export class Delivery {
   }
 }
 
-/** auth-required: the relay has sent a challenge, or is about to, and the link answers it. */
+/** A relay that wants a login has sent a challenge, or is about to, and the link answers it. */
 function mayPass(refusal: string): boolean {
-  return meaningOfRefusal(refusal) === 'slow down' || /^(error|auth-required):/.test(refusal);
+  const meaning = meaningOfRefusal(refusal);
+  return meaning === 'slow down' || meaning === 'authenticate' || protocolWordIn(refusal) === 'error';
 }
 
 const ENDED = new Error('the request has ended');

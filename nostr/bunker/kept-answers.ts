@@ -1,6 +1,6 @@
 import type { RepublishError } from '../../contract/failures';
 
-/** What a bunker has answered: a result, or no. */
+/** A bunker's answer: a result or a refusal. */
 export type Answer = { result: string } | { refusal: RepublishError };
 
 interface Kept {
@@ -16,9 +16,9 @@ const MAX_SIZE = 8 * 1024 * 1024;
 const MAX_AGE_MS = 60 * 60_000;
 
 /**
- * The answers to questions that may be asked again, by their ids: what was given is not asked for a second
- * time, also where it came when nobody waited, or whoever took it could not write it down. Ciphertexts,
- * signed events and refusals; what was asked is not kept.
+ * Answers to questions that may be asked again, by request id: ciphertexts, signed events and refusals. The
+ * bunker is not asked twice, also where nobody waited for the answer, or the caller could not store it. The
+ * questions are not kept.
  */
 export class KeptAnswers {
   /** Oldest first. */
@@ -42,7 +42,7 @@ export class KeptAnswers {
     return kept.answer;
   }
 
-  /** There are answers for which nobody has come yet. */
+  /** There are answers that nobody has taken yet. */
   hasUntaken(nowMs = performance.now()): boolean {
     this.#makeRoom(nowMs);
     return [...this.#byId.values()].some(({ isTaken }) => !isTaken);

@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { sleep, within } from '../../async/wait';
 import type { SignedEvent } from '../events';
 import type { AddressRules } from '../relays/address-rules';
 import { RelayConnection } from '../relays/connection';
@@ -13,45 +13,46 @@ export interface LinkOptions {
   url: string;
   connectTimeoutMs: number;
   addressRules: AddressRules;
-  /** Absent: whoever writes to the client is heard. */
+  /** Absent: messages from anybody to the client are heard. */
   bunkerPubkey?: string;
-  /** The client key, for a relay that wants to know who comes (NIP-42). */
+  /** The client key, for a relay that demands a login (NIP-42). */
   identity: RelayIdentity;
   onAnswer(event: SignedEvent, link: BunkerLink): void;
-  /** The link can carry requests (again): whatever waits may be sent now. */
+  /** The link can carry requests (again). Open requests may be sent now. */
   onReady(link: BunkerLink): void;
   /**
-   * The relay's OK to a request. Only a hint: some send none for ephemeral events, some refuse and forward.
+   * The relay's OK to a request. It is only a hint: some relays send none for ephemeral events, and some
+   * refuse and forward.
    */
   onOk(link: BunkerLink, eventId: string, accepted: boolean, message: string): void;
-  /** The relay asks for patience without saying for which request (NOTICE, CLOSED). */
+  /** The relay asks us to slow down, and does not say for which request (NOTICE, CLOSED). */
   onThrottled(link: BunkerLink): void;
   onMalformed?(): void;
 }
 
-/** Kind of NIP-46 messages; ephemeral, so an answer that nobody listens for is gone. */
+/** Kind of NIP-46 messages. It is ephemeral: an answer that nobody listens for is gone. */
 export const BUNKER_KIND = 24133;
 
 const FIRST_RECONNECT_MS = 250;
 const MAX_RECONNECT_MS = 10_000;
-/** The largest answer is a signed document of the largest state, encrypted: well under this. */
+/** The largest answer is the encrypted, signed document of the largest state. It is well under this. */
 const MAX_MESSAGE_BYTES = 256 * 1024;
 /**
- * Several times what a bunker at full speed causes: two messages for each request, and the same for another
+ * Several times what a bunker at full speed needs: two messages for each request, and the same for another
  * worker.
  */
 const MAX_RATE = { messagesPerS: 4_000, charsPerS: 16 * 1024 * 1024 };
 /**
- * Answers that were given while the link was down, where a relay keeps ephemeral events for a while. A number
- * and no date: the clock of a bunker may be minutes off, and its answers must not be filtered out for that.
+ * Answers of the time while the link was down, where a relay keeps ephemeral events for a while. A number and
+ * no date: a bunker's clock may be minutes off, and a date would filter its answers out.
  */
 const OVERLAP_EVENTS = 100;
-/** A relay that passes on more in the bunker's name than it can have said is left for a while. */
+/** After so many unreadable messages in the bunker's name the relay is left for a while. */
 const MAX_UNREADABLE = 100;
 
 /**
- * The way to the bunker over one of its relays: connects, subscribes to the bunker's answers, reports ready,
- * and does so again whenever the connection is lost, until it is closed.
+ * The link to the bunker over one of its relays. It connects, subscribes to the bunker's answers and reports
+ * ready. It does so again after each lost connection, until it is closed.
  */
 export class BunkerLink {
   readonly url: string;
@@ -61,11 +62,11 @@ export class BunkerLink {
   #closing = new AbortController();
   #trouble = 'still connecting';
   #unreadable = 0;
-  #waiting = new Set<() => void>();
+  #waiting: (() => void)[] = [];
   #resolveFirstTry: () => void = () => undefined;
   #wasTried = false;
   /**
-   * Resolves when it is ready for the first time, or has failed to be: one that refuses is known before any
+   * Resolves when it is ready for the first time, or has failed: a relay that refuses is known before any
    * deadline.
    */
   readonly firstTry: Promise<void> = new Promise((resolve) => (this.#resolveFirstTry = resolve));
@@ -88,35 +89,23 @@ export class BunkerLink {
     return this.#trouble;
   }
 
-  /** What its relay has said last, as far as the protocol has a word for it. */
+  /** The last word of its relay, where the protocol has a word for it. */
   get lastWords(): string | undefined {
     return lastWordsOf(this.#connection?.lastWords);
   }
 
-  /** Resolves when the link is ready. Rejects when it is not within `timeoutMs`, or is closed before. */
+  /** Resolves when the link is ready. Rejects when it is not ready within `timeoutMs`, or is closed. */
   async untilReady(timeoutMs: number): Promise<void> {
     if (this.#ready) return;
-    const { signal } = this.#closing;
-    await new Promise<void>((resolve, reject) => {
-      const end = (settle: () => void) => (): void => {
-        clearTimeout(timer);
-        this.#waiting.delete(ready);
-        signal.removeEventListener('abort', give);
-        settle();
-      };
-      const give = end(() => reject(new Error(this.#trouble)));
-      const ready = end(resolve);
-      const timer = setTimeout(give, timeoutMs);
-      this.#waiting.add(ready);
-      signal.addEventListener('abort', give, { once: true });
-      if (signal.aborted) give();
-    });
+    const ready = new Promise<void>((resolve) => this.#waiting.push(resolve));
+    await within(ready, timeoutMs, this.#closing.signal).catch(() => undefined);
+    if (!this.#ready) throw new Error(this.#trouble);
   }
 
   /** A message came in the bunker's name that the bunker cannot have written. */
   noteUnreadable(): void {
     this.#unreadable += 1;
-    // Left, and tried again after pauses that grow: that bounds what it can cost.
+    // The relay is left, and tried again after growing pauses. That bounds what it can cost.
     if (this.#unreadable % MAX_UNREADABLE === 0) this.#connection?.close();
   }
 
@@ -148,11 +137,9 @@ export class BunkerLink {
       }
       this.#ready = false;
       this.#tried();
-      // A link that held for a while starts over with short pauses.
+      // After a connection that held for a while the pauses start short again.
       if (Date.now() - startedAt > 30_000) pauseMs = FIRST_RECONNECT_MS;
-      await sleep(pauseMs * (0.75 + Math.random() / 2), undefined, { signal, ref: false }).catch(
-        () => undefined,
-      );
+      await sleep(pauseMs * (0.75 + Math.random() / 2), signal, { ref: false }).catch(() => undefined);
       pauseMs = Math.min(pauseMs * 2, MAX_RECONNECT_MS);
     }
   }
@@ -169,29 +156,31 @@ export class BunkerLink {
         addressRules: this.options.addressRules,
         maxMessageBytes: MAX_MESSAGE_BYTES,
         maxRate: MAX_RATE,
-        // Not in the network's words: they are not for the stranger who named the relay.
+        // Not the network's own words: the stranger who named the relay must not see them.
         onLost: (_, closeCode) => lost(whyLost(closeCode, this.lastWords)),
         onNotice: (text) => {
           if (saysTooMuch(text)) this.options.onThrottled(this);
         },
-        onOk: (id, accepted, message) =>
-          this.options.onOk(this, id, accepted, this.#listening?.noteOk(accepted, message) ?? message),
+        onOk: (id, accepted, message) => {
+          this.#listening?.noteOk(accepted, message);
+          this.options.onOk(this, id, accepted, message);
+        },
         onMalformed: () => this.options.onMalformed?.(),
         onChallenge: () => void this.#listening?.answerChallenges(),
       },
       signal,
     );
     this.#connection = connection;
-    // Closed in the very moment in which the socket opened: nobody would close it any more.
+    // It was closed at the moment the socket opened: nobody else would close that connection.
     if (signal.aborted) return connection.close();
     const listening = this.#listenOn(connection, (reason) => {
       lost(reason);
       connection.close();
     });
     this.#listening = listening;
-    // Subscribed before the first request goes out: an answer to an unheard subscription is lost for good.
+    // It subscribes before the first request goes out: an answer without a subscription is lost.
     listening.start();
-    // It may have come with the handshake.
+    // The challenge may have come with the handshake.
     void listening.answerChallenges();
     this.#trouble = await untilLost;
     listening.stop();
@@ -216,7 +205,7 @@ export class BunkerLink {
         this.#ready = true;
         this.#tried();
         this.options.onReady(this);
-        for (const go of [...this.#waiting]) go();
+        for (const go of this.#waiting.splice(0)) go();
       },
       onUnheard: (trouble) => {
         this.#trouble = trouble;
@@ -228,7 +217,7 @@ export class BunkerLink {
   }
 }
 
-/** 1005 and 1006: it gave none. */
+/** 1005 and 1006: the relay gave no code. */
 function whyLost(closeCode: number | undefined, words: string | undefined): string {
   if (closeCode === undefined || closeCode === 1005 || closeCode === 1006) return 'connection lost';
   return `connection closed (${words === undefined ? closeCode : `${closeCode}: ${words}`})`;

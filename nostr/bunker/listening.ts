@@ -1,42 +1,44 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { sleep } from '../../async/wait';
 import type { SignedEvent } from '../events';
-import type { Filter, RelayConnection } from '../relays/connection';
+import type { RelayConnection } from '../relays/connection';
+import type { Filter } from '../relays/frames';
 import type { AuthReply, RelayIdentity } from '../relays/identity';
 import { meaningOfRefusal, saysTooMuch } from '../relays/refusals';
 import { presentableRefusal } from './messages';
 
 export interface ListeningOptions {
   connection: RelayConnection;
-  /** The filter of the subscription, which finds the bunker's answers. */
+  /** The filter of the subscription that finds the bunker's answers. */
   filter: Filter;
-  /** The client key, for a relay that wants to know who comes (NIP-42). */
+  /** The client key, for a relay that demands a login (NIP-42). */
   identity: RelayIdentity;
   onEvent(event: SignedEvent): void;
-  /** An answer would be heard from now on. */
+  /** From now on an answer would be heard. */
   onHeard(): void;
-  /** None would be heard from now on, for this reason. */
+  /** From now on no answer would be heard, for this reason. */
   onUnheard(trouble: string): void;
   onThrottled(): void;
-  /** Nothing can be heard on this connection. */
+  /** This connection cannot be listened on. */
   onEnd(trouble: string): void;
 }
 
-/** Relays that send no EOSE for ephemeral kinds must not hold up the first request. */
+/** Some relays send no EOSE for ephemeral kinds. They must not hold up the first request. */
 const SUBSCRIBED_AFTER_MS = 2_000;
-/**
- * Between two answers to a relay's challenges: one that sends a thousand does not get a thousand signatures.
- */
+/** Pause between two logins: a relay that sends a thousand challenges does not get a thousand signatures. */
 const LOGINS_APART_MS = 1_000;
 const AUTH_TIMEOUT_MS = 5_000;
 const FIRST_RESUBSCRIBE_MS = 500;
 const MAX_RESUBSCRIPTIONS = 5;
-/** In a row: a relay that asks once more has forgotten the login, one that goes on asking is left. */
+/**
+ * Most demands for a login in a row. A second one means that the relay forgot the login; a relay that goes on
+ * is left.
+ */
 const MAX_DEMANDS = 2;
 
 /** The subscription to a bunker's answers on one connection, and the login (NIP-42) that it may need. */
 export class Listening {
   #subscription: { close(): void } | undefined;
-  /** The relay has confirmed it. */
+  /** The relay has sent EOSE for it. */
   #isConfirmed = false;
   #resubscriptions = 0;
   #demands = 0;
@@ -57,8 +59,8 @@ export class Listening {
   }
 
   /**
-   * Answers the newest challenge, and again where another one has come meanwhile. Many relays send one and
-   * need no answer: a refusal changes nothing.
+   * Answers the newest challenge, and again if another one came meanwhile. Many relays send a challenge and
+   * need no answer, so a refusal changes nothing.
    */
   async answerChallenges(): Promise<void> {
     const { connection } = this.options;
@@ -66,21 +68,20 @@ export class Listening {
     this.#isAnswering = true;
     while (connection.isOpen && connection.logins.challenge !== this.#answered) {
       this.#answered = connection.logins.challenge;
-      const reply = await this.#logIn(this.#standing());
-      // LNbits' relay asks in place of an answer to a subscription.
+      const reply = await this.#logIn(this.#currentLogin());
+      // LNbits' relay sends its challenge in place of an answer to the subscription.
       if (reply.kind === 'accepted' && !this.#isConfirmed) this.#subscribe();
       await sleep(LOGINS_APART_MS, undefined, { ref: false });
     }
     this.#isAnswering = false;
   }
 
-  /** What the relay says to a request. @returns the same, in the words of NIP-42 where it asks for a login */
-  noteOk(accepted: boolean, message: string): string {
+  /** Takes the relay's OK to a request. */
+  noteOk(accepted: boolean, message: string): void {
     if (accepted) this.#demands = 0;
-    if (accepted || meaningOfRefusal(message) !== 'authenticate') return message;
+    if (accepted || meaningOfRefusal(message) !== 'authenticate') return;
     if (Date.now() - this.#loggedInAtMs > LOGINS_APART_MS)
-      void this.#meetDemand(this.#standing(), 'requests refused: auth-required');
-    return message.startsWith('auth-required:') ? message : 'auth-required: in words of its own';
+      void this.#meetDemand(this.#currentLogin(), 'requests refused: auth-required');
   }
 
   #subscribe(): void {
@@ -88,7 +89,7 @@ export class Listening {
     this.#timer = setTimeout(() => this.options.onHeard(), SUBSCRIBED_AFTER_MS);
     const { connection, filter, onEvent } = this.options;
     const before = this.#subscription;
-    const login = this.#standing();
+    const login = this.#currentLogin();
     this.#isConfirmed = false;
     const subscription = connection.subscribe([filter], {
       onEvent,
@@ -109,7 +110,7 @@ export class Listening {
     clearTimeout(this.#timer);
     this.#subscription = undefined;
     const trouble = `subscription refused: ${presentableRefusal(reason)}`;
-    // Nothing is sent meanwhile: its answer would be heard by nobody.
+    // Nothing is sent meanwhile: nobody would hear the answer.
     this.options.onUnheard(trouble);
     if (meaningOfRefusal(reason) === 'authenticate') {
       void this.#meetDemand(login, trouble).then((isIn) => isIn && this.#subscribe());
@@ -123,9 +124,9 @@ export class Listening {
   }
 
   /**
-   * The relay wants to know who comes: told again, with its newest challenge, where it knew that before.
+   * Logs in with the newest challenge, because the relay demands it.
    *
-   * @param worthless the login with which that was said
+   * @param worthless the login that stood when the relay demanded one
    */
   async #meetDemand(worthless: AuthReply | undefined, trouble: string): Promise<boolean> {
     const { onEnd } = this.options;
@@ -136,12 +137,12 @@ export class Listening {
     }
     const reply = await this.#logIn(worthless);
     if (reply.kind === 'refused') onEnd(`authentication refused: ${presentableRefusal(reply.reason)}`);
-    // The words of a lost connection are its own.
+    // The reason of a lost connection is in the network's words, which are not repeated.
     else if (reply.kind !== 'accepted') onEnd(`${trouble}, and no challenge came`);
     return reply.kind === 'accepted';
   }
 
-  #standing(): AuthReply | undefined {
+  #currentLogin(): AuthReply | undefined {
     return this.options.connection.logins.loginOf(this.options.identity.pubkey);
   }
 

@@ -6,8 +6,8 @@ const KEY = '0'.repeat(64);
 const ID = '0'.repeat(36);
 
 /**
- * The largest message (kind 24133) that a document costs on its way to a bunker and back: the request that
- * encrypts its state, or the signed event in the answer. JSON within JSON escapes each quote, and NIP-44
+ * The size of the largest message (kind 24133) of a document between us and a bunker: the request that
+ * encrypts the state, or the answer with the signed event. JSON within JSON escapes each quote, and NIP-44
  * pads.
  *
  * @param tags of the document

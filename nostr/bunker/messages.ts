@@ -1,4 +1,5 @@
-import type { RepublishError } from '../../contract/failures';
+import { RepublishError, traitsOf } from '../../contract/failures';
+import { approvalPage } from '../../rules/approval-page';
 import { protocolWordIn, saysTooMuch } from '../relays/refusals';
 
 /** Answer of a bunker (NIP-46). */
@@ -8,7 +9,7 @@ export interface BunkerAnswer {
   error: string;
 }
 
-/** Some bunkers (snstr) refuse what they have no time to read, and so cannot name. */
+/** Some bunkers (snstr) refuse a request that they had no time to read, and cannot name it. */
 export function isForNobody({ id }: BunkerAnswer): boolean {
   return id === 'unknown' || id === '';
 }
@@ -24,18 +25,18 @@ export function parseAnswer(text: string): BunkerAnswer | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
   const { id, result, error } = value as Record<string, unknown>;
   if (typeof id !== 'string') return undefined;
-  // NIP-44's key is the same in both directions: a relay may send our own request back in the bunker's name.
+  // NIP-44's key is the same in both directions: a relay may return our own request in the bunker's name.
   if (result === undefined && error === undefined) return undefined;
   return { id, result: resultText(result), error: errorText(error) };
 }
 
-/** NIP-46 has a text. Some bunkers put a signed event there as the object that it is. */
+/** NIP-46 has a text here. Some bunkers put the signed event there as an object. */
 function resultText(value: unknown): string {
   if (typeof value === 'string') return value;
   return typeof value === 'object' && value !== null ? JSON.stringify(value) : '';
 }
 
-/** Some bunkers give a code, or an object with code and message. What has no words is no error. */
+/** Some bunkers give a code, or an object with code and message. An error without words is no error. */
 function errorText(value: unknown): string {
   if (typeof value === 'string') return value;
   if (typeof value === 'number') return value === 0 ? '' : String(value);
@@ -49,8 +50,8 @@ export interface BunkerRefusal {
   /** In words of our own. */
   reason: string;
   /**
-   * `final`: about this request. `later`: it may be another word in a while, so the same can be asked again.
-   * `slower`: the same, and it was asked too much.
+   * `final`: about this request. `later`: the same request may succeed in a while. `slower`: the same, and
+   * the bunker was asked too much.
    */
   meaning: 'final' | 'later' | 'slower';
 }
@@ -60,9 +61,9 @@ const WRONG_SECRET = 'the pairing secret is wrong or used up';
 type RefusalClass = readonly [words: RegExp, reason: string, meaning: BunkerRefusal['meaning']];
 
 /**
- * What bunkers say, the first that fits: first what is final whatever stands beside it (`permission denied,
- * please try again`), then what passes. With the words of some that were read or run: `pending approval` and
- * `kind 30078 is not in signing.allowed_kinds` (keycard-nostr-bunker), `refusing to sign this event`
+ * What bunkers say; the first match counts. Final words come first, because others may stand beside them
+ * (`permission denied, please try again`). Some words of bunkers that were read or run: `pending approval`
+ * and `kind 30078 is not in signing.allowed_kinds` (keycard-nostr-bunker), `refusing to sign this event`
  * (go-nostr), `Not authorized` (NDK), `Rate limited` (keep), `rejected` (nostr_bunker).
  */
 const REFUSALS: readonly RefusalClass[] = [
@@ -106,32 +107,58 @@ const REFUSALS: readonly RefusalClass[] = [
   [/no (such )?(key|user)|key not found|unknown (key|user)/i, 'it has no such key', 'final'],
 ];
 
-/** What a refusal comes to, and when the same request may be answered otherwise: a person needs a while. */
+/** The failure of each refusal, and when the same request may succeed: a person needs a while. */
 export const REFUSED = {
   final: { type: 'SignerRefused', retryAfterMs: undefined },
   slower: { type: 'SignerBusy', retryAfterMs: 5_000 },
   later: { type: 'SignerPending', retryAfterMs: 30_000 },
 } as const satisfies Record<BunkerRefusal['meaning'], unknown>;
 
-/**
- * Whether the bunker has answered, and with what cannot be used: asked the same again, it may answer the
- * same.
- */
+/** The bunker answered, and the answer cannot be used. It may give the same answer to the same request id. */
 export function isUselessAnswer(error: RepublishError): boolean {
-  return isRefusal(error) || error.type === 'SignerReturnedWrongEvent';
+  return traitsOf(error.type).bunkerResult === 'refused';
 }
 
-/** Whether the bunker has answered, and with a no. */
+/** The bunker answered with a refusal. */
 export function isRefusal({ type }: RepublishError): boolean {
   return Object.values(REFUSED).some((refused) => refused.type === type);
 }
 
-/** The rest of a long text says nothing more, and is not worth the time. */
+/** What an answer to a request means. */
+export type AnswerMeaning =
+  | { kind: 'result'; result: string }
+  | { kind: 'refusal'; refusal: RepublishError; meaning: BunkerRefusal['meaning'] }
+  /** A person has to approve on this page. */
+  | { kind: 'approval'; page: string }
+  | { kind: 'nothing' };
+
+export function meaningOfAnswer(method: string, { result, error }: BunkerAnswer): AnswerMeaning {
+  if (result === 'auth_url') {
+    // These requests are not worth a person's time.
+    const page = method === 'switch_relays' || method === 'ping' ? undefined : approvalPage(error);
+    return page === undefined ? { kind: 'nothing' } : { kind: 'approval', page };
+  }
+  if (error !== '') {
+    const { reason, meaning } = refusalOf(error);
+    const { type, retryAfterMs } = REFUSED[meaning];
+    const refusal = new RepublishError(type, `the bunker refused ${method}: ${reason}`, { retryAfterMs });
+    return { kind: 'refusal', refusal, meaning };
+  }
+  if (result !== '') return { kind: 'result', result };
+  const message = `the bunker gave an empty answer to ${method}`;
+  return {
+    kind: 'refusal',
+    refusal: new RepublishError('SignerReturnedWrongEvent', message),
+    meaning: 'final',
+  };
+}
+
+/** The rest of a long text says nothing more. */
 const MAX_CLASSIFIED = 300;
 
 /**
- * A bunker's text is free and a stranger's: it may repeat what it was asked to encrypt, now or earlier and in
- * any disguise, or a key, and it ends up in histories and logs. So it is classified and never quoted.
+ * A bunker's text is a stranger's: it may hold a key or a state that it was asked to encrypt, in any
+ * spelling, and it would end up in histories and logs. So it is classified and never quoted.
  */
 export function refusalOf(error: string): BunkerRefusal {
   const text = error.slice(0, MAX_CLASSIFIED);
@@ -146,16 +173,16 @@ export function refusalOf(error: string): BunkerRefusal {
 }
 
 /**
- * Why a bunker's relay refused: the word that the protocol has for it. The rest is not repeated either.
- * Whoever runs the bunker may run its relay as well, and what one of them was told the other can say.
+ * Why a bunker's relay refused: the protocol's word for it, and nothing else. The owner of the bunker may run
+ * its relay too, so the relay may know the same secrets.
  */
 export function presentableRefusal(message: string): string {
   return protocolWordIn(message) ?? 'for a reason of its own';
 }
 
 /**
- * The same of whatever a relay has said: a NOTICE has no prefix. Undefined of what the protocol has no word
- * for.
+ * The same for anything that a relay said. A NOTICE has no prefix. Undefined: the protocol has no word for
+ * it.
  */
 export function lastWordsOf(words: string | undefined): string | undefined {
   if (words === undefined) return undefined;

@@ -1,5 +1,6 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto';
 import { finalizeEvent, getPublicKey } from 'nostr-tools/pure';
+import { within } from '../../async/wait';
 import { PACKAGE } from '../../contract/names';
 import type { SignedEvent } from '../events';
 import { decrypt, getConversationKey } from '../nip44';
@@ -9,7 +10,7 @@ import { BunkerLink } from './link';
 import { parseAnswer } from './messages';
 
 export interface OfferOptions {
-  /** Where the bunker is waited for, and reached at first. */
+  /** Where the bunker is expected, and reached at first. */
   relays: readonly string[];
   /** Key by which the bunker will know this client. */
   clientSecretKey: Uint8Array;
@@ -18,7 +19,10 @@ export interface OfferOptions {
 }
 
 export interface Offer {
-  /** `nostrconnect://...` (NIP-46). Holds a secret: for the person at the bunker, and nobody else. */
+  /**
+   * `nostrconnect://...` (NIP-46). It holds a secret: show it to the person at the bunker, and to nobody
+   * else.
+   */
   uri: string;
   /**
    * Waits for a bunker that takes the offer.
@@ -31,14 +35,14 @@ export interface Offer {
 }
 
 const SECRET_BYTES = 16;
-/** What is said to this key by whoever knows it costs a key agreement each. */
+/** Anybody who knows this key can write to it, and each message costs a key agreement. */
 const MAX_TRIES_PER_S = 50;
 /** The message holds the secret and little else. */
 const MAX_CONTENT_CHARS = 4_096;
 
 /**
- * Offers a connection to whichever bunker is shown the URI (NIP-46, connection initiated by the client). It
- * listens before the URI is given out: the bunker's word is ephemeral.
+ * Offers a connection to the bunker that is shown the URI (NIP-46, connection initiated by the client). It
+ * listens before it gives the URI out: the bunker's message is ephemeral.
  *
  * @throws Error when no relay can be listened on
  */
@@ -81,7 +85,11 @@ export async function offerConnection(options: OfferOptions): Promise<Offer> {
   }
   return {
     uri: offerUri(clientPubkey, relays, secret),
-    taken: (timeoutMs, signal) => within(untilTaken, timeoutMs, signal),
+    taken: async (timeoutMs, signal) => {
+      const bunkerPubkey = await within(untilTaken, timeoutMs, signal);
+      if (bunkerPubkey !== undefined) return bunkerPubkey;
+      throw new Error(`no bunker took the offer within ${Math.round(timeoutMs / 1000)} s`);
+    },
     close,
   };
 }
@@ -94,7 +102,7 @@ function offerUri(clientPubkey: string, relays: readonly string[], secret: strin
   return `nostrconnect://${clientPubkey}?${query.toString()}`;
 }
 
-/** Says of a message whether its author knows the secret. That it is the author's, NIP-44 proves. */
+/** Tells whether the author of a message knows the secret. NIP-44 proves who the author is. */
 function judgeOf(clientSecretKey: Uint8Array, secret: string): (event: SignedEvent) => boolean {
   const expected = Buffer.from(secret);
   let tries = 0;
@@ -112,27 +120,8 @@ function judgeOf(clientSecretKey: Uint8Array, secret: string): (event: SignedEve
       const given = Buffer.from(answer?.result ?? '');
       return given.length === expected.length && timingSafeEqual(given, expected);
     } catch {
-      // Anybody may write to this key, and anything.
+      // Anybody may write anything to this key.
       return false;
     }
   };
-}
-
-async function within<T>(promise: Promise<T>, timeoutMs: number, signal?: AbortSignal): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  let abort: () => void = () => undefined;
-  const end = new Promise<never>((_, reject) => {
-    timer = setTimeout(
-      () => reject(new Error(`no bunker took the offer within ${Math.round(timeoutMs / 1000)} s`)),
-      timeoutMs,
-    );
-    abort = () => reject(signal?.reason as Error);
-    signal?.addEventListener('abort', abort, { once: true });
-  });
-  try {
-    return await Promise.race([promise, end]);
-  } finally {
-    clearTimeout(timer);
-    signal?.removeEventListener('abort', abort);
-  }
 }

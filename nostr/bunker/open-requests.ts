@@ -3,10 +3,7 @@ import { type Answer, KeptAnswers } from './kept-answers';
 import type { BunkerLink } from './link';
 import type { BunkerRequest } from './request';
 
-/**
- * What a bunker was asked and has not answered yet, and what it has answered to questions that may come
- * again.
- */
+/** The requests without an answer, and the answers to questions that may be asked again. */
 export class OpenRequests {
   readonly #byId = new Map<string, BunkerRequest>();
   readonly #byEventId = new Map<string, BunkerRequest>();
@@ -28,7 +25,7 @@ export class OpenRequests {
     return this.#byEventId.get(eventId);
   }
 
-  /** For which a person is asked, and somebody waits. */
+  /** A request that waits for a person's approval and that somebody waits for. */
   approval(): BunkerRequest | undefined {
     for (const request of this.#byId.values())
       if (request.approvalUrl !== undefined && request.isWaitedFor) return request;
@@ -47,7 +44,7 @@ export class OpenRequests {
     this.#byEventId.set(eventId, request);
   }
 
-  /** @param answer to a question that may come again */
+  /** @param answer to a question that may be asked again */
   end(id: string, answer?: Answer, isTaken = true): void {
     const request = this.#byId.get(id);
     this.#byId.delete(id);
@@ -55,14 +52,14 @@ export class OpenRequests {
     if (answer !== undefined) this.#kept.keep(id, answer, isTaken);
   }
 
-  /** The answer to what was asked before, or is being asked; undefined where it has to be asked. */
+  /** Waits for the answer where the question was asked before. Undefined: it has to be asked. */
   join(id: string, call: SignerCall): Promise<string> | undefined {
     const answer = this.#kept.take(id);
     if (answer === undefined) return this.#byId.get(id)?.wait(call);
     return 'result' in answer ? Promise.resolve(answer.result) : Promise.reject(answer.refusal);
   }
 
-  /** Answers may still come that count, or have come and nobody has them yet. */
+  /** An answer that counts may still come, or has come and nobody has taken it yet. */
   get areAwaited(): boolean {
     return this.size > 0 || this.#kept.hasUntaken();
   }

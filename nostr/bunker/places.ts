@@ -1,7 +1,7 @@
-import { RepublishError } from '../../contract/failures';
+import { RepublishError, traitsOf } from '../../contract/failures';
 import type { Question, RequestWindow } from '../../rules/window';
-import type { Limiter } from './limiter';
-import type { Pacer } from './pacer';
+import type { Limiter } from '../../async/limiter';
+import type { RequestPacer } from './request-pacer';
 import type { BunkerRequest } from './request';
 
 interface Turn {
@@ -12,25 +12,26 @@ interface Turn {
 }
 
 /**
- * The places at a bunker: whose turn it is, and how many there are, as far as that shows in how requests end.
+ * The places at a bunker: who is next, and how many places there are. The window sets their number by how
+ * requests end.
  */
 export class Places {
   constructor(
     private readonly limiter: Limiter,
-    private readonly pacer: Pacer,
+    private readonly pacer: RequestPacer,
     private readonly window: RequestWindow | undefined,
   ) {}
 
-  /** Whoever asks for a place now has one soon. */
+  /** A caller who asks for a place now gets one soon. */
   get isNear(): boolean {
     return this.limiter.waiting < this.limiter.limit;
   }
 
   /**
    * Waits for a free place, then sends the request. The place is free again when the bunker has answered, or
-   * when its time for that is over, even if the caller has stopped waiting before.
+   * when the request's time is over, even if the caller has left before.
    *
-   * @param ask given what to call when a person is asked
+   * @param ask gets the callback for the moment in which a person is asked
    * @returns what `ask` returned
    */
   ask(
@@ -40,7 +41,7 @@ export class Places {
     return new Promise((resolve, reject) => {
       const inTurn = async (): Promise<void> => {
         await this.pacer.take(signal);
-        // A place is given back as soon as a person is asked: other operators may share this bunker.
+        // The place is free as soon as a person is asked: other operators may share this bunker.
         await new Promise<void>((free) => {
           const request = ask(() => {
             this.#setWindow((window) => window.beginAnew());
@@ -55,10 +56,10 @@ export class Places {
     });
   }
 
-  /** Has the window follow how a request ends. Resolves when that is done. */
+  /** Tells the window how the request ends. Resolves after that. */
   async #tellWindow(request: BunkerRequest, work: Question | undefined): Promise<void> {
     const sentAtMs = performance.now();
-    // Who waits for the rate has a place already.
+    // A request that waits for the pacer holds a place already, and is not at the bunker yet.
     const inFlight = Math.max(1, this.limiter.running - this.pacer.waiting);
     try {
       await request.inTime;
@@ -67,7 +68,7 @@ export class Places {
         this.#setWindow((window) => window.answered(work, latencyMs, inFlight));
     } catch (thrown) {
       if (work === undefined || !(thrown instanceof RepublishError)) return;
-      if (thrown.type === 'SignerTimeout' || thrown.type === 'SignerBusy')
+      if (traitsOf(thrown.type).slowsDown)
         this.#setWindow((window) => window.lost(sentAtMs, performance.now()));
     }
   }

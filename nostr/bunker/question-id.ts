@@ -1,19 +1,19 @@
 import { createHmac } from 'node:crypto';
 
-/** Which question of a run something is, for a bunker that may be asked the same again. */
+/** Identifies a question of a run, which may be asked again. */
 export interface RunQuestion {
   runId: string;
   /**
-   * How often it was put anew. It rises after an answer that could not be used, and when a person wants it
-   * tried again: some bunkers repeat what they have once answered to an id, for ever.
+   * Rises after an answer that could not be used, and when a person retries: some bunkers repeat their answer
+   * to a request id for ever.
    */
   n: number;
 }
 
 /**
- * Ids of requests that are the same for the same question, whoever asks it: another attempt, another worker,
- * one that comes after a crash. A bunker that asks a person then shows it once. Nobody without the client's
- * key can tell from an id what was asked: bunkers log them.
+ * Request ids that are the same for the same question, whoever asks: another attempt, or another worker after
+ * a crash. So a bunker that asks a person shows it once. Bunkers log request ids: without the client key
+ * nobody can tell from an id what was asked.
  */
 export class QuestionIds {
   readonly #key: Uint8Array;

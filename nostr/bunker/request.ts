@@ -4,70 +4,65 @@ import { Delivery, type DeliveryOptions } from './delivery';
 import type { Answer } from './kept-answers';
 import type { BunkerLink } from './link';
 import type { BunkerRefusal } from './messages';
+import { Timers } from './timers';
+import { Waiters } from './waiters';
 
 export interface RequestOptions extends Omit<DeliveryOptions, 'maxAgeMs' | 'onLetThrough' | 'onRefused'> {
   method: string;
   /** From sending it to its answer. */
   requestTimeoutMs: number;
-  /** The same, where a person is asked, or may be. */
+  /** The same, where a person is asked or may be asked. */
   approvalTimeoutMs: number;
   /**
-   * So long a good answer may come after a refusal: there may be two signers, and one of them knows nothing.
+   * How long a good answer may come after a refusal: there may be two signers, and one of them knows nothing.
    */
   refusalGraceMs: number;
-  /** Somebody waits at a keyboard: where every relay refuses it for good, the deadline is not waited for. */
+  /** A person waits at a keyboard: when every relay refuses it finally, it ends before the deadline. */
   endsWhenRefused: boolean;
-  /** It may be asked again, and is then the same: its answer counts also when nobody waits. */
+  /** It may be asked again with the same id, so its answer counts also when nobody waits. */
   staysOpen: boolean;
-  /** When the newest of the questions was sent that the bunker has answered. */
+  /** Of the questions that the bunker has answered: when the newest was sent. */
   answeredSentAtMs(): number;
-  /** What else is known of the bunker's silence. */
+  /** What else is known about the bunker's silence, for the message. */
   hint(): string;
-  /** A person is asked: nobody needs to queue behind that. */
+  /** A person is asked: other requests need not wait for this one's place. */
   onApprovalAsked(): void;
-  /** @param answer absent: there was none */
+  /** @param answer absent: none came */
   onEnd(answer: Answer | undefined, isTaken: boolean): void;
-}
-
-interface Waiter {
-  call: SignerCall;
-  /** Takes silence for a person who is asked. */
-  isPatient: boolean;
-  settle(answer: Answer): void;
-  give(reason: unknown): void;
 }
 
 /** Relays refuse ephemeral events that are older than a minute (strfry), and clocks differ. */
 const MAX_EVENT_AGE_MS = 30_000;
 /**
- * When it is sent again while there is no answer and it is open, in deadlines: after 30 s, 2 and 8 minutes
- * where one has 30 s. Seldom: some bunkers (nsecbunkerd) ask a person anew for each copy.
+ * When it is sent again while it is open, in multiples of the request's time: with 30 s these are 30 s, 2 and
+ * 8 minutes. Seldom: some bunkers (nsecbunkerd) ask a person anew for each copy.
  */
 const SENT_AGAIN_AFTER = [1, 4, 16];
 
 /**
- * One request to a bunker from its sending to its answer or its refusal. Any number of callers may wait for
- * it; each waits for as long as a request may take, and gives up. The request itself may stay open for
- * longer, so that a late answer counts. After the end no listener, no timer and no promise of it is left.
+ * One request to a bunker, from its sending to its answer or refusal. Any number of callers may wait for it.
+ * Each of them waits for as long as a request may take, and then gives up. The request itself may stay open
+ * longer, so that a late answer counts. After its end it leaves no listener, timer or promise behind.
  */
 export class BunkerRequest {
   readonly method: string;
-  /** The answer, where it comes in time. Until this is settled the request has its place at the bunker. */
+  /**
+   * Settles when the answer comes in time, or does not. Until then the request holds its place at the bunker.
+   */
   readonly inTime: Promise<void>;
   /** The page on which a person has to approve it. */
   approvalUrl: string | undefined;
   readonly #delivery: Delivery;
   readonly #askedAtMs = performance.now();
-  #waiters = new Set<Waiter>();
-  #timers = new Set<NodeJS.Timeout>();
+  readonly #waiters = new Waiters();
+  readonly #timers = new Timers();
   #deadline: NodeJS.Timeout | undefined;
   #isOverdue = false;
-  /** It was to be sent again while nobody waited for it. */
+  /** It is to be sent again as soon as somebody waits for it. */
   #isDue = false;
   #wasOvertaken = false;
   #refusal: RepublishError | undefined;
   #hasEnded = false;
-  #listeners = new Set<() => void>();
   #resolveInTime: () => void = () => undefined;
   #rejectInTime: (error: unknown) => void = () => undefined;
 
@@ -82,13 +77,13 @@ export class BunkerRequest {
     this.#delivery = new Delivery({
       ...options,
       maxAgeMs: Math.min(requestTimeoutMs, MAX_EVENT_AGE_MS),
-      // How long the relays made it wait is not the bunker's.
+      // The time that a relay delayed it is not the bunker's.
       onLetThrough: () => this.#startDeadline(),
       onRefused: () => this.#noteRefused(),
     });
     this.#startDeadline();
-    // A copy of the same event is no second question to anybody.
-    this.#after(requestTimeoutMs / 2, () => {
+    // Bunkers and relays recognise a copy of the same event.
+    this.#timers.after(requestTimeoutMs / 2, () => {
       if (this.#delivery.mayNotHaveArrived) this.#sendAgain(false);
     });
   }
@@ -101,7 +96,7 @@ export class BunkerRequest {
     return this.#waiters.size > 0;
   }
 
-  /** Its answer took as long as the bunker did: no relay has held it up, and no person was asked. */
+  /** Its answer took as long as the bunker did: no relay delayed it, and no person was asked. */
   get isUndisturbed(): boolean {
     return this.#delivery.isUndisturbed && this.approvalUrl === undefined && !this.#isOverdue;
   }
@@ -110,32 +105,11 @@ export class BunkerRequest {
   wait(call: SignerCall, isPatient = false): Promise<string> {
     call.signal?.throwIfAborted();
     if (this.#isOverdue) this.#startDeadline();
-    const answer = new Promise<string>((resolve, reject) => {
-      const leave = (): void => {
-        call.signal?.removeEventListener('abort', abort);
+    const answer = this.#waiters
+      .wait(call, isPatient, () => this.#noteLeft())
+      .finally(() => {
         if (this.approvalUrl !== undefined) call.onApproval?.(undefined);
-      };
-      const abort = (): void => {
-        this.#waiters.delete(waiter);
-        waiter.give(call.signal?.reason);
-        this.#noteLeft();
-      };
-      const waiter: Waiter = {
-        call,
-        isPatient,
-        settle: (given) => {
-          leave();
-          if ('result' in given) resolve(given.result);
-          else reject(given.refusal);
-        },
-        give: (reason) => {
-          leave();
-          reject(reason as Error);
-        },
-      };
-      this.#waiters.add(waiter);
-      call.signal?.addEventListener('abort', abort, { once: true });
-    });
+      });
     call.onAsked?.(performance.now() - this.#askedAtMs);
     if (this.approvalUrl !== undefined) call.onApproval?.(this.approvalUrl);
     if (this.#isDue || this.#isOvertaken()) this.#sendAgain(true);
@@ -144,10 +118,10 @@ export class BunkerRequest {
 
   /** @param createdAtS of the event in which the bunker has said something about it */
   noteAnswer(createdAtS: number): void {
-    for (const { call } of this.#waiters) call.onAnswer?.(createdAtS);
+    for (const call of this.#waiters.calls()) call.onAnswer?.(createdAtS);
   }
 
-  /** What lies between a link's loss and its return may be lost with it. */
+  /** What was sent between the loss of a link and its return may be lost too. */
   sendOver(link: BunkerLink): void {
     if (this.isWaitedFor) this.#delivery.sendOver(link);
     else this.#isDue = true;
@@ -159,27 +133,27 @@ export class BunkerRequest {
     this.#end({ result });
   }
 
-  /** The answer is none that could be used. */
+  /** Takes an answer that cannot be used. */
   refused(refusal: RepublishError, meaning: BunkerRefusal['meaning']): void {
     if (this.#refusal !== undefined) return;
     if (meaning === 'slower') this.#delivery.slowDown();
     else this.#delivery.noteAnswered();
     this.#refusal = refusal;
     this.#rejectInTime(refusal);
-    this.#clearTimers();
-    if (meaning === 'final') this.#after(this.options.refusalGraceMs, () => this.#end({ refusal }));
+    this.#timers.clearAll();
+    if (meaning === 'final') this.#timers.after(this.options.refusalGraceMs, () => this.#end({ refusal }));
     else this.#end({ refusal });
   }
 
-  /** NIP-46: a person has to approve on a page; the answer comes later, under the same id, or never. */
+  /** NIP-46: a person has to approve on a page. The answer comes later under the same id, or never. */
   waitForApproval(page: string): boolean {
     this.#delivery.noteAnswered();
     if (this.approvalUrl !== undefined || this.#refusal !== undefined) return false;
     this.approvalUrl = page;
-    this.#clearTimers();
+    this.#timers.clearAll();
     const { approvalTimeoutMs } = this.options;
-    this.#after(approvalTimeoutMs, () => this.fail(this.#whyNoAnswer(approvalTimeoutMs)));
-    for (const { call } of this.#waiters) call.onApproval?.(page);
+    this.#timers.after(approvalTimeoutMs, () => this.fail(this.#whyNoAnswer(approvalTimeoutMs)));
+    for (const call of this.#waiters.calls()) call.onApproval?.(page);
     this.options.onApprovalAsked();
     return true;
   }
@@ -187,64 +161,48 @@ export class BunkerRequest {
   /** Ends it without an answer. */
   fail(reason: unknown): void {
     this.#rejectInTime(reason);
-    for (const waiter of this.#waiters) waiter.give(reason);
-    this.#waiters.clear();
+    this.#waiters.settle({ failure: reason });
     this.#end(undefined);
   }
 
   /** Resolves when nobody waits for it any more. Rejects with the signal's reason. */
-  async untilLeft(signal?: AbortSignal): Promise<void> {
-    if (!this.isWaitedFor) return;
-    await new Promise<void>((resolve, reject) => {
-      const abort = (): void => {
-        this.#listeners.delete(go);
-        reject(signal?.reason as Error);
-      };
-      const go = (): void => {
-        signal?.removeEventListener('abort', abort);
-        this.#listeners.delete(go);
-        resolve();
-      };
-      if (signal?.aborted) return abort();
-      this.#listeners.add(go);
-      signal?.addEventListener('abort', abort, { once: true });
-    });
+  untilLeft(signal?: AbortSignal): Promise<void> {
+    return this.#waiters.untilLeft(signal);
   }
 
-  /** Some relays refuse and forward all the same: the bunker is given a moment to answer. */
+  /** Some relays refuse and forward all the same, so the bunker has a moment to answer. */
   #noteRefused(): void {
     const { endsWhenRefused, refusalGraceMs, requestTimeoutMs } = this.options;
     if (!endsWhenRefused || this.#hasEnded || this.approvalUrl !== undefined) return;
-    this.#after(refusalGraceMs, () => {
+    this.#timers.after(refusalGraceMs, () => {
       if (this.#delivery.isRefusedForGood) this.fail(this.#whyNoAnswer(requestTimeoutMs));
     });
   }
 
   #noteLeft(): void {
     if (this.isWaitedFor) return;
-    // Nobody will ask for it again, or nobody has heard of it yet.
+    // Nobody will ask for it again, or no relay has it yet.
     if (!this.options.staysOpen || !this.#delivery.isSent) this.fail(LEFT);
-    for (const go of [...this.#listeners]) go();
+    this.#waiters.tellLeft();
   }
 
   #end(answer: Answer | undefined): void {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
-    this.#clearTimers();
+    this.#timers.clearAll();
     this.#delivery.end();
     this.options.onEnd(answer, this.isWaitedFor);
-    if (answer !== undefined) for (const waiter of this.#waiters) waiter.settle(answer);
-    this.#waiters.clear();
-    for (const go of [...this.#listeners]) go();
+    if (answer !== undefined) this.#waiters.settle(answer);
+    this.#waiters.tellLeft();
   }
 
   #startDeadline(): void {
-    // Somebody else is waited for than the bunker, or nobody any more.
+    // A person is waited for, or nobody is.
     if (this.approvalUrl !== undefined || this.#refusal !== undefined || this.#hasEnded) return;
     const { requestTimeoutMs, pacer } = this.options;
-    this.#clear(this.#deadline);
-    this.#deadline = this.#after(requestTimeoutMs, () => {
-      // While the relay lets others of this bunker through, this one's turn comes too.
+    this.#timers.clear(this.#deadline);
+    this.#deadline = this.#timers.after(requestTimeoutMs, () => {
+      // While the relay lets other requests of this bunker through, this one gets its turn.
       const isItsTurn = this.#delivery.isHeldUp && pacer.idleMs < requestTimeoutMs;
       if (isItsTurn) this.#startDeadline();
       else this.#giveUpWaiting();
@@ -254,22 +212,18 @@ export class BunkerRequest {
   #giveUpWaiting(): void {
     const { requestTimeoutMs, approvalTimeoutMs, staysOpen } = this.options;
     const reason = this.#whyNoAnswer(requestTimeoutMs);
-    // A person may be asked without a word: then the answer comes whenever that person has the time.
+    // A bunker may ask a person without telling us: then the answer comes when that person has time.
     const mayBeApproved = reason.type === 'SignerTimeout' && requestTimeoutMs < approvalTimeoutMs;
-    const leaving = [...this.#waiters].filter(({ isPatient }) => !isPatient || !mayBeApproved);
-    if (!mayBeApproved || (!staysOpen && leaving.length === this.#waiters.size)) return this.fail(reason);
+    if (!mayBeApproved || !(staysOpen || this.#waiters.arePatient)) return this.fail(reason);
     this.#rejectInTime(reason);
-    for (const waiter of leaving) {
-      this.#waiters.delete(waiter);
-      waiter.give(reason);
-    }
+    this.#waiters.giveUp(reason);
     if (!this.#isOverdue) this.#stayOpen();
     this.#isOverdue = true;
   }
 
   /**
-   * What was sent later was answered: this one is lost, as at a restart of the bunker, or a person is asked.
-   * Sent again once for that: a person is not to be asked again and again.
+   * The bunker answered a later question: it lost this one, perhaps at a restart, or it asks a person. The
+   * request is sent again once for that, and not more often: each copy may ask the person again.
    */
   #isOvertaken(): boolean {
     if (this.#wasOvertaken || !this.#isOverdue) return false;
@@ -279,12 +233,14 @@ export class BunkerRequest {
 
   #stayOpen(): void {
     const { requestTimeoutMs, approvalTimeoutMs } = this.options;
-    this.#after(approvalTimeoutMs - requestTimeoutMs, () => this.fail(this.#whyNoAnswer(approvalTimeoutMs)));
+    this.#timers.after(approvalTimeoutMs - requestTimeoutMs, () =>
+      this.fail(this.#whyNoAnswer(approvalTimeoutMs)),
+    );
     for (const deadlines of SENT_AGAIN_AFTER)
-      this.#after((deadlines - 1) * requestTimeoutMs, () => this.#sendAgain(true));
+      this.#timers.after((deadlines - 1) * requestTimeoutMs, () => this.#sendAgain(true));
   }
 
-  /** While nobody waits it is put off: nobody may want it any more. */
+  /** Where nobody waits, it is sent later, or never: nobody may need it any more. */
   #sendAgain(isAnew: boolean): void {
     this.#isDue = !this.isWaitedFor;
     if (!this.#isDue) this.#delivery.sendAgain(isAnew);
@@ -305,26 +261,6 @@ export class BunkerRequest {
       'SignerTimeout',
       `the bunker did not answer ${method} within ${withinMs} ms${perhaps}${hint()}`,
     );
-  }
-
-  #after(ms: number, act: () => void): NodeJS.Timeout {
-    const timer = setTimeout(() => {
-      this.#timers.delete(timer);
-      act();
-    }, ms);
-    this.#timers.add(timer);
-    return timer;
-  }
-
-  #clear(timer: NodeJS.Timeout | undefined): void {
-    if (timer === undefined) return;
-    clearTimeout(timer);
-    this.#timers.delete(timer);
-  }
-
-  #clearTimers(): void {
-    for (const timer of this.#timers) clearTimeout(timer);
-    this.#timers.clear();
   }
 }
 

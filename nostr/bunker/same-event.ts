@@ -2,12 +2,12 @@ import { RepublishError } from '../../contract/failures';
 import { eventId, hasEventShape, isAuthentic, type SignedEvent, type UnsignedEvent } from '../events';
 
 /**
- * The signed event in a signer's answer, when it is the very event that was asked for.
+ * The signed event in a signer's answer, when it is exactly the event that was to be signed.
  *
  * @param answer JSON
  * @param who the signer, in a message
- * @throws RepublishError SignerChangesEvents: it is well signed with the right key, and another event.
- *   SignerReturnedWrongEvent: it is none of all that
+ * @throws RepublishError SignerChangesEvents: the right key signed another event. SignerReturnedWrongEvent:
+ *   anything else
  */
 export function requireSameEvent(asked: UnsignedEvent, answer: string, who = 'the bunker'): SignedEvent {
   const wrong = (what: string): RepublishError =>
@@ -34,7 +34,7 @@ function changeOf(asked: UnsignedEvent, event: SignedEvent): string | undefined 
   return JSON.stringify(event.tags) === JSON.stringify(asked.tags) ? undefined : 'has other tags';
 }
 
-/** Its date would not be the ledger's, nor its id: what stands could never be told from what was meant. */
+/** Its date and id would differ from the ledger, so nobody could tell whether it is ours. */
 function changed(what: string, who: string): RepublishError {
   return new RepublishError(
     'SignerChangesEvents',

@@ -1,24 +1,23 @@
+import { unlessAborted } from '../../async/wait';
 import { RepublishError } from '../../contract/failures';
 import type { OpenedSigner, SignerCall } from '../signers/signer';
 import type { BunkerClient } from './client';
-import { isRefusal } from './messages';
+import { isRefusal, isUselessAnswer } from './messages';
 
 /** A ping needs no person and no key. */
 const PING_MS = 3_000;
-/**
- * So long what a ping has shown is taken to hold: it is asked for a person to read, and nothing follows from
- * it.
- */
+/** How long the result of a ping is reused. It is only for a message to people. */
 const PINGED_MS = 60_000;
 
 const ALIVE = 'it may never have been granted this, wait for a person, or be slow';
 const FORGOTTEN =
-  'it is away, or has forgotten this client, as some do at a restart: then pair it again with a new URI (republish signer add <operator> --bunker)';
+  'it is away, or has forgotten this client, as some do at a restart: ' +
+  'then pair it again with a new URI (republish signer add <operator> --bunker)';
 
 /**
- * A bunker's client whose time-outs say what the silence may mean. One that answers other requests, or a
- * ping, is alive: what was never granted, or waits for a person, is met with silence by some. One that does
- * not even answer a ping is away, or no longer knows this client.
+ * Wraps a bunker's client so that its time-outs say what the silence may mean. A bunker that answers other
+ * requests, or a ping, is there: some bunkers say nothing to a request that was never granted or waits for a
+ * person. A bunker that does not answer a ping is away, or no longer knows this client.
  *
  * @param requestTimeoutMs after which the client gives a request up
  */
@@ -54,23 +53,23 @@ class Silence {
     } catch (thrown) {
       if (!(thrown instanceof RepublishError)) throw thrown;
       if (isRefusal(thrown)) this.#answeredAtMs = performance.now();
-      // What it says cannot be read: the message says so already, and no ping would be.
+      // Its messages cannot be read. The message says so already, and a ping could not be read either.
       if (thrown.type !== 'SignerTimeout' || this.client.isUnreadable) throw thrown;
       const meaning = await this.#meaning(askedAtMs, call?.signal);
       throw meaning === undefined ? thrown : new RepublishError(thrown.type, `${thrown.message}; ${meaning}`);
     }
   }
 
-  /** Undefined where nobody waits for it any more. */
+  /** Undefined where the caller has left. */
   async #meaning(askedAtMs: number, signal: AbortSignal | undefined): Promise<string | undefined> {
     if (this.#answeredAtMs > Math.max(askedAtMs, performance.now() - this.requestTimeoutMs))
       return `it answers other requests: ${ALIVE}`;
-    const isAnswered = await unlessAborted(this.#ping(), signal);
+    const isAnswered = await unlessAborted(this.#ping(), signal).catch(() => undefined);
     if (isAnswered === undefined) return undefined;
     return isAnswered ? `it answers a ping: ${ALIVE}` : `nor does it answer a ping: ${FORGOTTEN}`;
   }
 
-  /** One for all that wait at the same time, and for those of the next while. */
+  /** One ping for all that wait now, and for those of the next minute. */
   #ping(): Promise<boolean> {
     const nowMs = performance.now();
     if (this.#pinged === undefined || nowMs - this.#pinged.atMs > PINGED_MS)
@@ -84,25 +83,8 @@ class Silence {
       await this.client.ping({ signal: AbortSignal.timeout(patienceMs) });
       return true;
     } catch (thrown) {
-      // Whatever it says, it has said something.
-      return (
-        thrown instanceof RepublishError && (isRefusal(thrown) || thrown.type === 'SignerReturnedWrongEvent')
-      );
+      // Any answer means that the bunker is there.
+      return thrown instanceof RepublishError && isUselessAnswer(thrown);
     }
-  }
-}
-
-async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T | undefined> {
-  if (signal === undefined) return work;
-  let stop: () => void = () => undefined;
-  const ended = new Promise<undefined>((resolve) => {
-    stop = () => resolve(undefined);
-    signal.addEventListener('abort', stop, { once: true });
-    if (signal.aborted) stop();
-  });
-  try {
-    return await Promise.race([work, ended]);
-  } finally {
-    signal.removeEventListener('abort', stop);
   }
 }

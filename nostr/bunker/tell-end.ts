@@ -1,18 +1,7 @@
-import { RepublishError } from '../../contract/failures';
+import { RepublishError, traitsOf } from '../../contract/failures';
 import type { BunkerResult, Telemetry } from '../../contract/telemetry';
 
-const RESULTS: Record<string, BunkerResult> = {
-  SignerRefused: 'refused',
-  SignerBusy: 'refused',
-  SignerPending: 'refused',
-  // An empty answer.
-  SignerReturnedWrongEvent: 'refused',
-  SignerTimeout: 'timeout',
-  SignerUnreachable: 'unreachable',
-  SignerApprovalPending: 'approval_pending',
-};
-
-/** Tells how a request that is being sent now ends, and after how long. */
+/** Reports to the telemetry how a request ends, and after how long. */
 export function tellEnd(method: string, answer: Promise<unknown>, telemetry: Telemetry | undefined): void {
   if (telemetry === undefined) return;
   const startedAtMs = performance.now();
@@ -20,6 +9,6 @@ export function tellEnd(method: string, answer: Promise<unknown>, telemetry: Tel
     telemetry.bunkerRequestEnded(method, result, (performance.now() - startedAtMs) / 1_000);
   answer.then(
     () => tell('answered'),
-    (thrown) => tell((thrown instanceof RepublishError && RESULTS[thrown.type]) || 'cancelled'),
+    (thrown) => tell((thrown instanceof RepublishError && traitsOf(thrown.type).bunkerResult) || 'cancelled'),
   );
 }

@@ -1,7 +1,7 @@
 import { parsePublicKey } from '../keys';
 import { parseRelayUrl } from '../relays/url';
 
-/** What a `bunker://` URI says (NIP-46). */
+/** The parts of a `bunker://` URI (NIP-46). */
 export interface BunkerAddress {
   /** The bunker's own key, not the user's. */
   bunkerPubkey: string;
@@ -10,16 +10,16 @@ export interface BunkerAddress {
   secret?: string;
 }
 
-/** Whoever names more than this is not read to the end. */
+/** Most relays of an answer that are read. */
 const MAX_NAMED = 50;
 
-/** Most relays a bunker may be reached over; each is a connection held open. */
+/** Most relays of one bunker: each is a connection held open. */
 export const MAX_RELAYS = 5;
 
 /**
- * Reads `bunker://<pubkey>?relay=...&secret=...`. Only that: a NIP-05 name would be looked up over HTTP.
+ * Reads `bunker://<pubkey>?relay=...&secret=...`. Nothing else: a NIP-05 name would need a lookup over HTTP.
  *
- * @throws Error that says what is wrong and never repeats the URI, which holds a secret.
+ * @throws Error that says what is wrong. It never repeats the URI, which holds a secret.
  */
 export function parseBunkerUri(text: string): BunkerAddress {
   let uri: URL;
@@ -46,7 +46,7 @@ export function parseBunkerUri(text: string): BunkerAddress {
 
 /**
  * Reads a bunker's answer to `switch_relays` (NIP-46): a JSON list of relay URLs, or null when nothing
- * changes. Undefined when there is nothing to follow; relays that may not be reached are as if not named.
+ * changes. Relays that may not be reached are left out. Undefined: nothing is left to move to.
  */
 export function parseRelayList(answer: string, isAllowed: (url: string) => boolean): string[] | undefined {
   let list: unknown;

@@ -5,20 +5,20 @@ import { BunkerLink, type LinkOptions } from './link';
 
 export interface WaysOptions extends Omit<LinkOptions, 'url' | 'addressRules'> {
   relays: readonly string[];
-  /** Those that somebody here has named, where the bunker has moved to others since. */
+  /** The relays that the pairing named, where the bunker has moved to others since. */
   namedRelays: readonly string[];
   addressRules: AddressRules;
   /** An answer to an earlier request may still come over it. */
   isNeeded(link: BunkerLink): boolean;
 }
 
-/** All ways to a bunker: a link for each of its relays, also where it moves to others. */
+/** The links to a bunker, one for each of its relays, also after it moves to other relays. */
 export class Ways {
-  /** Over which requests are sent. */
+  /** Over these links requests are sent. */
   #links: BunkerLink[];
-  /** Relays that the bunker has just named, until one of them is ready. */
+  /** Links to new relays, until one of them is ready. */
   #incoming: BunkerLink[] = [];
-  /** On which answers to earlier requests may still come. */
+  /** Old links on which answers to earlier requests may still come. */
   #retiring = new Set<BunkerLink>();
   #closed = false;
 
@@ -31,8 +31,8 @@ export class Ways {
   }
 
   /**
-   * Resolves when one relay can carry requests. Rejects as soon as each of them has failed to: a run goes on
-   * trying, but whoever pairs by hand wants to know.
+   * Resolves when one relay can carry requests. Rejects as soon as each of them has failed: a run would go on
+   * trying, but a person who pairs wants to know.
    *
    * @throws RepublishError SignerUnreachable
    */
@@ -45,14 +45,13 @@ export class Ways {
     });
   }
 
-  /** Whether a relay that the bunker names may be gone to. */
+  /** Whether the rules allow a relay that the bunker names. */
   isAllowed(url: string): boolean {
     return isAllowedUrl(url, this.#rulesFor(url));
   }
 
   /**
-   * Requests in flight end where they were begun; the next ones go over the new relays, once one of these is
-   * ready.
+   * Open requests end on the old relays. Later requests go over the new relays, once one of them is ready.
    *
    * @returns whether the client has moved
    */
@@ -78,7 +77,7 @@ export class Ways {
     return true;
   }
 
-  /** Closes links that are no longer named, once no request waits for its answer there. */
+  /** Closes old links once no request waits for an answer there. */
   retire(): void {
     for (const link of [...this.#retiring]) {
       if (this.options.isNeeded(link)) continue;

@@ -1,39 +1,38 @@
-import type { Filter } from './connection';
+import type { Filter } from './frames';
 import type { Sighting, Wanted } from './document-relay';
 import { type Questions, silenceOf } from './questions';
 
-/** Addresses of one REQ, each with a filter of its own: a list of `#d` is not to be trusted for absence. */
-const FILTERS_PER_REQUEST = 10;
-/** A relay that takes but one may have been mended, or have been slow that once. */
-const ONE_FILTER_FOR_MS = 10 * 60_000;
 /**
- * How relays say that a REQ has too many filters: of their own (strfry counts its elements), or in no words
- * of NIP-01.
+ * Addresses of one REQ, each with a filter of its own. A list of `#d` in one filter does not prove absence.
  */
+const FILTERS_PER_REQUEST = 10;
+/** A relay that takes only one filter may be repaired, or may have been slow that once. */
+const ONE_FILTER_FOR_MS = 10 * 60_000;
+/** How relays say that a REQ has too many filters, in no words of NIP-01 (strfry counts elements). */
 const TOO_MANY_FILTERS = /filter|bad req|arr too big|^unsupported:/i;
 
 export function complainsOfFilters(words: string): boolean {
   return TOO_MANY_FILTERS.test(words);
 }
 
-/** The filter with which a machine asks for its document. */
+/** The filter by which a machine asks for its document. */
 export function filterOf({ address: { kind, pubkey, d, byP } }: Wanted): Filter {
   return { kinds: [kind], authors: [pubkey], ...(byP === undefined ? { '#d': [d] } : { '#p': [byP] }) };
 }
 
-/** How one REQ was answered: what is at each of its addresses. */
+/** The answer to one REQ: what is at each of its addresses. */
 export interface Answer {
   sightings: Sighting[];
   tooManyFilters?: boolean;
-  /** It is asked too much; in its words. */
+  /** The relay's words, where it says that it is asked too much. */
   tooMuch?: string | undefined;
 }
 
 export interface AddressReaderOptions {
   questions: Questions;
-  /** Bound of one question. */
+  /** Most time for one question. */
   timeoutMs: number;
-  /** How many filters the relay takes, where it has said so. */
+  /** How many filters the relay takes in one REQ, where NIP-11 says so. */
   maxFilters?(): number | undefined;
 }
 
@@ -53,7 +52,7 @@ export class AddressReader {
    * Never rejects.
    *
    * @param ask sends one REQ
-   * @param tell told of each address as soon as its REQ was answered
+   * @param tell called for each address as soon as its REQ was answered
    */
   async read<W extends Wanted>(
     wanted: readonly W[],
@@ -69,7 +68,7 @@ export class AddressReader {
     );
   }
 
-  /** Undefined: the relay takes fewer filters than these, as is known from now on. */
+  /** Undefined: the relay takes fewer filters than these. That is remembered. */
   async #askOnce<W extends Wanted>(
     wanted: readonly W[],
     ask: (wanted: readonly W[], forMs: number) => Promise<Answer>,
@@ -80,7 +79,7 @@ export class AddressReader {
     const { sightings, tooManyFilters } = await ask(wanted, timeoutMs / 2);
     if (!tooManyFilters) {
       if (silenceOf(sightings) === undefined) return sightings;
-      // Perhaps it passes over a REQ with several filters without a word.
+      // The relay may ignore a REQ with several filters.
       const [alone] = (await ask(wanted.slice(0, 1), timeoutMs / 2)).sightings;
       if (alone === undefined || silenceOf([alone]) !== undefined) return sightings;
     }

@@ -1,28 +1,28 @@
 import { promises as dns } from 'node:dns';
 import { BlockList, isIP, type LookupFunction } from 'node:net';
 
-/** An address that a name stands for. */
+/** An address of a host name. */
 export interface ResolvedAddress {
   address: string;
   family: number;
 }
 
 /**
- * Where a relay that a stranger named may be. This process stands in somebody's network, and what it can
- * reach there a stranger must not reach through it.
+ * Where a relay may be that a stranger named. This process runs inside somebody's network: a stranger must
+ * not reach that network through it.
  */
 export interface AddressRules {
-  /** Addresses that are not of the public internet are allowed as well, and `ws://` to them. */
+  /** Addresses outside the public internet are allowed too, and `ws://` to them. */
   allowPrivate: boolean;
   /** This machine's own addresses are allowed. Default: true. */
   allowLoopback?: boolean;
-  /** Addresses of a name; the system's resolver, unless a test has one of its own. */
+  /** Resolves a host name. Default: the system's resolver. */
   resolve?(hostname: string): Promise<readonly ResolvedAddress[]>;
 }
 
 /**
- * The rules for one relay of a bunker: what somebody here has named may be in this network, as far as that is
- * allowed at all; what the bunker names in addition may not.
+ * The rules for one relay of a bunker. A relay that the pairing named may be in this network, if the rules
+ * allow that. A relay that only the bunker names may not.
  */
 export function rulesFor(url: string, namedRelays: readonly string[], rules: AddressRules): AddressRules {
   const isNamedHere = namedRelays.some((named) => new URL(named).hostname === new URL(url).hostname);
@@ -30,8 +30,8 @@ export function rulesFor(url: string, namedRelays: readonly string[], rules: Add
 }
 
 /**
- * The rules forbid a relay. The message is fit for everybody: it holds the host that was named, and no
- * address behind it.
+ * The rules forbid a relay. Everybody may see the message: it holds the host that was named, and no resolved
+ * address.
  */
 export class AddressRefused extends Error {
   override readonly name = 'AddressRefused';
@@ -39,7 +39,7 @@ export class AddressRefused extends Error {
 
 type AddressKind = 'public' | 'loopback' | 'private';
 
-/** What IANA's registries of special-purpose addresses do not call globally reachable. */
+/** The special-purpose addresses that IANA does not call globally reachable. */
 const PRIVATE_IPV4 = blockList('ipv4', [
   '0.0.0.0/8', // "this host": Linux connects it to loopback
   '10.0.0.0/8',
@@ -58,9 +58,7 @@ const PRIVATE_IPV4 = blockList('ipv4', [
   '240.0.0.0/4', // reserved, and broadcast
 ]);
 
-/**
- * All that has been given out as public so far; what lies outside (fc00::/7, fe80::/10, ff00::/8, …) is not.
- */
+/** All addresses that are allocated as public. Others (fc00::/7, fe80::/10, ff00::/8, …) are not. */
 const GLOBAL_IPV6 = blockList('ipv6', ['2000::/3']);
 const PRIVATE_IPV6 = blockList('ipv6', [
   '2001::/23', // protocol assignments, among them Teredo, which holds an IPv4 address
@@ -68,10 +66,7 @@ const PRIVATE_IPV6 = blockList('ipv6', [
   '3fff::/20', // documentation
 ]);
 
-/**
- * IPv6 addresses that lead to an IPv4 address: how many leading groups mark them, and in which group it
- * begins.
- */
+/** IPv6 prefixes that contain an IPv4 address: the leading groups of each. */
 const IPV4_MAPPED = [0, 0, 0, 0, 0, 0xffff];
 const NAT64 = [0x64, 0xff9b, 0, 0, 0, 0];
 const SIX_TO_FOUR = [0x2002];
@@ -86,11 +81,11 @@ function blockList(family: 'ipv4' | 'ipv6', ranges: readonly string[]): BlockLis
 }
 
 /**
- * What an IP address is, in any spelling that sockets take. What is no address is nothing to connect to:
- * private.
+ * The kind of an IP address, in any spelling that sockets take. Anything else is private: nothing connects to
+ * it.
  */
 export function kindOfAddress(spelled: string): AddressKind {
-  // The zone (fe80::1%eth0) says through which interface, not whereto.
+  // The zone (fe80::1%eth0) names the interface, not the target.
   const address = spelled.split('%')[0] ?? '';
   switch (isIP(address)) {
     case 4:
@@ -115,10 +110,9 @@ function kindOfIpv6(address: string): AddressKind {
     [groups[index] ?? 0, groups[index + 1] ?? 0].flatMap((group) => [group >> 8, group & 0xff]).join('.');
 
   if (begins([0, 0, 0, 0, 0, 0, 0, 1])) return 'loopback';
-  // The system connects this to the IPv4 address itself, so that loopback is loopback here too.
+  // The system connects to the IPv4 address inside, so loopback is loopback here too.
   if (begins(IPV4_MAPPED)) return kindOfIpv4(ipv4At(6));
-  // A gateway elsewhere translates these. On a host that has only IPv6, NAT64 is how it reaches every IPv4
-  // relay.
+  // A gateway elsewhere translates these. A host with IPv6 only reaches every IPv4 relay by NAT64.
   if (begins(NAT64)) return PRIVATE_IPV4.check(ipv4At(6), 'ipv4') ? 'private' : 'public';
   if (begins(SIX_TO_FOUR)) return PRIVATE_IPV4.check(ipv4At(1), 'ipv4') ? 'private' : 'public';
   return GLOBAL_IPV6.check(address, 'ipv6') && !PRIVATE_IPV6.check(address, 'ipv6') ? 'public' : 'private';
@@ -136,14 +130,14 @@ function groupsOf(address: string): number[] {
 }
 
 /**
- * Refuses a relay for what its URL itself shows: an address in it, or `ws://` to a name that is not this
- * machine's own. Sockets do not resolve addresses, so that this is the only check of those.
+ * Refuses a relay by its URL: for an address in it, or for `ws://` to a host that is not this machine.
+ * Sockets do not resolve addresses, so this is the only check of them.
  *
  * @throws AddressRefused
  */
 export function requireAllowedUrl(url: string, rules: AddressRules): void {
   const { protocol, hostname } = new URL(url);
-  // The URL parser has written every spelling (decimal, octal, hex, short) as the plain one.
+  // The URL parser has normalised every spelling (decimal, octal, hex, short).
   const host = hostname.replace(/^\[|\]$/g, '');
   if (isIP(host) !== 0) {
     const problem = problemWith(kindOfAddress(host), protocol, rules);
@@ -151,12 +145,12 @@ export function requireAllowedUrl(url: string, rules: AddressRules): void {
   } else if (isLocalhost(host) && rules.allowLoopback === false) {
     throw new AddressRefused(`${host} is ${OWN}`);
   } else if (protocol !== 'wss:' && !rules.allowPrivate && !isLocalhost(host)) {
-    // Whether such a name leads to this machine would be for whoever answers the DNS to say.
+    // Whoever answers the DNS could make such a name lead to this machine.
     throw new AddressRefused(`${host} is ${PLAIN}`);
   }
 }
 
-/** The same as a question. */
+/** The same as a boolean. */
 export function isAllowedUrl(url: string, rules: AddressRules): boolean {
   try {
     requireAllowedUrl(url, rules);
@@ -182,9 +176,8 @@ function isLocalhost(host: string): boolean {
 }
 
 /**
- * A `lookup` for the sockets to a relay: resolves its name and hands on only the addresses that the rules
- * allow. The socket connects to these and nothing else, so that no second answer of a name server (DNS
- * rebinding) comes between the check and the connection.
+ * A `lookup` for the sockets of a relay. It resolves the name and gives only the allowed addresses. The
+ * socket connects to these, so a second DNS answer (DNS rebinding) cannot come between check and connection.
  */
 export function lookupWithin(rules: AddressRules, url: string): LookupFunction {
   const { protocol } = new URL(url);
@@ -205,7 +198,7 @@ export function lookupWithin(rules: AddressRules, url: string): LookupFunction {
   return (hostname, { all }, callback) => {
     allowedAddresses(hostname).then(
       (allowed) => {
-        // Node asks for all, and tries one after the other, unless that was switched off for the process.
+        // Node asks for all addresses and tries them in turn, unless that is switched off for the process.
         if (all) callback(null, allowed as ResolvedAddress[]);
         else callback(null, allowed[0]?.address ?? '', allowed[0]?.family);
       },

@@ -1,83 +1,53 @@
 import { randomUUID } from 'node:crypto';
 import WebSocket from 'ws';
-import { ensureError } from '../../contract/failures';
+import { within } from '../../async/wait';
 import { withLastWords } from '../../rules/last-words';
-import { hasEventShape, type SignedEvent } from '../events';
+import type { SignedEvent } from '../events';
 import { FloodGuard, type MessageRate } from './flood-guard';
-import { handshakeRefused } from './handshake';
+import { type Filter, parseFrame, type PublishReply } from './frames';
 import { Logins } from './logins';
-import { type AddressRules, lookupWithin, requireAllowedUrl } from './address-rules';
+import { openSocket, type SocketOptions } from './open-socket';
 import { plainTextWithout } from './plain-text';
 import { secretsIn } from './url';
-
-/** Filter of NIP-01, as far as it is used here. */
-export interface Filter {
-  ids?: string[];
-  authors?: string[];
-  kinds?: number[];
-  since?: number;
-  until?: number;
-  limit?: number;
-  '#d'?: string[];
-  '#p'?: string[];
-}
-
-/** How a relay answered EVENT. `silent`: no OK came in time, so the event may or may not be stored. */
-export type PublishReply =
-  | { kind: 'ok'; accepted: boolean; message: string }
-  /** `words`: what the relay has said last, to whatever. */
-  | { kind: 'silent'; words?: string }
-  | { kind: 'lost'; reason: string };
 
 export interface SubscriptionHandlers {
   onEvent(event: SignedEvent): void;
   onEose?(): void;
-  /** The relay ended the subscription; the text is its own. */
+  /** The relay ended the subscription, for the reason in its own words. */
   onClosed?(reason: string): void;
-  /** A NOTICE came, which does not say for whom. */
+  /** A NOTICE came. It may be about another request. */
   onNotice?(text: string): void;
-  /** The relay asks who we are (NIP-42), which does not say for which question. */
+  /** The relay sent a challenge (NIP-42). It may be about another request. */
   onChallenge?(): void;
   /** The connection is gone, and the subscription with it. */
   onLost?(reason: string): void;
 }
 
-export interface RelayConnectionOptions {
-  url: string;
-  connectTimeoutMs: number;
-  /** For a relay that a stranger named. Absent: the relay may be anywhere. */
-  addressRules?: AddressRules;
-  /** Larger messages end the connection: nothing that is read here comes near. */
-  maxMessageBytes?: number;
-  /** More than that, on average, ends the connection. Absent: as much as the relay sends. */
+export interface RelayConnectionOptions extends SocketOptions {
+  /** A higher average rate ends the connection. Absent: no limit. */
   maxRate?: MessageRate;
-  /** Its words are not for repeating: they might hold a secret. */
+  /** Do not repeat the relay's words: they might hold a secret. */
   withholdsWords?: boolean;
   onNotice?(text: string): void;
   onMalformed?(): void;
-  /** Told of each challenge (NIP-42); it is answered by `logins.authenticate()`. */
+  /** Called for each challenge (NIP-42). `logins.authenticate()` answers it. */
   onChallenge?(): void;
-  /** Told the answer to each EVENT, also to those sent without waiting for it. */
+  /** Called with the OK to each EVENT, also for those of `send`. */
   onOk?(eventId: string, accepted: boolean, message: string): void;
-  /**
-   * Called once, when the connection is gone for whatever reason; with the code that the relay closed it
-   * with.
-   */
+  /** Called once, when the connection is gone for any reason, with the close code of the relay. */
   onLost?(reason: string, closeCode?: number): void;
 }
 
-const DEFAULT_MAX_MESSAGE_BYTES = 1024 * 1024;
 /**
- * A relay that stops reading must not make us keep everything for it. Several pages of the largest documents
- * at once are less.
+ * Most bytes that wait to be sent: a relay that stops reading must not fill our memory. Several pages of the
+ * largest documents are less.
  */
 const MAX_UNSENT_BYTES = 32 * 1024 * 1024;
 const PING_INTERVAL_MS = 20_000;
 
 /**
- * One websocket to one relay, speaking NIP-01. It lives once: when the socket is gone every waiting call is
- * told `lost` and the connection is not used again. Nothing here retries; that is the business of whoever
- * holds it.
+ * One websocket to one relay (NIP-01). When the socket is gone, every waiting call gets `lost`, and the
+ * connection is not used again. It never retries: its owner does.
  */
 export class RelayConnection {
   readonly url: string;
@@ -85,13 +55,13 @@ export class RelayConnection {
   readonly logins: Logins;
   #socket: WebSocket;
   #subscriptions = new Map<string, SubscriptionHandlers>();
-  /** Several calls may wait for the OK of one event id; each is told. */
+  /** Several calls may wait for the OK of one event id. */
   #waitingForOk = new Map<string, Set<(reply: PublishReply) => void>>();
   #waitingForLoss = new Set<(reason: string) => void>();
   #lost: string | undefined;
   #lastWords: string | undefined;
   #guard: FloodGuard;
-  /** Of its own URL: it knows them, and its words are for everybody. */
+  /** The secrets in its own URL. The relay knows them, and everybody may see its words. */
   readonly #secrets: readonly string[];
   #pinger: NodeJS.Timeout | undefined;
   #answeredPing = true;
@@ -131,46 +101,15 @@ export class RelayConnection {
    * Opens a connection. Rejects with an Error whose message names the network's reason, never the path of the
    * URL.
    */
-  static async open(options: RelayConnectionOptions, signal?: AbortSignal): Promise<RelayConnection> {
-    signal?.throwIfAborted();
-    // ws would repeat the URL in its own message, and the path may hold a token.
-    if (!URL.canParse(options.url)) throw new Error('the relay URL is not valid');
-    const { addressRules } = options;
-    if (addressRules) requireAllowedUrl(options.url, addressRules);
-    const socket = new WebSocket(options.url, {
-      handshakeTimeout: options.connectTimeoutMs,
-      maxPayload: options.maxMessageBytes ?? DEFAULT_MAX_MESSAGE_BYTES,
-      perMessageDeflate: false,
-      followRedirects: false,
-      ...(addressRules && { lookup: lookupWithin(addressRules, options.url) }),
-    });
-    // handshakeTimeout begins with the request; a name server that does not answer comes before it.
-    const timer = setTimeout(() => socket.terminate(), options.connectTimeoutMs + 500);
-    const abort = (): void => socket.terminate();
-    signal?.addEventListener('abort', abort, { once: true });
-    try {
-      return await new Promise<RelayConnection>((resolve, reject) => {
-        // Listening within the event itself: a relay's first message (its challenge) can come with the
-        // handshake.
-        socket.once('open', () => resolve(new RelayConnection(socket, options)));
-        socket.once('error', (error) => reject(ensureError(error)));
-        socket.once('unexpected-response', (_, response) => reject(handshakeRefused(response)));
-        socket.once('close', () => reject(new Error('connection closed before it was open')));
-      });
-    } catch (error) {
-      // Terminating a socket that is still connecting raises one more error.
-      socket.on('error', () => undefined);
-      socket.terminate();
-      throw error;
-    } finally {
-      clearTimeout(timer);
-      signal?.removeEventListener('abort', abort);
-    }
+  static open(options: RelayConnectionOptions, signal?: AbortSignal): Promise<RelayConnection> {
+    // Constructed within the `open` event: the relay's first message (its challenge) can come with the
+    // handshake.
+    return openSocket(options, (socket) => new RelayConnection(socket, options), signal);
   }
 
   /**
-   * What the relay has said last that was no plain answer: a NOTICE, or why it refused something. Where an
-   * answer does not come, that is the diagnosis.
+   * The relay's last words that were no plain answer: a NOTICE, or a reason. Where an answer is missing, they
+   * are the diagnosis.
    */
   get lastWords(): string | undefined {
     return this.#lastWords;
@@ -180,7 +119,7 @@ export class RelayConnection {
     return this.#lost === undefined && this.#socket.readyState === WebSocket.OPEN;
   }
 
-  /** Sends an event at once and without waiting for its OK; `false` when the connection is gone. */
+  /** Sends an event and does not wait for its OK. `false`: the connection is gone. */
   send(event: SignedEvent): boolean {
     return this.#sendFrame(['EVENT', event]);
   }
@@ -190,26 +129,20 @@ export class RelayConnection {
     return this.#sendForOk('EVENT', event, timeoutMs);
   }
 
-  #sendForOk(verb: 'EVENT' | 'AUTH', event: SignedEvent, timeoutMs: number): Promise<PublishReply> {
-    return new Promise((resolve) => {
-      const settle = (reply: PublishReply): void => {
-        clearTimeout(timer);
-        this.#waitingForLoss.delete(lost);
-        const waiting = this.#waitingForOk.get(event.id);
-        waiting?.delete(settle);
-        if (waiting?.size === 0) this.#waitingForOk.delete(event.id);
-        resolve(reply);
-      };
-      const lost = (reason: string): void => settle({ kind: 'lost', reason });
-      const timer = setTimeout(() => {
-        const words = this.#lastWords;
-        settle({ kind: 'silent', ...(words === undefined ? {} : { words }) });
-      }, timeoutMs);
-      const waiting = this.#waitingForOk.get(event.id) ?? new Set();
-      this.#waitingForOk.set(event.id, waiting.add(settle));
-      this.#waitingForLoss.add(lost);
-      if (!this.#sendFrame([verb, event])) lost(this.#whyLost());
-    });
+  async #sendForOk(verb: 'EVENT' | 'AUTH', event: SignedEvent, timeoutMs: number): Promise<PublishReply> {
+    let settle: (reply: PublishReply) => void = () => undefined;
+    const answered = new Promise<PublishReply>((resolve) => (settle = resolve));
+    const lost = (reason: string): void => settle({ kind: 'lost', reason });
+    const waiting = this.#waitingForOk.get(event.id) ?? new Set();
+    this.#waitingForOk.set(event.id, waiting.add(settle));
+    this.#waitingForLoss.add(lost);
+    if (!this.#sendFrame([verb, event])) lost(this.#whyLost());
+    const reply = await within(answered, timeoutMs);
+    waiting.delete(settle);
+    if (waiting.size === 0) this.#waitingForOk.delete(event.id);
+    this.#waitingForLoss.delete(lost);
+    const words = this.#lastWords;
+    return reply ?? { kind: 'silent', ...(words === undefined ? {} : { words }) };
   }
 
   /** Opens a live subscription. It ends with `close()`, with `onClosed`, or with the connection. */
@@ -217,7 +150,7 @@ export class RelayConnection {
     const id = randomUUID().slice(0, 13);
     const isSent = this.#sendFrame(['REQ', id, ...filters]);
     this.#subscriptions.set(id, handlers);
-    // Not before the caller has the subscription.
+    // After this call has returned the subscription.
     if (!isSent) queueMicrotask(() => this.#endSubscription(id)?.onLost?.(this.#whyLost()));
     return {
       close: () => {
@@ -242,49 +175,36 @@ export class RelayConnection {
   }
 
   #receive(text: string): void {
-    let frame: unknown;
-    try {
-      frame = JSON.parse(text);
-    } catch {
-      return this.#dropMalformed();
-    }
-    if (!Array.isArray(frame)) return this.#dropMalformed();
-    const [type, first, second, third] = frame as unknown[];
-    // Never String(): {"toString":1} throws there, and what is thrown in a socket's listener ends the
-    // process.
-    if (typeof first !== 'string') return this.#dropMalformed();
-    switch (type) {
+    const frame = parseFrame(text);
+    switch (frame?.type) {
+      case undefined:
+        return this.#dropMalformed();
       case 'EVENT':
-        if (!hasEventShape(second)) return this.#dropMalformed();
-        this.#subscriptions.get(first)?.onEvent(second);
-        return;
+        return this.#subscriptions.get(frame.subscription)?.onEvent(frame.event);
       case 'EOSE':
-        this.#subscriptions.get(first)?.onEose?.();
-        return;
+        return this.#subscriptions.get(frame.subscription)?.onEose?.();
       case 'CLOSED': {
-        const reason = this.#words(second);
+        const reason = this.#words(frame.reason);
         this.#noteWords(reason);
-        this.#endSubscription(first)?.onClosed?.(reason);
-        return;
+        return this.#endSubscription(frame.subscription)?.onClosed?.(reason);
       }
-      case 'OK': {
-        const message = this.#words(third);
-        if (second !== true) this.#noteWords(message);
-        this.options.onOk?.(first, second === true, message);
-        for (const settle of [...(this.#waitingForOk.get(first) ?? [])]) {
-          settle({ kind: 'ok', accepted: second === true, message });
-        }
-        return;
-      }
+      case 'OK':
+        return this.#receiveOk(frame.eventId, frame.accepted, this.#words(frame.message));
       case 'AUTH':
-        this.logins.receive(first);
+        this.logins.receive(frame.challenge);
         this.options.onChallenge?.();
         for (const handlers of [...this.#subscriptions.values()]) handlers.onChallenge?.();
         return;
       case 'NOTICE':
-        this.#receiveNotice(this.#words(first));
-        return;
+        return this.#receiveNotice(this.#words(frame.text));
     }
+  }
+
+  #receiveOk(eventId: string, accepted: boolean, message: string): void {
+    if (!accepted) this.#noteWords(message);
+    this.options.onOk?.(eventId, accepted, message);
+    for (const settle of [...(this.#waitingForOk.get(eventId) ?? [])])
+      settle({ kind: 'ok', accepted, message });
   }
 
   #endSubscription(id: string): SubscriptionHandlers | undefined {
@@ -297,12 +217,12 @@ export class RelayConnection {
     return this.#lost ?? 'connection is not open';
   }
 
-  /** What the relay said last to nobody in particular, and when. */
+  /** The relay's last NOTICE, and when it came. */
   get lastNotice(): { text: string; atMs: number } | undefined {
     return this.#lastNotice;
   }
 
-  /** What the relay says, as it may be repeated. */
+  /** The relay's words without the secrets of its URL. */
   #words(value: unknown): string {
     return plainTextWithout(this.#secrets, value);
   }
@@ -325,7 +245,7 @@ export class RelayConnection {
   }
 
   #ping(): void {
-    // A peer that vanished without a word keeps the socket "open" for many minutes.
+    // When a peer vanishes without a word, the socket stays "open" for many minutes.
     if (!this.#answeredPing) return this.#lose('no answer to a ping');
     this.#answeredPing = false;
     if (this.#socket.readyState === WebSocket.OPEN) this.#socket.ping();
@@ -339,7 +259,7 @@ export class RelayConnection {
     clearInterval(this.#pinger);
     this.#socket.removeAllListeners();
     this.#socket.on('error', () => undefined);
-    // A polite close would wait for the peer; what is lost here has no more to say.
+    // A polite close would wait for a peer that may be gone.
     if (isOurs) this.#socket.close();
     const killer = setTimeout(() => this.#socket.terminate(), 1_000);
     killer.unref();

@@ -1,15 +1,24 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import { withLastWords } from '../../rules/last-words';
-import { decidedBy, type Heldback } from '../../rules/quorum';
+import { sleep, within } from '../../async/wait';
+import { decidedBy } from '../../rules/quorum';
 import type { SignedEvent } from '../events';
 import { AddressReader, type Answer, complainsOfFilters, filterOf, inParts } from './address-reader';
-import type { PublishReply } from './connection';
+import type { PublishReply } from './frames';
+import {
+  answerOf,
+  demandsIdentity,
+  heldbackAnswer,
+  isExpected,
+  isShown,
+  notAuthenticated,
+  replyOf,
+  silenceOn,
+  unauthenticated,
+} from './direct-answers';
 import {
   type Asking,
   type DocumentRelay,
   type DocumentRelayOptions,
   type LookedAt,
-  newestAt,
   type SendReply,
   type SentEvent,
   type Sighting,
@@ -18,42 +27,40 @@ import {
   wantedAt,
   wantedOf,
 } from './document-relay';
-import { Door, type NotAuthenticated } from './door';
-import { plainText } from './plain-text';
+import { Door } from './door';
 import type { RelayPool } from './pool';
 import { Questions } from './questions';
-import { type ReadOptions, type ReadReply, readStored } from './read';
+import { type ReadOptions, readStored, wantsIdentity } from './read';
 import { meaningOfRefusal, saysTooMuch } from './refusals';
-import { within } from './within';
 
-/** An OK is waited for that long before the event is looked for without it. */
+/** How long an OK is waited for before the event is read back without it. */
 const OK_MS = 1_000;
-/** A relay may say OK a moment before its reads see the event: waits between the looks. */
+/** A relay may say OK a moment before its reads see the event. Pauses between the reads. */
 const LOOK_AGAIN_MS = [50, 150, 400, 800];
-/** The same where it takes questions slowly. */
+/** The same where the relay takes questions slowly. */
 const LOOK_AGAIN_SLOWLY_MS = [1_000];
-/** Some relays send EOSE before the events: for what is missing there is listened on that long. */
+/** Some relays send EOSE before the events. How long to listen on for a missing one. */
 const LINGER_MS = 50;
 /**
- * The same where nobody looks again: what is not there counts as lost. Some relays end the answer to each
- * filter with an EOSE of its own, too: the next one is waited for that long.
+ * The same where nobody looks again: a missing event counts as lost. Some relays send one EOSE for each
+ * filter: this is also how long to wait for the next one.
  */
 const AFTER_EOSE_MS = 150;
-/** A relay may be another one by then. */
+/** A relay may be replaced by other software. */
 const ONE_EOSE_FOR_MS = 10 * 60_000;
 
-/** What came of an EVENT. */
+/** The replies to an EVENT. */
 interface Delivery {
-  /** The answer, where it came within a moment; or that none did. */
+  /** The reply after a moment; `silent` where none came. */
   soon: SendReply;
   reply: Promise<SendReply>;
 }
 
-/** An event that is on its way, or whose OK is. */
+/** An EVENT that is being sent, or whose OK is awaited. */
 interface Pending {
   /** Resolves with the OK, or a moment after the EVENT, or when it cannot be sent. */
   soon: Promise<unknown>;
-  /** Resolves when there is nothing more to wait for. */
+  /** Resolves when no reply can come any more. */
   end: Promise<unknown>;
 }
 
@@ -66,7 +73,7 @@ export class DirectRelay implements DocumentRelay {
   /** By event id. */
   readonly #pending = new Map<string, Pending>();
   readonly #door: Door;
-  /** So long its first EOSE is taken for the end. */
+  /** Until then its first EOSE is taken for the end of the answer. */
   #oneEoseUntilMs = 0;
 
   constructor(
@@ -107,7 +114,7 @@ export class DirectRelay implements DocumentRelay {
     return this.pool.lastWords(this.options.url);
   }
 
-  /** When it is its turn; where that does not come soon, it is not sent. */
+  /** Sends when it is its turn. Where its turn does not come soon, it does not send. */
   async #deliver(event: SignedEvent, asking: Asking): Promise<Delivery> {
     for (;;) {
       const heldback = await this.options.pacer.turn('events');
@@ -129,7 +136,7 @@ export class DirectRelay implements DocumentRelay {
     );
     if ('refused' in asked) return delivered(notAuthenticated(asked.refused));
     const { whole, first, notice } = asked.reply;
-    // Some relays say it to nobody in particular.
+    // Some relays say it in a NOTICE, and not in an OK.
     if (first.kind === 'silent' && notice && notice.atMs >= sentAtMs && saysTooMuch(notice.text))
       return delivered(this.#refusedAsTooMuch(notice.text, sentAtMs));
     const soon = this.#judged(first, sentAtMs);
@@ -137,7 +144,7 @@ export class DirectRelay implements DocumentRelay {
     return { soon, reply: whole.then((reply) => this.#judged(reply, sentAtMs)) };
   }
 
-  /** What an answer means, told to the pacer too. */
+  /** The meaning of a reply. The pacer gets it too. */
   #judged(reply: PublishReply, sentAtMs: number): SendReply {
     if (reply.kind === 'ok' && !reply.accepted && meaningOfRefusal(reply.message) === 'slow down')
       return this.#refusedAsTooMuch(reply.message, sentAtMs);
@@ -155,7 +162,7 @@ export class DirectRelay implements DocumentRelay {
     const all = wantedOf(sent).map((each, index) => ({ ...each, index }));
     await Promise.all(
       inParts(all, this.#reader.filtersPerRequest()).map(async (part) => {
-        // A live broadcast is no proof of storage: the REQ comes after the OK.
+        // A live broadcast does not prove storage: the REQ comes after the OK.
         await Promise.all(part.map(({ event }) => this.#pending.get(event.id)?.soon));
         const missing = await this.#readBack(part, asking, tell);
         const late = missing.filter(({ event }) => this.#pending.has(event.id));
@@ -167,8 +174,8 @@ export class DirectRelay implements DocumentRelay {
   }
 
   /**
-   * Reads back; where the relay took an event and does not show it yet, a few times. @returns what it does
-   * not show
+   * Reads back, and again where the relay took an event and does not show it yet. @returns the events that it
+   * does not show
    */
   async #readBack<W extends Reading & SentEvent>(
     sent: readonly W[],
@@ -189,7 +196,7 @@ export class DirectRelay implements DocumentRelay {
           if (decidedBy(sighting, each.event) !== undefined) missing.delete(each);
           else if (sighting.kind !== 'unknown' && isExpected(each.reply())) worthIt.add(each);
         },
-        // In the first look what comes behind EOSE may be the live broadcast.
+        // In the first read an event after EOSE may be the live broadcast.
         round === 0 ? 0 : Math.max(waitMs, LINGER_MS),
       );
       open = open.filter((each) => worthIt.has(each));
@@ -211,7 +218,7 @@ export class DirectRelay implements DocumentRelay {
     );
   }
 
-  /** One REQ, when it is its turn; where that does not come soon, it is not sent. */
+  /** Sends one REQ when it is its turn. Where its turn does not come soon, it does not send. */
   async #ask(
     wanted: readonly Wanted[],
     timeoutMs: number,
@@ -257,7 +264,7 @@ export class DirectRelay implements DocumentRelay {
     const asked = await this.#door.ask(
       identity,
       (connection) => readStored(connection, filters, options),
-      (reply) => reply.kind === 'closed' && meaningOfRefusal(reply.reason) === 'authenticate',
+      wantsIdentity,
     );
     if ('refused' in asked) {
       const outside = unauthenticated(asked.refused);
@@ -270,107 +277,6 @@ export class DirectRelay implements DocumentRelay {
   }
 }
 
-/** Whether the relay can be expected to show the event in a moment. */
-function isExpected(reply: SendReply | undefined): boolean {
-  return reply?.kind === 'ok' || reply?.kind === 'silent';
-}
-
-function isShown({ event }: Wanted, events: readonly SignedEvent[]): boolean {
-  return event === undefined || events.some(({ id }) => id === event.id);
-}
-
-/** What came proves what it shows. Absence, and what is the newest, only EOSE proves. */
-function answerOf(wanted: readonly Wanted[], reply: ReadReply): Answer {
-  const sightings = wanted.map((each): Sighting => {
-    const sighting = newestAt(each, reply.events);
-    if (reply.kind === 'eose' || sighting.kind === 'unknown') return sighting;
-    const unknown = unknownBy(reply);
-    if (sighting.kind !== 'event') return unknown;
-    const { isSilent: _, ...answering } = unknown;
-    return { ...answering, event: sighting.event };
-  });
-  if (wanted.length > 1 && takesFewerFilters(reply)) return { sightings, tooManyFilters: true };
-  const words = reply.kind === 'closed' ? reply.reason : reply.kind === 'timeout' ? reply.words : undefined;
-  return { sightings, tooMuch: words !== undefined && saysTooMuch(words) ? words : undefined };
-}
-
 function delivered(reply: SendReply): Delivery {
   return { soon: reply, reply: Promise.resolve(reply) };
-}
-
-/** What came in spite of it is as good as ever. */
-function heldbackAnswer(wanted: readonly Wanted[], heldback: Heldback, last: Answer | undefined): Answer {
-  const reason = `takes questions slowly${heldback.words === '' ? '' : ` (${heldback.words})`}`;
-  const unknown: Sighting = { kind: 'unknown', reason, heldback };
-  return {
-    sightings: wanted.map((_, index) => {
-      const sighting = last?.sightings[index];
-      return sighting && 'event' in sighting ? { ...unknown, event: sighting.event } : unknown;
-    }),
-  };
-}
-
-function takesFewerFilters(reply: ReadReply): boolean {
-  switch (reply.kind) {
-    case 'eose':
-      // Which of the filters were answered nobody knows.
-      return reply.isRepeated === true;
-    case 'closed':
-      return complainsOfFilters(reply.reason);
-    case 'timeout':
-      return complainsOfFilters(reply.words ?? '');
-    case 'lost':
-      return false;
-  }
-}
-
-/** Why more is not known. */
-function unknownBy(reply: Exclude<ReadReply, { kind: 'eose' }>): Extract<Sighting, { kind: 'unknown' }> {
-  switch (reply.kind) {
-    case 'closed':
-      return { kind: 'unknown', reason: `read refused: ${reply.reason}` };
-    case 'timeout': {
-      const silence = reply.events.length > 0 ? 'a read was not answered to its end' : 'no answer to a read';
-      return { kind: 'unknown', reason: withLastWords(silence, reply.words), isSilent: true };
-    }
-    case 'lost':
-      return { kind: 'unknown', reason: plainText(reply.reason) };
-  }
-}
-
-function silenceOn({ lastWords: words }: { lastWords: string | undefined }): PublishReply {
-  return { kind: 'silent', ...(words === undefined ? {} : { words }) };
-}
-
-function demandsIdentity(reply: PublishReply): boolean {
-  return reply.kind === 'ok' && !reply.accepted && meaningOfRefusal(reply.message) === 'authenticate';
-}
-
-function replyOf(reply: PublishReply): SendReply {
-  if (reply.kind === 'silent') return reply;
-  if (reply.kind === 'lost') return { kind: 'lost', reason: plainText(reply.reason) };
-  const { accepted, message } = reply;
-  const meaning = accepted ? 'look' : meaningOfRefusal(message);
-  if (meaning === 'look') return { kind: 'ok', message };
-  if (meaning === 'another') return { kind: 'refused', message, isFinal: true, isForItself: true };
-  return { kind: 'refused', message, isFinal: meaning === 'final' };
-}
-
-/**
- * A relay that does not take the operator's key will not take it later either; a signer that is silent may
- * answer later.
- */
-function notAuthenticated(reply: NotAuthenticated): SendReply {
-  return reply.kind === 'failed'
-    ? { kind: 'lost', reason: why(reply) }
-    : { kind: 'refused', message: why(reply), isFinal: true };
-}
-
-/** The same for a question. */
-function unauthenticated(reply: NotAuthenticated): Sighting {
-  return { kind: 'unknown', reason: why(reply), ...(reply.kind === 'failed' ? {} : { isFinal: true }) };
-}
-
-function why({ kind, reason }: NotAuthenticated): string {
-  return plainText(`authentication ${kind}: ${reason}`);
 }

@@ -9,70 +9,68 @@ import {
   type SignedEvent,
 } from '../events';
 import type { RelayIdentity } from './identity';
-import type { RelayPacer } from './pacer';
+import type { RelayPacer } from './relay-pacer';
 
 export type { SendReply };
 export type Sighting = SightingOf<SignedEvent>;
 
 export interface Asking {
-  /** Who asks, for a relay that demands to know (NIP-42). Absent: such a relay cannot be asked. */
+  /** Who asks, for a relay that demands a login (NIP-42). Absent: such a relay does not answer. */
   identity?: RelayIdentity | undefined;
 }
 
-/** An event that was sent, or may have been, and is to be read back. */
+/** An event that may have been sent, and is to be read back. */
 export interface SentEvent {
   event: SignedEvent;
-  /** How the relay has answered so far; undefined: nothing was sent to it. */
+  /** The relay's reply so far; undefined: nothing was sent to it. */
   reply(): SendReply | undefined;
 }
 
 /**
- * Told of each of the things that were asked for, by its place among them, as soon as that is known. A later
- * word replaces an earlier one.
+ * Called for each address or event, by its index, as soon as its sighting is known. A later call replaces an
+ * earlier one.
  */
 export type Tell = (index: number, sighting: Sighting) => void;
 
-/** What is looked at. */
+/** An address to look at. */
 export interface LookedAt extends Address {
-  /** The authentic event that should stand there: where it comes, an end of the answer is not waited for. */
+  /** The authentic event that should stand there. When it comes, the end of the answer is not waited for. */
   event?: SignedEvent;
 }
 
-/** One way to bring documents to a relay and to see them there. */
+/** A way to send documents to a relay and to read them back. */
 export interface DocumentRelay {
-  /** What the relay has at these addresses. Never rejects. */
+  /** Asks what the relay has at these addresses. Never rejects. */
   look(addresses: readonly LookedAt[], asking: Asking, tell: Tell): Promise<void>;
   /**
-   * Sends an event. Resolves with the relay's answer, at the latest a moment after the EVENT; rejects when it
-   * cannot be sent.
+   * Sends an event. Resolves with the relay's reply, or a moment after the EVENT. Rejects when it cannot be
+   * sent.
    *
-   * @param onLate told the answer that came after all
+   * @param onLate called with a reply that comes later
    */
   send(event: SignedEvent, asking: Asking, onLate: (reply: SendReply) => void): Promise<SendReply>;
-  /** Reads back what was sent, in a question that is younger than the relay's answer. Never rejects. */
+  /** Reads back what was sent, with a REQ that is younger than the relay's reply. Never rejects. */
   confirm(sent: readonly SentEvent[], asking: Asking, tell: Tell): Promise<void>;
-  /**
-   * What the relay has said last, for where no answer comes. Absent: it says nothing that may be repeated.
-   */
+  /** The relay's last words, for messages about a missing answer. Absent: they must not be repeated. */
   lastWords?(): string | undefined;
 }
 
 export interface DocumentRelayOptions {
   url: string;
-  /** Bound of one question to the relay. */
+  /** Most time for one question. */
   replyTimeoutMs: number;
-  /** How quickly the relay takes what it is sent and asked. */
+  /** The pace at which the relay takes events and questions. */
   pacer: RelayPacer;
-  /** The relay has said that it wants to know who asks. */
+  /** The relay says that it demands a login (NIP-11). */
   isAuthRequired?(): boolean;
-  /** How many filters the relay takes in one REQ, where it has said so. */
+  /** How many filters the relay takes in one REQ, where NIP-11 says so. */
   maxFilters?(): number | undefined;
 }
 
-/** What is looked for at an address. */
+/** An address, and the event that should stand there. */
 export interface Wanted {
   address: Address;
-  /** Our own event, whose bytes are known to be authentic. */
+  /** Our own event. Its bytes are known to be authentic. */
   event?: SignedEvent;
 }
 
@@ -92,12 +90,12 @@ export function wantedAt(addresses: readonly LookedAt[]): (Wanted & { index: num
 const MAX_VERIFIED = 5;
 
 /**
- * The newest event at the address among those a relay has sent. Other events and forged ones are as if not
- * there.
+ * The newest authentic event at the address, of those that a relay sent. Other and forged events do not
+ * count.
  */
 export function newestAt({ address, event: own }: Wanted, events: readonly SignedEvent[]): Sighting {
-  // Newest first, and only a few are verified: a relay may send any number of forged ones, each of which
-  // costs.
+  // Newest first, and only a few are verified: each verification costs, and a relay may send any number of
+  // forged events.
   const candidates = events.filter((event) => isAt(address, event)).sort((a, b) => (isNewer(a, b) ? -1 : 1));
   const newest = candidates
     .slice(0, MAX_VERIFIED)

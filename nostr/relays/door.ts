@@ -1,20 +1,18 @@
 import type { RelayConnection } from './connection';
 import type { AuthReply, RelayIdentity } from './identity';
 import type { RelayPool } from './pool';
-import { within } from './within';
+import { within } from '../../async/wait';
 
-/**
- * A relay that wants to know who comes has so long to send its challenge unasked: some do it with the refusal
- * only.
- */
+/** How long the challenge may take. Some relays send it only with the refusal. */
 const CHALLENGE_MS = 500;
 /**
- * A no is not asked for again so long: each time costs a signature, at a bunker, and perhaps a person's time.
+ * After a refused login no other is tried for this time: each costs a signature at a bunker, and perhaps a
+ * person's time.
  */
 const BARRED_MS = 60_000;
 /**
- * At most so many logins are signed: a relay may close the connection after each, or forget it, and ask
- * again.
+ * Most logins that are signed within a minute: a relay may close the connection after each, or forget it, and
+ * ask again.
  */
 const MOST_SIGNATURES = 30;
 const SIGNATURES_WITHIN_MS = 60_000;
@@ -23,34 +21,34 @@ export interface DoorOptions {
   pool: RelayPool;
   url: string;
   replyTimeoutMs: number;
-  /** The relay has said that it wants to know who asks (NIP-11). */
+  /** The relay says that it demands a login (NIP-11). */
   isAuthRequired?(): boolean;
 }
 
 export type NotAuthenticated = Exclude<AuthReply, { kind: 'accepted' }>;
 
-/** What came of a question: the relay's answer, or why it does not let us in. */
+/** The relay's answer to a question, or why it does not let us in. */
 export type Asked<R> = { reply: R } | { refused: NotAuthenticated };
 
 /**
- * The way into one relay, which may want to know who comes (NIP-42). It is told when it demands that, not
- * when it offers it: many relays offer it, need it for nothing, and refuse what they are told.
+ * Asks a relay questions, and logs in (NIP-42) where the relay demands it. It does not log in where the relay
+ * only offers it: many relays offer it, do not need it, and refuse our login.
  */
 export class Door {
-  /** It has demanded it before. */
+  /** The relay has demanded a login. */
   #demands = false;
-  /** By key: who is not let in. */
+  /** By key: refused logins. */
   readonly #barred = new Map<string, { reply: NotAuthenticated; untilMs: number }>();
-  /** By key: when it signed lately. */
+  /** By key: times of the last signatures. */
   readonly #signedAtMs = new Map<string, number[]>();
 
   constructor(private readonly options: DoorOptions) {}
 
   /**
-   * Asks a question: as it is; where the relay demands to know who asks, after a login with its newest
-   * challenge; and where it still does, after one on a new connection. Rejects when there is no connection.
+   * Asks a question. Where the relay demands a login, it logs in with the newest challenge and asks again;
+   * where it still does, once more on a new connection. Rejects when there is no connection.
    *
-   * @param isDemand whether the answer is that demand
+   * @param isDemand whether an answer demands a login
    */
   async ask<R>(
     identity: RelayIdentity | undefined,
@@ -65,7 +63,7 @@ export class Door {
     if (identity === undefined || !isDemand(reply)) return { reply };
     this.#demands = true;
     if (introduced !== undefined && introduced.kind !== 'accepted') return { refused: introduced };
-    // Told a moment ago: to tell it once more on the same connection would cost a signature for nothing.
+    // The login is new: the same login again on this connection would cost a signature for nothing.
     const isFresh = login !== undefined && login !== before;
     for (const isLast of isFresh ? [true] : [false, true]) {
       if (isLast) connection.close();
@@ -84,7 +82,7 @@ export class Door {
     };
   }
 
-  /** Many relays know only the last who has logged in on a connection. */
+  /** Many relays know only the last login of a connection, so each key has its own connection. */
   #connection(identity: RelayIdentity | undefined): Promise<RelayConnection> {
     const { pool, url } = this.options;
     return this.#isAsked() && identity !== undefined ? pool.get(url, identity.pubkey) : pool.get(url);
@@ -94,7 +92,10 @@ export class Door {
     return this.#demands || this.options.isAuthRequired?.() === true;
   }
 
-  /** Before the first question, not after its refusal. What comes of it counts only where it is demanded. */
+  /**
+   * Logs in before the first question, where the relay is known to demand it. The result counts only if the
+   * relay then demands a login.
+   */
   async #introduce(
     connection: RelayConnection,
     identity: RelayIdentity | undefined,
@@ -105,10 +106,7 @@ export class Door {
     return (await isChallenged(connection)) ? this.#login(connection, identity) : undefined;
   }
 
-  /**
-   * A signer may take minutes, and others have questions to this relay: its answer, when it comes, is there
-   * for the next of them.
-   */
+  /** A signer may take minutes. The question does not wait so long: the login is there for the next one. */
   async #login(
     connection: RelayConnection,
     identity: RelayIdentity,
@@ -121,14 +119,14 @@ export class Door {
     const login = connection.logins.authenticate(this.#bounded(identity), replyTimeoutMs, worthless);
     const reply = await within(login, replyTimeoutMs);
     if (reply === undefined) return { kind: 'failed', reason: 'the signer has not signed for it yet' };
-    // A signer that signed for it and does not again may never do so again: some count what they sign.
+    // A signer that signed once and does not sign again may never do so: some count what they sign.
     const isOver = reply.kind === 'refused' || (reply.kind === 'failed' && insteadOf !== undefined);
     if (isOver) return this.#bar(identity, reply);
     if (reply.kind === 'accepted') this.#barred.delete(identity.pubkey);
     return reply;
   }
 
-  /** Whoever signs is asked only so often. */
+  /** Bounds how often the signer is asked. */
   #bounded({ pubkey, sign }: RelayIdentity): RelayIdentity {
     return {
       pubkey,

@@ -1,16 +1,16 @@
-/** What a peer may send on average. */
+/** The average rate that a peer may send at. */
 export interface MessageRate {
   messagesPerS: number;
-  /** Characters of text, which is what they cost to read. */
+  /** Characters of text: they are what reading costs. */
   charsPerS: number;
 }
 
-/** Each costs something; a peer that sends only these is not worth listening to. */
+/** Each costs something, and no honest relay sends so many. */
 const MAX_MALFORMED = 1_000;
 /** Long enough for a burst after a reconnect. */
 const WINDOW_S = 5;
 
-/** Counts what comes in on one connection, and says when that is more than anybody honest would send. */
+/** Counts the messages of one connection, and says when an honest relay would not send so many. */
 export class FloodGuard {
   #malformed = 0;
   #messages = 0;
@@ -22,7 +22,7 @@ export class FloodGuard {
     private readonly nowMs: () => number = Date.now,
   ) {}
 
-  /** A message of so many characters has come. @returns why it should be the last one, if it should */
+  /** Counts a message of so many characters. @returns why to end the connection, or undefined */
   note(chars: number): string | undefined {
     if (this.rate === undefined) return undefined;
     const nowMs = this.nowMs();
@@ -39,7 +39,7 @@ export class FloodGuard {
       : undefined;
   }
 
-  /** The message was no Nostr message. @returns why it should be the last one, if it should */
+  /** Counts a message that is no Nostr message. @returns why to end the connection, or undefined */
   noteMalformed(): string | undefined {
     this.#malformed += 1;
     return this.#malformed < MAX_MALFORMED ? undefined : 'the relay sends what is no Nostr message';

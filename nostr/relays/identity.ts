@@ -1,31 +1,31 @@
 import { RepublishError } from '../../contract/failures';
 import type { SignedEvent, UnsignedEvent } from '../events';
 
-/** Answer to a relay's challenge (NIP-42). */
+/** Kind of the event that answers a relay's challenge (NIP-42). */
 export const AUTH_KIND = 22242;
 
-/** Whoever reads and publishes, for relays that want to know. */
+/** Who reads and sends, for relays that demand a login. */
 export interface RelayIdentity {
   /** Hex. */
   pubkey: string;
-  /** Signs the answer to a challenge; may take as long as a bunker takes. */
+  /** Signs the answer to a challenge. A bunker may take minutes. */
   sign(event: UnsignedEvent): Promise<SignedEvent>;
 }
 
 /**
- * What came of an answer to a challenge. `failed`: it could not be given now, and may be later. `withheld`:
- * the signer that there is is never asked for one, which for the document is the same as a refusal.
+ * The result of a login. `failed`: not now, perhaps later. `withheld`: the signer must not be asked, which
+ * has the same effect as a refusal.
  */
 export type AuthReply = { kind: 'accepted' } | { kind: 'refused' | 'failed' | 'withheld'; reason: string };
 
-/** Thrown by a signer that may not be asked for an answer to a relay's challenge. */
+/** Thrown by a signer that must not be asked to sign a login. */
 export class AuthWithheld extends RepublishError {
   constructor(why: string) {
     super('SignerRefused', why);
   }
 }
 
-/** The answer to a challenge, before its signature. */
+/** The unsigned answer to a challenge. */
 export function authEvent(pubkey: string, relayUrl: string, challenge: string): UnsignedEvent {
   return {
     pubkey,

@@ -1,38 +1,38 @@
 import { ensureError } from '../../contract/failures';
 import { withLastWords } from '../../rules/last-words';
 import type { SignedEvent } from '../events';
-import type { PublishReply } from './connection';
+import type { PublishReply } from './frames';
 import { type AuthReply, authEvent, AuthWithheld, type RelayIdentity } from './identity';
-import { within } from './within';
+import { within } from '../../async/wait';
 
 const MAX_CHALLENGE_LENGTH = 500;
 /** The challenge usually comes first, but may come with the refusal. */
 const CHALLENGE_TIMEOUT_MS = 2_000;
-/** Relays that take AUTH and say nothing to it: after that it is taken for done. */
+/** Some relays take AUTH and send no OK. After this time the login is taken as accepted. */
 const OK_MS = 1_000;
 
 interface Login {
   reply: Promise<AuthReply>;
-  /** The reply, once it is there. */
+  /** The same reply, once it is there. */
   ended?: AuthReply;
 }
 
 export interface LoginsOptions {
-  /** As the answer to a challenge has to name it. */
+  /** The URL as the login event has to name it. */
   relayUrl: string;
   sendForOk(verb: 'AUTH' | 'EVENT', event: SignedEvent, timeoutMs: number): Promise<PublishReply>;
   lastWords(): string | undefined;
 }
 
 /**
- * As whom one connection is known to its relay (NIP-42). A login is shared by all who need it: each costs a
- * signature, at a bunker, and perhaps a person's time.
+ * The logins of one connection (NIP-42). All who need a login share it: each costs a signature at a bunker,
+ * and perhaps a person's time.
  */
 export class Logins {
   readonly #byKey = new Map<string, Login>();
   readonly #waiting = new Set<() => void>();
   #challenge: string | undefined;
-  /** How many came, the same one again too. */
+  /** How many challenges came, repeated ones included. */
   #challenges = 0;
   #isClosed = false;
 
@@ -56,7 +56,7 @@ export class Logins {
     this.#tellWaiting();
   }
 
-  /** The newest challenge, which may come within this time. */
+  /** The newest challenge, or the first that comes within this time. */
   async untilChallenged(timeoutMs: number): Promise<string | undefined> {
     if (this.#challenge === undefined && !this.#isClosed && timeoutMs > 0) {
       let go: () => void = () => undefined;
@@ -66,7 +66,7 @@ export class Logins {
     return this.#challenge;
   }
 
-  /** The login of this key that stands, as far as is known. */
+  /** The present login of this key, as far as is known. */
   loginOf(pubkey: string): AuthReply | undefined {
     return this.#byKey.get(pubkey)?.ended;
   }
@@ -74,7 +74,7 @@ export class Logins {
   /**
    * Answers the newest challenge as `identity`, unless that was done. Never rejects.
    *
-   * @param insteadOf a login that has turned out to be worth nothing (any more)
+   * @param insteadOf a login that turned out to be worthless
    */
   async authenticate(identity: RelayIdentity, timeoutMs: number, insteadOf?: AuthReply): Promise<AuthReply> {
     const known = this.#byKey.get(identity.pubkey);
@@ -83,8 +83,7 @@ export class Logins {
     const login: Login = { reply: this.#login(identity, timeoutMs) };
     this.#byKey.set(identity.pubkey, login);
     login.ended = await login.reply;
-    // A signer that did not answer may do so the next time, and one that may not be asked be replaced by one
-    // that may.
+    // A signer that failed may succeed the next time, and one that withholds may be replaced.
     const { kind } = login.ended;
     const isStill = this.#byKey.get(identity.pubkey) === login;
     if (isStill && (kind === 'failed' || kind === 'withheld')) this.#byKey.delete(identity.pubkey);
@@ -96,7 +95,7 @@ export class Logins {
     if (challenge === undefined)
       return { kind: 'failed', reason: withLastWords('no challenge came', this.options.lastWords()) };
     const reply = await this.#answer(identity, challenge, timeoutMs);
-    // Asked anew while the signer signed: only the newest challenge counts.
+    // A new challenge came while the signer signed: only the newest one counts.
     const isOutdated = reply.kind === 'refused' && this.#challenge !== challenge;
     return isOutdated ? this.#answer(identity, this.#challenge ?? challenge, timeoutMs) : reply;
   }
@@ -115,7 +114,7 @@ export class Logins {
     const whole = sendForOk('AUTH', event, timeoutMs).then(replyOf);
     const reply = await within(whole, OK_MS);
     if (reply !== undefined) return reply;
-    // LNbits' relay answers AUTH with the same challenge again, and takes the answer as an EVENT.
+    // LNbits' relay answers AUTH with the same challenge, and takes the login as an EVENT.
     if (this.#challenges > before && this.#challenge === challenge) {
       void sendForOk('EVENT', event, timeoutMs);
       const second = await within(whole, OK_MS);
@@ -125,7 +124,7 @@ export class Logins {
     return { kind: 'accepted' };
   }
 
-  /** What the relay says to an answer that was taken for done: a no is asked of no signer again. */
+  /** A late refusal replaces a login that was taken as accepted, so no signer is asked for it again. */
   #note(pubkey: string, late: AuthReply): void {
     const login = this.#byKey.get(pubkey);
     if (late.kind === 'refused' && login?.ended?.kind === 'accepted') login.ended = late;
@@ -137,7 +136,7 @@ export class Logins {
 }
 
 function replyOf(reply: PublishReply): AuthReply {
-  // No word to it: whether it was taken, the next question shows.
+  // No OK came: the next question shows whether the login was accepted.
   if (reply.kind === 'silent') return { kind: 'accepted' };
   if (reply.kind === 'lost') return { kind: 'failed', reason: reply.reason };
   return reply.accepted ? { kind: 'accepted' } : { kind: 'refused', reason: reply.message };

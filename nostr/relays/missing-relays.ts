@@ -1,16 +1,15 @@
 import { isGateway, parseRelayUrl } from './url';
 
 /**
- * Relays to which LNbits' nostrclient extension publishes (`nostrclient.relays`) and REPUBLISH_RELAYS does
- * not: machines that read there would not find what is republished.
+ * Relays that LNbits' nostrclient extension publishes to (`nostrclient.relays`) and REPUBLISH_RELAYS does not
+ * name. Machines that read only there would not find republished documents.
  *
- * Nothing is missing where a gateway is among the configured: whatever goes through it goes to all relays of
- * the extension. What is no websocket URL is left out: the extension itself cannot connect to it.
+ * With a gateway in REPUBLISH_RELAYS none is missing: the gateway reaches all relays of the extension. A text
+ * that is no websocket URL is left out: the extension cannot connect to it.
  *
- * @param extensionRelays URLs as they are in the table
- * @param configured URLs as they are in REPUBLISH_RELAYS
- * @returns in one spelling each, in the table's order; show them by `shownRelay`, since a path may hold a
- * token
+ * @param extensionRelays URLs as in the table
+ * @param configured URLs as in REPUBLISH_RELAYS
+ * @returns normalised URLs in the table's order. Show them by `shownRelay`: a path may hold a token
  */
 export function missingRelays(extensionRelays: readonly string[], configured: readonly string[]): string[] {
   if (configured.some(isGateway)) return [];

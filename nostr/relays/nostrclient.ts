@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { sleep } from '../../async/wait';
 import { decidedBy } from '../../rules/quorum';
 import { isAt, isAuthentic, isSameEvent, type SignedEvent } from '../events';
 import { AddressReader, filterOf, inParts } from './address-reader';
@@ -22,29 +22,26 @@ import type { RelayPool } from './pool';
 import { Questions } from './questions';
 
 /**
- * Each EOSE is one relay's; the others behind the gateway have this long to answer. It looks for answers
- * every 200 ms, and hands them on every 100 ms: what two relays say at once can come 300 ms apart.
+ * Each EOSE is from one relay. The others behind the gateway have this long to answer: the gateway looks for
+ * answers every 200 ms and passes them on every 100 ms, so two answers can come 300 ms apart.
  */
 const AFTER_EOSE_MS = 600;
-/** When the event is seen, a newer one has this long to come from another relay. */
+/** After the event is seen, a newer one has this long to come from another relay. */
 const AFTER_EVENT_MS = 300;
-/**
- * A question whose EOSE does not come is asked again: the gateway loses what it sends into a dying
- * connection.
- */
+/** A question without EOSE is asked again: the gateway loses what it sends into a dying connection. */
 const FRESH_QUESTION_MS = 2_000;
-/** So is an event that is not seen by then: it may be lost in a queue that nobody works off. */
+/** An event that is not seen by then is sent again: it may be lost in a queue of the gateway. */
 const SEND_AGAIN_MS = 2_000;
 const PAUSE_MS = 100;
-/** More different events at one address than these are a flood. */
+/** Most different events that are read for one address. */
 const MAX_EVENTS = 100;
 const CONNECTION_CLOSED = 'the gateway closed the connection (is LNbits up, and Nostr Client switched on?)';
 
 /**
  * The nostrclient extension of LNbits: one websocket in front of several relays. It takes REQ, CLOSE and
- * EVENT, and returns EVENT and the EOSE of each relay. There is no OK (one that a future version may send is
- * no proof, so it is not waited for and not read), and EOSE without the event says only that one relay does
- * not have it: what counts is the event itself, seen by a subscription that is younger than it.
+ * EVENT, and returns EVENT and one EOSE per relay. It sends no OK; one of a future version would be no proof,
+ * so it is not read. EOSE without the event says only that one relay does not have it. What counts is the
+ * event itself, in a subscription that is younger than the EVENT.
  */
 export class NostrclientRelay implements DocumentRelay {
   readonly #questions: Questions;
@@ -70,7 +67,7 @@ export class NostrclientRelay implements DocumentRelay {
     );
   }
 
-  /** There is no answer to wait for. */
+  /** A gateway sends no reply. */
   async send(event: SignedEvent): Promise<SendReply> {
     const connection = await this.pool.get(this.options.url);
     return connection.send(event) ? { kind: 'forwarded' } : { kind: 'lost', reason: CONNECTION_CLOSED };
@@ -87,19 +84,19 @@ export class NostrclientRelay implements DocumentRelay {
   }
 
   /**
-   * Asks until each event or a newer one is seen or the time is over, and sends again what may be lost in a
-   * queue.
+   * Asks until each event or a newer one is seen, or the time is over. It sends events again that may be
+   * lost.
    */
   async #untilSeen(sent: readonly Confirmed[], tell: Tell): Promise<Sighting[]> {
     const connection = await this.pool.get(this.options.url);
     const decided = new Map<Confirmed, Sighting>();
-    /** Of what is not decided, whether anything was heard, and whether that was an older document. */
+    /** For undecided events: whether anything was heard, and whether that was an older document. */
     const heard = new Map<Confirmed, Sighting['kind']>();
     const deadlineMs = Date.now() + this.options.replyTimeoutMs;
     let sentAtMs = Date.now();
     let open = [...sent];
-    // Each question waits longer than the one before: a relay slower than the first EOSE would never be
-    // heard.
+    // Each question listens longer than the one before. Otherwise a relay that is slower than the first EOSE
+    // would never be heard.
     for (let afterEoseMs = AFTER_EOSE_MS; open.length > 0 && Date.now() < deadlineMs; afterEoseMs *= 2) {
       if (Date.now() - sentAtMs >= SEND_AGAIN_MS) {
         for (const { event, reply } of open) if (reply()?.kind === 'forwarded') connection.send(event);
@@ -121,12 +118,9 @@ export class NostrclientRelay implements DocumentRelay {
     return sent.map((each) => decided.get(each) ?? this.#notSeen(heard.get(each)));
   }
 
-  /**
-   * Never "absent", and not even "older": a relay behind the gateway that did not answer may well have it.
-   */
+  /** Never "absent" or "older": a relay behind the gateway that did not answer may have the event. */
   #notSeen(heard: Sighting['kind'] | undefined): Sighting {
-    // Nothing at all was heard. What the gateway has lost comes back by itself, or by somebody's hand in
-    // LNbits.
+    // Nothing was heard. The gateway connects its relays again by itself, or a person does it in LNbits.
     if (heard === undefined) return silence();
     const reason = `not seen through the gateway within ${this.options.replyTimeoutMs} ms`;
     return { kind: 'unknown', reason: heard === 'event' ? `${reason}, only an older document` : reason };
@@ -145,8 +139,8 @@ interface Patience {
 }
 
 /**
- * Asks with a subscription of its own, and takes the newest of what comes. Where all events that are wanted,
- * or newer ones, are seen, not much is left to wait for. Rejects when the connection is lost.
+ * Asks in a subscription of its own, and takes the newest events. It ends early once all wanted events, or
+ * newer ones, are seen. Rejects when the connection is lost.
  */
 function collect(
   connection: RelayConnection,
@@ -186,11 +180,11 @@ function collect(
       },
       onEose: () => {
         hasAnswered = true;
-        // One relay more has answered, and the others have their time from now.
+        // Another relay has answered. The others have their time from now on.
         if (awaited.size > 0) endIn(afterEoseMs);
       },
       onClosed: end,
-      // The network's reason is of no use here, and a gateway that stops closes without one.
+      // The network's reason does not help: a gateway that stops gives none.
       onLost: () => {
         clearTimeout(timer);
         reject(new Error(CONNECTION_CLOSED));

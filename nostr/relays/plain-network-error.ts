@@ -1,25 +1,22 @@
 import { AddressRefused } from './address-rules';
 import { HandshakeRefused } from './handshake';
 
-/**
- * How a connection failed, by the code of the error or else its text, in the order in which they are tried.
- */
+/** Words for a failed connection, by the error's code or text. The first match counts. */
 const WORDS: readonly (readonly [RegExp, string])[] = [
   [/^ECONNREFUSED$/, 'refused'],
   [/^(ENOTFOUND|ENODATA|EAI_[A-Z]+)$/, 'name not found'],
-  // Where ws was ended while it connected, our own deadline did it.
+  // ws says this when our own timeout ended the connection attempt.
   [/^ETIMEDOUT$|timed out|closed before/i, 'timed out'],
   [/^(ERR_)?(TLS|SSL|CERT|OSSL)_|CERT|SIGNATURE|HOSTNAME_MISMATCH|^EPROTO$|\bTLS\b|\bSSL\b/, 'TLS failed'],
   [/^HPE_|^ECONNRESET$|^EPIPE$|Invalid \S+ header|Server sent|hang up/, 'no websocket there'],
 ];
 
-/** What a relay answers that does not let us in; of any other server the status is nobody's business. */
+/** Statuses that relays refuse with. A status of any other server is not repeated. */
 const REFUSALS = [401, 402, 403, 429, 503];
 
 /**
  * Why a stranger's relay cannot be reached, in one of a few phrases. The network's own text would tell the
- * stranger about this host's network: addresses, ports, status codes and certificates of whatever answers
- * there.
+ * stranger about this network: addresses, ports, statuses and certificates.
  */
 export function plainNetworkError(error: unknown): string {
   const causes = [...chainOf(error)];
@@ -34,7 +31,8 @@ export function plainNetworkError(error: unknown): string {
 }
 
 /**
- * The error and what is inside it: Node puts the failures of several addresses into one error without a text.
+ * The error and the errors inside it: Node puts the failures of several addresses into one error without a
+ * text.
  */
 function* chainOf(error: unknown, depth = 0): Generator<unknown> {
   if (typeof error !== 'object' || error === null || depth > 3) return;
@@ -44,7 +42,7 @@ function* chainOf(error: unknown, depth = 0): Generator<unknown> {
   for (const inner of Array.isArray(errors) ? (errors as unknown[]) : []) yield* chainOf(inner, depth + 1);
 }
 
-/** By their look: in jest, Node's errors are no instances of Error. */
+/** By shape: in jest, Node's errors are no instances of Error. */
 function textsOf(error: unknown): string[] {
   const { code, message } = error as { code?: unknown; message?: unknown };
   return [code, message].filter((text) => typeof text === 'string');

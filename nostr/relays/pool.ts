@@ -7,26 +7,23 @@ import { isGateway, websocketUrl } from './url';
 export interface RelayPoolOptions {
   connectTimeoutMs: number;
   onNotice?(url: string, text: string): void;
-  /** Told of each message that was dropped because it is no Nostr message. */
+  /** Called for each message that was dropped because it is no Nostr message. */
   onMalformed?(): void;
 }
 
-/** First pause after a relay could not be reached; doubles with each further failure. */
+/** First pause after a failed connection. It doubles with each further failure. */
 const FIRST_COOL_DOWN_MS = 500;
 const MAX_COOL_DOWN_MS = 15_000;
 
-/** A relay that wants to be left alone for longer is asked all the same: a person may have mended it. */
+/** The longest `Retry-After` that is kept: a person may have repaired the relay. */
 const MAX_RETRY_AFTER_MS = 5 * 60_000;
-/** A connection of one identity that nobody has used for so long is closed when the next one is opened. */
+/** A connection of one identity that was unused for this long is closed when the next one is opened. */
 const IDLE_MS = 5 * 60_000;
-/**
- * The same where there are so many of one relay that it may take no more: no question is under way for so
- * long.
- */
+/** The same where one relay has many connections: it may take no more. No question lasts so long. */
 const MANY = 32;
 const IDLE_AMONG_MANY_MS = 60_000;
 
-/** The connection that is nobody's. */
+/** The key of the shared connection. */
 const NOBODY = '';
 
 interface Slot {
@@ -45,10 +42,10 @@ interface Entry {
 }
 
 /**
- * The connections to the relays, opened when they are needed: one per relay, shared by all documents, and
- * where a relay wants to know who comes one for each identity, since many relays know only the last one of a
- * connection. A relay that cannot be reached is left alone for a while, so that a thousand documents do not
- * each wait for the same dead relay.
+ * The connections to the relays, opened when they are needed. All documents share one per relay. Where a
+ * relay demands a login, each identity has its own: many relays know only the last login of a connection. A
+ * relay that cannot be reached is left alone for a while, so that a thousand documents do not each wait for
+ * it.
  */
 export class RelayPool {
   #entries = new Map<string, Entry>();
@@ -59,7 +56,7 @@ export class RelayPool {
   /**
    * An open connection. Rejects with an Error that says why there is none.
    *
-   * @param as the key of whoever shares it with nobody else
+   * @param as the key of an identity that needs a connection of its own
    */
   async get(url: string, as: string = NOBODY): Promise<RelayConnection> {
     if (this.#closed) throw new Error('the relay pool is closed');
@@ -76,7 +73,7 @@ export class RelayPool {
     return slot.opening;
   }
 
-  /** What the relay has said last, where an answer does not come. */
+  /** The relay's last words, for messages about a missing answer. */
   lastWords(url: string): string | undefined {
     for (const { connection } of this.#entries.get(url)?.slots.values() ?? [])
       if (connection?.lastWords !== undefined) return connection.lastWords;
@@ -88,7 +85,7 @@ export class RelayPool {
       const connection = await RelayConnection.open({
         url: websocketUrl(url),
         connectTimeoutMs: this.options.connectTimeoutMs,
-        // A gateway knows the secret in its path, and its words might repeat it.
+        // A gateway knows the secret in its path, and might repeat it.
         withholdsWords: isGateway(url),
         onNotice: (text) => this.options.onNotice?.(url, isGateway(url) ? 'withheld' : text),
         onMalformed: () => this.options.onMalformed?.(),

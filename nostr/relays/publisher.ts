@@ -6,73 +6,49 @@ import {
   decidedBy,
   haveAnswered,
   type HeldbackBy,
-  type PlacementOf,
   placementOf,
   type Quorum,
   quorumSize,
-  shownBy,
   waitedFor,
 } from '../../rules/quorum';
+import { isRefusedForGood, needsReadBack } from '../../rules/read-back';
 import type { SignedEvent } from '../events';
 import { DirectRelay } from './direct';
 import type { DocumentRelay, LookedAt, SendReply, Sighting } from './document-relay';
 import type { RelayIdentity } from './identity';
 import { NostrclientRelay } from './nostrclient';
-import { RelayPacer } from './pacer';
+import { RelayPacer } from './relay-pacer';
 import { plainText } from './plain-text';
 import type { RelayPool } from './pool';
 import { RelayInformation, type RelayLimits } from './relay-information';
 import { Laggards, Round } from './round';
+import type { Placement, Seen, Sent, SentDocument } from './seen';
 import { isGateway, shownAmong } from './url';
-
-export type { SendReply, Sighting } from './document-relay';
-export type { RelayLimits } from './relay-information';
 
 export interface PublisherOptions {
   pool: RelayPool;
-  /** Relay URLs, in one spelling each. */
+  /** Normalised relay URLs. */
   relays: readonly string[];
   quorum: Quorum;
-  /** Bound of one question to one relay. */
+  /** Most time for one question to one relay. */
   replyTimeoutMs: number;
-  /** Told of each relay, by its name as it may be shown, where a document stands on it. */
+  /** Called for each relay, by its shown name, with where a document stands on it. */
   onStanding?(relay: string, state: RelayStanding['state']): void;
 }
 
-/** Where an event stands on all relays. */
-export type Placement = PlacementOf<SignedEvent>;
-/** What each relay has at an address, by its URL. */
-export type Seen = ReadonlyMap<string, Sighting>;
-
-/** The events that relays have shown. */
-export function eventsIn(seen: Seen): SignedEvent[] {
-  return [...seen.values()].flatMap((sighting) => shownBy(sighting) ?? []);
-}
-
-/** How each relay has answered an EVENT, by its URL. An answer that comes late is still noted here. */
-export type Sent = ReadonlyMap<string, SendReply>;
-
-/** What is to be read back. */
-export interface SentDocument {
-  event: SignedEvent;
-  /** What the relays had before: one that had the event is not asked again. */
-  seen?: Seen | undefined;
-  sent?: Sent | undefined;
-}
-
 const GRACE = { ms: 1_000, forLaggardsMs: 250 };
-/** An event that a quorum has taken can be confirmed there. */
+/** Once a quorum has taken an event, it can be read back there. */
 const SEND_GRACE = { ms: 1_000, forLaggardsMs: 0 };
 
 /**
- * Publishes documents and says where they stand. The proof is always reading back: an OK can be given for an
- * event that is not stored, and be missing for one that is.
+ * Sends documents to the relays and says where they stand. Only a read-back proves that: a relay may say OK
+ * and not store an event, or store it and send no OK.
  */
 export class RelayPublisher {
   readonly required: number;
   #relays: Map<string, DocumentRelay>;
   readonly #pacers: Map<string, RelayPacer>;
-  /** By URL, as they may be shown: each document names each relay several times. */
+  /** Shown names by URL. They are cached: each document needs each name several times. */
   #names: Map<string, string>;
   #information = new RelayInformation();
   #laggards = new Laggards();
@@ -100,17 +76,17 @@ export class RelayPublisher {
     );
   }
 
-  /** A relay's URL as it may be shown. */
+  /** A relay's name as it may be shown. */
   nameOf(url: string): string {
     return this.#names.get(url) ?? shownAmong(url, this.options.relays);
   }
 
-  /** Ends questions for the relays' limits that are under way; the pool is its owner's. */
+  /** Ends open questions for limits. The pool belongs to its owner. */
   close(): void {
     this.#information.close();
   }
 
-  /** What each relay says of its limits (NIP-11), by its URL as it may be shown. */
+  /** The limits of each relay (NIP-11), by shown name. */
   async limits(): Promise<Record<string, RelayLimits>> {
     return Object.fromEntries(
       await Promise.all(
@@ -123,10 +99,9 @@ export class RelayPublisher {
   }
 
   /**
-   * Why the quorum cannot be reached with an event, by what the relays say of their limits; undefined when it
-   * can.
+   * Why a quorum would refuse an event, by the limits of the relays; undefined when a quorum takes it.
    *
-   * @param objection what one relay would have against it
+   * @param objection why one relay would refuse it
    * @param eventId of an event that relays may have already
    * @param seen what they have at its address
    */
@@ -151,16 +126,16 @@ export class RelayPublisher {
     return haveAnswered(seen.values(), this.required);
   }
 
-  /** Whether so many relays do not let us in that a quorum will never answer. */
+  /** Whether so many relays do not let us in that a quorum can never answer. */
   isHopeless(seen: Seen): boolean {
     return canNeverAnswer(seen.values(), { relays: this.options.relays.length, required: this.required });
   }
 
   /**
-   * Of relays that take slowly what they are asked or sent, the one for which a quorum has to be waited for.
+   * The relay to wait for, where a quorum needs a relay that takes events or questions slowly.
    *
-   * @param replies what they have answered
-   * @param have how many others make it up already
+   * @param replies the answers so far
+   * @param have how many other relays count already
    */
   waitsFor(replies: Seen | Sent, have: number): HeldbackBy | undefined {
     const heldback = [...replies].flatMap(([url, reply]) =>
@@ -169,9 +144,7 @@ export class RelayPublisher {
     return waitedFor(heldback, this.required - have);
   }
 
-  /**
-   * How many events a quorum of relays takes now, by their pace; and whom the next one waits for, if anybody.
-   */
+  /** How many events a quorum of relays takes now, and the relay that the next event waits for. */
   roomForEvents(): { room: number; waitsFor?: HeldbackBy | undefined } {
     const pacers = [...this.#pacers];
     const rooms = pacers.map(([, pacer]) => pacer.room('events')).sort((a, b) => b - a);
@@ -184,11 +157,11 @@ export class RelayPublisher {
   }
 
   /**
-   * Asks every relay what it has at these addresses; the answers are in their order. Never rejects. Once a
-   * quorum has answered, the others have a moment more: a relay that accepts connections and says nothing
-   * would otherwise hold up every document.
+   * Asks every relay what it has at these addresses. The answers are in their order. Never rejects. After a
+   * quorum has answered, the others have a moment more: a relay that takes connections and never answers
+   * would delay every document.
    *
-   * @param until `all`: each relay is waited for to the end of its time, since a slow one may be the one that
+   * @param until `all`: waits for each relay until its time is over, since a slow one may be the one that
    *   has it
    */
   async look(
@@ -209,16 +182,16 @@ export class RelayPublisher {
         }),
       GRACE,
     );
-    // Fixed from here on, whoever answers later.
+    // A copy: later answers do not change it.
     return sightings.map(
       (seen) => new Map(this.options.relays.map((url) => [url, seen.get(url) ?? this.#noAnswerYet(url)])),
     );
   }
 
   /**
-   * Sends a signed event to the relays that have neither it nor a newer one. Resolves when they have
-   * answered, or a moment after the EVENT; never rejects. The same bytes may be sent any number of times.
-   * What the relays hold is for `confirm` to find out.
+   * Sends a signed event to the relays that have neither it nor a newer one. Resolves when they have replied,
+   * or a moment after the EVENT. Never rejects. The same bytes may be sent any number of times. `confirm`
+   * finds out what the relays hold.
    */
   async send(
     event: SignedEvent,
@@ -243,30 +216,24 @@ export class RelayPublisher {
   }
 
   /**
-   * Reads back what was sent, and says where it stands, in the same order. Never rejects: what went wrong is
-   * in the standing of each relay. The proof is a REQ that is younger than the relay's OK.
+   * Reads back what was sent, and says where it stands, in the same order. Never rejects: failures are in the
+   * standing of each relay. The proof is a REQ that is younger than the relay's OK.
    */
   async confirm(sent: readonly SentDocument[], identity?: RelayIdentity): Promise<Placement[]> {
     const confirmed = sent.map(() => new Map<string, Sighting>());
     const round = new Round(this.#relays.keys(), sent.length, this.required, this.#laggards);
-    const isSettled = ({ event, seen, sent: replies }: SentDocument, url: string): boolean => {
-      const reply = replies?.get(url);
-      return (
-        decidedBy(seen?.get(url), event) !== undefined ||
-        // It does not have the event, and questions may be dear.
-        reply?.kind === 'heldback' ||
-        (reply?.kind === 'refused' && reply.isFinal)
-      );
-    };
-    const hopeless = new Set(sent.filter(({ sent: replies }) => this.#isRefusedForGood(replies)));
+    const size = { relays: this.options.relays.length, required: this.required };
     for (const [index, each] of sent.entries()) {
       for (const sighting of each.seen?.values() ?? [])
         if (decidedBy(sighting, each.event)) round.answered(index);
-      // Whatever the others say, no quorum comes of it: they have a moment, and are not waited for.
-      if (hopeless.has(each)) for (let good = 0; good < this.required; good += 1) round.answered(index);
+      // No quorum is possible any more: the other relays have a moment, and are not waited for.
+      if (isRefusedForGood(each.sent?.values() ?? [], size))
+        for (let good = 0; good < this.required; good += 1) round.answered(index);
     }
     await round.ask(async (url) => {
-      const open = [...sent.entries()].filter(([, each]) => !isSettled(each, url));
+      const open = [...sent.entries()].filter(([, { event, seen, sent: replies }]) =>
+        needsReadBack(event, { seen: seen?.get(url), sent: replies?.get(url) }),
+      );
       await this.#relay(url).confirm(
         open.map(([, each]) => ({ event: each.event, reply: () => each.sent?.get(url) })),
         { identity },
@@ -274,7 +241,7 @@ export class RelayPublisher {
           const [index, { event }] = open[place] as [number, SentDocument];
           if (sighting.kind !== 'unknown') round.heard(url);
           const before = confirmed[index]?.get(url);
-          // What was seen once was there.
+          // A relay that showed it once holds it.
           if (decidedBy(before, event) !== undefined) return;
           confirmed[index]?.set(url, sighting);
           if (decidedBy(sighting, event) !== undefined) round.answered(index);
@@ -282,13 +249,6 @@ export class RelayPublisher {
       );
     }, GRACE);
     return sent.map((each, index) => this.#placement(each, confirmed[index] ?? new Map()));
-  }
-
-  #isRefusedForGood(replies: Sent | undefined): boolean {
-    const refusals = [...(replies?.values() ?? [])].filter(
-      (reply) => reply.kind === 'refused' && reply.isFinal,
-    );
-    return this.options.relays.length - refusals.length < this.required;
   }
 
   #placement({ event, seen, sent }: SentDocument, confirmed: Seen): Placement {

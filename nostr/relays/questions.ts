@@ -1,41 +1,41 @@
 import { ensureError } from '../../contract/failures';
-import { Limiter } from '../bunker/limiter';
+import { Limiter } from '../../async/limiter';
 import type { Sighting } from './document-relay';
 import { plainText } from './plain-text';
 
-/** Some relays close a connection that has more than ten subscriptions, and others live on the same one. */
+/** Some relays close a connection with more than ten subscriptions, and others use the same connection. */
 const AT_ONCE = 4;
-/** A relay that is refused within this time costs nobody anything. */
+/** A failure within this time delays nobody. */
 const QUICK_MS = 1_000;
 
 type Unknown = Extract<Sighting, { kind: 'unknown' }>;
 
 /**
- * The questions to one relay: a few at a time, whoever asks. A relay that answers nothing shall not hold up
- * every page. The first questions wait until their time is over. After that, and after a pause, one question
- * at a time finds out whether the relay is back; all others get the last answer at once.
+ * The questions to one relay, a few at a time. A silent relay must not delay every page. The first questions
+ * wait until their time is over. Then, after a pause, one question at a time finds out whether the relay is
+ * back. All others get the last answer at once.
  */
 export class Questions {
   readonly #limiter = new Limiter(AT_ONCE);
   #answeredAtMs = 0;
-  /** What the last question came to, while the relay is taken for silent. */
+  /** The answer to the last question, while the relay counts as silent. */
   #silent: Unknown | undefined;
   #askAgainAtMs = 0;
-  /** Somebody finds out whether it answers again. */
+  /** A question is finding out whether it is back. */
   #isTried = false;
 
   constructor(private readonly pauseMs: number) {}
 
   /**
-   * Asks about so many addresses, or says what is known of a silent relay. Never rejects.
+   * Asks about so many addresses, or gives what is known of a silent relay. Never rejects.
    *
-   * @param question undefined: the relay has answered, and has to be asked otherwise
+   * @param question undefined: the relay has answered, and has to be asked in another way
    */
   ask(count: number, question: () => Promise<Sighting[] | undefined>): Promise<Sighting[] | undefined> {
     return this.#limiter.run(() => this.#ask(count, question));
   }
 
-  /** The relay has said something. */
+  /** The relay has answered something. */
   noteAnswer(): void {
     this.#answeredAtMs = Date.now();
     this.#silent = undefined;
@@ -58,7 +58,7 @@ export class Questions {
     if (isTrial) this.#isTried = false;
     const silent = sightings === undefined ? undefined : silenceOf(sightings);
     if (silent === undefined) this.noteAnswer();
-    // A relay that has answered others meanwhile is not silent: it has passed over one question.
+    // The relay has answered others meanwhile: it ignored one question, and is not silent.
     else if (this.#answeredAtMs < askedAtMs) {
       this.#silent = silent;
       this.#askAgainAtMs = Date.now() + this.pauseMs;
@@ -67,7 +67,7 @@ export class Questions {
   }
 }
 
-/** What it came to, where nothing at all has come. */
+/** The silence, where no address was answered. */
 export function silenceOf(sightings: readonly Sighting[]): Unknown | undefined {
   const [first] = sightings;
   if (first?.kind !== 'unknown') return undefined;

@@ -1,39 +1,46 @@
 import type { SignedEvent } from '../events';
-import type { Filter, RelayConnection } from './connection';
+import type { RelayConnection } from './connection';
+import type { Filter } from './frames';
+import { meaningOfRefusal } from './refusals';
 
-/** How the answer to a read ended, and what came until then. Only `eose` says that there is nothing else. */
+/** How the answer to a read ended, and the events so far. Only `eose` says that there are no others. */
 export type ReadReply = { events: SignedEvent[] } &
-  /** `isRepeated`: it came more than once, so the first one was not the end. */
+  /** `isRepeated`: EOSE came more than once, so the first one was not the end. */
   (
     | { kind: 'eose'; isRepeated?: true }
     | { kind: 'closed'; reason: string }
-    /** `words`: what the relay has said last, to nobody in particular. */
+    /** `words`: the relay's last words, about anything. */
     | { kind: 'timeout'; words?: string }
     | { kind: 'lost'; reason: string }
   );
 
+/** The relay demands a login (NIP-42). */
+export function wantsIdentity(reply: ReadReply): boolean {
+  return reply.kind === 'closed' && meaningOfRefusal(reply.reason) === 'authenticate';
+}
+
 export interface ReadOptions {
   timeoutMs: number;
   /**
-   * How long to listen on after EOSE, by what has come: some relays send it too early. Absent: not at all.
+   * How long to listen after EOSE, by the events so far: some relays send it too early. Absent: not at all.
    */
   lingerMs?(events: readonly SignedEvent[]): number;
-  /** Whether all that is asked for has come: an end is not waited for much longer. */
+  /** All wanted events are there: the end is not waited for much longer. */
   isEnough?(events: readonly SignedEvent[]): boolean;
-  /** Whether a NOTICE means that no answer will come. Absent: none does. */
+  /** Whether a NOTICE means that no answer will come. Absent: no NOTICE does. */
   isEnd?(notice: string): boolean;
 }
 
-/** A relay that floods a read is not listened to beyond what could matter. */
+/** More events of one filter are a flood, and are not read. */
 const MAX_EVENTS_PER_FILTER = 100;
 /** Some relays send no EOSE. */
 const AFTER_ENOUGH_MS = 100;
-/** Some relays ask who we are in place of an answer; others ask everybody at first, and then answer. */
+/** Some relays send a challenge in place of an answer. Others send one to everybody, and then answer. */
 const AFTER_CHALLENGE_MS = 2_000;
-/** As if the relay had said so in the words of NIP-42. */
+/** The reason that such a relay does not give itself, in the words of NIP-42. */
 const ASKED_WHO = 'auth-required: it asks who we are, and says nothing else';
 
-/** Reads what a relay has stored for the filters, and says how the answer ended. */
+/** Reads the stored events for the filters, and says how the answer ended. */
 export function readStored(
   connection: RelayConnection,
   filters: readonly Filter[],

@@ -17,35 +17,34 @@ const MEANINGS: Record<string, RefusalMeaning> = {
   error: 'retry',
   pow: 'final',
   blocked: 'final',
-  // Too old, as a rule: the dates of what is sealed anew are the only thing that differs.
+  // Usually too old: a new seal differs only in its date.
   invalid: 'another',
   restricted: 'final',
   mute: 'final',
-  // NIP-09: its author has asked for it to be deleted (strfry).
+  // NIP-09: the author asked to delete it (strfry).
   deleted: 'another',
   'auth-required': 'authenticate',
 };
 
-/**
- * The protocol's word with which a relay's message begins (NIP-01, NIP-42); undefined: it has none for it.
- */
+/** The prefix of a relay's message (NIP-01, NIP-42); undefined: it has none that we know. */
 export function protocolWordIn(message: string): string | undefined {
   const word = prefixOf(message);
-  return Object.hasOwn(MEANINGS, word) || word === 'unsupported' ? word : undefined;
+  if (Object.hasOwn(MEANINGS, word) || word === 'unsupported') return word;
+  return DEMANDS_LOGIN.test(message) ? 'auth-required' : undefined;
 }
 
 function prefixOf(message: string): string {
   return /^([a-z-]+):/.exec(message)?.[1] ?? '';
 }
 
-/** khatru says `blocked: this event has been deleted`, where NIP-01 has the word for people. */
+/** khatru says `blocked: this event has been deleted`. In NIP-01 `blocked` is about a person. */
 const OF_THE_EVENT = /\bdelet|\bremoved\b|\btoo old\b/i;
-/** LNbits' relay asks for it in words of its own. */
+/** LNbits' relay demands a login in its own words. */
 const DEMANDS_LOGIN = /requires? authentication/i;
 
 /**
- * Unknown and missing prefixes are retried: the attempts are bounded, and a wrong "final" would leave a
- * machine dark.
+ * Unknown and missing prefixes mean `retry`: attempts are bounded, and a wrong `final` would leave a machine
+ * without its document.
  */
 export function meaningOfRefusal(message: string): RefusalMeaning {
   const prefix = prefixOf(message);
@@ -57,13 +56,15 @@ export function meaningOfRefusal(message: string): RefusalMeaning {
 }
 
 /**
- * How relays say it where NIP-01 has no word for it, in a NOTICE, or in words of their own: nostream `rate
- * limited`, LNbits `Exceeded max events per hour limit`.
+ * Words for a rate limit without a prefix, or in a NOTICE: nostream `rate limited`, LNbits `Exceeded max
+ * events per hour limit`.
  */
 const TOO_MUCH =
   /rate.?limit|slow down|too (fast|quick|much)\b|too many (concurrent )?(events|req|messages|notes|subscriptions)|exceeded .*\b(limit|rate)|throttl/i;
 
-/** Whether a relay's words say that it is sent or asked too much; not that one question is too large. */
+/**
+ * The relay says that it gets too many events or questions. It does not mean that one question is too large.
+ */
 export function saysTooMuch(words: string): boolean {
   return TOO_MUCH.test(words);
 }

@@ -1,11 +1,12 @@
 import { once } from 'node:events';
 import http, { type IncomingMessage } from 'node:http';
 import https from 'node:https';
+import { within } from '../../async/wait';
 import { PACKAGE } from '../../contract/names';
 import { type AddressRules, lookupWithin, requireAllowedUrl } from './address-rules';
 import { isGateway, shownRelay } from './url';
 
-/** What a relay says of its limits (NIP-11 `limitation`). Absent: it names none. */
+/** The limits of a relay (NIP-11 `limitation`). Absent: it names none. */
 export interface RelayLimits {
   /** Bytes of a whole message, `["EVENT", {...}]`. */
   maxMessageBytes?: number;
@@ -13,11 +14,11 @@ export interface RelayLimits {
   maxContentChars?: number;
   /** Seconds that `created_at` may lie in the future. */
   maxAheadS?: number;
-  /** The same in the past. */
+  /** Seconds that `created_at` may lie in the past. */
   maxBehindS?: number;
   /** Filters of one REQ. */
   maxFilters?: number;
-  /** Reading and writing need an answer to its challenge (NIP-42). */
+  /** Reading and writing need a login (NIP-42). */
   authRequired: boolean;
 }
 
@@ -25,7 +26,7 @@ const FETCH_TIMEOUT_MS = 3_000;
 const MAX_DOCUMENT_BYTES = 64 * 1024;
 /** Limits change with a relay's configuration, which is rare. */
 const FRESH_MS = 10 * 60_000;
-/** One that did not answer is asked again sooner: it may have been away. */
+/** A relay that did not answer is asked again sooner: it may have been away. */
 const FRESH_AFTER_FAILURE_MS = 60_000;
 
 interface Entry {
@@ -36,17 +37,17 @@ interface Entry {
 }
 
 /**
- * What the relays say of themselves (NIP-11), asked once in a while. A relay that says nothing, or nonsense,
- * has no limits: whatever it then refuses is told by its own answer. A gateway is never asked, since its path
- * is a secret.
+ * What the relays say of themselves (NIP-11), cached. A relay that says nothing, or nonsense, has no limits:
+ * its own answers tell what it refuses. A gateway is never asked: its path is a secret.
  */
 export class RelayInformation {
   #entries = new Map<string, Entry>();
   #closing = new AbortController();
 
-  /** @param rules where it may be, if a stranger has named it: elsewhere it is not asked */
+  /** @param rules where the relay may be, if a stranger named it */
   async limitsOf(url: string, rules?: AddressRules): Promise<RelayLimits> {
-    // Whoever may not reach it must not hear of it from another's question either.
+    // The rules are part of the key: a caller that may not reach the relay must not get another caller's
+    // answer.
     const key = `${url} ${rules?.allowPrivate} ${rules?.allowLoopback}`;
     const entry = this.#entries.get(key);
     if (entry !== undefined && Date.now() < entry.askAgainAtMs) return entry.limits;
@@ -64,7 +65,7 @@ export class RelayInformation {
     return next.limits;
   }
 
-  /** What is known already, without asking. */
+  /** The cached limits. It does not ask. */
   knownLimitsOf(url: string): RelayLimits | undefined {
     return this.#entries.get(`${url} undefined undefined`)?.known;
   }
@@ -91,8 +92,8 @@ interface HttpOptions {
 }
 
 /**
- * The information document (NIP-11) of a relay that is no gateway, as text. Rejects when there is none within
- * three seconds. A redirect is no answer: it could lead anywhere, and no relay needs one.
+ * The information document (NIP-11) of a relay that is no gateway, as text. Rejects when none comes within
+ * three seconds. Redirects are not followed: they could lead anywhere, and no relay needs one.
  */
 export function fetchRelayInformation(url: string, options: HttpOptions = {}): Promise<string> {
   return askOverHttp(url, options, (response) => {
@@ -102,7 +103,7 @@ export function fetchRelayInformation(url: string, options: HttpOptions = {}): P
   });
 }
 
-/** How far this clock is from a relay's. */
+/** The difference between this clock and a relay's. */
 export interface ClockDifference {
   /** This one minus the relay's. */
   aheadMs: number;
@@ -110,8 +111,8 @@ export interface ClockDifference {
 }
 
 /**
- * Compares this clock with that of a relay that is no gateway, by the `Date` of its HTTP answer, whatever
- * else it answers; undefined: it gives none. Rejects when there is no answer within three seconds.
+ * Compares this clock with the `Date` header of a relay (not a gateway), whatever the HTTP status. Undefined:
+ * there is no such header. Rejects when no answer comes within three seconds.
  */
 export function fetchRelayClock(
   url: string,
@@ -120,47 +121,41 @@ export function fetchRelayClock(
   const sentAtMs = Date.now();
   return askOverHttp(url, options, ({ headers }) => {
     const receivedAtMs = Date.now();
-    // Something on the way may have kept the answer for a while, and says so.
+    // A cache on the way may have kept the answer, and says so in `Age`.
     const relayMs = Date.parse(headers.date ?? '') + 1_000 * (Number(headers.age ?? 0) || 0);
     if (Number.isNaN(relayMs)) return undefined;
-    // The header is cut to the second.
+    // The header has whole seconds.
     const [least, most] = [sentAtMs - relayMs - 1_000, receivedAtMs - relayMs];
     return { aheadMs: (least + most) / 2, uncertaintyMs: (most - least) / 2 };
   });
 }
 
-/** @param read of the answer as soon as its head is there */
+/** @param read gets the answer as soon as its head is there */
 async function askOverHttp<T>(
   url: string,
   { signal, addressRules }: HttpOptions,
   read: (response: IncomingMessage) => Promise<T> | T,
 ): Promise<T> {
   if (addressRules !== undefined) requireAllowedUrl(url, addressRules);
-  // Not fetch: what would end it may be collected as garbage (nodejs/node#57736), and then it takes five
-  // minutes.
+  // Not fetch: its abort signal may be garbage-collected (nodejs/node#57736), and then it takes five minutes.
   const { get } = url.startsWith('wss:') ? https : http;
   const request = get(url.replace(/^ws/, 'http'), {
     agent: false,
     headers: { accept: 'application/nostr+json', 'user-agent': PACKAGE },
     ...(addressRules && { lookup: lookupWithin(addressRules, url) }),
   });
-  // Whoever waits is told below; without a listener an error in the middle of an answer would end the
+  // The caller gets the failure below. Without a listener, an error in the middle of an answer would end the
   // process.
   request.on('error', () => undefined);
-  // A timer of our own, and no event of the request: after some answers (101) the request tells nothing more.
-  let end: () => void = () => undefined;
-  const ended = new Promise<never>((_, reject) => {
-    end = (): void => reject(new Error(`${shownRelay(url)} does not say what it is`));
-  });
-  const timer = setTimeout(end, FETCH_TIMEOUT_MS);
-  signal?.addEventListener('abort', end, { once: true });
-  if (signal?.aborted) end();
   try {
-    const answered = once(request, 'response').then(([response]) => read(response as IncomingMessage));
-    return await Promise.race([answered, ended]);
+    // Not the request's own timeout: after some answers (101) the request emits nothing more.
+    const answered = once(request, 'response').then(async ([response]) => ({
+      answer: await read(response as IncomingMessage),
+    }));
+    const inTime = await within(answered, FETCH_TIMEOUT_MS, signal);
+    if (inTime === undefined) throw new Error(`${shownRelay(url)} does not say what it is`);
+    return inTime.answer;
   } finally {
-    clearTimeout(timer);
-    signal?.removeEventListener('abort', end);
     request.destroy();
   }
 }
@@ -178,7 +173,7 @@ async function readBounded(response: IncomingMessage): Promise<string> {
   return Buffer.concat(chunks).toString('utf8');
 }
 
-/** Reads the `limitation` of an information document; what is no sensible number is no limit. */
+/** Reads the `limitation` of an information document. A value that is no sensible number is no limit. */
 export function limitsIn(document: string): RelayLimits {
   const { limitation } = JSON.parse(document) as { limitation?: unknown };
   const fields = (typeof limitation === 'object' && limitation !== null ? limitation : {}) as Record<

@@ -1,16 +1,16 @@
-import { within } from './within';
+import { within } from '../../async/wait';
 
-/** How long the others are waited for when a quorum has answered. */
+/** How long the other relays are waited for after a quorum has answered. */
 export interface Grace {
   ms: number;
-  /** The same where nobody is missing but relays that have kept others waiting lately. */
+  /** The same where only relays are missing that were slow lately. */
   forLaggardsMs: number;
 }
 
-/** How long a relay is not waited for any longer than that. */
+/** How long a slow relay counts as slow. */
 const LAGGARD_MS = 60_000;
 
-/** Relays that have kept others waiting. */
+/** Relays that were slow lately. */
 export class Laggards {
   readonly #untilMs = new Map<string, number>();
 
@@ -28,12 +28,12 @@ export class Laggards {
 }
 
 /**
- * One question about several things to several relays: waits for all of them, or for a quorum and then a
- * moment more.
+ * One question to several relays about several things. It waits for all of them, or for a quorum and a moment
+ * more.
  */
 export class Round {
   readonly #missing: Set<string>;
-  /** How many good answers each thing still needs. */
+  /** For each thing: how many good answers are missing for a quorum. */
   readonly #lacks: number[];
   #open: number;
   #isOver = false;
@@ -52,7 +52,7 @@ export class Round {
     if (this.#open === 0) this.#quorumStands();
   }
 
-  /** One relay has given a good answer about one thing, which it does once. */
+  /** A relay gave a good answer about one thing. Call it once for each relay and thing. */
   answered(thing: number): void {
     const lacks = (this.#lacks[thing] ?? 0) - 1;
     this.#lacks[thing] = lacks;
@@ -61,12 +61,12 @@ export class Round {
     if (this.#open === 0) this.#quorumStands();
   }
 
-  /** The relay has said something, and was not slow unless the round is over. */
+  /** The relay answered. It was not slow, unless the round is over. */
   heard(url: string): void {
     if (!this.#isOver) this.laggards.remove(url);
   }
 
-  /** Asks each relay. Resolves when the round is over; what answers later goes on unheeded. */
+  /** Asks each relay. Resolves when the round is over; later answers change nothing. */
   async ask(question: (url: string) => Promise<void>, { ms, forLaggardsMs }: Grace): Promise<void> {
     const isLaggard = [...this.#missing].map((url) => this.laggards.has(url));
     const asked = [...this.#missing].map(async (url) => {

@@ -1,6 +1,6 @@
 /**
- * A relay URL in one spelling (lower-case host, no trailing slash on a bare host), or undefined when it is
- * not ws:// or wss://.
+ * A relay URL, normalised (lower-case host, no trailing slash on a bare host). Undefined when it is not ws://
+ * or wss://.
  */
 export function parseRelayUrl(text: string): string | undefined {
   let url: URL;
@@ -16,14 +16,13 @@ export function parseRelayUrl(text: string): string | undefined {
 }
 
 /**
- * What stands before the websocket's URL when it leads to LNbits' nostrclient:
- * nostrclient+wss://host/nostrclient/api/v1/<ws_id>
+ * The prefix of a URL that leads to LNbits' nostrclient: nostrclient+wss://host/nostrclient/api/v1/<ws_id>
  */
 const GATEWAY_PREFIX = 'nostrclient+';
 
 /**
- * True for a gateway, to which documents are published. It is not among what `parseRelayUrl` takes: a bunker
- * cannot be talked to through one, and a bunker URI comes from a user.
+ * Whether it is a gateway. Documents can be sent to one. `parseRelayUrl` does not take it: a bunker cannot be
+ * reached through a gateway, and a bunker URI comes from a stranger.
  */
 export function isGateway(url: string): boolean {
   return url.startsWith(GATEWAY_PREFIX);
@@ -35,28 +34,30 @@ export function websocketUrl(url: string): string {
 }
 
 /**
- * A relay as it may be shown and stored: without its path and query, which are a bearer secret with gateways
+ * A relay URL as it may be shown and stored: without path and query, which are a bearer secret for gateways
  * such as nostrclient.
  */
 export function shownRelay(url: string): string {
   const websocket = websocketUrl(url);
   if (!URL.canParse(websocket)) return 'a relay whose URL is not valid';
   const { protocol, host, pathname, search } = new URL(websocket);
-  return `${isGateway(url) ? GATEWAY_PREFIX : ''}${protocol}//${host}${pathname === '/' && search === '' ? '' : '/…'}`;
+  const prefix = isGateway(url) ? GATEWAY_PREFIX : '';
+  const hidden = pathname === '/' && search === '' ? '' : '/…';
+  return `${prefix}${protocol}//${host}${hidden}`;
 }
 
-/** The same for a relay among others: two that differ only in what is not shown are numbered. */
+/** The same for a relay in a list: two relays with the same shown name get a number. */
 export function shownAmong(url: string, relays: readonly string[]): string {
   const same = relays.filter((other) => shownRelay(other) === shownRelay(url));
   return same.length <= 1 ? shownRelay(url) : `${shownRelay(url)} (${same.indexOf(url) + 1})`;
 }
 
-/** Shorter ones are names such as `/nostr`, and would be found in the middle of words. */
+/** Shorter parts are names such as `/nostr`, and would be found inside words. */
 const LEAST_SECRET_LENGTH = 8;
 
 /**
- * What of a relay's URL is not shown, part by part, as the relay knows it and may repeat it in its words. The
- * longest first.
+ * The parts of a relay's URL that are not shown, plain and decoded: the relay knows them and may repeat them.
+ * The longest first.
  */
 export function secretsIn(url: string): string[] {
   if (!URL.canParse(url)) return [];

@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto';
 import type { SignerLoad, Telemetry } from '../../contract/telemetry';
 import { BunkerClient } from '../bunker/client';
 import { RequestWindow } from '../../rules/window';
-import { Limiter } from '../bunker/limiter';
-import { Pacer } from '../bunker/pacer';
-import { addressRulesOf } from '../bunker/relay-limits';
+import { Limiter } from '../../async/limiter';
+import { RequestPacer } from '../bunker/request-pacer';
+import { addressRulesOf } from '../bunker/bunker-relay-limits';
 import { tellingSilence } from '../bunker/silence';
 import { MAX_RELAYS } from '../bunker/uri';
 import { unlockSecretKey } from '../keys';
@@ -69,7 +69,7 @@ export function isOfBunker(signer: CurrentSigner): signer is OfBunker {
 interface Shared {
   limiter: Limiter;
   window: RequestWindow | undefined;
-  pacer: Pacer;
+  pacer: RequestPacer;
 }
 
 /** How long an unused signer keeps its connection, and its key in memory. */
@@ -189,9 +189,9 @@ export class Keyring {
   #newShared(isLnbits: boolean): Shared {
     const { bunkerConcurrency, bunkerTimeoutMs, measures = false } = this.options;
     const ceiling = isLnbits ? Math.min(LNBITS_CONCURRENCY, bunkerConcurrency) : bunkerConcurrency;
-    if (measures) return { window: undefined, limiter: new Limiter(ceiling), pacer: new Pacer() };
+    if (measures) return { window: undefined, limiter: new Limiter(ceiling), pacer: new RequestPacer() };
     const window = new RequestWindow(ceiling, bunkerTimeoutMs);
-    return { window, limiter: new Limiter(window.limit), pacer: new Pacer() };
+    return { window, limiter: new Limiter(window.limit), pacer: new RequestPacer() };
   }
 
   /**

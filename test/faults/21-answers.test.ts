@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { decrypt, encrypt, getConversationKey } from 'nostr-tools/nip44';
 import { generateSecretKey, getPublicKey } from 'nostr-tools/pure';
 import { BunkerClient } from '../../nostr/bunker/client';
-import { Limiter } from '../../nostr/bunker/limiter';
+import { Limiter } from '../../async/limiter';
 import type { SignedEvent } from '../../nostr/events';
 import { startBareRelay } from '../support/bare-relay';
 import { until } from '../support/until';

@@ -5,7 +5,7 @@ import { startSaga } from '../support/saga';
 import { startWorkerChild } from '../support/worker-child';
 
 /** `npm run test:faults` says 500. */
-const MACHINES = Number(process.env.REPUBLISH_TEST_MACHINES ?? 40);
+const MACHINES = Number(process.env.REPUBLISH_TEST_MACHINES ?? 24);
 const DOCUMENTS = 2 * MACHINES;
 /** Every tenth request is heard and never answered. */
 const SILENT_SHARE = 0.1;

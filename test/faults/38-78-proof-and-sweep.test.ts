@@ -3,6 +3,7 @@ import { startRelay } from '../../dev/relay';
 import type { FaultAction } from '../../dev/bunker-faults';
 import { type ActivityBench, startActivities } from '../support/activities';
 import { addOperatorWithCanaries, runUnderFault } from '../support/fault-run';
+import { holdAfter } from '../support/gate';
 import { type Saga, type SagaOperator, startSaga } from '../support/saga';
 import { until } from '../support/until';
 
@@ -119,13 +120,13 @@ describe('proof before, and sweep after', () => {
 
   describe('facts that change meanwhile', () => {
     const paused = async (operator: SagaOperator) => {
-      operator.bunker.setFaults(({ method }) => (method === 'sign_event' ? { delayMs: 300 } : undefined));
+      const bunker = holdAfter(operator.bunker, 1);
       const run = await saga.start(operator.id, { documentTypes: [FEES] });
-      // Not before it is planned: a plan of later would have the later facts.
-      await until(() => operator.bunker.requests.some(({ method }) => method === 'sign_event'));
+      // Not before it is planned: a plan that is made afterwards has the changed facts.
+      await until(() => bunker.isHeld());
       await run.pause();
       await until(async () => (await run.status()).inWork.length === 0);
-      operator.bunker.setFaults(undefined);
+      bunker.release();
       return run;
     };
 
@@ -392,12 +393,13 @@ describe('pages under fault', () => {
     );
     const { runId } = await hasty.plan(operator, { documentTypes: [FEES] });
     let attempts = 0;
-    let open = 100;
+    let published = 0;
     // A result that is lost on its way changes nothing: the next one is absolute.
-    for (; open > 1; attempts += 1) {
+    for (; published < 99; attempts += 1) {
       const { counts } = await hasty.call('republishDocuments', { runId, page: 0 });
-      open = counts.open ?? 0;
-      expect(open + (counts.published ?? 0) + (counts.failed ?? 0)).toBe(100);
+      published = counts.published ?? 0;
+      // The troubled one may have failed for good before the last of the others is published.
+      expect((counts.open ?? 0) + published + (counts.failed ?? 0)).toBe(100);
     }
     expect(attempts).toBeGreaterThan(5);
     expect((await saga.ledger(runId)).filter(({ outcome }) => outcome === 'published')).toHaveLength(99);

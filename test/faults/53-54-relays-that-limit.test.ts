@@ -6,7 +6,7 @@ import { startBareRelay } from '../support/bare-relay';
 import { type FaultProxy, startFaultProxy } from '../support/fault-proxy';
 import { addOperatorWithCanaries, runUnderFault } from '../support/fault-run';
 import { REAL } from '../support/real-timings';
-import { khatruLimits } from '../support/relay-limits';
+import { khatruLimits } from '../support/khatru-limits';
 import { type Saga, startSaga } from '../support/saga';
 import { until } from '../support/until';
 

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { ApplicationFailure } from '@temporalio/common';
-import { contentOf } from '../../contract/activities';
+import { contentOf } from '../../rules/page-numbers';
 import { unpackEvents } from '../../workflows/event-ids';
 import { type ActivityBench, startActivities } from '../support/activities';
 import { fails } from '../support/fails';

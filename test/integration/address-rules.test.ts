@@ -5,7 +5,7 @@ import { generateSecretKey, getPublicKey } from 'nostr-tools/pure';
 import { RepublishError } from '../../contract/failures';
 import { freePort } from '../../embedded/free-port';
 import { BunkerClient } from '../../nostr/bunker/client';
-import { Limiter } from '../../nostr/bunker/limiter';
+import { Limiter } from '../../async/limiter';
 import { lockSecretKey } from '../../nostr/keys';
 import type { AddressRules, ResolvedAddress } from '../../nostr/relays/address-rules';
 import { RelayConnection } from '../../nostr/relays/connection';

@@ -3,7 +3,7 @@ import { type DevBunker, startBunker } from '../../dev/bunker';
 import type { BunkerRequest } from '../../dev/bunker-faults';
 import { startRelay } from '../../dev/relay';
 import { BunkerClient } from '../../nostr/bunker/client';
-import { Limiter } from '../../nostr/bunker/limiter';
+import { Limiter } from '../../async/limiter';
 import type { SignedEvent } from '../../nostr/events';
 import { startBareRelay } from '../support/bare-relay';
 import { RepublishFailed } from '../../client/errors';

@@ -10,7 +10,7 @@ import type { BunkerFault, FaultAction } from '../../dev/bunker-faults';
 import { freePort } from '../../embedded/free-port';
 import { type DevRelay, startRelay } from '../../dev/relay';
 import { BunkerClient, type BunkerClientOptions } from '../../nostr/bunker/client';
-import { Limiter } from '../../nostr/bunker/limiter';
+import { Limiter } from '../../async/limiter';
 import { parseBunkerUri } from '../../nostr/bunker/uri';
 import { eventId, isAuthentic, type SignedEvent, type UnsignedEvent } from '../../nostr/events';
 import { type BareRelay, type BareScript, startBareRelay } from '../support/bare-relay';
@@ -553,7 +553,7 @@ describe('a client and its bunker', () => {
       const { startRelay } = require('./dev/relay');
       const { startBunker } = require('./dev/bunker');
       const { BunkerClient } = require('./nostr/bunker/client');
-      const { Limiter } = require('./nostr/bunker/limiter');
+      const { Limiter } = require('./async/limiter');
       const { generateSecretKey } = require('./nostr/keys');
       const faults = [
         { rawPayload: 'garbage' }, { rawPayload: '' }, { rawJson: 'not JSON' }, { rawJson: 'null' }, { nip04: true },

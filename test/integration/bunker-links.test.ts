@@ -5,8 +5,8 @@ import { generateSecretKey } from 'nostr-tools/pure';
 import { type DevBunker, startBunker } from '../../dev/bunker';
 import { type DevRelay, startRelay } from '../../dev/relay';
 import { BunkerClient, type BunkerClientOptions } from '../../nostr/bunker/client';
-import { Limiter } from '../../nostr/bunker/limiter';
-import { Pacer } from '../../nostr/bunker/pacer';
+import { Limiter } from '../../async/limiter';
+import { RequestPacer } from '../../nostr/bunker/request-pacer';
 import type { SignedEvent } from '../../nostr/events';
 import { type BarePeer, type BareRelay, type BareScript, startBareRelay } from '../support/bare-relay';
 import { fails } from '../support/fails';
@@ -194,7 +194,7 @@ describe('a request that may be lost', () => {
 
 describe('a relay that asks for patience', () => {
   it('by NOTICE slows the requests down, for all that share the bunker', async () => {
-    const pacer = new Pacer();
+    const pacer = new RequestPacer();
     let peers: BarePeer[] = [];
     const relay = await bare({ onConnect: (peer) => void (peers = [...peers, peer]) });
     const { bunker, client } = await pair([relay.url], undefined, { pacer });

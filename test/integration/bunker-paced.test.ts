@@ -1,7 +1,7 @@
 import { generateSecretKey, getPublicKey } from 'nostr-tools/pure';
 import { startBunker } from '../../dev/bunker';
 import { BunkerClient } from '../../nostr/bunker/client';
-import { Limiter } from '../../nostr/bunker/limiter';
+import { Limiter } from '../../async/limiter';
 import { startBareRelay } from '../support/bare-relay';
 
 /**

@@ -4,7 +4,7 @@ import { RepublishError } from '../../contract/failures';
 import { type BunkerOptions, type DevBunker, startBunker } from '../../dev/bunker';
 import { type DevRelay, startRelay } from '../../dev/relay';
 import { BunkerClient, type BunkerClientOptions } from '../../nostr/bunker/client';
-import { Limiter } from '../../nostr/bunker/limiter';
+import { Limiter } from '../../async/limiter';
 import type { UnsignedEvent } from '../../nostr/events';
 import type { SignerCall } from '../../nostr/signers/signer';
 import { fails } from '../support/fails';

@@ -1,7 +1,7 @@
 import { type BunkerOptions, type DevBunker, startBunker } from '../../dev/bunker';
 import { type DevRelay, startRelay } from '../../dev/relay';
 import { BunkerClient } from '../../nostr/bunker/client';
-import { Limiter } from '../../nostr/bunker/limiter';
+import { Limiter } from '../../async/limiter';
 import { tellingSilence } from '../../nostr/bunker/silence';
 import { generateSecretKey, getPublicKey } from '../../nostr/keys';
 import { probeDocument } from '../../nostr/signers/prove';

@@ -1,6 +1,7 @@
 import { RepublishFailed } from '../../client/errors';
 import { fails } from '../support/fails';
 import { republish } from '../support/command-line';
+import { holdAfter } from '../support/gate';
 import { type Saga, type SagaOperator, startSaga } from '../support/saga';
 import { until } from '../support/until';
 
@@ -160,7 +161,8 @@ test('documents that are put back or given up while others wait are neither lost
 });
 
 test('pause, resume and cancel reach the execution that goes on', async () => {
-  const operator = await saga.addOperator({ machines: 18, bunker: { answerDelayMs: 150, concurrency: 2 } });
+  const operator = await saga.addOperator({ machines: 18 });
+  const untilPaused = holdAfter(operator.bunker, 12);
   const run = await saga.start(operator.id);
   await soon(async () => (await run.progress()).published >= 8);
   await run.pause({ by: 'ada' });
@@ -168,9 +170,12 @@ test('pause, resume and cancel reach the execution that goes on', async () => {
   expect(attached).toMatchObject({ attached: true, runId: run.runId });
   await soon(async () => (await attached.status()).inWork.length === 0);
   expect(await attached.progress()).toMatchObject({ paused: { by: 'ada' } });
+  untilPaused.release();
+  const untilCancelled = holdAfter(operator.bunker, 12);
   await attached.resume({ by: 'grace' });
   await soon(async () => (await run.progress()).published >= 16);
   await run.cancel({ reason: 'enough' });
+  untilCancelled.release();
   expect(await fails(RepublishFailed, attached.result())).toMatchObject({ type: 'Cancelled' });
   const [audit] = await saga.audits(operator.id);
   expect(audit).toMatchObject({ runId: run.runId, outcome: 'cancelled' });

@@ -2,6 +2,7 @@ import { WorkflowUpdateFailedError } from '@temporalio/client';
 import { ControlRefused, RepublishFailed } from '../../client/errors';
 import { fails } from '../support/fails';
 import { republish } from '../support/command-line';
+import { holdAfter } from '../support/gate';
 import { type Saga, type SagaOperator, startSaga } from '../support/saga';
 import { until } from '../support/until';
 
@@ -32,12 +33,10 @@ describe('a run that people speak to while it goes on', () => {
   };
 
   test('pause begins nothing more, resume goes on; who and why are in the audit', async () => {
-    const { id, bunker } = await saga.addOperator({
-      machines: 12,
-      bunker: { answerDelayMs: 40, concurrency: 1 },
-    });
+    const { id, bunker } = await saga.addOperator({ machines: 12 });
+    const held = holdAfter(bunker, 2);
     const run = await saga.start(id);
-    await until(() => standing({ bunker }) >= 2);
+    await until(() => held.isHeld() && standing({ bunker }) >= 2);
     await run.pause({ by: 'ada', reason: 'the bunker is hot' });
     // What was in work ends; then nothing moves.
     await until(async () => (await run.status()).inWork.length === 0);
@@ -49,8 +48,10 @@ describe('a run that people speak to while it goes on', () => {
     expect(paused.published).toBeLessThan(24);
     expect(paused.open).toBe(24 - paused.published);
     expect(await details(run)).toContain('**Paused** by ada: the bunker is hot');
+    // Long enough for a step that should not begin.
     await new Promise((resolve) => setTimeout(resolve, 500));
     expect(bunker.requests.length).toBe(asked);
+    held.release();
     expect(await fails(ControlRefused, run.pause())).toMatchObject({
       message: 'pause was refused: the run is paused already',
     });
@@ -178,12 +179,10 @@ describe('a run that people speak to while it goes on', () => {
   });
 
   test('cancel by update: cancelled as by Temporal itself, with the audit', async () => {
-    const { id, bunker } = await saga.addOperator({
-      machines: 12,
-      bunker: { answerDelayMs: 300, concurrency: 1 },
-    });
+    const { id, bunker } = await saga.addOperator({ machines: 12 });
+    const held = holdAfter(bunker, 2);
     const run = await saga.start(id);
-    await until(() => standing({ bunker }) >= 2);
+    await until(() => held.isHeld() && standing({ bunker }) >= 2);
     const { stderr, code } = await republish(['cancel', id, '--reason', 'wrong operator'], saga.env);
     expect({ stderr, code }).toEqual({ stderr: expect.stringContaining('cancelled: ') as string, code: 0 });
     expect(await fails(RepublishFailed, run.result())).toMatchObject({ type: 'Cancelled' });

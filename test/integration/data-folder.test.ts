@@ -38,13 +38,9 @@ describe('a command that only looks', () => {
     const checked = await run(['signer', 'check', 'operator-1', '--json']);
     expect(checked.code).toBe(0);
     expect(JSON.parse(checked.stdout)).toMatchObject({ kind: 'local', matchesAccount: true });
-    // REPUBLISH_DATA says the same as --data, which works before the command too.
-    const env = { ...migration.env, REPUBLISH_DATA: folder };
-    const listed = await republish(['signer', 'list', '--json'], env);
-    expect(JSON.parse(listed.stdout)).toMatchObject([{ operatorUserId: 'operator-1' }]);
-    expect(JSON.parse((await republish(['--data', folder, 'migrate', '--json'], env)).stdout)).toMatchObject({
-      applied: [],
-    });
+    // --data works before the command too.
+    const migrated = await republish(['--data', folder, 'migrate', '--json'], migration.env);
+    expect(JSON.parse(migrated.stdout)).toMatchObject({ applied: [] });
     expect(await run(['audit', 'operator-1'])).toMatchObject({
       code: 5,
       stderr: expect.stringContaining('AuditNotFound: the ledger has no run of operator-1'),
@@ -194,6 +190,7 @@ describe('start', () => {
   }, 180_000);
 
   test('is the whole job, and a second one does only what is missing', async () => {
+    await migration.make();
     const { run, addOperator, relay, folder } = migration;
     await addOperator('operator-1', 2);
     const first = await run(['start', 'operator-1', '--json']);
@@ -206,8 +203,7 @@ describe('start', () => {
     expect(serversOf(folder)).toEqual([]);
     const second = await run(['start', 'operator-1', '--json']);
     expect(JSON.parse(second.stdout)).toEqual(JSON.parse(first.stdout));
-    const status = await run(['status', 'operator-1', '--json']);
-    expect(JSON.parse(status.stdout)).toMatchObject({ status: 'COMPLETED', progress: { unchanged: 4 } });
+    expect(second.stderr).toContain('0 published, 4 unchanged');
     expect((await run(['verify', 'operator-1'])).code).toBe(0);
   }, 180_000);
   // Killed in the middle and called again: sqlite-migration.test.ts.

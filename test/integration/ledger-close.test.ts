@@ -252,10 +252,13 @@ describe('what nobody finished', () => {
     return rows.map(({ machineId, failureType, failureMessage }) => [machineId, failureType, failureMessage]);
   }
 
-  const messages = { Interrupted: 'cancelled in work', NotAttempted: 'never begun' };
+  const reasons: Reasons = {
+    begun: { type: 'Interrupted', message: 'cancelled in work' },
+    notBegun: { type: 'NotAttempted', message: 'never begun' },
+  };
 
   test('has failed by its own trouble; else it was interrupted when sealed, and not attempted when not', async () => {
-    expect(await closed({ messages })).toEqual([
+    expect(await closed(reasons)).toEqual([
       ['m1', 'SignerTimeout', 'late'],
       ['m2', null, 'no state'],
       ['m3', null, null],
@@ -266,7 +269,7 @@ describe('what nobody finished', () => {
 
   test('has failed by what kept the run from further pages, where it had no trouble of its own', async () => {
     const cause = { type: 'SignerUnreachable', message: 'all relays are away' } as const;
-    expect((await closed({ messages, cause })).filter(([, type]) => type !== null)).toEqual([
+    expect((await closed({ ...reasons, cause })).filter(([, type]) => type !== null)).toEqual([
       ['m1', 'SignerTimeout', 'late'],
       ['m4', 'SignerUnreachable', 'all relays are away'],
       ['m5', 'SignerUnreachable', 'all relays are away'],

@@ -62,11 +62,12 @@ describe('republish-operator-configs/client', () => {
     expect(failure.message).toContain('StateInvalid');
   });
 
-  test('progress is awaited once, or gone through for each change until the run has ended', async () => {
+  test('the watch yields each change of a run until it has ended, and progress() is the last of them', async () => {
     const { id } = await saga.addOperator({ machines: 3, bunker: { answerDelayMs: 100, concurrency: 1 } });
     const run = await saga.start(id);
     const seen: Progress[] = [];
-    for await (const progress of run.progress({ intervalMs: 100 })) seen.push(progress);
+    for await (const { progress } of run.watch({ intervalMs: 100 }))
+      if (progress !== null) seen.push(progress);
     expect(seen.length).toBeGreaterThan(2);
     expect(seen.at(-1)).toMatchObject({ phase: 'done', planned: 6, published: 6 });
     const counts = seen.map(({ published }) => published);

@@ -1,5 +1,5 @@
 import { republish } from '../support/command-line';
-import { Gate } from '../support/gate';
+import { Gate, holdAfter } from '../support/gate';
 import {
   type PseudoTerminal,
   type PseudoTerminalOptions,
@@ -36,12 +36,18 @@ describe('the live view', () => {
     return terminal;
   };
   const until = (holds: () => boolean): Promise<void> => untilWithin(holds, 45_000);
-  /** A run that goes on as long as the test needs it. */
-  const slowOperator = (machines = 40) =>
-    saga.addOperator({ machines, bunker: { answerDelayMs: 150, concurrency: 2 } });
+  /** A run that goes on as long as the test needs it: two pages stand, the others wait for the bunker. */
+  const heldOperator = async () => {
+    const operator = await saga.addOperator({ machines: 40 });
+    holdAfter(operator.bunker, 12);
+    return operator;
+  };
 
   test('start: bar, rate, time left and a table, redrawn in place; what became of it stays', async () => {
-    const { id } = await slowOperator(24);
+    const { id } = await saga.addOperator({
+      machines: 24,
+      bunker: { answerDelayMs: 150, concurrency: 2 },
+    });
     const terminal = inTerminal(['start', id]);
     await until(() => /█+░+ +\d+%\s+\d+ of 48 {2}[\d.]+\/s {2}\d+ (s|min) left/.test(terminal.screen()));
     expect(terminal.screen()).toContain('Ctrl-C detaches; the run goes on.');
@@ -56,7 +62,7 @@ describe('the live view', () => {
   });
 
   test('Ctrl-C detaches: it says that the run goes on and how to come back, exits 130, and the run goes on', async () => {
-    const { id } = await slowOperator();
+    const { id } = await heldOperator();
     const terminal = inTerminal(['start', id]);
     await until(() => terminal.screen().includes('of 80'));
     terminal.type(CTRL_C);
@@ -164,7 +170,7 @@ describe('the live view', () => {
   });
 
   test('a terminal that becomes narrower, lower and wider shows one frame, without a line that is too long', async () => {
-    const { id } = await slowOperator();
+    const { id } = await heldOperator();
     const terminal = inTerminal(['start', id], { columns: 120, rows: 30 });
     await until(() => terminal.screen().includes('of 80'));
     for (const [columns, rows] of [

@@ -345,7 +345,9 @@ describe('a page', () => {
       method === 'sign_event' && (signatures += 1) > 1 ? { swallow: true } : undefined,
     );
     const zombie = republish(runId, PAGE[FEES]);
-    await new Promise((resolve) => setTimeout(resolve, 2_000));
+    await until(
+      async () => signatures > 1 && (await saga.ledger(runId)).some(({ signature }) => signature !== null),
+    );
     const failure = { type: 'ActivityTimeout' as const, message: 'the step ran into its time-out' };
     const settled = await bench.call('settlePage', { runId, page: PAGE[FEES], failure });
     expect(settled.counts).toMatchObject({ published: 1, failed: 2 });

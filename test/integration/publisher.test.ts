@@ -4,7 +4,8 @@ import { freePort } from '../../embedded/free-port';
 import { type DevRelay, startRelay } from '../../dev/relay';
 import { isNewer, type SignedEvent } from '../../nostr/events';
 import { RelayPool } from '../../nostr/relays/pool';
-import { type Placement, RelayPublisher, type Seen } from '../../nostr/relays/publisher';
+import { RelayPublisher } from '../../nostr/relays/publisher';
+import type { Placement, Seen } from '../../nostr/relays/seen';
 import type { Quorum } from '../../rules/quorum';
 import { type BareRelay, type BareScript, startBareRelay } from '../support/bare-relay';
 import { place } from '../support/place';
@@ -324,7 +325,7 @@ describe('what counts is what can be read back', () => {
     const relays = [closes, neverEnds];
     const publisher = publisherOf(relays, { replyTimeoutMs: 250 });
     expect([...(await look(publisher)).values()]).toEqual([
-      { kind: 'unknown', reason: 'read refused: auth-required: members' },
+      { kind: 'unknown', reason: 'read refused: auth-required: members', wantsIdentity: true },
       { kind: 'unknown', reason: 'no answer to a read', isSilent: true },
     ]);
     const placement = await place(publisher, make());

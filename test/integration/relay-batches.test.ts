@@ -4,7 +4,8 @@ import { finalizeEvent, generateSecretKey, getPublicKey } from 'nostr-tools/pure
 import { startRelay } from '../../dev/relay';
 import type { Address, SignedEvent } from '../../nostr/events';
 import { RelayPool } from '../../nostr/relays/pool';
-import { RelayPublisher, type Seen, type SentDocument } from '../../nostr/relays/publisher';
+import { RelayPublisher } from '../../nostr/relays/publisher';
+import type { Seen, SentDocument } from '../../nostr/relays/seen';
 import { shownBy } from '../../rules/quorum';
 import { type BareRelay, type BareScript, startBareRelay } from '../support/bare-relay';
 import { until } from '../support/until';

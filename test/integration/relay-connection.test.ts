@@ -6,12 +6,8 @@ import fc from 'fast-check';
 import { finalizeEvent, generateSecretKey, getPublicKey } from 'nostr-tools/pure';
 import { freePort } from '../../embedded/free-port';
 import type { SignedEvent } from '../../nostr/events';
-import {
-  type Filter,
-  type PublishReply,
-  RelayConnection,
-  type RelayConnectionOptions,
-} from '../../nostr/relays/connection';
+import { RelayConnection, type RelayConnectionOptions } from '../../nostr/relays/connection';
+import type { Filter, PublishReply } from '../../nostr/relays/frames';
 import { type ReadReply, readStored } from '../../nostr/relays/read';
 import { plainText } from '../../nostr/relays/plain-text';
 import { type BareRelay, type BareScript, startBareRelay } from '../support/bare-relay';

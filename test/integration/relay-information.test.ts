@@ -52,9 +52,7 @@ describe('a relay that is asked for its information and', () => {
     const nobody = new AbortController();
     const asked = fetchRelayInformation(url, { signal: nobody.signal });
     nobody.abort();
-    await expect(asked).rejects.toThrow('does not say what it is');
-    await expect(fetchRelayInformation(url, { signal: AbortSignal.abort() })).rejects.toThrow(
-      'does not say what it is',
-    );
+    await expect(asked).rejects.toThrow('aborted');
+    await expect(fetchRelayInformation(url, { signal: AbortSignal.abort() })).rejects.toThrow('aborted');
   });
 });

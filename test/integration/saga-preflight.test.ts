@@ -22,7 +22,8 @@ describe('a run that cannot begin ends in the named failure, with a remedy and a
       type: 'OperatorNotFound',
       message: expect.stringContaining('no account with id nobody'),
     });
-    expect(failure.message).toContain(failure.remedy);
+    expect(failure.remedy).toMatch(/^Check the operator user id/);
+    expect(failure.message).not.toContain(failure.remedy);
     expect(await saga.audits('nobody')).toMatchObject([
       { outcome: 'failed', failure: { type: 'OperatorNotFound' } },
     ]);

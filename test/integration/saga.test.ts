@@ -3,6 +3,7 @@ import { RepublishFailed } from '../../client/errors';
 import { republishOperatorConfigs } from '../../client/republish';
 import { WORKFLOW_TYPE } from '../../contract/names';
 import { fails } from '../support/fails';
+import { holdAfter } from '../support/gate';
 import { type Saga, startSaga } from '../support/saga';
 import { until } from '../support/until';
 
@@ -347,9 +348,11 @@ describe('the saga', () => {
   });
 
   test('started twice, it is one run', async () => {
-    const { id } = await saga.addOperator({ machines: 1, bunker: { answerDelayMs: 300 } });
+    const { id, bunker } = await saga.addOperator({ machines: 1 });
+    const held = holdAfter(bunker, 0);
     const first = await saga.start(id);
     const second = await saga.start(id);
+    held.release();
     expect([first.attached, second.attached]).toEqual([false, true]);
     expect(second.runId).toBe(first.runId);
     expect(await second.result()).toEqual(await first.result());
@@ -373,14 +376,15 @@ describe('the saga', () => {
   });
 
   test('a caller who finds a narrower run going on gets the result of its own request', async () => {
-    const { id, machines } = await saga.addOperator({ machines: 2, bunker: { answerDelayMs: 200 } });
+    const { id, machines, bunker } = await saga.addOperator({ machines: 2 });
+    const held = holdAfter(bunker, 0);
     const narrow = await saga.start(id, {
       documentTypes: ['bitspire-fees'],
       machineIds: [machines[0]?.id ?? ''],
     });
     const options = { client: saga.client, taskQueue: saga.env.REPUBLISH_TASK_QUEUE ?? '' };
     const [full, same] = await Promise.all([
-      republishOperatorConfigs(id, options),
+      republishOperatorConfigs(id, { ...options, onWaiting: held.release }),
       republishOperatorConfigs(id, {
         ...options,
         documentTypes: ['bitspire-fees'],

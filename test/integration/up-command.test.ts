@@ -25,11 +25,11 @@ function workerOf({ child }: Begun): number | undefined {
   return found === null ? undefined : Number(found[1]);
 }
 
-test('keeps the servers for every command, a worker that is killed is followed by another, and Ctrl-C ends all', async () => {
-  const { addOperator, folder, env, relay } = migration;
+test('keeps the servers for every command, follows a worker that is killed by another, says so where a second one begins or a shell says something else than its own, and ends with a server of it', async () => {
+  const { addOperator, folder, env, relay, run } = migration;
   await addOperator('operator-1', 2);
   const up = await startUp();
-  expect(up.written()).toContain(`export REPUBLISH_DATA='${folder}'`);
+  expect(up.written()).toContain(`export REPUBLISH_DATA=${folder}`);
   expect(up.written()).not.toMatch(/postgres:\/\/|LNBITS|[0-9a-f]{64}/);
   const [ui = ''] = /http:\/\/127\.0\.0\.1:\d+/.exec(up.written()) ?? [];
   expect((await fetch(ui)).status).toBe(200);
@@ -58,21 +58,11 @@ test('keeps the servers for every command, a worker that is killed is followed b
   // Nobody has started others meanwhile.
   expect(serversOf(folder)).toEqual(servers);
 
-  up.child.kill('SIGINT');
-  expect(await up.ended).toBe(0);
-  expect(serversOf(folder)).toEqual([]);
-  expect(workerOf(up)).toBeUndefined();
-}, 180_000);
-
-test('says so where a second one begins, where a shell says something else than its own, and where a server of it ends', async () => {
-  const { run, folder, env } = migration;
-  const up = await startUp();
   const second = await run(['up']);
   expect(second.code).toBe(5);
   expect(second.stderr).toContain(
     `republish up runs on ${folder} already (pid ${up.child.pid})\nremedy: Use that one from any shell with REPUBLISH_DATA, or end it with: kill ${up.child.pid}.\n`,
   );
-  expect(serversOf(folder)).toHaveLength(2);
 
   const said = async (more: Record<string, string>) => (await run(['signer', 'list'], more)).stderr;
   const elsewhere = 'wss://elsewhere.example.com';
@@ -93,15 +83,17 @@ test('says so where a second one begins, where a shell says something else than 
   expect((await run(['signer', 'list'])).code).toBe(0);
 }, 180_000);
 
-test('stopped with a run in the middle, it goes on when it is started again; killed, it leaves a folder that the next command takes up', async () => {
+test('Ctrl-C ends all, and a run in the middle goes on when it is started again; killed, it leaves a folder that the next command takes up', async () => {
   const { addOperator, folder, relay, run } = migration;
   await addOperator('operator-1', 40);
   const up = await startUp();
   const started = await republish(['start', 'operator-1', '--no-wait', '--json'], { REPUBLISH_DATA: folder });
   const { runId } = JSON.parse(started.stdout) as { runId: string };
   await until(() => relay.events().length > 0, 30_000);
-  up.child.kill('SIGTERM');
+  up.child.kill('SIGINT');
   expect(await up.ended).toBe(0);
+  expect(serversOf(folder)).toEqual([]);
+  expect(workerOf(up)).toBeUndefined();
   const before = relay.events().map(({ id }) => id);
 
   const again = await startUp();

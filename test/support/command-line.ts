@@ -1,5 +1,6 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import path from 'node:path';
+import type { Socket } from 'node:net';
 
 export interface CommandResult {
   code: number;
@@ -8,6 +9,7 @@ export interface CommandResult {
 }
 
 const COMMAND_LINE = path.resolve(__dirname, '../../dist/client/cli/main.js');
+const COMMAND_SERVER = path.resolve(__dirname, 'command-server.cjs');
 
 /** Where a driver for SQLite is, see global-setup.ts. */
 export function nodePath(): Record<string, string> {
@@ -15,8 +17,9 @@ export function nodePath(): Record<string, string> {
 }
 
 /**
- * Runs `republish` as a user does: the built command line, in a process of its own, with this environment and
- * no other.
+ * Runs `republish`: the built command line, with this environment and no other. In a process of its own, as a
+ * user does, where something is written to it or its output is followed, and where it starts a worker or
+ * servers; any other command in a process that has run commands before, which costs a sixth of the CPU.
  *
  * @param onOutput told of all it has written so far, on either stream, whenever there is more
  */
@@ -24,12 +27,27 @@ export function republish(
   args: string[],
   env: Record<string, string> = {},
   input = '',
+  onOutput?: (written: string) => void,
+): Promise<CommandResult> {
+  const whole = { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '', ...nodePath(), ...env };
+  return input !== '' || onOutput !== undefined || startsSomething(args, env)
+    ? republishAlone(args, whole, input, onOutput)
+    : serverThatIsFree().run(args, whole);
+}
+
+const STARTS = new Set(['worker', 'up', 'dev', 'demo']);
+
+function startsSomething(args: string[], env: Record<string, string>): boolean {
+  return args.some((arg) => STARTS.has(arg)) || args.includes('--data') || 'REPUBLISH_DATA' in env;
+}
+
+function republishAlone(
+  args: string[],
+  env: Record<string, string>,
+  input: string,
   onOutput: (written: string) => void = () => undefined,
 ): Promise<CommandResult> {
-  const child = spawn(process.execPath, [COMMAND_LINE, ...args], {
-    env: { PATH: process.env.PATH, HOME: process.env.HOME, ...nodePath(), ...env },
-    stdio: ['pipe', 'pipe', 'pipe'],
-  });
+  const child = spawn(process.execPath, [COMMAND_LINE, ...args], { env, stdio: ['pipe', 'pipe', 'pipe'] });
   let stdout = '';
   let stderr = '';
   child.stdout.on('data', (chunk) => {
@@ -45,4 +63,71 @@ export function republish(
     child.once('error', reject);
     child.once('close', (code, signal) => resolve({ code: code ?? (signal ? 128 : 1), stdout, stderr }));
   });
+}
+
+/** A process of command-server.cjs, and whether it runs a command now. */
+class CommandServer {
+  isFree = true;
+  private readonly child: ChildProcess;
+  private readonly answers: Socket;
+  private readonly errors: Socket;
+
+  constructor() {
+    this.child = spawn(process.execPath, [COMMAND_SERVER], {
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc', 'pipe'],
+    });
+    this.errors = this.child.stderr as Socket;
+    this.answers = this.child.stdio[4] as Socket;
+    this.keepAlive(false);
+  }
+
+  get isGone(): boolean {
+    return this.child.exitCode !== null || this.child.signalCode !== null || !this.child.connected;
+  }
+
+  async run(args: string[], env: Record<string, string>): Promise<CommandResult> {
+    this.isFree = false;
+    this.keepAlive(true);
+    try {
+      return await new Promise<CommandResult>((resolve, reject) => {
+        let [text, crash] = ['', ''];
+        const settle = (finish: () => void): void => {
+          this.answers.removeAllListeners('data');
+          this.errors.removeAllListeners('data');
+          this.child.removeAllListeners();
+          finish();
+        };
+        this.answers.on('data', (chunk) => {
+          text += String(chunk);
+          if (text.endsWith('\n')) settle(() => resolve(JSON.parse(text) as CommandResult));
+        });
+        this.errors.on('data', (chunk) => (crash += String(chunk)));
+        this.child.once('error', (error) => settle(() => reject(error)));
+        this.child.once('close', (code, signal) => {
+          if (text === '') settle(() => reject(new Error(`${args.join(' ')}: ${signal ?? code}: ${crash}`)));
+        });
+        this.child.send({ args, env });
+      });
+    } finally {
+      this.isFree = true;
+      this.keepAlive(false);
+    }
+  }
+
+  /** One that waits for a command keeps no test process alive, and ends with it. */
+  private keepAlive(isNeeded: boolean): void {
+    const change = isNeeded ? 'ref' : 'unref';
+    for (const handle of [this.child, this.child.channel, this.answers, this.errors]) handle?.[change]();
+  }
+}
+
+/** For all test files that run in this process, one behind the other. */
+const SERVERS = Symbol.for('republish test command servers');
+
+function serverThatIsFree(): CommandServer {
+  const kept = process as unknown as Record<symbol, CommandServer[] | undefined>;
+  const servers = (kept[SERVERS] ?? []).filter(({ isGone }) => !isGone);
+  const free = servers.find(({ isFree }) => isFree) ?? new CommandServer();
+  kept[SERVERS] = [...new Set([...servers, free])];
+  return free;
 }

@@ -18,6 +18,9 @@ import { PROGRESS_QUERY, WORKFLOW_TYPE } from '../../contract/names';
 import type { Progress } from '../../contract/progress';
 import { MemoryLedger, type MemoryLedgerOptions, outcomesOf } from './memory-ledger';
 import { testServers } from './servers';
+import { runWorkflowsInThisThread } from './workflow-threads';
+
+runWorkflowsInThisThread();
 
 type OwnActivities = Omit<Activities, keyof FleetActivities>;
 

@@ -8,7 +8,7 @@ import { type DocumentRow, documentsOfRun, type SealedEvent } from '../../databa
 import { keepSignature, sealDocument, type Settlement } from '../../database/ledger/facts';
 import { beginPage, settlePage } from '../../database/ledger/page';
 import { planDocuments, type PlannedDocument } from '../../database/ledger/plan';
-import { closeRun, failUnsettledDocuments, lockRun } from '../../database/ledger/closing';
+import { closeRun, failUnsettledDocuments, lockRun, type Reasons } from '../../database/ledger/closing';
 import { openRun } from '../../database/ledger/runs';
 import { testServers } from './servers';
 import { until } from './until';
@@ -144,11 +144,16 @@ export async function close(
   await db.transaction(async (client) => {
     await lockRun(client, runId);
     await hooks.locked?.();
-    await failUnsettledDocuments(client, runId, { messages: { Interrupted: 'i', NotAttempted: 'n' } });
+    await failUnsettledDocuments(client, runId, REASONS);
     await closeRun(client, runId);
     await hooks.written?.();
   });
 }
+
+const REASONS: Reasons = {
+  begun: { type: 'Interrupted', message: 'i' },
+  notBegun: { type: 'NotAttempted', message: 'n' },
+};
 
 /** The same with an audit row in the chain of the run's operator. */
 export async function closeWithAudit(
@@ -158,7 +163,7 @@ export async function closeWithAudit(
 ): Promise<void> {
   await db.transaction(async (client) => {
     await lockRun(client, runId);
-    await failUnsettledDocuments(client, runId, { messages: { Interrupted: 'i', NotAttempted: 'n' } });
+    await failUnsettledDocuments(client, runId, REASONS);
     await appendAudit(client, emptyAudit({ runId, operatorUserId }));
     await closeRun(client, runId);
   });

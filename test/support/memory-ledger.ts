@@ -1,14 +1,14 @@
-import {
-  type ChangedDocuments,
-  type LedgerView,
-  type LoadMachinesResult,
-  type MachineCursor,
-  type OpenedRun,
-  type PageCounts,
-  pageOf,
-  type PageResult,
-  type RunLimits,
+import type {
+  ChangedDocuments,
+  LedgerView,
+  LoadMachinesResult,
+  MachineCursor,
+  OpenedRun,
+  PageCounts,
+  PageResult,
+  RunLimits,
 } from '../../contract/activities';
+import { pageOf } from '../../rules/page-numbers';
 import type { DocumentSelection } from '../../contract/control';
 import type { Failure } from '../../contract/failures';
 import { type Outcome, OUTCOMES } from '../../contract/progress';

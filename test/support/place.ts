@@ -1,6 +1,7 @@
 import { addressOf, type SignedEvent } from '../../nostr/events';
 import type { RelayIdentity } from '../../nostr/relays/identity';
-import type { Placement, RelayPublisher, Seen } from '../../nostr/relays/publisher';
+import type { RelayPublisher } from '../../nostr/relays/publisher';
+import type { Placement, Seen } from '../../nostr/relays/seen';
 
 /** One document on its way: looked for, sent where it is missing, read back. */
 export async function place(

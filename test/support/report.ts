@@ -168,8 +168,7 @@ export function failedRun(machines = 12): RunReport {
   change(1, {
     outcome: 'failed',
     failureType: 'StateInvalid',
-    failureMessage:
-      'bitspire-fees of machine m01: operator_cash_in_fee_fraction: must be at most 0.15 (the cap of the extension)',
+    failureMessage: 'operator_cash_in_fee_fraction: must be at most 0.15 (the cap of the extension)',
     ...UNBEGUN,
     settledAt: at(1),
   });

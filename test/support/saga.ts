@@ -21,6 +21,9 @@ import { installRuntime } from '../../worker/logging';
 import { type WorkerConfiguration, workerConfiguration } from '../../assembly/worker-configuration';
 import { REAL } from './real-timings';
 import { testServers } from './servers';
+import { runWorkflowsInThisThread } from './workflow-threads';
+
+runWorkflowsInThisThread();
 
 /** A database, relays and a task queue of a test file's own, on the shared servers. */
 export interface Saga {

@@ -3,7 +3,7 @@ import { getPublicKey } from 'nostr-tools/pure';
 import { RepublishError } from '../../contract/failures';
 import { BunkerClient } from '../../nostr/bunker/client';
 import { type Answer, KeptAnswers } from '../../nostr/bunker/kept-answers';
-import { Limiter } from '../../nostr/bunker/limiter';
+import { Limiter } from '../../async/limiter';
 import { QuestionIds } from '../../nostr/bunker/question-id';
 import { tellingSilence } from '../../nostr/bunker/silence';
 

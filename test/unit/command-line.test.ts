@@ -8,7 +8,7 @@ import { buildProgram } from '../../client/cli/main';
 import { completionScript } from '../../client/cli/completion/scripts';
 import { completionWords } from '../../client/cli/completion/words';
 import { readSecret } from '../../client/cli/read-secret';
-import { nameOperator } from '../../client/cli/run-view/commands';
+import { setOperator } from '../../client/cli/command-lines';
 import { ControlRefused, RunNotFound, TemporalRefused, TemporalUnavailable } from '../../client/errors';
 import { ConfigurationError } from '../../configuration/load';
 import { FAILURES, type FailureType, RepublishError } from '../../contract/failures';
@@ -92,8 +92,8 @@ describe('every error that reaches a person', () => {
   test('an error that knows better than the catalogue has a remedy of its own, which alone is told', () => {
     for (const error of [
       new UsageError('why', 'Do this.'),
-      new RepublishError('SourceMisconfigured', 'why', undefined, 'Do this.'),
-      new RunNotFound('why', undefined, 'Do this.'),
+      new RepublishError('SourceMisconfigured', 'why', { remedy: 'Do this.' }),
+      new RunNotFound('why', { remedy: 'Do this.' }),
       new DataFolderUnusable('why', undefined, 'Do this.'),
     ])
       expect(explained(error).said).toMatch(/^error: \w+: why\nremedy: Do this\.\n$/);
@@ -125,7 +125,7 @@ describe('every error that reaches a person', () => {
 
   test('a remedy names the operator that the command was called for', () => {
     expect(explained(new RunNotFound('why')).said).toContain('republish start <operator>');
-    nameOperator('8f3c2b');
+    setOperator('8f3c2b');
     expect(explained(new RunNotFound('why')).said).toContain('republish start 8f3c2b; see earlier ones');
   });
 });

@@ -49,7 +49,7 @@ test('a run that is slow is seen to move, and what waits is named with its reaso
   expect(details).toContain('**publishing**: 10 of 100 documents (10 %)');
   expect(details).toContain('Open: 90. So far 40 encrypted, 30 signed, 20 sent, 10 standing.');
   expect(details).toContain(
-    '- fees of machine m0 waits: signature (3 tries in vain since 2026-11-27T12:00:00.000Z)',
+    '- fees of machine m0 waits: signature (3 failed tries since 2026-11-27T12:00:00.000Z)',
   );
   expect(details).toMatch(/- fees of machine m9 waits: signature\n- and 2 more/);
 });

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { howFar, howFarOfFleet } from '../../contract/how-far';
+import { howFar, howFarOfFleet } from '../../rules/how-far';
 import { noCounts, OUTCOMES } from '../../contract/progress';
 import { progressOf } from '../support/progress';
 

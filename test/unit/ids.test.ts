@@ -1,8 +1,8 @@
 import fc from 'fast-check';
-import { problemOfControl } from '../../contract/control';
-import { problemsOfFleetInput } from '../../contract/fleet';
-import { problemOfId } from '../../contract/ids';
-import { problemsOfInput } from '../../contract/input';
+import { problemOfControl } from '../../rules/control';
+import { problemsOfFleetInput } from '../../rules/fleet-input';
+import { problemOfId } from '../../rules/ids';
+import { problemsOfInput } from '../../rules/input';
 import vectors from '../vectors/ids.json';
 
 const given = vectors as { id: unknown; why: string | null }[];

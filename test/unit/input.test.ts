@@ -1,4 +1,5 @@
-import { normalisedInput, problemsOfInput, type RepublishInput } from '../../contract/input';
+import type { RepublishInput } from '../../contract/input';
+import { normalisedInput, problemsOfInput } from '../../rules/input';
 
 const PUBKEY = 'ab'.repeat(32);
 

@@ -1,6 +1,6 @@
 import { getEventListeners } from 'node:events';
 import fc from 'fast-check';
-import { Limiter } from '../../nostr/bunker/limiter';
+import { Limiter } from '../../async/limiter';
 
 /** Work whose end the test decides. */
 function controlled(): { work: () => Promise<void>; started: () => boolean; end: (error?: Error) => void } {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
-import { byMachineAndType, compareIds, documentOf, machineOf } from '../../contract/machine-name';
-import { forOperator, shellWord } from '../../contract/shell';
+import { byMachineAndType, compareIds, documentOf, machineOf } from '../../rules/machine-name';
+import { forOperator, shellWord } from '../../rules/shell';
 
 test('a machine is named with its id, or by that alone', () => {
   expect(machineOf({ machineId: 'm1', machineName: 'Front desk' })).toBe('Front desk (m1)');

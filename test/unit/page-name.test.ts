@@ -1,6 +1,6 @@
 import fc from 'fast-check';
-import { contentOf, pageOf } from '../../contract/activities';
-import { pageName } from '../../contract/page-name';
+import { contentOf, pageOf } from '../../rules/page-numbers';
+import { pageName } from '../../rules/page-name';
 
 test.each([
   [1, 3, 3, 'bitspire-fees, 3 machines'],

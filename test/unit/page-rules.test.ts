@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { FAILURES, type FailureType, scopeOf } from '../../contract/failures';
 import { endOfPage, sharedCause } from '../../rules/page-end';
-import { pauseMs } from '../../rules/pacing';
+import { pauseMs } from '../../rules/patience';
 import type { Dated } from '../../rules/newest';
 import type { SightingOf } from '../../rules/quorum';
 import { sweptVerdict } from '../../rules/sweep';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { finalizeEvent, generateSecretKey, getPublicKey } from 'nostr-tools/pure';
 import { encrypt, getConversationKey } from 'nostr-tools/nip44';
-import { sizeOfDocument } from '../../activities/steps/relay-limits';
+import { sizeOfDocument } from '../../activities/steps/relay-objections';
 import { limitsIn } from '../../nostr/relays/relay-information';
 
 describe('what a relay says of its limits (NIP-11)', () => {

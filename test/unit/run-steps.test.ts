@@ -10,7 +10,7 @@ import { encodeFailure } from '@temporalio/common/lib/internal-non-workflow';
 import { msToTs } from '@temporalio/common/lib/time';
 import { openSteps as openStepsBy } from '../../client/run-steps';
 import type { HeartbeatDetails } from '../../contract/activities';
-import { failureConverter } from '../../contract/encoded-failures';
+import { failureConverter } from '../../configuration/encoded-failures';
 import { noCounts } from '../../contract/progress';
 import { progressOf } from '../support/progress';
 
@@ -85,7 +85,7 @@ test('a page that failed says why without the remedy, which attempt comes next, 
   const thrown = ApplicationFailure.create({
     type: 'SignerTimeout',
     message: 'the bunker did not answer. Check that the bunker is running',
-    details: ['the bunker did not answer'],
+    details: [{ reason: 'the bunker did not answer' }],
   });
   const lastFailure = defaultFailureConverter.errorToFailure(thrown, defaultPayloadConverter);
   const page = heartbeat({ page: { page: 1, documentType: 'bitspire-fees' } });
@@ -131,7 +131,7 @@ test('under a codec, heartbeats and failures are read by it; who has none still 
   const thrown = ApplicationFailure.create({
     type: 'SignerTimeout',
     message: 'secret. Remedy',
-    details: ['secret'],
+    details: [{ reason: 'secret' }],
   });
   const plain = failureConverter.errorToFailure(thrown, defaultPayloadConverter);
   const lastFailure = await encodeFailure([codec], plain);

@@ -1,4 +1,4 @@
-import { nameDataFolder, remedyAs } from '../../client/cli/run-view/commands';
+import { setDataFolder, completeCommands } from '../../client/cli/command-lines';
 import { endedOn, failureLines } from '../../client/cli/run-view/outcome';
 import { PlainLines } from '../../client/cli/run-view/plain-lines';
 import { runView } from '../../client/cli/run-view/view';
@@ -72,10 +72,10 @@ test('status of a run that ended on its signer: that first, with its remedy, the
   expect(wide.join('\n')).not.toContain('%');
 });
 
-test('what to do has a line of its own, also where the failure of the run ends with it', () => {
+test('what to do has a line of its own', () => {
   const remedy =
     'Check the operator user id (accounts.id in LNbits) and LNBITS_DATABASE_URL and "queries.account".';
-  const error = new RepublishFailed('OperatorNotFound', `no account with id op. ${remedy}`);
+  const error = new RepublishFailed('OperatorNotFound', 'no account with id op');
   expect(failureLines(error, { runId: 'run', operator: 'op', progress: null })).toEqual([
     'error: OperatorNotFound: no account with id op',
     `remedy: ${remedy}`,
@@ -108,7 +108,7 @@ test('so do lines for a log, and the Temporal UI', () => {
 
 test('a cause that all documents share comes before what is wrong with one of them', () => {
   const refused = { type: 'SignerRefused' as const, message: 'the bunker refuses nip44_encrypt' };
-  const [bad] = failures(1, { type: 'StateInvalid', message: 'bitspire-fees of machine m0: fee: too high' });
+  const [bad] = failures(1, { type: 'StateInvalid', message: 'fee: too high' });
   const others = failures(6, refused).slice(2);
   const progress = progressOf({
     ...{ phase: 'done', planned: 10, published: 1, failed: 9, open: 0, blocked: refused },
@@ -162,14 +162,14 @@ test('a fleet of failures is cut, and says by how much', () => {
 
 // The last one: the folder stays named.
 test('a remedy of a command on a data folder is for that folder, once', () => {
-  nameDataFolder('/srv/my data');
+  setDataFolder('/srv/my data');
   const told =
     'Is it there (republish signer check <operator>)? republish signer add <operator> --bunker; republish doctor.';
   const named =
     "Is it there (republish signer check op --data '/srv/my data')? republish signer add op --data '/srv/my data' --bunker; republish doctor.";
-  expect(remedyAs(told, 'op')).toBe(named);
-  expect(remedyAs(named, 'op')).toBe(named);
-  expect(remedyAs(told, undefined)).toBe(told);
+  expect(completeCommands(told, 'op')).toBe(named);
+  expect(completeCommands(named, 'op')).toBe(named);
+  expect(completeCommands(told, undefined)).toBe(told);
   const error = new RepublishFailed('SignerNotConfigured', 'operator op has no signer');
   expect(failureLines(error, { runId: 'run', operator: 'op', progress: null })[1]).toContain(
     "republish signer add op --data '/srv/my data' --bunker",

@@ -244,7 +244,7 @@ test('whoever started a run that is partly done reads what to do about each fail
     documentType: 'bitspire-fees',
     machineId: `m${index}`,
     type,
-    message: `bitspire-fees of machine m${index}: why`,
+    message: 'why',
   }));
   const error = new RepublishFailed('RepublishIncomplete', '4 failed', {}, failures);
   const text = failureLines(error, { runId: 'run', operator: 'op', progress: null }).join('\n');

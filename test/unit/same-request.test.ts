@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import type { RepublishInput } from '../../contract/input';
-import { differencesOf, requestText } from '../../contract/same-request';
+import { differencesOf, requestText } from '../../rules/same-request';
 import vectors from '../vectors/same-request.json';
 
 const given = vectors as { theirs: unknown; ours: object; differs: string[] }[];

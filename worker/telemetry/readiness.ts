@@ -1,4 +1,5 @@
 import type { NativeConnection, Worker } from '@temporalio/worker';
+import { within } from '../../async/wait';
 import type { Queryable } from '../../database/connection';
 
 export interface NeededByWork {
@@ -37,17 +38,9 @@ export function readinessOf({ worker, connection, database }: NeededByWork): () 
 
 /** Undefined: it answered in time. */
 async function whyNot(question: Promise<unknown>, who: string): Promise<string | undefined> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<string>((resolve) => {
-    timer = setTimeout(() => resolve(`${who} does not answer`), ANSWER_WITHIN_MS);
-  });
-  const trouble = question.then(
-    () => undefined,
-    () => `${who} does not answer`,
+  const answered = question.then(
+    () => true,
+    () => false,
   );
-  try {
-    return await Promise.race([trouble, late]);
-  } finally {
-    clearTimeout(timer);
-  }
+  return (await within(answered, ANSWER_WITHIN_MS)) ? undefined : `${who} does not answer`;
 }

@@ -6,6 +6,7 @@ import { BasicTracerProvider, BatchSpanProcessor, RandomIdGenerator } from '@ope
 import type { ActivityInterceptorsFactory } from '@temporalio/worker';
 import type { Logger } from 'pino';
 import { type WorkInHand, workInHand } from '../../activities/work-in-hand';
+import { within } from '../../async/wait';
 import { PACKAGE } from '../../contract/names';
 import type { Build } from '../build';
 
@@ -120,10 +121,7 @@ export function startTracing(tracesUrl: string, build: Build, logger: Logger): T
       },
     }),
     async close() {
-      let timer: NodeJS.Timeout | undefined;
-      const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, CLOSE_WITHIN_MS)));
-      await Promise.race([provider.shutdown().catch(() => undefined), late]);
-      clearTimeout(timer);
+      await within(provider.shutdown(), CLOSE_WITHIN_MS).catch(() => undefined);
     },
   };
 }

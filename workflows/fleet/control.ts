@@ -1,33 +1,23 @@
-import {
-  allHandlersFinished,
-  ApplicationFailure,
-  CancellationScope,
-  condition,
-  defineUpdate,
-  setHandler,
-} from '@temporalio/workflow';
-import { type ControlRequest, type Intervention, problemOfControl } from '../../contract/control';
+import { allHandlersFinished, CancellationScope, condition } from '@temporalio/workflow';
+import type { ControlRequest, Intervention } from '../../contract/control';
 import { FLEET_UPDATES, type FleetControlResult, type FleetUpdateName } from '../../contract/fleet';
-import { present } from '../control';
-import { requestCancellation } from './activities';
+import { requestCancellation } from '../activity-calls';
+import { handleUpdates } from '../updates';
 
-/** What a fleet does when somebody speaks to it. */
+/** What a fleet does for its updates. */
 export interface ControlledFleet {
-  /** A sentence that says why nothing can be done any more or yet; undefined while it can. */
+  /** Why the update is not possible now, as a sentence; undefined: it is possible. */
   refusal(name: FleetUpdateName): string | undefined;
-  /** Tells the runs that go on; resolves with how many have taken it. */
-  tell(name: FleetUpdateName, request: ControlRequest): Promise<number>;
+  /** Controls the runs in work. Resolves with the number of runs that took it. */
+  controlRuns(name: FleetUpdateName, request: ControlRequest): Promise<number>;
   /** Something that is shown has changed. */
   onChange(): void;
 }
 
-/** More than these are counted and not kept: they travel in each continue-as-new. */
-const MAX_INTERVENTIONS = 100;
-
-/** The updates of a fleet, and what people have asked of it. */
+/** Receives the updates of a fleet, and keeps what follows from them. */
 export class FleetControl {
   paused: Intervention | undefined;
-  /** From here on no operator is begun. */
+  /** True: no further operator begins. */
   cancelAsked = false;
   readonly interventions: Intervention[];
 
@@ -39,47 +29,33 @@ export class FleetControl {
     this.interventions = [...carried.interventions];
   }
 
-  /**
-   * To be called when the fleet is whole: an update that came with the first task of an execution is dealt
-   * with at once, within this call.
-   */
+  /** Call it when the fleet is complete: see `handleUpdates`. */
   listen(): void {
-    this.#handle('pause', (intervention) => {
-      this.paused ??= intervention;
-    });
-    this.#handle('resume', () => {
-      this.paused = undefined;
-    });
-    this.#handle('cancel', () => {
-      this.cancelAsked = true;
+    handleUpdates({
+      descriptions: FLEET_UPDATES,
+      refusal: (name) => this.fleet.refusal(name),
+      perform: (name, asked) => this.#perform(name, asked),
+      onChange: () => this.fleet.onChange(),
+      interventions: this.interventions,
     });
   }
 
-  /** Resolves when no update is in work any more. */
+  /** Resolves when no update is in work. */
   async untilIdle(): Promise<void> {
     if (!allHandlersFinished()) await condition(allHandlersFinished);
   }
 
-  #handle(name: FleetUpdateName, act: (intervention: Intervention) => void): void {
-    const update = defineUpdate<FleetControlResult, [ControlRequest | undefined]>(name);
-    const validator = (request: ControlRequest | undefined): void => {
-      const problem = problemOfControl(name, request) ?? this.fleet.refusal(name);
-      if (problem !== undefined) throw ApplicationFailure.nonRetryable(problem, 'InvalidInput');
-    };
-    const handler = async (request: ControlRequest | undefined): Promise<FleetControlResult> => {
-      const said = present(request);
-      const intervention = { action: name, at: new Date().toISOString(), ...said };
-      if (this.interventions.length < MAX_INTERVENTIONS) this.interventions.push(intervention);
-      act(intervention);
-      this.fleet.onChange();
-      // The runs are told before they are cancelled: so their own audits say who asked, and why.
-      try {
-        return { operators: await this.fleet.tell(name, said) };
-      } finally {
-        if (name === 'cancel') await CancellationScope.nonCancellable(() => requestCancellation());
-        this.fleet.onChange();
-      }
-    };
-    setHandler(update, handler, { validator, description: FLEET_UPDATES[name] });
+  async #perform(name: FleetUpdateName, asked: Intervention): Promise<FleetControlResult> {
+    if (name === 'pause') this.paused ??= asked;
+    else if (name === 'resume') this.paused = undefined;
+    else this.cancelAsked = true;
+    this.fleet.onChange();
+    try {
+      // First the updates to the runs, then the cancellation: so the audits of the runs have who asked, and
+      // why.
+      return { operators: await this.fleet.controlRuns(name, asked) };
+    } finally {
+      if (name === 'cancel') await CancellationScope.nonCancellable(() => requestCancellation());
+    }
   }
 }

@@ -1,12 +1,12 @@
 import type { FleetProgress } from '../../contract/fleet';
-import { howFarOfFleet } from '../../contract/how-far';
-import { compareIds } from '../../contract/machine-name';
-import { plain } from '../current-details';
+import { howFarOfFleet } from '../../rules/how-far';
+import { compareIds } from '../../rules/machine-name';
+import { escapeMarkdown, pausedLine } from '../current-details';
 
-/** Operators that the display has room for. */
+/** The display has room for so many operators. */
 const MAX_SHOWN = 10;
 
-/** What a fleet shows of itself in the Temporal UI, as Markdown: how far it is, who failed, what to type. */
+/** The details of a fleet in the Temporal UI, as Markdown: progress, failures, commands. */
 export function fleetDetails(progress: FleetProgress): string {
   const { phase, paused, planned, waiting, running, operators, atWork } = progress;
   const { done, of, percent } = howFarOfFleet(progress);
@@ -14,10 +14,7 @@ export function fleetDetails(progress: FleetProgress): string {
   const cancelling = progress.cancelling ? ' (cancelled: what is in work is finished)' : '';
   const lines = [`**${phase}**${cancelling}${share}`, ''];
   if (paused !== undefined) {
-    lines.push(
-      `**Paused**${paused.by ? ` by ${plain(paused.by)}` : ''}${paused.reason ? `: ${plain(paused.reason)}` : ''}. To go on: \`republish fleet resume\``,
-      '',
-    );
+    lines.push(pausedLine(paused, 'republish fleet resume'), '');
   }
   lines.push(
     '| operators | waiting | running | complete | incomplete | failed | cancelled |',
@@ -27,7 +24,7 @@ export function fleetDetails(progress: FleetProgress): string {
   );
   if (atWork.length > 0) {
     const more = running > MAX_SHOWN ? ` and ${running - MAX_SHOWN} more` : '';
-    lines.push(`In work: ${atWork.slice(0, MAX_SHOWN).map(plain).join(', ')}${more}`, '');
+    lines.push(`In work: ${atWork.slice(0, MAX_SHOWN).map(escapeMarkdown).join(', ')}${more}`, '');
   }
   if (progress.failures.length > 0) lines.push(...failureLines(progress), '');
   lines.push('`republish fleet status` shows this, `republish fleet audit` what fleets have done.');
@@ -39,7 +36,7 @@ function failureLines({ failures, operators }: FleetProgress): string[] {
   const shown = sorted.slice(0, MAX_SHOWN);
   const lines = shown.map(
     ({ operatorUserId, outcome, failure }) =>
-      `- ${plain(operatorUserId)} is ${outcome}${failure ? `: **${failure.type}**: ${plain(failure.message)}` : ''}`,
+      `- ${escapeMarkdown(operatorUserId)} is ${outcome}${failure ? `: **${failure.type}**: ${escapeMarkdown(failure.message)}` : ''}`,
   );
   const all = operators.incomplete + operators.failed + operators.cancelled;
   return all > shown.length ? [...lines, `- and ${all - shown.length} more`] : lines;

@@ -20,29 +20,30 @@ import {
 } from '../../contract/fleet';
 import type { OperatorRun, PlanFleetResult } from '../../contract/fleet-activities';
 import { PROGRESS_QUERY } from '../../contract/names';
-import { loadOperators, recordOperators } from './activities';
+import { runId } from '../activity-calls';
+import { loadOperators, recordOperators } from './activity-calls';
 import { FleetControl, type ControlledFleet } from './control';
 import { fleetDetails } from './details';
 import { endOfAdopted, republishOperator } from './operator-run';
 import { type InWork, RunsInWork } from './runs-in-work';
 
 const OPERATORS_PER_PAGE = 500;
-/** Ends that wait to be written together: an activity for each would double the fleet's history. */
+/** Ended operators are recorded in batches: an activity for each would double the history of the fleet. */
 const RECORD_TOGETHER = 50;
 const MAX_SHOWN_FAILURES = 50;
 const MAX_SHOWN_AT_WORK = 20;
 
-/** What one execution of a fleet hands to the next. */
+/** What one execution of a fleet passes to the next (continue-as-new). */
 export interface FleetState extends PlanFleetResult {
   counts: OperatorCounts;
   failures: OperatorEnd[];
-  /** The last operator whose turn has come. */
+  /** The last operator who was begun. */
   after?: string;
-  /** Runs that go on. The next execution cannot be their parent; it follows them. */
+  /** Runs in work. The next execution cannot be their parent, so it follows them. */
   running: (OperatorRun & { paused: boolean })[];
-  /** Operators whose own run waits for the end of one that somebody else had started. */
+  /** Operators whose own run waits for the end of another run. The next execution begins them again. */
   again: string[];
-  /** Operators who ended and are not written down yet. */
+  /** Operators who ended and are not recorded in the ledger yet. */
   unrecorded: OperatorEnd[];
   paused?: Intervention;
   interventions: Intervention[];
@@ -50,7 +51,7 @@ export interface FleetState extends PlanFleetResult {
 
 const progressQuery = defineQuery<FleetProgress>(PROGRESS_QUERY);
 
-/** One execution of a fleet: whose turn it is, how each turn ended, and what is shown of that. */
+/** One execution of a fleet: begins the operators, counts how they end, shows the progress. */
 export class Fleet implements ControlledFleet {
   readonly control: FleetControl;
   phase: FleetPhase = 'planning';
@@ -109,18 +110,18 @@ export class Fleet implements ControlledFleet {
   }
 
   /**
-   * Gives every operator a turn, so many at once. Resolves when all have ended, or with what the next
-   * execution has to know when the history has grown enough. Rejects when the fleet is cancelled, after the
-   * runs that were in work have ended.
+   * Begins every operator, a limited number at a time. Resolves when all have ended, or with the state for
+   * the next execution when the history is long. Rejects when the fleet is cancelled, after the runs in work
+   * have ended.
    */
   async work(plan: PlanFleetResult): Promise<FleetState | undefined> {
     this.#planned = plan.planned;
     this.enter('running');
     for (const { paused, ...run } of this.carried?.running ?? []) {
       const adopted = { run, paused, adopted: true } as const;
-      void this.#take(run.operatorUserId, adopted, () => endOfAdopted(this.request, run));
+      void this.#follow(run.operatorUserId, adopted, () => endOfAdopted(this.request, run));
     }
-    for (const operator of this.carried?.again ?? []) this.#giveTurn(operator);
+    for (const operator of this.carried?.again ?? []) this.#beginOperator(operator);
     try {
       await this.#beginAll();
       await condition(() => this.#inWork.size === 0 || this.#mustContinue());
@@ -138,9 +139,9 @@ export class Fleet implements ControlledFleet {
   }
 
   async #untilEnded(cancelled: boolean): Promise<void> {
-    // Children are cancelled with their parent; those of an earlier execution have none.
+    // Temporal cancels children with their parent. Runs of an earlier execution have no parent.
     if (cancelled)
-      await this.#inWork.tell('cancel', {}, ({ adopted }) => adopted === true).catch(() => undefined);
+      await this.#inWork.control('cancel', {}, ({ adopted }) => adopted === true).catch(() => undefined);
     await condition(() => this.#inWork.size === 0);
   }
 
@@ -155,16 +156,16 @@ export class Fleet implements ControlledFleet {
       const operator = this.#page.shift();
       if (operator !== undefined) {
         this.#after = operator;
-        this.#giveTurn(operator);
+        this.#beginOperator(operator);
       } else if (this.#allLoaded) return;
-      // It takes its time, and somebody may have paused meanwhile: begin is asked for anew.
+      // A pause may come while the page loads, so the loop checks again.
       else await this.#loadPage();
     }
   }
 
   async #loadPage(): Promise<void> {
     const page = await loadOperators({
-      runId: fleetId(),
+      runId: runId(),
       ...(this.#after === undefined ? {} : { after: this.#after }),
       limit: OPERATORS_PER_PAGE,
     });
@@ -172,29 +173,28 @@ export class Fleet implements ControlledFleet {
     this.#allLoaded = page.next === undefined;
   }
 
-  #giveTurn(operator: string): void {
+  #beginOperator(operator: string): void {
     const inWork: InWork = { paused: false };
-    void this.#take(operator, inWork, () =>
+    void this.#follow(operator, inWork, () =>
       republishOperator(this.request, operator, {
         onStarting: (starting) => (inWork.starting = starting),
         onBegun: (run) => {
           inWork.run = run;
           const { paused } = this.control;
           if (paused === undefined) return;
-          // It began while the others were being paused.
+          // It began while the fleet was pausing the others.
           const isStillPaused = (each: InWork): boolean =>
             each === inWork && this.control.paused !== undefined;
-          this.#inWork.tell('pause', paused, isStillPaused).catch(() => undefined);
+          this.#inWork.control('pause', paused, isStillPaused).catch(() => undefined);
         },
       }),
     );
   }
 
   /**
-   * Waits for an operator's turn and counts how it ended. Never rejects: what breaks here breaks the fleet,
-   * in `work`.
+   * Waits for the end of an operator and counts it. It never rejects: an error here ends the fleet in `work`.
    */
-  async #take(
+  async #follow(
     operatorUserId: string,
     inWork: InWork,
     work: () => Promise<OperatorEnd | undefined>,
@@ -223,11 +223,11 @@ export class Fleet implements ControlledFleet {
   async #record(): Promise<void> {
     if (this.unrecorded.length < RECORD_TOGETHER) return;
     const ended = this.unrecorded.splice(0);
-    await CancellationScope.nonCancellable(() => recordOperators({ runId: fleetId(), ended }));
+    await CancellationScope.nonCancellable(() => recordOperators({ runId: runId(), ended }));
   }
 
-  tell(action: FleetUpdateName, request: ControlRequest): Promise<number> {
-    return this.#inWork.tell(action, request, ({ paused }) => action !== 'resume' || paused);
+  controlRuns(action: FleetUpdateName, request: ControlRequest): Promise<number> {
+    return this.#inWork.control(action, request, ({ paused }) => action !== 'resume' || paused);
   }
 
   refusal(name: FleetUpdateName): string | undefined {
@@ -258,9 +258,4 @@ export class Fleet implements ControlledFleet {
       interventions,
     };
   }
-}
-
-/** The ledger key of the fleet: it stays across continue-as-new. */
-export function fleetId(): string {
-  return workflowInfo().firstExecutionRunId;
 }

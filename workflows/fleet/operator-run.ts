@@ -5,37 +5,39 @@ import {
   ParentClosePolicy,
   startChild,
 } from '@temporalio/workflow';
-import { type FleetInput, type OperatorEnd, requestOf } from '../../contract/fleet';
+import type { FleetInput, OperatorEnd } from '../../contract/fleet';
+import { requestOf } from '../../rules/fleet-input';
 import type { OperatorRun } from '../../contract/fleet-activities';
 import { fairnessKeyOf, WORKFLOW_TYPE, workflowIdFor } from '../../contract/names';
-import { endOfFailedRun } from '../../contract/run-end';
+import { endOfFailedRun } from '../../rules/run-end';
 import type { republishOperatorConfigs } from '../republish-operator-configs';
-import { followRun } from './activities';
+import { followRun } from './activity-calls';
 
-/** Told where an operator's turn is. */
-export interface TurnListener {
-  /** A run is being started: until it has begun, or has not, nobody knows which. */
+/** Called when a run of an operator begins. */
+export interface OperatorRunListener {
+  /** True while Temporal is starting the run: until then nobody knows whether it exists. */
   onStarting(starting: boolean): void;
   onBegun(run: OperatorRun): void;
 }
 
 /**
- * An operator's turn: a run of our own, after the end of any that somebody else had started.
+ * Starts the fleet's run of an operator and waits for its end. If another run of the operator is running, it
+ * waits for the end of that run first.
  *
- * @returns undefined when the fleet was cancelled before the operator's run began
+ * @returns undefined when the fleet was cancelled before the run began
  */
 export async function republishOperator(
   fleet: FleetInput,
   operatorUserId: string,
-  listener: TurnListener,
+  listener: OperatorRunListener,
 ): Promise<OperatorEnd | undefined> {
   const request = requestOf(fleet, operatorUserId);
   for (;;) {
     try {
       const child = await start(fleet, operatorUserId, listener);
       if (child !== undefined) return await endOf(child, operatorUserId, listener);
-      // Somebody else's run: it is neither paused nor cancelled with the fleet. If it was asked the same, it
-      // is as good as ours; if not, ours comes after it.
+      // Another run: the fleet neither pauses nor cancels it. If its request is the same, it counts as ours.
+      // If not, ours comes after it.
       const { same, end } = await followRun({ operatorUserId, request });
       if (same) return end;
     } catch (error) {
@@ -46,7 +48,7 @@ export async function republishOperator(
 }
 
 /**
- * Waits for a run that an earlier execution began; also when the fleet is cancelled, as it would for a child.
+ * Waits for a run that an earlier execution began. Also when the fleet is cancelled, as it does for a child.
  */
 export async function endOfAdopted(fleet: FleetInput, run: OperatorRun): Promise<OperatorEnd> {
   const request = requestOf(fleet, run.operatorUserId);
@@ -56,7 +58,11 @@ export async function endOfAdopted(fleet: FleetInput, run: OperatorRun): Promise
 
 type Child = ChildWorkflowHandle<typeof republishOperatorConfigs>;
 
-async function endOf(child: Child, operatorUserId: string, { onBegun }: TurnListener): Promise<OperatorEnd> {
+async function endOf(
+  child: Child,
+  operatorUserId: string,
+  { onBegun }: OperatorRunListener,
+): Promise<OperatorEnd> {
   const run = { operatorUserId, runId: child.firstExecutionRunId };
   onBegun(run);
   try {
@@ -67,28 +73,28 @@ async function endOf(child: Child, operatorUserId: string, { onBegun }: TurnList
   }
 }
 
-/** @returns undefined when a run of the operator goes on already */
+/** @returns undefined when another run of the operator is running */
 async function start(
   fleet: FleetInput,
   operatorUserId: string,
-  { onStarting }: TurnListener,
+  { onStarting }: OperatorRunListener,
 ): Promise<Child | undefined> {
   onStarting(true);
   try {
     return await startChild<typeof republishOperatorConfigs>(WORKFLOW_TYPE, {
-      // The id of a single start: so neither begins beside the other.
+      // The same id as a single start: Temporal refuses two runs of one operator.
       workflowId: workflowIdFor(operatorUserId),
       args: [requestOf(fleet, operatorUserId)],
       workflowIdReusePolicy: 'ALLOW_DUPLICATE',
-      // A fleet that is terminated, or continues as new, leaves its runs what they are: sagas that finish by
-      // themselves and write their audits. The next execution, or another fleet, follows them.
+      // When the fleet is terminated or continues as new, its runs continue and write their audits. The next
+      // execution, or the next fleet, follows them.
       parentClosePolicy: ParentClosePolicy.ABANDON,
       priority: { fairnessKey: fairnessKeyOf(operatorUserId) },
       staticSummary: `Republish the configuration documents of operator ${operatorUserId} (fleet)`,
       ...(fleet.reason ? { memo: { reason: fleet.reason } } : {}),
     });
   } catch (error) {
-    // By name: the SDK throws it in workflows, and exports it only to clients.
+    // By name: the SDK throws this class in workflows, but exports it only for clients.
     if (error instanceof Error && error.name === 'WorkflowExecutionAlreadyStartedError') return undefined;
     throw error;
   } finally {

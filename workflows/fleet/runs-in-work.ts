@@ -2,25 +2,25 @@ import { CancellationScope } from '@temporalio/workflow';
 import type { ControlRequest } from '../../contract/control';
 import type { FleetUpdateName } from '../../contract/fleet';
 import type { OperatorRun } from '../../contract/fleet-activities';
-import { speakToRuns } from './activities';
+import { speakToRuns } from './activity-calls';
 
 export interface InWork {
-  /** Absent until it has begun, and where it is somebody else's run that is waited for. */
+  /** Absent until it has begun, and while the operator waits for the end of another run. */
   run?: OperatorRun;
-  /** A run is being started. */
+  /** Temporal is starting the run. */
   starting?: boolean;
-  /** How it ended is counted, and being written down. */
+  /** Its end is counted, and is being recorded. */
   ended?: true;
-  /** Begun by an earlier execution, and so no child of this one. */
+  /** An earlier execution began it, so it is no child of this one. */
   adopted?: true;
-  /** By the fleet, and not by somebody who paused only this operator. */
+  /** The fleet paused it. A person who pauses only this run does not set it. */
   paused: boolean;
 }
 
-/** The operators whose turn it is, and what their runs are told. */
+/** The operators in work, and the controls of their runs. */
 export class RunsInWork {
   #inWork = new Map<string, InWork>();
-  #telling: Promise<unknown> = Promise.resolve();
+  #lastControl: Promise<unknown> = Promise.resolve();
 
   get size(): number {
     return this.#inWork.size;
@@ -42,23 +42,23 @@ export class RunsInWork {
     this.#inWork.delete(operatorUserId);
   }
 
-  /** Operators whose own run waits for the end of somebody else's. */
+  /** Operators whose own run waits for the end of another run. */
   get withoutRun(): string[] {
     return [...this.#inWork].flatMap(([operator, { run }]) => (run === undefined ? [operator] : []));
   }
 
   /**
-   * Tells the runs that `selects` chooses at the time when it is their turn: a resume must not overtake the
-   * pause before it.
+   * Controls runs, one control after the other: a resume must not overtake the pause before it. `selects` is
+   * asked when the earlier controls are done.
    *
-   * @returns how many have taken it
+   * @returns the number of runs that took it
    */
-  tell(
+  control(
     action: FleetUpdateName,
     { by, reason }: ControlRequest,
     selects: (inWork: InWork) => boolean = () => true,
   ): Promise<number> {
-    const turn = this.#telling.then(async () => {
+    const turn = this.#lastControl.then(async () => {
       const runs = this.all.flatMap((inWork) => (inWork.run && selects(inWork) ? [inWork.run] : []));
       if (runs.length === 0) return 0;
       const said = { ...(by == null ? {} : { by }), ...(reason == null ? {} : { reason }) };
@@ -69,7 +69,7 @@ export class RunsInWork {
       }
       return taken.length;
     });
-    this.#telling = turn.catch(() => undefined);
+    this.#lastControl = turn.catch(() => undefined);
     return turn;
   }
 }

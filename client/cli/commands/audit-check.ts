@@ -2,9 +2,10 @@ import type { CheckedChain, FirstMisfit } from '../../../inspection/audit-check'
 import { print, printJson } from '../output';
 import { paragraph } from '../terminal/table';
 
-/** What was written is not what is there. */
+/** The audit in the database differs from what was written. */
 class AuditChanged extends Error {
   override readonly name = 'AuditChanged';
+  readonly type = 'AuditChanged';
 }
 
 /** @throws AuditChanged; UsageError; OperatorNotFound where there is nothing to check of the subject */

@@ -1,18 +1,17 @@
 import { type Command, Option } from 'commander';
 import { remedyFor } from '../../../contract/failures';
-import { compareIds, machineOf } from '../../../contract/machine-name';
+import { compareIds, machineOf } from '../../../rules/machine-name';
 import type { RelayStanding } from '../../../contract/relay-standing';
-import { didYouMean } from '../../../contract/suggest';
+import { didYouMean } from '../../../rules/suggest';
 import type { AuditReport, ToldAudit, ToldDocument } from '../../../inspection/audit';
-import { withoutName } from '../../../rules/told-failures';
 import { byMachine } from '../by-machine';
 import { csv } from '../csv';
 import { fittedTo, print, printJson, say } from '../output';
-import { command, remedyAs } from '../run-view/commands';
+import { commandLine, completeCommands } from '../command-lines';
 import { paragraph, sectionedTable, short, wholeTable } from '../terminal/table';
 import { onOneLine } from '../terminal/text';
 
-/** Rows that a person reads; what did not go well is always shown. */
+/** A person reads at most so many rows. Rows with trouble are always shown. */
 const MAX_ROWS = 100;
 /** A nevent takes two lines of a terminal. */
 const MAX_NEVENTS = 20;
@@ -74,7 +73,7 @@ async function audit(subject: string | undefined, options: AuditOptions): Promis
   report.audits.forEach(showAudit);
 }
 
-/** Neither a run nor an operator that had one. */
+/** The id names no run, and no operator with a run. */
 export class AuditNotFound extends Error {
   readonly type = 'AuditNotFound';
 
@@ -86,7 +85,7 @@ export class AuditNotFound extends Error {
 function sayOpen({ open }: AuditReport, subject: string, tell: (text: string) => void): void {
   for (const { runId, startedAt } of open)
     tell(
-      `run ${runId}\nno audit, started ${startedAt}: it goes on or was terminated; see: ${command('status', subject)}\nThe audit of one that was terminated is written by: ${command('end', subject)}\n`,
+      `run ${runId}\nno audit, started ${startedAt}: it goes on or was terminated; see: ${commandLine('status', subject)}\nThe audit of one that was terminated is written by: ${commandLine('end', subject)}\n`,
     );
 }
 
@@ -127,7 +126,7 @@ export function showAudit(row: ToldAudit): void {
   ];
   if (types.length > 0) print('');
   for (const type of types)
-    print(paragraph(remedyAs(`remedy for ${type}: ${remedyFor(type)}`, row.operatorUserId)));
+    print(paragraph(completeCommands(`remedy for ${type}: ${remedyFor(type)}`, row.operatorUserId)));
   showEvents(row.documents);
   print('');
 }
@@ -152,8 +151,7 @@ function isGood({ outcome, relays }: ToldDocument): boolean {
 
 function notes(document: ToldDocument): string[] {
   const { outcome, supersededBy, failure, skippedBecause } = document;
-  if (failure !== null && outcome === 'failed')
-    return [`${failure.type}: ${withoutName({ ...document, message: failure.message })}`];
+  if (failure !== null && outcome === 'failed') return [`${failure.type}: ${failure.message}`];
   if (outcome === 'skipped') return [skippedBecause ?? 'has no state'];
   return supersededBy === null ? [] : [`the newer ${short(supersededBy)} stands`];
 }
@@ -171,11 +169,11 @@ function relaysOf({ relays }: ToldDocument): string[] {
 
 function told({ state, detail }: RelayStanding): string {
   // The detail of a newer event is its id.
-  return detail ? `${state} (${/^[0-9a-f]{64}$/.test(detail) ? short(detail) : detail})` : state;
+  return detail ? `${state} (${state === 'newer' ? short(detail) : detail})` : state;
 }
 
 function showEvents(documents: ToldDocument[]): void {
-  // What has failed may have an event, and does not stand.
+  // A failed document may have an event that does not stand.
   const events = documents.filter(({ nevent, outcome }) => nevent !== null && outcome !== 'failed');
   if (events.length === 0) return;
   if (events.length > MAX_NEVENTS) return print('\nevent ids and nevents in full: --json or --csv');
@@ -205,7 +203,7 @@ const CSV_HEADER = [
 ];
 
 /**
- * A line for each document; a run that ended before it had any has one line of its own, with what ended it.
+ * A line for each document. A run that ended before its documents has one line, with its failure.
  */
 function csvRows(audit: ToldAudit): string[][] {
   const run = [

@@ -20,7 +20,7 @@ export function registerCompletion(program: Command): void {
     });
 }
 
-/** Also those of the configuration; where that cannot be read, a shell must start all the same. */
+/** With the types of the configuration. A shell must start even when the configuration cannot be read. */
 async function knownTypes(): Promise<string[]> {
   const { readConfiguration } = await import('../../../configuration/load.js');
   const { loadDocumentTypes } = await import('../../../documents/load.js');

@@ -1,32 +1,26 @@
-import { userInfo } from 'node:os';
 import type { Command } from 'commander';
 import type { UpdateName } from '../../../contract/control';
-import { machineOf } from '../../../contract/machine-name';
-import type { Cancellation } from '../../control';
+import { machineOf } from '../../../rules/machine-name';
 import type { RepublishRun } from '../../run';
-import { EXIT } from '../exit-codes';
-import { printJson, say } from '../output';
-import { command, remedyAs } from '../run-view/commands';
+import { commandLine, completeCommands } from '../command-lines';
+import { controlCommand, type ControlOptions, sendControl } from '../send-control';
 
-interface ControlOptions {
+interface RunControlOptions extends ControlOptions {
   documentType?: string;
   machine?: string;
-  by?: string;
-  reason?: string;
-  json?: true;
 }
 
-/** What was asked, and what became of it. */
-interface Taken {
+interface Done {
   operator: string;
   documents: number;
-  /** ` of bitspire-fees of machine Front desk (m1)`, as it was selected; empty: all of it. */
+  /** The selection, such as ` of bitspire-fees of machine Front desk (m1)`; empty: all documents. */
   of: string;
 }
 
 /** What each command says when the run has taken it. */
-const DONE: Record<UpdateName, (taken: Taken) => string> = {
-  pause: ({ operator }) => `paused: what is signed is finished. Go on with: ${command('resume', operator)}`,
+const DONE: Record<UpdateName, (done: Done) => string> = {
+  pause: ({ operator }) =>
+    `paused: what is signed is finished. Go on with: ${commandLine('resume', operator)}`,
   resume: () => 'the run goes on',
   retry: ({ documents, of, operator }) => {
     if (documents > 0)
@@ -34,8 +28,8 @@ const DONE: Record<UpdateName, (taken: Taken) => string> = {
         ? `1 document${of} is tried again`
         : `${documents} documents${of} are tried again`;
     return of === ''
-      ? `what stopped the run is tried again; see: ${command('status', operator)}`
-      : `no document${of} has failed or meets with trouble; see: ${command('status', operator)}`;
+      ? `what stopped the run is tried again; see: ${commandLine('status', operator)}`
+      : `no document${of} has failed or meets with trouble; see: ${commandLine('status', operator)}`;
   },
   skip: ({ documents, of }) =>
     documents === 0
@@ -44,10 +38,10 @@ const DONE: Record<UpdateName, (taken: Taken) => string> = {
         ? `1 document${of} was given up`
         : `${documents} documents${of} were given up`,
   cancel: ({ operator }) =>
-    `cancelled: what is signed is finished, then the audit is written; see: ${command('audit', operator)}`,
+    `cancelled: what is signed is finished, then the audit is written; see: ${commandLine('audit', operator)}`,
 };
 
-/** The commands that speak to a run that goes on. */
+/** The commands that control a run. */
 export function registerControl(program: Command): void {
   register(program, 'pause', 'begin no further document until resume');
   register(program, 'resume', 'go on with a paused run');
@@ -60,18 +54,14 @@ export function registerControl(program: Command): void {
 }
 
 function register(program: Command, name: UpdateName, summary: string): Command {
-  return program
-    .command(name)
-    .summary(summary)
-    .description(
-      `${summary[0]?.toUpperCase()}${summary.slice(1)}.\nThe same from Temporal's own CLI: temporal workflow update execute --workflow-id republish-operator-configs/<operator> --name ${name}`,
-    )
+  const words = {
+    summary,
+    workflowId: 'republish-operator-configs/<operator>',
+    example: `republish ${name} 8f3c2b`,
+  };
+  return controlCommand(program, name, words)
     .argument('<operator>', "the operator's user id")
-    .option('--reason <text>', 'why, for the audit')
-    .option('--by <name>', 'who, for the audit (default: the user of this machine)')
-    .option('--json', 'as JSON on stdout')
-    .addHelpText('before', `Example: republish ${name} 8f3c2b\n`)
-    .action((operator: string, options: ControlOptions) => control(name, operator, options));
+    .action((operator: string, options: RunControlOptions) => control(name, operator, options));
 }
 
 function selecting(subcommand: Command, byDefault: string): Command {
@@ -80,79 +70,33 @@ function selecting(subcommand: Command, byDefault: string): Command {
     .option('--machine <id>', 'only this machine');
 }
 
-async function control(name: UpdateName, operator: string, options: ControlOptions): Promise<void> {
-  const { connect, findRepublish } = await import('../../index.js');
-  const { client, close } = await connect();
-  let waiting: NodeJS.Timeout | undefined;
-  try {
+async function control(name: UpdateName, operator: string, options: RunControlOptions): Promise<void> {
+  const { findRepublish } = await import('../../index.js');
+  await sendControl(async (client) => {
     const run = await findRepublish(client, operator);
-    // Only a worker can take it, and a command that says nothing for minutes looks broken.
-    waiting = setTimeout(() => void sayWhatItWaitsFor(run), SILENT_MS);
-    const { workflowId, runId } = run;
     const of = await selectionOf(run, options);
-    const answer = await run[name]({
-      by: options.by ?? userName(),
-      ...(options.reason ? { reason: options.reason } : {}),
+    const selection = {
       ...(options.documentType ? { documentType: options.documentType } : {}),
       ...(options.machine ? { machineId: options.machine } : {}),
-    });
-    if (typeof answer === 'object') {
-      if (options.json) printJson({ workflowId, runId, documents: null, ...answer });
-      return await tellCancelled(answer, operator, options);
-    }
-    if (options.json) printJson({ workflowId, runId, documents: answer ?? null });
-    else say(DONE[name]({ documents: answer ?? 0, operator, of }));
-  } finally {
-    clearTimeout(waiting);
-    await close();
-  }
+    };
+    return {
+      handle: run,
+      send: (request) => run[name]({ ...request, ...selection }),
+      what: 'the run',
+      counted: 'documents',
+      done: (documents) => DONE[name]({ documents, operator, of }),
+      endCommand: commandLine('end', operator),
+      remedy: (text) => completeCommands(text, operator),
+    };
+  }, options);
 }
 
-async function sayWhatItWaitsFor(run: RepublishRun): Promise<void> {
-  const obstacle = await run.obstacle().catch(() => null);
-  const why = obstacle === null ? 'a worker has to take it' : `${obstacle.type}: ${obstacle.message}`;
-  say(`no answer yet: ${why}. Asking on (Ctrl-C ends this)`);
-}
-
-/** A run that could not be asked is not ended yet, and somebody has to know. */
-async function tellCancelled(
-  { takenBy, obstacle }: Cancellation,
-  operator: string,
-  { json }: ControlOptions,
-): Promise<void> {
-  const keeps = 'Temporal has its cancellation, without who asked and why';
-  if (obstacle === null) {
-    if (takenBy === 'Temporal') say(`the run could not be asked; ${keeps}`);
-    if (!json) say(DONE.cancel({ documents: 0, operator, of: '' }));
-    return;
-  }
-  const { remedyFor } = await import('../../../contract/failures.js');
-  const { type, message } = obstacle;
-  // What is in the way first, and then what follows from it.
-  say(
-    `not ended yet: ${type}: ${message}\n${keeps}: the run is cancelled as soon as a worker goes on with it\nremedy: ${remedyAs(remedyFor(type), operator)}\nOnly this ends it as it is: ${command('end', operator)}`,
-  );
-  process.exitCode = EXIT.failed;
-}
-
-/** With the machine's name, as far as the run has it among what failed or waits: nothing else is retried. */
-async function selectionOf(run: RepublishRun, { documentType, machine }: ControlOptions): Promise<string> {
+/** With the name of the machine, which the progress has for documents that failed or wait. */
+async function selectionOf(run: RepublishRun, { documentType, machine }: RunControlOptions): Promise<string> {
   const ofType = documentType === undefined ? '' : ` of ${documentType}`;
   if (machine === undefined) return ofType;
   const progress = (await run.status().catch(() => undefined))?.progress;
   const named = [...(progress?.failures ?? []), ...(progress?.waiting ?? [])];
   const found = named.find(({ machineId }) => machineId === machine);
   return `${ofType} of machine ${machineOf(found ?? { machineId: machine })}`;
-}
-
-/** Longer than a worker that is there takes to answer. */
-const SILENT_MS = 5_000;
-
-/** A user id without a name (a container) has none. */
-export function userName(): string {
-  try {
-    return userInfo().username;
-  } catch {
-    return 'unknown';
-  }
 }

@@ -38,7 +38,7 @@ export function registerDev(program: Command): void {
     });
 }
 
-/** An install with `--omit=optional` has no stack to play with. */
+/** An install with `--omit=optional` does not contain the embedded stack. */
 async function withOptionalPackages<T>(load: () => Promise<T>): Promise<T> {
   try {
     return await load();

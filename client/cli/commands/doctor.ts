@@ -4,11 +4,11 @@ import type { Finding } from '../../../inspection/doctor/finding';
 import type { SeenRun } from '../../../inspection/doctor/run';
 import { EXIT } from '../exit-codes';
 import { UsageError } from '../fail';
-import { AUTH_HELP } from '../who-asks';
+import { AUTH_HELP } from '../relay-auth';
 import { paintedFor, print, printJson, printPainted, say } from '../output';
 import type { Style } from '../terminal/paint';
 import { harmless } from '../terminal/text';
-import { forThisCall } from '../run-view/commands';
+import { forThisCall } from '../command-lines';
 import { paragraph, terminalWidth, wrapToWidth } from '../terminal/table';
 
 export function registerDoctor(program: Command): void {
@@ -65,7 +65,7 @@ async function doctor(options: DoctorOptions): Promise<void> {
     say,
   });
   const findings: Finding[] = [];
-  // All of them work already; they are told in their order, each as soon as it is there.
+  // All checks are running already. Their results are shown in this order, each when it is there.
   for (const check of checks) {
     const found = await check;
     findings.push(...found);
@@ -76,7 +76,7 @@ async function doctor(options: DoctorOptions): Promise<void> {
   const count = (status: Finding['status']): number =>
     findings.filter((finding) => finding.status === status).length;
   if (!options.json) {
-    // Their lines may have left the screen.
+    // The lines of the failed checks may have scrolled away.
     const failed = findings.filter(({ status }) => status === 'fail').map(aboutOf);
     const which = failed.length === 0 ? '' : `: ${failed.join('; ')}`;
     print(paragraph(`\n${count('ok')} ok, ${count('warn')} warn, ${count('fail')} FAIL${which}`));
@@ -84,7 +84,7 @@ async function doctor(options: DoctorOptions): Promise<void> {
   if (count('fail') > 0) process.exitCode = EXIT.failed;
 }
 
-/** Undefined where it is a data folder's own, which runs only as long as something needs it. */
+/** Undefined with a data folder: its Temporal runs only while a command needs it. */
 async function temporalConfiguration() {
   const { embeddedServers } = await import('../../../configuration/embedded.js');
   const embedded = embeddedServers();
@@ -141,7 +141,7 @@ function show(finding: Finding): void {
   if (remedy !== undefined) print(`${INDENT}${lines(forThisCall(`-> ${remedy}`))}`);
 }
 
-/** Who cannot encode what Temporal gets cannot do anything with it. */
+/** Without the data converter, nothing can be encoded for Temporal. */
 async function problemsOfConverter(module: string | undefined): Promise<string[]> {
   if (module === undefined) return [];
   const { loadDataConverter } = await import('../../../configuration/data-converter.js');

@@ -1,13 +1,14 @@
 import type { Command } from 'commander';
-import { type ControlRequest, problemOfControl } from '../../../contract/control';
+import type { ControlRequest } from '../../../contract/control';
+import { problemOfControl } from '../../../rules/control';
 import type { Obstacle } from '../../../contract/obstacle';
 import type { Database } from '../../../database/connection';
 import type { OpenClient } from '../../connect';
 import type { RepublishRun } from '../../run';
 import { UsageError } from '../fail';
 import { printJson, say } from '../output';
-import { command } from '../run-view/commands';
-import { userName } from './control';
+import { commandLine } from '../command-lines';
+import { controlRequest } from '../send-control';
 
 export interface EndOptions {
   reason?: string;
@@ -42,17 +43,17 @@ async function end(operator: string, options: EndOptions): Promise<void> {
   const { requireItsLedger, writeAuditOfEnded } = await import('../../../ending/end-run.js');
   const { findRepublish } = await import('../../index.js');
   const { showAudit } = await import('./audit.js');
-  const asked = askedBy(options);
-  await withBoth(async ({ client }, database) => {
+  const asked = validControlRequest(options);
+  await withTemporalAndDatabase(async ({ client }, database) => {
     const run = await findRepublish(client, operator);
     const { workflowId, runId } = run;
-    const status = await howItStands(run, options);
+    const status = await statusToEnd(run, options);
     const { obstacle, closedAt, reason } = status;
     await requireItsLedger(database, status);
     const hasEndedNow = await terminateNow({ client }, run, asked, obstacle);
     const ended = { runId, workflowId, operatorUserId: operator, reason, obstacle };
     const isWritten = await writeAuditOfEnded(database, ended, asked);
-    await writeEarlier(database, { client }, run, operator, asked);
+    await writeMissingAudits(database, { client }, run, operator, asked);
     if (hasEndedNow) say(`ended: run ${runId} is terminated, and its audit is written`);
     else if (isWritten) say(`run ${runId} had ended (${closedAt}) without an audit, which is written now`);
     else say(`run ${runId} has ended already, and its audit is there: nothing was changed`);
@@ -62,16 +63,16 @@ async function end(operator: string, options: EndOptions): Promise<void> {
   });
 }
 
-/** Who asks and why, as the audit keeps it. @throws UsageError */
-export function askedBy({ by, reason }: EndOptions): ControlRequest {
-  const asked = { by: by ?? userName(), ...(reason ? { reason } : {}) };
+/** Who asks and why, checked as the audit requires it. @throws UsageError */
+export function validControlRequest(options: EndOptions): ControlRequest {
+  const asked = controlRequest(options);
   const problem = problemOfControl('cancel', asked);
   if (problem !== undefined) throw new UsageError(problem);
   return asked;
 }
 
-/** The database first: without it nothing may be ended. */
-export async function withBoth(
+/** The database first: without it no audit can be written, so nothing may be terminated. */
+export async function withTemporalAndDatabase(
   work: (opened: OpenClient, database: Database) => Promise<void>,
 ): Promise<void> {
   const { withDatabase } = await import('../database.js');
@@ -88,16 +89,18 @@ export async function withBoth(
   });
 }
 
-/** @throws ControlRefused where somebody goes on with it */
-async function howItStands(run: RepublishRun, { yes }: EndOptions) {
+/** The status. @throws ControlRefused where a worker makes progress and `--yes` is missing */
+async function statusToEnd(run: RepublishRun, { yes }: EndOptions) {
   const { ControlRefused } = await import('../../index.js');
   const status = await run.status();
   const { closedAt, obstacle, progress } = status;
   if (closedAt === null && obstacle === null && !yes)
     throw new ControlRefused(
       `a worker goes on with the run (${progress?.phase ?? 'running'}): ended now, what is signed is not finished`,
-      {},
-      'Cancel it: republish cancel <operator>. To end it all the same: republish end <operator> --yes.',
+      {
+        remedy:
+          'Cancel it: republish cancel <operator>. To end it all the same: republish end <operator> --yes.',
+      },
     );
   return status;
 }
@@ -113,8 +116,8 @@ export async function terminateNow(
   return terminate(client, chain, sentenceOf(asked, obstacle));
 }
 
-/** Runs of the operator that somebody terminated before, and that have no audit since. */
-async function writeEarlier(
+/** Writes the audits of earlier runs of the operator that were terminated. */
+async function writeMissingAudits(
   database: Database,
   { client }: Pick<OpenClient, 'client'>,
   { runId: newest }: RepublishRun,
@@ -137,7 +140,9 @@ async function writeEarlier(
       say(`run ${runId} has no audit, and Temporal does not know it any more: it is left as it is`);
     } else if (seen.closeTime !== undefined) {
       await writeAuditOfEnded(database, { runId, workflowId, operatorUserId: operator }, asked);
-      say(`run ${runId} had ended without an audit, which is written now; see: ${command('audit', runId)}`);
+      say(
+        `run ${runId} had ended without an audit, which is written now; see: ${commandLine('audit', runId)}`,
+      );
     }
   }
 }

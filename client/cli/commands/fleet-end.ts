@@ -1,6 +1,12 @@
 import type { Command } from 'commander';
 import { printJson, say } from '../output';
-import { askedBy, endOptions, type EndOptions, terminateNow, withBoth } from './end';
+import {
+  validControlRequest,
+  endOptions,
+  type EndOptions,
+  terminateNow,
+  withTemporalAndDatabase,
+} from './end';
 import { showFleetAudit } from './fleet-output';
 
 export function registerFleetEnd(fleet: Command): void {
@@ -19,17 +25,15 @@ async function end(options: EndOptions): Promise<void> {
   const { writeAuditOfEndedFleet } = await import('../../../ending/end-fleet.js');
   const { auditOfFleet } = await import('../../../database/fleets.js');
   const { ControlRefused, findFleet } = await import('../../index.js');
-  const asked = askedBy(options);
-  await withBoth(async ({ client }, database) => {
+  const asked = validControlRequest(options);
+  await withTemporalAndDatabase(async ({ client }, database) => {
     const fleet = await findFleet(client);
     const { workflowId, runId } = fleet;
     const { closedAt, obstacle } = await fleet.status();
     if (closedAt === null && obstacle === null && !options.yes)
-      throw new ControlRefused(
-        'a worker goes on with the fleet: ended now, its runs go on without it',
-        {},
-        'Cancel it: republish fleet cancel. To end it all the same: republish fleet end --yes.',
-      );
+      throw new ControlRefused('a worker goes on with the fleet: ended now, its runs go on without it', {
+        remedy: 'Cancel it: republish fleet cancel. To end it all the same: republish fleet end --yes.',
+      });
     const hasEndedNow = await terminateNow({ client }, fleet, asked, obstacle);
     const isWritten = await writeAuditOfEndedFleet(database, { runId, workflowId, obstacle }, asked);
     if (hasEndedNow)

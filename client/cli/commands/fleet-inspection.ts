@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { OperatorPlan, OperatorVerification } from '../../../inspection/fleet';
 import { EXIT } from '../exit-codes';
-import { forcing, resetCountsOption } from '../options';
+import { forceOptions, resetCountsOption } from '../options';
 import { print, printJson, say } from '../output';
 import { fittedTable, paragraph } from '../terminal/table';
 import { selectedOperators } from './fleet';
@@ -27,7 +27,7 @@ export function registerFleetInspection(fleet: Command): void {
     .description(
       'Plans a run for each operator, as `republish plan` does, and tells in one table who is ready (go) and who is not (no-go) and why. Signs nothing and writes nothing.\nExit code 5 when one of them is not ready.',
     )
-    .option('--force', 'as with `fleet start --force`: what is unchanged would be signed anew')
+    .option('--force', 'as with `fleet start --force`: unchanged documents would be signed again')
     .addOption(resetCountsOption())
     .option('--show', "with --json: what would be sent for each document. It is the machines' secret")
     .addHelpText('before', 'Example: republish fleet plan --all\n')
@@ -57,7 +57,7 @@ async function plan(named: string[], options: PlanOptions): Promise<void> {
     await loadWorkerConfiguration(['databaseUrl', 'lnbitsDatabaseUrl', 'relays', 'secretsKey']),
     {
       ...(await selection(named, options)),
-      ...forcing(options),
+      ...forceOptions(options),
       ...(options.show && options.json ? { show: true } : {}),
     },
     say,
@@ -94,7 +94,7 @@ async function selection(
 }
 
 function showPlans(planned: OperatorPlan[]): void {
-  if (planned.length === 0) return nobody();
+  if (planned.length === 0) return warnOfNoOperators();
   const rows = planned.map((one) => {
     const verdict = one.go ? 'go' : 'no-go';
     if ('failure' in one)
@@ -116,7 +116,7 @@ function showPlans(planned: OperatorPlan[]): void {
 }
 
 function showVerifications(verified: OperatorVerification[]): void {
-  if (verified.length === 0) return nobody();
+  if (verified.length === 0) return warnOfNoOperators();
   const rows = verified.map((one) => {
     if ('failure' in one)
       return [one.operatorUserId, 'unknown', '', '', '', `${one.failure.type}: ${one.failure.message}`];
@@ -140,6 +140,6 @@ function showVerifications(verified: OperatorVerification[]): void {
   print(paragraph(`\n${inOrder} of ${verified.length} operators are in order`));
 }
 
-function nobody(): void {
+function warnOfNoOperators(): void {
   say('warning: there are no operators; has anybody a signer, is "queries.operators" right?');
 }

@@ -2,12 +2,17 @@ import type { WaitsFor } from '../../../contract/activities';
 import type { FleetProgress, FleetSummary, OperatorEnd } from '../../../contract/fleet';
 import type { WrittenFleetAuditRow } from '../../../database/fleets';
 import { print, say } from '../output';
-import { howFarOfFleet } from '../../../contract/how-far';
-import { compareIds } from '../../../contract/machine-name';
+import { howFarOfFleet } from '../../../rules/how-far';
+import { compareIds } from '../../../rules/machine-name';
 import { fittedTable, paragraph, wholeTable } from '../terminal/table';
 
-/** Operators of a fleet that are not complete. */
-export function unfinished({ incomplete, failed, cancelled, notBegun }: FleetSummary['operators']): number {
+/** The number of operators that are not complete. */
+export function countIncomplete({
+  incomplete,
+  failed,
+  cancelled,
+  notBegun,
+}: FleetSummary['operators']): number {
   return incomplete + failed + cancelled + notBegun;
 }
 
@@ -20,7 +25,7 @@ export function fleetLine(progress: FleetProgress): string {
   return `${phase}${state}: ${done} of ${of} operators complete${share} (${incomplete} incomplete, ${failed} failed, ${cancelled} cancelled), ${running} in work, ${waiting} waiting`;
 }
 
-/** The run of another request for whose end an operator's own waits. */
+/** The run of another request for which an operator waits. */
 export function waitLine({ operatorUserId, runId, begunAt, differs }: WaitsFor): string {
   return `waits: ${operatorUserId}, for the end of the run of another request (${differs.join('; ')}), begun at ${begunAt} (run ${runId})`;
 }
@@ -44,8 +49,8 @@ export function showFleetAudit(row: WrittenFleetAuditRow): void {
   print('');
 }
 
-/** Not in the order in which their runs happened to end. */
-export function inOrder(failures: readonly OperatorEnd[]): OperatorEnd[] {
+/** The order in which runs end is random. */
+export function sortedByOperator(failures: readonly OperatorEnd[]): OperatorEnd[] {
   return failures.toSorted((a, b) => compareIds(a.operatorUserId, b.operatorUserId));
 }
 
@@ -62,7 +67,7 @@ function showFailures(
   { incomplete, failed, cancelled }: FleetSummary['operators'],
 ): void {
   if (failures.length === 0) return;
-  const rows = inOrder(failures).map(({ operatorUserId, outcome, failure, runId }) => [
+  const rows = sortedByOperator(failures).map(({ operatorUserId, outcome, failure, runId }) => [
     operatorUserId,
     outcome,
     failure?.type ?? '',

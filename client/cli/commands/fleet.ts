@@ -1,21 +1,28 @@
 import type { Command } from 'commander';
-import type { FleetInput, FleetUpdateName } from '../../../contract/fleet';
+import type { FleetInput } from '../../../contract/fleet';
 import { remedyFor } from '../../../contract/failures';
 import type { Obstacle } from '../../../contract/obstacle';
-import type { FleetRun } from '../../fleet';
+import type { FleetRun, FleetStatus } from '../../fleet';
 import { EXIT, exitCodeFor } from '../exit-codes';
 import { requireOperatorIds } from '../ids';
-import { forcing, resetCountsOption } from '../options';
-import { compareIds } from '../../../contract/machine-name';
-import { forFleet } from '../../../contract/shell';
+import { forceOptions, resetCountsOption } from '../options';
+import { compareIds } from '../../../rules/machine-name';
+import { forFleet } from '../../../rules/shell';
 import { print, printJson, say } from '../output';
 import { paragraph } from '../terminal/table';
-import { beginning, otherRequestOf } from '../waiting';
+import { beginOrStopWaiting, otherRequestOf } from '../other-request';
 import { AuditNotFound } from './audit';
-import { userName } from './control';
+import { registerFleetControl } from './fleet-control';
 import { registerFleetEnd } from './fleet-end';
 import { registerFleetInspection } from './fleet-inspection';
-import { fleetLine, inOrder, showFleetAudit, showSummary, unfinished, waitLine } from './fleet-output';
+import {
+  fleetLine,
+  sortedByOperator,
+  showFleetAudit,
+  showSummary,
+  countIncomplete,
+  waitLine,
+} from './fleet-output';
 
 interface StartOptions {
   all?: true;
@@ -31,20 +38,12 @@ interface StartOptions {
   json?: true;
 }
 
-/** What each command says when the fleet has taken it. */
-const DONE: Record<FleetUpdateName, (runs: string) => string> = {
-  pause: (runs) => `paused, with ${runs} in work. Go on with: republish fleet resume`,
-  resume: (runs) => `the fleet goes on, with ${runs} that it had paused`,
-  cancel: (runs) =>
-    `cancelled, with ${runs} in work: what is signed is finished, then the audits are written; see: republish fleet audit`,
-};
-
 export function registerFleet(program: Command): void {
   const fleet = program
     .command('fleet')
     .summary('republish the documents of many operators')
     .description(
-      'Republishes the documents of many operators: a run for each, so many at once. Operators who fail do not stop the others.\nExit codes of start: 0 all complete, 3 some are not, 1 the fleet itself failed or was cancelled.',
+      'Republishes the documents of many operators: one run for each, a limited number at a time. Operators who fail do not stop the others.\nExit codes of start: 0 all complete, 3 some are not, 1 the fleet itself failed or was cancelled.',
     )
     .addHelpText('before', 'Example: republish fleet start 8f3c2b 11aa90\n');
   fleet
@@ -56,10 +55,10 @@ export function registerFleet(program: Command): void {
     .argument('[operators...]', "the operators' user ids")
     .option('--all', 'all operators')
     .option('--from-file <path>', 'operators from a file, one a line (- reads standard input)')
-    .option('--at-once <n>', 'runs that go on at once, 1 to 200 (default: 16)')
+    .option('--at-once <n>', 'number of runs at a time, 1 to 200 (default: 16)')
     .option('--document-type <type...>', 'only these document types')
     .option('--reason <text>', 'why, for the audits')
-    .option('--force', 'sign anew also what is published and unchanged')
+    .option('--force', 'also sign documents that are published and unchanged')
     .addOption(resetCountsOption())
     .option(
       '--hold',
@@ -78,9 +77,7 @@ export function registerFleet(program: Command): void {
     .addHelpText('before', 'Example: republish fleet status\n')
     .action(status);
   registerFleetInspection(fleet);
-  registerControl(fleet, 'pause', 'begin no further operator, and pause the runs that go on');
-  registerControl(fleet, 'resume', 'go on with a paused fleet');
-  registerControl(fleet, 'cancel', 'end a fleet: cancel the runs that go on, begin no other');
+  registerFleetControl(fleet);
   registerFleetEnd(fleet);
   fleet
     .command('audit')
@@ -93,27 +90,13 @@ export function registerFleet(program: Command): void {
     .action(audit);
 }
 
-function registerControl(fleet: Command, name: FleetUpdateName, summary: string): void {
-  fleet
-    .command(name)
-    .summary(summary)
-    .description(
-      `${summary[0]?.toUpperCase()}${summary.slice(1)}.\nThe same from Temporal's own CLI: temporal workflow update execute --workflow-id republish-fleet --name ${name}`,
-    )
-    .option('--reason <text>', 'why, for the audits')
-    .option('--by <name>', 'who, for the audits (default: the user of this machine)')
-    .option('--json', 'as JSON on stdout')
-    .addHelpText('before', `Example: republish fleet ${name}\n`)
-    .action((options: { reason?: string; by?: string; json?: true }) => control(name, options));
-}
-
 async function start(named: string[], options: StartOptions): Promise<void> {
   const input = await fleetInput(named, options);
   const { connect, startFleet } = await import('../../index.js');
   const { client, close } = await connect();
   try {
     const otherRequest = otherRequestOf(options);
-    const fleet = await beginning(
+    const fleet = await beginOrStopWaiting(
       (waiting) => startFleet(client, { ...input, otherRequest, ...waiting }),
       'To see it: republish fleet status; to end it: republish fleet cancel',
     );
@@ -136,14 +119,14 @@ function howItBegan({ workflowId, runId, attached, differs }: FleetRun): string 
 
 async function fleetInput(named: string[], options: StartOptions): Promise<FleetInput> {
   const { UsageError } = await import('../fail.js');
-  const { problemsOfFleetInput } = await import('../../../contract/fleet.js');
+  const { problemsOfFleetInput } = await import('../../../rules/fleet-input.js');
   const operators = await selectedOperators(named, options);
   const input: FleetInput = {
     ...(operators === undefined ? { all: true } : { operators }),
     ...(options.atOnce === undefined ? {} : { operatorsAtOnce: Number(options.atOnce) }),
     ...(options.documentType ? { documentTypes: options.documentType } : {}),
     ...(options.reason ? { reason: options.reason } : {}),
-    ...forcing(options),
+    ...forceOptions(options),
     ...(options.hold ? { onFailure: 'hold' } : {}),
   };
   const problems = problemsOfFleetInput(input);
@@ -151,7 +134,7 @@ async function fleetInput(named: string[], options: StartOptions): Promise<Fleet
   return input;
 }
 
-/** Those who are named, on the command line or in a file; undefined: all. @throws UsageError */
+/** The operators of the command line and of the file; undefined: all. @throws UsageError */
 export async function selectedOperators(
   named: string[],
   options: { all?: true; fromFile?: string },
@@ -168,7 +151,7 @@ export async function selectedOperators(
   return operators;
 }
 
-/** One a line; what follows a # is a remark. */
+/** One operator in each line. A comment begins with #. */
 async function operatorsFrom(file: string): Promise<string[]> {
   const { readFile } = await import('node:fs/promises');
   const { UsageError } = await import('../fail.js');
@@ -195,38 +178,43 @@ async function waitForEnd(fleet: FleetRun, json: boolean): Promise<void> {
     void leaveDataFolder().finally(() => process.exit(EXIT.detached));
   };
   process.once('SIGINT', detach);
-  const stopSaying = sayProgress(fleet);
   try {
+    let last: Line[] = [];
+    for await (const status of fleet.watch()) {
+      const lines = watchedLines(status);
+      for (const { key, text } of lines) if (!last.some((line) => line.key === key)) say(text);
+      last = lines;
+    }
     const summary = await fleet.result();
     if (json) printJson(summary);
     else showSummary(summary);
-    process.exitCode = unfinished(summary.operators) === 0 ? EXIT.ok : EXIT.partlyDone;
+    process.exitCode = countIncomplete(summary.operators) === 0 ? EXIT.ok : EXIT.partlyDone;
   } catch (error) {
     if (!(error instanceof RepublishFailed)) throw error;
     say(`error: ${error.type}: ${error.message}; see: republish fleet audit ${fleet.runId}`);
     process.exitCode = error.type === 'InvalidInput' ? exitCodeFor(error.type) : EXIT.failed;
   } finally {
-    stopSaying();
     process.removeListener('SIGINT', detach);
   }
 }
 
-/** A line whenever the counts have changed, or who waits for somebody else's run; at most once a second. */
-function sayProgress(fleet: FleetRun): () => void {
-  let last: string[] = [];
-  let stopped = false;
-  const look = async (): Promise<void> => {
-    const { progress, waitsFor } = await fleet.status().catch(() => ({ progress: null, waitsFor: [] }));
-    if (stopped || progress === null || progress.phase === 'done') return;
-    const lines = [fleetLine(progress), ...waitsFor.map(waitLine)];
-    for (const line of lines) if (!last.includes(line)) say(line);
-    last = lines;
-  };
-  const timer = setInterval(() => void look(), 1_000);
-  return () => {
-    stopped = true;
-    clearInterval(timer);
-  };
+interface Line {
+  /** The line is shown when the last look had no line with this key. */
+  key: string;
+  text: string;
+}
+
+/** What is shown of a fleet in work. */
+function watchedLines({ progress, waitsFor, obstacle, unreachableSince, closedAt }: FleetStatus): Line[] {
+  if (closedAt !== null || progress?.phase === 'done') return [];
+  if (unreachableSince !== null)
+    return [{ key: 'away', text: 'Temporal does not answer; asking on. The fleet is not affected' }];
+  const texts = [...(progress === null ? [] : [fleetLine(progress)]), ...waitsFor.map(waitLine)];
+  return [
+    // The message of an obstacle counts attempts: it would be a new line at each look.
+    ...(obstacle === null ? [] : [{ key: obstacle.type, text: obstacleText(obstacle) }]),
+    ...texts.map((text) => ({ key: text, text })),
+  ];
 }
 
 async function status({ json }: { json?: true }): Promise<void> {
@@ -236,11 +224,11 @@ async function status({ json }: { json?: true }): Promise<void> {
     const fleet = await findFleet(client);
     const { workflowId, runId } = fleet;
     const facts = await fleet.status();
-    if (json) return printJson({ workflowId, runId, ...facts });
+    if (json) return printJson(facts);
     print(
       `${workflowId}\nrun ${runId}\n${facts.status}${facts.closedAt ? `, ended ${facts.closedAt}` : ''}\n`,
     );
-    if (facts.obstacle !== null) sayObstacle(facts.obstacle);
+    if (facts.obstacle !== null) say(obstacleText(facts.obstacle));
     else if (facts.progress === null)
       say(`no worker answers on task queue ${facts.taskQueue}: the counts need one`);
     if (facts.progress === null) return;
@@ -248,7 +236,7 @@ async function status({ json }: { json?: true }): Promise<void> {
     print(fleetLine(facts.progress));
     if (atWork.length > 0) print(paragraph(`in work: ${atWork.toSorted(compareIds).join(', ')}`));
     for (const waits of facts.waitsFor) print(paragraph(waitLine(waits)));
-    for (const { operatorUserId, outcome, failure } of inOrder(failures))
+    for (const { operatorUserId, outcome, failure } of sortedByOperator(failures))
       print(
         paragraph(`${outcome}: ${operatorUserId}${failure ? `: ${failure.type}: ${failure.message}` : ''}`),
       );
@@ -257,43 +245,8 @@ async function status({ json }: { json?: true }): Promise<void> {
   }
 }
 
-async function control(
-  name: FleetUpdateName,
-  options: { reason?: string; by?: string; json?: true },
-): Promise<void> {
-  const { connect, findFleet } = await import('../../index.js');
-  const { client, close } = await connect();
-  try {
-    const fleet = await findFleet(client);
-    const { workflowId, runId } = fleet;
-    const answer = await fleet[name]({
-      by: options.by ?? userName(),
-      ...(options.reason ? { reason: options.reason } : {}),
-    });
-    const told = typeof answer === 'number' ? { operators: answer } : answer;
-    const { operators } = told;
-    if (options.json) printJson({ workflowId, runId, ...told });
-    if (typeof answer === 'object' && answer.obstacle !== null) return sayNotEnded(answer.obstacle);
-    if (!options.json) say(DONE[name](`${operators} run${operators === 1 ? '' : 's'}`));
-  } finally {
-    await close();
-  }
-}
-
-function sayObstacle({ type, message }: Obstacle): void {
-  say(`${type}: ${message}\nremedy: ${forFleet(remedyFor(type))}`);
-}
-
-/**
- * It could not be asked: Temporal has the cancellation. Its runs are not told, and each has a cancel of its
- * own.
- */
-function sayNotEnded(obstacle: Obstacle): void {
-  sayObstacle(obstacle);
-  say(
-    'not ended yet: Temporal has the cancellation, and the fleet takes it as soon as a worker goes on with it. Only this ends it as it is: republish fleet end',
-  );
-  process.exitCode = EXIT.failed;
+function obstacleText({ type, message }: Obstacle): string {
+  return `${type}: ${message}\nremedy: ${forFleet(remedyFor(type))}`;
 }
 
 async function audit(run: string | undefined, options: { limit: string; json?: true }): Promise<void> {

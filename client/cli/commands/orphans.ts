@@ -1,10 +1,10 @@
 import type { Command } from 'commander';
 import type { OldDocument, OrphanReport } from '../../../inspection/orphans';
-import { machineOf } from '../../../contract/machine-name';
+import { machineOf } from '../../../rules/machine-name';
 import { EXIT } from '../exit-codes';
 import { print, printJson, say } from '../output';
 import { noMachines } from '../run-view/outcome';
-import { AUTH_HELP, sayWhoAsks } from '../who-asks';
+import { AUTH_HELP, sayRelaysWantAuth } from '../relay-auth';
 import { fittedTable, paragraph, short } from '../terminal/table';
 
 const WHY: Record<OldDocument['status'], string> = {
@@ -44,7 +44,7 @@ async function orphans(
     ...(options.auth ? (['secretsKey'] as const) : []),
   ]);
   const report = await findOrphans(configuration, operator, oldPubkey, options.auth ? { auth: { say } } : {});
-  // Before any count: one that was made without a relay says nothing of what that relay has.
+  // Before any count: a count without a relay tells nothing about that relay.
   sayIncomplete(report, options.json ? say : print);
   if (options.json) printJson(report);
   else await show(report, options.auth === true);
@@ -63,24 +63,24 @@ function sayIncomplete({ relays, complete }: OrphanReport, tell: (text: string) 
   tell('');
 }
 
-async function show(report: OrphanReport, wasTold: boolean): Promise<void> {
+async function show(report: OrphanReport, hasAuthenticated: boolean): Promise<void> {
   const { npub } = await import('../../../nostr/keys.js');
   print(`operator ${report.operatorUserId}\nold key  ${npub(report.oldPubkey)}\n`);
   print(
     fittedTable(
       ['relay', 'documents', 'forged'],
       report.relays.map(({ relay, documents, forged, problem }) => {
-        // None is not what a relay has that was not heard.
+        // "None" would be wrong for a relay that did not answer.
         const seen = problem === undefined || documents > 0 ? String(documents) : '?';
         return [relay, seen, String(forged)];
       }),
     ),
   );
   print('');
-  sayWhoAsks(report.unknownRelays, {
+  sayRelaysWantAuth(report.unknownRelays, {
     subcommand: `orphans --old-pubkey ${report.oldPubkey}`,
     operatorUserId: report.operatorUserId,
-    wasTold,
+    hasAuthenticated,
   });
   if (report.orphans.length > 0) {
     const rows = report.orphans.map(({ d, createdAt, eventId, relays, status, machineId, machineName }) => [
@@ -105,7 +105,7 @@ async function show(report: OrphanReport, wasTold: boolean): Promise<void> {
     print(fittedTable(['published by a machine (d)', 'of', 'machine'], rows));
     print(
       paragraph(
-        '\nThese are encrypted to the old key. The machines publish them anew when they have been told the new operator key; until then only the old key can read them.\n',
+        '\nThese are encrypted to the old key. The machines publish them again when they know the new operator key; until then only the old key can read them.\n',
       ),
     );
   }

@@ -1,19 +1,18 @@
 import type { Command } from 'commander';
 import { remedyFor } from '../../../contract/failures';
-import { compareIds, documentOf, machineOf } from '../../../contract/machine-name';
+import { compareIds, documentOf, machineOf } from '../../../rules/machine-name';
 import type { RepublishPlan } from '../../../inspection/plan';
 import type { Estimate } from '../../../inspection/estimate';
 import type { ForeseenDocument } from '../../../inspection/plan-document';
 import type { RelayFacts } from '../../../inspection/relay-probe';
-import { withoutName } from '../../../rules/told-failures';
 import { LEAST_SIGNATURES } from '../../../rules/signer-speed';
 import { byMachine } from '../by-machine';
 import { EXIT } from '../exit-codes';
-import { forcing, resetCountsOption } from '../options';
+import { forceOptions, resetCountsOption } from '../options';
 import { cellStyles, paintedFor, print, printJson, printPainted, say } from '../output';
 import type { Style } from '../terminal/paint';
-import { AUTH_HELP, sayWhoAsks } from '../who-asks';
-import { command, remedyAs } from '../run-view/commands';
+import { AUTH_HELP, sayRelaysWantAuth } from '../relay-auth';
+import { commandLine, completeCommands } from '../command-lines';
 import { noMachines } from '../run-view/outcome';
 import { expectedDuration } from '../run-view/rate';
 import { fittedTable, paragraph, sectionedTable, short, terminalWidth, wrapToWidth } from '../terminal/table';
@@ -30,7 +29,7 @@ interface PlanOptions {
   json?: true;
 }
 
-/** Rows that a person reads; those that have to be put right are always shown. */
+/** A person reads at most so many rows. Rows with trouble are always shown. */
 const MAX_ROWS = 100;
 
 export function registerPlan(program: Command): void {
@@ -44,7 +43,7 @@ export function registerPlan(program: Command): void {
     .option('--document-type <type...>', 'only these document types')
     .option('--machine <id...>', 'only these machines')
     .option('--expected-pubkey <key>', 'the key that the operator should have now (hex or npub)')
-    .option('--force', 'as with `start --force`: what is unchanged would be signed anew')
+    .option('--force', 'as with `start --force`: unchanged documents would be signed again')
     .addOption(resetCountsOption())
     .option('--show', "print what would be sent: d tag, tags and the JSON. It is the machines' secret")
     .option('--auth', AUTH_HELP)
@@ -68,7 +67,7 @@ async function plan(operator: string, options: PlanOptions): Promise<void> {
       ...(options.documentType ? { documentTypes: [...new Set(options.documentType)] } : {}),
       ...(options.machine ? { machineIds: [...new Set(options.machine)] } : {}),
       ...(expectedPubkey ? { expectedPubkey } : {}),
-      ...forcing(options),
+      ...forceOptions(options),
       ...(options.show ? { show: true } : {}),
       ...(options.auth ? { auth: true } : {}),
     },
@@ -80,7 +79,7 @@ async function plan(operator: string, options: PlanOptions): Promise<void> {
   else if (planned.relays.some(({ isUnknown }) => isUnknown)) process.exitCode = EXIT.failed;
 }
 
-async function show(planned: RepublishPlan, wasTold: boolean): Promise<void> {
+async function show(planned: RepublishPlan, hasAuthenticated: boolean): Promise<void> {
   const { npub } = await import('../../../nostr/keys.js');
   const { operatorUserId, operatorPubkey, documents, counts, source, problems } = planned;
   const { relays, missingRelays, quorum } = planned;
@@ -89,9 +88,9 @@ async function show(planned: RepublishPlan, wasTold: boolean): Promise<void> {
   print(`signer   ${signerLine(planned)}\n`);
   print(fittedTable(['relay', 'state and limits'], relays.map(relayRow)));
   print(`${quorum} of ${relays.length} must hold a document\n`);
-  sayWhoAsks(
+  sayRelaysWantAuth(
     relays.flatMap(({ relay, isUnknown }) => (isUnknown ? relay : [])),
-    { subcommand: 'plan', operatorUserId, wasTold },
+    { subcommand: 'plan', operatorUserId, hasAuthenticated },
   );
   if (missingRelays.length > 0) {
     print(
@@ -119,7 +118,7 @@ async function show(planned: RepublishPlan, wasTold: boolean): Promise<void> {
   const types = new Set(documents.flatMap(({ failure }) => failure?.type ?? []));
   for (const { type, message } of problems) printError(`${type}: ${message}`);
   for (const type of new Set([...problems.map((problem) => problem.type), ...types]))
-    print(paragraph(remedyAs(`remedy for ${type}: ${remedyFor(type)}`, operatorUserId)));
+    print(paragraph(completeCommands(`remedy for ${type}: ${remedyFor(type)}`, operatorUserId)));
 }
 
 function printError(text: string): void {
@@ -133,12 +132,12 @@ function estimateLine({ from, measuredAt, ...expected }: Estimate): string {
   return `the signer will take ${expectedDuration(expected)}, at the speed of ${source} on ${measuredAt.slice(0, 16).replace('T', ' ')} UTC`;
 }
 
-/** One that is paired anew is another signer, whatever is known of the one before. */
+/** A signer that was paired again counts as another signer: its duration is unknown. */
 function noEstimate(operatorUserId: string): string {
-  return `no estimate: since this signer was added, no run of at least ${LEAST_SIGNATURES} documents has used it, and it was not measured. To measure it: ${command('signer check', operatorUserId)} --deep`;
+  return `no estimate: since this signer was added, no run of at least ${LEAST_SIGNATURES} documents has used it, and it was not measured. To measure it: ${commandLine('signer check', operatorUserId)} --deep`;
 }
 
-/** What an earlier run has signed is only sent. */
+/** Documents that an earlier run signed are only sent. */
 function toPublish(publish: number, toSign: number): string {
   if (publish === 0) return 'nothing to publish';
   const parts = [
@@ -163,9 +162,7 @@ function showDocuments(documents: ForeseenDocument[]): void {
     document.documentType,
     document.action,
     sizeOf(document),
-    document.failure
-      ? `${document.failure.type}: ${withoutName({ ...document, message: document.because })}`
-      : document.because,
+    document.failure ? `${document.failure.type}: ${document.because}` : document.because,
   ]);
   const paint = cellStyles((column, row) => (column === 1 ? STYLES[row[1] as Action] : undefined));
   printPainted(
@@ -176,12 +173,12 @@ function showDocuments(documents: ForeseenDocument[]): void {
   print('');
 }
 
-/** Warnings that a person reads one by one. */
+/** A person reads at most so many warnings. */
 const MAX_WARNINGS = 20;
 
 /**
- * Always told: nothing that a machine counts may be set without anybody knowing. The sentence that all
- * machines share once for each document type, then a line for each machine.
+ * Always shown: a person must know before a count of a machine is set. One sentence for each document type,
+ * then a line for each machine.
  */
 function showWarnings(documents: ForeseenDocument[], operatorUserId: string): void {
   const warned = documents
@@ -199,7 +196,7 @@ function showWarnings(documents: ForeseenDocument[], operatorUserId: string): vo
   if (warned.length > MAX_WARNINGS)
     print(
       paragraph(
-        `warning: the same for ${warned.length - MAX_WARNINGS} more machines; all with: ${command('plan', operatorUserId)} --json`,
+        `warning: the same for ${warned.length - MAX_WARNINGS} more machines; all with: ${commandLine('plan', operatorUserId)} --json`,
       ),
     );
 }
@@ -208,7 +205,7 @@ function showWarnings(documents: ForeseenDocument[], operatorUserId: string): vo
 function showContent({ d, tags, json, ...document }: ForeseenDocument): void {
   if (json === undefined) return;
   print(onOneLine(documentOf(document)));
-  // What would steer the terminal is escaped, which is the same to whoever reads the JSON.
+  // Control characters are escaped. A JSON parser reads the same text.
   print(`  d     ${d}\n  tags  ${harmlessJson(JSON.stringify(tags))}\n  json  ${harmlessJson(json)}\n`);
 }
 
@@ -217,7 +214,7 @@ function sourceLine({ where, preset }: RepublishPlan['source']): string {
   return `${where}; ${preset === 'queries' ? 'every query is configured' : `preset ${preset}`}`;
 }
 
-/** Of the state, and of the message in which it travels. */
+/** The size of the state, and of the message that contains it. */
 function sizeOf({ plaintextBytes, eventBytes }: ForeseenDocument): string {
   return plaintextBytes === undefined ? '' : `${plaintextBytes}/${eventBytes}`;
 }
@@ -239,7 +236,7 @@ function signerLine({ signer, toSign }: RepublishPlan): string {
   return [origin, key, answer, ...usesOf(signer)].join('; ');
 }
 
-/** What a run would spend of what LNbits lives on; a cap that is used up is silence. */
+/** What a run would use of the limits of LNbits' own client. A bunker is silent when a limit is used up. */
 function usesOf({ uses }: NonNullable<RepublishPlan['signer']>): string[] {
   if (uses === null) return [];
   return [

@@ -50,7 +50,7 @@ async function writeHtml(told: Report, file: string): Promise<void> {
   say(`${told.verdict.sentence}\nwritten to ${file}`);
 }
 
-/** Temporal is reached when it is asked, and not before: a run that has its audit needs none. */
+/** Connects to Temporal with the first question: a run that has its audit needs no Temporal. */
 async function temporalWhenAsked(): Promise<{ temporal: AskTemporal; close(): Promise<void> }> {
   const { askTemporal } = await import('../../ask-temporal.js');
   let opened: ReturnType<typeof open> | undefined;

@@ -14,7 +14,7 @@ export function checkSigner(operator: string, { deep, json }: CheckOptions): Pro
   return deep ? checkDeeply(operator, json === true) : checkShortly(operator, json === true);
 }
 
-/** Where a signer comes from, for a person. */
+/** The origin of a signer, in words. */
 export const ORIGINS = {
   paired: 'paired here',
   custom: 'found by a provider',

@@ -54,7 +54,7 @@ export function registerSigner(program: Command): void {
   signer
     .command('remove')
     .description(
-      "Deletes the operator's signer and its client key. A bunker has to be paired anew afterwards, with a new URI.",
+      "Deletes the operator's signer and its client key. After that a bunker must be paired again, with a new URI.",
     )
     .argument('<operator>', "the operator's user id")
     .option('--json', 'as JSON on stdout')
@@ -96,7 +96,7 @@ async function add(operator: string, options: AddOptions): Promise<void> {
       }
       const what = options.bunker ? 'bunker:// URI' : 'nsec';
       const secret = await readSecret(what, options.uriFile);
-      // A first signer is often added before any worker has run.
+      // Often the first signer is added before any worker has migrated the database.
       await migrate(database);
       return options.bunker ? addBunkerSigner(context, secret) : addLocalSigner(context, secret);
     },
@@ -116,7 +116,7 @@ async function add(operator: string, options: AddOptions): Promise<void> {
   }
 }
 
-/** The offer as the options say it: on which relays, for how long, and how it is shown. */
+/** The options of an offer: its relays, how long it is valid, and how it is shown. */
 async function offerOptions(
   options: AddOptions,
   configuredRelays: readonly string[],
@@ -140,7 +140,7 @@ async function offerOptions(
       const code = process.stderr.isTTY ? qrCode(uri, process.stderr.columns) : undefined;
       if (code !== undefined) process.stderr.write(`\n${code}\n`);
       else if (process.stderr.isTTY) say('(a wider terminal would show a QR code of it)');
-      // The URI is the result that a person waits for; with --json stdout is for the signer's facts.
+      // A person waits for the URI, so it goes to stdout. With --json, stdout is for the facts of the signer.
       if (options.json) say(uri);
       else print(uri);
       say(`waiting for the bunker (at most ${timeoutS} s) ...`);
@@ -161,7 +161,7 @@ async function list({ json }: { json?: true }): Promise<void> {
   if (json) return printJson(signers);
   if (signers.length === 0)
     return print('no signers; add one with: republish signer add <operator> --bunker');
-  // Where there is no room for keys and moments, their beginnings are enough, and --json has them whole.
+  // On a narrow terminal only the beginnings of keys and times are shown. --json has all of them.
   const isNarrow = terminalWidth() < ROOM_FOR_KEYS;
   print(
     fittedTable(
@@ -182,7 +182,9 @@ async function list({ json }: { json?: true }): Promise<void> {
   );
 }
 
-/** What is shown of a signer. No key of it, also not encrypted: that is only as strong as the secrets key. */
+/**
+ * The facts that are shown of a signer. Never its encrypted key: that is only as strong as the secrets key.
+ */
 function shown(
   { operatorUserId, signer }: CurrentSigner,
   originOf: (kind: SignerKind) => SignerFacts['from'],

@@ -2,10 +2,10 @@ import type { Command } from 'commander';
 import type { RepublishResult } from '../../../contract/input';
 import type { RepublishRun } from '../../run';
 import { exitCodeFor } from '../exit-codes';
-import { forcing, patienceOption, resetCountsOption } from '../options';
+import { forceOptions, patienceOption, resetCountsOption } from '../options';
 import { print, printJson, say } from '../output';
-import { command, remedyAs } from '../run-view/commands';
-import { beginning, otherRequestOf } from '../waiting';
+import { commandLine, completeCommands } from '../command-lines';
+import { beginOrStopWaiting, otherRequestOf } from '../other-request';
 
 interface StartOptions {
   documentType?: string[];
@@ -33,7 +33,7 @@ export function registerStart(program: Command): void {
     .option('--machine <id...>', 'only these machines')
     .option('--expected-pubkey <key>', 'end before signing unless this is the current key (hex or npub)')
     .option('--reason <text>', 'why, for the audit')
-    .option('--force', 'sign anew also what is published and unchanged')
+    .option('--force', 'also sign documents that are published and unchanged')
     .addOption(resetCountsOption())
     .option('--hold', 'when documents fail, wait until somebody retries or skips them')
     .option('--no-wait', 'start and return; refused while a run of another request goes on')
@@ -54,14 +54,14 @@ async function start(operator: string, options: StartOptions): Promise<void> {
       ...(options.machine ? { machineIds: options.machine } : {}),
       ...(expectedPubkey ? { expectedPubkey } : {}),
       ...(options.reason ? { reason: options.reason } : {}),
-      ...forcing(options),
+      ...forceOptions(options),
       ...(options.hold ? { onFailure: 'hold' as const } : {}),
       otherRequest: otherRequestOf(options),
       patienceMs: options.patience * 1_000,
     };
-    const run = await beginning(
+    const run = await beginOrStopWaiting(
       (waiting) => startRepublish(client, operator, { ...request, ...waiting }),
-      `To see it: ${command('watch', operator)}; to end it: ${command('cancel', operator)}`,
+      `To see it: ${commandLine('watch', operator)}; to end it: ${commandLine('cancel', operator)}`,
     );
     if (run === undefined) return;
     say(howItBegan(run, operator));
@@ -84,13 +84,13 @@ function howItBegan({ workflowId, runId, attached, differs }: RepublishRun, oper
     : `attached to the run of ${operator} that goes on already, of another request (${differs.join('; ')}; run ${runId}): what follows is its result`;
 }
 
-/** Whoever does not wait would not see that nobody works on it. */
+/** With --no-wait a person would not see that no worker is there. */
 async function sayObstacle(run: RepublishRun, operator: string): Promise<void> {
   const { remedyFor } = await import('../../../contract/failures.js');
   const obstacle = await run.obstacle();
   if (obstacle === null) return;
   const { type, message } = obstacle;
-  say(`warning: ${type}: ${message}\nremedy: ${remedyAs(remedyFor(type), operator)}`);
+  say(`warning: ${type}: ${message}\nremedy: ${completeCommands(remedyFor(type), operator)}`);
 }
 
 async function waitForEnd(run: RepublishRun, operator: string, options: StartOptions): Promise<void> {

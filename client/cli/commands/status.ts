@@ -16,19 +16,19 @@ export function registerStatus(program: Command): void {
     .action(status);
 }
 
-/** Where it is not printed on a terminal, lines are as long as they are. */
+/** Lines are not cut where the output is no terminal. */
 const NO_LIMIT = 10_000;
 const MAX_LISTED = 20;
-/** Entries of each list are told, however small the screen is. */
+/** Each list has at least so many entries, on any screen. */
 const LEAST_LISTED = 2;
-/** When it was started, what else to look at, and the prompt. */
+/** The start time, the other commands, and the prompt. */
 const LINES_BELOW = 5;
 
 async function status(operator: string, { json }: { json?: true }): Promise<void> {
   const { connect, findRepublish } = await import('../../index.js');
   const { runView } = await import('../run-view/view.js');
   const { paint } = await import('../terminal/paint.js');
-  const { command } = await import('../run-view/commands.js');
+  const { commandLine } = await import('../command-lines.js');
   const { endedOn } = await import('../run-view/outcome.js');
   const { client, close } = await connect();
   try {
@@ -42,7 +42,7 @@ async function status(operator: string, { json }: { json?: true }): Promise<void
       runView(seen, operator, {
         ...{ columns: columns ?? NO_LIMIT, nowMs: Date.now(), maxListed, ended, withoutTypes },
       });
-    // The first line says how it stands: on a screen that it would leave, lists are shorter.
+    // The first line has the state of the run: lists get shorter so that it stays on the screen.
     const room = (rows ?? NO_LIMIT) - LINES_BELOW;
     let maxListed = MAX_LISTED;
     while (maxListed > LEAST_LISTED && shownWith(maxListed).length > room) maxListed -= 1;
@@ -50,7 +50,7 @@ async function status(operator: string, { json }: { json?: true }): Promise<void
       process.stdout.write(`${paint(line, columns ?? NO_LIMIT, inColour(process.stdout))}\n`);
     const when = `started ${seen.startedAt}${seen.closedAt ? `, ended ${seen.closedAt}` : ''}`;
     print(`\n${paragraph(`workflow ${seen.workflowId}, ${when}`)}`);
-    print(`see also: ${command(seen.closedAt === null ? 'watch' : 'audit', operator)}`);
+    print(`see also: ${commandLine(seen.closedAt === null ? 'watch' : 'audit', operator)}`);
   } finally {
     await close();
   }

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { shellWord } from '../../../rules/shell';
 import type { JoinedFolder } from '../../../embedded/data-folder/join';
 import type { WorkerSettings } from '../../../embedded/data-folder/worker-settings';
 import { runningWords } from '../../../embedded/told-to-stop';
@@ -44,7 +45,7 @@ async function up(data: string | undefined, json: boolean): Promise<void> {
   }
 }
 
-/** Before a server is started: a worker that lacks something would end them all again. */
+/** Checked before a server starts: a worker without its settings would end all servers again. */
 async function requireWorkerParts(): Promise<WorkerSettings> {
   const { loadConfiguration, WORKER_NEEDS } = await import('../../../configuration/load.js');
   const needs = WORKER_NEEDS.filter((need) => need !== 'databaseUrl' && need !== 'secretsKey');
@@ -74,7 +75,7 @@ function tell({ folder, temporalUi, temporalAddress }: JoinedFolder, json: boole
   if (json) return printJson({ env, temporalUi, temporalAddress, secretsKeyFile: folder.secretsKeyFile });
   print(`# Temporal UI: ${temporalUi}`);
   print('# In another shell, beside what says where LNbits and the relays are:');
-  print(`export REPUBLISH_DATA='${folder.path.replaceAll("'", `'\\''`)}'`);
+  print(`export REPUBLISH_DATA=${shellWord(folder.path)}`);
   print('# then: republish start <operator>');
   say(`\n${runningWords()}`);
 }

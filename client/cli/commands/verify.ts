@@ -3,10 +3,10 @@ import type { RelayVerdict } from '../../../inspection/verdict';
 import type { Verification, VerifiedDocument } from '../../../inspection/verify';
 import { byMachine } from '../by-machine';
 import { EXIT } from '../exit-codes';
-import { AUTH_HELP, sayWhoAsks } from '../who-asks';
+import { AUTH_HELP, sayRelaysWantAuth } from '../relay-auth';
 import { cellStyles, print, printJson, printPainted, say } from '../output';
 import type { Style } from '../terminal/paint';
-import { command } from '../run-view/commands';
+import { commandLine } from '../command-lines';
 import { noMachines } from '../run-view/outcome';
 import { paragraph, sectionedTable, short } from '../terminal/table';
 
@@ -18,7 +18,7 @@ interface VerifyOptions {
   json?: true;
 }
 
-/** Rows that a person reads; what is not in order is always shown. */
+/** A person reads at most so many rows. Rows that are not in order are always shown. */
 const MAX_ROWS = 100;
 
 export function registerVerify(program: Command): void {
@@ -84,7 +84,7 @@ async function machineKey(file: string): Promise<Uint8Array> {
   );
 }
 
-/** Of what is wrong the most certain: missing before what could not be looked at. */
+/** The most certain fault decides: missing documents come before relays that did not answer. */
 export function exitCodeOf({ counts, unknownTypes, unknownRelays }: Verification): number {
   if (counts.missing + counts.older > 0) return EXIT.partlyDone;
   const isKnown = counts.unknown === 0 && unknownTypes.length === 0 && unknownRelays.length === 0;
@@ -121,10 +121,10 @@ async function show(verification: Verification, { auth, asMachine }: VerifyOptio
       print(`and ${documents.length - shown.length} more, all in order; all with --json`);
   }
   sayUnknown(documents);
-  sayWhoAsks(unknownRelays, {
+  sayRelaysWantAuth(unknownRelays, {
     subcommand: 'verify',
     operatorUserId,
-    wasTold: auth === true || asMachine !== undefined,
+    hasAuthenticated: auth === true || asMachine !== undefined,
     otherwise: ', or --as-machine <keyfile> as a machine',
   });
   if (unknownTypes.length > 0)
@@ -140,7 +140,7 @@ async function show(verification: Verification, { auth, asMachine }: VerifyOptio
   if (counts.unknown > 0)
     print(
       paragraph(
-        `unknown is neither good nor bad: so few relays answered that it cannot be said. What is wrong with each: republish doctor. When they answer again: ${command('verify', operatorUserId)}`,
+        `unknown is neither good nor bad: so few relays answered that it cannot be said. What is wrong with each: republish doctor. When they answer again: ${commandLine('verify', operatorUserId)}`,
       ),
     );
   if (documents.some(({ relays }) => Object.values(relays).some(isFoundByOne)))
@@ -151,11 +151,11 @@ async function show(verification: Verification, { auth, asMachine }: VerifyOptio
     );
   if (documents.some(isToPutBack))
     print(
-      `what is in the way: ${command('plan', operatorUserId)}\nput them back:       ${command('start', operatorUserId)}`,
+      `what is in the way: ${commandLine('plan', operatorUserId)}\nput them back:       ${commandLine('start', operatorUserId)}`,
     );
 }
 
-/** What the counts count: relays, of those that were asked. */
+/** The unit of the counts: relays, out of those that were asked. */
 function meaningOf(quorum: number, asked: number): string {
   const enough =
     quorum === asked
@@ -166,7 +166,9 @@ function meaningOf(quorum: number, asked: number): string {
   return `current: ${enough} what was published last`;
 }
 
-/** Not one that stands already, and is found by one filter alone: a run would find nothing to do. */
+/**
+ * A document that stands, but is found by only one filter, is not put back: a run would have nothing to do.
+ */
 function isToPutBack({ verdict, relays }: VerifiedDocument): boolean {
   return (verdict === 'missing' || verdict === 'older') && !Object.values(relays).some(isFoundByOne);
 }
@@ -179,7 +181,7 @@ function isInOrder({ verdict }: VerifiedDocument): boolean {
   return verdict === 'current' || verdict === 'newer' || verdict === 'no state';
 }
 
-/** Those that agree and those that do not answer as a number, the others by name. */
+/** Relays that agree or do not answer as a number, the others by name. */
 function relaysOf({ relays, eventId, verdict }: VerifiedDocument): string {
   const all = Object.entries(relays);
   if (verdict === 'no key') return 'not paired yet, or machine_npub is no public key';
@@ -196,7 +198,7 @@ function relaysOf({ relays, eventId, verdict }: VerifiedDocument): string {
   return [...never, ...same, ...others, ...(unknown > 0 ? [`${unknown} unknown`] : [])].join('; ');
 }
 
-/** A relay that is away is away for all documents: told once. */
+/** A relay that is away has no document: it is shown once. */
 function sayUnknown(documents: VerifiedDocument[]): void {
   const reasons = new Map<string, number>();
   for (const [relay, { state, detail }] of documents.flatMap(({ relays }) => Object.entries(relays))) {

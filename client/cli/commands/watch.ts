@@ -38,7 +38,7 @@ async function watch(operator: string, { patience, json }: WatchOptions): Promis
       operator,
       stream: process.stdout,
       patienceMs,
-      // The last one waits for the result.
+      // The last status is printed with the result.
       ...(json ? { onStatus: (status) => status.closedAt ?? printJsonLine(status) } : {}),
     });
     if (last === undefined) return;

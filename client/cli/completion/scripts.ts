@@ -1,3 +1,4 @@
+import { shellWord } from '../../../rules/shell';
 import type { Described, Words } from './words';
 
 type Shell = 'bash' | 'zsh' | 'fish';
@@ -10,7 +11,7 @@ export function completionScript(shell: Shell, words: Words[]): string {
 function bash(words: Words[]): string {
   const cases = words.map(
     ({ path, commands, options }) =>
-      `    ${quoted(path)}) commands=${quoted(join(commands))}; options=${quoted(join(options))} ;;`,
+      `    ${shellWord(path)}) commands=${shellWord(join(commands))}; options=${shellWord(join(options))} ;;`,
   );
   return `# bash completion of republish. Load it with: source <(republish completion bash)
 _republish() {
@@ -22,7 +23,7 @@ _republish() {
 ${choicesOf(words)
   .map(
     ({ flag, values }) =>
-      `    ${flag}) COMPREPLY=($(compgen -W ${quoted(values.join(' '))} -- "$current")); return ;;`,
+      `    ${flag}) COMPREPLY=($(compgen -W ${shellWord(values.join(' '))} -- "$current")); return ;;`,
   )
   .join('\n')}
   esac
@@ -39,22 +40,22 @@ complete -o default -F _republish republish
 }
 
 /**
- * In bash and zsh: adds a word to the path of the command when that has such a command, so that an operator
- * is none.
+ * In bash and zsh: adds a word to the path of the command if the path has such a subcommand. An operator is
+ * none.
  */
 function pathWalk(words: Words[], variable: string): string {
   const patterns = words.flatMap(({ path, commands }) =>
-    commands.map(({ word }) => quoted(`${path}:${word}`)),
+    commands.map(({ word }) => shellWord(`${path}:${word}`)),
   );
   return `case "$${variable}:$word" in ${patterns.join('|')}) ${variable}="\${${variable}:+$${variable} }$word" ;; esac`;
 }
 
 function zsh(words: Words[]): string {
   const described = (list: Described[]): string =>
-    list.map(({ word, what }) => quoted(`${word.replaceAll(':', '\\:')}:${what}`)).join(' ');
+    list.map(({ word, what }) => shellWord(`${word.replaceAll(':', '\\:')}:${what}`)).join(' ');
   const cases = words.map(
     ({ path, commands, options }) =>
-      `    ${quoted(path)}) commands=(${described(commands)}); options=(${described(options)}) ;;`,
+      `    ${shellWord(path)}) commands=(${described(commands)}); options=(${described(options)}) ;;`,
   );
   return `#compdef republish
 # zsh completion of republish. Load it with: source <(republish completion zsh)
@@ -66,7 +67,7 @@ _republish() {
   done
   case "$previous" in
 ${choicesOf(words)
-  .map(({ flag, values }) => `    ${flag}) compadd -- ${values.map(quoted).join(' ')}; return ;;`)
+  .map(({ flag, values }) => `    ${flag}) compadd -- ${values.map(shellWord).join(' ')}; return ;;`)
   .join('\n')}
   esac
   case "$command_path" in
@@ -87,15 +88,15 @@ compdef _republish republish
 
 function fish(words: Words[]): string {
   const lines = words.flatMap(({ path, commands, options, choices }) => {
-    const condition = quoted(`__republish_at ${path}`.trim());
+    const condition = shellWord(`__republish_at ${path}`.trim());
     return [
       ...commands.map(
-        ({ word, what }) => `complete -c republish -f -n ${condition} -a ${word} -d ${quoted(what)}`,
+        ({ word, what }) => `complete -c republish -f -n ${condition} -a ${word} -d ${shellWord(what)}`,
       ),
       ...options.map(({ word, what }) => {
         const values = choices.find(({ flag }) => flag === word)?.values;
-        const takes = values ? ` -x -a ${quoted(values.join(' '))}` : '';
-        return `complete -c republish -n ${condition} -l ${word.replace(/^--/, '')}${takes} -d ${quoted(what)}`;
+        const takes = values ? ` -x -a ${shellWord(values.join(' '))}` : '';
+        return `complete -c republish -n ${condition} -l ${word.replace(/^--/, '')}${takes} -d ${shellWord(what)}`;
       }),
     ];
   });
@@ -123,8 +124,4 @@ function choicesOf(words: Words[]): Words['choices'] {
 
 function join(list: Described[]): string {
   return list.map(({ word }) => word).join(' ');
-}
-
-function quoted(text: string): string {
-  return `'${text.replaceAll("'", `'\\''`)}'`;
 }

@@ -1,13 +1,13 @@
 import type { Command, Help, Option } from 'commander';
 
-/** What may follow the words of one command. */
+/** The words that can follow one command. */
 export interface Words {
   /** The command as it is typed after `republish`, such as `signer add`; empty for the program itself. */
   path: string;
-  /** Its own commands, or what its argument may be where that is a choice. */
+  /** Its subcommands, or the choices of its argument. */
   commands: Described[];
   options: Described[];
-  /** What an option takes, where that is a choice. */
+  /** The choices of an option. */
   choices: { flag: string; values: readonly string[] }[];
 }
 
@@ -17,7 +17,7 @@ export interface Described {
 }
 
 /**
- * Every command of the program with the words it knows, so that a script made of them cannot go stale.
+ * All commands of the program with their words: a script that is generated from them is never out of date.
  *
  * @param values by option: what it takes, where only the configuration knows that
  */

@@ -1,10 +1,10 @@
-import { grouped } from '../../../contract/page-name';
+import { grouped } from '../../../rules/page-name';
 import type { Cause, Report } from '../../../inspection/report/model';
 import { foreign, joined, markup, type Markup, sentence } from './markup';
 import { section } from './page';
 import { plural } from './words';
 
-/** Links between the causes and the rows of those whom they concern; all of them stay on the page. */
+/** Links between causes and rows. All of them stay on the page. */
 export interface Links {
   /** The row of a machine, or of an operator, by its id. */
   rows: ReadonlyMap<string, number>;
@@ -20,13 +20,13 @@ export function linksOf(ids: readonly string[], causes: readonly Cause[]): Links
   };
 }
 
-/** The attribute by which a row is found. */
+/** The attribute that links point to. */
 export function rowMark({ rows }: Links, id: string): Markup | false {
   const row = rows.get(id);
   return row !== undefined && markup` id="r${row}"`;
 }
 
-/** A failure type, which leads to its remedy. */
+/** A failure type, as a link to its remedy. */
 export function typeLink({ causes }: Links, type: string): Markup {
   const number = causes.get(type);
   return number === undefined ? markup`${type}` : markup`<a href="#c${number}">${type}</a>`;

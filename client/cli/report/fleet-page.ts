@@ -1,4 +1,4 @@
-import { grouped } from '../../../contract/page-name';
+import { grouped } from '../../../rules/page-name';
 import type { FleetReport, OperatorReport } from '../../../inspection/report/model';
 import { npub } from '../../../nostr/keys';
 import { causesSection, type Links, linksOf, rowMark, typeLink } from './causes';
@@ -17,9 +17,9 @@ import {
 } from './page';
 import { id, plural } from './words';
 
-/** Up to here a page shows all of it at once. */
+/** With at most so many operators, all rows are open. */
 const MAX_OPEN_OPERATORS = 50;
-/** A page of twenty thousand operators has room for the failed documents of so many. */
+/** The failed documents of at most so many operators are shown: there can be 20,000 operators. */
 const MAX_WITH_DOCUMENTS = 1_000;
 const MAX_MESSAGE_LENGTH = 300;
 
@@ -94,7 +94,7 @@ function asked({ request, counts }: FleetReport): Markup {
       ['Operators', `${grouped(counts.planned)}${all ? ' (all)' : ''}`],
       ['Document types', documentTypes ? joined(documentTypes.map(foreign)) : 'all'],
       ['Runs at once', operatorsAtOnce === undefined ? null : grouped(operatorsAtOnce)],
-      ['Unchanged ones', force ? 'signed anew' : 'left alone'],
+      ['Unchanged ones', force ? 'signed again' : 'left alone'],
       ['Failed ones', onFailure === 'hold' ? 'wait for retry or skip' : 'reported at the end'],
       ['Reason', reason ? foreign(reason) : null],
     ]),

@@ -1,9 +1,8 @@
-import { grouped } from '../../../contract/page-name';
+import { grouped } from '../../../rules/page-name';
 import { markup, type Markup } from './markup';
 
 /**
- * So many rows are laid out at once; the others wait in groups that are closed, and open at a click or when
- * searched.
+ * Rows of one group. The browser lays out the first group; the others are closed until a click or a search.
  */
 const GROUP = 200;
 

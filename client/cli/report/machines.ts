@@ -1,4 +1,4 @@
-import { grouped } from '../../../contract/page-name';
+import { grouped } from '../../../rules/page-name';
 import { isGood } from '../../../contract/progress';
 import {
   GRADES,
@@ -13,14 +13,14 @@ import { foreign, markup, type Markup } from './markup';
 import { section, table, type Tone } from './page';
 import { id, plural, time } from './words';
 
-/** Up to here a page shows all of it at once. */
+/** With at most so many machines, all rows are open. */
 const MAX_OPEN_MACHINES = 50;
 /**
- * Up to here each document has its times, its nevent and each relay's words; with more the page would be too
- * large.
+ * With at most so many documents, each has its times, its nevent and the words of each relay. With more, the
+ * page would be too large.
  */
 const MAX_DETAILED_DOCUMENTS = 500;
-/** So many messages stand beside their documents; after that their cause has them. */
+/** At most so many messages stand next to their documents. The causes have the others. */
 const MAX_MESSAGES = 500;
 
 /** How an outcome is shown: colour, sign and word, and what it means. */
@@ -45,8 +45,8 @@ const TITLES: Record<MachineReport['grade'], string> = {
 };
 
 /**
- * Machines by document types: what is wrong on top and open, what is in order behind it and, where it is
- * much, closed.
+ * Machines by document types. Rows with trouble are on top and open. Rows in order come after them, and are
+ * closed where there are many.
  */
 export function* machinesSection(report: RunReport, links: Links): Generator<Markup> {
   const { machines, documentTypes, counts } = report;
@@ -71,7 +71,7 @@ export function* machinesSection(report: RunReport, links: Links): Generator<Mar
   yield markup`</section>`;
 }
 
-/** What is said of each document, as long as there is room. */
+/** The details of each document, as long as there is room. */
 class Cells {
   #messages = 0;
   readonly #isDetailed: boolean;
@@ -87,7 +87,7 @@ class Cells {
     this.#day = (startedAt ?? asOf).slice(0, 10);
   }
 
-  /** End tags and quotes are left out where HTML lets them be: ten thousand rows have as many of them. */
+  /** Without the end tags and quotes that HTML does not need: a page can have ten thousand rows. */
   row({ machineId, machineName, documents }: MachineReport): Markup {
     const hasName = machineName !== '' && machineName !== machineId;
     return markup`<tr${rowMark(this.links, machineId)}><th scope="row">${
@@ -161,7 +161,7 @@ function holding({ relays }: MachineDocument): string {
   return `${states.filter(({ state }) => state === 'holds').length} of ${states.length}`;
 }
 
-/** How far an open document is. */
+/** The stage of an open document. */
 function stageOf({ eventId, signedAt, sentAt }: MachineDocument): string {
   if (sentAt !== null) return 'sent, to be read back';
   if (signedAt !== null) return 'signed, to be sent';

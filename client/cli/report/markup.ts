@@ -1,7 +1,7 @@
 import { onOneLine } from '../terminal/text';
 
 /**
- * Markup that may stand in a page as it is. Only `markup` makes it, so that what came from a row is always
+ * Markup that goes into a page unescaped. Only `markup` makes it, so that values from rows are always
  * escaped.
  */
 export class Markup {
@@ -11,8 +11,8 @@ export class Markup {
 type Part = Markup | string | number | false | null | undefined | readonly Part[];
 
 /**
- * A template of a page: everything that is put into it is text, unless it is made by `markup` itself. It has
- * this name because formatters take one that is called `html` for a page, and close its elements.
+ * A template of a page: every inserted value is escaped, unless `markup` made it. The name is not `html`,
+ * because formatters close the elements of a template with that name.
  */
 export function markup(strings: TemplateStringsArray, ...parts: Part[]): Markup {
   let source = strings[0] ?? '';
@@ -28,8 +28,7 @@ function sourceOf(part: Part): string {
 }
 
 /**
- * What a reader sees of a text from elsewhere: on one line, with a mark in place of what would steer the
- * page.
+ * Text from outside as a reader sees it: on one line, with a mark in place of control characters.
  */
 export function shown(text: string): string {
   return onOneLine(text).replace(/\p{Surrogate}/gu, '\ufffd');
@@ -48,14 +47,14 @@ function escaped(text: string): string {
 }
 
 /**
- * A name, an id or words from elsewhere: in whatever direction they are written, what stands beside them
- * stays in place.
+ * A name, an id or words from outside. Text that is written from right to left does not move the text next to
+ * it.
  */
 export function foreign(text: string): Markup {
   return markup`<bdi>${text}</bdi>`;
 }
 
-/** A sentence of ours: what stands between backticks is a command. */
+/** A sentence of our own. Text between backticks is a command. */
 export function sentence(text: string): Markup {
   return markup`${text
     .split('`')

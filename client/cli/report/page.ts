@@ -1,15 +1,15 @@
 import { createHash } from 'node:crypto';
-import type { HowFar } from '../../../contract/how-far';
-import { grouped } from '../../../contract/page-name';
+import type { HowFar } from '../../../rules/how-far';
+import { grouped } from '../../../rules/page-name';
 import type { Report } from '../../../inspection/report/model';
 import { foreign, markup, type Markup, sentence } from './markup';
 import { STYLE } from './style';
 import { time, tookOf } from './words';
 
-/** By this a file is known that a new report may take the place of. */
+/** A file with this mark is a report, which a new report may replace. */
 export const MARK = '<meta name="generator" content="republish report">';
 
-/** Nothing in the page may ask anybody for anything, and no script can run in it. */
+/** The page can load nothing, and no script can run in it. */
 const POLICY = [
   "default-src 'none'",
   `style-src 'sha256-${createHash('sha256').update(STYLE).digest('base64')}'`,
@@ -18,7 +18,7 @@ const POLICY = [
   "form-action 'none'",
 ].join('; ');
 
-/** A whole page, piece by piece: that of a large run is never in memory as one text. */
+/** A page in pieces: the page of a large run is never one text in memory. */
 export function* page(report: Report, title: string, body: Iterable<Markup>): Generator<string> {
   yield `<!doctype html>
 <html lang="en">
@@ -44,7 +44,7 @@ ${markup`<title>${title}</title>`.source}
 
 const SIGNS: Record<Report['verdict']['tone'], string> = { good: '✓', bad: '✕', warning: '!', calm: '…' };
 
-/** How it ended or stands in one sentence, what to do about it, and what it comes to. */
+/** The state or the end in one sentence, what to do, and the sum. */
 export function verdictSection(who: Markup, { verdict }: Report, counts: Markup): Markup {
   const { tone, remedies, remarks } = verdict;
   const items = (texts: readonly string[]): Markup[] =>
@@ -72,7 +72,7 @@ export interface Share {
   tone: Tone;
 }
 
-/** A bar of what there is, with its numbers below; in per cent what is done, where that says something. */
+/** A bar with its numbers below, and the percentage that is done, where there is one. */
 export function bar(shares: readonly Share[], { percent }: HowFar): Markup {
   const told = shares.filter(({ count }) => count > 0);
   const all = told.reduce((sum, { count }) => sum + count, 0);
@@ -95,13 +95,13 @@ ${content}
 </section>`;
 }
 
-/** Names and what belongs to them; what is not known is left out. */
+/** Names and values. Unknown values are left out. */
 export function facts(rows: readonly (readonly [name: string, value: Markup | string | null])[]): Markup {
   return markup`<dl>${rows.map(([name, value]) => value !== null && markup`<dt>${name}</dt><dd>${value}</dd>\n`)}</dl>`;
 }
 
 /**
- * A table that scrolls by itself where the screen is narrow. Columns with `#` before their names are numbers.
+ * A table that scrolls on a narrow screen. Columns with `#` before their names are numbers.
  */
 export function table(
   head: readonly string[],
@@ -121,7 +121,7 @@ export function table(
 <tbody>${rows.map((row) => markup`<tr>${cells(row)}</tr>\n`)}</tbody>${foot && markup`<tfoot><tr>${cells(foot)}</tr></tfoot>`}</table></div>`;
 }
 
-/** What people asked of it, in that order. */
+/** The controls that people sent, oldest first. */
 export function interventionsSection({ interventions }: Report): Markup {
   const rows = interventions.map(({ action, at, by, reason, documentType, machineId }) => [
     time(at),
@@ -134,7 +134,7 @@ export function interventionsSection({ interventions }: Report): Markup {
   return section('Who intervened', table(['when', 'what', 'who', 'why'], rows));
 }
 
-/** By what the audit's chain can be held against later: whoever keeps the page has kept it. */
+/** The audit head, to check the chain of the audit later. A kept page keeps the head. */
 export function auditFact({ auditRow }: Report): readonly [string, Markup | null] {
   return [
     'Audit',

@@ -1,4 +1,4 @@
-import { grouped } from '../../../contract/page-name';
+import { grouped } from '../../../rules/page-name';
 import type { RelayReport, RunReport } from '../../../inspection/report/model';
 import { causesSection, linksOf } from './causes';
 import { machinesSection, OUTCOMES, TOLD, typesSection } from './machines';
@@ -16,7 +16,7 @@ import {
 } from './page';
 import { id, key, time } from './words';
 
-/** Names that are told of what was asked for; more of them are counted. */
+/** At most so many names of a request are shown. The others are counted. */
 const MAX_NAMED = 20;
 const MAX_REASONS = 5;
 
@@ -68,7 +68,7 @@ function asked({ request, operatorUserId, documentTypes }: RunReport): Markup {
       ['Machines', machineIds === undefined ? 'all' : names(machineIds)],
       [
         'Unchanged ones',
-        !force ? 'left alone' : `signed anew${resetCounts ? ', counts of machines too' : ''}`,
+        !force ? 'left alone' : `signed again${resetCounts ? ', counts of machines too' : ''}`,
       ],
       ['Failed ones', onFailure === 'hold' ? 'wait for retry or skip' : 'reported at the end'],
       ['Reason', reason ? foreign(reason) : null],

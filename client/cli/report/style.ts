@@ -1,6 +1,6 @@
 /**
- * How a report looks: on a desktop, on a phone, in the dark and on paper. Colours are never alone: a sign and
- * a word stand beside them. Every text has a contrast of at least 4.5 to what is behind it (WCAG AA).
+ * The style of a report: on a desktop, on a phone, in dark mode and on paper. A colour always comes with a
+ * sign and a word. Every text has a contrast of at least 4.5 (WCAG AA).
  */
 export const STYLE = `
 :root {

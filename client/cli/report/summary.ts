@@ -1,11 +1,11 @@
-import { grouped } from '../../../contract/page-name';
+import { grouped } from '../../../rules/page-name';
 import type { Report } from '../../../inspection/report/model';
 import { terminalWidth } from '../terminal/table';
 import { wrapLines } from '../terminal/text';
 import { countOf } from './causes';
 import { plainTime } from './words';
 
-/** Reasons of one cause that a person reads here; the page has more. */
+/** At most so many reasons of a cause. The page has more. */
 const MAX_REASONS = 3;
 
 /** What a terminal shows of a report: the sentence, what to do, and what went wrong. */

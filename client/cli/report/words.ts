@@ -1,4 +1,4 @@
-import { grouped } from '../../../contract/page-name';
+import { grouped } from '../../../rules/page-name';
 import { npub } from '../../../nostr/keys';
 import { markup, type Markup } from './markup';
 
@@ -6,7 +6,7 @@ export function plural(count: number, what: string): string {
   return `${grouped(count)} ${what}${count === 1 ? '' : 's'}`;
 }
 
-/** `2 h 1 min`, `1 min 4 s`, `850 ms`: what was measured, in its two largest units. */
+/** `2 h 1 min`, `1 min 4 s`, `850 ms`: a duration in its two largest units. */
 export function tookOf(ms: number): string {
   if (ms < 1_000) return `${Math.max(0, Math.round(ms))} ms`;
   const seconds = Math.round(ms / 1_000);
@@ -35,7 +35,7 @@ export function id(text: string): Markup {
   return markup`<code class="id"><bdi>${text}</bdi></code>`;
 }
 
-/** A public key as people and as machines write it. */
+/** A public key as npub and as hex. */
 export function key(pubkey: string): Markup {
   return markup`<code class="id">${npub(pubkey)}</code><br><small>hex</small> <code class="id soft">${pubkey}</code>`;
 }

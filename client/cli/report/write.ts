@@ -11,8 +11,7 @@ import { MARK } from './page';
 const HEAD_BYTES = 2_000;
 
 /**
- * Writes a page to a file, which is there as a whole or not at all. An earlier report is written over;
- * anything else is left alone.
+ * Writes a page to a file: all of it or nothing. It replaces an earlier report, but no other file.
  *
  * @throws UsageError
  */

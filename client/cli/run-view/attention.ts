@@ -3,13 +3,13 @@ import type { Progress } from '../../../contract/progress';
 import type { RunStatus } from '../../run-status';
 import { type Line, line, whole } from '../terminal/paint';
 import { wrap } from '../terminal/text';
-import { command, remedyAs } from './commands';
+import { commandLine, completeCommands } from '../command-lines';
 
 const UNREADABLE =
   'A worker answers, and what it says cannot be read here: call this with the data converter of the workers (REPUBLISH_DATA_CONVERTER).';
 
-/** Who is missing, or what keeps whoever is there from going on, so that nothing moves. */
-export function trouble(
+/** Why nothing moves: Temporal does not answer, no worker is there, or no worker can make progress. */
+export function troubleLines(
   { progress, closedAt, taskQueue, unreachableSince, obstacle, cancelRequested }: RunStatus,
   operator: string,
   columns: number,
@@ -28,16 +28,16 @@ export function trouble(
     ];
   }
   if (progress !== null) return [];
-  // Otherwise something would be in the way.
+  // A worker answered, otherwise there would be an obstacle.
   if (closedAt === null) return [line(), ...yellow(UNREADABLE, columns)];
-  const told = `No worker on task queue ${taskQueue} tells its counts; ${command('audit', operator)} has them.`;
+  const told = `No worker on task queue ${taskQueue} tells its counts; ${commandLine('audit', operator)} has them.`;
   return [line(), ...yellow(told, columns)];
 }
 
 function cancellationWaits(operator: string, columns: number): Line[] {
   return [
     ...yellow('It is to be cancelled, which waits for that too.', columns),
-    whole('  end it as it is: ', ['bold', command('end', operator)]),
+    whole('  end it as it is: ', ['bold', commandLine('end', operator)]),
   ];
 }
 
@@ -45,26 +45,26 @@ function clock(at: string): string {
   return new Date(at).toTimeString().slice(0, 8);
 }
 
-/** What a run ended on, with its remedy: before all that follows from it. */
+/** The cause of the end of a run, with its remedy. */
 export interface Ended {
   type: string;
   message: string;
   remedy: string;
 }
 
-export function ending(ended: Ended | undefined): Line[] {
+export function endingLines(ended: Ended | undefined): Line[] {
   if (ended === undefined) return [];
   const { type, message, remedy } = ended;
   return [
     line(),
     line(['red', `${type}: ${message.replace(/\s+/g, ' ')}`]),
-    ...(message.includes(remedy) ? [] : [line(['bold', `remedy: ${remedy}`])]),
+    line(['bold', `remedy: ${remedy}`]),
     line(),
   ];
 }
 
-/** What waits for a person, and what that person can do. Never left out, however small the terminal is. */
-export function waits(
+/** What waits for a person, and what the person can do. It is shown on any terminal, however small. */
+export function personLines(
   { approvals, progress, closedAt }: RunStatus,
   operator: string,
   columns: number,
@@ -82,26 +82,24 @@ export function waits(
     lines.push(
       line(),
       line(['yellow', `Paused${by}${paused.reason ? `: ${paused.reason}` : ''}`]),
-      whole('  go on:     ', ['bold', command('resume', operator)]),
+      whole('  go on:     ', ['bold', commandLine('resume', operator)]),
     );
   }
   lines.push(...blocked(progress, operator, columns));
   if (progress.phase === 'holding') {
     lines.push(
       line(),
-      line(['yellow', `Waits for a decision${onWhat(progress)}`]),
-      whole('  try again: ', ['bold', command('retry', operator)]),
-      whole('  give up:   ', ['bold', command('skip', operator)]),
-      whole('  end:       ', ['bold', command('cancel', operator)]),
+      line(['yellow', `Waits for a decision${undecidedCounts(progress)}`]),
+      whole('  try again: ', ['bold', commandLine('retry', operator)]),
+      whole('  give up:   ', ['bold', commandLine('skip', operator)]),
+      whole('  end:       ', ['bold', commandLine('cancel', operator)]),
     );
   }
   return lines;
 }
 
-/**
- * What a run that holds waits for: ` on 2 failed and 5 without outcome`. Before its documents it has neither.
- */
-export function onWhat({ failed, open }: Progress): string {
+/** What a holding run waits for, such as ` on 2 failed and 5 without outcome`; empty before its documents. */
+export function undecidedCounts({ failed, open }: Progress): string {
   const parts = [
     ...(failed > 0 ? [`${failed} failed`] : []),
     ...(open > 0 ? [`${open} without outcome`] : []),
@@ -111,17 +109,17 @@ export function onWhat({ failed, open }: Progress): string {
 
 function blocked({ blocked, planned }: Progress, operator: string, columns: number): Line[] {
   if (blocked === undefined) return [];
-  const message = remedyAs(blocked.message.replace(/\s+/g, ' '), operator);
-  const told = `${whatIsBlocked(planned)} ${blocked.type}: ${message}`;
+  const message = completeCommands(blocked.message.replace(/\s+/g, ' '), operator);
+  const told = `${blockedSentence(planned)} ${blocked.type}: ${message}`;
   return [line(), ...yellow(told, columns), ...remedyLines(blocked.type, operator, columns)];
 }
 
 function remedyLines(type: FailureType, operator: string, columns: number): Line[] {
-  const remedy = remedyAs(`remedy: ${remedyFor(type)}`, operator);
+  const remedy = completeCommands(`remedy: ${remedyFor(type)}`, operator);
   return wrap(remedy, columns - 3).map((text) => line(['bold', `  ${text}`]));
 }
 
-export function whatIsBlocked(planned: number): string {
+export function blockedSentence(planned: number): string {
   return planned > 0 ? 'No further documents are begun.' : 'The documents cannot be begun.';
 }
 

@@ -5,16 +5,16 @@ import { runRestsWithoutUs } from '../data-folder';
 import { EXIT } from '../exit-codes';
 import { canRedraw, inColour, say } from '../output';
 import { onOneLine } from '../terminal/text';
-import { command } from './commands';
+import { commandLine } from '../command-lines';
 import { LiveView } from './live-view';
 import { PlainLines } from './plain-lines';
 
 export interface Follow {
   operator: string;
-  /** Where it is shown: in place on a terminal, else in lines. */
+  /** The run is shown here: in place on a terminal, else in lines. */
   stream: WriteStream;
   patienceMs: number;
-  /** Told each status in place of any showing. */
+  /** Gets each status. Then nothing is shown on the stream. */
   onStatus?: (status: RunStatus) => void;
 }
 
@@ -22,10 +22,10 @@ export interface Follow {
 const CLOSE_TIMEOUT_MS = 2_000;
 
 /**
- * Shows a run until it has ended. Ctrl-C detaches, and says how to come back; a second one ends the process
- * at once.
+ * Shows a run until it has ended. Ctrl-C detaches and tells how to come back. A second Ctrl-C ends the
+ * process at once.
  *
- * @returns the last status, or undefined when somebody detached
+ * @returns the last status; undefined when Ctrl-C detached
  */
 export async function follow(
   run: RepublishRun,
@@ -35,7 +35,7 @@ export async function follow(
   const onSignal = (): void => {
     if (detached.signal.aborted) process.exit(EXIT.detached);
     detached.abort();
-    // Servers of our own end in order, and a worker of ours finishes what is in work.
+    // Our own servers stop in order, and our own worker finishes documents in work.
     if (!runRestsWithoutUs()) setTimeout(() => process.exit(EXIT.detached), CLOSE_TIMEOUT_MS).unref();
   };
   process.on('SIGINT', onSignal);
@@ -52,13 +52,13 @@ export async function follow(
     }
   }
   if (!detached.signal.aborted) return last;
-  // Of a run with which nobody goes on, a cancellation would wait too.
+  // While no worker makes progress, a cancellation would wait too.
   const [stays, end] =
     last === undefined || last.obstacle === null ? ['goes on', 'cancel'] : ['stays as it is', 'end'];
   say(
     runRestsWithoutUs()
-      ? `stopping: documents in work are finished, and the run rests. Go on with: ${command('start', operator)}`
-      : `detached; the run ${stays}. Come back with: ${command('watch', operator)}\nor end it with: ${command(end, operator)}`,
+      ? `stopping: documents in work are finished, and the run rests. Go on with: ${commandLine('start', operator)}`
+      : `detached; the run ${stays}. Come back with: ${commandLine('watch', operator)}\nor end it with: ${commandLine(end, operator)}`,
   );
   process.exitCode = EXIT.detached;
   return undefined;

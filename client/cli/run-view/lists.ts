@@ -1,6 +1,6 @@
 import { type FailureType, remedyFor } from '../../../contract/failures';
-import { documentOf } from '../../../contract/machine-name';
-import { pageName } from '../../../contract/page-name';
+import { documentOf } from '../../../rules/machine-name';
+import { pageName } from '../../../rules/page-name';
 import type { Stages, WaitingDocument } from '../../../contract/progress';
 import { notAttemptedLine, tellFailures } from '../../../rules/told-failures';
 import { MAX_WAITING } from '../../live-values';
@@ -9,19 +9,19 @@ import type { Retry, Step } from '../../run-steps';
 import { type Line, line, type Style } from '../terminal/paint';
 import { widthOf } from '../terminal/text';
 import type { Ended } from './attention';
-import { remedyAs } from './commands';
+import { completeCommands } from '../command-lines';
 import { duration } from './rate';
 
 export interface ListOptions {
   columns: number;
   nowMs: number;
-  /** Entries that there is room for in each list; their numbers are always told. */
+  /** Each list shows at most so many entries. The number of all entries is always shown. */
   maxListed: number;
-  /** Cuts reasons and remedies to a line each: better than none. */
+  /** Cuts each reason and remedy to one line. */
   isBrief?: boolean;
-  /** Leaves out the failures of a run that has ended: somebody tells them after it, with the remedies. */
+  /** Leaves out the failures of a run that has ended: the command prints them below, with the remedies. */
   withoutFailures?: boolean;
-  /** What the run ended on, where that is to be told with it. */
+  /** The cause of the end of the run, where it is shown. */
   ended?: Ended | undefined;
 }
 
@@ -39,10 +39,7 @@ export function retries({ retrying }: RunStatus, operator: string, options: List
   ]);
 }
 
-/**
- * Documents that have no outcome yet, and why. Those that meet with no trouble have it on their line: it is a
- * word or two.
- */
+/** Open documents, and what they wait for. Without trouble that is a word or two, on the same line. */
 export function waitingDocuments(
   { waiting, progress, closedAt }: RunStatus,
   operator: string,
@@ -76,7 +73,7 @@ export function stepsInWork({ inWork }: RunStatus, options: ListOptions): Line[]
   ]);
 }
 
-/** Failures for good. Where the run has ended, whoever started it says them, with the remedy. */
+/** The final failures. */
 export function failures({ progress, closedAt }: RunStatus, operator: string, options: ListOptions): Line[] {
   const { columns, maxListed, withoutFailures, ended } = options;
   if (progress === null || progress.failed === 0 || withoutFailures) return [];
@@ -94,18 +91,18 @@ export function failures({ progress, closedAt }: RunStatus, operator: string, op
     room -= shown.length;
     types.add(type);
     lines.push(...shown.flatMap((document) => beside(['red', documentOf(document)], type, columns)));
-    lines.push(...dim(remedyAs(message.replace(/\s+/g, ' '), operator), '    ', options));
+    lines.push(...dim(completeCommands(message.replace(/\s+/g, ' '), operator), '    ', options));
   }
   if (notAttempted > 0) lines.push(line('  ', ['red', notAttemptedLine(notAttempted)]));
   const named = reasons.reduce((sum, { documents }) => sum + documents.length, 0);
   const more = maxListed > 0 ? named - (maxListed - room) + unnamed : 0;
   if (more > 0) lines.push(line(['dim', `  and ${more} more`]));
-  // What blocks a run that goes on stands above with its remedy, and so does what it ended on.
+  // The remedy of what blocks the run, or of what it ended on, is shown above.
   types.delete((closedAt === null ? blocked?.type : ended?.type) as FailureType);
   return [
     ...lines,
     ...[...types].flatMap((type) =>
-      dim(remedyAs(`remedy for ${type}: ${remedyFor(type)}`, operator), '  ', options),
+      dim(completeCommands(`remedy for ${type}: ${remedyFor(type)}`, operator), '  ', options),
     ),
   ];
 }
@@ -121,7 +118,7 @@ function list(heading: string, count: number, { maxListed }: ListOptions, entrie
   ];
 }
 
-/** What there is to say of an entry after its name, or below where the line ends before. */
+/** The text of an entry: after its name, or on the next line where it has no room. */
 function beside(name: readonly [Style, string], text: string, columns: number): Line[] {
   return 4 + widthOf(name[1]) + widthOf(text) < columns
     ? [line('  ', name, `  ${text}`)]
@@ -129,11 +126,11 @@ function beside(name: readonly [Style, string], text: string, columns: number): 
 }
 
 /**
- * In full: a relay's reason stands at the end of a long message, and is what somebody has to mend. Entries
- * that follow each other and have the same one share it.
+ * A reason in full: the words of a relay are at the end of a long message, and tell what to repair. Entries
+ * with the same reason that follow each other share it.
  */
 function detail([text = '', next]: string[], operator: string, options: ListOptions): Line[] {
-  return text === next ? [] : dim(remedyAs(text.replace(/\s+/g, ' '), operator), '    ', options);
+  return text === next ? [] : dim(completeCommands(text.replace(/\s+/g, ' '), operator), '    ', options);
 }
 
 function dim(text: string, indent: string, { isBrief }: ListOptions): Line[] {
@@ -142,7 +139,7 @@ function dim(text: string, indent: string, { isBrief }: ListOptions): Line[] {
 }
 
 /**
- * `bitspire-fees, machines 101-200 of 10,000`; by number while no worker says how many machines there are.
+ * `bitspire-fees, machines 101-200 of 10,000`, or the number of the page while the machines are not known.
  */
 export function nameOf({ activity, page, documentType, machines }: Step): string {
   if (page === undefined || documentType === undefined) return activity;
@@ -182,7 +179,7 @@ export function stageWords(stages: Stages): string {
     .join(', ');
 }
 
-/** Temporal's own words, which say neither what happened nor that somebody goes on. */
+/** Messages of Temporal that tell neither what happened nor that the next attempt comes. */
 const TIMEOUTS: Record<string, string> = {
   'activity Heartbeat timeout':
     'the worker that had it is lost, or cannot reach Temporal; the next free worker takes it up',

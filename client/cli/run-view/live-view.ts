@@ -3,15 +3,15 @@ import type { RunStatus } from '../../run-status';
 import { runRestsWithoutUs } from '../data-folder';
 import { type Line, line } from '../terminal/paint';
 import { Screen } from '../terminal/screen';
-import { nowShown, type Shown } from './aside';
+import { type LiveRegion, setLiveRegion } from '../terminal/live-region';
 import { Rate } from './rate';
 import { runView } from './view';
 
-/** Times to the next attempt are counted down. */
+/** The view counts down to the next attempts. */
 const REDRAW_EVERY_MS = 1_000;
 
-/** A run, kept in place on a terminal. */
-export class LiveView implements Shown {
+/** Shows a run in place on a terminal. */
+export class LiveView implements LiveRegion {
   #screen: Screen;
   #rate = new Rate();
   #status: RunStatus | undefined;
@@ -28,7 +28,7 @@ export class LiveView implements Shown {
     this.#screen = new Screen(stream, inColour);
     this.#timer = setInterval(() => this.#draw(false), REDRAW_EVERY_MS);
     this.stream.on('resize', this.#redraw);
-    nowShown(this);
+    setLiveRegion(this);
   }
 
   see(status: RunStatus): void {
@@ -37,7 +37,7 @@ export class LiveView implements Shown {
     this.#draw(false);
   }
 
-  beneath(write: () => void): void {
+  writeAbove(write: () => void): void {
     if (this.#drawn !== '') this.#screen.draw([]);
     write();
     if (this.#drawn !== '') this.#draw(true);
@@ -47,7 +47,7 @@ export class LiveView implements Shown {
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    nowShown(undefined);
+    setLiveRegion(undefined);
     clearInterval(this.#timer);
     this.stream.off('resize', this.#redraw);
     this.#draw(false, true);
@@ -57,8 +57,8 @@ export class LiveView implements Shown {
   #draw(isResized: boolean, isLast = false): void {
     if (this.#status === undefined) return;
     const lines = this.#frame(this.#status, isLast);
-    // A frame that is there already is not drawn again: it would take the selection from somebody who copies
-    // a line.
+    // An unchanged frame is not drawn again: a redraw would clear the selection of a person who copies a
+    // line.
     const text = JSON.stringify(lines);
     if (text === this.#drawn && !isResized) return;
     this.#drawn = text;
@@ -76,10 +76,10 @@ export class LiveView implements Shown {
         withoutFailures: isOver,
       });
     if (isOver) return view(0);
-    // Below the last one stands how to come back.
+    // Below the last frame the command prints how to come back.
     const footer = isLast ? [] : [line(), line(['dim', whatCtrlCDoes(status)])];
     const room = isLast ? rows - 3 : rows;
-    // The lists give way first: what waits for a person must be seen.
+    // The lists get shorter first: what waits for a person must be visible.
     for (const less of [{}, { withoutTypes: true }, { withoutTypes: true, isBrief: true }] as const) {
       for (let maxListed = 8; maxListed > 0; maxListed -= 1) {
         const lines = [...view(maxListed, less), ...footer];

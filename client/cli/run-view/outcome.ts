@@ -1,27 +1,27 @@
-import { remedyFor } from '../../../contract/failures';
-import { howFar } from '../../../contract/how-far';
-import { documentOf } from '../../../contract/machine-name';
+import { remedyFor, traitsOf } from '../../../contract/failures';
+import { howFar } from '../../../rules/how-far';
+import { documentOf } from '../../../rules/machine-name';
 import type { Progress } from '../../../contract/progress';
 import { notAttemptedLine, tellFailures, type ToldReason } from '../../../rules/told-failures';
 import type { RepublishFailed } from '../../errors';
-import { command, remedyAs } from './commands';
+import { commandLine, completeCommands } from '../command-lines';
 
-/** @param lookedIn where; undefined where that is not known any more */
+/** @param lookedIn where the machines were looked for; undefined: not known */
 export function noMachines(lookedIn: string | undefined): string {
   const where = lookedIn === undefined ? '' : `: they were looked for in ${lookedIn}`;
   return `warning: the operator has no machines${where}. Are the operator, LNBITS_DATABASE_URL and "preset" right?`;
 }
 
-/** What became of a run that ended well, as sentences. */
+/** The result of a run that ended well, as sentences. */
 export function outcomeLines(progress: Progress | null, runId: string): string[] {
-  // Needs a worker to answer; the result is there without.
+  // The counts need a worker. The result does not.
   if (progress === null) return ['done'];
   const { planned, published, unchanged, superseded, skipped, lookedIn } = progress;
   const lines = [];
   if (planned + skipped === 0) lines.push(noMachines(lookedIn));
   if (skipped > 0) {
     lines.push(
-      `warning: ${skipped} document${skipped === 1 ? ' was' : 's were'} skipped: not paired yet, without state, or given up; see: ${command('audit', runId)}`,
+      `warning: ${skipped} document${skipped === 1 ? ' was' : 's were'} skipped: not paired yet, without state, or given up; see: ${commandLine('audit', runId)}`,
     );
   }
   lines.push(
@@ -30,23 +30,23 @@ export function outcomeLines(progress: Progress | null, runId: string): string[]
   return lines;
 }
 
-/** What to keep elsewhere of the audit, however the run ended. */
+/** The audit head, which the reader should keep elsewhere. */
 export function headLines(progress: Progress | null): string[] {
   return progress?.auditHead === undefined ? [] : [`audit head: ${progress.auditHead}`];
 }
 
-/** What else is known of a run that did not end well. */
+/** What is known of a run that failed, besides its error. */
 interface EndedRun {
   runId: string;
   operator: string;
-  /** As it was seen last; null: no worker answered. */
+  /** The last progress; null: no worker answered. */
   progress: Progress | null;
 }
 
-/** Why a run did not end well and what to do, first; then what follows from it. */
+/** First why a run failed and what to do; then the consequences. */
 export function failureLines(error: RepublishFailed, { runId, operator, progress }: EndedRun): string[] {
   const { type, message, remedy } = error;
-  // A cancellation carries no failures; whoever looked at the run has seen them.
+  // The error of a cancellation contains no failures. The last progress has them.
   const known = error.failed > 0 || progress === null ? error : progress;
   const cause = progress?.blocked;
   const { reasons, notAttempted, unnamed } = tellFailures(known, {
@@ -56,30 +56,22 @@ export function failureLines(error: RepublishFailed, { runId, operator, progress
   const isIncomplete = type === 'RepublishIncomplete';
   const said = isIncomplete
     ? `${known.failed} document${known.failed === 1 ? '' : 's'} could not be republished:`
-    : withoutRemedy(message, remedy);
-  // What a cancellation has interrupted has the remedy of the cancellation.
+    : message;
+  // Documents that a cancellation interrupted need no remedy of their own.
   const types = [...new Set(reasons.map((reason) => reason.type))].filter(
-    (each) => each !== type && !(type === 'Cancelled' && each === 'Interrupted'),
+    (each) => each !== type && !(type === 'Cancelled' && traitsOf(each).decidedBy === 'run'),
   );
   const lines = [
     `error: ${type}: ${said}`,
-    ...(isIncomplete || said.includes(remedy) ? [] : [`remedy: ${remedy}`]),
+    ...(isIncomplete ? [] : [`remedy: ${remedy}`]),
     ...reasons.flatMap(reasonLines),
     ...(notAttempted > 0 ? [`${isIncomplete ? '  ' : ''}${notAttemptedLine(notAttempted)}`] : []),
-    ...(unnamed > 0 ? [`  and ${unnamed} more; see: ${command('audit', runId)}`] : []),
+    ...(unnamed > 0 ? [`  and ${unnamed} more; see: ${commandLine('audit', runId)}`] : []),
     ...types.map((each) => `remedy for ${each}: ${remedyFor(each)}`),
     ...(isIncomplete ? [`remedy: ${remedy}`] : []),
     ...(progress === null || isIncomplete ? [] : standingLine(progress)),
   ];
-  return lines.map((text) => remedyAs(text, operator));
-}
-
-/**
- * The message of a run that failed ends with what to do, for Temporal's UI; here that has a line of its own.
- */
-function withoutRemedy(message: string, remedy: string): string {
-  const end = `. ${remedy}`;
-  return message.endsWith(end) ? message.slice(0, -end.length) : message;
+  return lines.map((text) => completeCommands(text, operator));
 }
 
 function standingLine(progress: Progress): string[] {
@@ -87,10 +79,10 @@ function standingLine(progress: Progress): string[] {
   return of === 0 ? [] : [`${done} of ${of} documents stand`];
 }
 
-/** Names behind a reason that more documents share; all of them are in the audit. */
+/** Each reason names at most so many documents. The audit has all of them. */
 const MAX_NAMED = 10;
 
-/** Forty documents that lack the same relay are one thing to mend. */
+/** Documents with the same reason share a line: forty documents that lack one relay are one repair. */
 function reasonLines({ type, message, documents }: ToldReason): string[] {
   const reason = `${type}: ${message}`;
   const [only, ...others] = documents.map(documentOf);
@@ -100,26 +92,22 @@ function reasonLines({ type, message, documents }: ToldReason): string[] {
   return [`  ${reason}`, ...shown, ...(more > 0 ? [`    and ${more} more`] : [])];
 }
 
-/** What a run ended on: what kept all of it from going on, or else its failure. */
+/** The cause of the end of a run: what blocked all documents, or else its failure. */
 export function endedOn(
   failure: { type: string; message: string; remedy: string },
   { progress, operator }: Pick<EndedRun, 'progress' | 'operator'>,
 ): { type: string; message: string; remedy: string } {
-  const remedy = remedyAs(failure.remedy, operator);
+  const remedy = completeCommands(failure.remedy, operator);
   if (failure.type !== 'RepublishIncomplete' || progress === null)
-    return {
-      ...failure,
-      message: remedyAs(withoutRemedy(failure.message, failure.remedy), operator),
-      remedy,
-    };
+    return { ...failure, message: completeCommands(failure.message, operator), remedy };
   const { blocked } = progress;
   if (blocked !== undefined)
     return {
       type: blocked.type,
-      message: remedyAs(blocked.message, operator),
-      remedy: remedyAs(remedyFor(blocked.type), operator),
+      message: completeCommands(blocked.message, operator),
+      remedy: completeCommands(remedyFor(blocked.type), operator),
     };
-  // Its message names the documents, which stand below.
+  // The message would repeat the documents that are shown below.
   const { failed } = progress;
   const message = `${failed} document${failed === 1 ? '' : 's'} could not be republished`;
   return { ...failure, message, remedy };

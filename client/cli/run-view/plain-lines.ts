@@ -1,24 +1,24 @@
 import { remedyFor } from '../../../contract/failures';
-import { howFar } from '../../../contract/how-far';
-import { documentOf } from '../../../contract/machine-name';
+import { howFar } from '../../../rules/how-far';
+import { documentOf } from '../../../rules/machine-name';
 import { notAttemptedLine, tellFailures } from '../../../rules/told-failures';
 import type { RunStatus } from '../../run-status';
-import { onWhat, whatIsBlocked } from './attention';
-import { command, remedyAs } from './commands';
+import { undecidedCounts, blockedSentence } from './attention';
+import { commandLine, completeCommands } from '../command-lines';
 import { attemptOf, nameOf, reasonOf, stageWords, troubleOf } from './lists';
 
-/** More would drown the rest; the audit has all of them. */
+/** More lines would hide the rest. The audit has all of them. */
 const MAX_AT_ONCE = 5;
-/** Counts alone are told so often at most; whatever else happens is told at once. */
+/** A change of the counts alone is shown at most this often. Everything else is shown at once. */
 const COUNTS_EVERY_MS = 5_000;
 
-/** Tells a run in lines, for logs and pipes: what is new since the last look, each thing once. */
+/** Shows a run in lines, for logs and pipes: only what is new since the last status, each thing once. */
 export class PlainLines {
   #told = new Set<string>();
   #counts = '';
   #phase = '';
   #countsAtMs = -Infinity;
-  /** Type of the obstacle that was told last. */
+  /** Type of the obstacle that was shown last. */
   #inTheWay: string | undefined;
 
   constructor(private readonly operator: string) {}
@@ -35,7 +35,7 @@ export class PlainLines {
         ]),
       ),
       ...this.#limited(
-        // Only these: otherwise each document that waits its turn would print a line.
+        // Only documents with trouble: otherwise each open document would print a line.
         status.waiting
           .filter(({ since }) => since !== undefined)
           .map((document) => [
@@ -45,7 +45,7 @@ export class PlainLines {
       ),
       ...this.#failures(status),
       ...this.#progress(status, nowMs),
-    ].map((text) => remedyAs(text, this.operator));
+    ].map((text) => completeCommands(text, this.operator));
   }
 
   #connection(status: RunStatus): string[] {
@@ -59,7 +59,7 @@ export class PlainLines {
     return unreachableSince !== null || closedAt !== null ? lines : lines.concat(this.#obstacle(status));
   }
 
-  /** What its message says anew, such as the number of an attempt, is no news. */
+  /** Only a new type is shown: the message counts attempts. */
   #obstacle({ obstacle, cancelRequested, progress }: RunStatus): string[] {
     const { operator } = this;
     const lines: string[] = [];
@@ -71,7 +71,7 @@ export class PlainLines {
       );
     this.#inTheWay = obstacle?.type;
     const waits = obstacle !== null && cancelRequested && !progress?.cancelling;
-    const told = `it is to be cancelled, which waits for that too; end it as it is: ${command('end', operator)}`;
+    const told = `it is to be cancelled, which waits for that too; end it as it is: ${commandLine('end', operator)}`;
     return [...lines, ...(waits ? this.#once('cancellation waits', told) : [])];
   }
 
@@ -88,7 +88,7 @@ export class PlainLines {
       ...this.#whileTrue(
         'paused',
         paused !== undefined,
-        `paused${words}; go on with: ${command('resume', operator)}`,
+        `paused${words}; go on with: ${commandLine('resume', operator)}`,
         'resumed',
       ),
       ...this.#whileTrue(
@@ -96,13 +96,13 @@ export class PlainLines {
         blocked !== undefined,
         blocked === undefined
           ? ''
-          : `${whatIsBlocked(planned)} ${blocked.type}: ${blocked.message}. Remedy: ${remedyFor(blocked.type)}`,
+          : `${blockedSentence(planned)} ${blocked.type}: ${blocked.message}. Remedy: ${remedyFor(blocked.type)}`,
         'what was in the way is tried again',
       ),
       ...this.#whileTrue(
         'holding',
         phase === 'holding',
-        `holding: waits for a decision${onWhat(progress)}. Try again: ${command('retry', operator)}; give up: ${command('skip', operator)}; end: ${command('cancel', operator)}`,
+        `holding: waits for a decision${undecidedCounts(progress)}. Try again: ${commandLine('retry', operator)}; give up: ${commandLine('skip', operator)}; end: ${commandLine('cancel', operator)}`,
         'going on',
       ),
     );
@@ -153,7 +153,7 @@ export class PlainLines {
     return [text];
   }
 
-  /** One line when something begins to be so, another when it ends. */
+  /** One line when it becomes true, another when it ends. */
   #whileTrue(key: string, isSo: boolean, begins: string, ends: string): string[] {
     if (isSo) return this.#once(key, begins);
     return this.#told.delete(key) ? [ends] : [];

@@ -1,18 +1,17 @@
-import { howFar } from '../../../contract/how-far';
+import { howFar } from '../../../rules/how-far';
 import type { Progress } from '../../../contract/progress';
 import type { RunStatus } from '../../run-status';
 
 const WINDOW_MS = 30_000;
-/** A rate from less would jump about. */
+/** A rate over a shorter time would jump. */
 const LEAST_MS = 2_000;
 
-/** How fast a run goes, from what was seen of it in the last half minute. */
+/** The speed of a run over the last half minute. */
 export class Rate {
   #seen: { atMs: number; done: number }[] = [];
 
   see(progress: Progress, atMs: number): void {
-    // What stands still on purpose says nothing about how fast it goes afterwards; a retry takes documents
-    // back.
+    // A pause tells nothing about the speed after it. A retry makes the number of done documents smaller.
     const { done } = howFar(progress);
     const isAtWork = progress.phase === 'publishing' && !progress.paused && progress.blocked === undefined;
     if (!isAtWork || done < (this.#seen.at(-1)?.done ?? 0)) this.#seen = [];
@@ -21,7 +20,7 @@ export class Rate {
     while ((this.#seen[1]?.atMs ?? Infinity) < atMs - WINDOW_MS) this.#seen.shift();
   }
 
-  /** Documents a second; undefined as long as too little was seen, and where nothing has come for long. */
+  /** Documents per second; undefined while too little is known, or when nothing changed for long. */
   perSecond(nowMs: number): number | undefined {
     const first = this.#seen[0];
     const last = this.#seen.at(-1);
@@ -45,7 +44,7 @@ export function secondsLeft(status: RunStatus, perSecond: number): number | unde
   return left > troubled ? left / perSecond : undefined;
 }
 
-/** `45 s`, `3 min`, `2 h 10 min`: as exact as an estimate deserves. */
+/** `45 s`, `3 min`, `2 h 10 min`. */
 export function duration(seconds: number): string {
   if (seconds < 60) return `${Math.max(0, Math.round(seconds))} s`;
   const minutes = Math.round(seconds / 60);

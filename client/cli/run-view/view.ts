@@ -1,21 +1,21 @@
-import { howFar } from '../../../contract/how-far';
+import { howFar } from '../../../rules/how-far';
 import { type Counts, OUTCOMES, type Progress } from '../../../contract/progress';
-import type { ObstacleType } from '../../../contract/obstacle';
+import { traitsOf } from '../../../contract/failures';
 import type { RunStatus } from '../../run-status';
 import { fitted, type Line, line, type Span, type Style } from '../terminal/paint';
 import { padEnd, padStart, widthOf } from '../terminal/text';
-import { ending, trouble, waits } from './attention';
+import { endingLines, troubleLines, personLines } from './attention';
 import { failures, type ListOptions, retries, stageWords, stepsInWork, waitingDocuments } from './lists';
 import { duration, secondsLeft } from './rate';
 
 export interface ViewOptions extends ListOptions {
-  /** Documents a second, where it is known. */
+  /** Documents per second, where it is known. */
   perSecond?: number | undefined;
-  /** Where there is no room for both, a reason is worth more than the table of document types. */
+  /** Leaves out the table of document types: reasons are more useful where there is no room for both. */
   withoutTypes?: boolean;
 }
 
-/** What a person sees of a run: `status` prints it once, `start` and `watch` keep it in place. */
+/** The view of a run for people: `status` prints it once, `start` and `watch` redraw it in place. */
 export function runView(status: RunStatus, operator: string, options: ViewOptions): Line[] {
   const { progress } = status;
   const failed = failures(status, operator, options);
@@ -23,13 +23,13 @@ export function runView(status: RunStatus, operator: string, options: ViewOption
   const isToBeDecided = progress?.phase === 'holding' && progress.blocked === undefined;
   const lines = [
     headline(status, operator, options.nowMs),
-    ...ending(options.ended),
+    ...endingLines(options.ended),
     ...(progress === null ? [] : bar(progress, status, options)),
     ...stagesLine(status),
     ...(progress === null || options.withoutTypes ? [] : byType(progress, options.columns)),
-    ...trouble(status, operator, options.columns),
+    ...troubleLines(status, operator, options.columns),
     ...(isToBeDecided ? failed : []),
-    ...waits(status, operator, options.columns),
+    ...personLines(status, operator, options.columns),
     ...retries(status, operator, options),
     ...waitingDocuments(status, operator, options),
     ...(isToBeDecided ? [] : failed),
@@ -39,20 +39,15 @@ export function runView(status: RunStatus, operator: string, options: ViewOption
   return lines.flatMap((each) => fitted(each, options.columns - 1));
 }
 
-const NOT_MOVING: Partial<Record<ObstacleType, string>> = {
-  NoWorker: 'waits for a worker',
-  NoWorkerOfRelease: 'waits for a worker',
-  RunStuck: 'stuck',
-};
-
 function headline(
   { status, startedAt, closedAt, runId, progress, obstacle }: RunStatus,
   operator: string,
   nowMs: number,
 ): Line {
   const seconds = ((closedAt === null ? nowMs : Date.parse(closedAt)) - Date.parse(startedAt)) / 1_000;
-  // Temporal calls it running although nobody works on it.
-  const still = obstacle === null ? undefined : NOT_MOVING[obstacle.type];
+  // Temporal's status is RUNNING although no worker is there.
+  const state = obstacle === null ? undefined : traitsOf(obstacle.type).obstacle;
+  const still = state === 'passing' ? undefined : state;
   const phase = closedAt === null ? (still ?? progress?.phase ?? 'running') : statusWord(status);
   const styles: Record<string, Style> = { completed: 'green', failed: 'red', holding: 'yellow' };
   if (still !== undefined) styles[still] = 'yellow';
@@ -75,7 +70,7 @@ function statusWord(status: string): string {
   return status.toLowerCase().replace('_', ' ');
 }
 
-/** Full cells are what stands. Those of what failed are others in any colour: they are not done. */
+/** Full cells are standing documents. Failed ones have another character, also without colour. */
 function bar(progress: Progress, status: RunStatus, { columns, perSecond }: ViewOptions): Line[] {
   const { done, of, percent } = howFar(progress);
   const { failed } = progress;
@@ -84,7 +79,7 @@ function bar(progress: Progress, status: RunStatus, { columns, perSecond }: View
   const text = `  ${percent}%  ${done} of ${of}${timing(status, perSecond)}`;
   const width = Math.max(0, Math.min(40, columns - 1 - widthOf(text)));
   const green = Math.floor((done * width) / of);
-  // Something failed: seen also where the bar has no cell for it.
+  // At least one cell for failures, so that they are visible.
   const red = failed === 0 ? 0 : Math.min(width - green, Math.max(1, Math.round((failed * width) / of)));
   return [
     line(
@@ -103,9 +98,7 @@ function timing(status: RunStatus, perSecond: number | undefined): string {
   return `  ${perSecond.toFixed(perSecond < 10 ? 1 : 0)}/s${left}`;
 }
 
-/**
- * Moves also while nothing has its outcome yet: documents at a slow bunker are encrypted one after the other.
- */
+/** The stages change before any outcome does: a slow bunker encrypts one document after the other. */
 function stagesLine({ progress, stages, closedAt }: RunStatus): Line[] {
   const isKnown = Object.values(stages).some((documents) => documents > 0);
   if (closedAt !== null || !(isKnown || (progress?.planned ?? 0) > 0)) return [];
@@ -114,7 +107,7 @@ function stagesLine({ progress, stages, closedAt }: RunStatus): Line[] {
 
 const STYLES: Partial<Record<keyof Counts, Style>> = { published: 'green', failed: 'red', skipped: 'yellow' };
 
-/** A table where it has room, else each document type with the counts that are not zero. */
+/** A table where it has room, else a line for each document type without zeros. */
 function byType({ documentTypes, ...total }: Progress, columns: number): Line[] {
   const rows = Object.entries({ ...documentTypes, total });
   const isEmpty = ['planned' as const, ...OUTCOMES].every((key) => total[key] === 0);

@@ -2,14 +2,14 @@ import { cut, graphemes, onOneLine, widthOf, withWholeCommands } from './text';
 
 export type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan';
 
-/** A piece of a line, with the style it has where colours are shown. */
+/** A piece of a line, with its style. */
 export type Span = string | readonly [Style, string];
 
 export interface Line {
   spans: Span[];
-  /** Neither cut nor broken: an address to open, a command to type. It takes as many rows as it needs. */
+  /** Neither cut nor broken: a URL to open, a command to type. It takes as many rows as it needs. */
   isWhole?: boolean;
-  /** One row, whatever is left out: where there is no room for more. */
+  /** One row: the rest is cut, where there is no room for more. */
   isBrief?: boolean;
 }
 
@@ -31,8 +31,8 @@ export function whole(...spans: Span[]): Line {
 }
 
 /**
- * A line as one or more that have room in so many columns, broken between words; what goes on is indented.
- * Only a word that is longer than a line is broken itself.
+ * Breaks a line between words into lines that fit. Continued lines are indented. Only a word that is longer
+ * than a line is broken.
  */
 export function fitted(line: Line, columns: number): Line[] {
   if (line.isWhole || line.isBrief || lineWidth(line) <= columns) return [line];
@@ -68,7 +68,7 @@ function place(piece: string, span: Span, room: { rows: Row[]; indent: number; c
   if (isTooLong) place(piece.slice(taken.length), span, room);
 }
 
-/** As much of a word as has room, and at least a character. */
+/** As much of a word as fits, at least one character. */
 function beginning(word: string, columns: number): string {
   const [first = '', ...others] = graphemes(word);
   let taken = first;
@@ -94,7 +94,7 @@ export function rowsOf(line: Line, columns: number): number {
 }
 
 /**
- * A line as it is written, in at most so many columns; what strangers wrote in it cannot steer the terminal.
+ * A line as it is written to the terminal, cut to the columns. Text from outside cannot control the terminal.
  */
 export function paint({ spans, isWhole }: Line, columns: number, inColour: boolean): string {
   let left = isWhole ? Infinity : columns;
@@ -103,7 +103,7 @@ export function paint({ spans, isWhole }: Line, columns: number, inColour: boole
     const text = cut(textOf(span), left);
     left -= widthOf(text);
     painted += inColour && typeof span !== 'string' ? styled(span[0], text) : text;
-    // What follows a cut would look like its continuation.
+    // Text after the cut would look like the continuation of the word.
     if (text !== textOf(span)) break;
   }
   return painted;

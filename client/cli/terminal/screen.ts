@@ -15,8 +15,8 @@ const FALLBACK_COLUMNS = 80;
 const FALLBACK_ROWS = 24;
 
 /**
- * The lower part of a terminal, redrawn in place. Frames are written over the last one, line by line and in
- * one piece, so that nothing flickers; nothing above is touched, and the last frame stays when it is closed.
+ * The lower part of a terminal, redrawn in place. A frame is written over the last one in one write, so that
+ * nothing flickers. The lines above stay, and the last frame stays after `close`.
  */
 export class Screen {
   #shown: Line[] = [];
@@ -57,24 +57,22 @@ export class Screen {
   }
 
   #written(line: Line, columns: number): string {
-    // A row that is full to its last column leaves the cursor there, and erasing would take its last
-    // character.
+    // A full row leaves the cursor on its last column: erasing to the end would remove the last character.
     if (!line.isWhole) return `${paint(line, columns - 1, this.inColour)}${ERASE_LINE_END}\n`;
     const isFull = lineWidth(line) > 0 && lineWidth(line) % columns === 0;
     return `${paint(line, columns, this.inColour)}${isFull ? '' : ERASE_LINE_END}\n`;
   }
 
-  /** Back to where the last frame began. */
+  /** Moves the cursor to the start of the last frame. */
   #toTop(columns: number): string {
     if (this.#shown.length === 0) return '';
-    // Every terminal breaks and joins lines in its own way when its width changes: where the frame begins now
-    // is not known.
+    // Terminals break and join lines differently when their width changes: the start of the frame is unknown.
     if (columns !== this.#shownColumns) return `${ERASE_ALL}${HOME}`;
     const rows = this.#shown.reduce((sum, line) => sum + rowsOf(line, columns), 0);
     return `\r${ESC}${Math.min(rows, this.rows)}A`;
   }
 
-  /** As many lines as there is room for: one that scrolled out of sight could not be redrawn. */
+  /** The lines that fit: a line that scrolled away could not be redrawn. */
   #fitting(lines: Line[], columns: number): Line[] {
     const frame: Line[] = [];
     let left = this.rows;

@@ -2,21 +2,20 @@ import { graphemes, harmless, padEnd, widthOf, withWholeCommands } from './text'
 
 /** Columns between two cells. */
 const GAP = 2;
-/** Before what stands below a heading, and before the fields of a row that has no room beside each other. */
+/** Indent of rows below a heading, and of the fields of a row that are shown one below the other. */
 const INDENT = '  ';
-/** Sentences in less than this are a column of words. */
+/** Below this width, sentences would have one word in each line. */
 const LEAST_PROSE = 20;
 
 /**
- * Columns of the terminal; unbounded where the output goes to a file or another program, which can cut by
- * itself.
+ * Columns of the terminal; unlimited for a file or another program.
  */
 export function terminalWidth(): number {
-  // A pseudo-terminal that nobody has given a size says 0.
+  // A pseudo-terminal without a size has 0 columns.
   return process.stdout.isTTY ? process.stdout.columns || 80 : Infinity;
 }
 
-/** Paints a cell; its text is what it was, or a line of it. */
+/** Adds styles to the text of a cell, or to one line of it. */
 export type PaintCell = (text: string, column: number, row: readonly string[]) => string;
 
 export interface TableOptions {
@@ -25,16 +24,16 @@ export interface TableOptions {
 }
 
 /**
- * A table that fits the terminal. Cells are broken between words and nowhere else: an id, a date or a number
- * is whole, so that it can be read and copied. Where the columns have no room beside each other even so, each
- * row has its fields below each other.
+ * A table that fits the terminal. Cells are broken only between words: ids, dates and numbers stay whole, so
+ * that a person can copy them. Where the columns still do not fit, each row shows its fields one below the
+ * other.
  */
 export function fittedTable(header: string[], rows: string[][], options: TableOptions = {}): string {
   const { width = terminalWidth() } = options;
   return tableLines(header, rows, { ...options, width }).join('\n');
 }
 
-/** The same however wide it gets: ids that somebody copies must be whole. */
+/** The same table at its full width, so that a person can copy whole ids. */
 export function wholeTable(header: string[], rows: string[][]): string {
   return fittedTable(header, rows, { width: Infinity });
 }
@@ -44,7 +43,7 @@ export interface Section {
   rows: string[][];
 }
 
-/** The same with a heading above each group of rows: a column that would say the same in each of them. */
+/** The same with a heading above each group of rows, in place of a column with equal cells. */
 export function sectionedTable(header: string[], sections: Section[], options: TableOptions = {}): string {
   const { width = terminalWidth(), paint } = options;
   const rows = sections.flatMap((section) => section.rows);
@@ -85,7 +84,7 @@ function layoutOf(header: string[], rows: string[][], width: number, paint: Pain
   return widths === undefined ? stacked(header, width, paint) : beside(header, widths, paint);
 }
 
-/** A line break in a machine's name would tear the table, and what steers a terminal would do worse. */
+/** A line break or a control character in the name of a machine would break the table. */
 function oneLine(text: string): string {
   return harmless(text.replace(/\s+/g, ' ').trim());
 }
@@ -95,8 +94,8 @@ function same(text: string): string {
 }
 
 /**
- * What each column gets of the width: as much as it would like, or else its least, and of what is left then
- * the narrowest that wants more gets it first. Undefined: there is not enough.
+ * The width of each column: its natural width if all fit. Else each gets its minimum, and the rest goes first
+ * to the narrowest columns that need more. Undefined: the minimums do not fit.
  */
 function shared(natural: number[], least: number[], width: number): number[] | undefined {
   const sum = (sizes: number[]): number => sizes.reduce((total, size) => total + size, 0);
@@ -136,7 +135,7 @@ function beside(header: string[], widths: number[], paint: PaintCell): Layout {
   return { head: [...of(header, same), rule], of: (row) => of(row, paint) };
 }
 
-/** `name  value` for each field that has one, the first of a row alone: it is what the row is about. */
+/** `name  value` for each field with a value. The first field stands alone: the row is about it. */
 function stacked(header: string[], width: number, paint: PaintCell): Layout {
   const names = Math.max(0, ...header.slice(1).map(widthOf));
   const room = Math.max(1, width - INDENT.length - names - GAP);
@@ -148,7 +147,7 @@ function stacked(header: string[], width: number, paint: PaintCell): Layout {
         const painted = (line: string): string => paint(line, column, row);
         if (column === 0) return wrapToWidth(text, width).map(painted);
         if (text === '') return [];
-        // An id below its name is whole where it would be broken beside it.
+        // An id that would be broken next to its name goes below it.
         if (widestWord(text) > room)
           return [
             INDENT + name,

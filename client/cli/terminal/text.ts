@@ -1,14 +1,13 @@
-/** Control characters would steer the terminal; marks of direction would show a text other than it is. */
+/** Control characters would control the terminal. Direction marks would change how a text reads. */
 const STEERING = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g;
 
-/** Names and reasons come from strangers: what would steer a terminal is shown as a mark. Line ends stay. */
+/** Names and reasons come from outside. Characters that control a terminal become a mark. Line ends stay. */
 export function harmless(text: string): string {
   return text.replace(STEERING, '\ufffd');
 }
 
 /**
- * JSON that says the same to a program. It writes only some of the characters that steer a terminal by their
- * number.
+ * Escapes control characters that JSON.stringify leaves. A program reads the same value.
  */
 export function harmlessJson(json: string): string {
   return json.replace(
@@ -27,11 +26,11 @@ const PLAIN = /^[\u0020-\u007e]*$/;
 let segmenter: Intl.Segmenter | undefined;
 
 /**
- * What is seen as one character, each. The segmenter is made when it is needed: it takes longer than the rest
+ * The characters as a reader sees them. The segmenter is made on first use: that takes longer than the rest
  * of `--help`.
  */
 export function graphemes(text: string): string[] {
-  // Nearly every text is plain, and a table has thousands of cells.
+  // Nearly every text is ASCII, and a table has thousands of cells.
   if (PLAIN.test(text)) return text.split('');
   segmenter ??= new Intl.Segmenter(undefined, { granularity: 'grapheme' });
   return Array.from(segmenter.segment(text), ({ segment }) => segment);
@@ -41,7 +40,7 @@ export function graphemes(text: string): string[] {
 const WIDE =
   /^[\u1100-\u115f\u231a\u231b\u2329\u232a\u23e9-\u23ec\u25fd\u25fe\u2e80-\u303e\u3041-\u33ff\u3400-\u4dbf\u4e00-\ua4cf\ua960-\ua97c\uac00-\ud7a3\uf900-\ufaff\ufe10-\ufe19\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{16fe0}-\u{18aff}\u{1b000}-\u{1b2fb}\u{1f1e6}-\u{1f1ff}\u{20000}-\u{3fffd}]/u;
 const EMOJI = /^\p{Emoji_Presentation}|\ufe0f/u;
-/** Marks that sit on the character before, and what is not seen at all. */
+/** Combining marks and invisible characters. */
 const NO_WIDTH = /^[\p{Mark}\p{Cf}\u200b]+$/u;
 
 /** Columns that a text takes in a terminal. */
@@ -57,7 +56,7 @@ function widthOfGrapheme(grapheme: string): number {
   return WIDE.test(grapheme) || EMOJI.test(grapheme) ? 2 : 1;
 }
 
-/** The text if it has room in so many columns, else as many of its first words and an ellipsis. */
+/** The text if it fits, else its first words and an ellipsis. */
 export function cut(text: string, columns: number): string {
   if (widthOf(text) <= columns) return text;
   if (columns < 1) return '';
@@ -68,7 +67,7 @@ export function cut(text: string, columns: number): string {
     if (width > columns - 1) break;
     kept += segment;
   }
-  // Between words, where the first of them has room.
+  // The cut is between words, if the first word fits.
   const words = text[kept.length] === ' ' ? kept : kept.slice(0, Math.max(0, kept.lastIndexOf(' ')));
   return `${(words.trim() === '' ? kept : words).trimEnd()}…`;
 }
@@ -81,16 +80,16 @@ export function padStart(text: string, columns: number): string {
   return ' '.repeat(Math.max(0, columns - widthOf(text))) + text;
 }
 
-/** Behind these stands a value. */
+/** These options take a value. */
 const VALUED = /^--(data|machine|operator|document-type|old-pubkey|head)$/;
-/** The sentence goes on behind it. */
+/** The sentence continues after these. */
 const ENDS = /[.,;:)`]$/;
 
 /**
- * Words of a text, where a command that somebody may paste is one word as long as it has room on a line: a
- * line break in it would be pasted too.
+ * Joins the words of a command into one word, if the command fits on a line: a person would paste a line
+ * break within it too.
  *
- * @param words each with the blanks behind it, or none with any
+ * @param words all with the blanks after them, or all without
  */
 export function withWholeCommands(words: readonly string[], columns: number): string[] {
   const between = words.some((word) => word.endsWith(' ')) ? '' : ' ';
@@ -105,7 +104,9 @@ export function withWholeCommands(words: readonly string[], columns: number): st
   return joined;
 }
 
-/** @returns behind the last word of the command that begins here; that of the word itself where none does */
+/**
+ * @returns the index after the last word of the command that begins here, or after the word if none begins
+ */
 function endOfCommand(words: readonly string[], begin: number): number {
   const at = (index: number): string => words[index]?.trimEnd() ?? '';
   let end = begin + 1;
@@ -113,7 +114,7 @@ function endOfCommand(words: readonly string[], begin: number): number {
   if (!/^[(`]?republish$/.test(at(begin)) || !goesOn(/^[a-z]/)) return end;
   end += 1;
   if (/^(signer|fleet)$/.test(at(end - 1)) && goesOn(/^[a-z]/)) end += 1;
-  // Whom it is for; a word of the sentence does no harm.
+  // The operator. A word of the sentence here does no harm.
   if (goesOn(/^[^-(]/)) end += 1;
   while (goesOn(/^--/)) {
     end += 1;
@@ -123,8 +124,7 @@ function endOfCommand(words: readonly string[], begin: number): number {
 }
 
 /**
- * A sentence on as many lines as it needs; a word that is longer than a line stays whole (`wrapToWidth`
- * breaks it).
+ * Breaks a sentence into lines. A word that is longer than a line stays whole (`wrapToWidth` breaks it).
  */
 export function wrap(text: string, columns: number): string[] {
   const lines: string[] = [];
@@ -140,7 +140,7 @@ export function wrap(text: string, columns: number): string[] {
   return [...lines, current];
 }
 
-/** The same for each line of a text; what goes on is indented. */
+/** The same for each line of a text. Continued lines are indented. */
 export function wrapLines(text: string, columns: number): string {
   const indented = (line: string): string[] => {
     const indent = /^ */.exec(line)?.[0] ?? '';

@@ -1,0 +1,115 @@
+import type { Client, WorkflowExecutionDescription } from '@temporalio/client';
+import { PROGRESS_QUERY } from '../contract/names';
+import type { Obstacle } from '../contract/obstacle';
+import { type Chain, describeChain } from './chain';
+import { obstacleOf } from './obstacle';
+import { obstacleFacts } from './obstacle-facts';
+import { isUnreadable } from './temporal-errors';
+
+/** What can be seen of a run or a fleet from outside, also while no worker answers. */
+export interface ChainStatus<Progress> {
+  /**
+   * `republish-operator-configs/<operator>` for a run; `republish-fleet` or `republish-fleet/<task queue>`.
+   */
+  workflowId: string;
+  /** Temporal's `firstExecutionRunId`: the key in the ledger and the audit. It survives continue-as-new. */
+  runId: string;
+  /** As Temporal names it: RUNNING, COMPLETED, FAILED, CANCELLED, TERMINATED or TIMED_OUT. */
+  status: string;
+  /** Start of the newest execution, ISO 8601. */
+  startedAt: string;
+  /** ISO 8601; null while it is running. */
+  closedAt: string | null;
+  /** Task queue of the workers. */
+  taskQueue: string;
+  /** Why it was started (Temporal's memo); absent where nobody gave a reason. */
+  reason?: string;
+  /** Answer of the query `progress`; null while no worker answers. */
+  progress: Progress | null;
+  /** Why no worker can make progress; null: no such reason is known, or it has ended. */
+  obstacle: Obstacle | null;
+  /** Somebody asked Temporal to cancel it. `progress.cancelling` tells whether the workflow has noticed. */
+  cancelRequested: boolean;
+  /** Since when Temporal does not answer (ISO 8601): the rest is older than that. Null while it answers. */
+  unreachableSince: string | null;
+}
+
+/** What the status of a run or a fleet has beyond that of the other. */
+export interface StatusKind<Progress, Own> {
+  /** From the answer of the query and from what the pending activities reported. */
+  ownStatus(
+    description: WorkflowExecutionDescription,
+    told: Progress | null,
+  ): Promise<Own & { progress: Progress | null }>;
+}
+
+/** A query waits for a worker. The rest of the status is worth more than a longer wait. */
+const QUERY_TIMEOUT_MS = 3_000;
+
+/** Asks Temporal, and through it a worker, how a chain stands. @throws WorkflowNotFoundError */
+export async function chainStatus<Progress, Own>(
+  client: Client,
+  { workflowId, runId }: Chain,
+  kind: StatusKind<Progress, Own>,
+): Promise<ChainStatus<Progress> & Own> {
+  const description = await describeChain(client, workflowId, runId);
+  const { told, obstacle } = await askWorker<Progress>(client, description);
+  const reason = description.memo?.reason;
+  return {
+    workflowId,
+    runId,
+    status: description.status.name,
+    startedAt: description.startTime.toISOString(),
+    closedAt: description.closeTime?.toISOString() ?? null,
+    taskQueue: description.taskQueue,
+    ...(typeof reason === 'string' ? { reason } : {}),
+    ...(await kind.ownStatus(description, told)),
+    obstacle: obstacle ?? null,
+    cancelRequested: description.raw.workflowExtendedInfo?.cancelRequested === true,
+    unreachableSince: null,
+  };
+}
+
+/** The answer of a worker, and what keeps workers from answering. */
+async function askWorker<Progress>(
+  client: Client,
+  description: WorkflowExecutionDescription,
+): Promise<{ told: Progress | null; obstacle?: Obstacle | undefined }> {
+  const ask = () => queryProgress<Progress>(client, description, QUERY_TIMEOUT_MS);
+  if (description.closeTime !== undefined) return { told: await ask().catch(() => null) };
+  const facts = await obstacleFacts(client, description);
+  const obstacle = obstacleOf(facts);
+  // A query that nobody can answer takes its whole time.
+  if (obstacle !== undefined) return { told: null, obstacle };
+  let answered = true;
+  const told = await ask().catch((error: unknown) => {
+    answered = isUnreadable(error);
+    return null;
+  });
+  return { told, obstacle: obstacleOf({ ...facts, answered }) };
+}
+
+/** What keeps workers from making progress. It asks a worker only where the answer decides. */
+export async function chainObstacle(
+  client: Client,
+  { workflowId, runId }: Chain,
+): Promise<Obstacle | undefined> {
+  const description = await describeChain(client, workflowId, runId);
+  if (description.closeTime !== undefined) return undefined;
+  const facts = await obstacleFacts(client, description);
+  const isDoubtful = facts.workers?.seen.length === 0 && facts.workers.gone > 0;
+  if (!isDoubtful) return obstacleOf(facts);
+  const answered = await queryProgress(client, description, QUERY_TIMEOUT_MS).then(() => true, isUnreadable);
+  return obstacleOf({ ...facts, answered });
+}
+
+/** The answer of the query `progress` of one execution. @throws where no worker answers in time */
+export function queryProgress<Progress>(
+  client: Client,
+  { workflowId, runId }: Pick<WorkflowExecutionDescription, 'workflowId' | 'runId'>,
+  timeoutMs: number,
+): Promise<Progress> {
+  return client.withDeadline(Date.now() + timeoutMs, () =>
+    client.workflow.getHandle(workflowId, runId).query<Progress>(PROGRESS_QUERY),
+  );
+}

@@ -1,0 +1,42 @@
+import type { Client } from '@temporalio/client';
+import { sleep } from '../async/wait';
+import { TemporalUnavailable } from './errors';
+import { addressOf } from './temporal-errors';
+
+export const DEFAULT_PATIENCE_MS = 120_000;
+
+/** Measures for how long Temporal has not answered, and ends the wait after `patienceMs`. */
+export class Outage {
+  #beganAtMs: number | undefined;
+
+  constructor(
+    private readonly client: Client,
+    private readonly patienceMs: number = DEFAULT_PATIENCE_MS,
+  ) {}
+
+  /** ISO 8601; null while Temporal answers. */
+  get since(): string | null {
+    return this.#beganAtMs === undefined ? null : new Date(this.#beganAtMs).toISOString();
+  }
+
+  /** Temporal has answered. */
+  over(): void {
+    this.#beganAtMs = undefined;
+  }
+
+  /** Temporal has not answered. @throws TemporalUnavailable after `patienceMs` of that */
+  note(error: unknown): void {
+    this.#beganAtMs ??= Date.now();
+    if (Date.now() - this.#beganAtMs < this.patienceMs) return;
+    const seconds = Math.round(this.patienceMs / 1_000);
+    throw new TemporalUnavailable(
+      `Temporal has not answered at ${addressOf(this.client)} for ${seconds} s. The run is not affected by that: it goes on as soon as Temporal and a worker are there`,
+      { cause: error },
+    );
+  }
+}
+
+/** Resolves after a time, or as soon as the signal is aborted. */
+export async function pause(durationMs: number, signal?: AbortSignal): Promise<void> {
+  await sleep(durationMs, signal).catch(() => undefined);
+}

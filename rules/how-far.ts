@@ -1,0 +1,52 @@
+import type { OperatorCounts } from '../contract/fleet';
+import { type Counts, GOOD_OUTCOMES, type Phase, type Stages } from '../contract/progress';
+
+/**
+ * How far something is, the same wherever it is shown: on the command line, in the Temporal UI, in a report.
+ * Done is what stands, and nothing else: a document that failed or that nobody began is not done, however
+ * long its run has ended.
+ */
+export interface HowFar {
+  /** Of documents those that a machine finds: `published`, `unchanged`, or `superseded` by a newer one. */
+  done: number;
+  /** What was to stand: every document that was planned and not `skipped` (no state, no key, given up). */
+  of: number;
+  /**
+   * Whole percent, rounded down, so that 100 is all of it. Absent where that would say nothing: nothing was
+   * to stand, the plan is being made, or everything ended before any of it was begun.
+   */
+  percent?: number;
+}
+
+/** Counts of a run or of one of its document types, with as much more as is known. */
+type DocumentsSoFar = Omit<Counts, 'planned' | 'skipped'> & {
+  /** As counted by the ledger; absent: the documents of all outcomes but `skipped`. */
+  planned?: number;
+  /** With what pages in work have told: a document that stands has its outcome when its page is settled. */
+  stages?: Pick<Stages, 'encrypted' | 'standing'>;
+  phase?: Phase;
+};
+
+export function howFar({ stages, phase, ...counts }: DocumentsSoFar): HowFar {
+  const settled = GOOD_OUTCOMES.reduce((sum, outcome) => sum + counts[outcome], 0);
+  const of = counts.planned ?? settled + counts.failed;
+  // One that was skipped may stand all the same, and one that a sweep found lost stood when its page told so.
+  const done = Math.max(settled, Math.min(stages?.standing ?? 0, of - counts.failed));
+  const isBegun = done > 0 || (stages?.encrypted ?? 0) > 0 || counts.failed < of;
+  return share(done, phase === 'loading machines' || !isBegun ? 0 : of, of);
+}
+
+/** The same of a fleet: done are the operators whose documents all stand. */
+export function howFarOfFleet({
+  planned,
+  operators,
+}: {
+  planned: number;
+  operators: OperatorCounts;
+}): HowFar {
+  return share(operators.complete, planned, planned);
+}
+
+function share(done: number, whole: number, of: number): HowFar {
+  return whole === 0 ? { done, of } : { done, of, percent: Math.floor((done * 100) / whole) };
+}

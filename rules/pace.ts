@@ -1,0 +1,114 @@
+/** What is known of somebody who takes only so much, and has no room now. */
+export interface PaceNow {
+  /** When the next one may go: an estimate. */
+  untilMs: number;
+  /** For how long everything was refused up to the last refusal; 0 when the last try went through. */
+  deniedForMs: number;
+}
+
+/** How a pace follows refusals. All intervals are between two things that go, in milliseconds. */
+export interface PaceSettings {
+  /** Factor of the interval at a refusal: above 1. */
+  refused: number;
+  /** Factor of the interval when something goes through, as long as that is no risk: below 1. */
+  passed: number;
+  /** How much longer than the interval at which trouble began one is from which on it shrinks carefully. */
+  margin: number;
+  /** The interval after something went through, where trouble may begin again. */
+  carefully(intervalMs: number): number;
+  /** The longest interval: somebody who refuses everything may count by the minute or by the hour. */
+  maxIntervalMs: number;
+  /** A shorter interval is no limit worth keeping. */
+  minIntervalMs: number;
+}
+
+/**
+ * How often somebody takes something. It follows from refusals alone: relays and bunkers name no limit that
+ * could be relied on. The interval grows with a refusal and shrinks with whatever goes through: fast down to
+ * the interval at which trouble last began, carefully below it.
+ *
+ * A state machine without I/O; times in milliseconds, by one clock. The caller takes a place before it sends
+ * (`reserve`), and says what came of it.
+ */
+export class Pace {
+  /** 0: no limit is known. */
+  #intervalMs = 0;
+  #carefulFromMs = 0;
+  #nextAtMs = -Infinity;
+  #slowedAtMs = -Infinity;
+  /** When the row of refusals began that nothing has ended yet. */
+  #deniedSinceMs: number | undefined;
+  #deniedForMs = 0;
+
+  constructor(private readonly settings: PaceSettings) {}
+
+  get isLimited(): boolean {
+    return this.#intervalMs > 0;
+  }
+
+  /** 0 while no limit is known. */
+  get intervalMs(): number {
+    return this.#intervalMs;
+  }
+
+  /** Changes with each refusal that slows down. A place that was taken before that no longer counts. */
+  get slowedAtMs(): number {
+    return this.#slowedAtMs;
+  }
+
+  /** How many may go within that time from now. */
+  room(nowMs: number, withinMs: number): number {
+    if (!this.isLimited) return Infinity;
+    const leftMs = nowMs + withinMs - this.#nextAtMs;
+    return leftMs < 0 ? 0 : 1 + Math.floor(Math.min(leftMs, withinMs) / this.#intervalMs);
+  }
+
+  now(nowMs: number): PaceNow {
+    return { untilMs: Math.max(nowMs, this.#nextAtMs), deniedForMs: this.#deniedForMs };
+  }
+
+  /**
+   * Takes the next place, unless it is later than that time from now.
+   *
+   * @returns when the place is; undefined: it is too late
+   */
+  reserve(nowMs: number, withinMs: number): number | undefined {
+    if (!this.isLimited) return nowMs;
+    if (this.room(nowMs, withinMs) === 0) return undefined;
+    const atMs = Math.max(nowMs, this.#nextAtMs);
+    this.#nextAtMs = atMs + this.#intervalMs;
+    return atMs;
+  }
+
+  passed(nowMs: number): void {
+    this.#deniedSinceMs = undefined;
+    this.#deniedForMs = 0;
+    if (!this.isLimited) return;
+    const { passed, carefully, minIntervalMs } = this.settings;
+    this.#intervalMs =
+      this.#intervalMs > this.#carefulFromMs
+        ? Math.max(this.#intervalMs * passed, this.#carefulFromMs)
+        : carefully(this.#intervalMs);
+    this.#nextAtMs = Math.min(this.#nextAtMs, nowMs + this.#intervalMs);
+    if (this.#intervalMs < minIntervalMs) this.#intervalMs = 0;
+  }
+
+  /**
+   * A refusal of what was sent before the last slowing down says nothing new about the pace.
+   *
+   * @param firstIntervalMs the interval to begin with, where no limit was known
+   */
+  refused(sentAtMs: number, nowMs: number, firstIntervalMs: number): void {
+    const isFirst = this.#deniedSinceMs === undefined;
+    this.#deniedSinceMs ??= sentAtMs;
+    this.#deniedForMs = nowMs - this.#deniedSinceMs;
+    if (sentAtMs <= this.#slowedAtMs) return;
+    const { refused, margin, maxIntervalMs } = this.settings;
+    const tooShortMs = this.#intervalMs;
+    this.#intervalMs = Math.min(this.isLimited ? tooShortMs * refused : firstIntervalMs, maxIntervalMs);
+    // Refusals in a row are one piece of trouble, which began at the interval of the first.
+    if (isFirst) this.#carefulFromMs = tooShortMs > 0 ? tooShortMs * margin : this.#intervalMs;
+    this.#slowedAtMs = nowMs;
+    this.#nextAtMs = nowMs + this.#intervalMs;
+  }
+}
