@@ -89,7 +89,8 @@ function documentOf(type: DocumentType, columns: readonly Columns[], maxBytes: n
   if (assembled === undefined)
     throw new RepublishError(
       'StateInvalid',
-      'assemble of the document type gave undefined: is a "return" missing? null means that there is no state',
+      'assemble of the document type gave undefined: is a "return" missing? null means that ' +
+        'there is no state',
     );
   if (types.isPromise(assembled))
     throw new RepublishError('StateInvalid', 'assemble of the document type must not be async');
@@ -127,12 +128,14 @@ function guarded<T>(type: DocumentType, part: string, state: unknown, run: () =>
     if (!isFailureType(error.type) || !traitsOf(error.type).ofState)
       throw new RepublishError(
         'StateInvalid',
-        `${part} of the document type threw a RepublishError of a type that is none of a state: throw new RepublishError('StateInvalid', '<path>: <rule>')`,
+        `${part} of the document type threw a RepublishError of a type that is none of a state: throw ` +
+          `new RepublishError('StateInvalid', '<path>: <rule>')`,
       );
     if (!documentTypes.includes(type) && quotesAnyOf(state, error.message))
       throw new RepublishError(
         error.type,
-        `${part} of the document type refused this state; its message is not shown, because it quotes the state: name paths and rules, never values`,
+        `${part} of the document type refused this state; its message is not shown, because it quotes ` +
+          `the state: name paths and rules, never values`,
       );
     throw new RepublishError(error.type, error.message);
   }
@@ -141,7 +144,10 @@ function guarded<T>(type: DocumentType, part: string, state: unknown, run: () =>
 function notShown(part: string, error: unknown): string {
   // Only names of standard errors are shown: the state cannot have made them.
   const kind = STANDARD_ERRORS.find((standard) => error instanceof standard)?.name ?? 'something';
-  return `${part} of the document type threw ${kind} on this state; its message is not shown, because it may quote the state. To have one shown: throw new RepublishError('StateInvalid', '<path>: <rule>')`;
+  return (
+    `${part} of the document type threw ${kind} on this state; its message is not shown, because it ` +
+    `may quote the state. To have one shown: throw new RepublishError('StateInvalid', '<path>: <rule>')`
+  );
 }
 
 const STANDARD_ERRORS = [TypeError, RangeError, SyntaxError, ReferenceError, Error];

@@ -37,7 +37,8 @@ export function asOperator(
     sign: async (event) => {
       const relay = event.tags.find(([name]) => name === 'relay')?.[1] ?? '';
       say(
-        `${shownRelay(relay)} ${WANTS_TO_KNOW}: the signer is asked to sign that (kind 22242), and may ask a person`,
+        `${shownRelay(relay)} ${WANTS_TO_KNOW}: the signer is asked to sign that (kind 22242), and may ` +
+          `ask a person`,
       );
       let signed: SignedEvent | undefined;
       const context = { ...signers, operatorUserId, say };

@@ -65,7 +65,8 @@ export async function check(
     return [
       fail(`no answer within ${timeoutMs / 1000} s`, {
         remedy:
-          'Something on the way takes connections and does not answer: check the address, the firewall and the service.',
+          'Something on the way takes connections and does not answer: check the address, the firewall ' +
+          'and the service.',
         ...(silence !== undefined && { type: silence }),
       }),
     ];

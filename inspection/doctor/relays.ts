@@ -35,7 +35,8 @@ function quorumFinding(facts: readonly RelayFacts[], required: number): Finding 
     return fail(`${needed}, ${reachable} ${reachable === 1 ? 'is' : 'are'} reachable: no run can end well`, {
       type: 'RelayQuorumNotReached',
       remedy:
-        'Mend the relays above, name others in REPUBLISH_RELAYS, or lower REPUBLISH_QUORUM; then restart the workers.',
+        'Mend the relays above, name others in REPUBLISH_RELAYS, or lower REPUBLISH_QUORUM; then restart ' +
+        'the workers.',
     });
   }
   if (reachable - unknown < required)
@@ -46,7 +47,8 @@ function quorumFinding(facts: readonly RelayFacts[], required: number): Finding 
 }
 
 const TELL_WHO_ASKS =
-  "To tell it who asks: republish doctor --operator <operator> --auth. The operator's signer is asked to sign that (kind 22242), and may ask a person.";
+  "To tell it who asks: republish doctor --operator <operator> --auth. The operator's signer is asked to " +
+  'sign that (kind 22242), and may ask a person.';
 
 function findingsOfRelay(
   facts: RelayFacts,
@@ -71,7 +73,8 @@ function findingsOfRelay(
     found.push(
       warn(
         tooSmall,
-        'Documents above that fail on it: raise its limit, or lower REPUBLISH_MAX_STATE_BYTES so that they are named before a run.',
+        'Documents above that fail on it: raise its limit, or lower REPUBLISH_MAX_STATE_BYTES so that ' +
+          'they are named before a run.',
       ),
     );
   }
@@ -101,11 +104,13 @@ function clockFinding({ relay, clock, limits }: RelayFacts): Finding | undefined
   const seconds = Math.round(Math.abs(behindMs) / 1000);
   const direction = behindMs > 0 ? 'behind' : 'ahead of';
   const remedy =
-    'Set its clock by NTP, or tell whoever runs it. Where others differ as it does (the line "clock"), set that of this host.';
+    'Set its clock by NTP, or tell whoever runs it. Where others differ as it does (the line "clock"), ' +
+    'set that of this host.';
   const takesAheadS = limits?.maxAheadS ?? DEFAULT_MAX_AHEAD_S;
   return behindMs > 0 && seconds >= takesAheadS
     ? fail(
-        `its clock is ${seconds} s behind this host's: it takes documents of today for documents of the future, and refuses them`,
+        `its clock is ${seconds} s behind this host's: it takes documents of today for documents of the ` +
+          `future, and refuses them`,
         { remedy },
       )
     : warn(`its clock is ${seconds} s ${direction} this host's`, remedy);
@@ -123,9 +128,15 @@ function smallerThanState(
   const contentChars = Math.max(...sizes.map((size) => size.contentChars));
   const messageBytes = Math.max(...sizes.map((size) => size.messageBytes));
   if (limits?.maxMessageBytes !== undefined && limits.maxMessageBytes < messageBytes)
-    return `takes messages of ${limits.maxMessageBytes} bytes, a state of REPUBLISH_MAX_STATE_BYTES (${maxStateBytes}) makes one of ${messageBytes}`;
+    return (
+      `takes messages of ${limits.maxMessageBytes} bytes, a state of REPUBLISH_MAX_STATE_BYTES ` +
+      `(${maxStateBytes}) makes one of ${messageBytes}`
+    );
   if (limits?.maxContentChars !== undefined && limits.maxContentChars < contentChars)
-    return `takes ${limits.maxContentChars} characters of content, a state of REPUBLISH_MAX_STATE_BYTES (${maxStateBytes}) makes ${contentChars}`;
+    return (
+      `takes ${limits.maxContentChars} characters of content, a state of REPUBLISH_MAX_STATE_BYTES ` +
+      `(${maxStateBytes}) makes ${contentChars}`
+    );
   return undefined;
 }
 

@@ -146,7 +146,8 @@ function waitFindings(
     found.push(
       warn(
         `it holds, and waits for a decision (${failed} failed, ${open} without outcome)`,
-        'Try again: republish retry <operator>; give up: republish skip <operator>; end: republish cancel <operator>.',
+        'Try again: republish retry <operator>; give up: republish skip <operator>; end: republish ' +
+          'cancel <operator>.',
       ),
     );
   return found;

@@ -94,7 +94,8 @@ async function checkOne(context: SignerContext): Promise<Finding> {
     const unproven = kind === 'lnbits-bunker' ? '; whether it may encrypt and sign was not asked' : '';
     if (matchesAccount) return ok(`${named} answers, and its key is the account's${unproven}`);
     return fail(
-      `${named} signs as ${pubkey}, ${accountPubkey === null ? 'LNbits has no such account with a public key: is LNBITS_DATABASE_URL right?' : `the account's public key is ${accountPubkey}`}`,
+      `${named} signs as ${pubkey}, ` +
+        `${accountPubkey === null ? 'LNbits has no such account with a public key: is LNBITS_DATABASE_URL right?' : `the account's public key is ${accountPubkey}`}`,
       whyFor('SignerPubkeyMismatch', operatorUserId),
     );
   } catch (thrown) {

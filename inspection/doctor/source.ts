@@ -194,6 +194,11 @@ const INSUFFICIENT_PRIVILEGE = '42501';
 
 function remedyOfQuery(query: string, sqlState: string | undefined): string {
   if (sqlState === INSUFFICIENT_PRIVILEGE)
-    return 'Let the user of LNBITS_DATABASE_URL read it: GRANT SELECT ON the table (and USAGE on its schema).';
-  return `Point "${query}" in republish.config.json (or the file that REPUBLISH_CONFIG names) at the right table, or give it as SQL; "preset" says whose tables the others are.`;
+    return (
+      'Let the user of LNBITS_DATABASE_URL read it: GRANT SELECT ON the table (and USAGE on ' + 'its schema).'
+    );
+  return (
+    `Point "${query}" in republish.config.json (or the file that REPUBLISH_CONFIG names) at the ` +
+    `right table, or give it as SQL; "preset" says whose tables the others are.`
+  );
 }

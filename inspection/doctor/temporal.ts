@@ -64,7 +64,9 @@ async function namespaceProblem(connection: Connection, namespace: string): Prom
     if (isGrpcServiceError(thrown) && thrown.code === NOT_FOUND) {
       return fail('is not there', {
         type: 'NamespaceNotFound',
-        remedy: `Create it: temporal operator namespace create --namespace ${namespace}; or set TEMPORAL_NAMESPACE to the right one.`,
+        remedy:
+          `Create it: temporal operator namespace create --namespace ${namespace}; or set ` +
+          `TEMPORAL_NAMESPACE to the right one.`,
       });
     }
     if (isDenied(thrown)) return fail(`may not be described (${message})`, 'TemporalRefused');
@@ -97,7 +99,8 @@ export async function lookAtSearchAttributes(
 async function checkSearchAttributes(connection: Connection, namespace: string): Promise<Finding> {
   const { ok, warn, fail } = findingsOf('temporal', 'search attributes');
   const create = (missing: readonly string[]): string =>
-    `temporal operator search-attribute create --namespace ${namespace} ${missing.map((name) => `--name ${name} --type Keyword`).join(' ')}`;
+    `temporal operator search-attribute create --namespace ${namespace} ` +
+    `${missing.map((name) => `--name ${name} --type Keyword`).join(' ')}`;
   try {
     const { missing, mistyped } = await lookAtSearchAttributes(connection, namespace);
     if (mistyped.length > 0) {
@@ -105,13 +108,17 @@ async function checkSearchAttributes(connection: Connection, namespace: string):
         `${mistyped.join(', ')} ${mistyped.length === 1 ? 'is' : 'are'} not of type Keyword: runs would hang`,
         {
           type: 'SearchAttributesWrong',
-          remedy: `Remove and register them anew, then restart the workers: temporal operator search-attribute remove --namespace ${namespace} ${mistyped.map((name) => `--name ${name}`).join(' ')}; ${create(mistyped)}`,
+          remedy:
+            `Remove and register them anew, then restart the workers: temporal operator ` +
+            `search-attribute remove --namespace ${namespace} ` +
+            `${mistyped.map((name) => `--name ${name}`).join(' ')}; ${create(mistyped)}`,
         },
       );
     }
     if (missing.length === 0) return ok('runs are found by operator, key and outcome');
     return warn(
-      `${missing.join(', ')} ${missing.length === 1 ? 'is' : 'are'} not registered: runs are found by their id only`,
+      `${missing.join(', ')} ${missing.length === 1 ? 'is' : 'are'} not registered: runs are found by ` +
+        `their id only`,
       `Register them once, then restart the workers: ${create(missing)}`,
     );
   } catch (thrown) {
@@ -143,7 +150,9 @@ async function checkPollers(connection: Connection, namespace: string, taskQueue
   if (workers === 0)
     return fail('no worker polls it: runs wait, and nothing is lost', {
       type: 'NoWorker',
-      remedy: `Start one: republish worker, with REPUBLISH_TASK_QUEUE=${taskQueue} and TEMPORAL_NAMESPACE=${namespace}.`,
+      remedy:
+        `Start one: republish worker, with REPUBLISH_TASK_QUEUE=${taskQueue} and ` +
+        `TEMPORAL_NAMESPACE=${namespace}.`,
     });
   const missing = ofEachType.map((each) => missingBuild(each)).find((each) => each !== undefined);
   if (missing !== undefined) return fail(missing, 'NoWorkerOfRelease');

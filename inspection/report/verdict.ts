@@ -35,7 +35,9 @@ function judged(run: JudgedRun): Verdict {
     case 'incomplete':
       return {
         tone: 'bad',
-        sentence: `Incomplete. ${soFar(run)}, ${run.counts.failed} ${run.counts.failed === 1 ? 'does' : 'do'} not.`,
+        sentence:
+          `Incomplete. ${soFar(run)}, ${run.counts.failed} ` +
+          `${run.counts.failed === 1 ? 'does' : 'do'} not.`,
         remedies: [...remediesOf(run), remedyFor('RepublishIncomplete')],
         remarks: remarksOf(run),
       };
@@ -49,7 +51,9 @@ function judged(run: JudgedRun): Verdict {
     case 'cancelled':
       return {
         tone: 'warning',
-        sentence: `Cancelled${byWhom(run.interventions.findLast(({ action }) => action === 'cancel'))}. ${soFar(run)}.`,
+        sentence:
+          `Cancelled${byWhom(run.interventions.findLast(({ action }) => action === 'cancel'))}. ` +
+          `${soFar(run)}.`,
         remedies: [remedyFor('Cancelled')],
         remarks: remarksOf(run),
       };
@@ -113,7 +117,8 @@ function goesOn(run: JudgedRun): Verdict {
       'warning',
       `Waits for a decision${on === '' ? '' : ` on ${on}`}.`,
       ...(blocked === undefined ? remediesOf(run) : [remedyFor(blocked.type)]),
-      `Then try again: republish retry <operator>; give up: republish skip <operator>; end: republish cancel <operator>.`,
+      `Then try again: republish retry <operator>; give up: republish skip <operator>; end: republish ` +
+        `cancel <operator>.`,
     );
   }
   if (blocked !== undefined)
@@ -182,19 +187,22 @@ function remarksOf({ state, counts, machines, relays, swept }: JudgedRun): strin
   return [
     ...(counts.superseded > 0
       ? [
-          `${documents(counts.superseded, 'was', 'were')} saved anew by somebody else meanwhile: the newer one stands, and machines take that.`,
+          `${documents(counts.superseded, 'was', 'were')} saved anew by somebody else meanwhile: the ` +
+            `newer one stands, and machines take that.`,
         ]
       : []),
     ...(given > 0 ? [`${documents(given, 'was', 'were')} given up by a person, and not published.`] : []),
     ...(without > 0 ? [`${documents(without, 'had', 'had')} nothing to publish.`] : []),
     ...(behind > 0
       ? [
-          `${behind === 1 ? 'One relay lacks' : `${grouped(behind)} relays lack`} documents that enough others hold: see Relays.`,
+          `${behind === 1 ? 'One relay lacks' : `${grouped(behind)} relays lack`} documents that enough ` +
+            `others hold: see Relays.`,
         ]
       : []),
     ...(swept === false && state !== 'failed'
       ? [
-          'It was not looked at once more at the end: what stood when it was published may be gone since. republish verify asks the relays now.',
+          'It was not looked at once more at the end: what stood when it was published may be gone ' +
+            'since. republish verify asks the relays now.',
         ]
       : []),
   ];
