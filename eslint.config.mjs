@@ -123,7 +123,10 @@ const packageOwners = {
   '@opentelemetry': ['worker'],
 };
 
-/** Within nostr/: what speaks to relays knows nothing of bunkers, and a bunker's client nothing of the other signers. */
+/**
+ * Within nostr/: relays/ imports neither bunker/ nor signers/. bunker/ imports only the interface of
+ * signers/.
+ */
 const nostrArrows = {
   'nostr/relays': {
     regex: '^\\.\\./(bunker|signers)(/|$)',

@@ -52,6 +52,8 @@ export interface FaultAction {
   then?: 'answer' | 'nothing';
   /** Milliseconds between authUrl or refusedBefore and the answer. */
   afterMs?: number;
+  /** As `afterMs`, for a test that says when: the answer waits for it. */
+  after?: Promise<unknown>;
   /** First an answer with this error, as from a second bunker with the same key, then the real answer. */
   refusedBefore?: string;
   /** The answer is sent again so many times, each time in another event. */

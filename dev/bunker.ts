@@ -259,6 +259,7 @@ class Bunker implements DevBunker {
     if (action.authUrl !== undefined && action.then === 'nothing') return;
     if (action.refusedBefore !== undefined) this.answer(request, { error: action.refusedBefore }, {});
     if (action.afterMs) await sleep(action.afterMs, life);
+    await action.after;
     const outcome =
       action.error === undefined ? this.methods.perform(request, action) : { error: action.error };
     if (outcome === undefined || life.aborted) return;

@@ -42,7 +42,7 @@ export function findingsOf(area: Area, subject: string) {
 export const CORRECT_CONFIGURATION =
   'Correct it in the environment, or in republish.config.json (or the file that REPUBLISH_CONFIG names).';
 
-/** What is looked at. */
+/** What a check looks at. */
 interface Checked {
   area: Area;
   subject: string;
@@ -65,8 +65,7 @@ export async function check(
     return [
       fail(`no answer within ${timeoutMs / 1000} s`, {
         remedy:
-          'Something on the way takes connections and does not answer: check the address, the firewall ' +
-          'and the service.',
+          'Something on the way takes connections and does not answer: check the address, the firewall and the service.',
         ...(silence !== undefined && { type: silence }),
       }),
     ];

@@ -35,8 +35,7 @@ function quorumFinding(facts: readonly RelayFacts[], required: number): Finding 
     return fail(`${needed}, ${reachable} ${reachable === 1 ? 'is' : 'are'} reachable: no run can end well`, {
       type: 'RelayQuorumNotReached',
       remedy:
-        'Mend the relays above, name others in REPUBLISH_RELAYS, or lower REPUBLISH_QUORUM; then restart ' +
-        'the workers.',
+        'Mend the relays above, name others in REPUBLISH_RELAYS, or lower REPUBLISH_QUORUM; then restart the workers.',
     });
   }
   if (reachable - unknown < required)
@@ -109,8 +108,7 @@ function clockFinding({ relay, clock, limits }: RelayFacts): Finding | undefined
   const takesAheadS = limits?.maxAheadS ?? DEFAULT_MAX_AHEAD_S;
   return behindMs > 0 && seconds >= takesAheadS
     ? fail(
-        `its clock is ${seconds} s behind this host's: it takes documents of today for documents of the ` +
-          `future, and refuses them`,
+        `its clock is ${seconds} s behind this host's: it takes documents of today for documents of the future, and refuses them`,
         { remedy },
       )
     : warn(`its clock is ${seconds} s ${direction} this host's`, remedy);

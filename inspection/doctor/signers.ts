@@ -93,9 +93,12 @@ async function checkOne(context: SignerContext): Promise<Finding> {
     // nsecbunkerd answers every client with its key. More requests would use up what LNbits needs.
     const unproven = kind === 'lnbits-bunker' ? '; whether it may encrypt and sign was not asked' : '';
     if (matchesAccount) return ok(`${named} answers, and its key is the account's${unproven}`);
+    const account =
+      accountPubkey === null
+        ? 'LNbits has no such account with a public key: is LNBITS_DATABASE_URL right?'
+        : `the account's public key is ${accountPubkey}`;
     return fail(
-      `${named} signs as ${pubkey}, ` +
-        `${accountPubkey === null ? 'LNbits has no such account with a public key: is LNBITS_DATABASE_URL right?' : `the account's public key is ${accountPubkey}`}`,
+      `${named} signs as ${pubkey}, ${account}`,
       whyFor('SignerPubkeyMismatch', operatorUserId),
     );
   } catch (thrown) {

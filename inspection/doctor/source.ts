@@ -167,7 +167,7 @@ async function run(
     if (!(thrown instanceof RepublishError)) throw thrown;
     // The finding names the query already.
     const { message, sqlState } = thrown.cause instanceof RepublishError ? thrown.cause : thrown;
-    // The id that stands for nobody is no value of the column, such as a uuid.
+    // The id for "nobody" is not a value of that column, for example a uuid.
     if (id === undefined && sqlState?.startsWith(DATA_EXCEPTION)) {
       return warn(
         'could not be tried: no operator with a machine is known yet',
@@ -194,11 +194,6 @@ const INSUFFICIENT_PRIVILEGE = '42501';
 
 function remedyOfQuery(query: string, sqlState: string | undefined): string {
   if (sqlState === INSUFFICIENT_PRIVILEGE)
-    return (
-      'Let the user of LNBITS_DATABASE_URL read it: GRANT SELECT ON the table (and USAGE on ' + 'its schema).'
-    );
-  return (
-    `Point "${query}" in republish.config.json (or the file that REPUBLISH_CONFIG names) at the ` +
-    `right table, or give it as SQL; "preset" says whose tables the others are.`
-  );
+    return 'Let the user of LNBITS_DATABASE_URL read it: GRANT SELECT ON the table (and USAGE on its schema).';
+  return `Point "${query}" in republish.config.json (or the file that REPUBLISH_CONFIG names) at the right table, or give it as SQL; "preset" says whose tables the others are.`;
 }

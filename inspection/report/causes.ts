@@ -16,7 +16,7 @@ export interface Sufferer {
   isOpen?: boolean;
 }
 
-/** A document that has met with a failure. */
+/** A document with a failure. */
 export function suffering(
   document: NamedMachine & { documentType: string },
   { type, message, isOpen = false }: Omit<Sufferer, 'id' | 'name'>,

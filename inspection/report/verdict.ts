@@ -35,9 +35,7 @@ function judged(run: JudgedRun): Verdict {
     case 'incomplete':
       return {
         tone: 'bad',
-        sentence:
-          `Incomplete. ${soFar(run)}, ${run.counts.failed} ` +
-          `${run.counts.failed === 1 ? 'does' : 'do'} not.`,
+        sentence: `Incomplete. ${soFar(run)}, ${run.counts.failed} ${run.counts.failed === 1 ? 'does' : 'do'} not.`,
         remedies: [...remediesOf(run), remedyFor('RepublishIncomplete')],
         remarks: remarksOf(run),
       };
@@ -51,9 +49,7 @@ function judged(run: JudgedRun): Verdict {
     case 'cancelled':
       return {
         tone: 'warning',
-        sentence:
-          `Cancelled${byWhom(run.interventions.findLast(({ action }) => action === 'cancel'))}. ` +
-          `${soFar(run)}.`,
+        sentence: `Cancelled${byWhom(run.interventions.findLast(({ action }) => action === 'cancel'))}. ${soFar(run)}.`,
         remedies: [remedyFor('Cancelled')],
         remarks: remarksOf(run),
       };

@@ -6,8 +6,9 @@ import type { SignedEvent } from '../events';
 import { FloodGuard, type MessageRate } from './flood-guard';
 import { type Filter, parseFrame, type PublishReply } from './frames';
 import { Logins } from './logins';
-import { openSocket, type SocketOptions } from './open-socket';
+import { openSocket } from './open-socket';
 import { plainTextWithout } from './plain-text';
+import type { SocketOptions } from './socket-options';
 import { secretsIn } from './url';
 
 export interface SubscriptionHandlers {

@@ -1,17 +1,9 @@
 import WebSocket from 'ws';
 import { onAbort } from '../../async/wait';
 import { ensureError } from '../../contract/failures';
-import { type AddressRules, lookupWithin, requireAllowedUrl } from './address-rules';
+import { lookupWithin, requireAllowedUrl } from './address-rules';
 import { handshakeRefused } from './handshake';
-
-export interface SocketOptions {
-  url: string;
-  connectTimeoutMs: number;
-  /** For a relay that a stranger named. Absent: the relay may be anywhere. */
-  addressRules?: AddressRules;
-  /** A larger message ends the connection. Default: 1 MiB. */
-  maxMessageBytes?: number;
-}
+import type { SocketOptions } from './socket-options';
 
 const DEFAULT_MAX_MESSAGE_BYTES = 1024 * 1024;
 

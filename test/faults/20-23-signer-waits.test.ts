@@ -42,21 +42,27 @@ describe('the signer makes wait', () => {
       const operator = await addOperatorWithCanaries(saga, { machines: 3 });
       const encryptedByPairing = asked(operator, 'nip44_encrypt');
       let heard = 0;
+      let approve: () => void = () => undefined;
+      const approved = new Promise<void>((resolve) => (approve = resolve));
       operator.bunker.setFaults((request) =>
         // Longer than a request may take without a person.
-        isAskedFor(operator, request) && ++heard === 1 ? { authUrl: PAGE, afterMs: 2_500 } : undefined,
+        isAskedFor(operator, request) && ++heard === 1
+          ? { authUrl: PAGE, afterMs: 2_500, after: approved }
+          : undefined,
       );
       let askedMeanwhile = 0;
       const { ids, failure, audit } = await runUnderFault(saga, operator, {
         async during(run) {
           await until(async () => (await run.progress()).approvals.includes(PAGE));
+          // Long enough for a request that should not be sent.
           await new Promise((resolve) => setTimeout(resolve, 500));
           askedMeanwhile = asked(operator, 'sign_event');
+          approve();
         },
       });
       expect(failure).toBeUndefined();
       expect(ids).toHaveLength(6);
-      // Those that were asked before the page came go on; nothing new is asked while it is open.
+      // Requests from before the page go on; nothing new is asked while the page is open.
       expect(askedMeanwhile).toBeLessThan(isAskedFor === isEncryptionFor ? 6 : 1);
       // One request for each document, and one for the proof: the person's patience is another than the
       // bunker's.

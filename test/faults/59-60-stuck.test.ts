@@ -15,7 +15,7 @@ import { type Saga, startSaga } from '../support/saga';
 import { testServers } from '../support/servers';
 import { until } from '../support/until';
 
-/** Of a site that encrypts its payloads: whoever does not know it can read none. */
+/** The codec of a site that encrypts its payloads. A process without it can read none. */
 const theirs: PayloadCodec = {
   encode: (payloads) =>
     Promise.resolve(

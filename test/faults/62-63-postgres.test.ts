@@ -59,7 +59,7 @@ describe('the encoding of the ledger’s database', () => {
     expect(stdout.replaceAll(/\s+/g, ' ')).toContain(
       `FAIL database Postgres: database ${name} has the encoding LATIN1`,
     );
-    // What would be written all the same is refused for good, and not tried for a day.
+    // A later write is refused for good, and is not retried for a day.
     await expect(admin.query('SELECT $1::text', [EMOJI])).rejects.toMatchObject({
       type: 'DatabaseMisconfigured',
       message: expect.stringContaining('its encoding is not UTF8') as string,
@@ -120,7 +120,7 @@ describe('63: default_transaction_isolation = repeatable read', () => {
   });
 });
 
-/** Everybody waits until so many are there. */
+/** Each caller waits until this number of callers have come. */
 function meeting(size: number): () => Promise<void> {
   let arrived = 0;
   let open: () => void = () => undefined;

@@ -41,7 +41,7 @@ async function serve(onSocket: (socket: Socket) => void): Promise<number> {
   return port;
 }
 
-/** Answers with the lists in turn, then with the last for good. */
+/** Answers with each list in turn, and then always with the last one. */
 function resolver(...answers: string[][]): { resolve: () => Promise<ResolvedAddress[]>; asked(): number } {
   let asked = 0;
   return {
@@ -174,7 +174,7 @@ describe('a relay of a bunker', () => {
 
   it('is asked for once for each connection, so that no second answer is connected to', async () => {
     const relay = await countingRelay();
-    // The first answer is the only allowed one: whoever asks again for the connection gets the forbidden one.
+    // Only the first answer is allowed: code that asks DNS again for the connection gets the forbidden one.
     const { resolve, asked } = resolver(['127.0.0.1'], [FORBIDDEN]);
     const connection = await RelayConnection.open({
       url: `ws://relay.localhost:${relay.port}`,

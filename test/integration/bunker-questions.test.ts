@@ -14,7 +14,7 @@ const PAGE = 'https://bunker.example/approve';
 const DEADLINE_MS = 400;
 const call = (n = 0): SignerCall => ({ question: { runId: 'run', n } });
 
-/** Questions of a run: whoever asks again asks the same, and is given what was given. */
+/** Questions of a run: a repeated question has the same id and gets the same answer. */
 describe('a question of a run', () => {
   let relay: DevRelay;
   const opened: { close(): void }[] = [];

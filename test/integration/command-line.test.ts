@@ -154,7 +154,7 @@ describe('republish', () => {
         [['audit', typo], 'AuditNotFound'],
         [['status', typo], 'RunNotFound'],
         [['cancel', typo], 'RunNotFound'],
-        // The last one, because whoever has had a run is known.
+        // The last case, because an operator with a run is known.
         [['start', typo, '--machine', 'm1'], 'OperatorNotFound'],
       ] as const) {
         const meant = new RegExp(`^(started .*\n)?(.*\n)*error: ${type}: .* \\(did you mean ${id}\\?\\)`);

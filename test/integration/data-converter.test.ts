@@ -143,7 +143,7 @@ test('with a codec in worker, client and command line, Temporal keeps nothing of
     }
   }
 
-  // Who has not the codec is told so, and a module that is not there is named.
+  // A command without the codec says so, and a module that is missing is named.
   const away = await republish(['status', operator.id], { ...env, REPUBLISH_DATA_CONVERTER: './away.mjs' });
   expect(away).toMatchObject({
     code: 5,

@@ -256,7 +256,7 @@ describe('development bunker', () => {
     expect(answers.map(({ id }) => id)).toEqual(['raw-3']);
   });
 
-  it('knows the clients of before no more once it has forgotten them, and hears them when they pair again', async () => {
+  it('does not answer clients that it has forgotten, until they pair again', async () => {
     await start();
     const client = await rawClient();
     bunker.forgetClients();

@@ -11,7 +11,7 @@ import { until } from '../support/until';
 const LONG_MS = 60_000;
 
 /**
- * The server asks for continue-as-new after so many events as a handful of operators makes; usually it is
+ * The server asks for continue-as-new after the events of a handful of operators; usually it is
  * four thousand.
  */
 describe('a fleet whose history grows too long', () => {

@@ -86,7 +86,7 @@ describe(`a fleet of ${OPERATORS} operators, three of them broken`, () => {
   test('an input that does not say whom it means is refused', async () => {
     const refusal = async (input: object): Promise<string> =>
       (await fails(RepublishFailed, startFleetOf(saga, input))).message;
-    // The workflow too, for whoever starts it without this library.
+    // The workflow checks it too, for callers without this library.
     const taskQueue = saga.env.REPUBLISH_TASK_QUEUE ?? '';
     const wired = await saga.client.workflow.start(FLEET_WORKFLOW_TYPE, {
       workflowId: `fleet-of-nobody-${taskQueue}`,

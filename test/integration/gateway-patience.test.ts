@@ -36,7 +36,7 @@ const benchOver = (url: string): ActivityBench =>
     patience: PATIENCE,
   });
 
-/** What so many attempts at the first page of a run end with. */
+/** How each of a number of attempts at the first page of a run ends. */
 async function failuresOf(bench: ActivityBench, runId: string, attempts: number) {
   const failures: ApplicationFailure[] = [];
   while (failures.length < attempts)

@@ -20,7 +20,7 @@ import {
 import { LedgerModel } from '../support/ledger-model';
 
 /**
- * Statements in any order, those of attempts and sweeps of before among them: the ledger is what its rules
+ * Statements in any order, also those of earlier attempts and sweeps: the ledger is what its rules
  * make of them.
  */
 const DOCUMENTS = 2;

@@ -19,7 +19,7 @@ import {
 } from '../support/ledger';
 
 /**
- * What the database refuses by itself, whoever asks: here its owner, who is a superuser, with SQL of his own.
+ * What the database itself refuses to everybody: here to its owner, a superuser, with SQL of their own.
  */
 let ledger: TestLedger;
 

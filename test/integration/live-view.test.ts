@@ -85,8 +85,10 @@ describe('the live view', () => {
   test('the approval page is shown whole, in a narrow terminal too', async () => {
     const { id, bunker } = await saga.addOperator({ machines: 1 });
     const page = `https://bunker.example.com/approve/${'0123456789'.repeat(8)}`;
+    let approve: () => void = () => undefined;
+    const approved = new Promise<void>((resolve) => (approve = resolve));
     bunker.setFaults(({ method }) =>
-      method === 'sign_event' ? { authUrl: page, afterMs: 2_500 } : undefined,
+      method === 'sign_event' ? { authUrl: page, after: approved } : undefined,
     );
     const terminal = inTerminal(['start', id], {
       columns: 60,
@@ -94,6 +96,7 @@ describe('the live view', () => {
     });
     await until(() => terminal.screen().replaceAll('\n', '').includes(`approve here: ${page}`));
     expect(terminal.screen()).toContain('The bunker waits for a person');
+    approve();
     expect(await terminal.ended).toBe(0);
     expect(terminal.screen()).not.toContain('approve here');
   });

@@ -19,7 +19,7 @@ const ALONE = { limits: { pagesAtOnce: 1 } };
 const pagesOf = ({ calls }: FlowRun): string[] => calls.filter((call) => call.startsWith('page'));
 const isIn = (run: FlowRun, phase: Phase) => async () => (await run.progress()).phase === phase;
 const hasCalled = (run: FlowRun, call: string) => () => run.calls.includes(call);
-/** It stays as it is for a moment. */
+/** Long enough for a step that must not begin. */
 const aMoment = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 300));
 
 /** How the run ended, if not well. */

@@ -10,7 +10,7 @@ import { fails } from '../support/fails';
 import { type Saga, type SagaOperator, startSaga } from '../support/saga';
 import { testServers } from '../support/servers';
 
-/** What whoever looks into the Temporal UI finds there, read in a browser as a person would. */
+/** What a person sees in the Temporal UI, read in a browser. */
 describe('the Temporal UI', () => {
   let temporal: TemporalServer;
   let saga: Saga;

@@ -6,7 +6,7 @@ import { republish } from '../support/command-line';
 import { createLnbitsDatabase, type LnbitsDatabase } from '../support/lnbits-database';
 import { type Saga, startSaga } from '../support/saga';
 
-/** LNbits' Postgres is another than the ledger's, and all that it has to allow is SELECT. */
+/** LNbits' database and the ledger are on two servers. On LNbits' the worker needs SELECT alone. */
 describe('the ledger in a database of its own', () => {
   let saga: Saga;
   let lnbits: LnbitsDatabase;

@@ -78,7 +78,7 @@ export const soon = (holds: () => boolean | Promise<boolean>): Promise<void> => 
 export const isHolding = (run: RepublishRun): Promise<void> =>
   soon(async () => (await run.progress()).phase === 'holding');
 
-/** The bunker was asked for so many signatures. */
+/** Whether the bunker was asked for this number of signatures. */
 export const askedToSign = (bunker: DevBunker, times: number): Promise<void> =>
   soon(() => bunker.requests.filter(({ method }) => method === 'sign_event').length >= times);
 

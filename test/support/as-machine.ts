@@ -7,8 +7,7 @@ import { DOCUMENT_KIND, dTag } from '../../documents/document-type';
 import type { SignedEvent } from '../../nostr/events';
 
 /**
- * The document of each type as the machine's rows say it, spelled by Postgres alone: nothing that is tested
- * has a hand in it.
+ * The document of each type, made from the machine's rows by Postgres alone: no code under test takes part.
  */
 const STATES: Record<string, string> = {
   'bitspire-cassettes': `SELECT machine_id AS id, '{"positions":{' || string_agg(
@@ -44,11 +43,11 @@ export async function statesOf(
 }
 
 /**
- * What a machine would have against one of its documents, with the filters and the key that it has; nothing,
- * if all is well.
+ * Looks for a machine's documents with the machine's own filters and key. Returns what is wrong with each; an
+ * empty list when all is well.
  *
- * @param stores what each relay has
- * @param states each of which would be right
+ * @param stores the events of each relay
+ * @param states any of these states is right
  */
 export function objectionsOf(
   { atmPubkey, secretKey }: SeededMachine,

@@ -17,9 +17,7 @@ export interface BarePeer {
   close(code: number, reason: string): void;
 }
 
-/**
- * What the relay does in place of what a relay does. A script that leaves something out gets a plain relay.
- */
+/** Replaces parts of a plain relay. What the script leaves out works as on a plain relay. */
 export interface BareScript {
   /** The HTTP answer in place of a websocket. Absent or undefined: there is one. */
   onUpgrade?(): { status: number; headers?: Record<string, string> } | undefined;
@@ -64,7 +62,7 @@ interface Live {
   filters: Filter[];
 }
 
-/** A relay of raw frames, for everything that a well-behaved relay would never do. */
+/** A relay that sends raw frames, for everything that a real relay should never do. */
 export async function startBareRelay(script: BareScript = {}, port = 0): Promise<BareRelay> {
   const server = createServer((request, response) => {
     relay.informationRequests += 1;

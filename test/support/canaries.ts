@@ -4,7 +4,7 @@ import type { Saga } from './saga';
 /** Where a run leaves text behind, and the text. */
 export type Places = Record<'history' | 'tables' | 'logs', string>;
 
-/** Everything that a run has left behind, decoded. */
+/** All text that a run left anywhere, decoded. */
 export async function placesOf(
   saga: Saga,
   { workflowId, runId, operatorUserId }: { workflowId: string; runId: string; operatorUserId: string },

@@ -3,7 +3,7 @@ import path from 'node:path';
 
 const projectDir = path.resolve(__dirname, '../..');
 
-/** So that what happens when a process ends is tested on the sources. */
+/** A child process runs the TypeScript sources, not dist/. */
 const REQUIRE_TYPESCRIPT = `
   require(${JSON.stringify(path.join(projectDir, 'scripts/require-typescript.cjs'))}).requireTypeScript();
   process.chdir(${JSON.stringify(projectDir)});

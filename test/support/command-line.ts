@@ -17,11 +17,11 @@ export function nodePath(): Record<string, string> {
 }
 
 /**
- * Runs `republish`: the built command line, with this environment and no other. In a process of its own, as a
- * user does, where something is written to it or its output is followed, and where it starts a worker or
- * servers; any other command in a process that has run commands before, which costs a sixth of the CPU.
+ * Runs the built command line with this environment and no other. A command that gets input, whose output is
+ * followed, or that starts a worker or servers, runs in a process of its own, as for a user. Every other
+ * command runs in a process that has run commands before: that costs a sixth of the CPU.
  *
- * @param onOutput told of all it has written so far, on either stream, whenever there is more
+ * @param onOutput called with all output so far, of both streams, whenever there is more
  */
 export function republish(
   args: string[],
@@ -114,14 +114,14 @@ class CommandServer {
     }
   }
 
-  /** One that waits for a command keeps no test process alive, and ends with it. */
+  /** While it waits for a command, it does not keep the test process alive. It ends with that process. */
   private keepAlive(isNeeded: boolean): void {
     const change = isNeeded ? 'ref' : 'unref';
     for (const handle of [this.child, this.child.channel, this.answers, this.errors]) handle?.[change]();
   }
 }
 
-/** For all test files that run in this process, one behind the other. */
+/** Kept for all test files that run in this process, one after the other. */
 const SERVERS = Symbol.for('republish test command servers');
 
 function serverThatIsFree(): CommandServer {

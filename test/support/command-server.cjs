@@ -1,11 +1,10 @@
 /**
- * Runs commands of the built command line one after the other, as `node dist/client/cli/main.js` would: what
- * costs CPU, loading the packages, is done once. A command's own modules are loaded anew for each. The
- * command has ended when nothing is left to do in this process, so a handle that it leaves open hangs here as
- * it would hang there.
+ * Runs commands of the built command line one after the other, as `node dist/client/cli/main.js` does. The
+ * packages, which cost the CPU, are loaded once. Our own modules are loaded again for each command. A command
+ * has ended when nothing is left to do in this process: a handle that it leaves open hangs here too.
  *
- * Told by message: `{ args, env }`. Answers on descriptor 4, which is written at once: a command may call
- * `process.exit`, and this process then ends with it.
+ * A message `{ args, env }` starts a command. The answer is written to descriptor 4, synchronously, because a
+ * command may call `process.exit`, which ends this process.
  */
 const { writeSync } = require('node:fs');
 const Module = require('node:module');
@@ -14,10 +13,10 @@ const path = require('node:path');
 const BUILT = path.resolve(__dirname, '../../dist');
 const COMMAND_LINE = path.join(BUILT, 'client/cli/main.js');
 const ANSWERS = 4;
-/** Those of the command; a package may keep listeners of its own for other events. */
+/** Events whose listeners belong to the command. Packages keep listeners for other events. */
 const LISTENED_TO = ['SIGINT', 'SIGTERM', 'SIGHUP', 'warning'];
 
-/** What the command that runs now has written. */
+/** The output of the current command. */
 let written;
 
 for (const name of ['stdout', 'stderr']) {

@@ -27,7 +27,7 @@ export interface Migration {
   run(args: string[], env?: Record<string, string>): Promise<CommandResult>;
   /** Starts a command on the folder and does not wait for it. */
   begin(args: string[], env?: Record<string, string>): Begun;
-  /** An operator of so many machines, whose key is held in the folder. */
+  /** Adds an operator with a local signer, whose key is in the folder. */
   addOperator(id: string, machines: number): Promise<void>;
   /** Ends what was begun and removes the folder. */
   stop(): Promise<void>;
@@ -43,9 +43,7 @@ export interface Begun {
   ended: Promise<number | null>;
 }
 
-/**
- * Folders that a command has made, for tests that are about something else: to make one anew takes seconds.
- */
+/** Folders that a command made, to copy for tests of something else: to make a new one takes seconds. */
 const made: { parent: string; folder: string }[] = [];
 afterAll(() => made.splice(0).forEach(({ parent }) => rmSync(parent, { recursive: true })));
 
@@ -56,7 +54,7 @@ async function copyOfMade(folder: string): Promise<void> {
     const { code, stderr } = await republish(['migrate', '--data', first]);
     if (code !== 0) throw new Error(stderr);
   }
-  // With its owners: root's Postgres runs as another user. Node's own copy gives all of it to us.
+  // `cp -a` keeps the owners of the files: Postgres of root runs as another user. Node's copy does not.
   execFileSync('cp', ['-a', made[0]?.folder ?? '', folder]);
 }
 

@@ -1,10 +1,7 @@
 import http2 from 'node:http2';
 import type { AddressInfo } from 'node:net';
 
-/**
- * A gate in front of Temporal, as a proxy with rules of its own is: it passes every call on but those that it
- * denies.
- */
+/** A proxy in front of Temporal that denies some calls and passes on all others. */
 export interface DenyingTemporal {
   address: string;
   stop(): Promise<void>;

@@ -6,7 +6,7 @@ import { type States, statesOf } from './as-machine';
 import type { Heal } from './levers';
 import type { Saga, SagaOperator } from './saga';
 
-/** What a disturbance meets with, and what it leaves behind for whoever checks the run. */
+/** What a disturbance gets, and what it records for the checks of the run. */
 export interface Disturbed {
   saga: Saga;
   /** With the machines as they are now. */
@@ -17,7 +17,7 @@ export interface Disturbed {
   states: States[];
   /** What has to be undone before everything can stand. */
   heals: Heal[];
-  /** Of facts that no run of before may be complete with. */
+  /** Changes of facts: a run that began before them must not end as complete. */
   outdated: string[];
   replaceWorker(): Promise<void>;
 }
@@ -36,10 +36,9 @@ const stateChanged =
     ]);
 
 /**
- * Pauses, and changes a fact that the plan was made of, if documents are left then: the sweep is still to
- * come.
+ * Pauses the run and changes a fact of the plan, if documents are open then: the sweep comes after it.
  *
- * @param what with which the run cannot be complete any more; absent: a retry can make it right
+ * @param what the fact, if the run cannot be complete after the change; absent: a retry can mend it
  */
 const whilePaused =
   (change: (scene: Disturbed) => Promise<void>, what?: string): Disturb =>
@@ -53,7 +52,7 @@ const whilePaused =
       if (waitedMs > 30_000) throw new Error('it is paused, and works on for half a minute');
       await pause(50);
     }
-    // What is still being planned has the facts of then.
+    // While the plan is being made, it would take the changed facts.
     const isPlanned = (await run.progress()).phase !== 'loading machines';
     const ledger = await scene.saga.ledger(run.runId);
     if (isPlanned && ledger.some(({ outcome }) => outcome === null)) {
@@ -70,8 +69,8 @@ const sold = whilePaused(async ({ saga, operator }) => {
 }, 'a machine was sold');
 
 /**
- * A retry plans what was not sealed for the new key, and then the run is complete with it: the checks look
- * for the machine as it is.
+ * A retry plans documents that were not sealed for the new key, and the run is then complete. The checks look
+ * for the machine with its new key.
  */
 const keyReplaced = whilePaused(async ({ saga, operator, machines }) => {
   const machine = operator.machines.at(-1);
@@ -122,7 +121,7 @@ export const DISTURBANCES = {
     ),
   'serialization failures': failSerialization,
   'second start': async ({ saga, operator }, run) => {
-    // Not one of its own: behind the run it would publish what the run is then held against.
+    // It attaches, and starts no run of its own: a later run would publish other states than the checks expect.
     if ((await run.progress()).phase !== 'done') await saga.start(operator.id);
   },
   pause: async (_, run) => {
@@ -148,12 +147,10 @@ export const DISTURBANCES = {
 
 export type Disturbance = keyof typeof DISTURBANCES;
 
-/** Those that pause of themselves, and count on the sweep to come. */
+/** Disturbances that pause the run, and expect a sweep after them. */
 const OUTDATING: readonly Disturbance[] = ['machine sold', 'machine key replaced', 'account key changed'];
 
-/**
- * Without those that would undo each other: a run that is cancelled is not swept, and one pause ends another.
- */
+/** Leaves out pairs that undo each other: a cancelled run is not swept, and a second pause is refused. */
 export function compatible<Of extends { what: Disturbance }>(disturbances: readonly Of[]): Of[] {
   const [first] = disturbances.filter(({ what }) => OUTDATING.includes(what));
   if (first === undefined) return [...disturbances];

@@ -38,7 +38,7 @@ export interface ProxyAction {
   eose?: unknown[][];
   /** The connection is closed as a relay does that has a reason, before the frame is passed on. */
   close?: { code: number; reason: string };
-  /** Everything that comes back about the frame is held for so long. */
+  /** Delays every answer to the frame. */
   delayMs?: number;
 }
 
@@ -65,10 +65,7 @@ export interface FaultProxy {
   stop(): Promise<void>;
 }
 
-/**
- * Stands in front of a real relay, which it gives the manners of a bad one. Without a fault it changes
- * nothing.
- */
+/** A proxy in front of a real relay that adds faults. Without a fault it changes nothing. */
 export async function startFaultProxy(relayUrl: string, initialFault?: ProxyFault): Promise<FaultProxy> {
   let fault = initialFault;
   let admits: ((pubkey: string) => boolean) | undefined;
@@ -120,7 +117,7 @@ export async function startFaultProxy(relayUrl: string, initialFault?: ProxyFaul
     aboutAnswers.set(subject, action);
     relay.send(text);
     if (action.drop !== 'after') return;
-    // Behind the relay's own answer, which is dropped: by then the frame has arrived for certain.
+    // After the relay's answer, which is dropped: then the frame has certainly arrived.
     aboutAnswers.set(subject, { ...action, swallowAnswer: true });
     relay.once('message', () => client.terminate());
   };
@@ -136,9 +133,7 @@ export async function startFaultProxy(relayUrl: string, initialFault?: ProxyFaul
     else setTimeout(send, delayMs).unref();
   };
 
-  /**
-   * Whoever asks for the relay's limits (NIP-11) gets them, and at once: a question that hangs is waited for.
-   */
+  /** The relay's limits (NIP-11) are passed on at once: a client waits for them. */
   const passQuestion: RequestListener = ({ url = '/', headers }, response) => {
     const { accept = '*/*' } = headers;
     get(new URL(url, relayUrl.replace(/^ws/, 'http')), { headers: { accept } }, (answer) => {
@@ -188,8 +183,8 @@ export async function startFaultProxy(relayUrl: string, initialFault?: ProxyFaul
     await closed;
   };
 
-  // Not one that the kernel gives to whoever asks: while this one is down, another test's relay would stand
-  // in its place.
+  // Not a port from the kernel's ephemeral range: while this proxy is down, a relay of another test could get
+  // the port.
   const port = await freePort();
   await listen(port);
   return {

@@ -9,7 +9,7 @@ import type { BunkerRequest } from '../../dev/bunker-faults';
 import { checkInvariants, type RunToCheck, STATE_CANARIES, watchSeals } from './invariants';
 import type { Saga, SagaOperator } from './saga';
 
-/** An operator in whose state canaries stand. */
+/** An operator whose state contains canaries. */
 export async function addOperatorWithCanaries(
   saga: Saga,
   options: { machines?: number; bunker?: Partial<BunkerOptions> } = {},
@@ -37,7 +37,7 @@ export async function plantCanaries({ database }: Saga, machineIds: string[]): P
   );
 }
 
-/** An encryption of a document, and not of the text with which a signer is tried. */
+/** Whether the request encrypts a document, not the probe text of the proof. */
 export function isEncryptionFor({ machines }: SagaOperator, { method, params }: BunkerRequest): boolean {
   return method === 'nip44_encrypt' && machines.some(({ atmPubkey }) => atmPubkey === params[0]);
 }
@@ -78,7 +78,7 @@ export async function runUnderFault(
   try {
     await Promise.all([ended, options.during?.(run)]);
   } catch (error) {
-    // Nothing may go on behind a test that has failed: it would keep the test process alive.
+    // A run that goes on after a failed test would keep the test process alive.
     await saga.client.workflow
       .getHandle(run.workflowId, run.runId)
       .terminate()
@@ -108,9 +108,7 @@ export async function runUnderFault(
 
 const REACHABLE_AGAIN_WITHIN_MS = 60_000;
 
-/**
- * Waits for the end also across an outage of Temporal: the caller's connection is not what is tested here.
- */
+/** Waits for the end of the run, also across an outage of Temporal: the connection is not tested here. */
 async function resultOf(run: RepublishRun): Promise<RepublishResult> {
   for (const deadlineMs = Date.now() + REACHABLE_AGAIN_WITHIN_MS; ;) {
     try {

@@ -2,8 +2,8 @@ import { type FleetOptions, type FleetRun, startFleet } from '../../client/fleet
 import { type Saga, type SagaOperator, type SagaOptions, startSaga } from './saga';
 
 /**
- * A saga of many operators, whose bunkers and relays are given time: on a machine that runs other tests
- * meanwhile, who fails here must fail for good.
+ * A saga with long time-outs for bunkers and relays. Other tests run beside it, and an operator must not fail
+ * only because the machine is slow.
  */
 export async function startPatientSaga(options: SagaOptions = {}): Promise<Saga> {
   const saga = await startSaga(options);

@@ -57,7 +57,7 @@ export interface FlowOptions extends MemoryLedgerOptions {
   ledger?: MemoryLedger;
 }
 
-/** As the real activities throw: the catalogue says whether it is tried again. */
+/** A failure as the real activities throw it. The catalogue says whether it is retried. */
 export function failure(type: FailureType, nextRetryDelayMs?: number): ApplicationFailure {
   return ApplicationFailure.create({
     type,

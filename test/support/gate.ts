@@ -1,6 +1,6 @@
 import type { DevBunker } from '../../dev/bunker';
 
-/** Bunkers that can be told to wait before each signature. */
+/** Holds bunkers before each signature while it is closed. */
 export class Gate {
   #opened: Promise<void> | undefined;
   open: () => void = () => undefined;
@@ -28,8 +28,8 @@ export interface HeldBunker {
 }
 
 /**
- * The bunker gives so many signatures and holds every further one, so that a run goes on for as long as a test
- * has something to do to it. A fixed delay would be over first on a machine under load.
+ * The bunker gives this number of signatures and holds every further one. The run cannot end before the test
+ * has acted. On a machine under load a fixed delay would be over first.
  */
 export function holdAfter(bunker: DevBunker, signatures: number): HeldBunker {
   let asked = 0;

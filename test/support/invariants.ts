@@ -47,8 +47,8 @@ export const STATE_CANARIES = { denomination: '40962211', count: '73556083', fee
 class InvariantBroken extends Error {}
 
 /**
- * Holds the end of a run against the promises of the design. The relays' own stores are asked and not the
- * network, so that no proxy can lie to the checker.
+ * Checks the invariants I1 to I8 at the end of a run. It reads the stores of the relays, not the network, so
+ * that no proxy can hide anything.
  *
  * @throws Error that begins with the invariant's number and says what was seen
  */
@@ -187,7 +187,7 @@ async function checkSecrets(saga: Saga, run: RunToCheck, workflowId: string): Pr
   demand(found.length === 0, 'I4', found.join('; '));
 }
 
-/** I6. The bunker's own record is complete, where a watcher only samples. */
+/** I6. The bunker's record is complete; a watcher only samples. */
 async function checkIds(saga: Saga, run: RunToCheck, ledger: DocumentRow[]): Promise<void> {
   for (const [document, ids] of run.seals ?? []) {
     demand(ids.size === 1, 'I6', `${document} had the ids ${[...ids].join(', ')}`);
@@ -203,7 +203,7 @@ async function checkIds(saga: Saga, run: RunToCheck, ledger: DocumentRow[]): Pro
   for (const { method, params } of run.bunker.requests) {
     if (method !== 'sign_event') continue;
     const event = JSON.parse(params[0] ?? '{}') as UnsignedEvent;
-    // `signer check` has one signed that is no document, and throws it away.
+    // `signer check` gets one event signed that is no document, and drops it.
     if (event.kind !== DOCUMENT_KIND || dOf(event) === PROBE_D) continue;
     const id = eventId(event);
     demand(

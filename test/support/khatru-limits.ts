@@ -1,9 +1,9 @@
 import type { ProxyFault } from './fault-proxy';
 
 interface TickingLimit {
-  /** Taken at once by whoever has asked for nothing lately. */
+  /** Tokens that a client has after a pause. */
   burst: number;
-  /** So many more at each tick. */
+  /** Tokens that each tick adds. */
   perTick: number;
   everyMs: number;
 }

@@ -13,7 +13,7 @@ export interface ModelDocument {
 
 const NO_TROUBLE = { failureType: null, tries: 0 };
 
-/** What a sweep says of a document, and only a sweep or a person takes back. */
+/** Outcomes that only a sweep writes, and only a sweep or a person changes. */
 const OF_SWEEP = ['DocumentLost', 'PlanOutdated', 'StateChanged'];
 
 /** The rules of the ledger (design.md) for one page of a run, in memory and one after the other. */

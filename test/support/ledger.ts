@@ -19,7 +19,7 @@ export interface TestLedger {
   url: string;
   /** How often Postgres has asked for a transaction to be run again, as it does after a deadlock. */
   repeats(): number;
-  /** Until somebody waits for a lock that another holds. */
+  /** Resolves when a statement waits for a lock. */
   untilSomebodyWaits(): Promise<void>;
   stop(): Promise<void>;
 }
@@ -51,9 +51,7 @@ export async function startLedger(): Promise<TestLedger> {
 export const OPERATOR = 'a'.repeat(64);
 export const TYPE = 'bitspire-fees';
 
-/**
- * A run of one page, with machines m1, m2, ... that have a key each, unless something else is said of one.
- */
+/** A run of one page with the machines m1, m2, ..., each with a key, unless the test gives other values. */
 export async function plannedRun(
   db: Writable,
   documents: Partial<PlannedDocument>[] = [{}],
@@ -184,7 +182,7 @@ export async function endPage(db: Writable, key: PageReference, failure: Failure
   await settlePage(db, { ...key, holder: row?.holder ?? 0 }, failure);
 }
 
-/** An audit row of a run that had nothing to say. */
+/** An audit row of a run without failures, skips or warnings. */
 export function emptyAudit(of: Partial<AuditRow> & Pick<AuditRow, 'runId'>): AuditRow {
   return {
     workflowId: 'w',

@@ -13,9 +13,9 @@ export interface RelayScene {
   proxy: FaultProxy;
   /** Behind the proxy. */
   relay: DevRelay;
-  /** Every so many frames something goes wrong. */
+  /** Something goes wrong once in this many frames. */
   every: number;
-  /** Whom a relay that demands to know lets in. */
+  /** The keys that a relay with NIP-42 admits. */
   admits(pubkey: string): boolean;
 }
 
@@ -28,7 +28,7 @@ export interface BunkerScene {
   pairAnew(): Promise<void>;
 }
 
-/** What a bunker does to its answers, and what makes it well where taking its script away does not. */
+/** What a bunker does to its answers, and how it recovers if removing its script is not enough. */
 export interface BunkerTrouble {
   script?: BunkerFault;
   heal?: Heal;
@@ -64,7 +64,7 @@ function limit(atOnce: number, withinMs: number): () => boolean {
   };
 }
 
-/** It wants a login again, in the middle of a connection, and takes any. */
+/** It demands authentication again in the middle of a connection, and accepts any key. */
 const forgetsLogins = deals(({ every: often }) => {
   let isOwed = false;
   return ({ type, subject, nth }) => {
@@ -85,14 +85,14 @@ const forgetsLogins = deals(({ every: often }) => {
   };
 });
 
-/** It offers a login that nothing depends on, and answers it so. */
+/** It offers authentication and does not require it; the answer to AUTH is the given one. */
 const offersLogin = (answer: (id: string) => unknown[][]): RelayLever =>
   deals(() => ({ type, subject, nth }) => {
     if (type === 'AUTH') return { reply: answer(subject) };
     return type === 'REQ' ? { ahead: [['AUTH', `challenge ${nth}`]] } : undefined;
   });
 
-/** Two events of each author stay; one more puts out the oldest, as relays do that allot space. */
+/** Keeps two events of each author: a third removes the oldest, as on relays with a quota. */
 const evicts = deals(({ relay }) => ({ event }) => {
   if (event?.kind !== DOCUMENT_KIND) return undefined;
   const own = relay.events().filter(({ kind, pubkey }) => kind === DOCUMENT_KIND && pubkey === event.pubkey);
@@ -100,7 +100,7 @@ const evicts = deals(({ relay }) => ({ event }) => {
   return undefined;
 });
 
-/** khatru's limits, in less time: so many events after a burst, and so many reads. */
+/** khatru's limits for events and reads, with shorter intervals. */
 const throttles = deals(() => {
   const [takesEvent, takesRead] = [limit(4, 1_500), limit(12, 1_500)];
   return ({ type, subject }) => {
@@ -155,7 +155,7 @@ const now =
 
 const isOf = ({ method }: BunkerRequest): boolean => method === 'sign_event' || method === 'nip44_encrypt';
 
-/** Every so many encryptions and signatures. */
+/** Once in a number of encryptions and signatures. */
 const documents =
   (action: FaultAction): BunkerLever =>
   ({ every: often }) => {
@@ -180,7 +180,7 @@ const oneAfterTheOther: BunkerLever = () => {
   };
 };
 
-/** Nobody is told, and everything is answered at last. */
+/** The bunker shows no page, and answers everything in the end. */
 const asksAPerson: BunkerLever = () => {
   let approve: () => void = () => undefined;
   const approved = new Promise<void>((resolve) => (approve = resolve));

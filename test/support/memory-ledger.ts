@@ -31,10 +31,7 @@ export interface MemoryLedgerOptions {
   limits?: Partial<RunLimits>;
 }
 
-/**
- * What the workflow is told of a ledger, without a database: the outcomes of documents, and statements on
- * them.
- */
+/** A ledger in memory, with what the workflow sees of it: outcomes, counts and statements. */
 export class MemoryLedger {
   readonly documents: MemoryDocument[] = [];
   readonly opened: OpenedRun;

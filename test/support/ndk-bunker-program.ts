@@ -6,14 +6,14 @@ export interface NdkBunkerArguments {
   relays: string[];
   secretKeyHex: string;
   secret: string;
-  /** Kinds for which whoever holds the key says no. */
+  /** Event kinds that the bunker refuses to sign. */
   refusedKinds: number[];
 }
 
 /**
- * The bunker of another library (NDK), in a process that has nothing of ours. What NDK leaves to whoever uses
- * it is done as its documentation has it: whom to let in, and what a token (the URI's secret) is worth.
- * Everything else, its words, its shapes and its haste, is its own.
+ * The bunker of another library (NDK), in a process without code of ours. NDK leaves two decisions to its
+ * user: which clients it admits, and what the URI's secret allows. Both follow its documentation. Words,
+ * shapes and timing are NDK's.
  */
 export async function serve({
   relays,

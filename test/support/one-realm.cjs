@@ -16,10 +16,10 @@ vm.compileFunction = (code, parameters, options) =>
 const REPLACED = ['exit', 'getBuiltinModule'];
 
 /**
- * Runs tests as Node runs programs: in the realm of the process. jest's own environment makes a realm for
- * each test file, whose global names are asked of a proxy each time, and into which every package is loaded
- * anew: together half of the time of the tests. Here an error of Node or of a package is an `Error`, too, as
- * in production. What a file leaves behind is taken away.
+ * Runs tests in the realm of the process, as Node runs programs. jest's own environment makes a realm for each
+ * test file: every global name goes through a proxy, and every package is loaded again. Together that was half
+ * of the time of the tests. Here an error of Node or of a package is an `Error`, as in production. Globals
+ * that a file leaves are removed at its end.
  */
 module.exports = class OneRealm {
   constructor({ projectConfig }) {

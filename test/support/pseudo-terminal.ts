@@ -6,7 +6,7 @@ import { programThatReadsTypeScript } from './child-program';
 const COMMAND_LINE = path.resolve(__dirname, '../../dist/client/cli/main.js');
 
 /**
- * Runs a command in a pseudo-terminal of so many columns and rows, and passes on what it writes. Lines on
+ * Runs a command in a pseudo-terminal of the given columns and rows, and passes on what it writes. Lines on
  * standard input are orders: `type <json text>`, `resize <columns> <rows>`. Python has pty in its standard
  * library, Node has not.
  */

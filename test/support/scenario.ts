@@ -6,7 +6,7 @@ import type { BunkerFaultName, RelayFault } from './levers';
 export interface Scenario {
   machines: number;
   relays: (RelayFault | undefined)[];
-  /** Every so many frames a relay misbehaves. */
+  /** A relay misbehaves once in this many frames. */
   relayEvery: number;
   bunker: BunkerFaultName[];
   bunkerEvery: number;

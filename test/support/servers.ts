@@ -56,8 +56,8 @@ export async function bundleWorkflows(workflowsPath = '../../workflows/index.ts'
 }
 
 /**
- * How long the death of a worker stays unnoticed, and how long a step waits before it is tried again: what
- * tests would wait for most. Nothing else of the workflows is another than in production.
+ * The two waits that would cost the tests the most: until Temporal notices a dead worker, and until a failed
+ * step is retried. All else in the workflows is as in production.
  */
 const HURRIED: [what: RegExp, instead: string][] = [
   [/(?<=heartbeatTimeout: |HEARTBEAT = )'15 seconds'/g, "'4 seconds'"],

@@ -2,8 +2,8 @@ const ASK_AFTER_MS = 20;
 const ASK_AGAIN_WITHIN_MS = 150;
 
 /**
- * Waits until `holds` does; rejects after `timeoutMs`. What takes long to ask (a query of a run, a list of
- * processes) is asked less often: or those who wait would take the cores from what they wait for.
+ * Waits until `holds` returns true; rejects after `timeoutMs`. A slow question (a query of a run, a list of
+ * processes) is asked less often, so that the waiting leaves the cores to the work.
  */
 export async function until(holds: () => boolean | Promise<boolean>, timeoutMs = 15_000): Promise<void> {
   for (const deadlineMs = Date.now() + timeoutMs; ;) {

@@ -1,7 +1,7 @@
 /**
- * Workers of this process run workflows in its own thread. A thread for them loads the SDK once more: half a
- * second of CPU for each worker, a hundred times. Workers in a process of their own have the thread, as in
- * production. What a test file sets in the environment is taken away behind it.
+ * Workers in the test process run workflows in the main thread. A separate thread loads the SDK again: half a
+ * second of CPU for each of a hundred workers. Workers in processes of their own have the thread, as in
+ * production. The variable is removed at the end of the test file (one-realm.cjs).
  */
 export function runWorkflowsInThisThread(): void {
   process.env.TEMPORAL_DEBUG = '1';

@@ -14,7 +14,7 @@ const newPace = (): Pace =>
     minIntervalMs: 100,
   });
 
-/** khatru: whoever has used up the burst gets so many more at each tick, and a refusal costs nothing. */
+/** khatru: after the burst each tick adds tokens, and a refusal costs nothing. */
 class Ticking {
   #used = 0;
   #ticks = 0;
@@ -174,7 +174,7 @@ describe('a pace', () => {
   });
 });
 
-/** Settings of any kind that make sense, and what may happen to whoever follows them. */
+/** Any sensible settings, and what may happen to a pace with them. */
 const settings = fc.record({
   refused: fc.double({ min: 1.05, max: 4, noNaN: true }),
   passed: fc.double({ min: 0.2, max: 0.95, noNaN: true }),

@@ -130,7 +130,7 @@ test('a call that comes before the abort counts, one that comes after it finds n
         return () => void queue.splice(queue.indexOf(call), 1);
       }, controller.signal);
       let given = 0;
-      // All in one turn of the event loop, before whoever waits can hear of any.
+      // All in one turn of the event loop, before a waiter can hear of any.
       for (const each of events) {
         if (each === 'abort') controller.abort(REASON);
         else if (queue.length > 0) queue.splice(0).forEach((call) => (call('turn'), (given += 1)));

@@ -128,7 +128,7 @@ describe('the window of requests at a bunker', () => {
       answer(3_000);
       least = Math.min(least, window.limit);
     }
-    // Down to one or two: alone it takes as long, so that is how it is now.
+    // Down to one or two: a lone request takes as long, so the bunker is now that slow.
     expect(least).toBeLessThanOrEqual(2);
     for (let answers = 0; answers < 100; answers += 1) answer(3_000);
     expect(window.limit).toBeGreaterThan(4);
