@@ -51,7 +51,6 @@ export async function withDeadline<T>(
  * as it is, even from another copy of this package. Of any other error only name and code are shown: its
  * message may quote a secret.
  *
- * @param otherwise the type of any other error
  * @param what happened, in a few words
  */
 export function namedFailure(

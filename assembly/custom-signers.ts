@@ -76,7 +76,9 @@ function finderOf(provider: SignerProvider, timeouts: Timeouts): CustomSignerFin
           'SignerNotConfigured',
           `the ${kind} provider gives a signer without ${missing.join(', ')}`,
           {
-            remedy: `Correct the provider "${kind}": its signers need getPublicKey, nip44Encrypt and signEvent.`,
+            remedy:
+              `Correct the provider "${kind}": its signers need getPublicKey, nip44Encrypt ` +
+              `and signEvent.`,
           },
         );
       return {

@@ -42,7 +42,9 @@ async function askService(operatorUserId, question, body, signal) {
   });
   if (response.status === 404) return undefined;
   if (response.status === 429 || response.status >= 500)
-    throw new RepublishError('SignerBusy', `the signing service answers ${response.status}`, 5_000);
+    throw new RepublishError('SignerBusy', `the signing service answers ${response.status}`, {
+      retryAfterMs: 5_000,
+    });
   if (!response.ok)
     throw new RepublishError('SignerRefused', `the signing service answers ${response.status}`);
   return (await response.json()).answer;

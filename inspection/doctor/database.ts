@@ -62,7 +62,8 @@ async function checkServer(database: ReadOnlyDatabase): Promise<Finding[]> {
       fail(`transactions do not run with the settings that they begin with: ${wrong.join(', ')}`, {
         type: 'DatabaseMisconfigured',
         remedy:
-          'What stands between here and Postgres changes them: let DATABASE_URL lead to the server itself, or to pgbouncer.',
+          'What stands between here and Postgres changes them: let DATABASE_URL lead to the server ' +
+          'itself, or to pgbouncer.',
       }),
     ];
   }

@@ -64,7 +64,9 @@ async function namespaceProblem(connection: Connection, namespace: string): Prom
     if (isGrpcServiceError(thrown) && thrown.code === NOT_FOUND) {
       return fail('is not there', {
         type: 'NamespaceNotFound',
-        remedy: `Create it: temporal operator namespace create --namespace ${namespace}; or set TEMPORAL_NAMESPACE to the right one.`,
+        remedy:
+          `Create it: temporal operator namespace create --namespace ${namespace}; or set ` +
+          `TEMPORAL_NAMESPACE to the right one.`,
       });
     }
     if (isDenied(thrown)) return fail(`may not be described (${message})`, 'TemporalRefused');
@@ -106,7 +108,10 @@ async function checkSearchAttributes(connection: Connection, namespace: string):
         `${mistyped.join(', ')} ${mistyped.length === 1 ? 'is' : 'are'} not of type Keyword: runs would hang`,
         {
           type: 'SearchAttributesWrong',
-          remedy: `Remove and register them anew, then restart the workers: temporal operator search-attribute remove --namespace ${namespace} ${mistyped.map((name) => `--name ${name}`).join(' ')}; ${create(mistyped)}`,
+          remedy:
+            `Remove and register them anew, then restart the workers: temporal operator ` +
+            `search-attribute remove --namespace ${namespace} ` +
+            `${mistyped.map((name) => `--name ${name}`).join(' ')}; ${create(mistyped)}`,
         },
       );
     }
@@ -145,7 +150,9 @@ async function checkPollers(connection: Connection, namespace: string, taskQueue
   if (workers === 0)
     return fail('no worker polls it: runs wait, and nothing is lost', {
       type: 'NoWorker',
-      remedy: `Start one: republish worker, with REPUBLISH_TASK_QUEUE=${taskQueue} and TEMPORAL_NAMESPACE=${namespace}.`,
+      remedy:
+        `Start one: republish worker, with REPUBLISH_TASK_QUEUE=${taskQueue} and ` +
+        `TEMPORAL_NAMESPACE=${namespace}.`,
     });
   const missing = ofEachType.map((each) => missingBuild(each)).find((each) => each !== undefined);
   if (missing !== undefined) return fail(missing, 'NoWorkerOfRelease');
