@@ -54,6 +54,7 @@ const arrows = {
     'contract',
     'configuration',
     'documents',
+    'sources',
     'nostr',
     'database',
     'activities',
@@ -122,7 +123,10 @@ const packageOwners = {
   '@opentelemetry': ['worker'],
 };
 
-/** Within nostr/: what speaks to relays knows nothing of bunkers, and a bunker's client nothing of the other signers. */
+/**
+ * Within nostr/: relays/ imports neither bunker/ nor signers/. bunker/ imports only the interface of
+ * signers/.
+ */
 const nostrArrows = {
   'nostr/relays': {
     regex: '^\\.\\./(bunker|signers)(/|$)',
@@ -146,7 +150,7 @@ function restrictedImports(room, further = []) {
       message: `${room}/ may not import ${other}/: see the arrows in eslint.config.mjs`,
     }));
   if (room === 'inspection') {
-    // It is given what only looks (assembly/looking.ts), and opens nothing else.
+    // It is given what only looks (assembly/read-only.ts), and opens nothing else.
     patterns.push(
       {
         regex: '/database/connection$',
@@ -154,7 +158,7 @@ function restrictedImports(room, further = []) {
         message: 'inspection/ only looks: openReadOnlyDatabase',
       },
       { regex: '/nostr/signers/keyring$', importNames: ['Keyring'], message: 'inspection/ opens no signer' },
-      { regex: '/assembly/build-dependencies$', message: 'inspection/ only looks: assembly/looking' },
+      { regex: '/assembly/build-dependencies$', message: 'inspection/ only looks: assembly/read-only' },
     );
   }
   if (room === 'client') {

@@ -13,7 +13,7 @@ import type { Failpoint } from './failpoints';
 import type { WorkerClock } from './steps/clock';
 
 /** What the steps that only look use, also those of an inspection. None of it writes, sends or signs. */
-export interface LookingDependencies {
+export interface ReadOnlyDependencies {
   /** The ledger. */
   database: ReadOnlyDatabase;
   /** The reader of LNbits' database. */
@@ -36,7 +36,7 @@ export interface LookingDependencies {
 }
 
 /** Everything the activities touch; built once by the worker. */
-export interface ActivityDependencies extends LookingDependencies {
+export interface ActivityDependencies extends ReadOnlyDependencies {
   database: Database;
   keyring: Keyring;
   publisher: RelayPublisher;

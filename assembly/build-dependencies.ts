@@ -13,11 +13,11 @@ import type { WorkerConfiguration } from './worker-configuration';
 
 export interface BuiltDependencies {
   dependencies: ActivityDependencies;
-  /** Closes sockets and connections and wipes keys. */
+  /** Closes sockets and connections, and wipes keys. */
   close(): Promise<void>;
 }
 
-/** Who is told what the activities do. */
+/** Where the activities report what they do. */
 export interface Listening {
   logger: Logger;
   telemetry?: Telemetry | undefined;
@@ -53,7 +53,7 @@ export function buildDependencies(
       database,
       keyring,
       ...boundsOf(configuration),
-      // Known once there is a connection to Temporal.
+      // Known when there is a connection to Temporal.
       searchAttributes: false,
       failpoint: () => undefined,
       onRunEnded: runEnds(logger, telemetry, onRunEnded),
@@ -81,14 +81,14 @@ function openKeyring(
     connectTimeoutMs: RELAY_CONNECT_TIMEOUT_MS,
     allowPrivateBunkerRelays: configuration.allowPrivateBunkerRelays,
     ...(telemetry === undefined ? {} : { telemetry }),
-    // The page's address is the operator's secret.
+    // The address is the operator's secret: it is not logged.
     onApprovalNeeded: (bunkerPubkey) =>
       logger.warn({ bunkerPubkey }, 'the bunker waits for a person to approve a request'),
     onRelaysSwitched: (stored, relays) => {
       const { bunkerPubkey } = stored;
       logger.info({ bunkerPubkey, relays: relays.map(shownRelay) }, 'a bunker has moved');
       keepBunkerRelays(database, stored, relays).catch((err: Error) =>
-        // The next process begins at the old relays and asks again.
+        // The next process starts at the old relays and asks again.
         logger.warn({ type: err.name }, 'where the bunker has moved to could not be stored'),
       );
     },

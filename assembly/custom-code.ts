@@ -2,22 +2,22 @@ import { unlessAborted } from '../async/wait';
 import { type FailureType, isFailureType, RepublishError, scopeOf } from '../contract/failures';
 import { codeOf } from '../documents/import-file';
 
-/* What keeps the rest of the program safe from code that others have written. */
+/** Protects the rest of the program from code that others wrote. */
 
-/** Thrown where a call has not ended in time. */
+/** A call did not end in time. */
 export class TooLate extends Error {
   override readonly name = 'TooLate';
 }
 
 export interface Deadline {
-  /** Aborts at the deadline, and when the caller gives up. */
+  /** Aborts at the deadline, and when the caller's signal aborts. */
   signal: AbortSignal;
-  /** From now on it may take so long. */
+  /** Starts the time again, with this timeout. */
   extendTo(timeoutMs: number): void;
 }
 
 /**
- * Ends when `work` ends, at the deadline, or when `signal` aborts, whatever `work` does then.
+ * Ends when `work` ends, at the deadline, or when `signal` aborts, even if `work` continues.
  *
  * @throws TooLate, the reason of `signal`, and what `work` throws
  */
@@ -47,11 +47,10 @@ export async function withDeadline<T>(
 }
 
 /**
- * What the code of others has thrown, as a failure of the catalogue. One of these scopes stays as it is, also
- * one that another copy of this package has made. Of any other the name and code are told, and not the
- * message, which may quote a secret.
+ * Turns what foreign code threw into a failure of the catalogue. A RepublishError of one of the scopes stays
+ * as it is, even from another copy of this package. Of any other error only name and code are shown: its
+ * message may quote a secret.
  *
- * @param otherwise the type of any other error
  * @param what happened, in a few words
  */
 export function namedFailure(

@@ -1,5 +1,6 @@
 import type { Configuration } from '../configuration/schema';
 import { RepublishError } from '../contract/failures';
+import type { Telemetry } from '../contract/telemetry';
 import { requireSameEvent } from '../nostr/bunker/same-event';
 import { Limiter } from '../async/limiter';
 import { looksLikeNip44 } from '../nostr/nip44';
@@ -14,10 +15,10 @@ const MAX_KIND_LENGTH = 32;
 type Timeouts = Pick<Configuration, 'bunkerTimeoutMs' | 'approvalTimeoutMs'>;
 
 /**
- * Makes of what others have written what a run can rely on: every call ends in time, every failure has a type
- * of the catalogue, and every answer is checked.
+ * Makes foreign signers safe for a run: every call ends in time, every failure has a type of the catalogue,
+ * and every answer is checked.
  *
- * @param problems told what is wrong with a provider, which is left out then
+ * @param problems gets what is wrong with a provider, which is then left out
  */
 export function findersOf(
   providers: readonly SignerProvider[],
@@ -42,7 +43,10 @@ function problemOf(
 ): string | undefined {
   const isWord = typeof kind === 'string' && /^[a-z0-9]+(-[a-z0-9]+)*$/.test(kind);
   if (!isWord || kind.length > MAX_KIND_LENGTH)
-    return `"kind" must be lower-case words joined by hyphens, at most ${MAX_KIND_LENGTH} characters, such as "aws-kms"`;
+    return (
+      `"kind" must be lower-case words joined by hyphens, at most ${MAX_KIND_LENGTH} characters, ` +
+      `such as "aws-kms"`
+    );
   if (kind === 'local' || kind === 'bunker' || kind.startsWith('lnbits-'))
     return `"kind" may not be "${kind}", which is one of this package; give it another name`;
   if (taken.has(kind)) return `two providers have the kind "${kind}"; give one of them another name`;
@@ -72,52 +76,55 @@ function finderOf(provider: SignerProvider, timeouts: Timeouts): CustomSignerFin
           'SignerNotConfigured',
           `the ${kind} provider gives a signer without ${missing.join(', ')}`,
           {
-            remedy: `Correct the provider "${kind}": its signers need getPublicKey, nip44Encrypt and signEvent.`,
+            remedy:
+              `Correct the provider "${kind}": its signers need getPublicKey, nip44Encrypt ` +
+              `and signEvent.`,
           },
         );
       return {
         kind,
         pubkey: owner.operatorPubkey,
-        open: () => new CheckedSigner(kind, signer, limiter, timeouts),
+        open: (telemetry) => new CheckedSigner(kind, signer, limiter, timeouts, telemetry),
       };
     },
   };
 }
 
-/** A signer of somebody else. */
+/** A provider's signer, with its answers checked. */
 class CheckedSigner implements Signer {
   constructor(
     private readonly kind: string,
     private readonly signer: Signer,
     private readonly limiter: Limiter,
     private readonly timeouts: Timeouts,
+    private readonly telemetry: Telemetry | undefined,
   ) {}
 
   async getPublicKey(call?: SignerCall): Promise<string> {
-    const answer: unknown = await this.#ask('getPublicKey', call, (its) => this.signer.getPublicKey(its));
+    const answer: unknown = await this.#ask('get_public_key', call, (its) => this.signer.getPublicKey(its));
     const pubkey = typeof answer === 'string' ? publicKeyHex(answer) : undefined;
-    if (pubkey === undefined) throw this.#wrong('getPublicKey', 'is no public key');
+    if (pubkey === undefined) throw this.#wrong('get_public_key', 'is no public key');
     return pubkey;
   }
 
   async nip44Encrypt(peer: string, plaintext: string, call?: SignerCall): Promise<string> {
-    const answer: unknown = await this.#ask('nip44Encrypt', call, (its) =>
+    const answer: unknown = await this.#ask('nip44_encrypt', call, (its) =>
       this.signer.nip44Encrypt(peer, plaintext, its),
     );
     if (typeof answer !== 'string' || !looksLikeNip44(answer, Buffer.byteLength(plaintext, 'utf8')))
-      throw this.#wrong('nip44Encrypt', 'is no NIP-44 ciphertext of the text');
+      throw this.#wrong('nip44_encrypt', 'is no NIP-44 ciphertext of the text');
     return answer;
   }
 
   async signEvent(event: Parameters<Signer['signEvent']>[0], call?: SignerCall) {
-    const answer: unknown = await this.#ask('signEvent', call, (its) =>
-      // A copy: what it does to its argument is not done to ours.
+    const answer: unknown = await this.#ask('sign_event', call, (its) =>
+      // A copy: the signer may change its argument.
       this.signer.signEvent(structuredClone(event), its),
     );
     return requireSameEvent(event, JSON.stringify(answer) ?? 'null', `the ${this.kind} signer`);
   }
 
-  /** Waits for a place and then, at most so long as a bunker may take, for the answer. */
+  /** Waits for a free place, and then for the answer, as long as a bunker may take. */
   async #ask<T>(
     what: string,
     { signal, turn = signal, rank, onApproval, onAsked }: SignerCall = {},
@@ -127,7 +134,7 @@ class CheckedSigner implements Signer {
       async () => {
         onAsked?.(0);
         try {
-          return await withDeadline(
+          const answer = await withDeadline(
             this.timeouts.bunkerTimeoutMs,
             (deadline) =>
               ask({
@@ -139,7 +146,10 @@ class CheckedSigner implements Signer {
               }),
             signal,
           );
+          this.telemetry?.customSignerAsked(this.kind, what, true);
+          return answer;
         } catch (thrown) {
+          this.telemetry?.customSignerAsked(this.kind, what, false);
           signal?.throwIfAborted();
           throw failureOf(thrown, `the ${this.kind} signer failed in ${what}`);
         } finally {
@@ -159,7 +169,7 @@ class CheckedSigner implements Signer {
   }
 }
 
-/** A failure of the catalogue is its own; anything else may pass, and its text may quote what nobody may see. */
+/** An unknown error counts as passing. */
 function failureOf(thrown: unknown, what: string): RepublishError {
   if (thrown instanceof TooLate) return new RepublishError('SignerTimeout', `${what}: ${thrown.message}`);
   return namedFailure(thrown, ['signer'], 'SignerUnreachable', what);

@@ -8,11 +8,11 @@ const TIMEOUT_MS = 30_000;
 const MACHINES_PER_PAGE = 500;
 
 /**
- * Makes of a source that others have written what a run can rely on: every call ends in time, every failure has
- * a type of the catalogue, and what would lose a machine without a word (pages out of order, rows that are no
- * text) is refused.
+ * Makes a foreign source safe for a run: every call ends in time, and every failure has a type of the
+ * catalogue. Answers that could lose a machine unseen (pages out of order, rows that are not text) are
+ * refused.
  *
- * @param problems told what is wrong with it; undefined then
+ * @param problems gets what is wrong with it; the result is then undefined
  */
 export function checkedSource(source: CustomSource, problems: string[]): Source | undefined {
   const missing = (['account', 'machines', 'states'] as const).filter(
@@ -84,7 +84,7 @@ class Checked {
     return ids;
   }
 
-  /** What comes out of order, or before where the last page ended, would be left out or asked for without end. */
+  /** Machines out of order would be left out, or read without end. */
   #requirePage(
     method: string,
     ids: readonly string[],

@@ -3,9 +3,9 @@ import { ensureError, RepublishError } from '../contract/failures';
 import { importFile, isFile } from '../documents/import-file';
 
 /**
- * What a module that the configuration names exports by default: the thing itself, or a function of
- * `{ RepublishError }` that gives it or promises it, for a module in a place from where this package cannot be
- * imported.
+ * Loads the default export of a module that the configuration names: an object, or a function of `{
+ * RepublishError }` that returns or promises one. The function is for a module in a folder from which this
+ * package cannot be imported.
  *
  * @param key of the configuration
  * @param module path, relative to the working directory
@@ -25,7 +25,7 @@ export async function loadGiven<T>(key: 'signerProviders' | 'source', module: st
     const exported = defaultOf(await importFile(file));
     given = typeof exported === 'function' ? await exported({ RepublishError }) : exported;
   } catch (thrown) {
-    // The lines behind the first are where require() has looked.
+    // The other lines list where require() looked.
     const [reason] = ensureError(thrown).message.split('\n');
     throw wrong(`cannot be loaded: ${reason}`, 'correct the module: node can try it alone, node <file>');
   }
@@ -37,7 +37,7 @@ export async function loadGiven<T>(key: 'signerProviders' | 'source', module: st
   return given as T;
 }
 
-/** import() gives what a CommonJS module exports as its default, and a transpiled default inside of that. */
+/** import() returns a CommonJS module as its default export, with a transpiled default inside. */
 function defaultOf({ default: exported }: Record<string, unknown>): unknown {
   const isWrapped = typeof exported === 'object' && exported !== null && '__esModule' in exported;
   return isWrapped ? (exported as { default?: unknown }).default : exported;

@@ -3,7 +3,8 @@ import { suggest } from '../rules/suggest';
 import type { DocumentType } from '../documents/document-type';
 
 /**
- * A query for a mistyped document type would leave the right one at its default table, and publish that.
+ * Refuses a query for an unknown document type. With a typo, the right type would be read from its default
+ * table and published.
  *
  * @throws ConfigurationError
  */

@@ -4,15 +4,15 @@ import type { Configuration } from '../configuration/schema';
 
 export const RELAY_CONNECT_TIMEOUT_MS = 5_000;
 
-/** Some end while the others keep the bunker busy. */
+/** More than one, so that the bunker is busy while a page ends. */
 const PAGES_AT_ONCE = 3;
-/** Progress, cancel, shutdown and other operators wait no longer for a slow bunker. */
+/** Limits how long progress, cancel, shutdown and other operators wait for a slow bunker. */
 const YIELD_AFTER_MS = 10_000;
 const MAX_PAUSE_MS = 30_000;
-/** What was read longer ago is read again before it is sealed. */
+/** State that was read longer ago is read again before the seal. */
 const FRESH_MS = 30_000;
 
-/** The bounds of a run, as its configuration and the rules of this release have them. */
+/** The limits of a run, from the configuration and the constants of this release. */
 export function boundsOf(
   configuration: Configuration,
 ): Pick<ActivityDependencies, 'limits' | 'patience' | 'documentsAtOnce'> {
@@ -22,7 +22,8 @@ export function boundsOf(
       documentsPerPage: configuration.documentsPerPage,
       pagesAtOnce: PAGES_AT_ONCE,
       pagesPerExecution: configuration.pagesPerExecution,
-      // When it yields: what the bunker was asked, one of them approved by a person, and the relays' answers.
+      // After the turn: the open requests to the bunker, one of them approved by a person, and the relays'
+      // answers.
       attemptTimeoutMs: YIELD_AFTER_MS + approvalTimeoutMs + 6 * bunkerTimeoutMs + 5 * relayTimeoutMs,
       heartbeatTimeoutMs: configuration.heartbeatTimeoutMs,
     },
@@ -33,12 +34,12 @@ export function boundsOf(
       yieldAfterMs: YIELD_AFTER_MS,
       freshMs: FRESH_MS,
     },
-    // Some with the signer, the others on their way to it or back.
+    // Half of them are with the signer, the others are before or after it.
     documentsAtOnce: configuration.bunkerConcurrency * 2,
   };
 }
 
-/** A key of its own purpose: a fingerprint says nothing about the key that encrypts the signers. */
+/** A separate key: a fingerprint reveals nothing about the key that encrypts the signers. */
 export function fingerprintKeyOf(secretsKey: string): Uint8Array {
   return new Uint8Array(
     hkdfSync('sha256', secretsKey, '', 'republish-operator-configs state fingerprint', 32),

@@ -20,37 +20,39 @@ export type {
   StateRows,
 } from '../sources/source';
 
-/** What a caller gives in place of what the configuration names. */
+/** Values that replace what the configuration names. */
 export interface GivenParts {
   /**
-   * All document types that are known, in the order in which they are shown; to keep the shipped ones, name
-   * them too: `[...documentTypes, mine]`. Default: the shipped ones and those of the modules that
-   * `documentTypes` in the configuration names.
+   * All known document types, in the order in which they are shown. To keep the shipped ones, include them:
+   * `[...documentTypes, mine]`. Default: the shipped ones and those of the modules in `documentTypes` of the
+   * configuration.
    */
   documentTypes?: readonly DocumentType[] | undefined;
   /**
-   * Signers that this program does not keep, such as those of a KMS, in the order in which they are asked.
-   * They are asked where no paired signer holds the account's key. Default: those of the modules that
-   * `signerProviders` in the configuration names.
+   * Signer providers, such as one for a KMS, in the order in which they are asked. They are asked when no
+   * paired signer has the account's key. Default: those of the modules in `signerProviders` of the
+   * configuration.
    */
   signers?: readonly SignerProvider[] | undefined;
   /**
-   * Where accounts, machines and states are read, in place of LNbits' database. Default: that of the module
-   * that `source` in the configuration names; without one, LNbits' database.
+   * Where accounts, machines and states are read. Default: the module in `source` of the configuration, else
+   * LNbits' database.
    */
   source?: CustomSource | undefined;
 }
 
-/** What can be replaced from outside, checked and ready. */
+/** The parts that can be replaced from outside, checked and ready. */
 export interface Parts {
   documentTypes: readonly DocumentType[];
   custom?: readonly CustomSignerFinder[] | undefined;
   /** Undefined: LNbits' database. */
   source?: Source | undefined;
+  /** Where a fleet of all finds its operators, with a custom source. Undefined: as configured. */
+  operatorsFrom?: 'source' | 'ledger' | undefined;
 }
 
 export interface LoadedParts extends Parts {
-  /** Closes what was given or loaded: providers and source. */
+  /** Closes the providers and the source. */
   close(): Promise<void>;
 }
 
@@ -59,7 +61,11 @@ type PartsConfiguration = Pick<
   'documentTypes' | 'signerProviders' | 'source' | 'bunkerTimeoutMs' | 'approvalTimeoutMs'
 >;
 
-/** @throws ConfigurationError with every problem of all modules and of what is given */
+/**
+ * Loads the parts that the configuration names, and checks them.
+ *
+ * @throws ConfigurationError with every problem of all modules and given values
+ */
 export async function loadParts(
   configuration: PartsConfiguration,
   given: GivenParts = {},
@@ -70,7 +76,7 @@ export async function loadParts(
   throw new ConfigurationError(problems);
 }
 
-/** The same for whoever looks at the rest all the same: what is wrong is as if it were not there. */
+/** The same for a caller that can use an incomplete result: a wrong part is left out. */
 export async function readParts(
   configuration: PartsConfiguration,
   given: GivenParts = {},
@@ -86,6 +92,9 @@ export async function readParts(
       documentTypes,
       custom,
       source: checked,
+      ...(source === undefined
+        ? {}
+        : { operatorsFrom: source.operators === undefined ? 'ledger' : 'source' }),
       async close() {
         await Promise.all(providers.map(async (provider) => provider.close?.()));
         await checked?.close();
@@ -95,7 +104,7 @@ export async function readParts(
   };
 }
 
-/** Lends the parts that the configuration names. @throws ConfigurationError */
+/** Lends the parts to `work` and closes them. @throws ConfigurationError */
 export async function withParts<T>(
   configuration: PartsConfiguration,
   given: GivenParts,
@@ -109,7 +118,7 @@ export async function withParts<T>(
   }
 }
 
-/** Modules that do not load are told; the types of this release are known all the same. */
+/** If a module does not load, the shipped types are used. */
 async function typesOf(
   { documentTypes }: PartsConfiguration,
   problems: string[],
@@ -150,10 +159,10 @@ async function noting<T>(problems: string[], work: () => Promise<T>): Promise<T 
 }
 
 /**
- * LNbits' database, or the source that takes its place; opens no connection yet. The custom one is lent: it is
+ * LNbits' database, or the source in its place. Opens no connection yet. A custom source is only lent: it is
  * closed with the parts.
  *
- * @throws ConfigurationError for queries of a type that is not known
+ * @throws ConfigurationError for queries of an unknown document type
  */
 export function sourceFor(
   { queries, preset, lnbitsDatabaseUrl: url }: Configuration & { lnbitsDatabaseUrl: string },

@@ -1,4 +1,4 @@
-import type { LookingDependencies } from '../activities/dependencies';
+import type { ReadOnlyDependencies } from '../activities/dependencies';
 import { WorkerClock } from '../activities/steps/clock';
 import type { ReadOnlyDatabase } from '../database/connection';
 import { BunkerRelayLimits } from '../nostr/bunker/bunker-relay-limits';
@@ -9,7 +9,7 @@ import { fingerprintKeyOf, RELAY_CONNECT_TIMEOUT_MS } from './limits';
 import { type Parts, sourceFor } from './parts';
 import type { WorkerConfiguration } from './worker-configuration';
 
-/** What is told while they work. */
+/** Called while they work. */
 export interface Listeners {
   onNotice?: (url: string, notice: string) => void;
   onMalformed?: () => void;
@@ -19,16 +19,20 @@ export interface Listeners {
 }
 
 /**
- * What those who act and those who only look have alike. Opens no connection yet.
+ * Builds what workers and inspections have in common. Opens no connection yet.
  *
- * @param database the ledger's; LNbits' is read over it where both are one
+ * @param database the ledger's. If LNbits' tables are in the same database, they are read over its
+ *   connections
  */
 export function buildShared(
   configuration: WorkerConfiguration,
   parts: Parts,
   database: ReadOnlyDatabase,
   listeners: Listeners = {},
-): { shared: Omit<LookingDependencies, 'database'> & { publisher: RelayPublisher }; close(): Promise<void> } {
+): {
+  shared: Omit<ReadOnlyDependencies, 'database'> & { publisher: RelayPublisher };
+  close(): Promise<void>;
+} {
   const { onNotice, onMalformed, onStanding, onClockDoubt = () => undefined, onIdleError } = listeners;
   const { relays, quorum, signers, queries } = configuration;
   const pool = new RelayPool({
@@ -53,7 +57,7 @@ export function buildShared(
   return {
     shared: {
       source,
-      operatorsFrom: isByOperators ? 'source' : 'ledger',
+      operatorsFrom: parts.operatorsFrom ?? (isByOperators ? 'source' : 'ledger'),
       documentTypes,
       operatorSigners: new OperatorSigners({
         signers,

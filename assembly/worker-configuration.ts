@@ -1,13 +1,13 @@
 import type { Configuration } from '../configuration/schema';
 
-/** The parts of the configuration that a worker cannot do without. */
+/** The configuration, with the keys that a worker needs. */
 export type WorkerConfiguration = Configuration & {
   databaseUrl: string;
   lnbitsDatabaseUrl: string;
   secretsKey: string;
 };
 
-/** With what `needs` of the loader has required; what a command needs not may be empty. */
+/** The loader has required the keys that the caller needs. The others may be empty. */
 export function workerConfiguration(configuration: Configuration): WorkerConfiguration {
   const { databaseUrl = '', lnbitsDatabaseUrl = '', secretsKey = '' } = configuration;
   return { ...configuration, databaseUrl, lnbitsDatabaseUrl, secretsKey };

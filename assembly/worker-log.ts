@@ -3,7 +3,7 @@ import type { ActivityDependencies, EndedRun } from '../activities/dependencies'
 import type { Telemetry } from '../contract/telemetry';
 import { shownRelay } from '../nostr/relays/url';
 
-/** Each relay's notices are logged at most this often: a relay may send as many as it likes. */
+/** A relay's notices are logged at most this often: a relay may send any number. */
 const NOTICE_EVERY_MS = 60_000;
 
 /** Logs the notices of relays. */
@@ -17,9 +17,9 @@ export function notices(logger: Logger): (url: string, notice: string) => void {
 }
 
 /**
- * Tells the log, the metrics and whoever else wants to know that a run has ended.
+ * Reports the end of a run to the log, the metrics and the listener.
  *
- * @param listener what it throws or rejects with is logged, and is no failure of the run
+ * @param listener an error of it is logged and does not fail the run
  */
 export function runEnds(
   logger: Logger,
@@ -40,7 +40,7 @@ export function runEnds(
   };
 }
 
-/** A document that failed or was skipped may have had no attempt of its own: it is counted here. */
+/** A failed or skipped document may have had no attempt of its own, so it is counted here. */
 function count(telemetry: Telemetry, { outcome, counts }: EndedRun): void {
   telemetry.runEnded(outcome);
   for (const [documentType, { failed, skipped }] of Object.entries(counts)) {
@@ -49,7 +49,7 @@ function count(telemetry: Telemetry, { outcome, counts }: EndedRun): void {
   }
 }
 
-/** Types alone: the audit has the messages. */
+/** Only types: the audit has the messages. */
 function whyItFailed({ failure, failures }: EndedRun): Record<string, unknown> {
   const byType: Record<string, number> = {};
   for (const { type } of failures) byType[type] = (byType[type] ?? 0) + 1;
@@ -59,7 +59,7 @@ function whyItFailed({ failure, failures }: EndedRun): Record<string, unknown> {
   };
 }
 
-/** Logs where an error without a name happened. Not its message, which may quote state. */
+/** Logs the place of an error that has no type. Its message may quote state and is left out. */
 export function unexpectedErrors(logger: Logger): ActivityDependencies['onUnexpected'] {
   return (activity, error, work) =>
     logger.error(

@@ -5,10 +5,10 @@ import { runOf } from './run';
 import { findRepublish } from './start';
 
 /**
- * For `report` of `republish-operator-configs/inspection`, which tells of a run that goes on what Temporal knows.
- * Each of its functions gives undefined where Temporal knows no such run.
+ * Lets `report` of `republish-operator-configs/inspection` ask Temporal about a run that is not over. Each
+ * function returns undefined if Temporal knows no such run.
  *
- * @param client or a function that connects one, which is called when Temporal is asked, and not before
+ * @param client or a function that connects one; it is called when Temporal is asked, and not before
  */
 export function askTemporal(client: Client | (() => Promise<Client>)) {
   const connected = async (): Promise<Client> => (typeof client === 'function' ? client() : client);

@@ -3,7 +3,7 @@ import { sleep } from '../async/wait';
 import { TemporalUnavailable } from './errors';
 import { addressOf } from './temporal-errors';
 
-export const DEFAULT_PATIENCE_MS = 120_000;
+const DEFAULT_PATIENCE_MS = 120_000;
 
 /** Measures for how long Temporal has not answered, and ends the wait after `patienceMs`. */
 export class Outage {

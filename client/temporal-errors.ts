@@ -154,7 +154,7 @@ export function asRepublishFailed(client: Client, error: unknown): unknown {
   }
   if (cause instanceof CancelledFailure) return new RepublishFailed('Cancelled', 'the run was cancelled');
   if (cause instanceof TerminatedFailure)
-    // Whoever terminated it may have said why.
+    // The reason of the person who terminated it, if there is one.
     return new RepublishFailed('Terminated', `the run was terminated: ${cause.message}`);
   if (cause instanceof TimeoutFailure)
     return new RepublishFailed('TimedOut', 'the run did not end within the time it was given');

@@ -9,25 +9,26 @@ const REMEDY =
   'export payloadCodecs, payloadConverterPath or failureConverterPath, as in examples/payload-codec';
 
 /**
- * The data converter of the module that this process is configured with, if it is; for workers, the library
- * and the command line alike. Other settings may be wrong meanwhile: who needs them says so.
+ * The data converter of the module that this process is configured with, if any: for workers, the library and
+ * the commands. Other wrong settings are ignored here; the commands that need them report them.
  *
  * @throws ConfigurationError
  */
 export async function configuredDataConverter(): Promise<DataConverter | undefined> {
   const problems: string[] = [];
   const { dataConverter: module } = gatherValues(process.env, process.cwd(), problems);
-  // A file that cannot be read may name one: without it, what is encoded could not be read, and what is sent
+  // An unreadable file may name a converter. Without it, encoded payloads could not be read, and new ones
   // would not be encoded.
   if (problems.length > 0) throw new ConfigurationError(problems);
   return typeof module === 'string' && module !== '' ? loadDataConverter(module) : undefined;
 }
 
 /**
- * @param module path of an ESM or CommonJS module, relative to the working directory, that exports
- * `payloadCodecs`,
- *   `payloadConverterPath` or `failureConverterPath` (by name, or in its default export), each as in the SDK's
- *   DataConverter. Paths are relative to the module
+ * Loads a data converter. A module (ESM or CommonJS) exports `payloadCodecs`, `payloadConverterPath` or
+ * `failureConverterPath`, by name or in its default export, each as in the SDK's DataConverter. Its paths are
+ * relative to the module.
+ *
+ * @param module path, relative to the working directory
  * @throws ConfigurationError with file, cause and remedy
  */
 export async function loadDataConverter(module: string): Promise<DataConverter> {
@@ -73,8 +74,8 @@ export async function loadDataConverter(module: string): Promise<DataConverter> 
 }
 
 /**
- * With a codec failures are encoded too, unless a failure converter is given: what is secret in an input is
- * so in a message. Every client and worker completes what it was given by this.
+ * With a codec, failures are encoded too, unless a failure converter is given: a message can contain the same
+ * secrets as an input. Every client and every worker uses this.
  */
 export function withEncodedFailures(converter: DataConverter | undefined): DataConverter | undefined {
   if (converter?.payloadCodecs === undefined || converter.failureConverterPath !== undefined)
@@ -82,7 +83,9 @@ export function withEncodedFailures(converter: DataConverter | undefined): DataC
   return { ...converter, failureConverterPath: require.resolve('./encoded-failures') };
 }
 
-/** By name, with those of a default export: import() gives a CommonJS module so. */
+/**
+ * The named exports, with those of a default export: import() returns a CommonJS module as a default export.
+ */
 function exportsOf(namespace: Record<string, unknown>): Record<string, unknown> {
   const { default: inner } = namespace;
   return typeof inner === 'object' && inner !== null ? { ...inner, ...namespace } : namespace;

@@ -1,25 +1,25 @@
 import path from 'node:path';
 import { gatherValues } from './load';
 
-/** What is configured about a data folder and beside it. */
+/** The settings of a data folder. */
 export interface DataSettings {
   /** Absolute path of the folder. */
   directory: string;
-  /** Settings that name servers of somebody else, as a person knows them; a data folder takes their place. */
+  /** Names of settings that point to other servers. A data folder replaces those servers. */
   otherServers: string[];
-  /** Whether a key for the signers is configured; else the folder has one of its own. */
+  /** Whether a secrets key is configured. Without one, the folder has its own. */
   hasSecretsKey: boolean;
 }
 
 export interface DataOptions {
   env?: NodeJS.ProcessEnv;
-  /** Where relative paths and republish.config.json are. */
+  /** The folder of relative paths and of republish.config.json. */
   directory?: string;
 }
 
 /**
- * The data folder of this process: an option of the command line, else REPUBLISH_DATA, else the key `data` of
- * the file. Undefined when there is none.
+ * The data folder of this process: the option of the command, else REPUBLISH_DATA, else the key `data` of the
+ * file. Undefined: there is none.
  */
 export function dataSettings(
   option: string | undefined,
@@ -39,7 +39,9 @@ export function dataSettings(
   };
 }
 
-/** A DATABASE_URL that is LNbits' own says where LNbits is, and not where the ledger should be. */
+/**
+ * A DATABASE_URL that equals LNbits' URL says where LNbits is. It does not say where the ledger should be.
+ */
 function isOfLnbits({ databaseUrl, lnbitsDatabaseUrl }: Record<string, unknown>): boolean {
   return databaseUrl === undefined || spelling(databaseUrl) === spelling(lnbitsDatabaseUrl);
 }

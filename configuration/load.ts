@@ -5,33 +5,36 @@ import { suggest } from '../rules/suggest';
 import { withLibpqVariables } from '../database/postgres-url';
 import { embeddedServers } from './embedded';
 
-/** Parts of the configuration that a command cannot do without. */
+/** Keys that a command needs. */
 export type Need = 'databaseUrl' | 'lnbitsDatabaseUrl' | 'relays' | 'secretsKey';
 
 const NEEDS: Record<Need, string> = {
   databaseUrl:
-    'DATABASE_URL is not set: give the Postgres URL of the database that keeps the ledger, postgres://user:password@host/name; or keep it in a folder, without any server: --data <dir>',
+    'DATABASE_URL is not set: give the Postgres URL of the database that keeps the ledger, ' +
+    'postgres://user:password@host/name; or keep it in a folder, without any server: --data <dir>',
   lnbitsDatabaseUrl:
-    "LNBITS_DATABASE_URL is not set: give LNbits' database, postgres://user:password@host/name or sqlite:///path/to/lnbits/data",
+    "LNBITS_DATABASE_URL is not set: give LNbits' database, postgres://user:password@host/name or " +
+    'sqlite:///path/to/lnbits/data',
   relays:
-    'REPUBLISH_RELAYS is not set: name at least one relay, for example wss://relay.example.com (comma-separated)',
+    'REPUBLISH_RELAYS is not set: name at least one relay, for example wss://relay.example.com ' +
+    '(comma-separated)',
   secretsKey:
-    'REPUBLISH_SECRETS_KEY (or REPUBLISH_SECRETS_KEY_FILE) is not set: it encrypts the signers at rest; make one with: openssl rand -hex 32',
+    'REPUBLISH_SECRETS_KEY (or REPUBLISH_SECRETS_KEY_FILE) is not set: it encrypts the signers at rest; ' +
+    'make one with: openssl rand -hex 32',
 };
 
-/** Everything that is wrong with the configuration, at once. The message never holds a value. */
+/** All problems of the configuration. The message never contains a value. */
 export class ConfigurationError extends Error {
   override readonly name = 'ConfigurationError';
   readonly type = 'ConfigurationError';
 
   constructor(readonly problems: string[]) {
-    super(
-      `the configuration has ${problems.length === 1 ? 'a problem' : `${problems.length} problems`}:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`,
-    );
+    const howMany = problems.length === 1 ? 'a problem' : `${problems.length} problems`;
+    super(`the configuration has ${howMany}:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`);
   }
 }
 
-/** What a worker cannot do without. */
+/** Keys that a worker needs. */
 export const WORKER_NEEDS: readonly Need[] = ['databaseUrl', 'lnbitsDatabaseUrl', 'relays', 'secretsKey'];
 
 export interface LoadOptions {
@@ -42,10 +45,10 @@ export interface LoadOptions {
 }
 
 /**
- * Reads the environment over the file named by REPUBLISH_CONFIG (default: republish.config.json, if there is
- * one).
+ * Reads the file that REPUBLISH_CONFIG names (default: republish.config.json, if it exists), and the
+ * environment, which wins.
  *
- * @throws ConfigurationError with every problem of both.
+ * @throws ConfigurationError with every problem of both
  */
 export function loadConfiguration(options: LoadOptions = {}): Configuration {
   const { configuration, problems } = readConfiguration(options);
@@ -53,10 +56,7 @@ export function loadConfiguration(options: LoadOptions = {}): Configuration {
   return configuration;
 }
 
-/**
- * The same without an end at the first problem, for who wants to look at the rest all the same: what is wrong
- * is as if it were not set.
- */
+/** The same for a caller that can use an incomplete configuration: a wrong key counts as not set. */
 export function readConfiguration(options: LoadOptions = {}): {
   configuration: Configuration;
   problems: string[];
@@ -71,16 +71,16 @@ export function readConfiguration(options: LoadOptions = {}): {
 
   const isNeeded = (need: Need): boolean => options.needs?.includes(need) === true;
   for (const need of options.needs ?? []) {
-    // A key file that cannot be read is a problem of its own already.
+    // An unreadable key file is reported already.
     if (need === 'secretsKey' && values.secretsKeyFile !== undefined) continue;
-    // It defaults to the other, which is named already.
+    // It defaults to `databaseUrl`, which is reported already.
     if (need === 'lnbitsDatabaseUrl' && isNeeded('databaseUrl') && isMissing(values.databaseUrl)) continue;
     if (isMissing(values[need])) problems.push(NEEDS[need]);
   }
 
   const parsed = configurationSchema.safeParse(values);
   for (const issue of parsed.error?.issues ?? []) {
-    // It defaults to the other, of which the same is told.
+    // It defaults to `databaseUrl`, which has the same problem.
     if (issue.path[0] === 'lnbitsDatabaseUrl' && values.lnbitsDatabaseUrl === values.databaseUrl) continue;
     problems.push(...describe(issue));
   }
@@ -91,20 +91,21 @@ export function readConfiguration(options: LoadOptions = {}): {
     configuration.quorum > configuration.relays.length
   ) {
     problems.push(
-      `REPUBLISH_QUORUM (quorum) is ${configuration.quorum}, but there are only ${configuration.relays.length} relays`,
+      `REPUBLISH_QUORUM (quorum) is ${configuration.quorum}, but there are only ` +
+        `${configuration.relays.length} relays`,
     );
   }
   return { configuration: Object.freeze(configuration), problems };
 }
 
-/** The values of the file with those of the environment over them, as they are written. */
+/** The values of the file, with those of the environment on top, not yet validated. */
 export function gatherValues(
   env: NodeJS.ProcessEnv,
   directory: string,
   problems: string[],
 ): Record<string, unknown> {
   const values: Record<string, unknown> = readFile(env, directory, problems);
-  // A path in the file is relative to the file, wherever a command is called.
+  // A path in the file is relative to the file, whatever the working directory is.
   const { data } = values;
   if (typeof data === 'string' && data !== '')
     values.data = path.resolve(directory, path.dirname(env.REPUBLISH_CONFIG?.trim() || '.'), data);
@@ -123,8 +124,8 @@ export function gatherValues(
 }
 
 /**
- * The servers of a data folder take the place of those that are configured. After the default for LNbits'
- * database: its tables are never in the folder.
+ * Replaces the configured servers by those of the data folder. Called after LNbits' database has its default:
+ * its tables are never in the folder.
  */
 function embed(values: Record<string, unknown>, problems: string[]): void {
   const servers = embeddedServers();
@@ -164,7 +165,7 @@ function readFile(env: NodeJS.ProcessEnv, directory: string, problems: string[])
   return {};
 }
 
-/** Modules are found from where the file is, whoever runs what from where. */
+/** Module paths in the file are relative to the file. */
 function withAbsoluteModules(values: Record<string, unknown>, directory: string): Record<string, unknown> {
   const absolute = (module: unknown): unknown =>
     typeof module === 'string' && module !== '' ? path.resolve(directory, module) : module;
@@ -193,7 +194,7 @@ function convert(text: string, kind: (typeof ENVIRONMENT)[string]['kind']): unkn
     case 'number':
       return /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : text;
     case 'boolean':
-      // What is neither stays text, which the schema refuses: a guess would open the gate or shut it unseen.
+      // Other text stays text, and the schema refuses it. A guess could allow or forbid something unseen.
       return /^(true|1)$/i.test(text) ? true : /^(false|0)$/i.test(text) ? false : text;
     case 'quorum':
       return /^\d+$/.test(text) ? Number(text) : text;
@@ -206,7 +207,8 @@ function convert(text: string, kind: (typeof ENVIRONMENT)[string]['kind']): unkn
 }
 
 /**
- * A variable that is almost one of ours is a mistake that would otherwise show as a default in production.
+ * Variables that look like a mistyped one of ours. Unreported, a typo would mean the default value in
+ * production.
  */
 function mistypedVariables(env: NodeJS.ProcessEnv): string[] {
   const known = [...Object.keys(ENVIRONMENT), ...OTHER_VARIABLES];
@@ -218,9 +220,7 @@ function mistypedVariables(env: NodeJS.ProcessEnv): string[] {
     });
 }
 
-/**
- * Where the secrets key is from, for a person: the name of the setting, or the file of a data folder.
- */
+/** Where the secrets key comes from, for a person: the name of the setting, or the file of a data folder. */
 export function secretsKeySource(
   { secretsKeyFile }: Pick<Configuration, 'secretsKeyFile'>,
   env: NodeJS.ProcessEnv = process.env,
@@ -242,10 +242,7 @@ function readSecretsKeyFile(values: Record<string, unknown>, problems: string[])
   }
 }
 
-/**
- * As LNbits finds its own: by URL, else in its data folder. Where neither is said, it is the database of the
- * ledger.
- */
+/** As LNbits finds it: by its URL, else in its data folder. Without either it is the ledger's database. */
 function defaultLnbitsDatabase(env: NodeJS.ProcessEnv, values: Record<string, unknown>): void {
   if (!isMissing(values.lnbitsDatabaseUrl)) return;
   values.lnbitsDatabaseUrl = env.LNBITS_DATA_FOLDER?.trim() || values.databaseUrl;

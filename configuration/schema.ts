@@ -1,195 +1,204 @@
 import { z } from 'zod';
 import { DEFAULT_TASK_QUEUE } from '../contract/names';
-import { parsePostgresUrl } from '../database/postgres-url';
 import { PRESET_NAMES } from '../sources/presets';
 import { parseLnbitsUrl } from '../sources/url';
-
-const identifier = z.string().regex(/^[A-Za-z_][A-Za-z0-9_$]*$/, 'must be a plain SQL identifier');
-
-/** Where rows come from: a table, or SQL with `$1`. */
-const source = z.union([
-  z.strictObject({ table: identifier, schema: identifier.optional() }),
-  z.strictObject({
-    sql: z.string().includes('$1', { message: 'the SQL must use $1 (operator or machine id)' }),
-  }),
-]);
-
-/** The same, also without `$1`: all rows. */
-const listSource = z.union([
-  z.strictObject({ table: identifier, schema: identifier.optional() }),
-  z.strictObject({ sql: z.string().min(1) }),
-]);
-
-/** Before the URL of a websocket that is no relay but LNbits' nostrclient, a gateway to several. */
-const GATEWAY_PREFIX = /^nostrclient\+/;
-const websocketOf = (relay: string): string => relay.replace(GATEWAY_PREFIX, '');
-
-const relayUrl = z
-  .string()
-  .trim()
-  .refine(
-    (text) => /^(ws|wss):\/\/[^\s/]+/.test(websocketOf(text)) && URL.canParse(websocketOf(text)),
-    'must be a ws:// or wss:// URL',
-  )
-  .refine((text) => !/^[a-z]+:\/\/[^/]*@/.test(websocketOf(text)), 'must not hold a user name or password')
-  .refine(
-    (text) => !GATEWAY_PREFIX.test(text) || /\/nostrclient\/api\/v1\/[^\s/?#]+$/.test(text),
-    'must be nostrclient+wss://<host>/nostrclient/api/v1/<ws_id>',
-  )
-  // As a relay it would wait for OKs that never come, and its path, a secret, would go into answers to
-  // challenges.
-  .refine(
-    (text) => !/^wss?:.*\/nostrclient\/api\/v1\//.test(text),
-    'is a nostrclient gateway: write nostrclient+wss://... (or nostrclient+ws://...)',
-  );
-
-/** wss://Relay.example/ and wss://relay.example are one relay, which must not count twice for the quorum. */
-function spelling(relay: string): string {
-  const websocket = websocketOf(relay);
-  return URL.canParse(websocket) ? new URL(websocket).href : relay;
-}
+import {
+  bunkerRelayUrl,
+  httpUrl,
+  identifier,
+  listenAddress,
+  listSource,
+  milliseconds,
+  parsedBy,
+  postgresUrl,
+  querySource,
+  relayUrl,
+  spelling,
+} from './values';
 
 /**
- * Text that `parse` takes; the message says what is wrong and never quotes it, since it may hold a password.
+ * Everything that can be configured, with its default. The file `republish.config.json` has this shape; the
+ * variable that each key names wins over the file. Times are milliseconds. A path in the file is relative to
+ * the file, a path in a variable to the working directory.
  */
-const parsedBy = (parse: (text: string) => unknown): z.ZodString =>
-  z.string().superRefine((text, context) => {
-    try {
-      parse(text);
-    } catch (thrown) {
-      context.addIssue({ code: 'custom', message: (thrown as Error).message });
-    }
-  });
-
-const milliseconds = (least: number): z.ZodInt =>
-  z
-    .int()
-    .min(least)
-    .max(24 * 3600 * 1000);
-
-/** host:port to listen on; an IPv6 address in brackets. Port 0: any free one, which the log names. */
-const listenAddress = z
-  .string()
-  .regex(
-    /^([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):\d{1,5}$/,
-    'must be host:port, for example 127.0.0.1:9464 or 0.0.0.0:9464',
-  )
-  .refine((text) => Number(text.slice(text.lastIndexOf(':') + 1)) <= 65_535, 'has a port above 65535');
-
-/** Everything that can be configured, with its default. The file republish.config.json has this shape. */
 export const configurationSchema = z.strictObject({
-  databaseUrl: parsedBy((text) => {
-    if (!/^postgres(ql)?:\/\//.test(text)) throw new Error('must begin with postgres:// or postgresql://');
-    parsePostgresUrl(text);
-  }).optional(),
+  /** DATABASE_URL. Postgres of the ledger, `postgres://...`. Default: none; nearly every command needs it. */
+  databaseUrl: postgresUrl.optional(),
   /**
-   * LNbits' database, as LNbits or people write it: `postgres://...` or `sqlite://<data folder>`. Default:
-   * LNBITS_DATA_FOLDER, else databaseUrl.
+   * LNBITS_DATABASE_URL. LNbits' database, `postgres://...` or `sqlite://<data folder>`. It is only read.
+   * Default: LNBITS_DATA_FOLDER, else `databaseUrl`.
    */
   lnbitsDatabaseUrl: parsedBy(parseLnbitsUrl).optional(),
-  /** Whose tables LNbits' database has. `auto`: the one that is there. */
+  /**
+   * REPUBLISH_PRESET. Which extension's tables LNbits' database has. Default: `auto`, the extension that is
+   * installed.
+   */
   preset: z
     .enum(['auto', ...PRESET_NAMES], { error: `must be auto, ${PRESET_NAMES.join(' or ')}` })
     .default('auto'),
-  /** Which signers sign: those paired here, or (where none is) the account's own as LNbits keeps it. */
+  /**
+   * REPUBLISH_SIGNERS. Which signers sign: `paired`, those that were paired here; `lnbits`, where no paired
+   * one holds the account's key, the account's own as LNbits keeps it. Default: `paired`.
+   */
   signers: z.enum(['paired', 'lnbits'], { error: 'must be paired or lnbits' }).default('paired'),
-  /** Relays of the bunker that LNbits uses. */
-  lnbitsBunkerRelays: z
-    .array(
-      relayUrl.refine((text) => !GATEWAY_PREFIX.test(text), 'must be a relay, not a nostrclient gateway'),
-    )
-    .max(5)
-    .default([]),
-  /** Modules with document types of one's own; paths relative to the configuration file. */
+  /**
+   * REPUBLISH_LNBITS_BUNKER_RELAYS. Relays of the bunker that LNbits uses, at most 5; only for `lnbits`.
+   * Default: none.
+   */
+  lnbitsBunkerRelays: z.array(bunkerRelayUrl).max(5).default([]),
+  /** Modules with document types of your own (paths), at most 100. Default: none. */
   documentTypes: z.array(z.string().min(1)).max(100).default([]),
-  /** Modules with providers of signers (a KMS, say); paths relative to the configuration file. */
+  /** Modules with providers of signers, such as a KMS (paths), at most 10. Default: none. */
   signerProviders: z.array(z.string().min(1)).max(10).default([]),
-  /** Module with a source in place of LNbits' database; its path is relative to the configuration file. */
+  /**
+   * Module with a source that is read in place of LNbits' database (a path): then `preset`, `queries` and
+   * `lnbitsDatabaseUrl` are not used. Default: none.
+   */
   source: z.string().min(1).optional(),
   /**
-   * Module with the payload codecs of this Temporal site, the same for workers and whoever starts and looks
-   * at runs; its path is relative to the configuration file.
+   * REPUBLISH_DATA_CONVERTER. Module with the payload codecs of your Temporal (a path), the same for workers
+   * and for everybody who starts runs and looks at them. Default: none.
    */
   dataConverter: z.string().min(1).optional(),
-  /** Folder of the embedded servers, in place of databaseUrl and TEMPORAL_ADDRESS. */
+  /**
+   * REPUBLISH_DATA. Folder of embedded servers (a path), in place of `databaseUrl` and TEMPORAL_ADDRESS.
+   * Default: none.
+   */
   data: z.string().min(1).optional(),
+  /**
+   * REPUBLISH_TASK_QUEUE. Temporal's task queue, the same for workers and callers. Default:
+   * `republish-operator-configs`.
+   */
   taskQueue: z.string().min(1).max(200).default(DEFAULT_TASK_QUEUE),
+  /**
+   * REPUBLISH_RELAYS. Relays on which the machines read, at most 20: `wss://...`, `ws://...` or a gateway,
+   * `nostrclient+wss://...`. Default: none; runs, plan and verify need one.
+   */
   relays: z
     .array(relayUrl)
     .max(20)
     .refine((relays) => new Set(relays.map(spelling)).size === relays.length, 'names a relay twice')
     .default([]),
+  /**
+   * REPUBLISH_QUORUM. On how many relays a document must be read back: `majority`, `all` or a number.
+   * Default: `majority`.
+   */
   quorum: z
     .union([z.enum(['majority', 'all']), z.int().min(1)], {
       error: 'must be majority, all or a number of relays',
     })
     .default('majority'),
+  /**
+   * REPUBLISH_SECRETS_KEY. Encrypts the stored signers (NIP-49), at least 16 characters. Default: the content
+   * of `secretsKeyFile`.
+   */
   secretsKey: z
     .string()
     .min(16, 'must have at least 16 characters; a good one: openssl rand -hex 32')
     .optional(),
+  /** REPUBLISH_SECRETS_KEY_FILE. File with the secrets key (a path). Default: none. */
   secretsKeyFile: z.string().min(1).optional(),
+  /**
+   * REPUBLISH_BUNKER_CONCURRENCY. Ceiling of the requests in flight at one bunker, in each worker: it begins
+   * with one and finds out how many the bunker takes. Default: 64.
+   */
   bunkerConcurrency: z.int().min(1).max(1000).default(64),
+  /** REPUBLISH_BUNKER_TIMEOUT_MS. From a request to a signer to its answer. Default: 30,000. */
   bunkerTimeoutMs: milliseconds(100).default(30_000),
+  /**
+   * REPUBLISH_ALLOW_PRIVATE_BUNKER_RELAYS. Whether the relays of a bunker URI may be in private networks, and
+   * may use `ws://`. Default: false.
+   */
   allowPrivateBunkerRelays: z.boolean({ error: 'must be true or false' }).default(false),
+  /**
+   * REPUBLISH_APPROVAL_TIMEOUT_MS. The same as `bunkerTimeoutMs` where a person has to approve the request,
+   * at most 25 minutes. Default: 300,000.
+   */
   approvalTimeoutMs: z
     .int()
     .min(100)
     .max(25 * 60_000)
     .default(300_000),
+  /** REPUBLISH_RELAY_TIMEOUT_MS. From a request to a relay to its answer. Default: 10,000. */
   relayTimeoutMs: milliseconds(100).default(10_000),
-  documentTimeoutMs: milliseconds(1_000).default(30 * 60_000),
-  heartbeatTimeoutMs: milliseconds(1_000).default(12_000),
-  retryIntervalMs: milliseconds(10).default(1_000),
-  shutdownGraceMs: z.int().min(0).max(3_600_000).default(20_000),
-  documentsPerPage: z.int().min(1).max(100).default(100),
-  pagesPerExecution: z.int().min(1).max(10_000).default(1_000),
-  maxStateBytes: z.int().min(1).max(1_000_000).default(28_672),
-  /** Metrics and health are served there. Absent: neither is. */
-  metricsAddress: listenAddress.optional(),
-  /** OTLP over HTTP, for example http://localhost:4318/v1/traces. Absent: nothing is traced. */
-  tracesUrl: z
-    .string()
-    .refine((text) => /^https?:\/\//.test(text) && URL.canParse(text), 'must be an http:// or https:// URL')
-    .refine((text) => !/^https?:\/\/[^/]*@/.test(text), 'must not hold a user name or password')
-    .optional(),
   /**
-   * Name of the Worker Deployment. Absent: the worker takes every task of its queue, as a cluster without
-   * versioning.
+   * REPUBLISH_DOCUMENT_TIMEOUT_MS. How long a document may have passing failures before it fails. It has at
+   * least three tries. Default: 1,800,000.
+   */
+  documentTimeoutMs: milliseconds(1_000).default(30 * 60_000),
+  /** REPUBLISH_HEARTBEAT_TIMEOUT_MS. After this silence a worker counts as lost. Default: 12,000. */
+  heartbeatTimeoutMs: milliseconds(1_000).default(12_000),
+  /**
+   * REPUBLISH_RETRY_INTERVAL_MS. First pause after an attempt without progress; it doubles up to 30 s.
+   * Default: 1,000.
+   */
+  retryIntervalMs: milliseconds(10).default(1_000),
+  /** REPUBLISH_SHUTDOWN_GRACE_MS. After SIGTERM, for pages in work. Default: 20,000. */
+  shutdownGraceMs: z.int().min(0).max(3_600_000).default(20_000),
+  /** REPUBLISH_DOCUMENTS_PER_PAGE. Documents of one page, at most 100. Default: 100. */
+  documentsPerPage: z.int().min(1).max(100).default(100),
+  /**
+   * REPUBLISH_PAGES_PER_EXECUTION. After this many pages the workflow continues as new; earlier when Temporal
+   * suggests it. Default: 1,000.
+   */
+  pagesPerExecution: z.int().min(1).max(10_000).default(1_000),
+  /**
+   * REPUBLISH_MAX_STATE_BYTES. Ceiling of a state in UTF-8 bytes: a larger one makes an event that common
+   * relays refuse. Default: 28,672.
+   */
+  maxStateBytes: z.int().min(1).max(1_000_000).default(28_672),
+  /**
+   * REPUBLISH_METRICS_ADDRESS. `host:port` for `/metrics`, `/livez` and `/readyz`. Default: none, and no port
+   * is opened.
+   */
+  metricsAddress: listenAddress.optional(),
+  /**
+   * REPUBLISH_TRACES_URL. Collector of traces, OTLP over HTTP, such as http://localhost:4318/v1/traces.
+   * Default: none, and nothing is traced.
+   */
+  tracesUrl: httpUrl.optional(),
+  /**
+   * REPUBLISH_DEPLOYMENT. Name of the Worker Deployment. Default: none, and the worker takes every task of
+   * its queue (no Worker Versioning).
    */
   deployment: z
     .string()
     .max(200)
     .regex(/^[A-Za-z0-9_-]+$/, 'must consist of letters, digits, - and _')
     .optional(),
-  /** What tells this build of the deployment from others. Default: the version of the package. */
+  /**
+   * REPUBLISH_BUILD_ID. Names this build of the deployment, in histories and to Temporal. Default: the
+   * version of the package.
+   */
   buildId: z
     .string()
     .max(200)
     .regex(/^[A-Za-z0-9._+-]+$/, 'must consist of letters, digits, and . _ + -')
     .optional(),
+  /** REPUBLISH_LOG_LEVEL. Of a worker's log. Default: `info`. */
   logLevel: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
+  /** Where rows are read, in place of the preset's tables. Default: the preset's. */
   queries: z
     .strictObject({
       /**
-       * Schema of the extension's tables, in place of the preset's; with SQLite the file
-       * ext_<schema>.sqlite3.
+       * Schema of the extension's tables; with SQLite the file ext_<schema>.sqlite3. Default: the preset's.
        */
       schema: identifier.optional(),
       /** Rows with `id, pubkey`. Default: LNbits' table `accounts`. */
-      account: source.optional(),
+      account: querySource.optional(),
       /** Rows with `id, name, machine_npub`. Default: the preset's table `dca_machines`. */
-      machines: source.optional(),
-      /**
-       * Who belongs to a fleet of all operators: rows with `id`. Default: the operators with a stored signer.
-       */
+      machines: querySource.optional(),
+      /** Operators of a fleet of all: rows with `id`. Default: the operators with a stored signer. */
       operators: listSource.optional(),
       /**
        * The account's own signer: rows with `signer_type, signer_config, prvkey`. Default: LNbits' table
        * `accounts`.
        */
-      signer: source.optional(),
-      /** By document type. Without `$1` rows of all machines with their `machine_id`. */
+      signer: querySource.optional(),
+      /**
+       * By document type. SQL without `$1` returns rows of all machines with their `machine_id`. Default: the
+       * type's own `source`.
+       */
       documents: z.record(z.string(), listSource).default({}),
     })
     .default({ documents: {} }),
@@ -198,6 +207,7 @@ export const configurationSchema = z.strictObject({
 /** The configuration, checked and frozen. */
 export type Configuration = Readonly<z.infer<typeof configurationSchema>>;
 
+/** How the text of a variable becomes a value. */
 type Kind = 'text' | 'number' | 'boolean' | 'list' | 'quorum';
 
 /** Environment variables, which win over the file. The names are public: scripts and units rely on them. */
@@ -233,7 +243,5 @@ export const ENVIRONMENT: Record<string, { key: keyof Configuration; kind: Kind 
   REPUBLISH_LOG_LEVEL: { key: 'logLevel', kind: 'text' },
 };
 
-/**
- * Variables of ours that are not part of the configuration: which file to read, and where dev finds Temporal.
- */
+/** Our variables that are not keys: the configuration file, and the programs that tests and docs start. */
 export const OTHER_VARIABLES = ['REPUBLISH_CONFIG', 'REPUBLISH_TEMPORAL_CLI', 'REPUBLISH_CHROMIUM'] as const;

@@ -3,7 +3,7 @@ import { parseLnbitsUrl } from '../sources/url';
 import { gatherValues, readConfiguration } from './load';
 import type { Configuration } from './schema';
 
-/** What decides what a worker reads and where it publishes, each in one spelling. */
+/** The settings that decide what a worker reads and where it publishes, in one spelling each. */
 export interface Settings {
   lnbits?: string;
   preset?: string;
@@ -25,10 +25,10 @@ export function settingsOf(configuration: Configuration): Required<Settings> {
   };
 }
 
-/** Of this process, only what its environment and its file state: a default contradicts nobody. */
+/** Only what the environment and the file of this process set: a default contradicts nobody. */
 export function statedSettings(): Settings {
   const values = gatherValues(process.env, process.cwd(), []);
-  // What is wrong is told by the command that needs it.
+  // The command that needs a wrong key reports it.
   const settings = settingsOf(readConfiguration().configuration);
   const isLnbitsStated = values.lnbitsDatabaseUrl !== undefined || process.env.LNBITS_DATA_FOLDER?.trim();
   return Object.fromEntries(
@@ -38,7 +38,7 @@ export function statedSettings(): Settings {
   );
 }
 
-/** The database, whoever logs in. */
+/** The database without the user. */
 function placeOf(text: string): string {
   const parsed = parseLnbitsUrl(text);
   if (parsed.kind === 'sqlite') return parsed.folder;

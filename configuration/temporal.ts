@@ -13,20 +13,19 @@ export interface TemporalConfiguration {
 }
 
 /**
- * gRPC in Node takes `https_proxy` and its companions from the environment, but only in lower case, and the
- * worker's connection (Temporal's Rust core) takes none of them: `start` would fail where the worker runs.
- * Nothing here goes through a proxy, so every `Connection` has this.
+ * gRPC in Node reads `https_proxy` and similar variables, but only in lower case; the worker's connection
+ * (Temporal's Rust core) reads none. A client could then fail where the worker runs. So no `Connection` here
+ * uses a proxy.
  */
 export const WITHOUT_PROXY = { 'grpc.enable_http_proxy': 0 };
 
 const DEFAULT_ADDRESS = 'localhost:7233';
 
 /**
- * Reads it from an environment; without one from the process's own, unless a data folder's servers are in
- * use.
+ * Reads it from an environment. Default: that of the process, unless the servers of a data folder are in use.
  *
- * @throws ConfigurationError when a profile or certificate cannot be read; Error when the data folder has
- * only Postgres running
+ * @throws ConfigurationError when a profile or certificate cannot be read; Error when the data folder runs
+ *   only Postgres
  */
 export function loadTemporalConfiguration(env?: NodeJS.ProcessEnv): TemporalConfiguration {
   const embedded = env === undefined ? embeddedServers() : undefined;
@@ -48,12 +47,13 @@ function fromVariables(variables: Record<string, string>): ClientConnectConfig {
       throw new ConfigurationError([`how to reach Temporal cannot be read: ${message}`]);
     const named = Object.keys(variables).find((name) => variables[name] === path);
     throw new ConfigurationError([
-      `${named?.startsWith('TEMPORAL_') ? named : 'the Temporal profile'} names ${path}, which cannot be read (${code})`,
+      `${named?.startsWith('TEMPORAL_') ? named : 'the Temporal profile'} names ${path}, which cannot be ` +
+        `read (${code})`,
     ]);
   }
 }
 
-/** A namespace, TLS or a key in the environment is meant for a cluster, not for the server of a folder. */
+/** Namespace, TLS and API key of the environment belong to a cluster, not to the server of a data folder. */
 function ofEmbedded({ temporalAddress: address }: EmbeddedServers): TemporalConfiguration {
   if (address === undefined) throw new Error('the data folder has no Temporal running now');
   return { connection: { address }, namespace: 'default', address };

@@ -1,10 +1,10 @@
-/** What `--color` takes. */
+/** The values of `--color`. */
 export const COLOUR_CHOICES = ['auto', 'always', 'never'] as const;
 export type ColourChoice = (typeof COLOUR_CHOICES)[number];
 
 /** What the environment says about the terminal. */
 export interface TerminalConfiguration {
-  /** From NO_COLOR (https://no-color.org) and FORCE_COLOR; `auto` where neither is set. */
+  /** From NO_COLOR (https://no-color.org) and FORCE_COLOR. `auto`: neither is set. */
   colour: ColourChoice;
   /** A terminal that cannot move its cursor (TERM=dumb), as inside some editors. */
   isDumb: boolean;
@@ -14,14 +14,14 @@ export function loadTerminalConfiguration(env: NodeJS.ProcessEnv = process.env):
   return { colour: colourOf(env), isDumb: env.TERM === 'dumb' };
 }
 
-/** NO_COLOR wins: whoever sets it cannot read colours; FORCE_COLOR is set by tools that pass output on. */
+/** NO_COLOR wins: a person sets it who cannot read colours. Tools that pass output on set FORCE_COLOR. */
 function colourOf({ NO_COLOR: no, FORCE_COLOR: force }: NodeJS.ProcessEnv): ColourChoice {
   if (no !== undefined && no !== '') return 'never';
   if (force === undefined || force === '') return 'auto';
   return force === '0' || force === 'false' ? 'never' : 'always';
 }
 
-/** Whether npm runs this for somebody who typed `npx`. */
+/** Whether npm runs this process because a person typed `npx`. */
 export function isBehindNpx(env: NodeJS.ProcessEnv = process.env): boolean {
   return env['npm_command'] === 'exec';
 }

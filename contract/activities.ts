@@ -127,7 +127,7 @@ export interface PageResult {
   counts: PageCounts;
   /** Failed documents of the page, at most 10. */
   failures?: DocumentFailure[];
-  /** Open documents that meet with trouble or have to wait, at most 20. */
+  /** Open documents that are in trouble or wait, at most 20. */
   waiting?: WaitingDocument[];
   /**
    * Documents need a signer that this run has not proved; the page is to be given out again after
@@ -147,7 +147,7 @@ export interface SettlePageInput extends PageReference {
 }
 
 export interface ReadLedgerInput extends RunReference {
-  /** The run goes on after a pause: the time of trouble begins anew. */
+  /** The run continues after a pause: the time of trouble starts again from zero. */
   resumed?: true;
 }
 

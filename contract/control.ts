@@ -1,6 +1,6 @@
 /**
- * How a run is spoken to while it goes on: workflow updates for people (CLI, Temporal UI, any client) and one
- * signal that its own activities send. Wire format, like the names in names.ts.
+ * The controls of a run: workflow updates for people (CLI, Temporal UI, any client), and one signal that its
+ * own activities send. Wire format, like the names in names.ts.
  */
 
 /** Names of the updates, with what the Temporal UI says about them. */

@@ -43,15 +43,15 @@ export function isFailureType(type: unknown): type is FailureType {
   return typeof type === 'string' && Object.hasOwn(FAILURES, type);
 }
 
-/** The type of whatever was thrown, or stands in a history or a row; `Unexpected` where it has none of ours. */
+/** The failure type of an error, a row or a part of a history; `Unexpected` if it has none of ours. */
 export function failureTypeOf(of: unknown): FailureType {
   const { type } = (of ?? {}) as { type?: unknown };
   return isFailureType(type) ? type : 'Unexpected';
 }
 
 /**
- * The traits of a type. One that this build does not know (a newer build wrote it) is as one without a name,
- * and never the end of whoever reads it.
+ * The traits of a type. A type that this build does not know (a newer build wrote it) has the traits of
+ * `Unexpected`, so that a reader of old or new rows never throws.
  */
 export function traitsOf(type: FailureType): Readonly<FailureKind> {
   return FAILURES[isFailureType(type) ? type : 'Unexpected'];

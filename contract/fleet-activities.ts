@@ -49,7 +49,7 @@ export interface RecordOperatorsInput {
 
 export interface FollowRunInput {
   operatorUserId: string;
-  /** The run to follow, by its first execution; absent: whichever goes on. */
+  /** The run to follow, by its first execution; absent: the run that is running. */
   runId?: string;
   /** What we would ask for; a run that was asked the same is as good as ours. */
   request: RepublishInput;

@@ -34,7 +34,7 @@ export interface FleetInput extends Pick<
 /** Operators by how their run ended. */
 export type OperatorCounts = Record<RunOutcome, number>;
 
-/** What became of one operator. */
+/** How the run of one operator ended. */
 export interface OperatorEnd {
   operatorUserId: string;
   /** Key of the operator's own audit row; absent where no run could be begun. */

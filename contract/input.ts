@@ -13,10 +13,10 @@ export interface RepublishInput {
    * differs.
    */
   expectedPubkey?: string;
-  /** Sign anew even where the current document is already published and unchanged. Default: false. */
+  /** Sign again, even if the document is already published and unchanged. Default: false. */
   force?: boolean;
   /**
-   * With `force`: sign anew also document types that set what their machine counts itself, such as
+   * With `force`: sign again also document types that set what their machine counts itself, such as
    * `bitspire-cassettes`. Default: false.
    */
   resetCounts?: boolean;

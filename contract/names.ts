@@ -3,7 +3,7 @@
  * workflows and callers that are not in this repository.
  */
 
-/** Who this is, to bunkers, relays, Postgres, Temporal and whoever reads traces. */
+/** The name of this program for bunkers, relays, Postgres, Temporal and traces. */
 export const PACKAGE = 'republish-operator-configs';
 
 /** Workflow type of the saga for one operator. */
@@ -24,7 +24,7 @@ export const SEARCH_ATTRIBUTES = {
   operator: 'RepublishOperator',
   /** The operator's current public key, hex. */
   pubkey: 'RepublishPubkey',
-  /** How the run ended: complete, incomplete, failed or cancelled. Absent while it goes on. */
+  /** How the run ended: complete, incomplete, failed or cancelled. Absent while it is running. */
   outcome: 'RepublishOutcome',
 } as const;
 

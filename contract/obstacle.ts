@@ -1,11 +1,11 @@
 import type { FailureTypeWith } from './failures';
 
 /**
- * Why a run that goes on does not move, whatever its documents wait for: nobody works on it, or nobody can.
+ * Why a running run does not move, apart from its documents: no worker works on it, or none can.
  */
 export type ObstacleType = FailureTypeWith<'obstacle'>;
 
-/** As Temporal itself tells it, so that it is known without a worker; its remedy is the catalogue's. */
+/** Temporal reports it, so it is known without a worker. Its remedy is in the catalogue. */
 export interface Obstacle {
   type: ObstacleType;
   /** One line without secrets, such as `nobody polls task queue republish-operator-configs`. */

@@ -58,9 +58,9 @@ export interface WaitingDocument {
   machineName?: string;
   /** Such as `signature` or the failure of its last try. No secret, no state. */
   why: string;
-  /** ISO 8601: since when it meets with trouble; absent: it meets with none. */
+  /** ISO 8601: since when it is in trouble; absent: it is not. */
   since?: string;
-  /** How often it was tried in vain since then. */
+  /** Failed tries since then. */
   tries?: number;
 }
 
@@ -77,7 +77,7 @@ export interface Progress extends Counts {
   open: number;
   stages: Stages;
   /**
-   * Open documents that meet with trouble or have to wait, at most 20, as of the last time their page told.
+   * Open documents that are in trouble or wait, at most 20, as of the last result of their page.
    */
   waiting: WaitingDocument[];
   /** Documents that failed for good so far, at most 50; `failed` counts all. */

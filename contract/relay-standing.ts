@@ -1,5 +1,5 @@
 /**
- * Where a document stands on one relay: what the publisher finds out, the ledger keeps and the audit tells.
+ * Where a document stands on one relay: the publisher finds it out, the ledger stores it, the audit shows it.
  */
 export interface RelayStanding {
   state: 'holds' | 'refused' | 'unreachable' | 'older' | 'newer' | 'absent';

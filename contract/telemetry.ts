@@ -39,6 +39,8 @@ export interface Telemetry {
   runEnded(outcome: RunOutcome): void;
   /** @param seconds from sending the request */
   bunkerRequestEnded(method: string, result: BunkerResult, seconds: number): void;
+  /** A request to a signer of a provider has ended. @param kind the provider's */
+  customSignerAsked(kind: string, method: string, isAnswered: boolean): void;
   /** @param relay as it may be shown (`shownRelay`) */
   relayAnswered(relay: string, state: RelayStanding['state']): void;
   /** A message was dropped: undecryptable or no answer in the bunker's name, or no Nostr message at all. */

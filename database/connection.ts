@@ -5,20 +5,20 @@ import { parsePostgresUrl } from './postgres-url';
 import { asRepublishError, sqlState } from './refusals';
 import { beginOf, STATEMENT_TIMEOUT_MS } from './session';
 
-/** What a statement that only reads runs on: the pool, or one client inside a transaction. */
+/** Runs statements that only read: a pool, or one client inside a transaction. */
 export interface Queryable {
   query<Row extends object>(text: string, values?: unknown[]): Promise<Row[]>;
 }
 
 /**
- * What a statement that writes or locks runs on. A function that writes asks for this, so that it cannot be
- * given a `ReadOnlyDatabase`.
+ * Runs statements that write or lock. A function that writes takes this type: a `ReadOnlyDatabase` does not
+ * fit.
  */
 export interface Writable extends Queryable {
   readonly mayWrite: true;
 }
 
-/** Every statement runs in a READ ONLY transaction: Postgres refuses what would write (SQLSTATE 25006). */
+/** Every statement runs in a READ ONLY transaction: Postgres refuses to write (SQLSTATE 25006). */
 export interface ReadOnlyDatabase extends Queryable {
   /**
    * Runs `work` in one READ COMMITTED transaction. It runs again from the start when Postgres reports a
@@ -29,7 +29,7 @@ export interface ReadOnlyDatabase extends Queryable {
 }
 
 export interface Database extends Writable {
-  /** As of a `ReadOnlyDatabase`, and `work` may write. */
+  /** As `ReadOnlyDatabase.transaction`, but `work` may write. */
   transaction<T>(work: (client: Transaction) => Promise<T>): Promise<T>;
   close(): Promise<void>;
 }
@@ -70,7 +70,7 @@ export function openDatabase(options: DatabaseOptions): Database {
   return { mayWrite: true, ...open(options, { readOnly: false }) };
 }
 
-/** As `openDatabase`, for a caller that only reads. */
+/** As `openDatabase`, but every transaction is READ ONLY. */
 export function openReadOnlyDatabase(options: DatabaseOptions): ReadOnlyDatabase {
   return open(options, { readOnly: true });
 }

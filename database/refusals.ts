@@ -4,6 +4,11 @@ import { PostgresUrlFault } from './postgres-url';
 import { STATEMENT_TIMEOUT_MS } from './session';
 
 /**
+ * The words of others: SQLSTATE, the codes of Node.js and OpenSSL, and the texts of pg and pgbouncer that
+ * have no code. This file is the only place that reads them.
+ */
+
+/**
  * SQLSTATE classes and codes that no retry mends: syntax or missing object or right, and constraint
  * violations.
  */

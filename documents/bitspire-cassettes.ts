@@ -5,7 +5,7 @@ import { lastTime, type LastTime } from './last-time';
 
 const slot = z.looseObject({ denomination: z.int().min(1), count: z.int().min(0) });
 
-/** z.record alone does not look at a key `__proto__`. */
+/** z.record alone does not check a key `__proto__`. */
 const slots = z
   .custom<Record<string, unknown>>(
     isObjectOfPositions,
@@ -14,17 +14,17 @@ const slots = z
   .pipe(z.record(z.string(), slot));
 
 /**
- * What each cassette of a machine holds, format v1.1 of the extension, by position in ascending order:
+ * The content of each cassette of a machine, format v1.1 of the extension, by position in ascending order:
  * `{"positions":{"1":{"denomination":20,"count":100}}}`. `denomination` is in whole units of the machine's
  * currency, `count` in notes.
  *
- * From the table `cassette_configs`, one row for each position. Rows are made only from what the machine
+ * From the table `cassette_configs`, one row for each position. Rows are created only from what the machine
  * reports at its first boot; later edits change denomination and count. `state_count` is the value of that
  * first boot, so it proves nothing about today.
  *
- * Assumed, because the extension's own checks are not public: a position or a count of 0 is valid (an empty
- * cassette is real, and rows with position 0 can only come from a machine that counts from 0); `updated_at`
- * is the time of the last edit.
+ * Assumptions, because the extension's own checks are not public: a position or a count of 0 is valid (empty
+ * cassettes exist, and rows with position 0 can only come from a machine that counts from 0); `updated_at` is
+ * the time of the last edit.
  */
 export const bitspireCassettes = defineDocumentType({
   type: 'bitspire-cassettes',
@@ -40,7 +40,8 @@ export const bitspireCassettes = defineDocumentType({
   }),
   withoutState: 'has not reported yet',
   resetsMachineState: (rows) =>
-    "Publishing sets the machine's counts to those that LNbits has: correct them there first, best right after a refill. " +
+    "Publishing sets the machine's counts to those that LNbits has: correct them there first, best right " +
+    'after a refill. ' +
     `Last edited ${edited(lastTime(rows, 'updated_at'))}; ` +
     `the machine ${reported(lastTime(rows, 'state_at'))}.`,
 });

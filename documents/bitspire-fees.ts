@@ -4,9 +4,9 @@ import { RepublishError } from '../contract/failures';
 import { defineDocumentType, type StateRow } from './document-type';
 import { carriesExactly } from './exact-number';
 
-/** What machines accept at the most, as a fraction of the principal, super and operator fee together. */
+/** The highest fee that machines accept, as a fraction of the principal: super and operator fee together. */
 const MAX_FEE_FRACTION = new Big('0.15');
-/** How far a total may be from the sum of its components: the machines' own rule. */
+/** How far a total may differ from the sum of its components: the machines' own rule. */
 const SUM_TOLERANCE = new Big('0.000001');
 
 const total = z.number().min(0).max(MAX_FEE_FRACTION.toNumber());
@@ -21,12 +21,13 @@ const components = z.looseObject({
 });
 
 /**
- * What a machine charges, schema version 1 of the extension (locked 2026-06-01), fractions of the principal:
- * `{"schema_version":1,"cash_in_fee_fraction":0.0633,"cash_out_fee_fraction":0.1077,"components":{"super_cash_in":0.03,
- * "super_cash_out":0.03,"operator_cash_in":0.0333,"operator_cash_out":0.0777}}`.
+ * The fees of a machine, schema version 1 of the extension (locked 2026-06-01), as fractions of the
+ * principal. Shown here on two lines:
+ * `{"schema_version":1,"cash_in_fee_fraction":0.0633,"cash_out_fee_fraction":0.1077,"components":{`
+ * `"super_cash_in":0.03,"super_cash_out":0.03,"operator_cash_in":0.0333,"operator_cash_out":0.0777}}`.
  *
- * From `dca_machines` and the one row of `super_config`. The sums are exact decimals: the extension's 0.1 +
- * 0.05, which comes out of floats as 0.15000000000000002 and so above the cap, is 0.15 here.
+ * From `dca_machines` and the one row of `super_config`. The sums are exact decimals: with floats, 0.1 + 0.05
+ * would be 0.15000000000000002, which is above the cap; here it is 0.15.
  */
 export const bitspireFees = defineDocumentType({
   type: 'bitspire-fees',
@@ -96,7 +97,7 @@ function feesOf(row: StateRow): unknown {
 }
 
 /**
- * A fee column. SQLite may give a NUMERIC as text; a number has the digits of its shortest text, which are
+ * A fee column. SQLite may return a NUMERIC as text. A number has the digits of its shortest text, which are
  * those of the database.
  */
 function fraction(row: StateRow, column: string): Big {
@@ -114,7 +115,10 @@ function fraction(row: StateRow, column: string): Big {
 function requireInRange(totals: Record<Direction, Big>): void {
   const problems = DIRECTIONS.flatMap((direction) => {
     if (totals[direction].gt(MAX_FEE_FRACTION)) {
-      return `${direction}: super and operator fee together are above the cap of ${MAX_FEE_FRACTION.toFixed()}, so the machine would reject the document`;
+      return (
+        `${direction}: super and operator fee together are above the cap of ` +
+        `${MAX_FEE_FRACTION.toFixed()}, so the machine would reject the document`
+      );
     }
     return totals[direction].lt(0) ? `${direction}: super and operator fee together are below 0` : [];
   });

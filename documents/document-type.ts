@@ -6,16 +6,16 @@ import { didYouMean } from '../rules/suggest';
 export const DOCUMENT_KIND = 30078;
 
 /**
- * Where a type's rows come from: a table of the extension with a column `machine_id`, or SQL that gives
- * `machine_id` beside what the state is made of, for all machines. `{name}` in the SQL stands for a table of
- * the extension. Must be good for Postgres and SQLite. The order of its rows means nothing, also with an
+ * Where the rows of a type come from: a table of the extension with a column `machine_id`, or SQL that
+ * returns `machine_id` and the columns of the state, for all machines. `{name}` in the SQL stands for a table
+ * of the extension. It must work in Postgres and SQLite. The order of the rows has no meaning, even with
  * ORDER BY: `assemble` sorts them.
  */
 export type StateSource = { table: string } | { sql: string };
 
 /**
- * A row of the state query, with column names as keys and without `machine_id`. Numbers have the value of the
- * database: a row with one that JavaScript cannot carry exactly is refused before a type sees it.
+ * A row of the state query, without `machine_id`; the keys are column names. Numbers have the value of the
+ * database: a row with a number that JavaScript cannot carry exactly is refused before the type sees it.
  */
 export type StateRow = Record<string, unknown>;
 
@@ -24,55 +24,55 @@ export interface DocumentType {
   /** First part of the d tag, such as `bitspire-fees`. */
   readonly type: string;
   /**
-   * Tags behind the d tag. Default: `[["p", <atm_pubkey>]]`. Changed tags alone sign nothing anew: `--force`
-   * does.
+   * Tags after the d tag. Default: `[["p", <atm_pubkey>]]`. A change of tags alone does not sign documents
+   * again: `--force` does.
    */
   readonly tags?: (atmPubkey: string) => string[][];
   readonly source: StateSource;
   /**
-   * What the machines require of the state. It only judges: what is published is the state as it was, unknown
-   * keys kept.
+   * What the machines require of the state. It only judges: the state is published as it is, with unknown
+   * keys.
    */
   readonly schema: z.ZodType;
   /**
    * Makes the state, a plain JSON value, from the machine's rows (at least one). null: there is no state.
-   * undefined is refused, since a forgotten `return` gives it. Rows with one column `state` are the document
-   * already and do not come here.
+   * undefined is refused, because a forgotten `return` gives it. A row with the one column `state` is already
+   * the document and is not passed to this function.
    *
-   * The same rows have to give the same state: it is made again before the seal and at the end of the run,
-   * and one that differs fails as StateChanged. Leave out what changes by itself (times, counters).
+   * The same rows must give the same state: it is made again before the seal and at the end of the run, and a
+   * difference fails as StateChanged. Leave out values that change without an edit (times, counters).
    *
-   * @throws RepublishError StateInvalid for what no schema can say. Its message goes into history, log and
-   *   audit: name paths and rules, never values; one that quotes the state is not shown. Any other error counts
-   *   as StateInvalid, and its message is not shown
+   * @throws RepublishError StateInvalid for rules that no schema can express. Its message goes into history,
+   *   log and audit: name paths and rules, never values. A message that quotes the state is not shown. Any
+   *   other error counts as StateInvalid, and its message is not shown
    */
   readonly assemble: (rows: StateRow[]) => unknown;
-  /** Why a machine may have no rows, as it is shown: `skipped: <this>`. Default: `has no state`. */
+  /** Why a machine may have no rows, shown as `skipped: <text>`. Default: `has no state`. */
   readonly withoutState?: string;
   /**
-   * The document sets something that the machine counts itself, so a person has to know before it is signed,
-   * and `--force` leaves it alone without `--reset-counts`. Given the rows, says what is set to what: first
-   * one sentence that is true of every machine, which `plan` prints once, then what is so of this machine.
+   * For a document that sets values which the machine counts itself. A person must know before it is signed,
+   * and `--force` does not sign it without `--reset-counts`. Returns what is set, for a person: first one
+   * sentence that is true for every machine, which `plan` prints once, then the values of this machine.
    */
   readonly resetsMachineState?: (rows: StateRow[]) => string;
 }
 
-/** By which a type is known that another copy of this package has made. */
+/** Marks types that this or another copy of the package has made. */
 const BRAND = Symbol.for('republish-operator-configs/document-type');
 
 /**
- * Checks a definition where it is written, so that a bad one fails at start and not in a relay.
+ * Checks a definition, so that a wrong one fails at start and not on a relay.
  *
- * @throws TypeError that names the member and what it must be
+ * @throws TypeError with the member and what it must be
  */
 export function defineDocumentType(definition: DocumentType): DocumentType {
   const problem = problemOf(definition);
   if (problem !== undefined) throw new TypeError(problem);
-  // A copy: the definition may be frozen already, and it stays the caller's.
+  // A copy: the caller keeps its own object, which may be frozen.
   return Object.freeze(Object.defineProperty({ ...definition }, BRAND, { value: true }));
 }
 
-/** Whether defineDocumentType made this, of this copy of the package or another. */
+/** Whether defineDocumentType of this or another copy of the package made the value. */
 export function isDocumentType(value: unknown): value is DocumentType {
   return typeof value === 'object' && value !== null && Object.hasOwn(value, BRAND);
 }
@@ -99,10 +99,13 @@ function problemOf(definition: unknown): string | undefined {
     type in {}
   ) {
     const shown = typeof type === 'string' ? `"${type.slice(0, 80)}"` : 'without a "type"';
-    return `document type ${shown} must be lower-case words joined by hyphens, at most ${MAX_TYPE_LENGTH} characters, such as "bitspire-fees"`;
+    return (
+      `document type ${shown} must be lower-case words joined by hyphens, at most ` +
+      `${MAX_TYPE_LENGTH} characters, such as "bitspire-fees"`
+    );
   }
   const wrong = (rule: string): string => `document type "${type}": ${rule}`;
-  // A mistyped member would be one that is left out, and a protection gone.
+  // A mistyped member would count as left out, and its check would be missing.
   const stranger = Object.keys(given).find((key) => !MEMBERS.includes(key));
   if (stranger !== undefined)
     return wrong(
@@ -130,7 +133,7 @@ function isSource(source: unknown): boolean {
   if (typeof source !== 'object' || source === null) return false;
   const { table, sql, ...others } = source as { table?: unknown; sql?: unknown };
   if (Object.keys(others).length > 0) return false;
-  // The schema is the preset's.
+  // The preset has the schema.
   return sql === undefined ? isText(table) && !table.includes('.') : table === undefined && isText(sql);
 }
 
@@ -143,22 +146,17 @@ export function dTag(documentType: string, atmPubkey: string): string {
   return `${documentType}:${atmPubkey}`;
 }
 
-/**
- * All tags of a document: `d`, by which its machine finds it, and what the type adds, `p` unless it says
- * otherwise.
- */
+/** All tags of a document: `d`, by which its machine finds it, and the tags of the type (default: `p`). */
 export function tagsOf({ type, tags }: DocumentType, atmPubkey: string): string[][] {
   const further = tags === undefined ? [['p', atmPubkey]] : furtherTags(type, tags, atmPubkey);
   return [['d', dTag(type, atmPubkey)], ...further];
 }
 
-/**
- * @throws RepublishError StateInvalid: a signer is asked only for what can be an event, and for one address
- */
+/** @throws RepublishError StateInvalid: the signer gets only valid tags, and only one `d` */
 function furtherTags(type: string, tags: NonNullable<DocumentType['tags']>, atmPubkey: string): string[][] {
   try {
     const given: unknown = tags(atmPubkey);
-    // Copied here, where what it throws is caught.
+    // Copied inside the try: a getter may throw.
     if (Array.isArray(given) && given.every(isFurtherTag)) return given.map((tag) => [...tag]);
   } catch {
     throw new RepublishError('StateInvalid', `"tags" of the document type ${type} failed`);

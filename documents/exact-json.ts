@@ -3,23 +3,25 @@ import { RepublishError } from '../contract/failures';
 import { carriesExactly } from './exact-number';
 import { pathText } from './path';
 
-/** Levels of objects and arrays that a state may have. Deeper ones run the stack of a reader full. */
+/** How many levels of objects and arrays a state may have. Deeper ones can overflow the stack of a reader. */
 export const MAX_DEPTH = 50;
 
-/** JSON text that lost nothing when it was read. */
+/** JSON text that was read without a loss. */
 export interface ExactJson {
-  /** What JSON.parse makes of the text. */
+  /** The result of JSON.parse. */
   value: unknown;
-  /** The text without insignificant white space; each token as it was, byte for byte, in the same order. */
+  /**
+   * The text without insignificant white space. Every token is the same, byte for byte, in the same order.
+   */
   compact: string;
-  /** Of an object: the compact text of each member. */
+  /** The compact text of each member, if the value is an object. */
   members: ReadonlyMap<string, string>;
 }
 
 /**
- * Reads strict JSON, and refuses what a reader would silently change: numbers that a double does not carry
- * exactly, an object with the same key twice, half of a character. Messages name paths and rules, never
- * values. Takes time linear in the text.
+ * Reads strict JSON and refuses what a reader would silently change: numbers that a double does not carry
+ * exactly, repeated keys of an object, half surrogate pairs. Messages name paths and rules, never values.
+ * Takes time linear in the text.
  *
  * @param path of the value, for messages
  * @param maxDepth levels of objects and arrays
@@ -53,7 +55,7 @@ function parseStrictly(text: string, path: readonly PropertyKey[]): unknown {
 
 /** An object or array that is being read. */
 interface Level {
-  /** Of an object: the keys so far. A Set, because an object would treat `__proto__` in its own way. */
+  /** The keys so far, in an object. A Set, because an object treats `__proto__` differently. */
   keys: Set<string> | undefined;
   /** The key or index that is being read. */
   step: string | number;
@@ -61,10 +63,7 @@ interface Level {
   atKey: boolean;
 }
 
-/**
- * Takes the tokens of a text that is known to be valid. It has a stack of its own: recursion would end at
- * deep nesting.
- */
+/** Reads the tokens of valid JSON. It has its own stack: recursion would fail at deep nesting. */
 class Reader {
   readonly tokens: string[] = [];
   readonly members = new Map<string, string>();
@@ -130,7 +129,7 @@ class Reader {
     level.keys?.add(key);
   }
 
-  /** Keeps the text of a member of the outermost object. */
+  /** Stores the text of a member of the outermost object. */
   #endMember(): void {
     const [outermost, inner] = this.#levels;
     if (inner !== undefined || outermost?.keys === undefined || outermost.keys.size === this.members.size)
@@ -141,11 +140,12 @@ class Reader {
   #requireExact(token: string): void {
     if (carriesExactly(token)) return;
     this.#refuse(
-      'a JSON number does not carry this value exactly (too many digits, too large or too small): round it, or keep it as text',
+      'a JSON number does not carry this value exactly (too many digits, too large or too small): round ' +
+        'it, or keep it as text',
     );
   }
 
-  /** UTF-8 has no half of a character; the escape `\ud800` is plain ASCII and stays as it is. */
+  /** UTF-8 cannot encode half a surrogate pair. The escape `\ud800` is plain ASCII and stays as it is. */
   #requireWhole(token: string): void {
     if (/\p{Surrogate}/u.test(token)) this.#refuse('holds half of a character (a lone surrogate)');
   }

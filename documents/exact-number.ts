@@ -11,9 +11,8 @@ interface Decimal {
 }
 
 /**
- * Whether a double, which is what a machine reads a JSON number into, has the decimal value of this text. The
- * value of a double is that of the shortest text that JavaScript writes for it: so 0.1 is exact, and
- * 0.1000000000000000055 is not.
+ * Whether a double, into which a machine reads a JSON number, has the decimal value of this text. The value
+ * of a double is the shortest text that JavaScript prints for it: 0.1 is exact, 0.1000000000000000055 is not.
  *
  * @param text a number as JSON spells it
  */
@@ -31,9 +30,9 @@ export function carriesExactly(text: string): boolean {
 }
 
 /**
- * The exponent is compared as a number and no zeros are written out, so that 1e999999999 costs nothing.
- * Digits are cut off in a loop: a regular expression for zeros at the end takes quadratic time where many
- * zeros stand in the middle.
+ * The exponent is compared as a number and no zeros are written out, so that 1e999999999 is cheap. Digits are
+ * cut in a loop: a regular expression for trailing zeros takes quadratic time when many zeros are in the
+ * middle.
  */
 function decimalOf(text: string): Decimal {
   const negative = text.startsWith('-');

@@ -1,4 +1,4 @@
-/** For modules with document types of one's own: see docs/document-types.md. */
+/** For modules with your own document types: docs/document-types.md. */
 export { z } from 'zod';
 export { RepublishError } from '../contract/failures';
 export { defineDocumentType, type DocumentType, type StateRow, type StateSource } from './document-type';

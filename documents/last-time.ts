@@ -1,11 +1,11 @@
 import type { StateRow } from './document-type';
 
-/** The newest time, or that no row has one, or that it cannot be told. */
+/** The newest time; `never`: no row has one; `unknown`: a time cannot be read. */
 export type LastTime = Date | 'never' | 'unknown';
 
 /**
- * The newest time in a column. LNbits keeps times as timestamps (Postgres) or as Unix seconds, numbers or
- * text (SQLite); one without a zone is taken for UTC (assumed: a timestamp in Postgres has the zone of the
+ * The newest time in a column. LNbits stores times as timestamps (Postgres) or as Unix seconds, number or
+ * text (SQLite). A time without a zone counts as UTC (an assumption: in Postgres it has the zone of the
  * server's session).
  */
 export function lastTime(rows: readonly StateRow[], column: string): LastTime {
@@ -13,11 +13,11 @@ export function lastTime(rows: readonly StateRow[], column: string): LastTime {
   const given = rows.map((row) => row[column]).filter((value) => value != null);
   if (given.length === 0) return 'never';
   const times = given.map(timeMs);
-  // One that cannot be read may be the newest.
+  // An unreadable time may be the newest.
   return times.every(isTime) ? new Date(Math.max(...times)) : 'unknown';
 }
 
-/** The last moment that is written with four digits for the year. */
+/** The last moment with a year of four digits. */
 const MAX_TIME_MS = Date.UTC(9999, 11, 31);
 
 function isTime(time: number): boolean {
@@ -37,7 +37,7 @@ function timeMs(value: unknown): number {
   return Date.parse(`${date}T${time}${zoneText(zone)}`);
 }
 
-/** Postgres writes `+00`, ISO 8601 wants `+00:00`. */
+/** Postgres writes `+00`, ISO 8601 requires `+00:00`. */
 function zoneText(zone: string): string {
   if (zone.toUpperCase() === 'Z') return 'Z';
   const digits = zone.replace(':', '').padEnd(5, '0');

@@ -5,7 +5,7 @@ import { codeOf, importFile, isFile } from './import-file';
 import { defineDocumentType, type DocumentType, isDocumentType } from './document-type';
 import { documentTypes } from './registry';
 
-/** Everything that is wrong with the modules of `documentTypes`, at once: file, cause, remedy. */
+/** All problems of the modules of `documentTypes`: file, cause, remedy. */
 export class DocumentTypesError extends Error {
   override readonly name = 'DocumentTypesError';
 
@@ -15,11 +15,12 @@ export class DocumentTypesError extends Error {
 }
 
 /**
- * The shipped document types and those of the modules. A type with the name of a shipped one takes its place.
+ * The shipped document types and those of the modules. A type of a module replaces the shipped type of the
+ * same name.
  *
- * A module (ESM or CommonJS) exports types made by defineDocumentType: by default, by name, or in arrays. A
+ * A module (ESM or CommonJS) exports types made by defineDocumentType: as default, by name, or in arrays. A
  * default export that is a function is called with `{ defineDocumentType, z, RepublishError }`, for modules
- * in a place from where this package cannot be imported.
+ * in a folder from which this package cannot be imported.
  *
  * @param modules paths, relative to `directory` (default: the working directory)
  * @throws DocumentTypesError with every problem of all modules
@@ -31,7 +32,7 @@ export async function loadDocumentTypes(
   const problems: string[] = [];
   const own = new Map<string, { type: DocumentType; module: string }>();
   const files = new Map(modules.map((module) => [path.resolve(directory, module), module]));
-  // One after another, so that what is loaded, and the order of problems, is the same each time.
+  // One after another, so that the result and the order of problems are always the same.
   for (const [file, module] of files) {
     for (const type of await typesOf(file, module, problems)) {
       const other = own.get(type.type);
@@ -68,7 +69,7 @@ async function typesOf(file: string, module: string, problems: string[]): Promis
   try {
     found = await collect(await importFile(file));
   } catch (error) {
-    // The lines behind the first are where require() has looked.
+    // The other lines list where require() looked.
     const [reason] = ensureError(error).message.split('\n');
     return report(`cannot be loaded: ${reason}`, remedyOf(error));
   }
@@ -81,7 +82,8 @@ async function typesOf(file: string, module: string, problems: string[]): Promis
   if (found.types.length === 0) {
     return report(
       'exports no document type',
-      'export what defineDocumentType of republish-operator-configs/documents gives, or a default function ({ defineDocumentType, z }) => type',
+      'export what defineDocumentType of republish-operator-configs/documents gives, or a default ' +
+        'function ({ defineDocumentType, z }) => type',
     );
   }
   return found.types;
@@ -90,13 +92,14 @@ async function typesOf(file: string, module: string, problems: string[]): Promis
 function remedyOf(error: unknown): string {
   const code = codeOf(error);
   return code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND'
-    ? 'install what it imports beside it, or export a default function ({ defineDocumentType, z }) => type, which needs no import'
+    ? 'install what it imports beside it, or export a default function ({ defineDocumentType, z }) => ' +
+        'type, which needs no import'
     : 'correct the module: node can try it alone, node <file>';
 }
 
 interface Found {
   types: DocumentType[];
-  /** Exports that have the place of a type but are none. */
+  /** Exports that look like a type and are none. */
   foreign: string[];
 }
 
@@ -105,7 +108,7 @@ async function collect(namespace: Record<string, unknown>): Promise<Found> {
   const foreign: string[] = [];
   const take = (name: string, value: unknown): void => {
     if (isDocumentType(value)) {
-      // Of another copy of this package, perhaps with other rules: checked by ours.
+      // It may come from another copy of this package with other rules: this copy checks it, too.
       defineDocumentType(value);
       types.add(value);
     } else if (Array.isArray(value) && value.some(isDocumentType)) {
@@ -124,12 +127,10 @@ async function collect(namespace: Record<string, unknown>): Promise<Found> {
   return { types: [...types], foreign: [...new Set(foreign)] };
 }
 
-/**
- * The exports, with those of a CommonJS module, which import() gives as its default and only partly by name.
- */
+/** All exports. import() returns a CommonJS module as its default export and only partly by name. */
 function exportsOf(namespace: Record<string, unknown>): Map<string, unknown> {
   const all = new Map(Object.entries(namespace));
-  // Another name of the default, in newer versions of Node.
+  // Newer versions of Node repeat the default under this name.
   all.delete('module.exports');
   const commonJs = all.get('default');
   if (typeof commonJs !== 'object' || commonJs === null) return all;
@@ -139,7 +140,7 @@ function exportsOf(namespace: Record<string, unknown>): Map<string, unknown> {
   return all;
 }
 
-/** Told by its members, so that a type that nobody has checked is named and not passed over. */
+/** Recognised by its members: an unchecked type must be reported, not ignored. */
 function looksLikeType(value: unknown): boolean {
   return typeof value === 'object' && value !== null && 'type' in value && 'assemble' in value;
 }

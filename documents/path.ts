@@ -1,9 +1,9 @@
-/** How far a path is shown: the rule behind it must stay in the message. */
+/** Longest shown path: the rule after it must stay in the message. */
 const MAX_PATH_LENGTH = 200;
 
 /**
- * Where in a state something is, as one would write it in JavaScript: `state.fees[2].max`; `row` for a whole
- * row. Keys are shown, values never.
+ * A place in a state, written as in JavaScript: `state.fees[2].max`; `row` for a whole row. It shows keys,
+ * never values.
  */
 export function pathText(path: readonly PropertyKey[]): string {
   if (path.length === 0) return 'row';

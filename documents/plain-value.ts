@@ -4,11 +4,11 @@ import { MAX_DEPTH } from './exact-json';
 import { pathText } from './path';
 
 /**
- * The JSON text of what a type has assembled. JSON.stringify alone turns NaN into null, a Date into text and
- * leaves functions out: whatever it would change is refused by path. Members that are undefined are left out.
+ * The JSON text of an assembled state. JSON.stringify alone turns NaN into null and a Date into text, and
+ * leaves functions out. Every value that it would change is refused by path. Members that are undefined are
+ * left out.
  *
- * @param maxBytes ends the walk through a value that is far too large, or that meets the same object again
- * and again
+ * @param maxBytes ends the walk through a value that is far too large or refers to itself
  * @throws RepublishError StateInvalid, StateTooLarge
  */
 export function plainText(value: unknown, maxBytes: number): string {
@@ -21,7 +21,7 @@ function requirePlain(root: unknown, maxBytes: number): void {
   const around = new Set<unknown>();
   const walk = (value: unknown, path: readonly PropertyKey[]): void => {
     values += 1;
-    // Each value takes a byte of JSON at least.
+    // Each value takes at least one byte of JSON.
     if (values > maxBytes) {
       throw new RepublishError('StateTooLarge', `the state has more than ${maxBytes} values`);
     }
@@ -51,7 +51,7 @@ function problemOf(value: unknown): string | undefined {
       return Number.isFinite(value) ? undefined : 'is not a finite number';
     case 'object':
       if (value === null) return undefined;
-      // First: nothing of it is read before it is known that no code of a stranger runs then.
+      // Checked first: reading a computed member would run foreign code.
       if (isComputed(value)) return 'has a member that is computed when it is read';
       return isPlain(value) ? undefined : 'is neither a plain object nor an array';
     default:
@@ -59,7 +59,7 @@ function problemOf(value: unknown): string | undefined {
   }
 }
 
-/** Told by the prototype's prototype, so that objects of another realm count too. */
+/** Checks the prototype's prototype, so that objects of another realm count, too. */
 function isPlain(value: object): boolean {
   if (typeof (value as { toJSON?: unknown }).toJSON === 'function') return false;
   if (Array.isArray(value)) return true;
@@ -67,7 +67,7 @@ function isPlain(value: object): boolean {
   return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
-/** It may give another value each time, or throw what quotes the state. */
+/** A computed member may return another value each time, or throw an error that quotes the state. */
 function isComputed(value: object): boolean {
   if (types.isProxy(value)) return true;
   return Object.values(Object.getOwnPropertyDescriptors(value)).some(({ get }) => get !== undefined);

@@ -3,7 +3,7 @@ import { pathText } from './path';
 
 const MAX_PROBLEMS = 5;
 
-/** What a schema says of a state; also the shape of other versions of zod. */
+/** An issue that a schema reports; other versions of zod have the same shape. */
 interface Issue {
   code?: string | undefined;
   path: readonly PropertyKey[];
@@ -13,8 +13,8 @@ interface Issue {
 const standardText = z.locales.en().localeError;
 
 /**
- * At most five of the problems, as `state.positions["1"].count: <rule>`. A message that a schema writes
- * itself may quote what it refuses (`error: ({ input }) => ...`): one that holds a value of the state is
+ * At most five of the problems, as `state.positions["1"].count: <rule>`. A custom message of a schema may
+ * quote the refused value (`error: ({ input }) => ...`): a message that contains a value of the state is
  * replaced by zod's own text for the rule.
  */
 export function problemsText(issues: readonly Issue[], state: unknown): string {
@@ -34,7 +34,7 @@ function messageOf(issue: Issue, state: unknown, values: ReadonlySet<string>): s
 function standardOf(issue: Issue, state: unknown): string {
   if (issue.code === 'custom') return 'is refused by a rule of the document type';
   try {
-    // The issue is without its input; the text names the type of it.
+    // The issue has no input, and the text names the type of the input.
     const text = standardText({ ...issue, input: valueAt(state, issue.path) } as never);
     return (typeof text === 'string' ? text : text?.message) ?? 'Invalid input';
   } catch {
@@ -52,12 +52,12 @@ function valueAt(state: unknown, path: readonly PropertyKey[]): unknown {
   );
 }
 
-/** Whether a message holds a text or number of what it is about. */
+/** Whether a message contains a text or number of the state. */
 export function quotesAnyOf(state: unknown, message: string): boolean {
   return quotesOneOf(scalarsIn(state), message);
 }
 
-/** Texts and numbers of a state; true, false and null say nothing by themselves. */
+/** The texts and numbers of a state. true, false and null reveal nothing. */
 function scalarsIn(value: unknown, found = new Set<string>()): Set<string> {
   if (typeof value === 'string' && value.trim() !== '') found.add(value);
   else if (typeof value === 'number') found.add(String(Math.abs(value)));
@@ -67,7 +67,7 @@ function scalarsIn(value: unknown, found = new Set<string>()): Set<string> {
   return found;
 }
 
-/** Whether a message holds a value: a short one as a word of its own, a longer one anywhere. */
+/** Whether a message contains a value: a short value as a separate word, a longer one anywhere. */
 function quotesOneOf(values: ReadonlySet<string>, message: string): boolean {
   const words = message.split(/[^\p{L}\p{N}.]+/u).map((word) => word.replace(/^\.+|\.+$/g, ''));
   if (words.some((word) => values.has(word))) return true;

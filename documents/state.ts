@@ -6,25 +6,25 @@ import { plainText } from './plain-value';
 import { documentTypes } from './registry';
 import { problemsText, quotesAnyOf } from './schema-problems';
 
-/** What a machine is sent. */
+/** The state as a machine gets it. */
 export interface SerialisedState {
   /** The JSON text of the document. */
   plaintext: string;
-  /** Of a type that resets what the machine counts: what is set to what, for a person. */
+  /** What is set, for a person, if the type sets values that the machine counts. */
   resets?: string;
 }
 
 /**
- * The plaintext of a machine's document, or undefined where the database has no state for it.
+ * The plaintext of a machine's document, or undefined if the source has no state for it.
  *
- * Rows with one column `state` (beside `machine_id`) give the document as it is, json or JSON text: it is
- * published as the database spells it, only without insignificant white space. Any other rows are assembled
- * by the type. Either way a number that would not reach the machine with the same value is refused. Messages
- * name paths and rules, never values: the state is a secret of the machine.
+ * A row with the one column `state` (and `machine_id`) is the document itself, as json or as JSON text: it is
+ * published as the database spells it, without insignificant white space. Other rows are assembled by the
+ * type. In both cases a number that would not reach the machine with the same value is refused. Messages name
+ * paths and rules, never values: the state is a secret of the machine.
  *
  * @param rows JSON texts of objects with the column names as keys
  * @param maxBytes ceiling of the UTF-8 plaintext
- * @throws RepublishError StateInvalid, StateTooLarge, and what the type itself throws
+ * @throws RepublishError StateInvalid, StateTooLarge, and the errors of the type
  */
 export function serialiseState(
   type: DocumentType,
@@ -35,7 +35,7 @@ export function serialiseState(
   const state = documentOf(type, columns, maxBytes);
   if (state === undefined) return undefined;
 
-  // The size is judged first, so that no schema takes long over a state that is refused anyway.
+  // The size is checked first, so that a schema never works on a state that is refused anyway.
   const bytes = Buffer.byteLength(state.plaintext, 'utf8');
   if (bytes > maxBytes) {
     throw new RepublishError('StateTooLarge', `the state has ${bytes} bytes, the ceiling is ${maxBytes}`);
@@ -56,9 +56,9 @@ interface Columns {
   texts: ReadonlyMap<string, string>;
 }
 
-/** A row without the machine's id: it is how the row was found, and the machine has no use for it. */
+/** A row without the machine's id: the row was found by it, and the machine does not need it. */
 function readRow(text: string, path: readonly PropertyKey[]): Columns {
-  // A document in the column `state` has its full depth.
+  // A document in the column `state` may use the full depth.
   const { value, members } = readExactJson(text, path, MAX_DEPTH + 1);
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new RepublishError('StateInvalid', 'a row of the state query is no JSON object');
@@ -69,7 +69,7 @@ function readRow(text: string, path: readonly PropertyKey[]): Columns {
 
 interface Document {
   plaintext: string;
-  /** What a reader of the plaintext gets. */
+  /** The value that a reader of the plaintext gets. */
   value: unknown;
 }
 
@@ -89,7 +89,8 @@ function documentOf(type: DocumentType, columns: readonly Columns[], maxBytes: n
   if (assembled === undefined)
     throw new RepublishError(
       'StateInvalid',
-      'assemble of the document type gave undefined: is a "return" missing? null means that there is no state',
+      'assemble of the document type gave undefined: is a "return" missing? null means that ' +
+        'there is no state',
     );
   if (types.isPromise(assembled))
     throw new RepublishError('StateInvalid', 'assemble of the document type must not be async');
@@ -113,8 +114,8 @@ function requireSchema(type: DocumentType, state: unknown): void {
 }
 
 /**
- * Runs code of a type. What it throws may quote the state: only a RepublishError keeps its message, and of a
- * type that is not shipped only one in which no value of the state is found.
+ * Runs code of a type. Its errors may quote the state. So only a RepublishError keeps its message, and for a
+ * type that is not shipped only if the message contains no value of the state.
  *
  * @param state what the code was given
  */
@@ -127,26 +128,31 @@ function guarded<T>(type: DocumentType, part: string, state: unknown, run: () =>
     if (!isFailureType(error.type) || !traitsOf(error.type).ofState)
       throw new RepublishError(
         'StateInvalid',
-        `${part} of the document type threw a RepublishError of a type that is none of a state: throw new RepublishError('StateInvalid', '<path>: <rule>')`,
+        `${part} of the document type threw a RepublishError of a type that is none of a state: throw ` +
+          `new RepublishError('StateInvalid', '<path>: <rule>')`,
       );
     if (!documentTypes.includes(type) && quotesAnyOf(state, error.message))
       throw new RepublishError(
         error.type,
-        `${part} of the document type refused this state; its message is not shown, because it quotes the state: name paths and rules, never values`,
+        `${part} of the document type refused this state; its message is not shown, because it quotes ` +
+          `the state: name paths and rules, never values`,
       );
     throw new RepublishError(error.type, error.message);
   }
 }
 
 function notShown(part: string, error: unknown): string {
-  // Of the language, so that the name is none that the state could have made.
+  // Only names of standard errors are shown: the state cannot have made them.
   const kind = STANDARD_ERRORS.find((standard) => error instanceof standard)?.name ?? 'something';
-  return `${part} of the document type threw ${kind} on this state; its message is not shown, because it may quote the state. To have one shown: throw new RepublishError('StateInvalid', '<path>: <rule>')`;
+  return (
+    `${part} of the document type threw ${kind} on this state; its message is not shown, because it ` +
+    `may quote the state. To have one shown: throw new RepublishError('StateInvalid', '<path>: <rule>')`
+  );
 }
 
 const STANDARD_ERRORS = [TypeError, RangeError, SyntaxError, ReferenceError, Error];
 
-/** Also one of another copy of this package, which a module with document types may have. */
+/** Also a RepublishError of another copy of this package, as a module may have it. */
 function isRepublishError(error: unknown): error is { type: unknown; message: string } {
   if (error instanceof RepublishError) return true;
   if (typeof error !== 'object' || error === null) return false;

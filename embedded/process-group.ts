@@ -89,7 +89,7 @@ export async function startProcessGroup(options: ProcessGroupOptions): Promise<P
     kill,
     async stop(signal, killAfterMs) {
       kill(signal);
-      kill('SIGCONT'); // a process that a test has frozen would not see the signal
+      kill('SIGCONT'); // a stopped process (SIGSTOP) does not handle signals
       const isOver = exited.then(() => true);
       if (!(await within(isOver, killAfterMs))) kill('SIGKILL');
       await exited;

@@ -1,6 +1,6 @@
 /**
- * What would a run do, what stands, and what became of the last one? The commands `plan`, `verify`, `audit` and
- * `report` as functions; none of them can write or sign.
+ * What would a run do, what stands, and how did the last run end? The commands `plan`, `verify`, `audit` and
+ * `report` as functions. None of them can write or sign.
  *
  *     node inspection.js 8f3c2b
  *

@@ -1,11 +1,11 @@
 /**
- * The end of a migration script: the operators' accounts have moved to their bunkers, and their machines'
- * documents follow.
+ * The end of a migration script: the accounts of the operators have moved to bunkers, and the documents of
+ * their machines follow.
  *
  *     node migration.js 8f3c2b 91aa07
  *
- * TEMPORAL_ADDRESS and its companions say where Temporal is. It may be run again at any time: what is in
- * place is left alone, and a run that goes on is attached to.
+ * TEMPORAL_ADDRESS and the other variables of Temporal say where it is. You can run the script again at any
+ * time: it leaves alone what stands, and attaches to a run that is not over.
  */
 import { republishOperatorConfigs, RepublishFailed } from 'republish-operator-configs';
 
@@ -15,7 +15,7 @@ async function main(operators: string[]): Promise<void> {
       const events = await republishOperatorConfigs(operator, { reason: 'accounts moved to bunkers' });
       console.log(`${operator}: ${Object.values(events).flat().length} documents stand`);
     } catch (error) {
-      // One operator's bunker must not keep the others from their documents. Everything else ends the script.
+      // A failure of one operator's bunker must not stop the others. Any other error ends the script.
       if (!(error instanceof RepublishFailed)) throw error;
       console.error(`${operator}: ${error.type}: ${error.message}. ${error.remedy}`);
       process.exitCode = 3;

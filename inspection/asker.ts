@@ -7,25 +7,25 @@ import { createLocalSigner } from '../nostr/signers/local';
 import { askCurrentSigner } from '../pairing/current-signers';
 import type { SignerContext } from '../pairing/facts';
 
-/** What a relay says of itself that shows nothing to somebody it does not know (NIP-42). */
+/** How a relay is described that answers only clients that it knows (NIP-42). */
 export const WANTS_TO_KNOW = 'wants to know who asks';
 
-/** Asks as long as nobody is named: it answers no challenge. */
+/** An identity that answers no challenge: nobody. */
 export const NOBODY: RelayIdentity = {
   pubkey: '0'.repeat(64),
   sign: () => Promise.reject(new AuthWithheld('an inspection signs nothing')),
 };
 
-/** A machine that asks for its own documents. The caller wipes the key. */
+/** A machine that reads its own documents. The caller wipes the key. */
 export function asMachine(secretKey: Uint8Array): RelayIdentity {
   const signer = createLocalSigner(secretKey);
   return { pubkey: getPublicKey(secretKey), sign: (event) => signer.signEvent(event) };
 }
 
 /**
- * The operator, whose signer is asked for the answer to each challenge, and who has said so.
+ * The operator, whose signer signs the answer to each challenge. The caller asked for that (`--auth`).
  *
- * @param say told before it is asked, and what a person has to do meanwhile
+ * @param say is called before the signer is asked, and with what a person must do meanwhile
  */
 export function asOperator(
   signers: Omit<SignerContext, 'operatorUserId' | 'say'>,
@@ -37,7 +37,8 @@ export function asOperator(
     sign: async (event) => {
       const relay = event.tags.find(([name]) => name === 'relay')?.[1] ?? '';
       say(
-        `${shownRelay(relay)} ${WANTS_TO_KNOW}: the signer is asked to sign that (kind 22242), and may ask a person`,
+        `${shownRelay(relay)} ${WANTS_TO_KNOW}: the signer is asked to sign that (kind 22242), and may ` +
+          `ask a person`,
       );
       let signed: SignedEvent | undefined;
       const context = { ...signers, operatorUserId, say };

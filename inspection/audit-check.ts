@@ -10,28 +10,30 @@ import type { Queryable } from '../database/connection';
 import { fleetAuditChain, type WrittenFleetAuditRow } from '../database/fleets';
 import { type ChainKind, type Misfit, misfitOf, rowHash } from '../rules/audit-chain';
 
-/** The first row of a chain that does not fit. */
+/** The first row of a chain that does not match its hash or the row before. */
 export interface FirstMisfit {
-  /** `row missing`: the run is closed, which its audit row does, and it has none. */
+  /**
+   * `row missing`: the run is closed, which writes an audit row in the same transaction, and there is none.
+   */
   what: Misfit | 'row missing';
-  /** Null where the row is not there. */
+  /** Null: the row is missing. */
   position: number | null;
   runId: string;
   /** ISO 8601: when the row was written, or the run closed. */
   writtenAt: string;
 }
 
-/** How one chain stands. */
+/** The result for one chain. */
 export interface CheckedChain {
   /** Null: the chain of all fleets. */
   operatorUserId: string | null;
-  /** Rows that fit, from the first one on. */
+  /** How many rows match, counted from the first. */
   rows: number;
-  /** Hash of the last of them; null where there is none. */
+  /** Hash of the last matching row. Null: there is none. */
   head: string | null;
-  /** What comes behind a row that does not fit was not looked at. */
+  /** Rows after this one were not checked. Null: all rows match. */
   misfit: FirstMisfit | null;
-  /** The row that has the hash that was looked for, if it is among those that fit. */
+  /** The matching row with the hash that was asked for, if any. */
   kept: { position: number; runId: string; writtenAt: string } | null;
 }
 
@@ -43,16 +45,16 @@ interface Chain {
   membersOf(runId: string): Promise<string>;
 }
 
-/** A row of a run with many documents has a megabyte. */
+/** The row of a large run can have a megabyte. */
 const AT_ONCE = 20;
 
 /**
- * Walks the chain of an operator, or all of them and that of the fleets, up to the first row that does not
- * fit. Takes hash by hash anew from what the database says now.
+ * Checks the chain of an operator, or all chains and that of the fleets, up to the first row that does not
+ * match. Every hash is computed again from what the database contains now.
  *
- * @param subject an operator, or a run of one; absent: everybody
- * @param head a hash that was kept elsewhere, to be looked for
- * @returns nothing for a subject that has no audit and no closed run
+ * @param subject an operator, or a run of an operator. Absent: all chains
+ * @param head a hash that was kept elsewhere, to look for
+ * @returns an empty list for a subject without an audit and without a closed run
  */
 export async function checkAudit(db: Queryable, subject?: string, head?: string): Promise<CheckedChain[]> {
   const checked: CheckedChain[] = [];
@@ -117,7 +119,7 @@ async function walk(chain: Chain, head: string | undefined): Promise<Omit<Checke
   return end(null);
 }
 
-/** A row that was moved is looked for at so many places. */
+/** A moved row is searched at up to this many positions. */
 const MAX_PLACES = 100;
 
 async function found(chain: Chain, { hash: _, ...row }: AuditLink) {

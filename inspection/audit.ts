@@ -12,7 +12,7 @@ import type { Queryable } from '../database/connection';
 import { type DocumentRow, documentsOfRun } from '../database/ledger/documents';
 import { nevent, npub } from '../nostr/keys';
 
-/** A document of a run as it is told: no ciphertext, no signature. */
+/** A document of a run as it is shown: no ciphertext, no signature. */
 export interface ToldDocument {
   documentType: string;
   machineId: string;
@@ -22,12 +22,12 @@ export interface ToldDocument {
   eventId: string | null;
   /** The same with its author, for Nostr clients (NIP-19). */
   nevent: string | null;
-  /** The newer event of somebody else that stands in its place. */
+  /** The newer event that stands at the address instead. */
   supersededBy: string | null;
   failure: Failure | null;
   /** Why it was skipped, such as `not paired yet`. */
   skippedBecause: string | null;
-  /** How the run left each relay, by its URL as it may be shown. */
+  /** The state of each relay at the end of the run, by its URL as it may be shown. */
   relays: Record<string, RelayStanding>;
 }
 
@@ -41,11 +41,11 @@ export interface AuditReport {
   audits: ToldAudit[];
   /** Runs of the operator that have no audit yet. */
   open: { runId: string; startedAt: string }[];
-  /** Operators whom the ledger knows; only where it knows nothing of who was asked for. */
+  /** Operators that the ledger knows. Only present when it does not know the one that was asked for. */
   known?: string[];
 }
 
-/** The audit of a run, or the newest ones of an operator, with every document of each. */
+/** The audit of a run, or the newest ones of an operator, with all documents of each. */
 export async function auditReport(db: Queryable, subject: string, limit: number): Promise<AuditReport> {
   const run = await auditOfRun(db, subject);
   const rows = run ? [run] : await auditsOfOperator(db, subject, limit);

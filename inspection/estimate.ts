@@ -6,22 +6,19 @@ import type { UnstoredSigner } from '../nostr/signers/operator-signers';
 import { nameOfSigner } from '../nostr/signers/keyring';
 import { expectedMs, LEAST_SIGNATURES, msBetweenSignatures } from '../rules/signer-speed';
 
-/** What the signer is expected to take, as far as it is known how quick it is. */
+/** How long the signer will probably take. */
 export interface Estimate {
   documents: number;
   tookMs: number;
-  /** It may well be quicker. */
+  /** An upper bound: it can be faster. */
   atMost: boolean;
-  /** Where the speed is from: the last run with this signer, or `signer check --deep`. */
+  /** Which measurement it is based on: the last run with this signer, or `signer check --deep`. */
   from: 'run' | 'check';
-  /** When it was so, ISO. */
+  /** When that was measured, ISO 8601. */
   measuredAt: string;
 }
 
-/**
- * By what is known of this very signer, the newest counts. Null where nothing is known, or nothing is to be
- * signed.
- */
+/** Based on the newest measurement of this signer. Null: there is none, or nothing has to be signed. */
 export async function estimateFor(
   db: Queryable,
   operatorUserId: string,

@@ -1,40 +1,40 @@
 import { allOperators } from '../activities/fleet/plan-fleet';
-import type { LookingDependencies } from '../activities/dependencies';
+import type { ReadOnlyDependencies } from '../activities/dependencies';
 import { type Failure, isRetryable, RepublishError, scopeOf } from '../contract/failures';
 import { Limiter } from '../async/limiter';
 import type { WorkerConfiguration } from '../assembly/worker-configuration';
-import { withEyes } from './open';
+import { withInspection } from './open';
 import { hasObstacles, type PlanRequest, planWith, type RepublishPlan } from './plan';
 import { probeRelays } from './relay-probe';
 import { type Verification, verifyWith } from './verify';
 
-/** Operators who are looked at together, or all of them. */
+/** The operators to look at. Absent: all. */
 export interface FleetSelection {
   operators?: readonly string[];
   documentTypes?: string[];
 }
 
-/** What a run of one operator would do, or why that cannot be said. */
+/** What a run of one operator would do, or why that is not known. */
 export type OperatorPlan = { operatorUserId: string; go: boolean } & (
   { plan: RepublishPlan } | { failure: Failure }
 );
 
-/** How one operator's documents stand, or why that cannot be said. */
+/** How the documents of one operator stand, or why that is not known. */
 export type OperatorVerification = { operatorUserId: string } & (
   { verification: Verification } | { failure: Failure }
 );
 
-/** Each asks the relays eight questions at a time. */
+/** Each of them has up to eight questions with the relays at a time. */
 const OPERATORS_AT_ONCE = 4;
 
-/** Plans a run for each operator; one who cannot be planned does not stop the others. */
+/** Plans a run for each operator. A failure of one does not stop the others. */
 export function planOperators(
   configuration: WorkerConfiguration,
   selection: FleetSelection & Pick<PlanRequest, 'force' | 'resetCounts' | 'show'>,
   say: (text: string) => void,
 ): Promise<OperatorPlan[]> {
   const { operators, ...request } = selection;
-  return withEyes(configuration, {}, async (deps) => {
+  return withInspection(configuration, {}, async (deps) => {
     const planning = { deps, configuration, relays: probeRelays(configuration) };
     return forEach(deps, operators, async (operatorUserId): Promise<OperatorPlan> => {
       const told = (text: string): void => say(`${operatorUserId}: ${text}`);
@@ -47,12 +47,12 @@ export function planOperators(
   });
 }
 
-/** Verifies each operator's documents; one who cannot be looked at does not stop the others. */
+/** Verifies the documents of each operator. A failure of one does not stop the others. */
 export function verifyOperators(
   configuration: WorkerConfiguration,
   { operators, ...request }: FleetSelection,
 ): Promise<OperatorVerification[]> {
-  return withEyes(configuration, {}, (deps) => {
+  return withInspection(configuration, {}, (deps) => {
     const verifying = { deps, configuration, relays: probeRelays(configuration) };
     return forEach(deps, operators, async (operatorUserId): Promise<OperatorVerification> => {
       const verified = await orFailure(() => verifyWith(verifying, { ...request, operatorUserId }));
@@ -64,7 +64,7 @@ export function verifyOperators(
 }
 
 async function forEach<T>(
-  deps: LookingDependencies,
+  deps: ReadOnlyDependencies,
   named: readonly string[] | undefined,
   look: (operatorUserId: string) => Promise<T>,
 ): Promise<T[]> {
@@ -76,7 +76,10 @@ async function forEach<T>(
   return Promise.all(looks);
 }
 
-/** What concerns one operator; where a database is away, everybody's look would only say the same. */
+/**
+ * Keeps a failure of one operator. A database that is away would fail for all of them, so that error is
+ * thrown.
+ */
 async function orFailure<T>(work: () => Promise<T>): Promise<{ value: T } | { failure: Failure }> {
   try {
     return { value: await work() };

@@ -1,6 +1,6 @@
 /**
- * What the commands `plan`, `verify`, `audit` and `report` tell, as functions. They only look: what they are
- * made with cannot write, send or sign. Each reads the configuration of the process (environment variables and
+ * The commands `plan`, `verify`, `audit` and `report` as functions. They only read: their dependencies cannot
+ * write, send or sign. Each uses the configuration of the process (environment variables and
  * `republish.config.json`), opens what it needs and closes it at the end.
  */
 import type { GivenParts } from '../assembly/parts';
@@ -37,18 +37,20 @@ export { ConfigurationError } from '../configuration/load';
 export { type Failure, type FailureType, RepublishError } from '../contract/failures';
 
 export interface PlanOptions extends GivenParts {
-  /** Told what a person has to do meanwhile, such as to approve at a bunker. Default: nobody is told. */
+  /** Called with what a person must do meanwhile, such as approve at a bunker. Default: nothing is called. */
   say?(text: string): void;
 }
 
 /**
- * Says for each document what a run would do now: publish, unchanged, skipped, or invalid and why. Nothing is
- * signed or published; where documents would have to be signed, the signer is asked for its public key.
+ * What a run would do now with each document: publish, unchanged, skipped, or invalid and why. Nothing is
+ * signed or published. If documents must be signed, the signer is asked for its public key.
  *
- * @param options document types, providers of signers and source, as the workers have them. Default: what the
- *   configuration names
- * @throws ConfigurationError; RepublishError OperatorNotFound, MachineNotFound, UnknownDocumentType,
- *   SignerUnlockFailed, DatabaseUnavailable, DatabaseMisconfigured, SourceUnavailable, SourceMisconfigured
+ * @param request the operator, and which documents
+ * @param options document types, signer providers and source, as the workers have them. Default: the
+ *   configured ones
+ * @throws ConfigurationError
+ * @throws RepublishError OperatorNotFound, MachineNotFound, UnknownDocumentType, SignerUnlockFailed,
+ *   DatabaseUnavailable, DatabaseMisconfigured, SourceUnavailable, SourceMisconfigured
  */
 export async function planRepublish(
   request: PlanRequest,
@@ -58,12 +60,14 @@ export async function planRepublish(
 }
 
 /**
- * Asks every relay for every document as its machine would, and compares with what the runs so far have
+ * Asks every relay for every document as its machine would, and compares the answers with what earlier runs
  * published.
  *
+ * @param request the operator, which documents, and who authenticates to relays
  * @param options as of `planRepublish`
- * @throws ConfigurationError; RepublishError OperatorNotFound, MachineNotFound, UnknownDocumentType,
- *   DatabaseUnavailable, DatabaseMisconfigured, SourceUnavailable, SourceMisconfigured
+ * @throws ConfigurationError
+ * @throws RepublishError OperatorNotFound, MachineNotFound, UnknownDocumentType, DatabaseUnavailable,
+ *   DatabaseMisconfigured, SourceUnavailable, SourceMisconfigured
  */
 export async function verifyDocuments(
   request: VerifyRequest,
@@ -74,26 +78,29 @@ export async function verifyDocuments(
 }
 
 /**
- * What the audit has: of each document its outcome, event id and relays; failures; who intervened and why.
+ * The audit of a run or of an operator's newest runs: outcome, event id and relays of each document,
+ * failures, and who intervened and why.
  *
- * @param subject a run id, or an operator's id, whose newest runs it is
+ * @param subject a run id or an operator's id
  * @param options.limit runs of an operator, at most. Default: 10
- * @returns no audits where the ledger knows nothing of the subject: then `known` has the operators it knows
- * @throws ConfigurationError; RepublishError DatabaseUnavailable, DatabaseMisconfigured
+ * @returns no audits for an unknown subject; `known` then lists the operators that the ledger knows
+ * @throws ConfigurationError
+ * @throws RepublishError DatabaseUnavailable, DatabaseMisconfigured
  */
 export function auditOf(subject: string, { limit = 10 }: { limit?: number } = {}): Promise<AuditReport> {
   return withLedger((database) => auditReport(database, subject, limit));
 }
 
 /**
- * What became of a run or of a fleet, or how it stands now, on one page.
+ * What happened in a run or a fleet, or how it stands now, on one page.
  *
- * @param subject a run id, of a run or of a fleet; `fleet` for the newest one; else an operator's id, whose
- *   newest run it is
- * @param options.temporal `askTemporal(client)` of `republish-operator-configs`: for a run that goes on.
+ * @param subject a run id (of a run or a fleet); `fleet`: the newest fleet; else an operator's id: the newest
+ *   run
+ * @param options.temporal `askTemporal(client)` of `republish-operator-configs`, for a run that is not over.
  *   Default: Temporal is not asked, and `temporalAway` says so
- * @throws ConfigurationError; RepublishError DatabaseUnavailable, DatabaseMisconfigured; an Error with `type`
- *   `AuditNotFound` where nobody knows the subject
+ * @throws ConfigurationError
+ * @throws RepublishError DatabaseUnavailable, DatabaseMisconfigured
+ * @throws Error with `type` `AuditNotFound` for an unknown subject
  */
 export function report(subject: string, options: { temporal?: AskTemporal } = {}): Promise<Report> {
   const { temporal = NOT_ASKED } = options;

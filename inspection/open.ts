@@ -1,28 +1,28 @@
-import type { LookingDependencies } from '../activities/dependencies';
-import { buildLooking } from '../assembly/looking';
+import type { ReadOnlyDependencies } from '../activities/dependencies';
+import { buildReadOnly } from '../assembly/read-only';
 import { type GivenParts, type Parts, withParts } from '../assembly/parts';
 import type { SignerContext } from '../pairing/facts';
 import type { WorkerConfiguration } from '../assembly/worker-configuration';
 
-/** What an inspection looks with. It cannot write, send or sign: it has nothing to do that with. */
-export interface Eyes extends LookingDependencies {
+/** The dependencies of an inspection. It cannot write, send or sign: nothing in here does that. */
+export interface InspectionDependencies extends ReadOnlyDependencies {
   configuration: WorkerConfiguration;
-  /** For whoever asks a signer which key it has. */
+  /** Needed to ask a signer for its key. */
   parts: Parts;
 }
 
 /**
- * Lends what a worker would see: the same configuration, document types, providers of signers and source.
+ * Lends what a worker would use: the same configuration, document types, signer providers and source.
  *
- * @param given in place of what the configuration names
+ * @param given replaces what the configuration names
  */
-export function withEyes<T>(
+export function withInspection<T>(
   configuration: WorkerConfiguration,
   given: GivenParts,
-  look: (eyes: Eyes) => Promise<T>,
+  look: (deps: InspectionDependencies) => Promise<T>,
 ): Promise<T> {
   return withParts(configuration, given, async (parts) => {
-    const { dependencies, close } = buildLooking(configuration, parts);
+    const { dependencies, close } = buildReadOnly(configuration, parts);
     try {
       return await look({ ...dependencies, configuration, parts });
     } finally {
@@ -31,12 +31,12 @@ export function withEyes<T>(
   });
 }
 
-/** What an operator's signer is looked for and asked with. */
+/** What is needed to find an operator's signer and to ask it. */
 export function signerContext({
   database,
   configuration,
   source,
   parts,
-}: Eyes): Omit<SignerContext, 'operatorUserId' | 'say'> {
+}: InspectionDependencies): Omit<SignerContext, 'operatorUserId' | 'say'> {
   return { database, configuration, accounts: source, custom: parts.custom };
 }

@@ -1,5 +1,5 @@
 import { accountPubkey } from '../activities/steps/open-run';
-import type { LookingDependencies } from '../activities/dependencies';
+import type { ReadOnlyDependencies } from '../activities/dependencies';
 import type { Configuration } from '../configuration/schema';
 import { ensureError, RepublishError } from '../contract/failures';
 import { compareIds } from '../rules/machine-name';
@@ -17,7 +17,7 @@ import { machinePages } from '../sources/machine-pages';
 import { whereMachinesAre } from '../sources/source';
 import type { WorkerConfiguration } from '../assembly/worker-configuration';
 import { asOperator, WANTS_TO_KNOW } from './asker';
-import { signerContext, withEyes } from './open';
+import { signerContext, withInspection } from './open';
 import { probeRelays, type RelayFacts } from './relay-probe';
 import { hasState } from './verify';
 
@@ -29,7 +29,7 @@ export interface OldDocument {
   createdAt: string;
   /** Relays that have it, as they may be shown. */
   relays: string[];
-  /** `covered`: a run puts its successor under the current key. Otherwise why none does. */
+  /** `covered`: a run publishes its successor under the current key. The other values say why no run does. */
   status: 'covered' | 'unknown type' | 'unknown machine' | 'no state';
   documentType?: string;
   machineId?: string;
@@ -37,8 +37,8 @@ export interface OldDocument {
 }
 
 /**
- * What a machine has published to the operator, encrypted to the old key: nobody can read it under the
- * current one.
+ * A document that a machine published for the operator, encrypted to the old key. Nobody can read it with the
+ * current key.
  */
 export interface MachineDocument {
   /** Such as `bitspire-cassettes-state:<atm_pubkey>`. */
@@ -59,30 +59,29 @@ export interface OrphanReport {
   orphans: OldDocument[];
   covered: OldDocument[];
   fromMachines: MachineDocument[];
-  /** Where the machines were looked for; only where the operator has none. */
+  /** Where the machines were searched. Only present when the operator has none. */
   lookedIn?: string;
   relays: { relay: string; documents: number; forged: number; problem?: string }[];
-  /** Relays that were not told who asks, and want to know. */
+  /** Relays that require authentication and did not get it. */
   unknownRelays: string[];
-  /** False: a relay did not answer to the end, and there may be more. */
+  /** False: a relay's answer is not complete, so there can be more documents. */
   complete: boolean;
 }
 
-/** Machines that are read with one statement. */
+/** Machines that one statement reads. */
 const MACHINES_PER_PAGE = 500;
-/** Of the database: fewer than it has connections. */
+/** Statements at the same time: fewer than the pool has connections. */
 const QUESTIONS_AT_ONCE = 8;
 const CONNECT_TIMEOUT_MS = 5_000;
-/** Others behind a gateway than the first that answers have this long. */
+/** After the first relay behind a gateway answered, the others have this long. */
 const GATEWAY_GRACE_MS = 1_000;
 
 /**
- * Finds the documents (kind 30078) under an operator's old key that no run will bring back: of no document
- * type of this release, of no machine of the operator, or without state in the database. Reads only.
+ * Finds the documents (kind 30078) under an operator's old key that no run will publish again: they have no
+ * document type of this process, no machine of the operator, or no state in the database.
  *
  * @param oldPubkey hex
- * @param options.auth where a relay wants to know who asks, the signer of the current key may be asked to
- * sign that
+ * @param options.auth lets the signer of the current key authenticate to relays that require it
  * @throws RepublishError InvalidInput when it is the current key; OperatorNotFound, DatabaseUnavailable,
  *   DatabaseMisconfigured
  */
@@ -92,7 +91,7 @@ export function findOrphans(
   oldPubkey: string,
   { auth }: { auth?: { say(text: string): void } | undefined } = {},
 ): Promise<OrphanReport> {
-  return withEyes(configuration, {}, async (deps) => {
+  return withInspection(configuration, {}, async (deps) => {
     const operatorPubkey = await accountPubkey(deps, operatorUserId);
     if (operatorPubkey === oldPubkey)
       throw new RepublishError('InvalidInput', `${oldPubkey} is the operator's current key, not an old one`);
@@ -104,7 +103,7 @@ export function findOrphans(
       { identity, author: oldPubkey },
       {
         byOldKey: { filter: { authors: [oldPubkey] }, isWanted: ({ pubkey }) => pubkey === oldPubkey },
-        // What others send to the old key is no matter of ours.
+        // Events of other authors do not matter here.
         toOldKey: { filter: { '#p': [oldPubkey] }, isWanted: ({ pubkey }) => machines.has(pubkey) },
       },
     );
@@ -139,7 +138,7 @@ export function findOrphans(
   });
 }
 
-/** By machine, as every list; what is of none, or of one that nobody knows, is behind them by its address. */
+/** Ordered by machine. Documents without a known machine come last, ordered by address. */
 function inOrder(a: { d: string; machineId?: string }, b: { d: string; machineId?: string }): number {
   if ((a.machineId === undefined) !== (b.machineId === undefined)) return a.machineId === undefined ? 1 : -1;
   return compareIds(a.machineId ?? '', b.machineId ?? '') || compareIds(a.d, b.d);
@@ -152,7 +151,7 @@ function problemOf(problem: string | undefined): { problem?: string } {
 interface Found {
   relay: string;
   events: SignedEvent[];
-  /** Events that were not what they pretend to be. */
+  /** Events whose signature is not valid. */
   forged: number;
   problem?: string;
 }
@@ -162,9 +161,10 @@ interface Wanted {
   isWanted(event: SignedEvent): boolean;
 }
 
-/** A relay may show documents only to their author, and whoever asks now has another key. */
+/** Some relays show documents only to their author, and this client has another key. */
 const HIDES_OLD =
-  'a relay that shows documents only to their author cannot show those of the old key to the new one: ask whoever runs it';
+  'a relay that shows documents only to their author cannot show those of the old key to the new one: ' +
+  'ask whoever runs it';
 
 async function readBoth(
   configuration: Pick<Configuration, 'relays' | 'relayTimeoutMs'>,
@@ -176,7 +176,8 @@ async function readBoth(
     const probed = await probeRelays(configuration, { pool, ...asking });
     const read = (one: Wanted): Promise<Found[]> => readRelays(pool, configuration, probed, one);
     const [found, toOldKey] = await Promise.all([read(wanted.byOldKey), read(wanted.toOldKey)]);
-    // One that has shown a document of the old key to somebody else shows them to everybody that it knows.
+    // A relay that showed a document of the old key to another author shows such documents to every client
+    // that it knows.
     const hiding = (each: Found, index: number): Found =>
       probed[index]?.readsNeedAuthentication === true &&
       each.problem === undefined &&
@@ -228,7 +229,7 @@ function readRelays(
   );
 }
 
-/** Of each address the newest event that any of these relays has, and which of them have it. */
+/** The newest event at each address, and the relays that have it. */
 function newestByAddress(
   found: Pick<Found, 'relay' | 'events'>[],
 ): { event: SignedEvent; relays: string[] }[] {
@@ -262,7 +263,7 @@ function told(event: SignedEvent): Pick<OldDocument, 'd' | 'eventId' | 'createdA
 
 type Machines = ReadonlyMap<string, { id: string; name: string }>;
 
-async function machinesByKey(deps: LookingDependencies, operatorUserId: string): Promise<Machines> {
+async function machinesByKey(deps: ReadOnlyDependencies, operatorUserId: string): Promise<Machines> {
   const machines = new Map<string, { id: string; name: string }>();
   for await (const page of machinePages(deps.source, { operatorUserId }, MACHINES_PER_PAGE))
     for (const { id, name, machineNpub } of page) {
@@ -273,7 +274,7 @@ async function machinesByKey(deps: LookingDependencies, operatorUserId: string):
 }
 
 async function judge(
-  deps: LookingDependencies,
+  deps: ReadOnlyDependencies,
   machines: Machines,
   event: SignedEvent,
   relays: string[],
@@ -295,10 +296,10 @@ async function judge(
   };
 }
 
-/** Later dates are none to a calendar, and whoever signs may write any. */
+/** The last date that a calendar can show. An author can write any number. */
 const MAX_DATE_S = 253_402_300_799;
 
-/** A stranger's text: the signature says who wrote it, not what. */
+/** The text is foreign: the signature proves who wrote it, not what it contains. */
 function dOf({ tags }: SignedEvent): string {
   return plainText(tags.find(([name]) => name === 'd')?.[1] ?? '');
 }

@@ -1,4 +1,4 @@
-import type { LookingDependencies } from '../activities/dependencies';
+import type { ReadOnlyDependencies } from '../activities/dependencies';
 import { judgeSealFor } from '../activities/steps/judge-seal';
 import type { JudgedDocument, PlannedState } from '../activities/steps/plan-machines';
 import { sizeOfDocument } from '../activities/steps/relay-objections';
@@ -22,39 +22,41 @@ export interface ForeseenDocument {
   /** One sentence for a person. */
   because: string;
   needsSignature: boolean;
-  /** What the machine itself counts and this document would set, where it would be signed. */
+  /**
+   * Warns that the document sets values which the machine counts itself. Only present if it would be signed.
+   */
   warning?: string;
   /**
-   * What would be sent, where that was asked for: d tag, all tags, and the JSON as the machine decrypts it,
-   * which is its secret.
+   * What would be sent, if that was asked for: d tag, all tags, and the JSON as the machine decrypts it. It
+   * is the machine's secret.
    */
   d?: string;
   tags?: string[][];
   json?: string;
-  /** An event of the same address stands on a relay, and no run of ours has signed it. */
+  /** An event that no run of ours signed stands at this address. */
   standsAlready?: boolean;
   /** Why it is invalid. */
   failure?: Failure;
   /** UTF-8 bytes of the state. */
   plaintextBytes?: number;
-  /** Bytes of `["EVENT", …]` with it, encrypted and signed, which is what relays limit. */
+  /** Bytes of `["EVENT", …]` with the encrypted and signed document. Relays limit this size. */
   eventBytes?: number;
-  /** How many relays have the event that would be published, already; absent where it is not signed yet. */
+  /** How many relays already have the event that would be published. Absent: it is not signed yet. */
   holding?: number;
 }
 
 export interface KnownOfDocument {
   document: JudgedDocument;
-  /** What would be sent; undefined where nothing would. */
+  /** What would be sent. Undefined: nothing. */
   state: PlannedState | undefined;
   operatorPubkey: string;
-  /** What the relays have at its address. */
+  /** What the relays have at the address. */
   seen: Seen;
   /** The newest seal of any run. */
   earlier: EarlierSeal | undefined;
-  /** Whether this document is to be signed anew even if it stands unchanged. */
+  /** Whether the document is signed again even when it is unchanged. */
   force: boolean;
-  /** Whether what would be sent is told. */
+  /** Whether the result contains what would be sent. */
   show: boolean;
 }
 
@@ -63,15 +65,17 @@ const BECAUSE = {
   unsigned: 'an earlier run has not come as far as the signature',
   changed: 'its state has changed since it was published',
   'other key':
-    'the secrets key is another than when it was published, so it cannot be told whether its state has changed',
+    'the secrets key is another than when it was published, so it cannot be told whether its ' +
+    'state has changed',
   'newer stands': 'a newer document of somebody else stands there, and is replaced by the state of today',
   'too old':
-    'the event of an earlier run is older than the relays take (created_at_lower_limit), and does not stand there',
+    'the event of an earlier run is older than the relays take (created_at_lower_limit), and does ' +
+    'not stand there',
   forced: 'unchanged, and signed anew with --force',
 };
 
-/** Judges one document of a plan by the ledger and by what the relays hold, by the rule of its seal. */
-export async function foresee(deps: LookingDependencies, known: KnownOfDocument): Promise<ForeseenDocument> {
+/** Judges one document of a plan by the ledger and the relays, with the rule of the seal. */
+export async function foresee(deps: ReadOnlyDependencies, known: KnownOfDocument): Promise<ForeseenDocument> {
   const { document, state, operatorPubkey, seen, earlier, force } = known;
   const { documentType, machineId, machineName, atmPubkey, outcome, failureType, failureMessage } = document;
   const named = {
@@ -112,14 +116,14 @@ export async function foresee(deps: LookingDependencies, known: KnownOfDocument)
   };
 }
 
-/** What a run would name. @throws what it is not that */
+/** The failure that a run would have. @throws any other error */
 function newerDocument(thrown: unknown): RepublishError {
   if (thrown instanceof RepublishError && thrown.type === 'NewerDocumentExists') return thrown;
   throw thrown;
 }
 
 function signedAlready(
-  { publisher }: LookingDependencies,
+  { publisher }: ReadOnlyDependencies,
   named: Omit<ForeseenDocument, 'action' | 'because'>,
   seen: Seen,
   eventId: string,
@@ -131,7 +135,11 @@ function signedAlready(
   return {
     ...named,
     action: stands ? 'unchanged' : 'publish',
-    because: `signed already; ${holding} of ${seen.size} relays have it${stands ? '' : `, ${publisher.required} must`}${silent > 0 ? `; ${silent} could not be looked at` : ''}`,
+    because: [
+      `signed already; ${holding} of ${seen.size} relays have it`,
+      stands ? '' : `, ${publisher.required} must`,
+      silent > 0 ? `; ${silent} could not be looked at` : '',
+    ].join(''),
     holding,
   };
 }
@@ -147,9 +155,12 @@ function factsOf(
   };
 }
 
-/** Somebody else has published there already: the extension does, under the new key, as soon as it has it. */
+/**
+ * Whether an event of another program stands there: the extension publishes under the new key as soon as it
+ * has it.
+ */
 async function hasForeign(
-  deps: LookingDependencies,
+  deps: ReadOnlyDependencies,
   address: DocumentAddress,
   events: { id: string }[],
 ): Promise<boolean> {

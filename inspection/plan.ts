@@ -4,7 +4,7 @@ import {
   resolveDocumentTypes,
   unknownTypesInLedger,
 } from '../activities/steps/open-run';
-import type { LookingDependencies } from '../activities/dependencies';
+import type { ReadOnlyDependencies } from '../activities/dependencies';
 import { requireMachines } from '../activities/load-machines';
 import { isForced } from '../activities/steps/force';
 import { type JudgedDocument, planMachines } from '../activities/steps/plan-machines';
@@ -23,12 +23,12 @@ import { askSigner, requireOpens } from '../pairing/current-signers';
 import { originOfKind, type SignerContext } from '../pairing/facts';
 import { machinePages } from '../sources/machine-pages';
 import { type MachineRow, type SourceDescription, whereMachinesAre } from '../sources/source';
-import { onlyLooking } from '../assembly/looking';
+import { readOnlyPublisher } from '../assembly/read-only';
 import type { GivenParts } from '../assembly/parts';
 import type { WorkerConfiguration } from '../assembly/worker-configuration';
 import { estimateFor, type Estimate } from './estimate';
 import { asOperator } from './asker';
-import { type Eyes, signerContext, withEyes } from './open';
+import { type InspectionDependencies, signerContext, withInspection } from './open';
 import { foresee, type ForeseenDocument } from './plan-document';
 import { probeRelays, type RelayFacts } from './relay-probe';
 
@@ -36,41 +36,43 @@ export type PlanRequest = Pick<
   RepublishInput,
   'operatorUserId' | 'documentTypes' | 'machineIds' | 'expectedPubkey' | 'force' | 'resetCounts'
 > & {
-  /** Tell for each document what would be sent. It is the machines' secret. */
+  /** Include for each document what would be sent. It is the machines' secret. */
   show?: boolean;
-  /** Where a relay wants to know who asks, the operator's signer may be asked to sign that. */
+  /** Let the operator's signer authenticate to relays that require it. */
   auth?: boolean;
 };
 
 export interface SignerFacts {
   kind: (SignerRow | UnstoredSigner)['kind'];
-  /** Whether it was paired here, was found by a provider, or is the account's own as LNbits keeps it. */
+  /** Where it comes from: paired here, found by a provider, or the account's own signer in LNbits. */
   from: SignerOrigin;
-  /** The key it was stored with, hex; of the account's own the account's. */
+  /**
+   * The key with which it was stored, hex. For a provider's signer and the account's own: the account's key.
+   */
   pubkey: string;
   matchesAccount: boolean;
-  /** Over which a bunker is reached. */
+  /** Relays of a bunker. */
   relays: string[];
   /**
-   * Whether it answered just now; null: it was not asked, since nothing is to be signed or its key is wrong
-   * already.
+   * Whether it answered just now. Null: it was not asked, because nothing has to be signed or its key is
+   * already wrong.
    */
   answers: boolean | null;
   /**
-   * How often a run would ask LNbits' own bunker client; null: another signer, or nothing is to be signed.
+   * How often a run would ask LNbits' own bunker client. Null: another signer, or nothing has to be signed.
    */
   uses: SignerUses | null;
 }
 
 /**
- * What a run spends of what LNbits' own bunker client may do: one encryption and one signature for each
- * document, if none has to be asked for again, and the encryption by which the signer is proved. nsecbunkerd
- * counts the first two, and answers with silence once a cap is used up.
+ * Requests that a run sends with LNbits' own bunker client: one encryption and one signature per document if
+ * nothing is asked twice, and one encryption for the proof. nsecbunkerd counts these two, and does not answer
+ * once a cap is used up.
  */
 export interface SignerUses {
   nip44_encrypt: number;
   sign_event: number;
-  /** Not counted by nsecbunkerd. */
+  /** nsecbunkerd does not count these. */
   get_public_key: number;
 }
 
@@ -82,41 +84,41 @@ export interface RepublishPlan {
   documentTypes: string[];
   documents: ForeseenDocument[];
   counts: Record<ForeseenDocument['action'], number>;
-  /** The database that is read, and whose tables it has. */
+  /** The source that is read, and its preset. */
   source: SourceDescription;
-  /** Where the machines were looked for; only where the operator has none. */
+  /** Where the machines were searched. Only present when the operator has none. */
   lookedIn?: string;
   /** How many documents the signer would have to sign. */
   toSign: number;
-  /** What the signer will take for them; null: nothing is known of its speed. */
+  /** How long the signer will take. Null: its speed is not known. */
   estimate: Estimate | null;
   /**
-   * How many of those have a document at their address that is not ours: the extension has published there
+   * How many documents have an event at their address that is not ours: the extension published there
    * already.
    */
   standAlready: number;
   signer: SignerFacts | null;
   relays: RelayFacts[];
   /**
-   * Relays, as they may be shown, to which LNbits' nostrclient publishes and which are not configured here.
+   * Relays to which LNbits' nostrclient publishes and which are not configured here, as they may be shown.
    */
   missingRelays: string[];
   /** Relays on which a document must be read back. */
   quorum: number;
-  /** What would end a run before its first document, or leave all of them unpublished. */
+  /** What would end a run before its first document, or leave all documents unpublished. */
   problems: Failure[];
 }
 
 const CONNECT_TIMEOUT_MS = 5_000;
-/** Machines that are planned together. */
+/** Machines of one batch. */
 const TOGETHER = 100;
 
 /**
- * Says what a run would do, judged by the worker's own steps on today's rows, ledger and relays. Signs
- * nothing and writes nothing; a bunker is asked for its public key and no more.
+ * What a run would do. The worker's own steps judge today's rows, ledger and relays. Nothing is signed or
+ * written; a bunker is asked only for its public key.
  *
- * @param say told what a person has to do meanwhile (a bunker that wants approval)
- * @param given in place of what the configuration names
+ * @param say is called with what a person must do meanwhile (a bunker that wants approval)
+ * @param given replaces what the configuration names
  * @throws RepublishError OperatorNotFound, MachineNotFound, UnknownDocumentType, SignerUnlockFailed,
  *   DatabaseUnavailable, DatabaseMisconfigured
  */
@@ -126,7 +128,7 @@ export function planRepublish(
   say: (text: string) => void,
   given: GivenParts = {},
 ): Promise<RepublishPlan> {
-  return withEyes(configuration, given, async (deps) => {
+  return withInspection(configuration, given, async (deps) => {
     if (request.auth !== true)
       return planWith({ deps, configuration, relays: probeRelays(configuration), say }, request);
     const { operatorUserId } = request;
@@ -136,7 +138,7 @@ export function planRepublish(
   });
 }
 
-/** Over connections on which the operator has told who asks, where a relay wanted to know. */
+/** Uses connections on which the operator has authenticated, if a relay required it. */
 async function planIntroduced(
   { deps, configuration, say, identity }: Omit<Planning, 'relays'> & { identity: RelayIdentity },
   request: PlanRequest,
@@ -146,7 +148,7 @@ async function planIntroduced(
   const publisher = new RelayPublisher({ pool, relays, quorum, replyTimeoutMs });
   try {
     const probed = await probeRelays(configuration, { pool, identity, author: identity.pubkey });
-    const introduced = { ...deps, publisher: onlyLooking(publisher) };
+    const introduced = { ...deps, publisher: readOnlyPublisher(publisher) };
     return await planWith({ deps: introduced, configuration, relays: Promise.resolve(probed), say }, request);
   } finally {
     publisher.close();
@@ -155,14 +157,14 @@ async function planIntroduced(
 }
 
 export interface Planning {
-  deps: Eyes;
+  deps: InspectionDependencies;
   configuration: WorkerConfiguration;
-  /** Asked once for all operators that are planned together. */
+  /** Asked once for all operators of the same call. */
   relays: Promise<RelayFacts[]>;
   say(text: string): void;
 }
 
-/** As planRepublish, with what is open already. */
+/** As planRepublish, with open dependencies. */
 export async function planWith(
   { deps, configuration, relays: asked, say }: Planning,
   request: PlanRequest,
@@ -172,7 +174,7 @@ export async function planWith(
   const operatorPubkey = await accountPubkey(deps, operatorUserId);
   if (machineIds !== undefined) await requireMachines(deps, operatorUserId, machineIds);
   const paired = (await findSigner(deps.database, operatorUserId)) ?? null;
-  // With another secrets key all that is compared would differ, and each document would say so.
+  // With another secrets key every fingerprint differs, and every document would look changed.
   if (paired !== null) await requireOpens({ configuration }, paired);
   const problems: Failure[] = [];
   const [signer, documents, relays] = await Promise.all([
@@ -213,17 +215,19 @@ export async function planWith(
 
 function unknownTypes(types: string[], known: string[]): Failure[] {
   if (types.length === 0) return [];
-  const message = `the ledger has documents of ${types.join(', ')}, which this process does not know (known are ${known.join(', ')}): a worker that is configured as this process refuses the run`;
+  const message =
+    `the ledger has documents of ${types.join(', ')}, which this process does not know ` +
+    `(known are ${known.join(', ')}): a worker that is configured as this process refuses the run`;
   return [{ type: 'UnknownDocumentType', message }];
 }
 
-/** Whether something has to be put right before a run can do all that it is asked for. */
+/** Whether something must be corrected before a run can do everything it is asked to do. */
 export function hasObstacles({ problems, counts }: RepublishPlan): boolean {
   return problems.length > 0 || counts.invalid > 0;
 }
 
 async function foreseeAll(
-  deps: LookingDependencies,
+  deps: ReadOnlyDependencies,
   request: PlanRequest & { documentTypes: string[] },
   operatorPubkey: string,
 ): Promise<ForeseenDocument[]> {
@@ -234,7 +238,7 @@ async function foreseeAll(
 }
 
 async function foreseeMachines(
-  deps: LookingDependencies,
+  deps: ReadOnlyDependencies,
   request: PlanRequest & { documentTypes: string[] },
   operatorPubkey: string,
   machines: MachineRow[],
@@ -250,7 +254,7 @@ async function foreseeMachines(
   const asked = documents.filter(({ outcome, atmPubkey }) => outcome === null && atmPubkey !== null);
   const keys = asked.flatMap(({ atmPubkey }) => atmPubkey ?? []);
   const [seen, earlier] = await Promise.all([
-    // Without an identity: a relay that wants to know who asks would need a signature for that.
+    // Without an identity: authentication would need a signature.
     deps.publisher.look(
       asked.map((document) => ({ kind: DOCUMENT_KIND, pubkey: operatorPubkey, d: addressOf(document) })),
     ),
@@ -277,17 +281,17 @@ async function foreseeMachines(
 }
 
 /**
- * What the first activity of a run would find; each failure is a problem here, so that the rest is told as
- * well.
+ * What the first activity of a run would find. Each failure is a problem of the plan, so that the rest is
+ * shown as well.
  */
 async function signerNow(
-  { operatorSigners }: LookingDependencies,
+  { operatorSigners }: ReadOnlyDependencies,
   { paired, ...owner }: Owner & { paired: SignerRow | null },
   expectedPubkey: string | undefined,
   problems: Failure[],
 ): Promise<SignerRow | UnstoredSigner | undefined> {
   await noting(problems, () => requireExpectedKey(owner.operatorPubkey, expectedPubkey));
-  // One that was paired here is shown also where it cannot be used.
+  // A paired signer is shown even when it cannot be used.
   let signer: SignerRow | UnstoredSigner | undefined = paired ?? undefined;
   await noting(problems, async () => {
     signer = await operatorSigners.current(owner, paired);
@@ -310,7 +314,7 @@ async function answersAsItShould(
   });
 }
 
-/** Does `work`; a failure that has a name is noted. @returns whether it went well */
+/** Runs `work` and notes a named failure. @returns whether it succeeded */
 async function noting(problems: Failure[], work: () => unknown): Promise<boolean> {
   try {
     await work();
@@ -328,11 +332,13 @@ function requireQuorum(relays: RelayFacts[], required: number, problems: Failure
   const why = away.map(({ relay, problem }) => `${relay}: ${problem ?? 'not reachable'}`).join('; ');
   problems.push({
     type: 'RelayQuorumNotReached',
-    message: `${relays.length - away.length} of ${relays.length} relays are reachable, ${required} are required; ${why}`,
+    message:
+      `${relays.length - away.length} of ${relays.length} relays are reachable, ${required} are ` +
+      `required; ${why}`,
   });
 }
 
-/** @param toSign documents that would have to be signed */
+/** @param toSign how many documents would be signed */
 export function factsOf(
   signer: SignerRow | UnstoredSigner,
   operatorPubkey: string,

@@ -2,23 +2,23 @@ import { accountPubkey, resolveDocumentTypes } from '../activities/steps/open-ru
 import { planMachines } from '../activities/steps/plan-machines';
 import type { WorkerConfiguration } from '../assembly/worker-configuration';
 import { machinePages } from '../sources/machine-pages';
-import { withEyes } from './open';
+import { withInspection } from './open';
 
-/** The operator's documents that a run could publish, by the rows of today. */
+/** The documents that a run could publish, by today's rows. */
 export interface Publishable {
   documents: number;
-  /** Of all states, UTF-8, also of those that are too large for a relay; 0: there are none. */
+  /** The largest state in UTF-8 bytes, including those that are too large for a relay. 0: there are none. */
   largestStateBytes: number;
 }
 
 const TOGETHER = 100;
 
-/** Counts them. No relay is read, and no bunker is asked. @throws RepublishError as a plan does */
+/** Counts them. No relay and no bunker is asked. @throws RepublishError as a plan does */
 export function countPublishable(
   configuration: WorkerConfiguration,
   operatorUserId: string,
 ): Promise<Publishable> {
-  return withEyes(configuration, {}, async (deps) => {
+  return withInspection(configuration, {}, async (deps) => {
     const operatorPubkey = await accountPubkey(deps, operatorUserId);
     const documentTypes = resolveDocumentTypes(deps, undefined);
     const { signal } = new AbortController();

@@ -15,46 +15,43 @@ import { withLastWords } from '../rules/last-words';
 import type { ClockWitness } from '../rules/clock';
 import { NOBODY, WANTS_TO_KNOW } from './asker';
 
-/** What one document relay shows of itself. */
+/** What is known of one document relay. */
 export interface RelayFacts {
   /** Its URL as it may be shown: a gateway's path is a secret. */
   relay: string;
   gateway: boolean;
-  /** It takes connections and answers a read, or says why not. */
+  /** Whether it accepts connections and answers a read, even if only with a reason. */
   reachable: boolean;
   /** Why it is not reachable, or does not answer a read. */
   problem?: string;
-  /** What to do about it in LNbits, where it is a gateway's. */
+  /** What to do in LNbits, if it is a gateway. */
   remedy?: string;
-  /** It answers no read of somebody that it does not know (NIP-42). */
+  /** It requires authentication for reads (NIP-42). */
   readsNeedAuthentication: boolean;
-  /** It was not told who asks, or did not like the answer: what it has is unknown. */
+  /** It requires authentication and got none, or refused it: what it stores is not known. */
   isUnknown?: true;
-  /**
-   * What it says of its limits (NIP-11); absent: it has no such document, or is a gateway, which is not
-   * asked.
-   */
+  /** Its limits (NIP-11). Absent: it has no information document, or is a gateway, which is not asked. */
   limits?: RelayLimits;
-  /** Takes events only of those it knows, or who have paid (NIP-11). */
+  /** It accepts events only from known or paying authors (NIP-11). */
   restricted: boolean;
-  /** How far its clock is from this host's, as far as its HTTP answer tells. */
+  /** How far its clock is from this host's, according to its HTTP answer. */
   clock?: ClockWitness;
 }
 
 const CONNECT_TIMEOUT_MS = 5_000;
-/** No event has this id: the answer is the end of the stored ones, and nothing else. */
+/** No event has this id, so the answer is only EOSE. */
 const NOTHING = { kinds: [DOCUMENT_KIND], ids: ['0'.repeat(64)], limit: 1 };
 
 /** Who asks, and over which connections. */
 export interface Probing {
   /**
-   * Connections that others go on with: those of a relay that wanted to know are introduced. Absent: own
+   * Connections that the caller uses afterwards: they are authenticated if a relay required it. Absent: new
    * ones.
    */
   pool?: RelayPool;
-  /** Absent: nobody, and a relay that wants to know is not told. */
+  /** Absent: nobody, and no relay gets an authentication. */
   identity?: RelayIdentity | undefined;
-  /** Whose documents will be asked for: some relays want to know only then. */
+  /** The author whose documents will be read: some relays require authentication only for those. */
   author?: string;
 }
 
@@ -138,8 +135,8 @@ function unknownTo(reason: string | undefined): Answer {
 }
 
 /**
- * What came of telling a relay who asks; undefined: it does not want to know. Some ask, and then say nothing
- * at all.
+ * The result of the authentication. Undefined: the relay does not require it. Some relays send a challenge
+ * and then nothing.
  */
 async function introduce(
   connection: RelayConnection,
@@ -151,7 +148,7 @@ async function introduce(
   if (!isRefused && reply.kind !== 'timeout') return undefined;
   const waitMs = isRefused || identity !== undefined ? timeoutMs : 1;
   const answer = await connection.logins.authenticate(identity ?? NOBODY, waitMs);
-  // No challenge: it is silent for another reason.
+  // No challenge: the silence has another reason.
   return isRefused || answer.kind !== 'failed' ? answer : undefined;
 }
 

@@ -8,17 +8,17 @@ import { fleetReport } from './report/fleet';
 import type { AskTemporal, Report } from './report/model';
 import { runReport } from './report/run';
 
-/** Stands for the newest fleet. */
+/** Means the newest fleet. */
 const NEWEST_FLEET = 'fleet';
 
-/** What a report is made with: it only reads. */
+/** What a report reads. */
 export interface ReportSources {
   db: Queryable;
   temporal: AskTemporal;
   now: () => Date;
 }
 
-/** Nobody knows a run, a fleet or an operator of that name. */
+/** There is no run, fleet or operator of that name. */
 class NothingToReport extends Error {
   override readonly name = 'NothingToReport';
   readonly type = 'AuditNotFound';
@@ -26,12 +26,12 @@ class NothingToReport extends Error {
 }
 
 /**
- * What became of a run or of a fleet, or how it stands now: from the ledger and the audit, and where it has
- * no audit yet also from Temporal.
+ * What happened in a run or a fleet, or how it stands now: from the ledger and the audit and, when there is
+ * no audit yet, also from Temporal.
  *
- * @param subject a run id, of a run or of a fleet; `fleet` for the newest one; else an operator, whose newest
- * run it is
- * @throws NothingToReport; RepublishError where the database cannot be asked
+ * @param subject a run id (of a run or a fleet); `fleet`: the newest fleet; else an operator's id: the newest
+ *   run
+ * @throws NothingToReport; RepublishError when the database cannot be read
  */
 export async function report(sources: ReportSources, subject: string): Promise<Report> {
   const { db, now } = sources;
@@ -48,7 +48,7 @@ export async function report(sources: ReportSources, subject: string): Promise<R
   return newestRun(sources, subject);
 }
 
-/** The newest run of an operator: Temporal may have one of which the ledger has nothing yet. */
+/** The newest run of an operator. Temporal can know a run of which the ledger has nothing yet. */
 async function newestRun({ db, temporal, now }: ReportSources, operatorUserId: string): Promise<Report> {
   const [record, asked] = await Promise.all([
     newestRecord(db, operatorUserId),
@@ -56,7 +56,9 @@ async function newestRun({ db, temporal, now }: ReportSources, operatorUserId: s
   ]);
   const { live } = asked;
   if (record === undefined && live?.closedAt != null) {
-    const told = `run ${live.runId} of operator ${JSON.stringify(operatorUserId)}, of which this ledger has nothing`;
+    const told =
+      `run ${live.runId} of operator ${JSON.stringify(operatorUserId)}, of which this ` +
+      `ledger has nothing`;
     throw new NothingToReport(`Temporal says ${live.status} of ${told}`);
   }
   if (live !== null && live.runId !== record?.runId && isNewer(live, record)) {
@@ -65,7 +67,8 @@ async function newestRun({ db, temporal, now }: ReportSources, operatorUserId: s
   }
   if (record === undefined)
     throw new NothingToReport(
-      `no run, no fleet and no operator ${JSON.stringify(operatorUserId)} is known here${didYouMean(operatorUserId, await knownOperators(db))}${unasked(asked)}`,
+      `no run, no fleet and no operator ${JSON.stringify(operatorUserId)} is known ` +
+        `here${didYouMean(operatorUserId, await knownOperators(db))}${unasked(asked)}`,
     );
   return runReport(
     db,
@@ -101,7 +104,7 @@ function unasked({ temporalAway }: Asked<unknown>): string {
   return temporalAway === null ? '' : ` (and Temporal could not be asked: ${temporalAway})`;
 }
 
-/** What the ledger has is worth telling without Temporal. */
+/** The ledger's part is worth showing without Temporal. */
 async function orAway<T>(ask: () => Promise<T | undefined>): Promise<Asked<T>> {
   try {
     return { live: (await ask()) ?? null, temporalAway: null };

@@ -3,11 +3,11 @@ import { isNewer } from '../nostr/events';
 import type { Sighting } from '../nostr/relays/document-relay';
 import { decidedBy } from '../rules/quorum';
 
-/** What one relay has of a document, held against the event that should stand. */
+/** What one relay has of a document, compared with the event that should stand. */
 export interface RelayVerdict {
-  /** `unknown`: it did not answer, or answered what proves nothing (a gateway that shows no event). */
+  /** `unknown`: it did not answer, or its answer proves nothing (a gateway that shows no event). */
   state: 'current' | 'newer' | 'older' | 'missing' | 'unknown';
-  /** The event that it has, where that is another one. */
+  /** The event that it has, if it is another one. */
   eventId?: string;
   detail?: string;
 }
@@ -34,8 +34,8 @@ export function relayVerdict(
 }
 
 /**
- * The same of a document that was asked for with both filters of its machine, each in a question of its own:
- * found by one of them alone it is not found.
+ * The same for a document that was read with both filters of its machine, in separate requests: found by only
+ * one of them, it counts as not found.
  */
 export function relayVerdictByBoth(
   byD: Sighting,
@@ -43,7 +43,7 @@ export function relayVerdictByBoth(
   expected: { id: string; created_at: number } | undefined,
 ): RelayVerdict {
   const first = relayVerdict(byD, expected);
-  // A gateway that shows nothing proves nothing.
+  // An empty answer of a gateway proves nothing.
   if (byP === undefined || byP.kind === 'unseen') return first;
   const second = relayVerdict(byP, expected);
   const eventId = (first.eventId ?? second.eventId ?? expected?.id) as string;
@@ -61,9 +61,9 @@ function isFound({ state }: RelayVerdict): boolean {
 }
 
 /**
- * What the relays say together. `newer` wins over `current`: machines take the newest they are shown. Below
- * the quorum it is `unknown` where the relays that did not answer could make it up, and bad news only where
- * they could not.
+ * The verdict of all relays. `newer` wins over `current`: machines take the newest event. Below the quorum it
+ * is `unknown` if the relays that did not answer could complete the quorum, and bad news only if they could
+ * not.
  */
 export function quorumVerdict(relays: readonly RelayVerdict[], required: number): RelayVerdict['state'] {
   const count = (state: RelayVerdict['state']): number =>

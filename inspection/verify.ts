@@ -1,5 +1,5 @@
 import { accountPubkey, resolveDocumentTypes, unknownTypesInLedger } from '../activities/steps/open-run';
-import type { LookingDependencies } from '../activities/dependencies';
+import type { ReadOnlyDependencies } from '../activities/dependencies';
 import { requireMachines } from '../activities/load-machines';
 import { readStates, requireType } from '../activities/steps/read-state';
 import { RepublishError, scopeOf } from '../contract/failures';
@@ -18,18 +18,18 @@ import { shownAmong } from '../nostr/relays/url';
 import type { GivenParts } from '../assembly/parts';
 import type { WorkerConfiguration } from '../assembly/worker-configuration';
 import { asMachine, asOperator, WANTS_TO_KNOW } from './asker';
-import { type Eyes, signerContext, withEyes } from './open';
+import { type InspectionDependencies, signerContext, withInspection } from './open';
 import { probeRelays, type RelayFacts } from './relay-probe';
 import { quorumVerdict, type RelayVerdict, relayVerdictByBoth } from './verdict';
 
 export type VerifyRequest = Pick<RepublishInput, 'operatorUserId' | 'documentTypes' | 'machineIds'> & {
-  /** Who tells a relay that wants to know who asks; absent: nobody. */
+  /** Who authenticates to relays that require it. Absent: nobody. */
   asking?: AskAs | undefined;
 };
 
 export type AskAs =
   | { as: 'operator'; /** Told before the signer is asked. */ say(text: string): void }
-  /** The machine's own key, for its documents alone. The caller wipes it. */
+  /** The machine's own key, for its own documents only. The caller wipes it. */
   | { as: 'machine'; secretKey: Uint8Array };
 
 /** One document, as its machine would find it. */
@@ -38,13 +38,13 @@ export interface VerifiedDocument {
   machineId: string;
   machineName: string;
   /**
-   * By the quorum; `no state`: the database has none, and no run has published any; `no key`: nobody can ask
-   * for it.
+   * By the quorum. `no state`: the source has none, and no run published one. `no key`: the machine has no
+   * usable key.
    */
   verdict: RelayVerdict['state'] | 'no state' | 'no key';
-  /** The event that stands by the ledger; null: no run has published one. */
+  /** The event that stands according to the ledger. Null: no run published one. */
   eventId: string | null;
-  /** The run that has brought it there. */
+  /** The run that published it. */
   runId: string | null;
   /** By the relay's URL as it may be shown. */
   relays: Record<string, RelayVerdict>;
@@ -52,34 +52,30 @@ export interface VerifiedDocument {
 
 export interface Verification {
   operatorUserId: string;
-  /** The account's current key, hex: the author for whom the machines ask. */
+  /** The account's current key, hex. The machines ask for this author. */
   operatorPubkey: string;
   quorum: number;
   documents: VerifiedDocument[];
   counts: Record<VerifiedDocument['verdict'], number>;
-  /** Where the machines were looked for; only where the operator has none. */
+  /** Where the machines were searched. Only present when the operator has none. */
   lookedIn?: string;
   /**
-   * Types that runs have published under this key and that this process does not know: their documents were
-   * not looked at.
+   * Document types that runs published under this key and that this process does not know. Their documents
+   * were not checked.
    */
   unknownTypes: string[];
-  /**
-   * Relays that show nothing to somebody they do not know, and were not told who asks, or did not like the
-   * answer.
-   */
+  /** Relays that require authentication, and did not get it or refused it. */
   unknownRelays: string[];
 }
 
 const CONNECT_TIMEOUT_MS = 5_000;
-/** Machines whose documents are asked for together. */
+/** Machines of one batch. */
 const TOGETHER = 100;
 
 /**
- * Asks every relay for every document as its machine would (author and kind, with `#d` and with `#p`), each
- * relay by itself and to its end, and holds the answers against what the ledger says that stands. Reads only,
- * and signs nothing unless somebody is named who may: a relay that answers only whom it knows (NIP-42) is
- * unknown.
+ * Asks every relay for every document as its machine would (author and kind, with `#d` and with `#p`). Waits
+ * for the complete answer of each relay, and compares it with the ledger. Signs nothing unless the request
+ * names who authenticates (NIP-42).
  *
  * @throws RepublishError OperatorNotFound, MachineNotFound, UnknownDocumentType, DatabaseUnavailable,
  *   DatabaseMisconfigured
@@ -89,17 +85,17 @@ export function verifyDocuments(
   request: VerifyRequest,
   given: GivenParts = {},
 ): Promise<Verification> {
-  return withEyes(configuration, given, (deps) => verifyWith({ deps, configuration }, request));
+  return withInspection(configuration, given, (deps) => verifyWith({ deps, configuration }, request));
 }
 
 export interface Verifying {
-  deps: Eyes;
+  deps: InspectionDependencies;
   configuration: WorkerConfiguration;
-  /** Asked once for all operators that are verified together, by nobody. */
+  /** Asked once for all operators of the same call, without authentication. */
   relays?: Promise<RelayFacts[]>;
 }
 
-/** As verifyDocuments, with what is open already. */
+/** As verifyDocuments, with open dependencies. */
 export async function verifyWith(
   { deps, configuration, relays }: Verifying,
   request: VerifyRequest,
@@ -114,7 +110,7 @@ export async function verifyWith(
   const reader = new RelayPublisher({
     pool,
     relays: configuration.relays,
-    // Waits for the answer of each: a run may go on without the slowest, a verdict on that relay may not.
+    // Waits for every relay. A run can continue without the slowest one, a verdict on that relay cannot.
     quorum: 'all',
     replyTimeoutMs: configuration.relayTimeoutMs,
   });
@@ -144,7 +140,7 @@ export async function verifyWith(
 }
 
 function identityOf(
-  eyes: Eyes,
+  deps: InspectionDependencies,
   owner: { operatorUserId: string; operatorPubkey: string },
   asking: AskAs | undefined,
 ): RelayIdentity | undefined {
@@ -154,13 +150,13 @@ function identityOf(
     case 'machine':
       return asMachine(asking.secretKey);
     case 'operator':
-      return asOperator(signerContext(eyes), owner, (text) => asking.say(text));
+      return asOperator(signerContext(deps), owner, (text) => asking.say(text));
   }
 }
 
-/** A relay that shows each key its own would hide the others from this machine. */
+/** With a machine's key, only that machine is checked: a relay can hide the documents of others from it. */
 async function machinesAsked(
-  deps: LookingDependencies,
+  deps: ReadOnlyDependencies,
   request: VerifyRequest,
 ): Promise<string[] | undefined> {
   const { asking, machineIds } = request;
@@ -184,7 +180,7 @@ function unknownRelays(probed: readonly RelayFacts[], documents: readonly Verifi
 }
 
 interface Asking {
-  deps: LookingDependencies;
+  deps: ReadOnlyDependencies;
   reader: RelayPublisher;
   configuration: WorkerConfiguration;
   operatorPubkey: string;
@@ -244,7 +240,7 @@ async function verifyMachines(
           const relay = shownAmong(url, configuration.relays);
           const closed = asking.probed.find((facts) => facts.relay === relay && facts.isUnknown);
           const verdict = relayVerdictByBoth(sighting, byP?.get(url), expected);
-          // A relay that asks and then says nothing would else be one that is silent.
+          // Otherwise a relay that sends a challenge and then nothing would look like a silent one.
           const isClosed = closed !== undefined && verdict.state === 'unknown';
           return [relay, isClosed ? { ...verdict, detail: closed.problem ?? WANTS_TO_KNOW } : verdict];
         }),
@@ -260,7 +256,10 @@ async function verifyMachines(
   );
 }
 
-/** What the relays have at a document's address; by `#p` only where the document names its machine so. */
+/**
+ * What the relays have at a document's address. `byP` is only asked if the document has a `p` tag for its
+ * machine.
+ */
 interface SeenByBoth {
   byD: Seen;
   byP?: Seen;
@@ -268,7 +267,7 @@ interface SeenByBoth {
 
 const NOT_SEEN: SeenByBoth = { byD: new Map() };
 
-/** In questions apart: of one with both filters nobody could say by which of them an event was found. */
+/** In separate requests: in one request with both filters, nothing shows which filter found an event. */
 async function lookByBoth(
   { deps, reader, operatorPubkey }: Asking,
   documents: readonly { documentType: string; atmPubkey: string }[],
@@ -282,7 +281,7 @@ async function lookByBoth(
     namesMachine(requireType(deps, documentType), atmPubkey),
   );
   const [byD, byP] = await Promise.all([
-    // Whoever is to be named was named over these connections before.
+    // The authentication was done before, over these connections.
     reader.look(documents.map(address)),
     reader.look(naming.map((document) => ({ ...address(document), byP: document.atmPubkey }))),
   ]);
@@ -296,7 +295,7 @@ async function lookByBoth(
   return seen;
 }
 
-/** A type whose tags cannot be made for this machine has published none with them. */
+/** Tags that cannot be made for this machine were never published. */
 function namesMachine(type: DocumentType, atmPubkey: string): boolean {
   try {
     return tagsOf(type, atmPubkey).some(([name, value]) => name === 'p' && value === atmPubkey);
@@ -306,9 +305,9 @@ function namesMachine(type: DocumentType, atmPubkey: string): boolean {
   }
 }
 
-/** State that is not valid is state all the same: a machine waits for it. */
+/** Invalid state counts as state: the machine waits for a document. */
 export async function hasState(
-  deps: LookingDependencies,
+  deps: ReadOnlyDependencies,
   documentType: string,
   machineId: string,
 ): Promise<boolean> {

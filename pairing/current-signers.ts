@@ -119,9 +119,9 @@ type Context = Pick<SignerContext, 'database' | 'configuration' | 'custom'> & { 
 async function currentSigner(context: Context, operatorUserId: string): Promise<SignerRow | UnstoredSigner> {
   const signers = operatorSigners(context);
   const paired = (await findSigner(context.database, operatorUserId)) ?? null;
-  const operatorPubkey = signers.areAllPaired ? '' : await accountKey(context.accounts, operatorUserId);
+  const operatorPubkey = signers.usesOnlyPaired ? '' : await accountKey(context.accounts, operatorUserId);
   const signer =
-    operatorPubkey === null ? paired : await signers.whoever({ operatorUserId, operatorPubkey }, paired);
+    operatorPubkey === null ? paired : await signers.candidate({ operatorUserId, operatorPubkey }, paired);
   if (signer !== null) return signer;
   throw operatorPubkey === null
     ? new RepublishError('OperatorNotFound', `no account with id ${operatorUserId} and a valid public key`)
@@ -161,7 +161,7 @@ async function listWith(context: Context, only: string | undefined): Promise<Cur
     signer: await currentSigner(context, operatorUserId).catch(failureOf),
   });
   const paired = await listSigners(context.database);
-  if (operatorSigners(context).areAllPaired) {
+  if (operatorSigners(context).usesOnlyPaired) {
     return paired
       .filter(({ operatorUserId }) => only === undefined || only === operatorUserId)
       .map((signer) => ({ operatorUserId: signer.operatorUserId, signer }));

@@ -229,7 +229,8 @@ class Trials {
         `${refused}, nor do the ${largestBytes} bytes of the largest document of today`,
         {
           remedy:
-            'Give the bunker a relay that takes larger messages (its max_message_length, NIP-11), and pair it again with its new URI.',
+            'Give the bunker a relay that takes larger messages (its max_message_length, NIP-11), ' +
+            'and pair it again with its new URI.',
         },
       ),
     );

@@ -9,7 +9,7 @@ import { openSource } from '../sources/open';
 import { didYouMeanOperator } from '../sources/similar-operator';
 import type { Source } from '../sources/source';
 
-/** What a signer is looked at with. */
+/** The context of a question to a signer. It only reads the ledger. */
 export interface SignerContext {
   database: ReadOnlyDatabase;
   /** With a secrets key. */
@@ -19,13 +19,13 @@ export interface SignerContext {
   mayBeUnknown?: boolean;
   /** LNbits' accounts. Default: opened from the configuration for each use. */
   accounts?: Accounts;
-  /** Providers of signers, beside those that were paired here. Default: none. */
+  /** Further sources of signers, from the configuration. Default: none. */
   custom?: readonly CustomSignerFinder[] | undefined;
   /** Shows a person what to do, while the call waits. */
   say(text: string): void;
 }
 
-/** What a signer is stored with. */
+/** The context of a pairing, which writes to the ledger. */
 export interface PairingContext extends SignerContext {
   database: Database;
 }
@@ -36,7 +36,7 @@ export type SignerKind = (SignerRow | UnstoredSigner)['kind'];
 export interface SignerFacts {
   operatorUserId: string;
   kind: SignerKind;
-  /** Whether it was paired here, was found by a provider, or is the account's own as LNbits keeps it. */
+  /** How it became the signer: paired here, found by a provider, or the account's own in LNbits. */
   from: SignerOrigin;
   pubkey: string;
   /** Null: the account has no valid key, or there is no such account. */
@@ -124,7 +124,7 @@ export async function factsOf(
   return { operatorUserId, kind, from, pubkey, accountPubkey, matchesAccount: accountPubkey === pubkey };
 }
 
-/** By the kinds that no provider may take. */
+/** The origin by the kind: a provider cannot use the kinds of the others. */
 export function originOfKind(kind: SignerKind): SignerOrigin {
   if (kind === 'local' || kind === 'bunker') return 'paired';
   return kind.startsWith('lnbits-') ? 'lnbits' : 'custom';

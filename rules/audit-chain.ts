@@ -1,12 +1,12 @@
 /*
  * The chain of the audit: each row holds the hash of what the ledger says of its members (the documents of a
- * run, the operators of a fleet) and the hash of the row before it. Whoever writes a row and whoever checks
- * it use what is here.
+ * run, the operators of a fleet) and the hash of the row before it. Writing a row and checking a row use
+ * these same functions.
  *
  * A hash is SHA-256, in hex, of UTF-8 text: a line that says what is hashed, a line feed, and one JSON value
  * in its canonical form (RFC 8785): no spaces, keys sorted, every control character escaped. So no two values
- * have one text, and nothing depends on a locale, a time zone or the encoding of the database. Whoever wants
- * to check a chain without this program finds the form in docs/operations.md.
+ * have one text, and nothing depends on a locale, a time zone or the encoding of the database. The form is
+ * in docs/operations.md, so that a chain can be checked without this program.
  */
 
 /** SHA-256 of the UTF-8 bytes of a text, in hex. Given, since rules/ has nothing of Node. */
@@ -52,8 +52,7 @@ export function memberHash(sha256: Sha256, kind: ChainKind, member: object): str
 }
 
 /**
- * Of all members by their hashes, in whatever order they were read: each is there once, and none is without
- * its key.
+ * The hash of all members, from their hashes in any order: each member is there once, with its key.
  */
 export function membersHash(sha256: Sha256, kind: ChainKind, hashes: readonly string[]): string {
   return hashOf(sha256, `${kind} members`, hashes.toSorted());
@@ -85,7 +84,7 @@ export type Misfit =
   /** The ledger says something else of its members. */
   | 'members changed';
 
-/** What can be found out about a row anew. */
+/** What a check computes again about a row. */
 export interface Found {
   /** The hash that the row would have at a position. */
   hashAt(position: number): string;

@@ -1,21 +1,21 @@
-/** What one other clock says of this one. */
+/** How another clock differs from this one. */
 export interface ClockWitness {
   /** As it may be shown. */
   name: string;
-  /** This clock minus its, milliseconds. */
+  /** This clock minus the other one, milliseconds. */
   aheadMs: number;
-  /** The answer took that long, and is cut that coarsely: the truth is at most so far from `aheadMs`. */
+  /** The error bound of `aheadMs`: the time of the answer, and the unit of the other clock. */
   uncertaintyMs: number;
-  /** It is on this very machine: that the two agree proves nothing. */
+  /** It is the clock of this same host: its agreement proves nothing. */
   isOwn?: boolean;
 }
 
 /**
- * `right`: nobody objects. `doubted`: somebody does, and too few agree with him. `wrong`: several agree on
- * another time. The names are in the order in which they were given.
+ * `right`: no clock differs. `doubted`: clocks differ, but too few of them agree on another time. `wrong`:
+ * several agree on another time. The names keep their order.
  */
 export type ClockVerdict = {
-  /** Those that agree with this clock and are no part of its machine. */
+  /** The clocks of other hosts that agree with this clock. */
   agreeing: string[];
 } & (
   | { kind: 'right' }
@@ -28,7 +28,7 @@ export type ClockVerdict = {
     }
 );
 
-/** A document that is dated so far off still finds its place; relays and bunkers begin to refuse beyond. */
+/** An error this large does no harm. Relays and bunkers refuse events with a larger one. */
 export const MAX_APART_MS = 60_000;
 
 /**
@@ -50,7 +50,7 @@ export function judgeClock(witnesses: readonly ClockWitness[]): ClockVerdict {
 }
 
 /**
- * Those that agree with one of them; where several groups are equally large, the one that is nearest to this
+ * The largest group of clocks that agree with each other. Of two groups of one size, the one nearer to this
  * clock.
  */
 function largestGroup(objections: readonly ClockWitness[]): ClockWitness[] {

@@ -2,9 +2,9 @@ import type { OperatorCounts } from '../contract/fleet';
 import { type Counts, GOOD_OUTCOMES, type Phase, type Stages } from '../contract/progress';
 
 /**
- * How far something is, the same wherever it is shown: on the command line, in the Temporal UI, in a report.
- * Done is what stands, and nothing else: a document that failed or that nobody began is not done, however
- * long its run has ended.
+ * The progress of a run or a fleet, the same on the command line, in the Temporal UI and in a report. Only
+ * documents that stand are done. A document that failed or was not begun is not done, even if its run has
+ * ended.
  */
 export interface HowFar {
   /** Of documents those that a machine finds: `published`, `unchanged`, or `superseded` by a newer one. */

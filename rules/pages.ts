@@ -10,30 +10,30 @@ import type { Failure } from '../contract/failures';
 import type { Phase } from '../contract/progress';
 
 /**
- * What a run does next. Pages are worked on side by side; every other step is alone, but for pages that it
- * finds in work.
+ * What a run does next. Several pages are in work at the same time. Every other step is the only one of its
+ * kind; pages that are already in work continue.
  */
 export type Step =
   | { do: 'load machines'; after: MachineCursor | undefined }
   | { do: 'prove signer' }
-  /** Asks which pages have open documents, where nobody knows. */
+  /** Asks the ledger which pages have open documents. */
   | { do: 'read ledger' }
   | { do: 'republish'; page: number }
   /** `blocked`: no further page is begun, so that documents stay open. */
   | { do: 'sweep'; blocked: boolean };
 
 /**
- * `wait`: until something that is in work has ended, or somebody has said what to do. `drain`: until the
- * pages in work have ended, which is to be soon.
+ * `wait`: until a step in work ends, or a control comes. `drain`: the same, and the pages in work are asked
+ * to yield.
  */
 export type Next = Step | { do: 'wait' | 'drain' | 'hand over' | 'end' };
 
-/** What is decided elsewhere. */
+/** What others decide. */
 export interface Circumstances {
   cancelled: boolean;
-  /** Paused, or a statement of a person is being carried out. */
+  /** Paused, or a control is being carried out. */
   stopped: boolean;
-  /** The history has grown so long that another execution is to go on. */
+  /** The history is long: the run should continue as new. */
   isHistoryLong: boolean;
 }
 
@@ -46,16 +46,16 @@ const PROVED_IN_VAIN: Failure = {
 };
 
 interface PageInWork {
-  /** Documents of it were opened again meanwhile: it goes out once more, whatever its result says. */
+  /** Documents of the page were opened again: the page goes out once more, whatever its result. */
   again: boolean;
   /** How often the signer had been proved when it was begun. */
   proofs: number;
 }
 
 /**
- * Which pages of a run have open documents, which are in work, and what follows from that: a state machine
- * without I/O. It knows pages, never documents. What is open is the ledger's word alone: the counts of a
- * page, or a view of the whole run.
+ * Which pages of a run have open documents, which are in work, and what the run does next: a state machine
+ * without I/O. It knows pages, never documents. Only the ledger says what is open: by the counts of a page,
+ * or by a view of the whole run.
  */
 export class Pages {
   #isLoaded: boolean;
@@ -65,14 +65,14 @@ export class Pages {
   /** Pages that wait for their turn, in the order of their turns. */
   #queue: number[] = [];
   #inWork = new Map<number, PageInWork>();
-  /** The step in work that is no page. `outdated`: a statement has changed the ledger since it was begun. */
+  /** The step in work that is no page. `outdated`: a control changed the ledger since the step began. */
   #alone: { step: Step; outdated: boolean } | undefined;
   #isLedgerRead: boolean;
   #mustProve = false;
   #proofs = 0;
-  /** Proofs in a row that no page has found good. */
+  /** Proofs in a row after which a page still was `unproven`. */
   #provedInVain = 0;
-  /** Pages that this execution has begun; one that is given out again is counted again. */
+  /** Pages that this execution has begun; a page that is begun again counts again. */
   #begun = 0;
   /** Since the last page ended. */
   #isSwept = false;
@@ -93,7 +93,7 @@ export class Pages {
   next({ cancelled, stopped, isHistoryLong }: Circumstances): Next {
     if (cancelled || this.#endedBy !== undefined) return { do: this.#isIdle ? 'end' : 'wait' };
     const page = this.#blocked === undefined ? this.#queue[0] : undefined;
-    // One that holds may do so for weeks: it makes room only where it has to.
+    // A run may hold for weeks: it continues as new only if it must.
     const mustHandOver = isHistoryLong || (page !== undefined && this.#begun >= this.#pagesPerExecution);
     if (mustHandOver && this.#isLoaded && this.#isIdle && (this.#isHolding || page !== undefined))
       return { do: 'hand over' };
@@ -120,7 +120,7 @@ export class Pages {
     return this.#isLoaded;
   }
 
-  /** Since the last page ended all documents were looked at once more. */
+  /** The sweep has looked at all documents since the last page ended. */
   get isSwept(): boolean {
     return this.#isSwept;
   }
@@ -183,7 +183,7 @@ export class Pages {
     if (cause !== undefined) this.#blocked ??= { failure: cause, by: 'page' };
   }
 
-  /** @returns false where a statement has brought a newer view meanwhile */
+  /** @returns false if a control has brought a newer view since */
   viewed(view: LedgerView): boolean {
     const isOutdated = this.#alone?.outdated === true;
     this.#alone = undefined;
@@ -199,13 +199,13 @@ export class Pages {
     return true;
   }
 
-  /** The step was cancelled: what it left undone is found again. */
+  /** The step was cancelled: the next look at the ledger finds what it left. */
   gaveWay(step: Step): void {
     if (step.do !== 'republish') this.#alone = undefined;
     else if (this.#inWork.delete(step.page)) this.#queue.push(step.page);
   }
 
-  /** Whether documents of a page in work were opened again: then its failure is not theirs. */
+  /** Whether documents of a page in work were opened again: then the page's failure is not theirs. */
   isOpenedAgain(page: number): boolean {
     return this.#inWork.get(page)?.again === true;
   }
@@ -215,12 +215,12 @@ export class Pages {
     this.#fail(failure);
   }
 
-  /** A person wants all of it tried again: also the step that has failed. */
+  /** A person retries everything, also the step that failed. */
   unblock(): void {
     this.#blocked = undefined;
   }
 
-  /** A statement of a person has changed the ledger, and this is how it stands now. */
+  /** A control has changed the ledger; `view` is how it is now. */
   changed(view: LedgerView): void {
     if (this.#alone !== undefined) this.#alone.outdated = true;
     this.#adopt(view);
@@ -228,7 +228,7 @@ export class Pages {
       this.#blocked = undefined;
       this.#mustProve = false;
     }
-    // While failures are left the run holds on; before it ends, all is looked at once more.
+    // While failures are left the run keeps holding; before it ends, the sweep looks at everything again.
     this.#isSwept &&= !this.#isOpen && this.#hasFailed;
   }
 
@@ -237,7 +237,7 @@ export class Pages {
   }
 
   /**
-   * Workers that are configured differently prove one signer and ask for another: that would go on for ever.
+   * Workers with different configurations would prove one signer and then ask for another one, for ever.
    */
   #proveAgain(): void {
     if (this.#mustProve) return;

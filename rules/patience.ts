@@ -1,24 +1,24 @@
 /** The bounds of one document, from the worker's configuration. */
 export interface Patience {
-  /** How long a document may meet with nothing but trouble before it fails for good. */
+  /** How long a document may be in trouble before its failure is final. */
   documentTimeoutMs: number;
-  /** First pause after an attempt that got nowhere; doubles up to `maxPauseMs`. */
+  /** First pause after an attempt without progress; it doubles up to `maxPauseMs`. */
   firstPauseMs: number;
   maxPauseMs: number;
-  /** After so long a page begins no further document, and is given out again. */
+  /** After this time a page begins no further document and yields. */
   yieldAfterMs: number;
-  /** What was read longer ago is read again before it is sealed. */
+  /** A state that was read longer ago is read again before it is sealed. */
   freshMs: number;
 }
 
-/** A gateway's relays come back by themselves, in minutes: no need to ask every second. */
+/** A gateway reconnects its relays in minutes: it is not asked every second. */
 export const RETURNS_LATER_MS = 30_000;
 
 /**
- * The pause before a page that met with nothing but trouble is tried again.
+ * The pause before a page with nothing but trouble is tried again.
  *
- * @param tries of the document that was tried the least, from 1
- * @param estimateMs when things may go better, where somebody knows
+ * @param tries of the document with the fewest tries, from 1
+ * @param estimateMs when a try may succeed, if a pacer knows
  */
 export function pauseMs(
   { firstPauseMs, maxPauseMs }: Pick<Patience, 'firstPauseMs' | 'maxPauseMs'>,

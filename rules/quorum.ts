@@ -13,8 +13,8 @@ export function quorumSize(quorum: Quorum, relays: number): number {
 }
 
 /**
- * What one relay has at an address, as a machine would see it. `unseen`: it was asked and nothing came, which
- * proves nothing (a gateway). `unknown`: it could not be asked, or did not finish.
+ * What one relay has at an address, as a machine would see it. `unseen`: a gateway was asked and showed
+ * nothing, which proves nothing. `unknown`: the relay could not be asked, or did not finish its answer.
  */
 export type SightingOf<E extends Dated> =
   | { kind: 'event'; event: E }
@@ -23,11 +23,11 @@ export type SightingOf<E extends Dated> =
   | {
       kind: 'unknown';
       reason: string;
-      /** What it has shown all the same: at least this stands there. */
+      /** An event that it showed before it stopped: at least this one stands there. */
       event?: E;
-      /** No answer came within the time. */
+      /** No answer came in time. */
       isSilent?: true;
-      /** It is away, and known to come back by itself, in minutes and not in seconds. */
+      /** It is away, and it reconnects automatically: in minutes, not in seconds. */
       returnsLater?: true;
       /** It does not let us in, and will not do so later. */
       isFinal?: true;
@@ -40,30 +40,29 @@ export type SightingOf<E extends Dated> =
 /** A relay that takes events or questions slowly, and has to be waited for. */
 export interface Heldback extends PaceNow {
   traffic: 'events' | 'questions';
-  /** What it said when it refused last. */
+  /** Its reason for the last refusal. */
   words: string;
-  /** It was tried just now, in vain, with this or another; else it was spared. */
+  /** True: it refused this event or another one just now. False: it was not asked. */
   wasTried: boolean;
 }
 
 /** The same, by the relay's name as it may be shown. */
 export type HeldbackBy = Heldback & { relay: string };
 
-/** How a relay answered an EVENT. What it holds is for reading back to tell, whatever it answered. */
+/** How a relay answered an EVENT. Only reading back proves what the relay holds. */
 export type SendReply =
-  /** It takes the event, or has it or a newer one (`duplicate:`). */
+  /** The relay accepts the event, or has it or a newer one (`duplicate:`). */
   | { kind: 'ok'; message: string }
   /**
-   * `isFinal`: this relay will not take the event, however often it is sent. `isForItself`: it is the event
-   * that it does not want, and another one may be taken; else it is for who sends it, or what it would take
-   * of all.
+   * `isFinal`: this relay will refuse the event each time. `isForItself`: the refusal is about this event,
+   * and the relay may accept another one. Otherwise the refusal is about the author, or about every event.
    */
   | { kind: 'refused'; message: string; isFinal: boolean; isForItself?: true }
-  /** It takes events slowly, and did not get or take this one. */
+  /** It limits the rate of events, and was not sent this one or refused it. */
   | { kind: 'heldback'; heldback: Heldback }
-  /** No OK has come so far. `words`: what the relay has said last, to whatever. */
+  /** No OK has come yet. `words`: the last words of the relay, about anything. */
   | { kind: 'silent'; words?: string }
-  /** A gateway has it, which gives no answer. */
+  /** It was given to a gateway, which does not answer. */
   | { kind: 'forwarded' }
   /** It could not be sent, or the connection was lost before the OK. */
   | { kind: 'lost'; reason: string };
@@ -77,18 +76,18 @@ export interface Evidence<E extends Dated> {
   confirmed?: SightingOf<E> | undefined;
 }
 
-/** What the evidence of one relay comes to. */
+/** The verdict on one relay, from its evidence. */
 export interface RelayVerdict<E extends Dated> {
   standing: RelayStanding;
   /** The newer event that stands there instead. */
   newer?: E;
   returnsLater?: true;
-  /** This relay will not take the event, however often it is sent. */
+  /** This relay will refuse the event each time. */
   isFinal?: true;
-  /** It does not want or keep this event; of another one nothing is known. */
+  /** It refuses or drops this event. It may accept another one. */
   isForItself?: true;
   heldback?: Heldback;
-  /** It was there before anything was sent. */
+  /** The event stood there before anything was sent. */
   stoodAlready?: true;
 }
 
@@ -103,13 +102,13 @@ export interface PlacementOf<E extends Dated> {
   stoodAlready: boolean;
   /** True when refusals alone make the quorum impossible. */
   hopeless: boolean;
-  /** The quorum waits for nothing but relays that come back by themselves, in minutes and not in seconds. */
+  /** Only relays that reconnect automatically are missing for the quorum. That takes minutes. */
   waitsForReturn?: true;
-  /** The relay, slow to take what it is sent or asked, that the quorum waits for. */
+  /** The relay with a rate limit that the quorum waits for. */
   waitsFor?: HeldbackBy;
   /**
-   * The quorum cannot be reached with this event, since relays do not want it for itself or say that they
-   * have it and do not show it; with another one it may be.
+   * The quorum cannot be reached with this event: relays refuse this event, or accept it and do not show it.
+   * Another event may reach the quorum.
    */
   needsAnother?: true;
   /** A newer event of the same author at the address, if any relay has one: machines will take that one. */
@@ -135,14 +134,14 @@ export function decidedBy<E extends Dated>(
   return isNewer(shown, event) ? 'newer' : undefined;
 }
 
-/** Whether so many relays have answered a look that what they say may be acted on. */
+/** Whether a quorum of relays has answered a look. */
 export function haveAnswered(seen: Iterable<SightingOf<Dated>>, required: number): boolean {
   let answered = 0;
   for (const { kind } of seen) if (kind !== 'unknown') answered += 1;
   return answered >= required;
 }
 
-/** Whether so many of all relays do not let us in that a quorum can never answer. */
+/** Whether so many relays do not let us in that a quorum can never answer. */
 export function canNeverAnswer(
   seen: Iterable<SightingOf<Dated>>,
   { relays, required }: { relays: number; required: number },
@@ -152,7 +151,7 @@ export function canNeverAnswer(
   return relays - closed < required;
 }
 
-/** The proof is what was seen; words count only where nothing was. */
+/** An event that was seen is the proof. The relay's answers count only if no event was seen. */
 export function verdictOn<E extends Dated>(event: Dated, evidence: Evidence<E>): RelayVerdict<E> {
   const { seen, sent, confirmed } = evidence;
   const before = shown(seen, event);
@@ -168,8 +167,8 @@ export function verdictOn<E extends Dated>(event: Dated, evidence: Evidence<E>):
     return { standing: { state: 'refused', detail: sent.heldback.words }, heldback: sent.heldback };
   if (confirmed?.kind === 'unknown' && confirmed.isFinal)
     return { standing: { state: 'refused', detail: confirmed.reason }, isFinal: true };
-  // It says that it has it, and shows nothing: as relays do with what was deleted (NIP-09), or what they do
-  // not keep.
+  // The relay accepted the event and does not show it. Relays do that with deleted events (NIP-09), and with
+  // events that they do not keep.
   const isNotKept = sent?.kind === 'ok' && (confirmed?.kind === 'nothing' || confirmed?.kind === 'event');
   return {
     standing: shortfall(sent, confirmed),
@@ -178,7 +177,7 @@ export function verdictOn<E extends Dated>(event: Dated, evidence: Evidence<E>):
   };
 }
 
-/** Why the event is not known to be there, where the relay has not refused it. */
+/** Why it is not known that the event stands there, if the relay did not refuse it. */
 function shortfall(sent: SendReply | undefined, confirmed: SightingOf<Dated> | undefined): RelayStanding {
   if (sent?.kind === 'lost') return { state: 'unreachable', detail: sent.reason };
   switch (confirmed?.kind) {
@@ -206,10 +205,9 @@ function returning(
 }
 
 /**
- * Of relays that have to be waited for, the one with which the quorum is there; undefined where they do not
- * make it up.
+ * The relay whose turn completes the quorum, among relays with a rate limit. Undefined if there are too few.
  *
- * @param lacking how many of them it takes
+ * @param lacking how many relays are missing for the quorum
  */
 export function waitedFor(heldback: readonly HeldbackBy[], lacking: number): HeldbackBy | undefined {
   if (lacking < 1) return undefined;
@@ -229,13 +227,13 @@ function shown<E extends Dated>(
   return { standing: { state: 'newer', detail: there.id }, newer: there };
 }
 
-/** The relay's words, where it does not show what it took. */
+/** The relay's words, if it does not show the event that it accepted. */
 function said(sent: SendReply | undefined): { detail?: string } {
   if (sent?.kind === 'ok') return { detail: sent.message };
   return sent?.kind === 'silent' ? { detail: withLastWords('no OK', sent.words) } : {};
 }
 
-/** What all relays together come to, by their names as they may be shown. */
+/** The placement on all relays, by their names as they may be shown. */
 export function placementOf<E extends Dated>(
   event: Dated,
   evidence: Iterable<readonly [name: string, evidence: Evidence<E>]>,
@@ -272,7 +270,7 @@ export function placementOf<E extends Dated>(
   };
 }
 
-/** The relays that do not have a document, with what each has or says: a part of a sentence. */
+/** The relays that do not hold the event, each with its state and reason: a part of a sentence. */
 export function thoseWithout(relays: Record<string, RelayStanding>): string {
   return Object.entries(relays)
     .filter(([, { state }]) => state !== 'holds')

@@ -8,7 +8,7 @@ const MAX_NAMED = 5;
 /** Of a key or of a value that came from anywhere. */
 const MAX_SHOWN = 40;
 
-/** How what is asked is told, by its key; `undefined`: the key is left out. */
+/** The words for each key of a request; value `undefined`: the key is left out. */
 const WORDS: Partial<Record<Key, (value: unknown) => string>> = {
   operatorUserId: (value) => `operator ${text(value)}`,
   operators: (value) => (value === undefined ? 'no operators by name' : `operators ${names(value)}`),
@@ -31,12 +31,12 @@ const DEFAULTS: Partial<Record<Key, unknown>> = {
 };
 
 /**
- * In what the request of a run differs from ours, as it asks it, such as `machines m1` or `no expected key`.
- * Empty: it is the same request, so that its result is as good as that of a run of ours. Neither the reason
- * matters, nor the order of lists, nor whether a default is written out.
+ * How the request of a run differs from ours, in its words, such as `machines m1` or `no expected key`.
+ * Empty: it is the same request, so its result is as good as ours. The reason, the order of lists and written
+ * defaults do not matter.
  *
- * This is the one rule by which a run that goes on is ours or another's; `examples/python` has it too, and
- * both are held to `test/vectors/same-request.json`.
+ * This rule decides whether a running run is ours or another one. `examples/python` has it too, and both are
+ * tested with `test/vectors/same-request.json`.
  *
  * @param theirs as it was read of a history: anything, from any client
  */
@@ -50,7 +50,7 @@ export function differencesOf(theirs: unknown, ours: object): string[] {
     .map((key) => told(key, one.get(key)));
 }
 
-/** What a request comes to, without the reason; equal texts are the same request. */
+/** A request as a text, without its reason: equal texts are the same request. */
 export function requestText(request: object): string {
   return JSON.stringify([...essenceOf(request)].sort(([a], [b]) => (a < b ? -1 : 1)));
 }

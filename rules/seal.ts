@@ -17,11 +17,11 @@ export interface KnownOfAddress<Event extends Dated> {
   earlier: EarlierRun<Event> | undefined;
   /** Of the state as it was read. */
   stateFingerprint: string;
-  /** Sign anew even where it stands unchanged. */
+  /** Sign again, even if the document stands unchanged. */
   force: boolean;
-  /** The event of the earlier run is older than what so many relays take that no quorum comes of it. */
+  /** Too few relays accept events as old as the one of the earlier run: no quorum would hold it. */
   isTooOld?: boolean;
-  /** When the state was read: a save after that moment has to be the newer one. */
+  /** When the state was read. A save in LNbits after that moment must be the newer event. */
   readAtS: number;
 }
 
@@ -30,7 +30,7 @@ export type SealVerdict<Event extends Dated> =
   | { kind: 'reuse'; event: Event; signature: string }
   | { kind: 'anew'; createdAtS: number; because: Because }
   /**
-   * It would have to be dated a little ahead of the state it was made from: look and read again at that time.
+   * Its date would be a few seconds after the state was read: look and read again at that date.
    */
   | { kind: 'wait'; readAgainAtS: number; because: Because }
   /** Relays refuse dates so far ahead. */
@@ -41,14 +41,14 @@ export type Because = 'first' | 'unsigned' | 'changed' | 'other key' | 'newer st
 /** Relays refuse events that are dated further ahead than this (strfry's default). */
 const MAX_AHEAD_S = 900;
 /**
- * What stands a little ahead is waited for: dated behind it, the document would outlive a save of the next
- * seconds.
+ * If the standing event is dated a few seconds ahead, we wait. A document with a later date than that would
+ * win over a save of the next seconds.
  */
 const WORTH_WAITING_S = 10;
 
 /**
- * Whether a document has to be signed anew, and of which date it must be then to stand. The plan of a run,
- * `republish plan` and the seal itself decide by this alone.
+ * Decides whether a document needs a new signature, and with which date it will stand. The plan of a run,
+ * `republish plan` and the seal all use this rule.
  */
 export function judgeSeal<Event extends Dated>(known: KnownOfAddress<Event>): SealVerdict<Event> {
   const { standing, earlier, readAtS } = known;
@@ -61,7 +61,7 @@ export function judgeSeal<Event extends Dated>(known: KnownOfAddress<Event>): Se
     const { event, signature } = earlier as { event: Event; signature: string };
     return { kind: 'reuse', event, signature };
   }
-  // A second back: a save in this very second is then the newer one, and not a matter of the lowest id.
+  // One second back: a save in the same second is then newer. With equal dates the lower id would win.
   const usualS = readAtS - 1;
   const createdAtS = Math.max(usualS, (standing?.created_at ?? 0) + 1, (earlier?.event?.created_at ?? 0) + 1);
   const aheadS = createdAtS - usualS;
@@ -76,9 +76,9 @@ function sealOf<Event extends Dated>(earlier: EarlierRun<Event> | undefined): Kn
   return { isSigned: signature !== null, stateFingerprint };
 }
 
-/** What of an address decides whether it needs a signature; its events need not be known. */
+/** The facts of an address that decide whether it needs a signature. The events are not needed. */
 interface KnownSeal {
-  /** Somebody's event that is newer than the earlier seal stands there, as far as relays were asked. */
+  /** An event that is newer than the earlier seal stands there, according to the relays that answered. */
   newerStands: boolean;
   earlier: { isSigned: boolean; stateFingerprint: string | null } | undefined;
   stateFingerprint: string;
@@ -86,7 +86,7 @@ interface KnownSeal {
   isTooOld?: boolean;
 }
 
-/** Why a document needs a signature; undefined where the event of an earlier run will do. */
+/** Why a document needs a signature; undefined: the event of an earlier run is reused. */
 export function reasonToSign({
   newerStands,
   earlier,
@@ -104,8 +104,8 @@ export function reasonToSign({
 }
 
 /**
- * Whether a sealed, unsigned event is still what the state says. Of another secrets key nothing can be said,
- * and it is signed.
+ * Whether the state has changed since an unsigned event was sealed. If the secrets key has changed, that
+ * cannot be known, and the event is signed.
  */
 export function isOutOfDate(sealedFingerprint: string | null, stateFingerprint: string): boolean {
   return (

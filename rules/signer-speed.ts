@@ -1,7 +1,7 @@
 /** How long a signer is expected to take for a document: one encryption and one signature. */
 export interface SignerSpeed {
   msPerDocument: number;
-  /** It did at once all that it was asked for at once, so that more may go as well. */
+  /** It answered all requests of the trial at the same time, so it may be faster with more of them. */
   atMost: boolean;
 }
 
@@ -28,7 +28,7 @@ export function speedOfTrial({ encryptMs, signMs, together }: TrialTimes): Signe
 /** Fewer signatures than this say nothing of a speed. */
 export const LEAST_SIGNATURES = 4;
 /**
- * A gap that is so much longer than the usual one was a pause: of a person, a hold, a worker that was away.
+ * A gap this many times longer than the usual gap was a pause: of a person, a hold, or a worker.
  */
 const PAUSE = 10;
 const PAUSE_MS = 5_000;
@@ -50,7 +50,7 @@ export function msBetweenSignatures(signedAtMs: readonly number[]): number | und
   return Math.max(LEAST_MS, working.reduce((sum, gap) => sum + gap, 0) / working.length);
 }
 
-/** What so many documents are expected to take. The proof of the signer comes first, and costs about one. */
+/** How long this many documents will take. The proof of the signer comes first, and costs about one. */
 export function expectedMs(documents: number, { msPerDocument }: Pick<SignerSpeed, 'msPerDocument'>): number {
   return documents === 0 ? 0 : (documents + 1) * msPerDocument;
 }

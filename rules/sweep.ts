@@ -3,8 +3,8 @@ import { decidedBy, shownBy, type SightingOf } from './quorum';
 
 export interface SweptVerdict {
   /**
-   * `newer`: another event of the author takes its place. `unknown`: relays that said nothing could make up
-   * the quorum. `lost`: they could not.
+   * `newer`: a newer event of the author stands at the address. `unknown`: too few relays show it, but relays
+   * that did not answer could complete the quorum. `lost`: they could not.
    */
   kind: 'stands' | 'newer' | 'unknown' | 'lost';
   /** Relays that have it. */
@@ -13,7 +13,7 @@ export interface SweptVerdict {
   by: string;
 }
 
-/** What has become of a document, by what the relays show when all is done. */
+/** The verdict of the sweep on one document, from the answers of the relays. */
 export function sweptVerdict(
   event: Dated,
   shown: readonly SightingOf<Dated>[],

@@ -10,11 +10,11 @@ import {
 } from '../contract/progress';
 
 /**
- * Counts of a run, by document type: to be shown, never to be decided on. They follow what the pages tell,
- * and each view of the ledger sets them right.
+ * Counts of a run, by document type. They are shown, and nothing is decided by them. They follow the results
+ * of pages, and each view of the ledger corrects them.
  */
 export class Tally {
-  /** Of pages whose counts are known; of others the total has them. */
+  /** The counts of pages that are known one by one. Other pages are only in the total. */
   #pages = new Map<number, PageCounts>();
 
   constructor(private counts: Record<string, PageCounts> = {}) {}
@@ -34,7 +34,7 @@ export class Tally {
     this.replace(page, documentType, counts);
   }
 
-  /** @returns whether documents of the page have come to a good outcome since it was heard of last */
+  /** @returns whether documents of the page have a good outcome that they did not have before */
   replace(page: number, documentType: string, counts: PageCounts): boolean {
     const before = this.#pages.get(page) ?? counts;
     this.#pages.set(page, counts);
@@ -73,7 +73,7 @@ export class Tally {
   }
 }
 
-/** Rows of the ledger, whatever became of them. */
+/** All documents, with or without an outcome. */
 export function documentsOf(counts: PageCounts): number {
   return OUTCOMES.reduce((sum, outcome) => sum + (counts[outcome] ?? 0), counts.open ?? 0);
 }

@@ -2,7 +2,7 @@
 export interface TaskQueueWorkers {
   /** For each worker its build, `<deployment>:<build id>`; null: it has no deployment. */
   seen: (string | null)[];
-  /** Workers that were last seen longer ago, by the clock of whoever asks, which may be wrong. */
+  /** Workers that were last seen longer ago, by the clock of the caller, which may be wrong. */
   gone: number;
   /** Builds to which Temporal gives tasks; null: workers without a deployment. */
   routesTo: (string | null)[];
@@ -62,7 +62,7 @@ export function buildName(build: BuildName | null | undefined): string | null {
  * Which build has no worker although tasks are for it, as the end of a sentence about the task queue;
  * undefined where one is there.
  *
- * @param pinnedTo of a run that goes on with one build alone: that one
+ * @param pinnedTo the build of a run that is pinned to one build
  */
 export function missingBuild({ seen, routesTo }: TaskQueueWorkers, pinnedTo?: string): string | undefined {
   const wanted = pinnedTo === undefined ? routesTo : [pinnedTo];

@@ -7,11 +7,11 @@ export interface ToldReason extends Failure {
   documents: DocumentFailure[];
 }
 
-/** Failed documents as a person reads them: what is to be mended, and not each thing that follows from it. */
+/** Failed documents as a person reads them: by what is to be corrected. */
 export interface ToldFailures {
-  /** What ended the run or is in its way comes first, then what documents share, then what is their own. */
+  /** What ended or blocks the run comes first, then reasons that documents share, then their own reasons. */
   reasons: ToldReason[];
-  /** Documents that nobody began: they have no reason but what stands before them. */
+  /** Documents that the run did not begin. Their reason is the one that ended the run. */
   notAttempted: number;
   /** Failed documents that were not given by name. */
   unnamed: number;

@@ -1,7 +1,7 @@
 import { pagesOf } from '../async/pages';
 import type { MachinePage, MachineRow, Source } from './source';
 
-/** An operator's machines, or those of them that are named, a page at a time. */
+/** The machines of an operator, or those with these ids, in batches of `limit`. */
 export function machinePages(
   source: Pick<Source, 'machines'>,
   { operatorUserId, machineIds }: Pick<MachinePage, 'operatorUserId' | 'machineIds'>,

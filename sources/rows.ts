@@ -37,9 +37,9 @@ export async function namedQuery<T>(query: string, run: () => Promise<T>): Promi
   }
 }
 
-/** The failure of a query of LNbits' database; the failure without the query's name is its `cause`. */
+/** A failure with the name of its query. `cause` is the failure without the name. */
 export function ofQuery(query: string, cause: RepublishError, type = cause.type): RepublishError {
-  // The remedy of the catalogue is for the type; one of its own fits both types.
+  // The remedy of the catalogue belongs to the type. A remedy of this very failure fits the new type too.
   const remedy = cause.remedy === remedyFor(cause.type) ? undefined : cause.remedy;
   const { sqlState } = cause;
   return new RepublishError(type, `${query}: ${cause.message}`, { remedy, sqlState, cause });

@@ -3,61 +3,61 @@ import type { Rights } from '../database/rights';
 import type { PresetName } from './presets';
 import type { Reader } from './rights';
 
-/** `accounts` of LNbits, as far as a run needs it. */
+/** The columns of LNbits' table `accounts` that a run needs. */
 export interface AccountRow {
   id: string;
-  /** The account's current public key, as it is written there. */
+  /** The account's current public key as it is written there: hex or npub. */
   pubkey: string | null;
 }
 
-/** `dca_machines` of the extension. */
+/** The columns of the extension's table `dca_machines` that a run needs. */
 export interface MachineRow {
   id: string;
   name: string | null;
-  /** The machine's public key, hex or npub, in any case; null: it has not been paired yet. */
+  /** The machine's public key, hex or npub, upper or lower case. Null: it is not paired yet. */
   machineNpub: string | null;
 }
 
-/** What `accounts` says of the account's own signer. All of it is secret. */
+/** The account's own signer in LNbits' table `accounts`. All of it is secret. */
 export interface AccountSignerRow {
   /** Such as `LocalSigner` or `RemoteBunkerSigner`. */
   signerType: string | null;
-  /** JSON text; of a RemoteBunkerSigner `{ client_nsec, token, policy_id }`. */
+  /** JSON text; for a RemoteBunkerSigner `{ client_nsec, token, policy_id }`. */
   signerConfig: string | null;
   /** The private key of a LocalSigner, hex or nsec. */
   prvkey: string | null;
 }
 
 /**
- * The rows of one machine's state, each as the JSON text of an object with the column names as keys. As text,
- * because a number loses its digits as soon as JavaScript has read it. Or why they cannot be read: the
- * failure of this machine's document only.
+ * The rows of one machine's state, each as the JSON text of an object with column names as keys: as text,
+ * because a number loses digits when JavaScript reads it. Or the failure of this machine's document, if the
+ * rows cannot be read.
  */
 export type StateRows = readonly string[] | RepublishError;
 
 export interface MachinePage {
   operatorUserId: string;
-  /** Machines after this id, in the order of the ids' UTF-8 bytes. */
+  /** Only machines after this id, in the order of the ids' UTF-8 bytes. */
   after?: string | undefined;
   machineIds?: readonly string[] | undefined;
   limit: number;
 }
 
-/** Which tables are read, for a person. */
+/** What is read, for a person. */
 export interface SourceDescription {
   kind: 'postgres' | 'sqlite' | 'custom';
-  /** Host, port and database, or the folder, or what a custom source is called. No user, no password. */
+  /** Host, port and database, or the folder, or the name of a custom source. No user, no password. */
   where: string;
   /**
-   * The preset in use; `queries` where the configuration replaces every query that would need one; null: a
-   * custom source has no tables.
+   * The preset in use. `queries`: every query that needs a preset is configured. Null: a custom source has no
+   * tables.
    */
   preset: PresetName | 'queries' | null;
-  /** Where its machines are, in words that end with what the operator's id is compared with. */
+  /** Where its machines are, in words. The operator's id follows them. */
   machinesFrom: string;
 }
 
-/** Where the machines of an operator are looked for, for whoever finds none. */
+/** Where the machines of an operator are searched, for a person who finds none. */
 export function whereMachinesAre(
   { kind, where, machinesFrom }: SourceDescription,
   operatorUserId: string,
@@ -68,30 +68,30 @@ export function whereMachinesAre(
 }
 
 /**
- * LNbits' database. It is only ever read.
+ * LNbits' database, or a custom source in its place. It is only read.
  *
- * Every method throws RepublishError SourceUnavailable (try again) or SourceMisconfigured (a table, column,
- * right or preset is not as the configuration says).
+ * Every method throws RepublishError SourceUnavailable (retried) or SourceMisconfigured (final: a table,
+ * column, right or preset is not as configured).
  */
 export interface Source {
   describe(): Promise<SourceDescription>;
   account(operatorUserId: string): Promise<AccountRow | undefined>;
   /**
-   * A page of the operator's machines in the order of their ids. Inactive machines are among them: they may
-   * come back.
+   * A page of the operator's machines, in the order of their ids. Inactive machines are included: they may
+   * become active again.
    */
   machines(page: MachinePage): Promise<MachineRow[]>;
-  /** The ids of all who have a machine, or whom `queries.operators` names, in the order of the ids. */
+  /** The ids of all operators with a machine, or of `queries.operators`, in the order of the ids. */
   operators(page: { after?: string | undefined; limit: number }): Promise<string[]>;
   /**
-   * Of the operator's machines the keys that are written like one of `spellings`, but for case and blanks;
-   * one for each machine.
+   * The keys of the operator's machines that match one of `spellings`, ignoring case and blanks; one entry
+   * per machine.
    */
   machineKeys(operatorUserId: string, spellings: readonly string[]): Promise<string[]>;
   /**
-   * The states of many machines, one entry for each that was asked for; no rows: no state.
+   * The states of several machines, one entry for each. No rows: no state.
    *
-   * @param maxBytes of the state; rows of more than four times as many are StateTooLarge
+   * @param maxBytes of the state; rows with more than four times as many are StateTooLarge
    */
   states(
     documentType: string,
@@ -101,56 +101,52 @@ export interface Source {
   /** The account's own signer, by `queries.signer`. Needs more rights than everything else. */
   signer(operatorUserId: string): Promise<AccountSignerRow | undefined>;
   /**
-   * Relays to which LNbits' nostrclient extension publishes; undefined where it is not installed or may not
-   * be read.
+   * Relays to which LNbits' nostrclient extension publishes. Undefined: it is not installed, or not readable.
    */
   nostrclientRelays(): Promise<string[] | undefined>;
   /**
-   * What its user has of the rights that these roles need with the configured queries; undefined: SQLite has
-   * no rights.
+   * The rights of its user, compared with what these roles need for the configured queries. Undefined: there
+   * are no rights to check (SQLite, custom source).
    */
   rights(readers: readonly Reader[]): Promise<Rights | undefined>;
   close(): Promise<void>;
 }
 
 /**
- * What takes the place of LNbits' database: an API, a file, another database. `runWorker({ source })` takes it,
- * and a module that `source` in the configuration names. It is only read, by workers and by every command.
+ * A source in place of LNbits' database: an API, a file, another database. Give it to `runWorker({ source
+ * })`, or name its module in `source` of the configuration. Workers and all commands only read it.
  *
- * A page of up to 100 documents is read at once, and everything is read again shortly before it is signed and
- * at the end of a run: the same data have to give the same answer. A call that has no answer after 30 seconds
- * is given up.
+ * A page of up to 100 documents is read at once. Everything is read again shortly before it is signed and at
+ * the end of a run: the same data must give the same answer. A call without an answer fails after 30 seconds.
  *
- * Every method may throw RepublishError `SourceUnavailable` (it is tried again) or `SourceMisconfigured` (it is
- * not). Any other error is `SourceUnavailable`; its message is not shown, since it may quote a secret.
+ * Every method may throw RepublishError `SourceUnavailable` (retried) or `SourceMisconfigured` (final). Any
+ * other error counts as `SourceUnavailable`. Its message is not shown, because it may quote a secret.
  */
 export interface CustomSource {
-  /** What it is called, for a person, such as `the fleet API at api.example.com`. No password. */
+  /** Its name, for a person, such as `the fleet API at api.example.com`. No password. */
   readonly name: string;
-  /** The account and its current public key (hex or npub); undefined: there is no such account. */
+  /** The account with its current public key (hex or npub). Undefined: there is no such account. */
   account(operatorUserId: string): Promise<AccountRow | undefined>;
   /**
    * At most `limit` machines of the operator with an id after `after`, in the order of the ids' UTF-8 bytes;
-   * with `machineIds` only those. Fewer than `limit` say that there are no more.
+   * with `machineIds` only those. Fewer than `limit` means that there are no more.
    */
   machines(page: MachinePage): Promise<MachineRow[]>;
   /**
-   * The rows of the state of each of these machines, each row as the JSON text of an object: what the document
-   * type makes its document of (docs/developing.md). A row with the one key `state` is the document as it is.
-   * No entry, or no rows: the machine has no state. As text, because a number loses its digits as soon as
-   * JavaScript has read it.
+   * The rows of each machine's state, each row as the JSON text of an object: the document type makes its
+   * document from them (docs/document-types.md). A row with the one key `state` is the document itself. No
+   * entry, or no rows: the machine has no state. The rows are text because a number loses digits when
+   * JavaScript reads it.
    *
-   * An entry may be a RepublishError `StateInvalid`, where the state of one machine cannot be read.
+   * An entry may be a RepublishError `StateInvalid`: the state of that machine cannot be read.
    */
   states(documentType: string, machineIds: readonly string[]): Promise<ReadonlyMap<string, StateRows>>;
   /**
-   * At most `limit` ids of operators after `after`, in the order of their UTF-8 bytes: for fleets of all
-   * operators and for `doctor`. Absent: those with a signer in the ledger.
+   * At most `limit` ids of operators after `after`, in the order of their UTF-8 bytes, for fleets of all
+   * operators and for `doctor`. Absent: no operators are found there.
    */
   operators?(page: { after?: string | undefined; limit: number }): Promise<string[]>;
-  /**
-   * The account's own signer, for `signers: "lnbits"` in the configuration. Absent: there is none to be read.
-   */
+  /** The account's own signer, for `signers: "lnbits"` in the configuration. Absent: it cannot be read. */
   signer?(operatorUserId: string): Promise<AccountSignerRow | undefined>;
   /** Called once, when the worker or the command ends. */
   close?(): void | Promise<void>;

@@ -7,13 +7,13 @@ export interface Build {
   buildId: string;
 }
 
-/** @param buildId by the configuration; otherwise the version says it */
+/** @param buildId as configured. Default: the version of the package */
 export function buildOf({ buildId }: { buildId?: string | undefined }): Build {
   const version = packageVersion();
   return { version, buildId: buildId ?? version };
 }
 
-/** package.json is one folder further up from dist/ than from the sources. */
+/** Walks up: package.json is one folder higher seen from dist/ than seen from the sources. */
 function packageVersion(): string {
   for (let folder = __dirname; ; folder = path.dirname(folder)) {
     const file = path.join(folder, 'package.json');

@@ -27,54 +27,51 @@ import { namePageInLogs } from './log-attributes';
 import { readinessOf } from './telemetry/readiness';
 import type { Tracing } from './telemetry/tracing';
 
-/** Document types: default is the registry in documents/. */
+/** Default document types: the registry in documents/. */
 export interface WorkerOptions extends Partial<Parts> {
   configuration: WorkerConfiguration;
   temporal: TemporalConfiguration;
   logger: Logger;
-  /** Told of each run whose audit this worker writes. */
+  /** Called for each run whose audit this worker writes. */
   onRunEnded?: ((run: EndedRun) => unknown) | undefined;
-  /**
-   * What encodes and converts all payloads, as whoever starts runs and looks at them has it. Default: the
-   * SDK's.
-   */
+  /** Encodes and converts all payloads. It must be the one that callers use. Default: the SDK's. */
   dataConverter?: DataConverter | undefined;
   /**
-   * Default: the bundle that `npm run build` made; without one, and with a data converter that has code of
-   * its own in the workflows, they are bundled at start, which takes seconds.
+   * Default: the bundle of `npm run build`. Without that file, or with a data converter that has code inside
+   * the workflows, the workflows are bundled at start, which takes seconds.
    */
   workflowBundle?: WorkflowBundleOption;
-  /** For the fault tests alone: ends the process at a place of their choice. No configuration leads here. */
+  /** For the fault tests only: ends the process at a chosen place. No configuration sets it. */
   failpoint?: (name: Failpoint) => void;
-  /** Told what happens, for metrics. */
+  /** Counts what happens, for metrics. */
   telemetry?: Telemetry | undefined;
-  /** Makes spans of its activities. */
+  /** Makes a span of each activity. */
   tracing?: Tracing | undefined;
 }
 
 export interface RepublishWorker {
-  /** Polls until `shutdown()`; resolves when all is drained and closed, rejects when the worker failed. */
+  /** Polls until `shutdown()`. Resolves when the worker has drained and closed, rejects when it failed. */
   run(): Promise<void>;
-  /** Takes no new work, lets what is in work end within the grace period. */
+  /** Takes no new work. Work in progress has the grace period to end. */
   shutdown(): void;
-  /** Why it can take no work at this moment; empty when it can. */
+  /** Why the worker can take no work now. Empty: it can. */
   troubles(): Promise<string[]>;
 }
 
-/** How long a document that was cancelled at the end of the grace period may take to notice. */
+/** After the grace period, documents in work are cancelled. They have this long to notice. */
 const SHUTDOWN_NOTICE_MS = 10_000;
 
 /**
- * Connects to Temporal and makes a worker that is ready to run, on a ledger that has been migrated
- * (`untilReady` does).
+ * Connects to Temporal and creates a worker that is ready to run. The ledger must be migrated before
+ * (`untilReady`).
  *
- * @throws Error naming the address, when Temporal cannot be reached
+ * @throws Error with the address, when Temporal cannot be reached
  */
 export async function createRepublishWorker(options: WorkerOptions): Promise<RepublishWorker> {
   const { configuration, temporal, logger, tracing } = options;
   const dataConverter = withEncodedFailures(options.dataConverter);
   const { dependencies, close } = buildDependencies(configuration, partsOf(options), options);
-  // Begun here, beside what follows: a worker that is started anew should be polling as soon as it can.
+  // Connects while the rest is prepared: a restarted worker should poll as soon as possible.
   const connecting = connect(temporal);
   connecting.catch(() => undefined); // told below
   const schnorr = loadSchnorr();
@@ -82,7 +79,8 @@ export async function createRepublishWorker(options: WorkerOptions): Promise<Rep
     const connection = await connecting;
     if (schnorr === 'javascript')
       logger.warn(
-        'signatures are made in JavaScript: WebAssembly cannot be used here, and each costs six to ten times as much',
+        'signatures are made in JavaScript: WebAssembly cannot be used here, and each costs six to ten ' +
+          'times as much',
       );
     const searchAttributes = await knowsSearchAttributes(connection, temporal.namespace, logger);
     const worker = await Worker.create({
@@ -100,13 +98,13 @@ export async function createRepublishWorker(options: WorkerOptions): Promise<Rep
         activity: [namePageInLogs, ...(tracing === undefined ? [] : [tracing.activity])],
       },
       ...versioning(configuration),
-      // Activities wait for others nearly all of their time. With few slots, some operators whose bunkers do
-      // not answer would hold all of them.
+      // Activities mostly wait for bunkers and relays. With few slots, a few operators whose bunkers do not
+      // answer would hold all of them.
       maxConcurrentActivityTaskExecutions: 1_000,
-      // Cancellation travels on heartbeats: the default throttle would hold it up for most of a minute.
+      // Cancellation arrives with a heartbeat. The default throttle would delay it for most of a minute.
       maxHeartbeatThrottleInterval: Math.min(5_000, configuration.heartbeatTimeoutMs / 3),
       defaultHeartbeatThrottleInterval: Math.min(5_000, configuration.heartbeatTimeoutMs / 3),
-      // After a worker died its cached workflows wait this long for it before any other may take them.
+      // When a worker dies, its cached workflows wait this long for it before another worker takes them.
       stickyQueueScheduleToStartTimeout: '2 seconds',
       shutdownGraceTime: configuration.shutdownGraceMs,
       shutdownForceTime: configuration.shutdownGraceMs + SHUTDOWN_NOTICE_MS,
@@ -118,7 +116,7 @@ export async function createRepublishWorker(options: WorkerOptions): Promise<Rep
           await worker.run();
         } catch (error) {
           if (!isOnlyStillInUse(error)) throw error;
-          // All is drained by then, and only the SDK's own record of the worker is left over.
+          // The worker has drained by then. Only the SDK's own record of it is left.
           logger.warn('the SDK has not let go of the worker, which has drained and stopped');
         } finally {
           await opened.close().catch((error: unknown) => {
@@ -140,13 +138,14 @@ export async function createRepublishWorker(options: WorkerOptions): Promise<Rep
   }
 }
 
-export function partsOf({ documentTypes = shippedDocumentTypes, custom, source }: Partial<Parts>): Parts {
-  return { documentTypes, custom, source };
+export function partsOf({ documentTypes = shippedDocumentTypes, ...parts }: Partial<Parts>): Parts {
+  const { custom, source, operatorsFrom } = parts;
+  return { documentTypes, custom, source, operatorsFrom };
 }
 
 /**
- * A race in the SDK (1.24.0): at the end of a drained worker one of its own tasks may still hold a reference
- * to it, and what follows from that for the connection.
+ * A race in the SDK (1.24.0): after a worker has drained, one of the SDK's own tasks may still hold a
+ * reference to it. Closing the connection then fails, too.
  */
 function isOnlyStillInUse(error: unknown): boolean {
   return (
@@ -159,15 +158,16 @@ async function connect({ connection, address }: TemporalConfiguration): Promise<
     return await NativeConnection.connect(connection);
   } catch (thrown) {
     throw new Error(
-      `Temporal cannot be reached at ${address}: start it, or set TEMPORAL_ADDRESS (${ensureError(thrown).message})`,
+      `Temporal cannot be reached at ${address}: start it, or set TEMPORAL_ADDRESS ` +
+        `(${ensureError(thrown).message})`,
       { cause: thrown },
     );
   }
 }
 
 /**
- * Asked once: a workflow that sets an attribute that its namespace does not know, or has of another type, can
- * go neither forward nor back.
+ * Asked once. A workflow that sets a search attribute that the namespace does not have, or has with another
+ * type, cannot continue.
  */
 async function knowsSearchAttributes(
   connection: NativeConnection,
@@ -182,7 +182,7 @@ async function knowsSearchAttributes(
       'runs are not searchable: the namespace lacks search attributes (republish doctor)',
     );
   } catch (thrown) {
-    // Without the right to ask, and where the operator's service is not offered.
+    // The client may not ask, or the server does not offer the operator service.
     logger.info(
       { reason: ensureError(thrown).message },
       'runs are not searchable: the namespace does not say how',
@@ -192,16 +192,15 @@ async function knowsSearchAttributes(
 }
 
 /**
- * Runs move to the newest build with their next task: they wait for people and bunkers for hours, so a build
- * that only finishes what it began would have to be kept running beside the new one for as long, and what a
- * new release mends would not reach the runs that need it. That it is safe is shown by replaying histories of
- * earlier releases (test/replay).
+ * Runs move to the newest build with their next task. A run can wait for a person for hours: an old build
+ * would have to run next to the new one for as long, and the fixes of a release would not reach the runs that
+ * need them. Replaying the histories of earlier releases (test/replay) shows that the move is safe.
  */
 function versioning(configuration: WorkerConfiguration): Pick<SdkWorkerOptions, 'workerDeploymentOptions'> {
   const { deployment } = configuration;
   const { buildId } = buildOf(configuration);
-  // Also without versioning: otherwise the SDK writes a hash of the code beside each document in history,
-  // which is long and tells nobody anything.
+  // Set without versioning, too. Otherwise the SDK writes a long hash of the code into each event of the
+  // history.
   const version = { deploymentName: deployment ?? PACKAGE, buildId };
   return {
     workerDeploymentOptions:

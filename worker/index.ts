@@ -1,6 +1,4 @@
-/**
- * Runs a worker, and says what it can be given: document types, providers of signers, a source.
- */
+/** Runs a worker, and the types of everything it can be given: document types, signer providers, a source. */
 export { runWorker, type RunWorkerOptions } from './run';
 export type { EndedRun } from '../activities/dependencies';
 export { ConfigurationError } from '../configuration/load';

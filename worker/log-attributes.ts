@@ -1,7 +1,10 @@
 import type { ActivityInterceptorsFactory } from '@temporalio/worker';
 import { workInHand } from '../activities/work-in-hand';
 
-/** Puts the page into every line that the SDK logs about an activity; workflow and run are there already. */
+/**
+ * Adds page and document type to every line that the SDK logs about an activity. Workflow and run are there
+ * already.
+ */
 export const namePageInLogs: ActivityInterceptorsFactory = (context) => ({
   outbound: {
     getLogAttributes: (attributes, next) => {

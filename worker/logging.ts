@@ -14,7 +14,7 @@ export function createLogger(level: string): Logger {
       base: { pid: process.pid },
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
-      // Nothing should put these into a log line; if something does, they do not come out.
+      // A second protection: no code puts these into a log line.
       redact: {
         paths: [
           '*.ncryptsec',
@@ -24,14 +24,14 @@ export function createLogger(level: string): Logger {
           '*.secret',
           '*.uri',
           '*.plaintext',
-          // No secret, but two hundred characters of noise in each line of the SDK.
+          // Not a secret, but 200 characters of noise in each line of the SDK.
           'taskToken',
         ],
         censor: '[redacted]',
       },
-      // Errors of libraries carry fields (queries, parameters, payloads) that no log may hold: type, message
-      // and stack do. The SDK says `error`, and its workflow side hands over errors of another realm, which
-      // are no instances of Error.
+      // Errors of libraries have fields (queries, parameters, payloads) that no log may contain. Type,
+      // message and stack are enough. The SDK uses the name `error`, and its workflow side passes errors of
+      // another realm, which are not instances of Error.
       serializers: { err: describeError, error: describeError },
     },
     // Written at once. Pino's default hands a line to another thread: the last lines of a worker that ends
@@ -47,8 +47,8 @@ function describeError(value: unknown): unknown {
 }
 
 /**
- * Node's warnings, and those of libraries (pg has some), as lines like all others: by themselves they are
- * plain text on stderr.
+ * Logs the warnings of Node and of libraries (pg has some) as JSON lines. By default they are plain text on
+ * stderr.
  */
 export function logWarnings(logger: Logger): void {
   process.removeAllListeners('warning');
@@ -58,14 +58,14 @@ export function logWarnings(logger: Logger): void {
 const LEVELS = { TRACE: 'trace', DEBUG: 'debug', INFO: 'info', WARN: 'warn', ERROR: 'error' } as const;
 
 /**
- * Sends the Temporal SDK's own lines through pino, and its metrics to a port of the loopback interface, if
- * one is given. Once per process, before anything else of the SDK is used.
+ * Sends the log lines of the Temporal SDK through pino, and serves its metrics on a loopback port if one is
+ * given. Call it once per process, before any other use of the SDK.
  */
 export function installRuntime(logger: Logger, options: { sdkMetricsPort?: number | undefined } = {}): void {
   const { sdkMetricsPort } = options;
   Runtime.install({
-    // Argument order differs: the SDK says (message, meta), pino (meta, message). Its lines for each activity
-    // are at DEBUG.
+    // The order of arguments differs: the SDK passes (message, meta), pino takes (meta, message). The SDK's
+    // lines for each activity are at DEBUG.
     logger: new DefaultLogger(logger.isLevelEnabled('debug') ? 'DEBUG' : 'INFO', ({ level, message, meta }) =>
       logger[LEVELS[level]](namedAsOurs(meta), message),
     ),
@@ -78,14 +78,14 @@ export function installRuntime(logger: Logger, options: { sdkMetricsPort?: numbe
 }
 
 /**
- * The SDK calls the run `workflowRunId` in some lines and `runId` in others; whoever searches needs one name.
+ * The SDK names the run `workflowRunId` in some lines and `runId` in others. One name makes it searchable.
  */
 function namedAsOurs(meta: Record<string | symbol, unknown> = {}): Record<string, unknown> {
   const { workflowRunId, ...rest } = meta;
   return workflowRunId === undefined ? rest : { ...rest, runId: workflowRunId };
 }
 
-/** By the conventions of Prometheus: seconds, and `_total` for what only grows. */
+/** Prometheus' conventions: seconds, and `_total` for counters. */
 function sdkMetrics(port: number): MetricsExporterConfig {
   return {
     prometheus: {

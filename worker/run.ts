@@ -15,44 +15,46 @@ import type { Tracing } from './telemetry/tracing';
 import { untilReady } from './until-ready';
 
 /**
- * A process that was told to end is gone this long after its grace period, whatever hangs: whoever sends
- * SIGKILL afterwards can rely on it.
+ * The process exits this long after its grace period, even when something hangs. Whoever sends SIGKILL later
+ * can rely on it.
  */
 const GIVE_UP_AFTER_GRACE_MS = 20_000;
 
 /**
- * What a worker may be given. What is given here wins over what the configuration names; everything else, such
- * as relays and timeouts, is the configuration's: environment variables and `republish.config.json`.
+ * What a worker can be given. A value given here replaces the configured one. Everything else, such as relays
+ * and timeouts, comes from the configuration: environment variables and `republish.config.json`.
  */
 export interface RunWorkerOptions extends GivenParts {
   /**
-   * What encodes and converts all payloads of Temporal, as whoever starts runs and looks at them has it.
-   * Default: that of the module that `dataConverter` (REPUBLISH_DATA_CONVERTER) names; without one, the SDK's.
+   * Encodes and converts all payloads of Temporal. It must be the one that callers use. Default: the module
+   * that `dataConverter` (REPUBLISH_DATA_CONVERTER) names, else the SDK's.
    */
   dataConverter?: DataConverter | undefined;
   /**
-   * Where all lines of log go, those of the Temporal SDK too. Its own level, redaction and destination count;
-   * REPUBLISH_LOG_LEVEL does not. No line has a secret. Default: JSON lines on stderr.
+   * A pino logger for all log lines, those of the Temporal SDK included. Its own level, redaction and
+   * destination apply; REPUBLISH_LOG_LEVEL does not. No line contains a secret. Default: JSON lines on
+   * stderr.
    */
   logger?: Logger | undefined;
   /**
-   * Told of each run whose audit this worker has written, after it was committed. At least once for each
-   * run: a worker that dies at that moment tells it when the activity is tried again, and another worker may.
-   * Nobody waits for it. What it throws is logged, and is no failure of the run. Default: nobody is told.
+   * Called for each run after this worker has committed its audit row. It is called at least once per run:
+   * when a worker dies at that moment, the activity is retried, and the same or another worker calls it
+   * again. Nobody waits for it. An error that it throws is logged and does not fail the run. Default: nothing
+   * is called.
    */
   onRunEnded?: ((run: EndedRun) => unknown) | undefined;
-  /** How long it waits at its start for Temporal and the databases. Default: 60,000. */
+  /** How long the worker waits at its start for Temporal and the databases. Default: 60,000. */
   patienceMs?: number | undefined;
 }
 
 /**
- * Runs a worker with the process's configuration until SIGTERM or SIGINT; resolves when it has drained. Once
- * in a process: it installs the runtime of the Temporal SDK.
+ * Runs a worker with the configuration of the process until SIGTERM or SIGINT, and resolves when it has
+ * drained. Call it once per process: it installs the runtime of the Temporal SDK.
  *
- * Where it rejects, end the process: threads of the SDK may be left that would keep it alive.
+ * When it rejects, end the process: threads of the SDK can keep it alive.
  *
- * @throws ConfigurationError (with `problems`) for the configuration and for what is given here;
- * WorkerCannotStart (with `type` and `remedy`, as docs/errors.md has them) when it cannot start
+ * @throws ConfigurationError with `problems`: the configuration or a given value is wrong
+ * @throws WorkerCannotStart with `type` and `remedy`, as docs/errors.md lists them
  */
 export async function runWorker(options: RunWorkerOptions = {}): Promise<void> {
   const configuration = workerConfiguration(loadConfiguration({ needs: WORKER_NEEDS }));
@@ -79,7 +81,7 @@ async function runReady(
   let tracing: Tracing | undefined;
   try {
     await untilReady({ ...known, temporal, logger }, options.patienceMs);
-    // Not before: a runtime that never had a worker would keep the process alive.
+    // Only now: a runtime without a worker would keep the process alive.
     installRuntime(logger, monitoring);
     if (tracesUrl !== undefined)
       tracing = (await import('./telemetry/tracing.js')).startTracing(tracesUrl, build, logger);
@@ -94,8 +96,7 @@ async function runMonitored(options: WorkerOptions, build: Build, monitoring: Mo
   const { configuration, temporal, logger } = options;
   const worker = await createRepublishWorker({ ...options, telemetry: monitoring.telemetry }).catch(
     async (error: unknown) => {
-      // A runtime that never had a worker is not shut down by itself, and would keep the process alive for
-      // ever.
+      // Nothing else shuts down a runtime without a worker, and it would keep the process alive.
       await Runtime.instance().shutdown();
       throw error;
     },

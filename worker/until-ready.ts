@@ -12,8 +12,8 @@ import { checkTemporal } from '../inspection/doctor/temporal';
 import { partsOf, type WorkerOptions } from './create-worker';
 
 /**
- * How long a worker waits at its start for what may pass by itself: servers that are started at the same
- * moment, a failover.
+ * How long a worker waits at its start for a cause that can pass: servers that start at the same moment, a
+ * failover.
  */
 const START_PATIENCE_MS = 60_000;
 const MAX_PAUSE_MS = 5_000;
@@ -21,9 +21,7 @@ const MAX_PAUSE_MS = 5_000;
 const MIGRATE_TIMEOUT_MS = 16 * 60_000;
 const CLOCK_TIMEOUT_MS = 20_000;
 
-/**
- * Why a worker does not start: the same finding that `republish doctor` shows, with the type of its failure.
- */
+/** Why a worker does not start: a finding of `republish doctor`, with the type of its failure. */
 class WorkerCannotStart extends Error {
   override readonly name = 'WorkerCannotStart';
   readonly type: NonNullable<Finding['type']>;
@@ -37,16 +35,16 @@ class WorkerCannotStart extends Error {
 }
 
 /**
- * Looks by the checks of `republish doctor` whether this worker can do its work, and migrates the ledger.
- * Relays and bunkers are not among them: they come and go, and runs wait for them.
+ * Runs the checks of `republish doctor` that a worker depends on, and migrates the ledger. Relays and bunkers
+ * are not checked: they come and go, and runs wait for them.
  *
- * What may pass by itself is waited for, with a line of log for each look; what needs a person is not.
+ * A cause that can pass is waited for, with one log line per look. A cause that needs a person ends the wait.
  *
- * @throws WorkerCannotStart; ConfigurationError for queries of a type that is not known
+ * @throws WorkerCannotStart; ConfigurationError for queries of an unknown document type
  */
 export async function untilReady(options: WorkerOptions, patienceMs = START_PATIENCE_MS): Promise<void> {
   const { configuration, logger } = options;
-  // Its ConfigurationError is no finding: no look mends it.
+  // Outside the loop: no later look can repair a ConfigurationError.
   requireTypesOfQueries(Object.keys(configuration.queries.documents), partsOf(options).documentTypes);
   let endsAtMs: number | undefined;
   for (let pauseMs = 250; ; pauseMs = Math.min(pauseMs * 2, MAX_PAUSE_MS)) {
@@ -54,12 +52,12 @@ export async function untilReady(options: WorkerOptions, patienceMs = START_PATI
     const failed = findings.filter(({ status }) => status === 'fail');
     const [reason] = [...failed.filter((finding) => !isRetryable(typeOf(finding))), ...failed];
     if (reason === undefined) {
-      // Nothing of a run goes wrong for it, and `doctor` says it louder.
+      // A warning makes no run fail, and `doctor` shows it more clearly.
       for (const warning of findings.filter(({ status }) => status === 'warn'))
         logger.info(told(warning), 'not as it should be');
       return;
     }
-    // From the first look on, which may have taken long: it is waited at least once.
+    // Counted from the first look, which can take long: the worker waits at least once.
     endsAtMs ??= performance.now() + patienceMs;
     const leftMs = endsAtMs - performance.now();
     if (!isRetryable(typeOf(reason)) || leftMs <= 0) {
@@ -72,14 +70,14 @@ export async function untilReady(options: WorkerOptions, patienceMs = START_PATI
   }
 }
 
-/** All at once, in the order in which they are best read. */
+/** The checks run at the same time. The findings are in the order in which a person reads them. */
 async function look(options: WorkerOptions): Promise<Finding[]> {
   const { configuration, temporal, logger } = options;
   const parts = partsOf(options);
   const databases = openDatabases(configuration, parts);
   try {
     const found = await Promise.all([
-      // One behind the other, over the one connection.
+      // One after the other: they share one connection.
       ledgerFindings(databases, configuration, logger).then(async (findings) => [
         ...findings,
         ...(await clockFindings(databases, configuration)),
@@ -105,7 +103,7 @@ function clockFindings(
   });
 }
 
-/** Why it could not be migrated is told better by a check, if there is one that fails. */
+/** When a check fails, its finding explains a failed migration better than the migration's own error. */
 async function ledgerFindings(
   databases: Databases,
   { databaseUrl: url }: WorkerOptions['configuration'],
@@ -118,7 +116,7 @@ async function ledgerFindings(
     silence: 'DatabaseUnavailable',
   } as const;
   const migrated = await check(checked, async () => {
-    // The checks look through a connection that cannot write. Closed before them: a role may have two.
+    // The checks use a read-only connection. This one closes before they begin: a role may have only two.
     const database = openDatabase({ url, maxConnections: 1 });
     try {
       const { applied } = await migrate(database);

@@ -2,7 +2,7 @@ import { pagesOf } from '../../async/pages';
 import type { PlanFleetInput, PlanFleetResult } from '../../contract/fleet-activities';
 import { addFleetOperators, countFleetOperators, recordFleet } from '../../database/fleets';
 import { listSignerOwners } from '../../database/signers';
-import type { ActivityCall, ActivityDependencies, LookingDependencies } from '../dependencies';
+import type { ActivityCall, ActivityDependencies, ReadOnlyDependencies } from '../dependencies';
 
 const PAGE = 1_000;
 
@@ -27,7 +27,7 @@ export async function planFleet(
 }
 
 /** All operators of a fleet of all, page by page. */
-export function allOperators(deps: LookingDependencies): AsyncGenerator<string[]> {
+export function allOperators(deps: ReadOnlyDependencies): AsyncGenerator<string[]> {
   return pagesOf(PAGE, (after, limit) => operatorsOf(deps, { after, limit }));
 }
 
@@ -36,7 +36,7 @@ export function allOperators(deps: LookingDependencies): AsyncGenerator<string[]
  * with a signer in the ledger.
  */
 function operatorsOf(
-  { source, database, operatorsFrom }: LookingDependencies,
+  { source, database, operatorsFrom }: ReadOnlyDependencies,
   page: { after: string | undefined; limit: number },
 ): Promise<string[]> {
   return operatorsFrom === 'source' ? source.operators(page) : listSignerOwners(database, page);

@@ -1,5 +1,5 @@
 import { requireType } from './read-state';
-import type { LookingDependencies } from '../dependencies';
+import type { ReadOnlyDependencies } from '../dependencies';
 
 /** What a run is to sign again although the document stands unchanged. */
 export interface Forced {
@@ -10,7 +10,7 @@ export interface Forced {
 
 /** Whether a document of this type is signed again although it stands unchanged. */
 export function isForced(
-  deps: Pick<LookingDependencies, 'documentTypes'>,
+  deps: Pick<ReadOnlyDependencies, 'documentTypes'>,
   documentType: string,
   { force = false, resetCounts = false }: Forced,
 ): boolean {

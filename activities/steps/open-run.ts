@@ -5,7 +5,7 @@ import { publishedTypes } from '../../database/ledger/documents';
 import { openRun as openInLedger, runOf, type RunRow } from '../../database/ledger/runs';
 import { parsePublicKey } from '../../nostr/keys';
 import { didYouMeanOperator } from '../../sources/similar-operator';
-import type { ActivityDependencies, LookingDependencies } from '../dependencies';
+import type { ActivityDependencies, ReadOnlyDependencies } from '../dependencies';
 import { currentSigner } from './use-signer';
 
 /**
@@ -32,7 +32,7 @@ export async function openRun(
  * A run that is open already, with the account's key of that time. @throws RepublishError LedgerIncomplete
  */
 export async function openedRun(
-  deps: Pick<LookingDependencies, 'database'>,
+  deps: Pick<ReadOnlyDependencies, 'database'>,
   runId: string,
 ): Promise<RunRow & { operatorPubkey: string }> {
   const run = await runOf(deps.database, runId);
@@ -63,7 +63,7 @@ export function requireExpectedKey(operatorPubkey: string, expectedPubkey: strin
 
 /** Types that the ledger has documents of under this key, and that this process does not know. */
 export async function unknownTypesInLedger(
-  deps: Pick<LookingDependencies, 'database' | 'documentTypes'>,
+  deps: Pick<ReadOnlyDependencies, 'database' | 'documentTypes'>,
   operatorPubkey: string,
 ): Promise<string[]> {
   const known = new Set(deps.documentTypes.map(({ type }) => type));
@@ -73,7 +73,7 @@ export async function unknownTypesInLedger(
 /**
  * A run of all types that leaves one out would end as complete. @throws RepublishError UnknownDocumentType
  */
-async function requireTypesOfLedger(deps: LookingDependencies, operatorPubkey: string): Promise<void> {
+async function requireTypesOfLedger(deps: ReadOnlyDependencies, operatorPubkey: string): Promise<void> {
   const unknown = await unknownTypesInLedger(deps, operatorPubkey);
   if (unknown.length === 0) return;
   throw new RepublishError(
@@ -84,7 +84,7 @@ async function requireTypesOfLedger(deps: LookingDependencies, operatorPubkey: s
 }
 
 /** The types of a run, in registry order. @throws RepublishError UnknownDocumentType */
-export function resolveDocumentTypes(deps: LookingDependencies, requested: string[] | undefined): string[] {
+export function resolveDocumentTypes(deps: ReadOnlyDependencies, requested: string[] | undefined): string[] {
   const known = deps.documentTypes.map(({ type }) => type);
   const unknown = (requested ?? []).filter((type) => !known.includes(type));
   if (unknown.length > 0) {
@@ -99,7 +99,7 @@ export function resolveDocumentTypes(deps: LookingDependencies, requested: strin
 
 /** The account's current key, hex. @throws RepublishError OperatorNotFound */
 export async function accountPubkey(
-  deps: Pick<LookingDependencies, 'source'>,
+  deps: Pick<ReadOnlyDependencies, 'source'>,
   operatorUserId: string,
 ): Promise<string> {
   const account = await deps.source.account(operatorUserId);

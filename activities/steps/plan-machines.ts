@@ -6,7 +6,7 @@ import { npub, parsePublicKey, publicKeyHex } from '../../nostr/keys';
 import type { CurrentSigner } from '../../nostr/signers/keyring';
 import type { Owner } from '../../nostr/signers/operator-signers';
 import type { MachineRow } from '../../sources/source';
-import type { LookingDependencies } from '../dependencies';
+import type { ReadOnlyDependencies } from '../dependencies';
 import { fingerprintOf } from './fingerprint';
 import { readStates, requireType } from './read-state';
 import { tooLargeForBunker, tooLargeForRelays } from './relay-objections';
@@ -40,7 +40,7 @@ const NO_STATE = 'has no state';
 
 /** Plans each document of some machines by today's rows: publishable, without state, or bad. */
 export async function planMachines(
-  deps: LookingDependencies,
+  deps: ReadOnlyDependencies,
   { documentTypes, ...owner }: Owner & { documentTypes: string[] },
   machines: MachineRow[],
   signal: AbortSignal,
@@ -71,7 +71,7 @@ type State = SerialisedState | RepublishError | undefined;
 
 /** The states of one type. Where its whole query is refused, that is the failure of each document. */
 async function statesOf(
-  deps: LookingDependencies,
+  deps: ReadOnlyDependencies,
   documentType: string,
   machineIds: string[],
 ): Promise<Map<string, State>> {
@@ -91,7 +91,7 @@ function machinesPerRead(maxStateBytes: number): number {
 
 /** Keys (hex) of these machines that another machine of the operator has too, in whatever spelling. */
 async function sharedAtmPubkeys(
-  deps: LookingDependencies,
+  deps: ReadOnlyDependencies,
   operatorUserId: string,
   machines: MachineRow[],
 ): Promise<Set<string>> {
@@ -145,7 +145,7 @@ function keyOf(machine: MachineRow, shared: Set<string>): MachineKey {
 
 /** Judges one document. Notes the fingerprint and the size of a publishable state, by d tag. */
 async function planDocument(
-  deps: LookingDependencies,
+  deps: ReadOnlyDependencies,
   {
     machine,
     documentType,

@@ -2,9 +2,9 @@ import { RepublishError } from '../../contract/failures';
 import type { DocumentType } from '../../documents/document-type';
 import { serialiseState, type SerialisedState } from '../../documents/state';
 import type { StateRows } from '../../sources/source';
-import type { LookingDependencies } from '../dependencies';
+import type { ReadOnlyDependencies } from '../dependencies';
 
-type StateDependencies = Pick<LookingDependencies, 'source' | 'documentTypes' | 'maxStateBytes'>;
+type StateDependencies = Pick<ReadOnlyDependencies, 'source' | 'documentTypes' | 'maxStateBytes'>;
 
 /** The state of each machine, or why it cannot be published. Undefined: it has none. */
 export async function readStates(

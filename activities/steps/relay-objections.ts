@@ -5,7 +5,7 @@ import type { RelayPublisher } from '../../nostr/relays/publisher';
 import type { RelayLimits } from '../../nostr/relays/relay-information';
 import type { Seen } from '../../nostr/relays/seen';
 import { type CurrentSigner, isOfBunker } from '../../nostr/signers/keyring';
-import type { LookingDependencies } from '../dependencies';
+import type { ReadOnlyDependencies } from '../dependencies';
 
 /** Says whether enough relays would take something. */
 export interface RelayLimitsKnown {
@@ -33,7 +33,7 @@ export function tooLargeForRelays(
 
 /** The same for the relays of the operator's bunker. Undefined also where the signer is no bunker. */
 export async function tooLargeForBunker(
-  deps: Pick<LookingDependencies, 'bunkerRelays'>,
+  deps: Pick<ReadOnlyDependencies, 'bunkerRelays'>,
   signer: CurrentSigner | undefined,
   { tags, plaintext }: { tags: string[][]; plaintext: string },
 ): Promise<string | undefined> {

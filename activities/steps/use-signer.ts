@@ -1,7 +1,7 @@
 import { RepublishError, scopeOf } from '../../contract/failures';
 import { findSigner, type SignerRow } from '../../database/signers';
 import type { Owner, UnstoredSigner } from '../../nostr/signers/operator-signers';
-import type { LookingDependencies } from '../dependencies';
+import type { ReadOnlyDependencies } from '../dependencies';
 
 /**
  * The operator's current signer: the paired one, or the account's own. The signer itself is not asked.
@@ -9,7 +9,7 @@ import type { LookingDependencies } from '../dependencies';
  * @throws RepublishError SignerNotConfigured, SignerPubkeyMismatch, SignerUnreadable
  */
 export async function currentSigner(
-  { database, operatorSigners }: Pick<LookingDependencies, 'database' | 'operatorSigners'>,
+  { database, operatorSigners }: Pick<ReadOnlyDependencies, 'database' | 'operatorSigners'>,
   owner: Owner,
 ): Promise<SignerRow | UnstoredSigner> {
   return operatorSigners.current(owner, (await findSigner(database, owner.operatorUserId)) ?? null);
@@ -17,7 +17,7 @@ export async function currentSigner(
 
 /** The same, or undefined where there is none: another check reports that. */
 export async function currentSignerIfAny(
-  deps: Pick<LookingDependencies, 'database' | 'operatorSigners'>,
+  deps: Pick<ReadOnlyDependencies, 'database' | 'operatorSigners'>,
   owner: Owner,
 ): Promise<SignerRow | UnstoredSigner | undefined> {
   try {

@@ -2,7 +2,7 @@ import type { Need } from '../../configuration/load';
 import type { WorkerConfiguration } from '../../assembly/worker-configuration';
 
 /**
- * The configuration of a worker, for commands that inspect what a worker would see.
+ * The configuration of a worker, for commands that read what a worker would read.
  *
  * @param needs settings that the command requires; the others may be empty
  * @throws ConfigurationError

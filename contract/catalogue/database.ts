@@ -1,28 +1,28 @@
 import type { FailureKind } from './kind';
 
-/** What is wrong with a database: the ledger in Postgres, or the one of LNbits. */
+/** A database is at fault: the ledger in Postgres, or LNbits' database. */
 export const DATABASE = {
   DatabaseUnavailable: {
     scope: 'database',
     retryable: true,
     ofLnbits: 'SourceUnavailable',
     exit: 'preflight',
-    meaning: 'Postgres could not be reached or could not take the statement now.',
+    meaning: 'Postgres cannot be reached, or cannot execute the statement now.',
     remedy: 'Check DATABASE_URL, and that Postgres is up, writable and not out of connections or disk.',
   },
   DatabaseMisconfigured: {
     scope: 'database',
     ofLnbits: 'SourceMisconfigured',
     exit: 'preflight',
-    meaning: 'Postgres refused a statement for good: a table, column or right is missing.',
+    meaning: 'Postgres refused a statement finally: a table, a column or a right is missing.',
     remedy:
-      'Check DATABASE_URL (database, user), "queries" in REPUBLISH_CONFIG against the tables, and the rights of the user; for the schema `republish` itself: republish migrate.',
+      'Check DATABASE_URL (database, user), the rights of the user, and "queries" in REPUBLISH_CONFIG against the tables. For the schema `republish` itself: republish migrate.',
   },
   SourceUnavailable: {
     scope: 'database',
     retryable: true,
     exit: 'preflight',
-    meaning: "LNbits' database could not be reached, or could not be read now.",
+    meaning: "LNbits' database cannot be reached, or cannot be read now.",
     remedy:
       'Check LNBITS_DATABASE_URL (default: DATABASE_URL): that Postgres is up, or that the folder with database.sqlite3 is there and readable.',
   },
@@ -30,9 +30,9 @@ export const DATABASE = {
     scope: 'database',
     exit: 'preflight',
     meaning:
-      "LNbits' database is not as the configuration says: a table, column, right or the extension itself is missing.",
+      "LNbits' database does not match the configuration: a table, a column, a right or the extension itself is missing.",
     remedy:
-      'Check LNBITS_DATABASE_URL, "preset" and "queries" in the configuration against the tables, and the rights of the user; republish doctor names the query.',
+      'Check LNBITS_DATABASE_URL, the rights of the user, and "preset" and "queries" in the configuration against the tables. republish doctor names the query.',
   },
   SuperConfigMissing: {
     scope: 'database',
@@ -46,22 +46,22 @@ export const DATABASE = {
     scope: 'database',
     exit: 'partlyDone',
     meaning:
-      'The ledger has fewer documents of the run than were planned: the database was put back to an earlier state meanwhile, by a restore or by a failover to a standby that lagged.',
-    remedy: 'Start again: the run plans anew and does what is missing.',
+      'The ledger has fewer documents of the run than were planned: during the run the database was put back to an earlier state, by a restore or by a failover to a standby that lagged.',
+    remedy: 'Start again: the new run plans again and does what is missing.',
   },
   SequenceBehind: {
     scope: 'database',
     retryable: true,
     meaning:
-      'Postgres numbers the rows of a table, and the next number is taken already: sequences are not copied by logical replication, so after a switch-over they are behind.',
+      'A sequence of Postgres gives a number that a row already has. Logical replication does not copy sequences, so after a switch-over they are behind.',
     remedy:
-      'As the owner of the schema: republish migrate (it sets the sequences behind the rows). A run goes on by itself then.',
+      'As the owner of the schema: republish migrate (it sets the sequences). The run then continues automatically.',
   },
   AuditChanged: {
     scope: 'database',
     meaning:
-      'The audit in the database is not what was written: a row, or what the ledger says of its documents, was changed, cut or put in since.',
+      'The audit in the database is not the audit that was written: rows, or their documents in the ledger, were changed, removed or inserted since.',
     remedy:
-      'Leave the database as it is and compare it with a backup. docs/operations.md says what the chain proves, under "Tampering".',
+      'Leave the database as it is and compare it with a backup. docs/operations.md, "Tampering", says what the chain proves.',
   },
 } as const satisfies Record<string, FailureKind>;

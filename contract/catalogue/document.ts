@@ -1,35 +1,35 @@
 import type { FailureKind } from './kind';
 
-/** What is wrong with one document: the others go on. */
+/** One document is at fault. The run goes on with the other documents. */
 export const DOCUMENT = {
   PlanOutdated: {
     scope: 'document',
     sweep: 'outdated',
     meaning:
-      "The account's key, the machine's key or the machine's owner is another one than when the run was planned.",
+      "The account's key, the machine's key or the machine's owner has changed since the run was planned.",
     remedy:
-      "Start again when the run has ended: the new run plans by what LNbits says now. Where the run holds: republish cancel <operator> if the account's key has changed; for a machine republish retry <operator> and, if it fails again, republish skip <operator> --machine <id>.",
+      "Start again when the run has ended: the new run plans with the rows of today. If the run holds and the account's key has changed: republish cancel <operator>. If it holds for a machine: republish retry <operator>, and if that fails again: republish skip <operator> --machine <id>.",
   },
   StateChanged: {
     scope: 'document',
     sweep: 'outdated',
-    meaning: "The machine's state was changed while the run went on, and the newest is not published.",
+    meaning: "The machine's state changed during the run, and the newest state is not published.",
     remedy:
-      'Start again when the run has ended: the new run publishes the state as it is now. A run that holds cannot: republish skip <operator> --machine <id>, or republish cancel <operator>. If it comes again without a save in LNbits, the document type makes another state of the same rows (times, random values): mend it.',
+      'Start again when the run has ended: the new run publishes the state of that moment. If the run holds, end it first: republish skip <operator> --machine <id>, or republish cancel <operator>. If this fails again and nobody saved in LNbits, the document type makes a different state from the same rows (times, random values): correct the document type.',
   },
   StateInvalid: {
     scope: 'document',
     ofState: true,
     meaning: 'The state in the database is not valid for the document type.',
     remedy:
-      'Correct the row that the message names, or the module of a document type of your own, then start again; the other documents are not affected.',
+      'Correct the row that the message names, or the module of your own document type, then start again. The other documents are not affected.',
   },
   StateTooLarge: {
     scope: 'document',
     ofState: true,
     meaning: 'The state is larger than a machine or relay accepts in one encrypted event.',
     remedy:
-      'Shorten the state, or raise REPUBLISH_MAX_STATE_BYTES on the workers if bunker, relays and machines all take more.',
+      'Shorten the state. If bunker, relays and machines all accept more, raise REPUBLISH_MAX_STATE_BYTES on the workers.',
   },
   MachineKeyInvalid: {
     scope: 'document',
@@ -39,33 +39,32 @@ export const DOCUMENT = {
   NewerDocumentExists: {
     scope: 'document',
     meaning:
-      'A document dated so far in the future stands at the address that relays would refuse a newer one.',
-    remedy:
-      'Wait until the date in the message has come within 15 minutes, or delete that event, then start again.',
+      'The event that stands at the address is dated far in the future: relays would refuse a newer one.',
+    remedy: 'Wait until 15 minutes before the date in the message, or delete that event. Then start again.',
   },
   NotAttempted: {
     scope: 'document',
     decidedBy: 'run',
-    meaning: 'The run ended before this document was begun.',
+    meaning: 'The run ended before it began this document.',
     remedy:
-      'Mend what ended the run (status and audit name it), then start again: only what is missing is done.',
+      'Correct what ended the run (status and audit name it), then start again: only what is missing is done.',
   },
   GivenUp: {
     scope: 'document',
     decidedBy: 'person',
-    meaning: 'Somebody gave this document up (`republish skip`); it counts as skipped.',
-    remedy: 'Start again when it is to be published after all: only what is missing is done.',
+    meaning: 'Somebody gave up this document (`republish skip`). It counts as skipped.',
+    remedy: 'To publish it after all, start again: only what is missing is done.',
   },
   Interrupted: {
     scope: 'document',
     decidedBy: 'run',
-    meaning: 'The run was cancelled while this document was in work.',
-    remedy: 'Start again: the document keeps what was reached and only the rest is done.',
+    meaning: 'The run was cancelled while it worked on this document.',
+    remedy: 'Start again: the new run does only the steps that are missing.',
   },
   Unexpected: {
     scope: 'document',
     retryable: true,
-    meaning: 'An error that has no name of its own.',
-    remedy: 'See the worker log for the same run; if it persists, report it.',
+    meaning: 'An error that the catalogue does not name.',
+    remedy: 'Read the worker log of the same run. If the error stays, report it.',
   },
 } as const satisfies Record<string, FailureKind>;

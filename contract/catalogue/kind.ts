@@ -7,7 +7,10 @@ import type { BunkerResult } from '../telemetry';
  */
 export type Exit = 'preflight' | 'partlyDone' | 'signer' | 'usage' | 'failed';
 
-/** Every trait of a failure. What any room has to know about a type stands here, and in no list of its own. */
+/**
+ * Every trait of a failure. No room has a list of failure types of its own: a fact about a type is a trait
+ * here.
+ */
 export interface FailureKind {
   /** What has happened, as a sentence. */
   meaning: string;

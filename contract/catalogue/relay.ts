@@ -1,13 +1,13 @@
 import type { FailureKind } from './kind';
 
-/** What is wrong with the relays: every document that they should hold meets with it. */
+/** The relays are at fault. Every document that these relays should hold fails for it. */
 export const RELAY = {
   DocumentLost: {
     scope: 'relay',
     sweep: 'lost',
-    meaning: 'Relays had the document, and when all were done too few of them had it still.',
+    meaning: 'Relays held the event, and then the sweep found it on fewer relays than the quorum.',
     remedy:
-      'The relays keep too few events of one author, or delete them: ask whoever runs them, or use others that the machines read too (REPUBLISH_RELAYS on the workers; restart them). Then start again, or republish retry <operator> where the run holds. The same relays bring the same.',
+      'The relays keep too few events of one author, or delete them. Ask who runs them, or use other relays that the machines read too (REPUBLISH_RELAYS on the workers; restart them). Then start again, or if the run holds: republish retry <operator>. With the same relays it fails again.',
   },
   RelayQuorumNotReached: {
     scope: 'relay',
@@ -19,13 +19,13 @@ export const RELAY = {
   RelayThrottled: {
     scope: 'relay',
     retryable: true,
-    meaning: 'A relay takes events or questions slowly, and the quorum needs it.',
+    meaning: 'A relay limits the rate of events or requests, and the quorum needs this relay.',
     remedy:
-      'Give it time: a run sends as fast as the relay takes it, says until when it waits, and fails a document only where the relay lets nothing at all through (REPUBLISH_DOCUMENT_TIMEOUT_MS). Where it ended so: have the limits of the relay raised, or use others (REPUBLISH_RELAYS on the workers; restart them), then start again.',
+      'Wait: the run sends as fast as the relay accepts, and shows until when it waits. A document fails only if the relay accepts nothing until REPUBLISH_DOCUMENT_TIMEOUT_MS is over. If the run has ended with this: have the limits of the relay raised, or use other relays (REPUBLISH_RELAYS on the workers; restart them), then start again.',
   },
   RelayRefused: {
     scope: 'relay',
-    meaning: 'So many relays refused the document for good that the quorum cannot be reached.',
-    remedy: 'See the reason of each relay in the message; use relays that accept this key and kind 30078.',
+    meaning: 'So many relays refused the event finally that the quorum cannot be reached.',
+    remedy: 'Read the reason of each relay in the message. Use relays that accept this key and kind 30078.',
   },
 } as const satisfies Record<string, FailureKind>;

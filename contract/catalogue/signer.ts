@@ -1,6 +1,6 @@
 import type { FailureKind } from './kind';
 
-/** What is wrong with the signer of an operator: every document that needs it meets with it. */
+/** The signer of an operator is at fault. Every document that needs this signer fails for it. */
 export const SIGNER = {
   SignerNotConfigured: {
     scope: 'signer',
@@ -10,19 +10,19 @@ export const SIGNER = {
   },
   SignerPubkeyMismatch: {
     scope: 'signer',
-    meaning: "The signer's public key is not the account's (or not the expected one).",
+    meaning: "The signer's public key is not the account's public key, or not the expected one.",
     remedy:
-      "Compare `republish signer check <operator>` with accounts.pubkey, and with --expected-pubkey where that was given; pair the account's own bunker or correct the account, then start again. It was given no document.",
+      "Compare `republish signer check <operator>` with accounts.pubkey, and with --expected-pubkey if it was given. Pair the account's own bunker or correct the account, then start again. The signer was given no document.",
   },
   SignerUnlockFailed: {
     scope: 'signer',
     meaning: 'The stored signer could not be decrypted.',
     remedy:
-      'Use the REPUBLISH_SECRETS_KEY under which the signer was added; if it is lost: republish signer remove <operator>, then add the signer again.',
+      'Use the REPUBLISH_SECRETS_KEY with which the signer was added. If it is lost: republish signer remove <operator>, then add the signer again.',
   },
   SignerUnreadable: {
     scope: 'signer',
-    meaning: "What LNbits keeps as the account's signer is no key that can be read.",
+    meaning: 'LNbits stores a signer for the account, and it cannot be read.',
     remedy:
       'Check accounts.signer_type, signer_config and prvkey of the operator, or pair a signer here: republish signer add <operator> --bunker.',
   },
@@ -33,7 +33,7 @@ export const SIGNER = {
     bunkerResult: 'timeout',
     meaning: 'The bunker did not answer within the deadline.',
     remedy:
-      'Check that the bunker is running and online (republish signer check <operator>), and whether somebody has to approve in it; then start again. One that has forgotten this client has to be paired again, with a new URI: republish signer add <operator> --bunker.',
+      'Check that the bunker is running and online (republish signer check <operator>), and whether a person must approve in it. Then start again. If the bunker has forgotten this client, pair it again with a new URI: republish signer add <operator> --bunker.',
   },
   SignerUnreachable: {
     scope: 'signer',
@@ -53,18 +53,18 @@ export const SIGNER = {
     retryable: true,
     slowsDown: true,
     bunkerResult: 'refused',
-    meaning: 'The bunker answered that it is asked for too much, or cannot do it now.',
+    meaning: 'The bunker answered that it gets too many requests, or that it cannot answer now.',
     remedy:
-      'Give it time: a run asks again by itself, more slowly, for as long as a document may wait (REPUBLISH_DOCUMENT_TIMEOUT_MS). Where it ended so, raise the limits of the bunker, or start again.',
+      'Wait: the run asks again, more slowly, until REPUBLISH_DOCUMENT_TIMEOUT_MS is over. If the run has ended with this, raise the limits of the bunker, or start again.',
   },
   SignerPending: {
     scope: 'signer',
     retryable: true,
     bunkerResult: 'refused',
     needsPerson: true,
-    meaning: 'The bunker answered that it is locked, or that a person has to approve there first.',
+    meaning: 'The bunker answered that it is locked, or that a person must approve there first.',
     remedy:
-      'Unlock it, or approve in the bunker itself, then the same again: a run asks by itself every half minute, for as long as a document may wait (REPUBLISH_DOCUMENT_TIMEOUT_MS).',
+      'Unlock the bunker, or approve in it. The run asks again every 30 s, until REPUBLISH_DOCUMENT_TIMEOUT_MS is over. If the run has ended, start again.',
   },
   SignerApprovalPending: {
     scope: 'signer',
@@ -73,26 +73,27 @@ export const SIGNER = {
     needsPerson: true,
     meaning: 'The bunker waits for a person to approve the request.',
     remedy:
-      'Open the approval page that the bunker named (republish status <operator>), approve, then start again.',
+      'Open the approval page of the bunker (republish status <operator> shows it) and approve. If the run has ended, start again.',
   },
   SignerReturnedWrongEvent: {
     scope: 'signer',
     bunkerResult: 'refused',
-    meaning: 'The bunker returned something other than what it was asked to sign or encrypt.',
+    meaning: 'The bunker returned another event, or another text, than it was asked for.',
     remedy:
-      'Do not trust this bunker until it is understood: check its version and which key it holds. This document was not published; start again when the run has ended.',
+      'Do not trust this bunker until you know the reason: check its version and its keys. This document was not published. Start again when the run has ended.',
   },
   SignerChangesEvents: {
     scope: 'signer',
     affectsAll: true,
-    meaning: 'The bunker signs with the right key, and changes what it signs: the date, tags or content.',
+    meaning: 'The bunker signs with the right key, but it changes the event: its date, tags or content.',
     remedy:
-      'Update the bunker, or pair another one: republish signer add <operator> --bunker; republish signer check <operator> shows whether that one signs what it is given. Nothing of it was published.',
+      'Update the bunker, or pair another one: republish signer add <operator> --bunker. Then republish signer check <operator> shows whether it signs without a change. None of these events was published.',
   },
   SignerCannotEncrypt: {
     scope: 'signer',
-    meaning: 'What the signer encrypts cannot be read by a machine, or is not the text it was given.',
+    meaning:
+      'The signer encrypts in a way that no machine can decrypt, or it encrypts another text than it was given.',
     remedy:
-      'No machine could read what this signer makes. Update the bunker, or pair another one: republish signer add <operator> --bunker. It was given no document.',
+      'Update the bunker, or pair another one: republish signer add <operator> --bunker. The signer was given no document.',
   },
 } as const satisfies Record<string, FailureKind>;

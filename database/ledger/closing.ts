@@ -24,14 +24,15 @@ export async function closeRun(client: Writable, runId: string): Promise<void> {
 export interface Reasons {
   /** The shared cause, because of which the run began no further page. */
   cause?: Failure | undefined;
-  /** Of a document that was sealed, and of one that was not. */
+  /** The failure of a sealed document. */
   begun: Failure;
+  /** The failure of a document without a seal. */
   notBegun: Failure;
 }
 
 /**
  * Settles every open document of a run as failed, with the first of these that there is: the failure of its
- * last try; the shared cause; `Interrupted` if it was sealed, else `NotAttempted`. `written_by` is the holder
+ * last try; the shared cause; `begun` if it was sealed, else `notBegun`. `written_by` is the holder
  * of its page, because the trigger `keep_rules` accepts a failure from nobody else.
  */
 export async function failUnsettledDocuments(

@@ -9,11 +9,11 @@ const { SIGNING_SERVICE_URL = 'http://127.0.0.1:8300', SIGNING_TOKEN = '' } = pr
 /** @type {import('republish-operator-configs/worker').SignerProvider} */
 export default {
   kind: 'signing-service',
-  // It may be asked so many questions at once; the documents of other operators wait meanwhile.
+  // At most 8 requests are in flight. The others wait.
   concurrency: 8,
   async find({ operatorUserId }) {
     const ask = (question, body, signal) => askService(operatorUserId, question, body, signal);
-    // Undefined says that another provider, or LNbits, may have one.
+    // Undefined: another provider, or LNbits, may have a signer.
     if ((await ask('public-key', {})) === undefined) return undefined;
     const known = async (question, body, call) => {
       const answer = await ask(question, body, call?.signal);
@@ -28,7 +28,7 @@ export default {
   },
 };
 
-/** @returns undefined where the service does not know the operator */
+/** @returns undefined if the service does not know the operator */
 async function askService(operatorUserId, question, body, signal) {
   const response = await fetch(`${SIGNING_SERVICE_URL}/${encodeURIComponent(operatorUserId)}/${question}`, {
     method: 'POST',
@@ -37,12 +37,14 @@ async function askService(operatorUserId, question, body, signal) {
     // Aborts at the deadline, and when the run is cancelled.
     signal,
   }).catch(() => {
-    // Tried again, for as long as a document may wait. The address alone: a message ends up in history and log.
+    // Retried, as long as a document may wait. No details: the message ends up in history and log.
     throw new RepublishError('SignerUnreachable', 'the signing service cannot be reached');
   });
   if (response.status === 404) return undefined;
   if (response.status === 429 || response.status >= 500)
-    throw new RepublishError('SignerBusy', `the signing service answers ${response.status}`, 5_000);
+    throw new RepublishError('SignerBusy', `the signing service answers ${response.status}`, {
+      retryAfterMs: 5_000,
+    });
   if (!response.ok)
     throw new RepublishError('SignerRefused', `the signing service answers ${response.status}`);
   return (await response.json()).answer;

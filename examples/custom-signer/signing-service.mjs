@@ -1,11 +1,11 @@
 /**
  * Stands for a KMS or an HSM: the only process that has the operators' keys. It answers three questions over
- * HTTP, for whoever has the token, and never gives a key away.
+ * HTTP for clients with the token, and never gives a key away.
  *
  *     SIGNING_KEYS=./keys.json SIGNING_TOKEN=... node signing-service.mjs
  *
- * `keys.json` has the secret key of each operator: { "<operator user id>": "<64 hex characters>" }. A real one
- * keeps them in hardware, logs who asked for what, and holds each caller to a policy.
+ * `keys.json` has the secret key of each operator: { "<operator user id>": "<64 hex characters>" }. A real
+ * service keeps the keys in hardware, logs every request, and has a policy for each client.
  */
 import { timingSafeEqual } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -25,7 +25,7 @@ const questions = {
   'public-key': (key) => getPublicKey(key),
   'nip44-encrypt': (key, { peer, plaintext }) =>
     nip44.encrypt(plaintext, nip44.getConversationKey(key, peer)),
-  // Only what machines read. A relay's challenge (kind 22242) would have to be allowed here, too.
+  // Only documents. To answer a relay that requires authentication, kind 22242 must be allowed, too.
   'sign-event': (key, { kind, created_at, tags, content }) =>
     kind === 30078 ? finalizeEvent({ kind, created_at, tags, content }, key) : undefined,
 };

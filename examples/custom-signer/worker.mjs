@@ -1,4 +1,4 @@
-/** A worker whose operators' keys are in a signing service. `republish worker` does the same by the module. */
+/** A worker for operators whose keys are in a signing service. `republish worker` uses the module instead. */
 import { runWorker } from 'republish-operator-configs/worker';
 import provider from './provider.mjs';
 

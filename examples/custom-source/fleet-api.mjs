@@ -1,6 +1,6 @@
 /**
- * Stands for an API that knows operators, machines and what each machine should do. It serves a file, which it
- * reads again for each request.
+ * Stands for an API that knows operators, machines and the documents of each machine. It serves a file, and
+ * reads it again for each request.
  *
  *     FLEET_FILE=./fleet.json node fleet-api.mjs
  */

@@ -19,7 +19,7 @@ export default {
     const text = await get(`/operators/${encodeURIComponent(operatorUserId)}/machines`);
     return (
       JSON.parse(text ?? '[]')
-        // In the order of the bytes of the ids, page by page: `after` is the last one of the page before.
+        // In the order of the ids' bytes, page by page: `after` is the last id of the page before.
         .sort((one, other) => Buffer.compare(Buffer.from(one.id), Buffer.from(other.id)))
         .filter(({ id }) => Buffer.compare(Buffer.from(id), Buffer.from(after)) > 0)
         .filter(({ id }) => machineIds === undefined || machineIds.includes(id))
@@ -33,8 +33,8 @@ export default {
     await Promise.all(
       machineIds.map(async (id) => {
         const document = await get(`/machines/${encodeURIComponent(id)}/${documentType}`);
-        // The text as the API has sent it: JSON.parse would change 1.10 into 1.1. A row with the one key `state`
-        // is the document as it is.
+        // The text as the API sent it: JSON.parse would change 1.10 into 1.1. A row with the one key `state`
+        // is the document itself.
         if (document !== undefined) states.set(id, [`{"state":${document}}`]);
       }),
     );
@@ -49,7 +49,7 @@ export default {
   },
 };
 
-/** @returns the body; undefined: there is no such thing */
+/** @returns the body. Undefined: it does not exist */
 async function get(path) {
   const response = await fetch(new URL(path, FLEET_API_URL)).catch(() => {
     throw new RepublishError('SourceUnavailable', 'the fleet API cannot be reached');

@@ -1,7 +1,7 @@
-// Encrypts everything that Temporal keeps of a run (AES-256-GCM), in the format of Temporal's own encryption
-// samples: nonce, ciphertext and tag of the payload as protobuf. For workers, for whoever starts runs and for
-// every command alike: `dataConverter` in republish.config.json, or REPUBLISH_DATA_CONVERTER. CODEC_KEY has
-// 64 hex digits: openssl rand -hex 32
+// Encrypts everything that Temporal stores of a run (AES-256-GCM), in the format of Temporal's own encryption
+// samples: nonce, ciphertext and tag of the payload as protobuf. Workers, callers and commands all load it:
+// `dataConverter` in republish.config.json, or REPUBLISH_DATA_CONVERTER. CODEC_KEY is 64 hex digits: openssl
+// rand -hex 32
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 
 const KEY_ID = 'republish';
@@ -19,10 +19,10 @@ function seal(payload) {
 }
 
 function open(payload) {
-  // What was written before there was a codec.
+  // A payload from before the codec was used.
   if (String(Buffer.from(payload.metadata?.encoding ?? '')) !== 'binary/encrypted') return payload;
   const data = Buffer.from(payload.data);
-  // A tag that was cut would be easier to guess.
+  // A shorter tag would be easier to guess.
   const decipher = createDecipheriv('aes-256-gcm', key, data.subarray(0, NONCE), { authTagLength: TAG });
   decipher.setAuthTag(data.subarray(-TAG));
   return fromProtobuf(Buffer.concat([decipher.update(data.subarray(NONCE, -TAG)), decipher.final()]));

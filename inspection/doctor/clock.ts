@@ -10,16 +10,17 @@ import { check, type Finding, findingsOf } from './finding';
 
 const TIMEOUT_MS = 20_000;
 /**
- * Some relays drop requests to a bunker that are a minute old, so that less than that is a matter already.
+ * Some relays drop requests to a bunker that are one minute old, so a smaller difference is already a
+ * warning.
  */
 const BUNKER_RELAY_WARN_MS = 30_000;
 const MAX_BUNKER_RELAYS = 50;
 
 /**
- * Is this host's clock right, as Postgres and all relays say, those of the bunkers too? Where one document
- * relay differs, its own line says so.
+ * Compares this host's clock with those of Postgres and of all relays, including the relays of bunkers. If
+ * only one document relay differs, the line of that relay says so.
  *
- * @param facts what the document relays have said
+ * @param facts what is known of the document relays
  */
 export function checkClock(
   configuration: Configuration,
@@ -48,7 +49,8 @@ function hostFinding(witnesses: readonly ClockWitness[]): Finding {
   const { agreeing } = verdict;
   if (verdict.kind === 'doubted' && agreeing.length === 0) {
     return warn(
-      `may be wrong: ${verdict.objecting.join(', ')} ${verdict.objecting.length === 1 ? 'says' : 'say'} so, and nobody says that it is right`,
+      `may be wrong: ${verdict.objecting.join(', ')} ${verdict.objecting.length === 1 ? 'says' : 'say'} ` +
+        `so, and nobody says that it is right`,
       'Compare it with a clock that you trust, and set this host and the others by NTP.',
     );
   }
@@ -58,7 +60,8 @@ function hostFinding(witnesses: readonly ClockWitness[]): Finding {
 }
 
 /**
- * Others are not asked about this host: an operator has named them, who could so have its clock called wrong.
+ * The relays of a bunker are named by an operator. Only those that agree count, so that no operator can make
+ * this host's clock look wrong.
  */
 function agrees({ aheadMs, uncertaintyMs }: ClockWitness): boolean {
   return Math.abs(aheadMs) < BUNKER_RELAY_WARN_MS + uncertaintyMs;
@@ -70,7 +73,8 @@ function bunkerRelayFinding(witness: ClockWitness): Finding[] {
   const { warn } = findingsOf('clock', name);
   return [
     warn(
-      `this host's clock is ${apartFrom(aheadMs, ['that of this relay of a bunker'])}: it may drop the requests to the bunker`,
+      `this host's clock is ${apartFrom(aheadMs, ['that of this relay of a bunker'])}: it may drop the ` +
+        `requests to the bunker`,
       'Set both clocks by NTP, or pair the bunker over another relay.',
     ),
   ];
@@ -78,19 +82,19 @@ function bunkerRelayFinding(witness: ClockWitness): Finding[] {
 
 interface Witnesses {
   ofPostgres: ClockWitness[];
-  /** The configured ones. */
+  /** The configured relays. */
   ofRelays: ClockWitness[];
   ofBunkerRelays: ClockWitness[];
 }
 
-/** What the signers of operators are looked for in. */
+/** Where the signers of operators are looked for. */
 interface Seen {
   ledger?: ReadOnlyDatabase;
   source?: Accounts;
   custom?: SignerContext['custom'];
 }
 
-/** Those that need the database; none where it cannot be asked, which other lines say. */
+/** The clocks that need the database. Empty when it cannot be read: another line reports that. */
 async function otherClocks(
   configuration: Configuration,
   { ledger: database, source: accounts, custom }: Seen,
@@ -98,7 +102,7 @@ async function otherClocks(
   if (database === undefined) return { ofPostgres: [], ofBunkerRelays: [] };
   const context = { database, configuration, custom, ...(accounts === undefined ? {} : { accounts }) };
   const [ofPostgres, ofBunkerRelays] = await Promise.all([
-    // Once it has a connection: what is waited for there is no time on the way.
+    // Inside a transaction, so that the time to get a connection does not count.
     database.transaction(postgresClock).catch(() => undefined),
     bunkerRelayClocks(context).catch(() => []),
   ]);

@@ -20,14 +20,14 @@ export async function checkDatabase(open: () => ReadOnlyDatabase, role: Role): P
       return checkServer(database);
     },
   );
-  // Everything else would only say the same again, or be about a ledger that cannot be there.
+  // The other checks would report the same again, or check a ledger that cannot exist.
   if (database === undefined || reached.some(({ status }) => status === 'fail')) return reached;
   const ledger = database;
   const rights = await check(
     { area: 'database', subject: 'rights', timeoutMs: TIMEOUT_MS, silence: 'DatabaseUnavailable' },
     () => checkLedgerRights(ledger, role),
   );
-  // Who may not look at the version: that is told already, with the right that it needs.
+  // Without the right to read the version, the missing right is already reported.
   const mayLook = rights.every(({ status }) => status !== 'fail');
   const version = await check(
     { area: 'database', subject: 'schema republish', timeoutMs: TIMEOUT_MS, silence: 'DatabaseUnavailable' },
@@ -45,8 +45,9 @@ export async function checkDatabase(open: () => ReadOnlyDatabase, role: Role): P
 }
 
 /**
- * Who is asked as whom, and whether the database can store every text. @throws RepublishError: it cannot be
- * asked
+ * Reports server, database and user, and whether the database can store every text.
+ *
+ * @throws RepublishError when it cannot be asked
  */
 async function checkServer(database: ReadOnlyDatabase): Promise<Finding[]> {
   const { ok, fail } = findingsOf('database', 'Postgres');
@@ -61,7 +62,8 @@ async function checkServer(database: ReadOnlyDatabase): Promise<Finding[]> {
       fail(`transactions do not run with the settings that they begin with: ${wrong.join(', ')}`, {
         type: 'DatabaseMisconfigured',
         remedy:
-          'What stands between here and Postgres changes them: let DATABASE_URL lead to the server itself, or to pgbouncer.',
+          'What stands between here and Postgres changes them: let DATABASE_URL lead to the server ' +
+          'itself, or to pgbouncer.',
       }),
     ];
   }
@@ -69,7 +71,7 @@ async function checkServer(database: ReadOnlyDatabase): Promise<Finding[]> {
   return [ok(`reachable: Postgres ${version}, database ${name} (${encoding}), user ${user}`)];
 }
 
-/** A seal relies on the isolation, and whatever waits on the bound. */
+/** The seal depends on the isolation level, and every statement on the timeout. */
 async function settingsNotKept(database: ReadOnlyDatabase): Promise<string[]> {
   const [settings = {}] = await database.transaction((client) =>
     client.query<Record<string, string>>(
@@ -83,7 +85,10 @@ async function settingsNotKept(database: ReadOnlyDatabase): Promise<string[]> {
   );
 }
 
-/** After a switch-over, say: rows were copied and sequences were not. Silent where all is well. */
+/**
+ * Sequences can be behind the rows, for example after a switch-over to a logical replica. Reports nothing
+ * when they are right.
+ */
 async function checkSequences(database: ReadOnlyDatabase): Promise<Finding[]> {
   const behind = await sequencesBehind(database);
   if (behind.length === 0) return [];

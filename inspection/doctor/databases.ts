@@ -4,13 +4,13 @@ import { openReadOnlyDatabase, type ReadOnlyDatabase } from '../../database/conn
 import type { Source } from '../../sources/source';
 
 /**
- * What the doctor's checks look at, opened once for all of them, with one connection each: a role may have
- * been given two, and a worker be using the other.
+ * The databases that the doctor checks. All checks share one connection each: a role may have only two, and a
+ * worker may use the other.
  */
 export interface Databases {
   /** @throws RepublishError DatabaseMisconfigured, Error: its URL cannot be used, or is not there */
   ledger(): ReadOnlyDatabase;
-  /** LNbits'; the same connection where it is the same database. @throws as `ledger` */
+  /** LNbits' database, over the same connection if both are one database. @throws as `ledger` */
   source(): Source;
   close(): Promise<void>;
 }
@@ -44,7 +44,7 @@ function once<T>(make: () => T): { get(): T; made(): T | undefined } {
   return { get: () => (made ??= make()), made: () => made };
 }
 
-/** What cannot be opened is told by its own check; others do without. */
+/** Undefined: it cannot be opened, which its own check reports. */
 export function orNone<T>(open: () => T): T | undefined {
   try {
     return open();

@@ -18,31 +18,30 @@ import { checkSource } from './source';
 import { checkTemporal } from './temporal';
 
 export interface Patient {
-  /** What can be read of the configuration; wrong keys are as if they were not set. */
+  /** The readable part of the configuration. A wrong key counts as not set. */
   configuration: Configuration;
-  /** What is wrong with it, naming each key. */
+  /** Its problems, each with the name of the key. */
   problems: string[];
   /** Document types, providers of signers and source, as the configuration names them. */
   parts: Parts;
-  /** How to reach Temporal, or why that cannot be read; undefined: there is none to look at now. */
+  /** How to reach Temporal, or why that is not known. Undefined: there is no Temporal to check now. */
   temporal: TemporalConfiguration | Error | undefined;
   /** Absent: the signers of all operators. */
   operatorUserId?: string;
-  /** Whose rights on the ledger are looked at. */
+  /** The role whose rights on the ledger are checked. */
   role: Role;
-  /** With an operator: the newest run, as a client sees it; undefined where Temporal knows none. */
+  /** The operator's newest run as a client sees it. Undefined: Temporal knows none. */
   lookAtRun?: () => Promise<SeenRun | undefined>;
-  /** Where a relay wants to know who asks, that operator's signer may be asked to sign it. */
+  /** Lets that operator's signer authenticate to relays that require it. */
   auth?: boolean;
-  /** Told what a person has to do meanwhile. */
+  /** Called with what a person must do meanwhile. */
   say(text: string): void;
 }
 
 /**
- * Looks at everything that a run needs, all at once; each check ends by itself and stops no other. Changes
- * nothing.
+ * Runs all checks at the same time. Each ends alone and stops no other. Changes nothing.
  *
- * @returns the findings of each check, in the order in which they are best read
+ * @returns the findings of each check, in the order in which a person reads them
  */
 export function examine(patient: Patient): Promise<Finding[]>[] {
   const { temporal, operatorUserId, parts, role, say, lookAtRun } = patient;
@@ -50,9 +49,9 @@ export function examine(patient: Patient): Promise<Finding[]>[] {
   const { configuration, problems } = withKnownTypes(patient);
   const { databaseUrl, lnbitsDatabaseUrl, secretsKey, relays } = configuration;
   const databases = openDatabases(configuration, parts);
-  // What is not configured is told by the configuration's lines, and cannot be asked.
+  // A missing database is reported by the configuration's lines.
   const database = databaseUrl === undefined ? [] : [checkDatabase(databases.ledger, role)];
-  // Nothing else is needed to migrate.
+  // A migration needs nothing else.
   if (role === 'migrator')
     return closing(databases, [Promise.resolve(configurationFindings(problems, undefined)), ...database]);
   const ledger = orNone(databases.ledger);
@@ -107,7 +106,7 @@ function closing(databases: Databases, checks: Promise<Finding[]>[]): Promise<Fi
   return checks;
 }
 
-/** As nobody, or as the operator who has to be there for that. */
+/** Without authentication, or authenticated as the operator. */
 async function probe(
   { auth, operatorUserId, say }: Patient,
   configuration: Configuration,
@@ -120,7 +119,7 @@ async function probe(
     configuration.secretsKey === undefined
   )
     return probeRelays(configuration);
-  // Whose key is not known is told by the signer's line.
+  // An unknown key is reported by the signer's line.
   const operatorPubkey = await withAccounts(context, (accounts) =>
     accountKey(accounts, operatorUserId),
   ).catch(() => null);
@@ -129,7 +128,7 @@ async function probe(
   return probeRelays(configuration, { identity });
 }
 
-/** A query for a type that is not known is no reason to leave the other queries untried. */
+/** A query for an unknown type is a problem, and the other queries are checked all the same. */
 function withKnownTypes({
   configuration,
   parts: { documentTypes },

@@ -13,16 +13,16 @@ export type Area =
   | 'signers'
   | 'run';
 
-/** One line of the doctor's. */
+/** One line of `doctor`. */
 export interface Finding {
   area: Area;
-  /** Which of them: a relay, an operator, a query. */
+  /** Which relay, operator, query and so on. */
   subject: string;
   status: 'ok' | 'warn' | 'fail';
   message: string;
   /** What to do; with every `warn` and `fail`. */
   remedy?: string;
-  /** Of a `fail`, where it is known: the failure with which a command or a worker ends for it. */
+  /** Of a `fail`: the failure with which a command or worker ends for this reason, if known. */
   type?: FailureType;
 }
 
@@ -42,18 +42,17 @@ export function findingsOf(area: Area, subject: string) {
 export const CORRECT_CONFIGURATION =
   'Correct it in the environment, or in republish.config.json (or the file that REPUBLISH_CONFIG names).';
 
-/** What is looked at. */
+/** What a check looks at. */
 interface Checked {
   area: Area;
   subject: string;
   timeoutMs: number;
-  /** What it comes to that something takes connections and does not answer, where that is known. */
+  /** The failure type of an endpoint that accepts connections and does not answer. */
   silence?: FailureType;
 }
 
 /**
- * One check, by itself: what it throws and what it takes too long for is a finding, so that it neither stops
- * nor holds up the others.
+ * Runs one check. An error or a timeout becomes a finding, so that it neither stops nor delays the others.
  */
 export async function check(
   { area, subject, timeoutMs, silence }: Checked,

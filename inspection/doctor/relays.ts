@@ -5,15 +5,15 @@ import { quorumSize } from '../../rules/quorum';
 import type { RelayFacts } from '../relay-probe';
 import { type Finding, findingsOf } from './finding';
 
-/** Up to here a clock is as good as any. */
+/** A smaller difference counts as right. */
 const CLOCK_WARN_MS = 30_000;
-/** What relays take at most of a date ahead of theirs, where they do not say (strfry's default). */
+/** How far ahead of its clock a relay accepts a date, if it does not say so itself (strfry's default). */
 const DEFAULT_MAX_AHEAD_S = 900;
 
 /**
- * Is each document relay there, what does it limit, and does its clock agree with this host's?
+ * Checks each document relay: can it be reached, what are its limits, does its clock agree with this host's?
  *
- * @param facts what they have said
+ * @param facts what is known of them
  */
 export function checkRelays(
   configuration: Configuration,
@@ -46,7 +46,8 @@ function quorumFinding(facts: readonly RelayFacts[], required: number): Finding 
 }
 
 const TELL_WHO_ASKS =
-  "To tell it who asks: republish doctor --operator <operator> --auth. The operator's signer is asked to sign that (kind 22242), and may ask a person.";
+  "To tell it who asks: republish doctor --operator <operator> --auth. The operator's signer is asked to " +
+  'sign that (kind 22242), and may ask a person.';
 
 function findingsOfRelay(
   facts: RelayFacts,
@@ -71,7 +72,8 @@ function findingsOfRelay(
     found.push(
       warn(
         tooSmall,
-        'Documents above that fail on it: raise its limit, or lower REPUBLISH_MAX_STATE_BYTES so that they are named before a run.',
+        'Documents above that fail on it: raise its limit, or lower REPUBLISH_MAX_STATE_BYTES so that ' +
+          'they are named before a run.',
       ),
     );
   }
@@ -101,7 +103,8 @@ function clockFinding({ relay, clock, limits }: RelayFacts): Finding | undefined
   const seconds = Math.round(Math.abs(behindMs) / 1000);
   const direction = behindMs > 0 ? 'behind' : 'ahead of';
   const remedy =
-    'Set its clock by NTP, or tell whoever runs it. Where others differ as it does (the line "clock"), set that of this host.';
+    'Set its clock by NTP, or tell whoever runs it. Where others differ as it does (the line "clock"), ' +
+    'set that of this host.';
   const takesAheadS = limits?.maxAheadS ?? DEFAULT_MAX_AHEAD_S;
   return behindMs > 0 && seconds >= takesAheadS
     ? fail(
@@ -111,7 +114,7 @@ function clockFinding({ relay, clock, limits }: RelayFacts): Finding | undefined
     : warn(`its clock is ${seconds} s ${direction} this host's`, remedy);
 }
 
-/** A public key like any other (the point G of the curve), for tags that are made of one. */
+/** Any valid public key (the point G of the curve), to measure tags that contain one. */
 const ANY_KEY = '79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798';
 
 function smallerThanState(
@@ -123,9 +126,15 @@ function smallerThanState(
   const contentChars = Math.max(...sizes.map((size) => size.contentChars));
   const messageBytes = Math.max(...sizes.map((size) => size.messageBytes));
   if (limits?.maxMessageBytes !== undefined && limits.maxMessageBytes < messageBytes)
-    return `takes messages of ${limits.maxMessageBytes} bytes, a state of REPUBLISH_MAX_STATE_BYTES (${maxStateBytes}) makes one of ${messageBytes}`;
+    return (
+      `takes messages of ${limits.maxMessageBytes} bytes, a state of REPUBLISH_MAX_STATE_BYTES ` +
+      `(${maxStateBytes}) makes one of ${messageBytes}`
+    );
   if (limits?.maxContentChars !== undefined && limits.maxContentChars < contentChars)
-    return `takes ${limits.maxContentChars} characters of content, a state of REPUBLISH_MAX_STATE_BYTES (${maxStateBytes}) makes ${contentChars}`;
+    return (
+      `takes ${limits.maxContentChars} characters of content, a state of REPUBLISH_MAX_STATE_BYTES ` +
+      `(${maxStateBytes}) makes ${contentChars}`
+    );
   return undefined;
 }
 

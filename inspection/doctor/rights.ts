@@ -7,11 +7,11 @@ import type { Reader } from '../../sources/rights';
 import type { Source } from '../../sources/source';
 import { type Finding, findingsOf } from './finding';
 
-/** Where more is missing it is a role that was not granted, and not a right that was forgotten. */
+/** With more missing rights, a whole role was not granted. */
 const MAX_GRANTS = 4;
 const OWN_SIGNERS: readonly Reader[] = ['signer_reader'];
 
-/** Has this user what the role needs of the ledger, by the list? */
+/** Compares this user's rights with the list of the role. */
 export async function checkLedgerRights(database: Queryable, role: Role): Promise<Finding[]> {
   const { ok, fail } = findingsOf('database', 'rights');
   const rights = await lookAtRights(database, rightsOnLedger(role));
@@ -31,7 +31,10 @@ export async function checkLedgerRights(database: Queryable, role: Role): Promis
   return found.length > 0 ? found : [ok(`user ${rights.user} lacks none of the role ${role}`)];
 }
 
-/** Has the user of LNBITS_DATABASE_URL what reading LNbits needs, by the list? SQLite has no rights. */
+/**
+ * Compares the rights of the user of LNBITS_DATABASE_URL with the list for reading LNbits. SQLite has no
+ * rights.
+ */
 export async function checkLnbitsRights(
   source: Source,
   { signers }: Pick<Configuration, 'signers'>,
@@ -62,7 +65,7 @@ function lacks({ user, missing }: Lacking): string {
   return `user ${user} lacks ${missing.map(nameOfRight).join(', ')}`;
 }
 
-/** The very statements, or where nearly all is missing the role that has them. */
+/** The GRANT statements, or the role if nearly everything is missing. */
 function grants({ user, database, missing }: Lacking, role: { file: string; name: string }): string {
   const to = sqlIdentifier(user);
   if (missing.length > MAX_GRANTS)

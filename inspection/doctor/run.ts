@@ -11,27 +11,27 @@ export interface SeenRun {
   runId: string;
   /** As Temporal names it, such as RUNNING. */
   status: string;
-  /** ISO 8601; null while it goes on. */
+  /** ISO 8601. Null: it is not over. */
   closedAt: string | null;
   obstacle: Obstacle | null;
   cancelRequested: boolean;
   approvals: string[];
   progress: Pick<Progress, 'phase' | 'paused' | 'blocked' | 'failed' | 'open' | 'planned'> | null;
-  /** Why it did not end well, with what to do. */
+  /** Why it failed, with the remedy. Null: it did not. */
   failure: { type: string; message: string; remedy: string } | null;
 }
 
-/** What the ledger says of it; undefined: there is none to ask. */
+/** What the ledger has of it. Undefined: there is no ledger to ask. */
 interface KeptOfRun {
   /** ISO 8601. */
   lastMove: string | null;
   isAudited: boolean;
 }
 
-/** Somebody who looks again should see another picture by then. */
+/** A run that works moves within this time. */
 const MOVED_WITHIN_MS = 15 * 60_000;
 
-/** Does the operator's run go on, does it wait for somebody, how did it end? */
+/** Reports whether the operator's run is running, what it waits for, or how it ended. */
 export function checkRun(
   operatorUserId: string,
   look: () => Promise<SeenRun | undefined>,
@@ -41,7 +41,7 @@ export function checkRun(
     const run = await look();
     if (run === undefined)
       return [findingsOf('run', operatorUserId).ok('Temporal knows no run of this operator')];
-    // A ledger that does not answer is told by its own line.
+    // A ledger that does not answer has its own line.
     const kept =
       databaseUrl === undefined ? undefined : await keptOf(databaseUrl, run.runId).catch(() => undefined);
     return runFindings(operatorUserId, run, kept, Date.now());
@@ -146,7 +146,8 @@ function waitFindings(
     found.push(
       warn(
         `it holds, and waits for a decision (${failed} failed, ${open} without outcome)`,
-        'Try again: republish retry <operator>; give up: republish skip <operator>; end: republish cancel <operator>.',
+        'Try again: republish retry <operator>; give up: republish skip <operator>; end: republish ' +
+          'cancel <operator>.',
       ),
     );
   return found;

@@ -7,17 +7,17 @@ import { askCurrentSigner, type CurrentSigner, listCurrentSigners } from '../../
 import type { SignerContext } from '../../pairing/facts';
 import { check, type Finding, findingsOf } from './finding';
 
-/** What a bunker is given here: a doctor's round must end, also where a run would go on waiting. */
+/** How long a bunker may take here. `doctor` must end, even where a run would wait longer. */
 const MAX_ANSWER_MS = 10_000;
 const AT_ONCE = 16;
-/** All signers together; what is not done by then is said. */
+/** For all signers. Signers that are not asked by then get a warning. */
 const ALL_MS = 60_000;
 
 /**
- * Does the secrets key open each stored signer, can the account's own be read, does the signer answer, and is
- * its key the account's? Nothing is signed or encrypted: a bunker may ask a person for that.
+ * Checks each signer: the secrets key opens it (or LNbits' own can be read), it answers, and its key is the
+ * account's. Nothing is signed or encrypted: a bunker may ask a person for that.
  *
- * @param context with a secrets key; `say` is told where a person has to approve
+ * @param context with a secrets key; `say` is called with what a person must approve
  */
 export function checkSigners(
   context: Omit<SignerContext, 'operatorUserId'>,
@@ -30,7 +30,7 @@ export function checkSigners(
     const stored = signers.filter(({ signer }) => 'addedAt' in signer).length;
     if (stored === 0) return findings;
     const source = secretsKeySource(context.configuration);
-    // Said once, and not beside each of them.
+    // Reported once, not for each signer.
     const opened = findings.filter((finding) => !isLocked(finding));
     return [secretsKeyFinding(findings, stored, source), ...opened];
   });
@@ -90,11 +90,15 @@ async function checkOne(context: SignerContext): Promise<Finding> {
   try {
     const { kind, from, pubkey, accountPubkey, matchesAccount } = await askCurrentSigner(context);
     const named = from === 'lnbits' ? `LNbits' own signer (${kind})` : `the ${kind} signer`;
-    // nsecbunkerd tells its key to everybody, and asking for more would spend what LNbits lives on.
+    // nsecbunkerd answers every client with its key. More requests would use up what LNbits needs.
     const unproven = kind === 'lnbits-bunker' ? '; whether it may encrypt and sign was not asked' : '';
     if (matchesAccount) return ok(`${named} answers, and its key is the account's${unproven}`);
+    const account =
+      accountPubkey === null
+        ? 'LNbits has no such account with a public key: is LNBITS_DATABASE_URL right?'
+        : `the account's public key is ${accountPubkey}`;
     return fail(
-      `${named} signs as ${pubkey}, ${accountPubkey === null ? 'LNbits has no such account with a public key: is LNBITS_DATABASE_URL right?' : `the account's public key is ${accountPubkey}`}`,
+      `${named} signs as ${pubkey}, ${account}`,
       whyFor('SignerPubkeyMismatch', operatorUserId),
     );
   } catch (thrown) {
@@ -114,10 +118,10 @@ function whyFor(type: FailureType, operatorUserId: string | undefined, remedy = 
   return { type, remedy: forOperator(remedy, operatorUserId) };
 }
 
-/** Where several stored keys cannot be opened, so many of their operators are named. */
+/** How many operators with a locked key are named. */
 const MAX_NAMED = 5;
 
-/** One operator's key may be lost; that none opens is another secrets key. */
+/** If one key does not open, that key may be lost. If none opens, the secrets key is another one. */
 function secretsKeyFinding(findings: Finding[], signers: number, source: string): Finding {
   const locked = findings.filter(isLocked).map(({ subject }) => subject);
   const { ok, fail } = findingsOf('secrets key', source);

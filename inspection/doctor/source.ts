@@ -12,18 +12,18 @@ import { check, type Finding, findingsOf } from './finding';
 import { checkLnbitsRights } from './rights';
 
 const TIMEOUT_MS = 40_000;
-/** Where no operator is known: fits columns of text and of numbers, and is nobody's. */
+/** Used when no operator is known: valid for columns of text and of numbers, and nobody's id. */
 const NOBODY = '0';
 
-/** LNbits as it is read, and the ledger where that could be opened. */
+/** The source, and the ledger if it can be opened. */
 interface LookedAt {
   source: Source;
   ledger?: Queryable;
 }
 
 /**
- * Is LNbits' database there, whose tables has it, and does each query run? With a real operator and machine
- * where one is known.
+ * Checks the source: can it be reached, whose tables does it have, does each query run? Uses a real operator
+ * and machine if one is known.
  */
 export function checkSource(
   open: () => LookedAt,
@@ -35,7 +35,7 @@ export function checkSource(
     { area: 'lnbits', subject: 'database', timeoutMs: TIMEOUT_MS, silence: 'SourceUnavailable' },
     async () => {
       const { ok } = findingsOf('lnbits', 'database');
-      // What it throws is the finding: nothing below could be asked then.
+      // An error here is the finding: nothing below could be asked.
       const databases = open();
       const { source } = databases;
       const { where, preset } = await source.describe();
@@ -51,16 +51,13 @@ export function checkSource(
   );
 }
 
-/** Whose tables are read, for a person. */
+/** The tables that are read, for a person. */
 function tablesOf(preset: SourceDescription['preset']): string {
   if (preset === null) return 'a custom source, in place of its database';
   return preset === 'queries' ? 'every query is configured' : `preset ${preset}`;
 }
 
-/**
- * Which document types are of a module of the operator's own, and which of them takes the place of a shipped
- * one?
- */
+/** Reports the document types that come from modules, and which of them replace a shipped one. */
 function ownTypes(documentTypes: readonly DocumentType[]): Finding[] {
   const own = documentTypes.filter((type) => !shipped.includes(type)).map(({ type }) => type);
   if (own.length === 0) return [];
@@ -69,11 +66,11 @@ function ownTypes(documentTypes: readonly DocumentType[]): Finding[] {
   return [findingsOf('configuration', 'documentTypes').ok(`of modules: ${own.join(', ')}${inPlace}`)];
 }
 
-/** Does REPUBLISH_RELAYS cover the relays to which the extension itself publishes? */
+/** Compares REPUBLISH_RELAYS with the relays to which the extension itself publishes. */
 async function checkNostrclient(source: Source, { relays }: Configuration): Promise<Finding[]> {
   const { ok, warn } = findingsOf('lnbits', 'nostrclient');
   const published = await source.nostrclientRelays();
-  // Not installed, or not for this user to read: then there is nothing to compare.
+  // Not installed, or not readable for this user: there is nothing to compare.
   if (published === undefined || relays.length === 0) return [];
   const missing = missingRelays(published, relays).map(shownRelay);
   if (missing.length === 0) return [ok('every relay to which it publishes is in REPUBLISH_RELAYS')];
@@ -106,7 +103,7 @@ async function checkQueries(
         const rows = await source.states(type, [machineId ?? NOBODY], configuration.maxStateBytes);
         for (const state of rows.values()) {
           if (state instanceof RepublishError) throw state;
-          // What a run would make of them: an empty super_config is seen only then.
+          // As a run does it: only then an empty super_config shows.
           serialiseState(documentType, state, configuration.maxStateBytes);
         }
         return undefined;
@@ -116,14 +113,14 @@ async function checkQueries(
   return [account, finding, ...documents];
 }
 
-/** One who has a signer here, or else anybody with a machine. */
+/** An operator with a signer here, else any with a machine. */
 async function someOperator({ source, ledger }: LookedAt): Promise<string | undefined> {
   const paired = ledger === undefined ? undefined : await somePairedOperator(ledger);
   if (paired !== undefined) return paired;
   try {
     return (await source.operators({ limit: 1 }))[0];
   } catch (thrown) {
-    // That the query does not run is told where it is tried.
+    // The query has its own check.
     if (thrown instanceof RepublishError) return undefined;
     throw thrown;
   }
@@ -134,7 +131,7 @@ async function somePairedOperator(ledger: Queryable): Promise<string | undefined
     const [signer] = await listSigners(ledger);
     return signer?.operatorUserId;
   } catch {
-    // That there is no ledger, or no schema `republish` in it, is told elsewhere.
+    // A missing ledger or schema has its own check.
     return undefined;
   }
 }
@@ -152,7 +149,7 @@ async function machineOf(
   return { machineId, finding };
 }
 
-/** @param work runs the query, and says what is strange about its answer */
+/** @param work runs the query and returns what is strange about the answer */
 async function run(
   query: string,
   id: string | undefined,
@@ -170,7 +167,7 @@ async function run(
     if (!(thrown instanceof RepublishError)) throw thrown;
     // The finding names the query already.
     const { message, sqlState } = thrown.cause instanceof RepublishError ? thrown.cause : thrown;
-    // The id that stands for nobody is no value of the column, such as a uuid.
+    // The id for "nobody" is not a value of that column, for example a uuid.
     if (id === undefined && sqlState?.startsWith(DATA_EXCEPTION)) {
       return warn(
         'could not be tried: no operator with a machine is known yet',

@@ -15,9 +15,9 @@ const TASK_QUEUES = { workflow: 1, activity: 2 } as const;
 const KEYWORD = 2;
 
 /**
- * Is Temporal there, with the namespace, the search attributes and a worker on the task queue?
+ * Checks Temporal: the namespace, the search attributes, and whether a worker polls the task queue.
  *
- * @param taskQueue absent: who asks is a worker that is about to poll it
+ * @param taskQueue absent: the caller is a worker that is about to poll it
  */
 export function checkTemporal(temporal: TemporalConfiguration, taskQueue?: string): Promise<Finding[]> {
   const { address, namespace } = temporal;
@@ -64,7 +64,9 @@ async function namespaceProblem(connection: Connection, namespace: string): Prom
     if (isGrpcServiceError(thrown) && thrown.code === NOT_FOUND) {
       return fail('is not there', {
         type: 'NamespaceNotFound',
-        remedy: `Create it: temporal operator namespace create --namespace ${namespace}; or set TEMPORAL_NAMESPACE to the right one.`,
+        remedy:
+          `Create it: temporal operator namespace create --namespace ${namespace}; or set ` +
+          `TEMPORAL_NAMESPACE to the right one.`,
       });
     }
     if (isDenied(thrown)) return fail(`may not be described (${message})`, 'TemporalRefused');
@@ -72,7 +74,7 @@ async function namespaceProblem(connection: Connection, namespace: string): Prom
   }
 }
 
-/** The SDK wraps what gRPC says. */
+/** The SDK wraps the gRPC error. */
 function isDenied(thrown: unknown): boolean {
   for (let link = thrown; link instanceof Error; link = link.cause)
     if (isGrpcServiceError(link)) return DENIALS.includes(link.code);
@@ -80,7 +82,8 @@ function isDenied(thrown: unknown): boolean {
 }
 
 /**
- * Which of those that runs set the namespace does not have, or has of another type. @throws what gRPC says
+ * The search attributes of runs that the namespace does not have, or has with another type. @throws gRPC
+ * errors
  */
 export async function lookAtSearchAttributes(
   { operatorService }: ConnectionLike,
@@ -96,7 +99,8 @@ export async function lookAtSearchAttributes(
 async function checkSearchAttributes(connection: Connection, namespace: string): Promise<Finding> {
   const { ok, warn, fail } = findingsOf('temporal', 'search attributes');
   const create = (missing: readonly string[]): string =>
-    `temporal operator search-attribute create --namespace ${namespace} ${missing.map((name) => `--name ${name} --type Keyword`).join(' ')}`;
+    `temporal operator search-attribute create --namespace ${namespace} ` +
+    `${missing.map((name) => `--name ${name} --type Keyword`).join(' ')}`;
   try {
     const { missing, mistyped } = await lookAtSearchAttributes(connection, namespace);
     if (mistyped.length > 0) {
@@ -104,13 +108,17 @@ async function checkSearchAttributes(connection: Connection, namespace: string):
         `${mistyped.join(', ')} ${mistyped.length === 1 ? 'is' : 'are'} not of type Keyword: runs would hang`,
         {
           type: 'SearchAttributesWrong',
-          remedy: `Remove and register them anew, then restart the workers: temporal operator search-attribute remove --namespace ${namespace} ${mistyped.map((name) => `--name ${name}`).join(' ')}; ${create(mistyped)}`,
+          remedy:
+            `Remove and register them anew, then restart the workers: temporal operator ` +
+            `search-attribute remove --namespace ${namespace} ` +
+            `${mistyped.map((name) => `--name ${name}`).join(' ')}; ${create(mistyped)}`,
         },
       );
     }
     if (missing.length === 0) return ok('runs are found by operator, key and outcome');
     return warn(
-      `${missing.join(', ')} ${missing.length === 1 ? 'is' : 'are'} not registered: runs are found by their id only`,
+      `${missing.join(', ')} ${missing.length === 1 ? 'is' : 'are'} not registered: runs are found by ` +
+        `their id only`,
       `Register them once, then restart the workers: ${create(missing)}`,
     );
   } catch (thrown) {
@@ -142,7 +150,9 @@ async function checkPollers(connection: Connection, namespace: string, taskQueue
   if (workers === 0)
     return fail('no worker polls it: runs wait, and nothing is lost', {
       type: 'NoWorker',
-      remedy: `Start one: republish worker, with REPUBLISH_TASK_QUEUE=${taskQueue} and TEMPORAL_NAMESPACE=${namespace}.`,
+      remedy:
+        `Start one: republish worker, with REPUBLISH_TASK_QUEUE=${taskQueue} and ` +
+        `TEMPORAL_NAMESPACE=${namespace}.`,
     });
   const missing = ofEachType.map((each) => missingBuild(each)).find((each) => each !== undefined);
   if (missing !== undefined) return fail(missing, 'NoWorkerOfRelease');

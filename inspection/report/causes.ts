@@ -6,7 +6,7 @@ import type { Cause } from './model';
 const MAX_REASONS = 20;
 const MAX_EXAMPLES = 3;
 
-/** Somebody, or something, that has met with a failure. */
+/** A document or operator that has a failure. */
 export interface Sufferer {
   type: Cause['type'];
   message: string;
@@ -16,7 +16,7 @@ export interface Sufferer {
   isOpen?: boolean;
 }
 
-/** A document that has met with a failure. */
+/** A document with a failure. */
 export function suffering(
   document: NamedMachine & { documentType: string },
   { type, message, isOpen = false }: Omit<Sufferer, 'id' | 'name'>,
@@ -31,11 +31,11 @@ export function suffering(
 }
 
 /**
- * Failures by their cause: what ended the run first, then the most frequent ones, and last what is only their
- * consequence.
+ * Groups failures by their cause: first what ended the run, then by frequency, and last the failures that
+ * only follow from another.
  *
- * @param ofAll what ended the run, or keeps it from going on
- * @param operatorUserId for whom the remedies name their commands; absent: for anybody
+ * @param ofAll what ended or blocks the run
+ * @param operatorUserId goes into the commands of the remedies. Absent: a placeholder
  */
 export function causesOf(
   sufferers: readonly Sufferer[],

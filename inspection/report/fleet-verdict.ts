@@ -6,7 +6,7 @@ import { byWhom, temporalsWord, withoutTemporal, withoutWorker } from './verdict
 
 const MAX_REMEDIES = 3;
 
-/** What became of a fleet, or how it stands, in one sentence, with what to do about it. */
+/** How a fleet ended or stands, in one sentence, with what to do. */
 export function fleetVerdictOf(
   fleet: Omit<FleetReport, 'verdict'>,
   known: { failure: Failure | null; live: LiveFleet | null },
@@ -20,7 +20,9 @@ function judged(
   { failure, live }: { failure: Failure | null; live: LiveFleet | null },
 ): Verdict {
   const { counts, causes, interventions, state } = fleet;
-  const soFar = `${grouped(counts.complete)} of ${operators(counts.planned)} ${counts.planned === 1 ? 'is' : 'are'} complete`;
+  const soFar =
+    `${grouped(counts.complete)} of ${operators(counts.planned)} ` +
+    `${counts.planned === 1 ? 'is' : 'are'} complete`;
   const remedies = [
     ...causes.slice(0, MAX_REMEDIES).map(({ remedy }) => remedy),
     ...(causes.length === 0

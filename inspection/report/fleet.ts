@@ -9,7 +9,7 @@ import { fleetVerdictOf } from './fleet-verdict';
 import type { FleetReport, LiveFleet, OperatorReport, ReportState } from './model';
 import { auditRowOf } from './run';
 
-/** Failed documents that are told of one operator; its own report has all. */
+/** Failed documents of one operator that are listed. The operator's own report has all. */
 const MAX_FAILURES = 10;
 
 export interface KnownFleet {
@@ -21,7 +21,7 @@ export interface KnownFleet {
   temporalAway: string | null;
 }
 
-/** All that is told of a fleet. Reads only. */
+/** The report of a fleet. Only reads. */
 export async function fleetReport(db: Queryable, known: KnownFleet, now: Date): Promise<FleetReport> {
   const { runId } = known;
   const [audit, operators] = await Promise.all([
@@ -36,7 +36,7 @@ interface ReadFleet extends KnownFleet {
   operators: ReportedOperator[];
 }
 
-/** Pure: what is told of a fleet, by what was read of it. */
+/** The report of a fleet, made from what was read. Pure. */
 export function assembledFleet(fleet: ReadFleet, now: Date): FleetReport {
   const { record, audit, live } = fleet;
   const operators = fleet.operators.map(operatorReport);
@@ -97,7 +97,7 @@ function countsOf(operators: readonly OperatorReport[]): FleetReport['counts'] {
   return counts;
 }
 
-/** An operator who is incomplete fails for what its documents failed for. */
+/** An incomplete operator counts for each failure of its documents. */
 function sufferersOf({ operatorUserId: id, failure, failures }: OperatorReport): Sufferer[] {
   if (failure === null) return [];
   if (failure.type !== 'RepublishIncomplete' || failures.length === 0) return [{ ...failure, id, name: id }];

@@ -35,12 +35,12 @@ function gradeOf(documents: MachineReport['documents']): Grade {
   return documents.some(({ outcome }) => isGood(outcome)) ? 'good' : 'nothing';
 }
 
-/** Failed, in trouble, or given up by a person; a document without state has nothing wrong. */
+/** Failed, in trouble, or skipped by a person. A document without state is not wrong. */
 function isWrong({ outcome, failureType }: MachineReport['documents'][number]): boolean {
   return outcome === 'failed' || (failureType !== null && !isGood(outcome));
 }
 
-/** Counts of all documents, and by type; types without a document are there too. */
+/** Counts of all documents, and by type. Types without a document are included. */
 export function countsOf(
   documents: readonly ReportedDocument[],
   documentTypes: readonly string[],
@@ -59,7 +59,7 @@ export function countsOf(
   return { counts, byType: Object.fromEntries(byType) };
 }
 
-/** How the run left each relay, or has seen it last; in the order of their addresses. */
+/** The last known state of each relay, ordered by address. */
 export function relaysOf(documents: readonly ReportedDocument[]): RelayReport[] {
   const relays = new Map<string, { holds: number; others: Map<string, RelayReport['others'][number]> }>();
   for (const document of documents) {
@@ -68,8 +68,8 @@ export function relaysOf(documents: readonly ReportedDocument[]): RelayReport[] 
       relays.set(relay, told);
       if (state === 'holds') told.holds += 1;
       else {
-        // For a newer event the detail is its id. Each document has another id, so it cannot be counted by
-        // that.
+        // For a newer event the detail is an event id, which differs for every document and cannot be
+        // counted.
         const words = state === 'newer' ? '' : detail;
         const same = told.others.get(`${state} ${words}`) ?? { state, detail: words, count: 0 };
         told.others.set(`${state} ${words}`, same);

@@ -10,70 +10,69 @@ import type { ReportedOperator } from '../../database/fleet-report';
 import type { ReportedDocument } from '../../database/ledger/report';
 
 /**
- * What is told of a run or of a fleet on one page. Times are ISO 8601, keys and ids hex. No secret, no state.
+ * The content of a report, of a run or of a fleet. Times are ISO 8601; keys and ids are hex. It contains no
+ * secret and no state.
  */
 export type Report = RunReport | FleetReport;
 
 interface Told {
-  /** When it was looked at. */
+  /** When it was made. */
   asOf: string;
   runId: string;
   workflowId: string;
-  /** Null: nobody knows yet. */
+  /** Null: not known yet. */
   startedAt: string | null;
-  /** Null: it goes on, or nobody knows. */
+  /** Null: it is not over, or that is not known. */
   endedAt: string | null;
   state: ReportState;
   verdict: Verdict;
   howFar: HowFar;
-  /** What people asked of it; while it goes on only what it says itself. */
+  /** The interventions. Before there is an audit, only those that the run itself reports. */
   interventions: Intervention[];
   causes: Cause[];
-  /**
-   * Its row in the chain of the audit, whose hash is the head if nothing came later. Null: it has no audit.
-   */
+  /** Its row in the audit chain. If no later row exists, the hash is the head. Null: it has no audit. */
   auditRow: { position: number; hash: string } | null;
-  /** Why Temporal could not be asked, where it should have been. */
+  /** Why Temporal could not be asked, if it should have been. */
   temporalAway: string | null;
 }
 
 /**
- * As the audit has it; without an audit: `goes on`, `ended without audit` as Temporal says, or `unknown`
- * where Temporal could not be asked.
+ * From the audit. Without one: `goes on`, `ended without audit` as Temporal reports it, or `unknown` if
+ * Temporal could not be asked.
  */
 export type ReportState = RunOutcome | 'goes on' | 'ended without audit' | 'unknown';
 
-/** What a reader has to know first. */
+/** What a reader needs first. */
 export interface Verdict {
   tone: 'good' | 'warning' | 'bad' | 'calm';
   /** One sentence. */
   sentence: string;
-  /** What to do, the most pressing first; commands have the operator's name. Empty: nothing. */
+  /** What to do, the most urgent first. Commands contain the operator's id. Empty: nothing. */
   remedies: string[];
-  /** What else has to be known to read the sentence rightly. */
+  /** Facts that change how the sentence is read. */
   remarks: string[];
 }
 
-/** Documents, or operators, that failed for one reason or meet with it now. */
+/** Documents or operators with the same failure, final or not. */
 export interface Cause {
   type: FailureType;
   meaning: string;
   remedy: string;
-  /** It ended the run, or keeps it from going on. */
+  /** It ended or blocks the run. */
   isOfAll: boolean;
   failed: number;
-  /** Not failed yet. */
+  /** Documents that are still open. */
   open: number;
-  /** What was said of them, the most frequent first; at most 20 of `reasonsInAll`. */
+  /** The messages, the most frequent first; at most 20 of `reasonsInAll`. */
   reasons: Reason[];
   reasonsInAll: number;
 }
 
 export interface Reason {
-  /** Without the names of those whom it concerns. */
+  /** Without the names of the documents. */
   text: string;
   count: number;
-  /** Some of them; `id` is that of the machine, or of the operator. */
+  /** Some of the documents or operators; `id` is the machine's or the operator's. */
   examples: { id: string; name: string }[];
 }
 
@@ -85,34 +84,34 @@ export interface RunReport extends Told {
   documentTypes: string[];
   keys: {
     now: string | null;
-    /** Of an earlier run under another key; `until`: when the last of those began. */
+    /** The key of earlier runs, if it was another one. `until`: when the last of those runs began. */
     before: { pubkey: string; until: string } | null;
   };
   fleetRunId: string | null;
   counts: Counts & { open: number };
   byType: Record<string, Counts & { open: number }>;
-  /** All documents were looked at once more at the end. Null: it has no audit. */
+  /** Whether the sweep looked at all documents. Null: there is no audit. */
   swept: boolean | null;
   relays: RelayReport[];
   machines: MachineReport[];
-  /** What Temporal says of a run that goes on; null where it was not asked, or does not answer. */
+  /** What Temporal knows of a run that is not over. Null: it was not asked, or does not answer. */
   live: LiveReport | null;
 }
 
 export interface RelayReport {
   relay: string;
-  /** Documents that it showed when it was asked last. */
+  /** Documents that it returned when it was last asked. */
   holds: number;
-  /** Why it does not hold others, the most frequent first. */
+  /** Why it does not hold the other documents, the most frequent first. */
   others: { state: RelayStanding['state']; detail: string; count: number }[];
 }
 
-/** Most urgent first: so they are told. */
+/** In the order in which they are shown: the most urgent first. */
 export const GRADES = ['wrong', 'open', 'good', 'nothing'] as const;
 
 /**
- * `wrong`: something failed, meets with trouble or was given up; `open`: something is not done yet; `good`:
- * all that was to stand stands; `nothing`: there was nothing to publish.
+ * `wrong`: a document failed, is in trouble or was skipped by a person. `open`: a document has no outcome
+ * yet. `good`: all documents stand. `nothing`: there was nothing to publish.
  */
 export type Grade = (typeof GRADES)[number];
 
@@ -124,11 +123,11 @@ export interface MachineReport {
 }
 
 export type MachineDocument = Omit<ReportedDocument, 'machineId' | 'machineName'> & {
-  /** What an open document waits for, in words. */
+  /** What an open document waits for, for a person. */
   waitsFor: string | null;
 };
 
-/** What Temporal knows of a run, also while no worker answers. */
+/** What Temporal knows of a run, even when no worker answers. */
 export interface LiveRun {
   runId: string;
   workflowId: string;
@@ -137,19 +136,19 @@ export interface LiveRun {
   startedAt: string;
   closedAt: string | null;
   taskQueue: string;
-  /** Why nobody works on it, or nobody can. */
+  /** Why no worker works on it, or none can. */
   obstacle: Obstacle | null;
-  /** Its cancellation was asked for, whether it knows that or not. */
+  /** Its cancellation was requested, whether the run has noticed or not. */
   cancelRequested: boolean;
   /** Null while no worker answers. */
   progress: Progress | null;
   waiting: WaitingDocument[];
-  /** Pages on which a person has to approve. */
+  /** Addresses at which a person must approve. */
   approvals: string[];
 }
 
 /**
- * Of the pages for approval only how many: a report is sent around, and whoever has such an address may
+ * Only the number of approval addresses: a report is passed on, and everybody who has such an address may
  * approve.
  */
 export interface LiveReport extends Pick<LiveRun, 'status' | 'taskQueue' | 'obstacle' | 'cancelRequested'> {
@@ -167,7 +166,7 @@ export interface FleetReport extends Told {
 }
 
 export interface OperatorReport extends Omit<ReportedOperator, 'counts'> {
-  /** `waiting`: the run of this operator was not started, or not yet. */
+  /** `waiting`: the run of this operator has not started. */
   state: RunOutcome | 'in work' | 'waiting';
   counts: Record<Outcome, number> | null;
 }
@@ -182,7 +181,7 @@ export interface LiveFleet {
   progress: FleetProgress | null;
 }
 
-/** Asks Temporal. Each gives undefined where it knows no such run. @throws where Temporal cannot be asked */
+/** Asks Temporal. Undefined: it knows no such run. @throws when Temporal cannot be asked */
 export interface AskTemporal {
   newestRun(operatorUserId: string): Promise<LiveRun | undefined>;
   run(workflowId: string, runId: string): Promise<LiveRun | undefined>;

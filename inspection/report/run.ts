@@ -16,7 +16,7 @@ import { countsOf, machinesOf, relaysOf } from './machines';
 import type { LiveRun, ReportState, RunReport } from './model';
 import { verdictOf } from './verdict';
 
-/** What is known of a run, from wherever it is known. */
+/** What is known of a run, from any source. */
 export interface KnownRun {
   operatorUserId: string;
   runId: string;
@@ -27,7 +27,7 @@ export interface KnownRun {
   temporalAway: string | null;
 }
 
-/** All that is told of one run. Reads only. */
+/** The report of one run. Only reads. */
 export async function runReport(db: Queryable, known: KnownRun, now: Date): Promise<RunReport> {
   const { record } = known;
   const [audit, documents, before, fleetRunId] = await Promise.all([
@@ -39,7 +39,7 @@ export async function runReport(db: Queryable, known: KnownRun, now: Date): Prom
   return assembled({ ...known, audit, documents, before, fleetRunId }, now);
 }
 
-/** A run with all that the ledger has of it. */
+/** A run with everything that the ledger has of it. */
 interface ReadRun extends KnownRun {
   audit: WrittenAuditRow | undefined;
   documents: ReportedDocument[];
@@ -47,7 +47,7 @@ interface ReadRun extends KnownRun {
   fleetRunId: string | undefined;
 }
 
-/** Pure: what is told of a run, by what was read of it. */
+/** The report of a run, made from what was read. Pure. */
 export function assembled(run: ReadRun, now: Date): RunReport {
   const { record, audit, live, documents } = run;
   const state = stateOf(run);
@@ -112,7 +112,7 @@ export function auditRowOf(audit: Link | undefined): RunReport['auditRow'] {
   return audit === undefined ? null : { position: audit.position, hash: audit.hash };
 }
 
-/** A run that goes on says only what it rests for; its audit has the rest. */
+/** A run that is not over reports only why it pauses. The audit has all interventions. */
 function interventionsOf(progress: LiveRun['progress']): Intervention[] {
   return progress?.paused === undefined ? [] : [progress.paused];
 }

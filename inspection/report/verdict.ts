@@ -6,16 +6,16 @@ import { grouped } from '../../rules/page-name';
 import { forOperator } from '../../rules/shell';
 import type { RunReport, Verdict } from './model';
 
-/** All that the verdict is made of: the report without it. */
+/** Everything that the verdict depends on: the report without it. */
 export type JudgedRun = Omit<RunReport, 'verdict'> & {
-  /** What ended the run before its documents, as the audit has it. */
+  /** What ended the run before its documents, from the audit. */
   failure: Failure | null;
 };
 
-/** Remedies that are told at the top; the causes have all of them. */
+/** Remedies at the top of the report. The causes list all of them. */
 const MAX_REMEDIES = 3;
 
-/** What became of a run, or how it stands, in one sentence, with what to do about it. */
+/** How a run ended or stands, in one sentence, with what to do. */
 export function verdictOf(run: JudgedRun): Verdict {
   const { remedies, remarks, ...verdict } = judged(run);
   return {
@@ -113,7 +113,8 @@ function goesOn(run: JudgedRun): Verdict {
       'warning',
       `Waits for a decision${on === '' ? '' : ` on ${on}`}.`,
       ...(blocked === undefined ? remediesOf(run) : [remedyFor(blocked.type)]),
-      `Then try again: republish retry <operator>; give up: republish skip <operator>; end: republish cancel <operator>.`,
+      `Then try again: republish retry <operator>; give up: republish skip <operator>; end: republish ` +
+        `cancel <operator>.`,
     );
   }
   if (blocked !== undefined)
@@ -134,7 +135,7 @@ function goesOn(run: JudgedRun): Verdict {
 const CANCELLATION_WAITS =
   'It is to be cancelled, which waits for that too. To end it as it is: republish end <operator>.';
 
-/** What keeps a run or a fleet from moving; the words of Temporal are with its cause. */
+/** Why a run or a fleet does not move. Temporal's own words are with the cause. */
 export function withoutWorker(
   obstacle: Obstacle | null,
 ): Pick<Verdict, 'tone'> & { sentence: string; remedy: string } {
@@ -143,7 +144,7 @@ export function withoutWorker(
   return { tone, sentence: meaningOf(type), remedy: remedyFor(type) };
 }
 
-/** What Temporal says of something that has no audit and is over. */
+/** What Temporal reports of a run or fleet that is over and has no audit. */
 export function temporalsWord(live: { status: string } | null): string {
   return live === null ? 'Temporal does not know it any more' : `Temporal says ${live.status}`;
 }
@@ -182,19 +183,22 @@ function remarksOf({ state, counts, machines, relays, swept }: JudgedRun): strin
   return [
     ...(counts.superseded > 0
       ? [
-          `${documents(counts.superseded, 'was', 'were')} saved anew by somebody else meanwhile: the newer one stands, and machines take that.`,
+          `${documents(counts.superseded, 'was', 'were')} saved anew by somebody else meanwhile: the ` +
+            `newer one stands, and machines take that.`,
         ]
       : []),
     ...(given > 0 ? [`${documents(given, 'was', 'were')} given up by a person, and not published.`] : []),
     ...(without > 0 ? [`${documents(without, 'had', 'had')} nothing to publish.`] : []),
     ...(behind > 0
       ? [
-          `${behind === 1 ? 'One relay lacks' : `${grouped(behind)} relays lack`} documents that enough others hold: see Relays.`,
+          `${behind === 1 ? 'One relay lacks' : `${grouped(behind)} relays lack`} documents that enough ` +
+            `others hold: see Relays.`,
         ]
       : []),
     ...(swept === false && state !== 'failed'
       ? [
-          'It was not looked at once more at the end: what stood when it was published may be gone since. republish verify asks the relays now.',
+          'It was not looked at once more at the end: what stood when it was published may be gone ' +
+            'since. republish verify asks the relays now.',
         ]
       : []),
   ];

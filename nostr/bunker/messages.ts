@@ -108,7 +108,7 @@ const REFUSALS: readonly RefusalClass[] = [
 ];
 
 /** The failure of each refusal, and when the same request may succeed: a person needs a while. */
-export const REFUSED = {
+const REFUSED = {
   final: { type: 'SignerRefused', retryAfterMs: undefined },
   slower: { type: 'SignerBusy', retryAfterMs: 5_000 },
   later: { type: 'SignerPending', retryAfterMs: 30_000 },

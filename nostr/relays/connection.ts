@@ -7,8 +7,8 @@ import { FloodGuard, type MessageRate } from './flood-guard';
 import { type Filter, parseFrame, type PublishReply } from './frames';
 import { Logins } from './logins';
 import { openSocket } from './open-socket';
-import type { SocketOptions } from './socket-options';
 import { plainTextWithout } from './plain-text';
+import type { SocketOptions } from './socket-options';
 import { secretsIn } from './url';
 
 export interface SubscriptionHandlers {

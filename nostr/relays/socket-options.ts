@@ -1,6 +1,6 @@
 import type { AddressRules } from './address-rules';
 
-/** Apart from `openSocket`, whose type names a socket of ws: a user of the package has not the types of ws. */
+/** Apart from `openSocket`, so that the published types of a connection do not need those of `ws`. */
 export interface SocketOptions {
   url: string;
   connectTimeoutMs: number;

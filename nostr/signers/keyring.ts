@@ -14,14 +14,14 @@ import { LNBITS_CONCURRENCY, LNBITS_SILENCE, lnbitsClient } from './lnbits-clien
 import { createLocalSigner } from './local';
 import type { OpenedSigner, Signer } from './signer';
 
-/** A signer as it is stored: everything but the secrets key. */
+/** A signer as it is stored, without the secrets key. */
 export type StoredSigner = { ncryptsec: string } & (
   | { kind: 'local' }
   | {
       kind: 'bunker';
       bunkerPubkey: string;
       bunkerRelays: string[];
-      /** Named by whoever paired it; the bunker may have moved to others since. */
+      /** The relays of the pairing. The bunker may have moved to others since. */
       namedRelays: string[];
     }
 );
@@ -30,14 +30,17 @@ export interface KeyringOptions {
   /** Opens the stored keys (NIP-49). */
   secretsKey: string;
   bunkerConcurrency: number;
-  /** As many at once from the beginning, whatever the bunker makes of it: to measure it. */
+  /** To measure a bunker: use the full concurrency from the beginning. */
   measures?: boolean;
   bunkerTimeoutMs: number;
   approvalTimeoutMs: number;
   connectTimeoutMs: number;
   allowPrivateBunkerRelays: boolean;
   onApprovalNeeded?(bunkerPubkey: string, url: string): void;
-  /** A bunker has moved to other relays: to be stored, so that the next process begins there. */
+  /**
+   * Called when a bunker has moved to other relays. The caller stores them, so that the next process starts
+   * there.
+   */
   onRelaysSwitched?(stored: StoredSigner & { kind: 'bunker' }, relays: string[]): void;
   telemetry?: Telemetry;
 }
@@ -45,17 +48,19 @@ export interface KeyringOptions {
 /** A signer that the keyring opens with a key: one that was paired here, or the account's own. */
 type KeyedSigner = StoredSigner | LnbitsSigner;
 
-/** An operator's signer: one of those, or one that a provider has found. */
+/** An operator's signer: one of those, or one that a provider found. */
 export type CurrentSigner = KeyedSigner | CustomSigner;
 
 /** A signer that asks a bunker. */
 export type OfBunker = Extract<KeyedSigner, { bunkerPubkey: string }>;
 
-export function isCustom(signer: CurrentSigner): signer is CustomSigner {
+function isCustom(signer: CurrentSigner): signer is CustomSigner {
   return 'open' in signer;
 }
 
-/** Whether a bunker has its key. By its kind: the row of a key that is held here has the columns, too. */
+/**
+ * Whether a bunker has its key. Checked by kind: the row of a local signer has the columns of a bunker, too.
+ */
 export function isOfBunker(signer: CurrentSigner): signer is OfBunker {
   return !isCustom(signer) && (signer.kind === 'bunker' || signer.kind === 'lnbits-bunker');
 }
@@ -67,7 +72,7 @@ interface Shared {
   pacer: RequestPacer;
 }
 
-/** How long an unused signer keeps its connection and its key in memory. */
+/** How long an unused signer keeps its connection, and its key in memory. */
 const IDLE_MS = 60_000;
 
 interface Entry {
@@ -78,23 +83,23 @@ interface Entry {
 }
 
 /**
- * The open signers of this process: one for each signer, shared by all documents that need it, and closed
- * (its key wiped) a while after the last one is done.
+ * The open signers of this process. All documents of an operator share one. It is closed, and its key wiped,
+ * some time after the last document.
  */
 export class Keyring {
   #entries = new Map<string, Entry>();
   /**
-   * By bunker and the relays it is reached over: what all its clients share. They stay: a bunker's rate and
-   * window are not found anew for every run. By its relays too, or whoever pairs with the bunker of others
-   * over a relay of his own could slow them down.
+   * What all clients of a bunker share, by bunker and relays. It is kept: the rate and window of a bunker are
+   * not measured again for every run. The relays are part of the key, so that an operator who pairs with a
+   * foreign bunker over a relay of their own cannot slow the others down.
    */
   #shared = new Map<string, Shared>();
 
   constructor(private readonly options: KeyringOptions) {}
 
-  /** Lends the signer to `work`. One that a provider has found is the provider's to keep and to close. */
+  /** Lends the signer to `work`. A provider's signer is not opened or closed here. */
   async use<T>(stored: CurrentSigner, work: (signer: Signer) => Promise<T>): Promise<T> {
-    if (isCustom(stored)) return work(stored.open());
+    if (isCustom(stored)) return work(stored.open(this.options.telemetry));
     const entry = this.#entryOf(stored);
     clearTimeout(entry.idleTimer);
     entry.users += 1;
@@ -113,11 +118,11 @@ export class Keyring {
     for (const entry of new Set(this.#entries.values())) this.#close(entry);
   }
 
-  /** What the bunkers of this process are asked at this moment. */
+  /** The load of the bunkers at this moment. */
   load(): SignerLoad {
     const load: SignerLoad = { inFlight: 0, waiting: 0, pacedBunkers: 0, slowestRatePerS: Infinity };
     for (const { limiter, pacer } of this.#shared.values()) {
-      // Who waits for the rate has a place already.
+      // A request that waits for the rate already counts as running.
       load.inFlight += Math.max(0, limiter.running - pacer.waiting);
       load.waiting += limiter.waiting + pacer.waiting;
       if (pacer.ratePerS < Infinity) load.pacedBunkers += 1;
@@ -132,7 +137,7 @@ export class Keyring {
     if (entry === undefined) {
       entry = { signer: this.#open(stored), users: 0 };
       this.#entries.set(identity, entry);
-      // One that does not open is not kept: the next caller tries again.
+      // A signer that fails to open is not kept: the next caller tries again.
       entry.signer.catch(() => this.#entries.delete(identity));
     }
     return entry;
@@ -154,7 +159,7 @@ export class Keyring {
     }
   }
 
-  /** @param secretKey the client's; wiped here */
+  /** @param secretKey of the client; it is wiped here */
   #clientFor(signer: OfBunker, secretKey: Uint8Array): BunkerClient {
     const client = new BunkerClient({
       bunkerPubkey: signer.bunkerPubkey,
@@ -190,9 +195,8 @@ export class Keyring {
   }
 
   /**
-   * Once for each client, and only after the bunker has answered it: one that does not know the client yet
-   * would refuse the question. Whoever comes with the new relays, as they are stored then, is given the same
-   * client.
+   * Asked once per client, and only after the bunker has answered it: a bunker that does not know the client
+   * yet would refuse. A caller with the new, stored relays gets the same client.
    */
   async #followRelays(
     stored: StoredSigner & { kind: 'bunker' },
@@ -207,7 +211,7 @@ export class Keyring {
     this.options.onRelaysSwitched?.(stored, relays);
   }
 
-  /** Not while a bunker's answer may still come: a person may take longer than anybody waits. */
+  /** A bunker whose answer may still come is not closed: a person can take longer than any caller waits. */
   #closeLater(entry: Entry): void {
     entry.idleTimer = setTimeout(() => {
       entry.signer.then(
@@ -233,7 +237,8 @@ export class Keyring {
 }
 
 /**
- * A signer that is stored anew is another signer, also for the same operator. So is one whose key is another.
+ * The identity of an open signer. One that is stored again is another signer, even for the same operator. So
+ * is one with another key.
  */
 function identityOf(signer: KeyedSigner): string {
   switch (signer.kind) {
@@ -249,8 +254,8 @@ function identityOf(signer: KeyedSigner): string {
 }
 
 /**
- * What a proof of a signer is kept under: its kind, whom it asks or signs as, and by which key. A signer that
- * is paired anew is another one; one that has moved to other relays is the same.
+ * The name under which the ledger keeps a proof: kind, bunker or public key, and a hash of the key. A signer
+ * that is paired again has another name; one that moved to other relays has the same.
  */
 export function nameOfSigner(signer: CurrentSigner & { pubkey: string }): string {
   if (isCustom(signer)) return `${signer.kind} ${signer.pubkey}`;
@@ -260,9 +265,7 @@ export function nameOfSigner(signer: CurrentSigner & { pubkey: string }): string
   return `${signer.kind} ${asked} ${key}`;
 }
 
-/**
- * Tells keys apart without being one: what a map is keyed by stays in memory, and is seen in every heap dump.
- */
+/** Distinguishes keys without containing one: the keys of a map stay in memory and appear in heap dumps. */
 function hashOf(signer: LnbitsSigner): string {
   const secretKey = signer.secretKey();
   const hash = createHash('sha256').update('republish keyring').update(secretKey).digest('hex');

@@ -1,7 +1,7 @@
 import { RepublishError } from '../../contract/failures';
 import { getPublicKey, parseSecretKey } from '../keys';
 
-/** What LNbits' table `accounts` says of an account's own signer. All of it is secret. */
+/** The account's own signer in LNbits' table `accounts`. All of it is secret. */
 export interface AccountSigner {
   signerType: string | null;
   /** JSON text. */
@@ -10,25 +10,25 @@ export interface AccountSigner {
 }
 
 interface Owned {
-  /** The account's key, hex: what it signs as. */
+  /** The account's key, hex. */
   pubkey: string;
   /**
    * A copy of the account's key (local), or of the key by which the bunker knows LNbits. A function, so that
-   * no log and no JSON has it by accident; whoever asks wipes the copy.
+   * no log and no JSON contains it by accident. The caller wipes the copy.
    */
   secretKey(): Uint8Array;
 }
 
-/** The account's own signer, as LNbits keeps it. It is used and never stored. */
+/** The account's own signer, as LNbits stores it. It is used and never stored here. */
 export type LnbitsSigner = Owned &
   ({ kind: 'lnbits-local' } | { kind: 'lnbits-bunker'; bunkerPubkey: string; bunkerRelays: string[] });
 
 /**
- * Reads the account's own signer. What is no key that can be read is refused and never guessed at: these
- * columns may be encrypted, and another signer type may hold its key elsewhere. No message holds a value.
+ * Reads the account's own signer. Unreadable values are refused: these columns may be encrypted, and another
+ * signer type may keep its key elsewhere. No message contains a value.
  *
  * @param accountPubkey hex; also the key of the bunker, since nsecbunkerd answers with the user's own
- * @param relays over which LNbits' bunker is reached
+ * @param relays over which LNbits reaches its bunker
  * @throws RepublishError SignerUnreadable, SignerPubkeyMismatch, SignerNotConfigured (no relays)
  */
 export function readLnbitsSigner(
@@ -40,7 +40,8 @@ export function readLnbitsSigner(
   if (signerType === 'RemoteBunkerSigner') return bunkerSigner(signerConfig, accountPubkey, relays);
   throw new RepublishError(
     'SignerUnreadable',
-    `signer_type of the account is ${shownType(signerType)}: only RemoteBunkerSigner and LocalSigner can be read`,
+    `signer_type of the account is ${shownType(signerType)}: only RemoteBunkerSigner and ` +
+      `LocalSigner can be read`,
   );
 }
 
@@ -49,7 +50,8 @@ function localSigner(prvkey: string | null, accountPubkey: string): LnbitsSigner
   if (publicKey !== accountPubkey) {
     throw new RepublishError(
       'SignerPubkeyMismatch',
-      `prvkey of the account (LocalSigner) is the key of ${publicKey}, the account's public key is ${accountPubkey}`,
+      `prvkey of the account (LocalSigner) is the key of ${publicKey}, the account's public key is ` +
+        `${accountPubkey}`,
     );
   }
   return { kind: 'lnbits-local', pubkey: accountPubkey, secretKey };
@@ -71,7 +73,8 @@ function bunkerSigner(
   if (relays.length === 0) {
     throw new RepublishError(
       'SignerNotConfigured',
-      "the account's own signer is a bunker, and nothing says over which relays LNbits reaches it: set REPUBLISH_LNBITS_BUNKER_RELAYS",
+      "the account's own signer is a bunker, and nothing says over which relays LNbits reaches it: set " +
+        'REPUBLISH_LNBITS_BUNKER_RELAYS',
     );
   }
   return {
@@ -92,7 +95,7 @@ function clientKeyIn(signerConfig: string | null): string | null {
   try {
     config = JSON.parse(signerConfig);
   } catch {
-    // Not the reason: it would quote the text.
+    // The parser's reason would quote the text.
     throw unreadable('is no JSON (it may be encrypted)');
   }
   if (typeof config !== 'object' || config === null || Array.isArray(config))
@@ -116,10 +119,7 @@ function readKey(text: string | null, where: string): { secretKey: () => Uint8Ar
   return { secretKey: () => Uint8Array.from(key), publicKey: getPublicKey(key) };
 }
 
-/**
- * The type is LNbits' own word. Whatever else a query of one's own puts there is not repeated: it may be a
- * key.
- */
+/** LNbits' own types are shown. Any other value is not repeated: a configured query could put a key there. */
 function shownType(signerType: string | null): string {
   if (signerType === null || signerType.trim() === '') return 'empty';
   return /^[A-Za-z][A-Za-z0-9_]{0,39}$/.test(signerType)

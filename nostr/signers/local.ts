@@ -4,7 +4,7 @@ import { encrypt, getConversationKey } from '../nip44';
 import { signWith } from '../schnorr';
 import type { OpenedSigner } from './signer';
 
-/** Each machine has several documents, which come one soon after the other. */
+/** Conversation keys are kept for a while: a machine has several documents, close together. */
 const MAX_KEPT_KEYS = 100;
 
 /** A signer whose key is in this process. The key is wiped when it is closed. */
@@ -25,7 +25,7 @@ export function createLocalSigner(secretKey: Uint8Array): OpenedSigner {
     nip44Encrypt: async (peer, plaintext) => encrypt(plaintext, conversationKeyWith(peer)),
     signEvent: async ({ kind, created_at, tags, content, pubkey }) => {
       const signed = signWith(secretKey, { kind, created_at, tags, content });
-      // Another author is another event, with another id than the one that was sealed.
+      // With another author it is another event, with another id than the sealed one.
       if (signed.pubkey !== pubkey) {
         throw new RepublishError('SignerReturnedWrongEvent', 'the local key is not the key of the event');
       }

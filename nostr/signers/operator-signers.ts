@@ -3,13 +3,13 @@ import { publicKeyHex } from '../keys';
 import type { CustomSigner, CustomSignerFinder } from './custom';
 import { type AccountSigner, type LnbitsSigner, readLnbitsSigner } from './lnbits';
 
-/** Whose signer it is, and the key that it has to sign as, hex. */
+/** An operator, and the key (hex) with which the operator's signer must sign. */
 export interface Owner {
   operatorUserId: string;
   operatorPubkey: string;
 }
 
-/** What is read of LNbits for it. */
+/** What is read from LNbits to find a signer. */
 export interface AccountReader {
   account(operatorUserId: string): Promise<{ pubkey: string | null } | undefined>;
   signer(operatorUserId: string): Promise<AccountSigner | undefined>;
@@ -17,14 +17,14 @@ export interface AccountReader {
 
 export interface OperatorSignersOptions {
   /**
-   * `paired`: only signers that were paired here. `lnbits`: where none of them holds the account's key, the
+   * `paired`: only signers that were paired here. `lnbits`: where none of them has the account's key, the
    * account's own.
    */
   signers: 'paired' | 'lnbits';
-  /** Over which LNbits reaches its bunker. */
+  /** Relays over which LNbits reaches its bunker. */
   bunkerRelays: readonly string[];
   accounts: AccountReader;
-  /** Asked in this order. Default: none. */
+  /** Signer providers, in the order in which they are asked. Default: none. */
   custom?: readonly CustomSignerFinder[] | undefined;
 }
 
@@ -35,42 +35,41 @@ export type SignerOrigin = 'paired' | 'custom' | 'lnbits';
 export type UnstoredSigner = CustomSigner | LnbitsSigner;
 
 /**
- * How long what was found is used again. All documents in work need the signer at about the same moments,
- * twice each: without this, each of them would be two statements on `accounts`. Short, because an account
- * whose signer is changed is to be noticed in the middle of a run.
+ * How long a found signer is reused. All documents in work need it twice, at about the same time: without
+ * this, each would need two statements on `accounts`. Short, so that a run notices when an account's signer
+ * changes.
  */
 const KEPT_MS = 5_000;
 
 /**
- * The operators' current signers. One that was paired here goes first where it holds the account's current
- * key: somebody gave it for this very purpose, and it spends nothing of what LNbits lives on. Then the
- * providers are asked, in their order, and then LNbits. What they give is kept in memory for a moment, and
- * nowhere else.
+ * Finds the current signer of an operator. A paired signer with the account's current key comes first: a
+ * person chose it for this purpose, and it uses nothing that LNbits needs. The providers are next, in their
+ * order, and then LNbits. Found signers are kept in memory for a moment, and nowhere else.
  */
 export class OperatorSigners {
   #found = new Map<string, Promise<UnstoredSigner | undefined>>();
 
   constructor(private readonly options: OperatorSignersOptions) {}
 
-  /** Only signers that were paired here are ever used. */
-  get areAllPaired(): boolean {
+  /** Whether there are only paired signers. */
+  get usesOnlyPaired(): boolean {
     const { signers, custom = [] } = this.options;
     return signers === 'paired' && custom.length === 0;
   }
 
   /**
-   * The signer that a question for this operator goes to.
+   * The signer of an operator. It is not asked.
    *
-   * @param paired the signer that was paired here; null: none
+   * @param paired the signer that was paired here. Null: none
    * @throws RepublishError SignerNotConfigured, SignerPubkeyMismatch, SignerUnreadable, SourceUnavailable,
-   * SourceMisconfigured, and what a provider throws
+   *   SourceMisconfigured, and what a provider throws
    */
   async current<Paired extends { pubkey: string; kind: string }>(
     owner: Owner,
     paired: Paired | null,
   ): Promise<Paired | UnstoredSigner> {
     const { operatorUserId, operatorPubkey } = owner;
-    const signer = await this.whoever(owner, paired);
+    const signer = await this.candidate(owner, paired);
     if (signer === null) {
       throw new RepublishError('SignerNotConfigured', `operator ${operatorUserId} has no signer`);
     }
@@ -84,15 +83,16 @@ export class OperatorSigners {
   }
 
   /**
-   * The same; one that was paired here and holds another key is given where there is no other.
+   * The same, but a paired signer with another key is returned when there is no other, so that it can be
+   * shown.
    *
    * @throws RepublishError as `current`
    */
-  async whoever<Paired extends { pubkey: string }>(
+  async candidate<Paired extends { pubkey: string }>(
     owner: Owner,
     paired: Paired | null,
   ): Promise<Paired | UnstoredSigner | null> {
-    if (this.areAllPaired || paired?.pubkey === owner.operatorPubkey) return paired;
+    if (this.usesOnlyPaired || paired?.pubkey === owner.operatorPubkey) return paired;
     return (await this.#unstored(owner)) ?? paired;
   }
 
@@ -105,7 +105,7 @@ export class OperatorSigners {
       if (this.#found.get(name) === finding) this.#found.delete(name);
     };
     this.#found.set(name, finding);
-    // A failure is told to all who wait for it, and the next one looks anew.
+    // All waiting callers get a failure. The next caller looks again.
     finding.then(() => setTimeout(forget, KEPT_MS).unref(), forget);
     return finding;
   }
@@ -123,21 +123,23 @@ async function readAccount(
   { accounts, bunkerRelays }: OperatorSignersOptions,
   { operatorUserId, operatorPubkey }: Owner,
 ): Promise<LnbitsSigner> {
-  // The key before the signer: a signer that is newer than the key is refused below or by its own answer,
-  // never used for the old one.
+  // The key is read before the signer. A signer that is newer than the key is refused below or by its own
+  // answer, and is never used for the old key.
   const account = await accounts.account(operatorUserId);
   const pubkey = publicKeyHex(account?.pubkey ?? '');
   if (pubkey !== operatorPubkey) {
     throw new RepublishError(
       'SignerPubkeyMismatch',
-      `the account's public key is ${pubkey ?? 'not set'} now; its own signer is not asked to sign as ${operatorPubkey}`,
+      `the account's public key is ${pubkey ?? 'not set'} now; its own signer is not asked to sign as ` +
+        `${operatorPubkey}`,
     );
   }
   const row = await accounts.signer(operatorUserId);
   if (row === undefined) {
     throw new RepublishError(
       'SignerNotConfigured',
-      `"queries.signer" gives no row for operator ${operatorUserId}, and no signer of the account's key was paired here`,
+      `"queries.signer" gives no row for operator ${operatorUserId}, and no signer of the account's key ` +
+        `was paired here`,
     );
   }
   return readLnbitsSigner(row, operatorPubkey, bunkerRelays);

@@ -4,7 +4,7 @@ import { decrypt, getConversationKey } from '../nip44';
 import type { SignedEvent, UnsignedEvent } from '../events';
 import type { Signer, SignerCall } from './signer';
 
-/** What bunkers were seen to trim, normalise (NFC, NFKD), escape or cut; 1 KB of it. */
+/** Text that some bunkers trim, normalise (NFC, NFKD), escape or cut; repeated up to 1 KB. */
 const AWKWARD =
   ' "quotes" \\ back\\slash / {"json": [1.10, -0]} \t\n\r\n é e\u0301 \u212b ﬁ ① 🏧👩‍🚀 \u200b\u00a0 ';
 const PROBE_BYTES = 1_024;
@@ -13,13 +13,13 @@ const PROBE_AGE_S = 3_600;
 export const PROBE_D = 'republish-operator-configs-probe';
 
 /**
- * Proves that a signer is the one that is needed: it names its key, and what it encrypts can be read by
- * whoever it was encrypted to, to the byte. A bunker that encrypts with another key, or trims the text, would
- * leave every machine dark under a run that says "complete". That it can sign is proved by the first
- * signature, which is checked.
+ * Proves a signer: it names the account's key, and the recipient can decrypt what it encrypts, to the byte. A
+ * bunker that encrypts with another key, or trims the text, would otherwise leave every machine without a
+ * readable document in a run that ends as "complete". The first signature, which is checked, proves that it
+ * can sign.
  *
- * @param expectedPubkey hex: who the documents' author has to be
- * @throws RepublishError SignerPubkeyMismatch, SignerCannotEncrypt, and what the signer itself throws
+ * @param expectedPubkey hex: the author that the documents must have
+ * @throws RepublishError SignerPubkeyMismatch, SignerCannotEncrypt, and what the signer throws
  */
 export async function proveSigner(signer: Signer, expectedPubkey: string, call?: SignerCall): Promise<void> {
   const pubkey = await signer.getPublicKey(call);
@@ -33,9 +33,9 @@ export async function proveSigner(signer: Signer, expectedPubkey: string, call?:
 }
 
 /**
- * The second half of it, for a signer whose key is known.
+ * The encryption part of the proof, for a signer whose key is known.
  *
- * @param probe what it is given to encrypt
+ * @param probe the text to encrypt
  * @throws RepublishError SignerCannotEncrypt
  */
 export async function proveEncryption(
@@ -55,9 +55,8 @@ export async function proveEncryption(
 }
 
 /**
- * An event of a document's kind that is worth nothing to whoever gets hold of it: no machine reads its
- * address, and it has expired (NIP-40). Of an earlier hour, so that a signer which puts dates of its own is
- * found out.
+ * An event of a document's kind that is worthless to a thief: no machine reads its address, and it is expired
+ * (NIP-40). Its date is an hour old, so that a signer that replaces dates is noticed.
  */
 export function probeDocument(signerPubkey: string): UnsignedEvent {
   const created_at = Math.floor(Date.now() / 1000) - PROBE_AGE_S;
@@ -74,9 +73,9 @@ export function probeDocument(signerPubkey: string): UnsignedEvent {
 }
 
 /**
- * Proves that a signer signs what it is given and changes nothing. What it signs is thrown away.
+ * Proves that a signer signs the event that it gets, without a change. The signed event is thrown away.
  *
- * @throws RepublishError SignerChangesEvents, and what the signer itself throws
+ * @throws RepublishError SignerChangesEvents, and what the signer throws
  */
 export function proveSignature(
   signer: Signer,
@@ -90,7 +89,7 @@ async function encrypted(signer: Signer, peer: string, probe: string, call?: Sig
   try {
     return await signer.nip44Encrypt(peer, probe, call);
   } catch (thrown) {
-    // Something came back that cannot be this text in NIP-44.
+    // The answer cannot be this text in NIP-44.
     if (thrown instanceof RepublishError && thrown.type === 'SignerReturnedWrongEvent')
       throw cannotEncrypt(thrown.message);
     throw thrown;
@@ -103,7 +102,8 @@ function readWith(machineKey: Uint8Array, signerPubkey: string, ciphertext: stri
     return decrypt(ciphertext, conversationKey);
   } catch (thrown) {
     throw cannotEncrypt(
-      `what it encrypts cannot be read with the key ${signerPubkey} (${ensureError(thrown).message}): it may encrypt with a key of its own`,
+      `what it encrypts cannot be read with the key ${signerPubkey} (${ensureError(thrown).message}): it ` +
+        `may encrypt with a key of its own`,
     );
   } finally {
     conversationKey.fill(0);
@@ -114,7 +114,7 @@ function cannotEncrypt(why: string): RepublishError {
   return new RepublishError('SignerCannotEncrypt', `a text was given to the signer to try it: ${why}`);
 }
 
-/** Begins and ends with blanks, which some trim. */
+/** Begins and ends with blanks, which some bunkers trim. */
 function probeText(): string {
   const unit = Buffer.byteLength(AWKWARD, 'utf8');
   const text = AWKWARD.repeat(Math.floor(PROBE_BYTES / unit));

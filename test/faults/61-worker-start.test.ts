@@ -55,14 +55,9 @@ describe('61: a worker that cannot start', () => {
       'Temporal does not let it describe the namespace',
       () => denying((method) => method === 'DescribeNamespace'),
       'TemporalRefused',
-      'Check TEMPORAL_API_KEY',
+      'TEMPORAL_API_KEY',
     ],
-    [
-      'Temporal does not let it in at all',
-      () => denying(() => true),
-      'TemporalRefused',
-      'Check TEMPORAL_API_KEY',
-    ],
+    ['Temporal does not let it in at all', () => denying(() => true), 'TemporalRefused', 'TEMPORAL_API_KEY'],
     [
       'a search attribute of another type',
       async () => {

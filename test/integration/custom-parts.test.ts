@@ -12,6 +12,7 @@ import { republish } from '../support/command-line';
 import { type ExampleProject, exampleProject } from '../support/example';
 import { type ExampleProcess, startExample } from '../support/example-process';
 import { type Saga, startSaga } from '../support/saga';
+import { parseMetrics, total } from '../support/scrape';
 
 const ROOT = path.resolve(__dirname, '../..');
 const LISTENS = /listens at (http:\S+)/;
@@ -85,13 +86,18 @@ describe('custom-signer/', () => {
   });
 
   test('runWorker({ signers, onRunEnded }): a whole run is signed by the service', async () => {
-    const worker = await started(file('worker.mjs'), env, /worker is polling/);
+    const monitored = { ...env, REPUBLISH_METRICS_ADDRESS: '127.0.0.1:0' };
+    const worker = await started(file('worker.mjs'), monitored, /worker is polling/);
 
     const run = await saga.start(id);
     const events = await run.result();
 
     expect(events['bitspire-fees']).toHaveLength(2);
     expect(events['bitspire-cassettes']).toHaveLength(2);
+    const [, address] = /"address":"([^"]+)"/.exec(worker.output()) ?? [];
+    const samples = parseMetrics(await (await fetch(`http://${address}/metrics`)).text());
+    const signed = { kind: 'signing-service', method: 'sign_event', result: 'answered' };
+    expect(total(samples, 'republish_custom_signer_requests_total', signed)).toBe(4);
     const standing = saga.relays[0]?.events() ?? [];
     for (const eventId of Object.values(events).flat())
       expect(standing.find((event) => event.id === eventId)).toMatchObject({ pubkey });

@@ -1,11 +1,11 @@
-import type { LookingDependencies } from '../../activities/dependencies';
-import { buildLooking } from '../../assembly/looking';
+import type { ReadOnlyDependencies } from '../../activities/dependencies';
+import { buildReadOnly } from '../../assembly/read-only';
 import { RepublishError } from '../../contract/failures';
 import type { ReadOnlyDatabase } from '../../database/connection';
 import { keepProof } from '../../database/ledger/proofs';
 import { findSigner, putSigner } from '../../database/signers';
 import { documentTypes } from '../../documents/registry';
-import { withEyes } from '../../inspection/open';
+import { withInspection } from '../../inspection/open';
 import { fails } from '../support/fails';
 import { type Saga, startSaga } from '../support/saga';
 
@@ -16,7 +16,7 @@ beforeAll(async () => {
 afterAll(() => saga.stop());
 
 /** Never called: what is written here has to be refused by the compiler (`npm run types`). */
-export function refusedByTypes(looking: LookingDependencies, database: ReadOnlyDatabase): unknown[] {
+export function refusedByTypes(looking: ReadOnlyDependencies, database: ReadOnlyDatabase): unknown[] {
   return [
     // @ts-expect-error it sends nothing
     () => looking.publisher.send,
@@ -38,7 +38,7 @@ const REFUSED = { message: expect.stringContaining('read-only transaction') };
 
 describe('what an inspection looks with', () => {
   test('Postgres refuses a write, alone and in a transaction', async () => {
-    await withEyes(saga.configuration(), {}, async ({ database, source }) => {
+    await withInspection(saga.configuration(), {}, async ({ database, source }) => {
       expect(await fails(RepublishError, database.query(INSERT))).toMatchObject(REFUSED);
       expect(
         await fails(
@@ -54,7 +54,7 @@ describe('what an inspection looks with', () => {
   });
 
   test('it has no function that sends or signs, whatever its type says', async () => {
-    const { dependencies, close } = buildLooking(saga.configuration(), { documentTypes });
+    const { dependencies, close } = buildReadOnly(saga.configuration(), { documentTypes });
     try {
       expect(Object.keys(dependencies.publisher).sort()).toEqual(['impossibleBecause', 'look', 'required']);
       expect(dependencies).not.toHaveProperty('keyring');

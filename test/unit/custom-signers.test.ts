@@ -1,6 +1,6 @@
-import { once } from 'node:events';
 import { findersOf } from '../../assembly/custom-signers';
 import { RepublishError } from '../../contract/failures';
+import type { Telemetry } from '../../contract/telemetry';
 import { generateSecretKey, getPublicKey } from '../../nostr/keys';
 import type { SignerProvider } from '../../nostr/signers/custom';
 import { createLocalSigner } from '../../nostr/signers/local';
@@ -43,6 +43,22 @@ test('a signer that does as it should is proved, and signs', async () => {
   const signer = await opened({});
   await proveSigner(signer, pubkey);
   expect(await signer.signEvent(unsigned)).toMatchObject({ ...unsigned, sig: expect.any(String) });
+});
+
+test('each request is counted under the kind of its provider', async () => {
+  const asked: unknown[] = [];
+  const telemetry = {
+    customSignerAsked: (...told: unknown[]) => void asked.push(told),
+  } as unknown as Telemetry;
+  const fail = (): Promise<never> => Promise.reject(new Error('no'));
+  const [finder] = findersOf([{ kind: 'kms', find: () => ({ ...good, signEvent: fail }) }], TIMEOUTS, []);
+  const signer = (await finder?.find(owner))?.open(telemetry);
+  await signer?.getPublicKey();
+  await signer?.signEvent(unsigned).catch(() => undefined);
+  expect(asked).toEqual([
+    ['kms', 'get_public_key', true],
+    ['kms', 'sign_event', false],
+  ]);
 });
 
 test('a signer that trims, or encrypts with another key, is not proved', async () => {
@@ -178,16 +194,16 @@ describe('time', () => {
     await expect(signed).rejects.toThrow('cancelled');
   });
 
-  test('no more requests than `concurrency` are with a provider at once; the others wait for their turn', async () => {
+  test('at most `concurrency` requests are in flight; the others wait for their turn', async () => {
     let running = 0;
     let most = 0;
-    const ends = new EventTarget();
+    const held: (() => void)[] = [];
     const signer = await opened(
       {
         signEvent: async (event) => {
           running += 1;
           most = Math.max(most, running);
-          await once(ends, 'end');
+          await new Promise<void>((resolve) => held.push(resolve));
           running -= 1;
           return local.signEvent(event);
         },
@@ -196,20 +212,17 @@ describe('time', () => {
       { concurrency: 2 },
     );
     const turn = new AbortController();
-    const signed = [1, 2, 3].map(() => signer.signEvent(unsigned));
+    const signed = Promise.all([1, 2, 3].map(() => signer.signEvent(unsigned)));
     const leaves = signer.signEvent(unsigned, { turn: turn.signal });
     turn.abort(new Error('no turn'));
     await expect(leaves).rejects.toThrow('no turn');
-    while (signed.length > 0) {
-      await new Promise(setImmediate);
-      ends.dispatchEvent(new Event('end'));
-      await Promise.race(
-        signed.map(async (each) => {
-          await each;
-          void signed.splice(signed.indexOf(each), 1);
-        }),
-      );
+    for (let ended = 0; ended < 3; await new Promise(setImmediate)) {
+      const end = held.shift();
+      if (end === undefined) continue;
+      end();
+      ended += 1;
     }
+    expect(await signed).toHaveLength(3);
     expect(most).toBe(2);
   });
 });

@@ -91,6 +91,12 @@ test('what is given wins over the configuration, and is closed once, whoever has
   const configuration = configured({ signerProviders: ['./missing.mjs'], source: './missing.mjs' });
   const parts = await loadParts(configuration, { signers: [provider], source });
   expect(parts.custom?.map(({ kind }) => kind)).toEqual(['given']);
+  // It names no operators: those of a fleet of all are in the ledger.
+  expect(parts.operatorsFrom).toBe('ledger');
+  const withOperators = { ...source, operators: async () => [] };
+  expect(await loadParts(configuration, { signers: [], source: withOperators })).toMatchObject({
+    operatorsFrom: 'source',
+  });
   const borrowed = sourceFor({ ...configuration, lnbitsDatabaseUrl: '' }, parts);
   expect(await borrowed.account('op')).toEqual({ id: 'op', pubkey: null });
   await borrowed.close();

@@ -199,7 +199,7 @@ describe('whose turn it is', () => {
   ] as const)('signers: %s, paired here %s: %s', async (signers, pubkey, kind) => {
     const { accounts } = accountsWith(local(hexOf(accountKey)));
     const here = pubkey === null ? null : { kind: 'bunker', pubkey };
-    expect((await signersOver(accounts, signers).whoever(owner, here))?.kind).toBe(kind);
+    expect((await signersOver(accounts, signers).candidate(owner, here))?.kind).toBe(kind);
   });
 
   test('a provider is asked behind a paired signer with the key, and before LNbits', async () => {

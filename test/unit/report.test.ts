@@ -49,7 +49,7 @@ describe('the sentence at the top says how it stands, and the remedy what to do'
       },
       'bad',
       /^Incomplete\. 1 of 2 documents stand, 1 does not\.$/,
-      [/^Correct the row/, /^Mend what the failures name/],
+      [/^Correct the row/, /^Correct what the failures name/],
     ],
     [
       'ended on its signer: that, and not ten times NotAttempted',
@@ -127,7 +127,7 @@ describe('the sentence at the top says how it stands, and the remedy what to do'
         live: { obstacle: { type: 'NoWorker', message: 'nobody polls task queue typo' } },
       },
       'warning',
-      /^Nobody polls the task queue of the run, so that it waits\. 1 of 2/,
+      /^No worker polls the task queue of the run, so the run waits\. 1 of 2/,
       [/republish worker.*republish end 8f3c2b/],
     ],
     [
@@ -145,8 +145,8 @@ describe('the sentence at the top says how it stands, and the remedy what to do'
       'no worker answers, and Temporal does not say more',
       { documents: half, progress: null },
       'warning',
-      /^Workers poll the task queue of the run, .*none has answered\. 1 of 2/,
-      [/^Look again in a minute/],
+      /^Workers poll the task queue of the run, .*none answers\. 1 of 2/,
+      [/^Look again in two minutes/],
     ],
     [
       'terminated',

@@ -2,16 +2,16 @@ import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { ensureError } from '../../contract/failures';
 
-/** What the listener shows. */
+/** What the listener serves. */
 export interface Shown {
   /** Text in Prometheus' format. */
   metrics(): Promise<string>;
-  /** Why the worker can take no work now; empty when it can. */
+  /** Why the worker can take no work now. Empty: it can. */
   troubles(): Promise<string[]>;
 }
 
 export interface Listener {
-  /** host:port it is bound to. */
+  /** The host:port to which it is bound. */
   address: string;
   close(): Promise<void>;
 }
@@ -19,10 +19,10 @@ export interface Listener {
 const PROMETHEUS_TEXT = 'text/plain; version=0.0.4; charset=utf-8';
 
 /**
- * Serves `/metrics`, `/livez` and `/readyz`. It knows no secret and takes no input, but it is for the inside
- * of a network: the metrics name the relays.
+ * Serves `/metrics`, `/livez` and `/readyz`. It knows no secret and takes no input. Keep it inside a network
+ * all the same: the metrics name the relays.
  *
- * @throws Error naming the address, when it cannot be bound
+ * @throws Error with the address, when it cannot be bound
  */
 export async function listen(address: string, shown: Shown): Promise<Listener> {
   const server = createServer((request, response) => {
@@ -36,7 +36,8 @@ export async function listen(address: string, shown: Shown): Promise<Listener> {
     server.once('error', (error: NodeJS.ErrnoException) =>
       reject(
         new Error(
-          `metrics cannot be served at ${address} (${error.code ?? error.message}): free it, or change REPUBLISH_METRICS_ADDRESS`,
+          `metrics cannot be served at ${address} (${error.code ?? error.message}): free it, or change ` +
+            `REPUBLISH_METRICS_ADDRESS`,
         ),
       ),
     );
@@ -48,7 +49,7 @@ export async function listen(address: string, shown: Shown): Promise<Listener> {
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
-        // Scrapers keep their connections.
+        // Scrapers keep their connections open.
         server.closeAllConnections();
       }),
   };
@@ -59,7 +60,7 @@ async function answerTo(path: string, shown: Shown, response: ServerResponse): P
     case '/metrics':
       return answer(response, 200, await shown.metrics(), PROMETHEUS_TEXT);
     case '/livez':
-      // That it is answered is the answer: a worker whose event loop hangs says nothing.
+      // Any answer means alive: a worker whose event loop hangs gives none.
       return answer(response, 200, 'alive\n');
     case '/readyz': {
       const troubles = await shown.troubles();

@@ -1,14 +1,15 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { SignerLoad, Telemetry } from '../../contract/telemetry';
 
-/** From a bunker beside the worker to one behind slow relays; the largest is the default deadline. */
+/** From a bunker next to the worker to one behind slow relays. The largest bucket is the default timeout. */
 const LATENCY_BUCKETS_S = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 
 const NO_LOAD: SignerLoad = { inFlight: 0, waiting: 0, pacedBunkers: 0, slowestRatePerS: Infinity };
 
 /**
  * The worker's own metrics. Every label has a bounded set of values: document types, outcomes, failure types,
- * methods, the configured relays as they may be shown. What each of them means stands in docs/operations.md.
+ * methods, signer kinds, and the configured relays as they may be shown. docs/operations.md explains each of
+ * them.
  */
 export class Metrics implements Telemetry {
   readonly #registry = new Registry();
@@ -45,6 +46,12 @@ export class Metrics implements Telemetry {
     buckets: LATENCY_BUCKETS_S,
     registers: [this.#registry],
   });
+  readonly #customSigners = new Counter({
+    name: 'republish_custom_signer_requests_total',
+    help: 'Requests to the signers of providers, by kind, method and whether they were answered.',
+    labelNames: ['kind', 'method', 'result'] as const,
+    registers: [this.#registry],
+  });
   readonly #relayStandings = new Counter({
     name: 'republish_relay_placements_total',
     help: 'Documents brought to a relay, by relay and by where they stood on it afterwards.',
@@ -71,7 +78,7 @@ export class Metrics implements Telemetry {
       labelNames: ['version', 'build_id'] as const,
       registers: [this.#registry],
     }).set({ version: build.version, build_id: build.buildId }, 1);
-    // Read when somebody looks: a gauge that is set on every change would be as often wrong as it is right.
+    // Read at each scrape. A gauge that is set on every change would be wrong as often as it is right.
     this.#gauge(
       'republish_bunker_requests_in_flight',
       'Requests at bunkers that have no answer yet.',
@@ -92,12 +99,12 @@ export class Metrics implements Telemetry {
       'Rate in force at the bunker that is paced most; +Inf while none is.',
       ({ slowestRatePerS }) => slowestRatePerS,
     );
-    // Series that are there before the first event: an increase from nothing to one is none to Prometheus.
+    // These series exist before the first event: Prometheus sees no increase when a series appears with 1.
     for (const source of ['bunker', 'relay']) this.#dropped.inc({ source }, 0);
     for (const outcome of ['complete', 'incomplete', 'failed', 'cancelled']) this.#runs.inc({ outcome }, 0);
   }
 
-  /** In Prometheus' text format, each time anew. */
+  /** All metrics in Prometheus' text format, read now. */
   text(): Promise<string> {
     return this.#registry.metrics();
   }
@@ -117,6 +124,10 @@ export class Metrics implements Telemetry {
   bunkerRequestEnded(method: string, result: string, seconds: number): void {
     this.#bunkerRequests.inc({ method, result });
     if (result === 'answered') this.#bunkerLatency.observe({ method }, seconds);
+  }
+
+  customSignerAsked(kind: string, method: string, isAnswered: boolean): void {
+    this.#customSigners.inc({ kind, method, result: isAnswered ? 'answered' : 'failed' });
   }
 
   relayAnswered(relay: string, state: string): void {

@@ -5,23 +5,23 @@ import { listen } from './listener';
 import { Metrics } from './metrics';
 import { freeLoopbackPort, readSdkMetrics } from './sdk-metrics';
 
-/** What a worker shows of itself over HTTP, from before it connects to anything until it has ended. */
+/** What a worker serves over HTTP, from before it connects to anything until it has ended. */
 export interface Monitoring {
-  /** To be told what happens; undefined when nobody can look. */
+  /** Counts what happens. Undefined: nobody can scrape. */
   telemetry: Telemetry | undefined;
-  /** Where the SDK has to serve its own metrics, to be shown together with ours. */
+  /** The port on which the SDK must serve its own metrics. They are shown together with ours. */
   sdkMetricsPort: number | undefined;
-  /** From now on readiness is the worker's; before it is "starting". */
+  /** From now on readiness is the worker's. Before, it is "starting". */
   watch(worker: { troubles(): Promise<string[]> }): void;
-  /** No work is taken any more, while the process still finishes some. */
+  /** The worker takes no more work, and finishes the work in progress. */
   drain(): void;
   close(): Promise<void>;
 }
 
 /**
- * Listens at `metricsAddress`; does nothing at all without one.
+ * Listens at `metricsAddress`. Without one it does nothing.
  *
- * @throws Error naming the address, when it cannot be bound
+ * @throws Error with the address, when it cannot be bound
  */
 export async function startMonitoring(
   { metricsAddress }: Pick<Configuration, 'metricsAddress'>,

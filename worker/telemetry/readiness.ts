@@ -9,10 +9,10 @@ export interface NeededByWork {
 }
 
 const ANSWER_WITHIN_MS = 2_000;
-/** However many ask, the servers are asked once a second at most. */
+/** The servers are asked at most once a second, whatever the number of requests. */
 const KEPT_FOR_MS = 1_000;
 
-/** Tells why a worker can take no work at this moment, in words that name no address. */
+/** Why a worker can take no work now, in words that name no address. */
 export function readinessOf({ worker, connection, database }: NeededByWork): () => Promise<string[]> {
   const ask = async (): Promise<string[]> => {
     const whys = await Promise.all([
@@ -36,7 +36,7 @@ export function readinessOf({ worker, connection, database }: NeededByWork): () 
   };
 }
 
-/** Undefined when it does, within the bound. */
+/** Undefined: it answered in time. */
 async function whyNot(question: Promise<unknown>, who: string): Promise<string | undefined> {
   const answered = question.then(
     () => true,

@@ -3,8 +3,8 @@ import { createServer, type AddressInfo } from 'node:net';
 const READ_TIMEOUT_MS = 2_000;
 
 /**
- * A free port on the loopback interface. The SDK serves its metrics on a port of its own and says nowhere
- * which one it was given, so it cannot be asked to take any.
+ * A free port on the loopback interface. The SDK serves its metrics on its own port and does not say which
+ * one it got, so it cannot choose a free one.
  */
 export function freeLoopbackPort(): Promise<number> {
   return new Promise((resolve, reject) => {
@@ -18,8 +18,8 @@ export function freeLoopbackPort(): Promise<number> {
 }
 
 /**
- * What the SDK serves there; a comment in its place when it does not answer, so that the worker's own metrics
- * still come.
+ * The SDK's metrics. When it does not answer, a comment takes their place, so that the worker's own metrics
+ * are still served.
  */
 export async function readSdkMetrics(port: number): Promise<string> {
   try {

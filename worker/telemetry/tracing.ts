@@ -10,26 +10,26 @@ import { within } from '../../async/wait';
 import { PACKAGE } from '../../contract/names';
 import type { Build } from '../build';
 
-/** What a worker is given so that its activities are traced. */
+/** Traces the activities of a worker. */
 export interface Tracing {
   activity: ActivityInterceptorsFactory;
-  /** Sends what is left, within a bound. */
+  /** Sends the remaining spans, within a limited time. */
   close(): Promise<void>;
 }
 
 const EXPORT_TIMEOUT_MS = 3_000;
-/** The end of the process waits for no collector longer than this. */
+/** The process waits at most this long for the collector when it ends. */
 const CLOSE_WITHIN_MS = 5_000;
-/** Runs whose beginning is remembered, and executions whose run is: the newest. */
+/** How many runs and executions are remembered: the newest ones. */
 const MAX_REMEMBERED = 10_000;
 
 /**
- * Sends a span for each attempt of an activity to an OTLP collector over HTTP, all spans of a run in one
- * trace. A span holds names, ids and the type of a failure: no message, no input, no result.
+ * Sends a span for each attempt of an activity to an OTLP collector over HTTP. All spans of a run are in one
+ * trace. A span contains names, ids and the type of a failure: no message, no input, no result.
  *
- * The trace's id is made from the run's, so that workers agree on it without a word. The SDK's own
- * interceptors pass it on in headers, by code in the workflow that changes the order of its steps: a run with
- * an update that was begun before tracing was switched on can then not be replayed.
+ * The trace id is computed from the run id, so that all workers use the same. The SDK's own interceptors
+ * would pass it in headers, with code inside the workflow that changes the order of its steps: a run that got
+ * an update before tracing was switched on could then not be replayed.
  */
 export function startTracing(tracesUrl: string, build: Build, logger: Logger): Tracing {
   diag.setLogger(
@@ -43,7 +43,7 @@ export function startTracing(tracesUrl: string, build: Build, logger: Logger): T
     DiagLogLevel.ERROR,
   );
   const random = new RandomIdGenerator();
-  /** Ids of the one span whose children have named it already. */
+  /** The ids of the one span whose children are recorded already. */
   let given: SpanIds | undefined;
   const provider = new BasicTracerProvider({
     resource: resourceFromAttributes({
@@ -63,10 +63,10 @@ export function startTracing(tracesUrl: string, build: Build, logger: Logger): T
   });
   const tracer = provider.getTracer(PACKAGE);
   const began = new Map<string, number>();
-  /** Which run an execution is of, as an earlier activity of it has told. */
+  /** The run of each execution, as an earlier activity reported it. */
   const runOf = new Map<string, string>();
 
-  /** The run itself: from the first activity that this worker did for it to the audit. */
+  /** The span of the run: from the first activity on this worker to the audit. */
   const endRoot = (runId: string, root: SpanIds, workflowId: string): void => {
     given = root;
     const span = tracer.startSpan('run', {
@@ -94,7 +94,7 @@ export function startTracing(tracesUrl: string, build: Build, logger: Logger): T
             failed = String(type ?? name);
             throw thrown;
           } finally {
-            // Made when the attempt is over: only the ledger knew which document type the page is of.
+            // Created when the attempt is over: only the ledger knows the document type of the page.
             const work = workInHand(context);
             if (work.runId !== undefined) remember(runOf, executionRunId, work.runId);
             const runId = work.runId ?? runOf.get(executionRunId) ?? executionRunId;

@@ -1,19 +1,19 @@
-import type { LookingDependencies } from '../activities/dependencies';
+import type { ReadOnlyDependencies } from '../activities/dependencies';
 import { openReadOnlyDatabase } from '../database/connection';
 import type { RelayPublisher } from '../nostr/relays/publisher';
 import type { Parts } from './parts';
 import { buildShared } from './shared';
 import type { WorkerConfiguration } from './worker-configuration';
 
-/** What an inspection looks with. Opens no connection yet. */
-export function buildLooking(
+/** Builds the dependencies of an inspection. Opens no connection yet. */
+export function buildReadOnly(
   configuration: WorkerConfiguration,
   parts: Parts,
-): { dependencies: LookingDependencies; close(): Promise<void> } {
+): { dependencies: ReadOnlyDependencies; close(): Promise<void> } {
   const database = openReadOnlyDatabase({ url: configuration.databaseUrl });
   const { shared, close } = buildShared(configuration, parts, database);
   return {
-    dependencies: { ...shared, database, publisher: onlyLooking(shared.publisher) },
+    dependencies: { ...shared, database, publisher: readOnlyPublisher(shared.publisher) },
     close: async () => {
       await close();
       await database.close();
@@ -21,8 +21,8 @@ export function buildLooking(
   };
 }
 
-/** Without what sends: also code that is not held to types finds nothing there. */
-export function onlyLooking(publisher: RelayPublisher): LookingDependencies['publisher'] {
+/** A publisher without the functions that send, also for code that the compiler does not check. */
+export function readOnlyPublisher(publisher: RelayPublisher): ReadOnlyDependencies['publisher'] {
   return {
     required: publisher.required,
     look: (...asked) => publisher.look(...asked),
