@@ -1,5 +1,6 @@
 import type { HeartbeatDetails, RunLimits } from '../contract/activities';
 import type { Telemetry } from '../contract/telemetry';
+import type { AuditRow } from '../database/audit';
 import type { Database, ReadOnlyDatabase } from '../database/connection';
 import type { DocumentType } from '../documents/document-type';
 import type { BunkerRelayLimits } from '../nostr/bunker/bunker-relay-limits';
@@ -8,7 +9,6 @@ import type { Keyring } from '../nostr/signers/keyring';
 import type { OperatorSigners } from '../nostr/signers/operator-signers';
 import type { Patience } from '../rules/patience';
 import type { Source } from '../sources/source';
-import type { EndedRun } from './ended-run';
 import type { Failpoint } from './failpoints';
 import type { WorkerClock } from './steps/clock';
 
@@ -59,6 +59,12 @@ export interface ActivityDependencies extends ReadOnlyDependencies {
   /** Called at each place where a crash leaves the most behind. Does nothing, except in the fault tests. */
   failpoint(name: Failpoint): void;
 }
+
+/** A closed run: a part of its audit row. */
+export type EndedRun = Pick<
+  AuditRow,
+  'runId' | 'workflowId' | 'operatorUserId' | 'outcome' | 'counts' | 'failure' | 'failures'
+>;
 
 /** What an activity gets beside its input. */
 export interface ActivityCall {

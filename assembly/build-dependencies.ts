@@ -1,6 +1,5 @@
 import type { Logger } from 'pino';
-import type { ActivityDependencies } from '../activities/dependencies';
-import type { EndedRun } from '../activities/ended-run';
+import type { ActivityDependencies, EndedRun } from '../activities/dependencies';
 import type { Telemetry } from '../contract/telemetry';
 import { type Database, openDatabase } from '../database/connection';
 import { keepBunkerRelays } from '../database/signers';

@@ -9,7 +9,7 @@ import {
 } from '@temporalio/worker';
 import type { Logger } from 'pino';
 import { createActivities } from '../activities/create-activities';
-import type { EndedRun } from '../activities/ended-run';
+import type { EndedRun } from '../activities/dependencies';
 import type { Failpoint } from '../activities/failpoints';
 import { withEncodedFailures } from '../configuration/data-converter';
 import type { TemporalConfiguration } from '../configuration/temporal';

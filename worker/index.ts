@@ -1,6 +1,6 @@
 /** Runs a worker, and the types of everything it can be given: document types, signer providers, a source. */
 export { runWorker, type RunWorkerOptions } from './run';
-export type { EndedRun } from '../activities/ended-run';
+export type { EndedRun } from '../activities/dependencies';
 export { ConfigurationError } from '../configuration/load';
 export { type Failure, type FailureType, RepublishError } from '../contract/failures';
 export {

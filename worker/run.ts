@@ -1,7 +1,7 @@
 import type { DataConverter } from '@temporalio/common';
 import { Runtime } from '@temporalio/worker';
 import type { Logger } from 'pino';
-import type { EndedRun } from '../activities/ended-run';
+import type { EndedRun } from '../activities/dependencies';
 import { loadConfiguration, WORKER_NEEDS } from '../configuration/load';
 import { configuredDataConverter } from '../configuration/data-converter';
 import { loadTemporalConfiguration } from '../configuration/temporal';

@@ -61,7 +61,7 @@ test('the bench compares the loop, this program and the ideal, and records it wi
   const { stdout, files } = await bench(
     '--quick',
     '--latencies',
-    '5',
+    '0,5',
     '--in-flight',
     '8',
     '--seconds',
@@ -85,8 +85,11 @@ test('the bench compares the loop, this program and the ideal, and records it wi
     'events',
     'bytes',
   ]);
-  expect(compared.slice(1).map((row) => row.slice(0, 2))).toEqual([['5 ms', '8']]);
-  expect(compared.map((row) => row[5])).toEqual(['d: ideal /s', '800.0']);
+  expect(compared.slice(1).map((row) => row.slice(0, 2))).toEqual([
+    ['0 ms', '8'],
+    ['5 ms', '8'],
+  ]);
+  expect(compared.map((row) => row[5])).toEqual(['d: ideal /s', '-', '800.0']);
   const names = ['plan', 'proof', 'pages', 'sweep', 'audit', 'between them'];
   expect(steps[0]?.slice(4, 10)).toEqual(names);
   for (const row of steps.slice(1)) expect(row.slice(4, 10).map(Number)).not.toContain(NaN);
@@ -122,6 +125,7 @@ test('the bench compares the loop, this program and the ideal, and records it wi
     measuredAt: expect.stringMatching(/^\d{4}-/),
     machine: { cores: expect.any(Number), node: process.version, memoryGiB: expect.any(Number) },
     comparisons: [
+      { latencyMs: 0, inFlight: 8 },
       {
         latencyMs: 5,
         inFlight: 8,

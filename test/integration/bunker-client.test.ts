@@ -7,7 +7,7 @@ import { finalizeEvent, generateSecretKey } from 'nostr-tools/pure';
 import { type DevBunker, startBunker } from '../../dev/bunker';
 import type { BunkerFault, FaultAction } from '../../dev/bunker-faults';
 import { type DevRelay, startRelay } from '../../dev/relay';
-import { BunkerClient, type BunkerClientOptions } from '../../nostr/bunker/client';
+import type { BunkerClient, BunkerClientOptions } from '../../nostr/bunker/client';
 import { Limiter } from '../../async/limiter';
 import { parseBunkerUri } from '../../nostr/bunker/uri';
 import { eventId, isAuthentic, type SignedEvent } from '../../nostr/events';

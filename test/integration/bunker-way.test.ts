@@ -3,7 +3,7 @@ import { generateSecretKey, getPublicKey } from 'nostr-tools/pure';
 import { startBunker } from '../../dev/bunker';
 import { freePort } from '../../embedded/free-port';
 import { startRelay } from '../../dev/relay';
-import { BunkerClient } from '../../nostr/bunker/client';
+import type { BunkerClient } from '../../nostr/bunker/client';
 import type { SignedEvent } from '../../nostr/events';
 import { type BareRelay, type BareScript, startBareRelay } from '../support/bare-relay';
 import {

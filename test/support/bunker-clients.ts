@@ -9,7 +9,7 @@ import type { UnsignedEvent } from '../../nostr/events';
 import { fails } from './fails';
 
 /** Long enough for a busy machine; whatever ends sooner ends for another reason. */
-export const PATIENCE_MS = 8_000;
+const PATIENCE_MS = 8_000;
 /** For tests of the deadline itself. */
 export const SHORT_MS = 400;
 

@@ -11,8 +11,8 @@ import { startTcpServer } from './tcp-server';
 export const PATIENCE_MS = 8_000;
 export const SHORT_MS = 250;
 
-export const secretKey = generateSecretKey();
-export const author = getPublicKey(secretKey);
+const secretKey = generateSecretKey();
+const author = getPublicKey(secretKey);
 export function make(d = 'a', created_at = 1_800_000_000): SignedEvent {
   const signed = finalizeEvent({ kind: 30078, created_at, tags: [['d', d]], content: '' }, secretKey);
   // Without the verdict that nostr-tools keeps on the object.
