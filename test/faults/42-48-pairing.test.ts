@@ -52,9 +52,7 @@ describe('knowing a bunker', () => {
     await expect(addBunkerSigner(context(id), bunker.uri())).rejects.toMatchObject({
       type: 'SignerPending',
       message: expect.stringContaining('a person has to approve it there first'),
-      remedy: expect.stringMatching(
-        /^Approve this client in the bunker.* same command again with the same URI/,
-      ),
+      remedy: expect.stringMatching(/^Approve this client in the bunker.* same command with the same URI/),
     });
     bunker.setFaults(undefined);
     await expect(addBunkerSigner(context(id), bunker.uri())).resolves.toMatchObject({ matchesAccount: true });
