@@ -25,12 +25,15 @@ export interface ReadOnlyDatabase extends Queryable {
    * serialization failure or a deadlock, at most five times.
    */
   transaction<T>(work: (client: Queryable) => Promise<T>): Promise<T>;
+  /** The same connections, with READ ONLY transactions alone. */
+  readonly readOnly: ReadOnlyDatabase;
   close(): Promise<void>;
 }
 
 export interface Database extends Writable {
   /** As `ReadOnlyDatabase.transaction`, but `work` may write. */
   transaction<T>(work: (client: Transaction) => Promise<T>): Promise<T>;
+  readonly readOnly: ReadOnlyDatabase;
   close(): Promise<void>;
 }
 
@@ -67,17 +70,35 @@ const TRANSACTION_ATTEMPTS = 5;
  * @throws RepublishError DatabaseMisconfigured: the URL is invalid, or it names a file that cannot be used
  */
 export function openDatabase(options: DatabaseOptions): Database {
-  return { mayWrite: true, ...open(options, { readOnly: false }) };
+  const connections = openConnections(options);
+  return {
+    mayWrite: true,
+    ...statementsOn(connections, options, { readOnly: false }),
+    readOnly: readOnlyOn(connections, options),
+  };
 }
 
 /** As `openDatabase`, but every transaction is READ ONLY. */
 export function openReadOnlyDatabase(options: DatabaseOptions): ReadOnlyDatabase {
-  return open(options, { readOnly: true });
+  return readOnlyOn(openConnections(options), options);
 }
 
-function open(options: DatabaseOptions, { readOnly }: { readOnly: boolean }): Omit<Database, 'mayWrite'> {
-  const where = placeOf(options.url);
-  const connections = openConnections(options, where);
+function readOnlyOn(connections: Connections, options: DatabaseOptions): ReadOnlyDatabase {
+  const database = {
+    ...statementsOn(connections, options, { readOnly: true }),
+    get readOnly(): ReadOnlyDatabase {
+      return database;
+    },
+  };
+  return database;
+}
+
+function statementsOn(
+  connections: Connections,
+  { url, onRepeat }: DatabaseOptions,
+  { readOnly }: { readOnly: boolean },
+): Pick<Database, 'query' | 'transaction' | 'close'> {
+  const where = placeOf(url);
   const inTransaction = <T>({ client, hasSettings }: LentConnection, work: () => Promise<T>): Promise<T> =>
     between(client, beginOf({ hasSettings, readOnly }), work);
 
@@ -87,8 +108,8 @@ function open(options: DatabaseOptions, { readOnly }: { readOnly: boolean }): Om
         return await run();
       } catch (thrown) {
         if (attempt === TRANSACTION_ATTEMPTS || !REPEATABLE.has(sqlState(thrown) ?? ''))
-          throw asRepublishError(thrown, where);
-        options.onRepeat?.();
+          throw asRepublishError(thrown, where, { readOnly });
+        onRepeat?.();
       }
     }
   };
@@ -113,14 +134,11 @@ function open(options: DatabaseOptions, { readOnly }: { readOnly: boolean }): Om
   };
 }
 
-function openConnections(
-  { url, maxConnections = 10, onIdleError }: DatabaseOptions,
-  where: string,
-): Connections {
+function openConnections({ url, maxConnections = 10, onIdleError }: DatabaseOptions): Connections {
   try {
     return new Connections(parsePostgresUrl(url), { maxConnections, onIdleError });
   } catch (thrown) {
-    throw asRepublishError(thrown, where);
+    throw asRepublishError(thrown, placeOf(url));
   }
 }
 

@@ -36,16 +36,30 @@ export function sqlState(thrown: unknown): string | undefined {
   return typeof code === 'string' && /^(?!E)[0-9A-Z]{5}$/.test(code) ? code : undefined;
 }
 
-/** @param where host, port and database, for a message */
-export function asRepublishError(thrown: unknown, where: string): RepublishError {
+/**
+ * @param where host, port and database, for a message
+ * @param readOnly the statement ran in a READ ONLY transaction of ours
+ */
+export function asRepublishError(
+  thrown: unknown,
+  where: string,
+  { readOnly = false }: { readOnly?: boolean } = {},
+): RepublishError {
   if (thrown instanceof RepublishError) return thrown;
   if (thrown instanceof PostgresUrlFault) return urlFault(thrown);
   const state = sqlState(thrown);
   const error = ensureError(thrown);
+  // In any other transaction it is the server that is read-only, after a failover or for a full disk: that passes.
+  if (readOnly && state === READ_ONLY)
+    return withSqlState(misconfigured('it writes, and a query may only read', QUERY_WRITES), state);
   return state === undefined
     ? unanswered(thrown, error, where)
     : withSqlState(refusal(thrown as Said, state, error.message), state);
 }
+
+const READ_ONLY = '25006';
+const QUERY_WRITES =
+  'Replace what writes in the query (an INSERT, nextval, a lock, a function with one of these) by a SELECT.';
 
 function withSqlState({ type, message, remedy }: RepublishError, sqlState: string): RepublishError {
   return new RepublishError(type, message, { remedy, sqlState });
@@ -96,7 +110,6 @@ function unanswered(thrown: unknown, { message }: Error, where: string): Republi
 function refusal(said: Said, state: string, message: string): RepublishError {
   const known = KNOWN[state]?.(said, message);
   if (known !== undefined) return known;
-  // 25006: read-only (a failover, or a full disk guard): it passes.
   if (!FINAL_CLASSES.some((prefix) => state.startsWith(prefix))) {
     return new RepublishError(
       'DatabaseUnavailable',

@@ -1,4 +1,4 @@
-import { openDatabase, placeOf, type ReadOnlyDatabase } from '../database/connection';
+import { openReadOnlyDatabase, placeOf, type ReadOnlyDatabase } from '../database/connection';
 import { openPostgresSource } from './postgres';
 import type { PresetName } from './presets';
 import type { SourceQueries } from './queries';
@@ -23,7 +23,7 @@ export interface SourceOptions {
 }
 
 /**
- * The source for the URL of LNbits' database. The first question opens the first connection.
+ * The source for the URL of LNbits' database. It reads in READ ONLY transactions. The first question opens the first connection.
  *
  * @throws Error, PostgresUrlFault: the URL is invalid
  */
@@ -32,8 +32,8 @@ export function openSource({ url, ledger, onIdleError, maxConnections, ...option
   if (parsed.kind === 'sqlite') return openSqliteSource({ ...options, folder: parsed.folder });
   const isShared = ledger !== undefined && ledger.url === url;
   const database = isShared
-    ? { ...ledger.database, close: async () => undefined }
-    : openDatabase({
+    ? { ...ledger.database.readOnly, close: async () => undefined }
+    : openReadOnlyDatabase({
         url: parsed.url,
         ...(maxConnections === undefined ? {} : { maxConnections }),
         ...(onIdleError === undefined ? {} : { onIdleError }),

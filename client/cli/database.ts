@@ -1,6 +1,11 @@
 import { loadConfiguration, type Need } from '../../configuration/load';
 import type { Configuration } from '../../configuration/schema';
-import { type Database, openDatabase } from '../../database/connection';
+import {
+  type Database,
+  openDatabase,
+  openReadOnlyDatabase,
+  type ReadOnlyDatabase,
+} from '../../database/connection';
 import type { PairingContext } from '../../pairing/facts';
 
 /** Lends what an operator's signer is stored, looked for and asked with. */
@@ -24,9 +29,22 @@ export async function withDatabase<T>(
   needs: Need[] = [],
 ): Promise<T> {
   const configuration = loadConfiguration({ needs: ['databaseUrl', ...needs] });
-  const database = openDatabase({ url: configuration.databaseUrl ?? '', maxConnections: 2 });
+  return closing(openDatabase(optionsOf(configuration)), (database) => work(database, configuration));
+}
+
+/** As `withDatabase`, for commands that only look. */
+export async function withReadOnlyDatabase<T>(work: (database: ReadOnlyDatabase) => Promise<T>): Promise<T> {
+  return closing(openReadOnlyDatabase(optionsOf(loadConfiguration({ needs: ['databaseUrl'] }))), work);
+}
+
+const optionsOf = ({ databaseUrl = '' }: Configuration) => ({ url: databaseUrl, maxConnections: 2 });
+
+async function closing<Opened extends ReadOnlyDatabase, T>(
+  database: Opened,
+  work: (database: Opened) => Promise<T>,
+): Promise<T> {
   try {
-    return await work(database, configuration);
+    return await work(database);
   } finally {
     await database.close();
   }

@@ -4,6 +4,7 @@ import { RepublishError } from '../../contract/failures';
 import type { ReadOnlyDatabase } from '../../database/connection';
 import { keepProof } from '../../database/ledger/proofs';
 import { findSigner, putSigner } from '../../database/signers';
+import { openSource } from '../../sources/open';
 import { documentTypes } from '../../documents/registry';
 import { withInspection } from '../../inspection/open';
 import { fails } from '../support/fails';
@@ -34,7 +35,7 @@ export function refusedByTypes(looking: ReadOnlyDependencies, database: ReadOnly
 }
 
 const INSERT = "INSERT INTO republish.pairings VALUES ('op', repeat('a', 64), 'tag', 'key')";
-const REFUSED = { message: expect.stringContaining('read-only transaction') };
+const REFUSED = { type: 'DatabaseMisconfigured', message: 'it writes, and a query may only read' };
 
 describe('what an inspection looks with', () => {
   test('Postgres refuses a write, alone and in a transaction', async () => {
@@ -51,6 +52,30 @@ describe('what an inspection looks with', () => {
       expect(await source.account('nobody')).toBeUndefined();
     });
     expect(await saga.database.query('SELECT * FROM republish.pairings')).toEqual([]);
+  });
+
+  test.each([
+    ['over connections of its own', false],
+    ["over the ledger's connections", true],
+  ])('a query that writes is refused %s, by its name, also for a worker', async (_where, isShared) => {
+    await saga.database.query('CREATE SEQUENCE IF NOT EXISTS seen');
+    const sql = "SELECT $1::text AS id, NULL::text AS pubkey FROM nextval('seen')";
+    const { databaseUrl: url = '' } = saga.configuration();
+    const source = openSource({
+      url,
+      preset: 'auto',
+      queries: { account: { sql }, documents: {}, documentTypes },
+      ...(isShared ? { ledger: { url, database: saga.database } } : {}),
+    });
+    try {
+      expect(await fails(RepublishError, source.account('nobody'))).toMatchObject({
+        type: 'SourceMisconfigured',
+        message: expect.stringMatching(/^queries\.account: it writes/),
+        remedy: expect.stringMatching(/^Replace what writes in the query/),
+      });
+    } finally {
+      await source.close();
+    }
   });
 
   test('it has no function that sends or signs, whatever its type says', async () => {

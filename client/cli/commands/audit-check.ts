@@ -13,7 +13,7 @@ export async function auditCheck(
   subject: string | undefined,
   { head: given, json }: { head?: string; json?: true },
 ): Promise<void> {
-  const { withDatabase } = await import('../database.js');
+  const { withReadOnlyDatabase } = await import('../database.js');
   const { checkAudit } = await import('../../../inspection/audit-check.js');
   const { RepublishError } = await import('../../../contract/failures.js');
   const { UsageError } = await import('../fail.js');
@@ -21,7 +21,7 @@ export async function auditCheck(
   if (head !== undefined && !/^[0-9a-f]{64}$/.test(head))
     throw new UsageError('--head takes the 64 hex characters that a run or `republish audit` has shown');
 
-  const chains = await withDatabase((database) => checkAudit(database, subject, head));
+  const chains = await withReadOnlyDatabase((database) => checkAudit(database, subject, head));
   if (json) printJson(chains);
   else for (const chain of chains) print(paragraph(line(chain)));
   if (subject !== undefined && chains.length === 0)

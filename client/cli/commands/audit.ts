@@ -53,7 +53,7 @@ interface AuditOptions {
 
 async function audit(subject: string | undefined, options: AuditOptions): Promise<void> {
   if (options.check) return (await import('./audit-check.js')).auditCheck(subject, options);
-  const { withDatabase } = await import('../database.js');
+  const { withReadOnlyDatabase } = await import('../database.js');
   const { auditReport } = await import('../../../inspection/audit.js');
   const { UsageError } = await import('../fail.js');
   if (subject === undefined)
@@ -61,7 +61,7 @@ async function audit(subject: string | undefined, options: AuditOptions): Promis
   const limit = Number(options.limit);
   if (!Number.isInteger(limit) || limit < 1) throw new UsageError('--limit must be a whole number from 1');
 
-  const report = await withDatabase((database) => auditReport(database, subject, limit));
+  const report = await withReadOnlyDatabase((database) => auditReport(database, subject, limit));
   if (report.audits.length + report.open.length === 0) throw new AuditNotFound(subject, report.known);
   if (options.json) return printJson(report.audits);
   if (options.csv) {

@@ -250,12 +250,12 @@ function obstacleText({ type, message }: Obstacle): string {
 }
 
 async function audit(run: string | undefined, options: { limit: string; json?: true }): Promise<void> {
-  const { withDatabase } = await import('../database.js');
+  const { withReadOnlyDatabase } = await import('../database.js');
   const { auditOfFleet, fleetAudits } = await import('../../../database/fleets.js');
   const { UsageError } = await import('../fail.js');
   const limit = Number(options.limit);
   if (!Number.isInteger(limit) || limit < 1) throw new UsageError('--limit must be a whole number from 1');
-  const rows = await withDatabase(async (database) => {
+  const rows = await withReadOnlyDatabase(async (database) => {
     if (run === undefined) return fleetAudits(database, limit);
     const row = await auditOfFleet(database, run);
     if (row === undefined) throw new AuditNotFound(`fleet ${run}`);

@@ -20,13 +20,13 @@ export function registerReport(program: Command): void {
 }
 
 async function report(subject: string, options: { html?: string; json?: true }): Promise<void> {
-  const { withDatabase } = await import('../database.js');
+  const { withReadOnlyDatabase } = await import('../database.js');
   const { report: reportOf } = await import('../../../inspection/report.js');
   const { UsageError } = await import('../fail.js');
   if (options.json && options.html !== undefined) throw new UsageError('give either --html or --json');
   const { temporal, close } = await temporalWhenAsked();
   try {
-    const told = await withDatabase((db) => reportOf({ db, temporal, now: () => new Date() }, subject));
+    const told = await withReadOnlyDatabase((db) => reportOf({ db, temporal, now: () => new Date() }, subject));
     if (options.json) return printJson(told);
     if (options.html !== undefined) return await writeHtml(told, options.html);
     const { summaryOf } = await import('../report/summary.js');
