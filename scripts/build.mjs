@@ -1,7 +1,20 @@
 // Builds dist/: TypeScript, the SQL files next to the code that reads them, and the workflow bundle. With a
 // bundle from here a worker polls a second after its start. Without one it has to make it first.
+//
+// `--if-changed`: does nothing when dist/ was made from the same sources. `npm ci` builds too, so the tests of a
+// fresh clone need no second build.
 import { spawnSync } from 'node:child_process';
-import { chmodSync, cpSync, existsSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -10,6 +23,33 @@ const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
 const require = createRequire(import.meta.url);
 const { withEmptySourceMap } = require('./empty-source-map.cjs');
 process.chdir(root);
+
+const STAMP = 'sources.sha256';
+
+/** A hash of every file that the build reads. */
+function hashOfSources() {
+  const { include } = JSON.parse(readFileSync('tsconfig.build.json', 'utf8'));
+  const inFolders = include.flatMap((folder) =>
+    readdirSync(folder, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => path.join(entry.parentPath ?? entry.path, entry.name)),
+  );
+  const others = [
+    'package.json',
+    'package-lock.json',
+    'tsconfig.json',
+    'tsconfig.build.json',
+    'scripts/build.mjs',
+  ];
+  const hash = createHash('sha256');
+  for (const file of [...inFolders, ...others].sort())
+    hash.update(`${file}\0`).update(readFileSync(file)).update('\0');
+  return hash.digest('hex');
+}
+
+const sources = hashOfSources();
+const isSame = existsSync(`dist/${STAMP}`) && readFileSync(`dist/${STAMP}`, 'utf8') === sources;
+if (process.argv.includes('--if-changed') && isSame) process.exit();
 
 // Built in another folder and renamed at the end: a program that runs from dist/ meanwhile keeps its files.
 const next = `dist.${process.pid}`;
@@ -31,6 +71,7 @@ const { code } = await bundleWorkflowCode({
   logger: quiet,
 });
 writeFileSync(`${next}/worker/workflow-bundle.js`, withEmptySourceMap(code));
+writeFileSync(`${next}/${STAMP}`, sources);
 
 if (existsSync('dist')) renameSync('dist', `${next}.old`);
 renameSync(next, 'dist');
