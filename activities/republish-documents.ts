@@ -12,7 +12,7 @@ import { waitingOf } from './page/shown';
 /**
  * Brings the open documents of a page to their outcomes: look, read, judge, seal, sign, send, confirm,
  * settle. Each step is a fact of the ledger before the next one begins. So every attempt ends with the same
- * events, whatever happened to the attempt before.
+ * events, also after a crash of the attempt before.
  *
  * After a while it begins no further document and returns how the page stands; the workflow gives the page
  * out again. It throws only where nothing but passing trouble is left and a pause may help. A cancellation
@@ -42,8 +42,8 @@ async function resultOf(
 ): Promise<PageResult> {
   const { documents, advanced, unproven, facts } = attempt;
   const { documentType } = facts;
-  const { counts, failures, waiting: troubled, leastTries } = await pageState(deps.database, reference);
-  const waiting = [...troubled, ...waitingOf(attempt, 'without trouble')].slice(0, MAX_SHOWN);
+  const { counts, failures, waiting: inTrouble, leastTries } = await pageState(deps.database, reference);
+  const waiting = [...inTrouble, ...waitingOf(attempt, 'without trouble')].slice(0, MAX_SHOWN);
   const troubles = documents.flatMap(({ trouble, ended }) => (trouble && !ended ? [trouble] : []));
   const end = {
     begun: documents.length,
@@ -52,7 +52,7 @@ async function resultOf(
     untried: documents.filter(({ trouble, ended }) => !trouble && !ended).length,
     failures: troubles,
   };
-  // A final failure has ended its document. It is neither a reason to try the others again, nor one not to.
+  // A final failure has ended its document. The page throws only for a passing one.
   const passing = troubles.filter(({ final }) => !final);
   const [first] = passing;
   if (first !== undefined && endOfPage(end) === 'again' && !call.signal.aborted) {

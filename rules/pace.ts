@@ -24,11 +24,11 @@ export interface PaceSettings {
 
 /**
  * How often somebody takes something. It follows from refusals alone: relays and bunkers name no limit that
- * could be relied on. The interval grows with a refusal and shrinks with whatever goes through: fast down to
+ * could be relied on. The interval grows with a refusal and shrinks with each success: fast down to
  * the interval at which trouble last began, carefully below it.
  *
  * A state machine without I/O; times in milliseconds, by one clock. The caller takes a place before it sends
- * (`reserve`), and says what came of it.
+ * (`reserve`), and then calls `passed` or `refused`.
  */
 export class Pace {
   /** 0: no limit is known. */
@@ -94,7 +94,7 @@ export class Pace {
   }
 
   /**
-   * A refusal of what was sent before the last slowing down says nothing new about the pace.
+   * A refusal of something that was sent before the last slowing down does not slow down again.
    *
    * @param firstIntervalMs the interval to begin with, where no limit was known
    */

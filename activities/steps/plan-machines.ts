@@ -89,7 +89,7 @@ function machinesPerRead(maxStateBytes: number): number {
   return Math.min(Math.max(fitting, 1), MAX_MACHINES_PER_READ);
 }
 
-/** Keys (hex) of these machines that another machine of the operator has too, in whatever spelling. */
+/** Keys (hex) of these machines that another machine of the operator has too, in any spelling. */
 async function sharedAtmPubkeys(
   deps: ReadOnlyDependencies,
   operatorUserId: string,
