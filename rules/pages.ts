@@ -28,7 +28,7 @@ export type Step =
  */
 export type Next = Step | { do: 'wait' | 'drain' | 'hand over' | 'end' };
 
-/** What others decide. */
+/** What the workflow knows beyond the pages. */
 export interface Circumstances {
   cancelled: boolean;
   /** Paused, or a control is being carried out. */
@@ -42,7 +42,7 @@ const MAX_USELESS_PROOFS = 5;
 const SIGNERS_DIFFER: Failure = {
   type: 'SignerNotConfigured',
   message:
-    'the signer is proved again and again, and each time another worker asks for another one: set REPUBLISH_SIGNERS alike on all workers of this queue and restart them; no signer has to be paired',
+    'the signer is proved again and again, and each time another worker uses another signer: set REPUBLISH_SIGNERS alike on all workers of this queue and restart them; no signer has to be paired',
 };
 
 interface PageInWork {
@@ -129,12 +129,12 @@ export class Pages {
     return this.#inWork.size;
   }
 
-  /** Nothing is in work that writes outcomes: the ledger is as it is until somebody changes it. */
+  /** No step in work writes outcomes: the ledger does not change until a control or a new step. */
   get isStill(): boolean {
     return this.#inWork.size === 0 && (this.#alone === undefined || this.#alone.step.do === 'prove signer');
   }
 
-  /** Why no further page is begun, or what a run that holds has met. */
+  /** Why no further page is begun, or why a run holds. */
   get blocked(): Failure | undefined {
     const blocksNothing = this.#blocked?.by === 'page' && this.#queue.length === 0 && this.#inWork.size === 0;
     return blocksNothing ? undefined : this.#blocked?.failure;

@@ -29,9 +29,9 @@ export type SightingOf<E extends Dated> =
       isSilent?: true;
       /** It is away, and it reconnects automatically: in minutes, not in seconds. */
       returnsLater?: true;
-      /** It does not let us in, and will not do so later. */
+      /** It refuses us, and will refuse us later. */
       isFinal?: true;
-      /** It shows nothing to somebody it does not know (NIP-42). */
+      /** It shows nothing without authentication (NIP-42). */
       wantsIdentity?: true;
       /** It was not asked, or did not answer, because it takes questions slowly. */
       heldback?: Heldback;
@@ -140,7 +140,7 @@ export function haveAnswered(seen: Iterable<SightingOf<Dated>>, required: number
   return answered >= required;
 }
 
-/** Whether so many relays do not let us in that a quorum can never answer. */
+/** Whether too many relays refuse us finally, so that a quorum can never answer. */
 export function canNeverAnswer(
   seen: Iterable<SightingOf<Dated>>,
   { relays, required }: { relays: number; required: number },
