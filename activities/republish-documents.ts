@@ -11,12 +11,12 @@ import { waitingOf } from './page/shown';
 
 /**
  * Brings the open documents of a page to their outcomes: look, read, judge, seal, sign, send, confirm,
- * settle. Each step is a fact of the ledger before the next one begins. So every attempt ends with the same
- * events, also after a crash of the attempt before.
+ * settle. Seal, signature and outcome are facts of the ledger before the next step begins. So every attempt
+ * ends with the same events, also after a crash of the attempt before.
  *
- * After a while it begins no further document and returns how the page stands; the workflow gives the page
- * out again. It throws only where nothing but passing trouble is left and a pause may help. A cancellation
- * means: yield now. Signed documents are finished.
+ * After its turn it begins no further document and returns how the page stands; the workflow gives the page
+ * out again. It throws if every open document was tried, and none advanced or a person must act: a pause may
+ * help. A cancellation means: yield now. Signed documents are finished.
  *
  * @throws RepublishError with the trouble of the documents, and the pause before the next attempt
  */

@@ -109,9 +109,9 @@ function isLoopback(url: string): boolean {
 }
 
 /**
- * The clock of Postgres; undefined if it cannot be asked. `isOwn`: the server runs on this machine
- * and has the same clock. That is so where it sees this client come from its own address or over a Unix
- * socket, as the embedded one does.
+ * The clock of Postgres; undefined if it cannot be asked. `isOwn`: the server runs on this machine and has
+ * the same clock. That is so if it sees this client come from its own address or over a Unix socket, as the
+ * embedded one does.
  */
 export async function postgresClock(database: Queryable): Promise<ClockWitness | undefined> {
   const sentAtMs = Date.now();

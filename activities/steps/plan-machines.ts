@@ -69,7 +69,7 @@ export async function planMachines(
 
 type State = SerialisedState | RepublishError | undefined;
 
-/** The states of one type. Where its whole query is refused, that is the failure of each document. */
+/** The states of one type. If its whole query is refused, each document gets that failure. */
 async function statesOf(
   deps: ReadOnlyDependencies,
   documentType: string,
