@@ -24,7 +24,7 @@ import { skipDocuments } from './skip-documents';
 import { sweep } from './sweep/sweep';
 import { takeInHand, workInHand } from './work-in-hand';
 
-/** The heartbeat timeout of the activities whose timeout is not configured (workflows/activities.ts). */
+/** `HEARTBEAT` in workflows/activity-calls.ts: for the activities whose timeout is not configured. */
 const FIXED_HEARTBEAT_TIMEOUT_MS = 15_000;
 
 /**
@@ -58,7 +58,7 @@ export function createActivities(dependencies: ActivityDependencies): Activities
           show: (details) => display.showAlso(details),
         });
       } catch (thrown) {
-        // A person mends a missing right or table. The audit waits for that, since nothing else keeps the
+        // A person corrects a missing right or table. The audit waits for that, since nothing else keeps the
         // outcome.
         const always = name.startsWith('persist');
         const call = { signal: context.cancellationSignal, operator: operatorOf(workflowId), always };
@@ -117,7 +117,7 @@ function asFailure(
   onUnexpected: (error: Error) => void,
 ): Error {
   if (error instanceof CancelledFailure) return error;
-  // Whatever waits for a signal that aborts is rejected with the reason of that signal.
+  // A wait that a signal aborts is rejected with the reason of that signal.
   if (signal.aborted && (error === signal.reason || error.name === 'AbortError')) {
     return signal.reason instanceof Error ? signal.reason : new CancelledFailure('cancelled');
   }

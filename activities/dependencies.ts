@@ -66,7 +66,7 @@ export type EndedRun = Pick<
   'runId' | 'workflowId' | 'operatorUserId' | 'outcome' | 'counts' | 'failure' | 'failures'
 >;
 
-/** What an activity gets beside its input. */
+/** What an activity gets in addition to its input. */
 export interface ActivityCall {
   workflowId: string;
   /**

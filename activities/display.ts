@@ -47,7 +47,7 @@ export class Display {
     this.#details = () => ({});
     for (const url of [...this.#approvals.keys()]) {
       this.#approvals.delete(url);
-      this.#tellRun(this.notices.closed(this.#runId, this.#of, url));
+      this.#signalRun(this.notices.closed(this.#runId, this.#of, url));
     }
   }
 
@@ -56,7 +56,7 @@ export class Display {
     this.#approvals.set(url, before + 1);
     if (before > 0) return;
     this.show();
-    this.#tellRun(this.notices.opened(this.#runId, this.#of, url));
+    this.#signalRun(this.notices.opened(this.#runId, this.#of, url));
   }
 
   #closed(url: string): void {
@@ -64,7 +64,7 @@ export class Display {
     if (left > 0) return void this.#approvals.set(url, left);
     if (!this.#approvals.delete(url)) return;
     this.show();
-    this.#tellRun(this.notices.closed(this.#runId, this.#of, url));
+    this.#signalRun(this.notices.closed(this.#runId, this.#of, url));
   }
 
   get #runId(): string {
@@ -79,12 +79,12 @@ export class Display {
    * For the workflow's current details. It is only for display: a signal that fails must not hold up the
    * documents, and the heartbeat shows the page too.
    */
-  #tellRun(notice: ApprovalNotice | undefined): void {
+  #signalRun(notice: ApprovalNotice | undefined): void {
     const execution = this.context.info.workflowExecution;
     if (notice === undefined || execution === undefined) return;
     const { client } = this.context;
-    const tell = async (): Promise<void> =>
+    const signal = async (): Promise<void> =>
       client.workflow.getHandle(execution.workflowId, execution.runId).signal(APPROVAL_SIGNAL, notice);
-    tell().catch(() => undefined);
+    signal().catch(() => undefined);
   }
 }

@@ -28,7 +28,7 @@ const MAX_NAMED_FAILURES = 50;
 
 /**
  * Plans the operator's machines, some blocks at a time. Each machine and document type gets one row in the
- * ledger. The row is settled at once where there is nothing to publish (skipped) or the state is bad
+ * ledger. The row is settled immediately if there is nothing to publish (skipped) or the state is bad
  * (failed). The state is read and judged here, and read again at the seal; it never leaves the worker. The
  * first call opens the run.
  */

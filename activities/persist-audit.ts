@@ -22,7 +22,7 @@ const BEGUN: Failure = { type: 'Interrupted', message: 'the run ended while the 
 const NOT_BEGUN: Failure = { type: 'NotAttempted', message: 'the run ended before the document was begun' };
 
 /**
- * Closes the run: every document gets an outcome, and one audit row is appended with what the ledger says, in
+ * Closes the run: every document gets an outcome, and one audit row is appended from the ledger, in
  * one transaction. The row is keyed by the run, so a second call returns the first row. After that the ledger
  * takes no change of the run.
  */

@@ -9,7 +9,7 @@ import { currentSigner } from './steps/use-signer';
 
 /**
  * Proves the operator's current signer before a document of the run uses it. The proof is a fact of the
- * ledger, for this run and this signer. A signer that is paired during the run is proved anew.
+ * ledger, for this run and this signer. A signer that is paired during the run needs a new proof.
  */
 export async function proveSigner(
   deps: ActivityDependencies,

@@ -11,12 +11,12 @@ import { waitingOf } from './page/shown';
 
 /**
  * Brings the open documents of a page to their outcomes: look, read, judge, seal, sign, send, confirm,
- * settle. Each step is a fact of the ledger before the next one begins. So every attempt ends with the same
- * events, whatever happened to the attempt before.
+ * settle. Seal, signature and outcome are facts of the ledger before the next step begins. So every attempt
+ * ends with the same events, also after a crash of the attempt before.
  *
- * After a while it begins no further document and returns how the page stands; the workflow gives the page
- * out again. It throws only where nothing but passing trouble is left and a pause may help. A cancellation
- * means: yield now. Signed documents are finished.
+ * After its turn it begins no further document and returns how the page stands; the workflow gives the page
+ * out again. It throws if every open document was tried, and none advanced or a person must act: a pause may
+ * help. A cancellation means: yield now. Signed documents are finished.
  *
  * @throws RepublishError with the trouble of the documents, and the pause before the next attempt
  */
@@ -42,8 +42,8 @@ async function resultOf(
 ): Promise<PageResult> {
   const { documents, advanced, unproven, facts } = attempt;
   const { documentType } = facts;
-  const { counts, failures, waiting: troubled, leastTries } = await pageState(deps.database, reference);
-  const waiting = [...troubled, ...waitingOf(attempt, 'without trouble')].slice(0, MAX_SHOWN);
+  const { counts, failures, waiting: inTrouble, leastTries } = await pageState(deps.database, reference);
+  const waiting = [...inTrouble, ...waitingOf(attempt, 'without trouble')].slice(0, MAX_SHOWN);
   const troubles = documents.flatMap(({ trouble, ended }) => (trouble && !ended ? [trouble] : []));
   const end = {
     begun: documents.length,
@@ -52,7 +52,7 @@ async function resultOf(
     untried: documents.filter(({ trouble, ended }) => !trouble && !ended).length,
     failures: troubles,
   };
-  // A final failure has ended its document. It is neither a reason to try the others again, nor one not to.
+  // A final failure has ended its document. The page throws only for a passing one.
   const passing = troubles.filter(({ final }) => !final);
   const [first] = passing;
   if (first !== undefined && endOfPage(end) === 'again' && !call.signal.aborted) {

@@ -13,12 +13,12 @@ import type { ActivityCall, ActivityDependencies } from './dependencies';
 import { openedRun } from './steps/open-run';
 import { planMachines } from './steps/plan-machines';
 
-/** Bad rows that one statement plans anew. */
-const TOGETHER = 500;
+/** Bad rows that one statement plans again. */
+const BATCH = 500;
 
 /**
  * Opens failed documents again, because a person asked for it, and gives documents in trouble their full
- * time. A document that failed before its seal is planned anew: somebody may have corrected the row or the
+ * time. A document that failed before its seal is planned again: somebody may have corrected the row or the
  * machine's key. If the row is still bad, it stays failed, with today's reason.
  */
 export async function retryDocuments(
@@ -30,7 +30,7 @@ export async function retryDocuments(
   const { operatorUserId, operatorPubkey } = await openedRun(deps, runId);
   // Bad rows first. Then one statement opens the sealed documents and restarts the time of all.
   let documents = 0;
-  const pages = pagesOf<PlanRow>(TOGETHER, (after, limit) =>
+  const pages = pagesOf<PlanRow>(BATCH, (after, limit) =>
     badRows(deps.database, runId, selection, { limit, after }),
   );
   for await (const bad of pages)

@@ -196,14 +196,14 @@ export function fleetTable({ beside, ...facts }: FleetFacts): string {
   return table(
     ['what', 'figure'],
     [
-      ['operators', `${facts.operators}, ${facts.operatorsAtOnce} at once`],
+      ['operators', `${facts.operators}, ${facts.operatorsAtOnce} at a time`],
       ['complete', String(facts.complete)],
       ['named', `${failures.length}: ${failures.join(', ')}`],
       ['documents', `${facts.documents} in ${(facts.ms / 1000).toFixed(0)} s: ${rate(facts.perSecond)}/s`],
       ['CPU for a document, ms', cpuByPart(facts.cpuMsByPart) ?? '-'],
       [`an operator with ${beside.smallMachines} machines, alone`, ms(beside.aloneMs)],
       [
-        `the same beside one with ${beside.hugeMachines}, both with bunkers of their own`,
+        `the same next to one with ${beside.hugeMachines}, both with bunkers of their own`,
         `${ms(beside.besideMs)}: ${(beside.besideMs / beside.aloneMs).toFixed(1)} times`,
       ],
       [

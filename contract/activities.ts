@@ -33,17 +33,17 @@ export interface HeartbeatDetails {
   stages?: Stages;
   /** Documents in work, and what each of them waits for, at most 20. */
   waiting?: WaitingDocument[];
-  /** A fleet's turn of an operator: the run of another request for whose end it waits. */
+  /** Of an operator of a fleet: the run of another request for whose end the fleet waits. */
   waitsFor?: WaitsFor;
 }
 
-/** A run of another request, for whose end a fleet waits with an operator's own. */
+/** A run of another request. The fleet starts the operator's own run after its end. */
 export interface WaitsFor {
   operatorUserId: string;
   runId: string;
   /** ISO 8601. */
   begunAt: string;
-  /** In what it was asked something else: such as `machines m1`. */
+  /** How its request differs, such as `machines m1`. */
   differs: string[];
 }
 
@@ -68,7 +68,7 @@ export interface MachineCursor {
   machineId: string;
   /** How many were loaded up to there: the pages of the next ones are numbered behind them. */
   machines: number;
-  /** As the first call had it: the workers may have been given another one meanwhile. */
+  /** The value of the first call: the configuration of the workers may have changed meanwhile. */
   documentsPerPage: number;
 }
 
@@ -104,7 +104,7 @@ export interface OpenedRun {
 export interface RunLimits {
   /** Documents of one page, which is the unit of work. */
   documentsPerPage: number;
-  /** Pages in work at once: one ends while the others keep the bunker busy. */
+  /** Pages in work at the same time: one ends while the others keep the bunker busy. */
   pagesAtOnce: number;
   /** Pages that one execution begins; then it continues as new, and earlier where Temporal suggests it. */
   pagesPerExecution: number;
@@ -151,7 +151,7 @@ export interface ReadLedgerInput extends RunReference {
   resumed?: true;
 }
 
-/** What the ledger says of a whole run. */
+/** What the ledger contains about a whole run. */
 export interface LedgerView {
   /** Pages with documents that have no outcome, in order. */
   pages: PageEntry[];
@@ -197,11 +197,11 @@ export interface PersistAuditInput extends RunReference {
   failure?: Failure;
   /** Why no further page was begun: the reason of the documents that are still open. */
   cause?: Failure;
-  /** What people asked of the run while it went on, at most 100. */
+  /** The controls that people used during the run, at most 100. */
   interventions?: Intervention[];
-  /** All documents were looked at once more before. */
+  /** The sweep has looked at all documents before. */
   swept?: true;
-  /** Documents that were planned: the ledger must have all of them. Absent where planning did not end. */
+  /** Documents that were planned: the ledger must have all of them. Absent if planning did not end. */
   planned?: number;
 }
 

@@ -3,12 +3,12 @@
  * own activities send. Wire format, like the names in names.ts.
  */
 
-/** Names of the updates, with what the Temporal UI says about them. */
+/** Names of the updates, with their descriptions in the Temporal UI. */
 export const UPDATES = {
   pause: 'Begins no further document until `resume`; what is signed is finished',
-  resume: 'Goes on after `pause`',
+  resume: 'Continues after `pause`',
   retry:
-    'Tries again now what has failed or meets with trouble; { documentType?, machineId? } selects, default: all of it',
+    'Tries failed documents and documents in trouble again now; { documentType?, machineId? } selects, default: all of them',
   skip: 'Gives up documents that are not published: { documentType?, machineId? } selects; without, all failed ones of a run that holds',
   cancel: 'Cancels the run: what is signed is finished, nothing else is begun, and the audit is written',
 } as const;
@@ -34,9 +34,9 @@ export interface ControlResult {
   documents: number;
 }
 
-/** What somebody did to a run, as the audit keeps it. */
+/** A control as the audit row keeps it. */
 export interface Intervention extends DocumentSelection {
-  /** `end`: past the run, which could not be spoken to (`republish end`). */
+  /** `end`: somebody ended a run that answered no control (`republish end`). */
   action: UpdateName | 'end';
   /** ISO 8601, the workflow's clock. */
   at: string;

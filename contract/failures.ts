@@ -23,8 +23,8 @@ export type FailureTypeWith<Trait extends keyof FailureKind> = {
 export const FAILURES: Readonly<Record<FailureType, Readonly<FailureKind>>> = CATALOGUE;
 
 /**
- * A failure as data: what crosses to the workflow, the audit and the caller. The message holds no secret and
- * no state, and neither the remedy nor the name of a document: they stand beside it.
+ * A failure as data, for the workflow, the audit and the caller. The message holds no secret and no state.
+ * The remedy and the name of the document are not part of it: they are shown next to it.
  */
 export interface Failure {
   type: FailureType;

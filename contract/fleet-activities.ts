@@ -51,12 +51,12 @@ export interface FollowRunInput {
   operatorUserId: string;
   /** The run to follow, by its first execution; absent: the run that is running. */
   runId?: string;
-  /** What we would ask for; a run that was asked the same is as good as ours. */
+  /** The request of the fleet for this operator. A run of the same request counts as the fleet's. */
   request: RepublishInput;
 }
 
 export interface FollowRunResult {
-  /** Whether the run was asked for what we would ask. */
+  /** Whether the run has the same request. */
   same: boolean;
   end: OperatorEnd;
 }
@@ -73,7 +73,7 @@ export interface OperatorRun {
 }
 
 export interface SpeakToRunsResult {
-  /** Operators whose runs have taken it; the others had ended, or were in that state already. */
+  /** Operators whose runs accepted the control. The others had ended, or were in that state already. */
   taken: string[];
 }
 

@@ -27,7 +27,7 @@ export interface FleetInput extends Pick<
    * stored signer.
    */
   all?: boolean;
-  /** Operators whose runs go on at once, 1 to 200. Default: 16. */
+  /** Operators whose runs are in work at the same time, 1 to 200. Default: 16. */
   operatorsAtOnce?: number;
 }
 
@@ -64,22 +64,23 @@ export interface FleetProgress {
   cancelling: boolean;
   /** Who paused the fleet and why, while it is paused. */
   paused?: Intervention;
-  /** Operators of the fleet, and those whose turn has not come. */
+  /** Operators of the fleet. */
   planned: number;
+  /** Operators whose run has not begun. */
   waiting: number;
   operators: OperatorCounts;
-  /** Operators whose runs go on, at most 20 of `running`. */
+  /** Operators whose runs are in work, at most 20 of `running`. */
   atWork: string[];
   running: number;
   /** Operators that are not complete, at most 50. */
   failures: OperatorEnd[];
 }
 
-/** Names of the updates of a fleet, with what the Temporal UI says about them. */
+/** Names of the updates of a fleet, with their descriptions in the Temporal UI. */
 export const FLEET_UPDATES = {
-  pause: 'Begins no further operator until `resume`, and pauses the runs that go on',
-  resume: 'Goes on after `pause`, with the runs that it had paused',
-  cancel: 'Cancels the fleet and the runs that go on: documents in work are finished, the audits are written',
+  pause: 'Begins no further operator until `resume`, and pauses the runs in work',
+  resume: 'Continues after `pause`, with the runs that it paused',
+  cancel: 'Cancels the fleet and the runs in work: documents in work are finished, the audits are written',
 } as const;
 
 export type FleetUpdateName = keyof typeof FLEET_UPDATES;

@@ -24,9 +24,9 @@ export type Phase =
   | 'loading machines'
   | 'proving signer'
   | 'publishing'
-  /** Every document is read back once more before the audit says what stands. */
+  /** Every document is read back once more before the audit row is written. */
   | 'sweeping'
-  /** `onFailure: 'hold'`: everything else is done, and somebody has to say what to do about the failures. */
+  /** `onFailure: 'hold'`: everything else is done, and a person must decide about the failures. */
   | 'holding'
   | 'writing audit'
   | 'done';
@@ -80,7 +80,7 @@ export interface Progress extends Counts {
    * Open documents that are in trouble or wait, at most 20, as of the last result of their page.
    */
   waiting: WaitingDocument[];
-  /** Documents that failed for good so far, at most 50; `failed` counts all. */
+  /** Documents that have failed so far, at most 50; `failed` counts all. */
   failures: DocumentFailure[];
   /** Why no further page is begun, or what a run that holds has met before its documents. */
   blocked?: Failure;
@@ -89,7 +89,7 @@ export interface Progress extends Counts {
    * do.
    */
   lookedIn?: string;
-  /** As the run was opened with; with it `contentOf` says which machines a page has. */
+  /** As the run was opened with. `contentOf` computes from it which machines a page has. */
   documentsPerPage?: number;
   /**
    * Hash (64 hex characters) of the audit row, once it is written: the head of the chain of the operator's

@@ -3,6 +3,6 @@
  */
 export interface RelayStanding {
   state: 'holds' | 'refused' | 'unreachable' | 'older' | 'newer' | 'absent';
-  /** The relay's own words, or the network's; of `newer` the id of the event that stands there. */
+  /** The words of the relay or of the network. For `newer`: the id of the newer event. */
   detail?: string;
 }

@@ -20,22 +20,22 @@ export interface SignerLoad {
   inFlight: number;
   /** Requests that wait for a place or for their turn in the rate. */
   waiting: number;
-  /** Bunkers whose relays have asked for patience. */
+  /** Bunkers whose relays limit the rate of requests. */
   pacedBunkers: number;
   /** Requests a second that the slowest of them is sent; Infinity while none is paced. */
   slowestRatePerS: number;
 }
 
 /**
- * What the rooms tell about their work while they do it. Called on hot paths: an implementation neither
- * throws nor waits. Nothing that is told names an operator, a machine, a key or a page: what is counted by
- * them grows without bound, and some of it is secret.
+ * What the rooms report about their work. The methods are called on hot paths: an implementation neither
+ * throws nor waits. No argument names an operator, a machine, a key or a page: a metric with such a label
+ * grows without bound, and some of them are secret.
  */
 export interface Telemetry {
-  /** Documents of a type have come to their outcome. */
+  /** Documents of a type have got their outcome. */
   documentsEnded(documentType: string, outcome: Outcome, documents: number): void;
-  /** An attempt at a document has failed; it may be tried again. */
-  attemptFailed(documentType: string, failure: FailureType): void;
+  /** A try of a document has failed. The document may be tried again. */
+  tryFailed(documentType: string, failure: FailureType): void;
   runEnded(outcome: RunOutcome): void;
   /** @param seconds from sending the request */
   bunkerRequestEnded(method: string, result: BunkerResult, seconds: number): void;
@@ -47,6 +47,6 @@ export interface Telemetry {
   messageDropped(from: 'bunker' | 'relay'): void;
   /** Postgres asked for a transaction to be run again (serialization failure, deadlock). */
   transactionRepeated(): void;
-  /** Where the load is read whenever somebody looks. */
+  /** Registers the function that returns the load whenever the metrics are read. */
   watchSigners(load: () => SignerLoad): void;
 }

@@ -23,7 +23,7 @@ const SETTING_REFUSED = ['08P01', '0A000'];
 const SMALL_POOL_MS = 60_000;
 const MOST_TRIES = 10;
 
-/** How the next connection is made. Only trying tells what the server accepts, and that may change. */
+/** How the next connection is made. Only a try shows what the server accepts, and that may change. */
 interface ConnectMethod {
   tls: boolean;
   /** With the settings of the session as a parameter at the start of the connection. */

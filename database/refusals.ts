@@ -14,7 +14,7 @@ import { STATEMENT_TIMEOUT_MS } from './session';
  */
 const FINAL_CLASSES = ['42', '3F', '22', '23', '0A', '28', '3D', 'P0'];
 
-/** As pg says it, without a code. */
+/** The message of pg. It has no code. */
 const NO_ANSWER = 'Query read timeout';
 
 /** How OpenSSL and Node.js call what is wrong with a certificate, or with TLS at all. */
@@ -65,7 +65,7 @@ function withSqlState({ type, message, remedy }: RepublishError, sqlState: strin
   return new RepublishError(type, message, { remedy, sqlState });
 }
 
-/** Of DATABASE_URL or LNBITS_DATABASE_URL: whoever opened it knows which. */
+/** Of DATABASE_URL or LNBITS_DATABASE_URL: the caller that opened it knows which. */
 function urlFault({ what, remedy }: PostgresUrlFault): RepublishError {
   return misconfigured(`the URL of the Postgres database ${what}`, `In that URL: ${remedy}.`);
 }
@@ -121,7 +121,7 @@ function refusal(said: Said, state: string, message: string): RepublishError {
   return misconfigured(`Postgres refused a statement (${state}): ${shown}`);
 }
 
-/** SQLSTATEs whose cause is known better than the server says it. */
+/** SQLSTATEs with a better message than the server's. */
 const KNOWN: Partial<Record<string, (said: Said, message: string) => RepublishError | undefined>> = {
   '55P03': () =>
     new RepublishError(
@@ -151,7 +151,7 @@ const KNOWN: Partial<Record<string, (said: Said, message: string) => RepublishEr
       : undefined,
 };
 
-/** Tables whose rows Postgres numbers; every other key is made of what the row says. */
+/** Tables whose rows Postgres numbers; every other key is made of values of the row. */
 function isNumbered(table: string): boolean {
   return table === 'audit_log' || table === 'fleet_audit_log';
 }

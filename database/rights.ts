@@ -9,7 +9,7 @@ export interface Rights {
   database: string;
   /**
    * The rights that the user lacks, with the missing columns if only some are missing. Nothing about a table
-   * that does not exist: the version of the schema tells that.
+   * that does not exist: the version of the schema shows that.
    */
   missing: Right[];
   /** The server is a standby, or transactions of this user or database are read-only. */

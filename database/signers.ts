@@ -119,7 +119,7 @@ export async function deleteSigner(db: Writable, operatorUserId: string): Promis
  * URI has stored one. The caller does this before `connect`: the secret of the URI works once, so the client
  * key must survive a crash.
  *
- * @param pairing `secretTag` tells the URIs of one bunker apart
+ * @param pairing `secretTag` distinguishes the URIs of one bunker
  * @returns the client key to use (NIP-49)
  */
 export async function beginPairing(

@@ -5,7 +5,7 @@ import { PostgresUrlFault, type TlsDemand } from './postgres-url';
 
 /**
  * The TLS options for a URL, with the meaning of libpq. Without a CA the connection is encrypted and the
- * server is not verified. With a CA it must have signed the server's certificate, whatever the mode is. Only
+ * server is not verified. With a CA it must have signed the server's certificate, in every mode. Only
  * `verify-full` compares the name of the host. This function reads the files.
  *
  * @throws PostgresUrlFault naming the parameter and the file

@@ -1,9 +1,9 @@
 /*
- * The chain of the audit: each row holds the hash of what the ledger says of its members (the documents of a
- * run, the operators of a fleet) and the hash of the row before it. Writing a row and checking a row use
+ * The audit chain: each row holds the hash of its members in the ledger (the documents of a run, the
+ * operators of a fleet) and the hash of the row before it. Writing a row and checking a row use
  * these same functions.
  *
- * A hash is SHA-256, in hex, of UTF-8 text: a line that says what is hashed, a line feed, and one JSON value
+ * A hash is SHA-256, in hex, of UTF-8 text: a line that names what is hashed, a line feed, and one JSON value
  * in its canonical form (RFC 8785): no spaces, keys sorted, every control character escaped. So no two values
  * have one text, and nothing depends on a locale, a time zone or the encoding of the database. The form is
  * in docs/operations.md, so that a chain can be checked without this program.
@@ -21,7 +21,7 @@ export interface Link {
   position: number;
   /** Null in the first row. */
   previousHash: string | null;
-  /** Of what the ledger says of the members. */
+  /** Of the rows of the members in the ledger. */
   membersHash: string;
   hash: string;
 }
@@ -58,7 +58,7 @@ export function membersHash(sha256: Sha256, kind: ChainKind, hashes: readonly st
   return hashOf(sha256, `${kind} members`, hashes.toSorted());
 }
 
-/** Of a row: everything that is told of it, and its links but its own hash. */
+/** Of a row: all of its values, and its links without its own hash. */
 export function rowHash(sha256: Sha256, kind: ChainKind, row: object): string {
   return hashOf(sha256, `${kind} row`, row);
 }
@@ -81,7 +81,7 @@ export type Misfit =
   | 'rows missing'
   /** It was not written behind the row that stands before it now. */
   | 'row before it replaced'
-  /** The ledger says something else of its members. */
+  /** The ledger has other rows of its members. */
   | 'members changed';
 
 /** What a check computes again about a row. */

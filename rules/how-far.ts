@@ -22,7 +22,7 @@ export interface HowFar {
 type DocumentsSoFar = Omit<Counts, 'planned' | 'skipped'> & {
   /** As counted by the ledger; absent: the documents of all outcomes but `skipped`. */
   planned?: number;
-  /** With what pages in work have told: a document that stands has its outcome when its page is settled. */
+  /** With the stages of pages in work: a document that stands gets its outcome only when it is settled. */
   stages?: Pick<Stages, 'encrypted' | 'standing'>;
   phase?: Phase;
 };
@@ -30,7 +30,7 @@ type DocumentsSoFar = Omit<Counts, 'planned' | 'skipped'> & {
 export function howFar({ stages, phase, ...counts }: DocumentsSoFar): HowFar {
   const settled = GOOD_OUTCOMES.reduce((sum, outcome) => sum + counts[outcome], 0);
   const of = counts.planned ?? settled + counts.failed;
-  // One that was skipped may stand all the same, and one that a sweep found lost stood when its page told so.
+  // `standing` may be too high: a skipped document may stand, and the sweep may have found one lost since.
   const done = Math.max(settled, Math.min(stages?.standing ?? 0, of - counts.failed));
   const isBegun = done > 0 || (stages?.encrypted ?? 0) > 0 || counts.failed < of;
   return share(done, phase === 'loading machines' || !isBegun ? 0 : of, of);

@@ -1,4 +1,4 @@
-/** What is known of somebody who takes only so much, and has no room now. */
+/** What is known of a relay or bunker that limits the rate, and accepts nothing now. */
 export interface PaceNow {
   /** When the next one may go: an estimate. */
   untilMs: number;
@@ -12,23 +12,23 @@ export interface PaceSettings {
   refused: number;
   /** Factor of the interval when something goes through, as long as that is no risk: below 1. */
   passed: number;
-  /** How much longer than the interval at which trouble began one is from which on it shrinks carefully. */
+  /** Factor of the interval at which refusals last began: below the product the interval shrinks carefully. */
   margin: number;
-  /** The interval after something went through, where trouble may begin again. */
+  /** The next interval after a success, near the interval at which refusals may begin again. */
   carefully(intervalMs: number): number;
-  /** The longest interval: somebody who refuses everything may count by the minute or by the hour. */
+  /** The longest interval. A relay or bunker that refuses everything may count by the minute or the hour. */
   maxIntervalMs: number;
   /** A shorter interval is no limit worth keeping. */
   minIntervalMs: number;
 }
 
 /**
- * How often somebody takes something. It follows from refusals alone: relays and bunkers name no limit that
- * could be relied on. The interval grows with a refusal and shrinks with whatever goes through: fast down to
+ * The rate at which a relay or bunker accepts something. It follows from refusals alone: relays and bunkers
+ * name no limit that could be relied on. The interval grows with a refusal and shrinks with each success: fast down to
  * the interval at which trouble last began, carefully below it.
  *
  * A state machine without I/O; times in milliseconds, by one clock. The caller takes a place before it sends
- * (`reserve`), and says what came of it.
+ * (`reserve`), and then calls `passed` or `refused`.
  */
 export class Pace {
   /** 0: no limit is known. */
@@ -36,7 +36,7 @@ export class Pace {
   #carefulFromMs = 0;
   #nextAtMs = -Infinity;
   #slowedAtMs = -Infinity;
-  /** When the row of refusals began that nothing has ended yet. */
+  /** When the current series of refusals began. Undefined: the last answer was no refusal. */
   #deniedSinceMs: number | undefined;
   #deniedForMs = 0;
 
@@ -94,7 +94,7 @@ export class Pace {
   }
 
   /**
-   * A refusal of what was sent before the last slowing down says nothing new about the pace.
+   * A refusal of something that was sent before the last slowing down does not slow down again.
    *
    * @param firstIntervalMs the interval to begin with, where no limit was known
    */
@@ -106,7 +106,7 @@ export class Pace {
     const { refused, margin, maxIntervalMs } = this.settings;
     const tooShortMs = this.#intervalMs;
     this.#intervalMs = Math.min(this.isLimited ? tooShortMs * refused : firstIntervalMs, maxIntervalMs);
-    // Refusals in a row are one piece of trouble, which began at the interval of the first.
+    // A series of refusals counts once, with the interval before its first refusal.
     if (isFirst) this.#carefulFromMs = tooShortMs > 0 ? tooShortMs * margin : this.#intervalMs;
     this.#slowedAtMs = nowMs;
     this.#nextAtMs = nowMs + this.#intervalMs;

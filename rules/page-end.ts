@@ -8,19 +8,19 @@ export interface PageEnd {
   open: number;
   /** Whether any document has come further: a seal, a signature, an outcome. */
   advanced: boolean;
-  /** Open documents without a try: their turn did not come, or the signer is not proved. */
+  /** Open documents that this attempt did not try: the page yielded first, or the signer is not proved. */
   untried: number;
   /** The failures of this attempt, one for each document that could not be brought to its end. */
   failures: readonly Failure[];
 }
 
 /**
- * `again`: nothing but passing trouble is left, and the page is tried again after a pause. `return`: the page
- * returns its counts. If a person must act, there is a pause even after progress.
+ * `again`: the page is tried again after a pause. Every open document was tried, and no document advanced or
+ * a person must act. `return`: the page returns its counts.
  */
 export function endOfPage({ open, advanced, untried, failures }: PageEnd): 'again' | 'return' {
-  const goesOn = advanced && !failures.some(({ type }) => traitsOf(type).needsPerson);
-  return open > 0 && !goesOn && untried === 0 ? 'again' : 'return';
+  const isMoving = advanced && !failures.some(({ type }) => traitsOf(type).needsPerson);
+  return open > 0 && !isMoving && untried === 0 ? 'again' : 'return';
 }
 
 /**

@@ -28,7 +28,7 @@ export type Step =
  */
 export type Next = Step | { do: 'wait' | 'drain' | 'hand over' | 'end' };
 
-/** What others decide. */
+/** What the workflow knows beyond the pages. */
 export interface Circumstances {
   cancelled: boolean;
   /** Paused, or a control is being carried out. */
@@ -37,16 +37,16 @@ export interface Circumstances {
   isHistoryLong: boolean;
 }
 
-const MAX_PROVED_IN_VAIN = 5;
+const MAX_USELESS_PROOFS = 5;
 
-const PROVED_IN_VAIN: Failure = {
+const SIGNERS_DIFFER: Failure = {
   type: 'SignerNotConfigured',
   message:
-    'the signer is proved again and again, and each time another worker asks for another one: set REPUBLISH_SIGNERS alike on all workers of this queue and restart them; no signer has to be paired',
+    'the signer is proved again and again, and each time another worker uses another signer: set REPUBLISH_SIGNERS alike on all workers of this queue and restart them; no signer has to be paired',
 };
 
 interface PageInWork {
-  /** Documents of the page were opened again: the page goes out once more, whatever its result. */
+  /** Documents of the page were opened again: the page goes out once more, with any result. */
   again: boolean;
   /** How often the signer had been proved when it was begun. */
   proofs: number;
@@ -54,7 +54,7 @@ interface PageInWork {
 
 /**
  * Which pages of a run have open documents, which are in work, and what the run does next: a state machine
- * without I/O. It knows pages, never documents. Only the ledger says what is open: by the counts of a page,
+ * without I/O. It knows pages, never documents. Only the ledger knows what is open: by the counts of a page,
  * or by a view of the whole run.
  */
 export class Pages {
@@ -71,10 +71,10 @@ export class Pages {
   #mustProve = false;
   #proofs = 0;
   /** Proofs in a row after which a page still was `unproven`. */
-  #provedInVain = 0;
+  #uselessProofs = 0;
   /** Pages that this execution has begun; a page that is begun again counts again. */
   #begun = 0;
-  /** Since the last page ended. */
+  /** The sweep has looked at all documents since the last page ended. */
   #isSwept = false;
   #hasFailed = false;
   #blocked: { failure: Failure; by: 'page' | 'step' } | undefined;
@@ -129,15 +129,15 @@ export class Pages {
     return this.#inWork.size;
   }
 
-  /** Nothing is in work that writes outcomes: the ledger is as it is until somebody changes it. */
+  /** No step in work writes outcomes: the ledger does not change until a control or a new step. */
   get isStill(): boolean {
     return this.#inWork.size === 0 && (this.#alone === undefined || this.#alone.step.do === 'prove signer');
   }
 
-  /** Why no further page is begun, or what a run that holds has met. */
+  /** Why no further page is begun, or why a run holds. */
   get blocked(): Failure | undefined {
-    const isForNothing = this.#blocked?.by === 'page' && this.#queue.length === 0 && this.#inWork.size === 0;
-    return isForNothing ? undefined : this.#blocked?.failure;
+    const blocksNothing = this.#blocked?.by === 'page' && this.#queue.length === 0 && this.#inWork.size === 0;
+    return blocksNothing ? undefined : this.#blocked?.failure;
   }
 
   /** What ended the run before its documents. */
@@ -171,14 +171,14 @@ export class Pages {
     this.#proofs += 1;
   }
 
-  /** @param better whether documents have come to a good outcome */
+  /** @param better whether documents have got a good outcome */
   returned(page: number, { counts, unproven, cause }: PageResult, better: boolean): void {
     const work = this.#inWork.get(page);
     this.#inWork.delete(page);
     if (work?.again || (counts.open ?? 0) > 0) this.#queue.push(page);
     // A page that was begun before the last proof may not have seen it.
     if (unproven && work?.proofs === this.#proofs) this.#proveAgain();
-    else if (better) this.#provedInVain = 0;
+    else if (better) this.#uselessProofs = 0;
     if (better && this.#blocked?.by === 'page') this.#blocked = undefined;
     if (cause !== undefined) this.#blocked ??= { failure: cause, by: 'page' };
   }
@@ -242,8 +242,8 @@ export class Pages {
   #proveAgain(): void {
     if (this.#mustProve) return;
     this.#mustProve = true;
-    if (this.#proofs > 0) this.#provedInVain += 1;
-    if (this.#provedInVain > MAX_PROVED_IN_VAIN) this.#fail(PROVED_IN_VAIN);
+    if (this.#proofs > 0) this.#uselessProofs += 1;
+    if (this.#uselessProofs > MAX_USELESS_PROOFS) this.#fail(SIGNERS_DIFFER);
   }
 
   get #isIdle(): boolean {

@@ -23,15 +23,15 @@ export type SightingOf<E extends Dated> =
   | {
       kind: 'unknown';
       reason: string;
-      /** An event that it showed before it stopped: at least this one stands there. */
+      /** An event that it showed before it stopped: at least this one is at the address. */
       event?: E;
       /** No answer came in time. */
       isSilent?: true;
       /** It is away, and it reconnects automatically: in minutes, not in seconds. */
       returnsLater?: true;
-      /** It does not let us in, and will not do so later. */
+      /** It refuses us, and will refuse us later. */
       isFinal?: true;
-      /** It shows nothing to somebody it does not know (NIP-42). */
+      /** It shows nothing without authentication (NIP-42). */
       wantsIdentity?: true;
       /** It was not asked, or did not answer, because it takes questions slowly. */
       heldback?: Heldback;
@@ -79,7 +79,7 @@ export interface Evidence<E extends Dated> {
 /** The verdict on one relay, from its evidence. */
 export interface RelayVerdict<E extends Dated> {
   standing: RelayStanding;
-  /** The newer event that stands there instead. */
+  /** The newer event that stands at the address instead. */
   newer?: E;
   returnsLater?: true;
   /** This relay will refuse the event each time. */
@@ -121,8 +121,7 @@ export function shownBy<E extends Dated>(sighting: SightingOf<E> | undefined): E
 }
 
 /**
- * What a sighting decides about an event: it stands there, or a newer one does. Undefined when it decides
- * nothing.
+ * What a sighting proves about an event: it stands, or a newer one does. Undefined: it proves nothing.
  */
 export function decidedBy<E extends Dated>(
   sighting: SightingOf<E> | undefined,
@@ -141,7 +140,7 @@ export function haveAnswered(seen: Iterable<SightingOf<Dated>>, required: number
   return answered >= required;
 }
 
-/** Whether so many relays do not let us in that a quorum can never answer. */
+/** Whether too many relays refuse us finally, so that a quorum can never answer. */
 export function canNeverAnswer(
   seen: Iterable<SightingOf<Dated>>,
   { relays, required }: { relays: number; required: number },
@@ -177,7 +176,7 @@ export function verdictOn<E extends Dated>(event: Dated, evidence: Evidence<E>):
   };
 }
 
-/** Why it is not known that the event stands there, if the relay did not refuse it. */
+/** Why it is not known that the event stands, if the relay did not refuse it. */
 function shortfall(sent: SendReply | undefined, confirmed: SightingOf<Dated> | undefined): RelayStanding {
   if (sent?.kind === 'lost') return { state: 'unreachable', detail: sent.reason };
   switch (confirmed?.kind) {

@@ -13,7 +13,8 @@ const WORDS: Partial<Record<Key, (value: unknown) => string>> = {
   operatorUserId: (value) => `operator ${text(value)}`,
   operators: (value) => (value === undefined ? 'no operators by name' : `operators ${names(value)}`),
   all: (value) => (value === undefined ? 'not all operators' : 'all operators'),
-  operatorsAtOnce: (value) => (value === undefined ? 'the default at once' : `${text(value)} at once`),
+  operatorsAtOnce: (value) =>
+    value === undefined ? 'the default number at a time' : `${text(value)} at a time`,
   documentTypes: (value) => (value === undefined ? 'all document types' : `document types ${names(value)}`),
   machineIds: (value) => (value === undefined ? 'all machines' : `machines ${names(value)}`),
   expectedPubkey: (value) => (value === undefined ? 'no expected key' : `expected key ${text(value)}`),
@@ -47,7 +48,7 @@ export function differencesOf(theirs: unknown, ours: object): string[] {
   const keys = [...new Set([...one.keys(), ...other.keys()])].sort();
   return keys
     .filter((key) => isDifferent(one.get(key), other.get(key)))
-    .map((key) => told(key, one.get(key)));
+    .map((key) => inWords(key, one.get(key)));
 }
 
 /** A request as a text, without its reason: equal texts are the same request. */
@@ -68,7 +69,7 @@ function isDifferent(one: unknown, other: unknown): boolean {
   return JSON.stringify(one) !== JSON.stringify(other);
 }
 
-function told(key: string, value: unknown): string {
+function inWords(key: string, value: unknown): string {
   if (Object.hasOwn(WORDS, key)) return WORDS[key as Key]?.(value) ?? key;
   const name = text(key);
   return value === undefined ? `no ${name}` : `${name} ${text(value)}`;

@@ -26,9 +26,9 @@ export interface KnownOfAddress<Event extends Dated> {
 }
 
 export type SealVerdict<Event extends Dated> =
-  /** An earlier run has signed this very state, and nothing newer stands there. */
+  /** An earlier run has signed the same state, and nothing newer stands at the address. */
   | { kind: 'reuse'; event: Event; signature: string }
-  | { kind: 'anew'; createdAtS: number; because: Because }
+  | { kind: 'seal'; createdAtS: number; because: Because }
   /**
    * Its date would be a few seconds after the state was read: look and read again at that date.
    */
@@ -67,7 +67,7 @@ export function judgeSeal<Event extends Dated>(known: KnownOfAddress<Event>): Se
   const aheadS = createdAtS - usualS;
   if (aheadS > MAX_AHEAD_S) return { kind: 'too far ahead', createdAtS };
   if (aheadS > 0 && aheadS < WORTH_WAITING_S) return { kind: 'wait', readAgainAtS: createdAtS + 1, because };
-  return { kind: 'anew', createdAtS, because };
+  return { kind: 'seal', createdAtS, because };
 }
 
 function sealOf<Event extends Dated>(earlier: EarlierRun<Event> | undefined): KnownSeal['earlier'] {
@@ -78,7 +78,7 @@ function sealOf<Event extends Dated>(earlier: EarlierRun<Event> | undefined): Kn
 
 /** The facts of an address that decide whether it needs a signature. The events are not needed. */
 interface KnownSeal {
-  /** An event that is newer than the earlier seal stands there, according to the relays that answered. */
+  /** An event that is newer than the earlier seal stands, according to the relays that answered. */
   newerStands: boolean;
   earlier: { isSigned: boolean; stateFingerprint: string | null } | undefined;
   stateFingerprint: string;

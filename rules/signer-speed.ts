@@ -10,8 +10,8 @@ export interface TrialTimes {
   encryptMs: number;
   signMs: number;
   /**
-   * Requests that were asked at once, half of them encryptions and half signatures, and the time until the
-   * last answer.
+   * Requests that were sent at the same time, half of them encryptions and half signatures, and the time
+   * until the last answer.
    */
   together?: { requests: number; tookMs: number } | undefined;
 }

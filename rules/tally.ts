@@ -50,7 +50,7 @@ export class Tally {
     this.counts = { ...Object.fromEntries(none), ...counts };
   }
 
-  /** What the audit says: every document has an outcome. */
+  /** Takes the counts of the audit row, in which every document has an outcome. */
   settle(outcomes: Record<string, Record<Outcome, number>>): void {
     for (const [type, counts] of Object.entries(outcomes))
       this.counts[type] = { ...this.counts[type], open: 0, ...counts };

@@ -14,8 +14,8 @@ const { EXIT, exitCodeFor } = require(path.join(root, 'dist/client/cli/exit-code
 /** The parts of the page, by what is at fault. */
 const PARTS = [
   ['One document', ['document'], 'The other documents are not affected.'],
-  ['The signer', ['signer'], 'Every document that needs this signer meets with it.'],
-  ['The relays', ['relay'], 'Every document meets with it that these relays should hold.'],
+  ['The signer', ['signer'], 'Every document that needs this signer fails for it.'],
+  ['The relays', ['relay'], 'Every document that these relays should hold fails for it.'],
   ['A database', ['database'], "The ledger in Postgres, or LNbits' database."],
   ['Workers and Temporal', ['worker', 'temporal'], 'What does the work, and what hands it out.'],
   ['The call', ['caller'], 'What was asked for, and how a run was ended.'],
@@ -24,7 +24,7 @@ const PARTS = [
 function section(type) {
   const { meaning, remedy, retryable, bunkerResult } = traitsOf(type);
   const retried = retryable
-    ? 'Retried: the step is tried again within its bound before it fails for good.'
+    ? 'Retried: the step is tried again within its bound before it fails.'
     : 'Not retried: trying again without a change would end the same way.';
   const counted =
     bunkerResult === undefined
@@ -48,7 +48,7 @@ const EXITS = {
   partlyDone: 'some documents stand, and some do not',
   signer: 'the signer is at fault',
   preflight: 'something has to be put right before a run can begin',
-  detached: 'Ctrl-C: the command has let go of the run, which goes on',
+  detached: 'Ctrl-C: the command has detached from the run, which continues',
 };
 const exits = Object.entries(EXIT).map(([name, code]) => `| ${code} | ${EXITS[name]} |`);
 

@@ -143,7 +143,7 @@ export interface CustomSource {
   states(documentType: string, machineIds: readonly string[]): Promise<ReadonlyMap<string, StateRows>>;
   /**
    * At most `limit` ids of operators after `after`, in the order of their UTF-8 bytes, for fleets of all
-   * operators and for `doctor`. Absent: no operators are found there.
+   * operators and for `doctor`. Absent: such a fleet has the operators with a stored signer.
    */
   operators?(page: { after?: string | undefined; limit: number }): Promise<string[]>;
   /** The account's own signer, for `signers: "lnbits"` in the configuration. Absent: it cannot be read. */

@@ -70,8 +70,9 @@ export const { retryDocuments, skipDocuments, requestCancellation } = proxyActiv
 });
 
 /**
- * A page throws only where nothing but passing trouble is left, and sets the delay of the next attempt
- * itself. The trouble of each document has its own bound. The day is for a page that no worker takes.
+ * A page throws if every open document was tried, and none advanced or a person must act. It sets the delay
+ * of the next attempt itself. The trouble of each document has its own bound. The day is for a page that no
+ * worker takes.
  *
  * A cancelled page yields now: it finishes what is signed, and the workflow waits for that.
  */

@@ -8,9 +8,9 @@ import type { Run } from './run';
 import { selectionSummary } from './summaries';
 import { withoutNulls } from './updates';
 
-/** What a run does for each update. `retry` and `skip` change the ledger, which then tells what is open. */
+/** What a run does for each update. `retry` and `skip` change the ledger, and read what is open then. */
 export class ControlActions implements ControlledRun {
-  #turn: Promise<unknown> = Promise.resolve();
+  #lastControl: Promise<unknown> = Promise.resolve();
   #inWork = 0;
 
   constructor(
@@ -37,7 +37,7 @@ export class ControlActions implements ControlledRun {
     if (!pages.isLoaded)
       return isHolding
         ? 'the machines could not be loaded, so there is nothing to give up: retry, or cancel'
-        : 'the machines are still being loaded; republish status says what that waits for';
+        : 'the machines are still being loaded; republish status shows what that waits for';
     const types = this.run.opened?.documentTypes ?? [];
     if (documentType != null && !types.includes(documentType))
       return `${documentType} is not part of this run${didYouMean(documentType, types)}; it has ${types.join(', ')}`;
@@ -46,7 +46,7 @@ export class ControlActions implements ControlledRun {
     const hasTrouble = pages.blocked !== undefined || pages.inWork > 0 || this.run.progress().failed > 0;
     // With a machine the ledger is asked: a mistyped id must not look like "nothing has failed".
     if (name === 'retry' && !hasTrouble && machineId == null)
-      return 'nothing has failed; what is being retried goes on by itself';
+      return 'nothing has failed; documents in trouble are retried automatically';
     return undefined;
   }
 
@@ -56,7 +56,7 @@ export class ControlActions implements ControlledRun {
     return Promise.resolve(0);
   }
 
-  /** The time that documents may have trouble starts again: the ledger is told. */
+  /** Restarts in the ledger the time that documents may have trouble. */
   async resume(): Promise<number> {
     this.paused = undefined;
     if (!this.run.pages.isLoaded) return 0;
@@ -80,7 +80,7 @@ export class ControlActions implements ControlledRun {
       const summary = selectionSummary('try again', selection);
       const changed = await retryDocuments.executeWithOptions({ summary }, [{ runId: runId(), selection }]);
       this.run.pages.unblock();
-      // A page that waits for its next attempt must go out again at once.
+      // A page that waits for its next attempt must go out again immediately.
       this.run.giveWay('republish', 'sweep');
       return changed;
     });
@@ -109,12 +109,12 @@ export class ControlActions implements ControlledRun {
   }
 
   /** One control at a time. No step begins meanwhile. */
-  async #exclusively<View extends LedgerView>(statement: () => Promise<View>): Promise<View> {
+  async #exclusively<View extends LedgerView>(action: () => Promise<View>): Promise<View> {
     this.#inWork += 1;
-    const turn = this.#turn.then(statement);
-    this.#turn = turn.catch(() => undefined);
+    const control = this.#lastControl.then(action);
+    this.#lastControl = control.catch(() => undefined);
     try {
-      const view = await turn;
+      const view = await control;
       this.run.adopt(view);
       return view;
     } finally {

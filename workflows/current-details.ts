@@ -6,7 +6,7 @@ import { type Counts, OUTCOMES, type Outcome, type Progress } from '../contract/
 import { shellWord } from '../rules/shell';
 import { notAttemptedLine, tellFailures } from '../rules/told-failures';
 
-/** The display has room for so many failures. */
+/** Most failures that are shown. */
 const MAX_SHOWN = 10;
 
 /** The UI's tables have no gap between columns, and Markdown removes ordinary spaces. */
@@ -32,8 +32,8 @@ function share(progress: Progress): string {
   const { planned, skipped, failed } = progress;
   if (planned === 0 && skipped === 0) return '';
   const { done, of, percent } = howFar(progress);
-  const told = percent === undefined ? '' : ` (${percent} %)`;
-  return `: ${done} of ${of} documents${told}${failed > 0 ? `, ${failed} failed` : ''}`;
+  const inPercent = percent === undefined ? '' : ` (${percent} %)`;
+  return `: ${done} of ${of} documents${inPercent}${failed > 0 ? `, ${failed} failed` : ''}`;
 }
 
 /** A run without machines is complete. Most likely it looked in the wrong place. */
@@ -57,7 +57,7 @@ function waitsForPeople(progress: Progress, operator: string): string[] {
     const what = isOver
       ? 'The run ended'
       : phase === 'holding'
-        ? 'The run does not go on'
+        ? 'The run does not continue'
         : 'No further documents are begun';
     lines.push(
       `**${what}, because of ${blocked.type}**: ${escapeMarkdown(blocked.message)}`,
@@ -79,7 +79,7 @@ function waitsForPeople(progress: Progress, operator: string): string[] {
 export function pausedLine({ by, reason }: Intervention, resume: string): string {
   const who = by ? ` by ${escapeMarkdown(by)}` : '';
   const why = reason ? `: ${escapeMarkdown(reason)}` : '';
-  return `**Paused**${who}${why}. To go on: \`${resume}\``;
+  return `**Paused**${who}${why}. To continue: \`${resume}\``;
 }
 
 /** What is in work, and what it waits for. */
@@ -151,7 +151,7 @@ function commands({ phase, failed, blocked }: Progress, operator: string): strin
     return `\`republish watch ${operator}\` follows this run, ${audit} shows earlier ones.`;
   const again = `\`republish start ${operator}\``;
   return failed > 0 || blocked !== undefined
-    ? `${audit} names all of it. When it is mended, ${again} does only what is missing.`
+    ? `${audit} names all of it. When the cause is corrected, ${again} does only what is missing.`
     : `${audit} shows what it did.`;
 }
 

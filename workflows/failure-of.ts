@@ -4,7 +4,7 @@ import { forOperator } from '../rules/shell';
 
 /** The failure behind an error that an activity call threw. */
 export function failureOf(error: unknown): Failure {
-  // The cause of a timeout is the failure of the last attempt, which tells more than the timeout.
+  // The cause of a timeout is the failure of the last attempt, which has more information than the timeout.
   const chain: unknown[] = [];
   for (let link = error; link instanceof Error && chain.length < 10; link = link.cause) chain.push(link);
   const named = chain.find((link) => link instanceof ApplicationFailure && isFailureType(link.type));
@@ -22,7 +22,7 @@ export function failureOf(error: unknown): Failure {
 
 /**
  * The failure with which a workflow ends. The message ends with the remedy, for people who read Temporal's
- * UI; the details hold the bare reason (ReasonDetail) and whatever else programs need.
+ * UI; the details hold the bare reason (ReasonDetail) and other values for programs.
  *
  * @param operatorUserId for whom the remedy names its commands; absent: for anybody
  */

@@ -66,7 +66,7 @@ export async function republishFleet(input: FleetInput, carried?: FleetState): P
   if (plan?.searchAttributes)
     upsertSearchAttributes([{ key: { name: SEARCH_ATTRIBUTES.outcome, type: 'KEYWORD' }, value: outcome }]);
   if (failure !== undefined) throw asEnd(failure, { details: summary });
-  if (cancelled) throw new CancelledFailure('the fleet was cancelled; the audit tells what was done');
+  if (cancelled) throw new CancelledFailure('the fleet was cancelled; the audit row shows what was done');
   return summary;
 }
 

@@ -59,7 +59,7 @@ export async function republishOperatorConfigs(
   const events = unpackEvents(audit.packedEvents);
   const details = { published: events, failures: audit.failures, failed: audit.failed };
   if (failure !== undefined) throw asEnd(failure, { operatorUserId, details });
-  if (isCancelled) throw new CancelledFailure('the run was cancelled; the audit tells what was done');
+  if (isCancelled) throw new CancelledFailure('the run was cancelled; the audit row shows what was done');
   if (audit.failed > 0) {
     const message = whatIsMissing(audit, run.pages.blocked);
     throw asEnd({ type: 'RepublishIncomplete', message }, { operatorUserId, details });

@@ -33,7 +33,7 @@ import { Shown } from './shown';
 import { ControlActions } from './control-actions';
 import { loadSummary, pageSummary } from './summaries';
 
-/** Longer than a turn. A page that is still out then waits for its next attempt, and is cancelled. */
+/** Longer than a turn. A page that has not returned by then waits for its next attempt: it is cancelled. */
 const DRAIN = '15 seconds';
 
 const progressQuery = defineQuery<Progress>(PROGRESS_QUERY);

@@ -4,7 +4,7 @@ import { byMachineAndType } from '../rules/machine-name';
 import type { Progress, WaitingDocument } from '../contract/progress';
 import { Tally } from '../rules/tally';
 
-/** The query has room for so many. The ledger has all of them. */
+/** Most documents in the answer of the query. The ledger has all of them. */
 const MAX_FAILURES = 50;
 const MAX_WAITING = 20;
 
@@ -67,15 +67,15 @@ export class Shown {
 function merged<T extends Document>(
   known: OfPage<T>[],
   page: number | undefined,
-  told: T[],
+  added: T[],
   limit: number,
 ): OfPage<T>[] {
-  const keys = new Set(told.map(keyOf));
+  const keys = new Set(added.map(keyOf));
   const others = known.filter(
     (entry) => (page === undefined || entry.page !== page) && !keys.has(keyOf(entry.document)),
   );
-  const added = told.map((document) => ({ ...(page === undefined ? {} : { page }), document }));
-  return [...others, ...added].slice(0, limit);
+  const entries = added.map((document) => ({ ...(page === undefined ? {} : { page }), document }));
+  return [...others, ...entries].slice(0, limit);
 }
 
 function keyOf({ documentType, machineId }: Document): string {

@@ -12,7 +12,7 @@ const MAX_INTERVENTIONS = 100;
 
 /** The updates of a workflow. A run and a fleet have the same kind of them. */
 export interface Updates<Name extends UpdateName, Answer> {
-  /** Names of the updates, with what the Temporal UI shows about them. */
+  /** Names of the updates, with their descriptions in the Temporal UI. */
   descriptions: Record<Name, string>;
   /** Why the update is not possible now, as a sentence; undefined: it is possible. */
   refusal(name: Name, selection: DocumentSelection): string | undefined;
@@ -25,7 +25,7 @@ export interface Updates<Name extends UpdateName, Answer> {
 
 /**
  * Sets the handlers. Call it when the workflow is complete: an update that came with the first task of an
- * execution is handled at once, within this call.
+ * execution is handled immediately, within this call.
  */
 export function handleUpdates<Name extends UpdateName, Answer>(updates: Updates<Name, Answer>): void {
   for (const name of Object.keys(updates.descriptions) as Name[]) handle(updates, name);
@@ -46,7 +46,7 @@ function handle<Name extends UpdateName, Answer>(updates: Updates<Name, Answer>,
     } catch (error) {
       if (isCancellation(error)) throw error;
       const { type, message } = failureOf(error);
-      // It named a document that is not there. Nothing was done, so the audit has nothing to tell.
+      // It named a document that does not exist. Nothing was done, so the audit row does not have it.
       if (scopeOf(type) === 'caller' && interventions.includes(asked))
         interventions.splice(interventions.indexOf(asked), 1);
       throw ApplicationFailure.nonRetryable(message, type);

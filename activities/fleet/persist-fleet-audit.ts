@@ -15,7 +15,7 @@ import type { ActivityCall, ActivityDependencies } from '../dependencies';
 const MAX_REPORTED_FAILURES = 100;
 
 /**
- * Closes the fleet: appends one audit row with what the ledger says of its operators, in one transaction. The
+ * Closes the fleet: appends one audit row about its operators from the ledger, in one transaction. The
  * row is keyed by the fleet, so a second call returns the first row.
  */
 export async function persistFleetAudit(

@@ -26,14 +26,14 @@ export async function speakToRuns(
   const lane = async (): Promise<void> => {
     for (let run = waiting.shift(); run !== undefined; run = waiting.shift()) {
       signal.throwIfAborted();
-      if (await speakTo(client, run, action, request)) taken.push(run.operatorUserId);
+      if (await controlRun(client, run, action, request)) taken.push(run.operatorUserId);
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, lane));
   return { taken };
 }
 
-async function speakTo(
+async function controlRun(
   client: Context['client'],
   { operatorUserId, runId }: OperatorRun,
   action: SpeakToRunsInput['action'],

@@ -122,7 +122,7 @@ export class PageAttempt {
     if (replaces !== undefined)
       this.note(document, {
         type: 'RelayQuorumNotReached',
-        message: 'relays refuse the event of an earlier run; there was no time left to seal it anew',
+        message: 'relays refuse the event of an earlier run; there was no time left to seal a new one',
         final: false,
       });
     else if (encryptions > 0)
@@ -145,8 +145,8 @@ export class PageAttempt {
     const unsigned = documents.filter((document) => !isSigned(document));
     const { inTurn, spared } = byTurn(this.deps, signed);
     const [prepared, ready] = await Promise.all([this.#prepare(unsigned), stillRight(this, inTurn)]);
-    // The time starts here, and not at the beginning: if the looks used it up, no attempt would ever come
-    // further.
+    // The turn starts here, after the first look. If a slow look could use it up, no attempt would ever seal
+    // a document.
     this.#timer ??= setTimeout(() => this.#turn.abort(YIELD), this.deps.patience.yieldAfterMs);
     const toSign: [PageDocument, Prepared & { kind: 'sign' }][] = [];
     const toReuse: [PageDocument, Prepared & { kind: 'reuse' }][] = [];
@@ -171,13 +171,13 @@ export class PageAttempt {
         toSign.map(([document]) => document).filter((document) => isSigned(document)),
       ),
     ]);
-    // Relays refuse the reused event for itself: it may be sealed anew, once.
+    // Relays refuse the reused event for itself: a new event may be sealed, once.
     for (const document of placements.flat()) later.set(document, Date.now());
     noteSpared(this, spared, later);
     return later;
   }
 
-  /** When LNbits cannot be read, each document that has to be read fails with that. The others go on. */
+  /** If LNbits cannot be read, each document that must be read gets that failure. The others continue. */
   async #prepare(unsigned: PageDocument[]): Promise<Map<PageDocument, Prepared>> {
     try {
       return await prepare(this.deps, this.facts, unsigned);
@@ -211,11 +211,11 @@ export class PageAttempt {
     this.advanced ||= standing.size > 0;
   }
 
-  /** Notes why a document cannot go on in this attempt. */
+  /** Notes the failure that ends the work on a document in this attempt. */
   note(document: PageDocument, trouble: Trouble): void {
     document.trouble = trouble;
     delete document.waitsFor;
-    this.deps.telemetry?.attemptFailed(this.facts.documentType, trouble.type);
+    this.deps.telemetry?.tryFailed(this.facts.documentType, trouble.type);
   }
 
   /**
@@ -225,7 +225,7 @@ export class PageAttempt {
    */
   noteThrown(document: PageDocument, thrown: unknown): boolean {
     delete document.waitsFor;
-    // The page yields: that is no trouble of the document.
+    // The page yields: that is no failure of the document.
     if (thrown === YIELD || (this.call.signal.aborted && thrown === this.call.signal.reason)) return false;
     if (thrown instanceof RepublishError) {
       this.note(document, troubleOf(thrown));

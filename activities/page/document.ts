@@ -31,7 +31,7 @@ export interface PageDocument {
   sent?: Promise<Sent>;
   /** How often this attempt encrypted it. */
   encryptions?: number;
-  /** Why this attempt could not bring it to its end. */
+  /** The failure of its last try in this attempt. */
   trouble?: Trouble;
   /** It has an outcome: it stands (`well`), or another attempt or a person decided otherwise. */
   ended?: 'well' | 'otherwise';
@@ -39,7 +39,7 @@ export interface PageDocument {
   waitsFor?: string;
 }
 
-/** Why an attempt could not end a document. */
+/** The failure of one try, passing or final. */
 export interface Trouble {
   type: FailureType;
   message: string;
@@ -66,7 +66,7 @@ export function pageDocument(row: OpenDocument, operatorPubkey: string, document
   };
 }
 
-/** It is signed, has no outcome, and is not to be sealed anew. */
+/** It is signed, has no outcome, and keeps its seal. */
 export function isSigned({ signature, replaces, ended }: PageDocument): boolean {
   return signature !== null && replaces === undefined && !ended;
 }

@@ -12,7 +12,7 @@ import { slowRelay } from './slow-relays';
  * Sends signed documents to the relays that do not have them, reads all of them back, and settles those that
  * stand.
  *
- * @returns documents whose reused event relays refuse for itself or do not keep; they are sealed anew
+ * @returns documents whose reused event relays refuse for itself or do not keep; they need a new seal
  */
 export async function place(page: PageAttempt, documents: readonly PageDocument[]): Promise<PageDocument[]> {
   if (documents.length === 0) return [];
@@ -28,10 +28,10 @@ export async function place(page: PageAttempt, documents: readonly PageDocument[
   for (const [index, document] of documents.entries()) if (!wasSent(sent[index]?.sent)) delete document.sent;
   const [placements] = await Promise.all([
     publisher.confirm(sent, facts.identity),
-    tellSent(page, documents),
+    writeSent(page, documents),
   ]);
   const settled: Settlement[] = [];
-  const anew: PageDocument[] = [];
+  const toReseal: PageDocument[] = [];
   for (const [index, document] of documents.entries()) {
     delete document.waitsFor;
     const placement = placements[index];
@@ -47,15 +47,15 @@ export async function place(page: PageAttempt, documents: readonly PageDocument[
     } else if (placement.needsAnother && document.reused && !document.resealed) {
       document.replaces = signedEvent(document).id;
       delete document.sent;
-      anew.push(document);
+      toReseal.push(document);
     } else page.note(document, troubleWith(page, placement));
   }
   await settle(page, documents, settled);
-  return anew;
+  return toReseal;
 }
 
 /** The stage of a document is shown also before anything stands. */
-async function tellSent({ deps, facts }: PageAttempt, documents: readonly PageDocument[]): Promise<void> {
+async function writeSent({ deps, facts }: PageAttempt, documents: readonly PageDocument[]): Promise<void> {
   const machineIds = documents.flatMap(({ row, sent }) =>
     row.sent || sent === undefined ? [] : [row.machineId],
   );
@@ -94,7 +94,7 @@ async function settle(
   const ended: Partial<Record<GoodOutcome, number>> = {};
   const byMachine = new Map(documents.map((document) => [document.row.machineId, document]));
   for (const { machineId, outcome } of settled) {
-    // Otherwise it was closed or skipped before, and is counted as that.
+    // A document with another outcome was closed or skipped before, and is counted as that.
     const isOurs = standing.get(machineId) === outcome;
     if (isOurs) ended[outcome] = (ended[outcome] ?? 0) + 1;
     const document = byMachine.get(machineId);

@@ -96,7 +96,8 @@ export function withoutQuorum(
     sighting.kind === 'unknown' ? [`${publisher.nameOf(url)}: ${sighting.reason}`] : [],
   );
   const answered = seen.size - reasons.length;
-  const shortfall = `${answered} of the ${publisher.required} required relays say what stands there`;
+  const { required } = publisher;
+  const shortfall = `${answered} of the ${required} required relays report what stands at the address`;
   const message = [shortfall, ...reasons].join('; ');
   const waitsFor = publisher.waitsFor(seen, answered);
   if (waitsFor !== undefined) return slowRelay({ patience }, waitsFor, { message });

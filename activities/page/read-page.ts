@@ -22,7 +22,7 @@ export interface ReadDocument {
 export interface ReadPage {
   /** By machine id. */
   documents: Map<string, ReadDocument | Trouble>;
-  /** The account has another key now. Nothing of this run is right any more. */
+  /** The account has another key now, so the whole plan of this run is outdated. */
   outdated?: RepublishError;
 }
 
@@ -64,7 +64,7 @@ export async function readPage(deps: ActivityDependencies, asked: Asked): Promis
   return { documents };
 }
 
-/** Why the run's account key is no longer the account's; undefined where it is. */
+/** Why the run's account key is no longer the account's. Undefined: it still is. */
 export async function outdatedAccount(
   deps: Pick<ActivityDependencies, 'source'>,
   operatorUserId: string,
@@ -81,7 +81,7 @@ export async function outdatedAccount(
   );
 }
 
-/** Why the plan of a machine is no longer right; undefined where it is. */
+/** Why the plan of a machine is no longer right. Undefined: it still is. */
 function outdatedBy(machine: MachineRow | undefined, atmPubkey: string | null): string | undefined {
   if (machine === undefined) return 'the machine is no longer one of the operator';
   const now = publicKeyHex(machine.machineNpub ?? '');

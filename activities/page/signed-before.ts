@@ -47,7 +47,7 @@ export function authentic(page: PageAttempt, documents: PageDocument[]): PageDoc
   });
 }
 
-/** Relays that take questions slowly have not said yet what stands there. It may be this document. */
+/** Relays that take questions slowly have not answered yet. This document may stand already. */
 function isUnseen(page: PageAttempt, document: PageDocument): boolean {
   const unanswered = withoutQuorum(page.deps, document.seen);
   if (unanswered?.type !== 'RelayThrottled') return false;

@@ -26,14 +26,14 @@ const MAX_ENCRYPTIONS = 5;
  */
 export class Signing {
   #signer: CurrentSigner | undefined;
-  /** Aborts when no document is to wait for its turn any longer. */
+  /** Aborts when no document may wait for the signer any longer. */
   readonly #turn = new AbortController();
   #answered = false;
   #trouble: RepublishError | undefined;
 
   constructor(
     private readonly page: PageAttempt,
-    /** Documents that have to be looked at once more, with the time. */
+    /** Documents that must be looked at again, each with the time. */
     private readonly later: Map<PageDocument, number>,
   ) {}
 
@@ -56,7 +56,7 @@ export class Signing {
     this.#shareTrouble(toSign);
   }
 
-  /** An unproven signer is asked for nothing. Where there is no usable signer, that is the trouble of all. */
+  /** An unproven signer gets no request. Without a usable signer every document gets that failure. */
   async #haveSigner(toSign: [PageDocument, ToSign][]): Promise<boolean> {
     const { deps, facts, signer } = this.page;
     try {
@@ -74,8 +74,8 @@ export class Signing {
   }
 
   /**
-   * Each attempt begins with another document. Until the signer has answered once, it is asked for one
-   * document at a time. One that never gets an answer must not keep the others from being asked for.
+   * Each attempt begins with another document. A bunker gets one request at a time until it has encrypted and
+   * signed once (rules/window.ts). A document without an answer must not hold up all others.
    */
   #inTurn(toSign: [PageDocument, ToSign][]): [PageDocument, ToSign][] {
     const first = Math.min(...toSign.map(([{ row }]) => row.tries)) % toSign.length;
@@ -96,12 +96,12 @@ export class Signing {
   }
 
   /**
-   * Stops asking where all documents would meet the same trouble. A final failure belongs to its document
-   * alone, unless its type affects all. So does any failure that only one document has met, while no other
-   * was asked for.
+   * Stops asking if every document would have the same failure. A final failure is about its document, unless
+   * its type has the trait `affectsAll`. A passing one is about its document while no other document has
+   * failed a try.
    */
   #judge(document: PageDocument, trouble: RepublishError): void {
-    // A signer that has signed in this attempt does not change all events.
+    // If the signer has signed in this attempt, a failure with `affectsAll` is about this document only.
     const isOfAll = traitsOf(trouble.type).affectsAll && !this.#answered;
     if (document.trouble?.final === true && !isOfAll) return;
     const othersMetIt = this.page.documents.some(
@@ -110,7 +110,7 @@ export class Signing {
     // A person is not asked once for each document.
     if (isOfAll || traitsOf(trouble.type).needsPerson || (!this.#answered && othersMetIt))
       this.#trouble = trouble;
-    // A busy signer is not asked for the next document at once.
+    // A busy signer is not asked for the next document immediately.
     if (this.#trouble !== undefined || trouble.type === 'SignerBusy') this.#turn.abort(YIELD);
   }
 
@@ -134,7 +134,7 @@ export class Signing {
     const { sig } = await this.#ask(document, 'signature', (signer, call) => signer.signEvent(event, call));
     deps.failpoint('after-sign');
     const kept = await keepSignature(deps.database, this.#keyOf(document), event.id, sig);
-    // Another attempt ended it, or the run was closed. The ledger says how it stands.
+    // Another attempt ended it, or the run was closed. The ledger has the outcome.
     if (kept === undefined || kept.signature === null || kept.outcome !== null) {
       document.ended = 'otherwise';
       return true;
@@ -151,7 +151,7 @@ export class Signing {
     document.sent = deps.publisher.send({ ...event, sig }, { seen: document.seen, identity: facts.identity });
   }
 
-  /** The event in the ledger, sealed now if there was none. Undefined: it has to be looked at once more. */
+  /** The event in the ledger, sealed now if there was none. Undefined: look at it again. */
   async #sealed(
     document: PageDocument,
     { read: first, createdAtS: date }: ToSign,

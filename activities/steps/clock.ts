@@ -17,7 +17,7 @@ export interface ClockOptions {
 
 /** Clocks drift slowly: relays are not asked for every page. */
 const FRESH_MS = 5 * 60_000;
-/** No relay told its time: one may be back in a moment. */
+/** No relay gave its time: one may be back in a moment. */
 const UNHEARD_MS = 30_000;
 /** After a step of more than this somebody has set the clock, and it is checked again. */
 const MAX_STEP_MS = 5_000;
@@ -82,13 +82,13 @@ export function requireRight(verdict: ClockVerdict): void {
   );
 }
 
-/** The times that the configured relays tell. Gateways are not asked. */
+/** The clocks of the configured relays. Gateways are not asked. */
 function relayClocks(relays: readonly string[]): Promise<ClockWitness | undefined>[] {
   return relays.filter((url) => !isGateway(url)).map((url) => relayClock(url, shownAmong(url, relays)));
 }
 
 /**
- * The time that a relay tells (not a gateway); undefined: none. Never rejects.
+ * The clock of a relay (not a gateway); undefined: it gave none. Never rejects.
  *
  * @param name as it may be shown
  * @param addressRules for a relay that a stranger named
@@ -109,9 +109,9 @@ function isLoopback(url: string): boolean {
 }
 
 /**
- * The time that Postgres tells; undefined where it cannot be asked. `isOwn`: the server runs on this machine
- * and has the same clock. That is so where it sees this client come from its own address or over a Unix
- * socket, as the embedded one does.
+ * The clock of Postgres; undefined if it cannot be asked. `isOwn`: the server runs on this machine and has
+ * the same clock. That is so if it sees this client come from its own address or over a Unix socket, as the
+ * embedded one does.
  */
 export async function postgresClock(database: Queryable): Promise<ClockWitness | undefined> {
   const sentAtMs = Date.now();

@@ -27,9 +27,9 @@ export async function judgeSealFor<Event extends Dated>(
   }
   if (verdict.kind === 'too far ahead')
     throw newerExists(d, verdict.createdAtS, 'relays refuse dates more than 15 minutes ahead');
-  const aheadS = verdict.kind === 'anew' ? verdict.createdAtS - known.readAtS : 0;
+  const aheadS = verdict.kind === 'seal' ? verdict.createdAtS - known.readAtS : 0;
   const refused = aheadS > 0 ? await tooFarAheadForRelays(deps, aheadS) : undefined;
-  if (verdict.kind === 'anew' && refused !== undefined) throw newerExists(d, verdict.createdAtS, refused);
+  if (verdict.kind === 'seal' && refused !== undefined) throw newerExists(d, verdict.createdAtS, refused);
   return verdict;
 }
 

@@ -69,7 +69,7 @@ export async function planMachines(
 
 type State = SerialisedState | RepublishError | undefined;
 
-/** The states of one type. Where its whole query is refused, that is the failure of each document. */
+/** The states of one type. If its whole query is refused, each document gets that failure. */
 async function statesOf(
   deps: ReadOnlyDependencies,
   documentType: string,
@@ -89,7 +89,7 @@ function machinesPerRead(maxStateBytes: number): number {
   return Math.min(Math.max(fitting, 1), MAX_MACHINES_PER_READ);
 }
 
-/** Keys (hex) of these machines that another machine of the operator has too, in whatever spelling. */
+/** Keys (hex) of these machines that another machine of the operator has too, in any spelling. */
 async function sharedAtmPubkeys(
   deps: ReadOnlyDependencies,
   operatorUserId: string,

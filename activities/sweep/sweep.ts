@@ -15,7 +15,7 @@ import { relayIdentity } from '../steps/relay-identity';
 import { Sweeper } from './sweeper';
 
 /** Documents of one batch. */
-const TOGETHER = 100;
+const BATCH = 100;
 /** While the relays are asked about one batch, another is compared with LNbits. */
 const BATCHES_AT_ONCE = 3;
 
@@ -34,8 +34,8 @@ export async function sweep(
   const before = await ledgerView(deps.database, runId);
   if (before.pages.length > 0 && !blocked) return { ...before, swept: false };
   const run = await openedRun(deps, runId);
-  const holder = await beginSweep(deps.database, runId);
-  const sweeper = new Sweeper(deps, { run, holder, identity: relayIdentity(deps, run, call), call });
+  const sweepNumber = await beginSweep(deps.database, runId);
+  const sweeper = new Sweeper(deps, { run, sweepNumber, identity: relayIdentity(deps, run, call), call });
   await pass(deps, runId, call, sweeper, 'send what is missing');
   if (sweeper.sent > 0) await pass(deps, runId, call, sweeper, 'decide');
   await tryOn(deps, call, sweeper);
@@ -57,7 +57,7 @@ async function pass(
 ): Promise<void> {
   sweeper.unanswered = [];
   sweeper.waitsFor = undefined;
-  const batches = pagesOf<SweptDocument>(TOGETHER, (after, limit) =>
+  const batches = pagesOf<SweptDocument>(BATCH, (after, limit) =>
     signedDocuments(deps.database, runId, after, limit),
   );
   const lane = async (): Promise<void> => {
@@ -92,9 +92,9 @@ async function tryOn(
       untilMs += waitMs;
       await sleep(waitMs, signal);
     }
-    for (let begin = 0; begin < documents.length; begin += TOGETHER) {
+    for (let begin = 0; begin < documents.length; begin += BATCH) {
       signal.throwIfAborted();
-      await sweeper.sweep(documents.slice(begin, begin + TOGETHER), isLast ? 'give up' : 'try on');
+      await sweeper.sweep(documents.slice(begin, begin + BATCH), isLast ? 'give up' : 'try on');
     }
     if (sweeper.unanswered.length === 0) return;
     if (sweeper.waitsFor !== undefined) continue;
@@ -107,7 +107,7 @@ async function tryOn(
 function waitingFor(documents: readonly SweptDocument[], what: HeldbackBy | string): WaitingDocument[] {
   const reason =
     typeof what === 'string'
-      ? { why: 'too few relays say whether they have it', since: what }
+      ? { why: 'too few relays answer whether they have it', since: what }
       : { why: waitsForSlow(what) };
   return documents
     .slice(0, MAX_SHOWN)

@@ -27,7 +27,7 @@ const SAVE_REACHES_RELAYS_MS = 2_000;
 export interface Sweeping {
   run: RunRow & { operatorPubkey: string };
   /** Number of this sweep. The ledger takes failures from the newest sweep only. */
-  holder: number;
+  sweepNumber: number;
   identity: RelayIdentity;
   call: Pick<ActivityCall, 'signal' | 'show'>;
 }
@@ -145,7 +145,7 @@ export class Sweeper {
       } else settled.push(...this.#settlement(each, outdated.get(document)));
     }
     const { runId } = this.sweeping.run;
-    const { holder: sweep } = this.sweeping;
+    const { sweepNumber: sweep } = this.sweeping;
     if (settled.length > 0) await settleSwept(this.deps.database, { runId, sweep }, settled);
     if (skipped.length > 0) await noteStandingSkipped(this.deps.database, { runId, sweep }, skipped);
   }
@@ -155,7 +155,7 @@ export class Sweeper {
     return waitsFor === undefined || letsNothingThrough(this.deps, waitsFor) ? undefined : waitsFor;
   }
 
-  /** What to write for a document. Empty: the ledger says so already. */
+  /** What to write for a document. Empty: the ledger has it already. */
   #settlement({ document, event, seen, verdict }: Looked, outdated: Failure | undefined): Swept[] {
     const { documentType, machineId, outcome, lagging } = document;
     const relays = this.#relays(event, seen);
@@ -181,7 +181,7 @@ export class Sweeper {
 
   /**
    * Compares standing documents with LNbits: a machine may have another key or owner, and a state may have
-   * changed while no newer event stands. A save may be on its way, so those are looked at once more.
+   * changed while no newer event stands. A save may be on its way, so the sweep looks at those again.
    */
   async #compared(looked: Looked[]): Promise<{ outdated: Map<SweptDocument, Failure>; looked: Looked[] }> {
     const outdated = new Map<SweptDocument, Failure>();

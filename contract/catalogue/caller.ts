@@ -84,7 +84,7 @@ export const CALLER = {
   AnotherRunGoesOn: {
     scope: 'caller',
     meaning:
-      'A run of another request is running for the operator, and this call was told not to wait for its end. Nothing was started.',
+      'A run of another request is running for the operator, and this call does not wait for its end. Nothing was started.',
     remedy:
       'Leave --no-wait out to wait for its end, follow that run with --attach, or end it with: republish cancel <operator>; then start again.',
   },

@@ -1,6 +1,6 @@
 import type { FailureKind } from './kind';
 
-/** One document is at fault. The run goes on with the other documents. */
+/** One document is at fault. The run continues with the other documents. */
 export const DOCUMENT = {
   PlanOutdated: {
     scope: 'document',

@@ -17,8 +17,8 @@ export interface FailureKind {
   /** What a person does about it, as a sentence; `<operator>` stands for the operator's id. */
   remedy: string;
   /**
-   * What is at fault, and so who else meets with it: one document; all documents that need the same signer,
-   * relays, database or worker; Temporal; or whoever asked for the run.
+   * What is at fault, and so who else meets it: one document; all documents that need the same signer,
+   * relays, database or worker; Temporal; or the caller.
    */
   scope: 'document' | 'signer' | 'relay' | 'database' | 'worker' | 'temporal' | 'caller';
   /**
@@ -29,17 +29,17 @@ export interface FailureKind {
   exit?: Exit;
   /** How a run ends for it. Default: `failed`. */
   runOutcome?: 'incomplete' | 'cancelled';
-  /** Nothing goes on before a person has come: to ask again at once is in vain, or asks the person again. */
+  /** A person must act first. A request before that fails, or asks the person again. */
   needsPerson?: true;
-  /** What one document has met, every other document of the same signer will meet too. */
+  /** If one document has this failure, every other document of the same signer will have it too. */
   affectsAll?: true;
   /** The bunker is asked for more than it can do: fewer requests are kept in flight. */
   slowsDown?: true;
   /** Label of the metric that counts how requests to a bunker end. Absent: no request ends so. */
   bunkerResult?: BunkerResult;
   /**
-   * It says nothing about the document itself: how its run ended decided it, or a person did. What is to be
-   * mended stands with another failure.
+   * It is not about the document itself: the end of the run decided it, or a person. Another failure names
+   * what is to be corrected.
    */
   decidedBy?: 'run' | 'person';
   /**
@@ -52,8 +52,8 @@ export interface FailureKind {
   /** The failure of the ledger's database that this is when LNbits' database is asked instead. */
   ofLnbits?: 'SourceUnavailable' | 'SourceMisconfigured';
   /**
-   * It keeps a run that goes on from moving, and Temporal itself tells it: how the state of such a run is
-   * called. `passing`: it is over in a minute, as a rule, and the state keeps its name.
+   * The failure keeps a running run from progress, and is read from Temporal's API. The value is the state
+   * that is shown. `passing`: usually over within a minute, so the shown state does not change.
    */
   obstacle?: 'stuck' | 'waits for a worker' | 'passing';
 }

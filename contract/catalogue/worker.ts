@@ -55,8 +55,7 @@ export const WORKER = {
     scope: 'temporal',
     retryable: true,
     exit: 'preflight',
-    meaning:
-      'Temporal does not answer this caller. A run that is running is not affected: the workers do the work.',
+    meaning: 'Temporal does not answer this caller. A running run is not affected: the workers do the work.',
     remedy:
       'Start Temporal, or set TEMPORAL_ADDRESS (and TEMPORAL_TLS_*, TEMPORAL_API_KEY) to the right server, and try again.',
   },

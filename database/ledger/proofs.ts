@@ -4,7 +4,8 @@ import { OPEN_RUN } from './documents';
 /**
  * Whether a signer passed `proveSigner` in this run.
  *
- * @param signer `<kind> <bunker key or pubkey> <client pubkey or nothing>`
+ * @param signer as `nameOfSigner` makes it: `<kind> <bunker key or pubkey> <hash of the stored key>`; without
+ *   the hash for a signer of a provider
  */
 export async function isProved(db: Queryable, runId: string, signer: string): Promise<boolean> {
   const rows = await db.query('SELECT 1 FROM republish.signer_proofs WHERE run_id = $1 AND signer = $2', [

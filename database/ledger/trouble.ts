@@ -23,7 +23,7 @@ export interface Trouble {
   machineId: string;
   type: FailureType;
   message: string;
-  /** The document fails at once. */
+  /** The failure ends the document. */
   final: boolean;
   /** The event was sent to relays. Default: false. */
   sent?: boolean;
@@ -35,7 +35,7 @@ export interface Trouble {
 /**
  * Writes the failures of an attempt while it is the holder of the page. From an earlier attempt nothing is
  * written. A final failure ends its document. A passing failure ends it when the document has at least three
- * failed tries and more than `documentTimeoutMs` of trouble, by the clock of Postgres. So a document can only
+ * failed tries and at least `documentTimeoutMs` of trouble, by the clock of Postgres. So a document can only
  * fail directly after a failed try.
  */
 export async function noteTrouble(

@@ -133,7 +133,7 @@ CREATE INDEX open_documents ON republish.documents (run_id, page) WHERE outcome 
 -- encrypt.
 CREATE TABLE republish.signer_proofs (
   run_id    text NOT NULL REFERENCES republish.runs,
-  -- '<kind> <bunker key or pubkey> <client pubkey or nothing>'
+  -- '<kind> <bunker key or pubkey> <hash of the stored key>'; without the hash for a signer of a provider
   signer    text NOT NULL,
   proved_at timestamptz NOT NULL DEFAULT now(),
   PRIMARY KEY (run_id, signer)
@@ -403,7 +403,7 @@ CREATE TABLE republish.audit_log (
   reason           text,
   -- Whole milliseconds, because the hash covers milliseconds.
   written_at       timestamptz NOT NULL,
-  -- The audit chain of an operator: 1, 2, 3, ... rules/audit-chain.ts says what is hashed, and how.
+  -- The audit chain of an operator: 1, 2, 3, ... rules/audit-chain.ts defines what is hashed, and how.
   position         integer NOT NULL CHECK (position > 0),
   -- Hash of the documents of the run.
   members_hash     text NOT NULL CHECK (members_hash ~ '^[0-9a-f]{64}$'),

@@ -259,7 +259,7 @@ _WORDS = {
     "operatorUserId": ("operator {}", "no operator"),
     "operators": ("operators {}", "no operators by name"),
     "all": ("all operators", "not all operators"),
-    "operatorsAtOnce": ("{} at once", "the default at once"),
+    "operatorsAtOnce": ("{} at a time", "the default number at a time"),
     "documentTypes": ("document types {}", "all document types"),
     "machineIds": ("machines {}", "all machines"),
     "expectedPubkey": ("expected key {}", "no expected key"),

@@ -1,6 +1,6 @@
 import { RepublishError } from '../../contract/failures';
 import { PACKAGE } from '../../contract/names';
-import type { Question } from '../../rules/window';
+import type { RequestKind } from '../../rules/window';
 import type { SignedEvent, UnsignedEvent } from '../events';
 import { looksLikeNip44 } from '../nip44';
 import { AUTH_KIND } from '../relays/identity';
@@ -88,7 +88,7 @@ export class BunkerClient implements Signer {
     // The template of NIP-46 has no pubkey, but some bunkers ignore a request without it, in silence.
     const template = JSON.stringify({ kind, created_at, tags, content, pubkey });
     // A login event (NIP-42) tells nothing about the speed of documents: a bunker may treat it differently.
-    const work: Question | undefined = kind === AUTH_KIND ? undefined : 'signature';
+    const work: RequestKind | undefined = kind === AUTH_KIND ? undefined : 'signature';
     return requireSameEvent(event, await this.#exchange.request('sign_event', [template], call, work));
   }
 

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { RepublishError } from '../../contract/failures';
-import type { Question } from '../../rules/window';
+import type { RequestKind } from '../../rules/window';
 import type { SignedEvent } from '../events';
 import { shownRelay } from '../relays/url';
 import type { SignerCall } from '../signers/signer';
@@ -89,7 +89,12 @@ export class Exchange {
    *
    * @param work what the request is to the window; absent: nothing
    */
-  async request(method: string, params: string[], call: SignerCall = {}, work?: Question): Promise<string> {
+  async request(
+    method: string,
+    params: string[],
+    call: SignerCall = {},
+    work?: RequestKind,
+  ): Promise<string> {
     if (this.#closed) throw closedError();
     const { question, turn = call.signal } = call;
     // A random id, because another worker may use the same client key at the same time.
@@ -108,7 +113,7 @@ export class Exchange {
   #askInTurn(
     prepare: () => PreparedRequest,
     call: SignerCall,
-    work: Question | undefined,
+    work: RequestKind | undefined,
   ): Promise<BunkerRequest | undefined> {
     const { turn = call.signal, rank } = call;
     // Made before its turn, if that is near: a place at the bunker is for the bunker's time, not for ours.

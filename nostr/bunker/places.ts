@@ -1,5 +1,5 @@
 import { RepublishError, traitsOf } from '../../contract/failures';
-import type { Question, RequestWindow } from '../../rules/window';
+import type { RequestKind, RequestWindow } from '../../rules/window';
 import type { Limiter } from '../../async/limiter';
 import type { RequestPacer } from './request-pacer';
 import type { BunkerRequest } from './request';
@@ -8,7 +8,7 @@ interface Turn {
   signal: AbortSignal | undefined;
   rank: number | undefined;
   /** What the request is to the window; absent: nothing. */
-  work: Question | undefined;
+  work: RequestKind | undefined;
 }
 
 /**
@@ -44,7 +44,7 @@ export class Places {
         // The place is free as soon as a person is asked: other operators may share this bunker.
         await new Promise<void>((free) => {
           const request = ask(() => {
-            this.#setWindow((window) => window.beginAnew());
+            this.#setWindow((window) => window.restart());
             free();
           });
           resolve(request);
@@ -57,7 +57,7 @@ export class Places {
   }
 
   /** Tells the window how the request ends. Resolves after that. */
-  async #tellWindow(request: BunkerRequest, work: Question | undefined): Promise<void> {
+  async #tellWindow(request: BunkerRequest, work: RequestKind | undefined): Promise<void> {
     const sentAtMs = performance.now();
     // A request that waits for the pacer holds a place already, and is not at the bunker yet.
     const inFlight = Math.max(1, this.limiter.running - this.pacer.waiting);

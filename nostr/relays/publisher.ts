@@ -11,7 +11,7 @@ import {
   quorumSize,
   waitedFor,
 } from '../../rules/quorum';
-import { isRefusedForGood, needsReadBack } from '../../rules/read-back';
+import { isRefusedFinally, needsReadBack } from '../../rules/read-back';
 import type { SignedEvent } from '../events';
 import { DirectRelay } from './direct';
 import type { DocumentRelay, LookedAt, SendReply, Sighting } from './document-relay';
@@ -227,7 +227,7 @@ export class RelayPublisher {
       for (const sighting of each.seen?.values() ?? [])
         if (decidedBy(sighting, each.event)) round.answered(index);
       // No quorum is possible any more: the other relays have a moment, and are not waited for.
-      if (isRefusedForGood(each.sent?.values() ?? [], size))
+      if (isRefusedFinally(each.sent?.values() ?? [], size))
         for (let good = 0; good < this.required; good += 1) round.answered(index);
     }
     await round.ask(async (url) => {

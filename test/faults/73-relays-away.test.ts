@@ -26,7 +26,7 @@ describe('relays that are away', () => {
     await Promise.all(proxies.map((each) => each.down()));
     await expect(bench.call('republishDocuments', { runId, page: 0 })).rejects.toMatchObject({
       type: 'RelayQuorumNotReached',
-      message: expect.stringContaining('0 of the 2 required relays say what stands there'),
+      message: expect.stringContaining('0 of the 2 required relays report what stands at the address'),
     });
     expect((await saga.ledger(runId))[0]).toMatchObject({ event: null, outcome: null });
     expect(

@@ -177,7 +177,7 @@ test('the bench of a fleet names who could not be done, and measures a small ope
   );
   const [figures = [], goals = []] = tablesOf(stdout);
   expect(Object.fromEntries(figures.map(([what = '', figure]) => [what, figure]))).toMatchObject({
-    operators: '6, 10 at once',
+    operators: '6, 10 at a time',
     complete: '3',
     named: '3: OperatorNotFound, RepublishIncomplete, SignerNotConfigured',
   });

@@ -55,7 +55,7 @@ test('a gateway that has lost its relays is waited for in half minutes, and the 
   const signed = await bench.plan(operator, { documentTypes: ['bitspire-cassettes'] });
   await benchOver(full).call('republishDocuments', { runId: signed.runId, page: 0 });
   for (const [{ runId }, said] of [
-    [unsigned, '0 of the 1 required relays say what stands there'],
+    [unsigned, '0 of the 1 required relays report what stands at the address'],
     [signed, '0 of the 1 required relays hold the document'],
   ] as const) {
     for (const failure of await failuresOf(bench, runId, 3)) {

@@ -56,7 +56,7 @@ test('a run that is slow is seen to move, and what waits is named with its reaso
 
 test.each([
   ['publishing', 'No further documents are begun'],
-  ['holding', 'The run does not go on'],
+  ['holding', 'The run does not continue'],
   ['done', 'The run ended'],
 ] as const)('why a run is blocked is said with the remedy: %s', (phase, what) => {
   const blocked = { type: 'SignerUnreachable' as const, message: 'see https://evil.example' };

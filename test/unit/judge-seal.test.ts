@@ -37,7 +37,7 @@ test('the event of an earlier run is sealed anew where relays no longer take its
   const old = { ...known, earlier: earlierOf(READ_AT_S - 1_000) };
   expect(await judgeSealFor(relaysOf({ maxBehindS: 1_000 }), ADDRESS, old)).toMatchObject({ kind: 'reuse' });
   expect(await judgeSealFor(relaysOf({ maxBehindS: 999 }), ADDRESS, old)).toEqual({
-    kind: 'anew',
+    kind: 'seal',
     createdAtS: READ_AT_S - 1,
     because: 'too old',
   });
@@ -88,7 +88,7 @@ test('whatever stands, was signed and is limited: what is to be signed is newer 
           return;
         }
         if (verdict.kind === 'reuse') expect(READ_AT_S - (earlierS ?? 0)).toBeLessThanOrEqual(mostBehindS);
-        if (verdict.kind !== 'anew') return;
+        if (verdict.kind !== 'seal') return;
         expect(verdict.createdAtS).toBeGreaterThan(newestS);
         expect(verdict.createdAtS - READ_AT_S).toBeLessThanOrEqual(Math.min(mostAheadS, 900));
       },

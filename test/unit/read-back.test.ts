@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import type { Dated } from '../../rules/newest';
 import { placementOf, type SendReply, type SightingOf } from '../../rules/quorum';
-import { isRefusedForGood, needsReadBack } from '../../rules/read-back';
+import { isRefusedFinally, needsReadBack } from '../../rules/read-back';
 
 const EVENT: Dated = { id: 'e5', created_at: 100 };
 const HELDBACK = { traffic: 'events', words: '', wasTried: true, untilMs: 0, deniedForMs: 0 } as const;
@@ -45,7 +45,7 @@ test('refusals make a quorum impossible exactly where the placement says so that
       (sent, required) => {
         const given = sent.filter((reply) => reply !== undefined);
         const evidence = sent.map((reply, index) => [`relay ${index}`, { sent: reply }] as const);
-        expect(isRefusedForGood(given, { relays: sent.length, required })).toBe(
+        expect(isRefusedFinally(given, { relays: sent.length, required })).toBe(
           placementOf(EVENT, evidence, required).hopeless,
         );
       },

@@ -24,7 +24,7 @@ const signed = (createdAtS: number, stateFingerprint = SAME) => ({
 
 describe('judgeSeal', () => {
   it('dates the first document of an address a second before its state was read', () => {
-    expect(judgeSeal(known)).toEqual({ kind: 'anew', createdAtS: READ_AT_S - 1, because: 'first' });
+    expect(judgeSeal(known)).toEqual({ kind: 'seal', createdAtS: READ_AT_S - 1, because: 'first' });
   });
 
   it('takes the event of an earlier run where state and standing are the same', () => {
@@ -45,7 +45,7 @@ describe('judgeSeal', () => {
     ['forced', { earlier: signed(1_000), force: true }],
     ['newer stands', { earlier: signed(1_000), standing: event(1_001) }],
   ])('signs anew: %s', (because, facts) => {
-    expect(judgeSeal({ ...known, ...facts })).toEqual({ kind: 'anew', createdAtS: READ_AT_S - 1, because });
+    expect(judgeSeal({ ...known, ...facts })).toEqual({ kind: 'seal', createdAtS: READ_AT_S - 1, because });
   });
 
   it('waits until what stands a little ahead lies behind, so that a save of the next seconds is newer', () => {
@@ -58,7 +58,7 @@ describe('judgeSeal', () => {
 
   it('dates behind what stands further ahead, and refuses what no relay would take', () => {
     expect(judgeSeal({ ...known, standing: event(READ_AT_S + 100) })).toMatchObject({
-      kind: 'anew',
+      kind: 'seal',
       createdAtS: READ_AT_S + 101,
     });
     expect(judgeSeal({ ...known, standing: event(READ_AT_S + 1_800) })).toEqual({
@@ -89,7 +89,7 @@ describe('judgeSeal', () => {
             return newest !== undefined && verdict.readAgainAtS - 1 > newest.created_at;
           case 'too far ahead':
             return verdict.createdAtS > READ_AT_S + 890;
-          case 'anew': {
+          case 'seal': {
             const isUsual = verdict.createdAtS === READ_AT_S - 1;
             const isNewest = newest === undefined || verdict.createdAtS > newest.created_at;
             return isNewest && (isUsual || verdict.createdAtS === (newest?.created_at ?? 0) + 1);

@@ -108,7 +108,7 @@ describe('the window of requests at a bunker', () => {
     const window = new RequestWindow(64, 30_000);
     for (let answers = 0; answers < 40; answers += 1)
       window.answered(answers % 2 === 0 ? 'encryption' : 'signature', 100, window.limit);
-    window.beginAnew();
+    window.restart();
     window.answered('signature', 100, 1);
     expect(window.limit).toBe(1);
     window.answered('encryption', 100, 1);

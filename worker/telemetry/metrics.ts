@@ -113,7 +113,7 @@ export class Metrics implements Telemetry {
     this.#documents.inc({ document_type: documentType, outcome }, documents);
   }
 
-  attemptFailed(documentType: string, failure: string): void {
+  tryFailed(documentType: string, failure: string): void {
     this.#failedAttempts.inc({ document_type: documentType, failure });
   }
 

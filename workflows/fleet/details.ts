@@ -3,7 +3,7 @@ import { howFarOfFleet } from '../../rules/how-far';
 import { compareIds } from '../../rules/machine-name';
 import { escapeMarkdown, pausedLine } from '../current-details';
 
-/** The display has room for so many operators. */
+/** Most operators that are shown. */
 const MAX_SHOWN = 10;
 
 /** The details of a fleet in the Temporal UI, as Markdown: progress, failures, commands. */

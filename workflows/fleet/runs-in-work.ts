@@ -58,18 +58,18 @@ export class RunsInWork {
     { by, reason }: ControlRequest,
     selects: (inWork: InWork) => boolean = () => true,
   ): Promise<number> {
-    const turn = this.#lastControl.then(async () => {
+    const control = this.#lastControl.then(async () => {
       const runs = this.all.flatMap((inWork) => (inWork.run && selects(inWork) ? [inWork.run] : []));
       if (runs.length === 0) return 0;
-      const said = { ...(by == null ? {} : { by }), ...(reason == null ? {} : { reason }) };
-      const { taken } = await CancellationScope.nonCancellable(() => speakToRuns({ action, runs, ...said }));
+      const who = { ...(by == null ? {} : { by }), ...(reason == null ? {} : { reason }) };
+      const { taken } = await CancellationScope.nonCancellable(() => speakToRuns({ action, runs, ...who }));
       for (const operatorUserId of taken) {
         const inWork = this.#inWork.get(operatorUserId);
         if (inWork !== undefined) inWork.paused = action === 'pause';
       }
       return taken.length;
     });
-    this.#lastControl = turn.catch(() => undefined);
-    return turn;
+    this.#lastControl = control.catch(() => undefined);
+    return control;
   }
 }
