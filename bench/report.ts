@@ -203,7 +203,7 @@ export function fleetTable({ beside, ...facts }: FleetFacts): string {
       ['CPU for a document, ms', cpuByPart(facts.cpuMsByPart) ?? '-'],
       [`an operator with ${beside.smallMachines} machines, alone`, ms(beside.aloneMs)],
       [
-        `the same beside one with ${beside.hugeMachines}, both with bunkers of their own`,
+        `the same next to one with ${beside.hugeMachines}, both with bunkers of their own`,
         `${ms(beside.besideMs)}: ${(beside.besideMs / beside.aloneMs).toFixed(1)} times`,
       ],
       [

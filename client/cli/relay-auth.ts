@@ -10,7 +10,7 @@ interface Asked {
   /** The command that asked the relays, such as `verify`. */
   subcommand: string;
   operatorUserId: string;
-  /** The command authenticated, and the relays still want it. Why is told with each relay. */
+  /** The command authenticated, and the relays still demand it. The line of each relay has the reason. */
   hasAuthenticated: boolean;
   /** What else may help. */
   otherwise?: string;
@@ -30,7 +30,7 @@ export function sayRelaysWantAuth(
   const authenticated = `${commandLine(subcommand, operatorUserId)} --auth`;
   print(
     paragraph(
-      `unknown: ${who}, and was not told, since this command signs nothing by itself. To tell it: ${authenticated} (the operator's signer is asked, and may ask a person)${otherwise}`,
+      `unknown: ${who}, and was not told, since this command signs nothing without --auth. To tell it: ${authenticated} (the operator's signer is asked, and may ask a person)${otherwise}`,
     ),
   );
 }

@@ -11,7 +11,7 @@ export interface RunQuestion {
 }
 
 /**
- * Request ids that are the same for the same question, whoever asks: another attempt, or another worker after
+ * Request ids that are the same for the same question from every caller: another attempt, or another worker after
  * a crash. So a bunker that asks a person shows it once. Bunkers log request ids: without the client key
  * nobody can tell from an id what was asked.
  */
