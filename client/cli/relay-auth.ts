@@ -24,8 +24,9 @@ export function sayRelaysWantAuth(
   if (relays.length === 0) return;
   const who = `${relays.join(', ')} ${relays.length === 1 ? 'wants' : 'want'} to know who asks`;
   if (hasAuthenticated) {
-    const todo = 'have the key that asks admitted there, or mend the signer: the reason stands with it';
-    return print(paragraph(`unknown: ${who}, and being told has not helped; ${todo}`));
+    const todo =
+      'have the key that asks admitted there, or mend the signer: the reason is on the line of the relay';
+    return print(paragraph(`unknown: ${who}, and authentication has not helped; ${todo}`));
   }
   const authenticated = `${commandLine(subcommand, operatorUserId)} --auth`;
   print(

@@ -72,7 +72,9 @@ export function registerFleet(program: Command): void {
   fleet
     .command('status')
     .summary('show the newest fleet')
-    .description('Shows the newest fleet: whether it is running, which operators are in work, which are not complete.')
+    .description(
+      'Shows the newest fleet: whether it is running, which operators are in work, which are not complete.',
+    )
     .option('--json', 'as JSON on stdout')
     .addHelpText('before', 'Example: republish fleet status\n')
     .action(status);

@@ -19,7 +19,7 @@ export interface ViewOptions extends ListOptions {
 export function runView(status: RunStatus, operator: string, options: ViewOptions): Line[] {
   const { progress } = status;
   const failed = failures(status, operator, options);
-  // A holding run waits for a decision about the failed documents. A shared cause is shown with its own remedy.
+  // A holding run waits for a decision about its failed documents. A shared cause has its own remedy.
   const isToBeDecided = progress?.phase === 'holding' && progress.blocked === undefined;
   const lines = [
     headline(status, operator, options.nowMs),
