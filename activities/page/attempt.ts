@@ -113,7 +113,7 @@ export class PageAttempt {
   }
 
   /**
-   * Notes a failed try for a document that each round of the attempt has put off, so that the time limit for
+   * Notes a failed try for a document that is still put off when the attempt ends, so that the time limit for
    * trouble applies to it. A document that only waits for its date gets none.
    */
   #noteLeftOver(document: PageDocument): void {

@@ -95,7 +95,7 @@ function goesOn(live: LiveFleet | null, soFar: string, remedies: string[]): Verd
       remedies: ['To go on: republish fleet resume.'],
       remarks: [],
     };
-  const what = progress.cancelling ? 'Is being cancelled' : `Is running, ${progress.phase}`;
+  const what = progress.cancelling ? 'Is being cancelled' : `Running, ${progress.phase}`;
   return {
     tone: 'calm',
     sentence: `${what}. ${soFar} so far, ${grouped(progress.running)} in work.`,

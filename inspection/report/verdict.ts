@@ -129,7 +129,7 @@ function goesOn(run: JudgedRun): Verdict {
       'The signer waits for a person to approve.',
       'Approve in the bunker; republish status <operator> shows the page on which to do it.',
     );
-  return verdict('calm', `Is running, ${phase}.`, ...(counts.failed > 0 ? remediesOf(run) : []));
+  return verdict('calm', `Running, ${phase}.`, ...(counts.failed > 0 ? remediesOf(run) : []));
 }
 
 const CANCELLATION_WAITS =

@@ -81,7 +81,7 @@ describe('the sentence at the top says how it stands, and the remedy what to do'
       'goes on',
       { documents: half, progress: progress({}) },
       'calm',
-      /^Goes on, publishing\. 1 of 2 documents stand so far\.$/,
+      /^Running, publishing\. 1 of 2 documents stand so far\.$/,
       [],
     ],
     [
