@@ -12,7 +12,7 @@ export interface PaceSettings {
   refused: number;
   /** Factor of the interval when something goes through, as long as that is no risk: below 1. */
   passed: number;
-  /** The interval shrinks fast down to the one at which refusals began, times this factor; then carefully. */
+  /** How much longer than the interval at which trouble began one is from which on it shrinks carefully. */
   margin: number;
   /** The interval after something went through, where trouble may begin again. */
   carefully(intervalMs: number): number;
