@@ -2,7 +2,7 @@ import { setMaxListeners } from 'node:events';
 import { setTimeout as timer } from 'node:timers/promises';
 
 /**
- * The only places that listen for an abort, or race a promise with a timer. Whatever ends a wait, no listener
+ * The only places that listen for an abort, or race a promise with a timer. After a wait, no listener
  * and no timer of it is left.
  */
 
@@ -24,7 +24,7 @@ export function onAbort(signal: AbortSignal | undefined, act: () => void): () =>
   return () => signal.removeEventListener('abort', act);
 }
 
-/** The result of `work`. Rejects with the signal's reason where that comes first; `work` itself goes on. */
+/** The result of `work`. Rejects with the signal's reason where that comes first; `work` itself continues. */
 export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return work;
   let stop: () => void = () => undefined;
@@ -39,7 +39,7 @@ export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | u
 }
 
 /**
- * The result of `work`, or undefined where it takes longer than `timeoutMs`; `work` itself goes on. Rejects
+ * The result of `work`, or undefined where it takes longer than `timeoutMs`; `work` itself continues. Rejects
  * with the signal's reason where that comes first.
  */
 export async function within<T>(

@@ -60,7 +60,7 @@ export async function fleet(
   const worker = await world.startWorker(inFlight);
   try {
     await (await world.start(await world.addOperator(1))).result();
-    say(`a small operator beside one with ${options.hugeMachines} machines`);
+    say(`a small operator next to one with ${options.hugeMachines} machines`);
     const beside = await smallBesideHuge(world, options);
 
     const operators: string[] = [];

@@ -91,7 +91,7 @@ export async function begin<
     if (differs.length === 0 || otherRequest === 'attach') return other;
     const name = `${beginning.what} of another request (${differs.join('; ')}), begun at ${startedAt}`;
     if (otherRequest === 'refuse')
-      throw new AnotherRunGoesOn(`${name} goes on (run ${runId}); nothing was started`, {
+      throw new AnotherRunGoesOn(`${name} is running (run ${runId}); nothing was started`, {
         remedy: beginning.remedy,
       });
     const onChange = ({ phase, obstacle }: Pick<OtherRun, 'phase' | 'obstacle'>): void => {

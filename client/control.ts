@@ -140,7 +140,7 @@ export class ChainControl {
 }
 
 function refusedFor(name: UpdateName, { type, message }: Obstacle): ControlRefused {
-  return new ControlRefused(`${name} needs a worker that can go on with the run: ${type}: ${message}`, {
+  return new ControlRefused(`${name} needs a worker that can continue the run: ${type}: ${message}`, {
     remedy: remedyFor(type),
   });
 }

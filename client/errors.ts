@@ -8,7 +8,7 @@ interface MoreOfError {
   remedy?: string | undefined;
 }
 
-/** What every error of this library has beside its message. */
+/** What every error of this library has in addition to its message. */
 abstract class ExplainedError extends Error {
   /** What to do about it, as a sentence. It is not in the message. */
   readonly remedy: string;
@@ -50,7 +50,7 @@ export class ControlRefused extends ExplainedError {
 }
 
 /**
- * A run, or a fleet, of another request goes on, and this call was told to refuse then. Nothing was started.
+ * A run, or a fleet, of another request is running, and the caller chose to refuse then. Nothing was started.
  */
 export class AnotherRunGoesOn extends ExplainedError {
   constructor(message: string, more?: MoreOfError) {

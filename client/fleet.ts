@@ -63,7 +63,7 @@ export interface FleetRun extends Handle<FleetProgress, FleetStatus, FleetSummar
   resume(request?: ControlRequest): Promise<number>;
   /**
    * Cancels the fleet and its runs in work; the audits are written. `operators` is the number of runs that
-   * were told. @throws ControlRefused
+   * got the cancellation. @throws ControlRefused
    */
   cancel(request?: ControlRequest): Promise<Cancellation & { operators: number }>;
 }

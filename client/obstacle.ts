@@ -45,7 +45,8 @@ export function obstacleOf(facts: ObstacleFacts): Obstacle | undefined {
   const failing = failureIn(facts);
   const before = failing === undefined ? '' : `; the last worker failed: ${failing}`;
   const isEmpty = workers?.seen.length === 0;
-  // `gone` compares Temporal's times with the clock of this host. An answer of a worker is the better proof.
+  // `gone` depends on the clock of this host, which may be wrong. So where workers were seen earlier, the
+  // failure is NoWorker only if a worker was asked and did not answer.
   if (isEmpty && (workers.gone === 0 || answered === false))
     return obstacle('NoWorker', `nobody polls task queue ${taskQueue}${before}`);
   const missing = isEmpty || workers === undefined ? undefined : missingBuild(workers, facts.pinnedTo);

@@ -30,7 +30,7 @@ export class Outage {
     if (Date.now() - this.#beganAtMs < this.patienceMs) return;
     const seconds = Math.round(this.patienceMs / 1_000);
     throw new TemporalUnavailable(
-      `Temporal has not answered at ${addressOf(this.client)} for ${seconds} s. The run is not affected by that: it goes on as soon as Temporal and a worker are there`,
+      `Temporal has not answered at ${addressOf(this.client)} for ${seconds} s. The run is not affected: it continues as soon as Temporal and a worker are there`,
       { cause: error },
     );
   }

@@ -114,7 +114,7 @@ export function isUnreadable(error: unknown): boolean {
   );
 }
 
-/** Whether nobody could take an update: no worker is there, or none that can go on with the run. */
+/** Whether nobody could take an update: no worker is there, or none that can continue the run. */
 export function isUnanswered(error: unknown): boolean {
   return error instanceof WorkflowUpdateRPCTimeoutOrCancelledError || statusOf(error)?.code === 9; // FAILED_PRECONDITION
 }

@@ -105,7 +105,7 @@ export function gatherValues(
   problems: string[],
 ): Record<string, unknown> {
   const values: Record<string, unknown> = readFile(env, directory, problems);
-  // A path in the file is relative to the file, whatever the working directory is.
+  // A path in the file is relative to the file, not to the working directory.
   const { data } = values;
   if (typeof data === 'string' && data !== '')
     values.data = path.resolve(directory, path.dirname(env.REPUBLISH_CONFIG?.trim() || '.'), data);

@@ -92,7 +92,7 @@ async function typesOf(file: string, module: string, problems: string[]): Promis
 function remedyOf(error: unknown): string {
   const code = codeOf(error);
   return code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND'
-    ? 'install what it imports beside it, or export a default function ({ defineDocumentType, z }) => ' +
+    ? 'install the imported packages next to it, or export a default function ({ defineDocumentType, z }) => ' +
         'type, which needs no import'
     : 'correct the module: node can try it alone, node <file>';
 }

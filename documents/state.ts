@@ -124,7 +124,7 @@ function guarded<T>(type: DocumentType, part: string, state: unknown, run: () =>
     return run();
   } catch (error) {
     if (!isRepublishError(error)) throw new RepublishError('StateInvalid', notShown(part, error));
-    // Any other type would be told with a remedy for something else.
+    // Any other type would be shown with a remedy for something else.
     if (!isFailureType(error.type) || !traitsOf(error.type).ofState)
       throw new RepublishError(
         'StateInvalid',

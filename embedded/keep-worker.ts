@@ -24,7 +24,7 @@ export async function keepWorker(
       // We have stopped it: that is no failure.
       if (stopping) return new Promise<never>(() => undefined);
       if (!worker.epitaph().startsWith('signal')) {
-        throw new Error(`the worker ended by itself: ${worker.epitaph()}`);
+        throw new Error(`the worker ended unexpectedly: ${worker.epitaph()}`);
       }
       say('the worker has died; another one is started');
       worker = await start();

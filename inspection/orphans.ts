@@ -164,7 +164,7 @@ interface Wanted {
 /** Some relays show documents only to their author, and this client has another key. */
 const HIDES_OLD =
   'a relay that shows documents only to their author cannot show those of the old key to the new one: ' +
-  'ask whoever runs it';
+  'ask the person who runs it';
 
 async function readBoth(
   configuration: Pick<Configuration, 'relays' | 'relayTimeoutMs'>,

@@ -65,13 +65,13 @@ const BECAUSE = {
   unsigned: 'an earlier run has not come as far as the signature',
   changed: 'its state has changed since it was published',
   'other key':
-    'the secrets key is another than when it was published, so it cannot be told whether its ' +
+    'the secrets key is another than when it was published, so nobody can tell whether its ' +
     'state has changed',
   'newer stands': 'a newer document of somebody else stands there, and is replaced by the state of today',
   'too old':
     'the event of an earlier run is older than the relays take (created_at_lower_limit), and does ' +
     'not stand there',
-  forced: 'unchanged, and signed anew with --force',
+  forced: 'unchanged, and signed again with --force',
 };
 
 /** Judges one document of a plan by the ledger and the relays, with the rule of the seal. */

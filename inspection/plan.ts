@@ -111,7 +111,7 @@ export interface RepublishPlan {
 
 const CONNECT_TIMEOUT_MS = 5_000;
 /** Machines of one batch. */
-const TOGETHER = 100;
+const BATCH_SIZE = 100;
 
 /**
  * What a run would do. The worker's own steps judge today's rows, ledger and relays. Nothing is signed or
@@ -232,7 +232,7 @@ async function foreseeAll(
   operatorPubkey: string,
 ): Promise<ForeseenDocument[]> {
   const foreseen: ForeseenDocument[] = [];
-  for await (const machines of machinePages(deps.source, request, TOGETHER))
+  for await (const machines of machinePages(deps.source, request, BATCH_SIZE))
     foreseen.push(...(await foreseeMachines(deps, request, operatorPubkey, machines)));
   return foreseen;
 }

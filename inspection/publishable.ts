@@ -11,7 +11,7 @@ export interface Publishable {
   largestStateBytes: number;
 }
 
-const TOGETHER = 100;
+const BATCH_SIZE = 100;
 
 /** Counts them. No relay and no bunker is asked. @throws RepublishError as a plan does */
 export function countPublishable(
@@ -24,7 +24,7 @@ export function countPublishable(
     const { signal } = new AbortController();
     const counted: Publishable = { documents: 0, largestStateBytes: 0 };
     const owner = { operatorUserId, operatorPubkey, documentTypes };
-    for await (const machines of machinePages(deps.source, { operatorUserId }, TOGETHER)) {
+    for await (const machines of machinePages(deps.source, { operatorUserId }, BATCH_SIZE)) {
       const { documents, largestStateBytes } = await planMachines(deps, owner, machines, signal);
       counted.documents += documents.filter(({ outcome }) => outcome === null).length;
       counted.largestStateBytes = Math.max(counted.largestStateBytes, largestStateBytes);

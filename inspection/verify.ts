@@ -28,7 +28,7 @@ export type VerifyRequest = Pick<RepublishInput, 'operatorUserId' | 'documentTyp
 };
 
 export type AskAs =
-  | { as: 'operator'; /** Told before the signer is asked. */ say(text: string): void }
+  | { as: 'operator'; /** Called before the signer is asked. */ say(text: string): void }
   /** The machine's own key, for its own documents only. The caller wipes it. */
   | { as: 'machine'; secretKey: Uint8Array };
 
@@ -70,7 +70,7 @@ export interface Verification {
 
 const CONNECT_TIMEOUT_MS = 5_000;
 /** Machines of one batch. */
-const TOGETHER = 100;
+const BATCH_SIZE = 100;
 
 /**
  * Asks every relay for every document as its machine would (author and kind, with `#d` and with `#p`). Waits
@@ -162,7 +162,7 @@ async function machinesAsked(
   const { asking, machineIds } = request;
   if (asking?.as !== 'machine') return machineIds;
   const pubkey = getPublicKey(asking.secretKey);
-  for await (const machines of machinePages(deps.source, request, TOGETHER)) {
+  for await (const machines of machinePages(deps.source, request, BATCH_SIZE)) {
     const own = machines.filter(({ machineNpub }) => publicKeyHex(machineNpub ?? '') === pubkey);
     if (own.length > 0) return own.map(({ id }) => id);
   }
@@ -191,7 +191,7 @@ interface Asking {
 async function verifyAll(asking: Asking, request: VerifyRequest): Promise<VerifiedDocument[]> {
   const { deps, operatorPubkey, documentTypes } = asking;
   const verified: VerifiedDocument[] = [];
-  for await (const machines of machinePages(deps.source, request, TOGETHER)) {
+  for await (const machines of machinePages(deps.source, request, BATCH_SIZE)) {
     const keys = machines.flatMap((machine) => parsePublicKey(machine.machineNpub ?? '') ?? []);
     const rows = await standingDocuments(deps.database, operatorPubkey, documentTypes, keys);
     verified.push(...(await verifyMachines(asking, machines, rows)));

@@ -73,7 +73,7 @@ export async function createRepublishWorker(options: WorkerOptions): Promise<Rep
   const { dependencies, close } = buildDependencies(configuration, partsOf(options), options);
   // Connects while the rest is prepared: a restarted worker should poll as soon as possible.
   const connecting = connect(temporal);
-  connecting.catch(() => undefined); // told below
+  connecting.catch(() => undefined); // reported below
   const schnorr = loadSchnorr();
   try {
     const connection = await connecting;
@@ -182,7 +182,7 @@ async function knowsSearchAttributes(
       'runs are not searchable: the namespace lacks search attributes (republish doctor)',
     );
   } catch (thrown) {
-    // The client may not ask, or the server does not offer the operator service.
+    // This client has no right to ask, or the server has no OperatorService (Temporal's gRPC service).
     logger.info(
       { reason: ensureError(thrown).message },
       'runs are not searchable: the namespace does not say how',

@@ -15,8 +15,8 @@ import type { Tracing } from './telemetry/tracing';
 import { untilReady } from './until-ready';
 
 /**
- * The process exits this long after its grace period, even when something hangs. Whoever sends SIGKILL later
- * can rely on it.
+ * The process exits this long after its grace period, even when something hangs. A supervisor that sends
+ * SIGKILL later can rely on it.
  */
 const GIVE_UP_AFTER_GRACE_MS = 20_000;
 
@@ -110,7 +110,7 @@ async function runMonitored(options: WorkerOptions, build: Build, monitoring: Mo
     monitoring.drain();
     worker.shutdown();
     setTimeout(() => {
-      logger.fatal('the worker did not end by itself: giving up');
+      logger.fatal('the worker did not end in time: the process exits now');
       process.exit(1);
     }, configuration.shutdownGraceMs + GIVE_UP_AFTER_GRACE_MS).unref();
   };

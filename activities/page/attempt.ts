@@ -113,8 +113,8 @@ export class PageAttempt {
   }
 
   /**
-   * A document that was put off again and again counts as tried; otherwise nothing would bound it. Waiting
-   * for a date does not count.
+   * Notes a failed try for a document that is still put off when the attempt ends, so that the time limit for
+   * trouble applies to it. A document that only waits for its date gets none.
    */
   #noteLeftOver(document: PageDocument): void {
     const { replaces, encryptions = 0, trouble, ended } = document;

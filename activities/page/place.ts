@@ -62,7 +62,7 @@ async function writeSent({ deps, facts }: PageAttempt, documents: readonly PageD
   if (machineIds.length > 0) await noteSent(deps.database, facts, machineIds);
 }
 
-/** A relay got the event, or all of them have it already. */
+/** True if the event went to a relay. Also true without replies: then every relay had the event before. */
 function wasSent(replies: Sent = new Map()): boolean {
   return replies.size === 0 || [...replies.values()].some(({ kind }) => kind !== 'heldback');
 }

@@ -115,7 +115,8 @@ export class Signing {
   }
 
   /**
-   * Gives the trouble to the documents that would have met it too. Waiting for a bunker's rate is no trouble.
+   * Gives the signer's failure to each document that was not begun because of it: it counts as a failed try.
+   * A document that waits for a bunker's rate (SignerBusy) has had no try.
    */
   #shareTrouble(toSign: [PageDocument, ToSign][]): void {
     const trouble = this.#trouble;

@@ -165,7 +165,7 @@ class Lost extends Error {
 
   constructor(folder: string) {
     super(
-      `a server of ${folder}, or the process that ran it, has ended: nothing is lost, and what has begun goes on with the next command on this folder`,
+      `a server of ${folder}, or the process that ran it, has ended: nothing is lost, and the next command on this folder continues what has begun`,
     );
   }
 }

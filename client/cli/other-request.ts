@@ -42,7 +42,7 @@ export async function beginOrStopWaiting<Run>(
     });
   } catch (error) {
     if (!ended.signal.aborted) throw error;
-    say('\nno longer waiting: nothing was started, and the other run goes on');
+    say('\nno longer waiting: nothing was started, and the other run continues');
     process.exitCode = EXIT.detached;
     return undefined;
   } finally {

@@ -10,7 +10,7 @@ interface Asked {
   /** The command that asked the relays, such as `verify`. */
   subcommand: string;
   operatorUserId: string;
-  /** The command authenticated, and the relays still want it. Why is told with each relay. */
+  /** The command authenticated, and the relays still demand it. The line of each relay has the reason. */
   hasAuthenticated: boolean;
   /** What else may help. */
   otherwise?: string;
@@ -24,13 +24,14 @@ export function sayRelaysWantAuth(
   if (relays.length === 0) return;
   const who = `${relays.join(', ')} ${relays.length === 1 ? 'wants' : 'want'} to know who asks`;
   if (hasAuthenticated) {
-    const todo = 'have the key that asks admitted there, or mend the signer: the reason stands with it';
-    return print(paragraph(`unknown: ${who}, and being told has not helped; ${todo}`));
+    const todo =
+      'have the key that asks admitted there, or mend the signer: the reason is on the line of the relay';
+    return print(paragraph(`unknown: ${who}, and authentication has not helped; ${todo}`));
   }
   const authenticated = `${commandLine(subcommand, operatorUserId)} --auth`;
   print(
     paragraph(
-      `unknown: ${who}, and was not told, since this command signs nothing by itself. To tell it: ${authenticated} (the operator's signer is asked, and may ask a person)${otherwise}`,
+      `unknown: ${who}, and was not told, since this command signs nothing without --auth. To tell it: ${authenticated} (the operator's signer is asked, and may ask a person)${otherwise}`,
     ),
   );
 }

@@ -106,7 +106,7 @@ async function tellCancelled(
   const { type, message } = obstacle;
   // The obstacle first, then its consequences.
   say(
-    `not ended yet: ${type}: ${message}\n${kept}: ${what} is cancelled as soon as a worker goes on with it\nremedy: ${remedy(remedyFor(type))}\nOnly this ends it as it is: ${endCommand}`,
+    `not ended yet: ${type}: ${message}\n${kept}: ${what} is cancelled as soon as a worker continues it\nremedy: ${remedy(remedyFor(type))}\nOnly this ends it as it is: ${endCommand}`,
   );
   process.exitCode = EXIT.failed;
 }

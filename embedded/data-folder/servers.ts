@@ -118,7 +118,7 @@ export class FolderServers {
   private watch(name: string, exited: Promise<void>): void {
     void exited.then(() => {
       if (this.isStopping) return;
-      this.say(`${name} of ${this.folder.path} has ended by itself`);
+      this.say(`${name} of ${this.folder.path} has ended unexpectedly`);
       this.onLost();
     });
   }

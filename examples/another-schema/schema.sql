@@ -1,4 +1,4 @@
--- An installation whose tables look nothing like those of the extension. republish.config.json beside this file says how to
+-- An installation whose tables look nothing like those of the extension. republish.config.json next to this file says how to
 -- read them.
 CREATE SCHEMA satmachine;
 

@@ -90,7 +90,7 @@ class RepublishFailed(Exception):
 class TemporalUnavailable(Exception):
     """Temporal could not be asked. The message names its address and what to do.
 
-    started: True when Temporal was lost while waiting: the run goes on, and calling again waits for it
+    started: True when Temporal was lost while waiting: the run continues, and calling again waits for it
     """
 
     def __init__(self, message: str, started: bool = False) -> None:
@@ -113,9 +113,9 @@ async def republish_operator_configs(
 ) -> dict[str, list[str]]:
     """Republish every configuration document of an operator under the operator's current key, and wait for the end.
 
-    May be called any number of times: while a run of the same request goes on it attaches to that one, and what is in place
-    already is left alone and gives the same ids. The end of a run of another request is waited for, and this one follows:
-    the result of the other one could be less than what is asked for here, and look like success.
+    May be called any number of times: while a run of the same request is running it attaches to that one, and published documents
+    that have not changed are left alone and give the same ids. While a run of another request is running, it waits and starts
+    after that one: the result of the other run could have fewer documents than this request, and look like success.
 
     It waits for as long as the run takes. Cancelling the task, or ``asyncio.wait_for``, ends the waiting and not the run;
     while it waits for the end of a run of another request, nothing is started then.
@@ -128,7 +128,7 @@ async def republish_operator_configs(
         force: Also sign documents that are published and unchanged, except those that set the counts of a machine.
         reset_counts: With ``force``, sign those too: ``bitspire-cassettes`` sets the counts of a machine.
         reason: Why, for the audit; at most 500 characters.
-        other_request: While a run of another request goes on: ``wait`` for its end, ``refuse`` (RepublishFailed of type
+        other_request: While a run of another request is running: ``wait`` for its end, ``refuse`` (RepublishFailed of type
             ``AnotherRunGoesOn``), or ``attach`` to it knowingly: the result is then that run's.
         client: A connected client. Default: one that connects as the environment says.
         task_queue: Default: REPUBLISH_TASK_QUEUE, else ``republish-operator-configs``.
@@ -166,7 +166,7 @@ async def republish_operator_configs(
         if other_request == "refuse":
             raise RepublishFailed(
                 "AnotherRunGoesOn",
-                f"{other} goes on; nothing was started. Wait for its end, attach to it, or end it with: "
+                f"{other} is running; nothing was started. Wait for its end, attach to it, or end it with: "
                 f"republish cancel {operator_user_id}; then start again",
             )
         logger.info("waits for the end of %s", other)
@@ -184,7 +184,7 @@ async def _result(client: Client, handle: WorkflowHandle[Any, Any], differs: lis
     except RPCError as error:
         raise _lost(client, f"waiting for {handle.id}", error, started=True) from error
     except asyncio.CancelledError:
-        logger.info("detached; the run goes on. The same call waits for it again.")
+        logger.info("detached; the run continues. The same call waits for it again.")
         raise
     if not any(events.values()):
         logger.warning(
@@ -204,13 +204,13 @@ async def _until_ended(client: Client, handle: WorkflowHandle[Any, Any]) -> None
     except RPCError as error:
         raise _lost(client, f"waiting for the end of {handle.id}", error, started=False) from error
     except asyncio.CancelledError:
-        logger.info("no longer waiting: nothing was started, and the other run goes on.")
+        logger.info("no longer waiting: nothing was started, and the other run continues.")
         raise
 
 
 def _lost(client: Client, doing: str, error: RPCError, started: bool) -> TemporalUnavailable:
     address = client.service_client.config.target_host
-    what = "The run goes on; call again to wait for it" if started else "Nothing was started; call again"
+    what = "The run continues; call again to wait for it" if started else "Nothing was started; call again"
     return TemporalUnavailable(f"Temporal at {address} was lost while {doing} ({error.message}). {what}", started)
 
 
@@ -422,8 +422,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--reset-counts", action="store_true", help="with --force: also documents that set what a machine counts itself"
     )
     other = parser.add_mutually_exclusive_group()
-    other.add_argument("--no-wait", action="store_true", help="refuse while a run of another request goes on")
-    other.add_argument("--attach", action="store_true", help="follow the run that goes on, whatever it was asked for")
+    other.add_argument("--no-wait", action="store_true", help="refuse while a run of another request is running")
+    other.add_argument("--attach", action="store_true", help="follow the running run, also if it has another request")
     options = parser.parse_args(arguments)
     other_request: Literal["wait", "refuse", "attach"] = (
         "attach" if options.attach else "refuse" if options.no_wait else "wait"

@@ -103,7 +103,7 @@ function clockFinding({ relay, clock, limits }: RelayFacts): Finding | undefined
   const seconds = Math.round(Math.abs(behindMs) / 1000);
   const direction = behindMs > 0 ? 'behind' : 'ahead of';
   const remedy =
-    'Set its clock by NTP, or tell whoever runs it. Where others differ as it does (the line "clock"), ' +
+    'Set its clock by NTP, or tell the person who runs it. Where others differ as it does (the line "clock"), ' +
     'set that of this host.';
   const takesAheadS = limits?.maxAheadS ?? DEFAULT_MAX_AHEAD_S;
   return behindMs > 0 && seconds >= takesAheadS

@@ -120,12 +120,12 @@ function openFindings(
   if (progress?.phase === 'publishing' && nowMs - atMs > MOVED_WITHIN_MS)
     return [
       warn(
-        `it goes on, and no document has come further since ${moved}`,
+        `it is running, and no document has come further since ${moved}`,
         'See what they wait for: republish status <operator>.',
       ),
     ];
   const phase = progress?.phase ?? 'running';
-  return [ok(`it goes on (${phase})${moved === undefined ? '' : `; it last moved ${moved}`}`)];
+  return [ok(`it is running (${phase})${moved === undefined ? '' : `; it last moved ${moved}`}`)];
 }
 
 function waitFindings(

@@ -109,7 +109,7 @@ async function checkSearchAttributes(connection: Connection, namespace: string):
         {
           type: 'SearchAttributesWrong',
           remedy:
-            `Remove and register them anew, then restart the workers: temporal operator ` +
+            `Remove and register them again, then restart the workers: temporal operator ` +
             `search-attribute remove --namespace ${namespace} ` +
             `${mistyped.map((name) => `--name ${name}`).join(' ')}; ${create(mistyped)}`,
         },

@@ -70,8 +70,8 @@ function judged(
     case 'unknown':
       return {
         tone: 'warning',
-        sentence: `There is no audit: the fleet goes on, or somebody terminated it. ${soFar}.`,
-        remedies: ['See whether it goes on with: republish fleet status.'],
+        sentence: `There is no audit: the fleet is not over, or somebody terminated it. ${soFar}.`,
+        remedies: ['See its state with: republish fleet status.'],
         remarks: [],
       };
   }
@@ -95,7 +95,7 @@ function goesOn(live: LiveFleet | null, soFar: string, remedies: string[]): Verd
       remedies: ['To go on: republish fleet resume.'],
       remarks: [],
     };
-  const what = progress.cancelling ? 'Is being cancelled' : `Goes on, ${progress.phase}`;
+  const what = progress.cancelling ? 'Is being cancelled' : `Running, ${progress.phase}`;
   return {
     tone: 'calm',
     sentence: `${what}. ${soFar} so far, ${grouped(progress.running)} in work.`,

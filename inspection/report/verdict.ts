@@ -60,13 +60,13 @@ function judged(run: JudgedRun): Verdict {
         tone: 'bad',
         sentence: `Ended without an audit: ${temporalsWord(run.live)}. ${soFar(run)}.`,
         remedies: [remedyFor('Terminated')],
-        remarks: ['What is told here is from the ledger, which nobody has closed.'],
+        remarks: ['This is from the ledger, which nobody has closed.'],
       };
     case 'unknown':
       return {
         tone: 'warning',
-        sentence: `There is no audit: the run goes on, or somebody terminated it. ${soFar(run)}.`,
-        remedies: ['See whether it goes on with: republish status <operator>.'],
+        sentence: `There is no audit: the run is not over, or somebody terminated it. ${soFar(run)}.`,
+        remedies: ['See its state with: republish status <operator>.'],
         remarks: [],
       };
   }
@@ -129,7 +129,7 @@ function goesOn(run: JudgedRun): Verdict {
       'The signer waits for a person to approve.',
       'Approve in the bunker; republish status <operator> shows the page on which to do it.',
     );
-  return verdict('calm', `Goes on, ${phase}.`, ...(counts.failed > 0 ? remediesOf(run) : []));
+  return verdict('calm', `Running, ${phase}.`, ...(counts.failed > 0 ? remediesOf(run) : []));
 }
 
 const CANCELLATION_WAITS =
@@ -152,7 +152,7 @@ export function temporalsWord(live: { status: string } | null): string {
 export function withoutTemporal(temporalAway: string | null): string[] {
   return temporalAway === null
     ? []
-    : [`Temporal could not be asked what goes on; this is what the ledger says. (${temporalAway})`];
+    : [`Temporal could not be asked for the state of now; this is from the ledger. (${temporalAway})`];
 }
 
 /** `22 of 24 documents stand`. */
@@ -183,7 +183,7 @@ function remarksOf({ state, counts, machines, relays, swept }: JudgedRun): strin
   return [
     ...(counts.superseded > 0
       ? [
-          `${documents(counts.superseded, 'was', 'were')} saved anew by somebody else meanwhile: the ` +
+          `${documents(counts.superseded, 'was', 'were')} saved again by somebody else meanwhile: the ` +
             `newer one stands, and machines take that.`,
         ]
       : []),

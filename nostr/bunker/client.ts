@@ -94,7 +94,7 @@ export class BunkerClient implements Signer {
 
   /**
    * Asks the bunker for its relays (NIP-46 `switch_relays`) and moves there. Call it once for each client,
-   * beside other requests: a bunker that does not know the method must not hold them up.
+   * next to other requests: a bunker that does not know the method must not hold them up.
    *
    * @returns the new relays, where they differ: the next client should begin there
    */
@@ -104,7 +104,7 @@ export class BunkerClient implements Signer {
   }
 
   /**
-   * Rejects unless the bunker answers. It waits for no place and no pace: the caller wants to know whether
+   * Rejects unless the bunker answers. It waits for no slot and no pace: the caller wants to know whether
    * the bunker is there.
    */
   async ping(call: SignerCall): Promise<void> {

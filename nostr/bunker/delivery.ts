@@ -111,10 +111,15 @@ export class Delivery {
     for (const link of this.options.links()) this.sendOver(link);
   }
 
-  /** Where all relays refuse it for now, it is sent again by itself. */
-  sendAgain(isAnew: boolean): void {
+  /**
+   * Sends it again. Does nothing while every relay that has the request refuses it: `noteOk` has planned the
+   * next sending there, if the refusal may pass.
+   *
+   * @param asNewEvent false: a copy of the same event
+   */
+  sendAgain(asNewEvent: boolean): void {
     if (this.#isRefusedByAll) return;
-    if (isAnew) this.#renew();
+    if (asNewEvent) this.#renew();
     this.send();
   }
 

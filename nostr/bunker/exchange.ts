@@ -9,15 +9,15 @@ import { Envelopes } from './envelopes';
 import type { BunkerLink } from './link';
 import { type BunkerAnswer, isForNobody, meaningOfAnswer, refusalOf } from './messages';
 import { OpenRequests } from './open-requests';
-import { Places } from './places';
+import { RequestSlots } from './request-slots';
 import { QuestionIds } from './question-id';
 import { BunkerRequest } from './request';
 import { RequestPacer } from './request-pacer';
 import { tellEnd } from './tell-end';
 import { parseRelayList } from './uri';
-import { Ways } from './ways';
+import { BunkerLinks } from './bunker-links';
 
-/** A request that waited longer for its turn is made anew: relays and bunkers may refuse old events. */
+/** A request that waited longer for its turn gets a new event: relays and bunkers may refuse old events. */
 const MAX_PREPARED_MS = 30_000;
 
 interface PreparedRequest {
@@ -36,23 +36,23 @@ interface PreparedRequest {
 export class Exchange {
   readonly #envelopes: Envelopes;
   readonly #pacer: RequestPacer;
-  readonly #places: Places;
+  readonly #slots: RequestSlots;
   readonly #ids: QuestionIds;
-  readonly #ways: Ways;
+  readonly #links: BunkerLinks;
   readonly #open = new OpenRequests();
   #answeredAtMs = -Infinity;
-  /** Of the questions that the bunker has answered: when the newest was sent. */
+  /** The newest of all questions that the bunker has answered: when it was sent. */
   #answeredSentAtMs = -Infinity;
-  /** A caller waited for a person in vain. The next one does not wait. */
-  #waitedInVain = false;
+  /** The last caller that waited for a person got no answer. The next one does not wait for a person. */
+  #waitTimedOut = false;
   #closed = false;
 
   constructor(private readonly options: BunkerClientOptions) {
     this.#envelopes = new Envelopes(options.clientSecretKey, options.bunkerPubkey);
     this.#pacer = options.pacer ?? new RequestPacer();
-    this.#places = new Places(options.limiter, this.#pacer, options.window);
+    this.#slots = new RequestSlots(options.limiter, this.#pacer, options.window);
     this.#ids = new QuestionIds(options.clientSecretKey);
-    this.#ways = this.#openWays();
+    this.#links = this.#openLinks();
   }
 
   get clientPubkey(): string {
@@ -71,12 +71,12 @@ export class Exchange {
 
   /** @throws RepublishError SignerUnreachable as soon as none of the bunker's relays can carry requests */
   untilReachable(): Promise<void> {
-    return this.#ways.untilReachable();
+    return this.#links.untilReachable();
   }
 
   close(): void {
     this.#closed = true;
-    this.#ways.close();
+    this.#links.close();
     for (const request of this.#open.all()) request.fail(closedError());
     this.#open.clear();
     this.#ids.wipe();
@@ -87,7 +87,7 @@ export class Exchange {
    * Asks when it is its turn, and waits for the answer. A question with a known or expected answer is not
    * sent again.
    *
-   * @param work what the request is to the window; absent: nothing
+   * @param work which latency of the window the request measures. Absent: none
    */
   async request(
     method: string,
@@ -116,31 +116,31 @@ export class Exchange {
     work: RequestKind | undefined,
   ): Promise<BunkerRequest | undefined> {
     const { turn = call.signal, rank } = call;
-    // Made before its turn, if that is near: a place at the bunker is for the bunker's time, not for ours.
-    let prepared = this.#places.isNear ? prepare() : undefined;
+    // Encrypted before its turn, if that is near. A slot is for the bunker's time, not for ours.
+    let prepared = this.#slots.isNear ? prepare() : undefined;
     const ask = (onApprovalAsked: () => void): BunkerRequest | undefined => {
       if (prepared === undefined || performance.now() - prepared.madeAtMs > MAX_PREPARED_MS)
         prepared = prepare();
       if (this.#open.approval() !== undefined || this.#open.byId(prepared.id) !== undefined) return undefined;
       return this.#ask(prepared, call, onApprovalAsked);
     };
-    return this.#places.ask(ask, { signal: turn, rank, work });
+    return this.#slots.ask(ask, { signal: turn, rank, work });
   }
 
-  /** Asks at once, and holds no place: other requests do not wait for it. */
+  /** Asks without waiting for a slot, and holds none: other requests do not wait for it. */
   async askAtOnce(method: string, call: SignerCall): Promise<string> {
     return this.#ask(this.#prepare(randomUUID(), method, []), call, () => undefined).wait(call);
   }
 
   /** Moves to the relays in a bunker's answer. @returns the new relays, where they differ */
   async moveTo(answer: string): Promise<string[] | undefined> {
-    const relays = this.#closed ? undefined : parseRelayList(answer, (url) => this.#ways.isAllowed(url));
-    return relays !== undefined && (await this.#ways.switchTo(relays)) ? relays : undefined;
+    const relays = this.#closed ? undefined : parseRelayList(answer, (url) => this.#links.isAllowed(url));
+    return relays !== undefined && (await this.#links.switchTo(relays)) ? relays : undefined;
   }
 
-  #openWays(): Ways {
+  #openLinks(): BunkerLinks {
     const { relays, namedRelays = relays, addressRules = { allowPrivate: false } } = this.options;
-    return new Ways({
+    return new BunkerLinks({
       relays,
       namedRelays,
       addressRules,
@@ -166,11 +166,11 @@ export class Exchange {
     // The client was closed after the request was sent. Nobody would end this wait.
     if (this.#closed) throw closedError();
     const isThere = performance.now() - this.#answeredAtMs < this.options.requestTimeoutMs;
-    if (call.patient !== true || !isThere || this.#waitedInVain) return request.wait(call);
+    if (call.patient !== true || !isThere || this.#waitTimedOut) return request.wait(call);
     try {
       return await request.wait(call, true);
     } catch (thrown) {
-      this.#waitedInVain = thrown instanceof RepublishError && thrown.type === 'SignerTimeout';
+      this.#waitTimedOut = thrown instanceof RepublishError && thrown.type === 'SignerTimeout';
       throw thrown;
     }
   }
@@ -211,7 +211,7 @@ export class Exchange {
       endsWhenRefused: method === 'connect',
       staysOpen: mayComeAgain,
       pacer: this.#pacer,
-      links: () => this.#ways.links,
+      links: () => this.#links.links,
       answeredSentAtMs: () => this.#answeredSentAtMs,
       hint: () => this.#hint(),
       renew: (before) => {
@@ -224,7 +224,7 @@ export class Exchange {
         if (mayComeAgain && answer !== undefined)
           this.#answeredSentAtMs = Math.max(this.#answeredSentAtMs, request.delivery.sentAtMs);
         this.#open.end(id, mayComeAgain ? answer : undefined, isTaken);
-        this.#ways.retire();
+        this.#links.retire();
       },
     });
     this.#open.add(id, request);
@@ -236,7 +236,7 @@ export class Exchange {
 
   /** After a (re)connect: sends the open requests. */
   #sendWaiting(link: BunkerLink): void {
-    if (!this.#ways.links.includes(link)) return;
+    if (!this.#links.links.includes(link)) return;
     for (const request of this.#open.all()) request.sendOver(link);
   }
 
@@ -277,7 +277,7 @@ export class Exchange {
     const trouble = this.#envelopes.trouble;
     if (trouble !== undefined) return `; ${trouble}`;
     const { silenceMayMean } = this.options;
-    const said = this.#ways.links.flatMap(({ url, lastWords }) =>
+    const said = this.#links.links.flatMap(({ url, lastWords }) =>
       lastWords === undefined ? [] : [`${shownRelay(url)} said last: ${lastWords}`],
     );
     return [...(silenceMayMean === undefined ? [] : [silenceMayMean]), ...said]

@@ -30,8 +30,8 @@ const AUTH_TIMEOUT_MS = 5_000;
 const FIRST_RESUBSCRIBE_MS = 500;
 const MAX_RESUBSCRIPTIONS = 5;
 /**
- * Most demands for a login in a row. A second one means that the relay forgot the login; a relay that goes on
- * is left.
+ * Most demands for a login in a row. A second one means that the relay forgot the login; the
+ * connection is closed at the next one.
  */
 const MAX_DEMANDS = 2;
 

@@ -61,7 +61,7 @@ const WRONG_SECRET = 'the pairing secret is wrong or used up';
 type RefusalClass = readonly [words: RegExp, reason: string, meaning: BunkerRefusal['meaning']];
 
 /**
- * What bunkers say; the first match counts. Final words come first, because others may stand beside them
+ * What bunkers say; the first match counts. Final words come first, because others may stand next to them
  * (`permission denied, please try again`). Some words of bunkers that were read or run: `pending approval`
  * and `kind 30078 is not in signing.allowed_kinds` (keycard-nostr-bunker), `refusing to sign this event`
  * (go-nostr), `Not authorized` (NDK), `Rate limited` (keep), `rejected` (nostr_bunker).

@@ -11,9 +11,9 @@ export interface RunQuestion {
 }
 
 /**
- * Request ids that are the same for the same question, whoever asks: another attempt, or another worker after
- * a crash. So a bunker that asks a person shows it once. Bunkers log request ids: without the client key
- * nobody can tell from an id what was asked.
+ * Request ids that are the same for the same question from every caller, such as another attempt, or another
+ * worker after a crash. So a bunker that asks a person shows the question once. Bunkers log request ids:
+ * without the client key nobody can tell from an id what was asked.
  */
 export class QuestionIds {
   readonly #key: Uint8Array;

@@ -30,7 +30,7 @@ const MAX_PASSES = 1_000;
 
 /**
  * The pace at which a bunker and its relays take requests. One pacer serves all requests to a bunker, so that
- * many documents do not each find the limit anew.
+ * many documents do not each find the limit again.
  */
 export class RequestPacer {
   readonly #pace = new Pace(PACE);

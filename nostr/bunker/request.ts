@@ -9,9 +9,9 @@ import { Waiters } from './waiters';
 
 export interface RequestOptions extends Omit<DeliveryOptions, 'maxAgeMs' | 'onLetThrough' | 'onRefused'> {
   method: string;
-  /** From sending it to its answer. */
+  /** Most time from sending the request to its answer. */
   requestTimeoutMs: number;
-  /** The same, where a person is asked or may be asked. */
+  /** Most time to the answer where a person is asked, or may be asked. */
   approvalTimeoutMs: number;
   /**
    * How long a good answer may come after a refusal: there may be two signers, and one of them knows nothing.
@@ -21,11 +21,11 @@ export interface RequestOptions extends Omit<DeliveryOptions, 'maxAgeMs' | 'onLe
   endsWhenRefused: boolean;
   /** It may be asked again with the same id, so its answer counts also when nobody waits. */
   staysOpen: boolean;
-  /** Of the questions that the bunker has answered: when the newest was sent. */
+  /** The newest of all questions that the bunker has answered: when it was sent. */
   answeredSentAtMs(): number;
   /** What else is known about the bunker's silence, for the message. */
   hint(): string;
-  /** A person is asked: other requests need not wait for this one's place. */
+  /** A person is asked: other requests need not wait for this one's slot. */
   onApprovalAsked(): void;
   /** @param answer absent: none came */
   onEnd(answer: Answer | undefined, isTaken: boolean): void;
@@ -35,7 +35,7 @@ export interface RequestOptions extends Omit<DeliveryOptions, 'maxAgeMs' | 'onLe
 const MAX_EVENT_AGE_MS = 30_000;
 /**
  * When it is sent again while it is open, in multiples of the request's time: with 30 s these are 30 s, 2 and
- * 8 minutes. Seldom: some bunkers (nsecbunkerd) ask a person anew for each copy.
+ * 8 minutes. Seldom: some bunkers (nsecbunkerd) ask a person again for each copy.
  */
 const SENT_AGAIN_AFTER = [1, 4, 16];
 
@@ -47,7 +47,7 @@ const SENT_AGAIN_AFTER = [1, 4, 16];
 export class BunkerRequest {
   readonly method: string;
   /**
-   * Settles when the answer comes in time, or does not. Until then the request holds its place at the bunker.
+   * Settles when the answer comes in time, or does not. Until then the request holds its slot at the bunker.
    */
   readonly inTime: Promise<void>;
   /** The page on which a person has to approve it. */
@@ -58,9 +58,9 @@ export class BunkerRequest {
   readonly #timers = new Timers();
   #deadline: NodeJS.Timeout | undefined;
   #isOverdue = false;
-  /** It is to be sent again as soon as somebody waits for it. */
+  /** Nobody waited when it was time to send it again: it is sent as soon as somebody waits. */
   #isDue = false;
-  #wasOvertaken = false;
+  #hasLaterAnswer = false;
   #refusal: RepublishError | undefined;
   #hasEnded = false;
   #resolveInTime: () => void = () => undefined;
@@ -112,7 +112,7 @@ export class BunkerRequest {
       });
     call.onAsked?.(performance.now() - this.#askedAtMs);
     if (this.approvalUrl !== undefined) call.onApproval?.(this.approvalUrl);
-    if (this.#isDue || this.#isOvertaken()) this.#sendAgain(true);
+    if (this.#isDue || this.#noteLaterAnswer()) this.#sendAgain(true);
     return answer;
   }
 
@@ -225,10 +225,10 @@ export class BunkerRequest {
    * The bunker answered a later question: it lost this one, perhaps at a restart, or it asks a person. The
    * request is sent again once for that, and not more often: each copy may ask the person again.
    */
-  #isOvertaken(): boolean {
-    if (this.#wasOvertaken || !this.#isOverdue) return false;
-    this.#wasOvertaken = this.options.answeredSentAtMs() > this.#delivery.sentAtMs;
-    return this.#wasOvertaken;
+  #noteLaterAnswer(): boolean {
+    if (this.#hasLaterAnswer || !this.#isOverdue) return false;
+    this.#hasLaterAnswer = this.options.answeredSentAtMs() > this.#delivery.sentAtMs;
+    return this.#hasLaterAnswer;
   }
 
   #stayOpen(): void {
@@ -240,10 +240,10 @@ export class BunkerRequest {
       this.#timers.after((deadlines - 1) * requestTimeoutMs, () => this.#sendAgain(true));
   }
 
-  /** Where nobody waits, it is sent later, or never: nobody may need it any more. */
-  #sendAgain(isAnew: boolean): void {
+  /** While nobody waits, nothing is sent: perhaps nobody needs the answer any more. `wait` sends it then. */
+  #sendAgain(asNewEvent: boolean): void {
     this.#isDue = !this.isWaitedFor;
-    if (!this.#isDue) this.#delivery.sendAgain(isAnew);
+    if (!this.#isDue) this.#delivery.sendAgain(asNewEvent);
   }
 
   #whyNoAnswer(withinMs: number): RepublishError {

@@ -44,7 +44,7 @@ const PRIVATE_IPV4 = blockList('ipv4', [
   '0.0.0.0/8', // "this host": Linux connects it to loopback
   '10.0.0.0/8',
   '100.64.0.0/10', // behind a provider's NAT; also Tailscale
-  '127.0.0.0/8', // loopback, which has been told apart before this list is asked; here for its embedded forms
+  '127.0.0.0/8', // loopback, which is checked before this list; here for its embedded forms
   '169.254.0.0/16', // link-local; clouds keep their credentials at 169.254.169.254
   '172.16.0.0/12',
   '192.0.0.0/24', // protocol assignments
@@ -145,7 +145,7 @@ export function requireAllowedUrl(url: string, rules: AddressRules): void {
   } else if (isLocalhost(host) && rules.allowLoopback === false) {
     throw new AddressRefused(`${host} is ${OWN}`);
   } else if (protocol !== 'wss:' && !rules.allowPrivate && !isLocalhost(host)) {
-    // Whoever answers the DNS could make such a name lead to this machine.
+    // The operator of the DNS server could make such a name lead to this machine.
     throw new AddressRefused(`${host} is ${PLAIN}`);
   }
 }

@@ -4,7 +4,7 @@ import type { SignedEvent } from '../events';
 import { type Answer, complainsOfFilters } from './address-reader';
 import type { PublishReply } from './frames';
 import { newestAt, type SendReply, type Sighting, type Wanted } from './document-relay';
-import type { NotAuthenticated } from './door';
+import type { NotAuthenticated } from './relay-auth';
 import { plainText } from './plain-text';
 import { type ReadReply, wantsIdentity } from './read';
 import { meaningOfRefusal, saysTooMuch } from './refusals';
@@ -113,7 +113,7 @@ export function notAuthenticated(reply: NotAuthenticated): SendReply {
     : { kind: 'refused', message: why(reply), isFinal: true };
 }
 
-/** The same for a question. */
+/** What a refused login means for a question. */
 export function unauthenticated(reply: NotAuthenticated): Sighting {
   return { kind: 'unknown', reason: why(reply), ...(reply.kind === 'failed' ? {} : { isFinal: true }) };
 }

@@ -27,7 +27,7 @@ import {
   wantedAt,
   wantedOf,
 } from './document-relay';
-import { Door } from './door';
+import { RelayAuth } from './relay-auth';
 import type { RelayPool } from './pool';
 import { Questions } from './questions';
 import { type ReadOptions, readStored, wantsIdentity } from './read';
@@ -37,13 +37,13 @@ import { meaningOfRefusal, saysTooMuch } from './refusals';
 const OK_MS = 1_000;
 /** A relay may say OK a moment before its reads see the event. Pauses between the reads. */
 const LOOK_AGAIN_MS = [50, 150, 400, 800];
-/** The same where the relay takes questions slowly. */
+/** The pauses between the reads of a relay that takes questions slowly. */
 const LOOK_AGAIN_SLOWLY_MS = [1_000];
-/** Some relays send EOSE before the events. How long to listen on for a missing one. */
+/** Some relays send EOSE before the events. How long to listen after it for a missing event. */
 const LINGER_MS = 50;
 /**
- * The same where nobody looks again: a missing event counts as lost. Some relays send one EOSE for each
- * filter: this is also how long to wait for the next one.
+ * How long to listen after EOSE where nobody reads again, so that a missing event counts as lost. Some relays
+ * send one EOSE for each filter: this is also how long to wait for the next EOSE.
  */
 const AFTER_EOSE_MS = 150;
 /** A relay may be replaced by other software. */
@@ -72,7 +72,7 @@ export class DirectRelay implements DocumentRelay {
   readonly #reader: AddressReader;
   /** By event id. */
   readonly #pending = new Map<string, Pending>();
-  readonly #door: Door;
+  readonly #auth: RelayAuth;
   /** Until then its first EOSE is taken for the end of the answer. */
   #oneEoseUntilMs = 0;
 
@@ -81,7 +81,7 @@ export class DirectRelay implements DocumentRelay {
     private readonly options: DocumentRelayOptions,
   ) {
     const { replyTimeoutMs: timeoutMs, maxFilters } = options;
-    this.#door = new Door({ pool, ...options });
+    this.#auth = new RelayAuth({ pool, ...options });
     this.#questions = new Questions(timeoutMs);
     this.#reader = new AddressReader({
       questions: this.#questions,
@@ -125,7 +125,7 @@ export class DirectRelay implements DocumentRelay {
   }
 
   async #deliverNow(event: SignedEvent, { identity }: Asking, sentAtMs: number): Promise<Delivery> {
-    const asked = await this.#door.ask(
+    const asked = await this.#auth.ask(
       identity,
       async (connection) => {
         const whole = connection.publish(event, this.options.replyTimeoutMs);
@@ -261,7 +261,7 @@ export class DirectRelay implements DocumentRelay {
       isEnd: (notice) => (wanted.length > 1 && complainsOfFilters(notice)) || saysTooMuch(notice),
     };
     const filters = wanted.map(filterOf);
-    const asked = await this.#door.ask(
+    const asked = await this.#auth.ask(
       identity,
       (connection) => readStored(connection, filters, options),
       wantsIdentity,

@@ -8,7 +8,7 @@ export class GatewayProblem extends Error {
   override readonly name = 'GatewayProblem';
 
   constructor(
-    /** One short sentence: it is shown beside the problems of other relays. */
+    /** One short sentence: it is shown next to the problems of other relays. */
     message: string,
     readonly remedy: string,
   ) {
@@ -25,7 +25,7 @@ export function silentGateway(): GatewayProblem {
     'no relay behind the gateway answers: LNbits connects a lost one after 60 s × its errors; ' +
       CONNECT_AT_ONCE,
     'Check in LNbits, on the page of Nostr Client, which relays are connected, and their errors. ' +
-      'A lost relay is connected again by itself after 60 s times its errors, at most an hour; ' +
+      'A lost relay is reconnected automatically after 60 s times its errors, at most an hour; ' +
       `for less, ${CONNECT_AT_ONCE}.`,
   );
 }

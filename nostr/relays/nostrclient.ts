@@ -120,7 +120,7 @@ export class NostrclientRelay implements DocumentRelay {
 
   /** Never "absent" or "older": a relay behind the gateway that did not answer may have the event. */
   #notSeen(heard: Sighting['kind'] | undefined): Sighting {
-    // Nothing was heard. The gateway connects its relays again by itself, or a person does it in LNbits.
+    // Nothing was heard. The gateway reconnects its relays automatically, or a person does it in LNbits.
     if (heard === undefined) return silence();
     const reason = `not seen through the gateway within ${this.options.replyTimeoutMs} ms`;
     return { kind: 'unknown', reason: heard === 'event' ? `${reason}, only an older document` : reason };

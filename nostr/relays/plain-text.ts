@@ -15,7 +15,7 @@ export function plainText(value: unknown): string {
 /** The rest is cut off anyway, so it is not searched. */
 const MAX_SEARCHED = 10 * MAX_TEXT_LENGTH;
 
-/** The same for words of somebody who knows secrets and may repeat them. */
+/** `plainText` for the words of a server that knows secrets and may repeat them. */
 export function plainTextWithout(secrets: readonly string[], value: unknown): string {
   if (secrets.length === 0 || typeof value !== 'string') return plainText(value);
   return plainText(

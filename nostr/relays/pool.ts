@@ -19,7 +19,10 @@ const MAX_COOL_DOWN_MS = 15_000;
 const MAX_RETRY_AFTER_MS = 5 * 60_000;
 /** A connection of one identity that was unused for this long is closed when the next one is opened. */
 const IDLE_MS = 5 * 60_000;
-/** The same where one relay has many connections: it may take no more. No question lasts so long. */
+/**
+ * From 32 connections to one relay on, an unused one is closed after this time: the relay may take no more.
+ * No question lasts so long.
+ */
 const MANY = 32;
 const IDLE_AMONG_MANY_MS = 60_000;
 

@@ -37,7 +37,7 @@ export interface PublisherOptions {
 }
 
 const GRACE = { ms: 1_000, forLaggardsMs: 250 };
-/** Once a quorum has taken an event, it can be read back there. */
+/** No wait for slow relays: once a quorum has taken an event, it can be read back there. */
 const SEND_GRACE = { ms: 1_000, forLaggardsMs: 0 };
 
 /**

@@ -5,7 +5,7 @@ import { plainText } from './plain-text';
 
 /** Some relays close a connection with more than ten subscriptions, and others use the same connection. */
 const AT_ONCE = 4;
-/** A failure within this time delays nobody. */
+/** A question that fails sooner, such as by a refused connection, does not make the relay count as silent. */
 const QUICK_MS = 1_000;
 
 type Unknown = Extract<Sighting, { kind: 'unknown' }>;

@@ -7,7 +7,7 @@ import type { Filter } from './frames';
 /** Bounds for one relay: it may send without end. */
 const MAX_PAGES = 200;
 const PAGE_SIZE = 500;
-/** Of contents and tags. Documents are small, and everything is kept in memory. */
+/** Most characters of contents and tags. Documents are small, and everything is kept in memory. */
 const MAX_CHARS = 64 * 1024 * 1024;
 const CROWDED = 'it has more documents of one second than it sends at a time';
 
@@ -68,8 +68,8 @@ export async function readAll(
     for (const event of fitting) events.set(event.id, event);
     if (problem !== undefined) return result(problem);
     if (fitting.length === 0) return result(crowded ? CROWDED : undefined);
-    // There were older events, and the page had no room for them. Perhaps it had none for others of that
-    // second either.
+    // The page before had events of one second only, and older events exist. So that page was full, and the
+    // relay may hide more events of that second.
     crowded ||= stepped;
     const oldest = Math.min(...fitting.map(({ created_at }) => created_at));
     // `until` is inclusive, for others of the same second. A page without news has shown all of that second

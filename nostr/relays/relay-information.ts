@@ -111,7 +111,7 @@ export interface ClockDifference {
 }
 
 /**
- * Compares this clock with the `Date` header of a relay (not a gateway), whatever the HTTP status. Undefined:
+ * Compares this clock with the `Date` header of a relay (not a gateway), with any HTTP status. Undefined:
  * there is no such header. Rejects when no answer comes within three seconds.
  */
 export function fetchRelayClock(

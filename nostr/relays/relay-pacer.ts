@@ -22,7 +22,7 @@ const PACE: PaceSettings = {
   minIntervalMs: 100,
 };
 
-/** The pace at which one relay takes events and questions, whoever sends them. */
+/** The pace at which one relay takes events and questions from all callers. */
 export class RelayPacer {
   readonly #paces: Record<Traffic, Pace> = { events: new Pace(PACE), questions: new Pace(PACE) };
   /** The relay's words at its last refusal. */

@@ -3,7 +3,7 @@ import { within } from '../../async/wait';
 /** How long the other relays are waited for after a quorum has answered. */
 export interface Grace {
   ms: number;
-  /** The same where only relays are missing that were slow lately. */
+  /** How long, where only relays are missing that were slow lately. */
   forLaggardsMs: number;
 }
 

@@ -64,7 +64,7 @@ describe('requests', () => {
     await until(() => leaving.screen().includes('Ctrl-C ends the waiting'), 45_000);
     leaving.type('\u0003');
     expect(await leaving.ended).toBe(130);
-    expect(leaving.screen()).toContain('nothing was started, and the other run goes on');
+    expect(leaving.screen()).toContain('nothing was started, and the other run continues');
 
     const attached = await startRepublish(saga.client, id, { ...request, otherRequest: 'attach' });
     expect(attached).toMatchObject({ runId: other.runId, attached: true, differs: [`machines ${m1}`] });

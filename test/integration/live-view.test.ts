@@ -50,7 +50,7 @@ describe('the live view', () => {
     });
     const terminal = inTerminal(['start', id]);
     await until(() => /█+░+ +\d+%\s+\d+ of 48 {2}[\d.]+\/s {2}\d+ (s|min) left/.test(terminal.screen()));
-    expect(terminal.screen()).toContain('Ctrl-C detaches; the run goes on.');
+    expect(terminal.screen()).toContain('Ctrl-C detaches; the run continues.');
     expect(terminal.screen()).toMatch(/^bitspire-fees +24 +\d+ +0 +0 +0 +0$/m);
     expect(await terminal.ended).toBe(0);
     // Drawn many times, and there once; what was to type while it went on is gone.
@@ -67,7 +67,7 @@ describe('the live view', () => {
     await until(() => terminal.screen().includes('of 80'));
     terminal.type(CTRL_C);
     expect(await terminal.ended).toBe(130);
-    expect(terminal.screen()).toContain('detached; the run goes on. Come back with: republish watch');
+    expect(terminal.screen()).toContain('detached; the run continues. Come back with: republish watch');
     expect(terminal.screen()).toContain(`republish cancel ${id}`);
     // The cursor is there again.
     expect(terminal.written().lastIndexOf('\u001b[?25h')).toBeGreaterThan(

@@ -3,7 +3,7 @@ import { finalizeEvent, generateSecretKey, getPublicKey, verifyEvent } from 'nos
 import type { SignedEvent } from '../../nostr/events';
 import type { RelayIdentity } from '../../nostr/relays/identity';
 import type { RelayConnection } from '../../nostr/relays/connection';
-import { Door } from '../../nostr/relays/door';
+import { RelayAuth } from '../../nostr/relays/relay-auth';
 import { RelayPool } from '../../nostr/relays/pool';
 import { RelayPublisher } from '../../nostr/relays/publisher';
 import { type BarePeer, type BareRelay, startBareRelay } from '../support/bare-relay';
@@ -352,11 +352,11 @@ describe('a relay that demands authentication (NIP-42)', () => {
     const identity = identityOf();
     const pool = new RelayPool({ connectTimeoutMs: 2_000 });
     cleanUp.push(() => pool.close());
-    const door = new Door({ pool, url: relay.url, replyTimeoutMs: 2_000, isAuthRequired: () => true });
+    const auth = new RelayAuth({ pool, url: relay.url, replyTimeoutMs: 2_000, isAuthRequired: () => true });
     const lose = (connection: RelayConnection): Promise<void> => Promise.resolve(connection.close());
-    for (let asked = 0; asked < 35; asked += 1) await door.ask(identity, lose, () => false);
+    for (let asked = 0; asked < 35; asked += 1) await auth.ask(identity, lose, () => false);
     expect(identity.asked).toHaveLength(30);
-    expect(await door.ask(identity, lose, () => true)).toEqual({
+    expect(await auth.ask(identity, lose, () => true)).toEqual({
       refused: { kind: 'failed', reason: 'no signature for it: the relay has had 30 within a minute' },
     });
     expect(identity.asked).toHaveLength(30);

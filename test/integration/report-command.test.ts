@@ -53,7 +53,7 @@ describe('republish report', () => {
       'that of the account',
       'StateInvalid',
       `republish retry ${id}`,
-      'The run goes on: this is how it stood',
+      'The run is not over: this is how it stood',
     ])
       expect(now.stdout).toContain(said);
     expect(now.stdout).not.toContain('<script');
@@ -104,7 +104,7 @@ describe('republish report', () => {
     expect(text.stdout).toMatch(
       /^operator .*\nCancelled by ada \(shop is closed\)\. 3 of 4 documents stand\. \(75 %\)\n/,
     );
-    expect(text.stdout).toContain('Temporal could not be asked what goes on');
+    expect(text.stdout).toContain('Temporal could not be asked for the state of now');
   }, 180_000);
 
   test('of a fleet, newest or by its id; whoever is not known is said to be so', async () => {

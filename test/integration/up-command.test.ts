@@ -77,8 +77,8 @@ test('keeps the servers for every command, follows a worker that is killed by an
   const postgres = serversOf(folder).find(({ server }) => server === 'postgres');
   process.kill(postgres?.pid ?? -1, 'SIGKILL');
   expect(await up.ended).toBe(5);
-  expect(up.written()).toContain(`Postgres of ${folder} has ended by itself`);
-  expect(up.written()).toContain('goes on with the next command on this folder');
+  expect(up.written()).toContain(`Postgres of ${folder} has ended unexpectedly`);
+  expect(up.written()).toContain('the next command on this folder continues what has begun');
   await until(() => serversOf(folder).length === 0);
   expect((await run(['signer', 'list'])).code).toBe(0);
 }, 180_000);

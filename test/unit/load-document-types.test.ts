@@ -153,13 +153,13 @@ describe('a module that cannot be used', () => {
       'it imports what is not there',
       'mjs',
       'import "not-installed-anywhere";',
-      /; install what it imports beside it/,
+      /; install the imported packages next to it/,
     ],
     [
       'it requires what is not there',
       'cjs',
       'require("not-installed-anywhere");',
-      /; install what it imports beside it/,
+      /; install the imported packages next to it/,
     ],
     [
       'its function throws',

@@ -107,14 +107,14 @@ describe('what doctor says of the newest run', () => {
       'goes on',
       seen(),
       moved('2026-01-01T11:59:50.000Z'),
-      ['ok it goes on (publishing); it last moved 10 s ago'],
+      ['ok it is running (publishing); it last moved 10 s ago'],
     ],
-    ['goes on, no ledger', seen(), undefined, ['ok it goes on (publishing)']],
+    ['goes on, no ledger', seen(), undefined, ['ok it is running (publishing)']],
     [
       'has not moved for long',
       seen(),
       moved('2026-01-01T11:00:00.000Z'),
-      ['warn it goes on, and no document has come further'],
+      ['warn it is running, and no document has come further'],
     ],
     [
       'stuck and cancelled',

@@ -81,7 +81,7 @@ describe('the sentence at the top says how it stands, and the remedy what to do'
       'goes on',
       { documents: half, progress: progress({}) },
       'calm',
-      /^Goes on, publishing\. 1 of 2 documents stand so far\.$/,
+      /^Running, publishing\. 1 of 2 documents stand so far\.$/,
       [],
     ],
     [
@@ -166,7 +166,7 @@ describe('the sentence at the top says how it stands, and the remedy what to do'
       'Temporal away',
       { documents: half, temporalAway: 'at x' },
       'warning',
-      /^There is no audit: the run goes on, or/,
+      /^There is no audit: the run is not over, or/,
       [/republish status 8f3c2b/],
     ],
   ];

@@ -214,7 +214,7 @@ test('in lines: what is in the way is told once, whatever its number of attempts
   expect(see({ obstacle: gone, cancelRequested: true })).toEqual([
     expect.stringMatching(/^NoWorker: nobody\. /),
   ]);
-  expect(see({})).toEqual(['a worker goes on with it']);
+  expect(see({})).toEqual(['a worker continues it']);
   expect(see({ obstacle: stuck(2) })).toHaveLength(1);
 });
 

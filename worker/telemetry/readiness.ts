@@ -9,7 +9,7 @@ export interface NeededByWork {
 }
 
 const ANSWER_WITHIN_MS = 2_000;
-/** The servers are asked at most once a second, whatever the number of requests. */
+/** The servers are asked at most once a second, however many requests come. */
 const KEPT_FOR_MS = 1_000;
 
 /** Why a worker can take no work now, in words that name no address. */

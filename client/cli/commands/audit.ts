@@ -85,7 +85,7 @@ export class AuditNotFound extends Error {
 function sayOpen({ open }: AuditReport, subject: string, tell: (text: string) => void): void {
   for (const { runId, startedAt } of open)
     tell(
-      `run ${runId}\nno audit, started ${startedAt}: it goes on or was terminated; see: ${commandLine('status', subject)}\nThe audit of one that was terminated is written by: ${commandLine('end', subject)}\n`,
+      `run ${runId}\nno audit, started ${startedAt}: it is running or was terminated; see: ${commandLine('status', subject)}\nThe audit of a terminated run is written by: ${commandLine('end', subject)}\n`,
     );
 }
 

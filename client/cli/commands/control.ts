@@ -21,7 +21,7 @@ interface Done {
 const DONE: Record<UpdateName, (done: Done) => string> = {
   pause: ({ operator }) =>
     `paused: what is signed is finished. Go on with: ${commandLine('resume', operator)}`,
-  resume: () => 'the run goes on',
+  resume: () => 'the run continues',
   retry: ({ documents, of, operator }) => {
     if (documents > 0)
       return documents === 1
@@ -29,7 +29,7 @@ const DONE: Record<UpdateName, (done: Done) => string> = {
         : `${documents} documents${of} are tried again`;
     return of === ''
       ? `what stopped the run is tried again; see: ${commandLine('status', operator)}`
-      : `no document${of} has failed or meets with trouble; see: ${commandLine('status', operator)}`;
+      : `no document${of} has failed or has trouble; see: ${commandLine('status', operator)}`;
   },
   skip: ({ documents, of }) =>
     documents === 0

@@ -23,7 +23,7 @@ export function registerEnd(program: Command): void {
       .command('end')
       .summary('end a run that nobody can cancel: terminate it, write its audit from the ledger')
       .description(
-        'Ends a run that can neither go on nor be cancelled: its workflow task fails, or no worker will ever poll its queue. It is terminated in Temporal, then its audit is written from the ledger and shown. Needs no worker; needs the database, with the rights of a worker. May be repeated: what is missing is done, also for a run that was terminated elsewhere.\nA run that a worker goes on with is better cancelled: what is signed is finished then.',
+        'Ends a run that can neither continue nor be cancelled: its workflow task fails, or no worker will ever poll its queue. It is terminated in Temporal, then its audit is written from the ledger and shown. Needs no worker; needs the database, with the rights of a worker. May be repeated: what is missing is done, also for a run that was terminated elsewhere.\nCancel a run instead while a worker can continue it: then signed documents are finished.',
       )
       .argument('<operator>', "the operator's user id")
       .addHelpText('before', 'Example: republish end 8f3c2b --reason "the old queue is gone"\n'),
@@ -34,7 +34,7 @@ export function endOptions(registered: Command): Command {
   return registered
     .option('--reason <text>', 'why, for the audit')
     .option('--by <name>', 'who, for the audit (default: the user of this machine)')
-    .option('--yes', 'also what goes on and could be cancelled')
+    .option('--yes', 'end it even if a worker can continue or cancel it')
     .option('--json', 'as JSON on stdout: as `republish audit --json` would');
 }
 
@@ -96,7 +96,7 @@ async function statusToEnd(run: RepublishRun, { yes }: EndOptions) {
   const { closedAt, obstacle, progress } = status;
   if (closedAt === null && obstacle === null && !yes)
     throw new ControlRefused(
-      `a worker goes on with the run (${progress?.phase ?? 'running'}): ended now, what is signed is not finished`,
+      `a worker is at the run (${progress?.phase ?? 'running'}): if it is ended now, signed documents are not finished`,
       {
         remedy:
           'Cancel it: republish cancel <operator>. To end it all the same: republish end <operator> --yes.',

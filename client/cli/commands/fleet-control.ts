@@ -6,7 +6,7 @@ import { controlCommand, type ControlOptions, sendControl } from '../send-contro
 /** What each command says when the fleet has taken it. */
 const DONE: Record<FleetUpdateName, (runs: string) => string> = {
   pause: (runs) => `paused, with ${runs} in work. Go on with: republish fleet resume`,
-  resume: (runs) => `the fleet goes on, with ${runs} that it had paused`,
+  resume: (runs) => `the fleet continues, with ${runs} that it had paused`,
   cancel: (runs) =>
     `cancelled, with ${runs} in work: what is signed is finished, then the audits are written; see: republish fleet audit`,
 };

@@ -15,7 +15,7 @@ export function registerFleetEnd(fleet: Command): void {
       .command('end')
       .summary('end a fleet that nobody can cancel: terminate it, write its audit')
       .description(
-        'Ends a fleet that can neither go on nor be cancelled: it is terminated in Temporal, then its audit is written from the ledger and shown. Needs no worker. The runs of its operators are no part of it and go on: republish end <operator> ends one.',
+        'Ends a fleet that can neither continue nor be cancelled: it is terminated in Temporal, then its audit is written from the ledger and shown. Needs no worker. The runs of its operators are no part of it and continue: republish end <operator> ends one.',
       )
       .addHelpText('before', 'Example: republish fleet end --reason "the old queue is gone"\n'),
   ).action(end);
@@ -31,13 +31,13 @@ async function end(options: EndOptions): Promise<void> {
     const { workflowId, runId } = fleet;
     const { closedAt, obstacle } = await fleet.status();
     if (closedAt === null && obstacle === null && !options.yes)
-      throw new ControlRefused('a worker goes on with the fleet: ended now, its runs go on without it', {
+      throw new ControlRefused('a worker is at the fleet: if it is ended now, its runs continue without it', {
         remedy: 'Cancel it: republish fleet cancel. To end it all the same: republish fleet end --yes.',
       });
     const hasEndedNow = await terminateNow({ client }, fleet, asked, obstacle);
     const isWritten = await writeAuditOfEndedFleet(database, { runId, workflowId, obstacle }, asked);
     if (hasEndedNow)
-      say(`ended: fleet ${runId} is terminated, and its audit is written; runs of its operators go on`);
+      say(`ended: fleet ${runId} is terminated, and its audit is written; runs of its operators continue`);
     else
       say(
         `fleet ${runId} has ended already${isWritten ? ', and its audit is written now' : ': nothing was changed'}`,

@@ -50,7 +50,7 @@ export function registerFleet(program: Command): void {
     .command('start')
     .summary('start a fleet and wait for the end')
     .description(
-      'Starts a fleet and waits for its end. While a fleet of the same request goes on, it attaches to that one. One that was asked for something else is waited for, and this one follows: --no-wait refuses then (exit code 1), --attach follows the other one.\n--all means whom "queries.operators" names; without such a query all operators with a stored signer, or, with signers "lnbits", all who have a machine.',
+      'Starts a fleet and waits for its end. While a fleet of the same request is running, it attaches to that one. While a fleet of another request is running, it waits and starts after that one: --no-wait refuses then (exit code 1), --attach follows the other one.\n--all means whom "queries.operators" names; without such a query all operators with a stored signer, or, with signers "lnbits", all who have a machine.',
     )
     .argument('[operators...]', "the operators' user ids")
     .option('--all', 'all operators')
@@ -64,15 +64,17 @@ export function registerFleet(program: Command): void {
       '--hold',
       'runs with failed documents wait until somebody retries or skips them, and keep their place',
     )
-    .option('--no-wait', 'start and return; refused while a fleet of another request goes on')
-    .option('--attach', 'follow the fleet that goes on, also if it was asked for something else')
+    .option('--no-wait', 'start and return; refused while a fleet of another request is running')
+    .option('--attach', 'follow the running fleet, also if it has another request')
     .option('--json', 'the summary as JSON on stdout, messages on stderr')
     .addHelpText('before', 'Example: republish fleet start 8f3c2b 11aa90 --reason "moved to bunkers"\n')
     .action(start);
   fleet
     .command('status')
     .summary('show the newest fleet')
-    .description('Shows the newest fleet: whether it goes on, who is in work, who is not complete.')
+    .description(
+      'Shows the newest fleet: whether it is running, which operators are in work, which are not complete.',
+    )
     .option('--json', 'as JSON on stdout')
     .addHelpText('before', 'Example: republish fleet status\n')
     .action(status);
@@ -113,8 +115,8 @@ async function start(named: string[], options: StartOptions): Promise<void> {
 function howItBegan({ workflowId, runId, attached, differs }: FleetRun): string {
   if (!attached) return `started ${workflowId} (run ${runId})`;
   return differs.length === 0
-    ? `attached to the fleet of the same request that goes on already (run ${runId})`
-    : `attached to the fleet of another request that goes on already (${differs.join('; ')}; run ${runId}): what follows is its summary`;
+    ? `attached to the running fleet of the same request (run ${runId})`
+    : `attached to the running fleet of another request (${differs.join('; ')}; run ${runId}): what follows is its summary`;
 }
 
 async function fleetInput(named: string[], options: StartOptions): Promise<FleetInput> {
@@ -173,7 +175,7 @@ async function waitForEnd(fleet: FleetRun, json: boolean): Promise<void> {
     say(
       runRestsWithoutUs()
         ? '\nstopping: documents in work are finished, and the fleet rests. Go on with the same command'
-        : '\ndetached; the fleet goes on. Come back with: republish fleet status',
+        : '\ndetached; the fleet continues. Come back with: republish fleet status',
     );
     void leaveDataFolder().finally(() => process.exit(EXIT.detached));
   };

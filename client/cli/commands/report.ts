@@ -7,7 +7,7 @@ export function registerReport(program: Command): void {
     .command('report')
     .summary('write a page about a run or a fleet, to look at and to send')
     .description(
-      'Tells on one page what was asked, what became of each machine and document, who intervened, and what went wrong with its remedy. Of a run that goes on as it stands. The page is one file, without a script and without anything from elsewhere; it has no secret and no state of a machine.\nWithout --html it prints the sentence at the top of the page, what to do, and what went wrong.',
+      'Shows on one page what was requested, the outcome of each machine and document, who intervened, and each failure with its remedy. A run that has not ended is shown as it is now. The page is one file, without a script and without anything from elsewhere; it has no secret and no state of a machine.\nWithout --html it prints the sentence at the top of the page, what to do, and what went wrong.',
     )
     .argument(
       '<operator-or-run>',

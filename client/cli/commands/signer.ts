@@ -136,7 +136,7 @@ async function offerOptions(
     relays,
     timeoutMs: timeoutS * 1_000,
     show(uri) {
-      say(`Open this in the operator's bunker. It works once, and whoever has it can become the signer.`);
+      say(`Open this in the operator's bunker. It works once, and anybody who has it can become the signer.`);
       const code = process.stderr.isTTY ? qrCode(uri, process.stderr.columns) : undefined;
       if (code !== undefined) process.stderr.write(`\n${code}\n`);
       else if (process.stderr.isTTY) say('(a wider terminal would show a QR code of it)');

@@ -26,7 +26,7 @@ export function registerStart(program: Command): void {
     .command('start')
     .summary("republish an operator's documents and wait for the end")
     .description(
-      "Republishes an operator's documents under the operator's current key and waits for the end.\nWhile a run of the same request goes on, it attaches to that one. One that was asked for something else is waited for, and this one follows: --no-wait refuses then (exit code 1), --attach follows the other one.\nCtrl-C detaches; the run goes on. On a data folder without `republish up` it ends the servers too: the run rests until the next command.",
+      "Republishes an operator's documents under the operator's current key and waits for the end.\nWhile a run of the same request is running, it attaches to that one. While a run of another request is running, it waits and starts after that one: --no-wait refuses then (exit code 1), --attach follows the other one.\nCtrl-C detaches; the run continues. On a data folder without `republish up` it ends the servers too: the run rests until the next command.",
     )
     .argument('<operator>', "the operator's user id (accounts.id in LNbits)")
     .option('--document-type <type...>', 'only these document types')
@@ -36,8 +36,8 @@ export function registerStart(program: Command): void {
     .option('--force', 'also sign documents that are published and unchanged')
     .addOption(resetCountsOption())
     .option('--hold', 'when documents fail, wait until somebody retries or skips them')
-    .option('--no-wait', 'start and return; refused while a run of another request goes on')
-    .option('--attach', 'follow the run that goes on, also if it was asked for something else')
+    .option('--no-wait', 'start and return; refused while a run of another request is running')
+    .option('--attach', 'follow the running run, also if it has another request')
     .addOption(patienceOption())
     .option('--json', 'the result map as JSON on stdout, messages on stderr')
     .addHelpText('before', 'Example: republish start 8f3c2b --json\n')
@@ -80,8 +80,8 @@ async function start(operator: string, options: StartOptions): Promise<void> {
 function howItBegan({ workflowId, runId, attached, differs }: RepublishRun, operator: string): string {
   if (!attached) return `started ${workflowId} (run ${runId})`;
   return differs.length === 0
-    ? `attached to the run of ${operator} that goes on already, of the same request (run ${runId})`
-    : `attached to the run of ${operator} that goes on already, of another request (${differs.join('; ')}; run ${runId}): what follows is its result`;
+    ? `attached to the run of ${operator} with the same request, which is running (run ${runId})`
+    : `attached to the run of ${operator} with another request, which is running (${differs.join('; ')}; run ${runId}): what follows is its result`;
 }
 
 /** With --no-wait a person would not see that no worker is there. */

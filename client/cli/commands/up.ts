@@ -10,7 +10,7 @@ export function registerUp(program: Command): void {
     .command('up')
     .summary('keep the servers of a data folder and a worker running')
     .description(
-      'Keeps Postgres, Temporal with its UI and a worker running on a data folder (--data or REPUBLISH_DATA), until it is told to stop. Every other command on that folder uses them.\nCtrl-C stops them in order: documents in work are finished, and a run goes on when it is started again.',
+      'Keeps Postgres, Temporal with its UI and a worker running on a data folder (--data or REPUBLISH_DATA), until it is told to stop. Every other command on that folder uses them.\nCtrl-C stops them in order: documents in work are finished, and a run continues when the command is started again.',
     )
     .option('--json', 'the environment and the addresses as one JSON object on stdout')
     .addHelpText('before', 'Example: republish up --data ./migration\n')
@@ -65,7 +65,7 @@ async function workUntil(
     whenReady();
     await Promise.race([told, worker.failed]);
   } finally {
-    say('\nstopping: documents in work are finished; a run goes on when this is started again');
+    say('\nstopping: documents in work are finished; a run continues when this is started again');
     await worker.stop();
   }
 }
@@ -74,7 +74,7 @@ function tell({ folder, temporalUi, temporalAddress }: JoinedFolder, json: boole
   const env = { REPUBLISH_DATA: folder.path };
   if (json) return printJson({ env, temporalUi, temporalAddress, secretsKeyFile: folder.secretsKeyFile });
   print(`# Temporal UI: ${temporalUi}`);
-  print('# In another shell, beside what says where LNbits and the relays are:');
+  print('# In another shell, together with the variables for LNbits and the relays:');
   print(`export REPUBLISH_DATA=${shellWord(folder.path)}`);
   print('# then: republish start <operator>');
   say(`\n${runningWords()}`);

@@ -14,7 +14,7 @@ export function registerWatch(program: Command): void {
     .command('watch')
     .summary("follow an operator's newest run until it has ended")
     .description(
-      'Follows the newest run of an operator until it has ended: in place on a terminal, else in lines. Ctrl-C detaches; the run goes on. On a data folder without `republish up` it ends the servers too: the run rests until the next command.\nExits as `republish start` would.',
+      'Follows the newest run of an operator until it has ended: in place on a terminal, else in lines. Ctrl-C detaches; the run continues. On a data folder without `republish up` it ends the servers too: the run rests until the next command.\nExits as `republish start` would.',
     )
     .argument('<operator>', "the operator's user id")
     .addOption(patienceOption())

@@ -170,7 +170,7 @@ function documents({ failures, failed }: OperatorReport, links: Links): Markup |
 function footer({ state, workflowId, runId }: FleetReport): Markup {
   const from =
     state === 'goes on'
-      ? 'The fleet goes on: this is how it stood at the time above, by the ledger and by Temporal.'
+      ? 'The fleet is not over: this is how it stood at the time above, by the ledger and by Temporal.'
       : 'By the ledger and the audits.';
   return markup`<footer><p>${from} Each operator has a page too: <code>republish report &lt;run&gt; --html FILE</code>. Times are UTC.</p>
 <p>Workflow <bdi>${workflowId}</bdi>. For programs: <code>republish fleet audit ${runId} --json</code>. No secret and no state of a machine is in this page.</p></footer>`;

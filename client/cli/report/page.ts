@@ -154,7 +154,7 @@ export function timesOf({
     ['Started', startedAt === null ? null : time(startedAt)],
     ['Ended', endedAt === null ? null : time(endedAt)],
     [
-      endedAt === null ? 'Goes on for' : 'Took',
+      endedAt === null ? 'Running for' : 'Took',
       startedAt === null || until === null ? null : tookOf(Date.parse(until) - Date.parse(startedAt)),
     ],
   ];

@@ -154,7 +154,7 @@ function relaysSection(relays: readonly RelayReport[]): Markup {
 function footer({ state, workflowId, runId }: RunReport): Markup {
   const from =
     state === 'goes on'
-      ? 'The run goes on: this is how it stood at the time above, by the ledger and by Temporal.'
+      ? 'The run is not over: this is how it stood at the time above, by the ledger and by Temporal.'
       : 'By the ledger and the audit of this run.';
   return markup`<footer><p>${from} A document stands when enough relays, the quorum, have shown it when they were asked. Times are UTC.</p>
 <p>Workflow <bdi>${workflowId}</bdi>. For programs: <code>republish audit ${runId} --json</code>. No secret and no state of a machine is in this page.</p></footer>`;

@@ -28,7 +28,8 @@ export function troubleLines(
     ];
   }
   if (progress !== null) return [];
-  // A worker answered, otherwise there would be an obstacle.
+  // The run is open, has no obstacle and no progress. So a worker answered (otherwise the obstacle would be
+  // NoWorker or WorkerSilent), and this client cannot read the answer.
   if (closedAt === null) return [line(), ...yellow(UNREADABLE, columns)];
   const told = `No worker on task queue ${taskQueue} tells its counts; ${commandLine('audit', operator)} has them.`;
   return [line(), ...yellow(told, columns)];

@@ -54,7 +54,7 @@ export async function follow(
   if (!detached.signal.aborted) return last;
   // While no worker makes progress, a cancellation would wait too.
   const [stays, end] =
-    last === undefined || last.obstacle === null ? ['goes on', 'cancel'] : ['stays as it is', 'end'];
+    last === undefined || last.obstacle === null ? ['continues', 'cancel'] : ['stays as it is', 'end'];
   say(
     runRestsWithoutUs()
       ? `stopping: documents in work are finished, and the run rests. Go on with: ${commandLine('start', operator)}`

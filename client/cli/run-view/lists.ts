@@ -184,7 +184,7 @@ const TIMEOUTS: Record<string, string> = {
   'activity Heartbeat timeout':
     'the worker that had it is lost, or cannot reach Temporal; the next free worker takes it up',
   'activity StartToClose timeout':
-    'the attempt did not end within its bound; the next one goes on with what is in the ledger',
+    'the attempt did not end within its bound; the next one continues from the ledger',
 };
 
 export function reasonOf({ type, message }: Retry): string {

@@ -93,5 +93,5 @@ export class LiveView implements LiveRegion {
 function whatCtrlCDoes({ obstacle }: RunStatus): string {
   return runRestsWithoutUs()
     ? 'Ctrl-C stops: documents in work are finished, and the run rests.'
-    : `Ctrl-C detaches; the run ${obstacle === null ? 'goes on' : 'stays as it is'}.`;
+    : `Ctrl-C detaches; the run ${obstacle === null ? 'continues' : 'stays as it is'}.`;
 }

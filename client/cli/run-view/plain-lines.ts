@@ -66,7 +66,7 @@ export class PlainLines {
     if (this.#inTheWay !== obstacle?.type)
       lines.push(
         obstacle === null
-          ? 'a worker goes on with it'
+          ? 'a worker continues it'
           : `${obstacle.type}: ${obstacle.message}. Remedy: ${remedyFor(obstacle.type)}`,
       );
     this.#inTheWay = obstacle?.type;
@@ -103,7 +103,7 @@ export class PlainLines {
         'holding',
         phase === 'holding',
         `holding: waits for a decision${undecidedCounts(progress)}. Try again: ${commandLine('retry', operator)}; give up: ${commandLine('skip', operator)}; end: ${commandLine('cancel', operator)}`,
-        'going on',
+        'continues',
       ),
     );
     return lines;

@@ -31,8 +31,8 @@ export class Rate {
 }
 
 /**
- * Seconds that are left at this rate; undefined where nobody knows: what is left waits for somebody, or all
- * of it meets with trouble.
+ * Seconds that are left at this rate; undefined where it is unknown: all remaining
+ * documents wait for a person, or have trouble.
  */
 export function secondsLeft(status: RunStatus, perSecond: number): number | undefined {
   const { progress, retrying, inWork, waiting, approvals, unreachableSince } = status;

@@ -19,7 +19,7 @@ export interface ViewOptions extends ListOptions {
 export function runView(status: RunStatus, operator: string, options: ViewOptions): Line[] {
   const { progress } = status;
   const failed = failures(status, operator, options);
-  // What is to be decided follows from them; what blocks all of it is said with its own reason.
+  // A holding run waits for a decision about its failed documents. A shared cause has its own remedy.
   const isToBeDecided = progress?.phase === 'holding' && progress.blocked === undefined;
   const lines = [
     headline(status, operator, options.nowMs),

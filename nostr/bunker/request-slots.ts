@@ -12,23 +12,23 @@ interface Turn {
 }
 
 /**
- * The places at a bunker: who is next, and how many places there are. The window sets their number by how
- * requests end.
+ * The slots for requests that are in flight at a bunker, and which request is next. The window sets the
+ * number of slots by how requests end.
  */
-export class Places {
+export class RequestSlots {
   constructor(
     private readonly limiter: Limiter,
     private readonly pacer: RequestPacer,
     private readonly window: RequestWindow | undefined,
   ) {}
 
-  /** A caller who asks for a place now gets one soon. */
+  /** A caller who asks for a slot now gets one soon. */
   get isNear(): boolean {
     return this.limiter.waiting < this.limiter.limit;
   }
 
   /**
-   * Waits for a free place, then sends the request. The place is free again when the bunker has answered, or
+   * Waits for a free slot, then sends the request. The slot is free again when the bunker has answered, or
    * when the request's time is over, even if the caller has left before.
    *
    * @param ask gets the callback for the moment in which a person is asked
@@ -41,7 +41,7 @@ export class Places {
     return new Promise((resolve, reject) => {
       const inTurn = async (): Promise<void> => {
         await this.pacer.take(signal);
-        // The place is free as soon as a person is asked: other operators may share this bunker.
+        // The slot is free as soon as a person is asked: other operators may share this bunker.
         await new Promise<void>((free) => {
           const request = ask(() => {
             this.#setWindow((window) => window.restart());
@@ -59,7 +59,7 @@ export class Places {
   /** Tells the window how the request ends. Resolves after that. */
   async #tellWindow(request: BunkerRequest, work: RequestKind | undefined): Promise<void> {
     const sentAtMs = performance.now();
-    // A request that waits for the pacer holds a place already, and is not at the bunker yet.
+    // A request that waits for the pacer holds a slot already, and is not at the bunker yet.
     const inFlight = Math.max(1, this.limiter.running - this.pacer.waiting);
     try {
       await request.inTime;

@@ -3,7 +3,7 @@ import { type AddressRules, isAllowedUrl, rulesFor } from '../relays/address-rul
 import { shownRelay } from '../relays/url';
 import { BunkerLink, type LinkOptions } from './link';
 
-export interface WaysOptions extends Omit<LinkOptions, 'url' | 'addressRules'> {
+export interface BunkerLinksOptions extends Omit<LinkOptions, 'url' | 'addressRules'> {
   relays: readonly string[];
   /** The relays that the pairing named, where the bunker has moved to others since. */
   namedRelays: readonly string[];
@@ -13,7 +13,7 @@ export interface WaysOptions extends Omit<LinkOptions, 'url' | 'addressRules'> {
 }
 
 /** The links to a bunker, one for each of its relays, also after it moves to other relays. */
-export class Ways {
+export class BunkerLinks {
   /** Over these links requests are sent. */
   #links: BunkerLink[];
   /** Links to new relays, until one of them is ready. */
@@ -22,7 +22,7 @@ export class Ways {
   #retiring = new Set<BunkerLink>();
   #closed = false;
 
-  constructor(private readonly options: WaysOptions) {
+  constructor(private readonly options: BunkerLinksOptions) {
     this.#links = options.relays.map((url) => this.#open(url));
   }
 
@@ -31,7 +31,7 @@ export class Ways {
   }
 
   /**
-   * Resolves when one relay can carry requests. Rejects as soon as each of them has failed: a run would go on
+   * Resolves when one relay can carry requests. Rejects as soon as each of them has failed: a run keeps
    * trying, but a person who pairs wants to know.
    *
    * @throws RepublishError SignerUnreachable

@@ -17,7 +17,7 @@ const BARRED_MS = 60_000;
 const MOST_SIGNATURES = 30;
 const SIGNATURES_WITHIN_MS = 60_000;
 
-export interface DoorOptions {
+export interface RelayAuthOptions {
   pool: RelayPool;
   url: string;
   replyTimeoutMs: number;
@@ -34,7 +34,7 @@ export type Asked<R> = { reply: R } | { refused: NotAuthenticated };
  * Asks a relay questions, and logs in (NIP-42) where the relay demands it. It does not log in where the relay
  * only offers it: many relays offer it, do not need it, and refuse our login.
  */
-export class Door {
+export class RelayAuth {
   /** The relay has demanded a login. */
   #demands = false;
   /** By key: refused logins. */
@@ -42,7 +42,7 @@ export class Door {
   /** By key: times of the last signatures. */
   readonly #signedAtMs = new Map<string, number[]>();
 
-  constructor(private readonly options: DoorOptions) {}
+  constructor(private readonly options: RelayAuthOptions) {}
 
   /**
    * Asks a question. Where the relay demands a login, it logs in with the newest challenge and asks again;
