@@ -7,7 +7,7 @@ import type { BunkerRequest } from './request';
 interface Turn {
   signal: AbortSignal | undefined;
   rank: number | undefined;
-  /** What the request is to the window; absent: nothing. */
+  /** Which latency of the window the request measures. Absent: none. */
   work: RequestKind | undefined;
 }
 
