@@ -97,10 +97,7 @@ async function checkOne(context: SignerContext): Promise<Finding> {
       accountPubkey === null
         ? 'LNbits has no such account with a public key: is LNBITS_DATABASE_URL right?'
         : `the account's public key is ${accountPubkey}`;
-    return fail(
-      `${named} signs as ${pubkey}, ${account}`,
-      whyFor('SignerPubkeyMismatch', operatorUserId),
-    );
+    return fail(`${named} signs as ${pubkey}, ${account}`, whyFor('SignerPubkeyMismatch', operatorUserId));
   } catch (thrown) {
     if (!(thrown instanceof RepublishError)) throw thrown;
     const { type, remedy } = thrown;

@@ -26,7 +26,9 @@ async function report(subject: string, options: { html?: string; json?: true }):
   if (options.json && options.html !== undefined) throw new UsageError('give either --html or --json');
   const { temporal, close } = await temporalWhenAsked();
   try {
-    const told = await withReadOnlyDatabase((db) => reportOf({ db, temporal, now: () => new Date() }, subject));
+    const told = await withReadOnlyDatabase((db) =>
+      reportOf({ db, temporal, now: () => new Date() }, subject),
+    );
     if (options.json) return printJson(told);
     if (options.html !== undefined) return await writeHtml(told, options.html);
     const { summaryOf } = await import('../report/summary.js');
