@@ -1,5 +1,5 @@
 import { types } from 'node:util';
-import { RepublishError, traitsOf } from '../contract/failures';
+import { type FailureType, RepublishError, traitsOf, typesWith } from '../contract/failures';
 import { fieldOf } from '../documents/import-file';
 import { problemOfId } from '../rules/ids';
 import { compareIds } from '../rules/machine-name';
@@ -17,6 +17,10 @@ import { namedFailure, TooLate, withDeadline } from './custom-code';
 
 const TIMEOUT_MS = 30_000;
 const MACHINES_PER_PAGE = 500;
+/** What a source may throw: SourceUnavailable and SourceMisconfigured. */
+const OF_SOURCE: ReadonlySet<FailureType | undefined> = new Set(
+  typesWith('ofLnbits').map((type) => traitsOf(type).ofLnbits),
+);
 
 interface Page {
   after?: string | undefined;
@@ -84,12 +88,7 @@ class Checked {
         throw new RepublishError('SourceMisconfigured', `${what}: ${thrown.message}`);
       throw thrown instanceof TooLate
         ? new RepublishError('SourceUnavailable', `${what}: ${thrown.message}`)
-        : namedFailure(
-            thrown,
-            (type) => type === 'SourceUnavailable' || type === 'SourceMisconfigured',
-            'SourceUnavailable',
-            what,
-          );
+        : namedFailure(thrown, (type) => OF_SOURCE.has(type), 'SourceUnavailable', what);
     }
   }
 

@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { pathToFileURL } from 'node:url';
 import { constants, runInThisContext } from 'node:vm';
+import { DEFINITION_WRONG } from './document-type';
 
 /* Loads modules of others, which the configuration names. */
 
@@ -58,19 +59,14 @@ function isIdentifier(text: unknown): text is string {
   return typeof text === 'string' && /^[A-Za-z][A-Za-z0-9_]{0,63}$/.test(text);
 }
 
-/** Begins every message of defineDocumentType. */
-const OF_DEFINITION = /^(a )?document type /;
-
 /**
  * Why a module of others did not load. The message is shown only where it can quote no secret: of a file that
  * was not found, of a RepublishError and of defineDocumentType.
  */
 export function whyNotLoaded(thrown: unknown): string {
-  const [name, message] = [fieldOf(thrown, 'name'), fieldOf(thrown, 'message')];
+  const message = fieldOf(thrown, 'message');
   const isShown =
-    isNotFound(thrown) ||
-    name === 'RepublishError' ||
-    (name === 'TypeError' && typeof message === 'string' && OF_DEFINITION.test(message));
+    isNotFound(thrown) || fieldOf(thrown, 'name') === 'RepublishError' || codeOf(thrown) === DEFINITION_WRONG;
   // The other lines list where require() looked.
   const [first] = isShown && typeof message === 'string' ? message.split('\n') : [];
   return `cannot be loaded: ${first ?? `${nameAndCode(thrown)}, whose message is not repeated here`}`;
