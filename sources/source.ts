@@ -131,8 +131,8 @@ export interface CustomSource {
   account(operatorUserId: string): Promise<AccountRow | null | undefined>;
   /**
    * At most `limit` machines of the operator with an id after `after`, in the order of the ids' UTF-8 bytes;
-   * with `machineIds` only those. Fewer are allowed: it is asked again, after the last of them, until an answer
-   * is empty. An id has 1 to 200 characters, without blanks or control characters.
+   * with `machineIds` only those. Fewer are allowed: it is asked again, after the last of them, until an
+   * answer is empty. An id has 1 to 200 characters, without blanks or control characters.
    */
   machines(page: MachinePage): Promise<MachineRow[]>;
   /**
