@@ -1,8 +1,11 @@
 import { unlessAborted } from '../async/wait';
-import { type FailureType, isFailureType, RepublishError, scopeOf } from '../contract/failures';
-import { codeOf } from '../documents/import-file';
+import { type FailureType, isFailureType, RepublishError } from '../contract/failures';
+import { storable } from '../contract/free-text';
+import { fieldOf, nameAndCode } from '../documents/import-file';
 
 /** Protects the rest of the program from code that others wrote. */
+
+const MAX_REMEDY_LENGTH = 1_000;
 
 /** A call did not end in time. */
 export class TooLate extends Error {
@@ -12,7 +15,7 @@ export class TooLate extends Error {
 export interface Deadline {
   /** Aborts at the deadline, and when the caller's signal aborts. */
   signal: AbortSignal;
-  /** Starts the time again, with this timeout. */
+  /** Starts the time again, with this timeout. Does nothing when the call has ended. */
   extendTo(timeoutMs: number): void;
 }
 
@@ -29,13 +32,14 @@ export async function withDeadline<T>(
   const late = new AbortController();
   const startIn = (ms: number): NodeJS.Timeout =>
     setTimeout(() => late.abort(new TooLate(`no answer within ${ms / 1_000} s`)), ms);
-  let timer = startIn(timeoutMs);
+  let timer: NodeJS.Timeout | undefined = startIn(timeoutMs);
   const ended = AbortSignal.any([late.signal, ...(signal === undefined ? [] : [signal])]);
   try {
     ended.throwIfAborted();
     const deadline: Deadline = {
       signal: ended,
       extendTo(ms) {
+        if (timer === undefined) return;
         clearTimeout(timer);
         timer = startIn(ms);
       },
@@ -43,38 +47,36 @@ export async function withDeadline<T>(
     return await unlessAborted(work(deadline), ended);
   } finally {
     clearTimeout(timer);
+    timer = undefined;
   }
 }
 
 /**
- * Turns what foreign code threw into a failure of the catalogue. A RepublishError of one of the scopes stays
- * as it is, even from another copy of this package. Of any other error only name and code are shown: its
- * message may quote a secret.
+ * Turns what foreign code threw into a failure of the catalogue. A RepublishError of a kept type keeps its
+ * words, even from another copy of this package; the failure is a new one, so that each of its fields is what
+ * it should be. Of any other error only name and code are shown: its message may quote a secret.
  *
+ * @param keeps whether the foreign code may throw this type
  * @param what happened, in a few words
  */
 export function namedFailure(
   thrown: unknown,
-  scopes: readonly ReturnType<typeof scopeOf>[],
+  keeps: (type: FailureType) => boolean,
   otherwise: FailureType,
   what: string,
 ): RepublishError {
-  const { name, type, message, retryAfterMs, remedy } = fieldsOf(thrown);
-  if (name === 'RepublishError' && isFailureType(type) && scopes.includes(scopeOf(type))) {
-    if (thrown instanceof RepublishError) return thrown;
-    return new RepublishError(type, String(message), {
-      retryAfterMs: typeof retryAfterMs === 'number' ? retryAfterMs : undefined,
-      remedy: typeof remedy === 'string' ? remedy : undefined,
-    });
-  }
-  const code = codeOf(thrown) ?? codeOf((thrown as { cause?: unknown } | null)?.cause);
-  const named = typeof name === 'string' ? name : typeof thrown;
-  return new RepublishError(
-    otherwise,
-    `${what}: ${named}${typeof code === 'string' ? ` (${code})` : ''}, whose message is not repeated here`,
-  );
-}
-
-function fieldsOf(thrown: unknown): Record<string, unknown> {
-  return typeof thrown === 'object' && thrown !== null ? (thrown as unknown as Record<string, unknown>) : {};
+  const type = fieldOf(thrown, 'type');
+  const message = fieldOf(thrown, 'message');
+  const isOurs = fieldOf(thrown, 'name') === 'RepublishError' && typeof message === 'string';
+  if (!isOurs || !isFailureType(type) || !keeps(type))
+    return new RepublishError(
+      otherwise,
+      `${what}: ${nameAndCode(thrown)}, whose message is not repeated here`,
+    );
+  const remedy = fieldOf(thrown, 'remedy');
+  return new RepublishError(type, message, {
+    // The constructor takes no other pause than it should.
+    retryAfterMs: fieldOf(thrown, 'retryAfterMs') as number | undefined,
+    remedy: typeof remedy === 'string' ? storable(remedy.slice(0, MAX_REMEDY_LENGTH)) : undefined,
+  });
 }

@@ -1,13 +1,15 @@
 import type { Configuration } from '../configuration/schema';
-import { RepublishError } from '../contract/failures';
+import { RepublishError, scopeOf } from '../contract/failures';
 import type { Telemetry } from '../contract/telemetry';
+import { approvalPage } from '../rules/approval-page';
 import { requireSameEvent } from '../nostr/bunker/same-event';
 import { Limiter } from '../async/limiter';
 import { looksLikeNip44 } from '../nostr/nip44';
 import { publicKeyHex } from '../nostr/keys';
 import type { CustomSigner, CustomSignerFinder, SignerProvider } from '../nostr/signers/custom';
 import type { Signer, SignerCall } from '../nostr/signers/signer';
-import { namedFailure, TooLate, withDeadline } from './custom-code';
+import { fieldOf } from '../documents/import-file';
+import { type Deadline, namedFailure, TooLate, withDeadline } from './custom-code';
 
 const DEFAULT_CONCURRENCY = 4;
 const MAX_KIND_LENGTH = 32;
@@ -37,10 +39,10 @@ export function findersOf(
   });
 }
 
-function problemOf(
-  { kind, find, concurrency = 1 }: SignerProvider,
-  taken: ReadonlySet<string>,
-): string | undefined {
+function problemOf(provider: unknown, taken: ReadonlySet<string>): string | undefined {
+  if (typeof provider !== 'object' || provider === null) return 'a provider must be an object';
+  const [kind, find] = [fieldOf(provider, 'kind'), fieldOf(provider, 'find')];
+  const concurrency = fieldOf(provider, 'concurrency') ?? 1;
   const isWord = typeof kind === 'string' && /^[a-z0-9]+(-[a-z0-9]+)*$/.test(kind);
   if (!isWord || kind.length > MAX_KIND_LENGTH)
     return (
@@ -51,7 +53,7 @@ function problemOf(
     return `"kind" may not be "${kind}", which is one of this package; give it another name`;
   if (taken.has(kind)) return `two providers have the kind "${kind}"; give one of them another name`;
   if (typeof find !== 'function') return `the provider "${kind}" has no function "find"`;
-  if (!Number.isInteger(concurrency) || concurrency < 1)
+  if (!Number.isInteger(concurrency) || Number(concurrency) < 1)
     return `"concurrency" of the provider "${kind}" must be a whole number from 1`;
   return undefined;
 }
@@ -62,14 +64,16 @@ function finderOf(provider: SignerProvider, timeouts: Timeouts): CustomSignerFin
   return {
     kind,
     async find(owner): Promise<CustomSigner | undefined> {
-      const signer = await withDeadline(timeouts.bunkerTimeoutMs, async () => provider.find(owner)).catch(
-        (thrown: unknown) => {
-          throw failureOf(thrown, `the ${kind} provider could not look for a signer`);
-        },
-      );
+      const { operatorPubkey } = owner;
+      // A copy: the provider may change its argument.
+      const signer = await withDeadline(timeouts.bunkerTimeoutMs, async () =>
+        provider.find({ ...owner }),
+      ).catch((thrown: unknown) => {
+        throw failureOf(thrown, `the ${kind} provider could not look for a signer`);
+      });
       if (signer === undefined || signer === null) return undefined;
       const missing = (['getPublicKey', 'nip44Encrypt', 'signEvent'] as const).filter(
-        (name) => typeof signer[name] !== 'function',
+        (name) => typeof fieldOf(signer, name) !== 'function',
       );
       if (missing.length > 0)
         throw new RepublishError(
@@ -83,7 +87,7 @@ function finderOf(provider: SignerProvider, timeouts: Timeouts): CustomSignerFin
         );
       return {
         kind,
-        pubkey: owner.operatorPubkey,
+        pubkey: operatorPubkey,
         open: (telemetry) => new CheckedSigner(kind, signer, limiter, timeouts, telemetry),
       };
     },
@@ -121,7 +125,14 @@ class CheckedSigner implements Signer {
       // A copy: the signer may change its argument.
       this.signer.signEvent(structuredClone(event), its),
     );
-    return requireSameEvent(event, JSON.stringify(answer) ?? 'null', `the ${this.kind} signer`);
+    let text: string | undefined;
+    try {
+      text = JSON.stringify(answer);
+    } catch {
+      // A BigInt, a cycle, or a getter that throws, with a message of its own.
+      throw this.#wrong('sign_event', 'is not JSON');
+    }
+    return requireSameEvent(event, text ?? 'null', `the ${this.kind} signer`);
   }
 
   /** Waits for a free place, and then for the answer, as long as a bunker may take. */
@@ -133,16 +144,30 @@ class CheckedSigner implements Signer {
     return this.limiter.run(
       async () => {
         onAsked?.(0);
+        let hasEnded = false;
+        let page: string | undefined;
+        let isAwaited = false;
+        // As of a bunker: the first page counts, and it gives a person time once.
+        const told = (url: unknown, deadline: Deadline): void => {
+          if (hasEnded) return;
+          if (url === undefined || url === null) {
+            if (isAwaited) onApproval?.(undefined);
+            isAwaited = false;
+          } else if (page === undefined && typeof url === 'string') {
+            page = approvalPage(url);
+            if (page === undefined) return;
+            isAwaited = true;
+            deadline.extendTo(this.timeouts.approvalTimeoutMs);
+            onApproval?.(page);
+          }
+        };
         try {
           const answer = await withDeadline(
             this.timeouts.bunkerTimeoutMs,
             (deadline) =>
               ask({
                 signal: deadline.signal,
-                onApproval: (url) => {
-                  if (url !== undefined) deadline.extendTo(this.timeouts.approvalTimeoutMs);
-                  onApproval?.(url);
-                },
+                onApproval: (url) => told(url, deadline),
               }),
             signal,
           );
@@ -151,8 +176,12 @@ class CheckedSigner implements Signer {
         } catch (thrown) {
           this.telemetry?.customSignerAsked(this.kind, what, false);
           signal?.throwIfAborted();
-          throw failureOf(thrown, `the ${this.kind} signer failed in ${what}`);
+          const failure = failureOf(thrown, `the ${this.kind} signer failed in ${what}`);
+          throw isAwaited && thrown instanceof TooLate
+            ? new RepublishError('SignerApprovalPending', `${failure.message}, and a person has to approve`)
+            : failure;
         } finally {
+          hasEnded = true;
           onApproval?.(undefined);
         }
       },
@@ -172,5 +201,5 @@ class CheckedSigner implements Signer {
 /** An unknown error counts as passing. */
 function failureOf(thrown: unknown, what: string): RepublishError {
   if (thrown instanceof TooLate) return new RepublishError('SignerTimeout', `${what}: ${thrown.message}`);
-  return namedFailure(thrown, ['signer'], 'SignerUnreachable', what);
+  return namedFailure(thrown, (type) => scopeOf(type) === 'signer', 'SignerUnreachable', what);
 }

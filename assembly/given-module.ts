@@ -1,6 +1,6 @@
 import path from 'node:path';
-import { ensureError, RepublishError } from '../contract/failures';
-import { importFile, isFile } from '../documents/import-file';
+import { RepublishError } from '../contract/failures';
+import { importFile, isFile, whyNotLoaded } from '../documents/import-file';
 
 /**
  * Loads the default export of a module that the configuration names: an object, or a function of `{
@@ -25,9 +25,7 @@ export async function loadGiven<T>(key: 'signerProviders' | 'source', module: st
     const exported = defaultOf(await importFile(file));
     given = typeof exported === 'function' ? await exported({ RepublishError }) : exported;
   } catch (thrown) {
-    // The other lines list where require() looked.
-    const [reason] = ensureError(thrown).message.split('\n');
-    throw wrong(`cannot be loaded: ${reason}`, 'correct the module: node can try it alone, node <file>');
+    throw wrong(whyNotLoaded(thrown), 'correct the module: node can try it alone, node <file>');
   }
   if (typeof given !== 'object' || given === null)
     throw wrong(

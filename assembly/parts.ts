@@ -1,11 +1,12 @@
 import { ConfigurationError } from '../configuration/load';
 import type { Configuration } from '../configuration/schema';
 import { ensureError } from '../contract/failures';
-import type { DocumentType } from '../documents/document-type';
+import { type DocumentType, isDocumentType } from '../documents/document-type';
 import { DocumentTypesError, loadDocumentTypes } from '../documents/load';
 import type { CustomSignerFinder, SignerProvider } from '../nostr/signers/custom';
 import { openSource, type SourceOptions } from '../sources/open';
 import type { CustomSource, Source } from '../sources/source';
+import { withDeadline } from './custom-code';
 import { checkedSource } from './custom-source';
 import { findersOf } from './custom-signers';
 import { loadGiven } from './given-module';
@@ -52,9 +53,13 @@ export interface Parts {
 }
 
 export interface LoadedParts extends Parts {
-  /** Closes the providers and the source. */
+  /** Closes the providers and the source, each in at most five seconds. Never rejects. */
   close(): Promise<void>;
 }
+
+type Closable = Pick<SignerProvider, 'close'>;
+
+const CLOSE_TIMEOUT_MS = 5_000;
 
 type PartsConfiguration = Pick<
   Configuration,
@@ -82,8 +87,14 @@ export async function readParts(
   given: GivenParts = {},
 ): Promise<{ parts: LoadedParts; problems: string[] }> {
   const problems: string[] = [];
-  const documentTypes = given.documentTypes ?? (await typesOf(configuration, problems));
-  const providers = given.signers ?? (await providersOf(configuration, problems));
+  const documentTypes =
+    given.documentTypes === undefined
+      ? await typesOf(configuration, problems)
+      : givenTypes(given.documentTypes, problems);
+  const providers =
+    given.signers === undefined
+      ? await providersOf(configuration, problems)
+      : listOf<SignerProvider>('signers', given.signers, problems);
   const source = given.source ?? (await sourceOf(configuration, problems));
   const custom = findersOf(providers, configuration, problems);
   const checked = source === undefined ? undefined : checkedSource(source, problems);
@@ -96,8 +107,12 @@ export async function readParts(
         ? {}
         : { operatorsFrom: source.operators === undefined ? 'ledger' : 'source' }),
       async close() {
-        await Promise.all(providers.map(async (provider) => provider.close?.()));
-        await checked?.close();
+        // A part that is not usable, too. All is over: a failure here would only hide that of the work.
+        await Promise.allSettled(
+          [...providers, source].map((part) =>
+            withDeadline(CLOSE_TIMEOUT_MS, async () => (part as Closable | null | undefined)?.close?.()),
+          ),
+        );
       },
     },
     problems,
@@ -116,6 +131,23 @@ export async function withParts<T>(
   } finally {
     await parts.close();
   }
+}
+
+/** A caller in JavaScript may give anything. */
+function listOf<T>(name: keyof GivenParts, given: unknown, problems: string[]): readonly T[] {
+  if (Array.isArray(given)) return given as T[];
+  problems.push(`${name}: it must be a list`);
+  return [];
+}
+
+function givenTypes(given: unknown, problems: string[]): DocumentType[] {
+  return listOf<unknown>('documentTypes', given, problems).filter((type, index): type is DocumentType => {
+    if (isDocumentType(type)) return true;
+    problems.push(
+      `documentTypes[${index}]: defineDocumentType has not made it; wrap it: defineDocumentType({ ... })`,
+    );
+    return false;
+  });
 }
 
 /** If a module does not load, the shipped types are used. */

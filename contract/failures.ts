@@ -91,7 +91,10 @@ export function isRetryable(type: FailureType): boolean {
 
 /** What else is known of a failure that was thrown. */
 export interface ErrorDetails {
-  /** When another attempt may go better. Default: as the retry policy says. */
+  /**
+   * When another attempt may go better: 0 to 24 hours from now. Default, also for any other value: as the
+   * retry policy says.
+   */
   retryAfterMs?: number | undefined;
   /** What to do about it, where the sentence of the catalogue does not fit. */
   remedy?: string | undefined;
@@ -103,6 +106,16 @@ export interface ErrorDetails {
 
 /** Longest message that is let into history: enough for a name, a cause and each relay's reason. */
 const MAX_MESSAGE_LENGTH = 1000;
+
+const MAX_RETRY_AFTER_MS = 24 * 60 * 60_000;
+
+/**
+ * Code of others calls the constructor, too. Temporal's worker ends when it cannot encode a pause (NaN,
+ * Infinity, text), and a date in place of a pause would never be over.
+ */
+function pauseOf(ms: unknown): number | undefined {
+  return typeof ms === 'number' && ms >= 0 && ms <= MAX_RETRY_AFTER_MS ? Math.ceil(ms) : undefined;
+}
 
 /**
  * The error that every room below the activities throws. It carries its catalogue type, so that nobody has to
@@ -122,7 +135,7 @@ export class RepublishError extends Error {
   ) {
     // Cutting can leave half of a character.
     super(storable(message.slice(0, MAX_MESSAGE_LENGTH)), cause && { cause });
-    this.retryAfterMs = retryAfterMs;
+    this.retryAfterMs = pauseOf(retryAfterMs);
     this.remedy = remedy;
     this.sqlState = sqlState;
   }

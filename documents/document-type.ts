@@ -60,6 +60,9 @@ export interface DocumentType {
 /** Marks types that this or another copy of the package has made. */
 const BRAND = Symbol.for('republish-operator-configs/document-type');
 
+/** The `code` of the TypeError, by which another copy of the package knows it. Its message quotes no value. */
+export const DEFINITION_WRONG = 'DEFINITION_WRONG';
+
 /**
  * Checks a definition, so that a wrong one fails at start and not on a relay.
  *
@@ -67,7 +70,7 @@ const BRAND = Symbol.for('republish-operator-configs/document-type');
  */
 export function defineDocumentType(definition: DocumentType): DocumentType {
   const problem = problemOf(definition);
-  if (problem !== undefined) throw new TypeError(problem);
+  if (problem !== undefined) throw Object.assign(new TypeError(problem), { code: DEFINITION_WRONG });
   // A copy: the caller keeps its own object, which may be frozen.
   return Object.freeze(Object.defineProperty({ ...definition }, BRAND, { value: true }));
 }

@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { pathToFileURL } from 'node:url';
 import { constants, runInThisContext } from 'node:vm';
+import { DEFINITION_WRONG } from './document-type';
 
 /* Loads modules of others, which the configuration names. */
 
@@ -30,7 +31,49 @@ export async function importFile(file: string): Promise<Namespace> {
   }
 }
 
-/** Of an error of another realm too, which ensureError would wrap. */
+/** A field of what code of others gave or threw. Undefined also if reading it throws. */
+export function fieldOf(thrown: unknown, field: string): unknown {
+  if ((typeof thrown !== 'object' && typeof thrown !== 'function') || thrown === null) return undefined;
+  try {
+    return (thrown as Record<string, unknown>)[field];
+  } catch {
+    return undefined;
+  }
+}
+
 export function codeOf(error: unknown): unknown {
-  return typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
+  return fieldOf(error, 'code');
+}
+
+/**
+ * Name and code of what code of others threw, such as `TypeError (ECONNREFUSED)`, in place of its message,
+ * which may quote a secret. Each only if it looks like an identifier: they are text of others, too.
+ */
+export function nameAndCode(thrown: unknown): string {
+  const name = fieldOf(thrown, 'name') ?? typeof thrown;
+  const code = [thrown, fieldOf(thrown, 'cause')].map(codeOf).find(isIdentifier);
+  return `${isIdentifier(name) ? name : 'an error'}${code === undefined ? '' : ` (${code})`}`;
+}
+
+function isIdentifier(text: unknown): text is string {
+  return typeof text === 'string' && /^[A-Za-z][A-Za-z0-9_]{0,63}$/.test(text);
+}
+
+/**
+ * Why a module of others did not load. The message is shown only where it can quote no secret: of a file that
+ * was not found, of a RepublishError and of defineDocumentType.
+ */
+export function whyNotLoaded(thrown: unknown): string {
+  const message = fieldOf(thrown, 'message');
+  const isShown =
+    isNotFound(thrown) || fieldOf(thrown, 'name') === 'RepublishError' || codeOf(thrown) === DEFINITION_WRONG;
+  // The other lines list where require() looked.
+  const [first] = isShown && typeof message === 'string' ? message.split('\n') : [];
+  return `cannot be loaded: ${first ?? `${nameAndCode(thrown)}, whose message is not repeated here`}`;
+}
+
+/** A module imports what is not there. */
+export function isNotFound(thrown: unknown): boolean {
+  const code = codeOf(thrown);
+  return code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND';
 }

@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { z } from 'zod';
-import { ensureError, RepublishError } from '../contract/failures';
-import { codeOf, importFile, isFile } from './import-file';
+import { RepublishError } from '../contract/failures';
+import { importFile, isFile, isNotFound, whyNotLoaded } from './import-file';
 import { defineDocumentType, type DocumentType, isDocumentType } from './document-type';
 import { documentTypes } from './registry';
 
@@ -69,9 +69,7 @@ async function typesOf(file: string, module: string, problems: string[]): Promis
   try {
     found = await collect(await importFile(file));
   } catch (error) {
-    // The other lines list where require() looked.
-    const [reason] = ensureError(error).message.split('\n');
-    return report(`cannot be loaded: ${reason}`, remedyOf(error));
+    return report(whyNotLoaded(error), remedyOf(error));
   }
   if (found.foreign.length > 0) {
     return report(
@@ -90,8 +88,7 @@ async function typesOf(file: string, module: string, problems: string[]): Promis
 }
 
 function remedyOf(error: unknown): string {
-  const code = codeOf(error);
-  return code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND'
+  return isNotFound(error)
     ? 'install the imported packages next to it, or export a default function ({ defineDocumentType, z }) => ' +
         'type, which needs no import'
     : 'correct the module: node can try it alone, node <file>';

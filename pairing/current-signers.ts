@@ -6,7 +6,7 @@ import { unlockSecretKey } from '../nostr/keys';
 import { Keyring } from '../nostr/signers/keyring';
 import { OperatorSigners, type UnstoredSigner } from '../nostr/signers/operator-signers';
 import { proveEncryption, proveSignature } from '../nostr/signers/prove';
-import type { Signer } from '../nostr/signers/signer';
+import type { Signer, SignerCall } from '../nostr/signers/signer';
 import {
   accountKey,
   type Accounts,
@@ -98,7 +98,14 @@ export async function askSigner(
     onApprovalNeeded: (_, url) => context.say(`the bunker asks for approval; open ${url}`),
   });
   try {
-    const pubkey = await keyring.use(signer, async (open) => {
+    const pubkey = await keyring.use(signer, async (opened) => {
+      // The page of a bunker is shown by the keyring.
+      const open =
+        'open' in signer
+          ? showingPages(opened, (url) =>
+              context.say(`the ${signer.kind} signer asks for approval; open ${url}`),
+            )
+          : opened;
       const beganMs = performance.now();
       const named = await open.getPublicKey();
       await also?.ask(open, named, { signer, tookMs: performance.now() - beganMs });
@@ -108,6 +115,22 @@ export async function askSigner(
   } finally {
     keyring.close();
   }
+}
+
+/** The same signer, with every page on which a person must approve shown. */
+function showingPages(signer: Signer, show: (url: string) => void): Signer {
+  const showing = (call: SignerCall = {}): SignerCall => ({
+    ...call,
+    onApproval(url) {
+      if (url !== undefined) show(url);
+      call.onApproval?.(url);
+    },
+  });
+  return {
+    getPublicKey: (call) => signer.getPublicKey(showing(call)),
+    nip44Encrypt: (peer, plaintext, call) => signer.nip44Encrypt(peer, plaintext, showing(call)),
+    signEvent: (event, call) => signer.signEvent(event, showing(call)),
+  };
 }
 
 type Context = Pick<SignerContext, 'database' | 'configuration' | 'custom'> & { accounts: Accounts };

@@ -116,20 +116,23 @@ export interface Source {
  * A source in place of LNbits' database: an API, a file, another database. Give it to `runWorker({ source
  * })`, or name its module in `source` of the configuration. Workers and all commands only read it.
  *
+ * Every answer is checked: a wrong one is `SourceMisconfigured` (final). So are rows that were not asked for.
+ *
  * A page of up to 100 documents is read at once. Everything is read again shortly before it is signed and at
  * the end of a run: the same data must give the same answer. A call without an answer fails after 30 seconds.
  *
  * Every method may throw RepublishError `SourceUnavailable` (retried) or `SourceMisconfigured` (final). Any
- * other error counts as `SourceUnavailable`. Its message is not shown, because it may quote a secret.
+ * other error counts as `SourceUnavailable`. Only its name and code are shown: its message may quote a secret.
  */
 export interface CustomSource {
   /** Its name, for a person, such as `the fleet API at api.example.com`. No password. */
   readonly name: string;
-  /** The account with its current public key (hex or npub). Undefined: there is no such account. */
-  account(operatorUserId: string): Promise<AccountRow | undefined>;
+  /** The account with its current public key (hex or npub). Undefined or null: there is no such account. */
+  account(operatorUserId: string): Promise<AccountRow | null | undefined>;
   /**
    * At most `limit` machines of the operator with an id after `after`, in the order of the ids' UTF-8 bytes;
-   * with `machineIds` only those. Fewer than `limit` means that there are no more.
+   * with `machineIds` only those. Fewer are allowed: it is asked again, after the last of them, until an
+   * answer is empty. An id has 1 to 200 characters, without blanks or control characters.
    */
   machines(page: MachinePage): Promise<MachineRow[]>;
   /**
@@ -138,16 +141,18 @@ export interface CustomSource {
    * entry, or no rows: the machine has no state. The rows are text because a number loses digits when
    * JavaScript reads it.
    *
-   * An entry may be a RepublishError `StateInvalid`: the state of that machine cannot be read.
+   * An entry may be a RepublishError, as a rule `StateInvalid`: the state of that machine cannot be read. Any
+   * other error counts as `StateInvalid`, without its message.
    */
   states(documentType: string, machineIds: readonly string[]): Promise<ReadonlyMap<string, StateRows>>;
   /**
    * At most `limit` ids of operators after `after`, in the order of their UTF-8 bytes, for fleets of all
-   * operators and for `doctor`. Absent: such a fleet has the operators with a stored signer.
+   * operators and for `doctor`. Fewer are allowed, as in `machines`.
+   * Absent: such a fleet has the operators with a stored signer.
    */
   operators?(page: { after?: string | undefined; limit: number }): Promise<string[]>;
   /** The account's own signer, for `signers: "lnbits"` in the configuration. Absent: it cannot be read. */
-  signer?(operatorUserId: string): Promise<AccountSignerRow | undefined>;
-  /** Called once, when the worker or the command ends. */
+  signer?(operatorUserId: string): Promise<AccountSignerRow | null | undefined>;
+  /** Called once, when the worker or the command ends, which waits five seconds for it at most. */
   close?(): void | Promise<void>;
 }

@@ -1,11 +1,14 @@
 import { findersOf } from '../../assembly/custom-signers';
+import { loadConfiguration } from '../../configuration/load';
 import { RepublishError } from '../../contract/failures';
 import type { Telemetry } from '../../contract/telemetry';
+import type { ReadOnlyDatabase } from '../../database/connection';
 import { generateSecretKey, getPublicKey } from '../../nostr/keys';
 import type { SignerProvider } from '../../nostr/signers/custom';
 import { createLocalSigner } from '../../nostr/signers/local';
 import { proveSigner } from '../../nostr/signers/prove';
 import type { Signer } from '../../nostr/signers/signer';
+import { askSigner } from '../../pairing/current-signers';
 import { fails } from '../support/fails';
 
 const TIMEOUTS = { bunkerTimeoutMs: 60_000, approvalTimeoutMs: 120_000 };
@@ -20,6 +23,10 @@ const good: Signer = {
   nip44Encrypt: (peer, plaintext) => local.nip44Encrypt(peer, plaintext),
   signEvent: (event) => local.signEvent(event),
 };
+
+function thrower(): never {
+  throw new Error('the secret');
+}
 
 async function opened(
   signer: Partial<Signer>,
@@ -104,7 +111,60 @@ test('what is no ciphertext and no key is refused', async () => {
     expect(await fails(RepublishError, asked)).toMatchObject({ type: 'SignerReturnedWrongEvent' });
 });
 
+test.each([
+  ['a BigInt', () => ({ ...unsigned, created_at: 1n })],
+  ['toJSON that throws', () => ({ toJSON: thrower })],
+  [
+    'a getter that throws',
+    () => ({
+      get id() {
+        return thrower();
+      },
+    }),
+  ],
+])('an answer with %s is refused, without its words', async (_, answer) => {
+  const signer = await opened({ signEvent: () => Promise.resolve(answer() as never) });
+  const failure = await fails(RepublishError, signer.signEvent(unsigned));
+  expect(failure.type).toBe('SignerReturnedWrongEvent');
+  expect(failure.message).not.toContain('secret');
+});
+
+test('a provider gets a copy of what it may change', async () => {
+  const asked = { ...owner };
+  const find = (given: typeof owner): Signer => ((given.operatorPubkey = 'changed'), good);
+  const [finder] = findersOf([{ kind: 'kms', find }], TIMEOUTS, []);
+  expect(await finder?.find(asked)).toMatchObject({ pubkey });
+  expect(asked).toEqual(owner);
+});
+
 describe('failures', () => {
+  test.each([
+    ['no name that anybody could read', () => Object.assign(new Error('no'), { name: 'the secret: 1' })],
+    ['a code that is a text', () => Object.assign(new Error('no'), { code: 'the secret: 1' })],
+    ['a getter that throws', () => Object.defineProperty(new Error('no'), 'name', { get: thrower })],
+    [
+      'no prototype',
+      () => Object.assign(Object.create(null), { name: 'RepublishError', type: 'SignerBusy' }),
+    ],
+    ['a message that is no text', () => ({ name: 'RepublishError', type: 'SignerBusy', message: 7n })],
+  ])('an error with %s', async (_, thrown) => {
+    const signer = await opened({ signEvent: () => Promise.reject(thrown() as Error) });
+    const failure = await fails(RepublishError, signer.signEvent(unsigned));
+    expect(failure.type).toBe('SignerUnreachable');
+    expect(failure.message).not.toContain('secret');
+  });
+
+  test('are new ones: what a caller changed of its own does not come through', async () => {
+    const thrown = Object.assign(new RepublishError('SignerBusy', 'busy', { remedy: 'Wait.' }), {
+      retryAfterMs: Number.NaN,
+    });
+    const signer = await opened({ signEvent: () => Promise.reject(thrown) });
+    const failure = await fails(RepublishError, signer.signEvent(unsigned));
+    expect(failure).not.toBe(thrown);
+    expect(failure).toMatchObject({ type: 'SignerBusy', message: 'busy', remedy: 'Wait.' });
+    expect(failure.retryAfterMs).toBeUndefined();
+  });
+
   test.each([
     [
       'its own word',
@@ -176,14 +236,75 @@ describe('time', () => {
     jest.useFakeTimers();
     const pages: (string | undefined)[] = [];
     const signer = await opened({
-      getPublicKey: (call) => (call?.onApproval?.('https://approve.example'), never()),
+      getPublicKey: (call) => (call?.onApproval?.('https://name@approve.example'), never()),
     });
     const failure = fails(RepublishError, signer.getPublicKey({ onApproval: (page) => pages.push(page) }));
     await jest.advanceTimersByTimeAsync(TIMEOUTS.bunkerTimeoutMs);
-    expect(pages).toEqual(['https://approve.example']);
+    expect(pages).toEqual(['https://approve.example/']);
+    await jest.advanceTimersByTimeAsync(TIMEOUTS.approvalTimeoutMs);
+    expect(await failure).toMatchObject({ type: 'SignerApprovalPending' });
+    expect(pages).toEqual(['https://approve.example/', undefined]);
+  });
+
+  test('a page that is told at every poll gives time once', async () => {
+    jest.useFakeTimers();
+    const pages: (string | undefined)[] = [];
+    let polls = 0;
+    const signer = await opened({
+      async getPublicKey(call) {
+        for (;;) {
+          call?.onApproval?.(`https://approve.example/${(polls += 1)}`);
+          await new Promise((resolve) => setTimeout(resolve, 1_000));
+        }
+      },
+    });
+    const failure = fails(RepublishError, signer.getPublicKey({ onApproval: (page) => pages.push(page) }));
+    await jest.advanceTimersByTimeAsync(TIMEOUTS.approvalTimeoutMs);
+    expect(await failure).toMatchObject({ type: 'SignerApprovalPending' });
+    expect(polls).toBeGreaterThan(100);
+    expect(pages).toEqual(['https://approve.example/1', undefined]);
+  });
+
+  test.each([['javascript:alert(1)'], ['no address'], [{ toString: () => 'https://a.example' }], [7n]])(
+    '%p is no page that a person could open',
+    async (page) => {
+      jest.useFakeTimers();
+      const pages: unknown[] = [];
+      const signer = await opened({
+        getPublicKey: (call) => (call?.onApproval?.(page as string), never()),
+      });
+      const failure = fails(RepublishError, signer.getPublicKey({ onApproval: (told) => pages.push(told) }));
+      await jest.advanceTimersByTimeAsync(TIMEOUTS.bunkerTimeoutMs);
+      expect(await failure).toMatchObject({ type: 'SignerTimeout' });
+      expect(pages).toEqual([undefined]);
+    },
+  );
+
+  test('where a person has come, a later silence is none of theirs', async () => {
+    jest.useFakeTimers();
+    const signer = await opened({
+      getPublicKey(call) {
+        call?.onApproval?.('https://approve.example');
+        call?.onApproval?.(undefined);
+        return never();
+      },
+    });
+    const failure = fails(RepublishError, signer.getPublicKey());
     await jest.advanceTimersByTimeAsync(TIMEOUTS.approvalTimeoutMs);
     expect(await failure).toMatchObject({ type: 'SignerTimeout' });
-    expect(pages).toEqual(['https://approve.example', undefined]);
+  });
+
+  test('after the end of the call nobody is told of a page, and no timer begins', async () => {
+    jest.useFakeTimers();
+    const pages: (string | undefined)[] = [];
+    let tell: ((url: string | undefined) => void) | undefined;
+    const signer = await opened({
+      getPublicKey: (call) => ((tell = call?.onApproval), Promise.resolve(pubkey)),
+    });
+    await signer.getPublicKey({ onApproval: (page) => pages.push(page) });
+    tell?.('https://approve.example');
+    expect(pages).toEqual([undefined]);
+    expect(jest.getTimerCount()).toBe(0);
   });
 
   test('who gives up does not wait for the signer', async () => {
@@ -240,9 +361,53 @@ test.each([
   expect(problems).toEqual([expect.stringContaining(problem)]);
 });
 
+test.each([null, undefined, 'kms', 7])('a provider that is no object is named: %p', (provider) => {
+  const problems: string[] = [];
+  expect(findersOf([provider as unknown as SignerProvider], TIMEOUTS, problems)).toEqual([]);
+  expect(problems).toEqual(['signers[0]: a provider must be an object']);
+});
+
 test('two providers of one kind: a proof could not tell them apart', () => {
   const problems: string[] = [];
   const provider: SignerProvider = { kind: 'kms', find: () => undefined };
   expect(findersOf([provider, provider], TIMEOUTS, problems)).toHaveLength(1);
   expect(problems).toEqual([expect.stringContaining('two providers have the kind "kms"')]);
+});
+
+test('whoever asks a signer of a provider by a command is shown where to approve', async () => {
+  const said: string[] = [];
+  const signer: Signer = {
+    ...good,
+    getPublicKey(call) {
+      call?.onApproval?.('https://approve.example/');
+      return local.getPublicKey();
+    },
+    signEvent(event, call) {
+      call?.onApproval?.('https://approve.example/sign');
+      return local.signEvent(event);
+    },
+  };
+  const [finder] = findersOf([{ kind: 'kms', find: () => signer }], TIMEOUTS, []);
+  const found = await finder?.find(owner);
+  if (found === undefined) throw new Error('nothing was found');
+  const context = {
+    configuration: loadConfiguration({
+      env: { REPUBLISH_SECRETS_KEY: 'k'.repeat(32) },
+      directory: __dirname,
+    }),
+    database: {} as ReadOnlyDatabase,
+    accounts: {
+      account: async () => ({ id: 'op', pubkey }),
+      signer: async () => undefined,
+      operators: async () => [],
+    },
+    operatorUserId: 'op',
+    say: (text: string) => void said.push(text),
+  };
+  const ask = async (open: Signer): Promise<void> => void (await open.signEvent(unsigned));
+  expect(await askSigner(context, { ...found, from: 'custom' } as never, { ask })).toMatchObject({ pubkey });
+  expect(said).toEqual([
+    'the kms signer asks for approval; open https://approve.example/',
+    'the kms signer asks for approval; open https://approve.example/sign',
+  ]);
 });

@@ -53,6 +53,22 @@ describe('RepublishError', () => {
     expect(error.message).toHaveLength(1_000);
     expect(new RepublishError('StateInvalid', 'short').message).toBe('short');
   });
+
+  it.each([Number.NaN, Infinity, -1, '5s', null, Date.now() + 5_000])(
+    'has no pause of %p, which would end the worker or never be over',
+    (retryAfterMs) => {
+      const details = { retryAfterMs: retryAfterMs as number };
+      expect(new RepublishError('SignerBusy', 'busy', details).retryAfterMs).toBeUndefined();
+    },
+  );
+
+  it.each([
+    [0, 0],
+    [0.2, 1],
+    [86_400_000, 86_400_000],
+  ])('has a pause of %p ms', (retryAfterMs, kept) => {
+    expect(new RepublishError('SignerBusy', 'busy', { retryAfterMs }).retryAfterMs).toBe(kept);
+  });
 });
 
 describe('ensureError', () => {

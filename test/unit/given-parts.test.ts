@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { loadParts, readParts, sourceFor } from '../../assembly/parts';
+import { type GivenParts, loadParts, readParts, sourceFor, withParts } from '../../assembly/parts';
 import { ConfigurationError, loadConfiguration } from '../../configuration/load';
 import { documentTypes } from '../../documents/registry';
 import type { SignerProvider } from '../../nostr/signers/custom';
@@ -56,7 +56,7 @@ test('every problem of all modules at once', async () => {
   const configuration = configured({
     signerProviders: [
       './missing.mjs',
-      module('broken.mjs', 'throw new Error("boom")'),
+      module('broken.mjs', 'throw new Error("no https://user:secret@kms/")'),
       module('empty.mjs', ''),
     ],
     source: module('half.mjs', "export default { name: 'half' }"),
@@ -64,7 +64,9 @@ test('every problem of all modules at once', async () => {
   const { problems } = await fails(ConfigurationError, loadParts(configuration));
   expect(problems).toEqual([
     expect.stringMatching(/^signerProviders: ".*missing.mjs" is no file at .*correct the path/),
-    expect.stringMatching(/^signerProviders: ".*broken.mjs" cannot be loaded: boom/),
+    expect.stringMatching(
+      /^signerProviders: ".*broken.mjs" cannot be loaded: Error, whose message is not repeated here/,
+    ),
     expect.stringMatching(
       /^signerProviders: ".*empty.mjs" has no object as its default export; .*examples\/custom-signer/,
     ),
@@ -103,4 +105,61 @@ test('what is given wins over the configuration, and is closed once, whoever has
   expect(closed).toEqual([]);
   await parts.close();
   expect(closed).toEqual(['signers', 'source']);
+});
+
+test('what cannot be used is a problem of the configuration, whoever gave it', async () => {
+  const given = { signers: [null], documentTypes: [{ type: 'mine' }], source: 'theirs' };
+  const { problems } = await fails(ConfigurationError, loadParts(configured({}), given as never));
+  expect(problems).toEqual([
+    expect.stringContaining('documentTypes[0]: defineDocumentType has not made it'),
+    'signers[0]: a provider must be an object',
+    'source: it has no function account, machines, states',
+  ]);
+  for (const list of [null, 'kms', {}]) {
+    const lists = { signers: list, documentTypes: list };
+    const read = await readParts(configured({}), lists as never);
+    expect(read.problems).toEqual(['documentTypes: it must be a list', 'signers: it must be a list']);
+  }
+});
+
+describe('close', () => {
+  afterEach(() => jest.useRealTimers());
+
+  const given = (closed: string[]): GivenParts => ({
+    signers: [
+      {
+        kind: 'throws',
+        find: () => undefined,
+        close() {
+          throw new Error('token=SECRET');
+        },
+      },
+      { kind: 'hangs', find: () => undefined, close: () => new Promise(() => undefined) },
+    ],
+    // A name that is refused: it is open all the same.
+    source: {
+      name: ' ',
+      account: async () => undefined,
+      machines: async () => [],
+      states: async () => new Map(),
+      close: () => void closed.push('source'),
+    },
+  });
+
+  test('every part is closed in time, and the failure of the work is the one that is told', async () => {
+    jest.useFakeTimers({ doNotFake: ['setImmediate', 'nextTick'] });
+    const closed: string[] = [];
+    const failure = fails(ConfigurationError, loadParts(configured({}), given(closed)));
+    await jest.advanceTimersByTimeAsync(5_000);
+    expect((await failure).problems).toEqual([expect.stringContaining('"name" must be text')]);
+    expect(closed).toEqual(['source']);
+
+    const named = { ...given(closed), source: undefined };
+    const work = expect(
+      withParts(configured({}), named, () => Promise.reject(new Error('of the work'))),
+    ).rejects.toThrow('of the work');
+    await new Promise(setImmediate);
+    await jest.advanceTimersByTimeAsync(5_000);
+    await work;
+  });
 });

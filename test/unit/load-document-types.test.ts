@@ -145,9 +145,14 @@ describe('a module that cannot be used', () => {
       'it throws',
       'mjs',
       'throw new Error("no timezone");',
-      /cannot be loaded: no timezone; correct the module/,
+      /cannot be loaded: Error, whose message is not repeated here; correct the module/,
     ],
-    ['it throws text', 'cjs', 'throw "no timezone";', /cannot be loaded: no timezone; correct the module/],
+    [
+      'it throws text',
+      'cjs',
+      'throw "no timezone";',
+      /cannot be loaded: string, whose .*; correct the module/,
+    ],
     ['it is no JavaScript', 'mjs', 'export default {', /cannot be loaded: .*; correct the module/],
     [
       'it imports what is not there',
@@ -165,6 +170,12 @@ describe('a module that cannot be used', () => {
       'its function throws',
       'mjs',
       'export default () => { throw new Error("no timezone"); };',
+      /cannot be loaded: Error, whose message is not repeated here/,
+    ],
+    [
+      'it says itself what is wrong',
+      'mjs',
+      'export default ({ RepublishError }) => { throw new RepublishError("StateInvalid", "no timezone"); };',
       /cannot be loaded: no timezone/,
     ],
     [

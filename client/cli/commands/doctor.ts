@@ -66,13 +66,16 @@ async function doctor(options: DoctorOptions): Promise<void> {
   });
   const findings: Finding[] = [];
   // All checks are running already. Their results are shown in this order, each when it is there.
-  for (const check of checks) {
-    const found = await check;
-    findings.push(...found);
-    if (!options.json) found.forEach(show);
+  try {
+    for (const check of checks) {
+      const found = await check;
+      findings.push(...found);
+      if (!options.json) found.forEach(show);
+    }
+    if (options.json) printJson(findings);
+  } finally {
+    await parts.close();
   }
-  await parts.close();
-  if (options.json) printJson(findings);
   const count = (status: Finding['status']): number =>
     findings.filter((finding) => finding.status === status).length;
   if (!options.json) {
