@@ -154,6 +154,7 @@ function collect(
     let hasAnswered = false;
     const end = (): void => {
       clearTimeout(timer);
+      clearImmediate(lastTurn);
       subscription.close();
       const sightings = wanted.map((each) => newestAt(each, [...events.values()]));
       resolve(
@@ -162,11 +163,15 @@ function collect(
         ),
       );
     };
-    let timer = setTimeout(end, forMs);
+    let timer: NodeJS.Timeout | undefined;
+    // As in `readStored`: a busy process runs late timers before it reads its sockets.
+    let lastTurn: NodeJS.Immediate | undefined;
     const endIn = (ms: number): void => {
       clearTimeout(timer);
-      timer = setTimeout(end, Math.min(ms, lastMs - Date.now()));
+      clearImmediate(lastTurn);
+      timer = setTimeout(() => (lastTurn = setImmediate(end)), Math.min(ms, lastMs - Date.now()));
     };
+    endIn(forMs);
     const subscription = connection.subscribe(wanted.map(filterOf), {
       onEvent: (event) => {
         if (events.size >= MAX_EVENTS * wanted.length) return;
@@ -187,6 +192,7 @@ function collect(
       // The network's reason does not help: a gateway that stops gives none.
       onLost: () => {
         clearTimeout(timer);
+        clearImmediate(lastTurn);
         reject(new Error(CONNECTION_CLOSED));
       },
     });

@@ -51,6 +51,7 @@ export function readStored(
     let ends = 0;
     const settle = (reply: ReadReply): void => {
       clearTimeout(timer);
+      clearImmediate(lastTurn);
       subscription.close();
       resolve(ends === 0 ? reply : { kind: 'eose', events, ...(ends > 1 ? { isRepeated: true } : {}) });
     };
@@ -59,11 +60,16 @@ export function readStored(
       settle({ kind: 'timeout', events, ...(words === undefined ? {} : { words }) });
     };
     const deadlineMs = Date.now() + timeoutMs;
-    let timer = setTimeout(silent, timeoutMs);
+    let timer: NodeJS.Timeout | undefined;
+    // A busy process runs late timers before it reads its sockets, and the events may have arrived already.
+    let lastTurn: NodeJS.Immediate | undefined;
     const endIn = (ms: number, end: () => void): void => {
       clearTimeout(timer);
-      timer = setTimeout(end, ends > 0 ? ms : Math.min(ms, deadlineMs - Date.now()));
+      clearImmediate(lastTurn);
+      const inMs = ends > 0 ? ms : Math.min(ms, deadlineMs - Date.now());
+      timer = setTimeout(() => (lastTurn = setImmediate(end)), inMs);
     };
+    endIn(timeoutMs, silent);
     const lingerOrEnd = (): void => {
       const ms = lingerMs?.(events) ?? 0;
       if (ms === 0) silent();
