@@ -2,6 +2,7 @@ import path from 'node:path';
 import { parseLnbitsUrl } from '../sources/url';
 import { gatherValues, readConfiguration } from './load';
 import type { Configuration } from './schema';
+import { parsedUrl } from '../rules/url';
 
 /** The settings that decide what a worker reads and where it publishes, in one spelling each. */
 export interface Settings {
@@ -42,11 +43,12 @@ export function statedSettings(): Settings {
 function placeOf(text: string): string {
   const parsed = parseLnbitsUrl(text);
   if (parsed.kind === 'sqlite') return parsed.folder;
-  if (!URL.canParse(parsed.url)) return parsed.url;
-  const { hostname, port, pathname, search } = new URL(parsed.url);
+  const url = parsedUrl(parsed.url);
+  if (url === undefined) return parsed.url;
+  const { hostname, port, pathname, search } = url;
   return `${hostname}:${port || '5432'}${pathname}${search}`;
 }
 
 function spelling(relay: string): string {
-  return URL.canParse(relay) ? new URL(relay).href : relay;
+  return parsedUrl(relay)?.href ?? relay;
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { parsePostgresUrl } from '../database/postgres-url';
+import { parsedUrl } from '../rules/url';
 
 /* What the values of the configuration look like, each with the message for one that does not. */
 
@@ -27,7 +28,7 @@ export const relayUrl = z
   .string()
   .trim()
   .refine(
-    (text) => /^(ws|wss):\/\/[^\s/]+/.test(websocketOf(text)) && URL.canParse(websocketOf(text)),
+    (text) => /^(ws|wss):\/\/[^\s/]+/.test(websocketOf(text)) && parsedUrl(websocketOf(text)) !== undefined,
     'must be a ws:// or wss:// URL',
   )
   .refine((text) => !/^[a-z]+:\/\/[^/]*@/.test(websocketOf(text)), 'must not hold a user name or password')
@@ -51,7 +52,7 @@ export const bunkerRelayUrl = relayUrl.refine(
 /** wss://Relay.example/ and wss://relay.example are the same relay, which must not count twice. */
 export function spelling(relay: string): string {
   const websocket = websocketOf(relay);
-  return URL.canParse(websocket) ? new URL(websocket).href : relay;
+  return parsedUrl(websocket)?.href ?? relay;
 }
 
 /** Text that `parse` accepts. The message never quotes the text, since it may contain a password. */
@@ -89,5 +90,8 @@ export const listenAddress = z
 /** An address of http or https, without a user or password. */
 export const httpUrl = z
   .string()
-  .refine((text) => /^https?:\/\//.test(text) && URL.canParse(text), 'must be an http:// or https:// URL')
+  .refine(
+    (text) => /^https?:\/\//.test(text) && parsedUrl(text) !== undefined,
+    'must be an http:// or https:// URL',
+  )
   .refine((text) => !/^https?:\/\/[^/]*@/.test(text), 'must not hold a user name or password');

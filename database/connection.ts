@@ -4,6 +4,7 @@ import { Connections, type LentConnection, LONGER_THAN_THE_SERVER_MS } from './c
 import { parsePostgresUrl } from './postgres-url';
 import { asRepublishError, sqlState } from './refusals';
 import { beginOf, STATEMENT_TIMEOUT_MS } from './session';
+import { parsedUrl } from '../rules/url';
 
 /** Runs statements that only read: a pool, or one client inside a transaction. */
 export interface Queryable {
@@ -195,6 +196,6 @@ function onClient(client: PoolClient): Transaction {
 
 /** Host, port and database of a URL, for messages. Never the user or the password. */
 export function placeOf(url: string): string {
-  const parsed = URL.canParse(url) ? new URL(url) : undefined;
+  const parsed = parsedUrl(url);
   return parsed ? `${parsed.host}${parsed.pathname}` : 'the address in its URL';
 }

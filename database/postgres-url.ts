@@ -1,3 +1,4 @@
+import { parsedUrl } from '../rules/url';
 /** The TLS that a URL asks for, in the terms of libpq. */
 export interface TlsDemand {
   mode: SslMode;
@@ -90,7 +91,7 @@ function requireUrl(text: string): void {
   const host = authority.slice(authority.lastIndexOf('@') + 1);
   if (host.includes(',')) throw severalHosts();
   // `postgres://user@/database` has no host. Node.js does not accept it, libpq and pg do.
-  const isUrl = URL.canParse(host === '' ? front.replace('@/', '@localhost/') : front);
+  const isUrl = parsedUrl(host === '' ? front.replace('@/', '@localhost/') : front) !== undefined;
   // A password with an unescaped / or ?: its first part would be read as a port and shown in a message.
   const endsTooEarly = !authority.includes('@') && (/@/.test(front) || /^[^=&]*@/.test(query));
   if (!isUrl || endsTooEarly) throw new PostgresUrlFault('is no URL', ESCAPE);

@@ -1,3 +1,5 @@
+import { parsedUrl } from './url';
+
 /** The page's address is a bunker's word, and a person opens it: this many characters at most. */
 const MAX_LENGTH = 2_000;
 
@@ -8,8 +10,8 @@ const MAX_LENGTH = 2_000;
  * open.
  */
 export function approvalPage(text: string): string | undefined {
-  if (text.length > MAX_LENGTH || !URL.canParse(text)) return undefined;
-  const url = new URL(text);
+  const url = text.length > MAX_LENGTH ? undefined : parsedUrl(text);
+  if (url === undefined) return undefined;
   if (url.protocol !== 'https:' && url.protocol !== 'http:') return undefined;
   url.username = '';
   url.password = '';

@@ -3,6 +3,7 @@ import { connect } from 'node:net';
 import path from 'node:path';
 import { checkTemporalCli, TEMPORAL_CLI_VERSION, type Found } from './executable';
 import { run } from '../run';
+import { parsedUrl } from '../../rules/url';
 
 const PROBE_TIMEOUT_MS = 2_500;
 const DOWNLOAD_TIMEOUT_MS = 120_000;
@@ -63,7 +64,7 @@ async function probe(env: NodeJS.ProcessEnv): Promise<string | undefined> {
   let host = DOWNLOAD_HOST;
   let port = 443;
   if (proxy !== undefined && proxy !== '') {
-    if (!URL.canParse(proxy)) return 'the proxy address in the environment is not a URL';
+    if (parsedUrl(proxy) === undefined) return 'the proxy address in the environment is not a URL';
     const url = new URL(proxy);
     host = url.hostname.replace(/^\[|\]$/g, '');
     port = Number(url.port) || (url.protocol === 'https:' ? 443 : 80);

@@ -4,6 +4,7 @@ import { ensureError } from '../../contract/failures';
 import { lookupWithin, requireAllowedUrl } from './address-rules';
 import { handshakeRefused } from './handshake';
 import type { SocketOptions } from './socket-options';
+import { parsedUrl } from '../../rules/url';
 
 const DEFAULT_MAX_MESSAGE_BYTES = 1024 * 1024;
 
@@ -19,7 +20,7 @@ export async function openSocket<T>(
 ): Promise<T> {
   signal?.throwIfAborted();
   // ws would repeat the URL in its message, and the path may hold a token.
-  if (!URL.canParse(url)) throw new Error('the relay URL is not valid');
+  if (parsedUrl(url) === undefined) throw new Error('the relay URL is not valid');
   if (addressRules) requireAllowedUrl(url, addressRules);
   const socket = new WebSocket(url, {
     handshakeTimeout: connectTimeoutMs,

@@ -1,3 +1,4 @@
+import { parsedUrl } from '../../rules/url';
 /**
  * A relay URL, normalised (lower-case host, no trailing slash on a bare host). Undefined when it is not ws://
  * or wss://.
@@ -39,7 +40,7 @@ export function websocketUrl(url: string): string {
  */
 export function shownRelay(url: string): string {
   const websocket = websocketUrl(url);
-  if (!URL.canParse(websocket)) return 'a relay whose URL is not valid';
+  if (parsedUrl(websocket) === undefined) return 'a relay whose URL is not valid';
   const { protocol, host, pathname, search } = new URL(websocket);
   const prefix = isGateway(url) ? GATEWAY_PREFIX : '';
   const hidden = pathname === '/' && search === '' ? '' : '/…';
@@ -60,7 +61,7 @@ const LEAST_SECRET_LENGTH = 8;
  * The longest first.
  */
 export function secretsIn(url: string): string[] {
-  if (!URL.canParse(url)) return [];
+  if (parsedUrl(url) === undefined) return [];
   const { pathname, searchParams, search } = new URL(url);
   const encoded = [...pathname.split('/'), ...search.slice(1).split(/[&=]/)];
   return [...new Set([...encoded, ...encoded.map(decoded), ...searchParams.values()])]

@@ -38,7 +38,10 @@ export function republish(
 const STARTS = new Set(['worker', 'up', 'dev', 'demo']);
 
 function startsSomething(args: string[], env: Record<string, string>): boolean {
-  return args.some((arg) => STARTS.has(arg)) || args.includes('--data') || 'REPUBLISH_DATA' in env;
+  // A configuration file may name a data folder, whose servers the modules of that process remember: `import()`
+  // keeps a module for good.
+  const mayUseData = args.includes('--data') || 'REPUBLISH_DATA' in env || 'REPUBLISH_CONFIG' in env;
+  return mayUseData || args.some((arg) => STARTS.has(arg));
 }
 
 function republishAlone(
