@@ -41,7 +41,7 @@ export function fieldOf(thrown: unknown, field: string): unknown {
   }
 }
 
-export function codeOf(error: unknown): unknown {
+function codeOf(error: unknown): unknown {
   return fieldOf(error, 'code');
 }
 

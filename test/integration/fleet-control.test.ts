@@ -144,7 +144,9 @@ describe('a fleet that people speak to while it goes on', () => {
     const another = { operators: [first] };
     const refused = startFleetOf(saga, { ...another, otherRequest: 'refuse' });
     expect(await fails(AnotherRunGoesOn, refused)).toMatchObject({
-      message: expect.stringMatching(/^the fleet of another request \(.*operators .*\), begun at .* is running/),
+      message: expect.stringMatching(
+        /^the fleet of another request \(.*operators .*\), begun at .* is running/,
+      ),
       remedy: expect.stringContaining('republish fleet cancel'),
     });
     const attached = await startFleetOf(saga, { ...another, otherRequest: 'attach' });
