@@ -1,3 +1,4 @@
+import { RELAY_CONNECT_TIMEOUT_MS } from '../nostr/relays/pool';
 import type { Logger } from 'pino';
 import type { ActivityDependencies, EndedRun } from '../activities/dependencies';
 import type { Telemetry } from '../contract/telemetry';
@@ -5,7 +6,7 @@ import { type Database, openDatabase } from '../database/connection';
 import { keepBunkerRelays } from '../database/signers';
 import { shownRelay } from '../nostr/relays/url';
 import { Keyring } from '../nostr/signers/keyring';
-import { boundsOf, RELAY_CONNECT_TIMEOUT_MS } from './limits';
+import { boundsOf } from './limits';
 import type { Parts } from './parts';
 import { buildShared } from './shared';
 import { notices, runEnds, unexpectedErrors } from './worker-log';

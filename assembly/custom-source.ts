@@ -28,7 +28,7 @@ interface Page {
 }
 
 /**
- * Makes a foreign source safe for a run: every call ends in time, gets copies of our values, and every failure
+ * Makes a foreign source safe for a run. Every call ends in time and gets copies of our values. Every failure
  * has a type of the catalogue. Every answer is checked and copied. Answers that could lose a machine unseen
  * (pages out of order, rows that nobody asked for, rows that are not text) are refused.
  *
@@ -148,8 +148,8 @@ class Checked {
   }
 
   /**
-   * Asks until the page is full or an answer is empty: whatever the source reads may give fewer at a time than
-   * we ask for. The ids rise, so it ends.
+   * Asks until the page is full or an answer is empty: a source may return fewer rows than we ask for. The ids
+   * must rise, so the loop ends.
    */
   async #pages<Item>(
     { after, limit }: Page,

@@ -2,8 +2,6 @@ import { hkdfSync } from 'node:crypto';
 import type { ActivityDependencies } from '../activities/dependencies';
 import type { Configuration } from '../configuration/schema';
 
-export const RELAY_CONNECT_TIMEOUT_MS = 5_000;
-
 /** More than one, so that the bunker is busy while a page ends. */
 const PAGES_AT_ONCE = 3;
 /** Limits how long progress, cancel, shutdown and other operators wait for a slow bunker. */

@@ -2,10 +2,10 @@ import type { ReadOnlyDependencies } from '../activities/dependencies';
 import { WorkerClock } from '../activities/steps/clock';
 import type { ReadOnlyDatabase } from '../database/connection';
 import { BunkerRelayLimits } from '../nostr/bunker/bunker-relay-limits';
-import { RelayPool } from '../nostr/relays/pool';
+import { RELAY_CONNECT_TIMEOUT_MS, RelayPool } from '../nostr/relays/pool';
 import { RelayPublisher, type PublisherOptions } from '../nostr/relays/publisher';
 import { OperatorSigners } from '../nostr/signers/operator-signers';
-import { fingerprintKeyOf, RELAY_CONNECT_TIMEOUT_MS } from './limits';
+import { fingerprintKeyOf } from './limits';
 import { type Parts, sourceFor } from './parts';
 import type { WorkerConfiguration } from './worker-configuration';
 

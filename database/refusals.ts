@@ -49,7 +49,7 @@ export function asRepublishError(
   if (thrown instanceof PostgresUrlFault) return urlFault(thrown);
   const state = sqlState(thrown);
   const error = ensureError(thrown);
-  // In any other transaction it is the server that is read-only, after a failover or for a full disk: that passes.
+  // In any other transaction the server itself is read-only, after a failover or for a full disk. That passes.
   if (readOnly && state === READ_ONLY)
     return withSqlState(misconfigured('it writes, and a query may only read', QUERY_WRITES), state);
   return state === undefined

@@ -6,8 +6,8 @@ export const STATEMENT_TIMEOUT_MS = 30_000;
  * - READ COMMITTED: a statement that waited for a lock sees what was committed meanwhile. The seal and the
  *   migrations need that.
  * - Formats: a time, an interval, bytes and a floating point number have the same text on every server. The
- *   state of a machine contains such texts, and another text is another document, which would be signed
- *   again.
+ *   state of a machine contains such texts. If a text changed, the document would count as changed, and would
+ *   be signed again.
  */
 const SETTINGS = {
   statement_timeout: String(STATEMENT_TIMEOUT_MS),

@@ -98,7 +98,7 @@ export async function startRelay(options: DevRelayOptions = {}): Promise<DevRela
   const deletions = new Deletions(repository);
   let nextSocketId = 1;
   // One frame at a time: the package reads the stored events first and registers the subscription after that.
-  // An event between the two steps would be lost.
+  // Without this order, an event that arrives between the two steps would reach no subscription.
   let queue = Promise.resolve();
 
   sockets.on('connection', (socket) => {

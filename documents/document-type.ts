@@ -60,7 +60,7 @@ export interface DocumentType {
 /** Marks types that this or another copy of the package has made. */
 const BRAND = Symbol.for('republish-operator-configs/document-type');
 
-/** The `code` of the TypeError, by which another copy of the package knows it. Its message quotes no value. */
+/** The `code` of the TypeError. Another copy of the package knows it by that. Its message quotes no value. */
 export const DEFINITION_WRONG = 'DEFINITION_WRONG';
 
 /**

@@ -10,7 +10,7 @@ import { Limiter } from '../async/limiter';
 import { plainText } from '../nostr/relays/plain-text';
 import type { Filter } from '../nostr/relays/frames';
 import type { RelayIdentity } from '../nostr/relays/identity';
-import { RelayPool } from '../nostr/relays/pool';
+import { RELAY_CONNECT_TIMEOUT_MS, RelayPool } from '../nostr/relays/pool';
 import { readAll } from '../nostr/relays/read-all';
 import { isGateway, shownAmong } from '../nostr/relays/url';
 import { machinePages } from '../sources/machine-pages';
@@ -72,7 +72,6 @@ export interface OrphanReport {
 const MACHINES_PER_PAGE = 500;
 /** Statements at the same time: fewer than the pool has connections. */
 const QUESTIONS_AT_ONCE = 8;
-const CONNECT_TIMEOUT_MS = 5_000;
 /** After the first relay behind a gateway answered, the others have this long. */
 const GATEWAY_GRACE_MS = 1_000;
 
@@ -171,7 +170,7 @@ async function readBoth(
   asking: { identity: RelayIdentity | undefined; author: string },
   wanted: { byOldKey: Wanted; toOldKey: Wanted },
 ): Promise<{ found: Found[]; toOldKey: Found[]; unknownRelays: string[] }> {
-  const pool = new RelayPool({ connectTimeoutMs: CONNECT_TIMEOUT_MS });
+  const pool = new RelayPool({ connectTimeoutMs: RELAY_CONNECT_TIMEOUT_MS });
   try {
     const probed = await probeRelays(configuration, { pool, ...asking });
     const read = (one: Wanted): Promise<Found[]> => readRelays(pool, configuration, probed, one);

@@ -5,7 +5,7 @@ import { DOCUMENT_KIND } from '../documents/document-type';
 import type { RelayConnection } from '../nostr/relays/connection';
 import { GatewayProblem, silentGateway } from '../nostr/relays/gateway-problems';
 import { plainText } from '../nostr/relays/plain-text';
-import { RelayPool } from '../nostr/relays/pool';
+import { RELAY_CONNECT_TIMEOUT_MS, RelayPool } from '../nostr/relays/pool';
 import type { AuthReply, RelayIdentity } from '../nostr/relays/identity';
 import { type ReadReply, readStored, wantsIdentity } from '../nostr/relays/read';
 import { fetchRelayInformation, limitsIn } from '../nostr/relays/relay-information';
@@ -38,7 +38,6 @@ export interface RelayFacts {
   clock?: ClockWitness;
 }
 
-const CONNECT_TIMEOUT_MS = 5_000;
 /** No event has this id, so the answer is only EOSE. */
 const NOTHING = { kinds: [DOCUMENT_KIND], ids: ['0'.repeat(64)], limit: 1 };
 
@@ -62,7 +61,8 @@ export async function probeRelays(
   { relays, relayTimeoutMs }: Pick<Configuration, 'relays' | 'relayTimeoutMs'>,
   { pool: given, identity, author }: Probing = {},
 ): Promise<RelayFacts[]> {
-  const pool = given ?? new RelayPool({ connectTimeoutMs: Math.min(CONNECT_TIMEOUT_MS, relayTimeoutMs) });
+  const pool =
+    given ?? new RelayPool({ connectTimeoutMs: Math.min(RELAY_CONNECT_TIMEOUT_MS, relayTimeoutMs) });
   try {
     return await Promise.all(
       relays.map(async (url): Promise<RelayFacts> => {

@@ -1,3 +1,4 @@
+import { RELAY_CONNECT_TIMEOUT_MS } from '../nostr/relays/pool';
 import { type Failure, RepublishError, scopeOf } from '../contract/failures';
 import { pagesOf } from '../async/pages';
 import { findSigner, listSigners, type SignerRow } from '../database/signers';
@@ -10,7 +11,6 @@ import type { Signer, SignerCall } from '../nostr/signers/signer';
 import {
   accountKey,
   type Accounts,
-  CONNECT_TIMEOUT_MS,
   factsOf,
   secretsKey,
   type SignerContext,
@@ -93,7 +93,7 @@ export async function askSigner(
     measures: true,
     bunkerTimeoutMs: configuration.bunkerTimeoutMs,
     approvalTimeoutMs: configuration.approvalTimeoutMs,
-    connectTimeoutMs: CONNECT_TIMEOUT_MS,
+    connectTimeoutMs: RELAY_CONNECT_TIMEOUT_MS,
     allowPrivateBunkerRelays: configuration.allowPrivateBunkerRelays,
     onApprovalNeeded: (_, url) => context.say(`the bunker asks for approval; open ${url}`),
   });
@@ -156,7 +156,7 @@ function operatorSigners({ configuration, accounts, custom }: Context): Operator
   return new OperatorSigners({ signers, bunkerRelays: lnbitsBunkerRelays, accounts, custom });
 }
 
-/** An operator and the current signer, or the reason why there is none. */
+/** An operator with the current signer, or with the failure that says why there is none. */
 export interface CurrentSigner {
   operatorUserId: string;
   signer: SignerRow | UnstoredSigner | Failure;

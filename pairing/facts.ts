@@ -60,8 +60,6 @@ export class SecretRefused extends Error {
   }
 }
 
-export const CONNECT_TIMEOUT_MS = 5_000;
-
 /** The part of the source that signers need. */
 export type Accounts = Pick<Source, 'account' | 'signer' | 'operators'>;
 

@@ -1,3 +1,4 @@
+import { RELAY_CONNECT_TIMEOUT_MS } from '../nostr/relays/pool';
 import { RepublishError } from '../contract/failures';
 import { beginPairing, findSigner, putSigner, type SignerRow } from '../database/signers';
 import { BunkerClient } from '../nostr/bunker/client';
@@ -15,7 +16,6 @@ import { AddressRefused, type AddressRules, requireAllowedUrl } from '../nostr/r
 import { proveEncryption } from '../nostr/signers/prove';
 import { pair, tagOfSecret } from './connect';
 import {
-  CONNECT_TIMEOUT_MS,
   factsOf,
   requireAccount,
   type PairingContext,
@@ -124,7 +124,7 @@ export async function addNostrConnectSigner(
   const offer = await offerConnection({
     relays,
     clientSecretKey,
-    connectTimeoutMs: CONNECT_TIMEOUT_MS,
+    connectTimeoutMs: RELAY_CONNECT_TIMEOUT_MS,
     addressRules,
   });
   let client: BunkerClient | undefined;
@@ -175,7 +175,7 @@ function openClient(
     ...bunker,
     requestTimeoutMs: configuration.bunkerTimeoutMs,
     approvalTimeoutMs: configuration.approvalTimeoutMs,
-    connectTimeoutMs: CONNECT_TIMEOUT_MS,
+    connectTimeoutMs: RELAY_CONNECT_TIMEOUT_MS,
     addressRules: { allowPrivate: configuration.allowPrivateBunkerRelays },
     limiter: new Limiter(1),
     onApprovalNeeded: (url) => say(`the bunker asks for approval; open ${url}`),

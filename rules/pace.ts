@@ -12,7 +12,9 @@ export interface PaceSettings {
   refused: number;
   /** Factor of the interval when something goes through, as long as that is no risk: below 1. */
   passed: number;
-  /** Factor of the interval at which refusals last began: below the product the interval shrinks carefully. */
+  /**
+   * Factor of the interval at which refusals last began. Below the product the interval shrinks carefully.
+   */
   margin: number;
   /** The next interval after a success, near the interval at which refusals may begin again. */
   carefully(intervalMs: number): number;
@@ -24,8 +26,8 @@ export interface PaceSettings {
 
 /**
  * The rate at which a relay or bunker accepts something. It follows from refusals alone: relays and bunkers
- * name no limit that could be relied on. The interval grows with a refusal and shrinks with each success: fast down to
- * the interval at which trouble last began, carefully below it.
+ * name no limit that could be relied on. The interval grows with a refusal and shrinks with each success:
+ * fast down to the interval at which trouble last began, carefully below it.
  *
  * A state machine without I/O; times in milliseconds, by one clock. The caller takes a place before it sends
  * (`reserve`), and then calls `passed` or `refused`.

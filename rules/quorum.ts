@@ -107,8 +107,8 @@ export interface PlacementOf<E extends Dated> {
   /** The relay with a rate limit that the quorum waits for. */
   waitsFor?: HeldbackBy;
   /**
-   * The quorum cannot be reached with this event: relays refuse this event, or accept it and do not show it.
-   * Another event may reach the quorum.
+   * Too many relays refuse this event, or accept it and do not show it. So it cannot reach the quorum. Another
+   * event at the address may reach it.
    */
   needsAnother?: true;
   /** A newer event of the same author at the address, if any relay has one: machines will take that one. */

@@ -1,6 +1,7 @@
 /**
- * The URL that a text is. Undefined: it is none. Node 20's `URL.canParse` answers false for texts with letters
- * such as "ü" as soon as V8 has optimised it, so nobody uses it.
+ * The text as a URL. Undefined: it is not a URL.
+ *
+ * `URL.canParse` is not used: on Node 20 it answers false for letters such as "ü" once V8 has optimised it.
  */
 export function parsedUrl(text: string): URL | undefined {
   try {

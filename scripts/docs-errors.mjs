@@ -1,4 +1,4 @@
-// Writes docs/errors.md from the catalogue in contract/failures.ts (npm run docs:errors). With --check it only
+// Writes docs/errors.md from contract/catalogue/ (npm run docs:errors). With --check it only
 // says whether the page is what the catalogue says.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';

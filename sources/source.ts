@@ -122,7 +122,8 @@ export interface Source {
  * the end of a run: the same data must give the same answer. A call without an answer fails after 30 seconds.
  *
  * Every method may throw RepublishError `SourceUnavailable` (retried) or `SourceMisconfigured` (final). Any
- * other error counts as `SourceUnavailable`. Only its name and code are shown: its message may quote a secret.
+ * other error counts as `SourceUnavailable`. Only its name and code are shown, since its message may quote a
+ * secret.
  */
 export interface CustomSource {
   /** Its name, for a person, such as `the fleet API at api.example.com`. No password. */

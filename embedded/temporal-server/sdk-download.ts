@@ -64,8 +64,8 @@ async function probe(env: NodeJS.ProcessEnv): Promise<string | undefined> {
   let host = DOWNLOAD_HOST;
   let port = 443;
   if (proxy !== undefined && proxy !== '') {
-    if (parsedUrl(proxy) === undefined) return 'the proxy address in the environment is not a URL';
-    const url = new URL(proxy);
+    const url = parsedUrl(proxy);
+    if (url === undefined) return 'the proxy address in the environment is not a URL';
     host = url.hostname.replace(/^\[|\]$/g, '');
     port = Number(url.port) || (url.protocol === 'https:' ? 443 : 80);
   }

@@ -4,6 +4,9 @@ import { gatewayProblem } from './gateway-problems';
 import { HandshakeRefused } from './handshake';
 import { isGateway, websocketUrl } from './url';
 
+/** How long opening a connection to a relay may take, for workers, pairing and inspection alike. */
+export const RELAY_CONNECT_TIMEOUT_MS = 5_000;
+
 export interface RelayPoolOptions {
   connectTimeoutMs: number;
   onNotice?(url: string, text: string): void;

@@ -40,8 +40,9 @@ export function websocketUrl(url: string): string {
  */
 export function shownRelay(url: string): string {
   const websocket = websocketUrl(url);
-  if (parsedUrl(websocket) === undefined) return 'a relay whose URL is not valid';
-  const { protocol, host, pathname, search } = new URL(websocket);
+  const parsed = parsedUrl(websocket);
+  if (parsed === undefined) return 'a relay whose URL is not valid';
+  const { protocol, host, pathname, search } = parsed;
   const prefix = isGateway(url) ? GATEWAY_PREFIX : '';
   const hidden = pathname === '/' && search === '' ? '' : '/…';
   return `${prefix}${protocol}//${host}${hidden}`;
@@ -61,8 +62,9 @@ const LEAST_SECRET_LENGTH = 8;
  * The longest first.
  */
 export function secretsIn(url: string): string[] {
-  if (parsedUrl(url) === undefined) return [];
-  const { pathname, searchParams, search } = new URL(url);
+  const parsed = parsedUrl(url);
+  if (parsed === undefined) return [];
+  const { pathname, searchParams, search } = parsed;
   const encoded = [...pathname.split('/'), ...search.slice(1).split(/[&=]/)];
   return [...new Set([...encoded, ...encoded.map(decoded), ...searchParams.values()])]
     .filter(({ length }) => length >= LEAST_SECRET_LENGTH)

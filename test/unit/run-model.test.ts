@@ -17,7 +17,7 @@ const runs = fc.record({
     pagesPerExecution: fc.integer({ min: 1, max: 12 }),
   }),
 });
-/** Chance may do harm for this number of ticks. */
+/** `harmfulTicks`: for how many ticks random faults may happen. After that nothing fails any more. */
 const chance = fc.record({ seed: fc.integer(), harmfulTicks: fc.nat({ max: 300 }) });
 
 /** Lets chance act, then mends everything, and waits for the end. */

@@ -17,7 +17,7 @@ import {
 } from './page';
 import { id, plural } from './words';
 
-/** With at most so many operators, all rows are open. */
+/** Up to this number of operators, the page shows the details of every row at once. */
 const MAX_OPEN_OPERATORS = 50;
 /** The failed documents of at most so many operators are shown: there can be 20,000 operators. */
 const MAX_WITH_DOCUMENTS = 1_000;
