@@ -23,11 +23,11 @@ import {
   unsigned,
   until,
   refusal,
-  watchTimers,
   started,
   open,
   pair,
 } from '../support/bunker-clients';
+import { watchTimers } from '../support/timers';
 describe('a client and its bunker', () => {
   let relay: DevRelay;
   let bunker: DevBunker;

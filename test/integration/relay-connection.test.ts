@@ -19,9 +19,9 @@ import {
   serveSilence,
   read,
   until,
-  watchTimers,
   messageOf,
 } from '../support/relay-connections';
+import { watchTimers } from '../support/timers';
 describe('publishing', () => {
   it('gives back what the relay said', async () => {
     const relay = await serve({

@@ -44,20 +44,6 @@ export async function refusal(promise: Promise<unknown>): Promise<RepublishError
   return error;
 }
 
-/** Counts timers of this duration that are set and not cleared. Choose a duration that nothing else uses. */
-export function watchTimers(delayMs: number): () => number {
-  const set = jest.spyOn(globalThis, 'setTimeout');
-  const clear = jest.spyOn(globalThis, 'clearTimeout');
-  opened.push({ close: () => [set, clear].forEach((spy) => spy.mockRestore()) });
-  return () => {
-    const cleared = clear.mock.calls.map(([timer]) => timer);
-    return set.mock.results.filter(
-      ({ value }, index) =>
-        set.mock.calls[index]?.[1] === delayMs && !cleared.includes(value as NodeJS.Timeout),
-    ).length;
-  };
-}
-
 export const opened: { close(): void }[] = [];
 export const started: { stop(): Promise<void> }[] = [];
 

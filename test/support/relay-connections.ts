@@ -63,20 +63,6 @@ export async function until(condition: () => boolean): Promise<void> {
   }
 }
 
-/** Timers of this duration that are set and not cleared; the duration is one that nothing else uses. */
-export function watchTimers(delayMs: number): () => number {
-  const set = jest.spyOn(globalThis, 'setTimeout');
-  const clear = jest.spyOn(globalThis, 'clearTimeout');
-  cleanUp.push(() => [set, clear].forEach((spy) => spy.mockRestore()));
-  return () => {
-    const cleared = clear.mock.calls.map(([timer]) => timer);
-    return set.mock.results.filter(
-      ({ value }, index) =>
-        set.mock.calls[index]?.[1] === delayMs && !cleared.includes(value as NodeJS.Timeout),
-    ).length;
-  };
-}
-
 /** In jest an error of Node's is no Error of the test's. */
 export async function messageOf(promise: Promise<unknown>): Promise<string> {
   return promise.then(
