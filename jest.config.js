@@ -22,10 +22,10 @@ module.exports = {
   testSequencer: '<rootDir>/test/support/longest-first.cjs',
   // Whatever the number of cores: a test file waits for more than half of its time, for bounds that must pass and for servers that
   // come back, while Temporal and Postgres, which all share, take what is left.
-  maxWorkers: 5,
-  // Printed by `npm test`, and of the tests that need no server by `npm run coverage`. Of the rooms whose code
-  // runs in the process of the tests: what commands and workers of their own run is not counted. Istanbul's
-  // counters cost a few seconds of CPU once; V8's cost minutes, since all files are one realm.
+  maxWorkers: 6,
+  // Printed by `npm test` of the tests that need no server, and by `npm run coverage` of all: for those Istanbul's
+  // counters cost minutes of CPU. Of the rooms whose code runs in the process of the tests: what commands and
+  // workers of their own run is not counted.
   collectCoverageFrom: ['{contract,rules,documents,nostr}/**/*.ts'],
   coverageReporters: ['text-summary'],
 };

@@ -286,10 +286,10 @@ describe('LNbits’ own bunker client', () => {
       ) as string,
     });
     const stranger = await addBunkerAccount({ knownClients: [] });
-    const deps = dependencies(short);
     // Which proves nothing: nsecbunkerd answers this to everybody.
-    expect(await useSigner(deps, stranger, (signer) => signer.getPublicKey())).toBe(stranger.operatorPubkey);
-    expect(await refusal(prove(deps, stranger))).toMatchObject({ type: 'SignerTimeout' });
+    const named = useSigner(dependencies(), stranger, (signer) => signer.getPublicKey());
+    expect(await named).toBe(stranger.operatorPubkey);
+    expect(await refusal(prove(dependencies(short), stranger))).toMatchObject({ type: 'SignerTimeout' });
   });
 
   test('a bunker that names another key than the account’s is refused before anything is signed', async () => {
