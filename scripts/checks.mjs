@@ -1,9 +1,7 @@
-// What `npm test` does before the tests: types, lint, format, unused exports, two at a time, and beside them
-// what the tests need and has to be compiled. Each says its own name with what it has found.
+// Types, lint, format and unused exports, two at a time. Each says its own name with what it has found.
 import { spawn } from 'node:child_process';
 
 const CHECKS = [
-  ['prepare', 'node', 'scripts/run-typescript.cjs', 'test/support/prepare.ts'],
   ['lint', 'npm', 'run', '--silent', 'lint'],
   ['types', 'npm', 'run', '--silent', 'types'],
   ['format:check', 'npm', 'run', '--silent', 'format:check'],

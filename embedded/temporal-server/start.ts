@@ -1,6 +1,5 @@
 import { connect } from 'node:net';
 import path from 'node:path';
-import { Connection } from '@temporalio/client';
 import { sleep } from '../../async/wait';
 import { WITHOUT_PROXY } from '../../configuration/temporal';
 import { SEARCH_ATTRIBUTES } from '../../contract/names';
@@ -139,6 +138,8 @@ function withoutClientSettings(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
 }
 
 async function waitUntilReady(server: ProcessGroup, address: string, namespace: string): Promise<void> {
+  // Loaded here: commands that need no Temporal start in half of the time.
+  const { Connection } = await import('@temporalio/client');
   const deadlineMs = Date.now() + READY_TIMEOUT_MS;
   let why = 'no attempt yet';
   while (Date.now() < deadlineMs) {
