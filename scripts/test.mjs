@@ -1,6 +1,6 @@
-// `npm test`: the tests, first those without servers, and beside them the checks (checks.mjs). Many tests wait for
-// servers and clocks: the checks have a low priority and take the processor time that is left over. Everything is
-// done also when something has failed, and what the checks have found is shown again at the end.
+// `npm test`: the tests, first those without servers, and beside them the checks (checks.mjs). Many tests
+// wait for servers and clocks: the checks have a low priority and take the processor time that is left over.
+// A failure ends nothing else, and what the checks have found is shown again at the end.
 import { spawn } from 'node:child_process';
 import os from 'node:os';
 
