@@ -1,5 +1,6 @@
 import { connect } from 'node:net';
 import path from 'node:path';
+import { Connection } from '@temporalio/client';
 import { sleep } from '../../async/wait';
 import { WITHOUT_PROXY } from '../../configuration/temporal';
 import { SEARCH_ATTRIBUTES } from '../../contract/names';
@@ -138,8 +139,6 @@ function withoutClientSettings(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
 }
 
 async function waitUntilReady(server: ProcessGroup, address: string, namespace: string): Promise<void> {
-  // Loaded here: commands that need no Temporal start in half of the time.
-  const { Connection } = await import('@temporalio/client');
   const deadlineMs = Date.now() + READY_TIMEOUT_MS;
   let why = 'no attempt yet';
   while (Date.now() < deadlineMs) {
