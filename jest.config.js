@@ -20,12 +20,12 @@ module.exports = {
   globalTeardown: '<rootDir>/test/support/global-teardown.ts',
   testTimeout: 60_000,
   testSequencer: '<rootDir>/test/support/longest-first.cjs',
-  // Whatever the number of cores: a test file waits for more than half of its time, for bounds that must pass and for servers that
-  // come back, while Temporal and Postgres, which all share, take what is left.
+  // For any number of cores: a test file spends more than half of its time waiting, for time limits and for
+  // servers. Temporal and Postgres, which all files share, use the rest.
   maxWorkers: 6,
-  // Printed by `npm test` of the tests that need no server, and by `npm run coverage` of all: for those Istanbul's
-  // counters cost minutes of CPU. Of the rooms whose code runs in the process of the tests: what commands and
-  // workers of their own run is not counted.
+  // `npm test` prints it for the tests that need no server, `npm run coverage` for all: there Istanbul's
+  // counters cost minutes of CPU. Only code that runs in the process of the tests is counted, not commands
+  // and workers in processes of their own.
   collectCoverageFrom: ['{contract,rules,documents,nostr}/**/*.ts'],
   coverageReporters: ['text-summary'],
 };

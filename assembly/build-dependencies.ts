@@ -1,9 +1,9 @@
-import { RELAY_CONNECT_TIMEOUT_MS } from '../nostr/relays/pool';
 import type { Logger } from 'pino';
 import type { ActivityDependencies, EndedRun } from '../activities/dependencies';
 import type { Telemetry } from '../contract/telemetry';
 import { type Database, openDatabase } from '../database/connection';
 import { keepBunkerRelays } from '../database/signers';
+import { RELAY_CONNECT_TIMEOUT_MS } from '../nostr/relays/pool';
 import { shownRelay } from '../nostr/relays/url';
 import { Keyring } from '../nostr/signers/keyring';
 import { boundsOf } from './limits';

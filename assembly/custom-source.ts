@@ -148,8 +148,8 @@ class Checked {
   }
 
   /**
-   * Asks until the page is full or an answer is empty: a source may return fewer rows than we ask for. The ids
-   * must rise, so the loop ends.
+   * Asks until the page is full or an answer is empty, since a source may return fewer rows than we ask for.
+   * The ids must rise, so the loop ends.
    */
   async #pages<Item>(
     { after, limit }: Page,

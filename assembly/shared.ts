@@ -2,7 +2,7 @@ import type { ReadOnlyDependencies } from '../activities/dependencies';
 import { WorkerClock } from '../activities/steps/clock';
 import type { ReadOnlyDatabase } from '../database/connection';
 import { BunkerRelayLimits } from '../nostr/bunker/bunker-relay-limits';
-import { RELAY_CONNECT_TIMEOUT_MS, RelayPool } from '../nostr/relays/pool';
+import { RelayPool } from '../nostr/relays/pool';
 import { RelayPublisher, type PublisherOptions } from '../nostr/relays/publisher';
 import { OperatorSigners } from '../nostr/signers/operator-signers';
 import { fingerprintKeyOf } from './limits';
@@ -36,7 +36,6 @@ export function buildShared(
   const { onNotice, onMalformed, onStanding, onClockDoubt = () => undefined, onIdleError } = listeners;
   const { relays, quorum, signers, queries } = configuration;
   const pool = new RelayPool({
-    connectTimeoutMs: RELAY_CONNECT_TIMEOUT_MS,
     ...(onNotice === undefined ? {} : { onNotice }),
     ...(onMalformed === undefined ? {} : { onMalformed }),
   });

@@ -50,7 +50,8 @@ export class ControlRefused extends ExplainedError {
 }
 
 /**
- * A run (or fleet) of another request is running, and the caller asked not to wait for it. Nothing was started.
+ * A run (or fleet) of another request is running, and the caller asked not to wait for it. Nothing was
+ * started.
  */
 export class AnotherRunGoesOn extends ExplainedError {
   constructor(message: string, more?: MoreOfError) {

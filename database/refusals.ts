@@ -49,7 +49,7 @@ export function asRepublishError(
   if (thrown instanceof PostgresUrlFault) return urlFault(thrown);
   const state = sqlState(thrown);
   const error = ensureError(thrown);
-  // In any other transaction the server itself is read-only, after a failover or for a full disk. That passes.
+  // Elsewhere the same code says that the whole server is read-only, for example after a failover: retried.
   if (readOnly && state === READ_ONLY)
     return withSqlState(misconfigured('it writes, and a query may only read', QUERY_WRITES), state);
   return state === undefined

@@ -97,8 +97,8 @@ export async function startRelay(options: DevRelayOptions = {}): Promise<DevRela
   const refused = new Set<string>();
   const deletions = new Deletions(repository);
   let nextSocketId = 1;
-  // One frame at a time: the package reads the stored events first and registers the subscription after that.
-  // Without this order, an event that arrives between the two steps would reach no subscription.
+  // One frame at a time. For a REQ the package reads the stored events, and then registers the subscription.
+  // An event that is stored between these two steps would never be sent to the subscriber.
   let queue = Promise.resolve();
 
   sockets.on('connection', (socket) => {

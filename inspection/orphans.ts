@@ -10,7 +10,7 @@ import { Limiter } from '../async/limiter';
 import { plainText } from '../nostr/relays/plain-text';
 import type { Filter } from '../nostr/relays/frames';
 import type { RelayIdentity } from '../nostr/relays/identity';
-import { RELAY_CONNECT_TIMEOUT_MS, RelayPool } from '../nostr/relays/pool';
+import { RelayPool } from '../nostr/relays/pool';
 import { readAll } from '../nostr/relays/read-all';
 import { isGateway, shownAmong } from '../nostr/relays/url';
 import { machinePages } from '../sources/machine-pages';
@@ -170,7 +170,7 @@ async function readBoth(
   asking: { identity: RelayIdentity | undefined; author: string },
   wanted: { byOldKey: Wanted; toOldKey: Wanted },
 ): Promise<{ found: Found[]; toOldKey: Found[]; unknownRelays: string[] }> {
-  const pool = new RelayPool({ connectTimeoutMs: RELAY_CONNECT_TIMEOUT_MS });
+  const pool = new RelayPool();
   try {
     const probed = await probeRelays(configuration, { pool, ...asking });
     const read = (one: Wanted): Promise<Found[]> => readRelays(pool, configuration, probed, one);

@@ -15,7 +15,7 @@ import { findSigner, type SignerRow } from '../database/signers';
 import { DOCUMENT_KIND, dTag } from '../documents/document-type';
 import { missingRelays } from '../nostr/relays/missing-relays';
 import type { RelayIdentity } from '../nostr/relays/identity';
-import { RELAY_CONNECT_TIMEOUT_MS, RelayPool } from '../nostr/relays/pool';
+import { RelayPool } from '../nostr/relays/pool';
 import { RelayPublisher } from '../nostr/relays/publisher';
 import { shownRelay } from '../nostr/relays/url';
 import type { Owner, SignerOrigin, UnstoredSigner } from '../nostr/signers/operator-signers';
@@ -143,7 +143,7 @@ async function planIntroduced(
   request: PlanRequest,
 ): Promise<RepublishPlan> {
   const { relays, quorum, relayTimeoutMs: replyTimeoutMs } = configuration;
-  const pool = new RelayPool({ connectTimeoutMs: RELAY_CONNECT_TIMEOUT_MS });
+  const pool = new RelayPool();
   const publisher = new RelayPublisher({ pool, relays, quorum, replyTimeoutMs });
   try {
     const probed = await probeRelays(configuration, { pool, identity, author: identity.pubkey });

@@ -11,7 +11,7 @@ import { DOCUMENT_KIND, type DocumentType, dTag, tagsOf } from '../documents/doc
 import type { Address } from '../nostr/events';
 import { getPublicKey, parsePublicKey, publicKeyHex } from '../nostr/keys';
 import type { RelayIdentity } from '../nostr/relays/identity';
-import { RELAY_CONNECT_TIMEOUT_MS, RelayPool } from '../nostr/relays/pool';
+import { RelayPool } from '../nostr/relays/pool';
 import { RelayPublisher } from '../nostr/relays/publisher';
 import type { Seen } from '../nostr/relays/seen';
 import { shownAmong } from '../nostr/relays/url';
@@ -105,7 +105,7 @@ export async function verifyWith(
   if (request.machineIds !== undefined) await requireMachines(deps, operatorUserId, request.machineIds);
   const machineIds = await machinesAsked(deps, request);
   const identity = identityOf(deps, { operatorUserId, operatorPubkey }, request.asking);
-  const pool = new RelayPool({ connectTimeoutMs: RELAY_CONNECT_TIMEOUT_MS });
+  const pool = new RelayPool();
   const reader = new RelayPublisher({
     pool,
     relays: configuration.relays,

@@ -1,9 +1,9 @@
-import { RELAY_CONNECT_TIMEOUT_MS } from '../nostr/relays/pool';
 import { type Failure, RepublishError, scopeOf } from '../contract/failures';
 import { pagesOf } from '../async/pages';
 import { findSigner, listSigners, type SignerRow } from '../database/signers';
 import { Limiter } from '../async/limiter';
 import { unlockSecretKey } from '../nostr/keys';
+import { RELAY_CONNECT_TIMEOUT_MS } from '../nostr/relays/pool';
 import { Keyring } from '../nostr/signers/keyring';
 import { OperatorSigners, type UnstoredSigner } from '../nostr/signers/operator-signers';
 import { proveEncryption, proveSignature } from '../nostr/signers/prove';

@@ -1,4 +1,3 @@
-import { RELAY_CONNECT_TIMEOUT_MS } from '../nostr/relays/pool';
 import { RepublishError } from '../contract/failures';
 import { beginPairing, findSigner, putSigner, type SignerRow } from '../database/signers';
 import { BunkerClient } from '../nostr/bunker/client';
@@ -12,6 +11,7 @@ import {
   parseSecretKey,
   unlockSecretKey,
 } from '../nostr/keys';
+import { RELAY_CONNECT_TIMEOUT_MS } from '../nostr/relays/pool';
 import { AddressRefused, type AddressRules, requireAllowedUrl } from '../nostr/relays/address-rules';
 import { proveEncryption } from '../nostr/signers/prove';
 import { pair, tagOfSecret } from './connect';

@@ -13,7 +13,7 @@ export interface PaceSettings {
   /** Factor of the interval when something goes through, as long as that is no risk: below 1. */
   passed: number;
   /**
-   * Factor of the interval at which refusals last began. Below the product the interval shrinks carefully.
+   * Factor of the interval at which refusals last began. Below the product, `carefully` makes it shorter.
    */
   margin: number;
   /** The next interval after a success, near the interval at which refusals may begin again. */
@@ -25,9 +25,9 @@ export interface PaceSettings {
 }
 
 /**
- * The rate at which a relay or bunker accepts something. It follows from refusals alone: relays and bunkers
- * name no limit that could be relied on. The interval grows with a refusal and shrinks with each success:
- * fast down to the interval at which trouble last began, carefully below it.
+ * The rate at which a relay or bunker accepts something. It is learned from refusals alone, because relays
+ * and bunkers do not reliably say their limits. A refusal makes the interval longer. Each success makes it
+ * shorter: in large steps until it is near the interval at which refusals last began, then in small steps.
  *
  * A state machine without I/O; times in milliseconds, by one clock. The caller takes a place before it sends
  * (`reserve`), and then calls `passed` or `refused`.

@@ -107,8 +107,8 @@ export interface PlacementOf<E extends Dated> {
   /** The relay with a rate limit that the quorum waits for. */
   waitsFor?: HeldbackBy;
   /**
-   * Too many relays refuse this event, or accept it and do not show it. So it cannot reach the quorum. Another
-   * event at the address may reach it.
+   * So many relays refuse this event, or accept it and do not show it, that it cannot reach the quorum. A
+   * newly signed event at the same address may reach it.
    */
   needsAnother?: true;
   /** A newer event of the same author at the address, if any relay has one: machines will take that one. */

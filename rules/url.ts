@@ -1,7 +1,8 @@
 /**
  * The text as a URL. Undefined: it is not a URL.
  *
- * `URL.canParse` is not used: on Node 20 it answers false for letters such as "ü" once V8 has optimised it.
+ * `URL.canParse` is not used. On Node 20, when V8 has optimised it, it answers false for valid URLs with
+ * letters such as "ü".
  */
 export function parsedUrl(text: string): URL | undefined {
   try {

@@ -1,5 +1,5 @@
-// Writes docs/errors.md from contract/catalogue/ (npm run docs:errors). With --check it only
-// says whether the page is what the catalogue says.
+// Writes docs/errors.md from contract/catalogue/ (npm run docs:errors). With --check it only says whether the
+// page is what the catalogue says.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';

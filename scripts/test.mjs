@@ -4,6 +4,13 @@
 import { spawn } from 'node:child_process';
 import os from 'node:os';
 
+if (process.argv.length > 2) {
+  console.error(
+    'npm test runs everything and takes no arguments. For one file: npx jest test/unit/window.test.ts',
+  );
+  process.exit(2);
+}
+
 const LOW = os.constants.priority.PRIORITY_BELOW_NORMAL;
 
 function npmRun(script, stdout) {

@@ -23,8 +23,8 @@ export interface SourceOptions {
 }
 
 /**
- * The source for the URL of LNbits' database. It reads in READ ONLY transactions. The first question opens
- * the first connection.
+ * The source for the URL of LNbits' database. It reads in READ ONLY transactions. It connects when it is
+ * first asked for something.
  *
  * @throws Error, PostgresUrlFault: the URL is invalid
  */

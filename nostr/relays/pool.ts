@@ -4,11 +4,12 @@ import { gatewayProblem } from './gateway-problems';
 import { HandshakeRefused } from './handshake';
 import { isGateway, websocketUrl } from './url';
 
-/** How long opening a connection to a relay may take, for workers, pairing and inspection alike. */
+/** The longest time for opening a connection to a relay. */
 export const RELAY_CONNECT_TIMEOUT_MS = 5_000;
 
 export interface RelayPoolOptions {
-  connectTimeoutMs: number;
+  /** Default: RELAY_CONNECT_TIMEOUT_MS. */
+  connectTimeoutMs?: number;
   onNotice?(url: string, text: string): void;
   /** Called for each message that was dropped because it is no Nostr message. */
   onMalformed?(): void;
@@ -57,7 +58,7 @@ export class RelayPool {
   #entries = new Map<string, Entry>();
   #closed = false;
 
-  constructor(private readonly options: RelayPoolOptions) {}
+  constructor(private readonly options: RelayPoolOptions = {}) {}
 
   /**
    * An open connection. Rejects with an Error that says why there is none.
@@ -90,7 +91,7 @@ export class RelayPool {
     try {
       const connection = await RelayConnection.open({
         url: websocketUrl(url),
-        connectTimeoutMs: this.options.connectTimeoutMs,
+        connectTimeoutMs: this.options.connectTimeoutMs ?? RELAY_CONNECT_TIMEOUT_MS,
         // A gateway knows the secret in its path, and might repeat it.
         withholdsWords: isGateway(url),
         onNotice: (text) => this.options.onNotice?.(url, isGateway(url) ? 'withheld' : text),

@@ -38,8 +38,8 @@ export function republish(
 const STARTS = new Set(['worker', 'up', 'dev', 'demo']);
 
 function startsSomething(args: string[], env: Record<string, string>): boolean {
-  // A configuration file may name a data folder. The modules of that process would remember its servers, since
-  // a module that `import()` has loaded is never loaded again.
+  // A configuration file may name a data folder. Such a command needs a new process: the modules that
+  // `import()` loads stay loaded, and they would still know the servers of the folder before.
   const mayUseData = args.includes('--data') || 'REPUBLISH_DATA' in env || 'REPUBLISH_CONFIG' in env;
   return mayUseData || args.some((arg) => STARTS.has(arg));
 }

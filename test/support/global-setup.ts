@@ -11,7 +11,7 @@ import { bundleWorkflows, describeServers, type TestServers } from './servers';
 export default async function globalSetup(): Promise<void> {
   // As a user who runs Node 20 has it; every process that the tests start finds it there.
   if (!nodeHasSqlite()) process.env.NODE_PATH = await betterSqlite3Folder();
-  // Temporal's servers are of Go: a larger heap is collected less often, and saves a sixth of their CPU.
+  // Temporal's servers are Go programs. With a larger heap they collect garbage less often: a sixth less CPU.
   process.env.GOGC ??= '400';
   const found = await findTemporalServer();
   const [temporal, postgres, bundlePath] = await Promise.all([

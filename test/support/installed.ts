@@ -26,8 +26,8 @@ export async function installed(name: string, version: string): Promise<string> 
       path.join(making, 'package.json'),
       JSON.stringify({ private: true, dependencies: { [name]: version }, allowScripts: allowed }),
     );
-    // What has no binary for this machine is compiled for the tests alone: without optimisation in a third of the
-    // time.
+    // A package without a binary for this machine is compiled. It serves the tests only: without optimisation
+    // that takes a third of the time.
     await promisify(execFile)('npm', ['install', '--prefix', making, '--no-audit', '--no-fund'], {
       cwd: making,
       timeout: 10 * 60_000,

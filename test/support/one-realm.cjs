@@ -1,3 +1,4 @@
+const { promiseHooks } = require('node:v8');
 const vm = require('node:vm');
 const { ModernFakeTimers } = require('@jest/fake-timers');
 const { ModuleMocker } = require('jest-mock');
@@ -12,14 +13,23 @@ vm.compileFunction = (code, parameters, options) =>
     options?.parsingContext === HERE ? { ...options, parsingContext: undefined } : options,
   );
 
+// Where workflows run in this thread (workflow-threads.ts), the SDK has a hook for each promise of the
+// process. It compiles a function to find the workflow of the promise, which is expensive. Promises of
+// workflows belong to another realm, so it need not see those of ours.
+const { createHook } = promiseHooks;
+const unlessOurs = (hook) =>
+  hook && ((promise, parent) => promise instanceof Promise || hook(promise, parent));
+promiseHooks.createHook = ({ init, settled, ...others }) =>
+  createHook({ ...others, init: unlessOurs(init), settled: unlessOurs(settled) });
+
 /** What jest replaces of the process, which otherwise gets a copy of it. */
 const REPLACED = ['exit', 'getBuiltinModule'];
 
 /**
- * Runs tests in the realm of the process, as Node runs programs. jest's own environment makes a realm for each
- * test file: every global name goes through a proxy, and every package is loaded again. Together that was half
- * of the time of the tests. Here an error of Node or of a package is an `Error`, as in production. Globals
- * that a file leaves are removed at its end.
+ * Runs tests in the realm of the process, as Node runs programs. jest's own environment makes a realm for
+ * each test file: every global name goes through a proxy, and every package is loaded again. Together that
+ * was half of the time of the tests. Here an error of Node or of a package is an `Error`, as in production.
+ * Globals that a file leaves are removed at its end.
  */
 module.exports = class OneRealm {
   constructor({ projectConfig }) {

@@ -3,7 +3,7 @@ afterEach(() => {
   for (const spy of spies.splice(0)) spy.mockRestore();
 });
 
-/** A bound counts from its beginning: what is left of it when the timer is set may be a little less. */
+/** A timer may be set for what is left of a time limit: that is a little less than the limit. */
 const LESS_MS = 1_000;
 
 /**
