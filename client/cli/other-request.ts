@@ -35,9 +35,10 @@ export async function beginOrStopWaiting<Run>(
         say(message);
         if (isWaiting) return;
         isWaiting = true;
-        say(`Ctrl-C ends the waiting, and nothing is started. ${how}`);
+        // Before the words: whoever has read them may press Ctrl-C.
         process.on('SIGINT', onSignal);
         process.on('SIGTERM', onSignal);
+        say(`Ctrl-C ends the waiting, and nothing is started. ${how}`);
       },
     });
   } catch (error) {
