@@ -203,7 +203,7 @@ export default tseslint.config(
   {
     files: ['**/*.ts'],
     ignores: ['examples/**'],
-    languageOptions: { parserOptions: { projectService: true } },
+    languageOptions: { parserOptions: { project: 'tsconfig.json' } },
     rules: {
       '@typescript-eslint/no-floating-promises': 'error',
       '@typescript-eslint/no-misused-promises': 'error',

@@ -54,7 +54,8 @@ if (process.argv.includes('--if-changed') && isSame) process.exit();
 // Built in another folder and renamed at the end: a program that runs from dist/ meanwhile keeps its files.
 const next = `dist.${process.pid}`;
 process.on('exit', () => rmSync(next, { recursive: true, force: true }));
-const compiler = require.resolve('typescript/bin/tsc');
+// TypeScript 7 compiles four times as fast; the linter and the tests still need the API of TypeScript 6.
+const compiler = 'node_modules/typescript-7/bin/tsc';
 const tsc = spawnSync(process.execPath, [compiler, '-p', 'tsconfig.build.json', '--outDir', next], {
   stdio: 'inherit',
 });
