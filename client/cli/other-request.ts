@@ -1,6 +1,7 @@
 import type { BeginOptions } from '../begin';
 import { EXIT } from './exit-codes';
 import { say } from './output';
+import { onCtrlC } from './signals';
 
 /** `--no-wait` and `--attach` of `start`: what to do while a run of another request is running. */
 export function otherRequestOf(options: {
@@ -23,7 +24,7 @@ export async function beginOrStopWaiting<Run>(
   how: string,
 ): Promise<Run | undefined> {
   const ended = new AbortController();
-  let isWaiting = false;
+  let forget: (() => void) | undefined;
   const onSignal = (): void => {
     if (ended.signal.aborted) process.exit(EXIT.detached);
     ended.abort();
@@ -33,11 +34,8 @@ export async function beginOrStopWaiting<Run>(
       signal: ended.signal,
       onWaiting({ message }) {
         say(message);
-        if (isWaiting) return;
-        isWaiting = true;
-        // Before the words: whoever has read them may press Ctrl-C.
-        process.on('SIGINT', onSignal);
-        process.on('SIGTERM', onSignal);
+        if (forget !== undefined) return;
+        forget = onCtrlC(onSignal);
         say(`Ctrl-C ends the waiting, and nothing is started. ${how}`);
       },
     });
@@ -47,7 +45,6 @@ export async function beginOrStopWaiting<Run>(
     process.exitCode = EXIT.detached;
     return undefined;
   } finally {
-    process.off('SIGINT', onSignal);
-    process.off('SIGTERM', onSignal);
+    forget?.();
   }
 }

@@ -9,6 +9,7 @@ import { forceOptions, resetCountsOption } from '../options';
 import { compareIds } from '../../../rules/machine-name';
 import { forFleet } from '../../../rules/shell';
 import { print, printJson, say } from '../output';
+import { onCtrlC } from '../signals';
 import { paragraph } from '../terminal/table';
 import { beginOrStopWaiting, otherRequestOf } from '../other-request';
 import { AuditNotFound } from './audit';
@@ -171,7 +172,10 @@ async function operatorsFrom(file: string): Promise<string[]> {
 async function waitForEnd(fleet: FleetRun, json: boolean): Promise<void> {
   const { RepublishFailed } = await import('../../index.js');
   const { leaveDataFolder, runRestsWithoutUs } = await import('../data-folder.js');
+  let isDetached = false;
   const detach = (): void => {
+    if (isDetached) process.exit(EXIT.detached);
+    isDetached = true;
     say(
       runRestsWithoutUs()
         ? '\nstopping: documents in work are finished, and the fleet rests. Go on with the same command'
@@ -179,7 +183,7 @@ async function waitForEnd(fleet: FleetRun, json: boolean): Promise<void> {
     );
     void leaveDataFolder().finally(() => process.exit(EXIT.detached));
   };
-  process.once('SIGINT', detach);
+  const forget = onCtrlC(detach);
   try {
     let last: Line[] = [];
     for await (const status of fleet.watch()) {
@@ -196,7 +200,7 @@ async function waitForEnd(fleet: FleetRun, json: boolean): Promise<void> {
     say(`error: ${error.type}: ${error.message}; see: republish fleet audit ${fleet.runId}`);
     process.exitCode = error.type === 'InvalidInput' ? exitCodeFor(error.type) : EXIT.failed;
   } finally {
-    process.removeListener('SIGINT', detach);
+    forget();
   }
 }
 

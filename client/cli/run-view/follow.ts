@@ -4,6 +4,7 @@ import type { RunStatus } from '../../run-status';
 import { runRestsWithoutUs } from '../data-folder';
 import { EXIT } from '../exit-codes';
 import { canRedraw, inColour, say } from '../output';
+import { onCtrlC } from '../signals';
 import { onOneLine } from '../terminal/text';
 import { commandLine } from '../command-lines';
 import { LiveView } from './live-view';
@@ -38,18 +39,14 @@ export async function follow(
     // Our own servers stop in order, and our own worker finishes documents in work.
     if (!runRestsWithoutUs()) setTimeout(() => process.exit(EXIT.detached), CLOSE_TIMEOUT_MS).unref();
   };
-  process.on('SIGINT', onSignal);
-  process.on('SIGTERM', onSignal);
+  const forget = onCtrlC(onSignal);
   const shown = onStatus === undefined ? showOn(stream, operator) : { see: onStatus, close: () => undefined };
   let last: RunStatus | undefined;
   try {
     for await (const status of run.watch({ patienceMs, signal: detached.signal })) shown.see((last = status));
   } finally {
     shown.close();
-    if (!detached.signal.aborted) {
-      process.off('SIGINT', onSignal);
-      process.off('SIGTERM', onSignal);
-    }
+    if (!detached.signal.aborted) forget();
   }
   if (!detached.signal.aborted) return last;
   // While no worker makes progress, a cancellation would wait too.
