@@ -21,13 +21,13 @@ import {
   operatorKey,
   operator,
   unsigned,
-  until,
   refusal,
   started,
   open,
   pair,
 } from '../support/bunker-clients';
 import { watchTimers } from '../support/timers';
+import { until } from '../support/until';
 describe('a client and its bunker', () => {
   let relay: DevRelay;
   let bunker: DevBunker;
@@ -413,7 +413,7 @@ describe('a client and its bunker', () => {
       const controller = new AbortController();
       // Two are with the bunker, one waits for its place.
       const requests = Array.from({ length: 3 }, () => signer.getPublicKey({ signal: controller.signal }));
-      await until(() => bunker.requests.length === heard + 2, 'two requests heard');
+      await until(() => bunker.requests.length === heard + 2);
       expect(timers()).toBe(2);
       expect(getEventListeners(controller.signal, 'abort')).toHaveLength(3);
 
@@ -450,7 +450,7 @@ describe('a client and its bunker', () => {
       bunker.setFaults(() => ({ swallow: true }));
       const heard = bunker.requests.length;
       const requests = [signer.getPublicKey(), signer.signEvent(unsigned())];
-      await until(() => bunker.requests.length === heard + 1, 'the first request heard');
+      await until(() => bunker.requests.length === heard + 1);
       const connections = relay.connections();
       signer.close();
       for (const request of [...requests, signer.getPublicKey()]) {
@@ -459,7 +459,7 @@ describe('a client and its bunker', () => {
           message: 'the connection to the bunker was closed',
         });
       }
-      await until(() => relay.connections() === connections - 1, 'the connection is closed');
+      await until(() => relay.connections() === connections - 1);
       expect(bunker.requests).toHaveLength(heard + 1);
     });
 

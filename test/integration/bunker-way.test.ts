@@ -10,13 +10,13 @@ import {
   SHORT_MS,
   operator,
   unsigned,
-  until,
   refusal,
   opened,
   started,
   open,
   pair,
 } from '../support/bunker-clients';
+import { until } from '../support/until';
 
 describe('the way to the bunker', () => {
   const bare = async (script: BareScript = {}, port?: number): Promise<BareRelay> => {
@@ -41,7 +41,7 @@ describe('the way to the bunker', () => {
     const { bunker, client } = await pair([relay.url]);
     bunker.setFaults(() => ({ delayMs: 1_200 }));
     const request = client.signEvent(unsigned('over a broken line'));
-    await until(() => bunker.requests.length === 2, 'the request is heard');
+    await until(() => bunker.requests.length === 2);
     relay.dropConnections();
     expect(await request).toMatchObject({ content: 'over a broken line' });
     // The request was sent again as the same event, which the bunker has seen: it worked on it once.

@@ -18,10 +18,10 @@ import {
   connect,
   serveSilence,
   read,
-  until,
   messageOf,
 } from '../support/relay-connections';
 import { watchTimers } from '../support/timers';
+import { until } from '../support/until';
 describe('publishing', () => {
   it('gives back what the relay said', async () => {
     const relay = await serve({

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import type { PublishReply } from '../../nostr/relays/frames';
 import { startChildProgram } from '../support/child-program';
-import { PATIENCE_MS, make, everything, serve, connect, read, until } from '../support/relay-connections';
+import { PATIENCE_MS, make, everything, serve, connect, read } from '../support/relay-connections';
+import { until } from '../support/until';
 
 describe('a relay that talks nonsense', () => {
   /** What each of these would do to `String()`, to a property access or to a destructuring. */

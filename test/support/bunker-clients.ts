@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { generateSecretKey, getPublicKey } from 'nostr-tools/pure';
 import { RepublishError } from '../../contract/failures';
 import { type BunkerOptions, type DevBunker, startBunker } from '../../dev/bunker';
@@ -30,12 +29,6 @@ export const unsigned = (content = 'c'): UnsignedEvent => ({
   ],
   content,
 });
-
-export async function until(condition: () => boolean, what: string): Promise<void> {
-  for (const deadline = Date.now() + PATIENCE_MS; !condition(); await sleep(5)) {
-    if (Date.now() > deadline) throw new Error(`${what}: not within ${PATIENCE_MS} ms`);
-  }
-}
 
 /** The failure of a signer. It must have a type, and must not quote the request. */
 export async function refusal(promise: Promise<unknown>): Promise<RepublishError> {

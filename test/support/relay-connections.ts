@@ -1,5 +1,4 @@
 import type { Socket } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { finalizeEvent, generateSecretKey, getPublicKey } from 'nostr-tools/pure';
 import type { SignedEvent } from '../../nostr/events';
 import { RelayConnection, type RelayConnectionOptions } from '../../nostr/relays/connection';
@@ -56,12 +55,6 @@ export const read = (
   filter: Filter,
   timeoutMs = PATIENCE_MS,
 ): Promise<ReadReply> => readStored(connection, [filter], { timeoutMs });
-
-export async function until(condition: () => boolean): Promise<void> {
-  for (const deadline = Date.now() + PATIENCE_MS; !condition(); await sleep(5)) {
-    if (Date.now() > deadline) throw new Error(`not within ${PATIENCE_MS} ms: ${String(condition)}`);
-  }
-}
 
 /** In jest an error of Node's is no Error of the test's. */
 export async function messageOf(promise: Promise<unknown>): Promise<string> {
