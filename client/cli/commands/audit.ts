@@ -78,7 +78,8 @@ async function audit(subject: string | undefined, options: AuditOptions): Promis
   else if (earlier.length > 0) showEarlier(earlier);
   if (newest !== undefined) showAudit(newest, options);
   if (newest !== undefined && !options.full)
-    print(paragraph(`in full, with each event as an nevent: ${commandLine('audit', subject)} --full\n`));
+    print(paragraph(`in full, with each event as an nevent: ${commandLine('audit', subject)} --full`));
+  if (report.open.length > 0) print('');
   sayOpen(report, subject, (text) => print(fittedTo(process.stdout, text)));
 }
 

@@ -60,7 +60,7 @@ async function doctor(options: DoctorOptions): Promise<void> {
   const { operator } = options;
   const temporal = noFolder === undefined ? await temporalConfiguration() : undefined;
   const findings: Finding[] = noFolder === undefined ? [] : [noFolderFinding(noFolder)];
-  if (!options.json) findings.forEach(show);
+  if (!options.json) showAll(findings);
   const checks = examine({
     configuration,
     problems: [...problems, ...problemsOfParts, ...(await problemsOfConverter(configuration.dataConverter))],
@@ -78,7 +78,7 @@ async function doctor(options: DoctorOptions): Promise<void> {
     for (const check of checks) {
       const found = await check;
       findings.push(...found);
-      if (!options.json) found.forEach(show);
+      if (!options.json) showAll(found);
     }
     if (options.json) printJson(findings);
   } finally {
@@ -153,6 +153,15 @@ const MARKS: Record<Finding['status'], [mark: string, style: Style]> = {
 
 function aboutOf({ area, subject }: Finding): string {
   return subject === '' ? area : `${area} ${subject}`;
+}
+
+/** Lines with the same remedy have it once, below the last of them. */
+function showAll(findings: readonly Finding[]): void {
+  findings.forEach((finding, index) => {
+    const next = findings[index + 1];
+    const { remedy, ...withoutRemedy } = finding;
+    show(next?.status === finding.status && next.remedy === remedy ? withoutRemedy : finding);
+  });
 }
 
 function show(finding: Finding): void {
