@@ -61,7 +61,8 @@ test('republish dev prints the environment, runs, and leaves nothing behind afte
       'TEMPORAL_ADDRESS',
     ].sort(),
   );
-  const [, uri = '', paired = ''] = /# pair again .* echo '(.*)' \| (?:npx )?republish (.*)$/m.exec(stdout) ?? [];
+  const [, uri = '', paired = ''] =
+    /# pair again .* echo '(.*)' \| (?:npx )?republish (.*)$/m.exec(stdout) ?? [];
   expect(await republish(paired.split(' '), env as Record<string, string>, uri)).toMatchObject({
     code: 0,
     stdout: expect.stringContaining('the bunker signer of operator operator-1 signs as') as string,
