@@ -73,9 +73,12 @@ export function readConfiguration(options: LoadOptions = {}): {
   for (const need of options.needs ?? []) {
     // An unreadable key file is reported already.
     if (need === 'secretsKey' && values.secretsKeyFile !== undefined) continue;
-    // It defaults to `databaseUrl`, which is reported already.
-    if (need === 'lnbitsDatabaseUrl' && isNeeded('databaseUrl') && isMissing(values.databaseUrl)) continue;
-    if (isMissing(values[need])) problems.push(NEEDS[need]);
+    if (!isMissing(values[need])) continue;
+    const mayBeLeftOut =
+      need === 'lnbitsDatabaseUrl' && isNeeded('databaseUrl') && embeddedServers() === undefined;
+    problems.push(
+      mayBeLeftOut ? `${NEEDS[need]}; without it, LNbits is read from DATABASE_URL` : NEEDS[need],
+    );
   }
 
   const parsed = configurationSchema.safeParse(values);

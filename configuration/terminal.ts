@@ -21,7 +21,9 @@ function colourOf({ NO_COLOR: no, FORCE_COLOR: force }: NodeJS.ProcessEnv): Colo
   return force === '0' || force === 'false' ? 'never' : 'always';
 }
 
-/** Whether npm runs this process because a person typed `npx`. */
-export function isBehindNpx(env: NodeJS.ProcessEnv = process.env): boolean {
-  return env['npm_command'] === 'exec';
+/** How npm runs this process: because a person typed `npx`, or as a script. Undefined: npm does not. */
+export function calledBy(env: NodeJS.ProcessEnv = process.env): 'npx' | `npm run ${string}` | undefined {
+  if (env['npm_command'] === 'exec') return 'npx';
+  const script = env['npm_lifecycle_event'];
+  return script === undefined ? undefined : `npm run ${script}`;
 }

@@ -10,14 +10,18 @@ export interface DevOptions {
   machines: number;
   /** Print one JSON object on stdout instead of lines for a shell. */
   json: boolean;
+  /** Shows a message. */
+  say(text: string): void;
+  /** A command of this program as the person can type it. */
+  commandLine(name: string, operator: string): string;
 }
 
 /** Each simulated machine has a connection. Further machines are only rows in the database. */
 const MAX_SIMULATED_MACHINES = 100;
 
-/** Runs the dev stack until SIGINT or SIGTERM, then stops it. Messages go to stderr. */
+/** Runs the dev stack until SIGINT or SIGTERM, then stops it. */
 export async function runDev(options: DevOptions): Promise<void> {
-  const say = (text: string): void => void process.stderr.write(`${text}\n`);
+  const { say } = options;
   const ended = untilToldToStop();
   say('starting Temporal, Postgres and a relay');
   const stack = await startStack({ onStep: say });
@@ -34,7 +38,7 @@ export async function runDev(options: DevOptions): Promise<void> {
     );
     stack.onStop(() => workers.stop());
     if (options.json) printJson(stack, operators);
-    else printForShell(stack, operators, spare);
+    else printForShell(stack, operators, spare, options.commandLine);
     say(`\n${runningWords()}`);
     await Promise.race([ended.signal, workers.failed]);
     say('\nstopping');
@@ -67,7 +71,12 @@ async function simulateMachines(
     say(`${simulated} of ${all} machines are simulated; the others are rows in the database`);
 }
 
-function printForShell(stack: DevStack, operators: DevOperator[], spare: DevBunker | undefined): void {
+function printForShell(
+  stack: DevStack,
+  operators: DevOperator[],
+  spare: DevBunker | undefined,
+  commandLine: DevOptions['commandLine'],
+): void {
   const lines = [
     `# Temporal UI: ${stack.temporal.uiUrl}`,
     ...operators
@@ -78,11 +87,11 @@ function printForShell(stack: DevStack, operators: DevOperator[], spare: DevBunk
     ...(operators.length > 20 ? [`# and ${operators.length - 20} more operators`] : []),
     '# In another shell:',
     ...Object.entries(stack.env).map(([name, value]) => `export ${name}='${value}'`),
-    ...(operators[0] ? [`# then: republish start ${operators[0].id} --json`] : []),
+    ...(operators[0] ? [`# then: ${commandLine('start', operators[0].id)} --json`] : []),
     ...(operators[0] && spare
       ? [
           '# pair again with this, once: ' +
-            `echo '${spare.uri()}' | republish signer add ${operators[0].id} --bunker`,
+            `echo '${spare.uri()}' | ${commandLine('signer add', operators[0].id)} --bunker`,
         ]
       : []),
   ];

@@ -1,5 +1,7 @@
 import type { Command } from 'commander';
 import type { DataSettings } from '../../configuration/data';
+import type { Configuration } from '../../configuration/schema';
+import type { NoDataFolder } from '../../embedded/data-folder/folder';
 import type { JoinedFolder } from '../../embedded/data-folder/join';
 import type { WorkerSettings } from '../../embedded/data-folder/worker-settings';
 import type { KeptWorker } from '../../embedded/keep-worker';
@@ -9,25 +11,38 @@ import { say } from './output';
 import { closeLiveRegion, sayAbove } from './terminal/live-region';
 import { setDataFolder } from './command-lines';
 
-/** The servers that a command needs in addition to Postgres. */
-interface Servers {
+/** What a command does with a data folder. */
+interface Use {
+  /** It starts Temporal, too, not only Postgres. */
   temporal: boolean;
   /** `helps`: the command shows less without one. */
   worker: 'needed' | 'helps' | 'no';
+  /**
+   * `made`: the command makes the folder if it does not exist. `required`: it only reads what is there, and a
+   * new folder would hide a mistyped path. `examined`: as `required`, but the command itself says what is
+   * missing.
+   */
+  folder: 'made' | 'required' | 'examined';
 }
 
-const ONLY_POSTGRES: Servers = { temporal: false, worker: 'no' };
-const A_RUN: Servers = { temporal: true, worker: 'needed' };
+const LOOKS: Use = { temporal: false, worker: 'no', folder: 'required' };
+const SETS_UP: Use = { ...LOOKS, folder: 'made' };
+const A_RUN: Use = { temporal: true, worker: 'needed', folder: 'made' };
 /** These send queries and updates, which a worker answers. */
-const OF_A_RUN: Servers = { temporal: true, worker: 'helps' };
+const OF_A_RUN: Use = { temporal: true, worker: 'helps', folder: 'required' };
+const WITH_TEMPORAL: Use = { ...LOOKS, temporal: true };
 
-const SERVERS: Record<string, Servers> = {
+/** Every other command only looks. `up` starts the servers itself, and makes the folder. */
+const USES: Record<string, Use> = {
   start: A_RUN,
   'fleet start': A_RUN,
-  worker: { temporal: true, worker: 'no' },
-  end: { temporal: true, worker: 'no' },
-  'fleet end': { temporal: true, worker: 'no' },
-  report: { temporal: true, worker: 'no' },
+  'signer add': SETS_UP,
+  migrate: SETS_UP,
+  doctor: { ...LOOKS, folder: 'examined' },
+  worker: WITH_TEMPORAL,
+  end: WITH_TEMPORAL,
+  'fleet end': WITH_TEMPORAL,
+  report: WITH_TEMPORAL,
   ...Object.fromEntries(
     ['watch', 'status', 'pause', 'resume', 'retry', 'skip', 'cancel'].map((name) => [name, OF_A_RUN]),
   ),
@@ -49,6 +64,12 @@ interface InUse {
   worker?: KeptWorker;
 }
 let inUse: InUse | undefined;
+let missing: NoDataFolder | undefined;
+
+/** Why the data folder of this call cannot be examined. Undefined: there is one, or none was given. */
+export function missingDataFolder(): NoDataFolder | undefined {
+  return missing;
+}
 
 /** Starts the servers that a command needs, when it is called with a data folder, and configures them. */
 export async function enterDataFolder(command: Command): Promise<void> {
@@ -62,15 +83,10 @@ export async function enterDataFolder(command: Command): Promise<void> {
   // `up` starts the servers itself.
   if (settings === undefined || name === 'up') return;
   if (data !== undefined) setDataFolder(data);
-  const needed = SERVERS[name] ?? ONLY_POSTGRES;
+  const needed = USES[name] ?? LOOKS;
   endInOrderOnSignals();
-  const { joinDataFolder } = await import('../../embedded/data-folder/join.js');
-  const joined = await joinDataFolder(settings.directory, {
-    role: 'command',
-    temporal: needed.temporal,
-    say: sayAbove,
-    settings: await workerSettings(),
-  });
+  const joined = await join(settings.directory, needed);
+  if (joined === undefined) return;
   await useJoined(joined, settings);
   if (joined.differing.length > 0) sayOtherWorker(joined.differing);
   if (needed.worker === 'no' || joined.runBy === 'up') return;
@@ -80,6 +96,37 @@ export async function enterDataFolder(command: Command): Promise<void> {
     );
   }
   await startOwnWorker(joined, needed.worker === 'needed');
+}
+
+/** @returns undefined: there is no folder, which the command itself reports. @throws DataFolderUnusable */
+async function join(directory: string, needed: Use): Promise<JoinedFolder | undefined> {
+  const { joinDataFolder } = await import('../../embedded/data-folder/join.js');
+  const { NoDataFolder } = await import('../../embedded/data-folder/folder.js');
+  const options = {
+    role: 'command',
+    temporal: needed.temporal,
+    say: sayAbove,
+    settings: await workerSettings(),
+  } as const;
+  try {
+    return await joinDataFolder(directory, { ...options, make: false });
+  } catch (error) {
+    if (!(error instanceof NoDataFolder) || needed.folder === 'required') throw error;
+    if (needed.folder === 'examined') {
+      missing = error;
+      return undefined;
+    }
+  }
+  // No worker of `up` is there. Nothing is made for a run that could not begin.
+  if (needed.worker === 'needed') await requireWorkerParts();
+  return joinDataFolder(directory, { ...options, make: true });
+}
+
+/** What a worker on a data folder needs of the environment and the file. @throws ConfigurationError */
+export async function requireWorkerParts(): Promise<Configuration> {
+  const { loadConfiguration, WORKER_NEEDS } = await import('../../configuration/load.js');
+  const needs = WORKER_NEEDS.filter((need) => need !== 'databaseUrl' && need !== 'secretsKey');
+  return loadConfiguration({ needs });
 }
 
 /** The settings of a worker that the environment of this shell contains. */
@@ -197,7 +244,8 @@ function endInOrderOnSignals(): void {
   }
 }
 
-function pathOf(command: Command): string {
+/** A command as it is typed after `republish`, such as `signer add`; empty for the program itself. */
+export function pathOf(command: Command): string {
   const names: string[] = [];
   for (let each: Command | null = command; each?.parent; each = each.parent) names.unshift(each.name());
   return names.join(' ');

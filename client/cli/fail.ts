@@ -39,11 +39,14 @@ export function explain(thrown: unknown): number {
 /** The error's own where it knows better than the catalogue. */
 function remedyOf(error: Error, type: FailureType): string {
   const { remedy } = error as { remedy?: unknown };
-  const told = typeof remedy === 'string' ? remedy : remedyFor(type);
-  // The library has no such folder, so the catalogue does not name it.
+  return withDataFolder(typeof remedy === 'string' ? remedy : remedyFor(type), type);
+}
+
+/** The library has no data folder, so the remedies of the catalogue do not name it. */
+export function withDataFolder(remedy: string, type: FailureType | undefined): string {
   return type === 'TemporalUnavailable' && embeddedServers() === undefined
-    ? `${told} Or, without any server: --data <dir>.`
-    : told;
+    ? `${remedy} Or, without any server: --data <dir>, with LNBITS_DATABASE_URL and REPUBLISH_RELAYS.`
+    : remedy;
 }
 
 /** An error of no name of ours says at least which it is: its message alone is often a riddle. */

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { Command, Help, Option } from 'commander';
+import { Command, Option } from 'commander';
 import { COLOUR_CHOICES, type ColourChoice } from '../../configuration/terminal';
 import { registerAudit } from './commands/audit';
 import { registerCompletion } from './commands/completion';
@@ -18,12 +18,13 @@ import { registerStatus } from './commands/status';
 import { registerUp } from './commands/up';
 import { registerWatch } from './commands/watch';
 import { registerWorker } from './commands/worker';
-import { enterDataFolder, leaveDataFolder, takesData } from './data-folder';
+import { enterDataFolder, leaveDataFolder, pathOf } from './data-folder';
 import { explain } from './fail';
+import { afterMistake, HELP, showMistake } from './help';
 import { endWithNpx } from './npm-parent';
 import { requireIds } from './ids';
-import { chooseColour } from './output';
-import { setOperator } from './command-lines';
+import { chooseColour, fittedTo } from './output';
+import { asCalled, setOperator, setProgram } from './command-lines';
 
 /**
  * All commands. A command imports its modules when it runs, so that --help and a spelling mistake answer at
@@ -31,9 +32,7 @@ import { setOperator } from './command-lines';
  */
 export function buildProgram(): Command {
   const program = new Command('republish')
-    .description(
-      'Republishes the Nostr configuration documents of Bitcoin ATM operators under their current key.',
-    )
+    .description("Republishes Bitcoin ATMs' Nostr documents under their operator's current key.")
     .version(version())
     .addOption(
       new Option('--color <when>', 'colour what is shown on a terminal (else: NO_COLOR, FORCE_COLOR)')
@@ -46,9 +45,13 @@ export function buildProgram(): Command {
       'folder of embedded servers, in place of DATABASE_URL and TEMPORAL_ADDRESS (else: REPUBLISH_DATA)',
     )
     .addHelpText('before', 'Example: republish start 8f3c2b\n')
-    .configureHelp({ showGlobalOptions: true, visibleGlobalOptions: globalOptionsOf })
+    .configureHelp(HELP)
+    .configureOutput({
+      writeOut: (text) => process.stdout.write(text.replace(/^(?:Example|Usage): .*$/gm, asCalled)),
+      writeErr: (text) => process.stderr.write(fittedTo(process.stderr, asCalled(text))),
+      outputError: showMistake,
+    })
     .showSuggestionAfterError()
-    .showHelpAfterError('(see --help)')
     .exitOverride()
     .hook('preAction', async (_, command) => {
       chooseColour(program.opts<{ color: ColourChoice | false }>().color);
@@ -73,13 +76,13 @@ export function buildProgram(): Command {
   registerUp(program);
   registerDev(program);
   registerCompletion(program);
+  setHelpAfterMistakes(program);
   return program;
 }
 
-/** The help of a command without data folder does not show --data. */
-function globalOptionsOf(this: Help, command: Command): Option[] {
-  const options = Help.prototype.visibleGlobalOptions.call(this, command);
-  return takesData(command) ? options : options.filter(({ long }) => long !== '--data');
+function setHelpAfterMistakes(command: Command): void {
+  command.showHelpAfterError(afterMistake(pathOf(command)));
+  command.commands.forEach(setHelpAfterMistakes);
 }
 
 /** The operator of a call: the argument, or the option of `doctor`. */
@@ -108,6 +111,10 @@ async function main(): Promise<void> {
     throw error;
   });
   const program = buildProgram();
+  setProgram(
+    program.commands.map((command) => command.name()),
+    __dirname,
+  );
   try {
     await program.parseAsync();
   } catch (error) {

@@ -1,4 +1,4 @@
-import { isBehindNpx } from '../../configuration/terminal';
+import { calledBy } from '../../configuration/terminal';
 
 const LOOKED_MS = 250;
 
@@ -8,7 +8,7 @@ const LOOKED_MS = 250;
  * script may start a process and leave it running.
  */
 export function endWithNpx(): void {
-  if (!isBehindNpx() || process.platform === 'win32') return;
+  if (calledBy() !== 'npx' || process.platform === 'win32') return;
   const shell = process.ppid;
   const looking = setInterval(() => {
     if (process.ppid === shell) return;

@@ -39,7 +39,7 @@ export const CALLER = {
   ResultTooLarge: {
     scope: 'caller',
     meaning: 'The run is complete, but it has more event ids than a result can hold.',
-    remedy: 'Do not start again. Read the ids with: republish audit <operator>.',
+    remedy: 'Do not start again. Read the ids with: republish audit <operator> --json.',
   },
   RepublishIncomplete: {
     scope: 'caller',

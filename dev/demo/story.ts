@@ -14,7 +14,7 @@ import { seedOperator, type SeededMachine } from '../seed';
 import { type DevStack, startStack } from '../stack';
 import { untilToldToStop } from '../../embedded/told-to-stop';
 import { startWorkerProcess } from '../../embedded/worker-process';
-import { chapter, demand, happened, note } from './narrator';
+import { chapter, data, demand, happened, narrateTo, note } from './narrator';
 
 const OPERATOR = 'demo-operator';
 const TYPES = documentTypes.map(({ type }) => type);
@@ -26,14 +26,24 @@ const IMPATIENT = {
   REPUBLISH_BUNKER_CONCURRENCY: '2',
 };
 
+export interface DemoOptions {
+  /** Everything stays up at the end, until Ctrl-C. */
+  keep: boolean;
+  /** The command that does so, as the person can type it. */
+  keepCommand: string;
+  /** Shows a line of the story. */
+  say(text: string): void;
+}
+
 /** Plays a migration on real components. Throws at the first result that is wrong. */
-export async function runDemo({ keep }: { keep: boolean }): Promise<void> {
+export async function runDemo({ keep, keepCommand, say }: DemoOptions): Promise<void> {
+  narrateTo(say);
   const told = untilToldToStop();
   const stack = await startStack({ onStep: note });
   Object.assign(stack.env, IMPATIENT);
   try {
     await Promise.race([
-      tell(stack),
+      tell(stack, keep),
       told.signal.then((signal) => {
         throw new Error(`ended by ${signal}`);
       }),
@@ -48,11 +58,11 @@ export async function runDemo({ keep }: { keep: boolean }): Promise<void> {
     await stack.stop();
     told.forget();
   }
-  // The person may still try the addresses above.
-  if (!keep) chapter('All of it is stopped again. To keep it and look around: npm run demo -- --keep');
+  if (!keep)
+    chapter(`All of it is stopped again. To keep it and look around, also in Temporal's UI: ${keepCommand}`);
 }
 
-async function tell(stack: DevStack): Promise<void> {
+async function tell(stack: DevStack, keep: boolean): Promise<void> {
   chapter('1. An operator with three machines publishes under a local key');
   const localKey = generateSecretKey();
   const oldPubkey = getPublicKey(localKey);
@@ -61,7 +71,7 @@ async function tell(stack: DevStack): Promise<void> {
   let worker = await startWorkerProcess(stack.env);
   stack.onStop(() => worker.stop('SIGTERM', 35_000));
   const machines = await startMachines(stack, seeded, oldPubkey, () => undefined);
-  await republish(stack);
+  await republish(stack, keep);
   const before = await allRead(machines, 'the old key');
 
   chapter('2. The account moves to a bunker: another key, and the machines see nothing');
@@ -81,7 +91,7 @@ async function tell(stack: DevStack): Promise<void> {
     worker = await startWorkerProcess(stack.env);
     happened('another worker has started');
   });
-  const events = await republish(stack);
+  const events = await republish(stack, keep);
   await trouble();
 
   chapter('4. What stands now');
@@ -95,7 +105,7 @@ function signerContext(stack: DevStack) {
   return { database: stack.database, configuration, operatorUserId: OPERATOR, say: note };
 }
 
-async function republish(stack: DevStack): Promise<RepublishResult> {
+async function republish(stack: DevStack, keep: boolean): Promise<RepublishResult> {
   const { client, close } = await connect({ temporal: loadTemporalConfiguration(stack.env) });
   try {
     const run = await startRepublish(client, OPERATOR, {
@@ -103,7 +113,8 @@ async function republish(stack: DevStack): Promise<RepublishResult> {
       taskQueue: stack.env.REPUBLISH_TASK_QUEUE ?? '',
     });
     const workflow = `${encodeURIComponent(run.workflowId)}/${run.runId}`;
-    note(`Temporal UI: ${stack.temporal.uiUrl}/namespaces/default/workflows/${workflow}`);
+    // Without --keep the link would be dead before a person has opened it.
+    if (keep) note(`Temporal UI: ${stack.temporal.uiUrl}/namespaces/default/workflows/${workflow}`);
     const startedAtMs = Date.now();
     const events = await run.result();
     const ids = Object.values(events).flat();
@@ -169,9 +180,12 @@ async function showEvidence(
     ({ operatorPubkey }) => operatorPubkey === bunker.userPubkey,
   );
   const [audit] = audits;
-  demand(audits.length === 1 && isDeepStrictEqual(audit?.events, events), 'one audit row, and it agrees');
+  demand(
+    audits.length === 1 && isDeepStrictEqual(audit?.events, events),
+    `the run has one audit row, and it agrees (row ${audit?.position}: row 1 is of the run in 1.)`,
+  );
   note('Result:');
-  process.stdout.write(`${JSON.stringify(events, null, 2)}\n`);
+  data(events);
   note('Audit row:');
-  process.stdout.write(`${JSON.stringify(audit, null, 2)}\n`);
+  data(audit);
 }

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { access, chmod, constants, mkdir, readdir, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { ensureError } from '../../contract/failures';
+import { shellWord } from '../../rules/shell';
 import { createPrivateFile } from '../private-file';
 
 /** A data folder cannot be used. The message says why and what to do. */
@@ -16,6 +17,18 @@ export class DataFolderUnusable extends Error {
     readonly remedy?: string,
   ) {
     super(message, options);
+  }
+}
+
+/** There is no data folder at the path, and the caller may not make one: it may be a mistyped path. */
+export class NoDataFolder extends DataFolderUnusable {
+  constructor(root: string, why: string) {
+    super(
+      `${root} is no data folder: ${why}`,
+      {},
+      'Is the path right (--data, REPUBLISH_DATA, or the key "data")? To make a data folder there: ' +
+        `republish migrate --data ${shellWord(root)}.`,
+    );
   }
 }
 
@@ -38,17 +51,26 @@ const FORMAT = 1;
 /** Entries that an empty file system may have at its root. */
 const ALLOWED_IN_EMPTY = ['lost+found'];
 
+export interface OpenOptions {
+  /** Make the folder if it does not exist. */
+  make: boolean;
+  /** Called with a message when the folder was made. */
+  say(text: string): void;
+}
+
 /**
- * Opens a data folder. Creates it, with mode 0700 and a marker file, if it does not exist.
+ * Opens a data folder. With `make` it creates it, with mode 0700 and a marker file, if it does not exist.
  *
+ * @throws NoDataFolder it does not exist
  * @throws DataFolderUnusable it cannot be created, contains other files, belongs to another user, or is of a
  *   newer release
  */
-export async function openDataFolder(directory: string): Promise<DataFolder> {
+export async function openDataFolder(directory: string, { make, say }: OpenOptions): Promise<DataFolder> {
   const root = path.resolve(directory);
   try {
-    await makeFolders(root);
-    await requireDataFolder(root);
+    if (make) await makeFolders(root);
+    else if ((await kindOf(root)) !== 'folder') throw new NoDataFolder(root, 'there is no such folder');
+    if (await requireDataFolder(root, make)) say(`made the data folder ${root}`);
   } catch (thrown) {
     if (thrown instanceof DataFolderUnusable) throw thrown;
     throw new DataFolderUnusable(
@@ -113,20 +135,26 @@ async function requireWritable(directory: string): Promise<void> {
   }
 }
 
-/** Marks an empty folder as a data folder, or checks the marker of an existing one. */
-async function requireDataFolder(root: string): Promise<void> {
+/**
+ * Checks the marker of a data folder. With `make` it marks an empty folder as one.
+ *
+ * @returns whether it has marked the folder
+ */
+async function requireDataFolder(root: string, make: boolean): Promise<boolean> {
   const marker = path.join(root, MARKER);
   const text = await readFile(marker, 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined;
     throw error;
   });
-  if (text === undefined) await requireEmpty(root);
-  else {
+  if (text === undefined) {
+    await requireEmpty(root);
+    if (!make) throw new NoDataFolder(root, 'the folder is empty');
+  } else {
     await requireOurs(root, marker);
     requireKnownFormat(root, text);
   }
   await chmod(root, 0o700);
-  await createPrivateFile(marker, `${JSON.stringify({ format: FORMAT })}\n`);
+  return createPrivateFile(marker, `${JSON.stringify({ format: FORMAT })}\n`);
 }
 
 /** Refuses a folder with other files, such as LNbits' own: a person may have named it by mistake. */

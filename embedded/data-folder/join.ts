@@ -9,6 +9,8 @@ import { differing, type WorkerSettings } from './worker-settings';
 
 export interface JoinOptions {
   role: Owner['role'];
+  /** Make the folder if it does not exist. */
+  make: boolean;
   /** Temporal is needed too, not only Postgres. */
   temporal: boolean;
   /** The worker settings of this shell. With the role `up`: those of its worker. */
@@ -44,10 +46,10 @@ const QUIET_MS = 2_000;
 /**
  * Uses the servers of a data folder: those of the process that runs them, or its own if no process does.
  *
- * @throws DataFolderUnusable, or the reason of `signal`
+ * @throws NoDataFolder, DataFolderUnusable, or the reason of `signal`
  */
 export async function joinDataFolder(directory: string, options: JoinOptions): Promise<JoinedFolder> {
-  const folder = await openDataFolder(directory);
+  const folder = await openDataFolder(directory, options);
   const waiting = sayOnce(options.say);
   for (const beganMs = Date.now(); ; await sleep(POLL_MS)) {
     options.signal?.throwIfAborted();

@@ -43,7 +43,7 @@ export function clockFindings({ ofPostgres, ofRelays, ofBunkerRelays }: Witnesse
 }
 
 function hostFinding(witnesses: readonly ClockWitness[]): Finding {
-  const { ok, warn } = findingsOf('clock', 'this host');
+  const { ok, unknown, warn } = findingsOf('clock', 'this host');
   const verdict = judgeClock(witnesses);
   requireRight(verdict);
   const { agreeing } = verdict;
@@ -56,7 +56,7 @@ function hostFinding(witnesses: readonly ClockWitness[]): Finding {
   }
   return agreeing.length > 0
     ? ok(`agrees with ${agreeing.join(', ')}`)
-    : ok('not compared: no other machine, relay or Postgres, says the time');
+    : unknown('not compared: no other machine, relay or Postgres, says the time');
 }
 
 /**

@@ -2,6 +2,7 @@ import { ensureError, type FailureType, failureTypeOf, remedyFor } from '../../c
 import { within } from '../../async/wait';
 
 export type Area =
+  | 'data folder'
   | 'configuration'
   | 'secrets key'
   | 'temporal'
@@ -18,7 +19,8 @@ export interface Finding {
   area: Area;
   /** Which relay, operator, query and so on. */
   subject: string;
-  status: 'ok' | 'warn' | 'fail';
+  /** `unknown`: nothing could be compared, so it is neither good nor bad. */
+  status: 'ok' | 'warn' | 'unknown' | 'fail';
   message: string;
   /** What to do; with every `warn` and `fail`. */
   remedy?: string;
@@ -30,6 +32,7 @@ export interface Finding {
 export function findingsOf(area: Area, subject: string) {
   return {
     ok: (message: string): Finding => ({ area, subject, status: 'ok', message }),
+    unknown: (message: string): Finding => ({ area, subject, status: 'unknown', message }),
     warn: (message: string, remedy: string): Finding => ({ area, subject, status: 'warn', message, remedy }),
     /** @param why a failure type, with the remedy of the catalogue; or a remedy that knows better */
     fail: (message: string, why: FailureType | { remedy: string; type?: FailureType }): Finding => ({

@@ -15,12 +15,34 @@ afterEach(() => migration.stop());
 
 const modeOf = (file: string): string => (statSync(file).mode & 0o777).toString(8);
 
-describe('a command that only looks', () => {
-  test('makes the folder, for its owner alone, starts Postgres alone, and leaves nothing running', async () => {
+describe('a command that needs only Postgres', () => {
+  test('makes the folder, for its owner alone, and leaves nothing running; one that looks makes none', async () => {
     const { folder, run } = migration;
+    for (const args of [['signer', 'list'], ['audit', 'x'], ['status', 'x'], ['report', 'x'], ['worker']]) {
+      const { code, stderr } = await run(args);
+      expect({ args, code, stderr }).toMatchObject({
+        code: 5,
+        stderr: expect.stringMatching(
+          `^error: DataFolderUnusable: ${folder} is no data folder: .*\nremedy: .* republish migrate --data ${folder}`,
+        ) as string,
+      });
+    }
+    // It says what else is missing, too.
+    const doctor = await run(['doctor', '--json'], { REPUBLISH_RELAYS: '' });
+    const findings = JSON.parse(doctor.stdout) as Record<'area' | 'status' | 'message', string>[];
+    expect(findings.filter(({ status }) => status === 'fail')).toMatchObject([
+      { area: 'data folder', message: expect.stringContaining('there is no such folder') as string },
+      { area: 'configuration', message: expect.stringContaining('REPUBLISH_RELAYS') as string },
+    ]);
+    const start = await run(['start', 'x'], { REPUBLISH_RELAYS: '' });
+    expect(start).toMatchObject({ code: 5, stderr: expect.stringContaining('REPUBLISH_RELAYS') as string });
+    expect(existsSync(folder)).toBe(false);
+
+    const made = await run(['migrate']);
+    expect(made).toMatchObject({ code: 0, stderr: `made the data folder ${folder}\n` });
     const { code, stdout, stderr } = await run(['signer', 'list']);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-    expect(stdout).toContain('no signers');
+    expect(stdout).toContain(`no signers; add one with: republish signer add <operator> --data ${folder}`);
     expect(modeOf(folder)).toBe('700');
     expect(modeOf(path.join(folder, 'postgres'))).toBe('700');
     for (const file of ['secrets-key', 'postgres-password', 'servers.json'])
@@ -57,6 +79,7 @@ describe('a command that only looks', () => {
   }, 90_000);
 
   test('shares the servers with another that begins at the same moment', async () => {
+    await migration.make();
     const { run, folder } = migration;
     const both = await Promise.all([
       run(['signer', 'list']),
@@ -123,7 +146,7 @@ describe('what is refused', () => {
       [path.join(folder, 'x')]: 'is no folder',
     };
     for (const [place, reason] of Object.entries(places)) {
-      const { code, stderr } = await republish(['signer', 'list', '--data', place], migration.env);
+      const { code, stderr } = await republish(['migrate', '--data', place], migration.env);
       expect({ code, stderr }).toEqual({ code: 5, stderr: expect.stringContaining(reason) as string });
       expect(stderr).toContain('name one that this user may write to');
     }

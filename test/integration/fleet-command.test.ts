@@ -54,8 +54,10 @@ describe('republish fleet', () => {
       { outcome: 'incomplete', reason: 'moved', operators: { complete: 1, incomplete: 1 } },
     ]);
     const shown = await republish(['fleet', 'audit', '--limit', '2'], saga.env);
-    expect(shown.stdout).toContain('reason: moved');
-    expect(shown.stdout).toContain('RepublishIncomplete');
+    expect(shown.stdout).toMatch(/ incomplete +1 of 2 +[0-9a-f-]+\n\nfleet .*\ncomplete, /);
+    expect(shown.stdout).not.toContain('reason: moved');
+    const full = await republish(['fleet', 'audit', '--limit', '2', '--full'], saga.env);
+    expect(full.stdout).toMatch(/reason: moved.*RepublishIncomplete.*\ncomplete, /s);
     const ended = await republish(['fleet', 'pause'], saga.env);
     expect(ended).toMatchObject({ code: 1, stdout: '' });
     expect(ended.stderr).toContain('has ended');

@@ -63,7 +63,7 @@ describe('republish audit', () => {
       });
     }
 
-    const text = await republish(['audit', id], saga.env);
+    const text = await republish(['audit', id, '--full'], saga.env);
     expect(text.code).toBe(0);
     for (const said of [
       nip19.npubEncode(bunker.userPubkey),

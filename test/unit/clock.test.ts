@@ -129,3 +129,11 @@ test('relays that operators have named do not call this host wrong; each has a l
   ]);
   expect(findings.at(-1)?.message).toBe('agrees with Postgres, d');
 });
+
+test('a clock that nothing was compared with is not called right', () => {
+  const own: ClockWitness = { name: 'Postgres', aheadMs: 0, uncertaintyMs: 1, isOwn: true };
+  for (const ofPostgres of [[], [own]])
+    expect(clockFindings({ ofPostgres, ofRelays: [], ofBunkerRelays: [] })).toMatchObject([
+      { subject: 'this host', status: 'unknown' },
+    ]);
+});

@@ -8,7 +8,7 @@ import { buildProgram } from '../../client/cli/main';
 import { completionScript } from '../../client/cli/completion/scripts';
 import { completionWords } from '../../client/cli/completion/words';
 import { readSecret } from '../../client/cli/read-secret';
-import { setOperator } from '../../client/cli/command-lines';
+import { asCalled, commandLine, setOperator, setProgram } from '../../client/cli/command-lines';
 import { ControlRefused, RunNotFound, TemporalRefused, TemporalUnavailable } from '../../client/errors';
 import { ConfigurationError } from '../../configuration/load';
 import { FAILURES, type FailureType, RepublishError } from '../../contract/failures';
@@ -48,9 +48,38 @@ describe('every command', () => {
   });
 
   test.each(named)('%s says what it is for, and each option too', (_, command) => {
-    expect(command.summary() || command.description()).not.toBe('');
+    // In a list of commands all begin and end alike.
+    expect(command.summary()).toMatch(/^[a-z].*[^.]$/);
+    expect(command.description()).toMatch(/^[A-Z].*\.( |$|\n)|^Prints a/s);
     for (const { description } of command.options) expect(description).not.toBe('');
   });
+});
+
+test('the help of the program names every command, and shows all of them on a small terminal', () => {
+  const lines = helpOf(program).trimEnd().split('\n');
+  const from = lines.indexOf('First:');
+  const shown = lines.slice(from).join('\n');
+  for (const { name } of program.commands.map((each) => ({ name: each.name() })))
+    expect([
+      name,
+      shown.match(new RegExp(`(^|[ ,])${name}\\b(?! (an|a|and|the)\\b)`, 'gm')) !== null,
+    ]).toEqual([name, true]);
+  expect(lines.length - from).toBeLessThan(24);
+  for (const text of lines) expect(text.length).toBeLessThan(80);
+});
+
+test.each([
+  [['plan'], 'plan'],
+  [['signer', 'check'], 'signer check'],
+])('%j without its operator is told where the help is, and where ids are', async (args, name) => {
+  let said = '';
+  const write = jest
+    .spyOn(process.stderr, 'write')
+    .mockImplementation((text) => Boolean((said += String(text))));
+  await expect(buildProgram().parseAsync(['node', 'republish', ...args])).rejects.toThrow('missing');
+  write.mockRestore();
+  expect(said).toContain(`(see: republish ${name} --help)`);
+  expect(said).toContain('accounts.id in LNbits');
 });
 
 describe('every error that reaches a person', () => {
@@ -101,7 +130,7 @@ describe('every error that reaches a person', () => {
 
   test('Temporal that is away is told with the way that needs no server', () => {
     expect(explained(new TemporalUnavailable('at x')).said).toMatch(
-      / Or, without any server: --data <dir>\.$/m,
+      / Or, without any server: --data <dir>, with LNBITS_DATABASE_URL and REPUBLISH_RELAYS\.$/m,
     );
   });
 
@@ -128,6 +157,23 @@ describe('every error that reaches a person', () => {
     setOperator('8f3c2b');
     expect(explained(new RunNotFound('why')).said).toContain('republish start 8f3c2b; see earlier ones');
   });
+});
+
+test('commands are shown as this process was called', () => {
+  const told =
+    'Start one: republish worker. The schema `republish` of republish is made by `republish migrate`.';
+  const names = program.commands.map((each) => each.name());
+  expect(asCalled(told)).toBe(told);
+  setProgram(names, '/home/x/republish/dist/client/cli', 'npx');
+  expect(asCalled(told)).toBe(
+    'Start one: npx republish worker. The schema `republish` of republish is made by `npx republish migrate`.',
+  );
+  expect(asCalled(asCalled(told))).toBe(asCalled(told));
+  expect(commandLine('fleet audit', 'a b')).toBe("npx republish fleet audit 'a b'");
+  setProgram(names, '/home/x/.npm/_npx/1f/node_modules/republish-operator-configs/dist', 'npx');
+  expect(commandLine('audit')).toBe('npx republish-operator-configs audit');
+  setProgram(names, '/usr/lib/node_modules/republish-operator-configs/dist', 'npm run demo');
+  expect(asCalled(told)).toBe(told);
 });
 
 test('--data is offered by every command that takes it, and by no other', () => {

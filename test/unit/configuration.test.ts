@@ -66,7 +66,6 @@ describe('loadConfiguration', () => {
 
     it('tells what is wrong with DATABASE_URL once', () => {
       expect(failure({ DATABASE_URL: 'mysql://x/y' }).problems).toHaveLength(1);
-      expect(failure({}, ['databaseUrl', 'lnbitsDatabaseUrl']).problems).toHaveLength(1);
     });
   });
 
@@ -153,6 +152,18 @@ describe('loadConfiguration', () => {
     };
     write({ queries });
     expect(load().queries).toEqual(queries);
+  });
+
+  it('names all that a worker lacks at once, also what has a default while something else is set', () => {
+    const { problems } = failure({}, ['databaseUrl', 'lnbitsDatabaseUrl', 'relays', 'secretsKey']);
+    expect(problems.map((problem) => problem.replace(/ .*/s, ''))).toEqual([
+      'DATABASE_URL',
+      'LNBITS_DATABASE_URL',
+      'REPUBLISH_RELAYS',
+      'REPUBLISH_SECRETS_KEY',
+    ]);
+    expect(problems[1]).toContain('without it, LNbits is read from DATABASE_URL');
+    expect(failure({}, ['lnbitsDatabaseUrl']).message).not.toContain('without it');
   });
 
   it('reports every wrong key of file and environment at once, and what is missing besides', () => {

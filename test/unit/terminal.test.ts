@@ -60,6 +60,13 @@ test('a command is not broken, so that it can be pasted, as long as it has room 
   expect(wrapToWidth(told, 36)).toEqual(lines);
   const views = fitted(line(['bold', told]), 38).map((each) => paint(each, 38, false));
   expect(views.map((text) => text.trim())).toEqual(lines);
+  const withNpx = told.replaceAll('republish', 'npx republish').replace('check op-7', 'list');
+  expect(wrap(withNpx, 39)).toEqual([
+    'Is it online',
+    '(npx republish signer list)? Else:',
+    'npx republish signer add op-7 --bunker.',
+    'Then again.',
+  ]);
   // Where it has none, it is broken as any other words are.
   expect(wrap('by republish skip op --machine m1, or', 20)).toEqual([
     'by republish skip op',

@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander';
 import { remedyFor } from '../../../contract/failures';
+import { isGood as hasGoodOutcome } from '../../../contract/progress';
 import { compareIds, machineOf } from '../../../rules/machine-name';
 import type { RelayStanding } from '../../../contract/relay-standing';
 import { didYouMean } from '../../../rules/suggest';
@@ -8,7 +9,7 @@ import { byMachine } from '../by-machine';
 import { csv } from '../csv';
 import { fittedTo, print, printJson, say } from '../output';
 import { commandLine, completeCommands } from '../command-lines';
-import { paragraph, sectionedTable, short, wholeTable } from '../terminal/table';
+import { fittedTable, paragraph, sectionedTable, short, wholeTable } from '../terminal/table';
 import { onOneLine } from '../terminal/text';
 
 /** A person reads at most so many rows. Rows with trouble are always shown. */
@@ -21,10 +22,11 @@ export function registerAudit(program: Command): void {
     .command('audit')
     .summary('show what was published and what was not')
     .description(
-      'Shows the audit of a run, or the newest audits of an operator: what became of each document, on which relays, who intervened and why, and what failed with its remedy.\nWith --check it says whether that is still what was written, of everybody where nobody is named.',
+      'Shows the audit of a run, or of the newest run of an operator: what became of each document, on which relays, who intervened and why, and what failed with its remedy. Earlier runs of the operator have a line each.\nWith --check it says whether that is still what was written, of everybody where nobody is named.',
     )
     .argument('[operator-or-run]', "an operator's user id, or a run id; may be left out with --check")
     .option('--limit <n>', 'at most so many runs of an operator', '10')
+    .option('--full', 'every run in full, the newest last, and each event as an nevent')
     .option('--json', 'as JSON on stdout: a list of audits, newest first')
     .addOption(new Option('--csv', 'as CSV on stdout (RFC 4180), a line for each document').conflicts('json'))
     .addOption(
@@ -45,6 +47,7 @@ export function registerAudit(program: Command): void {
 
 interface AuditOptions {
   limit: string;
+  full?: true;
   json?: true;
   csv?: true;
   check?: true;
@@ -69,8 +72,30 @@ async function audit(subject: string | undefined, options: AuditOptions): Promis
     // Not through print(): the line ends are part of the format.
     return void process.stdout.write(csv([CSV_HEADER, ...report.audits.flatMap(csvRows)]));
   }
+  // The newest is shown last: that is what a person sees when the rest has scrolled away.
+  const [newest, ...earlier] = report.audits;
+  if (options.full) earlier.toReversed().forEach((row) => showAudit(row, { full: true }));
+  else if (earlier.length > 0) showEarlier(earlier);
+  if (newest !== undefined) showAudit(newest, options);
+  if (newest !== undefined && !options.full)
+    print(paragraph(`in full, with each event as an nevent: ${commandLine('audit', subject)} --full`));
+  if (report.open.length > 0) print('');
   sayOpen(report, subject, (text) => print(fittedTo(process.stdout, text)));
-  report.audits.forEach(showAudit);
+}
+
+/** A line for each earlier run, the newest last. */
+function showEarlier(rows: readonly ToldAudit[]): void {
+  const lines = rows.toReversed().map(({ writtenAt, outcome, documents, runId }) => {
+    const planned = documents.filter((document) => document.outcome !== 'skipped');
+    const good = planned.filter((document) => hasGoodOutcome(document.outcome));
+    return [minuteOf(writtenAt), outcome, `${good.length} of ${planned.length}`, runId];
+  });
+  print(`${fittedTable(['ended (UTC)', 'outcome', 'good', 'earlier run'], lines)}\n`);
+}
+
+/** Such as `2026-11-27 10:00`. @param at ISO 8601 */
+export function minuteOf(at: string): string {
+  return at.slice(0, '2026-11-27T10:00'.length).replace('T', ' ');
 }
 
 /** The id names no run, and no operator with a run. */
@@ -89,7 +114,7 @@ function sayOpen({ open }: AuditReport, subject: string, tell: (text: string) =>
     );
 }
 
-export function showAudit(row: ToldAudit): void {
+export function showAudit(row: ToldAudit, { full = false }: { full?: boolean } = {}): void {
   print(`run ${row.runId}\n${row.outcome}, ${row.writtenAt}, operator ${row.operatorUserId}`);
   print(`row ${row.position}, head ${row.hash}`);
   if (row.operatorNpub) print(row.operatorNpub);
@@ -127,7 +152,7 @@ export function showAudit(row: ToldAudit): void {
   if (types.length > 0) print('');
   for (const type of types)
     print(paragraph(completeCommands(`remedy for ${type}: ${remedyFor(type)}`, row.operatorUserId)));
-  showEvents(row.documents);
+  if (full) showEvents(row.documents);
   print('');
 }
 
@@ -172,9 +197,13 @@ function told({ state, detail }: RelayStanding): string {
   return detail ? `${state} (${state === 'newer' ? short(detail) : detail})` : state;
 }
 
+/** A failed document may have an event that does not stand. */
+function withNevent(documents: ToldDocument[]): ToldDocument[] {
+  return documents.filter(({ nevent, outcome }) => nevent !== null && outcome !== 'failed');
+}
+
 function showEvents(documents: ToldDocument[]): void {
-  // A failed document may have an event that does not stand.
-  const events = documents.filter(({ nevent, outcome }) => nevent !== null && outcome !== 'failed');
+  const events = withNevent(documents);
   if (events.length === 0) return;
   if (events.length > MAX_NEVENTS) return print('\nevent ids and nevents in full: --json or --csv');
   print('');

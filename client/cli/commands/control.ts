@@ -60,7 +60,7 @@ function register(program: Command, name: UpdateName, summary: string): Command 
     example: `republish ${name} 8f3c2b`,
   };
   return controlCommand(program, name, words)
-    .argument('<operator>', "the operator's user id")
+    .argument('<operator>', "the operator's user id (accounts.id in LNbits)")
     .action((operator: string, options: RunControlOptions) => control(name, operator, options));
 }
 

@@ -1,4 +1,7 @@
 import type { Command } from 'commander';
+import { calledBy } from '../../../configuration/terminal';
+import { commandLine } from '../command-lines';
+import { say } from '../output';
 
 export function registerDev(program: Command): void {
   program
@@ -19,7 +22,7 @@ export function registerDev(program: Command): void {
         throw new UsageError('--operators and --machines must be whole numbers from 0');
       }
       const { runDev } = await withOptionalPackages(() => import('../../../dev/run-dev.js'));
-      await runDev({ operators, machines, json: options.json === true });
+      await runDev({ operators, machines, json: options.json === true, say, commandLine });
     });
 
   program
@@ -34,8 +37,14 @@ export function registerDev(program: Command): void {
     .addHelpText('before', 'Example: republish demo --keep\n')
     .action(async (options: { keep?: true }) => {
       const { runDemo } = await withOptionalPackages(() => import('../../../dev/demo/story.js'));
-      await runDemo({ keep: options.keep === true });
+      await runDemo({ keep: options.keep === true, say, keepCommand: keepCommand() });
     });
+}
+
+/** The demo again, with `--keep`, as a person can type it here. */
+function keepCommand(): string {
+  const caller = calledBy();
+  return caller?.startsWith('npm run') ? `${caller} -- --keep` : `${commandLine('demo')} --keep`;
 }
 
 /** An install with `--omit=optional` does not contain the embedded stack. */

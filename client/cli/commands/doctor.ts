@@ -1,9 +1,12 @@
 import { type Command, Option } from 'commander';
 import { ROLES, type Role } from '../../../database/rights-list';
 import type { Finding } from '../../../inspection/doctor/finding';
+import type { Need } from '../../../configuration/load';
+import type { NoDataFolder } from '../../../embedded/data-folder/folder';
 import type { SeenRun } from '../../../inspection/doctor/run';
+import { missingDataFolder } from '../data-folder';
 import { EXIT } from '../exit-codes';
-import { UsageError } from '../fail';
+import { UsageError, withDataFolder } from '../fail';
 import { AUTH_HELP } from '../relay-auth';
 import { paintedFor, print, printJson, printPainted, say } from '../output';
 import type { Style } from '../terminal/paint';
@@ -16,7 +19,7 @@ export function registerDoctor(program: Command): void {
     .command('doctor')
     .summary('say what is not as a run needs it')
     .description(
-      'Looks at everything that a run needs: the configuration; Temporal with its namespace, search attributes and workers; Postgres with its schema, rights and the configured queries; every document relay; every stored signer and the secrets key; the clock of this host against those of Postgres and all relays; with --operator also how the newest run stands. Each line says ok, warn or FAIL, with what to do. Changes nothing, and signs nothing unless --auth lets the signer tell a relay who asks (NIP-42).\nExit code 1 when a line says FAIL.',
+      'Looks at everything that a run needs: the configuration; Temporal with its namespace, search attributes and workers; Postgres with its schema, rights and the configured queries; every document relay; every stored signer and the secrets key; the clock of this host against those of Postgres and all relays; with --operator also how the newest run stands. Each line says ok, warn or FAIL, with what to do, or ? if it cannot be known. Changes nothing, and signs nothing unless --auth lets the signer tell a relay who asks (NIP-42).\nExit code 1 when a line says FAIL.',
     )
     .option('--operator <id>', 'only the signer of this operator, and how the newest run stands')
     .addOption(
@@ -45,13 +48,19 @@ async function doctor(options: DoctorOptions): Promise<void> {
     );
   const { readConfiguration, WORKER_NEEDS } = await import('../../../configuration/load.js');
   const { examine } = await import('../../../inspection/doctor/examine.js');
-  const { configuration, problems } = readConfiguration({
-    needs: options.as === 'migrator' ? ['databaseUrl'] : WORKER_NEEDS,
-  });
+  const noFolder = missingDataFolder();
+  // A data folder would have its own Postgres and secrets key.
+  const needed = (need: Need): boolean =>
+    noFolder === undefined || (need !== 'databaseUrl' && need !== 'secretsKey');
+  const needs = (options.as === 'migrator' ? (['databaseUrl'] as const) : WORKER_NEEDS).filter(needed);
+  const { configuration: configured, problems } = readConfiguration({ needs });
+  const configuration = noFolder === undefined ? configured : { ...configured, databaseUrl: undefined };
   const { readParts } = await import('../../../assembly/parts.js');
   const { parts, problems: problemsOfParts } = await readParts(configuration);
   const { operator } = options;
-  const temporal = await temporalConfiguration();
+  const temporal = noFolder === undefined ? await temporalConfiguration() : undefined;
+  const findings: Finding[] = noFolder === undefined ? [] : [noFolderFinding(noFolder)];
+  if (!options.json) showAll(findings);
   const checks = examine({
     configuration,
     problems: [...problems, ...problemsOfParts, ...(await problemsOfConverter(configuration.dataConverter))],
@@ -64,13 +73,12 @@ async function doctor(options: DoctorOptions): Promise<void> {
     ...(options.auth ? { auth: true } : {}),
     say,
   });
-  const findings: Finding[] = [];
   // All checks are running already. Their results are shown in this order, each when it is there.
   try {
     for (const check of checks) {
       const found = await check;
       findings.push(...found);
-      if (!options.json) found.forEach(show);
+      if (!options.json) showAll(found);
     }
     if (options.json) printJson(findings);
   } finally {
@@ -80,11 +88,24 @@ async function doctor(options: DoctorOptions): Promise<void> {
     findings.filter((finding) => finding.status === status).length;
   if (!options.json) {
     // The lines of the failed checks may have scrolled away.
-    const failed = findings.filter(({ status }) => status === 'fail').map(aboutOf);
+    const failed = countedNames(findings.filter(({ status }) => status === 'fail').map(aboutOf));
     const which = failed.length === 0 ? '' : `: ${failed.join('; ')}`;
-    print(paragraph(`\n${count('ok')} ok, ${count('warn')} warn, ${count('fail')} FAIL${which}`));
+    const unknown = count('unknown') === 0 ? '' : `, ${count('unknown')} unknown`;
+    print(paragraph(`\n${count('ok')} ok, ${count('warn')} warn${unknown}, ${count('fail')} FAIL${which}`));
   }
   if (count('fail') > 0) process.exitCode = EXIT.failed;
+}
+
+function noFolderFinding({ message, remedy, type }: NoDataFolder): Finding {
+  return { area: 'data folder', subject: '', status: 'fail', message, type, ...(remedy ? { remedy } : {}) };
+}
+
+/** Each name once, with its number if it is there more than once. */
+function countedNames(names: readonly string[]): string[] {
+  return [...new Set(names)].map((name) => {
+    const number = names.filter((other) => other === name).length;
+    return number === 1 ? name : `${name} (${number})`;
+  });
 }
 
 /** Undefined with a data folder: its Temporal runs only while a command needs it. */
@@ -126,6 +147,7 @@ const INDENT = ' '.repeat(6);
 const MARKS: Record<Finding['status'], [mark: string, style: Style]> = {
   ok: ['ok', 'green'],
   warn: ['warn', 'yellow'],
+  unknown: ['?', 'dim'],
   fail: ['FAIL', 'red'],
 };
 
@@ -133,8 +155,18 @@ function aboutOf({ area, subject }: Finding): string {
   return subject === '' ? area : `${area} ${subject}`;
 }
 
+/** Lines with the same remedy have it once, below the last of them. */
+function showAll(findings: readonly Finding[]): void {
+  findings.forEach((finding, index) => {
+    const next = findings[index + 1];
+    const { remedy, ...withoutRemedy } = finding;
+    show(next?.status === finding.status && next.remedy === remedy ? withoutRemedy : finding);
+  });
+}
+
 function show(finding: Finding): void {
-  const { status, message, remedy } = finding;
+  const { status, message, type } = finding;
+  const remedy = finding.remedy === undefined ? undefined : withDataFolder(finding.remedy, type);
   const about = aboutOf(finding);
   const lines = (text: string): string =>
     wrapToWidth(text, terminalWidth() - INDENT.length).join(`\n${INDENT}`);

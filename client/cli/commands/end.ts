@@ -25,7 +25,7 @@ export function registerEnd(program: Command): void {
       .description(
         'Ends a run that can neither continue nor be cancelled: its workflow task fails, or no worker will ever poll its queue. It is terminated in Temporal, then its audit is written from the ledger and shown. Needs no worker; needs the database, with the rights of a worker. May be repeated: what is missing is done, also for a run that was terminated elsewhere.\nCancel a run instead while a worker can continue it: then signed documents are finished.',
       )
-      .argument('<operator>', "the operator's user id")
+      .argument('<operator>', "the operator's user id (accounts.id in LNbits)")
       .addHelpText('before', 'Example: republish end 8f3c2b --reason "the old queue is gone"\n'),
   ).action(end);
 }
@@ -59,7 +59,7 @@ async function end(operator: string, options: EndOptions): Promise<void> {
     else say(`run ${runId} has ended already, and its audit is there: nothing was changed`);
     const { audits } = await auditReport(database, runId, 1);
     if (options.json) printJson(audits);
-    else audits.forEach(showAudit);
+    else audits.forEach((row) => showAudit(row));
   });
 }
 

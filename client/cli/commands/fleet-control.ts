@@ -1,14 +1,15 @@
 import type { Command } from 'commander';
 import type { FleetUpdateName } from '../../../contract/fleet';
 import { forFleet } from '../../../rules/shell';
+import { asCalled, commandLine } from '../command-lines';
 import { controlCommand, type ControlOptions, sendControl } from '../send-control';
 
 /** What each command says when the fleet has taken it. */
 const DONE: Record<FleetUpdateName, (runs: string) => string> = {
-  pause: (runs) => `paused, with ${runs} in work. Go on with: republish fleet resume`,
+  pause: (runs) => `paused, with ${runs} in work. Go on with: ${commandLine('fleet resume')}`,
   resume: (runs) => `the fleet continues, with ${runs} that it had paused`,
   cancel: (runs) =>
-    `cancelled, with ${runs} in work: what is signed is finished, then the audits are written; see: republish fleet audit`,
+    `cancelled, with ${runs} in work: what is signed is finished, then the audits are written; see: ${commandLine('fleet audit')}`,
 };
 
 /** The commands that control a fleet. */
@@ -33,8 +34,8 @@ async function control(name: FleetUpdateName, options: ControlOptions): Promise<
       what: 'the fleet',
       counted: 'operators',
       done: (operators) => DONE[name](`${operators} run${operators === 1 ? '' : 's'}`),
-      endCommand: 'republish fleet end',
-      remedy: forFleet,
+      endCommand: commandLine('fleet end'),
+      remedy: (text) => asCalled(forFleet(text)),
     };
   }, options);
 }

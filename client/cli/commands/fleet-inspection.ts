@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { OperatorPlan, OperatorVerification } from '../../../inspection/fleet';
 import { EXIT } from '../exit-codes';
 import { forceOptions, resetCountsOption } from '../options';
+import { commandLine } from '../command-lines';
 import { print, printJson, say } from '../output';
 import { fittedTable, paragraph } from '../terminal/table';
 import { selectedOperators } from './fleet';
@@ -103,7 +104,9 @@ function showPlans(planned: OperatorPlan[]): void {
     const warned = documents.filter(({ warning }) => warning !== undefined).length;
     const remarks = [
       ...problems.map(({ type, message }) => `${type}: ${message}`),
-      ...(counts.invalid > 0 ? [`${counts.invalid} invalid, see: republish plan ${one.operatorUserId}`] : []),
+      ...(counts.invalid > 0
+        ? [`${counts.invalid} invalid, see: ${commandLine('plan', one.operatorUserId)}`]
+        : []),
       ...(warned > 0 ? [`sets the counts of ${warned} machine${warned === 1 ? '' : 's'}`] : []),
       ...(one.plan.standAlready > 0 ? [`${one.plan.standAlready} not ours stand there already`] : []),
     ];

@@ -1,6 +1,8 @@
 import type { WaitsFor } from '../../../contract/activities';
 import type { FleetProgress, FleetSummary, OperatorEnd } from '../../../contract/fleet';
 import type { WrittenFleetAuditRow } from '../../../database/fleets';
+import { commandLine } from '../command-lines';
+import { minuteOf } from './audit';
 import { print, say } from '../output';
 import { howFarOfFleet } from '../../../rules/how-far';
 import { compareIds } from '../../../rules/machine-name';
@@ -49,6 +51,15 @@ export function showFleetAudit(row: WrittenFleetAuditRow): void {
   print('');
 }
 
+/** A line for each earlier fleet, the newest last. */
+export function showEarlierFleets(rows: readonly WrittenFleetAuditRow[]): void {
+  const lines = rows.toReversed().map(({ writtenAt, outcome, operators, runId }) => {
+    const all = Object.values(operators).reduce((sum, count) => sum + count, 0);
+    return [minuteOf(writtenAt), outcome, `${operators.complete} of ${all}`, runId];
+  });
+  print(`${fittedTable(['ended (UTC)', 'outcome', 'complete', 'earlier fleet'], lines)}\n`);
+}
+
 /** The order in which runs end is random. */
 export function sortedByOperator(failures: readonly OperatorEnd[]): OperatorEnd[] {
   return failures.toSorted((a, b) => compareIds(a.operatorUserId, b.operatorUserId));
@@ -76,6 +87,6 @@ function showFailures(
   ]);
   print(`\n${fittedTable(['operator', 'outcome', 'failure', 'run', 'message'], rows)}`);
   const more = incomplete + failed + cancelled - failures.length;
-  if (more > 0) print(`and ${more} more; see: republish fleet audit`);
-  print('Each operator: republish audit <operator>');
+  if (more > 0) print(`and ${more} more; see: ${commandLine('fleet audit')}`);
+  print(`Each operator: ${commandLine('audit <operator>')}`);
 }

@@ -8,6 +8,7 @@ import { requireOperatorIds } from '../ids';
 import { forceOptions, resetCountsOption } from '../options';
 import { compareIds } from '../../../rules/machine-name';
 import { forFleet } from '../../../rules/shell';
+import { asCalled, commandLine } from '../command-lines';
 import { print, printJson, say } from '../output';
 import { onCtrlC } from '../signals';
 import { paragraph } from '../terminal/table';
@@ -19,6 +20,7 @@ import { registerFleetInspection } from './fleet-inspection';
 import {
   fleetLine,
   sortedByOperator,
+  showEarlierFleets,
   showFleetAudit,
   showSummary,
   countIncomplete,
@@ -85,9 +87,12 @@ export function registerFleet(program: Command): void {
   fleet
     .command('audit')
     .summary('show what fleets have done')
-    .description('Shows the audit of a fleet by its run id, or the newest fleets.')
+    .description(
+      'Shows the audit of a fleet by its run id, or of the newest fleet. Earlier fleets have a line each.',
+    )
     .argument('[run]', 'the run id of a fleet')
     .option('--limit <n>', 'at most so many fleets', '10')
+    .option('--full', 'every fleet in full, the newest last')
     .option('--json', 'as JSON on stdout: a list of audit rows, newest first')
     .addHelpText('before', 'Example: republish fleet audit\n')
     .action(audit);
@@ -101,7 +106,7 @@ async function start(named: string[], options: StartOptions): Promise<void> {
     const otherRequest = otherRequestOf(options);
     const fleet = await beginOrStopWaiting(
       (waiting) => startFleet(client, { ...input, otherRequest, ...waiting }),
-      'To see it: republish fleet status; to end it: republish fleet cancel',
+      `To see it: ${commandLine('fleet status')}; to end it: ${commandLine('fleet cancel')}`,
     );
     if (fleet === undefined) return;
     say(howItBegan(fleet));
@@ -179,7 +184,7 @@ async function waitForEnd(fleet: FleetRun, json: boolean): Promise<void> {
     say(
       runRestsWithoutUs()
         ? '\nstopping: documents in work are finished, and the fleet rests. Go on with the same command'
-        : '\ndetached; the fleet continues. Come back with: republish fleet status',
+        : `\ndetached; the fleet continues. Come back with: ${commandLine('fleet status')}`,
     );
     void leaveDataFolder().finally(() => process.exit(EXIT.detached));
   };
@@ -197,7 +202,7 @@ async function waitForEnd(fleet: FleetRun, json: boolean): Promise<void> {
     process.exitCode = countIncomplete(summary.operators) === 0 ? EXIT.ok : EXIT.partlyDone;
   } catch (error) {
     if (!(error instanceof RepublishFailed)) throw error;
-    say(`error: ${error.type}: ${error.message}; see: republish fleet audit ${fleet.runId}`);
+    say(`error: ${error.type}: ${error.message}; see: ${commandLine('fleet audit', fleet.runId)}`);
     process.exitCode = error.type === 'InvalidInput' ? exitCodeFor(error.type) : EXIT.failed;
   } finally {
     forget();
@@ -252,10 +257,16 @@ async function status({ json }: { json?: true }): Promise<void> {
 }
 
 function obstacleText({ type, message }: Obstacle): string {
-  return `${type}: ${message}\nremedy: ${forFleet(remedyFor(type))}`;
+  return `${type}: ${message}\nremedy: ${asCalled(forFleet(remedyFor(type)))}`;
 }
 
-async function audit(run: string | undefined, options: { limit: string; json?: true }): Promise<void> {
+interface AuditOptions {
+  limit: string;
+  full?: true;
+  json?: true;
+}
+
+async function audit(run: string | undefined, options: AuditOptions): Promise<void> {
   const { withReadOnlyDatabase } = await import('../database.js');
   const { auditOfFleet, fleetAudits } = await import('../../../database/fleets.js');
   const { UsageError } = await import('../fail.js');
@@ -268,6 +279,10 @@ async function audit(run: string | undefined, options: { limit: string; json?: t
     return [row];
   });
   if (options.json) return printJson(rows);
-  if (rows.length === 0) return print('no audit of a fleet; see: republish fleet status');
-  for (const row of rows) showFleetAudit(row);
+  const [newest, ...earlier] = rows;
+  if (newest === undefined) return print(`no audit of a fleet; see: ${commandLine('fleet status')}`);
+  // The newest is shown last: that is what a person sees when the rest has scrolled away.
+  if (options.full) earlier.toReversed().forEach(showFleetAudit);
+  else if (earlier.length > 0) showEarlierFleets(earlier);
+  showFleetAudit(newest);
 }

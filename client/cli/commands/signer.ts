@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { NostrConnectOptions } from '../../../pairing/signers';
-import { print, printJson, say } from '../output';
+import { commandLine } from '../command-lines';
+import { fittedTo, print, printJson, say } from '../output';
 import { fittedTable, short, terminalWidth } from '../terminal/table';
 import type { CurrentSigner } from '../../../pairing/current-signers';
 import type { SignerFacts, SignerKind } from '../../../pairing/facts';
@@ -9,6 +10,7 @@ import { checkSigner, ORIGINS } from './signer-check';
 export function registerSigner(program: Command): void {
   const signer = program
     .command('signer')
+    .summary("pair, check, list and remove operators' signers")
     .description("Keeps operators' signers (encrypted at rest with REPUBLISH_SECRETS_KEY).")
     .addHelpText('before', 'Example: republish signer check 8f3c2b\n');
 
@@ -18,7 +20,7 @@ export function registerSigner(program: Command): void {
     .description(
       "Makes a signer the operator's current one, in place of any other.\n--bunker reads a bunker:// URI from standard input or --uri-file and pairs with it; the URI's secret works once, so the client key made here is kept.\n--local reads an nsec (or 64 hex characters) the same way.\n--nostrconnect shows a nostrconnect:// URI (and a QR code of it on a terminal) and waits until a bunker has taken it.\nAn operator whom LNbits does not know is refused, unless --yes says that the account is made later.",
     )
-    .argument('<operator>', "the operator's user id")
+    .argument('<operator>', "the operator's user id (accounts.id in LNbits)")
     .option('--bunker', 'a NIP-46 remote signer')
     .option('--nostrconnect', 'a NIP-46 remote signer that is shown a URI made here')
     .option('--relay <url...>', 'with --nostrconnect: wait on these relays (default: REPUBLISH_RELAYS)')
@@ -32,6 +34,7 @@ export function registerSigner(program: Command): void {
 
   signer
     .command('list')
+    .summary('list the signers')
     .description(
       "Lists the signers: whose, from where (paired here or, with signers: lnbits, the account's own), of which kind, and which key they sign with.",
     )
@@ -45,7 +48,7 @@ export function registerSigner(program: Command): void {
     .description(
       "Asks the signer its public key and compares it with the account's. It also has the signer encrypt a text, as a run does first, and sign an event that is thrown away (not LNbits' own client).\n--deep tries all that a run would ask: both signatures, the largest state, its speed one by one and side by side, its clock, and whether a person is asked. It says what a run of the operator's documents will take. At most 12 requests; nothing is published.\nExit code 4 when it does not answer, differs, encrypts wrongly or changes what it signs.",
     )
-    .argument('<operator>', "the operator's user id")
+    .argument('<operator>', "the operator's user id (accounts.id in LNbits)")
     .option('--deep', 'try all that a run would ask of it, and measure how quick it is')
     .option('--json', 'as JSON on stdout')
     .addHelpText('before', 'Example: republish signer check 8f3c2b --deep\n')
@@ -53,10 +56,11 @@ export function registerSigner(program: Command): void {
 
   signer
     .command('remove')
+    .summary("forget an operator's signer")
     .description(
       "Deletes the operator's signer and its client key. After that a bunker must be paired again, with a new URI.",
     )
-    .argument('<operator>', "the operator's user id")
+    .argument('<operator>', "the operator's user id (accounts.id in LNbits)")
     .option('--json', 'as JSON on stdout')
     .addHelpText('before', 'Example: republish signer remove 8f3c2b\n')
     .action(remove);
@@ -160,7 +164,9 @@ async function list({ json }: { json?: true }): Promise<void> {
   );
   if (json) return printJson(signers);
   if (signers.length === 0)
-    return print('no signers; add one with: republish signer add <operator> --bunker');
+    return print(
+      fittedTo(process.stdout, `no signers; add one with: ${commandLine('signer add <operator>')} --bunker`),
+    );
   // On a narrow terminal only the beginnings of keys and times are shown. --json has all of them.
   const isNarrow = terminalWidth() < ROOM_FOR_KEYS;
   print(

@@ -10,7 +10,7 @@ export function registerStatus(program: Command): void {
     .description(
       'Shows the newest run of an operator once: how far it is, what is being retried, what it waits for.\n`republish watch` keeps it in sight.',
     )
-    .argument('<operator>', "the operator's user id")
+    .argument('<operator>', "the operator's user id (accounts.id in LNbits)")
     .option('--json', 'as JSON on stdout')
     .addHelpText('before', 'Example: republish status 8f3c2b\n')
     .action(status);

@@ -3,6 +3,7 @@ import { shellWord } from '../../../rules/shell';
 import type { JoinedFolder } from '../../../embedded/data-folder/join';
 import type { WorkerSettings } from '../../../embedded/data-folder/worker-settings';
 import { runningWords } from '../../../embedded/told-to-stop';
+import { commandLine } from '../command-lines';
 import { print, printJson, say } from '../output';
 
 export function registerUp(program: Command): void {
@@ -20,19 +21,29 @@ export function registerUp(program: Command): void {
 }
 
 async function up(data: string | undefined, json: boolean): Promise<void> {
-  const { dataSettingsOf, leaveDataFolder, useJoined } = await import('../data-folder.js');
+  const { dataSettingsOf, leaveDataFolder, requireWorkerParts, useJoined } =
+    await import('../data-folder.js');
   const { UsageError } = await import('../fail.js');
   const { untilToldToStop } = await import('../../../embedded/told-to-stop.js');
   const settings = await dataSettingsOf(data);
   if (settings === undefined) throw new UsageError('name the data folder: republish up --data <dir>');
-  const worker = await requireWorkerParts();
+  const { settingsOf } = await import('../../../configuration/stated.js');
+  // A worker without its settings would end all servers again.
+  const worker: WorkerSettings = settingsOf(await requireWorkerParts());
   const ended = untilToldToStop();
   const abort = new AbortController();
   void ended.signal.then(() => abort.abort());
   try {
     say(`starting Postgres and Temporal on ${settings.directory}`);
     const { joinDataFolder } = await import('../../../embedded/data-folder/join.js');
-    const how = { role: 'up', temporal: true, say, settings: worker, signal: abort.signal } as const;
+    const how = {
+      role: 'up',
+      make: true,
+      temporal: true,
+      say,
+      settings: worker,
+      signal: abort.signal,
+    } as const;
     const joined = await joinDataFolder(settings.directory, how).catch((error: unknown) => {
       if (!abort.signal.aborted) throw error;
     });
@@ -43,15 +54,6 @@ async function up(data: string | undefined, json: boolean): Promise<void> {
     await leaveDataFolder();
     ended.forget();
   }
-}
-
-/** Checked before a server starts: a worker without its settings would end all servers again. */
-async function requireWorkerParts(): Promise<WorkerSettings> {
-  const { loadConfiguration, WORKER_NEEDS } = await import('../../../configuration/load.js');
-  const needs = WORKER_NEEDS.filter((need) => need !== 'databaseUrl' && need !== 'secretsKey');
-  const configuration = loadConfiguration({ needs });
-  const { settingsOf } = await import('../../../configuration/stated.js');
-  return settingsOf(configuration);
 }
 
 async function workUntil(
@@ -76,6 +78,6 @@ function tell({ folder, temporalUi, temporalAddress }: JoinedFolder, json: boole
   print(`# Temporal UI: ${temporalUi}`);
   print('# In another shell, together with the variables for LNbits and the relays:');
   print(`export REPUBLISH_DATA=${shellWord(folder.path)}`);
-  print('# then: republish start <operator>');
+  print(`# then: ${commandLine('start <operator>')}`);
   say(`\n${runningWords()}`);
 }

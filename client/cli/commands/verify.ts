@@ -140,7 +140,7 @@ async function show(verification: Verification, { auth, asMachine }: VerifyOptio
   if (counts.unknown > 0)
     print(
       paragraph(
-        `unknown is neither good nor bad: so few relays answered that it cannot be said. What is wrong with each: republish doctor. When they answer again: ${commandLine('verify', operatorUserId)}`,
+        `unknown is neither good nor bad: so few relays answered that it cannot be said. What is wrong with each: ${commandLine('doctor')}. When they answer again: ${commandLine('verify', operatorUserId)}`,
       ),
     );
   if (documents.some(({ relays }) => Object.values(relays).some(isFoundByOne)))

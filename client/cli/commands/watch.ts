@@ -16,7 +16,7 @@ export function registerWatch(program: Command): void {
     .description(
       'Follows the newest run of an operator until it has ended: in place on a terminal, else in lines. Ctrl-C detaches; the run continues. On a data folder without `republish up` it ends the servers too: the run rests until the next command.\nExits as `republish start` would.',
     )
-    .argument('<operator>', "the operator's user id")
+    .argument('<operator>', "the operator's user id (accounts.id in LNbits)")
     .addOption(patienceOption())
     .option(
       '--json',

@@ -111,7 +111,9 @@ function endOfCommand(words: readonly string[], begin: number): number {
   const at = (index: number): string => words[index]?.trimEnd() ?? '';
   let end = begin + 1;
   const goesOn = (pattern: RegExp): boolean => !ENDS.test(at(end - 1)) && pattern.test(at(end));
-  if (!/^[(`]?republish$/.test(at(begin)) || !goesOn(/^[a-z]/)) return end;
+  if (/^[(`"]?npx$/.test(at(begin)) && /^republish(-operator-configs)?$/.test(at(end))) end += 1;
+  else if (!/^[(`"]?republish$/.test(at(begin))) return end;
+  if (!goesOn(/^[a-z]/)) return begin + 1;
   end += 1;
   if (/^(signer|fleet)$/.test(at(end - 1)) && goesOn(/^[a-z]/)) end += 1;
   // The operator. A word of the sentence here does no harm.
