@@ -79,6 +79,8 @@ export async function enterDataFolder(command: Command): Promise<void> {
     if (data !== undefined) throw new UsageError(`--data is of no use to ${name}, which keeps nothing`);
     return;
   }
+  // Such as "$FOLDER" without a value. The command would use the servers of the configuration.
+  if (data === '') throw new UsageError('--data is empty: name a folder');
   const settings = await dataSettingsOf(data);
   // `up` starts the servers itself.
   if (settings === undefined || name === 'up') return;

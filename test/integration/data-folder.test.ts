@@ -110,6 +110,7 @@ describe('what is refused', () => {
     expect(await refused({ DATABASE_URL: 'postgres://x/y', LNBITS_DATABASE_URL: '' })).toContain(
       'DATABASE_URL',
     );
+    expect(await refused({}, ['--data', ''])).toContain('--data is empty: name a folder');
     const dev = await republish(['dev', '--data', folder], env);
     expect({ code: dev.code, said: dev.stderr }).toMatchObject({ code: 2 });
     expect(existsSync(folder)).toBe(false);
