@@ -1,8 +1,9 @@
 import { type Client, WorkflowNotFoundError } from '@temporalio/client';
+import { ENDED_BY_COMMAND } from '../contract/names';
 import { describeChain } from './chain';
 import { explained } from './temporal-errors';
 
-const REASON_IN_CLEAR = 'republish end: its audit says who ended it and why';
+const REASON_IN_CLEAR = `ended ${ENDED_BY_COMMAND}: its audit says by whom and why`;
 
 /**
  * Terminates the newest execution of a run or fleet. A terminated workflow cannot write its audit: the caller

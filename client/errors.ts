@@ -28,7 +28,7 @@ abstract class ExplainedError extends Error {
 /** A run that did not end well. Nothing that was published is lost: `published` says what stands. */
 export class RepublishFailed extends ExplainedError {
   constructor(
-    /** `Cancelled`, `Terminated` and `TimedOut` when the run was ended from outside. */
+    /** `Cancelled`, `RunEnded`, `Terminated` and `TimedOut` when the run was ended from outside. */
     type: FailureType,
     message: string,
     /** Event ids (64 hex characters) by document type that stand although the run failed. */

@@ -19,6 +19,7 @@ import {
 } from '@temporalio/common';
 import { type DocumentFailure, ensureError, failureTypeOf, reasonIn } from '../contract/failures';
 import type { RepublishResult } from '../contract/input';
+import { ENDED_BY_COMMAND } from '../contract/names';
 import type { UpdateName } from '../contract/control';
 import {
   ControlRefused,
@@ -153,6 +154,9 @@ export function asRepublishFailed(client: Client, error: unknown): unknown {
     return new RepublishFailed(failureTypeOf(cause), message, published, failures, failed);
   }
   if (cause instanceof CancelledFailure) return new RepublishFailed('Cancelled', 'the run was cancelled');
+  if (cause instanceof TerminatedFailure && cause.message.includes(ENDED_BY_COMMAND))
+    // As its audit row has it.
+    return new RepublishFailed('RunEnded', cause.message);
   if (cause instanceof TerminatedFailure)
     // The reason of the person who terminated it, if there is one.
     return new RepublishFailed('Terminated', `the run was terminated: ${cause.message}`);

@@ -28,6 +28,9 @@ export const SEARCH_ATTRIBUTES = {
   outcome: 'RepublishOutcome',
 } as const;
 
+/** In the reason with which `republish end` terminates a run or a fleet in Temporal. */
+export const ENDED_BY_COMMAND = '(republish end)';
+
 /** One workflow id per operator, so that Temporal itself refuses two runs at the same time. */
 export function workflowIdFor(operatorUserId: string): string {
   return `republish-operator-configs/${operatorUserId}`;

@@ -1,6 +1,7 @@
 import { persistAudit } from '../activities/persist-audit';
 import type { ControlRequest } from '../contract/control';
 import { RepublishError } from '../contract/failures';
+import { ENDED_BY_COMMAND } from '../contract/names';
 import type { Obstacle } from '../contract/obstacle';
 import { auditOfRun } from '../database/audit';
 import type { Database, Queryable } from '../database/connection';
@@ -71,7 +72,7 @@ export async function requireItsLedger(
 /** Who ended the run and why, for Temporal and the audit row. */
 export function sentenceOf({ by, reason }: ControlRequest, obstacle?: Obstacle | null): string {
   const before = obstacle == null ? '' : `; before that: ${obstacle.type}: ${obstacle.message}`;
-  return `ended by ${by ?? 'somebody'} (republish end)${reason ? `: ${reason}` : ''}${before}`;
+  return `ended by ${by ?? 'somebody'} ${ENDED_BY_COMMAND}${reason ? `: ${reason}` : ''}${before}`;
 }
 
 /**

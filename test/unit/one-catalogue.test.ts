@@ -20,6 +20,7 @@ const READS_WORDS_OF_OTHERS: Readonly<Record<string, string>> = {
   'database/refusals.ts': 'pg and pgbouncer, where neither SQLSTATE nor code says it',
   'sources/sqlite.ts': 'SQLite: which schema lacks a table',
   'worker/create-worker.ts': 'the Temporal SDK: that an earlier worker still holds the native connection',
+  'client/temporal-errors.ts': 'Temporal: that `republish end` terminated the run, by the reason it gave',
   'client/cli/commands/dev.ts': 'Node: which package cannot be found',
   'documents/document-type.ts': 'the name of a document type, which is no failure type',
   'documents/schema-problems.ts': 'looks for values of a state in a message, so that they are not shown',

@@ -139,8 +139,8 @@ test('the header tells the age of the run, not of the phase or the pause', () =>
     progress: { ...progress, paused: { action: 'pause', at: startedAt } },
   }).split('\n');
   expect(paused).toMatch(/^op {2}paused {2}run of 53 s {2}\S+$/);
-  const [ended] = shown({ startedAt, closedAt: NOW, status: 'COMPLETED' }).split('\n');
-  expect(ended).toMatch(/^op {2}completed {2}after 53 s {2}run \S+$/);
+  const [ended] = shown({ startedAt, closedAt: NOW, outcome: 'complete' }).split('\n');
+  expect(ended).toMatch(/^op {2}complete {2}after 53 s {2}run \S+$/);
 });
 
 test('a slow bunker is seen to move before anything has its outcome', () => {

@@ -6,16 +6,6 @@ import { howFarOfFleet } from '../../../rules/how-far';
 import { compareIds } from '../../../rules/machine-name';
 import { fittedTable, paragraph, wholeTable } from '../terminal/table';
 
-/** The number of operators that are not complete. */
-export function countIncomplete({
-  incomplete,
-  failed,
-  cancelled,
-  notBegun,
-}: FleetSummary['operators']): number {
-  return incomplete + failed + cancelled + notBegun;
-}
-
 export function fleetLine(progress: FleetProgress): string {
   const { phase, paused, cancelling, waiting, running, operators } = progress;
   const { incomplete, failed, cancelled } = operators;

@@ -6,6 +6,7 @@ import type { FleetRun, FleetStatus } from '../../fleet';
 import { EXIT, exitCodeFor } from '../exit-codes';
 import { requireOperatorIds } from '../ids';
 import { forceOptions, resetCountsOption } from '../options';
+import { countIncomplete } from '../../../rules/how-far';
 import { compareIds } from '../../../rules/machine-name';
 import { forFleet } from '../../../rules/shell';
 import { print, printJson, say } from '../output';
@@ -15,14 +16,7 @@ import { AuditNotFound } from './audit';
 import { registerFleetControl } from './fleet-control';
 import { registerFleetEnd } from './fleet-end';
 import { registerFleetInspection } from './fleet-inspection';
-import {
-  fleetLine,
-  sortedByOperator,
-  showFleetAudit,
-  showSummary,
-  countIncomplete,
-  waitLine,
-} from './fleet-output';
+import { fleetLine, sortedByOperator, showFleetAudit, showSummary, waitLine } from './fleet-output';
 
 interface StartOptions {
   all?: true;
@@ -228,7 +222,7 @@ async function status({ json }: { json?: true }): Promise<void> {
     const facts = await fleet.status();
     if (json) return printJson(facts);
     print(
-      `${workflowId}\nrun ${runId}\n${facts.status}${facts.closedAt ? `, ended ${facts.closedAt}` : ''}\n`,
+      `${workflowId}\nrun ${runId}\n${facts.outcome ?? 'running'}${facts.closedAt ? `, ended ${facts.closedAt}` : ''}\n`,
     );
     if (facts.obstacle !== null) say(obstacleText(facts.obstacle));
     else if (facts.progress === null)
