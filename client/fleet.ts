@@ -117,7 +117,7 @@ export async function startFleet(client: Client, options: FleetOptions): Promise
     client,
     {
       workflowId,
-      what: 'the fleet',
+      what: 'a fleet',
       remedy: OF_ANOTHER_FLEET,
       start: async () => (await start()).firstExecutionRunId,
       handle: (name) => fleetOf(client, { workflowId, ...name }),

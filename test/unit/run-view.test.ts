@@ -191,7 +191,7 @@ test('in lines: each document once for each trouble, what blocks, and that it is
   expect(told).toMatch(
     /^No further documents are begun\. SignerRefused: the bunker refuses\. Remedy: Allow /,
   );
-  expect(see({}, 3)).toEqual(['what was in the way is tried again']);
+  expect(see({}, 3)).toEqual(['the run begins documents again']);
   const stages = { encrypted: 3, signed: 3, sent: 2, standing: 2 };
   expect(see({ stages }, 10)).toEqual([
     'publishing: 2 of 3 documents (1 published, 0 unchanged, 0 skipped, 0 failed); encrypted 3, signed 3, sent 2, standing 2',

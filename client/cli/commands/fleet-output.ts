@@ -17,7 +17,7 @@ export function fleetLine(progress: FleetProgress): string {
 
 /** The run of another request for which an operator waits. */
 export function waitLine({ operatorUserId, runId, begunAt, differs }: WaitsFor): string {
-  return `waits: ${operatorUserId}, for the end of the run of another request (${differs.join('; ')}), begun at ${begunAt} (run ${runId})`;
+  return `waits: ${operatorUserId}, for the end of a run of another request (its request: ${differs.join('; ')}; begun at ${begunAt}; run ${runId})`;
 }
 
 export function showSummary({ operators, failures }: FleetSummary): void {
