@@ -53,7 +53,7 @@ interface Phased {
 /** What is begun under a workflow id: a run or a fleet. */
 export interface Beginning<Begun> {
   workflowId: string;
-  /** In messages: `the run` or `the fleet`. */
+  /** In messages: `a run` or `a fleet`. */
   what: string;
   /** Starts it. @returns its run id */
   start(): Promise<string>;
@@ -89,9 +89,10 @@ export async function begin<
     const { begun: other, startedAt } = found;
     const { workflowId, runId, differs } = other;
     if (differs.length === 0 || otherRequest === 'attach') return other;
-    const name = `${beginning.what} of another request (${differs.join('; ')}), begun at ${startedAt}`;
+    const name = `${beginning.what} of another request`;
+    const facts = `its request: ${differs.join('; ')}; begun at ${startedAt}; run ${runId}`;
     if (otherRequest === 'refuse')
-      throw new AnotherRunGoesOn(`${name} is running (run ${runId}); nothing was started`, {
+      throw new AnotherRunGoesOn(`${name} is running (${facts}); nothing was started`, {
         remedy: beginning.remedy,
       });
     const onChange = ({ phase, obstacle }: Pick<OtherRun, 'phase' | 'obstacle'>): void => {
@@ -99,7 +100,7 @@ export async function begin<
         obstacle === null
           ? `is ${phase ?? 'without a worker that answers'}`
           : `does not move: ${obstacle.type}: ${obstacle.message}`;
-      const message = `waits for the end of ${name} (run ${runId}), which ${doing}`;
+      const message = `waits for the end of ${name} (${facts}), which ${doing}`;
       onWaiting?.({ workflowId, runId, startedAt, differs, phase, obstacle, message });
     };
     await untilEnded(other, { onChange, outage: new Outage(client, patienceMs), signal });

@@ -1,10 +1,13 @@
 import type { Client, WorkflowExecutionDescription } from '@temporalio/client';
+import { type FailureType, traitsOf } from '../contract/failures';
 import { PROGRESS_QUERY } from '../contract/names';
 import type { Obstacle } from '../contract/obstacle';
+import type { RunOutcome } from '../contract/progress';
 import { type Chain, describeChain } from './chain';
 import { obstacleOf } from './obstacle';
 import { obstacleFacts } from './obstacle-facts';
-import { isUnreadable } from './temporal-errors';
+import { RepublishFailed } from './errors';
+import { asRepublishFailed, isUnreachable, isUnreadable } from './temporal-errors';
 
 /** What can be seen of a run or a fleet from outside, also while no worker answers. */
 export interface ChainStatus<Progress> {
@@ -20,6 +23,8 @@ export interface ChainStatus<Progress> {
   startedAt: string;
   /** ISO 8601; null while it is running. */
   closedAt: string | null;
+  /** How it ended, as its audit row has it; null while it is running. */
+  outcome: RunOutcome | null;
   /** Task queue of the workers. */
   taskQueue: string;
   /** Why it was started (Temporal's memo); absent where nobody gave a reason. */
@@ -41,10 +46,13 @@ export interface StatusKind<Progress, Own> {
     description: WorkflowExecutionDescription,
     told: Progress | null,
   ): Promise<Own & { progress: Progress | null }>;
+  /** The outcome of an execution that completed in Temporal. Absent: `complete`. */
+  outcomeOf?(result: unknown): RunOutcome;
 }
 
 /** A query waits for a worker. The rest of the status is worth more than a longer wait. */
 const QUERY_TIMEOUT_MS = 3_000;
+const RESULT_TIMEOUT_MS = 5_000;
 
 /** Asks Temporal, and through it a worker, how a chain stands. @throws WorkflowNotFoundError */
 export async function chainStatus<Progress, Own>(
@@ -61,6 +69,7 @@ export async function chainStatus<Progress, Own>(
     status: description.status.name,
     startedAt: description.startTime.toISOString(),
     closedAt: description.closeTime?.toISOString() ?? null,
+    outcome: await outcomeOf(client, description, kind.outcomeOf),
     taskQueue: description.taskQueue,
     ...(typeof reason === 'string' ? { reason } : {}),
     ...(await kind.ownStatus(description, told)),
@@ -68,6 +77,37 @@ export async function chainStatus<Progress, Own>(
     cancelRequested: description.raw.workflowExtendedInfo?.cancelRequested === true,
     unreachableSince: null,
   };
+}
+
+/**
+ * Temporal's own status says less: a run is FAILED there whether it failed or only some documents do not
+ * stand.
+ */
+async function outcomeOf(
+  client: Client,
+  { workflowId, runId, closeTime, status }: WorkflowExecutionDescription,
+  ofResult?: (result: unknown) => RunOutcome,
+): Promise<RunOutcome | null> {
+  if (closeTime === undefined) return null;
+  if (status.name === 'CANCELLED') return 'cancelled';
+  const unread = status.name === 'COMPLETED' ? 'complete' : 'failed';
+  if (status.name !== 'FAILED' && ofResult === undefined) return unread;
+  const ended = client.workflow.getHandle(workflowId, runId, { followRuns: false });
+  try {
+    const result = await client.withDeadline(Date.now() + RESULT_TIMEOUT_MS, () => ended.result());
+    return ofResult?.(result) ?? unread;
+  } catch (error) {
+    if (isUnreachable(error)) throw error;
+    const failed = asRepublishFailed(client, error);
+    // Otherwise it was written through a data converter that this client does not have.
+    return failed instanceof RepublishFailed ? outcomeOfFailure(failed.type) : unread;
+  }
+}
+
+function outcomeOfFailure(type: FailureType): RunOutcome {
+  // All documents stand; only their ids did not fit.
+  if (type === 'ResultTooLarge') return 'complete';
+  return traitsOf(type).runOutcome ?? 'failed';
 }
 
 /** The answer of a worker, and what keeps workers from answering. */

@@ -1,6 +1,6 @@
 import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 import type { ControlRequest, UpdateName } from '../contract/control';
-import { remedyFor } from '../contract/failures';
+import { remedyFor, traitsOf } from '../contract/failures';
 import type { Obstacle } from '../contract/obstacle';
 import { type Chain, describeChain } from './chain';
 import { chainObstacle, queryProgress } from './chain-status';
@@ -49,8 +49,9 @@ export class ChainControl {
   async update<Answer>(name: UpdateName, request: ControlRequest = {}): Promise<Answer> {
     try {
       const obstacle = await explained(this.client, () => chainObstacle(this.client, this.chain));
-      // A missing worker may come in time. A worker that fails with the run will fail again.
-      if (obstacle?.type === 'RunStuck') throw refusedFor(name, obstacle);
+      // A missing worker may come in time. Workers that fail or hang with the run will do so again.
+      if (obstacle !== undefined && traitsOf(obstacle.type).obstacle === 'stuck')
+        throw refusedFor(name, obstacle);
       return await this.#send<Answer>(name, request).catch(async (error: unknown) => {
         const found = isUnanswered(error)
           ? await chainObstacle(this.client, this.chain).catch(() => undefined)

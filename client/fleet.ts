@@ -13,6 +13,7 @@ import {
   type FleetUpdateName,
 } from '../contract/fleet';
 import { problemsOfFleetInput } from '../rules/fleet-input';
+import { countIncomplete } from '../rules/how-far';
 import { requestInHistory } from '../temporal/payloads';
 import { differencesOf, requestText } from '../rules/same-request';
 import { forFleet } from '../rules/shell';
@@ -116,7 +117,7 @@ export async function startFleet(client: Client, options: FleetOptions): Promise
     client,
     {
       workflowId,
-      what: 'the fleet',
+      what: 'a fleet',
       remedy: OF_ANOTHER_FLEET,
       start: async () => (await start()).firstExecutionRunId,
       handle: (name) => fleetOf(client, { workflowId, ...name }),
@@ -162,6 +163,8 @@ function fleetOf(client: Client, name: HandleName): FleetRun {
   const { handle, control } = handleOf<FleetProgress, FleetDetails, FleetSummary>(client, name, {
     updateTimeoutMs: UPDATE_TIMEOUT_MS,
     withRemedy: ofFleet,
+    outcomeOf: (summary) =>
+      countIncomplete((summary as FleetSummary).operators) === 0 ? 'complete' : 'incomplete',
     async ownStatus({ raw }, told) {
       const heartbeats = await Promise.all(
         (raw.pendingActivities ?? []).map((pending) => heartbeatOf<HeartbeatDetails>(client, pending)),

@@ -43,7 +43,7 @@ const TIMEOUTS_UNTIL_STUCK = 3;
 export function obstacleOf(facts: ObstacleFacts): Obstacle | undefined {
   const { taskQueue, workers, answered } = facts;
   const failing = failureIn(facts);
-  const before = failing === undefined ? '' : `; the last worker failed: ${failing}`;
+  const before = failing === undefined ? '' : `; before that: ${failing.message}`;
   const isEmpty = workers?.seen.length === 0;
   // `gone` depends on the clock of this host, which may be wrong. So where workers were seen earlier, the
   // failure is NoWorker only if a worker was asked and did not answer.
@@ -52,7 +52,7 @@ export function obstacleOf(facts: ObstacleFacts): Obstacle | undefined {
   const missing = isEmpty || workers === undefined ? undefined : missingBuild(workers, facts.pinnedTo);
   if (missing !== undefined)
     return obstacle('NoWorkerOfRelease', `on task queue ${taskQueue} ${missing}${before}`);
-  if (failing !== undefined) return obstacle('RunStuck', failing);
+  if (failing !== undefined) return failing;
   if (answered !== false) return undefined;
   const seen = workers === undefined ? '' : ', although somebody has polled it in the last minute and a half';
   return obstacle('WorkerSilent', `no worker answers on task queue ${taskQueue}${seen}`);
@@ -62,16 +62,22 @@ function obstacle(type: ObstacleType, message: string): Obstacle {
   return { type, message };
 }
 
-function failureIn({ attempt, lastFailure }: ObstacleFacts): string | undefined {
+function failureIn({ attempt, lastFailure }: ObstacleFacts): Obstacle | undefined {
   if (attempt < 2 || lastFailure === undefined) return undefined;
   const { cause, message } = lastFailure;
   if (cause === UNHANDLED_COMMAND || DONE_BY_SOMEBODY.includes(Number(cause))) return undefined;
   if (cause === 'timeout')
     return attempt < TIMEOUTS_UNTIL_STUCK
       ? undefined
-      : `its workflow task is at attempt ${attempt}: workers take it, and die or hang`;
+      : obstacle(
+          'WorkerHangs',
+          `its workflow task is at attempt ${attempt}: workers take it, and hang or die`,
+        );
   const why = CAUSES[cause] ?? `cause ${cause} of Temporal's WorkflowTaskFailedCause`;
-  return `its workflow task fails, attempt ${attempt} (${why}): ${withoutSecrets(message)}`;
+  return obstacle(
+    'RunStuck',
+    `its workflow task fails, attempt ${attempt} (${why}): ${withoutSecrets(message)}`,
+  );
 }
 
 const MAX_MESSAGE_LENGTH = 300;

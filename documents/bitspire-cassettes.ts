@@ -3,6 +3,10 @@ import { RepublishError } from '../contract/failures';
 import { defineDocumentType, type StateRow } from './document-type';
 import { lastTime, type LastTime } from './last-time';
 
+const TABLE = 'cassette_configs';
+/** Columns that one message names. */
+const MAX_PROBLEMS = 5;
+
 const slot = z.looseObject({ denomination: z.int().min(1), count: z.int().min(0) });
 
 /** z.record alone does not check a key `__proto__`. */
@@ -28,16 +32,17 @@ const slots = z
  */
 export const bitspireCassettes = defineDocumentType({
   type: 'bitspire-cassettes',
-  source: { table: 'cassette_configs' },
+  source: { table: TABLE },
   schema: z.looseObject({ positions: slots }),
-  assemble: (rows) => ({
-    positions: Object.fromEntries(
-      byPosition(rows).map(({ position, denomination, count }) => [
-        String(position),
-        { denomination, count },
-      ]),
-    ),
-  }),
+  assemble: (rows) => {
+    const sorted = byPosition(rows);
+    requireColumns(sorted);
+    return {
+      positions: Object.fromEntries(
+        sorted.map(({ position, denomination, count }) => [String(position), { denomination, count }]),
+      ),
+    };
+  },
   withoutState: 'has not reported yet',
   resetsMachineState: (rows) =>
     "Publishing sets the machine's counts to those that LNbits has: correct them there first, best right " +
@@ -50,13 +55,31 @@ function byPosition(rows: StateRow[]): StateRow[] {
   const positions = rows.map(({ position }) => position);
   for (const position of positions) {
     if (!Number.isSafeInteger(position) || Number(position) < 0) {
-      throw new RepublishError('StateInvalid', 'position: must be a whole number, 0 or more');
+      throw new RepublishError('StateInvalid', `${TABLE}.position: must be a whole number, 0 or more`);
     }
   }
   if (new Set(positions).size !== positions.length) {
-    throw new RepublishError('StateInvalid', 'position: two cassettes of the machine have the same position');
+    throw new RepublishError(
+      'StateInvalid',
+      `${TABLE}.position: two cassettes of the machine have the same position`,
+    );
   }
   return rows.toSorted((a, b) => Number(a.position) - Number(b.position));
+}
+
+/** The schema would name the path in the state: a person corrects a column. */
+function requireColumns(rows: StateRow[]): void {
+  const problems = rows.flatMap(({ position, ...row }) =>
+    (['denomination', 'count'] as const).flatMap((column) => {
+      const judged = slot.shape[column].safeParse(row[column]);
+      if (judged.success) return [];
+      const rule = column === 'denomination' ? '1 or more' : '0 or more';
+      return `${TABLE}.${column} at position ${String(position)}: must be a whole number, ${rule}`;
+    }),
+  );
+  if (problems.length === 0) return;
+  const more = problems.length > MAX_PROBLEMS ? `; and ${problems.length - MAX_PROBLEMS} more` : '';
+  throw new RepublishError('StateInvalid', problems.slice(0, MAX_PROBLEMS).join('; ') + more);
 }
 
 function isObjectOfPositions(value: unknown): boolean {

@@ -13,6 +13,10 @@ const total = z.number().min(0).max(MAX_FEE_FRACTION.toNumber());
 const DIRECTIONS = ['cash_in', 'cash_out'] as const;
 type Direction = (typeof DIRECTIONS)[number];
 
+/** Who gets a fee, and the table that has it. */
+const TABLES = { super: 'super_config', operator: 'dca_machines' } as const;
+type Payee = keyof typeof TABLES;
+
 const components = z.looseObject({
   super_cash_in: z.number(),
   super_cash_out: z.number(),
@@ -76,10 +80,10 @@ function feesOf(row: StateRow): unknown {
   if (row.super_cash_in_fee_fraction === null && row.super_cash_out_fee_fraction === null) {
     throw new RepublishError('SuperConfigMissing', 'super_config has no row');
   }
-  const superIn = fraction(row, 'super_cash_in_fee_fraction');
-  const superOut = fraction(row, 'super_cash_out_fee_fraction');
-  const operatorIn = fraction(row, 'operator_cash_in_fee_fraction');
-  const operatorOut = fraction(row, 'operator_cash_out_fee_fraction');
+  const superIn = fraction(row, 'super', 'cash_in');
+  const superOut = fraction(row, 'super', 'cash_out');
+  const operatorIn = fraction(row, 'operator', 'cash_in');
+  const operatorOut = fraction(row, 'operator', 'cash_out');
   const cashIn = superIn.plus(operatorIn);
   const cashOut = superOut.plus(operatorOut);
   requireInRange({ cash_in: cashIn, cash_out: cashOut });
@@ -96,18 +100,35 @@ function feesOf(row: StateRow): unknown {
   };
 }
 
+/** Table and column of a fee, as a message names it: LNbits' own names, also where a query renames them. */
+function placeOf(whose: Payee, direction: Direction): string {
+  return `${TABLES[whose]}.${columnOf(whose, direction)}`;
+}
+
+/** The two columns whose sum a machine charges. */
+function bothPlaces(direction: Direction): string {
+  return `${placeOf('super', direction)} and ${placeOf('operator', direction)}`;
+}
+
+function columnOf(whose: Payee, direction: Direction): string {
+  return `${whose}_${direction}_fee_fraction`;
+}
+
 /**
  * A fee column. SQLite may return a NUMERIC as text. A number has the digits of its shortest text, which are
  * those of the database.
  */
-function fraction(row: StateRow, column: string): Big {
-  const value = row[column];
+function fraction(row: StateRow, whose: Payee, direction: Direction): Big {
+  const value = row[columnOf(whose, direction)];
   const text = typeof value === 'number' ? String(value) : value;
   if (typeof text !== 'string' || !/^-?\d+(\.\d+)?(e[+-]?\d+)?$/i.test(text)) {
-    throw new RepublishError('StateInvalid', `${column}: must be a number such as 0.03`);
+    throw new RepublishError('StateInvalid', `${placeOf(whose, direction)}: must be a number such as 0.03`);
   }
   if (!carriesExactly(text)) {
-    throw new RepublishError('StateInvalid', `${column}: a JSON number does not carry this value exactly`);
+    throw new RepublishError(
+      'StateInvalid',
+      `${placeOf(whose, direction)}: a JSON number does not carry this value exactly`,
+    );
   }
   return new Big(text);
 }
@@ -116,11 +137,11 @@ function requireInRange(totals: Record<Direction, Big>): void {
   const problems = DIRECTIONS.flatMap((direction) => {
     if (totals[direction].gt(MAX_FEE_FRACTION)) {
       return (
-        `${direction}: super and operator fee together are above the cap of ` +
+        `${direction}: ${bothPlaces(direction)} together are above the cap of ` +
         `${MAX_FEE_FRACTION.toFixed()}, so the machine would reject the document`
       );
     }
-    return totals[direction].lt(0) ? `${direction}: super and operator fee together are below 0` : [];
+    return totals[direction].lt(0) ? `${direction}: ${bothPlaces(direction)} together are below 0` : [];
   });
   if (problems.length > 0) throw new RepublishError('StateInvalid', problems.join('; '));
 }
@@ -130,7 +151,7 @@ function exactNumber(sum: Big, direction: Direction): number {
   if (!carriesExactly(text)) {
     throw new RepublishError(
       'StateInvalid',
-      `${direction}: a JSON number does not carry the sum of super and operator fee exactly`,
+      `${direction}: a JSON number does not carry the sum of ${bothPlaces(direction)} exactly`,
     );
   }
   return Number(text);

@@ -29,7 +29,7 @@ export async function writeAuditOfEndedFleet(
       request,
       ended: [],
       cancelled: false,
-      failure: { type: 'RunEnded', message: sentenceOf(asked, obstacle) },
+      failure: { type: 'Terminated', message: sentenceOf(asked, obstacle) },
       interventions: [{ action: 'end', at: new Date().toISOString(), ...asked }],
     },
     { workflowId },

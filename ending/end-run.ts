@@ -42,7 +42,7 @@ export async function writeAuditOfEnded(
       ...(run?.operatorPubkey ? { operatorPubkey: run.operatorPubkey } : {}),
       documentTypes: run?.documentTypes ?? [],
       cancelled: false,
-      failure: { type: 'RunEnded', message: sentenceOf(asked, ended.obstacle) },
+      failure: { type: 'Terminated', message: sentenceOf(asked, ended.obstacle) },
       interventions: [{ action: 'end', at: new Date().toISOString(), ...asked }],
     },
   );

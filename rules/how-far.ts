@@ -1,4 +1,4 @@
-import type { OperatorCounts } from '../contract/fleet';
+import type { FleetSummary, OperatorCounts } from '../contract/fleet';
 import { type Counts, GOOD_OUTCOMES, type Phase, type Stages } from '../contract/progress';
 
 /**
@@ -45,6 +45,16 @@ export function howFarOfFleet({
   operators: OperatorCounts;
 }): HowFar {
   return share(operators.complete, planned, planned);
+}
+
+/** The number of operators of an ended fleet that are not complete. */
+export function countIncomplete({
+  incomplete,
+  failed,
+  cancelled,
+  notBegun,
+}: FleetSummary['operators']): number {
+  return incomplete + failed + cancelled + notBegun;
 }
 
 function share(done: number, whole: number, of: number): HowFar {

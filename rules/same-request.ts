@@ -20,7 +20,8 @@ const WORDS: Partial<Record<Key, (value: unknown) => string>> = {
   expectedPubkey: (value) => (value === undefined ? 'no expected key' : `expected key ${text(value)}`),
   force: (value) => (value === undefined ? 'no force' : 'force'),
   resetCounts: (value) => (value === undefined ? 'counts are not reset' : 'counts are reset'),
-  onFailure: (value) => (value === undefined ? 'failures are reported' : 'it holds on failures'),
+  onFailure: (value) =>
+    value === undefined ? 'failed documents are reported' : 'failed documents hold the run',
 };
 
 /** What a key means that is left out. */

@@ -29,13 +29,6 @@ export const CALLER = {
     remedy:
       'Use one of the types that the message names. Or name the module that defines the type in "documentTypes" of the configuration, for the workers and for this command.',
   },
-  RunEnded: {
-    scope: 'caller',
-    meaning:
-      'Somebody ended the run with `republish end`: the run was terminated in Temporal, and its audit row was written from the ledger.',
-    remedy:
-      'Correct what kept the run from continuing, then start again: only what is missing is done. Events that were sent before may stand: republish verify <operator>.',
-  },
   ResultTooLarge: {
     scope: 'caller',
     meaning: 'The run is complete, but it has more event ids than a result can hold.',
@@ -57,9 +50,9 @@ export const CALLER = {
   Terminated: {
     scope: 'caller',
     meaning:
-      'Somebody terminated the run in Temporal, so the run could not write its audit row. The ledger has its documents.',
+      'Somebody terminated the run in Temporal. `republish end` does that, and writes the audit row from the ledger.',
     remedy:
-      'Start again: only what is missing is done. If the run has no audit row, write it with: republish end <operator>.',
+      'Correct what kept the run from continuing, then start again: only what is missing is done. Events that were sent before may stand: republish verify <operator>. If the run has no audit row, write it with: republish end <operator>.',
   },
   TimedOut: {
     scope: 'caller',

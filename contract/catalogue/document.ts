@@ -1,4 +1,4 @@
-import type { FailureKind } from './kind';
+import { AGAIN, type FailureKind } from './kind';
 
 /** One document is at fault. The run continues with the other documents. */
 export const DOCUMENT = {
@@ -21,8 +21,7 @@ export const DOCUMENT = {
     scope: 'document',
     ofState: true,
     meaning: 'The state in the database is not valid for the document type.',
-    remedy:
-      'Correct the row that the message names, or the module of your own document type, then start again. The other documents are not affected.',
+    remedy: `Correct the row: the message names the column, or the path in the state. If the document type is your own, its module may be wrong. Then ${AGAIN}. The other documents are not affected.`,
   },
   StateTooLarge: {
     scope: 'document',
@@ -34,13 +33,13 @@ export const DOCUMENT = {
   MachineKeyInvalid: {
     scope: 'document',
     meaning: "The machine's machine_npub is not a usable public key, or two machines share it.",
-    remedy: 'Correct machine_npub of the machine that the message names, then start again.',
+    remedy: `Correct dca_machines.machine_npub of the machine that the message names. Then ${AGAIN}.`,
   },
   NewerDocumentExists: {
     scope: 'document',
     meaning:
       'The event that stands at the address is dated far in the future: relays would refuse a newer one.',
-    remedy: 'Wait until 15 minutes before the date in the message, or delete that event. Then start again.',
+    remedy: `Wait until 15 minutes before the date in the message, or delete that event. Then ${AGAIN}.`,
   },
   NotAttempted: {
     scope: 'document',
@@ -53,7 +52,7 @@ export const DOCUMENT = {
     scope: 'document',
     decidedBy: 'person',
     meaning: 'Somebody gave up this document (`republish skip`). It counts as skipped.',
-    remedy: 'To publish it after all, start again: only what is missing is done.',
+    remedy: 'To publish it after all, start again when the run has ended: only what is missing is done.',
   },
   Interrupted: {
     scope: 'document',

@@ -8,6 +8,12 @@ import type { BunkerResult } from '../telemetry';
 export type Exit = 'preflight' | 'partlyDone' | 'signer' | 'usage' | 'failed';
 
 /**
+ * What a person does after a repair, in the middle of a remedy. A run that holds still owns its documents:
+ * `start` would only attach to it.
+ */
+export const AGAIN = 'start again, or if the run holds: republish retry <operator>';
+
+/**
  * Every trait of a failure. No room has a list of failure types of its own: a fact about a type is a trait
  * here.
  */

@@ -1,18 +1,16 @@
-import type { FailureKind } from './kind';
+import { AGAIN, type FailureKind } from './kind';
 
 /** The signer of an operator is at fault. Every document that needs this signer fails for it. */
 export const SIGNER = {
   SignerNotConfigured: {
     scope: 'signer',
     meaning: 'The operator has no signer.',
-    remedy:
-      'Pair one: republish signer add <operator> --bunker (or --local), or set what the message names, then start again.',
+    remedy: `Pair one: republish signer add <operator> --bunker (or --local), or set what the message names. Then ${AGAIN}.`,
   },
   SignerPubkeyMismatch: {
     scope: 'signer',
     meaning: "The signer's public key is not the account's public key, or not the expected one.",
-    remedy:
-      "Compare `republish signer check <operator>` with accounts.pubkey, and with --expected-pubkey if it was given. Pair the account's own bunker or correct the account, then start again. The signer was given no document.",
+    remedy: `Compare "republish signer check <operator>" with accounts.pubkey, and with --expected-pubkey if it was given. Pair the account's own bunker or correct the account. Then ${AGAIN}. The signer was given no document.`,
   },
   SignerUnlockFailed: {
     scope: 'signer',
@@ -32,21 +30,20 @@ export const SIGNER = {
     slowsDown: true,
     bunkerResult: 'timeout',
     meaning: 'The bunker did not answer within the deadline.',
-    remedy:
-      'Check that the bunker is running and online (republish signer check <operator>), and whether a person must approve in it. Then start again. If the bunker has forgotten this client, pair it again with a new URI: republish signer add <operator> --bunker.',
+    remedy: `Check that the bunker is running and online (republish signer check <operator>), and whether a person must approve in it. If the bunker has forgotten this client, pair it again with a new URI: republish signer add <operator> --bunker. Then ${AGAIN}.`,
   },
   SignerUnreachable: {
     scope: 'signer',
     retryable: true,
     bunkerResult: 'unreachable',
     meaning: "None of the bunker's relays can be reached, or all of them refuse the requests.",
-    remedy: "Check the bunker's relays and this host's network, then start again.",
+    remedy: `Check the bunker's relays and this host's network. Then ${AGAIN}.`,
   },
   SignerRefused: {
     scope: 'signer',
     bunkerResult: 'refused',
     meaning: 'The bunker answered the request with an error.',
-    remedy: 'Allow nip44_encrypt and sign_event:30078 for this client in the bunker, then start again.',
+    remedy: `Allow nip44_encrypt and sign_event:30078 for this client in the bunker. Then ${AGAIN}.`,
   },
   SignerBusy: {
     scope: 'signer',
@@ -54,8 +51,7 @@ export const SIGNER = {
     slowsDown: true,
     bunkerResult: 'refused',
     meaning: 'The bunker answered that it gets too many requests, or that it cannot answer now.',
-    remedy:
-      'Wait: the run asks again, more slowly, until REPUBLISH_DOCUMENT_TIMEOUT_MS is over. If the run has ended with this, raise the limits of the bunker, or start again.',
+    remedy: `Wait: the run asks again, more slowly, until REPUBLISH_DOCUMENT_TIMEOUT_MS is over. After that: raise the limits of the bunker, if you can; then ${AGAIN}.`,
   },
   SignerPending: {
     scope: 'signer',
@@ -63,8 +59,7 @@ export const SIGNER = {
     bunkerResult: 'refused',
     needsPerson: true,
     meaning: 'The bunker answered that it is locked, or that a person must approve there first.',
-    remedy:
-      'Unlock the bunker, or approve in it. The run asks again every 30 s, until REPUBLISH_DOCUMENT_TIMEOUT_MS is over. If the run has ended, start again.',
+    remedy: `Unlock the bunker, or approve in it. The run asks again every 30 s, until REPUBLISH_DOCUMENT_TIMEOUT_MS is over. After that: ${AGAIN}.`,
   },
   SignerApprovalPending: {
     scope: 'signer',
@@ -72,15 +67,13 @@ export const SIGNER = {
     bunkerResult: 'approval_pending',
     needsPerson: true,
     meaning: 'The bunker waits for a person to approve the request.',
-    remedy:
-      'Open the approval page of the bunker (republish status <operator> shows it) and approve. If the run has ended, start again.',
+    remedy: `Open the approval page of the bunker (republish status <operator> shows it) and approve. If the run does not ask any more: ${AGAIN}.`,
   },
   SignerReturnedWrongEvent: {
     scope: 'signer',
     bunkerResult: 'refused',
     meaning: 'The bunker returned another event, or another text, than it was asked for.',
-    remedy:
-      'Do not trust this bunker until you know the reason: check its version and its keys. This document was not published. Start again when the run has ended.',
+    remedy: `Do not trust this bunker until you know the reason: check its version and its keys. This document was not published. When the bunker is in order: ${AGAIN}.`,
   },
   SignerChangesEvents: {
     scope: 'signer',

@@ -1,4 +1,4 @@
-import type { FailureKind } from './kind';
+import { AGAIN, type FailureKind } from './kind';
 
 /** A worker is at fault, or Temporal, which gives workers their tasks. */
 export const WORKER = {
@@ -13,13 +13,12 @@ export const WORKER = {
     retryable: true,
     meaning:
       'The clock of a worker is more than a minute off. Two other clocks agree on that: relays, or a Postgres on another host.',
-    remedy:
-      "Set the clock of the worker's host (NTP: timedatectl, chronyc makestep); republish doctor on that host compares it again. No event was dated by it. The run continues automatically until REPUBLISH_DOCUMENT_TIMEOUT_MS is over. If it has ended with this, start again.",
+    remedy: `Set the clock of the worker's host (NTP: timedatectl, chronyc makestep); republish doctor on that host compares it again. No event was dated by it. The run continues automatically until REPUBLISH_DOCUMENT_TIMEOUT_MS is over. After that: ${AGAIN}.`,
   },
   ActivityTimeout: {
     scope: 'temporal',
     meaning: 'A step did not end within its time limit, and gave no reason.',
-    remedy: 'Check that workers are running on the task queue, then start again.',
+    remedy: `Check that workers are running on the task queue, and read their log. Then ${AGAIN}.`,
   },
   RunStuck: {
     scope: 'temporal',
@@ -28,6 +27,14 @@ export const WORKER = {
       "Workers take the run's next step and fail with it each time (the workflow task of Temporal). The run stands still until that is corrected, and nothing is lost.",
     remedy:
       'Correct what the message names. For an unknown encoding, give the workers the data converter with which the run was started. For a search attribute of another type, see republish doctor. After nondeterminism, put the earlier build back (docs/operations.md). Then the run continues automatically. To end it now: republish end <operator>.',
+  },
+  WorkerHangs: {
+    scope: 'temporal',
+    obstacle: 'stuck',
+    meaning:
+      "Workers take the run's next step and do not finish it: they hang or die (the workflow task of Temporal times out). The run stands still, and nothing is lost.",
+    remedy:
+      'Look at the workers and read their log: one hangs, is killed, or has no memory or CPU left. Restart them; then the run continues automatically. If restarted workers hang or die again, end the run: republish end <operator>.',
   },
   NoWorker: {
     scope: 'temporal',
@@ -49,7 +56,7 @@ export const WORKER = {
     obstacle: 'passing',
     meaning: 'Workers poll the task queue of the run, or did so a moment ago, but none answers.',
     remedy:
-      'Look again in two minutes: Temporal still counts a worker that has just ended. If this stays, read the log of the workers, and check that they have the same TEMPORAL_NAMESPACE.',
+      'Look again in two minutes: Temporal still counts a worker that has just ended. If this stays, look at the workers and read their log: restart one that hangs, and check that they have the same TEMPORAL_NAMESPACE. If no worker will answer, end the run: republish end <operator>.',
   },
   TemporalUnavailable: {
     scope: 'temporal',

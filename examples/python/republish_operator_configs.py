@@ -162,20 +162,20 @@ async def republish_operator_configs(
         differs, begun_at = await _compare(client, handle, request)
         if not differs or other_request == "attach":
             return await _result(client, handle, differs)
-        other = f"the run of another request ({'; '.join(differs)}), begun at {begun_at} (run {handle.result_run_id})"
+        facts = f"its request: {'; '.join(differs)}; begun at {begun_at}; run {handle.result_run_id}"
         if other_request == "refuse":
             raise RepublishFailed(
                 "AnotherRunGoesOn",
-                f"{other} is running; nothing was started. Wait for its end, attach to it, or end it with: "
-                f"republish cancel {operator_user_id}; then start again",
+                f"a run of another request is running ({facts}); nothing was started. Wait for its end, attach to it, "
+                f"or end it with: republish cancel {operator_user_id}; then start again",
             )
-        logger.info("waits for the end of %s", other)
+        logger.info("waits for the end of a run of another request (%s)", facts)
         await _until_ended(client, handle)
 
 
 async def _result(client: Client, handle: WorkflowHandle[Any, Any], differs: list[str]) -> dict[str, list[str]]:
     """The result of the run, whether it was started here or attached to."""
-    another = f", of another request ({'; '.join(differs)})" if differs else ""
+    another = f", of another request (its request: {'; '.join(differs)})" if differs else ""
     logger.info("waiting for %s (run %s)%s", handle.id, handle.result_run_id, another)
     try:
         events: dict[str, list[str]] = await handle.result()
@@ -265,7 +265,7 @@ _WORDS = {
     "expectedPubkey": ("expected key {}", "no expected key"),
     "force": ("force", "no force"),
     "resetCounts": ("counts are reset", "counts are not reset"),
-    "onFailure": ("it holds on failures", "failures are reported"),
+    "onFailure": ("failed documents hold the run", "failed documents are reported"),
 }
 _DEFAULTS = {"all": False, "force": False, "resetCounts": False, "onFailure": "report"}
 _MAX_NAMED, _MAX_SHOWN = 5, 40

@@ -1,6 +1,6 @@
 import { type Failure, remedyFor, traitsOf } from '../../contract/failures';
 import type { Obstacle } from '../../contract/obstacle';
-import type { Progress } from '../../contract/progress';
+import type { Progress, RunOutcome } from '../../contract/progress';
 import { auditOfRun } from '../../database/audit';
 import { openReadOnlyDatabase } from '../../database/connection';
 import { lastMoveOf } from '../../database/ledger/runs';
@@ -9,10 +9,10 @@ import { check, type Finding, findingsOf } from './finding';
 /** The newest run of an operator, as the client sees it. */
 export interface SeenRun {
   runId: string;
-  /** As Temporal names it, such as RUNNING. */
-  status: string;
   /** ISO 8601. Null: it is not over. */
   closedAt: string | null;
+  /** Null: it is not over. */
+  outcome: RunOutcome | null;
   obstacle: Obstacle | null;
   cancelRequested: boolean;
   approvals: string[];
@@ -71,22 +71,21 @@ export function runFindings(
 
 function endedFindings(
   operatorUserId: string,
-  { closedAt, status, failure, runId }: SeenRun & { closedAt: string },
+  { closedAt, outcome, failure, runId }: SeenRun & { closedAt: string },
   kept: KeptOfRun | undefined,
 ): Finding[] {
   const { ok, warn } = findingsOf('run', operatorUserId);
-  const how = status.toLowerCase().replace('_', ' ');
   const lacksAudit =
     kept !== undefined && !kept.isAudited && failure?.type !== 'InvalidInput'
       ? [
           warn(
-            `run ${runId} has ended (${how}) and has no audit`,
+            `run ${runId} has ended and has no audit`,
             'Its audit is written from the ledger by: republish end <operator>.',
           ),
         ]
       : [];
-  if (failure === null) return [ok(`the newest one has ended well, at ${closedAt}`), ...lacksAudit];
-  const told = `the newest one has ended at ${closedAt}: ${failure.type}: ${failure.message}`;
+  if (failure === null) return [ok(`the newest one is ${outcome}; it ended at ${closedAt}`), ...lacksAudit];
+  const told = `the newest one is ${outcome}; it ended at ${closedAt}: ${failure.type}: ${failure.message}`;
   return [warn(told, failure.remedy), ...lacksAudit];
 }
 

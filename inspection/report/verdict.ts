@@ -140,7 +140,7 @@ export function withoutWorker(
   obstacle: Obstacle | null,
 ): Pick<Verdict, 'tone'> & { sentence: string; remedy: string } {
   const type = obstacle?.type ?? 'WorkerSilent';
-  const tone = type === 'RunStuck' ? 'bad' : 'warning';
+  const tone = traitsOf(type).obstacle === 'stuck' ? 'bad' : 'warning';
   return { tone, sentence: meaningOf(type), remedy: remedyFor(type) };
 }
 

@@ -52,7 +52,7 @@ describe('requests', () => {
     const refused = await republish([...ours, '--no-wait'], saga.env);
     expect(refused).toMatchObject({ code: 1, stdout: '' });
     expect(refused.stderr).toContain(
-      `error: AnotherRunGoesOn: the run of another request (${differs.join('; ')})`,
+      `error: AnotherRunGoesOn: a run of another request is running (its request: ${differs.join('; ')}; begun at 20`,
     );
     expect(refused.stderr).toContain(`republish cancel ${id}`);
     const request = { machineIds: [m2], taskQueue: saga.env.REPUBLISH_TASK_QUEUE ?? '' };
@@ -72,11 +72,11 @@ describe('requests', () => {
     expect(same).toMatchObject({ runId: other.runId, attached: true, differs: [] });
 
     const own = await republish(ours, saga.env, '', (written) => {
-      if (written.includes('waits for the end of the run of another request')) gate.open();
+      if (written.includes('waits for the end of a run of another request')) gate.open();
     });
     expect(own.code).toBe(0);
     expect(own.stderr).toContain(
-      `waits for the end of the run of another request (${differs.join('; ')}), begun at 20`,
+      `waits for the end of a run of another request (its request: ${differs.join('; ')}; begun at 20`,
     );
     const theirs = await attached.result();
     const events = JSON.parse(own.stdout) as Record<string, string[]>;

@@ -74,14 +74,16 @@ describe('a run with which nobody can go on', () => {
     const reason = 'no\u0001 key \u{1f600}';
     const ended = await republish(['end', id, '--by', 'ada', '--reason', reason], saga.env);
     expect(ended).toMatchObject({ code: 0, stderr: expect.stringContaining('without an audit') as string });
-    expect(ended.stdout).toContain('failure: RunEnded: ended by ada');
+    expect(ended.stdout).toContain('failure: Terminated: ended by ada');
     const [audit] = await saga.audits(id);
     expect(audit).toMatchObject({
       runId: run.runId,
       outcome: 'failed',
-      failure: { type: 'RunEnded' },
+      failure: { type: 'Terminated' },
       interventions: [{ action: 'end', by: 'ada', reason }],
     });
+    // Audit and status have one word for it.
+    expect((await run.status()).outcome).toBe('failed');
     const again = await republish(['end', id], saga.env);
     expect(again).toMatchObject({
       code: 0,
@@ -131,7 +133,11 @@ describe('a run with which nobody can go on', () => {
     // What had waited for the bunker too long by then, on a machine with much else to do, has its own reason.
     for (const type of unfinished) expect(['Interrupted', 'NotAttempted', 'SignerTimeout']).toContain(type);
     expect(ledger.every(({ outcome }) => outcome !== null)).toBe(true);
-    expect((await fails(RepublishFailed, run.result())).message).toContain('republish end');
+    const { type, message, remedy } = await fails(RepublishFailed, run.result());
+    expect(type).toBe('Terminated');
+    expect(message).toContain('republish end');
+    // Its audit row is there: nobody is told to write one.
+    expect(remedy).not.toContain('republish end');
 
     // The worker's attempt gets its answers now, and learns at its next heartbeat that nobody waits for it.
     open();
@@ -200,7 +206,7 @@ describe('a run with which nobody can go on', () => {
         {
           runId: fleet.runId,
           outcome: 'failed',
-          failure: { type: 'RunEnded' },
+          failure: { type: 'Terminated' },
           interventions: [{ by: 'ada' }],
         },
       ]);
@@ -234,7 +240,7 @@ test('59: a search attribute became one of type Int: named, ended with every doc
     expectOnlyEndIsLeft(await republish(['cancel', id], saga.env), 'RunStuck', id);
     expect((await republish(['end', id, '--by', 'ada'], saga.env)).code).toBe(0);
     const [audit] = await saga.audits(id);
-    expect(audit).toMatchObject({ outcome: 'failed', failure: { type: 'RunEnded' } });
+    expect(audit).toMatchObject({ outcome: 'failed', failure: { type: 'Terminated' } });
     expect(audit?.failures.map(({ type }) => type)).toEqual(Array(4).fill('NotAttempted'));
   } finally {
     await saga.stop();

@@ -46,6 +46,7 @@ describe('republish fleet', () => {
     const status = await republish(['fleet', 'status', '--json'], saga.env);
     expect(JSON.parse(status.stdout)).toMatchObject({
       status: 'COMPLETED',
+      outcome: 'complete',
       progress: { phase: 'done', planned: 2, operators: { complete: 2 } },
     });
     const audit = await republish(['fleet', 'audit', '--json'], saga.env);

@@ -144,7 +144,7 @@ describe('a fleet that people speak to while it goes on', () => {
     const refused = startFleetOf(saga, { ...another, otherRequest: 'refuse' });
     expect(await fails(AnotherRunGoesOn, refused)).toMatchObject({
       message: expect.stringMatching(
-        /^the fleet of another request \(.*operators .*\), begun at .* is running/,
+        /^a fleet of another request is running \(its request: .*operators .*; begun at /,
       ),
       remedy: expect.stringContaining('republish fleet cancel'),
     });

@@ -75,6 +75,7 @@ describe('republish-operator-configs/client', () => {
     expect(await run.progress()).toEqual(seen.at(-1));
     expect(await run.status()).toMatchObject({
       status: 'COMPLETED',
+      outcome: 'complete',
       runId: run.runId,
       ...{ inWork: [], retrying: [], waiting: [] },
       closedAt: expect.any(String) as string,

@@ -55,7 +55,7 @@ describe('the live view', () => {
     expect(await terminal.ended).toBe(0);
     // Drawn many times, and there once; what was to type while it went on is gone.
     expect(terminal.written().split('document type ').length).toBeGreaterThan(4);
-    const [frame = '', ids = ''] = terminal.screen().split('done: 48 published');
+    const [frame = '', ids = ''] = terminal.screen().split('complete: 48 published');
     expect(ids).toMatch(/^, 0 unchanged, 0 superseded, 0 skipped\naudit head: [0-9a-f]{64}$/);
     expect(frame).not.toContain('Ctrl-C');
     expect(terminal.written()).toMatch(/\u001b\[\?25h(?![\s\S]*\u001b\[\?25l)/);
@@ -224,7 +224,7 @@ describe('the live view', () => {
     expect(stdout).toMatch(
       /^publishing: \d of 4 documents \(\d published, 0 unchanged, 0 skipped, 0 failed\); encrypted \d, signed \d, sent \d, standing \d$/m,
     );
-    expect(stdout).toMatch(/^done: 4 published/m);
+    expect(stdout).toMatch(/^complete: 4 published/m);
     expect(stdout).not.toContain('\u001b');
   });
 
@@ -248,6 +248,7 @@ describe('the live view', () => {
     expect(lines.at(0)).toMatchObject({ status: 'RUNNING', closedAt: null });
     expect(lines.at(-1)).toMatchObject({
       status: 'FAILED',
+      outcome: 'incomplete',
       failure: { type: 'RepublishIncomplete', remedy: expect.any(String) as string, failed: 1 },
       events: { 'bitspire-fees': [expect.any(String)] },
     });

@@ -149,7 +149,9 @@ test('a run of another request is refused, or waited for and followed by one’s
   const other = await saga.start(id, { machineIds: [m1] });
   const refused = await command([id, '--machine', m2, '--no-wait']);
   expect(refused).toMatchObject({ exitCode: 1, stdout: '' });
-  expect(refused.stderr).toContain(`AnotherRunGoesOn: the run of another request (machines ${m1}), begun at`);
+  expect(refused.stderr).toContain(
+    `AnotherRunGoesOn: a run of another request is running (its request: machines ${m1}; begun at`,
+  );
   expect(refused.stderr).toContain(other.runId);
 
   // One waits, the other one attaches; when both have said so, the run of the other request may end.
@@ -163,7 +165,7 @@ said = []
 class Listen(logging.Handler):
     def emit(self, record):
         said.append(record.getMessage())
-        if sum("of another request (machines" in text for text in said) == 2:
+        if sum("of another request (its request: machines" in text for text in said) == 2:
             pathlib.Path(file).touch()
 
 logging.getLogger("republish_operator_configs").addHandler(Listen())
@@ -186,7 +188,9 @@ print(json.dumps([*asyncio.run(both()), said]))
   expect(Object.values(own).flat()).toHaveLength(2);
   expect(Object.values(theirs).flat()).not.toEqual(Object.values(own).flat());
   expect(said).toContainEqual(
-    expect.stringMatching(/^waits for the end of the run of another request \(machines .*\), begun at 20/),
+    expect.stringMatching(
+      /^waits for the end of a run of another request \(its request: machines .*; begun at 20/,
+    ),
   );
 
   expect(await command(['op 1'])).toMatchObject({

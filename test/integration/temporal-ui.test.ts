@@ -50,7 +50,7 @@ describe('the Temporal UI', () => {
       /bitspire-cassettes\s+2\s+2\s+0/,
       /bitspire-fees\s+2\s+1\s+1/,
       `bitspire-fees of machine ${operator.machines[1]?.name} (${operator.machines[1]?.id}): StateInvalid: `,
-      'Remedy for StateInvalid: Correct the row that the message names',
+      'Remedy for StateInvalid: Correct the row: the message names the column',
       `republish start ${operator.id}`,
     ]);
   });

@@ -11,6 +11,7 @@ export function statusOf({ progress = null, ...overrides }: Partial<RunStatus> =
     status: 'RUNNING',
     startedAt: '2026-01-01T00:00:00.000Z',
     closedAt: null,
+    outcome: null,
     taskQueue: 'republish-operator-configs',
     progress: progress && { ...progress, ...live },
     ...live,

@@ -68,7 +68,7 @@ describe('bitspire-fees', () => {
   it('does not take a query without the columns for a missing super_config', () => {
     expect(
       failure(bitspireFees, [{ operator_cash_in_fee_fraction: 0, operator_cash_out_fee_fraction: 0 }]),
-    ).toEqual(invalid(/^super_cash_in_fee_fraction: /));
+    ).toEqual(invalid(/^super_config\.super_cash_in_fee_fraction: /));
   });
 
   it('publishes a state that a query gives whole as the database spells it', () => {
@@ -142,13 +142,13 @@ describe('bitspire-cassettes', () => {
 
   it('refuses two cassettes at one position', () => {
     expect(failure(bitspireCassettes, [cassette(3), cassette(3)])).toEqual(
-      invalid(/^position: .* same position$/),
+      invalid(/^cassette_configs\.position: .* same position$/),
     );
   });
 
   it.each([-1, 1.5, '1', null, 2 ** 53])('refuses the position %p', (position) => {
     expect(failure(bitspireCassettes, [cassette(position)])).toEqual(
-      invalid(/^position: must be a whole number/),
+      invalid(/^cassette_configs\.position: must be a whole number/),
     );
   });
 
@@ -159,10 +159,21 @@ describe('bitspire-cassettes', () => {
     ['count', -1],
     ['count', 0.5],
     ['count', null],
-  ])('refuses %s = %p by path', (key, value) => {
+  ])('refuses %s = %p by table and column, and in a whole state by path', (key, value) => {
     expect(failure(bitspireCassettes, [cassette(1), cassette(4, { [key]: value })])).toEqual(
+      invalid(new RegExp(`^cassette_configs\\.${key} at position 4: must be a whole number, [01] or more$`)),
+    );
+    const state = { positions: { 4: { ...SLOT, [key]: value } } };
+    expect(failure(bitspireCassettes, [{ state }])).toEqual(
       invalid(new RegExp(`^state\\.positions\\["4"\\]\\.${key}: `)),
     );
+  });
+
+  it('names at most five columns, and how many more there are', () => {
+    const rows = [1, 2, 3, 4].map((position) => cassette(position, { denomination: 0, count: -1 }));
+    const [, message] = failure(bitspireCassettes, rows);
+    expect(message.match(/cassette_configs\./g)).toHaveLength(5);
+    expect(message).toMatch(/; and 3 more$/);
   });
 
   it('publishes a state that a query gives whole, keys it does not know kept', () => {

@@ -17,6 +17,22 @@ describe('the catalogue of failures', () => {
     }
   });
 
+  it('says what to do in a run that holds wherever it says to start again', () => {
+    // These either end a run, or no document of a run that holds has them.
+    const isOver = (type: FailureType): boolean =>
+      FAILURES[type].scope === 'caller' ||
+      FAILURES[type].decidedBy === 'run' ||
+      FAILURES[type].obstacle !== undefined;
+    const silent = types.filter(
+      (type) =>
+        /start again/i.test(remedyFor(type)) &&
+        !isOver(type) &&
+        !/run holds|run has ended/.test(remedyFor(type)),
+    );
+    expect(silent).toEqual([]);
+    expect(remedyFor('StateInvalid')).toContain('republish retry <operator>');
+  });
+
   it('retries exactly what may be otherwise the next time', () => {
     // Wire format for callers that watch a run: a change here belongs in the changelog.
     expect(types.filter(isRetryable).sort()).toEqual([

@@ -72,7 +72,7 @@ const LINT = `
   const eslint = new ESLint({
     // Types play no part here, and the files do not exist.
     overrideConfig: {
-      languageOptions: { parserOptions: { projectService: false } },
+      languageOptions: { parserOptions: { project: false } },
       rules: { '@typescript-eslint/no-floating-promises': 'off', '@typescript-eslint/no-misused-promises': 'off' },
     },
   });

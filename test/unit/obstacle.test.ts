@@ -38,7 +38,7 @@ test.each<[string, Partial<ObstacleFacts>, string | undefined]>([
   ['something new came while it was in work', failed('', 1), undefined],
   ['somebody has reset it', failed('', 20), undefined],
   ['one attempt was late', { attempt: 2, lastFailure: { cause: 'timeout', message: '' } }, undefined],
-  ['each attempt is late', { attempt: 3, lastFailure: { cause: 'timeout', message: '' } }, 'RunStuck'],
+  ['each attempt is late', { attempt: 3, lastFailure: { cause: 'timeout', message: '' } }, 'WorkerHangs'],
   [
     'only another build polls',
     { workers: { seen: ['r:2'], gone: 0, routesTo: ['r:1'] } },
@@ -88,8 +88,8 @@ describe('what doctor says of the newest run', () => {
   const nowMs = Date.parse('2026-01-01T12:00:00.000Z');
   const seen = (some: Partial<SeenRun> = {}): SeenRun => ({
     runId: 'run',
-    status: 'RUNNING',
     closedAt: null,
+    outcome: null,
     obstacle: null,
     cancelRequested: false,
     approvals: [],
@@ -97,7 +97,7 @@ describe('what doctor says of the newest run', () => {
     failure: null,
     ...some,
   });
-  const ended = { status: 'COMPLETED', closedAt: '2026-01-01T11:00:00.000Z' };
+  const ended = { outcome: 'complete' as const, closedAt: '2026-01-01T11:00:00.000Z' };
   const failure = { type: 'SignerRefused', message: 'no', remedy: 'Allow it.' };
   const moved = (at: string | null, isAudited = false) => ({ lastMove: at, isAudited });
   const stuck = { type: 'RunStuck' as const, message: 'm' };
@@ -123,6 +123,12 @@ describe('what doctor says of the newest run', () => {
       ['fail RunStuck: m', 'warn it is to be cancelled'],
     ],
     [
+      'its worker hangs',
+      seen({ obstacle: { type: 'WorkerHangs', message: 'm' }, progress: null }),
+      moved(null),
+      ['fail WorkerHangs: m'],
+    ],
+    [
       'waits for approval',
       seen({ approvals: ['https://a'] }),
       undefined,
@@ -134,18 +140,23 @@ describe('what doctor says of the newest run', () => {
       moved(null),
       ['warn it holds'],
     ],
-    ['ended well', seen(ended), moved(null, true), ['ok the newest one has ended well']],
+    [
+      'ended well',
+      seen(ended),
+      moved(null, true),
+      ['ok the newest one is complete; it ended at 2026-01-01T11:00:00.000Z'],
+    ],
     [
       'ended badly',
-      seen({ ...ended, status: 'FAILED', failure }),
+      seen({ ...ended, outcome: 'incomplete', failure }),
       moved(null, true),
-      ['warn the newest one has ended at 2026-01-01T11:00:00.000Z: SignerRefused: no'],
+      ['warn the newest one is incomplete; it ended at 2026-01-01T11:00:00.000Z: SignerRefused: no'],
     ],
     [
       'was terminated, no audit',
-      seen({ ...ended, status: 'TERMINATED', failure }),
+      seen({ ...ended, outcome: 'failed', failure }),
       moved(null),
-      ['warn the newest', 'warn run run has ended (terminated) and has no audit'],
+      ['warn the newest', 'warn run run has ended and has no audit'],
     ],
   ])('%s', (_, run, kept, lines) => {
     const found = runFindings('op', run, kept, nowMs);

@@ -4,14 +4,13 @@ import { PlainLines } from '../../client/cli/run-view/plain-lines';
 import { runView } from '../../client/cli/run-view/view';
 import { paint } from '../../client/cli/terminal/paint';
 import { RepublishFailed } from '../../client/errors';
-import type { DocumentFailure } from '../../contract/failures';
+import { type DocumentFailure, traitsOf } from '../../contract/failures';
 import { noCounts, type Progress } from '../../contract/progress';
 import { currentDetails } from '../../workflows/current-details';
 import { progressOf } from '../support/progress';
 import { statusOf } from '../support/run-status';
 
 const ended = {
-  status: 'FAILED',
   startedAt: '2026-01-01T02:56:00.000Z',
   closedAt: '2026-01-01T03:00:00.000Z',
 };
@@ -38,7 +37,8 @@ const timeout = new RepublishFailed('SignerTimeout', silent.message, {}, failure
 
 function shown(progress: Progress, error: RepublishFailed, columns = 80): string[] {
   const { type, message, remedy } = error;
-  const status = statusOf({ ...ended, progress });
+  const outcome = traitsOf(type).runOutcome ?? 'failed';
+  const status = statusOf({ ...ended, outcome, progress });
   const options = { columns, nowMs: Date.parse(ended.closedAt), maxListed: 20 };
   const view = runView(status, 'op-7', {
     ...options,
@@ -53,9 +53,10 @@ test('status of a run that ended on its signer: that first, with its remedy, the
     '',
     'SignerTimeout: the bunker did not answer within 30 s',
     'remedy: Check that the bunker is running and online',
-    '  (republish signer check op-7), and whether a person must approve in it. Then',
-    '  start again. If the bunker has forgotten this client, pair it again with a',
-    '  new URI: republish signer add op-7 --bunker.',
+    '  (republish signer check op-7), and whether a person must approve in it. If',
+    '  the bunker has forgotten this client, pair it again with a new URI:',
+    '  republish signer add op-7 --bunker. Then start again, or if the run holds:',
+    '  republish retry op-7.',
     '',
     '0 of 10',
     '',
@@ -86,7 +87,9 @@ test('start of such a run says it once, and names no document that nobody began'
   const lines = failureLines(timeout, { runId: 'run', operator: 'op-7', progress: onSigner });
   expect(lines).toEqual([
     'error: SignerTimeout: the bunker did not answer within 30 s',
-    expect.stringMatching(/^remedy: .*republish signer check op-7\).*republish signer add op-7 --bunker\.$/),
+    expect.stringMatching(
+      /^remedy: .*republish signer check op-7\).*republish signer add op-7 --bunker\. Then .*retry op-7\.$/,
+    ),
     '10 documents were not attempted',
     '0 of 10 documents stand',
   ]);
@@ -149,6 +152,23 @@ test('a run that was cancelled says how much of it stands', () => {
     '3 of 10 documents stand',
   ]);
   expect(shown(progress, error).join('\n')).toMatch(/30% {2}3 of 10/);
+});
+
+test('a run that nobody can be asked about any more: its outcome, and where its counts are', () => {
+  const status = statusOf({ ...ended, outcome: 'failed' });
+  const options = { columns: 80, nowMs: Date.parse(ended.closedAt), maxListed: 20 };
+  expect(runView(status, 'op-7', options).map((line) => paint(line, 79, false).trimEnd())).toEqual([
+    'op-7  failed  after 4 min  run run',
+    '',
+    'Its counts are in the audit: republish audit op-7',
+  ]);
+});
+
+test('a run that was paused when it ended is not shown as paused', () => {
+  const progress = progressOf({ paused: { action: 'pause', at: ended.startedAt } });
+  expect(shown(progress, new RepublishFailed('Cancelled', 'the run was cancelled'))[0]).toMatch(
+    /^op-7 {2}cancelled {2}/,
+  );
 });
 
 test('a fleet of failures is cut, and says by how much', () => {

@@ -139,8 +139,8 @@ test('the header tells the age of the run, not of the phase or the pause', () =>
     progress: { ...progress, paused: { action: 'pause', at: startedAt } },
   }).split('\n');
   expect(paused).toMatch(/^op {2}paused {2}run of 53 s {2}\S+$/);
-  const [ended] = shown({ startedAt, closedAt: NOW, status: 'COMPLETED' }).split('\n');
-  expect(ended).toMatch(/^op {2}completed {2}after 53 s {2}run \S+$/);
+  const [ended] = shown({ startedAt, closedAt: NOW, outcome: 'complete' }).split('\n');
+  expect(ended).toMatch(/^op {2}complete {2}after 53 s {2}run \S+$/);
 });
 
 test('a slow bunker is seen to move before anything has its outcome', () => {
@@ -191,7 +191,7 @@ test('in lines: each document once for each trouble, what blocks, and that it is
   expect(told).toMatch(
     /^No further documents are begun\. SignerRefused: the bunker refuses\. Remedy: Allow /,
   );
-  expect(see({}, 3)).toEqual(['what was in the way is tried again']);
+  expect(see({}, 3)).toEqual(['the run begins documents again']);
   const stages = { encrypted: 3, signed: 3, sent: 2, standing: 2 };
   expect(see({ stages }, 10)).toEqual([
     'publishing: 2 of 3 documents (1 published, 0 unchanged, 0 skipped, 0 failed); encrypted 3, signed 3, sent 2, standing 2',

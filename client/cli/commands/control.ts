@@ -28,7 +28,7 @@ const DONE: Record<UpdateName, (done: Done) => string> = {
         ? `1 document${of} is tried again`
         : `${documents} documents${of} are tried again`;
     return of === ''
-      ? `what stopped the run is tried again; see: ${commandLine('status', operator)}`
+      ? `the run tries the failed step again; see: ${commandLine('status', operator)}`
       : `no document${of} has failed or has trouble; see: ${commandLine('status', operator)}`;
   },
   skip: ({ documents, of }) =>

@@ -54,7 +54,7 @@ async function end(operator: string, options: EndOptions): Promise<void> {
     const ended = { runId, workflowId, operatorUserId: operator, reason, obstacle };
     const isWritten = await writeAuditOfEnded(database, ended, asked);
     await writeMissingAudits(database, { client }, run, operator, asked);
-    if (hasEndedNow) say(`ended: run ${runId} is terminated, and its audit is written`);
+    if (hasEndedNow) say(`ended: run ${runId}; its audit is written`);
     else if (isWritten) say(`run ${runId} had ended (${closedAt}) without an audit, which is written now`);
     else say(`run ${runId} has ended already, and its audit is there: nothing was changed`);
     const { audits } = await auditReport(database, runId, 1);

@@ -36,8 +36,7 @@ async function end(options: EndOptions): Promise<void> {
       });
     const hasEndedNow = await terminateNow({ client }, fleet, asked, obstacle);
     const isWritten = await writeAuditOfEndedFleet(database, { runId, workflowId, obstacle }, asked);
-    if (hasEndedNow)
-      say(`ended: fleet ${runId} is terminated, and its audit is written; runs of its operators continue`);
+    if (hasEndedNow) say(`ended: fleet ${runId}; its audit is written; runs of its operators continue`);
     else
       say(
         `fleet ${runId} has ended already${isWritten ? ', and its audit is written now' : ': nothing was changed'}`,

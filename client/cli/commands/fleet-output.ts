@@ -8,16 +8,6 @@ import { howFarOfFleet } from '../../../rules/how-far';
 import { compareIds } from '../../../rules/machine-name';
 import { fittedTable, paragraph, wholeTable } from '../terminal/table';
 
-/** The number of operators that are not complete. */
-export function countIncomplete({
-  incomplete,
-  failed,
-  cancelled,
-  notBegun,
-}: FleetSummary['operators']): number {
-  return incomplete + failed + cancelled + notBegun;
-}
-
 export function fleetLine(progress: FleetProgress): string {
   const { phase, paused, cancelling, waiting, running, operators } = progress;
   const { incomplete, failed, cancelled } = operators;
@@ -29,7 +19,7 @@ export function fleetLine(progress: FleetProgress): string {
 
 /** The run of another request for which an operator waits. */
 export function waitLine({ operatorUserId, runId, begunAt, differs }: WaitsFor): string {
-  return `waits: ${operatorUserId}, for the end of the run of another request (${differs.join('; ')}), begun at ${begunAt} (run ${runId})`;
+  return `waits: ${operatorUserId}, for the end of a run of another request (its request: ${differs.join('; ')}; begun at ${begunAt}; run ${runId})`;
 }
 
 export function showSummary({ operators, failures }: FleetSummary): void {

@@ -6,6 +6,7 @@ import type { FleetRun, FleetStatus } from '../../fleet';
 import { EXIT, exitCodeFor } from '../exit-codes';
 import { requireOperatorIds } from '../ids';
 import { forceOptions, resetCountsOption } from '../options';
+import { countIncomplete } from '../../../rules/how-far';
 import { compareIds } from '../../../rules/machine-name';
 import { forFleet } from '../../../rules/shell';
 import { asCalled, commandLine } from '../command-lines';
@@ -23,7 +24,6 @@ import {
   showEarlierFleets,
   showFleetAudit,
   showSummary,
-  countIncomplete,
   waitLine,
 } from './fleet-output';
 
@@ -237,7 +237,7 @@ async function status({ json }: { json?: true }): Promise<void> {
     const facts = await fleet.status();
     if (json) return printJson(facts);
     print(
-      `${workflowId}\nrun ${runId}\n${facts.status}${facts.closedAt ? `, ended ${facts.closedAt}` : ''}\n`,
+      `${workflowId}\nrun ${runId}\n${facts.outcome ?? 'running'}${facts.closedAt ? `, ended ${facts.closedAt}` : ''}\n`,
     );
     if (facts.obstacle !== null) say(obstacleText(facts.obstacle));
     else if (facts.progress === null)

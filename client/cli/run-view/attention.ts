@@ -10,7 +10,7 @@ const UNREADABLE =
 
 /** Why nothing moves: Temporal does not answer, no worker is there, or no worker can make progress. */
 export function troubleLines(
-  { progress, closedAt, taskQueue, unreachableSince, obstacle, cancelRequested }: RunStatus,
+  { progress, closedAt, unreachableSince, obstacle, cancelRequested }: RunStatus,
   operator: string,
   columns: number,
 ): Line[] {
@@ -31,8 +31,7 @@ export function troubleLines(
   // The run is open, has no obstacle and no progress. So a worker answered (otherwise the obstacle would be
   // NoWorker or WorkerSilent), and this client cannot read the answer.
   if (closedAt === null) return [line(), ...yellow(UNREADABLE, columns)];
-  const told = `No worker on task queue ${taskQueue} tells its counts; ${commandLine('audit', operator)} has them.`;
-  return [line(), ...yellow(told, columns)];
+  return [line(), whole('Its counts are in the audit: ', ['bold', commandLine('audit', operator)])];
 }
 
 function cancellationWaits(operator: string, columns: number): Line[] {

@@ -15,7 +15,7 @@ export function noMachines(lookedIn: string | undefined): string {
 /** The result of a run that ended well, as sentences. */
 export function outcomeLines(progress: Progress | null, runId: string): string[] {
   // The counts need a worker. The result does not.
-  if (progress === null) return ['done'];
+  if (progress === null) return ['complete'];
   const { planned, published, unchanged, superseded, skipped, lookedIn } = progress;
   const lines = [];
   if (planned + skipped === 0) lines.push(noMachines(lookedIn));
@@ -25,7 +25,7 @@ export function outcomeLines(progress: Progress | null, runId: string): string[]
     );
   }
   lines.push(
-    `done: ${published} published, ${unchanged} unchanged, ${superseded} superseded, ${skipped} skipped`,
+    `complete: ${published} published, ${unchanged} unchanged, ${superseded} superseded, ${skipped} skipped`,
   );
   return lines;
 }

@@ -97,7 +97,7 @@ export class PlainLines {
         blocked === undefined
           ? ''
           : `${blockedSentence(planned)} ${blocked.type}: ${blocked.message}. Remedy: ${remedyFor(blocked.type)}`,
-        'what was in the way is tried again',
+        'the run begins documents again',
       ),
       ...this.#whileTrue(
         'holding',

@@ -40,7 +40,7 @@ export function runView(status: RunStatus, operator: string, options: ViewOption
 }
 
 function headline(
-  { status, startedAt, closedAt, runId, progress, obstacle }: RunStatus,
+  { outcome, startedAt, closedAt, runId, progress, obstacle }: RunStatus,
   operator: string,
   nowMs: number,
 ): Line {
@@ -48,13 +48,16 @@ function headline(
   // Temporal's status is RUNNING although no worker is there.
   const state = obstacle === null ? undefined : traitsOf(obstacle.type).obstacle;
   const still = state === 'passing' ? undefined : state;
-  const phase = closedAt === null ? (still ?? progress?.phase ?? 'running') : statusWord(status);
-  const styles: Record<string, Style> = { completed: 'green', failed: 'red', holding: 'yellow' };
+  const paused = progress?.paused && 'paused';
+  const word = outcome ?? paused ?? still ?? progress?.phase ?? 'running';
+  const styles: Record<string, Style> = {
+    ...{ complete: 'green', incomplete: 'red', failed: 'red', paused: 'yellow', holding: 'yellow' },
+  };
   if (still !== undefined) styles[still] = 'yellow';
   return line(
     ['bold', operator],
     '  ',
-    [progress?.paused ? 'yellow' : (styles[phase] ?? 'cyan'), progress?.paused ? 'paused' : phase],
+    [styles[word] ?? 'cyan', word],
     progress?.cancelling && closedAt === null ? ' (cancelled: what is signed is finished)' : '',
     // The age of the run: the phase, or a pause, may have begun a moment ago.
     [
@@ -64,10 +67,6 @@ function headline(
         : `  after ${duration(seconds)}  run ${runId}`,
     ],
   );
-}
-
-function statusWord(status: string): string {
-  return status.toLowerCase().replace('_', ' ');
 }
 
 /** Full cells are standing documents. Failed ones have another character, also without colour. */
