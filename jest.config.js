@@ -22,7 +22,7 @@ module.exports = {
   testSequencer: '<rootDir>/test/support/longest-first.cjs',
   // For any number of cores: a test file spends more than half of its time waiting, for time limits and for
   // servers. Temporal and Postgres, which all files share, use the rest.
-  maxWorkers: 6,
+  maxWorkers: 7,
   // `npm test` prints it for the tests that need no server, `npm run coverage` for all: there Istanbul's
   // counters cost minutes of CPU. Only code that runs in the process of the tests is counted, not commands
   // and workers in processes of their own.
