@@ -1,8 +1,8 @@
 import type { Client, WorkflowExecutionDescription } from '@temporalio/client';
-import { type FailureType, traitsOf } from '../contract/failures';
-import { PROGRESS_QUERY } from '../contract/names';
+import { PROGRESS_QUERY, SEARCH_ATTRIBUTES } from '../contract/names';
 import type { Obstacle } from '../contract/obstacle';
-import type { RunOutcome } from '../contract/progress';
+import { RUN_OUTCOMES, type RunOutcome } from '../contract/progress';
+import { outcomeOfFailure } from '../rules/run-end';
 import { type Chain, describeChain } from './chain';
 import { obstacleOf } from './obstacle';
 import { obstacleFacts } from './obstacle-facts';
@@ -23,7 +23,10 @@ export interface ChainStatus<Progress> {
   startedAt: string;
   /** ISO 8601; null while it is running. */
   closedAt: string | null;
-  /** How it ended, as its audit row has it; null while it is running. */
+  /**
+   * How it ended, as its audit row has it. Null: it is running, or this client cannot read its end because it
+   * lacks the data converter.
+   */
   outcome: RunOutcome | null;
   /** Task queue of the workers. */
   taskQueue: string;
@@ -85,29 +88,26 @@ export async function chainStatus<Progress, Own>(
  */
 async function outcomeOf(
   client: Client,
-  { workflowId, runId, closeTime, status }: WorkflowExecutionDescription,
+  { workflowId, runId, closeTime, status, typedSearchAttributes }: WorkflowExecutionDescription,
   ofResult?: (result: unknown) => RunOutcome,
 ): Promise<RunOutcome | null> {
   if (closeTime === undefined) return null;
+  const told = typedSearchAttributes.get({ name: SEARCH_ATTRIBUTES.outcome, type: 'KEYWORD' });
+  const known = RUN_OUTCOMES.find((outcome) => outcome === told);
+  if (known !== undefined) return known;
+  // It was ended from outside, or Temporal does not know the search attribute.
   if (status.name === 'CANCELLED') return 'cancelled';
-  const unread = status.name === 'COMPLETED' ? 'complete' : 'failed';
-  if (status.name !== 'FAILED' && ofResult === undefined) return unread;
+  if (status.name === 'COMPLETED' && ofResult === undefined) return 'complete';
+  if (status.name !== 'COMPLETED' && status.name !== 'FAILED') return 'failed';
   const ended = client.workflow.getHandle(workflowId, runId, { followRuns: false });
   try {
     const result = await client.withDeadline(Date.now() + RESULT_TIMEOUT_MS, () => ended.result());
-    return ofResult?.(result) ?? unread;
+    return ofResult?.(result) ?? null;
   } catch (error) {
     if (isUnreachable(error)) throw error;
     const failed = asRepublishFailed(client, error);
-    // Otherwise it was written through a data converter that this client does not have.
-    return failed instanceof RepublishFailed ? outcomeOfFailure(failed.type) : unread;
+    return failed instanceof RepublishFailed ? outcomeOfFailure(failed.type) : null;
   }
-}
-
-function outcomeOfFailure(type: FailureType): RunOutcome {
-  // All documents stand; only their ids did not fit.
-  if (type === 'ResultTooLarge') return 'complete';
-  return traitsOf(type).runOutcome ?? 'failed';
 }
 
 /** The answer of a worker, and what keeps workers from answering. */

@@ -18,7 +18,8 @@ export function isGood(outcome: Outcome | null): outcome is GoodOutcome {
 /**
  * How a run ended: all documents stand; some do not; it ended before its documents; somebody cancelled it.
  */
-export type RunOutcome = 'complete' | 'incomplete' | 'failed' | 'cancelled';
+export const RUN_OUTCOMES = ['complete', 'incomplete', 'failed', 'cancelled'] as const;
+export type RunOutcome = (typeof RUN_OUTCOMES)[number];
 
 export type Phase =
   | 'loading machines'

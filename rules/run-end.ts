@@ -1,5 +1,6 @@
 import { type FailureType, isFailureType, meaningOf, reasonIn, traitsOf } from '../contract/failures';
 import type { OperatorEnd } from '../contract/fleet';
+import type { RunOutcome } from '../contract/progress';
 import { storable } from '../contract/free-text';
 
 const MAX_MESSAGE_LENGTH = 300;
@@ -24,9 +25,16 @@ export function endOfFailedRun(thrown: unknown): Pick<OperatorEnd, 'outcome' | '
   return endedBy(type, reasonIn(details) ?? message ?? '');
 }
 
+/** How a run ended that Temporal has as failed. */
+export function outcomeOfFailure(type: FailureType): RunOutcome {
+  // All documents stand; only their ids did not fit into the result.
+  if (type === 'ResultTooLarge') return 'complete';
+  return traitsOf(type).runOutcome ?? 'failed';
+}
+
 function endedBy(type: FailureType, message: string): Pick<OperatorEnd, 'outcome' | 'failure'> {
   return {
-    outcome: traitsOf(type).runOutcome ?? 'failed',
+    outcome: outcomeOfFailure(type),
     failure: { type, message: storable(message.slice(0, MAX_MESSAGE_LENGTH)) },
   };
 }

@@ -25,6 +25,11 @@ export function setProgram(commands: readonly string[], directory: string, calle
   ownCommand = new RegExp(`(?<!npx )\\brepublish (?=(?:${commands.join('|')})\\b)`, 'g');
 }
 
+/** What is typed in front of a command. */
+export function calledAs(): string {
+  return program;
+}
+
 /** From now on, shown commands have `--data` with this folder. */
 export function setDataFolder(directory: string): void {
   dataOption = ` --data ${shellWord(directory)}`;
@@ -50,8 +55,16 @@ export function completeCommands(text: string, operator: string | undefined): st
   return asCalled(withDataFolder(forOperator(text, operator), operator));
 }
 
+/** Commands without an operator that a text may name. */
+const OF_ALL = /\brepublish (?:fleet [a-z]+|migrate|doctor)\b(?! --data)/g;
+
 function withDataFolder(text: string, operator: string | undefined): string {
-  if (dataOption === '' || operator === undefined) return text;
+  if (dataOption === '') return text;
+  const ofAll = text.replace(OF_ALL, (command) => command + dataOption);
+  return operator === undefined ? ofAll : withDataFolderOf(ofAll, operator);
+}
+
+function withDataFolderOf(text: string, operator: string): string {
   const word = shellWord(operator);
   return text
     .split(/(?=\brepublish )/)

@@ -71,6 +71,9 @@ export function missingDataFolder(): NoDataFolder | undefined {
   return missing;
 }
 
+const NO_SERVERS_THAT_STAY =
+  '--no-wait needs servers that stay when this command ends: keep them with "republish up", or leave --no-wait out';
+
 /** Starts the servers that a command needs, when it is called with a data folder, and configures them. */
 export async function enterDataFolder(command: Command): Promise<void> {
   const name = pathOf(command);
@@ -87,21 +90,18 @@ export async function enterDataFolder(command: Command): Promise<void> {
   if (data !== undefined) setDataFolder(data);
   const needed = USES[name] ?? LOOKS;
   endInOrderOnSignals();
-  const joined = await join(settings.directory, needed);
+  const doesNotWait = needed.worker === 'needed' && command.opts<{ wait?: boolean }>().wait === false;
+  const joined = await join(settings.directory, needed, doesNotWait);
   if (joined === undefined) return;
   await useJoined(joined, settings);
   if (joined.differing.length > 0) sayOtherWorker(joined.differing);
   if (needed.worker === 'no' || joined.runBy === 'up') return;
-  if (needed.worker === 'needed' && command.opts<{ wait?: boolean }>().wait === false) {
-    throw new UsageError(
-      '--no-wait needs servers that stay when this command ends: keep them with "republish up", or leave --no-wait out',
-    );
-  }
+  if (doesNotWait) throw new UsageError(NO_SERVERS_THAT_STAY);
   await startOwnWorker(joined, needed.worker === 'needed');
 }
 
 /** @returns undefined: there is no folder, which the command itself reports. @throws DataFolderUnusable */
-async function join(directory: string, needed: Use): Promise<JoinedFolder | undefined> {
+async function join(directory: string, needed: Use, doesNotWait: boolean): Promise<JoinedFolder | undefined> {
   const { joinDataFolder } = await import('../../embedded/data-folder/join.js');
   const { NoDataFolder } = await import('../../embedded/data-folder/folder.js');
   const options = {
@@ -120,6 +120,7 @@ async function join(directory: string, needed: Use): Promise<JoinedFolder | unde
     }
   }
   // No worker of `up` is there. Nothing is made for a run that could not begin.
+  if (doesNotWait) throw new UsageError(NO_SERVERS_THAT_STAY);
   if (needed.worker === 'needed') await requireWorkerParts();
   return joinDataFolder(directory, { ...options, make: true });
 }

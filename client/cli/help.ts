@@ -1,4 +1,5 @@
 import { type Command, Help, type Option } from 'commander';
+import { calledAs } from './command-lines';
 import { takesData } from './data-folder';
 
 /** What a person needs first, in the order of a migration. Shown with a sentence each. */
@@ -35,13 +36,13 @@ function helpOfProgram(program: Command): string {
   const summaryOf = (name: string): string =>
     program.commands.find((command) => command.name() === name)?.summary() ?? '';
   return [
-    `Usage: ${program.name()} <command> [operator] [options]`,
+    `Usage: ${calledAs()} <command> [operator] [options]`,
     program.description(),
     '',
     'First:',
     ...aligned(FIRST.map((name) => [name, summaryOf(name)])),
     '',
-    `Further commands (${program.name()} <command> --help has each with all options):`,
+    `Further commands (${calledAs()} <command> --help has each with all options):`,
     ...aligned(Object.entries(FURTHER).map(([what, names]) => [what, names.join(', ')])),
     '',
     'Options:',
@@ -62,7 +63,7 @@ function aligned(rows: readonly (readonly [name: string, what: string])[]): stri
 
 /** What follows a mistake in a command line, in place of the whole help. */
 export function afterMistake(path: string): string {
-  return `(see: republish ${path === '' ? '' : `${path} `}--help)`;
+  return `(see: ${calledAs()} ${path === '' ? '' : `${path} `}--help)`;
 }
 
 /** Shows a mistake, and where an operator's id is found if it is missing. */

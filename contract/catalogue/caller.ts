@@ -52,7 +52,7 @@ export const CALLER = {
     meaning:
       'Somebody terminated the run in Temporal. `republish end` does that, and writes the audit row from the ledger.',
     remedy:
-      'Correct what kept the run from continuing, then start again: only what is missing is done. Events that were sent before may stand: republish verify <operator>. If the run has no audit row, write it with: republish end <operator>.',
+      'If the run has no audit row, write it first: republish end <operator>. Correct what kept the run from continuing, then start again: only what is missing is done. Events that were sent before may stand: republish verify <operator>.',
   },
   TimedOut: {
     scope: 'caller',

@@ -1,4 +1,4 @@
-import { AGAIN, type FailureKind } from './kind';
+import { AGAIN, AGAIN_ANEW, type FailureKind } from './kind';
 
 /** A database is at fault: the ledger in Postgres, or LNbits' database. */
 export const DATABASE = {
@@ -39,15 +39,14 @@ export const DATABASE = {
     ofState: true,
     meaning:
       'The table super_config has no row. The extension always has one, so this is the wrong database.',
-    remedy: `Check that LNBITS_DATABASE_URL and "preset" lead to the database that LNbits really uses. Then ${AGAIN}.`,
+    remedy: `Check that LNBITS_DATABASE_URL and "preset" lead to the database that LNbits really uses, on the workers too; restart them. Then ${AGAIN}.`,
   },
   LedgerIncomplete: {
     scope: 'database',
     exit: 'partlyDone',
     meaning:
       'The ledger has fewer documents of the run than were planned: during the run the database was put back to an earlier state, by a restore or by a failover to a standby that lagged.',
-    remedy:
-      'Start again when the run has ended: the new run plans again and does what is missing. If the run holds, end it first: republish cancel <operator>.',
+    remedy: `The next run plans again and does what is missing: ${AGAIN_ANEW}.`,
   },
   SequenceBehind: {
     scope: 'database',

@@ -7,11 +7,12 @@ import type { BunkerResult } from '../telemetry';
  */
 export type Exit = 'preflight' | 'partlyDone' | 'signer' | 'usage' | 'failed';
 
-/**
- * What a person does after a repair, in the middle of a remedy. A run that holds still owns its documents:
- * `start` would only attach to it.
- */
-export const AGAIN = 'start again, or if the run holds: republish retry <operator>';
+/** A run that holds still owns its documents: `start` would only attach to it. A fleet never holds. */
+export const IF_IT_HOLDS = ', or if the run holds: republish retry <operator>';
+/** What a person does after a repair, in the middle of a remedy. */
+export const AGAIN = `start again${IF_IT_HOLDS}`;
+/** The same where `retry` does not help: what the run was opened with, or has sealed, is wrong. */
+export const AGAIN_ANEW = 'start again; if the run holds, end it first: republish cancel <operator>';
 
 /**
  * Every trait of a failure. No room has a list of failure types of its own: a fact about a type is a trait

@@ -1,4 +1,4 @@
-import { AGAIN, type FailureKind } from './kind';
+import { AGAIN, AGAIN_ANEW, type FailureKind } from './kind';
 
 /** The signer of an operator is at fault. Every document that needs this signer fails for it. */
 export const SIGNER = {
@@ -10,7 +10,7 @@ export const SIGNER = {
   SignerPubkeyMismatch: {
     scope: 'signer',
     meaning: "The signer's public key is not the account's public key, or not the expected one.",
-    remedy: `Compare "republish signer check <operator>" with accounts.pubkey, and with --expected-pubkey if it was given. Pair the account's own bunker or correct the account. Then ${AGAIN}. The signer was given no document.`,
+    remedy: `Compare "republish signer check <operator>" with accounts.pubkey, and with --expected-pubkey if it was given. If you pair the account's own bunker, then ${AGAIN}. If you correct the account or --expected-pubkey, then ${AGAIN_ANEW}. The signer was given no document.`,
   },
   SignerUnlockFailed: {
     scope: 'signer',
@@ -73,7 +73,7 @@ export const SIGNER = {
     scope: 'signer',
     bunkerResult: 'refused',
     meaning: 'The bunker returned another event, or another text, than it was asked for.',
-    remedy: `Do not trust this bunker until you know the reason: check its version and its keys. This document was not published. When the bunker is in order: ${AGAIN}.`,
+    remedy: `Do not trust this bunker until you know the reason: check its version and its keys. This document was not published. When the bunker is in order: ${AGAIN_ANEW}.`,
   },
   SignerChangesEvents: {
     scope: 'signer',

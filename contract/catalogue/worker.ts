@@ -34,7 +34,7 @@ export const WORKER = {
     meaning:
       "Workers take the run's next step and do not finish it: they hang or die (the workflow task of Temporal times out). The run stands still, and nothing is lost.",
     remedy:
-      'Look at the workers and read their log: one hangs, is killed, or has no memory or CPU left. Restart them; then the run continues automatically. If restarted workers hang or die again, end the run: republish end <operator>.',
+      'Look at the workers and read their log: one hangs, is killed, or has no memory or CPU left. If the log has an error of this run, correct that first. Restart the workers; then the run continues within minutes. If restarted workers hang or die again, end the run: republish end <operator>.',
   },
   NoWorker: {
     scope: 'temporal',

@@ -26,8 +26,8 @@ export class NoDataFolder extends DataFolderUnusable {
     super(
       `${root} is no data folder: ${why}`,
       {},
-      'Is the path right (--data, REPUBLISH_DATA, or the key "data")? To make a data folder there: ' +
-        `republish migrate --data ${shellWord(root)}.`,
+      'Check the path (--data, REPUBLISH_DATA, or the key "data"), or make a data folder there: ' +
+        `republish migrate --data ${shellWord(root)}`,
     );
   }
 }
@@ -69,7 +69,7 @@ export async function openDataFolder(directory: string, { make, say }: OpenOptio
   const root = path.resolve(directory);
   try {
     if (make) await makeFolders(root);
-    else if ((await kindOf(root)) !== 'folder') throw new NoDataFolder(root, 'there is no such folder');
+    else await requireFolder(root);
     if (await requireDataFolder(root, make)) say(`made the data folder ${root}`);
   } catch (thrown) {
     if (thrown instanceof DataFolderUnusable) throw thrown;
@@ -115,6 +115,12 @@ async function makeFolders(directory: string): Promise<void> {
       throw new Error(`no folder can be made in ${path.dirname(each)}, ${error.code}`, { cause: error });
     });
   }
+}
+
+async function requireFolder(root: string): Promise<void> {
+  const kind = await kindOf(root);
+  if (kind === undefined) throw new NoDataFolder(root, 'there is no such folder');
+  if (kind === 'other') throw new Error(`${root} is no folder`);
 }
 
 async function kindOf(file: string): Promise<'folder' | 'other' | undefined> {

@@ -11,7 +11,7 @@ export interface SeenRun {
   runId: string;
   /** ISO 8601. Null: it is not over. */
   closedAt: string | null;
-  /** Null: it is not over. */
+  /** Null: it is not over, or its end cannot be read. */
   outcome: RunOutcome | null;
   obstacle: Obstacle | null;
   cancelRequested: boolean;
@@ -84,8 +84,9 @@ function endedFindings(
           ),
         ]
       : [];
-  if (failure === null) return [ok(`the newest one is ${outcome}; it ended at ${closedAt}`), ...lacksAudit];
-  const told = `the newest one is ${outcome}; it ended at ${closedAt}: ${failure.type}: ${failure.message}`;
+  if (failure === null)
+    return [ok(`the newest one is ${outcome ?? 'over'}; it ended at ${closedAt}`), ...lacksAudit];
+  const told = `the newest one is ${outcome ?? 'over'}; it ended at ${closedAt}: ${failure.type}: ${failure.message}`;
   return [warn(told, failure.remedy), ...lacksAudit];
 }
 

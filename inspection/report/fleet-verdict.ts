@@ -64,7 +64,7 @@ function judged(
       return {
         tone: 'bad',
         sentence: `Ended without an audit: ${temporalsWord(live)}. ${soFar}.`,
-        remedies: [remedyFor('Terminated')],
+        remedies: [forFleet(remedyFor('Terminated'))],
         remarks: [],
       };
     case 'unknown':

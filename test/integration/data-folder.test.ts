@@ -165,10 +165,12 @@ describe('what is refused', () => {
   });
 
   test('a run that nobody would do, and a command without what it needs', async () => {
+    const { run, folder } = migration;
+    const noWait = { code: 2, stderr: expect.stringContaining('republish up') as string };
+    expect(await run(['start', 'operator-1', '--no-wait'])).toMatchObject(noWait);
+    expect(existsSync(folder)).toBe(false);
     await migration.make();
-    const { run } = migration;
-    const noWait = await run(['start', 'operator-1', '--no-wait']);
-    expect(noWait).toMatchObject({ code: 2, stderr: expect.stringContaining('republish up') as string });
+    expect(await run(['start', 'operator-1', '--no-wait'])).toMatchObject(noWait);
     const plan = await run(['plan', 'operator-1'], { LNBITS_DATABASE_URL: '' });
     expect(plan).toMatchObject({
       code: 5,

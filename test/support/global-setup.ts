@@ -39,8 +39,8 @@ export default async function globalSetup(): Promise<void> {
 }
 
 /**
- * For the temporary files of all tests. Postgres makes 300 files for each database: that costs a disk six times
- * the CPU. Undefined: there is no such folder, it has no room, or no program may run from it.
+ * For the temporary files of all tests. Postgres makes 300 files for each database: on a disk that costs six
+ * times the CPU. Undefined: there is no such folder, it has no room, or no program may run from it.
  */
 function folderInMemory(): string | undefined {
   const folder = '/dev/shm';

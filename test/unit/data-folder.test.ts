@@ -19,7 +19,7 @@ test('a folder is made only by a command that may, which says so once', async ()
   await expect(open(folder, false)).rejects.toMatchObject({
     type: 'DataFolderUnusable',
     message: `${folder} is no data folder: there is no such folder`,
-    remedy: expect.stringContaining(`republish migrate --data ${folder}.`) as string,
+    remedy: expect.stringContaining(`republish migrate --data ${folder}`) as string,
   });
   expect(readdirSync(parent)).toEqual([]);
   await open(folder, true);
@@ -39,5 +39,5 @@ test('an empty folder is left alone too, and a folder with other files is named 
     await expect(refused).rejects.toThrow('holds other files (database.sqlite3)');
     await expect(refused).rejects.toThrow(DataFolderUnusable);
   }
-  await expect(open(path.join(other, 'database.sqlite3'), false)).rejects.toThrow('there is no such folder');
+  await expect(open(path.join(other, 'database.sqlite3'), false)).rejects.toThrow('is no folder');
 });

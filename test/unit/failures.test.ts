@@ -7,6 +7,7 @@ import {
   remedyFor,
   RepublishError,
 } from '../../contract/failures';
+import { forFleet } from '../../rules/shell';
 
 const types = Object.keys(FAILURES) as FailureType[];
 
@@ -31,6 +32,18 @@ describe('the catalogue of failures', () => {
     );
     expect(silent).toEqual([]);
     expect(remedyFor('StateInvalid')).toContain('republish retry <operator>');
+  });
+
+  it('tells a fleet no command that it does not have', () => {
+    // What a fleet itself can fail or wait for; its runs have the other failures.
+    const ofFleet = types.filter((type) => ['caller', 'temporal', 'worker'].includes(FAILURES[type].scope));
+    const told = ofFleet.map((type) => forFleet(remedyFor(type)));
+    const ofRuns = /fleet (holds|retry|skip)|republish (retry|verify) </;
+    expect(told.filter((remedy) => ofRuns.test(remedy))).toEqual([]);
+    expect(forFleet(remedyFor('ActivityTimeout'))).toMatch(/Then start again\.$/);
+    expect(forFleet(remedyFor('Terminated'))).toMatch(
+      /^If the fleet has no audit row, write it first: republish fleet end\. /,
+    );
   });
 
   it('retries exactly what may be otherwise the next time', () => {

@@ -153,14 +153,14 @@ describe('the sentence at the top says how it stands, and the remedy what to do'
       { documents: half, progress: null, live: { closedAt: at(9), status: 'TERMINATED' } },
       'bad',
       /^Ended without an audit: Temporal says TERMINATED\. 1 of 2/,
-      [/^Correct what kept/],
+      [/^If the run has no audit row, write it first/],
     ],
     [
       'forgotten',
       { documents: half },
       'bad',
       /^Ended without an audit: Temporal does not know it/,
-      [/^Correct what kept/],
+      [/^If the run has no audit row, write it first/],
     ],
     [
       'Temporal away',

@@ -186,10 +186,13 @@ test('a remedy of a command on a data folder is for that folder, once', () => {
   const told =
     'Is it there (republish signer check <operator>)? republish signer add <operator> --bunker; republish doctor.';
   const named =
-    "Is it there (republish signer check op --data '/srv/my data')? republish signer add op --data '/srv/my data' --bunker; republish doctor.";
+    "Is it there (republish signer check op --data '/srv/my data')? republish signer add op --data '/srv/my data' --bunker; republish doctor --data '/srv/my data'.";
   expect(completeCommands(told, 'op')).toBe(named);
   expect(completeCommands(named, 'op')).toBe(named);
-  expect(completeCommands(told, undefined)).toBe(told);
+  expect(completeCommands(told, undefined)).toBe(told.replace('doctor', "doctor --data '/srv/my data'"));
+  expect(completeCommands('See: republish fleet status. Or: republish fleet end --yes', undefined)).toBe(
+    "See: republish fleet status --data '/srv/my data'. Or: republish fleet end --data '/srv/my data' --yes",
+  );
   const error = new RepublishFailed('SignerNotConfigured', 'operator op has no signer');
   expect(failureLines(error, { runId: 'run', operator: 'op', progress: null })[1]).toContain(
     "republish signer add op --data '/srv/my data' --bunker",

@@ -43,8 +43,8 @@ export function registerDev(program: Command): void {
 
 /** The demo again, with `--keep`, as a person can type it here. */
 function keepCommand(): string {
-  const caller = calledBy();
-  return caller?.startsWith('npm run') ? `${caller} -- --keep` : `${commandLine('demo')} --keep`;
+  const script = 'npm run demo';
+  return calledBy() === script ? `${script} -- --keep` : `${commandLine('demo')} --keep`;
 }
 
 /** An install with `--omit=optional` does not contain the embedded stack. */

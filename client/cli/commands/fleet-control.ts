@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { FleetUpdateName } from '../../../contract/fleet';
 import { forFleet } from '../../../rules/shell';
-import { asCalled, commandLine } from '../command-lines';
+import { commandLine, completeCommands } from '../command-lines';
 import { controlCommand, type ControlOptions, sendControl } from '../send-control';
 
 /** What each command says when the fleet has taken it. */
@@ -35,7 +35,7 @@ async function control(name: FleetUpdateName, options: ControlOptions): Promise<
       counted: 'operators',
       done: (operators) => DONE[name](`${operators} run${operators === 1 ? '' : 's'}`),
       endCommand: commandLine('fleet end'),
-      remedy: (text) => asCalled(forFleet(text)),
+      remedy: (text) => completeCommands(forFleet(text), undefined),
     };
   }, options);
 }

@@ -9,7 +9,7 @@ import { forceOptions, resetCountsOption } from '../options';
 import { countIncomplete } from '../../../rules/how-far';
 import { compareIds } from '../../../rules/machine-name';
 import { forFleet } from '../../../rules/shell';
-import { asCalled, commandLine } from '../command-lines';
+import { commandLine, completeCommands } from '../command-lines';
 import { print, printJson, say } from '../output';
 import { onCtrlC } from '../signals';
 import { paragraph } from '../terminal/table';
@@ -237,7 +237,7 @@ async function status({ json }: { json?: true }): Promise<void> {
     const facts = await fleet.status();
     if (json) return printJson(facts);
     print(
-      `${workflowId}\nrun ${runId}\n${facts.outcome ?? 'running'}${facts.closedAt ? `, ended ${facts.closedAt}` : ''}\n`,
+      `${workflowId}\nrun ${runId}\n${facts.outcome ?? (facts.closedAt ? 'ended' : 'running')}${facts.closedAt ? `, ended ${facts.closedAt}` : ''}\n`,
     );
     if (facts.obstacle !== null) say(obstacleText(facts.obstacle));
     else if (facts.progress === null)
@@ -257,7 +257,7 @@ async function status({ json }: { json?: true }): Promise<void> {
 }
 
 function obstacleText({ type, message }: Obstacle): string {
-  return `${type}: ${message}\nremedy: ${asCalled(forFleet(remedyFor(type)))}`;
+  return `${type}: ${message}\nremedy: ${completeCommands(forFleet(remedyFor(type)), undefined)}`;
 }
 
 interface AuditOptions {

@@ -49,7 +49,7 @@ function headline(
   const state = obstacle === null ? undefined : traitsOf(obstacle.type).obstacle;
   const still = state === 'passing' ? undefined : state;
   const paused = progress?.paused && 'paused';
-  const word = outcome ?? paused ?? still ?? progress?.phase ?? 'running';
+  const word = outcome ?? (closedAt === null ? (paused ?? still ?? progress?.phase ?? 'running') : 'ended');
   const styles: Record<string, Style> = {
     ...{ complete: 'green', incomplete: 'red', failed: 'red', paused: 'yellow', holding: 'yellow' },
   };
