@@ -24,8 +24,8 @@ export interface ChainStatus<Progress> {
   /** ISO 8601; null while it is running. */
   closedAt: string | null;
   /**
-   * How it ended, as its audit row has it. Null: it is running, or this client cannot read its end because it
-   * lacks the data converter.
+   * The outcome in its audit row. Null while it is running. Also null if this client cannot read the result,
+   * because it lacks the data converter.
    */
   outcome: RunOutcome | null;
   /** Task queue of the workers. */
@@ -95,7 +95,7 @@ async function outcomeOf(
   const told = typedSearchAttributes.get({ name: SEARCH_ATTRIBUTES.outcome, type: 'KEYWORD' });
   const known = RUN_OUTCOMES.find((outcome) => outcome === told);
   if (known !== undefined) return known;
-  // It was ended from outside, or Temporal does not know the search attribute.
+  // Without the attribute: somebody ended it in Temporal, or the namespace does not have the attribute.
   if (status.name === 'CANCELLED') return 'cancelled';
   if (status.name === 'COMPLETED' && ofResult === undefined) return 'complete';
   if (status.name !== 'COMPLETED' && status.name !== 'FAILED') return 'failed';

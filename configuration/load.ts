@@ -37,6 +37,11 @@ export class ConfigurationError extends Error {
 /** Keys that a worker needs. */
 export const WORKER_NEEDS: readonly Need[] = ['databaseUrl', 'lnbitsDatabaseUrl', 'relays', 'secretsKey'];
 
+/** What of these keys is needed beside a data folder, which has its own Postgres and secrets key. */
+export function besideDataFolder(needs: readonly Need[]): Need[] {
+  return needs.filter((need) => need !== 'databaseUrl' && need !== 'secretsKey');
+}
+
 export interface LoadOptions {
   env?: NodeJS.ProcessEnv;
   /** Where republish.config.json is looked for. */

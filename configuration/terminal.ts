@@ -21,7 +21,7 @@ function colourOf({ NO_COLOR: no, FORCE_COLOR: force }: NodeJS.ProcessEnv): Colo
   return force === '0' || force === 'false' ? 'never' : 'always';
 }
 
-/** How npm runs this process: because a person typed `npx`, or as a script. Undefined: npm does not. */
+/** `npx`: a person typed it. `npm run <script>`: npm runs that. Undefined: npm did not start this process. */
 export function calledBy(env: NodeJS.ProcessEnv = process.env): 'npx' | `npm run ${string}` | undefined {
   if (env['npm_command'] === 'exec') return 'npx';
   const script = env['npm_lifecycle_event'];

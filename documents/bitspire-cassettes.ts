@@ -67,7 +67,7 @@ function byPosition(rows: StateRow[]): StateRow[] {
   return rows.toSorted((a, b) => Number(a.position) - Number(b.position));
 }
 
-/** The schema would name the path in the state: a person corrects a column. */
+/** Names the columns that a person corrects. The schema would name only the path in the state. */
 function requireColumns(rows: StateRow[]): void {
   const problems = rows.flatMap(({ position, ...row }) =>
     (['denomination', 'count'] as const).flatMap((column) => {

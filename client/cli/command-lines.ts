@@ -5,7 +5,7 @@ import { forOperator, shellWord } from '../../rules/shell';
  * Commands that messages show, as a person can paste them into a shell.
  */
 
-/** What is typed in front of a command, such as `npx republish`. */
+/** How a person calls this program in a shell: `republish` or `npx republish`. */
 let program = 'republish';
 let ownCommand: RegExp | undefined;
 let dataOption = '';
@@ -22,10 +22,10 @@ export function setProgram(commands: readonly string[], directory: string, calle
   const isDownloaded = /[\\/]_npx[\\/]/.test(directory);
   program =
     caller === 'npx' ? `npx ${isDownloaded ? 'republish-operator-configs' : 'republish'}` : 'republish';
-  ownCommand = new RegExp(`(?<!npx )\\brepublish (?=(?:${commands.join('|')})\\b)`, 'g');
+  ownCommand = new RegExp(`(?<!npx )\\brepublish (?=(?:${commands.join('|')})\\b|--help)`, 'g');
 }
 
-/** What is typed in front of a command. */
+/** How a person calls this program in a shell, such as `npx republish`. */
 export function calledAs(): string {
   return program;
 }
@@ -69,7 +69,7 @@ function withDataFolderOf(text: string, operator: string): string {
   return text
     .split(/(?=\brepublish )/)
     .map((part) => {
-      const [, begin = '', rest = ''] = /^(republish (?:(?:signer|fleet) )?[a-z]+ )(.*)$/s.exec(part) ?? [];
+      const [, begin = '', rest = ''] = /^(republish (?:signer )?[a-z]+ )(.*)$/s.exec(part) ?? [];
       const isOurs = rest.startsWith(word) && !rest.startsWith(`${word}${dataOption}`);
       return isOurs ? `${begin}${word}${dataOption}${rest.slice(word.length)}` : part;
     })

@@ -127,9 +127,8 @@ async function join(directory: string, needed: Use, doesNotWait: boolean): Promi
 
 /** What a worker on a data folder needs of the environment and the file. @throws ConfigurationError */
 export async function requireWorkerParts(): Promise<Configuration> {
-  const { loadConfiguration, WORKER_NEEDS } = await import('../../configuration/load.js');
-  const needs = WORKER_NEEDS.filter((need) => need !== 'databaseUrl' && need !== 'secretsKey');
-  return loadConfiguration({ needs });
+  const { besideDataFolder, loadConfiguration, WORKER_NEEDS } = await import('../../configuration/load.js');
+  return loadConfiguration({ needs: besideDataFolder(WORKER_NEEDS) });
 }
 
 /** The settings of a worker that the environment of this shell contains. */

@@ -39,11 +39,11 @@ export function explain(thrown: unknown): number {
 /** The error's own where it knows better than the catalogue. */
 function remedyOf(error: Error, type: FailureType): string {
   const { remedy } = error as { remedy?: unknown };
-  return withDataFolder(typeof remedy === 'string' ? remedy : remedyFor(type), type);
+  return orDataFolder(typeof remedy === 'string' ? remedy : remedyFor(type), type);
 }
 
 /** The library has no data folder, so the remedies of the catalogue do not name it. */
-export function withDataFolder(remedy: string, type: FailureType | undefined): string {
+export function orDataFolder(remedy: string, type: FailureType | undefined): string {
   return type === 'TemporalUnavailable' && embeddedServers() === undefined
     ? `${remedy} Or, without any server: --data <dir>, with LNBITS_DATABASE_URL and REPUBLISH_RELAYS.`
     : remedy;

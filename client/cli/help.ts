@@ -63,10 +63,10 @@ function aligned(rows: readonly (readonly [name: string, what: string])[]): stri
 
 /** What follows a mistake in a command line, in place of the whole help. */
 export function afterMistake(path: string): string {
-  return `(see: ${calledAs()} ${path === '' ? '' : `${path} `}--help)`;
+  return `(see: republish ${path === '' ? '' : `${path} `}--help)`;
 }
 
-/** Shows a mistake, and where an operator's id is found if it is missing. */
+/** Shows a mistake in a command line. If the operator is missing, it says where its id is found. */
 export function showMistake(text: string, write: (text: string) => void): void {
   write(text);
   if (/argument 'operator/.test(text))

@@ -27,7 +27,7 @@ const IMPATIENT = {
 };
 
 export interface DemoOptions {
-  /** Everything stays up at the end, until Ctrl-C. */
+  /** After the story the servers keep running until Ctrl-C. */
   keep: boolean;
   /** The command that does so, as the person can type it. */
   keepCommand: string;

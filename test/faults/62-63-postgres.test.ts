@@ -179,7 +179,7 @@ describe('a role that an administrator has made', () => {
     const ofDatabases = (
       JSON.parse(well.stdout) as { area: string; status: string; message: string }[]
     ).filter(({ area }) => ['database', 'lnbits', 'signer', 'secrets key', 'clock'].includes(area));
-    // Postgres is on this machine, so its clock is no other one.
+    // Postgres runs on this machine and has the same clock. So the doctor cannot compare clocks.
     expect(ofDatabases.filter(({ status }) => !['ok', 'unknown'].includes(status))).toEqual([]);
     expect(ofDatabases.length).toBeGreaterThan(6);
     const hogs = [new Client({ connectionString: url.href }), new Client({ connectionString: url.href })];

@@ -161,12 +161,12 @@ describe('every error that reaches a person', () => {
 
 test('commands are shown as this process was called', () => {
   const told =
-    'Start one: republish worker. The schema `republish` of republish is made by `republish migrate`.';
+    'Start one: republish worker. The schema `republish` of republish is made by `republish migrate`. See: republish --help';
   const names = program.commands.map((each) => each.name());
   expect(asCalled(told)).toBe(told);
   setProgram(names, '/home/x/republish/dist/client/cli', 'npx');
   expect(asCalled(told)).toBe(
-    'Start one: npx republish worker. The schema `republish` of republish is made by `npx republish migrate`.',
+    'Start one: npx republish worker. The schema `republish` of republish is made by `npx republish migrate`. See: npx republish --help',
   );
   expect(asCalled(asCalled(told))).toBe(asCalled(told));
   expect(commandLine('fleet audit', 'a b')).toBe("npx republish fleet audit 'a b'");

@@ -9,8 +9,9 @@ import { byMachine } from '../by-machine';
 import { csv } from '../csv';
 import { fittedTo, print, printJson, say } from '../output';
 import { commandLine, completeCommands } from '../command-lines';
-import { fittedTable, paragraph, sectionedTable, short, wholeTable } from '../terminal/table';
+import { paragraph, sectionedTable, short, wholeTable } from '../terminal/table';
 import { onOneLine } from '../terminal/text';
+import { showNewestLast } from './newest-last';
 
 /** A person reads at most so many rows. Rows with trouble are always shown. */
 const MAX_ROWS = 100;
@@ -22,7 +23,10 @@ export function registerAudit(program: Command): void {
     .command('audit')
     .summary('show what was published and what was not')
     .description(
-      'Shows the audit of a run, or of the newest run of an operator: what became of each document, on which relays, who intervened and why, and what failed with its remedy. Earlier runs of the operator have a line each.\nWith --check it says whether that is still what was written, of everybody where nobody is named.',
+      'Shows the audit of a run, or of the newest run of an operator: what became of each document, on which ' +
+        'relays, who intervened and why, and what failed with its remedy. ' +
+        'Earlier runs of the operator have a line each.\n' +
+        'With --check it says whether that is still what was written, of everybody where nobody is named.',
     )
     .argument('[operator-or-run]', "an operator's user id, or a run id; may be left out with --check")
     .option('--limit <n>', 'at most so many runs of an operator', '10')
@@ -72,30 +76,22 @@ async function audit(subject: string | undefined, options: AuditOptions): Promis
     // Not through print(): the line ends are part of the format.
     return void process.stdout.write(csv([CSV_HEADER, ...report.audits.flatMap(csvRows)]));
   }
-  // The newest is shown last: that is what a person sees when the rest has scrolled away.
-  const [newest, ...earlier] = report.audits;
-  if (options.full) earlier.toReversed().forEach((row) => showAudit(row, { full: true }));
-  else if (earlier.length > 0) showEarlier(earlier);
-  if (newest !== undefined) showAudit(newest, options);
-  if (newest !== undefined && !options.full)
+  showNewestLast(report.audits, {
+    full: options.full,
+    showInFull: (row) => showAudit(row, options),
+    heads: ['good', 'earlier run'],
+    good: goodOf,
+  });
+  if (report.audits.length > 0 && !options.full)
     print(paragraph(`in full, with each event as an nevent: ${commandLine('audit', subject)} --full`));
   if (report.open.length > 0) print('');
   sayOpen(report, subject, (text) => print(fittedTo(process.stdout, text)));
 }
 
-/** A line for each earlier run, the newest last. */
-function showEarlier(rows: readonly ToldAudit[]): void {
-  const lines = rows.toReversed().map(({ writtenAt, outcome, documents, runId }) => {
-    const planned = documents.filter((document) => document.outcome !== 'skipped');
-    const good = planned.filter((document) => hasGoodOutcome(document.outcome));
-    return [minuteOf(writtenAt), outcome, `${good.length} of ${planned.length}`, runId];
-  });
-  print(`${fittedTable(['ended (UTC)', 'outcome', 'good', 'earlier run'], lines)}\n`);
-}
-
-/** Such as `2026-11-27 10:00`. @param at ISO 8601 */
-export function minuteOf(at: string): string {
-  return at.slice(0, '2026-11-27T10:00'.length).replace('T', ' ');
+function goodOf({ documents }: ToldAudit): string {
+  const planned = documents.filter((document) => document.outcome !== 'skipped');
+  const good = planned.filter((document) => hasGoodOutcome(document.outcome));
+  return `${good.length} of ${planned.length}`;
 }
 
 /** The id names no run, and no operator with a run. */

@@ -28,7 +28,8 @@ const DONE: Record<UpdateName, (done: Done) => string> = {
         ? `1 document${of} is tried again`
         : `${documents} documents${of} are tried again`;
     return of === ''
-      ? `no failed document can be tried again in this run; a failed step is tried again; see: ${commandLine('status', operator)}`
+      ? 'no failed document can be tried again in this run; a failed step is tried again; see: ' +
+          commandLine('status', operator)
       : `no document${of} has failed or has trouble; see: ${commandLine('status', operator)}`;
   },
   skip: ({ documents, of }) =>

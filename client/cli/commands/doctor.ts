@@ -1,12 +1,11 @@
 import { type Command, Option } from 'commander';
 import { ROLES, type Role } from '../../../database/rights-list';
 import type { Finding } from '../../../inspection/doctor/finding';
-import type { Need } from '../../../configuration/load';
 import type { NoDataFolder } from '../../../embedded/data-folder/folder';
 import type { SeenRun } from '../../../inspection/doctor/run';
 import { missingDataFolder } from '../data-folder';
 import { EXIT } from '../exit-codes';
-import { UsageError, withDataFolder } from '../fail';
+import { orDataFolder, UsageError } from '../fail';
 import { AUTH_HELP } from '../relay-auth';
 import { paintedFor, print, printJson, printPainted, say } from '../output';
 import type { Style } from '../terminal/paint';
@@ -19,7 +18,13 @@ export function registerDoctor(program: Command): void {
     .command('doctor')
     .summary('say what is not as a run needs it')
     .description(
-      'Looks at everything that a run needs: the configuration; Temporal with its namespace, search attributes and workers; Postgres with its schema, rights and the configured queries; every document relay; every stored signer and the secrets key; the clock of this host against those of Postgres and all relays; with --operator also how the newest run stands. Each line says ok, warn or FAIL, with what to do, or ? if it cannot be known. Changes nothing, and signs nothing unless --auth lets the signer tell a relay who asks (NIP-42).\nExit code 1 when a line says FAIL.',
+      'Looks at everything that a run needs: the configuration; Temporal with its namespace, search ' +
+        'attributes and workers; Postgres with its schema, rights and the configured queries; every ' +
+        'document relay; every stored signer and the secrets key; the clock of this host against those of ' +
+        'Postgres and all relays; with --operator also how the newest run stands. Each line says ok, warn ' +
+        'or FAIL, with what to do, or ? if it cannot be known. Changes nothing, and signs nothing unless ' +
+        '--auth lets the signer tell a relay who asks (NIP-42).\n' +
+        'Exit code 1 when a line says FAIL.',
     )
     .option('--operator <id>', 'only the signer of this operator, and how the newest run stands')
     .addOption(
@@ -46,13 +51,12 @@ async function doctor(options: DoctorOptions): Promise<void> {
       '--auth needs --operator',
       'Name the operator whose signer may be asked: --operator <id>.',
     );
-  const { readConfiguration, WORKER_NEEDS } = await import('../../../configuration/load.js');
+  const { besideDataFolder, readConfiguration, WORKER_NEEDS } =
+    await import('../../../configuration/load.js');
   const { examine } = await import('../../../inspection/doctor/examine.js');
   const noFolder = missingDataFolder();
-  // A data folder would have its own Postgres and secrets key.
-  const needed = (need: Need): boolean =>
-    noFolder === undefined || (need !== 'databaseUrl' && need !== 'secretsKey');
-  const needs = (options.as === 'migrator' ? (['databaseUrl'] as const) : WORKER_NEEDS).filter(needed);
+  const all = options.as === 'migrator' ? (['databaseUrl'] as const) : WORKER_NEEDS;
+  const needs = noFolder === undefined ? all : besideDataFolder(all);
   const { configuration: configured, problems } = readConfiguration({ needs });
   const configuration = noFolder === undefined ? configured : { ...configured, databaseUrl: undefined };
   const { readParts } = await import('../../../assembly/parts.js');
@@ -166,7 +170,7 @@ function showAll(findings: readonly Finding[]): void {
 
 function show(finding: Finding): void {
   const { status, message, type } = finding;
-  const remedy = finding.remedy === undefined ? undefined : withDataFolder(finding.remedy, type);
+  const remedy = finding.remedy === undefined ? undefined : orDataFolder(finding.remedy, type);
   const about = aboutOf(finding);
   const lines = (text: string): string =>
     wrapToWidth(text, terminalWidth() - INDENT.length).join(`\n${INDENT}`);

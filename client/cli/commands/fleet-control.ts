@@ -9,7 +9,8 @@ const DONE: Record<FleetUpdateName, (runs: string) => string> = {
   pause: (runs) => `paused, with ${runs} in work. Go on with: ${commandLine('fleet resume')}`,
   resume: (runs) => `the fleet continues, with ${runs} that it had paused`,
   cancel: (runs) =>
-    `cancelled, with ${runs} in work: what is signed is finished, then the audits are written; see: ${commandLine('fleet audit')}`,
+    `cancelled, with ${runs} in work: what is signed is finished, then the audits are written; see: ` +
+    commandLine('fleet audit'),
 };
 
 /** The commands that control a fleet. */

@@ -2,7 +2,6 @@ import type { WaitsFor } from '../../../contract/activities';
 import type { FleetProgress, FleetSummary, OperatorEnd } from '../../../contract/fleet';
 import type { WrittenFleetAuditRow } from '../../../database/fleets';
 import { commandLine } from '../command-lines';
-import { minuteOf } from './audit';
 import { print, say } from '../output';
 import { howFarOfFleet } from '../../../rules/how-far';
 import { compareIds } from '../../../rules/machine-name';
@@ -19,7 +18,8 @@ export function fleetLine(progress: FleetProgress): string {
 
 /** The run of another request for which an operator waits. */
 export function waitLine({ operatorUserId, runId, begunAt, differs }: WaitsFor): string {
-  return `waits: ${operatorUserId}, for the end of a run of another request (its request: ${differs.join('; ')}; begun at ${begunAt}; run ${runId})`;
+  const facts = `its request: ${differs.join('; ')}; begun at ${begunAt}; run ${runId}`;
+  return `waits: ${operatorUserId}, for the end of a run of another request (${facts})`;
 }
 
 export function showSummary({ operators, failures }: FleetSummary): void {
@@ -41,13 +41,10 @@ export function showFleetAudit(row: WrittenFleetAuditRow): void {
   print('');
 }
 
-/** A line for each earlier fleet, the newest last. */
-export function showEarlierFleets(rows: readonly WrittenFleetAuditRow[]): void {
-  const lines = rows.toReversed().map(({ writtenAt, outcome, operators, runId }) => {
-    const all = Object.values(operators).reduce((sum, count) => sum + count, 0);
-    return [minuteOf(writtenAt), outcome, `${operators.complete} of ${all}`, runId];
-  });
-  print(`${fittedTable(['ended (UTC)', 'outcome', 'complete', 'earlier fleet'], lines)}\n`);
+/** How many operators of a fleet are complete. */
+export function completeOf({ operators }: WrittenFleetAuditRow): string {
+  const all = Object.values(operators).reduce((sum, count) => sum + count, 0);
+  return `${operators.complete} of ${all}`;
 }
 
 /** The order in which runs end is random. */

@@ -19,13 +19,14 @@ import { registerFleetControl } from './fleet-control';
 import { registerFleetEnd } from './fleet-end';
 import { registerFleetInspection } from './fleet-inspection';
 import {
+  completeOf,
   fleetLine,
   sortedByOperator,
-  showEarlierFleets,
   showFleetAudit,
   showSummary,
   waitLine,
 } from './fleet-output';
+import { showNewestLast } from './newest-last';
 
 interface StartOptions {
   all?: true;
@@ -279,10 +280,11 @@ async function audit(run: string | undefined, options: AuditOptions): Promise<vo
     return [row];
   });
   if (options.json) return printJson(rows);
-  const [newest, ...earlier] = rows;
-  if (newest === undefined) return print(`no audit of a fleet; see: ${commandLine('fleet status')}`);
-  // The newest is shown last: that is what a person sees when the rest has scrolled away.
-  if (options.full) earlier.toReversed().forEach(showFleetAudit);
-  else if (earlier.length > 0) showEarlierFleets(earlier);
-  showFleetAudit(newest);
+  if (rows.length === 0) return print(`no audit of a fleet; see: ${commandLine('fleet status')}`);
+  showNewestLast(rows, {
+    full: options.full,
+    showInFull: showFleetAudit,
+    heads: ['complete', 'earlier fleet'],
+    good: completeOf,
+  });
 }
