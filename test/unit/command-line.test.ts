@@ -161,14 +161,15 @@ describe('every error that reaches a person', () => {
 
 test('commands are shown as this process was called', () => {
   const told =
-    'Start one: republish worker. The schema `republish` of republish is made by `republish migrate`. See: republish --help';
+    'Start one: republish worker. The schema `republish` of republish is made by `republish migrate`.';
   const names = program.commands.map((each) => each.name());
   expect(asCalled(told)).toBe(told);
   setProgram(names, '/home/x/republish/dist/client/cli', 'npx');
   expect(asCalled(told)).toBe(
-    'Start one: npx republish worker. The schema `republish` of republish is made by `npx republish migrate`. See: npx republish --help',
+    'Start one: npx republish worker. The schema `republish` of republish is made by `npx republish migrate`.',
   );
   expect(asCalled(asCalled(told))).toBe(asCalled(told));
+  expect(asCalled('(see: republish --help)')).toBe('(see: npx republish --help)');
   expect(commandLine('fleet audit', 'a b')).toBe("npx republish fleet audit 'a b'");
   setProgram(names, '/home/x/.npm/_npx/1f/node_modules/republish-operator-configs/dist', 'npx');
   expect(commandLine('audit')).toBe('npx republish-operator-configs audit');
