@@ -23,8 +23,8 @@ export function registerAudit(program: Command): void {
     .command('audit')
     .summary('show what was published and what was not')
     .description(
-      'Shows the audit of a run, or of the newest run of an operator: what became of each document, on which ' +
-        'relays, who intervened and why, and what failed with its remedy. ' +
+      'Shows the audit of a run, or of the newest run of an operator: what became of each document, on ' +
+        'which relays, who intervened and why, and what failed with its remedy. ' +
         'Earlier runs of the operator have a line each.\n' +
         'With --check it says whether that is still what was written, of everybody where nobody is named.',
     )

@@ -237,9 +237,8 @@ async function status({ json }: { json?: true }): Promise<void> {
     const { workflowId, runId } = fleet;
     const facts = await fleet.status();
     if (json) return printJson(facts);
-    print(
-      `${workflowId}\nrun ${runId}\n${facts.outcome ?? (facts.closedAt ? 'ended' : 'running')}${facts.closedAt ? `, ended ${facts.closedAt}` : ''}\n`,
-    );
+    const how = facts.closedAt === null ? 'running' : `${facts.outcome ?? 'ended'}, ended ${facts.closedAt}`;
+    print(`${workflowId}\nrun ${runId}\n${how}\n`);
     if (facts.obstacle !== null) say(obstacleText(facts.obstacle));
     else if (facts.progress === null)
       say(`no worker answers on task queue ${facts.taskQueue}: the counts need one`);
