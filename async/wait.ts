@@ -39,6 +39,21 @@ export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | u
 }
 
 /**
+ * Calls `end` when the time is over. A busy process runs late timers before it reads its sockets, and what is
+ * awaited may have arrived: so the sockets are read once more before.
+ *
+ * @returns stops the time
+ */
+export function onTimeout(ms: number, end: () => void): () => void {
+  let lastTurn: NodeJS.Immediate | undefined;
+  const timer = setTimeout(() => (lastTurn = setImmediate(end)), ms);
+  return () => {
+    clearTimeout(timer);
+    clearImmediate(lastTurn);
+  };
+}
+
+/**
  * The result of `work`, or undefined where it takes longer than `timeoutMs`; `work` itself continues. Rejects
  * with the signal's reason where that comes first.
  */
@@ -47,12 +62,14 @@ export async function within<T>(
   timeoutMs: number,
   signal?: AbortSignal,
 ): Promise<T | undefined> {
-  let late: NodeJS.Timeout | undefined;
-  const timeout = new Promise<undefined>((resolve) => (late = setTimeout(resolve, timeoutMs, undefined)));
+  let stop: () => void = () => undefined;
+  const timeout = new Promise<undefined>((resolve) => {
+    stop = onTimeout(timeoutMs, () => resolve(undefined));
+  });
   try {
     return await unlessAborted(Promise.race([work, timeout]), signal);
   } finally {
-    clearTimeout(late);
+    stop();
   }
 }
 

@@ -203,7 +203,7 @@ export class Delivery {
   end(): void {
     // A constant reason: otherwise each request would make an exception with its stack.
     this.#ended.abort(ENDED);
-    this.#timers.clearAll();
+    this.#timers.stopAll();
   }
 
   #renew(): void {

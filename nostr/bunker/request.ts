@@ -56,7 +56,7 @@ export class BunkerRequest {
   readonly #askedAtMs = performance.now();
   readonly #waiters = new Waiters();
   readonly #timers = new Timers();
-  #deadline: NodeJS.Timeout | undefined;
+  #stopDeadline: () => void = () => undefined;
   #isOverdue = false;
   /** Nobody waited when it was time to send it again: it is sent as soon as somebody waits. */
   #isDue = false;
@@ -140,7 +140,7 @@ export class BunkerRequest {
     else this.#delivery.noteAnswered();
     this.#refusal = refusal;
     this.#rejectInTime(refusal);
-    this.#timers.clearAll();
+    this.#timers.stopAll();
     if (meaning === 'final') this.#timers.after(this.options.refusalGraceMs, () => this.#end({ refusal }));
     else this.#end({ refusal });
   }
@@ -150,7 +150,7 @@ export class BunkerRequest {
     this.#delivery.noteAnswered();
     if (this.approvalUrl !== undefined || this.#refusal !== undefined) return false;
     this.approvalUrl = page;
-    this.#timers.clearAll();
+    this.#timers.stopAll();
     const { approvalTimeoutMs } = this.options;
     this.#timers.after(approvalTimeoutMs, () => this.fail(this.#whyNoAnswer(approvalTimeoutMs)));
     for (const call of this.#waiters.calls()) call.onApproval?.(page);
@@ -189,7 +189,7 @@ export class BunkerRequest {
   #end(answer: Answer | undefined): void {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
-    this.#timers.clearAll();
+    this.#timers.stopAll();
     this.#delivery.end();
     this.options.onEnd(answer, this.isWaitedFor);
     if (answer !== undefined) this.#waiters.settle(answer);
@@ -200,8 +200,8 @@ export class BunkerRequest {
     // A person is waited for, or nobody is.
     if (this.approvalUrl !== undefined || this.#refusal !== undefined || this.#hasEnded) return;
     const { requestTimeoutMs, pacer } = this.options;
-    this.#timers.clear(this.#deadline);
-    this.#deadline = this.#timers.after(requestTimeoutMs, () => {
+    this.#stopDeadline();
+    this.#stopDeadline = this.#timers.after(requestTimeoutMs, () => {
       // While the relay lets other requests of this bunker through, this one gets its turn.
       const isItsTurn = this.#delivery.isHeldUp && pacer.idleMs < requestTimeoutMs;
       if (isItsTurn) this.#startDeadline();

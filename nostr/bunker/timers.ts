@@ -1,24 +1,24 @@
-/** Timers that can be cleared together. */
+import { onTimeout } from '../../async/wait';
+
+/** Timers that can be stopped together. */
 export class Timers {
-  readonly #running = new Set<NodeJS.Timeout>();
+  readonly #stops = new Set<() => void>();
 
-  after(ms: number, act: () => void): NodeJS.Timeout {
-    const timer = setTimeout(() => {
-      this.#running.delete(timer);
+  /** @returns stops this one */
+  after(ms: number, act: () => void): () => void {
+    const stopTimer = onTimeout(ms, () => {
+      this.#stops.delete(stop);
       act();
-    }, ms);
-    this.#running.add(timer);
-    return timer;
+    });
+    const stop = (): void => {
+      stopTimer();
+      this.#stops.delete(stop);
+    };
+    this.#stops.add(stop);
+    return stop;
   }
 
-  clear(timer: NodeJS.Timeout | undefined): void {
-    if (timer === undefined) return;
-    clearTimeout(timer);
-    this.#running.delete(timer);
-  }
-
-  clearAll(): void {
-    for (const timer of this.#running) clearTimeout(timer);
-    this.#running.clear();
+  stopAll(): void {
+    for (const stop of this.#stops) stop();
   }
 }

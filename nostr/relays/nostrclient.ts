@@ -1,4 +1,4 @@
-import { sleep } from '../../async/wait';
+import { onTimeout, sleep } from '../../async/wait';
 import { decidedBy } from '../../rules/quorum';
 import { isAt, isAuthentic, isSameEvent, type SignedEvent } from '../events';
 import { AddressReader, filterOf, inParts } from './address-reader';
@@ -153,8 +153,7 @@ function collect(
     const lastMs = Date.now() + forMs;
     let hasAnswered = false;
     const end = (): void => {
-      clearTimeout(timer);
-      clearImmediate(lastTurn);
+      stopTime();
       subscription.close();
       const sightings = wanted.map((each) => newestAt(each, [...events.values()]));
       resolve(
@@ -163,13 +162,10 @@ function collect(
         ),
       );
     };
-    let timer: NodeJS.Timeout | undefined;
-    // As in `readStored`: a busy process runs late timers before it reads its sockets.
-    let lastTurn: NodeJS.Immediate | undefined;
+    let stopTime: () => void = () => undefined;
     const endIn = (ms: number): void => {
-      clearTimeout(timer);
-      clearImmediate(lastTurn);
-      timer = setTimeout(() => (lastTurn = setImmediate(end)), Math.min(ms, lastMs - Date.now()));
+      stopTime();
+      stopTime = onTimeout(Math.min(ms, lastMs - Date.now()), end);
     };
     endIn(forMs);
     const subscription = connection.subscribe(wanted.map(filterOf), {
@@ -191,8 +187,7 @@ function collect(
       onClosed: end,
       // The network's reason does not help: a gateway that stops gives none.
       onLost: () => {
-        clearTimeout(timer);
-        clearImmediate(lastTurn);
+        stopTime();
         reject(new Error(CONNECTION_CLOSED));
       },
     });

@@ -56,7 +56,7 @@ interface Entry {
  */
 export class RelayPool {
   #entries = new Map<string, Entry>();
-  #closed = false;
+  readonly #closing = new AbortController();
 
   constructor(private readonly options: RelayPoolOptions = {}) {}
 
@@ -66,7 +66,7 @@ export class RelayPool {
    * @param as the key of an identity that needs a connection of its own
    */
   async get(url: string, as: string = NOBODY): Promise<RelayConnection> {
-    if (this.#closed) throw new Error('the relay pool is closed');
+    this.#closing.signal.throwIfAborted();
     const entry = this.#entries.get(url) ?? { slots: new Map<string, Slot>(), failures: 0, retryAtMs: 0 };
     this.#entries.set(url, entry);
     const slot = entry.slots.get(as) ?? { usedAtMs: 0 };
@@ -89,23 +89,24 @@ export class RelayPool {
 
   async #open(url: string, entry: Entry, slot: Slot): Promise<RelayConnection> {
     try {
-      const connection = await RelayConnection.open({
+      const options = {
         url: websocketUrl(url),
         connectTimeoutMs: this.options.connectTimeoutMs ?? RELAY_CONNECT_TIMEOUT_MS,
         // A gateway knows the secret in its path, and might repeat it.
         withholdsWords: isGateway(url),
-        onNotice: (text) => this.options.onNotice?.(url, isGateway(url) ? 'withheld' : text),
+        onNotice: (text: string) => this.options.onNotice?.(url, isGateway(url) ? 'withheld' : text),
         onMalformed: () => this.options.onMalformed?.(),
-      });
-      if (this.#closed) {
-        connection.close();
-        throw new Error('the relay pool is closed');
-      }
+      };
+      const connection = await RelayConnection.open(options, this.#closing.signal);
+      // Closed in the moment in which it was opened.
+      if (this.#closing.signal.aborted) connection.close();
+      this.#closing.signal.throwIfAborted();
       slot.connection = connection;
       entry.failures = 0;
       delete entry.problem;
       return connection;
     } catch (thrown) {
+      this.#closing.signal.throwIfAborted();
       entry.failures += 1;
       entry.retryAtMs = Date.now() + pauseAfter(thrown, entry.failures);
       const error = ensureError(thrown);
@@ -115,7 +116,7 @@ export class RelayPool {
   }
 
   close(): void {
-    this.#closed = true;
+    this.#closing.abort(new Error('the relay pool is closed'));
     for (const { slots } of this.#entries.values())
       for (const { connection } of slots.values()) connection?.close();
     this.#entries.clear();

@@ -1,3 +1,4 @@
+import { onTimeout } from '../../async/wait';
 import type { SignedEvent } from '../events';
 import type { RelayConnection } from './connection';
 import type { Filter } from './frames';
@@ -50,8 +51,7 @@ export function readStored(
     const events: SignedEvent[] = [];
     let ends = 0;
     const settle = (reply: ReadReply): void => {
-      clearTimeout(timer);
-      clearImmediate(lastTurn);
+      stopTime();
       subscription.close();
       resolve(ends === 0 ? reply : { kind: 'eose', events, ...(ends > 1 ? { isRepeated: true } : {}) });
     };
@@ -60,14 +60,10 @@ export function readStored(
       settle({ kind: 'timeout', events, ...(words === undefined ? {} : { words }) });
     };
     const deadlineMs = Date.now() + timeoutMs;
-    let timer: NodeJS.Timeout | undefined;
-    // A busy process runs late timers before it reads its sockets, and the events may have arrived already.
-    let lastTurn: NodeJS.Immediate | undefined;
+    let stopTime: () => void = () => undefined;
     const endIn = (ms: number, end: () => void): void => {
-      clearTimeout(timer);
-      clearImmediate(lastTurn);
-      const inMs = ends > 0 ? ms : Math.min(ms, deadlineMs - Date.now());
-      timer = setTimeout(() => (lastTurn = setImmediate(end)), inMs);
+      stopTime();
+      stopTime = onTimeout(ends > 0 ? ms : Math.min(ms, deadlineMs - Date.now()), end);
     };
     endIn(timeoutMs, silent);
     const lingerOrEnd = (): void => {

@@ -11,7 +11,7 @@ import { fails } from '../support/fails';
 import { until } from '../support/until';
 
 const PAGE = 'https://bunker.example/approve';
-const DEADLINE_MS = 400;
+const DEADLINE_MS = 1_000;
 const call = (n = 0): SignerCall => ({ question: { runId: 'run', n } });
 
 /** Questions of a run: a repeated question has the same id and gets the same answer. */
@@ -106,7 +106,6 @@ describe('a question of a run', () => {
       });
     expect(ciphertext).toEqual(expect.any(String));
     expect(agoMs.length).toBeGreaterThan(2);
-    expect(agoMs[0]).toBeLessThan(DEADLINE_MS);
     expect(agoMs.at(-1)).toBeGreaterThanOrEqual(2 * DEADLINE_MS - 50);
     const requests = asked(bunker, 'nip44_encrypt');
     expect(idsOf(bunker, 'nip44_encrypt')).toHaveLength(1);

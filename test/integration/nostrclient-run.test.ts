@@ -1,8 +1,8 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { type NostrclientGateway, startNostrclientGateway } from '../../dev/nostrclient-gateway';
 import { shownRelay } from '../../nostr/relays/url';
 import { escaped, placesOf } from '../support/canaries';
 import { type Saga, startSaga } from '../support/saga';
+import { until } from '../support/until';
 
 const WS_ID = 'canary-ws-id-1848';
 
@@ -23,7 +23,7 @@ describe('a run through a gateway', () => {
       timeScale: 0.02,
     });
     saga.onStop(() => gateway.stop());
-    await sleep(100);
+    await until(() => gateway.relays().every(({ connected }) => connected));
     const relays = { REPUBLISH_RELAYS: [gateway.url, `${gateway.url}-wrong`].join() };
     const worker = await saga.startWorker({ env: { ...relays, REPUBLISH_QUORUM: '1' } });
     const { id, machines } = await saga.addOperator({ machines: 2 });

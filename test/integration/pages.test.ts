@@ -309,14 +309,13 @@ describe('a page', () => {
         ).then(() => environment.cancel());
       return { swallow: true };
     });
-    const startedAtMs = Date.now();
     const result = await bench
       .call('republishDocuments', { runId, page: PAGE[FEES] }, environment)
       .catch((error: unknown) => error);
     expect(result).not.toBeInstanceOf(CancelledFailure);
     expect(result).toMatchObject({ counts: { published: 2, open: 4 } });
-    // Long before the bunker's time is over.
-    expect(Date.now() - startedAtMs).toBeLessThan(5_000);
+    // Before the bunker's time was over, or the page would say that it waits for the bunker.
+    expect(result).not.toHaveProperty('waiting');
   }, 30_000);
 
   test('a reused event that relays refuse for good is sealed anew, once', async () => {

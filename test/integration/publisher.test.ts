@@ -10,6 +10,7 @@ import type { Quorum } from '../../rules/quorum';
 import { type BareRelay, type BareScript, startBareRelay } from '../support/bare-relay';
 import { place } from '../support/place';
 import { startTcpServer } from '../support/tcp-server';
+import { until } from '../support/until';
 
 const secretKey = generateSecretKey();
 const author = getPublicKey(secretKey);
@@ -84,6 +85,9 @@ async function placeOn(relay: { url: string }, event = make(), options: Options 
 }
 const standingOn = (placement: Placement, { url }: { url: string }) => placement.relays[url];
 
+/** A time limit of which a test sees that it is not waited for. */
+const LONG_MS = 40_000;
+
 async function timed<T>(promise: Promise<T>): Promise<[T, number]> {
   const startedAt = Date.now();
   return [await promise, Date.now() - startedAt];
@@ -149,18 +153,18 @@ describe('a relay that cannot be reached', () => {
   it('is waited for a moment by the first document, and by the next hardly', async () => {
     const hole = await blackHole();
     const relays = [await dev(), hole, await dev()];
-    const publisher = publisherOf(relays, { connectTimeoutMs: 4_000 });
+    const publisher = publisherOf(relays, { connectTimeoutMs: LONG_MS });
     const [first, firstMs] = await timed(place(publisher, make()));
     expect(first).toMatchObject({ holding: 2, required: 2, hopeless: false });
     expect(standingOn(first, hole)).toEqual({ state: 'unreachable', detail: 'no answer yet' });
     expect(firstMs).toBeGreaterThan(1_000);
-    expect(firstMs).toBeLessThan(2_000);
+    expect(firstMs).toBeLessThan(LONG_MS / 2);
 
+    // How much shorter the wait is the second time: test/unit/round.test.ts.
     const [second, secondMs] = await timed(place(publisher, make({ d: 'fees:y' })));
     expect(second).toMatchObject({ holding: 2 });
     expect(standingOn(second, hole)?.state).toBe('unreachable');
-    expect(secondMs).toBeLessThan(firstMs);
-    expect(secondMs).toBeLessThan(1_500);
+    expect(secondMs).toBeLessThan(LONG_MS / 2);
     expect(hole.calls()).toBe(1);
   });
 
@@ -228,24 +232,25 @@ describe('a slow relay', () => {
     const laggard = await bare({
       onEvent: (event, peer) => peer.send('OK', event.id, false, 'blocked: no'),
     });
-    const [placement, ms] = await timed(place(publisherOf([await dev(), await dev(), laggard]), make()));
+    const relays = [await dev(), await dev(), laggard];
+    const [placement, ms] = await timed(place(publisherOf(relays, { replyTimeoutMs: LONG_MS }), make()));
     expect(placement).toMatchObject({ holding: 2 });
     expect(laggard.countOf('EVENT')).toBe(1);
-    expect(ms).toBeLessThan(1_000);
+    expect(ms).toBeLessThan(LONG_MS / 2);
   });
 
   it('is waited for no longer than a moment, and by the next document hardly', async () => {
-    const laggard = await bare(slow(20_000));
+    const laggard = await bare(slow(LONG_MS));
     const relays = [await dev(), await dev(), laggard];
     laggard.script.onRequest = () => undefined;
-    const publisher = publisherOf(relays, { replyTimeoutMs: 2_500 });
+    const publisher = publisherOf(relays, { replyTimeoutMs: LONG_MS });
     const [placement, ms] = await timed(place(publisher, make()));
     expect(placement).toMatchObject({ holding: 2 });
     expect(standingOn(placement, laggard)?.state).toBe('unreachable');
-    expect(ms).toBeLessThan(2_400);
+    expect(ms).toBeLessThan(LONG_MS / 2);
     const [next, nextMs] = await timed(place(publisher, make({ d: 'fees:y' })));
     expect(standingOn(next, laggard)).toEqual({ state: 'unreachable', detail: 'no answer yet' });
-    expect(nextMs).toBeLessThan(1_500);
+    expect(nextMs).toBeLessThan(LONG_MS / 2);
     // It is sent to all the same.
     expect(laggard.countOf('EVENT')).toBe(2);
   });
@@ -254,14 +259,14 @@ describe('a slow relay', () => {
     const silent = await bare({ onRequest: () => undefined });
     const event = make();
     const relays = [await bare({}, event), await bare({}, event), silent];
-    const [seen, ms] = await timed(look(publisherOf(relays, { replyTimeoutMs: 4_000 })));
+    const [seen, ms] = await timed(look(publisherOf(relays, { replyTimeoutMs: LONG_MS })));
     expect([...seen.values()]).toEqual([
       { kind: 'event', event },
       { kind: 'event', event },
       { kind: 'unknown', reason: 'no answer yet' },
     ]);
     expect([...seen.keys()]).toEqual(relays.map(({ url }) => url));
-    expect(ms).toBeLessThan(2_500);
+    expect(ms).toBeLessThan(LONG_MS / 2);
   });
 
   it('is waited for to its deadline while there is no quorum without it', async () => {
@@ -430,11 +435,13 @@ describe('a relay that forges', () => {
     expect([...(await look(publisherOf([relay]))).values()]).toEqual([{ kind: 'event', event }]);
   });
 
-  it('any number of them is not believed to be empty, and costs no minute of checking', async () => {
-    const relay = await shows(Array.from({ length: 1_000 }, (_, index) => forgery(index)));
-    const [seen, ms] = await timed(look(publisherOf([relay])));
-    expect([...seen.values()]).toEqual([{ kind: 'unknown', reason: 'forged events' }]);
-    expect(ms).toBeLessThan(2_000);
+  it('any number of them is not believed to be empty, and they are not all checked', async () => {
+    const forgeries = Array.from({ length: 1_000 }, (_, index) => forgery(index));
+    // Who checks them all finds the genuine one behind them.
+    for (const events of [forgeries, [...forgeries, make()]])
+      expect([...(await look(publisherOf([await shows(events)]))).values()]).toEqual([
+        { kind: 'unknown', reason: 'forged events' },
+      ]);
   });
 });
 
@@ -560,5 +567,16 @@ describe('the pool', () => {
     await expect(pool.get(relay.url)).rejects.toThrow('the relay pool is closed');
     await sleep(50);
     expect(relay.connections()).toBe(0);
+  });
+
+  it('that is closed waits for no host that never answers', async () => {
+    const hole = await blackHole();
+    const pool = new RelayPool({ connectTimeoutMs: LONG_MS });
+    const startedAtMs = Date.now();
+    const opening = pool.get(hole.url).catch((error: Error) => error.message);
+    await until(() => hole.calls() === 1);
+    pool.close();
+    expect(await opening).toBe('the relay pool is closed');
+    expect(Date.now() - startedAtMs).toBeLessThan(LONG_MS / 2);
   });
 });

@@ -193,10 +193,12 @@ describe('a relay that takes fewer filters', () => {
 
   it('is told from one that answers nothing at all', async () => {
     const relay = await bare({ onRequest: () => undefined });
-    const publisher = publisherOf([relay], 1_000);
+    const replyTimeoutMs = 1_000;
+    const publisher = publisherOf([relay], replyTimeoutMs);
     const startedAtMs = Date.now();
     const seen = await publisher.look(addresses);
-    expect(Date.now() - startedAtMs).toBeLessThan(2_000);
+    // After the time of a few questions: one for each address would be a hundred times that.
+    expect(Date.now() - startedAtMs).toBeLessThan(20 * replyTimeoutMs);
     expect(seen.map((each) => each.get(relay.url))).toEqual(
       addresses.map(() => ({ kind: 'unknown', reason: 'no answer to a read', isSilent: true })),
     );
@@ -254,7 +256,7 @@ describe('what a relay shows', () => {
           peer.send('EVENT', id, event);
       },
     });
-    const [replyTimeoutMs, startedAtMs] = [20_000, Date.now()];
+    const [replyTimeoutMs, startedAtMs] = [40_000, Date.now()];
     const publisher = publisherOf([relay], replyTimeoutMs);
     const placements = await publisher.confirm(await sendAll(publisher, events.slice(0, 30)));
     expect(placements.map(({ holding }) => holding)).toEqual(Array(30).fill(1));
@@ -398,13 +400,11 @@ describe('an OK that comes late', () => {
     const others = [await bare(), await bare()];
     const publisher = publisherOf([relay, ...others]);
     await publisher.send(events[0] as SignedEvent);
-    const startedAtMs = Date.now();
     const sent = await publisher.send(events[1] as SignedEvent);
-    expect(Date.now() - startedAtMs).toBeLessThan(950);
     expect([...sent.values()].map(({ kind }) => kind).sort()).toEqual(['ok', 'ok', 'silent']);
     const [placement] = await publisher.confirm([{ event: events[1] as SignedEvent, sent }]);
     // It is read back no sooner than a second after the EVENT, and a known laggard is not waited for that
-    // long.
+    // long. Had the send waited for its OK, the second would be over, and it would be read back.
     expect(placement).toMatchObject({
       holding: 2,
       relays: { [relay.url]: { state: 'unreachable', detail: 'no answer yet' } },

@@ -10,7 +10,7 @@ import { fails } from './fails';
 /** Long enough for a busy machine; whatever ends sooner ends for another reason. */
 const PATIENCE_MS = 8_000;
 /** For tests of the deadline itself. */
-export const SHORT_MS = 400;
+export const SHORT_MS = 1_000;
 
 export const PLAINTEXT = '{"fixed_fee":1.5,"pin":"canary-4711"}';
 export const APPROVAL_URL = 'https://bunker.example/approve/canary-url';

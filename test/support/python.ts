@@ -17,7 +17,6 @@ export interface Ended {
   exitCode: number | null;
   stdout: string;
   stderr: string;
-  durationMs: number;
 }
 
 export interface PythonExample {
@@ -110,14 +109,13 @@ async function installPackages(command: string, fingerprint: string): Promise<st
 }
 
 function run(command: string, args: string[], timeoutMs: number, env: NodeJS.ProcessEnv): Promise<Ended> {
-  const startedMs = Date.now();
   return new Promise((resolve) => {
     const options = { cwd: EXAMPLE_DIR, env, timeout: timeoutMs, killSignal: 'SIGKILL' } as const;
     execFile(command, args, options, (error, stdout, stderr) => {
       // A command that is not there has an error code in words, such as ENOENT.
       const exitCode = error === null ? 0 : typeof error.code === 'number' ? error.code : null;
       const said = exitCode === null && stderr === '' ? String(error) : stderr;
-      resolve({ exitCode, stdout, stderr: said, durationMs: Date.now() - startedMs });
+      resolve({ exitCode, stdout, stderr: said });
     });
   });
 }

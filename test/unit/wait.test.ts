@@ -1,6 +1,7 @@
-import { getEventListeners } from 'node:events';
+import { getEventListeners, once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import fc from 'fast-check';
-import { onAbort, sleep, unlessAborted, untilCalled, within } from '../../async/wait';
+import { onAbort, onTimeout, sleep, unlessAborted, untilCalled, within } from '../../async/wait';
 
 const REASON = new Error('enough');
 const LONG_MS = 60_000;
@@ -141,4 +142,37 @@ test('a call that comes before the abort counts, one that comes after it finds n
       expect(listenersOn(controller.signal)).toBe(0);
     }),
   );
+});
+
+describe('a time limit of a process that was busy for longer', () => {
+  it('reads what has arrived before it says that nothing has come', async () => {
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const accepted = once(server, 'connection') as Promise<[Socket]>;
+    const client = connect((server.address() as AddressInfo).port, '127.0.0.1');
+    const [peer] = await accepted;
+    try {
+      const answer = once(client, 'data').then(([data]) => String(data));
+      const inTime = within(answer, 20);
+      // The kernel has it at once; this process is busy until the time is long over.
+      peer.write('answer');
+      for (const untilMs = performance.now() + 100; performance.now() < untilMs;);
+      await expect(inTime).resolves.toBe('answer');
+    } finally {
+      client.destroy();
+      peer.destroy();
+      server.close();
+    }
+  });
+
+  it('can be stopped in that last moment', async () => {
+    const end = jest.fn();
+    const stop = onTimeout(1, end);
+    const stopped = new Promise<void>((resolve) => setTimeout(() => resolve(stop()), 1));
+    // Both timers are late, and run one after the other.
+    for (const untilMs = performance.now() + 20; performance.now() < untilMs;);
+    await stopped;
+    await sleep(20);
+    expect(end).not.toHaveBeenCalled();
+  });
 });
