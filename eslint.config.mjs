@@ -161,6 +161,13 @@ function restrictedImports(room, further = []) {
       { regex: '/assembly/build-dependencies$', message: 'inspection/ only looks: assembly/read-only' },
     );
   }
+  if (room === 'sources' || room === 'configuration') {
+    // The connection and its rights are theirs too, the ledger is not.
+    patterns.push({
+      regex: '/database/(?!(connection|identifier|postgres-url|rights|rights-list)$)',
+      message: `${room}/ may not import the ledger, the audit or the signers of database/`,
+    });
+  }
   if (room === 'client') {
     patterns.push({ regex: '^\\./cli(/|$)', message: 'the client library may not import the command line' });
   }

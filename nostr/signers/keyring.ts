@@ -259,7 +259,7 @@ function identityOf(signer: KeyedSigner): string {
  */
 export function nameOfSigner(signer: CurrentSigner & { pubkey: string }): string {
   if (isCustom(signer)) return `${signer.kind} ${signer.pubkey}`;
-  const asked = 'bunkerPubkey' in signer ? signer.bunkerPubkey : signer.pubkey;
+  const asked = isOfBunker(signer) ? signer.bunkerPubkey : signer.pubkey;
   const key =
     'ncryptsec' in signer ? createHash('sha256').update(signer.ncryptsec).digest('hex') : hashOf(signer);
   return `${signer.kind} ${asked} ${key}`;

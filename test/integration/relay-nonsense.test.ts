@@ -84,7 +84,6 @@ describe('a relay that talks nonsense', () => {
 
   it('is survived whatever JSON it sends', async () => {
     const relay = await serve();
-    const connection = await connect(relay, { onNotice: () => undefined, onOk: () => undefined });
     const type = fc.constantFrom('EVENT', 'EOSE', 'CLOSED', 'OK', 'NOTICE', 'AUTH', 'COUNT');
     const frames = fc.array(fc.tuple(type, fc.jsonValue(), fc.jsonValue(), fc.jsonValue()), { minLength: 1 });
     await fc.assert(
@@ -96,8 +95,11 @@ describe('a relay that talks nonsense', () => {
             peer.send('OK', event.id, true, 'after all');
           },
         };
+        // One for each: after a hundred frames that are no message a connection is given up.
+        const connection = await connect(relay, { onNotice: () => undefined, onOk: () => undefined });
         const reply: PublishReply = await connection.publish(event, PATIENCE_MS);
         expect(reply).toEqual({ kind: 'ok', accepted: true, message: 'after all' });
+        connection.close();
       }),
       { numRuns: 50 },
     );
