@@ -86,9 +86,11 @@ export function createActivities(dependencies: ActivityDependencies): Activities
     recordOperators: asActivity('recordOperators', recordOperators),
     persistFleetAudit: asActivity('persistFleetAudit', persistFleetAudit),
     followRun: asActivity('followRun', (_, input, call) => followRun(Context.current().client, input, call)),
-    speakToRuns: asActivity('speakToRuns', (_, input, { signal }) =>
-      speakToRuns(Context.current().client, input, signal),
-    ),
+    speakToRuns: asActivity('speakToRuns', (_, input, { signal }) => {
+      const { client, info } = Context.current();
+      const updateId = `${info.workflowExecution?.runId}:${info.activityId}`;
+      return speakToRuns(client, input, { updateId, signal });
+    }),
     // A workflow cannot cancel itself, so it asks this activity to cancel it from outside.
     requestCancellation: async () => {
       const { workflowExecution } = Context.current().info;

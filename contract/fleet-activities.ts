@@ -73,8 +73,13 @@ export interface OperatorRun {
 }
 
 export interface SpeakToRunsResult {
-  /** Operators whose runs accepted the control. The others had ended, or were in that state already. */
+  /** Operators whose runs accepted the control. */
   taken: string[];
+  /**
+   * Operators whose runs did not answer in time: they may accept it later. All others refused it: they had
+   * ended, or were in that state already.
+   */
+  unanswered: string[];
 }
 
 export interface PersistFleetAuditInput {

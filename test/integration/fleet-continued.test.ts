@@ -93,3 +93,32 @@ describe('a fleet whose history grows too long', () => {
     expect(audit?.failures.map(({ operatorUserId }) => operatorUserId)).toEqual([ids[0]]);
   }, 240_000);
 });
+
+/**
+ * The server asks for continue-as-new when an operator ends and others are left to begin. At which event that
+ * is, depends on the machine, so there are several limits.
+ */
+test('one operator at a time, with a history that becomes too long whenever: every operator is done, and done once', async () => {
+  for (const limit of [20, 22, 23, 24, 27]) {
+    const server = await startTemporalServer({
+      executable: testServers().temporalCli,
+      headless: true,
+      searchAttributes: searchAttributeTypes(),
+      dynamicConfig: { 'limit.historyCount.suggestContinueAsNew': String(limit) },
+    });
+    const saga = await startPatientSaga({ temporalAddress: server.address });
+    try {
+      await saga.startWorker();
+      const ids = (await addOperators(saga, 4)).map(({ id }) => id);
+      const fleet = await startFleetOf(saga, { operators: ids, operatorsAtOnce: 1 });
+      expect([limit, (await fleet.result()).operators]).toEqual([
+        limit,
+        { complete: 4, incomplete: 0, failed: 0, cancelled: 0, notBegun: 0 },
+      ]);
+      for (const id of ids) expect(await saga.audits(id)).toHaveLength(1);
+    } finally {
+      await saga.stop();
+      await server.stop();
+    }
+  }
+}, 300_000);

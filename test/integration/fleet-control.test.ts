@@ -1,6 +1,9 @@
+import { Client } from '@temporalio/client';
+import { NativeConnection } from '@temporalio/worker';
+import { speakToRuns } from '../../activities/fleet/speak-to-runs';
 import { AnotherRunGoesOn, ControlRefused, RepublishFailed } from '../../client/errors';
 import type { FleetRun } from '../../client/fleet';
-import { findRepublish } from '../../client/start';
+import { findRepublish, startRepublish } from '../../client/start';
 import { auditOfFleet } from '../../database/fleets';
 import { fails } from '../support/fails';
 import { addOperators, startFleetOf, startPatientSaga } from '../support/fleet';
@@ -77,6 +80,63 @@ describe('a fleet that people speak to while it goes on', () => {
     const audit = await auditOfFleet(saga.database, fleet.runId);
     expect(audit?.interventions.map(({ action }) => action)).toEqual(['pause', 'resume']);
   }, 180_000);
+
+  test('a second attempt to pause and resume, after the answer of the first was lost, is no refusal', async () => {
+    const fleet = await startHeld({ operators: ids.slice(0, 2) });
+    const runs = await Promise.all(
+      ids.slice(0, 2).map(async (operatorUserId) => {
+        const { runId } = await findRepublish(saga.client, operatorUserId);
+        return { operatorUserId, runId };
+      }),
+    );
+    const { signal } = new AbortController();
+    for (const action of ['pause', 'resume'] as const) {
+      for (const attempt of [1, 2]) {
+        const { taken, unanswered } = await speakToRuns(
+          saga.client,
+          { action, runs },
+          { updateId: `of this ${action}`, signal },
+        );
+        expect([attempt, taken.sort(), unanswered]).toEqual([attempt, ids.slice(0, 2), []]);
+      }
+      const refused = await speakToRuns(
+        saga.client,
+        { action, runs },
+        { updateId: `another ${action}`, signal },
+      );
+      expect(refused).toEqual({ taken: [], unanswered: [] });
+    }
+    gate.open();
+    expect((await fleet.result()).operators.complete).toBe(2);
+    for (const id of ids.slice(0, 2))
+      expect((await saga.audits(id))[0]?.interventions.map(({ action }) => action)).toEqual([
+        'pause',
+        'resume',
+      ]);
+  }, 120_000);
+
+  test('a run that no worker continues does not answer, and keeps nobody from the control', async () => {
+    const { runId, workflowId } = await startRepublish(saga.client, 'nobody', {
+      taskQueue: 'without-a-worker',
+    });
+    // The connection of a worker, which is another one than that of a client.
+    const connection = await NativeConnection.connect({ address: saga.env.TEMPORAL_ADDRESS ?? '' });
+    try {
+      const ofWorker = new Client({ connection, namespace: saga.client.options.namespace });
+      const answers = [saga.client, ofWorker].map((client, index) =>
+        speakToRuns(
+          client,
+          { action: 'pause', runs: [{ operatorUserId: 'nobody', runId }] },
+          { updateId: `asked in vain ${index}`, signal: new AbortController().signal },
+        ),
+      );
+      const unanswered = { taken: [], unanswered: ['nobody'] };
+      expect(await Promise.all(answers)).toEqual([unanswered, unanswered]);
+    } finally {
+      await saga.client.workflow.getHandle(workflowId).terminate();
+      await connection.close();
+    }
+  }, 120_000);
 
   test('a run that somebody paused by itself stays paused when the fleet goes on', async () => {
     const [id = ''] = ids;

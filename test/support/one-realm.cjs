@@ -15,12 +15,17 @@ vm.compileFunction = (code, parameters, options) =>
 
 // Where workflows run in this thread (workflow-threads.ts), the SDK has a hook for each promise of the
 // process. It compiles a function to find the workflow of the promise, which is expensive. Promises of
-// workflows belong to another realm, so it need not see those of ours.
+// workflows belong to another realm, so it need not see those of ours. Node's own hook must see them all: it
+// has `before` too, and carries AsyncLocalStorage, by which the SDK finds the deadline of a call.
 const { createHook } = promiseHooks;
 const unlessOurs = (hook) =>
   hook && ((promise, parent) => promise instanceof Promise || hook(promise, parent));
-promiseHooks.createHook = ({ init, settled, ...others }) =>
-  createHook({ ...others, init: unlessOurs(init), settled: unlessOurs(settled) });
+promiseHooks.createHook = (hooks) =>
+  createHook(
+    'before' in hooks
+      ? hooks
+      : { ...hooks, init: unlessOurs(hooks.init), settled: unlessOurs(hooks.settled) },
+  );
 
 /** What jest replaces of the process, which otherwise gets a copy of it. */
 const REPLACED = ['exit', 'getBuiltinModule'];

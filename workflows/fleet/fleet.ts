@@ -1,4 +1,5 @@
 import {
+  allHandlersFinished,
   CancellationScope,
   condition,
   defineQuery,
@@ -20,6 +21,7 @@ import {
 } from '../../contract/fleet';
 import type { OperatorRun, PlanFleetResult } from '../../contract/fleet-activities';
 import { PROGRESS_QUERY } from '../../contract/names';
+import { type FleetStep, nextOfFleet } from '../../rules/fleet';
 import { runId } from '../activity-calls';
 import { loadOperators, recordOperators } from './activity-calls';
 import { FleetControl, type ControlledFleet } from './control';
@@ -62,6 +64,7 @@ export class Fleet implements ControlledFleet {
   #page: string[] = [];
   #after: string | undefined;
   #allLoaded = false;
+  #hasBegun = false;
   #inWork = new RunsInWork();
   #broken: { error: unknown } | undefined;
   /** The scope of the workflow itself: queries and updates run outside of it. */
@@ -123,12 +126,14 @@ export class Fleet implements ControlledFleet {
     }
     for (const operator of this.carried?.again ?? []) this.#beginOperator(operator);
     try {
-      await this.#beginAll();
-      await condition(() => this.#inWork.size === 0 || this.#mustContinue());
-      if (this.#inWork.size > 0) {
-        await this.control.untilIdle();
-        await condition(() => this.#inWork.all.every(({ starting, ended }) => !starting && !ended));
-        return this.#state(plan);
+      for (let next = this.#next; next !== 'end'; next = this.#next) {
+        if (next === 'load') await this.#loadPage();
+        else if (next === 'begin') this.#beginNext();
+        else if (next === 'hand over' && this.#isSettled) return this.#state(plan);
+        else {
+          const before = next;
+          await condition(() => this.#next !== before || (before === 'hand over' && this.#isSettled));
+        }
       }
     } catch (error) {
       await CancellationScope.nonCancellable(() => this.#untilEnded(isCancellation(error)));
@@ -145,22 +150,22 @@ export class Fleet implements ControlledFleet {
     await condition(() => this.#inWork.size === 0);
   }
 
-  async #beginAll(): Promise<void> {
-    const atOnce = this.request.operatorsAtOnce ?? DEFAULT_OPERATORS_AT_ONCE;
-    const mayNotBegin = (): boolean =>
-      this.#mustContinue() || this.#broken !== undefined || this.control.cancelAsked;
-    const hasRoom = (): boolean => this.#inWork.size < atOnce && this.control.paused === undefined;
-    for (;;) {
-      await condition(() => mayNotBegin() || hasRoom());
-      if (mayNotBegin()) return;
-      const operator = this.#page.shift();
-      if (operator !== undefined) {
-        this.#after = operator;
-        this.#beginOperator(operator);
-      } else if (this.#allLoaded) return;
-      // A pause may come while the page loads, so the loop checks again.
-      else await this.#loadPage();
-    }
+  get #next(): FleetStep {
+    return nextOfFleet({
+      running: this.#inWork.size,
+      atOnce: this.request.operatorsAtOnce ?? DEFAULT_OPERATORS_AT_ONCE,
+      loaded: this.#page.length,
+      allLoaded: this.#allLoaded,
+      hasBegun: this.#hasBegun,
+      paused: this.control.paused !== undefined,
+      isEnding: this.control.cancelAsked || this.#broken !== undefined,
+      isHistoryLong: workflowInfo().continueAsNewSuggested,
+    });
+  }
+
+  /** Nothing is in work that the next execution could not know of. */
+  get #isSettled(): boolean {
+    return allHandlersFinished() && this.#inWork.all.every(({ starting, ended }) => !starting && !ended);
   }
 
   async #loadPage(): Promise<void> {
@@ -173,13 +178,23 @@ export class Fleet implements ControlledFleet {
     this.#allLoaded = page.next === undefined;
   }
 
+  #beginNext(): void {
+    const operator = this.#page.shift();
+    if (operator === undefined) return;
+    this.#after = operator;
+    this.#beginOperator(operator);
+  }
+
   #beginOperator(operator: string): void {
+    this.#hasBegun = true;
     const inWork: InWork = { paused: false };
     void this.#follow(operator, inWork, () =>
       republishOperator(this.request, operator, {
-        onStarting: (starting) => (inWork.starting = starting),
+        onStarting: () => (inWork.starting = true),
+        onOther: () => (inWork.starting = false),
         onBegun: (run) => {
-          inWork.run = run;
+          // In one turn: without a run, and not starting, the next execution would begin the operator again.
+          Object.assign(inWork, { run, starting: false });
           const { paused } = this.control;
           if (paused === undefined) return;
           // It began while the fleet was pausing the others.
@@ -223,7 +238,13 @@ export class Fleet implements ControlledFleet {
   async #record(): Promise<void> {
     if (this.unrecorded.length < RECORD_TOGETHER) return;
     const ended = this.unrecorded.splice(0);
-    await CancellationScope.nonCancellable(() => recordOperators({ runId: runId(), ended }));
+    try {
+      await CancellationScope.nonCancellable(() => recordOperators({ runId: runId(), ended }));
+    } catch (error) {
+      // The audit row of the fleet is written with them.
+      this.unrecorded.unshift(...ended);
+      throw error;
+    }
   }
 
   controlRuns(action: FleetUpdateName, request: ControlRequest): Promise<number> {
@@ -235,12 +256,10 @@ export class Fleet implements ControlledFleet {
       return 'the fleet is ending: its audit is being written';
     if (this.#scope.consideredCancelled || this.control.cancelAsked) return 'the fleet is cancelled already';
     if (name === 'pause' && this.control.paused !== undefined) return 'the fleet is paused already';
-    if (name === 'resume' && this.control.paused === undefined) return 'the fleet is not paused';
+    // A resume that a run did not answer can be repeated.
+    const isPaused = this.control.paused !== undefined || this.#inWork.all.some(({ paused }) => paused);
+    if (name === 'resume' && !isPaused) return 'the fleet is not paused';
     return undefined;
-  }
-
-  #mustContinue(): boolean {
-    return this.#broken === undefined && workflowInfo().continueAsNewSuggested;
   }
 
   #state({ planned, searchAttributes }: PlanFleetResult): FleetState {

@@ -15,9 +15,14 @@ import { followRun } from './activity-calls';
 
 /** Called when a run of an operator begins. */
 export interface OperatorRunListener {
-  /** True while Temporal is starting the run: until then nobody knows whether it exists. */
-  onStarting(starting: boolean): void;
+  /**
+   * Temporal is starting the run: until it has begun, or another run is running, nobody knows whether it
+   * exists.
+   */
+  onStarting(): void;
   onBegun(run: OperatorRun): void;
+  /** Another run of the operator is running. */
+  onOther(): void;
 }
 
 /**
@@ -77,9 +82,9 @@ async function endOf(
 async function start(
   fleet: FleetInput,
   operatorUserId: string,
-  { onStarting }: OperatorRunListener,
+  { onStarting, onOther }: OperatorRunListener,
 ): Promise<Child | undefined> {
-  onStarting(true);
+  onStarting();
   try {
     return await startChild<typeof republishOperatorConfigs>(WORKFLOW_TYPE, {
       // The same id as a single start: Temporal refuses two runs of one operator.
@@ -95,9 +100,8 @@ async function start(
     });
   } catch (error) {
     // By name: the SDK throws this class in workflows, but exports it only for clients.
-    if (error instanceof Error && error.name === 'WorkflowExecutionAlreadyStartedError') return undefined;
-    throw error;
-  } finally {
-    onStarting(false);
+    if (!(error instanceof Error) || error.name !== 'WorkflowExecutionAlreadyStartedError') throw error;
+    onOther();
+    return undefined;
   }
 }

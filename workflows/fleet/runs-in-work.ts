@@ -13,7 +13,7 @@ export interface InWork {
   ended?: true;
   /** An earlier execution began it, so it is no child of this one. */
   adopted?: true;
-  /** The fleet paused it. A person who pauses only this run does not set it. */
+  /** The fleet paused it, or may have. A person who pauses only this run does not set it. */
   paused: boolean;
 }
 
@@ -59,13 +59,19 @@ export class RunsInWork {
     selects: (inWork: InWork) => boolean = () => true,
   ): Promise<number> {
     const control = this.#lastControl.then(async () => {
-      const runs = this.all.flatMap((inWork) => (inWork.run && selects(inWork) ? [inWork.run] : []));
-      if (runs.length === 0) return 0;
+      const asked = this.all.filter((inWork) => inWork.run !== undefined && selects(inWork));
+      if (asked.length === 0) return 0;
+      const runs = asked.flatMap(({ run }) => run ?? []);
       const who = { ...(by == null ? {} : { by }), ...(reason == null ? {} : { reason }) };
-      const { taken } = await CancellationScope.nonCancellable(() => speakToRuns({ action, runs, ...who }));
-      for (const operatorUserId of taken) {
-        const inWork = this.#inWork.get(operatorUserId);
-        if (inWork !== undefined) inWork.paused = action === 'pause';
+      // Until it is known: a run that is paused and not known to be would never be resumed.
+      if (action === 'pause') for (const inWork of asked) inWork.paused = true;
+      const { taken, unanswered } = await CancellationScope.nonCancellable(() =>
+        speakToRuns({ action, runs, ...who }),
+      );
+      const has = (list: string[], { run }: InWork): boolean => list.includes(run?.operatorUserId ?? '');
+      for (const inWork of asked) {
+        if (action === 'pause') inWork.paused = has([...taken, ...unanswered], inWork);
+        else if (has(taken, inWork)) inWork.paused = false;
       }
       return taken.length;
     });
