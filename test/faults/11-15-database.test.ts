@@ -39,7 +39,7 @@ test('15: no connection is left, neither in the pool nor on the server: waited f
   const hogs: Client[] = [];
   try {
     // To take every place takes a while: the documents have to take longer.
-    const bunker = { ...SLOW_BUNKER, answerDelayMs: 250 };
+    const bunker = { ...SLOW_BUNKER, answerDelayMs: 500 };
     const operator = await addOperatorWithCanaries(saga, { machines: 16, bunker });
     const worker = await startWorkerChild(saga, { env: { REPUBLISH_DOCUMENT_TIMEOUT_MS: '30000' } });
     let refusal: unknown;

@@ -140,7 +140,7 @@ describe('the signer makes wait', () => {
       operator.id,
       [proxy.url],
     ]);
-    const perSecond = 8;
+    const perSecond = 4;
     let tokens = perSecond;
     let filledAtMs = Date.now();
     let refused = 0;

@@ -116,7 +116,8 @@ describe('a fleet that people speak to while it goes on', () => {
   }, 120_000);
 
   test('a run that no worker continues does not answer, and keeps nobody from the control', async () => {
-    const { runId, workflowId } = await startRepublish(saga.client, 'nobody', {
+    const operatorUserId = `nobody-answers-${process.pid}`;
+    const { runId, workflowId } = await startRepublish(saga.client, operatorUserId, {
       taskQueue: 'without-a-worker',
     });
     // The connection of a worker, which is another one than that of a client.
@@ -126,11 +127,11 @@ describe('a fleet that people speak to while it goes on', () => {
       const answers = [saga.client, ofWorker].map((client, index) =>
         speakToRuns(
           client,
-          { action: 'pause', runs: [{ operatorUserId: 'nobody', runId }] },
+          { action: 'pause', runs: [{ operatorUserId, runId }] },
           { updateId: `asked in vain ${index}`, signal: new AbortController().signal },
         ),
       );
-      const unanswered = { taken: [], unanswered: ['nobody'] };
+      const unanswered = { taken: [], unanswered: [operatorUserId] };
       expect(await Promise.all(answers)).toEqual([unanswered, unanswered]);
     } finally {
       await saga.client.workflow.getHandle(workflowId).terminate();

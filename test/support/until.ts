@@ -5,7 +5,7 @@ const ASK_AGAIN_WITHIN_MS = 150;
  * Waits until `holds` returns true; rejects after `timeoutMs`. A slow question (a query of a run, a list of
  * processes) is asked less often, so that the waiting leaves the cores to the work.
  */
-export async function until(holds: () => boolean | Promise<boolean>, timeoutMs = 15_000): Promise<void> {
+export async function until(holds: () => boolean | Promise<boolean>, timeoutMs = 30_000): Promise<void> {
   for (const deadlineMs = Date.now() + timeoutMs; ;) {
     const askedAtMs = performance.now();
     if (await holds()) return;
