@@ -13,7 +13,7 @@ import {
   type FleetUpdateName,
 } from '../contract/fleet';
 import { problemsOfFleetInput } from '../rules/fleet-input';
-import { countIncomplete } from '../rules/how-far';
+import { outcomeOfFleet } from '../rules/run-end';
 import { requestInHistory } from '../temporal/payloads';
 import { differencesOf, requestText } from '../rules/same-request';
 import { forFleet } from '../rules/shell';
@@ -163,8 +163,7 @@ function fleetOf(client: Client, name: HandleName): FleetRun {
   const { handle, control } = handleOf<FleetProgress, FleetDetails, FleetSummary>(client, name, {
     updateTimeoutMs: UPDATE_TIMEOUT_MS,
     withRemedy: ofFleet,
-    outcomeOf: (summary) =>
-      countIncomplete((summary as FleetSummary).operators) === 0 ? 'complete' : 'incomplete',
+    outcomeOf: (summary) => outcomeOfFleet((summary as FleetSummary).operators, { cancelled: false }),
     async ownStatus({ raw }, told) {
       const heartbeats = await Promise.all(
         (raw.pendingActivities ?? []).map((pending) => heartbeatOf<HeartbeatDetails>(client, pending)),

@@ -10,16 +10,10 @@ import {
   WorkflowUpdateFailedError,
   WorkflowUpdateRPCTimeoutOrCancelledError,
 } from '@temporalio/client';
-import {
-  ActivityFailure,
-  ApplicationFailure,
-  CancelledFailure,
-  TerminatedFailure,
-  TimeoutFailure,
-} from '@temporalio/common';
-import { type DocumentFailure, ensureError, failureTypeOf, reasonIn } from '../contract/failures';
+import { type DocumentFailure, ensureError } from '../contract/failures';
 import type { RepublishResult } from '../contract/input';
 import type { UpdateName } from '../contract/control';
+import { failureOfRun } from '../rules/run-end';
 import {
   ControlRefused,
   NamespaceNotFound,
@@ -144,19 +138,7 @@ interface MoreOfFailure {
 
 export function asRepublishFailed(client: Client, error: unknown): unknown {
   if (!(error instanceof WorkflowFailedError)) return asExplained(client, error);
-  let cause: unknown = error.cause;
-  // An activity's failure stands behind the wrapper that says which activity it was.
-  while (cause instanceof ActivityFailure && cause.cause !== undefined) cause = cause.cause;
-  if (cause instanceof ApplicationFailure) {
-    const { published, failures, failed } = ((cause.details ?? [])[0] ?? {}) as MoreOfFailure;
-    const message = reasonIn(cause.details) ?? cause.message;
-    return new RepublishFailed(failureTypeOf(cause), message, published, failures, failed);
-  }
-  if (cause instanceof CancelledFailure) return new RepublishFailed('Cancelled', 'the run was cancelled');
-  if (cause instanceof TerminatedFailure)
-    // The reason of the person who terminated it, if there is one.
-    return new RepublishFailed('Terminated', `the run was terminated: ${cause.message}`);
-  if (cause instanceof TimeoutFailure)
-    return new RepublishFailed('TimedOut', 'the run did not end within the time it was given');
-  return new RepublishFailed('Unexpected', ensureError(cause ?? error).message);
+  const { type, message, foreign, details } = failureOfRun(error);
+  const { published, failures, failed } = (details ?? {}) as MoreOfFailure;
+  return new RepublishFailed(type, foreign ?? message, published, failures, failed);
 }
