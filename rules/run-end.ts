@@ -4,6 +4,7 @@ import {
   isFailureType,
   meaningOf,
   reasonIn,
+  type Subject,
   traitsOf,
 } from '../contract/failures';
 import type { FleetSummary, OperatorEnd } from '../contract/fleet';
@@ -29,7 +30,7 @@ const WRAPPERS = ['ChildWorkflowFailure', 'WorkflowFailedError', 'ActivityFailur
  * ChildWorkflowFailure, to a client under a WorkflowFailedError. By name, since this room knows no SDK.
  * examples/python follows the same rule, and test/vectors/run-failures.json holds both to it.
  */
-export function failureOfRun(thrown: unknown): RunFailure {
+export function failureOfRun(thrown: unknown, subject: Subject = 'run'): RunFailure {
   let cause = thrown;
   let isOfActivity = false;
   while (cause instanceof Error && WRAPPERS.includes(cause.name) && cause.cause !== undefined) {
@@ -42,14 +43,14 @@ export function failureOfRun(thrown: unknown): RunFailure {
   };
   switch (name) {
     case 'CancelledFailure':
-      return { type: 'Cancelled', message: 'the run was cancelled' };
+      return { type: 'Cancelled', message: `the ${subject} was cancelled` };
     case 'TerminatedFailure':
       // The message is the reason of the person who terminated it.
-      return { type: 'Terminated', message: `the run was terminated${message ? `: ${message}` : ''}` };
+      return { type: 'Terminated', message: `the ${subject} was terminated${message ? `: ${message}` : ''}` };
     case 'TimeoutFailure':
       return isOfActivity
         ? { type: 'ActivityTimeout', message: 'a step did not end within its time limit' }
-        : { type: 'TimedOut', message: 'the run did not end within the time it was given' };
+        : { type: 'TimedOut', message: `the ${subject} did not end within the time it was given` };
     case 'ApplicationFailure':
       if (isFailureType(type))
         return { type, message: reasonIn(details) ?? message ?? '', details: details?.[0] };

@@ -1,4 +1,4 @@
-import type { Client} from '@temporalio/client';
+import type { Client } from '@temporalio/client';
 import { WorkflowFailedError } from '@temporalio/client';
 import {
   ActivityFailure,
