@@ -140,7 +140,7 @@ function goesOn(run: JudgedRun): Verdict {
 }
 
 const CANCELLATION_WAITS =
-  'It is to be cancelled, which waits for that too. To end it as it is: republish end <operator>.';
+  'The cancellation waits until a worker continues the run. To end the run now, without a worker: republish end <operator>.';
 
 /** Why a run or a fleet does not move. Temporal's own words are with the cause. */
 export function withoutWorker(
