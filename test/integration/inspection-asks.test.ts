@@ -15,7 +15,7 @@ import { type Saga, type SagaOperator, startSaga } from '../support/saga';
 
 const WANTS = 'requires authentication (NIP-42)';
 
-describe('inspection of a relay that requires authentication (NIP-42) (NIP-42)', () => {
+describe('inspection of a relay that requires authentication (NIP-42)', () => {
   let saga: Saga;
   let operator: SagaOperator;
   let gated: GatedRelay;

@@ -185,12 +185,11 @@ function showWarnings(documents: ForeseenDocument[], operatorUserId: string): vo
     .filter(({ warning }) => warning !== undefined)
     .toSorted((a, b) => compareIds(a.documentType, b.documentType) || compareIds(a.machineId, b.machineId));
   let told = '';
-  for (const { warning = '', ...document } of warned.slice(0, MAX_WARNINGS)) {
-    const [, sentence = warning, ofMachine = ''] = /^(.+?\.) (.+)$/s.exec(warning) ?? [];
-    const heading = `warning: ${document.documentType}: ${sentence}`;
+  for (const { warning = '', warningOfMachine = '', ...document } of warned.slice(0, MAX_WARNINGS)) {
+    const heading = `warning: ${document.documentType}: ${warning}`;
     if (heading !== told) print(paragraph(onOneLine(heading)));
     told = heading;
-    const machine = [machineOf(document), ofMachine].filter((part) => part !== '').join(': ');
+    const machine = [machineOf(document), warningOfMachine].filter((part) => part !== '').join(': ');
     print(paragraph(onOneLine(`  ${machine}`)));
   }
   if (warned.length > MAX_WARNINGS)
