@@ -85,10 +85,11 @@ export async function sleep(ms: number, signal?: AbortSignal, { ref = true } = {
 }
 
 /**
- * Waits for a call: a turn, a free place, an answer. Rejects with the signal's reason as soon as it aborts.
+ * Waits until somebody calls a callback, such as a queue when a place is free. Resolves with the value of the
+ * call. Rejects with the signal's reason as soon as it aborts.
  *
- * @param expect puts the callback where it will be called, and returns how to take it away again. That is
- *   done in the very moment of the abort: a turn that is given after it would be lost
+ * @param expect registers the callback, and returns a function that removes it. The callback is removed in
+ *   the same tick as the abort: a place that is given to a caller who no longer waits would be lost
  */
 export function untilCalled<T = void>(
   expect: (call: (value: T) => void) => () => void,

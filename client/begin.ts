@@ -3,6 +3,7 @@ import {
   WorkflowExecutionAlreadyStartedError,
   type WorkflowExecutionDescription,
 } from '@temporalio/client';
+import type { Subject } from '../contract/failures';
 import type { Obstacle } from '../contract/obstacle';
 import { describeChain, newestChain } from './chain';
 import type { ChainStatus } from './chain-status';
@@ -53,8 +54,8 @@ interface Phased {
 /** What is begun under a workflow id: a run or a fleet. */
 export interface Beginning<Begun> {
   workflowId: string;
-  /** In messages: `a run` or `a fleet`. */
-  what: string;
+  /** In messages. */
+  subject: Subject;
   /** Starts it. @returns its run id */
   start(): Promise<string>;
   handle(name: { runId: string; attached: boolean; differs: string[] }): Begun;
@@ -80,7 +81,7 @@ export async function begin<
 ): Promise<Begun> {
   for (;;) {
     signal?.throwIfAborted();
-    const found = await explained(client, () => startOrFind(client, beginning));
+    const found = await explained(client, () => startOrFind(client, beginning), beginning.subject);
     if (found === undefined) {
       await pause(AGAIN_MS, signal);
       continue;
@@ -89,7 +90,7 @@ export async function begin<
     const { begun: other, startedAt } = found;
     const { workflowId, runId, differs } = other;
     if (differs.length === 0 || otherRequest === 'attach') return other;
-    const name = `${beginning.what} of another request`;
+    const name = `a ${beginning.subject} of another request`;
     const facts = `its request: ${differs.join('; ')}; begun at ${startedAt}; run ${runId}`;
     if (otherRequest === 'refuse')
       throw new AnotherRunGoesOn(`${name} is running (${facts}); nothing was started`, {
@@ -103,7 +104,11 @@ export async function begin<
       const message = `waits for the end of ${name} (${facts}), which ${doing}`;
       onWaiting?.({ workflowId, runId, startedAt, differs, phase, obstacle, message });
     };
-    await untilEnded(other, { onChange, outage: new Outage(client, patienceMs), signal });
+    await untilEnded(other, {
+      onChange,
+      outage: new Outage(client, { patienceMs, subject: beginning.subject }),
+      signal,
+    });
   }
 }
 

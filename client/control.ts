@@ -1,6 +1,6 @@
 import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 import type { ControlRequest, UpdateName } from '../contract/control';
-import { remedyFor, traitsOf } from '../contract/failures';
+import { remedyFor, type Subject, traitsOf } from '../contract/failures';
 import type { Obstacle } from '../contract/obstacle';
 import { type Chain, describeChain } from './chain';
 import { chainObstacle, queryProgress } from './chain-status';
@@ -31,6 +31,7 @@ const QUERY_TIMEOUT_MS = 2_000;
 
 /** How the control of a run differs from that of a fleet. */
 interface ControlKind {
+  subject: Subject;
   /** How long a worker may take to answer an update. */
   updateTimeoutMs: number;
   /** The same error, with the commands in its remedy for this run or fleet. */
@@ -48,15 +49,15 @@ export class ChainControl {
   /** @throws ControlRefused, TemporalUnavailable, TemporalRefused */
   async update<Answer>(name: UpdateName, request: ControlRequest = {}): Promise<Answer> {
     try {
-      const obstacle = await explained(this.client, () => chainObstacle(this.client, this.chain));
+      const obstacle = await this.#explained(() => chainObstacle(this.client, this.chain));
       // A missing worker may come in time. Workers that fail or hang with the run will do so again.
       if (obstacle !== undefined && traitsOf(obstacle.type).obstacle === 'stuck')
-        throw refusedFor(name, obstacle);
+        throw this.#refusedFor(name, obstacle);
       return await this.#send<Answer>(name, request).catch(async (error: unknown) => {
         const found = isUnanswered(error)
           ? await chainObstacle(this.client, this.chain).catch(() => undefined)
           : undefined;
-        throw found === undefined ? asControlRefused(this.client, name, error) : refusedFor(name, found);
+        throw found === undefined ? this.#refused(name, error) : this.#refusedFor(name, found);
       });
     } catch (error) {
       throw this.kind.withRemedy(error);
@@ -71,13 +72,13 @@ export class ChainControl {
    */
   async cancel<Answer>(request: ControlRequest = {}): Promise<Cancellation & { answer?: Answer }> {
     try {
-      const obstacle = await explained(this.client, () => chainObstacle(this.client, this.chain));
+      const obstacle = await this.#explained(() => chainObstacle(this.client, this.chain));
       const answer = obstacle === undefined ? await this.#cancelByUpdate<Answer>(request) : undefined;
       if (answer !== undefined) return { takenBy: 'run', obstacle: null, answer };
       await this.#handle.cancel().catch((error: unknown) => {
-        throw asControlRefused(this.client, 'cancel', error);
+        throw this.#refused('cancel', error);
       });
-      const found = await explained(this.client, () => this.#obstacleAfterCancel());
+      const found = await this.#explained(() => this.#obstacleAfterCancel());
       return { takenBy: 'Temporal', obstacle: found ?? null };
     } catch (error) {
       throw this.kind.withRemedy(error);
@@ -90,8 +91,26 @@ export class ChainControl {
       return await this.#send<Answer>('cancel', request);
     } catch (error) {
       if (isUnanswered(error)) return undefined;
-      throw asControlRefused(this.client, 'cancel', error);
+      throw this.#refused('cancel', error);
     }
+  }
+
+  #explained<T>(work: () => Promise<T>): Promise<T> {
+    return explained(this.client, work, this.kind.subject);
+  }
+
+  #refused(name: UpdateName, error: unknown): unknown {
+    return asControlRefused(this.client, { name, subject: this.kind.subject }, error);
+  }
+
+  #refusedFor(name: UpdateName, { type, message }: Obstacle): ControlRefused {
+    const { subject } = this.kind;
+    return new ControlRefused(
+      `${name} needs a worker that can continue the ${subject}: ${type}: ${message}`,
+      {
+        remedy: remedyFor(type, subject),
+      },
+    );
   }
 
   /** Without a run id, so that it follows the chain when it continues as new. */
@@ -138,10 +157,4 @@ export class ChainControl {
       await pause(200);
     }
   }
-}
-
-function refusedFor(name: UpdateName, { type, message }: Obstacle): ControlRefused {
-  return new ControlRefused(`${name} needs a worker that can continue the run: ${type}: ${message}`, {
-    remedy: remedyFor(type),
-  });
 }

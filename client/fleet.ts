@@ -12,11 +12,11 @@ import {
   type FleetSummary,
   type FleetUpdateName,
 } from '../contract/fleet';
+import { isFailureType, remedyFor } from '../contract/failures';
 import { problemsOfFleetInput } from '../rules/fleet-input';
-import { countIncomplete } from '../rules/how-far';
+import { outcomeOfFleet } from '../rules/run-end';
 import { requestInHistory } from '../temporal/payloads';
 import { differencesOf, requestText } from '../rules/same-request';
-import { forFleet } from '../rules/shell';
 import { begin, type BeginOptions } from './begin';
 import { newestChain } from './chain';
 import type { ChainStatus } from './chain-status';
@@ -69,17 +69,11 @@ export interface FleetRun extends Handle<FleetProgress, FleetStatus, FleetSummar
   cancel(request?: ControlRequest): Promise<Cancellation & { operators: number }>;
 }
 
-const NO_FLEET =
-  'Start one with: republish fleet start <operator>... (or --all); see earlier ones with: republish fleet audit.';
-
 /** The fleet answers after it has controlled its runs in work. */
 const UPDATE_TIMEOUT_MS = 120_000;
 
 /** Memo key of the hash of the request. A memo survives continue-as-new, so the requests can be compared. */
 const FINGERPRINT = 'request';
-
-const OF_ANOTHER_FLEET =
-  'Leave --no-wait out to wait for its end, follow it with --attach, or end it with: republish fleet cancel; then start again.';
 
 /**
  * Starts a fleet: one run for each operator, a limited number at a time (`operatorsAtOnce`, default: 16). It
@@ -117,8 +111,8 @@ export async function startFleet(client: Client, options: FleetOptions): Promise
     client,
     {
       workflowId,
-      what: 'a fleet',
-      remedy: OF_ANOTHER_FLEET,
+      subject: 'fleet',
+      remedy: remedyFor('AnotherRunGoesOn', 'fleet'),
       start: async () => (await start()).firstExecutionRunId,
       handle: (name) => fleetOf(client, { workflowId, ...name }),
       async differences({ memo }, runId) {
@@ -148,23 +142,23 @@ export async function findFleet(
 ): Promise<FleetRun> {
   const workflowId = fleetWorkflowIdFor(taskQueue);
   try {
-    const runId = await explained(client, () => newestChain(client, workflowId));
+    const runId = await explained(client, () => newestChain(client, workflowId), 'fleet');
     return fleetOf(client, { workflowId, runId, attached: true, differs: [] });
   } catch (error) {
     if (!(error instanceof RunNotFound)) throw error;
     throw new RunNotFound(`Temporal knows no fleet ${workflowId}`, {
       cause: error,
-      remedy: NO_FLEET,
+      remedy: remedyFor('RunNotFound', 'fleet'),
     });
   }
 }
 
 function fleetOf(client: Client, name: HandleName): FleetRun {
   const { handle, control } = handleOf<FleetProgress, FleetDetails, FleetSummary>(client, name, {
+    subject: 'fleet',
     updateTimeoutMs: UPDATE_TIMEOUT_MS,
     withRemedy: ofFleet,
-    outcomeOf: (summary) =>
-      countIncomplete((summary as FleetSummary).operators) === 0 ? 'complete' : 'incomplete',
+    outcomeOf: (summary) => outcomeOfFleet((summary as FleetSummary).operators, { cancelled: false }),
     async ownStatus({ raw }, told) {
       const heartbeats = await Promise.all(
         (raw.pendingActivities ?? []).map((pending) => heartbeatOf<HeartbeatDetails>(client, pending)),
@@ -185,11 +179,11 @@ function fleetOf(client: Client, name: HandleName): FleetRun {
   };
 }
 
-/** The same error; its message and the commands in its remedy are for the fleet. */
+/** The same error; a remedy of the catalogue is for the fleet. */
 function ofFleet(error: unknown): unknown {
-  const { remedy } = (error ?? {}) as { remedy?: unknown };
-  if (!(error instanceof Error) || typeof remedy !== 'string') return error;
-  return Object.assign(error, { message: forFleet(error.message), remedy: forFleet(remedy) });
+  const { type, remedy } = (error ?? {}) as { type?: unknown; remedy?: unknown };
+  if (!(error instanceof Error) || !isFailureType(type) || remedy !== remedyFor(type)) return error;
+  return Object.assign(error, { remedy: remedyFor(type, 'fleet') });
 }
 
 /** The part of a fleet that does not change, for the Temporal UI. */

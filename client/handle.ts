@@ -1,5 +1,6 @@
 import type { Client } from '@temporalio/client';
 import type { ControlRequest } from '../contract/control';
+import type { Subject } from '../contract/failures';
 import type { Obstacle } from '../contract/obstacle';
 import { describeChain } from './chain';
 import { type ChainStatus, chainObstacle, chainStatus, queryProgress, type StatusKind } from './chain-status';
@@ -70,6 +71,8 @@ export type HandleName = Pick<
 
 /** What differs between a run and a fleet. */
 export interface HandleKind<Progress, Own> extends StatusKind<Progress, Own> {
+  /** In messages and remedies. */
+  subject: Subject;
   /** How long a worker may take to answer an update. */
   updateTimeoutMs: number;
   /** The same error, with the commands in its remedy for this run or fleet. */
@@ -88,11 +91,12 @@ export function handleOf<Progress, Own, Result>(
   kind: HandleKind<Progress, Own>,
 ): { handle: Common<Progress, Own, Result>; control: ChainControl } {
   const { workflowId, runId } = name;
+  const { subject } = kind;
   const chain = { workflowId, runId };
   const reject = (error: unknown): never => {
     throw kind.withRemedy(error);
   };
-  const asking = <T>(ask: () => Promise<T>): Promise<T> => explained(client, ask).catch(reject);
+  const asking = <T>(ask: () => Promise<T>): Promise<T> => explained(client, ask, subject).catch(reject);
   const look = () => chainStatus(client, chain, kind);
 
   const progress = async (): Promise<Progress> => {
@@ -104,12 +108,12 @@ export function handleOf<Progress, Own, Result>(
   const result = async ({ patienceMs }: Pick<WatchOptions, 'patienceMs'> = {}): Promise<Result> => {
     // Without a run id, so that the wait follows the chain when it continues as new.
     const followed = client.workflow.getHandle(workflowId, undefined, { firstExecutionRunId: runId });
-    const outage = new Outage(client, patienceMs);
+    const outage = new Outage(client, { patienceMs, subject });
     for (;;) {
       try {
         return (await followed.result()) as Result;
       } catch (error) {
-        if (!isUnreachable(error)) throw asRepublishFailed(client, error);
+        if (!isUnreachable(error)) throw asRepublishFailed(client, error, subject);
         outage.note(error);
         await pause(1_000);
       }
@@ -128,7 +132,7 @@ export function handleOf<Progress, Own, Result>(
       currentRunId: () => asking(async () => (await describeChain(client, workflowId, runId)).runId),
       status: () => asking(look),
       obstacle: () => asking(async () => (await chainObstacle(client, chain)) ?? null),
-      watch: (options) => watchChain(client, { look, withRemedy: kind.withRemedy }, options),
+      watch: (options) => watchChain(client, { look, subject, withRemedy: kind.withRemedy }, options),
       result: (options) => result(options).catch(reject),
     },
     control: new ChainControl(client, chain, kind),

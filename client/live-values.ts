@@ -40,7 +40,7 @@ function stagesNow(progress: Progress | null, heartbeats: HeartbeatDetails[]): S
 
 /**
  * A heartbeat replaces what the last result of the page tells of a document, but `since` and `tries` stay
- * where the heartbeat has none. Documents with trouble come first, the longest trouble before all.
+ * where the heartbeat has none. `type` belongs to `why`. Documents with trouble come first, the longest trouble before all.
  */
 function waitingNow(progress: Progress | null, heartbeats: HeartbeatDetails[]): WaitingDocument[] {
   const waiting = new Map<string, WaitingDocument>();
@@ -49,7 +49,8 @@ function waitingNow(progress: Progress | null, heartbeats: HeartbeatDetails[]): 
     ...heartbeats.flatMap(({ waiting: inWork }) => inWork ?? []),
   ]) {
     const key = JSON.stringify([document.documentType, document.machineId]);
-    waiting.set(key, { ...waiting.get(key), ...document });
+    const { type: _, ...known } = waiting.get(key) ?? {};
+    waiting.set(key, { ...known, ...document });
   }
   const inOrder = byMachineAndType(Object.keys(progress?.documentTypes ?? {}));
   return [...waiting.values()]

@@ -1,5 +1,6 @@
 import type { Client } from '@temporalio/client';
 import { sleep } from '../async/wait';
+import type { Subject } from '../contract/failures';
 import { TemporalUnavailable } from './errors';
 import { addressOf } from './temporal-errors';
 
@@ -7,12 +8,17 @@ const DEFAULT_PATIENCE_MS = 120_000;
 
 /** Measures for how long Temporal has not answered, and ends the wait after `patienceMs`. */
 export class Outage {
+  readonly #patienceMs: number;
+  readonly #subject: Subject;
   #beganAtMs: number | undefined;
 
   constructor(
     private readonly client: Client,
-    private readonly patienceMs: number = DEFAULT_PATIENCE_MS,
-  ) {}
+    { patienceMs = DEFAULT_PATIENCE_MS, subject }: { patienceMs?: number | undefined; subject: Subject },
+  ) {
+    this.#patienceMs = patienceMs;
+    this.#subject = subject;
+  }
 
   /** ISO 8601; null while Temporal answers. */
   get since(): string | null {
@@ -27,10 +33,10 @@ export class Outage {
   /** Temporal has not answered. @throws TemporalUnavailable after `patienceMs` of that */
   note(error: unknown): void {
     this.#beganAtMs ??= Date.now();
-    if (Date.now() - this.#beganAtMs < this.patienceMs) return;
-    const seconds = Math.round(this.patienceMs / 1_000);
+    if (Date.now() - this.#beganAtMs < this.#patienceMs) return;
+    const seconds = Math.round(this.#patienceMs / 1_000);
     throw new TemporalUnavailable(
-      `Temporal has not answered at ${addressOf(this.client)} for ${seconds} s. The run is not affected: it continues as soon as Temporal and a worker are there`,
+      `Temporal has not answered at ${addressOf(this.client)} for ${seconds} s. The ${this.#subject} is not affected: it continues as soon as Temporal and a worker are there`,
       { cause: error },
     );
   }

@@ -43,6 +43,7 @@ export function runOf(client: Client, name: HandleName): RepublishRun {
   const operator = operatorOf(name.workflowId);
   const { handle, control } = handleOf<Progress, RunDetails, RepublishResult>(client, name, {
     ...runStatusKind(client),
+    subject: 'run',
     updateTimeoutMs: UPDATE_TIMEOUT_MS,
     withRemedy: (error) => ofOperator(error, operator),
   });

@@ -60,7 +60,7 @@ export async function startRepublish(
     client,
     {
       workflowId,
-      what: 'a run',
+      subject: 'run',
       start: async () =>
         (await client.withDeadline(Date.now() + START_TIMEOUT_MS, start)).firstExecutionRunId,
       handle: (name) => runOf(client, { workflowId, ...name }),

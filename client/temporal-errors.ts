@@ -10,16 +10,10 @@ import {
   WorkflowUpdateFailedError,
   WorkflowUpdateRPCTimeoutOrCancelledError,
 } from '@temporalio/client';
-import {
-  ActivityFailure,
-  ApplicationFailure,
-  CancelledFailure,
-  TerminatedFailure,
-  TimeoutFailure,
-} from '@temporalio/common';
-import { type DocumentFailure, ensureError, failureTypeOf, reasonIn } from '../contract/failures';
+import { type DocumentFailure, ensureError, type Subject } from '../contract/failures';
 import type { RepublishResult } from '../contract/input';
 import type { UpdateName } from '../contract/control';
+import { failureOfRun } from '../rules/run-end';
 import {
   ControlRefused,
   NamespaceNotFound,
@@ -58,17 +52,21 @@ export function answerOf(error: unknown): string | undefined {
 }
 
 /** Does some work with Temporal and turns the SDK's errors into those of this library. */
-export async function explained<T>(client: Client, work: () => Promise<T>): Promise<T> {
+export async function explained<T>(
+  client: Client,
+  work: () => Promise<T>,
+  subject: Subject = 'run',
+): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    throw asExplained(client, error);
+    throw asExplained(client, error, subject);
   }
 }
 
-export function asExplained(client: Client, error: unknown): unknown {
+export function asExplained(client: Client, error: unknown, subject: Subject = 'run'): unknown {
   if (error instanceof WorkflowNotFoundError)
-    return new RunNotFound('there is no such run', { cause: error });
+    return new RunNotFound(`there is no such ${subject}`, { cause: error });
   if (error instanceof NamespaceNotFoundError)
     return new NamespaceNotFound(`${addressOf(client)} has no namespace ${error.namespace}`, {
       cause: error,
@@ -120,19 +118,23 @@ export function isUnanswered(error: unknown): boolean {
 }
 
 /** A run that refuses says why; one that has ended is not there to be asked. */
-export function asControlRefused(client: Client, name: UpdateName, error: unknown): unknown {
+export function asControlRefused(
+  client: Client,
+  { name, subject }: { name: UpdateName; subject: Subject },
+  error: unknown,
+): unknown {
   if (error instanceof WorkflowUpdateFailedError)
     return new ControlRefused(`${name} was refused: ${ensureError(error.cause ?? error).message}`, {
       cause: error,
     });
   if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError)
     return new ControlRefused(
-      `${name} was not answered in time; it may be taken yet. Does a worker poll the run's task queue?`,
+      `${name} was not answered in time; it may be taken yet. Does a worker poll the task queue of the ${subject}?`,
       { cause: error },
     );
   if (error instanceof WorkflowNotFoundError)
-    return new ControlRefused(`${name} is not possible: the run has ended`, { cause: error });
-  return asExplained(client, error);
+    return new ControlRefused(`${name} is not possible: the ${subject} has ended`, { cause: error });
+  return asExplained(client, error, subject);
 }
 
 /** What the workflows of this package add to their failure. */
@@ -142,21 +144,9 @@ interface MoreOfFailure {
   failed?: number;
 }
 
-export function asRepublishFailed(client: Client, error: unknown): unknown {
-  if (!(error instanceof WorkflowFailedError)) return asExplained(client, error);
-  let cause: unknown = error.cause;
-  // An activity's failure stands behind the wrapper that says which activity it was.
-  while (cause instanceof ActivityFailure && cause.cause !== undefined) cause = cause.cause;
-  if (cause instanceof ApplicationFailure) {
-    const { published, failures, failed } = ((cause.details ?? [])[0] ?? {}) as MoreOfFailure;
-    const message = reasonIn(cause.details) ?? cause.message;
-    return new RepublishFailed(failureTypeOf(cause), message, published, failures, failed);
-  }
-  if (cause instanceof CancelledFailure) return new RepublishFailed('Cancelled', 'the run was cancelled');
-  if (cause instanceof TerminatedFailure)
-    // The reason of the person who terminated it, if there is one.
-    return new RepublishFailed('Terminated', `the run was terminated: ${cause.message}`);
-  if (cause instanceof TimeoutFailure)
-    return new RepublishFailed('TimedOut', 'the run did not end within the time it was given');
-  return new RepublishFailed('Unexpected', ensureError(cause ?? error).message);
+export function asRepublishFailed(client: Client, error: unknown, subject: Subject = 'run'): unknown {
+  if (!(error instanceof WorkflowFailedError)) return asExplained(client, error, subject);
+  const { type, message, foreign, details } = failureOfRun(error, subject);
+  const { published, failures, failed } = (details ?? {}) as MoreOfFailure;
+  return new RepublishFailed(type, foreign ?? message, published, failures, failed);
 }

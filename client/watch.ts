@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Client } from '@temporalio/client';
+import type { Subject } from '../contract/failures';
 import type { ChainStatus } from './chain-status';
 import { RunNotFound } from './errors';
 import { Outage, pause } from './outage';
@@ -15,7 +16,11 @@ export interface WatchOptions {
   signal?: AbortSignal;
 }
 
-const FORGOTTEN = 'Temporal does not know this run any more: was its database lost?';
+interface Watched<Status> {
+  subject: Subject;
+  look(): Promise<Status>;
+  withRemedy(error: unknown): unknown;
+}
 
 /**
  * Looks at a run or a fleet until it has ended. Yields its status whenever that has changed, and the last one
@@ -26,11 +31,11 @@ const FORGOTTEN = 'Temporal does not know this run any more: was its database lo
  */
 export async function* watchChain<Status extends ChainStatus<unknown>>(
   client: Client,
-  { look, withRemedy }: { look(): Promise<Status>; withRemedy(error: unknown): unknown },
+  { look, subject, withRemedy }: Watched<Status>,
   { intervalMs = 1_000, patienceMs, signal }: WatchOptions = {},
 ): AsyncGenerator<Status, void, undefined> {
   let last: Status | undefined;
-  const outage = new Outage(client, patienceMs);
+  const outage = new Outage(client, { patienceMs, subject });
   try {
     while (!signal?.aborted) {
       const seen = await lookAgain();
@@ -54,9 +59,11 @@ export async function* watchChain<Status extends ChainStatus<unknown>>(
         outage.note(error);
         return last && { ...last, unreachableSince: outage.since };
       }
-      const explained = asExplained(client, error);
+      const explained = asExplained(client, error, subject);
       throw explained instanceof RunNotFound && last !== undefined
-        ? new RunNotFound(FORGOTTEN, { cause: error })
+        ? new RunNotFound(`Temporal does not know this ${subject} any more: was its database lost?`, {
+            cause: error,
+          })
         : explained;
     }
   }

@@ -1,13 +1,13 @@
 import { CALLER } from './catalogue/caller';
 import { DATABASE } from './catalogue/database';
 import { DOCUMENT } from './catalogue/document';
-import type { Exit, FailureKind } from './catalogue/kind';
+import type { Exit, FailureKind, Subject, Words } from './catalogue/kind';
 import { RELAY } from './catalogue/relay';
 import { SIGNER } from './catalogue/signer';
 import { WORKER } from './catalogue/worker';
 import { storable } from './free-text';
 
-export type { Exit, FailureKind } from './catalogue/kind';
+export type { Exit, FailureKind, Subject } from './catalogue/kind';
 
 const CATALOGUE = { ...DOCUMENT, ...SIGNER, ...RELAY, ...DATABASE, ...WORKER, ...CALLER };
 
@@ -68,12 +68,19 @@ export function typesWith<Trait extends keyof FailureKind>(
   });
 }
 
-export function meaningOf(type: FailureType): string {
-  return traitsOf(type).meaning;
+/** What has happened, and what a person does about it. */
+export function wordsFor(type: FailureType, subject: Subject): Words {
+  const traits = traitsOf(type);
+  return subject === 'run' ? traits : (traits.ofFleet ?? traits);
 }
 
-export function remedyFor(type: FailureType): string {
-  return traitsOf(type).remedy;
+export function meaningOf(type: FailureType, subject: Subject = 'run'): string {
+  return wordsFor(type, subject).meaning;
+}
+
+/** @param subject who has the failure: `run` (default), also for its documents, or the `fleet` itself */
+export function remedyFor(type: FailureType, subject: Subject = 'run'): string {
+  return wordsFor(type, subject).remedy;
 }
 
 export function scopeOf(type: FailureType): FailureKind['scope'] {

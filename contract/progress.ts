@@ -1,5 +1,5 @@
 import type { Intervention } from './control';
-import type { DocumentFailure, Failure } from './failures';
+import type { DocumentFailure, Failure, FailureType } from './failures';
 
 /** What can become of one document. */
 export const OUTCOMES = ['published', 'unchanged', 'superseded', 'skipped', 'failed'] as const;
@@ -59,6 +59,8 @@ export interface WaitingDocument {
   machineName?: string;
   /** Such as `signature` or the failure of its last try. No secret, no state. */
   why: string;
+  /** Of the failure that `why` tells; absent: `why` tells none. */
+  type?: FailureType;
   /** ISO 8601: since when it is in trouble; absent: it is not. */
   since?: string;
   /** Failed tries since then. */

@@ -44,11 +44,14 @@ export const bitspireCassettes = defineDocumentType({
     };
   },
   withoutState: 'has not reported yet',
-  resetsMachineState: (rows) =>
-    "Publishing sets the machine's counts to those that LNbits has: correct them there first, best right " +
-    'after a refill. ' +
-    `Last edited ${edited(lastTime(rows, 'updated_at'))}; ` +
-    `the machine ${reported(lastTime(rows, 'state_at'))}.`,
+  resetsMachineState: (rows) => ({
+    everyMachine:
+      "Publishing sets the machine's counts to those that LNbits has: correct them there first, best right " +
+      'after a refill.',
+    thisMachine:
+      `Last edited ${edited(lastTime(rows, 'updated_at'))}; ` +
+      `the machine ${reported(lastTime(rows, 'state_at'))}.`,
+  }),
 });
 
 function byPosition(rows: StateRow[]): StateRow[] {

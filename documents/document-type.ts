@@ -51,10 +51,17 @@ export interface DocumentType {
   readonly withoutState?: string;
   /**
    * For a document that sets values which the machine counts itself. A person must know before it is signed,
-   * and `--force` does not sign it without `--reset-counts`. Returns what is set, for a person: first one
-   * sentence that is true for every machine, which `plan` prints once, then the values of this machine.
+   * and `--force` does not sign it without `--reset-counts`. Returns what is set, for a person.
    */
-  readonly resetsMachineState?: (rows: StateRow[]) => string;
+  readonly resetsMachineState?: (rows: StateRow[]) => string | ResetWarning;
+}
+
+/** What a document sets that its machine counts itself. */
+export interface ResetWarning {
+  /** A sentence that is true for every machine. `plan` prints it once. */
+  everyMachine: string;
+  /** A sentence about the machine whose rows were given, such as when they were last edited. */
+  thisMachine?: string;
 }
 
 /** Marks types that this or another copy of the package has made. */

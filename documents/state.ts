@@ -1,6 +1,6 @@
 import { types } from 'node:util';
 import { isFailureType, RepublishError, traitsOf } from '../contract/failures';
-import type { DocumentType, StateRow } from './document-type';
+import type { DocumentType, ResetWarning, StateRow } from './document-type';
 import { MAX_DEPTH, readExactJson } from './exact-json';
 import { plainText } from './plain-value';
 import { documentTypes } from './registry';
@@ -11,7 +11,7 @@ export interface SerialisedState {
   /** The JSON text of the document. */
   plaintext: string;
   /** What is set, for a person, if the type sets values that the machine counts. */
-  resets?: string;
+  resets?: ResetWarning;
 }
 
 /**
@@ -46,7 +46,17 @@ export function serialiseState(
   const stateRows = columns.map(({ row }) => row);
   return {
     plaintext: state.plaintext,
-    resets: guarded(type, 'resetsMachineState', stateRows, () => String(resetsMachineState(stateRows))),
+    resets: guarded(type, 'resetsMachineState', stateRows, () => warningOf(resetsMachineState(stateRows))),
+  };
+}
+
+/** Code from outside the package may return anything. */
+function warningOf(told: string | ResetWarning): ResetWarning {
+  if (typeof told === 'string') return { everyMachine: told };
+  const { everyMachine, thisMachine } = told;
+  return {
+    everyMachine: String(everyMachine),
+    ...(thisMachine === undefined ? {} : { thisMachine: String(thisMachine) }),
   };
 }
 

@@ -8,7 +8,7 @@ import { askCurrentSigner } from '../pairing/current-signers';
 import type { SignerContext } from '../pairing/facts';
 
 /** How a relay is described that answers only clients that it knows (NIP-42). */
-export const WANTS_TO_KNOW = 'wants to know who asks';
+export const REQUIRES_AUTH = 'requires authentication (NIP-42)';
 
 /** An identity that answers no challenge: nobody. */
 export const NOBODY: RelayIdentity = {
@@ -37,7 +37,7 @@ export function asOperator(
     sign: async (event) => {
       const relay = event.tags.find(([name]) => name === 'relay')?.[1] ?? '';
       say(
-        `${shownRelay(relay)} ${WANTS_TO_KNOW}: the signer is asked to sign that (kind 22242), and may ` +
+        `${shownRelay(relay)} ${REQUIRES_AUTH}: the signer is asked to sign that (kind 22242), and may ` +
           `ask a person`,
       );
       let signed: SignedEvent | undefined;

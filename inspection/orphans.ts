@@ -16,7 +16,7 @@ import { isGateway, shownAmong } from '../nostr/relays/url';
 import { machinePages } from '../sources/machine-pages';
 import { whereMachinesAre } from '../sources/source';
 import type { WorkerConfiguration } from '../assembly/worker-configuration';
-import { asOperator, WANTS_TO_KNOW } from './asker';
+import { asOperator, REQUIRES_AUTH } from './asker';
 import { signerContext, withInspection } from './open';
 import { probeRelays, type RelayFacts } from './relay-probe';
 import { hasState } from './verify';
@@ -181,7 +181,7 @@ async function readBoth(
       probed[index]?.readsNeedAuthentication === true &&
       each.problem === undefined &&
       each.events.length === 0
-        ? { ...each, problem: `it ${WANTS_TO_KNOW}, and ${HIDES_OLD}` }
+        ? { ...each, problem: `it ${REQUIRES_AUTH}, and ${HIDES_OLD}` }
         : each;
     return {
       found: found.map(hiding),

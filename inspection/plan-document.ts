@@ -26,6 +26,8 @@ export interface ForeseenDocument {
    * Warns that the document sets values which the machine counts itself. Only present if it would be signed.
    */
   warning?: string;
+  /** The part of the warning that is about this machine alone. */
+  warningOfMachine?: string;
   /**
    * What would be sent, if that was asked for: d tag, all tags, and the JSON as the machine decrypts it. It
    * is the machine's secret.
@@ -111,9 +113,15 @@ export async function foresee(deps: ReadOnlyDependencies, known: KnownOfDocument
     action: 'publish',
     because: BECAUSE[verdict.because],
     needsSignature: true,
-    ...(state?.resets === undefined ? {} : { warning: state.resets }),
+    ...warningsOf(state?.resets),
     ...((await hasForeign(deps, address, events)) ? { standsAlready: true } : {}),
   };
+}
+
+function warningsOf(resets: PlannedState['resets']): Pick<ForeseenDocument, 'warning' | 'warningOfMachine'> {
+  if (resets === undefined) return {};
+  const { everyMachine, thisMachine } = resets;
+  return { warning: everyMachine, ...(thisMachine === undefined ? {} : { warningOfMachine: thisMachine }) };
 }
 
 /** The failure that a run would have. @throws any other error */

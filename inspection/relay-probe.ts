@@ -13,7 +13,7 @@ import type { RelayLimits } from '../nostr/relays/relay-information';
 import { isGateway, shownAmong } from '../nostr/relays/url';
 import { withLastWords } from '../rules/last-words';
 import type { ClockWitness } from '../rules/clock';
-import { NOBODY, WANTS_TO_KNOW } from './asker';
+import { NOBODY, REQUIRES_AUTH } from './asker';
 
 /** What is known of one document relay. */
 export interface RelayFacts {
@@ -130,7 +130,7 @@ async function ask(
 }
 
 function unknownTo(reason: string | undefined): Answer {
-  const problem = reason === undefined ? WANTS_TO_KNOW : `${WANTS_TO_KNOW}: ${reason}`;
+  const problem = reason === undefined ? REQUIRES_AUTH : `${REQUIRES_AUTH}: ${reason}`;
   return { reachable: true, problem, readsNeedAuthentication: true, isUnknown: true };
 }
 

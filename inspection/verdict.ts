@@ -1,4 +1,4 @@
-import { WANTS_TO_KNOW } from './asker';
+import { REQUIRES_AUTH } from './asker';
 import { isNewer } from '../nostr/events';
 import type { Sighting } from '../nostr/relays/document-relay';
 import { decidedBy } from '../rules/quorum';
@@ -29,7 +29,7 @@ export function relayVerdict(
       return { state: 'unknown', detail: 'not seen through the gateway' };
     case 'unknown':
       if (expected !== undefined && decidedBy(sighting, expected) === 'holds') return { state: 'current' };
-      return { state: 'unknown', detail: sighting.wantsIdentity ? WANTS_TO_KNOW : sighting.reason };
+      return { state: 'unknown', detail: sighting.wantsIdentity ? REQUIRES_AUTH : sighting.reason };
   }
 }
 

@@ -17,7 +17,7 @@ import type { Seen } from '../nostr/relays/seen';
 import { shownAmong } from '../nostr/relays/url';
 import type { GivenParts } from '../assembly/parts';
 import type { WorkerConfiguration } from '../assembly/worker-configuration';
-import { asMachine, asOperator, WANTS_TO_KNOW } from './asker';
+import { asMachine, asOperator, REQUIRES_AUTH } from './asker';
 import { type InspectionDependencies, signerContext, withInspection } from './open';
 import { probeRelays, type RelayFacts } from './relay-probe';
 import { quorumVerdict, type RelayVerdict, relayVerdictByBoth } from './verdict';
@@ -173,7 +173,7 @@ async function machinesAsked(
 
 function unknownRelays(probed: readonly RelayFacts[], documents: readonly VerifiedDocument[]): string[] {
   const refusing = documents.flatMap(({ relays }) =>
-    Object.entries(relays).flatMap(([relay, { detail }]) => (detail === WANTS_TO_KNOW ? relay : [])),
+    Object.entries(relays).flatMap(([relay, { detail }]) => (detail === REQUIRES_AUTH ? relay : [])),
   );
   return [...new Set([...probed.flatMap(({ relay, isUnknown }) => (isUnknown ? relay : [])), ...refusing])];
 }
@@ -241,7 +241,7 @@ async function verifyMachines(
           const verdict = relayVerdictByBoth(sighting, byP?.get(url), expected);
           // Otherwise a relay that sends a challenge and then nothing would look like a silent one.
           const isClosed = closed !== undefined && verdict.state === 'unknown';
-          return [relay, isClosed ? { ...verdict, detail: closed.problem ?? WANTS_TO_KNOW } : verdict];
+          return [relay, isClosed ? { ...verdict, detail: closed.problem ?? REQUIRES_AUTH } : verdict];
         }),
       );
       return {

@@ -10,7 +10,7 @@ import type { FleetInput, FleetSummary } from '../contract/fleet';
 import { problemsOfFleetInput } from '../rules/fleet-input';
 import type { PlanFleetResult } from '../contract/fleet-activities';
 import { SEARCH_ATTRIBUTES } from '../contract/names';
-import type { RunOutcome } from '../contract/progress';
+import { outcomeOfFleet } from '../rules/run-end';
 import { asEnd, failureOf, requireValid } from './failure-of';
 import { runId } from './activity-calls';
 import { persistFleetAudit, planFleet } from './fleet/activity-calls';
@@ -62,22 +62,10 @@ export async function republishFleet(input: FleetInput, carried?: FleetState): P
     throw asEnd({ type, message: `${message}; the audit row of the fleet could not be written` });
   });
   fleet.enter('done');
-  const outcome = outcomeOf(summary, failure, cancelled);
+  const outcome = outcomeOfFleet(summary.operators, { failure, cancelled });
   if (plan?.searchAttributes)
     upsertSearchAttributes([{ key: { name: SEARCH_ATTRIBUTES.outcome, type: 'KEYWORD' }, value: outcome }]);
   if (failure !== undefined) throw asEnd(failure, { details: summary });
   if (cancelled) throw new CancelledFailure('the fleet was cancelled; the audit row shows what was done');
   return summary;
-}
-
-function outcomeOf(
-  { operators }: FleetSummary,
-  failure: Failure | undefined,
-  cancelled: boolean,
-): RunOutcome {
-  if (failure !== undefined) return 'failed';
-  if (cancelled) return 'cancelled';
-  return operators.incomplete + operators.failed + operators.cancelled + operators.notBegun > 0
-    ? 'incomplete'
-    : 'complete';
 }

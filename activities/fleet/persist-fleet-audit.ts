@@ -1,6 +1,5 @@
 import type { FleetSummary } from '../../contract/fleet';
 import type { PersistFleetAuditInput } from '../../contract/fleet-activities';
-import type { RunOutcome } from '../../contract/progress';
 import {
   appendFleetAudit,
   auditOfFleet,
@@ -9,6 +8,7 @@ import {
   recordFleet,
   recordFleetOperators,
 } from '../../database/fleets';
+import { outcomeOfFleet } from '../../rules/run-end';
 import type { ActivityCall, ActivityDependencies } from '../dependencies';
 
 /** Most failures in a workflow result. The audit row has all of them. */
@@ -32,7 +32,7 @@ export async function persistFleetAudit(
     await appendFleetAudit(client, {
       runId,
       workflowId,
-      outcome: outcomeOf(input, operators),
+      outcome: outcomeOfFleet(operators, input),
       request,
       operators,
       failures: await fleetFailures(client, runId),
@@ -44,13 +44,4 @@ export async function persistFleetAudit(
   });
   if (audit === undefined) throw new Error('the audit row of the fleet was not written');
   return { operators: audit.operators, failures: audit.failures.slice(0, MAX_REPORTED_FAILURES) };
-}
-
-function outcomeOf(
-  { failure, cancelled }: PersistFleetAuditInput,
-  { incomplete, failed, cancelled: withdrawn, notBegun }: FleetSummary['operators'],
-): RunOutcome {
-  if (failure !== undefined) return 'failed';
-  if (cancelled) return 'cancelled';
-  return incomplete + failed + withdrawn + notBegun > 0 ? 'incomplete' : 'complete';
 }

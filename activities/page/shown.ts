@@ -31,9 +31,13 @@ export function waitingOf(
       if (those === 'without trouble' && !trouble?.isWait) return [];
       const why = (waitsFor === 'relays' && slowly) || (waitsFor ?? (trouble && describe(trouble)));
       if (why === undefined || ended) return [];
+      const type =
+        waitsFor === undefined ? trouble?.type : waitsFor === 'relays' && slowly && 'RelayThrottled';
       const since = row.troubleSince === null ? {} : { since: row.troubleSince, tries: row.tries };
       const { machineId, machineName } = row;
-      return [{ documentType, machineId, machineName, why: why.slice(0, 300), ...since }];
+      return [
+        { documentType, machineId, machineName, why: why.slice(0, 300), ...(type ? { type } : {}), ...since },
+      ];
     })
     .slice(0, MAX_SHOWN);
 }

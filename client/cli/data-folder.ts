@@ -150,7 +150,7 @@ const SETTING_NAMES: Record<keyof WorkerSettings, string> = {
 function sayOtherWorker(differing: (keyof WorkerSettings)[]): void {
   const names = differing.map((name) => SETTING_NAMES[name]).join(', ');
   say(
-    `warning: the worker of republish up has ${names} than this shell says: runs use those of up; start up again with these to change that`,
+    `warning: the settings of this shell differ from those of the worker of republish up: ${names}. Runs use the worker's settings. To change them, restart republish up with the settings of this shell`,
   );
 }
 
@@ -161,10 +161,10 @@ export async function dataSettingsOf(option: string | undefined): Promise<DataSe
   if (settings === undefined || settings.otherServers.length === 0) return settings;
   const [folder, others] = [option === undefined ? 'REPUBLISH_DATA' : '--data', settings.otherServers];
   const allowed = others.includes('DATABASE_URL')
-    ? '; where LNbits is belongs into LNBITS_DATABASE_URL (a DATABASE_URL of the same value is LNbits’ own and does no harm)'
+    ? ". If DATABASE_URL names LNbits' database, use LNBITS_DATABASE_URL instead; both with the same value are accepted"
     : '';
   throw new UsageError(
-    `${folder} and ${others.join(' and ')} are both given: a data folder has its own Postgres and Temporal, so it would not be clear where the ledger and the runs are. Unset ${others.join(' and ')}, or leave ${folder} out${allowed}`,
+    `${folder} and ${others.join(' and ')} are both given. A data folder has its own Postgres and Temporal, so it is not clear where the ledger and the runs are. Unset ${others.join(' and ')}, or leave ${folder} out${allowed}`,
   );
 }
 

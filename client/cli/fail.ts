@@ -49,7 +49,7 @@ export function orDataFolder(remedy: string, type: FailureType | undefined): str
     : remedy;
 }
 
-/** An error of no name of ours says at least which it is: its message alone is often a riddle. */
+/** An error that is not ours is shown with its name: its message alone often does not tell what it is. */
 function messageOf(error: Error, type: FailureType): string {
   if (type !== 'Unexpected' || error.name === 'Error' || error.name === 'RepublishError')
     return error.message;

@@ -4,7 +4,7 @@ import { paragraph } from './terminal/table';
 
 /** Help of the option `--auth`, which every command that asks relays has. */
 export const AUTH_HELP =
-  "where a relay wants to know who asks (NIP-42), have the operator's signer sign that: it may ask a person, and needs the secrets key";
+  "authenticate at relays that require it (NIP-42): the operator's signer signs, which may ask a person and needs the secrets key";
 
 interface Asked {
   /** The command that asked the relays, such as `verify`. */
@@ -22,16 +22,18 @@ export function sayRelaysWantAuth(
   { subcommand, operatorUserId, hasAuthenticated, otherwise = '' }: Asked,
 ): void {
   if (relays.length === 0) return;
-  const who = `${relays.join(', ')} ${relays.length === 1 ? 'wants' : 'want'} to know who asks`;
+  const who = `${relays.join(', ')} ${relays.length === 1 ? 'requires' : 'require'} authentication (NIP-42)`;
   if (hasAuthenticated) {
-    const todo =
-      'have the key that asks admitted there, or mend the signer: the reason is on the line of the relay';
-    return print(paragraph(`unknown: ${who}, and authentication has not helped; ${todo}`));
+    return print(
+      paragraph(
+        `unknown: ${who}. This command authenticated, and the relay still refuses: the line of the relay has the reason. Have the relay admit the key, or correct the signer`,
+      ),
+    );
   }
   const authenticated = `${commandLine(subcommand, operatorUserId)} --auth`;
   print(
     paragraph(
-      `unknown: ${who}, and was not told, since this command signs nothing without --auth. To tell it: ${authenticated} (the operator's signer is asked, and may ask a person)${otherwise}`,
+      `unknown: ${who}. Without --auth this command does not authenticate. To authenticate with the operator's signer, which may ask a person: ${authenticated}${otherwise}`,
     ),
   );
 }

@@ -3,6 +3,7 @@ import type { Client } from '@temporalio/client';
 import type { Command } from 'commander';
 import type { ControlRequest, UpdateName } from '../../contract/control';
 import type { ChainStatus } from '../chain-status';
+import type { FailureType, Subject } from '../../contract/failures';
 import type { Cancellation } from '../control';
 import type { Handle } from '../handle';
 import { EXIT } from './exit-codes';
@@ -19,16 +20,15 @@ export interface Control {
   handle: Handle<unknown, ChainStatus<unknown>, unknown>;
   /** Sends it. @returns a number of documents or operators, or what happened to a cancellation */
   send(request: ControlRequest): Promise<number | void | (Cancellation & { operators?: number })>;
-  /** `the run` or `the fleet`. */
-  what: string;
+  subject: Subject;
   /** Name of the number in JSON. */
   counted: 'documents' | 'operators';
   /** Tells that it was done. */
   done(count: number): string;
   /** The command that ends what cannot be cancelled. */
   endCommand: string;
-  /** A remedy with its commands for this run or fleet. */
-  remedy(text: string): string;
+  /** The remedy for a failure of this run or fleet. */
+  remedyFor(type: FailureType): string;
 }
 
 /** Registers a command that controls a run or a fleet. */
@@ -92,21 +92,21 @@ async function sayWhyItWaits({ handle }: Control): Promise<void> {
 
 /** A cancellation that no worker took: nothing has ended yet, and a person must know that. */
 async function tellCancelled(
-  { what, done, endCommand, remedy }: Control,
+  { subject, done, endCommand, remedyFor }: Control,
   { takenBy, obstacle, operators = 0 }: Cancellation & { operators?: number },
   isJson: boolean,
 ): Promise<void> {
-  const kept = 'Temporal has its cancellation, without who asked and why';
+  const kept =
+    'Temporal keeps the cancellation for the next worker. The audit will not show who asked, or why';
   if (obstacle === null) {
-    if (takenBy === 'Temporal') say(`${what} could not be asked; ${kept}`);
+    if (takenBy === 'Temporal') say(`no worker took the cancellation. ${kept}`);
     if (!isJson) say(done(operators));
     return;
   }
-  const { remedyFor } = await import('../../contract/failures.js');
   const { type, message } = obstacle;
   // The obstacle first, then its consequences.
   say(
-    `not ended yet: ${type}: ${message}\n${kept}: ${what} is cancelled as soon as a worker continues it\nremedy: ${remedy(remedyFor(type))}\nOnly this ends it as it is: ${endCommand}`,
+    `not ended yet: ${type}: ${message}\n${kept}.\nremedy: ${remedyFor(type)}\nTo end the ${subject} now, without a worker: ${endCommand}`,
   );
   process.exitCode = EXIT.failed;
 }

@@ -1,4 +1,4 @@
-import type { FailureKind } from './kind';
+import { type FailureKind, ofBoth } from './kind';
 
 /** The caller is at fault: the call, its input, or how somebody ended the run. */
 export const CALLER = {
@@ -31,8 +31,10 @@ export const CALLER = {
   },
   ResultTooLarge: {
     scope: 'caller',
-    meaning: 'The run is complete, but it has more event ids than a result can hold.',
-    remedy: 'Do not start again. Read the ids with: republish audit <operator> --json.',
+    ...ofBoth(({ subject, command }) => ({
+      meaning: `The ${subject} is complete, but it has more event ids than a result can hold.`,
+      remedy: `Do not start again. Read the ids with: ${command('audit')} --json.`,
+    })),
   },
   RepublishIncomplete: {
     scope: 'caller',
@@ -44,47 +46,54 @@ export const CALLER = {
   Cancelled: {
     scope: 'caller',
     runOutcome: 'cancelled',
-    meaning: 'Somebody cancelled the run. The audit says what was done before.',
-    remedy: 'Start again: only what is missing is done.',
+    ...ofBoth(({ subject }) => ({
+      meaning: `Somebody cancelled the ${subject}. The audit says what was done before.`,
+      remedy: 'Start again: only what is missing is done.',
+    })),
   },
   Terminated: {
     scope: 'caller',
-    meaning:
-      'Somebody terminated the run in Temporal. `republish end` does that, and writes the audit row from the ledger.',
-    remedy:
-      'If the run has no audit row, write it first: republish end <operator>. Correct what kept the run from continuing, then start again: only what is missing is done. Events that were sent before may stand: republish verify <operator>.',
+    ...ofBoth(({ subject, command, verify }) => ({
+      meaning: `Somebody terminated the ${subject} in Temporal. \`republish ${subject === 'run' ? '' : 'fleet '}end\` does that, and writes the audit row from the ledger.`,
+      remedy: `If the ${subject} has no audit row, write it first: ${command('end')}. Correct what kept the ${subject} from continuing, then start again: only what is missing is done. Events that were sent before may stand: ${verify}.`,
+    })),
   },
   TimedOut: {
     scope: 'caller',
-    meaning: 'The run did not end within the execution timeout that its caller set.',
-    remedy: 'Start again without an execution timeout: only what is missing is done.',
+    ...ofBoth(({ subject }) => ({
+      meaning: `The ${subject} did not end within the execution timeout that its caller set.`,
+      remedy: 'Start again without an execution timeout: only what is missing is done.',
+    })),
   },
   RunNotFound: {
     scope: 'caller',
     exit: 'preflight',
-    meaning:
-      'Temporal knows no run of that operator. It forgets ended runs after its retention time; the audit keeps them.',
-    remedy:
-      'Check the operator user id and TEMPORAL_NAMESPACE. Start a run with: republish start <operator>; see earlier ones with: republish audit <operator>.',
+    ...ofBoth(({ subject, command }) => ({
+      meaning: `Temporal knows no ${subject === 'run' ? 'run of that operator' : subject}. It forgets ended ${subject}s after its retention time; the audit keeps them.`,
+      remedy: `Check ${subject === 'run' ? 'the operator user id' : 'REPUBLISH_TASK_QUEUE'} and TEMPORAL_NAMESPACE. Start a ${subject} with: ${command('start')}; see earlier ones with: ${command('audit')}.`,
+    })),
   },
   AuditNotFound: {
     scope: 'caller',
     exit: 'preflight',
-    meaning: 'The ledger has no run with that id, and no run of an operator with that id.',
-    remedy:
-      'Check the id, and that DATABASE_URL or the data folder is the one of the run. A first run begins with: republish start <operator>.',
+    ...ofBoth(({ subject, command }) => ({
+      meaning: `The ledger has no ${subject} with that id${subject === 'run' ? ', and no run of an operator with that id' : ''}.`,
+      remedy: `Check the id, and that DATABASE_URL or the data folder is the one of the ${subject}. A first ${subject} begins with: ${command('start')}.`,
+    })),
   },
   AnotherRunGoesOn: {
     scope: 'caller',
-    meaning:
-      'A run of another request is running for the operator, and this call does not wait for its end. Nothing was started.',
-    remedy:
-      'Leave --no-wait out to wait for its end, follow that run with --attach, or end it with: republish cancel <operator>; then start again.',
+    ...ofBoth(({ subject, command }) => ({
+      meaning: `A ${subject} of another request is running${subject === 'run' ? ' for the operator' : ''}, and this call does not wait for its end. Nothing was started.`,
+      remedy: `Leave --no-wait out to wait for its end, follow that ${subject} with --attach, or end it with: ${command('cancel')}; then start again.`,
+    })),
   },
   ControlRefused: {
     scope: 'caller',
-    meaning: 'The run refused the control. Nothing was changed.',
-    remedy: 'See how the run stands with: republish status <operator>.',
+    ...ofBoth(({ subject, command }) => ({
+      meaning: `The ${subject} refused the control. Nothing was changed.`,
+      remedy: `See how the ${subject} stands with: ${command('status')}.`,
+    })),
   },
   ConfigurationError: {
     scope: 'caller',

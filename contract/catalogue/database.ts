@@ -1,4 +1,4 @@
-import { AGAIN, AGAIN_ANEW, type FailureKind } from './kind';
+import { type FailureKind, ofBoth } from './kind';
 
 /** A database is at fault: the ledger in Postgres, or LNbits' database. */
 export const DATABASE = {
@@ -37,24 +37,28 @@ export const DATABASE = {
   SuperConfigMissing: {
     scope: 'database',
     ofState: true,
-    meaning:
-      'The table super_config has no row. The extension always has one, so this is the wrong database.',
-    remedy: `Check that LNBITS_DATABASE_URL and "preset" lead to the database that LNbits really uses, on the workers too; restart them. Then ${AGAIN}.`,
+    ...ofBoth(({ again }) => ({
+      meaning:
+        'The table super_config has no row. The extension always has one, so this is the wrong database.',
+      remedy: `Check that LNBITS_DATABASE_URL and "preset" lead to the database that LNbits really uses, on the workers too; restart them. Then ${again}.`,
+    })),
   },
   LedgerIncomplete: {
     scope: 'database',
     exit: 'partlyDone',
-    meaning:
-      'The ledger has fewer documents of the run than were planned: during the run the database was put back to an earlier state, by a restore or by a failover to a standby that lagged.',
-    remedy: `The next run plans again and does what is missing: ${AGAIN_ANEW}.`,
+    ...ofBoth(({ subject, againAnew }) => ({
+      meaning: `The ledger has fewer documents of the ${subject} than were planned: during the ${subject} the database was put back to an earlier state, by a restore or by a failover to a standby that lagged.`,
+      remedy: `The next ${subject} plans again and does what is missing: ${againAnew}.`,
+    })),
   },
   SequenceBehind: {
     scope: 'database',
     retryable: true,
-    meaning:
-      'A sequence of Postgres gives a number that a row already has. Logical replication does not copy sequences, so after a switch-over they are behind.',
-    remedy:
-      'As the owner of the schema: republish migrate (it sets the sequences). The run then continues automatically.',
+    ...ofBoth(({ subject }) => ({
+      meaning:
+        'A sequence of Postgres gives a number that a row already has. Logical replication does not copy sequences, so after a switch-over they are behind.',
+      remedy: `As the owner of the schema: republish migrate (it sets the sequences). The ${subject} then continues automatically.`,
+    })),
   },
   AuditChanged: {
     scope: 'database',

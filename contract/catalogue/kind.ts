@@ -7,22 +7,63 @@ import type { BunkerResult } from '../telemetry';
  */
 export type Exit = 'preflight' | 'partlyDone' | 'signer' | 'usage' | 'failed';
 
-/** A run that holds still owns its documents: `start` would only attach to it. A fleet never holds. */
-export const IF_IT_HOLDS = ', or if the run holds: republish retry <operator>';
+/** A run that holds still owns its documents: `start` would only attach to it. */
+const IF_IT_HOLDS = ', or if the run holds: republish retry <operator>';
 /** What a person does after a repair, in the middle of a remedy. */
 export const AGAIN = `start again${IF_IT_HOLDS}`;
 /** The same where `retry` does not help: what the run was opened with, or has sealed, is wrong. */
 export const AGAIN_ANEW = 'start again; if the run holds, end it first: republish cancel <operator>';
 
-/**
- * Every trait of a failure. No room has a list of failure types of its own: a fact about a type is a trait
- * here.
- */
-export interface FailureKind {
+/** What a failure is told about. A run has the failures of its documents; a fleet has only its own. */
+export type Subject = 'run' | 'fleet';
+
+/** The words for a failure of a run or of a fleet. */
+export interface Words {
   /** What has happened, as a sentence. */
   meaning: string;
   /** What a person does about it, as a sentence; `<operator>` stands for the operator's id. */
   remedy: string;
+}
+
+/** The parts of sentences about a run that are others about a fleet. */
+interface Parts {
+  subject: Subject;
+  /** A command for it, such as `republish end <operator>` or `republish fleet end`. */
+  command(name: 'audit' | 'cancel' | 'end' | 'start' | 'status'): string;
+  verify: string;
+  /** As AGAIN. A fleet never holds. */
+  again: string;
+  /** As AGAIN_ANEW. */
+  againAnew: string;
+}
+
+const OF_RUN: Parts = {
+  subject: 'run',
+  command: (name) => `republish ${name} <operator>`,
+  verify: 'republish verify <operator>',
+  again: AGAIN,
+  againAnew: AGAIN_ANEW,
+};
+const OF_FLEET: Parts = {
+  subject: 'fleet',
+  command: (name) => `republish fleet ${name}`,
+  verify: 'republish fleet verify --all',
+  again: 'start again',
+  againAnew: 'start again',
+};
+
+/** The words for a failure that a fleet itself can have, too: written once, told of either. */
+export function ofBoth(words: (parts: Parts) => Words): Words & { ofFleet: Words } {
+  return { ...words(OF_RUN), ofFleet: words(OF_FLEET) };
+}
+
+/**
+ * Every trait of a failure. No room has a list of failure types of its own: a fact about a type is a trait
+ * here.
+ */
+export interface FailureKind extends Words {
+  /** The words where a fleet itself has the failure. Absent: they are the same. */
+  ofFleet?: Words;
   /**
    * What is at fault, and so who else meets it: one document; all documents that need the same signer,
    * relays, database or worker; Temporal; or the caller.

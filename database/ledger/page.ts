@@ -160,7 +160,7 @@ const FAILURES = `SELECT ${FAILURE_COLUMNS} ${OF_PAGE} AND outcome = 'failed'
    ORDER BY machine_id COLLATE "C" LIMIT 10`;
 
 const WAITING = `SELECT document_type AS "documentType", machine_id AS "machineId", ${MACHINE_NAME}, tries,
-    concat_ws(': ', failure_type, failure_message) AS why, ${utc('trouble_since')} AS since
+    concat_ws(': ', failure_type, failure_message) AS why, failure_type AS type, ${utc('trouble_since')} AS since
   ${OF_PAGE} AND outcome IS NULL AND trouble_since IS NOT NULL
    ORDER BY trouble_since, machine_id COLLATE "C" LIMIT 20`;
 

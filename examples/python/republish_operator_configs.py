@@ -22,6 +22,7 @@ import atexit
 import json
 import logging
 import os
+import shlex
 import sys
 import time
 import unicodedata
@@ -32,7 +33,8 @@ from typing import Any, Literal
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.envconfig import ClientConfig
-from temporalio.exceptions import ApplicationError, CancelledError, TerminatedError
+from temporalio.exceptions import ActivityError, ApplicationError, CancelledError, TerminatedError
+from temporalio.exceptions import TimeoutError as TimedOutError
 from temporalio.service import RPCError
 
 __all__ = ["RepublishFailed", "TemporalUnavailable", "republish_operator_configs"]
@@ -59,8 +61,8 @@ class RepublishFailed(Exception):
     """A run that did not end well. Nothing that was published is lost: calling again does only what is missing.
 
     type: the failure type, such as ``RepublishIncomplete``, ``OperatorNotFound``, ``SignerPubkeyMismatch`` or
-        ``SignerTimeout`` (docs/errors.md has them all); ``Cancelled`` or ``Terminated`` when somebody ended the run;
-        ``InvalidInput`` and ``AnotherRunGoesOn`` before anything was started
+        ``SignerTimeout`` (docs/errors.md has them all); ``Cancelled``, ``Terminated`` or ``TimedOut`` when the run was
+        ended from outside; ``InvalidInput`` and ``AnotherRunGoesOn`` before anything was started
     message: what is wrong and what to do about it
     published: event ids by document type that stand although the run failed
     failures: the documents that could not be republished, at most 200, each
@@ -166,8 +168,8 @@ async def republish_operator_configs(
         if other_request == "refuse":
             raise RepublishFailed(
                 "AnotherRunGoesOn",
-                f"a run of another request is running ({facts}); nothing was started. Wait for its end, attach to it, "
-                f"or end it with: republish cancel {operator_user_id}; then start again",
+                f"a run of another request is running ({facts}); nothing was started. "
+                + _remedy("AnotherRunGoesOn", operator_user_id),
             )
         logger.info("waits for the end of a run of another request (%s)", facts)
         await _until_ended(client, handle)
@@ -180,7 +182,7 @@ async def _result(client: Client, handle: WorkflowHandle[Any, Any], differs: lis
     try:
         events: dict[str, list[str]] = await handle.result()
     except WorkflowFailureError as error:
-        raise _as_republish_failed(error.cause) from error
+        raise _as_republish_failed(error.cause, handle.id.removeprefix(WORKFLOW_ID_PREFIX)) from error
     except RPCError as error:
         raise _lost(client, f"waiting for {handle.id}", error, started=True) from error
     except asyncio.CancelledError:
@@ -317,7 +319,7 @@ def _require_ids(request: dict[str, Any]) -> None:
             raise RepublishFailed(
                 "InvalidInput",
                 f"{name} must be 1 to {_MAX_ID} characters without blanks or control characters: {_shown(given)} {why}. "
-                "Correct the input and start again; nothing was changed.",
+                + _remedy("InvalidInput"),
             )
 
 
@@ -366,43 +368,157 @@ async def _connect() -> Client:
         ) from error
 
 
-def _as_republish_failed(cause: BaseException) -> RepublishFailed:
-    if isinstance(cause, ApplicationError):
-        details = cause.details[0] if cause.details and isinstance(cause.details[0], dict) else {}
-        return RepublishFailed(
-            cause.type or "Unexpected",
-            cause.message,
-            details.get("published"),
-            details.get("failures"),
-            details.get("failed"),
-        )
+def _as_republish_failed(thrown: BaseException, operator_user_id: str) -> RepublishFailed:
+    type, reason = _failure_of_run(thrown)
+    cause = _behind_activity(thrown)
+    details = _details(cause)
+    # A failure of the workers has its remedy in its message already.
+    is_of_worker = isinstance(cause, ApplicationError) and cause.type == type
+    message = cause.message if is_of_worker else f"{reason}. {_remedy(type, operator_user_id)}"
+    return RepublishFailed(type, message, details.get("published"), details.get("failures"), details.get("failed"))
+
+
+def _failure_of_run(thrown: BaseException) -> tuple[str, str]:
+    """The failure type and the reason of a run that failed. As in rules/run-end.ts, and held to the same examples
+    (test/vectors/run-failures.json)."""
+    cause = _behind_activity(thrown)
     if isinstance(cause, CancelledError):
-        return RepublishFailed("Cancelled", "the run was cancelled. Start again: only what is missing is done.")
+        return "Cancelled", "the run was cancelled"
     if isinstance(cause, TerminatedError):
-        return RepublishFailed("Terminated", "the run was terminated. Start again: only what is missing is done.")
-    return RepublishFailed("Unexpected", str(cause))
+        # The message is the reason of the person who terminated it.
+        return "Terminated", "the run was terminated" + (f": {cause.message}" if cause.message else "")
+    if isinstance(cause, TimedOutError):
+        if cause is thrown:
+            return "TimedOut", "the run did not end within the time it was given"
+        return "ActivityTimeout", "a step did not end within its time limit"
+    if isinstance(cause, ApplicationError):
+        if cause.type in EXIT_CODES:
+            return cause.type, str(_details(cause).get("reason") or cause.message)
+        return "Unexpected", cause.message
+    return "Unexpected", str(cause)
 
 
-# Exit codes, as in client/cli/exit-codes.ts. 2 (usage) is argparse's own.
-EXIT_OK, EXIT_FAILED, EXIT_PARTLY_DONE, EXIT_SIGNER, EXIT_PREFLIGHT, EXIT_INTERRUPTED = 0, 1, 3, 4, 5, 130
-PREFLIGHT = {
-    "InvalidInput",
-    "OperatorNotFound",
-    "MachineNotFound",
-    "UnknownDocumentType",
-    "DatabaseMisconfigured",
-    "DatabaseUnavailable",
-    "SourceMisconfigured",
-    "SourceUnavailable",
+def _behind_activity(error: BaseException) -> BaseException:
+    while isinstance(error, ActivityError) and error.__cause__ is not None:
+        error = error.__cause__
+    return error
+
+
+def _details(cause: BaseException) -> dict[str, Any]:
+    first = cause.details[0] if isinstance(cause, ApplicationError) and cause.details else None
+    return first if isinstance(first, dict) else {}
+
+
+def _remedy(type: str, operator_user_id: str | None = None) -> str:
+    text = REMEDIES[type]
+    return text if operator_user_id is None else text.replace("<operator>", shlex.quote(operator_user_id))
+
+
+# Exit codes that no failure has. 2 (usage) is argparse's own.
+EXIT_OK, EXIT_INTERRUPTED = 0, 130
+
+# Generated by `npm run docs:errors` from contract/catalogue/: change that.
+EXIT_CODES = {
+    "PlanOutdated": 1,
+    "StateChanged": 1,
+    "StateInvalid": 1,
+    "StateTooLarge": 1,
+    "MachineKeyInvalid": 1,
+    "NewerDocumentExists": 1,
+    "NotAttempted": 1,
+    "GivenUp": 1,
+    "Interrupted": 1,
+    "Unexpected": 1,
+    "SignerNotConfigured": 4,
+    "SignerPubkeyMismatch": 4,
+    "SignerUnlockFailed": 4,
+    "SignerUnreadable": 4,
+    "SignerTimeout": 4,
+    "SignerUnreachable": 4,
+    "SignerRefused": 4,
+    "SignerBusy": 4,
+    "SignerPending": 4,
+    "SignerApprovalPending": 4,
+    "SignerReturnedWrongEvent": 4,
+    "SignerChangesEvents": 4,
+    "SignerCannotEncrypt": 4,
+    "DocumentLost": 1,
+    "RelayQuorumNotReached": 1,
+    "RelayThrottled": 1,
+    "RelayRefused": 1,
+    "DatabaseUnavailable": 5,
+    "DatabaseMisconfigured": 5,
+    "SourceUnavailable": 5,
+    "SourceMisconfigured": 5,
+    "SuperConfigMissing": 1,
+    "LedgerIncomplete": 3,
+    "SequenceBehind": 1,
+    "AuditChanged": 1,
+    "WorkerOutdated": 1,
+    "ClockWrong": 1,
+    "ActivityTimeout": 1,
+    "RunStuck": 1,
+    "WorkerHangs": 1,
+    "NoWorker": 1,
+    "NoWorkerOfRelease": 1,
+    "WorkerSilent": 1,
+    "TemporalUnavailable": 5,
+    "TemporalRefused": 5,
+    "NamespaceNotFound": 5,
+    "SearchAttributesWrong": 5,
+    "InvalidInput": 5,
+    "OperatorNotFound": 5,
+    "MachineNotFound": 5,
+    "UnknownDocumentType": 5,
+    "ResultTooLarge": 1,
+    "RepublishIncomplete": 3,
+    "Cancelled": 1,
+    "Terminated": 1,
+    "TimedOut": 1,
+    "RunNotFound": 5,
+    "AuditNotFound": 5,
+    "AnotherRunGoesOn": 1,
+    "ControlRefused": 1,
+    "ConfigurationError": 5,
+    "DataFolderUnusable": 5,
+    "UsageError": 2,
+    "SecretRefused": 2,
 }
-
-
-def _exit_code_for(type: str) -> int:
-    if type == "RepublishIncomplete":
-        return EXIT_PARTLY_DONE
-    if type.startswith("Signer"):
-        return EXIT_SIGNER
-    return EXIT_PREFLIGHT if type in PREFLIGHT else EXIT_FAILED
+REMEDIES = {
+    "Unexpected": (
+        "Read the worker log of the same run. If the error stays, report it."
+    ),
+    "ActivityTimeout": (
+        "Check that workers are running on the task queue, and read their log. Then start again, or if the "
+        "run holds: republish retry <operator>."
+    ),
+    "TemporalUnavailable": (
+        "Start Temporal, or set TEMPORAL_ADDRESS (and TEMPORAL_TLS_*, TEMPORAL_API_KEY) to the right server, "
+        "and try again."
+    ),
+    "InvalidInput": (
+        "Correct the input as the message says and start again; nothing was changed."
+    ),
+    "RepublishIncomplete": (
+        "Correct what the failures name, then start again: only what is missing is done."
+    ),
+    "Cancelled": (
+        "Start again: only what is missing is done."
+    ),
+    "Terminated": (
+        "If the run has no audit row, write it first: republish end <operator>. Correct what kept the run "
+        "from continuing, then start again: only what is missing is done. Events that were sent before may "
+        "stand: republish verify <operator>."
+    ),
+    "TimedOut": (
+        "Start again without an execution timeout: only what is missing is done."
+    ),
+    "AnotherRunGoesOn": (
+        "Leave --no-wait out to wait for its end, follow that run with --attach, or end it with: republish "
+        "cancel <operator>; then start again."
+    ),
+}
+# End of the generated part.
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -453,10 +569,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if error.failed > len(error.failures):
             print(f"and {error.failed - len(error.failures)} more; see: republish audit", file=sys.stderr)
         print(f"error: {error}", file=sys.stderr)
-        return _exit_code_for(error.type)
+        return EXIT_CODES[error.type]
     except TemporalUnavailable as error:
         print(f"error: {error}", file=sys.stderr)
-        return EXIT_FAILED if error.started else EXIT_PREFLIGHT
+        return EXIT_CODES["TemporalUnavailable"]
     except KeyboardInterrupt:
         # What that means for the run was said where it was waited for.
         return EXIT_INTERRUPTED

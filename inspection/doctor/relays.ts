@@ -146,7 +146,7 @@ function summary({ gateway, limits, clock, readsNeedAuthentication }: RelayFacts
       : 'limits known',
     ...(clock === undefined ? [] : [`clock ${Math.abs(Math.round(clock.aheadMs / 1000))} s apart`]),
     ...(readsNeedAuthentication || limits?.authRequired === true
-      ? ['wants to know who comes (NIP-42): bunkers must allow sign_event:22242']
+      ? ['requires authentication (NIP-42): bunkers must allow sign_event:22242']
       : []),
   ];
   return `reachable; ${parts.join('; ')}`;

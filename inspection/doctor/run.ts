@@ -106,7 +106,10 @@ function openFindings(
     found.push(passes ? warn(told, remedyFor(type)) : fail(told, type));
     if (cancelRequested && !passes)
       found.push(
-        warn('it is to be cancelled, which waits for that too', 'End it as it is: republish end <operator>.'),
+        warn(
+          'the cancellation waits until a worker continues the run',
+          'To end the run now, without a worker: republish end <operator>.',
+        ),
       );
   }
   for (const url of approvals)

@@ -1,6 +1,6 @@
-import { traitsOf } from '../../contract/failures';
+import { traitsOf, wordsFor } from '../../contract/failures';
 import { documentOf, type NamedMachine } from '../../rules/machine-name';
-import { forFleet, forOperator } from '../../rules/shell';
+import { forOperator } from '../../rules/shell';
 import type { Cause } from './model';
 
 const MAX_REASONS = 20;
@@ -54,7 +54,7 @@ export function causesOf(
   }
   const causes = [...groups].map(([type, byMessage]): Cause => {
     const isOfAll = type === ofAll?.type;
-    const { meaning, remedy } = toldOf(type, isOfAll && operatorUserId === undefined);
+    const { meaning, remedy } = wordsFor(type, isOfAll && operatorUserId === undefined ? 'fleet' : 'run');
     const all = [...byMessage.values()].flat();
     const reasons = [...byMessage]
       .map(([text, same]) => ({
@@ -84,9 +84,4 @@ export function causesOf(
 function rank({ type, isOfAll }: Cause): number {
   if (isOfAll) return 0;
   return traitsOf(type).decidedBy === 'run' ? 2 : 1;
-}
-
-function toldOf(type: Cause['type'], isOfFleet: boolean): { meaning: string; remedy: string } {
-  const { meaning, remedy } = traitsOf(type);
-  return isOfFleet ? { meaning: forFleet(meaning), remedy: forFleet(remedy) } : { meaning, remedy };
 }

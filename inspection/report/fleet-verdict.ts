@@ -1,6 +1,5 @@
 import { type Failure, meaningOf, remedyFor } from '../../contract/failures';
 import { grouped } from '../../rules/page-name';
-import { forFleet } from '../../rules/shell';
 import type { FleetReport, LiveFleet, Verdict } from './model';
 import { byWhom, temporalsWord, withoutTemporal, withoutWorker } from './verdict';
 
@@ -45,8 +44,8 @@ function judged(
     case 'failed':
       return {
         tone: 'bad',
-        sentence: failure === null ? `Failed. ${soFar}.` : `Failed. ${meaningOf(failure.type)}`,
-        remedies: failure === null ? remedies : [forFleet(remedyFor(failure.type))],
+        sentence: failure === null ? `Failed. ${soFar}.` : `Failed. ${meaningOf(failure.type, 'fleet')}`,
+        remedies: failure === null ? remedies : [remedyFor(failure.type, 'fleet')],
         remarks: [`${soFar}.`],
       };
     case 'cancelled': {
@@ -54,7 +53,7 @@ function judged(
       return {
         tone: 'warning',
         sentence: `Cancelled${byWhom(cancel)}. ${soFar}.`,
-        remedies: [remedyFor('Cancelled')],
+        remedies: [remedyFor('Cancelled', 'fleet')],
         remarks: notBegun(fleet),
       };
     }
@@ -64,7 +63,7 @@ function judged(
       return {
         tone: 'bad',
         sentence: `Ended without an audit: ${temporalsWord(live)}. ${soFar}.`,
-        remedies: [forFleet(remedyFor('Terminated'))],
+        remedies: [remedyFor('Terminated', 'fleet')],
         remarks: [],
       };
     case 'unknown':
@@ -80,11 +79,11 @@ function judged(
 function goesOn(live: LiveFleet | null, soFar: string, remedies: string[]): Verdict {
   const progress = live?.progress ?? null;
   if (progress === null) {
-    const { tone, sentence, remedy } = withoutWorker(live?.obstacle ?? null);
+    const { tone, sentence, remedy } = withoutWorker(live?.obstacle ?? null, 'fleet');
     return {
       tone,
-      sentence: `${forFleet(sentence)} ${soFar} so far.`,
-      remedies: [forFleet(remedy)],
+      sentence: `${sentence} ${soFar} so far.`,
+      remedies: [remedy],
       remarks: [],
     };
   }

@@ -1,5 +1,12 @@
 import type { Intervention } from '../../contract/control';
-import { type Failure, meaningOf, remedyFor, traitsOf } from '../../contract/failures';
+import {
+  type Failure,
+  meaningOf,
+  remedyFor,
+  type Subject,
+  traitsOf,
+  wordsFor,
+} from '../../contract/failures';
 import { howFar } from '../../rules/how-far';
 import type { Obstacle } from '../../contract/obstacle';
 import { grouped } from '../../rules/page-name';
@@ -96,7 +103,7 @@ function goesOn(run: JudgedRun): Verdict {
     remarks: remarksOf(run),
   });
   if (!live?.progress) {
-    const { tone, sentence, remedy } = withoutWorker(live?.obstacle ?? null);
+    const { tone, sentence, remedy } = withoutWorker(live?.obstacle ?? null, 'run');
     const { remarks, ...stuck } = verdict(tone, sentence, remedy);
     return { ...stuck, remarks: [...(live?.cancelRequested ? [CANCELLATION_WAITS] : []), ...remarks] };
   }
@@ -133,15 +140,17 @@ function goesOn(run: JudgedRun): Verdict {
 }
 
 const CANCELLATION_WAITS =
-  'It is to be cancelled, which waits for that too. To end it as it is: republish end <operator>.';
+  'The cancellation waits until a worker continues the run. To end the run now, without a worker: republish end <operator>.';
 
 /** Why a run or a fleet does not move. Temporal's own words are with the cause. */
 export function withoutWorker(
   obstacle: Obstacle | null,
+  subject: Subject,
 ): Pick<Verdict, 'tone'> & { sentence: string; remedy: string } {
   const type = obstacle?.type ?? 'WorkerSilent';
   const tone = traitsOf(type).obstacle === 'stuck' ? 'bad' : 'warning';
-  return { tone, sentence: meaningOf(type), remedy: remedyFor(type) };
+  const { meaning, remedy } = wordsFor(type, subject);
+  return { tone, sentence: meaning, remedy };
 }
 
 /** What Temporal reports of a run or fleet that is over and has no audit. */

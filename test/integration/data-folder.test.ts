@@ -102,7 +102,7 @@ describe('what is refused', () => {
       return stderr;
     };
     expect(await refused({ DATABASE_URL: 'postgres://elsewhere/ledger' })).toMatch(
-      /--data and DATABASE_URL are both given: .*Unset DATABASE_URL, or leave --data out; .*LNBITS_DATABASE_URL/,
+      /--data and DATABASE_URL are both given\. .*Unset DATABASE_URL, or leave --data out\. .*LNBITS_DATABASE_URL/,
     );
     expect(await refused({ TEMPORAL_ADDRESS: 'temporal:7233', REPUBLISH_DATA: folder }, [])).toMatch(
       /REPUBLISH_DATA and TEMPORAL_ADDRESS are both given/,

@@ -18,7 +18,7 @@ describe('republish fleet', () => {
     expect(await republish(['fleet', 'status'], saga.env)).toMatchObject({
       code: 5,
       stderr: expect.stringMatching(
-        /^error: RunNotFound: Temporal knows no fleet .*\nremedy: Start one with: republish fleet start /,
+        /^error: RunNotFound: Temporal knows no fleet .*\nremedy: Check REPUBLISH_TASK_QUEUE .* Start a fleet with: republish fleet start/,
       ) as string,
     });
   });

@@ -42,10 +42,12 @@ test('the watch and the result of a fleet survive Temporal being away, for as lo
 
     temporal = await startTemporalServer({ ...options, port });
     await until(() => seen?.unreachableSince === null, 60_000);
-    await saga.client.workflow.getHandle(fleet.workflowId).terminate('the test is over');
+    const reason = 'by ada: the run of op-7 (republish status <operator>) hangs';
+    await saga.client.workflow.getHandle(fleet.workflowId).terminate(reason);
     expect(await ended).toMatchObject({
       type: 'Terminated',
-      message: 'the fleet was terminated: the test is over',
+      // The words of a person stay as they are.
+      message: `the fleet was terminated: ${reason}`,
       remedy: expect.stringContaining('republish fleet end') as string,
     });
     await watched;

@@ -13,9 +13,9 @@ import { republish } from '../support/command-line';
 import { type GatedRelay, startGatedRelay } from '../support/gated-relay';
 import { type Saga, type SagaOperator, startSaga } from '../support/saga';
 
-const WANTS = 'wants to know who asks';
+const WANTS = 'requires authentication (NIP-42)';
 
-describe('inspection of a relay that wants to know who asks (NIP-42)', () => {
+describe('inspection of a relay that requires authentication (NIP-42)', () => {
   let saga: Saga;
   let operator: SagaOperator;
   let gated: GatedRelay;

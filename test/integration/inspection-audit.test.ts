@@ -99,8 +99,8 @@ describe('republish audit', () => {
     expect(text.stdout).toContain(`row 1, head ${head}`);
     const fits = await republish(['audit', id, '--check', '--head', head], saga.env);
     expect(fits).toMatchObject({ code: 0, stderr: '' });
-    expect(fits.stdout).toContain(`operator ${id}: 1 row fits, head ${head}`);
-    expect(fits.stdout).toContain(`the head that was kept is row 1 of operator ${id}`);
+    expect(fits.stdout).toContain(`operator ${id}: 1 row matches, head ${head}`);
+    expect(fits.stdout).toContain(`this hash is the one of row 1 of operator ${id}`);
     const other = await republish(['audit', '--head', 'f'.repeat(64), '--json'], saga.env);
     expect(other).toMatchObject({ code: 1, stderr: expect.stringContaining('AuditChanged') as string });
     expect(JSON.parse(other.stdout)).toMatchObject([{ operatorUserId: id, head, misfit: null, kept: null }]);
@@ -112,7 +112,7 @@ describe('republish audit', () => {
     });
     const changed = await republish(['audit', '--check'], saga.env);
     expect(changed.code).toBe(1);
-    expect(changed.stdout).toContain(`operator ${id}: row 1 does not fit (run ${run.runId}, `);
+    expect(changed.stdout).toContain(`operator ${id}: row 1 does not match (run ${run.runId}, `);
     expect(changed.stderr).toMatch(/^error: AuditChanged: .*\nremedy: /);
   }, 180_000);
 

@@ -106,7 +106,7 @@ describe('republish verify', () => {
     expect(cannotSay).toMatchObject({ code: 1, documents: [{ verdict: 'unknown' }] });
     expect(Object.values(cannotSay.documents[0]?.relays ?? {})).toEqual([
       { state: 'current' },
-      { state: 'unknown', detail: 'wants to know who asks' },
+      { state: 'unknown', detail: 'requires authentication (NIP-42)' },
       { state: 'unknown', detail: 'not seen through the gateway' },
     ]);
     expect(JSON.stringify(cannotSay)).not.toContain('canary-ws-id');

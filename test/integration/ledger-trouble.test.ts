@@ -173,8 +173,8 @@ test('of many: each its own, and those that were tried the least come first in t
   expect(state).toMatchObject({ counts: { open: 3, failed: 1 }, leastTries: 0 });
   const since = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/) as string;
   expect(state.waiting).toEqual([
-    { ...named('m1'), why: 'SignerUnreachable: away', tries: 2, since },
-    { ...named('m2'), why: 'SignerTimeout: no answer', tries: 1, since },
+    { ...named('m1'), why: 'SignerUnreachable: away', type: 'SignerUnreachable', tries: 2, since },
+    { ...named('m2'), why: 'SignerTimeout: no answer', type: 'SignerTimeout', tries: 1, since },
   ]);
   expect(state.failures).toEqual([{ ...named('m4'), type: 'SignerTimeout', message: 'no answer' }]);
   await noteTrouble(db, await attempt(db, key), [passing('m1'), passing('m2'), passing('m3')]);

@@ -2,12 +2,15 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { exitCodeFor } from '../../client/cli/exit-codes';
+import { FAILURES, type FailureType, remedyFor } from '../../contract/failures';
 import { freePort } from '../../embedded/free-port';
 import { Gate } from '../support/gate';
 import { type Ended, preparePythonExample, type PythonExample } from '../support/python';
 import { type Saga, type SagaOperator, startSaga } from '../support/saga';
 import { until } from '../support/until';
 import ids from '../vectors/ids.json';
+import runFailures from '../vectors/run-failures.json';
 import sameRequest from '../vectors/same-request.json';
 
 let saga: Saga;
@@ -217,6 +220,52 @@ print(json.dumps([len(requests) + len(ids), wrong]))
   );
   expect(stderr).toBe('');
   expect(JSON.parse(stdout)).toEqual([sameRequest.length + ids.length, []]);
+});
+
+test('its failure types, exit codes and remedies are those of the catalogue', async () => {
+  const script = `
+import json, sys
+import temporalio.exceptions as sdk
+from republish_operator_configs import EXIT_CODES, _as_republish_failed, _failure_of_run
+
+def failure(is_, message, type=None, details=()):
+    if is_ == "application":
+        return sdk.ApplicationError(message, *details, type=type)
+    if is_ == "timeout":
+        return sdk.TimeoutError(message, type=sdk.TimeoutType.START_TO_CLOSE, last_heartbeat_details=[])
+    return {"cancelled": sdk.CancelledError, "terminated": sdk.TerminatedError}[is_](message)
+
+def under(cause):
+    error = sdk.ActivityError("it failed", scheduled_event_id=1, started_event_id=2, identity="worker@host",
+                              activity_type="runPage", activity_id="7", retry_state=None)
+    error.__cause__ = cause
+    return error
+
+def made(vector):
+    given = vector["failure"]
+    error = failure(given["is"], *[given[key] for key in ("message", "type", "details") if key in given])
+    for _ in vector.get("under", []):
+        error = under(error)
+    return error
+
+vectors = json.load(open(sys.argv[1], encoding="utf-8"))
+found = [list(_failure_of_run(made(each))) for each in vectors]
+ended = [vars(_as_republish_failed(made(each), "o'p"))["message"] for each in vectors]
+print(json.dumps([found, ended, EXIT_CODES]))
+`;
+  const file = path.resolve(__dirname, '../vectors/run-failures.json');
+  const { stdout, stderr } = await python.run(['-c', script, file], {});
+  expect(stderr).toBe('');
+  const [found, ended, exitCodes] = JSON.parse(stdout) as [string[][], string[], Record<string, number>];
+  const expected = runFailures as { type: FailureType; message?: string; foreign?: string }[];
+  expect(found).toEqual(expected.map(({ type, message, foreign }) => [type, message ?? foreign]));
+  expect(exitCodes).toEqual(
+    Object.fromEntries((Object.keys(FAILURES) as FailureType[]).map((type) => [type, exitCodeFor(type)])),
+  );
+  const timedOut = expected.findIndex(({ type }) => type === 'TimedOut');
+  expect(ended[timedOut]).toBe(`${found[timedOut]?.[1]}. ${remedyFor('TimedOut')}`);
+  const terminated = expected.findIndex(({ type }) => type === 'Terminated');
+  expect(ended[terminated]).toContain(`republish end 'o'"'"'p'.`);
 });
 
 test('Temporal that is not there, or does not answer, is exit code 5 and no endless wait', async () => {

@@ -88,7 +88,7 @@ test('a migration of an LNbits on SQLite needs nothing but Node, and survives ki
       ['p', npub],
     ],
     json: CASSETTES,
-    warning: expect.stringContaining('2026-11-20 12:30:00') as string,
+    warningOfMachine: expect.stringContaining('2026-11-20 12:30:00') as string,
   });
   expect(of('m01', 'bitspire-fees')).toMatchObject({ json: FEES });
   expect(of('unpaired', 'bitspire-fees')).toMatchObject({ action: 'skipped', because: 'not paired yet' });

@@ -67,9 +67,11 @@ test('keeps the servers for every command, follows a worker that is killed by an
   const said = async (more: Record<string, string>) => (await run(['signer', 'list'], more)).stderr;
   const elsewhere = 'wss://elsewhere.example.com';
   const warning = await said({ REPUBLISH_RELAYS: elsewhere, LNBITS_DATABASE_URL: 'sqlite:///elsewhere' });
-  expect(warning).toMatch(/^warning: the worker of republish up has another LNbits, other relays than .*\n$/);
+  expect(warning).toMatch(
+    /^warning: the settings of this shell differ from those of the worker of republish up: another LNbits, other relays\. .*\n$/,
+  );
   expect(warning).not.toContain('elsewhere');
-  expect(await said({ REPUBLISH_SIGNERS: 'lnbits' })).toContain('has other signers than');
+  expect(await said({ REPUBLISH_SIGNERS: 'lnbits' })).toContain('up: other signers. Runs use');
   expect(await said({ REPUBLISH_RELAYS: `${env.REPUBLISH_RELAYS}/` })).toBe('');
   const nothing = await republish(['signer', 'list'], { REPUBLISH_DATA: folder });
   expect(nothing).toMatchObject({ code: 0, stderr: '' });

@@ -198,9 +198,11 @@ describe('bitspire-cassettes', () => {
       cassette(1, { updated_at: '2026-05-30T10:00:00', state_at: '2026-05-01T08:00:00+02:00' }),
       cassette(2, { updated_at: '2026-05-31 09:30:00.25+00', state_at: null }),
     ];
-    expect(serialise(bitspireCassettes, rows)?.resets).toBe(
-      "Publishing sets the machine's counts to those that LNbits has: correct them there first, best right after a refill. Last edited 2026-05-31 09:30:00 UTC; the machine last reported 2026-05-01 06:00:00 UTC.",
-    );
+    expect(serialise(bitspireCassettes, rows)?.resets).toEqual({
+      everyMachine:
+        "Publishing sets the machine's counts to those that LNbits has: correct them there first, best right after a refill.",
+      thisMachine: 'Last edited 2026-05-31 09:30:00 UTC; the machine last reported 2026-05-01 06:00:00 UTC.',
+    });
   });
 
   it.each([
@@ -219,17 +221,29 @@ describe('bitspire-cassettes', () => {
       /edited at an unknown time; the machine last reported at an unknown time/,
     ],
   ])('reads the times of %j', (times, sentence) => {
-    expect(serialise(bitspireCassettes, [cassette(1, times)])?.resets).toMatch(sentence);
+    expect(serialise(bitspireCassettes, [cassette(1, times)])?.resets?.thisMachine).toMatch(sentence);
   });
 
   it('says so too of a state that a query gives whole', () => {
-    expect(serialise(bitspireCassettes, [{ state: { positions: { 1: SLOT } } }])?.resets).toMatch(
-      /at an unknown time/,
-    );
+    expect(
+      serialise(bitspireCassettes, [{ state: { positions: { 1: SLOT } } }])?.resets?.thisMachine,
+    ).toMatch(/at an unknown time/);
   });
 });
 
 describe('serialiseState', () => {
+  it('takes what a document sets as a text, or as a sentence of all machines and one of this machine', () => {
+    const resets = (told: unknown) =>
+      serialise({ ...bitspireCassettes, resetsMachineState: () => told as string }, [
+        { state: { positions: { 1: SLOT } } },
+      ])?.resets;
+    expect(resets('It sets the counts.')).toEqual({ everyMachine: 'It sets the counts.' });
+    expect(resets({ everyMachine: 'It sets the counts.' })).toEqual({ everyMachine: 'It sets the counts.' });
+    const both = { everyMachine: 'No. 1 is set. Look there first.', thisMachine: '7' };
+    expect(resets({ ...both, thisMachine: 7 })).toEqual(both);
+    expect(() => resets(undefined)).toThrow(/resetsMachineState of the document type threw TypeError/);
+  });
+
   it.each([
     ['json', JSON.stringify(FEES)],
     ['text', JSON.stringify(JSON.stringify(FEES))],

@@ -4,10 +4,10 @@ import {
   type FailureType,
   isFailureType,
   isRetryable,
+  meaningOf,
   remedyFor,
   RepublishError,
 } from '../../contract/failures';
-import { forFleet } from '../../rules/shell';
 
 const types = Object.keys(FAILURES) as FailureType[];
 
@@ -34,16 +34,24 @@ describe('the catalogue of failures', () => {
     expect(remedyFor('StateInvalid')).toContain('republish retry <operator>');
   });
 
-  it('tells a fleet no command that it does not have', () => {
+  it('tells a fleet of itself: no command that it does not have, and no run', () => {
     // What a fleet itself can fail or wait for; its runs have the other failures.
-    const ofFleet = types.filter((type) => ['caller', 'temporal', 'worker'].includes(FAILURES[type].scope));
-    const told = ofFleet.map((type) => forFleet(remedyFor(type)));
-    const ofRuns = /fleet (holds|retry|skip)|republish (retry|verify) </;
-    expect(told.filter((remedy) => ofRuns.test(remedy))).toEqual([]);
-    expect(forFleet(remedyFor('ActivityTimeout'))).toMatch(/Then start again\.$/);
-    expect(forFleet(remedyFor('Terminated'))).toMatch(
+    const ofFleet = types.filter((type) =>
+      ['caller', 'temporal', 'worker', 'database'].includes(FAILURES[type].scope),
+    );
+    const told = ofFleet.flatMap((type) => [meaningOf(type, 'fleet'), remedyFor(type, 'fleet')]);
+    const ofRuns = /\b[Tt]he run\b|fleet (holds|retry|skip)|republish \w+ <operator>/;
+    expect(told.filter((sentence) => ofRuns.test(sentence))).toEqual([]);
+    expect(remedyFor('ActivityTimeout', 'fleet')).toMatch(/Then start again\.$/);
+    expect(remedyFor('Terminated', 'fleet')).toMatch(
       /^If the fleet has no audit row, write it first: republish fleet end\. /,
     );
+  });
+
+  it('tells a run of the run', () => {
+    const told = types.flatMap((type) => [meaningOf(type), remedyFor(type)]);
+    expect(told.filter((sentence) => /the fleet|republish fleet/.test(sentence))).toEqual([]);
+    expect(remedyFor('Terminated')).toMatch(/^If the run has no audit row, write it first: republish end /);
   });
 
   it('retries exactly what may be otherwise the next time', () => {

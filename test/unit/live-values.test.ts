@@ -63,7 +63,9 @@ test('a page in work knows better why a document waits; the longest trouble come
 
 test('since when a document meets with trouble stays known while its page tries it again', () => {
   const since = '2026-01-01T03:00:00.000Z';
-  const known = progressOf({ waiting: [waits('a', { since, tries: 3, why: 'SignerTimeout: no answer' })] });
+  const trouble = { why: 'SignerTimeout: no answer', type: 'SignerTimeout' } as const;
+  const known = progressOf({ waiting: [waits('a', { since, tries: 3, ...trouble })] });
+  // The type is the one of the words, and does not stay when they change.
   expect(liveValues(known, [{ waiting: [waits('a')] }]).waiting).toEqual([waits('a', { since, tries: 3 })]);
 });
 

@@ -120,7 +120,7 @@ describe('what doctor says of the newest run', () => {
       'stuck and cancelled',
       seen({ obstacle: stuck, cancelRequested: true, progress: null }),
       moved(null),
-      ['fail RunStuck: m', 'warn it is to be cancelled'],
+      ['fail RunStuck: m', 'warn the cancellation waits'],
     ],
     [
       'its worker hangs',

@@ -182,7 +182,7 @@ describe('the sentence at the top says how it stands, and the remedy what to do'
     const live = { obstacle: { type: 'RunStuck', message: 'unknown encoding' } as const };
     const report = runReportOf({ documents: half, progress: null, live: { ...live, cancelRequested: true } });
     expect(report.causes).toMatchObject([{ type: 'RunStuck', reasons: [{ text: 'unknown encoding' }] }]);
-    expect(report.verdict.remarks.join()).toContain('to be cancelled, which waits');
+    expect(report.verdict.remarks.join()).toContain('The cancellation waits until a worker continues');
     expect(summaryOf(report)).toContain('RunStuck: holds up all of it\n  unknown encoding');
     const fleet = fleetReportOf([], null, {
       ...{ runId: 'f', workflowId: 'w', status: 'RUNNING', closedAt: null, taskQueue: 'q', progress: null },

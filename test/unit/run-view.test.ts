@@ -5,7 +5,7 @@ import { RepublishFailed } from '../../client/errors';
 import { PlainLines } from '../../client/cli/run-view/plain-lines';
 import type { RunStatus } from '../../client/run-status';
 import type { Retry, Step } from '../../client/run-steps';
-import type { DocumentFailure } from '../../contract/failures';
+import type { DocumentFailure, FailureType } from '../../contract/failures';
 import { noCounts, type WaitingDocument } from '../../contract/progress';
 import { progressOf } from '../support/progress';
 import { statusOf } from '../support/run-status';
@@ -198,6 +198,19 @@ test('in lines: each document once for each trouble, what blocks, and that it is
   ]);
 });
 
+test('in lines: a document is told once for each failure type, whatever its words contain', () => {
+  const lines = new PlainLines('op');
+  const see = (why: string, type?: FailureType): number =>
+    lines.see(statusOf({ progress: null, waiting: [waits({ why, ...(type ? { type } : {}) })] }), 0).length;
+  const slow = (until: string): string => `waits for wss://relay.example, slowly: until ${until} UTC`;
+  expect(see(slow('14:03:10'), 'RelayThrottled')).toBe(1);
+  expect(see(slow('14:05:00'), 'RelayThrottled')).toBe(0);
+  // The words before a colon are the same, the failure is another one.
+  expect(see('waits for wss: the signer does not answer', 'SignerTimeout')).toBe(1);
+  expect(see('signature')).toBe(1);
+  expect(see('signature')).toBe(0);
+});
+
 test('in lines: what is in the way is told once, whatever its number of attempts, and that it is over', () => {
   const lines = new PlainLines('op');
   const see = (overrides: Partial<RunStatus>): string[] =>
@@ -208,7 +221,7 @@ test('in lines: what is in the way is told once, whatever its number of attempts
   ]);
   expect(see({ obstacle: stuck(3) })).toEqual([]);
   expect(see({ obstacle: stuck(4), cancelRequested: true })).toEqual([
-    'it is to be cancelled, which waits for that too; end it as it is: republish end op',
+    'the cancellation waits until a worker continues the run. To end the run now, without a worker: republish end op',
   ]);
   const gone = { type: 'NoWorker' as const, message: 'nobody' };
   expect(see({ obstacle: gone, cancelRequested: true })).toEqual([

@@ -34,10 +34,13 @@ export async function auditCheck(
   const wrong = chains.filter(({ misfit }) => misfit !== null);
   const kept = chains.find((chain) => chain.kept !== null);
   if (!json && kept !== undefined) print(paragraph(keptLine(kept)));
-  if (wrong.length > 0) throw new AuditChanged(`${wrong.map(nameOf).join(', ')}: a row does not fit`);
+  if (wrong.length > 0)
+    throw new AuditChanged(
+      `${wrong.map(nameOf).join(', ')}: a row does not match its hash or the row before it`,
+    );
   if (head !== undefined && kept === undefined)
     throw new AuditChanged(
-      'no row has the head that was kept: it, or one before it, was changed or cut; or the head is of another database',
+      'no audit row has this hash. A row was changed or removed, or the hash is from another database',
     );
 }
 
@@ -47,29 +50,29 @@ function nameOf({ operatorUserId }: CheckedChain): string {
 
 function line(chain: CheckedChain): string {
   const { rows, head, misfit } = chain;
-  const good = rows === 0 ? '' : `${rows} ${rows === 1 ? 'row fits' : 'rows fit'}, head ${head}`;
+  const good = rows === 0 ? '' : `${rows} ${rows === 1 ? 'row matches' : 'rows match'}, head ${head}`;
   if (misfit === null) return `${nameOf(chain)}: ${good}`;
   const { position, runId, writtenAt } = misfit;
   const first =
     position === null
-      ? `the audit row of run ${runId}, closed ${writtenAt}, is not there`
-      : `row ${position} does not fit (run ${runId}, ${writtenAt}): ${WHY[misfit.what]}`;
-  return `${nameOf(chain)}: ${first}${good === '' ? '' : `; before it ${good}`}`;
+      ? `the audit row of run ${runId}, closed ${writtenAt}, is missing`
+      : `row ${position} does not match (run ${runId}, ${writtenAt}): ${WHY[misfit.what]}`;
+  return `${nameOf(chain)}: ${first}${good === '' ? '' : `; before it: ${good}`}`;
 }
 
 const WHY: Record<FirstMisfit['what'], string> = {
-  'row changed': 'the row is not what was written',
-  'order changed': 'it was written at another place of the chain',
-  'rows missing': 'rows that stood before it are gone',
-  'row before it replaced': 'it was written behind another row than the one before it, which was replaced',
-  'members changed': 'the ledger says something else of its documents than when it was written',
-  'row missing': 'the run was closed, and has no row',
+  'row changed': 'the row was changed after it was written',
+  'order changed': 'the row was written at another position of the chain',
+  'rows missing': 'rows before it were removed',
+  'row before it replaced': 'the row before it was replaced after this row was written',
+  'members changed': 'its documents in the ledger were changed after the row was written',
+  'row missing': 'the run was closed, but it has no row',
 };
 
 function keptLine({ kept, rows, misfit, ...chain }: CheckedChain): string {
   const { position = 0, writtenAt } = kept ?? {};
   const since = rows - position;
-  const later = since === 0 ? 'none came later' : `${since} came later`;
+  const later = since === 0 ? 'no later row' : `${since} later ${since === 1 ? 'row' : 'rows'}`;
   const whose = chain.operatorUserId === null ? 'all fleets' : `operator ${chain.operatorUserId}`;
-  return `the head that was kept is row ${position} of ${whose}, ${writtenAt}: nothing up to it was changed or cut; ${later}${misfit === null ? '' : ' that fit'}`;
+  return `this hash is the one of row ${position} of ${whose}, written ${writtenAt}: no row up to it was changed or removed; ${later}${misfit === null || since === 0 ? '' : since === 1 ? ' matches' : ' match'}`;
 }

@@ -26,7 +26,7 @@ export function registerAudit(program: Command): void {
       'Shows the audit of a run, or of the newest run of an operator: what became of each document, on ' +
         'which relays, who intervened and why, and what failed with its remedy. ' +
         'Earlier runs of the operator have a line each.\n' +
-        'With --check it says whether that is still what was written, of everybody where nobody is named.',
+        'With --check it tells whether audit rows were changed or removed after they were written: those of an operator or a run, or all rows without an argument.',
     )
     .argument('[operator-or-run]', "an operator's user id, or a run id; may be left out with --check")
     .option('--limit <n>', 'at most so many runs of an operator', '10')
@@ -36,13 +36,13 @@ export function registerAudit(program: Command): void {
     .addOption(
       new Option(
         '--check',
-        'walk the chain of audit rows and name the first one that does not fit',
+        'check the chain of audit rows, and name the first row that does not match',
       ).conflicts('csv'),
     )
     .addOption(
       new Option(
         '--head <hash>',
-        'with --check: an audit head that was kept elsewhere; is it still in the chain?',
+        'with --check: look for an audit head that you kept elsewhere in the chain',
       ).implies({ check: true }),
     )
     .addHelpText('before', 'Example: republish audit 8f3c2b\n')
@@ -64,7 +64,9 @@ async function audit(subject: string | undefined, options: AuditOptions): Promis
   const { auditReport } = await import('../../../inspection/audit.js');
   const { UsageError } = await import('../fail.js');
   if (subject === undefined)
-    throw new UsageError('name an operator or a run; only --check does without, and then checks everybody');
+    throw new UsageError(
+      'name an operator or a run. Only --check works without one, and checks all rows then',
+    );
   const limit = Number(options.limit);
   if (!Number.isInteger(limit) || limit < 1) throw new UsageError('--limit must be a whole number from 1');
 

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { UpdateName } from '../../../contract/control';
+import { remedyFor } from '../../../contract/failures';
 import { machineOf } from '../../../rules/machine-name';
 import type { RepublishRun } from '../../run';
 import { commandLine, completeCommands } from '../command-lines';
@@ -83,11 +84,11 @@ async function control(name: UpdateName, operator: string, options: RunControlOp
     return {
       handle: run,
       send: (request) => run[name]({ ...request, ...selection }),
-      what: 'the run',
+      subject: 'run',
       counted: 'documents',
       done: (documents) => DONE[name]({ documents, operator, of }),
       endCommand: commandLine('end', operator),
-      remedy: (text) => completeCommands(text, operator),
+      remedyFor: (type) => completeCommands(remedyFor(type), operator),
     };
   }, options);
 }

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { FleetUpdateName } from '../../../contract/fleet';
-import { forFleet } from '../../../rules/shell';
+import { remedyFor } from '../../../contract/failures';
 import { commandLine, completeCommands } from '../command-lines';
 import { controlCommand, type ControlOptions, sendControl } from '../send-control';
 
@@ -32,11 +32,11 @@ async function control(name: FleetUpdateName, options: ControlOptions): Promise<
     return {
       handle: fleet,
       send: (request) => fleet[name](request),
-      what: 'the fleet',
+      subject: 'fleet',
       counted: 'operators',
       done: (operators) => DONE[name](`${operators} run${operators === 1 ? '' : 's'}`),
       endCommand: commandLine('fleet end'),
-      remedy: (text) => completeCommands(forFleet(text), undefined),
+      remedyFor: (type) => completeCommands(remedyFor(type, 'fleet'), undefined),
     };
   }, options);
 }

@@ -8,7 +8,6 @@ import { requireOperatorIds } from '../ids';
 import { forceOptions, resetCountsOption } from '../options';
 import { countIncomplete } from '../../../rules/how-far';
 import { compareIds } from '../../../rules/machine-name';
-import { forFleet } from '../../../rules/shell';
 import { commandLine, completeCommands } from '../command-lines';
 import { print, printJson, say } from '../output';
 import { onCtrlC } from '../signals';
@@ -257,7 +256,7 @@ async function status({ json }: { json?: true }): Promise<void> {
 }
 
 function obstacleText({ type, message }: Obstacle): string {
-  return `${type}: ${message}\nremedy: ${completeCommands(forFleet(remedyFor(type)), undefined)}`;
+  return `${type}: ${message}\nremedy: ${completeCommands(remedyFor(type, 'fleet'), undefined)}`;
 }
 
 interface AuditOptions {

@@ -8,8 +8,8 @@ import { AUTH_HELP, sayRelaysWantAuth } from '../relay-auth';
 import { fittedTable, paragraph, short } from '../terminal/table';
 
 const WHY: Record<OldDocument['status'], string> = {
-  covered: 'a run puts its successor under the current key',
-  'unknown type': 'no document type that is known here',
+  covered: 'a run publishes it again under the current key',
+  'unknown type': 'its document type is not known here',
   'unknown machine': 'no machine of the operator has this key',
   'no state': 'the database has no state for it',
 };
@@ -17,9 +17,9 @@ const WHY: Record<OldDocument['status'], string> = {
 export function registerOrphans(program: Command): void {
   program
     .command('orphans')
-    .summary('find documents under an old key that no run brings back')
+    .summary('find documents under an old key that no run replaces')
     .description(
-      "Finds the documents (kind 30078) that stand under an operator's old key and that no run puts under the current one: of no known document type, of no machine of the operator, or without state in the database. It also names what the machines have published to the old key (bitspire-cassettes-state). Reads all relays to the end and checks the signatures; changes nothing, and signs nothing: a relay that wants to know who asks (NIP-42) is unknown, unless --auth lets the signer tell it. One that shows documents only to their author cannot show those of the old key to the new one.\nExit code 1 when a relay did not answer to the end, so that there may be more.",
+      "Finds the documents (kind 30078) that an operator's old key has signed, and that no run replaces under the current key. Their document type is not known, no machine of the operator has their key, or the database has no state for them. It also names what the machines have published to the old key (bitspire-cassettes-state). Reads every relay to the end, checks the signatures, changes nothing and signs nothing. A relay that requires authentication (NIP-42) is unknown, unless --auth is given. A relay that shows documents only to their author does not show the documents of the old key to the new key.\nExit code 1 when a relay did not answer to the end: there may be more documents.",
     )
     .argument('<operator>', "the operator's user id (accounts.id in LNbits)")
     .requiredOption('--old-pubkey <key>', 'the key before the move, hex or npub (required)')
@@ -56,7 +56,7 @@ function sayIncomplete({ relays, complete }: OrphanReport, tell: (text: string) 
   const silent = relays.filter(({ problem }) => problem !== undefined);
   tell(
     paragraph(
-      `warning: ${silent.length} of ${relays.length} relays did not answer to the end, so that there may be more documents than are counted here:`,
+      `warning: ${silent.length} of ${relays.length} relays did not answer to the end: there may be more documents than are counted here:`,
     ),
   );
   for (const { relay, problem } of silent) tell(paragraph(`  ${relay}: ${problem}`));

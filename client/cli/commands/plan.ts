@@ -37,7 +37,7 @@ export function registerPlan(program: Command): void {
     .command('plan')
     .summary('say what a run would do, and do nothing')
     .description(
-      "Says for each machine and document type what a run would do now: publish, unchanged, skipped, or invalid and why; with sizes, the relays and their limits, and whether the signer's key is the account's. Signs nothing and writes nothing: a relay that wants to know who asks (NIP-42) is unknown, unless --auth lets the signer tell it.\nNeeds a worker's configuration. Exit code 5 when something has to be put right first, 1 when a relay wants to know who asks.",
+      "Says for each machine and document type what a run would do now: publish, unchanged, skipped, or invalid and why; with sizes, the relays and their limits, and whether the signer's key is the account's. Signs nothing and writes nothing: a relay that requires authentication (NIP-42) is unknown, unless --auth is given.\nNeeds a worker's configuration. Exit code 5 when something has to be put right first, 1 when a relay requires authentication.",
     )
     .argument('<operator>', "the operator's user id (accounts.id in LNbits)")
     .option('--document-type <type...>', 'only these document types')
@@ -185,12 +185,11 @@ function showWarnings(documents: ForeseenDocument[], operatorUserId: string): vo
     .filter(({ warning }) => warning !== undefined)
     .toSorted((a, b) => compareIds(a.documentType, b.documentType) || compareIds(a.machineId, b.machineId));
   let told = '';
-  for (const { warning = '', ...document } of warned.slice(0, MAX_WARNINGS)) {
-    const [, sentence = warning, ofMachine = ''] = /^(.+?\.) (.+)$/s.exec(warning) ?? [];
-    const heading = `warning: ${document.documentType}: ${sentence}`;
+  for (const { warning = '', warningOfMachine = '', ...document } of warned.slice(0, MAX_WARNINGS)) {
+    const heading = `warning: ${document.documentType}: ${warning}`;
     if (heading !== told) print(paragraph(onOneLine(heading)));
     told = heading;
-    const machine = [machineOf(document), ofMachine].filter((part) => part !== '').join(': ');
+    const machine = [machineOf(document), warningOfMachine].filter((part) => part !== '').join(': ');
     print(paragraph(onOneLine(`  ${machine}`)));
   }
   if (warned.length > MAX_WARNINGS)

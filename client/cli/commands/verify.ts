@@ -26,7 +26,7 @@ export function registerVerify(program: Command): void {
     .command('verify')
     .summary('ask the relays as the machines would, and compare with the audit')
     .description(
-      'Asks every relay for every document as its machine would (author and kind, by #d and by #p) and compares with what the runs so far have published: current, missing, older or newer, by relay and by the quorum. Reads only, and signs nothing: a relay that wants to know who asks (NIP-42) is unknown, unless --auth or --as-machine names somebody.\nExit code 3 when documents are missing or older on the quorum; 1 when so few relays answer that it cannot be said, when a relay wants to know who asks, or when the ledger has a document type that is not known here; 5 when it cannot begin: an operator, machine or document type that is not known, a database that cannot be read.',
+      'Asks every relay for every document as its machine would (author and kind, by #d and by #p) and compares with what the runs so far have published: current, missing, older or newer, by relay and by the quorum. Reads only, and signs nothing: a relay that requires authentication (NIP-42) is unknown, unless --auth or --as-machine is given.\nExit code 3 when documents are missing or older on the quorum; 1 when too few relays answer, when a relay requires authentication, or when the ledger has a document type that is not known here; 5 when it cannot begin: an operator, machine or document type that is not known, a database that cannot be read.',
     )
     .argument('<operator>', "the operator's user id (accounts.id in LNbits)")
     .option('--document-type <type...>', 'only these document types')
@@ -125,7 +125,7 @@ async function show(verification: Verification, { auth, asMachine }: VerifyOptio
     subcommand: 'verify',
     operatorUserId,
     hasAuthenticated: auth === true || asMachine !== undefined,
-    otherwise: ', or --as-machine <keyfile> as a machine',
+    otherwise: '. To authenticate as a machine: --as-machine <keyfile>',
   });
   if (unknownTypes.length > 0)
     print(
@@ -140,13 +140,13 @@ async function show(verification: Verification, { auth, asMachine }: VerifyOptio
   if (counts.unknown > 0)
     print(
       paragraph(
-        `unknown is neither good nor bad: so few relays answered that it cannot be said. What is wrong with each: ${commandLine('doctor')}. When they answer again: ${commandLine('verify', operatorUserId)}`,
+        `unknown is neither good nor bad: too few relays answered. What is wrong with each relay: ${commandLine('doctor')}. When they answer again: ${commandLine('verify', operatorUserId)}`,
       ),
     );
   if (documents.some(({ relays }) => Object.values(relays).some(isFoundByOne)))
     print(
       paragraph(
-        'A document that a relay finds by one filter alone is signed and stands; the relay does not search tags as NIP-01 says. Machines need another one: REPUBLISH_RELAYS.',
+        'A relay finds some documents by #d or by #p, and not by both. The documents are on the relay, but the relay does not search tags as NIP-01 requires, and a machine may not find them. Use another relay: REPUBLISH_RELAYS.',
       ),
     );
   if (documents.some(isToPutBack))

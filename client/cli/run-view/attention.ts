@@ -6,7 +6,7 @@ import { wrap } from '../terminal/text';
 import { commandLine, completeCommands } from '../command-lines';
 
 const UNREADABLE =
-  'A worker answers, and what it says cannot be read here: call this with the data converter of the workers (REPUBLISH_DATA_CONVERTER).';
+  'A worker answers, but this command cannot decode the answer. Set REPUBLISH_DATA_CONVERTER as on the workers.';
 
 /** Why nothing moves: Temporal does not answer, no worker is there, or no worker can make progress. */
 export function troubleLines(
@@ -36,8 +36,8 @@ export function troubleLines(
 
 function cancellationWaits(operator: string, columns: number): Line[] {
   return [
-    ...yellow('It is to be cancelled, which waits for that too.', columns),
-    whole('  end it as it is: ', ['bold', commandLine('end', operator)]),
+    ...yellow('The cancellation waits until a worker continues the run.', columns),
+    whole('  end it now, without a worker: ', ['bold', commandLine('end', operator)]),
   ];
 }
 

@@ -39,7 +39,7 @@ export class PlainLines {
         status.waiting
           .filter(({ since }) => since !== undefined)
           .map((document) => [
-            `waiting ${documentOf(document)} ${document.why.split(':')[0]}`,
+            `waiting ${documentOf(document)} ${document.type ?? document.why}`,
             `waiting: ${documentOf(document)}, ${troubleOf(document, nowMs)}: ${document.why}`,
           ]),
       ),
@@ -71,7 +71,7 @@ export class PlainLines {
       );
     this.#inTheWay = obstacle?.type;
     const waits = obstacle !== null && cancelRequested && !progress?.cancelling;
-    const told = `it is to be cancelled, which waits for that too; end it as it is: ${commandLine('end', operator)}`;
+    const told = `the cancellation waits until a worker continues the run. To end the run now, without a worker: ${commandLine('end', operator)}`;
     return [...lines, ...(waits ? this.#once('cancellation waits', told) : [])];
   }
 
