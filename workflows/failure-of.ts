@@ -28,9 +28,9 @@ export function failureOf(error: unknown): Failure {
  */
 export function asEnd(
   { type, message: reason }: Failure,
-  { operatorUserId, details }: { operatorUserId?: string; details?: object } = {},
+  { operatorUserId, of, details }: { operatorUserId?: string; of?: 'fleet'; details?: object } = {},
 ): ApplicationFailure {
-  const remedy = forOperator(remedyFor(type), operatorUserId);
+  const remedy = forOperator(remedyFor(type, of), operatorUserId);
   return ApplicationFailure.nonRetryable(`${reason}. ${remedy}`, type, { ...details, reason });
 }
 

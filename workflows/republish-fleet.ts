@@ -59,13 +59,14 @@ export async function republishFleet(input: FleetInput, carried?: FleetState): P
     });
   }).catch((error: unknown) => {
     const { type, message } = failure ?? failureOf(error);
-    throw asEnd({ type, message: `${message}; the audit row of the fleet could not be written` });
+    const unwritten = `${message}; the audit row of the fleet could not be written`;
+    throw asEnd({ type, message: unwritten }, { of: 'fleet' });
   });
   fleet.enter('done');
   const outcome = outcomeOfFleet(summary.operators, { failure, cancelled });
   if (plan?.searchAttributes)
     upsertSearchAttributes([{ key: { name: SEARCH_ATTRIBUTES.outcome, type: 'KEYWORD' }, value: outcome }]);
-  if (failure !== undefined) throw asEnd(failure, { details: summary });
+  if (failure !== undefined) throw asEnd(failure, { of: 'fleet', details: summary });
   if (cancelled) throw new CancelledFailure('the fleet was cancelled; the audit row shows what was done');
   return summary;
 }
