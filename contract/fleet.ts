@@ -48,7 +48,11 @@ export interface OperatorEnd {
  * Result of the workflow, also where operators failed: one who fails does not stop the others, nor the fleet.
  */
 export interface FleetSummary {
-  operators: OperatorCounts & { notBegun: number };
+  operators: OperatorCounts & {
+    notBegun: number;
+    /** Operators whose run continued when `republish fleet end` ended the fleet; absent: none. */
+    running?: number;
+  };
   /** Operators that are not complete, at most 100; the audit has all of them. */
   failures: OperatorEnd[];
 }

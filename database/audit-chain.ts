@@ -80,12 +80,13 @@ const OPERATOR = `run_id, operator_user_id, operator_run_id, outcome, failure_ty
 
 type OperatorPlace = { operator_user_id: string };
 
-/** Hash of the rows of a fleet in `republish.fleet_operators` whose operator has an outcome. */
+/** Hash of the rows of a fleet in `republish.fleet_operators` whose operator has an outcome or a run. */
 export async function operatorsHash(db: Queryable, runId: string): Promise<string> {
   return hashOfAll<OperatorPlace>('fleet', (last) =>
     db.query<OperatorPlace>(
       `SELECT ${OPERATOR} FROM republish.fleet_operators
-        WHERE run_id = $1 AND outcome IS NOT NULL AND ($2::text IS NULL OR operator_user_id > $2::text)
+        WHERE run_id = $1 AND (outcome IS NOT NULL OR operator_run_id IS NOT NULL)
+          AND ($2::text IS NULL OR operator_user_id > $2::text)
         ORDER BY operator_user_id LIMIT ${ROWS_PER_READ}`,
       [runId, last?.operator_user_id ?? null],
     ),

@@ -431,7 +431,8 @@ CREATE TABLE republish.fleet_operators (
   run_id           text NOT NULL REFERENCES republish.fleets,
   -- COLLATE "C": the order of the cursor must not depend on the locale of the server.
   operator_user_id text COLLATE "C" NOT NULL,
-  -- Key of the run's row in republish.audit_log. NULL: the run could not be started.
+  -- Key of the run's row in republish.audit_log. NULL: the run could not be started. With an outcome that is
+  -- NULL: the run continued when `republish fleet end` ended the fleet.
   operator_run_id  text,
   outcome          text CHECK (outcome IN ('complete', 'incomplete', 'failed', 'cancelled')),
   failure_type     text,
@@ -448,7 +449,8 @@ CREATE TABLE republish.fleet_audit_log (
   outcome       text NOT NULL CHECK (outcome IN ('complete', 'incomplete', 'failed', 'cancelled')),
   -- The input of the workflow without the list of operators.
   request       json NOT NULL,
-  -- How many operators: { complete, incomplete, failed, cancelled, notBegun }.
+  -- How many operators: { complete, incomplete, failed, cancelled, notBegun }, and `running` if the fleet was
+  -- ended while runs were running.
   operators     json NOT NULL,
   -- [{ operatorUserId, runId, outcome, failure }]: operators with another outcome than `complete`.
   failures      jsonb NOT NULL,
@@ -460,7 +462,7 @@ CREATE TABLE republish.fleet_audit_log (
   written_at    timestamptz NOT NULL,
   -- The rows of all fleets are one audit chain.
   position      integer NOT NULL UNIQUE CHECK (position > 0),
-  -- Hash of the operators of the fleet that have an outcome.
+  -- Hash of the operators of the fleet that have an outcome or a run.
   members_hash  text NOT NULL CHECK (members_hash ~ '^[0-9a-f]{64}$'),
   previous_hash text CHECK (previous_hash ~ '^[0-9a-f]{64}$'),
   hash          text NOT NULL CHECK (hash ~ '^[0-9a-f]{64}$'),

@@ -7,7 +7,7 @@ import {
   appendFleetAudit,
   recordFleet,
   recordFleetOperators,
-  recordFromAudits,
+  recordFromRuns,
 } from '../../database/fleets';
 import { settleGood } from '../../database/ledger/facts';
 import { noOperators } from '../../contract/fleet';
@@ -196,7 +196,7 @@ test('fleets are a chain of their own, which holds what became of each operator'
   await db.transaction((client) => recordFleetOperators(client, 'fleet-1', late));
   const bea = await plannedRun(db, [{}], OPERATOR, 'bea');
   await closeWithAudit(db, bea, 'bea');
-  await db.transaction((client) => recordFromAudits(client, 'fleet-1'));
+  await db.transaction((client) => recordFromRuns(client, 'fleet-1', []));
   expect(await fleetCounts(db, 'fleet-1')).toMatchObject({ complete: 1, notBegun: 2 });
   expect(await fleets()).toMatchObject({ rows: 2, misfit: null });
   const seen = await tampered(

@@ -1,4 +1,6 @@
 import type { Command } from 'commander';
+import type { OperatorRun } from '../../../contract/fleet-activities';
+import { commandLine } from '../command-lines';
 import { printJson, say } from '../output';
 import {
   validControlRequest,
@@ -23,7 +25,8 @@ export function registerFleetEnd(fleet: Command): void {
 
 async function end(options: EndOptions): Promise<void> {
   const { writeAuditOfEndedFleet } = await import('../../../ending/end-fleet.js');
-  const { auditOfFleet } = await import('../../../database/fleets.js');
+  const { auditOfFleet, runsLeftBehind } = await import('../../../database/fleets.js');
+  const { begunRuns } = await import('../../end.js');
   const { ControlRefused, findFleet } = await import('../../index.js');
   const asked = validControlRequest(options);
   await withTemporalAndDatabase(async ({ client }, database) => {
@@ -35,14 +38,26 @@ async function end(options: EndOptions): Promise<void> {
         remedy: 'Cancel it: republish fleet cancel. To end it all the same: republish fleet end --yes.',
       });
     const hasEndedNow = await terminateNow({ client }, fleet, asked, obstacle);
-    const isWritten = await writeAuditOfEndedFleet(database, { runId, workflowId, obstacle }, asked);
-    if (hasEndedNow) say(`ended: fleet ${runId}; its audit is written; runs of its operators continue`);
+    const begun = await begunRuns(client, fleet);
+    const isWritten = await writeAuditOfEndedFleet(database, { runId, workflowId, obstacle, begun }, asked);
+    if (hasEndedNow) say(`ended: fleet ${runId}; its audit is written`);
     else
       say(
         `fleet ${runId} has ended already${isWritten ? ', and its audit is written now' : ': nothing was changed'}`,
       );
+    if (isWritten) tellLeftBehind(await runsLeftBehind(database, runId));
     const row = await auditOfFleet(database, runId);
     if (options.json) printJson(row === undefined ? [] : [row]);
     else if (row !== undefined) showFleetAudit(row);
   });
+}
+
+/** Most runs that are named. */
+const MAX_NAMED = 20;
+
+/** The audit of the fleet cannot tell how these runs end: their own audits do. */
+function tellLeftBehind(runs: OperatorRun[]): void {
+  for (const { operatorUserId, runId } of runs.slice(0, MAX_NAMED))
+    say(`continues: ${operatorUserId} (run ${runId}); see: ${commandLine('status', operatorUserId)}`);
+  if (runs.length > MAX_NAMED) say(`and ${runs.length - MAX_NAMED} more runs continue`);
 }

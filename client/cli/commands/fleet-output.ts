@@ -52,9 +52,12 @@ export function sortedByOperator(failures: readonly OperatorEnd[]): OperatorEnd[
   return failures.toSorted((a, b) => compareIds(a.operatorUserId, b.operatorUserId));
 }
 
+/** The words for counts that are no outcome of a run. */
+const COUNTED: Record<string, string> = { notBegun: 'not begun', running: 'running when it was ended' };
+
 function countsTable(operators: FleetSummary['operators']): string {
   const rows = Object.entries(operators).map(([outcome, count]) => [
-    outcome === 'notBegun' ? 'not begun' : outcome,
+    COUNTED[outcome] ?? outcome,
     String(count),
   ]);
   return wholeTable(['operators', 'number'], rows);
