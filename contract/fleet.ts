@@ -89,9 +89,15 @@ export const FLEET_UPDATES = {
 
 export type FleetUpdateName = keyof typeof FLEET_UPDATES;
 
-/** Answer of the updates: how many runs in work have taken it. */
+/** Answer of the updates. */
 export interface FleetControlResult {
+  /** How many runs in work have taken it. */
   operators: number;
+  /**
+   * Operators whose runs did not answer in time; absent: all answered. Such a run may take the control later,
+   * or no worker can continue it.
+   */
+  unanswered?: string[];
 }
 
 export const DEFAULT_OPERATORS_AT_ONCE = 16;

@@ -88,6 +88,7 @@ async function control(name: UpdateName, operator: string, options: RunControlOp
       done: (documents) => DONE[name]({ documents, operator, of }),
       endCommand: commandLine('end', operator),
       remedy: (text) => completeCommands(text, operator),
+      waitsFor: 'a worker has to take it',
     };
   }, options);
 }

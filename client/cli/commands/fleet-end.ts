@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { OperatorRun } from '../../../contract/fleet-activities';
+import type { FleetStatus } from '../../fleet';
 import { commandLine } from '../command-lines';
 import { printJson, say } from '../output';
 import {
@@ -32,10 +33,11 @@ async function end(options: EndOptions): Promise<void> {
   await withTemporalAndDatabase(async ({ client }, database) => {
     const fleet = await findFleet(client);
     const { workflowId, runId } = fleet;
-    const { closedAt, obstacle } = await fleet.status();
+    const status = await fleet.status();
+    const { closedAt, obstacle } = status;
     if (closedAt === null && obstacle === null && !options.yes)
       throw new ControlRefused('a worker is at the fleet: if it is ended now, its runs continue without it', {
-        remedy: 'Cancel it: republish fleet cancel. To end it all the same: republish fleet end --yes.',
+        remedy: `${remedyBeforeEnd(status)} To end the fleet all the same: republish fleet end --yes.`,
       });
     const hasEndedNow = await terminateNow({ client }, fleet, asked, obstacle);
     const begun = await begunRuns(client, fleet);
@@ -50,6 +52,15 @@ async function end(options: EndOptions): Promise<void> {
     if (options.json) printJson(row === undefined ? [] : [row]);
     else if (row !== undefined) showFleetAudit(row);
   });
+}
+
+/** A fleet that is cancelled waits for its runs in work: another `cancel` would be refused. */
+function remedyBeforeEnd({ progress, cancelRequested, obstacles }: FleetStatus): string {
+  if (progress?.cancelling !== true && !cancelRequested) return 'Cancel it: republish fleet cancel.';
+  const ends = obstacles.map(({ operatorUserId }) => commandLine('end', operatorUserId));
+  return ends.length === 0
+    ? 'It is cancelled, and ends when its runs in work have ended. See them with: republish fleet status.'
+    : `It is cancelled, and waits for runs that do not move. End them, and the fleet ends: ${ends.join('; ')}.`;
 }
 
 /** Most runs that are named. */
