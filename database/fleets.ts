@@ -61,13 +61,14 @@ export async function fleetOperatorsAfter(
 /**
  * Locks a fleet until the end of the transaction: nobody else writes its operators or its audit row.
  *
- * @returns whether the fleet has its audit row. That row has the hash of the operators, so they must not
- *   change any more. The second statement asks for it: it sees what was committed while the first waited for
- *   the lock
+ * @returns whether the fleet is closed. Its audit row has the hash of the operators, so they must not change
+ *   any more. The second statement asks for it: it sees what was committed while the first waited for the
+ *   lock
  */
 async function lockFleet(client: Transaction, runId: string): Promise<boolean> {
   await client.query('SELECT FROM republish.fleets WHERE run_id = $1 FOR NO KEY UPDATE', [runId]);
-  return (await client.query('SELECT FROM republish.fleet_audit_log WHERE run_id = $1', [runId])).length > 0;
+  const closed = 'SELECT FROM republish.fleets WHERE run_id = $1 AND closed_at IS NOT NULL';
+  return (await client.query(closed, [runId])).length > 0;
 }
 
 /**
@@ -223,7 +224,10 @@ const LOG = {
   hashed: HASHED,
 } as const;
 
-/** Appends the audit row of a fleet to the chain of all fleets. Does nothing when the fleet has its row. */
+/**
+ * Appends the audit row of a fleet to the chain of all fleets, and closes the fleet. Does nothing when the
+ * fleet has its row.
+ */
 export async function appendFleetAudit(client: Transaction, row: FleetAuditRow): Promise<void> {
   const membersHash = await operatorsHash(client, row.runId);
   await lockChain(client, 'fleet', '');
@@ -244,6 +248,20 @@ export async function appendFleetAudit(client: Transaction, row: FleetAuditRow):
     membersHash,
     previousHash,
   ]);
+  await client.query(
+    'UPDATE republish.fleets SET closed_at = now() WHERE run_id = $1 AND closed_at IS NULL',
+    [row.runId],
+  );
+}
+
+/** Closed fleets that have no audit row, the earliest first. */
+export function closedFleetsWithoutAudit(db: Queryable): Promise<{ runId: string; closedAt: string }[]> {
+  return db.query(
+    `SELECT run_id AS "runId", ${utc('closed_at')} AS "closedAt" FROM republish.fleets
+      WHERE closed_at IS NOT NULL
+        AND NOT EXISTS (SELECT FROM republish.fleet_audit_log AS audit WHERE audit.run_id = fleets.run_id)
+      ORDER BY closed_at`,
+  );
 }
 
 /** The audit row of a fleet in `republish.fleet_audit_log`. Undefined: the fleet has none yet. */

@@ -424,8 +424,14 @@ CREATE TABLE republish.fleets (
   workflow_id text NOT NULL,
   -- The input of the workflow without the list of operators.
   request     json NOT NULL,
-  started_at  timestamptz NOT NULL DEFAULT now()
+  started_at  timestamptz NOT NULL DEFAULT now(),
+  -- Set together with the audit row. From then on the row is frozen.
+  closed_at   timestamptz
 );
+CREATE TRIGGER closed BEFORE UPDATE ON republish.fleets FOR EACH ROW
+  WHEN (OLD.closed_at IS NOT NULL) EXECUTE FUNCTION republish.refuse('a closed fleet stays as it is');
+CREATE TRIGGER closed_delete BEFORE DELETE ON republish.fleets FOR EACH ROW
+  WHEN (OLD.closed_at IS NOT NULL) EXECUTE FUNCTION republish.refuse('a closed fleet stays as it is');
 
 CREATE TABLE republish.fleet_operators (
   run_id           text NOT NULL REFERENCES republish.fleets,

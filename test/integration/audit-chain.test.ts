@@ -205,6 +205,16 @@ test('fleets are a chain of their own, which holds what became of each operator'
     fleets,
   );
   expect(seen?.misfit).toMatchObject({ what: 'members changed', runId: 'fleet-1', position: 1 });
+  // The last row was removed: the fleet is closed, so it must have one.
+  const cut = await tampered('DELETE FROM republish.fleet_audit_log WHERE run_id = $1', ['fleet-2'], fleets);
+  expect(cut).toMatchObject({ rows: 1, misfit: { what: 'row missing', runId: 'fleet-2', position: null } });
+  await recordFleet(db, { runId: 'fleet-3', workflowId: 'w', request: {} });
+  expect(await fleets()).toMatchObject({ rows: 2, misfit: null });
+  for (const statement of [
+    "UPDATE republish.fleets SET closed_at = NULL WHERE run_id = 'fleet-1'",
+    "DELETE FROM republish.fleets WHERE run_id = 'fleet-1'",
+  ])
+    await expect(db.query(statement)).rejects.toThrow('a closed fleet stays as it is');
 });
 
 test('of a run of any size, a thousand documents are in memory at once', async () => {

@@ -52,7 +52,7 @@ function line(chain: CheckedChain): string {
   const { position, runId, writtenAt } = misfit;
   const first =
     position === null
-      ? `the audit row of run ${runId}, closed ${writtenAt}, is not there`
+      ? `the audit row of ${chain.operatorUserId === null ? 'fleet' : 'run'} ${runId}, closed ${writtenAt}, is not there`
       : `row ${position} does not fit (run ${runId}, ${writtenAt}): ${WHY[misfit.what]}`;
   return `${nameOf(chain)}: ${first}${good === '' ? '' : `; before it ${good}`}`;
 }
@@ -63,7 +63,7 @@ const WHY: Record<FirstMisfit['what'], string> = {
   'rows missing': 'rows that stood before it are gone',
   'row before it replaced': 'it was written behind another row than the one before it, which was replaced',
   'members changed': 'the ledger says something else of its documents than when it was written',
-  'row missing': 'the run was closed, and has no row',
+  'row missing': 'it was closed, and has no row',
 };
 
 function keptLine({ kept, rows, misfit, ...chain }: CheckedChain): string {
