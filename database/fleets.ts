@@ -6,7 +6,7 @@ import type { RunOutcome } from '../contract/progress';
 import { type Link, nextLink } from '../rules/audit-chain';
 import { requestOf } from '../rules/fleet-input';
 import { differencesOf } from '../rules/same-request';
-import { appendHashed, lockChain, operatorsHash } from './audit-chain';
+import { appendHashed, lockChain, fleetMembersHash } from './audit-chain';
 import type { Queryable, Transaction, Writable } from './connection';
 import { freeJson, freeText } from './free-text';
 import { utc } from './utc';
@@ -229,7 +229,7 @@ const LOG = {
  * fleet has its row.
  */
 export async function appendFleetAudit(client: Transaction, row: FleetAuditRow): Promise<void> {
-  const membersHash = await operatorsHash(client, row.runId);
+  const membersHash = await fleetMembersHash(client, row.runId);
   await lockChain(client, 'fleet', '');
   if ((await auditOfFleet(client, row.runId)) !== undefined) return;
   const [newest] = await fleetAudits(client, 1);

@@ -5,7 +5,7 @@ import {
   closedWithoutAudit,
   type WrittenAuditRow,
 } from '../database/audit';
-import { documentsHash, operatorsHash, sha256 } from '../database/audit-chain';
+import { runMembersHash, fleetMembersHash, sha256 } from '../database/audit-chain';
 import type { Queryable } from '../database/connection';
 import { closedFleetsWithoutAudit, fleetAuditChain, type WrittenFleetAuditRow } from '../database/fleets';
 import { type ChainKind, type Misfit, misfitOf, rowHash } from '../rules/audit-chain';
@@ -78,7 +78,7 @@ async function checkOperator(
     {
       kind: 'run',
       rows: (offset, limit) => auditChain(db, operatorUserId, { offset, limit }),
-      membersOf: (runId) => documentsHash(db, runId),
+      membersOf: (runId) => runMembersHash(db, runId),
     },
     head,
   );
@@ -96,7 +96,7 @@ async function checkFleets(db: Queryable, head: string | undefined): Promise<Che
     {
       kind: 'fleet',
       rows: (offset, limit) => fleetAuditChain(db, { offset, limit }),
-      membersOf: (runId) => operatorsHash(db, runId),
+      membersOf: (runId) => fleetMembersHash(db, runId),
     },
     head,
   );

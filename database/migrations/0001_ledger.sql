@@ -405,7 +405,7 @@ CREATE TABLE republish.audit_log (
   written_at       timestamptz NOT NULL,
   -- The audit chain of an operator: 1, 2, 3, ... rules/audit-chain.ts defines what is hashed, and how.
   position         integer NOT NULL CHECK (position > 0),
-  -- Hash of the documents of the run.
+  -- Hash of the run and its documents.
   members_hash     text NOT NULL CHECK (members_hash ~ '^[0-9a-f]{64}$'),
   -- Hash of the operator's earlier row.
   previous_hash    text CHECK (previous_hash ~ '^[0-9a-f]{64}$'),
@@ -468,7 +468,7 @@ CREATE TABLE republish.fleet_audit_log (
   written_at    timestamptz NOT NULL,
   -- The rows of all fleets are one audit chain.
   position      integer NOT NULL UNIQUE CHECK (position > 0),
-  -- Hash of the operators of the fleet that have an outcome or a run.
+  -- Hash of the fleet and its operators that have an outcome or a run.
   members_hash  text NOT NULL CHECK (members_hash ~ '^[0-9a-f]{64}$'),
   previous_hash text CHECK (previous_hash ~ '^[0-9a-f]{64}$'),
   hash          text NOT NULL CHECK (hash ~ '^[0-9a-f]{64}$'),

@@ -62,7 +62,7 @@ const WHY: Record<FirstMisfit['what'], string> = {
   'order changed': 'it was written at another place of the chain',
   'rows missing': 'rows that stood before it are gone',
   'row before it replaced': 'it was written behind another row than the one before it, which was replaced',
-  'members changed': 'the ledger says something else of its documents than when it was written',
+  'members changed': 'the rows of the ledger that it covers have changed since it was written',
   'row missing': 'it was closed, and has no row',
 };
 
