@@ -44,10 +44,15 @@ export interface ChainStatus<Progress> {
 
 /** What the status of a run or a fleet has beyond that of the other. */
 export interface StatusKind<Progress, Own> {
-  /** From the answer of the query and from what the pending activities reported. */
+  /**
+   * From the answer of the query and from what the pending activities reported.
+   *
+   * @param only the caller uses only the progress: further questions to Temporal may be left out
+   */
   ownStatus(
     description: WorkflowExecutionDescription,
     told: Progress | null,
+    only?: 'progress',
   ): Promise<Own & { progress: Progress | null }>;
   /** The outcome of an execution that completed in Temporal. Absent: `complete`. */
   outcomeOf?(result: unknown): RunOutcome;
@@ -129,16 +134,24 @@ async function askWorker<Progress>(
   return { told, obstacle: obstacleOf({ ...facts, answered }) };
 }
 
-/** What keeps workers from making progress. It asks a worker only where the answer decides. */
+/**
+ * What keeps workers from making progress. It asks a worker only where the answer decides.
+ *
+ * @param asksIfOpen also asks a worker if a workflow task is open: a worker that was lost in the last minute
+ *   and a half still counts as one that polls
+ */
 export async function chainObstacle(
   client: Client,
   { workflowId, runId }: Chain,
+  { asksIfOpen = false } = {},
 ): Promise<Obstacle | undefined> {
   const description = await describeChain(client, workflowId, runId);
   if (description.closeTime !== undefined) return undefined;
   const facts = await obstacleFacts(client, description);
+  const known = obstacleOf(facts);
   const isDoubtful = facts.workers?.seen.length === 0 && facts.workers.gone > 0;
-  if (!isDoubtful) return obstacleOf(facts);
+  const isOpen = asksIfOpen && known === undefined && facts.attempt > 0;
+  if (!isDoubtful && !isOpen) return known;
   const answered = await queryProgress(client, description, QUERY_TIMEOUT_MS).then(() => true, isUnreadable);
   return obstacleOf({ ...facts, answered });
 }

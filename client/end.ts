@@ -1,5 +1,8 @@
 import { type Client, WorkflowNotFoundError } from '@temporalio/client';
+import type { OperatorRun } from '../contract/fleet-activities';
+import { operatorOf } from '../contract/names';
 import { describeChain } from './chain';
+import { RunNotFound } from './errors';
 import { explained } from './temporal-errors';
 
 const REASON_IN_CLEAR = 'republish end: its audit says who ended it and why';
@@ -31,6 +34,35 @@ export async function terminate(
         : false;
     }
   });
+}
+
+/**
+ * The runs that the newest execution of a fleet has begun and that have not ended. Temporal knows them also
+ * where no worker has taken a run, and after the fleet was terminated.
+ *
+ * @throws TemporalUnavailable, TemporalRefused
+ */
+export async function begunRuns(
+  client: Client,
+  { workflowId, runId }: { workflowId: string; runId: string },
+): Promise<OperatorRun[]> {
+  const { raw } = await explained(client, () => describeChain(client, workflowId, runId));
+  const begun = await Promise.all(
+    (raw.pendingChildren ?? []).map(async (child): Promise<OperatorRun[]> => {
+      const operatorUserId = operatorOf(child.workflowId ?? '');
+      if (operatorUserId === undefined || !child.runId || !child.workflowId) return [];
+      const { workflowId, runId } = child;
+      const continues = await explained(client, () => goesOn(client, workflowId, runId)).catch(
+        (error: unknown) => {
+          // Temporal has forgotten it, so it has ended.
+          if (error instanceof RunNotFound) return false;
+          throw error;
+        },
+      );
+      return continues ? [{ operatorUserId, runId }] : [];
+    }),
+  );
+  return begun.flat();
 }
 
 async function goesOn(client: Client, workflowId: string, runId: string): Promise<boolean> {

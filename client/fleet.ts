@@ -22,6 +22,7 @@ import { newestChain } from './chain';
 import type { ChainStatus } from './chain-status';
 import type { Cancellation } from './control';
 import { RunNotFound } from './errors';
+import { obstaclesOfRuns, type OperatorObstacle } from './fleet-obstacles';
 import { type Handle, type HandleName, handleOf } from './handle';
 import { heartbeatOf } from './run-steps';
 import { requireValid } from './start';
@@ -39,6 +40,22 @@ export interface FleetStatus extends ChainStatus<FleetProgress>, FleetDetails {}
 interface FleetDetails {
   /** Operators whose own run waits for the end of a run of another request. */
   waitsFor: WaitsFor[];
+  /**
+   * Operators in work whose run makes no progress, as far as Temporal knows, and why; of those in
+   * `progress.atWork`. At most 10 s old.
+   */
+  obstacles: OperatorObstacle[];
+}
+
+/** Which runs in work a control has reached. */
+export interface FleetControlled {
+  /** How many runs have taken it. */
+  operators: number;
+  /**
+   * Operators whose runs did not answer in time. Such a run may take the control later, or no worker can
+   * continue it: `status()` has the obstacle.
+   */
+  unanswered: string[];
 }
 
 /**
@@ -51,22 +68,19 @@ interface FleetDetails {
  */
 export interface FleetRun extends Handle<FleetProgress, FleetStatus, FleetSummary> {
   /**
-   * Begins no further operator until `resume`, and pauses the runs in work.
-   *
-   * @returns the number of runs that were paused @throws ControlRefused
+   * Begins no further operator until `resume`, and pauses the runs in work. @throws ControlRefused
    */
-  pause(request?: ControlRequest): Promise<number>;
+  pause(request?: ControlRequest): Promise<FleetControlled>;
   /**
-   * Continues after `pause`, with the runs that the fleet paused.
-   *
-   * @returns the number of runs that were resumed @throws ControlRefused when the fleet is not paused
+   * Continues after `pause`, with the runs that the fleet paused. @throws ControlRefused when the fleet is not
+   * paused
    */
-  resume(request?: ControlRequest): Promise<number>;
+  resume(request?: ControlRequest): Promise<FleetControlled>;
   /**
-   * Cancels the fleet and its runs in work; the audits are written. `operators` is the number of runs that
-   * got the cancellation. @throws ControlRefused
+   * Cancels the fleet and its runs in work; the audits are written. The fleet ends when these runs have ended,
+   * also those that did not answer. @throws ControlRefused
    */
-  cancel(request?: ControlRequest): Promise<Cancellation & { operators: number }>;
+  cancel(request?: ControlRequest): Promise<Cancellation & FleetControlled>;
 }
 
 /** The fleet answers after it has controlled its runs in work. */
@@ -154,29 +168,39 @@ export async function findFleet(
 }
 
 function fleetOf(client: Client, name: HandleName): FleetRun {
+  const obstaclesOf = obstaclesOfRuns(client);
   const { handle, control } = handleOf<FleetProgress, FleetDetails, FleetSummary>(client, name, {
     subject: 'fleet',
     updateTimeoutMs: UPDATE_TIMEOUT_MS,
     withRemedy: ofFleet,
     outcomeOf: (summary) => outcomeOfFleet((summary as FleetSummary).operators, { cancelled: false }),
-    async ownStatus({ raw }, told) {
+    async ownStatus({ raw, closeTime }, told, only) {
       const heartbeats = await Promise.all(
         (raw.pendingActivities ?? []).map((pending) => heartbeatOf<HeartbeatDetails>(client, pending)),
       );
-      return { progress: told, waitsFor: heartbeats.flatMap(({ waitsFor }) => waitsFor ?? []) };
+      const inWork = closeTime === undefined && only === undefined ? (told?.atWork ?? []) : [];
+      return {
+        progress: told,
+        waitsFor: heartbeats.flatMap(({ waitsFor }) => waitsFor ?? []),
+        obstacles: await obstaclesOf(inWork),
+      };
     },
   });
-  const update = async (update: FleetUpdateName, request?: ControlRequest): Promise<number> =>
-    (await control.update<FleetControlResult>(update, request)).operators;
+  const update = async (update: FleetUpdateName, request?: ControlRequest): Promise<FleetControlled> =>
+    controlled(await control.update<FleetControlResult>(update, request));
   return {
     ...handle,
     pause: (request) => update('pause', request),
     resume: (request) => update('resume', request),
     async cancel(request) {
       const { answer, takenBy, obstacle } = await control.cancel<FleetControlResult>(request);
-      return { takenBy, obstacle, operators: answer?.operators ?? 0 };
+      return { takenBy, obstacle, ...controlled(answer) };
     },
   };
+}
+
+function controlled({ operators = 0, unanswered = [] }: Partial<FleetControlResult> = {}): FleetControlled {
+  return { operators, unanswered };
 }
 
 /** The same error; a remedy of the catalogue is for the fleet. */

@@ -102,7 +102,7 @@ export function handleOf<Progress, Own, Result>(
   const progress = async (): Promise<Progress> => {
     const description = await describeChain(client, workflowId, runId);
     const told = await queryProgress<Progress>(client, description, PROGRESS_TIMEOUT_MS);
-    return (await kind.ownStatus(description, told)).progress ?? told;
+    return (await kind.ownStatus(description, told, 'progress')).progress ?? told;
   };
 
   const result = async ({ patienceMs }: Pick<WatchOptions, 'patienceMs'> = {}): Promise<Result> => {

@@ -12,7 +12,15 @@ export {
   TemporalRefused,
   TemporalUnavailable,
 } from './errors';
-export { findFleet, type FleetOptions, type FleetRun, type FleetStatus, startFleet } from './fleet';
+export {
+  findFleet,
+  type FleetControlled,
+  type FleetOptions,
+  type FleetRun,
+  type FleetStatus,
+  startFleet,
+} from './fleet';
+export type { OperatorObstacle } from './fleet-obstacles';
 export type { Handle } from './handle';
 export { republishOperatorConfigs, type RepublishOptions } from './republish';
 export type { RepublishRun } from './run';

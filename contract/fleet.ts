@@ -48,7 +48,11 @@ export interface OperatorEnd {
  * Result of the workflow, also where operators failed: one who fails does not stop the others, nor the fleet.
  */
 export interface FleetSummary {
-  operators: OperatorCounts & { notBegun: number };
+  operators: OperatorCounts & {
+    notBegun: number;
+    /** Operators whose run continued when `republish fleet end` ended the fleet; absent: none. */
+    running?: number;
+  };
   /** Operators that are not complete, at most 100; the audit has all of them. */
   failures: OperatorEnd[];
 }
@@ -85,9 +89,15 @@ export const FLEET_UPDATES = {
 
 export type FleetUpdateName = keyof typeof FLEET_UPDATES;
 
-/** Answer of the updates: how many runs in work have taken it. */
+/** Answer of the updates. */
 export interface FleetControlResult {
+  /** How many runs in work have taken it. */
   operators: number;
+  /**
+   * Operators whose runs did not answer in time; absent: all answered. Such a run may take the control later,
+   * or no worker can continue it.
+   */
+  unanswered?: string[];
 }
 
 export const DEFAULT_OPERATORS_AT_ONCE = 16;

@@ -63,9 +63,14 @@ const ROWS_PER_READ = 1_000;
 
 type DocumentPlace = { document_type: string; machine_id: string };
 
-/** Hash of all rows of a run in `republish.documents`. */
-export async function documentsHash(db: Queryable, runId: string): Promise<string> {
-  return hashOfAll<DocumentPlace>('run', (last) =>
+/** The columns of `republish.runs` except `closed_at`, which is set when the hash is known. */
+const RUN = `run_id, workflow_id, operator_user_id, operator_pubkey, document_types, force, reset_counts, request,
+  sweeps, ${exactUtc('started_at')}`;
+
+/** Hash of the row of a run in `republish.runs` and of all its rows in `republish.documents`. */
+export async function runMembersHash(db: Queryable, runId: string): Promise<string> {
+  const run = await db.query(`SELECT ${RUN} FROM republish.runs WHERE run_id = $1`, [runId]);
+  return hashOfAll<DocumentPlace>('run', run, (last) =>
     db.query<DocumentPlace>(
       `SELECT ${DOCUMENT} FROM republish.documents
         WHERE run_id = $1 AND ($2::text IS NULL OR (document_type, machine_id) > ($2::text, $3::text))
@@ -80,12 +85,20 @@ const OPERATOR = `run_id, operator_user_id, operator_run_id, outcome, failure_ty
 
 type OperatorPlace = { operator_user_id: string };
 
-/** Hash of the rows of a fleet in `republish.fleet_operators` whose operator has an outcome. */
-export async function operatorsHash(db: Queryable, runId: string): Promise<string> {
-  return hashOfAll<OperatorPlace>('fleet', (last) =>
+/** The columns of `republish.fleets` except `closed_at`. */
+const FLEET = `run_id, workflow_id, request, ${exactUtc('started_at')}`;
+
+/**
+ * Hash of the row of a fleet in `republish.fleets`, and of its rows in `republish.fleet_operators` with an
+ * outcome or a run.
+ */
+export async function fleetMembersHash(db: Queryable, runId: string): Promise<string> {
+  const fleet = await db.query(`SELECT ${FLEET} FROM republish.fleets WHERE run_id = $1`, [runId]);
+  return hashOfAll<OperatorPlace>('fleet', fleet, (last) =>
     db.query<OperatorPlace>(
       `SELECT ${OPERATOR} FROM republish.fleet_operators
-        WHERE run_id = $1 AND outcome IS NOT NULL AND ($2::text IS NULL OR operator_user_id > $2::text)
+        WHERE run_id = $1 AND (outcome IS NOT NULL OR operator_run_id IS NOT NULL)
+          AND ($2::text IS NULL OR operator_user_id > $2::text)
         ORDER BY operator_user_id LIMIT ${ROWS_PER_READ}`,
       [runId, last?.operator_user_id ?? null],
     ),
@@ -94,9 +107,10 @@ export async function operatorsHash(db: Queryable, runId: string): Promise<strin
 
 async function hashOfAll<Row extends object>(
   kind: ChainKind,
+  itself: object[],
   read: (last: Row | undefined) => Promise<Row[]>,
 ): Promise<string> {
-  const hashes: string[] = [];
+  const hashes = itself.map((row) => memberHash(sha256, kind, row));
   for await (const rows of pagesOf(ROWS_PER_READ, read))
     for (const row of rows) hashes.push(memberHash(sha256, kind, row));
   return membersHash(sha256, kind, hashes);

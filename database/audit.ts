@@ -4,7 +4,7 @@ import type { Outcome, RunOutcome } from '../contract/progress';
 import type { RepublishResult } from '../contract/input';
 import type { RelayStanding } from '../contract/relay-standing';
 import { type Link, nextLink } from '../rules/audit-chain';
-import { appendHashed, documentsHash, lockChain } from './audit-chain';
+import { appendHashed, runMembersHash, lockChain } from './audit-chain';
 import type { Queryable, Transaction } from './connection';
 import { freeJson, freeText } from './free-text';
 import { utc } from './utc';
@@ -74,7 +74,7 @@ const LOG = {
  * hashed.
  */
 export async function appendAudit(client: Transaction, row: AuditRow): Promise<void> {
-  const membersHash = await documentsHash(client, row.runId);
+  const membersHash = await runMembersHash(client, row.runId);
   await lockChain(client, 'run', row.operatorUserId);
   if ((await auditOfRun(client, row.runId)) !== undefined) return;
   const [newest] = await auditsOfOperator(client, row.operatorUserId, 1);

@@ -55,7 +55,8 @@ export interface ReportedOperator {
 
 /**
  * Every operator of a fleet in the order of the ids. The run of an operator without an outcome is found by
- * its start: the newest open run since the fleet began.
+ * its start: the newest open run since the fleet began. A run that continued when the fleet was ended is
+ * known; its outcome comes from its audit row.
  */
 export function reportedOperators(
   db: Queryable,
@@ -64,7 +65,7 @@ export function reportedOperators(
   return db.query<ReportedOperator>(
     `SELECT operator.operator_user_id AS "operatorUserId", run.operator_pubkey AS "operatorPubkey",
             coalesce(operator.operator_run_id, run.run_id) AS "runId",
-            operator.outcome, audit.counts, ${utc('ended_at')} AS "endedAt",
+            coalesce(operator.outcome, audit.outcome) AS outcome, audit.counts, ${utc('ended_at')} AS "endedAt",
             CASE WHEN failure_type IS NOT NULL
                  THEN json_build_object('type', failure_type, 'message', coalesce(failure_message, ''))
                  END AS failure,
@@ -77,7 +78,7 @@ export function reportedOperators(
        LEFT JOIN LATERAL (
               SELECT begun.run_id, begun.operator_pubkey FROM republish.runs AS begun
                WHERE begun.operator_user_id = operator.operator_user_id
-                 AND CASE WHEN operator.outcome IS NULL
+                 AND CASE WHEN operator.outcome IS NULL AND operator.operator_run_id IS NULL
                           THEN begun.started_at >= fleet.started_at AND begun.closed_at IS NULL
                           ELSE begun.run_id = operator.operator_run_id END
                ORDER BY begun.started_at DESC LIMIT 1) AS run ON true

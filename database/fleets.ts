@@ -1,9 +1,12 @@
 import type { Intervention } from '../contract/control';
 import { type Failure, traitsOf, typesWith } from '../contract/failures';
 import { type FleetInput, type FleetSummary, noOperators, type OperatorEnd } from '../contract/fleet';
+import type { OperatorRun } from '../contract/fleet-activities';
 import type { RunOutcome } from '../contract/progress';
 import { type Link, nextLink } from '../rules/audit-chain';
-import { appendHashed, lockChain, operatorsHash } from './audit-chain';
+import { requestOf } from '../rules/fleet-input';
+import { differencesOf } from '../rules/same-request';
+import { appendHashed, lockChain, fleetMembersHash } from './audit-chain';
 import type { Queryable, Transaction, Writable } from './connection';
 import { freeJson, freeText } from './free-text';
 import { utc } from './utc';
@@ -58,13 +61,14 @@ export async function fleetOperatorsAfter(
 /**
  * Locks a fleet until the end of the transaction: nobody else writes its operators or its audit row.
  *
- * @returns whether the fleet has its audit row. That row has the hash of the operators, so they must not
- *   change any more. The second statement asks for it: it sees what was committed while the first waited for
- *   the lock
+ * @returns whether the fleet is closed. Its audit row has the hash of the operators, so they must not change
+ *   any more. The second statement asks for it: it sees what was committed while the first waited for the
+ *   lock
  */
 async function lockFleet(client: Transaction, runId: string): Promise<boolean> {
   await client.query('SELECT FROM republish.fleets WHERE run_id = $1 FOR NO KEY UPDATE', [runId]);
-  return (await client.query('SELECT FROM republish.fleet_audit_log WHERE run_id = $1', [runId])).length > 0;
+  const closed = 'SELECT FROM republish.fleets WHERE run_id = $1 AND closed_at IS NOT NULL';
+  return (await client.query(closed, [runId])).length > 0;
 }
 
 /**
@@ -92,37 +96,81 @@ const TYPE_OF_OUTCOME = Object.fromEntries(
   typesWith('runOutcome').map((type) => [traitsOf(type).runOutcome, type]),
 );
 
+/** Runs of the open operators of a fleet: audited since it began, or begun since and not closed. */
+const RUNS_SINCE = `SELECT run.operator_user_id AS "operatorUserId", run.run_id AS "runId", run.request
+  FROM republish.fleets AS fleet
+  JOIN republish.fleet_operators AS operator USING (run_id)
+  JOIN republish.runs AS run ON run.operator_user_id = operator.operator_user_id
+  LEFT JOIN republish.audit_log AS audit ON audit.run_id = run.run_id
+ WHERE fleet.run_id = $1 AND operator.outcome IS NULL
+   AND (audit.written_at >= fleet.started_at
+        OR (audit.id IS NULL AND run.closed_at IS NULL AND run.started_at >= fleet.started_at))
+ ORDER BY audit.id DESC NULLS LAST, run.started_at DESC`;
+
 /**
- * Writes how the remaining operators ended, for a fleet that could not write it. Each gets the outcome of the
- * operator's newest row in `republish.audit_log` since the fleet began.
+ * Writes how the remaining operators ended, for a fleet that could not write it. The run of an operator is
+ * the one in `begun`; else its newest run since the fleet began, an ended one before an open one. Only a run
+ * of the fleet's request counts: what a person started for another request tells nothing of the fleet.
+ *
+ * The operator gets the outcome in the audit row of that run. Without an audit row the operator gets the run
+ * and no outcome: the run continues without the fleet.
+ *
+ * @param begun runs that the fleet has begun and that have not ended, as Temporal knows them
  */
-export async function recordFromAudits(client: Transaction, runId: string): Promise<void> {
+export async function recordFromRuns(
+  client: Transaction,
+  runId: string,
+  begun: readonly OperatorRun[],
+): Promise<void> {
   if (await lockFleet(client, runId)) return;
+  const [fleet] = await client.query<{ request: FleetInput }>(
+    'SELECT request FROM republish.fleets WHERE run_id = $1',
+    [runId],
+  );
+  const runs = new Map(begun.map((run) => [run.operatorUserId, run]));
+  const since = await client.query<OperatorRun & { request: unknown }>(RUNS_SINCE, [runId]);
+  for (const { request, ...run } of since) {
+    const asked = requestOf(fleet?.request ?? {}, run.operatorUserId);
+    if (!runs.has(run.operatorUserId) && differencesOf(request, asked).length === 0)
+      runs.set(run.operatorUserId, run);
+  }
   await client.query(
     `UPDATE republish.fleet_operators AS operator
-        SET operator_run_id = audit.run_id, outcome = audit.outcome, ended_at = audit.written_at,
+        SET operator_run_id = run."runId", outcome = audit.outcome, ended_at = audit.written_at,
             failure_message = audit.failure ->> 'message',
-            failure_type = coalesce(audit.failure ->> 'type', $2::jsonb ->> audit.outcome)
-       FROM (SELECT DISTINCT ON (operator_user_id) audit_log.*
-               FROM republish.audit_log
-               JOIN republish.fleets ON fleets.run_id = $1 AND written_at >= fleets.started_at
-              ORDER BY operator_user_id, id DESC) AS audit
+            failure_type = coalesce(audit.failure ->> 'type', $3::jsonb ->> audit.outcome)
+       FROM jsonb_to_recordset($2::jsonb) AS run ("operatorUserId" text, "runId" text)
+       LEFT JOIN republish.audit_log AS audit ON audit.run_id = run."runId"
       WHERE operator.run_id = $1 AND operator.outcome IS NULL
-        AND audit.operator_user_id = operator.operator_user_id`,
-    [runId, JSON.stringify(TYPE_OF_OUTCOME)],
+        AND operator.operator_user_id = run."operatorUserId"`,
+    [runId, freeJson([...runs.values()]), JSON.stringify(TYPE_OF_OUTCOME)],
   );
 }
 
-/** How many operators of a fleet have each outcome. `notBegun`: they have none, their run was not started. */
+/**
+ * How many operators of a fleet have each outcome. Without an outcome they are `running` where they have a
+ * run, which continued when the fleet was ended; else `notBegun`.
+ */
 export async function fleetCounts(db: Queryable, runId: string): Promise<FleetSummary['operators']> {
-  const rows = await db.query<{ outcome: RunOutcome | null; operators: number }>(
-    `SELECT outcome, count(*)::integer AS operators FROM republish.fleet_operators
-      WHERE run_id = $1 GROUP BY outcome`,
+  const rows = await db.query<{ outcome: RunOutcome | 'running' | 'notBegun'; operators: number }>(
+    `SELECT coalesce(outcome, CASE WHEN operator_run_id IS NULL THEN 'notBegun' ELSE 'running' END) AS outcome,
+            count(*)::integer AS operators
+       FROM republish.fleet_operators WHERE run_id = $1 GROUP BY 1`,
     [runId],
   );
-  const counts = { ...noOperators(), notBegun: 0 };
-  for (const { outcome, operators } of rows) counts[outcome ?? 'notBegun'] = operators;
+  const counts: FleetSummary['operators'] = { ...noOperators(), notBegun: 0 };
+  for (const { outcome, operators } of rows) counts[outcome] = operators;
   return counts;
+}
+
+/** The runs that continued when a fleet was ended, in the order of the operators' ids. */
+export function runsLeftBehind(db: Queryable, runId: string): Promise<OperatorRun[]> {
+  return db.query<OperatorRun>(
+    `SELECT operator_user_id AS "operatorUserId", operator_run_id AS "runId"
+       FROM republish.fleet_operators
+      WHERE run_id = $1 AND outcome IS NULL AND operator_run_id IS NOT NULL ORDER BY operator_user_id`,
+    [runId],
+  );
 }
 
 /** All operators of a fleet whose outcome is not `complete`, in the order of their ids. */
@@ -176,9 +224,12 @@ const LOG = {
   hashed: HASHED,
 } as const;
 
-/** Appends the audit row of a fleet to the chain of all fleets. Does nothing when the fleet has its row. */
+/**
+ * Appends the audit row of a fleet to the chain of all fleets, and closes the fleet. Does nothing when the
+ * fleet has its row.
+ */
 export async function appendFleetAudit(client: Transaction, row: FleetAuditRow): Promise<void> {
-  const membersHash = await operatorsHash(client, row.runId);
+  const membersHash = await fleetMembersHash(client, row.runId);
   await lockChain(client, 'fleet', '');
   if ((await auditOfFleet(client, row.runId)) !== undefined) return;
   const [newest] = await fleetAudits(client, 1);
@@ -197,6 +248,20 @@ export async function appendFleetAudit(client: Transaction, row: FleetAuditRow):
     membersHash,
     previousHash,
   ]);
+  await client.query(
+    'UPDATE republish.fleets SET closed_at = now() WHERE run_id = $1 AND closed_at IS NULL',
+    [row.runId],
+  );
+}
+
+/** Closed fleets that have no audit row, the earliest first. */
+export function closedFleetsWithoutAudit(db: Queryable): Promise<{ runId: string; closedAt: string }[]> {
+  return db.query(
+    `SELECT run_id AS "runId", ${utc('closed_at')} AS "closedAt" FROM republish.fleets
+      WHERE closed_at IS NOT NULL
+        AND NOT EXISTS (SELECT FROM republish.fleet_audit_log AS audit WHERE audit.run_id = fleets.run_id)
+      ORDER BY closed_at`,
+  );
 }
 
 /** The audit row of a fleet in `republish.fleet_audit_log`. Undefined: the fleet has none yet. */

@@ -61,7 +61,7 @@ const TABLES: Record<string, Partial<Record<Role, readonly OnTable[]>>> = {
   signer_proofs: { worker: APPEND, inspector: READ },
   // The id of an audit row is an identity column: nobody needs a right on its sequence.
   audit_log: { worker: APPEND, pairing: READ, inspector: READ },
-  fleets: { worker: WRITE, pairing: READ, inspector: READ },
+  fleets: { worker: ['SELECT', 'INSERT', { UPDATE: ['closed_at'] }], pairing: READ, inspector: READ },
   fleet_operators: { worker: WRITE, pairing: READ, inspector: READ },
   fleet_audit_log: { worker: APPEND, pairing: READ, inspector: READ },
 };

@@ -36,7 +36,7 @@ GRANT SELECT, INSERT, UPDATE (holder) ON republish.pages TO republish_worker;
 GRANT SELECT, INSERT, UPDATE ON republish.documents TO republish_worker;
 GRANT SELECT, INSERT ON republish.signer_proofs TO republish_worker;
 GRANT SELECT, INSERT ON republish.audit_log TO republish_worker;
-GRANT SELECT, INSERT, UPDATE ON republish.fleets TO republish_worker;
+GRANT SELECT, INSERT, UPDATE (closed_at) ON republish.fleets TO republish_worker;
 GRANT SELECT, INSERT, UPDATE ON republish.fleet_operators TO republish_worker;
 GRANT SELECT, INSERT ON republish.fleet_audit_log TO republish_worker;
 GRANT EXECUTE ON FUNCTION republish.seal_document TO republish_worker;

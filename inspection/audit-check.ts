@@ -5,21 +5,22 @@ import {
   closedWithoutAudit,
   type WrittenAuditRow,
 } from '../database/audit';
-import { documentsHash, operatorsHash, sha256 } from '../database/audit-chain';
+import { runMembersHash, fleetMembersHash, sha256 } from '../database/audit-chain';
 import type { Queryable } from '../database/connection';
-import { fleetAuditChain, type WrittenFleetAuditRow } from '../database/fleets';
+import { closedFleetsWithoutAudit, fleetAuditChain, type WrittenFleetAuditRow } from '../database/fleets';
 import { type ChainKind, type Misfit, misfitOf, rowHash } from '../rules/audit-chain';
 
 /** The first row of a chain that does not match its hash or the row before. */
 export interface FirstMisfit {
   /**
-   * `row missing`: the run is closed, which writes an audit row in the same transaction, and there is none.
+   * `row missing`: the run or fleet is closed, which writes an audit row in the same transaction, and there is
+   * none.
    */
   what: Misfit | 'row missing';
   /** Null: the row is missing. */
   position: number | null;
   runId: string;
-  /** ISO 8601: when the row was written, or the run closed. */
+  /** ISO 8601: when the row was written, or the run or fleet closed. */
   writtenAt: string;
 }
 
@@ -77,16 +78,17 @@ async function checkOperator(
     {
       kind: 'run',
       rows: (offset, limit) => auditChain(db, operatorUserId, { offset, limit }),
-      membersOf: (runId) => documentsHash(db, runId),
+      membersOf: (runId) => runMembersHash(db, runId),
     },
     head,
   );
-  const [missing] = walked.misfit === null ? await closedWithoutAudit(db, operatorUserId) : [];
-  const misfit: FirstMisfit | null =
-    missing === undefined
-      ? walked.misfit
-      : { what: 'row missing', position: null, runId: missing.runId, writtenAt: missing.closedAt };
+  const misfit = walked.misfit ?? missingRow(await closedWithoutAudit(db, operatorUserId));
   return { operatorUserId, ...walked, misfit };
+}
+
+function missingRow([missing]: { runId: string; closedAt: string }[]): FirstMisfit | null {
+  if (missing === undefined) return null;
+  return { what: 'row missing', position: null, runId: missing.runId, writtenAt: missing.closedAt };
 }
 
 async function checkFleets(db: Queryable, head: string | undefined): Promise<CheckedChain> {
@@ -94,11 +96,12 @@ async function checkFleets(db: Queryable, head: string | undefined): Promise<Che
     {
       kind: 'fleet',
       rows: (offset, limit) => fleetAuditChain(db, { offset, limit }),
-      membersOf: (runId) => operatorsHash(db, runId),
+      membersOf: (runId) => fleetMembersHash(db, runId),
     },
     head,
   );
-  return { operatorUserId: null, ...walked };
+  const misfit = walked.misfit ?? missingRow(await closedFleetsWithoutAudit(db));
+  return { operatorUserId: null, ...walked, misfit };
 }
 
 async function walk(chain: Chain, head: string | undefined): Promise<Omit<CheckedChain, 'operatorUserId'>> {

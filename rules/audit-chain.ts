@@ -1,6 +1,6 @@
 /*
- * The audit chain: each row holds the hash of its members in the ledger (the documents of a run, the
- * operators of a fleet) and the hash of the row before it. Writing a row and checking a row use
+ * The audit chain: each row holds the hash of its members in the ledger (the row of a run and its documents,
+ * the row of a fleet and its operators) and the hash of the row before it. Writing a row and checking a row use
  * these same functions.
  *
  * A hash is SHA-256, in hex, of UTF-8 text: a line that names what is hashed, a line feed, and one JSON value

@@ -53,8 +53,9 @@ export function countIncomplete({
   failed,
   cancelled,
   notBegun,
+  running = 0,
 }: FleetSummary['operators']): number {
-  return incomplete + failed + cancelled + notBegun;
+  return incomplete + failed + cancelled + notBegun + running;
 }
 
 function share(done: number, whole: number, of: number): HowFar {

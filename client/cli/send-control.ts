@@ -5,7 +5,9 @@ import type { ControlRequest, UpdateName } from '../../contract/control';
 import type { ChainStatus } from '../chain-status';
 import type { FailureType, Subject } from '../../contract/failures';
 import type { Cancellation } from '../control';
+import type { FleetControlled } from '../fleet';
 import type { Handle } from '../handle';
+import { commandLine } from './command-lines';
 import { EXIT } from './exit-codes';
 import { printJson, say } from './output';
 
@@ -18,8 +20,8 @@ export interface ControlOptions {
 /** One control of a run or a fleet, and the words for it. */
 export interface Control {
   handle: Handle<unknown, ChainStatus<unknown>, unknown>;
-  /** Sends it. @returns a number of documents or operators, or what happened to a cancellation */
-  send(request: ControlRequest): Promise<number | void | (Cancellation & { operators?: number })>;
+  /** Sends it. */
+  send(request: ControlRequest): Promise<ControlAnswer>;
   subject: Subject;
   /** Name of the number in JSON. */
   counted: 'documents' | 'operators';
@@ -29,7 +31,12 @@ export interface Control {
   endCommand: string;
   /** The remedy for a failure of this run or fleet. */
   remedyFor(type: FailureType): string;
+  /** For what it waits while a worker is there. */
+  waitsFor: string;
 }
+
+/** A number of documents, the runs of a fleet that it reached, or what happened to a cancellation. */
+type ControlAnswer = number | void | (Partial<Cancellation> & Partial<FleetControlled>);
 
 /** Registers a command that controls a run or a fleet. */
 export function controlCommand(
@@ -69,7 +76,7 @@ export async function sendControl(
       return;
     }
     if (options.json) printJson({ workflowId, runId, [control.counted]: null, ...answer });
-    await tellCancelled(control, answer, options.json === true);
+    await tellAnswer(control, answer, options.json === true);
   } finally {
     clearTimeout(silence);
     await close();
@@ -84,23 +91,28 @@ export function controlRequest({ by, reason }: Pick<ControlOptions, 'by' | 'reas
 /** Longer than a worker that is there takes to answer. */
 const SILENT_MS = 5_000;
 
-async function sayWhyItWaits({ handle }: Control): Promise<void> {
+async function sayWhyItWaits({ handle, waitsFor }: Control): Promise<void> {
   const obstacle = await handle.obstacle().catch(() => null);
-  const why = obstacle === null ? 'a worker has to take it' : `${obstacle.type}: ${obstacle.message}`;
+  const why = obstacle === null ? waitsFor : `${obstacle.type}: ${obstacle.message}`;
   say(`no answer yet: ${why}. Asking on (Ctrl-C ends this)`);
 }
 
 /** A cancellation that no worker took: nothing has ended yet, and a person must know that. */
-async function tellCancelled(
+async function tellAnswer(
   { subject, done, endCommand, remedyFor }: Control,
-  { takenBy, obstacle, operators = 0 }: Cancellation & { operators?: number },
+  { takenBy, obstacle = null, operators = 0, unanswered = [] }: Exclude<ControlAnswer, number | void>,
   isJson: boolean,
 ): Promise<void> {
   const kept =
     'Temporal keeps the cancellation for the next worker. The audit will not show who asked, or why';
   if (obstacle === null) {
     if (takenBy === 'Temporal') say(`no worker took the cancellation. ${kept}`);
-    if (!isJson) say(done(operators));
+    const isWaiting = takenBy !== undefined && unanswered.length > 0;
+    if (isWaiting) {
+      say(`not ended yet: the ${subject} is cancelled, and waits for the end of runs that did not answer`);
+      process.exitCode = EXIT.failed;
+    } else if (!isJson) say(done(operators));
+    tellUnanswered(unanswered);
     return;
   }
   const { type, message } = obstacle;
@@ -109,6 +121,19 @@ async function tellCancelled(
     `not ended yet: ${type}: ${message}\n${kept}.\nremedy: ${remedyFor(type)}\nTo end the ${subject} now, without a worker: ${endCommand}`,
   );
   process.exitCode = EXIT.failed;
+}
+
+/** Most operators that are named. */
+const MAX_NAMED = 20;
+
+/** A run that did not answer may be slow, or no worker can continue it: its status tells which. */
+function tellUnanswered(operators: readonly string[]): void {
+  for (const operator of operators.slice(0, MAX_NAMED))
+    say(
+      `${operator} did not answer: its run may take it later. See why: ${commandLine('status', operator)}; ` +
+        `to end its run as it is: ${commandLine('end', operator)}`,
+    );
+  if (operators.length > MAX_NAMED) say(`and ${operators.length - MAX_NAMED} more did not answer`);
 }
 
 /** A user id without a name, as in a container, throws. */

@@ -63,7 +63,7 @@ export const DATABASE = {
   AuditChanged: {
     scope: 'database',
     meaning:
-      'The audit in the database is not the audit that was written: rows, or their documents in the ledger, were changed, removed or inserted since.',
+      'The audit in the database is not the audit that was written: rows, or their runs, fleets and documents in the ledger, were changed, removed or inserted since.',
     remedy:
       'Leave the database as it is and compare it with a backup. docs/operations.md, "Tampering", says what the chain proves.',
   },

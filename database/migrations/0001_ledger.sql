@@ -405,7 +405,7 @@ CREATE TABLE republish.audit_log (
   written_at       timestamptz NOT NULL,
   -- The audit chain of an operator: 1, 2, 3, ... rules/audit-chain.ts defines what is hashed, and how.
   position         integer NOT NULL CHECK (position > 0),
-  -- Hash of the documents of the run.
+  -- Hash of the run and its documents.
   members_hash     text NOT NULL CHECK (members_hash ~ '^[0-9a-f]{64}$'),
   -- Hash of the operator's earlier row.
   previous_hash    text CHECK (previous_hash ~ '^[0-9a-f]{64}$'),
@@ -424,14 +424,21 @@ CREATE TABLE republish.fleets (
   workflow_id text NOT NULL,
   -- The input of the workflow without the list of operators.
   request     json NOT NULL,
-  started_at  timestamptz NOT NULL DEFAULT now()
+  started_at  timestamptz NOT NULL DEFAULT now(),
+  -- Set together with the audit row. From then on the row is frozen.
+  closed_at   timestamptz
 );
+CREATE TRIGGER closed BEFORE UPDATE ON republish.fleets FOR EACH ROW
+  WHEN (OLD.closed_at IS NOT NULL) EXECUTE FUNCTION republish.refuse('a closed fleet stays as it is');
+CREATE TRIGGER closed_delete BEFORE DELETE ON republish.fleets FOR EACH ROW
+  WHEN (OLD.closed_at IS NOT NULL) EXECUTE FUNCTION republish.refuse('a closed fleet stays as it is');
 
 CREATE TABLE republish.fleet_operators (
   run_id           text NOT NULL REFERENCES republish.fleets,
   -- COLLATE "C": the order of the cursor must not depend on the locale of the server.
   operator_user_id text COLLATE "C" NOT NULL,
-  -- Key of the run's row in republish.audit_log. NULL: the run could not be started.
+  -- Key of the run's row in republish.audit_log. NULL: the run could not be started. With an outcome that is
+  -- NULL: the run continued when `republish fleet end` ended the fleet.
   operator_run_id  text,
   outcome          text CHECK (outcome IN ('complete', 'incomplete', 'failed', 'cancelled')),
   failure_type     text,
@@ -448,7 +455,8 @@ CREATE TABLE republish.fleet_audit_log (
   outcome       text NOT NULL CHECK (outcome IN ('complete', 'incomplete', 'failed', 'cancelled')),
   -- The input of the workflow without the list of operators.
   request       json NOT NULL,
-  -- How many operators: { complete, incomplete, failed, cancelled, notBegun }.
+  -- How many operators: { complete, incomplete, failed, cancelled, notBegun }, and `running` if the fleet was
+  -- ended while runs were running.
   operators     json NOT NULL,
   -- [{ operatorUserId, runId, outcome, failure }]: operators with another outcome than `complete`.
   failures      jsonb NOT NULL,
@@ -460,7 +468,7 @@ CREATE TABLE republish.fleet_audit_log (
   written_at    timestamptz NOT NULL,
   -- The rows of all fleets are one audit chain.
   position      integer NOT NULL UNIQUE CHECK (position > 0),
-  -- Hash of the operators of the fleet that have an outcome.
+  -- Hash of the fleet and its operators that have an outcome or a run.
   members_hash  text NOT NULL CHECK (members_hash ~ '^[0-9a-f]{64}$'),
   previous_hash text CHECK (previous_hash ~ '^[0-9a-f]{64}$'),
   hash          text NOT NULL CHECK (hash ~ '^[0-9a-f]{64}$'),

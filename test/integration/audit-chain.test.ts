@@ -1,5 +1,5 @@
 import { auditChain } from '../../database/audit';
-import { documentsHash } from '../../database/audit-chain';
+import { runMembersHash } from '../../database/audit-chain';
 import type { Database, Queryable, Transaction } from '../../database/connection';
 import {
   addFleetOperators,
@@ -7,7 +7,7 @@ import {
   appendFleetAudit,
   recordFleet,
   recordFleetOperators,
-  recordFromAudits,
+  recordFromRuns,
 } from '../../database/fleets';
 import { settleGood } from '../../database/ledger/facts';
 import { noOperators } from '../../contract/fleet';
@@ -107,15 +107,16 @@ describe('three runs of an operator', () => {
     expect(seen?.rows).toBe(1);
   });
 
-  test('every column is held but the id and the event, of which the event id is the hash', async () => {
+  test('every column is held but the id, the time of the close, and the event, of which the event id is the hash', async () => {
     const columns = await db.query<{ table: string; column: string; type: string }>(
       `SELECT table_name AS table, column_name AS column, data_type AS type FROM information_schema.columns
-        WHERE table_schema = 'republish' AND table_name IN ('audit_log', 'documents')
-          AND column_name NOT IN ('id', 'unsigned_event')`,
+        WHERE table_schema = 'republish' AND table_name IN ('audit_log', 'documents', 'runs')
+          AND column_name NOT IN ('id', 'unsigned_event', 'closed_at')`,
     );
-    expect(columns.length).toBeGreaterThan(40);
+    expect(columns.length).toBeGreaterThan(50);
     const another = (column: string, type: string): string => {
       if (type === 'json' || type === 'jsonb') return `'{"another": 1}'`;
+      if (type === 'ARRAY') return `ARRAY['another']`;
       if (type === 'boolean') return `NOT ${column}`;
       if (type.startsWith('timestamp')) return `coalesce(${column}, now()) + interval '1 second'`;
       if (type === 'text') return `'another'`;
@@ -131,7 +132,7 @@ describe('three runs of an operator', () => {
       for (const { statement } of constraints) await on.query(statement);
     };
     for (const { table, column, type } of columns) {
-      const which = table === 'audit_log' ? '' : "AND outcome = 'published'";
+      const which = table !== 'documents' ? '' : "AND outcome = 'published'";
       const seen = await tampered('SELECT', [], async (on) => {
         await free(on);
         await on.query(
@@ -196,7 +197,7 @@ test('fleets are a chain of their own, which holds what became of each operator'
   await db.transaction((client) => recordFleetOperators(client, 'fleet-1', late));
   const bea = await plannedRun(db, [{}], OPERATOR, 'bea');
   await closeWithAudit(db, bea, 'bea');
-  await db.transaction((client) => recordFromAudits(client, 'fleet-1'));
+  await db.transaction((client) => recordFromRuns(client, 'fleet-1', []));
   expect(await fleetCounts(db, 'fleet-1')).toMatchObject({ complete: 1, notBegun: 2 });
   expect(await fleets()).toMatchObject({ rows: 2, misfit: null });
   const seen = await tampered(
@@ -205,6 +206,20 @@ test('fleets are a chain of their own, which holds what became of each operator'
     fleets,
   );
   expect(seen?.misfit).toMatchObject({ what: 'members changed', runId: 'fleet-1', position: 1 });
+  const asked = `UPDATE republish.fleets SET request = '{"all": true}' WHERE run_id = $1`;
+  expect(await tampered(asked, ['fleet-1'], fleets)).toMatchObject({
+    misfit: { what: 'members changed', runId: 'fleet-1' },
+  });
+  // The last row was removed: the fleet is closed, so it must have one.
+  const cut = await tampered('DELETE FROM republish.fleet_audit_log WHERE run_id = $1', ['fleet-2'], fleets);
+  expect(cut).toMatchObject({ rows: 1, misfit: { what: 'row missing', runId: 'fleet-2', position: null } });
+  await recordFleet(db, { runId: 'fleet-3', workflowId: 'w', request: {} });
+  expect(await fleets()).toMatchObject({ rows: 2, misfit: null });
+  for (const statement of [
+    "UPDATE republish.fleets SET closed_at = NULL WHERE run_id = 'fleet-1'",
+    "DELETE FROM republish.fleets WHERE run_id = 'fleet-1'",
+  ])
+    await expect(db.query(statement)).rejects.toThrow('a closed fleet stays as it is');
 });
 
 test('of a run of any size, a thousand documents are in memory at once', async () => {
@@ -222,8 +237,8 @@ test('of a run of any size, a thousand documents are in memory at once', async (
       return rows as never;
     },
   };
-  await documentsHash(counting, runId);
-  expect(read.reduce((sum, rows) => sum + rows, 0)).toBe(2_500);
+  await runMembersHash(counting, runId);
+  expect(read.reduce((sum, rows) => sum + rows, 0)).toBe(2_501);
   expect(Math.max(...read)).toBe(1_000);
   await closeWithAudit(db, { runId }, 'large');
   expect(await checked('large')).toMatchObject({ rows: 1, misfit: null });

@@ -67,8 +67,8 @@ describe('a fleet whose history grows too long', () => {
   test('goes on in another execution, which follows the runs that go on; each operator is done once', async () => {
     const fleet = await startContinued();
     // The run is no child of this execution any more, and is reached all the same.
-    expect(await fleet.pause({ by: 'ada' })).toBe(1);
-    expect(await fleet.resume()).toBe(1);
+    expect(await fleet.pause({ by: 'ada' })).toEqual({ operators: 1, unanswered: [] });
+    expect(await fleet.resume()).toEqual({ operators: 1, unanswered: [] });
     gate.open();
     expect(await fleet.result()).toEqual({
       operators: { complete: ids.length, incomplete: 0, failed: 0, cancelled: 0, notBegun: 0 },

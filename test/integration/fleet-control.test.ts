@@ -48,7 +48,10 @@ describe('a fleet that people speak to while it goes on', () => {
 
   test('pause reaches the runs that go on and begins no other; resume goes on with both', async () => {
     const fleet = await startHeld({ operators: ids });
-    expect(await fleet.pause({ by: 'ada', reason: 'relays are moved' })).toBe(2);
+    expect(await fleet.pause({ by: 'ada', reason: 'relays are moved' })).toEqual({
+      operators: 2,
+      unanswered: [],
+    });
     expect(await fails(ControlRefused, fleet.pause())).toMatchObject({
       message: 'pause was refused: the fleet is paused already',
     });
@@ -71,7 +74,7 @@ describe('a fleet that people speak to while it goes on', () => {
     const { currentDetails } = await handle.query<{ currentDetails: string }>('__temporal_workflow_metadata');
     expect(currentDetails).toContain('**Paused** by ada: relays are moved');
 
-    expect(await fleet.resume({ by: 'ada' })).toBe(2);
+    expect(await fleet.resume({ by: 'ada' })).toEqual({ operators: 2, unanswered: [] });
     expect((await fleet.result()).operators.complete).toBe(3);
     expect((await saga.audits(ids[0] ?? ''))[0]?.interventions).toMatchObject([
       { action: 'pause', by: 'ada', reason: 'relays are moved' },
@@ -144,8 +147,8 @@ describe('a fleet that people speak to while it goes on', () => {
     const fleet = await startHeld({ operators: [id] });
     const run = await findRepublish(saga.client, id);
     await run.pause({ by: 'grace' });
-    expect(await fleet.pause()).toBe(0);
-    expect(await fleet.resume()).toBe(0);
+    expect(await fleet.pause()).toEqual({ operators: 0, unanswered: [] });
+    expect(await fleet.resume()).toEqual({ operators: 0, unanswered: [] });
     expect(await run.progress()).toMatchObject({ paused: { by: 'grace' } });
     await run.resume();
     gate.open();
@@ -159,6 +162,7 @@ describe('a fleet that people speak to while it goes on', () => {
       takenBy: 'run',
       obstacle: null,
       operators: 2,
+      unanswered: [],
     });
     // The gate stays closed: on a fast machine the documents would be done before the cancellation is heard.
     expect(await fails(RepublishFailed, fleet.result())).toMatchObject({ type: 'Cancelled' });

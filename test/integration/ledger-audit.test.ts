@@ -8,12 +8,30 @@ import {
   unauditedRuns,
 } from '../../database/audit';
 import { type Database } from '../../database/connection';
-import { appendFleetAudit, auditOfFleet, recordFleet } from '../../database/fleets';
+import {
+  addFleetOperators,
+  appendFleetAudit,
+  auditOfFleet,
+  fleetCounts,
+  recordFleet,
+  runsLeftBehind,
+} from '../../database/fleets';
 import { persistAudit } from '../../activities/persist-audit';
-import { noOperators } from '../../contract/fleet';
+import { type FleetInput, noOperators } from '../../contract/fleet';
+import type { RepublishInput } from '../../contract/input';
 import { writeAuditOfEndedFleet } from '../../ending/end-fleet';
 import { requireItsLedger } from '../../ending/end-run';
-import { close, emptyAudit, OPERATOR, plannedRun, startLedger, type TestLedger } from '../support/ledger';
+import { reportedOperators } from '../../database/fleet-report';
+import { openRun } from '../../database/ledger/runs';
+import {
+  close,
+  closeWithAudit,
+  emptyAudit,
+  OPERATOR,
+  plannedRun,
+  startLedger,
+  type TestLedger,
+} from '../support/ledger';
 
 let ledger: TestLedger;
 let db: Database;
@@ -108,6 +126,74 @@ test('the audit of a fleet that was ended says what the fleet was asked', async 
   await recordFleet(db, { runId, workflowId: 'w', request });
   expect(await writeAuditOfEndedFleet(db, { runId, workflowId: 'w' }, { by: 'ada' })).toBe(true);
   expect(await auditOfFleet(db, runId)).toMatchObject({ outcome: 'failed', request, reason: 'moved' });
+});
+
+describe('an ended fleet counts only runs of its request', () => {
+  const fleet: FleetInput = { onFailure: 'hold', documentTypes: ['a', 'b'], reason: 'moved' };
+  const asked: Omit<RepublishInput, 'operatorUserId'> = { onFailure: 'hold', documentTypes: ['b', 'a'] };
+
+  async function begunRun(
+    operator: string,
+    request: Omit<RepublishInput, 'operatorUserId'>,
+  ): Promise<string> {
+    const runId = `run-${randomUUID()}`;
+    const documentTypes = ['a', 'b'];
+    const opened = { runId, workflowId: 'w', documentTypes };
+    await openRun(db, { ...opened, request: { operatorUserId: operator, ...request } });
+    return runId;
+  }
+
+  /** Each operator has the runs of one row: `ended` runs have an audit row, the last one is the newest. */
+  const CASES: Record<string, { ended?: object[]; open?: object[]; begun?: true; counts: string }> = {
+    'a run of the request': { ended: [asked], counts: 'complete' },
+    'a run of one machine': { ended: [{ ...asked, machineIds: ['m1'] }], counts: 'notBegun' },
+    'the same request and then another one': {
+      ended: [asked, { ...asked, force: true }],
+      counts: 'complete',
+    },
+    'a run that continues': { open: [asked], counts: 'running' },
+    'a run of another request that continues': { open: [{}], counts: 'notBegun' },
+    'a run that no worker took': { begun: true, counts: 'running' },
+    'one run that ended, and a later one that Temporal has': {
+      ended: [asked],
+      begun: true,
+      counts: 'running',
+    },
+    nothing: { counts: 'notBegun' },
+  };
+
+  test.each(Object.entries(CASES))('%s', async (_, { ended = [], open = [], begun, counts }) => {
+    const [runId, operator] = [randomUUID(), `op-${randomUUID()}`];
+    // A run of an earlier fleet tells nothing of this one.
+    await closeWithAudit(db, { runId: await begunRun(operator, asked) }, operator);
+    await begunRun(operator, asked);
+    await recordFleet(db, { runId, workflowId: 'w', request: fleet });
+    await addFleetOperators(db, runId, [operator]);
+    for (const request of ended) {
+      await closeWithAudit(db, { runId: await begunRun(operator, request) }, operator);
+    }
+    for (const request of open) await begunRun(operator, request);
+    const runs = begun ? [{ operatorUserId: operator, runId: 'in Temporal' }] : [];
+    await writeAuditOfEndedFleet(db, { runId, workflowId: 'w', begun: runs }, { by: 'ada' });
+    const expected = { ...noOperators(), notBegun: 0, [counts]: 1 };
+    expect(await fleetCounts(db, runId)).toEqual(expected);
+    expect(await auditOfFleet(db, runId)).toMatchObject({ operators: expected, failures: [] });
+    expect(await runsLeftBehind(db, runId)).toHaveLength(counts === 'running' ? 1 : 0);
+  });
+
+  test('the report names the outcome of a run that ended after the fleet', async () => {
+    const [runId, operator] = [randomUUID(), `op-${randomUUID()}`];
+    await recordFleet(db, { runId, workflowId: 'w', request: fleet });
+    await addFleetOperators(db, runId, [operator]);
+    const run = await begunRun(operator, asked);
+    await writeAuditOfEndedFleet(db, { runId, workflowId: 'w' }, {});
+    const reported = () => reportedOperators(db, { runId, maxFailures: 1 });
+    expect(await reported()).toMatchObject([{ operatorUserId: operator, runId: run, outcome: null }]);
+    await closeWithAudit(db, { runId: run }, operator);
+    // Another run is none of the fleet's.
+    await begunRun(operator, asked);
+    expect(await reported()).toMatchObject([{ operatorUserId: operator, runId: run, outcome: 'complete' }]);
+  });
 });
 
 test('a run of which this ledger has nothing, although its workers have, is not ended here', async () => {

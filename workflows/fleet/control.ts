@@ -8,8 +8,8 @@ import { handleUpdates } from '../updates';
 export interface ControlledFleet {
   /** Why the update is not possible now, as a sentence; undefined: it is possible. */
   refusal(name: FleetUpdateName): string | undefined;
-  /** Controls the runs in work. Resolves with the number of runs that took it. */
-  controlRuns(name: FleetUpdateName, request: ControlRequest): Promise<number>;
+  /** Controls the runs in work. */
+  controlRuns(name: FleetUpdateName, request: ControlRequest): Promise<FleetControlResult>;
   /** Something that is shown has changed. */
   onChange(): void;
 }
@@ -53,7 +53,7 @@ export class FleetControl {
     try {
       // First the updates to the runs, then the cancellation: so the audits of the runs have who asked, and
       // why.
-      return { operators: await this.fleet.controlRuns(name, asked) };
+      return await this.fleet.controlRuns(name, asked);
     } finally {
       if (name === 'cancel') await CancellationScope.nonCancellable(() => requestCancellation());
     }

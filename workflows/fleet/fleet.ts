@@ -11,6 +11,7 @@ import {
 import type { ControlRequest, Intervention } from '../../contract/control';
 import {
   DEFAULT_OPERATORS_AT_ONCE,
+  type FleetControlResult,
   type FleetInput,
   type FleetPhase,
   type FleetProgress,
@@ -247,7 +248,7 @@ export class Fleet implements ControlledFleet {
     }
   }
 
-  controlRuns(action: FleetUpdateName, request: ControlRequest): Promise<number> {
+  controlRuns(action: FleetUpdateName, request: ControlRequest): Promise<FleetControlResult> {
     return this.#inWork.control(action, request, ({ paused }) => action !== 'resume' || paused);
   }
 

@@ -1,6 +1,6 @@
 import { CancellationScope } from '@temporalio/workflow';
 import type { ControlRequest } from '../../contract/control';
-import type { FleetUpdateName } from '../../contract/fleet';
+import type { FleetControlResult, FleetUpdateName } from '../../contract/fleet';
 import type { OperatorRun } from '../../contract/fleet-activities';
 import { speakToRuns } from './activity-calls';
 
@@ -51,16 +51,16 @@ export class RunsInWork {
    * Controls runs, one control after the other: a resume must not overtake the pause before it. `selects` is
    * asked when the earlier controls are done.
    *
-   * @returns the number of runs that took it
+   * @returns the number of runs that took it, and which did not answer
    */
   control(
     action: FleetUpdateName,
     { by, reason }: ControlRequest,
     selects: (inWork: InWork) => boolean = () => true,
-  ): Promise<number> {
+  ): Promise<FleetControlResult> {
     const control = this.#lastControl.then(async () => {
       const asked = this.all.filter((inWork) => inWork.run !== undefined && selects(inWork));
-      if (asked.length === 0) return 0;
+      if (asked.length === 0) return { operators: 0 };
       const runs = asked.flatMap(({ run }) => run ?? []);
       const who = { ...(by == null ? {} : { by }), ...(reason == null ? {} : { reason }) };
       // Until it is known: a run that is paused and not known to be would never be resumed.
@@ -73,7 +73,7 @@ export class RunsInWork {
         if (action === 'pause') inWork.paused = has([...taken, ...unanswered], inWork);
         else if (has(taken, inWork)) inWork.paused = false;
       }
-      return taken.length;
+      return { operators: taken.length, ...(unanswered.length === 0 ? {} : { unanswered }) };
     });
     this.#lastControl = control.catch(() => undefined);
     return control;

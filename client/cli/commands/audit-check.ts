@@ -55,7 +55,7 @@ function line(chain: CheckedChain): string {
   const { position, runId, writtenAt } = misfit;
   const first =
     position === null
-      ? `the audit row of run ${runId}, closed ${writtenAt}, is missing`
+      ? `the audit row of ${chain.operatorUserId === null ? 'fleet' : 'run'} ${runId}, closed ${writtenAt}, is missing`
       : `row ${position} does not match (run ${runId}, ${writtenAt}): ${WHY[misfit.what]}`;
   return `${nameOf(chain)}: ${first}${good === '' ? '' : `; before it: ${good}`}`;
 }
@@ -65,8 +65,8 @@ const WHY: Record<FirstMisfit['what'], string> = {
   'order changed': 'the row was written at another position of the chain',
   'rows missing': 'rows before it were removed',
   'row before it replaced': 'the row before it was replaced after this row was written',
-  'members changed': 'its documents in the ledger were changed after the row was written',
-  'row missing': 'the run was closed, but it has no row',
+  'members changed': 'the rows of the ledger that it covers were changed after it was written',
+  'row missing': 'it was closed, but it has no row',
 };
 
 function keptLine({ kept, rows, misfit, ...chain }: CheckedChain): string {

@@ -89,6 +89,7 @@ async function control(name: UpdateName, operator: string, options: RunControlOp
       done: (documents) => DONE[name]({ documents, operator, of }),
       endCommand: commandLine('end', operator),
       remedyFor: (type) => completeCommands(remedyFor(type), operator),
+      waitsFor: 'a worker has to take it',
     };
   }, options);
 }

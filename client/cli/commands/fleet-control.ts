@@ -37,6 +37,7 @@ async function control(name: FleetUpdateName, options: ControlOptions): Promise<
       done: (operators) => DONE[name](`${operators} run${operators === 1 ? '' : 's'}`),
       endCommand: commandLine('fleet end'),
       remedyFor: (type) => completeCommands(remedyFor(type, 'fleet'), undefined),
+      waitsFor: 'a worker has to take it, and each run in work has 10 s to answer',
     };
   }, options);
 }

@@ -1,4 +1,7 @@
 import type { Command } from 'commander';
+import type { OperatorRun } from '../../../contract/fleet-activities';
+import type { FleetStatus } from '../../fleet';
+import { commandLine } from '../command-lines';
 import { printJson, say } from '../output';
 import {
   validControlRequest,
@@ -23,26 +26,49 @@ export function registerFleetEnd(fleet: Command): void {
 
 async function end(options: EndOptions): Promise<void> {
   const { writeAuditOfEndedFleet } = await import('../../../ending/end-fleet.js');
-  const { auditOfFleet } = await import('../../../database/fleets.js');
+  const { auditOfFleet, runsLeftBehind } = await import('../../../database/fleets.js');
+  const { begunRuns } = await import('../../end.js');
   const { ControlRefused, findFleet } = await import('../../index.js');
   const asked = validControlRequest(options);
   await withTemporalAndDatabase(async ({ client }, database) => {
     const fleet = await findFleet(client);
     const { workflowId, runId } = fleet;
-    const { closedAt, obstacle } = await fleet.status();
+    const status = await fleet.status();
+    const { closedAt, obstacle } = status;
     if (closedAt === null && obstacle === null && !options.yes)
       throw new ControlRefused('a worker is at the fleet: if it is ended now, its runs continue without it', {
-        remedy: 'Cancel it: republish fleet cancel. To end it all the same: republish fleet end --yes.',
+        remedy: `${remedyBeforeEnd(status)} To end the fleet all the same: republish fleet end --yes.`,
       });
     const hasEndedNow = await terminateNow({ client }, fleet, asked, obstacle);
-    const isWritten = await writeAuditOfEndedFleet(database, { runId, workflowId, obstacle }, asked);
-    if (hasEndedNow) say(`ended: fleet ${runId}; its audit is written; runs of its operators continue`);
+    const begun = await begunRuns(client, fleet);
+    const isWritten = await writeAuditOfEndedFleet(database, { runId, workflowId, obstacle, begun }, asked);
+    if (hasEndedNow) say(`ended: fleet ${runId}; its audit is written`);
     else
       say(
         `fleet ${runId} has ended already${isWritten ? ', and its audit is written now' : ': nothing was changed'}`,
       );
+    if (isWritten) tellLeftBehind(await runsLeftBehind(database, runId));
     const row = await auditOfFleet(database, runId);
     if (options.json) printJson(row === undefined ? [] : [row]);
     else if (row !== undefined) showFleetAudit(row);
   });
+}
+
+/** A fleet that is cancelled waits for its runs in work: another `cancel` would be refused. */
+function remedyBeforeEnd({ progress, cancelRequested, obstacles }: FleetStatus): string {
+  if (progress?.cancelling !== true && !cancelRequested) return 'Cancel it: republish fleet cancel.';
+  const ends = obstacles.map(({ operatorUserId }) => commandLine('end', operatorUserId));
+  return ends.length === 0
+    ? 'It is cancelled, and ends when its runs in work have ended. See them with: republish fleet status.'
+    : `It is cancelled, and waits for runs that do not move. End them, and the fleet ends: ${ends.join('; ')}.`;
+}
+
+/** Most runs that are named. */
+const MAX_NAMED = 20;
+
+/** The audit of the fleet cannot tell how these runs end: their own audits do. */
+function tellLeftBehind(runs: OperatorRun[]): void {
+  for (const { operatorUserId, runId } of runs.slice(0, MAX_NAMED))
+    say(`continues: ${operatorUserId} (run ${runId}); see: ${commandLine('status', operatorUserId)}`);
+  if (runs.length > MAX_NAMED) say(`and ${runs.length - MAX_NAMED} more runs continue`);
 }

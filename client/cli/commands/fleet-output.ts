@@ -8,12 +8,23 @@ import { compareIds } from '../../../rules/machine-name';
 import { fittedTable, paragraph, wholeTable } from '../terminal/table';
 
 export function fleetLine(progress: FleetProgress): string {
-  const { phase, paused, cancelling, waiting, running, operators } = progress;
-  const { incomplete, failed, cancelled } = operators;
-  const { done, of, percent } = howFarOfFleet(progress);
+  const { phase, paused, cancelling, waiting, running } = progress;
   const state = cancelling ? ' (cancelled)' : paused ? ' (paused)' : '';
+  return `${phase}${state}: ${countsOf(progress)}, ${running} in work, ${waiting} waiting`;
+}
+
+/** The last progress of a fleet that has ended. A terminated fleet still answers that it is running. */
+export function endedFleetLine(progress: FleetProgress): string {
+  const { waiting, running } = progress;
+  const inWork = running === 0 ? '' : `, ${running} in work when it ended`;
+  return `${countsOf(progress)}${inWork}, ${waiting} not begun`;
+}
+
+function countsOf(progress: FleetProgress): string {
+  const { incomplete, failed, cancelled } = progress.operators;
+  const { done, of, percent } = howFarOfFleet(progress);
   const share = percent === undefined ? '' : `, ${percent}%`;
-  return `${phase}${state}: ${done} of ${of} operators complete${share} (${incomplete} incomplete, ${failed} failed, ${cancelled} cancelled), ${running} in work, ${waiting} waiting`;
+  return `${done} of ${of} operators complete${share} (${incomplete} incomplete, ${failed} failed, ${cancelled} cancelled)`;
 }
 
 /** The run of another request for which an operator waits. */
@@ -48,13 +59,16 @@ export function completeOf({ operators }: WrittenFleetAuditRow): string {
 }
 
 /** The order in which runs end is random. */
-export function sortedByOperator(failures: readonly OperatorEnd[]): OperatorEnd[] {
-  return failures.toSorted((a, b) => compareIds(a.operatorUserId, b.operatorUserId));
+export function sortedByOperator<Of extends { operatorUserId: string }>(list: readonly Of[]): Of[] {
+  return list.toSorted((a, b) => compareIds(a.operatorUserId, b.operatorUserId));
 }
+
+/** The words for counts that are no outcome of a run. */
+const COUNTED: Record<string, string> = { notBegun: 'not begun', running: 'running when it was ended' };
 
 function countsTable(operators: FleetSummary['operators']): string {
   const rows = Object.entries(operators).map(([outcome, count]) => [
-    outcome === 'notBegun' ? 'not begun' : outcome,
+    COUNTED[outcome] ?? outcome,
     String(count),
   ]);
   return wholeTable(['operators', 'number'], rows);

@@ -3,6 +3,7 @@ import type { FleetInput } from '../../../contract/fleet';
 import { remedyFor } from '../../../contract/failures';
 import type { Obstacle } from '../../../contract/obstacle';
 import type { FleetRun, FleetStatus } from '../../fleet';
+import type { OperatorObstacle } from '../../fleet-obstacles';
 import { EXIT, exitCodeFor } from '../exit-codes';
 import { requireOperatorIds } from '../ids';
 import { forceOptions, resetCountsOption } from '../options';
@@ -19,6 +20,7 @@ import { registerFleetEnd } from './fleet-end';
 import { registerFleetInspection } from './fleet-inspection';
 import {
   completeOf,
+  endedFleetLine,
   fleetLine,
   sortedByOperator,
   showFleetAudit,
@@ -216,7 +218,8 @@ interface Line {
 }
 
 /** What is shown of a fleet in work. */
-function watchedLines({ progress, waitsFor, obstacle, unreachableSince, closedAt }: FleetStatus): Line[] {
+function watchedLines(status: FleetStatus): Line[] {
+  const { progress, waitsFor, obstacle, obstacles, unreachableSince, closedAt } = status;
   if (closedAt !== null || progress?.phase === 'done') return [];
   if (unreachableSince !== null)
     return [{ key: 'away', text: 'Temporal does not answer; asking on. The fleet is not affected' }];
@@ -225,6 +228,10 @@ function watchedLines({ progress, waitsFor, obstacle, unreachableSince, closedAt
     // The message of an obstacle counts attempts: it would be a new line at each look.
     ...(obstacle === null ? [] : [{ key: obstacle.type, text: obstacleText(obstacle) }]),
     ...texts.map((text) => ({ key: text, text })),
+    ...obstacles.map((each) => ({
+      key: `${each.operatorUserId} ${each.type}`,
+      text: `${operatorObstacleLine(each)}\n${operatorRemedy(each)}`,
+    })),
   ];
 }
 
@@ -243,9 +250,15 @@ async function status({ json }: { json?: true }): Promise<void> {
       say(`no worker answers on task queue ${facts.taskQueue}: the counts need one`);
     if (facts.progress === null) return;
     const { atWork, failures } = facts.progress;
-    print(fleetLine(facts.progress));
-    if (atWork.length > 0) print(paragraph(`in work: ${atWork.toSorted(compareIds).join(', ')}`));
+    const hasEnded = facts.closedAt !== null;
+    print(hasEnded ? endedFleetLine(facts.progress) : fleetLine(facts.progress));
+    const inWork = hasEnded ? 'in work when the fleet ended' : 'in work';
+    if (atWork.length > 0) print(paragraph(`${inWork}: ${atWork.toSorted(compareIds).join(', ')}`));
     for (const waits of facts.waitsFor) print(paragraph(waitLine(waits)));
+    for (const each of sortedByOperator(facts.obstacles)) {
+      print(paragraph(operatorObstacleLine(each)));
+      print(paragraph(operatorRemedy(each)));
+    }
     for (const { operatorUserId, outcome, failure } of sortedByOperator(failures))
       print(
         paragraph(`${outcome}: ${operatorUserId}${failure ? `: ${failure.type}: ${failure.message}` : ''}`),
@@ -253,6 +266,15 @@ async function status({ json }: { json?: true }): Promise<void> {
   } finally {
     await close();
   }
+}
+
+function operatorObstacleLine({ operatorUserId, type, message }: OperatorObstacle): string {
+  return `${operatorUserId} does not move: ${type}: ${message}`;
+}
+
+function operatorRemedy({ operatorUserId, type }: OperatorObstacle): string {
+  const end = commandLine('end', operatorUserId);
+  return `remedy: ${completeCommands(remedyFor(type), operatorUserId)} To end its run as it is: ${end}`;
 }
 
 function obstacleText({ type, message }: Obstacle): string {
