@@ -96,14 +96,17 @@ const TYPE_OF_OUTCOME = Object.fromEntries(
   typesWith('runOutcome').map((type) => [traitsOf(type).runOutcome, type]),
 );
 
-/** Runs of the open operators of a fleet: audited since it began, or begun since and not closed. */
+/**
+ * Runs of the open operators of a fleet: audited since it began, or begun since and not closed. The time of an
+ * audit row has whole milliseconds.
+ */
 const RUNS_SINCE = `SELECT run.operator_user_id AS "operatorUserId", run.run_id AS "runId", run.request
   FROM republish.fleets AS fleet
   JOIN republish.fleet_operators AS operator USING (run_id)
   JOIN republish.runs AS run ON run.operator_user_id = operator.operator_user_id
   LEFT JOIN republish.audit_log AS audit ON audit.run_id = run.run_id
  WHERE fleet.run_id = $1 AND operator.outcome IS NULL
-   AND (audit.written_at >= fleet.started_at
+   AND (audit.written_at >= date_trunc('milliseconds', fleet.started_at)
         OR (audit.id IS NULL AND run.closed_at IS NULL AND run.started_at >= fleet.started_at))
  ORDER BY audit.id DESC NULLS LAST, run.started_at DESC`;
 
