@@ -18,6 +18,8 @@ import { Sweeper } from './sweeper';
 const BATCH = 100;
 /** While the relays are asked about one batch, another is compared with LNbits. */
 const BATCHES_AT_ONCE = 3;
+/** A relay may say OK a moment before its reads show the event. Only what was sent is waited for. */
+const SHOWN_AFTER_MS = 1_500;
 
 /**
  * Looks at every signed document of a run once more, after all pages: an OK of an hour ago and a read-back of
@@ -40,7 +42,10 @@ export async function sweep(
   await pass(deps, runId, call, sweeper, 'send what is missing');
   let untilMs: number | undefined;
   do {
-    if (sweeper.hasSent) await pass(deps, runId, call, sweeper, 'decide');
+    if (sweeper.hasSent) {
+      await sleep(SHOWN_AFTER_MS, call.signal);
+      await pass(deps, runId, call, sweeper, 'decide');
+    }
     untilMs = await tryOn(deps, call, sweeper, untilMs);
   } while (sweeper.hasSent);
   deps.failpoint('after-sweep');

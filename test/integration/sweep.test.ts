@@ -261,6 +261,19 @@ describe('relays that come and go during the sweep', () => {
     60_000,
   );
 
+  test('a relay that shows an event a moment after its OK has it', async () => {
+    const { bench, runId, ids, proxies } = await behindProxies({ relays: 1, machines: 1 });
+    drop(ids, 0);
+    let shownFromMs = 0;
+    proxies[0]?.setFault(({ type, subject }) => {
+      if (type === 'EVENT') shownFromMs = Date.now() + 250;
+      return type === 'REQ' && Date.now() < shownFromMs ? { reply: [['EOSE', subject]] } : undefined;
+    });
+    const swept = await bench.call('sweep', { runId });
+    expect(swept).toMatchObject({ counts: { [FEES]: { published: 1, standing: 1 } }, failures: [] });
+    expect(proxies[0]?.events()).toHaveLength(1);
+  }, 60_000);
+
   test('what a relay refuses for as long as a document may wait fails with its words', async () => {
     const { withEnv, runId, ids, proxies } = await behindProxies({ relays: 1, machines: 1 });
     drop(ids, 0);
