@@ -194,8 +194,9 @@ export class Pages {
   /** @returns as `viewed` */
   swept(result: SweepResult): boolean {
     if (!this.viewed(result)) return false;
-    this.#isSwept = result.swept;
     if (result.failure !== undefined) this.#fail(result.failure);
+    // A run that ends with this failure was swept all the same. A run that holds for it is swept again.
+    this.#isSwept = result.swept && this.#blocked?.by !== 'step';
     return true;
   }
 

@@ -18,10 +18,13 @@ import { Sweeper } from './sweeper';
 const BATCH = 100;
 /** While the relays are asked about one batch, another is compared with LNbits. */
 const BATCHES_AT_ONCE = 3;
+/** A relay may say OK a moment before its reads show the event. Only what was sent is waited for. */
+const SHOWN_AFTER_MS = 1_500;
 
 /**
  * Looks at every signed document of a run once more, after all pages: an OK of an hour ago and a read-back of
- * a minute ago prove nothing about now. The first pass sends what is missing. If it sent anything, a second
+ * a minute ago prove nothing about now. The first pass sends what is missing. Documents for which too few
+ * relays answer are tried on, and sent where a relay comes back without them. Whenever anything was sent, a
  * pass looks at all documents again, and only that one decides: a relay may drop one document for another.
  *
  * Where pages have open documents, it names these pages and looks at nothing, unless the run is blocked.
@@ -37,8 +40,14 @@ export async function sweep(
   const sweepNumber = await beginSweep(deps.database, runId);
   const sweeper = new Sweeper(deps, { run, sweepNumber, identity: relayIdentity(deps, run, call), call });
   await pass(deps, runId, call, sweeper, 'send what is missing');
-  if (sweeper.sent > 0) await pass(deps, runId, call, sweeper, 'decide');
-  await tryOn(deps, call, sweeper);
+  let untilMs: number | undefined;
+  do {
+    if (sweeper.hasSent) {
+      await sleep(SHOWN_AFTER_MS, call.signal);
+      await pass(deps, runId, call, sweeper, 'decide');
+    }
+    untilMs = await tryOn(deps, call, sweeper, untilMs);
+  } while (sweeper.hasSent);
   deps.failpoint('after-sweep');
   const outdated = await outdatedAccount(deps, run.operatorUserId, run.operatorPubkey);
   return {
@@ -57,6 +66,7 @@ async function pass(
 ): Promise<void> {
   sweeper.unanswered = [];
   sweeper.waitsFor = undefined;
+  sweeper.hasSent = false;
   const batches = pagesOf<SweptDocument>(BATCH, (after, limit) =>
     signedDocuments(deps.database, runId, after, limit),
   );
@@ -70,21 +80,25 @@ async function pass(
 }
 
 /**
- * A relay that does not answer proves nothing. It is asked again for as long as a document may wait. Time for
- * which a relay takes questions slowly does not count.
+ * A relay that does not answer proves nothing, and one that refuses an event for the moment may take it later.
+ * Both are asked again for as long as a document may wait. Time for which a relay takes questions slowly does
+ * not count.
+ *
+ * @param untilMs of an earlier call of this sweep: all of them share the time, so that they come to an end
+ * @returns `untilMs` for the next call
  */
 async function tryOn(
   { patience }: ActivityDependencies,
   call: ActivityCall,
   sweeper: Sweeper,
-): Promise<void> {
+  untilMs = Date.now() + patience.documentTimeoutMs,
+): Promise<number> {
   const { signal } = call;
   const since = new Date().toISOString();
-  let untilMs = Date.now() + patience.documentTimeoutMs;
-  for (let attempt = 1; sweeper.unanswered.length > 0; attempt += 1) {
+  for (let tries = 1; sweeper.unanswered.length > 0; tries += 1) {
     const documents = sweeper.unanswered.splice(0);
     const isLast = Date.now() >= untilMs;
-    const { waitsFor } = sweeper;
+    const { waitsFor, taken } = sweeper;
     sweeper.waitsFor = undefined;
     call.show(() => ({ waiting: waitingFor(documents, waitsFor ?? since) }));
     if (waitsFor !== undefined) {
@@ -96,18 +110,21 @@ async function tryOn(
       signal.throwIfAborted();
       await sweeper.sweep(documents.slice(begin, begin + BATCH), isLast ? 'give up' : 'try on');
     }
-    if (sweeper.unanswered.length === 0) return;
+    if (sweeper.unanswered.length === 0) break;
     if (sweeper.waitsFor !== undefined) continue;
-    const pause = Math.min(pauseMs(patience, attempt), Math.max(1, untilMs - Date.now()));
+    // What a relay has taken just now is looked at soon.
+    if (sweeper.taken > taken) tries = 1;
+    const pause = Math.min(pauseMs(patience, tries), Math.max(1, untilMs - Date.now()));
     await sleep(pause, signal);
   }
+  return untilMs;
 }
 
-/** @param what the slow relay; or the time since when too few relays answer */
+/** @param what the slow relay; or the time since when too few relays answer or take the documents */
 function waitingFor(documents: readonly SweptDocument[], what: HeldbackBy | string): WaitingDocument[] {
   const reason =
     typeof what === 'string'
-      ? { why: 'too few relays answer whether they have it', since: what }
+      ? { why: 'too few relays have it, and others do not answer or do not take it now', since: what }
       : { why: waitsForSlow(what) };
   return documents
     .slice(0, MAX_SHOWN)

@@ -12,14 +12,13 @@ import type { RunRow } from '../../database/ledger/runs';
 import { DOCUMENT_KIND, dTag } from '../../documents/document-type';
 import { isAuthentic, type SignedEvent, trust } from '../../nostr/events';
 import type { RelayIdentity } from '../../nostr/relays/identity';
-import type { SendReply } from '../../nostr/relays/document-relay';
 import type { Seen, Sent } from '../../nostr/relays/seen';
 import { type HeldbackBy, thoseWithout, verdictOn } from '../../rules/quorum';
-import { isOutOfDate } from '../../rules/seal';
-import { type SweptVerdict, sweptVerdict } from '../../rules/sweep';
+import { isLacking, mayStore, type SweptRelay, type SweptVerdict, sweptVerdict } from '../../rules/sweep';
 import type { ActivityCall, ActivityDependencies } from '../dependencies';
-import { readPage } from '../page/read-page';
 import { letsNothingThrough, waitingFor } from '../page/slow-relays';
+import { compare } from './compare';
+import { Replies } from './replies';
 
 /** A save is in LNbits a moment before it is on a relay. */
 const SAVE_REACHES_RELAYS_MS = 2_000;
@@ -32,51 +31,55 @@ export interface Sweeping {
   call: Pick<ActivityCall, 'signal' | 'show'>;
 }
 
+/**
+ * What happens to documents that were looked at. Only the first two send. `send what is missing`: also to
+ * single relays that lack a document which stands. `try on`: waits for the slowest relay, and sends what does
+ * not stand yet. `give up`: a document without enough answers fails, unless it waits for a relay that takes
+ * questions slowly.
+ */
+export type SweepPurpose = 'send what is missing' | 'try on' | 'decide' | 'give up';
+
 const STATE_CHANGED = 'its state was changed after it was read, and no newer document stands';
 
 interface Looked {
   document: SweptDocument;
   event: SignedEvent;
   seen: Seen;
+  /** By URL. */
+  relays: Map<string, SweptRelay<SignedEvent>>;
   verdict: SweptVerdict;
 }
 
 /** Looks at documents, sends what is missing, and writes their outcomes. */
 export class Sweeper {
-  /** Documents that were sent, and that at least one relay did not refuse. */
-  sent = 0;
-  /** Documents for which too few relays have answered. */
+  /** Something was sent since this was last set to false, and a relay may have stored it. */
+  hasSent = false;
+  /** How often a relay has taken a document. */
+  taken = 0;
+  /** Documents of which too few relays have said whether they have them, or taken them. */
   unanswered: SweptDocument[] = [];
   /** A relay that takes questions slowly, and that some of them wait for. */
   waitsFor: HeldbackBy | undefined;
+  readonly #replies = new Replies();
 
   constructor(
     private readonly deps: ActivityDependencies,
     private readonly sweeping: Sweeping,
   ) {}
 
-  /**
-   * `decide`: nothing is sent any more. `try on`: waits for the slowest relay. `give up`: a document without
-   * enough answers fails, unless it waits for a relay that takes questions slowly.
-   */
-  async sweep(
-    documents: SweptDocument[],
-    purpose: 'send what is missing' | 'decide' | 'try on' | 'give up',
-  ): Promise<void> {
-    const looked = await this.#look(
-      documents,
-      purpose === 'try on' || purpose === 'give up' ? 'all' : 'quorum',
-    );
-    if (purpose === 'send what is missing') {
-      const sent = await this.#send(looked);
-      this.sent += sent;
-      // The next pass looks at all of them again.
-      if (sent > 0) return;
-    }
-    await this.#decide(looked, purpose === 'give up');
+  async sweep(documents: readonly SweptDocument[], purpose: SweepPurpose): Promise<void> {
+    const isTriedOn = purpose === 'try on' || purpose === 'give up';
+    const looked = await this.#look(documents, isTriedOn ? 'all' : 'quorum');
+    if (purpose === 'decide' || purpose === 'give up') return this.#decide(looked, purpose === 'give up');
+    const { stored, others } = await this.#send(looked, purpose);
+    this.hasSent ||= stored.length > 0;
+    // The next pass looks at all of them again.
+    if (purpose === 'send what is missing' && stored.length > 0) return;
+    this.unanswered.push(...stored.map(({ document }) => document));
+    await this.#decide(others, false);
   }
 
-  async #look(all: SweptDocument[], until: 'quorum' | 'all'): Promise<Looked[]> {
+  async #look(all: readonly SweptDocument[], until: 'quorum' | 'all'): Promise<Looked[]> {
     const { publisher } = this.deps;
     const documents = all.filter((document) => {
       // The signature of a good outcome was checked when the signer gave it.
@@ -91,23 +94,64 @@ export class Sweeper {
       event: signed(document),
     }));
     const seen = await publisher.look(addresses, this.sweeping.identity, until);
+    for (const sightings of seen) this.#replies.noteSilences(sightings);
     return documents.flatMap((document, index) => {
       const event = events[index];
       const sightings = seen[index];
       if (event === undefined || sightings === undefined) return [];
-      const verdict = sweptVerdict(event, [...sightings.values()], publisher.required);
-      return [{ document, event, seen: sightings, verdict }];
+      return [this.#judged({ document, event, seen: sightings }, mayBeSent(document))];
     });
   }
 
-  /** @returns how many were sent and not refused */
-  async #send(looked: Looked[]): Promise<number> {
+  /** @param sendable false: the document is not sent any more */
+  #judged({ document, event, seen }: Pick<Looked, 'document' | 'event' | 'seen'>, sendable: boolean): Looked {
+    const relays = this.#replies.with(event, seen);
+    const { required } = this.deps.publisher;
+    const verdict = sweptVerdict(event, [...relays.values()], { required, mayBeSent: sendable });
+    return { document, event, seen, relays, verdict };
+  }
+
+  /**
+   * Sends what relays lack, if it is still right: the operator may have sold the machine or saved another
+   * state since. An outdated event would replace nothing newer, but machines would take it.
+   *
+   * @returns `stored`: what a relay may have stored, and must be looked at again; `others`: all others, judged
+   *   by the replies
+   */
+  async #send(
+    looked: readonly Looked[],
+    purpose: 'send what is missing' | 'try on',
+  ): Promise<{ stored: Looked[]; others: Looked[] }> {
     const missing = looked.filter(
-      ({ document, verdict, seen }) =>
-        mayBeSent(document) && verdict.kind !== 'newer' && isMissingSomewhere(document, seen),
+      ({ document, event, relays, verdict: { kind } }) =>
+        mayBeSent(document) &&
+        kind !== 'newer' &&
+        (kind !== 'stands' || purpose === 'send what is missing') &&
+        [...relays.values()].some((relay) => isLacking(event, relay)),
     );
-    const replies = await Promise.all(missing.map((each) => this.#sendInTurn(each)));
-    return replies.filter((sent) => [...sent.values()].some(mayBeTaken)).length;
+    const wrong = await this.#notRight(missing.map(({ document }) => document));
+    const replied = new Map(
+      await Promise.all(
+        missing
+          .filter(({ document }) => !wrong.has(document))
+          .map(async (each) => [each, [...(await this.#sendInTurn(each)).values()]] as const),
+      ),
+    );
+    const isStored = (each: Looked): boolean => replied.get(each)?.some(mayStore) === true;
+    for (const replies of replied.values())
+      if (replies.some(({ kind }) => kind === 'ok' || kind === 'forwarded')) this.taken += 1;
+    return {
+      stored: looked.filter(isStored),
+      others: looked
+        .filter((each) => !isStored(each))
+        .map((each) => this.#judged(each, mayBeSent(each.document) && !wrong.has(each.document))),
+    };
+  }
+
+  /** Those of them that LNbits has otherwise by now. Without documents nothing is read. */
+  async #notRight(documents: readonly SweptDocument[]): Promise<ReadonlySet<SweptDocument>> {
+    const { account, outdated, changed } = await compare(this.deps, this.sweeping.run, documents);
+    return new Set(account === undefined ? [...outdated.keys(), ...changed] : documents);
   }
 
   /** Sends one document. Where its quorum needs a relay that takes events slowly, it waits for that relay. */
@@ -115,8 +159,10 @@ export class Sweeper {
     const { publisher } = this.deps;
     const { call, identity } = this.sweeping;
     for (;;) {
+      const sentAtMs = performance.now();
       const sent = await publisher.send(event, { seen, identity });
-      const taken = [...sent.values()].filter(mayBeTaken).length;
+      this.#replies.noteSent(event, sentAtMs, sent);
+      const taken = [...sent.values()].filter((reply) => reply.kind !== 'lost' && mayStore(reply)).length;
       const waitsFor = publisher.waitsFor(sent, verdict.holding + taken);
       // A failed document is not failed again: it is sent where there is room, and nobody waits.
       if (waitsFor === undefined || !isGood(document.outcome) || letsNothingThrough(this.deps, waitsFor))
@@ -156,9 +202,10 @@ export class Sweeper {
   }
 
   /** What to write for a document. Empty: the ledger has it already. */
-  #settlement({ document, event, seen, verdict }: Looked, outdated: Failure | undefined): Swept[] {
+  #settlement(looked: Looked, outdated: Failure | undefined): Swept[] {
+    const { document, event, verdict } = looked;
     const { documentType, machineId, outcome, lagging } = document;
-    const relays = this.#relays(event, seen);
+    const relays = this.#standings(looked);
     const row = { documentType, machineId, eventId: event.id, relays };
     const failed = (why: Pick<Swept, 'type' | 'message'>): Swept[] =>
       isGood(document.outcome) ? [{ ...row, outcome: 'failed', ...why }] : [];
@@ -175,47 +222,45 @@ export class Sweeper {
       case 'unknown':
         return failed({ type: 'RelayQuorumNotReached', message: this.#describe(verdict, relays) });
       case 'lost':
-        return failed({ type: 'DocumentLost', message: this.#describe(verdict, relays) });
+        return failed(outdated ?? { type: 'DocumentLost', message: this.#describe(verdict, relays) });
     }
   }
 
   /**
-   * Compares standing documents with LNbits: a machine may have another key or owner, and a state may have
-   * changed while no newer event stands. A save may be on its way, so the sweep looks at those again.
+   * Compares documents with LNbits: a machine may have another key or owner, and a state may have changed while
+   * no newer event stands. A save may be on its way, so the sweep looks at those again. Lost documents are
+   * compared too: what is no longer right was not sent again, and that is why it is missing.
    */
   async #compared(looked: Looked[]): Promise<{ outdated: Map<SweptDocument, Failure>; looked: Looked[] }> {
-    const outdated = new Map<SweptDocument, Failure>();
-    const changed = new Set<SweptDocument>();
-    const standing = looked
-      .filter(({ verdict }) => verdict.kind === 'stands')
-      .map(({ document }) => document);
-    for (const [documentType, machines] of groupBy(standing, (document) => document.documentType)) {
-      const page = await readPage(this.deps, { ...this.sweeping.run, documentType, machines });
+    const isLost = ({ document, verdict }: Looked): boolean =>
+      verdict.kind === 'lost' && isGood(document.outcome);
+    const asked = looked.filter((each) => each.verdict.kind === 'stands' || isLost(each));
+    const { account, outdated, changed } = await compare(
+      this.deps,
+      this.sweeping.run,
+      asked.map(({ document }) => document),
+    );
+    if (account !== undefined) {
       // A new account key concerns the whole run, and is reported for it.
-      if (page.outdated !== undefined) return { outdated, looked };
-      for (const document of machines) {
-        const read = page.documents.get(document.machineId);
-        if (read === undefined) continue;
-        if ('plaintext' in read) {
-          if (isOutOfDate(document.stateFingerprint, read.fingerprint)) changed.add(document);
-        } else if (read.type === 'PlanOutdated')
-          outdated.set(document, { type: 'PlanOutdated', message: read.message });
-        else changed.add(document);
-      }
+      return { outdated: new Map(asked.filter(isLost).map(({ document }) => [document, account])), looked };
     }
     if (changed.size === 0) return { outdated, looked };
     await sleep(SAVE_REACHES_RELAYS_MS);
-    const again = new Map((await this.#look([...changed], 'all')).map((each) => [each.document, each]));
+    const again = new Map(
+      (await this.#look([...changed], 'all')).map((each) => [each.document, this.#judged(each, false)]),
+    );
     for (const [document, { verdict }] of again)
-      if (verdict.kind === 'stands') outdated.set(document, { type: 'StateChanged', message: STATE_CHANGED });
+      if (verdict.kind === 'stands' || verdict.kind === 'lost')
+        outdated.set(document, { type: 'StateChanged', message: STATE_CHANGED });
     return { outdated, looked: looked.map((each) => again.get(each.document) ?? each) };
   }
 
-  #relays(event: SignedEvent, seen: Seen): Record<string, RelayStanding> {
+  /** By the relays' names as they may be shown. */
+  #standings({ event, relays }: Looked): Record<string, RelayStanding> {
     return Object.fromEntries(
-      [...seen].map(([url, sighting]) => [
+      [...relays].map(([url, { shown, sent }]) => [
         this.deps.publisher.nameOf(url),
-        verdictOn(event, { confirmed: sighting }).standing,
+        verdictOn(event, { confirmed: shown, sent }).standing,
       ]),
     );
   }
@@ -239,33 +284,6 @@ function mayBeSent({ outcome, failureType }: SweptDocument): boolean {
   return outcome !== 'skipped' && !isOutdated;
 }
 
-/**
- * A relay answers, and does not have it. Relays that do not answer get nothing: it would only be waited for.
- */
-function isMissingSomewhere({ event }: SweptDocument, seen: Seen): boolean {
-  return [...seen.values()].some(
-    (sighting) =>
-      sighting.kind === 'nothing' ||
-      sighting.kind === 'unseen' ||
-      (sighting.kind === 'event' && sighting.event.id !== event.id),
-  );
-}
-
-function mayBeTaken(reply: SendReply): boolean {
-  return reply.kind === 'ok' || reply.kind === 'forwarded' || reply.kind === 'silent';
-}
-
 function standsAllTheSame({ holding }: SweptVerdict): string {
   return `it had been signed and sent before: ${holding} ${holding === 1 ? 'relay has' : 'relays have'} it`;
-}
-
-function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): Map<string, T[]> {
-  const groups = new Map<string, T[]>();
-  for (const item of items) {
-    const key = keyOf(item);
-    const group = groups.get(key);
-    if (group === undefined) groups.set(key, [item]);
-    else group.push(item);
-  }
-  return groups;
 }

@@ -3,8 +3,8 @@ import { FAILURES, type FailureType, scopeOf } from '../../contract/failures';
 import { endOfPage, sharedCause } from '../../rules/page-end';
 import { pauseMs } from '../../rules/patience';
 import type { Dated } from '../../rules/newest';
-import type { SightingOf } from '../../rules/quorum';
-import { sweptVerdict } from '../../rules/sweep';
+import type { SendReply, SightingOf } from '../../rules/quorum';
+import { isLacking, type SweptRelay, sweptVerdict } from '../../rules/sweep';
 
 type Shown = SightingOf<Dated>;
 
@@ -90,43 +90,117 @@ describe('pauseMs', () => {
 });
 
 describe('sweptVerdict', () => {
+  type Relay = SweptRelay<Dated>;
   const ours = { id: 'b', created_at: 10 };
   const holds: Shown = { kind: 'event', event: ours };
+  const nothing: Shown = { kind: 'nothing' };
+  const away: Shown = { kind: 'unknown', reason: 'away' };
+  const busy: SendReply = { kind: 'refused', message: 'error: busy', isFinal: false };
+  const ok: SendReply = { kind: 'ok', message: '' };
   const shown = fc.constantFrom<Shown>(
     holds,
-    { kind: 'nothing' },
+    nothing,
     { kind: 'unseen' },
-    { kind: 'unknown', reason: 'away' },
+    away,
     { kind: 'event', event: { id: 'a', created_at: 9 } },
     { kind: 'event', event: { id: 'a', created_at: 11 } },
   );
+  const sent = fc.constantFrom<SendReply | undefined>(
+    undefined,
+    ok,
+    busy,
+    { kind: 'refused', message: 'blocked: no', isFinal: true },
+    { kind: 'silent' },
+    { kind: 'forwarded' },
+    { kind: 'lost', reason: 'connection lost' },
+  );
+  const relay = fc.record<Relay>({ shown, sent, wasSilent: fc.boolean() });
 
-  it.each<[string, Shown[], string]>([
-    ['a quorum has it', [holds, holds, { kind: 'nothing' }], 'stands'],
-    ['a newer one stands', [holds, holds, { kind: 'event', event: { id: 'c', created_at: 11 } }], 'newer'],
+  it.each<[string, Relay[], string]>([
+    ['a quorum has it', [{ shown: holds }, { shown: holds }, { shown: nothing }], 'stands'],
+    [
+      'a newer one stands',
+      [{ shown: holds }, { shown: holds }, { shown: { kind: 'event', event: { id: 'c', created_at: 11 } } }],
+      'newer',
+    ],
     [
       'one that does not answer could have it',
-      [holds, { kind: 'unknown', reason: 'away' }, { kind: 'nothing' }],
+      [{ shown: holds }, { shown: away }, { shown: nothing }],
       'unknown',
     ],
-    ['too few have it, whoever else might', [holds, { kind: 'nothing' }, { kind: 'nothing' }], 'lost'],
-  ])('%s', (_, sightings, kind) => {
-    expect(sweptVerdict(ours, sightings, 2).kind).toBe(kind);
+    [
+      'one that refuses it for the moment may take it',
+      [{ shown: holds }, { shown: nothing }, { shown: nothing, sent: busy }],
+      'unknown',
+    ],
+    [
+      'one that came back without its events may take it',
+      [{ shown: holds }, { shown: nothing }, { shown: nothing, wasSilent: true }],
+      'unknown',
+    ],
+    [
+      'one that took it after that does not keep it',
+      [{ shown: holds }, { shown: nothing }, { shown: nothing, sent: ok, wasSilent: true }],
+      'lost',
+    ],
+    [
+      'too few have it, whoever else might',
+      [{ shown: holds }, { shown: nothing }, { shown: nothing }],
+      'lost',
+    ],
+  ])('%s', (_, relays, kind) => {
+    expect(sweptVerdict(ours, relays, { required: 2, mayBeSent: true }).kind).toBe(kind);
   });
 
   it('never says that it stands or is lost where the answers do not prove it', () => {
     fc.assert(
       fc.property(
-        fc.array(shown, { maxLength: 5 }),
+        fc.array(relay, { maxLength: 5 }),
         fc.integer({ min: 1, max: 5 }),
-        (sightings, required) => {
-          const { kind, holding } = sweptVerdict(ours, sightings, required);
-          const silent = sightings.filter((each) => each.kind === 'unknown' || each.kind === 'unseen').length;
+        fc.boolean(),
+        (relays, required, mayBeSent) => {
+          const { kind, holding } = sweptVerdict(ours, relays, { required, mayBeSent });
+          const silent = relays.filter(
+            (each) => each.shown.kind === 'unknown' || each.shown.kind === 'unseen',
+          ).length;
           if (kind === 'stands') return holding >= required;
           if (kind === 'lost') return holding + silent < required;
           return true;
         },
       ),
+    );
+  });
+
+  it('is not lost while a quorum has it, or could have it by relays that may be sent it again', () => {
+    fc.assert(
+      fc.property(fc.array(relay, { maxLength: 5 }), fc.integer({ min: 1, max: 5 }), (relays, required) => {
+        const { kind, holding } = sweptVerdict(ours, relays, { required, mayBeSent: true });
+        const passing = relays.filter((each) => each.sent !== undefined && isLacking(ours, each)).length;
+        return kind !== 'lost' || holding + passing < required;
+      }),
+    );
+  });
+
+  it('waits only for silent relays where the document is not sent any more', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.record<Relay>({ shown: fc.constantFrom(holds, nothing), sent, wasSilent: fc.boolean() })),
+        fc.integer({ min: 1, max: 5 }),
+        (relays, required) => sweptVerdict(ours, relays, { required, mayBeSent: false }).kind !== 'unknown',
+      ),
+    );
+  });
+
+  it('sends to no relay that is silent, has it, took it or refused it finally', () => {
+    fc.assert(
+      fc.property(relay, (each) => {
+        const shows = 'event' in each.shown && each.shown.event?.id === ours.id;
+        const isOver =
+          each.sent?.kind === 'ok' ||
+          each.sent?.kind === 'forwarded' ||
+          (each.sent?.kind === 'refused' && each.sent.isFinal);
+        return !isLacking(ours, each) || !(shows || isOver || each.shown.kind === 'unknown');
+      }),
     );
   });
 });

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import type { PageResult, SweepResult } from '../../contract/activities';
+import type { Failure } from '../../contract/failures';
 import { type Circumstances, type Next, Pages, type Step } from '../../rules/pages';
 import { documentsOf } from '../../rules/tally';
 import { type Choose, type ModelOptions, RunModel } from '../support/run-model';
@@ -86,6 +87,32 @@ test('where nothing fails, each page goes out once, and nothing is asked of the 
   for (let ticks = 0; !model.hasEnded && ticks < 100; ticks += 1) model.tick((limit) => limit - 1);
   expect(begun).toEqual(['load machines', 'prove signer', 'page 0', 'page 1', 'sweep']);
   expect(model.tally.total).toMatchObject({ planned: 6, published: 6, open: 0, failed: 0 });
+});
+
+describe('a sweep that finds another account key', () => {
+  const sweptPages = (holds: boolean): Pages => {
+    const { opened } = new RunModel({ holds }).ledger;
+    const pages = new Pages(holds, opened);
+    pages.begin({ do: 'sweep', blocked: false });
+    const failure: Failure = { type: 'PlanOutdated', message: 'another key' };
+    pages.swept({ pages: [], counts: {}, failures: [], swept: true, failure });
+    return pages;
+  };
+  const quiet = { cancelled: false, stopped: false, isHistoryLong: false };
+
+  test('ends a run, and the audit says that all was looked at', () => {
+    const pages = sweptPages(false);
+    expect(pages.next(quiet)).toEqual({ do: 'end' });
+    expect(pages).toMatchObject({ isSwept: true, endedBy: { type: 'PlanOutdated' } });
+  });
+
+  test('holds a run, which is swept again after a retry', () => {
+    const pages = sweptPages(true);
+    expect(pages.next(quiet)).toEqual({ do: 'wait' });
+    expect(pages.phase).toBe('holding');
+    pages.unblock();
+    expect(pages.next(quiet)).toEqual({ do: 'sweep', blocked: false });
+  });
 });
 
 /** A check that cannot fail says nothing: rules that are wrong in one thing each. */
