@@ -215,7 +215,7 @@ export class PageAttempt {
   note(document: PageDocument, trouble: Trouble): void {
     document.trouble = trouble;
     delete document.waitsFor;
-    this.deps.telemetry?.tryFailed(this.facts.documentType, trouble.type);
+    if (trouble.isWait !== true) this.deps.telemetry?.tryFailed(this.facts.documentType, trouble.type);
   }
 
   /**

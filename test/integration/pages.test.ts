@@ -1,4 +1,5 @@
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
+import type { HeartbeatDetails } from '../../contract/activities';
 import { generateSecretKey, getPublicKey } from '../../nostr/keys';
 import { type ActivityBench, activityEnvironment, startActivities } from '../support/activities';
 import { fails } from '../support/fails';
@@ -258,6 +259,31 @@ describe('a page', () => {
       .filter(({ method }) => method === 'nip44_encrypt');
     expect(new Set(encryptions.map(({ id }) => id)).size).toBeLessThanOrEqual(2);
   }, 30_000);
+
+  test('a busy signer: the page pauses, and the documents that were not asked for wait and have had no try', async () => {
+    const operator = await saga.addOperator({ machines: 6 });
+    const { runId } = await bench.plan(operator);
+    operator.bunker.setFaults(({ method }) =>
+      method === 'nip44_encrypt' ? { error: 'rate limited' } : undefined,
+    );
+    const before = asked(operator, 'nip44_encrypt');
+    // After the first refusal another document is asked for, without a pause: perhaps only one is refused.
+    expect((await republish(runId, PAGE[FEES])).counts).toMatchObject({ open: 6 });
+    const environment = activityEnvironment();
+    const shown: HeartbeatDetails[] = [];
+    environment.on('heartbeat', (details: HeartbeatDetails) => shown.push(details));
+    const again = bench.call('republishDocuments', { runId, page: PAGE[FEES] }, environment);
+    expect(await fails(ApplicationFailure, again)).toMatchObject({ type: 'SignerBusy' });
+    const rows = (await saga.ledger(runId)).filter(({ documentType }) => documentType === FEES);
+    const tries = rows.reduce((sum, row) => sum + row.tries, 0);
+    expect(tries).toBe(asked(operator, 'nip44_encrypt') - before);
+    expect(rows.some((row) => row.tries === 0 && row.failureType === null)).toBe(true);
+    // All are shown.
+    expect(shown.at(-1)?.waiting).toHaveLength(6);
+    expect(shown.at(-1)?.waiting?.map(({ why }) => why)).toContainEqual(
+      expect.stringMatching(/^waits for its turn at the signer: .*rate limited/),
+    );
+  });
 
   test('a page whose documents all fail for the signer says so: others would, too', async () => {
     const operator = await saga.addOperator({ machines: 2 });
