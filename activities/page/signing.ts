@@ -122,7 +122,7 @@ export class Signing {
     const trouble = this.#trouble;
     if (trouble === undefined || scopeOf(trouble.type) !== 'signer') return;
     for (const [document] of toSign) {
-      if (isSigned(document) || document.trouble !== undefined) continue;
+      if (isSigned(document) || document.ended || document.trouble !== undefined) continue;
       if (trouble.type === 'SignerBusy') this.page.note(document, waitingForTurn(trouble));
       else this.page.noteThrown(document, trouble);
     }

@@ -243,6 +243,27 @@ describe('a page', () => {
     });
   }, 30_000);
 
+  test('a signature that does not come does not hold up what is signed: that is settled meanwhile', async () => {
+    const operator = await saga.addOperator({ machines: 6 });
+    const { runId } = await bench.plan(operator);
+    let heard = 0;
+    let answer: () => void = () => undefined;
+    const answered = new Promise<void>((resolve) => (answer = resolve));
+    operator.bunker.setFaults(async ({ method }) => {
+      if (method === 'sign_event' && (heard += 1) === 4) await answered;
+      return undefined;
+    });
+    // The bunker's time is longer than the test may take: what is settled did not wait for its end.
+    const patient = startActivities(saga, { env: { REPUBLISH_BUNKER_TIMEOUT_MS: '120000' } });
+    const page = patient.call('republishDocuments', { runId, page: PAGE[FEES] });
+    await until(
+      async () => (await saga.ledger(runId)).filter((row) => row.outcome === 'published').length === 5,
+    );
+    answer();
+    expect((await page).counts).toMatchObject({ published: 6 });
+    expect(asked(operator, 'sign_event')).toBe(6);
+  }, 30_000);
+
   test('a signer that answers nobody is the trouble of all, asked for two of them', async () => {
     const operator = await saga.addOperator({ machines: 20 });
     const { runId } = await bench.plan(operator);
