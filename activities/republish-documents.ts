@@ -43,7 +43,12 @@ async function resultOf(
   const { documents, advanced, unproven, facts } = attempt;
   const { documentType } = facts;
   const { counts, failures, waiting: inTrouble, leastTries } = await pageState(deps.database, reference);
-  const waiting = [...inTrouble, ...waitingOf(attempt, 'without trouble')].slice(0, MAX_SHOWN);
+  const onlyWaiting = waitingOf(attempt, 'without trouble');
+  // A document may have had trouble before. It is shown with what it waits for now.
+  const onlyInTrouble = inTrouble.filter(
+    ({ machineId }) => !onlyWaiting.some((waiting) => waiting.machineId === machineId),
+  );
+  const waiting = [...onlyInTrouble, ...onlyWaiting].slice(0, MAX_SHOWN);
   const troubles = documents.flatMap(({ trouble, ended }) => (trouble && !ended ? [trouble] : []));
   const end = {
     begun: documents.length,

@@ -1,4 +1,4 @@
-import { onAbort, sleep } from '../../async/wait';
+import { onAbort, sleep, within } from '../../async/wait';
 import type { PageCounts, PageReference } from '../../contract/activities';
 import { ensureError, RepublishError, scopeOf } from '../../contract/failures';
 import type { BegunPage } from '../../database/ledger/page';
@@ -25,6 +25,8 @@ import { byTurn, noteSpared } from './slow-relays';
 
 /** How often one attempt puts a document off (for a date, or for another run's seal). */
 const MAX_ROUNDS = 5;
+/** After this time without another signature, the page no longer waits to read back what is signed. */
+const QUIET_MS = 1_000;
 
 /**
  * One attempt at a page. Each round does two things. Documents without a signature are looked up, read,
@@ -162,19 +164,45 @@ export class PageAttempt {
     const placed = place(this, [...ready, ...authentic(this, reused)]);
     // Promise.all below hears the rejection, after the signer.
     placed.catch(() => undefined);
-    const signing = new Signing(this, later);
-    await signing.run(toSign);
-    const placements = await Promise.all([
-      placed,
-      place(
-        this,
-        toSign.map(([document]) => document).filter((document) => isSigned(document)),
-      ),
-    ]);
+    const placements = await this.#signAndPlace(toSign, later);
     // Relays refuse the reused event for itself: a new event may be sealed, once.
-    for (const document of placements.flat()) later.set(document, Date.now());
+    for (const document of (await Promise.all([placed, ...placements])).flat())
+      later.set(document, Date.now());
     noteSpared(this, spared, later);
     return later;
+  }
+
+  /**
+   * While signatures come one after the other, they are read back together, after the last one. A question
+   * without an answer does not hold up what is signed: that is placed as soon as no further signature comes
+   * for a moment.
+   *
+   * @returns the placements; it has waited for the signer only
+   */
+  async #signAndPlace(
+    toSign: [PageDocument, Prepared & { kind: 'sign' }][],
+    later: Map<PageDocument, number>,
+  ): Promise<Promise<PageDocument[]>[]> {
+    const signing = new Signing(this, later).run(toSign).then(() => true);
+    const notPlaced = new Set(toSign.map(([document]) => document));
+    const placements: Promise<PageDocument[]>[] = [];
+    let isOver = false;
+    let known = 0;
+    while (!isOver) {
+      isOver = (await within(signing, QUIET_MS)) === true;
+      const signed = [...notPlaced].filter((document) => isSigned(document));
+      if (!isOver && signed.length !== known) {
+        known = signed.length;
+        continue;
+      }
+      known = 0;
+      for (const document of signed) notPlaced.delete(document);
+      const placement = place(this, signed);
+      // The caller hears the rejection, after the signer.
+      placement.catch(() => undefined);
+      placements.push(placement);
+    }
+    return placements;
   }
 
   /** If LNbits cannot be read, each document that must be read gets that failure. The others continue. */
@@ -215,7 +243,7 @@ export class PageAttempt {
   note(document: PageDocument, trouble: Trouble): void {
     document.trouble = trouble;
     delete document.waitsFor;
-    this.deps.telemetry?.tryFailed(this.facts.documentType, trouble.type);
+    if (trouble.isWait !== true) this.deps.telemetry?.tryFailed(this.facts.documentType, trouble.type);
   }
 
   /**

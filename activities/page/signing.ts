@@ -10,7 +10,7 @@ import { type CurrentSigner, nameOfSigner } from '../../nostr/signers/keyring';
 import type { Signer, SignerCall } from '../../nostr/signers/signer';
 import { tooLargeForBunker } from '../steps/relay-objections';
 import type { PageAttempt } from './attempt';
-import { isSigned, type PageDocument, YIELD } from './document';
+import { isSigned, type PageDocument, type Trouble, troubleOf, YIELD } from './document';
 import { prepare, type Prepared } from './prepare';
 import type { ReadDocument } from './read-page';
 
@@ -116,13 +116,16 @@ export class Signing {
 
   /**
    * Gives the signer's failure to each document that was not begun because of it: it counts as a failed try.
-   * A document that waits for a bunker's rate (SignerBusy) has had no try.
+   * If the signer is only busy, they wait for their turn, and have had no try.
    */
   #shareTrouble(toSign: [PageDocument, ToSign][]): void {
     const trouble = this.#trouble;
     if (trouble === undefined || scopeOf(trouble.type) !== 'signer') return;
-    for (const [document] of toSign)
-      if (!isSigned(document) && document.trouble === undefined) this.page.noteThrown(document, trouble);
+    for (const [document] of toSign) {
+      if (isSigned(document) || document.ended || document.trouble !== undefined) continue;
+      if (trouble.type === 'SignerBusy') this.page.note(document, waitingForTurn(trouble));
+      else this.page.noteThrown(document, trouble);
+    }
   }
 
   /** @returns whether the document is signed; otherwise another attempt or round takes it */
@@ -267,6 +270,11 @@ export class Signing {
     };
     return deps.keyring.use(this.#signer as CurrentSigner, (signer) => ask(signer, asking));
   }
+}
+
+/** The document was not asked for: it waits until a busy signer has time. */
+function waitingForTurn(busy: RepublishError): Trouble {
+  return { ...troubleOf(busy), isWait: true, message: `waits for its turn at the signer: ${busy.message}` };
 }
 
 /** A request that was sent longer ago than this was given up by an earlier caller. */

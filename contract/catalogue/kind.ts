@@ -79,6 +79,11 @@ export interface FailureKind extends Words {
   runOutcome?: 'incomplete' | 'cancelled';
   /** A person must act first. A request before that fails, or asks the person again. */
   needsPerson?: true;
+  /**
+   * The signer is there and lets documents wait, for its rate or for a person. While it signs others of the
+   * run, no document fails for that.
+   */
+  letsWait?: true;
   /** If one document has this failure, every other document of the same signer will have it too. */
   affectsAll?: true;
   /** The bunker is asked for more than it can do: fewer requests are kept in flight. */

@@ -1,3 +1,4 @@
+import { type FailureType, typesWith } from '../../contract/failures';
 import type { Database } from '../../database/connection';
 import { keepSignature, sealDocument, settleGood } from '../../database/ledger/facts';
 import { retryDocuments } from '../../database/ledger/interventions';
@@ -9,6 +10,7 @@ import {
   good,
   type Key,
   plannedRun,
+  reused,
   rowOf,
   sealedEvent,
   signed,
@@ -107,6 +109,51 @@ test('the time and the tries are those of all attempts at the page', async () =>
   await begunEarlier(key, TIMEOUT_MS);
   await tried(await attempt(db, key, TIMEOUT_MS), 1);
   expect((await rowOf(db, key)).outcome).toBe('failed');
+});
+
+/** As if another document of the run had been signed at that time before now. */
+async function signedBefore(key: Key, agoMs: number, isReused = false): Promise<void> {
+  const other = { ...key, machineId: 'm2' };
+  await (isReused ? reused(db, other) : signed(db, other));
+  await db.query(
+    "UPDATE republish.documents SET signed_at = now() - make_interval(secs => $2::float8 / 1000) WHERE run_id = $1 AND machine_id = 'm2'",
+    [key.runId, agoMs],
+  );
+}
+
+const LETS_WAIT = typesWith('letsWait');
+
+test.each<[FailureType, string, { agoMs: number; isReused?: boolean }, string | null]>([
+  ...LETS_WAIT.flatMap((type): [FailureType, string, { agoMs: number }, string | null][] => [
+    [type, 'has just signed another', { agoMs: 0 }, null],
+    [type, 'has signed nothing for the time of a document', { agoMs: TIMEOUT_MS + 5_000 }, 'failed'],
+  ]),
+  ['SignerBusy', 'has signed nothing in this run', { agoMs: 0, isReused: true }, 'failed'],
+  ['SignerTimeout', 'has just signed another', { agoMs: 0 }, 'failed'],
+])(
+  'the third %s long after the first, and the signer %s: %j, %s',
+  async (type, _, { agoMs, isReused }, is) => {
+    const key = await plannedRun(db, [{}, {}]);
+    const holder = await attempt(db, key, TIMEOUT_MS);
+    const trouble = { ...passing(), type };
+    await noteTrouble(db, holder, [trouble]);
+    await noteTrouble(db, holder, [trouble]);
+    await begunEarlier(key, 10 * TIMEOUT_MS);
+    await signedBefore(key, agoMs, isReused);
+    await noteTrouble(db, holder, [trouble]);
+    expect(await rowOf(db, key)).toMatchObject({ outcome: is, tries: 3, failureType: type });
+  },
+);
+
+test('after a wait for the signer the time of another trouble counts from the newest signature, too', async () => {
+  const key = await plannedRun(db, [{}, {}]);
+  const holder = await attempt(db, key, TIMEOUT_MS);
+  await noteTrouble(db, holder, [passing()]);
+  await begunEarlier(key, 10 * TIMEOUT_MS);
+  await signedBefore(key, 0);
+  await noteTrouble(db, holder, [{ ...passing(), type: 'SignerBusy' }]);
+  await tried(holder, 3);
+  expect(await rowOf(db, key)).toMatchObject({ outcome: null, tries: 5 });
 });
 
 test('a final failure ends its document at once', async () => {

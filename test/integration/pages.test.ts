@@ -1,4 +1,5 @@
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
+import type { HeartbeatDetails } from '../../contract/activities';
 import { generateSecretKey, getPublicKey } from '../../nostr/keys';
 import { type ActivityBench, activityEnvironment, startActivities } from '../support/activities';
 import { fails } from '../support/fails';
@@ -242,6 +243,27 @@ describe('a page', () => {
     });
   }, 30_000);
 
+  test('a signature that does not come does not hold up what is signed: that is settled meanwhile', async () => {
+    const operator = await saga.addOperator({ machines: 6 });
+    const { runId } = await bench.plan(operator);
+    let heard = 0;
+    let answer: () => void = () => undefined;
+    const answered = new Promise<void>((resolve) => (answer = resolve));
+    operator.bunker.setFaults(async ({ method }) => {
+      if (method === 'sign_event' && (heard += 1) === 4) await answered;
+      return undefined;
+    });
+    // The bunker's time is longer than the test may take: what is settled did not wait for its end.
+    const patient = startActivities(saga, { env: { REPUBLISH_BUNKER_TIMEOUT_MS: '120000' } });
+    const page = patient.call('republishDocuments', { runId, page: PAGE[FEES] });
+    await until(
+      async () => (await saga.ledger(runId)).filter((row) => row.outcome === 'published').length === 5,
+    );
+    answer();
+    expect((await page).counts).toMatchObject({ published: 6 });
+    expect(asked(operator, 'sign_event')).toBe(6);
+  }, 30_000);
+
   test('a signer that answers nobody is the trouble of all, asked for two of them', async () => {
     const operator = await saga.addOperator({ machines: 20 });
     const { runId } = await bench.plan(operator);
@@ -258,6 +280,31 @@ describe('a page', () => {
       .filter(({ method }) => method === 'nip44_encrypt');
     expect(new Set(encryptions.map(({ id }) => id)).size).toBeLessThanOrEqual(2);
   }, 30_000);
+
+  test('a busy signer: the page pauses, and the documents that were not asked for wait and have had no try', async () => {
+    const operator = await saga.addOperator({ machines: 6 });
+    const { runId } = await bench.plan(operator);
+    operator.bunker.setFaults(({ method }) =>
+      method === 'nip44_encrypt' ? { error: 'rate limited' } : undefined,
+    );
+    const before = asked(operator, 'nip44_encrypt');
+    // After the first refusal another document is asked for, without a pause: perhaps only one is refused.
+    expect((await republish(runId, PAGE[FEES])).counts).toMatchObject({ open: 6 });
+    const environment = activityEnvironment();
+    const shown: HeartbeatDetails[] = [];
+    environment.on('heartbeat', (details: HeartbeatDetails) => shown.push(details));
+    const again = bench.call('republishDocuments', { runId, page: PAGE[FEES] }, environment);
+    expect(await fails(ApplicationFailure, again)).toMatchObject({ type: 'SignerBusy' });
+    const rows = (await saga.ledger(runId)).filter(({ documentType }) => documentType === FEES);
+    const tries = rows.reduce((sum, row) => sum + row.tries, 0);
+    expect(tries).toBe(asked(operator, 'nip44_encrypt') - before);
+    expect(rows.some((row) => row.tries === 0 && row.failureType === null)).toBe(true);
+    // All are shown.
+    expect(shown.at(-1)?.waiting).toHaveLength(6);
+    expect(shown.at(-1)?.waiting?.map(({ why }) => why)).toContainEqual(
+      expect.stringMatching(/^waits for its turn at the signer: .*rate limited/),
+    );
+  });
 
   test('a page whose documents all fail for the signer says so: others would, too', async () => {
     const operator = await saga.addOperator({ machines: 2 });
