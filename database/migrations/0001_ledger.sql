@@ -103,7 +103,7 @@ CREATE TABLE republish.documents (
   -- In an open document: the failure of its last try.
   failure_type      text,
   failure_message   text,
-  -- Failed tries since `trouble_since`. Every new fact clears both.
+  -- Failed tries, and since when there was only trouble. Every new fact clears both.
   tries             integer NOT NULL DEFAULT 0,
   trouble_since     timestamptz,
   -- A part of the ids of NIP-46 requests. It rises when the signer must get a new question: after an answer
