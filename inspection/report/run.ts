@@ -74,6 +74,7 @@ export function assembled(run: ReadRun, now: Date): RunReport {
       ...(progress === null ? {} : { stages: progress.stages, phase: progress.phase }),
     }),
     ...counted,
+    ...(progress?.lookedIn === undefined ? {} : { lookedIn: progress.lookedIn }),
     swept: audit?.swept ?? null,
     interventions: audit?.interventions ?? interventionsOf(progress),
     causes: causesOf(

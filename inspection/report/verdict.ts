@@ -72,7 +72,22 @@ function judged(run: JudgedRun): Verdict {
   }
 }
 
+/** A run without machines is complete. Most likely it looked in the wrong place. */
+function withoutMachines({ lookedIn }: JudgedRun): Verdict {
+  const where = lookedIn === undefined ? '' : ` They were looked for in ${lookedIn}.`;
+  return {
+    tone: 'warning',
+    sentence: `Complete, and the operator had no machines: there was nothing to publish.${where}`,
+    remedies: [
+      'If there should be machines, correct the operator, LNBITS_DATABASE_URL or "preset", and start again. ' +
+        'Where a run would look for them now: republish plan <operator>.',
+    ],
+    remarks: [],
+  };
+}
+
 function complete(run: JudgedRun): Verdict {
+  if (run.machines.length === 0) return withoutMachines(run);
   const { of } = howFar(run.counts);
   return {
     tone: 'good',

@@ -40,7 +40,30 @@ describe('the sentence at the top says how it stands, and the remedy what to do'
   const half = [reported('m1', 'bitspire-fees'), reported('m2', 'bitspire-fees', open)];
   const cases: [string, ReportedRun, tone: string, says: RegExp, remedies: RegExp[]][] = [
     ['complete', { documents: two, audit: {} }, 'good', /^Complete\. All 2 documents stand/, []],
-    ['nothing to do', { audit: {} }, 'good', /^Complete\. There was nothing to publish\.$/, []],
+    [
+      'nothing to do',
+      { documents: [reported('m1', 'x', { ...UNBEGUN, outcome: 'skipped' })], audit: {} },
+      'good',
+      /^Complete\. There was nothing to publish\.$/,
+      [],
+    ],
+    [
+      'no machines, which is told where they were looked for as long as a worker knows it',
+      {
+        audit: {},
+        progress: progress({ phase: 'done', lookedIn: "table dca_machines, operator_user_id = '8f3c2b'" }),
+      },
+      'warning',
+      /^Complete, and the operator had no machines: .* looked for in table dca_machines, operator_user_id/,
+      [/^If there should be machines, .*republish plan 8f3c2b/],
+    ],
+    [
+      'no machines, by the ledger alone',
+      { audit: {} },
+      'warning',
+      /^Complete, and the operator had no machines: there was nothing to publish\.$/,
+      [/^If there should be machines/],
+    ],
     [
       'incomplete',
       {
