@@ -48,6 +48,27 @@ describe('the sentence at the top says how it stands, and the remedy what to do'
       [],
     ],
     [
+      'complete, and a person gave up some of what was to stand',
+      {
+        documents: [
+          ...two,
+          reported('m2', 'x', { ...UNBEGUN, outcome: 'skipped', failureType: 'GivenUp' }),
+          reported('m3', 'x', { ...UNBEGUN, outcome: 'skipped' }),
+        ],
+        audit: {},
+      },
+      'warning',
+      /^Complete\. 2 of 3 documents stand; a person gave up 1\.$/,
+      [],
+    ],
+    [
+      'the newest run that the ledger knows, where Temporal could not be asked for a newer one',
+      { documents: two, audit: {}, temporalAway: 'at x' },
+      'warning',
+      /^Temporal could not be asked for a newer run\. Of the newest in the ledger: Complete\. All 2/,
+      [],
+    ],
+    [
       'no machines, which is told where they were looked for as long as a worker knows it',
       {
         audit: {},
@@ -232,6 +253,13 @@ describe('the sentence at the top says how it stands, and the remedy what to do'
     expect(runReportOf({ ...cancelled, audit: { outcome: 'cancelled' } }).howFar.percent).toBe(50);
   });
 
+  test('nor where a person gave up some of it', () => {
+    const given = reported('m2', 'x', { ...UNBEGUN, outcome: 'skipped', failureType: 'GivenUp' });
+    const { howFar, verdict } = runReportOf({ documents: [...two, given], audit: {} });
+    expect(howFar).toEqual({ done: 2, of: 3, percent: 66 });
+    expect(verdict.remarks.join()).toContain('given up by a person');
+  });
+
   test('what stood and was not looked at again is not said to stand without a word', () => {
     const { verdict } = runReportOf({ documents: two, audit: { outcome: 'cancelled', swept: false } });
     expect(verdict.remarks.join()).toContain('was not looked at once more');
@@ -309,7 +337,7 @@ test('operators of a fleet fail for what their documents failed for', () => {
 test('a terminal is shown the sentence, what to do, and what went wrong', () => {
   const text = summaryOf(failedRun());
   expect(text).toMatch(
-    /^operator 8f3c2b, run 0b9d2f6e-.*, as of 2026-11-27 12:04:39 UTC\nIncomplete\. 17 of 21 documents stand, 4 do not\. \(80 %\)\ndo: Check that the bunker/,
+    /^operator 8f3c2b, run 0b9d2f6e-.*, as of 2026-11-27 12:04:39 UTC\nIncomplete\. 17 of 22 documents stand, 4 do not; a person gave up 1\. \(77 %\)\ndo: Check that the bunker/,
   );
   expect(text).toContain('SignerTimeout: 3 documents failed\n');
   expect(text).toContain('bitspire-fees of machine Shop m01 (m01)');

@@ -89,7 +89,10 @@ async function audit(subject: string | undefined, options: AuditOptions): Promis
 }
 
 function goodOf({ documents }: ToldAudit): string {
-  const planned = documents.filter((document) => document.outcome !== 'skipped');
+  // What a person gave up was to stand, other than a document without state.
+  const planned = documents.filter(
+    ({ outcome, failure }) => outcome !== 'skipped' || failure?.type === 'GivenUp',
+  );
   const good = planned.filter((document) => hasGoodOutcome(document.outcome));
   return `${good.length} of ${planned.length}`;
 }
