@@ -3,7 +3,7 @@ import { foreign, markup, sentence, shown } from '../../client/cli/report/markup
 import { fleetPage } from '../../client/cli/report/fleet-page';
 import { runPage } from '../../client/cli/report/run-page';
 import { summaryOf } from '../../client/cli/report/summary';
-import { tookOf } from '../../client/cli/report/words';
+import { cut, tookOf } from '../../client/cli/report/words';
 import { noStages } from '../../contract/progress';
 import type { FailureType } from '../../contract/failures';
 import type { Progress } from '../../contract/progress';
@@ -332,6 +332,12 @@ test('operators of a fleet fail for what their documents failed for', () => {
   expect(counts).toMatchObject({ planned: 40, complete: 35, failed: 3, incomplete: 2 });
   expect(howFar).toEqual({ done: 35, of: 40, percent: 87 });
   expect(verdict).toMatchObject({ tone: 'bad', sentence: 'Incomplete. 35 of 40 operators are complete.' });
+});
+
+test('a long message ends with an ellipsis, and in no half of a character', () => {
+  expect(cut('a'.repeat(300))).toBe('a'.repeat(300));
+  expect(cut('a'.repeat(301))).toBe(`${'a'.repeat(299)}…`);
+  expect(cut(`${'a'.repeat(298)}😀b`)).toBe(`${'a'.repeat(298)}…`);
 });
 
 test('a terminal is shown the sentence, what to do, and what went wrong', () => {
