@@ -1,4 +1,4 @@
-import type { FailureType } from '../../contract/failures';
+import { type FailureType, traitsOf, typesWith } from '../../contract/failures';
 import { type Finding, findingsOf } from './finding';
 
 /** A database that several checks read, and the check that says what is wrong with it. */
@@ -8,8 +8,9 @@ export interface Prerequisite {
   findings: Promise<Finding[]>;
 }
 
-export const OF_LEDGER: readonly FailureType[] = ['DatabaseUnavailable', 'DatabaseMisconfigured'];
-export const OF_LNBITS: readonly FailureType[] = ['SourceUnavailable', 'SourceMisconfigured'];
+/** With these a database cannot be read. Each has its counterpart of LNbits' database. */
+export const OF_LEDGER: readonly FailureType[] = typesWith('ofLnbits');
+export const OF_LNBITS: readonly FailureType[] = OF_LEDGER.flatMap((type) => traitsOf(type).ofLnbits ?? []);
 
 /**
  * The findings of a check without the failures that follow from those of its prerequisites: such a thing was
