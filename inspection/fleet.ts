@@ -4,7 +4,8 @@ import { type Failure, isRetryable, RepublishError, scopeOf } from '../contract/
 import { Limiter } from '../async/limiter';
 import type { WorkerConfiguration } from '../assembly/worker-configuration';
 import { withInspection } from './open';
-import { hasObstacles, type PlanRequest, planWith, type RepublishPlan } from './plan';
+import { type PlanRequest, planWith, type RepublishPlan } from './plan';
+import { isReady } from './ready';
 import { probeRelays } from './relay-probe';
 import { type Verification, verifyWith } from './verify';
 
@@ -42,7 +43,7 @@ export function planOperators(
         planWith({ ...planning, say: told }, { ...request, operatorUserId }),
       );
       if ('failure' in planned) return { operatorUserId, go: false, ...planned };
-      return { operatorUserId, go: !hasObstacles(planned.value), plan: planned.value };
+      return { operatorUserId, go: isReady(planned.value), plan: planned.value };
     });
   });
 }

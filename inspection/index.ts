@@ -13,7 +13,7 @@ import { report as reportOf } from './report';
 import type { AskTemporal, Report } from './report/model';
 import { type Verification, verifyDocuments as verify, type VerifyRequest } from './verify';
 
-export { hasObstacles } from './plan';
+export { hasObstacles } from './ready';
 export type { AuditReport, PlanRequest, Report, RepublishPlan, Verification, VerifyRequest };
 export type { AskTemporal, GivenParts };
 export type { ToldAudit, ToldDocument } from './audit';

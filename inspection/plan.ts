@@ -220,11 +220,6 @@ function unknownTypes(types: string[], known: string[]): Failure[] {
   return [{ type: 'UnknownDocumentType', message }];
 }
 
-/** Whether something must be corrected before a run can do everything it is asked to do. */
-export function hasObstacles({ problems, counts }: RepublishPlan): boolean {
-  return problems.length > 0 || counts.invalid > 0;
-}
-
 async function foreseeAll(
   deps: ReadOnlyDependencies,
   request: PlanRequest & { documentTypes: string[] },

@@ -38,10 +38,10 @@ export interface VerifiedDocument {
   machineId: string;
   machineName: string;
   /**
-   * By the quorum. `no state`: the source has none, and no run published one. `no key`: the machine has no
-   * usable key.
+   * By the quorum. `no state`: the source has none, and no run published one. `not paired`: the machine has no
+   * key yet. `invalid key`: it has one which is no public key, so that no run can publish for it.
    */
-  verdict: RelayVerdict['state'] | 'no state' | 'no key';
+  verdict: RelayVerdict['state'] | 'no state' | 'not paired' | 'invalid key';
   /** The event that stands according to the ledger. Null: no run published one. */
   eventId: string | null;
   /** The run that published it. */
@@ -228,7 +228,7 @@ async function verifyMachines(
         runId: null,
         relays: {},
       };
-      if (d === undefined) return { ...named, verdict: 'no key' as const };
+      if (d === undefined) return { ...named, verdict: withoutKey(machine) };
       const row = standing.get(d);
       if (row === undefined && !(await hasState(deps, documentType, machine.id)))
         return { ...named, verdict: 'no state' as const };
@@ -253,6 +253,11 @@ async function verifyMachines(
       };
     }),
   );
+}
+
+/** As the plan of a run judges it. */
+function withoutKey({ machineNpub }: MachineRow): 'not paired' | 'invalid key' {
+  return (machineNpub ?? '').trim() === '' ? 'not paired' : 'invalid key';
 }
 
 /**
@@ -323,7 +328,8 @@ function countsOf(documents: VerifiedDocument[]): Verification['counts'] {
     missing: 0,
     unknown: 0,
     'no state': 0,
-    'no key': 0,
+    'not paired': 0,
+    'invalid key': 0,
   };
   for (const { verdict } of documents) counts[verdict] += 1;
   return counts;

@@ -11,6 +11,7 @@ import { checkClock } from './clock';
 import { checkDatabase } from './database';
 import { type Databases, openDatabases, orNone } from './databases';
 import { CORRECT_CONFIGURATION, type Finding, findingsOf } from './finding';
+import { OF_LEDGER, OF_LNBITS, withoutFollowUps } from './follow-up';
 import { checkRelays } from './relays';
 import { checkRun, type SeenRun } from './run';
 import { checkSigners } from './signers';
@@ -51,6 +52,7 @@ export function examine(patient: Patient): Promise<Finding[]>[] {
   const databases = openDatabases(configuration, parts);
   // A missing database is reported by the configuration's lines.
   const database = databaseUrl === undefined ? [] : [checkDatabase(databases.ledger, role)];
+  const ledgerRead = database.map((findings) => ({ types: OF_LEDGER, findings }));
   // A migration needs nothing else.
   if (role === 'migrator')
     return closing(databases, [Promise.resolve(configurationFindings(problems, undefined)), ...database]);
@@ -72,6 +74,18 @@ export function examine(patient: Patient): Promise<Finding[]>[] {
           ...(source === undefined ? {} : { accounts: source }),
         };
   const probed = probe(patient, configuration, context);
+  const lnbits =
+    lnbitsDatabaseUrl === undefined
+      ? []
+      : [
+          checkSource(
+            () => ({ ...known, source: databases.source() }),
+            configuration,
+            documentTypes,
+            operatorUserId,
+          ),
+        ];
+  const lnbitsRead = lnbits.map((findings) => ({ types: OF_LNBITS, findings }));
   return closing(databases, [
     Promise.resolve(configurationFindings(problems, temporal)),
     ...(temporal === undefined || temporal instanceof Error
@@ -81,21 +95,14 @@ export function examine(patient: Patient): Promise<Finding[]>[] {
       ? []
       : [checkRun(operatorUserId, lookAtRun, databaseUrl)]),
     ...database,
-    ...(lnbitsDatabaseUrl === undefined
-      ? []
-      : [
-          checkSource(
-            () => ({ ...known, source: databases.source() }),
-            configuration,
-            documentTypes,
-            operatorUserId,
-          ),
-        ]),
+    ...lnbits,
     ...(relays.length === 0
       ? []
       : [probed.then((facts) => checkRelays(configuration, documentTypes, facts))]),
     probed.then((facts) => checkClock(configuration, facts, known)),
-    ...(context === undefined || secretsKey === undefined ? [] : [checkSigners(context, operatorUserId)]),
+    ...(context === undefined || secretsKey === undefined
+      ? []
+      : [withoutFollowUps(checkSigners(context, operatorUserId), [...ledgerRead, ...lnbitsRead])]),
   ]);
 }
 

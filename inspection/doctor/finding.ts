@@ -19,7 +19,7 @@ export interface Finding {
   area: Area;
   /** Which relay, operator, query and so on. */
   subject: string;
-  /** `unknown`: nothing could be compared, so it is neither good nor bad. */
+  /** `unknown`: nothing could be compared, or a `fail` is in the way, so it is neither good nor bad. */
   status: 'ok' | 'warn' | 'unknown' | 'fail';
   message: string;
   /** What to do; with every `warn` and `fail`. */

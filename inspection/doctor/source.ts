@@ -9,6 +9,7 @@ import { missingRelays } from '../../nostr/relays/missing-relays';
 import { shownRelay } from '../../nostr/relays/url';
 import type { Source, SourceDescription } from '../../sources/source';
 import { check, type Finding, findingsOf } from './finding';
+import { notLookedAt } from './follow-up';
 import { checkLnbitsRights } from './rights';
 
 const TIMEOUT_MS = 40_000;
@@ -40,11 +41,13 @@ export function checkSource(
       const { source } = databases;
       const { where, preset } = await source.describe();
       const tables = tablesOf(preset);
+      const rights = await checkLnbitsRights(source, configuration);
+      const queries = await checkQueries(databases, configuration, documentTypes, operatorUserId);
       return [
         ok(`${where}; ${tables}`),
-        ...(await checkLnbitsRights(source, configuration)),
+        ...rights,
         ...ownTypes(documentTypes),
-        ...(await checkQueries(databases, configuration, documentTypes, operatorUserId)),
+        ...queries.map((query) => withoutRight(query, rights)),
         ...(await checkNostrclient(source, configuration)),
       ];
     },
@@ -82,12 +85,26 @@ async function checkNostrclient(source: Source, { relays }: Configuration): Prom
   ];
 }
 
+/** A query that lacks a right was not tried, where that right has its line, with the statement that grants it. */
+function withoutRight({ finding, sqlState }: TriedQuery, rights: readonly Finding[]): Finding {
+  const lacking = rights.filter(({ status }) => status === 'fail');
+  const isCause = finding.status === 'fail' && sqlState === INSUFFICIENT_PRIVILEGE && lacking.length > 0;
+  return isCause ? notLookedAt(finding, lacking) : finding;
+}
+
+/** How a query ran. */
+interface TriedQuery {
+  finding: Finding;
+  /** Of the failure, if Postgres has refused it. */
+  sqlState?: string | undefined;
+}
+
 async function checkQueries(
   databases: LookedAt,
   configuration: Configuration,
   documentTypes: readonly DocumentType[],
   operatorUserId: string | undefined,
-): Promise<Finding[]> {
+): Promise<TriedQuery[]> {
   const { source } = databases;
   const operator = operatorUserId ?? (await someOperator(databases));
   const account = await run('queries.account', operator, async () =>
@@ -95,7 +112,7 @@ async function checkQueries(
       ? `has no account ${operator}`
       : undefined,
   );
-  const { machineId, finding } = await machineOf(source, operator);
+  const { machineId, tried } = await machineOf(source, operator);
   const documents = await Promise.all(
     documentTypes.map((documentType) => {
       const { type } = documentType;
@@ -110,7 +127,7 @@ async function checkQueries(
       });
     }),
   );
-  return [account, finding, ...documents];
+  return [account, tried, ...documents];
 }
 
 /** An operator with a signer here, else any with a machine. */
@@ -139,14 +156,14 @@ async function somePairedOperator(ledger: Queryable): Promise<string | undefined
 async function machineOf(
   source: Source,
   operator: string | undefined,
-): Promise<{ machineId: string | undefined; finding: Finding }> {
+): Promise<{ machineId: string | undefined; tried: TriedQuery }> {
   let machineId: string | undefined;
-  const finding = await run('queries.machines', operator, async () => {
+  const tried = await run('queries.machines', operator, async () => {
     const [machine] = await source.machines({ operatorUserId: operator ?? NOBODY, limit: 1 });
     machineId = machine?.id;
     return machineId === undefined && operator !== undefined ? `gives no machine of ${operator}` : undefined;
   });
-  return { machineId, finding };
+  return { machineId, tried };
 }
 
 /** @param work runs the query and returns what is strange about the answer */
@@ -154,30 +171,29 @@ async function run(
   query: string,
   id: string | undefined,
   work: () => Promise<string | undefined>,
-): Promise<Finding> {
+): Promise<TriedQuery> {
   const { ok, warn, fail } = findingsOf('lnbits', query);
   try {
     const strange = await work();
-    if (strange === undefined) return ok('runs');
-    return warn(
-      `runs, and ${strange}`,
-      `Check the operator id, LNBITS_DATABASE_URL, and "${query}" in the configuration if it is set there.`,
-    );
+    if (strange === undefined) return { finding: ok('runs') };
+    const remedy = `Check the operator id, LNBITS_DATABASE_URL, and "${query}" in the configuration if it is set there.`;
+    return { finding: warn(`runs, and ${strange}`, remedy) };
   } catch (thrown) {
     if (!(thrown instanceof RepublishError)) throw thrown;
     // The finding names the query already.
     const { message, sqlState } = thrown.cause instanceof RepublishError ? thrown.cause : thrown;
     // The id for "nobody" is not a value of that column, for example a uuid.
     if (id === undefined && sqlState?.startsWith(DATA_EXCEPTION)) {
-      return warn(
+      const finding = warn(
         'could not be tried: no operator with a machine is known yet',
         'Name one with --operator <id>, or add a signer first.',
       );
+      return { finding };
     }
-    if (scopeOf(thrown.type) === 'document') return stateFinding(query, thrown);
+    if (scopeOf(thrown.type) === 'document') return { finding: stateFinding(query, thrown) };
     const isOfQuery = thrown.type === 'SourceMisconfigured';
     const remedy = isOfQuery ? remedyOfQuery(query, sqlState) : thrown.remedy;
-    return fail(message, { type: thrown.type, remedy });
+    return { finding: fail(message, { type: thrown.type, remedy }), sqlState };
   }
 }
 

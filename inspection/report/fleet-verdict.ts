@@ -1,7 +1,7 @@
 import { type Failure, meaningOf, remedyFor } from '../../contract/failures';
 import { grouped } from '../../rules/page-name';
 import type { FleetReport, LiveFleet, Verdict } from './model';
-import { byWhom, temporalsWord, withoutTemporal, withoutWorker } from './verdict';
+import { byWhom, newestKnown, temporalsWord, withoutTemporal, withoutWorker } from './verdict';
 
 const MAX_REMEDIES = 3;
 
@@ -11,7 +11,10 @@ export function fleetVerdictOf(
   known: { failure: Failure | null; live: LiveFleet | null },
 ): Verdict {
   const verdict = judged(fleet, known);
-  return { ...verdict, remarks: [...verdict.remarks, ...withoutTemporal(fleet.temporalAway)] };
+  return {
+    ...newestKnown(verdict, 'fleet', fleet),
+    remarks: [...verdict.remarks, ...withoutTemporal(fleet.temporalAway)],
+  };
 }
 
 function judged(

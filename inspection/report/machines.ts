@@ -59,6 +59,12 @@ export function countsOf(
   return { counts, byType: Object.fromEntries(byType) };
 }
 
+/** Documents that were to stand, and that a person gave up. */
+export function countGivenUp(documents: readonly ReportedDocument[]): number {
+  return documents.filter(({ outcome, failureType }) => outcome === 'skipped' && failureType === 'GivenUp')
+    .length;
+}
+
 /** The last known state of each relay, ordered by address. */
 export function relaysOf(documents: readonly ReportedDocument[]): RelayReport[] {
   const relays = new Map<string, { holds: number; others: Map<string, RelayReport['others'][number]> }>();

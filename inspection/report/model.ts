@@ -90,6 +90,10 @@ export interface RunReport extends Told {
   fleetRunId: string | null;
   counts: Counts & { open: number };
   byType: Record<string, Counts & { open: number }>;
+  /** Of the skipped documents those that a person gave up. They were to stand. */
+  givenUp: number;
+  /** Where the machines were looked for. Only of a run without machines, while a worker can say it. */
+  lookedIn?: string;
   /** Whether the sweep looked at all documents. Null: there is no audit. */
   swept: boolean | null;
   relays: RelayReport[];

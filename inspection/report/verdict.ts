@@ -26,7 +26,7 @@ const MAX_REMEDIES = 3;
 export function verdictOf(run: JudgedRun): Verdict {
   const { remedies, remarks, ...verdict } = judged(run);
   return {
-    ...verdict,
+    ...newestKnown(verdict, 'run', run),
     remedies: remedies.map((text) => forOperator(text, run.operatorUserId)),
     remarks: [
       ...remarks.map((text) => forOperator(text, run.operatorUserId)),
@@ -42,7 +42,7 @@ function judged(run: JudgedRun): Verdict {
     case 'incomplete':
       return {
         tone: 'bad',
-        sentence: `Incomplete. ${soFar(run)}, ${run.counts.failed} ${run.counts.failed === 1 ? 'does' : 'do'} not.`,
+        sentence: `Incomplete. ${standWords(run)}, ${run.counts.failed} ${run.counts.failed === 1 ? 'does' : 'do'} not${gaveUp(run)}.`,
         remedies: [...remediesOf(run), remedyFor('RepublishIncomplete')],
         remarks: remarksOf(run),
       };
@@ -79,8 +79,26 @@ function judged(run: JudgedRun): Verdict {
   }
 }
 
+/** A run without machines is complete. Most likely it looked in the wrong place. */
+function withoutMachines({ lookedIn }: JudgedRun): Verdict {
+  const where = lookedIn === undefined ? '' : ` They were looked for in ${lookedIn}.`;
+  return {
+    tone: 'warning',
+    sentence: `Complete, and the operator had no machines: there was nothing to publish.${where}`,
+    remedies: [
+      'If there should be machines, correct the operator, LNBITS_DATABASE_URL or "preset", and start again. ' +
+        'Where a run would look for them now: republish plan <operator>.',
+    ],
+    remarks: [],
+  };
+}
+
 function complete(run: JudgedRun): Verdict {
-  const { of } = howFar(run.counts);
+  if (run.machines.length === 0) return withoutMachines(run);
+  const { of } = howFar(toStand(run));
+  // Whoever gave them up knows it. Whoever reads this may not, and their machines wait.
+  if (run.givenUp > 0)
+    return { tone: 'warning', sentence: `Complete. ${soFar(run)}.`, remedies: [], remarks: remarksOf(run) };
   return {
     tone: 'good',
     sentence:
@@ -158,22 +176,57 @@ export function temporalsWord(live: { status: string } | null): string {
   return live === null ? 'Temporal does not know it any more' : `Temporal says ${live.status}`;
 }
 
+/**
+ * A run or a fleet that has its audit, as the newest. With Temporal away there may be a newer one, which waits
+ * for a worker and of which the ledger has nothing yet.
+ */
+export function newestKnown<V extends Pick<Verdict, 'tone' | 'sentence'>>(
+  verdict: V,
+  what: 'run' | 'fleet',
+  { temporalAway, auditRow }: Pick<RunReport, 'temporalAway' | 'auditRow'>,
+): V {
+  if (temporalAway === null || auditRow === null) return verdict;
+  return {
+    ...verdict,
+    tone: verdict.tone === 'good' ? 'warning' : verdict.tone,
+    sentence: `Temporal could not be asked for a newer ${what}. Of the newest in the ledger: ${verdict.sentence}`,
+  };
+}
+
 export function withoutTemporal(temporalAway: string | null): string[] {
   return temporalAway === null
     ? []
     : [`Temporal could not be asked for the state of now; this is from the ledger. (${temporalAway})`];
 }
 
-/** `22 of 24 documents stand`. */
-function soFar({ counts, live }: Pick<JudgedRun, 'counts' | 'live'>): string {
-  const { done, of } = howFar({ ...counts, ...(live?.progress ? { stages: live.progress.stages } : {}) });
+type Standing = Pick<JudgedRun, 'counts' | 'givenUp' | 'live'>;
+
+function toStand({ counts, givenUp }: Standing): Parameters<typeof howFar>[0] {
+  return { ...counts, givenUp };
+}
+
+/** `22 of 24 documents stand; a person gave up 2`. */
+function soFar(run: Standing): string {
+  return standWords(run) + gaveUp(run);
+}
+
+function gaveUp({ givenUp }: Standing): string {
+  return givenUp === 0 ? '' : `; a person gave up ${grouped(givenUp)}`;
+}
+
+function standWords(run: Standing): string {
+  const { live } = run;
+  const { done, of } = howFar({
+    ...toStand(run),
+    ...(live?.progress ? { stages: live.progress.stages } : {}),
+  });
   if (of === 0) return 'No document was planned';
   if (of === 1) return done === 1 ? 'The one document stands' : 'The one document does not stand';
   return `${grouped(done)} of ${grouped(of)} documents stand`;
 }
 
 function standing(run: JudgedRun): string[] {
-  return howFar(run.counts).of === 0 ? [] : [`${soFar(run)}.`];
+  return howFar(toStand(run)).of === 0 ? [] : [`${soFar(run)}.`];
 }
 
 function remediesOf({ causes }: JudgedRun): string[] {
@@ -183,10 +236,7 @@ function remediesOf({ causes }: JudgedRun): string[] {
     .map(({ remedy }) => remedy);
 }
 
-function remarksOf({ state, counts, machines, relays, swept }: JudgedRun): string[] {
-  const given = machines
-    .flatMap(({ documents }) => documents)
-    .filter(({ outcome, failureType }) => outcome === 'skipped' && failureType === 'GivenUp').length;
+function remarksOf({ state, counts, givenUp: given, relays, swept }: JudgedRun): string[] {
   const without = counts.skipped - given;
   const behind = relays.filter(({ others }) => others.some((each) => each.state !== 'newer')).length;
   return [

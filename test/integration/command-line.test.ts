@@ -141,9 +141,15 @@ describe('republish', () => {
     test('an operator without machines is told where they were looked for', async () => {
       const { id } = await saga.addOperator({ machines: 0 });
       const where = `table spirekeeper.dca_machines, operator_user_id = '${id}'`;
-      for (const command of ['start', 'plan', 'verify']) {
+      // No exit code 0 of those that say how it stands: nothing was compared, and the place may be wrong.
+      for (const [command, exit] of [
+        ['start', 0],
+        ['plan', 1],
+        ['verify', 1],
+        ['status', 0],
+      ] as const) {
         const { code, stdout, stderr } = await republish([command, id], saga.env);
-        expect(code).toBe(0);
+        expect({ command, code }).toEqual({ command, code: exit });
         expect(stdout + stderr).toContain('warning: the operator has no machines: they were looked for in');
         expect(stdout + stderr).toContain(where);
       }

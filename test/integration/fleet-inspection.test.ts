@@ -58,6 +58,31 @@ test('fleet plan tells who is ready and who is not, fleet verify whose documents
   expect(good).toMatchObject({ code: 0, stdout: expect.stringContaining('1 of 1 operators are in order') });
   const bad = await republish(['fleet', 'verify', ready ?? '', 'nobody'], saga.env);
   expect(bad).toMatchObject({ code: 1, stdout: expect.stringContaining('OperatorNotFound') });
+  await saga.database.query(
+    "UPDATE spirekeeper.dca_machines SET machine_npub = 'bad' WHERE operator_user_id = $1",
+    [ready],
+  );
+  const mistyped = await republish(['fleet', 'verify', ready ?? ''], saga.env);
+  expect(mistyped).toMatchObject({
+    code: 3,
+    stdout: expect.stringMatching(/not in order .*2 of machines with an invalid key/),
+  });
   const nobody = await republish(['fleet', 'plan'], saga.env);
   expect(nobody).toMatchObject({ code: 2, stderr: expect.stringContaining('--all') });
 }, 180_000);
+
+test('an operator without machines is neither ready nor in order, and it is said where they were looked for', async () => {
+  const { id } = await saga.addOperator({ machines: 0 });
+  const other = await saga.addOperator({ machines: 1 });
+  const where = /the operator has no machines: they were looked for in/;
+  const plan = await republish(['fleet', 'plan', id, other.id], saga.env);
+  expect(plan.code).toBe(1);
+  expect(plan.stdout).toMatch(new RegExp(`${id} +no machines `));
+  expect(plan.stdout).toMatch(where);
+  expect(plan.stdout).toContain('1 of 2 operators are ready; 1 has no machines');
+  const verified = await republish(['fleet', 'verify', id], saga.env);
+  expect(verified.code).toBe(1);
+  expect(verified.stdout).toMatch(new RegExp(`${id} +no machines `));
+  expect(verified.stdout).toMatch(where);
+  expect(verified.stdout).toContain('0 of 1 operators are in order');
+}, 120_000);

@@ -183,7 +183,7 @@ describe('republish doctor', () => {
         'republish worker',
       ],
       ['database', 'rights', 'fail', 'INSERT on republish.documents', `TO "${role}"`],
-      ['lnbits', 'queries.documents.bitspire-fees', 'fail', '42501', 'GRANT SELECT'],
+      ['lnbits', 'rights', 'fail', 'spirekeeper.super_config', 'GRANT SELECT'],
       ['signer', other.id, 'fail', "the account's public key is", `republish signer check ${other.id}`],
       ['signer', silent.id, 'fail', 'did not answer', `republish signer check ${silent.id}`],
     ]);

@@ -133,19 +133,27 @@ describe('republish verify', () => {
       },
     });
 
-    const fresh = await saga.addOperator({ machines: 3 });
-    const [unpublished, stateless, keyless] = fresh.machines.map((machine) => machine.id);
+    const fresh = await saga.addOperator({ machines: 4 });
+    const [unpublished, stateless, keyless, mistyped] = fresh.machines.map((machine) => machine.id);
     await saga.database.query('DELETE FROM spirekeeper.cassette_configs WHERE machine_id = $1', [stateless]);
     await saga.database.query("UPDATE spirekeeper.dca_machines SET machine_npub = '' WHERE id = $1", [
       keyless,
+    ]);
+    await saga.database.query("UPDATE spirekeeper.dca_machines SET machine_npub = 'bad' WHERE id = $1", [
+      mistyped,
     ]);
     const never = await verify(['--document-type', 'bitspire-cassettes'], {}, fresh.id);
     expect(never.code).toBe(3);
     expect(never.documents.map(({ machineId, verdict }) => [machineId, verdict])).toEqual([
       [unpublished, 'missing'],
       [stateless, 'no state'],
-      [keyless, 'no key'],
+      [keyless, 'not paired'],
+      [mistyped, 'invalid key'],
     ]);
+    // Nobody waits for a machine that is not paired. One with a mistyped key waits for ever.
+    const only = (machineId = '') => verify(['--machine', machineId], {}, fresh.id);
+    expect(await only(keyless)).toMatchObject({ code: 0 });
+    expect(await only(mistyped)).toMatchObject({ code: 3 });
   }, 120_000);
 
   test('an operator, machine or type that is not known is named, with exit code 5', async () => {

@@ -183,6 +183,43 @@ test('a login of no role: the role in place of twenty statements', async () => {
   await saga.database.query(`DROP ROLE ${login}`);
 });
 
+test('one right that everything needs: the whole doctor has one FAIL for it, and did not look at what it hides', async () => {
+  const schema = roleOf('worker');
+  const fees = roleOf('lnbits_reader');
+  const look = async () => {
+    const env = { ...saga.env, DATABASE_URL: urls.get('worker') ?? '' };
+    const { stdout } = await republish(['doctor', '--json'], env);
+    const areas = ['database', 'lnbits', 'secrets key', 'signer', 'signers'];
+    return notOk(JSON.parse(stdout) as Finding[]).filter(({ area }) => areas.includes(area));
+  };
+  const notLookedAt = { status: 'unknown', message: expect.stringContaining('not looked at') as string };
+  expect(await look()).toEqual([]);
+  for (const [statement, expected] of [
+    [
+      `USAGE ON SCHEMA republish`,
+      [
+        { area: 'database', subject: 'rights', status: 'fail' },
+        { area: 'signer', subject: 'all', ...notLookedAt },
+      ],
+    ],
+    [
+      `SELECT ON spirekeeper.super_config`,
+      [
+        { area: 'lnbits', subject: 'rights', status: 'fail' },
+        { area: 'lnbits', subject: 'queries.documents.bitspire-fees', ...notLookedAt },
+      ],
+    ],
+  ] as const) {
+    const roles = statement.startsWith('USAGE') ? schema : fees;
+    await saga.database.query(`REVOKE ${statement} FROM ${roles}`);
+    const found = await look();
+    await saga.database.query(`GRANT ${statement} TO ${roles}`);
+    expect(found).toMatchObject(expected);
+    expect(found).toHaveLength(expected.length);
+  }
+  expect(await look()).toEqual([]);
+});
+
 test('before there is a schema, a migrator needs the right to make it, and migrates with that alone', async () => {
   const name = `migrator_${suffix}`;
   const url = await createDatabase(testServers().postgresUrl, name);

@@ -11,6 +11,14 @@ test('done is what stands; what was skipped was never to stand', () => {
   expect(howFar(outcomes)).toEqual({ done: 3, of: 4, percent: 75 });
 });
 
+test('what a person gave up was to stand', () => {
+  const counts = { planned: 3, published: 3, unchanged: 0, superseded: 0, skipped: 4, failed: 0 };
+  expect(howFar({ ...counts, givenUp: 2 })).toEqual({ done: 3, of: 5, percent: 60 });
+  // Another program may have brought it there all the same: that is not what the run has done.
+  const stages = { encrypted: 5, standing: 5 };
+  expect(howFar({ ...counts, givenUp: 2, stages })).toEqual({ done: 3, of: 5, percent: 60 });
+});
+
 test('a run that was cancelled is not at 100 %, though every document has its outcome', () => {
   const cancelled = progressOf({ phase: 'done', planned: 10, published: 3, failed: 7, open: 0 });
   expect(howFar(cancelled)).toEqual({ done: 3, of: 10, percent: 30 });

@@ -3,7 +3,7 @@ import { foreign, markup, sentence, shown } from '../../client/cli/report/markup
 import { fleetPage } from '../../client/cli/report/fleet-page';
 import { runPage } from '../../client/cli/report/run-page';
 import { summaryOf } from '../../client/cli/report/summary';
-import { tookOf } from '../../client/cli/report/words';
+import { cut, tookOf } from '../../client/cli/report/words';
 import { noStages } from '../../contract/progress';
 import type { FailureType } from '../../contract/failures';
 import type { Progress } from '../../contract/progress';
@@ -40,7 +40,51 @@ describe('the sentence at the top says how it stands, and the remedy what to do'
   const half = [reported('m1', 'bitspire-fees'), reported('m2', 'bitspire-fees', open)];
   const cases: [string, ReportedRun, tone: string, says: RegExp, remedies: RegExp[]][] = [
     ['complete', { documents: two, audit: {} }, 'good', /^Complete\. All 2 documents stand/, []],
-    ['nothing to do', { audit: {} }, 'good', /^Complete\. There was nothing to publish\.$/, []],
+    [
+      'nothing to do',
+      { documents: [reported('m1', 'x', { ...UNBEGUN, outcome: 'skipped' })], audit: {} },
+      'good',
+      /^Complete\. There was nothing to publish\.$/,
+      [],
+    ],
+    [
+      'complete, and a person gave up some of what was to stand',
+      {
+        documents: [
+          ...two,
+          reported('m2', 'x', { ...UNBEGUN, outcome: 'skipped', failureType: 'GivenUp' }),
+          reported('m3', 'x', { ...UNBEGUN, outcome: 'skipped' }),
+        ],
+        audit: {},
+      },
+      'warning',
+      /^Complete\. 2 of 3 documents stand; a person gave up 1\.$/,
+      [],
+    ],
+    [
+      'the newest run that the ledger knows, where Temporal could not be asked for a newer one',
+      { documents: two, audit: {}, temporalAway: 'at x' },
+      'warning',
+      /^Temporal could not be asked for a newer run\. Of the newest in the ledger: Complete\. All 2/,
+      [],
+    ],
+    [
+      'no machines, which is told where they were looked for as long as a worker knows it',
+      {
+        audit: {},
+        progress: progress({ phase: 'done', lookedIn: "table dca_machines, operator_user_id = '8f3c2b'" }),
+      },
+      'warning',
+      /^Complete, and the operator had no machines: .* looked for in table dca_machines, operator_user_id/,
+      [/^If there should be machines, .*republish plan 8f3c2b/],
+    ],
+    [
+      'no machines, by the ledger alone',
+      { audit: {} },
+      'warning',
+      /^Complete, and the operator had no machines: there was nothing to publish\.$/,
+      [/^If there should be machines/],
+    ],
     [
       'incomplete',
       {
@@ -209,6 +253,13 @@ describe('the sentence at the top says how it stands, and the remedy what to do'
     expect(runReportOf({ ...cancelled, audit: { outcome: 'cancelled' } }).howFar.percent).toBe(50);
   });
 
+  test('nor where a person gave up some of it', () => {
+    const given = reported('m2', 'x', { ...UNBEGUN, outcome: 'skipped', failureType: 'GivenUp' });
+    const { howFar, verdict } = runReportOf({ documents: [...two, given], audit: {} });
+    expect(howFar).toEqual({ done: 2, of: 3, percent: 66 });
+    expect(verdict.remarks.join()).toContain('given up by a person');
+  });
+
   test('what stood and was not looked at again is not said to stand without a word', () => {
     const { verdict } = runReportOf({ documents: two, audit: { outcome: 'cancelled', swept: false } });
     expect(verdict.remarks.join()).toContain('was not looked at once more');
@@ -283,10 +334,16 @@ test('operators of a fleet fail for what their documents failed for', () => {
   expect(verdict).toMatchObject({ tone: 'bad', sentence: 'Incomplete. 35 of 40 operators are complete.' });
 });
 
+test('a long message ends with an ellipsis, and in no half of a character', () => {
+  expect(cut('a'.repeat(300))).toBe('a'.repeat(300));
+  expect(cut('a'.repeat(301))).toBe(`${'a'.repeat(299)}…`);
+  expect(cut(`${'a'.repeat(298)}😀b`)).toBe(`${'a'.repeat(298)}…`);
+});
+
 test('a terminal is shown the sentence, what to do, and what went wrong', () => {
   const text = summaryOf(failedRun());
   expect(text).toMatch(
-    /^operator 8f3c2b, run 0b9d2f6e-.*, as of 2026-11-27 12:04:39 UTC\nIncomplete\. 17 of 21 documents stand, 4 do not\. \(80 %\)\ndo: Check that the bunker/,
+    /^operator 8f3c2b, run 0b9d2f6e-.*, as of 2026-11-27 12:04:39 UTC\nIncomplete\. 17 of 22 documents stand, 4 do not; a person gave up 1\. \(77 %\)\ndo: Check that the bunker/,
   );
   expect(text).toContain('SignerTimeout: 3 documents failed\n');
   expect(text).toContain('bitspire-fees of machine Shop m01 (m01)');

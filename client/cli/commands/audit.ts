@@ -91,7 +91,10 @@ async function audit(subject: string | undefined, options: AuditOptions): Promis
 }
 
 function goodOf({ documents }: ToldAudit): string {
-  const planned = documents.filter((document) => document.outcome !== 'skipped');
+  // What a person gave up was to stand, other than a document without state.
+  const planned = documents.filter(
+    ({ outcome, failure }) => outcome !== 'skipped' || failure?.type === 'GivenUp',
+  );
   const good = planned.filter((document) => hasGoodOutcome(document.outcome));
   return `${good.length} of ${planned.length}`;
 }
@@ -143,7 +146,7 @@ export function showAudit(row: ToldAudit, { full = false }: { full?: boolean } =
       `\n${wholeTable(['document type', 'published', 'unchanged', 'superseded', 'skipped', 'failed'], counts)}`,
     );
   if (row.documents.length > 0) showDocuments(row.documents);
-  else if (row.failure === null) print('no documents: the operator had no machines');
+  else if (row.failure === null) print(paragraph(noMachinesThen(row)));
   const types = [
     ...new Set([...(row.failure ? [row.failure] : []), ...row.failures].map(({ type }) => type)),
   ];
@@ -152,6 +155,11 @@ export function showAudit(row: ToldAudit, { full = false }: { full?: boolean } =
     print(paragraph(completeCommands(`remedy for ${type}: ${remedyFor(type)}`, row.operatorUserId)));
   if (full) showEvents(row.documents);
   print('');
+}
+
+/** A run without machines is complete. Most likely it looked in the wrong place, which no row of it names. */
+function noMachinesThen({ operatorUserId }: ToldAudit): string {
+  return `warning: no documents: the operator had no machines where the run looked. Are the operator, LNBITS_DATABASE_URL and "preset" right? Where a run would look now: ${commandLine('plan', operatorUserId)}`;
 }
 
 function showDocuments(documents: ToldDocument[]): void {

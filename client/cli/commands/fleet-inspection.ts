@@ -1,12 +1,16 @@
 import type { Command } from 'commander';
 import type { OperatorPlan, OperatorVerification } from '../../../inspection/fleet';
+import { hasObstacles } from '../../../inspection/ready';
+import type { Verification } from '../../../inspection/verify';
 import { EXIT } from '../exit-codes';
 import { forceOptions, resetCountsOption } from '../options';
 import { commandLine } from '../command-lines';
 import { print, printJson, say } from '../output';
 import { fittedTable, paragraph } from '../terminal/table';
 import { selectedOperators } from './fleet';
-import { exitCodeOf } from './verify';
+import { noMachines } from '../run-view/outcome';
+import { exitCodeOfPlan } from './plan';
+import { countWrong, exitCodeOf } from './verify';
 
 interface SelectionOptions {
   all?: true;
@@ -26,7 +30,7 @@ export function registerFleetInspection(fleet: Command): void {
   selecting(fleet.command('plan'))
     .summary('say who is ready for a run, and do nothing')
     .description(
-      'Plans a run for each operator, as `republish plan` does, and tells in one table who is ready (go) and who is not (no-go) and why. Signs nothing and writes nothing.\nExit code 5 when one of them is not ready.',
+      'Plans a run for each operator, as `republish plan` does, and tells in one table who is ready (go) and who is not (no-go) and why. Signs nothing and writes nothing.\nExit code 5 when something has to be put right for one of them; 1 when one has no machines, or a relay requires authentication.',
     )
     .option('--force', 'as with `fleet start --force`: unchanged documents would be signed again')
     .addOption(resetCountsOption())
@@ -36,7 +40,7 @@ export function registerFleetInspection(fleet: Command): void {
   selecting(fleet.command('verify'))
     .summary("ask the relays for every operator's documents as the machines would")
     .description(
-      'Verifies the documents of each operator, as `republish verify` does, and tells in one table whose are in order. Reads only, signs nothing.\nExit code 3 when documents are missing or older on the quorum; 1 when that cannot be said of somebody.',
+      'Verifies the documents of each operator, as `republish verify` does, and tells in one table whose are in order. Reads only, signs nothing.\nExit code 3 when documents are missing or older on the quorum, or the key of a machine is invalid; 1 when that cannot be said of somebody, or somebody has no machines.',
     )
     .addHelpText('before', 'Example: republish fleet verify --all\n')
     .action(verify);
@@ -65,9 +69,8 @@ async function plan(named: string[], options: PlanOptions): Promise<void> {
   );
   if (options.json) printJson(planned);
   else showPlans(planned);
-  const isUnknown = planned.some((one) => 'plan' in one && one.plan.relays.some((relay) => relay.isUnknown));
-  if (planned.some(({ go }) => !go)) process.exitCode = EXIT.preflight;
-  else if (isUnknown) process.exitCode = EXIT.failed;
+  const codes = planned.map((one) => ('failure' in one ? EXIT.preflight : exitCodeOfPlan(one.plan)));
+  process.exitCode = Math.max(EXIT.ok, ...codes);
 }
 
 async function verify(named: string[], options: SelectionOptions): Promise<void> {
@@ -97,10 +100,10 @@ async function selection(
 function showPlans(planned: OperatorPlan[]): void {
   if (planned.length === 0) return warnOfNoOperators();
   const rows = planned.map((one) => {
-    const verdict = one.go ? 'go' : 'no-go';
     if ('failure' in one)
-      return [one.operatorUserId, verdict, '', '', '', '', `${one.failure.type}: ${one.failure.message}`];
-    const { counts, toSign, problems, documents } = one.plan;
+      return [one.operatorUserId, 'no-go', '', '', '', '', `${one.failure.type}: ${one.failure.message}`];
+    const { counts, toSign, problems, documents, lookedIn } = one.plan;
+    const verdict = one.go ? 'go' : isEmpty(one) ? 'no machines' : 'no-go';
     const warned = documents.filter(({ warning }) => warning !== undefined).length;
     const remarks = [
       ...problems.map(({ type, message }) => `${type}: ${message}`),
@@ -108,6 +111,7 @@ function showPlans(planned: OperatorPlan[]): void {
         ? [`${counts.invalid} invalid, see: ${commandLine('plan', one.operatorUserId)}`]
         : []),
       ...(warned > 0 ? [`sets the counts of ${warned} machine${warned === 1 ? '' : 's'}`] : []),
+      ...(lookedIn === undefined ? [] : [noMachines(lookedIn)]),
       ...(one.plan.standAlready > 0 ? [`${one.plan.standAlready} not ours stand there already`] : []),
     ];
     const numbers = [counts.publish, toSign, counts.unchanged, counts.skipped].map(String);
@@ -115,7 +119,14 @@ function showPlans(planned: OperatorPlan[]): void {
   });
   print(fittedTable(['operator', 'verdict', 'publish', 'sign', 'unchanged', 'skipped', 'remarks'], rows));
   const go = planned.filter((one) => one.go).length;
-  print(`\n${go} of ${planned.length} operators are ready`);
+  const empty = planned.filter(isEmpty).length;
+  const without = empty === 0 ? '' : `; ${empty} ${empty === 1 ? 'has' : 'have'} no machines`;
+  print(`\n${go} of ${planned.length} operators are ready${without}`);
+}
+
+/** Nothing is in the way of a run of this operator, and there is no machine for it either. */
+function isEmpty(one: OperatorPlan): boolean {
+  return 'plan' in one && !one.go && !hasObstacles(one.plan);
 }
 
 function showVerifications(verified: OperatorVerification[]): void {
@@ -123,14 +134,15 @@ function showVerifications(verified: OperatorVerification[]): void {
   const rows = verified.map((one) => {
     if ('failure' in one)
       return [one.operatorUserId, 'unknown', '', '', '', `${one.failure.type}: ${one.failure.message}`];
-    const { counts, unknownTypes } = one.verification;
-    const wrong = counts.missing + counts.older;
-    const isUnknown = counts.unknown > 0 || unknownTypes.length > 0;
-    const verdict = wrong > 0 ? 'not in order' : isUnknown ? 'unknown' : 'in order';
+    const { counts, unknownTypes, lookedIn } = one.verification;
+    const wrong = countWrong(counts);
+    const verdict = verdictOf(one.verification);
     const remarks = [
       ...(counts.missing > 0 ? [`${counts.missing} missing`] : []),
       ...(counts.older > 0 ? [`${counts.older} older`] : []),
-      ...(counts['no key'] > 0 ? [`${counts['no key']} of machines without a key`] : []),
+      ...(counts['invalid key'] > 0 ? [`${counts['invalid key']} of machines with an invalid key`] : []),
+      ...(counts['not paired'] > 0 ? [`${counts['not paired']} of machines not paired yet`] : []),
+      ...(lookedIn === undefined ? [] : [noMachines(lookedIn)]),
       ...(unknownTypes.length > 0 ? [`types not known here: ${unknownTypes.join(', ')}`] : []),
     ];
     const numbers = [counts.current + counts.newer, wrong, counts.unknown].map(String);
@@ -141,6 +153,18 @@ function showVerifications(verified: OperatorVerification[]): void {
     (one) => 'verification' in one && exitCodeOf(one.verification) === EXIT.ok,
   ).length;
   print(paragraph(`\n${inOrder} of ${verified.length} operators are in order`));
+}
+
+/** As the exit code of `verify` says it. */
+function verdictOf(verification: Verification): string {
+  switch (exitCodeOf(verification)) {
+    case EXIT.ok:
+      return 'in order';
+    case EXIT.partlyDone:
+      return 'not in order';
+    default:
+      return verification.lookedIn === undefined ? 'unknown' : 'no machines';
+  }
 }
 
 function warnOfNoOperators(): void {

@@ -4,6 +4,7 @@ import { compareIds, documentOf, machineOf } from '../../../rules/machine-name';
 import type { RepublishPlan } from '../../../inspection/plan';
 import type { Estimate } from '../../../inspection/estimate';
 import type { ForeseenDocument } from '../../../inspection/plan-document';
+import { hasObstacles, isReady } from '../../../inspection/ready';
 import type { RelayFacts } from '../../../inspection/relay-probe';
 import { LEAST_SIGNATURES } from '../../../rules/signer-speed';
 import { byMachine } from '../by-machine';
@@ -37,7 +38,7 @@ export function registerPlan(program: Command): void {
     .command('plan')
     .summary('say what a run would do, and do nothing')
     .description(
-      "Says for each machine and document type what a run would do now: publish, unchanged, skipped, or invalid and why; with sizes, the relays and their limits, and whether the signer's key is the account's. Signs nothing and writes nothing: a relay that requires authentication (NIP-42) is unknown, unless --auth is given.\nNeeds a worker's configuration. Exit code 5 when something has to be put right first, 1 when a relay requires authentication.",
+      "Says for each machine and document type what a run would do now: publish, unchanged, skipped, or invalid and why; with sizes, the relays and their limits, and whether the signer's key is the account's. Signs nothing and writes nothing: a relay that requires authentication (NIP-42) is unknown, unless --auth is given.\nNeeds a worker's configuration. Exit code 5 when something has to be put right first, 1 when a relay requires authentication or the operator has no machines.",
     )
     .argument('<operator>', "the operator's user id (accounts.id in LNbits)")
     .option('--document-type <type...>', 'only these document types')
@@ -53,7 +54,7 @@ export function registerPlan(program: Command): void {
 }
 
 async function plan(operator: string, options: PlanOptions): Promise<void> {
-  const { planRepublish, hasObstacles } = await import('../../../inspection/plan.js');
+  const { planRepublish } = await import('../../../inspection/plan.js');
   const { loadWorkerConfiguration } = await import('../configuration.js');
   const { publicKeyOption } = await import('../public-key.js');
   const expectedPubkey =
@@ -75,8 +76,14 @@ async function plan(operator: string, options: PlanOptions): Promise<void> {
   );
   if (options.json) printJson(planned);
   else await show(planned, options.auth === true);
-  if (hasObstacles(planned)) process.exitCode = EXIT.preflight;
-  else if (planned.relays.some(({ isUnknown }) => isUnknown)) process.exitCode = EXIT.failed;
+  process.exitCode = exitCodeOfPlan(planned);
+}
+
+/** An operator without machines was most likely looked for in the wrong place: that is no "ready". */
+export function exitCodeOfPlan(planned: RepublishPlan): number {
+  if (hasObstacles(planned)) return EXIT.preflight;
+  const isKnown = !planned.relays.some(({ isUnknown }) => isUnknown);
+  return isKnown && isReady(planned) ? EXIT.ok : EXIT.failed;
 }
 
 async function show(planned: RepublishPlan, hasAuthenticated: boolean): Promise<void> {

@@ -29,6 +29,10 @@ async function report(subject: string, options: { html?: string; json?: true }):
     const told = await withReadOnlyDatabase((db) =>
       reportOf({ db, temporal, now: () => new Date() }, subject),
     );
+    if (told.temporalAway !== null)
+      say(
+        `warning: Temporal could not be asked, so a newer ${told.kind} may not be in this report: ${told.temporalAway}`,
+      );
     if (options.json) return printJson(told);
     if (options.html !== undefined) return await writeHtml(told, options.html);
     const { summaryOf } = await import('../report/summary.js');

@@ -29,7 +29,7 @@ async function status(operator: string, { json }: { json?: true }): Promise<void
   const { runView } = await import('../run-view/view.js');
   const { paint } = await import('../terminal/paint.js');
   const { commandLine } = await import('../command-lines.js');
-  const { endedOn } = await import('../run-view/outcome.js');
+  const { completeBut, endedOn } = await import('../run-view/outcome.js');
   const { client, close } = await connect();
   try {
     const run = await findRepublish(client, operator);
@@ -48,6 +48,8 @@ async function status(operator: string, { json }: { json?: true }): Promise<void
     while (maxListed > LEAST_LISTED && shownWith(maxListed).length > room) maxListed -= 1;
     for (const line of shownWith(maxListed, shownWith(maxListed).length > room))
       process.stdout.write(`${paint(line, columns ?? NO_LIMIT, inColour(process.stdout))}\n`);
+    if (seen.outcome === 'complete' && seen.progress !== null)
+      for (const text of completeBut(seen.progress, seen.runId)) print(`\n${paragraph(text)}`);
     const when = `started ${seen.startedAt}${seen.closedAt ? `, ended ${seen.closedAt}` : ''}`;
     print(`\n${paragraph(`workflow ${seen.workflowId}, ${when}`)}`);
     print(`see also: ${commandLine(seen.closedAt === null ? 'watch' : 'audit', operator)}`);

@@ -26,7 +26,7 @@ export function registerVerify(program: Command): void {
     .command('verify')
     .summary('ask the relays as the machines would, and compare with the audit')
     .description(
-      'Asks every relay for every document as its machine would (author and kind, by #d and by #p) and compares with what the runs so far have published: current, missing, older or newer, by relay and by the quorum. Reads only, and signs nothing: a relay that requires authentication (NIP-42) is unknown, unless --auth or --as-machine is given.\nExit code 3 when documents are missing or older on the quorum; 1 when too few relays answer, when a relay requires authentication, or when the ledger has a document type that is not known here; 5 when it cannot begin: an operator, machine or document type that is not known, a database that cannot be read.',
+      'Asks every relay for every document as its machine would (author and kind, by #d and by #p) and compares with what the runs so far have published: current, missing, older or newer, by relay and by the quorum. Reads only, and signs nothing: a relay that requires authentication (NIP-42) is unknown, unless --auth or --as-machine is given.\nExit code 3 when documents are missing or older on the quorum, or the key of a machine is invalid; 1 when too few relays answer, when a relay requires authentication, when the operator has no machines, or when the ledger has a document type that is not known here; 5 when it cannot begin: an operator, machine or document type that is not known, a database that cannot be read.',
     )
     .argument('<operator>', "the operator's user id (accounts.id in LNbits)")
     .option('--document-type <type...>', 'only these document types')
@@ -84,11 +84,24 @@ async function machineKey(file: string): Promise<Uint8Array> {
   );
 }
 
-/** The most certain fault decides: missing documents come before relays that did not answer. */
-export function exitCodeOf({ counts, unknownTypes, unknownRelays }: Verification): number {
-  if (counts.missing + counts.older > 0) return EXIT.partlyDone;
+/**
+ * The most certain fault decides: missing documents come before relays that did not answer. Without machines
+ * nothing was compared, and most likely they were looked for in the wrong place.
+ */
+export function exitCodeOf({
+  counts,
+  lookedIn,
+  unknownTypes,
+  unknownRelays,
+}: Pick<Verification, 'counts' | 'lookedIn' | 'unknownTypes' | 'unknownRelays'>): number {
+  if (countWrong(counts) > 0) return EXIT.partlyDone;
   const isKnown = counts.unknown === 0 && unknownTypes.length === 0 && unknownRelays.length === 0;
-  return isKnown ? EXIT.ok : EXIT.failed;
+  return isKnown && lookedIn === undefined ? EXIT.ok : EXIT.failed;
+}
+
+/** Documents that their machines do not find as they should, and those that no run can publish. */
+export function countWrong(counts: Verification['counts']): number {
+  return counts.missing + counts.older + counts['invalid key'];
 }
 
 const STYLES: Partial<Record<VerifiedDocument['verdict'], Style>> = {
@@ -96,6 +109,7 @@ const STYLES: Partial<Record<VerifiedDocument['verdict'], Style>> = {
   newer: 'green',
   missing: 'red',
   older: 'red',
+  'invalid key': 'red',
   unknown: 'yellow',
 };
 
@@ -184,7 +198,8 @@ function isInOrder({ verdict }: VerifiedDocument): boolean {
 /** Relays that agree or do not answer as a number, the others by name. */
 function relaysOf({ relays, eventId, verdict }: VerifiedDocument): string {
   const all = Object.entries(relays);
-  if (verdict === 'no key') return 'not paired yet, or machine_npub is no public key';
+  if (verdict === 'not paired') return 'machine_npub is empty';
+  if (verdict === 'invalid key') return 'machine_npub is no public key: correct it';
   const current = all.filter(([, { state }]) => state === 'current').length;
   const others = all
     .filter(([, { state }]) => state !== 'current' && state !== 'unknown')

@@ -15,13 +15,12 @@ import {
   type Tone,
   verdictSection,
 } from './page';
-import { id, plural } from './words';
+import { cut, id, plural } from './words';
 
 /** Up to this number of operators, the page shows the details of every row at once. */
 const MAX_OPEN_OPERATORS = 50;
 /** The failed documents of at most so many operators are shown: there can be 20,000 operators. */
 const MAX_WITH_DOCUMENTS = 1_000;
-const MAX_MESSAGE_LENGTH = 300;
 
 type State = OperatorReport['state'];
 
@@ -141,7 +140,7 @@ function row(operator: OperatorReport, links: Links, withDocuments: boolean): Ma
   }${
     failure !== null &&
     failure.type !== 'RepublishIncomplete' &&
-    markup`<p>${typeLink(links, failure.type)}: ${foreign(failure.message.slice(0, MAX_MESSAGE_LENGTH))}</p>`
+    markup`<p>${typeLink(links, failure.type)}: ${foreign(cut(failure.message))}</p>`
   }${runId !== null && markup`<p>run <code class="id">${runId}</code></p>`}<td><i>documents</i>${
     counts === null ? markup`<span class="soft">none</span>` : `${standing(counts)} stand`
   }${withDocuments && documents(operator, links)}`;
@@ -163,7 +162,7 @@ function documents({ failures, failed }: OperatorReport, links: Links): Markup |
   return markup`<details class="more"><summary>${plural(failed, 'document')} failed</summary>
 <ul>${failures.map(
     ({ documentType, machineId, type, message }) =>
-      markup`<li>${foreign(documentType)} of machine ${foreign(machineId)}: ${typeLink(links, type)}: ${foreign(message.slice(0, MAX_MESSAGE_LENGTH))}</li>`,
+      markup`<li>${foreign(documentType)} of machine ${foreign(machineId)}: ${typeLink(links, type)}: ${foreign(cut(message))}</li>`,
   )}${more > 0 && markup`<li>and ${grouped(more)} more</li>`}</ul></details>`;
 }
 

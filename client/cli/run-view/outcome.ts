@@ -16,7 +16,15 @@ export function noMachines(lookedIn: string | undefined): string {
 export function outcomeLines(progress: Progress | null, runId: string): string[] {
   // The counts need a worker. The result does not.
   if (progress === null) return ['complete'];
-  const { planned, published, unchanged, superseded, skipped, lookedIn } = progress;
+  const { published, unchanged, superseded, skipped } = progress;
+  return [
+    ...completeBut(progress, runId),
+    `complete: ${published} published, ${unchanged} unchanged, ${superseded} superseded, ${skipped} skipped`,
+  ];
+}
+
+/** What changes how the end of a complete run is read. */
+export function completeBut({ planned, skipped, lookedIn }: Progress, runId: string): string[] {
   const lines = [];
   if (planned + skipped === 0) lines.push(noMachines(lookedIn));
   if (skipped > 0) {
@@ -24,9 +32,6 @@ export function outcomeLines(progress: Progress | null, runId: string): string[]
       `warning: ${skipped} document${skipped === 1 ? ' was' : 's were'} skipped: not paired yet, without state, or given up; see: ${commandLine('audit', runId)}`,
     );
   }
-  lines.push(
-    `complete: ${published} published, ${unchanged} unchanged, ${superseded} superseded, ${skipped} skipped`,
-  );
   return lines;
 }
 
