@@ -55,8 +55,9 @@ async function connect(
     await client.connect(secret, PERMISSIONS);
   } catch (refusal) {
     if (!(refusal instanceof RepublishError) || refusal.type !== 'SignerRefused') throw refusal;
-    await client.connect(secret, PERMISSIONS_WITHOUT_AUTH).catch(() => {
-      throw refusal;
+    await client.connect(secret, PERMISSIONS_WITHOUT_AUTH).catch((second: unknown) => {
+      // A person who must act now decides: it was not the permission that was missing.
+      throw second instanceof RepublishError && traitsOf(second.type).needsPerson ? second : refusal;
     });
     say(
       'note: the bunker pairs only without sign_event:22242, ' +

@@ -69,7 +69,7 @@ export function endOfFailedRun(thrown: unknown): Pick<OperatorEnd, 'outcome' | '
   const { type, message } = failureOfRun(thrown);
   return {
     outcome: outcomeOfFailure(type),
-    failure: { type, message: storable(message.slice(0, MAX_MESSAGE_LENGTH)) },
+    failure: { type, message: storable(cut(message)) },
   };
 }
 
@@ -88,4 +88,8 @@ export function outcomeOfFleet(
   if (failure !== undefined) return 'failed';
   if (cancelled) return 'cancelled';
   return countIncomplete(operators) > 0 ? 'incomplete' : 'complete';
+}
+
+function cut(message: string): string {
+  return message.length <= MAX_MESSAGE_LENGTH ? message : `${message.slice(0, MAX_MESSAGE_LENGTH - 1)}…`;
 }

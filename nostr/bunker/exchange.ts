@@ -166,11 +166,14 @@ export class Exchange {
     // The client was closed after the request was sent. Nobody would end this wait.
     if (this.#closed) throw closedError();
     const isThere = performance.now() - this.#answeredAtMs < this.options.requestTimeoutMs;
-    if (call.patient !== true || !isThere || this.#waitTimedOut) return request.wait(call);
+    if (call.patient !== true) return request.wait(call);
+    const isPatient = isThere && !this.#waitTimedOut;
     try {
-      return await request.wait(call, true);
+      const answer = await request.wait(call, isPatient);
+      this.#waitTimedOut = false;
+      return answer;
     } catch (thrown) {
-      this.#waitTimedOut = thrown instanceof RepublishError && thrown.type === 'SignerTimeout';
+      if (isPatient) this.#waitTimedOut = thrown instanceof RepublishError && thrown.type === 'SignerTimeout';
       throw thrown;
     }
   }

@@ -61,12 +61,23 @@ const WRONG_SECRET = 'the pairing secret is wrong or used up';
 type RefusalClass = readonly [words: RegExp, reason: string, meaning: BunkerRefusal['meaning']];
 
 /**
- * What bunkers say; the first match counts. Final words come first, because others may stand next to them
- * (`permission denied, please try again`). Some words of bunkers that were read or run: `pending approval`
+ * What bunkers say; the first match counts. Words for a wait or a rate come first (`unauthorized: pending
+ * approval`, `blocked: rate limited`), unless the text also says no. Then final words, because others may stand
+ * next to them (`permission denied, please try again`). Some words of bunkers that were read or run: `pending approval`
  * and `kind 30078 is not in signing.allowed_kinds` (keycard-nostr-bunker), `refusing to sign this event`
  * (go-nostr), `Not authorized` (NDK), `Rate limited` (keep), `rejected` (nostr_bunker).
  */
 const REFUSALS: readonly RefusalClass[] = [
+  [
+    /^(?!.*(denied|reject|declined)).*(\b(pending|awaiting)\b|waiting for|\bnot approved within\b)/is,
+    'a person has to approve it there first',
+    'later',
+  ],
+  [
+    /^(?!.*(denied|reject|declined)).*(rate.?limit|too many (requests|attempts)|slow down|throttl|quota exceeded|\b429\b)/is,
+    'rate limited',
+    'slower',
+  ],
   [
     /unauthori[sz]ed|not authori[sz]ed|unknown client|not connected|\bpermission/i,
     'it does not know or allow this client',
@@ -84,19 +95,18 @@ const REFUSALS: readonly RefusalClass[] = [
     'final',
   ],
   [
-    /\b(pending|awaiting|unapproved)\b|waiting for|not (yet )?approved|(needs?|requires?|must be) approv|approval (is )?(needed|required)/i,
+    /\bunapproved\b|not (yet )?approved|(needs?|requires?|must be) approv|approval (is )?(needed|required)/i,
     'a person has to approve it there first',
     'later',
   ],
-  [/rate.?limit|too many (requests|attempts)|slow down|throttl|quota exceeded/i, 'rate limited', 'slower'],
   [
-    /\bbusy\b|try again|temporar|overload|service unavailable|internal error|connection refused/i,
+    /\bbusy\b|\bnot ready\b|try again|temporar|overload|service unavailable|internal error|connection refused/i,
     'it cannot do it now',
     'slower',
   ],
   [/invalid pass(word|phrase)|wrong pass(word|phrase)/i, 'its own password is wrong', 'final'],
   [/\block(ed)?\b|unlock|password|passphrase/i, 'it is locked', 'later'],
-  [/time.?out|timed out/i, 'it timed out', 'later'],
+  [/time.?out|timed out|\b(request|approval) (has )?expired/i, 'it timed out', 'later'],
   [/expired/i, 'denied', 'final'],
   [/secret/i, WRONG_SECRET, 'final'],
   [
