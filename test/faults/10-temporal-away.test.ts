@@ -13,7 +13,7 @@ test('10: Temporal unreachable when a caller starts: an error that names the add
   expect(stderr).toContain(address);
   expect(stderr).toContain('TEMPORAL_ADDRESS');
   expect(stderr).not.toMatch(/^\s+at /m);
-}, 30_000);
+}, 60_000);
 
 test('10: the library says the same as an error of its own type, within its bound', async () => {
   const address = `127.0.0.1:${await freePort()}`;
@@ -21,4 +21,4 @@ test('10: the library says the same as an error of its own type, within its boun
   const error = await fails(TemporalUnavailable, connect({ temporal }));
   expect(error.message).toContain(address);
   expect(error.message).toContain('TEMPORAL_ADDRESS');
-}, 30_000);
+}, 60_000);

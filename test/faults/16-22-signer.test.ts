@@ -86,7 +86,7 @@ describe('the signer misbehaves', () => {
     expect(asked(operator, 'nip44_encrypt')).toBe(encryptedByPairing);
     expect(asked(operator, 'sign_event')).toBe(0);
     expect(sentFor(operator)).toEqual([]);
-  }, 30_000);
+  }, 60_000);
 
   /** Each machine's document meets with its own of some ways to go wrong. */
   const eachItsOwn =

@@ -81,5 +81,5 @@ describe('bad rows', () => {
       message: expect.stringContaining('bitspire-fees'),
     });
     expect(operator.bunker.requests).toHaveLength(askedBefore);
-  }, 30_000);
+  }, 60_000);
 });

@@ -111,7 +111,7 @@ describe('callers, and what a run leaves behind', () => {
     const started = history?.events?.filter((event) => event.workflowExecutionStartedEventAttributes != null);
     expect(started).toHaveLength(1);
     expect(started?.[0]?.workflowExecutionStartedEventAttributes?.workflowType?.name).toBe(WORKFLOW_TYPE);
-  }, 30_000);
+  }, 60_000);
 
   test('34: what fails quotes secrets and state: none of it comes out', async () => {
     const secret = 'canary-pairing-secret-0451';
@@ -148,5 +148,5 @@ describe('callers, and what a run leaves behind', () => {
     for (const canary of [secret, uri, relayPath, '918273645', ...Object.values(STATE_CANARIES)]) {
       expect(`${failure?.message} ${JSON.stringify(failure?.failures)}`).not.toContain(canary);
     }
-  }, 30_000);
+  }, 60_000);
 });

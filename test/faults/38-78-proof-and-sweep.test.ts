@@ -331,7 +331,7 @@ describe('pages under fault', () => {
     for (const relay of saga.relays)
       expect(relay.events().find(({ pubkey }) => pubkey === operator.bunker.userPubkey)?.id).toBe(saved);
     expect((await saga.ledger(runId))[0]).toMatchObject({ outcome: 'superseded', supersededBy: saved });
-  }, 30_000);
+  }, 60_000);
 
   test('77: skip, pause, cancel and retry act within seconds while a page is in its back-off', async () => {
     const operator = await saga.addOperator({ machines: 2 });

@@ -97,7 +97,7 @@ describe('bunkers as they are', () => {
     const { ids, failure } = await runUnderFault(saga, operator);
     expect(failure).toBeUndefined();
     expect(ids).toHaveLength(2);
-  }, 30_000);
+  }, 60_000);
 
   test.each([
     ['refusing to sign this event', 'denied'],
@@ -140,5 +140,5 @@ describe('bunkers as they are', () => {
     expect(ids).toHaveLength(4);
     expect(seen).toEqual([]);
     expect(operator.bunker.requests.some(({ method }) => method === 'switch_relays')).toBe(true);
-  }, 30_000);
+  }, 60_000);
 });

@@ -66,7 +66,7 @@ describe('bunkers with people behind them', () => {
     const { ids, failure } = await runUnderFault(saga, operator);
     expect(failure).toBeUndefined();
     expect(ids).toHaveLength(2);
-  }, 30_000);
+  }, 60_000);
 
   test('40: a bunker that repeats for ever what it has answered once is asked another question after it', async () => {
     const operator = await addOperatorWithCanaries(saga, { machines: 1, bunker: { remembersIds: true } });

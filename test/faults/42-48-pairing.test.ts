@@ -59,7 +59,7 @@ describe('knowing a bunker', () => {
     // The client that was approved is the one that came back.
     expect(clientsOf(bunker).size).toBe(1);
     expect((await runUnderFault(saga, operator)).ids).toHaveLength(2);
-  }, 30_000);
+  }, 60_000);
 
   test('42: a URI whose relays all refuse: known as soon as they have, and not when a request has had its time', async () => {
     const { bunker, id } = await unpaired('op-refused');
@@ -117,7 +117,7 @@ describe('knowing a bunker', () => {
       type: 'SignerChangesEvents',
       message: expect.stringContaining('has another created_at than it was given'),
     });
-  }, 30_000);
+  }, 60_000);
 
   test('47: a bunker that has forgotten its clients: it is said, and another URI of it makes another client', async () => {
     const userSecretKey = generateSecretKey();
@@ -147,7 +147,7 @@ describe('knowing a bunker', () => {
     await addBunkerSigner(context(id), again.uri());
     expect([...clientsOf(again)]).not.toEqual([...clientsOf(bunker)]);
     expect((await runUnderFault(saga, { ...operator, bunker: again })).ids).toHaveLength(2);
-  }, 30_000);
+  }, 60_000);
 
   test('48: a document too large for every relay of the bunker is named in the plan; one relay that takes it is enough', async () => {
     const small = await startBareRelay();
@@ -167,5 +167,5 @@ describe('knowing a bunker', () => {
     const two = [small.url, saga.relays[0]?.url ?? ''];
     const other = await addOperatorWithCanaries(saga, { machines: 1, bunker: { relays: two } });
     expect((await runUnderFault(saga, other)).ids).toHaveLength(2);
-  }, 30_000);
+  }, 60_000);
 });

@@ -151,7 +151,7 @@ describe('what is refused', () => {
       expect({ code, stderr }).toEqual({ code: 5, stderr: expect.stringContaining(reason) as string });
       expect(stderr).toContain('name one that this user may write to');
     }
-  }, 30_000);
+  }, 60_000);
 
   test('a folder of a newer release', async () => {
     const { folder, run } = migration;

@@ -152,7 +152,7 @@ describe('a page', () => {
       failures: [{ type: 'StateChanged' }],
     });
     expect(asked(operator, 'sign_event')).toBe(signed);
-  }, 30_000);
+  }, 60_000);
 
   test('a state that is saved while the signer encrypts for long is the one that is sent', async () => {
     const operator = await saga.addOperator({ machines: 1 });
@@ -241,7 +241,7 @@ describe('a page', () => {
       counts: { published: 4, open: 1 },
       waiting: [{ machineId: troubled?.id, tries: 1 }],
     });
-  }, 30_000);
+  }, 60_000);
 
   test('a signature that does not come does not hold up what is signed: that is settled meanwhile', async () => {
     const operator = await saga.addOperator({ machines: 6 });
@@ -262,7 +262,7 @@ describe('a page', () => {
     answer();
     expect((await page).counts).toMatchObject({ published: 6 });
     expect(asked(operator, 'sign_event')).toBe(6);
-  }, 30_000);
+  }, 60_000);
 
   test('a signer that answers nobody is the trouble of all, asked for two of them', async () => {
     const operator = await saga.addOperator({ machines: 20 });
@@ -279,7 +279,7 @@ describe('a page', () => {
       .slice(before)
       .filter(({ method }) => method === 'nip44_encrypt');
     expect(new Set(encryptions.map(({ id }) => id)).size).toBeLessThanOrEqual(2);
-  }, 30_000);
+  }, 60_000);
 
   test('a busy signer: the page pauses, and the documents that were not asked for wait and have had no try', async () => {
     const operator = await saga.addOperator({ machines: 6 });
@@ -363,7 +363,7 @@ describe('a page', () => {
     expect(result).toMatchObject({ counts: { published: 2, open: 4 } });
     // Before the bunker's time was over, or the page would say that it waits for the bunker.
     expect(result).not.toHaveProperty('waiting');
-  }, 30_000);
+  }, 60_000);
 
   test('a reused event that relays refuse for good is sealed anew, once', async () => {
     const operator = await saga.addOperator({ machines: 1 });

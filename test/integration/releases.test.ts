@@ -33,7 +33,7 @@ describe('two builds', () => {
       REPUBLISH_HEARTBEAT_TIMEOUT_MS: '30000',
       REPUBLISH_DOCUMENT_TIMEOUT_MS: '120000',
     });
-  }, 30_000);
+  }, 60_000);
   afterEach(() => saga.stop(), 60_000);
 
   /**

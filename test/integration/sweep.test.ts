@@ -81,7 +81,7 @@ describe('the sweep', () => {
     } finally {
       saga.relays[0] = await startRelay({ port: saga.relays[0]?.port ?? 0 });
     }
-  }, 30_000);
+  }, 60_000);
 
   test('a state that was changed since, with nothing newer on the relays, is a matter of another run', async () => {
     const { runId, operator } = await published(2);
@@ -98,7 +98,7 @@ describe('the sweep', () => {
       [changed?.id, 'StateChanged'],
       [other?.id, 'PlanOutdated'],
     ]);
-  }, 30_000);
+  }, 60_000);
 
   test('an account that has another key by now makes the whole run untrue', async () => {
     const { runId, operator } = await published(1);
