@@ -61,7 +61,7 @@ export class PageAttempt {
       ...owner,
       documentType,
       force: isForced(deps, documentType, run),
-      identity: relayIdentity(deps, owner, call),
+      identity: relayIdentity(deps, { runId: reference.runId, ...owner }, call),
     };
   }
 

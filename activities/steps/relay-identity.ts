@@ -9,14 +9,16 @@ import { currentSigner } from './use-signer';
  */
 export function relayIdentity(
   deps: ActivityDependencies,
-  { operatorUserId, operatorPubkey }: Owner,
+  { runId, operatorUserId, operatorPubkey }: Owner & { runId: string },
   { approvalListener }: Pick<ActivityCall, 'approvalListener'>,
 ): RelayIdentity {
+  // A login that is asked for again is the same question: a person approves it once, and a late signature counts.
+  const question = { runId, n: 0 };
   return {
     pubkey: operatorPubkey,
     sign: async (event) =>
       deps.keyring.use(await currentSigner(deps, { operatorUserId, operatorPubkey }), (signer) =>
-        signer.signEvent(event, { onApproval: approvalListener() }),
+        signer.signEvent(event, { question, onApproval: approvalListener() }),
       ),
   };
 }

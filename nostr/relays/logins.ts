@@ -1,6 +1,6 @@
-import { ensureError } from '../../contract/failures';
+import { ensureError, failureTypeOf, traitsOf } from '../../contract/failures';
 import { withLastWords } from '../../rules/last-words';
-import type { SignedEvent } from '../events';
+import type { SignedEvent, UnsignedEvent } from '../events';
 import type { PublishReply } from './frames';
 import { type AuthReply, authEvent, AuthWithheld, type RelayIdentity } from './identity';
 import { within } from '../../async/wait';
@@ -10,6 +10,8 @@ const MAX_CHALLENGE_LENGTH = 500;
 const CHALLENGE_TIMEOUT_MS = 2_000;
 /** Some relays take AUTH and send no OK. After this time the login is taken as accepted. */
 const OK_MS = 1_000;
+/** A login may be signed as long after its date as this. Relays take a date up to ten minutes old (NIP-42). */
+const SIGNED_WITHIN_MS = 8 * 60_000;
 
 interface Login {
   reply: Promise<AuthReply>;
@@ -30,6 +32,8 @@ export interface LoginsOptions {
  */
 export class Logins {
   readonly #byKey = new Map<string, Login>();
+  /** By key: the event that a signer has not answered. The same one is asked for again: a person may be slow. */
+  readonly #unanswered = new Map<string, { event: UnsignedEvent; challenge: string; atMs: number }>();
   readonly #waiting = new Set<() => void>();
   #challenge: string | undefined;
   /** How many challenges came, repeated ones included. */
@@ -101,12 +105,16 @@ export class Logins {
   }
 
   async #answer(identity: RelayIdentity, challenge: string, timeoutMs: number): Promise<AuthReply> {
-    const { relayUrl, sendForOk } = this.options;
+    const { sendForOk } = this.options;
     let event: SignedEvent;
     try {
-      event = await identity.sign(authEvent(identity.pubkey, relayUrl, challenge));
+      event = await identity.sign(this.#eventFor(identity.pubkey, challenge));
+      this.#unanswered.delete(identity.pubkey);
     } catch (thrown) {
       const { message } = ensureError(thrown);
+      // After a refusal the signer gets another event: some bunkers repeat what they have said to a request.
+      if (traitsOf(failureTypeOf(thrown)).bunkerResult === 'refused')
+        this.#unanswered.delete(identity.pubkey);
       const kind = thrown instanceof AuthWithheld ? 'withheld' : 'failed';
       return { kind, reason: `no signature for it: ${message}` };
     }
@@ -122,6 +130,15 @@ export class Logins {
     }
     void whole.then((late) => this.#note(identity.pubkey, late));
     return { kind: 'accepted' };
+  }
+
+  #eventFor(pubkey: string, challenge: string): UnsignedEvent {
+    const nowMs = Date.now();
+    const asked = this.#unanswered.get(pubkey);
+    if (asked?.challenge === challenge && nowMs - asked.atMs < SIGNED_WITHIN_MS) return asked.event;
+    const event = authEvent(pubkey, this.options.relayUrl, challenge);
+    this.#unanswered.set(pubkey, { event, challenge, atMs: nowMs });
+    return event;
   }
 
   /** A late refusal replaces a login that was taken as accepted, so no signer is asked for it again. */

@@ -1,4 +1,6 @@
 import type { RepublishRun } from '../../client/run';
+import { startRepublish } from '../../client/start';
+import { startBareRelay } from '../support/bare-relay';
 import { addOperatorWithCanaries, runUnderFault } from '../support/fault-run';
 import { REAL } from '../support/real-timings';
 import { type Saga, type SagaOperator, startSaga } from '../support/saga';
@@ -57,6 +59,42 @@ describe('bunkers with people behind them', () => {
     },
     REAL ? 30 * 60_000 : 90_000,
   );
+
+  test('41: a person approves the login at a relay later than any request may take: asked once, and the late signature logs in', async () => {
+    const loggedIn = new Set<number>();
+    const relay = await startBareRelay({
+      onConnect: (peer) => peer.send('AUTH', `challenge of ${peer.index}`),
+      onAuth(event, peer) {
+        loggedIn.add(peer.index);
+        peer.send('OK', event.id, true, '');
+      },
+      onEvent(event, peer, self) {
+        if (!loggedIn.has(peer.index)) return peer.send('OK', event.id, false, 'auth-required: who are you?');
+        self.keep(event);
+        peer.send('OK', event.id, true, '');
+      },
+    });
+    saga.onStop(() => relay.stop());
+    const worker = await saga.startWorker({
+      env: {
+        REPUBLISH_TASK_QUEUE: `login-${process.pid}`,
+        REPUBLISH_RELAYS: relay.url,
+        REPUBLISH_BUNKER_TIMEOUT_MS: '1000',
+        REPUBLISH_DOCUMENT_TIMEOUT_MS: '30000',
+      },
+    });
+    try {
+      const { id, bunker } = await saga.addOperator({ machines: 1 });
+      const isLogin = ({ method, params }: { method: string; params: readonly string[] }): boolean =>
+        method === 'sign_event' && params[0]?.includes('"kind":22242') === true;
+      bunker.setFaults((request) => (isLogin(request) ? { delayMs: APPROVED_AFTER_MS } : undefined));
+      const run = await startRepublish(saga.client, id, { taskQueue: `login-${process.pid}` });
+      expect(Object.values(await run.result()).flat()).toHaveLength(2);
+      expect(new Set(bunker.requests.filter(isLogin).map((request) => request.id)).size).toBe(1);
+    } finally {
+      await worker.stop();
+    }
+  }, 90_000);
 
   test('44: of two signers on one key one knows nothing and is quicker: what the other gives counts', async () => {
     const operator = await addOperatorWithCanaries(saga, { machines: 1 });

@@ -258,7 +258,7 @@ describe('LNbits’ own bunker client', () => {
     const deps = dependencies();
     const owner = { operatorUserId, operatorPubkey };
     const event = await useSigner(deps, owner, (signer) => signer.signEvent(documentOf(operatorPubkey, 'c')));
-    const identity = relayIdentity(deps, owner, nobodyApproves);
+    const identity = relayIdentity(deps, { runId: 'run', ...owner }, nobodyApproves);
     const placed = await place(publisher, event, { identity });
     expect(placed).toMatchObject({ holding: 1, required: 1, relays: { [relay.url]: { state: 'holds' } } });
     expect(placed.relays[members.url]).toMatchObject({ state: 'refused' });
@@ -311,7 +311,7 @@ describe('the account’s own key', () => {
     );
     expect(verifyEvent({ ...signed })).toBe(true);
     // A key of this process may answer a relay's challenge.
-    const identity = relayIdentity(deps, good, nobodyApproves);
+    const identity = relayIdentity(deps, { runId: 'run', ...good }, nobodyApproves);
     expect((await identity.sign({ ...documentOf(good.operatorPubkey, ''), kind: 22242 })).kind).toBe(22242);
 
     const other = generateSecretKey();
