@@ -116,7 +116,7 @@ export async function verifyWith(
   try {
     const probed = await (relays ?? probeRelays(configuration, { pool, identity, author: operatorPubkey }));
     const documents = await verifyAll(
-      { deps, reader, configuration, operatorPubkey, documentTypes, probed },
+      { deps, reader, identity, configuration, operatorPubkey, documentTypes, probed },
       { ...request, ...(machineIds === undefined ? {} : { machineIds }) },
     );
     return {
@@ -181,6 +181,8 @@ function unknownRelays(probed: readonly RelayFacts[], documents: readonly Verifi
 interface Asking {
   deps: ReadOnlyDependencies;
   reader: RelayPublisher;
+  /** Who asks; absent: nobody. */
+  identity: RelayIdentity | undefined;
   configuration: WorkerConfiguration;
   operatorPubkey: string;
   documentTypes: string[];
@@ -273,7 +275,7 @@ const NOT_SEEN: SeenByBoth = { byD: new Map() };
 
 /** In separate requests: in one request with both filters, nothing shows which filter found an event. */
 async function lookByBoth(
-  { deps, reader, operatorPubkey }: Asking,
+  { deps, reader, identity, operatorPubkey }: Asking,
   documents: readonly { documentType: string; atmPubkey: string }[],
 ): Promise<Map<string, SeenByBoth>> {
   const address = ({ documentType, atmPubkey }: (typeof documents)[number]): Address => ({
@@ -285,9 +287,12 @@ async function lookByBoth(
     namesMachine(requireType(deps, documentType), atmPubkey),
   );
   const [byD, byP] = await Promise.all([
-    // The authentication was done before, over these connections.
-    reader.look(documents.map(address)),
-    reader.look(naming.map((document) => ({ ...address(document), byP: document.atmPubkey }))),
+    // The authentication was done before, over these connections. A relay may have forgotten it.
+    reader.look(documents.map(address), identity),
+    reader.look(
+      naming.map((document) => ({ ...address(document), byP: document.atmPubkey })),
+      identity,
+    ),
   ]);
   const seen = new Map<string, SeenByBoth>(
     documents.map((document, index) => [address(document).d, { byD: byD[index] ?? new Map() }]),
