@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Retry } from '../../client/run-steps';
+import { APPROVAL_SIGNAL } from '../../contract/control';
 import { dTag } from '../../documents/document-type';
 import { documentTypes } from '../../documents/registry';
 import { bitspireOperatorHours } from '../support/bitspire-operator-hours';
@@ -143,10 +144,16 @@ describe('two builds', () => {
           await untilMiddle();
           const bad = await deployment.startBuild('1.1.0', careless);
           await deployment.setCurrent('1.1.0');
-          open();
-          await until(async () => (await decisionsOf(workflowId, runId)).failures.length > 0, 60_000);
+          // Not every part of the server knows a new current build at once, and the run must not end before
+          // it: it stays in its middle, and each signal gives it a task.
+          const handle = saga.client.workflow.getHandle(workflowId, runId);
+          await until(async () => {
+            await handle.signal(APPROVAL_SIGNAL, { of: 'nobody' });
+            return (await decisionsOf(workflowId, runId)).failures.length > 0;
+          }, 60_000);
           await deployment.setCurrent('1.0.0');
           await bad.stop();
+          open();
         },
       });
 
