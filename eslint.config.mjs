@@ -11,8 +11,8 @@ const arrows = {
   // Decisions without I/O.
   rules: ['contract'],
   workflows: ['contract', 'rules'],
-  // Reads the answers of Temporal's API, for `client` and `activities`.
-  temporal: ['contract'],
+  // Asks Temporal's API and reads its answers, for `client` and `activities`.
+  temporal: ['async', 'contract'],
   configuration: ['contract', 'rules', 'documents', 'sources', 'database'],
   documents: ['contract', 'rules'],
   // Reads LNbits' database. It imports `database` for the connection, not for the ledger.
@@ -115,7 +115,16 @@ const packageOwners = {
   '@temporalio/workflow': ['workflows'],
   '@temporalio/worker': ['worker'],
   '@temporalio/activity': ['activities', 'worker'],
-  '@temporalio/client': ['client', 'client/cli', 'embedded', 'dev', 'worker', 'inspection', 'bench'],
+  '@temporalio/client': [
+    'client',
+    'client/cli',
+    'temporal',
+    'embedded',
+    'dev',
+    'worker',
+    'inspection',
+    'bench',
+  ],
   commander: ['client/cli'],
   'big.js': ['documents'],
   'jsonc-parser': ['documents'],

@@ -1,7 +1,8 @@
-import { type Client, WorkflowNotFoundError } from '@temporalio/client';
+import type { Client } from '@temporalio/client';
 import type { ControlRequest, UpdateName } from '../contract/control';
 import { remedyFor, type Subject, traitsOf } from '../contract/failures';
 import type { Obstacle } from '../contract/obstacle';
+import { sendUpdate } from '../temporal/send-update';
 import { type Chain, describeChain } from './chain';
 import { chainObstacle, queryProgress } from './chain-status';
 import { ControlRefused } from './errors';
@@ -75,7 +76,10 @@ export class ChainControl {
       const obstacle = await this.#explained(() => chainObstacle(this.client, this.chain));
       const answer = obstacle === undefined ? await this.#cancelByUpdate<Answer>(request) : undefined;
       if (answer !== undefined) return { takenBy: 'run', obstacle: null, answer };
-      await this.#handle.cancel().catch((error: unknown) => {
+      const { workflowId, runId } = this.chain;
+      // Without a run id, so that it follows the chain when it continues as new.
+      const handle = this.client.workflow.getHandle(workflowId, undefined, { firstExecutionRunId: runId });
+      await handle.cancel().catch((error: unknown) => {
         throw this.#refused('cancel', error);
       });
       const found = await this.#explained(() => this.#obstacleAfterCancel());
@@ -113,28 +117,12 @@ export class ChainControl {
     );
   }
 
-  /** Without a run id, so that it follows the chain when it continues as new. */
-  get #handle() {
-    const { workflowId, runId } = this.chain;
-    return this.client.workflow.getHandle(workflowId, undefined, { firstExecutionRunId: runId });
+  #send<Answer>(name: UpdateName, request: ControlRequest): Promise<Answer> {
+    const deadlineMs = Date.now() + this.kind.updateTimeoutMs;
+    return sendUpdate(this.client, this.chain, { name, request, deadlineMs }, () => this.#continues());
   }
 
-  async #send<Answer>(name: UpdateName, request: ControlRequest): Promise<Answer> {
-    for (const deadlineMs = Date.now() + this.kind.updateTimeoutMs; ;) {
-      try {
-        return await this.client.withDeadline(deadlineMs, () =>
-          this.#handle.executeUpdate<Answer, [ControlRequest]>(name, { args: [request] }),
-        );
-      } catch (error) {
-        if (!(await this.#hasOnlyMovedOn(error)) || Date.now() > deadlineMs) throw error;
-        await pause(200);
-      }
-    }
-  }
-
-  /** Between two executions nobody can take an update. The next execution can. */
-  async #hasOnlyMovedOn(error: unknown): Promise<boolean> {
-    if (!(error instanceof WorkflowNotFoundError)) return false;
+  async #continues(): Promise<boolean> {
     const { workflowId, runId } = this.chain;
     const newest = await describeChain(this.client, workflowId, runId).catch(() => undefined);
     return newest?.status.name === 'RUNNING';

@@ -72,13 +72,14 @@ export interface FleetRun extends Handle<FleetProgress, FleetStatus, FleetSummar
    */
   pause(request?: ControlRequest): Promise<FleetControlled>;
   /**
-   * Continues after `pause`, with the runs that the fleet paused. @throws ControlRefused when the fleet is not
-   * paused
+   * Continues after `pause`, with the runs that the fleet paused.
+   *
+   * @throws ControlRefused when the fleet is not paused
    */
   resume(request?: ControlRequest): Promise<FleetControlled>;
   /**
-   * Cancels the fleet and its runs in work; the audits are written. The fleet ends when these runs have ended,
-   * also those that did not answer. @throws ControlRefused
+   * Cancels the fleet and its runs in work; the audits are written. The fleet ends when these runs have
+   * ended, also those that did not answer. @throws ControlRefused
    */
   cancel(request?: ControlRequest): Promise<Cancellation & FleetControlled>;
 }

@@ -40,7 +40,8 @@ function stagesNow(progress: Progress | null, heartbeats: HeartbeatDetails[]): S
 
 /**
  * A heartbeat replaces what the last result of the page tells of a document, but `since` and `tries` stay
- * where the heartbeat has none. `type` belongs to `why`. Documents with trouble come first, the longest trouble before all.
+ * where the heartbeat has none. `type` belongs to `why`. Documents with trouble come first, the longest
+ * trouble before all.
  */
 function waitingNow(progress: Progress | null, heartbeats: HeartbeatDetails[]): WaitingDocument[] {
   const waiting = new Map<string, WaitingDocument>();

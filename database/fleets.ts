@@ -97,8 +97,8 @@ const TYPE_OF_OUTCOME = Object.fromEntries(
 );
 
 /**
- * Runs of the open operators of a fleet: audited since it began, or begun since and not closed. The time of an
- * audit row has whole milliseconds.
+ * Runs of the open operators of a fleet: audited since it began, or begun since and not closed. The time of
+ * an audit row has whole milliseconds.
  */
 const RUNS_SINCE = `SELECT run.operator_user_id AS "operatorUserId", run.run_id AS "runId", run.request
   FROM republish.fleets AS fleet

@@ -13,8 +13,8 @@ import { type ChainKind, type Misfit, misfitOf, rowHash } from '../rules/audit-c
 /** The first row of a chain that does not match its hash or the row before. */
 export interface FirstMisfit {
   /**
-   * `row missing`: the run or fleet is closed, which writes an audit row in the same transaction, and there is
-   * none.
+   * `row missing`: the run or fleet is closed, which writes an audit row in the same transaction, and there
+   * is none.
    */
   what: Misfit | 'row missing';
   /** Null: the row is missing. */

@@ -1,6 +1,7 @@
 import { accountPubkey, resolveDocumentTypes, unknownTypesInLedger } from '../activities/steps/open-run';
 import type { ReadOnlyDependencies } from '../activities/dependencies';
 import { requireMachines } from '../activities/load-machines';
+import { isPaired } from '../activities/steps/plan-machines';
 import { readStates, requireType } from '../activities/steps/read-state';
 import { RepublishError, scopeOf } from '../contract/failures';
 import type { RepublishInput } from '../contract/input';
@@ -38,8 +39,8 @@ export interface VerifiedDocument {
   machineId: string;
   machineName: string;
   /**
-   * By the quorum. `no state`: the source has none, and no run published one. `not paired`: the machine has no
-   * key yet. `invalid key`: it has one which is no public key, so that no run can publish for it.
+   * By the quorum. `no state`: the source has none, and no run published one. `not paired`: the machine has
+   * no key yet. `invalid key`: its key is no public key, so no run can publish for it.
    */
   verdict: RelayVerdict['state'] | 'no state' | 'not paired' | 'invalid key';
   /** The event that stands according to the ledger. Null: no run published one. */
@@ -230,7 +231,8 @@ async function verifyMachines(
         runId: null,
         relays: {},
       };
-      if (d === undefined) return { ...named, verdict: withoutKey(machine) };
+      if (d === undefined)
+        return { ...named, verdict: isPaired(machine) ? ('invalid key' as const) : ('not paired' as const) };
       const row = standing.get(d);
       if (row === undefined && !(await hasState(deps, documentType, machine.id)))
         return { ...named, verdict: 'no state' as const };
@@ -255,11 +257,6 @@ async function verifyMachines(
       };
     }),
   );
-}
-
-/** As the plan of a run judges it. */
-function withoutKey({ machineNpub }: MachineRow): 'not paired' | 'invalid key' {
-  return (machineNpub ?? '').trim() === '' ? 'not paired' : 'invalid key';
 }
 
 /**

@@ -56,7 +56,7 @@ async function connect(
   } catch (refusal) {
     if (!(refusal instanceof RepublishError) || refusal.type !== 'SignerRefused') throw refusal;
     await client.connect(secret, PERMISSIONS_WITHOUT_AUTH).catch((second: unknown) => {
-      // A person who must act now decides: it was not the permission that was missing.
+      // If a person must approve first, the permission was not the cause, and the first refusal misleads.
       throw second instanceof RepublishError && traitsOf(second.type).needsPerson ? second : refusal;
     });
     say(

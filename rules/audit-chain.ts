@@ -1,7 +1,7 @@
 /*
  * The audit chain: each row holds the hash of its members in the ledger (the row of a run and its documents,
- * the row of a fleet and its operators) and the hash of the row before it. Writing a row and checking a row use
- * these same functions.
+ * the row of a fleet and its operators) and the hash of the row before it. Writing a row and checking a row
+ * use these same functions.
  *
  * A hash is SHA-256, in hex, of UTF-8 text: a line that names what is hashed, a line feed, and one JSON value
  * in its canonical form (RFC 8785): no spaces, keys sorted, every control character escaped. So no two values

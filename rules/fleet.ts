@@ -6,7 +6,7 @@ export interface FleetStand {
   atOnce: number;
   /** Operators that are loaded and not begun. */
   loaded: number;
-  /** No page of operators is left to load. */
+  /** The last page of operators is loaded. */
   allLoaded: boolean;
   /** This execution has begun an operator. */
   hasBegun: boolean;
@@ -25,7 +25,7 @@ export function nextOfFleet(stand: FleetStand): FleetStep {
   const { running, atOnce, loaded, allLoaded, hasBegun, paused, isEnding, isHistoryLong } = stand;
   const allBegun = allLoaded && loaded === 0;
   if (isEnding || (allBegun && running === 0)) return running === 0 ? 'end' : 'wait';
-  // Every execution begins an operator if it may, so that the fleet gets further with any limit of the history.
+  // Every execution begins an operator if it may. So the fleet makes progress with any limit of the history.
   if (isHistoryLong && (hasBegun || paused || allBegun)) return 'hand over';
   if (paused || allBegun || running >= atOnce) return 'wait';
   return loaded > 0 ? 'begin' : 'load';

@@ -10,9 +10,8 @@ import {
 import type { FleetSummary, OperatorEnd } from '../contract/fleet';
 import type { RunOutcome } from '../contract/progress';
 import { storable } from '../contract/free-text';
+import { cut } from './cut';
 import { countIncomplete } from './how-far';
-
-const MAX_MESSAGE_LENGTH = 300;
 
 /** What is known of a run (or fleet) that Temporal has as failed. */
 export interface RunFailure extends Failure {
@@ -88,8 +87,4 @@ export function outcomeOfFleet(
   if (failure !== undefined) return 'failed';
   if (cancelled) return 'cancelled';
   return countIncomplete(operators) > 0 ? 'incomplete' : 'complete';
-}
-
-function cut(message: string): string {
-  return message.length <= MAX_MESSAGE_LENGTH ? message : `${message.slice(0, MAX_MESSAGE_LENGTH - 1)}…`;
 }

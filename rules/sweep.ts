@@ -62,8 +62,8 @@ export function mayStore({ kind }: SendReply): boolean {
 }
 
 /**
- * A relay that took the event and does not show it has dropped it. So has one that had it before and was never
- * silent.
+ * Not, if the relay took the event and does not show it: it has dropped the event. The same holds if it was
+ * not sent in this sweep, and the relay was never silent.
  */
 function mayTakeLater({ sent, wasSilent = false }: SweptRelay<Dated>): boolean {
   return sent === undefined ? wasSilent : isPassing(sent);

@@ -1,5 +1,5 @@
 import { ActivityFailure, ApplicationFailure, TimeoutFailure } from '@temporalio/workflow';
-import { type Failure, isFailureType, reasonIn, remedyFor } from '../contract/failures';
+import { type Failure, isFailureType, reasonIn, remedyFor, type Subject } from '../contract/failures';
 import { forOperator } from '../rules/shell';
 
 /** The failure behind an error that an activity call threw. */
@@ -28,9 +28,9 @@ export function failureOf(error: unknown): Failure {
  */
 export function asEnd(
   { type, message: reason }: Failure,
-  { operatorUserId, of, details }: { operatorUserId?: string; of?: 'fleet'; details?: object } = {},
+  { operatorUserId, subject, details }: { operatorUserId?: string; subject?: Subject; details?: object } = {},
 ): ApplicationFailure {
-  const remedy = forOperator(remedyFor(type, of), operatorUserId);
+  const remedy = forOperator(remedyFor(type, subject), operatorUserId);
   return ApplicationFailure.nonRetryable(`${reason}. ${remedy}`, type, { ...details, reason });
 }
 

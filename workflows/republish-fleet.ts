@@ -60,13 +60,13 @@ export async function republishFleet(input: FleetInput, carried?: FleetState): P
   }).catch((error: unknown) => {
     const { type, message } = failure ?? failureOf(error);
     const unwritten = `${message}; the audit row of the fleet could not be written`;
-    throw asEnd({ type, message: unwritten }, { of: 'fleet' });
+    throw asEnd({ type, message: unwritten }, { subject: 'fleet' });
   });
   fleet.enter('done');
   const outcome = outcomeOfFleet(summary.operators, { failure, cancelled });
   if (plan?.searchAttributes)
     upsertSearchAttributes([{ key: { name: SEARCH_ATTRIBUTES.outcome, type: 'KEYWORD' }, value: outcome }]);
-  if (failure !== undefined) throw asEnd(failure, { of: 'fleet', details: summary });
+  if (failure !== undefined) throw asEnd(failure, { subject: 'fleet', details: summary });
   if (cancelled) throw new CancelledFailure('the fleet was cancelled; the audit row shows what was done');
   return summary;
 }

@@ -1,8 +1,9 @@
 import type { Context } from '@temporalio/activity';
-import { sleep } from '../../async/wait';
 import type { ControlRequest, ControlResult } from '../../contract/control';
+import type { FleetUpdateName } from '../../contract/fleet';
 import type { OperatorRun, SpeakToRunsInput, SpeakToRunsResult } from '../../contract/fleet-activities';
 import { workflowIdFor } from '../../contract/names';
+import { sendUpdate } from '../../temporal/send-update';
 import { describeRun } from './describe-run';
 
 /**
@@ -44,28 +45,33 @@ export async function speakToRuns(
 async function controlRun(
   client: Context['client'],
   { operatorUserId, runId }: OperatorRun,
-  update: { action: SpeakToRunsInput['action']; request: ControlRequest; updateId: string },
+  { action, ...update }: { action: FleetUpdateName; request: ControlRequest; updateId: string },
 ): Promise<keyof SpeakToRunsResult | 'refused'> {
-  // The current execution of that run, and not another run that somebody started since.
+  // That run in its newest execution, and not another run that somebody started since.
   const workflowId = workflowIdFor(operatorUserId);
-  const handle = client.workflow.getHandle(workflowId, undefined, { firstExecutionRunId: runId });
-  const { action, request, updateId } = update;
-  for (const deadlineMs = Date.now() + ANSWER_WITHIN_MS; ;) {
-    try {
-      await client.withDeadline(deadlineMs, () =>
-        handle.executeUpdate<ControlResult, [ControlRequest]>(action, { args: [request], updateId }),
-      );
-      return 'taken';
-    } catch (thrown) {
-      const { name = '' } = thrown as Partial<Error>;
-      if (name === 'WorkflowUpdateFailedError') return 'refused';
-      if (name === 'WorkflowUpdateRPCTimeoutOrCancelledError') return 'unanswered';
-      if (name !== 'WorkflowNotFoundError') throw thrown;
-      // Between two executions nobody can take an update. The next execution can.
-      const { firstRunId, isClosed } = await describeRun(client, { workflowId });
-      if (isClosed || (firstRunId !== '' && firstRunId !== runId)) return 'refused';
-      if (Date.now() > deadlineMs) return 'unanswered';
-      await sleep(200);
+  const continues = async (): Promise<boolean> => {
+    const { firstRunId, isClosed } = await describeRun(client, { workflowId });
+    return !isClosed && (firstRunId === '' || firstRunId === runId);
+  };
+  try {
+    const deadlineMs = Date.now() + ANSWER_WITHIN_MS;
+    await sendUpdate<ControlResult, ControlRequest>(
+      client,
+      { workflowId, runId },
+      { name: action, ...update, deadlineMs },
+      continues,
+    );
+    return 'taken';
+  } catch (thrown) {
+    switch (thrown instanceof Error ? thrown.name : '') {
+      case 'WorkflowUpdateFailedError':
+        return 'refused';
+      case 'WorkflowUpdateRPCTimeoutOrCancelledError':
+        return 'unanswered';
+      case 'WorkflowNotFoundError':
+        return (await continues()) ? 'unanswered' : 'refused';
+      default:
+        throw thrown;
     }
   }
 }

@@ -177,7 +177,7 @@ export class PageAttempt {
    * without an answer does not hold up what is signed: that is placed as soon as no further signature comes
    * for a moment.
    *
-   * @returns the placements; it has waited for the signer only
+   * @returns the placements, which may continue when the signer is done
    */
   async #signAndPlace(
     toSign: [PageDocument, Prepared & { kind: 'sign' }][],
@@ -186,16 +186,13 @@ export class PageAttempt {
     const signing = new Signing(this, later).run(toSign).then(() => true);
     const notPlaced = new Set(toSign.map(([document]) => document));
     const placements: Promise<PageDocument[]>[] = [];
-    let isOver = false;
-    let known = 0;
-    while (!isOver) {
+    let signedBefore = 0;
+    for (let isOver = false; !isOver;) {
       isOver = (await within(signing, QUIET_MS)) === true;
       const signed = [...notPlaced].filter((document) => isSigned(document));
-      if (!isOver && signed.length !== known) {
-        known = signed.length;
-        continue;
-      }
-      known = 0;
+      const isQuiet = signed.length === signedBefore;
+      signedBefore = isQuiet ? 0 : signed.length;
+      if (signed.length === 0 || !(isOver || isQuiet)) continue;
       for (const document of signed) notPlaced.delete(document);
       const placement = place(this, signed);
       // The caller hears the rejection, after the signer.

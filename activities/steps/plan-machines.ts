@@ -124,10 +124,14 @@ interface MachineKey {
   problem?: string;
 }
 
+/** Whether the machine has a key, valid or not. */
+export function isPaired({ machineNpub }: Pick<MachineRow, 'machineNpub'>): boolean {
+  return (machineNpub ?? '').trim() !== '';
+}
+
 function keyOf(machine: MachineRow, shared: Set<string>): MachineKey {
-  const written = machine.machineNpub ?? '';
-  const atmPubkey = parsePublicKey(written) ?? null;
-  if (written.trim() === '') return { atmPubkey, isPaired: false };
+  const atmPubkey = parsePublicKey(machine.machineNpub ?? '') ?? null;
+  if (!isPaired(machine)) return { atmPubkey, isPaired: false };
   if (atmPubkey === null)
     return {
       atmPubkey,

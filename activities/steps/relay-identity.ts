@@ -12,7 +12,8 @@ export function relayIdentity(
   { runId, operatorUserId, operatorPubkey }: Owner & { runId: string },
   { approvalListener }: Pick<ActivityCall, 'approvalListener'>,
 ): RelayIdentity {
-  // A login that is asked for again is the same question: a person approves it once, and a late signature counts.
+  // If a login is asked for again, it is the same question. A person approves it once, and a late signature
+  // counts.
   const question = { runId, n: 0 };
   return {
     pubkey: operatorPubkey,

@@ -3,8 +3,8 @@ import type { SignedEvent } from '../../nostr/events';
 import type { SweptRelay } from '../../rules/sweep';
 
 /**
- * What relays replied to the events of one sweep. A relay that did not answer may have begun anew, without its
- * events: from then on its earlier replies do not count, for any document.
+ * What relays replied to the events of one sweep. A relay that did not answer a question may have restarted
+ * without its events. From then on its earlier replies do not count, for any document.
  */
 export class Replies {
   /** By event id. Times are of `performance.now()`, from before the EVENT. */

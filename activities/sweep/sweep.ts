@@ -80,9 +80,9 @@ async function pass(
 }
 
 /**
- * A relay that does not answer proves nothing, and one that refuses an event for the moment may take it later.
- * Both are asked again for as long as a document may wait. Time for which a relay takes questions slowly does
- * not count.
+ * A relay that does not answer proves nothing. A relay that refuses an event for now may take it later. Both
+ * are asked again for as long as a document may wait. Time for which a relay takes questions slowly does not
+ * count.
  *
  * @param untilMs of an earlier call of this sweep: all of them share the time, so that they come to an end
  * @returns `untilMs` for the next call

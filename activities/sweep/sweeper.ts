@@ -32,10 +32,12 @@ export interface Sweeping {
 }
 
 /**
- * What happens to documents that were looked at. Only the first two send. `send what is missing`: also to
- * single relays that lack a document which stands. `try on`: waits for the slowest relay, and sends what does
- * not stand yet. `give up`: a document without enough answers fails, unless it waits for a relay that takes
- * questions slowly.
+ * Why documents are looked at. Only the first two send events.
+ *
+ * - `send what is missing`: a document that stands is also sent to each relay that does not have it.
+ * - `try on`: it waits for all relays. Only documents that do not stand are sent.
+ * - `decide`: the outcomes are written. Documents with too few answers are tried on.
+ * - `give up`: documents with too few answers fail, unless they wait for a relay that takes questions slowly.
  */
 export type SweepPurpose = 'send what is missing' | 'try on' | 'decide' | 'give up';
 
@@ -52,7 +54,7 @@ interface Looked {
 
 /** Looks at documents, sends what is missing, and writes their outcomes. */
 export class Sweeper {
-  /** Something was sent since this was last set to false, and a relay may have stored it. */
+  /** Relays may have stored an event that was sent. The caller sets it to false before it looks again. */
   hasSent = false;
   /** How often a relay has taken a document. */
   taken = 0;
@@ -115,8 +117,8 @@ export class Sweeper {
    * Sends what relays lack, if it is still right: the operator may have sold the machine or saved another
    * state since. An outdated event would replace nothing newer, but machines would take it.
    *
-   * @returns `stored`: what a relay may have stored, and must be looked at again; `others`: all others, judged
-   *   by the replies
+   * @returns `stored`: documents that a relay may have stored, which must be looked at again. `others`: the
+   *   rest, judged with the replies
    */
   async #send(
     looked: readonly Looked[],
@@ -148,7 +150,7 @@ export class Sweeper {
     };
   }
 
-  /** Those of them that LNbits has otherwise by now. Without documents nothing is read. */
+  /** Those of them for which LNbits has another account key, machine or state now. */
   async #notRight(documents: readonly SweptDocument[]): Promise<ReadonlySet<SweptDocument>> {
     const { account, outdated, changed } = await compare(this.deps, this.sweeping.run, documents);
     return new Set(account === undefined ? [...outdated.keys(), ...changed] : documents);
@@ -227,9 +229,9 @@ export class Sweeper {
   }
 
   /**
-   * Compares documents with LNbits: a machine may have another key or owner, and a state may have changed while
-   * no newer event stands. A save may be on its way, so the sweep looks at those again. Lost documents are
-   * compared too: what is no longer right was not sent again, and that is why it is missing.
+   * Compares documents with LNbits: a machine may have another key or owner, and a state may have changed
+   * while no newer event stands. A save may be on its way, so the sweep looks at those again. Lost documents
+   * are compared too: one that is no longer right is missing because it was not sent again.
    */
   async #compared(looked: Looked[]): Promise<{ outdated: Map<SweptDocument, Failure>; looked: Looked[] }> {
     const isLost = ({ document, verdict }: Looked): boolean =>

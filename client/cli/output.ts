@@ -46,6 +46,19 @@ export function print(text: string): void {
   process.stdout.write(`${harmless(text)}\n`);
 }
 
+/** Most things that `sayEach` names. */
+const MAX_NAMED = 20;
+
+/** Says a line for each of the first 20, and how many more there are. */
+export function sayEach<T>(
+  all: readonly T[],
+  lineOf: (one: T) => string,
+  moreOf: (count: number) => string,
+): void {
+  for (const one of all.slice(0, MAX_NAMED)) say(lineOf(one));
+  if (all.length > MAX_NAMED) say(moreOf(all.length - MAX_NAMED));
+}
+
 /** As `print`, for text that has styles. The caller has already made text from outside harmless. */
 export function printPainted(text: string): void {
   process.stdout.write(`${text}\n`);

@@ -9,7 +9,7 @@ import type { FleetControlled } from '../fleet';
 import type { Handle } from '../handle';
 import { commandLine } from './command-lines';
 import { EXIT } from './exit-codes';
-import { printJson, say } from './output';
+import { printJson, say, sayEach } from './output';
 
 export interface ControlOptions {
   reason?: string;
@@ -123,17 +123,15 @@ async function tellAnswer(
   process.exitCode = EXIT.failed;
 }
 
-/** Most operators that are named. */
-const MAX_NAMED = 20;
-
 /** A run that did not answer may be slow, or no worker can continue it: its status tells which. */
 function tellUnanswered(operators: readonly string[]): void {
-  for (const operator of operators.slice(0, MAX_NAMED))
-    say(
+  sayEach(
+    operators,
+    (operator) =>
       `${operator} did not answer: its run may take it later. See why: ${commandLine('status', operator)}; ` +
-        `to end its run as it is: ${commandLine('end', operator)}`,
-    );
-  if (operators.length > MAX_NAMED) say(`and ${operators.length - MAX_NAMED} more did not answer`);
+      `to end its run as it is: ${commandLine('end', operator)}`,
+    (count) => `and ${count} more did not answer`,
+  );
 }
 
 /** A user id without a name, as in a container, throws. */

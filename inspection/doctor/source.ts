@@ -85,7 +85,7 @@ async function checkNostrclient(source: Source, { relays }: Configuration): Prom
   ];
 }
 
-/** A query that lacks a right was not tried, where that right has its line, with the statement that grants it. */
+/** A query that lacks a right counts as not tried: the line of that right has the GRANT. */
 function withoutRight({ finding, sqlState }: TriedQuery, rights: readonly Finding[]): Finding {
   const lacking = rights.filter(({ status }) => status === 'fail');
   const isCause = finding.status === 'fail' && sqlState === INSUFFICIENT_PRIVILEGE && lacking.length > 0;

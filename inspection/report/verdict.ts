@@ -177,8 +177,8 @@ export function temporalsWord(live: { status: string } | null): string {
 }
 
 /**
- * A run or a fleet that has its audit, as the newest. With Temporal away there may be a newer one, which waits
- * for a worker and of which the ledger has nothing yet.
+ * The verdict on a run or a fleet that has its audit. If Temporal could not be asked, it says that a newer
+ * one may exist: one that waits for a worker is not in the ledger yet.
  */
 export function newestKnown<V extends Pick<Verdict, 'tone' | 'sentence'>>(
   verdict: V,

@@ -58,25 +58,37 @@ export interface BunkerRefusal {
 
 const WRONG_SECRET = 'the pairing secret is wrong or used up';
 
-type RefusalClass = readonly [words: RegExp, reason: string, meaning: BunkerRefusal['meaning']];
+/** `unless`: the words count only where the text does not match this. */
+type RefusalClass = readonly [
+  words: RegExp,
+  reason: string,
+  meaning: BunkerRefusal['meaning'],
+  unless?: RegExp,
+];
+
+const SAYS_NO = /denied|reject|declined/i;
 
 /**
  * What bunkers say; the first match counts. Words for a wait or a rate come first (`unauthorized: pending
- * approval`, `blocked: rate limited`), unless the text also says no. Then final words, because others may stand
- * next to them (`permission denied, please try again`). Some words of bunkers that were read or run: `pending approval`
- * and `kind 30078 is not in signing.allowed_kinds` (keycard-nostr-bunker), `refusing to sign this event`
- * (go-nostr), `Not authorized` (NDK), `Rate limited` (keep), `rejected` (nostr_bunker).
+ * approval`, `blocked: rate limited`), unless the text also says no. Then come final words, because others
+ * may stand next to them (`permission denied, please try again`).
+ *
+ * Some words of bunkers that were read or run: `pending approval` and `kind 30078 is not in
+ * signing.allowed_kinds` (keycard-nostr-bunker), `refusing to sign this event` (go-nostr), `Not authorized`
+ * (NDK), `Rate limited` (keep), `rejected` (nostr_bunker).
  */
 const REFUSALS: readonly RefusalClass[] = [
   [
-    /^(?!.*(denied|reject|declined)).*(\b(pending|awaiting)\b|waiting for|\bnot approved within\b)/is,
+    /\b(pending|awaiting)\b|waiting for|\bnot approved within\b/i,
     'a person has to approve it there first',
     'later',
+    SAYS_NO,
   ],
   [
-    /^(?!.*(denied|reject|declined)).*(rate.?limit|too many (requests|attempts)|slow down|throttl|quota exceeded|\b429\b)/is,
+    /rate.?limit|too many (requests|attempts)|slow down|throttl|quota exceeded|\b429\b/i,
     'rate limited',
     'slower',
+    SAYS_NO,
   ],
   [
     /unauthori[sz]ed|not authori[sz]ed|unknown client|not connected|\bpermission/i,
@@ -172,7 +184,7 @@ const MAX_CLASSIFIED = 300;
  */
 export function refusalOf(error: string): BunkerRefusal {
   const text = error.slice(0, MAX_CLASSIFIED);
-  const known = REFUSALS.find(([words]) => words.test(text));
+  const known = REFUSALS.find(([words, , , unless]) => words.test(text) && unless?.test(text) !== true);
   if (known === undefined)
     return {
       reason: 'for a reason of its own, which is not repeated here (see its own log)',

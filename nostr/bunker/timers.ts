@@ -1,6 +1,6 @@
 import { onTimeout } from '../../async/wait';
 
-/** Timers that can be stopped together. */
+/** The timers of one request. `stopAll` stops them all when the request ends. */
 export class Timers {
   readonly #stops = new Set<() => void>();
 

@@ -10,7 +10,7 @@ const MAX_CHALLENGE_LENGTH = 500;
 const CHALLENGE_TIMEOUT_MS = 2_000;
 /** Some relays take AUTH and send no OK. After this time the login is taken as accepted. */
 const OK_MS = 1_000;
-/** A login may be signed as long after its date as this. Relays take a date up to ten minutes old (NIP-42). */
+/** Most time from the date of a login to its signature. Relays take a date up to ten minutes old (NIP-42). */
 const SIGNED_WITHIN_MS = 8 * 60_000;
 
 interface Login {
@@ -32,7 +32,7 @@ export interface LoginsOptions {
  */
 export class Logins {
   readonly #byKey = new Map<string, Login>();
-  /** By key: the event that a signer has not answered. The same one is asked for again: a person may be slow. */
+  /** By key: the login that a signer has not signed yet. The next attempt asks it to sign the same event. */
   readonly #unanswered = new Map<string, { event: UnsignedEvent; challenge: string; atMs: number }>();
   readonly #waiting = new Set<() => void>();
   #challenge: string | undefined;

@@ -1,6 +1,6 @@
 import type { RepublishRun } from '../../client/run';
 import { startRepublish } from '../../client/start';
-import { startBareRelay } from '../support/bare-relay';
+import { startGatedRelay } from '../support/gated-relay';
 import { addOperatorWithCanaries, runUnderFault } from '../support/fault-run';
 import { REAL } from '../support/real-timings';
 import { type Saga, type SagaOperator, startSaga } from '../support/saga';
@@ -61,19 +61,7 @@ describe('bunkers with people behind them', () => {
   );
 
   test('41: a person approves the login at a relay later than any request may take: asked once, and the late signature logs in', async () => {
-    const loggedIn = new Set<number>();
-    const relay = await startBareRelay({
-      onConnect: (peer) => peer.send('AUTH', `challenge of ${peer.index}`),
-      onAuth(event, peer) {
-        loggedIn.add(peer.index);
-        peer.send('OK', event.id, true, '');
-      },
-      onEvent(event, peer, self) {
-        if (!loggedIn.has(peer.index)) return peer.send('OK', event.id, false, 'auth-required: who are you?');
-        self.keep(event);
-        peer.send('OK', event.id, true, '');
-      },
-    });
+    const relay = await startGatedRelay();
     saga.onStop(() => relay.stop());
     const worker = await saga.startWorker({
       env: {

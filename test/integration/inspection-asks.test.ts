@@ -8,7 +8,7 @@ import type { OrphanReport } from '../../inspection/orphans';
 import type { RepublishPlan } from '../../inspection/plan';
 import type { Verification } from '../../inspection/verify';
 import type { SignedEvent } from '../../nostr/events';
-import { type BarePeer, startBareRelay } from '../support/bare-relay';
+import { startBareRelay } from '../support/bare-relay';
 import { republish } from '../support/command-line';
 import { type GatedRelay, startGatedRelay } from '../support/gated-relay';
 import { type Saga, type SagaOperator, startSaga } from '../support/saga';
@@ -104,33 +104,10 @@ describe('inspection of a relay that requires authentication (NIP-42)', () => {
     );
   }, 120_000);
 
-  test.each(['forgets it', 'closes the connection'])(
-    'verify --auth authenticates again where the relay %s once',
-    async (how) => {
-      const known = new Set<BarePeer>();
-      let challenges = 0;
-      let hasLost = false;
-      const challenge = (peer: BarePeer): void => peer.send('AUTH', `challenge ${(challenges += 1)}`);
-      const relay = await startBareRelay({
-        onConnect: challenge,
-        onAuth(event, peer) {
-          known.add(peer);
-          peer.send('OK', event.id, true, '');
-        },
-        onRequest(id, filters, peer, self) {
-          if (!known.has(peer)) {
-            challenge(peer);
-            return peer.send('CLOSED', id, 'auth-required: who are you?');
-          }
-          self.answer(id, filters, peer);
-          if (hasLost) return;
-          hasLost = true;
-          if (how === 'forgets it') known.delete(peer);
-          else peer.close(1001, 'bye');
-        },
-      });
-      saga.onStop(() => relay.stop());
-      relay.stored.push(...documents);
+  test.each(['login', 'connection'] as const)(
+    'verify --auth authenticates again where the relay loses the %s once',
+    async (loses) => {
+      const relay = await gatedRelay({ loses });
       const verified = await inspect<Verification>(['verify', operator.id, '--auth'], relay);
       expect(verified).toMatchObject({ code: 0, asked: 2, counts: { current: 4 }, unknownRelays: [] });
     },

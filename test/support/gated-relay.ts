@@ -13,22 +13,27 @@ export interface GatedRelay extends BareRelay {
  *
  * @param shows whether one who is known so is shown an event; all, if absent
  * @param refusing says no to a read, as most do; if not, it asks and is silent, as LNbits' own does
+ * @param loses after its first answer to a read: the login, or the connection
  */
 export async function startGatedRelay({
   shows = () => true,
   refusing = true,
+  loses,
 }: {
   shows?: (event: SignedEvent, pubkey: string) => boolean;
   refusing?: boolean;
+  loses?: 'login' | 'connection';
 } = {}): Promise<GatedRelay> {
   const introductions: SignedEvent[] = [];
   const challenges = new Map<BarePeer, string>();
   const known = new Map<BarePeer, string>();
+  const challenge = (peer: BarePeer): void => {
+    challenges.set(peer, randomUUID());
+    peer.send('AUTH', challenges.get(peer));
+  };
+  let toLose = loses;
   const relay = await startBareRelay({
-    onConnect(peer) {
-      challenges.set(peer, randomUUID());
-      peer.send('AUTH', challenges.get(peer));
-    },
+    onConnect: challenge,
     onAuth(event, peer) {
       const tags = Object.fromEntries(event.tags) as Record<string, string>;
       const isValid =
@@ -50,6 +55,12 @@ export async function startGatedRelay({
       self.stored = all.filter((event) => shows(event, pubkey));
       self.answer(subscription, filters, peer);
       self.stored = all;
+      if (toLose === 'connection') peer.close(1001, 'bye');
+      if (toLose === 'login') {
+        known.delete(peer);
+        challenge(peer);
+      }
+      toLose = undefined;
     },
   });
   return Object.assign(relay, { introductions });

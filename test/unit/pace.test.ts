@@ -208,7 +208,7 @@ test('with whatever settings: a refusal never quickens, what goes through never 
           pace.refused(nowMs, nowMs, FIRST_MS);
           expect(pace.intervalMs).toBeGreaterThanOrEqual(before);
           expect(pace.isLimited).toBe(true);
-          // Places that were taken before it no longer count: the next one keeps the interval from the refusal.
+          // Places from before a refusal no longer count: the next one keeps the interval from the refusal.
           if (pace.slowedAtMs !== slowedBeforeAtMs) lastPlaceMs = nowMs;
         } else if (what === 'refused late' && pace.slowedAtMs > -Infinity) {
           pace.refused(pace.slowedAtMs, nowMs, FIRST_MS);

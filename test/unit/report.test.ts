@@ -3,7 +3,8 @@ import { foreign, markup, sentence, shown } from '../../client/cli/report/markup
 import { fleetPage } from '../../client/cli/report/fleet-page';
 import { runPage } from '../../client/cli/report/run-page';
 import { summaryOf } from '../../client/cli/report/summary';
-import { cut, tookOf } from '../../client/cli/report/words';
+import { tookOf } from '../../client/cli/report/words';
+import { cut } from '../../rules/cut';
 import { noStages } from '../../contract/progress';
 import type { FailureType } from '../../contract/failures';
 import type { Progress } from '../../contract/progress';

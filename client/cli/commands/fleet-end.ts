@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import type { OperatorRun } from '../../../contract/fleet-activities';
 import type { FleetStatus } from '../../fleet';
 import { commandLine } from '../command-lines';
-import { printJson, say } from '../output';
+import { printJson, say, sayEach } from '../output';
 import {
   validControlRequest,
   endOptions,
@@ -63,12 +63,12 @@ function remedyBeforeEnd({ progress, cancelRequested, obstacles }: FleetStatus):
     : `It is cancelled, and waits for runs that do not move. End them, and the fleet ends: ${ends.join('; ')}.`;
 }
 
-/** Most runs that are named. */
-const MAX_NAMED = 20;
-
 /** The audit of the fleet cannot tell how these runs end: their own audits do. */
 function tellLeftBehind(runs: OperatorRun[]): void {
-  for (const { operatorUserId, runId } of runs.slice(0, MAX_NAMED))
-    say(`continues: ${operatorUserId} (run ${runId}); see: ${commandLine('status', operatorUserId)}`);
-  if (runs.length > MAX_NAMED) say(`and ${runs.length - MAX_NAMED} more runs continue`);
+  sayEach(
+    runs,
+    ({ operatorUserId, runId }) =>
+      `continues: ${operatorUserId} (run ${runId}); see: ${commandLine('status', operatorUserId)}`,
+    (count) => `and ${count} more runs continue`,
+  );
 }

@@ -1,3 +1,4 @@
+import { cut } from '../../../rules/cut';
 import { grouped } from '../../../rules/page-name';
 import type { FleetReport, OperatorReport } from '../../../inspection/report/model';
 import { npub } from '../../../nostr/keys';
@@ -15,7 +16,7 @@ import {
   type Tone,
   verdictSection,
 } from './page';
-import { cut, id, plural } from './words';
+import { id, plural } from './words';
 
 /** Up to this number of operators, the page shows the details of every row at once. */
 const MAX_OPEN_OPERATORS = 50;

@@ -6,15 +6,6 @@ export function plural(count: number, what: string): string {
   return `${grouped(count)} ${what}${count === 1 ? '' : 's'}`;
 }
 
-const MAX_MESSAGE_LENGTH = 300;
-
-/** A message of bounded length. It can be seen that something was cut off: half a cause reads as another one. */
-export function cut(message: string): string {
-  if (message.length <= MAX_MESSAGE_LENGTH) return message;
-  // No half of a surrogate pair at its end.
-  return `${message.slice(0, MAX_MESSAGE_LENGTH - 1).replace(/[\uD800-\uDBFF]$/, '')}…`;
-}
-
 /** `2 h 1 min`, `1 min 4 s`, `850 ms`: a duration in its two largest units. */
 export function tookOf(ms: number): string {
   if (ms < 1_000) return `${Math.max(0, Math.round(ms))} ms`;
