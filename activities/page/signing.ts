@@ -8,6 +8,7 @@ import { eventId } from '../../nostr/events';
 import { isUselessAnswer } from '../../nostr/bunker/messages';
 import { type CurrentSigner, nameOfSigner } from '../../nostr/signers/keyring';
 import type { Signer, SignerCall } from '../../nostr/signers/signer';
+import { inTurn } from '../../rules/turns';
 import { tooLargeForBunker } from '../steps/relay-objections';
 import type { PageAttempt } from './attempt';
 import { isSigned, type PageDocument, type Trouble, troubleOf, YIELD } from './document';
@@ -41,7 +42,8 @@ export class Signing {
     if (toSign.length === 0 || !(await this.#haveSigner(toSign))) return;
     const { deps, turn } = this.page;
     const stop = onAbort(turn, () => this.#turn.abort(turn.reason));
-    const queue = this.#inTurn(toSign).values();
+    // A bunker gets one request at a time until it has encrypted and signed once (rules/window.ts).
+    const queue = inTurn(toSign, ([{ row }]) => row.tries).values();
     const lane = async (): Promise<void> => {
       for (const [document, prepared] of queue) {
         if (this.#turn.signal.aborted) return;
@@ -71,15 +73,6 @@ export class Signing {
       for (const [document] of toSign) this.page.noteThrown(document, thrown);
       return false;
     }
-  }
-
-  /**
-   * Each attempt begins with another document. A bunker gets one request at a time until it has encrypted and
-   * signed once (rules/window.ts). A document without an answer must not hold up all others.
-   */
-  #inTurn(toSign: [PageDocument, ToSign][]): [PageDocument, ToSign][] {
-    const first = Math.min(...toSign.map(([{ row }]) => row.tries)) % toSign.length;
-    return [...toSign.slice(first), ...toSign.slice(0, first)];
   }
 
   async #one(document: PageDocument, prepared: ToSign): Promise<void> {

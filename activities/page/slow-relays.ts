@@ -51,8 +51,12 @@ export function letsNothingThrough(
  */
 export function waitingFor({ relay, traffic, words, untilMs }: HeldbackBy): string {
   const until = new Date(untilMs).toISOString().slice(11, 19);
-  const said = words === '' ? '' : ` (${words})`;
-  return `waits for ${relay}, which takes ${traffic} slowly: until ${until} UTC${said}`;
+  return `waits for ${relay}, which takes ${traffic} slowly: until ${until} UTC${inBrackets(words)}`;
+}
+
+/** ` (rate-limited: slow down)`, or nothing where the relay gave no reason. */
+function inBrackets(words: string): string {
+  return words === '' ? '' : ` (${words})`;
 }
 
 /**
@@ -79,8 +83,9 @@ export function noteSpared(
   const { room, waitsFor } = deps.publisher.roomForEvents();
   for (const document of spared) {
     if (denied?.trouble !== undefined) page.note(document, denied.trouble);
-    else if (room === 0 && waitsFor !== undefined)
-      page.note(document, slowRelay(deps, waitsFor, { message: 'not sent yet' }));
-    else later.set(document, Date.now());
+    else if (room === 0 && waitsFor !== undefined) {
+      const message = `not sent yet, because others were refused${inBrackets(waitsFor.words)}`;
+      page.note(document, slowRelay(deps, waitsFor, { message }));
+    } else later.set(document, Date.now());
   }
 }

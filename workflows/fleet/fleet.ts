@@ -24,7 +24,7 @@ import type { OperatorRun, PlanFleetResult } from '../../contract/fleet-activiti
 import { PROGRESS_QUERY } from '../../contract/names';
 import { type FleetStep, nextOfFleet } from '../../rules/fleet';
 import { runId } from '../activity-calls';
-import { loadOperators, recordOperators } from './activity-calls';
+import { loadOperators, recordOperators, speakToRuns } from './activity-calls';
 import { FleetControl, type ControlledFleet } from './control';
 import { fleetDetails } from './details';
 import { endOfAdopted, republishOperator } from './operator-run';
@@ -66,7 +66,7 @@ export class Fleet implements ControlledFleet {
   #after: string | undefined;
   #allLoaded = false;
   #hasBegun = false;
-  #inWork = new RunsInWork();
+  #inWork = new RunsInWork((input) => CancellationScope.nonCancellable(() => speakToRuns(input)));
   #broken: { error: unknown } | undefined;
   /** The scope of the workflow itself: queries and updates run outside of it. */
   #scope = CancellationScope.current();
@@ -166,7 +166,9 @@ export class Fleet implements ControlledFleet {
 
   /** Nothing is in work that the next execution could not know of. */
   get #isSettled(): boolean {
-    return allHandlersFinished() && this.#inWork.all.every(({ starting, ended }) => !starting && !ended);
+    const areRunsSettled = this.#inWork.all.every(({ starting, ended }) => !starting && !ended);
+    // A run that began during a pause is paused without an update.
+    return allHandlersFinished() && this.#inWork.isIdle && areRunsSettled;
   }
 
   async #loadPage(): Promise<void> {

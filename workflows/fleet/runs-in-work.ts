@@ -1,8 +1,6 @@
-import { CancellationScope } from '@temporalio/workflow';
 import type { ControlRequest } from '../../contract/control';
 import type { FleetControlResult, FleetUpdateName } from '../../contract/fleet';
-import type { OperatorRun } from '../../contract/fleet-activities';
-import { speakToRuns } from './activity-calls';
+import type { OperatorRun, SpeakToRunsInput, SpeakToRunsResult } from '../../contract/fleet-activities';
 
 export interface InWork {
   /** Absent until it has begun, and while the operator waits for the end of another run. */
@@ -21,6 +19,15 @@ export interface InWork {
 export class RunsInWork {
   #inWork = new Map<string, InWork>();
   #lastControl: Promise<unknown> = Promise.resolve();
+  #openControls = 0;
+
+  /** @param speakToRuns sends a control to runs, also when the fleet is cancelled */
+  constructor(private readonly speakToRuns: (input: SpeakToRunsInput) => Promise<SpeakToRunsResult>) {}
+
+  /** No control is in work. */
+  get isIdle(): boolean {
+    return this.#openControls === 0;
+  }
 
   get size(): number {
     return this.#inWork.size;
@@ -58,24 +65,31 @@ export class RunsInWork {
     { by, reason }: ControlRequest,
     selects: (inWork: InWork) => boolean = () => true,
   ): Promise<FleetControlResult> {
+    this.#openControls += 1;
     const control = this.#lastControl.then(async () => {
       const asked = this.all.filter((inWork) => inWork.run !== undefined && selects(inWork));
       if (asked.length === 0) return { operators: 0 };
       const runs = asked.flatMap(({ run }) => run ?? []);
       const who = { ...(by == null ? {} : { by }), ...(reason == null ? {} : { reason }) };
+      const pausedBefore = asked.filter(({ paused }) => paused);
       // Until it is known: a run that is paused and not known to be would never be resumed.
       if (action === 'pause') for (const inWork of asked) inWork.paused = true;
-      const { taken, unanswered } = await CancellationScope.nonCancellable(() =>
-        speakToRuns({ action, runs, ...who }),
-      );
-      const has = (list: string[], { run }: InWork): boolean => list.includes(run?.operatorUserId ?? '');
+      const { taken, unanswered } = await this.speakToRuns({ action, runs, ...who });
+      const isIn = (list: string[], { run }: InWork): boolean => list.includes(run?.operatorUserId ?? '');
       for (const inWork of asked) {
-        if (action === 'pause') inWork.paused = has([...taken, ...unanswered], inWork);
-        else if (has(taken, inWork)) inWork.paused = false;
+        const hasRefused = !isIn([...taken, ...unanswered], inWork);
+        // A run that refuses a pause is paused already: by the fleet before, or by a person.
+        if (action === 'pause' && hasRefused) inWork.paused = pausedBefore.includes(inWork);
+        // A run that refuses to be resumed is not paused any more.
+        else if (action === 'resume' && !isIn(unanswered, inWork)) inWork.paused = false;
       }
       return { operators: taken.length, ...(unanswered.length === 0 ? {} : { unanswered }) };
     });
-    this.#lastControl = control.catch(() => undefined);
+    this.#lastControl = control
+      .catch(() => undefined)
+      .finally(() => {
+        this.#openControls -= 1;
+      });
     return control;
   }
 }

@@ -1,0 +1,12 @@
+/**
+ * The order in which an attempt takes things that may have been tried before: those with the fewest tries
+ * first. Among them each attempt begins with another one, so that one which never succeeds does not hold up
+ * the others.
+ */
+export function inTurn<T>(things: readonly T[], triesOf: (thing: T) => number): T[] {
+  const least = Math.min(...things.map(triesOf));
+  const group = things.filter((thing) => triesOf(thing) === least);
+  const first = least % group.length;
+  const others = things.filter((thing) => triesOf(thing) > least);
+  return [...group.slice(first), ...group.slice(0, first), ...others];
+}
