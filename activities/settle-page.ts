@@ -20,5 +20,9 @@ export async function settlePage(
   call.signal.throwIfAborted();
   await settleInLedger(deps.database, { ...reference, holder: begun.holder }, failure);
   const { counts, failures } = await pageState(deps.database, reference);
-  return { counts, ...(failures.length === 0 ? {} : { failures }) };
+  return {
+    counts,
+    ...(failures.length === 0 ? {} : { failures }),
+    ...(attempt.stood ? { stood: true } : {}),
+  };
 }

@@ -115,9 +115,10 @@ export interface RunLimits {
 }
 
 /**
- * Documents of a page: without an outcome (`open`), by outcome, and how far they are. What is 0 is left out.
+ * Documents of a page: without an outcome (`open`), by outcome, how many of the skipped ones a person gave up,
+ * and how far they are. What is 0 is left out.
  */
-export type PageCounts = Partial<Record<'open' | Outcome | keyof Stages, number>>;
+export type PageCounts = Partial<Record<'open' | Outcome | 'givenUp' | keyof Stages, number>>;
 
 export type PageEntry = [page: number, counts: PageCounts];
 
@@ -134,6 +135,8 @@ export interface PageResult {
    * `proveSigner`.
    */
   unproven?: true;
+  /** Documents have come to stand in this attempt. */
+  stood?: true;
   /**
    * Every document that was still open has failed for this one reason, which others share: no further page is
    * worth beginning.

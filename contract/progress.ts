@@ -32,9 +32,12 @@ export type Phase =
   | 'writing audit'
   | 'done';
 
-/** Documents by outcome. `planned` is what there is to do: all documents but the skipped ones. */
+/** Documents by outcome. */
 export interface Counts extends Record<Outcome, number> {
+  /** What there is to do: all documents but the skipped ones. */
   planned: number;
+  /** Of the skipped ones those that a person gave up (`republish skip`). They were to stand. */
+  givenUp: number;
 }
 
 /**
@@ -104,7 +107,7 @@ export interface Progress extends Counts {
 }
 
 export function noCounts(): Counts {
-  return { planned: 0, published: 0, unchanged: 0, superseded: 0, skipped: 0, failed: 0 };
+  return { planned: 0, published: 0, unchanged: 0, superseded: 0, skipped: 0, givenUp: 0, failed: 0 };
 }
 
 export function noStages(): Stages {

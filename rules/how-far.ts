@@ -11,7 +11,7 @@ export interface HowFar {
   done: number;
   /**
    * What was to stand: every document that was planned and not `skipped` (no state, no key), and those that a
-   * person gave up, where it is known which of the skipped ones those are.
+   * person gave up.
    */
   of: number;
   /**
@@ -25,20 +25,23 @@ export interface HowFar {
 type DocumentsSoFar = Omit<Counts, 'planned' | 'skipped'> & {
   /** As counted by the ledger; absent: the documents of all outcomes but `skipped`. */
   planned?: number;
-  /** Of the skipped ones those that a person gave up. Absent: that is not known. */
-  givenUp?: number;
   /** With the stages of pages in work: a document that stands gets its outcome only when it is settled. */
   stages?: Pick<Stages, 'encrypted' | 'standing'>;
   phase?: Phase;
 };
 
-export function howFar({ stages, phase, givenUp = 0, ...counts }: DocumentsSoFar): HowFar {
+export function howFar({ stages, phase, givenUp, ...counts }: DocumentsSoFar): HowFar {
   const settled = GOOD_OUTCOMES.reduce((sum, outcome) => sum + counts[outcome], 0);
   const of = (counts.planned ?? settled + counts.failed) + givenUp;
   // `standing` may be too high: a skipped document may stand, and the sweep may have found one lost since.
   const done = Math.max(settled, Math.min(stages?.standing ?? 0, of - counts.failed - givenUp));
   const isBegun = done > 0 || (stages?.encrypted ?? 0) > 0 || counts.failed < of;
   return share(done, phase === 'loading machines' || !isBegun ? 0 : of, of);
+}
+
+/** `, 2 given up`, or nothing. */
+export function givenUpWords({ givenUp }: Pick<Counts, 'givenUp'>): string {
+  return givenUp === 0 ? '' : `, ${givenUp} given up`;
 }
 
 /** The same of a fleet: done are the operators whose documents all stand. */

@@ -171,15 +171,14 @@ export class Pages {
     this.#proofs += 1;
   }
 
-  /** @param better whether documents have got a good outcome */
-  returned(page: number, { counts, unproven, cause }: PageResult, better: boolean): void {
+  returned(page: number, { counts, unproven, stood, cause }: PageResult): void {
     const work = this.#inWork.get(page);
     this.#inWork.delete(page);
     if (work?.again || (counts.open ?? 0) > 0) this.#queue.push(page);
     // A page that was begun before the last proof may not have seen it.
     if (unproven && work?.proofs === this.#proofs) this.#proveAgain();
-    else if (better) this.#uselessProofs = 0;
-    if (better && this.#blocked?.by === 'page') this.#blocked = undefined;
+    else if (stood) this.#uselessProofs = 0;
+    if (stood && this.#blocked?.by === 'page') this.#blocked = undefined;
     if (cause !== undefined) this.#blocked ??= { failure: cause, by: 'page' };
   }
 

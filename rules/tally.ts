@@ -1,13 +1,5 @@
 import type { LedgerView, PageCounts } from '../contract/activities';
-import {
-  type Counts,
-  GOOD_OUTCOMES,
-  noCounts,
-  noStages,
-  OUTCOMES,
-  type Outcome,
-  type Stages,
-} from '../contract/progress';
+import { type Counts, noCounts, noStages, OUTCOMES, type Outcome, type Stages } from '../contract/progress';
 
 /**
  * Counts of a run, by document type. They are shown, and nothing is decided by them. They follow the results
@@ -34,14 +26,13 @@ export class Tally {
     this.replace(page, documentType, counts);
   }
 
-  /** @returns whether documents of the page have a good outcome that they did not have before */
-  replace(page: number, documentType: string, counts: PageCounts): boolean {
+  /** What a page has now. */
+  replace(page: number, documentType: string, counts: PageCounts): void {
     const before = this.#pages.get(page) ?? counts;
     this.#pages.set(page, counts);
     const total = (this.counts[documentType] ??= {});
     for (const key of new Set([...keysOf(before), ...keysOf(counts)]))
       total[key] = Math.max(0, (total[key] ?? 0) + (counts[key] ?? 0) - (before[key] ?? 0));
-    return good(counts) > good(before);
   }
 
   adopt({ pages, counts }: Pick<LedgerView, 'pages' | 'counts'>): void {
@@ -64,7 +55,7 @@ export class Tally {
     const total = { ...noCounts(), open: 0, stages: noStages() };
     for (const counts of Object.values(this.counts)) {
       const ofType = countsOf(counts);
-      for (const key of ['planned', ...OUTCOMES] as const) total[key] += ofType[key];
+      for (const key of ['planned', 'givenUp', ...OUTCOMES] as const) total[key] += ofType[key];
       for (const stage of Object.keys(total.stages) as (keyof Stages)[])
         total.stages[stage] += counts[stage] ?? 0;
       total.open += counts.open ?? 0;
@@ -80,11 +71,8 @@ export function documentsOf(counts: PageCounts): number {
 
 function countsOf(counts: PageCounts): Counts {
   const outcomes = Object.fromEntries(OUTCOMES.map((outcome) => [outcome, counts[outcome] ?? 0]));
-  return { ...noCounts(), ...outcomes, planned: documentsOf(counts) - (counts.skipped ?? 0) };
-}
-
-function good(counts: PageCounts): number {
-  return GOOD_OUTCOMES.reduce((sum, outcome) => sum + (counts[outcome] ?? 0), 0);
+  const { skipped = 0, givenUp = 0 } = counts;
+  return { ...noCounts(), ...outcomes, planned: documentsOf(counts) - skipped, givenUp };
 }
 
 function keysOf(counts: PageCounts): (keyof PageCounts)[] {

@@ -1,6 +1,6 @@
 import type { Intervention } from '../contract/control';
 import { type FailureType, remedyFor } from '../contract/failures';
-import { howFar } from '../rules/how-far';
+import { givenUpWords, howFar } from '../rules/how-far';
 import { machineOf, type NamedMachine } from '../rules/machine-name';
 import { type Counts, OUTCOMES, type Outcome, type Progress } from '../contract/progress';
 import { shellWord } from '../rules/shell';
@@ -33,7 +33,7 @@ function share(progress: Progress): string {
   if (planned === 0 && skipped === 0) return '';
   const { done, of, percent } = howFar(progress);
   const inPercent = percent === undefined ? '' : ` (${percent} %)`;
-  return `: ${done} of ${of} documents${inPercent}${failed > 0 ? `, ${failed} failed` : ''}`;
+  return `: ${done} of ${of} documents${inPercent}${failed > 0 ? `, ${failed} failed` : ''}${givenUpWords(progress)}`;
 }
 
 /** A run without machines is complete. Most likely it looked in the wrong place. */

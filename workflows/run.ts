@@ -189,7 +189,8 @@ export class Run {
       ]);
     }
     const { documentType } = contentOf(opened, page, this.#machines);
-    this.pages.returned(page, result, this.#shown.returned(page, documentType, result));
+    this.#shown.returned(page, documentType, result);
+    this.pages.returned(page, result);
   }
 
   progress(): Progress {

@@ -29,11 +29,10 @@ export class Shown {
     this.#failures = merged(this.#failures, undefined, failures, MAX_FAILURES);
   }
 
-  /** @returns whether more documents have a good outcome */
-  returned(page: number, documentType: string, result: PageResult): boolean {
+  returned(page: number, documentType: string, result: PageResult): void {
     this.#failures = merged(this.#failures, page, result.failures ?? [], MAX_FAILURES);
     this.#waiting = merged(this.#waiting, page, result.waiting ?? [], MAX_WAITING);
-    return this.tally.replace(page, documentType, result.counts);
+    this.tally.replace(page, documentType, result.counts);
   }
 
   viewed(view: LedgerView): void {

@@ -77,6 +77,11 @@ export class PageAttempt {
     return this.begun.signer;
   }
 
+  /** Documents have come to stand in this attempt. */
+  get stood(): boolean {
+    return this.documents.some(({ ended }) => ended === 'well');
+  }
+
   /** @param counts of the page before this attempt, for the heartbeats */
   async run(counts: PageCounts): Promise<void> {
     this.call.show(() => shownOf(this, counts));

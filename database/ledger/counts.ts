@@ -6,11 +6,15 @@ const outcomes = OUTCOMES.map(
   (outcome) => `(count(*) FILTER (WHERE outcome = '${outcome}'))::int AS ${outcome}`,
 );
 
+/** A person gave it up (`skipDocuments`). */
+const GIVEN_UP = `outcome = 'skipped' AND failure_type = 'GivenUp'`;
+
 /**
  * The documents of a group, counted by outcome and by stage. A stage includes every document of the next
  * stage. So a superseded document counts as signed, although it may have no signature.
  */
 export const COUNTS = `(count(*) FILTER (WHERE outcome IS NULL))::int AS open, ${outcomes.join(', ')},
+  (count(*) FILTER (WHERE ${GIVEN_UP}))::int AS "givenUp",
   (count(*) FILTER (WHERE event_id IS NOT NULL))::int AS encrypted,
   (count(*) FILTER (WHERE signature IS NOT NULL OR outcome = 'superseded'))::int AS signed,
   (count(*) FILTER (WHERE sent_at IS NOT NULL))::int AS sent,
@@ -18,7 +22,7 @@ export const COUNTS = `(count(*) FILTER (WHERE outcome IS NULL))::int AS open, $
 
 export type CountsRow = Record<keyof PageCounts, number>;
 
-const NAMES = ['open', ...OUTCOMES, 'encrypted', 'signed', 'sent', 'standing'] as const;
+const NAMES = ['open', ...OUTCOMES, 'givenUp', 'encrypted', 'signed', 'sent', 'standing'] as const;
 
 /** The counts as a page returns them, without the zeros. */
 export function countsOf(row: CountsRow): PageCounts {

@@ -80,14 +80,14 @@ function operatorReport({ counts, ...operator }: ReportedOperator): OperatorRepo
   };
 }
 
-function sumOf(counts: Iterable<Partial<Counts>>): Counts {
-  const sum = noCounts();
+function sumOf(counts: Iterable<Partial<Counts>>): FleetReport['documents'] {
+  const { givenUp: _, ...sum } = noCounts();
   for (const each of counts) for (const outcome of OUTCOMES) sum[outcome] += each[outcome] ?? 0;
   sum.planned = sum.published + sum.unchanged + sum.superseded + sum.failed;
   return sum;
 }
 
-function documentsOf(operators: readonly OperatorReport[]): Counts {
+function documentsOf(operators: readonly OperatorReport[]): FleetReport['documents'] {
   return sumOf(operators.flatMap(({ counts }) => counts ?? []));
 }
 

@@ -48,21 +48,16 @@ export function countsOf(
   const none = (): Counts & { open: number } => ({ ...noCounts(), open: 0 });
   const counts = none();
   const byType = new Map(documentTypes.map((type) => [type, none()]));
-  for (const { documentType, outcome } of documents) {
+  for (const { documentType, outcome, failureType } of documents) {
     const ofType = byType.get(documentType) ?? none();
     byType.set(documentType, ofType);
     for (const sum of [counts, ofType]) {
       sum[outcome ?? 'open'] += 1;
       if (outcome !== 'skipped') sum.planned += 1;
+      else if (failureType === 'GivenUp') sum.givenUp += 1;
     }
   }
   return { counts, byType: Object.fromEntries(byType) };
-}
-
-/** Documents that were to stand, and that a person gave up. */
-export function countGivenUp(documents: readonly ReportedDocument[]): number {
-  return documents.filter(({ outcome, failureType }) => outcome === 'skipped' && failureType === 'GivenUp')
-    .length;
 }
 
 /** The last known state of each relay, ordered by address. */

@@ -90,8 +90,6 @@ export interface RunReport extends Told {
   fleetRunId: string | null;
   counts: Counts & { open: number };
   byType: Record<string, Counts & { open: number }>;
-  /** Of the skipped documents those that a person gave up. They were to stand. */
-  givenUp: number;
   /** Where the machines were looked for. Only of a run without machines, while a worker can say it. */
   lookedIn?: string;
   /** Whether the sweep looked at all documents. Null: there is no audit. */
@@ -165,7 +163,7 @@ export interface FleetReport extends Told {
   request?: Omit<FleetInput, 'operators'>;
   counts: OperatorCounts & { planned: number; inWork: number; waiting: number };
   /** Documents of all runs that have an audit. */
-  documents: Counts;
+  documents: Omit<Counts, 'givenUp'>;
   operators: OperatorReport[];
 }
 

@@ -12,7 +12,7 @@ import {
 import { isGood } from '../../contract/progress';
 import type { Link } from '../../rules/audit-chain';
 import { causesOf, suffering } from './causes';
-import { countGivenUp, countsOf, machinesOf, relaysOf } from './machines';
+import { countsOf, machinesOf, relaysOf } from './machines';
 import type { LiveRun, ReportState, RunReport } from './model';
 import { verdictOf } from './verdict';
 
@@ -55,7 +55,6 @@ export function assembled(run: ReadRun, now: Date): RunReport {
   const documentTypes = record?.documentTypes ?? Object.keys(progress?.documentTypes ?? {});
   const counted = countsOf(documents, documentTypes);
   const { counts } = counted;
-  const givenUp = countGivenUp(documents);
   const failure = audit?.failure ?? null;
   const report = {
     kind: 'run',
@@ -72,11 +71,9 @@ export function assembled(run: ReadRun, now: Date): RunReport {
     state,
     howFar: howFar({
       ...counts,
-      givenUp,
       ...(progress === null ? {} : { stages: progress.stages, phase: progress.phase }),
     }),
     ...counted,
-    givenUp,
     ...(progress?.lookedIn === undefined ? {} : { lookedIn: progress.lookedIn }),
     swept: audit?.swept ?? null,
     interventions: audit?.interventions ?? interventionsOf(progress),

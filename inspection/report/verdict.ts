@@ -95,9 +95,9 @@ function withoutMachines({ lookedIn }: JudgedRun): Verdict {
 
 function complete(run: JudgedRun): Verdict {
   if (run.machines.length === 0) return withoutMachines(run);
-  const { of } = howFar(toStand(run));
+  const { of } = howFar(run.counts);
   // Whoever gave them up knows it. Whoever reads this may not, and their machines wait.
-  if (run.givenUp > 0)
+  if (run.counts.givenUp > 0)
     return { tone: 'warning', sentence: `Complete. ${soFar(run)}.`, remedies: [], remarks: remarksOf(run) };
   return {
     tone: 'good',
@@ -199,25 +199,21 @@ export function withoutTemporal(temporalAway: string | null): string[] {
     : [`Temporal could not be asked for the state of now; this is from the ledger. (${temporalAway})`];
 }
 
-type Standing = Pick<JudgedRun, 'counts' | 'givenUp' | 'live'>;
-
-function toStand({ counts, givenUp }: Standing): Parameters<typeof howFar>[0] {
-  return { ...counts, givenUp };
-}
+type Standing = Pick<JudgedRun, 'counts' | 'live'>;
 
 /** `22 of 24 documents stand; a person gave up 2`. */
 function soFar(run: Standing): string {
   return standWords(run) + gaveUp(run);
 }
 
-function gaveUp({ givenUp }: Standing): string {
+function gaveUp({ counts: { givenUp } }: Standing): string {
   return givenUp === 0 ? '' : `; a person gave up ${grouped(givenUp)}`;
 }
 
 function standWords(run: Standing): string {
   const { live } = run;
   const { done, of } = howFar({
-    ...toStand(run),
+    ...run.counts,
     ...(live?.progress ? { stages: live.progress.stages } : {}),
   });
   if (of === 0) return 'No document was planned';
@@ -226,7 +222,7 @@ function standWords(run: Standing): string {
 }
 
 function standing(run: JudgedRun): string[] {
-  return howFar(toStand(run)).of === 0 ? [] : [`${soFar(run)}.`];
+  return howFar(run.counts).of === 0 ? [] : [`${soFar(run)}.`];
 }
 
 function remediesOf({ causes }: JudgedRun): string[] {
@@ -236,8 +232,9 @@ function remediesOf({ causes }: JudgedRun): string[] {
     .map(({ remedy }) => remedy);
 }
 
-function remarksOf({ state, counts, givenUp: given, relays, swept }: JudgedRun): string[] {
-  const without = counts.skipped - given;
+function remarksOf({ state, counts, relays, swept }: JudgedRun): string[] {
+  const { givenUp } = counts;
+  const without = counts.skipped - givenUp;
   const behind = relays.filter(({ others }) => others.some((each) => each.state !== 'newer')).length;
   return [
     ...(counts.superseded > 0
@@ -246,7 +243,7 @@ function remarksOf({ state, counts, givenUp: given, relays, swept }: JudgedRun):
             `newer one stands, and machines take that.`,
         ]
       : []),
-    ...(given > 0 ? [`${documents(given, 'was', 'were')} given up by a person, and not published.`] : []),
+    ...(givenUp > 0 ? [`${documents(givenUp, 'was', 'were')} given up by a person, and not published.`] : []),
     ...(without > 0 ? [`${documents(without, 'had', 'had')} nothing to publish.`] : []),
     ...(behind > 0
       ? [

@@ -151,7 +151,13 @@ describe('a run that people speak to while it goes on', () => {
         ) as string,
       })),
     );
-    expect(await run.progress()).toMatchObject({ planned: 2, published: 2, skipped: 2, failed: 0 });
+    expect(await run.progress()).toMatchObject({
+      planned: 2,
+      published: 2,
+      skipped: 2,
+      givenUp: 2,
+      failed: 0,
+    });
     // A later run takes them up again.
     bunker.setFaults(undefined);
     expect(Object.values(await (await saga.start(id)).result()).flat()).toHaveLength(4);

@@ -246,6 +246,10 @@ describe('retry and skip', () => {
       'skipped by ann; it had failed: bad row',
     ]);
     expect(await holders(runId)).toEqual([2, 0]);
+    // The other skipped ones had nothing to publish.
+    const { counts } = await ledgerView(db, runId);
+    expect(Object.values(counts).reduce((sum, { givenUp = 0 }) => sum + givenUp, 0)).toBe(3);
+    expect(Object.values(counts).reduce((sum, { skipped = 0 }) => sum + skipped, 0)).toBe(5);
   });
 });
 

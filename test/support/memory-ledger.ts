@@ -156,7 +156,7 @@ export class MemoryLedger {
     const chosen = this.documents.filter(
       (row) => (row.outcome === null || row.outcome === 'failed') && isSelected(row, selection),
     );
-    for (const document of chosen) this.settle(document, 'skipped');
+    for (const document of chosen) this.settle(document, 'skipped', { type: 'GivenUp', message: 'given up' });
     return { ...this.view(), documents: chosen.length };
   }
 
@@ -176,8 +176,9 @@ export class MemoryLedger {
 function countsOf(documents: MemoryDocument[]): PageCounts {
   const counts: PageCounts = {};
   const add = (key: keyof PageCounts): void => void (counts[key] = (counts[key] ?? 0) + 1);
-  for (const { outcome, isSigned } of documents) {
+  for (const { outcome, isSigned, failure } of documents) {
     add(outcome ?? 'open');
+    if (outcome === 'skipped' && failure?.type === 'GivenUp') add('givenUp');
     const isStanding = outcome === 'published' || outcome === 'unchanged' || outcome === 'superseded';
     if (isSigned || isStanding) for (const stage of ['encrypted', 'signed'] as const) add(stage);
     if (isStanding) for (const stage of ['sent', 'standing'] as const) add(stage);

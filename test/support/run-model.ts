@@ -212,8 +212,10 @@ export class RunModel {
     const { page } = step;
     const say = (more: Partial<PageResult> = {}): Report => {
       const result = { ...this.ledger.pageResult(page), ...more };
-      return () =>
-        this.pages.returned(page, result, this.tally.replace(page, this.#typeOf(page), result.counts));
+      return () => {
+        this.tally.replace(page, this.#typeOf(page), result.counts);
+        this.pages.returned(page, result);
+      };
     };
     if (fate === 0) return say({ unproven: true });
     if (fate === 1) {
@@ -226,13 +228,17 @@ export class RunModel {
         this.ledger.fail(page, TROUBLE);
         say()?.();
       };
+    let stood = false;
     for (const document of this.ledger.open(page)) {
       const end = this.#isHealed ? 0 : choose(4);
-      if (end === 0) this.ledger.settle(document, 'published');
+      if (end === 0) {
+        this.ledger.settle(document, 'published');
+        stood = true;
+      }
       if (end === 1) this.ledger.settle(document, 'failed', TROUBLE);
     }
     // Thrown as passing, or lost with its worker: Temporal tries again.
-    return fate < 5 ? undefined : say();
+    return fate < 5 ? undefined : say(stood ? { stood } : {});
   }
 
   /** What people may do, as far as the run takes it. */

@@ -54,6 +54,14 @@ test('a run that is slow is seen to move, and what waits is named with its reaso
   expect(details).toMatch(/- fees of machine m9 waits: signature\n- and 2 more/);
 });
 
+it('counts what a person gave up to what was to stand', () => {
+  const details = currentDetails(
+    progressOf({ phase: 'done', planned: 3, published: 3, skipped: 4, givenUp: 2 }),
+    'op',
+  );
+  expect(details).toContain('**done**: 3 of 5 documents (60 %), 2 given up');
+});
+
 test.each([
   ['publishing', 'No further documents are begun'],
   ['holding', 'The run does not continue'],

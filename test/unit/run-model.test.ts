@@ -115,6 +115,35 @@ describe('a sweep that finds another account key', () => {
   });
 });
 
+describe('a page that failed for a cause which others share', () => {
+  const quiet = { cancelled: false, stopped: false, isHistoryLong: false };
+  const cause: Failure = { type: 'SignerTimeout', message: 'no answer' };
+  const blockedPages = (): Pages => {
+    const { opened } = new RunModel({ holds: false, limits: { pagesAtOnce: 2 } }).ledger;
+    const pages = new Pages(false, opened);
+    pages.viewed({ pages: [0, 1, 2].map((page) => [page, { open: 3 }]), counts: {}, failures: [] });
+    pages.begin({ do: 'republish', page: 0 });
+    pages.begin({ do: 'republish', page: 1 });
+    pages.returned(0, { counts: { failed: 3 }, cause });
+    return pages;
+  };
+
+  test('keeps others from being begun; those in work end, and the sweep looks at what stands', () => {
+    const pages = blockedPages();
+    expect(pages.blocked).toEqual(cause);
+    expect(pages.next(quiet)).toEqual({ do: 'wait' });
+    pages.returned(1, { counts: { failed: 3 } });
+    expect(pages.next(quiet)).toEqual({ do: 'sweep', blocked: true });
+  });
+
+  test('keeps none once documents of another page have come to stand', () => {
+    const pages = blockedPages();
+    pages.returned(1, { counts: { open: 2, published: 1 }, stood: true });
+    expect(pages.blocked).toBeUndefined();
+    expect(pages.next(quiet)).toEqual({ do: 'republish', page: 2 });
+  });
+});
+
 /** A check that cannot fail says nothing: rules that are wrong in one thing each. */
 class GivesOutTwice extends Pages {
   #last: Step | undefined;
@@ -149,8 +178,8 @@ class TellsNobodyOfViews extends Pages {
   }
 }
 class ForgetsWhatGaveWay extends Pages {
-  override returned(page: number, result: PageResult, better: boolean): void {
-    super.returned(page, { ...result, counts: { ...result.counts, open: 0 } }, better);
+  override returned(page: number, result: PageResult): void {
+    super.returned(page, { ...result, counts: { ...result.counts, open: 0 } });
   }
 
   override swept(result: SweepResult): boolean {

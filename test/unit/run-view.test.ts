@@ -1,8 +1,9 @@
 import { runView } from '../../client/cli/run-view/view';
-import { failureLines } from '../../client/cli/run-view/outcome';
+import { failureLines, outcomeLines } from '../../client/cli/run-view/outcome';
 import { paint } from '../../client/cli/terminal/paint';
 import { RepublishFailed } from '../../client/errors';
 import { PlainLines } from '../../client/cli/run-view/plain-lines';
+import { secondsLeft } from '../../client/cli/run-view/rate';
 import type { RunStatus } from '../../client/run-status';
 import type { Retry, Step } from '../../client/run-steps';
 import type { DocumentFailure, FailureType } from '../../contract/failures';
@@ -174,6 +175,22 @@ test('what blocks a run is told with its remedy, once, and no end is promised', 
   expect(before).toContain('The documents cannot be begun. SignerNotConfigured: operator op has no signer');
   expect(before.replace(/\s+/g, ' ')).toContain('republish signer add op --bunker');
   expect(before).toMatch(/^Waits for a decision$/m);
+});
+
+test('what a person gave up was to stand, and is not left to do', () => {
+  const counts = { ...noCounts(), planned: 3, published: 3, skipped: 4, givenUp: 2 };
+  expect(shown({ progress: progressOf(counts) })).toMatch(/ 60% {2}3 of 5, 2 given up$/m);
+  const left = { ...counts, planned: 7 };
+  expect(secondsLeft(statusOf({ progress: progressOf(left) }), 2)).toBe(2);
+  expect(new PlainLines('op').see(statusOf({ progress: progressOf(left) }), Date.parse(NOW))).toEqual([
+    expect.stringContaining('3 of 9 documents (3 published, 0 unchanged, 2 skipped, 2 given up, 0 failed)'),
+  ]);
+  const ended = progressOf({ ...counts, phase: 'done' });
+  expect(outcomeLines(ended, 'run-1')).toEqual([
+    'warning: 2 documents were given up, and not published; see: republish audit run-1',
+    'warning: 2 documents were skipped: not paired yet, or without state; see: republish audit run-1',
+    'complete: 3 published, 0 unchanged, 0 superseded, 2 skipped, 2 given up',
+  ]);
 });
 
 test('in lines: each document once for each trouble, what blocks, and that it is over', () => {

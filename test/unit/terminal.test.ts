@@ -156,7 +156,7 @@ test.each([
 });
 
 test('every line of a run has room in any terminal but what has to be opened or typed', () => {
-  const counts = { ...noCounts(), planned: 50, published: 20, failed: 2, skipped: 1 };
+  const counts = { ...noCounts(), planned: 50, published: 20, failed: 2, skipped: 1, givenUp: 1 };
   const approval = 'https://bunker.example.com/approve/0123456789';
   const machine = { documentType: '現金の在庫を数える設定', machineId: 'm'.repeat(60) };
   const page = {

@@ -1,5 +1,5 @@
 import { remedyFor, traitsOf } from '../../../contract/failures';
-import { howFar } from '../../../rules/how-far';
+import { givenUpWords, howFar } from '../../../rules/how-far';
 import { documentOf } from '../../../rules/machine-name';
 import type { Progress } from '../../../contract/progress';
 import { notAttemptedLine, tellFailures, type ToldReason } from '../../../rules/told-failures';
@@ -16,23 +16,23 @@ export function noMachines(lookedIn: string | undefined): string {
 export function outcomeLines(progress: Progress | null, runId: string): string[] {
   // The counts need a worker. The result does not.
   if (progress === null) return ['complete'];
-  const { published, unchanged, superseded, skipped } = progress;
+  const { published, unchanged, superseded, skipped, givenUp } = progress;
   return [
     ...completeBut(progress, runId),
-    `complete: ${published} published, ${unchanged} unchanged, ${superseded} superseded, ${skipped} skipped`,
+    `complete: ${published} published, ${unchanged} unchanged, ${superseded} superseded, ${skipped - givenUp} skipped${givenUpWords(progress)}`,
   ];
 }
 
 /** What changes how the end of a complete run is read. */
-export function completeBut({ planned, skipped, lookedIn }: Progress, runId: string): string[] {
-  const lines = [];
-  if (planned + skipped === 0) lines.push(noMachines(lookedIn));
-  if (skipped > 0) {
-    lines.push(
-      `warning: ${skipped} document${skipped === 1 ? ' was' : 's were'} skipped: not paired yet, without state, or given up; see: ${commandLine('audit', runId)}`,
-    );
-  }
-  return lines;
+export function completeBut({ planned, skipped, givenUp, lookedIn }: Progress, runId: string): string[] {
+  const warning = (count: number, what: string): string =>
+    `warning: ${count} document${count === 1 ? ' was' : 's were'} ${what}; see: ${commandLine('audit', runId)}`;
+  const without = skipped - givenUp;
+  return [
+    ...(planned + skipped === 0 ? [noMachines(lookedIn)] : []),
+    ...(givenUp > 0 ? [warning(givenUp, 'given up, and not published')] : []),
+    ...(without > 0 ? [warning(without, 'skipped: not paired yet, or without state')] : []),
+  ];
 }
 
 /** The audit head, which the reader should keep elsewhere. */
@@ -81,7 +81,7 @@ export function failureLines(error: RepublishFailed, { runId, operator, progress
 
 function standingLine(progress: Progress): string[] {
   const { done, of } = howFar(progress);
-  return of === 0 ? [] : [`${done} of ${of} documents stand`];
+  return of === 0 ? [] : [`${done} of ${of} documents stand${givenUpWords(progress)}`];
 }
 
 /** Each reason names at most so many documents. The audit has all of them. */

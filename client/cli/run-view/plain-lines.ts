@@ -1,5 +1,5 @@
 import { remedyFor } from '../../../contract/failures';
-import { howFar } from '../../../rules/how-far';
+import { givenUpWords, howFar } from '../../../rules/how-far';
 import { documentOf } from '../../../rules/machine-name';
 import { notAttemptedLine, tellFailures } from '../../../rules/told-failures';
 import type { RunStatus } from '../../run-status';
@@ -126,12 +126,12 @@ export class PlainLines {
 
   #progress({ progress, stages, closedAt }: RunStatus, nowMs: number): string[] {
     if (progress === null || progress.phase === 'done' || closedAt !== null) return [];
-    const { phase, published, unchanged, skipped, failed } = progress;
+    const { phase, published, unchanged, skipped, givenUp, failed } = progress;
     const { done, of } = howFar(progress);
     const counts =
       of === 0
         ? phase
-        : `${phase}: ${done} of ${of} documents (${published} published, ${unchanged} unchanged, ${skipped} skipped, ${failed} failed); ${stageWords(stages)}`;
+        : `${phase}: ${done} of ${of} documents (${published} published, ${unchanged} unchanged, ${skipped - givenUp} skipped${givenUpWords(progress)}, ${failed} failed); ${stageWords(stages)}`;
     const isDue = phase !== this.#phase || nowMs - this.#countsAtMs >= COUNTS_EVERY_MS;
     if (counts === this.#counts || !isDue) return [];
     this.#counts = counts;

@@ -39,7 +39,7 @@ export function secondsLeft(status: RunStatus, perSecond: number): number | unde
   if (progress === null || unreachableSince !== null || approvals.length > 0) return undefined;
   if (progress.blocked !== undefined || (retrying.length > 0 && inWork.length === 0)) return undefined;
   const { done, of } = howFar(progress);
-  const left = of - done - progress.failed;
+  const left = of - done - progress.failed - progress.givenUp;
   const troubled = waiting.filter(({ since }) => since !== undefined).length;
   return left > troubled ? left / perSecond : undefined;
 }

@@ -1,4 +1,4 @@
-import { howFar } from '../../../rules/how-far';
+import { givenUpWords, howFar } from '../../../rules/how-far';
 import { type Counts, OUTCOMES, type Progress } from '../../../contract/progress';
 import { traitsOf } from '../../../contract/failures';
 import type { RunStatus } from '../../run-status';
@@ -74,8 +74,8 @@ function bar(progress: Progress, status: RunStatus, { columns, perSecond }: View
   const { done, of, percent } = howFar(progress);
   const { failed } = progress;
   if (of === 0) return [];
-  if (percent === undefined) return [line(`${done} of ${of}`)];
-  const text = `  ${percent}%  ${done} of ${of}${timing(status, perSecond)}`;
+  if (percent === undefined) return [line(`${done} of ${of}${givenUpWords(progress)}`)];
+  const text = `  ${percent}%  ${done} of ${of}${givenUpWords(progress)}${timing(status, perSecond)}`;
   const width = Math.max(0, Math.min(40, columns - 1 - widthOf(text)));
   const green = Math.floor((done * width) / of);
   // At least one cell for failures, so that they are visible.
