@@ -1,7 +1,6 @@
 import { accountPubkey, resolveDocumentTypes, unknownTypesInLedger } from '../activities/steps/open-run';
 import type { ReadOnlyDependencies } from '../activities/dependencies';
 import { requireMachines } from '../activities/load-machines';
-import { isPaired } from '../activities/steps/plan-machines';
 import { readStates, requireType } from '../activities/steps/read-state';
 import { RepublishError, scopeOf } from '../contract/failures';
 import type { RepublishInput } from '../contract/input';
@@ -10,6 +9,7 @@ import { machinePages } from '../sources/machine-pages';
 import { type MachineRow, whereMachinesAre } from '../sources/source';
 import { DOCUMENT_KIND, type DocumentType, dTag, tagsOf } from '../documents/document-type';
 import type { Address } from '../nostr/events';
+import { isPaired } from '../rules/plan';
 import { getPublicKey, parsePublicKey, publicKeyHex } from '../nostr/keys';
 import type { RelayIdentity } from '../nostr/relays/identity';
 import { RelayPool } from '../nostr/relays/pool';
@@ -232,7 +232,10 @@ async function verifyMachines(
         relays: {},
       };
       if (d === undefined)
-        return { ...named, verdict: isPaired(machine) ? ('invalid key' as const) : ('not paired' as const) };
+        return {
+          ...named,
+          verdict: isPaired(machine.machineNpub) ? ('invalid key' as const) : ('not paired' as const),
+        };
       const row = standing.get(d);
       if (row === undefined && !(await hasState(deps, documentType, machine.id)))
         return { ...named, verdict: 'no state' as const };

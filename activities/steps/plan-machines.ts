@@ -1,10 +1,11 @@
-import { type FailureType, RepublishError } from '../../contract/failures';
+import { RepublishError } from '../../contract/failures';
 import type { PlannedDocument } from '../../database/ledger/plan';
-import { dTag, tagsOf } from '../../documents/document-type';
+import { type DocumentType, dTag, tagsOf } from '../../documents/document-type';
 import type { SerialisedState } from '../../documents/state';
 import { npub, parsePublicKey, publicKeyHex } from '../../nostr/keys';
 import type { CurrentSigner } from '../../nostr/signers/keyring';
 import type { Owner } from '../../nostr/signers/operator-signers';
+import { judgePlan, type MachineKey } from '../../rules/plan';
 import type { MachineRow } from '../../sources/source';
 import type { ReadOnlyDependencies } from '../dependencies';
 import { fingerprintOf } from './fingerprint';
@@ -33,10 +34,6 @@ export interface PlannedState extends SerialisedState {
   plaintextBytes: number;
   fingerprint: string;
 }
-
-/** Why nothing is published, as it is shown: `skipped: not paired yet`. */
-const NOT_PAIRED = 'not paired yet';
-const NO_STATE = 'has no state';
 
 /** Plans each document of some machines by today's rows: publishable, without state, or bad. */
 export async function planMachines(
@@ -115,95 +112,66 @@ function requireEachOnce(machines: MachineRow[]): void {
   throw new RepublishError('SourceMisconfigured', `queries.machines: gives machine ${twice} more than once`);
 }
 
-/** The key that a document is addressed and encrypted to, and what is wrong with it. */
-interface MachineKey {
-  /** Hex. */
-  atmPubkey: string | null;
-  /** There is a key, valid or not. Without one nothing is published for the machine yet. */
-  isPaired: boolean;
-  problem?: string;
+function keyOf({ machineNpub }: MachineRow, shared: Set<string>): MachineKey {
+  const hex = parsePublicKey(machineNpub ?? '');
+  return { written: machineNpub, hex, isShared: hex !== undefined && shared.has(hex) };
 }
 
-/** Whether the machine has a key, valid or not. */
-export function isPaired({ machineNpub }: Pick<MachineRow, 'machineNpub'>): boolean {
-  return (machineNpub ?? '').trim() !== '';
+interface KnownOfDocument {
+  machine: MachineRow;
+  documentType: string;
+  key: MachineKey;
+  state: State;
+  signer: CurrentSigner | undefined;
 }
 
-function keyOf(machine: MachineRow, shared: Set<string>): MachineKey {
-  const atmPubkey = parsePublicKey(machine.machineNpub ?? '') ?? null;
-  if (!isPaired(machine)) return { atmPubkey, isPaired: false };
-  if (atmPubkey === null)
-    return {
-      atmPubkey,
-      isPaired: true,
-      problem: `machine_npub is not a public key (64 hex characters or npub)`,
-    };
-  if (shared.has(atmPubkey))
-    return {
-      atmPubkey,
-      isPaired: true,
-      problem: `machine_npub is also another machine's: they would overwrite each other's documents`,
-    };
-  return { atmPubkey, isPaired: true };
-}
-
-/** Judges one document. Notes the fingerprint and the size of a publishable state, by d tag. */
+/** Plans one document. Notes the state of one that is to be published, by d tag, and the size of any. */
 async function planDocument(
   deps: ReadOnlyDependencies,
-  {
-    machine,
-    documentType,
-    key,
-    state,
-    signer,
-  }: {
-    machine: MachineRow;
-    documentType: string;
-    key: MachineKey;
-    state: State;
-    signer: CurrentSigner | undefined;
-  },
+  { machine, documentType, key, state, signer }: KnownOfDocument,
   noted: Omit<Plan, 'documents'>,
 ): Promise<JudgedDocument> {
-  const row = {
+  const type = requireType(deps, documentType);
+  const content =
+    key.hex === undefined ? undefined : await contentOf(deps, type, key.hex, { state, signer }, noted);
+  const verdict = judgePlan({
+    key,
+    state: content === undefined ? 'none' : content instanceof RepublishError ? content : 'publishable',
+    withoutState: type.withoutState,
+  });
+  if (verdict.outcome === null && key.hex !== undefined && content && !(content instanceof RepublishError))
+    noted.states.set(dTag(documentType, key.hex), content);
+  return {
     documentType,
     machineId: machine.id,
     machineName: machine.name ?? machine.id,
-    atmPubkey: key.atmPubkey,
-    outcome: null,
-    failureType: null,
-    failureMessage: null,
+    atmPubkey: key.hex ?? null,
+    ...verdict,
   };
-  const skipped = (why: string): JudgedDocument => ({ ...row, outcome: 'skipped', failureMessage: why });
-  const failed = (failureType: FailureType, failureMessage: string): JudgedDocument => ({
-    ...row,
-    outcome: 'failed',
-    failureType,
-    failureMessage,
-  });
-  if (!key.isPaired) return skipped(NOT_PAIRED);
-  if (key.problem !== undefined) return failed('MachineKeyInvalid', key.problem);
-  const type = requireType(deps, documentType);
-  if (state === undefined) return skipped(type.withoutState ?? NO_STATE);
-  if (state instanceof RepublishError) return failed(state.type, state.message);
+}
+
+/** What would be published for a machine, or why that cannot be. Undefined: it has no state. */
+async function contentOf(
+  deps: ReadOnlyDependencies,
+  type: DocumentType,
+  atmPubkey: string,
+  { state, signer }: Pick<KnownOfDocument, 'state' | 'signer'>,
+  noted: Pick<Plan, 'largestStateBytes'>,
+): Promise<PlannedState | RepublishError | undefined> {
+  if (state === undefined || state instanceof RepublishError) return state;
+  const { plaintext } = state;
   let tags: string[][];
   try {
-    tags = tagsOf(type, key.atmPubkey ?? '');
+    tags = tagsOf(type, atmPubkey);
   } catch (thrown) {
     if (!(thrown instanceof RepublishError)) throw thrown;
-    return failed(thrown.type, thrown.message);
+    return thrown;
   }
-  const plaintextBytes = Buffer.byteLength(state.plaintext, 'utf8');
+  const plaintextBytes = Buffer.byteLength(plaintext, 'utf8');
   noted.largestStateBytes = Math.max(noted.largestStateBytes, plaintextBytes);
   const tooLarge =
-    (await tooLargeForRelays(deps, tags, state.plaintext)) ??
-    (await tooLargeForBunker(deps, signer, { tags, plaintext: state.plaintext }));
-  if (tooLarge !== undefined) return failed('StateTooLarge', tooLarge);
-  noted.states.set(dTag(documentType, key.atmPubkey ?? ''), {
-    ...state,
-    tags,
-    plaintextBytes,
-    fingerprint: fingerprintOf(deps.fingerprintKey, state.plaintext),
-  });
-  return row;
+    (await tooLargeForRelays(deps, tags, plaintext)) ??
+    (await tooLargeForBunker(deps, signer, { tags, plaintext }));
+  if (tooLarge !== undefined) return new RepublishError('StateTooLarge', tooLarge);
+  return { ...state, tags, plaintextBytes, fingerprint: fingerprintOf(deps.fingerprintKey, plaintext) };
 }
