@@ -21,6 +21,7 @@ import { republishDocuments } from './republish-documents';
 import { retryDocuments } from './retry-documents';
 import { settlePage } from './settle-page';
 import { skipDocuments } from './skip-documents';
+import { Probes } from './steps/probes';
 import { sweep } from './sweep/sweep';
 import { takeInHand, workInHand } from './work-in-hand';
 
@@ -33,6 +34,7 @@ const FIXED_HEARTBEAT_TIMEOUT_MS = 15_000;
  */
 export function createActivities(dependencies: ActivityDependencies): Activities {
   const notices = new ApprovalNotices();
+  const probes = new Probes(dependencies.fingerprintKey);
   const asActivity =
     <Input, Result>(
       name: string,
@@ -73,7 +75,7 @@ export function createActivities(dependencies: ActivityDependencies): Activities
 
   return {
     loadMachines: asActivity('loadMachines', loadMachines),
-    proveSigner: asActivity('proveSigner', proveSigner),
+    proveSigner: asActivity('proveSigner', (deps, input, call) => proveSigner(deps, input, call, probes)),
     republishDocuments: asActivity('republishDocuments', republishDocuments),
     settlePage: asActivity('settlePage', settlePage),
     readLedger: asActivity('readLedger', readLedger),

@@ -19,38 +19,49 @@ export const PROBE_D = 'republish-operator-configs-probe';
  * can sign.
  *
  * @param expectedPubkey hex: the author that the documents must have
+ * @param recipient secret key of the one who decrypts; it is wiped here
  * @throws RepublishError SignerPubkeyMismatch, SignerCannotEncrypt, and what the signer throws
  */
-export async function proveSigner(signer: Signer, expectedPubkey: string, call?: SignerCall): Promise<void> {
-  const pubkey = await signer.getPublicKey(call);
+export async function proveSigner(
+  signer: Signer,
+  expectedPubkey: string,
+  call: SignerCall = {},
+  recipient?: Uint8Array,
+): Promise<void> {
+  // Asked anew in each attempt: the signer may have another key by now, or be away.
+  const { question: _, ...anew } = call;
+  const pubkey = await signer.getPublicKey(anew);
   if (pubkey !== expectedPubkey) {
     throw new RepublishError(
       'SignerPubkeyMismatch',
       `the signer says that it signs as ${pubkey}, the account's public key is ${expectedPubkey}`,
     );
   }
-  await proveEncryption(signer, pubkey, call);
+  await proveEncryption(signer, pubkey, call, { recipient });
 }
 
 /**
  * The encryption part of the proof, for a signer whose key is known.
  *
  * @param probe the text to encrypt
+ * @param recipient secret key of the one who decrypts; it is wiped here. Default: a fresh one
  * @throws RepublishError SignerCannotEncrypt
  */
 export async function proveEncryption(
   signer: Signer,
   signerPubkey: string,
   call?: SignerCall,
-  probe = probeText(),
+  {
+    probe = probeText(),
+    recipient = generateSecretKey(),
+  }: { probe?: string; recipient?: Uint8Array | undefined } = {},
 ): Promise<void> {
-  const machineKey = generateSecretKey();
   try {
-    const ciphertext = await encrypted(signer, getPublicKey(machineKey), probe, call);
-    if (readWith(machineKey, signerPubkey, ciphertext) !== probe)
+    const ciphertext = await encrypted(signer, getPublicKey(recipient), probe, call);
+    if (readWith(recipient, signerPubkey, ciphertext) !== probe)
       throw cannotEncrypt('what it encrypts is another text than it was given');
   } finally {
-    machineKey.fill(0);
+    recipient.fill(0);
   }
 }
 
@@ -96,8 +107,8 @@ async function encrypted(signer: Signer, peer: string, probe: string, call?: Sig
   }
 }
 
-function readWith(machineKey: Uint8Array, signerPubkey: string, ciphertext: string): string {
-  const conversationKey = getConversationKey(machineKey, signerPubkey);
+function readWith(recipient: Uint8Array, signerPubkey: string, ciphertext: string): string {
+  const conversationKey = getConversationKey(recipient, signerPubkey);
   try {
     return decrypt(ciphertext, conversationKey);
   } catch (thrown) {

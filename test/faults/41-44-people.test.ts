@@ -60,6 +60,34 @@ describe('bunkers with people behind them', () => {
     REAL ? 30 * 60_000 : 90_000,
   );
 
+  test('41: a person who is too slow for the proof is asked the same question in its next attempt', async () => {
+    const taskQueue = `slow-proof-${process.pid}`;
+    const worker = await saga.startWorker({
+      env: {
+        REPUBLISH_TASK_QUEUE: taskQueue,
+        REPUBLISH_BUNKER_TIMEOUT_MS: '500',
+        REPUBLISH_APPROVAL_TIMEOUT_MS: '1000',
+      },
+    });
+    try {
+      const { id, bunker } = await saga.addOperator({ machines: 1 });
+      const paired = bunker.requests.length;
+      let proofs = 0;
+      bunker.setFaults(({ method }) =>
+        // Nobody looks at it the first time.
+        method === 'nip44_encrypt' && ++proofs === 1 ? { swallow: true } : undefined,
+      );
+      const run = await startRepublish(saga.client, id, { taskQueue });
+      expect(Object.values(await run.result()).flat()).toHaveLength(2);
+      const [first, second] = bunker.requests
+        .slice(paired)
+        .filter(({ method }) => method === 'nip44_encrypt');
+      expect(second).toMatchObject({ id: first?.id, params: first?.params });
+    } finally {
+      await worker.stop();
+    }
+  }, 90_000);
+
   test('41: a person approves the login at a relay later than any request may take: asked once, and the late signature logs in', async () => {
     const relay = await startGatedRelay();
     saga.onStop(() => relay.stop());
@@ -94,16 +122,21 @@ describe('bunkers with people behind them', () => {
     expect(ids).toHaveLength(2);
   }, 60_000);
 
-  test('40: a bunker that repeats for ever what it has answered once is asked another question after it', async () => {
-    const operator = await addOperatorWithCanaries(saga, { machines: 1, bunker: { remembersIds: true } });
-    let refused = 0;
-    operator.bunker.setFaults(({ method }) =>
-      method === 'sign_event' && ++refused <= 2 ? { error: 'busy, try again' } : undefined,
-    );
-    const { ids, failure } = await runUnderFault(saga, operator, {
-      input: { documentTypes: ['bitspire-fees'] },
-    });
-    expect(failure).toBeUndefined();
-    expect(ids).toHaveLength(1);
-  }, 60_000);
+  test.each(['sign_event', 'nip44_encrypt'])(
+    '40: a bunker that repeats for ever what it has answered once is asked another question after it (%s)',
+    async (refusedMethod) => {
+      const operator = await addOperatorWithCanaries(saga, { machines: 1, bunker: { remembersIds: true } });
+      let refused = 0;
+      operator.bunker.setFaults(({ method }) =>
+        // The first nip44_encrypt is the proof's.
+        method === refusedMethod && ++refused <= 2 ? { error: 'busy, try again' } : undefined,
+      );
+      const { ids, failure } = await runUnderFault(saga, operator, {
+        input: { documentTypes: ['bitspire-fees'] },
+      });
+      expect(failure).toBeUndefined();
+      expect(ids).toHaveLength(1);
+    },
+    60_000,
+  );
 });
