@@ -7,7 +7,7 @@ import { requestInHistory } from '../../temporal/payloads';
 import { endOfFailedRun } from '../../rules/run-end';
 import { differencesOf } from '../../rules/same-request';
 import type { ActivityCall } from '../dependencies';
-import { describeRun } from './describe-run';
+import { describeRun } from '../../temporal/describe-run';
 
 /**
  * Waits for the end of a run that is no child of this execution: somebody else started it, or an earlier
@@ -19,20 +19,23 @@ export async function followRun(
   { signal, show }: Pick<ActivityCall, 'signal' | 'show'>,
 ): Promise<FollowRunResult> {
   const workflowId = workflowIdFor(operatorUserId);
-  const { current, firstRunId, startedAt } = await describeRun(client, {
-    workflowId,
-    ...(runId ? { runId } : {}),
-  });
-  const first = runId ?? (firstRunId || current);
+  const described = await describeRun(client, { workflowId, ...(runId ? { runId } : {}) });
+  const first = runId ?? (described?.firstRunId || described?.current);
   const end = (ended: Pick<OperatorEnd, 'outcome' | 'failure'>): OperatorEnd => ({
     operatorUserId,
-    runId: first,
+    ...(first === undefined ? {} : { runId: first }),
     ...ended,
   });
+  const unknownEnd = (message: string): OperatorEnd =>
+    end({ outcome: 'failed', failure: { type: 'Unexpected', message } });
+  if (described === undefined) return { same: false, end: unknownEnd('Temporal has no such run any more') };
+  const { current, firstRunId, startedAt } = described;
   const differs = differencesOf(await requestInHistory(client, { workflowId, runId: current }), request);
   const same = differs.length === 0;
   if (!same) {
-    show(() => ({ waitsFor: { operatorUserId, runId: first, begunAt: startedAt, differs } }));
+    show(() => ({
+      waitsFor: { operatorUserId, runId: runId ?? (firstRunId || current), begunAt: startedAt, differs },
+    }));
   }
   try {
     // The SDK's long poll cannot be aborted, but this wait can.
@@ -42,8 +45,9 @@ export async function followRun(
     if (thrown instanceof Error && thrown.name === 'WorkflowFailedError')
       return { same, end: end(endOfFailedRun(thrown)) };
     // For a run of another request only its end matters. This worker may not be able to read how it ended.
-    if (same || signal.aborted || !(await describeRun(client, { workflowId })).isClosed) throw thrown;
-    const message = 'how it ended cannot be read here';
-    return { same, end: end({ outcome: 'failed', failure: { type: 'Unexpected', message } }) };
+    const newest = await describeRun(client, { workflowId });
+    if (newest === undefined) return { same, end: unknownEnd('Temporal has no such run any more') };
+    if (same || signal.aborted || !newest.isClosed) throw thrown;
+    return { same, end: unknownEnd('how it ended cannot be read here') };
   }
 }

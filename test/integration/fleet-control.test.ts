@@ -1,5 +1,6 @@
-import { Client } from '@temporalio/client';
+import { Client, WorkflowNotFoundError } from '@temporalio/client';
 import { NativeConnection } from '@temporalio/worker';
+import { followRun } from '../../activities/fleet/follow-run';
 import { speakToRuns } from '../../activities/fleet/speak-to-runs';
 import { AnotherRunGoesOn, ControlRefused, RepublishFailed } from '../../client/errors';
 import type { FleetRun } from '../../client/fleet';
@@ -118,27 +119,70 @@ describe('a fleet that people speak to while it goes on', () => {
       ]);
   }, 120_000);
 
+  /** The connection of a worker is another one than that of a client. */
+  async function withBothClients(work: (clients: Client[]) => Promise<void>): Promise<void> {
+    const connection = await NativeConnection.connect({ address: saga.env.TEMPORAL_ADDRESS ?? '' });
+    try {
+      const { namespace } = saga.client.options;
+      await work([saga.client, new Client({ connection, namespace })]);
+    } finally {
+      await connection.close();
+    }
+  }
+
+  test('a run that was deleted in Temporal has ended for its fleet, and keeps nobody from the control', async () => {
+    const operatorUserId = `deleted-${process.pid}`;
+    const { runId, workflowId } = await startRepublish(saga.client, operatorUserId, {
+      taskQueue: 'without-a-worker',
+    });
+    const { namespace } = saga.client.options;
+    const workflowExecution = { workflowId, runId };
+    await saga.client.workflowService.deleteWorkflowExecution({ namespace, workflowExecution });
+    const run = saga.client.workflow.getHandle(workflowId, runId);
+    await until(() =>
+      run.describe().then(
+        () => false,
+        (thrown: unknown) => thrown instanceof WorkflowNotFoundError,
+      ),
+    );
+    await withBothClients(async (clients) => {
+      const { signal } = new AbortController();
+      for (const client of clients) {
+        const said = speakToRuns(
+          client,
+          { action: 'pause', runs: [{ operatorUserId, runId }] },
+          { updateId: 'to a deleted run', signal },
+        );
+        expect(await said).toEqual({ taken: [], unanswered: [] });
+        const followed = followRun(
+          client,
+          { operatorUserId, runId, request: { operatorUserId } },
+          { signal, show: () => undefined },
+        );
+        expect(await followed).toMatchObject({ end: { operatorUserId, runId, outcome: 'failed' } });
+      }
+    });
+  }, 120_000);
+
   test('a run that no worker continues does not answer, and keeps nobody from the control', async () => {
     const operatorUserId = `nobody-answers-${process.pid}`;
     const { runId, workflowId } = await startRepublish(saga.client, operatorUserId, {
       taskQueue: 'without-a-worker',
     });
-    // The connection of a worker, which is another one than that of a client.
-    const connection = await NativeConnection.connect({ address: saga.env.TEMPORAL_ADDRESS ?? '' });
     try {
-      const ofWorker = new Client({ connection, namespace: saga.client.options.namespace });
-      const answers = [saga.client, ofWorker].map((client, index) =>
-        speakToRuns(
-          client,
-          { action: 'pause', runs: [{ operatorUserId, runId }] },
-          { updateId: `asked in vain ${index}`, signal: new AbortController().signal },
-        ),
-      );
-      const unanswered = { taken: [], unanswered: [operatorUserId] };
-      expect(await Promise.all(answers)).toEqual([unanswered, unanswered]);
+      await withBothClients(async (clients) => {
+        const answers = clients.map((client, index) =>
+          speakToRuns(
+            client,
+            { action: 'pause', runs: [{ operatorUserId, runId }] },
+            { updateId: `asked in vain ${index}`, signal: new AbortController().signal },
+          ),
+        );
+        const unanswered = { taken: [], unanswered: [operatorUserId] };
+        expect(await Promise.all(answers)).toEqual([unanswered, unanswered]);
+      });
     } finally {
       await saga.client.workflow.getHandle(workflowId).terminate();
-      await connection.close();
     }
   }, 120_000);
 
