@@ -125,7 +125,7 @@ describe('the signer makes wait', () => {
       expect(failure?.failures[0]?.message).toContain('nobody did within 1000 ms');
       expect(JSON.stringify([audit, failure])).not.toContain('canary-approval-page');
       expect(hasty.logs.join('')).not.toContain('canary-approval-page');
-    }, 60_000);
+    }, 120_000);
 
     test('the proof: the run ends at its limit, says so, and gives no document to the signer', async () => {
       const operator = await addOperatorWithCanaries(hasty, { machines: 1 });
@@ -143,7 +143,7 @@ describe('the signer makes wait', () => {
       expect(operator.bunker.requests.filter((request) => isEncryptionFor(operator, request))).toEqual([]);
       expect(JSON.stringify([audit, failure])).not.toContain('canary-approval-page');
       expect(hasty.logs.join('')).not.toContain('canary-approval-page');
-    }, 90_000);
+    }, 120_000);
   });
 
   test('23: the bunker’s relay limits the rate, sends no OK for what it passes on, and drops the connection: paced, no request lost', async () => {
