@@ -133,8 +133,8 @@ describe('relays misbehave', () => {
       expect(failure?.failures).toMatchObject([{ type }]);
       expect(failure?.failures[0]?.message).toContain(message);
       const [fewest = 0, , most = 0] = timesSent(operator);
-      // What is final for a relay is not tried there again, and what may pass three times at the least. The sweep
-      // sends all that is signed and missing once more, where a relay says in time that it misses it.
+      // What is final for a relay is not tried there again, and what may pass three times at the least. The
+      // sweep sends all that is signed and missing once more, where a relay says in time that it misses it.
       if (type === 'RelayRefused') expect([fewest >= 1, most]).toEqual([true, 2]);
       else expect([fewest >= 3, most >= 3 + 1]).toEqual([true, true]);
     },
@@ -317,7 +317,7 @@ describe('relays misbehave', () => {
       expect(type).toBe('RelayRefused');
       for (const index of proxies.keys()) expect(message).toContain(`blocked: reason ${index}`);
     }
-    // Final for the relay: one EVENT for each document, and one by the sweep where the relay answers it in time.
+    // Final for the relay: one EVENT for each document, and one by the sweep where the relay answers in time.
     const [fewest = 0, , most = 0] = timesSent(operator);
     expect([fewest >= 2, most]).toEqual([true, 2 + 2]);
   }, 60_000);
