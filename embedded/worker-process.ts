@@ -9,7 +9,8 @@ const COMMAND_LINE = [
   path.join(__dirname, '../dist/client/cli/main.js'),
 ].find((file) => existsSync(file));
 
-const READY_WITHIN_MS = 30_000;
+/** Longer than a worker waits for Temporal and the databases: after that it ends, and says why. */
+const READY_WITHIN_MS = 90_000;
 
 /** Runs `republish worker` on the servers that `env` names; see `startWorker`. */
 export function startWorkerProcess(
@@ -29,7 +30,7 @@ export function startFolderWorker(folder: string, onLine?: (line: string) => voi
 /**
  * Runs a worker in a process of its own, so that it can be killed. Resolves when it polls.
  *
- * @throws Error with the worker's last lines: it ended before, or does not poll within 30 s
+ * @throws Error with the worker's last lines: it ended before, or does not poll within 90 s
  */
 async function startWorker(
   options: string[],

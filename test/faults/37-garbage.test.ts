@@ -91,13 +91,13 @@ test(`37: ${MESSAGES} messages of garbage from a hostile bunker relay: the worke
     await addBunkerSigner(
       {
         database: saga.database,
-        configuration: saga.configuration(),
+        configuration: saga.configuration({ REPUBLISH_BUNKER_TIMEOUT_MS: '20000' }),
         operatorUserId: 'victim',
         say: () => undefined,
       },
       bunker.uri(),
     );
-    const worker = await startWorkerChild(saga, { env: { REPUBLISH_DOCUMENT_TIMEOUT_MS: '1000' } });
+    const worker = await startWorkerChild(saga, { env: { REPUBLISH_DOCUMENT_TIMEOUT_MS: '20000' } });
     // What the runs of others take, and what is compiled for them, is not the garbage's.
     for (let run = 1; run <= RUNS_TO_WARM_UP; run += 1)
       await runUnderFault(saga, other, { input: { force: true, resetCounts: true } });
@@ -126,8 +126,11 @@ test(`37: ${MESSAGES} messages of garbage from a hostile bunker relay: the worke
     expect(sentChars).toBeGreaterThan(MESSAGES * 60_000);
     expect(worker.hasExited()).toBe(false);
     // Measured as before the flood, behind a run: what is on its way at the last message is not what stays.
-    await runUnderFault(saga, other, { input: { force: true, resetCounts: true } });
-    expect(residentMb(worker.pid) - before).toBeLessThan(FLAT_MB);
+    // Nor is what was not collected yet: a busy machine does that late.
+    await until(async () => {
+      await runUnderFault(saga, other, { input: { force: true, resetCounts: true } });
+      return residentMb(worker.pid) - before < FLAT_MB;
+    }, 60_000);
 
     // Once the relay is a good one again, so is the run.
     isHostile = false;
@@ -136,7 +139,7 @@ test(`37: ${MESSAGES} messages of garbage from a hostile bunker relay: the worke
   } finally {
     await saga.stop();
   }
-}, 240_000);
+}, 300_000);
 
 function residentMb(pid: number): number {
   return Number(execFileSync('ps', ['-o', 'rss=', '-p', String(pid)], { encoding: 'utf8' })) / 1024;

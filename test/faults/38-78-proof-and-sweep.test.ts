@@ -2,6 +2,7 @@ import { generateSecretKey, getPublicKey } from 'nostr-tools/pure';
 import { startRelay } from '../../dev/relay';
 import type { FaultAction } from '../../dev/bunker-faults';
 import { type ActivityBench, startActivities } from '../support/activities';
+import { startFaultProxy } from '../support/fault-proxy';
 import { addOperatorWithCanaries, runUnderFault } from '../support/fault-run';
 import { holdAfter } from '../support/gate';
 import { type Saga, type SagaOperator, startSaga } from '../support/saga';
@@ -133,7 +134,10 @@ describe('proof before, and sweep after', () => {
     test('55: a machine that is moved to another operator while the run is paused ends as PlanOutdated', async () => {
       const operator = await saga.addOperator({ machines: 8 });
       const run = await paused(operator);
-      const open = (await saga.ledger(run.runId)).filter(({ outcome }) => outcome === null);
+      // Not one that is signed: that may be out by now.
+      const open = (await saga.ledger(run.runId)).filter(
+        ({ outcome, signature }) => outcome === null && signature === null,
+      );
       const sold = open.at(-1);
       expect(sold).toBeDefined();
       await saga.database.query(
@@ -207,16 +211,20 @@ describe('proof before, and sweep after', () => {
     async function holdsWithout(what: 'bunker' | 'relay'): Promise<void> {
       const other = await startSaga();
       try {
-        await other.startWorker({ env: { REPUBLISH_BUNKER_TIMEOUT_MS: '500' } });
-        const operator = await other.addOperator({ machines: 2 });
-        const port = other.relays[0]?.port ?? 0;
+        // The worker reaches relay and bunker through it: its port stays its own while it is away.
+        const way = await startFaultProxy(other.relays[0]?.url ?? '');
+        other.onStop(() => way.stop());
+        await other.startWorker({
+          env: { REPUBLISH_RELAYS: way.url, REPUBLISH_BUNKER_TIMEOUT_MS: '1000' },
+        });
+        const operator = await other.addOperator({ machines: 2, bunker: { namedRelays: [way.url] } });
         if (what === 'bunker') operator.bunker.pause();
-        else await other.relays[0]?.stop();
+        else await way.down();
         const run = await other.start(operator.id, { onFailure: 'hold' });
         await until(async () => (await run.progress()).phase === 'holding', 60_000);
         expect((await run.progress()).blocked?.type).toMatch(/^Signer|^Relay/);
         if (what === 'bunker') operator.bunker.resume();
-        else other.relays[0] = await startRelay({ port });
+        else await way.up();
         await until(async () => {
           if ((await run.progress()).phase === 'holding') await run.retry().catch(() => 0);
           return (await run.status()).status !== 'RUNNING';
@@ -255,8 +263,11 @@ describe('pages under fault', () => {
 
   beforeAll(async () => {
     saga = await startSaga({ relays: 3 });
-    bench = startActivities(saga);
-    await saga.startWorker({ env: { REPUBLISH_BUNKER_CONCURRENCY: '4' } });
+    bench = startActivities(saga, { env: { REPUBLISH_DOCUMENT_TIMEOUT_MS: '60000' } });
+    // A run whose bunker is silent is given up in minutes, long after a bystander's has ended.
+    await saga.startWorker({
+      env: { REPUBLISH_BUNKER_CONCURRENCY: '4', REPUBLISH_BUNKER_TIMEOUT_MS: '30000' },
+    });
   });
   afterAll(() => saga.stop());
 
@@ -295,7 +306,6 @@ describe('pages under fault', () => {
     expect((await bench.call('republishDocuments', { runId, page: 0 })).counts.published).toBeGreaterThan(0);
     let open = 1;
     while (open > 0) open = (await bench.call('republishDocuments', { runId, page: 0 })).counts.open ?? 0;
-    const before = await saga.ledger(runId);
     await bench.call('sweep', { runId });
     await bench.call('persistAudit', {
       runId,
@@ -305,6 +315,7 @@ describe('pages under fault', () => {
       documentTypes: [FEES],
       cancelled: false,
     });
+    const before = await saga.ledger(runId);
     release();
     await zombie.catch(() => undefined);
     expect(await saga.ledger(runId)).toEqual(before);
@@ -342,7 +353,7 @@ describe('pages under fault', () => {
       await patient.startWorker({
         env: {
           REPUBLISH_RETRY_INTERVAL_MS: '20000',
-          REPUBLISH_BUNKER_TIMEOUT_MS: '500',
+          REPUBLISH_BUNKER_TIMEOUT_MS: '2000',
           REPUBLISH_DOCUMENT_TIMEOUT_MS: '600000',
         },
       });
@@ -385,7 +396,11 @@ describe('pages under fault', () => {
     const operator = await saga.addOperator({ machines: 100, bunker: { answerDelayMs: 30, concurrency: 4 } });
     const hasty = startActivities(saga, {
       patience: { yieldAfterMs: 300 },
-      env: { REPUBLISH_BUNKER_CONCURRENCY: '4', REPUBLISH_BUNKER_TIMEOUT_MS: '3000' },
+      env: {
+        REPUBLISH_BUNKER_CONCURRENCY: '4',
+        REPUBLISH_BUNKER_TIMEOUT_MS: '3000',
+        REPUBLISH_DOCUMENT_TIMEOUT_MS: '60000',
+      },
     });
     const [troubled] = operator.machines;
     operator.bunker.setFaults(({ method, params }) =>
@@ -396,12 +411,16 @@ describe('pages under fault', () => {
     let published = 0;
     // A result that is lost on its way changes nothing: the next one is absolute.
     for (; published < 99; attempts += 1) {
-      const { counts } = await hasty.call('republishDocuments', { runId, page: 0 });
+      // As Temporal does it: an attempt in which nothing moved throws, and another one follows.
+      const result = await hasty.call('republishDocuments', { runId, page: 0 }).catch(() => undefined);
+      if (result === undefined) continue;
+      const { counts } = result;
       published = counts.published ?? 0;
       // The troubled one may have failed for good before the last of the others is published.
       expect((counts.open ?? 0) + published + (counts.failed ?? 0)).toBe(100);
     }
-    expect(attempts).toBeGreaterThan(5);
+    // The bunker alone takes five turns for 99 documents.
+    expect(attempts).toBeGreaterThan(3);
     expect((await saga.ledger(runId)).filter(({ outcome }) => outcome === 'published')).toHaveLength(99);
     const signed = operator.bunker.requests.filter(({ method }) => method === 'sign_event');
     expect(new Set(signed.map(({ params }) => params[0])).size).toBe(99);

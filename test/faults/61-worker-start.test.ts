@@ -102,7 +102,8 @@ describe('61: a worker that cannot start', () => {
         expect.objectContaining({ ...fatal, remedy: expect.stringContaining(remedy) }),
       ]),
     });
-    expect(log.filter(({ msg }) => msg.startsWith('waiting'))).toEqual([]);
+    // A server that a busy machine keeps from answering may be waited for, but not this.
+    expect(log.filter((line) => line.msg.startsWith('waiting') && line.type === type)).toEqual([]);
     expect(plain).toContain(`error: ${type}: `);
     expect(plain).toContain(remedy);
   });
@@ -158,5 +159,5 @@ describe('61: a worker that cannot start', () => {
     await started.stop('SIGTERM', 35_000);
     expect(started.epitaph()).toMatch(/^exit code 0/);
     await (await comes)?.stop();
-  });
+  }, 180_000);
 });

@@ -19,7 +19,15 @@ describe('a run that people speak to while it goes on', () => {
   beforeAll(async () => {
     saga = await startSaga();
     // A few documents at a time, so that some are not begun when somebody speaks.
-    await saga.startWorker({ env: { REPUBLISH_BUNKER_CONCURRENCY: '2' } });
+    // Nothing is given up before somebody speaks.
+    await saga.startWorker({
+      env: {
+        REPUBLISH_BUNKER_CONCURRENCY: '2',
+        REPUBLISH_DOCUMENT_TIMEOUT_MS: '120000',
+        // A page that counts as lost does not tell how far it is.
+        REPUBLISH_HEARTBEAT_TIMEOUT_MS: '6000',
+      },
+    });
   });
   afterAll(() => saga.stop());
 
@@ -170,7 +178,10 @@ describe('a run that people speak to while it goes on', () => {
       method === 'sign_event' && String(params[0]).includes(stuck) ? { swallow: true } : undefined,
     );
     const run = await saga.start(id);
-    await until(async () => (await run.progress()).published === 3);
+    // By the ledger: a page tells how far it is when it returns, and this one is tried again and again.
+    const published = async (): Promise<number> =>
+      (await saga.ledger(run.runId)).filter(({ outcome }) => outcome === 'published').length;
+    await until(async () => (await published()) === 3);
     const selection = { documentType: 'bitspire-fees', machineId: machines[0]?.id ?? '' };
     expect(await run.skip(selection)).toBe(1);
     const events = await run.result();
@@ -252,7 +263,9 @@ describe('a run that people speak to while it goes on', () => {
 // whole.
 test('an update that comes with the first task of a run is taken', async () => {
   const saga = await startSaga();
-  const { id } = await saga.addOperator({ machines: 1 });
+  const { id, bunker } = await saga.addOperator({ machines: 1 });
+  // Where the update comes late, it still meets a run.
+  const held = holdAfter(bunker, 0);
   const run = await saga.start(id);
   const pausing = run.pause({ by: 'ada' });
   // Nobody works yet: both wait, and come together.
@@ -260,6 +273,7 @@ test('an update that comes with the first task of a run is taken', async () => {
   await saga.startWorker();
   await pausing;
   expect(await run.progress()).toMatchObject({ paused: { by: 'ada' } });
+  held.release();
   await run.resume();
   expect(Object.values(await run.result()).flat()).toHaveLength(2);
   await saga.stop();
@@ -288,6 +302,7 @@ describe('what is seen of a run in Temporal', () => {
     };
     const ofOperator = `RepublishOperator = '${id}' AND RepublishPubkey = '${bunker.userPubkey}'`;
     await until(async () => (await found(`${ofOperator} AND RepublishOutcome = 'incomplete'`)).length === 1);
+    await until(async () => (await found(`${ofOperator} AND RepublishOutcome = 'complete'`)).length > 0);
     expect(await found(`${ofOperator} AND RepublishOutcome = 'complete'`)).toEqual([run.runId]);
 
     const description = await saga.client.workflow.getHandle(run.workflowId, run.runId).describe();

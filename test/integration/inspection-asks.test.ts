@@ -11,7 +11,8 @@ import type { SignedEvent } from '../../nostr/events';
 import { startBareRelay } from '../support/bare-relay';
 import { republish } from '../support/command-line';
 import { type GatedRelay, startGatedRelay } from '../support/gated-relay';
-import { type Saga, type SagaOperator, startSaga } from '../support/saga';
+import { startPatientSaga } from '../support/fleet';
+import type { Saga, SagaOperator } from '../support/saga';
 
 const WANTS = 'requires authentication (NIP-42)';
 
@@ -23,7 +24,8 @@ describe('inspection of a relay that requires authentication (NIP-42)', () => {
   let documents: SignedEvent[];
 
   beforeAll(async () => {
-    saga = await startSaga();
+    // What a relay does not say in time would be unknown, too.
+    saga = await startPatientSaga();
     const worker = await saga.startWorker();
     operator = await saga.addOperator({ machines: 2 });
     await (await saga.start(operator.id)).result();

@@ -12,7 +12,12 @@ describe('republish audit', () => {
 
   beforeAll(async () => {
     saga = await startSaga({ relays: 2 });
-    await saga.startWorker({ env: { REPUBLISH_RELAYS: `${saga.env.REPUBLISH_RELAYS},${AWAY}` } });
+    await saga.startWorker({
+      env: {
+        REPUBLISH_RELAYS: `${saga.env.REPUBLISH_RELAYS},${AWAY}`,
+        REPUBLISH_DOCUMENT_TIMEOUT_MS: '60000',
+      },
+    });
   });
   afterAll(() => saga.stop());
 

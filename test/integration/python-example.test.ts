@@ -21,9 +21,14 @@ beforeAll(async () => {
   python = await preparePythonExample();
   saga = await startSaga();
   operator = await saga.addOperator({ machines: 2 });
-  await saga.startWorker();
+  // Python takes its time to start where the machine is busy: what is held meanwhile is not given up.
+  await saga.startWorker({
+    env: { REPUBLISH_BUNKER_TIMEOUT_MS: '120000', REPUBLISH_DOCUMENT_TIMEOUT_MS: '120000' },
+  });
 }, 300_000);
 afterAll(() => saga.stop(), 30_000);
+
+jest.setTimeout(180_000);
 
 type EventsByType = Record<string, string[]>;
 
@@ -184,7 +189,7 @@ print(json.dumps([*asyncio.run(both()), said]))
   saga.onStop(() => rmSync(folder, { recursive: true }));
   const file = path.join(folder, 'both-have-said-so');
   const calls = python.run(['-c', script, id, m2, file], saga.env);
-  await until(() => existsSync(file), 45_000);
+  await until(() => existsSync(file), 100_000);
   gate.open();
   const [own, theirs, said] = JSON.parse((await calls).stdout) as [EventsByType, EventsByType, string[]];
   expect(theirs).toEqual(await other.result());

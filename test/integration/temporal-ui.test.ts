@@ -10,6 +10,9 @@ import { fails } from '../support/fails';
 import { type Saga, type SagaOperator, startSaga } from '../support/saga';
 import { testServers } from '../support/servers';
 
+// Two pages of half a minute each.
+jest.setTimeout(120_000);
+
 /** What a person sees in the Temporal UI, read in a browser. */
 describe('the Temporal UI', () => {
   let temporal: TemporalServer;
@@ -26,7 +29,7 @@ describe('the Temporal UI', () => {
     });
     saga = await startSaga({ temporalAddress: temporal.address });
     browser = await openBrowser({ width: 1400, height: 1200 });
-    await saga.startWorker();
+    await saga.startWorker({ env: { REPUBLISH_DOCUMENT_TIMEOUT_MS: '60000' } });
     operator = await saga.addOperator({ machines: 2 });
     await saga.database.query(
       'UPDATE spirekeeper.dca_machines SET operator_cash_in_fee_fraction = 0.5 WHERE id = $1',

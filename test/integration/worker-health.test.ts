@@ -28,6 +28,11 @@ describe('health of `republish worker`', () => {
   }, 60_000);
 
   const isReady = async (): Promise<boolean> => (await worker.get('/readyz')).status === 200;
+  /** A busy server may be missed for a moment, too: only this reason counts. */
+  const says = async ({ get }: MonitoredWorker, why: string): Promise<boolean> => {
+    const { status, body } = await get('/readyz');
+    return status === 503 && body === why;
+  };
 
   test('is alive and ready; other paths and methods are refused', async () => {
     await until(isReady, 30_000);
@@ -37,8 +42,7 @@ describe('health of `republish worker`', () => {
 
   test('is alive but not ready while Postgres is away, and ready again after', async () => {
     await postgres.pause('fast');
-    await until(async () => !(await isReady()), 30_000);
-    expect(await worker.get('/readyz')).toEqual({ status: 503, body: 'Postgres does not answer\n' });
+    await until(() => says(worker, 'Postgres does not answer\n'), 30_000);
     expect((await worker.get('/livez')).status).toBe(200);
     await postgres.resume();
     await until(isReady, 30_000);
@@ -47,8 +51,7 @@ describe('health of `republish worker`', () => {
   test('is alive but not ready while Temporal does not answer, and ready again after', async () => {
     temporal.kill('SIGSTOP');
     try {
-      await until(async () => !(await isReady()), 30_000);
-      expect(await worker.get('/readyz')).toEqual({ status: 503, body: 'Temporal does not answer\n' });
+      await until(() => says(worker, 'Temporal does not answer\n'), 30_000);
       expect((await worker.get('/livez')).status).toBe(200);
     } finally {
       temporal.kill('SIGCONT');
@@ -60,7 +63,8 @@ describe('health of `republish worker`', () => {
     const { id, bunker } = await saga.addOperator({ machines: 1 });
     const stuck = await startMonitoredWorker({
       ...saga.env,
-      REPUBLISH_SHUTDOWN_GRACE_MS: '3000',
+      // Long enough to be asked meanwhile.
+      REPUBLISH_SHUTDOWN_GRACE_MS: '10000',
       REPUBLISH_BUNKER_TIMEOUT_MS: '600000',
     });
     // The other one would go on with the run, and so hide what the end of this one leaves.
@@ -72,19 +76,18 @@ describe('health of `republish worker`', () => {
 
     const toldAtMs = Date.now();
     stuck.process.kill('SIGTERM');
-    await until(async () => (await stuck.get('/readyz')).status === 503, 3_000);
-    expect(await stuck.get('/readyz')).toEqual({ status: 503, body: 'the worker is draining\n' });
+    await until(() => says(stuck, 'the worker is draining\n'), 10_000);
     expect((await stuck.get('/livez')).status).toBe(200);
     await stuck.process.exited;
     // The grace period, ten seconds for cancelled documents to notice, ten more until the process gives
-    // itself up.
-    expect(Date.now() - toldAtMs).toBeLessThan(3_000 + 20_000 + 5_000);
+    // itself up; and far from the bunker's ten minutes where the machine is busy.
+    expect(Date.now() - toldAtMs).toBeLessThan(10_000 + 20_000 + 30_000);
     expect(stuck.process.epitaph()).toMatch(/^exit code 0/);
 
     bunker.setFaults(undefined);
     worker = await startMonitoredWorker(saga.env);
     expect(Object.values(await run.result()).flat()).toHaveLength(2);
-  }, 120_000);
+  }, 180_000);
 });
 
 test('a worker whose address is taken says so and what to do, and does not run without', async () => {

@@ -4,7 +4,7 @@ import { programThatReadsTypeScript } from './child-program';
 import type { Saga } from './saga';
 import { testServers } from './servers';
 
-const READY_WITHIN_MS = 30_000;
+const READY_WITHIN_MS = 90_000;
 
 /**
  * Runs a worker of the sources in a process of its own, which dies of SIGKILL at the failpoint, if one is

@@ -261,13 +261,14 @@ describe('a number', () => {
 
   it('takes time linear in its digits', () => {
     const zeros = '0'.repeat(1_000_000);
-    const startMs = performance.now();
+    const before = process.cpuUsage();
     expect(carriesExactly(`0.1${zeros}1`)).toBe(false);
     expect(carriesExactly(`0.1${zeros}`)).toBe(true);
     expect(carriesExactly(`0.${zeros}1e1000001`)).toBe(true);
     expect(carriesExactly(`1e${zeros}`)).toBe(true);
     expect(carriesExactly(`1e${'9'.repeat(1_000_000)}`)).toBe(false);
-    expect(performance.now() - startMs).toBeLessThan(2000);
+    // Not by the clock: a busy machine stops a process for seconds.
+    expect(process.cpuUsage(before).user / 1_000).toBeLessThan(2000);
   });
 });
 
@@ -306,10 +307,10 @@ describe('the rest', () => {
       { length: 20_000 },
       (_, index) => `"key${index}" :\n [ ${index}.50 , "\\u0061" ]`,
     );
-    const startMs = performance.now();
+    const before = process.cpuUsage();
     const { compact, members: texts } = readExactJson(`{${members.join(',')}}`);
     expect(texts.size).toBe(20_000);
     expect(compact.startsWith('{"key0":[0.50,"\\u0061"],')).toBe(true);
-    expect(performance.now() - startMs).toBeLessThan(5000);
+    expect(process.cpuUsage(before).user / 1_000).toBeLessThan(5000);
   });
 });
