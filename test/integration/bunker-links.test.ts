@@ -385,8 +385,9 @@ describe('a relay that asks who the client is (NIP-42)', () => {
       onAuth: (_, peer) => peer.send('AUTH', 'challenge'),
       onEvent(event, peer, self) {
         if (event.kind === 22242) known.add(peer.index);
-        // Nobody hears of it whose subscription was passed over.
-        else if (live.size > 0) self.keep(event);
+        // Whose subscription was passed over, nobody hears of it. A login that took long was not waited for.
+        else if (live.size === 0) return peer.send('OK', event.id, false, 'error: who are you?');
+        else self.keep(event);
         peer.send('OK', event.id, true, '');
       },
     }));
