@@ -30,7 +30,8 @@ describe('the signer misbehaves', () => {
     REPUBLISH_RELAYS: proxy.url,
     REPUBLISH_BUNKER_TIMEOUT_MS: env.bunkerTimeoutMs,
     REPUBLISH_DOCUMENT_TIMEOUT_MS: env.documentTimeoutMs,
-    // No worker dies here: one that has to wait for the processor must not count as lost.
+    // No relay is silent and no worker dies here, however long they have to wait for the processor.
+    REPUBLISH_RELAY_TIMEOUT_MS: '20000',
     REPUBLISH_HEARTBEAT_TIMEOUT_MS: '30000',
   });
 

@@ -12,7 +12,9 @@ describe('a bunker of another library', () => {
   beforeAll(async () => {
     saga = await startSaga();
     // A copy of a request counts as a request.
-    await saga.startWorker({ env: { REPUBLISH_BUNKER_TIMEOUT_MS: '60000' } });
+    await saga.startWorker({
+      env: { REPUBLISH_BUNKER_TIMEOUT_MS: '60000', REPUBLISH_RELAY_TIMEOUT_MS: '20000' },
+    });
   });
   afterAll(() => saga.stop());
 

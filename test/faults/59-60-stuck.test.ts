@@ -45,7 +45,11 @@ describe('a run with which nobody can go on', () => {
     saga = await startSaga();
     // A run that a test holds goes on for as long as the commands take.
     await saga.startWorker({
-      env: { REPUBLISH_BUNKER_TIMEOUT_MS: '120000', REPUBLISH_DOCUMENT_TIMEOUT_MS: '600000' },
+      env: {
+        REPUBLISH_BUNKER_TIMEOUT_MS: '120000',
+        REPUBLISH_RELAY_TIMEOUT_MS: '20000',
+        REPUBLISH_DOCUMENT_TIMEOUT_MS: '600000',
+      },
     });
   });
   afterAll(() => saga.stop());

@@ -275,7 +275,9 @@ describe('a run whose bunker moves', () => {
   beforeAll(async () => {
     saga = await startSaga({ relays: 2 });
     // It is asked once where it moves to, and an answer that comes too late is none.
-    await saga.startWorker({ env: { REPUBLISH_BUNKER_TIMEOUT_MS: '60000' } });
+    await saga.startWorker({
+      env: { REPUBLISH_BUNKER_TIMEOUT_MS: '60000', REPUBLISH_RELAY_TIMEOUT_MS: '20000' },
+    });
   });
   afterAll(() => saga.stop());
 
