@@ -11,32 +11,38 @@ import { startWorkerChild } from '../support/worker-child';
 
 /** Slow enough for something to happen in the middle. */
 const SLOW_BUNKER = { answerDelayMs: 150, concurrency: 1 };
-/** The bunker's patience is not what is tested here, and a busy machine must not end it. */
-const PATIENT = { REPUBLISH_BUNKER_TIMEOUT_MS: '15000', REPUBLISH_HEARTBEAT_TIMEOUT_MS: '6000' };
+/**
+ * No bunker and no relay is silent here. They run in another process than the worker, and a busy machine may
+ * let one of the two wait.
+ */
+const PATIENT = {
+  REPUBLISH_BUNKER_TIMEOUT_MS: '30000',
+  REPUBLISH_RELAY_TIMEOUT_MS: '20000',
+  REPUBLISH_HEARTBEAT_TIMEOUT_MS: '6000',
+};
+/** No worker dies: one that has to wait for the processor must not count as lost. */
+const NOBODY_DIES = { ...PATIENT, REPUBLISH_HEARTBEAT_TIMEOUT_MS: '30000' };
 
 test('8: SIGTERM in the middle of documents: drained within the grace period, exit 0, another worker goes on', async () => {
   const saga = await startSaga();
   try {
     const operator = await addOperatorWithCanaries(saga, { machines: 3, bunker: SLOW_BUNKER });
     const log = (line: string): void => void saga.logs.push(line);
-    const first = await startWorkerProcess({ ...saga.env, ...PATIENT }, log);
+    const first = await startWorkerProcess({ ...saga.env, ...NOBODY_DIES }, log);
     saga.onStop(() => first.stop('SIGKILL', 1_000));
-    let drainedAfterMs = Infinity;
     const { ids, failure } = await runUnderFault(saga, operator, {
       during: async (run) => {
         await until(async () => (await saga.ledger(run.runId)).some(({ signature }) => signature !== null));
-        const toldAtMs = Date.now();
         first.kill('SIGTERM');
-        const second = await startWorkerProcess({ ...saga.env, ...PATIENT }, log);
+        const second = await startWorkerProcess({ ...saga.env, ...NOBODY_DIES }, log);
         saga.onStop(() => second.stop('SIGTERM', 35_000));
         await first.exited;
-        drainedAfterMs = Date.now() - toldAtMs;
       },
     });
     expect(failure).toBeUndefined();
     expect(ids).toHaveLength(6);
+    // A worker that does not drain in time exits with 1.
     expect(first.epitaph()).toMatch(/^exit code 0/);
-    expect(drainedAfterMs).toBeLessThan(20_000);
     // Nobody was asked twice: what was in work was finished, not dropped.
     expect(operator.bunker.requests.filter(({ method }) => method === 'sign_event')).toHaveLength(6);
   } finally {

@@ -11,7 +11,10 @@ describe('a bunker of another library', () => {
 
   beforeAll(async () => {
     saga = await startSaga();
-    await saga.startWorker();
+    // A copy of a request counts as a request.
+    await saga.startWorker({
+      env: { REPUBLISH_BUNKER_TIMEOUT_MS: '60000', REPUBLISH_RELAY_TIMEOUT_MS: '20000' },
+    });
   });
   afterAll(() => saga.stop());
 
@@ -27,7 +30,7 @@ describe('a bunker of another library', () => {
     );
     const context = {
       database: saga.database,
-      configuration: saga.configuration({ REPUBLISH_BUNKER_TIMEOUT_MS: '20000' }),
+      configuration: saga.configuration({ REPUBLISH_BUNKER_TIMEOUT_MS: '60000' }),
       operatorUserId: id,
       say: () => undefined,
     };

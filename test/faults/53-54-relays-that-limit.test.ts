@@ -24,13 +24,20 @@ describe('relays that limit', () => {
   afterEach(() => worker.stop());
   afterAll(() => saga.stop());
 
+  /** What is slow here is a relay's limit: a busy machine must not pass for a silent relay or a lost worker. */
+  const PATIENT = {
+    REPUBLISH_BUNKER_TIMEOUT_MS: '60000',
+    REPUBLISH_RELAY_TIMEOUT_MS: '20000',
+    REPUBLISH_HEARTBEAT_TIMEOUT_MS: '30000',
+  };
+
   async function startWorker(env: Record<string, string>): Promise<void> {
-    worker = await saga.startWorker({ env });
+    worker = await saga.startWorker({ env: REAL ? env : { ...PATIENT, ...env } });
   }
 
   async function publish(url: string, event: SignedEvent): Promise<void> {
-    const connection = await RelayConnection.open({ url, connectTimeoutMs: 5_000 });
-    await connection.publish(event, 5_000);
+    const connection = await RelayConnection.open({ url, connectTimeoutMs: 20_000 });
+    await connection.publish(event, 20_000);
     connection.close();
   }
 
@@ -46,7 +53,9 @@ describe('relays that limit', () => {
     async () => {
       // Less than it takes: time that a relay is slow is not counted.
       const proxy = await behindProxy({
-        REPUBLISH_DOCUMENT_TIMEOUT_MS: REAL ? '600000' : '5000',
+        REPUBLISH_DOCUMENT_TIMEOUT_MS: REAL ? '600000' : '8000',
+        // What a document waits for is shown with the heartbeats.
+        REPUBLISH_HEARTBEAT_TIMEOUT_MS: '4000',
       });
       const limits = khatruLimits({
         events: { burst: 10, perTick: 2, everyMs: 1_500 * SCALE },
@@ -66,7 +75,9 @@ describe('relays that limit', () => {
       expect(failure).toBeUndefined();
       expect(ids).toHaveLength(24);
       expect(ledger.map(({ tries }) => tries)).toEqual(Array(24).fill(0));
-      expect(limits.events.taken).toBe(24);
+      // None is signed twice. One whose answer was lost may be sent twice.
+      expect(new Set(proxy.events().map(({ id }) => id)).size).toBe(24);
+      expect(limits.events.taken).toBeLessThan(2 * 24);
       const said = [...seen.values()].filter(({ why }) =>
         /^waits for ws:\S+, which takes events slowly: until \d\d:\d\d:\d\d UTC \(rate-limited: /.test(why),
       );

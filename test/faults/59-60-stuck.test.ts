@@ -29,7 +29,7 @@ const theirs: PayloadCodec = {
 const dataConverter: DataConverter = { payloadCodecs: [theirs] };
 
 const untilObstacle = async (run: RepublishRun, type: string): Promise<void> =>
-  until(async () => (await run.obstacle())?.type === type, 30_000);
+  until(async () => (await run.obstacle())?.type === type, 60_000);
 
 /** The run was cancelled by Temporal, which cannot tell it, and only `end` is left. */
 function expectOnlyEndIsLeft({ code, stderr }: CommandResult, type: string, operator: string): void {
@@ -43,7 +43,14 @@ describe('a run with which nobody can go on', () => {
 
   beforeAll(async () => {
     saga = await startSaga();
-    await saga.startWorker();
+    // A run that a test holds goes on for as long as the commands take.
+    await saga.startWorker({
+      env: {
+        REPUBLISH_BUNKER_TIMEOUT_MS: '120000',
+        REPUBLISH_RELAY_TIMEOUT_MS: '20000',
+        REPUBLISH_DOCUMENT_TIMEOUT_MS: '600000',
+      },
+    });
   });
   afterAll(() => saga.stop());
 
@@ -99,7 +106,7 @@ describe('a run with which nobody can go on', () => {
     const taskQueue = saga.env.REPUBLISH_TASK_QUEUE ?? '';
     const { runId } = await startRepublish(client, id, { taskQueue, reason: 'nightly' });
     const fleet = await startFleet(saga.client, { operators: [id], taskQueue });
-    await until(async () => (await fleet.status()).waitsFor.length > 0, 30_000);
+    await until(async () => (await fleet.status()).waitsFor.length > 0, 60_000);
     expect((await fleet.status()).waitsFor).toMatchObject([{ operatorUserId: id, runId }]);
     await untilObstacle(await findRepublish(saga.client, id), 'RunStuck');
     expect((await republish(['end', id], saga.env)).code).toBe(0);
@@ -130,8 +137,7 @@ describe('a run with which nobody can go on', () => {
       outcome === 'failed' ? [failureType] : [],
     );
     expect(unfinished.length).toBeGreaterThanOrEqual(4);
-    // What had waited for the bunker too long by then, on a machine with much else to do, has its own reason.
-    for (const type of unfinished) expect(['Interrupted', 'NotAttempted', 'SignerTimeout']).toContain(type);
+    for (const type of unfinished) expect(['Interrupted', 'NotAttempted']).toContain(type);
     expect(ledger.every(({ outcome }) => outcome !== null)).toBe(true);
     const { type, message } = await fails(RepublishFailed, run.result());
     expect(type).toBe('Terminated');

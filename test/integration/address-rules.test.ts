@@ -56,7 +56,8 @@ function resolver(...answers: string[][]): { resolve: () => Promise<ResolvedAddr
 function open(
   relay: string,
   addressRules?: AddressRules,
-  connectTimeoutMs = 500,
+  // A busy machine must not end a connection that would be made.
+  connectTimeoutMs = 20_000,
   namedRelays?: string[],
 ): BunkerClient {
   const client = new BunkerClient({
@@ -82,7 +83,8 @@ async function whyUnreachable(
   namedRelays?: string[],
 ): Promise<string> {
   const client = open(relay, rules, connectTimeoutMs, namedRelays);
-  const error = await fails(RepublishError, client.getPublicKey());
+  // As soon as it has failed: no time limit decides which reason is told.
+  const error = await fails(RepublishError, client.untilReachable());
   expect(error.type).toBe('SignerUnreachable');
   expect(error.message).not.toMatch(/\bE[A-Z]{4,}|getaddrinfo|server response|canary|errno|connect /);
   const [, reason] = /\(wss?:\/\/[^ ]+: (.*)\)$/.exec(error.message) ?? [];
@@ -96,7 +98,7 @@ describe('a relay of a bunker', () => {
     for (const host of ['127.0.0.1', 'localhost', '2130706433', '0x7f.1', '[::ffff:127.0.0.1]']) {
       const came = relay.came();
       open(`ws://${host}:${relay.port}`);
-      await until(() => relay.came() === came + 1);
+      await until(() => relay.came() > came);
     }
   });
 
@@ -122,10 +124,11 @@ describe('a relay of a bunker', () => {
   it('whose name leads to a forbidden address is never connected to, though tried again and again', async () => {
     const relay = await countingRelay();
     const { resolve, asked } = resolver([FORBIDDEN]);
-    expect(await whyUnreachable(`ws://relay.localhost:${relay.port}`, { allowPrivate: false, resolve })).toBe(
+    const url = `ws://relay.localhost:${relay.port}`;
+    expect(await whyUnreachable(url, { allowPrivate: false, resolve })).toBe(
       'relay.localhost resolves to a private address, which bunker relays may not have (REPUBLISH_ALLOW_PRIVATE_BUNKER_RELAYS)',
     );
-    expect(asked()).toBeGreaterThanOrEqual(2);
+    await until(() => asked() >= 3);
     expect(relay.came()).toBe(0);
   });
 
@@ -178,7 +181,7 @@ describe('a relay of a bunker', () => {
     const { resolve, asked } = resolver(['127.0.0.1'], [FORBIDDEN]);
     const connection = await RelayConnection.open({
       url: `ws://relay.localhost:${relay.port}`,
-      connectTimeoutMs: 2_000,
+      connectTimeoutMs: 20_000,
       addressRules: { allowPrivate: false, resolve },
     });
     cleanUp.push(() => connection.close());
@@ -235,12 +238,14 @@ it.each([false, true])(
     const relay = await countingRelay();
     const bunkerPubkey = getPublicKey(generateSecretKey());
     const ncryptsec = await lockSecretKey(generateSecretKey(), 'secrets key of the test');
+    // Nobody is there to answer; the question is who was asked.
+    const bunkerTimeoutMs = allowed ? 60_000 : 1_000;
     const keyring = new Keyring({
       secretsKey: 'secrets key of the test',
       bunkerConcurrency: 1,
-      bunkerTimeoutMs: 600,
-      approvalTimeoutMs: 600,
-      connectTimeoutMs: 500,
+      bunkerTimeoutMs,
+      approvalTimeoutMs: bunkerTimeoutMs,
+      connectTimeoutMs: 20_000,
       allowPrivateBunkerRelays: allowed,
     });
     cleanUp.push(() => keyring.close());
@@ -249,8 +254,12 @@ it.each([false, true])(
       { kind: 'bunker', ncryptsec, bunkerPubkey, bunkerRelays, namedRelays: bunkerRelays },
       (signer) => signer.getPublicKey(),
     );
-    // Nobody is there to answer; the question is who was asked.
-    expect((await fails(RepublishError, asked)).type).toBe(allowed ? 'SignerTimeout' : 'SignerUnreachable');
+    const failed = fails(RepublishError, asked);
+    if (allowed) {
+      await until(() => relay.countOf('EVENT') === 1);
+      keyring.close();
+    }
+    expect((await failed).type).toBe('SignerUnreachable');
     expect(relay.came()).toBe(allowed ? 1 : 0);
   },
 );
@@ -332,12 +341,12 @@ it('leaves the relays of the configuration alone, and their errors as they are',
   const relay = await countingRelay();
   const connection = await RelayConnection.open({
     url: `ws://${FORBIDDEN}:${relay.port}`,
-    connectTimeoutMs: 2_000,
+    connectTimeoutMs: 20_000,
   });
   connection.close();
   expect(relay.came()).toBe(1);
   const url = `ws://${FORBIDDEN}:${await freePort()}`;
-  const error: unknown = await RelayConnection.open({ url, connectTimeoutMs: 2_000 }).catch(
+  const error: unknown = await RelayConnection.open({ url, connectTimeoutMs: 20_000 }).catch(
     (thrown: unknown) => thrown,
   );
   expect(error).toMatchObject({ message: expect.stringContaining('connect ECONNREFUSED') });

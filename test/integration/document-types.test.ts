@@ -4,13 +4,14 @@ import path from 'node:path';
 import { nip44 } from 'nostr-tools';
 import { documentTypes } from '../../documents/registry';
 import { bitspireOperatorHours } from '../support/bitspire-operator-hours';
-import { type Saga, startSaga } from '../support/saga';
+import { startPatientSaga } from '../support/fleet';
+import type { Saga } from '../support/saga';
 
 describe('document types', () => {
   let saga: Saga;
 
   beforeAll(async () => {
-    saga = await startSaga();
+    saga = await startPatientSaga();
   });
   afterAll(() => saga.stop());
 
@@ -58,7 +59,7 @@ describe('another schema', () => {
   let saga: Saga;
 
   beforeAll(async () => {
-    saga = await startSaga();
+    saga = await startPatientSaga();
   });
   afterAll(() => saga.stop());
 

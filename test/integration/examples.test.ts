@@ -6,7 +6,8 @@ import type { RepublishPlan } from '../../inspection/plan';
 import type { Verification } from '../../inspection/verify';
 import { republish } from '../support/command-line';
 import { type ExampleProject, exampleProject } from '../support/example';
-import { type Saga, type SagaOperator, startSaga } from '../support/saga';
+import { startPatientSaga } from '../support/fleet';
+import type { Saga, SagaOperator } from '../support/saga';
 
 const EXAMPLES = path.resolve(__dirname, '../../examples');
 const sql = (file: string): string => readFileSync(path.join(EXAMPLES, file), 'utf8');
@@ -17,7 +18,7 @@ let saga: Saga;
 let project: ExampleProject;
 
 beforeEach(async () => {
-  saga = await startSaga();
+  saga = await startPatientSaga();
   project = exampleProject();
 });
 afterEach(async () => {

@@ -1,12 +1,12 @@
 import type { OperatorPlan, OperatorVerification } from '../../inspection/fleet';
 import { republish } from '../support/command-line';
-import { addOperators, breakThree } from '../support/fleet';
+import { addOperators, breakThree, startPatientSaga } from '../support/fleet';
 import { ledgerText } from '../support/inspection';
-import { type Saga, startSaga } from '../support/saga';
+import type { Saga } from '../support/saga';
 
 let saga: Saga;
 beforeAll(async () => {
-  saga = await startSaga();
+  saga = await startPatientSaga();
 });
 afterAll(() => saga.stop());
 

@@ -3,8 +3,9 @@ import { matchFilters } from 'nostr-tools/filter';
 import type { OrphanReport } from '../../inspection/orphans';
 import { type BareRelay, startBareRelay } from '../support/bare-relay';
 import { republish } from '../support/command-line';
+import { startPatientSaga } from '../support/fleet';
 import { ledgerText } from '../support/inspection';
-import { type Saga, type SagaOperator, startSaga } from '../support/saga';
+import type { Saga, SagaOperator } from '../support/saga';
 
 /** Relays send so many at a time, whatever they are asked for. */
 const RELAY_PAGE = 7;
@@ -17,7 +18,7 @@ describe('republish orphans', () => {
   const oldPubkey = getPublicKey(oldKey);
 
   beforeAll(async () => {
-    saga = await startSaga();
+    saga = await startPatientSaga();
     operator = await saga.addOperator({ machines: 2 });
     relays = await Promise.all([startBareRelay(), startBareRelay()]);
     saga.onStop(() => Promise.all(relays.map((relay) => relay.stop())));

@@ -212,4 +212,4 @@ test('statements in any order make of the ledger what its rules say', async () =
     ),
     { numRuns: 60 },
   );
-}, 120_000);
+}, 300_000);

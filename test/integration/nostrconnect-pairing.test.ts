@@ -6,7 +6,8 @@ import { type DevBunker, startBunker } from '../../dev/bunker';
 import { seedOperator } from '../../dev/seed';
 import { RelayConnection } from '../../nostr/relays/connection';
 import { republish } from '../support/command-line';
-import { type Saga, startSaga } from '../support/saga';
+import { startPatientSaga } from '../support/fleet';
+import type { Saga } from '../support/saga';
 import { until } from '../support/until';
 
 const COMMAND_LINE = path.resolve(__dirname, '../../dist/client/cli/main.js');
@@ -17,7 +18,7 @@ describe('republish signer add --nostrconnect', () => {
   const id = 'op-nostrconnect';
 
   beforeAll(async () => {
-    saga = await startSaga();
+    saga = await startPatientSaga();
     // A bunker with relays of its own choice, which takes offers elsewhere too.
     bunker = await startBunker({ relays: [saga.relays[0]?.url ?? ''] });
     saga.onStop(() => bunker.stop());
@@ -68,7 +69,7 @@ describe('republish signer add --nostrconnect', () => {
     const secret = new URL(uri).searchParams.get('secret') ?? '';
     const connection = await RelayConnection.open({
       url: saga.relays[0]?.url ?? '',
-      connectTimeoutMs: 2_000,
+      connectTimeoutMs: 20_000,
     });
     const say = (content: (key: Uint8Array) => string): void => {
       const key = generateSecretKey();
@@ -127,8 +128,8 @@ describe('republish signer add --nostrconnect', () => {
           `import fcntl, os, pty, struct, sys, termios
 pid, fd = pty.fork()
 if pid == 0:
+    fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack('HHHH', 50, ${columns}, 0, 0))
     os.execvp(sys.argv[1], sys.argv[1:])
-fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack('HHHH', 50, ${columns}, 0, 0))
 while True:
     try:
         data = os.read(fd, 4096)
@@ -139,9 +140,9 @@ while True:
     sys.stdout.buffer.write(data)
     sys.stdout.flush()
 `,
-          'sh',
-          '-c',
-          `sleep 0.3; exec ${process.execPath} ${COMMAND_LINE} signer add ${id} --nostrconnect`,
+          process.execPath,
+          COMMAND_LINE,
+          ...['signer', 'add', id, '--nostrconnect'],
         ],
         { env: { PATH: process.env.PATH, HOME: process.env.HOME, ...saga.env } },
       );

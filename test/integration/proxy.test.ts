@@ -2,6 +2,7 @@ import { connect } from '../../client/index';
 import { loadTemporalConfiguration } from '../../configuration/temporal';
 import { checkTemporal } from '../../inspection/doctor/temporal';
 import { testServers } from '../support/servers';
+import { until } from '../support/until';
 
 /** In one case and the other: gRPC takes only the first of them, Temporal's Rust core neither. */
 const VARIABLES = ['http_proxy', 'https_proxy', 'grpc_proxy', 'HTTP_PROXY', 'HTTPS_PROXY', 'ALL_PROXY'];
@@ -14,8 +15,8 @@ test('a proxy in the environment means nothing to Temporal’s address, for any 
     const { client, close } = await connect({ temporal });
     await client.workflowService.getSystemInfo({});
     await close();
-    const findings = await checkTemporal(temporal);
-    expect(findings.filter(({ status }) => status === 'fail')).toEqual([]);
+    // A server that has much to do may not answer in time; over a proxy it never would.
+    await until(async () => (await checkTemporal(temporal)).every(({ status }) => status !== 'fail'));
   } finally {
     process.env = before;
   }

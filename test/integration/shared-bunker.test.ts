@@ -17,9 +17,9 @@ describe('two operators of one bunker', () => {
     keyring = new Keyring({
       secretsKey: SECRETS_KEY,
       bunkerConcurrency: 1,
-      bunkerTimeoutMs: 30_000,
-      approvalTimeoutMs: 30_000,
-      connectTimeoutMs: 5_000,
+      bunkerTimeoutMs: 120_000,
+      approvalTimeoutMs: 120_000,
+      connectTimeoutMs: 30_000,
       allowPrivateBunkerRelays: false,
     });
   });
