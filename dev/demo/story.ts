@@ -130,7 +130,7 @@ async function republish(stack: DevStack, keep: boolean): Promise<RepublishResul
 
 /** Waits until each machine has a document of each type, and returns the decrypted states. */
 async function allRead(machines: DevMachine[], key: string): Promise<unknown[]> {
-  await Promise.all(machines.map((machine) => machine.waitFor(TYPES, 5_000)));
+  await Promise.all(machines.map((machine) => machine.waitFor(TYPES, 30_000)));
   for (const machine of machines) {
     happened(
       `${machine.name} decrypts ${[...machine.documents().keys()].toSorted().join(' and ')} under ${key}`,

@@ -1,5 +1,6 @@
 import { matchFilters } from 'nostr-tools/filter';
 import { type BarePeer, type BareScript, startBareRelay } from '../support/bare-relay';
+import { PATIENT } from '../support/patience';
 import { type Saga, type SagaOperator, startSaga } from '../support/saga';
 
 describe('relays that ask, end and say what they like', () => {
@@ -18,16 +19,19 @@ describe('relays that ask, end and say what they like', () => {
     const relays = await Promise.all(scripts.map((script) => startBareRelay(script)));
     for (const relay of relays) saga.onStop(() => relay.stop());
     const worker = await saga.startWorker({
-      env: { REPUBLISH_RELAYS: relays.map(({ url }) => url).join(','), ...env },
+      env: { ...PATIENT, REPUBLISH_RELAYS: relays.map(({ url }) => url).join(','), ...env },
     });
     workers.push(worker);
     return relays;
   }
   const idsOf = (events: readonly { id: string }[]): Set<string> => new Set(events.map(({ id }) => id));
-  const loginsOf = ({ bunker }: SagaOperator): number =>
-    bunker.requests.filter(
+  const loginsOf = ({ bunker }: SagaOperator): number => {
+    const logins = bunker.requests.filter(
       ({ method, params }) => method === 'sign_event' && params[0]?.includes('"kind":22242'),
-    ).length;
+    );
+    // A bunker may get a question twice.
+    return new Set(logins.map(({ id }) => id)).size;
+  };
 
   test('49: a bunker’s relay whose AUTH leads nowhere; one that knows the last key only, and forgets it; one without an OK to AUTH', async () => {
     const operators: SagaOperator[] = [];
@@ -72,10 +76,7 @@ describe('relays that ask, end and say what they like', () => {
         peer.send('OK', event.id, true, '');
       },
     };
-    const relays = await publishTo([knowsOnlyTheLast, withoutOk, {}], {
-      REPUBLISH_QUORUM: 'all',
-      REPUBLISH_DOCUMENT_TIMEOUT_MS: '30000',
-    });
+    const relays = await publishTo([knowsOnlyTheLast, withoutOk, {}], { REPUBLISH_QUORUM: 'all' });
     const ofBunker = await startBareRelay({
       onConnect: (peer) => peer.send('AUTH', 'challenge'),
       onAuth: (event, peer) => peer.send('OK', event.id, false, 'error: nobody is known here'),
@@ -91,11 +92,12 @@ describe('relays that ask, end and say what they like', () => {
     expect(ids).toHaveLength(8);
     for (const relay of relays) expect(idsOf(relay.stored)).toEqual(new Set(ids));
     expect(hasForgotten).toBe(true);
-    // One for each relay that demands it, and one more where it was forgotten.
+    // One for each relay that demands it, and some more where it was forgotten: a challenge may come while
+    // the answer to another one is signed. Not one for each question to a relay: these are dozens.
     const logins = operators.map(loginsOf);
     for (const count of logins) expect(count).toBeGreaterThanOrEqual(2);
-    expect(Math.max(...logins)).toBeLessThanOrEqual(4);
-  }, 60_000);
+    expect(Math.max(...logins)).toBeLessThanOrEqual(6);
+  }, 120_000);
 
   test('50: EOSE never, EOSE first, CLOSED after the event: the quorum is made by what came', async () => {
     const full: BareScript = {
@@ -130,7 +132,7 @@ describe('relays that ask, end and say what they like', () => {
       // What stands is not sent again.
       expect(relay.countOf('EVENT')).toBe(4);
     }
-  }, 60_000);
+  }, 120_000);
 
   test('51: NOTICE for OK, NOTICE for EOSE, close 1008, HTTP 403 and 429: the failure has the relay’s words', async () => {
     const scripts: BareScript[] = [
@@ -144,7 +146,12 @@ describe('relays that ask, end and say what they like', () => {
       { onUpgrade: () => ({ status: 429, headers: { 'retry-after': '60' } }) },
     ];
     // The first alone answers the look: that is enough for an EVENT to be sent.
-    await publishTo(scripts, { REPUBLISH_QUORUM: '1', REPUBLISH_RELAY_TIMEOUT_MS: '1000' });
+    await publishTo(scripts, {
+      REPUBLISH_QUORUM: '1',
+      REPUBLISH_RELAY_TIMEOUT_MS: '2000',
+      // Longer than a relay counts as silent: the last try sends the event.
+      REPUBLISH_DOCUMENT_TIMEOUT_MS: '3000',
+    });
     const operator = await saga.addOperator({ machines: 1 });
     const run = await saga.start(operator.id, { documentTypes: ['bitspire-fees'] });
     await expect(run.result()).rejects.toMatchObject({ type: 'RepublishIncomplete' });
@@ -152,5 +159,5 @@ describe('relays that ask, end and say what they like', () => {
     const said = JSON.stringify(audit?.failures);
     const inPlaceOfAnswers = ['your key is not on the list', 'this is a paid relay', 'too many reads'];
     for (const words of [...inPlaceOfAnswers, 'HTTP 403', 'HTTP 429']) expect(said).toContain(words);
-  }, 60_000);
+  }, 120_000);
 });

@@ -3,6 +3,7 @@ import { startRepublish } from '../../client/start';
 import { republish } from '../support/command-line';
 import { fails } from '../support/fails';
 import { Gate } from '../support/gate';
+import { PATIENT } from '../support/patience';
 import { republishInTerminal } from '../support/pseudo-terminal';
 import { type Saga, startSaga } from '../support/saga';
 import { until } from '../support/until';
@@ -13,7 +14,8 @@ describe('requests', () => {
 
   beforeAll(async () => {
     saga = await startSaga();
-    await saga.startWorker();
+    // The gate holds a run for as long as several commands take.
+    await saga.startWorker({ env: { ...PATIENT, REPUBLISH_BUNKER_TIMEOUT_MS: '120000' } });
   });
   afterAll(() => saga.stop());
 

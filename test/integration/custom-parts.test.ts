@@ -11,6 +11,7 @@ import type { Verification } from '../../inspection/verify';
 import { republish } from '../support/command-line';
 import { type ExampleProject, exampleProject } from '../support/example';
 import { type ExampleProcess, startExample } from '../support/example-process';
+import { PATIENT } from '../support/patience';
 import { type Saga, startSaga } from '../support/saga';
 import { parseMetrics, total } from '../support/scrape';
 
@@ -24,6 +25,7 @@ let project: ExampleProject;
 
 beforeEach(async () => {
   saga = await startSaga();
+  Object.assign(saga.env, PATIENT);
   project = exampleProject();
 });
 afterEach(async () => {

@@ -11,6 +11,7 @@ import { startWorkerProcess } from '../../embedded/worker-process';
 import { republish } from '../support/command-line';
 import { fails } from '../support/fails';
 import { type ExampleProject, exampleProject } from '../support/example';
+import { PATIENT } from '../support/patience';
 import { type Saga, startSaga } from '../support/saga';
 import { until } from '../support/until';
 
@@ -21,6 +22,7 @@ let project: ExampleProject;
 
 beforeAll(async () => {
   saga = await startSaga();
+  Object.assign(saga.env, PATIENT);
   project = exampleProject();
 });
 afterAll(async () => {

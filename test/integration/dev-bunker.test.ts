@@ -243,15 +243,26 @@ describe('development bunker', () => {
   });
 
   it('loses what arrives or is in work while it is paused', async () => {
-    await start({ answerDelayMs: 50 });
+    let release = (): void => undefined;
+    const released = new Promise<void>((resolve) => (release = resolve));
+    await start({ onRequest: ({ id }) => (id === 'raw-1' ? released : undefined) });
     const client = await rawClient();
+    // It hears what the bunker would hear, by the same relays and later in their lists.
+    const heard: string[] = [];
+    const filter = { kinds: [24133], '#p': [bunker.signerPubkey], limit: 0 };
+    const witnesses = relays.map(({ url }) => new RelayLink(url, filter, ({ id }) => void heard.push(id)));
+    links.push(...witnesses);
+    await Promise.all(witnesses.map((witness) => witness.ready));
+
     client.send('ping', []);
-    await sleep(20);
+    await until(() => bunker.requests.some(({ id }) => id === 'raw-1'));
     bunker.pause();
     client.send('ping', []);
-    // Long enough that it has arrived when the pause ends.
-    await sleep(500);
+    // Both requests, by each relay.
+    await until(() => heard.length === 2 * relays.length);
+    await sleep(50);
     bunker.resume();
+    release();
     client.send('ping', []);
     const answers = await client.until(1);
     await sleep(80);
@@ -339,7 +350,7 @@ describe('development bunker', () => {
     it('delayMs reorders, and a script may count and be slow itself', async () => {
       bunker.setFaults(async (_request, index) => {
         await sleep(1);
-        return index === 1 ? { delayMs: 60 } : undefined;
+        return index === 1 ? { delayMs: 1_000 } : undefined;
       });
       client.send('ping', []);
       client.send('ping', []);

@@ -111,7 +111,7 @@ test('is in a process group of its own, and dies with a parent that is killed', 
   const pid = Number(parent.firstLine);
   expect(() => process.kill(-pid, 0)).not.toThrow();
   parent.kill('SIGKILL');
-  await untilProcessGone(pid);
+  await untilProcessGone(pid, 40_000);
 });
 
 test('free ports are all different, also those of calls at once', async () => {

@@ -5,7 +5,9 @@ import type { Verification } from '../../inspection/verify';
 import { startBareRelay } from '../support/bare-relay';
 import { republish } from '../support/command-line';
 import { ledgerText, publishBeside } from '../support/inspection';
+import { PATIENT } from '../support/patience';
 import { type Saga, type SagaOperator, startSaga } from '../support/saga';
+import { until } from '../support/until';
 
 describe('republish verify', () => {
   let saga: Saga;
@@ -14,11 +16,19 @@ describe('republish verify', () => {
 
   beforeAll(async () => {
     saga = await startSaga({ relays: 3 });
+    Object.assign(saga.env, PATIENT);
     await saga.startWorker();
     operator = await saga.addOperator({ machines: 2, bunker: { userSecretKey } });
     await (await saga.start(operator.id)).result();
+    await until(everywhere);
   }, 120_000);
   afterAll(() => saga.stop());
+
+  // The run does not wait for the slowest relay.
+  const everywhere = (): boolean =>
+    saga.relays.every(
+      (relay) => relay.events().filter(({ pubkey }) => pubkey === operator.bunker.userPubkey).length === 4,
+    );
 
   const verify = async (args: string[] = [], env: Record<string, string> = {}, id = operator.id) => {
     const before = await ledgerText(saga);

@@ -2,6 +2,7 @@ import { finalizeEvent, generateSecretKey } from 'nostr-tools/pure';
 import { RepublishFailed } from '../../client/errors';
 import { type BareRelay, startBareRelay } from '../support/bare-relay';
 import { fails } from '../support/fails';
+import { PATIENT } from '../support/patience';
 import { type Saga, type SagaOperator, startSaga } from '../support/saga';
 
 /** Relays that name limits (NIP-11) are asked for them before anything is signed. */
@@ -25,7 +26,7 @@ describe('the limits of relays', () => {
     }
   };
   const worker = () =>
-    saga.startWorker({ env: { REPUBLISH_RELAYS: relays.map(({ url }) => url).join(',') } });
+    saga.startWorker({ env: { ...PATIENT, REPUBLISH_RELAYS: relays.map(({ url }) => url).join(',') } });
   const askedToSign = ({ bunker }: SagaOperator): number =>
     bunker.requests.filter(({ method }) => method === 'nip44_encrypt' || method === 'sign_event').length;
 
@@ -53,8 +54,12 @@ describe('the limits of relays', () => {
     const operator = await saga.addOperator({ machines: 2 });
     const events = await (await saga.start(operator.id)).result();
     expect(Object.values(events).flat()).toHaveLength(4);
-    // Once for all documents, and once for the time.
-    expect(relays.map(({ informationRequests }) => informationRequests)).toEqual([2, 2, 2]);
+    // Once for all documents, and once for the time. Not again for each of the four, also where an answer came
+    // too late.
+    for (const { informationRequests } of relays) {
+      expect(informationRequests).toBeGreaterThanOrEqual(2);
+      expect(informationRequests).toBeLessThanOrEqual(4);
+    }
   });
 
   test('a date that too few take is refused before the signature, with the remedy', async () => {

@@ -12,6 +12,7 @@ import { startWorkerProcess } from '../../embedded/worker-process';
 import { OperatorSigners } from '../../nostr/signers/operator-signers';
 import { addOperatorWithCanaries, runUnderFault } from '../support/fault-run';
 import { republish } from '../support/command-line';
+import { PATIENT } from '../support/patience';
 import { type Saga, startSaga } from '../support/saga';
 import { testServers } from '../support/servers';
 import { until } from '../support/until';
@@ -39,6 +40,7 @@ describe('a worker with the rights of database/rights.sql and no others', () => 
 
   beforeAll(async () => {
     saga = await startSaga({ relays: 2 });
+    Object.assign(saga.env, PATIENT);
     // As on a cluster whose databases are not open to everybody.
     await saga.database.query('REVOKE ALL ON SCHEMA public FROM PUBLIC');
     await saga.database.query('ALTER TABLE accounts ADD COLUMN password_hash text');

@@ -1,9 +1,11 @@
 import { generateSecretKey, getPublicKey } from 'nostr-tools';
 import { npubEncode } from 'nostr-tools/nip19';
 import { RepublishFailed } from '../../client/errors';
+import { startRepublish } from '../../client/start';
 import { WORKFLOW_TYPE } from '../../contract/names';
 import { deleteSigner } from '../../database/signers';
 import { fails } from '../support/fails';
+import { PATIENT } from '../support/patience';
 import { type Saga, startSaga } from '../support/saga';
 
 describe('a run that cannot begin ends in the named failure, with a remedy and an audit row, and signs nothing', () => {
@@ -11,8 +13,7 @@ describe('a run that cannot begin ends in the named failure, with a remedy and a
 
   beforeAll(async () => {
     saga = await startSaga();
-    // One of the bunkers is never there, and is asked six times.
-    await saga.startWorker({ env: { REPUBLISH_BUNKER_TIMEOUT_MS: '2500' } });
+    await saga.startWorker({ env: PATIENT });
   });
   afterAll(() => saga.stop());
 
@@ -147,17 +148,21 @@ describe('a run that cannot begin ends in the named failure, with a remedy and a
   });
 
   test('a bunker that never answers, within a bound', async () => {
+    const taskQueue = `never-there-${process.pid}`;
+    // It is asked six times.
+    await saga.startWorker({ env: { REPUBLISH_TASK_QUEUE: taskQueue, REPUBLISH_BUNKER_TIMEOUT_MS: '2500' } });
     const { id } = await saga.addOperator({ machines: 1 });
     await saga.database.query('UPDATE republish.signers SET bunker_relays = $1 WHERE operator_user_id = $2', [
       ['ws://127.0.0.1:9'],
       id,
     ]);
-    const failure = await fails(RepublishFailed, (await saga.start(id)).result());
+    const run = await startRepublish(saga.client, id, { taskQueue });
+    const failure = await fails(RepublishFailed, run.result());
     expect(failure).toMatchObject({
       type: 'SignerUnreachable',
       message: expect.stringContaining('ws://127.0.0.1:9'),
     });
-  }, 120_000);
+  }, 180_000);
 
   test('an input from another language that is not as it must be', async () => {
     const start = (args: unknown[]) =>

@@ -1,6 +1,7 @@
 import { escaped, placesOf } from '../support/canaries';
 import { plantCanaries } from '../support/fault-run';
 import { STATE_CANARIES } from '../support/invariants';
+import { PATIENT } from '../support/patience';
 import { type Saga, startSaga } from '../support/saga';
 import { until } from '../support/until';
 
@@ -13,7 +14,7 @@ describe('a run leaves no secret and no state behind', () => {
 
   beforeAll(async () => {
     saga = await startSaga();
-    await saga.startWorker();
+    await saga.startWorker({ env: PATIENT });
   });
   afterAll(() => saga.stop());
 

@@ -1,4 +1,7 @@
 import { randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { getPublicKey } from 'nostr-tools/pure';
 import type { BunkerOptions, DevBunker } from '../../dev/bunker';
 import type { BunkerRequest } from '../../dev/bunker-faults';
@@ -78,7 +81,10 @@ export async function startRelayChild(): Promise<ChildRelay> {
   };
 }
 
-export type ChildBunker = ChildServer & Pick<DevBunker, 'requests' | 'userPubkey' | 'uri'>;
+export interface ChildBunker extends ChildServer, Pick<DevBunker, 'requests' | 'userPubkey' | 'uri'> {
+  /** It gives so many signatures in all its lives, and holds every further request. Default: no limit. */
+  allow(signatures: number): void;
+}
 
 /** One with a memory on disk: after a kill it has the same keys, and knows the clients that have paired. */
 export async function startBunkerChild(
@@ -87,14 +93,29 @@ export async function startBunkerChild(
   const requests: BunkerRequest[] = [];
   const [userKey, signerKey] = [randomBytes(32), randomBytes(32)];
   const secret = randomBytes(16).toString('hex');
+  const directory = mkdtempSync(path.join(tmpdir(), 'child-bunker-'));
+  const allowed = path.join(directory, 'allowed');
+  const allow = (signatures: number): void => writeFileSync(allowed, String(signatures));
+  allow(Infinity);
   const program = (): string => {
     const knownClients = [...new Set(requests.map(({ clientPubkey }) => clientPubkey))];
+    const given = [...new Set(requests.flatMap(({ method, id }) => (method === 'sign_event' ? [id] : [])))];
     const key = (bytes: Buffer): string => `Uint8Array.from(Buffer.from('${bytes.toString('hex')}', 'hex'))`;
-    return `require('./dev/bunker').startBunker({
+    return `const given = new Set(${JSON.stringify(given)});
+    const mayGive = (id) =>
+      given.has(id) || given.size < Number(require('node:fs').readFileSync(${JSON.stringify(allowed)}, 'utf8') || 0);
+    const pause = () => new Promise((resolve) => setTimeout(resolve, 50));
+    require('./dev/bunker').startBunker({
       ...${JSON.stringify({ ...options, secret, knownClients })},
       userSecretKey: ${key(userKey)},
       signerSecretKey: ${key(signerKey)},
-      onRequest: (request) => console.error(JSON.stringify(request)),
+      onRequest: async (request) => {
+        if (request.method === 'sign_event') {
+          while (!mayGive(request.id)) await pause();
+          given.add(request.id);
+        }
+        console.error(JSON.stringify(request));
+      },
     }).then(({ ready }) => ready).then(() => console.error('up'))`;
   };
   const server = await startChild('the bunker', program, (line) => {
@@ -103,6 +124,11 @@ export async function startBunkerChild(
   const relays = options.relays.map((url) => `relay=${encodeURIComponent(url)}`);
   return {
     ...server,
+    async stop() {
+      await server.stop();
+      rmSync(directory, { recursive: true, force: true });
+    },
+    allow,
     requests,
     userPubkey: getPublicKey(userKey),
     uri: () => `bunker://${getPublicKey(signerKey)}?${[...relays, `secret=${secret}`].join('&')}`,

@@ -10,7 +10,7 @@ import type { NdkBunkerArguments } from './ndk-bunker-program';
  */
 export async function startNdkBunker(
   options: Pick<NdkBunkerArguments, 'relays'> & Partial<Pick<NdkBunkerArguments, 'refusedKinds'>>,
-): Promise<ChildBunker> {
+): Promise<Omit<ChildBunker, 'allow'>> {
   const requests: BunkerRequest[] = [];
   const secretKey = randomBytes(32);
   const given: NdkBunkerArguments = {
