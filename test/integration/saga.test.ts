@@ -91,7 +91,7 @@ describe('the saga', () => {
       return undefined;
     });
     const run = await saga.start(id);
-    await until(async () => (await run.progress()).published >= 1);
+    await until(async () => (await saga.ledger(run.runId)).some(({ outcome }) => outcome === 'published'));
     await saga.database.query('DELETE FROM republish.documents WHERE run_id = $1 AND machine_id = $2', [
       run.runId,
       machines[3]?.id,
