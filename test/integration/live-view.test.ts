@@ -111,6 +111,8 @@ describe('the live view', () => {
         REPUBLISH_BUNKER_TIMEOUT_MS: '2000',
         REPUBLISH_DOCUMENT_TIMEOUT_MS: '120000',
         REPUBLISH_RETRY_INTERVAL_MS: '3000',
+        // A lost worker would be another reason to retry.
+        REPUBLISH_HEARTBEAT_TIMEOUT_MS: '30000',
       });
       await hurried.startWorker();
       const { id, bunker, machines } = await hurried.addOperator({ machines: 2 });
