@@ -10,6 +10,7 @@ import { emptyAudit, plannedRun, sealedEvent } from '../support/ledger';
 import { ALL_RIGHTS, setUpDatabase, type SetUpDatabase } from '../support/roles';
 import { startSaga } from '../support/saga';
 import { testServers } from '../support/servers';
+import { until } from '../support/until';
 import { openSource } from '../../sources/open';
 import type { ConfiguredQuery } from '../../sources/queries';
 
@@ -176,7 +177,14 @@ describe('a role that an administrator has made', () => {
     const { ids, failure } = await runUnderFault(saga, operator, {});
     expect(failure).toBeUndefined();
     expect(ids).toHaveLength(16);
+    // The server counts a connection until its process has ended, which is after the client has closed it.
+    const untilAllFree = (): Promise<void> =>
+      until(async () => {
+        const places = 'SELECT FROM pg_stat_activity WHERE usename = $1';
+        return (await saga.database.query(places, [two.name])).length === 0;
+      });
     await worker.stop();
+    await untilAllFree();
     const well = await republish(['doctor', '--json'], env);
     const ofDatabases = (
       JSON.parse(well.stdout) as { area: string; status: string; message: string }[]
@@ -184,6 +192,7 @@ describe('a role that an administrator has made', () => {
     // Postgres runs on this machine and has the same clock. So the doctor cannot compare clocks.
     expect(ofDatabases.filter(({ status }) => !['ok', 'unknown'].includes(status))).toEqual([]);
     expect(ofDatabases.length).toBeGreaterThan(6);
+    await untilAllFree();
     const hogs = [new Client({ connectionString: url.href }), new Client({ connectionString: url.href })];
     for (const hog of hogs) {
       await hog.connect();

@@ -13,7 +13,13 @@ describe('relays that are away', () => {
     saga = await startSaga({ relays: 3 });
     proxies = await Promise.all(saga.relays.map(({ url }) => startFaultProxy(url)));
     for (const each of proxies) saga.onStop(() => each.stop());
-    bench = startActivities(saga, { env: { REPUBLISH_RELAYS: proxies.map(({ url }) => url).join(',') } });
+    bench = startActivities(saga, {
+      // The document waits for its relays, however long they take to come back.
+      env: {
+        REPUBLISH_RELAYS: proxies.map(({ url }) => url).join(','),
+        REPUBLISH_DOCUMENT_TIMEOUT_MS: '60000',
+      },
+    });
   });
   afterAll(() => saga.stop());
 

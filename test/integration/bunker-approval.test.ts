@@ -24,17 +24,27 @@ describe('a bunker that wants a person to approve (NIP-46 auth_url)', () => {
 
   beforeAll(async () => {
     saga = await startSaga();
-    await saga.startWorker({ env: { REPUBLISH_APPROVAL_TIMEOUT_MS: '6000' } });
   });
   afterAll(() => saga.stop());
+  /** A worker that is not taken for lost on a busy machine: what is asked and told is counted. */
+  const startWorker = (approvalTimeoutMs: number) =>
+    saga.startWorker({
+      env: {
+        REPUBLISH_APPROVAL_TIMEOUT_MS: String(approvalTimeoutMs),
+        REPUBLISH_HEARTBEAT_TIMEOUT_MS: '30000',
+      },
+    });
 
   test('the page is shown by status and in the details of the run, and in no log; the other requests wait; approved, the run goes on', async () => {
     let asked = 0;
+    const worker = await startWorker(60_000);
     const { id, bunker, machines } = await saga.addOperator({ machines: 3 });
+    let approve: () => void = () => undefined;
+    const approved = new Promise<void>((resolve) => (approve = resolve));
     bunker.setFaults((request) => {
       if (!isOfDocument(machines, request)) return undefined;
       asked += 1;
-      return asked > 1 ? undefined : { authUrl: PAGE, afterMs: 5_000 };
+      return asked > 1 ? undefined : { authUrl: PAGE, after: approved };
     });
     const run = await saga.start(id);
     await until(async () => {
@@ -48,24 +58,29 @@ describe('a bunker that wants a person to approve (NIP-46 auth_url)', () => {
     };
     await until(async () => (await details()).includes(`Approve here: <${PAGE}>`));
     expect((await run.progress()).approvals).toEqual([PAGE]);
+    expect(asked).toBe(1);
+    approve();
 
     const events = await run.result();
 
     expect(Object.values(events).flat()).toHaveLength(6);
     expect((await run.progress()).approvals).toEqual([]);
     expect(await details()).not.toContain(PAGE);
-    // Six documents waited for one page: the run was told once that it is open, and once that it is not.
+    // Six documents waited for one page: the run was told once that it is open, and at most once that it is
+    // not (a run may end before that reaches it).
     const { events: history } = await saga.client.workflow
       .getHandle(run.workflowId, run.runId)
       .fetchHistory();
     const signals = (history ?? []).filter((event) => event.workflowExecutionSignaledEventAttributes != null);
-    expect(signals).toHaveLength(2);
+    expect([1, 2]).toContain(signals.length);
     expect(saga.logs.join('')).toContain('waits for a person to approve');
     expect(saga.logs.join('')).not.toContain('canary-approval');
     expect((await saga.ledger(run.runId)).map(({ outcome }) => outcome)).toEqual(Array(6).fill('published'));
-  });
+    await worker.stop();
+  }, 90_000);
 
   test('never approved, it says so after its limit, and asks for no second approval meanwhile', async () => {
+    const worker = await startWorker(6_000);
     const { id, bunker, machines } = await saga.addOperator({ machines: 1 });
     let asked = 0;
     bunker.setFaults((request) => {
@@ -83,6 +98,7 @@ describe('a bunker that wants a person to approve (NIP-46 auth_url)', () => {
     // One request for each of the three attempts.
     expect(asked).toBe(3);
     expect(JSON.stringify(failure.failures)).not.toContain('canary-approval');
+    await worker.stop();
   }, 60_000);
 });
 
@@ -92,9 +108,9 @@ describe('the client', () => {
       bunkerPubkey: bunker.signerPubkey,
       relays: [url],
       clientSecretKey,
-      requestTimeoutMs: 3_000,
-      approvalTimeoutMs: 5_000,
-      connectTimeoutMs: 1_000,
+      requestTimeoutMs: 20_000,
+      approvalTimeoutMs: 20_000,
+      connectTimeoutMs: 20_000,
       limiter: new Limiter(4),
     });
 
@@ -103,8 +119,10 @@ describe('the client', () => {
     const bunker = await startBunker({ relays: [relay.url], secret: 's' });
     const client = clientOf(bunker, relay.url, generateSecretKey());
     await client.connect('s');
+    let approve: () => void = () => undefined;
+    const approved = new Promise<void>((resolve) => (approve = resolve));
     bunker.setFaults(({ method }) =>
-      method === 'get_public_key' ? { authUrl: PAGE, afterMs: 600 } : undefined,
+      method === 'get_public_key' ? { authUrl: PAGE, after: approved } : undefined,
     );
     const shown: (string | undefined)[] = [];
     const first = client.getPublicKey({ onApproval: (url) => void shown.push(url) });
@@ -115,6 +133,7 @@ describe('the client', () => {
     });
     await new Promise((resolve) => setTimeout(resolve, 300));
     expect(bunker.requests.length).toBe(heard);
+    approve();
     expect(await first).toBe(bunker.userPubkey);
     expect(await second).toEqual(expect.any(String));
     expect(shown).toEqual([PAGE, PAGE, undefined, undefined]);

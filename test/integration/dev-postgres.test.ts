@@ -7,6 +7,7 @@ import { openDatabase, type Database } from '../../database/connection';
 import { startPostgres, type RunningPostgres } from '../../embedded/postgres';
 import { findPostgresBinaries, hydrateSymlinks } from '../../embedded/postgres-binaries';
 import { startChildProgram, untilProcessGone } from '../support/child-program';
+import { until } from '../support/until';
 
 let postgres: RunningPostgres;
 const log: string[] = [];
@@ -109,13 +110,7 @@ describe('when its parent ends without stopping it', () => {
     if (signal !== undefined) parent.kill(signal);
     expect(await parent.ended).toBe(ending);
     await untilProcessGone(pid);
-    for (
-      const deadlineMs = Date.now() + 5_000;
-      existsSync(path.dirname(dataDir)) && Date.now() < deadlineMs;
-    ) {
-      await new Promise((resolve) => setTimeout(resolve, 25));
-    }
-    expect(existsSync(path.dirname(dataDir))).toBe(false);
+    await until(() => !existsSync(path.dirname(dataDir)));
   });
 
   test('a program that stopped it ends by itself, with its own exit code', async () => {

@@ -120,7 +120,8 @@ test('a JSON document is published token by token, or refused, from both databas
         if (isSound) accepted += 1;
       },
     ),
-    { numRuns: ASKED },
+    // The example is sound: one at least is accepted, whatever the others are.
+    { numRuns: ASKED, examples: [[[['key', '0.10']]]] },
   );
   expect(accepted).toBeGreaterThan(0);
 }, 120_000);

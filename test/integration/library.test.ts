@@ -9,6 +9,7 @@ import {
   RunNotFound,
 } from '../../client/index';
 import { fails } from '../support/fails';
+import { holdAfter } from '../support/gate';
 import { type Saga, startSaga } from '../support/saga';
 
 /** What a migration script imports, by the package's own name and as it is built. */
@@ -63,11 +64,18 @@ describe('republish-operator-configs/client', () => {
   });
 
   test('the watch yields each change of a run until it has ended, and progress() is the last of them', async () => {
-    const { id } = await saga.addOperator({ machines: 3, bunker: { answerDelayMs: 100, concurrency: 1 } });
+    const { id, bunker } = await saga.addOperator({ machines: 3 });
+    let held = holdAfter(bunker, 0);
     const run = await saga.start(id);
     const seen: Progress[] = [];
-    for await (const { progress } of run.watch({ intervalMs: 100 }))
-      if (progress !== null) seen.push(progress);
+    for await (const { progress } of run.watch({ intervalMs: 100 })) {
+      if (progress === null) continue;
+      seen.push(progress);
+      // It goes on when it was seen: first without a signature, then with some of them.
+      const { release } = held;
+      if (seen.length === 1) held = holdAfter(bunker, 3);
+      if (seen.length === 1 || progress.stages.signed > 0) release();
+    }
     expect(seen.length).toBeGreaterThan(2);
     expect(seen.at(-1)).toMatchObject({ phase: 'done', planned: 6, published: 6 });
     const counts = seen.map(({ published }) => published);
@@ -83,7 +91,8 @@ describe('republish-operator-configs/client', () => {
   });
 
   test('a run is found again by its operator, and watched until somebody has seen enough', async () => {
-    const { id } = await saga.addOperator({ machines: 2, bunker: { answerDelayMs: 150, concurrency: 1 } });
+    const { id, bunker } = await saga.addOperator({ machines: 2 });
+    const held = holdAfter(bunker, 0);
     const started = await saga.start(id);
     const found = await findRepublish(saga.client, id);
     expect(found).toMatchObject({ runId: started.runId, workflowId: started.workflowId, attached: true });
@@ -92,6 +101,7 @@ describe('republish-operator-configs/client', () => {
       expect(status).toBe('RUNNING');
       enough.abort();
     }
+    held.release();
     expect(Object.values(await found.result()).flat()).toHaveLength(4);
     expect(await fails(RunNotFound, findRepublish(saga.client, 'nobody-ever'))).toMatchObject({
       type: 'RunNotFound',

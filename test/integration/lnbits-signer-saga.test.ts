@@ -5,13 +5,13 @@ import { startBunker } from '../../dev/bunker';
 import { seedOperator } from '../../dev/seed';
 import type { RepublishPlan } from '../../inspection/plan';
 import { republish } from '../support/command-line';
-import { startFleetOf } from '../support/fleet';
-import { type Saga, startSaga } from '../support/saga';
+import { startFleetOf, startPatientSaga } from '../support/fleet';
+import type { Saga } from '../support/saga';
 
 let saga: Saga;
 let env: Record<string, string>;
 beforeAll(async () => {
-  saga = await startSaga();
+  saga = await startPatientSaga();
   const ours = {
     REPUBLISH_SIGNERS: 'lnbits',
     REPUBLISH_LNBITS_BUNKER_RELAYS: saga.relays[0]?.url ?? '',

@@ -1,12 +1,13 @@
 import { finalizeEvent, generateSecretKey, getPublicKey, nip44 } from 'nostr-tools';
 import type { RepublishPlan } from '../../inspection/plan';
 import { republish } from '../support/command-line';
+import { startPatientSaga } from '../support/fleet';
 import { publishBeside } from '../support/inspection';
-import { type Saga, startSaga } from '../support/saga';
+import type { Saga } from '../support/saga';
 
 let saga: Saga;
 beforeAll(async () => {
-  saga = await startSaga();
+  saga = await startPatientSaga();
   await saga.startWorker();
 });
 afterAll(() => saga.stop());

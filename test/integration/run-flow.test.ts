@@ -101,7 +101,11 @@ describe('the way of a run', () => {
         load: async (ledger, after) => ledger.load(after, 0),
         prove: async () => void (isProved = true),
         page: async (page, ledger) => {
-          if (!isProved) return { ...ledger.pageResult(page), unproven: true };
+          if (!isProved) {
+            // Both have begun before the proof.
+            await until(() => pagesOf(run).length > 1);
+            return { ...ledger.pageResult(page), unproven: true };
+          }
           for (const document of ledger.open(page)) ledger.settle(document, 'published');
           return ledger.pageResult(page);
         },
@@ -141,12 +145,13 @@ describe('the way of a run', () => {
   test('an attempt that takes too long is tried again; a page that fails is settled, and the others go on', async () => {
     let isSlow = true;
     const run = await flow.start({
-      limits: { pagesAtOnce: 1, attemptTimeoutMs: 1_000 },
+      // A busy machine must not reach it with the second attempt.
+      limits: { pagesAtOnce: 1, attemptTimeoutMs: 5_000 },
       steps: {
         page: async (page, ledger) => {
           if (page === 0 && isSlow) {
             isSlow = false;
-            await new Promise((resolve) => setTimeout(resolve, 1_500));
+            await until(() => pagesOf(run).length > 1);
           }
           if (page === 1) throw failure('DatabaseMisconfigured');
           for (const document of ledger.open(page)) ledger.settle(document, 'published');
@@ -162,6 +167,7 @@ describe('the way of a run', () => {
 
   test('where the sweep finds open documents, their pages go out, and it sweeps again', async () => {
     const run = await flow.start({
+      ...ALONE,
       steps: {
         page: async (page, ledger) => {
           for (const document of ledger.open(page)) ledger.settle(document, 'published');
@@ -399,6 +405,38 @@ describe('people intervene', () => {
     expect(run.calls.slice(3)).toEqual(['read, resumed', 'page 1', 'page 0', 'sweep', 'audit']);
   });
 
+  test.each(['pause', 'skip'] as const)(
+    '%s: an attempt that meets with trouble before it hears of it has not failed its documents',
+    async (name) => {
+      const run = await flow.start({
+        ...ALONE,
+        documentTypes: ['fees'],
+        steps: {
+          page: async (page, ledger) => {
+            if (!inBackOff.isMended) {
+              await untilCancelled();
+              inBackOff.isMended = true;
+              throw failure('SignerTimeout');
+            }
+            for (const document of ledger.open(page)) ledger.settle(document, 'published');
+            return ledger.pageResult(page);
+          },
+        },
+      });
+      await until(hasCalled(run, 'page 0'));
+      const [first] = run.ledger.machines;
+      await run.ask(name, name === 'skip' ? { machineId: first ?? '' } : {});
+      if (name === 'pause') await run.ask('resume');
+      await run.result();
+      expect(run.calls).not.toContain('settle 0');
+      expect(await run.progress()).toMatchObject({
+        published: name === 'skip' ? 2 : 3,
+        skipped: name === 'skip' ? 1 : 0,
+        failed: 0,
+      });
+    },
+  );
+
   test('retry during the sweep: it gives way, and all is swept after what was tried again', async () => {
     const run: FlowRun = await flow.start({
       documentTypes: ['fees'],
@@ -414,7 +452,7 @@ describe('people intervene', () => {
         },
       },
     });
-    await until(isIn(run, 'sweeping'));
+    await until(hasCalled(run, 'sweep'));
     run.steps.page = async (page, ledger) => {
       for (const document of ledger.open(page)) ledger.settle(document, 'published');
       return ledger.pageResult(page);
@@ -464,7 +502,7 @@ describe('cancel ends a run wherever it is, with an audit', () => {
   test.each(places)('%s', async (phase, options) => {
     const run = await flow.start(options);
     await until(isIn(run, phase));
-    if (phase === 'publishing') await until(hasCalled(run, 'page 1'));
+    if (phase === 'publishing') await until(() => pagesOf(run).length === 2);
     await run.ask('cancel', { reason: 'enough' });
     expect(await endOf(run)).toMatchObject({ type: 'CancelledFailure' });
     expect(run.audits).toMatchObject([
@@ -518,7 +556,7 @@ describe('a run of several executions', () => {
       limits,
       steps: { page: firstPageWaits(() => run) },
     });
-    await until(hasCalled(run, 'page 1'));
+    await until(() => pagesOf(run).length === 2);
     await run.ask('pause', { by: 'ada' });
     const isSecond = async (): Promise<boolean> => {
       const { raw } = await run.handle.describe();

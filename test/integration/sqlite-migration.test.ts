@@ -147,9 +147,9 @@ function uriFile(): string {
 }
 
 async function askRelay(filter: { authors: string[]; kinds: number[]; '#p': string[] }) {
-  const connection = await RelayConnection.open({ url: migration.relay.url, connectTimeoutMs: 5_000 });
+  const connection = await RelayConnection.open({ url: migration.relay.url, connectTimeoutMs: 20_000 });
   try {
-    const reply = await readStored(connection, [filter], { timeoutMs: 5_000 });
+    const reply = await readStored(connection, [filter], { timeoutMs: 20_000 });
     if (reply.kind !== 'eose') throw new Error(`no answer: ${reply.kind}`);
     return reply.events;
   } finally {

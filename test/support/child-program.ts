@@ -49,7 +49,7 @@ export function startChildProgram(source: string): Promise<ChildProgram> {
 }
 
 /** Waits until there is no such process, not even as a zombie; rejects after `timeoutMs`. */
-export async function untilProcessGone(pid: number, timeoutMs = 8_000): Promise<void> {
+export async function untilProcessGone(pid: number, timeoutMs = 30_000): Promise<void> {
   for (const deadlineMs = Date.now() + timeoutMs; ;) {
     try {
       process.kill(pid, 0);
