@@ -76,11 +76,12 @@ export interface SagaOperator {
  * set.
  */
 const SHORT_BOUNDS = {
-  // Where a bunker's silence is what is tested, the test says how long it is waited for.
+  // Where a silence is what is tested, the test says how long it is waited for. A process that gets no CPU for
+  // some seconds is not silent.
   REPUBLISH_BUNKER_TIMEOUT_MS: '6000',
-  REPUBLISH_RELAY_TIMEOUT_MS: '2000',
+  REPUBLISH_RELAY_TIMEOUT_MS: '10000',
   REPUBLISH_RETRY_INTERVAL_MS: '100',
-  REPUBLISH_HEARTBEAT_TIMEOUT_MS: '2000',
+  REPUBLISH_HEARTBEAT_TIMEOUT_MS: '6000',
   // A document that meets with trouble is tried three times at the least.
   REPUBLISH_DOCUMENT_TIMEOUT_MS: '1000',
 };
