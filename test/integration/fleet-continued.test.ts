@@ -121,4 +121,4 @@ test('one operator at a time, with a history that becomes too long whenever: eve
       await server.stop();
     }
   }
-}, 300_000);
+}, 600_000);
